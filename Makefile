@@ -1,0 +1,35 @@
+# Nestor. `make help` lists the targets; see README.md.
+B        := build
+CC       := gcc
+HOSTCC   := clang
+.DEFAULT_GOAL := all
+MAKEFLAGS += --no-builtin-rules
+SHELL    := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DELETE_ON_ERROR:
+
+WARN := -std=c17 -Wall -Wextra -Wpedantic -Wconversion -Wsign-conversion -Wshadow -Wundef -Wvla \
+	-Wcast-qual -Wmissing-prototypes -Wimplicit-fallthrough -Werror
+
+HV_CFLAGS := $(WARN) -O2 -g -ffreestanding -mgeneral-regs-only -mno-red-zone -fno-common \
+	-fno-omit-frame-pointer -fno-stack-protector -fno-pic -fno-pie -mcmodel=kernel \
+	-fcf-protection=none -fno-asynchronous-unwind-tables -Ihypervisor -MMD -MP
+HOST_CFLAGS := $(WARN) -O1 -g -fno-omit-frame-pointer -MMD -MP
+SANITIZE := -fsanitize=address,undefined -fno-sanitize-recover=all
+
+PURE_MODULES := lib spec nested dev
+PURE_SRC := $(foreach m,$(PURE_MODULES),$(wildcard hypervisor/$(m)/*.c))
+
+include hypervisor/build.mk
+include tools/build.mk
+include guests/build.mk
+include tests/build.mk
+
+.PHONY: all clean help
+all: hypervisor tools
+
+clean:
+	rm -rf $(B)
+
+help:
+	@sed -n 's/^## //p' Makefile */build.mk

@@ -1,0 +1,103 @@
+/*
+ * The virtual platform of a VM: its public face towards vm/, and the seam it needs from there.
+ *
+ * Pure: no hardware access, no allocation. All state is in struct platform (platform.h), which the
+ * VM embeds. All times are guest TSC ticks; platform.tsc_khz says how many make a millisecond.
+ */
+#ifndef NESTOR_DEV_DEV_H
+#define NESTOR_DEV_DEV_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct platform;
+
+#define DEV_MAX_VCPUS 8
+#define DEV_NEVER     UINT64_MAX
+
+enum dev_power_event {
+	DEV_POWER_OFF,       /* ACPI S5 */
+	DEV_POWER_RESET,     /* port 0xcf9, keyboard controller, ACPI reset register */
+	DEV_POWER_DEBUG_EXIT /* port 0xf4; value is what the guest wrote */
+};
+
+/* ---- seam: provided by vm/ in L0, by fakes in tests ---- */
+
+/* Guest TSC of the VM, now. */
+uint64_t dev_now(struct platform *p);
+/* A byte for the VM's console (UART transmit or debug console port). */
+void dev_console(struct platform *p, uint8_t byte);
+/* The guest asked to end or restart. Called once per request; emulation returns afterwards. */
+void dev_power(struct platform *p, enum dev_power_event event, uint32_t value);
+/* Something became deliverable for the vCPU: it must look before its next entry. */
+void dev_kick(struct platform *p, unsigned vcpu);
+/* INIT or start-up IPI for the vCPU (vector is the SIPI vector). */
+void dev_init_ipi(struct platform *p, unsigned vcpu);
+void dev_startup_ipi(struct platform *p, unsigned vcpu, uint8_t vector);
+void dev_nmi(struct platform *p, unsigned vcpu);
+
+/* ---- what vm/ calls ---- */
+
+struct platform_config {
+	unsigned vcpus;      /* 1 to DEV_MAX_VCPUS; APIC id equals the index */
+	uint32_t tsc_khz;    /* frequency of the guest TSC */
+	uint64_t memory;     /* bytes of RAM */
+	uint64_t boot_epoch; /* seconds since 1970 at guest TSC 0, for the RTC */
+};
+
+/* Power-on state. The same call serves reset. */
+void platform_reset(struct platform *p, const struct platform_config *c);
+
+/*
+ * One port access of 1, 2 or 4 bytes. Reads fill *value (zero-extended); a port that no device
+ * claims reads all ones and ignores writes (returns false so that the caller can log it once).
+ */
+bool platform_io(struct platform *p, uint16_t port, bool write, unsigned size, uint32_t *value);
+
+/*
+ * One access of 1, 2, 4 or 8 bytes to device memory by a vCPU. False when no device claims the
+ * address (reads then give all ones).
+ */
+bool platform_mmio(struct platform *p, unsigned vcpu, uint64_t gpa, bool write, unsigned size,
+	uint64_t *value);
+
+/* LAPIC MSRs: IA32_APIC_BASE, IA32_TSC_DEADLINE, x2APIC 0x800 to 0x8ff. False means #GP. */
+bool platform_rdmsr(struct platform *p, unsigned vcpu, uint32_t msr, uint64_t *value);
+bool platform_wrmsr(struct platform *p, unsigned vcpu, uint32_t msr, uint64_t value);
+
+/* CR8 of the vCPU (TPR bits 7:4). */
+uint64_t platform_get_cr8(const struct platform *p, unsigned vcpu);
+void platform_set_cr8(struct platform *p, unsigned vcpu, uint64_t cr8);
+
+/* Fire everything whose time has come (LAPIC timers of all vCPUs of this VM, PIT, RTC, PM). */
+void platform_run_timers(struct platform *p, uint64_t now);
+/* Next time platform_run_timers has something to do, or DEV_NEVER. */
+uint64_t platform_deadline(const struct platform *p);
+
+/*
+ * The vector the vCPU would take now if its RFLAGS.IF allowed it: the highest LAPIC request above
+ * its processor priority, or an ExtINT from the PIC through LVT0. -1 when there is none.
+ */
+int platform_irq_pending(struct platform *p, unsigned vcpu);
+/* The vCPU takes it: acknowledges (IRR to ISR, or PIC INTA). The vector, or -1. */
+int platform_irq_ack(struct platform *p, unsigned vcpu);
+
+/* A byte typed at the VM's console (UART receive). False when its FIFO is full. */
+bool platform_console_input(struct platform *p, uint8_t byte);
+
+/*
+ * ACPI tables (RSDP, XSDT, FADT, FACS, MADT, MCFG, DSDT) for this configuration, written for the
+ * guest-physical address `base` into buf. Returns the bytes used (the RSDP is first), or 0 when
+ * size does not suffice.
+ */
+size_t acpi_build(uint8_t *buf, size_t size, uint64_t base, const struct platform_config *c);
+
+/* Where the devices are; the loader keeps RAM out of there. */
+#define DEV_PCI_HOLE_START 0xc0000000ull /* RAM below 4 GiB ends here at the latest */
+#define DEV_ECAM_BASE      0xe0000000ull /* 256 MiB */
+#define DEV_IOAPIC_BASE    0xfec00000ull
+#define DEV_LAPIC_BASE     0xfee00000ull
+#define DEV_ACPI_BASE      0x000e0000ull /* RSDP and tables; 64 KiB, reserved in the memory map */
+
+#endif

@@ -1,0 +1,364 @@
+/*
+ * Names of VT-x: control bits, exit reasons, event types, error numbers (SDM 24.6 to 24.9, 30.4,
+ * appendices A and C). Facts only.
+ */
+#ifndef NESTOR_SPEC_VMX_H
+#define NESTOR_SPEC_VMX_H
+
+#include <stdint.h>
+
+#define BIT(n)   (1u << (n))
+#define BIT64(n) (1ull << (n))
+
+/* 24.6.1 "Pin-Based VM-Execution Controls" */
+#define PIN_EXT_INTR_EXITING BIT(0)
+#define PIN_NMI_EXITING      BIT(3)
+#define PIN_VIRTUAL_NMIS     BIT(5)
+#define PIN_PREEMPTION_TIMER BIT(6)
+#define PIN_POSTED_INTR      BIT(7)
+
+/* 24.6.2 "Processor-Based VM-Execution Controls", primary */
+#define PROC_INTR_WINDOW       BIT(2)
+#define PROC_TSC_OFFSETTING    BIT(3)
+#define PROC_HLT_EXITING       BIT(7)
+#define PROC_INVLPG_EXITING    BIT(9)
+#define PROC_MWAIT_EXITING     BIT(10)
+#define PROC_RDPMC_EXITING     BIT(11)
+#define PROC_RDTSC_EXITING     BIT(12)
+#define PROC_CR3_LOAD_EXITING  BIT(15)
+#define PROC_CR3_STORE_EXITING BIT(16)
+#define PROC_CR8_LOAD_EXITING  BIT(19)
+#define PROC_CR8_STORE_EXITING BIT(20)
+#define PROC_TPR_SHADOW        BIT(21)
+#define PROC_NMI_WINDOW        BIT(22)
+#define PROC_MOV_DR_EXITING    BIT(23)
+#define PROC_UNCOND_IO_EXITING BIT(24)
+#define PROC_USE_IO_BITMAPS    BIT(25)
+#define PROC_MTF               BIT(27)
+#define PROC_USE_MSR_BITMAPS   BIT(28)
+#define PROC_MONITOR_EXITING   BIT(29)
+#define PROC_PAUSE_EXITING     BIT(30)
+#define PROC_SECONDARY         BIT(31)
+
+/* 24.6.2, secondary */
+#define PROC2_APIC_ACCESSES      BIT(0)
+#define PROC2_ENABLE_EPT         BIT(1)
+#define PROC2_DESC_TABLE_EXITING BIT(2)
+#define PROC2_ENABLE_RDTSCP      BIT(3)
+#define PROC2_X2APIC_MODE        BIT(4)
+#define PROC2_ENABLE_VPID        BIT(5)
+#define PROC2_WBINVD_EXITING     BIT(6)
+#define PROC2_UNRESTRICTED_GUEST BIT(7)
+#define PROC2_APIC_REGISTER_VIRT BIT(8)
+#define PROC2_VIRT_INTR_DELIVERY BIT(9)
+#define PROC2_PAUSE_LOOP_EXITING BIT(10)
+#define PROC2_RDRAND_EXITING     BIT(11)
+#define PROC2_ENABLE_INVPCID     BIT(12)
+#define PROC2_ENABLE_VMFUNC      BIT(13)
+#define PROC2_VMCS_SHADOWING     BIT(14)
+#define PROC2_ENCLS_EXITING      BIT(15)
+#define PROC2_RDSEED_EXITING     BIT(16)
+#define PROC2_ENABLE_PML         BIT(17)
+#define PROC2_EPT_VIOLATION_VE   BIT(18)
+#define PROC2_CONCEAL_FROM_PT    BIT(19)
+#define PROC2_ENABLE_XSAVES      BIT(20)
+#define PROC2_MODE_BASED_EXECUTE BIT(22)
+#define PROC2_SUB_PAGE_WRITE     BIT(23)
+#define PROC2_PT_USES_GPA        BIT(24)
+#define PROC2_TSC_SCALING        BIT(25)
+#define PROC2_USER_WAIT_PAUSE    BIT(26)
+#define PROC2_ENCLV_EXITING      BIT(28)
+
+/* 24.7.1 "VM-Exit Controls" */
+#define EXIT_SAVE_DEBUG            BIT(2)
+#define EXIT_HOST_64               BIT(9)
+#define EXIT_LOAD_PERF_GLOBAL_CTRL BIT(12)
+#define EXIT_ACK_INTR              BIT(15)
+#define EXIT_SAVE_PAT              BIT(18)
+#define EXIT_LOAD_PAT              BIT(19)
+#define EXIT_SAVE_EFER             BIT(20)
+#define EXIT_LOAD_EFER             BIT(21)
+#define EXIT_SAVE_PREEMPTION_TIMER BIT(22)
+#define EXIT_CLEAR_BNDCFGS         BIT(23)
+#define EXIT_CONCEAL_FROM_PT       BIT(24)
+
+/* 24.8.1 "VM-Entry Controls" */
+#define ENTRY_LOAD_DEBUG            BIT(2)
+#define ENTRY_IA32E_GUEST           BIT(9)
+#define ENTRY_TO_SMM                BIT(10)
+#define ENTRY_DEACTIVATE_DUAL       BIT(11)
+#define ENTRY_LOAD_PERF_GLOBAL_CTRL BIT(13)
+#define ENTRY_LOAD_PAT              BIT(14)
+#define ENTRY_LOAD_EFER             BIT(15)
+#define ENTRY_LOAD_BNDCFGS          BIT(16)
+#define ENTRY_CONCEAL_FROM_PT       BIT(17)
+
+/* Appendix C "VMX Basic Exit Reasons" */
+enum exit_reason {
+	EXIT_EXCEPTION_NMI = 0,
+	EXIT_EXTERNAL_INTERRUPT = 1,
+	EXIT_TRIPLE_FAULT = 2,
+	EXIT_INIT = 3,
+	EXIT_SIPI = 4,
+	EXIT_IO_SMI = 5,
+	EXIT_OTHER_SMI = 6,
+	EXIT_INTERRUPT_WINDOW = 7,
+	EXIT_NMI_WINDOW = 8,
+	EXIT_TASK_SWITCH = 9,
+	EXIT_CPUID = 10,
+	EXIT_GETSEC = 11,
+	EXIT_HLT = 12,
+	EXIT_INVD = 13,
+	EXIT_INVLPG = 14,
+	EXIT_RDPMC = 15,
+	EXIT_RDTSC = 16,
+	EXIT_RSM = 17,
+	EXIT_VMCALL = 18,
+	EXIT_VMCLEAR = 19,
+	EXIT_VMLAUNCH = 20,
+	EXIT_VMPTRLD = 21,
+	EXIT_VMPTRST = 22,
+	EXIT_VMREAD = 23,
+	EXIT_VMRESUME = 24,
+	EXIT_VMWRITE = 25,
+	EXIT_VMXOFF = 26,
+	EXIT_VMXON = 27,
+	EXIT_CR_ACCESS = 28,
+	EXIT_MOV_DR = 29,
+	EXIT_IO = 30,
+	EXIT_RDMSR = 31,
+	EXIT_WRMSR = 32,
+	EXIT_INVALID_GUEST_STATE = 33,
+	EXIT_MSR_LOADING = 34,
+	EXIT_MWAIT = 36,
+	EXIT_MTF = 37,
+	EXIT_MONITOR = 39,
+	EXIT_PAUSE = 40,
+	EXIT_MACHINE_CHECK_ENTRY = 41,
+	EXIT_TPR_BELOW_THRESHOLD = 43,
+	EXIT_APIC_ACCESS = 44,
+	EXIT_VIRTUALIZED_EOI = 45,
+	EXIT_GDTR_IDTR = 46,
+	EXIT_LDTR_TR = 47,
+	EXIT_EPT_VIOLATION = 48,
+	EXIT_EPT_MISCONFIG = 49,
+	EXIT_INVEPT = 50,
+	EXIT_RDTSCP = 51,
+	EXIT_PREEMPTION_TIMER = 52,
+	EXIT_INVVPID = 53,
+	EXIT_WBINVD = 54,
+	EXIT_XSETBV = 55,
+	EXIT_APIC_WRITE = 56,
+	EXIT_RDRAND = 57,
+	EXIT_INVPCID = 58,
+	EXIT_VMFUNC = 59,
+	EXIT_ENCLS = 60,
+	EXIT_RDSEED = 61,
+	EXIT_PML_FULL = 62,
+	EXIT_XSAVES = 63,
+	EXIT_XRSTORS = 64,
+	EXIT_REASON_COUNT = 70
+};
+
+#define EXIT_REASON_ENTRY_FAILURE BIT(31)
+
+/* 24.8.3, 24.9.2: interruption-information fields */
+#define INTR_INFO_VECTOR(i)      ((i)&0xffu)
+#define INTR_INFO_TYPE(i)        (((i) >> 8) & 7u)
+#define INTR_INFO_ERROR_CODE     BIT(11)
+#define INTR_INFO_NMI_UNBLOCKING BIT(12)
+#define INTR_INFO_VALID          BIT(31)
+
+enum intr_type {
+	INTR_EXTERNAL = 0,
+	INTR_NMI = 2,
+	INTR_HW_EXCEPTION = 3,
+	INTR_SW_INTERRUPT = 4,
+	INTR_PRIV_SW_EXCEPTION = 5,
+	INTR_SW_EXCEPTION = 6,
+	INTR_OTHER_EVENT = 7
+};
+
+/* 24.4.2 "Guest Non-Register State" */
+#define INTERRUPTIBILITY_STI     BIT(0)
+#define INTERRUPTIBILITY_MOV_SS  BIT(1)
+#define INTERRUPTIBILITY_SMI     BIT(2)
+#define INTERRUPTIBILITY_NMI     BIT(3)
+#define INTERRUPTIBILITY_ENCLAVE BIT(4)
+
+enum activity_state {
+	ACTIVITY_ACTIVE = 0,
+	ACTIVITY_HLT = 1,
+	ACTIVITY_SHUTDOWN = 2,
+	ACTIVITY_WAIT_FOR_SIPI = 3
+};
+
+/* 30.4 "VM Instruction Error Numbers" */
+enum vm_instruction_error {
+	VMERR_NONE = 0,
+	VMERR_VMCALL_IN_ROOT = 1,
+	VMERR_VMCLEAR_BAD_ADDRESS = 2,
+	VMERR_VMCLEAR_VMXON_POINTER = 3,
+	VMERR_VMLAUNCH_NOT_CLEAR = 4,
+	VMERR_VMRESUME_NOT_LAUNCHED = 5,
+	VMERR_VMRESUME_AFTER_VMXOFF = 6,
+	VMERR_ENTRY_CONTROLS = 7,
+	VMERR_ENTRY_HOST_STATE = 8,
+	VMERR_VMPTRLD_BAD_ADDRESS = 9,
+	VMERR_VMPTRLD_VMXON_POINTER = 10,
+	VMERR_VMPTRLD_BAD_REVISION = 11,
+	VMERR_BAD_FIELD = 12,
+	VMERR_READ_ONLY_FIELD = 13,
+	VMERR_VMXON_IN_ROOT = 15,
+	VMERR_ENTRY_BAD_EXECUTIVE = 16,
+	VMERR_ENTRY_UNLAUNCHED_EXECUTIVE = 17,
+	VMERR_ENTRY_EXECUTIVE_NOT_VMXON = 18,
+	VMERR_VMCALL_NOT_CLEAR = 19,
+	VMERR_VMCALL_EXIT_CONTROLS = 20,
+	VMERR_VMCALL_BAD_MSEG = 22,
+	VMERR_VMXOFF_DUAL_MONITOR = 23,
+	VMERR_VMCALL_BAD_SMM = 24,
+	VMERR_ENTRY_BAD_EXECUTION_EXECUTIVE = 25,
+	VMERR_ENTRY_EVENTS_BLOCKED_MOV_SS = 26,
+	VMERR_INVALID_INVEPT_INVVPID = 28
+};
+
+/* 24.6.11 "Extended-Page-Table Pointer", 28.2 */
+#define EPTP_MEMTYPE_MASK 7ull
+#define EPTP_WALK_4       (3ull << 3)
+#define EPTP_AD           BIT64(6)
+
+/* Appendix A.10 IA32_VMX_EPT_VPID_CAP */
+#define EPT_CAP_EXECUTE_ONLY   BIT64(0)
+#define EPT_CAP_WALK_4         BIT64(6)
+#define EPT_CAP_UC             BIT64(8)
+#define EPT_CAP_WB             BIT64(14)
+#define EPT_CAP_2M             BIT64(16)
+#define EPT_CAP_1G             BIT64(17)
+#define EPT_CAP_INVEPT         BIT64(20)
+#define EPT_CAP_AD             BIT64(21)
+#define EPT_CAP_ADVANCED_INFO  BIT64(22)
+#define EPT_CAP_INVEPT_SINGLE  BIT64(25)
+#define EPT_CAP_INVEPT_GLOBAL  BIT64(26)
+#define EPT_CAP_INVVPID        BIT64(32)
+#define EPT_CAP_INVVPID_ADDR   BIT64(40)
+#define EPT_CAP_INVVPID_SINGLE BIT64(41)
+#define EPT_CAP_INVVPID_GLOBAL BIT64(42)
+#define EPT_CAP_INVVPID_KEEP_G BIT64(43)
+
+/* IA32_VMX_* indices and the few other MSRs VT-x names */
+#define MSR_FEATURE_CONTROL  0x3a
+#define MSR_VMX_BASIC        0x480
+#define MSR_VMX_PIN          0x481
+#define MSR_VMX_PROC         0x482
+#define MSR_VMX_EXIT         0x483
+#define MSR_VMX_ENTRY        0x484
+#define MSR_VMX_MISC         0x485
+#define MSR_VMX_CR0_FIXED0   0x486
+#define MSR_VMX_CR0_FIXED1   0x487
+#define MSR_VMX_CR4_FIXED0   0x488
+#define MSR_VMX_CR4_FIXED1   0x489
+#define MSR_VMX_VMCS_ENUM    0x48a
+#define MSR_VMX_PROC2        0x48b
+#define MSR_VMX_EPT_VPID_CAP 0x48c
+#define MSR_VMX_TRUE_PIN     0x48d
+#define MSR_VMX_TRUE_PROC    0x48e
+#define MSR_VMX_TRUE_EXIT    0x48f
+#define MSR_VMX_TRUE_ENTRY   0x490
+#define MSR_VMX_VMFUNC       0x491
+#define MSR_SYSENTER_CS      0x174
+#define MSR_SYSENTER_ESP     0x175
+#define MSR_SYSENTER_EIP     0x176
+#define MSR_DEBUGCTL         0x1d9
+#define MSR_PAT              0x277
+#define MSR_PERF_GLOBAL_CTRL 0x38f
+#define MSR_BNDCFGS          0xd90
+#define MSR_EFER             0xc0000080
+#define MSR_STAR             0xc0000081
+#define MSR_LSTAR            0xc0000082
+#define MSR_CSTAR            0xc0000083
+#define MSR_FMASK            0xc0000084
+#define MSR_FS_BASE          0xc0000100
+#define MSR_GS_BASE          0xc0000101
+#define MSR_KERNEL_GS_BASE   0xc0000102
+#define MSR_TSC_AUX          0xc0000103
+#define MSR_TSC              0x10
+#define MSR_TSC_DEADLINE     0x6e0
+
+#define EFER_SCE BIT64(0)
+#define EFER_LME BIT64(8)
+#define EFER_LMA BIT64(10)
+#define EFER_NXE BIT64(11)
+
+#define CR0_PE BIT64(0)
+#define CR0_MP BIT64(1)
+#define CR0_EM BIT64(2)
+#define CR0_TS BIT64(3)
+#define CR0_ET BIT64(4)
+#define CR0_NE BIT64(5)
+#define CR0_WP BIT64(16)
+#define CR0_AM BIT64(18)
+#define CR0_NW BIT64(29)
+#define CR0_CD BIT64(30)
+#define CR0_PG BIT64(31)
+
+#define CR4_VME     BIT64(0)
+#define CR4_DE      BIT64(3)
+#define CR4_PSE     BIT64(4)
+#define CR4_PAE     BIT64(5)
+#define CR4_PGE     BIT64(7)
+#define CR4_LA57    BIT64(12)
+#define CR4_VMXE    BIT64(13)
+#define CR4_SMXE    BIT64(14)
+#define CR4_PCIDE   BIT64(17)
+#define CR4_OSXSAVE BIT64(18)
+#define CR4_SMEP    BIT64(20)
+#define CR4_SMAP    BIT64(21)
+#define CR4_PKE     BIT64(22)
+#define CR4_CET     BIT64(23)
+
+#define RFLAGS_CF    BIT64(0)
+#define RFLAGS_FIXED BIT64(1)
+#define RFLAGS_PF    BIT64(2)
+#define RFLAGS_AF    BIT64(4)
+#define RFLAGS_ZF    BIT64(6)
+#define RFLAGS_SF    BIT64(7)
+#define RFLAGS_TF    BIT64(8)
+#define RFLAGS_IF    BIT64(9)
+#define RFLAGS_OF    BIT64(11)
+#define RFLAGS_RF    BIT64(16)
+#define RFLAGS_VM    BIT64(17)
+#define RFLAGS_AC    BIT64(18)
+
+/* Segment access rights as the VMCS holds them (24.4.1) */
+#define SEG_AR_TYPE(ar) ((ar)&0xfu)
+#define SEG_AR_S        BIT(4)
+#define SEG_AR_DPL(ar)  (((ar) >> 5) & 3u)
+#define SEG_AR_P        BIT(7)
+#define SEG_AR_L        BIT(13)
+#define SEG_AR_DB       BIT(14)
+#define SEG_AR_G        BIT(15)
+#define SEG_AR_UNUSABLE BIT(16)
+
+/* Vectors of exceptions */
+enum exception_vector {
+	VEC_DE = 0,
+	VEC_DB = 1,
+	VEC_NMI = 2,
+	VEC_BP = 3,
+	VEC_OF = 4,
+	VEC_UD = 6,
+	VEC_NM = 7,
+	VEC_DF = 8,
+	VEC_TS = 10,
+	VEC_NP = 11,
+	VEC_SS = 12,
+	VEC_GP = 13,
+	VEC_PF = 14,
+	VEC_MF = 16,
+	VEC_AC = 17,
+	VEC_MC = 18,
+	VEC_XM = 19
+};
+
+#endif

@@ -1,0 +1,24 @@
+# Host tests: unit tests (cmocka, sanitizers) against the pure modules.
+HOST_PURE_OBJ := $(PURE_SRC:hypervisor/%.c=$(B)/host/%.o)
+UNIT_SRC := $(wildcard tests/unit/test_*.c)
+UNIT_BIN := $(UNIT_SRC:tests/unit/%.c=$(B)/unit/%)
+
+$(B)/host/%.o: hypervisor/%.c
+	@mkdir -p $(@D)
+	$(HOSTCC) $(HOST_CFLAGS) $(SANITIZE) -Ihypervisor -c $< -o $@
+
+$(B)/host/pure.a: $(HOST_PURE_OBJ)
+	rm -f $@ && ar rcs $@ $^
+
+# A test that needs more than the archive names it here: UNIT_EXTRA_test_x := file.c
+$(B)/unit/%: tests/unit/%.c $(B)/host/pure.a $(wildcard tests/unit/*.h)
+	@mkdir -p $(@D)
+	$(HOSTCC) $(HOST_CFLAGS) $(SANITIZE) -Ihypervisor -Itests/unit $< $(UNIT_EXTRA_$*) \
+		$(B)/host/pure.a -lcmocka -o $@
+
+.PHONY: unit
+## make unit         host unit tests
+unit: $(UNIT_BIN)
+	@for t in $(UNIT_BIN); do $$t || exit 1; done
+
+-include $(HOST_PURE_OBJ:.o=.d)
