@@ -1,0 +1,34 @@
+/*
+ * A bounded pool of zeroed 4 KiB pages out of one host region: EPT tables, VMCSs and shadow state
+ * of one VM. The pool never grows, so one VM cannot use up the memory of others.
+ */
+#ifndef NESTOR_MM_POOL_H
+#define NESTOR_MM_POOL_H
+
+#include <stdint.h>
+
+#include "spec/addr.h"
+
+struct page_pool {
+	void *free;      /* list of returned pages, linked through their first word */
+	uint8_t *next;   /* first page never handed out */
+	uint8_t *end;    /* behind the last page */
+	uint64_t in_use; /* pages handed out and not returned */
+	uint64_t peak;   /* highest in_use so far */
+};
+
+/* Takes over [start, start + size), page-aligned, mapped in the direct map; the content need not
+ * be zero. */
+void pool_init(struct page_pool *p, void *start, uint64_t size);
+
+/* A zeroed page, or NULL when the pool is used up. */
+void *pool_get(struct page_pool *p);
+
+/* Returns a page that pool_get gave. */
+void pool_put(struct page_pool *p, void *page);
+
+/* Physically contiguous pages never handed out before (not zero-checked: zeroed here), or NULL.
+ * Such pages may be returned one by one. */
+void *pool_get_run(struct page_pool *p, unsigned pages);
+
+#endif

@@ -1,0 +1,53 @@
+/*
+ * EPT01: guest-physical to host-physical, 4-level, up to 1 GiB pages. Owns the tables of one EPT;
+ * the pages come from the VM's pool.
+ */
+#ifndef NESTOR_VMX_EPT_H
+#define NESTOR_VMX_EPT_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "mm/pool.h"
+#include "spec/addr.h"
+
+#define EPT_R   1ull
+#define EPT_W   2ull
+#define EPT_X   4ull
+#define EPT_RWX 7ull
+
+enum ept_memtype {
+	EPT_UC = 0,
+	EPT_WB = 6
+};
+
+struct ept {
+	uint64_t *root;
+	uint64_t eptp;
+	struct page_pool *pool;
+};
+
+/* Empty EPT; write-back tables, A/D bits when the machine has them. False: pool exhausted. */
+bool ept_init(struct ept *e, struct page_pool *pool);
+
+/*
+ * Maps [gpa, gpa + size) to hpa with the largest pages that alignment and the machine allow; all
+ * arguments page-aligned. Replaces what was there. False: pool exhausted.
+ */
+bool ept_map(struct ept *e, uint64_t gpa, struct hpa hpa, uint64_t size, uint64_t perm,
+	enum ept_memtype type);
+
+/* Removes the mapping of [gpa, gpa + size), splitting larger pages. False: pool exhausted. */
+bool ept_unmap(struct ept *e, uint64_t gpa, uint64_t size);
+
+/* Makes the page that maps gpa at most 4 KiB large, keeping its content, permissions and type. The
+ * leaf entry, or NULL when nothing is mapped or the pool is exhausted. The caller flushes. */
+uint64_t *ept_split_to_4k(struct ept *e, uint64_t gpa);
+
+/* The leaf that maps gpa and its page size, or NULL. */
+uint64_t *ept_leaf(const struct ept *e, uint64_t gpa, uint64_t *page_size);
+
+/* INVEPT single-context on this CPU. */
+void ept_flush(const struct ept *e);
+
+#endif

@@ -1,0 +1,58 @@
+/*
+ * The physical VT-x of the machine: capabilities, VMX operation, hardware VMCSs and EPT. Knows
+ * nothing about VMs.
+ */
+#ifndef NESTOR_VMX_VMX_H
+#define NESTOR_VMX_VMX_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "nested/caps.h"
+#include "spec/addr.h"
+#include "spec/vmcs.h"
+
+/* The machine's capabilities; valid after vmx_probe. The same on all CPUs. */
+extern struct vmx_caps vmx_caps;
+
+enum vmx_status {
+	VMX_OK,
+	VMX_ABSENT,       /* CPUID has no VMX */
+	VMX_LOCKED_OFF,   /* IA32_FEATURE_CONTROL is locked without VMX outside SMX */
+	VMX_INSUFFICIENT, /* a feature that Nestor cannot do without is missing */
+};
+
+/* Reads the capabilities; *missing names what VMX_INSUFFICIENT means. Boot CPU, once. */
+enum vmx_status vmx_probe(const char **missing);
+
+/* Enters VMX operation on this CPU. False when VMXON failed. */
+bool vmx_cpu_on(void);
+
+/*
+ * A VMCS in memory. hw_vmcs_init on a zeroed page comes first; vmcs_load makes it current on this
+ * CPU. `launched` tells the entry stub VMLAUNCH from VMRESUME (offset 0: vmx/stub.S).
+ */
+struct hw_vmcs {
+	uint32_t launched; /* 0 or 1 */
+	uint32_t proc;     /* cached primary controls, for window exiting on and off */
+	struct hpa hpa;
+	void *page;
+};
+
+/* The page (zeroed, 4 KiB, in the direct map) becomes a VMCS in state "clear". */
+void hw_vmcs_init(struct hw_vmcs *v, void *page, bool shadow);
+/* VMCLEAR; the VMCS leaves this CPU and must be launched next. Not current afterwards. */
+void hw_vmcs_clear(struct hw_vmcs *v);
+/* VMPTRLD. */
+void hw_vmcs_load(struct hw_vmcs *v);
+
+/* Host state and the like in the current VMCS, the same in every VMCS of a VM on this CPU. */
+void vmcs_write_host_state(uint64_t cr3);
+
+/* A control word that the machine accepts: what is wanted plus what must be 1, minus what must
+ * be 0. `msr` is MSR_VMX_PIN etc.; the TRUE variant is used where it exists. */
+uint32_t vmx_adjust(uint32_t msr, uint32_t wanted);
+/* The bits that may be 1. */
+uint32_t vmx_allowed1(uint32_t msr);
+
+#endif
