@@ -1,0 +1,146 @@
+#!/bin/bash
+# Puts Bochs 3.0 or newer, the emulator with VT-x, into a private folder.
+#
+# usage: fetch-bochs.sh DIR
+#
+# DIR/bochs is a start script for the emulator, whatever it took to get one:
+#   - the host's own Bochs, when it is new enough and has the sdl2 display;
+#   - else Debian 13's packages, downloaded with a private apt state from the system's own
+#     package mirror and unpacked into DIR/root, with the libraries they need. Nothing is
+#     installed on the system.
+# Running it again does nothing when DIR is complete. Work is done in a temporary folder
+# beside DIR and moved into place at the end.
+set -euo pipefail
+
+readonly suite=trixie
+readonly keyring=/usr/share/keyrings/debian-archive-keyring.gpg
+readonly layout=1 # raised when the contents of DIR change
+
+die()
+{
+	echo "fetch-bochs: $*" >&2
+	exit 1
+}
+
+# Prints the major version of the Bochs that $1 starts, or 0.
+major_of()
+{
+	"$1" --help 2>&1 | sed -n 's/.*Bochs x86 Emulator \([0-9]*\)\..*/\1/p;T;q' | grep . || echo 0
+}
+
+# The host's own Bochs, if it will do: links to it.
+use_host_bochs()
+{
+	local bin
+	bin=$(command -v bochs) || return 1
+	[ "$(major_of "$bin")" -ge 3 ] || return 1
+	compgen -G '/usr/lib/*/bochs/plugins/libbx_sdl2_gui.so' >/dev/null || return 1
+	cat > "$1/bochs" <<-END
+		#!/bin/sh
+		export SDL_VIDEODRIVER=dummy SDL_AUDIODRIVER=dummy
+		exec $bin "\$@"
+	END
+}
+
+# apt-get with a state, cache and source list of its own under $work.
+private_apt()
+{
+	apt-get -q -o Dir::State="$work/state" -o Dir::State::status="$work/status" \
+		-o Dir::Cache="$work/cache" -o Dir::Etc::sourcelist="$work/sources.list" \
+		-o Dir::Etc::sourceparts="$work/empty" -o Dir::Etc::preferences=/nonexistent \
+		-o Dir::Etc::preferencesparts="$work/empty" -o APT::Architecture=amd64 \
+		-o APT::Architectures::=amd64 -o APT::Sandbox::User=root \
+		-o Acquire::Languages=none -o Acquire::Retries=3 "$@"
+}
+
+# The mirror that this system gets Debian's packages from.
+debian_mirror()
+{
+	# shellcheck disable=SC2016
+	apt-get indextargets --format '$(ORIGIN)/$(LABEL) $(REPO_URI)' 'Created-By: Packages' |
+		sed -n 's/^Debian\/Debian //p;T;q'
+}
+
+download()
+{
+	local mirror packages
+	[ -f "$keyring" ] ||
+		die "$keyring is missing: install debian-archive-keyring (on Ubuntu, too)"
+	mirror=$(debian_mirror)
+	[ -n "$mirror" ] || die "this system has no Debian mirror in its apt sources (or 'apt-get" \
+		"update' never ran): add one, or install Bochs >= 3.0 with its sdl2 display yourself"
+	mkdir -p "$work/empty" "$work/state/lists/partial" "$work/cache/archives/partial" "$work/debs"
+	: > "$work/status"
+	echo "deb [signed-by=$keyring] $mirror $suite main" > "$work/sources.list"
+	private_apt update >"$work/log" 2>&1 || { tail -5 "$work/log" >&2; die "apt-get update failed"; }
+	# Only libraries, without those that the emulator never touches when it runs headless.
+	packages=$(private_apt install -y --no-install-recommends --print-uris bochs bochs-sdl |
+		sed -n "s/^'.*' \([^_]*\)_.*/\1/p" | grep -E '^(lib|gcc-|zlib|bochs)' | grep -Ev \
+		'^(libllvm|libz3|libgtk-3-(common|bin)|libpam|libdb5|libgallium|libx11-data|libssl|libopus)')
+	# shellcheck disable=SC2086
+	(cd "$work/debs" && private_apt download $packages >"$work/log" 2>&1) ||
+		{ tail -5 "$work/log" >&2; die "the download of Bochs' packages failed"; }
+}
+
+# Keeps the emulator, its data, the plugins we use and the libraries that those load.
+prune()
+{
+	local root=$1 keep=$1.keep lib=usr/lib/x86_64-linux-gnu file
+	mkdir -p "$keep/$lib/bochs/plugins" "$keep/usr/bin" "$keep/usr/share/bochs"
+	cp "$root/usr/bin/bochs-bin" "$keep/usr/bin/"
+	cp -L "$root/usr/lib64/ld-linux-x86-64.so.2" "$keep/$lib/"
+	cp -P "$root/$lib/bochs/plugins/"*.so* "$keep/$lib/bochs/plugins/"
+	rm -f "$keep/$lib/bochs/plugins/"libbx_{wx,x,rfb,term,win32,svga,vncsrv}*
+	for file in "$root/usr/bin/bochs-bin" "$root/$lib/bochs/plugins/libbx_sdl2_gui.so" \
+		"$root/$lib/bochs/plugins/libbx_"*.so; do
+		"$root/usr/lib64/ld-linux-x86-64.so.2" --library-path \
+			"$root/$lib:$root/$lib/pulseaudio" --list "$file" 2>/dev/null || true
+	done | sed -n "s|.*=> \($root/[^ ]*\) .*|\1|p" | sort -u | while read -r file; do
+		cp -L "$file" "$keep/$lib/"
+	done
+	cp -r "$root"/usr/share/bochs/keymaps "$keep/usr/share/bochs/" 2>/dev/null || true
+	rm -rf "$root"
+	mv "$keep" "$root"
+}
+
+use_debian_bochs()
+{
+	local deb
+	command -v dpkg >/dev/null || die "needs Bochs >= 3.0, or a Debian system to fetch it with"
+	echo "fetch-bochs: getting Bochs from Debian $suite (34 MB) ..." >&2
+	download
+	for deb in "$work"/debs/*.deb; do
+		dpkg -x "$deb" "$1/root" || die "cannot unpack ${deb##*/}"
+	done
+	[ -x "$1/root/usr/bin/bochs-bin" ] || die "Debian's package has no usr/bin/bochs-bin"
+	prune "$1/root"
+	cat > "$1/bochs" <<-'END'
+		#!/bin/sh
+		here=$(dirname "$(readlink -f "$0")")
+		lib=$here/root/usr/lib/x86_64-linux-gnu
+		export LTDL_LIBRARY_PATH="$lib/bochs/plugins" BXSHARE="$here/root/usr/share/bochs"
+		export SDL_VIDEODRIVER=dummy SDL_AUDIODRIVER=dummy
+		exec "$lib/ld-linux-x86-64.so.2" --library-path "$lib" "$here/root/usr/bin/bochs-bin" "$@"
+	END
+}
+
+[ $# -eq 1 ] || { echo "usage: ${0##*/} DIR" >&2; exit 64; }
+dir=$1
+if [ "$(cat "$dir/layout" 2>/dev/null)" = "$layout" ] && [ "$(major_of "$dir/bochs")" -ge 3 ]; then
+	exit 0
+fi
+mkdir -p "$(dirname "$dir")"
+work=$(mktemp -d "$(realpath "$(dirname "$dir")")/.bochs.XXXXXX")
+trap 'rm -rf "$work"' EXIT
+trap 'exit 130' INT TERM
+mkdir "$work/new"
+use_host_bochs "$work/new" || use_debian_bochs "$work/new"
+chmod +x "$work/new/bochs"
+[ "$(major_of "$work/new/bochs")" -ge 3 ] || {
+	"$work/new/bochs" --help >&2 || true
+	die "the Bochs obtained does not start"
+}
+echo "$layout" > "$work/new/layout"
+rm -rf "$dir"
+mv "$work/new" "$dir"
+echo "fetch-bochs: $("$dir/bochs" --help 2>&1 | sed -n 's/.*\(Bochs x86 Emulator [0-9.]*\).*/\1/p;T;q') is in $dir" >&2
