@@ -1,0 +1,37 @@
+# Payload runtime, and the Debian guests.
+#
+# A payload is one C file linked with the runtime into a Multiboot 1 ELF32: PAYLOADS lists the
+# sources; x/y.c becomes build/payload/y.elf. It runs bare (`nestor run --bare --l1 F`) or as L1.
+OBJCOPY ?= objcopy
+PAYLOAD_CFLAGS := $(WARN) -O2 -g -ffreestanding -mgeneral-regs-only -mno-red-zone -fno-common \
+	-fno-stack-protector -fno-pic -fno-pie -mcmodel=small -fcf-protection=none \
+	-fno-asynchronous-unwind-tables -fno-tree-loop-distribute-patterns -Ihypervisor \
+	-Iguests/runtime -Itests/conformance -MMD -MP
+PAYLOAD_RT := $(addprefix $(B)/payload/runtime/,start.o vmx_run.o rt.o vmx.o ept.o)
+PAYLOADS := $(filter-out %/conf.c,$(wildcard tests/conformance/*.c)) $(wildcard tests/boot/*.c bench/*.c)
+PAYLOAD_ELF := $(patsubst %.c,$(B)/payload/%.elf,$(notdir $(PAYLOADS)))
+vpath %.c tests/conformance tests/boot bench
+
+$(B)/payload/runtime/%.o: guests/runtime/%.S
+	@mkdir -p $(@D)
+	$(CC) -c $< -o $@
+
+$(B)/payload/runtime/%.o: guests/runtime/%.c
+	@mkdir -p $(@D)
+	$(CC) $(PAYLOAD_CFLAGS) -c $< -o $@
+
+$(B)/payload/%.o: %.c
+	@mkdir -p $(@D)
+	$(CC) $(PAYLOAD_CFLAGS) -c $< -o $@
+
+$(B)/payload/%.elf: $(B)/payload/%.o $(B)/payload/conf.o $(PAYLOAD_RT) guests/runtime/payload.ld
+	$(LD) -nostdlib -static -z noexecstack -z max-page-size=4096 --no-warn-rwx-segments \
+		-T guests/runtime/payload.ld -o $@64 $(filter %.o,$^)
+	$(OBJCOPY) -O elf32-i386 $@64 $@
+
+.SECONDARY: $(PAYLOAD_ELF:.elf=.o) $(B)/payload/conf.o $(PAYLOAD_RT)
+.PHONY: payloads
+## make payloads     conformance and bench payloads (Multiboot 1 ELF)
+payloads: $(PAYLOAD_ELF)
+
+-include $(wildcard $(B)/payload/*.d $(B)/payload/runtime/*.d)

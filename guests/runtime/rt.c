@@ -1,0 +1,312 @@
+/*
+ * Console, exit, traps and memory of a payload. Not here: VT-x (vmx.c).
+ */
+#include "rt.h"
+
+#include <stdarg.h>
+
+#include "cpu.h"
+
+#define PORT_E9         0xe9
+#define PORT_DEBUG_EXIT 0xf4
+#define PORT_COM1       0x3f8
+#define PORT_BOCHS_END  0x8900
+#define LSR_EMPTY       0x60
+#define POOL_START      0x800000ull
+
+extern uint32_t mb_magic, mb_info;
+extern uint64_t user_return_rsp;
+extern char stack_top[], user_return[];
+_Noreturn void rt_main(void);
+void trap_handle(struct trap_frame *f);
+
+struct idt_gate {
+	uint16_t offset0, selector, flags, offset1;
+	uint32_t offset2, reserved;
+};
+
+volatile struct trap_info trap;
+volatile uint64_t trap_resume;
+volatile uint32_t interrupt_count[256];
+bool (*trap_hook)(struct trap_frame *f);
+uint8_t rt_tss[0x68];
+
+static struct idt_gate idt[256] __attribute__((aligned(16)));
+static bool use_e9;
+static uint64_t pool_next = POOL_START;
+static uint64_t pool_2m_next = 0x2000000;
+
+void *memset(void *dst, int c, size_t n)
+{
+	void *d = dst;
+
+	__asm__ volatile("rep stosb" : "+D"(d), "+c"(n) : "a"(c) : "memory");
+	return dst;
+}
+
+void *memcpy(void *dst, const void *src, size_t n)
+{
+	void *d = dst;
+
+	__asm__ volatile("rep movsb" : "+D"(d), "+S"(src), "+c"(n) : : "memory");
+	return dst;
+}
+
+int memcmp(const void *a, const void *b, size_t n)
+{
+	const uint8_t *x = a, *y = b;
+
+	for (size_t i = 0; i < n; i++)
+		if (x[i] != y[i])
+			return x[i] - y[i];
+	return 0;
+}
+
+static void console_init(void)
+{
+	use_e9 = inb(PORT_E9) == 0xe9;
+	if (use_e9)
+		return;
+	outb(PORT_COM1 + 1, 0);
+	outb(PORT_COM1 + 3, 0x83);
+	outb(PORT_COM1 + 0, 1);
+	outb(PORT_COM1 + 1, 0);
+	outb(PORT_COM1 + 3, 3);
+}
+
+static void console_wait(uint8_t bits)
+{
+	while ((inb(PORT_COM1 + 5) & bits) != bits)
+		;
+}
+
+static void console_put(char c)
+{
+	if (use_e9) {
+		outb(PORT_E9, (uint8_t)c);
+		return;
+	}
+	console_wait(0x20);
+	outb(PORT_COM1, (uint8_t)c);
+}
+
+/* Where formatted characters go: the console when dst is NULL. */
+struct sink {
+	char *dst;
+	size_t left;
+};
+
+static void sink_put(struct sink *s, char c)
+{
+	if (!s->dst) {
+		console_put(c);
+	} else if (s->left > 1) {
+		*s->dst++ = c;
+		s->left--;
+	}
+}
+
+static void put_number(struct sink *s, uint64_t v, unsigned base, int width, char pad)
+{
+	char digits[20];
+	int n = 0;
+
+	do {
+		digits[n++] = "0123456789abcdef"[v % base];
+		v /= base;
+	} while (v);
+	for (; width > n; width--)
+		sink_put(s, pad);
+	while (n)
+		sink_put(s, digits[--n]);
+}
+
+static void put_string(struct sink *s, const char *text, int width)
+{
+	for (; *text; text++, width--)
+		sink_put(s, *text);
+	for (; width > 0; width--)
+		sink_put(s, ' ');
+}
+
+static uint64_t next_number(va_list *args, bool is_long, bool is_signed)
+{
+	if (is_long)
+		return va_arg(*args, uint64_t);
+	if (is_signed)
+		return (uint64_t)(int64_t)va_arg(*args, int);
+	return va_arg(*args, unsigned);
+}
+
+static void put_conversion(struct sink *s, const char **format, va_list *args)
+{
+	const char *p = *format;
+	char pad = ' ';
+	int width = 0;
+	bool is_long = false;
+	uint64_t v;
+
+	if (*p == '0' || *p == '-')
+		pad = *p++ == '0' ? '0' : ' ';
+	while (*p >= '0' && *p <= '9')
+		width = width * 10 + (*p++ - '0');
+	for (; *p == 'l'; p++)
+		is_long = true;
+	*format = p;
+	switch (*p) {
+	case 'c':
+		sink_put(s, (char)va_arg(*args, int));
+		return;
+	case 's':
+		put_string(s, va_arg(*args, const char *), width);
+		return;
+	case 'x':
+		put_number(s, next_number(args, is_long, false), 16, width, pad);
+		return;
+	case 'd':
+	case 'u':
+		v = next_number(args, is_long, *p == 'd');
+		if (*p == 'd' && (int64_t)v < 0) {
+			sink_put(s, '-');
+			v = 0 - v;
+		}
+		put_number(s, v, 10, width, pad);
+		return;
+	default:
+		sink_put(s, *p);
+	}
+}
+
+static void put_format(struct sink *s, const char *format, va_list *args)
+{
+	for (; *format; format++) {
+		if (*format != '%') {
+			sink_put(s, *format);
+			continue;
+		}
+		format++;
+		put_conversion(s, &format, args);
+	}
+}
+
+void print(const char *format, ...)
+{
+	struct sink s = {NULL, 0};
+	va_list args;
+
+	va_start(args, format);
+	put_format(&s, format, &args);
+	va_end(args);
+}
+
+void format_text(char *dst, size_t size, const char *format, ...)
+{
+	struct sink s = {dst, size};
+	va_list args;
+
+	va_start(args, format);
+	put_format(&s, format, &args);
+	va_end(args);
+	*s.dst = 0;
+}
+
+_Noreturn void payload_exit(uint8_t v)
+{
+	static const char end[] = "Shutdown";
+
+	if (!use_e9)
+		console_wait(LSR_EMPTY);
+	outb(PORT_DEBUG_EXIT, v);
+	for (const char *p = end; *p; p++)
+		outb(PORT_BOCHS_END, (uint8_t)*p);
+	for (;;)
+		__asm__ volatile("cli; hlt");
+}
+
+const char *payload_cmdline(void)
+{
+	const uint32_t *info = (const uint32_t *)(uintptr_t)mb_info;
+
+	if (mb_magic != 0x2badb002 || !(info[0] & 4))
+		return "";
+	return (const char *)(uintptr_t)info[4];
+}
+
+void *page_alloc(void)
+{
+	void *p = (void *)(uintptr_t)pool_next;
+
+	pool_next += 4096;
+	return memset(p, 0, 4096);
+}
+
+void *pages_alloc_2m(void)
+{
+	void *p = (void *)(uintptr_t)pool_2m_next;
+
+	pool_2m_next += 0x200000;
+	return p;
+}
+
+static void trap_fatal(const struct trap_frame *f)
+{
+	print("unexpected vector %lu error %lx rip %lx rsp %lx cr2 %lx\n", f->vector, f->error,
+		f->rip, f->rsp, read_cr2());
+	payload_exit(0x7f);
+}
+
+void trap_handle(struct trap_frame *f)
+{
+	if (trap_hook && trap_hook(f))
+		return;
+	trap.vector = (int)f->vector;
+	trap.error = (uint32_t)f->error;
+	trap.rip = f->rip;
+	trap.cr2 = read_cr2();
+	if (f->cs & 3) {
+		f->rip = address_of(user_return);
+		f->cs = SEL_CODE64;
+		f->ss = SEL_DATA;
+		f->rsp = user_return_rsp;
+		f->rflags = 2;
+		return;
+	}
+	if (f->vector >= 32) {
+		interrupt_count[f->vector]++;
+		return;
+	}
+	if (!trap_resume)
+		trap_fatal(f);
+	f->rip = trap_resume;
+}
+
+static void tables_init(void)
+{
+	struct table_pointer idtr = {sizeof(idt) - 1, address_of(idt)};
+	uint64_t tss = address_of(rt_tss), stack = address_of(stack_top) - 8192;
+
+	for (unsigned i = 0; i < 256; i++) {
+		uint64_t a = address_of(trap_stubs) + i * 16;
+		uint16_t dpl = i == 0x80 || i == 3 || i == 4 ? 0x6000 : 0;
+
+		idt[i].offset0 = (uint16_t)a;
+		idt[i].selector = SEL_CODE64;
+		idt[i].flags = (uint16_t)(0x8e00 | dpl);
+		idt[i].offset1 = (uint16_t)(a >> 16);
+		idt[i].offset2 = (uint32_t)(a >> 32);
+	}
+	memcpy(rt_tss + 4, &stack, 8);
+	*(uint16_t *)(void *)(rt_tss + 0x66) = sizeof(rt_tss);
+	rt_gdt[SEL_TSS / 8] =
+		0x0000890000000067ull | (tss & 0xffffff) << 16 | (tss & 0xff000000) << 32;
+	rt_gdt[SEL_TSS / 8 + 1] = tss >> 32;
+	__asm__ volatile("lidt %0\n\tltr %w1" : : "m"(idtr), "r"(SEL_TSS) : "memory");
+}
+
+_Noreturn void rt_main(void)
+{
+	trap.vector = -1;
+	console_init();
+	tables_init();
+	payload_exit((uint8_t)payload_main());
+}

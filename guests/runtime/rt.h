@@ -1,0 +1,70 @@
+/*
+ * Payload runtime: a small 64-bit environment that runs alike on the bare machine and as an L1
+ * under Nestor. A payload is one C file with `int payload_main(void)`; its result is the exit value.
+ */
+#ifndef NESTOR_GUESTS_RUNTIME_RT_H
+#define NESTOR_GUESTS_RUNTIME_RT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* Selectors of the runtime's GDT. */
+#define SEL_CODE64 0x08
+#define SEL_DATA   0x10
+#define SEL_CODE32 0x18
+#define SEL_TSS    0x30
+#define SEL_CODE16 0x40
+#define SEL_DATA16 0x48
+#define SEL_TSS32A 0x50
+#define SEL_TSS32B 0x58
+
+/* Registers of interrupted code, in the order the stubs push them. */
+struct trap_frame {
+	uint64_t rax, rbx, rcx, rdx, rsi, rdi, rbp, r8, r9, r10, r11, r12, r13, r14, r15;
+	uint64_t vector, error;
+	uint64_t rip, cs, rflags, rsp, ss;
+};
+
+int payload_main(void);
+
+/* Flushes the console, writes v to the debug-exit port, then ends a bare Bochs. */
+_Noreturn void payload_exit(uint8_t v);
+
+/* %c %s %d %u %x %lu %lx %% with zero padding and width. */
+__attribute__((format(printf, 1, 2))) void print(const char *format, ...);
+__attribute__((format(printf, 3, 4))) void format_text(
+	char *dst, size_t size, const char *format, ...);
+
+/* The kernel command line of Multiboot 1, or "". */
+const char *payload_cmdline(void);
+
+/* Zeroed pages from 8 MiB on; aligned to their own size. They are never freed. */
+void *page_alloc(void);
+void *pages_alloc_2m(void);
+
+/* Runs fn at CPL 3 until its first exception or INT 0x80; `trap` tells which. */
+void user_call(void (*fn)(void));
+
+/* When set, called for every exception and interrupt first; returns true when it dealt with it. */
+extern bool (*trap_hook)(struct trap_frame *f);
+
+/* External interrupts and software interrupts since the start, by vector. */
+extern volatile uint32_t interrupt_count[256];
+
+extern uint64_t rt_gdt[];
+extern char rt_gdt_end[];
+extern uint64_t boot_pml4[];
+extern char trap_stubs[];
+extern uint8_t rt_tss[0x68];
+
+void *memset(void *dst, int c, size_t n);
+void *memcpy(void *dst, const void *src, size_t n);
+int memcmp(const void *a, const void *b, size_t n);
+
+static inline uint64_t address_of(const void *p)
+{
+	return (uint64_t)(uintptr_t)p;
+}
+
+#endif

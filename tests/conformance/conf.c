@@ -1,0 +1,203 @@
+#include "conf.h"
+
+#define MAX_EXITS 24
+
+struct l2 conf_l2;
+bool (*conf_handler)(uint32_t reason) = conf_default_handler;
+
+static uint64_t saved_state[FID_COUNT];
+
+static const struct vmcs_field all_fields[] = {
+#define ALWAYS                             0, 0
+#define VMFUNC                             0, 0
+#define CTL_BIT(word, bit)                 0, 0
+#define F(name, enc, exists, group, flags) {#name, enc, 0, 0, exists},
+#include "spec/vmcs_fields.def"
+};
+
+void conf_status(const char *name, enum vmx_status s)
+{
+	print("%s: %s\n", name, vmx_outcome(s));
+}
+
+/* Exits for which SDM 27.2.5 "Information for VM Exits Due to Instruction Execution" defines
+ * the VM-exit instruction-information field. */
+static bool has_instruction_info(uint32_t reason)
+{
+	switch (reason) {
+	case EXIT_VMCLEAR:
+	case EXIT_VMPTRLD:
+	case EXIT_VMPTRST:
+	case EXIT_VMREAD:
+	case EXIT_VMWRITE:
+	case EXIT_VMXON:
+	case EXIT_GDTR_IDTR:
+	case EXIT_LDTR_TR:
+	case EXIT_INVEPT:
+	case EXIT_INVVPID:
+	case EXIT_INVPCID:
+	case EXIT_RDRAND:
+	case EXIT_RDSEED:
+	case EXIT_XSAVES:
+	case EXIT_XRSTORS:
+		return true;
+	default:
+		return false;
+	}
+}
+
+/* Exits by instructions, whose length SDM 27.2.5 defines. */
+static bool has_length(uint32_t reason)
+{
+	if (reason == EXIT_EXCEPTION_NMI) {
+		unsigned type = INTR_INFO_TYPE(vmread(VMCS_EXIT_INTR_INFO));
+
+		return type == INTR_SW_EXCEPTION || type == INTR_PRIV_SW_EXCEPTION;
+	}
+	if (reason >= EXIT_CPUID && reason <= EXIT_WRMSR && reason != EXIT_RSM)
+		return true;
+	switch (reason) {
+	case EXIT_MWAIT:
+	case EXIT_MONITOR:
+	case EXIT_PAUSE:
+	case EXIT_GDTR_IDTR:
+	case EXIT_LDTR_TR:
+	case EXIT_INVEPT:
+	case EXIT_RDTSCP:
+	case EXIT_INVVPID:
+	case EXIT_WBINVD:
+	case EXIT_XSETBV:
+	case EXIT_RDRAND:
+	case EXIT_INVPCID:
+	case EXIT_VMFUNC:
+	case EXIT_RDSEED:
+		return true;
+	default:
+		return false;
+	}
+}
+
+static void print_event(const char *what, uint32_t info, uint32_t error)
+{
+	print(" %s=%x", what, info & ~INTR_INFO_NMI_UNBLOCKING);
+	if (info & INTR_INFO_ERROR_CODE)
+		print("/%x", error);
+}
+
+static void print_memory_exit(uint32_t reason)
+{
+	uint64_t q = vmread(VMCS_EXIT_QUALIFICATION);
+
+	if (reason != EXIT_EPT_VIOLATION && reason != EXIT_EPT_MISCONFIG)
+		return;
+	print(" gpa=%lx", vmread(VMCS_GUEST_PHYSICAL_ADDRESS));
+	if (reason == EXIT_EPT_VIOLATION && q & BIT(7))
+		print(" linear=%lx", vmread(VMCS_GUEST_LINEAR_ADDRESS));
+}
+
+void conf_exit(const char *name)
+{
+	uint32_t reason = (uint32_t)vmread(VMCS_EXIT_REASON);
+	uint32_t vectoring = (uint32_t)vmread(VMCS_IDT_VECTORING_INFO);
+	uint32_t info = (uint32_t)vmread(VMCS_EXIT_INTR_INFO);
+
+	if (reason & EXIT_REASON_ENTRY_FAILURE) {
+		print("%s: entry failure %u qual=%lx\n", name, reason & 0xffff,
+			vmread(VMCS_EXIT_QUALIFICATION));
+		return;
+	}
+	print("%s: exit %u", name, reason);
+	if (reason != EXIT_EPT_MISCONFIG)
+		print(" qual=%lx", vmread(VMCS_EXIT_QUALIFICATION));
+	if (has_length(reason))
+		print(" len=%lu", vmread(VMCS_EXIT_INSTRUCTION_LENGTH));
+	if (has_instruction_info(reason))
+		print(" info=%lx", vmread(VMCS_EXIT_INSTRUCTION_INFO));
+	if (info & INTR_INFO_VALID)
+		print_event("event", info, (uint32_t)vmread(VMCS_EXIT_INTR_ERROR_CODE));
+	if (vectoring & INTR_INFO_VALID)
+		print_event("vectoring", vectoring,
+			(uint32_t)vmread(VMCS_IDT_VECTORING_ERROR_CODE));
+	print_memory_exit(reason);
+	if (vmread(VMCS_GUEST_INTERRUPTIBILITY))
+		print(" blocking=%lx", vmread(VMCS_GUEST_INTERRUPTIBILITY));
+	if (vmread(VMCS_GUEST_ACTIVITY_STATE))
+		print(" activity=%lx", vmread(VMCS_GUEST_ACTIVITY_STATE));
+	if (vmread(VMCS_GUEST_PENDING_DBG))
+		print(" pending_dbg=%lx", vmread(VMCS_GUEST_PENDING_DBG));
+	print("\n");
+}
+
+bool conf_default_handler(uint32_t reason)
+{
+	if (reason == EXIT_EXCEPTION_NMI || !has_length(reason) || reason == EXIT_TASK_SWITCH)
+		return false;
+	l2_skip();
+	return true;
+}
+
+void conf_run(const char *name)
+{
+	for (int n = 0; n < MAX_EXITS; n++) {
+		enum vmx_status s = l2_run(&conf_l2);
+		uint32_t reason;
+
+		if (s != VMX_OK) {
+			conf_status(name, s);
+			return;
+		}
+		reason = (uint32_t)vmread(VMCS_EXIT_REASON);
+		if (reason == EXIT_VMCALL) {
+			print("%s: done rax=%lx\n", name, conf_l2.rax);
+			return;
+		}
+		conf_exit(name);
+		if (reason & EXIT_REASON_ENTRY_FAILURE || !conf_handler(reason))
+			return;
+	}
+	print("%s: too many exits\n", name);
+}
+
+void conf_run_cases(const struct conf_case *cases, size_t count)
+{
+	for (size_t i = 0; i < count; i++) {
+		l2_restart(&conf_l2, cases[i].code);
+		conf_handler = conf_default_handler;
+		if (cases[i].prepare)
+			cases[i].prepare();
+		conf_run(cases[i].name);
+	}
+}
+
+static bool is_guest_state(uint32_t enc)
+{
+	return vmcs_type(enc) == VMCS_TYPE_GUEST || enc == VMCS_ENTRY_INTR_INFO ||
+	       enc == VMCS_PREEMPTION_TIMER_VALUE;
+}
+
+void conf_state_save(void)
+{
+	for (unsigned i = 0; i < FID_COUNT; i++)
+		saved_state[i] = vmread(all_fields[i].encoding);
+}
+
+void conf_state_diff(const char *name)
+{
+	print("%s: changed", name);
+	for (unsigned i = 0; i < FID_COUNT; i++) {
+		uint64_t v = vmread(all_fields[i].encoding);
+
+		if (is_guest_state(all_fields[i].encoding) && v != saved_state[i])
+			print(" %s=%lx", all_fields[i].name, v);
+	}
+	print("\n");
+}
+
+void conf_start(void)
+{
+	if (!vmx_supported() || !vmx_enable()) {
+		print("no VT-x\n");
+		payload_exit(1);
+	}
+	l2_setup(&conf_l2, l2_done);
+}

@@ -1,0 +1,52 @@
+/*
+ * What conformance payloads share: printed lines `name: result`, the registry of cases that each
+ * payload runs, and reports of VM exits that contain only what the SDM defines for that exit.
+ */
+#ifndef NESTOR_TESTS_CONFORMANCE_CONF_H
+#define NESTOR_TESTS_CONFORMANCE_CONF_H
+
+#include <stddef.h>
+
+#include "cpu.h"
+#include "rt.h"
+#include "vmx.h"
+
+/* One case: prepare changes the VMCS that l2_restart made, code runs in L2. */
+struct conf_case {
+	const char *name;
+	void (*code)(void);
+	void (*prepare)(void);
+};
+
+/* The L2 of this payload; conf_run_cases restarts it for every case. */
+extern struct l2 conf_l2;
+
+/* "name: outcome", the outcome of one VMX instruction. */
+void conf_status(const char *name, enum vmx_status s);
+
+/* Prints reason, qualification, lengths and information of the last exit after `name`. */
+void conf_exit(const char *name);
+
+/*
+ * Called by conf_run after an exit was printed. Returns true when L2 shall go on (it must have
+ * skipped the instruction); the default skips instructions that exited and stops otherwise.
+ */
+extern bool (*conf_handler)(uint32_t reason);
+bool conf_default_handler(uint32_t reason);
+
+/* Runs L2, printing each exit, until VMCALL, failure, or conf_handler says stop. */
+void conf_run(const char *name);
+
+/* Restarts L2 for each case and runs it. */
+void conf_run_cases(const struct conf_case *cases, size_t count);
+
+/* Prints the guest-state fields that differ from the values at the last conf_state_save. */
+void conf_state_save(void);
+void conf_state_diff(const char *name);
+
+/* VMXON and the first set-up of conf_l2; ends the payload with a message when it cannot. */
+void conf_start(void);
+
+#define CASES(array) array, sizeof(array) / sizeof((array)[0])
+
+#endif
