@@ -1,21 +1,51 @@
 /*
- * VMX capability MSRs (SDM appendix A), both the machine's and those L1 sees.
+ * VMX capability MSRs (SDM appendix A), both the machine's and those L1 sees, and how the second
+ * follow from the first and a policy.
  */
 #ifndef NESTOR_NESTED_CAPS_H
 #define NESTOR_NESTED_CAPS_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
+#include "spec/vmcs.h"
 #include "spec/vmx.h"
 
 #define CAPS_MSR_COUNT 18 /* 0x480 to 0x491 */
 
 struct vmx_caps {
-	uint64_t
-		msr[CAPS_MSR_COUNT]; /* by index - MSR_VMX_BASIC; zero when the MSR is absent */
-	uint8_t maxphyaddr;          /* bits of a physical address, CPUID 0x80000008 */
+	/* by index - MSR_VMX_BASIC; zero when the MSR is absent */
+	uint64_t msr[CAPS_MSR_COUNT];
+	uint8_t maxphyaddr; /* bits of a physical address, CPUID 0x80000008; 32 to 52 */
+	/* Bits that may be 1 in L1's MSRs; caps_derive() sets them, unused in the machine's caps. */
+	uint64_t efer_valid;
+	uint64_t debugctl_valid;
+	uint64_t perf_global_valid;
 };
+
+/* What Nestor's own VMCS regions carry: revision identifier of L1's VMCSs. */
+#define CAPS_REVISION (0x4e535431u & 0x7fffffffu)
+
+/* IA32_VMX_BASIC (A.1) */
+#define BASIC_WIDTH_32      BIT64(48)
+#define BASIC_DUAL_MONITOR  BIT64(49)
+#define BASIC_MEMTYPE_WB    (6ull << 50)
+#define BASIC_INS_OUTS      BIT64(54)
+#define BASIC_TRUE_CONTROLS BIT64(55)
+
+/* IA32_VMX_MISC (A.6) */
+#define MISC_TIMER_RATE        0x1full
+#define MISC_STORE_LMA         BIT64(5)
+#define MISC_ACTIVITY_HLT      BIT64(6)
+#define MISC_ACTIVITY_SHUTDOWN BIT64(7)
+#define MISC_ACTIVITY_SIPI     BIT64(8)
+#define MISC_CR3_TARGET_SHIFT  16
+#define MISC_MSR_LIST_SHIFT    25 /* limit is 512 * (value + 1) */
+#define MISC_VMWRITE_ANY       BIT64(29)
+#define MISC_ZERO_LENGTH       BIT64(30)
+
+#define VMFUNC_EPTP_SWITCHING BIT64(0)
 
 static inline uint64_t caps_msr(const struct vmx_caps *c, uint32_t index)
 {
@@ -31,6 +61,83 @@ static inline uint32_t caps_fixed1(const struct vmx_caps *c, uint32_t index)
 static inline uint32_t caps_allowed1(const struct vmx_caps *c, uint32_t index)
 {
 	return (uint32_t)(caps_msr(c, index) >> 32);
+}
+
+/*
+ * The MSR that rules a control word: MSR_VMX_PIN, PROC, EXIT and ENTRY give way to their TRUE
+ * versions where those exist; any other index is returned as it is.
+ */
+static inline uint32_t caps_control_msr(const struct vmx_caps *c, uint32_t index)
+{
+	if (index > MSR_VMX_ENTRY || !(caps_msr(c, MSR_VMX_BASIC) & BASIC_TRUE_CONTROLS))
+		return index;
+	return index - MSR_VMX_PIN + MSR_VMX_TRUE_PIN;
+}
+
+static inline uint32_t caps_revision(const struct vmx_caps *c)
+{
+	return (uint32_t)caps_msr(c, MSR_VMX_BASIC) & 0x7fffffff;
+}
+
+/* Bits of an address in a VMCS field (A.1: bit 48 of IA32_VMX_BASIC). */
+static inline uint32_t caps_pointer_width(const struct vmx_caps *c)
+{
+	return (caps_msr(c, MSR_VMX_BASIC) & BASIC_WIDTH_32) ? 32 : c->maxphyaddr;
+}
+
+static inline uint32_t caps_cr3_targets(const struct vmx_caps *c)
+{
+	return (uint32_t)(caps_msr(c, MSR_VMX_MISC) >> MISC_CR3_TARGET_SHIFT) & 0x1ff;
+}
+
+static inline bool caps_has_mtf(const struct vmx_caps *c)
+{
+	return (caps_allowed1(c, caps_control_msr(c, MSR_VMX_PROC)) & PROC_MTF) != 0;
+}
+
+/* Software events may be injected with instruction length 0. */
+static inline bool caps_zero_length(const struct vmx_caps *c)
+{
+	return (caps_msr(c, MSR_VMX_MISC) & MISC_ZERO_LENGTH) != 0;
+}
+
+/* An activity state other than active that VM entry can set; any value may be asked for. */
+static inline bool caps_activity_ok(const struct vmx_caps *c, uint64_t activity)
+{
+	return activity >= ACTIVITY_HLT && activity <= ACTIVITY_WAIT_FOR_SIPI &&
+	       (caps_msr(c, MSR_VMX_MISC) >> (5 + activity) & 1) != 0;
+}
+
+/* The four rules of an EPTP (24.6.11, 26.2.1.1); all must hold. */
+static inline bool caps_eptp_memtype_ok(const struct vmx_caps *c, uint64_t eptp)
+{
+	uint64_t cap = caps_msr(c, MSR_VMX_EPT_VPID_CAP);
+
+	switch (eptp & EPTP_MEMTYPE_MASK) {
+	case 0:
+		return (cap & EPT_CAP_UC) != 0;
+	case 6:
+		return (cap & EPT_CAP_WB) != 0;
+	default:
+		return false;
+	}
+}
+
+/* Four levels; five are not offered. */
+static inline bool caps_eptp_walk_ok(const struct vmx_caps *c, uint64_t eptp)
+{
+	return (eptp & 0x38) == EPTP_WALK_4 &&
+	       (caps_msr(c, MSR_VMX_EPT_VPID_CAP) & EPT_CAP_WALK_4) != 0;
+}
+
+static inline bool caps_eptp_ad_ok(const struct vmx_caps *c, uint64_t eptp)
+{
+	return (eptp & EPTP_AD) == 0 || (caps_msr(c, MSR_VMX_EPT_VPID_CAP) & EPT_CAP_AD) != 0;
+}
+
+static inline bool caps_eptp_reserved_ok(const struct vmx_caps *c, uint64_t eptp)
+{
+	return (eptp & 0xf80) == 0 && eptp >> c->maxphyaddr == 0;
 }
 
 #endif
