@@ -3,6 +3,7 @@
 #define MAX_EXITS 24
 
 struct l2 conf_l2;
+uint64_t conf_base;
 bool (*conf_handler)(uint32_t reason) = conf_default_handler;
 
 static uint64_t saved_state[FID_COUNT];
@@ -88,11 +89,25 @@ static void print_memory_exit(uint32_t reason)
 {
 	uint64_t q = vmread(VMCS_EXIT_QUALIFICATION);
 
+	if (reason == EXIT_IO && q & BIT(4)) /* INS, OUTS */
+		print(" info=%lx linear=%lx", vmread(VMCS_EXIT_INSTRUCTION_INFO) & 0x38380,
+			vmread(VMCS_GUEST_LINEAR_ADDRESS));
 	if (reason != EXIT_EPT_VIOLATION && reason != EXIT_EPT_MISCONFIG)
 		return;
 	print(" gpa=%lx", vmread(VMCS_GUEST_PHYSICAL_ADDRESS));
 	if (reason == EXIT_EPT_VIOLATION && q & BIT(7))
 		print(" linear=%lx", vmread(VMCS_GUEST_LINEAR_ADDRESS));
+}
+
+static void print_guest_condition(void)
+{
+	print(" rip=%lx", vmread(VMCS_GUEST_RIP) - conf_base);
+	if (vmread(VMCS_GUEST_INTERRUPTIBILITY))
+		print(" blocking=%lx", vmread(VMCS_GUEST_INTERRUPTIBILITY));
+	if (vmread(VMCS_GUEST_ACTIVITY_STATE))
+		print(" activity=%lx", vmread(VMCS_GUEST_ACTIVITY_STATE));
+	if (vmread(VMCS_GUEST_PENDING_DBG))
+		print(" pending_dbg=%lx", vmread(VMCS_GUEST_PENDING_DBG));
 }
 
 void conf_exit(const char *name)
@@ -119,12 +134,7 @@ void conf_exit(const char *name)
 		print_event("vectoring", vectoring,
 			(uint32_t)vmread(VMCS_IDT_VECTORING_ERROR_CODE));
 	print_memory_exit(reason);
-	if (vmread(VMCS_GUEST_INTERRUPTIBILITY))
-		print(" blocking=%lx", vmread(VMCS_GUEST_INTERRUPTIBILITY));
-	if (vmread(VMCS_GUEST_ACTIVITY_STATE))
-		print(" activity=%lx", vmread(VMCS_GUEST_ACTIVITY_STATE));
-	if (vmread(VMCS_GUEST_PENDING_DBG))
-		print(" pending_dbg=%lx", vmread(VMCS_GUEST_PENDING_DBG));
+	print_guest_condition();
 	print("\n");
 }
 
@@ -158,15 +168,20 @@ void conf_run(const char *name)
 	print("%s: too many exits\n", name);
 }
 
+void conf_run_case(const struct conf_case *c)
+{
+	l2_restart(&conf_l2, c->code);
+	conf_base = vmread(VMCS_GUEST_RIP);
+	conf_handler = conf_default_handler;
+	if (c->prepare)
+		c->prepare();
+	conf_run(c->name);
+}
+
 void conf_run_cases(const struct conf_case *cases, size_t count)
 {
-	for (size_t i = 0; i < count; i++) {
-		l2_restart(&conf_l2, cases[i].code);
-		conf_handler = conf_default_handler;
-		if (cases[i].prepare)
-			cases[i].prepare();
-		conf_run(cases[i].name);
-	}
+	for (size_t i = 0; i < count; i++)
+		conf_run_case(&cases[i]);
 }
 
 static bool is_guest_state(uint32_t enc)

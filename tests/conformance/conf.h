@@ -21,6 +21,14 @@ struct conf_case {
 /* The L2 of this payload; conf_run_cases restarts it for every case. */
 extern struct l2 conf_l2;
 
+/* A function of L2 made of assembly text. It need not keep registers. */
+#define L2_CODE(name, text) \
+	void name(void);    \
+	__asm__(".text\n" #name ":\n\t" text "\n\tret\n")
+
+/* L2's entry point in the current case; exits print RIP relative to it. */
+extern uint64_t conf_base;
+
 /* "name: outcome", the outcome of one VMX instruction. */
 void conf_status(const char *name, enum vmx_status s);
 
@@ -39,6 +47,9 @@ void conf_run(const char *name);
 
 /* Restarts L2 for each case and runs it. */
 void conf_run_cases(const struct conf_case *cases, size_t count);
+
+/* One case of conf_run_cases. */
+void conf_run_case(const struct conf_case *c);
 
 /* Prints the guest-state fields that differ from the values at the last conf_state_save. */
 void conf_state_save(void);

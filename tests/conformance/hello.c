@@ -8,7 +8,5 @@ int payload_main(void)
 	print("hello: %s\n", vmx_supported() ? "VT-x offered" : "no VT-x");
 	__asm__ volatile(TRY_BEGIN "ud2" TRY_END : : : "memory");
 	print("ud2: vector %d\n", trap.vector);
-	rdmsr_try(0x12345);
-	print("rdmsr of an unknown MSR: vector %d error %x\n", trap.vector, trap.error);
 	return 0;
 }
