@@ -1,0 +1,318 @@
+#include "nested/paging.h"
+
+#include "nested/seam.h"
+#include "spec/vmx.h"
+
+#define ENTRY_P  BIT64(0)
+#define ENTRY_RW BIT64(1)
+#define ENTRY_US BIT64(2)
+#define ENTRY_A  BIT64(5)
+#define ENTRY_D  BIT64(6)
+#define ENTRY_PS BIT64(7)
+#define ENTRY_XD BIT64(63)
+
+/* Retries of a walk whose entries another CPU of L1 changes under it. */
+#define WALK_TRIES 8
+
+enum paging_mode {
+	MODE_NONE,
+	MODE_32BIT,
+	MODE_PAE,
+	MODE_4LEVEL
+};
+
+/* An entry as it was read, and where. */
+struct entry {
+	uint64_t value;
+	void *at; /* host address, NULL outside L1's RAM */
+};
+
+/* A walk, from the root's entry to the one that maps the page. */
+struct walk {
+	const struct paging_state *s;
+	enum paging_mode mode;
+	uint64_t linear;
+	uint64_t rights; /* RW and US of all entries and-ed, XD or-ed */
+	uint64_t base;   /* of the page */
+	uint64_t size;
+	unsigned count;
+	struct entry entry[4];
+};
+
+enum walk_end {
+	WALK_MAPPED,
+	WALK_NOT_PRESENT,
+	WALK_RESERVED /* an entry with a reserved bit */
+};
+
+static enum paging_mode mode_of(const struct paging_state *s)
+{
+	if (!(s->cr0 & CR0_PG))
+		return MODE_NONE;
+	if (!(s->cr4 & CR4_PAE))
+		return MODE_32BIT;
+	return (s->efer & EFER_LMA) ? MODE_4LEVEL : MODE_PAE;
+}
+
+static bool user_access(const struct paging_state *s, uint32_t access)
+{
+	return s->cpl == 3 && !(access & PAGING_IMPLICIT);
+}
+
+static uint32_t fault_code(const struct paging_state *s, uint32_t access, uint32_t why)
+{
+	bool fetch_told = ((s->cr4 & CR4_PAE) && (s->efer & EFER_NXE)) || (s->cr4 & CR4_SMEP);
+
+	if (access & PAGING_WRITE)
+		why |= PF_WRITE;
+	if (user_access(s, access))
+		why |= PF_USER;
+	if ((access & PAGING_FETCH) && fetch_told)
+		why |= PF_FETCH;
+	return why;
+}
+
+/* SDM 4.6 "Access Rights" */
+static bool access_allowed(const struct paging_state *s, uint64_t rights, uint32_t access)
+{
+	bool user_page = rights & ENTRY_US;
+	bool user = user_access(s, access);
+
+	if (user && !user_page)
+		return false;
+	if (access & PAGING_FETCH)
+		return !(rights & ENTRY_XD) && (user || !user_page || !(s->cr4 & CR4_SMEP));
+	if (!user && user_page && (s->cr4 & CR4_SMAP))
+		if (!s->rflags_ac || (access & PAGING_IMPLICIT))
+			return false;
+	if ((access & PAGING_WRITE) && !(rights & ENTRY_RW))
+		return !user && !(s->cr0 & CR0_WP);
+	return true;
+}
+
+/* Reads an entry of 4 or 8 bytes once, and keeps it for the flags. */
+static uint64_t read_entry(struct nested *n, struct walk *w, uint64_t gpa)
+{
+	struct gpa_l1 page = {gpa & ~PAGE_MASK};
+	unsigned char *host = seam_l1_page(n, page);
+	struct entry *e = &w->entry[w->count++];
+
+	e->at = host ? host + (gpa & PAGE_MASK) : NULL;
+	if (!e->at)
+		e->value = w->mode == MODE_32BIT ? UINT32_MAX : UINT64_MAX;
+	else if (w->mode == MODE_32BIT)
+		e->value = __atomic_load_n((uint32_t *)e->at, __ATOMIC_RELAXED);
+	else
+		e->value = __atomic_load_n((uint64_t *)e->at, __ATOMIC_RELAXED);
+	return e->value;
+}
+
+/* False when the entry is no longer what was read. */
+static bool set_flags(const struct walk *w, struct entry *e, uint64_t flags)
+{
+	uint64_t value = e->value | flags;
+	uint64_t old = e->value;
+	uint32_t old32 = (uint32_t)e->value;
+
+	if (value == e->value || !e->at)
+		return true;
+	if (w->mode == MODE_32BIT)
+		return __atomic_compare_exchange_n((uint32_t *)e->at, &old32, (uint32_t)value,
+			false, __ATOMIC_SEQ_CST, __ATOMIC_RELAXED);
+	return __atomic_compare_exchange_n(
+		(uint64_t *)e->at, &old, value, false, __ATOMIC_SEQ_CST, __ATOMIC_RELAXED);
+}
+
+/* Accessed and dirty flags of a walk that succeeded. False when an entry changed meanwhile. */
+static bool mark_accessed(struct walk *w, uint32_t access)
+{
+	for (unsigned i = 0; i < w->count; i++) {
+		bool leaf = i + 1 == w->count;
+		uint64_t dirty = leaf && (access & PAGING_WRITE) ? ENTRY_D : 0;
+
+		/* PDPTEs of PAE paging have no flags. */
+		if (w->mode == MODE_PAE && i == 0)
+			continue;
+		if (!set_flags(w, &w->entry[i], ENTRY_A | dirty))
+			return false;
+	}
+	return true;
+}
+
+static enum walk_end map(struct walk *w, uint64_t base, uint64_t size, bool reserved)
+{
+	w->base = base;
+	w->size = size;
+	return reserved ? WALK_RESERVED : WALK_MAPPED;
+}
+
+/* SDM 4.3 "32-Bit Paging" */
+static enum walk_end walk_32bit(struct nested *n, struct walk *w)
+{
+	unsigned width = w->s->maxphyaddr < 40 ? w->s->maxphyaddr : 40;
+	uint64_t reserved_4m = 0x3fffff & ~((1ull << (width - 19)) - 1);
+	uint64_t table = w->s->cr3 & 0xfffff000;
+	uint64_t e = read_entry(n, w, table | ((w->linear >> 22) & 0x3ff) << 2);
+
+	w->rights &= e;
+	if (!(e & ENTRY_P))
+		return WALK_NOT_PRESENT;
+	if ((e & ENTRY_PS) && (w->s->cr4 & CR4_PSE))
+		return map(w, (e & 0xffc00000) | ((e >> 13) & 0xff) << 32, 4u << 20,
+			(e & reserved_4m) != 0);
+	e = read_entry(n, w, (e & 0xfffff000) | ((w->linear >> 12) & 0x3ff) << 2);
+	w->rights &= e;
+	if (!(e & ENTRY_P))
+		return WALK_NOT_PRESENT;
+	return map(w, e & 0xfffff000, PAGE_SIZE, false);
+}
+
+/* Bits that must be 0 in a present entry of a table of 512. */
+static uint64_t reserved_bits(const struct walk *w, unsigned level, bool leaf)
+{
+	uint64_t reserved = (1ull << 52) - (1ull << w->s->maxphyaddr);
+
+	if (w->mode == MODE_PAE)
+		reserved |= 0x7ff0000000000000ull;
+	if (!(w->s->efer & EFER_NXE))
+		reserved |= ENTRY_XD;
+	if (level == 4)
+		reserved |= ENTRY_PS;
+	if (leaf && level > 1) /* below the page's size; bit 12 is PAT */
+		reserved |= ((1ull << (12 + 9 * (level - 1))) - 1) & ~0x1fffull;
+	return reserved;
+}
+
+/* SDM 4.5 "4-Level Paging", and the lower two levels of 4.4 "PAE Paging" */
+static enum walk_end walk_64bit(
+	struct nested *n, struct walk *w, uint64_t table, unsigned level)
+{
+	for (;; level--) {
+		unsigned shift = 12 + 9 * (level - 1);
+		uint64_t size = 1ull << shift;
+		uint64_t e = read_entry(n, w, table | ((w->linear >> shift) & 0x1ff) << 3);
+		bool leaf = level == 1 || (level <= 3 && (e & ENTRY_PS));
+
+		if (!(e & ENTRY_P))
+			return WALK_NOT_PRESENT;
+		if (e & reserved_bits(w, level, leaf))
+			return WALK_RESERVED;
+		w->rights =
+			(w->rights & e & (ENTRY_RW | ENTRY_US)) | ((w->rights | e) & ENTRY_XD);
+		table = e & 0x000ffffffffff000ull;
+		if (leaf)
+			return map(w, table & ~(size - 1), size, false);
+	}
+}
+
+/*
+ * SDM 4.4 "PAE Paging". The processor holds the PDPTEs in registers; we read them from memory,
+ * where L1 keeps what it loaded.
+ */
+static enum walk_end walk_pae(struct nested *n, struct walk *w)
+{
+	uint64_t table = w->s->cr3 & 0xffffffe0;
+	uint64_t e = read_entry(n, w, table | ((w->linear >> 30) & 3) << 3);
+
+	if (!(e & ENTRY_P))
+		return WALK_NOT_PRESENT;
+	if ((e & 0x1e6) || e >> w->s->maxphyaddr)
+		return WALK_RESERVED;
+	return walk_64bit(n, w, e & 0x000ffffffffff000ull, 2);
+}
+
+static enum walk_end walk_tables(struct nested *n, struct walk *w)
+{
+	w->count = 0;
+	w->rights = ENTRY_RW | ENTRY_US;
+	switch (w->mode) {
+	case MODE_32BIT:
+		return walk_32bit(n, w);
+	case MODE_PAE:
+		return walk_pae(n, w);
+	case MODE_4LEVEL:
+		return walk_64bit(n, w, w->s->cr3 & 0x000ffffffffff000ull, 4);
+	default:
+		return map(w, w->linear & ~PAGE_MASK, PAGE_SIZE, false);
+	}
+}
+
+bool paging_walk(struct nested *n, const struct paging_state *s, uint64_t linear,
+	uint32_t access, struct gpa_l1 *out, uint32_t *error)
+{
+	struct walk w = {.s = s, .mode = mode_of(s), .linear = linear};
+
+	/* An L1 that changes its tables without end gets the last walk without the flags. */
+	for (unsigned i = 0; i < WALK_TRIES; i++) {
+		enum walk_end end = walk_tables(n, &w);
+
+		if (end != WALK_MAPPED) {
+			*error = fault_code(
+				s, access, end == WALK_RESERVED ? PF_PRESENT | PF_RESERVED : 0);
+			return false;
+		}
+		if (w.mode != MODE_NONE && !access_allowed(s, w.rights, access)) {
+			*error = fault_code(s, access, PF_PRESENT);
+			return false;
+		}
+		if (mark_accessed(&w, access))
+			break;
+	}
+	out->v = w.base + (linear & (w.size - 1));
+	return true;
+}
+
+/* An access of at most a page, in the one or two pages it touches. */
+struct pieces {
+	uint32_t access; /* enum paging_access */
+	struct gpa_l1 at[2];
+	uint32_t len[2];
+};
+
+static bool translate(struct nested *n, const struct paging_state *s, uint64_t linear,
+	uint32_t len, struct pieces *p, struct paging_fault *fault)
+{
+	uint32_t room = (uint32_t)(PAGE_SIZE - (linear & PAGE_MASK));
+	uint64_t next = linear + room;
+
+	p->len[0] = len < room ? len : room;
+	p->len[1] = len - p->len[0];
+	fault->address = linear;
+	if (!paging_walk(n, s, linear, p->access, &p->at[0], &fault->error_code))
+		return false;
+	if (p->len[1] == 0)
+		return true;
+	if (!(s->efer & EFER_LMA))
+		next = (uint32_t)next;
+	fault->address = next;
+	return paging_walk(n, s, next, p->access, &p->at[1], &fault->error_code);
+}
+
+bool paging_read(struct nested *n, const struct paging_state *s, uint64_t linear, void *dst,
+	uint32_t len, struct paging_fault *fault)
+{
+	struct pieces p = {.access = PAGING_READ};
+	unsigned char *to = dst;
+
+	if (!translate(n, s, linear, len, &p, fault))
+		return false;
+	for (unsigned i = 0; i < 2; to += p.len[i], i++)
+		if (p.len[i] != 0 && seam_l1_read(n, p.at[i], to, p.len[i]) < 0)
+			for (uint32_t k = 0; k < p.len[i]; k++)
+				to[k] = 0xff;
+	return true;
+}
+
+bool paging_write(struct nested *n, const struct paging_state *s, uint64_t linear,
+	const void *src, uint32_t len, struct paging_fault *fault)
+{
+	struct pieces p = {.access = PAGING_WRITE};
+	const unsigned char *from = src;
+
+	if (!translate(n, s, linear, len, &p, fault))
+		return false;
+	for (unsigned i = 0; i < 2; from += p.len[i], i++)
+		if (p.len[i] != 0)
+			(void)seam_l1_write(n, p.at[i], from, p.len[i]);
+	return true;
+}

@@ -1,0 +1,67 @@
+/*
+ * L1's own paging: what a linear address of L1 means (SDM chapter 4 "Paging"), for the operands
+ * of VMX instructions and for L0's emulation on L1's behalf.
+ *
+ * Owns no state: every walk reads L1's tables anew. Covers no paging, 32-bit, PAE and 4-level
+ * paging. Not covered: 5-level paging (L1 is not offered CR4.LA57); protection keys are not
+ * applied (PKRU and PKRS are treated as zero).
+ */
+#ifndef NESTOR_NESTED_PAGING_H
+#define NESTOR_NESTED_PAGING_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "spec/addr.h"
+
+struct nested;
+
+/* The registers that rule a translation. */
+struct paging_state {
+	uint64_t cr0, cr3, cr4, efer;
+	uint8_t cpl;
+	bool rflags_ac;
+	uint8_t maxphyaddr;
+};
+
+/* What an access is besides a data read at the state's CPL; as in a page fault's error code. */
+enum paging_access {
+	PAGING_READ = 0,
+	PAGING_WRITE = 1 << 1,
+	PAGING_FETCH = 1 << 4,
+	PAGING_IMPLICIT =
+		1 << 8 /* supervisor access whatever the CPL, such as to a descriptor */
+};
+
+/* Page-fault error code, SDM 4.7 "Page-Fault Exceptions" */
+#define PF_PRESENT  (1u << 0)
+#define PF_WRITE    (1u << 1)
+#define PF_USER     (1u << 2)
+#define PF_RESERVED (1u << 3)
+#define PF_FETCH    (1u << 4)
+
+struct paging_fault {
+	uint64_t address; /* for CR2 */
+	uint32_t error_code;
+};
+
+/*
+ * Translates one address. Accessed and dirty flags are set once the access is known to be
+ * allowed, each with one atomic update of the entry that was read. Entries outside L1's RAM read
+ * as ones. linear: canonical, and below 2^32 unless IA-32e mode is active. False: a page fault,
+ * *error is its error code.
+ */
+bool paging_walk(struct nested *n, const struct paging_state *s, uint64_t linear,
+	uint32_t access, struct gpa_l1 *out, uint32_t *error);
+
+/*
+ * Data accesses of up to a page, which may cross into the next page: both are translated before
+ * a byte is moved. Where the translation leads outside L1's RAM, reads give ones and writes are
+ * lost. False: a page fault, described in *fault; nothing was written.
+ */
+bool paging_read(struct nested *n, const struct paging_state *s, uint64_t linear, void *dst,
+	uint32_t len, struct paging_fault *fault);
+bool paging_write(struct nested *n, const struct paging_state *s, uint64_t linear,
+	const void *src, uint32_t len, struct paging_fault *fault);
+
+#endif
