@@ -1,0 +1,67 @@
+# The root VMM: build/nestor.elf, and the pure modules for L0 as build/hv/pure.a.
+# DEBUG=1 adds undefined-behaviour checks that trap.
+HV_DIRS  := boot cpu mm vmx vm control
+HV_C     := $(foreach d,$(HV_DIRS),$(wildcard hypervisor/$(d)/*.c)) hypervisor/main.c
+HV_S     := $(foreach d,$(HV_DIRS),$(wildcard hypervisor/$(d)/*.S))
+HV_OBJ   := $(HV_C:hypervisor/%.c=$(B)/hv/%.o) $(HV_S:hypervisor/%.S=$(B)/hv/%.S.o)
+HV_PURE  := $(PURE_SRC:hypervisor/%.c=$(B)/hv/%.o)
+HV_DEBUG := $(if $(DEBUG),-fsanitize=undefined -fsanitize-undefined-trap-on-error)
+HV_LINK  := $(CC) -nostdlib -static -no-pie -Wl,--build-id=none -Wl,-z,max-page-size=4096 \
+	-Wl,-z,noexecstack -Wl,--no-warn-rwx-segments -T hypervisor/boot/nestor.lds
+
+.PHONY: hypervisor
+hypervisor: $(B)/nestor.elf
+
+# A change of flags rebuilds.
+$(B)/hv/flags: FORCE
+	@mkdir -p $(@D)
+	@echo '$(CC) $(HV_CFLAGS) $(HV_DEBUG)' | cmp -s - $@ || \
+		echo '$(CC) $(HV_CFLAGS) $(HV_DEBUG)' > $@
+.PHONY: FORCE
+FORCE:
+
+$(B)/hv/%.o: hypervisor/%.c $(B)/hv/flags
+	@mkdir -p $(@D)
+	$(CC) $(HV_CFLAGS) $(HV_DEBUG) -c $< -o $@
+
+$(B)/hv/%.S.o: hypervisor/%.S $(B)/hv/flags
+	@mkdir -p $(@D)
+	$(CC) -g -Ihypervisor -MMD -MP -c $< -o $@
+
+$(B)/hv/pure.a: $(HV_PURE)
+	rm -f $@ && ar rcs $@ $^
+
+# Symbols of functions, sorted, as data: see hypervisor/cpu/symbols.c.
+define SYMBOL_TABLE
+{ n++; a[n] = $$1; s[n] = $$3 }
+END {
+	print "\t.section .symbols, \"a\"\n\t.balign 8\n\t.globl symbol_table, symbol_count, symbol_names"
+	print "symbol_table:"
+	for (i = 1; i <= n; i++) {
+		printf "\t.long 0x%s - 0x80000000, %d\n", substr(a[i], 9), o
+		o += length(s[i]) + 1
+	}
+	print "symbol_count:\n\t.long " n "\nsymbol_names:"
+	for (i = 1; i <= n; i++)
+		printf "\t.asciz \"%s\"\n", s[i]
+	print "\t.section .note.GNU-stack, \"\", @progbits"
+}
+endef
+export SYMBOL_TABLE
+
+$(B)/hv/symbols0.S: $(B)/hv/flags
+	@awk "$$SYMBOL_TABLE" < /dev/null > $@
+
+$(B)/hv/nestor0.elf: $(HV_OBJ) $(B)/hv/pure.a $(B)/hv/symbols0.o hypervisor/boot/nestor.lds
+	$(HV_LINK) $(HV_OBJ) $(B)/hv/symbols0.o $(B)/hv/pure.a -o $@
+
+$(B)/hv/symbols1.S: $(B)/hv/nestor0.elf
+	@nm -n $< | grep -E ' [tT] |text_end' | awk "$$SYMBOL_TABLE" > $@
+
+$(B)/hv/symbols%.o: $(B)/hv/symbols%.S
+	$(CC) -c $< -o $@
+
+$(B)/nestor.elf: $(HV_OBJ) $(B)/hv/pure.a $(B)/hv/symbols1.o hypervisor/boot/nestor.lds
+	$(HV_LINK) $(HV_OBJ) $(B)/hv/symbols1.o $(B)/hv/pure.a -o $@
+
+-include $(HV_OBJ:.o=.d) $(HV_PURE:.o=.d)

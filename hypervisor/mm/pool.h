@@ -17,8 +17,7 @@ struct page_pool {
 	uint64_t peak;   /* highest in_use so far */
 };
 
-/* Takes over [start, start + size), page-aligned, mapped in the direct map; the content need not
- * be zero. */
+/* Takes over [start, start + size): page-aligned, in the direct map, zeroed. */
 void pool_init(struct page_pool *p, void *start, uint64_t size);
 
 /* A zeroed page, or NULL when the pool is used up. */
@@ -27,8 +26,8 @@ void *pool_get(struct page_pool *p);
 /* Returns a page that pool_get gave. */
 void pool_put(struct page_pool *p, void *page);
 
-/* Physically contiguous pages never handed out before (not zero-checked: zeroed here), or NULL.
- * Such pages may be returned one by one. */
+/* Physically contiguous zeroed pages, never handed out before, or NULL. They may be returned one by
+ * one. */
 void *pool_get_run(struct page_pool *p, unsigned pages);
 
 #endif

@@ -1,0 +1,206 @@
+/*
+ * From a Multiboot2 loader (32-bit protected mode, paging off, EAX magic, EBX information) or a
+ * start-up IPI (real mode) to 64-bit C code in the upper half.
+ */
+#define IMAGE_BASE 0xffffffff80000000
+#define PHYS(x)    ((x) - IMAGE_BASE)
+
+#define MB2_MAGIC  0xe85250d6
+#define CODE64     0x08
+#define MSR_EFER   0xc0000080
+#define EFER_LME   0x100
+#define EFER_NXE   0x800
+#define CR4_PAE    0x20
+#define CR0_PG_PE  0x80000001
+#define CR0_WP     0x10000
+
+	.section .multiboot, "a"
+	.balign	8
+multiboot_header:
+	.long	MB2_MAGIC
+	.long	0			/* i386 protected mode */
+	.long	multiboot_header_end - multiboot_header
+	.long	-(MB2_MAGIC + (multiboot_header_end - multiboot_header))
+	.balign	8
+	.short	3, 0			/* entry address, physical */
+	.long	12
+	.long	PHYS(boot_entry)
+	.balign	8
+	.short	6, 0			/* page-aligned modules */
+	.long	8
+	.balign	8
+	.short	0, 0
+	.long	8
+multiboot_header_end:
+
+	.section .boot, "ax"
+	.code32
+	.globl	boot_entry
+	.type	boot_entry, @function
+boot_entry:
+	cli
+	cld
+	mov	%eax, %edi
+	mov	%ebx, %esi
+	mov	$PHYS(boot_stack_top), %esp
+
+	/* Long mode and NX: without long mode there is nothing to do but stop. */
+	mov	$0x80000000, %eax
+	cpuid
+	cmp	$0x80000001, %eax
+	jb	stop32
+	mov	$0x80000001, %eax
+	cpuid
+	bt	$29, %edx
+	jnc	stop32
+	xor	%ebp, %ebp
+	bt	$20, %edx
+	jnc	1f
+	or	$EFER_NXE, %ebp
+1:	or	$EFER_LME, %ebp
+	mov	%ebp, PHYS(boot_efer)
+
+	/* Four page directories: 0 to 4 GiB in 2 MiB pages. */
+	mov	$PHYS(boot_pd), %ebx
+	mov	$0x83, %eax		/* present, writable, large */
+	mov	$2048, %ecx
+2:	mov	%eax, (%ebx)
+	add	$0x200000, %eax
+	add	$8, %ebx
+	dec	%ecx
+	jnz	2b
+
+	/* The same four serve the identity map and the direct map; the first one the image. */
+	mov	$PHYS(boot_pd) + 3, %eax
+	mov	%eax, PHYS(boot_pdpt_image) + 510 * 8
+	mov	$PHYS(boot_pdpt), %ebx
+	mov	$4, %ecx
+3:	mov	%eax, (%ebx)
+	add	$0x1000, %eax
+	add	$8, %ebx
+	dec	%ecx
+	jnz	3b
+	movl	$PHYS(boot_pdpt) + 3, PHYS(boot_pml4)
+	movl	$PHYS(boot_pdpt) + 3, PHYS(boot_pml4) + 256 * 8
+	movl	$PHYS(boot_pdpt_image) + 3, PHYS(boot_pml4) + 511 * 8
+
+	lgdt	PHYS(boot_gdt_pointer)
+	mov	$CR4_PAE, %eax
+	mov	%eax, %cr4
+	mov	$PHYS(boot_pml4), %eax
+	mov	%eax, %cr3
+	mov	$MSR_EFER, %ecx
+	mov	%ebp, %eax
+	xor	%edx, %edx
+	wrmsr
+	mov	$CR0_PG_PE + CR0_WP, %eax
+	mov	%eax, %cr0
+	ljmp	$CODE64, $PHYS(entry64)
+
+stop32:
+	hlt
+	jmp	stop32
+	.size	boot_entry, . - boot_entry
+
+	.code64
+	.type	entry64, @function
+entry64:
+	mov	$boot_stack_top, %rsp
+	movabs	$1f, %rax
+	jmp	*%rax
+1:	xor	%ebp, %ebp
+	push	%rbp
+	push	%rbp
+	mov	%edi, %edi
+	mov	%esi, %esi
+	call	nestor_main
+	ud2
+	.size	entry64, . - entry64
+
+	.balign	8
+boot_gdt_pointer:
+	.short	3 * 8 - 1
+	.long	PHYS(boot_gdt)
+	.balign	8
+boot_gdt:
+	.quad	0
+	.quad	0x00af9b000000ffff
+	.quad	0x00cf93000000ffff
+
+	/*
+	 * The start of the other CPUs, copied to a page below 1 MiB. The three words behind the
+	 * code are filled in by smp.c.
+	 */
+	.section .rodata
+	.code16
+	.balign	16
+	.globl	trampoline_start, trampoline_end, trampoline_data
+trampoline_start:
+	cli
+	cld
+	mov	%cs, %ax
+	mov	%ax, %ds
+	lgdtl	trampoline_gdt_pointer - trampoline_start
+	mov	$CR4_PAE, %eax
+	mov	%eax, %cr4
+	mov	trampoline_data - trampoline_start, %eax
+	mov	%eax, %cr3
+	mov	$MSR_EFER, %ecx
+	mov	trampoline_data - trampoline_start + 4, %eax
+	xor	%edx, %edx
+	wrmsr
+	mov	$CR0_PG_PE + CR0_WP, %eax
+	mov	%eax, %cr0
+	ljmpl	*trampoline_data - trampoline_start + 8
+	.balign	8
+trampoline_gdt_pointer:
+	.short	3 * 8 - 1
+	.long	PHYS(boot_gdt)
+	.balign	8
+trampoline_data:
+	.long	PHYS(boot_pml4)
+	.long	0			/* EFER */
+	.long	PHYS(ap_entry64)
+	.short	CODE64
+trampoline_end:
+
+	.text
+	.code64
+	.type	ap_entry64, @function
+ap_entry64:
+	movabs	$1f, %rax
+	jmp	*%rax
+1:	mov	$1, %edi
+	lock xadd %edi, ap_next
+	cmp	ap_limit, %edi
+	jae	2f
+	mov	%edi, %eax
+	mov	ap_stacks(, %rax, 8), %rsp
+	xor	%ebp, %ebp
+	push	%rbp
+	push	%rbp
+	call	ap_main
+2:	cli
+	hlt
+	jmp	2b
+	.size	ap_entry64, . - ap_entry64
+
+	.bss
+	.balign	4096
+	.globl	boot_pml4
+boot_pml4:
+	.skip	4096
+boot_pdpt:
+	.skip	4096
+boot_pdpt_image:
+	.skip	4096
+boot_pd:
+	.skip	4 * 4096
+boot_stack:
+	.skip	8192
+boot_stack_top:
+	.globl	boot_efer
+boot_efer:
+	.skip	8
+
+	.section .note.GNU-stack, "", @progbits

@@ -1,0 +1,120 @@
+#include "boot/multiboot2.h"
+
+enum tag_type {
+	TAG_END = 0,
+	TAG_CMDLINE = 1,
+	TAG_MODULE = 3,
+	TAG_MMAP = 6,
+	TAG_ACPI_OLD = 14,
+	TAG_ACPI_NEW = 15
+};
+
+#define TAG_HEADER    8u
+#define MMAP_HEADER   16u
+#define MMAP_ENTRY    24u
+#define MMAP_RAM      1u
+#define MODULE_HEADER 16u
+
+static uint32_t get32(const uint8_t *p)
+{
+	return (uint32_t)p[0] | (uint32_t)p[1] << 8 | (uint32_t)p[2] << 16 |
+	       (uint32_t)p[3] << 24;
+}
+
+static uint64_t get64(const uint8_t *p)
+{
+	return get32(p) | (uint64_t)get32(p + 4) << 32;
+}
+
+static void parse_mmap(const uint8_t *tag, uint32_t size, struct mb2_info *info)
+{
+	uint32_t step;
+
+	if (size < MMAP_HEADER || (step = get32(tag + 8)) < MMAP_ENTRY) {
+		info->truncated = true;
+		return;
+	}
+	for (uint32_t at = MMAP_HEADER; size - at >= MMAP_ENTRY; at += step) {
+		uint64_t start = get64(tag + at), length = get64(tag + at + 8);
+
+		if (get32(tag + at + 16) == MMAP_RAM && length <= UINT64_MAX - start) {
+			if (info->ram_count < MB2_MAX_RANGES)
+				info->ram[info->ram_count++] =
+					(struct mb2_range){start, length};
+			else
+				info->truncated = true;
+		}
+		if (step > size - at)
+			break;
+	}
+}
+
+static void parse_module(const uint8_t *tag, uint32_t size, struct mb2_info *info)
+{
+	uint32_t start, end;
+
+	if (size < MODULE_HEADER || info->module_count == MB2_MAX_MODULES) {
+		info->truncated = true;
+		return;
+	}
+	start = get32(tag + 8);
+	end = get32(tag + 12);
+	if (end < start) {
+		info->truncated = true;
+		return;
+	}
+	info->modules[info->module_count++] = (struct mb2_module){start, end - start,
+		text_of((const char *)tag + MODULE_HEADER, size - MODULE_HEADER)};
+}
+
+static void parse_tag(const uint8_t *tag, uint32_t type, uint32_t size, struct mb2_info *info)
+{
+	switch (type) {
+	case TAG_CMDLINE:
+		info->cmdline = text_of((const char *)tag + TAG_HEADER, size - TAG_HEADER);
+		break;
+	case TAG_MODULE:
+		parse_module(tag, size, info);
+		break;
+	case TAG_MMAP:
+		parse_mmap(tag, size, info);
+		break;
+	case TAG_ACPI_OLD:
+		if (info->rsdp != NULL)
+			break;
+		/* fall through */
+	case TAG_ACPI_NEW:
+		info->rsdp = tag + TAG_HEADER;
+		info->rsdp_size = size - TAG_HEADER;
+		break;
+	default:
+		break;
+	}
+}
+
+bool mb2_parse(const uint8_t *block, size_t max, struct mb2_info *info)
+{
+	uint32_t total;
+
+	*info = (struct mb2_info){0};
+	if (max < TAG_HEADER)
+		return false;
+	total = get32(block);
+	if (total < TAG_HEADER || total > max)
+		return false;
+	for (uint32_t at = TAG_HEADER; total - at >= TAG_HEADER;) {
+		uint32_t type = get32(block + at), size = get32(block + at + 4);
+
+		if (type == TAG_END)
+			return true;
+		if (size < TAG_HEADER || size > total - at)
+			break;
+		parse_tag(block + at, type, size, info);
+		size = (size + 7u) & ~7u;
+		if (size > total - at)
+			return true; /* the padding of the last tag is cut: no end tag */
+		at += size;
+	}
+	info->truncated = true;
+	return true;
+}

@@ -1,0 +1,28 @@
+/*
+ * L0's command line.
+ */
+#ifndef NESTOR_BOOT_OPTIONS_H
+#define NESTOR_BOOT_OPTIONS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "lib/text.h"
+
+struct options {
+	uint8_t log; /* enum log_level */
+	bool mux;
+	bool ram_zeroed;
+	uint8_t poweroff; /* enum power_mode */
+	uint32_t tsc_khz; /* 0: find out */
+	uint32_t maxcpus;
+	bool selftest_fault;
+};
+
+/* The word that could not be understood, for the message; called once per such word. */
+typedef void (*options_error_fn)(struct text word);
+
+/* Defaults, then the words of the line in order. Pure. */
+void options_parse(struct text line, struct options *o, options_error_fn bad);
+
+#endif

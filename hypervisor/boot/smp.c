@@ -1,0 +1,80 @@
+#include "boot/smp.h"
+
+#include "cpu/apic.h"
+#include "cpu/log.h"
+#include "cpu/mem.h"
+#include "cpu/percpu.h"
+#include "cpu/tsc.h"
+#include "main.h"
+#include "mm/layout.h"
+#include "mm/page.h"
+
+#define LOW_LIMIT      0xa0000u
+#define ANSWER_WAIT_US 200u
+#define ANSWER_ROUNDS  50u
+
+/* Used by entry.S. */
+extern const uint8_t trampoline_start[], trampoline_end[], trampoline_data[];
+extern uint32_t boot_efer;
+extern uint32_t ap_next, ap_limit;
+extern uint64_t ap_stacks[MAX_CPUS];
+
+uint32_t ap_next = 1;
+uint32_t ap_limit;
+uint64_t ap_stacks[MAX_CPUS];
+
+/* The page of the trampoline must be in the identity map of the boot page tables only. */
+static bool place_trampoline(struct hpa *page)
+{
+	uint8_t *va;
+
+	if (!page_alloc(PAGE_SIZE, PAGE_SIZE, LOW_LIMIT, page))
+		return false;
+	va = direct_va(*page);
+	memcpy(va, trampoline_start, (size_t)(trampoline_end - trampoline_start));
+	memcpy(va + (trampoline_data - trampoline_start) + 4, &boot_efer, 4);
+	return true;
+}
+
+static unsigned online_count(void)
+{
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < MAX_CPUS; i++)
+		n += __atomic_load_n(&percpus[i].online, __ATOMIC_ACQUIRE);
+	return n;
+}
+
+static void wait_for_answers(unsigned expected)
+{
+	unsigned seen = online_count();
+
+	for (unsigned quiet = 0; quiet < ANSWER_ROUNDS && online_count() < expected; quiet++) {
+		tsc_delay_us(ANSWER_WAIT_US);
+		if (online_count() != seen)
+			quiet = 0;
+		seen = online_count();
+	}
+}
+
+void smp_start(unsigned expected, unsigned limit)
+{
+	struct hpa page;
+
+	ap_limit = limit < MAX_CPUS ? limit : MAX_CPUS;
+	if (expected == 1 || ap_limit <= 1)
+		return;
+	for (unsigned i = 0; i < MAX_CPUS; i++)
+		ap_stacks[i] = (uint64_t)(uintptr_t)percpus[i].stack + STACK_SIZE;
+	if (!place_trampoline(&page)) {
+		log_warn("no free page below 1 MiB: the other CPUs stay off");
+		return;
+	}
+	apic_send_init_all_others();
+	tsc_delay_us(100);
+	apic_send_startup_all_others((uint8_t)(page.v >> PAGE_SHIFT));
+	if (expected == 0)
+		expected = ap_limit;
+	wait_for_answers(expected < ap_limit ? expected : ap_limit);
+	cpu_count = online_count();
+}

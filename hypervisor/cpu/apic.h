@@ -1,0 +1,28 @@
+/*
+ * The LAPIC of this physical CPU: end of interrupt, timer, IPIs.
+ */
+#ifndef NESTOR_CPU_APIC_H
+#define NESTOR_CPU_APIC_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+/* Where the registers are when not in x2APIC mode; every address space maps it. */
+#define APIC_DEFAULT_BASE 0xfee00000ull
+
+/* Enables the LAPIC (x2APIC where the CPU has it), masks its local sources. Every CPU. */
+void apic_init(void);
+
+uint32_t apic_id(void);
+void apic_eoi(void);
+
+/* VECTOR_TIMER at that host TSC, once; a time in the past means at once. */
+void apic_timer_arm(uint64_t tsc, uint64_t now);
+void apic_timer_stop(void);
+
+/* To one CPU (its APIC id) or to all others. */
+void apic_send(uint32_t id, uint8_t vector);
+void apic_send_init_all_others(void);
+void apic_send_startup_all_others(uint8_t page);
+
+#endif

@@ -1,0 +1,162 @@
+#include "cpu/fault.h"
+
+#include "cpu/apic.h"
+#include "cpu/asm.h"
+#include "cpu/log.h"
+#include "cpu/mux.h"
+#include "cpu/percpu.h"
+#include "cpu/power.h"
+#include "cpu/symbols.h"
+#include "spec/vmx.h"
+
+#define IDT_ENTRIES    256
+#define GATE_INTERRUPT 0x8e00u
+#define TRAP_STUB_SIZE 16
+
+struct gate {
+	uint16_t offset_low;
+	uint16_t selector;
+	uint16_t attributes;
+	uint16_t offset_mid;
+	uint32_t offset_high;
+	uint32_t reserved;
+};
+
+static struct gate idt[IDT_ENTRIES] __attribute__((aligned(16)));
+
+extern const uint8_t trap_stubs[];
+
+/* Faults that can hit when the stack is bad get their own. */
+static uint16_t ist_of(unsigned vector)
+{
+	switch (vector) {
+	case VEC_DF:
+		return 1;
+	case VEC_NMI:
+		return 2;
+	case VEC_MC:
+		return 3;
+	default:
+		return 0;
+	}
+}
+
+void fault_init(void)
+{
+	for (unsigned i = 0; i < IDT_ENTRIES; i++) {
+		uint64_t a = (uint64_t)(uintptr_t)(trap_stubs + (uint64_t)i * TRAP_STUB_SIZE);
+
+		idt[i] = (struct gate){
+			.offset_low = (uint16_t)a,
+			.selector = SEL_CODE,
+			.attributes = (uint16_t)(GATE_INTERRUPT | ist_of(i)),
+			.offset_mid = (uint16_t)(a >> 16),
+			.offset_high = (uint32_t)(a >> 32),
+		};
+	}
+}
+
+void fault_init_cpu(void)
+{
+	lidt(&(struct table_pointer){sizeof(idt) - 1, (uint64_t)(uintptr_t)idt});
+}
+
+static const char *vector_name(uint64_t vector)
+{
+	static const char *const names[] = {"#DE", "#DB", "NMI", "#BP", "#OF", "#BR", "#UD",
+		"#NM", "#DF", "vector 9", "#TS", "#NP", "#SS", "#GP", "#PF", "vector 15", "#MF",
+		"#AC", "#MC", "#XM", "#VE", "#CP"};
+
+	return vector < sizeof(names) / sizeof(names[0]) ? names[vector] : "interrupt";
+}
+
+void fault_print_address(uint64_t address)
+{
+	uint64_t offset;
+	const char *name = symbol_of(address, &offset);
+
+	if (name != NULL)
+		log_raw("  %016lx %s+0x%lx\n", address, name, offset);
+	else
+		log_raw("  %016lx\n", address);
+}
+
+static bool on_some_stack(uint64_t a)
+{
+	uint64_t start = (uint64_t)(uintptr_t)percpus;
+
+	return a % 8 == 0 && a >= start && a < start + sizeof(percpus) - 16;
+}
+
+void fault_backtrace(uint64_t rbp)
+{
+	for (unsigned i = 0; i < 32 && on_some_stack(rbp); i++) {
+		const uint64_t *frame = (const uint64_t *)(uintptr_t)rbp;
+
+		if (frame[1] == 0)
+			break;
+		fault_print_address(frame[1]);
+		if (frame[0] <= rbp)
+			break;
+		rbp = frame[0];
+	}
+}
+
+static void print_registers(const struct trap_frame *f)
+{
+	log_raw("rax %016lx rbx %016lx rcx %016lx rdx %016lx\n", f->rax, f->rbx, f->rcx,
+		f->rdx);
+	log_raw("rsi %016lx rdi %016lx rbp %016lx rsp %016lx\n", f->rsi, f->rdi, f->rbp,
+		f->rsp);
+	log_raw("r8  %016lx r9  %016lx r10 %016lx r11 %016lx\n", f->r8, f->r9, f->r10, f->r11);
+	log_raw("r12 %016lx r13 %016lx r14 %016lx r15 %016lx\n", f->r12, f->r13, f->r14,
+		f->r15);
+	log_raw("rip %016lx rflags %08lx cs %04lx ss %04lx\n", f->rip, f->rflags, f->cs, f->ss);
+	log_raw("cr0 %08lx cr2 %016lx cr3 %016lx cr4 %08lx\n", read_cr0(), read_cr2(),
+		read_cr3(), read_cr4());
+}
+
+static void report(const struct trap_frame *f)
+{
+	mux_break_lock();
+	log_error("fault in L0: %s (vector %lu, error code 0x%lx) on CPU %u",
+		vector_name(f->vector), f->vector, f->error, this_cpu()->index);
+	print_registers(f);
+	log_raw("backtrace:\n");
+	fault_print_address(f->rip);
+	fault_backtrace(f->rbp);
+}
+
+void fault_end(void)
+{
+	mux_record("end kind=l0-fault value=0 tsc=%lu", rdtsc());
+	machine_off();
+}
+
+static void interrupt(uint64_t vector)
+{
+	if (vector != VECTOR_SPURIOUS)
+		apic_eoi();
+}
+
+void trap_handler(struct trap_frame *f)
+{
+	struct percpu *c = this_cpu();
+
+	if (f->vector >= 32) {
+		interrupt(f->vector);
+		return;
+	}
+	if (f->vector == VEC_NMI) {
+		log_warn("NMI in L0 on CPU %u, ignored", c->index);
+		return;
+	}
+	if (c->in_fault)
+		fault_end();
+	c->in_fault = true;
+	report(f);
+	fault_print_context();
+	c->in_fault = false;
+	fault_contain();
+	fault_end();
+}

@@ -1,0 +1,47 @@
+/*
+ * Interrupts and faults of L0 itself: the IDT, and the report of what should not happen.
+ */
+#ifndef NESTOR_CPU_FAULT_H
+#define NESTOR_CPU_FAULT_H
+
+#include <stdint.h>
+
+/* As cpu/trap.S pushes it. */
+struct trap_frame {
+	uint64_t r15, r14, r13, r12, r11, r10, r9, r8;
+	uint64_t rbp, rdi, rsi, rdx, rcx, rbx, rax;
+	uint64_t vector, error;
+	uint64_t rip, cs, rflags, rsp, ss;
+};
+
+/* Vectors of L0's own interrupts, above those that L0 forwards to nobody. */
+#define VECTOR_TIMER    0xf0
+#define VECTOR_KICK     0xf1
+#define VECTOR_SPURIOUS 0xff
+
+/* Fills the IDT. Boot CPU, once, before percpu_init. */
+void fault_init(void);
+/* Loads the IDT on this CPU. */
+void fault_init_cpu(void);
+
+/* Called by cpu/trap.S. */
+void trap_handler(struct trap_frame *f);
+
+/* Prints the call chain from a frame pointer on. */
+void fault_backtrace(uint64_t rbp);
+/* Prints `address symbol+offset`. */
+void fault_print_address(uint64_t address);
+
+/* The last record of a failed run, and power-off. */
+_Noreturn void fault_end(void);
+
+/* Seam, provided by vm/: prints the VM and vCPU that this CPU works for. */
+void fault_print_context(void);
+
+/*
+ * Seam, provided by vm/: if the fault happened in the handling of a VM and others can go on, stops
+ * that VM and continues with the next; it does not return then.
+ */
+void fault_contain(void);
+
+#endif

@@ -1,0 +1,36 @@
+/*
+ * The one byte stream out of L0: port 0xe9 where it answers, else COM1. Carries the log, control
+ * records and the consoles of VMs, multiplexed when `mux=on`.
+ */
+#ifndef NESTOR_CPU_MUX_H
+#define NESTOR_CPU_MUX_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum mux_channel {
+	MUX_LOG = 0,
+	MUX_CONTROL = 1,
+	MUX_VM = 2 /* plus the VM's number */
+};
+
+/* Finds the port. Boot CPU, before anything else. */
+void mux_init(void);
+
+/* Plain text until this turns the channel sequences on. */
+void mux_enable(bool on);
+
+/* Bytes of one channel; other CPUs' output does not come between. */
+void mux_write(uint8_t channel, const char *s, size_t len);
+
+/* One control record; the format has no newline. */
+void mux_record(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
+/* Breaks the lock, for the fault path. */
+void mux_break_lock(void);
+
+/* A byte that came in (COM1 only), or -1. */
+int mux_read(void);
+
+#endif

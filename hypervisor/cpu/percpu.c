@@ -1,0 +1,56 @@
+#include "cpu/percpu.h"
+
+#include "cpu/fault.h"
+#include "spec/vmx.h"
+
+struct percpu percpus[MAX_CPUS] __attribute__((aligned(4096)));
+unsigned cpu_count = 1;
+
+#define GDT_CODE64 0x00af9b000000ffffull
+#define GDT_DATA   0x00cf93000000ffffull
+#define GDT_TSS    0x0000890000000000ull
+
+static void set_tss_descriptor(struct percpu *c)
+{
+	uint64_t base = (uint64_t)(uintptr_t)&c->tss;
+
+	c->gdt[3] = GDT_TSS | (sizeof(c->tss) - 1) | (base & 0xffffff) << 16 |
+		    (base >> 24 & 0xff) << 56;
+	c->gdt[4] = base >> 32;
+}
+
+static void init_control_registers(void)
+{
+	bool xsave = cpuid(1, 0).ecx & BIT(26);
+	struct cpuid_regs features = {0};
+
+	if (cpuid(0, 0).eax >= 7)
+		features = cpuid(7, 0);
+	write_cr4(CR4_PAE | CR4_PGE | BIT64(9) | BIT64(10) | (xsave ? CR4_OSXSAVE : 0) |
+		  (features.ebx & BIT(7) ? CR4_SMEP : 0));
+	if (xsave)
+		xsetbv(0, 1);
+	write_cr0(CR0_PG | CR0_WP | CR0_NE | CR0_ET | CR0_MP | CR0_PE);
+}
+
+void percpu_init(unsigned index)
+{
+	struct percpu *c = &percpus[index];
+
+	c->self = c;
+	c->index = index;
+	c->stack_top = (uint64_t)(uintptr_t)c->stack + STACK_SIZE;
+	c->gdt[0] = 0;
+	c->gdt[1] = GDT_CODE64;
+	c->gdt[2] = GDT_DATA;
+	for (unsigned i = 0; i < 3; i++)
+		c->tss.ist[i] = (uint64_t)(uintptr_t)c->ist[i] + IST_SIZE;
+	c->tss.iomap = sizeof(c->tss);
+	set_tss_descriptor(c);
+	lgdt(&(struct table_pointer){sizeof(c->gdt) - 1, (uint64_t)(uintptr_t)c->gdt});
+	load_segments(SEL_CODE, SEL_DATA);
+	ltr(SEL_TSS);
+	wrmsr(MSR_GS_BASE, (uint64_t)(uintptr_t)c);
+	fault_init_cpu();
+	init_control_registers();
+}

@@ -1,0 +1,61 @@
+/*
+ * Data of one physical CPU, reached through GS. It lies in the image, so it is there in every
+ * address space. Only its own CPU touches it, except where a comment says otherwise.
+ */
+#ifndef NESTOR_CPU_PERCPU_H
+#define NESTOR_CPU_PERCPU_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "cpu/asm.h"
+
+#define MAX_CPUS   16
+#define STACK_SIZE 16384u
+#define IST_SIZE   4096u
+
+#define SEL_CODE 0x08
+#define SEL_DATA 0x10
+#define SEL_TSS  0x18
+
+struct tss {
+	uint32_t reserved0;
+	uint64_t rsp[3];
+	uint64_t reserved1;
+	uint64_t ist[7];
+	uint64_t reserved2;
+	uint16_t reserved3;
+	uint16_t iomap;
+} __attribute__((packed));
+
+struct vcpu;
+
+struct percpu {
+	struct percpu *self;  /* offset 0 */
+	struct vcpu *current; /* offset 8: vmx/stub.S; the vCPU whose VMCS is loaded */
+	uint64_t stack_top;   /* offset 16: boot/entry.S */
+	uint32_t index;       /* 0 is the boot CPU */
+	uint32_t apic_id;     /* of the host LAPIC */
+	bool online;          /* written once by its CPU, read by all */
+	bool in_fault;        /* a fault is being reported */
+	uint64_t gdt[5];
+	struct tss tss;
+	void *vmxon_page;
+	uint64_t slice_end; /* host TSC at which the running vCPU must give way */
+	uint8_t stack[STACK_SIZE] __attribute__((aligned(64)));
+	uint8_t ist[3][IST_SIZE];
+};
+
+extern struct percpu percpus[MAX_CPUS];
+/* CPUs that came up; the boot CPU counts. */
+extern unsigned cpu_count;
+
+static inline struct percpu *this_cpu(void)
+{
+	return read_gs_self();
+}
+
+/* Descriptors, GS, IDT and control registers of the CPU that calls. */
+void percpu_init(unsigned index);
+
+#endif

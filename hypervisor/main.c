@@ -1,0 +1,155 @@
+/*
+ * Bring-up of L0 in order.
+ */
+#include "main.h"
+
+#include "boot/multiboot2.h"
+#include "boot/options.h"
+#include "boot/smp.h"
+#include "cpu/acpi.h"
+#include "cpu/apic.h"
+#include "cpu/fault.h"
+#include "cpu/log.h"
+#include "cpu/mux.h"
+#include "cpu/percpu.h"
+#include "cpu/power.h"
+#include "cpu/tsc.h"
+#include "mm/layout.h"
+#include "mm/page.h"
+#include "mm/paging.h"
+#include "spec/vmx.h"
+#include "vmx/vmx.h"
+
+extern uint8_t image_start[], image_end[];
+
+static struct mb2_info boot_info;
+static struct options options;
+static uint64_t boot_cr3;
+
+static _Noreturn void finish(const char *kind)
+{
+	mux_record("end kind=%s value=0 tsc=%lu", kind, rdtsc());
+	machine_off();
+}
+
+static void bad_option(struct text word)
+{
+	log_error("command line: '%.*s' is not understood, ignored", (int)word.len, word.s);
+}
+
+static void read_boot_info(uint32_t magic, uint32_t info)
+{
+	if (magic != MB2_BOOT_MAGIC ||
+		!mb2_parse(direct_va((struct hpa){info}), MB2_MAX_SIZE, &boot_info)) {
+		log_error("not started by a Multiboot2 loader (EAX=0x%x)", magic);
+		finish("bad-input");
+	}
+	options_parse(boot_info.cmdline, &options, bad_option);
+	power_mode = (enum power_mode)options.poweroff;
+	log_max = (enum log_level)options.log;
+	mux_enable(options.mux);
+	if (boot_info.truncated)
+		log_warn("the loader's information block is malformed in parts");
+}
+
+/* All RAM but the image, the information block and the modules is free. */
+static void init_memory(uint32_t info, uint64_t info_size)
+{
+	for (unsigned i = 0; i < boot_info.ram_count; i++)
+		page_add(boot_info.ram[i].start, boot_info.ram[i].size);
+	page_reserve(0, PAGE_SIZE);
+	page_reserve(hpa_of(image_start).v, (uint64_t)(image_end - image_start));
+	page_reserve(info, info_size);
+	for (unsigned i = 0; i < boot_info.module_count; i++)
+		page_reserve(boot_info.modules[i].start, boot_info.modules[i].size);
+}
+
+/* Whole 2 MiB pages, so that a memory map with odd borders costs no page tables. */
+static void init_paging(void)
+{
+	bool ok = paging_create(&boot_cr3);
+
+	for (unsigned i = 0; i < boot_info.ram_count && ok; i++) {
+		uint64_t start = boot_info.ram[i].start & ~PAGE_MASK;
+		uint64_t end = boot_info.ram[i].start + boot_info.ram[i].size;
+
+		end = (end + PAGE_MASK) & ~PAGE_MASK;
+		ok = paging_map_direct(boot_cr3, (struct hpa){start}, end - start, PT_RW_DATA);
+	}
+	for (unsigned i = 0; i < boot_info.module_count && ok; i++) {
+		uint64_t start = boot_info.modules[i].start & ~PAGE_MASK;
+		uint64_t end = boot_info.modules[i].start + boot_info.modules[i].size;
+
+		end = (end + PAGE_MASK) & ~PAGE_MASK;
+		ok = paging_map_direct(boot_cr3, (struct hpa){start}, end - start, PT_RW_DATA);
+	}
+	if (!ok) {
+		log_error("no memory for L0's page tables");
+		finish("bad-input");
+	}
+	write_cr3(boot_cr3);
+}
+
+static void init_vmx(void)
+{
+	const char *missing = "";
+
+	switch (vmx_probe(&missing)) {
+	case VMX_OK:
+		return;
+	case VMX_ABSENT:
+		log_error("this CPU has no VT-x: Nestor cannot run VMs here");
+		break;
+	case VMX_LOCKED_OFF:
+		log_error("VT-x is locked off by the firmware (IA32_FEATURE_CONTROL): "
+			  "enable it in the firmware's setup");
+		break;
+	case VMX_INSUFFICIENT:
+		log_error("this CPU's VT-x lacks %s, which Nestor needs", missing);
+		break;
+	}
+	finish("no-vtx");
+}
+
+static void selftest_fault(void)
+{
+	volatile uint64_t *nowhere = (volatile uint64_t *)(uintptr_t)0x123456789000ull;
+
+	log_info("selftest: taking a page fault");
+	*nowhere = 1;
+}
+
+void ap_main(uint32_t index)
+{
+	percpu_init(index);
+	write_cr3(boot_cr3);
+	apic_init();
+	percpus[index].apic_id = apic_id();
+	__atomic_store_n(&percpus[index].online, true, __ATOMIC_RELEASE);
+	halt_forever();
+}
+
+void nestor_main(uint32_t magic, uint32_t info)
+{
+	unsigned acpi_cpus;
+
+	mux_init();
+	fault_init();
+	percpu_init(0);
+	percpus[0].online = true;
+	read_boot_info(magic, info);
+	tsc_init(options.tsc_khz);
+	acpi_cpus = acpi_count_cpus(boot_info.rsdp, boot_info.rsdp_size);
+	init_memory(info, MB2_MAX_SIZE);
+	init_paging();
+	apic_init();
+	percpus[0].apic_id = apic_id();
+	smp_start(acpi_cpus, options.maxcpus);
+	log_info("%u CPU%s, %lu MiB free, TSC %u kHz", cpu_count, cpu_count == 1 ? "" : "s",
+		page_available() >> 20, tsc_khz);
+	if (options.selftest_fault)
+		selftest_fault();
+	init_vmx();
+	mux_record("ready tsc=%lu", rdtsc());
+	finish("poweroff");
+}

@@ -1,0 +1,34 @@
+/*
+ * Host memory: which ranges are free. Allocation happens while L0 and its VMs are set up; what one
+ * VM needs later comes from its own pool.
+ */
+#ifndef NESTOR_MM_PAGE_H
+#define NESTOR_MM_PAGE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "spec/addr.h"
+
+#define PAGE_MAX_RANGES 128
+
+/* Makes [start, start + size) available. Ranges may come in any order and overlap. */
+void page_add(uint64_t start, uint64_t size);
+/* Takes [start, start + size) away, to page boundaries outwards. */
+void page_reserve(uint64_t start, uint64_t size);
+
+/*
+ * Takes `size` contiguous bytes, aligned to `align` (a power of two, at least PAGE_SIZE), that end
+ * at or below `limit`; the highest place that fits. The content is whatever was there. False when
+ * there is none.
+ */
+bool page_alloc(uint64_t size, uint64_t align, uint64_t limit, struct hpa *out);
+#define PAGE_ANYWHERE UINT64_MAX
+
+/* Gives memory back that page_alloc returned. */
+void page_free(struct hpa start, uint64_t size);
+
+/* Bytes available. */
+uint64_t page_available(void);
+
+#endif

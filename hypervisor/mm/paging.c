@@ -1,0 +1,109 @@
+#include "mm/paging.h"
+
+#include "cpu/apic.h"
+#include "cpu/asm.h"
+#include "cpu/mem.h"
+#include "mm/layout.h"
+#include "mm/page.h"
+#include "spec/vmx.h"
+
+#define PT_LARGE   BIT64(7)
+#define PT_ADDRESS 0x000ffffffffff000ull
+
+/* Linker script. */
+extern uint8_t image_start[], text_end[], rodata_end[], image_end[];
+
+static bool has_1g_pages(void)
+{
+	return cpuid(0x80000000, 0).eax >= 0x80000001 && cpuid(0x80000001, 0).edx & BIT(26);
+}
+
+static bool has_nx(void)
+{
+	return rdmsr(MSR_EFER) & EFER_NXE;
+}
+
+/* Boot page tables reach 4 GiB, so tables come from there. */
+static uint64_t *new_table(void)
+{
+	struct hpa page;
+
+	if (!page_alloc(PAGE_SIZE, PAGE_SIZE, BIT64(32), &page))
+		return NULL;
+	return memset(direct_va(page), 0, PAGE_SIZE);
+}
+
+static uint64_t *next_table(uint64_t *entry)
+{
+	uint64_t *table;
+
+	if (*entry & PT_P)
+		return direct_va((struct hpa){*entry & PT_ADDRESS});
+	table = new_table();
+	if (table != NULL)
+		*entry = hpa_of(table).v | PT_P | PT_W;
+	return table;
+}
+
+/* The size of the page to use at va, given what remains. */
+static unsigned leaf_shift(uint64_t va, uint64_t pa, uint64_t size)
+{
+	if (((va | pa) & (SIZE_1G - 1)) == 0 && size >= SIZE_1G && has_1g_pages())
+		return 30;
+	if (((va | pa) & (SIZE_2M - 1)) == 0 && size >= SIZE_2M)
+		return 21;
+	return PAGE_SHIFT;
+}
+
+static bool map_one(uint64_t cr3, uint64_t va, uint64_t pa, unsigned shift, uint64_t flags)
+{
+	uint64_t *table = direct_va((struct hpa){cr3});
+	unsigned level = 39;
+
+	for (; level > shift; level -= 9) {
+		table = next_table(&table[va >> level & 511]);
+		if (table == NULL)
+			return false;
+	}
+	table[va >> level & 511] = pa | flags | (shift > PAGE_SHIFT ? PT_LARGE : 0);
+	return true;
+}
+
+bool paging_map(uint64_t cr3, uint64_t va, struct hpa pa, uint64_t size, uint64_t flags)
+{
+	if (!has_nx())
+		flags &= ~PT_NX;
+	for (uint64_t done = 0; done < size;) {
+		unsigned shift = leaf_shift(va + done, pa.v + done, size - done);
+
+		if (!map_one(cr3, va + done, pa.v + done, shift, flags))
+			return false;
+		done += 1ull << shift;
+	}
+	return true;
+}
+
+bool paging_map_direct(uint64_t cr3, struct hpa pa, uint64_t size, uint64_t flags)
+{
+	return paging_map(cr3, DIRECT_BASE + pa.v, pa, size, flags);
+}
+
+static bool map_image(uint64_t cr3, const uint8_t *start, const uint8_t *end, uint64_t flags)
+{
+	return paging_map(
+		cr3, (uint64_t)(uintptr_t)start, hpa_of(start), (uint64_t)(end - start), flags);
+}
+
+bool paging_create(uint64_t *cr3)
+{
+	uint64_t *root = new_table();
+
+	if (root == NULL)
+		return false;
+	*cr3 = hpa_of(root).v;
+	return map_image(*cr3, image_start, text_end, PT_P) &&
+	       map_image(*cr3, text_end, rodata_end, PT_P | PT_NX) &&
+	       map_image(*cr3, rodata_end, image_end, PT_RW_DATA) &&
+	       paging_map_direct(
+		       *cr3, (struct hpa){APIC_DEFAULT_BASE}, PAGE_SIZE, PT_RW_DATA | PT_UC);
+}

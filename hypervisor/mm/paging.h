@@ -1,0 +1,28 @@
+/*
+ * L0's own page tables: the boot address space, and one for each VM.
+ */
+#ifndef NESTOR_MM_PAGING_H
+#define NESTOR_MM_PAGING_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "spec/addr.h"
+
+#define PT_P       1ull
+#define PT_W       2ull
+#define PT_UC      0x18ull /* PCD and PWT */
+#define PT_NX      (1ull << 63)
+#define PT_RW_DATA (PT_P | PT_W | PT_NX)
+
+/* An address space with the image (text read-only and executable, constants read-only) and the
+ * LAPIC page mapped. Returns the value for CR3; false when memory is used up. */
+bool paging_create(uint64_t *cr3);
+
+/* Maps [va, va + size) to pa with the largest possible pages; page-aligned. */
+bool paging_map(uint64_t cr3, uint64_t va, struct hpa pa, uint64_t size, uint64_t flags);
+
+/* Maps host memory at its place in the direct map. */
+bool paging_map_direct(uint64_t cr3, struct hpa pa, uint64_t size, uint64_t flags);
+
+#endif

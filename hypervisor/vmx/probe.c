@@ -1,0 +1,106 @@
+/*
+ * What VT-x of this machine can do.
+ */
+#include "vmx/vmx.h"
+
+#include "cpu/asm.h"
+
+struct vmx_caps vmx_caps;
+
+#define FEATURE_LOCKED      BIT64(0)
+#define FEATURE_VMX_NO_SMX  BIT64(2)
+#define BASIC_TRUE_CONTROLS BIT64(55)
+
+static bool enable_in_feature_control(void)
+{
+	uint64_t v = rdmsr(MSR_FEATURE_CONTROL);
+
+	if (v & FEATURE_LOCKED)
+		return v & FEATURE_VMX_NO_SMX;
+	wrmsr(MSR_FEATURE_CONTROL, v | FEATURE_LOCKED | FEATURE_VMX_NO_SMX);
+	return true;
+}
+
+/* MSRs that exist only if another one says so stay zero. */
+static void read_caps(void)
+{
+	struct vmx_caps *c = &vmx_caps;
+
+	for (uint32_t m = MSR_VMX_BASIC; m <= MSR_VMX_VMCS_ENUM; m++)
+		c->msr[m - MSR_VMX_BASIC] = rdmsr(m);
+	if (caps_allowed1(c, MSR_VMX_PROC) & PROC_SECONDARY)
+		c->msr[MSR_VMX_PROC2 - MSR_VMX_BASIC] = rdmsr(MSR_VMX_PROC2);
+	if (caps_allowed1(c, MSR_VMX_PROC2) & (PROC2_ENABLE_EPT | PROC2_ENABLE_VPID))
+		c->msr[MSR_VMX_EPT_VPID_CAP - MSR_VMX_BASIC] = rdmsr(MSR_VMX_EPT_VPID_CAP);
+	if (caps_allowed1(c, MSR_VMX_PROC2) & PROC2_ENABLE_VMFUNC)
+		c->msr[MSR_VMX_VMFUNC - MSR_VMX_BASIC] = rdmsr(MSR_VMX_VMFUNC);
+	for (uint32_t m = MSR_VMX_TRUE_PIN; m <= MSR_VMX_TRUE_ENTRY; m++) {
+		c->msr[m - MSR_VMX_BASIC] =
+			caps_msr(c, MSR_VMX_BASIC) & BASIC_TRUE_CONTROLS
+				? rdmsr(m)
+				: caps_msr(c, m - MSR_VMX_TRUE_PIN + MSR_VMX_PIN);
+	}
+	c->maxphyaddr = (uint8_t)cpuid(0x80000008, 0).eax;
+}
+
+/* Nestor builds on these without an alternative. */
+static const struct {
+	uint32_t msr;
+	uint32_t bits;
+	const char *name;
+} needed[] = {
+	{MSR_VMX_TRUE_PIN, PIN_EXT_INTR_EXITING | PIN_NMI_EXITING, "interrupt exiting"},
+	{MSR_VMX_TRUE_PIN, PIN_PREEMPTION_TIMER, "the preemption timer"},
+	{MSR_VMX_TRUE_PROC, PROC_USE_MSR_BITMAPS, "MSR bitmaps"},
+	{MSR_VMX_TRUE_PROC, PROC_SECONDARY, "secondary controls"},
+	{MSR_VMX_PROC2, PROC2_ENABLE_EPT, "EPT"},
+	{MSR_VMX_PROC2, PROC2_ENABLE_VPID, "VPID"},
+	{MSR_VMX_PROC2, PROC2_UNRESTRICTED_GUEST, "unrestricted guest"},
+	{MSR_VMX_TRUE_EXIT, EXIT_SAVE_EFER | EXIT_LOAD_EFER, "EFER switching"},
+	{MSR_VMX_TRUE_EXIT, EXIT_SAVE_PAT | EXIT_LOAD_PAT, "PAT switching"},
+};
+
+static const char *find_missing(void)
+{
+	uint64_t ept;
+
+	for (unsigned i = 0; i < sizeof(needed) / sizeof(needed[0]); i++) {
+		if ((vmx_allowed1(needed[i].msr) & needed[i].bits) != needed[i].bits)
+			return needed[i].name;
+	}
+	ept = caps_msr(&vmx_caps, MSR_VMX_EPT_VPID_CAP);
+	if (!(ept & EPT_CAP_WALK_4) || !(ept & EPT_CAP_WB) || !(ept & EPT_CAP_2M))
+		return "4-level write-back EPT with 2 MiB pages";
+	if (!(ept & EPT_CAP_INVEPT_SINGLE) || !(ept & EPT_CAP_INVVPID_SINGLE))
+		return "single-context INVEPT and INVVPID";
+	return NULL;
+}
+
+enum vmx_status vmx_probe(const char **missing)
+{
+	if (!(cpuid(1, 0).ecx & BIT(5)))
+		return VMX_ABSENT;
+	if (!enable_in_feature_control())
+		return VMX_LOCKED_OFF;
+	read_caps();
+	*missing = find_missing();
+	return *missing == NULL ? VMX_OK : VMX_INSUFFICIENT;
+}
+
+uint32_t vmx_allowed1(uint32_t msr)
+{
+	return caps_allowed1(&vmx_caps, msr);
+}
+
+static uint32_t true_variant(uint32_t msr)
+{
+	if (msr >= MSR_VMX_PIN && msr <= MSR_VMX_ENTRY)
+		return msr - MSR_VMX_PIN + MSR_VMX_TRUE_PIN;
+	return msr;
+}
+
+uint32_t vmx_adjust(uint32_t msr, uint32_t wanted)
+{
+	msr = true_variant(msr);
+	return (wanted | caps_fixed1(&vmx_caps, msr)) & caps_allowed1(&vmx_caps, msr);
+}
