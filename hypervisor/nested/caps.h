@@ -9,6 +9,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "spec/addr.h"
 #include "spec/vmcs.h"
 #include "spec/vmx.h"
 
@@ -22,6 +23,25 @@ struct vmx_caps {
 	uint64_t efer_valid;
 	uint64_t debugctl_valid;
 	uint64_t perf_global_valid;
+};
+
+/* Features of L1's virtual VT-x that a VM's policy names (caps_policy.def); bits of a mask. */
+enum caps_feature {
+#define FEATURE(id, name, on, needs) CAPS_FEATURE_##id,
+#define GROUP(name, features)
+#define CONTROL(word, bit, feature)
+#include "nested/caps_policy.def"
+	CAPS_FEATURE_COUNT
+};
+
+/* What a VM is to get of the machine. Zero in a *_valid mask: no bit may be 1. */
+struct caps_policy {
+	uint64_t features; /* mask of 1 << enum caps_feature; "base" is always there */
+	uint64_t cr4_valid;
+	uint64_t efer_valid;
+	uint64_t debugctl_valid;
+	uint64_t perf_global_valid;
+	uint8_t maxphyaddr; /* 0: as the machine */
 };
 
 /* What Nestor's own VMCS regions carry: revision identifier of L1's VMCSs. */
@@ -139,5 +159,25 @@ static inline bool caps_eptp_reserved_ok(const struct vmx_caps *c, uint64_t eptp
 {
 	return (eptp & 0xf80) == 0 && eptp >> c->maxphyaddr == 0;
 }
+
+/* All that Nestor implements; CR4, EFER and DEBUGCTL bits of a plain 64-bit CPU. */
+struct caps_policy caps_policy_default(void);
+
+/* The mask of a feature or group of features of this name, 0 when there is none. */
+uint64_t caps_feature_by_name(const char *name, size_t len);
+const char *caps_feature_name(enum caps_feature feature);
+/* The mask of features without which it is not offered. */
+uint64_t caps_feature_needs(enum caps_feature feature);
+
+/*
+ * What L1 sees: of the machine's capabilities those that the policy wants and whose needs are met.
+ * Any hw and policy are accepted; l1 is consistent with itself (plain and TRUE MSRs, dependent
+ * features, fields).
+ */
+void caps_derive(
+	struct vmx_caps *l1, const struct vmx_caps *hw, const struct caps_policy *policy);
+
+/* Whether a field exists for software with these capabilities; fid < FID_COUNT. */
+bool caps_field_exists(const struct vmx_caps *c, enum vmcs_fid fid);
 
 #endif
