@@ -85,6 +85,13 @@ static void print_event(const char *what, uint32_t info, uint32_t error)
 		print("/%x", error);
 }
 
+static void print_vectoring(uint32_t info)
+{
+	print_event("vectoring", info, (uint32_t)vmread(VMCS_IDT_VECTORING_ERROR_CODE));
+	if (INTR_INFO_TYPE(info) >= INTR_SW_INTERRUPT)
+		print(" len=%lu", vmread(VMCS_EXIT_INSTRUCTION_LENGTH));
+}
+
 static void print_memory_exit(uint32_t reason)
 {
 	uint64_t q = vmread(VMCS_EXIT_QUALIFICATION);
@@ -131,8 +138,7 @@ void conf_exit(const char *name)
 	if (info & INTR_INFO_VALID)
 		print_event("event", info, (uint32_t)vmread(VMCS_EXIT_INTR_ERROR_CODE));
 	if (vectoring & INTR_INFO_VALID)
-		print_event("vectoring", vectoring,
-			(uint32_t)vmread(VMCS_IDT_VECTORING_ERROR_CODE));
+		print_vectoring(vectoring);
 	print_memory_exit(reason);
 	print_guest_condition();
 	print("\n");
