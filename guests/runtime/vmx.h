@@ -8,6 +8,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "spec/addr.h"
 #include "spec/vmcs.h"
 #include "spec/vmx.h"
 
@@ -89,14 +90,14 @@ void l2_skip(void);
 int l2_enter(struct l2 *g);
 void l2_done(void);
 
-#define EPT_R     1ull
-#define EPT_W     2ull
-#define EPT_X     4ull
-#define EPT_RWX   7ull
-#define EPT_WB    (6ull << 3)
-#define EPT_LARGE (1ull << 7)
-#define EPT_A     (1ull << 8)
-#define EPT_D     (1ull << 9)
+#define EPT_R     1ul
+#define EPT_W     2ul
+#define EPT_X     4ul
+#define EPT_RWX   7ul
+#define EPT_WB    (6ul << 3)
+#define EPT_LARGE (1ul << 7)
+#define EPT_A     (1ul << 8)
+#define EPT_D     (1ul << 9)
 
 struct ept {
 	uint64_t *root;
