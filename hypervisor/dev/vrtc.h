@@ -1,0 +1,37 @@
+/*
+ * The MC146818 real-time clock and its NVRAM (ports 0x70 and 0x71), interrupt on IRQ8.
+ *
+ * The time follows from the guest TSC: nothing ticks. The interrupt flags of register C are
+ * brought up to date when somebody looks and when a deadline of an enabled interrupt passes.
+ */
+#ifndef NESTOR_DEV_VRTC_H
+#define NESTOR_DEV_VRTC_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#define VRTC_NVRAM_SIZE 128
+
+struct platform;
+
+struct vrtc {
+	uint64_t base_tsc;  /* guest TSC at which base_time was the time, at its full second */
+	int64_t base_time;  /* seconds since 1970 */
+	uint64_t flags_tsc; /* guest TSC up to which register C is complete */
+	uint8_t index;      /* port 0x70, without the NMI bit */
+	uint8_t nvram
+		[VRTC_NVRAM_SIZE]; /* time registers are only used while SET stops the clock */
+};
+
+void vrtc_reset(struct platform *p);
+
+/* One access to 0x70 or 0x71. Only byte accesses are claimed. */
+bool vrtc_io(struct platform *p, uint16_t port, bool write, unsigned size, uint32_t *value);
+
+/* Brings register C and IRQ8 up to date. */
+void vrtc_run_timer(struct platform *p, uint64_t now);
+
+/* Guest TSC of the next enabled interrupt, or DEV_NEVER. */
+uint64_t vrtc_deadline(const struct platform *p);
+
+#endif
