@@ -22,3 +22,13 @@ unit: $(UNIT_BIN)
 	@for t in $(UNIT_BIN); do $$t || exit 1; done
 
 -include $(HOST_PURE_OBJ:.o=.d)
+
+# --- machine tests
+.PHONY: conformance boot-tests
+## make conformance  payloads on the bare machine and under Nestor, outputs compared
+conformance: hypervisor tools machine payloads
+	@B=$(B) tests/conformance/run.sh $(NAMES)
+## make boot-tests   Linux as L1 and L2, boot images, bad input
+boot-tests: hypervisor tools machine payloads debian-guests
+	@B=$(B) tests/boot/run.sh $(NAMES)
+# --- end machine tests
