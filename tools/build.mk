@@ -1,0 +1,43 @@
+# The host tool, the machine it starts, and what must be installed.
+# SAN=1 builds the tool with sanitizers.
+TOOL_SRC := $(wildcard tools/nestor/*.c)
+TOOL_OBJ := $(TOOL_SRC:tools/nestor/%.c=$(B)/tool/%.o)
+TOOL_LIB := -lyaml -lz -llzma -lzstd -llz4
+TOOL_CFLAGS := $(HOST_CFLAGS) -D_GNU_SOURCE -DNESTOR_VERSION='"0.1"' -iquote tools/nestor \
+	$(if $(SAN),$(SANITIZE))
+
+$(B)/tool/%.o: tools/nestor/%.c $(B)/tool/flags
+	@mkdir -p $(@D)
+	@echo '  CC    $<'
+	@$(HOSTCC) $(TOOL_CFLAGS) -c $< -o $@
+
+# Changes when the flags do.
+$(B)/tool/flags: FORCE
+	@mkdir -p $(@D)
+	@echo '$(subst ','\'',$(TOOL_CFLAGS))' | cmp -s - $@ || echo '$(subst ','\'',$(TOOL_CFLAGS))' > $@
+
+$(B)/tool/rom.bin: tools/nestor/rom.S
+	@mkdir -p $(@D)
+	@$(CC) -c $< -o $(B)/tool/rom.elf.o
+	@objcopy -O binary -j .text $(B)/tool/rom.elf.o $@
+
+$(B)/tool/rom.o: $(B)/tool/rom.bin
+	@cd $(@D) && ld -r -b binary -z noexecstack rom.bin -o rom.o
+
+$(B)/nestor: $(TOOL_OBJ) $(B)/tool/rom.o
+	@echo '  LD    $@'
+	@$(HOSTCC) $(TOOL_CFLAGS) $^ $(TOOL_LIB) -o $@
+
+-include $(TOOL_OBJ:.o=.d)
+
+.PHONY: tools machine setup FORCE
+## make tools        the host tool, build/nestor (SAN=1: with sanitizers)
+tools: $(B)/nestor
+
+## make machine      the emulated machine, build/machine: Bochs 3.0 or newer
+machine:
+	@tools/machine/fetch-bochs.sh $(B)/machine
+
+## make setup        installs the packages that building, the demo and the tests need
+setup:
+	@tools/setup.sh

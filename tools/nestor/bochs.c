@@ -1,0 +1,95 @@
+/* Starting Bochs; see machine.h. */
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "file.h"
+#include "machine_int.h"
+
+/* More than this makes Bochs itself give up. */
+#define MEMORY_LIMIT_MIB 2048
+
+static const char *find_bochs(struct arena *a)
+{
+	const char *own = file_own_folder(a);
+	const char *const places[] = {
+		getenv("NESTOR_BOCHS"),
+		arena_format(a, "%s/machine/bochs", own),
+		arena_format(a, "%s/../lib/nestor/machine/bochs", own),
+	};
+
+	for (size_t i = 0; i < sizeof(places) / sizeof(places[0]); i++)
+		if (places[i] && access(places[i], X_OK) == 0)
+			return places[i];
+	return NULL;
+}
+
+static const char *image_lines(
+	struct arena *a, const struct boot_plan *plan, const char *folder)
+{
+	const char *lines = "";
+
+	for (unsigned i = 0; i < BOOT_IMAGES; i++)
+		if (plan->images[i].content.size)
+			lines = arena_format(a,
+				"%soptramimage%u: file=\"%s\", address=0x%llx\n", lines, i + 1,
+				machine_image_path(a, folder, i),
+				(unsigned long long)plan->images[i].at);
+	return lines;
+}
+
+/* The configuration, for a machine whose runs repeat exactly. */
+static const char *configuration(struct arena *a, const struct machine_config *config,
+	const struct boot_plan *plan, const char *folder)
+{
+	unsigned long long mib = plan->memory >> 20;
+
+	return arena_format(a,
+		"cpu: model=corei7_skylake_x, count=%llu, ips=%llu, reset_on_triple_fault=0\n"
+		"memory: guest=%llu, host=%llu\n"
+		"romimage: file=\"%s/rom.bin\", address=0xffff0000\n"
+		"vgaromimage: file=\"%s/vga.bin\"\n"
+		"%s"
+		"display_library: sdl2\n"
+		"clock: sync=none, time0=1700000000\n"
+		"port_e9_hack: enabled=1\n"
+		"com1: enabled=1, mode=file, dev=\"%s/com1.txt\"\n"
+		"plugin_ctrl: unmapped=1, biosdev=0, speaker=0, extfpuirq=0, parallel=0, "
+		"gameport=0, iodebug=0, serial=1\n"
+		"log: \"%s/machine.log\"\n"
+		"panic: action=fatal\n"
+		"error: action=report\n"
+		"info: action=report\n"
+		"debug: action=ignore\n"
+		"%s%s",
+		(unsigned long long)plan->cpus, (unsigned long long)config->ips, mib, mib,
+		folder, folder, image_lines(a, plan, folder), folder, folder,
+		config->option ? config->option : "", config->option ? "\n" : "");
+}
+
+int bochs_prepare(struct arena *a, const struct machine_config *config,
+	const struct boot_plan *plan, const char *folder, struct argv *v, struct error *e)
+{
+	static const char vga[512];
+	const char *bochs = find_bochs(a);
+	const char *rc = arena_format(a, "%s/bochsrc", folder);
+	const char *debugger = arena_format(a, "%s/debugger", folder);
+	const char *text = configuration(a, config, plan, folder);
+
+	if (!bochs)
+		return fail(
+			e, STATUS_HOST_ERROR, "Bochs >= 3.0 is missing: run `make machine`");
+	if (plan->memory >> 20 > MEMORY_LIMIT_MIB)
+		return fail(e, STATUS_BAD_INPUT,
+			"the emulated machine has at most %dM of memory, but this needs %lluM",
+			MEMORY_LIMIT_MIB, (unsigned long long)(plan->memory >> 20));
+	if (file_write(arena_format(a, "%s/vga.bin", folder), vga, sizeof(vga), e) ||
+		file_write(rc, text, strlen(text), e) || file_write(debugger, "c\n", 2, e))
+		return e->status;
+	argv_add(v, bochs);
+	argv_add(v, "-q");
+	argv_add(v, "-f");
+	argv_add(v, rc);
+	argv_add(v, "-rc");
+	argv_add(v, debugger);
+	return 0;
+}

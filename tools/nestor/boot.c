@@ -1,0 +1,236 @@
+/* What memory holds when the machine starts; see boot.h. */
+#include "boot.h"
+
+#include "boot_int.h"
+#include "elf.h"
+#include "file.h"
+
+#define ROM_SIZE       0x10000
+#define ROM_PARAMETERS 0xff00
+
+extern const uint8_t _binary_rom_bin_start[];
+
+void boot_set_rom(struct arena *a, const struct rom_parameters *p, struct boot_plan *plan)
+{
+	plan->rom = (struct bytes){arena_alloc(a, ROM_SIZE), ROM_SIZE};
+	memcpy(plan->rom.data, _binary_rom_bin_start, ROM_SIZE);
+	bytes_put(&plan->rom, ROM_PARAMETERS + 0, 4, p->eax);
+	bytes_put(&plan->rom, ROM_PARAMETERS + 4, 4, p->ebx);
+	bytes_put(&plan->rom, ROM_PARAMETERS + 8, 4, p->esi);
+	bytes_put(&plan->rom, ROM_PARAMETERS + 12, 4, p->cr3);
+	bytes_put(&plan->rom, ROM_PARAMETERS + 16, 8, p->entry);
+}
+
+unsigned boot_memory_map(uint64_t memory, struct memory_range ranges[BOOT_RANGES])
+{
+	/* As QEMU's "pc" machine splits it; Bochs has less than that. */
+	uint64_t low = memory >= 0xe0000000 ? 0xc0000000 : memory;
+	unsigned n = 0;
+
+	ranges[n++] = (struct memory_range){0, 0xa0000, true};
+	ranges[n++] = (struct memory_range){0xa0000, 0x60000, false};
+	ranges[n++] = (struct memory_range){0x100000, low - 0x100000, true};
+	if (memory > low)
+		ranges[n++] = (struct memory_range){1ULL << 32, memory - low, true};
+	return n;
+}
+
+static int read_vm(
+	struct arena *a, const struct vm_config *vm, struct vm_files *f, struct error *e)
+{
+	if (kernel_load(a, &vm->kernel, &f->kernel, e))
+		return e->status;
+	f->need = f->kernel.high + BOOT_MIB;
+	if (vm->initrd.path) {
+		if (file_read(a, vm->initrd.path, vm->initrd.where, &f->initrd, e))
+			return e->status;
+		f->need += f->initrd.size;
+	}
+	for (unsigned i = 0; i < vm->module_count; i++) {
+		const struct place *file = &vm->modules[i].file;
+
+		if (file_read(a, file->path, file->where, &f->modules[i], e))
+			return e->status;
+		f->need += f->modules[i].size;
+	}
+	if (f->need <= vm->memory)
+		return 0;
+	return fail(e, STATUS_BAD_INPUT,
+		"%s: '%s' and its modules need %lluM of memory, but the VM '%s' has %lluM",
+		vm->kernel.where, vm->kernel.path,
+		(unsigned long long)((f->need + BOOT_MIB - 1) / BOOT_MIB), vm->name,
+		(unsigned long long)(vm->memory / BOOT_MIB));
+}
+
+int boot_read_files(
+	struct arena *a, const struct scenario *s, struct vm_files *files, struct error *e)
+{
+	for (unsigned i = 0; i < s->vm_count; i++)
+		if (read_vm(a, &s->vms[i], &files[i], e))
+			return e->status;
+	return 0;
+}
+
+const char *boot_guest_cmdline(
+	struct arena *a, const struct vm_config *vm, const struct kernel *kernel)
+{
+	if (kernel->kind != KERNEL_MULTIBOOT1 || !vm->argv0)
+		return vm->cmdline;
+	return arena_format(a, "%s%s%s", file_base_name(vm->kernel.path),
+		*vm->cmdline ? " " : "", vm->cmdline);
+}
+
+const char *boot_kernel_line(
+	struct arena *a, const struct vm_config *vm, const struct kernel *kernel)
+{
+	return arena_format(a,
+		"kernel vm=%s memory=%lluM cpus=%llu vmx=%s shadow=%s protocol=%s cmdline0=off "
+		"-- %s",
+		vm->name, (unsigned long long)(vm->memory / BOOT_MIB),
+		(unsigned long long)vm->cpus, vm->vmx ? "on" : "off", vm->shadow ? "on" : "off",
+		kernel_protocol(kernel->kind), boot_guest_cmdline(a, vm, kernel));
+}
+
+void boot_add_module(struct module_list *l, const struct bytes *content, const char *cmdline)
+{
+	l->content[l->count] = content;
+	l->modules[l->count].cmdline = cmdline;
+	l->count++;
+}
+
+struct bytes boot_pack_modules(struct arena *a, struct module_list *l, uint64_t at)
+{
+	struct bytes all = {NULL, 0};
+
+	for (unsigned i = 0; i < l->count; i++)
+		all.size += (l->content[i]->size + BOOT_PAGE - 1) / BOOT_PAGE * BOOT_PAGE;
+	all.data = arena_alloc(a, all.size + 1);
+	for (uint64_t i = 0, offset = 0; i < l->count; i++) {
+		size_t size = l->content[i]->size;
+
+		if (size)
+			memcpy(all.data + offset, l->content[i]->data, size);
+		l->modules[i].start = (uint32_t)(at + offset);
+		l->modules[i].end = (uint32_t)(at + offset + size);
+		offset += (size + BOOT_PAGE - 1) / BOOT_PAGE * BOOT_PAGE;
+	}
+	return all;
+}
+
+static void list_modules(struct arena *a, const struct scenario *s,
+	const struct vm_files *files, struct module_list *l)
+{
+	for (unsigned i = 0; i < s->vm_count; i++) {
+		const struct vm_config *vm = &s->vms[i];
+		const struct vm_files *f = &files[i];
+
+		boot_add_module(l, &f->kernel.image, boot_kernel_line(a, vm, &f->kernel));
+		if (vm->initrd.path)
+			boot_add_module(
+				l, &f->initrd, arena_format(a, "initrd vm=%s", vm->name));
+		for (unsigned j = 0; j < vm->module_count; j++)
+			boot_add_module(l, &f->modules[j],
+				arena_format(a, "module vm=%s -- %s", vm->name,
+					vm->modules[j].cmdline));
+	}
+}
+
+static uint64_t machine_cpus(const struct scenario *s)
+{
+	uint64_t cpus = 1;
+
+	for (unsigned i = 0; i < s->vm_count; i++)
+		cpus = s->vms[i].cpus > cpus ? s->vms[i].cpus : cpus;
+	return s->machine.cpus ? s->machine.cpus : cpus;
+}
+
+/* The information block itself, for address @at. */
+static struct bytes boot_information(struct arena *a, struct module_list *l,
+	const char *cmdline, unsigned version, uint64_t at, uint64_t memory)
+{
+	struct memory_range ranges[BOOT_RANGES];
+	struct boot_info info = {
+		cmdline, l->modules, l->count, ranges, boot_memory_map(memory, ranges)};
+
+	return version == 2 ? multiboot2_info(a, &info)
+			    : multiboot1_info(a, &info, (uint32_t)at);
+}
+
+struct boot_image boot_info_image(struct arena *a, struct module_list *l, const char *cmdline,
+	unsigned version, uint64_t at, uint64_t memory)
+{
+	size_t info_size = boot_information(a, l, cmdline, version, at, memory).size;
+	size_t info_pages = (info_size + BOOT_PAGE - 1) / BOOT_PAGE * BOOT_PAGE;
+	struct bytes modules = boot_pack_modules(a, l, at + info_pages);
+	struct bytes info = boot_information(a, l, cmdline, version, at, memory);
+	struct boot_image out = {at, {NULL, info_pages + modules.size}};
+
+	out.content.data = arena_alloc(a, out.content.size);
+	memcpy(out.content.data, info.data, info.size);
+	memcpy(out.content.data + info_pages, modules.data, modules.size);
+	return out;
+}
+
+static int open_l0(struct arena *a, const struct place *l0, struct bytes *file, struct elf *elf,
+	struct error *e)
+{
+	struct multiboot_header h;
+	const char *problem;
+
+	if (file_read(a, l0->path, l0->where, file, e))
+		return e->status;
+	problem = elf_open(file, elf);
+	if (!problem)
+		problem = multiboot_find(file, &h);
+	if (!problem && h.version != 2)
+		problem = "has no Multiboot 2 header: it is not Nestor";
+	if (!problem && (elf->low < BOOT_MIB || elf->high > 1ULL << 30))
+		problem = "is not at a physical address from 1 MiB to 1 GiB";
+	if (!problem && h.has_entry)
+		elf->entry = h.entry;
+	if (problem)
+		return fail(e, STATUS_BAD_INPUT, "%s: '%s' %s", l0->where, l0->path, problem);
+	return 0;
+}
+
+static uint64_t vm_memory(const struct scenario *s)
+{
+	uint64_t sum = 0;
+
+	for (unsigned i = 0; i < s->vm_count; i++)
+		sum += s->vms[i].memory;
+	return sum;
+}
+
+int boot_plan_nestor(struct arena *a, const struct scenario *s, const struct vm_files *files,
+	const struct place *l0, const char *cmdline, struct boot_plan *out, struct error *e)
+{
+	struct module_list *l = arena_alloc(a, sizeof(*l));
+	struct bytes file;
+	struct elf elf;
+	uint64_t info_at, need;
+
+	if (open_l0(a, l0, &file, &elf, e))
+		return e->status;
+	info_at = (elf.high + BOOT_PAGE - 1) / BOOT_PAGE * BOOT_PAGE;
+	list_modules(a, s, files, l);
+	/* Sized once without modules' places and memory map, which do not change its size. */
+	need = info_at + boot_info_image(a, l, cmdline, 2, info_at, BOOT_MIB * 2).content.size +
+	       vm_memory(s) + BOOT_L0_MEMORY;
+	out->memory = (need + BOOT_MIB - 1) / BOOT_MIB * BOOT_MIB;
+	if (s->machine.memory && s->machine.memory < out->memory)
+		return fail(e, STATUS_BAD_INPUT,
+			"the machine's %lluM of memory are too little for the VMs: needs %lluM",
+			(unsigned long long)(s->machine.memory / BOOT_MIB),
+			(unsigned long long)(out->memory / BOOT_MIB));
+	out->memory = s->machine.memory ? s->machine.memory : out->memory;
+	out->cpus = machine_cpus(s);
+	out->images[0] = (struct boot_image){elf.low, elf_flatten(&elf, a)};
+	out->images[1] = boot_info_image(a, l, cmdline, 2, info_at, out->memory);
+	boot_set_rom(a,
+		&(struct rom_parameters){.eax = MULTIBOOT2_EAX,
+			.ebx = (uint32_t)info_at,
+			.entry = elf_physical_entry(&elf)},
+		out);
+	return 0;
+}

@@ -1,0 +1,50 @@
+/*
+ * What memory holds when the machine starts: Nestor, its Multiboot 2 information and modules,
+ * or, for a bare run, a guest image itself.
+ */
+#ifndef NESTOR_BOOT_H
+#define NESTOR_BOOT_H
+
+#include "kernel.h"
+#include "multiboot.h"
+#include "scenario.h"
+
+#define BOOT_IMAGES 3
+
+struct boot_image {
+	uint64_t at; /* physical; an empty image is none */
+	struct bytes content;
+};
+
+/* A VM's files, read and recognised. */
+struct vm_files {
+	struct kernel kernel;
+	struct bytes initrd;
+	struct bytes modules[SCENARIO_MODULES];
+	uint64_t need; /* bytes of memory, at least */
+};
+
+struct boot_plan {
+	struct boot_image images[BOOT_IMAGES];
+	uint64_t memory; /* of the machine, bytes */
+	uint64_t cpus;
+	struct bytes rom; /* 64 KiB, to be at the top of 4 GiB */
+};
+
+/* Reads the files of all VMs into @files, and checks that they fit the VMs' memory. */
+int boot_read_files(
+	struct arena *a, const struct scenario *s, struct vm_files *files, struct error *e);
+
+/* The command line of the module that Nestor gets for a VM's kernel. */
+const char *boot_kernel_line(
+	struct arena *a, const struct vm_config *vm, const struct kernel *kernel);
+
+/* Plans the start of Nestor, the ELF file @l0, with @cmdline. */
+int boot_plan_nestor(struct arena *a, const struct scenario *s, const struct vm_files *files,
+	const struct place *l0, const char *cmdline, struct boot_plan *out, struct error *e);
+
+/* Plans the start of the only VM's image without Nestor. */
+int boot_plan_bare(struct arena *a, const struct scenario *s, const struct vm_files *files,
+	struct boot_plan *out, struct error *e);
+
+#endif

@@ -1,0 +1,142 @@
+/* The start of a guest image on the machine itself, without Nestor; see boot.h. */
+#include "boot_int.h"
+
+#include "elf.h"
+
+/* Where a bare Linux finds what its boot loader left; below are the BIOS' and the ROM's words. */
+enum {
+	LINUX_PARAMETERS = 0x10000,
+	LINUX_CMDLINE = 0x11000,
+	LINUX_PAGE_TABLES = 0x12000, /* PML4, PDPT, four page directories */
+	LINUX_LOW_SIZE = 0x8000,
+};
+
+static struct boot_image multiboot_image(
+	struct arena *a, const struct kernel *k, uint64_t *entry)
+{
+	struct multiboot_header h;
+	struct boot_image out;
+	struct elf elf;
+
+	multiboot_find(&k->image, &h);
+	if (h.has_address) {
+		out.at = h.load_low;
+		out.content =
+			bytes_slice(&k->image, h.load_offset, h.load_file_end - h.load_low);
+		*entry = h.entry;
+		return out;
+	}
+	elf_open(&k->image, &elf);
+	out.at = elf.low;
+	out.content = elf_flatten(&elf, a);
+	*entry = h.has_entry && h.version == 2 ? h.entry : elf_physical_entry(&elf);
+	return out;
+}
+
+static void plan_multiboot(struct arena *a, const struct vm_config *vm,
+	const struct vm_files *f, struct boot_plan *out)
+{
+	struct module_list *l = arena_alloc(a, sizeof(*l));
+	uint64_t info_at = (f->kernel.high + BOOT_PAGE - 1) / BOOT_PAGE * BOOT_PAGE;
+	unsigned version = f->kernel.kind == KERNEL_MULTIBOOT2 ? 2 : 1;
+	struct rom_parameters p = {.eax = version == 2 ? MULTIBOOT2_EAX : MULTIBOOT1_EAX};
+
+	for (unsigned i = 0; i < vm->module_count; i++)
+		boot_add_module(l, &f->modules[i], vm->modules[i].cmdline);
+	out->images[0] = multiboot_image(a, &f->kernel, &p.entry);
+	out->images[1] = boot_info_image(
+		a, l, boot_guest_cmdline(a, vm, &f->kernel), version, info_at, out->memory);
+	p.ebx = (uint32_t)info_at;
+	boot_set_rom(a, &p, out);
+}
+
+/* The zero page of the Linux boot protocol, for the 64-bit entry of a vmlinux. */
+static void write_linux_parameters(
+	struct bytes *b, const struct boot_plan *plan, const struct boot_image *initrd)
+{
+	struct memory_range ranges[BOOT_RANGES];
+	unsigned count = boot_memory_map(plan->memory, ranges);
+
+	bytes_put(b, 0x1e8, 1, count);
+	bytes_put(b, 0x1fe, 2, 0xaa55);
+	memcpy(b->data + 0x202, "HdrS", 4);
+	bytes_put(b, 0x206, 2, 0x20f);
+	bytes_put(b, 0x210, 1, 0xff); /* boot loader without a number */
+	bytes_put(b, 0x211, 1, 1);    /* loaded high */
+	if (initrd->content.size) {
+		bytes_put(b, 0x218, 4, initrd->at);
+		bytes_put(b, 0x21c, 4, initrd->content.size);
+	}
+	bytes_put(b, 0x228, 4, LINUX_CMDLINE);
+	bytes_put(b, 0x230, 4, 2 << 20); /* kernel alignment */
+	bytes_put(b, 0x236, 2, 0);
+	bytes_put(b, 0x238, 4, 2047); /* command line size */
+	for (unsigned i = 0; i < count; i++) {
+		uint64_t at = 0x2d0 + 20 * i;
+
+		bytes_put(b, at, 8, ranges[i].base);
+		bytes_put(b, at + 8, 8, ranges[i].size);
+		bytes_put(b, at + 16, 4, ranges[i].usable ? 1 : 2);
+	}
+}
+
+/* Identity-maps the first 4 GiB in pages of 2 MiB. */
+static void write_page_tables(struct bytes *b, uint64_t at)
+{
+	uint64_t offset = at - LINUX_PARAMETERS;
+
+	bytes_put(b, offset, 8, (at + BOOT_PAGE) | 3);
+	for (uint64_t i = 0; i < 4; i++)
+		bytes_put(b, offset + BOOT_PAGE + 8 * i, 8, (at + (2 + i) * BOOT_PAGE) | 3);
+	for (uint64_t i = 0; i < 4 * 512; i++)
+		bytes_put(b, offset + 2 * BOOT_PAGE + 8 * i, 8, (i << 21) | 0x83);
+}
+
+/* The end of the memory that is used for images. */
+static uint64_t bare_end(uint64_t memory)
+{
+	return memory < 2048 * BOOT_MIB ? memory : 2048 * BOOT_MIB;
+}
+
+static void plan_linux(struct arena *a, const struct vm_config *vm, const struct vm_files *f,
+	struct boot_plan *out)
+{
+	uint64_t end = bare_end(out->memory);
+	uint64_t initrd_at = (end - f->initrd.size) / BOOT_PAGE * BOOT_PAGE;
+	struct bytes low = {arena_alloc(a, LINUX_LOW_SIZE), LINUX_LOW_SIZE};
+	struct elf elf;
+
+	elf_open(&f->kernel.image, &elf);
+	out->images[0] = (struct boot_image){elf.low, elf_flatten(&elf, a)};
+	out->images[1] = (struct boot_image){initrd_at, f->initrd};
+	write_linux_parameters(&low, out, &out->images[1]);
+	memcpy(low.data + LINUX_CMDLINE - LINUX_PARAMETERS, vm->cmdline,
+		strlen(vm->cmdline) + 1);
+	write_page_tables(&low, LINUX_PAGE_TABLES);
+	out->images[2] = (struct boot_image){LINUX_PARAMETERS, low};
+	boot_set_rom(a,
+		&(struct rom_parameters){.esi = LINUX_PARAMETERS,
+			.cr3 = LINUX_PAGE_TABLES,
+			.entry = elf_physical_entry(&elf)},
+		out);
+}
+
+int boot_plan_bare(struct arena *a, const struct scenario *s, const struct vm_files *files,
+	struct boot_plan *out, struct error *e)
+{
+	const struct vm_config *vm = &s->vms[0];
+
+	if (s->vm_count != 1)
+		return fail(e, STATUS_USAGE, "--bare runs one image, but there are %u VMs",
+			s->vm_count);
+	if (files[0].need > bare_end(vm->memory))
+		return fail(e, STATUS_BAD_INPUT, "%s: '%s' and its modules do not fit 2 GiB",
+			vm->kernel.where, vm->kernel.path);
+	out->memory = vm->memory;
+	out->cpus = vm->cpus;
+	if (files[0].kernel.kind == KERNEL_LINUX)
+		plan_linux(a, vm, &files[0], out);
+	else
+		plan_multiboot(a, vm, &files[0], out);
+	return 0;
+}

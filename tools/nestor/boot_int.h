@@ -1,0 +1,45 @@
+/* Shared by boot.c and boot_bare.c. */
+#ifndef NESTOR_BOOT_INT_H
+#define NESTOR_BOOT_INT_H
+
+#include "boot.h"
+
+#define BOOT_MIB       (1ULL << 20)
+#define BOOT_PAGE      4096ULL
+#define BOOT_L0_MEMORY (64 * BOOT_MIB) /* for Nestor's own needs */
+#define BOOT_RANGES    4
+
+/* All modules of a scenario: kernel, initrd and modules of each VM. */
+#define BOOT_MODULES (SCENARIO_VMS * (SCENARIO_MODULES + 2))
+
+struct module_list {
+	const struct bytes *content[BOOT_MODULES];
+	struct boot_module modules[BOOT_MODULES];
+	unsigned count;
+};
+
+/* Registers at the entry point. With cr3, the entry is in 64-bit mode, else in 32-bit mode. */
+struct rom_parameters {
+	uint32_t eax, ebx, esi, cr3;
+	uint64_t entry;
+};
+
+void boot_set_rom(struct arena *a, const struct rom_parameters *p, struct boot_plan *plan);
+
+/* Fills @ranges for a machine with @memory bytes; returns how many they are. */
+unsigned boot_memory_map(uint64_t memory, struct memory_range ranges[BOOT_RANGES]);
+
+/* The guest's command line as its protocol wants it. */
+const char *boot_guest_cmdline(
+	struct arena *a, const struct vm_config *vm, const struct kernel *kernel);
+
+void boot_add_module(struct module_list *l, const struct bytes *content, const char *cmdline);
+
+/* Places the modules page by page from physical address @at on, and returns that memory. */
+struct bytes boot_pack_modules(struct arena *a, struct module_list *l, uint64_t at);
+
+/* Returns an image for address @at: the Multiboot information, then the modules. */
+struct boot_image boot_info_image(struct arena *a, struct module_list *l, const char *cmdline,
+	unsigned version, uint64_t at, uint64_t memory);
+
+#endif

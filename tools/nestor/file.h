@@ -1,0 +1,34 @@
+/* Files and temporary folders. */
+#ifndef NESTOR_FILE_H
+#define NESTOR_FILE_H
+
+#include "arena.h"
+#include "bytes.h"
+#include "status.h"
+
+/*
+ * Reads all of @path (a regular file of at most 1 GiB). @where says in errors who named the
+ * file: an option, or a place in a scenario.
+ */
+int file_read(struct arena *a, const char *path, const char *where, struct bytes *out,
+	struct error *e);
+
+/* Creates or replaces @path with @content. */
+int file_write(const char *path, const void *content, size_t size, struct error *e);
+
+/* Makes a fresh folder for temporary files and returns its path in @out. */
+int file_make_temporary(struct arena *a, const char **out, struct error *e);
+
+/* Removes a folder and all in it; what cannot be removed stays. */
+void file_remove_tree(const char *path);
+
+/* Returns where the program @name is in $PATH, or NULL. */
+const char *file_find_program(struct arena *a, const char *name);
+
+/* Returns the folder of the running program. */
+const char *file_own_folder(struct arena *a);
+
+/* Returns the last path component. */
+const char *file_base_name(const char *path);
+
+#endif

@@ -1,0 +1,107 @@
+/* Help texts; see help.h. */
+#include "help.h"
+
+#include <stdio.h>
+
+#define VM_OPTIONS                                                                              \
+	"  --l1 IMAGE          a Linux bzImage or vmlinux, or a Multiboot 1 or 2 image\n"       \
+	"  --name NAME         the VM's name; default: l1\n"                                    \
+	"  --cmdline TEXT      its command line\n"                                              \
+	"  --initrd FILE       its initial RAM disk (Linux)\n"                                  \
+	"  --module FILE[,TEXT]  a boot module with its command line (Multiboot); repeatable\n" \
+	"  --memory SIZE       such as 512M (the default) or 1G; a multiple of 2M\n"            \
+	"  --cpus N            its virtual CPUs, 1 to 64; default: 1\n"                         \
+	"  --argv0 on|off      a Multiboot 1 command line begins with the image's name\n"       \
+	"  --vmx on|off        offer VT-x to the VM; default: on\n"                             \
+	"  --shadow on|off     use VMCS shadowing, if the CPU has it; default: on\n"
+
+static const char tool_help[] =
+	"usage: nestor VERB [OPTION]...\n"
+	"\n"
+	"Nestor is a root hypervisor that gives its guests VT-x of their own.\n"
+	"\n"
+	"verbs:\n"
+	"  run SCENARIO.yaml | --l1 IMAGE    start a machine and show the VMs' consoles\n"
+	"  check SCENARIO.yaml | --l1 IMAGE  check a scenario and its files\n"
+	"  image SCENARIO.yaml | --l1 IMAGE -o FILE.iso\n"
+	"                                    make a bootable image for BIOS and UEFI\n"
+	"  help [VERB], version\n"
+	"\n"
+	"`nestor VERB --help` tells more. Exit statuses: `nestor run --help` and nestor(1).\n";
+
+static const char run_help[] =
+	"usage: nestor run SCENARIO.yaml [OPTION]...\n"
+	"       nestor run --l1 IMAGE [OPTION]...\n"
+	"\n"
+	"Starts a machine with Nestor and the VMs of the scenario, or with one VM that runs\n"
+	"IMAGE. What the VMs print goes to standard output, Nestor's log to standard error.\n"
+	"\n"
+	"the VM of --l1 (--argv0, --vmx and --shadow also change all VMs of a scenario):\n" VM_OPTIONS
+	"\n"
+	"the machine:\n"
+	"  --machine auto|qemu|bochs  auto: QEMU/KVM where this host nests VT-x, else Bochs\n"
+	"  --machine-cpus N    physical CPUs, 1 to 64; default: as the largest VM\n"
+	"  --machine-memory SIZE  default: what the VMs need\n"
+	"  --machine-option TEXT  a line of bochsrc, or an argument for QEMU\n"
+	"  --ips N             emulated instructions in a second of the guest's time;\n"
+	"                      default: 50000000\n"
+	"\n"
+	"the run:\n"
+	"  --timeout S         end after S seconds of real time\n"
+	"  --bare              run the image on the machine itself, without Nestor\n"
+	"  --log-level error|warn|info|debug\n"
+	"                      what Nestor logs; default: info to a file, else warn\n"
+	"  --l0-log FILE       Nestor's log goes there\n"
+	"  --stats FILE        figures at the end of the run go there\n"
+	"  --l0 FILE           Nestor's image; default: nestor.elf beside this program\n"
+	"  --keep DIR          keep the machine's files (configuration, images, log) there\n"
+	"  --verbose           report milestones, with ticks and real time\n"
+	"\n"
+	"exit status:\n"
+	"  odd   the guest wrote V to the debug-exit port 0xf4: (V << 1 | 1) & 0xff\n"
+	"  0     the guest powered off\n"
+	"  2     the guest reset its machine\n"
+	"  4     the guest ended in a triple fault\n"
+	"  64    bad command line\n"
+	"  66    a scenario or image that cannot be used\n"
+	"  68    the CPU offers no VT-x, or the firmware locked it off\n"
+	"  70    Nestor itself failed\n"
+	"  72    the VM could not go on, or the machine died\n"
+	"  74    the host lacks something: a program, a device, disk space\n"
+	"  124   the time limit was reached\n"
+	"  130   ended by SIGINT or SIGTERM\n";
+
+static const char check_help[] =
+	"usage: nestor check SCENARIO.yaml\n"
+	"       nestor check --l1 IMAGE [OPTION]...\n"
+	"\n"
+	"Checks a scenario and the files that it names, and runs nothing. Status 0: all is well;\n"
+	"66: an error, named with its file, line, key and value, and what is allowed.\n"
+	"\n" VM_OPTIONS;
+
+static const char image_help[] =
+	"usage: nestor image SCENARIO.yaml -o FILE.iso [OPTION]...\n"
+	"       nestor image --l1 IMAGE -o FILE.iso [OPTION]...\n"
+	"\n"
+	"Makes an image that boots Nestor with the scenario's VMs on a PC with BIOS or UEFI, from\n"
+	"CD or (written as it is) from a USB stick. Nestor's log and the VMs' consoles are on the\n"
+	"first serial port, 115200 8n1.\n"
+	"\n"
+	"  -o, --output FILE   the image to make\n"
+	"  --l0 FILE           Nestor's image; default: nestor.elf beside this program\n"
+	"  --log-level error|warn|info|debug\n"
+	"  --verbose           show what the tools used for it say\n"
+	"\n" VM_OPTIONS;
+
+void help_print(enum verb on)
+{
+	const char *text = tool_help;
+
+	if (on == VERB_RUN)
+		text = run_help;
+	else if (on == VERB_CHECK)
+		text = check_help;
+	else if (on == VERB_IMAGE)
+		text = image_help;
+	fputs(text, stdout);
+}

@@ -1,0 +1,10 @@
+/* Help texts. */
+#ifndef NESTOR_HELP_H
+#define NESTOR_HELP_H
+
+#include "options.h"
+
+/* Prints the help for a verb, or for the tool, to standard output. */
+void help_print(enum verb on);
+
+#endif

@@ -1,0 +1,141 @@
+/* Bootable images; see image.h. */
+#include "image.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <sys/stat.h>
+
+#include "file.h"
+#include "process.h"
+
+/* A folder under construction: what goes on the image. */
+struct image {
+	struct arena *a;
+	const struct options *o;
+	const char *folder;
+	const char *menu; /* GRUB's configuration */
+	struct error *e;
+};
+
+/* Quotes @text for GRUB's shell. */
+static const char *quote(struct arena *a, const char *text)
+{
+	char *out = arena_alloc(a, 4 * strlen(text) + 3);
+	char *p = out;
+
+	*p++ = '\'';
+	for (; *text; text++) {
+		if (*text == '\'')
+			p = stpcpy(p, "'\\''");
+		else
+			*p++ = *text;
+	}
+	*p = '\'';
+	return out;
+}
+
+static int add_file(
+	struct image *m, const char *name, const struct bytes *content, const char *line)
+{
+	m->menu = arena_format(m->a, "%s\t%s /boot/%s %s\n", m->menu,
+		*line == '\'' ? "module2" : line, name, *line == '\'' ? line : "");
+	return file_write(arena_format(m->a, "%s/boot/%s", m->folder, name), content->data,
+		content->size, m->e);
+}
+
+static int add_vm(struct image *m, const struct vm_config *vm, const struct vm_files *f)
+{
+	struct arena *a = m->a;
+	const char *line = quote(a, boot_kernel_line(a, vm, &f->kernel));
+
+	if (add_file(m, arena_format(a, "%s.kernel", vm->name), &f->kernel.image, line))
+		return m->e->status;
+	line = quote(a, arena_format(a, "initrd vm=%s", vm->name));
+	if (vm->initrd.path &&
+		add_file(m, arena_format(a, "%s.initrd", vm->name), &f->initrd, line))
+		return m->e->status;
+	for (unsigned i = 0; i < vm->module_count; i++) {
+		line = quote(a, arena_format(a, "module vm=%s -- %s", vm->name,
+					vm->modules[i].cmdline));
+		if (add_file(m, arena_format(a, "%s.module%u", vm->name, i), &f->modules[i],
+			    line))
+			return m->e->status;
+	}
+	return 0;
+}
+
+static int make_folders(struct image *m)
+{
+	static const char *const names[] = {"", "/boot", "/boot/grub"};
+
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		const char *path = arena_format(m->a, "%s%s", m->folder, names[i]);
+
+		if (mkdir(path, 0755) < 0)
+			return fail(m->e, STATUS_HOST_ERROR, "cannot create '%s': %s", path,
+				strerror(errno));
+	}
+	return 0;
+}
+
+static int fill(struct image *m, const struct place *l0, const struct vm_files *files)
+{
+	const struct scenario *s = &m->o->scenario;
+	struct bytes content;
+	const char *path = arena_format(m->a, "%s/boot/grub/grub.cfg", m->folder);
+
+	if (make_folders(m) || file_read(m->a, l0->path, l0->where, &content, m->e))
+		return m->e->status;
+	if (file_write(arena_format(m->a, "%s/boot/nestor.elf", m->folder), content.data,
+		    content.size, m->e))
+		return m->e->status;
+	m->menu = arena_format(m->a,
+		"serial --unit=0 --speed=115200\n"
+		"terminal_input console serial\n"
+		"terminal_output console serial\n"
+		"set timeout=0\n"
+		"menuentry Nestor {\n"
+		"\tmultiboot2 /boot/nestor.elf log=%s mux=off\n",
+		log_names[s->log]);
+	for (unsigned i = 0; i < s->vm_count; i++)
+		if (add_vm(m, &s->vms[i], &files[i]))
+			return m->e->status;
+	m->menu = arena_format(m->a, "%s}\n", m->menu);
+	return file_write(path, m->menu, strlen(m->menu), m->e);
+}
+
+/* Runs grub-mkrescue on the folder. */
+static int build(struct image *m, const char *log)
+{
+	const char *program = file_find_program(m->a, "grub-mkrescue");
+	const char *const argv[] = {
+		program, "-o", m->o->output, m->folder, "--", "-volid", "NESTOR", NULL};
+	struct bytes said;
+
+	if (!program || !file_find_program(m->a, "xorriso") ||
+		!file_find_program(m->a, "mformat"))
+		return fail(m->e, STATUS_HOST_ERROR,
+			"needs grub-mkrescue, xorriso and mtools: run `make setup`");
+	if (process_run(argv, log, m->e))
+		return m->e->status;
+	if (m->o->verbose && !file_read(m->a, log, "log", &said, m->e))
+		fwrite(said.data, 1, said.size, stderr);
+	return 0;
+}
+
+int image_make(struct arena *a, const struct options *o, const struct place *l0,
+	const struct vm_files *files, struct error *e)
+{
+	struct image m = {.a = a, .o = o, .e = e};
+	const char *work;
+	int status;
+
+	if (file_make_temporary(a, &work, e))
+		return e->status;
+	m.folder = arena_format(a, "%s/iso", work);
+	status = fill(&m, l0, files);
+	if (!status)
+		status = build(&m, arena_format(a, "%s/log", work));
+	file_remove_tree(work);
+	return status;
+}

@@ -1,0 +1,12 @@
+/* Bootable images: GRUB, Nestor and a scenario's files on an ISO for BIOS and UEFI. */
+#ifndef NESTOR_IMAGE_H
+#define NESTOR_IMAGE_H
+
+#include "boot.h"
+#include "options.h"
+
+/* Makes the image o->output. */
+int image_make(struct arena *a, const struct options *o, const struct place *l0,
+	const struct vm_files *files, struct error *e);
+
+#endif

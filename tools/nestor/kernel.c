@@ -1,0 +1,127 @@
+/* Guest images; see kernel.h. */
+#include "kernel.h"
+
+#include "elf.h"
+#include "file.h"
+#include "multiboot.h"
+#include "unpack.h"
+
+/* Offsets in the setup header of a bzImage (the kernel's Documentation/x86/boot.rst). */
+enum {
+	SETUP_SECTS = 0x1f1,
+	SETUP_MAGIC = 0x202, /* "HdrS" */
+	SETUP_VERSION = 0x206,
+	SETUP_PAYLOAD_OFFSET = 0x248,
+	SETUP_PAYLOAD_LENGTH = 0x24c,
+};
+
+const char *kernel_protocol(enum kernel_kind kind)
+{
+	static const char *const names[] = {
+		[KERNEL_LINUX] = "linux",
+		[KERNEL_MULTIBOOT1] = "mb1",
+		[KERNEL_MULTIBOOT2] = "mb2",
+	};
+
+	return names[kind];
+}
+
+static const char *check_vmlinux(const struct elf *elf)
+{
+	static const char banner[] = "Linux version ";
+
+	if (!elf->is64)
+		return "is a 32-bit ELF file without a Multiboot header";
+	if (!memmem(elf->file->data, elf->file->size, banner, sizeof(banner) - 1))
+		return "is an ELF file, but neither a Linux kernel nor one with a Multiboot "
+		       "header";
+	return NULL;
+}
+
+/* Unpacks the vmlinux in a bzImage; its last four bytes are its unpacked size. */
+static const char *unpack_bzimage(
+	struct arena *a, const struct bytes *file, struct bytes *vmlinux)
+{
+	uint64_t sectors = bytes_value(file, SETUP_SECTS, 1);
+	uint64_t offset = bytes_value(file, SETUP_PAYLOAD_OFFSET, 4);
+	uint64_t length = bytes_value(file, SETUP_PAYLOAD_LENGTH, 4);
+	struct bytes packed;
+	uint64_t size;
+
+	if (bytes_value(file, SETUP_VERSION, 2) < 0x208)
+		return "is a Linux kernel older than 2.6.26, which does not say where its "
+		       "payload is";
+	offset += ((sectors ? sectors : 4) + 1) * 512;
+	if (length < 8 || !bytes_has(file, offset, length))
+		return "is a damaged bzImage: its payload is not all in the file";
+	packed = bytes_slice(file, offset, length);
+	size = bytes_value(&packed, length - 4, 4);
+	packed.size -= 4;
+	return unpack(a, &packed, (size_t)size, vmlinux);
+}
+
+static const char *parse_linux(struct kernel *out)
+{
+	struct elf elf;
+	const char *problem = elf_open(&out->image, &elf);
+
+	if (!problem)
+		problem = check_vmlinux(&elf);
+	out->kind = KERNEL_LINUX;
+	out->low = elf.low;
+	out->high = elf.high;
+	return problem;
+}
+
+static const char *parse_multiboot(const struct multiboot_header *h, struct kernel *out)
+{
+	struct elf elf;
+	const char *problem;
+
+	out->kind = h->version == 2 ? KERNEL_MULTIBOOT2 : KERNEL_MULTIBOOT1;
+	out->header = h->offset;
+	if (h->has_address) {
+		out->low = h->load_low;
+		out->high = h->load_high;
+		return NULL;
+	}
+	problem = elf_open(&out->image, &elf);
+	out->low = elf.low;
+	out->high = elf.high;
+	return problem;
+}
+
+const char *kernel_parse(struct arena *a, const struct bytes *file, struct kernel *out)
+{
+	struct multiboot_header h;
+	const char *problem;
+
+	*out = (struct kernel){.image = *file};
+	if (bytes_match(file, SETUP_MAGIC, "HdrS", 4)) {
+		problem = unpack_bzimage(a, file, &out->image);
+		return problem ? problem : parse_linux(out);
+	}
+	problem = multiboot_find(file, &h);
+	if (problem)
+		return problem;
+	if (h.version)
+		return parse_multiboot(&h, out);
+	if (elf_is(file))
+		return parse_linux(out);
+	return "is no kernel: it must be a Linux bzImage or vmlinux, or have a Multiboot 1 or 2 "
+	       "header";
+}
+
+int kernel_load(struct arena *a, const struct place *from, struct kernel *out, struct error *e)
+{
+	struct bytes file;
+	const char *problem;
+
+	if (file_read(a, from->path, from->where, &file, e))
+		return e->status;
+	problem = kernel_parse(a, &file, out);
+	if (problem)
+		return fail(
+			e, STATUS_BAD_INPUT, "%s: '%s' %s", from->where, from->path, problem);
+	return 0;
+}

@@ -1,0 +1,32 @@
+/* Guest images: recognises what a file is, and makes it ready for Nestor's loader. */
+#ifndef NESTOR_KERNEL_H
+#define NESTOR_KERNEL_H
+
+#include "arena.h"
+#include "bytes.h"
+#include "setting.h"
+#include "status.h"
+
+enum kernel_kind {
+	KERNEL_LINUX,      /* vmlinux, an ELF64 file */
+	KERNEL_MULTIBOOT1, /* ELF, or another file with load addresses in its header */
+	KERNEL_MULTIBOOT2, /* ELF, or likewise */
+};
+
+struct kernel {
+	enum kernel_kind kind;
+	struct bytes image; /* for Linux the unpacked vmlinux, else the file */
+	uint64_t header;    /* offset of the Multiboot header */
+	uint64_t low, high; /* the memory that it occupies when loaded */
+};
+
+/* The loader's word for @kind, as in "protocol=linux". */
+const char *kernel_protocol(enum kernel_kind kind);
+
+/* Recognises @file; returns NULL, or what is wrong with it, to follow the file's name. */
+const char *kernel_parse(struct arena *a, const struct bytes *file, struct kernel *out);
+
+/* Reads and recognises a file. */
+int kernel_load(struct arena *a, const struct place *from, struct kernel *out, struct error *e);
+
+#endif

@@ -1,0 +1,29 @@
+/* The machine that a scenario runs on: QEMU, with VT-x where the host nests it, or Bochs. */
+#ifndef NESTOR_MACHINE_H
+#define NESTOR_MACHINE_H
+
+#include "boot.h"
+
+/* How to start the prepared machine, and where to find what it leaves. */
+struct machine {
+	enum machine_kind kind; /* never MACHINE_AUTO */
+	const char *reason;     /* why this kind: a line for the user */
+	const char *const *argv;
+	const char *error_path; /* its standard error */
+	const char *com1_path;  /* what it sent to its first serial port */
+};
+
+/* Does this host give its guests VT-x? Sets @why either way. */
+bool machine_host_nests(struct arena *a, const char **why);
+
+/* Chooses the kind: sets kind and reason. */
+void machine_choose(struct arena *a, enum machine_kind wanted, struct machine *m);
+
+/* Writes the files to start @plan with into @folder, and sets argv and the paths. */
+int machine_prepare(struct arena *a, const struct machine_config *config,
+	const struct boot_plan *plan, const char *folder, struct machine *m, struct error *e);
+
+/* Returns a line on how the machine ended, from its standard error: NULL if it says nothing. */
+const char *machine_last_words(struct arena *a, const struct machine *m);
+
+#endif

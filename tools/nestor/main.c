@@ -1,0 +1,146 @@
+/* nestor, the host tool: runs the verb that the command line names. */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "file.h"
+#include "help.h"
+#include "image.h"
+#include "machine.h"
+#include "options.h"
+#include "session.h"
+
+/* Nestor's image: the one given, or the one that belongs to this program. */
+static struct place l0_place(struct arena *a, const struct options *o)
+{
+	const char *own = file_own_folder(a);
+	struct place p = {arena_format(a, "%s/nestor.elf", own), "--l0"};
+
+	if (o->l0.path)
+		return o->l0;
+	if (access(p.path, R_OK) < 0) {
+		const char *installed = arena_format(a, "%s/../lib/nestor/nestor.elf", own);
+
+		p.path = access(installed, R_OK) == 0 ? installed : p.path;
+	}
+	return p;
+}
+
+static const char *l0_cmdline(struct arena *a, const struct options *o, enum machine_kind kind)
+{
+	const struct scenario *s = &o->scenario;
+
+	if (kind == MACHINE_QEMU)
+		return arena_format(
+			a, "log=%s mux=on ram=zeroed poweroff=qemu", log_names[s->log]);
+	return arena_format(a, "log=%s mux=on ram=zeroed poweroff=bochs tsc_khz=%llu",
+		log_names[s->log], (unsigned long long)s->machine.ips / 1000);
+}
+
+static int run_in_folder(struct arena *a, const struct options *o, const struct boot_plan *plan,
+	struct machine *m, const char *folder, struct error *e)
+{
+	struct session_options session = {
+		.l0_log = o->l0_log,
+		.stats = o->stats,
+		.bare = o->bare,
+		.progress = o->verbose,
+		.timeout = o->scenario.timeout,
+	};
+
+	if (machine_prepare(a, &o->scenario.machine, plan, folder, m, e))
+		return e->status;
+	return session_run(a, &o->scenario, m, &session, e);
+}
+
+static int run(struct arena *a, struct options *o, struct error *e)
+{
+	struct vm_files *files = arena_alloc(a, sizeof(*files) * SCENARIO_VMS);
+	struct place l0 = l0_place(a, o);
+	struct boot_plan plan = {0};
+	struct machine m = {0};
+	const char *folder = o->keep;
+	int status;
+
+	if (!o->scenario.log_given && !o->l0_log)
+		o->scenario.log = LOG_WARN;
+	if (boot_read_files(a, &o->scenario, files, e))
+		return e->status;
+	machine_choose(a, (enum machine_kind)o->scenario.machine.kind, &m);
+	if (o->verbose || strncmp(m.reason, "warning", 7) == 0)
+		fprintf(stderr, "nestor: %s\n", m.reason);
+	status = o->bare ? boot_plan_bare(a, &o->scenario, files, &plan, e)
+			 : boot_plan_nestor(a, &o->scenario, files, &l0,
+				   l0_cmdline(a, o, m.kind), &plan, e);
+	if (status)
+		return status;
+	if (folder && mkdir(folder, 0755) < 0 && errno != EEXIST)
+		return fail(e, STATUS_HOST_ERROR, "--keep: cannot create '%s': %s", folder,
+			strerror(errno));
+	if (!folder && file_make_temporary(a, &folder, e))
+		return e->status;
+	status = run_in_folder(a, o, &plan, &m, folder, e);
+	if (!o->keep)
+		file_remove_tree(folder);
+	return status;
+}
+
+static int check(struct arena *a, const struct options *o, struct error *e)
+{
+	struct vm_files *files = arena_alloc(a, sizeof(*files) * SCENARIO_VMS);
+
+	if (boot_read_files(a, &o->scenario, files, e))
+		return e->status;
+	for (unsigned i = 0; i < o->scenario.vm_count; i++)
+		printf("%s\n", boot_kernel_line(a, &o->scenario.vms[i], &files[i].kernel));
+	return 0;
+}
+
+static int image(struct arena *a, const struct options *o, struct error *e)
+{
+	struct vm_files *files = arena_alloc(a, sizeof(*files) * SCENARIO_VMS);
+	struct place l0 = l0_place(a, o);
+
+	if (!o->output)
+		return fail(e, STATUS_USAGE, "`nestor image` needs -o FILE.iso");
+	if (boot_read_files(a, &o->scenario, files, e))
+		return e->status;
+	return image_make(a, o, &l0, files, e);
+}
+
+static int run_verb(struct arena *a, struct options *o, struct error *e)
+{
+	switch (o->verb) {
+	case VERB_RUN:
+		return run(a, o, e);
+	case VERB_CHECK:
+		return check(a, o, e);
+	case VERB_IMAGE:
+		return image(a, o, e);
+	case VERB_VERSION:
+		puts("nestor " NESTOR_VERSION);
+		return 0;
+	case VERB_HELP:
+	case VERB_COUNT:
+		break;
+	}
+	help_print(o->help_on);
+	return 0;
+}
+
+int main(int argc, char **argv)
+{
+	struct arena a = {NULL};
+	struct options *o = arena_alloc(&a, sizeof(*o));
+	struct error e = {0};
+	int status = options_parse(o, argc, argv, &a, &e);
+
+	if (!status)
+		status = run_verb(&a, o, &e);
+	if (e.status)
+		fprintf(stderr, "nestor: %s\n", e.text);
+	arena_free(&a);
+	return status;
+}

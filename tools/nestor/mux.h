@@ -1,0 +1,32 @@
+/*
+ * The byte stream from Nestor: one channel after another, chosen by 0xff CHANNEL; a byte 0xff
+ * of data is sent twice. Bytes before the first choice are the machine's own.
+ */
+#ifndef NESTOR_MUX_H
+#define NESTOR_MUX_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum mux_channel {
+	MUX_LOG = 0,
+	MUX_CONTROL = 1,
+	MUX_CONSOLE = 2, /* and the following: one for each VM */
+	MUX_NONE = 0xff, /* nothing chosen yet */
+};
+
+struct mux {
+	uint8_t channel;
+	bool escape; /* the last byte was 0xff */
+};
+
+/* Takes @size bytes of @channel. */
+typedef void (*mux_sink)(void *context, uint8_t channel, const uint8_t *data, size_t size);
+
+void mux_init(struct mux *m);
+
+/* Passes the content of @data to @sink in pieces, each of one channel. */
+void mux_feed(struct mux *m, const uint8_t *data, size_t size, mux_sink sink, void *context);
+
+#endif

@@ -1,0 +1,33 @@
+/* The command line: which verb, on what scenario, with which options. */
+#ifndef NESTOR_OPTIONS_H
+#define NESTOR_OPTIONS_H
+
+#include "scenario.h"
+
+enum verb {
+	VERB_RUN,
+	VERB_CHECK,
+	VERB_IMAGE,
+	VERB_HELP,
+	VERB_VERSION,
+	VERB_COUNT
+};
+
+struct options {
+	enum verb verb;
+	enum verb help_on;         /* with VERB_HELP; VERB_COUNT: the tool */
+	const char *scenario_path; /* NULL: from --l1 */
+	struct scenario scenario;
+	struct place l0; /* path NULL: not given */
+	const char *l0_log;
+	const char *stats;
+	const char *keep;
+	const char *output;
+	uint64_t bare;
+	uint64_t verbose;
+};
+
+/* Parses the arguments and loads the scenario. What is wrong names what is allowed. */
+int options_parse(struct options *o, int argc, char **argv, struct arena *a, struct error *e);
+
+#endif

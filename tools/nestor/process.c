@@ -1,0 +1,99 @@
+/* A child process; see process.h. */
+#include "process.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/signalfd.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+static void watched_signals(sigset_t *set)
+{
+	sigemptyset(set);
+	sigaddset(set, SIGINT);
+	sigaddset(set, SIGTERM);
+	sigaddset(set, SIGHUP);
+}
+
+/* In the child: never returns. */
+static _Noreturn void run_child(
+	const char *const *argv, const char *error_path, int output, pid_t parent)
+{
+	int input = open("/dev/null", O_RDONLY);
+	int error = open(error_path, O_WRONLY | O_CREAT | O_TRUNC, 0644);
+	sigset_t set;
+
+	watched_signals(&set);
+	sigprocmask(SIG_UNBLOCK, &set, NULL);
+	setpgid(0, 0);
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	if (getppid() == parent && input >= 0 && error >= 0 && dup2(input, 0) == 0 &&
+		dup2(output, 1) == 1 && dup2(error, 2) == 2)
+		execv(argv[0], (char *const *)(const void *)argv);
+	dprintf(2, "cannot start %s: %s\n", argv[0], strerror(errno));
+	_exit(127);
+}
+
+int process_start(
+	struct process *p, const char *const *argv, const char *error_path, struct error *e)
+{
+	pid_t self = getpid();
+	int ends[2];
+	sigset_t set;
+
+	if (pipe2(ends, O_CLOEXEC) < 0)
+		return fail(e, STATUS_HOST_ERROR, "cannot make a pipe: %s", strerror(errno));
+	watched_signals(&set);
+	sigprocmask(SIG_BLOCK, &set, NULL);
+	p->signals = signalfd(-1, &set, SFD_CLOEXEC);
+	p->output = ends[0];
+	p->pid = fork();
+	if (p->pid == 0)
+		run_child(argv, error_path, ends[1], self);
+	close(ends[1]);
+	if (p->pid < 0)
+		return fail(e, STATUS_HOST_ERROR, "cannot fork: %s", strerror(errno));
+	setpgid(p->pid, p->pid);
+	return 0;
+}
+
+static void process_close(struct process *p)
+{
+	sigset_t set;
+
+	close(p->output);
+	close(p->signals);
+	watched_signals(&set);
+	sigprocmask(SIG_UNBLOCK, &set, NULL);
+}
+
+void process_end(struct process *p)
+{
+	kill(-p->pid, SIGKILL);
+	kill(p->pid, SIGKILL);
+	while (waitpid(p->pid, NULL, 0) < 0 && errno == EINTR)
+		;
+	process_close(p);
+}
+
+int process_run(const char *const *argv, const char *log, struct error *e)
+{
+	char buffer[4096];
+	struct process p;
+	int how = 0;
+
+	if (process_start(&p, argv, log, e))
+		return e->status;
+	while (read(p.output, buffer, sizeof(buffer)) > 0)
+		;
+	while (waitpid(p.pid, &how, 0) < 0 && errno == EINTR)
+		;
+	process_close(&p);
+	if (WIFEXITED(how) && WEXITSTATUS(how) == 0)
+		return 0;
+	return fail(e, STATUS_HOST_ERROR, "%s failed", argv[0]);
+}

@@ -1,0 +1,49 @@
+/* Starting QEMU, with the same images and ROM as Bochs; see machine.h. */
+#include "file.h"
+#include "machine_int.h"
+
+static void add_images(
+	struct arena *a, const struct boot_plan *plan, const char *folder, struct argv *v)
+{
+	for (unsigned i = 0; i < BOOT_IMAGES; i++) {
+		if (!plan->images[i].content.size)
+			continue;
+		argv_add(v, "-device");
+		argv_add(v, arena_format(a, "loader,file=%s,addr=0x%llx,force-raw=on",
+				    machine_image_path(a, folder, i),
+				    (unsigned long long)plan->images[i].at));
+	}
+}
+
+int qemu_prepare(struct arena *a, const struct machine_config *config,
+	const struct boot_plan *plan, const char *folder, struct argv *v, struct error *e)
+{
+	static const char *const fixed[] = {"-nodefaults", "-no-user-config", "-display",
+		"none", "-no-reboot", "-M", "pc", "-chardev", "stdio,id=e9,signal=off",
+		"-device", "isa-debugcon,iobase=0xe9,readback=0xe9,chardev=e9", "-device",
+		"isa-debug-exit,iobase=0x501,iosize=0x04", NULL};
+	const char *qemu = file_find_program(a, "qemu-system-x86_64");
+	const char *why;
+
+	if (!qemu)
+		return fail(e, STATUS_HOST_ERROR, "qemu-system-x86_64 is not installed");
+	argv_add(v, qemu);
+	for (unsigned i = 0; fixed[i]; i++)
+		argv_add(v, fixed[i]);
+	argv_add(v, "-accel");
+	argv_add(v, machine_host_nests(a, &why) ? "kvm" : "tcg");
+	argv_add(v, "-cpu");
+	argv_add(v, machine_host_nests(a, &why) ? "host" : "max");
+	argv_add(v, "-m");
+	argv_add(v, arena_format(a, "%lluM", (unsigned long long)(plan->memory >> 20)));
+	argv_add(v, "-smp");
+	argv_add(v, arena_format(a, "%llu", (unsigned long long)plan->cpus));
+	argv_add(v, "-bios");
+	argv_add(v, arena_format(a, "%s/rom.bin", folder));
+	argv_add(v, "-serial");
+	argv_add(v, arena_format(a, "file:%s/com1.txt", folder));
+	add_images(a, plan, folder, v);
+	if (config->option)
+		argv_add(v, config->option);
+	return 0;
+}

@@ -1,0 +1,116 @@
+/*
+ * The 64 KiB ROM at the top of memory that replaces a BIOS on emulated machines. Memory already
+ * holds all images; this takes the CPU from the reset vector to protected mode (or, with page
+ * tables, to 64-bit mode) and jumps to the entry point. The tool fills in ROM_PARAMETERS (boot.h).
+ *
+ * A second start of the machine, which is a reset, ends it: it says so on the debug console the
+ * way Nestor does (channel 1, a control record), then writes "Shutdown" to Bochs' port.
+ */
+	.set BASE, 0xffff0000
+	.set STARTED, 0x0500		/* a word of memory: zero at power-on */
+	.set STARTED_MAGIC, 0x4e53
+
+	.section .text
+	.code16
+	.globl _start
+_start:
+	xor %ax, %ax
+	mov %ax, %ds
+	cmpw $STARTED_MAGIC, STARTED
+	je restarted
+	movw $STARTED_MAGIC, STARTED
+	in $0x92, %al			/* A20 on, without a reset */
+	or $2, %al
+	and $0xfe, %al
+	out %al, $0x92
+	lgdtl %cs:gdt_pointer - _start
+	mov %cr0, %eax
+	or $1, %al
+	mov %eax, %cr0
+	ljmpl $0x08, $BASE + (protected - _start)
+
+restarted:
+	mov $end_record - _start, %si
+	mov $end_record_end - end_record, %cx
+1:	lodsb %cs:(%si)
+	out %al, $0xe9
+	loop 1b
+	mov $shutdown - _start, %si
+	mov $8, %cx
+	mov $0x8900, %dx
+2:	lodsb %cs:(%si)
+	out %al, %dx
+	loop 2b
+	mov $0x501, %dx			/* QEMU's isa-debug-exit */
+	out %al, %dx
+3:	hlt
+	jmp 3b
+
+	.code32
+protected:
+	mov $0x10, %eax
+	mov %eax, %ds
+	mov %eax, %es
+	mov %eax, %fs
+	mov %eax, %gs
+	mov %eax, %ss
+	mov $BASE + (parameters - _start), %ebp
+	mov 12(%ebp), %ecx
+	test %ecx, %ecx
+	jnz long_mode
+	mov 0(%ebp), %eax
+	mov 4(%ebp), %ebx
+	mov 8(%ebp), %esi
+	mov 16(%ebp), %edx
+	xor %ecx, %ecx
+	xor %edi, %edi
+	xor %ebp, %ebp
+	jmp *%edx
+
+long_mode:
+	mov %ecx, %cr3
+	mov %cr4, %eax
+	or $1 << 5, %eax		/* PAE */
+	mov %eax, %cr4
+	mov $0xc0000080, %ecx		/* EFER */
+	rdmsr
+	or $1 << 8, %eax		/* LME */
+	wrmsr
+	mov %cr0, %eax
+	or $1 << 31, %eax		/* PG */
+	mov %eax, %cr0
+	ljmpl $0x18, $BASE + (in_long_mode - _start)
+
+	.code64
+in_long_mode:
+	mov %ebp, %ebp
+	mov 8(%rbp), %esi
+	jmp *16(%rbp)
+
+	.balign 8
+gdt:
+	.quad 0
+	.quad 0x00cf9b000000ffff	/* 0x08: 32-bit code */
+	.quad 0x00cf93000000ffff	/* 0x10: data */
+	.quad 0x00af9b000000ffff	/* 0x18: 64-bit code */
+gdt_end:
+gdt_pointer:
+	.word gdt_end - gdt - 1
+	.long BASE + (gdt - _start)
+
+end_record:
+	.ascii "\377\001end kind=reset value=0 tsc=0\n"
+end_record_end:
+shutdown:
+	.ascii "Shutdown"
+
+	.org 0xff00			/* struct rom_parameters */
+parameters:
+	.fill 24, 1, 0
+
+	.org 0xfff0
+	.code16
+	.byte 0xe9			/* the reset vector: jmp _start */
+	.word _start - (. + 2)
+	.org 0xffff
+	.byte 0

@@ -1,0 +1,84 @@
+/* Scenarios: their values, defaults and joint checks; see scenario.h. */
+#include "scenario.h"
+
+#include <string.h>
+
+#define MIB (1ULL << 20)
+
+const char *const machine_names[] = {"auto", "qemu", "bochs", NULL};
+const char *const log_names[] = {"error", "warn", "info", "debug", NULL};
+
+#define AT(type, member) offsetof(struct type, member)
+
+const struct setting vm_settings[] = {
+	{"name", SETTING_NAME, AT(vm_config, name), 0, 0, NULL},
+	{"kernel", SETTING_FILE, AT(vm_config, kernel), 0, 0, NULL},
+	{"initrd", SETTING_FILE, AT(vm_config, initrd), 0, 0, NULL},
+	{"cmdline", SETTING_LINE, AT(vm_config, cmdline), 0, 2047, NULL},
+	{"memory", SETTING_SIZE, AT(vm_config, memory), 2 * MIB, 1024 * 1024 * MIB, NULL},
+	{"cpus", SETTING_NUMBER, AT(vm_config, cpus), 1, 64, NULL},
+	{"vmx", SETTING_SWITCH, AT(vm_config, vmx), 0, 0, NULL},
+	{"shadow", SETTING_SWITCH, AT(vm_config, shadow), 0, 0, NULL},
+	{"argv0", SETTING_SWITCH, AT(vm_config, argv0), 0, 0, NULL},
+	{NULL, SETTING_SIZE, 0, 0, 0, NULL},
+};
+
+const struct setting machine_settings[] = {
+	{"kind", SETTING_CHOICE, AT(machine_config, kind), 0, 0, machine_names},
+	{"cpus", SETTING_NUMBER, AT(machine_config, cpus), 1, 64, NULL},
+	{"memory", SETTING_SIZE, AT(machine_config, memory), 2 * MIB, 1024 * 1024 * MIB, NULL},
+	{"ips", SETTING_NUMBER, AT(machine_config, ips), 1000000, 4000000000, NULL},
+	{"option", SETTING_LINE, AT(machine_config, option), 0, 2047, NULL},
+	{NULL, SETTING_SIZE, 0, 0, 0, NULL},
+};
+
+const struct setting scenario_settings[] = {
+	{"timeout", SETTING_NUMBER, AT(scenario, timeout), 1, 1000000, NULL},
+	{"log", SETTING_CHOICE, AT(scenario, log), 0, 0, log_names},
+	{NULL, SETTING_SIZE, 0, 0, 0, NULL},
+};
+
+void scenario_init(struct scenario *s)
+{
+	memset(s, 0, sizeof(*s));
+	s->machine.kind = MACHINE_AUTO;
+	s->machine.ips = 50000000;
+	s->log = LOG_INFO;
+}
+
+struct vm_config *scenario_add_vm(struct scenario *s, const char *where)
+{
+	struct vm_config *vm;
+
+	if (s->vm_count == SCENARIO_VMS)
+		return NULL;
+	vm = &s->vms[s->vm_count++];
+	memset(vm, 0, sizeof(*vm));
+	vm->where = where;
+	vm->cmdline = "";
+	vm->memory = 512 * MIB;
+	vm->cpus = 1;
+	vm->vmx = 1;
+	vm->shadow = 1;
+	vm->argv0 = 1;
+	return vm;
+}
+
+int scenario_check(const struct scenario *s, struct error *e)
+{
+	for (unsigned i = 0; i < s->vm_count; i++) {
+		const struct vm_config *vm = &s->vms[i];
+
+		if (!vm->name)
+			return fail(e, STATUS_BAD_INPUT, "%s: the VM has no 'name'", vm->where);
+		if (!vm->kernel.path)
+			return fail(e, STATUS_BAD_INPUT, "%s: the VM '%s' has no 'kernel'",
+				vm->where, vm->name);
+		for (unsigned j = 0; j < i; j++)
+			if (strcmp(vm->name, s->vms[j].name) == 0)
+				return fail(e, STATUS_BAD_INPUT,
+					"%s: name: there is a VM '%s' already", vm->where,
+					vm->name);
+	}
+	return 0;
+}

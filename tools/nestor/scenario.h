@@ -1,0 +1,87 @@
+/* Scenarios: which VMs run on which machine. From a YAML file, or from the command line. */
+#ifndef NESTOR_SCENARIO_H
+#define NESTOR_SCENARIO_H
+
+#include <stdbool.h>
+
+#include "arena.h"
+#include "setting.h"
+#include "status.h"
+
+#define SCENARIO_VMS     8
+#define SCENARIO_MODULES 16
+
+struct module_config {
+	struct place file;
+	const char *cmdline;
+};
+
+struct vm_config {
+	const char *name;
+	const char *where; /* the place that defined it, for errors */
+	struct place kernel;
+	struct place initrd;
+	const char *cmdline;
+	struct module_config modules[SCENARIO_MODULES];
+	unsigned module_count;
+	uint64_t memory; /* bytes */
+	uint64_t cpus;
+	uint64_t vmx;    /* the VM's CPUs offer VT-x */
+	uint64_t shadow; /* Nestor uses VMCS shadowing for it, if the CPU has it */
+	uint64_t argv0;  /* a Multiboot 1 command line begins with the image's name */
+};
+
+enum machine_kind {
+	MACHINE_AUTO,
+	MACHINE_QEMU,
+	MACHINE_BOCHS
+};
+enum log_level {
+	LOG_ERROR,
+	LOG_WARN,
+	LOG_INFO,
+	LOG_DEBUG
+};
+
+struct machine_config {
+	uint64_t kind;   /* enum machine_kind */
+	uint64_t cpus;   /* 0: as many as the largest VM has */
+	uint64_t memory; /* bytes; 0: as much as the VMs need */
+	uint64_t ips;    /* the emulator's instructions in a second of the guest's time */
+	const char *option;
+};
+
+struct scenario {
+	struct vm_config vms[SCENARIO_VMS];
+	unsigned vm_count;
+	struct machine_config machine;
+	uint64_t timeout; /* seconds; 0: none */
+	uint64_t log;     /* enum log_level */
+	bool log_given;
+};
+
+extern const char *const machine_names[]; /* by enum machine_kind */
+extern const char *const log_names[];     /* by enum log_level */
+
+/* The settings of struct vm_config, struct machine_config and struct scenario. */
+extern const struct setting vm_settings[];
+extern const struct setting machine_settings[];
+extern const struct setting scenario_settings[];
+
+/* Sets all values to their defaults, with no VM. */
+void scenario_init(struct scenario *s);
+
+/* Adds a VM with default values; NULL if there are SCENARIO_VMS already. */
+struct vm_config *scenario_add_vm(struct scenario *s, const char *where);
+
+/* Reads the scenario file @path. Its relative file names become relative to its folder. */
+int scenario_load(struct scenario *s, const char *path, struct arena *a, struct error *e);
+
+/* As scenario_load(), from text; @path is used in messages and for the folder. */
+int scenario_parse(struct scenario *s, const char *path, const char *text, size_t size,
+	struct arena *a, struct error *e);
+
+/* Checks what concerns several values: each VM has a kernel and a name of its own. */
+int scenario_check(const struct scenario *s, struct error *e);
+
+#endif

@@ -1,0 +1,260 @@
+/*
+ * Scenario files: YAML read with libyaml into its document form, whose nodes know their
+ * line, and walked by the tables of settings.
+ */
+#include "scenario.h"
+
+#include <string.h>
+#include <yaml.h>
+
+#include "file.h"
+
+struct loader {
+	struct scenario *s;
+	yaml_document_t *doc;
+	const char *path; /* of the file, for messages */
+	const char *base; /* its folder, for relative file names */
+	struct arena *a;
+	struct error *e;
+};
+
+/* Called for each key of a mapping. */
+typedef int (*key_fn)(struct loader *l, void *object, const char *key, yaml_node_t *value);
+
+static const char *node_where(struct loader *l, const yaml_node_t *node, const char *key)
+{
+	return arena_format(l->a, "%s:%zu: %s", l->path, node->start_mark.line + 1, key);
+}
+
+static int wrong_kind(
+	struct loader *l, const yaml_node_t *node, const char *key, const char *wanted)
+{
+	return fail(l->e, STATUS_BAD_INPUT, "%s: must be %s", node_where(l, node, key), wanted);
+}
+
+static int unknown_key(struct loader *l, const yaml_node_t *value, const char *key,
+	const struct setting *table, const char *more)
+{
+	return fail(l->e, STATUS_BAD_INPUT, "%s:%zu: unknown key '%.60s': must be one of %s%s",
+		l->path, value->start_mark.line + 1, key, setting_names(table, l->a), more);
+}
+
+/* The text of a scalar node; NULL if it is none, or contains a NUL. */
+static const char *scalar_text(const yaml_node_t *node)
+{
+	const char *text = (const char *)node->data.scalar.value;
+
+	if (node->type != YAML_SCALAR_NODE || strlen(text) != node->data.scalar.length)
+		return NULL;
+	return text;
+}
+
+static int check_duplicates(struct loader *l, const yaml_node_t *mapping,
+	const yaml_node_pair_t *pair, const char *key)
+{
+	const yaml_node_pair_t *p;
+
+	for (p = mapping->data.mapping.pairs.start; p < pair; p++) {
+		const yaml_node_t *node = yaml_document_get_node(l->doc, p->key);
+
+		if (strcmp(scalar_text(node), key) == 0)
+			return fail(l->e, STATUS_BAD_INPUT, "%s: the key is there twice",
+				node_where(l, yaml_document_get_node(l->doc, pair->key), key));
+	}
+	return 0;
+}
+
+static int for_each_key(
+	struct loader *l, yaml_node_t *mapping, const char *what, void *object, key_fn handle)
+{
+	yaml_node_pair_t *pair;
+
+	if (mapping->type != YAML_MAPPING_NODE)
+		return wrong_kind(l, mapping, what, "a mapping of keys to values");
+	for (pair = mapping->data.mapping.pairs.start; pair < mapping->data.mapping.pairs.top;
+		pair++) {
+		yaml_node_t *key_node = yaml_document_get_node(l->doc, pair->key);
+		yaml_node_t *value = yaml_document_get_node(l->doc, pair->value);
+		const char *key = scalar_text(key_node);
+		int status;
+
+		if (!key)
+			return wrong_kind(l, key_node, what, "a mapping with words as keys");
+		status = check_duplicates(l, mapping, pair, key);
+		if (!status)
+			status = handle(l, object, key, value);
+		if (status)
+			return status;
+	}
+	return 0;
+}
+
+static int apply(struct loader *l, const struct setting *s, void *object, yaml_node_t *value)
+{
+	const char *text = scalar_text(value);
+
+	if (!text)
+		return wrong_kind(l, value, s->name, "a single value");
+	return setting_apply(
+		s, object, text, node_where(l, value, s->name), l->base, l->a, l->e);
+}
+
+static int module_key(struct loader *l, void *object, const char *key, yaml_node_t *value)
+{
+	static const struct setting table[] = {
+		{"file", SETTING_FILE, offsetof(struct module_config, file), 0, 0, NULL},
+		{"cmdline", SETTING_LINE, offsetof(struct module_config, cmdline), 0, 2047,
+			NULL},
+		{NULL, SETTING_SIZE, 0, 0, 0, NULL},
+	};
+	const struct setting *s = setting_find(table, key);
+
+	return s ? apply(l, s, object, value) : unknown_key(l, value, key, table, "");
+}
+
+static int load_modules(struct loader *l, struct vm_config *vm, yaml_node_t *list)
+{
+	yaml_node_item_t *item;
+
+	if (list->type != YAML_SEQUENCE_NODE)
+		return wrong_kind(l, list, "modules", "a list of {file, cmdline}");
+	for (item = list->data.sequence.items.start; item < list->data.sequence.items.top;
+		item++) {
+		yaml_node_t *node = yaml_document_get_node(l->doc, *item);
+		struct module_config *module = &vm->modules[vm->module_count];
+
+		if (vm->module_count == SCENARIO_MODULES)
+			return fail(l->e, STATUS_BAD_INPUT, "%s: more than %d modules",
+				node_where(l, node, "modules"), SCENARIO_MODULES);
+		vm->module_count++;
+		module->cmdline = "";
+		if (for_each_key(l, node, "modules", module, module_key))
+			return l->e->status;
+		if (!module->file.path)
+			return fail(l->e, STATUS_BAD_INPUT, "%s: the module has no 'file'",
+				node_where(l, node, "modules"));
+	}
+	return 0;
+}
+
+/* vmx: {shadow: off} */
+static int vmx_key(struct loader *l, void *object, const char *key, yaml_node_t *value)
+{
+	if (strcmp(key, "shadow") == 0)
+		return apply(l, setting_find(vm_settings, "shadow"), object, value);
+	return fail(l->e, STATUS_BAD_INPUT,
+		"%s:%zu: unknown key '%.60s' in vmx: must be shadow", l->path,
+		value->start_mark.line + 1, key);
+}
+
+static int vm_key(struct loader *l, void *object, const char *key, yaml_node_t *value)
+{
+	const struct setting *s = setting_find(vm_settings, key);
+
+	if (strcmp(key, "modules") == 0)
+		return load_modules(l, object, value);
+	if (strcmp(key, "vmx") == 0 && value->type == YAML_MAPPING_NODE)
+		return for_each_key(l, value, "vmx", object, vmx_key);
+	return s ? apply(l, s, object, value)
+		 : unknown_key(l, value, key, vm_settings, ", modules");
+}
+
+static int load_vms(struct loader *l, yaml_node_t *list)
+{
+	yaml_node_item_t *item;
+
+	if (list->type != YAML_SEQUENCE_NODE)
+		return wrong_kind(l, list, "vms", "a list of VMs");
+	for (item = list->data.sequence.items.start; item < list->data.sequence.items.top;
+		item++) {
+		yaml_node_t *node = yaml_document_get_node(l->doc, *item);
+		struct vm_config *vm = scenario_add_vm(l->s, node_where(l, node, "vms"));
+
+		if (!vm)
+			return fail(l->e, STATUS_BAD_INPUT, "%s: more than %d VMs",
+				node_where(l, node, "vms"), SCENARIO_VMS);
+		if (for_each_key(l, node, "vms", vm, vm_key))
+			return l->e->status;
+	}
+	return 0;
+}
+
+static int machine_key(struct loader *l, void *object, const char *key, yaml_node_t *value)
+{
+	const struct setting *s = setting_find(machine_settings, key);
+
+	return s ? apply(l, s, object, value)
+		 : unknown_key(l, value, key, machine_settings, "");
+}
+
+static int top_key(struct loader *l, void *object, const char *key, yaml_node_t *value)
+{
+	const struct setting *s = setting_find(scenario_settings, key);
+	struct scenario *scenario = object;
+
+	if (strcmp(key, "vms") == 0)
+		return load_vms(l, value);
+	if (strcmp(key, "machine") == 0 && value->type == YAML_SCALAR_NODE)
+		return apply(
+			l, setting_find(machine_settings, "kind"), &scenario->machine, value);
+	if (strcmp(key, "machine") == 0)
+		return for_each_key(l, value, key, &scenario->machine, machine_key);
+	if (strcmp(key, "log") == 0)
+		scenario->log_given = true;
+	return s ? apply(l, s, object, value)
+		 : unknown_key(l, value, key, scenario_settings, ", vms, machine");
+}
+
+static int load_document(struct loader *l)
+{
+	yaml_node_t *root = yaml_document_get_root_node(l->doc);
+
+	if (!root)
+		return fail(l->e, STATUS_BAD_INPUT, "%s: the scenario is empty: it needs 'vms'",
+			l->path);
+	if (for_each_key(l, root, "scenario", l->s, top_key))
+		return l->e->status;
+	if (l->s->vm_count == 0)
+		return fail(l->e, STATUS_BAD_INPUT, "%s: the scenario needs 'vms' with a VM",
+			l->path);
+	return scenario_check(l->s, l->e);
+}
+
+static const char *folder_of(const char *path, struct arena *a)
+{
+	const char *slash = strrchr(path, '/');
+
+	return slash ? arena_format(a, "%.*s", (int)(slash - path), path) : ".";
+}
+
+int scenario_parse(struct scenario *s, const char *path, const char *text, size_t size,
+	struct arena *a, struct error *e)
+{
+	yaml_parser_t parser;
+	yaml_document_t doc;
+	struct loader l = {s, &doc, path, folder_of(path, a), a, e};
+	int status;
+
+	if (!yaml_parser_initialize(&parser))
+		return fail(e, STATUS_HOST_ERROR, "out of memory");
+	yaml_parser_set_input_string(&parser, (const unsigned char *)text, size);
+	if (yaml_parser_load(&parser, &doc)) {
+		status = load_document(&l);
+		yaml_document_delete(&doc);
+	} else {
+		status = fail(e, STATUS_BAD_INPUT, "%s:%zu: not YAML: %s", path,
+			parser.problem_mark.line + 1,
+			parser.problem ? parser.problem : "unreadable");
+	}
+	yaml_parser_delete(&parser);
+	return status;
+}
+
+int scenario_load(struct scenario *s, const char *path, struct arena *a, struct error *e)
+{
+	struct bytes text;
+
+	if (file_read(a, path, "scenario", &text, e))
+		return e->status;
+	return scenario_parse(s, path, (const char *)text.data, text.size, a, e);
+}

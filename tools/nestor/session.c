@@ -1,0 +1,265 @@
+/* One run of a machine; see session.h. */
+#include "session.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "mux.h"
+#include "process.h"
+#include "record.h"
+
+#define END_GRACE   2.0 /* seconds from the last record to the machine's own end */
+#define COM1_PERIOD 100 /* milliseconds between looks at its file */
+
+struct session {
+	const struct scenario *s;
+	const struct session_options *o;
+	struct mux mux;
+	char line[1024]; /* a control record under way */
+	size_t line_length;
+	FILE *log;
+	FILE *stats;
+	FILE *com1;
+	unsigned banner;  /* lines of = to come before a bare guest's output */
+	uint8_t console;  /* the channel that wrote to standard output last */
+	bool at_line_end; /* standard output ends with a newline */
+	double start;
+	double deadline; /* 0: none */
+	bool ended;
+	int status;
+};
+
+static double now(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
+}
+
+/* Progress, with wall time and the machine's ticks. */
+static void milestone(struct session *x, uint64_t tsc, const char *what)
+{
+	if (x->o->progress)
+		fprintf(stderr, "nestor: %7.2f s %9.1f M ticks  %s\n", now() - x->start,
+			(double)tsc / 1e6, what);
+}
+
+static void handle_record(struct session *x, const char *line)
+{
+	if (record_is(line, "stat")) {
+		if (x->stats)
+			fprintf(x->stats, "%s\n", line + strlen("stat "));
+		return;
+	}
+	milestone(x, record_number(line, "tsc"), line);
+	if (x->stats)
+		fprintf(x->stats, "# %s wall=%.3f\n", line, now() - x->start);
+	if (record_is(line, "end") && !x->ended) {
+		x->ended = true;
+		x->status = record_end_status(line);
+		x->deadline = now() + END_GRACE;
+	}
+}
+
+static void feed_control(struct session *x, const uint8_t *data, size_t size)
+{
+	for (size_t i = 0; i < size; i++) {
+		if (data[i] == '\n') {
+			x->line[x->line_length] = 0;
+			x->line_length = 0;
+			handle_record(x, x->line);
+		} else if (x->line_length < sizeof(x->line) - 1) {
+			x->line[x->line_length++] = (char)data[i];
+		}
+	}
+}
+
+/* With several VMs, each line tells whose it is. */
+static void feed_console(struct session *x, unsigned vm, const uint8_t *data, size_t size)
+{
+	if (x->s->vm_count == 1) {
+		fwrite(data, 1, size, stdout);
+		return;
+	}
+	if (x->console != vm && !x->at_line_end)
+		fputc('\n', stdout);
+	x->at_line_end |= x->console != vm;
+	x->console = (uint8_t)vm;
+	for (size_t i = 0; i < size; i++) {
+		if (x->at_line_end)
+			printf("%s| ", vm < x->s->vm_count ? x->s->vms[vm].name : "?");
+		fputc(data[i], stdout);
+		x->at_line_end = data[i] == '\n';
+	}
+}
+
+/* A bare guest's output follows the emulator's banner, which ends with its second line of =. */
+static void feed_bare(struct session *x, const uint8_t *data, size_t size)
+{
+	for (size_t i = 0; i < size; i++) {
+		if (!x->banner) {
+			fwrite(data + i, 1, size - i, stdout);
+			return;
+		}
+		if (data[i] != '\n') {
+			if (x->line_length < sizeof(x->line) - 1)
+				x->line[x->line_length++] = (char)data[i];
+			continue;
+		}
+		x->banner -= x->line_length > 0 && x->line[0] == '=';
+		x->line_length = 0;
+	}
+}
+
+static void feed(void *context, uint8_t channel, const uint8_t *data, size_t size)
+{
+	struct session *x = context;
+
+	if (channel == MUX_LOG)
+		fwrite(data, 1, size, x->log);
+	else if (channel == MUX_CONTROL)
+		feed_control(x, data, size);
+	else if (channel != MUX_NONE)
+		feed_console(x, channel - MUX_CONSOLE, data, size);
+	else if (x->o->bare)
+		feed_bare(x, data, size);
+}
+
+static void show_com1(struct session *x)
+{
+	char buffer[4096];
+	size_t got;
+
+	clearerr(x->com1);
+	while ((got = fread(buffer, 1, sizeof(buffer), x->com1)) > 0)
+		fwrite(buffer, 1, got, stdout);
+	fflush(stdout);
+}
+
+/* Reads what there is; false at the end of the machine's output. */
+static bool read_output(struct session *x, int fd)
+{
+	uint8_t buffer[65536];
+	ssize_t got = read(fd, buffer, sizeof(buffer));
+
+	if (got <= 0)
+		return got < 0 && errno == EINTR;
+	mux_feed(&x->mux, buffer, (size_t)got, feed, x);
+	fflush(stdout);
+	fflush(x->log);
+	return true;
+}
+
+static int poll_timeout(const struct session *x)
+{
+	double left = x->deadline - now();
+
+	if (x->o->bare)
+		return COM1_PERIOD;
+	if (x->deadline <= 0)
+		return -1;
+	return left <= 0 ? 0 : left > 1000 ? 1000000 : (int)(left * 1000) + 1;
+}
+
+static void follow(struct session *x, struct process *p)
+{
+	struct pollfd fds[2] = {{p->output, POLLIN, 0}, {p->signals, POLLIN, 0}};
+
+	for (;;) {
+		if (poll(fds, 2, poll_timeout(x)) < 0)
+			continue;
+		if (fds[0].revents && !read_output(x, p->output))
+			return;
+		if (x->o->bare)
+			show_com1(x);
+		if (fds[1].revents) {
+			x->status = STATUS_INTERRUPTED;
+			x->ended = true;
+			return;
+		}
+		if (x->deadline > 0 && now() >= x->deadline) {
+			x->status = x->ended ? x->status : STATUS_TIMEOUT;
+			x->ended = true;
+			return;
+		}
+	}
+}
+
+/* The machine ended without a word from Nestor. */
+static int judge_silent_end(struct session *x, const char *words, struct error *e)
+{
+	bool triple = words && strstr(words, "exception with no resolution");
+
+	if (x->o->bare && words && strstr(words, "shutdown requested"))
+		return STATUS_OK;
+	if (x->o->bare && triple)
+		return STATUS_TRIPLE_FAULT;
+	if (triple)
+		return fail(e, STATUS_L0_FAULT, "Nestor itself ended in a triple fault");
+	return fail(e, STATUS_VM_ERROR, "the machine ended unexpectedly: %s",
+		words ? words : "no message");
+}
+
+static int open_files(struct session *x, const struct machine *m, struct error *e)
+{
+	x->log = x->o->l0_log ? fopen(x->o->l0_log, "we") : stderr;
+	if (!x->log)
+		return fail(e, STATUS_HOST_ERROR, "cannot create '%s': %s", x->o->l0_log,
+			strerror(errno));
+	x->stats = x->o->stats ? fopen(x->o->stats, "we") : NULL;
+	if (x->o->stats && !x->stats)
+		return fail(e, STATUS_HOST_ERROR, "cannot create '%s': %s", x->o->stats,
+			strerror(errno));
+	x->com1 = fopen(m->com1_path, "re");
+	if (!x->com1)
+		return fail(e, STATUS_HOST_ERROR, "cannot read '%s'", m->com1_path);
+	return 0;
+}
+
+static void close_files(struct session *x)
+{
+	if (x->log && x->log != stderr)
+		fclose(x->log);
+	if (x->stats)
+		fclose(x->stats);
+	if (x->com1)
+		fclose(x->com1);
+}
+
+static int run(struct session *x, struct arena *a, const struct machine *m, struct error *e)
+{
+	struct process p;
+
+	if (process_start(&p, m->argv, m->error_path, e))
+		return e->status;
+	follow(x, &p);
+	process_end(&p);
+	if (x->o->bare)
+		show_com1(x);
+	if (x->status == STATUS_TIMEOUT)
+		return fail(e, STATUS_TIMEOUT, "the time limit of %llu s is over",
+			(unsigned long long)x->o->timeout);
+	return x->ended ? x->status : judge_silent_end(x, machine_last_words(a, m), e);
+}
+
+int session_run(struct arena *a, const struct scenario *s, const struct machine *m,
+	const struct session_options *o, struct error *e)
+{
+	struct session *x = arena_alloc(a, sizeof(*x));
+	int status;
+
+	*x = (struct session){.s = s, .o = o, .start = now(), .at_line_end = true};
+	x->banner = m->kind == MACHINE_BOCHS ? 2 : 0;
+	x->deadline = o->timeout ? x->start + (double)o->timeout : 0;
+	mux_init(&x->mux);
+	status = open_files(x, m, e);
+	if (!status)
+		status = run(x, a, m, e);
+	close_files(x);
+	return status;
+}

@@ -1,0 +1,25 @@
+/*
+ * One run of a machine: starts it, shows what its VMs print, follows Nestor's control records
+ * and ends it.
+ */
+#ifndef NESTOR_SESSION_H
+#define NESTOR_SESSION_H
+
+#include "machine.h"
+
+struct session_options {
+	const char *l0_log; /* file for Nestor's log; NULL: standard error */
+	const char *stats;  /* file for the `stat` records; NULL: none */
+	bool bare;          /* no Nestor: the machine's output is the guest's */
+	bool progress;      /* milestones to standard error */
+	uint64_t timeout;   /* seconds; 0: none */
+};
+
+/*
+ * Runs @m to its end and returns the exit status. Consoles go to standard output. On return the
+ * machine's process is gone, whatever happened.
+ */
+int session_run(struct arena *a, const struct scenario *s, const struct machine *m,
+	const struct session_options *o, struct error *e);
+
+#endif
