@@ -13,7 +13,10 @@
 #include "spec/vmcs.h"
 
 struct nested;
+struct l2_leftover;
+struct nested_report;
 struct nvmcs;
+struct vept_root;
 
 /* ---- hardware VMCSs ---- */
 
@@ -34,10 +37,28 @@ void seam_read_rare(struct nvmcs *v);        /* GROUP_RARE */
 void seam_write_hot(const struct nvmcs *v);  /* GROUP_HOT of VMCS12 -> VMCS02 */
 void seam_write_rare(const struct nvmcs *v); /* GROUP_RARE */
 
-/* Shadow VMCS of v <-> VMCS12; the current VMCS is kept. The read returns the CHK_* flags of the
- * fields that changed (enum vmcs_field_flags). */
+/*
+ * Shadow VMCS of v <-> VMCS12. Which VMCS is current afterwards is undefined. The read fetches the
+ * fields L1 may have written and returns the CHK_* flags of those that changed.
+ */
 uint32_t seam_shadow_read(struct nested *n, struct nvmcs *v);
-void seam_shadow_write(struct nested *n, struct nvmcs *v);
+void seam_shadow_write(struct nested *n, const struct nvmcs *v);
+/* One field of it; VMCS01 is current before and after. */
+void seam_shadow_write_field(struct nested *n, const struct nvmcs *v, enum vmcs_fid fid);
+/* Primary controls of the VMCS02 of v, which is current; vm/ keeps a copy to toggle windows. */
+void seam_set_proc_controls(struct nested *n, struct nvmcs *v, uint32_t value);
+/* An event for the next entry into the current VMCS (SDM 24.8.3). */
+void seam_queue_event(struct nested *n, uint32_t info, uint32_t error_code, uint32_t length);
+/* The VMCS that L1's VMREAD and VMWRITE reach by hardware (VMCS01's link pointer); VMCS01 must be
+ * current. NULL: none. */
+void seam_shadow_select(struct nested *n, const struct nvmcs *v);
+
+/*
+ * A VM exit loads L1's host state into VMCS01, which is current (SDM 27.5 "Loading Host State"):
+ * all of GROUP_HOST, and the values that the section makes constant. l2 is invalid after a failed
+ * VM entry.
+ */
+void seam_load_l1(struct nested *n, const struct nvmcs *v, const struct l2_leftover *l2);
 
 /* VMCLEAR of VMCS02 and shadow VMCS of v and their reset to the state of a new VMCS. */
 void seam_nvmcs_reset(struct nested *n, struct nvmcs *v);
@@ -54,13 +75,16 @@ void *seam_l1_page(struct nested *n, struct gpa_l1 a);
  * (PAGE_SIZE, SIZE_2M or SIZE_1G). False when it is not RAM. */
 bool seam_l1_translate(struct nested *n, struct gpa_l1 a, struct hpa *hpa, uint64_t *page_size);
 
-/* ---- pages for EPT02, bitmaps ---- */
+/*
+ * Watch a page that holds an EPT12 table: from now on seam_l1_page_written tells whether L1 wrote
+ * it since the last question (true when unsure). seam_l1_pages_settle ends a round of questions.
+ */
+void seam_l1_page_watch(struct nested *n, struct gpa_l1 a);
+bool seam_l1_page_written(struct nested *n, struct gpa_l1 a);
+void seam_l1_pages_settle(struct nested *n);
 
-/* A zeroed page of the VM's bounded pool, or NULL. */
-void *seam_page_get(struct nested *n);
-void seam_page_put(struct nested *n, void *page);
-struct hpa seam_page_hpa(const void *page);
-void *seam_page_va(struct hpa hpa);
+/* A root is about to be freed: forget pointers to it in every nvmcs of the VM. */
+void seam_vept_root_gone(struct nested *n, const struct vept_root *root);
 
 /* ---- flushes of the real TLB, all CPUs this VM runs on ---- */
 
@@ -70,6 +94,8 @@ void seam_flush_vpid_address(struct nested *n, uint16_t vpid02, uint64_t linear)
 
 /* ---- L1's vCPU ---- */
 
+/* Step over the instruction that exited: RIP, and the interruptibility it ends. */
+void seam_skip_insn(struct nested *n);
 /* Queue an exception for L1 (the instruction is not completed). */
 void seam_inject(struct nested *n, uint8_t vector, bool has_error_code, uint32_t error_code);
 void seam_set_cr2(struct nested *n, uint64_t linear);
@@ -77,9 +103,11 @@ void seam_set_cr2(struct nested *n, uint64_t linear);
  * where WRMSR/RDMSR would raise #GP or the MSR is not L1's to touch. */
 bool seam_rdmsr(struct nested *n, uint32_t msr, uint64_t *value);
 bool seam_wrmsr(struct nested *n, uint32_t msr, uint64_t value);
-/* Time, for L1's preemption timer: guest TSC of L1. */
-uint64_t seam_l1_tsc(struct nested *n);
-/* The triple fault or VMX abort of L1: ends the VM with this reason. */
+/* A VMX abort or triple fault of L1: ends the VM with this reason. */
 void seam_l1_shutdown(struct nested *n, const char *why);
+/* A refusal worth explaining; counts are bounded by the receiver. */
+void seam_report(struct nested *n, const struct nested_report *r);
+/* A broken promise of ours; the VM goes on as well as it can. */
+void seam_bug(struct nested *n, const char *what);
 
 #endif

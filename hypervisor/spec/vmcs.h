@@ -43,7 +43,8 @@ enum vmcs_group {
 	GROUP_RARE = 4,
 	GROUP_CTL = 8,
 	GROUP_HOST = 16,
-	GROUP_GONE = 32
+	GROUP_GONE = 32,
+	GROUP_LOADED = 64
 };
 
 enum vmcs_field_flags {

@@ -1,0 +1,197 @@
+/*
+ * VMLAUNCH and VMRESUME of L1: all checks first, touching nothing, then the switch to VMCS02.
+ */
+#include "nested/entry_checks.h"
+#include "nested/nested_int.h"
+
+#define CR3_PAE_TABLE 0xffffffe0ull /* PDPTE addresses below 4 GiB, SDM vol. 3A 4.4.1 */
+
+static void report(struct nested *n, uint32_t reason, uint32_t error, enum check_id check,
+	const struct nvmcs *v)
+{
+	struct nested_report r = {.exit_reason = reason,
+		.error = error,
+		.check = check,
+		.l1_rip = seam_vmread(FID_GUEST_RIP)};
+
+	if (check)
+		r.value = v->f[check_rows[check].field];
+	seam_report(n, &r);
+}
+
+/* Checks on controls and host state; the outcome is a VMfail. */
+static enum check_id check_before_entry(struct nvmcs *v, const struct check_env *e)
+{
+	enum check_id id = CHECK_OK;
+
+	if (v->unchecked & FIELD_CHK_C)
+		id = nested_check_controls(e);
+	if (id == CHECK_OK)
+		id = nested_check_entry_events(e);
+	if (id == CHECK_OK)
+		v->unchecked &= (uint8_t)~FIELD_CHK_C;
+	if (id == CHECK_OK && (v->unchecked & FIELD_CHK_H))
+		id = nested_check_host(e);
+	if (id == CHECK_OK)
+		v->unchecked &= (uint8_t)~FIELD_CHK_H;
+	return id;
+}
+
+/* Checks on guest state; the outcome is a failed entry. */
+static enum check_id check_guest(struct nested *n, struct nvmcs *v, const struct check_env *e)
+{
+	enum check_id id = CHECK_OK;
+
+	if (v->unchecked & FIELD_CHK_G) {
+		nvmcs_sync_rare(n, v);
+		v->dirty |= GROUP_RARE;
+		id = nested_check_guest_state(e);
+	}
+	if (id == CHECK_OK)
+		id = nested_check_guest_events(e);
+	if (id == CHECK_OK)
+		v->unchecked &= (uint8_t)~FIELD_CHK_G;
+	return id;
+}
+
+/* PAPTEs of a PAE L2 of an L1 without EPT come from memory (SDM 26.3.2.4). They were checked. */
+static void load_pdptes(struct nested *n, const struct nvmcs *v)
+{
+	uint64_t pae = CR4_PAE;
+	uint64_t pdpte[4] = {0};
+
+	if (uses_ept(v) || !(v->f[FID_GUEST_CR0] & CR0_PG) || !(v->f[FID_GUEST_CR4] & pae) ||
+		(v->f[FID_ENTRY_CONTROLS] & ENTRY_IA32E_GUEST))
+		return;
+	seam_l1_read(
+		n, (struct gpa_l1){v->f[FID_GUEST_CR3] & CR3_PAE_TABLE}, pdpte, sizeof(pdpte));
+	for (unsigned i = 0; i < 4; i++)
+		seam_vmwrite((enum vmcs_fid)(FID_GUEST_PDPTE0 + i), pdpte[i]);
+}
+
+/* Values that L1's own registers supply where its entry controls load none. */
+struct l1_loaded {
+	uint64_t dr7, debugctl, pat, efer;
+};
+
+static struct l1_loaded l1_loaded_values(const struct nvmcs *v)
+{
+	uint32_t entry = (uint32_t)v->f[FID_ENTRY_CONTROLS];
+	uint64_t lma = entry & ENTRY_IA32E_GUEST ? EFER_LMA | EFER_LME : 0;
+	struct l1_loaded l = {.dr7 = v->f[FID_GUEST_DR7],
+		.debugctl = v->f[FID_GUEST_DEBUGCTL],
+		.pat = v->f[FID_GUEST_PAT],
+		.efer = v->f[FID_GUEST_EFER]};
+
+	if (!(entry & ENTRY_LOAD_DEBUG)) {
+		l.dr7 = seam_vmread(FID_GUEST_DR7);
+		l.debugctl = seam_vmread(FID_GUEST_DEBUGCTL);
+	}
+	if (!(entry & ENTRY_LOAD_PAT))
+		l.pat = seam_vmread(FID_GUEST_PAT);
+	if (!(entry & ENTRY_LOAD_EFER))
+		l.efer = (seam_vmread(FID_GUEST_EFER) & ~(EFER_LMA | EFER_LME)) | lma;
+	return l;
+}
+
+/* Write VMCS02, which becomes current. Nothing in here can fail. */
+static void commit(struct nested *n, struct nvmcs *v)
+{
+	struct l1_loaded l = l1_loaded_values(v);
+
+	seam_use_vmcs02(n, v);
+	if ((v->dirty & GROUP_CTL) || (uses_ept(v) && !v->root)) {
+		merge_controls_all(n, v);
+	} else if (!(proc2_of(v) & PROC2_ENABLE_VPID)) {
+		/* Entries without VPID flush (SDM 28.3.3.1). */
+		seam_flush_vpid(n, v->vpid02);
+	}
+	merge_controls_hot(n, v);
+	merge_msr_bitmap(n, v);
+	if (v->dirty & GROUP_RARE)
+		seam_write_rare(v);
+	seam_write_hot(v);
+	seam_vmwrite(FID_GUEST_DR7, l.dr7);
+	seam_vmwrite(FID_GUEST_DEBUGCTL, l.debugctl);
+	seam_vmwrite(FID_GUEST_PAT, l.pat);
+	seam_vmwrite(FID_GUEST_EFER, l.efer);
+	load_pdptes(n, v);
+	v->dirty = 0;
+	v->timer_on = v->f[FID_PIN_CONTROLS] & PIN_PREEMPTION_TIMER;
+	v->timer12 = (uint32_t)v->f[FID_PREEMPTION_TIMER_VALUE];
+}
+
+static int entry_failure(
+	struct nested *n, struct nvmcs *v, uint32_t reason, uint64_t qualification)
+{
+	v->f[FID_EXIT_REASON] = reason | EXIT_REASON_ENTRY_FAILURE;
+	v->f[FID_EXIT_QUALIFICATION] = qualification;
+	nested_load_l1(n, v, NULL);
+	return INSN_DONE;
+}
+
+/* The checks that precede those of the VMCS itself. */
+static int may_enter(struct nested *n, uint32_t reason)
+{
+	struct nvmcs *v = n->cur;
+
+	if (!v || v->is_shadow)
+		return INSN_FAIL_INVALID;
+	if (seam_vmread(FID_GUEST_INTERRUPTIBILITY) & INTERRUPTIBILITY_MOV_SS)
+		return VMERR_ENTRY_EVENTS_BLOCKED_MOV_SS;
+	if (reason == EXIT_VMLAUNCH && v->launched)
+		return VMERR_VMLAUNCH_NOT_CLEAR;
+	if (reason == EXIT_VMRESUME && !v->launched)
+		return VMERR_VMRESUME_NOT_LAUNCHED;
+	return INSN_SUCCEED;
+}
+
+int nested_entry(struct nested *n, const struct l1_mode *m, uint32_t reason)
+{
+	struct nvmcs *v = n->cur;
+	struct check_env e;
+	enum check_id id;
+	uint32_t bad_msr;
+	int outcome = may_enter(n, reason);
+
+	if (outcome != INSN_SUCCEED)
+		return outcome;
+	if (n->vm->shadowing) {
+		uint32_t changed = seam_shadow_read(n, v);
+
+		v->unchecked |= (uint8_t)changed;
+		seam_use_vmcs01(n);
+	}
+	e = (struct check_env){.f = v->f,
+		.caps = &n->vm->caps,
+		.l1_long_mode = m->long64,
+		.current = {v->gpa},
+		.n = n};
+	if (nested_check_context(&e) != v->check_context)
+		v->unchecked |= FIELD_CHK_H | FIELD_CHK_G;
+	v->check_context = nested_check_context(&e);
+	id = check_before_entry(v, &e);
+	if (id != CHECK_OK) {
+		report(n, reason, check_rows[id].vmfail, id, v);
+		return check_rows[id].vmfail;
+	}
+	id = check_guest(n, v, &e);
+	if (id != CHECK_OK) {
+		report(n, reason, 0, id, v);
+		return entry_failure(
+			n, v, EXIT_INVALID_GUEST_STATE, check_rows[id].qualification);
+	}
+	commit(n, v);
+	bad_msr = v->f[FID_ENTRY_MSR_LOAD_COUNT] ? msrlist_entry_load(n, v) : 0;
+	if (bad_msr) {
+		report(n, reason, 0, CHECK_OK, v);
+		seam_use_vmcs01(n);
+		return entry_failure(n, v, EXIT_MSR_LOADING, bad_msr);
+	}
+	v->launched = true;
+	n->in_l2 = true;
+	n->run_pending = true;
+	n->l2_wait_sipi = v->f[FID_GUEST_ACTIVITY_STATE] == ACTIVITY_WAIT_FOR_SIPI;
+	n->stats.entries++;
+	return INSN_DONE;
+}

@@ -1,0 +1,369 @@
+/*
+ * Exits of L2: whose they are, what L1 sees of them, and the switch back to L1.
+ */
+#include "nested/nested_int.h"
+
+struct exit_context {
+	struct nested *n;
+	struct nvmcs *v;
+	uint32_t reason;
+	uint32_t intr_info; /* of EXCEPTION_NMI */
+};
+
+#define PRI(c, bit) (((c)->v->f[FID_PROC_CONTROLS] & PROC_##bit) != 0)
+#define SEC(c, bit) ((proc2_of((c)->v) & PROC2_##bit) != 0)
+
+/* 27.2.1, table "Exit Qualification for Control-Register Accesses" */
+#define CR_NUMBER(q)   ((q)&15u)
+#define CR_TYPE(q)     (((q) >> 4) & 3u)
+#define CR_REGISTER(q) (((q) >> 8) & 15u)
+#define CR_MOV_TO      0
+
+/* 27.2.1, EPT violations */
+#define QUAL_NMI_UNBLOCKING BIT64(12)
+
+/* Reasons whose exits define the instruction-information field (27.2.5) */
+#define HAS_INSN_INFO                                                                       \
+	(BIT64(EXIT_IO) | BIT64(EXIT_VMCLEAR) | BIT64(EXIT_VMPTRLD) | BIT64(EXIT_VMPTRST) | \
+		BIT64(EXIT_VMREAD) | BIT64(EXIT_VMWRITE) | BIT64(EXIT_VMXON) |              \
+		BIT64(EXIT_GDTR_IDTR) | BIT64(EXIT_LDTR_TR) | BIT64(EXIT_INVEPT) |          \
+		BIT64(EXIT_INVVPID) | BIT64(EXIT_RDRAND) | BIT64(EXIT_INVPCID) |            \
+		BIT64(EXIT_RDSEED) | BIT64(EXIT_XSAVES))
+/* ... and the guest-linear address */
+#define HAS_LINEAR (BIT64(EXIT_IO) | BIT64(EXIT_CR_ACCESS) | BIT64(EXIT_EPT_VIOLATION))
+
+static bool pf_matches(const struct nvmcs *v, uint32_t error_code)
+{
+	bool match =
+		(error_code & v->f[FID_PF_ERROR_MASK]) == (uint32_t)v->f[FID_PF_ERROR_MATCH];
+
+	/* SDM 25.2: bit 14 of the exception bitmap says what a match means. */
+	return match == !!(v->f[FID_EXCEPTION_BITMAP] & BIT(VEC_PF));
+}
+
+bool nested_intercepts_exception(const struct nested *n, uint8_t vector, uint32_t error_code)
+{
+	const struct nvmcs *v = n->cur;
+
+	if (vector == VEC_PF)
+		return pf_matches(v, error_code);
+	return vector < 32 && (v->f[FID_EXCEPTION_BITMAP] & BIT(vector));
+}
+
+static bool l1_wants_exception(const struct exit_context *c)
+{
+	uint32_t type = INTR_INFO_TYPE(c->intr_info);
+	uint8_t vector = INTR_INFO_VECTOR(c->intr_info);
+
+	if (type == INTR_NMI) /* the machine's; L1's own are delivered in software */
+		return false;
+	return nested_intercepts_exception(c->n, vector,
+		vector == VEC_PF ? (uint32_t)seam_vmread(FID_EXIT_INTR_ERROR_CODE) : 0);
+}
+
+/* VMCS02's CR0 mask and CR3 controls are L1's; those of CR4 and CR8 are wider. */
+static bool l1_wants_cr(const struct exit_context *c)
+{
+	uint32_t q = (uint32_t)seam_vmread(FID_EXIT_QUALIFICATION);
+	unsigned reg = CR_REGISTER(q);
+	uint64_t value;
+
+	switch (CR_NUMBER(q)) {
+	case 4:
+		value = reg == 4 ? seam_vmread(FID_GUEST_RSP) : c->n->gpr[reg];
+		return (value ^ c->v->f[FID_CR4_READ_SHADOW]) &
+		       c->v->f[FID_CR4_GUEST_HOST_MASK];
+	case 8:
+		return CR_TYPE(q) == CR_MOV_TO ? PRI(c, CR8_LOAD_EXITING)
+					       : PRI(c, CR8_STORE_EXITING);
+	default:
+		return true;
+	}
+}
+
+/* SDM 25.1.3 "Instructions That Cause VM Exits Conditionally", I/O bitmaps 24.6.4 */
+static bool l1_wants_io(const struct exit_context *c)
+{
+	uint32_t q = (uint32_t)seam_vmread(FID_EXIT_QUALIFICATION);
+	uint32_t port = q >> 16;
+	uint32_t last = port + (q & 7);
+
+	if (!PRI(c, USE_IO_BITMAPS))
+		return PRI(c, UNCOND_IO_EXITING);
+	if (last > UINT16_MAX)
+		return true;
+	for (; port <= last; port++) {
+		enum vmcs_fid fid = port & 0x8000 ? FID_IO_BITMAP_B : FID_IO_BITMAP_A;
+		struct gpa_l1 at = {c->v->f[fid] + (port & 0x7fff) / 8};
+		uint8_t bits = 0xff;
+
+		if (seam_l1_read(c->n, at, &bits, 1) || (bits & (1u << (port & 7))))
+			return true;
+	}
+	return false;
+}
+
+/* SDM 24.6.9; offset 0 for reads, 2048 for writes. */
+static bool l1_wants_msr(const struct exit_context *c, uint32_t offset)
+{
+	uint32_t msr = (uint32_t)c->n->gpr[1];
+	uint8_t bits = 0xff;
+
+	if (!PRI(c, USE_MSR_BITMAPS))
+		return true;
+	if (msr >= 0xc0000000 && msr <= 0xc0001fff)
+		offset += 1024;
+	else if (msr > 0x1fff)
+		return true;
+	offset += (msr & 0x1fff) / 8;
+	if (seam_l1_read(c->n, (struct gpa_l1){c->v->f[FID_MSR_BITMAP] + offset}, &bits, 1))
+		return true;
+	return bits & (1u << (msr & 7));
+}
+
+static bool l1_wants(const struct exit_context *c)
+{
+	switch (c->reason) {
+#define R(name, if_l1)    \
+	case EXIT_##name: \
+		return if_l1;
+#include "nested/reflect.def"
+	default:
+		return false;
+	}
+}
+
+/* The exit-information fields that this exit defines, VMCS02 to VMCS12. */
+static void save_info(struct nvmcs *v, uint32_t reason, uint32_t intr_info)
+{
+	uint64_t bit = reason < 64 ? BIT64(reason) : 0;
+	uint32_t vectoring = (uint32_t)seam_vmread(FID_IDT_VECTORING_INFO);
+
+	v->f[FID_EXIT_REASON] = reason;
+	v->f[FID_EXIT_QUALIFICATION] = seam_vmread(FID_EXIT_QUALIFICATION);
+	v->f[FID_EXIT_INTR_INFO] = intr_info;
+	if (intr_info & INTR_INFO_ERROR_CODE)
+		v->f[FID_EXIT_INTR_ERROR_CODE] = seam_vmread(FID_EXIT_INTR_ERROR_CODE);
+	v->f[FID_IDT_VECTORING_INFO] = vectoring;
+	if (vectoring & INTR_INFO_ERROR_CODE)
+		v->f[FID_IDT_VECTORING_ERROR_CODE] = seam_vmread(FID_IDT_VECTORING_ERROR_CODE);
+	v->f[FID_EXIT_INSTRUCTION_LENGTH] = seam_vmread(FID_EXIT_INSTRUCTION_LENGTH);
+	if (bit & HAS_INSN_INFO)
+		v->f[FID_EXIT_INSTRUCTION_INFO] = seam_vmread(FID_EXIT_INSTRUCTION_INFO);
+	if (bit & HAS_LINEAR)
+		v->f[FID_GUEST_LINEAR_ADDRESS] = seam_vmread(FID_GUEST_LINEAR_ADDRESS);
+}
+
+/* What an exit that no instruction or fault of L2 caused leaves in VMCS12. */
+static void no_info(struct nvmcs *v, uint32_t reason)
+{
+	v->f[FID_EXIT_REASON] = reason;
+	v->f[FID_EXIT_QUALIFICATION] = 0;
+	v->f[FID_EXIT_INTR_INFO] = 0;
+	v->f[FID_IDT_VECTORING_INFO] = 0;
+}
+
+/* Guest state that an exit saves, SDM 27.3; VMCS02 is current. */
+static void save_guest(struct nested *n, struct nvmcs *v)
+{
+	uint32_t exit = (uint32_t)v->f[FID_EXIT_CONTROLS];
+
+	seam_read_hot(v);
+	v->rare_in_02 = true;
+	if (exit & EXIT_SAVE_DEBUG) {
+		v->f[FID_GUEST_DR7] = seam_vmread(FID_GUEST_DR7);
+		v->f[FID_GUEST_DEBUGCTL] = seam_vmread(FID_GUEST_DEBUGCTL);
+	}
+	if (exit & EXIT_SAVE_PAT)
+		v->f[FID_GUEST_PAT] = seam_vmread(FID_GUEST_PAT);
+	if (exit & EXIT_SAVE_EFER)
+		v->f[FID_GUEST_EFER] = seam_vmread(FID_GUEST_EFER);
+	if (v->timer_on && (exit & EXIT_SAVE_PREEMPTION_TIMER))
+		v->f[FID_PREEMPTION_TIMER_VALUE] = v->timer12;
+	/* 27.2: the exit clears the valid bit; A.6: IA32_EFER.LMA goes to the entry controls. */
+	v->f[FID_ENTRY_INTR_INFO] &= ~(uint64_t)INTR_INFO_VALID;
+	v->f[FID_ENTRY_CONTROLS] = (v->f[FID_ENTRY_CONTROLS] & ~(uint64_t)ENTRY_IA32E_GUEST) |
+				   (seam_vmread(FID_ENTRY_CONTROLS) & ENTRY_IA32E_GUEST);
+	if (n->l2_wait_sipi)
+		v->f[FID_GUEST_ACTIVITY_STATE] = ACTIVITY_WAIT_FOR_SIPI;
+}
+
+/* SDM 27.5.5: after an exit due to an NMI, NMIs are blocked. */
+static bool l1_blocks_nmi(const struct nvmcs *v)
+{
+	uint32_t info = (uint32_t)v->f[FID_EXIT_INTR_INFO];
+
+	return v->f[FID_EXIT_REASON] == EXIT_EXCEPTION_NMI && INTR_INFO_TYPE(info) == INTR_NMI;
+}
+
+void nested_load_l1(struct nested *n, struct nvmcs *v, const struct l2_leftover *l2)
+{
+	static const struct l2_leftover none;
+
+	n->in_l2 = false;
+	n->run_pending = false;
+	n->l2_wait_sipi = false;
+	if (n->vm->shadowing)
+		seam_shadow_write(n, v);
+	seam_use_vmcs01(n);
+	if (!(proc2_of(v) & PROC2_ENABLE_VPID))
+		seam_flush_vpid(n, n->vpid01);
+	seam_load_l1(n, v, l2 ? l2 : &none);
+	if (v->f[FID_EXIT_MSR_LOAD_COUNT] && !msrlist_exit_load(n, v))
+		seam_l1_shutdown(n, "VMX abort: the VM-exit MSR-load list cannot be loaded");
+}
+
+/* VMCS02 is current and the INFO fields are set: L2 stops, L1 goes on at its host state. */
+static void switch_to_l1(struct nested *n)
+{
+	struct nvmcs *v = n->cur;
+	uint32_t exit = (uint32_t)v->f[FID_EXIT_CONTROLS];
+	struct l2_leftover l2 = {.valid = true};
+
+	save_guest(n, v);
+	/* What the exit does not load stays as L2 left it (27.5.1). */
+	if (!(exit & EXIT_LOAD_PAT))
+		l2.pat = seam_vmread(FID_GUEST_PAT);
+	if (!(exit & EXIT_LOAD_EFER))
+		l2.efer = seam_vmread(FID_GUEST_EFER);
+	l2.nmi_blocked = l1_blocks_nmi(v);
+	if (v->f[FID_EXIT_MSR_STORE_COUNT] && !msrlist_exit_store(n, v))
+		seam_l1_shutdown(n, "VMX abort: the VM-exit MSR-store list cannot be stored");
+	n->stats.exits_to_l1++;
+	nested_load_l1(n, v, &l2);
+}
+
+/* L1's preemption timer has run while L2 ran, whoever armed VMCS02's. */
+static void account_timer(struct nvmcs *v)
+{
+	uint32_t elapsed = v->timer02 - (uint32_t)seam_vmread(FID_PREEMPTION_TIMER_VALUE);
+
+	v->timer12 = v->timer12 > elapsed ? v->timer12 - elapsed : 0;
+}
+
+uint32_t nested_timer_value(struct nested *n, uint32_t l0_value)
+{
+	struct nvmcs *v = n->cur;
+
+	v->timer02 = v->timer_on && v->timer12 < l0_value ? v->timer12 : l0_value;
+	return v->timer02;
+}
+
+/* An EPT violation under an L1 that uses EPT. */
+static enum nested_verdict ept_violation(struct nested *n, struct nvmcs *v)
+{
+	uint64_t hardware = seam_vmread(FID_EXIT_QUALIFICATION);
+	struct gpa_l2 gpa = {seam_vmread(FID_GUEST_PHYSICAL_ADDRESS)};
+	uint64_t qualification;
+	uint32_t reason;
+
+	switch (vept_handle(n, v->root, gpa, hardware, &qualification, &n->mmio)) {
+	case VEPT_FILLED:
+		if ((hardware & QUAL_NMI_UNBLOCKING) &&
+			!(seam_vmread(FID_IDT_VECTORING_INFO) & INTR_INFO_VALID))
+			seam_vmwrite(FID_GUEST_INTERRUPTIBILITY,
+				seam_vmread(FID_GUEST_INTERRUPTIBILITY) | INTERRUPTIBILITY_NMI);
+		return NESTED_RESUME;
+	case VEPT_NOT_RAM:
+		return NESTED_MMIO;
+	case VEPT_VIOLATION:
+		reason = EXIT_EPT_VIOLATION;
+		break;
+	default:
+		reason = EXIT_EPT_MISCONFIG;
+		break;
+	}
+	save_info(v, reason, 0);
+	v->f[FID_GUEST_PHYSICAL_ADDRESS] = gpa.v;
+	if (reason == EXIT_EPT_VIOLATION)
+		v->f[FID_EXIT_QUALIFICATION] = qualification;
+	switch_to_l1(n);
+	return NESTED_L1;
+}
+
+enum nested_verdict nested_l2_exit(struct nested *n, uint32_t exit_reason)
+{
+	struct nvmcs *v = n->cur;
+	struct exit_context c = {.n = n, .v = v, .reason = exit_reason};
+
+	n->run_pending = false;
+	if (v->timer_on)
+		account_timer(v);
+	if (exit_reason & EXIT_REASON_ENTRY_FAILURE) {
+		nested_entry_failed(n, exit_reason);
+		return NESTED_L1;
+	}
+	if (exit_reason == EXIT_EPT_VIOLATION && v->root)
+		return ept_violation(n, v);
+	if (exit_reason == EXIT_EXCEPTION_NMI)
+		c.intr_info = (uint32_t)seam_vmread(FID_EXIT_INTR_INFO);
+	if (!l1_wants(&c)) {
+		n->stats.exits_kept++;
+		return NESTED_L0;
+	}
+	save_info(v, exit_reason, c.intr_info);
+	switch_to_l1(n);
+	return NESTED_L1;
+}
+
+void nested_entry_failed(struct nested *n, uint32_t exit_reason)
+{
+	struct nvmcs *v = n->cur;
+
+	seam_bug(n, "hardware refused a VMCS02 that passed all checks");
+	v->f[FID_EXIT_REASON] = exit_reason | EXIT_REASON_ENTRY_FAILURE;
+	v->f[FID_EXIT_QUALIFICATION] = seam_vmread(FID_EXIT_QUALIFICATION);
+	v->dirty = UINT8_MAX;
+	v->rare_in_02 = false;
+	nested_load_l1(n, v, NULL);
+}
+
+bool nested_deliver_external_interrupt(struct nested *n, int (*ack)(void *arg), void *arg)
+{
+	struct nvmcs *v = n->cur;
+
+	if (!(v->f[FID_PIN_CONTROLS] & PIN_EXT_INTR_EXITING) || n->l2_wait_sipi)
+		return false;
+	no_info(v, EXIT_EXTERNAL_INTERRUPT);
+	if (v->f[FID_EXIT_CONTROLS] & EXIT_ACK_INTR) {
+		int vector = ack(arg);
+
+		if (vector < 0)
+			return false;
+		v->f[FID_EXIT_INTR_INFO] =
+			INTR_INFO_VALID | INTR_EXTERNAL << 8 | (uint32_t)vector;
+	}
+	switch_to_l1(n);
+	return true;
+}
+
+bool nested_deliver_nmi(struct nested *n)
+{
+	struct nvmcs *v = n->cur;
+
+	if (!(v->f[FID_PIN_CONTROLS] & PIN_NMI_EXITING) || n->l2_wait_sipi)
+		return false;
+	no_info(v, EXIT_EXCEPTION_NMI);
+	v->f[FID_EXIT_INTR_INFO] = INTR_INFO_VALID | INTR_NMI << 8 | VEC_NMI;
+	switch_to_l1(n);
+	return true;
+}
+
+bool nested_deliver_init(struct nested *n)
+{
+	if (n->l2_wait_sipi)
+		return false;
+	no_info(n->cur, EXIT_INIT);
+	switch_to_l1(n);
+	return true;
+}
+
+bool nested_deliver_sipi(struct nested *n, uint8_t vector)
+{
+	if (!n->l2_wait_sipi)
+		return false;
+	no_info(n->cur, EXIT_SIPI);
+	n->cur->f[FID_EXIT_QUALIFICATION] = vector;
+	switch_to_l1(n);
+	return true;
+}

@@ -1,0 +1,246 @@
+/*
+ * VMX instructions of L1: the checks common to all, operands, and how they end.
+ */
+#include "nested/nested_int.h"
+
+/* Arithmetic flags that VMX instructions define, SDM 30.2 "Conventions". */
+#define RFLAGS_STATUS (RFLAGS_CF | RFLAGS_PF | RFLAGS_AF | RFLAGS_ZF | RFLAGS_SF | RFLAGS_OF)
+
+/* VM-exit instruction information, SDM 27.2.5, tables for VMX instructions */
+#define INFO_SCALE(i)    ((i)&3u)
+#define INFO_ADDRSIZE(i) (((i) >> 7) & 7u)
+#define INFO_SEGMENT(i)  (((i) >> 15) & 7u)
+#define INFO_INDEX(i)    (((i) >> 18) & 15u)
+#define INFO_NO_INDEX    BIT(22)
+#define INFO_BASE(i)     (((i) >> 23) & 15u)
+#define INFO_NO_BASE     BIT(27)
+
+enum segment {
+	SEGMENT_ES,
+	SEGMENT_CS,
+	SEGMENT_SS,
+	SEGMENT_DS,
+	SEGMENT_FS,
+	SEGMENT_GS
+};
+
+static void finish(struct nested *n, uint64_t flags)
+{
+	seam_vmwrite(
+		FID_GUEST_RFLAGS, (seam_vmread(FID_GUEST_RFLAGS) & ~RFLAGS_STATUS) | flags);
+	seam_skip_insn(n);
+}
+
+static void fail(struct nested *n, uint32_t error)
+{
+	if (n->cur) {
+		n->cur->f[FID_INSTRUCTION_ERROR] = error;
+		if (n->vm->shadowing)
+			seam_shadow_write_field(n, n->cur, FID_INSTRUCTION_ERROR);
+	}
+	finish(n, n->cur ? RFLAGS_ZF : RFLAGS_CF);
+}
+
+static uint64_t reg_get(struct nested *n, unsigned reg)
+{
+	return reg == 4 ? seam_vmread(FID_GUEST_RSP) : n->gpr[reg];
+}
+
+uint64_t insn_reg_get(struct nested *n, const struct l1_mode *m, unsigned reg)
+{
+	uint64_t value = reg_get(n, reg);
+
+	return m->long64 ? value : (uint32_t)value;
+}
+
+void insn_reg_set(struct nested *n, const struct l1_mode *m, unsigned reg, uint64_t value)
+{
+	if (!m->long64)
+		value = (uint32_t)value;
+	if (reg == 4)
+		seam_vmwrite(FID_GUEST_RSP, value);
+	else
+		n->gpr[reg] = value;
+}
+
+static void segment_fault(struct nested *n, unsigned segment)
+{
+	seam_inject(n, segment == SEGMENT_SS ? VEC_SS : VEC_GP, true, 0);
+}
+
+/* Segment access outside 64-bit mode (SDM vol. 3A, 5.3 "Limit Checking", 5.5 types). */
+static bool segment_allows(unsigned segment, uint64_t offset, uint32_t len, bool write)
+{
+	uint32_t ar = (uint32_t)seam_vmread((enum vmcs_fid)(FID_GUEST_ES_AR + segment));
+	uint64_t limit = (uint32_t)seam_vmread((enum vmcs_fid)(FID_GUEST_ES_LIMIT + segment));
+	bool code = ar & BIT(3);
+	uint64_t last = offset + len - 1;
+
+	if (ar & SEG_AR_UNUSABLE)
+		return false;
+	if (write ? code || !(ar & BIT(1)) : code && !(ar & BIT(1)))
+		return false;
+	if (!code && (ar & BIT(2))) { /* expand-down */
+		uint64_t top = ar & SEG_AR_DB ? UINT32_MAX : UINT16_MAX;
+
+		return offset > limit && last <= top;
+	}
+	return last <= limit;
+}
+
+static bool canonical(uint64_t linear)
+{
+	return (uint64_t)((int64_t)(linear << 16) >> 16) == linear;
+}
+
+/* The linear address of the memory operand. False: a fault was queued. */
+static bool operand_address(struct nested *n, const struct l1_mode *m, uint32_t info,
+	uint32_t len, bool write, uint64_t *linear)
+{
+	static const uint64_t size_mask[] = {UINT16_MAX, UINT32_MAX, UINT64_MAX};
+	unsigned addrsize = INFO_ADDRSIZE(info);
+	unsigned segment = INFO_SEGMENT(info);
+	uint64_t offset = seam_vmread(FID_EXIT_QUALIFICATION); /* the displacement, 27.2.1 */
+
+	if (!(info & INFO_NO_BASE))
+		offset += reg_get(n, INFO_BASE(info));
+	if (!(info & INFO_NO_INDEX))
+		offset += reg_get(n, INFO_INDEX(info)) << INFO_SCALE(info);
+	offset &= size_mask[addrsize > 2 ? 2 : addrsize];
+
+	*linear = offset;
+	if (!m->long64 || segment == SEGMENT_FS || segment == SEGMENT_GS)
+		*linear += seam_vmread((enum vmcs_fid)(FID_GUEST_ES_BASE + segment));
+	if (m->long64) {
+		if (canonical(*linear) && canonical(*linear + len - 1))
+			return true;
+	} else {
+		*linear = (uint32_t)*linear;
+		if (segment_allows(segment, offset, len, write))
+			return true;
+	}
+	segment_fault(n, segment);
+	return false;
+}
+
+static struct paging_state l1_paging(struct nested *n, const struct l1_mode *m)
+{
+	return (struct paging_state){
+		.cr0 = seam_vmread(FID_GUEST_CR0),
+		.cr3 = seam_vmread(FID_GUEST_CR3),
+		.cr4 = seam_vmread(FID_GUEST_CR4),
+		.efer = seam_vmread(FID_GUEST_EFER),
+		.cpl = m->cpl,
+		.rflags_ac = seam_vmread(FID_GUEST_RFLAGS) & RFLAGS_AC,
+		.maxphyaddr = n->vm->caps.maxphyaddr,
+	};
+}
+
+static bool page_fault(struct nested *n, const struct paging_fault *f)
+{
+	seam_set_cr2(n, f->address);
+	seam_inject(n, VEC_PF, true, f->error_code);
+	return false;
+}
+
+bool insn_mem_read(
+	struct nested *n, const struct l1_mode *m, uint32_t info, void *dst, uint32_t len)
+{
+	struct paging_state s = l1_paging(n, m);
+	struct paging_fault fault;
+	uint64_t linear;
+
+	if (!operand_address(n, m, info, len, false, &linear))
+		return false;
+	if (!paging_read(n, &s, linear, dst, len, &fault))
+		return page_fault(n, &fault);
+	return true;
+}
+
+bool insn_mem_write(
+	struct nested *n, const struct l1_mode *m, uint32_t info, const void *src, uint32_t len)
+{
+	struct paging_state s = l1_paging(n, m);
+	struct paging_fault fault;
+	uint64_t linear;
+
+	if (!operand_address(n, m, info, len, true, &linear))
+		return false;
+	if (!paging_write(n, &s, linear, src, len, &fault))
+		return page_fault(n, &fault);
+	return true;
+}
+
+/*
+ * What every VMX instruction checks first. CR0.PE, CR4.VMXE and RFLAGS.VM need no look: VMX
+ * operation fixes the first two, and virtual-8086 code is unable to exit with these.
+ */
+static int common_checks(struct nested *n, uint32_t reason, struct l1_mode *m)
+{
+	bool lma = seam_vmread(FID_GUEST_EFER) & EFER_LMA;
+	bool long64 = lma && (seam_vmread(FID_GUEST_CS_AR) & SEG_AR_L);
+
+	m->long64 = long64;
+	m->cpl = (uint8_t)SEG_AR_DPL(seam_vmread(FID_GUEST_SS_AR));
+	if ((reason != EXIT_VMXON && !n->vmxon) || (lma && !long64))
+		return INSN_UD;
+	return m->cpl > 0 ? INSN_GP : INSN_SUCCEED;
+}
+
+static int execute(struct nested *n, uint32_t reason, const struct l1_mode *m)
+{
+	switch (reason) {
+	case EXIT_VMREAD:
+		return insn_vmread(n, m);
+	case EXIT_VMWRITE:
+		return insn_vmwrite(n, m);
+	case EXIT_VMLAUNCH:
+	case EXIT_VMRESUME:
+		return nested_entry(n, m, reason);
+	case EXIT_INVEPT:
+		return insn_invept(n, m);
+	case EXIT_INVVPID:
+		return insn_invvpid(n, m);
+	case EXIT_VMPTRLD:
+		return insn_vmptrld(n, m);
+	case EXIT_VMPTRST:
+		return insn_vmptrst(n, m);
+	case EXIT_VMCLEAR:
+		return insn_vmclear(n, m);
+	case EXIT_VMXON:
+		return insn_vmxon(n, m);
+	case EXIT_VMXOFF:
+		return insn_vmxoff(n);
+	case EXIT_VMCALL: /* no dual-monitor treatment: SDM 30.3 "VMCALL" */
+		return VMERR_VMCALL_IN_ROOT;
+	default: /* VMFUNC in root operation */
+		return INSN_UD;
+	}
+}
+
+void nested_vmx_insn(struct nested *n, uint32_t exit_reason)
+{
+	struct l1_mode m;
+	int outcome = common_checks(n, exit_reason, &m);
+
+	if (outcome == INSN_SUCCEED)
+		outcome = execute(n, exit_reason, &m);
+	switch (outcome) {
+	case INSN_SUCCEED:
+		finish(n, 0);
+		break;
+	case INSN_FAIL_INVALID:
+		finish(n, RFLAGS_CF);
+		break;
+	case INSN_UD:
+		seam_inject(n, VEC_UD, false, 0);
+		break;
+	case INSN_GP:
+		seam_inject(n, VEC_GP, true, 0);
+		break;
+	case INSN_DONE:
+		break;
+	default:
+		fail(n, (uint32_t)outcome);
+	}
+}

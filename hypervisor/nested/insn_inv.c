@@ -1,0 +1,91 @@
+/*
+ * INVEPT and INVVPID of L1 (SDM 30.3).
+ */
+#include "nested/nested_int.h"
+
+#define INFO_REG2(i) (((i) >> 28) & 15u)
+
+enum invept_type {
+	INVEPT_SINGLE = 1,
+	INVEPT_GLOBAL = 2
+};
+
+enum invvpid_type {
+	INVVPID_ADDRESS = 0,
+	INVVPID_SINGLE = 1,
+	INVVPID_ALL = 2,
+	INVVPID_SINGLE_KEEP_GLOBALS = 3
+};
+
+/* Bits of IA32_VMX_EPT_VPID_CAP that make a type valid. */
+static bool type_supported(
+	const struct nested *n, uint64_t type, unsigned first_bit, unsigned last)
+{
+	uint64_t cap = caps_msr(&n->vm->caps, MSR_VMX_EPT_VPID_CAP);
+
+	return type <= last && (cap & BIT64(first_bit + type));
+}
+
+/* INVEPT takes an EPTP that VM entry would take. */
+static bool eptp_valid(const struct vmx_caps *c, uint64_t eptp)
+{
+	return caps_eptp_memtype_ok(c, eptp) && caps_eptp_walk_ok(c, eptp) &&
+	       caps_eptp_ad_ok(c, eptp) && caps_eptp_reserved_ok(c, eptp);
+}
+
+int insn_invept(struct nested *n, const struct l1_mode *m)
+{
+	uint32_t info = (uint32_t)seam_vmread(FID_EXIT_INSTRUCTION_INFO);
+	uint64_t type = insn_reg_get(n, m, INFO_REG2(info));
+	uint64_t descriptor[2];
+
+	if (!cap_control(n, MSR_VMX_PROC2, PROC2_ENABLE_EPT) ||
+		!(caps_msr(&n->vm->caps, MSR_VMX_EPT_VPID_CAP) & EPT_CAP_INVEPT))
+		return INSN_UD;
+	if (type == 0 || !type_supported(n, type, 24, INVEPT_GLOBAL))
+		return VMERR_INVALID_INVEPT_INVVPID;
+	if (!insn_mem_read(n, m, info, descriptor, sizeof(descriptor)))
+		return INSN_DONE;
+	if (type == INVEPT_SINGLE) {
+		if (!eptp_valid(&n->vm->caps, descriptor[0]))
+			return VMERR_INVALID_INVEPT_INVVPID;
+		vept_invalidate(n, descriptor[0]);
+	} else {
+		vept_invalidate_all(n);
+	}
+	return INSN_SUCCEED;
+}
+
+static bool canonical(uint64_t linear)
+{
+	return (uint64_t)((int64_t)(linear << 16) >> 16) == linear;
+}
+
+static void flush_vpids(struct nested *n, uint16_t vpid12, bool all)
+{
+	for (unsigned i = 0; i < VPID02_SLOTS; i++)
+		if (n->vpid12[i] && (all || n->vpid12[i] == vpid12))
+			seam_flush_vpid(n, (uint16_t)(n->vpid01 + 1 + i));
+}
+
+int insn_invvpid(struct nested *n, const struct l1_mode *m)
+{
+	uint32_t info = (uint32_t)seam_vmread(FID_EXIT_INSTRUCTION_INFO);
+	uint64_t type = insn_reg_get(n, m, INFO_REG2(info));
+	struct {
+		uint64_t vpid, linear;
+	} d;
+
+	if (!cap_control(n, MSR_VMX_PROC2, PROC2_ENABLE_VPID) ||
+		!(caps_msr(&n->vm->caps, MSR_VMX_EPT_VPID_CAP) & EPT_CAP_INVVPID))
+		return INSN_UD;
+	if (!type_supported(n, type, 40, INVVPID_SINGLE_KEEP_GLOBALS))
+		return VMERR_INVALID_INVEPT_INVVPID;
+	if (!insn_mem_read(n, m, info, &d, sizeof(d)))
+		return INSN_DONE;
+	if (d.vpid >> 16 || (type != INVVPID_ALL && d.vpid == 0) ||
+		(type == INVVPID_ADDRESS && !canonical(d.linear)))
+		return VMERR_INVALID_INVEPT_INVVPID;
+	flush_vpids(n, (uint16_t)d.vpid, type == INVVPID_ALL);
+	return INSN_SUCCEED;
+}

@@ -1,0 +1,211 @@
+/*
+ * VMXON, VMXOFF, and the instructions on VMCSs except VM entry (SDM 30.3 "VMX Instructions").
+ */
+#include "nested/nested_int.h"
+
+/* Register and memory forms of VMREAD and VMWRITE, SDM 27.2.5 */
+#define INFO_REGISTER BIT(10)
+#define INFO_REG1(i)  (((i) >> 3) & 15u)
+#define INFO_REG2(i)  (((i) >> 28) & 15u)
+
+#define FEATURE_CONTROL_LOCK        BIT64(0)
+#define FEATURE_CONTROL_VMX_NOT_SMX BIT64(2)
+#define REVISION_SHADOW             BIT(31)
+#define MISC_VMWRITE_ANY            BIT64(29)
+#define BASIC_32BIT_ADDRESSES       BIT64(48)
+
+static uint32_t revision_id(const struct nested *n)
+{
+	return (uint32_t)caps_msr(&n->vm->caps, MSR_VMX_BASIC) & ~REVISION_SHADOW;
+}
+
+static bool pointer_valid(const struct nested *n, uint64_t gpa)
+{
+	bool narrow = caps_msr(&n->vm->caps, MSR_VMX_BASIC) & BASIC_32BIT_ADDRESSES;
+	unsigned width = narrow ? 32 : n->vm->caps.maxphyaddr;
+
+	return !(gpa & PAGE_MASK) && !(gpa >> width);
+}
+
+/* The first word of a VMCS or VMXON region; absent memory reads as all ones. */
+static uint32_t region_revision(struct nested *n, uint64_t gpa)
+{
+	uint32_t revision;
+
+	if (seam_l1_read(n, (struct gpa_l1){gpa}, &revision, sizeof(revision)))
+		return UINT32_MAX;
+	return revision;
+}
+
+/* The m64 operand of VMXON, VMCLEAR, VMPTRLD. */
+static bool pointer_operand(struct nested *n, const struct l1_mode *m, uint64_t *gpa)
+{
+	uint32_t info = (uint32_t)seam_vmread(FID_EXIT_INSTRUCTION_INFO);
+
+	return insn_mem_read(n, m, info, gpa, sizeof(*gpa));
+}
+
+int insn_vmxon(struct nested *n, const struct l1_mode *m)
+{
+	uint64_t enabled = FEATURE_CONTROL_LOCK | FEATURE_CONTROL_VMX_NOT_SMX;
+	uint64_t gpa;
+
+	if (n->vmxon)
+		return VMERR_VMXON_IN_ROOT;
+	if (!nested_cr0_fits(n, seam_vmread(FID_GUEST_CR0)) ||
+		!nested_cr4_fits(n, seam_vmread(FID_GUEST_CR4)) ||
+		(n->feature_control & enabled) != enabled)
+		return INSN_GP;
+	if (!pointer_operand(n, m, &gpa))
+		return INSN_DONE;
+	if (!pointer_valid(n, gpa) || region_revision(n, gpa) != revision_id(n))
+		return INSN_FAIL_INVALID;
+	n->vmxon = true;
+	n->vmxon_gpa = gpa;
+	return INSN_SUCCEED;
+}
+
+int insn_vmxoff(struct nested *n)
+{
+	nvmcs_select(n, NULL);
+	n->vmxon = false;
+	return INSN_SUCCEED;
+}
+
+int insn_vmclear(struct nested *n, const struct l1_mode *m)
+{
+	uint64_t gpa;
+	struct nvmcs *v;
+
+	if (!pointer_operand(n, m, &gpa))
+		return INSN_DONE;
+	if (!pointer_valid(n, gpa))
+		return VMERR_VMCLEAR_BAD_ADDRESS;
+	if (gpa == n->vmxon_gpa)
+		return VMERR_VMCLEAR_VMXON_POINTER;
+	v = nvmcs_find(n, gpa);
+	if (v) {
+		if (v == n->cur)
+			nvmcs_select(n, NULL);
+		v->launched = false;
+		nvmcs_flush(n, v);
+	} else {
+		nvmcs_clear_region(n, gpa);
+	}
+	return INSN_SUCCEED;
+}
+
+int insn_vmptrld(struct nested *n, const struct l1_mode *m)
+{
+	uint64_t gpa;
+	uint32_t revision;
+	struct nvmcs *v;
+
+	if (!pointer_operand(n, m, &gpa))
+		return INSN_DONE;
+	if (!pointer_valid(n, gpa))
+		return VMERR_VMPTRLD_BAD_ADDRESS;
+	if (gpa == n->vmxon_gpa)
+		return VMERR_VMPTRLD_VMXON_POINTER;
+	revision = region_revision(n, gpa);
+	if ((revision & ~REVISION_SHADOW) != revision_id(n) ||
+		((revision & REVISION_SHADOW) &&
+			!cap_control(n, MSR_VMX_PROC2, PROC2_VMCS_SHADOWING)))
+		return VMERR_VMPTRLD_BAD_REVISION;
+	v = nvmcs_load(n, gpa, revision);
+	if (v != n->cur)
+		nvmcs_select(n, v);
+	return INSN_SUCCEED;
+}
+
+int insn_vmptrst(struct nested *n, const struct l1_mode *m)
+{
+	uint64_t gpa = n->cur ? n->cur->gpa : NVMCS_FREE;
+	uint32_t info = (uint32_t)seam_vmread(FID_EXIT_INSTRUCTION_INFO);
+
+	return insn_mem_write(n, m, info, &gpa, sizeof(gpa)) ? INSN_SUCCEED : INSN_DONE;
+}
+
+/* The field an encoding names for L1, FID_NONE when its virtual CPU has no such field. */
+static enum vmcs_fid field_of(const struct nested *n, uint64_t encoding)
+{
+	enum vmcs_fid fid = encoding >> 32 ? FID_NONE : vmcs_fid_of((uint32_t)encoding);
+
+	return fid != FID_NONE && field_exists(n, fid) ? fid : FID_NONE;
+}
+
+static uint64_t field_get(struct nested *n, struct nvmcs *v, enum vmcs_fid fid)
+{
+	uint64_t value;
+
+	if (!(v->rare_in_02 && vmcs_fields[fid].group == GROUP_RARE))
+		return v->f[fid];
+	seam_use_vmcs02(n, v);
+	value = seam_vmread(fid);
+	seam_use_vmcs01(n);
+	return value;
+}
+
+static void field_set(struct nested *n, struct nvmcs *v, enum vmcs_fid fid, uint64_t value)
+{
+	const struct vmcs_field *row = &vmcs_fields[fid];
+
+	v->f[fid] = value & vmcs_value_mask(row->encoding);
+	v->unchecked |= row->flags & (FIELD_CHK_C | FIELD_CHK_H | FIELD_CHK_G);
+	if (v->rare_in_02 && row->group == GROUP_RARE) {
+		seam_use_vmcs02(n, v);
+		seam_vmwrite(fid, v->f[fid]);
+		seam_use_vmcs01(n);
+	} else {
+		v->dirty |= row->group;
+	}
+	if (n->vm->shadowing && (row->flags & FIELD_SR))
+		seam_shadow_write_field(n, v, fid);
+}
+
+int insn_vmread(struct nested *n, const struct l1_mode *m)
+{
+	uint32_t info = (uint32_t)seam_vmread(FID_EXIT_INSTRUCTION_INFO);
+	uint64_t encoding, value;
+	enum vmcs_fid fid;
+
+	if (!n->cur)
+		return INSN_FAIL_INVALID;
+	encoding = insn_reg_get(n, m, INFO_REG2(info));
+	fid = field_of(n, encoding);
+	if (fid == FID_NONE)
+		return VMERR_BAD_FIELD;
+	value = field_get(n, n->cur, fid);
+	if (vmcs_is_high((uint32_t)encoding))
+		value >>= 32;
+	if (info & INFO_REGISTER)
+		insn_reg_set(n, m, INFO_REG1(info), value);
+	else if (!insn_mem_write(n, m, info, &value, m->long64 ? 8 : 4))
+		return INSN_DONE;
+	return INSN_SUCCEED;
+}
+
+int insn_vmwrite(struct nested *n, const struct l1_mode *m)
+{
+	uint32_t info = (uint32_t)seam_vmread(FID_EXIT_INSTRUCTION_INFO);
+	uint64_t encoding, value = 0;
+	enum vmcs_fid fid;
+
+	if (!n->cur)
+		return INSN_FAIL_INVALID;
+	if (info & INFO_REGISTER)
+		value = insn_reg_get(n, m, INFO_REG1(info));
+	else if (!insn_mem_read(n, m, info, &value, m->long64 ? 8 : 4))
+		return INSN_DONE;
+	encoding = insn_reg_get(n, m, INFO_REG2(info));
+	fid = field_of(n, encoding);
+	if (fid == FID_NONE)
+		return VMERR_BAD_FIELD;
+	if (vmcs_type((uint32_t)encoding) == VMCS_TYPE_INFO &&
+		!(caps_msr(&n->vm->caps, MSR_VMX_MISC) & MISC_VMWRITE_ANY))
+		return VMERR_READ_ONLY_FIELD;
+	if (vmcs_is_high((uint32_t)encoding))
+		value = value << 32 | (uint32_t)field_get(n, n->cur, fid);
+	field_set(n, n->cur, fid, value);
+	return INSN_SUCCEED;
+}

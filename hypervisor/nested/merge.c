@@ -1,0 +1,196 @@
+/*
+ * Controls of VMCS02: what L1 asked for, plus what L0 requires.
+ */
+#include "nested/nested_int.h"
+
+struct merge_policy {
+	uint32_t from12, either, set, clear;
+};
+
+enum merge_word {
+	WORD_PIN,
+	WORD_PROC,
+	WORD_PROC2,
+	WORD_ENTRY
+};
+
+#define CLASS_FROM12 0
+#define CLASS_EITHER 1
+#define CLASS_SET    2
+#define CLASS_CLEAR  3
+
+/* Bits of one class in one word: a sum over the rows, evaluated by the compiler. */
+#define B(word, name, class, why) \
+	+(WORD_##word == WANT_WORD && CLASS_##class == WANT_CLASS ? name : 0u)
+static inline uint32_t class_bits(enum merge_word WANT_WORD, int WANT_CLASS)
+{
+	return 0u
+#include "nested/merge_controls.def"
+		;
+}
+
+static inline uint32_t merge_word(enum merge_word word, uint32_t c01, uint32_t c12)
+{
+	uint32_t from12 = class_bits(word, CLASS_FROM12);
+	uint32_t either = class_bits(word, CLASS_EITHER);
+	uint32_t set = class_bits(word, CLASS_SET);
+	uint32_t clear = class_bits(word, CLASS_CLEAR);
+
+	return set | (from12 & c12) | (either & (c01 | c12)) |
+	       (~(set | from12 | either | clear) & c01);
+}
+
+/* The primary controls; `extra` is what L0 adds for reasons of this moment. */
+static uint32_t merge_proc(const struct nested *n, const struct nvmcs *v)
+{
+	uint32_t c12 = (uint32_t)v->f[FID_PROC_CONTROLS];
+	uint32_t c02 = merge_word(WORD_PROC, n->vm->l0.proc, c12);
+
+	/* Without a TPR shadow CR8 is that of L1's APIC, which L0 emulates. */
+	if (!(c12 & PROC_TPR_SHADOW) || v->no_virtual_apic)
+		c02 = (c02 & ~PROC_TPR_SHADOW) | PROC_CR8_LOAD_EXITING | PROC_CR8_STORE_EXITING;
+	return c02;
+}
+
+void merge_controls_hot(struct nested *n, struct nvmcs *v)
+{
+	uint64_t info = v->f[FID_ENTRY_INTR_INFO];
+
+	seam_set_proc_controls(n, v, merge_proc(n, v));
+	seam_vmwrite(
+		FID_EXCEPTION_BITMAP, v->f[FID_EXCEPTION_BITMAP] | n->vm->l0.exception_bitmap);
+	seam_vmwrite(FID_CR0_READ_SHADOW, v->f[FID_CR0_READ_SHADOW]);
+	seam_vmwrite(
+		FID_CR4_READ_SHADOW, v->f[FID_CR4_READ_SHADOW] & v->f[FID_CR4_GUEST_HOST_MASK]);
+	if (v->f[FID_PROC_CONTROLS] & PROC_TPR_SHADOW)
+		seam_vmwrite(FID_TPR_THRESHOLD, v->f[FID_TPR_THRESHOLD]);
+	if (info & INTR_INFO_VALID)
+		seam_queue_event(n, (uint32_t)info,
+			(uint32_t)v->f[FID_ENTRY_EXCEPTION_ERROR_CODE],
+			(uint32_t)v->f[FID_ENTRY_INSTRUCTION_LENGTH]);
+}
+
+__extension__ typedef __int128 int128;
+
+/* a * b >> 48, signed by unsigned, as the processor scales a TSC (SDM 25.3). */
+static int64_t scale(int64_t a, uint64_t b)
+{
+	return (int64_t)(((int128)a * (int128)b) >> 48);
+}
+
+static void merge_tsc(struct nested *n, const struct nvmcs *v)
+{
+	uint64_t offset = n->vm->l0.tsc_offset;
+	bool offsetting = v->f[FID_PROC_CONTROLS] & PROC_TSC_OFFSETTING;
+
+	if (offsetting && (proc2_of(v) & PROC2_TSC_SCALING)) {
+		offset = (uint64_t)scale((int64_t)offset, v->f[FID_TSC_MULTIPLIER]);
+		seam_vmwrite(FID_TSC_MULTIPLIER, v->f[FID_TSC_MULTIPLIER]);
+	} else if (proc2_of(v) & PROC2_TSC_SCALING) {
+		seam_vmwrite(FID_TSC_MULTIPLIER, BIT64(48)); /* no offsetting, no scaling */
+	}
+	if (offsetting)
+		offset += v->f[FID_TSC_OFFSET];
+	seam_vmwrite(FID_TSC_OFFSET, offset);
+}
+
+/* A page L1 names by its own physical address. False when that is no RAM. */
+static bool write_page(struct nested *n, const struct nvmcs *v, enum vmcs_fid fid)
+{
+	struct hpa hpa;
+	uint64_t size;
+
+	if (!seam_l1_translate(n, (struct gpa_l1){v->f[fid]}, &hpa, &size))
+		return false;
+	seam_vmwrite(fid, hpa.v);
+	return true;
+}
+
+static void merge_apic(struct nested *n, struct nvmcs *v, uint32_t *proc2)
+{
+	v->no_virtual_apic = (v->f[FID_PROC_CONTROLS] & PROC_TPR_SHADOW) &&
+			     !write_page(n, v, FID_VIRTUAL_APIC_ADDR);
+	if ((*proc2 & PROC2_APIC_ACCESSES) && !write_page(n, v, FID_APIC_ACCESS_ADDR))
+		*proc2 &= ~PROC2_APIC_ACCESSES;
+	if (v->no_virtual_apic)
+		*proc2 &= ~(PROC2_X2APIC_MODE | PROC2_APIC_REGISTER_VIRT |
+			    PROC2_VIRT_INTR_DELIVERY);
+	if (*proc2 & PROC2_VIRT_INTR_DELIVERY)
+		for (unsigned i = 0; i < 4; i++) {
+			enum vmcs_fid fid = (enum vmcs_fid)(FID_EOI_EXIT_BITMAP0 + i);
+
+			seam_vmwrite(fid, v->f[fid]);
+		}
+}
+
+static void merge_translation(struct nested *n, struct nvmcs *v)
+{
+	uint64_t vpid12 = proc2_of(v) & PROC2_ENABLE_VPID ? v->f[FID_VPID] : 0;
+
+	v->vpid02 = nvmcs_vpid02(n, (uint16_t)vpid12);
+	seam_vmwrite(FID_VPID, v->vpid02);
+	v->root = uses_ept(v) ? vept_root_get(n, v->f[FID_EPT_POINTER]) : NULL;
+	seam_vmwrite(FID_EPT_POINTER, v->root ? v->root->eptp02 : n->vm->l0.eptp01);
+}
+
+static void copy(const struct nvmcs *v, enum vmcs_fid first, unsigned count)
+{
+	for (unsigned i = 0; i < count; i++)
+		seam_vmwrite((enum vmcs_fid)(first + i), v->f[first + i]);
+}
+
+void merge_controls_all(struct nested *n, struct nvmcs *v)
+{
+	const struct nested_l0_controls *l0 = &n->vm->l0;
+	uint32_t proc2 = merge_word(WORD_PROC2, l0->proc2, proc2_of(v));
+
+	merge_translation(n, v);
+	merge_apic(n, v, &proc2);
+	merge_tsc(n, v);
+	seam_vmwrite(FID_PIN_CONTROLS, merge_word(WORD_PIN, l0->pin, 0));
+	seam_vmwrite(FID_PROC2_CONTROLS, proc2);
+	seam_vmwrite(FID_EXIT_CONTROLS, l0->exit);
+	seam_vmwrite(FID_ENTRY_CONTROLS,
+		merge_word(WORD_ENTRY, l0->entry, (uint32_t)v->f[FID_ENTRY_CONTROLS]));
+	copy(v, FID_PF_ERROR_MASK, 2);
+	copy(v, FID_CR3_TARGET_COUNT, 1);
+	copy(v, FID_CR3_TARGET0, 4);
+	seam_vmwrite(FID_CR0_GUEST_HOST_MASK, v->f[FID_CR0_GUEST_HOST_MASK]);
+	seam_vmwrite(FID_CR4_GUEST_HOST_MASK, v->f[FID_CR4_GUEST_HOST_MASK] | l0->cr4_hidden);
+	if (proc2 & PROC2_PAUSE_LOOP_EXITING)
+		copy(v, FID_PLE_GAP, 2);
+	if (proc2 & PROC2_ENABLE_XSAVES)
+		seam_vmwrite(FID_XSS_EXITING_BITMAP, v->f[FID_XSS_EXITING_BITMAP]);
+	if (proc2 & PROC2_ENCLS_EXITING)
+		seam_vmwrite(FID_ENCLS_EXITING_BITMAP,
+			(proc2_of(v) & PROC2_ENCLS_EXITING ? v->f[FID_ENCLS_EXITING_BITMAP]
+							   : 0) |
+				(l0->proc2 & PROC2_ENCLS_EXITING ? UINT64_MAX : 0));
+}
+
+/*
+ * MSRs that L0 lets L1 reach without an exit. Only their bits can be clear in VMCS02's bitmap; all
+ * others are ones forever. SDM 24.6.9 "MSR-Bitmap Address": 1 KiB each for reads of low and high
+ * MSRs, writes of low and high MSRs.
+ */
+void merge_msr_bitmap(struct nested *n, const struct nvmcs *v)
+{
+	const volatile uint64_t *l1 = NULL;
+
+	if (v->f[FID_PROC_CONTROLS] & PROC_USE_MSR_BITMAPS)
+		l1 = seam_l1_page(n, (struct gpa_l1){v->f[FID_MSR_BITMAP]});
+	for (unsigned i = 0; i < n->vm->pass_count; i++) {
+		const struct nested_pass_word *p = &n->vm->pass[i];
+
+		n->msr_bitmap02[p->word] = l1 ? l1[p->word] | ~p->pass : UINT64_MAX;
+	}
+}
+
+void nested_pass_msrs(struct nested_vm *vm, const uint64_t *msr_bitmap01)
+{
+	vm->pass_count = 0;
+	for (unsigned w = 0; w < PAGE_SIZE / sizeof(uint64_t); w++)
+		if (~msr_bitmap01[w] && vm->pass_count < NESTED_PASS_WORDS)
+			vm->pass[vm->pass_count++] = (struct nested_pass_word){
+				.pass = ~msr_bitmap01[w], .word = (uint16_t)w};
+}

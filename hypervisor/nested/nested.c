@@ -1,0 +1,82 @@
+#include "nested/nested.h"
+
+#include "nested/nested_int.h"
+
+#define FEATURE_CONTROL_LOCK        BIT64(0)
+#define FEATURE_CONTROL_VMX_NOT_SMX BIT64(2)
+
+void nested_vm_init(struct nested_vm *vm)
+{
+	for (unsigned w = 0; w < sizeof(vm->exists) / sizeof(vm->exists[0]); w++)
+		vm->exists[w] = 0;
+	for (unsigned fid = 0; fid < FID_COUNT; fid++)
+		if (caps_field_exists(&vm->caps, (enum vmcs_fid)fid))
+			vm->exists[fid / 64] |= BIT64(fid % 64);
+	vept_init(&vm->vept);
+}
+
+void nested_reset(struct nested *n, struct nested_vm *vm, uint64_t *gpr, uint16_t vpid01,
+	uint64_t *msr_bitmap02)
+{
+	n->vm = vm;
+	n->gpr = gpr;
+	n->vmxon = false;
+	n->in_l2 = false;
+	n->run_pending = false;
+	n->l2_wait_sipi = false;
+	n->vmxon_gpa = NVMCS_FREE;
+	n->cur = NULL;
+	n->feature_control = FEATURE_CONTROL_LOCK | FEATURE_CONTROL_VMX_NOT_SMX;
+	n->vpid01 = vpid01;
+	n->vpid_next = 0;
+	for (unsigned i = 0; i < VPID02_SLOTS; i++)
+		n->vpid12[i] = 0;
+	n->msr_bitmap02 = msr_bitmap02;
+	for (unsigned w = 0; w < PAGE_SIZE / sizeof(uint64_t); w++)
+		msr_bitmap02[w] = UINT64_MAX;
+	for (unsigned i = 0; i < NVMCS_SLOTS; i++) {
+		n->slot[i].gpa = NVMCS_FREE;
+		n->slot[i].hw = i;
+		n->slot[i].root = NULL;
+	}
+}
+
+bool nested_rdmsr(const struct nested *n, uint32_t msr, uint64_t *value)
+{
+	if (msr == MSR_FEATURE_CONTROL) {
+		*value = n->feature_control;
+		return true;
+	}
+	if (msr < MSR_VMX_BASIC || msr >= MSR_VMX_BASIC + CAPS_MSR_COUNT)
+		return false;
+	*value = caps_msr(&n->vm->caps, msr);
+	/* Absent: zero as a whole. All that exist have a bit set, but for these two. */
+	return *value || msr == MSR_VMX_CR0_FIXED0 || msr == MSR_VMX_MISC;
+}
+
+bool nested_wrmsr(struct nested *n, uint32_t msr, uint64_t value)
+{
+	(void)n;
+	(void)msr;
+	(void)value; /* the capability MSRs are read-only, IA32_FEATURE_CONTROL is locked */
+	return false;
+}
+
+static bool fits(uint64_t value, uint64_t fixed0, uint64_t fixed1)
+{
+	return !(fixed0 & ~value) && !(value & ~fixed1);
+}
+
+bool nested_cr0_fits(const struct nested *n, uint64_t cr0)
+{
+	const struct vmx_caps *c = &n->vm->caps;
+
+	return fits(cr0, caps_msr(c, MSR_VMX_CR0_FIXED0), caps_msr(c, MSR_VMX_CR0_FIXED1));
+}
+
+bool nested_cr4_fits(const struct nested *n, uint64_t cr4)
+{
+	const struct vmx_caps *c = &n->vm->caps;
+
+	return fits(cr4, caps_msr(c, MSR_VMX_CR4_FIXED0), caps_msr(c, MSR_VMX_CR4_FIXED1));
+}

@@ -1,0 +1,166 @@
+/*
+ * The virtual VT-x of one L1 vCPU: public face towards vm/.
+ *
+ * Owns: VMX operation of L1 (VMXON to VMXOFF), the VMCS12s that are active on the vCPU, the switch
+ * between L1 and L2, virtual EPT and VPID. Does not own: hardware VMCSs (seam.h), L1's platform.
+ *
+ * Which hardware VMCS is current follows in_l2: VMCS01 while false, VMCS02 of `cur` while true.
+ */
+#ifndef NESTOR_NESTED_NESTED_H
+#define NESTOR_NESTED_NESTED_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "nested/caps.h"
+#include "nested/vept.h"
+#include "spec/addr.h"
+#include "spec/vmcs.h"
+
+#define NVMCS_SLOTS     8
+#define NVMCS_FREE      UINT64_MAX /* also the architectural "no current VMCS" */
+#define VPID02_SLOTS    7
+#define VMCS12_REVISION 0x4e535431u
+
+/* A VMCS12 that is active on the vCPU, with its hardware VMCSs. */
+struct nvmcs {
+	uint64_t f[FID_COUNT]; /* the fields; see rare_in_02 for the exception */
+	uint64_t gpa;          /* region in L1's memory, NVMCS_FREE when the slot is unused */
+	uint64_t last_use;     /* for eviction */
+	bool launched;
+	bool is_shadow;       /* L1 set the shadow-VMCS indicator */
+	bool rare_in_02;      /* GROUP_RARE of f is stale: L2 ran, VMCS02 has the values */
+	bool no_virtual_apic; /* L1's virtual-APIC page is no RAM: no TPR shadow in VMCS02 */
+	bool timer_on;        /* L1's preemption timer was armed at the last entry */
+	uint8_t dirty;        /* groups whose values in f have not reached VMCS02 */
+	uint8_t unchecked;    /* CHK_* groups of entry checks that must run */
+	uint16_t vpid02;
+	uint64_t check_context; /* of the last entry, see nested_check_context */
+	uint32_t timer02;       /* what VMCS02 was loaded with */
+	uint32_t timer12;       /* what is left of L1's preemption timer */
+	struct vept_root *root; /* NULL without EPT12 */
+	uint32_t hw;            /* index of the hardware VMCSs, for the seam */
+};
+
+/* What L0 requires while L2 runs, constant for a VM. */
+struct nested_l0_controls {
+	uint32_t pin, proc, proc2, exit, entry, exception_bitmap;
+	uint64_t cr4_hidden; /* CR4 bits the machine has and L1 does not */
+	uint64_t tsc_offset; /* of L1 */
+	uint64_t eptp01;
+};
+
+/* A word of the MSR bitmap in which L0 passes MSRs through to L1. */
+struct nested_pass_word {
+	uint64_t pass; /* ones where L0 does not intercept */
+	uint16_t word; /* index of the 64-bit word in the page */
+};
+
+#define NESTED_PASS_WORDS 32
+
+/* State shared by the vCPUs of a VM. */
+struct nested_vm {
+	struct vmx_caps caps; /* what L1 sees */
+	uint64_t exists[(FID_COUNT + 63) / 64];
+	bool shadowing; /* hardware VMCS shadowing is used for L1's VMREAD/VMWRITE */
+	struct nested_l0_controls l0;
+	unsigned pass_count;
+	struct nested_pass_word pass[NESTED_PASS_WORDS];
+	struct vept vept;
+};
+
+/* Why an entry or instruction of L1 was refused; handed to seam_report. */
+struct nested_report {
+	uint32_t exit_reason; /* of the instruction in L1 */
+	uint32_t error;       /* VM-instruction error, or 0 for a failed-entry exit */
+	uint32_t check;       /* enum check_id, 0 when none */
+	uint64_t value;       /* of the field the check names */
+	uint64_t l1_rip;
+};
+
+/* State of L2 that a VM exit leaves in L1's registers where its exit controls load none. */
+struct l2_leftover {
+	bool valid;
+	bool nmi_blocked; /* the exit was an NMI: L1 has NMIs blocked */
+	uint64_t pat, efer;
+};
+
+struct nested_stats {
+	uint64_t entries, exits_to_l1, exits_kept, vmcs_loads, vept_fills, vept_syncs,
+		vept_zaps;
+};
+
+struct nested {
+	struct nested_vm *vm;
+	uint64_t *gpr; /* L1's or L2's registers in encoding order; RSP is in the VMCS */
+	bool vmxon;
+	bool in_l2;
+	bool run_pending; /* L2 has been entered by L1 but not yet by hardware */
+	bool l2_wait_sipi; /* L2 entered in the wait-for-SIPI activity state: no hardware entry */
+	uint64_t vmxon_gpa;
+	struct gpa_l1 mmio; /* with NESTED_MMIO */
+	struct nvmcs *cur;  /* current VMCS of L1, or NULL */
+	uint64_t use_counter;
+	uint64_t feature_control; /* IA32_FEATURE_CONTROL of L1 */
+	uint16_t vpid01; /* VPIDs vpid01 + 1 .. vpid01 + VPID02_SLOTS are this vCPU's */
+	uint16_t vpid12[VPID02_SLOTS];
+	uint8_t vpid_next;
+	uint64_t *msr_bitmap02;
+	struct nested_stats stats;
+	struct nvmcs slot[NVMCS_SLOTS];
+};
+
+/*
+ * Power-on state. `vm` must be initialised by nested_vm_init; gpr has 16 entries; msr_bitmap02 is
+ * a page that the hardware VMCS02s use. Called at reset, too.
+ */
+void nested_reset(struct nested *n, struct nested_vm *vm, uint64_t *gpr, uint16_t vpid01,
+	uint64_t *msr_bitmap02);
+
+/* Derives what follows from vm->caps. vept and l0 are set by the caller. */
+void nested_vm_init(struct nested_vm *vm);
+/* Tells which MSRs L1 reaches without an exit (a page, the bitmap of VMCS01). */
+void nested_pass_msrs(struct nested_vm *vm, const uint64_t *msr_bitmap01);
+
+/* A VMX instruction of L1 exited (VMCLEAR to VMXON, INVEPT, INVVPID, VMCALL, VMFUNC). */
+void nested_vmx_insn(struct nested *n, uint32_t exit_reason);
+
+/* Who goes on after an exit of L2. */
+enum nested_verdict {
+	NESTED_L1,     /* delivered to L1: VMCS01 is current, with L1's state loaded */
+	NESTED_L0,     /* L0 has to handle it for L2; VMCS02 is current */
+	NESTED_RESUME, /* handled: deliver an interrupted event again and resume L2 */
+	NESTED_MMIO    /* L2 accessed n->mmio, device memory of L1 */
+};
+
+/* VMCS02 is current and L2 exited. */
+enum nested_verdict nested_l2_exit(struct nested *n, uint32_t exit_reason);
+
+/*
+ * Events of L1 that end L2: in_l2 is set, run_pending is not and no event is queued for L2. True
+ * when L1 gets it as an exit (VMCS01 is current then); false when L2 itself is to take it.
+ */
+bool nested_deliver_external_interrupt(struct nested *n, int (*ack)(void *arg), void *arg);
+bool nested_deliver_nmi(struct nested *n);
+bool nested_deliver_init(struct nested *n);
+bool nested_deliver_sipi(struct nested *n, uint8_t vector);
+
+/* L0 raises an exception in L2 on its own account: whether L1 intercepts it. */
+bool nested_intercepts_exception(const struct nested *n, uint8_t vector, uint32_t error_code);
+
+/* The hardware refused VMCS02, which is current: a bug of ours, answered as L1's own. */
+void nested_entry_failed(struct nested *n, uint32_t exit_reason);
+
+/* Preemption-timer value for VMCS02 given L0's own need (both in timer units); keeps the books. */
+uint32_t nested_timer_value(struct nested *n, uint32_t l0_value);
+
+/* VMX MSRs and IA32_FEATURE_CONTROL. False: #GP. */
+bool nested_rdmsr(const struct nested *n, uint32_t msr, uint64_t *value);
+bool nested_wrmsr(struct nested *n, uint32_t msr, uint64_t value);
+
+/* Whether CR0/CR4 have the values that VMX operation fixes (SDM 23.8); in VMX operation L1's
+ * attempt at another value is a #GP. */
+bool nested_cr0_fits(const struct nested *n, uint64_t cr0);
+bool nested_cr4_fits(const struct nested *n, uint64_t cr4);
+
+#endif

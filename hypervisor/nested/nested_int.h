@@ -1,0 +1,115 @@
+/*
+ * Shared by the files of nested/; nobody else includes it.
+ */
+#ifndef NESTOR_NESTED_NESTED_INT_H
+#define NESTOR_NESTED_NESTED_INT_H
+
+#include "nested/nested.h"
+#include "nested/paging.h"
+#include "nested/seam.h"
+#include "spec/vmx.h"
+
+/* L1's mode of operation at a VMX instruction, as far as the instruction depends on it. */
+struct l1_mode {
+	bool long64; /* 64-bit mode: operands of 64 bits */
+	uint8_t cpl;
+};
+
+/* ---- insn.c ---- */
+
+/*
+ * How a VMX instruction ends (SDM 30.2 "Conventions"): a positive number is VMfail with that error
+ * (VMfailInvalid when there is no current VMCS), the others are these.
+ */
+enum insn_outcome {
+	INSN_SUCCEED = 0,
+	INSN_FAIL_INVALID = -1,
+	INSN_UD = -2,
+	INSN_GP = -3,
+	INSN_DONE =
+		-4 /* a fault is queued, L2 runs, or L1 was reloaded: nothing is left to do */
+};
+
+/* A register operand; 32 bits of it outside 64-bit mode. */
+uint64_t insn_reg_get(struct nested *n, const struct l1_mode *m, unsigned reg);
+void insn_reg_set(struct nested *n, const struct l1_mode *m, unsigned reg, uint64_t value);
+
+/* The memory operand of the exiting instruction. False: a fault was queued for L1. */
+bool insn_mem_read(
+	struct nested *n, const struct l1_mode *m, uint32_t info, void *dst, uint32_t len);
+bool insn_mem_write(struct nested *n, const struct l1_mode *m, uint32_t info, const void *src,
+	uint32_t len);
+
+/* ---- insn_vmcs.c ---- */
+int insn_vmxon(struct nested *n, const struct l1_mode *m);
+int insn_vmxoff(struct nested *n);
+int insn_vmclear(struct nested *n, const struct l1_mode *m);
+int insn_vmptrld(struct nested *n, const struct l1_mode *m);
+int insn_vmptrst(struct nested *n, const struct l1_mode *m);
+int insn_vmread(struct nested *n, const struct l1_mode *m);
+int insn_vmwrite(struct nested *n, const struct l1_mode *m);
+
+/* ---- insn_inv.c ---- */
+int insn_invept(struct nested *n, const struct l1_mode *m);
+int insn_invvpid(struct nested *n, const struct l1_mode *m);
+
+/* ---- nvmcs.c ---- */
+
+/* The active VMCS12 of this region, or NULL. */
+struct nvmcs *nvmcs_find(struct nested *n, uint64_t gpa);
+/* Makes it active: from the cache or from L1's memory. The region is readable. */
+struct nvmcs *nvmcs_load(struct nested *n, uint64_t gpa, uint32_t revision);
+/* Writes the VMCS12 back to its region and frees the slot (VMCLEAR, eviction). */
+void nvmcs_flush(struct nested *n, struct nvmcs *v);
+/* VMCLEAR of a region that is not active here. */
+void nvmcs_clear_region(struct nested *n, uint64_t gpa);
+/* Select the current VMCS (NULL: none); VMCS01 is current before and after. */
+void nvmcs_select(struct nested *n, struct nvmcs *v);
+/* Brings GROUP_RARE of f up to date; VMCS01 is current before and after. */
+void nvmcs_sync_rare(struct nested *n, struct nvmcs *v);
+/* The hardware VPID for L1's vpid12 (0: L1 uses none). */
+uint16_t nvmcs_vpid02(struct nested *n, uint16_t vpid12);
+
+/* ---- entry.c, merge.c, exit.c, msrlist.c; VMCS02 is current for those that write it ---- */
+int nested_entry(struct nested *n, const struct l1_mode *m, uint32_t reason);
+
+/* All of VMCS02's controls from VMCS12 and L0's; VMCS02 is current. */
+void merge_controls_all(struct nested *n, struct nvmcs *v);
+/* Those that L1 changes often, at each entry. */
+void merge_controls_hot(struct nested *n, struct nvmcs *v);
+/* The MSR bitmap of VMCS02. */
+void merge_msr_bitmap(struct nested *n, const struct nvmcs *v);
+
+/* Ends L2 or a failed entry: VMCS01 becomes current with L1's host state. l2: NULL after a failed
+ * entry. */
+void nested_load_l1(struct nested *n, struct nvmcs *v, const struct l2_leftover *l2);
+
+/* The VM-entry MSR-load list: 0, or the 1-based number of the entry that failed (SDM 26.4). */
+uint32_t msrlist_entry_load(struct nested *n, const struct nvmcs *v);
+/* The VM-exit lists (27.4, 27.6); false is a VMX abort. */
+bool msrlist_exit_store(struct nested *n, const struct nvmcs *v);
+bool msrlist_exit_load(struct nested *n, const struct nvmcs *v);
+
+static inline bool cap_control(const struct nested *n, uint32_t msr, uint32_t bit)
+{
+	return caps_allowed1(&n->vm->caps, msr) & bit;
+}
+
+static inline bool field_exists(const struct nested *n, enum vmcs_fid fid)
+{
+	return n->vm->exists[fid / 64] & BIT64(fid % 64);
+}
+
+/* Secondary controls as in effect: none of them without the primary control that activates them. */
+static inline uint32_t proc2_of(const struct nvmcs *v)
+{
+	return v->f[FID_PROC_CONTROLS] & PROC_SECONDARY ? (uint32_t)v->f[FID_PROC2_CONTROLS]
+							: 0;
+}
+
+static inline bool uses_ept(const struct nvmcs *v)
+{
+	return proc2_of(v) & PROC2_ENABLE_EPT;
+}
+
+#endif

@@ -1,0 +1,131 @@
+/*
+ * VMCS12s that are active on a vCPU: a small cache, so that VMPTRLD between a few VMCSs copies
+ * nothing, and their layout in L1's memory.
+ */
+#include "nested/nested_int.h"
+
+#define ALL_GROUPS (GROUP_HOT | GROUP_RARE | GROUP_LOADED | GROUP_CTL | GROUP_HOST)
+#define ALL_CHECKS (FIELD_CHK_C | FIELD_CHK_H | FIELD_CHK_G)
+
+/* A VMCS12 region. Software sees only the first two words (SDM 24.2 "Format of the VMCS Region"). */
+struct vmcs12_region {
+	uint32_t revision;
+	uint32_t abort_indicator;
+	uint32_t launched;
+	uint32_t reserved;
+	uint64_t f[FID_COUNT];
+};
+
+_Static_assert(sizeof(struct vmcs12_region) <= PAGE_SIZE, "a VMCS12 fits its region");
+
+struct nvmcs *nvmcs_find(struct nested *n, uint64_t gpa)
+{
+	for (unsigned i = 0; i < NVMCS_SLOTS; i++)
+		if (n->slot[i].gpa == gpa)
+			return &n->slot[i];
+	return NULL;
+}
+
+void nvmcs_sync_rare(struct nested *n, struct nvmcs *v)
+{
+	if (!v->rare_in_02)
+		return;
+	seam_use_vmcs02(n, v);
+	seam_read_rare(v);
+	seam_use_vmcs01(n);
+	v->rare_in_02 = false;
+}
+
+void nvmcs_flush(struct nested *n, struct nvmcs *v)
+{
+	uint32_t launched = v->launched;
+	struct gpa_l1 at = {v->gpa + offsetof(struct vmcs12_region, launched)};
+
+	if (n->vm->shadowing) {
+		seam_shadow_read(n, v);
+		seam_use_vmcs01(n);
+	}
+	nvmcs_sync_rare(n, v);
+	/* Absent memory swallows the write, as on hardware. */
+	seam_l1_write(n, at, &launched, sizeof(launched));
+	at.v = v->gpa + offsetof(struct vmcs12_region, f);
+	seam_l1_write(n, at, v->f, sizeof(v->f));
+	v->gpa = NVMCS_FREE;
+}
+
+void nvmcs_clear_region(struct nested *n, uint64_t gpa)
+{
+	struct gpa_l1 at = {gpa + offsetof(struct vmcs12_region, launched)};
+	uint32_t launched = 0;
+
+	seam_l1_write(n, at, &launched, sizeof(launched));
+}
+
+static struct nvmcs *oldest(struct nested *n)
+{
+	struct nvmcs *v = NULL;
+
+	for (unsigned i = 0; i < NVMCS_SLOTS; i++) {
+		struct nvmcs *s = &n->slot[i];
+
+		if (s->gpa == NVMCS_FREE)
+			return s;
+		if (s != n->cur && (!v || s->last_use < v->last_use))
+			v = s;
+	}
+	nvmcs_flush(n, v);
+	return v;
+}
+
+struct nvmcs *nvmcs_load(struct nested *n, uint64_t gpa, uint32_t revision)
+{
+	struct nvmcs *v = nvmcs_find(n, gpa);
+	struct gpa_l1 at = {gpa + offsetof(struct vmcs12_region, launched)};
+	uint32_t launched = 0;
+
+	if (v)
+		return v;
+	v = oldest(n);
+	seam_l1_read(n, at, &launched, sizeof(launched));
+	at.v = gpa + offsetof(struct vmcs12_region, f);
+	if (seam_l1_read(n, at, v->f, sizeof(v->f)))
+		for (unsigned i = 0; i < FID_COUNT; i++)
+			v->f[i] = UINT64_MAX;
+	/* The region is L1's to scribble on: no field may hold more bits than its width. */
+	for (unsigned i = 0; i < FID_COUNT; i++)
+		v->f[i] &= vmcs_value_mask(vmcs_fields[i].encoding);
+	v->gpa = gpa;
+	v->launched = launched == 1;
+	v->is_shadow = revision >> 31;
+	v->rare_in_02 = false;
+	v->dirty = ALL_GROUPS;
+	v->unchecked = ALL_CHECKS;
+	v->root = NULL;
+	if (n->vm->shadowing) {
+		seam_shadow_write(n, v);
+		seam_use_vmcs01(n);
+	}
+	return v;
+}
+
+void nvmcs_select(struct nested *n, struct nvmcs *v)
+{
+	n->cur = v;
+	if (v)
+		v->last_use = ++n->use_counter;
+	if (n->vm->shadowing)
+		seam_shadow_select(n, v);
+}
+
+uint16_t nvmcs_vpid02(struct nested *n, uint16_t vpid12)
+{
+	unsigned i;
+
+	for (i = 0; i < VPID02_SLOTS; i++)
+		if (n->vpid12[i] == vpid12)
+			return (uint16_t)(n->vpid01 + 1 + i);
+	i = n->vpid_next++ % VPID02_SLOTS;
+	n->vpid12[i] = vpid12;
+	seam_flush_vpid(n, (uint16_t)(n->vpid01 + 1 + i));
+	return (uint16_t)(n->vpid01 + 1 + i);
+}
