@@ -1,0 +1,274 @@
+/*
+ * 16550A. Received bytes below the trigger level are reported at once as a character timeout, as
+ * if four character times had passed.
+ */
+#include "dev/vuart.h"
+
+#include "dev/dev.h"
+#include "dev/platform.h"
+
+enum {
+	REG_DATA = 0, /* receive and transmit; divisor low while DLAB */
+	REG_IER = 1,  /* divisor high while DLAB */
+	REG_IIR = 2,  /* read; FCR when written */
+	REG_LCR = 3,
+	REG_MCR = 4,
+	REG_LSR = 5,
+	REG_MSR = 6,
+	REG_SCRATCH = 7
+};
+
+#define IER_RECEIVE  0x01
+#define IER_TRANSMIT 0x02
+#define IER_LINE     0x04
+#define IER_MODEM    0x08
+#define IER_MASK     0x0f
+
+#define IIR_NONE     0x01
+#define IIR_MODEM    0x00
+#define IIR_TRANSMIT 0x02
+#define IIR_RECEIVE  0x04
+#define IIR_LINE     0x06
+#define IIR_TIMEOUT  0x0c
+#define IIR_FIFO     0xc0
+
+#define FCR_ENABLE        0x01
+#define FCR_CLEAR_RECEIVE 0x02
+#define FCR_TRIGGER       0xc0
+#define FCR_MASK          (FCR_ENABLE | FCR_TRIGGER)
+
+#define LCR_DLAB 0x80
+
+#define MCR_DTR  0x01
+#define MCR_RTS  0x02
+#define MCR_OUT1 0x04
+#define MCR_OUT2 0x08 /* gates the interrupt line on a PC */
+#define MCR_LOOP 0x10
+#define MCR_MASK 0x1f
+
+#define LSR_DATA    0x01
+#define LSR_OVERRUN 0x02
+#define LSR_EMPTY   0x60 /* holding register and shift register */
+
+#define MSR_CTS         0x10
+#define MSR_DSR         0x20
+#define MSR_RI          0x40
+#define MSR_DCD         0x80
+#define MSR_DELTA_RI    0x04 /* set by the falling edge only */
+#define MSR_DELTA_SHIFT 4
+
+static unsigned trigger_level(const struct vuart *u)
+{
+	static const uint8_t level[4] = {1, 4, 8, 14};
+
+	return u->fcr & FCR_ENABLE ? level[u->fcr >> 6] : 1;
+}
+
+/* IIR bits 3:0: the pending interrupt of the highest priority. */
+static uint8_t pending(const struct vuart *u)
+{
+	if ((u->ier & IER_LINE) && u->overrun)
+		return IIR_LINE;
+	if ((u->ier & IER_RECEIVE) && u->count)
+		return u->count >= trigger_level(u) ? IIR_RECEIVE : IIR_TIMEOUT;
+	if ((u->ier & IER_TRANSMIT) && u->thr_event)
+		return IIR_TRANSMIT;
+	if ((u->ier & IER_MODEM) && u->msr_delta)
+		return IIR_MODEM;
+	return IIR_NONE;
+}
+
+static void update_irq(struct platform *p)
+{
+	const struct vuart *u = &p->uart;
+
+	platform_set_irq(p, VUART_IRQ, (u->mcr & MCR_OUT2) && pending(u) != IIR_NONE);
+}
+
+/* Modem status lines, high half of MSR. Outside loopback a terminal is always there. */
+static uint8_t modem_lines(const struct vuart *u)
+{
+	unsigned lines = 0;
+
+	if (!(u->mcr & MCR_LOOP))
+		return MSR_CTS | MSR_DSR | MSR_DCD;
+	lines |= u->mcr & MCR_RTS ? MSR_CTS : 0;
+	lines |= u->mcr & MCR_DTR ? MSR_DSR : 0;
+	lines |= u->mcr & MCR_OUT1 ? MSR_RI : 0;
+	lines |= u->mcr & MCR_OUT2 ? MSR_DCD : 0;
+	return (uint8_t)lines;
+}
+
+static void write_mcr(struct vuart *u, uint8_t value)
+{
+	unsigned before = modem_lines(u);
+	unsigned after, delta;
+
+	u->mcr = value & MCR_MASK;
+	after = modem_lines(u);
+	delta = (before ^ after) >> MSR_DELTA_SHIFT;
+	if (after & MSR_RI)
+		delta &= ~(unsigned)MSR_DELTA_RI;
+	u->msr_delta |= (uint8_t)delta;
+}
+
+static bool receive(struct vuart *u, uint8_t byte)
+{
+	unsigned room = u->fcr & FCR_ENABLE ? VUART_FIFO : 1;
+
+	if (u->count >= room)
+		return false;
+	u->fifo[(u->head + u->count) % VUART_FIFO] = byte;
+	u->count++;
+	return true;
+}
+
+static uint8_t read_data(struct vuart *u)
+{
+	uint8_t byte;
+
+	if (!u->count)
+		return 0;
+	byte = u->fifo[u->head % VUART_FIFO];
+	u->head = (uint8_t)((u->head + 1) % VUART_FIFO);
+	u->count--;
+	return byte;
+}
+
+static void write_data(struct platform *p, uint8_t byte)
+{
+	struct vuart *u = &p->uart;
+
+	if (!(u->mcr & MCR_LOOP))
+		dev_console(p, byte);
+	else if (!receive(u, byte))
+		u->overrun = true;
+	u->thr_event = true;
+}
+
+static void write_fcr(struct vuart *u, uint8_t value)
+{
+	bool toggled = (u->fcr ^ value) & FCR_ENABLE;
+
+	u->fcr = value & FCR_ENABLE ? value & FCR_MASK : 0;
+	if (toggled || (value & FCR_CLEAR_RECEIVE))
+		u->count = u->head = 0;
+}
+
+static void write_ier(struct vuart *u, uint8_t value)
+{
+	/* Enabling it while the transmitter is empty, which it always is, raises it. */
+	if ((value & ~u->ier) & IER_TRANSMIT)
+		u->thr_event = true;
+	u->ier = value & IER_MASK;
+}
+
+static uint8_t read_iir(struct vuart *u)
+{
+	uint8_t cause = pending(u);
+
+	if (cause == IIR_TRANSMIT)
+		u->thr_event = false;
+	return (uint8_t)(cause | (u->fcr & FCR_ENABLE ? IIR_FIFO : 0));
+}
+
+static uint8_t read_lsr(struct vuart *u)
+{
+	unsigned value = LSR_EMPTY;
+
+	value |= u->count ? LSR_DATA : 0;
+	value |= u->overrun ? LSR_OVERRUN : 0;
+	u->overrun = false;
+	return (uint8_t)value;
+}
+
+static uint8_t read_msr(struct vuart *u)
+{
+	uint8_t value = (uint8_t)(modem_lines(u) | u->msr_delta);
+
+	u->msr_delta = 0;
+	return value;
+}
+
+static void write_register(struct platform *p, unsigned reg, uint8_t value)
+{
+	struct vuart *u = &p->uart;
+
+	if (reg <= REG_IER && (u->lcr & LCR_DLAB)) {
+		u->divisor[reg] = value;
+		return;
+	}
+	switch (reg) {
+	case REG_DATA:
+		write_data(p, value);
+		break;
+	case REG_IER:
+		write_ier(u, value);
+		break;
+	case REG_IIR:
+		write_fcr(u, value);
+		break;
+	case REG_LCR:
+		u->lcr = value;
+		break;
+	case REG_MCR:
+		write_mcr(u, value);
+		break;
+	case REG_SCRATCH:
+		u->scratch = value;
+		break;
+	default: /* LSR and MSR are read-only */
+		break;
+	}
+}
+
+static uint8_t read_register(struct vuart *u, unsigned reg)
+{
+	if (reg <= REG_IER && (u->lcr & LCR_DLAB))
+		return u->divisor[reg];
+	switch (reg) {
+	case REG_DATA:
+		return read_data(u);
+	case REG_IER:
+		return u->ier;
+	case REG_IIR:
+		return read_iir(u);
+	case REG_LCR:
+		return u->lcr;
+	case REG_MCR:
+		return u->mcr;
+	case REG_LSR:
+		return read_lsr(u);
+	case REG_MSR:
+		return read_msr(u);
+	default:
+		return u->scratch;
+	}
+}
+
+void vuart_reset(struct platform *p)
+{
+	p->uart = (struct vuart){.divisor = {1, 0}};
+}
+
+bool vuart_io(struct platform *p, uint16_t port, bool write, unsigned size, uint32_t *value)
+{
+	unsigned reg = port & 7;
+
+	if (size != 1 || (port & ~7u) != VUART_PORT)
+		return false;
+	if (write)
+		write_register(p, reg, (uint8_t)*value);
+	else
+		*value = read_register(&p->uart, reg);
+	update_irq(p);
+	return true;
+}
+
+bool vuart_input(struct platform *p, uint8_t byte)
+{
+	if ((p->uart.mcr & MCR_LOOP) || !receive(&p->uart, byte))
+		return false;
+	update_irq(p);
+	return true;
+}
