@@ -139,6 +139,8 @@ static void write_data(struct platform *p, uint8_t byte)
 {
 	struct vuart *u = &p->uart;
 
+	u->thr_event = false; /* the line falls, so that an edge follows */
+	update_irq(p);
 	if (!(u->mcr & MCR_LOOP))
 		dev_console(p, byte);
 	else if (!receive(u, byte))
