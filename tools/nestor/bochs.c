@@ -8,6 +8,9 @@
 /* More than this makes Bochs itself give up. */
 #define MEMORY_LIMIT_MIB 2048
 
+/* It hands out memory in pieces of this size, the largest that it takes. */
+#define BLOCK (8ULL << 20)
+
 static const char *find_bochs(struct arena *a)
 {
 	const char *own = file_own_folder(a);
@@ -23,18 +26,36 @@ static const char *find_bochs(struct arena *a)
 	return NULL;
 }
 
-static const char *image_lines(
-	struct arena *a, const struct boot_plan *plan, const char *folder)
+/* The end of the highest image. */
+static uint64_t images_end(const struct boot_plan *plan)
 {
-	const char *lines = "";
+	uint64_t end = 0;
 
+	for (unsigned i = 0; i < BOOT_IMAGES; i++) {
+		const struct boot_image *image = &plan->images[i];
+
+		if (image->content.size && image->at + image->content.size > end)
+			end = image->at + image->content.size;
+	}
+	return end;
+}
+
+void bochs_adapt(struct boot_plan *plan)
+{
+	plan->memory = (plan->memory + BLOCK - 1) / BLOCK * BLOCK;
+	boot_touch_blocks(plan, (unsigned)((images_end(plan) + BLOCK - 1) / BLOCK));
+}
+
+/*
+ * Writes memory from address 0 to the last image as one sparse file: Bochs can load only one
+ * image that is larger than a block, and only from the first block on.
+ */
+static int write_ram(const char *path, const struct boot_plan *plan, struct error *e)
+{
 	for (unsigned i = 0; i < BOOT_IMAGES; i++)
-		if (plan->images[i].content.size)
-			lines = arena_format(a,
-				"%soptramimage%u: file=\"%s\", address=0x%llx\n", lines, i + 1,
-				machine_image_path(a, folder, i),
-				(unsigned long long)plan->images[i].at);
-	return lines;
+		if (file_write_at(path, plan->images[i].at, &plan->images[i].content, e))
+			return e->status;
+	return 0;
 }
 
 /* The configuration, for a machine whose runs repeat exactly. */
@@ -45,10 +66,10 @@ static const char *configuration(struct arena *a, const struct machine_config *c
 
 	return arena_format(a,
 		"cpu: model=corei7_skylake_x, count=%llu, ips=%llu, reset_on_triple_fault=0\n"
-		"memory: guest=%llu, host=%llu\n"
+		"memory: guest=%llu, host=%llu, block_size=%llu\n"
 		"romimage: file=\"%s/rom.bin\", address=0xffff0000\n"
 		"vgaromimage: file=\"%s/vga.bin\"\n"
-		"%s"
+		"optramimage1: file=\"%s/ram.bin\", address=0\n"
 		"display_library: sdl2\n"
 		"clock: sync=none, time0=1700000000\n"
 		"port_e9_hack: enabled=1\n"
@@ -62,14 +83,14 @@ static const char *configuration(struct arena *a, const struct machine_config *c
 		"debug: action=ignore\n"
 		"%s%s",
 		(unsigned long long)plan->cpus, (unsigned long long)config->ips, mib, mib,
-		folder, folder, image_lines(a, plan, folder), folder, folder,
+		BLOCK >> 10, folder, folder, folder, folder, folder,
 		config->option ? config->option : "", config->option ? "\n" : "");
 }
 
 int bochs_prepare(struct arena *a, const struct machine_config *config,
 	const struct boot_plan *plan, const char *folder, struct argv *v, struct error *e)
 {
-	static const char vga[512];
+	struct bytes vga = {arena_alloc(a, 512), 512};
 	const char *bochs = find_bochs(a);
 	const char *rc = arena_format(a, "%s/bochsrc", folder);
 	const char *debugger = arena_format(a, "%s/debugger", folder);
@@ -82,8 +103,9 @@ int bochs_prepare(struct arena *a, const struct machine_config *config,
 		return fail(e, STATUS_BAD_INPUT,
 			"the emulated machine has at most %dM of memory, but this needs %lluM",
 			MEMORY_LIMIT_MIB, (unsigned long long)(plan->memory >> 20));
-	if (file_write(arena_format(a, "%s/vga.bin", folder), vga, sizeof(vga), e) ||
-		file_write(rc, text, strlen(text), e) || file_write(debugger, "c\n", 2, e))
+	if (file_write(arena_format(a, "%s/vga.bin", folder), &vga, e) ||
+		file_write_text(rc, text, e) || file_write_text(debugger, "c\n", e) ||
+		write_ram(arena_format(a, "%s/ram.bin", folder), plan, e))
 		return e->status;
 	argv_add(v, bochs);
 	argv_add(v, "-q");

@@ -21,6 +21,11 @@ void boot_set_rom(struct arena *a, const struct rom_parameters *p, struct boot_p
 	bytes_put(&plan->rom, ROM_PARAMETERS + 16, 8, p->entry);
 }
 
+void boot_touch_blocks(struct boot_plan *plan, unsigned blocks)
+{
+	bytes_put(&plan->rom, ROM_PARAMETERS + 24, 4, blocks);
+}
+
 unsigned boot_memory_map(uint64_t memory, struct memory_range ranges[BOOT_RANGES])
 {
 	/* As QEMU's "pc" machine splits it; Bochs has less than that. */

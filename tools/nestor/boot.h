@@ -47,4 +47,10 @@ int boot_plan_nestor(struct arena *a, const struct scenario *s, const struct vm_
 int boot_plan_bare(struct arena *a, const struct scenario *s, const struct vm_files *files,
 	struct boot_plan *out, struct error *e);
 
+/*
+ * Makes the ROM read a byte of each of the first @blocks blocks of 8 MiB, in their order, before
+ * anything else.
+ */
+void boot_touch_blocks(struct boot_plan *plan, unsigned blocks);
+
 #endif

@@ -48,25 +48,44 @@ int file_read(struct arena *a, const char *path, const char *where, struct bytes
 	return status;
 }
 
-int file_write(const char *path, const void *content, size_t size, struct error *e)
+static int write_all(
+	const char *path, int flags, uint64_t offset, const struct bytes *b, struct error *e)
 {
-	int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+	int fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC | flags, 0644);
 	size_t done = 0;
 
 	if (fd < 0)
 		return fail(
 			e, STATUS_HOST_ERROR, "cannot create '%s': %s", path, strerror(errno));
-	while (done < size) {
-		ssize_t n = write(fd, (const char *)content + done, size - done);
+	while (done < b->size) {
+		ssize_t n = pwrite(fd, b->data + done, b->size - done, (off_t)(offset + done));
 
-		if (n < 0)
+		if (n <= 0)
 			break;
 		done += (size_t)n;
 	}
-	if (close(fd) < 0 || done < size)
+	if (close(fd) < 0 || done < b->size)
 		return fail(
 			e, STATUS_HOST_ERROR, "cannot write '%s': %s", path, strerror(errno));
 	return 0;
+}
+
+int file_write(const char *path, const struct bytes *content, struct error *e)
+{
+	return write_all(path, O_TRUNC, 0, content, e);
+}
+
+int file_write_text(const char *path, const char *text, struct error *e)
+{
+	struct bytes b = {(uint8_t *)(uintptr_t)text, strlen(text)};
+
+	return file_write(path, &b, e);
+}
+
+int file_write_at(
+	const char *path, uint64_t offset, const struct bytes *content, struct error *e)
+{
+	return write_all(path, 0, offset, content, e);
 }
 
 int file_make_temporary(struct arena *a, const char **out, struct error *e)

@@ -14,7 +14,12 @@ int file_read(struct arena *a, const char *path, const char *where, struct bytes
 	struct error *e);
 
 /* Creates or replaces @path with @content. */
-int file_write(const char *path, const void *content, size_t size, struct error *e);
+int file_write(const char *path, const struct bytes *content, struct error *e);
+int file_write_text(const char *path, const char *text, struct error *e);
+
+/* Writes @content at @offset of @path, which is created if need be; gaps read as zeroes. */
+int file_write_at(
+	const char *path, uint64_t offset, const struct bytes *content, struct error *e);
 
 /* Makes a fresh folder for temporary files and returns its path in @out. */
 int file_make_temporary(struct arena *a, const char **out, struct error *e);

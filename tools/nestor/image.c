@@ -39,8 +39,7 @@ static int add_file(
 {
 	m->menu = arena_format(m->a, "%s\t%s /boot/%s %s\n", m->menu,
 		*line == '\'' ? "module2" : line, name, *line == '\'' ? line : "");
-	return file_write(arena_format(m->a, "%s/boot/%s", m->folder, name), content->data,
-		content->size, m->e);
+	return file_write(arena_format(m->a, "%s/boot/%s", m->folder, name), content, m->e);
 }
 
 static int add_vm(struct image *m, const struct vm_config *vm, const struct vm_files *f)
@@ -86,8 +85,7 @@ static int fill(struct image *m, const struct place *l0, const struct vm_files *
 
 	if (make_folders(m) || file_read(m->a, l0->path, l0->where, &content, m->e))
 		return m->e->status;
-	if (file_write(arena_format(m->a, "%s/boot/nestor.elf", m->folder), content.data,
-		    content.size, m->e))
+	if (file_write(arena_format(m->a, "%s/boot/nestor.elf", m->folder), &content, m->e))
 		return m->e->status;
 	m->menu = arena_format(m->a,
 		"serial --unit=0 --speed=115200\n"
@@ -101,7 +99,7 @@ static int fill(struct image *m, const struct place *l0, const struct vm_files *
 		if (add_vm(m, &s->vms[i], &files[i]))
 			return m->e->status;
 	m->menu = arena_format(m->a, "%s}\n", m->menu);
-	return file_write(path, m->menu, strlen(m->menu), m->e);
+	return file_write_text(path, m->menu, m->e);
 }
 
 /* Runs grub-mkrescue on the folder. */
@@ -130,6 +128,7 @@ int image_make(struct arena *a, const struct options *o, const struct place *l0,
 	const char *work;
 	int status;
 
+	process_hold_signals();
 	if (file_make_temporary(a, &work, e))
 		return e->status;
 	m.folder = arena_format(a, "%s/iso", work);

@@ -72,36 +72,18 @@ void argv_add(struct argv *v, const char *item)
 		v->item[v->count++] = item;
 }
 
-const char *machine_image_path(struct arena *a, const char *folder, unsigned index)
-{
-	return arena_format(a, "%s/image%u.bin", folder, index);
-}
-
-static int write_images(
-	struct arena *a, const struct boot_plan *plan, const char *folder, struct error *e)
-{
-	for (unsigned i = 0; i < BOOT_IMAGES; i++) {
-		const struct bytes *b = &plan->images[i].content;
-
-		if (b->size &&
-			file_write(machine_image_path(a, folder, i), b->data, b->size, e))
-			return e->status;
-	}
-	return file_write(
-		arena_format(a, "%s/rom.bin", folder), plan->rom.data, plan->rom.size, e);
-}
-
 int machine_prepare(struct arena *a, const struct machine_config *config,
-	const struct boot_plan *plan, const char *folder, struct machine *m, struct error *e)
+	struct boot_plan *plan, const char *folder, struct machine *m, struct error *e)
 {
 	struct argv *v = arena_alloc(a, sizeof(*v));
 
-	if (write_images(a, plan, folder, e))
-		return e->status;
+	if (m->kind == MACHINE_BOCHS)
+		bochs_adapt(plan);
 	m->argv = v->item;
 	m->error_path = arena_format(a, "%s/machine.err", folder);
 	m->com1_path = arena_format(a, "%s/com1.txt", folder);
-	if (file_write(m->com1_path, "", 0, e))
+	if (file_write_text(m->com1_path, "", e) ||
+		file_write(arena_format(a, "%s/rom.bin", folder), &plan->rom, e))
 		return e->status;
 	if (m->kind == MACHINE_BOCHS)
 		return bochs_prepare(a, config, plan, folder, v, e);

@@ -21,7 +21,7 @@ void machine_choose(struct arena *a, enum machine_kind wanted, struct machine *m
 
 /* Writes the files to start @plan with into @folder, and sets argv and the paths. */
 int machine_prepare(struct arena *a, const struct machine_config *config,
-	const struct boot_plan *plan, const char *folder, struct machine *m, struct error *e);
+	struct boot_plan *plan, const char *folder, struct machine *m, struct error *e);
 
 /* Returns a line on how the machine ended, from its standard error: NULL if it says nothing. */
 const char *machine_last_words(struct arena *a, const struct machine *m);

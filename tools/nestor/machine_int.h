@@ -12,13 +12,13 @@ struct argv {
 
 void argv_add(struct argv *v, const char *item);
 
+/* Changes the plan as Bochs needs it. */
+void bochs_adapt(struct boot_plan *plan);
+
 int bochs_prepare(struct arena *a, const struct machine_config *config,
 	const struct boot_plan *plan, const char *folder, struct argv *v, struct error *e);
 
 int qemu_prepare(struct arena *a, const struct machine_config *config,
 	const struct boot_plan *plan, const char *folder, struct argv *v, struct error *e);
-
-/* The path of image @index, written by machine_prepare(). */
-const char *machine_image_path(struct arena *a, const char *folder, unsigned index);
 
 #endif

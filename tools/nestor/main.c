@@ -10,6 +10,7 @@
 #include "image.h"
 #include "machine.h"
 #include "options.h"
+#include "process.h"
 #include "session.h"
 
 /* Nestor's image: the one given, or the one that belongs to this program. */
@@ -39,7 +40,7 @@ static const char *l0_cmdline(struct arena *a, const struct options *o, enum mac
 		log_names[s->log], (unsigned long long)s->machine.ips / 1000);
 }
 
-static int run_in_folder(struct arena *a, const struct options *o, const struct boot_plan *plan,
+static int run_in_folder(struct arena *a, const struct options *o, struct boot_plan *plan,
 	struct machine *m, const char *folder, struct error *e)
 {
 	struct session_options session = {
@@ -79,6 +80,7 @@ static int run(struct arena *a, struct options *o, struct error *e)
 	if (folder && mkdir(folder, 0755) < 0 && errno != EEXIST)
 		return fail(e, STATUS_HOST_ERROR, "--keep: cannot create '%s': %s", folder,
 			strerror(errno));
+	process_hold_signals();
 	if (!folder && file_make_temporary(a, &folder, e))
 		return e->status;
 	status = run_in_folder(a, o, &plan, &m, folder, e);

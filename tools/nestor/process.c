@@ -3,12 +3,14 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/signalfd.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 static void watched_signals(sigset_t *set)
@@ -17,6 +19,14 @@ static void watched_signals(sigset_t *set)
 	sigaddset(set, SIGINT);
 	sigaddset(set, SIGTERM);
 	sigaddset(set, SIGHUP);
+}
+
+void process_hold_signals(void)
+{
+	sigset_t set;
+
+	watched_signals(&set);
+	sigprocmask(SIG_BLOCK, &set, NULL);
 }
 
 /* In the child: never returns. */
@@ -48,7 +58,6 @@ int process_start(
 	if (pipe2(ends, O_CLOEXEC) < 0)
 		return fail(e, STATUS_HOST_ERROR, "cannot make a pipe: %s", strerror(errno));
 	watched_signals(&set);
-	sigprocmask(SIG_BLOCK, &set, NULL);
 	p->signals = signalfd(-1, &set, SFD_CLOEXEC);
 	p->output = ends[0];
 	p->pid = fork();
@@ -61,38 +70,45 @@ int process_start(
 	return 0;
 }
 
-static void process_close(struct process *p)
+int process_end(struct process *p, int grace)
 {
-	sigset_t set;
+	struct timespec pause = {0, 10000000};
+	int how = 0;
 
-	close(p->output);
-	close(p->signals);
-	watched_signals(&set);
-	sigprocmask(SIG_UNBLOCK, &set, NULL);
-}
+	for (; grace > 0; grace -= 10) {
+		siginfo_t info = {0};
 
-void process_end(struct process *p)
-{
+		if (waitid(P_PID, (id_t)p->pid, &info, WEXITED | WNOWAIT | WNOHANG) < 0 ||
+			info.si_pid)
+			break;
+		nanosleep(&pause, NULL);
+	}
 	kill(-p->pid, SIGKILL);
 	kill(p->pid, SIGKILL);
-	while (waitpid(p->pid, NULL, 0) < 0 && errno == EINTR)
+	while (waitpid(p->pid, &how, 0) < 0 && errno == EINTR)
 		;
-	process_close(p);
+	close(p->output);
+	close(p->signals);
+	return how;
 }
 
 int process_run(const char *const *argv, const char *log, struct error *e)
 {
 	char buffer[4096];
 	struct process p;
-	int how = 0;
+	struct pollfd fds[2];
+	int how;
 
 	if (process_start(&p, argv, log, e))
 		return e->status;
-	while (read(p.output, buffer, sizeof(buffer)) > 0)
-		;
-	while (waitpid(p.pid, &how, 0) < 0 && errno == EINTR)
-		;
-	process_close(&p);
+	fds[0] = (struct pollfd){p.output, POLLIN, 0};
+	fds[1] = (struct pollfd){p.signals, POLLIN, 0};
+	while (poll(fds, 2, -1) >= 0 && !fds[1].revents)
+		if (fds[0].revents && read(p.output, buffer, sizeof(buffer)) <= 0)
+			break;
+	how = process_end(&p, fds[1].revents ? 0 : 10000);
+	if (fds[1].revents)
+		return fail(e, STATUS_INTERRUPTED, "interrupted");
 	if (WIFEXITED(how) && WEXITSTATUS(how) == 0)
 		return 0;
 	return fail(e, STATUS_HOST_ERROR, "%s failed", argv[0]);

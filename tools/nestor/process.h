@@ -10,8 +10,14 @@
 struct process {
 	pid_t pid;
 	int output;  /* reads its standard output */
-	int signals; /* a signalfd of SIGINT, SIGTERM and SIGHUP to us, which are blocked */
+	int signals; /* readable when we were told to end */
 };
+
+/*
+ * Holds back SIGINT, SIGTERM and SIGHUP from now on, so that no process or temporary folder
+ * stays behind: process_start() makes them readable.
+ */
+void process_hold_signals(void);
 
 /*
  * Starts @argv in a process group of its own, without input, with its standard error in the
@@ -20,10 +26,13 @@ struct process {
 int process_start(
 	struct process *p, const char *const *argv, const char *error_path, struct error *e);
 
-/* Kills what still runs of it, waits for it, and unblocks the signals. */
-void process_end(struct process *p);
+/*
+ * Lets it end by itself for @grace milliseconds, kills what still runs of it, and returns
+ * waitpid()'s status.
+ */
+int process_end(struct process *p, int grace);
 
-/* Runs @argv to its end, its output and errors to the file @log; fails unless it succeeds. */
+/* Runs @argv to its end, its errors to the file @log; fails unless it succeeds. */
 int process_run(const char *const *argv, const char *log, struct error *e);
 
 #endif

@@ -2,17 +2,21 @@
 #include "file.h"
 #include "machine_int.h"
 
-static void add_images(
-	struct arena *a, const struct boot_plan *plan, const char *folder, struct argv *v)
+static int add_images(struct arena *a, const struct boot_plan *plan, const char *folder,
+	struct argv *v, struct error *e)
 {
 	for (unsigned i = 0; i < BOOT_IMAGES; i++) {
+		const char *path = arena_format(a, "%s/image%u.bin", folder, i);
+
 		if (!plan->images[i].content.size)
 			continue;
+		if (file_write(path, &plan->images[i].content, e))
+			return e->status;
 		argv_add(v, "-device");
-		argv_add(v, arena_format(a, "loader,file=%s,addr=0x%llx,force-raw=on",
-				    machine_image_path(a, folder, i),
+		argv_add(v, arena_format(a, "loader,file=%s,addr=0x%llx,force-raw=on", path,
 				    (unsigned long long)plan->images[i].at));
 	}
+	return 0;
 }
 
 int qemu_prepare(struct arena *a, const struct machine_config *config,
@@ -42,8 +46,7 @@ int qemu_prepare(struct arena *a, const struct machine_config *config,
 	argv_add(v, arena_format(a, "%s/rom.bin", folder));
 	argv_add(v, "-serial");
 	argv_add(v, arena_format(a, "file:%s/com1.txt", folder));
-	add_images(a, plan, folder, v);
 	if (config->option)
 		argv_add(v, config->option);
-	return 0;
+	return add_images(a, plan, folder, v, e);
 }

@@ -1,7 +1,7 @@
 /*
  * The 64 KiB ROM at the top of memory that replaces a BIOS on emulated machines. Memory already
  * holds all images; this takes the CPU from the reset vector to protected mode (or, with page
- * tables, to 64-bit mode) and jumps to the entry point. The tool fills in ROM_PARAMETERS (boot.h).
+ * tables, to 64-bit mode) and jumps to the entry point. The tool fills in ROM_PARAMETERS (boot.c).
  *
  * A second start of the machine, which is a reset, ends it: it says so on the debug console the
  * way Nestor does (channel 1, a control record), then writes "Shutdown" to Bochs' port.
@@ -55,7 +55,17 @@ protected:
 	mov %eax, %gs
 	mov %eax, %ss
 	mov $BASE + (parameters - _start), %ebp
-	mov 12(%ebp), %ecx
+	/*
+	 * Bochs gives memory to the guest in blocks of 8 MiB as they are first touched, but
+	 * loads an image into one contiguous piece: touch the image's blocks in their order.
+	 */
+	mov 24(%ebp), %ecx
+	xor %edi, %edi
+	jecxz 2f
+1:	mov (%edi), %al
+	add $0x800000, %edi
+	loop 1b
+2:	mov 12(%ebp), %ecx
 	test %ecx, %ecx
 	jnz long_mode
 	mov 0(%ebp), %eax
@@ -106,7 +116,7 @@ shutdown:
 
 	.org 0xff00			/* struct rom_parameters */
 parameters:
-	.fill 24, 1, 0
+	.fill 28, 1, 0
 
 	.org 0xfff0
 	.code16
