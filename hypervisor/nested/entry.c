@@ -98,6 +98,12 @@ static struct l1_loaded l1_loaded_values(const struct nvmcs *v)
 static void commit(struct nested *n, struct nvmcs *v)
 {
 	struct l1_loaded l = l1_loaded_values(v);
+	uint32_t proc = (uint32_t)v->f[FID_PROC_CONTROLS];
+
+	/* The windows need no merge; the other controls decide what else is merged. */
+	if ((proc ^ v->merged_proc) & ~(PROC_INTR_WINDOW | PROC_NMI_WINDOW))
+		v->dirty |= GROUP_CTL;
+	v->merged_proc = proc;
 
 	seam_use_vmcs02(n, v);
 	if ((v->dirty & GROUP_CTL) || (uses_ept(v) && !v->root)) {
@@ -109,8 +115,8 @@ static void commit(struct nested *n, struct nvmcs *v)
 	merge_controls_hot(n, v);
 	merge_msr_bitmap(n, v);
 	if (v->dirty & GROUP_RARE)
-		seam_write_rare(v);
-	seam_write_hot(v);
+		seam_write_rare(n, v);
+	seam_write_hot(n, v);
 	seam_vmwrite(FID_GUEST_DR7, l.dr7);
 	seam_vmwrite(FID_GUEST_DEBUGCTL, l.debugctl);
 	seam_vmwrite(FID_GUEST_PAT, l.pat);

@@ -168,7 +168,7 @@ static void save_guest(struct nested *n, struct nvmcs *v)
 {
 	uint32_t exit = (uint32_t)v->f[FID_EXIT_CONTROLS];
 
-	seam_read_hot(v);
+	seam_read_hot(n, v);
 	v->rare_in_02 = true;
 	if (exit & EXIT_SAVE_DEBUG) {
 		v->f[FID_GUEST_DR7] = seam_vmread(FID_GUEST_DR7);
@@ -257,15 +257,13 @@ static enum nested_verdict ept_violation(struct nested *n, struct nvmcs *v)
 	uint64_t qualification;
 	uint32_t reason;
 
-	switch (vept_handle(n, v->root, gpa, hardware, &qualification, &n->mmio)) {
+	switch (vept_handle(n, v->root, gpa, hardware, &qualification)) {
 	case VEPT_FILLED:
 		if ((hardware & QUAL_NMI_UNBLOCKING) &&
 			!(seam_vmread(FID_IDT_VECTORING_INFO) & INTR_INFO_VALID))
 			seam_vmwrite(FID_GUEST_INTERRUPTIBILITY,
 				seam_vmread(FID_GUEST_INTERRUPTIBILITY) | INTERRUPTIBILITY_NMI);
 		return NESTED_RESUME;
-	case VEPT_NOT_RAM:
-		return NESTED_MMIO;
 	case VEPT_VIOLATION:
 		reason = EXIT_EPT_VIOLATION;
 		break;

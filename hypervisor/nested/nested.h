@@ -34,6 +34,7 @@ struct nvmcs {
 	bool timer_on;        /* L1's preemption timer was armed at the last entry */
 	uint8_t dirty;        /* groups whose values in f have not reached VMCS02 */
 	uint8_t unchecked;    /* CHK_* groups of entry checks that must run */
+	uint32_t merged_proc; /* primary controls that VMCS02 was merged for */
 	uint16_t vpid02;
 	uint64_t check_context; /* of the last entry, see nested_check_context */
 	uint32_t timer02;       /* what VMCS02 was loaded with */
@@ -98,7 +99,6 @@ struct nested {
 	bool run_pending; /* L2 has been entered by L1 but not yet by hardware */
 	bool l2_wait_sipi; /* L2 entered in the wait-for-SIPI activity state: no hardware entry */
 	uint64_t vmxon_gpa;
-	struct gpa_l1 mmio; /* with NESTED_MMIO */
 	struct nvmcs *cur;  /* current VMCS of L1, or NULL */
 	uint64_t use_counter;
 	uint64_t feature_control; /* IA32_FEATURE_CONTROL of L1 */
@@ -129,8 +129,7 @@ void nested_vmx_insn(struct nested *n, uint32_t exit_reason);
 enum nested_verdict {
 	NESTED_L1,     /* delivered to L1: VMCS01 is current, with L1's state loaded */
 	NESTED_L0,     /* L0 has to handle it for L2; VMCS02 is current */
-	NESTED_RESUME, /* handled: deliver an interrupted event again and resume L2 */
-	NESTED_MMIO    /* L2 accessed n->mmio, device memory of L1 */
+	NESTED_RESUME /* handled: deliver an interrupted event again and resume L2 */
 };
 
 /* VMCS02 is current and L2 exited. */

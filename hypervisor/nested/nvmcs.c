@@ -31,7 +31,7 @@ void nvmcs_sync_rare(struct nested *n, struct nvmcs *v)
 	if (!v->rare_in_02)
 		return;
 	seam_use_vmcs02(n, v);
-	seam_read_rare(v);
+	seam_read_rare(n, v);
 	seam_use_vmcs01(n);
 	v->rare_in_02 = false;
 }

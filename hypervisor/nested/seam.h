@@ -32,10 +32,10 @@ void seam_vmwrite(enum vmcs_fid fid, uint64_t value);
  * Copies of field lists between the current VMCS and v->f, straight-line code from the field
  * table. Fields the machine does not have are left alone.
  */
-void seam_read_hot(struct nvmcs *v);         /* GROUP_HOT of VMCS02 -> VMCS12 */
-void seam_read_rare(struct nvmcs *v);        /* GROUP_RARE */
-void seam_write_hot(const struct nvmcs *v);  /* GROUP_HOT of VMCS12 -> VMCS02 */
-void seam_write_rare(const struct nvmcs *v); /* GROUP_RARE */
+void seam_read_hot(struct nested *n, struct nvmcs *v);         /* GROUP_HOT of VMCS02 -> VMCS12 */
+void seam_read_rare(struct nested *n, struct nvmcs *v);        /* GROUP_RARE */
+void seam_write_hot(struct nested *n, const struct nvmcs *v);  /* GROUP_HOT of VMCS12 -> VMCS02 */
+void seam_write_rare(struct nested *n, const struct nvmcs *v); /* GROUP_RARE */
 
 /*
  * Shadow VMCS of v <-> VMCS12. Which VMCS is current afterwards is undefined. The read fetches the
@@ -59,9 +59,6 @@ void seam_shadow_select(struct nested *n, const struct nvmcs *v);
  * VM entry.
  */
 void seam_load_l1(struct nested *n, const struct nvmcs *v, const struct l2_leftover *l2);
-
-/* VMCLEAR of VMCS02 and shadow VMCS of v and their reset to the state of a new VMCS. */
-void seam_nvmcs_reset(struct nested *n, struct nvmcs *v);
 
 /* ---- L1's memory ---- */
 

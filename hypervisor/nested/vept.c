@@ -244,8 +244,10 @@ static enum vept_result walk_ept12(
 
 	w->gpa = gpa;
 	w->perms = EPT_RWX;
-	if (gpa >> 48) /* beyond a 4-level walk, SDM 28.2.2 */
-		return w->perms = 0, VEPT_VIOLATION;
+	if (gpa >> 48) { /* beyond a 4-level walk, SDM 28.2.2 */
+		w->perms = 0;
+		return VEPT_VIOLATION;
+	}
 	for (unsigned level = ROOT_LEVEL;; level--) {
 		uint64_t entry;
 
@@ -350,7 +352,7 @@ static void fill(struct nested *n, struct vept_root *root, const struct walk *w,
 }
 
 enum vept_result vept_handle(struct nested *n, struct vept_root *root, struct gpa_l2 gpa,
-	uint64_t hardware_qualification, uint64_t *qualification, struct gpa_l1 *l1)
+	uint64_t hardware_qualification, uint64_t *qualification)
 {
 	struct walk w;
 	enum vept_result r = walk_ept12(n, root->eptp12, gpa.v, &w);
@@ -366,9 +368,10 @@ enum vept_result vept_handle(struct nested *n, struct vept_root *root, struct gp
 		return VEPT_VIOLATION;
 	if (root->eptp12 & EPTP_AD)
 		update_ad(n, &w, need & EPT_WRITE);
-	*l1 = walk_target(&w);
-	if (!seam_l1_translate(n, *l1, &hpa, &size01))
-		return VEPT_NOT_RAM;
+	if (!seam_l1_translate(n, walk_target(&w), &hpa, &size01)) {
+		hpa.v = n->vm->vept.void_hpa;
+		size01 = PAGE_SIZE;
+	}
 	fill(n, root, &w, hpa, size01);
 	return VEPT_FILLED;
 }

@@ -48,6 +48,7 @@ struct vept {
 	struct vept_pages *pages;
 	struct vept_table *table;
 	uint64_t pages_hpa; /* of pages[0]; contiguous */
+	uint64_t void_hpa; /* a page of the VM, mapped where L1 gives L2 what is no RAM of L1 */
 	uint32_t count;
 	uint32_t free; /* list of unused tables */
 	uint32_t in_use;
@@ -62,7 +63,6 @@ enum vept_result {
 	VEPT_FILLED,    /* EPT02 has the translation now: resume L2 */
 	VEPT_VIOLATION, /* EPT12 forbids it: deliver to L1, *qualification is complete */
 	VEPT_MISCONFIG, /* an EPT12 entry is malformed: deliver to L1 */
-	VEPT_NOT_RAM    /* EPT12 allows it, *l1 is no RAM of L1: emulate the access */
 };
 
 /* Empty; pages, table, count, pages_hpa, maxphyaddr and the two capabilities must be set. */
@@ -76,7 +76,7 @@ struct vept_root *vept_root_get(struct nested *n, uint64_t eptp12);
  * and fill EPT02 when EPT12 allows the access.
  */
 enum vept_result vept_handle(struct nested *n, struct vept_root *root, struct gpa_l2 gpa,
-	uint64_t hardware_qualification, uint64_t *qualification, struct gpa_l1 *l1);
+	uint64_t hardware_qualification, uint64_t *qualification);
 
 /* Read-only walk for L0's own accesses to L2 memory; false when not mapped with `access` (1 read,
  * 2 write, 4 execute). */

@@ -1,0 +1,42 @@
+/*
+ * The virtual VT-x of L1 on real hardware: what the exit and entry paths of vm/ call for it.
+ */
+#ifndef NESTOR_VM_NESTED_GLUE_H
+#define NESTOR_VM_NESTED_GLUE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct nested_l0_controls;
+struct vm;
+struct vcpu;
+
+/* Bytes that a VM with VT-x needs in its pool for it; config must be set. */
+uint64_t nested_glue_pool_need(const struct vm *vm);
+
+/* Prepares vm->nested_vm, whose caps are set. False: the VM's pool is too small. */
+bool nested_glue_create(struct vm *vm);
+
+/* What VMCS01 is set to; once, before the first entry. vm->msr_bitmap is filled. */
+void nested_glue_controls(struct vm *vm, const struct nested_l0_controls *l0);
+
+/* The vCPU's share. False: the pool is too small. */
+bool nested_glue_vcpu_create(struct vcpu *vcpu);
+
+/*
+ * An exit of L2; VMCS02 is current. True when nothing is left to do (VMCS01 may be current now);
+ * false when L0's ordinary handler has to run, on VMCS02.
+ */
+bool nested_glue_exit(struct vcpu *vcpu, uint32_t reason);
+
+/* L1's VM entry made L2 run next. */
+void nested_glue_entered(struct vcpu *vcpu);
+
+/*
+ * Before an entry into L2 while an interrupt or NMI waits for L1. True when that is settled (L1
+ * is next, or L2 will exit at once: vcpu->deferred); false when L2 itself has to take the event.
+ */
+bool nested_glue_irq(struct vcpu *vcpu);
+bool nested_glue_nmi(struct vcpu *vcpu);
+
+#endif
