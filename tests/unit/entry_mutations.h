@@ -1,6 +1,6 @@
 /*
  * For each row of the VM-entry checks a change of a golden VMCS12 that it, and no earlier row,
- * refuses. Include fake_seam.h first.
+ * refuses. Include fake_memory.h or fake_seam.h first.
  */
 #ifndef NESTOR_TESTS_ENTRY_MUTATIONS_H
 #define NESTOR_TESTS_ENTRY_MUTATIONS_H

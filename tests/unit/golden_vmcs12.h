@@ -1,6 +1,6 @@
 /*
  * VMCS12s that pass every VM-entry check, for tests to start from, and capabilities under which
- * all features can be used. Include fake_seam.h first.
+ * all features can be used. Include fake_memory.h or fake_seam.h first.
  */
 #ifndef NESTOR_TESTS_GOLDEN_VMCS12_H
 #define NESTOR_TESTS_GOLDEN_VMCS12_H

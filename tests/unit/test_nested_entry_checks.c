@@ -2,7 +2,7 @@
  * VM-entry checks: golden VMCS12s pass, and for each row of the tables one mutation that it, and
  * no earlier row, refuses.
  */
-#include "fake_seam.h"
+#include "fake_memory.h"
 #include "entry_mutations.h"
 #include "golden_vmcs12.h"
 

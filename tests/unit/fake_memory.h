@@ -1,0 +1,155 @@
+/*
+ * The part of nested/'s seam that is L1's memory and MSRs, for unit tests: RAM is an array, and
+ * calls that have an effect outside are recorded. Include it in exactly one file of a test
+ * program; fake_reset() starts each test. fake_seam.h has the rest of the seam.
+ */
+#ifndef NESTOR_TESTS_FAKE_MEMORY_H
+#define NESTOR_TESTS_FAKE_MEMORY_H
+
+#include <stdarg.h>
+#include <stddef.h>
+#include <setjmp.h>
+#include <stdint.h>
+#include <cmocka.h>
+#include <string.h>
+
+#include "nested/seam.h"
+#include "spec/vmx.h"
+
+#define FAKE_RAM_SIZE  (32u << 20)
+#define FAKE_CALLS_MAX 256
+#define FAKE_MSRS_MAX  32
+
+struct fake_call {
+	const char *name;
+	uint64_t a, b;
+};
+
+struct fake_msr {
+	uint32_t index;
+	uint64_t value;
+};
+
+struct fake {
+	struct fake_call calls[FAKE_CALLS_MAX];
+	unsigned call_count; /* also counts those beyond the array */
+	struct fake_msr msrs[FAKE_MSRS_MAX];
+	unsigned msr_count;
+	/* L1's RAM: reads and writes through the seam; pages handed out as pointers are not seen */
+	unsigned reads, writes;
+	unsigned char ram[FAKE_RAM_SIZE] __attribute__((aligned(4096)));
+};
+
+static struct fake fake;
+
+static inline void fake_reset(void)
+{
+	memset(&fake, 0, sizeof(fake));
+}
+
+static inline void fake_record(const char *name, uint64_t a, uint64_t b)
+{
+	if (fake.call_count < FAKE_CALLS_MAX)
+		fake.calls[fake.call_count] = (struct fake_call){name, a, b};
+	fake.call_count++;
+}
+
+/* How often a function was called since the reset. */
+static inline unsigned fake_called(const char *name)
+{
+	unsigned count = 0;
+
+	for (unsigned i = 0; i < fake.call_count && i < FAKE_CALLS_MAX; i++)
+		count += strcmp(fake.calls[i].name, name) == 0;
+	return count;
+}
+
+/* Its last call, NULL when there was none. */
+static inline const struct fake_call *fake_last(const char *name)
+{
+	const struct fake_call *last = NULL;
+
+	for (unsigned i = 0; i < fake.call_count && i < FAKE_CALLS_MAX; i++)
+		if (strcmp(fake.calls[i].name, name) == 0)
+			last = &fake.calls[i];
+	return last;
+}
+
+static inline bool fake_is_ram(uint64_t gpa, uint64_t len)
+{
+	return gpa < FAKE_RAM_SIZE && len <= FAKE_RAM_SIZE - gpa;
+}
+
+static inline uint64_t fake_read64(uint64_t gpa)
+{
+	uint64_t value;
+
+	assert_true(fake_is_ram(gpa, sizeof(value)));
+	memcpy(&value, fake.ram + gpa, sizeof(value));
+	return value;
+}
+
+static inline void fake_write64(uint64_t gpa, uint64_t value)
+{
+	assert_true(fake_is_ram(gpa, sizeof(value)));
+	memcpy(fake.ram + gpa, &value, sizeof(value));
+}
+
+static inline uint32_t fake_read32(uint64_t gpa)
+{
+	uint32_t value;
+
+	assert_true(fake_is_ram(gpa, sizeof(value)));
+	memcpy(&value, fake.ram + gpa, sizeof(value));
+	return value;
+}
+
+static inline void fake_write32(uint64_t gpa, uint32_t value)
+{
+	assert_true(fake_is_ram(gpa, sizeof(value)));
+	memcpy(fake.ram + gpa, &value, sizeof(value));
+}
+
+/* Gives L1 an MSR; others fault. */
+static inline void fake_set_msr(uint32_t index, uint64_t value)
+{
+	for (unsigned i = 0; i < fake.msr_count; i++) {
+		if (fake.msrs[i].index == index) {
+			fake.msrs[i].value = value;
+			return;
+		}
+	}
+	assert_true(fake.msr_count < FAKE_MSRS_MAX);
+	fake.msrs[fake.msr_count++] = (struct fake_msr){index, value};
+}
+
+/* ---- L1's memory ---- */
+
+int seam_l1_read(struct nested *n, struct gpa_l1 a, void *dst, uint32_t len)
+{
+	(void)n;
+	fake.reads++;
+	if (!fake_is_ram(a.v, len))
+		return -1;
+	memcpy(dst, fake.ram + a.v, len);
+	return 0;
+}
+
+int seam_l1_write(struct nested *n, struct gpa_l1 a, const void *src, uint32_t len)
+{
+	(void)n;
+	fake.writes++;
+	fake_record(__func__, a.v, len);
+	if (!fake_is_ram(a.v, len))
+		return -1;
+	memcpy(fake.ram + a.v, src, len);
+	return 0;
+}
+
+void *seam_l1_page(struct nested *n, struct gpa_l1 a)
+{
+	(void)n;
+	return (a.v & PAGE_MASK) == 0 && fake_is_ram(a.v, PAGE_SIZE) ? fake.ram + a.v : NULL;
+}
+
+#endif

@@ -1,0 +1,388 @@
+/*
+ * Walks of L1's own paging: each mode, rights, reserved bits, flags, and accesses across pages.
+ */
+#include "fake_memory.h"
+#include "nested/paging.h"
+
+#define P  0x1ull
+#define W  0x2ull
+#define U  0x4ull
+#define A  0x20ull
+#define D  0x40ull
+#define PS 0x80ull
+#define XD (1ull << 63)
+
+/* Tables in L1's RAM. */
+#define ROOT 0x10000ull
+#define PDPT 0x11000ull
+#define PD   0x12000ull
+#define PT   0x13000ull
+#define DATA 0x200000ull
+
+#define LINEAR 0xffff888000403010ull /* slots 273, 0, 2, 3 */
+
+static struct paging_state s;
+static struct gpa_l1 out;
+static uint32_t error;
+
+static int setup(void **state)
+{
+	(void)state;
+	fake_reset();
+	s = (struct paging_state){
+		.cr0 = CR0_PG | CR0_PE | CR0_WP,
+		.cr3 = ROOT | 0x18, /* PWT and PCD are ignored */
+		.cr4 = CR4_PAE,
+		.efer = EFER_LME | EFER_LMA | EFER_NXE,
+		.maxphyaddr = 46,
+	};
+	fake_write64(ROOT + 273 * 8, PDPT | P | W | U);
+	fake_write64(PDPT, PD | P | W | U);
+	fake_write64(PD + 2 * 8, PT | P | W | U);
+	fake_write64(PT + 3 * 8, DATA | P | W | U);
+	return 0;
+}
+
+/* 32-bit paging: 0x00c03010 is slots 3, 3. */
+static void use_32bit(void)
+{
+	fake_reset();
+	s.cr4 = 0;
+	s.efer = 0;
+	s.cr3 = ROOT;
+	fake_write32(ROOT + 3 * 4, (uint32_t)(PT | P | W | U));
+	fake_write32(PT + 3 * 4, (uint32_t)(DATA | P | W | U));
+}
+
+/* PAE paging: 0x40403010 is slots 1, 2, 3. */
+static void use_pae(void)
+{
+	fake_reset();
+	s.cr4 = CR4_PAE;
+	s.efer = EFER_NXE;
+	s.cr3 = ROOT + 0x20;
+	fake_write64(ROOT + 0x20 + 8, PD | P);
+	fake_write64(PD + 2 * 8, PT | P | W | U);
+	fake_write64(PT + 3 * 8, DATA | P | W | U);
+}
+
+static void expect_mapped(uint64_t linear, uint32_t access, uint64_t gpa)
+{
+	if (!paging_walk(NULL, &s, linear, access, &out, &error))
+		fail_msg("fault %#x at %#lx", error, linear);
+	assert_true(out.v == gpa);
+}
+
+static void expect_fault(uint64_t linear, uint32_t access, uint32_t code)
+{
+	assert_false(paging_walk(NULL, &s, linear, access, &out, &error));
+	assert_int_equal(error, code);
+}
+
+static void without_paging_addresses_are_physical(void **state)
+{
+	(void)state;
+	s.cr0 = CR0_PE;
+	s.cr3 = 0xdead;
+	expect_mapped(0x123456, PAGING_WRITE, 0x123456);
+	expect_mapped(0xfffffff0, PAGING_READ, 0xfffffff0);
+	assert_int_equal(fake.reads, 0);
+}
+
+static void four_level_paging_maps_pages_of_three_sizes(void **state)
+{
+	(void)state;
+	expect_mapped(LINEAR, PAGING_READ, DATA + 0x10);
+	fake_write64(PD + 2 * 8, 0x600000 | P | W | PS);
+	expect_mapped(LINEAR, PAGING_READ, 0x603010);
+	fake_write64(PDPT, 0x40000000 | P | W | PS);
+	expect_mapped(LINEAR, PAGING_READ, 0x40403010);
+}
+
+static void a_large_pages_pat_bit_is_no_address_bit(void **state)
+{
+	(void)state;
+	fake_write64(PD + 2 * 8, 0x600000 | P | W | PS | 1ull << 12);
+	expect_mapped(LINEAR, PAGING_READ, 0x603010);
+}
+
+static void absent_entries_fault_without_the_present_bit(void **state)
+{
+	(void)state;
+	fake_write64(PT + 3 * 8, DATA | W | U);
+	expect_fault(LINEAR, PAGING_READ, 0);
+	expect_fault(LINEAR, PAGING_WRITE, PF_WRITE);
+	expect_fault(LINEAR, PAGING_FETCH, PF_FETCH);
+	s.cpl = 3;
+	expect_fault(LINEAR, PAGING_READ, PF_USER);
+	fake_write64(ROOT + 273 * 8, 0);
+	expect_fault(LINEAR, PAGING_READ, PF_USER);
+}
+
+static void reserved_bits_fault(void **state)
+{
+	(void)state;
+	fake_write64(PT + 3 * 8, DATA | P | 1ull << 46);
+	expect_fault(LINEAR, PAGING_READ, PF_PRESENT | PF_RESERVED);
+	fake_write64(PT + 3 * 8, DATA | P | 1ull << 52);
+	expect_mapped(LINEAR, PAGING_READ, DATA + 0x10);
+	s.efer &= ~EFER_NXE;
+	fake_write64(PT + 3 * 8, DATA | P | XD);
+	expect_fault(LINEAR, PAGING_READ, PF_PRESENT | PF_RESERVED);
+	fake_write64(PD + 2 * 8, 0x602000 | P | PS);
+	expect_fault(LINEAR, PAGING_READ, PF_PRESENT | PF_RESERVED);
+	fake_write64(PDPT, 0x40200000 | P | PS);
+	expect_fault(LINEAR, PAGING_READ, PF_PRESENT | PF_RESERVED);
+	fake_write64(ROOT + 273 * 8, PDPT | P | PS);
+	expect_fault(LINEAR, PAGING_READ, PF_PRESENT | PF_RESERVED);
+}
+
+static void write_protection_binds_the_supervisor_with_wp(void **state)
+{
+	(void)state;
+	fake_write64(PDPT, PD | P | U);
+	expect_fault(LINEAR, PAGING_WRITE, PF_PRESENT | PF_WRITE);
+	s.cr0 &= ~CR0_WP;
+	expect_mapped(LINEAR, PAGING_WRITE, DATA + 0x10);
+	s.cpl = 3;
+	expect_fault(LINEAR, PAGING_WRITE, PF_PRESENT | PF_WRITE | PF_USER);
+	expect_mapped(LINEAR, PAGING_READ, DATA + 0x10);
+}
+
+static void users_need_user_rights_at_every_level(void **state)
+{
+	(void)state;
+	s.cpl = 3;
+	expect_mapped(LINEAR, PAGING_WRITE, DATA + 0x10);
+	fake_write64(PD + 2 * 8, PT | P | W);
+	expect_fault(LINEAR, PAGING_READ, PF_PRESENT | PF_USER);
+	expect_mapped(LINEAR, PAGING_IMPLICIT, DATA + 0x10);
+	s.cpl = 2;
+	expect_mapped(LINEAR, PAGING_READ, DATA + 0x10);
+}
+
+static void smap_guards_user_pages_unless_ac_is_set(void **state)
+{
+	(void)state;
+	s.cr4 |= CR4_SMAP;
+	expect_fault(LINEAR, PAGING_READ, PF_PRESENT);
+	s.cr0 &= ~CR0_WP;
+	expect_fault(LINEAR, PAGING_WRITE, PF_PRESENT | PF_WRITE);
+	s.rflags_ac = true;
+	expect_mapped(LINEAR, PAGING_READ, DATA + 0x10);
+	expect_fault(LINEAR, PAGING_IMPLICIT, PF_PRESENT);
+	s.rflags_ac = false;
+	expect_mapped(LINEAR, PAGING_FETCH, DATA + 0x10);
+	s.cpl = 3;
+	expect_mapped(LINEAR, PAGING_READ, DATA + 0x10);
+}
+
+static void smep_and_execute_disable_stop_fetches(void **state)
+{
+	(void)state;
+	s.cr4 |= CR4_SMEP;
+	expect_fault(LINEAR, PAGING_FETCH, PF_PRESENT | PF_FETCH);
+	s.cpl = 3;
+	expect_mapped(LINEAR, PAGING_FETCH, DATA + 0x10);
+	fake_write64(PDPT, PD | P | W | U | XD);
+	expect_fault(LINEAR, PAGING_FETCH, PF_PRESENT | PF_FETCH | PF_USER);
+	expect_mapped(LINEAR, PAGING_READ, DATA + 0x10);
+}
+
+static void fetches_are_told_only_where_the_cpu_can_refuse_them(void **state)
+{
+	(void)state;
+	fake_write64(PT + 3 * 8, 0);
+	s.efer &= ~EFER_NXE;
+	expect_fault(LINEAR, PAGING_FETCH, 0);
+	s.cr4 |= CR4_SMEP;
+	expect_fault(LINEAR, PAGING_FETCH, PF_FETCH);
+}
+
+static void accesses_set_accessed_and_dirty_flags(void **state)
+{
+	(void)state;
+	expect_mapped(LINEAR, PAGING_READ, DATA + 0x10);
+	assert_true(fake_read64(ROOT + 273 * 8) == (PDPT | P | W | U | A));
+	assert_true(fake_read64(PDPT) == (PD | P | W | U | A));
+	assert_true(fake_read64(PD + 2 * 8) == (PT | P | W | U | A));
+	assert_true(fake_read64(PT + 3 * 8) == (DATA | P | W | U | A));
+	expect_mapped(LINEAR, PAGING_WRITE, DATA + 0x10);
+	assert_true(fake_read64(PD + 2 * 8) == (PT | P | W | U | A));
+	assert_true(fake_read64(PT + 3 * 8) == (DATA | P | W | U | A | D));
+}
+
+static void refused_accesses_set_no_flags(void **state)
+{
+	(void)state;
+	fake_write64(PT + 3 * 8, DATA | P);
+	expect_fault(LINEAR, PAGING_WRITE, PF_PRESENT | PF_WRITE);
+	assert_true(fake_read64(ROOT + 273 * 8) == (PDPT | P | W | U));
+	assert_true(fake_read64(PT + 3 * 8) == (DATA | P));
+}
+
+static void tables_outside_ram_read_as_ones(void **state)
+{
+	(void)state;
+	s.cr3 = FAKE_RAM_SIZE;
+	expect_fault(LINEAR, PAGING_READ, PF_PRESENT | PF_RESERVED);
+	use_32bit();
+	s.cr3 = FAKE_RAM_SIZE;
+	expect_mapped(0x00c03010, PAGING_READ, 0xfffff010);
+	s.cr4 = CR4_PSE;
+	expect_fault(0x00c03010, PAGING_READ, PF_PRESENT | PF_RESERVED);
+}
+
+static void paging_32bit_maps_pages_of_two_sizes(void **state)
+{
+	(void)state;
+	use_32bit();
+	expect_mapped(0x00c03010, PAGING_WRITE, DATA + 0x10);
+	assert_true(fake_read32(ROOT + 3 * 4) == (PT | P | W | U | A));
+	assert_true(fake_read32(PT + 3 * 4) == (DATA | P | W | U | A | D));
+	/* Without PSE bit 7 of a PDE is ignored. */
+	fake_write32(ROOT + 3 * 4, (uint32_t)(PT | P | W | PS));
+	expect_mapped(0x00c03010, PAGING_READ, DATA + 0x10);
+	s.cr4 = CR4_PSE;
+	fake_write32(ROOT + 3 * 4, (uint32_t)(0x00800000 | P | W | PS));
+	expect_mapped(0x00c03010, PAGING_READ, 0x00803010);
+}
+
+static void pse36_gives_40_bits(void **state)
+{
+	(void)state;
+	use_32bit();
+	s.cr4 = CR4_PSE;
+	fake_write32(ROOT + 3 * 4, (uint32_t)(0x00800000 | P | PS | 0xa5u << 13));
+	expect_mapped(0x00c03010, PAGING_READ, 0xa500803010);
+	fake_write32(ROOT + 3 * 4, (uint32_t)(0x00800000 | P | PS | 1u << 21));
+	expect_fault(0x00c03010, PAGING_READ, PF_PRESENT | PF_RESERVED);
+	s.maxphyaddr = 36;
+	fake_write32(ROOT + 3 * 4, (uint32_t)(0x00800000 | P | PS | 1u << 16));
+	expect_mapped(0x00c03010, PAGING_READ, 0x800803010);
+	fake_write32(ROOT + 3 * 4, (uint32_t)(0x00800000 | P | PS | 1u << 17));
+	expect_fault(0x00c03010, PAGING_READ, PF_PRESENT | PF_RESERVED);
+}
+
+static void pae_reads_its_pdptes_from_memory(void **state)
+{
+	(void)state;
+	use_pae();
+	expect_mapped(0x40403010, PAGING_WRITE, DATA + 0x10);
+	/* PDPTEs have neither rights nor flags. */
+	assert_true(fake_read64(ROOT + 0x28) == (PD | P));
+	assert_true(fake_read64(PD + 2 * 8) == (PT | P | W | U | A));
+	assert_true(fake_read64(PT + 3 * 8) == (DATA | P | W | U | A | D));
+	fake_write64(PD + 2 * 8, 0x600000 | P | PS);
+	expect_mapped(0x40403010, PAGING_READ, 0x603010);
+	expect_fault(0x00403010, PAGING_READ, 0);
+	fake_write64(ROOT + 0x28, PD | P | W);
+	expect_fault(0x40403010, PAGING_READ, PF_PRESENT | PF_RESERVED);
+}
+
+static void pae_reserves_bits_62_to_52(void **state)
+{
+	(void)state;
+	use_pae();
+	fake_write64(PT + 3 * 8, DATA | P | 1ull << 52);
+	expect_fault(0x40403010, PAGING_READ, PF_PRESENT | PF_RESERVED);
+	fake_write64(PT + 3 * 8, DATA | P | XD);
+	expect_mapped(0x40403010, PAGING_READ, DATA + 0x10);
+	expect_fault(0x40403010, PAGING_FETCH, PF_PRESENT | PF_FETCH);
+}
+
+static void accesses_may_cross_pages(void **state)
+{
+	unsigned char bytes[16];
+	struct paging_fault fault;
+
+	(void)state;
+	fake_write64(PT + 4 * 8, 0x300000 | P | W);
+	memset(fake.ram + DATA + 0xff8, 0x11, 8);
+	memset(fake.ram + 0x300000, 0x22, 8);
+	assert_true(paging_read(NULL, &s, (LINEAR | 0xfff) - 7, bytes, 16, &fault));
+	assert_int_equal(bytes[0] << 8 | bytes[15], 0x1122);
+	memset(bytes, 0x33, sizeof(bytes));
+	assert_true(paging_write(NULL, &s, (LINEAR | 0xfff) - 3, bytes, 16, &fault));
+	assert_int_equal(fake.ram[DATA + 0xffb], 0x11);
+	assert_int_equal(fake.ram[DATA + 0xffc], 0x33);
+	assert_int_equal(fake.ram[0x30000b], 0x33);
+	assert_int_equal(fake.ram[0x30000c], 0);
+}
+
+static void a_fault_in_the_second_page_writes_nothing(void **state)
+{
+	unsigned char bytes[16];
+	struct paging_fault fault;
+	uint64_t start = (LINEAR | 0xfff) - 7;
+
+	(void)state;
+	memset(bytes, 0x33, sizeof(bytes));
+	fake_write64(PT + 4 * 8, 0x300000 | P);
+	assert_false(paging_write(NULL, &s, start, bytes, 16, &fault));
+	assert_true(fault.address == start + 8);
+	assert_int_equal(fault.error_code, PF_PRESENT | PF_WRITE);
+	assert_int_equal(fake.writes, 0);
+	assert_true(paging_write(NULL, &s, start, bytes, 8, &fault));
+	fake_write64(PT + 3 * 8, 0);
+	assert_false(paging_read(NULL, &s, start, bytes, 16, &fault));
+	assert_true(fault.address == start);
+	assert_int_equal(fault.error_code, 0);
+}
+
+static void linear_addresses_wrap_at_4_gib_outside_long_mode(void **state)
+{
+	unsigned char bytes[4] = {0};
+	struct paging_fault fault;
+
+	(void)state;
+	s.cr0 = CR0_PE;
+	s.efer = 0;
+	fake.ram[0] = 0x77;
+	assert_true(paging_read(NULL, &s, 0xfffffffe, bytes, 4, &fault));
+	assert_int_equal(bytes[1], 0xff); /* no RAM there */
+	assert_int_equal(bytes[2], 0x77);
+}
+
+static void data_outside_ram_reads_as_ones_and_loses_writes(void **state)
+{
+	uint64_t value = 0;
+	struct paging_fault fault;
+
+	(void)state;
+	fake_write64(PT + 3 * 8, 0xfee00000 | P | W);
+	assert_true(paging_read(NULL, &s, LINEAR, &value, sizeof(value), &fault));
+	assert_true(value == UINT64_MAX);
+	assert_true(paging_write(NULL, &s, LINEAR, &value, sizeof(value), &fault));
+}
+
+#define TEST(name) cmocka_unit_test_setup(name, setup)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(without_paging_addresses_are_physical),
+		TEST(four_level_paging_maps_pages_of_three_sizes),
+		TEST(a_large_pages_pat_bit_is_no_address_bit),
+		TEST(absent_entries_fault_without_the_present_bit),
+		TEST(reserved_bits_fault),
+		TEST(write_protection_binds_the_supervisor_with_wp),
+		TEST(users_need_user_rights_at_every_level),
+		TEST(smap_guards_user_pages_unless_ac_is_set),
+		TEST(smep_and_execute_disable_stop_fetches),
+		TEST(fetches_are_told_only_where_the_cpu_can_refuse_them),
+		TEST(accesses_set_accessed_and_dirty_flags),
+		TEST(refused_accesses_set_no_flags),
+		TEST(tables_outside_ram_read_as_ones),
+		TEST(paging_32bit_maps_pages_of_two_sizes),
+		TEST(pse36_gives_40_bits),
+		TEST(pae_reads_its_pdptes_from_memory),
+		TEST(pae_reserves_bits_62_to_52),
+		TEST(accesses_may_cross_pages),
+		TEST(a_fault_in_the_second_page_writes_nothing),
+		TEST(linear_addresses_wrap_at_4_gib_outside_long_mode),
+		TEST(data_outside_ram_reads_as_ones_and_loses_writes),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
