@@ -59,7 +59,7 @@ enum {
 #define DAY_SECONDS   86400
 #define PERIODIC_HZ   32768u
 #define UIP_FRACTION  4096 /* UIP shows this part of a second before the update: 244 us */
-#define ALARM_STEPS   256  /* more than any search over hours, minutes and seconds needs */
+#define ALARM_STEPS   512  /* more than any search over hours, minutes and seconds needs */
 #define ALARM_INVALID (-1)
 #define ALARM_WILD    (-2)
 #define NO_ALARM      INT64_MAX
@@ -109,7 +109,7 @@ static struct date to_date(int64_t time)
 	int64_t rest = t % DAY_SECONDS;
 
 	d.year = 1970 + days / 366;
-	d.year += (days - days_to_year(d.year)) / 366; /* one step is enough for 300 years */
+	d.year += (days - days_to_year(d.year)) / 366; /* nearly there */
 	while (days_to_year(d.year + 1) <= days)
 		d.year++;
 	days -= days_to_year(d.year);

@@ -1,0 +1,319 @@
+/*
+ * ACPI tables of the virtual platform. FADT of revision 5: revision 6 adds only a hypervisor id,
+ * and Xen warns about tables longer than those of ACPI 5.0.
+ */
+#include "dev/acpi_int.h"
+
+#include "dev/vpm.h"
+
+#define HEADER_SIZE     36
+#define LENGTH_OFFSET   4
+#define CHECKSUM_OFFSET 9
+#define TABLE_ALIGN     16
+#define FACS_ALIGN      64
+#define RSDP_SIZE       36
+#define RSDP_CHECKED_V1 20 /* what the first checksum covers */
+
+#define FADT_REVISION 5
+#define MADT_REVISION 3
+#define DSDT_REVISION 2 /* 64-bit integers */
+
+#define SPACE_MEMORY 0
+#define SPACE_IO     1
+
+#define BOOT_LEGACY_DEVICES 0x0001
+#define BOOT_NO_VGA         0x0004 /* the 8042 bit stays clear: there is none */
+#define BOOT_NO_ASPM        0x0010
+
+#define FADT_WBINVD        0x000001
+#define FADT_PROC_C1       0x000004
+#define FADT_NO_PWR_BUTTON 0x000010
+#define FADT_NO_SLP_BUTTON 0x000020
+#define FADT_NO_FIX_RTC    0x000040
+#define FADT_TMR_VAL_EXT   0x000100 /* 32-bit PM timer */
+#define FADT_RESET_REG     0x000400
+
+#define MADT_LAPIC       0
+#define MADT_IOAPIC      1
+#define MADT_OVERRIDE    2
+#define MADT_LAPIC_NMI   4
+#define MADT_ALL_CPUS    0xff
+#define MADT_PCAT_COMPAT 1
+#define MADT_CPU_ENABLED 1
+#define MPS_LEVEL_HIGH   0x000d
+#define MPS_CONFORMS     0
+#define IOAPIC_ID        0
+
+/* Where a table went, guest-physical. */
+struct acpi_places {
+	uint64_t facs, dsdt, fadt, madt, mcfg, rsdt, xsdt;
+};
+
+void acpi_put(struct acpi_out *o, uint64_t value, unsigned bytes)
+{
+	for (unsigned i = 0; i < bytes; i++) {
+		if (o->used >= o->size) {
+			o->full = true;
+			return;
+		}
+		o->buf[o->used++] = (uint8_t)(i < 8 ? value >> i * 8 : 0);
+	}
+}
+
+void acpi_put_text(struct acpi_out *o, const char *text, unsigned bytes)
+{
+	bool ended = false;
+
+	for (unsigned i = 0; i < bytes; i++) {
+		ended = ended || !text[i];
+		acpi_put(o, ended ? 0 : (uint8_t)text[i], 1);
+	}
+}
+
+void acpi_put_zeros(struct acpi_out *o, size_t bytes)
+{
+	for (size_t i = 0; i < bytes && !o->full; i++)
+		acpi_put(o, 0, 1);
+}
+
+void acpi_patch(struct acpi_out *o, size_t at, uint64_t value, unsigned bytes)
+{
+	for (unsigned i = 0; i < bytes && at + i < o->used; i++)
+		o->buf[at + i] = (uint8_t)(value >> i * 8);
+}
+
+/* Makes the sum of the bytes zero by the one at `where`. */
+static void checksum(struct acpi_out *o, size_t from, size_t to, size_t where)
+{
+	uint8_t sum = 0;
+
+	if (o->full)
+		return;
+	for (size_t i = from; i < to; i++)
+		sum = (uint8_t)(sum + o->buf[i]);
+	o->buf[where] = (uint8_t)(o->buf[where] - sum);
+}
+
+static void align(struct acpi_out *o, size_t to)
+{
+	acpi_put_zeros(o, (to - o->used % to) % to);
+}
+
+static size_t begin_table(struct acpi_out *o, const char *signature, uint8_t revision)
+{
+	size_t start;
+
+	align(o, TABLE_ALIGN);
+	start = o->used;
+	acpi_put_text(o, signature, 4);
+	acpi_put(o, 0, 4); /* length */
+	acpi_put(o, revision, 1);
+	acpi_put(o, 0, 1); /* checksum */
+	acpi_put_text(o, "NESTOR", 6);
+	acpi_put_text(o, "PLATFORM", 8);
+	acpi_put(o, 1, 4);
+	acpi_put_text(o, "NSTR", 4);
+	acpi_put(o, 1, 4);
+	return start;
+}
+
+static uint64_t end_table(struct acpi_out *o, size_t start, uint64_t base)
+{
+	acpi_patch(o, start + LENGTH_OFFSET, o->used - start, 4);
+	checksum(o, start, o->used, start + CHECKSUM_OFFSET);
+	return base + start;
+}
+
+static uint64_t put_facs(struct acpi_out *o, uint64_t base)
+{
+	size_t start;
+
+	align(o, FACS_ALIGN);
+	start = o->used;
+	acpi_put_text(o, "FACS", 4);
+	acpi_put(o, 64, 4);
+	acpi_put_zeros(o, 24); /* signature, waking vectors, global lock, flags */
+	acpi_put(o, 2, 1);     /* version */
+	acpi_put_zeros(o, 31);
+	return base + start;
+}
+
+static uint64_t put_dsdt(struct acpi_out *o, uint64_t base, const struct platform_config *c)
+{
+	size_t start = begin_table(o, "DSDT", DSDT_REVISION);
+
+	acpi_put_dsdt_body(o, c);
+	return end_table(o, start, base);
+}
+
+/* A generic address: access size is 1 for bytes, 2 for words, 3 for doublewords. */
+static void put_address(struct acpi_out *o, uint8_t bits, uint8_t access, uint16_t port)
+{
+	acpi_put(o, port ? SPACE_IO : SPACE_MEMORY, 1);
+	acpi_put(o, bits, 1);
+	acpi_put(o, 0, 1);
+	acpi_put(o, access, 1);
+	acpi_put(o, port, 8);
+}
+
+static void put_fadt_blocks(struct acpi_out *o)
+{
+	acpi_put(o, 0, 4); /* no SMI command port: always in ACPI mode */
+	acpi_put(o, 0, 4); /* ACPI enable, ACPI disable, S4BIOS, P-state control */
+	acpi_put(o, VPM_PORT_EVENT, 4);
+	acpi_put(o, 0, 4); /* PM1b event */
+	acpi_put(o, VPM_PORT_CONTROL, 4);
+	acpi_put(o, 0, 8); /* PM1b control, PM2 control */
+	acpi_put(o, VPM_PORT_TIMER, 4);
+	acpi_put(o, 0, 8); /* GPE0, GPE1 */
+	acpi_put(o, 4,
+		1); /* lengths: PM1 event, PM1 control, PM2 control, PM timer, GPE0, GPE1 */
+	acpi_put(o, 2, 1);
+	acpi_put(o, 0, 1);
+	acpi_put(o, 4, 1);
+	acpi_put(o, 0, 4);      /* GPE0, GPE1, GPE1 base, C-state control */
+	acpi_put(o, 0x0fff, 2); /* C2 and C3 latencies: not supported */
+	acpi_put(o, 0x0fff, 2);
+	acpi_put(o, 0, 4);    /* flush size and stride */
+	acpi_put(o, 0, 4);    /* duty offset and width, day and month alarm */
+	acpi_put(o, 0x32, 1); /* century in the RTC */
+}
+
+static void put_fadt_x_blocks(struct acpi_out *o)
+{
+	put_address(o, 32, 2, VPM_PORT_EVENT);
+	put_address(o, 0, 0, 0);
+	put_address(o, 16, 2, VPM_PORT_CONTROL);
+	put_address(o, 0, 0, 0); /* PM1b control */
+	put_address(o, 0, 0, 0); /* PM2 control */
+	put_address(o, 32, 3, VPM_PORT_TIMER);
+	put_address(o, 0, 0, 0); /* GPE0 */
+	put_address(o, 0, 0, 0); /* GPE1 */
+	put_address(o, 0, 0, 0); /* sleep control and status: only for reduced hardware */
+	put_address(o, 0, 0, 0);
+}
+
+static uint64_t put_fadt(struct acpi_out *o, uint64_t base, const struct acpi_places *at)
+{
+	size_t start = begin_table(o, "FACP", FADT_REVISION);
+
+	acpi_put(o, at->facs, 4);
+	acpi_put(o, at->dsdt, 4);
+	acpi_put(o, 0, 1);
+	acpi_put(o, 0, 1); /* preferred profile: unspecified */
+	acpi_put(o, VPM_SCI, 2);
+	put_fadt_blocks(o);
+	acpi_put(o, BOOT_LEGACY_DEVICES | BOOT_NO_VGA | BOOT_NO_ASPM, 2);
+	acpi_put(o, 0, 1);
+	acpi_put(o,
+		FADT_WBINVD | FADT_PROC_C1 | FADT_NO_PWR_BUTTON | FADT_NO_SLP_BUTTON |
+			FADT_NO_FIX_RTC | FADT_TMR_VAL_EXT | FADT_RESET_REG,
+		4);
+	put_address(o, 8, 1, VPM_PORT_RESET);
+	acpi_put(o, VPM_RESET_VALUE, 1);
+	acpi_put(o, 0, 2); /* ARM boot flags */
+	acpi_put(o, 0, 1); /* minor version */
+	acpi_put(o, at->facs, 8);
+	acpi_put(o, at->dsdt, 8);
+	put_fadt_x_blocks(o);
+	return end_table(o, start, base);
+}
+
+static void put_override(struct acpi_out *o, uint8_t irq, uint32_t gsi, uint16_t flags)
+{
+	acpi_put(o, MADT_OVERRIDE, 1);
+	acpi_put(o, 10, 1);
+	acpi_put(o, 0, 1); /* ISA */
+	acpi_put(o, irq, 1);
+	acpi_put(o, gsi, 4);
+	acpi_put(o, flags, 2);
+}
+
+static uint64_t put_madt(struct acpi_out *o, uint64_t base, const struct platform_config *c)
+{
+	size_t start = begin_table(o, "APIC", MADT_REVISION);
+
+	acpi_put(o, DEV_LAPIC_BASE, 4);
+	acpi_put(o, MADT_PCAT_COMPAT, 4);
+	for (unsigned i = 0; i < c->vcpus && i < DEV_MAX_VCPUS; i++) {
+		acpi_put(o, MADT_LAPIC, 1);
+		acpi_put(o, 8, 1);
+		acpi_put(o, i, 1); /* processor UID */
+		acpi_put(o, i, 1); /* APIC id */
+		acpi_put(o, MADT_CPU_ENABLED, 4);
+	}
+	acpi_put(o, MADT_IOAPIC, 1);
+	acpi_put(o, 12, 1);
+	acpi_put(o, IOAPIC_ID, 2);
+	acpi_put(o, DEV_IOAPIC_BASE, 4);
+	acpi_put(o, 0, 4); /* first interrupt */
+	put_override(o, 0, 2, MPS_CONFORMS);
+	put_override(o, VPM_SCI, VPM_SCI, MPS_LEVEL_HIGH);
+	acpi_put(o, MADT_LAPIC_NMI, 1);
+	acpi_put(o, 6, 1);
+	acpi_put(o, MADT_ALL_CPUS, 1);
+	acpi_put(o, MPS_CONFORMS, 2);
+	acpi_put(o, 1, 1); /* LINT1 */
+	return end_table(o, start, base);
+}
+
+static uint64_t put_mcfg(struct acpi_out *o, uint64_t base)
+{
+	size_t start = begin_table(o, "MCFG", 1);
+
+	acpi_put(o, 0, 8);
+	acpi_put(o, DEV_ECAM_BASE, 8);
+	acpi_put(o, 0, 2);   /* segment */
+	acpi_put(o, 0, 1);   /* first bus */
+	acpi_put(o, 255, 1); /* last bus */
+	acpi_put(o, 0, 4);
+	return end_table(o, start, base);
+}
+
+/* RSDT with 4-byte entries, XSDT with 8-byte entries. */
+static uint64_t put_root(
+	struct acpi_out *o, uint64_t base, const struct acpi_places *at, unsigned entry_bytes)
+{
+	size_t start = begin_table(o, entry_bytes == 8 ? "XSDT" : "RSDT", 1);
+
+	acpi_put(o, at->fadt, entry_bytes);
+	acpi_put(o, at->madt, entry_bytes);
+	acpi_put(o, at->mcfg, entry_bytes);
+	return end_table(o, start, base);
+}
+
+/* Into the room left for it at the start. */
+static void put_rsdp(const struct acpi_out *all, const struct acpi_places *at)
+{
+	struct acpi_out o = {.buf = all->buf, .size = RSDP_SIZE};
+
+	acpi_put_text(&o, "RSD PTR ", 8);
+	acpi_put(&o, 0, 1);
+	acpi_put_text(&o, "NESTOR", 6);
+	acpi_put(&o, 2, 1);
+	acpi_put(&o, at->rsdt, 4);
+	acpi_put(&o, RSDP_SIZE, 4);
+	acpi_put(&o, at->xsdt, 8);
+	acpi_put(&o, 0, 4); /* extended checksum, reserved */
+	checksum(&o, 0, RSDP_CHECKED_V1, 8);
+	checksum(&o, 0, RSDP_SIZE, 32);
+}
+
+size_t acpi_build(uint8_t *buf, size_t size, uint64_t base, const struct platform_config *c)
+{
+	struct acpi_out o = {.buf = buf, .size = size};
+	struct acpi_places at;
+
+	acpi_put_zeros(&o, RSDP_SIZE);
+	at.facs = put_facs(&o, base);
+	at.dsdt = put_dsdt(&o, base, c);
+	at.fadt = put_fadt(&o, base, &at);
+	at.madt = put_madt(&o, base, c);
+	at.mcfg = put_mcfg(&o, base);
+	at.rsdt = put_root(&o, base, &at, 4);
+	at.xsdt = put_root(&o, base, &at, 8);
+	if (o.full)
+		return 0;
+	put_rsdp(&o, &at);
+	return o.used;
+}

@@ -1,0 +1,305 @@
+/*
+ * The DSDT's definition block in AML: PCI root, COM1, RTC, reserved ranges, processors, S5.
+ *
+ * Package lengths always take three bytes, so that they can be patched once the length is known.
+ */
+#include "dev/acpi_int.h"
+
+#include "dev/vpm.h"
+#include "dev/vuart.h"
+
+#define AML_NAME    0x08
+#define AML_BYTE    0x0a
+#define AML_WORD    0x0b
+#define AML_DWORD   0x0c
+#define AML_STRING  0x0d
+#define AML_SCOPE   0x10
+#define AML_BUFFER  0x11
+#define AML_PACKAGE 0x12
+#define AML_EXT     0x5b
+#define AML_DEVICE  0x82 /* behind AML_EXT */
+
+#define RES_IRQ       0x22
+#define RES_IO        0x47
+#define RES_END       0x79
+#define RES_MEMORY32  0x86
+#define RES_DWORD     0x87
+#define RES_WORD      0x88
+#define RES_TYPE_MEM  0
+#define RES_TYPE_IO   1
+#define RES_TYPE_BUS  2
+#define RES_FIXED     0x0c /* both ends fixed, produced for devices behind */
+#define RES_RANGE_ALL 0x03 /* ISA and non-ISA I/O ranges */
+#define RES_WRITABLE  0x01
+
+#define ECAM_SIZE 0x10000000u
+#define EISA_BASE 0x40 /* 'A' is 1 */
+
+/* ---- AML ---- */
+
+/* Leaves room for the package length; end_package takes the result. */
+static size_t begin_package(struct acpi_out *o)
+{
+	size_t start = o->used;
+
+	acpi_put(o, 0, 3);
+	return start;
+}
+
+static void end_package(struct acpi_out *o, size_t start)
+{
+	size_t length = o->used - start;
+
+	acpi_patch(o, start, 0x80 | (length & 15), 1);
+	acpi_patch(o, start + 1, length >> 4, 2);
+}
+
+static size_t begin_device(struct acpi_out *o, const char *name)
+{
+	size_t start;
+
+	acpi_put(o, AML_EXT, 1);
+	acpi_put(o, AML_DEVICE, 1);
+	start = begin_package(o);
+	acpi_put_text(o, name, 4);
+	return start;
+}
+
+static void put_name(struct acpi_out *o, const char *name)
+{
+	acpi_put(o, AML_NAME, 1);
+	acpi_put_text(o, name, 4);
+}
+
+static void put_byte(struct acpi_out *o, uint8_t value)
+{
+	if (value > 1)
+		acpi_put(o, AML_BYTE, 1);
+	acpi_put(o, value, 1); /* 0 and 1 are their own opcodes */
+}
+
+/* Seven characters, as "PNP0A08": three letters of five bits and four hexadecimal digits. */
+static void put_eisa_id(struct acpi_out *o, const char *id)
+{
+	uint32_t v = 0;
+
+	for (unsigned i = 0; i < 3; i++)
+		v = v << 5 | (uint32_t)(id[i] - EISA_BASE);
+	for (unsigned i = 3; i < 7; i++)
+		v = v << 4 | (uint32_t)(id[i] <= '9' ? id[i] - '0' : id[i] - 'A' + 10);
+	acpi_put(o, AML_DWORD, 1);
+	for (unsigned i = 0; i < 4; i++)
+		acpi_put(o, v >> (24 - 8 * i), 1);
+}
+
+static void put_eisa_name(struct acpi_out *o, const char *name, const char *id)
+{
+	put_name(o, name);
+	put_eisa_id(o, id);
+}
+
+static void put_byte_name(struct acpi_out *o, const char *name, uint8_t value)
+{
+	put_name(o, name);
+	put_byte(o, value);
+}
+
+/* ---- resources ---- */
+
+struct resources {
+	size_t package;
+	size_t size; /* where the buffer's size goes */
+};
+
+/* Name (_CRS, ResourceTemplate () { ... end_resources }) */
+static struct resources begin_resources(struct acpi_out *o)
+{
+	struct resources r;
+
+	put_name(o, "_CRS");
+	acpi_put(o, AML_BUFFER, 1);
+	r.package = begin_package(o);
+	acpi_put(o, AML_WORD, 1);
+	r.size = o->used;
+	acpi_put(o, 0, 2);
+	return r;
+}
+
+static void end_resources(struct acpi_out *o, struct resources r)
+{
+	acpi_put(o, RES_END, 1);
+	acpi_put(o, 0, 1); /* checksum not used */
+	acpi_patch(o, r.size, o->used - r.size - 2, 2);
+	end_package(o, r.package);
+}
+
+static void put_ports(struct acpi_out *o, uint16_t first, uint8_t count)
+{
+	acpi_put(o, RES_IO, 1);
+	acpi_put(o, 1, 1); /* 16-bit decoding */
+	acpi_put(o, first, 2);
+	acpi_put(o, first, 2);
+	acpi_put(o, 1, 1); /* alignment */
+	acpi_put(o, count, 1);
+}
+
+static void put_irq(struct acpi_out *o, unsigned irq)
+{
+	acpi_put(o, RES_IRQ, 1);
+	acpi_put(o, 1u << irq, 2);
+}
+
+static void put_word_range(
+	struct acpi_out *o, uint8_t type, uint8_t flags, uint16_t first, uint16_t last)
+{
+	acpi_put(o, RES_WORD, 1);
+	acpi_put(o, 13, 2);
+	acpi_put(o, type, 1);
+	acpi_put(o, RES_FIXED, 1);
+	acpi_put(o, flags, 1);
+	acpi_put(o, 0, 2); /* granularity */
+	acpi_put(o, first, 2);
+	acpi_put(o, last, 2);
+	acpi_put(o, 0, 2); /* translation */
+	acpi_put(o, last - first + 1u, 2);
+}
+
+static void put_memory_range(struct acpi_out *o, uint64_t first, uint64_t last)
+{
+	acpi_put(o, RES_DWORD, 1);
+	acpi_put(o, 23, 2);
+	acpi_put(o, RES_TYPE_MEM, 1);
+	acpi_put(o, RES_FIXED, 1);
+	acpi_put(o, RES_WRITABLE, 1);
+	acpi_put(o, 0, 4);
+	acpi_put(o, first, 4);
+	acpi_put(o, last, 4);
+	acpi_put(o, 0, 4);
+	acpi_put(o, last - first + 1, 4);
+}
+
+static void put_memory(struct acpi_out *o, uint64_t first, uint64_t size)
+{
+	acpi_put(o, RES_MEMORY32, 1);
+	acpi_put(o, 9, 2);
+	acpi_put(o, RES_WRITABLE, 1);
+	acpi_put(o, first, 4);
+	acpi_put(o, size, 4);
+}
+
+/* ---- devices ---- */
+
+static void put_com1(struct acpi_out *o)
+{
+	size_t device = begin_device(o, "COM1");
+	struct resources r;
+
+	put_eisa_name(o, "_HID", "PNP0501");
+	put_byte_name(o, "_UID", 1);
+	r = begin_resources(o);
+	put_ports(o, VUART_PORT, 8);
+	put_irq(o, VUART_IRQ);
+	end_resources(o, r);
+	end_package(o, device);
+}
+
+static void put_rtc(struct acpi_out *o)
+{
+	size_t device = begin_device(o, "RTC_");
+	struct resources r;
+
+	put_eisa_name(o, "_HID", "PNP0B00");
+	r = begin_resources(o);
+	put_ports(o, 0x70, 2);
+	put_irq(o, 8);
+	end_resources(o, r);
+	end_package(o, device);
+}
+
+/* Everything but the configuration ports; what behind the bridge takes is a part of it. */
+static void put_pci_windows(struct acpi_out *o)
+{
+	struct resources r = begin_resources(o);
+
+	put_word_range(o, RES_TYPE_BUS, 0, 0, 0xff);
+	put_ports(o, 0xcf8, 8);
+	put_word_range(o, RES_TYPE_IO, RES_RANGE_ALL, 0, 0xcf7);
+	put_word_range(o, RES_TYPE_IO, RES_RANGE_ALL, 0xd00, 0xffff);
+	put_memory_range(o, DEV_PCI_HOLE_START, DEV_ECAM_BASE - 1);
+	end_resources(o, r);
+}
+
+static void put_pci(struct acpi_out *o)
+{
+	size_t device = begin_device(o, "PCI0");
+
+	put_eisa_name(o, "_HID", "PNP0A08");
+	put_eisa_name(o, "_CID", "PNP0A03");
+	put_byte_name(o, "_UID", 0);
+	put_byte_name(o, "_SEG", 0);
+	put_byte_name(o, "_BBN", 0);
+	put_pci_windows(o);
+	put_com1(o);
+	put_rtc(o);
+	end_package(o, device);
+}
+
+/* What PCI must not give away: ECAM and the power management ports. */
+static void put_reserved(struct acpi_out *o)
+{
+	size_t device = begin_device(o, "RES0");
+	struct resources r;
+
+	put_eisa_name(o, "_HID", "PNP0C02");
+	put_byte_name(o, "_UID", 0);
+	r = begin_resources(o);
+	put_ports(o, VPM_PORT_EVENT, VPM_PORT_SIZE);
+	put_memory(o, DEV_ECAM_BASE, ECAM_SIZE);
+	end_resources(o, r);
+	end_package(o, device);
+}
+
+static void put_processor(struct acpi_out *o, unsigned index)
+{
+	char name[5] = "CPU0";
+	size_t device;
+
+	name[3] = (char)('0' + index % 10);
+	device = begin_device(o, name);
+	put_name(o, "_HID");
+	acpi_put(o, AML_STRING, 1);
+	acpi_put_text(o, "ACPI0007", 9);
+	put_byte_name(o, "_UID", (uint8_t)index);
+	end_package(o, device);
+}
+
+/* Name (_S5, Package () { SLP_TYPa, SLP_TYPb, 0, 0 }) */
+static void put_s5(struct acpi_out *o)
+{
+	size_t package;
+
+	put_name(o, "_S5_");
+	acpi_put(o, AML_PACKAGE, 1);
+	package = begin_package(o);
+	acpi_put(o, 4, 1);
+	put_byte(o, VPM_S5_TYPE);
+	put_byte(o, VPM_S5_TYPE);
+	put_byte(o, 0);
+	put_byte(o, 0);
+	end_package(o, package);
+}
+
+void acpi_put_dsdt_body(struct acpi_out *o, const struct platform_config *c)
+{
+	size_t scope;
+
+	acpi_put(o, AML_SCOPE, 1);
+	scope = begin_package(o);
+	acpi_put_text(o, "\\_SB_", 5);
+	put_pci(o);
+	put_reserved(o);
+	for (unsigned i = 0; i < c->vcpus && i < DEV_MAX_VCPUS; i++)
+		put_processor(o, i);
+	end_package(o, scope);
+	put_s5(o);
+}
