@@ -35,3 +35,25 @@ $(B)/payload/%.elf: $(B)/payload/%.o $(B)/payload/conf.o $(PAYLOAD_RT) guests/ru
 payloads: $(PAYLOAD_ELF)
 
 -include $(wildcard $(B)/payload/*.d $(B)/payload/runtime/*.d)
+
+# Debian as L1 and L2: kernel and programs from Debian's packages, initramfs made here.
+DEBIAN := $(B)/debian
+KVMCLIENT_SRC := $(wildcard guests/kvmclient/*.c) guests/kvmclient/probe_guest.S
+
+$(DEBIAN)/packages.txt: guests/debian/fetch.sh
+	rm -f $@
+	guests/debian/fetch.sh $(DEBIAN)
+
+$(B)/kvmclient: $(KVMCLIENT_SRC) guests/kvmclient/vm.h
+	@mkdir -p $(@D)
+	$(CC) $(WARN) -D_GNU_SOURCE -O2 -static $(KVMCLIENT_SRC) -o $@
+
+$(DEBIAN)/%.cpio: guests/debian/mkinitramfs.sh guests/debian/l1-init guests/debian/l2-init \
+		$(B)/kvmclient $(DEBIAN)/packages.txt
+	guests/debian/mkinitramfs.sh $* $@ $(B)/kvmclient $(DEBIAN)
+
+$(DEBIAN)/client.cpio $(DEBIAN)/qemu.cpio: $(DEBIAN)/l2.cpio
+
+.PHONY: debian-guests
+## make debian-guests  Debian's kernel and initramfs images for L1 and L2
+debian-guests: $(DEBIAN)/probe.cpio $(DEBIAN)/client.cpio $(DEBIAN)/qemu.cpio

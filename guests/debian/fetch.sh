@@ -1,0 +1,57 @@
+#!/bin/bash
+# Gets the Debian packages of which the demo's guests are made, and unpacks them.
+#
+#   guests/debian/fetch.sh [DIR]      default: build/debian
+#
+# DIR/debs holds the packages, DIR/root their files, DIR/vmlinuz the kernel as packaged, DIR/vmlinux the
+# kernel unpacked (for L2: decompression costs emulated time), DIR/modules the folder of its modules,
+# DIR/packages.txt what is in DIR/root. Nothing is installed. Does nothing when DIR/packages.txt is there.
+set -eu
+dir=${1:-build/debian}
+[ -s "$dir/packages.txt" ] && exit 0
+mkdir -p "$dir/debs" "$dir/root"
+dir=$(cd "$dir" && pwd)
+
+depends() {
+	apt-cache depends --recurse --no-recommends --no-suggests --no-conflicts --no-breaks \
+		--no-replaces --no-enhances "$1" | grep -E '^[a-z0-9]' | sort -u
+}
+
+# The kernel that the cloud metapackage stands for.
+if ! kernel=$(apt-cache depends linux-image-cloud-amd64 2>/dev/null |
+	sed -n 's/^ *Depends: \(linux-image-.*-cloud-amd64\)$/\1/p' | head -n 1) || [ -z "$kernel" ]; then
+	echo "fetch.sh: apt knows no linux-image-cloud-amd64; run 'apt-get update'" >&2
+	exit 1
+fi
+
+# QEMU's shared libraries are those of its dependencies; what it does not load is left out later.
+mapfile -t libraries < <(depends qemu-system-x86 | grep -E '^(lib|zlib)' |
+	grep -v -E '^lib(gstreamer|pam|semanage|sepol|debian-installer|newt|slang|textwrap|cap2-bin)')
+
+echo "fetch.sh: $kernel, QEMU and ${#libraries[@]} libraries" >&2
+(cd "$dir/debs" && apt-get -qq -o APT::Sandbox::User=root download "$kernel" busybox-static \
+	qemu-system-x86 qemu-system-data seabios "${libraries[@]}")
+for deb in "$dir"/debs/*.deb; do
+	dpkg -x "$deb" "$dir/root"
+done
+
+version=${kernel#linux-image-}
+cp "$dir/root/boot/vmlinuz-$version" "$dir/vmlinuz"
+ln -sfn "root/lib/modules/$version" "$dir/modules"
+
+# Payload of a bzImage: Linux' Documentation/arch/x86/boot.rst, setup_sects, payload_offset, _length.
+number() {
+	od -An -v -t "u$2" -j "$1" -N "$2" "$dir/vmlinuz" | tr -d ' '
+}
+start=$((($(number 497 1) + 1) * 512 + $(number 584 4)))
+length=$(number 588 4)
+magic=$(od -An -v -t x4 -j $start -N 4 "$dir/vmlinuz" | tr -d ' ')
+case $magic in
+184c2102) unpack='lz4 -dcq' length=$((length - 4)) ;; # legacy LZ4; the kernel appends the size
+fd2fb528) unpack='zstd -dcq' ;;
+*37587afd) unpack='xz -dcq' ;;
+*) unpack='gzip -dcq' ;;
+esac
+tail -c +$((start + 1)) "$dir/vmlinuz" | head -c "$length" | $unpack >"$dir/vmlinux"
+
+(cd "$dir/debs" && for deb in *.deb; do dpkg-deb -W "$deb"; done) >"$dir/packages.txt"

@@ -1,0 +1,93 @@
+#!/bin/bash
+# Makes the initramfs of L1 or L2: uncompressed (decompression costs emulated time), reproducible.
+#
+#   guests/debian/mkinitramfs.sh KIND OUTPUT KVMCLIENT [DIR]
+#
+# KIND: l2 (busybox and l2-init), probe (L1 with KVM, no L2), client (L1 with an L2 for our KVM client),
+# qemu (the same with Debian's QEMU). DIR is what fetch.sh made; default build/debian.
+set -eu
+kind=$1 output=$2 client=$3 dir=${4:-build/debian}
+here=$(cd "$(dirname "$0")" && pwd)
+stage=$(mktemp -d)
+trap 'rm -rf "$stage"' EXIT
+
+put() { # FILE TARGET-FOLDER
+	mkdir -p "$stage/$2"
+	cp -L "$1" "$stage/$2/"
+}
+
+base() { # APPLET...
+	mkdir -p "$stage"/{proc,sys,dev,tmp}
+	put "$dir/root/bin/busybox" bin
+	for a in sh mount "$@"; do
+		ln -s busybox "$stage/bin/$a"
+	done
+}
+
+needed() {
+	objdump -p "$1" | sed -n 's/^ *NEEDED *//p'
+}
+
+# A program and the shared libraries that it loads, all to the places where they are in Debian.
+program() {
+	local file=$dir/root$1 lib path
+	put "$file" "$(dirname "$1")"
+	local queue=("$file") seen=' '
+	while [ ${#queue[@]} -gt 0 ]; do
+		for lib in $(needed "${queue[0]}"); do
+			case $seen in *" $lib "*) continue ;; esac
+			seen="$seen$lib "
+			path=$(find "$dir/root/lib" "$dir/root/usr/lib" -name "$lib" -print -quit)
+			[ -n "$path" ] || { echo "mkinitramfs.sh: no $lib for $1" >&2 && exit 1; }
+			put "$path" lib/x86_64-linux-gnu
+			queue+=("$path")
+		done
+		queue=("${queue[@]:1}")
+	done
+	mkdir -p "$stage/lib64"
+	cp -L "$dir"/root/lib/x86_64-linux-gnu/ld-linux-x86-64.so.2 "$stage/lib64/"
+}
+
+l1() {
+	local m
+	base insmod poweroff cat
+	put "$client" bin
+	for m in virt/lib/irqbypass arch/x86/kvm/kvm arch/x86/kvm/kvm-intel; do
+		put "$dir/modules/kernel/$m.ko" lib/modules
+	done
+	cp "$here/l1-init" "$stage/init"
+}
+
+l2_image() {
+	put "$dir/vmlinux" l2
+	cp "$dir/l2.cpio" "$stage/l2/initrd"
+}
+
+case $kind in
+l2)
+	base reboot
+	cp "$here/l2-init" "$stage/init"
+	;;
+probe) l1 ;;
+client) l1 && l2_image ;;
+qemu)
+	l1
+	l2_image
+	program /usr/bin/qemu-system-x86_64
+	for f in bios-microvm.bin bios-256k.bin; do
+		put "$dir/root/usr/share/seabios/$f" usr/share/seabios
+	done
+	for f in pvh.bin linuxboot_dma.bin kvmvapic.bin; do
+		put "$dir/root/usr/share/qemu/$f" usr/share/qemu
+	done
+	;;
+*)
+	echo "mkinitramfs.sh: KIND is l2, probe, client or qemu, not '$kind'" >&2
+	exit 64
+	;;
+esac
+chmod 755 "$stage/init"
+find "$stage" -exec touch -h -d @0 {} +
+(cd "$stage" && find . -mindepth 1 | LC_ALL=C sort |
+	cpio --quiet --reproducible -o -H newc -R 0:0) >"$output.new"
+mv "$output.new" "$output"
