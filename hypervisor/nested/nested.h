@@ -99,7 +99,7 @@ struct nested {
 	bool run_pending; /* L2 has been entered by L1 but not yet by hardware */
 	bool l2_wait_sipi; /* L2 entered in the wait-for-SIPI activity state: no hardware entry */
 	uint64_t vmxon_gpa;
-	struct nvmcs *cur;  /* current VMCS of L1, or NULL */
+	struct nvmcs *cur; /* current VMCS of L1, or NULL */
 	uint64_t use_counter;
 	uint64_t feature_control; /* IA32_FEATURE_CONTROL of L1 */
 	uint16_t vpid01; /* VPIDs vpid01 + 1 .. vpid01 + VPID02_SLOTS are this vCPU's */
@@ -127,8 +127,8 @@ void nested_vmx_insn(struct nested *n, uint32_t exit_reason);
 
 /* Who goes on after an exit of L2. */
 enum nested_verdict {
-	NESTED_L1,     /* delivered to L1: VMCS01 is current, with L1's state loaded */
-	NESTED_L0,     /* L0 has to handle it for L2; VMCS02 is current */
+	NESTED_L1,    /* delivered to L1: VMCS01 is current, with L1's state loaded */
+	NESTED_L0,    /* L0 has to handle it for L2; VMCS02 is current */
 	NESTED_RESUME /* handled: deliver an interrupted event again and resume L2 */
 };
 

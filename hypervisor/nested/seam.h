@@ -32,9 +32,10 @@ void seam_vmwrite(enum vmcs_fid fid, uint64_t value);
  * Copies of field lists between the current VMCS and v->f, straight-line code from the field
  * table. Fields the machine does not have are left alone.
  */
-void seam_read_hot(struct nested *n, struct nvmcs *v);         /* GROUP_HOT of VMCS02 -> VMCS12 */
-void seam_read_rare(struct nested *n, struct nvmcs *v);        /* GROUP_RARE */
-void seam_write_hot(struct nested *n, const struct nvmcs *v);  /* GROUP_HOT of VMCS12 -> VMCS02 */
+void seam_read_hot(struct nested *n, struct nvmcs *v);  /* GROUP_HOT of VMCS02 -> VMCS12 */
+void seam_read_rare(struct nested *n, struct nvmcs *v); /* GROUP_RARE */
+void seam_write_hot(
+	struct nested *n, const struct nvmcs *v); /* GROUP_HOT of VMCS12 -> VMCS02 */
 void seam_write_rare(struct nested *n, const struct nvmcs *v); /* GROUP_RARE */
 
 /*

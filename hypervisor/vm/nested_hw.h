@@ -1,0 +1,22 @@
+/*
+ * The hardware VMCSs for L2 of a vCPU. For nested_hw.c and nested_glue.c only.
+ */
+#ifndef NESTOR_VM_NESTED_HW_H
+#define NESTOR_VM_NESTED_HW_H
+
+#include <stddef.h>
+
+#include "vm/vm.h"
+
+struct nested_hw {
+	struct hw_vmcs vmcs02[NVMCS_SLOTS];
+	struct hw_vmcs shadow[NVMCS_SLOTS];
+	bool flush_ept01; /* dirty bits of EPT01 were cleared */
+};
+
+static inline struct vcpu *vcpu_of(struct nested *n)
+{
+	return (struct vcpu *)((uint8_t *)n - offsetof(struct vcpu, nested));
+}
+
+#endif

@@ -1,0 +1,33 @@
+#!/usr/bin/env bash
+# The pure modules (the archive given) need nothing but the two seams and memory functions, and
+# hold no privileged instruction and no writable data.
+set -euo pipefail
+archive=$1
+cd "$(dirname "$0")/../.."
+bad=0
+
+seam=$(grep -ohE '\b(seam|dev)_[a-z0-9_]+ ?\(' hypervisor/nested/seam.h hypervisor/dev/dev.h | tr -d ' (' | sort -u)
+defined=$(nm --defined-only "$archive" 2> /dev/null | awk 'NF == 3 { print $3 }' | sort -u)
+undefined=$(nm -u "$archive" 2> /dev/null | awk 'NF == 2 { print $2 }' | sort -u)
+for symbol in $(comm -23 <(echo "$undefined") <(echo "$defined")); do
+	case $symbol in
+	memcpy | memset | memmove | memcmp) continue ;;
+	esac
+	if ! grep -qx "$symbol" <<< "$seam"; then
+		echo "pure code needs $symbol, which is not in a seam"
+		bad=1
+	fi
+done
+
+data=$(nm "$archive" 2> /dev/null | awk '$2 ~ /^[dDbBC]$/ { print $3 }')
+if [[ -n $data ]]; then
+	echo "pure code has writable data: $data"
+	bad=1
+fi
+
+opcodes='vm(read|write|xon|xoff|clear|ptrld|ptrst|launch|resume|call|func)|inv(ept|vpid|pcid|lpg)|(rd|wr)msr|in[bwl]?|out[bwl]?|hlt|cli|sti|[ls][gi]dt|ltr|clts|xsetbv'
+if objdump -d "$archive" | awk -F'\t' 'NF >= 3 { print $3 }' | grep -E "^($opcodes)( |\$)|%cr[0-8]"; then
+	echo "pure code has the privileged instructions above"
+	bad=1
+fi
+exit $bad
