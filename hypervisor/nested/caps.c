@@ -142,7 +142,7 @@ static bool machine_has(const struct vmx_caps *hw, size_t feature)
 	}
 }
 
-/* The wanted features that the machine has and whose needs are met; rows come after their needs. */
+/* The wanted features that the machine has, needs included. Rows come after their needs. */
 static uint64_t effective_features(const struct vmx_caps *hw, uint64_t wanted)
 {
 	uint64_t have = 0;

@@ -1,6 +1,6 @@
 /*
- * VMX capability MSRs (SDM appendix A), both the machine's and those L1 sees, and how the second
- * follow from the first and a policy.
+ * VMX capability MSRs (SDM appendix A), both the machine's and those L1 sees, and how the
+ * second follow from the first and a policy.
  */
 #ifndef NESTOR_NESTED_CAPS_H
 #define NESTOR_NESTED_CAPS_H
@@ -132,8 +132,8 @@ const char *caps_feature_name(enum caps_feature feature);
 uint64_t caps_feature_needs(enum caps_feature feature);
 
 /*
- * What L1 sees: of the machine's capabilities those that the policy wants and whose needs are met.
- * Any hw and policy are accepted; l1 is consistent with itself (plain and TRUE MSRs, dependent
+ * What L1 sees: of the machine's capabilities those that the policy wants and whose needs are
+ * met. Any hw and policy are accepted; l1 is consistent with itself (plain and TRUE MSRs, dependent
  * features, fields).
  */
 void caps_derive(

@@ -206,7 +206,7 @@ static bool memory_pdptes_ok(const struct check_env *e)
 	       pdpte_ok(e, pdpte[3]);
 }
 
-/* One row as code. A table that leaves a kind of row to another function expands it to nothing. */
+/* One row as code. Rows of a kind that another function tests expand to nothing. */
 #define TEST_ROW(id, field, section, must) \
 	if (!(must))                       \
 		return CHECK_##id;

@@ -1,7 +1,7 @@
 /*
- * The checks that VMLAUNCH/VMRESUME make on a VMCS12 (SDM 26.2, 26.3.1) and on entries of the MSR
- * lists (26.4, 27.4, 27.6). Owns the rules only: who keeps track of which group must run again,
- * and what a failure does to L1, is the entry path's business.
+ * The checks that VMLAUNCH/VMRESUME make on a VMCS12 (SDM 26.2, 26.3.1) and on entries of the
+ * MSR lists (26.4, 27.4, 27.6). Owns the rules only: who keeps track of which group must run
+ * again, and what a failure does to L1, is the entry path's business.
  */
 #ifndef NESTOR_NESTED_ENTRY_CHECKS_H
 #define NESTOR_NESTED_ENTRY_CHECKS_H
@@ -52,8 +52,8 @@ extern const struct check_row check_rows[CHECK_COUNT];
 
 /*
  * Each returns CHECK_OK or the first row, in the SDM's order, that does not hold (in the two
- * *_events functions the rows on an injected event are taken together). The SDM leaves the order
- * within one outcome open.
+ * *_events functions the rows on an injected event are taken together). The SDM leaves the
+ * order within one outcome open.
  *
  * controls and entry_events: failure is VMfail 7; host: VMfail 8. guest_state and guest_events:
  * failed VM entry, exit reason 33. Run them in this order: controls, entry_events, host,
@@ -86,8 +86,9 @@ static inline uint64_t nested_check_context(const struct check_env *e)
 }
 
 /*
- * One entry of an MSR list: bits 31:0 and 63:32 of its first quadword. load: the entry is loaded
- * (VM entry or exit), else stored (VM exit). What RDMSR/WRMSR itself would refuse is not judged.
+ * One entry of an MSR list: bits 31:0 and 63:32 of its first quadword. load: the entry is
+ * loaded (VM entry or exit), else stored (VM exit). What RDMSR/WRMSR itself would refuse is not
+ * judged.
  */
 bool nested_msr_entry_valid(uint32_t index, uint32_t reserved, bool load);
 

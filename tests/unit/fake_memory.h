@@ -35,7 +35,7 @@ struct fake {
 	unsigned call_count; /* also counts those beyond the array */
 	struct fake_msr msrs[FAKE_MSRS_MAX];
 	unsigned msr_count;
-	/* L1's RAM: reads and writes through the seam; pages handed out as pointers are not seen */
+	/* Accesses to L1's RAM by copy; pages handed out as pointers are not counted. */
 	unsigned reads, writes;
 	unsigned char ram[FAKE_RAM_SIZE] __attribute__((aligned(4096)));
 };

@@ -307,7 +307,7 @@ static void features_have_names(void **state)
 		const char *name = caps_feature_name((enum caps_feature)i);
 
 		assert_true(feature(name) == 1ull << i);
-		/* A row may need only rows before it: effective features are found in one pass. */
+		/* Only rows before it: effective features are found in one pass. */
 		assert_true(caps_feature_needs((enum caps_feature)i) < 1ull << i);
 	}
 	assert_true(feature("apicv") == (feature("x2apic_mode") | feature("apic_registers") |

@@ -1,6 +1,6 @@
 /*
- * VM-entry checks: golden VMCS12s pass, and for each row of the tables one mutation that it, and
- * no earlier row, refuses.
+ * VM-entry checks: golden VMCS12s pass, and for each row of the tables one mutation that it,
+ * and no earlier row, refuses.
  */
 #include "fake_memory.h"
 #include "entry_mutations.h"
@@ -122,7 +122,7 @@ static void every_row_refuses_its_mutation(void **state)
 	for (size_t i = 0; i < sizeof(mutations) / sizeof(mutations[0]); i++)
 		run_mutation(&mutations[i]);
 	cover_rows_behind_capabilities();
-	/* The SDM's row, but the ones before it refuse all that it would, in either mode of L1. */
+	/* The SDM has this row, but earlier ones refuse all that it would. */
 	fx.covered[CHECK_IA32E_GUEST_OF_HOST_32] = true;
 	for (unsigned i = CHECK_OK + 1; i < CHECK_COUNT; i++)
 		if (!fx.covered[i])
