@@ -8,7 +8,7 @@
 #include "dev/platform.h"
 #include "dev/ticks.h"
 
-#define PORT_SYSTEM  0x61
+#define PORT_SYSTEM 0x61
 
 #define CONTROL_READ_BACK 3    /* in bits 7:6 */
 #define READ_BACK_COUNT   0x20 /* clear: latch the count */
@@ -125,7 +125,7 @@ static void latch_count(struct platform *p, struct vpit_channel *c)
 
 static void latch_status(struct platform *p, struct vpit_channel *c)
 {
-	unsigned status = c->access << 4 | c->mode << 1 | c->bcd;
+	unsigned status = (unsigned)c->access << 4 | (unsigned)c->mode << 1 | c->bcd;
 
 	if (c->status_latched)
 		return;

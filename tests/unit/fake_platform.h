@@ -1,0 +1,97 @@
+/*
+ * For tests of single devices: a platform that only holds their state, with a clock that the test
+ * sets. Records interrupt lines, console output and power events. Takes the place of platform.c.
+ */
+#ifndef NESTOR_TESTS_FAKE_PLATFORM_H
+#define NESTOR_TESTS_FAKE_PLATFORM_H
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "dev/platform.h"
+
+#define FAKE_KHZ  1000000u /* a tick is a nanosecond */
+#define FAKE_IRQS 24
+
+static struct platform machine;
+
+static struct {
+	uint64_t now;
+	bool visible;
+	bool line[FAKE_IRQS];
+	unsigned edges[FAKE_IRQS];
+	unsigned deadline_changes;
+	char console[64];
+	size_t console_length;
+	unsigned powers;
+	enum dev_power_event power;
+	uint32_t power_value;
+} fake;
+
+void platform_set_irq(struct platform *p, unsigned irq, bool level)
+{
+	assert_ptr_equal(p, &machine);
+	assert_in_range(irq, 0, FAKE_IRQS - 1);
+	fake.edges[irq] += level && !fake.line[irq];
+	fake.line[irq] = level;
+}
+
+void platform_pulse_irq(struct platform *p, unsigned irq)
+{
+	platform_set_irq(p, irq, true);
+	platform_set_irq(p, irq, false);
+}
+
+void platform_deadline_changed(struct platform *p)
+{
+	assert_ptr_equal(p, &machine);
+	fake.deadline_changes++;
+}
+
+bool platform_irq_visible(const struct platform *p, unsigned irq)
+{
+	assert_ptr_equal(p, &machine);
+	assert_in_range(irq, 0, FAKE_IRQS - 1);
+	return fake.visible;
+}
+
+uint64_t dev_now(struct platform *p)
+{
+	assert_ptr_equal(p, &machine);
+	return fake.now;
+}
+
+void dev_console(struct platform *p, uint8_t byte)
+{
+	assert_ptr_equal(p, &machine);
+	assert_in_range(fake.console_length, 0, sizeof(fake.console) - 2);
+	fake.console[fake.console_length++] = (char)byte;
+}
+
+void dev_power(struct platform *p, enum dev_power_event event, uint32_t value)
+{
+	assert_ptr_equal(p, &machine);
+	fake.powers++;
+	fake.power = event;
+	fake.power_value = value;
+}
+
+/* A machine at guest TSC 0 whose devices were not reset yet. */
+static inline void fake_start(void)
+{
+	memset(&fake, 0, sizeof(fake));
+	memset(&machine, 0, sizeof(machine));
+	fake.visible = true;
+	machine.tsc_khz = FAKE_KHZ;
+	machine.config.vcpus = 1;
+	machine.config.tsc_khz = FAKE_KHZ;
+	machine.config.memory = 512ull << 20;
+}
+
+#endif
