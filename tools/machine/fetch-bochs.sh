@@ -14,7 +14,7 @@ set -euo pipefail
 
 readonly suite=trixie
 readonly keyring=/usr/share/keyrings/debian-archive-keyring.gpg
-readonly layout=1 # raised when the contents of DIR change
+readonly layout=3 # raised when the contents of DIR change
 
 die()
 {
@@ -37,7 +37,7 @@ use_host_bochs()
 	compgen -G '/usr/lib/*/bochs/plugins/libbx_sdl2_gui.so' >/dev/null || return 1
 	cat > "$1/bochs" <<-END
 		#!/bin/sh
-		export SDL_VIDEODRIVER=dummy SDL_AUDIODRIVER=dummy
+		export BXSHARE=/usr/share/bochs SDL_VIDEODRIVER=dummy SDL_AUDIODRIVER=dummy
 		exec $bin "\$@"
 	END
 }
@@ -75,7 +75,7 @@ download()
 	private_apt update >"$work/log" 2>&1 || { tail -5 "$work/log" >&2; die "apt-get update failed"; }
 	# Only libraries, without those that the emulator never touches when it runs headless.
 	packages=$(private_apt install -y --no-install-recommends --print-uris bochs bochs-sdl |
-		sed -n "s/^'.*' \([^_]*\)_.*/\1/p" | grep -E '^(lib|gcc-|zlib|bochs)' | grep -Ev \
+		sed -n "s/^'.*' \([^_]*\)_.*/\1/p" | grep -E '^(lib|gcc-|zlib|bochs|vgabios)' | grep -Ev \
 		'^(libllvm|libz3|libgtk-3-(common|bin)|libpam|libdb5|libgallium|libx11-data|libssl|libopus)')
 	# shellcheck disable=SC2086
 	(cd "$work/debs" && private_apt download $packages >"$work/log" 2>&1) ||
@@ -98,7 +98,8 @@ prune()
 	done | sed -n "s|.*=> \($root/[^ ]*\) .*|\1|p" | sort -u | while read -r file; do
 		cp -L "$file" "$keep/$lib/"
 	done
-	cp -r "$root"/usr/share/bochs/keymaps "$keep/usr/share/bochs/" 2>/dev/null || true
+	cp -rL "$root"/usr/share/bochs/{keymaps,BIOS-bochs-latest,VGABIOS-lgpl-latest} \
+		"$keep/usr/share/bochs/"
 	rm -rf "$root"
 	mv "$keep" "$root"
 }

@@ -43,6 +43,8 @@ static uint64_t images_end(const struct boot_plan *plan)
 void bochs_adapt(struct boot_plan *plan)
 {
 	plan->memory = (plan->memory + BLOCK - 1) / BLOCK * BLOCK;
+	if (plan->iso)
+		return;
 	boot_touch_blocks(plan, (unsigned)((images_end(plan) + BLOCK - 1) / BLOCK));
 }
 
@@ -52,10 +54,29 @@ void bochs_adapt(struct boot_plan *plan)
  */
 static int write_ram(const char *path, const struct boot_plan *plan, struct error *e)
 {
+	if (file_write_text(path, "", e))
+		return e->status;
 	for (unsigned i = 0; i < BOOT_IMAGES; i++)
 		if (file_write_at(path, plan->images[i].at, &plan->images[i].content, e))
 			return e->status;
 	return 0;
+}
+
+/* What the machine starts from. */
+static const char *boot_lines(struct arena *a, const struct boot_plan *plan, const char *folder)
+{
+	if (plan->iso)
+		return arena_format(a,
+			"romimage: file=$BXSHARE/BIOS-bochs-latest\n"
+			"vgaromimage: file=$BXSHARE/VGABIOS-lgpl-latest\n"
+			"ata0-master: type=cdrom, path=\"%s\", status=inserted\n"
+			"boot: cdrom\n",
+			plan->iso);
+	return arena_format(a,
+		"romimage: file=\"%s/rom.bin\", address=0xffff0000\n"
+		"vgaromimage: file=\"%s/vga.bin\"\n"
+		"optramimage1: file=\"%s/ram.bin\", address=0\n",
+		folder, folder, folder);
 }
 
 /* The configuration, for a machine whose runs repeat exactly. */
@@ -67,9 +88,7 @@ static const char *configuration(struct arena *a, const struct machine_config *c
 	return arena_format(a,
 		"cpu: model=corei7_skylake_x, count=%llu, ips=%llu, reset_on_triple_fault=0\n"
 		"memory: guest=%llu, host=%llu, block_size=%llu\n"
-		"romimage: file=\"%s/rom.bin\", address=0xffff0000\n"
-		"vgaromimage: file=\"%s/vga.bin\"\n"
-		"optramimage1: file=\"%s/ram.bin\", address=0\n"
+		"%s"
 		"display_library: sdl2\n"
 		"clock: sync=none, time0=1700000000\n"
 		"port_e9_hack: enabled=1\n"
@@ -83,7 +102,7 @@ static const char *configuration(struct arena *a, const struct machine_config *c
 		"debug: action=ignore\n"
 		"%s%s",
 		(unsigned long long)plan->cpus, (unsigned long long)config->ips, mib, mib,
-		BLOCK >> 10, folder, folder, folder, folder, folder,
+		BLOCK >> 10, boot_lines(a, plan, folder), folder, folder,
 		config->option ? config->option : "", config->option ? "\n" : "");
 }
 
@@ -96,6 +115,8 @@ int bochs_prepare(struct arena *a, const struct machine_config *config,
 	const char *debugger = arena_format(a, "%s/debugger", folder);
 	const char *text = configuration(a, config, plan, folder);
 
+	if (plan->iso && plan->firmware == FIRMWARE_UEFI)
+		return fail(e, STATUS_USAGE, "--firmware uefi needs --machine qemu");
 	if (!bochs)
 		return fail(
 			e, STATUS_HOST_ERROR, "Bochs >= 3.0 is missing: run `make machine`");

@@ -1,6 +1,9 @@
 /* What memory holds when the machine starts; see boot.h. */
 #include "boot.h"
 
+#include <errno.h>
+#include <stdlib.h>
+
 #include "boot_int.h"
 #include "elf.h"
 #include "file.h"
@@ -237,5 +240,21 @@ int boot_plan_nestor(struct arena *a, const struct scenario *s, const struct vm_
 			.ebx = (uint32_t)info_at,
 			.entry = elf_physical_entry(&elf)},
 		out);
+	return 0;
+}
+
+int boot_plan_iso(struct arena *a, const struct scenario *s, const struct place *iso,
+	uint64_t firmware, struct boot_plan *out, struct error *e)
+{
+	char *path = realpath(iso->path, NULL);
+
+	if (!path)
+		return fail(e, STATUS_BAD_INPUT, "%s: '%s': %s", iso->where, iso->path,
+			strerror(errno));
+	out->iso = arena_copy(a, path);
+	free(path);
+	out->firmware = firmware;
+	out->memory = s->machine.memory ? s->machine.memory : 512 * BOOT_MIB;
+	out->cpus = machine_cpus(s);
 	return 0;
 }

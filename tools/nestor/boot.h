@@ -24,11 +24,19 @@ struct vm_files {
 	uint64_t need; /* bytes of memory, at least */
 };
 
+/* What boots an ISO. */
+enum firmware {
+	FIRMWARE_BIOS,
+	FIRMWARE_UEFI
+};
+
 struct boot_plan {
 	struct boot_image images[BOOT_IMAGES];
 	uint64_t memory; /* of the machine, bytes */
 	uint64_t cpus;
-	struct bytes rom; /* 64 KiB, to be at the top of 4 GiB */
+	struct bytes rom;  /* 64 KiB, to be at the top of 4 GiB */
+	const char *iso;   /* with it neither images nor ROM: the firmware boots this */
+	uint64_t firmware; /* enum firmware, for the ISO */
 };
 
 /* Reads the files of all VMs into @files, and checks that they fit the VMs' memory. */
@@ -46,6 +54,10 @@ int boot_plan_nestor(struct arena *a, const struct scenario *s, const struct vm_
 /* Plans the start of the only VM's image without Nestor. */
 int boot_plan_bare(struct arena *a, const struct scenario *s, const struct vm_files *files,
 	struct boot_plan *out, struct error *e);
+
+/* Plans to boot the ISO image @iso; the scenario has no VMs then. */
+int boot_plan_iso(struct arena *a, const struct scenario *s, const struct place *iso,
+	uint64_t firmware, struct boot_plan *out, struct error *e);
 
 /*
  * Makes the ROM read a byte of each of the first @blocks blocks of 8 MiB, in their order, before

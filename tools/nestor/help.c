@@ -32,9 +32,11 @@ static const char tool_help[] =
 static const char run_help[] =
 	"usage: nestor run SCENARIO.yaml [OPTION]...\n"
 	"       nestor run --l1 IMAGE [OPTION]...\n"
+	"       nestor run --iso FILE.iso [OPTION]...\n"
 	"\n"
 	"Starts a machine with Nestor and the VMs of the scenario, or with one VM that runs\n"
-	"IMAGE. What the VMs print goes to standard output, Nestor's log to standard error.\n"
+	"IMAGE, or boots an image made by `nestor image`. What the VMs print goes to standard\n"
+	"output, Nestor's log to standard error.\n"
 	"\n"
 	"the VM of --l1 (--argv0, --vmx and --shadow also change all VMs of a scenario):\n" VM_OPTIONS
 	"\n"
@@ -54,6 +56,8 @@ static const char run_help[] =
 	"  --l0-log FILE       Nestor's log goes there\n"
 	"  --stats FILE        figures at the end of the run go there\n"
 	"  --l0 FILE           Nestor's image; default: nestor.elf beside this program\n"
+	"  --l0-option TEXT    more of Nestor's command line\n"
+	"  --firmware bios|uefi  what boots --iso; uefi only on QEMU; default: bios\n"
 	"  --keep DIR          keep the machine's files (configuration, images, log) there\n"
 	"  --verbose           report milestones, with ticks and real time\n"
 	"\n"
@@ -89,6 +93,7 @@ static const char image_help[] =
 	"\n"
 	"  -o, --output FILE   the image to make\n"
 	"  --l0 FILE           Nestor's image; default: nestor.elf beside this program\n"
+	"  --l0-option TEXT    more of Nestor's command line\n"
 	"  --log-level error|warn|info|debug\n"
 	"  --verbose           show what the tools used for it say\n"
 	"\n" VM_OPTIONS;

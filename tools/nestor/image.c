@@ -17,50 +17,71 @@ struct image {
 	struct error *e;
 };
 
-/* Quotes @text for GRUB's shell. */
+/*
+ * Quotes the words of @text for GRUB's shell one by one, because GRUB itself puts quotes around
+ * an argument with spaces.
+ */
 static const char *quote(struct arena *a, const char *text)
 {
-	char *out = arena_alloc(a, 4 * strlen(text) + 3);
-	char *p = out;
+	const char *out = "";
 
-	*p++ = '\'';
-	for (; *text; text++) {
-		if (*text == '\'')
-			p = stpcpy(p, "'\\''");
-		else
-			*p++ = *text;
+	while (*text) {
+		size_t length = strcspn(text, " ");
+
+		if (length)
+			out = arena_format(a, "%s '%.*s'", out, (int)length, text);
+		text += length + (text[length] == ' ');
 	}
-	*p = '\'';
 	return out;
+}
+
+/* GRUB puts a backslash before these characters, which no kernel takes away. */
+static int check_cmdline(
+	const struct vm_config *vm, const char *key, const char *text, struct error *e)
+{
+	const char *bad = strpbrk(text, "'\"\\");
+
+	if (!bad)
+		return 0;
+	return fail(e, STATUS_BAD_INPUT, "%s: %s: GRUB cannot pass the character %c of '%.60s'",
+		vm->where, key, *bad, text);
 }
 
 static int add_file(
 	struct image *m, const char *name, const struct bytes *content, const char *line)
 {
-	m->menu = arena_format(m->a, "%s\t%s /boot/%s %s\n", m->menu,
-		*line == '\'' ? "module2" : line, name, *line == '\'' ? line : "");
+	m->menu = arena_format(
+		m->a, "%s\tmodule2 /boot/%s%s\n", m->menu, name, quote(m->a, line));
 	return file_write(arena_format(m->a, "%s/boot/%s", m->folder, name), content, m->e);
+}
+
+static int add_modules(struct image *m, const struct vm_config *vm, const struct vm_files *f)
+{
+	struct arena *a = m->a;
+
+	for (unsigned i = 0; i < vm->module_count; i++) {
+		const char *cmdline = vm->modules[i].cmdline;
+
+		if (check_cmdline(vm, "module", cmdline, m->e) ||
+			add_file(m, arena_format(a, "%s.module%u", vm->name, i), &f->modules[i],
+				arena_format(a, "module vm=%s -- %s", vm->name, cmdline)))
+			return m->e->status;
+	}
+	return 0;
 }
 
 static int add_vm(struct image *m, const struct vm_config *vm, const struct vm_files *f)
 {
 	struct arena *a = m->a;
-	const char *line = quote(a, boot_kernel_line(a, vm, &f->kernel));
 
-	if (add_file(m, arena_format(a, "%s.kernel", vm->name), &f->kernel.image, line))
+	if (check_cmdline(vm, "cmdline", vm->cmdline, m->e) ||
+		add_file(m, arena_format(a, "%s.kernel", vm->name), &f->kernel.image,
+			boot_kernel_line(a, vm, &f->kernel)))
 		return m->e->status;
-	line = quote(a, arena_format(a, "initrd vm=%s", vm->name));
-	if (vm->initrd.path &&
-		add_file(m, arena_format(a, "%s.initrd", vm->name), &f->initrd, line))
+	if (vm->initrd.path && add_file(m, arena_format(a, "%s.initrd", vm->name), &f->initrd,
+				       arena_format(a, "initrd vm=%s", vm->name)))
 		return m->e->status;
-	for (unsigned i = 0; i < vm->module_count; i++) {
-		line = quote(a, arena_format(a, "module vm=%s -- %s", vm->name,
-					vm->modules[i].cmdline));
-		if (add_file(m, arena_format(a, "%s.module%u", vm->name, i), &f->modules[i],
-			    line))
-			return m->e->status;
-	}
-	return 0;
+	return add_modules(m, vm, f);
 }
 
 static int make_folders(struct image *m)
@@ -91,10 +112,11 @@ static int fill(struct image *m, const struct place *l0, const struct vm_files *
 		"serial --unit=0 --speed=115200\n"
 		"terminal_input console serial\n"
 		"terminal_output console serial\n"
+		"insmod all_video\n"
 		"set timeout=0\n"
 		"menuentry Nestor {\n"
-		"\tmultiboot2 /boot/nestor.elf log=%s mux=off\n",
-		log_names[s->log]);
+		"\tmultiboot2 /boot/nestor.elf log=%s mux=off %s\n",
+		log_names[s->log], m->o->l0_option ? m->o->l0_option : "");
 	for (unsigned i = 0; i < s->vm_count; i++)
 		if (add_vm(m, &s->vms[i], &files[i]))
 			return m->e->status;

@@ -32,12 +32,13 @@ static struct place l0_place(struct arena *a, const struct options *o)
 static const char *l0_cmdline(struct arena *a, const struct options *o, enum machine_kind kind)
 {
 	const struct scenario *s = &o->scenario;
+	const char *more = o->l0_option ? o->l0_option : "";
 
 	if (kind == MACHINE_QEMU)
-		return arena_format(
-			a, "log=%s mux=on ram=zeroed poweroff=qemu", log_names[s->log]);
-	return arena_format(a, "log=%s mux=on ram=zeroed poweroff=bochs tsc_khz=%llu",
-		log_names[s->log], (unsigned long long)s->machine.ips / 1000);
+		return arena_format(a, "log=%s mux=on ram=zeroed poweroff=qemu %s",
+			log_names[s->log], more);
+	return arena_format(a, "log=%s mux=on ram=zeroed poweroff=bochs tsc_khz=%llu %s",
+		log_names[s->log], (unsigned long long)s->machine.ips / 1000, more);
 }
 
 static int run_in_folder(struct arena *a, const struct options *o, struct boot_plan *plan,
@@ -46,7 +47,7 @@ static int run_in_folder(struct arena *a, const struct options *o, struct boot_p
 	struct session_options session = {
 		.l0_log = o->l0_log,
 		.stats = o->stats,
-		.bare = o->bare,
+		.raw = o->bare || o->iso.path,
 		.progress = o->verbose,
 		.timeout = o->scenario.timeout,
 	};
@@ -56,10 +57,24 @@ static int run_in_folder(struct arena *a, const struct options *o, struct boot_p
 	return session_run(a, &o->scenario, m, &session, e);
 }
 
-static int run(struct arena *a, struct options *o, struct error *e)
+static int make_plan(struct arena *a, const struct options *o, const struct machine *m,
+	struct boot_plan *plan, struct error *e)
 {
 	struct vm_files *files = arena_alloc(a, sizeof(*files) * SCENARIO_VMS);
 	struct place l0 = l0_place(a, o);
+
+	if (o->iso.path)
+		return boot_plan_iso(a, &o->scenario, &o->iso, o->firmware, plan, e);
+	if (boot_read_files(a, &o->scenario, files, e))
+		return e->status;
+	if (o->bare)
+		return boot_plan_bare(a, &o->scenario, files, plan, e);
+	return boot_plan_nestor(
+		a, &o->scenario, files, &l0, l0_cmdline(a, o, m->kind), plan, e);
+}
+
+static int run(struct arena *a, struct options *o, struct error *e)
+{
 	struct boot_plan plan = {0};
 	struct machine m = {0};
 	const char *folder = o->keep;
@@ -67,16 +82,11 @@ static int run(struct arena *a, struct options *o, struct error *e)
 
 	if (!o->scenario.log_given && !o->l0_log)
 		o->scenario.log = LOG_WARN;
-	if (boot_read_files(a, &o->scenario, files, e))
-		return e->status;
 	machine_choose(a, (enum machine_kind)o->scenario.machine.kind, &m);
 	if (o->verbose || strncmp(m.reason, "warning", 7) == 0)
 		fprintf(stderr, "nestor: %s\n", m.reason);
-	status = o->bare ? boot_plan_bare(a, &o->scenario, files, &plan, e)
-			 : boot_plan_nestor(a, &o->scenario, files, &l0,
-				   l0_cmdline(a, o, m.kind), &plan, e);
-	if (status)
-		return status;
+	if (make_plan(a, o, &m, &plan, e))
+		return e->status;
 	if (folder && mkdir(folder, 0755) < 0 && errno != EEXIST)
 		return fail(e, STATUS_HOST_ERROR, "--keep: cannot create '%s': %s", folder,
 			strerror(errno));

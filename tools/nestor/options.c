@@ -45,7 +45,10 @@ static const struct option option_table[] = {
 	{"--ips", TO_MACHINE, "ips", RUN},
 	{"--timeout", TO_SCENARIO, "timeout", RUN},
 	{"--log-level", TO_SCENARIO, "log", RUN | IMAGE},
+	{"--iso", TO_TOOL, "iso", RUN},
+	{"--firmware", TO_TOOL, "firmware", RUN},
 	{"--l0", TO_TOOL, "l0", RUN | IMAGE},
+	{"--l0-option", TO_TOOL, "l0-option", RUN | IMAGE},
 	{"--l0-log", TO_TOOL, "l0-log", RUN},
 	{"--stats", TO_TOOL, "stats", RUN},
 	{"--keep", TO_TOOL, "keep", RUN},
@@ -57,8 +60,13 @@ static const struct option option_table[] = {
 
 #define OPTION_COUNT (sizeof(option_table) / sizeof(option_table[0]))
 
+static const char *const firmware_names[] = {"bios", "uefi", NULL};
+
 static const struct setting tool_settings[] = {
 	{"l0", SETTING_FILE, offsetof(struct options, l0), 0, 0, NULL},
+	{"l0-option", SETTING_LINE, offsetof(struct options, l0_option), 0, 1023, NULL},
+	{"iso", SETTING_FILE, offsetof(struct options, iso), 0, 0, NULL},
+	{"firmware", SETTING_CHOICE, offsetof(struct options, firmware), 0, 0, firmware_names},
 	{"l0-log", SETTING_LINE, offsetof(struct options, l0_log), 0, 4095, NULL},
 	{"stats", SETTING_LINE, offsetof(struct options, stats), 0, 4095, NULL},
 	{"keep", SETTING_LINE, offsetof(struct options, keep), 0, 4095, NULL},
@@ -261,6 +269,10 @@ static int parse_verb(struct parser *p, int argc, char **argv)
 		return p->e->status;
 	if (take_words(p, argc, argv, true))
 		return p->e->status;
+	if (p->o->iso.path && (p->o->scenario_path || p->vm_option))
+		return usage(p, "--iso does not go with a scenario or options of a VM");
+	if (p->o->iso.path)
+		return 0;
 	if (!p->o->scenario_path)
 		return use_l1(p);
 	if (p->vm_option)

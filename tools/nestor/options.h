@@ -18,7 +18,10 @@ struct options {
 	enum verb help_on;         /* with VERB_HELP; VERB_COUNT: the tool */
 	const char *scenario_path; /* NULL: from --l1 */
 	struct scenario scenario;
-	struct place l0; /* path NULL: not given */
+	struct place l0;       /* path NULL: not given */
+	struct place iso;      /* run: boot this image, without a scenario */
+	uint64_t firmware;     /* enum firmware, for it */
+	const char *l0_option; /* more of Nestor's command line; NULL: no more */
 	const char *l0_log;
 	const char *stats;
 	const char *keep;

@@ -1,4 +1,6 @@
 /* Starting QEMU, with the same images and ROM as Bochs; see machine.h. */
+#include <unistd.h>
+
 #include "file.h"
 #include "machine_int.h"
 
@@ -15,6 +17,25 @@ static int add_images(struct arena *a, const struct boot_plan *plan, const char 
 		argv_add(v, "-device");
 		argv_add(v, arena_format(a, "loader,file=%s,addr=0x%llx,force-raw=on", path,
 				    (unsigned long long)plan->images[i].at));
+	}
+	return 0;
+}
+
+static int add_firmware(struct arena *a, const struct boot_plan *plan, const char *folder,
+	struct argv *v, struct error *e)
+{
+	static const char ovmf[] = "/usr/share/ovmf/OVMF.fd";
+	bool uefi = plan->iso && plan->firmware == FIRMWARE_UEFI;
+
+	if (uefi && access(ovmf, R_OK) < 0)
+		return fail(e, STATUS_HOST_ERROR, "%s is missing: run `make setup`", ovmf);
+	if (!plan->iso || uefi) {
+		argv_add(v, "-bios");
+		argv_add(v, uefi ? ovmf : arena_format(a, "%s/rom.bin", folder));
+	}
+	if (plan->iso) {
+		argv_add(v, "-cdrom");
+		argv_add(v, plan->iso);
 	}
 	return 0;
 }
@@ -42,8 +63,8 @@ int qemu_prepare(struct arena *a, const struct machine_config *config,
 	argv_add(v, arena_format(a, "%lluM", (unsigned long long)(plan->memory >> 20)));
 	argv_add(v, "-smp");
 	argv_add(v, arena_format(a, "%llu", (unsigned long long)plan->cpus));
-	argv_add(v, "-bios");
-	argv_add(v, arena_format(a, "%s/rom.bin", folder));
+	if (add_firmware(a, plan, folder, v, e))
+		return e->status;
 	argv_add(v, "-serial");
 	argv_add(v, arena_format(a, "file:%s/com1.txt", folder));
 	if (config->option)

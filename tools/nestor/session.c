@@ -24,7 +24,7 @@ struct session {
 	FILE *log;
 	FILE *stats;
 	FILE *com1;
-	unsigned banner;  /* lines of = to come before a bare guest's output */
+	unsigned banner;  /* lines of = to come before a raw machine's output */
 	uint8_t console;  /* the channel that wrote to standard output last */
 	bool at_line_end; /* standard output ends with a newline */
 	double start;
@@ -82,7 +82,7 @@ static void feed_control(struct session *x, const uint8_t *data, size_t size)
 /* With several VMs, each line tells whose it is. */
 static void feed_console(struct session *x, unsigned vm, const uint8_t *data, size_t size)
 {
-	if (x->s->vm_count == 1) {
+	if (x->s->vm_count <= 1) {
 		fwrite(data, 1, size, stdout);
 		return;
 	}
@@ -98,8 +98,8 @@ static void feed_console(struct session *x, unsigned vm, const uint8_t *data, si
 	}
 }
 
-/* A bare guest's output follows the emulator's banner, which ends with its second line of =. */
-static void feed_bare(struct session *x, const uint8_t *data, size_t size)
+/* A raw machine's output follows the emulator's banner, which ends with its second line of =. */
+static void feed_raw(struct session *x, const uint8_t *data, size_t size)
 {
 	for (size_t i = 0; i < size; i++) {
 		if (!x->banner) {
@@ -126,8 +126,8 @@ static void feed(void *context, uint8_t channel, const uint8_t *data, size_t siz
 		feed_control(x, data, size);
 	else if (channel != MUX_NONE)
 		feed_console(x, channel - MUX_CONSOLE, data, size);
-	else if (x->o->bare)
-		feed_bare(x, data, size);
+	else if (x->o->raw)
+		feed_raw(x, data, size);
 }
 
 static void show_com1(struct session *x)
@@ -159,7 +159,7 @@ static int poll_timeout(const struct session *x)
 {
 	double left = x->deadline - now();
 
-	if (x->o->bare)
+	if (x->o->raw)
 		return COM1_PERIOD;
 	if (x->deadline <= 0)
 		return -1;
@@ -175,7 +175,7 @@ static void follow(struct session *x, struct process *p)
 			continue;
 		if (fds[0].revents && !read_output(x, p->output))
 			return;
-		if (x->o->bare)
+		if (x->o->raw)
 			show_com1(x);
 		if (fds[1].revents) {
 			x->status = STATUS_INTERRUPTED;
@@ -195,9 +195,9 @@ static int judge_silent_end(struct session *x, const char *words, struct error *
 {
 	bool triple = words && strstr(words, "exception with no resolution");
 
-	if (x->o->bare && words && strstr(words, "shutdown requested"))
+	if (x->o->raw && words && strstr(words, "shutdown requested"))
 		return STATUS_OK;
-	if (x->o->bare && triple)
+	if (x->o->raw && triple)
 		return STATUS_TRIPLE_FAULT;
 	if (triple)
 		return fail(e, STATUS_L0_FAULT, "Nestor itself ended in a triple fault");
@@ -240,12 +240,12 @@ static int run(struct session *x, struct arena *a, const struct machine *m, stru
 		return e->status;
 	follow(x, &p);
 	how = process_end(&p, x->ended ? 0 : 2000);
-	if (x->o->bare)
+	if (x->o->raw)
 		show_com1(x);
 	if (x->status == STATUS_TIMEOUT)
 		return fail(e, STATUS_TIMEOUT, "the time limit of %llu s is over",
 			(unsigned long long)x->o->timeout);
-	if (!x->ended && x->o->bare && m->kind == MACHINE_QEMU && how == 0)
+	if (!x->ended && x->o->raw && m->kind == MACHINE_QEMU && how == 0)
 		return STATUS_OK;
 	return x->ended ? x->status : judge_silent_end(x, machine_last_words(a, m), e);
 }

@@ -10,7 +10,7 @@
 struct session_options {
 	const char *l0_log; /* file for Nestor's log; NULL: standard error */
 	const char *stats;  /* file for the `stat` records; NULL: none */
-	bool bare;          /* no Nestor: the machine's output is the guest's */
+	bool raw;           /* what is in no channel is shown, too */
 	bool progress;      /* milestones to standard error */
 	uint64_t timeout;   /* seconds; 0: none */
 };
