@@ -133,8 +133,8 @@ uint64_t caps_feature_needs(enum caps_feature feature);
 
 /*
  * What L1 sees: of the machine's capabilities those that the policy wants and whose needs are
- * met. Any hw and policy are accepted; l1 is consistent with itself (plain and TRUE MSRs, dependent
- * features, fields).
+ * met. Any hw and policy are accepted; l1 is consistent with itself (plain and TRUE MSRs,
+ * dependent features, fields).
  */
 void caps_derive(
 	struct vmx_caps *l1, const struct vmx_caps *hw, const struct caps_policy *policy);

@@ -300,6 +300,8 @@ enum check_id nested_check_guest_events(const struct check_env *e)
 
 #define FAIL_CONTROLS VMERR_ENTRY_CONTROLS, 0
 #define FAIL_HOST     VMERR_ENTRY_HOST_STATE, 0
+#define GUEST         0, 0
+#define TITLE_3_1_1   "Control Registers, Debug Registers, and MSRs"
 
 /* Title, VM-instruction error and exit qualification of each section (26.7 for the latter). */
 #define S26_2_1_1      "26.2.1.1 VM-Execution Control Fields", FAIL_CONTROLS
@@ -308,11 +310,11 @@ enum check_id nested_check_guest_events(const struct check_env *e)
 #define S26_2_2        "26.2.2 Checks on Host Control Registers and MSRs", FAIL_HOST
 #define S26_2_3        "26.2.3 Checks on Host Segment and Descriptor-Table Registers", FAIL_HOST
 #define S26_2_4        "26.2.4 Checks Related to Address-Space Size", FAIL_HOST
-#define S26_3_1_1      "26.3.1.1 Checks on Guest Control Registers, Debug Registers, and MSRs", 0, 0
-#define S26_3_1_2      "26.3.1.2 Checks on Guest Segment Registers", 0, 0
-#define S26_3_1_3      "26.3.1.3 Checks on Guest Descriptor-Table Registers", 0, 0
-#define S26_3_1_4      "26.3.1.4 Checks on Guest RIP and RFLAGS", 0, 0
-#define S26_3_1_5      "26.3.1.5 Checks on Guest Non-Register State", 0, 0
+#define S26_3_1_1      "26.3.1.1 Checks on Guest " TITLE_3_1_1, GUEST
+#define S26_3_1_2      "26.3.1.2 Checks on Guest Segment Registers", GUEST
+#define S26_3_1_3      "26.3.1.3 Checks on Guest Descriptor-Table Registers", GUEST
+#define S26_3_1_4      "26.3.1.4 Checks on Guest RIP and RFLAGS", GUEST
+#define S26_3_1_5      "26.3.1.5 Checks on Guest Non-Register State", GUEST
 #define S26_3_1_5_NMI  "26.3.1.5 Checks on Guest Non-Register State", 0, 3
 #define S26_3_1_5_LINK "26.3.1.5 Checks on Guest Non-Register State", 0, 4
 #define S26_3_1_6      "26.3.1.6 Checks on Guest Page-Directory-Pointer-Table Entries", 0, 2

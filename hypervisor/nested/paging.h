@@ -48,8 +48,8 @@ struct paging_fault {
 /*
  * Translates one address. Accessed and dirty flags are set once the access is known to be
  * allowed, each with one atomic update of the entry that was read. Entries outside L1's RAM
- * read as ones. linear: canonical, and below 2^32 unless IA-32e mode is active. False: a page fault,
- * *error is its error code.
+ * read as ones. linear: canonical, and below 2^32 unless IA-32e mode is active. False: a page
+ * fault, *error is its error code.
  */
 bool paging_walk(struct nested *n, const struct paging_state *s, uint64_t linear,
 	uint32_t access, struct gpa_l1 *out, uint32_t *error);

@@ -1,7 +1,7 @@
 /*
  * The seam of nested/ in memory, for unit tests: on top of fake_memory.h, hardware VMCSs that
- * are arrays of fields. Include it in exactly one file of a test program; fake_seam_reset() starts
- * each test.
+ * are arrays of fields. Include it in exactly one file of a test program; fake_seam_reset()
+ * starts each test.
  */
 #ifndef NESTOR_TESTS_FAKE_SEAM_H
 #define NESTOR_TESTS_FAKE_SEAM_H
