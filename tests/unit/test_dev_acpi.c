@@ -1,0 +1,310 @@
+/* The ACPI tables: found as a guest finds them, checksums, and what they say. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "dev/dev.h"
+
+#define BASE 0xe0000ull
+#define SIZE 0x10000
+
+static uint8_t *memory; /* SIZE bytes at BASE */
+static size_t used;
+static struct platform_config config;
+
+static uint64_t get(uint64_t gpa, unsigned bytes)
+{
+	uint64_t value = 0;
+
+	assert_in_range(gpa, BASE, BASE + used - bytes);
+	for (unsigned i = 0; i < bytes; i++)
+		value |= (uint64_t)memory[gpa - BASE + i] << i * 8;
+	return value;
+}
+
+static bool is_text(uint64_t gpa, const char *text)
+{
+	get(gpa + strlen(text) - 1, 1);
+	return memcmp(&memory[gpa - BASE], text, strlen(text)) == 0;
+}
+
+static uint8_t sum(uint64_t gpa, uint64_t bytes)
+{
+	uint8_t s = 0;
+
+	for (uint64_t i = 0; i < bytes; i++)
+		s = (uint8_t)(s + get(gpa + i, 1));
+	return s;
+}
+
+static void build(unsigned vcpus)
+{
+	config = (struct platform_config){.vcpus = vcpus, .tsc_khz = 1000000};
+	used = acpi_build(memory, SIZE, BASE, &config);
+	assert_int_not_equal(used, 0);
+}
+
+static int setup(void **state)
+{
+	(void)state;
+	memory = malloc(SIZE);
+	memset(memory, 0xa5, SIZE);
+	build(2);
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	(void)state;
+	free(memory);
+	return 0;
+}
+
+/* The table of a signature, looked for in the XSDT. */
+static uint64_t table(const char *signature)
+{
+	uint64_t xsdt = get(BASE + 24, 8);
+
+	for (uint64_t at = xsdt + 36; at < xsdt + get(xsdt + 4, 4); at += 8) {
+		if (is_text(get(at, 8), signature))
+			return get(at, 8);
+	}
+	fail_msg("no %s", signature);
+	return 0;
+}
+
+/* The n-th entry of a type in the MADT, or 0. */
+static uint64_t madt_entry(unsigned type, unsigned n)
+{
+	uint64_t madt = table("APIC");
+	uint64_t end = madt + get(madt + 4, 4);
+
+	for (uint64_t at = madt + 44; at < end; at += get(at + 1, 1)) {
+		assert_int_not_equal(get(at + 1, 1), 0);
+		if (get(at, 1) == type && n-- == 0)
+			return at;
+	}
+	return 0;
+}
+
+static bool dsdt_has(const void *bytes, size_t count)
+{
+	uint64_t dsdt = get(table("FACP") + 140, 8);
+	uint64_t length = get(dsdt + 4, 4);
+
+	for (uint64_t i = 36; i + count <= length; i++) {
+		if (memcmp(&memory[dsdt - BASE + i], bytes, count) == 0)
+			return true;
+	}
+	return false;
+}
+
+static void the_rsdp_comes_first_with_two_good_checksums(void **state)
+{
+	(void)state;
+	assert_true(is_text(BASE, "RSD PTR "));
+	assert_int_equal(sum(BASE, 20), 0);
+	assert_int_equal(sum(BASE, 36), 0);
+	assert_int_equal(get(BASE + 15, 1), 2);
+}
+
+static void every_table_has_a_good_checksum(void **state)
+{
+	uint64_t xsdt = get(BASE + 24, 8);
+	uint64_t rsdt = get(BASE + 16, 4);
+	uint64_t dsdt = get(table("FACP") + 140, 8);
+	uint64_t tables[] = {xsdt, rsdt, dsdt, table("FACP"), table("APIC"), table("MCFG")};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(tables) / sizeof(tables[0]); i++) {
+		assert_int_equal(tables[i] % 16, 0);
+		assert_int_equal(sum(tables[i], get(tables[i] + 4, 4)), 0);
+	}
+}
+
+static void rsdt_and_xsdt_name_the_same_tables(void **state)
+{
+	uint64_t xsdt = get(BASE + 24, 8);
+	uint64_t rsdt = get(BASE + 16, 4);
+	uint64_t count = (get(xsdt + 4, 4) - 36) / 8;
+
+	(void)state;
+	assert_int_equal((get(rsdt + 4, 4) - 36) / 4, count);
+	for (uint64_t i = 0; i < count; i++)
+		assert_int_equal(get(rsdt + 36 + i * 4, 4), get(xsdt + 36 + i * 8, 8));
+}
+
+static void the_facs_is_aligned_to_64_bytes(void **state)
+{
+	uint64_t facs = get(table("FACP") + 132, 8);
+
+	(void)state;
+	assert_int_equal(facs % 64, 0);
+	assert_true(is_text(facs, "FACS"));
+	assert_int_equal(get(facs + 4, 4), 64);
+	assert_int_equal(get(table("FACP") + 36, 4), facs);
+}
+
+static void the_fadt_has_the_length_of_its_revision(void **state)
+{
+	(void)state;
+	assert_int_equal(get(table("FACP") + 8, 1), 5);
+	assert_int_equal(get(table("FACP") + 4, 4), 268);
+}
+
+static void the_fadt_names_the_ports_of_the_power_management(void **state)
+{
+	uint64_t fadt = table("FACP");
+
+	(void)state;
+	assert_int_equal(get(fadt + 46, 2), 9);     /* SCI */
+	assert_int_equal(get(fadt + 48, 4), 0);     /* no SMI command port */
+	assert_int_equal(get(fadt + 56, 4), 0x600); /* PM1a event */
+	assert_int_equal(get(fadt + 64, 4), 0x604); /* PM1a control */
+	assert_int_equal(get(fadt + 76, 4), 0x608); /* PM timer */
+	assert_int_equal(get(fadt + 88, 1), 4);
+	assert_int_equal(get(fadt + 89, 1), 2);
+	assert_int_equal(get(fadt + 91, 1), 4);
+	assert_int_equal(get(fadt + 108, 1), 0x32);
+}
+
+static void old_and_new_addresses_in_the_fadt_agree(void **state)
+{
+	static const struct {
+		unsigned old, new;
+	} pairs[] = {{56, 148}, {60, 160}, {64, 172}, {68, 184}, {72, 196}, {76, 208},
+		{80, 220}, {84, 232}};
+	uint64_t fadt = table("FACP");
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(pairs) / sizeof(pairs[0]); i++)
+		assert_int_equal(get(fadt + pairs[i].old, 4), get(fadt + pairs[i].new + 4, 8));
+	assert_int_equal(get(fadt + 40, 4), get(fadt + 140, 8));
+}
+
+static void the_fadt_describes_reset_and_absent_devices(void **state)
+{
+	uint64_t fadt = table("FACP");
+	uint64_t flags = get(fadt + 112, 4);
+
+	(void)state;
+	assert_int_equal(get(fadt + 116, 1), 1);
+	assert_int_equal(get(fadt + 120, 8), 0xcf9);
+	assert_int_equal(get(fadt + 128, 1), 6);
+	assert_true(flags & 1 << 10);                      /* RESET_REG_SUP */
+	assert_true(flags & 1 << 8);                       /* 32-bit timer */
+	assert_false(flags & 1 << 20);                     /* not hardware-reduced */
+	assert_int_equal(get(fadt + 109, 2) & 0x27, 0x05); /* legacy, no 8042, no VGA, RTC */
+}
+
+static void the_madt_has_one_local_apic_for_each_vcpu(void **state)
+{
+	(void)state;
+	for (unsigned vcpus = 1; vcpus <= DEV_MAX_VCPUS; vcpus++) {
+		build(vcpus);
+		for (unsigned i = 0; i < vcpus; i++) {
+			assert_int_equal(get(madt_entry(0, i) + 2, 1), i);
+			assert_int_equal(get(madt_entry(0, i) + 3, 1), i);
+			assert_int_equal(get(madt_entry(0, i) + 4, 4), 1);
+		}
+		assert_int_equal(madt_entry(0, vcpus), 0);
+	}
+}
+
+static void the_madt_describes_the_interrupt_wiring(void **state)
+{
+	uint64_t timer = madt_entry(2, 0);
+	uint64_t sci = madt_entry(2, 1);
+	uint64_t nmi = madt_entry(4, 0);
+
+	(void)state;
+	assert_int_equal(get(table("APIC") + 36, 4), DEV_LAPIC_BASE);
+	assert_int_equal(get(table("APIC") + 40, 4), 1);
+	assert_int_equal(get(madt_entry(1, 0) + 4, 4), DEV_IOAPIC_BASE);
+	assert_int_equal(get(madt_entry(1, 0) + 8, 4), 0);
+	assert_int_equal(get(timer + 3, 1), 0);
+	assert_int_equal(get(timer + 4, 4), 2);
+	assert_int_equal(get(sci + 3, 1), 9);
+	assert_int_equal(get(sci + 4, 4), 9);
+	assert_int_equal(get(sci + 8, 2), 0x0d);
+	assert_int_equal(get(nmi + 2, 1), 0xff);
+	assert_int_equal(get(nmi + 5, 1), 1);
+}
+
+static void the_mcfg_describes_ecam(void **state)
+{
+	uint64_t mcfg = table("MCFG");
+
+	(void)state;
+	assert_int_equal(get(mcfg + 4, 4), 60);
+	assert_int_equal(get(mcfg + 44, 8), DEV_ECAM_BASE);
+	assert_int_equal(get(mcfg + 54, 1), 0);
+	assert_int_equal(get(mcfg + 55, 1), 255);
+}
+
+static void the_dsdt_has_the_devices(void **state)
+{
+	static const uint8_t pnp0a08[] = {0x0c, 0x41, 0xd0, 0x0a, 0x08};
+	static const uint8_t pnp0501[] = {0x0c, 0x41, 0xd0, 0x05, 0x01};
+	static const uint8_t pnp0b00[] = {0x0c, 0x41, 0xd0, 0x0b, 0x00};
+	static const uint8_t s5[] = {0x08, '_', 'S', '5', '_', 0x12};
+
+	(void)state;
+	assert_true(dsdt_has(pnp0a08, sizeof(pnp0a08)));
+	assert_true(dsdt_has(pnp0501, sizeof(pnp0501)));
+	assert_true(dsdt_has(pnp0b00, sizeof(pnp0b00)));
+	assert_true(dsdt_has(s5, sizeof(s5)));
+	assert_true(dsdt_has("CPU1", 4));
+	assert_false(dsdt_has("CPU2", 4));
+}
+
+static void a_buffer_that_is_too_small_is_refused_and_not_overrun(void **state)
+{
+	size_t needed = used;
+
+	(void)state;
+	for (size_t size = 0; size < needed; size++) {
+		uint8_t *small = malloc(size ? size : 1);
+
+		assert_int_equal(acpi_build(small, size, BASE, &config), 0);
+		free(small);
+	}
+	assert_int_equal(acpi_build(memory, needed, BASE, &config), needed);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(
+			the_rsdp_comes_first_with_two_good_checksums, setup, teardown),
+		cmocka_unit_test_setup_teardown(
+			every_table_has_a_good_checksum, setup, teardown),
+		cmocka_unit_test_setup_teardown(
+			rsdt_and_xsdt_name_the_same_tables, setup, teardown),
+		cmocka_unit_test_setup_teardown(
+			the_facs_is_aligned_to_64_bytes, setup, teardown),
+		cmocka_unit_test_setup_teardown(
+			the_fadt_has_the_length_of_its_revision, setup, teardown),
+		cmocka_unit_test_setup_teardown(
+			the_fadt_names_the_ports_of_the_power_management, setup, teardown),
+		cmocka_unit_test_setup_teardown(
+			old_and_new_addresses_in_the_fadt_agree, setup, teardown),
+		cmocka_unit_test_setup_teardown(
+			the_fadt_describes_reset_and_absent_devices, setup, teardown),
+		cmocka_unit_test_setup_teardown(
+			the_madt_has_one_local_apic_for_each_vcpu, setup, teardown),
+		cmocka_unit_test_setup_teardown(
+			the_madt_describes_the_interrupt_wiring, setup, teardown),
+		cmocka_unit_test_setup_teardown(the_mcfg_describes_ecam, setup, teardown),
+		cmocka_unit_test_setup_teardown(the_dsdt_has_the_devices, setup, teardown),
+		cmocka_unit_test_setup_teardown(
+			a_buffer_that_is_too_small_is_refused_and_not_overrun, setup, teardown),
+	};
+
+	return cmocka_run_group_tests_name("acpi", tests, NULL, NULL);
+}
