@@ -260,6 +260,7 @@ enum check_id nested_check_guest_state(const struct check_env *e)
 
 #define CHECK  TEST_ROW
 #define EACH   SKIP_ROW
+#define HELD   SKIP_ROW
 #define INJECT SKIP_ROW
 #include "nested/entry_guest.def"
 	return CHECK_OK;
@@ -274,7 +275,21 @@ static enum check_id check_injection_state(const struct check_env *e, uint32_t i
 
 #define CHECK  SKIP_ROW
 #define EACH   SKIP_ROW
+#define HELD   SKIP_ROW
 #define INJECT TEST_ROW
+#include "nested/entry_guest.def"
+	return CHECK_OK;
+}
+
+static enum check_id check_held_state(
+	const struct check_env *e, uint64_t activity, uint64_t blocking)
+{
+	uint64_t rflags = V(GUEST_RFLAGS);
+
+#define CHECK  SKIP_ROW
+#define EACH   SKIP_ROW
+#define HELD   TEST_ROW
+#define INJECT SKIP_ROW
 #include "nested/entry_guest.def"
 	return CHECK_OK;
 }
@@ -287,12 +302,17 @@ enum check_id nested_check_guest_events(const struct check_env *e)
 	uint64_t blocking = V(GUEST_INTERRUPTIBILITY);
 	bool ia32e = NTRY(IA32E_GUEST);
 	bool pe = (V(GUEST_CR0) & CR0_PE) != 0;
-	enum check_id id = (info & INTR_INFO_VALID) ? check_injection_state(e, info) : CHECK_OK;
+	enum check_id id = CHECK_OK;
 
+	if (info & INTR_INFO_VALID)
+		id = check_injection_state(e, info);
+	if (id == CHECK_OK && (activity | blocking) != 0)
+		id = check_held_state(e, activity, blocking);
 	if (id != CHECK_OK)
 		return id;
 #define CHECK  SKIP_ROW
 #define EACH   TEST_ROW
+#define HELD   SKIP_ROW
 #define INJECT SKIP_ROW
 #include "nested/entry_guest.def"
 	return CHECK_OK;
@@ -332,6 +352,7 @@ const struct check_row check_rows[CHECK_COUNT] = {
 #include "nested/entry_host.def"
 #define CHECK  ROW
 #define EACH   ROW
+#define HELD   ROW
 #define INJECT ROW
 #include "nested/entry_guest.def"
 };

@@ -25,6 +25,7 @@ enum check_id {
 #include "nested/entry_host.def"
 #define CHECK(id, field, section, must)  CHECK_##id,
 #define EACH(id, field, section, must)   CHECK_##id,
+#define HELD(id, field, section, must)   CHECK_##id,
 #define INJECT(id, field, section, must) CHECK_##id,
 #include "nested/entry_guest.def"
 	CHECK_COUNT
@@ -52,8 +53,8 @@ extern const struct check_row check_rows[CHECK_COUNT];
 
 /*
  * Each returns CHECK_OK or the first row, in the SDM's order, that does not hold (in the two
- * *_events functions the rows on an injected event are taken together). The SDM leaves the
- * order within one outcome open.
+ * *_events functions rows that are tested under the same condition are taken together). The SDM
+ * leaves the order within one outcome open.
  *
  * controls and entry_events: failure is VMfail 7; host: VMfail 8. guest_state and guest_events:
  * failed VM entry, exit reason 33. Run them in this order: controls, entry_events, host,

@@ -306,6 +306,83 @@ static void context_changes_with_all_that_other_groups_read(void **state)
 	assert_true(nested_check_context(&fx.e) == was);
 }
 
+static uint64_t random64(uint64_t *seed)
+{
+	*seed ^= *seed << 13;
+	*seed ^= *seed >> 7;
+	*seed ^= *seed << 17;
+	return *seed;
+}
+
+static void (*const goldens[])(uint64_t *f) = {golden_64bit, golden_32bit, golden_v86,
+	golden_real, golden_shadow_paging, golden_apicv, golden_32bit_l1};
+
+/* Changes a field that has none of these flags: one bit, or all. */
+static void change_a_field(uint64_t *seed, unsigned without)
+{
+	unsigned fid;
+	uint64_t bits;
+
+	do
+		fid = (unsigned)(random64(seed) % FID_COUNT);
+	while (vmcs_fields[fid].flags & without);
+	bits = random64(seed);
+	if (bits & 1)
+		bits = fx.f[fid] ^ (2ull << (bits >> 8) % 32);
+	fx.f[fid] = bits & vmcs_value_mask(vmcs_fields[fid].encoding);
+}
+
+/* Under the sanitizers. */
+static void any_vmcs12_has_one_outcome(void **state)
+{
+	uint64_t seed = 0x4e6573746f72;
+
+	(void)state;
+	for (unsigned i = 0; i < 50000; i++) {
+		unsigned changes = i % 4 ? 1 + i % 3 : FID_COUNT;
+		enum check_id id;
+
+		start_from(goldens[i % 7]);
+		for (unsigned k = 0; k < changes; k++)
+			change_a_field(&seed, 0);
+		id = golden_run(&fx.e);
+		assert_true(id < CHECK_COUNT);
+		assert_int_equal(golden_run(&fx.e), id);
+		fx.covered[id] = true;
+	}
+	assert_true(fx.covered[CHECK_OK]);
+}
+
+/* A group of checks, and the flag of the fields that make it run again. */
+static void expect_flags_to_suffice(
+	enum check_id (*group)(const struct check_env *), unsigned flag, bool with_context)
+{
+	uint64_t seed = 0x6772617669 + flag;
+
+	for (unsigned i = 0; i < 20000; i++) {
+		enum check_id before;
+		uint64_t context;
+
+		start_from(goldens[i % 7]);
+		for (unsigned k = 0; k < i % 3; k++)
+			change_a_field(&seed, 0);
+		before = group(&fx.e);
+		context = nested_check_context(&fx.e);
+		change_a_field(&seed, flag);
+		if ((!with_context || nested_check_context(&fx.e) == context) &&
+			group(&fx.e) != before)
+			fail_msg("%s changed unseen", check_rows[before].name);
+	}
+}
+
+static void groups_depend_only_on_flagged_fields_and_context(void **state)
+{
+	(void)state;
+	expect_flags_to_suffice(nested_check_controls, FIELD_CHK_C, false);
+	expect_flags_to_suffice(nested_check_host, FIELD_CHK_H, true);
+	expect_flags_to_suffice(nested_check_guest_state, FIELD_CHK_G, true);
+}
+
 static void msr_list_entries_are_judged_by_index(void **state)
 {
 	(void)state;
@@ -342,6 +419,8 @@ int main(void)
 		TEST(events_that_wake_a_halted_guest_may_be_injected),
 		TEST(real_mode_exceptions_have_no_error_code),
 		TEST(context_changes_with_all_that_other_groups_read),
+		TEST(any_vmcs12_has_one_outcome),
+		TEST(groups_depend_only_on_flagged_fields_and_context),
 		TEST(msr_list_entries_are_judged_by_index),
 	};
 
