@@ -1,0 +1,187 @@
+/*
+ * The devices as one platform: who is at which address, interrupt lines, deadlines.
+ */
+#include "dev/platform.h"
+
+#define PAGE 4096u
+
+typedef bool (*port_handler)(
+	struct platform *p, uint16_t port, bool write, unsigned size, uint32_t *value);
+
+static const struct port_range {
+	uint16_t first, last;
+	port_handler handler;
+} ports[] = {
+	{0x20, 0x21, vpic_io}, {0x40, 0x43, vpit_io}, {0x60, 0x60, vpm_io},
+	{0x61, 0x61, vpit_io}, {0x64, 0x64, vpm_io}, {0x70, 0x71, vrtc_io},
+	{0x80, 0x80, vpm_io}, {0x92, 0x92, vpm_io}, {0xa0, 0xa1, vpic_io}, {0xe9, 0xe9, vpm_io},
+	{0xed, 0xed, vpm_io}, {0xf4, 0xf4, vpm_io}, {0x3f8, 0x3ff, vuart_io},
+	{0x4d0, 0x4d1, vpic_io}, {VPM_PORT_EVENT, VPM_PORT_EVENT + VPM_PORT_SIZE - 1, vpm_io},
+	{0xcf8, 0xcff, vpci_io},
+	{VPM_PORT_RESET, VPM_PORT_RESET, vpm_io}, /* what PCI does not claim */
+};
+
+bool platform_io(struct platform *p, uint16_t port, bool write, unsigned size, uint32_t *value)
+{
+	for (unsigned i = 0; i < sizeof(ports) / sizeof(ports[0]); i++)
+		if (port >= ports[i].first && port <= ports[i].last &&
+			ports[i].handler(p, port, write, size, value))
+			return true;
+	if (!write)
+		*value = size == 4 ? UINT32_MAX : (1u << size * 8) - 1;
+	return false;
+}
+
+static void lapic_access(
+	struct platform *p, unsigned vcpu, uint32_t offset, bool write, uint64_t *value)
+{
+	if (write)
+		vlapic_write(p, vcpu, offset & 0xff0u, (uint32_t)*value);
+	else
+		*value = vlapic_read(p, vcpu, offset & 0xff0u) >> (offset & 3) * 8;
+}
+
+bool platform_mmio(struct platform *p, unsigned vcpu, uint64_t gpa, bool write, unsigned size,
+	uint64_t *value)
+{
+	if (!write)
+		*value = UINT64_MAX;
+	if (gpa - DEV_LAPIC_BASE < PAGE) {
+		if (!vlapic_is_mapped(&p->lapic[vcpu]))
+			return false;
+		/* Writes are 32 bits wide and aligned (10.4.1); others are undefined. */
+		if (!write || (size == 4 && !(gpa & 15)))
+			lapic_access(p, vcpu, (uint32_t)(gpa - DEV_LAPIC_BASE), write, value);
+		return true;
+	}
+	if (gpa - DEV_IOAPIC_BASE < PAGE) {
+		uint32_t offset = (uint32_t)(gpa - DEV_IOAPIC_BASE);
+
+		if (write)
+			vioapic_write(p, offset, (uint32_t)*value);
+		else
+			*value = vioapic_read(p, offset);
+		return true;
+	}
+	return vpci_mmio(p, vcpu, gpa, write, size, value);
+}
+
+bool platform_rdmsr(struct platform *p, unsigned vcpu, uint32_t msr, uint64_t *value)
+{
+	return vlapic_rdmsr(p, vcpu, msr, value);
+}
+
+bool platform_wrmsr(struct platform *p, unsigned vcpu, uint32_t msr, uint64_t value)
+{
+	return vlapic_wrmsr(p, vcpu, msr, value);
+}
+
+uint64_t platform_get_cr8(const struct platform *p, unsigned vcpu)
+{
+	return p->lapic[vcpu].tpr >> 4;
+}
+
+void platform_set_cr8(struct platform *p, unsigned vcpu, uint64_t cr8)
+{
+	p->lapic[vcpu].tpr = (uint32_t)(cr8 & 0xf) << 4;
+	if (platform_irq_pending(p, vcpu) >= 0)
+		dev_kick(p, vcpu);
+}
+
+/* ---- interrupts ---- */
+
+void platform_set_irq(struct platform *p, unsigned irq, bool level)
+{
+	if (irq < 16)
+		vpic_set(p, irq, level);
+	if (irq < VIOAPIC_PINS)
+		vioapic_set(p, irq == 0 ? 2 : irq, level);
+}
+
+void platform_pulse_irq(struct platform *p, unsigned irq)
+{
+	platform_set_irq(p, irq, true);
+	platform_set_irq(p, irq, false);
+}
+
+/* The PIC reaches vCPU 0 only. */
+static bool pic_connected(const struct platform *p)
+{
+	return vlapic_accepts_extint(&p->lapic[0]);
+}
+
+bool platform_irq_visible(const struct platform *p, unsigned irq)
+{
+	return !vioapic_masked(&p->ioapic, irq == 0 ? 2 : irq) ||
+	       (irq < 16 && !vpic_masked(&p->pic, irq));
+}
+
+int platform_irq_pending(struct platform *p, unsigned vcpu)
+{
+	int vector = vlapic_pending(&p->lapic[vcpu]);
+
+	if (vcpu == 0 && vpic_pending(&p->pic) && pic_connected(p))
+		return 0; /* which one, the acknowledge cycle says; ExtINT passes the priority */
+	return vector;
+}
+
+int platform_irq_ack(struct platform *p, unsigned vcpu)
+{
+	if (vcpu == 0 && vpic_pending(&p->pic) && pic_connected(p))
+		return vpic_acknowledge(p);
+	return vlapic_take(&p->lapic[vcpu]);
+}
+
+bool platform_console_input(struct platform *p, uint8_t byte)
+{
+	return vuart_input(p, byte);
+}
+
+/* ---- time ---- */
+
+static uint64_t earlier(uint64_t a, uint64_t b)
+{
+	return a < b ? a : b;
+}
+
+void platform_deadline_changed(struct platform *p)
+{
+	p->deadline = earlier(vpit_deadline(p), earlier(vrtc_deadline(p), vpm_deadline(p)));
+}
+
+uint64_t platform_deadline(const struct platform *p)
+{
+	uint64_t deadline = p->deadline;
+
+	for (unsigned i = 0; i < p->config.vcpus; i++)
+		deadline = earlier(deadline, p->lapic[i].deadline);
+	return deadline;
+}
+
+void platform_run_timers(struct platform *p, uint64_t now)
+{
+	for (unsigned i = 0; i < p->config.vcpus; i++)
+		if (p->lapic[i].deadline <= now)
+			vlapic_run_timer(p, i, now);
+	if (p->deadline > now)
+		return;
+	vpit_run_timer(p, now);
+	vrtc_run_timer(p, now);
+	vpm_run_timer(p, now);
+	platform_deadline_changed(p);
+}
+
+void platform_reset(struct platform *p, const struct platform_config *c)
+{
+	p->config = *c;
+	for (unsigned i = 0; i < DEV_MAX_VCPUS; i++)
+		vlapic_reset(p, i);
+	vioapic_reset(p);
+	vpic_reset(p);
+	vpit_reset(p);
+	vrtc_reset(p);
+	vuart_reset(p);
+	vpm_reset(p);
+	vpci_reset(p);
+	platform_deadline_changed(p);
+}

@@ -1,0 +1,44 @@
+/*
+ * The state of a virtual platform, and the services its devices give each other. Only the files of
+ * dev/ and whoever embeds the structure look inside.
+ */
+#ifndef NESTOR_DEV_PLATFORM_H
+#define NESTOR_DEV_PLATFORM_H
+
+#include "dev/dev.h"
+#include "dev/vioapic.h"
+#include "dev/vlapic.h"
+#include "dev/vpci.h"
+#include "dev/vpic.h"
+#include "dev/vpit.h"
+#include "dev/vpm.h"
+#include "dev/vrtc.h"
+#include "dev/vuart.h"
+
+struct platform {
+	struct platform_config config;
+	struct vlapic lapic[DEV_MAX_VCPUS];
+	struct vioapic ioapic;
+	struct vpic pic;
+	struct vpit pit;
+	struct vrtc rtc;
+	struct vuart uart;
+	struct vpm pm;
+	struct vpci pci;
+	uint64_t deadline; /* earliest of the devices that are not LAPICs */
+};
+
+/*
+ * Drives an interrupt line. Lines 0 to 15 are ISA's: they reach the PIC and the IOAPIC (line 0 at
+ * pin 2); 16 to 23 are IOAPIC pins.
+ */
+void platform_set_irq(struct platform *p, unsigned irq, bool level);
+/* A rising edge. */
+void platform_pulse_irq(struct platform *p, unsigned irq);
+/* Whether an edge on the line could become an interrupt as things are set up. */
+bool platform_irq_visible(const struct platform *p, unsigned irq);
+
+/* A device that is no LAPIC has another deadline. */
+void platform_deadline_changed(struct platform *p);
+
+#endif

@@ -1,0 +1,31 @@
+/*
+ * The IOAPIC (Intel 82093AA), 24 pins.
+ */
+#ifndef NESTOR_DEV_VIOAPIC_H
+#define NESTOR_DEV_VIOAPIC_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#define VIOAPIC_PINS 24
+
+struct platform;
+
+struct vioapic {
+	uint64_t entry[VIOAPIC_PINS]; /* redirection table */
+	uint32_t lines;               /* levels of the pins */
+	uint32_t id;
+	uint8_t select; /* IOREGSEL */
+};
+
+void vioapic_reset(struct platform *p);
+/* pin below VIOAPIC_PINS */
+void vioapic_set(struct platform *p, unsigned pin, bool level);
+/* A LAPIC ended a level-triggered interrupt. */
+void vioapic_eoi(struct platform *p, uint8_t vector);
+bool vioapic_masked(const struct vioapic *io, unsigned pin);
+/* One access to the register page; offset below 4096. */
+uint32_t vioapic_read(struct platform *p, uint32_t offset);
+void vioapic_write(struct platform *p, uint32_t offset, uint32_t value);
+
+#endif

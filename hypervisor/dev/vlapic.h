@@ -1,0 +1,83 @@
+/*
+ * The local APIC of a vCPU (SDM vol. 3A chapter 10 "Advanced Programmable Interrupt Controller"), in
+ * xAPIC and x2APIC mode. Its timer counts at the frequency of the guest TSC.
+ */
+#ifndef NESTOR_DEV_VLAPIC_H
+#define NESTOR_DEV_VLAPIC_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct platform;
+
+enum vlapic_lvt {
+	LVT_TIMER,
+	LVT_THERMAL,
+	LVT_PMC,
+	LVT_LINT0,
+	LVT_LINT1,
+	LVT_ERROR,
+	LVT_COUNT
+};
+
+enum vlapic_mode {
+	DELIVER_FIXED = 0,
+	DELIVER_LOWEST = 1,
+	DELIVER_SMI = 2,
+	DELIVER_NMI = 4,
+	DELIVER_INIT = 5,
+	DELIVER_STARTUP = 6,
+	DELIVER_EXTINT = 7
+};
+
+struct vlapic {
+	uint64_t base; /* IA32_APIC_BASE */
+	uint64_t
+		deadline; /* guest TSC of the next timer interrupt, DEV_NEVER when there is none */
+	uint64_t timer_start; /* guest TSC at which the initial count was written or reloaded */
+	uint64_t tsc_deadline; /* IA32_TSC_DEADLINE */
+	uint64_t icr;
+	uint32_t initial_count, divide;
+	uint32_t tpr, svr, esr, esr_pending;
+	uint32_t ldr, dfr; /* xAPIC */
+	uint32_t lvt[LVT_COUNT];
+	uint32_t irr[8], isr[8], tmr[8];
+	int16_t irr_top; /* highest bit set, -1 when none */
+	int16_t isr_top;
+};
+
+/* An interrupt message, from the IOAPIC, an MSI or an IPI. */
+struct vlapic_message {
+	uint32_t destination;
+	uint8_t vector;
+	enum vlapic_mode mode;
+	bool logical;
+	bool level;
+};
+
+void vlapic_reset(struct platform *p, unsigned vcpu);
+
+/* One access to the register page; offset below 4096. Registers take aligned 32-bit accesses. */
+uint32_t vlapic_read(struct platform *p, unsigned vcpu, uint32_t offset);
+void vlapic_write(struct platform *p, unsigned vcpu, uint32_t offset, uint32_t value);
+
+/* IA32_APIC_BASE, IA32_TSC_DEADLINE, 0x800 to 0x8ff. False: #GP. */
+bool vlapic_rdmsr(struct platform *p, unsigned vcpu, uint32_t msr, uint64_t *value);
+bool vlapic_wrmsr(struct platform *p, unsigned vcpu, uint32_t msr, uint64_t value);
+
+/* True when the register page is at its address in memory (enabled, not x2APIC). */
+bool vlapic_is_mapped(const struct vlapic *l);
+
+/* Sends a message to every LAPIC it addresses; one with lowest priority to one of them. */
+void vlapic_send(struct platform *p, const struct vlapic_message *m);
+
+/* The highest vector that may interrupt now, -1 when none; and taking it. */
+int vlapic_pending(const struct vlapic *l);
+int vlapic_take(struct vlapic *l);
+
+/* Whether the LAPIC passes the PIC's interrupt on. */
+bool vlapic_accepts_extint(const struct vlapic *l);
+
+void vlapic_run_timer(struct platform *p, unsigned vcpu, uint64_t now);
+
+#endif
