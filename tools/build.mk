@@ -41,3 +41,19 @@ machine:
 ## make setup        installs the packages that building, the demo and the tests need
 setup:
 	@tools/setup.sh
+
+# The tool without main(), with sanitizers, for its unit tests.
+TOOL_TEST_OBJ := $(filter-out $(B)/host/tool/main.o,$(TOOL_SRC:tools/nestor/%.c=$(B)/host/tool/%.o))
+TOOL_TESTS := $(patsubst tests/unit/%.c,%,$(wildcard tests/unit/test_tool_*.c))
+$(foreach t,$(TOOL_TESTS),$(eval UNIT_EXTRA_$(t) := \
+	-D_GNU_SOURCE -iquote tools/nestor $(B)/host/tool.a $(TOOL_LIB)))
+$(TOOL_TESTS:%=$(B)/unit/%): $(B)/host/tool.a
+
+$(B)/host/tool/%.o: tools/nestor/%.c $(B)/tool/flags
+	@mkdir -p $(@D)
+	@$(HOSTCC) $(filter-out $(SANITIZE),$(TOOL_CFLAGS)) $(SANITIZE) -c $< -o $@
+
+$(B)/host/tool.a: $(TOOL_TEST_OBJ) $(B)/tool/rom.o
+	@rm -f $@ && ar rcs $@ $^
+
+-include $(TOOL_TEST_OBJ:.o=.d)

@@ -1,0 +1,269 @@
+/* The tool's scenario files and command line: what they accept, and what their errors say. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include "options.h"
+#include "scenario.h"
+
+#include <cmocka.h> /* last: it has a macro named fail */
+
+#define MIB (1ULL << 20)
+
+static struct arena arena;
+static struct scenario scenario;
+static struct error error;
+
+static int tear_down(void **state)
+{
+	(void)state;
+	arena_free(&arena);
+	return 0;
+}
+
+static int parse(const char *text)
+{
+	scenario_init(&scenario);
+	error = (struct error){0};
+	return scenario_parse(&scenario, "dir/s.yaml", text, strlen(text), &arena, &error);
+}
+
+static void expect_error(const char *text, const char *message)
+{
+	assert_int_equal(parse(text), STATUS_BAD_INPUT);
+	if (!strstr(error.text, message))
+		fail_msg("'%s' lacks '%s'", error.text, message);
+}
+
+static void a_full_scenario_is_read(void **state)
+{
+	const struct vm_config *vm = &scenario.vms[1];
+
+	(void)state;
+	assert_int_equal(parse("machine: {kind: bochs, cpus: 4, memory: 1G, ips: 100000000}\n"
+			       "timeout: 60\n"
+			       "log: debug\n"
+			       "vms:\n"
+			       "  - {name: a, kernel: k}\n"
+			       "  - name: b\n"
+			       "    kernel: /abs/k2\n"
+			       "    initrd: i\n"
+			       "    cmdline: 'console=ttyS0 quiet'\n"
+			       "    memory: 1024M\n"
+			       "    cpus: 2\n"
+			       "    argv0: off\n"
+			       "    vmx: {shadow: off}\n"
+			       "    modules:\n"
+			       "      - {file: m, cmdline: x y}\n"),
+		0);
+	assert_int_equal(scenario.machine.kind, MACHINE_BOCHS);
+	assert_int_equal(scenario.machine.cpus, 4);
+	assert_int_equal(scenario.machine.memory, 1024 * MIB);
+	assert_int_equal(scenario.machine.ips, 100000000);
+	assert_int_equal(scenario.timeout, 60);
+	assert_int_equal(scenario.log, LOG_DEBUG);
+	assert_int_equal(scenario.vm_count, 2);
+	assert_string_equal(scenario.vms[0].kernel.path, "dir/k");
+	assert_string_equal(scenario.vms[0].kernel.where, "dir/s.yaml:5: kernel");
+	assert_int_equal(scenario.vms[0].memory, 512 * MIB);
+	assert_int_equal(scenario.vms[0].vmx, 1);
+	assert_int_equal(scenario.vms[0].shadow, 1);
+	assert_string_equal(vm->kernel.path, "/abs/k2");
+	assert_string_equal(vm->initrd.path, "dir/i");
+	assert_string_equal(vm->cmdline, "console=ttyS0 quiet");
+	assert_int_equal(vm->memory, 1024 * MIB);
+	assert_int_equal(vm->cpus, 2);
+	assert_int_equal(vm->argv0, 0);
+	assert_int_equal(vm->vmx, 1);
+	assert_int_equal(vm->shadow, 0);
+	assert_int_equal(vm->module_count, 1);
+	assert_string_equal(vm->modules[0].file.path, "dir/m");
+	assert_string_equal(vm->modules[0].cmdline, "x y");
+}
+
+static void errors_name_file_line_key_value_and_what_is_allowed(void **state)
+{
+	(void)state;
+	expect_error("vms:\n  - name: a\n    kernel: k\n    memory: 5M\n",
+		"dir/s.yaml:4: memory: '5M' is not allowed: must be a size such as 512M or 2G, "
+		"a multiple of 2M up to 1T");
+	expect_error("vms:\n  - name: a\n    kernal: k\n",
+		"dir/s.yaml:3: unknown key 'kernal': must be one of name, kernel, initrd");
+	expect_error("vms: [{name: a, kernel: k, cpus: 65}]",
+		"dir/s.yaml:1: cpus: '65' is not allowed: must be a number from 1 to 64");
+	expect_error("vms: [{name: a, kernel: k}]\nmachine: vmware\n",
+		"dir/s.yaml:2: kind: 'vmware' is not allowed: must be one of auto, qemu, bochs");
+	expect_error("vms: [{name: a, kernel: k, vmx: 1}]", "must be one of off, on");
+	expect_error("vms: [{name: a/b, kernel: k}]", "name: 'a/b' is not allowed");
+	expect_error("log: loud", "must be one of error, warn, info, debug");
+}
+
+static void wrong_structure_is_told(void **state)
+{
+	(void)state;
+	expect_error("", "the scenario is empty");
+	expect_error("- a", "must be a mapping");
+	expect_error("vms: a", "dir/s.yaml:1: vms: must be a list of VMs");
+	expect_error("vms: []", "needs 'vms' with a VM");
+	expect_error("timeout: 5", "needs 'vms' with a VM");
+	expect_error("vms: [a]", "must be a mapping of keys to values");
+	expect_error("vms: [{name: [a], kernel: k}]", "name: must be a single value");
+	expect_error(
+		"vms: [{name: a, kernel: k, modules: m}]", "must be a list of {file, cmdline}");
+	expect_error("vms: [{name: a, kernel: k, modules: [{cmdline: m}]}]", "no 'file'");
+	expect_error("vms: [{? [a] : b}]", "words as keys");
+	expect_error("vms: [", "not YAML");
+	expect_error("vms: [{name: a, kernel: k}]\ntimeout: 1\ntimeout: 2",
+		"dir/s.yaml:3: timeout: the key is there twice");
+	expect_error("vms: [{name: a, kernel: k, cmdline: \"a\\0b\"}]", "single value");
+	expect_error("vms: [{name: a, kernel: k, cmdline: \"a\\nb\"}]", "single line");
+}
+
+static void a_vm_needs_a_kernel_and_a_name_of_its_own(void **state)
+{
+	(void)state;
+	expect_error("vms: [{name: a}]", "the VM 'a' has no 'kernel'");
+	expect_error("vms: [{kernel: k}]", "the VM has no 'name'");
+	expect_error("vms: [{name: a, kernel: k}, {name: a, kernel: k}]", "a VM 'a' already");
+}
+
+static void too_many_vms_and_modules_are_refused(void **state)
+{
+	const char *vms = "";
+	const char *modules = "";
+
+	(void)state;
+	for (unsigned i = 0; i < SCENARIO_VMS + 1; i++)
+		vms = arena_format(&arena, "%s{name: a%u, kernel: k},", vms, i);
+	expect_error(arena_format(&arena, "vms: [%s]", vms), "more than 8 VMs");
+	for (unsigned i = 0; i < SCENARIO_MODULES + 1; i++)
+		modules = arena_format(&arena, "%s{file: f},", modules);
+	expect_error(
+		arena_format(&arena, "vms: [{name: a, kernel: k, modules: [%s]}]", modules),
+		"more than 16 modules");
+}
+
+static void recursive_yaml_is_survived(void **state)
+{
+	(void)state;
+	expect_error("&a [*a]", "must be a mapping");
+	expect_error("&a {vms: [*a]}", "unknown key 'vms'");
+	expect_error("vms: &a [*a]", "must be a mapping");
+	expect_error("vms: [{name: a, kernel: k, modules: &m [*m]}]", "must be a mapping");
+}
+
+static void sizes_need_a_unit_and_do_not_overflow(void **state)
+{
+	(void)state;
+	assert_int_equal(setting_parse_size("512M"), 512 * MIB);
+	assert_int_equal(setting_parse_size("2g"), 2048 * MIB);
+	assert_int_equal(setting_parse_size("4K"), 4096);
+	assert_int_equal(setting_parse_size("512"), 0);
+	assert_int_equal(setting_parse_size("M"), 0);
+	assert_int_equal(setting_parse_size("1MB"), 0);
+	assert_int_equal(setting_parse_size("-1M"), 0);
+	assert_int_equal(setting_parse_size(""), 0);
+	assert_int_equal(setting_parse_size("18446744073709551615T"), 0);
+	assert_int_equal(setting_parse_size("99999999999999999999999M"), 0);
+}
+
+static int parse_options(struct options *o, const char *line)
+{
+	char *copy = arena_copy(&arena, line);
+	char **argv = arena_alloc(&arena, 32 * sizeof(*argv));
+	int argc = 0;
+
+	for (char *word = strtok(copy, "|"); word; word = strtok(NULL, "|"))
+		argv[argc++] = word;
+	error = (struct error){0};
+	return options_parse(o, argc, argv, &arena, &error);
+}
+
+static void expect_usage(const char *line, const char *message)
+{
+	struct options *o = arena_alloc(&arena, sizeof(*o));
+
+	assert_int_equal(parse_options(o, line), STATUS_USAGE);
+	if (!strstr(error.text, message))
+		fail_msg("'%s' lacks '%s'", error.text, message);
+}
+
+static void the_short_form_describes_one_vm(void **state)
+{
+	struct options *o = arena_alloc(&arena, sizeof(*o));
+	const struct vm_config *vm = &o->scenario.vms[0];
+
+	(void)state;
+	assert_int_equal(parse_options(o, "nestor|run|--l1|k|--memory=64M|--module|m,a b,c|"
+					  "--module|n|--cmdline|x=1 -- y|--shadow|off|"
+					  "--timeout|5|--machine|bochs|--bare"),
+		0);
+	assert_int_equal(o->verb, VERB_RUN);
+	assert_int_equal(o->scenario.vm_count, 1);
+	assert_string_equal(vm->name, "l1");
+	assert_string_equal(vm->kernel.path, "k");
+	assert_int_equal(vm->memory, 64 * MIB);
+	assert_int_equal(vm->module_count, 2);
+	assert_string_equal(vm->modules[0].file.path, "m");
+	assert_string_equal(vm->modules[0].cmdline, "a b,c");
+	assert_string_equal(vm->modules[1].cmdline, "");
+	assert_string_equal(vm->cmdline, "x=1 -- y");
+	assert_int_equal(vm->shadow, 0);
+	assert_int_equal(o->scenario.timeout, 5);
+	assert_int_equal(o->scenario.machine.kind, MACHINE_BOCHS);
+	assert_int_equal(o->bare, 1);
+}
+
+static void usage_errors_say_what_is_allowed(void **state)
+{
+	(void)state;
+	expect_usage("nestor", "must be one of run, check, image, help, version");
+	expect_usage("nestor|go", "unknown verb 'go': must be one of run");
+	expect_usage("nestor|run", "needs a SCENARIO.yaml or --l1 IMAGE");
+	expect_usage("nestor|run|--frob", "unknown option '--frob': `nestor run` has --l1 ");
+	expect_usage("nestor|run|--l1", "--l1 needs a value");
+	expect_usage("nestor|run|--l1|k|--cpus|x", "must be a number from 1 to 64");
+	expect_usage("nestor|run|--bare=yes|--l1|k", "--bare takes no value");
+	expect_usage("nestor|run|a|b", "there is a scenario already");
+	expect_usage("nestor|check|--l1|k|--timeout|5", "unknown option '--timeout'");
+	expect_usage("nestor|run|--iso|x|--l1|k", "--iso does not go with");
+	expect_usage("nestor|run|--l1|k|--module|,x", "must be FILE or FILE,COMMAND-LINE");
+}
+
+static void help_is_found_in_every_form(void **state)
+{
+	struct options *o = arena_alloc(&arena, sizeof(*o));
+
+	(void)state;
+	assert_int_equal(parse_options(o, "nestor|--help"), 0);
+	assert_int_equal(o->verb, VERB_HELP);
+	assert_int_equal(o->help_on, VERB_COUNT);
+	assert_int_equal(parse_options(o, "nestor|run|--l1|x|--help"), 0);
+	assert_int_equal(o->verb, VERB_HELP);
+	assert_int_equal(o->help_on, VERB_RUN);
+	assert_int_equal(parse_options(o, "nestor|help|image"), 0);
+	assert_int_equal(o->help_on, VERB_IMAGE);
+	assert_int_equal(parse_options(o, "nestor|--version"), 0);
+	assert_int_equal(o->verb, VERB_VERSION);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_teardown(a_full_scenario_is_read, tear_down),
+		cmocka_unit_test_teardown(
+			errors_name_file_line_key_value_and_what_is_allowed, tear_down),
+		cmocka_unit_test_teardown(wrong_structure_is_told, tear_down),
+		cmocka_unit_test_teardown(a_vm_needs_a_kernel_and_a_name_of_its_own, tear_down),
+		cmocka_unit_test_teardown(too_many_vms_and_modules_are_refused, tear_down),
+		cmocka_unit_test_teardown(recursive_yaml_is_survived, tear_down),
+		cmocka_unit_test_teardown(sizes_need_a_unit_and_do_not_overflow, tear_down),
+		cmocka_unit_test_teardown(the_short_form_describes_one_vm, tear_down),
+		cmocka_unit_test_teardown(usage_errors_say_what_is_allowed, tear_down),
+		cmocka_unit_test_teardown(help_is_found_in_every_form, tear_down),
+	};
+
+	return cmocka_run_group_tests_name("tool_scenario", tests, NULL, NULL);
+}
