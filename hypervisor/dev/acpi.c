@@ -302,7 +302,7 @@ static void put_rsdp(const struct acpi_out *all, const struct acpi_places *at)
 size_t acpi_build(uint8_t *buf, size_t size, uint64_t base, const struct platform_config *c)
 {
 	struct acpi_out o = {.buf = buf, .size = size};
-	struct acpi_places at;
+	struct acpi_places at = {0};
 
 	acpi_put_zeros(&o, RSDP_SIZE);
 	at.facs = put_facs(&o, base);

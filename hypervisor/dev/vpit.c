@@ -42,7 +42,7 @@ static uint64_t elapsed(const struct platform *p, const struct vpit_channel *c, 
 		return 0;
 	if (!c->gate && !is_triggered(c))
 		return c->frozen;
-	return ticks_of_tsc(now - c->start, p->tsc_khz, VPIT_HZ);
+	return ticks_of_tsc(now - c->start, p->config.tsc_khz, VPIT_HZ);
 }
 
 static bool output(const struct platform *p, const struct vpit_channel *c, uint64_t now)
@@ -237,7 +237,7 @@ static void set_gate(struct platform *p, struct vpit_channel *c, bool gate)
 		c->start = now;
 		c->running = c->loaded;
 	} else {
-		c->start = now - ticks_to_tsc(c->frozen, p->tsc_khz, VPIT_HZ);
+		c->start = now - ticks_to_tsc(c->frozen, p->config.tsc_khz, VPIT_HZ);
 	}
 	c->gate = gate;
 }
@@ -251,7 +251,7 @@ static uint8_t read_system(struct platform *p)
 		value |= SYSTEM_GATE2;
 	if (p->pit.speaker)
 		value |= SYSTEM_SPEAKER;
-	if (ticks_of_tsc(now, p->tsc_khz, VPIT_HZ) / REFRESH_CLOCKS & 1)
+	if (ticks_of_tsc(now, p->config.tsc_khz, VPIT_HZ) / REFRESH_CLOCKS & 1)
 		value |= SYSTEM_REFRESH;
 	if (output(p, &p->pit.ch[2], now))
 		value |= SYSTEM_OUT2;
@@ -318,5 +318,6 @@ uint64_t vpit_deadline(const struct platform *p)
 		return DEV_NEVER;
 	if (c->signalled && !is_periodic(c))
 		return DEV_NEVER;
-	return c->start + ticks_to_tsc((c->signalled + 1) * c->count, p->tsc_khz, VPIT_HZ);
+	return c->start +
+	       ticks_to_tsc((c->signalled + 1) * c->count, p->config.tsc_khz, VPIT_HZ);
 }

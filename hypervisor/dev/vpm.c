@@ -33,7 +33,7 @@
 
 static uint64_t timer(const struct platform *p, uint64_t now)
 {
-	return ticks_of_tsc(now, p->tsc_khz, VPM_TIMER_HZ);
+	return ticks_of_tsc(now, p->config.tsc_khz, VPM_TIMER_HZ);
 }
 
 /* Latches a change of the timer's highest bit, and drives the SCI. */
@@ -210,5 +210,6 @@ uint64_t vpm_deadline(const struct platform *p)
 
 	if (!(pm->enable & PM1_TIMER) || (pm->status & PM1_TIMER))
 		return DEV_NEVER;
-	return ticks_to_tsc((pm->timer_half + 1) << TIMER_HALF_SHIFT, p->tsc_khz, VPM_TIMER_HZ);
+	return ticks_to_tsc(
+		(pm->timer_half + 1) << TIMER_HALF_SHIFT, p->config.tsc_khz, VPM_TIMER_HZ);
 }

@@ -200,7 +200,7 @@ static int64_t time_at(const struct platform *p, uint64_t tsc)
 
 	if (tsc < r->base_tsc)
 		return r->base_time;
-	return r->base_time + (int64_t)((tsc - r->base_tsc) / ticks_tsc_hz(p->tsc_khz));
+	return r->base_time + (int64_t)((tsc - r->base_tsc) / ticks_tsc_hz(p->config.tsc_khz));
 }
 
 /* Guest TSC at which a second begins that is not before the base. */
@@ -208,12 +208,12 @@ static uint64_t tsc_of(const struct platform *p, int64_t time)
 {
 	const struct vrtc *r = &p->rtc;
 
-	return r->base_tsc + (uint64_t)(time - r->base_time) * ticks_tsc_hz(p->tsc_khz);
+	return r->base_tsc + (uint64_t)(time - r->base_time) * ticks_tsc_hz(p->config.tsc_khz);
 }
 
 static bool update_in_progress(const struct platform *p, uint64_t now)
 {
-	uint64_t hz = ticks_tsc_hz(p->tsc_khz);
+	uint64_t hz = ticks_tsc_hz(p->config.tsc_khz);
 
 	if (is_stopped(&p->rtc) || now < p->rtc.base_tsc)
 		return false;
@@ -238,7 +238,7 @@ static bool is_periodic(const struct vrtc *r)
 
 static uint64_t periods(const struct platform *p, uint64_t tsc)
 {
-	return ticks_of_tsc(tsc, p->tsc_khz, PERIODIC_HZ) >> period_shift(&p->rtc);
+	return ticks_of_tsc(tsc, p->config.tsc_khz, PERIODIC_HZ) >> period_shift(&p->rtc);
 }
 
 static int alarm_field(const struct vrtc *r, unsigned reg)
@@ -466,7 +466,7 @@ uint64_t vrtc_deadline(const struct platform *p)
 		return DEV_NEVER;
 	if ((enabled & B_PIE) && is_periodic(r))
 		deadline = ticks_to_tsc((periods(p, r->flags_tsc) + 1) << period_shift(r),
-			p->tsc_khz, PERIODIC_HZ);
+			p->config.tsc_khz, PERIODIC_HZ);
 	if (is_stopped(r))
 		return deadline;
 	if (enabled & B_UIE)

@@ -88,7 +88,6 @@ static inline void fake_start(void)
 	memset(&fake, 0, sizeof(fake));
 	memset(&machine, 0, sizeof(machine));
 	fake.visible = true;
-	machine.tsc_khz = FAKE_KHZ;
 	machine.config.vcpus = 1;
 	machine.config.tsc_khz = FAKE_KHZ;
 	machine.config.memory = 512ull << 20;
