@@ -174,6 +174,7 @@ void platform_run_timers(struct platform *p, uint64_t now)
 void platform_reset(struct platform *p, const struct platform_config *c)
 {
 	p->config = *c;
+	p->tsc_khz = c->tsc_khz;
 	for (unsigned i = 0; i < DEV_MAX_VCPUS; i++)
 		vlapic_reset(p, i);
 	vioapic_reset(p);

@@ -17,6 +17,7 @@
 
 struct platform {
 	struct platform_config config;
+	uint32_t tsc_khz; /* as configured */
 	struct vlapic lapic[DEV_MAX_VCPUS];
 	struct vioapic ioapic;
 	struct vpic pic;
