@@ -170,8 +170,11 @@ static void write_control(struct platform *p, uint8_t value)
 	c->write_high = c->read_high = false;
 	c->latch_bytes = 0;
 	c->status_latched = false;
-	if (select == 0)
+	if (select == 0) {
+		if (c->mode == 0)
+			platform_set_irq(p, 0, false);
 		platform_deadline_changed(p);
+	}
 }
 
 static void write_counter(struct platform *p, struct vpit_channel *c, uint8_t value)
@@ -307,7 +310,9 @@ void vpit_run_timer(struct platform *p, uint64_t now)
 	if (n <= c->signalled)
 		return;
 	c->signalled = n;
-	platform_pulse_irq(p, 0);
+	/* The line stays high, as the output does: the PIC forgets a request whose line falls. */
+	platform_set_irq(p, 0, false);
+	platform_set_irq(p, 0, true);
 }
 
 uint64_t vpit_deadline(const struct platform *p)

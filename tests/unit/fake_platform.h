@@ -42,12 +42,6 @@ void platform_set_irq(struct platform *p, unsigned irq, bool level)
 	fake.line[irq] = level;
 }
 
-void platform_pulse_irq(struct platform *p, unsigned irq)
-{
-	platform_set_irq(p, irq, true);
-	platform_set_irq(p, irq, false);
-}
-
 void platform_deadline_changed(struct platform *p)
 {
 	assert_ptr_equal(p, &machine);

@@ -256,6 +256,16 @@ static void mode_0_interrupts_once(void **state)
 	assert_int_equal(vpit_deadline(&machine), fake.now + CLOCK_NS(10));
 }
 
+static void the_line_stays_high_until_mode_0_takes_it_down(void **state)
+{
+	(void)state;
+	program(0, 2, 1000);
+	vpit_run_timer(&machine, CLOCK_NS(1000));
+	assert_true(fake.line[0]);
+	out(0x43, 0x30);
+	assert_false(fake.line[0]);
+}
+
 static void nobody_is_woken_while_the_interrupt_is_masked(void **state)
 {
 	(void)state;
@@ -358,6 +368,7 @@ int main(void)
 		cmocka_unit_test_setup(a_periodic_count_interrupts_once_a_period, setup),
 		cmocka_unit_test_setup(missed_periods_make_one_interrupt, setup),
 		cmocka_unit_test_setup(mode_0_interrupts_once, setup),
+		cmocka_unit_test_setup(the_line_stays_high_until_mode_0_takes_it_down, setup),
 		cmocka_unit_test_setup(nobody_is_woken_while_the_interrupt_is_masked, setup),
 		cmocka_unit_test_setup(an_idle_channel_0_has_no_deadline, setup),
 		cmocka_unit_test_setup(programming_announces_a_new_deadline, setup),
