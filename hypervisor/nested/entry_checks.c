@@ -202,6 +202,8 @@ static bool memory_pdptes_ok(const struct check_env *e)
 
 	if (seam_l1_read(e->n, at, pdpte, sizeof(pdpte)) < 0)
 		return false;
+	for (unsigned i = 0; e->pdpte && i < 4; i++)
+		e->pdpte[i] = pdpte[i];
 	return pdpte_ok(e, pdpte[0]) && pdpte_ok(e, pdpte[1]) && pdpte_ok(e, pdpte[2]) &&
 	       pdpte_ok(e, pdpte[3]);
 }

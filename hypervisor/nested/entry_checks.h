@@ -38,6 +38,11 @@ struct check_env {
 	bool l1_long_mode;           /* IA32_EFER.LMA of L1 at the entry */
 	struct gpa_l1 current;       /* L1's current-VMCS pointer */
 	struct nested *n;            /* for reads of L1's memory */
+	/*
+	 * May be NULL. Gets the four PDPTEs that guest_events read from L1's memory, when the guest
+	 * uses PAE paging without EPT: load these, since another CPU of L1 may change the memory.
+	 */
+	uint64_t *pdpte;
 };
 
 /* What traces and `explain` show of a row; indexed by enum check_id, row 0 is CHECK_OK. */

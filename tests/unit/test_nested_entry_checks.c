@@ -383,6 +383,18 @@ static void groups_depend_only_on_flagged_fields_and_context(void **state)
 	expect_flags_to_suffice(nested_check_guest_state, FIELD_CHK_G, true);
 }
 
+static void checked_pdptes_are_handed_out(void **state)
+{
+	uint64_t pdpte[4] = {0};
+
+	(void)state;
+	golden_shadow_paging(fx.f);
+	fake_write64(GOLDEN_PDPT + 24, 0x4001);
+	fx.e.pdpte = pdpte;
+	expect(CHECK_OK);
+	assert_true(pdpte[0] == 0x1001 && pdpte[3] == 0x4001);
+}
+
 static void msr_list_entries_are_judged_by_index(void **state)
 {
 	(void)state;
@@ -421,6 +433,7 @@ int main(void)
 		TEST(context_changes_with_all_that_other_groups_read),
 		TEST(any_vmcs12_has_one_outcome),
 		TEST(groups_depend_only_on_flagged_fields_and_context),
+		TEST(checked_pdptes_are_handed_out),
 		TEST(msr_list_entries_are_judged_by_index),
 	};
 
