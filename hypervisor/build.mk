@@ -53,7 +53,7 @@ $(B)/hv/symbols0.S: $(B)/hv/flags
 	@awk "$$SYMBOL_TABLE" < /dev/null > $@
 
 $(B)/hv/nestor0.elf: $(HV_OBJ) $(B)/hv/pure.a $(B)/hv/symbols0.o hypervisor/boot/nestor.lds
-	$(HV_LINK) $(HV_OBJ) $(B)/hv/symbols0.o $(B)/hv/pure.a -o $@
+	$(HV_LINK) $(HV_OBJ) $(HV_EXTRA) $(B)/hv/symbols0.o $(B)/hv/pure.a -o $@
 
 $(B)/hv/symbols1.S: $(B)/hv/nestor0.elf
 	@nm -n $< | grep -E ' [tT] |text_end' | awk "$$SYMBOL_TABLE" > $@
@@ -62,6 +62,6 @@ $(B)/hv/symbols%.o: $(B)/hv/symbols%.S
 	$(CC) -c $< -o $@
 
 $(B)/nestor.elf: $(HV_OBJ) $(B)/hv/pure.a $(B)/hv/symbols1.o hypervisor/boot/nestor.lds
-	$(HV_LINK) $(HV_OBJ) $(B)/hv/symbols1.o $(B)/hv/pure.a -o $@
+	$(HV_LINK) $(HV_OBJ) $(HV_EXTRA) $(B)/hv/symbols1.o $(B)/hv/pure.a -o $@
 
 -include $(HV_OBJ:.o=.d) $(HV_PURE:.o=.d)

@@ -6,6 +6,7 @@
 #include "boot/multiboot2.h"
 #include "boot/options.h"
 #include "boot/smp.h"
+#include "control/control.h"
 #include "cpu/acpi.h"
 #include "cpu/apic.h"
 #include "cpu/fault.h"
@@ -18,12 +19,17 @@
 #include "mm/page.h"
 #include "mm/paging.h"
 #include "spec/vmx.h"
+#include "vm/load.h"
+#include "vm/scenario.h"
+#include "vm/vm.h"
+#include "vmx/stub.h"
 #include "vmx/vmx.h"
 
 extern uint8_t image_start[], image_end[];
 
 static struct mb2_info boot_info;
 static struct options options;
+static struct scenario scenario;
 static uint64_t boot_cr3;
 
 static _Noreturn void finish(const char *kind)
@@ -111,6 +117,44 @@ static void init_vmx(void)
 	finish("no-vtx");
 }
 
+/* What the modules ask for. */
+static void read_scenario(void)
+{
+	for (unsigned i = 0; i < boot_info.module_count; i++) {
+		const struct mb2_module *m = &boot_info.modules[i];
+
+		if (scenario_add(&scenario, m->cmdline, m->start, m->size))
+			continue;
+		log_error("module %u: %s: '%.*s'", i, scenario.error, (int)scenario.where.len,
+			scenario.where.s);
+		finish("bad-input");
+	}
+	if (scenario.vm_count == 0) {
+		log_error("no module describes a VM (kernel vm=NAME memory=SIZE -- ...)");
+		finish("bad-input");
+	}
+}
+
+static void create_vms(void)
+{
+	for (unsigned i = 0; i < scenario.vm_count; i++) {
+		const struct vm_images *images = &scenario.vms[i];
+		struct vm *vm = vm_create(&images->config, i, options.ram_zeroed);
+		const char *error;
+
+		if (vm == NULL)
+			finish("bad-input");
+		vcpu_use_vmcs(vm->vcpus[0], &vm->vcpus[0]->vmcs01);
+		error = vm_load(vm, images);
+		if (error != NULL) {
+			log_error("'%s': %s", images->config.name, error);
+			finish("bad-input");
+		}
+		control_register(vm);
+		vm_start(vm);
+	}
+}
+
 static void selftest_fault(void)
 {
 	volatile uint64_t *nowhere = (volatile uint64_t *)(uintptr_t)0x123456789000ull;
@@ -150,6 +194,12 @@ void nestor_main(uint32_t magic, uint32_t info)
 	if (options.selftest_fault)
 		selftest_fault();
 	init_vmx();
+	if (!vmx_cpu_on()) {
+		log_error("VMXON failed");
+		finish("no-vtx");
+	}
 	mux_record("ready tsc=%lu", rdtsc());
-	finish("poweroff");
+	read_scenario();
+	create_vms();
+	vmx_enter(vm_first());
 }

@@ -61,6 +61,11 @@ void fault_init_cpu(void)
 	lidt(&(struct table_pointer){sizeof(idt) - 1, (uint64_t)(uintptr_t)idt});
 }
 
+uint64_t idt_base(void)
+{
+	return (uint64_t)(uintptr_t)idt;
+}
+
 static const char *vector_name(uint64_t vector)
 {
 	static const char *const names[] = {"#DE", "#DB", "NMI", "#BP", "#OF", "#BR", "#UD",
@@ -116,12 +121,27 @@ static void print_registers(const struct trap_frame *f)
 		read_cr3(), read_cr4());
 }
 
+/* The bytes at RIP, when that is in L0's own code. */
+static void print_code(uint64_t rip)
+{
+	const uint8_t *code = (const uint8_t *)(uintptr_t)rip;
+	uint64_t offset;
+
+	if (symbol_of(rip, &offset) == NULL)
+		return;
+	log_raw("code");
+	for (unsigned i = 0; i < 16; i++)
+		log_raw(" %02x", code[i]);
+	log_raw("\n");
+}
+
 static void report(const struct trap_frame *f)
 {
 	mux_break_lock();
 	log_error("fault in L0: %s (vector %lu, error code 0x%lx) on CPU %u",
 		vector_name(f->vector), f->vector, f->error, this_cpu()->index);
 	print_registers(f);
+	print_code(f->rip);
 	log_raw("backtrace:\n");
 	fault_print_address(f->rip);
 	fault_backtrace(f->rbp);

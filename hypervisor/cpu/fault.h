@@ -24,6 +24,9 @@ void fault_init(void);
 /* Loads the IDT on this CPU. */
 void fault_init_cpu(void);
 
+/* Linear address of the IDT. */
+uint64_t idt_base(void);
+
 /* Called by cpu/trap.S. */
 void trap_handler(struct trap_frame *f);
 

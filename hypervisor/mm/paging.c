@@ -61,7 +61,11 @@ static bool map_one(uint64_t cr3, uint64_t va, uint64_t pa, unsigned shift, uint
 	unsigned level = 39;
 
 	for (; level > shift; level -= 9) {
-		table = next_table(&table[va >> level & 511]);
+		uint64_t *entry = &table[va >> level & 511];
+
+		if (*entry & PT_LARGE)
+			return true; /* callers map each address to one place only */
+		table = next_table(entry);
 		if (table == NULL)
 			return false;
 	}

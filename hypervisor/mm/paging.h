@@ -19,7 +19,8 @@
  * LAPIC page mapped. Returns the value for CR3; false when memory is used up. */
 bool paging_create(uint64_t *cr3);
 
-/* Maps [va, va + size) to pa with the largest possible pages; page-aligned. */
+/* Maps [va, va + size) to pa with the largest possible pages; page-aligned. What a large page
+ * maps already stays as it is. */
 bool paging_map(uint64_t cr3, uint64_t va, struct hpa pa, uint64_t size, uint64_t flags);
 
 /* Maps host memory at its place in the direct map. */

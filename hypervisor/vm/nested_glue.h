@@ -14,13 +14,13 @@ struct vcpu;
 /* Bytes that a VM with VT-x needs in its pool for it; config must be set. */
 uint64_t nested_glue_pool_need(const struct vm *vm);
 
-/* Prepares vm->nested_vm, whose caps are set. False: the VM's pool is too small. */
+/* Prepares vm->nested_vm, whose caps and shadowing are set. False: the VM's pool is too small. */
 bool nested_glue_create(struct vm *vm);
 
 /* What VMCS01 is set to; once, before the first entry. vm->msr_bitmap is filled. */
 void nested_glue_controls(struct vm *vm, const struct nested_l0_controls *l0);
 
-/* The vCPU's share. False: the pool is too small. */
+/* The vCPU's share; VMCS01 is current and has its controls. False: the pool is too small. */
 bool nested_glue_vcpu_create(struct vcpu *vcpu);
 
 /*

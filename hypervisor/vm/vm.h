@@ -11,13 +11,14 @@
 
 #include "dev/dev.h"
 #include "mm/pool.h"
+#include "nested/nested.h"
 #include "spec/addr.h"
 #include "spec/vmx.h"
+#include "vm/vm_config.h"
 #include "vmx/ept.h"
 #include "vmx/vmx.h"
 
 #define VM_MAX       8
-#define VM_NAME_SIZE 32
 #define VM_MAX_SLOTS 2
 
 /* In the order of instruction encodings. RSP is in the VMCS: r[REG_RSP] is not used. */
@@ -67,31 +68,39 @@ struct vcpu_stats {
 };
 
 struct vm;
+struct sched_node;
+struct cpuid_table;
+struct mtrr_state;
+struct nested_hw;
+
+/* VPIDs of a vCPU: vcpu_vpid01 for L1, the VPID02_SLOTS behind it for L2. */
+#define VPIDS_PER_VCPU (1 + VPID02_SLOTS)
 
 struct vcpu {
 	struct guest_regs regs; /* offset 0; vmx/stub.S */
 	struct hw_vmcs *vmcs;   /* the current one: &vmcs01, or a VMCS02; vmx/stub.S */
 	uint32_t events;        /* enum vcpu_event */
-	uint32_t level;         /* whose code the next entry runs: 1 or 2 */
-	bool injecting;         /* an event for the next entry is in the current VMCS */
-	bool nmi_window;        /* NMI-window exiting is on in VMCS01 */
-	bool cr8_exits;
+	uint32_t deferred; /* enum vcpu_event to post after the next exit, which is at once */
+	bool injecting;    /* an event for the next entry is in the current VMCS */
 	uint8_t sipi_vector;
-	uint64_t entry_tsc; /* host TSC at the last entry */
-	uint64_t exit_tsc;  /* host TSC at the last exit */
+	uint64_t entry_tsc;      /* host TSC at the last entry */
+	uint64_t exit_tsc;       /* host TSC at the last exit */
+	uint64_t entry_deadline; /* host TSC for the preemption timer; DEV_NEVER: none */
 	struct vm *vm;
 	unsigned index; /* in vm->vcpus; the APIC id */
 	enum vcpu_state state;
+	struct sched_node *node; /* in the run queue of its CPU */
 	struct hw_vmcs vmcs01;
-	uint64_t cr4_shadow; /* CR4 as L1 wrote it (VMXE included) */
-	uint64_t xcr0;       /* L1's; loaded while the vCPU runs */
+	struct cpuid_table *cpuid;
+	uint64_t xcr0; /* L1's; loaded while the vCPU runs */
 	uint64_t xss;
-	uint64_t feature_control; /* IA32_FEATURE_CONTROL as L1 sees it */
-	uint64_t cr2;             /* while not on a CPU, like the following */
-	uint64_t msr[8];          /* pass-through MSRs, order of vcpu_switch_msrs */
-	uint8_t *xsave;           /* one page */
-	uint64_t *warned;         /* bitmap: exit reasons logged once */
+	uint64_t cr2;    /* while not on a CPU, like the following */
+	uint64_t msr[8]; /* pass-through MSRs, order of vcpu_switch.c */
+	uint8_t *xsave;  /* one page */
+	struct mtrr_state *mtrr;
 	struct vcpu_stats stats;
+	struct nested nested;
+	struct nested_hw *nested_hw; /* hardware VMCSs for L2, vm/nested_glue.c */
 };
 
 struct mem_slot {
@@ -109,16 +118,6 @@ enum vm_end {
 	VM_END_ERROR /* Nestor could not go on with it */
 };
 
-struct vm_config {
-	char name[VM_NAME_SIZE];
-	uint64_t memory;  /* bytes, a multiple of 2 MiB */
-	unsigned cpus;    /* 1 to DEV_MAX_VCPUS */
-	bool vmx;         /* offer VT-x to L1 */
-	bool shadow;      /* offer and use VMCS shadowing where the machine has it */
-	bool cmdline0;    /* Multiboot: image name in front of the command line */
-	uint8_t protocol; /* enum load_protocol, vm/load.h */
-};
-
 struct vm {
 	struct vm_config config;
 	unsigned id; /* console channel 2 + id */
@@ -128,14 +127,15 @@ struct vm {
 	struct page_pool pool;
 	struct ept ept01;
 	uint64_t host_cr3;
-	uint64_t tsc_offset; /* guest TSC = host TSC + offset */
-	uint64_t deadline;   /* cached platform_deadline, guest TSC */
-	void *msr_bitmap;    /* for VMCS01 of all vCPUs */
-	void *io_bitmaps;    /* two pages, all ones */
+	uint64_t tsc_offset;  /* guest TSC = host TSC + offset */
+	uint64_t deadline;    /* cached platform_deadline as host TSC; DEV_NEVER: none */
+	uint64_t *msr_bitmap; /* for VMCS01 of all vCPUs */
 	struct platform *platform;
+	struct nested_vm *nested_vm;
+	struct hpa vmread_bitmap, vmwrite_bitmap; /* with VMCS shadowing for L1 */
 	enum vm_end end;
 	uint32_t end_value;
-	uint16_t vpid_base; /* vpid_base + vcpu index for L1; see vpid_for_l2 */
+	uint64_t warned[4]; /* bitmap: things logged once, enum vm_warning and exit reasons */
 };
 
 /* ---- memory ---- */
@@ -150,7 +150,7 @@ int vm_write_gpa(const struct vm *vm, uint64_t gpa, const void *src, uint64_t si
 
 /* ---- events and the current VMCS (of whatever level) ---- */
 
-/* The vCPU must look at these before its next entry. Any CPU. */
+/* Posts events: the vCPU looks at them before its next entry, and wakes up for it. Any CPU. */
 void vcpu_post(struct vcpu *vcpu, uint32_t events);
 
 /*
@@ -191,7 +191,25 @@ bool vm_wrmsr(struct vcpu *vcpu, uint32_t msr, uint64_t value);
 /* Ends the VM: all its vCPUs stop at their next entry. `why` is for the log. */
 void vm_stop(struct vm *vm, enum vm_end end, uint32_t value, const char *why);
 
-/* The vCPU that this CPU runs now. */
+/* Creates what a configuration asks for: memory, vCPUs in reset state, platform. NULL when host
+ * memory is used up or the configuration is impossible; says so in the log. Boot address space. */
+struct vm *vm_create(const struct vm_config *config, unsigned id, bool ram_zeroed);
+
+/* Puts all vCPUs of the VM into the run queue. Boot address space. */
+void vm_start(struct vm *vm);
+
+/* The vCPU that this CPU runs now, or NULL. */
 struct vcpu *vcpu_current(void);
+
+static inline uint16_t vcpu_vpid01(const struct vcpu *vcpu)
+{
+	return (uint16_t)(1 + (vcpu->vm->id * DEV_MAX_VCPUS + vcpu->index) * VPIDS_PER_VCPU);
+}
+
+/* Picks the first vCPU to run; vmx_enter takes it. */
+struct vcpu *vm_first(void);
+
+/* Seam, provided by control/: no VM runs any more. Reports and ends the machine. */
+_Noreturn void all_vms_ended(void);
 
 #endif

@@ -8,7 +8,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "nested/caps.h"
+#include "spec/vmx_caps.h"
 #include "spec/addr.h"
 #include "spec/vmcs.h"
 
@@ -48,6 +48,9 @@ void hw_vmcs_load(struct hw_vmcs *v);
 
 /* Host state and the like in the current VMCS, the same in every VMCS of a VM on this CPU. */
 void vmcs_write_host_state(uint64_t cr3);
+
+/* VMWRITE of a field that must exist: panics otherwise. */
+void vmcs_write_setup(uint32_t encoding, uint64_t value);
 
 /* A control word that the machine accepts: what is wanted plus what must be 1, minus what must
  * be 0. `msr` is MSR_VMX_PIN etc.; the TRUE variant is used where it exists. */

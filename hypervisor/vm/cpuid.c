@@ -1,0 +1,71 @@
+/*
+ * L1's CPUID: the policy's table of a vCPU, and the exit.
+ */
+#include "vm/vm_int.h"
+
+#include "cpu/asm.h"
+#include "cpu/tsc.h"
+#include "vm/cpuid_policy.h"
+#include "vmx/asm.h"
+
+/* The same for all vCPUs and VMs: it depends on the machine only. */
+static uint64_t xcr0_mask = 1;
+
+uint64_t cpuid_xcr0_mask(void)
+{
+	return xcr0_mask;
+}
+
+struct cpuid_leaf cpuid_machine(uint32_t leaf, uint32_t subleaf)
+{
+	struct cpuid_regs r = cpuid(leaf, subleaf);
+
+	return (struct cpuid_leaf){r.eax, r.ebx, r.ecx, r.edx};
+}
+
+bool cpuid_create(struct vcpu *vcpu)
+{
+	uint32_t proc2 = vmx_allowed1(MSR_VMX_PROC2);
+	struct cpuid_config c = {
+		.vcpus = vcpu->vm->config.cpus,
+		.index = vcpu->index,
+		.tsc_khz = tsc_khz,
+		.vmx = vcpu->vm->config.vmx,
+		.rdtscp = proc2 & PROC2_ENABLE_RDTSCP,
+		.invpcid = proc2 & PROC2_ENABLE_INVPCID,
+		.xsaves = proc2 & PROC2_ENABLE_XSAVES,
+	};
+
+	_Static_assert(sizeof(struct cpuid_table) <= PAGE_SIZE, "one page a vCPU");
+	vcpu->cpuid = pool_get(&vcpu->vm->pool);
+	if (vcpu->cpuid == NULL)
+		return false;
+	cpuid_policy_build(vcpu->cpuid, &c);
+	xcr0_mask = vcpu->cpuid->xcr0_mask;
+	return true;
+}
+
+void cpuid_update(struct vcpu *vcpu)
+{
+	cpuid_policy_update(vcpu->cpuid, vcpu_read_cr4() & CR4_OSXSAVE, vcpu->xcr0, vcpu->xss);
+}
+
+struct cpuid_regs cpuid_of(const struct vcpu *vcpu, uint32_t leaf, uint32_t subleaf)
+{
+	const struct cpuid_leaf *l = cpuid_policy_get(vcpu->cpuid, leaf, subleaf);
+
+	return (struct cpuid_regs){l->eax, l->ebx, l->ecx, l->edx};
+}
+
+void handle_cpuid(struct vcpu *vcpu)
+{
+	uint64_t *r = vcpu->regs.r;
+	const struct cpuid_leaf *l =
+		cpuid_policy_get(vcpu->cpuid, (uint32_t)r[REG_RAX], (uint32_t)r[REG_RCX]);
+
+	r[REG_RAX] = l->eax;
+	r[REG_RBX] = l->ebx;
+	r[REG_RCX] = l->ecx;
+	r[REG_RDX] = l->edx;
+	vcpu_skip(vcpu);
+}

@@ -1,0 +1,281 @@
+/*
+ * L1's control registers: what it may set, what it sees, and the mode changes that follow from
+ * writes that exit.
+ *
+ * CR0 bits NE (fixed in VMX operation), CD and NW (no effect on a guest) are L0's; PE and PG too
+ * while L1 is in VMX operation, since then clearing them is a fault. CR4: VMXE and everything that
+ * L1 is not offered.
+ */
+#include "vm/vm_int.h"
+
+#include "cpu/asm.h"
+#include "vmx/asm.h"
+
+#define CR0_DEFINED                                                                       \
+	(CR0_PE | CR0_MP | CR0_EM | CR0_TS | CR0_ET | CR0_NE | CR0_WP | CR0_AM | CR0_NW | \
+		CR0_CD | CR0_PG)
+#define CR0_OWNED (CR0_NE | CR0_NW | CR0_CD)
+
+/* CR4 bits and the CPUID bit that offers them. */
+static const struct {
+	uint64_t bits;
+	uint32_t leaf;
+	uint8_t reg; /* 0 EAX, 1 EBX, 2 ECX, 3 EDX */
+	uint8_t bit;
+} cr4_features[] = {
+	{BIT64(0) | BIT64(1), 1, 3, 1}, /* VME, PVI */
+	{BIT64(2), 1, 3, 4},            /* TSD */
+	{CR4_DE, 1, 3, 2},              /* DE */
+	{CR4_PSE, 1, 3, 3},             /* PSE */
+	{CR4_PAE, 1, 3, 6},             /* PAE */
+	{BIT64(6), 1, 3, 7},            /* MCE */
+	{CR4_PGE, 1, 3, 13},            /* PGE */
+	{BIT64(9), 1, 3, 24},           /* OSFXSR */
+	{BIT64(10), 1, 3, 25},          /* OSXMMEXCPT */
+	{BIT64(11), 7, 2, 2},           /* UMIP */
+	{CR4_VMXE, 1, 2, 5},            /* VMXE */
+	{BIT64(16), 7, 1, 0},           /* FSGSBASE */
+	{CR4_PCIDE, 1, 2, 17},          /* PCIDE */
+	{CR4_OSXSAVE, 1, 2, 26},        /* OSXSAVE */
+	{CR4_SMEP, 7, 1, 7},            /* SMEP */
+	{CR4_SMAP, 7, 1, 20},           /* SMAP */
+	{CR4_PKE, 7, 2, 3},             /* PKE */
+};
+
+uint64_t vcpu_cr4_reserved(const struct vcpu *vcpu)
+{
+	uint64_t offered = BIT64(8); /* PCE: harmless, RDPMC exits */
+
+	for (unsigned i = 0; i < sizeof(cr4_features) / sizeof(cr4_features[0]); i++) {
+		struct cpuid_regs r = cpuid_of(vcpu, cr4_features[i].leaf, 0);
+		uint32_t reg[] = {r.eax, r.ebx, r.ecx, r.edx};
+
+		if (reg[cr4_features[i].reg] & BIT(cr4_features[i].bit))
+			offered |= cr4_features[i].bits;
+	}
+	return ~offered;
+}
+
+void vcpu_update_cr_masks(struct vcpu *vcpu)
+{
+	uint64_t cr0 = CR0_OWNED | (vcpu->nested.vmxon ? CR0_PE | CR0_PG : 0);
+	uint64_t cr0_now = vcpu_read_cr0(), cr4_now = vcpu_read_cr4();
+
+	vmwrite(VMCS_CR0_READ_SHADOW, cr0_now);
+	vmwrite(VMCS_CR0_GUEST_HOST_MASK, cr0);
+	vmwrite(VMCS_CR4_READ_SHADOW, cr4_now);
+	vmwrite(VMCS_CR4_GUEST_HOST_MASK, CR4_VMXE | CR4_OSXSAVE | vcpu_cr4_reserved(vcpu));
+}
+
+static uint64_t visible(uint32_t value, uint32_t shadow, uint32_t mask)
+{
+	uint64_t m = vmread(mask);
+
+	return (vmread(value) & ~m) | (vmread(shadow) & m);
+}
+
+uint64_t vcpu_read_cr0(void)
+{
+	return visible(VMCS_GUEST_CR0, VMCS_CR0_READ_SHADOW, VMCS_CR0_GUEST_HOST_MASK);
+}
+
+uint64_t vcpu_read_cr4(void)
+{
+	return visible(VMCS_GUEST_CR4, VMCS_CR4_READ_SHADOW, VMCS_CR4_GUEST_HOST_MASK);
+}
+
+/* PAE paging outside IA-32e mode: the PDPTEs are registers. False: a reserved bit in one. */
+static bool load_pdptes(struct vcpu *vcpu, uint64_t cr0, uint64_t cr4)
+{
+	uint64_t pdpte[4];
+
+	if (!(cr0 & CR0_PG) || !(cr4 & CR4_PAE) || vmread(VMCS_GUEST_EFER) & EFER_LME)
+		return true;
+	if (vm_read_gpa(vcpu->vm, vmread(VMCS_GUEST_CR3) & 0xffffffe0u, pdpte, sizeof(pdpte)) !=
+		0)
+		return false;
+	for (uint32_t i = 0; i < 4; i++) {
+		if (pdpte[i] & 1 && pdpte[i] & (0x1e6 | ~((1ull << vmx_caps.maxphyaddr) - 1)))
+			return false;
+		vmwrite(VMCS_GUEST_PDPTE0 + 2 * i, pdpte[i]);
+	}
+	return true;
+}
+
+/* Without paging CR0 and CR4 must be fit for IA-32e mode when it is about to start. */
+static void set_long_mode(bool active)
+{
+	uint64_t efer = vmread(VMCS_GUEST_EFER);
+	uint32_t entry = vmread32(VMCS_ENTRY_CONTROLS);
+
+	vmwrite(VMCS_GUEST_EFER, active ? efer | EFER_LMA : efer & ~EFER_LMA);
+	vmwrite(VMCS_ENTRY_CONTROLS,
+		active ? entry | ENTRY_IA32E_GUEST : entry & ~ENTRY_IA32E_GUEST);
+}
+
+void vcpu_write_cr0(struct vcpu *vcpu, uint64_t cr0)
+{
+	bool paging = cr0 & CR0_PG, lme = vmread(VMCS_GUEST_EFER) & EFER_LME;
+
+	(void)vcpu;
+	set_long_mode(paging && lme);
+	vmwrite(VMCS_GUEST_CR0, (cr0 & ~(CR0_CD | CR0_NW)) | CR0_NE | CR0_ET);
+	vmwrite(VMCS_CR0_READ_SHADOW, cr0);
+}
+
+void vcpu_write_cr4(struct vcpu *vcpu, uint64_t cr4)
+{
+	bool osxsave_changes = (cr4 ^ vcpu_read_cr4()) & CR4_OSXSAVE;
+
+	vmwrite(VMCS_GUEST_CR4, cr4 | CR4_VMXE);
+	vmwrite(VMCS_CR4_READ_SHADOW, cr4);
+	if (osxsave_changes)
+		cpuid_update(vcpu);
+}
+
+/* SDM 2.5 "Control Registers", MOV to CR0: what raises #GP. */
+static bool cr0_valid(struct vcpu *vcpu, uint64_t cr0, uint64_t old)
+{
+	uint64_t cr4 = vcpu_read_cr4();
+	uint32_t cs_ar;
+
+	if (cr0 >> 32 != 0 || (cr0 & CR0_PG && !(cr0 & CR0_PE)) ||
+		(cr0 & CR0_NW && !(cr0 & CR0_CD)))
+		return false;
+	if (vcpu->nested.vmxon && !nested_cr0_fits(&vcpu->nested, cr0))
+		return false;
+	if ((cr0 ^ old) & CR0_PG) {
+		cs_ar = vmread32(VMCS_GUEST_CS_AR);
+		if (cr0 & CR0_PG && vmread(VMCS_GUEST_EFER) & EFER_LME &&
+			(!(cr4 & CR4_PAE) || cs_ar & SEG_AR_L))
+			return false;
+		if (!(cr0 & CR0_PG) && (cr4 & CR4_PCIDE || vcpu_in_long64()))
+			return false;
+	}
+	return true;
+}
+
+static bool mov_to_cr0(struct vcpu *vcpu, uint64_t cr0)
+{
+	uint64_t old = vcpu_read_cr0();
+
+	cr0 = (cr0 & (CR0_DEFINED | ~0xffffffffull)) | CR0_ET;
+	if (!cr0_valid(vcpu, cr0, old))
+		return false;
+	if ((cr0 ^ old) & (CR0_PG | CR0_CD | CR0_NW) &&
+		!load_pdptes(vcpu, cr0, vcpu_read_cr4()))
+		return false;
+	vcpu_write_cr0(vcpu, cr0);
+	if ((cr0 ^ old) & CR0_PG)
+		invvpid(INVVPID_SINGLE, vcpu_vpid01(vcpu), 0);
+	return true;
+}
+
+static bool mov_to_cr4(struct vcpu *vcpu, uint64_t cr4)
+{
+	uint64_t old = vcpu_read_cr4(), changed = cr4 ^ old;
+	bool lma = vmread(VMCS_GUEST_EFER) & EFER_LMA;
+
+	if (cr4 & vcpu_cr4_reserved(vcpu) ||
+		(vcpu->nested.vmxon && !nested_cr4_fits(&vcpu->nested, cr4)))
+		return false;
+	if (lma && !(cr4 & CR4_PAE))
+		return false;
+	if (changed & cr4 & CR4_PCIDE && (!lma || vmread(VMCS_GUEST_CR3) & 0xfff))
+		return false;
+	if (changed & (CR4_PAE | CR4_PGE | CR4_PSE | CR4_SMEP) &&
+		!load_pdptes(vcpu, vcpu_read_cr0(), cr4))
+		return false;
+	vcpu_write_cr4(vcpu, cr4);
+	if (changed & (CR4_PAE | CR4_PGE | CR4_PSE | CR4_SMEP | CR4_PCIDE))
+		invvpid(INVVPID_SINGLE, vcpu_vpid01(vcpu), 0);
+	return true;
+}
+
+static uint64_t read_gpr(struct vcpu *vcpu, unsigned reg)
+{
+	uint64_t v = reg == REG_RSP ? vmread(VMCS_GUEST_RSP) : vcpu->regs.r[reg];
+
+	return vcpu_in_long64() ? v : (uint32_t)v;
+}
+
+static bool mov_to_cr(struct vcpu *vcpu, unsigned cr, uint64_t v)
+{
+	switch (cr) {
+	case 0:
+		return mov_to_cr0(vcpu, v);
+	case 4:
+		return mov_to_cr4(vcpu, v);
+	case 8:
+		if (v >> 4 != 0)
+			return false;
+		platform_set_cr8(vcpu->vm->platform, vcpu->index, v);
+		vcpu_post(vcpu, EVENT_IRQ);
+		return true;
+	default:
+		return false;
+	}
+}
+
+static void mov_from_cr8(struct vcpu *vcpu, unsigned reg)
+{
+	uint64_t v = platform_get_cr8(vcpu->vm->platform, vcpu->index);
+
+	if (reg == REG_RSP)
+		vmwrite(VMCS_GUEST_RSP, v);
+	else
+		vcpu->regs.r[reg] = v;
+}
+
+/* SDM table 27-3 "Exit Qualification for Control-Register Accesses". */
+void handle_cr_access(struct vcpu *vcpu)
+{
+	uint64_t q = vmread(VMCS_EXIT_QUALIFICATION), cr0;
+	unsigned cr = q & 15, type = q >> 4 & 3, reg = q >> 8 & 15;
+	bool ok = true;
+
+	switch (type) {
+	case 0:
+		ok = mov_to_cr(vcpu, cr, read_gpr(vcpu, reg));
+		break;
+	case 1:
+		mov_from_cr8(vcpu, reg);
+		break;
+	case 2:
+		ok = mov_to_cr0(vcpu, vcpu_read_cr0() & ~CR0_TS);
+		break;
+	default: /* LMSW: sets PE but cannot clear it */
+		cr0 = vcpu_read_cr0();
+		ok = mov_to_cr0(vcpu, (cr0 & ~0xeull) | (q >> 16 & 0xf));
+		break;
+	}
+	if (ok)
+		vcpu_skip(vcpu);
+	else
+		vcpu_inject_gp(vcpu);
+}
+
+/* SDM 2.6 "Extended Control Registers (Including XCR0)". */
+static bool xcr0_valid(uint64_t v)
+{
+	uint64_t avx512 = BIT64(5) | BIT64(6) | BIT64(7);
+
+	if (v & ~cpuid_xcr0_mask() || !(v & 1) || (v & 4 && !(v & 2)))
+		return false;
+	return !(v & avx512) || ((v & avx512) == avx512 && (v & 6) == 6);
+}
+
+void handle_xsetbv(struct vcpu *vcpu)
+{
+	uint64_t v = vcpu->regs.r[REG_RDX] << 32 | (uint32_t)vcpu->regs.r[REG_RAX];
+	bool user = SEG_AR_DPL(vmread32(VMCS_GUEST_SS_AR)) != 0;
+
+	if (user || (uint32_t)vcpu->regs.r[REG_RCX] != 0 || !xcr0_valid(v)) {
+		vcpu_inject_gp(vcpu);
+		return;
+	}
+	vcpu->xcr0 = v;
+	xsetbv(0, v);
+	cpuid_update(vcpu);
+	vcpu_skip(vcpu);
+}

@@ -1,0 +1,229 @@
+/*
+ * Events for L1: interrupts, NMIs, INIT and start-up IPIs, and the VM's timers. What waits is
+ * looked at before an entry; what cannot be taken yet gets a window exit.
+ */
+#include "vm/vm_int.h"
+
+#include "cpu/apic.h"
+#include "cpu/asm.h"
+#include "cpu/fault.h"
+#include "cpu/log.h"
+#include "cpu/percpu.h"
+#include "vm/nested_glue.h"
+#include "vm/nested_glue.h"
+#include "vmx/asm.h"
+
+void vcpu_post(struct vcpu *vcpu, uint32_t events)
+{
+	__atomic_fetch_or(&vcpu->events, events, __ATOMIC_SEQ_CST);
+	sched_wake(vcpu);
+}
+
+void vcpu_inject(struct vcpu *vcpu, uint32_t info, uint32_t error_code, uint32_t length)
+{
+	vmwrite(VMCS_ENTRY_INTR_INFO, info | INTR_INFO_VALID);
+	if (info & INTR_INFO_ERROR_CODE)
+		vmwrite(VMCS_ENTRY_EXCEPTION_ERROR_CODE, error_code);
+	if (INTR_INFO_TYPE(info) >= INTR_SW_INTERRUPT &&
+		INTR_INFO_TYPE(info) <= INTR_SW_EXCEPTION)
+		vmwrite(VMCS_ENTRY_INSTRUCTION_LENGTH, length);
+	vcpu->injecting = true;
+}
+
+void vcpu_inject_exception(struct vcpu *vcpu, uint8_t vector, bool has_error, uint32_t error)
+{
+	vcpu_inject(vcpu,
+		vector | INTR_HW_EXCEPTION << 8 | (has_error ? INTR_INFO_ERROR_CODE : 0), error,
+		0);
+}
+
+void vcpu_inject_ud(struct vcpu *vcpu)
+{
+	vcpu_inject_exception(vcpu, VEC_UD, false, 0);
+}
+
+void vcpu_inject_gp(struct vcpu *vcpu)
+{
+	vcpu_inject_exception(vcpu, VEC_GP, true, 0);
+}
+
+/* SDM 27.2.4 "Information for VM Exits During Event Delivery". */
+void vcpu_redeliver(struct vcpu *vcpu)
+{
+	uint32_t info = vmread32(VMCS_IDT_VECTORING_INFO);
+
+	if (!(info & INTR_INFO_VALID))
+		return;
+	if (INTR_INFO_TYPE(info) == INTR_NMI)
+		vmwrite(VMCS_GUEST_INTERRUPTIBILITY,
+			vmread32(VMCS_GUEST_INTERRUPTIBILITY) & ~INTERRUPTIBILITY_NMI);
+	vcpu_inject(vcpu, info & ~INTR_INFO_NMI_UNBLOCKING,
+		vmread32(VMCS_IDT_VECTORING_ERROR_CODE),
+		vmread32(VMCS_EXIT_INSTRUCTION_LENGTH));
+}
+
+void vcpu_use_vmcs(struct vcpu *vcpu, struct hw_vmcs *v)
+{
+	hw_vmcs_load(v);
+	vcpu->vmcs = v;
+}
+
+void vcpu_set_proc(struct vcpu *vcpu, uint32_t bit, bool on)
+{
+	uint32_t proc = on ? vcpu->vmcs->proc | bit : vcpu->vmcs->proc & ~bit;
+
+	if (proc == vcpu->vmcs->proc)
+		return;
+	vcpu->vmcs->proc = proc;
+	vmwrite(VMCS_PROC_CONTROLS, proc);
+}
+
+/* ---- time ---- */
+
+void vm_run_timers(struct vm *vm)
+{
+	platform_run_timers(vm->platform, rdtsc() + vm->tsc_offset);
+}
+
+void vm_update_deadline(struct vcpu *vcpu)
+{
+	struct vm *vm = vcpu->vm;
+	uint64_t guest = platform_deadline(vm->platform), slice = this_cpu()->slice_end;
+
+	vm->deadline = guest == DEV_NEVER ? DEV_NEVER : guest - vm->tsc_offset;
+	vcpu->node->deadline = vm->deadline;
+	vcpu->entry_deadline = vm->deadline < slice ? vm->deadline : slice;
+	if (vcpu->entry_deadline == DEV_NEVER && !vcpu->nested.in_l2)
+		vmwrite(VMCS_PREEMPTION_TIMER_VALUE, UINT32_MAX);
+}
+
+/* In units of 2^n TSC ticks (SDM A.6), rounded up so that it never fires early. */
+void vcpu_write_timer(struct vcpu *vcpu, uint64_t now)
+{
+	unsigned shift = caps_msr(&vmx_caps, MSR_VMX_MISC) & 31;
+	uint64_t value = UINT32_MAX;
+
+	if (vcpu->deferred != 0) {
+		value = 0;
+	} else if (vcpu->entry_deadline != DEV_NEVER) {
+		value = 0;
+		if (vcpu->entry_deadline > now)
+			value = ((vcpu->entry_deadline - now) >> shift) + 1;
+		if (value > UINT32_MAX)
+			value = UINT32_MAX;
+	}
+	if (vcpu->deferred != 0)
+		value = 0;
+	if (vcpu->nested.in_l2)
+		value = nested_timer_value(&vcpu->nested, (uint32_t)value);
+	vmwrite(VMCS_PREEMPTION_TIMER_VALUE, value);
+}
+
+/* ---- events ---- */
+
+static bool can_take_interrupt(const struct vcpu *vcpu)
+{
+	return !vcpu->injecting && vmread(VMCS_GUEST_RFLAGS) & RFLAGS_IF &&
+	       !(vmread32(VMCS_GUEST_INTERRUPTIBILITY) &
+		       (INTERRUPTIBILITY_STI | INTERRUPTIBILITY_MOV_SS));
+}
+
+static void process_irq(struct vcpu *vcpu)
+{
+	struct platform *p = vcpu->vm->platform;
+	int vector;
+
+	if (platform_irq_pending(p, vcpu->index) < 0)
+		return;
+	if (vcpu->nested.in_l2 && nested_glue_irq(vcpu)) {
+		vcpu->state = VCPU_RUNNABLE;
+		return;
+	}
+	if (!can_take_interrupt(vcpu)) {
+		if (vcpu->state == VCPU_RUNNABLE)
+			vcpu_set_proc(vcpu, PROC_INTR_WINDOW, true);
+		return;
+	}
+	vector = platform_irq_ack(p, vcpu->index);
+	if (vector < 0)
+		return;
+	vcpu->state = VCPU_RUNNABLE;
+	vcpu->stats.injected++;
+	vcpu_inject(vcpu, (uint32_t)vector, 0, 0);
+	if (platform_irq_pending(p, vcpu->index) >= 0)
+		vcpu_set_proc(vcpu, PROC_INTR_WINDOW, true);
+}
+
+static void process_nmi(struct vcpu *vcpu)
+{
+	uint32_t blocking;
+
+	if (vcpu->nested.in_l2 && nested_glue_nmi(vcpu)) {
+		vcpu->state = VCPU_RUNNABLE;
+		return;
+	}
+	blocking = vmread32(VMCS_GUEST_INTERRUPTIBILITY);
+	if (vcpu->injecting || blocking & (INTERRUPTIBILITY_NMI | INTERRUPTIBILITY_MOV_SS |
+						  INTERRUPTIBILITY_STI)) {
+		vcpu_set_proc(vcpu, PROC_NMI_WINDOW, true);
+		return;
+	}
+	vcpu->state = VCPU_RUNNABLE;
+	vcpu_inject(vcpu, VEC_NMI | INTR_NMI << 8, 0, 0);
+}
+
+/* SDM 27.1 "Architectural State Before a VM Exit": INIT in VMX operation is blocked in L1. */
+static void process_init(struct vcpu *vcpu)
+{
+	if (vcpu->nested.in_l2 && nested_deliver_init(&vcpu->nested))
+		return;
+	if (vcpu->nested.vmxon)
+		return;
+	vcpu_reset_state(vcpu);
+	vcpu->state = VCPU_WAIT_SIPI;
+}
+
+static void process_sipi(struct vcpu *vcpu)
+{
+	if (vcpu->nested.in_l2 && nested_deliver_sipi(&vcpu->nested, vcpu->sipi_vector)) {
+		vcpu->state = VCPU_RUNNABLE;
+		return;
+	}
+	if (vcpu->state == VCPU_WAIT_SIPI)
+		vcpu_start_at(vcpu, vcpu->sipi_vector);
+}
+
+static void process(struct vcpu *vcpu, uint32_t events)
+{
+	if (events & EVENT_INIT)
+		process_init(vcpu);
+	if (events & EVENT_SIPI)
+		process_sipi(vcpu);
+	if (events & EVENT_TIMER)
+		vm_update_deadline(vcpu);
+	if (vcpu->state == VCPU_WAIT_SIPI)
+		return;
+	if (events & EVENT_NMI) {
+		process_nmi(vcpu);
+		events |= EVENT_IRQ; /* a halted vCPU may have one waiting, too */
+	}
+	if (events & EVENT_IRQ)
+		process_irq(vcpu);
+}
+
+struct vcpu *vcpu_process_events(struct vcpu *vcpu)
+{
+	for (;;) {
+		uint32_t events = __atomic_exchange_n(&vcpu->events, 0, __ATOMIC_SEQ_CST);
+
+		if (events == 0)
+			return vcpu;
+		if (vcpu->state != VCPU_STOPPED)
+			process(vcpu, events);
+		if (vcpu->state != VCPU_RUNNABLE || events & EVENT_YIELD) {
+			vcpu->stats.ticks[0] += rdtsc() - vcpu->exit_tsc;
+			vcpu = schedule();
+			vcpu->exit_tsc = rdtsc();
+		}
+	}
+}

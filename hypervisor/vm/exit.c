@@ -1,0 +1,308 @@
+/*
+ * VM exits: accounting, dispatch, and the handlers that need few lines. A handler works on the
+ * current VMCS, which is a VMCS02 when nested/ left the exit to L0.
+ */
+#include "vm/vm_int.h"
+
+#include "cpu/apic.h"
+#include "cpu/asm.h"
+#include "cpu/fault.h"
+#include "cpu/log.h"
+#include "cpu/percpu.h"
+#include "vm/nested_glue.h"
+#include "vm/nested_glue.h"
+#include "vmx/asm.h"
+#include "vmx/stub.h"
+
+bool vm_first_time(struct vm *vm, unsigned what)
+{
+	uint64_t bit = BIT64(what % 64);
+
+	if (what / 64 >= sizeof(vm->warned) / sizeof(vm->warned[0]) ||
+		vm->warned[what / 64] & bit)
+		return false;
+	vm->warned[what / 64] |= bit;
+	return true;
+}
+
+void vcpu_skip(struct vcpu *vcpu)
+{
+	uint64_t rip = vmread(VMCS_GUEST_RIP) + vmread(VMCS_EXIT_INSTRUCTION_LENGTH);
+	uint32_t blocking;
+
+	(void)vcpu;
+	vmwrite(VMCS_GUEST_RIP, vcpu_in_long64() ? rip : (uint32_t)rip);
+	blocking = vmread32(VMCS_GUEST_INTERRUPTIBILITY);
+	if (blocking & (INTERRUPTIBILITY_STI | INTERRUPTIBILITY_MOV_SS))
+		vmwrite(VMCS_GUEST_INTERRUPTIBILITY,
+			blocking & ~(INTERRUPTIBILITY_STI | INTERRUPTIBILITY_MOV_SS));
+}
+
+bool vcpu_in_long64(void)
+{
+	return vmread32(VMCS_GUEST_CS_AR) & SEG_AR_L && vmread(VMCS_GUEST_EFER) & EFER_LMA;
+}
+
+struct paging_state vcpu_paging_state(const struct vcpu *vcpu)
+{
+	(void)vcpu;
+	return (struct paging_state){
+		.cr0 = vcpu_read_cr0(),
+		.cr3 = vmread(VMCS_GUEST_CR3),
+		.cr4 = vcpu_read_cr4(),
+		.efer = vmread(VMCS_GUEST_EFER),
+		.cpl = (uint8_t)SEG_AR_DPL(vmread32(VMCS_GUEST_SS_AR)),
+		.rflags_ac = vmread(VMCS_GUEST_RFLAGS) & RFLAGS_AC,
+		.maxphyaddr = vmx_caps.maxphyaddr,
+	};
+}
+
+static void skip(struct vcpu *vcpu)
+{
+	vcpu_skip(vcpu);
+}
+
+/* What L1 cannot have since CPUID says so. */
+static void undefined(struct vcpu *vcpu)
+{
+	vcpu_inject_ud(vcpu);
+}
+
+static void protection_fault(struct vcpu *vcpu)
+{
+	vcpu_inject_gp(vcpu);
+}
+
+static void handle_vmx_insn(struct vcpu *vcpu)
+{
+	bool vmxon = vcpu->nested.vmxon;
+
+	if (!vcpu->vm->config.vmx) {
+		vcpu_inject_ud(vcpu);
+		return;
+	}
+	nested_vmx_insn(&vcpu->nested, vmread32(VMCS_EXIT_REASON) & 0xffff);
+	if (vcpu->nested.in_l2)
+		nested_glue_entered(vcpu);
+	if (vcpu->nested.in_l2)
+		nested_glue_entered(vcpu);
+	if (vcpu->nested.vmxon != vmxon)
+		vcpu_update_cr_masks(vcpu);
+}
+
+static void handle_exception(struct vcpu *vcpu)
+{
+	uint32_t info = vmread32(VMCS_EXIT_INTR_INFO);
+	uint8_t vector = (uint8_t)INTR_INFO_VECTOR(info);
+
+	if (INTR_INFO_TYPE(info) == INTR_NMI) {
+		log_warn("NMI while '%s' ran, ignored", vcpu->vm->config.name);
+		return;
+	}
+	if (vector == VEC_MC) {
+		log_error("machine check while '%s' ran", vcpu->vm->config.name);
+		vm_stop(vcpu->vm, VM_END_ERROR, VEC_MC, "machine check");
+		return;
+	}
+	vcpu_inject_exception(
+		vcpu, vector, info & INTR_INFO_ERROR_CODE, vmread32(VMCS_EXIT_INTR_ERROR_CODE));
+}
+
+static void handle_external_interrupt(struct vcpu *vcpu)
+{
+	(void)vcpu;
+	if (INTR_INFO_VECTOR(vmread32(VMCS_EXIT_INTR_INFO)) != VECTOR_SPURIOUS)
+		apic_eoi();
+}
+
+static void handle_triple_fault(struct vcpu *vcpu)
+{
+	vm_stop(vcpu->vm, VM_END_TRIPLE_FAULT, 0, "triple fault");
+}
+
+static void handle_interrupt_window(struct vcpu *vcpu)
+{
+	vcpu_set_proc(vcpu, PROC_INTR_WINDOW, false);
+	vcpu_post(vcpu, EVENT_IRQ);
+}
+
+static void handle_nmi_window(struct vcpu *vcpu)
+{
+	vcpu_set_proc(vcpu, PROC_NMI_WINDOW, false);
+	vcpu_post(vcpu, EVENT_NMI);
+}
+
+static void handle_hlt(struct vcpu *vcpu)
+{
+	vcpu_skip(vcpu);
+	vcpu->state = VCPU_HALTED;
+	vcpu_post(vcpu, EVENT_IRQ | EVENT_TIMER);
+}
+
+static void handle_preemption_timer(struct vcpu *vcpu)
+{
+	vm_run_timers(vcpu->vm);
+	vcpu_post(vcpu, EVENT_TIMER);
+	if (rdtsc() >= this_cpu()->slice_end)
+		vcpu_post(vcpu, EVENT_YIELD);
+}
+
+static void handle_task_switch(struct vcpu *vcpu)
+{
+	vm_stop(vcpu->vm, VM_END_ERROR, EXIT_TASK_SWITCH,
+		"task switch through a gate (not emulated)");
+}
+
+static void handle_unknown(struct vcpu *vcpu)
+{
+	uint32_t reason = vmread32(VMCS_EXIT_REASON) & 0xffff;
+
+	if (vm_first_time(vcpu->vm, reason))
+		log_warn("'%s': unexpected exit reason %u at rip %lx", vcpu->vm->config.name,
+			reason, vmread(VMCS_GUEST_RIP));
+	vm_stop(vcpu->vm, VM_END_ERROR, reason, "unexpected exit reason");
+}
+
+static void handle_mwait(struct vcpu *vcpu)
+{
+	vcpu_inject_ud(vcpu); /* CPUID does not offer MONITOR/MWAIT */
+}
+
+typedef void (*exit_handler)(struct vcpu *vcpu);
+
+static const exit_handler handlers[EXIT_REASON_COUNT] = {
+	[EXIT_EXCEPTION_NMI] = handle_exception,
+	[EXIT_EXTERNAL_INTERRUPT] = handle_external_interrupt,
+	[EXIT_TRIPLE_FAULT] = handle_triple_fault,
+	[EXIT_INTERRUPT_WINDOW] = handle_interrupt_window,
+	[EXIT_NMI_WINDOW] = handle_nmi_window,
+	[EXIT_TASK_SWITCH] = handle_task_switch,
+	[EXIT_CPUID] = handle_cpuid,
+	[EXIT_GETSEC] = undefined,
+	[EXIT_HLT] = handle_hlt,
+	[EXIT_INVD] = skip,
+	[EXIT_RDPMC] = protection_fault,
+	[EXIT_RSM] = undefined,
+	[EXIT_VMCALL] = handle_vmx_insn,
+	[EXIT_VMCLEAR] = handle_vmx_insn,
+	[EXIT_VMLAUNCH] = handle_vmx_insn,
+	[EXIT_VMPTRLD] = handle_vmx_insn,
+	[EXIT_VMPTRST] = handle_vmx_insn,
+	[EXIT_VMREAD] = handle_vmx_insn,
+	[EXIT_VMRESUME] = handle_vmx_insn,
+	[EXIT_VMWRITE] = handle_vmx_insn,
+	[EXIT_VMXOFF] = handle_vmx_insn,
+	[EXIT_VMXON] = handle_vmx_insn,
+	[EXIT_CR_ACCESS] = handle_cr_access,
+	[EXIT_IO] = handle_io,
+	[EXIT_RDMSR] = handle_rdmsr,
+	[EXIT_WRMSR] = handle_wrmsr,
+	[EXIT_MWAIT] = handle_mwait,
+	[EXIT_MONITOR] = handle_mwait,
+	[EXIT_EPT_VIOLATION] = handle_ept_violation,
+	[EXIT_INVEPT] = handle_vmx_insn,
+	[EXIT_PREEMPTION_TIMER] = handle_preemption_timer,
+	[EXIT_INVVPID] = handle_vmx_insn,
+	[EXIT_WBINVD] = skip,
+	[EXIT_XSETBV] = handle_xsetbv,
+	[EXIT_VMFUNC] = handle_vmx_insn,
+	[EXIT_ENCLS] = undefined,
+};
+
+void vcpu_handle_exit(struct vcpu *vcpu, uint32_t reason)
+{
+	exit_handler h = handlers[reason];
+
+	if (h == NULL)
+		h = handle_unknown;
+	h(vcpu);
+}
+
+static void dump_state(struct vcpu *vcpu, uint32_t reason)
+{
+	log_error("'%s' vcpu %u: entry into L%u failed, exit reason 0x%x, qualification 0x%lx",
+		vcpu->vm->config.name, vcpu->index, 1u + vcpu->nested.in_l2, reason,
+		vmread(VMCS_EXIT_QUALIFICATION));
+	log_error("rip %lx rflags %lx cr0 %lx cr3 %lx cr4 %lx efer %lx", vmread(VMCS_GUEST_RIP),
+		vmread(VMCS_GUEST_RFLAGS), vmread(VMCS_GUEST_CR0), vmread(VMCS_GUEST_CR3),
+		vmread(VMCS_GUEST_CR4), vmread(VMCS_GUEST_EFER));
+	log_error("cs %lx ar %lx ss %lx ar %lx tr %lx ar %lx activity %lx blocking %lx "
+		  "inject %lx",
+		vmread(VMCS_GUEST_CS_SELECTOR), vmread(VMCS_GUEST_CS_AR),
+		vmread(VMCS_GUEST_SS_SELECTOR), vmread(VMCS_GUEST_SS_AR),
+		vmread(VMCS_GUEST_TR_SELECTOR), vmread(VMCS_GUEST_TR_AR),
+		vmread(VMCS_GUEST_ACTIVITY_STATE), vmread(VMCS_GUEST_INTERRUPTIBILITY),
+		vmread(VMCS_ENTRY_INTR_INFO));
+}
+
+/* The launch state after a failed entry depends on which instruction it was: start afresh. */
+static void entry_failed(struct vcpu *vcpu, uint32_t reason)
+{
+	dump_state(vcpu, reason);
+	hw_vmcs_clear(vcpu->vmcs);
+	hw_vmcs_load(vcpu->vmcs);
+	if (vcpu->nested.in_l2)
+		nested_entry_failed(&vcpu->nested, reason);
+	else
+		vm_stop(vcpu->vm, VM_END_ERROR, reason & 0xffff, "VM entry failed");
+}
+
+/*
+ * The last steps before an entry. The preemption timer counts from the value in the VMCS at every
+ * entry, so a deadline costs one VMWRITE each time, none without.
+ */
+static struct vcpu *leave(struct vcpu *vcpu)
+{
+	uint64_t now;
+
+	if (__atomic_load_n(&vcpu->events, __ATOMIC_RELAXED) != 0)
+		vcpu = vcpu_process_events(vcpu);
+	now = rdtsc();
+	vcpu->stats.ticks[0] += now - vcpu->exit_tsc;
+	vcpu->entry_tsc = now;
+	if (vcpu->entry_deadline != DEV_NEVER || vcpu->nested.in_l2)
+		vcpu_write_timer(vcpu, now);
+	return vcpu;
+}
+
+struct vcpu *vcpu_exit(struct vcpu *vcpu)
+{
+	uint64_t now = rdtsc();
+	uint32_t reason = vmread32(VMCS_EXIT_REASON);
+	unsigned level = 1u + vcpu->nested.in_l2;
+
+	vcpu->exit_tsc = now;
+	vcpu->stats.ticks[level] += now - vcpu->entry_tsc;
+	vcpu->injecting = false;
+	if (vcpu->deferred != 0) {
+		vcpu->events |= vcpu->deferred;
+		vcpu->deferred = 0;
+	}
+	if (reason >= EXIT_REASON_COUNT) {
+		if (reason & EXIT_REASON_ENTRY_FAILURE)
+			entry_failed(vcpu, reason);
+		else
+			handle_unknown(vcpu);
+		return leave(vcpu);
+	}
+	vcpu->stats.exits[level][reason]++;
+	if (level == 1 || !nested_glue_exit(vcpu, reason))
+		vcpu_handle_exit(vcpu, reason);
+	return leave(vcpu);
+}
+
+struct vcpu *vcpu_entry_failed(struct vcpu *vcpu)
+{
+	log_error("VMLAUNCH or VMRESUME failed: VM-instruction error %u",
+		vmread32(VMCS_INSTRUCTION_ERROR));
+	entry_failed(vcpu, vmread32(VMCS_INSTRUCTION_ERROR));
+	return leave(vcpu);
+}
+
+struct vcpu *vm_first(void)
+{
+	struct vcpu *vcpu = schedule();
+
+	vcpu->exit_tsc = rdtsc();
+	return leave(vcpu);
+}

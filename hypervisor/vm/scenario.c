@@ -1,0 +1,162 @@
+#include "vm/scenario.h"
+
+#include <stddef.h>
+
+#include "dev/dev.h"
+#include "spec/addr.h"
+
+#define MIN_MEMORY     (4ull << 20)
+#define MAX_MEMORY     (1ull << 40)
+#define DEFAULT_MEMORY (256ull << 20)
+
+static bool fail(struct scenario *s, const char *error, struct text where)
+{
+	s->error = error;
+	s->where = where;
+	return false;
+}
+
+static bool name_valid(struct text t)
+{
+	for (size_t i = 0; i < t.len; i++) {
+		char c = t.s[i];
+
+		if (!((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
+			    (c >= '0' && c <= '9') || c == '-' || c == '_' || c == '.'))
+			return false;
+	}
+	return t.len > 0 && t.len < VM_NAME_SIZE;
+}
+
+static struct vm_images *find(struct scenario *s, struct text name)
+{
+	for (unsigned i = 0; i < s->vm_count; i++) {
+		if (text_is(name, s->vms[i].config.name))
+			return &s->vms[i];
+	}
+	return NULL;
+}
+
+static bool parse_protocol(struct text v, uint8_t *out)
+{
+	static const char *const names[] = {
+		[PROTOCOL_AUTO] = "auto",
+		[PROTOCOL_LINUX] = "linux",
+		[PROTOCOL_ELF] = "elf",
+		[PROTOCOL_MB1] = "mb1",
+		[PROTOCOL_MB2] = "mb2",
+	};
+
+	for (uint8_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		if (text_is(v, names[i])) {
+			*out = i;
+			return true;
+		}
+	}
+	return false;
+}
+
+static bool parse_cpus(struct text v, unsigned *cpus)
+{
+	uint64_t n;
+
+	if (!text_number(v, &n) || n < 1 || n > DEV_MAX_VCPUS)
+		return false;
+	*cpus = (unsigned)n;
+	return true;
+}
+
+static bool parse_memory(struct text v, uint64_t *memory)
+{
+	return text_number(v, memory) && *memory >= MIN_MEMORY && *memory <= MAX_MEMORY &&
+	       *memory % SIZE_2M == 0;
+}
+
+static bool parse_setting(struct text key, struct text v, struct vm_config *c)
+{
+	if (text_is(key, "vm"))
+		return name_valid(v) && text_copy(v, c->name, sizeof(c->name));
+	if (text_is(key, "memory"))
+		return parse_memory(v, &c->memory);
+	if (text_is(key, "cpus"))
+		return parse_cpus(v, &c->cpus);
+	if (text_is(key, "vmx"))
+		return text_bool(v, &c->vmx);
+	if (text_is(key, "shadow"))
+		return text_bool(v, &c->shadow);
+	if (text_is(key, "cmdline0"))
+		return text_bool(v, &c->cmdline0);
+	if (text_is(key, "protocol"))
+		return parse_protocol(v, &c->protocol);
+	return false;
+}
+
+/* Words up to "--"; *rest is what follows it, without the one space. */
+static bool parse_settings(struct scenario *s, struct text *rest, struct vm_config *c)
+{
+	struct text word, key, value;
+
+	while ((word = text_word(rest)).len > 0) {
+		if (text_is(word, "--")) {
+			if (rest->len > 0) {
+				rest->s++;
+				rest->len--;
+			}
+			return true;
+		}
+		text_key_value(word, &key, &value);
+		if (!parse_setting(key, value, c))
+			return fail(s, "setting not understood or out of range", word);
+	}
+	return true;
+}
+
+static bool add_kernel(struct scenario *s, const struct vm_config *c, struct vm_file file)
+{
+	if (s->vm_count == SCENARIO_MAX_VMS)
+		return fail(s, "too many VMs", file.cmdline);
+	if (find(s, text_of(c->name, VM_NAME_SIZE)) != NULL)
+		return fail(s, "two kernels for the same VM", file.cmdline);
+	s->vms[s->vm_count++] = (struct vm_images){.config = *c, .kernel = file};
+	return true;
+}
+
+static bool add_other(
+	struct scenario *s, bool initrd, const struct vm_config *c, struct vm_file file)
+{
+	struct vm_images *vm = find(s, text_of(c->name, VM_NAME_SIZE));
+
+	if (vm == NULL)
+		return fail(s, "no kernel for this VM before it", file.cmdline);
+	if (initrd) {
+		vm->initrd = file;
+		return true;
+	}
+	if (vm->module_count == SCENARIO_MAX_MODULES)
+		return fail(s, "too many modules", file.cmdline);
+	vm->modules[vm->module_count++] = file;
+	return true;
+}
+
+bool scenario_add(struct scenario *s, struct text line, uint64_t start, uint64_t size)
+{
+	struct text rest = line, kind = text_word(&rest);
+	struct vm_config c = {
+		.memory = DEFAULT_MEMORY,
+		.cpus = 1,
+		.vmx = true,
+		.shadow = true,
+		.cmdline0 = true,
+	};
+
+	if (!parse_settings(s, &rest, &c))
+		return false;
+	if (c.name[0] == '\0')
+		return fail(s, "vm=NAME is missing", line);
+	if (text_is(kind, "kernel"))
+		return add_kernel(s, &c, (struct vm_file){start, size, rest});
+	if (text_is(kind, "initrd") || text_is(kind, "module"))
+		return add_other(
+			s, text_is(kind, "initrd"), &c, (struct vm_file){start, size, rest});
+	return fail(s, "a module is kernel, initrd or module", kind);
+}

@@ -1,0 +1,209 @@
+/*
+ * A vCPU: its VMCS01, and the states in which L1 code starts.
+ */
+#include "vm/vm_int.h"
+
+#include "cpu/asm.h"
+#include "cpu/log.h"
+#include "cpu/mem.h"
+#include "mm/layout.h"
+#include "vm/nested_glue.h"
+#include "vmx/asm.h"
+
+_Static_assert(offsetof(struct vcpu, regs) == 0, "vmx/stub.S");
+_Static_assert(offsetof(struct vcpu, vmcs) == 128, "vmx/stub.S");
+_Static_assert(offsetof(struct hw_vmcs, launched) == 0, "vmx/stub.S");
+
+#define AR_CODE16 0x9bu
+#define AR_DATA16 0x93u
+#define AR_CODE32 0xc09bu
+#define AR_CODE64 0xa09bu
+#define AR_DATA32 0xc093u
+#define AR_LDT    0x82u
+#define AR_TSS    0x8bu
+#define DR7_RESET 0x400u
+#define PAT_RESET 0x0007040600070406ull
+#define CR0_RESET (CR0_CD | CR0_NW | CR0_ET)
+
+#define PIN_WANTED \
+	(PIN_EXT_INTR_EXITING | PIN_NMI_EXITING | PIN_VIRTUAL_NMIS | PIN_PREEMPTION_TIMER)
+#define PROC_WANTED                                                                         \
+	(PROC_TSC_OFFSETTING | PROC_HLT_EXITING | PROC_MWAIT_EXITING | PROC_RDPMC_EXITING | \
+		PROC_CR8_LOAD_EXITING | PROC_CR8_STORE_EXITING | PROC_UNCOND_IO_EXITING |   \
+		PROC_USE_MSR_BITMAPS | PROC_MONITOR_EXITING | PROC_SECONDARY)
+#define PROC2_WANTED                                                                         \
+	(PROC2_ENABLE_EPT | PROC2_ENABLE_RDTSCP | PROC2_ENABLE_VPID | PROC2_WBINVD_EXITING | \
+		PROC2_UNRESTRICTED_GUEST | PROC2_ENABLE_INVPCID | PROC2_ENABLE_XSAVES)
+#define EXIT_WANTED                                                                       \
+	(EXIT_SAVE_DEBUG | EXIT_HOST_64 | EXIT_ACK_INTR | EXIT_SAVE_PAT | EXIT_LOAD_PAT | \
+		EXIT_SAVE_EFER | EXIT_LOAD_EFER)
+#define ENTRY_WANTED (ENTRY_LOAD_DEBUG | ENTRY_LOAD_PAT | ENTRY_LOAD_EFER)
+/* A guest can make delivery of #AC loop without end; #MC is L0's. */
+#define EXCEPTIONS_WANTED (BIT(VEC_AC) | BIT(VEC_MC))
+
+static void write_controls(struct vcpu *vcpu)
+{
+	struct vm *vm = vcpu->vm;
+
+	vcpu->vmcs01.proc = vmx_adjust(MSR_VMX_PROC, PROC_WANTED);
+	vmcs_write_setup(VMCS_PIN_CONTROLS, vmx_adjust(MSR_VMX_PIN, PIN_WANTED));
+	vmcs_write_setup(VMCS_PROC_CONTROLS, vcpu->vmcs01.proc);
+	vmcs_write_setup(VMCS_PROC2_CONTROLS, vmx_adjust(MSR_VMX_PROC2, PROC2_WANTED));
+	vmcs_write_setup(VMCS_EXIT_CONTROLS, vmx_adjust(MSR_VMX_EXIT, EXIT_WANTED));
+	vmcs_write_setup(VMCS_ENTRY_CONTROLS, vmx_adjust(MSR_VMX_ENTRY, ENTRY_WANTED));
+	vmcs_write_setup(VMCS_EXCEPTION_BITMAP, EXCEPTIONS_WANTED);
+	vmcs_write_setup(VMCS_PF_ERROR_MASK, 0);
+	vmcs_write_setup(VMCS_PF_ERROR_MATCH, 0);
+	vmcs_write_setup(VMCS_CR3_TARGET_COUNT, 0);
+	vmcs_write_setup(VMCS_EXIT_MSR_STORE_COUNT, 0);
+	vmcs_write_setup(VMCS_EXIT_MSR_LOAD_COUNT, 0);
+	vmcs_write_setup(VMCS_ENTRY_MSR_LOAD_COUNT, 0);
+	vmcs_write_setup(VMCS_ENTRY_INTR_INFO, 0);
+	vmcs_write_setup(VMCS_MSR_BITMAP, hpa_of(vm->msr_bitmap).v);
+	vmcs_write_setup(VMCS_TSC_OFFSET, vm->tsc_offset);
+	vmcs_write_setup(VMCS_EPT_POINTER, vm->ept01.eptp);
+	vmcs_write_setup(VMCS_VPID, vcpu_vpid01(vcpu));
+	vmcs_write_setup(VMCS_PREEMPTION_TIMER_VALUE, UINT32_MAX);
+	vmcs_write_setup(VMCS_VMCS_LINK_POINTER, UINT64_MAX);
+	if (vmx_adjust(MSR_VMX_PROC2, PROC2_WANTED) & PROC2_ENABLE_XSAVES)
+		vmcs_write_setup(VMCS_XSS_EXITING_BITMAP, UINT64_MAX);
+}
+
+/* L2 runs with what L0 needs for L1, at least. */
+static void give_controls_to_nested(struct vcpu *vcpu)
+{
+	struct nested_l0_controls l0 = {
+		.pin = vmread32(VMCS_PIN_CONTROLS),
+		.proc = vmread32(VMCS_PROC_CONTROLS),
+		.proc2 = vmread32(VMCS_PROC2_CONTROLS),
+		.exit = vmread32(VMCS_EXIT_CONTROLS),
+		.entry = vmread32(VMCS_ENTRY_CONTROLS),
+		.exception_bitmap = vmread32(VMCS_EXCEPTION_BITMAP),
+		.cr4_hidden = vcpu_cr4_reserved(vcpu),
+		.tsc_offset = vcpu->vm->tsc_offset,
+		.eptp01 = vcpu->vm->ept01.eptp,
+	};
+
+	nested_glue_controls(vcpu->vm, &l0);
+}
+
+struct vcpu *vcpu_create(struct vm *vm, unsigned index)
+{
+	unsigned pages = (sizeof(struct vcpu) + PAGE_SIZE - 1) / PAGE_SIZE;
+	struct vcpu *vcpu = pool_get_run(&vm->pool, pages);
+	void *vmcs_page = pool_get(&vm->pool), *bitmap02 = pool_get(&vm->pool);
+
+	if (vcpu == NULL || vmcs_page == NULL || bitmap02 == NULL)
+		return NULL;
+	vcpu->vm = vm;
+	vcpu->index = index;
+	vcpu->entry_deadline = DEV_NEVER;
+	vcpu->xcr0 = 1;
+	vcpu->xsave = pool_get(&vm->pool);
+	if (vcpu->xsave == NULL || !cpuid_create(vcpu) || !msr_create(vcpu))
+		return NULL;
+	/* FCW and MXCSR after reset, SDM 9.1.1 "Processor State After Reset". */
+	*(uint16_t *)vcpu->xsave = 0x37f;
+	*(uint32_t *)(vcpu->xsave + 24) = 0x1f80;
+	hw_vmcs_init(&vcpu->vmcs01, vmcs_page, false);
+	vcpu_use_vmcs(vcpu, &vcpu->vmcs01);
+	vmcs_write_host_state(vm->host_cr3);
+	write_controls(vcpu);
+	if (vm->config.vmx && !nested_glue_vcpu_create(vcpu))
+		return NULL;
+	if (vm->config.vmx && index == 0)
+		give_controls_to_nested(vcpu);
+	nested_reset(&vcpu->nested, vm->nested_vm, vcpu->regs.r, vcpu_vpid01(vcpu), bitmap02);
+	vcpu_reset_state(vcpu);
+	vcpu->state = index == 0 ? VCPU_RUNNABLE : VCPU_WAIT_SIPI;
+	return vcpu;
+}
+
+/* The VMCS numbers ES, CS, SS, DS, FS, GS, LDTR, TR in steps of two: SDM B.1, B.3, B.4. */
+enum segment {
+	SEG_ES,
+	SEG_CS,
+	SEG_SS,
+	SEG_DS,
+	SEG_FS,
+	SEG_GS,
+	SEG_LDTR,
+	SEG_TR
+};
+
+static void set_segment(
+	enum segment s, uint16_t selector, uint64_t base, uint32_t limit, uint32_t ar)
+{
+	vmcs_write_setup(VMCS_GUEST_ES_SELECTOR + 2u * s, selector);
+	vmcs_write_setup(VMCS_GUEST_ES_BASE + 2u * s, base);
+	vmcs_write_setup(VMCS_GUEST_ES_LIMIT + 2u * s, limit);
+	vmcs_write_setup(VMCS_GUEST_ES_AR + 2u * s, ar);
+}
+
+static void set_data_segments(uint16_t selector, uint32_t limit, uint32_t ar)
+{
+	static const enum segment data[] = {SEG_ES, SEG_SS, SEG_DS, SEG_FS, SEG_GS};
+
+	for (unsigned i = 0; i < sizeof(data) / sizeof(data[0]); i++)
+		set_segment(data[i], selector, 0, limit, ar);
+}
+
+/* SDM table 9-1 "IA-32 and Intel 64 Processor States Following Power-up, Reset, or INIT". */
+void vcpu_reset_state(struct vcpu *vcpu)
+{
+	memset(&vcpu->regs, 0, sizeof(vcpu->regs));
+	vcpu->regs.r[REG_RDX] = cpuid_of(vcpu, 1, 0).eax;
+	set_segment(SEG_CS, 0xf000, 0xffff0000, 0xffff, AR_CODE16);
+	set_data_segments(0, 0xffff, AR_DATA16);
+	set_segment(SEG_LDTR, 0, 0, 0xffff, AR_LDT);
+	set_segment(SEG_TR, 0, 0, 0xffff, AR_TSS);
+	vmcs_write_setup(VMCS_GUEST_GDTR_BASE, 0);
+	vmcs_write_setup(VMCS_GUEST_GDTR_LIMIT, 0xffff);
+	vmcs_write_setup(VMCS_GUEST_IDTR_BASE, 0);
+	vmcs_write_setup(VMCS_GUEST_IDTR_LIMIT, 0xffff);
+	vmcs_write_setup(VMCS_GUEST_RIP, 0xfff0);
+	vmcs_write_setup(VMCS_GUEST_RSP, 0);
+	vmcs_write_setup(VMCS_GUEST_RFLAGS, RFLAGS_FIXED);
+	vmcs_write_setup(VMCS_GUEST_CR3, 0);
+	vmcs_write_setup(VMCS_GUEST_DR7, DR7_RESET);
+	vmcs_write_setup(VMCS_GUEST_DEBUGCTL, 0);
+	vmcs_write_setup(VMCS_GUEST_EFER, 0);
+	vmcs_write_setup(VMCS_GUEST_PAT, PAT_RESET);
+	vmcs_write_setup(VMCS_GUEST_SYSENTER_CS, 0);
+	vmcs_write_setup(VMCS_GUEST_SYSENTER_ESP, 0);
+	vmcs_write_setup(VMCS_GUEST_SYSENTER_EIP, 0);
+	vmcs_write_setup(VMCS_GUEST_ACTIVITY_STATE, ACTIVITY_ACTIVE);
+	vmcs_write_setup(VMCS_GUEST_INTERRUPTIBILITY, 0);
+	vmcs_write_setup(VMCS_GUEST_PENDING_DBG, 0);
+	vmcs_write_setup(VMCS_ENTRY_CONTROLS, vmx_adjust(MSR_VMX_ENTRY, ENTRY_WANTED));
+	vcpu_update_cr_masks(vcpu);
+	vcpu_write_cr4(vcpu, 0);
+	vcpu_write_cr0(vcpu, CR0_RESET);
+}
+
+void vcpu_start_at(struct vcpu *vcpu, uint8_t vector)
+{
+	set_segment(SEG_CS, (uint16_t)(vector << 8), (uint64_t)vector << 12, 0xffff, AR_CODE16);
+	vmcs_write_setup(VMCS_GUEST_RIP, 0);
+	vcpu->state = VCPU_RUNNABLE;
+}
+
+void vcpu_set_protected_mode(struct vcpu *vcpu, uint64_t rip)
+{
+	set_segment(SEG_CS, 0x08, 0, UINT32_MAX, AR_CODE32);
+	set_data_segments(0x18, UINT32_MAX, AR_DATA32);
+	vmcs_write_setup(VMCS_GUEST_RIP, rip);
+	vcpu_write_cr0(vcpu, CR0_PE | CR0_ET | CR0_NE);
+}
+
+void vcpu_set_long_mode(struct vcpu *vcpu, uint64_t rip, uint64_t cr3)
+{
+	set_segment(SEG_CS, 0x10, 0, UINT32_MAX, AR_CODE64);
+	set_data_segments(0x18, UINT32_MAX, AR_DATA32);
+	set_segment(SEG_TR, 0, 0, 0xffff, AR_TSS);
+	vmcs_write_setup(VMCS_GUEST_RIP, rip);
+	vmcs_write_setup(VMCS_GUEST_CR3, cr3);
+	vmcs_write_setup(VMCS_GUEST_EFER, EFER_LME);
+	vcpu_write_cr4(vcpu, CR4_PAE);
+	vcpu_write_cr0(vcpu, CR0_PE | CR0_ET | CR0_NE | CR0_PG | CR0_WP | CR0_MP);
+}

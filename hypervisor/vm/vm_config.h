@@ -1,0 +1,30 @@
+/*
+ * What a VM is asked to be.
+ */
+#ifndef NESTOR_VM_VM_CONFIG_H
+#define NESTOR_VM_VM_CONFIG_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#define VM_NAME_SIZE 32
+
+enum load_protocol {
+	PROTOCOL_AUTO,
+	PROTOCOL_LINUX, /* bzImage, or vmlinux by the 64-bit entry */
+	PROTOCOL_ELF,   /* any ELF, entered in protected mode as Multiboot 1 does */
+	PROTOCOL_MB1,
+	PROTOCOL_MB2
+};
+
+struct vm_config {
+	char name[VM_NAME_SIZE];
+	uint64_t memory;  /* bytes, a multiple of 2 MiB */
+	unsigned cpus;    /* 1 to DEV_MAX_VCPUS */
+	bool vmx;         /* offer VT-x to L1 */
+	bool shadow;      /* offer and use VMCS shadowing where the machine has it */
+	bool cmdline0;    /* Multiboot: image name in front of the command line */
+	uint8_t protocol; /* enum load_protocol */
+};
+
+#endif

@@ -1,0 +1,107 @@
+/*
+ * Shared by the files of vm/; nobody else includes it.
+ */
+#ifndef NESTOR_VM_VM_INT_H
+#define NESTOR_VM_VM_INT_H
+
+#include "dev/platform.h"
+#include "nested/paging.h"
+#include "vm/vm.h"
+
+/* What a VM is made of, in memory of its own. */
+struct vm_box {
+	struct vm vm;
+	struct platform platform;
+	struct nested_vm nested_vm;
+};
+
+/* In the image, so that the scheduler sees the vCPUs of all VMs from every address space. */
+struct sched_node {
+	struct vcpu *vcpu; /* NULL: free */
+	uint64_t cr3;      /* of its VM */
+	uint64_t deadline; /* host TSC at which the VM's timers need to run; DEV_NEVER: none */
+	bool runnable;     /* may be written by any CPU */
+};
+
+/* ---- vcpu.c ---- */
+struct vcpu *vcpu_create(struct vm *vm, unsigned index);
+/* State after power-on or INIT; needs VMCS01 current. */
+void vcpu_reset_state(struct vcpu *vcpu);
+/* Start-up IPI. */
+void vcpu_start_at(struct vcpu *vcpu, uint8_t vector);
+
+/* Entry states of boot protocols; VMCS01 is current. */
+void vcpu_set_protected_mode(struct vcpu *vcpu, uint64_t rip);
+void vcpu_set_long_mode(struct vcpu *vcpu, uint64_t rip, uint64_t cr3);
+
+/* ---- exit.c ---- */
+/* The registers that rule linear addresses, of the current VMCS. */
+struct paging_state vcpu_paging_state(const struct vcpu *vcpu);
+bool vcpu_in_long64(void);
+
+/* True the first time it is asked for this number. */
+bool vm_first_time(struct vm *vm, unsigned what);
+enum vm_warning {
+	WARN_MSR = EXIT_REASON_COUNT,
+	WARN_IO,
+	WARN_MMIO
+};
+
+/* ---- handlers, one file each ---- */
+void handle_cpuid(struct vcpu *vcpu);
+void handle_rdmsr(struct vcpu *vcpu);
+void handle_wrmsr(struct vcpu *vcpu);
+void handle_cr_access(struct vcpu *vcpu);
+void handle_xsetbv(struct vcpu *vcpu);
+void handle_io(struct vcpu *vcpu);
+void handle_ept_violation(struct vcpu *vcpu);
+
+/* ---- cr.c ---- */
+/* CR4 of VMCS01 from L1's value; updates what depends on it. */
+void vcpu_write_cr4(struct vcpu *vcpu, uint64_t cr4);
+void vcpu_write_cr0(struct vcpu *vcpu, uint64_t cr0);
+uint64_t vcpu_read_cr0(void);
+uint64_t vcpu_read_cr4(void);
+/* CR4 bits that L1 may not set. */
+uint64_t vcpu_cr4_reserved(const struct vcpu *vcpu);
+/* CR0/CR4 intercepts follow whether L1 is in VMX operation. */
+void vcpu_update_cr_masks(struct vcpu *vcpu);
+
+/* ---- cpuid.c ---- */
+bool cpuid_create(struct vcpu *vcpu);
+/* After CR4.OSXSAVE, XCR0 or XSS changed. */
+void cpuid_update(struct vcpu *vcpu);
+/* What L1's CPUID leaf says. */
+struct cpuid_regs cpuid_of(const struct vcpu *vcpu, uint32_t leaf, uint32_t subleaf);
+/* XCR0 bits offered. */
+uint64_t cpuid_xcr0_mask(void);
+
+/* ---- msr.c ---- */
+bool msr_create(struct vcpu *vcpu);
+/* The bitmap of VMCS01: everything is intercepted but what passes through. */
+void msr_fill_bitmap(uint64_t *bitmap);
+
+/* ---- events.c ---- */
+/* Handles vcpu->events. Returns the vCPU that this CPU shall enter. */
+struct vcpu *vcpu_process_events(struct vcpu *vcpu);
+/* The platform's next deadline into the VM and the running vCPU. */
+void vm_update_deadline(struct vcpu *vcpu);
+/* The preemption timer of the current VMCS for the entry at host TSC `now`. */
+void vcpu_write_timer(struct vcpu *vcpu, uint64_t now);
+/* Runs the VM's timers that are due. */
+void vm_run_timers(struct vm *vm);
+
+/* ---- sched.c ---- */
+/* Picks a vCPU of this CPU's queue, sleeping until there is one, and makes its VMCS, address
+ * space and registers current. Does not return when no VM is left. */
+struct vcpu *schedule(void);
+void sched_add(struct vcpu *vcpu);
+/* The vCPU may be able to run. Any CPU. */
+void sched_wake(struct vcpu *vcpu);
+
+/* ---- switch.c ---- */
+/* Registers that stay loaded across exits: FPU, pass-through MSRs, CR2. */
+void vcpu_save_registers(struct vcpu *vcpu);
+void vcpu_load_registers(struct vcpu *vcpu);
+
+#endif

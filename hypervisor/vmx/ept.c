@@ -1,0 +1,165 @@
+#include "vmx/ept.h"
+
+#include "cpu/log.h"
+#include "mm/layout.h"
+#include "spec/vmx.h"
+#include "vmx/asm.h"
+#include "vmx/vmx.h"
+
+#define EPT_ADDRESS   0x000ffffffffff000ull
+#define EPT_LARGE     BIT64(7)
+#define EPT_TYPE(t)   ((uint64_t)(t) << 3)
+#define EPT_LEAF_BITS (EPT_RWX | 0x78ull) /* permissions, memory type, ignore PAT */
+#define ENTRIES       512u
+#define TOP_SHIFT     39u
+
+static bool present(uint64_t entry)
+{
+	return entry & EPT_RWX;
+}
+
+static uint64_t *table_of(uint64_t entry)
+{
+	return direct_va((struct hpa){entry & EPT_ADDRESS});
+}
+
+bool ept_init(struct ept *e, struct page_pool *pool)
+{
+	bool ad = caps_msr(&vmx_caps, MSR_VMX_EPT_VPID_CAP) & EPT_CAP_AD;
+
+	e->pool = pool;
+	e->root = pool_get(pool);
+	if (e->root == NULL)
+		return false;
+	e->eptp = hpa_of(e->root).v | EPT_WB | EPTP_WALK_4 | (ad ? EPTP_AD : 0);
+	return true;
+}
+
+/* Replaces a large page by a table of the next smaller pages with the same properties. */
+static uint64_t *split(struct ept *e, uint64_t *entry, unsigned shift)
+{
+	uint64_t *table = pool_get(e->pool);
+	uint64_t leaf = *entry & EPT_LEAF_BITS, base = *entry & EPT_ADDRESS;
+
+	if (table == NULL)
+		return NULL;
+	if (shift - 9 > PAGE_SHIFT)
+		leaf |= EPT_LARGE;
+	for (uint64_t i = 0; i < ENTRIES; i++)
+		table[i] = (base + (i << (shift - 9))) | leaf;
+	*entry = hpa_of(table).v | EPT_RWX;
+	return table;
+}
+
+/* The entry for gpa in the table whose pages have `shift`, making tables on the way. */
+static uint64_t *entry_at(struct ept *e, uint64_t gpa, unsigned shift)
+{
+	uint64_t *table = e->root;
+
+	for (unsigned s = TOP_SHIFT; s > shift; s -= 9) {
+		uint64_t *entry = &table[gpa >> s & (ENTRIES - 1)];
+
+		if (!present(*entry)) {
+			table = pool_get(e->pool);
+			if (table == NULL)
+				return NULL;
+			*entry = hpa_of(table).v | EPT_RWX;
+		} else if (*entry & EPT_LARGE) {
+			table = split(e, entry, s);
+			if (table == NULL)
+				return NULL;
+		} else {
+			table = table_of(*entry);
+		}
+	}
+	return &table[gpa >> shift & (ENTRIES - 1)];
+}
+
+static unsigned leaf_shift(uint64_t gpa, uint64_t hpa, uint64_t size)
+{
+	uint64_t caps = caps_msr(&vmx_caps, MSR_VMX_EPT_VPID_CAP);
+
+	if (((gpa | hpa) & (SIZE_1G - 1)) == 0 && size >= SIZE_1G && caps & EPT_CAP_1G)
+		return 30;
+	if (((gpa | hpa) & (SIZE_2M - 1)) == 0 && size >= SIZE_2M)
+		return 21;
+	return PAGE_SHIFT;
+}
+
+static void free_table(struct ept *e, uint64_t entry, unsigned shift)
+{
+	uint64_t *table;
+
+	if (!present(entry) || shift == PAGE_SHIFT || entry & EPT_LARGE)
+		return;
+	table = table_of(entry);
+	for (unsigned i = 0; shift - 9 > PAGE_SHIFT && i < ENTRIES; i++)
+		free_table(e, table[i], shift - 9);
+	pool_put(e->pool, table);
+}
+
+bool ept_map(struct ept *e, uint64_t gpa, struct hpa hpa, uint64_t size, uint64_t perm,
+	enum ept_memtype type)
+{
+	for (uint64_t done = 0; done < size;) {
+		unsigned shift = leaf_shift(gpa + done, hpa.v + done, size - done);
+		uint64_t *entry = entry_at(e, gpa + done, shift);
+		uint64_t old;
+
+		if (entry == NULL)
+			return false;
+		old = *entry;
+		*entry = (hpa.v + done) | perm | EPT_TYPE(type) |
+			 (shift > PAGE_SHIFT ? EPT_LARGE : 0);
+		free_table(e, old, shift);
+		done += 1ull << shift;
+	}
+	return true;
+}
+
+bool ept_unmap(struct ept *e, uint64_t gpa, uint64_t size)
+{
+	for (uint64_t done = 0; done < size; done += PAGE_SIZE) {
+		uint64_t page_size;
+
+		if (ept_leaf(e, gpa + done, &page_size) == NULL)
+			continue;
+		if (ept_split_to_4k(e, gpa + done) == NULL)
+			return false;
+		*ept_leaf(e, gpa + done, &page_size) = 0;
+	}
+	return true;
+}
+
+uint64_t *ept_leaf(const struct ept *e, uint64_t gpa, uint64_t *page_size)
+{
+	uint64_t *table = e->root;
+
+	if (gpa >> 48 != 0)
+		return NULL;
+	for (unsigned s = TOP_SHIFT;; s -= 9) {
+		uint64_t *entry = &table[gpa >> s & (ENTRIES - 1)];
+
+		if (!present(*entry))
+			return NULL;
+		if (s == PAGE_SHIFT || *entry & EPT_LARGE) {
+			*page_size = 1ull << s;
+			return entry;
+		}
+		table = table_of(*entry);
+	}
+}
+
+uint64_t *ept_split_to_4k(struct ept *e, uint64_t gpa)
+{
+	uint64_t page_size;
+
+	if (ept_leaf(e, gpa, &page_size) == NULL)
+		return NULL;
+	return entry_at(e, gpa, PAGE_SHIFT);
+}
+
+void ept_flush(const struct ept *e)
+{
+	invept(INVEPT_SINGLE, e->eptp);
+}

@@ -1,0 +1,25 @@
+/*
+ * Entry to and exit from guests: vmx/stub.S and the C functions it calls.
+ */
+#ifndef NESTOR_VMX_STUB_H
+#define NESTOR_VMX_STUB_H
+
+#include <stdint.h>
+
+struct vcpu;
+
+/*
+ * Loads the registers of the vCPU (which starts with struct guest_regs and the pointer to its
+ * struct hw_vmcs) and enters the current VMCS. this_cpu()->current is that vCPU.
+ */
+_Noreturn void vmx_enter(struct vcpu *vcpu);
+
+/* HOST_RIP. Not to be called. */
+void vmx_exit_stub(void);
+
+/* Provided by vm/: a VM exit; the registers are in the vCPU. Returns the vCPU to enter next. */
+struct vcpu *vcpu_exit(struct vcpu *vcpu);
+/* Provided by vm/: VMLAUNCH or VMRESUME failed (VMfail). Returns the vCPU to enter next. */
+struct vcpu *vcpu_entry_failed(struct vcpu *vcpu);
+
+#endif

@@ -1,0 +1,98 @@
+/*
+ * VMX operation of a CPU, and VMCS regions.
+ */
+#include "vmx/vmx.h"
+
+#include "cpu/asm.h"
+#include "cpu/fault.h"
+#include "cpu/log.h"
+#include "cpu/mem.h"
+#include "cpu/percpu.h"
+#include "mm/layout.h"
+#include "mm/page.h"
+#include "vmx/asm.h"
+#include "vmx/stub.h"
+
+#define VMCS_SHADOW_INDICATOR BIT(31)
+
+static uint32_t revision(void)
+{
+	return (uint32_t)caps_msr(&vmx_caps, MSR_VMX_BASIC) & 0x7fffffff;
+}
+
+bool vmx_cpu_on(void)
+{
+	struct percpu *c = this_cpu();
+	struct hpa page;
+
+	if (!page_alloc(PAGE_SIZE, PAGE_SIZE, PAGE_ANYWHERE, &page))
+		return false;
+	c->vmxon_page = memset(direct_va(page), 0, PAGE_SIZE);
+	*(uint32_t *)c->vmxon_page = revision();
+	write_cr4((read_cr4() | CR4_VMXE | caps_msr(&vmx_caps, MSR_VMX_CR4_FIXED0)) &
+		  caps_msr(&vmx_caps, MSR_VMX_CR4_FIXED1));
+	write_cr0((read_cr0() | caps_msr(&vmx_caps, MSR_VMX_CR0_FIXED0)) &
+		  caps_msr(&vmx_caps, MSR_VMX_CR0_FIXED1));
+	return vmxon(page);
+}
+
+void hw_vmcs_init(struct hw_vmcs *v, void *page, bool shadow)
+{
+	*v = (struct hw_vmcs){.page = page, .hpa = hpa_of(page)};
+	*(uint32_t *)page = revision() | (shadow ? VMCS_SHADOW_INDICATOR : 0);
+	hw_vmcs_clear(v);
+}
+
+void hw_vmcs_clear(struct hw_vmcs *v)
+{
+	if (!vmclear(v->hpa))
+		panic("VMCLEAR of %lx failed", v->hpa.v);
+	v->launched = 0;
+}
+
+void hw_vmcs_load(struct hw_vmcs *v)
+{
+	if (!vmptrld(v->hpa))
+		panic("VMPTRLD of %lx failed", v->hpa.v);
+}
+
+void vmcs_write_setup(uint32_t encoding, uint64_t value)
+{
+	if (!vmwrite_checked(encoding, value))
+		panic("VMWRITE of field 0x%x failed", encoding);
+}
+
+void vmcs_write_host_state(uint64_t cr3)
+{
+	struct percpu *c = this_cpu();
+	const struct {
+		uint16_t field;
+		uint64_t value;
+	} state[] = {
+		{VMCS_HOST_CR0, read_cr0()},
+		{VMCS_HOST_CR3, cr3},
+		{VMCS_HOST_CR4, read_cr4()},
+		{VMCS_HOST_CS_SELECTOR, SEL_CODE},
+		{VMCS_HOST_SS_SELECTOR, SEL_DATA},
+		{VMCS_HOST_DS_SELECTOR, SEL_DATA},
+		{VMCS_HOST_ES_SELECTOR, SEL_DATA},
+		{VMCS_HOST_FS_SELECTOR, 0},
+		{VMCS_HOST_GS_SELECTOR, 0},
+		{VMCS_HOST_TR_SELECTOR, SEL_TSS},
+		{VMCS_HOST_FS_BASE, 0},
+		{VMCS_HOST_GS_BASE, (uint64_t)(uintptr_t)c},
+		{VMCS_HOST_TR_BASE, (uint64_t)(uintptr_t)&c->tss},
+		{VMCS_HOST_GDTR_BASE, (uint64_t)(uintptr_t)c->gdt},
+		{VMCS_HOST_IDTR_BASE, idt_base()},
+		{VMCS_HOST_SYSENTER_CS, 0},
+		{VMCS_HOST_SYSENTER_ESP, 0},
+		{VMCS_HOST_SYSENTER_EIP, 0},
+		{VMCS_HOST_PAT, rdmsr(MSR_PAT)},
+		{VMCS_HOST_EFER, rdmsr(MSR_EFER)},
+		{VMCS_HOST_RSP, c->stack_top},
+		{VMCS_HOST_RIP, (uint64_t)(uintptr_t)vmx_exit_stub},
+	};
+
+	for (unsigned i = 0; i < sizeof(state) / sizeof(state[0]); i++)
+		vmcs_write_setup(state[i].field, state[i].value);
+}
