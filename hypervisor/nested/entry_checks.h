@@ -39,8 +39,9 @@ struct check_env {
 	struct gpa_l1 current;       /* L1's current-VMCS pointer */
 	struct nested *n;            /* for reads of L1's memory */
 	/*
-	 * May be NULL. Gets the four PDPTEs that guest_events read from L1's memory, when the guest
-	 * uses PAE paging without EPT: load these, since another CPU of L1 may change the memory.
+	 * May be NULL. Gets the four PDPTEs that guest_events read from L1's memory, when the
+	 * guest uses PAE paging without EPT: load these, since another CPU of L1 may change the
+	 * memory.
 	 */
 	uint64_t *pdpte;
 };
