@@ -74,6 +74,14 @@ static uint32_t from_bcd(uint32_t v)
 	return (v >> 12 & 15) * 1000 + (v >> 8 & 15) * 100 + (v >> 4 & 15) * 10 + (v & 15);
 }
 
+/* Clocks after which the counting element shows the same value again. */
+static uint32_t wrap(const struct vpit_channel *c)
+{
+	if (is_periodic(c) && c->count)
+		return c->count;
+	return c->bcd ? 10000 : 0x10000;
+}
+
 /* The counting element as its two bytes read. */
 static uint16_t counter(const struct platform *p, const struct vpit_channel *c, uint64_t now)
 {
@@ -233,7 +241,7 @@ static void set_gate(struct platform *p, struct vpit_channel *c, bool gate)
 		/* Beyond one wrap only the position in the count matters: the modulus keeps it,
 		 * and an end of count that was reached stays reached. */
 		uint64_t e = elapsed(p, c, now);
-		uint32_t modulus = is_periodic(c) ? c->count : c->bcd ? 10000 : 0x10000;
+		uint32_t modulus = wrap(c);
 
 		c->frozen = (uint32_t)(e < modulus ? e : modulus + e % modulus);
 	} else if (is_triggered(c) || is_periodic(c)) {
