@@ -36,6 +36,7 @@
 #define MSR_READY    0xb0
 #define KEYBOARD     0x64
 #define RESET_LINE   0xfe
+#define CMOS_DATA    0x71
 
 /* The transmitter is always ready: raising THRI at once is all there is to interrupts. */
 static struct {
@@ -119,7 +120,8 @@ static bool linux_io(struct vm *vm, uint16_t port, bool write, unsigned size, ui
 	}
 	if (write)
 		return port != KEYBOARD || *data != RESET_LINE;
-	memset(data, port == KEYBOARD ? 0 : 0xff, size);
+	/* A CMOS that reads 0 is no update in progress, for which Linux would wait a second. */
+	memset(data, port == CMOS_DATA ? 0 : 0xff, size);
 	return true;
 }
 
@@ -242,6 +244,7 @@ int linux_main(int argc, char **argv)
 	fflush(stdout);
 	if (reason == KVM_EXIT_UNKNOWN || reason == KVM_EXIT_SHUTDOWN)
 		return 0;
-	fprintf(stderr, "kvmclient: the guest ended with KVM exit %u\n", reason);
+	fprintf(stderr, "kvmclient: the guest ended with KVM exit %u (%llx)\n", reason,
+		(unsigned long long)vm.run->fail_entry.hardware_entry_failure_reason);
 	return 1;
 }

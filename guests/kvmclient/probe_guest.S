@@ -10,6 +10,11 @@
 	movq	%rax, \reg
 	.endm
 
+	.macro	cpuid_zero
+	xorl	%eax, %eax
+	cpuid
+	.endm
+
 	.macro	measure port, operation:vararg
 	movl	$32, %r15d
 	movq	$-1, %r12
@@ -29,7 +34,7 @@
 	.globl	probe_guest, probe_guest_end
 probe_guest:
 	measure	0x10
-	measure	0x11, cpuid
+	measure	0x11, cpuid_zero
 	measure	0x12, outb %al, $0x20
 	movl	$0x80000000, %ebx
 	measure	0x13, movl (%rbx), %eax
