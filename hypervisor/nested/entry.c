@@ -4,8 +4,6 @@
 #include "nested/entry_checks.h"
 #include "nested/nested_int.h"
 
-#define CR3_PAE_TABLE 0xffffffe0ull /* PDPTE addresses below 4 GiB, SDM vol. 3A 4.4.1 */
-
 static void report(struct nested *n, uint32_t reason, uint32_t error, enum check_id check,
 	const struct nvmcs *v)
 {
@@ -54,17 +52,14 @@ static enum check_id check_guest(struct nested *n, struct nvmcs *v, const struct
 	return id;
 }
 
-/* PAPTEs of a PAE L2 of an L1 without EPT come from memory (SDM 26.3.2.4). They were checked. */
-static void load_pdptes(struct nested *n, const struct nvmcs *v)
+/* PDPTEs of a PAE L2 of an L1 without EPT: those that the checks read (SDM 26.3.2.4). */
+static void load_pdptes(const struct nvmcs *v, const uint64_t *pdpte)
 {
-	uint64_t pae = CR4_PAE;
-	uint64_t pdpte[4] = {0};
+	uint64_t cr4 = v->f[FID_GUEST_CR4];
 
-	if (uses_ept(v) || !(v->f[FID_GUEST_CR0] & CR0_PG) || !(v->f[FID_GUEST_CR4] & pae) ||
+	if (uses_ept(v) || !(v->f[FID_GUEST_CR0] & CR0_PG) || !(cr4 & CR4_PAE) ||
 		(v->f[FID_ENTRY_CONTROLS] & ENTRY_IA32E_GUEST))
 		return;
-	seam_l1_read(
-		n, (struct gpa_l1){v->f[FID_GUEST_CR3] & CR3_PAE_TABLE}, pdpte, sizeof(pdpte));
 	for (unsigned i = 0; i < 4; i++)
 		seam_vmwrite((enum vmcs_fid)(FID_GUEST_PDPTE0 + i), pdpte[i]);
 }
@@ -95,7 +90,7 @@ static struct l1_loaded l1_loaded_values(const struct nvmcs *v)
 }
 
 /* Write VMCS02, which becomes current. Nothing in here can fail. */
-static void commit(struct nested *n, struct nvmcs *v)
+static void commit(struct nested *n, struct nvmcs *v, const uint64_t *pdpte)
 {
 	struct l1_loaded l = l1_loaded_values(v);
 	uint32_t proc = (uint32_t)v->f[FID_PROC_CONTROLS];
@@ -121,7 +116,7 @@ static void commit(struct nested *n, struct nvmcs *v)
 	seam_vmwrite(FID_GUEST_DEBUGCTL, l.debugctl);
 	seam_vmwrite(FID_GUEST_PAT, l.pat);
 	seam_vmwrite(FID_GUEST_EFER, l.efer);
-	load_pdptes(n, v);
+	load_pdptes(v, pdpte);
 	v->dirty = 0;
 	v->timer_on = v->f[FID_PIN_CONTROLS] & PIN_PREEMPTION_TIMER;
 	v->timer12 = (uint32_t)v->f[FID_PREEMPTION_TIMER_VALUE];
@@ -158,6 +153,7 @@ int nested_entry(struct nested *n, const struct l1_mode *m, uint32_t reason)
 	struct check_env e;
 	enum check_id id;
 	uint32_t bad_msr;
+	uint64_t pdpte[4] = {0};
 	int outcome = may_enter(n, reason);
 
 	if (outcome != INSN_SUCCEED)
@@ -172,6 +168,7 @@ int nested_entry(struct nested *n, const struct l1_mode *m, uint32_t reason)
 		.caps = &n->vm->caps,
 		.l1_long_mode = m->long64,
 		.current = {v->gpa},
+		.pdpte = pdpte,
 		.n = n};
 	if (nested_check_context(&e) != v->check_context)
 		v->unchecked |= FIELD_CHK_H | FIELD_CHK_G;
@@ -187,7 +184,7 @@ int nested_entry(struct nested *n, const struct l1_mode *m, uint32_t reason)
 		return entry_failure(
 			n, v, EXIT_INVALID_GUEST_STATE, check_rows[id].qualification);
 	}
-	commit(n, v);
+	commit(n, v, pdpte);
 	bad_msr = v->f[FID_ENTRY_MSR_LOAD_COUNT] ? msrlist_entry_load(n, v) : 0;
 	if (bad_msr) {
 		report(n, reason, 0, CHECK_OK, v);

@@ -171,9 +171,27 @@ bool insn_mem_write(
 	return true;
 }
 
+/* CR0 and CR4 as L1 sees them; VMCS01 is current. */
+static uint64_t visible(enum vmcs_fid value, enum vmcs_fid shadow, enum vmcs_fid mask)
+{
+	uint64_t m = seam_vmread(mask);
+
+	return (seam_vmread(value) & ~m) | (seam_vmread(shadow) & m);
+}
+
+uint64_t l1_cr0(void)
+{
+	return visible(FID_GUEST_CR0, FID_CR0_READ_SHADOW, FID_CR0_GUEST_HOST_MASK);
+}
+
+uint64_t l1_cr4(void)
+{
+	return visible(FID_GUEST_CR4, FID_CR4_READ_SHADOW, FID_CR4_GUEST_HOST_MASK);
+}
+
 /*
- * What every VMX instruction checks first. CR0.PE, CR4.VMXE and RFLAGS.VM need no look: VMX
- * operation fixes the first two, and virtual-8086 code is unable to exit with these.
+ * What every VMX instruction checks first. CR0.PE and RFLAGS.VM need no look: the processor raises
+ * #UD before an exit.
  */
 static int common_checks(struct nested *n, uint32_t reason, struct l1_mode *m)
 {
@@ -182,7 +200,9 @@ static int common_checks(struct nested *n, uint32_t reason, struct l1_mode *m)
 
 	m->long64 = long64;
 	m->cpl = (uint8_t)SEG_AR_DPL(seam_vmread(FID_GUEST_SS_AR));
-	if ((reason != EXIT_VMXON && !n->vmxon) || (lma && !long64))
+	if (reason == EXIT_VMXON ? !(l1_cr4() & CR4_VMXE) : !n->vmxon)
+		return INSN_UD;
+	if (lma && !long64)
 		return INSN_UD;
 	return m->cpl > 0 ? INSN_GP : INSN_SUCCEED;
 }

@@ -52,8 +52,7 @@ int insn_vmxon(struct nested *n, const struct l1_mode *m)
 
 	if (n->vmxon)
 		return VMERR_VMXON_IN_ROOT;
-	if (!nested_cr0_fits(n, seam_vmread(FID_GUEST_CR0)) ||
-		!nested_cr4_fits(n, seam_vmread(FID_GUEST_CR4)) ||
+	if (!nested_cr0_fits(n, l1_cr0()) || !nested_cr4_fits(n, l1_cr4()) ||
 		(n->feature_control & enabled) != enabled)
 		return INSN_GP;
 	if (!pointer_operand(n, m, &gpa))
@@ -62,6 +61,8 @@ int insn_vmxon(struct nested *n, const struct l1_mode *m)
 		return INSN_FAIL_INVALID;
 	n->vmxon = true;
 	n->vmxon_gpa = gpa;
+	if (n->vm->shadowing)
+		seam_shadow_enable(n, true);
 	return INSN_SUCCEED;
 }
 
@@ -69,6 +70,9 @@ int insn_vmxoff(struct nested *n)
 {
 	nvmcs_select(n, NULL);
 	n->vmxon = false;
+	n->vmxon_gpa = NVMCS_FREE;
+	if (n->vm->shadowing)
+		seam_shadow_enable(n, false);
 	return INSN_SUCCEED;
 }
 

@@ -11,6 +11,7 @@ enum merge_word {
 	WORD_PIN,
 	WORD_PROC,
 	WORD_PROC2,
+	WORD_EXIT,
 	WORD_ENTRY
 };
 
@@ -149,7 +150,7 @@ void merge_controls_all(struct nested *n, struct nvmcs *v)
 	merge_tsc(n, v);
 	seam_vmwrite(FID_PIN_CONTROLS, merge_word(WORD_PIN, l0->pin, 0));
 	seam_vmwrite(FID_PROC2_CONTROLS, proc2);
-	seam_vmwrite(FID_EXIT_CONTROLS, l0->exit);
+	seam_vmwrite(FID_EXIT_CONTROLS, merge_word(WORD_EXIT, l0->exit, 0));
 	seam_vmwrite(FID_ENTRY_CONTROLS,
 		merge_word(WORD_ENTRY, l0->entry, (uint32_t)v->f[FID_ENTRY_CONTROLS]));
 	copy(v, FID_PF_ERROR_MASK, 2);

@@ -17,10 +17,9 @@
 #include "spec/addr.h"
 #include "spec/vmcs.h"
 
-#define NVMCS_SLOTS     8
-#define NVMCS_FREE      UINT64_MAX /* also the architectural "no current VMCS" */
-#define VPID02_SLOTS    7
-#define VMCS12_REVISION 0x4e535431u
+#define NVMCS_SLOTS  8
+#define NVMCS_FREE   UINT64_MAX /* also the architectural "no current VMCS" */
+#define VPID02_SLOTS 7
 
 /* A VMCS12 that is active on the vCPU, with its hardware VMCSs. */
 struct nvmcs {

@@ -40,6 +40,10 @@ bool insn_mem_read(
 bool insn_mem_write(struct nested *n, const struct l1_mode *m, uint32_t info, const void *src,
 	uint32_t len);
 
+/* CR0 and CR4 as L1 sees them; VMCS01 is current. */
+uint64_t l1_cr0(void);
+uint64_t l1_cr4(void);
+
 /* ---- insn_vmcs.c ---- */
 int insn_vmxon(struct nested *n, const struct l1_mode *m);
 int insn_vmxoff(struct nested *n);

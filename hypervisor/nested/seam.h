@@ -44,6 +44,9 @@ void seam_write_rare(struct nested *n, const struct nvmcs *v); /* GROUP_RARE */
  */
 uint32_t seam_shadow_read(struct nested *n, struct nvmcs *v);
 void seam_shadow_write(struct nested *n, const struct nvmcs *v);
+/* L1 enters or leaves VMX operation: hardware serves VMREAD and VMWRITE only inside. VMCS01 is
+ * current. */
+void seam_shadow_enable(struct nested *n, bool on);
 /* One field of it; VMCS01 is current before and after. */
 void seam_shadow_write_field(struct nested *n, const struct nvmcs *v, enum vmcs_fid fid);
 /* Primary controls of the VMCS02 of v, which is current; vm/ keeps a copy to toggle windows. */

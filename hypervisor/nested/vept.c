@@ -66,13 +66,39 @@ void vept_init(struct vept *e)
 {
 	for (uint32_t i = 0; i < e->count; i++) {
 		e->table[i].in_use = false;
-		e->table[i].next_free = i + 1 < e->count ? i + 1 : VEPT_NONE;
+		e->table[i].next = i + 1 < e->count ? i + 1 : VEPT_NONE;
 	}
 	e->free = e->count ? 0 : VEPT_NONE;
 	e->in_use = 0;
 	e->use_counter = 0;
 	for (unsigned i = 0; i < VEPT_ROOTS; i++)
 		e->root[i] = (struct vept_root){.table = VEPT_NONE};
+	for (unsigned i = 0; i < VEPT_BUCKETS; i++)
+		e->bucket[i] = VEPT_NONE;
+}
+
+static uint32_t *bucket_of(struct vept *e, uint64_t source_gpa)
+{
+	uint64_t page = source_gpa >> PAGE_SHIFT;
+
+	return &e->bucket[(page ^ page >> 8) % VEPT_BUCKETS];
+}
+
+static void unlink_table(struct vept *e, uint32_t i)
+{
+	uint32_t *link = bucket_of(e, e->table[i].source_gpa);
+
+	while (*link != i)
+		link = &e->table[*link].next;
+	*link = e->table[i].next;
+}
+
+/* L1 wrote an EPT12 table: all its mirrors must be compared, whoever asks first. */
+static void mark_stale(struct vept *e, uint64_t source_gpa)
+{
+	for (uint32_t i = *bucket_of(e, source_gpa); i != VEPT_NONE; i = e->table[i].next)
+		if (e->table[i].source_gpa == source_gpa)
+			e->table[i].stale = true;
 }
 
 /* Callers have made sure that a table is free. */
@@ -81,7 +107,7 @@ static uint32_t table_new(struct vept *e, unsigned level, uint64_t source_gpa)
 	uint32_t i = e->free;
 	struct vept_table *t = &e->table[i];
 
-	e->free = t->next_free;
+	e->free = t->next;
 	e->in_use++;
 	*t = (struct vept_table){.source_gpa = source_gpa,
 		.parent = VEPT_NONE,
@@ -89,6 +115,8 @@ static uint32_t table_new(struct vept *e, unsigned level, uint64_t source_gpa)
 		.in_use = true};
 	for (unsigned s = 0; s < VEPT_ENTRIES; s++)
 		e->pages[i].entry[s] = 0;
+	t->next = *bucket_of(e, source_gpa);
+	*bucket_of(e, source_gpa) = i;
 	return i;
 }
 
@@ -105,8 +133,9 @@ static void table_free(struct vept *e, uint32_t i)
 			if (!is_leaf(entry, t->level))
 				table_free(e, child_of(e, entry));
 		}
+	unlink_table(e, i);
 	t->in_use = false;
-	t->next_free = e->free;
+	t->next = e->free;
 	e->free = i;
 	e->in_use--;
 }
@@ -396,9 +425,12 @@ static bool sync_table(struct nested *n, uint32_t i)
 	const volatile uint64_t *source = NULL;
 	bool changed = false;
 
-	if (t->source_gpa != VEPT_SPLIT && seam_l1_page_written(n, source_gpa)) {
+	if (t->source_gpa != VEPT_SPLIT && seam_l1_page_written(n, source_gpa))
+		mark_stale(e, t->source_gpa);
+	if (t->stale) {
 		source = seam_l1_page(n, source_gpa);
 		n->stats.vept_syncs++;
+		t->stale = false;
 	}
 	for (unsigned w = 0; w < VEPT_ENTRIES / 64; w++)
 		for (uint64_t bits = t->present[w]; bits; bits &= bits - 1) {

@@ -18,6 +18,7 @@ struct nested;
 #define VEPT_ROOTS   16
 #define VEPT_ENTRIES 512
 #define VEPT_NONE    UINT32_MAX
+#define VEPT_BUCKETS 256
 
 /* Memory of one EPT02 table: what hardware walks, and the EPT12 entries it came from. */
 struct vept_pages {
@@ -30,10 +31,11 @@ struct vept_table {
 	uint64_t source_gpa; /* EPT12 table this mirrors; VEPT_SPLIT for a split large page */
 	uint64_t present[VEPT_ENTRIES / 64];
 	uint32_t parent; /* index, VEPT_NONE for a root */
-	uint32_t next_free;
+	uint32_t next;   /* in the list of unused tables, or of its hash bucket */
 	uint16_t parent_slot;
 	uint8_t level; /* 4 is the root */
 	bool in_use;
+	bool stale; /* L1 wrote the EPT12 table since it was compared last */
 };
 
 struct vept_root {
@@ -57,6 +59,7 @@ struct vept {
 	bool execute_only;
 	bool advanced_info;
 	struct vept_root root[VEPT_ROOTS];
+	uint32_t bucket[VEPT_BUCKETS]; /* tables by the EPT12 table they mirror */
 };
 
 enum vept_result {

@@ -288,6 +288,31 @@ static unsigned pages_of(uint64_t bytes)
 	return (unsigned)((bytes + PAGE_SIZE - 1) / PAGE_SIZE);
 }
 
+/* Intercept every field but those the table lets L1 reach (SDM 24.6.15). */
+static bool create_shadow_bitmaps(struct vm *vm)
+{
+	uint8_t *read = pool_get(&vm->pool), *write = pool_get(&vm->pool);
+
+	if (read == NULL || write == NULL)
+		return false;
+	memset(read, 0xff, PAGE_SIZE);
+	memset(write, 0xff, PAGE_SIZE);
+	for (unsigned fid = 0; fid < FID_COUNT; fid++) {
+		const struct vmcs_field *f = &vmcs_fields[fid];
+		uint8_t keep = (uint8_t) ~(1u << (f->encoding & 7));
+
+		if (!caps_field_exists(&vm->nested_vm->caps, (enum vmcs_fid)fid))
+			continue;
+		if (f->flags & FIELD_SR)
+			read[f->encoding / 8] &= keep;
+		if (f->flags & FIELD_SW_ONLY)
+			write[f->encoding / 8] &= keep;
+	}
+	vm->vmread_bitmap = hpa_of(read);
+	vm->vmwrite_bitmap = hpa_of(write);
+	return true;
+}
+
 bool nested_glue_create(struct vm *vm)
 {
 	struct nested_vm *nv = vm->nested_vm;
@@ -314,31 +339,6 @@ void nested_glue_controls(struct vm *vm, const struct nested_l0_controls *l0)
 	nested_pass_msrs(vm->nested_vm, vm->msr_bitmap);
 }
 
-/* Intercept every field but those the table lets L1 reach (SDM 24.6.15). */
-static bool create_shadow_bitmaps(struct vm *vm)
-{
-	uint8_t *read = pool_get(&vm->pool), *write = pool_get(&vm->pool);
-
-	if (read == NULL || write == NULL)
-		return false;
-	memset(read, 0xff, PAGE_SIZE);
-	memset(write, 0xff, PAGE_SIZE);
-	for (unsigned fid = 0; fid < FID_COUNT; fid++) {
-		const struct vmcs_field *f = &vmcs_fields[fid];
-		uint8_t keep = (uint8_t) ~(1u << (f->encoding & 7));
-
-		if (!caps_field_exists(&vm->nested_vm->caps, (enum vmcs_fid)fid))
-			continue;
-		if (f->flags & FIELD_SR)
-			read[f->encoding / 8] &= keep;
-		if (f->flags & FIELD_SW_ONLY)
-			write[f->encoding / 8] &= keep;
-	}
-	vm->vmread_bitmap = hpa_of(read);
-	vm->vmwrite_bitmap = hpa_of(write);
-	return true;
-}
-
 bool nested_glue_vcpu_create(struct vcpu *vcpu)
 {
 	struct vm *vm = vcpu->vm;
@@ -350,6 +350,5 @@ bool nested_glue_vcpu_create(struct vcpu *vcpu)
 		return true;
 	vmwrite(VMCS_VMREAD_BITMAP, vm->vmread_bitmap.v);
 	vmwrite(VMCS_VMWRITE_BITMAP, vm->vmwrite_bitmap.v);
-	vmwrite(VMCS_PROC2_CONTROLS, vmread(VMCS_PROC2_CONTROLS) | PROC2_VMCS_SHADOWING);
 	return true;
 }

@@ -179,6 +179,15 @@ void seam_shadow_write(struct nested *n, const struct nvmcs *v)
 #include "spec/vmcs_fields.def"
 }
 
+void seam_shadow_enable(struct nested *n, bool on)
+{
+	uint32_t proc2 = vmread32(VMCS_PROC2_CONTROLS);
+
+	(void)n;
+	vmwrite(VMCS_PROC2_CONTROLS,
+		on ? proc2 | PROC2_VMCS_SHADOWING : proc2 & ~PROC2_VMCS_SHADOWING);
+}
+
 void seam_shadow_write_field(struct nested *n, const struct nvmcs *v, enum vmcs_fid fid)
 {
 	vmptrld(shadow_of(n, v)->hpa);

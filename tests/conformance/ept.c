@@ -324,6 +324,7 @@ static void remap(void)
 	invept_single(&ept);
 	conf_run("remap: other EPT with a 2M page");
 	ept_map(&ept, WINDOW, address_of(page_a) & ~(SIZE_2M - 1), 2, LEAF);
+	*(volatile uint64_t *)(address_of(page_a) & ~(SIZE_2M - 1)) = 0x2a;
 	invept_single(&ept);
 	again("remap: 2M page elsewhere");
 	*ept_entry(&ept, WINDOW, 3) = 0;

@@ -114,6 +114,12 @@ void seam_shadow_write_field(struct nested *n, const struct nvmcs *v, enum vmcs_
 	fake_hw.shadow[v->hw][fid] = v->f[fid];
 }
 
+void seam_shadow_enable(struct nested *n, bool on)
+{
+	(void)n;
+	fake_record(__func__, on, 0);
+}
+
 void seam_shadow_select(struct nested *n, const struct nvmcs *v)
 {
 	(void)n;
