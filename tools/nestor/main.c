@@ -48,6 +48,7 @@ static int run_in_folder(struct arena *a, const struct options *o, struct boot_p
 		.l0_log = o->l0_log,
 		.stats = o->stats,
 		.raw = o->bare || o->iso.path,
+		.summary = o->summary,
 		.progress = o->verbose,
 		.timeout = o->scenario.timeout,
 	};

@@ -34,6 +34,8 @@ static int add_firmware(struct arena *a, const struct boot_plan *plan, const cha
 		argv_add(v, uefi ? ovmf : arena_format(a, "%s/rom.bin", folder));
 	}
 	if (plan->iso) {
+		argv_add(v, "-vga");
+		argv_add(v, "std");
 		argv_add(v, "-cdrom");
 		argv_add(v, plan->iso);
 	}

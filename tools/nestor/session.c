@@ -11,6 +11,7 @@
 #include "mux.h"
 #include "process.h"
 #include "record.h"
+#include "summary.h"
 
 #define END_GRACE   2.0 /* seconds from the last record to the machine's own end */
 #define COM1_PERIOD 100 /* milliseconds between looks at its file */
@@ -21,6 +22,7 @@ struct session {
 	struct mux mux;
 	char line[1024]; /* a control record under way */
 	size_t line_length;
+	struct summary summary;
 	FILE *log;
 	FILE *stats;
 	FILE *com1;
@@ -51,7 +53,8 @@ static void milestone(struct session *x, uint64_t tsc, const char *what)
 
 static void handle_record(struct session *x, const char *line)
 {
-	if (record_is(line, "stat")) {
+	if (strncmp(line, "stat ", 5) == 0) {
+		summary_add(&x->summary, line + strlen("stat "));
 		if (x->stats)
 			fprintf(x->stats, "%s\n", line + strlen("stat "));
 		return;
@@ -98,21 +101,26 @@ static void feed_console(struct session *x, unsigned vm, const uint8_t *data, si
 	}
 }
 
-/* A raw machine's output follows the emulator's banner, which ends with its second line of =. */
+/*
+ * Output without channels: of a bare guest, or of Nestor with mux=off. It follows the emulator's
+ * banner, which ends with its second line of =. A line that is an `end` record counts as one.
+ */
 static void feed_raw(struct session *x, const uint8_t *data, size_t size)
 {
 	for (size_t i = 0; i < size; i++) {
-		if (!x->banner) {
-			fwrite(data + i, 1, size - i, stdout);
-			return;
-		}
+		if (!x->banner)
+			fputc(data[i], stdout);
 		if (data[i] != '\n') {
 			if (x->line_length < sizeof(x->line) - 1)
 				x->line[x->line_length++] = (char)data[i];
 			continue;
 		}
-		x->banner -= x->line_length > 0 && x->line[0] == '=';
+		x->line[x->line_length] = 0;
 		x->line_length = 0;
+		if (x->banner)
+			x->banner -= x->line[0] == '=';
+		else if (strncmp(x->line, "end kind=", 9) == 0)
+			handle_record(x, x->line);
 	}
 }
 
@@ -264,5 +272,7 @@ int session_run(struct arena *a, const struct scenario *s, const struct machine 
 	if (!status)
 		status = run(x, a, m, e);
 	close_files(x);
+	if (o->summary)
+		summary_print(&x->summary, stderr);
 	return status;
 }

@@ -11,6 +11,7 @@ struct session_options {
 	const char *l0_log; /* file for Nestor's log; NULL: standard error */
 	const char *stats;  /* file for the `stat` records; NULL: none */
 	bool raw;           /* what is in no channel is shown, too */
+	bool summary;       /* figures as tables, to standard error at the end */
 	bool progress;      /* milestones to standard error */
 	uint64_t timeout;   /* seconds; 0: none */
 };
