@@ -91,7 +91,7 @@ int file_write_at(
 int file_make_temporary(struct arena *a, const char **out, struct error *e)
 {
 	const char *base = getenv("TMPDIR");
-	char *path = arena_format(a, "%s/nestor.XXXXXX", base && *base ? base : "/tmp");
+	char *path = arena_format(a, "%s/nestor.XXXXXX", base && *base ? base : P_tmpdir);
 
 	if (!mkdtemp(path))
 		return fail(

@@ -1,0 +1,245 @@
+/* The tool's plan of what memory holds when the machine starts. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "boot.h"
+#include "tool_images.h"
+
+#include <cmocka.h> /* last: it has a macro named fail */
+
+#define MIB            (1ULL << 20)
+#define ROM_PARAMETERS 0xff00
+
+static struct arena arena;
+static struct scenario scenario;
+static struct vm_files files[SCENARIO_VMS];
+static struct boot_plan plan;
+static struct error error;
+
+static int set_up(void **state)
+{
+	struct vm_config *vm;
+
+	(void)state;
+	scenario_init(&scenario);
+	memset(files, 0, sizeof(files));
+	plan = (struct boot_plan){0};
+	error = (struct error){0};
+	vm = scenario_add_vm(&scenario, "here");
+	vm->name = "a";
+	vm->kernel = (struct place){"dir/image.elf", "here: kernel"};
+	vm->memory = 64 * MIB;
+	return 0;
+}
+
+static int tear_down(void **state)
+{
+	(void)state;
+	arena_free(&arena);
+	return 0;
+}
+
+/* A byte of the planned memory; 0 where nothing is loaded. */
+static uint8_t byte_at(uint64_t address)
+{
+	for (unsigned i = 0; i < BOOT_IMAGES; i++) {
+		const struct boot_image *image = &plan.images[i];
+
+		if (address >= image->at && address - image->at < image->content.size)
+			return image->content.data[address - image->at];
+	}
+	return 0;
+}
+
+static uint64_t value_at(uint64_t address, unsigned size)
+{
+	uint64_t value = 0;
+
+	while (size-- > 0)
+		value = value << 8 | byte_at(address + size);
+	return value;
+}
+
+static const char *text_at(uint64_t address)
+{
+	char *text = arena_alloc(&arena, 4096);
+
+	for (unsigned i = 0; i < 4095 && (text[i] = (char)byte_at(address + i)); i++)
+		;
+	return text;
+}
+
+static uint64_t rom_value(unsigned offset, unsigned size)
+{
+	return bytes_value(&plan.rom, ROM_PARAMETERS + offset, size);
+}
+
+/* Finds the tag number @index of @type in the Multiboot 2 information; 0 if it is not there. */
+static uint64_t find_tag(uint64_t info, uint32_t type, unsigned index)
+{
+	uint64_t end = info + value_at(info, 4);
+
+	for (uint64_t at = info + 8; at < end; at += (value_at(at + 4, 4) + 7) & ~7ULL) {
+		if (value_at(at, 4) == type && index-- == 0)
+			return at;
+		if (value_at(at + 4, 4) < 8)
+			break;
+	}
+	return 0;
+}
+
+static struct place write_l0(char *path)
+{
+	struct bytes elf = image_elf64(&arena, 0x200000, 0x5000);
+	int fd = mkstemp(path);
+
+	image_put_multiboot2(&elf, 1200, 16);
+	assert_true(fd >= 0);
+	assert_int_equal(write(fd, elf.data, elf.size), elf.size);
+	close(fd);
+	return (struct place){path, "--l0"};
+}
+
+static void nestor_gets_its_modules_described(void **state)
+{
+	char path[] = "nestor-test-XXXXXX";
+	struct place l0 = write_l0(path);
+	uint64_t info, tag;
+
+	(void)state;
+	files[0].kernel = (struct kernel){
+		.kind = KERNEL_MULTIBOOT1, .image = image_elf64(&arena, 0x100000, 0x3000)};
+	scenario.vms[0].cmdline = "x y";
+	scenario.vms[0].module_count = 1;
+	scenario.vms[0].modules[0].cmdline = "mod";
+	files[0].modules[0] = (struct bytes){arena_alloc(&arena, 5000), 5000};
+	memcpy(files[0].modules[0].data, "content", 7);
+	assert_int_equal(
+		boot_plan_nestor(&arena, &scenario, files, &l0, "log=info", &plan, &error), 0);
+	unlink(path);
+	assert_int_equal(rom_value(0, 4), 0x36d76289);
+	assert_int_equal(rom_value(16, 8), 0x200010);
+	info = rom_value(4, 4);
+	assert_int_equal(info, 0x205000);
+	assert_string_equal(text_at(find_tag(info, 1, 0) + 8), "log=info");
+	tag = find_tag(info, 3, 0);
+	assert_string_equal(text_at(tag + 16),
+		"kernel vm=a memory=64M cpus=1 vmx=on shadow=on protocol=mb1 cmdline0=off -- "
+		"image.elf x y");
+	assert_int_equal(value_at(tag + 8, 4) % 4096, 0);
+	assert_int_equal(value_at(value_at(tag + 8, 4), 4), 0x464c457f);
+	tag = find_tag(info, 3, 1);
+	assert_string_equal(text_at(tag + 16), "module vm=a -- mod");
+	assert_int_equal(value_at(tag + 12, 4) - value_at(tag + 8, 4), 5000);
+	assert_string_equal(text_at(value_at(tag + 8, 4)), "content");
+	assert_int_equal(find_tag(info, 3, 2), 0);
+	assert_true(plan.memory >= (64 + 64) * MIB && plan.memory < (64 + 64 + 8) * MIB);
+}
+
+static void the_memory_map_covers_the_machine(void **state)
+{
+	char path[] = "nestor-test-XXXXXX";
+	struct place l0 = write_l0(path);
+	uint64_t tag;
+
+	(void)state;
+	files[0].kernel.image = image_elf64(&arena, 0x100000, 0x3000);
+	scenario.machine.memory = 5120 * MIB;
+	assert_int_equal(boot_plan_nestor(&arena, &scenario, files, &l0, "", &plan, &error), 0);
+	unlink(path);
+	tag = find_tag(rom_value(4, 4), 6, 0);
+	assert_int_equal(value_at(tag + 8, 4), 24);
+	assert_int_equal(value_at(tag + 16 + 48, 8), 0x100000);
+	assert_int_equal(value_at(tag + 16 + 56, 8), 0xc0000000 - 0x100000);
+	assert_int_equal(value_at(tag + 16 + 72, 8), 1ULL << 32);
+	assert_int_equal(value_at(tag + 16 + 80, 8), 5120 * MIB - 0xc0000000);
+	assert_int_equal(value_at(tag + 16 + 88, 4), 1);
+}
+
+static void a_machine_too_small_for_the_vms_is_refused(void **state)
+{
+	char path[] = "nestor-test-XXXXXX";
+	struct place l0 = write_l0(path);
+
+	(void)state;
+	files[0].kernel.image = image_elf64(&arena, 0x100000, 0x3000);
+	scenario.machine.memory = 64 * MIB;
+	assert_int_equal(boot_plan_nestor(&arena, &scenario, files, &l0, "", &plan, &error),
+		STATUS_BAD_INPUT);
+	unlink(path);
+	assert_non_null(strstr(error.text, "too little for the VMs"));
+}
+
+static void a_bare_multiboot_1_image_gets_its_information(void **state)
+{
+	uint64_t info, module;
+
+	(void)state;
+	files[0].kernel = (struct kernel){.kind = KERNEL_MULTIBOOT1,
+		.image = image_elf64(&arena, 0x100000, 0x3000),
+		.low = 0x100000,
+		.high = 0x103000};
+	image_put_multiboot1(&files[0].kernel.image, 1200, 0);
+	scenario.vms[0].cmdline = "a=b";
+	scenario.vms[0].module_count = 1;
+	scenario.vms[0].modules[0].cmdline = "first";
+	files[0].modules[0] = (struct bytes){(uint8_t *)arena_copy(&arena, "content"), 8};
+	assert_int_equal(boot_plan_bare(&arena, &scenario, files, &plan, &error), 0);
+	assert_int_equal(plan.memory, 64 * MIB);
+	assert_int_equal(rom_value(0, 4), 0x2badb002);
+	assert_int_equal(rom_value(16, 8), 0x100010);
+	info = rom_value(4, 4);
+	assert_int_equal(value_at(info, 4), 0x24d);
+	assert_int_equal(value_at(info + 4, 4), 640);
+	assert_int_equal(value_at(info + 8, 4), 63 * 1024);
+	assert_string_equal(text_at(value_at(info + 16, 4)), "image.elf a=b");
+	assert_int_equal(value_at(info + 20, 4), 1);
+	module = value_at(info + 24, 4);
+	assert_string_equal(text_at(value_at(module, 4)), "content");
+	assert_string_equal(text_at(value_at(module + 8, 4)), "first");
+	assert_int_equal(value_at(info + 44, 4), 3 * 24);
+}
+
+static void a_bare_linux_starts_in_64_bit_mode(void **state)
+{
+	uint64_t parameters;
+
+	(void)state;
+	files[0].kernel = (struct kernel){.kind = KERNEL_LINUX,
+		.image = image_elf64(&arena, 0x1000000, 0x3000),
+		.low = 0x1000000,
+		.high = 0x1003000};
+	files[0].initrd = (struct bytes){(uint8_t *)arena_copy(&arena, "initrd"), 7};
+	scenario.vms[0].cmdline = "quiet";
+	assert_int_equal(boot_plan_bare(&arena, &scenario, files, &plan, &error), 0);
+	parameters = rom_value(8, 4);
+	assert_int_not_equal(rom_value(12, 4), 0);
+	assert_int_equal(rom_value(16, 8), 0x1000010);
+	assert_string_equal(text_at(value_at(parameters + 0x228, 4)), "quiet");
+	assert_string_equal(text_at(value_at(parameters + 0x218, 4)), "initrd");
+	assert_int_equal(value_at(parameters + 0x21c, 4), 7);
+	assert_int_equal(value_at(parameters + 0x1e8, 1), 3);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(
+			nestor_gets_its_modules_described, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(
+			the_memory_map_covers_the_machine, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(
+			a_machine_too_small_for_the_vms_is_refused, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(
+			a_bare_multiboot_1_image_gets_its_information, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(
+			a_bare_linux_starts_in_64_bit_mode, set_up, tear_down),
+	};
+
+	return cmocka_run_group_tests_name("tool_boot", tests, NULL, NULL);
+}
