@@ -57,3 +57,8 @@ $(DEBIAN)/client.cpio $(DEBIAN)/qemu.cpio: $(DEBIAN)/l2.cpio
 .PHONY: debian-guests
 ## make debian-guests  Debian's kernel and initramfs images for L1 and L2
 debian-guests: $(DEBIAN)/probe.cpio $(DEBIAN)/client.cpio $(DEBIAN)/qemu.cpio
+
+.PHONY: bench
+## make bench        ticks of VT-x operations, beside those of KVM as L0
+bench: hypervisor tools machine payloads
+	@B=$(B) bench/run.sh

@@ -1,0 +1,32 @@
+#!/bin/bash
+# Runs the bench payload on the bare machine and under Nestor with and without VMCS shadowing; prints our
+# ticks beside those of KVM as L0 (kvm.txt), and draws them (build/test/bench/bench.svg).
+#
+# Environment: B (build folder), NESTOR (the tool), TIMEOUT (seconds a run, default 120).
+set -eu
+cd "$(dirname "$0")/.."
+B=${B:-build}
+NESTOR=${NESTOR:-$B/nestor}
+TIMEOUT=${TIMEOUT:-120}
+out=$B/test/bench
+mkdir -p "$out"
+
+measure() { # NAME ARGS...
+	local name=$1 status=0
+	shift
+	"$NESTOR" run --memory 128M --timeout "$TIMEOUT" --l1 "$B/payload/bench.elf" "$@" \
+		>"$out/$name.raw" 2>"$out/$name.err" </dev/null || status=$?
+	tr -d '\r' <"$out/$name.raw" | grep -a -E '^l[12]_[a-z0-9_]+ [0-9]+$' >"$out/$name.txt" || true
+	if ! grep -q '^l2_compute_ratio' "$out/$name.txt"; then
+		echo "bench: $name run incomplete, status $status; see $out/$name.raw and .err" >&2
+		tail -n 5 "$out/$name.raw" "$out/$name.err" >&2
+		return 1
+	fi
+}
+
+measure bare --bare
+measure on --shadow on
+measure off --shadow off
+awk -f bench/table.awk "$out/bare.txt" "$out/on.txt" "$out/off.txt" bench/kvm.txt | tee "$out/table.txt"
+awk -f bench/plot.awk "$out/on.txt" bench/kvm.txt >"$out/bench.svg"
+echo "plot: $out/bench.svg"
