@@ -60,8 +60,8 @@ int boot_plan_iso(struct arena *a, const struct scenario *s, const struct place 
 	uint64_t firmware, struct boot_plan *out, struct error *e);
 
 /*
- * Makes the ROM read a byte of each of the first @blocks blocks of 8 MiB, in their order, before
- * anything else.
+ * Makes the ROM read a byte of each of the first @blocks blocks of 8 MiB, in their order,
+ * before anything else.
  */
 void boot_touch_blocks(struct boot_plan *plan, unsigned blocks);
 

@@ -3,7 +3,7 @@
 
 #include "elf.h"
 
-/* Where a bare Linux finds what its boot loader left; below are the BIOS' and the ROM's words. */
+/* Where a bare Linux finds what its boot loader left. */
 enum {
 	LINUX_PARAMETERS = 0x10000,
 	LINUX_CMDLINE = 0x11000,

@@ -3,17 +3,17 @@
 
 #include <stdio.h>
 
-#define VM_OPTIONS                                                                              \
-	"  --l1 IMAGE          a Linux bzImage or vmlinux, or a Multiboot 1 or 2 image\n"       \
-	"  --name NAME         the VM's name; default: l1\n"                                    \
-	"  --cmdline TEXT      its command line\n"                                              \
-	"  --initrd FILE       its initial RAM disk (Linux)\n"                                  \
-	"  --module FILE[,TEXT]  a boot module with its command line (Multiboot); repeatable\n" \
-	"  --memory SIZE       such as 512M (the default) or 1G; a multiple of 2M\n"            \
-	"  --cpus N            its virtual CPUs, 1 to 64; default: 1\n"                         \
-	"  --argv0 on|off      a Multiboot 1 command line begins with the image's name\n"       \
-	"  --vmx on|off        offer VT-x to the VM; default: on\n"                             \
-	"  --shadow on|off     use VMCS shadowing, if the CPU has it; default: on\n"
+static const char vm_options[] =
+	"  --l1 IMAGE          a Linux bzImage or vmlinux, or a Multiboot 1 or 2 image\n"
+	"  --name NAME         the VM's name; default: l1\n"
+	"  --cmdline TEXT      its command line\n"
+	"  --initrd FILE       its initial RAM disk (Linux)\n"
+	"  --module FILE[,TEXT]  a boot module with its command line (Multiboot); repeatable\n"
+	"  --memory SIZE       such as 512M (the default) or 1G; a multiple of 2M\n"
+	"  --cpus N            its virtual CPUs, 1 to 64; default: 1\n"
+	"  --argv0 on|off      a Multiboot 1 command line begins with the image's name\n"
+	"  --vmx on|off        offer VT-x to the VM; default: on\n"
+	"  --shadow on|off     use VMCS shadowing, if the CPU has it; default: on\n";
 
 static const char tool_help[] =
 	"usage: nestor VERB [OPTION]...\n"
@@ -38,7 +38,9 @@ static const char run_help[] =
 	"IMAGE, or boots an image made by `nestor image`. What the VMs print goes to standard\n"
 	"output, Nestor's log to standard error.\n"
 	"\n"
-	"the VM of --l1 (--argv0, --vmx and --shadow also change all VMs of a scenario):\n" VM_OPTIONS
+	"the VM of --l1 (--argv0, --vmx and --shadow also change all VMs of a scenario):\n";
+
+static const char run_help_end[] =
 	"\n"
 	"the machine:\n"
 	"  --machine auto|qemu|bochs  auto: QEMU/KVM where this host nests VT-x, else Bochs\n"
@@ -80,34 +82,41 @@ static const char check_help[] =
 	"usage: nestor check SCENARIO.yaml\n"
 	"       nestor check --l1 IMAGE [OPTION]...\n"
 	"\n"
-	"Checks a scenario and the files that it names, and runs nothing. Status 0: all is well;\n"
-	"66: an error, named with its file, line, key and value, and what is allowed.\n"
-	"\n" VM_OPTIONS;
+	"Checks a scenario and the files that it names, and runs nothing. Status 0: all is\n"
+	"well; 66: an error, named with its file, line, key and value, and what is allowed.\n"
+	"\n";
 
 static const char image_help[] =
 	"usage: nestor image SCENARIO.yaml -o FILE.iso [OPTION]...\n"
 	"       nestor image --l1 IMAGE -o FILE.iso [OPTION]...\n"
 	"\n"
-	"Makes an image that boots Nestor with the scenario's VMs on a PC with BIOS or UEFI, from\n"
-	"CD or (written as it is) from a USB stick. Nestor's log and the VMs' consoles are on the\n"
-	"first serial port, 115200 8n1.\n"
+	"Makes an image that boots Nestor with the scenario's VMs on a PC with BIOS or UEFI,\n"
+	"from CD or (written as it is) from a USB stick. Nestor's log and the VMs' consoles\n"
+	"are on the first serial port, 115200 8n1.\n"
 	"\n"
 	"  -o, --output FILE   the image to make\n"
 	"  --l0 FILE           Nestor's image; default: nestor.elf beside this program\n"
 	"  --l0-option TEXT    more of Nestor's command line\n"
 	"  --log-level error|warn|info|debug\n"
 	"  --verbose           show what the tools used for it say\n"
-	"\n" VM_OPTIONS;
+	"\n";
 
 void help_print(enum verb on)
 {
-	const char *text = tool_help;
-
-	if (on == VERB_RUN)
-		text = run_help;
-	else if (on == VERB_CHECK)
-		text = check_help;
-	else if (on == VERB_IMAGE)
-		text = image_help;
-	fputs(text, stdout);
+	switch (on) {
+	case VERB_RUN:
+		printf("%s%s%s", run_help, vm_options, run_help_end);
+		break;
+	case VERB_CHECK:
+		printf("%s%s", check_help, vm_options);
+		break;
+	case VERB_IMAGE:
+		printf("%s%s", image_help, vm_options);
+		break;
+	case VERB_HELP:
+	case VERB_VERSION:
+	case VERB_COUNT:
+		fputs(tool_help, stdout);
+		break;
+	}
 }

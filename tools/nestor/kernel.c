@@ -108,8 +108,8 @@ const char *kernel_parse(struct arena *a, const struct bytes *file, struct kerne
 		return parse_multiboot(&h, out);
 	if (elf_is(file))
 		return parse_linux(out);
-	return "is no kernel: it must be a Linux bzImage or vmlinux, or have a Multiboot 1 or 2 "
-	       "header";
+	return "is no kernel: it must be a Linux bzImage or vmlinux, or have a Multiboot 1 or "
+	       "2 header";
 }
 
 int kernel_load(struct arena *a, const struct place *from, struct kernel *out, struct error *e)

@@ -250,7 +250,8 @@ static int use_l1(struct parser *p)
 
 	if (!p->vm.kernel.path)
 		return fail(p->e, STATUS_USAGE,
-			"`nestor %s` needs a SCENARIO.yaml or --l1 IMAGE: see `nestor %s --help`",
+			"`nestor %s` needs a SCENARIO.yaml or --l1 IMAGE: see `nestor %s "
+			"--help`",
 			verb_names[p->o->verb], verb_names[p->o->verb]);
 	*vm = p->vm;
 	if (!vm->name)

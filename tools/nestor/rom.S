@@ -1,7 +1,8 @@
 /*
  * The 64 KiB ROM at the top of memory that replaces a BIOS on emulated machines. Memory already
  * holds all images; this takes the CPU from the reset vector to protected mode (or, with page
- * tables, to 64-bit mode) and jumps to the entry point. The tool fills in ROM_PARAMETERS (boot.c).
+ * tables, to 64-bit mode) and jumps to the entry point. The tool
+ * fills in ROM_PARAMETERS (boot.c).
  *
  * A second start of the machine, which is a reset, ends it: it says so on the debug console the
  * way Nestor does (channel 1, a control record), then writes "Shutdown" to Bochs' port.

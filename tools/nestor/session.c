@@ -102,8 +102,8 @@ static void feed_console(struct session *x, unsigned vm, const uint8_t *data, si
 }
 
 /*
- * Output without channels: of a bare guest, or of Nestor with mux=off. It follows the emulator's
- * banner, which ends with its second line of =. A line that is an `end` record counts as one.
+ * Output without channels: of a bare guest, or of Nestor with mux=off. It follows the
+ * emulator's banner, which ends with its second line of =. A line that is an `end` record counts as one.
  */
 static void feed_raw(struct session *x, const uint8_t *data, size_t size)
 {
