@@ -199,6 +199,7 @@ void nestor_main(uint32_t magic, uint32_t info)
 		finish("no-vtx");
 	}
 	mux_record("ready tsc=%lu", rdtsc());
+	vm_time_limit = options.limit;
 	read_scenario();
 	create_vms();
 	vmx_enter(vm_first());

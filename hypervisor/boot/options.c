@@ -41,6 +41,8 @@ static bool parse_word(struct text key, struct text value, struct options *o)
 		return choose(value, modes, &o->poweroff);
 	if (text_is(key, "ram"))
 		return o->ram_zeroed = text_is(value, "zeroed");
+	if (text_is(key, "limit"))
+		return text_number(value, &o->limit);
 	if (text_is(key, "selftest"))
 		return o->selftest_fault = text_is(value, "fault");
 	return false;
@@ -50,7 +52,7 @@ void options_parse(struct text line, struct options *o, options_error_fn bad)
 {
 	struct text word, key, value;
 
-	*o = (struct options){.log = LOG_INFO, .maxcpus = UINT32_MAX};
+	*o = (struct options){.log = LOG_INFO, .maxcpus = UINT32_MAX, .limit = UINT64_MAX};
 	while ((word = text_word(&line)).len > 0) {
 		text_key_value(word, &key, &value);
 		if (!parse_word(key, value, o))

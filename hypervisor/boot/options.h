@@ -17,6 +17,7 @@ struct options {
 	uint32_t tsc_khz; /* 0: find out */
 	uint32_t maxcpus;
 	bool selftest_fault;
+	uint64_t limit; /* host TSC at which VMs are stopped; UINT64_MAX: never */
 };
 
 /* The word that could not be understood, for the message; called once per such word. */

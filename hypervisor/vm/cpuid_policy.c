@@ -83,6 +83,7 @@ static void build_topology(struct cpuid_table *t, const struct cpuid_config *c)
 	}
 	t->leafb[0] = (struct cpuid_leaf){0, 1, 1u << 8, c->index};
 	t->leafb[1] = (struct cpuid_leaf){log2_up(c->vcpus), c->vcpus, 1 | 2u << 8, c->index};
+	t->leafb[2] = (struct cpuid_leaf){0, 0, 2, c->index}; /* the end */
 }
 
 static void build_xsave(struct cpuid_table *t)
@@ -195,7 +196,7 @@ static const struct cpuid_leaf *get_basic(
 	case 7:
 		return subleaf == 0 ? &t->basic[7] : &zero;
 	case 0xb:
-		return &t->leafb[subleaf < CPUID_LEAFB ? subleaf : 0];
+		return &t->leafb[subleaf < CPUID_LEAFB ? subleaf : CPUID_LEAFB - 1];
 	case 0xd:
 		return subleaf < CPUID_LEAFD ? &t->leafd[subleaf] : &zero;
 	default:

@@ -15,7 +15,7 @@ struct cpuid_regs;
 #define CPUID_HV_BASE   0x40000000u
 #define CPUID_HV_MAX    0x40000010u
 #define CPUID_LEAF4     4u
-#define CPUID_LEAFB     2u
+#define CPUID_LEAFB     3u
 #define CPUID_LEAFD     10u
 
 #define CPUID1_ECX_VMX     (1u << 5)

@@ -92,6 +92,8 @@ void vm_update_deadline(struct vcpu *vcpu)
 
 	vm->deadline = guest == DEV_NEVER ? DEV_NEVER : guest - vm->tsc_offset;
 	vcpu->node->deadline = vm->deadline;
+	if (slice > vm_time_limit)
+		slice = vm_time_limit;
 	vcpu->entry_deadline = vm->deadline < slice ? vm->deadline : slice;
 	if (vcpu->entry_deadline == DEV_NEVER && !vcpu->nested.in_l2)
 		vmwrite(VMCS_PREEMPTION_TIMER_VALUE, UINT32_MAX);

@@ -143,7 +143,7 @@ static void handle_preemption_timer(struct vcpu *vcpu)
 {
 	vm_run_timers(vcpu->vm);
 	vcpu_post(vcpu, EVENT_TIMER);
-	if (rdtsc() >= this_cpu()->slice_end)
+	if (rdtsc() >= this_cpu()->slice_end || rdtsc() >= vm_time_limit)
 		vcpu_post(vcpu, EVENT_YIELD);
 }
 
@@ -218,27 +218,32 @@ void vcpu_handle_exit(struct vcpu *vcpu, uint32_t reason)
 	h(vcpu);
 }
 
-static void dump_state(struct vcpu *vcpu, uint32_t reason)
+void vcpu_dump(struct vcpu *vcpu)
 {
-	log_error("'%s' vcpu %u: entry into L%u failed, exit reason 0x%x, qualification 0x%lx",
-		vcpu->vm->config.name, vcpu->index, 1u + vcpu->nested.in_l2, reason,
-		vmread(VMCS_EXIT_QUALIFICATION));
-	log_error("rip %lx rflags %lx cr0 %lx cr3 %lx cr4 %lx efer %lx", vmread(VMCS_GUEST_RIP),
-		vmread(VMCS_GUEST_RFLAGS), vmread(VMCS_GUEST_CR0), vmread(VMCS_GUEST_CR3),
-		vmread(VMCS_GUEST_CR4), vmread(VMCS_GUEST_EFER));
+	log_error("'%s' vcpu %u in L%u: state %u events %x, last exit reason %lu "
+		  "qualification %lx",
+		vcpu->vm->config.name, vcpu->index, 1u + vcpu->nested.in_l2, vcpu->state,
+		vcpu->events, vmread(VMCS_EXIT_REASON), vmread(VMCS_EXIT_QUALIFICATION));
+	log_error("rip %lx rsp %lx rflags %lx cr0 %lx cr3 %lx cr4 %lx efer %lx",
+		vmread(VMCS_GUEST_RIP), vmread(VMCS_GUEST_RSP), vmread(VMCS_GUEST_RFLAGS),
+		vmread(VMCS_GUEST_CR0), vmread(VMCS_GUEST_CR3), vmread(VMCS_GUEST_CR4),
+		vmread(VMCS_GUEST_EFER));
 	log_error("cs %lx ar %lx ss %lx ar %lx tr %lx ar %lx activity %lx blocking %lx "
-		  "inject %lx",
+		  "inject %lx proc %lx",
 		vmread(VMCS_GUEST_CS_SELECTOR), vmread(VMCS_GUEST_CS_AR),
 		vmread(VMCS_GUEST_SS_SELECTOR), vmread(VMCS_GUEST_SS_AR),
 		vmread(VMCS_GUEST_TR_SELECTOR), vmread(VMCS_GUEST_TR_AR),
 		vmread(VMCS_GUEST_ACTIVITY_STATE), vmread(VMCS_GUEST_INTERRUPTIBILITY),
-		vmread(VMCS_ENTRY_INTR_INFO));
+		vmread(VMCS_ENTRY_INTR_INFO), vmread(VMCS_PROC_CONTROLS));
+	log_error("deadline %lx now %lx entry deadline %lx", vcpu->vm->deadline, rdtsc(),
+		vcpu->entry_deadline);
 }
 
 /* The launch state after a failed entry depends on which instruction it was: start afresh. */
 static void entry_failed(struct vcpu *vcpu, uint32_t reason)
 {
-	dump_state(vcpu, reason);
+	log_error("entry into L%u failed: 0x%x", 1u + vcpu->nested.in_l2, reason);
+	vcpu_dump(vcpu);
 	hw_vmcs_clear(vcpu->vmcs);
 	hw_vmcs_load(vcpu->vmcs);
 	if (vcpu->nested.in_l2)

@@ -1,5 +1,294 @@
+/*
+ * Device memory of L1: EPT violations outside RAM, emulated one instruction at a time.
+ */
+#include "vm/mmio_decode.h"
 #include "vm/vm_int.h"
+
+#include "cpu/asm.h"
+#include "cpu/log.h"
+#include "vmx/asm.h"
+
+#define QUALIFICATION_FETCH       BIT64(2)
+#define QUALIFICATION_TRANSLATION BIT64(8) /* of a linear address, not of a paging structure */
+#define MAX_PER_EXIT              256u
+
+struct access {
+	struct vcpu *vcpu;
+	struct mmio_insn insn;
+	uint64_t gpa;
+	bool faulted; /* an exception was queued */
+};
+
+static uint64_t mask_of(unsigned size)
+{
+	return size == 8 ? UINT64_MAX : (1ull << size * 8) - 1;
+}
+
+/* ---- registers ---- */
+
+static uint64_t get_reg(struct vcpu *vcpu, unsigned reg, bool high)
+{
+	uint64_t v = reg == REG_RSP ? vmread(VMCS_GUEST_RSP) : vcpu->regs.r[reg];
+
+	return high ? v >> 8 & 0xff : v;
+}
+
+/* Writes of 4 bytes clear the upper half; smaller ones keep the rest. */
+static void set_reg(struct vcpu *vcpu, const struct mmio_insn *i, unsigned size, uint64_t v)
+{
+	uint64_t old = get_reg(vcpu, i->reg, false), m = mask_of(size);
+
+	if (i->reg_high)
+		v = (old & ~0xff00ull) | (v & 0xff) << 8;
+	else if (size < 4)
+		v = (old & ~m) | (v & m);
+	else
+		v &= m;
+	if (i->reg == REG_RSP)
+		vmwrite(VMCS_GUEST_RSP, v);
+	else
+		vcpu->regs.r[i->reg] = v;
+}
+
+/* ---- the device's side ---- */
+
+static uint64_t mmio_read(struct access *a)
+{
+	struct vm *vm = a->vcpu->vm;
+	uint64_t v = UINT64_MAX;
+
+	if (!platform_mmio(vm->platform, a->vcpu->index, a->gpa, false, a->insn.size, &v)) {
+		if (vm_first_time(vm, WARN_MMIO))
+			log_warn("'%s' reads %lx, where no device is", vm->config.name, a->gpa);
+	}
+	return v & mask_of(a->insn.size);
+}
+
+static void mmio_write(struct access *a, uint64_t v)
+{
+	struct vm *vm = a->vcpu->vm;
+
+	v &= mask_of(a->insn.size);
+	if (!platform_mmio(vm->platform, a->vcpu->index, a->gpa, true, a->insn.size, &v)) {
+		if (vm_first_time(vm, WARN_MMIO))
+			log_warn(
+				"'%s' writes %lx, where no device is", vm->config.name, a->gpa);
+	}
+}
+
+/* ---- instructions ---- */
+
+static uint64_t source(struct access *a)
+{
+	if (a->insn.has_imm)
+		return a->insn.imm;
+	return get_reg(a->vcpu, a->insn.reg, a->insn.reg_high);
+}
+
+static uint64_t sign_extend(uint64_t v, unsigned size)
+{
+	unsigned shift = 64 - size * 8;
+
+	return (uint64_t)((int64_t)(v << shift) >> shift);
+}
+
+static void emulate_read(struct access *a)
+{
+	uint64_t v = mmio_read(a);
+
+	if (a->insn.sign)
+		v = sign_extend(v, a->insn.size);
+	set_reg(a->vcpu, &a->insn, a->insn.reg_size, v);
+}
+
+static void emulate_alu(struct access *a)
+{
+	uint64_t flags = vmread(VMCS_GUEST_RFLAGS), memory = mmio_read(a), r;
+
+	if (a->insn.kind == MMIO_ALU) {
+		r = mmio_alu(a->insn.alu, memory, source(a), a->insn.size, &flags);
+		if (a->insn.alu != ALU_CMP && a->insn.alu != ALU_TEST)
+			mmio_write(a, r);
+	} else {
+		r = mmio_alu(a->insn.alu, source(a), memory, a->insn.size, &flags);
+		if (a->insn.alu != ALU_CMP)
+			set_reg(a->vcpu, &a->insn, a->insn.size, r);
+	}
+	vmwrite(VMCS_GUEST_RFLAGS, flags);
+}
+
+static void emulate_xchg(struct access *a)
+{
+	uint64_t old = mmio_read(a);
+
+	mmio_write(a, source(a));
+	set_reg(a->vcpu, &a->insn, a->insn.size, old);
+}
+
+static void advance(struct access *a, unsigned reg, uint64_t by)
+{
+	uint64_t m = mask_of(a->insn.address_size), *r = &a->vcpu->regs.r[reg];
+	uint64_t v = (*r + by) & m;
+
+	*r = a->insn.address_size == 2 ? (*r & ~m) | v : v;
+}
+
+/* The other operand of MOVS is ordinary memory, at the linear address of this register. */
+static bool movs_ram(struct access *a, bool write, uint64_t *v)
+{
+	struct paging_state s = vcpu_paging_state(a->vcpu);
+	unsigned reg = write ? REG_RDI : REG_RSI, segment = write ? 0 : a->insn.segment;
+	uint64_t linear = a->vcpu->regs.r[reg] & mask_of(a->insn.address_size);
+	struct paging_fault fault;
+	bool ok;
+
+	if (!vcpu_in_long64() || segment >= 4)
+		linear += vmread(VMCS_GUEST_ES_BASE + 2u * segment);
+	if (!vcpu_in_long64())
+		linear = (uint32_t)linear;
+	ok = write ? paging_write(&a->vcpu->nested, &s, linear, v, a->insn.size, &fault)
+		   : paging_read(&a->vcpu->nested, &s, linear, v, a->insn.size, &fault);
+	if (!ok) {
+		write_cr2(fault.address);
+		vcpu_inject_exception(a->vcpu, VEC_PF, true, fault.error_code);
+		a->faulted = true;
+	}
+	return ok;
+}
+
+static bool string_element(struct access *a, bool device_is_destination)
+{
+	uint64_t v = 0;
+
+	if (a->insn.kind == MMIO_STOS) {
+		mmio_write(a, a->vcpu->regs.r[REG_RAX]);
+		return true;
+	}
+	if (device_is_destination) {
+		if (!movs_ram(a, false, &v))
+			return false;
+		mmio_write(a, v);
+		return true;
+	}
+	v = mmio_read(a);
+	return movs_ram(a, true, &v);
+}
+
+/*
+ * One element of STOS or MOVS, or as many as lie in this page; true when the instruction is
+ * complete.
+ */
+static bool emulate_string(struct access *a, bool device_is_destination)
+{
+	uint64_t m = mask_of(a->insn.address_size), step = a->insn.size;
+	uint64_t page = a->gpa & ~PAGE_MASK;
+
+	if (vmread(VMCS_GUEST_RFLAGS) & BIT64(10))
+		step = -step;
+	for (unsigned n = 0; n < MAX_PER_EXIT; n++) {
+		if (a->insn.rep && (a->vcpu->regs.r[REG_RCX] & m) == 0)
+			return true;
+		if ((a->gpa & ~PAGE_MASK) != page)
+			return false;
+		if (!string_element(a, device_is_destination))
+			return false;
+		a->gpa += step;
+		advance(a, REG_RDI, step);
+		if (a->insn.kind == MMIO_MOVS)
+			advance(a, REG_RSI, step);
+		if (!a->insn.rep)
+			return true;
+		advance(a, REG_RCX, UINT64_MAX);
+	}
+	return false;
+}
+
+static bool emulate(struct access *a, bool is_write)
+{
+	switch (a->insn.kind) {
+	case MMIO_READ:
+		emulate_read(a);
+		return true;
+	case MMIO_WRITE:
+		mmio_write(a, source(a));
+		return true;
+	case MMIO_ALU:
+	case MMIO_ALU_REG:
+		emulate_alu(a);
+		return true;
+	case MMIO_XCHG:
+		emulate_xchg(a);
+		return true;
+	default:
+		return emulate_string(a, is_write);
+	}
+}
+
+/* ---- the exit ---- */
+
+/* Code bytes at RIP: to the end of the page, and on when the next page is mapped. */
+static unsigned fetch(struct vcpu *vcpu, uint8_t code[MMIO_MAX_INSN])
+{
+	struct paging_state s = vcpu_paging_state(vcpu);
+	uint64_t linear = vmread(VMCS_GUEST_RIP);
+	struct paging_fault fault;
+	uint32_t first;
+
+	if (!vcpu_in_long64())
+		linear = (uint32_t)(linear + vmread(VMCS_GUEST_CS_BASE));
+	first = PAGE_SIZE - (uint32_t)(linear & PAGE_MASK);
+	if (first > MMIO_MAX_INSN)
+		first = MMIO_MAX_INSN;
+	/* the CPU has fetched it: supervisor rights do for reading it again */
+	s.cpl = 0;
+	s.rflags_ac = true;
+	if (!paging_read(&vcpu->nested, &s, linear, code, first, &fault))
+		return 0;
+	if (first == MMIO_MAX_INSN || !paging_read(&vcpu->nested, &s, linear + first,
+					      code + first, MMIO_MAX_INSN - first, &fault))
+		return first;
+	return MMIO_MAX_INSN;
+}
+
+static void give_up(struct vcpu *vcpu, const uint8_t *code, uint64_t gpa, uint64_t q)
+{
+	log_error("'%s': access to %lx (qualification %lx) by an instruction that is not "
+		  "emulated: %02x %02x %02x %02x %02x %02x at rip %lx",
+		vcpu->vm->config.name, gpa, q, code[0], code[1], code[2], code[3], code[4],
+		code[5], vmread(VMCS_GUEST_RIP));
+	vm_stop(vcpu->vm, VM_END_ERROR, EXIT_EPT_VIOLATION, "device access not emulated");
+}
+
+static void step_over(unsigned length)
+{
+	uint64_t rip = vmread(VMCS_GUEST_RIP) + length;
+
+	vmwrite(VMCS_GUEST_RIP, vcpu_in_long64() ? rip : (uint32_t)rip);
+	vmwrite(VMCS_GUEST_INTERRUPTIBILITY,
+		vmread32(VMCS_GUEST_INTERRUPTIBILITY) &
+			~(INTERRUPTIBILITY_STI | INTERRUPTIBILITY_MOV_SS));
+}
+
 void handle_ept_violation(struct vcpu *vcpu)
 {
-	vm_stop(vcpu->vm, VM_END_ERROR, EXIT_EPT_VIOLATION, "MMIO is not emulated yet");
+	uint64_t q = vmread(VMCS_EXIT_QUALIFICATION);
+	struct access a = {.vcpu = vcpu, .gpa = vmread(VMCS_GUEST_PHYSICAL_ADDRESS)};
+	uint32_t cs_ar = vmread32(VMCS_GUEST_CS_AR);
+	struct mmio_mode mode = {
+		.long64 = vcpu_in_long64(),
+		.default32 = cs_ar & SEG_AR_DB,
+	};
+	uint8_t code[MMIO_MAX_INSN] = {0};
+	unsigned length;
+
+	vcpu_redeliver(vcpu);
+	length = fetch(vcpu, code);
+	if (!(q & QUALIFICATION_TRANSLATION) || q & QUALIFICATION_FETCH || vcpu->injecting ||
+		!mmio_decode(code, length, mode, &a.insn)) {
+		give_up(vcpu, code, a.gpa, q);
+		return;
+	}
+	if (emulate(&a, q & 2) && !a.faulted)
+		step_over(a.insn.length);
+	vcpu_post(vcpu, EVENT_TIMER);
 }

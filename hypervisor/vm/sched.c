@@ -15,6 +15,8 @@
 static struct sched_node nodes[MAX_NODES];
 static unsigned node_count;
 
+uint64_t vm_time_limit = UINT64_MAX;
+
 struct vcpu *vcpu_current(void)
 {
 	return this_cpu()->current;
@@ -94,6 +96,20 @@ static unsigned runnable_count(void)
 	return n;
 }
 
+/* The run has taken too long: no VM goes on. */
+static void stop_all(void)
+{
+	for (unsigned i = 0; i < node_count; i++) {
+		struct sched_node *n = &nodes[i];
+
+		if (n->vcpu == NULL)
+			continue;
+		switch_to(n);
+		vcpu_dump(n->vcpu);
+		vm_stop(n->vcpu->vm, VM_END_ERROR, 0, "time limit reached");
+	}
+}
+
 static void sleep_until(uint64_t deadline)
 {
 	if (deadline != DEV_NEVER)
@@ -144,11 +160,13 @@ struct vcpu *schedule(void)
 		struct sched_node *n;
 		uint64_t next = run_due_timers();
 
+		if (rdtsc() >= vm_time_limit)
+			stop_all();
 		if (alive_count() == 0)
 			all_vms_ended();
 		n = pick();
 		if (n == NULL) {
-			sleep_until(next);
+			sleep_until(next < vm_time_limit ? next : vm_time_limit);
 			continue;
 		}
 		switch_to(n);

@@ -206,6 +206,10 @@ static inline uint16_t vcpu_vpid01(const struct vcpu *vcpu)
 	return (uint16_t)(1 + (vcpu->vm->id * DEV_MAX_VCPUS + vcpu->index) * VPIDS_PER_VCPU);
 }
 
+/* Host TSC at which all VMs are stopped as in error, with their state in the log; set before the
+ * first entry. For runs that must end. */
+extern uint64_t vm_time_limit;
+
 /* Picks the first vCPU to run; vmx_enter takes it. */
 struct vcpu *vm_first(void);
 

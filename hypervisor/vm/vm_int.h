@@ -39,6 +39,9 @@ void vcpu_set_long_mode(struct vcpu *vcpu, uint64_t rip, uint64_t cr3);
 struct paging_state vcpu_paging_state(const struct vcpu *vcpu);
 bool vcpu_in_long64(void);
 
+/* The state of the current VMCS into the log. */
+void vcpu_dump(struct vcpu *vcpu);
+
 /* True the first time it is asked for this number. */
 bool vm_first_time(struct vm *vm, unsigned what);
 enum vm_warning {
