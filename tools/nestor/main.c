@@ -49,7 +49,7 @@ static int run_in_folder(struct arena *a, const struct options *o, struct boot_p
 		.stats = o->stats,
 		.raw = o->bare || o->iso.path,
 		.summary = o->summary,
-		.progress = o->verbose,
+		.progress = o->verbose || isatty(STDERR_FILENO),
 		.timeout = o->scenario.timeout,
 	};
 
@@ -84,7 +84,7 @@ static int run(struct arena *a, struct options *o, struct error *e)
 	if (!o->scenario.log_given && !o->l0_log)
 		o->scenario.log = LOG_WARN;
 	machine_choose(a, (enum machine_kind)o->scenario.machine.kind, &m);
-	if (o->verbose || strncmp(m.reason, "warning", 7) == 0)
+	if (o->verbose || isatty(STDERR_FILENO) || strncmp(m.reason, "warning", 7) == 0)
 		fprintf(stderr, "nestor: %s\n", m.reason);
 	if (make_plan(a, o, &m, &plan, e))
 		return e->status;

@@ -27,6 +27,7 @@ void process_hold_signals(void)
 
 	watched_signals(&set);
 	sigprocmask(SIG_BLOCK, &set, NULL);
+	signal(SIGPIPE, SIG_IGN);
 }
 
 /* In the child: never returns. */
@@ -39,6 +40,7 @@ static _Noreturn void run_child(
 
 	watched_signals(&set);
 	sigprocmask(SIG_UNBLOCK, &set, NULL);
+	signal(SIGPIPE, SIG_DFL);
 	setpgid(0, 0);
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	if (getppid() == parent && input >= 0 && error >= 0 && dup2(input, 0) == 0 &&

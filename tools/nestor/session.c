@@ -5,6 +5,7 @@
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -185,7 +186,7 @@ static void follow(struct session *x, struct process *p)
 			return;
 		if (x->o->raw)
 			show_com1(x);
-		if (fds[1].revents) {
+		if (fds[1].revents || ferror(stdout)) {
 			x->status = STATUS_INTERRUPTED;
 			x->ended = true;
 			return;
@@ -199,7 +200,7 @@ static void follow(struct session *x, struct process *p)
 }
 
 /* The machine ended without a word from Nestor. */
-static int judge_silent_end(struct session *x, const char *words, struct error *e)
+static int judge_silent_end(struct session *x, const char *words, int how, struct error *e)
 {
 	bool triple = words && strstr(words, "exception with no resolution");
 
@@ -209,6 +210,9 @@ static int judge_silent_end(struct session *x, const char *words, struct error *
 		return STATUS_TRIPLE_FAULT;
 	if (triple)
 		return fail(e, STATUS_L0_FAULT, "Nestor itself ended in a triple fault");
+	if (WIFSIGNALED(how))
+		return fail(e, STATUS_VM_ERROR, "the machine's process was ended by signal %d",
+			WTERMSIG(how));
 	return fail(e, STATUS_VM_ERROR, "the machine ended unexpectedly: %s",
 		words ? words : "no message");
 }
@@ -255,7 +259,7 @@ static int run(struct session *x, struct arena *a, const struct machine *m, stru
 			(unsigned long long)x->o->timeout);
 	if (!x->ended && x->o->raw && m->kind == MACHINE_QEMU && how == 0)
 		return STATUS_OK;
-	return x->ended ? x->status : judge_silent_end(x, machine_last_words(a, m), e);
+	return x->ended ? x->status : judge_silent_end(x, machine_last_words(a, m), how, e);
 }
 
 int session_run(struct arena *a, const struct scenario *s, const struct machine *m,
