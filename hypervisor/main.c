@@ -202,5 +202,5 @@ void nestor_main(uint32_t magic, uint32_t info)
 	vm_time_limit = options.limit;
 	read_scenario();
 	create_vms();
-	vmx_enter(vm_first());
+	vmx_restart();
 }

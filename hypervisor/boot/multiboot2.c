@@ -67,6 +67,12 @@ static void parse_module(const uint8_t *tag, uint32_t size, struct mb2_info *inf
 		text_of((const char *)tag + MODULE_HEADER, size - MODULE_HEADER)};
 }
 
+static void set_rsdp(const uint8_t *tag, uint32_t size, struct mb2_info *info)
+{
+	info->rsdp = tag + TAG_HEADER;
+	info->rsdp_size = size - TAG_HEADER;
+}
+
 static void parse_tag(const uint8_t *tag, uint32_t type, uint32_t size, struct mb2_info *info)
 {
 	switch (type) {
@@ -80,12 +86,11 @@ static void parse_tag(const uint8_t *tag, uint32_t type, uint32_t size, struct m
 		parse_mmap(tag, size, info);
 		break;
 	case TAG_ACPI_OLD:
-		if (info->rsdp != NULL)
-			break;
-		/* fall through */
+		if (info->rsdp == NULL)
+			set_rsdp(tag, size, info);
+		break;
 	case TAG_ACPI_NEW:
-		info->rsdp = tag + TAG_HEADER;
-		info->rsdp_size = size - TAG_HEADER;
+		set_rsdp(tag, size, info);
 		break;
 	default:
 		break;

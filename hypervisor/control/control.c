@@ -29,6 +29,8 @@ static const char *end_kind(enum vm_end end)
 		return "reset";
 	case VM_END_TRIPLE_FAULT:
 		return "triple-fault";
+	case VM_END_L0_FAULT:
+		return "l0-fault";
 	default:
 		return "vm-error";
 	}

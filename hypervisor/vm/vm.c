@@ -140,7 +140,7 @@ void vm_stop(struct vm *vm, enum vm_end end, uint32_t value, const char *why)
 		return;
 	vm->end = end;
 	vm->end_value = value;
-	if (end == VM_END_ERROR)
+	if (end == VM_END_ERROR || end == VM_END_L0_FAULT)
 		log_error("'%s' stopped: %s", vm->config.name, why);
 	else
 		log_info("'%s' ended: %s", vm->config.name, why);

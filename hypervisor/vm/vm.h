@@ -115,7 +115,8 @@ enum vm_end {
 	VM_END_POWEROFF,
 	VM_END_RESET,
 	VM_END_TRIPLE_FAULT,
-	VM_END_ERROR /* Nestor could not go on with it */
+	VM_END_ERROR,   /* Nestor could not go on with it */
+	VM_END_L0_FAULT /* L0 took a fault in its handling */
 };
 
 struct vm {
@@ -209,9 +210,6 @@ static inline uint16_t vcpu_vpid01(const struct vcpu *vcpu)
 /* Host TSC at which all VMs are stopped as in error, with their state in the log; set before the
  * first entry. For runs that must end. */
 extern uint64_t vm_time_limit;
-
-/* Picks the first vCPU to run; vmx_enter takes it. */
-struct vcpu *vm_first(void);
 
 /* Seam, provided by control/: no VM runs any more. Reports and ends the machine. */
 _Noreturn void all_vms_ended(void);

@@ -71,4 +71,14 @@ vmx_enter:
 	jmp	vmx_enter
 	.size	vmx_enter, . - vmx_enter
 
+	.globl	vmx_restart
+	.type	vmx_restart, @function
+vmx_restart:
+	mov	%gs:16, %rsp
+	xor	%ebp, %ebp
+	call	vm_first
+	mov	%rax, %rdi
+	jmp	vmx_enter
+	.size	vmx_restart, . - vmx_restart
+
 	.section .note.GNU-stack, "", @progbits

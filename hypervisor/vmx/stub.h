@@ -14,6 +14,11 @@ struct vcpu;
  */
 _Noreturn void vmx_enter(struct vcpu *vcpu);
 
+/* Drops all that is on this CPU's stack and enters what vm_first picks. */
+_Noreturn void vmx_restart(void);
+/* Provided by vm/: picks a vCPU and makes it ready for entry. */
+struct vcpu *vm_first(void);
+
 /* HOST_RIP. Not to be called. */
 void vmx_exit_stub(void);
 
