@@ -197,7 +197,7 @@ static uint64_t put_fadt(struct acpi_out *o, uint64_t base, const struct acpi_pl
 {
 	size_t start = begin_table(o, "FACP", FADT_REVISION);
 
-	acpi_put(o, at->facs, 4);
+	acpi_put(o, 0, 4); /* FACS: only the 64-bit field, or guests install it twice */
 	acpi_put(o, at->dsdt, 4);
 	acpi_put(o, 0, 1);
 	acpi_put(o, 0, 1); /* preferred profile: unspecified */

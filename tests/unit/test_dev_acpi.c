@@ -147,7 +147,7 @@ static void the_facs_is_aligned_to_64_bytes(void **state)
 	assert_int_equal(facs % 64, 0);
 	assert_true(is_text(facs, "FACS"));
 	assert_int_equal(get(facs + 4, 4), 64);
-	assert_int_equal(get(table("FACP") + 36, 4), facs);
+	assert_int_equal(get(table("FACP") + 36, 4), 0); /* named only once */
 }
 
 static void the_fadt_has_the_length_of_its_revision(void **state)
