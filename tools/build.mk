@@ -57,3 +57,20 @@ $(B)/host/tool.a: $(TOOL_TEST_OBJ) $(B)/tool/rom.o
 	@rm -f $@ && ar rcs $@ $^
 
 -include $(TOOL_TEST_OBJ:.o=.d)
+
+# Fuzzers of the tool's parsers: T seconds each.
+TOOL_FUZZ := $(patsubst tests/fuzz/tool/%.c,$(B)/fuzz/tool_%,$(wildcard tests/fuzz/tool/*.c))
+$(B)/fuzz/tool_%: tests/fuzz/tool/%.c $(TOOL_SRC) $(B)/tool/rom.o
+	@mkdir -p $(@D)
+	@echo '  FUZZ  $@'
+	@$(HOSTCC) $(filter-out -MMD -MP,$(TOOL_CFLAGS)) $(filter-out $(if $(SAN),$(SANITIZE)),$(SANITIZE)) \
+		-fsanitize=fuzzer $< $(filter-out %/main.c,$(TOOL_SRC)) $(B)/tool/rom.o $(TOOL_LIB) -o $@
+
+.PHONY: fuzz-tool
+## make fuzz-tool    fuzzes the tool's parsers, T=20 seconds each
+fuzz-tool: $(TOOL_FUZZ)
+	@for f in $(TOOL_FUZZ); do mkdir -p $(B)/fuzz/corpus/$${f##*/}; \
+		$$f -max_total_time=$(or $(T),20) -timeout=10 -rss_limit_mb=3000 \
+		-artifact_prefix=$(B)/fuzz/ $(B)/fuzz/corpus/$${f##*/} >$$f.log 2>&1 || \
+			{ tail -n 40 $$f.log; exit 1; }; \
+		echo "fuzz: $${f##*/}: no failure"; done
