@@ -99,28 +99,6 @@ void vm_update_deadline(struct vcpu *vcpu)
 		vmwrite(VMCS_PREEMPTION_TIMER_VALUE, UINT32_MAX);
 }
 
-/* In units of 2^n TSC ticks (SDM A.6), rounded up so that it never fires early. */
-void vcpu_write_timer(struct vcpu *vcpu, uint64_t now)
-{
-	unsigned shift = caps_msr(&vmx_caps, MSR_VMX_MISC) & 31;
-	uint64_t value = UINT32_MAX;
-
-	if (vcpu->deferred != 0) {
-		value = 0;
-	} else if (vcpu->entry_deadline != DEV_NEVER) {
-		value = 0;
-		if (vcpu->entry_deadline > now)
-			value = ((vcpu->entry_deadline - now) >> shift) + 1;
-		if (value > UINT32_MAX)
-			value = UINT32_MAX;
-	}
-	if (vcpu->deferred != 0)
-		value = 0;
-	if (vcpu->nested.in_l2)
-		value = nested_timer_value(&vcpu->nested, (uint32_t)value);
-	vmwrite(VMCS_PREEMPTION_TIMER_VALUE, value);
-}
-
 /* ---- events ---- */
 
 static bool can_take_interrupt(const struct vcpu *vcpu)

@@ -27,11 +27,15 @@ bool vm_first_time(struct vm *vm, unsigned what)
 
 void vcpu_skip(struct vcpu *vcpu)
 {
-	uint64_t rip = vmread(VMCS_GUEST_RIP) + vmread(VMCS_EXIT_INSTRUCTION_LENGTH);
+	uint64_t old = vmread(VMCS_GUEST_RIP);
+	uint64_t rip = old + vmread(VMCS_EXIT_INSTRUCTION_LENGTH);
 	uint32_t blocking;
 
 	(void)vcpu;
-	vmwrite(VMCS_GUEST_RIP, vcpu_in_long64() ? rip : (uint32_t)rip);
+	/* Only crossing 4 GiB tells 64-bit mode from the others. */
+	if ((rip ^ old) >> 32 != 0 && !vcpu_in_long64())
+		rip = (uint32_t)rip;
+	vmwrite(VMCS_GUEST_RIP, rip);
 	blocking = vmread32(VMCS_GUEST_INTERRUPTIBILITY);
 	if (blocking & (INTERRUPTIBILITY_STI | INTERRUPTIBILITY_MOV_SS))
 		vmwrite(VMCS_GUEST_INTERRUPTIBILITY,
@@ -252,6 +256,20 @@ static void entry_failed(struct vcpu *vcpu, uint32_t reason)
 		vm_stop(vcpu->vm, VM_END_ERROR, reason & 0xffff, "VM entry failed");
 }
 
+/* In units of 2^n TSC ticks (SDM A.6), rounded up so that it never fires early. */
+static void write_timer(struct vcpu *vcpu, uint64_t now)
+{
+	unsigned shift = caps_msr(&vmx_caps, MSR_VMX_MISC) & 31;
+	uint64_t deadline = vcpu->deferred != 0 ? 0 : vcpu->entry_deadline;
+	uint64_t value = deadline > now ? ((deadline - now) >> shift) + 1 : 0;
+
+	if (value > UINT32_MAX)
+		value = UINT32_MAX;
+	if (vcpu->nested.in_l2)
+		value = nested_timer_value(&vcpu->nested, (uint32_t)value);
+	vmwrite(VMCS_PREEMPTION_TIMER_VALUE, value);
+}
+
 /*
  * The last steps before an entry. The preemption timer counts from the value in the VMCS at every
  * entry, so a deadline costs one VMWRITE each time, none without.
@@ -266,7 +284,7 @@ static struct vcpu *leave(struct vcpu *vcpu)
 	vcpu->stats.ticks[0] += now - vcpu->exit_tsc;
 	vcpu->entry_tsc = now;
 	if (vcpu->entry_deadline != DEV_NEVER || vcpu->nested.in_l2)
-		vcpu_write_timer(vcpu, now);
+		write_timer(vcpu, now);
 	return vcpu;
 }
 

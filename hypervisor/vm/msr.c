@@ -324,6 +324,7 @@ void handle_rdmsr(struct vcpu *vcpu)
 	uint32_t msr = (uint32_t)vcpu->regs.r[REG_RCX];
 	uint64_t value;
 
+	static unsigned cnt; if ((++cnt & 1023) == 0) log_info("RDMSR %x rip %lx l2 %d", msr, vmread(VMCS_GUEST_RIP), vcpu->nested.in_l2);
 	if (!vm_rdmsr(vcpu, msr, &value)) {
 		refuse(vcpu, "RDMSR", msr, 0);
 		return;

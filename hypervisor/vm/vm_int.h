@@ -89,8 +89,6 @@ void msr_fill_bitmap(uint64_t *bitmap);
 struct vcpu *vcpu_process_events(struct vcpu *vcpu);
 /* The platform's next deadline into the VM and the running vCPU. */
 void vm_update_deadline(struct vcpu *vcpu);
-/* The preemption timer of the current VMCS for the entry at host TSC `now`. */
-void vcpu_write_timer(struct vcpu *vcpu, uint64_t now);
 /* Runs the VM's timers that are due. */
 void vm_run_timers(struct vm *vm);
 
