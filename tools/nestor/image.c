@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "file.h"
 #include "process.h"
@@ -124,22 +125,40 @@ static int fill(struct image *m, const struct place *l0, const struct vm_files *
 	return file_write_text(path, m->menu, m->e);
 }
 
+static void show_log(const char *path)
+{
+	char buffer[4096];
+	size_t got;
+	FILE *f = fopen(path, "re");
+
+	while (f && (got = fread(buffer, 1, sizeof(buffer), f)) > 0)
+		fwrite(buffer, 1, got, stderr);
+	if (f)
+		fclose(f);
+}
+
 /* Runs grub-mkrescue on the folder. */
 static int build(struct image *m, const char *log)
 {
 	const char *program = file_find_program(m->a, "grub-mkrescue");
+	const char *partial = arena_format(m->a, "%s.partial", m->o->output);
 	const char *const argv[] = {
-		program, "-o", m->o->output, m->folder, "--", "-volid", "NESTOR", NULL};
-	struct bytes said;
+		program, "-o", partial, m->folder, "--", "-volid", "NESTOR", NULL};
 
 	if (!program || !file_find_program(m->a, "xorriso") ||
 		!file_find_program(m->a, "mformat"))
 		return fail(m->e, STATUS_HOST_ERROR,
 			"needs grub-mkrescue, xorriso and mtools: run `make setup`");
-	if (process_run(argv, log, m->e))
+	if (process_run(argv, log, m->e)) {
+		unlink(partial);
+		show_log(log);
 		return m->e->status;
-	if (m->o->verbose && !file_read(m->a, log, "log", &said, m->e))
-		fwrite(said.data, 1, said.size, stderr);
+	}
+	if (m->o->verbose)
+		show_log(log);
+	if (rename(partial, m->o->output) < 0)
+		return fail(m->e, STATUS_HOST_ERROR, "cannot create '%s': %s", m->o->output,
+			strerror(errno));
 	return 0;
 }
 
