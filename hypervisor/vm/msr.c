@@ -33,6 +33,7 @@ enum msr_kind {
 	MSR_KIND_PASS,
 	MSR_KIND_PASS_READ,
 	MSR_KIND_CONST,
+	MSR_KIND_CONST_READ,
 	MSR_KIND_FIXED
 };
 
@@ -78,7 +79,8 @@ void msr_fill_bitmap(uint64_t *bitmap)
 {
 	memset(bitmap, 0xff, PAGE_SIZE);
 	for (unsigned i = 0; i < RULES; i++) {
-		if (rules[i].kind == MSR_KIND_PASS || rules[i].kind == MSR_KIND_PASS_READ)
+		if (rules[i].kind == MSR_KIND_PASS || rules[i].kind == MSR_KIND_PASS_READ ||
+			rules[i].kind == MSR_KIND_CONST_READ)
 			allow(bitmap, rules[i].index, false);
 		if (rules[i].kind == MSR_KIND_PASS)
 			allow(bitmap, rules[i].index, true);
@@ -277,6 +279,7 @@ static bool wrmsr_rule(struct vcpu *vcpu, uint32_t msr, uint64_t value)
 		log_warn("'%s' sets its TSC: ignored", vcpu->vm->config.name);
 		return true;
 	case MSR_KIND_CONST:
+	case MSR_KIND_CONST_READ:
 		return true;
 	default:
 		return value == r->value;
@@ -324,7 +327,6 @@ void handle_rdmsr(struct vcpu *vcpu)
 	uint32_t msr = (uint32_t)vcpu->regs.r[REG_RCX];
 	uint64_t value;
 
-	static unsigned cnt; if ((++cnt & 1023) == 0) log_info("RDMSR %x rip %lx l2 %d", msr, vmread(VMCS_GUEST_RIP), vcpu->nested.in_l2);
 	if (!vm_rdmsr(vcpu, msr, &value)) {
 		refuse(vcpu, "RDMSR", msr, 0);
 		return;
