@@ -149,6 +149,8 @@ static int build(struct image *m, const char *log)
 		!file_find_program(m->a, "mformat"))
 		return fail(m->e, STATUS_HOST_ERROR,
 			"needs grub-mkrescue, xorriso and mtools: run `make setup`");
+	if (file_write_text(partial, "", m->e))
+		return m->e->status;
 	if (process_run(argv, log, m->e)) {
 		unlink(partial);
 		show_log(log);
