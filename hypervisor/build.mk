@@ -65,3 +65,9 @@ $(B)/nestor.elf: $(HV_OBJ) $(B)/hv/pure.a $(B)/hv/symbols1.o hypervisor/boot/nes
 	$(HV_LINK) $(HV_OBJ) $(HV_EXTRA) $(B)/hv/symbols1.o $(B)/hv/pure.a -o $@
 
 -include $(HV_OBJ:.o=.d) $(HV_PURE:.o=.d)
+
+# Pure files outside the pure modules that unit tests link.
+UNIT_EXTRA_test_vm_mmio_decode  := hypervisor/vm/mmio_decode.c
+UNIT_EXTRA_test_vm_boot_info    := hypervisor/boot/multiboot2.c hypervisor/boot/options.c \
+	hypervisor/vm/scenario.c
+UNIT_EXTRA_test_vm_cpuid_policy := hypervisor/vm/cpuid_policy.c

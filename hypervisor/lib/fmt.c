@@ -33,7 +33,8 @@ static void put_padded(struct out *o, const struct spec *s, const char *text, in
 		put(o, ' ');
 }
 
-static void put_number(struct out *o, const struct spec *s, uint64_t v, unsigned base)
+static void put_digits(
+	struct out *o, const struct spec *s, uint64_t v, unsigned base, bool negative)
 {
 	char digits[24];
 	int n = sizeof(digits);
@@ -42,16 +43,19 @@ static void put_number(struct out *o, const struct spec *s, uint64_t v, unsigned
 		digits[--n] = "0123456789abcdef"[v % base];
 		v /= base;
 	} while (v != 0);
+	if (negative)
+		digits[--n] = '-';
 	put_padded(o, s, digits + n, (int)sizeof(digits) - n);
 }
 
-static void put_signed(struct out *o, struct spec *s, int64_t v)
+static void put_number(struct out *o, const struct spec *s, uint64_t v, unsigned base)
 {
-	if (v < 0) {
-		put(o, '-');
-		s->width--;
-	}
-	put_number(o, s, v < 0 ? 0 - (uint64_t)v : (uint64_t)v, 10);
+	put_digits(o, s, v, base, false);
+}
+
+static void put_signed(struct out *o, const struct spec *s, int64_t v)
+{
+	put_digits(o, s, v < 0 ? 0 - (uint64_t)v : (uint64_t)v, 10, v < 0);
 }
 
 static void put_string(struct out *o, const struct spec *s, const char *text)

@@ -11,6 +11,7 @@
 
 #define MAX_NODES   (VM_MAX * DEV_MAX_VCPUS)
 #define SLICE_TICKS 2000000u
+#define WAKE_TICKS  50000u /* what the running vCPU gets when another becomes runnable */
 
 static struct sched_node nodes[MAX_NODES];
 static unsigned node_count;
@@ -35,10 +36,24 @@ void sched_add(struct vcpu *vcpu)
 	vcpu->node = n;
 }
 
+/* The vCPU that runs goes on for a little only, now that another waits. */
+static void shorten_slice(const struct vcpu *waiting)
+{
+	struct percpu *c = this_cpu();
+	uint64_t end = rdtsc() + WAKE_TICKS;
+
+	if (c->current == NULL || c->current == waiting || c->slice_end <= end)
+		return;
+	c->slice_end = end;
+	__atomic_fetch_or(&c->current->events, EVENT_TIMER, __ATOMIC_SEQ_CST);
+}
+
 void sched_wake(struct vcpu *vcpu)
 {
-	if (vcpu->node != NULL)
-		__atomic_store_n(&vcpu->node->runnable, true, __ATOMIC_RELEASE);
+	if (vcpu->node == NULL || __atomic_load_n(&vcpu->node->runnable, __ATOMIC_ACQUIRE))
+		return;
+	__atomic_store_n(&vcpu->node->runnable, true, __ATOMIC_RELEASE);
+	shorten_slice(vcpu);
 }
 
 /* From whatever address space into that of the node's VM, with its vCPU's registers. */

@@ -1,0 +1,222 @@
+/*
+ * Decoding of instructions that access device memory, and their arithmetic.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "vm/mmio_decode.h"
+
+static const struct mmio_mode mode64 = {.long64 = true};
+static const struct mmio_mode mode32 = {.default32 = true};
+static const struct mmio_mode mode16;
+
+struct row {
+	struct mmio_mode mode;
+	uint8_t code[15];
+	struct mmio_insn want;
+};
+
+/* clang-format off */
+static const struct row rows[] = {
+	/* mov (%rdi), %eax */
+	{{.long64 = true}, {0x8b, 0x07}, {.kind = MMIO_READ, .length = 2, .size = 4, .reg_size = 4}},
+	/* mov %eax, 0xffffffffff5fb0b0 */
+	{{.long64 = true}, {0x89, 0x04, 0x25, 0xb0, 0xb0, 0x5f, 0xff},
+		{.kind = MMIO_WRITE, .length = 7, .size = 4, .reg_size = 4}},
+	/* mov %r9, 8(%r8, %r10, 4) */
+	{{.long64 = true}, {0x4f, 0x89, 0x4c, 0x90, 0x08},
+		{.kind = MMIO_WRITE, .length = 5, .size = 8, .reg_size = 8, .reg = 9}},
+	/* movl $0x12345678, 0x10(%rbx) */
+	{{.long64 = true}, {0xc7, 0x43, 0x10, 0x78, 0x56, 0x34, 0x12},
+		{.kind = MMIO_WRITE, .length = 7, .size = 4, .has_imm = true, .imm = 0x12345678}},
+	/* movq $-1, (%rax) */
+	{{.long64 = true}, {0x48, 0xc7, 0x00, 0xff, 0xff, 0xff, 0xff},
+		{.kind = MMIO_WRITE, .length = 7, .size = 8, .has_imm = true, .imm = UINT64_MAX}},
+	/* movb %ah, (%rcx) */
+	{{.long64 = true}, {0x88, 0x21},
+		{.kind = MMIO_WRITE, .length = 2, .size = 1, .reg_size = 1, .reg_high = true}},
+	/* movb %spl, (%rcx): with REX it is not AH */
+	{{.long64 = true}, {0x40, 0x88, 0x21},
+		{.kind = MMIO_WRITE, .length = 3, .size = 1, .reg_size = 1, .reg = 4}},
+	/* movzbl 0x12345678(%rip), %r8d */
+	{{.long64 = true}, {0x44, 0x0f, 0xb6, 0x05, 0x78, 0x56, 0x34, 0x12},
+		{.kind = MMIO_READ, .length = 8, .size = 1, .reg_size = 4, .reg = 8}},
+	/* movswl (%rdx), %eax */
+	{{.long64 = true}, {0x0f, 0xbf, 0x02},
+		{.kind = MMIO_READ, .length = 3, .size = 2, .reg_size = 4, .sign = true}},
+	/* movslq (%rdx), %rax */
+	{{.long64 = true}, {0x48, 0x63, 0x02},
+		{.kind = MMIO_READ, .length = 3, .size = 4, .reg_size = 8, .sign = true}},
+	/* orl $0x100, (%rax) */
+	{{.long64 = true}, {0x81, 0x08, 0x00, 0x01, 0x00, 0x00},
+		{.kind = MMIO_ALU, .alu = ALU_OR, .length = 6, .size = 4, .has_imm = true, .imm = 0x100}},
+	/* andl $-2, (%rax) */
+	{{.long64 = true}, {0x83, 0x20, 0xfe},
+		{.kind = MMIO_ALU, .alu = ALU_AND, .length = 3, .size = 4, .has_imm = true,
+			.imm = UINT64_MAX - 1}},
+	/* add (%rax), %ecx */
+	{{.long64 = true}, {0x03, 0x08},
+		{.kind = MMIO_ALU_REG, .alu = ALU_ADD, .length = 2, .size = 4, .reg_size = 4, .reg = 1}},
+	/* testb $1, (%rax) */
+	{{.long64 = true}, {0xf6, 0x00, 0x01},
+		{.kind = MMIO_ALU, .alu = ALU_TEST, .length = 3, .size = 1, .has_imm = true, .imm = 1}},
+	/* lock xchg %eax, (%rdi) */
+	{{.long64 = true}, {0xf0, 0x87, 0x07}, {.kind = MMIO_XCHG, .length = 3, .size = 4, .reg_size = 4}},
+	/* rep stosl */
+	{{.long64 = true}, {0xf3, 0xab},
+		{.kind = MMIO_STOS, .length = 2, .size = 4, .rep = true, .address_size = 8, .segment = 3}},
+	/* rep movsw %fs:(%esi), 32-bit code */
+	{{.default32 = true}, {0xf3, 0x64, 0x66, 0xa5},
+		{.kind = MMIO_MOVS, .length = 4, .size = 2, .rep = true, .address_size = 4, .segment = 4}},
+	/* mov 0xfee00020, %eax, 32-bit code */
+	{{.default32 = true}, {0xa1, 0x20, 0x00, 0xe0, 0xfe},
+		{.kind = MMIO_READ, .length = 5, .size = 4, .reg_size = 4}},
+	/* mov %ax, 4(%bx), 16-bit code */
+	{{0}, {0x89, 0x47, 0x04}, {.kind = MMIO_WRITE, .length = 3, .size = 2, .reg_size = 2}},
+	/* movl %eax, (%ebx), 16-bit code with both prefixes */
+	{{0}, {0x66, 0x67, 0x89, 0x03}, {.kind = MMIO_WRITE, .length = 4, .size = 4, .reg_size = 4}},
+};
+/* clang-format on */
+
+static void assert_same(const struct mmio_insn *got, const struct mmio_insn *want)
+{
+	assert_int_equal(got->kind, want->kind);
+	assert_int_equal(got->alu, want->alu);
+	assert_int_equal(got->length, want->length);
+	assert_int_equal(got->size, want->size);
+	assert_int_equal(got->reg, want->reg);
+	assert_int_equal(got->reg_high, want->reg_high);
+	assert_int_equal(got->reg_size, want->reg_size);
+	assert_int_equal(got->sign, want->sign);
+	assert_int_equal(got->has_imm, want->has_imm);
+	assert_int_equal(got->imm, want->imm);
+	assert_int_equal(got->rep, want->rep);
+	assert_int_equal(got->address_size, want->address_size);
+	assert_int_equal(got->segment, want->segment);
+}
+
+static void instructions_that_guests_use_are_decoded(void **state)
+{
+	struct mmio_insn got;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		assert_true(mmio_decode(rows[i].code, 15, rows[i].mode, &got));
+		assert_same(&got, &rows[i].want);
+	}
+}
+
+static void an_instruction_cut_short_is_refused_at_every_length(void **state)
+{
+	struct mmio_insn got;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		for (unsigned len = 0; len < rows[i].want.length; len++)
+			assert_false(mmio_decode(rows[i].code, len, rows[i].mode, &got));
+	}
+}
+
+static void register_operands_and_unknown_opcodes_are_refused(void **state)
+{
+	static const uint8_t codes[][4] = {
+		{0x89, 0xc0},       /* mov %eax, %eax */
+		{0x0f, 0x05},       /* syscall */
+		{0xc7, 0x48, 1, 2}, /* reserved /1 */
+		{0xff, 0x00},       /* incl */
+	};
+	struct mmio_insn got;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(codes) / sizeof(codes[0]); i++)
+		assert_false(mmio_decode(codes[i], 4, mode64, &got));
+}
+
+static void endless_prefixes_end_at_fifteen_bytes(void **state)
+{
+	struct mmio_insn got;
+	uint8_t code[64];
+
+	(void)state;
+	memset(code, 0x66, sizeof(code));
+	assert_false(mmio_decode(code, sizeof(code), mode32, &got));
+	assert_false(mmio_decode(code, sizeof(code), mode16, &got));
+}
+
+/* The host's own ALU is the reference. */
+#define HOST_ALU(insn, type)                                              \
+	do {                                                              \
+		type r = (type)a;                                         \
+		uint64_t f;                                               \
+		__asm__("push %3; popfq; " insn " %2, %0; pushfq; pop %1" \
+			: "+&r"(r), "=&r"(f)                              \
+			: "r"((type)b), "r"(flags)                        \
+			: "cc", "memory");                                \
+		*result = r;                                              \
+		return f;                                                 \
+	} while (0)
+
+#define HOST_FN(name)                                                                    \
+	__attribute__((noinline)) static uint64_t host_##name(                           \
+		uint64_t a, uint64_t b, unsigned size, uint64_t flags, uint64_t *result) \
+	{                                                                                \
+		if (size == 1)                                                           \
+			HOST_ALU(#name, uint8_t);                                        \
+		if (size == 2)                                                           \
+			HOST_ALU(#name, uint16_t);                                       \
+		if (size == 4)                                                           \
+			HOST_ALU(#name, uint32_t);                                       \
+		HOST_ALU(#name, uint64_t);                                               \
+	}
+HOST_FN(add)
+HOST_FN(or)
+HOST_FN(adc)
+HOST_FN(sbb)
+HOST_FN(and)
+HOST_FN(sub)
+HOST_FN(xor)
+HOST_FN(cmp)
+
+static void arithmetic_equals_the_cpu_s_own(void **state)
+{
+	static uint64_t (*const host[])(uint64_t, uint64_t, unsigned, uint64_t, uint64_t *) = {
+		host_add, host_or, host_adc, host_sbb, host_and, host_sub, host_xor, host_cmp};
+	static const uint64_t values[] = {0, 1, 0x7f, 0x80, 0xff, 0x7fff, 0x8000, 0xffff,
+		0x7fffffff, 0x80000000, 0xffffffff, 0x7fffffffffffffff, 0x8000000000000000,
+		UINT64_MAX, 0x0123456789abcdef};
+	static const unsigned sizes[] = {1, 2, 4, 8};
+	const uint64_t n = sizeof(values) / sizeof(values[0]);
+
+	(void)state;
+	for (uint64_t k = 0; k < 8 * n * n * 4 * 2; k++) {
+		unsigned op = k % 8, size = sizes[k / 8 % 4];
+		uint64_t a = values[k / 32 % n], b = values[k / 32 / n % n], r;
+		uint64_t flags = 0x202 | (k / 32 / n / n & 1), want_r = 0;
+		uint64_t defined = FLAG_CF | FLAG_PF | FLAG_ZF | FLAG_SF | FLAG_OF;
+		uint64_t want = host[op](a, b, size, flags, &want_r);
+
+		if (op != ALU_OR && op != ALU_AND && op != ALU_XOR)
+			defined |= FLAG_AF;
+		r = mmio_alu((enum mmio_alu)op, a, b, size, &flags);
+		assert_int_equal(r, want_r);
+		assert_int_equal(flags & defined, want & defined);
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(instructions_that_guests_use_are_decoded),
+		cmocka_unit_test(an_instruction_cut_short_is_refused_at_every_length),
+		cmocka_unit_test(register_operands_and_unknown_opcodes_are_refused),
+		cmocka_unit_test(endless_prefixes_end_at_fifteen_bytes),
+		cmocka_unit_test(arithmetic_equals_the_cpu_s_own),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
