@@ -62,3 +62,12 @@ debian-guests: $(DEBIAN)/probe.cpio $(DEBIAN)/client.cpio $(DEBIAN)/qemu.cpio
 ## make bench        ticks of VT-x operations, beside those of KVM as L0
 bench: hypervisor tools machine payloads
 	@B=$(B) bench/run.sh
+
+.PHONY: demo demo-run
+## make demo         installs what is needed, builds all, boots Debian, its KVM, and Linux in it
+demo:
+	@$(MAKE) --no-print-directory setup
+	@$(MAKE) --no-print-directory demo-run
+
+demo-run: hypervisor tools machine debian-guests
+	@$(B)/nestor run guests/demo.yaml --verbose --log-level info --summary
