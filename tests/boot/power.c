@@ -4,6 +4,8 @@
 #include "cpu.h"
 #include "rt.h"
 
+#define S5_TYPE 5u
+
 static const char *find(const char *text, const char *word)
 {
 	size_t n = 0;
@@ -23,10 +25,12 @@ static void triple_fault(void)
 	__asm__ volatile("lidt %0\n\tud2" : : "m"(none) : "memory");
 }
 
-/* The PM1a control register of the platform: SLP_TYPa 0, SLP_EN. */
+/* The PM1a control register of the platform, as its ACPI tables say: SLP_TYPa of _S5, SLP_EN. */
 static void power_off(void)
 {
-	__asm__ volatile("outw %0, %1" : : "a"((uint16_t)0x2000), "d"((uint16_t)0x604));
+	__asm__ volatile("outw %0, %1"
+			 :
+			 : "a"((uint16_t)(0x2000 | S5_TYPE << 10)), "d"((uint16_t)0x604));
 }
 
 int payload_main(void)

@@ -1,0 +1,172 @@
+#!/bin/bash
+# Boot tests: Linux as L1 and L2, ways to end, boot images, bad input. Two at a time.
+#
+#   tests/boot/run.sh [NAME...]      default: all; names are the functions test_NAME below
+#
+# Environment: B (build folder), NESTOR (the tool), JOBS (default 2). Logs: $B/test/boot/NAME.log. A test
+# passes when its function returns 0. Ends with `N passed, N failed`.
+set -u
+cd "$(dirname "$0")/../.." || exit 2
+B=${B:-build}
+NESTOR=${NESTOR:-$B/nestor}
+JOBS=${JOBS:-2}
+LOGS=$B/test/boot
+LINUX='console=ttyS0 tsc=reliable no_timer_check nokaslr mitigations=off'
+LINUX="$LINUX init_on_alloc=0 random.trust_cpu=on nowatchdog cryptomgr.notests"
+mkdir -p "$LOGS"
+
+# expect STATUS ARGS...: runs the tool; its output goes to the log and to $out.
+expect() {
+	local want=$1 got
+	shift
+	echo "\$ nestor $*"
+	"$NESTOR" "$@" </dev/null >"$out" 2>&1
+	got=$?
+	tr -d '\r' <"$out" >"$out.text"
+	cat "$out.text"
+	echo "status $got, expected $want"
+	[ "$got" = "$want" ]
+}
+
+shows() { # PATTERN...
+	local p
+	for p in "$@"; do
+		grep -a -q -E -e "$p" "$out.text" || { echo "missing: $p"; return 1; }
+	done
+}
+
+shows_not() {
+	! grep -a -E -e "$1" "$out.text" || { echo "must not be there: $1"; return 1; }
+}
+
+one_line() { # the last run printed one line
+	[ "$(grep -a -c . "$out.text")" = 1 ] || { echo "not one line"; return 1; }
+}
+
+power() { # STATUS COMMAND-LINE
+	expect "$1" run --timeout 20 --memory 64M --l1 "$B/payload/power.elf" --cmdline "$2"
+}
+
+linux() { # STATUS KIND COMMAND-LINE ARGS...
+	local want=$1 kind=$2 line="$LINUX $3"
+	shift 3
+	expect "$want" run --timeout 240 --verbose --summary --l1 "$B/debian/vmlinuz" \
+		--initrd "$B/debian/$kind.cpio" --cmdline "$line end=poweroff" "$@"
+}
+
+test_linux_as_l1() {
+	linux 0 probe l2=probe &&
+		shows 'L1: shell reached' 'proc/cpuinfo has vmx' 'kvm_intel ept = Y' \
+			'kvm_intel eptad = Y' 'kvm_intel unrestricted_guest = Y' 'kvm_cpuid [0-9]' \
+			'kvm_mmio [0-9]' 'reboot: Power down' &&
+		shows_not 'WARNING|BUG|Call Trace|Firmware Bug|unexpected|Calibrating delay loop\.\.\.'
+}
+
+test_linux_as_l2() {
+	linux 0 client 'quiet l2=client' &&
+		shows 'L1: starting L2' 'L2: user space reached' 'L2: done' 'L1: done with status 0' \
+			'mark vm=l1 value=3'
+}
+
+test_linux_as_l2_without_shadowing() {
+	linux 0 client 'quiet l2=client' --shadow off && shows 'L2: done' 'L1: done with status 0'
+}
+
+test_linux_in_256_mib() {
+	linux 0 probe 'quiet l2=none' --memory 256M && shows 'L1: done with status 0'
+}
+
+test_debug_exit_sets_the_status() {
+	power 15 exit=7 && power 1 exit=0
+}
+
+test_power_off_reset_triple_fault_time_limit() {
+	power 0 s5 && power 2 reset && power 4 triple &&
+		expect 124 run --timeout 3 --memory 64M --l1 "$B/payload/power.elf" --cmdline hang
+}
+
+test_fault_in_l0_ends_with_70() {
+	expect 70 run --timeout 30 --memory 64M --l1 "$B/payload/hello.elf" --l0-option selftest=fault &&
+		shows '#PF|page fault' 'backtrace|called from|\+0x'
+}
+
+iso() { # NAME: a boot image of the hello payload
+	iso=$LOGS/$1.iso
+	expect 0 image --l1 "$B/payload/hello.elf" --memory 64M -o "$iso"
+}
+
+test_image_on_qemu_bios_says_no_vtx() {
+	iso bios && expect 68 run --iso "$iso" --machine qemu --firmware bios --timeout 120 &&
+		shows 'no VT-x'
+}
+
+test_image_on_qemu_uefi_says_no_vtx() {
+	iso uefi && expect 68 run --iso "$iso" --machine qemu --firmware uefi --timeout 120 &&
+		shows 'no VT-x'
+}
+
+test_image_boots_on_the_emulator() {
+	iso bochs && expect 1 run --iso "$iso" --machine bochs --timeout 120 &&
+		shows 'hello: VT-x offered'
+}
+
+test_missing_image() {
+	expect 66 run --l1 "$LOGS/no-such-file" && one_line && shows 'no-such-file'
+}
+
+test_file_that_is_no_kernel() {
+	expect 66 run --l1 tests/boot/run.sh && one_line
+}
+
+test_too_little_memory() {
+	expect 66 run --l1 "$B/debian/vmlinuz" --memory 32M && one_line && shows '[Mm]emory|MiB'
+}
+
+test_unknown_key() {
+	printf 'vms:\n  - name: a\n    kernel: k\n    memroy: 1G\n' >"$LOGS/bad.yaml"
+	expect 66 run "$LOGS/bad.yaml" && one_line && shows 'bad.yaml:4' 'memroy'
+}
+
+test_bad_option_value() {
+	expect 64 run --l1 "$B/payload/hello.elf" --cpus many && shows 'cpus'
+}
+
+test_cpu_without_vtx() {
+	expect 68 run --timeout 30 --memory 64M --machine bochs --l1 "$B/payload/hello.elf" \
+		--machine-option 'cpu: model=athlon64_clawhammer, count=1, ips=50000000' &&
+		shows 'no VT-x'
+}
+
+run_one() {
+	local name=$1 log=$LOGS/$1.log start=$SECONDS
+	out=$LOGS/$name.out
+	if "test_$name" >"$log" 2>&1; then
+		echo "PASS boot ${name//_/ } ($((SECONDS - start)) s)"
+		return 0
+	fi
+	tail -n 12 "$log" | cut -c 1-160
+	echo "FAIL boot ${name//_/ } ($((SECONDS - start)) s); see $log"
+	return 1
+}
+
+names=("$@")
+if [ ${#names[@]} -eq 0 ]; then
+	mapfile -t names < <(sed -n 's/^test_\([a-z0-9_]*\)() {$/\1/p' tests/boot/run.sh)
+fi
+passed=0
+failed=0
+running=0
+reap() {
+	if wait -n; then passed=$((passed + 1)); else failed=$((failed + 1)); fi
+	running=$((running - 1))
+}
+for n in "${names[@]}"; do
+	[ "$running" -lt "$JOBS" ] || reap
+	run_one "$n" &
+	running=$((running + 1))
+done
+while [ "$running" -gt 0 ]; do
+	reap
+done
+echo "$passed passed, $failed failed"
+[ "$failed" -eq 0 ]
