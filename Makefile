@@ -8,6 +8,11 @@ SHELL    := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DELETE_ON_ERROR:
 
+# V=1 shows every command.
+ifndef V
+.SILENT:
+endif
+
 WARN := -std=c17 -Wall -Wextra -Wpedantic -Wconversion -Wsign-conversion -Wshadow -Wundef -Wvla \
 	-Wcast-qual -Wmissing-prototypes -Wimplicit-fallthrough -Werror
 

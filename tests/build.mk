@@ -32,3 +32,35 @@ conformance: hypervisor tools machine payloads
 boot-tests: hypervisor tools machine payloads debian-guests
 	@B=$(B) tests/boot/run.sh $(NAMES)
 # --- end machine tests
+
+# --- all of it
+# One line a test for tests/runner.sh: name, time limit in seconds, command.
+FUZZ_BIN = $(TOOL_FUZZ) $(HV_FUZZ)
+
+define CHECK_LIST
+layers	60	tests/checks/layers.sh
+pure	60	tests/checks/pure.sh $(B)/hv/pure.a
+headers	300	tests/checks/headers.sh
+format	120	tests/checks/format.sh
+static	600	tests/checks/static.sh
+$(foreach t,$(UNIT_BIN),$(notdir $(t))	120	$(t)
+)$(foreach f,$(FUZZ_BIN),fuzz_$(notdir $(f))	120	tests/fuzz/short.sh $(f)
+)$(foreach c,$(CONFORMANCE_NAMES),conformance_$(c)	240	B=$(B) tests/conformance/run.sh $(c)
+conformance_$(c)_unshadowed	240	B=$(B) LOG_SUFFIX=-unshadowed RUN_ARGS="--shadow off" tests/conformance/run.sh $(c)
+)$(foreach b,$(BOOT_TESTS),boot_$(b)	400	B=$(B) tests/boot/run.sh $(b)
+)
+endef
+export CHECK_LIST
+
+CONFORMANCE_NAMES := $(filter-out conf,$(basename $(notdir $(wildcard tests/conformance/*.c))))
+CHECK_JOBS ?= $(shell nproc)
+
+.PHONY: check check-run
+## make check        installs what is needed, builds all, runs all tests
+check:
+	@$(MAKE) --no-print-directory setup
+	@$(MAKE) --no-print-directory check-run
+
+check-run: hypervisor tools machine payloads debian-guests $(UNIT_BIN) $(FUZZ_BIN)
+	@mkdir -p $(B)/test
+	@printf '%s\n' "$$CHECK_LIST" | sed 's/^ *//; /^$$/d' | tests/runner.sh $(B)/test $(CHECK_JOBS)
