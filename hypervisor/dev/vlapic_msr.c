@@ -1,0 +1,130 @@
+/*
+ * The local APIC's MSRs: IA32_APIC_BASE, IA32_TSC_DEADLINE, and x2APIC mode (SDM vol. 3A 10.12
+ * "Extended XAPIC (x2APIC)").
+ */
+#include "dev/platform.h"
+#include "dev/vlapic_int.h"
+
+#define MSR_APIC_BASE    0x1bu
+#define MSR_TSC_DEADLINE 0x6e0u
+#define MSR_X2APIC       0x800u
+
+static bool write_base(struct platform *p, unsigned vcpu, uint64_t value)
+{
+	struct vlapic *l = &p->lapic[vcpu];
+	uint64_t modes = APIC_BASE_ENABLE | APIC_BASE_X2APIC;
+	uint64_t from = l->base & modes, to = value & modes;
+
+	if (value & ~(0xffffff000ull | modes | APIC_BASE_BSP))
+		return false;
+	/* 10.12.5: x2APIC is left only through "disabled", and entered only from xAPIC. */
+	if (to == APIC_BASE_X2APIC || (from == modes && to == APIC_BASE_ENABLE) ||
+		(from == 0 && to == modes))
+		return false;
+	/* The register page does not move: nobody needs it, and EPT01 would have to follow. */
+	if ((value & 0xffffff000ull) != DEV_LAPIC_BASE)
+		return false;
+	if (from && !to) {
+		vlapic_reset(p, vcpu);
+		l->base &= ~modes;
+	}
+	l->base = (l->base & ~modes) | to;
+	dev_kick(p, vcpu);
+	return true;
+}
+
+/* Which registers x2APIC has as MSRs, and which of those can be read and written. */
+static bool msr_exists(uint32_t reg, bool write)
+{
+	if (reg >= REG_ISR && reg < REG_ESR)
+		return !write;
+	if (reg >= REG_LVT_TIMER && reg <= REG_LVT_ERROR)
+		return true;
+	switch (reg) {
+	case REG_ID:
+	case REG_VERSION:
+	case REG_PPR:
+	case REG_LDR:
+	case REG_CURRENT_COUNT:
+		return !write;
+	case REG_EOI:
+	case REG_SELF_IPI:
+		return write;
+	case REG_TPR:
+	case REG_SVR:
+	case REG_ESR:
+	case REG_ICR:
+	case REG_INITIAL_COUNT:
+	case REG_DIVIDE:
+		return true;
+	default:
+		return false;
+	}
+}
+
+/* Reserved bits raise #GP in x2APIC mode (10.12.1.2). */
+static bool msr_value_valid(uint32_t reg, uint64_t value)
+{
+	if (reg >= REG_LVT_TIMER && reg <= REG_LVT_ERROR)
+		return !(value & ~(uint64_t)(vlapic_lvt_writable[reg - REG_LVT_TIMER] |
+					     1u << 12 | 1u << 14));
+	switch (reg) {
+	case REG_ICR:
+		return !(value & 0xfff33000);
+	case REG_EOI:
+	case REG_ESR:
+		return value == 0;
+	case REG_TPR:
+	case REG_SELF_IPI:
+		return value <= 0xff;
+	case REG_SVR:
+		return value <= 0x1ff;
+	case REG_DIVIDE:
+		return !(value & ~0xbull);
+	default:
+		return value >> 32 == 0;
+	}
+}
+
+bool vlapic_rdmsr(struct platform *p, unsigned vcpu, uint32_t msr, uint64_t *value)
+{
+	struct vlapic *l = &p->lapic[vcpu];
+
+	if (msr == MSR_APIC_BASE) {
+		*value = l->base;
+		return true;
+	}
+	if (msr == MSR_TSC_DEADLINE) {
+		*value = l->tsc_deadline;
+		return true;
+	}
+	if (!vlapic_x2apic(l) || !msr_exists(msr - MSR_X2APIC, false))
+		return false;
+	*value = msr - MSR_X2APIC == REG_ICR ? l->icr
+					     : vlapic_read_register(p, vcpu, msr - MSR_X2APIC);
+	return true;
+}
+
+bool vlapic_wrmsr(struct platform *p, unsigned vcpu, uint32_t msr, uint64_t value)
+{
+	struct vlapic *l = &p->lapic[vcpu];
+	uint32_t reg = msr - MSR_X2APIC;
+
+	if (msr == MSR_TSC_DEADLINE) {
+		vlapic_write_tsc_deadline(p, vcpu, value);
+		return true;
+	}
+	if (msr == MSR_APIC_BASE)
+		return write_base(p, vcpu, value);
+	if (!vlapic_x2apic(l) || !msr_exists(reg, true) || !msr_value_valid(reg, value))
+		return false;
+	if (reg == REG_ICR) {
+		l->icr = value;
+		vlapic_send_ipi(p, vcpu);
+	} else if (reg == REG_SELF_IPI) {
+		vlapic_accept(p, vcpu, (uint8_t)value, false);
+	} else {
+		vlapic_write_register(p, vcpu, reg, (uint32_t)value);
+	}
+	return true;
+}
