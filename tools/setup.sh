@@ -10,13 +10,13 @@ packages=(
 	# the host tool's libraries
 	libyaml-dev zlib1g-dev liblzma-dev libzstd-dev liblz4-dev
 	# tests
-	libcmocka-dev shellcheck codespell
+	libcmocka-dev clang-tidy cppcheck shellcheck codespell
 	# machines and boot images
 	qemu-system-x86 ovmf grub-common grub-pc-bin grub-efi-amd64-bin xorriso mtools
 	# the emulator's packages are checked with it
 	debian-archive-keyring
 	# guests
-	cpio busybox-static xz-utils
+	cpio busybox-static xz-utils lz4 zstd
 )
 
 die()

@@ -182,7 +182,7 @@ struct boot_image boot_info_image(struct arena *a, struct module_list *l, const 
 static int open_l0(struct arena *a, const struct place *l0, struct bytes *file, struct elf *elf,
 	struct error *e)
 {
-	struct multiboot_header h;
+	struct multiboot_header h = {0};
 	const char *problem;
 
 	if (file_read(a, l0->path, l0->where, file, e))

@@ -97,7 +97,7 @@ int process_end(struct process *p, int grace)
 int process_run(const char *const *argv, const char *log, struct error *e)
 {
 	char buffer[4096];
-	struct process p;
+	struct process p = {0};
 	struct pollfd fds[2];
 	int how;
 
