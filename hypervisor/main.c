@@ -15,9 +15,11 @@
 #include "cpu/percpu.h"
 #include "cpu/power.h"
 #include "cpu/tsc.h"
+#include "lib/fmt.h"
 #include "mm/layout.h"
 #include "mm/page.h"
 #include "mm/paging.h"
+#include "nested/caps.h"
 #include "spec/vmx.h"
 #include "vm/load.h"
 #include "vm/scenario.h"
@@ -117,6 +119,20 @@ static void init_vmx(void)
 	finish("no-vtx");
 }
 
+/* The features by the names that scenarios use. */
+static void log_vtx_features(void)
+{
+	uint64_t have = caps_machine_features(&vmx_caps) & ~(1ull << CAPS_FEATURE_BASE);
+	char line[512] = "";
+	size_t used = 0;
+
+	for (unsigned i = 0; i < CAPS_FEATURE_COUNT; i++)
+		if (have >> i & 1)
+			used += fmt(line + used, sizeof(line) - used, " %s",
+				caps_feature_name((enum caps_feature)i));
+	log_info("VT-x of this machine:%s", line);
+}
+
 /* What the modules ask for. */
 static void read_scenario(void)
 {
@@ -189,6 +205,7 @@ void nestor_main(uint32_t magic, uint32_t info)
 	apic_init();
 	percpus[0].apic_id = apic_id();
 	smp_start(acpi_cpus, options.maxcpus);
+	log_info("Nestor, a root VMM for guests that are hypervisors");
 	log_info("%u CPU%s, %lu MiB free, TSC %u kHz", cpu_count, cpu_count == 1 ? "" : "s",
 		page_available() >> 20, tsc_khz);
 	if (options.selftest_fault)
@@ -198,6 +215,7 @@ void nestor_main(uint32_t magic, uint32_t info)
 		log_error("VMXON failed");
 		finish("no-vtx");
 	}
+	log_vtx_features();
 	mux_record("ready tsc=%lu", rdtsc());
 	vm_time_limit = options.limit;
 	read_scenario();

@@ -154,6 +154,11 @@ static uint64_t effective_features(const struct vmx_caps *hw, uint64_t wanted)
 	return have;
 }
 
+uint64_t caps_machine_features(const struct vmx_caps *hw)
+{
+	return effective_features(hw, UINT64_MAX);
+}
+
 /* One control word: its plain MSR, and the TRUE one where true_msr is not 0. */
 static void derive_controls(struct vmx_caps *l1, const struct vmx_caps *hw, uint64_t have,
 	uint32_t msr, uint32_t true_msr, uint32_t default1)

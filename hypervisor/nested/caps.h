@@ -131,6 +131,9 @@ const char *caps_feature_name(enum caps_feature feature);
 /* The mask of features without which it is not offered. */
 uint64_t caps_feature_needs(enum caps_feature feature);
 
+/* The mask of all features that the machine has, offered to L1 or not. */
+uint64_t caps_machine_features(const struct vmx_caps *hw);
+
 /*
  * What L1 sees: of the machine's capabilities those that the policy wants and whose needs are
  * met. Any hw and policy are accepted; l1 is consistent with itself (plain and TRUE MSRs,
