@@ -99,6 +99,7 @@ static void commit(struct nested *n, struct nvmcs *v, const uint64_t *pdpte)
 	if ((proc ^ v->merged_proc) & ~(PROC_INTR_WINDOW | PROC_NMI_WINDOW))
 		v->dirty |= GROUP_CTL;
 	v->merged_proc = proc;
+	nvmcs_resolve_link(n, v);
 
 	seam_use_vmcs02(n, v);
 	if ((v->dirty & GROUP_CTL) || (uses_ept(v) && !v->root)) {

@@ -142,6 +142,8 @@ static uint64_t field_get(struct nested *n, struct nvmcs *v, enum vmcs_fid fid)
 {
 	uint64_t value;
 
+	if (v->is_shadow)
+		return seam_shadow_get(n, v, fid);
 	if (!(v->rare_in_02 && vmcs_fields[fid].group == GROUP_RARE))
 		return v->f[fid];
 	seam_use_vmcs02(n, v);
@@ -163,7 +165,7 @@ static void field_set(struct nested *n, struct nvmcs *v, enum vmcs_fid fid, uint
 	} else {
 		v->dirty |= row->group;
 	}
-	if (n->vm->shadowing && (row->flags & FIELD_SR))
+	if (n->vm->shadowing && (v->is_shadow || (row->flags & FIELD_SR)))
 		seam_shadow_write_field(n, v, fid);
 }
 

@@ -147,6 +147,10 @@ void merge_controls_all(struct nested *n, struct nvmcs *v)
 
 	merge_translation(n, v);
 	merge_apic(n, v, &proc2);
+	if (!seam_shadow_link(n, proc2 & PROC2_VMCS_SHADOWING ? v->link : NULL,
+		    (struct gpa_l1){v->f[FID_VMREAD_BITMAP]},
+		    (struct gpa_l1){v->f[FID_VMWRITE_BITMAP]}))
+		proc2 &= ~PROC2_VMCS_SHADOWING;
 	merge_tsc(n, v);
 	seam_vmwrite(FID_PIN_CONTROLS, merge_word(WORD_PIN, l0->pin, 0));
 	seam_vmwrite(FID_PROC2_CONTROLS, proc2);

@@ -27,6 +27,7 @@ struct nvmcs {
 	uint64_t gpa;          /* region in L1's memory, NVMCS_FREE when the slot is unused */
 	uint64_t last_use;     /* for eviction */
 	bool launched;
+	bool just_loaded;     /* no VMCS02 links to it yet */
 	bool is_shadow;       /* L1 set the shadow-VMCS indicator */
 	bool rare_in_02;      /* GROUP_RARE of f is stale: L2 ran, VMCS02 has the values */
 	bool no_virtual_apic; /* L1's virtual-APIC page is no RAM: no TPR shadow in VMCS02 */
@@ -38,6 +39,7 @@ struct nvmcs {
 	uint64_t check_context; /* of the last entry, see nested_check_context */
 	uint32_t timer02;       /* what VMCS02 was loaded with */
 	uint32_t timer12;       /* what is left of L1's preemption timer */
+	struct nvmcs *link;     /* shadow VMCS that L2's VMREAD and VMWRITE reach, or NULL */
 	struct vept_root *root; /* NULL without EPT12 */
 	uint32_t hw;            /* index of the hardware VMCSs, for the seam */
 };

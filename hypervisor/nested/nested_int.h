@@ -65,6 +65,8 @@ struct nvmcs *nvmcs_find(struct nested *n, uint64_t gpa);
 struct nvmcs *nvmcs_load(struct nested *n, uint64_t gpa, uint32_t revision);
 /* Writes the VMCS12 back to its region and frees the slot (VMCLEAR, eviction). */
 void nvmcs_flush(struct nested *n, struct nvmcs *v);
+/* Resolves VMCS12's link pointer for an L1 that shadows VMCSs; VMCS01 is current. */
+void nvmcs_resolve_link(struct nested *n, struct nvmcs *v);
 /* VMCLEAR of a region that is not active here. */
 void nvmcs_clear_region(struct nested *n, uint64_t gpa);
 /* Select the current VMCS (NULL: none); VMCS01 is current before and after. */

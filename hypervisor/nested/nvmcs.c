@@ -4,7 +4,9 @@
  */
 #include "nested/nested_int.h"
 
-#define ALL_GROUPS (GROUP_HOT | GROUP_RARE | GROUP_LOADED | GROUP_CTL | GROUP_HOST)
+#define ALL_GROUPS      (GROUP_HOT | GROUP_RARE | GROUP_LOADED | GROUP_CTL | GROUP_HOST)
+#define REVISION_SHADOW BIT(31)
+
 #define ALL_CHECKS (FIELD_CHK_C | FIELD_CHK_H | FIELD_CHK_G)
 
 /* A VMCS12 region. Software sees only the first two words (SDM 24.2 "Format of the VMCS Region"). */
@@ -42,7 +44,10 @@ void nvmcs_flush(struct nested *n, struct nvmcs *v)
 	struct gpa_l1 at = {v->gpa + offsetof(struct vmcs12_region, launched)};
 
 	if (n->vm->shadowing) {
-		seam_shadow_read(n, v);
+		if (v->is_shadow)
+			seam_shadow_store_all(n, v);
+		else
+			seam_shadow_read(n, v);
 		seam_use_vmcs01(n);
 	}
 	nvmcs_sync_rare(n, v);
@@ -101,11 +106,33 @@ struct nvmcs *nvmcs_load(struct nested *n, uint64_t gpa, uint32_t revision)
 	v->dirty = ALL_GROUPS;
 	v->unchecked = ALL_CHECKS;
 	v->root = NULL;
+	v->link = NULL;
+	v->just_loaded = true;
 	if (n->vm->shadowing) {
-		seam_shadow_write(n, v);
+		if (v->is_shadow)
+			seam_shadow_load_all(n, v);
+		else
+			seam_shadow_write(n, v);
 		seam_use_vmcs01(n);
 	}
 	return v;
+}
+
+/* The link pointer was checked: a shadow VMCS. It may have been flushed since the last entry. */
+void nvmcs_resolve_link(struct nested *n, struct nvmcs *v)
+{
+	uint64_t gpa = v->f[FID_VMCS_LINK_POINTER];
+	struct nvmcs *s = NULL;
+
+	if ((proc2_of(v) & PROC2_VMCS_SHADOWING) && gpa != NVMCS_FREE)
+		s = nvmcs_load(n, gpa, REVISION_SHADOW);
+	if (s && !s->is_shadow)
+		s = NULL;
+	if (s != v->link || (s && s->just_loaded))
+		v->dirty |= GROUP_CTL;
+	if (s)
+		s->just_loaded = false;
+	v->link = s;
 }
 
 void nvmcs_select(struct nested *n, struct nvmcs *v)

@@ -44,6 +44,19 @@ void seam_write_rare(struct nested *n, const struct nvmcs *v); /* GROUP_RARE */
  */
 uint32_t seam_shadow_read(struct nested *n, struct nvmcs *v);
 void seam_shadow_write(struct nested *n, const struct nvmcs *v);
+/*
+ * The shadow VMCS of v, a VMCS that L1 itself uses as a shadow: it holds all fields, and f is a
+ * copy. Which VMCS is current afterwards is undefined, but for seam_shadow_get: VMCS01.
+ */
+void seam_shadow_load_all(struct nested *n, const struct nvmcs *v);
+void seam_shadow_store_all(struct nested *n, struct nvmcs *v);
+uint64_t seam_shadow_get(struct nested *n, const struct nvmcs *v, enum vmcs_fid fid);
+/*
+ * VMCS02 is current: L2's VMREAD and VMWRITE reach this shadow (NULL: none) where L1's bitmaps
+ * allow it. False when a bitmap is no RAM.
+ */
+bool seam_shadow_link(struct nested *n, const struct nvmcs *shadow, struct gpa_l1 read_bitmap,
+	struct gpa_l1 write_bitmap);
 /* L1 enters or leaves VMX operation: hardware serves VMREAD and VMWRITE only inside. VMCS01 is
  * current. */
 void seam_shadow_enable(struct nested *n, bool on);

@@ -188,6 +188,61 @@ void seam_shadow_enable(struct nested *n, bool on)
 		on ? proc2 | PROC2_VMCS_SHADOWING : proc2 & ~PROC2_VMCS_SHADOWING);
 }
 
+void seam_shadow_load_all(struct nested *n, const struct nvmcs *v)
+{
+	vmptrld(shadow_of(n, v)->hpa);
+#define F(name, enc, exists, group, flags)       \
+	{                                        \
+		const unsigned fid = FID_##name; \
+		(void)fid;                       \
+		if (exists)                      \
+			vmwrite(enc, v->f[fid]); \
+	}
+#include "spec/vmcs_fields.def"
+}
+
+void seam_shadow_store_all(struct nested *n, struct nvmcs *v)
+{
+	vmptrld(shadow_of(n, v)->hpa);
+#define F(name, enc, exists, group, flags)       \
+	{                                        \
+		const unsigned fid = FID_##name; \
+		(void)fid;                       \
+		if (exists)                      \
+			v->f[fid] = vmread(enc); \
+	}
+#include "spec/vmcs_fields.def"
+}
+
+uint64_t seam_shadow_get(struct nested *n, const struct nvmcs *v, enum vmcs_fid fid)
+{
+	uint64_t value;
+
+	vmptrld(shadow_of(n, v)->hpa);
+	value = vmread(encoding_of[fid]);
+	seam_use_vmcs01(n);
+	return value;
+}
+
+bool seam_shadow_link(struct nested *n, const struct nvmcs *shadow, struct gpa_l1 read_bitmap,
+	struct gpa_l1 write_bitmap)
+{
+	struct hpa read, write;
+	uint64_t size;
+
+	vmwrite(VMCS_VMCS_LINK_POINTER, shadow ? shadow_of(n, shadow)->hpa.v : UINT64_MAX);
+	if (!shadow)
+		return true;
+	if (!seam_l1_translate(n, read_bitmap, &read, &size) ||
+		!seam_l1_translate(n, write_bitmap, &write, &size)) {
+		vmwrite(VMCS_VMCS_LINK_POINTER, UINT64_MAX);
+		return false;
+	}
+	vmwrite(VMCS_VMREAD_BITMAP, read.v);
+	vmwrite(VMCS_VMWRITE_BITMAP, write.v);
+	return true;
+}
+
 void seam_shadow_write_field(struct nested *n, const struct nvmcs *v, enum vmcs_fid fid)
 {
 	vmptrld(shadow_of(n, v)->hpa);

@@ -114,6 +114,34 @@ void seam_shadow_write_field(struct nested *n, const struct nvmcs *v, enum vmcs_
 	fake_hw.shadow[v->hw][fid] = v->f[fid];
 }
 
+void seam_shadow_load_all(struct nested *n, const struct nvmcs *v)
+{
+	(void)n;
+	memcpy(fake_hw.shadow[v->hw], v->f, sizeof(fake_hw.shadow[v->hw]));
+}
+
+void seam_shadow_store_all(struct nested *n, struct nvmcs *v)
+{
+	(void)n;
+	memcpy(v->f, fake_hw.shadow[v->hw], sizeof(v->f));
+}
+
+uint64_t seam_shadow_get(struct nested *n, const struct nvmcs *v, enum vmcs_fid fid)
+{
+	(void)n;
+	return fake_hw.shadow[v->hw][fid];
+}
+
+bool seam_shadow_link(struct nested *n, const struct nvmcs *shadow, struct gpa_l1 read_bitmap,
+	struct gpa_l1 write_bitmap)
+{
+	(void)n;
+	(void)read_bitmap;
+	(void)write_bitmap;
+	fake_record(__func__, shadow ? shadow->gpa : NVMCS_FREE, 0);
+	return true;
+}
+
 void seam_shadow_enable(struct nested *n, bool on)
 {
 	(void)n;
