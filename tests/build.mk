@@ -53,6 +53,7 @@ endef
 export CHECK_LIST
 
 CONFORMANCE_NAMES := $(filter-out conf,$(basename $(notdir $(wildcard tests/conformance/*.c))))
+BOOT_TESTS := $(shell sed -nE 's/^test_([a-z0-9_]+)\(\).*/\1/p' tests/boot/run.sh)
 CHECK_JOBS ?= $(shell nproc)
 
 .PHONY: check check-run
