@@ -134,7 +134,8 @@ static void default_policy_offers_what_nestor_implements(void **state)
 			PROC2_ENABLE_RDTSCP | PROC2_ENABLE_VPID | PROC2_WBINVD_EXITING |
 			PROC2_UNRESTRICTED_GUEST | PROC2_PAUSE_LOOP_EXITING |
 			PROC2_RDRAND_EXITING | PROC2_ENABLE_INVPCID | PROC2_ENCLS_EXITING |
-			PROC2_RDSEED_EXITING | PROC2_ENABLE_XSAVES | PROC2_TSC_SCALING);
+			PROC2_RDSEED_EXITING | PROC2_ENABLE_XSAVES | PROC2_TSC_SCALING |
+			PROC2_VMCS_SHADOWING);
 	assert_int_equal(caps_allowed1(&l1, MSR_VMX_PIN) & ~0x16u,
 		PIN_EXT_INTR_EXITING | PIN_NMI_EXITING | PIN_VIRTUAL_NMIS |
 			PIN_PREEMPTION_TIMER);
@@ -271,7 +272,7 @@ static void fields_exist_by_their_control(void **state)
 	assert_true(caps_field_exists(&l1, FID_EPT_POINTER));
 	assert_true(caps_field_exists(&l1, FID_HOST_EFER));
 	assert_true(caps_field_exists(&l1, FID_GUEST_PAT));
-	assert_false(caps_field_exists(&l1, FID_VMREAD_BITMAP));
+	assert_true(caps_field_exists(&l1, FID_VMREAD_BITMAP));
 	assert_false(caps_field_exists(&l1, FID_POSTED_INTR_NV));
 	assert_false(caps_field_exists(&l1, FID_HOST_PERF_GLOBAL_CTRL));
 	assert_false(caps_field_exists(&l1, FID_EPTP_LIST_ADDRESS));
