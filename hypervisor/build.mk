@@ -5,8 +5,9 @@ HV_C     := $(foreach d,$(HV_DIRS),$(wildcard hypervisor/$(d)/*.c)) hypervisor/m
 HV_S     := $(foreach d,$(HV_DIRS),$(wildcard hypervisor/$(d)/*.S))
 HV_OBJ   := $(HV_C:hypervisor/%.c=$(B)/hv/%.o) $(HV_S:hypervisor/%.S=$(B)/hv/%.S.o)
 HV_PURE  := $(PURE_SRC:hypervisor/%.c=$(B)/hv/%.o)
+HV_LTO   := -flto -ffat-lto-objects
 HV_DEBUG := $(if $(DEBUG),-fsanitize=undefined -fsanitize-undefined-trap-on-error)
-HV_LINK  := $(CC) -nostdlib -static -no-pie -Wl,--build-id=none -Wl,-z,max-page-size=4096 \
+HV_LINK  := $(CC) -O2 -flto -nostdlib -static -no-pie -Wl,--build-id=none -Wl,-z,max-page-size=4096 \
 	-Wl,-z,noexecstack -Wl,--no-warn-rwx-segments -T hypervisor/boot/nestor.lds
 
 .PHONY: hypervisor
@@ -15,14 +16,14 @@ hypervisor: $(B)/nestor.elf
 # A change of flags rebuilds.
 $(B)/hv/flags: FORCE
 	@mkdir -p $(@D)
-	@echo '$(CC) $(HV_CFLAGS) $(HV_DEBUG)' | cmp -s - $@ || \
-		echo '$(CC) $(HV_CFLAGS) $(HV_DEBUG)' > $@
+	@echo '$(CC) $(HV_CFLAGS) $(HV_LTO) $(HV_DEBUG)' | cmp -s - $@ || \
+		echo '$(CC) $(HV_CFLAGS) $(HV_LTO) $(HV_DEBUG)' > $@
 .PHONY: FORCE
 FORCE:
 
 $(B)/hv/%.o: hypervisor/%.c $(B)/hv/flags
 	@mkdir -p $(@D)
-	$(CC) $(HV_CFLAGS) $(HV_DEBUG) -c $< -o $@
+	$(CC) $(HV_CFLAGS) $(HV_LTO) $(HV_DEBUG) -c $< -o $@
 
 $(B)/hv/%.S.o: hypervisor/%.S $(B)/hv/flags
 	@mkdir -p $(@D)

@@ -96,9 +96,11 @@ struct nvmcs *nvmcs_load(struct nested *n, uint64_t gpa, uint32_t revision)
 	if (seam_l1_read(n, at, v->f, sizeof(v->f)))
 		for (unsigned i = 0; i < FID_COUNT; i++)
 			v->f[i] = UINT64_MAX;
-	/* The region is L1's to scribble on: no field may hold more bits than its width. */
-	for (unsigned i = 0; i < FID_COUNT; i++)
-		v->f[i] &= vmcs_value_mask(vmcs_fields[i].encoding);
+			/* The region is L1's to scribble on: no field may hold more bits than its width. */
+#define F(name, enc, exists, group, flags)      \
+	if (vmcs_value_mask(enc) != UINT64_MAX) \
+		v->f[FID_##name] &= vmcs_value_mask(enc);
+#include "spec/vmcs_fields.def"
 	v->gpa = gpa;
 	v->launched = launched == 1;
 	v->is_shadow = revision >> 31;

@@ -1,17 +1,28 @@
 #include "spec/vmcs.h"
 
+/*
+ * An encoding is width and type (bits 14:10, with bit 12 zero), index (9:1) and access type (0). No
+ * index reaches 32, so a table by both finds the field; a duplicate row does not compile.
+ */
+#define INDEXES 32
+
+static const uint8_t fid_plus_1[32][INDEXES] = {
+#define F(name, enc, exists, group, flags) [(enc) >> 10][((enc) >> 1) & 0x1ff] = FID_##name + 1,
+#include "spec/vmcs_fields.def"
+};
+
+_Static_assert(FID_COUNT < UINT8_MAX, "ids fit the table");
+
 enum vmcs_fid vmcs_fid_of(uint32_t encoding)
 {
-	uint32_t high = vmcs_width(encoding) == VMCS_WIDTH_64 && vmcs_is_high(encoding);
+	uint32_t index = (encoding >> 1) & 0x1ff;
+	uint32_t id;
 
-	switch (encoding - high) {
-#define F(name, enc, exists, group, flags) \
-	case enc:                          \
-		return FID_##name;
-#include "spec/vmcs_fields.def"
-	default:
+	if (encoding >> 15 || index >= INDEXES ||
+		(vmcs_is_high(encoding) && vmcs_width(encoding) != VMCS_WIDTH_64))
 		return FID_NONE;
-	}
+	id = fid_plus_1[encoding >> 10][index];
+	return id ? (enum vmcs_fid)(id - 1) : FID_NONE;
 }
 
 #define ALWAYS             EXISTS_ALWAYS, 0

@@ -353,6 +353,17 @@ static void load_pdptes(struct vcpu *vcpu, const uint64_t *f, bool long64)
 		vmwrite(VMCS_GUEST_PDPTE0 + 2 * i, pdpte[i]);
 }
 
+/* CPUID shows CR4.OSXSAVE. */
+static void load_cr4(struct vcpu *vcpu, uint64_t cr4)
+{
+	bool osxsave_changes = (vmread(VMCS_CR4_READ_SHADOW) ^ cr4) & CR4_OSXSAVE;
+
+	vmwrite(VMCS_GUEST_CR4, cr4);
+	vmwrite(VMCS_CR4_READ_SHADOW, cr4);
+	if (osxsave_changes)
+		cpuid_update(vcpu);
+}
+
 void seam_load_l1(struct nested *n, const struct nvmcs *v, const struct l2_leftover *l2)
 {
 	struct vcpu *vcpu = vcpu_of(n);
@@ -364,8 +375,7 @@ void seam_load_l1(struct nested *n, const struct nvmcs *v, const struct l2_lefto
 	vmwrite(VMCS_GUEST_CR0, (f[FID_HOST_CR0] & ~(CR0_CD | CR0_NW)) | CR0_ET);
 	vmwrite(VMCS_CR0_READ_SHADOW, f[FID_HOST_CR0] | CR0_ET);
 	vmwrite(VMCS_GUEST_CR3, f[FID_HOST_CR3]);
-	vmwrite(VMCS_GUEST_CR4, f[FID_HOST_CR4]);
-	vmwrite(VMCS_CR4_READ_SHADOW, f[FID_HOST_CR4]);
+	load_cr4(vcpu, f[FID_HOST_CR4]);
 	load_pdptes(vcpu, f, long64);
 	vmwrite(VMCS_GUEST_SYSENTER_CS, f[FID_HOST_SYSENTER_CS]);
 	vmwrite(VMCS_GUEST_SYSENTER_ESP, f[FID_HOST_SYSENTER_ESP]);
@@ -377,5 +387,4 @@ void seam_load_l1(struct nested *n, const struct nvmcs *v, const struct l2_lefto
 	vmwrite(VMCS_GUEST_DEBUGCTL, 0);
 	vmwrite(VMCS_GUEST_INTERRUPTIBILITY, l2->nmi_blocked ? INTERRUPTIBILITY_NMI : 0);
 	vmwrite(VMCS_GUEST_PENDING_DBG, 0);
-	cpuid_update(vcpu);
 }
