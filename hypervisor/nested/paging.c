@@ -3,13 +3,14 @@
 #include "nested/seam.h"
 #include "spec/vmx.h"
 
-#define ENTRY_P  BIT64(0)
-#define ENTRY_RW BIT64(1)
-#define ENTRY_US BIT64(2)
-#define ENTRY_A  BIT64(5)
-#define ENTRY_D  BIT64(6)
-#define ENTRY_PS BIT64(7)
-#define ENTRY_XD BIT64(63)
+#define ENTRY_P       BIT64(0)
+#define ENTRY_RW      BIT64(1)
+#define ENTRY_US      BIT64(2)
+#define ENTRY_A       BIT64(5)
+#define ENTRY_D       BIT64(6)
+#define ENTRY_PS      BIT64(7)
+#define ENTRY_XD      BIT64(63)
+#define ENTRY_ADDRESS 0x000ffffffffff000ull
 
 /* Retries of a walk whose entries another CPU of L1 changes under it. */
 #define WALK_TRIES 8
@@ -237,7 +238,49 @@ static enum walk_end walk_tables(struct nested *n, struct walk *w)
 	}
 }
 
-bool paging_walk(struct nested *n, const struct paging_state *s, uint64_t linear,
+/*
+ * The usual case without book-keeping: a supervisor's data access through 4-level tables whose
+ * entries are present, accessed (and dirty, writable for a write) and have no odd bits. False says
+ * nothing but that the full walk has to decide.
+ */
+static bool walk_quickly(struct nested *n, const struct paging_state *s, uint64_t linear,
+	uint32_t access, struct gpa_l1 *out)
+{
+	uint64_t odd = ((1ull << 52) - (1ull << s->maxphyaddr)) | ENTRY_XD;
+	uint64_t want = ENTRY_P | ENTRY_A | (access & PAGING_WRITE ? ENTRY_RW : 0);
+	uint64_t table = s->cr3 & ENTRY_ADDRESS, user = ENTRY_US;
+
+	if (s->efer & EFER_NXE)
+		odd &= ~ENTRY_XD;
+	for (unsigned shift = 39;; shift -= 9) {
+		const uint64_t *page = seam_l1_page(n, (struct gpa_l1){table});
+		bool leaf = shift == 12;
+		uint64_t e;
+
+		if (!page)
+			return false;
+		e = __atomic_load_n(&page[linear >> shift & 0x1ff], __ATOMIC_RELAXED);
+		user &= e;
+		if ((e & want) != want || (e & odd))
+			return false;
+		if (!leaf && (e & ENTRY_PS)) {
+			leaf = true;
+			if (shift == 39 || (e & ((1ull << shift) - 0x2000)))
+				return false;
+		}
+		table = e & ENTRY_ADDRESS;
+		if (!leaf)
+			continue;
+		if ((access & PAGING_WRITE) && !(e & ENTRY_D))
+			return false;
+		if (user && (s->cr4 & CR4_SMAP))
+			return false;
+		out->v = (table & ~((1ull << shift) - 1)) | (linear & ((1ull << shift) - 1));
+		return true;
+	}
+}
+
+static bool walk_fully(struct nested *n, const struct paging_state *s, uint64_t linear,
 	uint32_t access, struct gpa_l1 *out, uint32_t *error)
 {
 	struct walk w = {.s = s, .mode = mode_of(s), .linear = linear};
@@ -260,6 +303,15 @@ bool paging_walk(struct nested *n, const struct paging_state *s, uint64_t linear
 	}
 	out->v = w.base + (linear & (w.size - 1));
 	return true;
+}
+
+bool paging_walk(struct nested *n, const struct paging_state *s, uint64_t linear,
+	uint32_t access, struct gpa_l1 *out, uint32_t *error)
+{
+	if (mode_of(s) == MODE_4LEVEL && s->cpl < 3 && !(access & PAGING_FETCH) &&
+		walk_quickly(n, s, linear, access, out))
+		return true;
+	return walk_fully(n, s, linear, access, out, error);
 }
 
 /* An access of at most a page, in the one or two pages it touches. */
