@@ -156,7 +156,10 @@ static void field_set(struct nested *n, struct nvmcs *v, enum vmcs_fid fid, uint
 {
 	const struct vmcs_field *row = &vmcs_fields[fid];
 
-	v->f[fid] = value & vmcs_value_mask(row->encoding);
+	value &= vmcs_value_mask(row->encoding);
+	if (value == v->f[fid] && !v->is_shadow && !(v->rare_in_02 && row->group == GROUP_RARE))
+		return;
+	v->f[fid] = value;
 	v->unchecked |= row->flags & (FIELD_CHK_C | FIELD_CHK_H | FIELD_CHK_G);
 	if (v->rare_in_02 && row->group == GROUP_RARE) {
 		seam_use_vmcs02(n, v);

@@ -278,12 +278,13 @@ static enum vept_result walk_ept12(
 		return VEPT_VIOLATION;
 	}
 	for (unsigned level = ROOT_LEVEL;; level--) {
-		uint64_t entry;
+		const uint64_t *page = seam_l1_page(n, (struct gpa_l1){table});
+		unsigned slot = slot_of(gpa, level);
+		/* A read of absent memory gives ones. */
+		uint64_t entry =
+			page ? __atomic_load_n(&page[slot], __ATOMIC_RELAXED) : UINT64_MAX;
 
-		w->table_gpa[level] = table + slot_of(gpa, level) * sizeof(entry);
-		if (seam_l1_read(
-			    n, (struct gpa_l1){w->table_gpa[level]}, &entry, sizeof(entry)))
-			entry = UINT64_MAX; /* what a read of absent memory gives */
+		w->table_gpa[level] = table + slot * sizeof(entry);
 		w->entry[level] = entry;
 		w->leaf = level;
 		w->perms &= entry;

@@ -88,8 +88,6 @@ static void handle_vmx_insn(struct vcpu *vcpu)
 	nested_vmx_insn(&vcpu->nested, vmread32(VMCS_EXIT_REASON) & 0xffff);
 	if (vcpu->nested.in_l2)
 		nested_glue_entered(vcpu);
-	if (vcpu->nested.in_l2)
-		nested_glue_entered(vcpu);
 	if (vcpu->nested.vmxon != vmxon)
 		vcpu_update_cr_masks(vcpu);
 }
