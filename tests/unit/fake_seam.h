@@ -16,8 +16,9 @@ struct fake_hw {
 	uint64_t vmcs01[FID_COUNT];
 	uint64_t vmcs02[NVMCS_SLOTS][FID_COUNT];
 	uint64_t shadow[NVMCS_SLOTS][FID_COUNT];
-	uint64_t *current; /* one of the above */
-	bool page_written; /* answer to seam_l1_page_written */
+	uint64_t *current;                     /* one of the above */
+	bool page_written;                     /* answer to seam_l1_page_written */
+	bool dirty[FAKE_RAM_SIZE / PAGE_SIZE]; /* else: by page, cleared by the question */
 };
 
 static struct fake_hw fake_hw;
@@ -197,9 +198,11 @@ void seam_l1_page_watch(struct nested *n, struct gpa_l1 a)
 
 bool seam_l1_page_written(struct nested *n, struct gpa_l1 a)
 {
+	bool dirty = fake_hw.dirty[a.v / PAGE_SIZE % (FAKE_RAM_SIZE / PAGE_SIZE)];
+
 	(void)n;
-	fake_record(__func__, a.v, 0);
-	return fake_hw.page_written;
+	fake_hw.dirty[a.v / PAGE_SIZE % (FAKE_RAM_SIZE / PAGE_SIZE)] = false;
+	return fake_hw.page_written || dirty;
 }
 
 void seam_l1_pages_settle(struct nested *n)
