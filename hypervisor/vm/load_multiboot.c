@@ -147,10 +147,20 @@ static void put64(struct vm *vm, uint64_t at, uint64_t v)
 	vm_write_gpa(vm, at, &v, sizeof(v));
 }
 
+/* Words of the BIOS data area that say where conventional memory ends; Xen looks there. */
+static void put_bios_data(struct vm *vm)
+{
+	const uint16_t ebda_segment = 0x9fc0, conventional_kib = 639;
+
+	(void)vm_write_gpa(vm, 0x40e, &ebda_segment, sizeof(ebda_segment));
+	(void)vm_write_gpa(vm, 0x413, &conventional_kib, sizeof(conventional_kib));
+}
+
 static void start_protected(struct vm *vm, uint32_t magic, uint64_t entry)
 {
 	struct vcpu *vcpu = vm->vcpus[0];
 
+	put_bios_data(vm);
 	vcpu->regs.r[REG_RAX] = magic;
 	vcpu->regs.r[REG_RBX] = LOAD_INFO;
 	vcpu_set_protected_mode(vcpu, entry);
