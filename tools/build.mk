@@ -1,12 +1,19 @@
 # The host tool, the machine it starts, and what must be installed.
 # SAN=1 builds the tool with sanitizers.
 TOOL_SRC := $(wildcard tools/nestor/*.c)
-TOOL_OBJ := $(TOOL_SRC:tools/nestor/%.c=$(B)/tool/%.o)
+TOOL_SHARED := hypervisor/nested/caps_features.c
+TOOL_OBJ := $(TOOL_SRC:tools/nestor/%.c=$(B)/tool/%.o) $(TOOL_SHARED:hypervisor/%.c=$(B)/tool/%.o)
 TOOL_LIB := -lyaml -lz -llzma -lzstd -llz4
-TOOL_CFLAGS := $(HOST_CFLAGS) -D_GNU_SOURCE -DNESTOR_VERSION='"0.1"' -iquote tools/nestor \
+TOOL_CFLAGS := $(HOST_CFLAGS) -D_GNU_SOURCE -DNESTOR_VERSION='"0.1"' -iquote tools/nestor -iquote hypervisor \
 	$(if $(SAN),$(SANITIZE))
 
 $(B)/tool/%.o: tools/nestor/%.c $(B)/tool/flags
+	@mkdir -p $(@D)
+	@echo '  CC    $<'
+	@$(HOSTCC) $(TOOL_CFLAGS) -c $< -o $@
+
+# What L0 and the tool share.
+$(B)/tool/%.o: hypervisor/%.c $(B)/tool/flags
 	@mkdir -p $(@D)
 	@echo '  CC    $<'
 	@$(HOSTCC) $(TOOL_CFLAGS) -c $< -o $@
@@ -46,7 +53,7 @@ setup:
 TOOL_TEST_OBJ := $(filter-out $(B)/host/tool/main.o,$(TOOL_SRC:tools/nestor/%.c=$(B)/host/tool/%.o))
 TOOL_TESTS := $(patsubst tests/unit/%.c,%,$(wildcard tests/unit/test_tool_*.c))
 $(foreach t,$(TOOL_TESTS),$(eval UNIT_EXTRA_$(t) := \
-	-D_GNU_SOURCE -iquote tools/nestor $(B)/host/tool.a $(TOOL_LIB)))
+	-D_GNU_SOURCE -iquote tools/nestor -iquote hypervisor $(B)/host/tool.a $(TOOL_LIB)))
 $(TOOL_TESTS:%=$(B)/unit/%): $(B)/host/tool.a
 
 $(B)/host/tool/%.o: tools/nestor/%.c $(B)/tool/flags
@@ -60,11 +67,11 @@ $(B)/host/tool.a: $(TOOL_TEST_OBJ) $(B)/tool/rom.o
 
 # Fuzzers of the tool's parsers: T seconds each.
 TOOL_FUZZ := $(patsubst tests/fuzz/tool/%.c,$(B)/fuzz/tool_%,$(wildcard tests/fuzz/tool/*.c))
-$(B)/fuzz/tool_%: tests/fuzz/tool/%.c $(TOOL_SRC) $(B)/tool/rom.o
+$(B)/fuzz/tool_%: tests/fuzz/tool/%.c $(TOOL_SRC) $(TOOL_SHARED) $(B)/tool/rom.o
 	@mkdir -p $(@D)
 	@echo '  FUZZ  $@'
 	@$(HOSTCC) $(filter-out -MMD -MP,$(TOOL_CFLAGS)) $(filter-out $(if $(SAN),$(SANITIZE)),$(SANITIZE)) \
-		-fsanitize=fuzzer $< $(filter-out %/main.c,$(TOOL_SRC)) $(B)/tool/rom.o $(TOOL_LIB) -o $@
+		-fsanitize=fuzzer $< $(filter-out %/main.c,$(TOOL_SRC)) $(TOOL_SHARED) $(B)/tool/rom.o $(TOOL_LIB) -o $@
 
 .PHONY: fuzz-tool
 ## make fuzz-tool    fuzzes the tool's parsers, T=20 seconds each

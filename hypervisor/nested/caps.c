@@ -13,31 +13,6 @@
 
 #define HAS(id) (1ull << CAPS_FEATURE_##id)
 
-struct feature {
-	const char *name;
-	bool on;
-	uint64_t needs;
-};
-
-static const struct feature features[CAPS_FEATURE_COUNT] = {
-#define FEATURE(id, name, on, needs) {name, on, needs},
-#define GROUP(name, mask)
-#define CONTROL(word, bit, feature)
-#include "nested/caps_policy.def"
-};
-
-struct group {
-	const char *name;
-	uint64_t mask;
-};
-
-static const struct group groups[] = {
-#define FEATURE(id, name, on, needs)
-#define GROUP(name, mask) {name, mask},
-#define CONTROL(word, bit, feature)
-#include "nested/caps_policy.def"
-};
-
 struct control {
 	uint16_t msr;
 	uint8_t feature;
@@ -47,6 +22,7 @@ struct control {
 static const struct control controls[] = {
 #define FEATURE(id, name, on, needs)
 #define GROUP(name, mask)
+#define PRESET(name, mask)
 #define CONTROL(word, bit, feature) {MSR_VMX_##word, CAPS_FEATURE_##feature, word##_##bit},
 #include "nested/caps_policy.def"
 };
@@ -58,51 +34,16 @@ static void set_msr(struct vmx_caps *c, uint32_t index, uint64_t value)
 	c->msr[index - MSR_VMX_BASIC] = value;
 }
 
-static bool name_is(const char *name, const char *s, size_t len)
-{
-	size_t i = 0;
-
-	while (i < len && name[i] != '\0' && name[i] == s[i])
-		i++;
-	return i == len && name[i] == '\0';
-}
-
-uint64_t caps_feature_by_name(const char *name, size_t len)
-{
-	for (size_t i = 0; i < COUNT(features); i++)
-		if (name_is(features[i].name, name, len))
-			return 1ull << i;
-	for (size_t i = 0; i < COUNT(groups); i++)
-		if (name_is(groups[i].name, name, len))
-			return groups[i].mask;
-	return 0;
-}
-
-const char *caps_feature_name(enum caps_feature feature)
-{
-	return features[feature].name;
-}
-
-uint64_t caps_feature_needs(enum caps_feature feature)
-{
-	return features[feature].needs;
-}
-
 struct caps_policy caps_policy_default(void)
 {
-	struct caps_policy p = {
-		.features = 0,
+	return (struct caps_policy){
+		.features = caps_features_default(),
 		.cr4_valid = CR4_OFFERED,
 		.efer_valid = EFER_SCE | EFER_LME | EFER_LMA | EFER_NXE,
 		/* LBR, BTF, TR to FREEZE_PERFMON_ON_PMI, FREEZE_WHILE_SMM */
 		.debugctl_valid = 0x5fc3,
 		.perf_global_valid = 0,
 	};
-
-	for (size_t i = 0; i < COUNT(features); i++)
-		if (features[i].on)
-			p.features |= 1ull << i;
-	return p;
 }
 
 /* The controls of a word whose feature is in the mask, out of those the machine has. */
@@ -148,8 +89,10 @@ static uint64_t effective_features(const struct vmx_caps *hw, uint64_t wanted)
 	uint64_t have = 0;
 
 	wanted |= HAS(BASE);
-	for (size_t i = 0; i < COUNT(features); i++)
-		if ((wanted >> i & 1) && (features[i].needs & ~have) == 0 && machine_has(hw, i))
+	for (size_t i = 0; i < CAPS_FEATURE_COUNT; i++)
+		if ((wanted >> i & 1) &&
+			(caps_feature_needs((enum caps_feature)i) & ~have) == 0 &&
+			machine_has(hw, i))
 			have |= 1ull << i;
 	return have;
 }

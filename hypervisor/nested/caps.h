@@ -9,19 +9,11 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "nested/caps_features.h"
 #include "spec/addr.h"
 #include "spec/vmcs.h"
 #include "spec/vmx.h"
 #include "spec/vmx_caps.h"
-
-/* Features of L1's virtual VT-x that a VM's policy names (caps_policy.def); bits of a mask. */
-enum caps_feature {
-#define FEATURE(id, name, on, needs) CAPS_FEATURE_##id,
-#define GROUP(name, features)
-#define CONTROL(word, bit, feature)
-#include "nested/caps_policy.def"
-	CAPS_FEATURE_COUNT
-};
 
 /* What a VM is to get of the machine. Zero in a *_valid mask: no bit may be 1. */
 struct caps_policy {
@@ -124,12 +116,6 @@ static inline bool caps_eptp_reserved_ok(const struct vmx_caps *c, uint64_t eptp
 
 /* All that Nestor implements; CR4, EFER and DEBUGCTL bits of a plain 64-bit CPU. */
 struct caps_policy caps_policy_default(void);
-
-/* The mask of a feature or group of features of this name, 0 when there is none. */
-uint64_t caps_feature_by_name(const char *name, size_t len);
-const char *caps_feature_name(enum caps_feature feature);
-/* The mask of features without which it is not offered. */
-uint64_t caps_feature_needs(enum caps_feature feature);
 
 /* The mask of all features that the machine has, offered to L1 or not. */
 uint64_t caps_machine_features(const struct vmx_caps *hw);

@@ -168,8 +168,7 @@ static bool pass_write_valid(uint32_t msr, uint64_t v)
 		}
 		return true;
 	case MSR_EFER:
-		return !(v & ~(EFER_SCE | EFER_LME | EFER_LMA | EFER_NXE)) &&
-		       !((v ^ vmread(VMCS_GUEST_EFER)) & EFER_LMA);
+		return !(v & ~EFER_OFFERED) && !((v ^ vmread(VMCS_GUEST_EFER)) & EFER_LMA);
 	case MSR_TSC_AUX:
 	case MSR_FMASK:
 		return v >> 32 == 0;

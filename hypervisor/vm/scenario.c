@@ -3,6 +3,8 @@
 #include <stddef.h>
 
 #include "dev/dev.h"
+#include "lib/fmt.h"
+#include "nested/caps_features.h"
 #include "spec/addr.h"
 
 #define MIN_MEMORY     (4ull << 20)
@@ -72,6 +74,21 @@ static bool parse_memory(struct text v, uint64_t *memory)
 	       *memory % SIZE_2M == 0;
 }
 
+/* On failure the error lists what exists, and *v is the word at fault. */
+static bool parse_features(struct scenario *s, struct text *v, uint64_t *mask)
+{
+	static const char start[] = "no such choice of VT-x features; ";
+	size_t bad, bad_len;
+
+	if (caps_features_parse(v->s, v->len, mask, &bad, &bad_len))
+		return true;
+	fmt(s->allowed, sizeof(s->allowed), "%s", start);
+	caps_features_list(
+		s->allowed + sizeof(start) - 1, sizeof(s->allowed) - (sizeof(start) - 1));
+	*v = (struct text){v->s + bad, bad_len};
+	return fail(s, s->allowed, *v);
+}
+
 static bool parse_setting(struct text key, struct text v, struct vm_config *c)
 {
 	if (text_is(key, "vm"))
@@ -105,6 +122,11 @@ static bool parse_settings(struct scenario *s, struct text *rest, struct vm_conf
 			return true;
 		}
 		text_key_value(word, &key, &value);
+		if (text_is(key, "vmx_features")) {
+			if (!parse_features(s, &value, &c->vmx_features))
+				return false;
+			continue;
+		}
 		if (!parse_setting(key, value, c))
 			return fail(s, "setting not understood or out of range", word);
 	}
@@ -146,6 +168,7 @@ bool scenario_add(struct scenario *s, struct text line, uint64_t start, uint64_t
 		.cpus = 1,
 		.vmx = true,
 		.shadow = true,
+		.vmx_features = caps_features_default(),
 		.cmdline0 = true,
 	};
 

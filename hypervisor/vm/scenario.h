@@ -33,6 +33,7 @@ struct scenario {
 	unsigned vm_count;
 	const char *error; /* what is wrong, NULL when nothing is */
 	struct text where; /* the word at fault */
+	char allowed[640]; /* what error tells of the words that are allowed */
 };
 
 /*

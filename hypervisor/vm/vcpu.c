@@ -84,6 +84,7 @@ static void give_controls_to_nested(struct vcpu *vcpu)
 		.eptp01 = vcpu->vm->ept01.eptp,
 	};
 
+	vm_derive_caps(vcpu->vm, ~vcpu_cr4_reserved(vcpu));
 	nested_glue_controls(vcpu->vm, &l0);
 }
 

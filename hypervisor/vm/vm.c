@@ -75,13 +75,22 @@ static struct vm_box *create_box(const struct vm_config *config, bool zeroed)
 	return box;
 }
 
-static bool create_nested(struct vm *vm)
+/* IA32_DEBUGCTL: L1 may write any bit of it (msrs.def), so that the default stands. */
+void vm_derive_caps(struct vm *vm, uint64_t cr4_valid)
 {
 	struct caps_policy policy = caps_policy_default();
 
+	policy.features = vm->config.vmx_features;
+	policy.cr4_valid &= cr4_valid;
+	policy.efer_valid = EFER_OFFERED;
 	if (!vm->config.shadow)
 		policy.features &= ~caps_feature_by_name("shadow", 6);
 	caps_derive(&vm->nested_vm->caps, &vmx_caps, &policy);
+}
+
+static bool create_nested(struct vm *vm)
+{
+	vm_derive_caps(vm, UINT64_MAX); /* CR4 follows with the first vCPU's CPUID */
 	vm->nested_vm->shadowing =
 		vm->config.shadow && vmx_allowed1(MSR_VMX_PROC2) & PROC2_VMCS_SHADOWING;
 	return nested_glue_create(vm);

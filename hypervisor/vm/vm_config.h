@@ -19,12 +19,13 @@ enum load_protocol {
 
 struct vm_config {
 	char name[VM_NAME_SIZE];
-	uint64_t memory;  /* bytes, a multiple of 2 MiB */
-	unsigned cpus;    /* 1 to DEV_MAX_VCPUS */
-	bool vmx;         /* offer VT-x to L1 */
-	bool shadow;      /* offer and use VMCS shadowing where the machine has it */
-	bool cmdline0;    /* Multiboot: image name in front of the command line */
-	uint8_t protocol; /* enum load_protocol */
+	uint64_t memory;       /* bytes, a multiple of 2 MiB */
+	unsigned cpus;         /* 1 to DEV_MAX_VCPUS */
+	bool vmx;              /* offer VT-x to L1 */
+	bool shadow;           /* offer and use VMCS shadowing where the machine has it */
+	bool cmdline0;         /* Multiboot: image name in front of the command line */
+	uint8_t protocol;      /* enum load_protocol */
+	uint64_t vmx_features; /* mask of 1 << enum caps_feature: what VT-x L1 gets at most */
 };
 
 #endif

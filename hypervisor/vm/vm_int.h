@@ -23,6 +23,13 @@ struct sched_node {
 	bool runnable;     /* may be written by any CPU */
 };
 
+/* IA32_EFER bits that L1 may set. */
+#define EFER_OFFERED (EFER_SCE | EFER_LME | EFER_LMA | EFER_NXE)
+
+/* ---- vm.c ---- */
+/* What L1's VT-x offers; cr4_valid: the CR4 bits that its CPUID offers. Before the vCPUs run. */
+void vm_derive_caps(struct vm *vm, uint64_t cr4_valid);
+
 /* ---- vcpu.c ---- */
 struct vcpu *vcpu_create(struct vm *vm, unsigned index);
 /* State after power-on or INIT; needs VMCS01 current. */

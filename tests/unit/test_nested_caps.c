@@ -129,13 +129,13 @@ static void default_policy_offers_what_nestor_implements(void **state)
 	uint32_t proc2 = caps_allowed1(&l1, MSR_VMX_PROC2);
 
 	(void)state;
-	assert_int_equal(proc2,
-		PROC2_APIC_ACCESSES | PROC2_ENABLE_EPT | PROC2_DESC_TABLE_EXITING |
-			PROC2_ENABLE_RDTSCP | PROC2_ENABLE_VPID | PROC2_WBINVD_EXITING |
-			PROC2_UNRESTRICTED_GUEST | PROC2_PAUSE_LOOP_EXITING |
-			PROC2_RDRAND_EXITING | PROC2_ENABLE_INVPCID | PROC2_ENCLS_EXITING |
-			PROC2_RDSEED_EXITING | PROC2_ENABLE_XSAVES | PROC2_TSC_SCALING |
-			PROC2_VMCS_SHADOWING);
+	assert_int_equal(
+		proc2, PROC2_APIC_ACCESSES | PROC2_ENABLE_EPT | PROC2_DESC_TABLE_EXITING |
+			       PROC2_ENABLE_RDTSCP | PROC2_ENABLE_VPID | PROC2_WBINVD_EXITING |
+			       PROC2_UNRESTRICTED_GUEST | PROC2_PAUSE_LOOP_EXITING |
+			       PROC2_RDRAND_EXITING | PROC2_ENABLE_INVPCID |
+			       PROC2_ENCLS_EXITING | PROC2_RDSEED_EXITING |
+			       PROC2_ENABLE_XSAVES | PROC2_TSC_SCALING | PROC2_VMCS_SHADOWING);
 	assert_int_equal(caps_allowed1(&l1, MSR_VMX_PIN) & ~0x16u,
 		PIN_EXT_INTR_EXITING | PIN_NMI_EXITING | PIN_VIRTUAL_NMIS |
 			PIN_PREEMPTION_TIMER);
@@ -318,6 +318,91 @@ static void features_have_names(void **state)
 	assert_true(caps_feature_by_name("", 0) == 0);
 }
 
+static uint64_t parsed(const char *text)
+{
+	uint64_t mask;
+	size_t bad, len;
+
+	assert_true(caps_features_parse(text, strlen(text), &mask, &bad, &len));
+	return mask;
+}
+
+static void features_are_chosen_by_a_text(void **state)
+{
+	uint64_t all = caps_features_default();
+
+	(void)state;
+	assert_true(parsed("-ept,-vpid") == (all & ~(feature("ept") | feature("vpid"))));
+	assert_true(parsed("-ept,+ept") == all);
+	assert_true(parsed("-vmcs_shadowing") == (all & ~feature("shadow")));
+	/* Not offered anyway. */
+	assert_true(parsed("-apicv") == all);
+}
+
+static void cpu_generations_grow(void **state)
+{
+	uint64_t nehalem = parsed("nehalem"), westmere = parsed("westmere");
+	uint64_t haswell = parsed("haswell"), broadwell = parsed("broadwell");
+	uint64_t skylake = parsed("skylake"), all = caps_features_default();
+
+	(void)state;
+	assert_true((nehalem & feature("ept")) != 0 && (nehalem & feature("vpid")) != 0);
+	assert_true((westmere & ~nehalem) ==
+		    (feature("unrestricted") | feature("ple") | feature("ept_1g")));
+	assert_true((haswell & feature("shadow")) != 0 && (haswell & feature("ad")) != 0);
+	assert_true((westmere & feature("shadow")) == 0 && (westmere & feature("ad")) == 0);
+	assert_true((broadwell & ~haswell & feature("rdseed")) != 0);
+	assert_true((westmere & nehalem) == nehalem && (haswell & westmere) == westmere);
+	assert_true((broadwell & haswell) == haswell && (skylake & broadwell) == broadwell);
+	/* Every feature belongs to a generation; none brings what is not implemented. */
+	assert_true(skylake == all);
+	assert_true(parsed("haswell,-ept,+xsaves") ==
+		    ((haswell & ~feature("ept")) | feature("xsaves")));
+}
+
+static void a_bad_word_among_features_is_told(void **state)
+{
+	static const struct {
+		const char *text;
+		size_t bad, len;
+	} bad[] = {
+		{"", 0, 0},
+		{"ept", 0, 3},
+		{"-ept,", 5, 0},
+		{"-ept,-foo,-vpid", 5, 4},
+		{"-ept,haswell", 5, 7},
+		{"+pml", 0, 4},
+		{"-base", 0, 5},
+		{"-", 0, 1},
+		{"pentium4", 0, 8},
+	};
+	uint64_t mask;
+	size_t at, len;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+		assert_false(caps_features_parse(
+			bad[i].text, strlen(bad[i].text), &mask, &at, &len));
+		assert_int_equal(at, bad[i].bad);
+		assert_int_equal(len, bad[i].len);
+	}
+}
+
+static void the_list_of_features_fits_what_it_gets(void **state)
+{
+	char all[1024], cut[1024];
+
+	(void)state;
+	caps_features_list(all, sizeof(all));
+	assert_non_null(strstr(all, "presets: nehalem westmere haswell broadwell skylake;"));
+	assert_non_null(strstr(all, " unrestricted "));
+	assert_true(strlen(all) < 512);
+	for (size_t size = 1; size <= strlen(all); size++) {
+		caps_features_list(cut, size);
+		assert_int_equal(strlen(cut), size - 1);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -333,6 +418,10 @@ int main(void)
 		cmocka_unit_test(fields_exist_by_their_control),
 		cmocka_unit_test(policy_limits_addresses_and_cr4),
 		cmocka_unit_test(features_have_names),
+		cmocka_unit_test(features_are_chosen_by_a_text),
+		cmocka_unit_test(cpu_generations_grow),
+		cmocka_unit_test(a_bad_word_among_features_is_told),
+		cmocka_unit_test(the_list_of_features_fits_what_it_gets),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

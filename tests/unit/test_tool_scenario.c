@@ -54,7 +54,7 @@ static void a_full_scenario_is_read(void **state)
 			       "    memory: 1024M\n"
 			       "    cpus: 2\n"
 			       "    argv0: off\n"
-			       "    vmx: {shadow: off}\n"
+			       "    vmx: {shadow: off, features: 'haswell,-ept'}\n"
 			       "    modules:\n"
 			       "      - {file: m, cmdline: x y}\n"),
 		0);
@@ -76,6 +76,7 @@ static void a_full_scenario_is_read(void **state)
 	assert_int_equal(vm->memory, 1024 * MIB);
 	assert_int_equal(vm->cpus, 2);
 	assert_int_equal(vm->argv0, 0);
+	assert_string_equal(vm->vmx_features, "haswell,-ept");
 	assert_int_equal(vm->vmx, 1);
 	assert_int_equal(vm->shadow, 0);
 	assert_int_equal(vm->module_count, 1);
@@ -229,6 +230,8 @@ static void usage_errors_say_what_is_allowed(void **state)
 	expect_usage("nestor|run|a|b", "there is a scenario already");
 	expect_usage("nestor|check|--l1|k|--timeout|5", "unknown option '--timeout'");
 	expect_usage("nestor|run|--iso|x|--l1|k", "--iso does not go with");
+	expect_usage(
+		"nestor|run|--l1|k|--vmx-features|-ept,-foo", "'-foo' is not one of presets: ");
 	expect_usage("nestor|run|--l1|k|--module|,x", "must be FILE or FILE,COMMAND-LINE");
 }
 
@@ -245,6 +248,9 @@ static void help_is_found_in_every_form(void **state)
 	assert_int_equal(o->help_on, VERB_RUN);
 	assert_int_equal(parse_options(o, "nestor|help|image"), 0);
 	assert_int_equal(o->help_on, VERB_IMAGE);
+	assert_int_equal(parse_options(o, "nestor|run|--vmx-features|help"), 0);
+	assert_int_equal(o->verb, VERB_HELP);
+	assert_true(o->help_features);
 	assert_int_equal(parse_options(o, "nestor|--version"), 0);
 	assert_int_equal(o->verb, VERB_VERSION);
 }

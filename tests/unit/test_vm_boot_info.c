@@ -14,6 +14,7 @@
 #include "boot/options.h"
 #include "cpu/log.h"
 #include "cpu/power.h"
+#include "nested/caps_features.h"
 #include "vm/scenario.h"
 
 struct block {
@@ -178,6 +179,23 @@ static void a_kernel_module_makes_a_vm(void **state)
 	assert_true(text_is(s.vms[0].modules[0].cmdline, "hello"));
 }
 
+static void vmx_features_are_chosen_by_name(void **state)
+{
+	static struct scenario s;
+
+	(void)state;
+	memset(&s, 0, sizeof(s));
+	assert_true(scenario_add(&s, t("kernel vm=a"), 0, 1));
+	assert_true(scenario_add(&s, t("kernel vm=b vmx_features=-ept,-vpid"), 0, 1));
+	assert_true(s.vms[0].config.vmx_features == caps_features_default());
+	assert_true((s.vms[0].config.vmx_features & ~s.vms[1].config.vmx_features) ==
+		    (caps_feature_by_name("ept", 3) | caps_feature_by_name("vpid", 4)));
+	assert_false(scenario_add(&s, t("kernel vm=c vmx_features=-ept,-epd"), 0, 1));
+	assert_true(text_is(s.where, "-epd"));
+	assert_non_null(strstr(s.error, "presets: nehalem"));
+	assert_non_null(strstr(s.error, " unrestricted "));
+}
+
 static void what_cannot_be_a_vm_is_refused_with_the_word_at_fault(void **state)
 {
 	static const struct {
@@ -215,6 +233,7 @@ int main(void)
 		cmocka_unit_test(tags_with_impossible_sizes_are_left_out),
 		cmocka_unit_test(options_are_read_and_unknown_ones_reported),
 		cmocka_unit_test(a_kernel_module_makes_a_vm),
+		cmocka_unit_test(vmx_features_are_chosen_by_name),
 		cmocka_unit_test(what_cannot_be_a_vm_is_refused_with_the_word_at_fault),
 	};
 

@@ -92,11 +92,13 @@ const char *boot_kernel_line(
 	struct arena *a, const struct vm_config *vm, const struct kernel *kernel)
 {
 	return arena_format(a,
-		"kernel vm=%s memory=%lluM cpus=%llu vmx=%s shadow=%s protocol=%s cmdline0=off "
-		"-- %s",
+		"kernel vm=%s memory=%lluM cpus=%llu vmx=%s shadow=%s%s%s protocol=%s "
+		"cmdline0=off -- %s",
 		vm->name, (unsigned long long)(vm->memory / BOOT_MIB),
 		(unsigned long long)vm->cpus, vm->vmx ? "on" : "off", vm->shadow ? "on" : "off",
-		kernel_protocol(kernel->kind), boot_guest_cmdline(a, vm, kernel));
+		vm->vmx_features ? " vmx_features=" : "",
+		vm->vmx_features ? vm->vmx_features : "", kernel_protocol(kernel->kind),
+		boot_guest_cmdline(a, vm, kernel));
 }
 
 void boot_add_module(struct module_list *l, const struct bytes *content, const char *cmdline)

@@ -2,6 +2,9 @@
 #include "help.h"
 
 #include <stdio.h>
+#include <string.h>
+
+#include "nested/caps_features.h"
 
 static const char vm_options[] =
 	"  --l1 IMAGE          a Linux bzImage or vmlinux, or a Multiboot 1 or 2 image\n"
@@ -13,7 +16,9 @@ static const char vm_options[] =
 	"  --cpus N            its virtual CPUs, 1 to 64; default: 1\n"
 	"  --argv0 on|off      a Multiboot 1 command line begins with the image's name\n"
 	"  --vmx on|off        offer VT-x to the VM; default: on\n"
-	"  --shadow on|off     use VMCS shadowing, if the CPU has it; default: on\n";
+	"  --shadow on|off     use VMCS shadowing, if the CPU has it; default: on\n"
+	"  --vmx-features LIST  what of VT-x it is offered: -NAME leaves a feature away, or a\n"
+	"                      CPU generation, as in haswell,-vpid; `help` lists the names\n";
 
 static const char tool_help[] =
 	"usage: nestor VERB [OPTION]...\n"
@@ -38,7 +43,8 @@ static const char run_help[] =
 	"IMAGE, or boots an image made by `nestor image`. What the VMs print goes to standard\n"
 	"output, Nestor's log to standard error.\n"
 	"\n"
-	"the VM of --l1 (--argv0, --vmx and --shadow also change all VMs of a scenario):\n";
+	"the VM of --l1 (--argv0, --vmx, --shadow and --vmx-features also change all VMs of\n"
+	"a scenario):\n";
 
 static const char run_help_end[] =
 	"\n"
@@ -100,6 +106,17 @@ static const char image_help[] =
 	"  --log-level error|warn|info|debug\n"
 	"  --verbose           show what the tools used for it say\n"
 	"\n";
+
+void help_print_features(void)
+{
+	char all[1024];
+	char *p = all;
+	const char *part;
+
+	caps_features_list(all, sizeof(all));
+	while ((part = strsep(&p, ";")))
+		printf("%s\n", part + strspn(part, " "));
+}
 
 void help_print(enum verb on)
 {

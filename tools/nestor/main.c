@@ -139,7 +139,10 @@ static int run_verb(struct arena *a, struct options *o, struct error *e)
 	case VERB_COUNT:
 		break;
 	}
-	help_print(o->help_on);
+	if (o->help_features)
+		help_print_features();
+	else
+		help_print(o->help_on);
 	return 0;
 }
 

@@ -38,6 +38,7 @@ static const struct option option_table[] = {
 	{"--argv0", TO_ALL_VMS, "argv0", RUN | CHECK | IMAGE},
 	{"--vmx", TO_ALL_VMS, "vmx", RUN | CHECK | IMAGE},
 	{"--shadow", TO_ALL_VMS, "shadow", RUN | CHECK | IMAGE},
+	{"--vmx-features", TO_ALL_VMS, "vmx-features", RUN | CHECK | IMAGE},
 	{"--machine", TO_MACHINE, "kind", RUN},
 	{"--machine-cpus", TO_MACHINE, "cpus", RUN},
 	{"--machine-memory", TO_MACHINE, "memory", RUN},
@@ -292,6 +293,17 @@ static bool asks_help(int argc, char **argv)
 	return false;
 }
 
+/* --vmx-features help */
+static bool asks_features(int argc, char **argv)
+{
+	for (int i = 2; i < argc && strcmp(argv[i], "--") != 0; i++)
+		if (strcmp(argv[i], "--vmx-features=help") == 0 ||
+			(strcmp(argv[i], "help") == 0 &&
+				strcmp(argv[i - 1], "--vmx-features") == 0))
+			return true;
+	return false;
+}
+
 int options_parse(struct options *o, int argc, char **argv, struct arena *a, struct error *e)
 {
 	struct parser p = {.o = o, .a = a, .e = e};
@@ -302,7 +314,8 @@ int options_parse(struct options *o, int argc, char **argv, struct arena *a, str
 	if (argc < 2)
 		return usage(&p, "no verb: must be one of run, check, image, help, version");
 	o->verb = find_verb(argv[1]);
-	if (asks_help(argc, argv)) {
+	o->help_features = asks_features(argc, argv);
+	if (o->help_features || asks_help(argc, argv)) {
 		o->help_on = o->verb;
 		o->verb = VERB_HELP;
 	} else if (strcmp(argv[1], "--version") == 0) {

@@ -16,6 +16,7 @@ enum verb {
 struct options {
 	enum verb verb;
 	enum verb help_on;         /* with VERB_HELP; VERB_COUNT: the tool */
+	bool help_features;        /* with VERB_HELP: the words of --vmx-features instead */
 	const char *scenario_path; /* NULL: from --l1 */
 	struct scenario scenario;
 	struct place l0;       /* path NULL: not given */

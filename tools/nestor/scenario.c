@@ -19,6 +19,7 @@ const struct setting vm_settings[] = {
 	{"cpus", SETTING_NUMBER, AT(vm_config, cpus), 1, 64, NULL},
 	{"vmx", SETTING_SWITCH, AT(vm_config, vmx), 0, 0, NULL},
 	{"shadow", SETTING_SWITCH, AT(vm_config, shadow), 0, 0, NULL},
+	{"vmx-features", SETTING_VMX_FEATURES, AT(vm_config, vmx_features), 0, 0, NULL},
 	{"argv0", SETTING_SWITCH, AT(vm_config, argv0), 0, 0, NULL},
 	{NULL, SETTING_SIZE, 0, 0, 0, NULL},
 };

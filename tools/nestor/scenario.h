@@ -26,9 +26,10 @@ struct vm_config {
 	unsigned module_count;
 	uint64_t memory; /* bytes */
 	uint64_t cpus;
-	uint64_t vmx;    /* the VM's CPUs offer VT-x */
-	uint64_t shadow; /* Nestor uses VMCS shadowing for it, if the CPU has it */
-	uint64_t argv0;  /* a Multiboot 1 command line begins with the image's name */
+	uint64_t vmx;             /* the VM's CPUs offer VT-x */
+	uint64_t shadow;          /* Nestor uses VMCS shadowing for it, if the CPU has it */
+	const char *vmx_features; /* of what VT-x has, a choice; NULL: all that Nestor offers */
+	uint64_t argv0;           /* a Multiboot 1 command line begins with the image's name */
 };
 
 enum machine_kind {

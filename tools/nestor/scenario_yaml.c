@@ -137,13 +137,15 @@ static int load_modules(struct loader *l, struct vm_config *vm, yaml_node_t *lis
 	return 0;
 }
 
-/* vmx: {shadow: off} */
+/* vmx: {shadow: off, features: "-ept"} */
 static int vmx_key(struct loader *l, void *object, const char *key, yaml_node_t *value)
 {
 	if (strcmp(key, "shadow") == 0)
 		return apply(l, setting_find(vm_settings, "shadow"), object, value);
+	if (strcmp(key, "features") == 0)
+		return apply(l, setting_find(vm_settings, "vmx-features"), object, value);
 	return fail(l->e, STATUS_BAD_INPUT,
-		"%s:%zu: unknown key '%.60s' in vmx: must be shadow", l->path,
+		"%s:%zu: unknown key '%.60s' in vmx: must be one of shadow, features", l->path,
 		value->start_mark.line + 1, key);
 }
 

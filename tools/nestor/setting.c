@@ -5,6 +5,8 @@
 #include <stdbool.h>
 #include <string.h>
 
+#include "nested/caps_features.h"
+
 const struct setting *setting_find(const struct setting *table, const char *name)
 {
 	for (; table->name; table++)
@@ -132,6 +134,22 @@ static const char *apply_line(
 	return NULL;
 }
 
+static const char *apply_features(const char **out, const char *text, struct arena *a)
+{
+	char *all = arena_alloc(a, 1024);
+	size_t bad = 0, length = 0;
+	uint64_t mask;
+
+	if (caps_features_parse(text, strlen(text), &mask, &bad, &length)) {
+		*out = arena_copy(a, text);
+		return NULL;
+	}
+	caps_features_list(all, 1024);
+	return arena_format(a,
+		"a preset, or +NAME and -NAME with commas between; '%.*s' is not one of %s",
+		(int)length, text + bad, all);
+}
+
 static const char *apply_file(struct place *out, const char *text, const char *where,
 	const char *base, struct arena *a)
 {
@@ -168,6 +186,9 @@ int setting_apply(const struct setting *s, void *object, const char *text, const
 		break;
 	case SETTING_LINE:
 		allowed = apply_line(s, out, text, a);
+		break;
+	case SETTING_VMX_FEATURES:
+		allowed = apply_features(out, text, a);
 		break;
 	case SETTING_FILE:
 		allowed = apply_file(out, text, where, base, a);

@@ -13,13 +13,14 @@
 #include "status.h"
 
 enum setting_kind {
-	SETTING_SIZE,   /* uint64_t, bytes: 512M, 2G; a multiple of @min, at most @max */
-	SETTING_NUMBER, /* uint64_t from @min to @max */
-	SETTING_SWITCH, /* uint64_t: on 1, off 0 */
-	SETTING_CHOICE, /* uint64_t: index in @choices */
-	SETTING_NAME,   /* const char *: letters, digits, '-', '_' and '.', at most 31 */
-	SETTING_LINE,   /* const char *: printable text of at most @max bytes */
-	SETTING_FILE,   /* struct place */
+	SETTING_SIZE,         /* uint64_t, bytes: 512M, 2G; a multiple of @min, at most @max */
+	SETTING_NUMBER,       /* uint64_t from @min to @max */
+	SETTING_SWITCH,       /* uint64_t: on 1, off 0 */
+	SETTING_CHOICE,       /* uint64_t: index in @choices */
+	SETTING_NAME,         /* const char *: letters, digits, '-', '_' and '.', at most 31 */
+	SETTING_LINE,         /* const char *: printable text of at most @max bytes */
+	SETTING_FILE,         /* struct place */
+	SETTING_VMX_FEATURES, /* const char *: choice of VT-x features, nested/caps_features.h */
 };
 
 /* A file that the user named, and where: the option, or file, line and key of a scenario. */
