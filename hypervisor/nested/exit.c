@@ -204,7 +204,7 @@ void nested_load_l1(struct nested *n, struct nvmcs *v, const struct l2_leftover 
 	n->run_pending = false;
 	n->l2_wait_sipi = false;
 	if (n->vm->shadowing)
-		seam_shadow_write(n, v);
+		seam_shadow_write_exit(n, v);
 	seam_use_vmcs01(n);
 	if (!(proc2_of(v) & PROC2_ENABLE_VPID))
 		seam_flush_vpid(n, n->vpid01);

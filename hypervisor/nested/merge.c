@@ -180,15 +180,16 @@ void merge_controls_all(struct nested *n, struct nvmcs *v)
  */
 void merge_msr_bitmap(struct nested *n, const struct nvmcs *v)
 {
-	const volatile uint64_t *l1 = NULL;
+	const struct nested_pass_word *end = &n->vm->pass[n->vm->pass_count];
+	uint64_t *l0 = n->msr_bitmap02;
+	const uint64_t *l1 = NULL;
 
 	if (v->f[FID_PROC_CONTROLS] & PROC_USE_MSR_BITMAPS)
 		l1 = seam_l1_page(n, (struct gpa_l1){v->f[FID_MSR_BITMAP]});
-	for (unsigned i = 0; i < n->vm->pass_count; i++) {
-		const struct nested_pass_word *p = &n->vm->pass[i];
-
-		n->msr_bitmap02[p->word] = l1 ? l1[p->word] | ~p->pass : UINT64_MAX;
-	}
+	for (const struct nested_pass_word *p = n->vm->pass; l1 && p < end; p++)
+		l0[p->word] = l1[p->word] | p->keep;
+	for (const struct nested_pass_word *p = n->vm->pass; !l1 && p < end; p++)
+		l0[p->word] = UINT64_MAX;
 }
 
 void nested_pass_msrs(struct nested_vm *vm, const uint64_t *msr_bitmap01)
@@ -196,6 +197,6 @@ void nested_pass_msrs(struct nested_vm *vm, const uint64_t *msr_bitmap01)
 	vm->pass_count = 0;
 	for (unsigned w = 0; w < PAGE_SIZE / sizeof(uint64_t); w++)
 		if (~msr_bitmap01[w] && vm->pass_count < NESTED_PASS_WORDS)
-			vm->pass[vm->pass_count++] = (struct nested_pass_word){
-				.pass = ~msr_bitmap01[w], .word = (uint16_t)w};
+			vm->pass[vm->pass_count++] =
+				(struct nested_pass_word){.keep = msr_bitmap01[w], .word = w};
 }

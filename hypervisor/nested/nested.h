@@ -54,8 +54,8 @@ struct nested_l0_controls {
 
 /* A word of the MSR bitmap in which L0 passes MSRs through to L1. */
 struct nested_pass_word {
-	uint64_t pass; /* ones where L0 does not intercept */
-	uint16_t word; /* index of the 64-bit word in the page */
+	uint64_t keep; /* ones where L0 intercepts */
+	uint64_t word; /* index of the 64-bit word in the page */
 };
 
 #define NESTED_PASS_WORDS 32

@@ -44,6 +44,8 @@ void seam_write_rare(struct nested *n, const struct nvmcs *v); /* GROUP_RARE */
  */
 uint32_t seam_shadow_read(struct nested *n, struct nvmcs *v);
 void seam_shadow_write(struct nested *n, const struct nvmcs *v);
+/* After an exit of L2: only what such an exit changes, GROUP_INFO, GROUP_HOT and the event. */
+void seam_shadow_write_exit(struct nested *n, const struct nvmcs *v);
 /*
  * The shadow VMCS of v, a VMCS that L1 itself uses as a shadow: it holds all fields, and f is a
  * copy. Which VMCS is current afterwards is undefined, but for seam_shadow_get: VMCS01.

@@ -196,11 +196,12 @@ void seam_bug(struct nested *n, const char *what)
 bool nested_glue_exit(struct vcpu *vcpu, uint32_t reason)
 {
 	struct nested *n = &vcpu->nested;
+	uint32_t proc02 = vcpu->vmcs->proc;
 
 	switch (nested_l2_exit(n, reason)) {
 	case NESTED_L1:
 		/* What L2 could not take yet is L1's now. */
-		if (!(n->cur->f[FID_PIN_CONTROLS] & PIN_EXT_INTR_EXITING))
+		if (proc02 & PROC_INTR_WINDOW)
 			vcpu->events |= EVENT_IRQ;
 		return true;
 	case NESTED_RESUME:

@@ -25,9 +25,10 @@ bool nested_glue_vcpu_create(struct vcpu *vcpu);
 
 /*
  * An exit of L2; VMCS02 is current. True when nothing is left to do (VMCS01 may be current now);
- * false when L0's ordinary handler has to run, on VMCS02.
+ * false when L0's ordinary handler has to run, on VMCS02. Exits of L1 shall not pay for its stack
+ * frame.
  */
-bool nested_glue_exit(struct vcpu *vcpu, uint32_t reason);
+__attribute__((noinline)) bool nested_glue_exit(struct vcpu *vcpu, uint32_t reason);
 
 /* L1's VM entry made L2 run next. */
 void nested_glue_entered(struct vcpu *vcpu);

@@ -97,7 +97,7 @@ void seam_read_hot(struct nested *n, struct nvmcs *v)
 	(void)n;
 #define F(name, enc, exists, group, flags) \
 	if (GROUP_##group == GROUP_HOT)    \
-		v->f[FID_##name] = vmread(enc);
+		vmread_to(enc, &v->f[FID_##name]);
 #include "spec/vmcs_fields.def"
 }
 
@@ -112,12 +112,12 @@ void seam_write_hot(struct nested *n, const struct nvmcs *v)
 
 void seam_read_rare(struct nested *n, struct nvmcs *v)
 {
-#define F(name, enc, exists, group, flags)       \
-	if (GROUP_##group == GROUP_RARE) {       \
-		const unsigned fid = FID_##name; \
-		(void)fid;                       \
-		if (exists)                      \
-			v->f[fid] = vmread(enc); \
+#define F(name, enc, exists, group, flags)          \
+	if (GROUP_##group == GROUP_RARE) {          \
+		const unsigned fid = FID_##name;    \
+		(void)fid;                          \
+		if (exists)                         \
+			vmread_to(enc, &v->f[fid]); \
 	}
 #include "spec/vmcs_fields.def"
 }
@@ -144,26 +144,29 @@ static struct hw_vmcs *shadow_of(struct nested *n, const struct nvmcs *v)
 	return hw;
 }
 
+#define CHECKED (FIELD_CHK_C | FIELD_CHK_H | FIELD_CHK_G)
+
 uint32_t seam_shadow_read(struct nested *n, struct nvmcs *v)
 {
 	uint32_t changed = 0;
 	uint64_t value;
 
 	vmptrld(shadow_of(n, v)->hpa);
-#define F(name, enc, exists, group, flags)          \
-	if (((flags)&FIELD_SW) == FIELD_SW) {       \
-		const unsigned fid = FID_##name;    \
-		(void)fid;                          \
-		if (exists) {                       \
-			value = vmread(enc);        \
-			if (value != v->f[fid]) {   \
-				v->f[fid] = value;  \
-				changed |= (flags); \
-			}                           \
-		}                                   \
+#define F(name, enc, exists, group, flags)                     \
+	if (((flags)&FIELD_SW) == FIELD_SW) {                  \
+		const unsigned fid = FID_##name;               \
+		(void)fid;                                     \
+		if (!(exists))                                 \
+			; /* leave it alone */                 \
+		else if (!((flags)&CHECKED))                   \
+			vmread_to(enc, &v->f[fid]);            \
+		else if (v->f[fid] != (value = vmread(enc))) { \
+			v->f[fid] = value;                     \
+			changed |= (flags);                    \
+		}                                              \
 	}
 #include "spec/vmcs_fields.def"
-	return changed & (FIELD_CHK_C | FIELD_CHK_H | FIELD_CHK_G);
+	return changed & CHECKED;
 }
 
 void seam_shadow_write(struct nested *n, const struct nvmcs *v)
@@ -175,6 +178,20 @@ void seam_shadow_write(struct nested *n, const struct nvmcs *v)
 		(void)fid;                       \
 		if (exists)                      \
 			vmwrite(enc, v->f[fid]); \
+	}
+#include "spec/vmcs_fields.def"
+}
+
+void seam_shadow_write_exit(struct nested *n, const struct nvmcs *v)
+{
+	vmptrld(shadow_of(n, v)->hpa);
+	vmwrite(VMCS_ENTRY_INTR_INFO, v->f[FID_ENTRY_INTR_INFO]);
+#define F(name, enc, exists, group, flags)                                      \
+	if (((flags)&FIELD_SR) && (GROUP_##group & (GROUP_INFO | GROUP_HOT))) { \
+		const unsigned fid = FID_##name;                                \
+		(void)fid;                                                      \
+		if (exists)                                                     \
+			vmwrite(enc, v->f[fid]);                                \
 	}
 #include "spec/vmcs_fields.def"
 }
@@ -204,12 +221,12 @@ void seam_shadow_load_all(struct nested *n, const struct nvmcs *v)
 void seam_shadow_store_all(struct nested *n, struct nvmcs *v)
 {
 	vmptrld(shadow_of(n, v)->hpa);
-#define F(name, enc, exists, group, flags)       \
-	{                                        \
-		const unsigned fid = FID_##name; \
-		(void)fid;                       \
-		if (exists)                      \
-			v->f[fid] = vmread(enc); \
+#define F(name, enc, exists, group, flags)          \
+	{                                           \
+		const unsigned fid = FID_##name;    \
+		(void)fid;                          \
+		if (exists)                         \
+			vmread_to(enc, &v->f[fid]); \
 	}
 #include "spec/vmcs_fields.def"
 }

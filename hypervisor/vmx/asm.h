@@ -17,6 +17,12 @@ static inline uint64_t vmread(uint64_t encoding)
 	return v;
 }
 
+/* Straight into memory: one instruction less for lists of fields. */
+static inline void vmread_to(uint64_t encoding, uint64_t *to)
+{
+	__asm__ volatile("vmread %1, %0" : "=m"(*to) : "r"(encoding) : "cc");
+}
+
 static inline uint32_t vmread32(uint64_t encoding)
 {
 	return (uint32_t)vmread(encoding);
@@ -24,7 +30,7 @@ static inline uint32_t vmread32(uint64_t encoding)
 
 static inline void vmwrite(uint64_t encoding, uint64_t v)
 {
-	__asm__ volatile("vmwrite %0, %1" : : "r"(v), "r"(encoding) : "cc");
+	__asm__ volatile("vmwrite %0, %1" : : "rm"(v), "r"(encoding) : "cc");
 }
 
 /* False when the instruction failed: no such field, or a read-only one. */

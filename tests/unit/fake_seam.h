@@ -109,6 +109,13 @@ void seam_shadow_write(struct nested *n, const struct nvmcs *v)
 	memcpy(fake_hw.shadow[v->hw], v->f, sizeof(fake_hw.shadow[v->hw]));
 }
 
+void seam_shadow_write_exit(struct nested *n, const struct nvmcs *v)
+{
+	(void)n;
+	fake_copy_group(fake_hw.shadow[v->hw], v->f, GROUP_INFO | GROUP_HOT);
+	fake_hw.shadow[v->hw][FID_ENTRY_INTR_INFO] = v->f[FID_ENTRY_INTR_INFO];
+}
+
 void seam_shadow_write_field(struct nested *n, const struct nvmcs *v, enum vmcs_fid fid)
 {
 	(void)n;
