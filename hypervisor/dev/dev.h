@@ -2,7 +2,7 @@
  * The virtual platform of a VM: its public face towards vm/, and the seam it needs from there.
  *
  * Pure: no hardware access, no allocation. All state is in struct platform (platform.h), which the
- * VM embeds. All times are guest TSC ticks; platform.tsc_khz says how many make a millisecond.
+ * VM embeds. All times are guest TSC ticks; config.tsc_khz says how many make a millisecond.
  */
 #ifndef NESTOR_DEV_DEV_H
 #define NESTOR_DEV_DEV_H
@@ -48,6 +48,9 @@ struct platform_config {
 
 /* Power-on state. The same call serves reset. */
 void platform_reset(struct platform *p, const struct platform_config *c);
+
+/* The vCPU takes an INIT: its LAPIC goes to the state after INIT. */
+void platform_init_vcpu(struct platform *p, unsigned vcpu);
 
 /*
  * One port access of 1, 2 or 4 bytes. Reads fill *value (zero-extended); a port that no device

@@ -5,6 +5,9 @@
 
 #define PAGE 4096u
 
+/* Timers that fire more often than 20000 times a second are slowed down. */
+#define MAX_KHZ 20
+
 typedef bool (*port_handler)(
 	struct platform *p, uint16_t port, bool write, unsigned size, uint32_t *value);
 
@@ -41,11 +44,9 @@ static void lapic_access(
 		*value = vlapic_read(p, vcpu, offset & 0xff0u) >> (offset & 3) * 8;
 }
 
-bool platform_mmio(struct platform *p, unsigned vcpu, uint64_t gpa, bool write, unsigned size,
+static bool mmio(struct platform *p, unsigned vcpu, uint64_t gpa, bool write, unsigned size,
 	uint64_t *value)
 {
-	if (!write)
-		*value = UINT64_MAX;
 	if (gpa - DEV_LAPIC_BASE < PAGE) {
 		if (!vlapic_is_mapped(&p->lapic[vcpu]))
 			return false;
@@ -64,6 +65,19 @@ bool platform_mmio(struct platform *p, unsigned vcpu, uint64_t gpa, bool write, 
 		return true;
 	}
 	return vpci_mmio(p, vcpu, gpa, write, size, value);
+}
+
+bool platform_mmio(struct platform *p, unsigned vcpu, uint64_t gpa, bool write, unsigned size,
+	uint64_t *value)
+{
+	bool claimed;
+
+	if (!write)
+		*value = UINT64_MAX;
+	claimed = mmio(p, vcpu, gpa, write, size, value);
+	if (!write && size < 8)
+		*value &= (1ull << size * 8) - 1;
+	return claimed;
 }
 
 bool platform_rdmsr(struct platform *p, unsigned vcpu, uint32_t msr, uint64_t *value)
@@ -104,10 +118,11 @@ void platform_pulse_irq(struct platform *p, unsigned irq)
 	platform_set_irq(p, irq, false);
 }
 
-/* The PIC reaches vCPU 0 only. */
-static bool pic_connected(const struct platform *p)
+/* The PIC reaches vCPU 0 only. An ExtINT passes the priority by. */
+static bool extint_pending(const struct platform *p, unsigned vcpu)
 {
-	return vlapic_accepts_extint(&p->lapic[0]);
+	return p->pic.intr && vcpu == 0 &&
+	       (vlapic_accepts_extint(&p->lapic[0]) || vioapic_passes_extint(&p->ioapic));
 }
 
 bool platform_irq_visible(const struct platform *p, unsigned irq)
@@ -118,16 +133,14 @@ bool platform_irq_visible(const struct platform *p, unsigned irq)
 
 int platform_irq_pending(struct platform *p, unsigned vcpu)
 {
-	int vector = vlapic_pending(&p->lapic[vcpu]);
-
-	if (vcpu == 0 && vpic_pending(&p->pic) && pic_connected(p))
-		return 0; /* which one, the acknowledge cycle says; ExtINT passes the priority */
-	return vector;
+	if (extint_pending(p, vcpu))
+		return vpic_vector(&p->pic);
+	return vlapic_pending(&p->lapic[vcpu]);
 }
 
 int platform_irq_ack(struct platform *p, unsigned vcpu)
 {
-	if (vcpu == 0 && vpic_pending(&p->pic) && pic_connected(p))
+	if (extint_pending(p, vcpu))
 		return vpic_acknowledge(p);
 	return vlapic_take(&p->lapic[vcpu]);
 }
@@ -142,6 +155,13 @@ bool platform_console_input(struct platform *p, uint8_t byte)
 static uint64_t earlier(uint64_t a, uint64_t b)
 {
 	return a < b ? a : b;
+}
+
+uint64_t platform_bounded_deadline(const struct platform *p, uint64_t deadline, uint64_t now)
+{
+	uint64_t least = now + p->config.tsc_khz / MAX_KHZ;
+
+	return deadline < least ? least : deadline;
 }
 
 void platform_deadline_changed(struct platform *p)
@@ -169,14 +189,20 @@ void platform_run_timers(struct platform *p, uint64_t now)
 	vrtc_run_timer(p, now);
 	vpm_run_timer(p, now);
 	platform_deadline_changed(p);
+	p->deadline = platform_bounded_deadline(p, p->deadline, now);
+}
+
+void platform_init_vcpu(struct platform *p, unsigned vcpu)
+{
+	vlapic_init_reset(p, vcpu);
 }
 
 void platform_reset(struct platform *p, const struct platform_config *c)
 {
 	p->config = *c;
-	p->tsc_khz = c->tsc_khz;
 	for (unsigned i = 0; i < DEV_MAX_VCPUS; i++)
 		vlapic_reset(p, i);
+	vlapic_virtual_wire(p, 0);
 	vioapic_reset(p);
 	vpic_reset(p);
 	vpit_reset(p);

@@ -17,7 +17,6 @@
 
 struct platform {
 	struct platform_config config;
-	uint32_t tsc_khz; /* as configured */
 	struct vlapic lapic[DEV_MAX_VCPUS];
 	struct vioapic ioapic;
 	struct vpic pic;
@@ -38,6 +37,9 @@ void platform_set_irq(struct platform *p, unsigned irq, bool level);
 void platform_pulse_irq(struct platform *p, unsigned irq);
 /* Whether an edge on the line could become an interrupt as things are set up. */
 bool platform_irq_visible(const struct platform *p, unsigned irq);
+
+/* A periodic timer's next deadline, such that a tiny period keeps nobody busy. */
+uint64_t platform_bounded_deadline(const struct platform *p, uint64_t deadline, uint64_t now);
 
 /* A device that is no LAPIC has another deadline. */
 void platform_deadline_changed(struct platform *p);

@@ -1,3 +1,6 @@
+/*
+ * The IOAPIC. Level-triggered pins: remote IRR is set while an accepted interrupt waits for its EOI.
+ */
 #include "dev/platform.h"
 
 #define ENTRY_LOGICAL    (1ull << 11)
@@ -6,6 +9,7 @@
 #define ENTRY_LEVEL      (1ull << 15)
 #define ENTRY_MASKED     (1ull << 16)
 #define ENTRY_READ_ONLY  (ENTRY_PENDING | ENTRY_REMOTE_IRR)
+#define ENTRY_MODE(e)    ((enum vlapic_mode)((e) >> 8 & 7))
 #define ENTRY_DEFINED    0xff0000000001ffffull
 
 #define VERSION (0x11u | (VIOAPIC_PINS - 1) << 16)
@@ -37,14 +41,24 @@ static void send(struct platform *p, unsigned pin)
 	struct vlapic_message m = {
 		.destination = (uint32_t)(e >> 56),
 		.vector = (uint8_t)e,
-		.mode = (enum vlapic_mode)(e >> 8 & 7),
+		.mode = ENTRY_MODE(e),
 		.logical = e & ENTRY_LOGICAL,
 		.level = e & ENTRY_LEVEL,
 	};
 
-	if (m.level)
+	if (m.mode == DELIVER_STARTUP || m.mode == DELIVER_EXTINT)
+		return; /* reserved; and the PIC's INTR, which platform.c looks for */
+	if (!m.logical && m.destination == 0xff)
+		m.destination = UINT32_MAX;
+	if (vlapic_send(p, &m) && m.level)
 		p->ioapic.entry[pin] |= ENTRY_REMOTE_IRR;
-	vlapic_send(p, &m);
+}
+
+bool vioapic_passes_extint(const struct vioapic *io)
+{
+	uint64_t e = io->entry[VIOAPIC_PIN_PIC];
+
+	return !(e & ENTRY_MASKED) && ENTRY_MODE(e) == DELIVER_EXTINT;
 }
 
 /* A level interrupt goes out once until its EOI. */

@@ -7,7 +7,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define VIOAPIC_PINS 24
+#define VIOAPIC_PINS    24
+#define VIOAPIC_PIN_PIC 0 /* where the PIC's INTR is, as on PCs */
 
 struct platform;
 
@@ -24,6 +25,8 @@ void vioapic_set(struct platform *p, unsigned pin, bool level);
 /* A LAPIC ended a level-triggered interrupt. */
 void vioapic_eoi(struct platform *p, uint8_t vector);
 bool vioapic_masked(const struct vioapic *io, unsigned pin);
+/* Whether the pin of the PIC passes its interrupt on. */
+bool vioapic_passes_extint(const struct vioapic *io);
 /* One access to the register page; offset below 4096. */
 uint32_t vioapic_read(struct platform *p, uint32_t offset);
 void vioapic_write(struct platform *p, uint32_t offset, uint32_t value);

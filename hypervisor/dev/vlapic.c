@@ -1,3 +1,6 @@
+/*
+ * The local APIC's vectors, messages and registers. Not its timer and its MSRs.
+ */
 #include "dev/platform.h"
 #include "dev/vlapic_int.h"
 
@@ -129,7 +132,8 @@ static void eoi(struct platform *p, unsigned vcpu)
 /* 10.6.2 "Determining IPI Destination" */
 static bool matches(const struct vlapic *l, unsigned vcpu, uint32_t destination, bool logical)
 {
-	bool broadcast = destination == (vlapic_x2apic(l) ? UINT32_MAX : 0xffu);
+	bool broadcast =
+		destination == UINT32_MAX || (destination == 0xff && !vlapic_x2apic(l));
 
 	if (!(l->base & APIC_BASE_ENABLE))
 		return false;
@@ -145,6 +149,8 @@ static bool matches(const struct vlapic *l, unsigned vcpu, uint32_t destination,
 
 static void deliver(struct platform *p, unsigned vcpu, const struct vlapic_message *m)
 {
+	if (!(p->lapic[vcpu].base & APIC_BASE_ENABLE))
+		return;
 	switch (m->mode) {
 	case DELIVER_FIXED:
 	case DELIVER_LOWEST:
@@ -165,7 +171,7 @@ static void deliver(struct platform *p, unsigned vcpu, const struct vlapic_messa
 }
 
 /* Lowest priority: the least busy of those addressed, the first one of several. */
-static void send_lowest(struct platform *p, const struct vlapic_message *m)
+static bool send_lowest(struct platform *p, const struct vlapic_message *m)
 {
 	unsigned best = DEV_MAX_VCPUS;
 
@@ -176,19 +182,25 @@ static void send_lowest(struct platform *p, const struct vlapic_message *m)
 			(best == DEV_MAX_VCPUS || ppr(l) < ppr(&p->lapic[best])))
 			best = i;
 	}
-	if (best < DEV_MAX_VCPUS)
-		deliver(p, best, m);
+	if (best == DEV_MAX_VCPUS)
+		return false;
+	deliver(p, best, m);
+	return true;
 }
 
-void vlapic_send(struct platform *p, const struct vlapic_message *m)
+bool vlapic_send(struct platform *p, const struct vlapic_message *m)
 {
-	if (m->mode == DELIVER_LOWEST) {
-		send_lowest(p, m);
-		return;
+	bool accepted = false;
+
+	if (m->mode == DELIVER_LOWEST)
+		return send_lowest(p, m);
+	for (unsigned i = 0; i < p->config.vcpus; i++) {
+		if (!matches(&p->lapic[i], i, m->destination, m->logical))
+			continue;
+		accepted |= m->mode != DELIVER_FIXED || enabled(&p->lapic[i]);
+		deliver(p, i, m);
 	}
-	for (unsigned i = 0; i < p->config.vcpus; i++)
-		if (matches(&p->lapic[i], i, m->destination, m->logical))
-			deliver(p, i, m);
+	return accepted;
 }
 
 /* 10.6.1 "Interrupt Command Register (ICR)" */
@@ -221,6 +233,7 @@ void vlapic_send_ipi(struct platform *p, unsigned self)
 
 /* ---- registers ---- */
 
+/* 10.4.7.1 "Local APIC State After Power-Up or Reset" */
 void vlapic_reset(struct platform *p, unsigned vcpu)
 {
 	struct vlapic *l = &p->lapic[vcpu];
@@ -235,6 +248,25 @@ void vlapic_reset(struct platform *p, unsigned vcpu)
 	};
 	for (unsigned i = 0; i < LVT_COUNT; i++)
 		l->lvt[i] = LVT_MASKED;
+}
+
+/* 10.4.7.3 "Local APIC State After an INIT Reset": IA32_APIC_BASE stays. */
+void vlapic_init_reset(struct platform *p, unsigned vcpu)
+{
+	uint64_t base = p->lapic[vcpu].base;
+
+	vlapic_reset(p, vcpu);
+	p->lapic[vcpu].base = base;
+}
+
+/* As firmware hands over (MP specification 3.6.2.2 "Virtual Wire Mode"). */
+void vlapic_virtual_wire(struct platform *p, unsigned vcpu)
+{
+	struct vlapic *l = &p->lapic[vcpu];
+
+	l->svr |= SVR_ENABLE;
+	l->lvt[LVT_LINT0] = DELIVER_EXTINT << 8;
+	l->lvt[LVT_LINT1] = DELIVER_NMI << 8;
 }
 
 bool vlapic_is_mapped(const struct vlapic *l)
@@ -308,18 +340,30 @@ static void write_lvt(struct platform *p, unsigned vcpu, unsigned i, uint32_t va
 		if (vlapic_timer_mode(l) == TIMER_DEADLINE || old_mode == TIMER_DEADLINE) {
 			l->initial_count = 0;
 			l->tsc_deadline = 0;
+			l->deadline = DEV_NEVER;
 		}
-		vlapic_timer_schedule(l);
 	}
 	if (i == LVT_LINT0 && vcpu == 0)
 		dev_kick(p, vcpu);
 }
 
-static void write_svr(struct vlapic *l, uint32_t value)
+static void write_svr(struct platform *p, unsigned vcpu, uint32_t value)
 {
+	struct vlapic *l = &p->lapic[vcpu];
+
 	l->svr = value & 0x1ff;
 	for (unsigned i = 0; !(value & SVR_ENABLE) && i < LVT_COUNT; i++)
 		l->lvt[i] |= LVT_MASKED; /* 10.4.7.2 */
+	if (l->irr_top >= 0)
+		dev_kick(p, vcpu);
+}
+
+/* Registers of table 10-1 whose writes do nothing; others that are not there are an error. */
+static bool is_read_only(uint32_t reg)
+{
+	return reg == REG_ID || reg == REG_VERSION || (reg >= REG_APR && reg <= REG_PPR) ||
+	       reg == REG_REMOTE_READ || (reg >= REG_ISR && reg < REG_ESR) ||
+	       reg == REG_CURRENT_COUNT;
 }
 
 void vlapic_write_register(struct platform *p, unsigned vcpu, uint32_t reg, uint32_t value)
@@ -345,7 +389,7 @@ void vlapic_write_register(struct platform *p, unsigned vcpu, uint32_t reg, uint
 		l->dfr = value | 0x0fffffff;
 		break;
 	case REG_SVR:
-		write_svr(l, value);
+		write_svr(p, vcpu, value);
 		break;
 	case REG_ESR:
 		l->esr = l->esr_pending;
@@ -362,11 +406,11 @@ void vlapic_write_register(struct platform *p, unsigned vcpu, uint32_t reg, uint
 		vlapic_write_initial_count(p, l, value);
 		break;
 	case REG_DIVIDE:
-		l->divide = value & 0xb;
-		vlapic_timer_schedule(l);
+		vlapic_write_divide(p, l, value);
 		break;
 	default:
-		error(p, vcpu, ESR_ILLEGAL_REGISTER);
+		if (!is_read_only(reg))
+			error(p, vcpu, ESR_ILLEGAL_REGISTER);
 		break;
 	}
 }
@@ -378,6 +422,5 @@ uint32_t vlapic_read(struct platform *p, unsigned vcpu, uint32_t offset)
 
 void vlapic_write(struct platform *p, unsigned vcpu, uint32_t offset, uint32_t value)
 {
-	if (offset >> 4 != REG_SELF_IPI)
-		vlapic_write_register(p, vcpu, offset >> 4, value);
+	vlapic_write_register(p, vcpu, offset >> 4, value);
 }

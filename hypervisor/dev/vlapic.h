@@ -31,10 +31,9 @@ enum vlapic_mode {
 };
 
 struct vlapic {
-	uint64_t base; /* IA32_APIC_BASE */
-	uint64_t
-		deadline; /* guest TSC of the next timer interrupt, DEV_NEVER when there is none */
-	uint64_t timer_start; /* guest TSC at which the initial count was written or reloaded */
+	uint64_t base;        /* IA32_APIC_BASE */
+	uint64_t deadline;    /* guest TSC of the next end of the timer, DEV_NEVER: it stands */
+	uint64_t timer_start; /* guest TSC at which the count was written or reloaded */
 	uint64_t tsc_deadline; /* IA32_TSC_DEADLINE */
 	uint64_t icr;
 	uint32_t initial_count, divide;
@@ -56,6 +55,10 @@ struct vlapic_message {
 };
 
 void vlapic_reset(struct platform *p, unsigned vcpu);
+/* After an INIT. */
+void vlapic_init_reset(struct platform *p, unsigned vcpu);
+/* Enabled, the PIC at LINT0 and NMI at LINT1: as firmware leaves the bootstrap processor. */
+void vlapic_virtual_wire(struct platform *p, unsigned vcpu);
 
 /* One access to the register page; offset below 4096. Registers take aligned 32-bit accesses. */
 uint32_t vlapic_read(struct platform *p, unsigned vcpu, uint32_t offset);
@@ -68,8 +71,11 @@ bool vlapic_wrmsr(struct platform *p, unsigned vcpu, uint32_t msr, uint64_t valu
 /* True when the register page is at its address in memory (enabled, not x2APIC). */
 bool vlapic_is_mapped(const struct vlapic *l);
 
-/* Sends a message to every LAPIC it addresses; one with lowest priority to one of them. */
-void vlapic_send(struct platform *p, const struct vlapic_message *m);
+/*
+ * Sends a message to every LAPIC it addresses; one with lowest priority to one of them. Destination
+ * UINT32_MAX is everybody. False when nobody accepted it.
+ */
+bool vlapic_send(struct platform *p, const struct vlapic_message *m);
 
 /* The highest vector that may interrupt now, -1 when none; and taking it. */
 int vlapic_pending(const struct vlapic *l);

@@ -23,6 +23,7 @@ enum apic_register {
 	REG_APR = 0x09,
 	REG_PPR = 0x0a,
 	REG_EOI = 0x0b,
+	REG_REMOTE_READ = 0x0c,
 	REG_LDR = 0x0d,
 	REG_DFR = 0x0e,
 	REG_SVR = 0x0f,
@@ -63,6 +64,7 @@ void vlapic_write_register(struct platform *p, unsigned vcpu, uint32_t reg, uint
 void vlapic_timer_schedule(struct vlapic *l);
 uint32_t vlapic_current_count(struct platform *p, const struct vlapic *l);
 void vlapic_write_initial_count(struct platform *p, struct vlapic *l, uint32_t value);
+void vlapic_write_divide(struct platform *p, struct vlapic *l, uint32_t value);
 void vlapic_write_tsc_deadline(struct platform *p, unsigned vcpu, uint64_t value);
 
 #endif

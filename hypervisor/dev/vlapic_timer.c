@@ -4,9 +4,7 @@
 #include "dev/platform.h"
 #include "dev/vlapic_int.h"
 
-/* A guest timer that fires more often than this is slowed down: L0 must stay in control. */
-#define MIN_PERIOD 500u
-
+/* TSC ticks of one count: the divide configuration. */
 static uint64_t tick_of(const struct vlapic *l)
 {
 	uint32_t code = (l->divide & 3) | (l->divide >> 1 & 4);
@@ -27,13 +25,19 @@ void vlapic_timer_schedule(struct vlapic *l)
 	}
 }
 
+/* TSC ticks since the count started; none when the guest TSC went back. */
+static uint64_t elapsed(const struct vlapic *l, uint64_t now)
+{
+	return (int64_t)(now - l->timer_start) > 0 ? now - l->timer_start : 0;
+}
+
 uint32_t vlapic_current_count(struct platform *p, const struct vlapic *l)
 {
 	uint64_t ticks;
 
-	if (vlapic_timer_mode(l) == TIMER_DEADLINE || l->initial_count == 0)
+	if (vlapic_timer_mode(l) == TIMER_DEADLINE || l->deadline == DEV_NEVER)
 		return 0;
-	ticks = (dev_now(p) - l->timer_start) / tick_of(l);
+	ticks = elapsed(l, dev_now(p)) / tick_of(l);
 	if (vlapic_timer_mode(l) == TIMER_PERIODIC)
 		return l->initial_count - (uint32_t)(ticks % l->initial_count);
 	return ticks >= l->initial_count ? 0 : l->initial_count - (uint32_t)ticks;
@@ -51,12 +55,8 @@ void vlapic_run_timer(struct platform *p, unsigned vcpu, uint64_t now)
 		l->tsc_deadline = 0;
 	} else if (vlapic_timer_mode(l) == TIMER_PERIODIC && period) {
 		/* Ticks that were missed make one interrupt. */
-		l->timer_start += (now - l->timer_start) / period * period;
-		l->deadline = l->timer_start + period;
-		if (l->deadline < now + MIN_PERIOD)
-			l->deadline = now + MIN_PERIOD;
-	} else {
-		l->initial_count = 0;
+		l->timer_start += elapsed(l, now) / period * period;
+		l->deadline = platform_bounded_deadline(p, l->timer_start + period, now);
 	}
 	if (!(l->lvt[LVT_TIMER] & LVT_MASKED))
 		vlapic_accept(p, vcpu, (uint8_t)l->lvt[LVT_TIMER], false);
@@ -69,6 +69,20 @@ void vlapic_write_initial_count(struct platform *p, struct vlapic *l, uint32_t v
 	l->initial_count = value;
 	l->timer_start = dev_now(p);
 	vlapic_timer_schedule(l);
+}
+
+/* A count that runs goes on from where it is, at the new speed. */
+void vlapic_write_divide(struct platform *p, struct vlapic *l, uint32_t value)
+{
+	uint64_t now = dev_now(p);
+	uint32_t left = vlapic_current_count(p, l);
+
+	l->divide = value & 0xb;
+	if (vlapic_timer_mode(l) == TIMER_DEADLINE || l->deadline == DEV_NEVER)
+		return;
+	/* This may lie before tick 0: elapsed takes the difference modulo 2^64. */
+	l->timer_start = now - (l->initial_count - left) * tick_of(l);
+	l->deadline = now + left * tick_of(l);
 }
 
 void vlapic_write_tsc_deadline(struct platform *p, unsigned vcpu, uint64_t value)

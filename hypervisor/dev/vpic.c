@@ -1,3 +1,6 @@
+/*
+ * The 8259A pair. What differs from the chip: nothing interrupts during its initialisation.
+ */
 #include "dev/platform.h"
 
 #define CASCADE 2
@@ -29,6 +32,8 @@ static unsigned request(const struct vpic_chip *c, bool master)
 	uint8_t in_service = c->isr;
 	unsigned input = first(c, c->irr & (uint8_t)~c->imr);
 
+	if (c->init)
+		return NONE;
 	if (c->special_mask)
 		in_service &= (uint8_t)~c->imr;
 	if (master && c->special_nested)
@@ -43,7 +48,8 @@ static void update(struct platform *p)
 	bool slave = request(&p->pic.chip[1], false) != NONE;
 
 	m->irr = slave ? m->irr | 1u << CASCADE : (uint8_t)(m->irr & ~(1u << CASCADE));
-	if (vpic_pending(&p->pic))
+	p->pic.intr = request(m, true) != NONE;
+	if (p->pic.intr)
 		dev_kick(p, 0);
 }
 
@@ -53,9 +59,16 @@ void vpic_reset(struct platform *p)
 		(struct vpic){.chip = {{.imr = 0xff, .lowest = 7}, {.imr = 0xff, .lowest = 7}}};
 }
 
-bool vpic_pending(const struct vpic *pic)
+uint8_t vpic_vector(const struct vpic *pic)
 {
-	return request(&pic->chip[0], true) != NONE;
+	const struct vpic_chip *c = &pic->chip[0];
+	unsigned input = request(c, true);
+
+	if (input == CASCADE) {
+		c = &pic->chip[1];
+		input = request(c, false);
+	}
+	return (uint8_t)(c->base + (input == NONE ? 7 : input));
 }
 
 bool vpic_masked(const struct vpic *pic, unsigned irq)
@@ -218,9 +231,10 @@ bool vpic_io(struct platform *p, uint16_t port, bool write, unsigned size, uint3
 		c->elcr = (uint8_t)*value & elcr_mask;
 	} else if (port & 1) {
 		write_data(c, (uint8_t)*value);
-		platform_deadline_changed(p);
+		platform_deadline_changed(p); /* the PIT runs only while somebody listens */
 	} else {
 		write_command(c, (uint8_t)*value);
+		platform_deadline_changed(p);
 	}
 	update(p);
 	return true;

@@ -23,6 +23,7 @@ struct vpic_chip {
 
 struct vpic {
 	struct vpic_chip chip[2]; /* master, slave at its input 2 */
+	bool intr;                /* the master's output; follows from the chips */
 };
 
 void vpic_reset(struct platform *p);
@@ -30,8 +31,9 @@ void vpic_reset(struct platform *p);
 void vpic_set(struct platform *p, unsigned irq, bool level);
 /* Ports 0x20, 0x21, 0xa0, 0xa1, 0x4d0, 0x4d1. Only byte accesses are claimed. */
 bool vpic_io(struct platform *p, uint16_t port, bool write, unsigned size, uint32_t *value);
-/* Whether INTR is raised; and the acknowledge cycle, which gives a vector (perhaps a spurious one). */
-bool vpic_pending(const struct vpic *pic);
+/* The vector an acknowledge cycle would give now. */
+uint8_t vpic_vector(const struct vpic *pic);
+/* The acknowledge cycle. Without a request, the vector is the spurious one: input 7. */
 uint8_t vpic_acknowledge(struct platform *p);
 bool vpic_masked(const struct vpic *pic, unsigned irq);
 

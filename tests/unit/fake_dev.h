@@ -1,0 +1,174 @@
+/*
+ * For tests of the whole platform: the seam that vm/ provides, with a clock that the test sets.
+ * Records kicks, INITs, start-up IPIs, NMIs, console output and power events.
+ */
+#ifndef NESTOR_TESTS_FAKE_DEV_H
+#define NESTOR_TESTS_FAKE_DEV_H
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "dev/platform.h"
+
+#define FAKE_KHZ 1000000u /* a tick is a nanosecond */
+
+static struct platform machine;
+
+static struct {
+	uint64_t now;
+	unsigned kicks[DEV_MAX_VCPUS], inits[DEV_MAX_VCPUS], startups[DEV_MAX_VCPUS];
+	unsigned nmis[DEV_MAX_VCPUS];
+	uint8_t startup_vector;
+	unsigned console_bytes;
+	char console_last;
+	unsigned powers;
+	enum dev_power_event power;
+	uint32_t power_value;
+} fake;
+
+uint64_t dev_now(struct platform *p)
+{
+	assert_ptr_equal(p, &machine);
+	return fake.now;
+}
+
+void dev_console(struct platform *p, uint8_t byte)
+{
+	assert_ptr_equal(p, &machine);
+	fake.console_bytes++;
+	fake.console_last = (char)byte;
+}
+
+void dev_power(struct platform *p, enum dev_power_event event, uint32_t value)
+{
+	assert_ptr_equal(p, &machine);
+	fake.powers++;
+	fake.power = event;
+	fake.power_value = value;
+}
+
+void dev_kick(struct platform *p, unsigned vcpu)
+{
+	assert_in_range(vcpu, 0, p->config.vcpus - 1);
+	fake.kicks[vcpu]++;
+}
+
+void dev_init_ipi(struct platform *p, unsigned vcpu)
+{
+	assert_in_range(vcpu, 0, p->config.vcpus - 1);
+	fake.inits[vcpu]++;
+}
+
+void dev_startup_ipi(struct platform *p, unsigned vcpu, uint8_t vector)
+{
+	assert_in_range(vcpu, 0, p->config.vcpus - 1);
+	fake.startups[vcpu]++;
+	fake.startup_vector = vector;
+}
+
+void dev_nmi(struct platform *p, unsigned vcpu)
+{
+	assert_in_range(vcpu, 0, p->config.vcpus - 1);
+	fake.nmis[vcpu]++;
+}
+
+/* A platform at guest TSC 0 after its reset. */
+static inline void fake_start(unsigned vcpus)
+{
+	struct platform_config c = {
+		.vcpus = vcpus, .tsc_khz = FAKE_KHZ, .memory = 512ull << 20};
+
+	memset(&fake, 0, sizeof(fake));
+	memset(&machine, 0xa5, sizeof(machine));
+	platform_reset(&machine, &c);
+}
+
+/* Time goes on to `now`, with every deadline on the way. The number of wake-ups that took. */
+static inline unsigned fake_run_until(uint64_t now)
+{
+	unsigned n = 0;
+
+	while (platform_deadline(&machine) <= now) {
+		uint64_t next = platform_deadline(&machine);
+
+		fake.now = next > fake.now ? next : fake.now;
+		platform_run_timers(&machine, fake.now);
+		assert_true(platform_deadline(&machine) > fake.now);
+		n++;
+	}
+	fake.now = now;
+	return n;
+}
+
+/* ---- register accesses, which must all be claimed ---- */
+
+static inline void fake_out(uint16_t port, uint8_t value)
+{
+	uint32_t v = value;
+
+	assert_true(platform_io(&machine, port, true, 1, &v));
+}
+
+static inline uint8_t fake_in(uint16_t port)
+{
+	uint32_t v = 0;
+
+	assert_true(platform_io(&machine, port, false, 1, &v));
+	return (uint8_t)v;
+}
+
+static inline void fake_apic_write(unsigned vcpu, uint32_t offset, uint32_t value)
+{
+	uint64_t v = value;
+
+	assert_true(platform_mmio(&machine, vcpu, DEV_LAPIC_BASE + offset, true, 4, &v));
+}
+
+static inline uint32_t fake_apic_read(unsigned vcpu, uint32_t offset)
+{
+	uint64_t v = 0;
+
+	assert_true(platform_mmio(&machine, vcpu, DEV_LAPIC_BASE + offset, false, 4, &v));
+	return (uint32_t)v;
+}
+
+static inline void fake_ioapic_write(uint8_t index, uint32_t value)
+{
+	uint64_t v = index;
+
+	assert_true(platform_mmio(&machine, 0, DEV_IOAPIC_BASE, true, 4, &v));
+	v = value;
+	assert_true(platform_mmio(&machine, 0, DEV_IOAPIC_BASE + 0x10, true, 4, &v));
+}
+
+static inline uint32_t fake_ioapic_read(uint8_t index)
+{
+	uint64_t v = index;
+
+	assert_true(platform_mmio(&machine, 0, DEV_IOAPIC_BASE, true, 4, &v));
+	assert_true(platform_mmio(&machine, 0, DEV_IOAPIC_BASE + 0x10, false, 4, &v));
+	return (uint32_t)v;
+}
+
+static inline void fake_ioapic_entry(unsigned pin, uint8_t destination, uint32_t low)
+{
+	fake_ioapic_write((uint8_t)(0x11 + 2 * pin), (uint32_t)destination << 24);
+	fake_ioapic_write((uint8_t)(0x10 + 2 * pin), low);
+}
+
+/* The APIC of each vCPU software-enabled, PIC input not connected. */
+static inline void fake_enable_apics(void)
+{
+	for (unsigned i = 0; i < machine.config.vcpus; i++) {
+		fake_apic_write(i, 0xf0, 0x1ff);
+		fake_apic_write(i, 0x350, 1u << 16);
+	}
+}
+
+#endif

@@ -1,0 +1,672 @@
+#include "fake_dev.h"
+
+#define ID           0x020
+#define VERSION      0x030
+#define TPR          0x080
+#define PPR          0x0a0
+#define EOI          0x0b0
+#define LDR          0x0d0
+#define DFR          0x0e0
+#define SVR          0x0f0
+#define ISR          0x100
+#define TMR          0x180
+#define IRR          0x200
+#define ESR          0x280
+#define ICR          0x300
+#define ICR2         0x310
+#define LVT_TIMER_AT 0x320
+#define LVT_LINT0_AT 0x350
+#define LVT_ERROR_AT 0x370
+#define COUNT        0x380
+#define CURRENT      0x390
+#define DIVIDE       0x3e0
+
+#define MASKED        (1u << 16)
+#define PERIODIC      (1u << 17)
+#define DEADLINE      (2u << 17)
+#define LOGICAL       (1u << 11)
+#define LOWEST        (1u << 8)
+#define NMI           (4u << 8)
+#define INIT          (5u << 8)
+#define STARTUP       (6u << 8)
+#define SELF          (1u << 18)
+#define ALL           (2u << 18)
+#define OTHERS        (3u << 18)
+#define ASSERT        (1u << 14)
+#define LEVEL         (1u << 15)
+#define DIVIDE_BY_1   0xbu
+#define X2APIC(reg)   (0x800u + ((reg) >> 4))
+#define MSR_BASE      0x1bu
+#define MSR_DEADLINE  0x6e0u
+#define BASE_XAPIC    (DEV_LAPIC_BASE | 0x800)
+#define BASE_X2APIC   (DEV_LAPIC_BASE | 0xc00)
+#define BASE_DISABLED DEV_LAPIC_BASE
+
+static int start(void **state)
+{
+	(void)state;
+	fake_start(4);
+	fake_enable_apics();
+	return 0;
+}
+
+static int pending(unsigned vcpu)
+{
+	return platform_irq_pending(&machine, vcpu);
+}
+
+static bool write_msr(unsigned vcpu, uint32_t msr, uint64_t value)
+{
+	return platform_wrmsr(&machine, vcpu, msr, value);
+}
+
+static uint64_t read_msr(unsigned vcpu, uint32_t msr)
+{
+	uint64_t v = 0;
+
+	assert_true(platform_rdmsr(&machine, vcpu, msr, &v));
+	return v;
+}
+
+static void send(unsigned from, uint8_t destination, uint32_t low)
+{
+	fake_apic_write(from, ICR2, (uint32_t)destination << 24);
+	fake_apic_write(from, ICR, low);
+}
+
+/* Which vCPUs have an interrupt, as a set; they take it and end it. */
+static unsigned takers(int vector)
+{
+	unsigned set = 0;
+
+	for (unsigned i = 0; i < machine.config.vcpus; i++) {
+		if (pending(i) < 0)
+			continue;
+		assert_int_equal(platform_irq_ack(&machine, i), vector);
+		fake_apic_write(i, EOI, 0);
+		set |= 1u << i;
+	}
+	return set;
+}
+
+/* ---- priorities ---- */
+
+static void a_self_ipi_is_taken_and_ended(void **state)
+{
+	(void)state;
+	send(0, 0, 0x41 | SELF);
+	assert_int_equal(fake_apic_read(0, IRR + 0x20), 2);
+	assert_true(fake.kicks[0] > 0);
+	assert_int_equal(platform_irq_ack(&machine, 0), 0x41);
+	assert_int_equal(fake_apic_read(0, IRR + 0x20), 0);
+	assert_int_equal(fake_apic_read(0, ISR + 0x20), 2);
+	assert_int_equal(fake_apic_read(0, PPR), 0x40);
+	fake_apic_write(0, EOI, 0);
+	assert_int_equal(fake_apic_read(0, ISR + 0x20), 0);
+	assert_int_equal(platform_irq_ack(&machine, 0), -1);
+}
+
+static void the_highest_vector_comes_first(void **state)
+{
+	(void)state;
+	send(0, 0, 0x41 | SELF);
+	send(0, 0, 0xef | SELF);
+	send(0, 0, 0x85 | SELF);
+	assert_int_equal(platform_irq_ack(&machine, 0), 0xef);
+	assert_int_equal(pending(0), -1);
+	fake_apic_write(0, EOI, 0);
+	assert_int_equal(platform_irq_ack(&machine, 0), 0x85);
+	fake_apic_write(0, EOI, 0);
+	assert_int_equal(platform_irq_ack(&machine, 0), 0x41);
+}
+
+static void a_class_in_service_holds_its_own_class_back(void **state)
+{
+	(void)state;
+	send(0, 0, 0x41 | SELF);
+	assert_int_equal(platform_irq_ack(&machine, 0), 0x41);
+	send(0, 0, 0x4f | SELF);
+	assert_int_equal(pending(0), -1);
+	send(0, 0, 0x50 | SELF);
+	assert_int_equal(platform_irq_ack(&machine, 0), 0x50);
+	fake_apic_write(0, EOI, 0);
+	fake_apic_write(0, EOI, 0);
+	assert_int_equal(pending(0), 0x4f);
+}
+
+static void the_task_priority_holds_classes_back(void **state)
+{
+	(void)state;
+	send(0, 0, 0x41 | SELF);
+	platform_set_cr8(&machine, 0, 4);
+	assert_int_equal(fake_apic_read(0, TPR), 0x40);
+	assert_int_equal(pending(0), -1);
+	fake.kicks[0] = 0;
+	platform_set_cr8(&machine, 0, 3);
+	assert_int_equal(fake.kicks[0], 1);
+	assert_int_equal(pending(0), 0x41);
+	fake_apic_write(0, TPR, 0x4f);
+	assert_int_equal(platform_get_cr8(&machine, 0), 4);
+	assert_int_equal(fake_apic_read(0, TPR), 0x4f);
+	assert_int_equal(fake_apic_read(0, PPR), 0x4f);
+	assert_int_equal(pending(0), -1);
+}
+
+static void an_eoi_too_many_does_nothing(void **state)
+{
+	(void)state;
+	fake_apic_write(0, EOI, 0);
+	send(0, 0, 0x41 | SELF);
+	fake_apic_write(0, EOI, 0);
+	assert_int_equal(pending(0), 0x41);
+}
+
+static void a_disabled_apic_accepts_nothing(void **state)
+{
+	(void)state;
+	fake_apic_write(1, SVR, 0xff);
+	assert_int_equal(fake_apic_read(1, LVT_TIMER_AT), MASKED);
+	fake_apic_write(1, LVT_TIMER_AT, 0x40);
+	assert_int_equal(fake_apic_read(1, LVT_TIMER_AT), 0x40 | MASKED);
+	send(0, 1, 0x41);
+	fake_apic_write(1, SVR, 0x1ff);
+	assert_int_equal(pending(1), -1);
+}
+
+/* ---- IPIs ---- */
+
+static void physical_destinations(void **state)
+{
+	(void)state;
+	send(0, 2, 0x41);
+	assert_int_equal(takers(0x41), 1 << 2);
+	send(0, 0xff, 0x41);
+	assert_int_equal(takers(0x41), 0xf);
+	send(0, 4, 0x41);
+	assert_int_equal(takers(0x41), 0);
+}
+
+static void shorthands(void **state)
+{
+	(void)state;
+	send(1, 0, 0x41 | SELF);
+	assert_int_equal(takers(0x41), 1 << 1);
+	send(1, 0, 0x41 | ALL);
+	assert_int_equal(takers(0x41), 0xf);
+	send(1, 0, 0x41 | OTHERS);
+	assert_int_equal(takers(0x41), 0xd);
+}
+
+static void logical_flat_destinations(void **state)
+{
+	(void)state;
+	for (unsigned i = 0; i < 4; i++)
+		fake_apic_write(i, LDR, 1u << (24 + i));
+	send(0, 0x0a, 0x41 | LOGICAL);
+	assert_int_equal(takers(0x41), 0xa);
+	send(0, 0xff, 0x41 | LOGICAL);
+	assert_int_equal(takers(0x41), 0xf);
+	send(0, 0xf0, 0x41 | LOGICAL);
+	assert_int_equal(takers(0x41), 0);
+}
+
+static void logical_cluster_destinations(void **state)
+{
+	static const uint8_t ids[] = {0x01, 0x02, 0x11, 0x12};
+
+	(void)state;
+	for (unsigned i = 0; i < 4; i++) {
+		fake_apic_write(i, DFR, 0x0fffffff);
+		fake_apic_write(i, LDR, (uint32_t)ids[i] << 24);
+	}
+	send(0, 0x13, 0x41 | LOGICAL);
+	assert_int_equal(takers(0x41), 0xc);
+	send(0, 0x01, 0x41 | LOGICAL);
+	assert_int_equal(takers(0x41), 1);
+	send(0, 0x2f, 0x41 | LOGICAL);
+	assert_int_equal(takers(0x41), 0);
+}
+
+static void lowest_priority_goes_to_the_least_busy_one(void **state)
+{
+	(void)state;
+	for (unsigned i = 0; i < 4; i++)
+		fake_apic_write(i, LDR, 1u << (24 + i));
+	send(0, 0x0f, 0x41 | LOGICAL | LOWEST);
+	assert_int_equal(takers(0x41), 1);
+	fake_apic_write(0, TPR, 0x20);
+	fake_apic_write(1, SVR, 0xff);
+	send(0, 0x0f, 0x41 | LOGICAL | LOWEST);
+	assert_int_equal(takers(0x41), 1 << 2);
+}
+
+static void init_start_up_and_nmi_go_to_the_vm(void **state)
+{
+	(void)state;
+	send(0, 1, INIT | ASSERT | LEVEL);
+	send(0, 1, INIT | LEVEL); /* de-assert */
+	send(0, 1, STARTUP | 0x9a);
+	send(0, 2, NMI);
+	assert_int_equal(fake.inits[1], 1);
+	assert_int_equal(fake.startups[1], 1);
+	assert_int_equal(fake.startup_vector, 0x9a);
+	assert_int_equal(fake.nmis[2], 1);
+	assert_int_equal(fake.inits[0] + fake.startups[0] + fake.nmis[0], 0);
+}
+
+static void the_delivery_status_reads_idle(void **state)
+{
+	(void)state;
+	send(0, 1, 0xffffffffu & ~(OTHERS | 0x700));
+	assert_int_equal(fake_apic_read(0, ICR), 0xcc8ff & ~OTHERS);
+	assert_int_equal(fake_apic_read(0, ICR2), 1u << 24);
+}
+
+static void illegal_vectors_are_errors(void **state)
+{
+	(void)state;
+	fake_apic_write(0, LVT_ERROR_AT, 0xfe);
+	send(0, 1, 0x0f);
+	assert_int_equal(pending(1), -1);
+	assert_int_equal(fake_apic_read(0, ESR), 0);
+	fake_apic_write(0, ESR, 0);
+	assert_int_equal(fake_apic_read(0, ESR), 1 << 5);
+	assert_int_equal(platform_irq_ack(&machine, 0), 0xfe);
+	fake_apic_write(0, ESR, 0);
+	assert_int_equal(fake_apic_read(0, ESR), 0);
+	fake_ioapic_entry(4, 1, 0x05);
+	platform_pulse_irq(&machine, 4);
+	fake_apic_write(1, ESR, 0);
+	assert_int_equal(fake_apic_read(1, ESR), 1 << 6);
+}
+
+static void an_error_vector_below_16_does_not_loop(void **state)
+{
+	(void)state;
+	fake_apic_write(0, LVT_ERROR_AT, 0x03);
+	send(0, 0, 0x02 | SELF);
+	assert_int_equal(pending(0), -1);
+}
+
+static void writes_to_read_only_registers_are_no_error_but_to_reserved_ones_are(void **state)
+{
+	static const uint32_t read_only[] = {ID, VERSION, PPR, ISR, TMR + 0x70, IRR, CURRENT};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(read_only) / sizeof(read_only[0]); i++) {
+		uint32_t before = fake_apic_read(3, read_only[i]);
+
+		fake_apic_write(3, read_only[i], ~before);
+		assert_int_equal(fake_apic_read(3, read_only[i]), before);
+	}
+	fake_apic_write(3, ESR, 0);
+	assert_int_equal(fake_apic_read(3, ESR), 0);
+	fake_apic_write(3, 0x3f0, 0x41);
+	fake_apic_write(3, ESR, 0);
+	assert_int_equal(fake_apic_read(3, ESR), 1 << 7);
+	assert_int_equal(pending(3), -1);
+}
+
+static void every_register_takes_every_access(void **state)
+{
+	(void)state;
+	for (uint32_t offset = 0; offset < 4096; offset++)
+		for (unsigned size = 1; size <= 8; size *= 2) {
+			uint64_t v = UINT64_MAX;
+
+			platform_mmio(&machine, 0, DEV_LAPIC_BASE + offset, true, size, &v);
+			platform_mmio(&machine, 0, DEV_LAPIC_BASE + offset, false, size, &v);
+			assert_true(size == 8 || v >> size * 8 == 0);
+		}
+}
+
+/* ---- timer ---- */
+
+static void a_one_shot_fires_once_at_the_divided_count(void **state)
+{
+	(void)state;
+	fake_apic_write(0, LVT_TIMER_AT, 0xec);
+	fake_apic_write(0, DIVIDE, 0x3); /* by 16 */
+	fake_apic_write(0, COUNT, 1000);
+	assert_int_equal(platform_deadline(&machine), 16000);
+	fake.now = 1600;
+	assert_int_equal(fake_apic_read(0, CURRENT), 900);
+	fake_run_until(15999);
+	assert_int_equal(pending(0), -1);
+	assert_int_equal(fake_run_until(1000000), 1);
+	assert_int_equal(platform_irq_ack(&machine, 0), 0xec);
+	assert_int_equal(fake_apic_read(0, CURRENT), 0);
+	assert_int_equal(fake_apic_read(0, COUNT), 1000);
+	assert_true(platform_deadline(&machine) == DEV_NEVER);
+}
+
+static void every_divide_configuration(void **state)
+{
+	static const uint64_t divisor[] = {2, 4, 8, 16, 32, 64, 128, 1};
+
+	(void)state;
+	fake_apic_write(0, LVT_TIMER_AT, 0xec);
+	for (unsigned i = 0; i < 8; i++) {
+		fake_apic_write(0, DIVIDE, (i & 3) | (i & 4) << 1);
+		fake_apic_write(0, COUNT, UINT32_MAX);
+		assert_int_equal(
+			platform_deadline(&machine) - fake.now, UINT32_MAX * divisor[i]);
+	}
+}
+
+static void a_new_divisor_speeds_the_rest_of_the_count(void **state)
+{
+	(void)state;
+	fake_apic_write(0, LVT_TIMER_AT, 0xec);
+	fake_apic_write(0, DIVIDE, DIVIDE_BY_1);
+	fake_apic_write(0, COUNT, 1000);
+	fake.now = 400;
+	fake_apic_write(0, DIVIDE, 0xa); /* by 128 */
+	assert_int_equal(platform_deadline(&machine), 400 + 600 * 128);
+	assert_int_equal(fake_apic_read(0, CURRENT), 600);
+	fake.now += 100 * 128;
+	assert_int_equal(fake_apic_read(0, CURRENT), 500);
+}
+
+static void a_periodic_timer_keeps_its_phase(void **state)
+{
+	(void)state;
+	fake_apic_write(0, LVT_TIMER_AT, 0xec | PERIODIC);
+	fake_apic_write(0, DIVIDE, DIVIDE_BY_1);
+	fake_apic_write(0, COUNT, 1000000);
+	assert_int_equal(fake_run_until(10500000), 10);
+	assert_int_equal(fake_apic_read(0, CURRENT), 500000);
+	assert_int_equal(platform_deadline(&machine), 11000000);
+}
+
+static void missed_ticks_make_one_interrupt(void **state)
+{
+	(void)state;
+	fake_apic_write(0, LVT_TIMER_AT, 0xec | PERIODIC);
+	fake_apic_write(0, DIVIDE, DIVIDE_BY_1);
+	fake_apic_write(0, COUNT, 1000000);
+	fake.now = 7700000;
+	platform_run_timers(&machine, fake.now);
+	assert_int_equal(platform_deadline(&machine), 8000000);
+	assert_int_equal(platform_irq_ack(&machine, 0), 0xec);
+	fake_apic_write(0, EOI, 0);
+	assert_int_equal(pending(0), -1);
+}
+
+static void a_tiny_period_is_no_storm(void **state)
+{
+	(void)state;
+	fake_apic_write(0, LVT_TIMER_AT, 0xec | PERIODIC);
+	fake_apic_write(0, DIVIDE, DIVIDE_BY_1);
+	fake_apic_write(0, COUNT, 1);
+	assert_in_range(fake_run_until(1000000), 1, 21); /* a millisecond */
+}
+
+static void a_masked_timer_runs_silently(void **state)
+{
+	(void)state;
+	fake_apic_write(0, LVT_TIMER_AT, 0xec | MASKED);
+	fake_apic_write(0, DIVIDE, DIVIDE_BY_1);
+	fake_apic_write(0, COUNT, 1000);
+	fake_run_until(1000000);
+	assert_int_equal(pending(0), -1);
+	assert_int_equal(fake_apic_read(0, CURRENT), 0);
+}
+
+static void a_count_of_0_stops_the_timer(void **state)
+{
+	(void)state;
+	fake_apic_write(0, LVT_TIMER_AT, 0xec | PERIODIC);
+	fake_apic_write(0, COUNT, 1000);
+	fake_apic_write(0, COUNT, 0);
+	assert_true(platform_deadline(&machine) == DEV_NEVER);
+}
+
+static void an_ended_one_shot_does_not_restart_as_periodic(void **state)
+{
+	(void)state;
+	fake_apic_write(0, LVT_TIMER_AT, 0xec);
+	fake_apic_write(0, COUNT, 1000);
+	fake_run_until(1000000);
+	fake_apic_write(0, LVT_TIMER_AT, 0xec | PERIODIC);
+	assert_true(platform_deadline(&machine) == DEV_NEVER);
+}
+
+static void the_tsc_deadline_fires_and_reads_0(void **state)
+{
+	(void)state;
+	fake_apic_write(2, LVT_TIMER_AT, 0xec | DEADLINE);
+	assert_true(write_msr(2, MSR_DEADLINE, 5000));
+	assert_int_equal(read_msr(2, MSR_DEADLINE), 5000);
+	assert_int_equal(platform_deadline(&machine), 5000);
+	fake_run_until(4999);
+	assert_int_equal(pending(2), -1);
+	fake_run_until(5000);
+	assert_int_equal(platform_irq_ack(&machine, 2), 0xec);
+	assert_int_equal(read_msr(2, MSR_DEADLINE), 0);
+	assert_true(platform_deadline(&machine) == DEV_NEVER);
+}
+
+static void a_tsc_deadline_in_the_past_fires_at_once(void **state)
+{
+	(void)state;
+	fake.now = 9000;
+	fake_apic_write(0, LVT_TIMER_AT, 0xec | DEADLINE);
+	assert_true(write_msr(0, MSR_DEADLINE, 5000));
+	assert_int_equal(pending(0), 0xec);
+}
+
+static void a_tsc_deadline_of_0_disarms(void **state)
+{
+	(void)state;
+	fake_apic_write(0, LVT_TIMER_AT, 0xec | DEADLINE);
+	assert_true(write_msr(0, MSR_DEADLINE, 5000));
+	assert_true(write_msr(0, MSR_DEADLINE, 0));
+	assert_true(platform_deadline(&machine) == DEV_NEVER);
+}
+
+static void the_tsc_deadline_is_ignored_in_count_modes_and_the_count_in_its_mode(void **state)
+{
+	(void)state;
+	assert_true(write_msr(0, MSR_DEADLINE, 5000));
+	assert_int_equal(read_msr(0, MSR_DEADLINE), 0);
+	fake_apic_write(0, LVT_TIMER_AT, 0xec | DEADLINE);
+	fake_apic_write(0, COUNT, 1000);
+	assert_int_equal(fake_apic_read(0, COUNT), 0);
+	assert_true(platform_deadline(&machine) == DEV_NEVER);
+}
+
+static void changing_to_or_from_deadline_mode_disarms(void **state)
+{
+	(void)state;
+	fake_apic_write(0, LVT_TIMER_AT, 0xec);
+	fake_apic_write(0, COUNT, 1000);
+	fake_apic_write(0, LVT_TIMER_AT, 0xec | DEADLINE);
+	assert_true(platform_deadline(&machine) == DEV_NEVER);
+	assert_true(write_msr(0, MSR_DEADLINE, 5000));
+	fake_apic_write(0, LVT_TIMER_AT, 0xec);
+	assert_true(platform_deadline(&machine) == DEV_NEVER);
+	assert_int_equal(read_msr(0, MSR_DEADLINE), 0);
+}
+
+static void a_tsc_that_went_back_shows_no_count_beyond_the_initial_one(void **state)
+{
+	(void)state;
+	fake.now = 50000;
+	fake_apic_write(0, LVT_TIMER_AT, 0xec);
+	fake_apic_write(0, COUNT, 1000);
+	fake.now = 100;
+	assert_int_equal(fake_apic_read(0, CURRENT), 1000);
+}
+
+/* ---- IA32_APIC_BASE and x2APIC ---- */
+
+static void mode_changes_that_the_sdm_allows(void **state)
+{
+	(void)state;
+	assert_int_equal(read_msr(0, MSR_BASE), BASE_XAPIC | 0x100);
+	assert_int_equal(read_msr(1, MSR_BASE), BASE_XAPIC);
+	assert_true(write_msr(1, MSR_BASE, BASE_X2APIC));
+	assert_int_equal(read_msr(1, MSR_BASE), BASE_X2APIC);
+	assert_true(write_msr(1, MSR_BASE, BASE_X2APIC));
+	assert_true(write_msr(1, MSR_BASE, BASE_DISABLED));
+	assert_true(write_msr(1, MSR_BASE, BASE_XAPIC));
+	assert_int_equal(read_msr(1, MSR_BASE), BASE_XAPIC);
+}
+
+static void mode_changes_that_fault(void **state)
+{
+	(void)state;
+	assert_false(write_msr(1, MSR_BASE, DEV_LAPIC_BASE | 0x400));
+	assert_true(write_msr(1, MSR_BASE, BASE_X2APIC));
+	assert_false(write_msr(1, MSR_BASE, BASE_XAPIC));
+	assert_true(write_msr(1, MSR_BASE, BASE_DISABLED));
+	assert_false(write_msr(1, MSR_BASE, BASE_X2APIC));
+	assert_false(write_msr(0, MSR_BASE, BASE_XAPIC | 1));
+	assert_false(write_msr(0, MSR_BASE, BASE_XAPIC | 0x200));
+	assert_false(write_msr(0, MSR_BASE, BASE_XAPIC | 1ull << 52));
+	assert_int_equal(read_msr(1, MSR_BASE), BASE_DISABLED);
+}
+
+static void disabling_resets_the_registers_and_hides_the_page(void **state)
+{
+	uint64_t v = 0;
+
+	(void)state;
+	fake_apic_write(1, TPR, 0x50);
+	fake_apic_write(1, LVT_TIMER_AT, 0xec);
+	fake_apic_write(1, COUNT, 1000);
+	assert_true(write_msr(1, MSR_BASE, BASE_DISABLED));
+	assert_true(platform_deadline(&machine) == DEV_NEVER);
+	assert_false(platform_mmio(&machine, 1, DEV_LAPIC_BASE + ID, false, 4, &v));
+	assert_int_equal(v, UINT32_MAX);
+	assert_true(write_msr(1, MSR_BASE, BASE_XAPIC));
+	assert_int_equal(fake_apic_read(1, TPR), 0);
+	assert_int_equal(fake_apic_read(1, SVR), 0xff);
+}
+
+static void x2apic_registers_are_msrs(void **state)
+{
+	uint64_t v;
+
+	(void)state;
+	assert_false(platform_rdmsr(&machine, 3, X2APIC(ID), &v));
+	assert_false(write_msr(3, X2APIC(EOI), 0));
+	assert_true(write_msr(3, MSR_BASE, BASE_X2APIC));
+	assert_int_equal(read_msr(3, X2APIC(ID)), 3);
+	assert_int_equal(read_msr(3, X2APIC(LDR)), 1 << 3);
+	assert_int_equal(read_msr(3, X2APIC(VERSION)), 0x50014);
+	assert_true(write_msr(3, X2APIC(0x3f0), 0x41));
+	assert_int_equal(platform_irq_ack(&machine, 3), 0x41);
+	assert_int_equal(read_msr(3, X2APIC(ISR + 0x20)), 2);
+	assert_true(write_msr(3, X2APIC(EOI), 0));
+	assert_int_equal(read_msr(3, X2APIC(ISR + 0x20)), 0);
+}
+
+static void x2apic_accesses_that_fault(void **state)
+{
+	static const uint32_t unreadable[] = {EOI, DFR, ICR2, 0x3f0, 0x000, 0x090, 0xff0};
+	static const uint32_t unwritable[] = {
+		ID, VERSION, PPR, LDR, DFR, ISR, IRR, CURRENT, ICR2};
+	uint64_t v;
+
+	(void)state;
+	assert_true(write_msr(0, MSR_BASE, BASE_X2APIC));
+	for (size_t i = 0; i < sizeof(unreadable) / sizeof(unreadable[0]); i++)
+		assert_false(platform_rdmsr(&machine, 0, X2APIC(unreadable[i]), &v));
+	for (size_t i = 0; i < sizeof(unwritable) / sizeof(unwritable[0]); i++)
+		assert_false(write_msr(0, X2APIC(unwritable[i]), 0));
+	assert_false(write_msr(0, X2APIC(EOI), 1));
+	assert_false(write_msr(0, X2APIC(ESR), 1));
+	assert_false(write_msr(0, X2APIC(TPR), 0x100));
+	assert_false(write_msr(0, X2APIC(SVR), 0x11ff));
+	assert_false(write_msr(0, X2APIC(ICR), 1u << 20));
+	assert_false(write_msr(0, X2APIC(LVT_TIMER_AT), 1u << 19));
+	assert_false(write_msr(0, X2APIC(COUNT), 1ull << 32));
+	assert_false(write_msr(0, X2APIC(0x3f0), 0x100));
+}
+
+static void x2apic_ipis_take_32_bit_destinations(void **state)
+{
+	(void)state;
+	for (unsigned i = 0; i < 4; i++)
+		assert_true(write_msr(i, MSR_BASE, BASE_X2APIC));
+	assert_true(write_msr(0, X2APIC(ICR), 2ull << 32 | 0x41));
+	assert_int_equal(read_msr(0, X2APIC(ICR)), 2ull << 32 | 0x41);
+	assert_int_equal(platform_irq_ack(&machine, 2), 0x41);
+	assert_true(write_msr(0, X2APIC(ICR), 0xffffffffull << 32 | 0x51));
+	for (unsigned i = 0; i < 4; i++)
+		assert_int_equal(platform_irq_ack(&machine, i), 0x51);
+	assert_true(write_msr(0, X2APIC(ICR), 0xaull << 32 | LOGICAL | 0x61));
+	assert_int_equal(pending(0), -1);
+	assert_int_equal(pending(1), 0x61);
+	assert_int_equal(pending(2), -1);
+	assert_int_equal(pending(3), 0x61);
+	assert_true(write_msr(0, X2APIC(ICR), 0x10001ull << 32 | LOGICAL | 0x71));
+	assert_int_equal(pending(0), -1);
+	assert_true(write_msr(0, X2APIC(ICR), 0xffull << 32 | 0x71));
+	assert_int_equal(pending(0), -1);
+}
+
+static void an_init_resets_all_but_the_base(void **state)
+{
+	(void)state;
+	assert_true(write_msr(1, MSR_BASE, BASE_X2APIC));
+	assert_true(write_msr(1, X2APIC(TPR), 0x50));
+	send(0, 0, 0x41 | OTHERS);
+	platform_init_vcpu(&machine, 1);
+	assert_int_equal(read_msr(1, MSR_BASE), BASE_X2APIC);
+	assert_int_equal(read_msr(1, X2APIC(TPR)), 0);
+	assert_int_equal(read_msr(1, X2APIC(SVR)), 0xff);
+	assert_int_equal(read_msr(1, X2APIC(IRR + 0x20)), 0);
+	assert_int_equal(pending(1), -1);
+}
+
+#define T(name) cmocka_unit_test_setup(name, start)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		T(a_self_ipi_is_taken_and_ended),
+		T(the_highest_vector_comes_first),
+		T(a_class_in_service_holds_its_own_class_back),
+		T(the_task_priority_holds_classes_back),
+		T(an_eoi_too_many_does_nothing),
+		T(a_disabled_apic_accepts_nothing),
+		T(physical_destinations),
+		T(shorthands),
+		T(logical_flat_destinations),
+		T(logical_cluster_destinations),
+		T(lowest_priority_goes_to_the_least_busy_one),
+		T(init_start_up_and_nmi_go_to_the_vm),
+		T(the_delivery_status_reads_idle),
+		T(illegal_vectors_are_errors),
+		T(an_error_vector_below_16_does_not_loop),
+		T(writes_to_read_only_registers_are_no_error_but_to_reserved_ones_are),
+		T(every_register_takes_every_access),
+		T(a_one_shot_fires_once_at_the_divided_count),
+		T(every_divide_configuration),
+		T(a_new_divisor_speeds_the_rest_of_the_count),
+		T(a_periodic_timer_keeps_its_phase),
+		T(missed_ticks_make_one_interrupt),
+		T(a_tiny_period_is_no_storm),
+		T(a_masked_timer_runs_silently),
+		T(a_count_of_0_stops_the_timer),
+		T(an_ended_one_shot_does_not_restart_as_periodic),
+		T(the_tsc_deadline_fires_and_reads_0),
+		T(a_tsc_deadline_in_the_past_fires_at_once),
+		T(a_tsc_deadline_of_0_disarms),
+		T(the_tsc_deadline_is_ignored_in_count_modes_and_the_count_in_its_mode),
+		T(changing_to_or_from_deadline_mode_disarms),
+		T(a_tsc_that_went_back_shows_no_count_beyond_the_initial_one),
+		T(mode_changes_that_the_sdm_allows),
+		T(mode_changes_that_fault),
+		T(disabling_resets_the_registers_and_hides_the_page),
+		T(x2apic_registers_are_msrs),
+		T(x2apic_accesses_that_fault),
+		T(x2apic_ipis_take_32_bit_destinations),
+		T(an_init_resets_all_but_the_base),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
