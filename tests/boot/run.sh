@@ -68,6 +68,12 @@ test_linux_as_l2() {
 			'mark vm=l1 value=3'
 }
 
+test_the_demo_with_debians_qemu() {
+	expect 0 run guests/demo.yaml --verbose --summary &&
+		shows "starting L2 with Debian's QEMU" 'L2: done' 'L1: done with status 0' \
+			'nested entries' 'in L2'
+}
+
 test_linux_as_l2_without_shadowing() {
 	linux 0 client 'quiet l2=client' --shadow off && shows 'L2: done' 'L1: done with status 0'
 }
