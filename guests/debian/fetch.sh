@@ -17,10 +17,28 @@ depends() {
 		--no-replaces --no-enhances "$1" | grep -E '^[a-z0-9]' | sort -u
 }
 
+update() {
+	echo "fetch.sh: reading the package lists" >&2
+	if [ "$(id -u)" -eq 0 ]; then
+		apt-get -qq update
+	else
+		sudo apt-get -qq update
+	fi
+}
+
 # The kernel that the cloud metapackage stands for.
-if ! kernel=$(apt-cache depends linux-image-cloud-amd64 2>/dev/null |
-	sed -n 's/^ *Depends: \(linux-image-.*-cloud-amd64\)$/\1/p' | head -n 1) || [ -z "$kernel" ]; then
-	echo "fetch.sh: apt knows no linux-image-cloud-amd64; run 'apt-get update'" >&2
+find_kernel() {
+	apt-cache depends linux-image-cloud-amd64 2>/dev/null |
+		sed -n 's/^ *Depends: \(linux-image-.*-cloud-amd64\)$/\1/p' | head -n 1
+}
+
+kernel=$(find_kernel)
+if [ -z "$kernel" ]; then
+	update
+	kernel=$(find_kernel)
+fi
+if [ -z "$kernel" ]; then
+	echo "fetch.sh: apt offers no linux-image-cloud-amd64" >&2
 	exit 1
 fi
 
@@ -29,8 +47,13 @@ mapfile -t libraries < <(depends qemu-system-x86 | grep -E '^(lib|zlib)' |
 	grep -v -E '^lib(gstreamer|pam|semanage|sepol|debian-installer|newt|slang|textwrap|cap2-bin)')
 
 echo "fetch.sh: $kernel, QEMU and ${#libraries[@]} libraries" >&2
-(cd "$dir/debs" && apt-get -qq -o APT::Sandbox::User=root download "$kernel" busybox-static \
-	qemu-system-x86 qemu-system-data seabios "${libraries[@]}")
+download() {
+	(cd "$dir/debs" && apt-get -qq -o APT::Sandbox::User=root -o Acquire::Retries=3 download \
+		"$kernel" busybox-static qemu-system-x86 qemu-system-data seabios "${libraries[@]}")
+}
+
+# Old package lists name packages that are gone.
+download || { update && download; }
 for deb in "$dir"/debs/*.deb; do
 	dpkg -x "$deb" "$dir/root"
 done
