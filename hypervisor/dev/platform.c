@@ -127,8 +127,9 @@ static bool extint_pending(const struct platform *p, unsigned vcpu)
 
 bool platform_irq_visible(const struct platform *p, unsigned irq)
 {
-	return !vioapic_masked(&p->ioapic, irq == 0 ? 2 : irq) ||
-	       (irq < 16 && !vpic_masked(&p->pic, irq));
+	if (irq < 16 && !vpic_masked(&p->pic, irq))
+		return true;
+	return irq < VIOAPIC_PINS && !vioapic_masked(&p->ioapic, irq == 0 ? 2 : irq);
 }
 
 int platform_irq_pending(struct platform *p, unsigned vcpu)
