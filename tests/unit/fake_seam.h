@@ -11,12 +11,15 @@
 
 /* Host-physical addresses of L1's RAM in the fake: RAM starts here. */
 #define FAKE_HPA_BASE 0x100000000ull
+/* The machine's shadow VMCSs: a page that L1 does not use. */
+#define FAKE_SHADOW_HPA (FAKE_HPA_BASE + FAKE_RAM_SIZE - PAGE_SIZE)
 
 struct fake_hw {
 	uint64_t vmcs01[FID_COUNT];
 	uint64_t vmcs02[NVMCS_SLOTS][FID_COUNT];
 	uint64_t shadow[NVMCS_SLOTS][FID_COUNT];
 	uint64_t *current;                     /* one of the above */
+	struct l2_leftover leftover;           /* of the last seam_load_l1 */
 	bool page_written;                     /* answer to seam_l1_page_written */
 	bool dirty[FAKE_RAM_SIZE / PAGE_SIZE]; /* else: by page, cleared by the question */
 };
@@ -143,10 +146,19 @@ uint64_t seam_shadow_get(struct nested *n, const struct nvmcs *v, enum vmcs_fid 
 bool seam_shadow_link(struct nested *n, const struct nvmcs *shadow, struct gpa_l1 read_bitmap,
 	struct gpa_l1 write_bitmap)
 {
-	(void)n;
-	(void)read_bitmap;
-	(void)write_bitmap;
+	struct hpa read, write;
+	uint64_t size;
+
 	fake_record(__func__, shadow ? shadow->gpa : NVMCS_FREE, 0);
+	fake_hw.current[FID_VMCS_LINK_POINTER] = UINT64_MAX;
+	if (!shadow)
+		return true;
+	if (!seam_l1_translate(n, read_bitmap, &read, &size) ||
+		!seam_l1_translate(n, write_bitmap, &write, &size))
+		return false;
+	fake_hw.current[FID_VMCS_LINK_POINTER] = FAKE_SHADOW_HPA;
+	fake_hw.current[FID_VMREAD_BITMAP] = read.v;
+	fake_hw.current[FID_VMWRITE_BITMAP] = write.v;
 	return true;
 }
 
@@ -177,12 +189,39 @@ void seam_queue_event(struct nested *n, uint32_t info, uint32_t error_code, uint
 	fake_record(__func__, info, error_code);
 }
 
+/* SDM 27.5 "Loading Host State", as far as nested/ looks at L1's state afterwards. */
 void seam_load_l1(struct nested *n, const struct nvmcs *v, const struct l2_leftover *l2)
 {
+	const uint64_t *f = v->f;
+	uint64_t *to = fake_hw.vmcs01;
+	uint64_t lma = f[FID_EXIT_CONTROLS] & EXIT_HOST_64 ? EFER_LMA | EFER_LME : 0;
+
 	(void)n;
-	(void)l2;
-	fake_copy_group(fake_hw.vmcs01, v->f, GROUP_HOT);
-	fake_record(__func__, v->gpa, 0);
+	fake_record(__func__, v->gpa, l2->valid);
+	fake_hw.leftover = *l2;
+	to[FID_GUEST_CR0] = f[FID_HOST_CR0];
+	to[FID_GUEST_CR3] = f[FID_HOST_CR3];
+	to[FID_GUEST_CR4] = f[FID_HOST_CR4];
+	to[FID_CR0_READ_SHADOW] = f[FID_HOST_CR0];
+	to[FID_CR4_READ_SHADOW] = f[FID_HOST_CR4];
+	to[FID_GUEST_RSP] = f[FID_HOST_RSP];
+	to[FID_GUEST_RIP] = f[FID_HOST_RIP];
+	to[FID_GUEST_RFLAGS] = RFLAGS_FIXED;
+	to[FID_GUEST_DR7] = 0x400;
+	to[FID_GUEST_DEBUGCTL] = 0;
+	to[FID_GUEST_INTERRUPTIBILITY] = l2->nmi_blocked ? INTERRUPTIBILITY_NMI : 0;
+	to[FID_GUEST_CS_AR] = lma ? 0xa09b : 0xc09b;
+	to[FID_GUEST_SS_AR] = 0xc093;
+	if (f[FID_EXIT_CONTROLS] & EXIT_LOAD_EFER)
+		to[FID_GUEST_EFER] = f[FID_HOST_EFER];
+	else
+		to[FID_GUEST_EFER] =
+			((l2->valid ? l2->efer : to[FID_GUEST_EFER]) & ~(EFER_LMA | EFER_LME)) |
+			lma;
+	if (f[FID_EXIT_CONTROLS] & EXIT_LOAD_PAT)
+		to[FID_GUEST_PAT] = f[FID_HOST_PAT];
+	else if (l2->valid)
+		to[FID_GUEST_PAT] = l2->pat;
 }
 
 /* ---- L1's memory, the rest ---- */
@@ -193,7 +232,7 @@ bool seam_l1_translate(struct nested *n, struct gpa_l1 a, struct hpa *hpa, uint6
 	if (!fake_is_ram(a.v, 1))
 		return false;
 	hpa->v = FAKE_HPA_BASE + a.v;
-	*page_size = SIZE_2M;
+	*page_size = fake_is_ram(a.v & ~(SIZE_2M - 1), SIZE_2M) ? SIZE_2M : PAGE_SIZE;
 	return true;
 }
 
