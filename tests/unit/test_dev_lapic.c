@@ -19,11 +19,8 @@
 #define LVT_ERROR_AT 0x370
 #define COUNT        0x380
 #define CURRENT      0x390
-#define DIVIDE       0x3e0
 
 #define MASKED        (1u << 16)
-#define PERIODIC      (1u << 17)
-#define DEADLINE      (2u << 17)
 #define LOGICAL       (1u << 11)
 #define LOWEST        (1u << 8)
 #define NMI           (4u << 8)
@@ -34,10 +31,8 @@
 #define OTHERS        (3u << 18)
 #define ASSERT        (1u << 14)
 #define LEVEL         (1u << 15)
-#define DIVIDE_BY_1   0xbu
 #define X2APIC(reg)   (0x800u + ((reg) >> 4))
 #define MSR_BASE      0x1bu
-#define MSR_DEADLINE  0x6e0u
 #define BASE_XAPIC    (DEV_LAPIC_BASE | 0x800)
 #define BASE_X2APIC   (DEV_LAPIC_BASE | 0xc00)
 #define BASE_DISABLED DEV_LAPIC_BASE
@@ -320,185 +315,6 @@ static void every_register_takes_every_access(void **state)
 		}
 }
 
-/* ---- timer ---- */
-
-static void a_one_shot_fires_once_at_the_divided_count(void **state)
-{
-	(void)state;
-	fake_apic_write(0, LVT_TIMER_AT, 0xec);
-	fake_apic_write(0, DIVIDE, 0x3); /* by 16 */
-	fake_apic_write(0, COUNT, 1000);
-	assert_int_equal(platform_deadline(&machine), 16000);
-	fake.now = 1600;
-	assert_int_equal(fake_apic_read(0, CURRENT), 900);
-	fake_run_until(15999);
-	assert_int_equal(pending(0), -1);
-	assert_int_equal(fake_run_until(1000000), 1);
-	assert_int_equal(platform_irq_ack(&machine, 0), 0xec);
-	assert_int_equal(fake_apic_read(0, CURRENT), 0);
-	assert_int_equal(fake_apic_read(0, COUNT), 1000);
-	assert_true(platform_deadline(&machine) == DEV_NEVER);
-}
-
-static void every_divide_configuration(void **state)
-{
-	static const uint64_t divisor[] = {2, 4, 8, 16, 32, 64, 128, 1};
-
-	(void)state;
-	fake_apic_write(0, LVT_TIMER_AT, 0xec);
-	for (unsigned i = 0; i < 8; i++) {
-		fake_apic_write(0, DIVIDE, (i & 3) | (i & 4) << 1);
-		fake_apic_write(0, COUNT, UINT32_MAX);
-		assert_int_equal(
-			platform_deadline(&machine) - fake.now, UINT32_MAX * divisor[i]);
-	}
-}
-
-static void a_new_divisor_speeds_the_rest_of_the_count(void **state)
-{
-	(void)state;
-	fake_apic_write(0, LVT_TIMER_AT, 0xec);
-	fake_apic_write(0, DIVIDE, DIVIDE_BY_1);
-	fake_apic_write(0, COUNT, 1000);
-	fake.now = 400;
-	fake_apic_write(0, DIVIDE, 0xa); /* by 128 */
-	assert_int_equal(platform_deadline(&machine), 400 + 600 * 128);
-	assert_int_equal(fake_apic_read(0, CURRENT), 600);
-	fake.now += 100 * 128;
-	assert_int_equal(fake_apic_read(0, CURRENT), 500);
-}
-
-static void a_periodic_timer_keeps_its_phase(void **state)
-{
-	(void)state;
-	fake_apic_write(0, LVT_TIMER_AT, 0xec | PERIODIC);
-	fake_apic_write(0, DIVIDE, DIVIDE_BY_1);
-	fake_apic_write(0, COUNT, 1000000);
-	assert_int_equal(fake_run_until(10500000), 10);
-	assert_int_equal(fake_apic_read(0, CURRENT), 500000);
-	assert_int_equal(platform_deadline(&machine), 11000000);
-}
-
-static void missed_ticks_make_one_interrupt(void **state)
-{
-	(void)state;
-	fake_apic_write(0, LVT_TIMER_AT, 0xec | PERIODIC);
-	fake_apic_write(0, DIVIDE, DIVIDE_BY_1);
-	fake_apic_write(0, COUNT, 1000000);
-	fake.now = 7700000;
-	platform_run_timers(&machine, fake.now);
-	assert_int_equal(platform_deadline(&machine), 8000000);
-	assert_int_equal(platform_irq_ack(&machine, 0), 0xec);
-	fake_apic_write(0, EOI, 0);
-	assert_int_equal(pending(0), -1);
-}
-
-static void a_tiny_period_is_no_storm(void **state)
-{
-	(void)state;
-	fake_apic_write(0, LVT_TIMER_AT, 0xec | PERIODIC);
-	fake_apic_write(0, DIVIDE, DIVIDE_BY_1);
-	fake_apic_write(0, COUNT, 1);
-	assert_in_range(fake_run_until(1000000), 1, 21); /* a millisecond */
-}
-
-static void a_masked_timer_runs_silently(void **state)
-{
-	(void)state;
-	fake_apic_write(0, LVT_TIMER_AT, 0xec | MASKED);
-	fake_apic_write(0, DIVIDE, DIVIDE_BY_1);
-	fake_apic_write(0, COUNT, 1000);
-	fake_run_until(1000000);
-	assert_int_equal(pending(0), -1);
-	assert_int_equal(fake_apic_read(0, CURRENT), 0);
-}
-
-static void a_count_of_0_stops_the_timer(void **state)
-{
-	(void)state;
-	fake_apic_write(0, LVT_TIMER_AT, 0xec | PERIODIC);
-	fake_apic_write(0, COUNT, 1000);
-	fake_apic_write(0, COUNT, 0);
-	assert_true(platform_deadline(&machine) == DEV_NEVER);
-}
-
-static void an_ended_one_shot_does_not_restart_as_periodic(void **state)
-{
-	(void)state;
-	fake_apic_write(0, LVT_TIMER_AT, 0xec);
-	fake_apic_write(0, COUNT, 1000);
-	fake_run_until(1000000);
-	fake_apic_write(0, LVT_TIMER_AT, 0xec | PERIODIC);
-	assert_true(platform_deadline(&machine) == DEV_NEVER);
-}
-
-static void the_tsc_deadline_fires_and_reads_0(void **state)
-{
-	(void)state;
-	fake_apic_write(2, LVT_TIMER_AT, 0xec | DEADLINE);
-	assert_true(write_msr(2, MSR_DEADLINE, 5000));
-	assert_int_equal(read_msr(2, MSR_DEADLINE), 5000);
-	assert_int_equal(platform_deadline(&machine), 5000);
-	fake_run_until(4999);
-	assert_int_equal(pending(2), -1);
-	fake_run_until(5000);
-	assert_int_equal(platform_irq_ack(&machine, 2), 0xec);
-	assert_int_equal(read_msr(2, MSR_DEADLINE), 0);
-	assert_true(platform_deadline(&machine) == DEV_NEVER);
-}
-
-static void a_tsc_deadline_in_the_past_fires_at_once(void **state)
-{
-	(void)state;
-	fake.now = 9000;
-	fake_apic_write(0, LVT_TIMER_AT, 0xec | DEADLINE);
-	assert_true(write_msr(0, MSR_DEADLINE, 5000));
-	assert_int_equal(pending(0), 0xec);
-}
-
-static void a_tsc_deadline_of_0_disarms(void **state)
-{
-	(void)state;
-	fake_apic_write(0, LVT_TIMER_AT, 0xec | DEADLINE);
-	assert_true(write_msr(0, MSR_DEADLINE, 5000));
-	assert_true(write_msr(0, MSR_DEADLINE, 0));
-	assert_true(platform_deadline(&machine) == DEV_NEVER);
-}
-
-static void the_tsc_deadline_is_ignored_in_count_modes_and_the_count_in_its_mode(void **state)
-{
-	(void)state;
-	assert_true(write_msr(0, MSR_DEADLINE, 5000));
-	assert_int_equal(read_msr(0, MSR_DEADLINE), 0);
-	fake_apic_write(0, LVT_TIMER_AT, 0xec | DEADLINE);
-	fake_apic_write(0, COUNT, 1000);
-	assert_int_equal(fake_apic_read(0, COUNT), 0);
-	assert_true(platform_deadline(&machine) == DEV_NEVER);
-}
-
-static void changing_to_or_from_deadline_mode_disarms(void **state)
-{
-	(void)state;
-	fake_apic_write(0, LVT_TIMER_AT, 0xec);
-	fake_apic_write(0, COUNT, 1000);
-	fake_apic_write(0, LVT_TIMER_AT, 0xec | DEADLINE);
-	assert_true(platform_deadline(&machine) == DEV_NEVER);
-	assert_true(write_msr(0, MSR_DEADLINE, 5000));
-	fake_apic_write(0, LVT_TIMER_AT, 0xec);
-	assert_true(platform_deadline(&machine) == DEV_NEVER);
-	assert_int_equal(read_msr(0, MSR_DEADLINE), 0);
-}
-
-static void a_tsc_that_went_back_shows_no_count_beyond_the_initial_one(void **state)
-{
-	(void)state;
-	fake.now = 50000;
-	fake_apic_write(0, LVT_TIMER_AT, 0xec);
-	fake_apic_write(0, COUNT, 1000);
-	fake.now = 100;
-	assert_int_equal(fake_apic_read(0, CURRENT), 1000);
-}
-
 /* ---- IA32_APIC_BASE and x2APIC ---- */
 
 static void mode_changes_that_the_sdm_allows(void **state)
@@ -644,21 +460,6 @@ int main(void)
 		T(an_error_vector_below_16_does_not_loop),
 		T(writes_to_read_only_registers_are_no_error_but_to_reserved_ones_are),
 		T(every_register_takes_every_access),
-		T(a_one_shot_fires_once_at_the_divided_count),
-		T(every_divide_configuration),
-		T(a_new_divisor_speeds_the_rest_of_the_count),
-		T(a_periodic_timer_keeps_its_phase),
-		T(missed_ticks_make_one_interrupt),
-		T(a_tiny_period_is_no_storm),
-		T(a_masked_timer_runs_silently),
-		T(a_count_of_0_stops_the_timer),
-		T(an_ended_one_shot_does_not_restart_as_periodic),
-		T(the_tsc_deadline_fires_and_reads_0),
-		T(a_tsc_deadline_in_the_past_fires_at_once),
-		T(a_tsc_deadline_of_0_disarms),
-		T(the_tsc_deadline_is_ignored_in_count_modes_and_the_count_in_its_mode),
-		T(changing_to_or_from_deadline_mode_disarms),
-		T(a_tsc_that_went_back_shows_no_count_beyond_the_initial_one),
 		T(mode_changes_that_the_sdm_allows),
 		T(mode_changes_that_fault),
 		T(disabling_resets_the_registers_and_hides_the_page),

@@ -1,0 +1,241 @@
+#include "fake_dev.h"
+
+#define EOI          0x0b0
+#define LVT_TIMER_AT 0x320
+#define COUNT        0x380
+#define CURRENT      0x390
+#define DIVIDE       0x3e0
+
+#define MASKED       (1u << 16)
+#define PERIODIC     (1u << 17)
+#define DEADLINE     (2u << 17)
+#define DIVIDE_BY_1  0xbu
+#define MSR_DEADLINE 0x6e0u
+
+static int start(void **state)
+{
+	(void)state;
+	fake_start(4);
+	fake_enable_apics();
+	return 0;
+}
+
+static int pending(unsigned vcpu)
+{
+	return platform_irq_pending(&machine, vcpu);
+}
+
+static bool write_msr(unsigned vcpu, uint32_t msr, uint64_t value)
+{
+	return platform_wrmsr(&machine, vcpu, msr, value);
+}
+
+static uint64_t read_msr(unsigned vcpu, uint32_t msr)
+{
+	uint64_t v = 0;
+
+	assert_true(platform_rdmsr(&machine, vcpu, msr, &v));
+	return v;
+}
+
+static void a_one_shot_fires_once_at_the_divided_count(void **state)
+{
+	(void)state;
+	fake_apic_write(0, LVT_TIMER_AT, 0xec);
+	fake_apic_write(0, DIVIDE, 0x3); /* by 16 */
+	fake_apic_write(0, COUNT, 1000);
+	assert_int_equal(platform_deadline(&machine), 16000);
+	fake.now = 1600;
+	assert_int_equal(fake_apic_read(0, CURRENT), 900);
+	fake_run_until(15999);
+	assert_int_equal(pending(0), -1);
+	assert_int_equal(fake_run_until(1000000), 1);
+	assert_int_equal(platform_irq_ack(&machine, 0), 0xec);
+	assert_int_equal(fake_apic_read(0, CURRENT), 0);
+	assert_int_equal(fake_apic_read(0, COUNT), 1000);
+	assert_true(platform_deadline(&machine) == DEV_NEVER);
+}
+
+static void every_divide_configuration(void **state)
+{
+	static const uint64_t divisor[] = {2, 4, 8, 16, 32, 64, 128, 1};
+
+	(void)state;
+	fake_apic_write(0, LVT_TIMER_AT, 0xec);
+	for (unsigned i = 0; i < 8; i++) {
+		fake_apic_write(0, DIVIDE, (i & 3) | (i & 4) << 1);
+		fake_apic_write(0, COUNT, UINT32_MAX);
+		assert_int_equal(
+			platform_deadline(&machine) - fake.now, UINT32_MAX * divisor[i]);
+	}
+}
+
+static void a_new_divisor_speeds_the_rest_of_the_count(void **state)
+{
+	(void)state;
+	fake_apic_write(0, LVT_TIMER_AT, 0xec);
+	fake_apic_write(0, DIVIDE, DIVIDE_BY_1);
+	fake_apic_write(0, COUNT, 1000);
+	fake.now = 400;
+	fake_apic_write(0, DIVIDE, 0xa); /* by 128 */
+	assert_int_equal(platform_deadline(&machine), 400 + 600 * 128);
+	assert_int_equal(fake_apic_read(0, CURRENT), 600);
+	fake.now += 100 * 128;
+	assert_int_equal(fake_apic_read(0, CURRENT), 500);
+}
+
+static void a_periodic_timer_keeps_its_phase(void **state)
+{
+	(void)state;
+	fake_apic_write(0, LVT_TIMER_AT, 0xec | PERIODIC);
+	fake_apic_write(0, DIVIDE, DIVIDE_BY_1);
+	fake_apic_write(0, COUNT, 1000000);
+	assert_int_equal(fake_run_until(10500000), 10);
+	assert_int_equal(fake_apic_read(0, CURRENT), 500000);
+	assert_int_equal(platform_deadline(&machine), 11000000);
+}
+
+static void missed_ticks_make_one_interrupt(void **state)
+{
+	(void)state;
+	fake_apic_write(0, LVT_TIMER_AT, 0xec | PERIODIC);
+	fake_apic_write(0, DIVIDE, DIVIDE_BY_1);
+	fake_apic_write(0, COUNT, 1000000);
+	fake.now = 7700000;
+	platform_run_timers(&machine, fake.now);
+	assert_int_equal(platform_deadline(&machine), 8000000);
+	assert_int_equal(platform_irq_ack(&machine, 0), 0xec);
+	fake_apic_write(0, EOI, 0);
+	assert_int_equal(pending(0), -1);
+}
+
+static void a_tiny_period_is_no_storm(void **state)
+{
+	(void)state;
+	fake_apic_write(0, LVT_TIMER_AT, 0xec | PERIODIC);
+	fake_apic_write(0, DIVIDE, DIVIDE_BY_1);
+	fake_apic_write(0, COUNT, 1);
+	assert_in_range(fake_run_until(1000000), 1, 21); /* a millisecond */
+}
+
+static void a_masked_timer_runs_silently(void **state)
+{
+	(void)state;
+	fake_apic_write(0, LVT_TIMER_AT, 0xec | MASKED);
+	fake_apic_write(0, DIVIDE, DIVIDE_BY_1);
+	fake_apic_write(0, COUNT, 1000);
+	fake_run_until(1000000);
+	assert_int_equal(pending(0), -1);
+	assert_int_equal(fake_apic_read(0, CURRENT), 0);
+}
+
+static void a_count_of_0_stops_the_timer(void **state)
+{
+	(void)state;
+	fake_apic_write(0, LVT_TIMER_AT, 0xec | PERIODIC);
+	fake_apic_write(0, COUNT, 1000);
+	fake_apic_write(0, COUNT, 0);
+	assert_true(platform_deadline(&machine) == DEV_NEVER);
+}
+
+static void an_ended_one_shot_does_not_restart_as_periodic(void **state)
+{
+	(void)state;
+	fake_apic_write(0, LVT_TIMER_AT, 0xec);
+	fake_apic_write(0, COUNT, 1000);
+	fake_run_until(1000000);
+	fake_apic_write(0, LVT_TIMER_AT, 0xec | PERIODIC);
+	assert_true(platform_deadline(&machine) == DEV_NEVER);
+}
+
+static void the_tsc_deadline_fires_and_reads_0(void **state)
+{
+	(void)state;
+	fake_apic_write(2, LVT_TIMER_AT, 0xec | DEADLINE);
+	assert_true(write_msr(2, MSR_DEADLINE, 5000));
+	assert_int_equal(read_msr(2, MSR_DEADLINE), 5000);
+	assert_int_equal(platform_deadline(&machine), 5000);
+	fake_run_until(4999);
+	assert_int_equal(pending(2), -1);
+	fake_run_until(5000);
+	assert_int_equal(platform_irq_ack(&machine, 2), 0xec);
+	assert_int_equal(read_msr(2, MSR_DEADLINE), 0);
+	assert_true(platform_deadline(&machine) == DEV_NEVER);
+}
+
+static void a_tsc_deadline_in_the_past_fires_at_once(void **state)
+{
+	(void)state;
+	fake.now = 9000;
+	fake_apic_write(0, LVT_TIMER_AT, 0xec | DEADLINE);
+	assert_true(write_msr(0, MSR_DEADLINE, 5000));
+	assert_int_equal(pending(0), 0xec);
+}
+
+static void a_tsc_deadline_of_0_disarms(void **state)
+{
+	(void)state;
+	fake_apic_write(0, LVT_TIMER_AT, 0xec | DEADLINE);
+	assert_true(write_msr(0, MSR_DEADLINE, 5000));
+	assert_true(write_msr(0, MSR_DEADLINE, 0));
+	assert_true(platform_deadline(&machine) == DEV_NEVER);
+}
+
+static void the_tsc_deadline_is_ignored_in_count_modes_and_the_count_in_its_mode(void **state)
+{
+	(void)state;
+	assert_true(write_msr(0, MSR_DEADLINE, 5000));
+	assert_int_equal(read_msr(0, MSR_DEADLINE), 0);
+	fake_apic_write(0, LVT_TIMER_AT, 0xec | DEADLINE);
+	fake_apic_write(0, COUNT, 1000);
+	assert_int_equal(fake_apic_read(0, COUNT), 0);
+	assert_true(platform_deadline(&machine) == DEV_NEVER);
+}
+
+static void changing_to_or_from_deadline_mode_disarms(void **state)
+{
+	(void)state;
+	fake_apic_write(0, LVT_TIMER_AT, 0xec);
+	fake_apic_write(0, COUNT, 1000);
+	fake_apic_write(0, LVT_TIMER_AT, 0xec | DEADLINE);
+	assert_true(platform_deadline(&machine) == DEV_NEVER);
+	assert_true(write_msr(0, MSR_DEADLINE, 5000));
+	fake_apic_write(0, LVT_TIMER_AT, 0xec);
+	assert_true(platform_deadline(&machine) == DEV_NEVER);
+	assert_int_equal(read_msr(0, MSR_DEADLINE), 0);
+}
+
+static void a_tsc_that_went_back_shows_no_count_beyond_the_initial_one(void **state)
+{
+	(void)state;
+	fake.now = 50000;
+	fake_apic_write(0, LVT_TIMER_AT, 0xec);
+	fake_apic_write(0, COUNT, 1000);
+	fake.now = 100;
+	assert_int_equal(fake_apic_read(0, CURRENT), 1000);
+}
+
+#define T(name) cmocka_unit_test_setup(name, start)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		T(a_one_shot_fires_once_at_the_divided_count),
+		T(every_divide_configuration),
+		T(a_new_divisor_speeds_the_rest_of_the_count),
+		T(a_periodic_timer_keeps_its_phase),
+		T(missed_ticks_make_one_interrupt),
+		T(a_tiny_period_is_no_storm),
+		T(a_masked_timer_runs_silently),
+		T(a_count_of_0_stops_the_timer),
+		T(an_ended_one_shot_does_not_restart_as_periodic),
+		T(the_tsc_deadline_fires_and_reads_0),
+		T(a_tsc_deadline_in_the_past_fires_at_once),
+		T(a_tsc_deadline_of_0_disarms),
+		T(the_tsc_deadline_is_ignored_in_count_modes_and_the_count_in_its_mode),
+		T(changing_to_or_from_deadline_mode_disarms),
+		T(a_tsc_that_went_back_shows_no_count_beyond_the_initial_one),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
