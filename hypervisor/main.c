@@ -21,6 +21,7 @@
 #include "mm/paging.h"
 #include "nested/caps.h"
 #include "spec/vmx.h"
+#include "vm/explain.h"
 #include "vm/load.h"
 #include "vm/scenario.h"
 #include "vm/vm.h"
@@ -218,6 +219,7 @@ void nestor_main(uint32_t magic, uint32_t info)
 	log_vtx_features();
 	mux_record("ready tsc=%lu", rdtsc());
 	vm_time_limit = options.limit;
+	vm_explain_records = options.explain;
 	read_scenario();
 	create_vms();
 	vmx_restart();

@@ -33,6 +33,8 @@ static bool parse_word(struct text key, struct text value, struct options *o)
 		return choose(value, levels, &o->log);
 	if (text_is(key, "mux"))
 		return text_bool(value, &o->mux);
+	if (text_is(key, "explain"))
+		return text_bool(value, &o->explain);
 	if (text_is(key, "tsc_khz"))
 		return number32(value, &o->tsc_khz);
 	if (text_is(key, "maxcpus"))

@@ -14,6 +14,7 @@ struct options {
 	bool mux;
 	bool ram_zeroed;
 	uint8_t poweroff; /* enum power_mode */
+	bool explain;     /* control records of refused VM entries and VMX instructions */
 	uint32_t tsc_khz; /* 0: find out */
 	uint32_t maxcpus;
 	bool selftest_fault;

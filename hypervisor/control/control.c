@@ -4,6 +4,7 @@
 #include "cpu/mux.h"
 #include "cpu/power.h"
 #include "vm/exit_names.h"
+#include "vm/explain.h"
 #include "vm/vm.h"
 
 static struct {
@@ -64,6 +65,7 @@ void control_stat(const struct vm *vm)
 {
 	for (unsigned i = 0; i < vm->config.cpus; i++)
 		stat_vcpu(vm, vm->vcpus[i]);
+	vm_explain_summary(vm);
 	mux_record("stat vm=%s pool_pages=%lu pool_peak=%lu", vm->config.name, vm->pool.in_use,
 		vm->pool.peak);
 }

@@ -13,7 +13,7 @@ static const char *const level_names[] = {"error", "warn", "info", "debug"};
 
 void log_line(enum log_level level, const char *format, ...)
 {
-	char line[400];
+	char line[720];
 	va_list args;
 	size_t n;
 

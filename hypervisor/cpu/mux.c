@@ -70,7 +70,7 @@ void mux_write(uint8_t channel, const char *s, size_t len)
 
 void mux_record(const char *format, ...)
 {
-	char line[512];
+	char line[896];
 	va_list args;
 	size_t n;
 

@@ -2,18 +2,35 @@
  * VMLAUNCH and VMRESUME of L1: all checks first, touching nothing, then the switch to VMCS02.
  */
 #include "nested/entry_checks.h"
+#include "nested/explain.h"
 #include "nested/nested_int.h"
 
-static void report(struct nested *n, uint32_t reason, uint32_t error, enum check_id check,
-	const struct nvmcs *v)
+static void report_check(
+	struct nested *n, uint32_t reason, enum check_id check, const struct nvmcs *v)
 {
-	struct nested_report r = {.exit_reason = reason,
-		.error = error,
-		.check = check,
-		.l1_rip = seam_vmread(FID_GUEST_RIP)};
+	bool unrestricted = proc2_of(v) & PROC2_UNRESTRICTED_GUEST;
+	struct nested_report r = {.kind = REPORT_CHECK,
+		.instruction = (uint8_t)reason,
+		.check = (uint16_t)check,
+		.l1_rip = seam_vmread(FID_GUEST_RIP),
+		.value = v->f[check_rows[check].field]};
 
-	if (check)
-		r.value = v->f[check_rows[check].field];
+	if (check == CHECK_GUEST_CR0_FIXED && unrestricted)
+		r.found[0] = CR0_PE | CR0_PG;
+	seam_report(n, &r);
+}
+
+/* The list is read once more, for the report only. VMCS01 is current. */
+static void report_msr_load(
+	struct nested *n, uint32_t reason, uint32_t entry, const struct nvmcs *v)
+{
+	struct gpa_l1 at = {v->f[FID_ENTRY_MSR_LOAD_ADDR] + (uint64_t)(entry - 1) * 16};
+	struct nested_report r = {.kind = REPORT_MSR_LOAD,
+		.instruction = (uint8_t)reason,
+		.l1_rip = seam_vmread(FID_GUEST_RIP),
+		.value = entry};
+
+	(void)seam_l1_read(n, at, r.found, sizeof(r.found));
 	seam_report(n, &r);
 }
 
@@ -176,23 +193,24 @@ int nested_entry(struct nested *n, const struct l1_mode *m, uint32_t reason)
 	v->check_context = nested_check_context(&e);
 	id = check_before_entry(v, &e);
 	if (id != CHECK_OK) {
-		report(n, reason, check_rows[id].vmfail, id, v);
+		report_check(n, reason, id, v);
 		return check_rows[id].vmfail;
 	}
 	id = check_guest(n, v, &e);
 	if (id != CHECK_OK) {
-		report(n, reason, 0, id, v);
+		report_check(n, reason, id, v);
 		return entry_failure(
 			n, v, EXIT_INVALID_GUEST_STATE, check_rows[id].qualification);
 	}
 	commit(n, v, pdpte);
 	bad_msr = v->f[FID_ENTRY_MSR_LOAD_COUNT] ? msrlist_entry_load(n, v) : 0;
 	if (bad_msr) {
-		report(n, reason, 0, CHECK_OK, v);
+		v->dirty = UINT8_MAX;
 		seam_use_vmcs01(n);
 		return entry_failure(n, v, EXIT_MSR_LOADING, bad_msr);
 	}
 	v->launched = true;
+		report_msr_load(n, reason, bad_msr, v);
 	n->in_l2 = true;
 	n->run_pending = true;
 	n->l2_wait_sipi = v->f[FID_GUEST_ACTIVITY_STATE] == ACTIVITY_WAIT_FOR_SIPI;

@@ -1,6 +1,7 @@
 /*
  * VMX instructions of L1: the checks common to all, operands, and how they end.
  */
+#include "nested/explain.h"
 #include "nested/nested_int.h"
 
 /* Arithmetic flags that VMX instructions define, SDM 30.2 "Conventions". */
@@ -238,6 +239,24 @@ static int execute(struct nested *n, uint32_t reason, const struct l1_mode *m)
 	}
 }
 
+/* Before RIP moves on. The checks of VM entry have reported what they found. */
+static void report(struct nested *n, uint32_t reason, int outcome)
+{
+	bool entry = reason == EXIT_VMLAUNCH || reason == EXIT_VMRESUME;
+	struct nested_report r = {
+		.kind = (uint8_t)(outcome < 0 ? REPORT_FAIL_INVALID : REPORT_VMFAIL),
+		.instruction = (uint8_t)reason,
+		.error = (uint8_t)(outcome < 0 ? 0 : outcome),
+		.no_vmcs = !n->cur,
+		.l1_rip = seam_vmread(FID_GUEST_RIP),
+		.value = entry && n->cur ? n->cur->gpa : n->refused.value,
+		.found = {n->refused.found[0], n->refused.found[1]},
+	};
+
+	if (outcome != VMERR_ENTRY_CONTROLS && outcome != VMERR_ENTRY_HOST_STATE)
+		seam_report(n, &r);
+}
+
 void nested_vmx_insn(struct nested *n, uint32_t exit_reason)
 {
 	struct l1_mode m;
@@ -250,6 +269,7 @@ void nested_vmx_insn(struct nested *n, uint32_t exit_reason)
 		finish(n, 0);
 		break;
 	case INSN_FAIL_INVALID:
+		report(n, exit_reason, outcome);
 		finish(n, RFLAGS_CF);
 		break;
 	case INSN_UD:
@@ -261,6 +281,7 @@ void nested_vmx_insn(struct nested *n, uint32_t exit_reason)
 	case INSN_DONE:
 		break;
 	default:
+		report(n, exit_reason, outcome);
 		fail(n, (uint32_t)outcome);
 	}
 }

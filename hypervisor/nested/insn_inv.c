@@ -33,6 +33,12 @@ static bool eptp_valid(const struct vmx_caps *c, uint64_t eptp)
 	       caps_eptp_ad_ok(c, eptp) && caps_eptp_reserved_ok(c, eptp);
 }
 
+static int refuse_descriptor(struct nested *n, uint64_t type, uint64_t first, uint64_t second)
+{
+	n->refused = (struct nested_refusal){.value = type, .found = {first, second}};
+	return VMERR_INVALID_INVEPT_INVVPID;
+}
+
 int insn_invept(struct nested *n, const struct l1_mode *m)
 {
 	uint32_t info = (uint32_t)seam_vmread(FID_EXIT_INSTRUCTION_INFO);
@@ -43,12 +49,12 @@ int insn_invept(struct nested *n, const struct l1_mode *m)
 		!(caps_msr(&n->vm->caps, MSR_VMX_EPT_VPID_CAP) & EPT_CAP_INVEPT))
 		return INSN_UD;
 	if (type == 0 || !type_supported(n, type, 24, INVEPT_GLOBAL))
-		return VMERR_INVALID_INVEPT_INVVPID;
+		return insn_refuse(n, VMERR_INVALID_INVEPT_INVVPID, type, 0);
 	if (!insn_mem_read(n, m, info, descriptor, sizeof(descriptor)))
 		return INSN_DONE;
 	if (type == INVEPT_SINGLE) {
 		if (!eptp_valid(&n->vm->caps, descriptor[0]))
-			return VMERR_INVALID_INVEPT_INVVPID;
+			return refuse_descriptor(n, type, descriptor[0], descriptor[1]);
 		vept_invalidate(n, descriptor[0]);
 	} else {
 		vept_invalidate_all(n);
@@ -80,12 +86,12 @@ int insn_invvpid(struct nested *n, const struct l1_mode *m)
 		!(caps_msr(&n->vm->caps, MSR_VMX_EPT_VPID_CAP) & EPT_CAP_INVVPID))
 		return INSN_UD;
 	if (!type_supported(n, type, 40, INVVPID_SINGLE_KEEP_GLOBALS))
-		return VMERR_INVALID_INVEPT_INVVPID;
+		return insn_refuse(n, VMERR_INVALID_INVEPT_INVVPID, type, 0);
 	if (!insn_mem_read(n, m, info, &d, sizeof(d)))
 		return INSN_DONE;
 	if (d.vpid >> 16 || (type != INVVPID_ALL && d.vpid == 0) ||
 		(type == INVVPID_ADDRESS && !canonical(d.linear)))
-		return VMERR_INVALID_INVEPT_INVVPID;
+		return refuse_descriptor(n, type, d.vpid, d.linear);
 	flush_vpids(n, (uint16_t)d.vpid, type == INVVPID_ALL);
 	return INSN_SUCCEED;
 }

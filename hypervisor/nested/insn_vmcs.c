@@ -48,6 +48,7 @@ static bool pointer_operand(struct nested *n, const struct l1_mode *m, uint64_t 
 int insn_vmxon(struct nested *n, const struct l1_mode *m)
 {
 	uint64_t enabled = FEATURE_CONTROL_LOCK | FEATURE_CONTROL_VMX_NOT_SMX;
+	uint32_t revision;
 	uint64_t gpa;
 
 	if (n->vmxon)
@@ -57,8 +58,11 @@ int insn_vmxon(struct nested *n, const struct l1_mode *m)
 		return INSN_GP;
 	if (!pointer_operand(n, m, &gpa))
 		return INSN_DONE;
-	if (!pointer_valid(n, gpa) || region_revision(n, gpa) != revision_id(n))
-		return INSN_FAIL_INVALID;
+	if (!pointer_valid(n, gpa))
+		return insn_refuse(n, INSN_FAIL_INVALID, gpa, 0);
+	revision = region_revision(n, gpa);
+	if (revision != revision_id(n))
+		return insn_refuse(n, INSN_FAIL_INVALID, gpa, revision);
 	n->vmxon = true;
 	n->vmxon_gpa = gpa;
 	if (n->vm->shadowing)
@@ -84,9 +88,9 @@ int insn_vmclear(struct nested *n, const struct l1_mode *m)
 	if (!pointer_operand(n, m, &gpa))
 		return INSN_DONE;
 	if (!pointer_valid(n, gpa))
-		return VMERR_VMCLEAR_BAD_ADDRESS;
+		return insn_refuse(n, VMERR_VMCLEAR_BAD_ADDRESS, gpa, 0);
 	if (gpa == n->vmxon_gpa)
-		return VMERR_VMCLEAR_VMXON_POINTER;
+		return insn_refuse(n, VMERR_VMCLEAR_VMXON_POINTER, gpa, 0);
 	v = nvmcs_find(n, gpa);
 	if (v) {
 		if (v == n->cur)
@@ -108,14 +112,14 @@ int insn_vmptrld(struct nested *n, const struct l1_mode *m)
 	if (!pointer_operand(n, m, &gpa))
 		return INSN_DONE;
 	if (!pointer_valid(n, gpa))
-		return VMERR_VMPTRLD_BAD_ADDRESS;
+		return insn_refuse(n, VMERR_VMPTRLD_BAD_ADDRESS, gpa, 0);
 	if (gpa == n->vmxon_gpa)
-		return VMERR_VMPTRLD_VMXON_POINTER;
+		return insn_refuse(n, VMERR_VMPTRLD_VMXON_POINTER, gpa, 0);
 	revision = region_revision(n, gpa);
 	if ((revision & ~REVISION_SHADOW) != revision_id(n) ||
 		((revision & REVISION_SHADOW) &&
 			!cap_control(n, MSR_VMX_PROC2, PROC2_VMCS_SHADOWING)))
-		return VMERR_VMPTRLD_BAD_REVISION;
+		return insn_refuse(n, VMERR_VMPTRLD_BAD_REVISION, gpa, revision);
 	v = nvmcs_load(n, gpa, revision);
 	if (v != n->cur)
 		nvmcs_select(n, v);
@@ -183,7 +187,7 @@ int insn_vmread(struct nested *n, const struct l1_mode *m)
 	encoding = insn_reg_get(n, m, INFO_REG2(info));
 	fid = field_of(n, encoding);
 	if (fid == FID_NONE)
-		return VMERR_BAD_FIELD;
+		return insn_refuse(n, VMERR_BAD_FIELD, encoding, 0);
 	value = field_get(n, n->cur, fid);
 	if (vmcs_is_high((uint32_t)encoding))
 		value >>= 32;
@@ -209,10 +213,10 @@ int insn_vmwrite(struct nested *n, const struct l1_mode *m)
 	encoding = insn_reg_get(n, m, INFO_REG2(info));
 	fid = field_of(n, encoding);
 	if (fid == FID_NONE)
-		return VMERR_BAD_FIELD;
+		return insn_refuse(n, VMERR_BAD_FIELD, encoding, 0);
 	if (vmcs_type((uint32_t)encoding) == VMCS_TYPE_INFO &&
 		!(caps_msr(&n->vm->caps, MSR_VMX_MISC) & MISC_VMWRITE_ANY))
-		return VMERR_READ_ONLY_FIELD;
+		return insn_refuse(n, VMERR_READ_ONLY_FIELD, encoding, 0);
 	if (vmcs_is_high((uint32_t)encoding))
 		value = value << 32 | (uint32_t)field_get(n, n->cur, fid);
 	field_set(n, n->cur, fid, value);

@@ -71,13 +71,10 @@ struct nested_vm {
 	struct vept vept;
 };
 
-/* Why an entry or instruction of L1 was refused; handed to seam_report. */
-struct nested_report {
-	uint32_t exit_reason; /* of the instruction in L1 */
-	uint32_t error;       /* VM-instruction error, or 0 for a failed-entry exit */
-	uint32_t check;       /* enum check_id, 0 when none */
-	uint64_t value;       /* of the field the check names */
-	uint64_t l1_rip;
+/* What L1's failing instruction was about, for seam_report: see struct nested_report. */
+struct nested_refusal {
+	uint64_t value;
+	uint64_t found[2];
 };
 
 /* State of L2 that a VM exit leaves in L1's registers where its exit controls load none. */
@@ -107,6 +104,7 @@ struct nested {
 	uint16_t vpid12[VPID02_SLOTS];
 	uint8_t vpid_next;
 	uint64_t *msr_bitmap02;
+	struct nested_refusal refused; /* set where an instruction fails */
 	struct nested_stats stats;
 	struct nvmcs slot[NVMCS_SLOTS];
 };

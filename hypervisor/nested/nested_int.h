@@ -40,6 +40,13 @@ bool insn_mem_read(
 bool insn_mem_write(struct nested *n, const struct l1_mode *m, uint32_t info, const void *src,
 	uint32_t len);
 
+/* The instruction ends with this outcome because of its operand, see struct nested_report. */
+static inline int insn_refuse(struct nested *n, int outcome, uint64_t value, uint64_t found)
+{
+	n->refused = (struct nested_refusal){.value = value, .found = {found}};
+	return outcome;
+}
+
 /* CR0 and CR4 as L1 sees them; VMCS01 is current. */
 uint64_t l1_cr0(void);
 uint64_t l1_cr4(void);

@@ -8,7 +8,6 @@
 #include "cpu/log.h"
 #include "cpu/mem.h"
 #include "mm/layout.h"
-#include "nested/entry_checks.h"
 #include "nested/seam.h"
 #include "vm/nested_hw.h"
 #include "vm/vm_int.h"
@@ -169,20 +168,6 @@ bool seam_wrmsr(struct nested *n, uint32_t msr, uint64_t value)
 void seam_l1_shutdown(struct nested *n, const char *why)
 {
 	vm_stop(vcpu_of(n)->vm, VM_END_TRIPLE_FAULT, 0, why);
-}
-
-void seam_report(struct nested *n, const struct nested_report *r)
-{
-	const struct check_row *row = &check_rows[r->check];
-
-	if (r->check)
-		log_info(
-			"%s: VM entry at RIP 0x%lx refused: error %u, rule %s (SDM %s), %s = 0x%lx",
-			vcpu_of(n)->vm->config.name, r->l1_rip, r->error, row->name, row->sdm,
-			vmcs_fields[row->field].name, r->value);
-	else
-		log_info("%s: VM entry at RIP 0x%lx failed in the MSR-load list",
-			vcpu_of(n)->vm->config.name, r->l1_rip);
 }
 
 void seam_bug(struct nested *n, const char *what)

@@ -71,6 +71,7 @@ static struct vm_box *create_box(const struct vm_config *config, bool zeroed)
 	box->vm.host_cr3 = cr3;
 	box->vm.platform = &box->platform;
 	box->vm.nested_vm = &box->nested_vm;
+	box->vm.explain = &box->explain;
 	pool_init(&box->vm.pool, (uint8_t *)box + box_size, size - box_size);
 	return box;
 }

@@ -68,6 +68,7 @@ struct vcpu_stats {
 };
 
 struct vm;
+struct explain_ring;
 struct sched_node;
 struct cpuid_table;
 struct mtrr_state;
@@ -135,6 +136,7 @@ struct vm {
 	struct nested_vm *nested_vm;
 	struct hpa vmread_bitmap, vmwrite_bitmap; /* with VMCS shadowing for L1 */
 	enum vm_end end;
+	struct explain_ring *explain; /* refused VM entries and VMX instructions of L1 */
 	uint32_t end_value;
 	uint64_t warned[4]; /* bitmap: things logged once, enum vm_warning and exit reasons */
 };

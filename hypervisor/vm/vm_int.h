@@ -5,6 +5,7 @@
 #define NESTOR_VM_VM_INT_H
 
 #include "dev/platform.h"
+#include "nested/explain.h"
 #include "nested/paging.h"
 #include "vm/vm.h"
 
@@ -13,6 +14,7 @@ struct vm_box {
 	struct vm vm;
 	struct platform platform;
 	struct nested_vm nested_vm;
+	struct explain_ring explain;
 };
 
 /* In the image, so that the scheduler sees the vCPUs of all VMs from every address space. */

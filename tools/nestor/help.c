@@ -62,6 +62,7 @@ static const char run_help_end[] =
 	"  --log-level error|warn|info|debug\n"
 	"                      what Nestor logs; default: info to a file, else warn\n"
 	"  --l0-log FILE       Nestor's log goes there\n"
+	"  --explain           say why each VM entry or VMX instruction of a guest failed\n"
 	"  --summary           print figures at the end of the run, as tables\n"
 	"  --stats FILE        figures at the end of the run go there, for programs\n"
 	"  --l0 FILE           Nestor's image; default: nestor.elf beside this program\n"

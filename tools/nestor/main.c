@@ -32,7 +32,8 @@ static struct place l0_place(struct arena *a, const struct options *o)
 static const char *l0_cmdline(struct arena *a, const struct options *o, enum machine_kind kind)
 {
 	const struct scenario *s = &o->scenario;
-	const char *more = o->l0_option ? o->l0_option : "";
+	const char *more = arena_format(
+		a, "%s%s", o->explain ? "explain=on " : "", o->l0_option ? o->l0_option : "");
 
 	if (kind == MACHINE_QEMU)
 		return arena_format(a, "log=%s mux=on ram=zeroed poweroff=qemu %s",
@@ -48,6 +49,7 @@ static int run_in_folder(struct arena *a, const struct options *o, struct boot_p
 		.l0_log = o->l0_log,
 		.stats = o->stats,
 		.raw = o->bare || o->iso.path,
+		.explain = o->explain,
 		.summary = o->summary,
 		.progress = o->verbose || isatty(STDERR_FILENO),
 		.timeout = o->scenario.timeout,

@@ -56,6 +56,7 @@ static const struct option option_table[] = {
 	{"--output", TO_TOOL, "output", IMAGE},
 	{"-o", TO_TOOL, "output", IMAGE},
 	{"--bare", TO_FLAG, "bare", RUN},
+	{"--explain", TO_FLAG, "explain", RUN},
 	{"--summary", TO_FLAG, "summary", RUN},
 	{"--verbose", TO_FLAG, "verbose", RUN | IMAGE},
 };
@@ -74,6 +75,7 @@ static const struct setting tool_settings[] = {
 	{"keep", SETTING_LINE, offsetof(struct options, keep), 0, 4095, NULL},
 	{"output", SETTING_LINE, offsetof(struct options, output), 0, 4095, NULL},
 	{"bare", SETTING_SWITCH, offsetof(struct options, bare), 0, 0, NULL},
+	{"explain", SETTING_SWITCH, offsetof(struct options, explain), 0, 0, NULL},
 	{"summary", SETTING_SWITCH, offsetof(struct options, summary), 0, 0, NULL},
 	{"verbose", SETTING_SWITCH, offsetof(struct options, verbose), 0, 0, NULL},
 	{NULL, SETTING_SIZE, 0, 0, 0, NULL},

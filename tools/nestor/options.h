@@ -28,6 +28,7 @@ struct options {
 	const char *keep;
 	const char *output;
 	uint64_t bare;
+	uint64_t explain;
 	uint64_t summary;
 	uint64_t verbose;
 };

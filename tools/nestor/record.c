@@ -35,6 +35,19 @@ bool record_text(const char *line, const char *key, char *out, size_t size)
 	return false;
 }
 
+const char *record_rest(const char *line, const char *key)
+{
+	size_t length = strlen(key);
+	const char *p = line;
+
+	while ((p = strchr(p, ' '))) {
+		p++;
+		if (strncmp(p, key, length) == 0 && p[length] == '=')
+			return p + length + 1;
+	}
+	return NULL;
+}
+
 uint64_t record_number(const char *line, const char *key)
 {
 	char text[32];

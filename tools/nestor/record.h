@@ -12,6 +12,9 @@ bool record_is(const char *line, const char *word);
 /* Copies the value of @key into @out, cut to @size; false (and "") if there is none. */
 bool record_text(const char *line, const char *key, char *out, size_t size);
 
+/* What follows KEY= up to the end of the line; NULL if there is none. For a last value with spaces. */
+const char *record_rest(const char *line, const char *key);
+
 /* The number that is @key's value; 0 if there is none. */
 uint64_t record_number(const char *line, const char *key);
 

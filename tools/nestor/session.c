@@ -52,8 +52,28 @@ static void milestone(struct session *x, uint64_t tsc, const char *what)
 			(double)tsc / 1e6, what);
 }
 
+/* Why a VMX instruction of a guest failed; with several VMs, whose. */
+static void explain(const struct session *x, const char *line)
+{
+	const char *words = record_rest(line, "text");
+	char vm[64];
+
+	if (!x->o->explain || !words)
+		return;
+	record_text(line, "vm", vm, sizeof(vm));
+	fflush(stdout);
+	if (x->s->vm_count > 1)
+		fprintf(stderr, "%s: %s\n", vm, words);
+	else
+		fprintf(stderr, "%s\n", words);
+}
+
 static void handle_record(struct session *x, const char *line)
 {
+	if (record_is(line, "explain")) {
+		explain(x, line);
+		return;
+	}
 	if (strncmp(line, "stat ", 5) == 0) {
 		summary_add(&x->summary, line + strlen("stat "));
 		if (x->stats)

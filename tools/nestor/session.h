@@ -12,6 +12,7 @@ struct session_options {
 	const char *stats;  /* file for the `stat` records; NULL: none */
 	bool raw;           /* what is in no channel is shown, too */
 	bool summary;       /* figures as tables, to standard error at the end */
+	bool explain;       /* refused VM entries and VMX instructions, to standard error */
 	bool progress;      /* milestones to standard error */
 	uint64_t timeout;   /* seconds; 0: none */
 };
