@@ -340,10 +340,17 @@ static void put_field_error(struct out *o, const struct nested_report *r)
 	put_exists(o, fid);
 }
 
-static void put_invalidation_error(struct out *o, const struct nested_report *r)
+/* The descriptor was read only if the type is one that L1 is offered. */
+static void put_invalidation_error(
+	struct out *o, const struct nested_report *r, const struct vmx_caps *caps)
 {
-	put(o, ": type %lu with descriptor 0x%lx 0x%lx; allowed: ", r->value, r->found[0],
-		r->found[1]);
+	uint64_t types = caps_msr(caps, MSR_VMX_EPT_VPID_CAP) >>
+			 (r->instruction == EXIT_INVEPT ? 24 : 40);
+
+	put(o, ": type %lu", r->value);
+	if (r->value < 4 && (types >> r->value & 1))
+		put(o, " with descriptor 0x%lx 0x%lx", r->found[0], r->found[1]);
+	put(o, "; allowed: ");
 	if (r->instruction == EXIT_INVEPT)
 		put(o, "types 1 (a valid EPTP) and 2 as IA32_VMX_EPT_VPID_CAP offers them");
 	else
@@ -362,7 +369,7 @@ static void put_error(struct out *o, const struct nested_report *r, const struct
 	if (r->error == VMERR_BAD_FIELD)
 		put_field_error(o, r);
 	else if (r->error == VMERR_INVALID_INVEPT_INVVPID)
-		put_invalidation_error(o, r);
+		put_invalidation_error(o, r, caps);
 	else if (t->operand && *t->operand)
 		put(o, ": %s 0x%lx", t->operand, r->value);
 	if (r->error == VMERR_VMPTRLD_BAD_REVISION)

@@ -84,9 +84,21 @@ static void the_end_decides_the_exit_status(void **state)
 	assert_int_equal(record_end_status("end"), STATUS_VM_ERROR);
 }
 
+static void the_words_of_an_explanation_are_the_rest_of_its_record(void **state)
+{
+	const char *line = "explain vm=a rule=X text=VMLAUNCH failed: A = 1; text=no";
+
+	(void)state;
+	assert_true(record_is(line, "explain"));
+	assert_string_equal(record_rest(line, "text"), "VMLAUNCH failed: A = 1; text=no");
+	assert_null(record_rest("explain vm=a", "text"));
+	assert_null(record_rest("explain", "text"));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(the_words_of_an_explanation_are_the_rest_of_its_record),
 		cmocka_unit_test(channels_are_told_apart_however_the_stream_is_cut),
 		cmocka_unit_test(record_words_and_values_are_found),
 		cmocka_unit_test(the_end_decides_the_exit_status),

@@ -137,7 +137,7 @@ static void count_bad(struct text word)
 static void options_are_read_and_unknown_ones_reported(void **state)
 {
 	struct options o;
-	const char *line = "log=warn mux=on tsc_khz=50000 ram=zeroed poweroff=qemu bogus log=x";
+	const char *line = "log=warn mux=on tsc_khz=50000 ram=zeroed poweroff=qemu explain=on bogus log=x";
 
 	(void)state;
 	bad_words = 0;
@@ -145,6 +145,7 @@ static void options_are_read_and_unknown_ones_reported(void **state)
 	assert_int_equal(bad_words, 2);
 	assert_int_equal(o.log, LOG_WARN);
 	assert_true(o.mux);
+	assert_true(o.explain);
 	assert_true(o.ram_zeroed);
 	assert_int_equal(o.tsc_khz, 50000);
 	assert_int_equal(o.poweroff, POWER_QEMU);
