@@ -49,7 +49,8 @@ void page_reserve(uint64_t start, uint64_t size)
 	uint64_t end = (start + size + PAGE_MASK) & ~PAGE_MASK;
 
 	start &= ~PAGE_MASK;
-	for (unsigned i = 0; i < range_count; i++) {
+	/* Backwards: removing and inserting at i leaves what is before it alone. */
+	for (unsigned i = range_count; i-- > 0;) {
 		struct range r = ranges[i];
 
 		if (r.end <= start || r.start >= end)

@@ -119,12 +119,10 @@ static void commit(struct nested *n, struct nvmcs *v, const uint64_t *pdpte)
 	nvmcs_resolve_link(n, v);
 
 	seam_use_vmcs02(n, v);
-	if ((v->dirty & GROUP_CTL) || (uses_ept(v) && !v->root)) {
+	if ((v->dirty & GROUP_CTL) || (uses_ept(v) && !v->root))
 		merge_controls_all(n, v);
-	} else if (!(proc2_of(v) & PROC2_ENABLE_VPID)) {
-		/* Entries without VPID flush (SDM 28.3.3.1). */
+	if (!(proc2_of(v) & PROC2_ENABLE_VPID)) /* such entries flush, SDM 28.3.3.1 */
 		seam_flush_vpid(n, v->vpid02);
-	}
 	merge_controls_hot(n, v);
 	merge_msr_bitmap(n, v);
 	if (v->dirty & GROUP_RARE)
@@ -202,15 +200,20 @@ int nested_entry(struct nested *n, const struct l1_mode *m, uint32_t reason)
 		return entry_failure(
 			n, v, EXIT_INVALID_GUEST_STATE, check_rows[id].qualification);
 	}
+	if (v->f[FID_ENTRY_MSR_LOAD_COUNT]) {
+		/* The list may change guest state in VMCS02 and then fail. */
+		nvmcs_sync_rare(n, v);
+		v->dirty |= GROUP_RARE;
+	}
 	commit(n, v, pdpte);
 	bad_msr = v->f[FID_ENTRY_MSR_LOAD_COUNT] ? msrlist_entry_load(n, v) : 0;
 	if (bad_msr) {
 		v->dirty = UINT8_MAX;
 		seam_use_vmcs01(n);
+		report_msr_load(n, reason, bad_msr, v);
 		return entry_failure(n, v, EXIT_MSR_LOADING, bad_msr);
 	}
 	v->launched = true;
-		report_msr_load(n, reason, bad_msr, v);
 	n->in_l2 = true;
 	n->run_pending = true;
 	n->l2_wait_sipi = v->f[FID_GUEST_ACTIVITY_STATE] == ACTIVITY_WAIT_FOR_SIPI;

@@ -148,13 +148,19 @@ void nvmcs_select(struct nested *n, struct nvmcs *v)
 
 uint16_t nvmcs_vpid02(struct nested *n, uint16_t vpid12)
 {
+	uint16_t vpid02;
 	unsigned i;
 
+	/* Slot 0 is for an L1 that does not tag; it is flushed at each entry. */
 	for (i = 0; i < VPID02_SLOTS; i++)
-		if (n->vpid12[i] == vpid12)
+		if (n->vpid12[i] == vpid12 && (i == 0) == (vpid12 == 0))
 			return (uint16_t)(n->vpid01 + 1 + i);
-	i = n->vpid_next++ % VPID02_SLOTS;
+	i = 1 + n->vpid_next++ % (VPID02_SLOTS - 1);
+	vpid02 = (uint16_t)(n->vpid01 + 1 + i);
 	n->vpid12[i] = vpid12;
-	seam_flush_vpid(n, (uint16_t)(n->vpid01 + 1 + i));
-	return (uint16_t)(n->vpid01 + 1 + i);
+	seam_flush_vpid(n, vpid02);
+	for (unsigned s = 0; s < NVMCS_SLOTS; s++)
+		if (n->slot[s].vpid02 == vpid02)
+			n->slot[s].dirty |= GROUP_CTL; /* it must take another one */
+	return vpid02;
 }

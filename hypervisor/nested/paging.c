@@ -1,7 +1,12 @@
 #include "nested/paging.h"
 
 #include "nested/seam.h"
+#include "nested/vept.h"
 #include "spec/vmx.h"
+
+/* Accesses of a walk of EPT12 */
+#define EPT_READ  1u
+#define EPT_WRITE 2u
 
 #define ENTRY_P       BIT64(0)
 #define ENTRY_RW      BIT64(1)
@@ -91,11 +96,20 @@ static bool access_allowed(const struct paging_state *s, uint64_t rights, uint32
 	return true;
 }
 
+/* The L1 address behind a guest-physical address of this state; access as vept_walk has it. */
+static bool to_l1(struct nested *n, const struct paging_state *s, uint64_t gpa, unsigned access,
+	struct gpa_l1 *out)
+{
+	*out = (struct gpa_l1){gpa};
+	return !s->eptp12 || vept_walk(n, s->eptp12, (struct gpa_l2){gpa}, access, out);
+}
+
 /* Reads an entry of 4 or 8 bytes once, and keeps it for the flags. */
 static uint64_t read_entry(struct nested *n, struct walk *w, uint64_t gpa)
 {
-	struct gpa_l1 page = {gpa & ~PAGE_MASK};
-	unsigned char *host = seam_l1_page(n, page);
+	struct gpa_l1 page;
+	bool mapped = to_l1(n, w->s, gpa & ~PAGE_MASK, EPT_READ, &page);
+	unsigned char *host = mapped ? seam_l1_page(n, page) : NULL;
 	struct entry *e = &w->entry[w->count++];
 
 	e->at = host ? host + (gpa & PAGE_MASK) : NULL;
@@ -308,7 +322,7 @@ static bool walk_fully(struct nested *n, const struct paging_state *s, uint64_t 
 bool paging_walk(struct nested *n, const struct paging_state *s, uint64_t linear,
 	uint32_t access, struct gpa_l1 *out, uint32_t *error)
 {
-	if (mode_of(s) == MODE_4LEVEL && s->cpl < 3 && !(access & PAGING_FETCH) &&
+	if (mode_of(s) == MODE_4LEVEL && !s->eptp12 && s->cpl < 3 && !(access & PAGING_FETCH) &&
 		walk_quickly(n, s, linear, access, out))
 		return true;
 	return walk_fully(n, s, linear, access, out, error);
@@ -349,7 +363,8 @@ bool paging_read(struct nested *n, const struct paging_state *s, uint64_t linear
 	if (!translate(n, s, linear, len, &p, fault))
 		return false;
 	for (unsigned i = 0; i < 2; to += p.len[i], i++)
-		if (p.len[i] != 0 && seam_l1_read(n, p.at[i], to, p.len[i]) < 0)
+		if (p.len[i] != 0 && (!to_l1(n, s, p.at[i].v, EPT_READ, &p.at[i]) ||
+					     seam_l1_read(n, p.at[i], to, p.len[i]) < 0))
 			for (uint32_t k = 0; k < p.len[i]; k++)
 				to[k] = 0xff;
 	return true;
@@ -364,7 +379,7 @@ bool paging_write(struct nested *n, const struct paging_state *s, uint64_t linea
 	if (!translate(n, s, linear, len, &p, fault))
 		return false;
 	for (unsigned i = 0; i < 2; from += p.len[i], i++)
-		if (p.len[i] != 0)
+		if (p.len[i] != 0 && to_l1(n, s, p.at[i].v, EPT_WRITE, &p.at[i]))
 			(void)seam_l1_write(n, p.at[i], from, p.len[i]);
 	return true;
 }

@@ -432,6 +432,8 @@ static bool sync_table(struct nested *n, uint32_t i)
 		source = seam_l1_page(n, source_gpa);
 		n->stats.vept_syncs++;
 		t->stale = false;
+	} else if (t->level == 1) {
+		return false;
 	}
 	for (unsigned w = 0; w < VEPT_ENTRIES / 64; w++)
 		for (uint64_t bits = t->present[w]; bits; bits &= bits - 1) {

@@ -155,10 +155,12 @@ static void process_nmi(struct vcpu *vcpu)
 /* SDM 27.1 "Architectural State Before a VM Exit": INIT in VMX operation is blocked in L1. */
 static void process_init(struct vcpu *vcpu)
 {
-	if (vcpu->nested.in_l2 && nested_deliver_init(&vcpu->nested))
+	if (vcpu->nested.in_l2 && nested_glue_init(vcpu))
 		return;
-	if (vcpu->nested.vmxon)
+	if (vcpu->nested.vmxon) {
+		vcpu->init_latched = true;
 		return;
+	}
 	vcpu_reset_state(vcpu);
 	vcpu->state = VCPU_WAIT_SIPI;
 }

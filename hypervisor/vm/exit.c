@@ -49,7 +49,8 @@ bool vcpu_in_long64(void)
 
 struct paging_state vcpu_paging_state(const struct vcpu *vcpu)
 {
-	(void)vcpu;
+	const struct nested *n = &vcpu->nested;
+
 	return (struct paging_state){
 		.cr0 = vcpu_read_cr0(),
 		.cr3 = vmread(VMCS_GUEST_CR3),
@@ -58,6 +59,7 @@ struct paging_state vcpu_paging_state(const struct vcpu *vcpu)
 		.cpl = (uint8_t)SEG_AR_DPL(vmread32(VMCS_GUEST_SS_AR)),
 		.rflags_ac = vmread(VMCS_GUEST_RFLAGS) & RFLAGS_AC,
 		.maxphyaddr = vmx_caps.maxphyaddr,
+		.eptp12 = n->in_l2 && n->cur->root != NULL ? n->cur->root->eptp12 : 0,
 	};
 }
 
@@ -90,6 +92,10 @@ static void handle_vmx_insn(struct vcpu *vcpu)
 		nested_glue_entered(vcpu);
 	if (vcpu->nested.vmxon != vmxon)
 		vcpu_update_cr_masks(vcpu);
+	if (vcpu->init_latched && !vcpu->nested.vmxon) {
+		vcpu->init_latched = false;
+		vcpu_post(vcpu, EVENT_INIT);
+	}
 }
 
 static void handle_exception(struct vcpu *vcpu)

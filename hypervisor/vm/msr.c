@@ -275,7 +275,8 @@ static bool wrmsr_rule(struct vcpu *vcpu, uint32_t msr, uint64_t value)
 	case MSR_KIND_PASS:
 		return pass_write(msr, value);
 	case MSR_KIND_PASS_READ:
-		log_warn("'%s' sets its TSC: ignored", vcpu->vm->config.name);
+		if (vm_first_time(vcpu->vm, WARN_TSC))
+			log_warn("'%s' sets its TSC: ignored", vcpu->vm->config.name);
 		return true;
 	case MSR_KIND_CONST:
 	case MSR_KIND_CONST_READ:

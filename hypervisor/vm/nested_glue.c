@@ -224,6 +224,10 @@ void nested_glue_entered(struct vcpu *vcpu)
 		vcpu->events |= EVENT_IRQ;
 	if (vcpu->vmcs01.proc & PROC_NMI_WINDOW)
 		vcpu->events |= EVENT_NMI;
+	if (vcpu->init_latched && !vcpu->nested.l2_wait_sipi) {
+		vcpu->init_latched = false;
+		vcpu->events |= EVENT_INIT;
+	}
 	if (vcpu->nested.l2_wait_sipi) {
 		vcpu->state = VCPU_WAIT_SIPI;
 		vcpu->events |= EVENT_YIELD;
@@ -247,6 +251,13 @@ bool nested_glue_nmi(struct vcpu *vcpu)
 	if (!(n->cur->f[FID_PIN_CONTROLS] & PIN_NMI_EXITING))
 		return false;
 	return must_enter_first(vcpu, EVENT_NMI) || nested_deliver_nmi(n);
+}
+
+bool nested_glue_init(struct vcpu *vcpu)
+{
+	if (vcpu->nested.l2_wait_sipi)
+		return false;
+	return must_enter_first(vcpu, EVENT_INIT) || nested_deliver_init(&vcpu->nested);
 }
 
 /* ---- creation ---- */

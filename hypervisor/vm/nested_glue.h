@@ -39,5 +39,7 @@ void nested_glue_entered(struct vcpu *vcpu);
  */
 bool nested_glue_irq(struct vcpu *vcpu);
 bool nested_glue_nmi(struct vcpu *vcpu);
+/* The same for INIT; false leaves it to L1's own blocking. */
+bool nested_glue_init(struct vcpu *vcpu);
 
 #endif

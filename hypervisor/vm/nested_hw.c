@@ -370,6 +370,18 @@ static void load_pdptes(struct vcpu *vcpu, const uint64_t *f, bool long64)
 		vmwrite(VMCS_GUEST_PDPTE0 + 2 * i, pdpte[i]);
 }
 
+/* 27.5.1: an exit loads these bits of CR0 and leaves the others, CD and NW among them. */
+static void load_cr0(uint64_t host)
+{
+	const uint64_t loaded =
+		CR0_PE | CR0_MP | CR0_EM | CR0_TS | CR0_NE | CR0_WP | CR0_AM | CR0_PG;
+	uint64_t kept = vmread(VMCS_CR0_READ_SHADOW) & (CR0_CD | CR0_NW);
+
+	host = (host & loaded) | CR0_ET;
+	vmwrite(VMCS_GUEST_CR0, host);
+	vmwrite(VMCS_CR0_READ_SHADOW, host | kept);
+}
+
 /* CPUID shows CR4.OSXSAVE. */
 static void load_cr4(struct vcpu *vcpu, uint64_t cr4)
 {
@@ -389,8 +401,7 @@ void seam_load_l1(struct nested *n, const struct nvmcs *v, const struct l2_lefto
 
 	load_modes(f, long64, l2);
 	load_segments(f, long64);
-	vmwrite(VMCS_GUEST_CR0, (f[FID_HOST_CR0] & ~(CR0_CD | CR0_NW)) | CR0_ET);
-	vmwrite(VMCS_CR0_READ_SHADOW, f[FID_HOST_CR0] | CR0_ET);
+	load_cr0(f[FID_HOST_CR0]);
 	vmwrite(VMCS_GUEST_CR3, f[FID_HOST_CR3]);
 	load_cr4(vcpu, f[FID_HOST_CR4]);
 	load_pdptes(vcpu, f, long64);

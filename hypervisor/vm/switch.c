@@ -24,6 +24,7 @@ void vcpu_save_registers(struct vcpu *vcpu)
 	for (unsigned i = 0; i < SWITCHED_COUNT; i++)
 		vcpu->msr[i] = rdmsr(switched_msrs[i]);
 	vcpu->cr2 = read_cr2();
+	read_debug_registers(vcpu->dr);
 	use_all_of_xcr0();
 	xsave64(vcpu->xsave, cpuid_xcr0_mask());
 }
@@ -33,6 +34,7 @@ void vcpu_load_registers(struct vcpu *vcpu)
 	for (unsigned i = 0; i < SWITCHED_COUNT; i++)
 		wrmsr(switched_msrs[i], vcpu->msr[i]);
 	write_cr2(vcpu->cr2);
+	write_debug_registers(vcpu->dr);
 	use_all_of_xcr0();
 	xrstor64(vcpu->xsave, cpuid_xcr0_mask());
 	xsetbv(0, vcpu->xcr0);

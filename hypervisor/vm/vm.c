@@ -92,8 +92,9 @@ void vm_derive_caps(struct vm *vm, uint64_t cr4_valid)
 static bool create_nested(struct vm *vm)
 {
 	vm_derive_caps(vm, UINT64_MAX); /* CR4 follows with the first vCPU's CPUID */
-	vm->nested_vm->shadowing =
-		vm->config.shadow && vmx_allowed1(MSR_VMX_PROC2) & PROC2_VMCS_SHADOWING;
+	vm->nested_vm->shadowing = vm->config.shadow &&
+				   vmx_allowed1(MSR_VMX_PROC2) & PROC2_VMCS_SHADOWING &&
+				   caps_msr(&vmx_caps, MSR_VMX_MISC) & MISC_VMWRITE_ANY;
 	return nested_glue_create(vm);
 }
 

@@ -56,7 +56,8 @@ bool vm_first_time(struct vm *vm, unsigned what);
 enum vm_warning {
 	WARN_MSR = EXIT_REASON_COUNT,
 	WARN_IO,
-	WARN_MMIO
+	WARN_MMIO,
+	WARN_TSC
 };
 
 /* ---- handlers, one file each ---- */

@@ -64,6 +64,8 @@ static const char *find_missing(void)
 {
 	uint64_t ept;
 
+	if (!(cpuid(1, 0).ecx & BIT(26)))
+		return "XSAVE";
 	for (unsigned i = 0; i < sizeof(needed) / sizeof(needed[0]); i++) {
 		if ((vmx_allowed1(needed[i].msr) & needed[i].bits) != needed[i].bits)
 			return needed[i].name;
