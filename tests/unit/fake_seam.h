@@ -7,6 +7,7 @@
 #define NESTOR_TESTS_FAKE_SEAM_H
 
 #include "fake_memory.h"
+#include "nested/explain.h"
 #include "nested/nested.h"
 
 /* Host-physical addresses of L1's RAM in the fake: RAM starts here. */
