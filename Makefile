@@ -28,6 +28,7 @@ PURE_SRC := $(foreach m,$(PURE_MODULES),$(wildcard hypervisor/$(m)/*.c))
 include hypervisor/build.mk
 include tools/build.mk
 include guests/build.mk
+include docs/build.mk
 include tests/build.mk
 
 .PHONY: all clean help

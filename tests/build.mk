@@ -43,6 +43,7 @@ pure	60	tests/checks/pure.sh $(B)/hv/pure.a
 headers	300	tests/checks/headers.sh
 format	120	tests/checks/format.sh
 static	600	tests/checks/static.sh
+docs	60	tests/checks/docs.sh $(B)/docs/sdm_coverage
 $(foreach t,$(UNIT_BIN),$(notdir $(t))	120	$(t)
 )$(foreach f,$(FUZZ_BIN),fuzz_$(notdir $(f))	120	tests/fuzz/short.sh $(f)
 )$(foreach c,$(CONFORMANCE_NAMES),conformance_$(c)	240	B=$(B) tests/conformance/run.sh $(c)
@@ -62,6 +63,6 @@ check:
 	@$(MAKE) --no-print-directory setup
 	@$(MAKE) --no-print-directory check-run
 
-check-run: hypervisor tools machine payloads debian-guests $(UNIT_BIN) $(FUZZ_BIN)
+check-run: hypervisor tools machine payloads debian-guests $(UNIT_BIN) $(FUZZ_BIN) $(B)/docs/sdm_coverage
 	@mkdir -p $(B)/test
 	@printf '%s\n' "$$CHECK_LIST" | sed 's/^ *//; /^$$/d' | tests/runner.sh $(B)/test $(CHECK_JOBS)

@@ -341,8 +341,9 @@ enum check_id nested_check_guest_events(const struct check_env *e)
 #define S26_3_1_5_LINK "26.3.1.5 Checks on Guest Non-Register State", 0, 4
 #define S26_3_1_6      "26.3.1.6 Checks on Guest Page-Directory-Pointer-Table Entries", 0, 2
 
-#define ROW(id, field, ...)                     ROW_(id, field, __VA_ARGS__)
-#define ROW_(id, field, sdm, vmfail, qual, ...) {#id, sdm, FID_##field, vmfail, qual},
+/* Some ids are names of control bits, too: they become text before they are expanded. */
+#define ROW(id, field, ...)                       ROW_(#id, field, __VA_ARGS__)
+#define ROW_(name, field, sdm, vmfail, qual, ...) {name, sdm, FID_##field, vmfail, qual},
 
 const struct check_row check_rows[CHECK_COUNT] = {
 	{"OK", "", FID_NONE, 0, 0},

@@ -84,6 +84,8 @@ static void every_check_says_what_is_allowed(void **state)
 
 		if (n == 0)
 			fail_msg("%s has no row in explain_rules.def", check_rows[id].name);
+		/* Not the expansion of a macro with the same name. */
+		assert_null(strpbrk(check_rows[id].name, " (<"));
 		says(check((enum check_id)id, UINT64_MAX), check_rows[id].name);
 		if (!strstr(text, "; allowed: ") && !strstr(text, " must be "))
 			fail_msg("'%s' says nothing of what is allowed", text);
