@@ -5,6 +5,9 @@
 #include "nested/explain.h"
 #include "nested/nested_int.h"
 
+#define DEBUGCTL_BTF   BIT64(1)
+#define PENDING_DBG_BS BIT64(14)
+
 static void report_check(
 	struct nested *n, uint32_t reason, enum check_id check, const struct nvmcs *v)
 {
@@ -89,6 +92,8 @@ struct l1_loaded {
 static struct l1_loaded l1_loaded_values(const struct nvmcs *v)
 {
 	uint32_t entry = (uint32_t)v->f[FID_ENTRY_CONTROLS];
+	/* SDM 26.3.2.1: LME follows the control only with paging. */
+	uint64_t follows = v->f[FID_GUEST_CR0] & CR0_PG ? EFER_LMA | EFER_LME : EFER_LMA;
 	uint64_t lma = entry & ENTRY_IA32E_GUEST ? EFER_LMA | EFER_LME : 0;
 	struct l1_loaded l = {.dr7 = v->f[FID_GUEST_DR7],
 		.debugctl = v->f[FID_GUEST_DEBUGCTL],
@@ -102,8 +107,28 @@ static struct l1_loaded l1_loaded_values(const struct nvmcs *v)
 	if (!(entry & ENTRY_LOAD_PAT))
 		l.pat = seam_vmread(FID_GUEST_PAT);
 	if (!(entry & ENTRY_LOAD_EFER))
-		l.efer = (seam_vmread(FID_GUEST_EFER) & ~(EFER_LMA | EFER_LME)) | lma;
+		l.efer = (seam_vmread(FID_GUEST_EFER) & ~follows) | lma;
 	return l;
+}
+
+/*
+ * VMCS02 has virtual NMIs and L1's effective IA32_DEBUGCTL where L1 may have asked for neither. What
+ * its checks would refuse for that alone is put right (SDM 26.3.1.5): an injected NMI blocks NMIs
+ * in any case, and BS follows BTF.
+ */
+static void adjust_to_02(const struct nvmcs *v, const struct l1_loaded *l)
+{
+	uint64_t blocking = v->f[FID_GUEST_INTERRUPTIBILITY];
+	uint64_t info = v->f[FID_ENTRY_INTR_INFO];
+	bool held = (blocking & (INTERRUPTIBILITY_STI | INTERRUPTIBILITY_MOV_SS)) ||
+		    v->f[FID_GUEST_ACTIVITY_STATE] == ACTIVITY_HLT;
+
+	if ((info & INTR_INFO_VALID) && INTR_INFO_TYPE(info) == INTR_NMI)
+		seam_vmwrite(FID_GUEST_INTERRUPTIBILITY, blocking & ~INTERRUPTIBILITY_NMI);
+	if (held && (v->f[FID_GUEST_RFLAGS] & RFLAGS_TF) &&
+		((l->debugctl ^ v->f[FID_GUEST_DEBUGCTL]) & DEBUGCTL_BTF))
+		seam_vmwrite(
+			FID_GUEST_PENDING_DBG, v->f[FID_GUEST_PENDING_DBG] ^ PENDING_DBG_BS);
 }
 
 /* Write VMCS02, which becomes current. Nothing in here can fail. */
@@ -133,9 +158,20 @@ static void commit(struct nested *n, struct nvmcs *v, const uint64_t *pdpte)
 	seam_vmwrite(FID_GUEST_PAT, l.pat);
 	seam_vmwrite(FID_GUEST_EFER, l.efer);
 	load_pdptes(v, pdpte);
+	adjust_to_02(v, &l);
 	v->dirty = 0;
 	v->timer_on = v->f[FID_PIN_CONTROLS] & PIN_PREEMPTION_TIMER;
 	v->timer12 = (uint32_t)v->f[FID_PREEMPTION_TIMER_VALUE];
+}
+
+/* The event that L1 injects; after the last point where the entry can fail. */
+static void queue_event(struct nested *n, const struct nvmcs *v)
+{
+	uint32_t info = (uint32_t)v->f[FID_ENTRY_INTR_INFO];
+
+	if (info & INTR_INFO_VALID)
+		seam_queue_event(n, info, (uint32_t)v->f[FID_ENTRY_EXCEPTION_ERROR_CODE],
+			(uint32_t)v->f[FID_ENTRY_INSTRUCTION_LENGTH]);
 }
 
 static int entry_failure(
@@ -213,6 +249,7 @@ int nested_entry(struct nested *n, const struct l1_mode *m, uint32_t reason)
 		report_msr_load(n, reason, bad_msr, v);
 		return entry_failure(n, v, EXIT_MSR_LOADING, bad_msr);
 	}
+	queue_event(n, v);
 	v->launched = true;
 	n->in_l2 = true;
 	n->run_pending = true;

@@ -15,6 +15,8 @@ enum merge_word {
 	WORD_ENTRY
 };
 
+#define APIC_TPR 0x80 /* offset in the virtual-APIC page */
+
 #define CLASS_FROM12 0
 #define CLASS_EITHER 1
 #define CLASS_SET    2
@@ -53,10 +55,24 @@ static uint32_t merge_proc(const struct nested *n, const struct nvmcs *v)
 	return c02;
 }
 
+/*
+ * Without "virtualize APIC accesses" hardware refuses a threshold above the priority class of VTPR
+ * (SDM 26.2.1.1). L1's check did not look at it when only VMCS02 is without.
+ */
+static uint64_t tpr_threshold(struct nested *n, const struct nvmcs *v)
+{
+	struct gpa_l1 at = {v->f[FID_VIRTUAL_APIC_ADDR] + APIC_TPR};
+	uint64_t threshold = v->f[FID_TPR_THRESHOLD];
+	uint8_t vtpr = 0;
+
+	if (!v->no_apic_accesses)
+		return threshold;
+	(void)seam_l1_read(n, at, &vtpr, sizeof(vtpr));
+	return threshold > vtpr >> 4 ? vtpr >> 4 : threshold;
+}
+
 void merge_controls_hot(struct nested *n, struct nvmcs *v)
 {
-	uint64_t info = v->f[FID_ENTRY_INTR_INFO];
-
 	seam_set_proc_controls(n, v, merge_proc(n, v));
 	seam_vmwrite(
 		FID_EXCEPTION_BITMAP, v->f[FID_EXCEPTION_BITMAP] | n->vm->l0.exception_bitmap);
@@ -64,11 +80,7 @@ void merge_controls_hot(struct nested *n, struct nvmcs *v)
 	seam_vmwrite(
 		FID_CR4_READ_SHADOW, v->f[FID_CR4_READ_SHADOW] & v->f[FID_CR4_GUEST_HOST_MASK]);
 	if (v->f[FID_PROC_CONTROLS] & PROC_TPR_SHADOW)
-		seam_vmwrite(FID_TPR_THRESHOLD, v->f[FID_TPR_THRESHOLD]);
-	if (info & INTR_INFO_VALID)
-		seam_queue_event(n, (uint32_t)info,
-			(uint32_t)v->f[FID_ENTRY_EXCEPTION_ERROR_CODE],
-			(uint32_t)v->f[FID_ENTRY_INSTRUCTION_LENGTH]);
+		seam_vmwrite(FID_TPR_THRESHOLD, tpr_threshold(n, v));
 }
 
 __extension__ typedef __int128 int128;
@@ -111,7 +123,9 @@ static void merge_apic(struct nested *n, struct nvmcs *v, uint32_t *proc2)
 {
 	v->no_virtual_apic = (v->f[FID_PROC_CONTROLS] & PROC_TPR_SHADOW) &&
 			     !write_page(n, v, FID_VIRTUAL_APIC_ADDR);
-	if ((*proc2 & PROC2_APIC_ACCESSES) && !write_page(n, v, FID_APIC_ACCESS_ADDR))
+	v->no_apic_accesses =
+		(*proc2 & PROC2_APIC_ACCESSES) && !write_page(n, v, FID_APIC_ACCESS_ADDR);
+	if (v->no_apic_accesses)
 		*proc2 &= ~PROC2_APIC_ACCESSES;
 	if (v->no_virtual_apic)
 		*proc2 &= ~(PROC2_X2APIC_MODE | PROC2_APIC_REGISTER_VIRT |

@@ -31,6 +31,7 @@ struct nvmcs {
 	bool is_shadow;       /* L1 set the shadow-VMCS indicator */
 	bool rare_in_02;      /* GROUP_RARE of f is stale: L2 ran, VMCS02 has the values */
 	bool no_virtual_apic; /* L1's virtual-APIC page is no RAM: no TPR shadow in VMCS02 */
+	bool no_apic_accesses; /* L1's APIC-access page is no RAM: not virtualized in VMCS02 */
 	bool timer_on;        /* L1's preemption timer was armed at the last entry */
 	uint8_t dirty;        /* groups whose values in f have not reached VMCS02 */
 	uint8_t unchecked;    /* CHK_* groups of entry checks that must run */

@@ -245,9 +245,14 @@ static inline enum world_outcome world_read_encoding(uint64_t encoding, uint64_t
 	return outcome;
 }
 
+/* The whole field; outside 64-bit mode a natural-width one gets 32 bits. */
 static inline void world_write(enum vmcs_fid fid, uint64_t value)
 {
-	assert_int_equal(world_write_encoding(vmcs_fields[fid].encoding, value), VMSUCCEED);
+	uint32_t e = vmcs_fields[fid].encoding;
+
+	assert_int_equal(world_write_encoding(e, value), VMSUCCEED);
+	if (vmcs_width(e) == VMCS_WIDTH_64 && !(fake_hw.vmcs01[FID_GUEST_EFER] & EFER_LMA))
+		assert_int_equal(world_write_encoding(e | 1, value >> 32), VMSUCCEED);
 }
 
 static inline uint64_t world_read(enum vmcs_fid fid)
@@ -330,6 +335,7 @@ static inline void expect_current(uint64_t gpa)
 static inline void world_host(uint64_t *f)
 {
 	f[FID_HOST_CR3] = f[FID_EXIT_CONTROLS] & EXIT_HOST_64 ? WORLD_PML4 : WORLD_PD32;
+	f[FID_HOST_CR4] |= f[FID_EXIT_CONTROLS] & EXIT_HOST_64 ? 0 : CR4_PSE;
 	f[FID_HOST_RSP] = WORLD_OPERAND + 0x800;
 }
 

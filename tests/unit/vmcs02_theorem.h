@@ -1,0 +1,123 @@
+/*
+ * What must hold of VMCS02 whenever L1 has entered L2, whatever VMCS12 says: hardware accepts it,
+ * it keeps every intercept of L0 and of L1, and every address in it is L0's own or of L1's RAM.
+ * theorem_check() asserts it. Include nested_world.h first.
+ */
+#ifndef NESTOR_TESTS_VMCS02_THEOREM_H
+#define NESTOR_TESTS_VMCS02_THEOREM_H
+
+#include "nested_world.h"
+
+#define L1_PROC_INTERCEPTS                                                                \
+	(PROC_INTR_WINDOW | PROC_HLT_EXITING | PROC_INVLPG_EXITING | PROC_MWAIT_EXITING | \
+		PROC_RDPMC_EXITING | PROC_RDTSC_EXITING | PROC_CR3_LOAD_EXITING |         \
+		PROC_CR3_STORE_EXITING | PROC_CR8_LOAD_EXITING | PROC_CR8_STORE_EXITING | \
+		PROC_NMI_WINDOW | PROC_MOV_DR_EXITING | PROC_MTF | PROC_MONITOR_EXITING | \
+		PROC_PAUSE_EXITING)
+#define L1_PROC2_INTERCEPTS                                                           \
+	(PROC2_DESC_TABLE_EXITING | PROC2_WBINVD_EXITING | PROC2_PAUSE_LOOP_EXITING | \
+		PROC2_RDRAND_EXITING | PROC2_ENCLS_EXITING | PROC2_RDSEED_EXITING)
+#define L0_PROC_INTERCEPTS                                                                     \
+	(PROC_UNCOND_IO_EXITING | PROC_USE_MSR_BITMAPS | PROC_SECONDARY | PROC_MWAIT_EXITING | \
+		PROC_MONITOR_EXITING | PROC_RDPMC_EXITING)
+#define L0_PROC2_NEEDS (PROC2_ENABLE_EPT | PROC2_ENABLE_VPID | PROC2_WBINVD_EXITING)
+#define L0_PROC2_NEVER                                                     \
+	(PROC2_ENABLE_VMFUNC | PROC2_ENABLE_PML | PROC2_EPT_VIOLATION_VE | \
+		PROC2_MODE_BASED_EXECUTE)
+
+#define HAS_ALL(value, bits) assert_true(((value) & (bits)) == (bits))
+
+/* The machine's own checks on VMCS02: its memory is where host-physical addresses say. */
+static inline enum check_id theorem_hardware_checks(void)
+{
+	uint64_t shadow_page = FAKE_SHADOW_HPA - FAKE_HPA_BASE, kept = fake_read64(shadow_page);
+	struct vmx_caps hw = fake_hardware_caps();
+	struct check_env e = {.f = world_02(),
+		.caps = &hw,
+		.l1_long_mode = true,
+		.current = {0x5000},
+		.n = &world.n};
+	enum check_id id;
+
+	hw.efer_valid = EFER_SCE | EFER_LME | EFER_LMA | EFER_NXE;
+	hw.debugctl_valid = 0xffc3;
+	hw.perf_global_valid = 0x70000000full;
+	fake_write32(shadow_page, caps_revision(&hw) | BIT(31));
+	fake.base = FAKE_HPA_BASE;
+	id = golden_run(&e);
+	fake.base = 0;
+	fake_write64(shadow_page, kept);
+	return id;
+}
+
+static inline void theorem_address(uint64_t hpa)
+{
+	assert_in_range(hpa, FAKE_HPA_BASE, FAKE_HPA_BASE + FAKE_RAM_SIZE - PAGE_SIZE);
+	assert_true((hpa & PAGE_MASK) == 0);
+}
+
+static inline void theorem_memory(const uint64_t *f02)
+{
+	const struct vept_root *root = world.n.cur->root;
+
+	if (f02[FID_PROC_CONTROLS] & PROC_TPR_SHADOW)
+		theorem_address(f02[FID_VIRTUAL_APIC_ADDR]);
+	if (f02[FID_PROC2_CONTROLS] & PROC2_APIC_ACCESSES)
+		theorem_address(f02[FID_APIC_ACCESS_ADDR]);
+	if ((f02[FID_PROC2_CONTROLS] & PROC2_VMCS_SHADOWING) &&
+		f02[FID_VMCS_LINK_POINTER] != UINT64_MAX) {
+		assert_true(f02[FID_VMCS_LINK_POINTER] == FAKE_SHADOW_HPA);
+		theorem_address(f02[FID_VMREAD_BITMAP]);
+		theorem_address(f02[FID_VMWRITE_BITMAP]);
+	}
+	assert_true(f02[FID_EPT_POINTER] == (root ? root->eptp02 : WORLD_EPTP01));
+	if (root)
+		assert_true(world.tables[root->table].in_use &&
+			    world.tables[root->table].level == 4);
+	assert_in_range(f02[FID_VPID], world.n.vpid01 + 1, world.n.vpid01 + VPID02_SLOTS);
+}
+
+/* Ones in VMCS02's MSR bitmap where L0 or L1 has ones. */
+static inline void theorem_msr_bitmap(const uint64_t *f12)
+{
+	uint64_t gpa = f12[FID_MSR_BITMAP];
+	bool uses = f12[FID_PROC_CONTROLS] & PROC_USE_MSR_BITMAPS;
+	bool ram = uses && fake_is_ram(gpa, PAGE_SIZE);
+
+	for (unsigned i = 0; i < 512; i++) {
+		uint64_t l1 = ram ? fake_read64(gpa + i * 8) : UINT64_MAX;
+
+		HAS_ALL(world.msr_bitmap02[i], world.msr_bitmap01[i] | l1);
+	}
+}
+
+static inline void theorem_check(void)
+{
+	const uint64_t *f12 = world.n.cur->f, *f02 = world_02();
+	const struct nested_l0_controls *l0 = &world.vm.l0;
+	uint64_t proc2_12 =
+		f12[FID_PROC_CONTROLS] & PROC_SECONDARY ? f12[FID_PROC2_CONTROLS] : 0;
+	enum check_id id = world.n.l2_wait_sipi ? CHECK_OK : theorem_hardware_checks();
+
+	if (id != CHECK_OK)
+		fail_msg("hardware refuses VMCS02: %s", check_rows[id].name);
+	HAS_ALL(f02[FID_PIN_CONTROLS], l0->pin);
+	assert_false(f02[FID_PIN_CONTROLS] & PIN_POSTED_INTR);
+	HAS_ALL(f02[FID_PROC_CONTROLS], L0_PROC_INTERCEPTS);
+	HAS_ALL(f02[FID_PROC_CONTROLS], f12[FID_PROC_CONTROLS] & L1_PROC_INTERCEPTS);
+	assert_false(f02[FID_PROC_CONTROLS] & PROC_USE_IO_BITMAPS);
+	if (!(f02[FID_PROC_CONTROLS] & PROC_TPR_SHADOW))
+		HAS_ALL(f02[FID_PROC_CONTROLS], PROC_CR8_LOAD_EXITING | PROC_CR8_STORE_EXITING);
+	HAS_ALL(f02[FID_PROC2_CONTROLS], L0_PROC2_NEEDS);
+	HAS_ALL(f02[FID_PROC2_CONTROLS], proc2_12 & L1_PROC2_INTERCEPTS);
+	assert_false(f02[FID_PROC2_CONTROLS] & L0_PROC2_NEVER);
+	assert_true(f02[FID_EXIT_CONTROLS] == (l0->exit | EXIT_SAVE_PREEMPTION_TIMER));
+	HAS_ALL(f02[FID_ENTRY_CONTROLS], l0->entry);
+	HAS_ALL(f02[FID_EXCEPTION_BITMAP], l0->exception_bitmap | f12[FID_EXCEPTION_BITMAP]);
+	HAS_ALL(f02[FID_CR0_GUEST_HOST_MASK], f12[FID_CR0_GUEST_HOST_MASK]);
+	HAS_ALL(f02[FID_CR4_GUEST_HOST_MASK], l0->cr4_hidden | f12[FID_CR4_GUEST_HOST_MASK]);
+	theorem_memory(f02);
+	theorem_msr_bitmap(f12);
+}
+
+#endif
