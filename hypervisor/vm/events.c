@@ -162,6 +162,7 @@ static void process_init(struct vcpu *vcpu)
 		return;
 	}
 	vcpu_reset_state(vcpu);
+	platform_init_vcpu(vcpu->vm->platform, vcpu->index);
 	vcpu->state = VCPU_WAIT_SIPI;
 }
 

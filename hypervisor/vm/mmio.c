@@ -259,6 +259,24 @@ static void give_up(struct vcpu *vcpu, const uint8_t *code, uint64_t gpa, uint64
 	vm_stop(vcpu->vm, VM_END_ERROR, EXIT_EPT_VIOLATION, "device access not emulated");
 }
 
+static bool in_device(uint64_t gpa)
+{
+	return gpa - DEV_ECAM_BASE < BIT64(28) || gpa - DEV_IOAPIC_BASE < PAGE_SIZE ||
+	       gpa - DEV_LAPIC_BASE < PAGE_SIZE;
+}
+
+/*
+ * Page tables or code where there is no memory: from now on a page of ones is there, which is what
+ * absent memory reads as. False: a device is there, or the pool is used up.
+ */
+static bool map_void(struct vcpu *vcpu, uint64_t gpa)
+{
+	struct vm *vm = vcpu->vm;
+
+	return !in_device(gpa) &&
+	       ept_map(&vm->ept01, gpa & ~PAGE_MASK, vm->void_page, PAGE_SIZE, EPT_RWX, EPT_WB);
+}
+
 static void step_over(unsigned length)
 {
 	uint64_t rip = vmread(VMCS_GUEST_RIP) + length;
@@ -285,7 +303,8 @@ void handle_ept_violation(struct vcpu *vcpu)
 	length = fetch(vcpu, code);
 	if (!(q & QUALIFICATION_TRANSLATION) || q & QUALIFICATION_FETCH || vcpu->injecting ||
 		!mmio_decode(code, length, mode, &a.insn)) {
-		give_up(vcpu, code, a.gpa, q);
+		if (!map_void(vcpu, a.gpa))
+			give_up(vcpu, code, a.gpa, q);
 		return;
 	}
 	if (emulate(&a, q & 2) && !a.faulted)

@@ -314,15 +314,13 @@ bool nested_glue_create(struct vm *vm)
 {
 	struct nested_vm *nv = vm->nested_vm;
 	struct vept *e = &nv->vept;
-	void *void_page = pool_get(&vm->pool);
 
 	e->count = vept_tables(vm);
 	e->pages = pool_get_run(&vm->pool, pages_of(e->count * sizeof(struct vept_pages)));
 	e->table = pool_get_run(&vm->pool, pages_of(e->count * sizeof(struct vept_table)));
-	if (void_page == NULL || e->pages == NULL || e->table == NULL)
+	if (e->pages == NULL || e->table == NULL)
 		return false;
-	memset(void_page, 0xff, PAGE_SIZE);
-	e->void_hpa = hpa_of(void_page).v;
+	e->void_hpa = vm->void_page.v;
 	e->pages_hpa = hpa_of(e->pages).v;
 	e->maxphyaddr = nv->caps.maxphyaddr;
 	e->execute_only = caps_msr(&nv->caps, MSR_VMX_EPT_VPID_CAP) & EPT_CAP_EXECUTE_ONLY;

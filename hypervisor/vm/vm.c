@@ -98,6 +98,17 @@ static bool create_nested(struct vm *vm)
 	return nested_glue_create(vm);
 }
 
+static bool create_void_page(struct vm *vm)
+{
+	void *page = pool_get(&vm->pool);
+
+	if (page == NULL)
+		return false;
+	memset(page, 0xff, PAGE_SIZE);
+	vm->void_page = hpa_of(page);
+	return true;
+}
+
 static bool create_parts(struct vm_box *box, bool zeroed)
 {
 	struct vm *vm = &box->vm;
@@ -110,6 +121,8 @@ static bool create_parts(struct vm_box *box, bool zeroed)
 
 	vm->msr_bitmap = pool_get(&vm->pool);
 	if (vm->msr_bitmap == NULL || !create_memory(vm, zeroed))
+		return false;
+	if (!create_void_page(vm))
 		return false;
 	msr_fill_bitmap(vm->msr_bitmap);
 	vm->tsc_offset = -rdtsc();

@@ -82,7 +82,7 @@ struct vcpu {
 	struct hw_vmcs *vmcs;   /* the current one: &vmcs01, or a VMCS02; vmx/stub.S */
 	uint32_t events;        /* enum vcpu_event */
 	uint32_t deferred; /* enum vcpu_event to post after the next exit, which is at once */
-	bool init_latched;      /* INIT arrived in VMX root operation: blocked there */
+	bool init_latched; /* INIT arrived in VMX root operation: blocked there */
 	bool injecting;    /* an event for the next entry is in the current VMCS */
 	uint8_t sipi_vector;
 	uint64_t entry_tsc;      /* host TSC at the last entry */
@@ -96,7 +96,7 @@ struct vcpu {
 	struct cpuid_table *cpuid;
 	uint64_t xcr0; /* L1's; loaded while the vCPU runs */
 	uint64_t xss;
-	uint64_t dr[5];   /* DR0 to DR3, DR6; while not on a CPU, like the following */
+	uint64_t dr[5];  /* DR0 to DR3, DR6; while not on a CPU, like the following */
 	uint64_t cr2;    /* while not on a CPU, like the following */
 	uint64_t msr[8]; /* pass-through MSRs, order of vcpu_switch.c */
 	uint8_t *xsave;  /* one page */
@@ -137,6 +137,8 @@ struct vm {
 	struct platform *platform;
 	struct nested_vm *nested_vm;
 	struct explain_ring *explain; /* refused VM entries and VMX instructions of L1 */
+	struct hpa
+		void_page; /* ones: what is behind addresses without memory, if it must be mapped */
 	struct hpa vmread_bitmap, vmwrite_bitmap; /* with VMCS shadowing for L1 */
 	enum vm_end end;
 	uint32_t end_value;
