@@ -142,18 +142,28 @@ static enum vmcs_fid field_of(const struct nested *n, uint64_t encoding)
 	return fid != FID_NONE && field_exists(n, fid) ? fid : FID_NONE;
 }
 
-static uint64_t field_get(struct nested *n, struct nvmcs *v, enum vmcs_fid fid)
+/* Whether a hardware VMCS, not v->f, has the field's value. */
+static bool field_elsewhere(const struct nvmcs *v, enum vmcs_fid fid)
+{
+	return v->is_shadow || (v->rare_in_02 && vmcs_fields[fid].group == GROUP_RARE);
+}
+
+__attribute__((noinline)) static uint64_t field_fetch(
+	struct nested *n, struct nvmcs *v, enum vmcs_fid fid)
 {
 	uint64_t value;
 
 	if (v->is_shadow)
 		return seam_shadow_get(n, v, fid);
-	if (!(v->rare_in_02 && vmcs_fields[fid].group == GROUP_RARE))
-		return v->f[fid];
 	seam_use_vmcs02(n, v);
 	value = seam_vmread(fid);
 	seam_use_vmcs01(n);
 	return value;
+}
+
+static uint64_t field_get(struct nested *n, struct nvmcs *v, enum vmcs_fid fid)
+{
+	return field_elsewhere(v, fid) ? field_fetch(n, v, fid) : v->f[fid];
 }
 
 static void field_set(struct nested *n, struct nvmcs *v, enum vmcs_fid fid, uint64_t value)
@@ -161,7 +171,7 @@ static void field_set(struct nested *n, struct nvmcs *v, enum vmcs_fid fid, uint
 	const struct vmcs_field *row = &vmcs_fields[fid];
 
 	value &= vmcs_value_mask(row->encoding);
-	if (value == v->f[fid] && !v->is_shadow && !(v->rare_in_02 && row->group == GROUP_RARE))
+	if (value == v->f[fid] && !field_elsewhere(v, fid))
 		return;
 	v->f[fid] = value;
 	v->unchecked |= row->flags & (FIELD_CHK_C | FIELD_CHK_H | FIELD_CHK_G);

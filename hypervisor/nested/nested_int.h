@@ -84,7 +84,9 @@ void nvmcs_sync_rare(struct nested *n, struct nvmcs *v);
 uint16_t nvmcs_vpid02(struct nested *n, uint16_t vpid12);
 
 /* ---- entry.c, merge.c, exit.c, msrlist.c; VMCS02 is current for those that write it ---- */
-int nested_entry(struct nested *n, const struct l1_mode *m, uint32_t reason);
+/* Out of line, so that other instructions do not pay for its stack frame. */
+__attribute__((noinline)) int nested_entry(
+	struct nested *n, const struct l1_mode *m, uint32_t reason);
 
 /* All of VMCS02's controls from VMCS12 and L0's; VMCS02 is current. */
 void merge_controls_all(struct nested *n, struct nvmcs *v);

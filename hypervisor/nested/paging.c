@@ -252,6 +252,12 @@ static enum walk_end walk_tables(struct nested *n, struct walk *w)
 	}
 }
 
+/* A supervisor of L1 with 4-level paging; CR0.PG and CR4.PAE go with IA32_EFER.LMA. */
+static inline bool usual_mode(const struct paging_state *s)
+{
+	return (s->efer & EFER_LMA) && s->cpl < 3 && !s->eptp12;
+}
+
 /*
  * The usual case without book-keeping: a supervisor's data access through 4-level tables whose
  * entries are present, accessed (and dirty, writable for a write) and have no odd bits. False says
@@ -260,38 +266,33 @@ static enum walk_end walk_tables(struct nested *n, struct walk *w)
 static bool walk_quickly(struct nested *n, const struct paging_state *s, uint64_t linear,
 	uint32_t access, struct gpa_l1 *out)
 {
-	uint64_t odd = ((1ull << 52) - (1ull << s->maxphyaddr)) | ENTRY_XD;
+	uint64_t odd =
+		((1ull << 52) - (1ull << s->maxphyaddr)) | (s->efer & EFER_NXE ? 0 : ENTRY_XD);
 	uint64_t want = ENTRY_P | ENTRY_A | (access & PAGING_WRITE ? ENTRY_RW : 0);
-	uint64_t table = s->cr3 & ENTRY_ADDRESS, user = ENTRY_US;
+	uint64_t table = s->cr3, user = ENTRY_US, size, e;
+	unsigned shift;
 
-	if (s->efer & EFER_NXE)
-		odd &= ~ENTRY_XD;
-	for (unsigned shift = 39;; shift -= 9) {
-		const uint64_t *page = seam_l1_page(n, (struct gpa_l1){table});
-		bool leaf = shift == 12;
-		uint64_t e;
+	for (shift = 39;; shift -= 9) {
+		const uint64_t *page = seam_l1_page(n, (struct gpa_l1){table & ENTRY_ADDRESS});
 
 		if (!page)
 			return false;
 		e = __atomic_load_n(&page[linear >> shift & 0x1ff], __ATOMIC_RELAXED);
 		user &= e;
-		if ((e & want) != want || (e & odd))
+		if ((e & (want | odd)) != want)
 			return false;
-		if (!leaf && (e & ENTRY_PS)) {
-			leaf = true;
-			if (shift == 39 || (e & ((1ull << shift) - 0x2000)))
-				return false;
-		}
-		table = e & ENTRY_ADDRESS;
-		if (!leaf)
-			continue;
-		if ((access & PAGING_WRITE) && !(e & ENTRY_D))
-			return false;
-		if (user && (s->cr4 & CR4_SMAP))
-			return false;
-		out->v = (table & ~((1ull << shift) - 1)) | (linear & ((1ull << shift) - 1));
-		return true;
+		if (shift == 12 || (e & ENTRY_PS))
+			break;
+		table = e;
 	}
+	size = 1ull << shift;
+	/* SDM 4.5: no page of 512 GiB; bits below a large page's number are reserved but PAT. */
+	if (shift > 12 && (shift == 39 || (e & (size - 0x2000) & ENTRY_ADDRESS)))
+		return false;
+	if (((access & PAGING_WRITE) && !(e & ENTRY_D)) || (user && (s->cr4 & CR4_SMAP)))
+		return false;
+	out->v = (e & ENTRY_ADDRESS & ~(size - 1)) | (linear & (size - 1));
+	return true;
 }
 
 static bool walk_fully(struct nested *n, const struct paging_state *s, uint64_t linear,
@@ -322,7 +323,7 @@ static bool walk_fully(struct nested *n, const struct paging_state *s, uint64_t 
 bool paging_walk(struct nested *n, const struct paging_state *s, uint64_t linear,
 	uint32_t access, struct gpa_l1 *out, uint32_t *error)
 {
-	if (mode_of(s) == MODE_4LEVEL && !s->eptp12 && s->cpl < 3 && !(access & PAGING_FETCH) &&
+	if (usual_mode(s) && !(access & PAGING_FETCH) &&
 		walk_quickly(n, s, linear, access, out))
 		return true;
 	return walk_fully(n, s, linear, access, out, error);
@@ -354,8 +355,9 @@ static bool translate(struct nested *n, const struct paging_state *s, uint64_t l
 	return paging_walk(n, s, next, p->access, &p->at[1], &fault->error_code);
 }
 
-bool paging_read(struct nested *n, const struct paging_state *s, uint64_t linear, void *dst,
-	uint32_t len, struct paging_fault *fault)
+/* Out of line: the usual case shall not pay for its stack frame. */
+__attribute__((noinline)) static bool read_fully(struct nested *n, const struct paging_state *s,
+	uint64_t linear, void *dst, uint32_t len, struct paging_fault *fault)
 {
 	struct pieces p = {.access = PAGING_READ};
 	unsigned char *to = dst;
@@ -368,6 +370,18 @@ bool paging_read(struct nested *n, const struct paging_state *s, uint64_t linear
 			for (uint32_t k = 0; k < p.len[i]; k++)
 				to[k] = 0xff;
 	return true;
+}
+
+bool paging_read(struct nested *n, const struct paging_state *s, uint64_t linear, void *dst,
+	uint32_t len, struct paging_fault *fault)
+{
+	struct gpa_l1 at;
+
+	if ((linear & PAGE_MASK) + len <= PAGE_SIZE && usual_mode(s) &&
+		walk_quickly(n, s, linear, PAGING_READ, &at) &&
+		seam_l1_read(n, at, dst, len) == 0)
+		return true;
+	return read_fully(n, s, linear, dst, len, fault);
 }
 
 bool paging_write(struct nested *n, const struct paging_state *s, uint64_t linear,

@@ -10,9 +10,9 @@ void *vm_gpa_to_va(const struct vm *vm, uint64_t gpa, uint64_t size)
 {
 	for (unsigned i = 0; i < vm->slot_count; i++) {
 		const struct mem_slot *s = &vm->slots[i];
-		uint64_t offset = gpa - s->gpa;
+		uint64_t offset = gpa - s->gpa; /* huge when below the slot */
 
-		if (gpa >= s->gpa && offset < s->size && size <= s->size - offset)
+		if (offset < s->size && size <= s->size - offset)
 			return (uint8_t *)direct_va(s->hpa) + offset;
 	}
 	return NULL;
@@ -34,12 +34,21 @@ static bool all_ram(const struct vm *vm, uint64_t gpa, uint64_t size)
 	return true;
 }
 
+/* Most copies are of one word: operands, entries of tables. */
+static inline void copy(void *dst, const void *src, uint64_t size)
+{
+	if (size == sizeof(uint64_t))
+		__builtin_memcpy(dst, src, sizeof(uint64_t));
+	else
+		memcpy(dst, src, size);
+}
+
 int vm_read_gpa(const struct vm *vm, uint64_t gpa, void *dst, uint64_t size)
 {
 	const void *src = vm_gpa_to_va(vm, gpa, size);
 
 	if (src != NULL) {
-		memcpy(dst, src, size);
+		copy(dst, src, size);
 		return 0;
 	}
 	if (!all_ram(vm, gpa, size))
@@ -54,7 +63,7 @@ int vm_write_gpa(const struct vm *vm, uint64_t gpa, const void *src, uint64_t si
 	void *dst = vm_gpa_to_va(vm, gpa, size);
 
 	if (dst != NULL) {
-		memcpy(dst, src, size);
+		copy(dst, src, size);
 		return 0;
 	}
 	if (!all_ram(vm, gpa, size))

@@ -96,7 +96,7 @@ void msr_fill_bitmap(uint64_t *bitmap);
 
 /* ---- events.c ---- */
 /* Handles vcpu->events. Returns the vCPU that this CPU shall enter. */
-struct vcpu *vcpu_process_events(struct vcpu *vcpu);
+__attribute__((noinline)) struct vcpu *vcpu_process_events(struct vcpu *vcpu);
 /* The platform's next deadline into the VM and the running vCPU. */
 void vm_update_deadline(struct vcpu *vcpu);
 /* Runs the VM's timers that are due. */
