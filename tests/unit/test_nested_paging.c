@@ -1,7 +1,7 @@
 /*
  * Walks of L1's own paging: each mode, rights, reserved bits, flags, and accesses across pages.
  */
-#include "fake_memory.h"
+#include "fake_seam.h"
 #include "nested/paging.h"
 
 #define P  0x1ull
