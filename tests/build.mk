@@ -23,6 +23,33 @@ unit: $(UNIT_BIN)
 
 -include $(HOST_PURE_OBJ:.o=.d)
 
+# --- fuzzers: of the pure modules (tests/fuzz/hv), and of the tool's parsers (tools/build.mk)
+FUZZ_FLAGS := $(SANITIZE) -fsanitize=fuzzer-no-link
+FUZZ_OBJ := $(patsubst hypervisor/%.c,$(B)/fuzz/obj/%.o,$(filter-out hypervisor/dev/%,$(PURE_SRC)) \
+	hypervisor/vm/mmio_decode.c)
+HV_FUZZ := $(patsubst tests/fuzz/hv/%.c,$(B)/fuzz/hv_%,$(wildcard tests/fuzz/hv/*.c))
+
+$(B)/fuzz/obj/%.o: hypervisor/%.c
+	@mkdir -p $(@D)
+	$(HOSTCC) $(HOST_CFLAGS) $(FUZZ_FLAGS) -Ihypervisor -c $< -o $@
+
+$(B)/fuzz/pure.a: $(FUZZ_OBJ)
+	rm -f $@ && ar rcs $@ $^
+
+$(B)/fuzz/hv_%: tests/fuzz/hv/%.c $(B)/fuzz/pure.a $(wildcard tests/unit/*.h)
+	$(HOSTCC) $(filter-out -MMD -MP,$(HOST_CFLAGS)) $(SANITIZE) -fsanitize=fuzzer -Ihypervisor \
+		-Itests/unit $< $(B)/fuzz/pure.a -lcmocka -o $@
+
+-include $(FUZZ_OBJ:.o=.d)
+
+.PHONY: fuzz
+## make fuzz         all fuzzers, T=60 seconds each; corpora stay in build/fuzz/corpus
+fuzz: $(HV_FUZZ) $(TOOL_FUZZ)
+	@for f in $^; do mkdir -p $(B)/fuzz/corpus/$${f##*/}; \
+		T=$(or $(T),60) RUNS=-1 CORPUS=$(B)/fuzz/corpus/$${f##*/} \
+		tests/fuzz/short.sh $$f > $$f.log 2>&1 || { tail -n 40 $$f.log; exit 1; }; \
+		echo "fuzz: $${f##*/}: no failure, $$(grep -c '' < <(ls $(B)/fuzz/corpus/$${f##*/})) inputs kept"; done
+
 # --- machine tests
 .PHONY: conformance boot-tests
 ## make conformance  payloads on the bare machine and under Nestor, outputs compared

@@ -1,0 +1,292 @@
+/*
+ * Fuzzer of nested/: the input is a little L1 that executes VMX instructions, scribbles on its
+ * memory, and has an L2 that exits as it likes. Whatever it does, VMCS02 and EPT02 keep the promises
+ * of vmcs02_theorem.h and vept_invariants.h.
+ */
+#define FAKE_RAM_SIZE ((2u << 20) + (64u << 10))
+
+#include "nested_world.h"
+
+#include "vept_invariants.h"
+#include "vmcs02_theorem.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+struct input {
+	const uint8_t *at, *end;
+};
+
+static uint64_t take(struct input *in, unsigned bytes)
+{
+	uint64_t value = 0;
+
+	for (unsigned i = 0; i < bytes && in->at < in->end; i++)
+		value |= (uint64_t)*in->at++ << (8 * i);
+	return value;
+}
+
+static uint8_t byte(struct input *in)
+{
+	return (uint8_t)take(in, 1);
+}
+
+/* A value as L1s write them: small, an address in RAM, a bit, or anything. */
+static uint64_t value(struct input *in, uint64_t old)
+{
+	switch (byte(in) % 6) {
+	case 0:
+		return byte(in);
+	case 1:
+		return take(in, 2) % (FAKE_RAM_SIZE / PAGE_SIZE) * PAGE_SIZE;
+	case 2:
+		return old ^ 1ull << byte(in) % 64;
+	case 3:
+		return (uint64_t)(int64_t)(int32_t)take(in, 4);
+	case 4:
+		return take(in, 2) % (FAKE_RAM_SIZE / PAGE_SIZE) * PAGE_SIZE | take(in, 1);
+	default:
+		return take(in, 8);
+	}
+}
+
+static uint64_t region(struct input *in)
+{
+	unsigned i = byte(in) % 20;
+
+	return i < 16   ? WORLD_VMCS + i * PAGE_SIZE
+	       : i < 18 ? GOLDEN_LINK
+			: value(in, WORLD_VMXON);
+}
+
+static void pointer_insn(struct input *in)
+{
+	static const uint32_t insns[] = {
+		EXIT_VMXON, EXIT_VMCLEAR, EXIT_VMPTRLD, EXIT_VMPTRLD, EXIT_VMPTRST};
+	uint32_t insn = insns[byte(in) % 5];
+
+	world_pointer(insn, insn == EXIT_VMXON ? WORLD_VMXON : region(in));
+}
+
+static void write_field(struct input *in)
+{
+	unsigned i = byte(in);
+	uint64_t old = world.n.cur && i < FID_COUNT ? world.n.cur->f[i] : 0;
+
+	if (i < FID_COUNT)
+		world_write_encoding(vmcs_fields[i].encoding, value(in, old));
+	else
+		world_write_encoding(take(in, 2), value(in, 0));
+}
+
+static void read_field(struct input *in)
+{
+	uint64_t v;
+	unsigned i = byte(in);
+
+	world_read_encoding(i < FID_COUNT ? vmcs_fields[i].encoding : take(in, 4), &v);
+}
+
+static void write_golden(struct input *in)
+{
+	static void (*const goldens[])(uint64_t * f) = {golden_64bit, golden_32bit, golden_v86,
+		golden_real, golden_shadow_paging, golden_apicv, golden_32bit_l1};
+	uint64_t f[FID_COUNT];
+
+	goldens[byte(in) % 7](f);
+	world_host(f);
+	for (unsigned i = 0; i < FID_COUNT; i++)
+		world_write_encoding(vmcs_fields[i].encoding, f[i]);
+}
+
+static void any_insn(struct input *in)
+{
+	static const uint32_t insns[] = {EXIT_VMCALL, EXIT_VMCLEAR, EXIT_VMLAUNCH, EXIT_VMPTRLD,
+		EXIT_VMPTRST, EXIT_VMREAD, EXIT_VMRESUME, EXIT_VMWRITE, EXIT_VMXOFF, EXIT_VMXON,
+		EXIT_INVEPT, EXIT_INVVPID, EXIT_VMFUNC};
+
+	fake_hw.vmcs01[FID_EXIT_QUALIFICATION] = value(in, WORLD_OPERAND);
+	fake_hw.vmcs01[FID_EXIT_INSTRUCTION_INFO] = take(in, 4);
+	world.gpr[byte(in) % 16] = value(in, 0);
+	world_insn(insns[byte(in) % 13]);
+}
+
+static void scribble(struct input *in)
+{
+	static const uint64_t pages[] = {0x3000, GOLDEN_VIRTUAL_APIC, 0x6000, 0x8000, 0x9000,
+		GOLDEN_LINK, 0x12000, 0x13000, WORLD_PDPT, WORLD_VMCS, WORLD_VMCS + PAGE_SIZE,
+		WORLD_PD32};
+	uint64_t at = pages[byte(in) % 12] + (uint64_t)byte(in) % 32 * 8;
+
+	fake_write64(at, value(in, fake_read64(at)));
+}
+
+/* A chain of EPT12 tables to a page. */
+static void map_l2(struct input *in)
+{
+	unsigned slot = byte(in) % 8;
+
+	fake_write64(0x8000, 0x9000 | 7);
+	fake_write64(0x9000, 0x12000 | 7);
+	fake_write64(0x12000, 0x13000 | 7);
+	fake_write64(0x12008, 0x37 | 1u << 7 | (uint64_t)(byte(in) & 1) << 21);
+	fake_write64(0x13000 + slot * 8, value(in, 0x1000) | (byte(in) & 0x37));
+}
+
+static void l1_mode(struct input *in)
+{
+	uint8_t mode = byte(in);
+
+	if (mode & 1)
+		world_l1_32();
+	else
+		world_l1_64();
+	fake_hw.vmcs01[FID_GUEST_INTERRUPTIBILITY] = mode >> 1 & 3;
+	if (mode & 8)
+		fake_hw.vmcs01[FID_GUEST_SS_AR] = 0xc0f3;
+	if (mode & 16)
+		fake_hw.vmcs01[FID_GUEST_CS_AR] = 0xc09b;
+}
+
+static void act_as_l1(struct input *in)
+{
+	switch (byte(in) % 12) {
+	case 0:
+	case 1:
+		pointer_insn(in);
+		break;
+	case 2:
+	case 3:
+		write_field(in);
+		break;
+	case 4:
+		read_field(in);
+		break;
+	case 5:
+		write_golden(in);
+		break;
+	case 6:
+		any_insn(in);
+		break;
+	case 7:
+		scribble(in);
+		break;
+	case 8:
+		map_l2(in);
+		break;
+	case 9:
+		l1_mode(in);
+		break;
+	case 10:
+		world_inv(byte(in) & 1 ? EXIT_INVEPT : EXIT_INVVPID, byte(in) % 5,
+			value(in, 0x801e), value(in, 0));
+		break;
+	default:
+		world_insn(
+			world.n.cur && world.n.cur->launched ? EXIT_VMRESUME : EXIT_VMLAUNCH);
+		if (world.n.in_l2)
+			theorem_check();
+		break;
+	}
+}
+
+static int ack(void *vector)
+{
+	return *(uint8_t *)vector;
+}
+
+static void l2_exits(struct input *in)
+{
+	uint64_t *f02 = world_02();
+	uint32_t reason = byte(in) % (EXIT_REASON_COUNT + 2);
+	enum nested_verdict verdict;
+
+	nested_timer_value(&world.n, (uint32_t)take(in, 2));
+	f02[FID_PREEMPTION_TIMER_VALUE] = take(in, 2);
+	f02[FID_ENTRY_INTR_INFO] &= ~(uint64_t)INTR_INFO_VALID;
+	f02[FID_EXIT_QUALIFICATION] = value(in, 0);
+	f02[FID_EXIT_INTR_INFO] = value(in, 0x80000b0e) & UINT32_MAX;
+	f02[FID_IDT_VECTORING_INFO] = value(in, 0) & UINT32_MAX;
+	f02[FID_GUEST_PHYSICAL_ADDRESS] = value(in, 0);
+	world.gpr[1] = value(in, 0);
+	verdict = nested_l2_exit(&world.n, reason);
+	assert_true((verdict == NESTED_L1) == !world.n.in_l2);
+}
+
+/* L2 touches memory; hardware would find EPT02 without the translation. */
+static void l2_touches_memory(struct input *in)
+{
+	uint64_t *f02 = world_02();
+	uint64_t access = byte(in) % 8;
+
+	f02[FID_EXIT_QUALIFICATION] = access ? access : 1;
+	f02[FID_GUEST_PHYSICAL_ADDRESS] = take(in, 3);
+	f02[FID_ENTRY_INTR_INFO] &= ~(uint64_t)INTR_INFO_VALID;
+	nested_l2_exit(&world.n, EXIT_EPT_VIOLATION);
+}
+
+static void act_as_l2(struct input *in)
+{
+	uint8_t what = byte(in), vector = byte(in);
+
+	/* Events come after the entry that is under way, see nested.h. */
+	if (!world.n.l2_wait_sipi)
+		world.n.run_pending = false;
+	switch (what % 6) {
+	case 0:
+		nested_deliver_external_interrupt(&world.n, ack, &vector);
+		break;
+	case 1:
+		nested_deliver_nmi(&world.n);
+		break;
+	case 2:
+		if (what & 0x80)
+			nested_deliver_init(&world.n);
+		else
+			nested_deliver_sipi(&world.n, vector);
+		break;
+	case 3:
+		if (!world.n.l2_wait_sipi)
+			l2_exits(in);
+		break;
+	case 4:
+		scribble(in); /* another vCPU of L1 */
+		break;
+	default:
+		if (!world.n.l2_wait_sipi)
+			l2_touches_memory(in);
+		break;
+	}
+}
+
+static void check(void)
+{
+	const struct nested *n = &world.n;
+
+	vept_check(&world.vm.vept);
+	assert_true(!n->in_l2 || (n->vmxon && n->cur));
+	assert_ptr_equal(
+		fake_hw.current, n->in_l2 ? fake_hw.vmcs02[n->cur->hw] : fake_hw.vmcs01);
+	for (unsigned i = 0; i < NVMCS_SLOTS; i++)
+		for (unsigned k = 0; k < i; k++)
+			assert_true(n->slot[i].gpa == NVMCS_FREE ||
+				    n->slot[i].gpa != n->slot[k].gpa);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	struct input in = {data, data + size};
+
+	world_reset();
+	world.vm.shadowing = byte(&in) & 1;
+	fake_write32(WORLD_VMCS + 15 * PAGE_SIZE, CAPS_REVISION | BIT(31));
+	world_vmptrld(0);
+	write_golden(&in);
+	while (in.at < in.end && !fake_called("seam_l1_shutdown")) {
+		if (world.n.in_l2)
+			act_as_l2(&in);
+		else
+			act_as_l1(&in);
+		check();
+	}
+	return 0;
+}
