@@ -41,11 +41,10 @@ struct nested_report {
 };
 
 /* What a report is counted by: checks by their id, then instruction errors, then the rest. */
-#define EXPLAIN_ERROR       CHECK_COUNT
-#define EXPLAIN_INVALID     (EXPLAIN_ERROR + VMERR_INVALID_INVEPT_INVVPID + 1)
-#define EXPLAIN_MSR_LOAD    (EXPLAIN_INVALID + 1)
-#define EXPLAIN_RULES       (EXPLAIN_MSR_LOAD + 1)
-#define EXPLAIN_RULE_LENGTH 48
+#define EXPLAIN_ERROR    CHECK_COUNT
+#define EXPLAIN_INVALID  (EXPLAIN_ERROR + VMERR_INVALID_INVEPT_INVVPID + 1)
+#define EXPLAIN_MSR_LOAD (EXPLAIN_INVALID + 1)
+#define EXPLAIN_RULES    (EXPLAIN_MSR_LOAD + 1)
 
 /* Rule of a report, below EXPLAIN_RULES for any content. */
 unsigned explain_rule(const struct nested_report *r);

@@ -78,6 +78,28 @@ test_linux_as_l2_without_shadowing() {
 	linux 0 client 'quiet l2=client' --shadow off && shows 'L2: done' 'L1: done with status 0'
 }
 
+test_linux_as_l2_by_shadow_paging_of_l1() {
+	linux 0 client 'quiet l2=client' --vmx-features=-ept &&
+		shows 'kvm_intel ept = N' 'L2: done' 'L1: done with status 0'
+}
+
+test_linux_with_the_vtx_of_nehalem() {
+	linux 0 probe 'quiet l2=probe' --vmx-features nehalem &&
+		shows 'kvm_intel unrestricted_guest = N' 'kvm_intel eptad = N' 'kvm_cpuid [0-9]' \
+			'L1: done with status 0'
+}
+
+test_refusals_are_explained() {
+	expect 1 run --timeout 60 --memory 128M --explain --l1 "$B/payload/entry.elf" &&
+		shows 'ENABLE_EPT is set and EPT_POINTER = 0x[0-9a-f]+ has memory type 7; allowed: 0 \(UC\)' \
+			'rule PIN_RESERVED was broken [0-9]+ times, the first 16 are shown above'
+}
+
+test_unknown_vtx_feature() {
+	expect 64 run --l1 "$B/payload/hello.elf" --vmx-features=-epd && one_line &&
+		shows "'-epd' is not one of presets: nehalem .* features: .* ept "
+}
+
 test_linux_in_256_mib() {
 	linux 0 probe 'quiet l2=none' --memory 256M && shows 'L1: done with status 0'
 }

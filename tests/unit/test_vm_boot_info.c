@@ -137,7 +137,8 @@ static void count_bad(struct text word)
 static void options_are_read_and_unknown_ones_reported(void **state)
 {
 	struct options o;
-	const char *line = "log=warn mux=on tsc_khz=50000 ram=zeroed poweroff=qemu explain=on bogus log=x";
+	const char *line =
+		"log=warn mux=on tsc_khz=50000 ram=zeroed poweroff=qemu explain=on bogus log=x";
 
 	(void)state;
 	bad_words = 0;
