@@ -346,6 +346,12 @@ bool nested_deliver_nmi(struct nested *n)
 	return true;
 }
 
+void nested_deliver_mtf(struct nested *n)
+{
+	no_info(n->cur, EXIT_MTF);
+	switch_to_l1(n);
+}
+
 bool nested_deliver_init(struct nested *n)
 {
 	if (n->l2_wait_sipi)

@@ -142,6 +142,10 @@ enum nested_verdict nested_l2_exit(struct nested *n, uint32_t exit_reason);
 bool nested_deliver_external_interrupt(struct nested *n, int (*ack)(void *arg), void *arg);
 bool nested_deliver_nmi(struct nested *n);
 bool nested_deliver_init(struct nested *n);
+
+/* L0 completed an instruction of L2 while L1's monitor trap flag is on (SDM 25.5.2). */
+void nested_deliver_mtf(struct nested *n);
+
 bool nested_deliver_sipi(struct nested *n, uint8_t vector);
 
 /* L0 raises an exception in L2 on its own account: whether L1 intercepts it. */

@@ -14,6 +14,9 @@
 #include "vmx/asm.h"
 #include "vmx/stub.h"
 
+#define DEBUGCTL_BTF   BIT64(1)
+#define PENDING_DBG_BS BIT64(14)
+
 bool vm_first_time(struct vm *vm, unsigned what)
 {
 	uint64_t bit = BIT64(what % 64);
@@ -40,6 +43,11 @@ void vcpu_skip(struct vcpu *vcpu)
 	if (blocking & (INTERRUPTIBILITY_STI | INTERRUPTIBILITY_MOV_SS))
 		vmwrite(VMCS_GUEST_INTERRUPTIBILITY,
 			blocking & ~(INTERRUPTIBILITY_STI | INTERRUPTIBILITY_MOV_SS));
+	/* The trap that RFLAGS.TF brings after an instruction, as the CPU would have it pending. */
+	if (vmread(VMCS_GUEST_RFLAGS) & RFLAGS_TF &&
+		!(vmread(VMCS_GUEST_DEBUGCTL) & DEBUGCTL_BTF))
+		vmwrite(VMCS_GUEST_PENDING_DBG,
+			vmread(VMCS_GUEST_PENDING_DBG) | PENDING_DBG_BS);
 }
 
 bool vcpu_in_long64(void)
@@ -292,6 +300,19 @@ static struct vcpu *leave(struct vcpu *vcpu)
 	return vcpu;
 }
 
+/* An exit of L2 that is L0's business. What it completed counts for L1's monitor trap flag. */
+static void handle_l2_exit(struct vcpu *vcpu, uint32_t reason)
+{
+	bool mtf = vcpu->vmcs->proc & PROC_MTF;
+	uint64_t rip = mtf ? vmread(VMCS_GUEST_RIP) : 0;
+
+	vcpu_handle_exit(vcpu, reason);
+	if (!mtf || !vcpu->nested.in_l2 || vmread(VMCS_GUEST_RIP) == rip)
+		return;
+	nested_deliver_mtf(&vcpu->nested);
+	vcpu->state = VCPU_RUNNABLE;
+}
+
 struct vcpu *vcpu_exit(struct vcpu *vcpu)
 {
 	uint64_t now = rdtsc();
@@ -313,8 +334,10 @@ struct vcpu *vcpu_exit(struct vcpu *vcpu)
 		return leave(vcpu);
 	}
 	vcpu->stats.exits[level][reason]++;
-	if (level == 1 || !nested_glue_exit(vcpu, reason))
+	if (level == 1)
 		vcpu_handle_exit(vcpu, reason);
+	else if (!nested_glue_exit(vcpu, reason))
+		handle_l2_exit(vcpu, reason);
 	return leave(vcpu);
 }
 

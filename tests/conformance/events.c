@@ -38,6 +38,7 @@ L2_CODE(c_gp_canonical, "mov $1, %rax\n\tshl $63, %rax\n\tmov (%rax), %rbx");
 L2_CODE(c_ss, "mov $1, %rax\n\tshl $63, %rax\n\tmov %rax, %rsp\n\tpush %rbx");
 L2_CODE(c_nm, "mov %cr0, %rax\n\tor $8, %rax\n\tmov %rax, %cr0\n\tfninit");
 L2_CODE(c_tf, "pushf\n\torl $0x100, (%rsp)\n\tpopf\n\tnop\n\tnop");
+L2_CODE(c_tf_out, "pushf\n\torl $0x100, (%rsp)\n\tpopf\n\tout %al, $0x80\n\tnop");
 L2_CODE(c_db, "mov $c_db_here, %eax\n\tmov %rax, %dr0\n\tmov $0x402, %eax\n\tmov %rax, %dr7\n\t"
 	      "nop\nc_db_here:\n\tnop");
 L2_CODE(c_db_data, "mov $operand, %eax\n\tmov %rax, %dr1\n\tmov $0xd00408, %eax\n\t"
@@ -85,6 +86,7 @@ static const struct conf_case exception_cases[] = {
 	{"#SS", c_ss, p_all},
 	{"#NM", c_nm, p_all},
 	{"#DB single step", c_tf, p_all},
+	{"#DB single step over out", c_tf_out, p_all},
 	{"#DB breakpoint", c_db, p_all},
 	{"#DB data", c_db_data, p_all},
 	{"#DB general detect", c_gd, p_all},
@@ -261,6 +263,8 @@ L2_CODE(c_loop, "1: jmp 1b");
 L2_CODE(c_steps, "nop\n\tmov $1, %eax\n\tcpuid\n\tmov $7, %ecx\n\tmov $operand, %esi\n\t"
 		 "mov $2, %ecx\n\trep lodsb\n\tnop");
 
+L2_CODE(c_out, "nop\n\tout %al, $0x80\n\tin $0x80, %al\n\txor %eax, %eax");
+
 static bool close_window(uint32_t reason)
 {
 	if (reason == EXIT_INTERRUPT_WINDOW)
@@ -376,6 +380,7 @@ static const struct conf_case window_cases[] = {
 	{"preemption timer", c_loop, p_timer_some},
 	{"preemption timer 0 with event", c_loop, p_timer_with_event},
 	{"MTF", c_steps, p_mtf},
+	{"MTF and I/O", c_out, p_mtf},
 	{"MTF after injection", c_steps, p_mtf_event},
 	{"pending MTF", c_steps, p_mtf_pending},
 };
