@@ -10,7 +10,7 @@ PAYLOAD_CFLAGS := $(WARN) -O2 -g -ffreestanding -mgeneral-regs-only -mno-red-zon
 PAYLOAD_RT := $(addprefix $(B)/payload/runtime/,start.o vmx_run.o rt.o vmx.o ept.o)
 PAYLOADS := $(filter-out %/conf.c,$(wildcard tests/conformance/*.c)) $(wildcard tests/boot/*.c bench/*.c)
 PAYLOAD_ELF := $(patsubst %.c,$(B)/payload/%.elf,$(notdir $(PAYLOADS)))
-vpath %.c tests/conformance tests/boot bench
+vpath %.c tests/conformance tests/conformance/mutate tests/boot bench
 
 $(B)/payload/runtime/%.o: guests/runtime/%.S
 	@mkdir -p $(@D)
@@ -29,7 +29,10 @@ $(B)/payload/%.elf: $(B)/payload/%.o $(B)/payload/conf.o $(PAYLOAD_RT) guests/ru
 		-T guests/runtime/payload.ld -o $@64 $(filter %.o,$^)
 	$(OBJCOPY) -O elf32-i386 $@64 $@
 
-.SECONDARY: $(PAYLOAD_ELF:.elf=.o) $(B)/payload/conf.o $(PAYLOAD_RT)
+# Objects that one payload needs besides.
+$(B)/payload/mutate.elf: $(B)/payload/golden.o
+
+.SECONDARY: $(PAYLOAD_ELF:.elf=.o) $(B)/payload/conf.o $(B)/payload/golden.o $(PAYLOAD_RT)
 .PHONY: payloads
 ## make payloads     conformance and bench payloads (Multiboot 1 ELF)
 payloads: $(PAYLOAD_ELF)

@@ -21,9 +21,7 @@ void conf_status(const char *name, enum vmx_status s)
 	print("%s: %s\n", name, vmx_outcome(s));
 }
 
-/* Exits for which SDM 27.2.5 "Information for VM Exits Due to Instruction Execution" defines
- * the VM-exit instruction-information field. */
-static bool has_instruction_info(uint32_t reason)
+bool conf_has_instruction_info(uint32_t reason)
 {
 	switch (reason) {
 	case EXIT_VMCLEAR:
@@ -47,8 +45,7 @@ static bool has_instruction_info(uint32_t reason)
 	}
 }
 
-/* Exits by instructions, whose length SDM 27.2.5 defines. */
-static bool has_length(uint32_t reason)
+bool conf_has_length(uint32_t reason)
 {
 	if (reason == EXIT_EXCEPTION_NMI) {
 		unsigned type = INTR_INFO_TYPE(vmread(VMCS_EXIT_INTR_INFO));
@@ -131,9 +128,9 @@ void conf_exit(const char *name)
 	print("%s: exit %u", name, reason);
 	if (reason != EXIT_EPT_MISCONFIG)
 		print(" qual=%lx", vmread(VMCS_EXIT_QUALIFICATION));
-	if (has_length(reason))
+	if (conf_has_length(reason))
 		print(" len=%lu", vmread(VMCS_EXIT_INSTRUCTION_LENGTH));
-	if (has_instruction_info(reason))
+	if (conf_has_instruction_info(reason))
 		print(" info=%lx", vmread(VMCS_EXIT_INSTRUCTION_INFO));
 	if (info & INTR_INFO_VALID)
 		print_event("event", info, (uint32_t)vmread(VMCS_EXIT_INTR_ERROR_CODE));
@@ -146,7 +143,8 @@ void conf_exit(const char *name)
 
 bool conf_default_handler(uint32_t reason)
 {
-	if (reason == EXIT_EXCEPTION_NMI || !has_length(reason) || reason == EXIT_TASK_SWITCH)
+	if (reason == EXIT_EXCEPTION_NMI || !conf_has_length(reason) ||
+		reason == EXIT_TASK_SWITCH)
 		return false;
 	l2_skip();
 	return true;

@@ -32,6 +32,11 @@ extern uint64_t conf_base;
 /* "name: outcome", the outcome of one VMX instruction. */
 void conf_status(const char *name, enum vmx_status s);
 
+/* SDM 27.2.5 "Information for VM Exits Due to Instruction Execution": does the last exit, of this
+ * reason, define the instruction-information field, and the instruction length? */
+bool conf_has_instruction_info(uint32_t reason);
+bool conf_has_length(uint32_t reason);
+
 /* Prints reason, qualification, lengths and information of the last exit after `name`. */
 void conf_exit(const char *name);
 

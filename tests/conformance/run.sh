@@ -4,7 +4,7 @@
 #   tests/conformance/run.sh [NAME...]      default: all of tests/conformance/*.c
 #
 # Environment: B (build folder), NESTOR (the tool), TIMEOUT (seconds a run, default 60), RUN_ARGS (more
-# arguments for the run under Nestor, such as --no-shadow). Logs are kept in $B/test/conformance. The
+# arguments for the run under Nestor, such as --shadow off), CMDLINE (for the payload). Logs are kept in $B/test/conformance. The
 # bare output of an unchanged payload is kept and used again. Ends with `N passed, N failed`.
 set -u
 cd "$(dirname "$0")/../.." || exit 2
@@ -12,6 +12,7 @@ B=${B:-build}
 NESTOR=${NESTOR:-$B/nestor}
 TIMEOUT=${TIMEOUT:-60}
 RUN_ARGS=${RUN_ARGS:-}
+CMDLINE=${CMDLINE:-}
 LOGS=$B/test/conformance${LOG_SUFFIX:-}
 SHOW=20
 mkdir -p "$LOGS"
@@ -33,9 +34,9 @@ run_payload() {
 
 bare_output() {
 	local name=$1 elf=$2 sum
-	sum=$(sha256sum <"$elf")
+	sum="$(sha256sum <"$elf") $CMDLINE"
 	if [ ! -s "$LOGS/$name.bare" ] || [ "$sum" != "$(cat "$LOGS/$name.sum" 2>/dev/null)" ]; then
-		run_payload "$LOGS/$name.bare" --bare --l1 "$elf"
+		run_payload "$LOGS/$name.bare" --bare --cmdline "$CMDLINE" --l1 "$elf"
 		[ -s "$LOGS/$name.bare" ] && echo "$sum" >"$LOGS/$name.sum"
 	fi
 }
@@ -54,7 +55,7 @@ compare() {
 		return
 	fi
 	# shellcheck disable=SC2086
-	run_payload "$LOGS/$name.nestor" --memory 128M $RUN_ARGS --l1 "$elf"
+	run_payload "$LOGS/$name.nestor" --memory 128M --cmdline "$CMDLINE" $RUN_ARGS --l1 "$elf"
 	status=$(cat "$LOGS/$name.nestor.status")
 	diff -U0 --label bare --label nestor "$LOGS/$name.bare" "$LOGS/$name.nestor" |
 		grep -a -v '^@@' >"$LOGS/$name.diff"
