@@ -50,17 +50,36 @@ fuzz: $(HV_FUZZ) $(TOOL_FUZZ)
 		tests/fuzz/short.sh $$f > $$f.log 2>&1 || { tail -n 40 $$f.log; exit 1; }; \
 		echo "fuzz: $${f##*/}: no failure, $$(grep -c '' < <(ls $(B)/fuzz/corpus/$${f##*/})) inputs kept"; done
 
+# --- branch coverage of nested/ by its unit tests
+COVER_OBJ := $(patsubst hypervisor/%.c,$(B)/cover/%.o,$(filter-out hypervisor/dev/%,$(PURE_SRC)))
+COVER_BIN := $(patsubst tests/unit/%.c,$(B)/cover/%,$(wildcard tests/unit/test_nested_*.c))
+COVER_FLAGS := -std=c17 -O0 -g --coverage -Ihypervisor -Itests/unit
+
+$(B)/cover/%.o: hypervisor/%.c
+	@mkdir -p $(@D)
+	$(CC) $(COVER_FLAGS) -MMD -MP -c $< -o $@
+
+$(B)/cover/pure.a: $(COVER_OBJ)
+	rm -f $@ && ar rcs $@ $^
+
+$(B)/cover/test_%: tests/unit/test_%.c $(B)/cover/pure.a $(wildcard tests/unit/*.h)
+	$(CC) $(COVER_FLAGS) $< $(B)/cover/pure.a -lcmocka -o $@
+
+-include $(COVER_OBJ:.o=.d)
+
+.PHONY: cover
+## make cover        branch coverage of hypervisor/nested by the unit tests
+cover: $(COVER_BIN)
+	@find $(B)/cover -name '*.gcda' -delete
+	@for t in $(COVER_BIN); do $$t > $$t.log 2>&1 || { cat $$t.log; exit 1; }; done
+	@gcovr --root . --object-directory $(B)/cover --filter hypervisor/nested/ --branches \
+		--exclude-unreachable-branches --gcov-executable gcov $(B)/cover
+
 # --- machine tests
-.PHONY: conformance conformance-long boot-tests
+.PHONY: conformance boot-tests
 ## make conformance  payloads on the bare machine and under Nestor, outputs compared
 conformance: hypervisor tools machine payloads
 	@B=$(B) tests/conformance/run.sh $(NAMES)
-## make conformance-long  mutated VMCSs for each of SEEDS (numbers), COUNT blocks of 32
-SEEDS ?= 2 3 4 5 6 7 8 9
-COUNT ?= 400
-conformance-long: hypervisor tools machine payloads
-	@for s in $(SEEDS); do B=$(B) LOG_SUFFIX=-long TIMEOUT=900 \
-		CMDLINE="seed=$$s count=$(COUNT)" tests/conformance/run.sh mutate || exit 1; done
 ## make boot-tests   Linux as L1 and L2, boot images, bad input
 boot-tests: hypervisor tools machine payloads debian-guests
 	@B=$(B) tests/boot/run.sh $(NAMES)

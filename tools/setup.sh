@@ -10,7 +10,7 @@ packages=(
 	# the host tool's libraries
 	libyaml-dev zlib1g-dev liblzma-dev libzstd-dev liblz4-dev
 	# tests
-	libcmocka-dev clang-tidy cppcheck shellcheck codespell
+	libcmocka-dev gcovr clang-tidy cppcheck shellcheck codespell
 	# machines and boot images
 	qemu-system-x86 ovmf grub-common grub-pc-bin grub-efi-amd64-bin xorriso mtools
 	# the emulator's packages are checked with it
