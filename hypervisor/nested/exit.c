@@ -22,7 +22,7 @@ struct exit_context {
 /* 27.2.1, EPT violations */
 #define QUAL_NMI_UNBLOCKING BIT64(12)
 
-/* Reasons whose exits define the instruction-information field (27.2.5) */
+/* Reasons whose exits define the instruction-information field (27.2.5); and XRSTORS, number 64 */
 #define HAS_INSN_INFO                                                                       \
 	(BIT64(EXIT_IO) | BIT64(EXIT_VMCLEAR) | BIT64(EXIT_VMPTRLD) | BIT64(EXIT_VMPTRST) | \
 		BIT64(EXIT_VMREAD) | BIT64(EXIT_VMWRITE) | BIT64(EXIT_VMXON) |              \
@@ -148,7 +148,7 @@ static void save_info(struct nvmcs *v, uint32_t reason, uint32_t intr_info)
 	if (vectoring & INTR_INFO_ERROR_CODE)
 		v->f[FID_IDT_VECTORING_ERROR_CODE] = seam_vmread(FID_IDT_VECTORING_ERROR_CODE);
 	v->f[FID_EXIT_INSTRUCTION_LENGTH] = seam_vmread(FID_EXIT_INSTRUCTION_LENGTH);
-	if (bit & HAS_INSN_INFO)
+	if ((bit & HAS_INSN_INFO) || reason == EXIT_XRSTORS)
 		v->f[FID_EXIT_INSTRUCTION_INFO] = seam_vmread(FID_EXIT_INSTRUCTION_INFO);
 	if (bit & HAS_LINEAR)
 		v->f[FID_GUEST_LINEAR_ADDRESS] = seam_vmread(FID_GUEST_LINEAR_ADDRESS);
