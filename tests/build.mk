@@ -76,10 +76,16 @@ cover: $(COVER_BIN)
 		--exclude-unreachable-branches --gcov-executable gcov $(B)/cover
 
 # --- machine tests
-.PHONY: conformance boot-tests
+.PHONY: conformance conformance-long boot-tests
 ## make conformance  payloads on the bare machine and under Nestor, outputs compared
 conformance: hypervisor tools machine payloads
 	@B=$(B) tests/conformance/run.sh $(NAMES)
+## make conformance-long  mutated VMCSs for each of SEEDS (numbers), COUNT blocks of 32
+SEEDS ?= 2 3 4 5 6 7 8 9
+COUNT ?= 400
+conformance-long: hypervisor tools machine payloads
+	@for s in $(SEEDS); do B=$(B) LOG_SUFFIX=-long TIMEOUT=900 \
+		CMDLINE="seed=$$s count=$(COUNT)" tests/conformance/run.sh mutate || exit 1; done
 ## make boot-tests   Linux as L1 and L2, boot images, bad input
 boot-tests: hypervisor tools machine payloads debian-guests
 	@B=$(B) tests/boot/run.sh $(NAMES)
