@@ -27,15 +27,15 @@ struct nvmcs {
 	uint64_t gpa;          /* region in L1's memory, NVMCS_FREE when the slot is unused */
 	uint64_t last_use;     /* for eviction */
 	bool launched;
-	bool just_loaded;     /* no VMCS02 links to it yet */
-	bool is_shadow;       /* L1 set the shadow-VMCS indicator */
-	bool rare_in_02;      /* GROUP_RARE of f is stale: L2 ran, VMCS02 has the values */
-	bool no_virtual_apic; /* L1's virtual-APIC page is no RAM: no TPR shadow in VMCS02 */
+	bool just_loaded;      /* no VMCS02 links to it yet */
+	bool is_shadow;        /* L1 set the shadow-VMCS indicator */
+	bool rare_in_02;       /* GROUP_RARE of f is stale: L2 ran, VMCS02 has the values */
+	bool no_virtual_apic;  /* L1's virtual-APIC page is no RAM: no TPR shadow in VMCS02 */
 	bool no_apic_accesses; /* L1's APIC-access page is no RAM: not virtualized in VMCS02 */
-	bool timer_on;        /* L1's preemption timer was armed at the last entry */
-	uint8_t dirty;        /* groups whose values in f have not reached VMCS02 */
-	uint8_t unchecked;    /* CHK_* groups of entry checks that must run */
-	uint32_t merged_proc; /* primary controls that VMCS02 was merged for */
+	bool timer_on;         /* L1's preemption timer was armed at the last entry */
+	uint8_t dirty;         /* groups whose values in f have not reached VMCS02 */
+	uint8_t unchecked;     /* CHK_* groups of entry checks that must run */
+	uint32_t merged_proc;  /* primary controls that VMCS02 was merged for */
 	uint16_t vpid02;
 	uint64_t check_context; /* of the last entry, see nested_check_context */
 	uint32_t timer02;       /* what VMCS02 was loaded with */

@@ -22,7 +22,8 @@ struct paging_state {
 	uint8_t cpl;
 	bool rflags_ac;
 	uint8_t maxphyaddr;
-	uint64_t eptp12; /* L2's paging under this EPT12; 0: L1's, physical addresses are L1's */
+	uint64_t
+		eptp12; /* L2's paging under this EPT12; 0: L1's, physical addresses are L1's */
 };
 
 /* What an access is besides a data read at the state's CPL; as in a page fault's error code. */

@@ -188,6 +188,8 @@ bool nested_glue_exit(struct vcpu *vcpu, uint32_t reason)
 		/* What L2 could not take yet is L1's now. */
 		if (proc02 & PROC_INTR_WINDOW)
 			vcpu->events |= EVENT_IRQ;
+		if ((proc02 & ~n->cur->f[FID_PROC_CONTROLS]) & PROC_NMI_WINDOW)
+			vcpu->events |= EVENT_NMI;
 		return true;
 	case NESTED_RESUME:
 		vcpu_redeliver(vcpu);
