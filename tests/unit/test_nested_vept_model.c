@@ -1,0 +1,301 @@
+/*
+ * Virtual EPT against a model, over long random histories: EPT12s of two roots that share tables, pages
+ * of all sizes, permissions, A/D flags, few tables. The invariants of vept_invariants.h hold after each
+ * step; after INVEPT no translation is older than EPT12, and none that EPT12 still has was taken away.
+ */
+#include "fake_seam.h"
+
+#include "vept_invariants.h"
+
+#define TABLES   40u
+#define ROOT_A   0x100000ull
+#define ROOT_B   0x101000ull
+#define PDPT     0x102000ull
+#define PD0      0x103000ull /* and the page after it: PDs */
+#define PT0      0x105000ull /* and the three pages after it: PTs */
+#define LEAF     (6ull << 3)
+#define LARGE    BIT64(7)
+#define ACCESSED BIT64(8)
+#define DIRTY    BIT64(9)
+#define RWX      7ull
+#define ADDRESS  0x000ffffffffff000ull
+#define PAGES    64u /* addresses that are tried: spread over all tables */
+
+static struct nested n;
+static struct nested_vm vm;
+static struct vept_pages pages[TABLES] __attribute__((aligned(4096)));
+static struct vept_table tables[TABLES];
+static uint64_t seed;
+static uint64_t eptp[2];
+
+static unsigned below(unsigned bound)
+{
+	seed = seed * 6364136223846793005ull + 1442695040888963407ull;
+	return (unsigned)((seed >> 33) % bound);
+}
+
+/* L1 writes an entry of EPT12, and EPT01's dirty bit shows it. */
+static void l1_writes(uint64_t at, uint64_t entry)
+{
+	fake_write64(at, entry);
+	fake_hw.dirty[at / PAGE_SIZE] = true;
+}
+
+/* An address whose walk uses few slots of each table. */
+static uint64_t some_gpa(unsigned i)
+{
+	return (uint64_t)(i & 1) << 39 | (uint64_t)(i >> 1 & 1) << 30 |
+	       (uint64_t)(i >> 2 & 3) << 21 | (uint64_t)(i >> 4 & 3) << 12;
+}
+
+static void start(uint32_t count, uint64_t ad)
+{
+	fake_seam_reset();
+	fake_hw.page_written = false;
+	memset(&n, 0, sizeof(n));
+	memset(&vm, 0, sizeof(vm));
+	n.vm = &vm;
+	vm.vept.pages = pages;
+	vm.vept.table = tables;
+	vm.vept.count = count;
+	vm.vept.pages_hpa = 0x40000000;
+	vm.vept.void_hpa = 0x7000;
+	vm.vept.maxphyaddr = 46;
+	vm.vept.execute_only = true;
+	vept_init(&vm.vept);
+	eptp[0] = ROOT_A | 0x1e | ad;
+	eptp[1] = ROOT_B | 0x1e;
+	for (unsigned i = 0; i < 2; i++) {
+		l1_writes(ROOT_A + i * 8, PDPT | RWX);
+		l1_writes(ROOT_B + i * 8, PDPT | RWX); /* all four lead to one table */
+		l1_writes(PDPT + i * 8, (PD0 + i * PAGE_SIZE) | RWX);
+		for (unsigned k = 0; k < 4; k++)
+			l1_writes(PD0 + i * PAGE_SIZE + k * 8, (PT0 + k * PAGE_SIZE) | RWX);
+	}
+	for (unsigned k = 0; k < 16; k++)
+		l1_writes(PT0 + k / 4 * PAGE_SIZE + k % 4 * 8,
+			(0x800000 + (uint64_t)k * PAGE_SIZE) | LEAF | RWX);
+}
+
+static uint64_t random_perms(void)
+{
+	static const uint64_t perms[] = {0, 1, 3, 4, 5, 7, 7, 7};
+
+	return perms[below(8)];
+}
+
+static void l1_changes_something(void)
+{
+	unsigned k = below(4);
+	uint64_t flags = below(2) ? ACCESSED | DIRTY : 0;
+
+	switch (below(8)) {
+	case 0: /* a PD entry: a large page, a table, or nothing */
+	case 1:
+		l1_writes(PD0 + below(2) * PAGE_SIZE + k * 8,
+			below(2) ? (uint64_t)below(12) << 21 | LEAF | LARGE | RWX | flags
+				 : (PT0 + below(4) * PAGE_SIZE) | random_perms());
+		break;
+	case 2: /* a PDPT entry, seldom a huge page */
+		l1_writes(PDPT + below(2) * 8, below(4) ? (PD0 + below(2) * PAGE_SIZE) | RWX
+							: LEAF | LARGE | RWX | flags);
+		break;
+	default:
+		l1_writes(PT0 + below(4) * PAGE_SIZE + k * 8,
+			(uint64_t)below(0x2200) << 12 | LEAF | random_perms() | flags);
+		break;
+	}
+}
+
+/* What EPT12 says now: permissions, and the L1 address. 0 when not mapped. */
+static uint64_t walk12(uint64_t root, uint64_t gpa, uint64_t *l1)
+{
+	uint64_t table = root & ADDRESS, perms = RWX;
+
+	for (unsigned level = 4;; level--) {
+		unsigned shift = 12 + 9 * (level - 1);
+		uint64_t e = fake_read64(table + (gpa >> shift & 511) * 8);
+
+		perms &= e;
+		if (!perms || (e & 3) == 2)
+			return 0;
+		table = e & ADDRESS;
+		if (level == 1 || (e & LARGE)) {
+			*l1 = (table & ~((1ull << shift) - 1)) | (gpa & ((1ull << shift) - 1));
+			return perms;
+		}
+	}
+}
+
+/* What hardware would use. */
+static uint64_t walk02(const struct vept_root *root, uint64_t gpa, uint64_t *hpa)
+{
+	uint64_t table = root->eptp02 & ADDRESS, perms = RWX;
+
+	for (unsigned level = 4;; level--) {
+		unsigned shift = 12 + 9 * (level - 1);
+		uint64_t i = (table - vm.vept.pages_hpa) / sizeof(struct vept_pages);
+		uint64_t e = pages[i].entry[gpa >> shift & 511];
+
+		perms &= e;
+		if (!perms)
+			return 0;
+		table = e & ADDRESS;
+		if (level == 1 || (e & LARGE)) {
+			*hpa = (table & ~((1ull << shift) - 1)) | (gpa & ((1ull << shift) - 1));
+			return perms;
+		}
+	}
+}
+
+/* No translation of this root says what EPT12 does not say. */
+static void expect_fresh(const struct vept_root *root)
+{
+	for (unsigned i = 0; i < PAGES; i++) {
+		uint64_t gpa = some_gpa(i), l1 = 0, hpa = 0;
+		uint64_t have = walk02(root, gpa, &hpa), allowed;
+
+		if (!have)
+			continue;
+		allowed = walk12(root->eptp12, gpa, &l1);
+		assert_false(have & ~allowed);
+		assert_true(hpa == (fake_is_ram(l1, 1) ? FAKE_HPA_BASE + l1
+						       : vm.vept.void_hpa + (gpa & 0xfff)));
+	}
+}
+
+static void touch(unsigned which, uint64_t gpa, uint64_t access)
+{
+	struct vept_root *root = vept_root_get(&n, eptp[which]);
+	uint64_t qualification, l1 = 0, hpa = 0;
+	uint64_t allowed = walk12(eptp[which], gpa, &l1);
+	enum vept_result r =
+		vept_handle(&n, root, (struct gpa_l2){gpa}, access, &qualification);
+
+	assert_int_equal(
+		r, (allowed & access) == access && allowed ? VEPT_FILLED : VEPT_VIOLATION);
+	if (r != VEPT_FILLED)
+		return;
+	assert_true((walk02(root, gpa, &hpa) & access) == access);
+	assert_true(hpa == (fake_is_ram(l1, 1) ? FAKE_HPA_BASE + l1 : vm.vept.void_hpa));
+}
+
+static void run_history(uint32_t table_count, uint64_t ad, uint64_t first)
+{
+	start(table_count, ad);
+	seed = first;
+	for (unsigned i = 0; i < 4000; i++) {
+		static const uint64_t accesses[] = {1, 1, 2, 3, 4};
+
+		switch (below(8)) {
+		case 0:
+			l1_changes_something();
+			break;
+		case 1:
+			vept_invalidate_all(&n);
+			for (unsigned k = 0; k < 2; k++)
+				expect_fresh(vept_root_get(&n, eptp[k]));
+			break;
+		case 2: {
+			unsigned k = below(2);
+
+			vept_invalidate(&n, eptp[k]);
+			expect_fresh(vept_root_get(&n, eptp[k]));
+			break;
+		}
+		default:
+			touch(below(2), some_gpa(below(PAGES)), accesses[below(5)]);
+			break;
+		}
+		vept_check(&vm.vept);
+	}
+	vept_drop_all(&n);
+	vept_check(&vm.vept);
+	assert_int_equal(vm.vept.in_use, 0);
+}
+
+static void histories_with_many_tables_stay_true_to_ept12(void **state)
+{
+	(void)state;
+	for (uint64_t i = 0; i < 4; i++)
+		run_history(TABLES, 0, i * 77 + 1);
+}
+
+static void histories_with_accessed_and_dirty_flags_stay_true_to_ept12(void **state)
+{
+	(void)state;
+	for (uint64_t i = 0; i < 4; i++)
+		run_history(TABLES, EPTP_AD, i * 77 + 2);
+}
+
+static void histories_with_hardly_any_tables_stay_true_to_ept12(void **state)
+{
+	(void)state;
+	for (uint64_t i = 0; i < 4; i++)
+		run_history(8 + (uint32_t)i, 0, i * 77 + 3);
+}
+
+/* After INVEPT what EPT12 still says is still there: L2 faults only for what changed. */
+static void invept_takes_away_only_what_changed(void **state)
+{
+	(void)state;
+	start(TABLES, 0);
+	for (unsigned i = 0; i < PAGES; i++)
+		touch(0, some_gpa(i), 1);
+	vept_invalidate(&n, eptp[0]);
+	l1_writes(PT0 + 8, 0x900000 | LEAF | RWX);
+	vept_invalidate(&n, eptp[0]);
+	for (unsigned i = 0; i < PAGES; i++) {
+		uint64_t hpa, gpa = some_gpa(i);
+		bool changed = (gpa >> 12 & 511) == 1 && (gpa >> 21 & 511) == 0;
+
+		assert_int_equal(walk02(vept_root_get(&n, eptp[0]), gpa, &hpa) == 0, changed);
+	}
+}
+
+static void invept_of_one_root_keeps_the_news_for_the_other(void **state)
+{
+	struct vept_root *b;
+
+	(void)state;
+	start(TABLES, 0);
+	for (unsigned which = 0; which < 2; which++)
+		for (unsigned i = 0; i < PAGES; i++)
+			touch(which, some_gpa(i), 1);
+	vept_invalidate_all(&n);
+	l1_writes(PT0 + 8, 0);
+	vept_invalidate(&n, eptp[0]);
+	vept_invalidate(&n, eptp[1]);
+	b = vept_root_get(&n, eptp[1]);
+	expect_fresh(b);
+}
+
+static void the_oldest_root_goes_when_tables_run_out(void **state)
+{
+	uint64_t hpa;
+
+	(void)state;
+	start(9, 0); /* a walk needs four, and one is to spare */
+	touch(0, some_gpa(0), 1);
+	touch(1, some_gpa(0), 1);
+	assert_int_equal(fake_called("seam_vept_root_gone"), 0);
+	touch(1, some_gpa(4), 1);
+	touch(1, some_gpa(8), 1);
+	assert_int_equal(fake_last("seam_vept_root_gone")->a, eptp[0]);
+	assert_true(walk02(vept_root_get(&n, eptp[1]), some_gpa(8), &hpa));
+	vept_check(&vm.vept);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(histories_with_many_tables_stay_true_to_ept12),
+		cmocka_unit_test(histories_with_accessed_and_dirty_flags_stay_true_to_ept12),
+		cmocka_unit_test(histories_with_hardly_any_tables_stay_true_to_ept12),
+		cmocka_unit_test(invept_takes_away_only_what_changed),
+		cmocka_unit_test(invept_of_one_root_keeps_the_news_for_the_other),
+		cmocka_unit_test(the_oldest_root_goes_when_tables_run_out),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
