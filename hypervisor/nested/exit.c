@@ -346,6 +346,23 @@ bool nested_deliver_nmi(struct nested *n)
 	return true;
 }
 
+bool nested_deliver_exception(
+	struct nested *n, uint32_t info, uint32_t error_code, uint64_t qualification)
+{
+	struct nvmcs *v = n->cur;
+
+	if (!nested_intercepts_exception(n, INTR_INFO_VECTOR(info), error_code))
+		return false;
+	no_info(v, EXIT_EXCEPTION_NMI);
+	v->f[FID_EXIT_QUALIFICATION] = qualification;
+	v->f[FID_EXIT_INTR_INFO] = info | INTR_INFO_VALID;
+	v->f[FID_EXIT_INTR_ERROR_CODE] = error_code;
+	/* 27.3.3: as the fault would have it in the frame */
+	seam_vmwrite(FID_GUEST_RFLAGS, seam_vmread(FID_GUEST_RFLAGS) | RFLAGS_RF);
+	switch_to_l1(n);
+	return true;
+}
+
 void nested_deliver_mtf(struct nested *n)
 {
 	no_info(n->cur, EXIT_MTF);

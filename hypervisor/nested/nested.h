@@ -148,7 +148,14 @@ void nested_deliver_mtf(struct nested *n);
 
 bool nested_deliver_sipi(struct nested *n, uint8_t vector);
 
-/* L0 raises an exception in L2 on its own account: whether L1 intercepts it. */
+/*
+ * L0 raises an exception in L2 on its own account. True: L1 intercepts it and got it as an exit
+ * (VMCS01 is current). qualification: the linear address of #PF, 0 for others.
+ */
+bool nested_deliver_exception(
+	struct nested *n, uint32_t info, uint32_t error_code, uint64_t qualification);
+
+/* Does L1 intercept this exception of L2? */
 bool nested_intercepts_exception(const struct nested *n, uint8_t vector, uint32_t error_code);
 
 /* The hardware refused VMCS02, which is current: a bug of ours, answered as L1's own. */

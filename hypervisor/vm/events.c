@@ -30,11 +30,24 @@ void vcpu_inject(struct vcpu *vcpu, uint32_t info, uint32_t error_code, uint32_t
 	vcpu->injecting = true;
 }
 
+/* An L1 that intercepts the exception gets it instead of its L2. */
 void vcpu_inject_exception(struct vcpu *vcpu, uint8_t vector, bool has_error, uint32_t error)
 {
-	vcpu_inject(vcpu,
-		vector | INTR_HW_EXCEPTION << 8 | (has_error ? INTR_INFO_ERROR_CODE : 0), error,
-		0);
+	uint32_t info =
+		vector | INTR_HW_EXCEPTION << 8 | (has_error ? INTR_INFO_ERROR_CODE : 0);
+
+	if (!vcpu->nested.in_l2 || !nested_deliver_exception(&vcpu->nested, info, error, 0))
+		vcpu_inject(vcpu, info, error, 0);
+}
+
+void vcpu_inject_page_fault(struct vcpu *vcpu, uint64_t linear, uint32_t error)
+{
+	uint32_t info = VEC_PF | INTR_HW_EXCEPTION << 8 | INTR_INFO_ERROR_CODE;
+
+	if (vcpu->nested.in_l2 && nested_deliver_exception(&vcpu->nested, info, error, linear))
+		return;
+	write_cr2(linear);
+	vcpu_inject(vcpu, info, error, 0);
 }
 
 void vcpu_inject_ud(struct vcpu *vcpu)

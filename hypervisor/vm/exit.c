@@ -28,10 +28,9 @@ bool vm_first_time(struct vm *vm, unsigned what)
 	return true;
 }
 
-void vcpu_skip(struct vcpu *vcpu)
+void vcpu_step_over(struct vcpu *vcpu, uint64_t length)
 {
-	uint64_t old = vmread(VMCS_GUEST_RIP);
-	uint64_t rip = old + vmread(VMCS_EXIT_INSTRUCTION_LENGTH);
+	uint64_t old = vmread(VMCS_GUEST_RIP), rip = old + length;
 	uint32_t blocking;
 
 	(void)vcpu;
@@ -48,6 +47,11 @@ void vcpu_skip(struct vcpu *vcpu)
 		!(vmread(VMCS_GUEST_DEBUGCTL) & DEBUGCTL_BTF))
 		vmwrite(VMCS_GUEST_PENDING_DBG,
 			vmread(VMCS_GUEST_PENDING_DBG) | PENDING_DBG_BS);
+}
+
+void vcpu_skip(struct vcpu *vcpu)
+{
+	vcpu_step_over(vcpu, vmread(VMCS_EXIT_INSTRUCTION_LENGTH));
 }
 
 bool vcpu_in_long64(void)
@@ -300,17 +304,22 @@ static struct vcpu *leave(struct vcpu *vcpu)
 	return vcpu;
 }
 
-/* An exit of L2 that is L0's business. What it completed counts for L1's monitor trap flag. */
+/*
+ * An exit of L2 that is L0's business. L1 comes to run when it intercepts an exception that L0
+ * raised, or by its monitor trap flag when L0 completed an instruction.
+ */
 static void handle_l2_exit(struct vcpu *vcpu, uint32_t reason)
 {
-	bool mtf = vcpu->vmcs->proc & PROC_MTF;
-	uint64_t rip = mtf ? vmread(VMCS_GUEST_RIP) : 0;
+	uint32_t proc02 = vcpu->vmcs->proc;
+	uint64_t rip = proc02 & PROC_MTF ? vmread(VMCS_GUEST_RIP) : 0;
 
 	vcpu_handle_exit(vcpu, reason);
-	if (!mtf || !vcpu->nested.in_l2 || vmread(VMCS_GUEST_RIP) == rip)
-		return;
-	nested_deliver_mtf(&vcpu->nested);
-	vcpu->state = VCPU_RUNNABLE;
+	if (proc02 & PROC_MTF && vcpu->nested.in_l2 && vmread(VMCS_GUEST_RIP) != rip) {
+		nested_deliver_mtf(&vcpu->nested);
+		vcpu->state = VCPU_RUNNABLE;
+	}
+	if (!vcpu->nested.in_l2)
+		nested_glue_left(vcpu, proc02);
 }
 
 struct vcpu *vcpu_exit(struct vcpu *vcpu)

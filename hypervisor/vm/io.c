@@ -95,8 +95,7 @@ static bool element(struct vcpu *vcpu, const struct io_access *a, const struct p
 			port_io(vcpu, a, &value);
 	}
 	if (!ok) {
-		write_cr2(fault.address);
-		vcpu_inject_exception(vcpu, VEC_PF, true, fault.error_code);
+		vcpu_inject_page_fault(vcpu, fault.address, fault.error_code);
 	}
 	return ok;
 }

@@ -149,8 +149,7 @@ static bool movs_ram(struct access *a, bool write, uint64_t *v)
 	ok = write ? paging_write(&a->vcpu->nested, &s, linear, v, a->insn.size, &fault)
 		   : paging_read(&a->vcpu->nested, &s, linear, v, a->insn.size, &fault);
 	if (!ok) {
-		write_cr2(fault.address);
-		vcpu_inject_exception(a->vcpu, VEC_PF, true, fault.error_code);
+		vcpu_inject_page_fault(a->vcpu, fault.address, fault.error_code);
 		a->faulted = true;
 	}
 	return ok;
@@ -277,16 +276,6 @@ static bool map_void(struct vcpu *vcpu, uint64_t gpa)
 	       ept_map(&vm->ept01, gpa & ~PAGE_MASK, vm->void_page, PAGE_SIZE, EPT_RWX, EPT_WB);
 }
 
-static void step_over(unsigned length)
-{
-	uint64_t rip = vmread(VMCS_GUEST_RIP) + length;
-
-	vmwrite(VMCS_GUEST_RIP, vcpu_in_long64() ? rip : (uint32_t)rip);
-	vmwrite(VMCS_GUEST_INTERRUPTIBILITY,
-		vmread32(VMCS_GUEST_INTERRUPTIBILITY) &
-			~(INTERRUPTIBILITY_STI | INTERRUPTIBILITY_MOV_SS));
-}
-
 void handle_ept_violation(struct vcpu *vcpu)
 {
 	uint64_t q = vmread(VMCS_EXIT_QUALIFICATION);
@@ -308,6 +297,6 @@ void handle_ept_violation(struct vcpu *vcpu)
 		return;
 	}
 	if (emulate(&a, q & 2) && !a.faulted)
-		step_over(a.insn.length);
+		vcpu_step_over(vcpu, a.insn.length);
 	vcpu_post(vcpu, EVENT_TIMER);
 }

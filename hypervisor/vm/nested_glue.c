@@ -178,6 +178,16 @@ void seam_bug(struct nested *n, const char *what)
 
 /* ---- for vm/ ---- */
 
+void nested_glue_left(struct vcpu *vcpu, uint32_t proc02)
+{
+	uint64_t proc12 = vcpu->nested.cur->f[FID_PROC_CONTROLS];
+
+	if (proc02 & PROC_INTR_WINDOW)
+		vcpu->events |= EVENT_IRQ;
+	if (proc02 & ~proc12 & PROC_NMI_WINDOW)
+		vcpu->events |= EVENT_NMI;
+}
+
 bool nested_glue_exit(struct vcpu *vcpu, uint32_t reason)
 {
 	struct nested *n = &vcpu->nested;
@@ -185,11 +195,7 @@ bool nested_glue_exit(struct vcpu *vcpu, uint32_t reason)
 
 	switch (nested_l2_exit(n, reason)) {
 	case NESTED_L1:
-		/* What L2 could not take yet is L1's now. */
-		if (proc02 & PROC_INTR_WINDOW)
-			vcpu->events |= EVENT_IRQ;
-		if ((proc02 & ~n->cur->f[FID_PROC_CONTROLS]) & PROC_NMI_WINDOW)
-			vcpu->events |= EVENT_NMI;
+		nested_glue_left(vcpu, proc02);
 		return true;
 	case NESTED_RESUME:
 		vcpu_redeliver(vcpu);
@@ -199,6 +205,8 @@ bool nested_glue_exit(struct vcpu *vcpu, uint32_t reason)
 	}
 	if (reason == EXIT_CR_ACCESS && (vmread(VMCS_EXIT_QUALIFICATION) & 15) == 4) {
 		vcpu_inject_gp(vcpu); /* a CR4 bit that L1's virtual CPU does not have */
+		if (!vcpu->nested.in_l2)
+			nested_glue_left(vcpu, proc02);
 		return true;
 	}
 	return false;

@@ -30,6 +30,9 @@ bool nested_glue_vcpu_create(struct vcpu *vcpu);
  */
 __attribute__((noinline)) bool nested_glue_exit(struct vcpu *vcpu, uint32_t reason);
 
+/* L2 ended: what it could not take yet, by VMCS02's primary controls proc02, is L1's now. */
+void nested_glue_left(struct vcpu *vcpu, uint32_t proc02);
+
 /* L1's VM entry made L2 run next. */
 void nested_glue_entered(struct vcpu *vcpu);
 

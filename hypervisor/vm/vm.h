@@ -165,10 +165,15 @@ void vcpu_post(struct vcpu *vcpu, uint32_t events);
  * when INTR_INFO_ERROR_CODE is set, instruction length for software events.
  */
 void vcpu_inject(struct vcpu *vcpu, uint32_t info, uint32_t error_code, uint32_t length);
-/* Hardware exceptions; the instruction is not skipped. */
+/*
+ * Hardware exceptions; the instruction is not skipped. While L2 runs, L1 may intercept them:
+ * VMCS01 is current afterwards.
+ */
 void vcpu_inject_ud(struct vcpu *vcpu);
 void vcpu_inject_gp(struct vcpu *vcpu);
 void vcpu_inject_exception(struct vcpu *vcpu, uint8_t vector, bool has_error, uint32_t error);
+/* #PF; CR2 changes only when the vCPU takes it. */
+void vcpu_inject_page_fault(struct vcpu *vcpu, uint64_t linear, uint32_t error);
 
 /* If the exit interrupted the delivery of an event (IDT-vectoring information of the current
  * VMCS), delivers it again at the next entry. For exits that L0 handles without L1. */
@@ -177,6 +182,8 @@ void vcpu_redeliver(struct vcpu *vcpu);
 /* RIP of the current VMCS behind the instruction that caused the exit; clears STI and MOV-SS
  * blocking. */
 void vcpu_skip(struct vcpu *vcpu);
+/* The same for an instruction of this length. */
+void vcpu_step_over(struct vcpu *vcpu, uint64_t length);
 
 /* Makes `v` (VMCS01 or a VMCS02 of this vCPU) the current VMCS. */
 void vcpu_use_vmcs(struct vcpu *vcpu, struct hw_vmcs *v);

@@ -35,6 +35,8 @@ L2_CODE(c_bp, "int3\n\tmov $1, %eax");
 L2_CODE(c_icebp, ".byte 0xf1\n\tmov $1, %eax");
 L2_CODE(c_gp, "mov $0xfff8, %eax\n\tmov %ax, %ds");
 L2_CODE(c_gp_canonical, "mov $1, %rax\n\tshl $63, %rax\n\tmov (%rax), %rbx");
+L2_CODE(c_gp_msr, "mov $0xc0000080, %ecx\n\trdmsr\n\tor $2, %eax\n\twrmsr");
+L2_CODE(c_gp_cr4, "mov %cr4, %rax\n\tor $0x80000000, %eax\n\tmov %rax, %cr4");
 L2_CODE(c_ss, "mov $1, %rax\n\tshl $63, %rax\n\tmov %rax, %rsp\n\tpush %rbx");
 L2_CODE(c_nm, "mov %cr0, %rax\n\tor $8, %rax\n\tmov %rax, %cr0\n\tfninit");
 L2_CODE(c_tf, "pushf\n\torl $0x100, (%rsp)\n\tpopf\n\tnop\n\tnop");
@@ -82,6 +84,9 @@ static const struct conf_case exception_cases[] = {
 	{"icebp", c_icebp, p_all},
 	{"#GP selector", c_gp, p_all},
 	{"#GP non-canonical", c_gp_canonical, p_all},
+	{"#GP by WRMSR", c_gp_msr, p_all},
+	{"#GP by MOV to CR4", c_gp_cr4, p_all},
+	{"#GP by WRMSR in L2", c_gp_msr, p_gp_resume},
 	{"#GP in L2", c_gp_canonical, p_gp_resume},
 	{"#SS", c_ss, p_all},
 	{"#NM", c_nm, p_all},

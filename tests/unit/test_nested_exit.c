@@ -430,6 +430,33 @@ static void an_nmi_exit_blocks_nmis_in_l1(void **state)
 	assert_false(nested_deliver_nmi(&world.n));
 }
 
+static void an_exception_that_l0_raises_is_l1s_when_it_intercepts_it(void **state)
+{
+	const uint32_t info = VEC_GP | INTR_HW_EXCEPTION << 8 | INTR_INFO_ERROR_CODE;
+
+	(void)state;
+	f12()[FID_EXCEPTION_BITMAP] = 0;
+	assert_false(nested_deliver_exception(&world.n, info, 0x50, 0));
+	assert_true(world.n.in_l2);
+	f12()[FID_EXCEPTION_BITMAP] = BIT(VEC_GP);
+	assert_true(nested_deliver_exception(&world.n, info, 0x50, 0x1234));
+	assert_false(world.n.in_l2);
+	assert_int_equal(f12()[FID_EXIT_REASON], EXIT_EXCEPTION_NMI);
+	assert_int_equal(f12()[FID_EXIT_INTR_INFO], info | INTR_INFO_VALID);
+	assert_int_equal(f12()[FID_EXIT_INTR_ERROR_CODE], 0x50);
+	assert_int_equal(f12()[FID_EXIT_QUALIFICATION], 0x1234);
+	assert_true(f12()[FID_GUEST_RFLAGS] & RFLAGS_RF);
+}
+
+static void the_monitor_trap_flag_ends_l2_after_an_instruction_of_l0(void **state)
+{
+	(void)state;
+	nested_deliver_mtf(&world.n);
+	assert_false(world.n.in_l2);
+	assert_int_equal(f12()[FID_EXIT_REASON], EXIT_MTF);
+	assert_int_equal(f12()[FID_EXIT_INTR_INFO], 0);
+}
+
 static void only_a_sipi_ends_the_wait_for_sipi(void **state)
 {
 	int vector = 0x31;
@@ -492,6 +519,8 @@ int main(void)
 		T(what_the_exit_does_not_load_stays_as_l2_left_it),
 		T(interrupts_end_l2_with_or_without_acknowledgement),
 		T(an_nmi_exit_blocks_nmis_in_l1),
+		T(an_exception_that_l0_raises_is_l1s_when_it_intercepts_it),
+		T(the_monitor_trap_flag_ends_l2_after_an_instruction_of_l0),
 		T(only_a_sipi_ends_the_wait_for_sipi),
 		T(capability_msrs_are_readable_and_never_writable),
 	};
