@@ -107,6 +107,8 @@ static void l1_changes_something(void)
 	}
 }
 
+static uint64_t leaf12; /* the last entry of walk12 */
+
 /* What EPT12 says now: permissions, and the L1 address. 0 when not mapped. */
 static uint64_t walk12(uint64_t root, uint64_t gpa, uint64_t *l1)
 {
@@ -116,6 +118,7 @@ static uint64_t walk12(uint64_t root, uint64_t gpa, uint64_t *l1)
 		unsigned shift = 12 + 9 * (level - 1);
 		uint64_t e = fake_read64(table + (gpa >> shift & 511) * 8);
 
+		leaf12 = e;
 		perms &= e;
 		if (!perms || (e & 3) == 2)
 			return 0;
@@ -178,6 +181,13 @@ static void touch(unsigned which, uint64_t gpa, uint64_t access)
 		return;
 	assert_true((walk02(root, gpa, &hpa) & access) == access);
 	assert_true(hpa == (fake_is_ram(l1, 1) ? FAKE_HPA_BASE + l1 : vm.vept.void_hpa));
+	if (!(eptp[which] & EPTP_AD))
+		return;
+	/* SDM 28.2.4: L1 sees A, and D before the first write can happen without an exit */
+	walk12(eptp[which], gpa, &l1);
+	assert_true(leaf12 & ACCESSED);
+	if (walk02(root, gpa, &hpa) & 2)
+		assert_true(leaf12 & DIRTY);
 }
 
 static void run_history(uint32_t table_count, uint64_t ad, uint64_t first)
