@@ -19,7 +19,7 @@
 #ifndef FAKE_RAM_SIZE
 #define FAKE_RAM_SIZE (32u << 20)
 #endif
-#define FAKE_CALLS_MAX 256
+#define FAKE_CALLS_MAX 2048
 #define FAKE_MSRS_MAX  32
 
 struct fake_call {
