@@ -479,6 +479,20 @@ static void only_a_sipi_ends_the_wait_for_sipi(void **state)
 	assert_false(world.n.l2_wait_sipi);
 }
 
+/* It cannot happen; if it does, L1 sees a failed entry, and what L2 had is not lost. */
+static void an_entry_that_hardware_refuses_is_a_failed_entry_of_l1(void **state)
+{
+	(void)state;
+	fake_hw.bug_expected = true;
+	assert_int_equal(nested_l2_exit(&world.n, 0x80000021), NESTED_L1);
+	assert_int_equal(fake_called("seam_bug"), 1);
+	assert_false(world.n.in_l2);
+	assert_int_equal(f12()[FID_EXIT_REASON], 0x80000021);
+	assert_false(fake_hw.leftover.valid);
+	resume();
+	assert_int_equal(nested_l2_exit(&world.n, EXIT_CPUID), NESTED_L1);
+}
+
 /* ---- MSRs ---- */
 
 static void capability_msrs_are_readable_and_never_writable(void **state)
@@ -522,6 +536,7 @@ int main(void)
 		T(an_exception_that_l0_raises_is_l1s_when_it_intercepts_it),
 		T(the_monitor_trap_flag_ends_l2_after_an_instruction_of_l0),
 		T(only_a_sipi_ends_the_wait_for_sipi),
+		T(an_entry_that_hardware_refuses_is_a_failed_entry_of_l1),
 		T(capability_msrs_are_readable_and_never_writable),
 	};
 

@@ -132,10 +132,26 @@ static void map_l2(struct input *in)
 	fake_write64(0x13000 + slot * 8, value(in, 0x1000) | (byte(in) & 0x37));
 }
 
+/* VMWRITE that hardware does in the shadow VMCS. */
+static void write_shadow(struct input *in)
+{
+	unsigned fid = byte(in) % FID_COUNT;
+	uint64_t *field, mask = vmcs_value_mask(vmcs_fields[fid].encoding);
+
+	if (!world.vm.shadowing || !world.n.cur || !(vmcs_fields[fid].flags & FIELD_SW_ONLY))
+		return;
+	field = &fake_hw.shadow[world.n.cur->hw][fid];
+	*field = value(in, *field) & mask;
+}
+
 static void l1_mode(struct input *in)
 {
 	uint8_t mode = byte(in);
 
+	if (mode & 0x80) {
+		write_shadow(in);
+		return;
+	}
 	if (mode & 1)
 		world_l1_32();
 	else
@@ -212,6 +228,19 @@ static void l2_exits(struct input *in)
 	assert_true((verdict == NESTED_L1) == !world.n.in_l2);
 }
 
+/* L2 changes its own state, as hardware lets it. */
+static void l2_runs(struct input *in)
+{
+	uint64_t *f02 = world_02();
+
+	f02[FID_GUEST_RFLAGS] ^= byte(in) & 1 ? RFLAGS_TF : RFLAGS_IF;
+	f02[FID_GUEST_SYSENTER_ESP] = byte(in);
+	f02[FID_GUEST_RIP] = take(in, 2);
+	f02[FID_GUEST_RSP] = take(in, 2);
+	f02[FID_GUEST_DR7] = 0x400 | byte(in);
+	f02[FID_GUEST_INTERRUPTIBILITY] = byte(in) & 1 ? INTERRUPTIBILITY_NMI : 0;
+}
+
 /* L2 touches memory; hardware would find EPT02 without the translation. */
 static void l2_touches_memory(struct input *in)
 {
@@ -249,7 +278,10 @@ static void act_as_l2(struct input *in)
 			l2_exits(in);
 		break;
 	case 4:
-		scribble(in); /* another vCPU of L1 */
+		if ((what & 0x40) && !world.n.l2_wait_sipi)
+			l2_runs(in);
+		else
+			scribble(in); /* another vCPU of L1 */
 		break;
 	default:
 		if (!world.n.l2_wait_sipi)
