@@ -114,9 +114,11 @@ void vm_update_deadline(struct vcpu *vcpu)
 
 /* ---- events ---- */
 
+/* An L2 of L1's may be in the shutdown state, where interrupts are blocked (SDM 26.3.1.5). */
 static bool can_take_interrupt(const struct vcpu *vcpu)
 {
 	return !vcpu->injecting && vmread(VMCS_GUEST_RFLAGS) & RFLAGS_IF &&
+	       vmread32(VMCS_GUEST_ACTIVITY_STATE) != ACTIVITY_SHUTDOWN &&
 	       !(vmread32(VMCS_GUEST_INTERRUPTIBILITY) &
 		       (INTERRUPTIBILITY_STI | INTERRUPTIBILITY_MOV_SS));
 }
