@@ -133,6 +133,29 @@ static bool l1_wants(const struct exit_context *c)
 	}
 }
 
+/*
+ * "NMI exiting" without "virtual NMIs": IRET of L2 does not affect the blocking of NMIs (25.3), which is
+ * as the entry left it. VMCS02 always has virtual NMIs.
+ */
+static bool iret_keeps_nmis_blocked(const struct nvmcs *v)
+{
+	return (v->f[FID_PIN_CONTROLS] & (PIN_NMI_EXITING | PIN_VIRTUAL_NMIS)) ==
+	       PIN_NMI_EXITING;
+}
+
+static bool entry_blocked_nmis(const struct nvmcs *v)
+{
+	uint32_t info = (uint32_t)v->f[FID_ENTRY_INTR_INFO];
+
+	return v->f[FID_GUEST_INTERRUPTIBILITY] & INTERRUPTIBILITY_NMI ||
+	       (info & INTR_INFO_VALID && INTR_INFO_TYPE(info) == INTR_NMI);
+}
+
+bool nested_nmi_blocked(const struct nested *n)
+{
+	return n->in_l2 && iret_keeps_nmis_blocked(n->cur) && entry_blocked_nmis(n->cur);
+}
+
 /* The exit-information fields that this exit defines, VMCS02 to VMCS12. */
 static void save_info(struct nvmcs *v, uint32_t reason, uint32_t intr_info)
 {
@@ -167,8 +190,11 @@ static void no_info(struct nvmcs *v, uint32_t reason)
 static void save_guest(struct nested *n, struct nvmcs *v)
 {
 	uint32_t exit = (uint32_t)v->f[FID_EXIT_CONTROLS];
+	bool keep_blocked = iret_keeps_nmis_blocked(v) && entry_blocked_nmis(v);
 
 	seam_read_hot(n, v);
+	if (keep_blocked)
+		v->f[FID_GUEST_INTERRUPTIBILITY] |= INTERRUPTIBILITY_NMI;
 	v->rare_in_02 = true;
 	if (exit & EXIT_SAVE_DEBUG) {
 		v->f[FID_GUEST_DR7] = seam_vmread(FID_GUEST_DR7);
@@ -188,11 +214,17 @@ static void save_guest(struct nested *n, struct nvmcs *v)
 		v->f[FID_GUEST_ACTIVITY_STATE] = ACTIVITY_WAIT_FOR_SIPI;
 }
 
-/* SDM 27.5.5: after an exit due to an NMI, NMIs are blocked. */
+/*
+ * SDM 27.5.5: after an exit due to an NMI, NMIs are blocked. Without virtual NMIs, what L2 blocked
+ * stays blocked, too: it is the processor's one state.
+ */
 static bool l1_blocks_nmi(const struct nvmcs *v)
 {
 	uint32_t info = (uint32_t)v->f[FID_EXIT_INTR_INFO];
 
+	if (!(v->f[FID_PIN_CONTROLS] & PIN_VIRTUAL_NMIS) &&
+		v->f[FID_GUEST_INTERRUPTIBILITY] & INTERRUPTIBILITY_NMI)
+		return true;
 	return v->f[FID_EXIT_REASON] == EXIT_EXCEPTION_NMI && INTR_INFO_TYPE(info) == INTR_NMI;
 }
 
@@ -274,7 +306,9 @@ static enum nested_verdict ept_violation(struct nested *n, struct nvmcs *v)
 	save_info(v, reason, 0);
 	v->f[FID_GUEST_PHYSICAL_ADDRESS] = gpa.v;
 	if (reason == EXIT_EPT_VIOLATION)
-		v->f[FID_EXIT_QUALIFICATION] = qualification;
+		v->f[FID_EXIT_QUALIFICATION] = iret_keeps_nmis_blocked(v)
+						       ? qualification & ~QUAL_NMI_UNBLOCKING
+						       : qualification;
 	switch_to_l1(n);
 	return NESTED_L1;
 }

@@ -141,6 +141,8 @@ enum nested_verdict nested_l2_exit(struct nested *n, uint32_t exit_reason);
  */
 bool nested_deliver_external_interrupt(struct nested *n, int (*ack)(void *arg), void *arg);
 bool nested_deliver_nmi(struct nested *n);
+/* Is L2 running with NMIs blocked until its next exit? An NMI has to wait for that. */
+bool nested_nmi_blocked(const struct nested *n);
 bool nested_deliver_init(struct nested *n);
 
 /* L0 completed an instruction of L2 while L1's monitor trap flag is on (SDM 25.5.2). */

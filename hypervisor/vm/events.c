@@ -153,6 +153,9 @@ static void process_nmi(struct vcpu *vcpu)
 {
 	uint32_t blocking;
 
+	vcpu->nmi_waits = nested_nmi_blocked(&vcpu->nested);
+	if (vcpu->nmi_waits)
+		return; /* until L2 exits */
 	if (vcpu->nested.in_l2 && nested_glue_nmi(vcpu)) {
 		vcpu->state = VCPU_RUNNABLE;
 		return;
@@ -161,6 +164,7 @@ static void process_nmi(struct vcpu *vcpu)
 	if (vcpu->injecting || blocking & (INTERRUPTIBILITY_NMI | INTERRUPTIBILITY_MOV_SS |
 						  INTERRUPTIBILITY_STI)) {
 		vcpu_set_proc(vcpu, PROC_NMI_WINDOW, true);
+		vcpu->nmi_waits = true;
 		return;
 	}
 	vcpu->state = VCPU_RUNNABLE;

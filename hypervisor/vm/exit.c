@@ -149,7 +149,8 @@ static void handle_interrupt_window(struct vcpu *vcpu)
 static void handle_nmi_window(struct vcpu *vcpu)
 {
 	vcpu_set_proc(vcpu, PROC_NMI_WINDOW, false);
-	vcpu_post(vcpu, EVENT_NMI);
+	if (vcpu->nmi_waits)
+		vcpu_post(vcpu, EVENT_NMI);
 }
 
 static void handle_hlt(struct vcpu *vcpu)

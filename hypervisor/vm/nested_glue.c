@@ -180,11 +180,9 @@ void seam_bug(struct nested *n, const char *what)
 
 void nested_glue_left(struct vcpu *vcpu, uint32_t proc02)
 {
-	uint64_t proc12 = vcpu->nested.cur->f[FID_PROC_CONTROLS];
-
 	if (proc02 & PROC_INTR_WINDOW)
 		vcpu->events |= EVENT_IRQ;
-	if (proc02 & ~proc12 & PROC_NMI_WINDOW)
+	if (vcpu->nmi_waits)
 		vcpu->events |= EVENT_NMI;
 }
 
@@ -232,7 +230,7 @@ void nested_glue_entered(struct vcpu *vcpu)
 {
 	if (vcpu->vmcs01.proc & PROC_INTR_WINDOW)
 		vcpu->events |= EVENT_IRQ;
-	if (vcpu->vmcs01.proc & PROC_NMI_WINDOW)
+	if (vcpu->nmi_waits)
 		vcpu->events |= EVENT_NMI;
 	if (vcpu->init_latched && !vcpu->nested.l2_wait_sipi) {
 		vcpu->init_latched = false;

@@ -83,6 +83,7 @@ struct vcpu {
 	uint32_t events;        /* enum vcpu_event */
 	uint32_t deferred; /* enum vcpu_event to post after the next exit, which is at once */
 	bool init_latched; /* INIT arrived in VMX root operation: blocked there */
+	bool nmi_waits;    /* an NMI is blocked: until the NMI window, or the level changes */
 	bool injecting;    /* an event for the next entry is in the current VMCS */
 	uint8_t sipi_vector;
 	uint64_t entry_tsc;      /* host TSC at the last entry */

@@ -430,6 +430,23 @@ static void an_nmi_exit_blocks_nmis_in_l1(void **state)
 	assert_false(nested_deliver_nmi(&world.n));
 }
 
+static void without_virtual_nmis_the_blocking_outlives_iret_and_exit(void **state)
+{
+	(void)state;
+	f12()[FID_PIN_CONTROLS] &= ~(uint64_t)PIN_VIRTUAL_NMIS;
+	assert_false(nested_nmi_blocked(&world.n));
+	f12()[FID_ENTRY_INTR_INFO] = INTR_INFO_VALID | INTR_NMI << 8 | VEC_NMI;
+	assert_true(nested_nmi_blocked(&world.n));
+	f12()[FID_ENTRY_INTR_INFO] = 0;
+	f12()[FID_GUEST_INTERRUPTIBILITY] = INTERRUPTIBILITY_NMI;
+	assert_true(nested_nmi_blocked(&world.n));
+	world_02()[FID_GUEST_INTERRUPTIBILITY] = 0; /* IRET, with VMCS02's virtual NMIs */
+	assert_int_equal(nested_l2_exit(&world.n, EXIT_CPUID), NESTED_L1);
+	assert_int_equal(f12()[FID_GUEST_INTERRUPTIBILITY], INTERRUPTIBILITY_NMI);
+	assert_true(fake_hw.leftover.nmi_blocked);
+	assert_false(nested_nmi_blocked(&world.n));
+}
+
 static void an_exception_that_l0_raises_is_l1s_when_it_intercepts_it(void **state)
 {
 	const uint32_t info = VEC_GP | INTR_HW_EXCEPTION << 8 | INTR_INFO_ERROR_CODE;
@@ -533,6 +550,7 @@ int main(void)
 		T(what_the_exit_does_not_load_stays_as_l2_left_it),
 		T(interrupts_end_l2_with_or_without_acknowledgement),
 		T(an_nmi_exit_blocks_nmis_in_l1),
+		T(without_virtual_nmis_the_blocking_outlives_iret_and_exit),
 		T(an_exception_that_l0_raises_is_l1s_when_it_intercepts_it),
 		T(the_monitor_trap_flag_ends_l2_after_an_instruction_of_l0),
 		T(only_a_sipi_ends_the_wait_for_sipi),
