@@ -28,6 +28,9 @@
 #include "vmx/stub.h"
 #include "vmx/vmx.h"
 
+#define START_ROUNDS   1000u
+#define START_ROUND_US 10u
+
 extern uint8_t image_start[], image_end[];
 
 static struct mb2_info boot_info;
@@ -180,14 +183,46 @@ static void selftest_fault(void)
 	*nowhere = 1;
 }
 
+/* The other CPUs sleep until the boot CPU knows what VT-x can do. */
+static bool started;
+
+static unsigned usable_count(void)
+{
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < MAX_CPUS; i++)
+		n += __atomic_load_n(&percpus[i].shared.usable, __ATOMIC_ACQUIRE);
+	return n;
+}
+
+static void start_others(void)
+{
+	percpus[0].shared.usable = true;
+	__atomic_store_n(&started, true, __ATOMIC_SEQ_CST);
+	for (unsigned i = 1; i < MAX_CPUS; i++)
+		if (percpus[i].shared.online)
+			apic_send(percpus[i].apic_id, VECTOR_KICK);
+	for (unsigned i = 0; i < START_ROUNDS && usable_count() < cpu_count; i++)
+		tsc_delay_us(START_ROUND_US);
+	if (usable_count() < cpu_count)
+		log_warn("%u of %u CPUs can run VMs", usable_count(), cpu_count);
+}
+
 void ap_main(uint32_t index)
 {
 	percpu_init(index);
 	write_cr3(boot_cr3);
 	apic_init();
 	percpus[index].apic_id = apic_id();
-	__atomic_store_n(&percpus[index].online, true, __ATOMIC_RELEASE);
-	halt_forever();
+	__atomic_store_n(&percpus[index].shared.online, true, __ATOMIC_RELEASE);
+	while (!__atomic_load_n(&started, __ATOMIC_SEQ_CST))
+		sti_hlt_cli();
+	if (!vmx_cpu_on()) {
+		log_error("CPU %u: VT-x is off or another than the boot CPU's", index);
+		halt_forever();
+	}
+	__atomic_store_n(&percpus[index].shared.usable, true, __ATOMIC_RELEASE);
+	vmx_restart();
 }
 
 void nestor_main(uint32_t magic, uint32_t info)
@@ -197,7 +232,7 @@ void nestor_main(uint32_t magic, uint32_t info)
 	mux_init();
 	fault_init();
 	percpu_init(0);
-	percpus[0].online = true;
+	percpus[0].shared.online = true;
 	read_boot_info(magic, info);
 	tsc_init(options.tsc_khz);
 	acpi_cpus = acpi_count_cpus(boot_info.rsdp, boot_info.rsdp_size);
@@ -220,6 +255,7 @@ void nestor_main(uint32_t magic, uint32_t info)
 	mux_record("ready tsc=%lu", rdtsc());
 	vm_time_limit = options.limit;
 	vm_explain_records = options.explain;
+	start_others();
 	read_scenario();
 	create_vms();
 	vmx_restart();

@@ -41,7 +41,7 @@ static unsigned online_count(void)
 	unsigned n = 0;
 
 	for (unsigned i = 0; i < MAX_CPUS; i++)
-		n += __atomic_load_n(&percpus[i].online, __ATOMIC_ACQUIRE);
+		n += __atomic_load_n(&percpus[i].shared.online, __ATOMIC_ACQUIRE);
 	return n;
 }
 

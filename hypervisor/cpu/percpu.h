@@ -9,8 +9,10 @@
 #include <stdint.h>
 
 #include "cpu/asm.h"
+#include "cpu/lock.h"
 
 #define MAX_CPUS   16
+#define MAX_HELD   6 /* a lock of each rank */
 #define STACK_SIZE 16384u
 #define IST_SIZE   4096u
 
@@ -29,6 +31,18 @@ struct tss {
 } __attribute__((packed));
 
 struct vcpu;
+struct sched_node;
+
+/* What other CPUs may touch, by atomic accesses or under the lock. */
+struct cpu_shared {
+	struct sched_node *guest; /* whose vCPU runs in guest mode here; NULL: L0 runs */
+	struct sched_node *queue; /* the vCPUs that are this CPU's */
+	struct spinlock lock;     /* of queue */
+	bool online;              /* came up; written once by its CPU */
+	bool usable;              /* runs VMs; written once by its CPU */
+	bool idle;                /* sleeps or is about to; whoever clears it brings work */
+	bool resched;             /* the queue changed: look at it; set before a kick */
+};
 
 struct percpu {
 	struct percpu *self;  /* offset 0 */
@@ -36,12 +50,17 @@ struct percpu {
 	uint64_t stack_top;   /* offset 16: boot/entry.S */
 	uint32_t index;       /* 0 is the boot CPU */
 	uint32_t apic_id;     /* of the host LAPIC */
-	bool online;          /* written once by its CPU, read by all */
 	bool in_fault;        /* a fault is being reported */
 	uint64_t gdt[5];
 	struct tss tss;
-	void *vmxon_page;
-	uint64_t slice_end; /* host TSC at which the running vCPU must give way */
+	struct sched_node *node; /* of current */
+	uint64_t slice_end;      /* host TSC at which the running vCPU must give way */
+	uint64_t run_start;      /* host TSC at which it was picked */
+	uint64_t vclock;         /* virtual time of what ran last, see vm/sched.c */
+	struct spinlock *held[MAX_HELD];
+	unsigned held_count;
+	struct cpu_shared shared __attribute__((aligned(64)));
+	uint8_t vmxon_page[4096] __attribute__((aligned(4096)));
 	uint8_t stack[STACK_SIZE] __attribute__((aligned(64)));
 	uint8_t ist[3][IST_SIZE];
 };

@@ -36,8 +36,11 @@ void dev_kick(struct platform *p, unsigned vcpu);
 void dev_init_ipi(struct platform *p, unsigned vcpu);
 void dev_startup_ipi(struct platform *p, unsigned vcpu, uint8_t vector);
 void dev_nmi(struct platform *p, unsigned vcpu);
+/* Around each access to the state of the platform, which vCPUs on several CPUs share. */
+void dev_lock(struct platform *p);
+void dev_unlock(struct platform *p);
 
-/* ---- what vm/ calls ---- */
+/* ---- what vm/ calls; from any CPU, but for platform_reset ---- */
 
 struct platform_config {
 	unsigned vcpus;      /* 1 to DEV_MAX_VCPUS; APIC id equals the index */
@@ -73,10 +76,13 @@ bool platform_wrmsr(struct platform *p, unsigned vcpu, uint32_t msr, uint64_t va
 uint64_t platform_get_cr8(const struct platform *p, unsigned vcpu);
 void platform_set_cr8(struct platform *p, unsigned vcpu, uint64_t cr8);
 
-/* Fire everything whose time has come (LAPIC timers of all vCPUs of this VM, PIT, RTC, PM). */
-void platform_run_timers(struct platform *p, uint64_t now);
-/* Next time platform_run_timers has something to do, or DEV_NEVER. */
-uint64_t platform_deadline(const struct platform *p);
+/*
+ * Fire everything of this vCPU whose time has come: its LAPIC timer. PIT, RTC and PM timers are those
+ * of vCPU 0.
+ */
+void platform_run_timers(struct platform *p, unsigned vcpu, uint64_t now);
+/* Next time platform_run_timers has something to do for this vCPU, or DEV_NEVER. */
+uint64_t platform_deadline(const struct platform *p, unsigned vcpu);
 
 /*
  * The vector the vCPU would take now if its RFLAGS.IF allowed it: the highest LAPIC request above

@@ -24,7 +24,7 @@ static const struct port_range {
 	{VPM_PORT_RESET, VPM_PORT_RESET, vpm_io}, /* what PCI does not claim */
 };
 
-bool platform_io(struct platform *p, uint16_t port, bool write, unsigned size, uint32_t *value)
+static bool io(struct platform *p, uint16_t port, bool write, unsigned size, uint32_t *value)
 {
 	for (unsigned i = 0; i < sizeof(ports) / sizeof(ports[0]); i++)
 		if (port >= ports[i].first && port <= ports[i].last &&
@@ -33,6 +33,16 @@ bool platform_io(struct platform *p, uint16_t port, bool write, unsigned size, u
 	if (!write)
 		*value = size == 4 ? UINT32_MAX : (1u << size * 8) - 1;
 	return false;
+}
+
+bool platform_io(struct platform *p, uint16_t port, bool write, unsigned size, uint32_t *value)
+{
+	bool claimed;
+
+	dev_lock(p);
+	claimed = io(p, port, write, size, value);
+	dev_unlock(p);
+	return claimed;
 }
 
 static void lapic_access(
@@ -74,7 +84,9 @@ bool platform_mmio(struct platform *p, unsigned vcpu, uint64_t gpa, bool write, 
 
 	if (!write)
 		*value = UINT64_MAX;
+	dev_lock(p);
 	claimed = mmio(p, vcpu, gpa, write, size, value);
+	dev_unlock(p);
 	if (!write && size < 8)
 		*value &= (1ull << size * 8) - 1;
 	return claimed;
@@ -82,12 +94,22 @@ bool platform_mmio(struct platform *p, unsigned vcpu, uint64_t gpa, bool write, 
 
 bool platform_rdmsr(struct platform *p, unsigned vcpu, uint32_t msr, uint64_t *value)
 {
-	return vlapic_rdmsr(p, vcpu, msr, value);
+	bool ok;
+
+	dev_lock(p);
+	ok = vlapic_rdmsr(p, vcpu, msr, value);
+	dev_unlock(p);
+	return ok;
 }
 
 bool platform_wrmsr(struct platform *p, unsigned vcpu, uint32_t msr, uint64_t value)
 {
-	return vlapic_wrmsr(p, vcpu, msr, value);
+	bool ok;
+
+	dev_lock(p);
+	ok = vlapic_wrmsr(p, vcpu, msr, value);
+	dev_unlock(p);
+	return ok;
 }
 
 uint64_t platform_get_cr8(const struct platform *p, unsigned vcpu)
@@ -95,11 +117,20 @@ uint64_t platform_get_cr8(const struct platform *p, unsigned vcpu)
 	return p->lapic[vcpu].tpr >> 4;
 }
 
+static int irq_pending(struct platform *p, unsigned vcpu);
+
+void platform_write_tpr(struct platform *p, unsigned vcpu, uint32_t tpr)
+{
+	p->lapic[vcpu].tpr = tpr;
+	if (irq_pending(p, vcpu) >= 0)
+		dev_kick(p, vcpu);
+}
+
 void platform_set_cr8(struct platform *p, unsigned vcpu, uint64_t cr8)
 {
-	p->lapic[vcpu].tpr = (uint32_t)(cr8 & 0xf) << 4;
-	if (platform_irq_pending(p, vcpu) >= 0)
-		dev_kick(p, vcpu);
+	dev_lock(p);
+	platform_write_tpr(p, vcpu, (uint32_t)(cr8 & 0xf) << 4);
+	dev_unlock(p);
 }
 
 /* ---- interrupts ---- */
@@ -132,23 +163,41 @@ bool platform_irq_visible(const struct platform *p, unsigned irq)
 	return irq < VIOAPIC_PINS && !vioapic_masked(&p->ioapic, irq == 0 ? 2 : irq);
 }
 
-int platform_irq_pending(struct platform *p, unsigned vcpu)
+static int irq_pending(struct platform *p, unsigned vcpu)
 {
 	if (extint_pending(p, vcpu))
 		return vpic_vector(&p->pic);
 	return vlapic_pending(&p->lapic[vcpu]);
 }
 
+int platform_irq_pending(struct platform *p, unsigned vcpu)
+{
+	int vector;
+
+	dev_lock(p);
+	vector = irq_pending(p, vcpu);
+	dev_unlock(p);
+	return vector;
+}
+
 int platform_irq_ack(struct platform *p, unsigned vcpu)
 {
-	if (extint_pending(p, vcpu))
-		return vpic_acknowledge(p);
-	return vlapic_take(&p->lapic[vcpu]);
+	int vector;
+
+	dev_lock(p);
+	vector = extint_pending(p, vcpu) ? vpic_acknowledge(p) : vlapic_take(&p->lapic[vcpu]);
+	dev_unlock(p);
+	return vector;
 }
 
 bool platform_console_input(struct platform *p, uint8_t byte)
 {
-	return vuart_input(p, byte);
+	bool taken;
+
+	dev_lock(p);
+	taken = vuart_input(p, byte);
+	dev_unlock(p);
+	return taken;
 }
 
 /* ---- time ---- */
@@ -170,22 +219,17 @@ void platform_deadline_changed(struct platform *p)
 	p->deadline = earlier(vpit_deadline(p), earlier(vrtc_deadline(p), vpm_deadline(p)));
 }
 
-uint64_t platform_deadline(const struct platform *p)
+/* Without the lock: whoever changes a deadline of another CPU's vCPU tells it (dev_kick's like). */
+uint64_t platform_deadline(const struct platform *p, unsigned vcpu)
 {
-	uint64_t deadline = p->deadline;
+	uint64_t lapic = __atomic_load_n(&p->lapic[vcpu].deadline, __ATOMIC_RELAXED);
 
-	for (unsigned i = 0; i < p->config.vcpus; i++)
-		deadline = earlier(deadline, p->lapic[i].deadline);
-	return deadline;
+	return vcpu == 0 ? earlier(__atomic_load_n(&p->deadline, __ATOMIC_RELAXED), lapic)
+			 : lapic;
 }
 
-void platform_run_timers(struct platform *p, uint64_t now)
+static void run_device_timers(struct platform *p, uint64_t now)
 {
-	for (unsigned i = 0; i < p->config.vcpus; i++)
-		if (p->lapic[i].deadline <= now)
-			vlapic_run_timer(p, i, now);
-	if (p->deadline > now)
-		return;
 	vpit_run_timer(p, now);
 	vrtc_run_timer(p, now);
 	vpm_run_timer(p, now);
@@ -193,9 +237,21 @@ void platform_run_timers(struct platform *p, uint64_t now)
 	p->deadline = platform_bounded_deadline(p, p->deadline, now);
 }
 
+void platform_run_timers(struct platform *p, unsigned vcpu, uint64_t now)
+{
+	dev_lock(p);
+	if (p->lapic[vcpu].deadline <= now)
+		vlapic_run_timer(p, vcpu, now);
+	if (vcpu == 0 && p->deadline <= now)
+		run_device_timers(p, now);
+	dev_unlock(p);
+}
+
 void platform_init_vcpu(struct platform *p, unsigned vcpu)
 {
+	dev_lock(p);
 	vlapic_init_reset(p, vcpu);
+	dev_unlock(p);
 }
 
 void platform_reset(struct platform *p, const struct platform_config *c)

@@ -41,6 +41,9 @@ bool platform_irq_visible(const struct platform *p, unsigned irq);
 /* A periodic timer's next deadline, such that a tiny period keeps nobody busy. */
 uint64_t platform_bounded_deadline(const struct platform *p, uint64_t deadline, uint64_t now);
 
+/* The task priority of a vCPU's LAPIC changes. */
+void platform_write_tpr(struct platform *p, unsigned vcpu, uint32_t tpr);
+
 /* A device that is no LAPIC has another deadline. */
 void platform_deadline_changed(struct platform *p);
 

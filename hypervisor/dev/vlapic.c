@@ -376,8 +376,7 @@ void vlapic_write_register(struct platform *p, unsigned vcpu, uint32_t reg, uint
 	}
 	switch (reg) {
 	case REG_TPR:
-		platform_set_cr8(p, vcpu, value >> 4 & 0xf);
-		l->tpr = value & 0xff;
+		platform_write_tpr(p, vcpu, value & 0xff);
 		break;
 	case REG_EOI:
 		eoi(p, vcpu);

@@ -6,7 +6,8 @@
 
 void pool_init(struct page_pool *p, void *start, uint64_t size)
 {
-	*p = (struct page_pool){.next = start, .end = (uint8_t *)start + size};
+	*p = (struct page_pool){
+		.lock = SPINLOCK(LOCK_POOL), .next = start, .end = (uint8_t *)start + size};
 }
 
 static void count(struct page_pool *p, unsigned pages)
@@ -16,26 +17,7 @@ static void count(struct page_pool *p, unsigned pages)
 		p->peak = p->in_use;
 }
 
-void *pool_get(struct page_pool *p)
-{
-	void *page = p->free;
-
-	if (page == NULL)
-		return pool_get_run(p, 1);
-	p->free = *(void **)page;
-	memset(page, 0, PAGE_SIZE);
-	count(p, 1);
-	return page;
-}
-
-void pool_put(struct page_pool *p, void *page)
-{
-	*(void **)page = p->free;
-	p->free = page;
-	p->in_use--;
-}
-
-void *pool_get_run(struct page_pool *p, unsigned pages)
+static void *take_run(struct page_pool *p, unsigned pages)
 {
 	uint8_t *run = p->next;
 
@@ -43,5 +25,41 @@ void *pool_get_run(struct page_pool *p, unsigned pages)
 		return NULL;
 	p->next = run + (uint64_t)pages * PAGE_SIZE;
 	count(p, pages);
+	return run;
+}
+
+void *pool_get(struct page_pool *p)
+{
+	void *page;
+
+	spin_lock(&p->lock);
+	page = p->free;
+	if (page == NULL) {
+		page = take_run(p, 1);
+	} else {
+		p->free = *(void **)page;
+		memset(page, 0, PAGE_SIZE);
+		count(p, 1);
+	}
+	spin_unlock(&p->lock);
+	return page;
+}
+
+void pool_put(struct page_pool *p, void *page)
+{
+	spin_lock(&p->lock);
+	*(void **)page = p->free;
+	p->free = page;
+	p->in_use--;
+	spin_unlock(&p->lock);
+}
+
+void *pool_get_run(struct page_pool *p, unsigned pages)
+{
+	void *run;
+
+	spin_lock(&p->lock);
+	run = take_run(p, pages);
+	spin_unlock(&p->lock);
 	return run;
 }

@@ -1,15 +1,17 @@
 /*
  * A bounded pool of zeroed 4 KiB pages out of one host region: EPT tables, VMCSs and shadow state
- * of one VM. The pool never grows, so one VM cannot use up the memory of others.
+ * of one VM. The pool never grows, so one VM cannot use up the memory of others. Any CPU may call.
  */
 #ifndef NESTOR_MM_POOL_H
 #define NESTOR_MM_POOL_H
 
 #include <stdint.h>
 
+#include "cpu/lock.h"
 #include "spec/addr.h"
 
 struct page_pool {
+	struct spinlock lock;
 	void *free;      /* list of returned pages, linked through their first word */
 	uint8_t *next;   /* first page never handed out */
 	uint8_t *end;    /* behind the last page */

@@ -61,6 +61,22 @@ void dev_startup_ipi(struct platform *p, unsigned vcpu, uint8_t vector)
 	vcpu_post(vm->vcpus[vcpu], EVENT_SIPI);
 }
 
+void dev_lock(struct platform *p)
+{
+	struct vm *vm = vm_of(p);
+
+	if (vm->config.cpus > 1)
+		spin_lock(&vm->platform_lock);
+}
+
+void dev_unlock(struct platform *p)
+{
+	struct vm *vm = vm_of(p);
+
+	if (vm->config.cpus > 1)
+		spin_unlock(&vm->platform_lock);
+}
+
 void dev_nmi(struct platform *p, unsigned vcpu)
 {
 	struct vm *vm = vm_of(p);

@@ -93,23 +93,60 @@ void vcpu_set_proc(struct vcpu *vcpu, uint32_t bit, bool on)
 
 /* ---- time ---- */
 
-void vm_run_timers(struct vm *vm)
-{
-	platform_run_timers(vm->platform, rdtsc() + vm->tsc_offset);
-}
-
-void vm_update_deadline(struct vcpu *vcpu)
+static void read_deadline(struct vcpu *vcpu)
 {
 	struct vm *vm = vcpu->vm;
-	uint64_t guest = platform_deadline(vm->platform), slice = this_cpu()->slice_end;
+	uint64_t guest = platform_deadline(vm->platform, vcpu->index);
 
-	vm->deadline = guest == DEV_NEVER ? DEV_NEVER : guest - vm->tsc_offset;
-	vcpu->node->deadline = vm->deadline;
+	vcpu->deadline = guest == DEV_NEVER ? DEV_NEVER : guest - vm->tsc_offset;
+	vcpu->node->deadline = vcpu->deadline;
+}
+
+void vcpu_run_timers(struct vcpu *vcpu)
+{
+	struct vm *vm = vcpu->vm;
+
+	platform_run_timers(vm->platform, vcpu->index, rdtsc() + vm->tsc_offset);
+	read_deadline(vcpu);
+}
+
+void vcpu_update_deadline(struct vcpu *vcpu)
+{
+	uint64_t slice = this_cpu()->slice_end;
+
+	read_deadline(vcpu);
 	if (slice > vm_time_limit)
 		slice = vm_time_limit;
-	vcpu->entry_deadline = vm->deadline < slice ? vm->deadline : slice;
+	vcpu->entry_deadline = vcpu->deadline < slice ? vcpu->deadline : slice;
 	if (vcpu->entry_deadline == DEV_NEVER && !vcpu->nested.in_l2)
 		vmwrite(VMCS_PREEMPTION_TIMER_VALUE, UINT32_MAX);
+}
+
+void vcpu_touched_devices(struct vcpu *vcpu)
+{
+	struct vm *vm = vcpu->vm;
+	struct vcpu *first = vm->vcpus[0];
+	uint64_t guest;
+
+	vcpu_post(vcpu, EVENT_TIMER);
+	if (vcpu == first)
+		return;
+	/* The timers of devices that are no LAPIC are vCPU 0's. */
+	guest = platform_deadline(vm->platform, 0);
+	if (guest - vm->tsc_offset != __atomic_load_n(&first->deadline, __ATOMIC_RELAXED))
+		vcpu_post(first, EVENT_TIMER);
+}
+
+/* ---- translations ---- */
+
+void vm_flush_others(struct vm *vm, const struct vcpu *self, bool wait)
+{
+	for (unsigned i = 0; i < vm->config.cpus; i++)
+		if (vm->vcpus[i] != self)
+			__atomic_fetch_or(&vm->vcpus[i]->events, EVENT_FLUSH, __ATOMIC_SEQ_CST);
+	for (unsigned i = 0; wait && i < vm->config.cpus; i++)
+		if (vm->vcpus[i] != self)
+			sched_wait_out(vm->vcpus[i], EVENT_FLUSH);
 }
 
 /* ---- events ---- */
@@ -197,12 +234,20 @@ static void process_sipi(struct vcpu *vcpu)
 
 static void process(struct vcpu *vcpu, uint32_t events)
 {
+	if (events & EVENT_STOP)
+		vcpu->state = VCPU_STOPPED;
+	if (vcpu->state == VCPU_STOPPED)
+		return;
+	if (events & EVENT_FLUSH)
+		vmx_flush_all();
 	if (events & EVENT_INIT)
 		process_init(vcpu);
 	if (events & EVENT_SIPI)
 		process_sipi(vcpu);
-	if (events & EVENT_TIMER)
-		vm_update_deadline(vcpu);
+	if (events & EVENT_TIMER) {
+		sched_resched();
+		vcpu_update_deadline(vcpu);
+	}
 	if (vcpu->state == VCPU_WAIT_SIPI)
 		return;
 	if (events & EVENT_NMI) {
@@ -220,8 +265,7 @@ struct vcpu *vcpu_process_events(struct vcpu *vcpu)
 
 		if (events == 0)
 			return vcpu;
-		if (vcpu->state != VCPU_STOPPED)
-			process(vcpu, events);
+		process(vcpu, events);
 		if (vcpu->state != VCPU_RUNNABLE || events & EVENT_YIELD) {
 			vcpu->stats.ticks[0] += rdtsc() - vcpu->exit_tsc;
 			vcpu = schedule();

@@ -21,11 +21,8 @@ bool vm_first_time(struct vm *vm, unsigned what)
 {
 	uint64_t bit = BIT64(what % 64);
 
-	if (what / 64 >= sizeof(vm->warned) / sizeof(vm->warned[0]) ||
-		vm->warned[what / 64] & bit)
-		return false;
-	vm->warned[what / 64] |= bit;
-	return true;
+	return what / 64 < sizeof(vm->warned) / sizeof(vm->warned[0]) &&
+	       !(__atomic_fetch_or(&vm->warned[what / 64], bit, __ATOMIC_RELAXED) & bit);
 }
 
 void vcpu_step_over(struct vcpu *vcpu, uint64_t length)
@@ -130,9 +127,10 @@ static void handle_exception(struct vcpu *vcpu)
 
 static void handle_external_interrupt(struct vcpu *vcpu)
 {
-	(void)vcpu;
 	if (INTR_INFO_VECTOR(vmread32(VMCS_EXIT_INTR_INFO)) != VECTOR_SPURIOUS)
 		apic_eoi();
+	if (this_cpu()->shared.resched)
+		vcpu_post(vcpu, EVENT_TIMER);
 }
 
 static void handle_triple_fault(struct vcpu *vcpu)
@@ -162,7 +160,7 @@ static void handle_hlt(struct vcpu *vcpu)
 
 static void handle_preemption_timer(struct vcpu *vcpu)
 {
-	vm_run_timers(vcpu->vm);
+	vcpu_run_timers(vcpu);
 	vcpu_post(vcpu, EVENT_TIMER);
 	if (rdtsc() >= this_cpu()->slice_end || rdtsc() >= vm_time_limit)
 		vcpu_post(vcpu, EVENT_YIELD);
@@ -256,7 +254,7 @@ void vcpu_dump(struct vcpu *vcpu)
 		vmread(VMCS_GUEST_TR_SELECTOR), vmread(VMCS_GUEST_TR_AR),
 		vmread(VMCS_GUEST_ACTIVITY_STATE), vmread(VMCS_GUEST_INTERRUPTIBILITY),
 		vmread(VMCS_ENTRY_INTR_INFO), vmread(VMCS_PROC_CONTROLS));
-	log_error("deadline %lx now %lx entry deadline %lx", vcpu->vm->deadline, rdtsc(),
+	log_error("deadline %lx now %lx entry deadline %lx", vcpu->deadline, rdtsc(),
 		vcpu->entry_deadline);
 }
 
@@ -293,10 +291,17 @@ static void write_timer(struct vcpu *vcpu, uint64_t now)
  */
 static struct vcpu *leave(struct vcpu *vcpu)
 {
+	struct cpu_shared *shared = &this_cpu()->shared;
 	uint64_t now;
 
-	if (__atomic_load_n(&vcpu->events, __ATOMIC_RELAXED) != 0)
+	for (;;) {
+		/* Whoever posts an event from now on kicks this CPU out of guest mode. */
+		(void)__atomic_exchange_n(&shared->guest, vcpu->node, __ATOMIC_SEQ_CST);
+		if (__atomic_load_n(&vcpu->events, __ATOMIC_RELAXED) == 0)
+			break;
+		__atomic_store_n(&shared->guest, NULL, __ATOMIC_RELEASE);
 		vcpu = vcpu_process_events(vcpu);
+	}
 	now = rdtsc();
 	vcpu->stats.ticks[0] += now - vcpu->exit_tsc;
 	vcpu->entry_tsc = now;
@@ -329,11 +334,12 @@ struct vcpu *vcpu_exit(struct vcpu *vcpu)
 	uint32_t reason = vmread32(VMCS_EXIT_REASON);
 	unsigned level = 1u + vcpu->nested.in_l2;
 
+	__atomic_store_n(&this_cpu()->shared.guest, NULL, __ATOMIC_RELEASE);
 	vcpu->exit_tsc = now;
 	vcpu->stats.ticks[level] += now - vcpu->entry_tsc;
 	vcpu->injecting = false;
 	if (vcpu->deferred != 0) {
-		vcpu->events |= vcpu->deferred;
+		vcpu_add_events(vcpu, vcpu->deferred);
 		vcpu->deferred = 0;
 	}
 	if (reason >= EXIT_REASON_COUNT) {
@@ -353,6 +359,7 @@ struct vcpu *vcpu_exit(struct vcpu *vcpu)
 
 struct vcpu *vcpu_entry_failed(struct vcpu *vcpu)
 {
+	__atomic_store_n(&this_cpu()->shared.guest, NULL, __ATOMIC_RELEASE);
 	log_error("VMLAUNCH or VMRESUME failed: VM-instruction error %u",
 		vmread32(VMCS_INSTRUCTION_ERROR));
 	entry_failed(vcpu, vmread32(VMCS_INSTRUCTION_ERROR));

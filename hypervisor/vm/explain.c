@@ -28,11 +28,13 @@ static void show(const struct vm *vm, const struct explain_record *e)
 void seam_report(struct nested *n, const struct nested_report *r)
 {
 	struct vcpu *vcpu = vcpu_of(n);
-	const struct explain_record *e =
-		explain_add(vcpu->vm->explain, r, vcpu->index, rdtsc());
+	const struct explain_record *e;
 
+	vm_lock(vcpu->vm);
+	e = explain_add(vcpu->vm->explain, r, vcpu->index, rdtsc());
 	if (e->nth <= EXPLAIN_SHOWN && (log_max >= LOG_INFO || vm_explain_records))
 		show(vcpu->vm, e);
+	vm_unlock(vcpu->vm);
 }
 
 void vm_explain_summary(const struct vm *vm)

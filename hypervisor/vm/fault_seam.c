@@ -24,7 +24,7 @@ void fault_print_context(void)
 
 /*
  * Sound while L0's own state is not shared between VMs: a handler works on its VM's memory only,
- * and the run queue is changed in single stores. Where no VM was being handled there is nothing to
+ * and the run queues are changed in single stores. Where no VM was being handled there is nothing to
  * go on with.
  */
 void fault_contain(void)
@@ -32,8 +32,10 @@ void fault_contain(void)
 	static unsigned contained;
 	struct vcpu *vcpu = this_cpu()->current;
 
-	if (vcpu == NULL || vcpu->node == NULL || contained++ == MAX_CONTAINED)
+	if (vcpu == NULL || vcpu->node == NULL ||
+		__atomic_fetch_add(&contained, 1, __ATOMIC_RELAXED) >= MAX_CONTAINED)
 		return;
+	spin_unlock_all();
 	vm_stop(vcpu->vm, VM_END_L0_FAULT, 0, "fault in L0 while handling it");
 	vmx_restart();
 }

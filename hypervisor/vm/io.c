@@ -132,5 +132,5 @@ void handle_io(struct vcpu *vcpu)
 		string(vcpu, &a);
 	else
 		simple(vcpu, &a);
-	vcpu_post(vcpu, EVENT_TIMER);
+	vcpu_touched_devices(vcpu);
 }

@@ -271,9 +271,15 @@ static bool in_device(uint64_t gpa)
 static bool map_void(struct vcpu *vcpu, uint64_t gpa)
 {
 	struct vm *vm = vcpu->vm;
+	bool mapped;
 
-	return !in_device(gpa) &&
-	       ept_map(&vm->ept01, gpa & ~PAGE_MASK, vm->void_page, PAGE_SIZE, EPT_RWX, EPT_WB);
+	if (in_device(gpa))
+		return false;
+	vm_lock(vm);
+	mapped = ept_map(
+		&vm->ept01, gpa & ~PAGE_MASK, vm->void_page, PAGE_SIZE, EPT_RWX, EPT_WB);
+	vm_unlock(vm);
+	return mapped;
 }
 
 void handle_ept_violation(struct vcpu *vcpu)
@@ -298,5 +304,5 @@ void handle_ept_violation(struct vcpu *vcpu)
 	}
 	if (emulate(&a, q & 2) && !a.faulted)
 		vcpu_step_over(vcpu, a.insn.length);
-	vcpu_post(vcpu, EVENT_TIMER);
+	vcpu_touched_devices(vcpu);
 }

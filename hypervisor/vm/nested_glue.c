@@ -102,8 +102,11 @@ void seam_l1_pages_settle(struct nested *n)
 {
 	struct vcpu *vcpu = vcpu_of(n);
 
-	if (vcpu->nested_hw->flush_ept01)
+	if (vcpu->nested_hw->flush_ept01) {
 		ept_flush(&vcpu->vm->ept01);
+		if (vcpu->vm->config.cpus > 1)
+			vm_flush_others(vcpu->vm, vcpu, true);
+	}
 	vcpu->nested_hw->flush_ept01 = false;
 }
 
@@ -121,8 +124,11 @@ void seam_vept_root_gone(struct nested *n, const struct vept_root *root)
 
 void seam_flush_ept(struct nested *n, uint64_t eptp02)
 {
-	(void)n;
+	struct vcpu *vcpu = vcpu_of(n);
+
 	invept(INVEPT_SINGLE, eptp02);
+	if (vcpu->vm->config.cpus > 1)
+		vm_flush_others(vcpu->vm, vcpu, true);
 }
 
 void seam_flush_vpid(struct nested *n, uint16_t vpid02)
@@ -181,9 +187,9 @@ void seam_bug(struct nested *n, const char *what)
 void nested_glue_left(struct vcpu *vcpu, uint32_t proc02)
 {
 	if (proc02 & PROC_INTR_WINDOW)
-		vcpu->events |= EVENT_IRQ;
+		vcpu_add_events(vcpu, EVENT_IRQ);
 	if (vcpu->nmi_waits)
-		vcpu->events |= EVENT_NMI;
+		vcpu_add_events(vcpu, EVENT_NMI);
 }
 
 bool nested_glue_exit(struct vcpu *vcpu, uint32_t reason)
@@ -229,16 +235,16 @@ static bool must_enter_first(struct vcpu *vcpu, uint32_t event)
 void nested_glue_entered(struct vcpu *vcpu)
 {
 	if (vcpu->vmcs01.proc & PROC_INTR_WINDOW)
-		vcpu->events |= EVENT_IRQ;
+		vcpu_add_events(vcpu, EVENT_IRQ);
 	if (vcpu->nmi_waits)
-		vcpu->events |= EVENT_NMI;
+		vcpu_add_events(vcpu, EVENT_NMI);
 	if (vcpu->init_latched && !vcpu->nested.l2_wait_sipi) {
 		vcpu->init_latched = false;
-		vcpu->events |= EVENT_INIT;
+		vcpu_add_events(vcpu, EVENT_INIT);
 	}
 	if (vcpu->nested.l2_wait_sipi) {
 		vcpu->state = VCPU_WAIT_SIPI;
-		vcpu->events |= EVENT_YIELD;
+		vcpu_add_events(vcpu, EVENT_YIELD);
 	}
 }
 

@@ -49,6 +49,30 @@ static void vmcs02_create(struct vcpu *vcpu, struct hw_vmcs *v)
 	vmwrite(VMCS_ENTRY_INTR_INFO, 0);
 }
 
+void nested_hw_leave_cpu(struct vcpu *vcpu)
+{
+	struct nested_hw *hw = vcpu->nested_hw;
+
+	for (unsigned i = 0; i < NVMCS_SLOTS; i++) {
+		if (hw->vmcs02[i].page != NULL)
+			hw_vmcs_clear(&hw->vmcs02[i]);
+		if (hw->shadow[i].page != NULL)
+			hw_vmcs_clear(&hw->shadow[i]);
+	}
+}
+
+void nested_hw_enter_cpu(struct vcpu *vcpu)
+{
+	for (unsigned i = 0; i < NVMCS_SLOTS; i++) {
+		struct hw_vmcs *v = &vcpu->nested_hw->vmcs02[i];
+
+		if (v->page == NULL)
+			continue;
+		hw_vmcs_load(v);
+		vmcs_write_host_cpu();
+	}
+}
+
 void seam_use_vmcs01(struct nested *n)
 {
 	struct vcpu *vcpu = vcpu_of(n);

@@ -14,6 +14,10 @@ struct nested_hw {
 	bool flush_ept01; /* dirty bits of EPT01 were cleared */
 };
 
+/* The vCPU's part in vcpu_leave_cpu and vcpu_enter_cpu. */
+void nested_hw_leave_cpu(struct vcpu *vcpu);
+void nested_hw_enter_cpu(struct vcpu *vcpu);
+
 static inline struct vcpu *vcpu_of(struct nested *n)
 {
 	return (struct vcpu *)((uint8_t *)n - offsetof(struct vcpu, nested));

@@ -74,6 +74,45 @@ static bool parse_memory(struct text v, uint64_t *memory)
 	       *memory % SIZE_2M == 0;
 }
 
+/* CPU numbers and ranges: 0,2-3 */
+static bool parse_cpu_list(struct text v, uint64_t *mask)
+{
+	*mask = 0;
+	while (v.len > 0) {
+		uint64_t range[2];
+		struct text item = v, from, to;
+		size_t n = 0;
+
+		while (n < v.len && v.s[n] != ',')
+			n++;
+		item.len = n;
+		v = n < v.len ? (struct text){v.s + n + 1, v.len - n - 1}
+			      : (struct text){v.s + n, 0};
+		from = to = item;
+		for (n = 0; n < item.len && item.s[n] != '-'; n++)
+			;
+		from.len = n;
+		if (n < item.len)
+			to = (struct text){item.s + n + 1, item.len - n - 1};
+		if (!text_number(from, &range[0]) || !text_number(to, &range[1]) ||
+			range[0] > range[1] || range[1] > 63)
+			return false;
+		for (uint64_t i = range[0]; i <= range[1]; i++)
+			*mask |= 1ull << i;
+	}
+	return *mask != 0;
+}
+
+static bool parse_weight(struct text v, uint32_t *weight)
+{
+	uint64_t n;
+
+	if (!text_number(v, &n) || n < 1 || n > WEIGHT_MAX)
+		return false;
+	*weight = (uint32_t)n;
+	return true;
+}
+
 /* On failure the error lists what exists, and *v is the word at fault. */
 static bool parse_features(struct scenario *s, struct text *v, uint64_t *mask)
 {
@@ -97,6 +136,10 @@ static bool parse_setting(struct text key, struct text v, struct vm_config *c)
 		return parse_memory(v, &c->memory);
 	if (text_is(key, "cpus"))
 		return parse_cpus(v, &c->cpus);
+	if (text_is(key, "weight"))
+		return parse_weight(v, &c->weight);
+	if (text_is(key, "pin"))
+		return parse_cpu_list(v, &c->allowed_cpus);
 	if (text_is(key, "vmx"))
 		return text_bool(v, &c->vmx);
 	if (text_is(key, "shadow"))
@@ -166,6 +209,8 @@ bool scenario_add(struct scenario *s, struct text line, uint64_t start, uint64_t
 	struct vm_config c = {
 		.memory = DEFAULT_MEMORY,
 		.cpus = 1,
+		.weight = WEIGHT_NORMAL,
+		.allowed_cpus = UINT64_MAX,
 		.vmx = true,
 		.shadow = true,
 		.vmx_features = caps_features_default(),

@@ -1,20 +1,26 @@
 /*
  * Which vCPU this CPU runs. Run to completion: a vCPU gives way when it halts, ends or has used
  * its slice; nothing else is ever switched.
+ *
+ * Each vCPU belongs to one CPU, whose queue it is in and where its VMCSs are. Only that CPU runs
+ * it, and only that CPU gives it away, to a CPU that sleeps (vm/balance.c).
  */
 #include "vm/vm_int.h"
 
 #include "cpu/apic.h"
 #include "cpu/asm.h"
+#include "cpu/fault.h"
 #include "cpu/log.h"
 #include "cpu/percpu.h"
+#include "vmx/asm.h"
 
 #define MAX_NODES   (VM_MAX * DEV_MAX_VCPUS)
 #define SLICE_TICKS 2000000u
 #define WAKE_TICKS  50000u /* what the running vCPU gets when another becomes runnable */
+#define SLEEPER_LAG (2 * SLICE_TICKS) /* how far a vCPU that slept may be behind */
 
 static struct sched_node nodes[MAX_NODES];
-static unsigned node_count;
+static unsigned alive; /* nodes in use */
 
 uint64_t vm_time_limit = UINT64_MAX;
 
@@ -23,37 +29,164 @@ struct vcpu *vcpu_current(void)
 	return this_cpu()->current;
 }
 
+/* ---- queues ---- */
+
+void sched_enqueue(struct sched_node *n, unsigned cpu)
+{
+	struct cpu_shared *s = &percpus[cpu].shared;
+
+	spin_lock(&s->lock);
+	n->next = s->queue;
+	__atomic_store_n(&n->cpu, cpu, __ATOMIC_SEQ_CST);
+	__atomic_store_n(&s->queue, n, __ATOMIC_RELEASE);
+	spin_unlock(&s->lock);
+}
+
+void sched_dequeue(struct sched_node *n)
+{
+	struct cpu_shared *s = &percpus[n->cpu].shared;
+	struct sched_node **link = &s->queue;
+
+	spin_lock(&s->lock);
+	while (*link != n)
+		link = &(*link)->next;
+	*link = n->next;
+	spin_unlock(&s->lock);
+}
+
+/* Others only put nodes in front, so that the own CPU needs no lock to walk its queue. */
+static struct sched_node *first(const struct percpu *c)
+{
+	return __atomic_load_n(&c->shared.queue, __ATOMIC_ACQUIRE);
+}
+
+bool sched_is_runnable(const struct sched_node *n)
+{
+	return __atomic_load_n(&n->runnable, __ATOMIC_ACQUIRE);
+}
+
+static unsigned runnable_count(const struct percpu *c)
+{
+	unsigned count = 0;
+
+	for (struct sched_node *n = first(c); n != NULL; n = n->next)
+		count += sched_is_runnable(n);
+	return count;
+}
+
 void sched_add(struct vcpu *vcpu)
 {
-	struct sched_node *n = &nodes[node_count++];
+	struct sched_node *n = nodes;
+	unsigned cpu;
 
+	while (n->vcpu != NULL)
+		n++;
 	*n = (struct sched_node){
 		.vcpu = vcpu,
 		.cr3 = vcpu->vm->host_cr3,
 		.deadline = DEV_NEVER,
+		.weight = vcpu->vm->config.weight,
+		.allowed = vcpu->vm->config.allowed_cpus,
 		.runnable = true,
 	};
 	vcpu->node = n;
+	vcpu_leave_cpu(vcpu);
+	__atomic_fetch_add(&alive, 1, __ATOMIC_SEQ_CST);
+	cpu = sched_place(n);
+	sched_enqueue(n, cpu);
+	sched_notify(cpu);
 }
 
-/* The vCPU that runs goes on for a little only, now that another waits. */
-static void shorten_slice(const struct vcpu *waiting)
+/* ---- waking up ---- */
+
+static void shorten_slice(struct percpu *c)
 {
-	struct percpu *c = this_cpu();
 	uint64_t end = rdtsc() + WAKE_TICKS;
 
-	if (c->current == NULL || c->current == waiting || c->slice_end <= end)
-		return;
-	c->slice_end = end;
-	__atomic_fetch_or(&c->current->events, EVENT_TIMER, __ATOMIC_SEQ_CST);
+	if (c->current != NULL && c->slice_end > end) {
+		c->slice_end = end;
+		__atomic_fetch_or(&c->current->events, EVENT_TIMER, __ATOMIC_SEQ_CST);
+	}
+}
+
+/* A node of that CPU has become runnable. */
+void sched_notify(unsigned cpu)
+{
+	struct percpu *c = this_cpu();
+
+	__atomic_store_n(&percpus[cpu].shared.resched, true, __ATOMIC_SEQ_CST);
+	if (cpu != c->index)
+		apic_send(percpus[cpu].apic_id, VECTOR_KICK);
+	else if (c->current != NULL)
+		__atomic_fetch_or(&c->current->events, EVENT_TIMER, __ATOMIC_SEQ_CST);
+}
+
+/*
+ * Gets the vCPU out of guest mode on another CPU, where it does not see its events. Elsewhere it
+ * will: a CPU looks at the events after it has said that it enters guest mode (vm/exit.c, leave).
+ */
+static struct cpu_shared *kick(const struct sched_node *n)
+{
+	unsigned cpu = __atomic_load_n(&n->cpu, __ATOMIC_SEQ_CST);
+
+	if (n == this_cpu()->node ||
+		__atomic_load_n(&percpus[cpu].shared.guest, __ATOMIC_SEQ_CST) != n)
+		return NULL;
+	apic_send(percpus[cpu].apic_id, VECTOR_KICK);
+	return &percpus[cpu].shared;
 }
 
 void sched_wake(struct vcpu *vcpu)
 {
-	if (vcpu->node == NULL || __atomic_load_n(&vcpu->node->runnable, __ATOMIC_ACQUIRE))
+	struct sched_node *n = vcpu->node;
+
+	if (n == NULL)
 		return;
-	__atomic_store_n(&vcpu->node->runnable, true, __ATOMIC_RELEASE);
-	shorten_slice(vcpu);
+	if (sched_is_runnable(n) || __atomic_exchange_n(&n->runnable, true, __ATOMIC_SEQ_CST))
+		kick(n);
+	else if (n != this_cpu()->node)
+		sched_notify(__atomic_load_n(&n->cpu, __ATOMIC_SEQ_CST));
+}
+
+void sched_wait_out(const struct vcpu *vcpu, uint32_t event)
+{
+	struct sched_node *n = vcpu->node;
+	struct cpu_shared *s = n != NULL ? kick(n) : NULL;
+
+	while (s != NULL && __atomic_load_n(&s->guest, __ATOMIC_SEQ_CST) == n &&
+		__atomic_load_n(&vcpu->events, __ATOMIC_SEQ_CST) & event)
+		cpu_pause();
+}
+
+void sched_resched(void)
+{
+	struct percpu *c = this_cpu();
+
+	if (!__atomic_exchange_n(&c->shared.resched, false, __ATOMIC_SEQ_CST))
+		return;
+	sched_give_away(c->node);
+	if (runnable_count(c) > (c->node != NULL && sched_is_runnable(c->node)))
+		shorten_slice(c);
+}
+
+/* ---- switching ---- */
+
+void sched_use_address_space(uint64_t cr3)
+{
+	if (read_cr3() != cr3)
+		write_cr3(cr3);
+}
+
+void sched_put_down(void)
+{
+	struct percpu *c = this_cpu();
+
+	if (c->node == NULL)
+		return;
+	sched_use_address_space(c->node->cr3);
+	vcpu_save_registers(c->current);
+	c->current = NULL;
+	c->node = NULL;
 }
 
 /* From whatever address space into that of the node's VM, with its vCPU's registers. */
@@ -61,93 +194,101 @@ static void switch_to(struct sched_node *n)
 {
 	struct percpu *c = this_cpu();
 
-	if (c->current == n->vcpu)
-		return;
-	if (c->current != NULL)
-		vcpu_save_registers(c->current);
-	write_cr3(n->cr3);
-	c->current = n->vcpu;
-	vcpu_use_vmcs(n->vcpu, n->vcpu->vmcs);
-	vcpu_load_registers(n->vcpu);
+	if (c->node != n) {
+		sched_put_down();
+		sched_use_address_space(n->cr3);
+		c->node = n;
+		c->current = n->vcpu;
+		vcpu_enter_cpu(n->vcpu);
+		vcpu_load_registers(n->vcpu);
+	}
+	sched_use_address_space(n->cr3);
 }
 
-static unsigned alive_count(void)
-{
-	unsigned n = 0;
-
-	for (unsigned i = 0; i < node_count; i++)
-		n += nodes[i].vcpu != NULL;
-	return n;
-}
-
-/* Runs the timers that are due, of any VM; that may make vCPUs runnable. The earliest deadline
- * that is still ahead. */
-static uint64_t run_due_timers(void)
+/* Runs the timers that are due, of this CPU's vCPUs; that may make some runnable. The earliest
+ * deadline that is still ahead. */
+static uint64_t run_due_timers(const struct percpu *c)
 {
 	uint64_t next = DEV_NEVER;
 
-	for (unsigned i = 0; i < node_count; i++) {
-		struct sched_node *n = &nodes[i];
-
-		if (n->vcpu == NULL || n->deadline == DEV_NEVER)
-			continue;
+	for (struct sched_node *n = first(c); n != NULL; n = n->next) {
 		if (n->deadline <= rdtsc()) {
-			switch_to(n);
-			vm_run_timers(n->vcpu->vm);
-			vm_update_deadline(n->vcpu);
+			sched_use_address_space(n->cr3);
+			vcpu_run_timers(n->vcpu);
 		}
 		next = n->deadline < next ? n->deadline : next;
 	}
 	return next;
 }
 
-static unsigned runnable_count(void)
-{
-	unsigned n = 0;
-
-	for (unsigned i = 0; i < node_count; i++)
-		n += nodes[i].vcpu != NULL &&
-		     __atomic_load_n(&nodes[i].runnable, __ATOMIC_ACQUIRE);
-	return n;
-}
-
 /* The run has taken too long: no VM goes on. */
-static void stop_all(void)
+static void stop_all(const struct percpu *c)
 {
-	for (unsigned i = 0; i < node_count; i++) {
-		struct sched_node *n = &nodes[i];
-
-		if (n->vcpu == NULL)
-			continue;
+	for (struct sched_node *n = first(c); n != NULL; n = n->next) {
 		switch_to(n);
+		if (n->vcpu->vm->end != VM_RUNS)
+			continue;
 		vcpu_dump(n->vcpu);
 		vm_stop(n->vcpu->vm, VM_END_ERROR, 0, "time limit reached");
 	}
 }
 
-static void sleep_until(uint64_t deadline)
+static void sleep_until(struct percpu *c, uint64_t deadline)
 {
+	sched_offer_to_take();
 	if (deadline != DEV_NEVER)
 		apic_timer_arm(deadline, rdtsc());
-	if (runnable_count() == 0)
+	if (runnable_count(c) == 0)
 		sti_hlt_cli();
 	apic_timer_stop();
+	__atomic_store_n(&c->shared.idle, false, __ATOMIC_SEQ_CST);
 }
 
-/* The next runnable node behind the one that ran last. */
-static struct sched_node *pick(void)
+/*
+ * Fair by weight: the runnable node that has had least. A node that slept does not get all that it
+ * did not use.
+ */
+static struct sched_node *pick(struct percpu *c)
 {
-	static unsigned last;
+	uint64_t floor = c->vclock > SLEEPER_LAG ? c->vclock - SLEEPER_LAG : 0;
+	struct sched_node *best = NULL;
 
-	for (unsigned i = 1; i <= node_count; i++) {
-		struct sched_node *n = &nodes[(last + i) % node_count];
-
-		if (n->vcpu != NULL && __atomic_load_n(&n->runnable, __ATOMIC_ACQUIRE)) {
-			last = (unsigned)(n - nodes);
-			return n;
-		}
+	for (struct sched_node *n = first(c); n != NULL; n = n->next) {
+		if (!sched_is_runnable(n))
+			continue;
+		if (n->vtime < floor)
+			n->vtime = floor;
+		if (best == NULL || n->vtime < best->vtime)
+			best = n;
 	}
-	return NULL;
+	if (best != NULL && best->vtime > c->vclock)
+		c->vclock = best->vtime;
+	return best;
+}
+
+/* What the vCPU has used since it was picked. */
+static void account(struct percpu *c)
+{
+	uint64_t now = rdtsc();
+
+	if (c->node != NULL)
+		c->node->vtime += (now - c->run_start) * WEIGHT_NORMAL / c->node->weight;
+	c->run_start = now;
+}
+
+/* The vCPU has stopped and is current. The last one of all ends the run. */
+static void retire(struct sched_node *n)
+{
+	struct vcpu *vcpu = n->vcpu;
+
+	sched_dequeue(n);
+	sched_put_down();
+	vcpu_leave_cpu(vcpu);
+	vcpu->node = NULL;
+	n->runnable = false;
+	__atomic_store_n(&n->vcpu, NULL, __ATOMIC_RELEASE);
+	if (__atomic_sub_fetch(&alive, 1, __ATOMIC_SEQ_CST) == 0)
+		all_vms_ended();
 }
 
 /* The vCPU is current. Whether it can be entered after what waits for it was handled. */
@@ -156,40 +297,51 @@ static bool ready(struct sched_node *n)
 	struct vcpu *vcpu = n->vcpu;
 
 	if (vcpu->state == VCPU_STOPPED) {
-		n->vcpu = NULL;
-		n->runnable = false;
+		retire(n);
 		return false;
 	}
 	if (vcpu->state == VCPU_RUNNABLE)
 		return true;
-	n->runnable = false;
+	__atomic_store_n(&n->runnable, false, __ATOMIC_SEQ_CST);
 	if (__atomic_load_n(&vcpu->events, __ATOMIC_SEQ_CST) == 0)
 		return false;
-	n->runnable = true;
+	__atomic_store_n(&n->runnable, true, __ATOMIC_SEQ_CST);
 	return true;
+}
+
+/* When the one that runs has to give way, if only for the timers of the others. */
+static uint64_t slice_end(const struct percpu *c, const struct sched_node *runs)
+{
+	uint64_t end = runnable_count(c) > 1 ? rdtsc() + SLICE_TICKS : DEV_NEVER;
+
+	for (struct sched_node *n = first(c); n != NULL; n = n->next)
+		if (n != runs && n->deadline < end)
+			end = n->deadline;
+	return end;
 }
 
 struct vcpu *schedule(void)
 {
+	struct percpu *c = this_cpu();
+
 	for (;;) {
 		struct sched_node *n;
-		uint64_t next = run_due_timers();
+		uint64_t next = run_due_timers(c);
 
+		account(c);
 		if (rdtsc() >= vm_time_limit)
-			stop_all();
-		if (alive_count() == 0)
-			all_vms_ended();
-		n = pick();
+			stop_all(c);
+		n = pick(c);
 		if (n == NULL) {
-			sleep_until(next < vm_time_limit ? next : vm_time_limit);
+			sleep_until(c, next < vm_time_limit ? next : vm_time_limit);
 			continue;
 		}
 		switch_to(n);
 		if (!ready(n))
 			continue;
-		this_cpu()->slice_end =
-			runnable_count() > 1 ? rdtsc() + SLICE_TICKS : DEV_NEVER;
-		vm_update_deadline(n->vcpu);
+		sched_give_away(n);
+		c->slice_end = slice_end(c, n);
+		vcpu_update_deadline(n->vcpu);
 		return n->vcpu;
 	}
 }

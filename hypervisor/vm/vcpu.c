@@ -6,8 +6,10 @@
 #include "cpu/asm.h"
 #include "cpu/log.h"
 #include "cpu/mem.h"
+#include "cpu/percpu.h"
 #include "mm/layout.h"
 #include "vm/nested_glue.h"
+#include "vm/nested_hw.h"
 #include "vmx/asm.h"
 
 _Static_assert(offsetof(struct vcpu, regs) == 0, "vmx/stub.S");
@@ -98,6 +100,7 @@ struct vcpu *vcpu_create(struct vm *vm, unsigned index)
 		return NULL;
 	vcpu->vm = vm;
 	vcpu->index = index;
+	vcpu->home = this_cpu()->index;
 	vcpu->entry_deadline = DEV_NEVER;
 	vcpu->xcr0 = 1;
 	vcpu->xsave = pool_get(&vm->pool);
@@ -118,6 +121,29 @@ struct vcpu *vcpu_create(struct vm *vm, unsigned index)
 	vcpu_reset_state(vcpu);
 	vcpu->state = index == 0 ? VCPU_RUNNABLE : VCPU_WAIT_SIPI;
 	return vcpu;
+}
+
+void vcpu_leave_cpu(struct vcpu *vcpu)
+{
+	if (vcpu->home == NO_CPU)
+		return;
+	hw_vmcs_clear(&vcpu->vmcs01);
+	if (vcpu->nested_hw != NULL)
+		nested_hw_leave_cpu(vcpu);
+	vcpu->home = NO_CPU;
+}
+
+void vcpu_enter_cpu(struct vcpu *vcpu)
+{
+	if (vcpu->home != this_cpu()->index) {
+		vcpu->home = this_cpu()->index;
+		hw_vmcs_load(&vcpu->vmcs01);
+		vmcs_write_host_cpu();
+		if (vcpu->nested_hw != NULL)
+			nested_hw_enter_cpu(vcpu);
+		vmx_flush_all(); /* of a time when the vCPU was here before */
+	}
+	vcpu_use_vmcs(vcpu, vcpu->vmcs);
 }
 
 /* The VMCS numbers ES, CS, SS, DS, FS, GS, LDTR, TR in steps of two: SDM B.1, B.3, B.4. */

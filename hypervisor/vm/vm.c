@@ -72,6 +72,8 @@ static struct vm_box *create_box(const struct vm_config *config, bool zeroed)
 	box->vm.platform = &box->platform;
 	box->vm.nested_vm = &box->nested_vm;
 	box->vm.explain = &box->explain;
+	box->vm.lock.rank = LOCK_VM;
+	box->vm.platform_lock.rank = LOCK_PLATFORM;
 	pool_init(&box->vm.pool, (uint8_t *)box + box_size, size - box_size);
 	return box;
 }
@@ -160,16 +162,16 @@ void vm_start(struct vm *vm)
 
 void vm_stop(struct vm *vm, enum vm_end end, uint32_t value, const char *why)
 {
-	if (vm->end != VM_RUNS)
+	enum vm_end runs = VM_RUNS;
+
+	if (!__atomic_compare_exchange_n(
+		    &vm->end, &runs, end, false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST))
 		return;
-	vm->end = end;
 	vm->end_value = value;
 	if (end == VM_END_ERROR || end == VM_END_L0_FAULT)
 		log_error("'%s' stopped: %s", vm->config.name, why);
 	else
 		log_info("'%s' ended: %s", vm->config.name, why);
-	for (unsigned i = 0; i < vm->config.cpus; i++) {
-		vm->vcpus[i]->state = VCPU_STOPPED;
+	for (unsigned i = 0; i < vm->config.cpus; i++)
 		vcpu_post(vm->vcpus[i], EVENT_STOP);
-	}
 }

@@ -9,6 +9,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "cpu/lock.h"
 #include "dev/dev.h"
 #include "mm/pool.h"
 #include "nested/nested.h"
@@ -48,7 +49,7 @@ enum vcpu_event {
 	EVENT_TIMER = 1 << 4, /* the platform's deadline may have changed */
 	EVENT_STOP = 1 << 5,  /* the VM ended */
 	EVENT_YIELD = 1 << 6, /* time slice over, or nothing to run: go through schedule() */
-	EVENT_NESTED = 1 << 7 /* for nested/: its hook before entry wants to run */
+	EVENT_FLUSH = 1 << 7  /* guest translations of this VM have changed: drop them all */
 };
 
 enum vcpu_state {
@@ -74,6 +75,8 @@ struct cpuid_table;
 struct mtrr_state;
 struct nested_hw;
 
+#define NO_CPU UINT32_MAX
+
 /* VPIDs of a vCPU: vcpu_vpid01 for L1, the VPID02_SLOTS behind it for L2. */
 #define VPIDS_PER_VCPU (1 + VPID02_SLOTS)
 
@@ -90,9 +93,11 @@ struct vcpu {
 	uint64_t exit_tsc;       /* host TSC at the last exit */
 	uint64_t entry_deadline; /* host TSC for the preemption timer; DEV_NEVER: none */
 	struct vm *vm;
-	unsigned index; /* in vm->vcpus; the APIC id */
-	enum vcpu_state state;
-	struct sched_node *node; /* in the run queue of its CPU */
+	unsigned index;          /* in vm->vcpus; the APIC id */
+	enum vcpu_state state;   /* only its own CPU writes it */
+	struct sched_node *node; /* in the run queue of its CPU; NULL before and after */
+	unsigned home;           /* the CPU where its VMCSs are active, or NO_CPU */
+	uint64_t deadline;       /* of its timers, as host TSC; DEV_NEVER: none */
 	struct hw_vmcs vmcs01;
 	struct cpuid_table *cpuid;
 	uint64_t xcr0; /* L1's; loaded while the vCPU runs */
@@ -133,7 +138,8 @@ struct vm {
 	struct ept ept01;
 	uint64_t host_cr3;
 	uint64_t tsc_offset;  /* guest TSC = host TSC + offset */
-	uint64_t deadline;    /* cached platform_deadline as host TSC; DEV_NEVER: none */
+	struct spinlock lock; /* EPT01, virtual EPT, explanations */
+	struct spinlock platform_lock;
 	uint64_t *msr_bitmap; /* for VMCS01 of all vCPUs */
 	struct platform *platform;
 	struct nested_vm *nested_vm;
@@ -155,6 +161,26 @@ void *vm_gpa_to_va(const struct vm *vm, uint64_t gpa, uint64_t size);
  * copied). */
 int vm_read_gpa(const struct vm *vm, uint64_t gpa, void *dst, uint64_t size);
 int vm_write_gpa(const struct vm *vm, uint64_t gpa, const void *src, uint64_t size);
+
+/* What the vCPUs of a VM share; nothing to do for a VM with one. See cpu/lock.h for the order. */
+static inline void vm_lock(struct vm *vm)
+{
+	if (vm->config.cpus > 1)
+		spin_lock(&vm->lock);
+}
+
+static inline void vm_unlock(struct vm *vm)
+{
+	if (vm->config.cpus > 1)
+		spin_unlock(&vm->lock);
+}
+
+/*
+ * The translations of the VM have changed, and this CPU has dropped the old ones: the others do so
+ * before they next enter one of its vCPUs. wait: returns when none of them can use an old one any
+ * more. Callers may hold locks of this VM.
+ */
+void vm_flush_others(struct vm *vm, const struct vcpu *self, bool wait);
 
 /* ---- events and the current VMCS (of whatever level) ---- */
 

@@ -17,14 +17,19 @@ enum load_protocol {
 	PROTOCOL_MB2
 };
 
+#define WEIGHT_NORMAL 100u
+#define WEIGHT_MAX    10000u
+
 struct vm_config {
 	char name[VM_NAME_SIZE];
-	uint64_t memory;       /* bytes, a multiple of 2 MiB */
-	unsigned cpus;         /* 1 to DEV_MAX_VCPUS */
-	bool vmx;              /* offer VT-x to L1 */
-	bool shadow;           /* offer and use VMCS shadowing where the machine has it */
-	bool cmdline0;         /* Multiboot: image name in front of the command line */
-	uint8_t protocol;      /* enum load_protocol */
+	uint64_t memory;  /* bytes, a multiple of 2 MiB */
+	unsigned cpus;    /* 1 to DEV_MAX_VCPUS */
+	bool vmx;         /* offer VT-x to L1 */
+	bool shadow;      /* offer and use VMCS shadowing where the machine has it */
+	bool cmdline0;    /* Multiboot: image name in front of the command line */
+	uint8_t protocol; /* enum load_protocol */
+	uint32_t weight;  /* its share of a CPU that several want, in parts of WEIGHT_NORMAL */
+	uint64_t allowed_cpus; /* physical CPUs that may run it: bit by index */
 	uint64_t vmx_features; /* mask of 1 << enum caps_feature: what VT-x L1 gets at most */
 };
 

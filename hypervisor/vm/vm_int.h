@@ -19,10 +19,15 @@ struct vm_box {
 
 /* In the image, so that the scheduler sees the vCPUs of all VMs from every address space. */
 struct sched_node {
-	struct vcpu *vcpu; /* NULL: free */
-	uint64_t cr3;      /* of its VM */
-	uint64_t deadline; /* host TSC at which the VM's timers need to run; DEV_NEVER: none */
-	bool runnable;     /* may be written by any CPU */
+	struct vcpu *vcpu;       /* NULL: free */
+	struct sched_node *next; /* in the queue of its CPU */
+	uint64_t cr3;            /* of its VM */
+	uint64_t deadline;       /* copy of vcpu->deadline */
+	uint64_t vtime;          /* ticks it has run, divided by its weight */
+	uint64_t allowed;        /* CPUs that may run it */
+	uint32_t weight;
+	uint32_t cpu;  /* whose queue it is in; changed by that CPU only */
+	bool runnable; /* may be written by any CPU */
 };
 
 /* IA32_EFER bits that L1 may set. */
@@ -36,6 +41,11 @@ void vm_derive_caps(struct vm *vm, uint64_t cr4_valid);
 struct vcpu *vcpu_create(struct vm *vm, unsigned index);
 /* State after power-on or INIT; needs VMCS01 current. */
 void vcpu_reset_state(struct vcpu *vcpu);
+/* Before another CPU may run it: nothing of it is active on this one any more. Its registers are not
+ * in this CPU. */
+void vcpu_leave_cpu(struct vcpu *vcpu);
+/* Its VMCSs become this CPU's, if they are not; the one that was current is current. */
+void vcpu_enter_cpu(struct vcpu *vcpu);
 /* Start-up IPI. */
 void vcpu_start_at(struct vcpu *vcpu, uint8_t vector);
 
@@ -95,20 +105,51 @@ bool msr_create(struct vcpu *vcpu);
 void msr_fill_bitmap(uint64_t *bitmap);
 
 /* ---- events.c ---- */
+/* Posts events of the vCPU that this CPU is about to enter. */
+static inline void vcpu_add_events(struct vcpu *vcpu, uint32_t events)
+{
+	__atomic_fetch_or(&vcpu->events, events, __ATOMIC_SEQ_CST);
+}
+
 /* Handles vcpu->events. Returns the vCPU that this CPU shall enter. */
 __attribute__((noinline)) struct vcpu *vcpu_process_events(struct vcpu *vcpu);
-/* The platform's next deadline into the VM and the running vCPU. */
-void vm_update_deadline(struct vcpu *vcpu);
-/* Runs the VM's timers that are due. */
-void vm_run_timers(struct vm *vm);
+/* The next deadline of the vCPU's timers, for its entry; it is current. */
+void vcpu_update_deadline(struct vcpu *vcpu);
+/* The vCPU accessed a device: deadlines may have changed. */
+void vcpu_touched_devices(struct vcpu *vcpu);
+/* Runs the vCPU's timers that are due; it need not be current. */
+void vcpu_run_timers(struct vcpu *vcpu);
 
 /* ---- sched.c ---- */
 /* Picks a vCPU of this CPU's queue, sleeping until there is one, and makes its VMCS, address
  * space and registers current. Does not return when no VM is left. */
 struct vcpu *schedule(void);
+/* The vCPU joins the queue of some CPU. Its VMCSs may be active on this one. */
 void sched_add(struct vcpu *vcpu);
-/* The vCPU may be able to run. Any CPU. */
+/* The vCPU may be able to run, or has events to look at. Any CPU. */
 void sched_wake(struct vcpu *vcpu);
+/* Returns when the vCPU, which has this event posted, is not in guest mode or has seen the event. */
+void sched_wait_out(const struct vcpu *vcpu, uint32_t event);
+/* After sched_notify: gives away what waits, or has the running vCPU give way soon. */
+void sched_resched(void);
+
+/* For balance.c. */
+void sched_enqueue(struct sched_node *n, unsigned cpu);
+void sched_dequeue(struct sched_node *n);
+bool sched_is_runnable(const struct sched_node *n);
+/* Something in the queue of that CPU has become runnable. */
+void sched_notify(unsigned cpu);
+/* The registers of the vCPU that this CPU has loaded go to memory; none is current then. */
+void sched_put_down(void);
+void sched_use_address_space(uint64_t cr3);
+
+/* ---- balance.c ---- */
+/* A CPU for a new node. */
+unsigned sched_place(const struct sched_node *n);
+/* Runnable vCPUs of this CPU's queue, but for `keep`, go to CPUs that sleep, as far as there are. */
+void sched_give_away(const struct sched_node *keep);
+/* This CPU is about to sleep: others may give it work, and one that has is asked. */
+void sched_offer_to_take(void);
 
 /* ---- switch.c ---- */
 /* Registers that stay loaded across exits: FPU, pass-through MSRs, CR2. */

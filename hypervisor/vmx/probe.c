@@ -11,7 +11,7 @@ struct vmx_caps vmx_caps;
 #define FEATURE_VMX_NO_SMX  BIT64(2)
 #define BASIC_TRUE_CONTROLS BIT64(55)
 
-static bool enable_in_feature_control(void)
+bool vmx_unlock(void)
 {
 	uint64_t v = rdmsr(MSR_FEATURE_CONTROL);
 
@@ -73,8 +73,9 @@ static const char *find_missing(void)
 	ept = caps_msr(&vmx_caps, MSR_VMX_EPT_VPID_CAP);
 	if (!(ept & EPT_CAP_WALK_4) || !(ept & EPT_CAP_WB) || !(ept & EPT_CAP_2M))
 		return "4-level write-back EPT with 2 MiB pages";
-	if (!(ept & EPT_CAP_INVEPT_SINGLE) || !(ept & EPT_CAP_INVVPID_SINGLE))
-		return "single-context INVEPT and INVVPID";
+	if (!(ept & EPT_CAP_INVEPT_SINGLE) || !(ept & EPT_CAP_INVVPID_SINGLE) ||
+		!(ept & EPT_CAP_INVEPT_GLOBAL) || !(ept & EPT_CAP_INVVPID_GLOBAL))
+		return "INVEPT and INVVPID of single and all contexts";
 	return NULL;
 }
 
@@ -82,7 +83,7 @@ enum vmx_status vmx_probe(const char **missing)
 {
 	if (!(cpuid(1, 0).ecx & BIT(5)))
 		return VMX_ABSENT;
-	if (!enable_in_feature_control())
+	if (!vmx_unlock())
 		return VMX_LOCKED_OFF;
 	read_caps();
 	*missing = find_missing();

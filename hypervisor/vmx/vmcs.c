@@ -23,17 +23,15 @@ static uint32_t revision(void)
 bool vmx_cpu_on(void)
 {
 	struct percpu *c = this_cpu();
-	struct hpa page;
 
-	if (!page_alloc(PAGE_SIZE, PAGE_SIZE, PAGE_ANYWHERE, &page))
+	if (!vmx_unlock() || rdmsr(MSR_VMX_BASIC) != caps_msr(&vmx_caps, MSR_VMX_BASIC))
 		return false;
-	c->vmxon_page = memset(direct_va(page), 0, PAGE_SIZE);
 	*(uint32_t *)c->vmxon_page = revision();
 	write_cr4((read_cr4() | CR4_VMXE | caps_msr(&vmx_caps, MSR_VMX_CR4_FIXED0)) &
 		  caps_msr(&vmx_caps, MSR_VMX_CR4_FIXED1));
 	write_cr0((read_cr0() | caps_msr(&vmx_caps, MSR_VMX_CR0_FIXED0)) &
 		  caps_msr(&vmx_caps, MSR_VMX_CR0_FIXED1));
-	return vmxon(page);
+	return vmxon(hpa_of(c->vmxon_page));
 }
 
 void hw_vmcs_init(struct hw_vmcs *v, void *page, bool shadow)
@@ -62,13 +60,35 @@ void vmcs_write_setup(uint32_t encoding, uint64_t value)
 		panic("VMWRITE of field 0x%x failed", encoding);
 }
 
-void vmcs_write_host_state(uint64_t cr3)
+struct host_field {
+	uint16_t field;
+	uint64_t value;
+};
+
+static void write_fields(const struct host_field *f, unsigned count)
+{
+	for (unsigned i = 0; i < count; i++)
+		vmcs_write_setup(f[i].field, f[i].value);
+}
+
+#define COUNT(array) (unsigned)(sizeof(array) / sizeof((array)[0]))
+
+void vmcs_write_host_cpu(void)
 {
 	struct percpu *c = this_cpu();
-	const struct {
-		uint16_t field;
-		uint64_t value;
-	} state[] = {
+	const struct host_field state[] = {
+		{VMCS_HOST_GS_BASE, (uint64_t)(uintptr_t)c},
+		{VMCS_HOST_TR_BASE, (uint64_t)(uintptr_t)&c->tss},
+		{VMCS_HOST_GDTR_BASE, (uint64_t)(uintptr_t)c->gdt},
+		{VMCS_HOST_RSP, c->stack_top},
+	};
+
+	write_fields(state, COUNT(state));
+}
+
+void vmcs_write_host_state(uint64_t cr3)
+{
+	const struct host_field state[] = {
 		{VMCS_HOST_CR0, read_cr0()},
 		{VMCS_HOST_CR3, cr3},
 		{VMCS_HOST_CR4, read_cr4()},
@@ -80,19 +100,21 @@ void vmcs_write_host_state(uint64_t cr3)
 		{VMCS_HOST_GS_SELECTOR, 0},
 		{VMCS_HOST_TR_SELECTOR, SEL_TSS},
 		{VMCS_HOST_FS_BASE, 0},
-		{VMCS_HOST_GS_BASE, (uint64_t)(uintptr_t)c},
-		{VMCS_HOST_TR_BASE, (uint64_t)(uintptr_t)&c->tss},
-		{VMCS_HOST_GDTR_BASE, (uint64_t)(uintptr_t)c->gdt},
 		{VMCS_HOST_IDTR_BASE, idt_base()},
 		{VMCS_HOST_SYSENTER_CS, 0},
 		{VMCS_HOST_SYSENTER_ESP, 0},
 		{VMCS_HOST_SYSENTER_EIP, 0},
 		{VMCS_HOST_PAT, rdmsr(MSR_PAT)},
 		{VMCS_HOST_EFER, rdmsr(MSR_EFER)},
-		{VMCS_HOST_RSP, c->stack_top},
 		{VMCS_HOST_RIP, (uint64_t)(uintptr_t)vmx_exit_stub},
 	};
 
-	for (unsigned i = 0; i < sizeof(state) / sizeof(state[0]); i++)
-		vmcs_write_setup(state[i].field, state[i].value);
+	write_fields(state, COUNT(state));
+	vmcs_write_host_cpu();
+}
+
+void vmx_flush_all(void)
+{
+	invept(INVEPT_GLOBAL, 0);
+	invvpid(INVVPID_ALL, 0, 0);
 }

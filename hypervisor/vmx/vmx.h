@@ -25,7 +25,10 @@ enum vmx_status {
 /* Reads the capabilities; *missing names what VMX_INSUFFICIENT means. Boot CPU, once. */
 enum vmx_status vmx_probe(const char **missing);
 
-/* Enters VMX operation on this CPU. False when VMXON failed. */
+/* Enables VT-x in IA32_FEATURE_CONTROL of this CPU. False when it is locked off. */
+bool vmx_unlock(void);
+
+/* Enters VMX operation on this CPU. False when VT-x is locked off or differs from the boot CPU's. */
 bool vmx_cpu_on(void);
 
 /*
@@ -48,6 +51,10 @@ void hw_vmcs_load(struct hw_vmcs *v);
 
 /* Host state and the like in the current VMCS, the same in every VMCS of a VM on this CPU. */
 void vmcs_write_host_state(uint64_t cr3);
+/* What of it is another on each CPU: for a VMCS that has moved here. */
+void vmcs_write_host_cpu(void);
+/* Drops all guest translations of this CPU. */
+void vmx_flush_all(void);
 
 /* VMWRITE of a field that must exist: panics otherwise. */
 void vmcs_write_setup(uint32_t encoding, uint64_t value);

@@ -27,6 +27,7 @@ static struct {
 	uint8_t startup_vector;
 	unsigned console_bytes;
 	char console_last;
+	bool locked;
 	unsigned powers;
 	enum dev_power_event power;
 	uint32_t power_value;
@@ -59,6 +60,20 @@ void dev_kick(struct platform *p, unsigned vcpu)
 	fake.kicks[vcpu]++;
 }
 
+void dev_lock(struct platform *p)
+{
+	(void)p;
+	assert_false(fake.locked); /* not recursive */
+	fake.locked = true;
+}
+
+void dev_unlock(struct platform *p)
+{
+	(void)p;
+	assert_true(fake.locked);
+	fake.locked = false;
+}
+
 void dev_init_ipi(struct platform *p, unsigned vcpu)
 {
 	assert_in_range(vcpu, 0, p->config.vcpus - 1);
@@ -89,17 +104,29 @@ static inline void fake_start(unsigned vcpus)
 	platform_reset(&machine, &c);
 }
 
+/* The vCPU whose timers are next. */
+static inline unsigned fake_next_vcpu(void)
+{
+	unsigned first = 0;
+
+	for (unsigned i = 1; i < machine.config.vcpus; i++)
+		if (platform_deadline(&machine, i) < platform_deadline(&machine, first))
+			first = i;
+	return first;
+}
+
 /* Time goes on to `now`, with every deadline on the way. The number of wake-ups that took. */
 static inline unsigned fake_run_until(uint64_t now)
 {
-	unsigned n = 0;
+	unsigned n = 0, vcpu = fake_next_vcpu();
 
-	while (platform_deadline(&machine) <= now) {
-		uint64_t next = platform_deadline(&machine);
+	while (platform_deadline(&machine, vcpu) <= now) {
+		uint64_t next = platform_deadline(&machine, vcpu);
 
 		fake.now = next > fake.now ? next : fake.now;
-		platform_run_timers(&machine, fake.now);
-		assert_true(platform_deadline(&machine) > fake.now);
+		platform_run_timers(&machine, vcpu, fake.now);
+		assert_true(platform_deadline(&machine, vcpu) > fake.now);
+		vcpu = fake_next_vcpu();
 		n++;
 	}
 	fake.now = now;

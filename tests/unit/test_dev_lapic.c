@@ -353,7 +353,7 @@ static void disabling_resets_the_registers_and_hides_the_page(void **state)
 	fake_apic_write(1, LVT_TIMER_AT, 0xec);
 	fake_apic_write(1, COUNT, 1000);
 	assert_true(write_msr(1, MSR_BASE, BASE_DISABLED));
-	assert_true(platform_deadline(&machine) == DEV_NEVER);
+	assert_true(platform_deadline(&machine, 0) == DEV_NEVER);
 	assert_false(platform_mmio(&machine, 1, DEV_LAPIC_BASE + ID, false, 4, &v));
 	assert_int_equal(v, UINT32_MAX);
 	assert_true(write_msr(1, MSR_BASE, BASE_XAPIC));

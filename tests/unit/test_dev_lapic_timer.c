@@ -44,7 +44,7 @@ static void a_one_shot_fires_once_at_the_divided_count(void **state)
 	fake_apic_write(0, LVT_TIMER_AT, 0xec);
 	fake_apic_write(0, DIVIDE, 0x3); /* by 16 */
 	fake_apic_write(0, COUNT, 1000);
-	assert_int_equal(platform_deadline(&machine), 16000);
+	assert_int_equal(platform_deadline(&machine, 0), 16000);
 	fake.now = 1600;
 	assert_int_equal(fake_apic_read(0, CURRENT), 900);
 	fake_run_until(15999);
@@ -53,7 +53,7 @@ static void a_one_shot_fires_once_at_the_divided_count(void **state)
 	assert_int_equal(platform_irq_ack(&machine, 0), 0xec);
 	assert_int_equal(fake_apic_read(0, CURRENT), 0);
 	assert_int_equal(fake_apic_read(0, COUNT), 1000);
-	assert_true(platform_deadline(&machine) == DEV_NEVER);
+	assert_true(platform_deadline(&machine, 0) == DEV_NEVER);
 }
 
 static void every_divide_configuration(void **state)
@@ -66,7 +66,7 @@ static void every_divide_configuration(void **state)
 		fake_apic_write(0, DIVIDE, (i & 3) | (i & 4) << 1);
 		fake_apic_write(0, COUNT, UINT32_MAX);
 		assert_int_equal(
-			platform_deadline(&machine) - fake.now, UINT32_MAX * divisor[i]);
+			platform_deadline(&machine, 0) - fake.now, UINT32_MAX * divisor[i]);
 	}
 }
 
@@ -78,7 +78,7 @@ static void a_new_divisor_speeds_the_rest_of_the_count(void **state)
 	fake_apic_write(0, COUNT, 1000);
 	fake.now = 400;
 	fake_apic_write(0, DIVIDE, 0xa); /* by 128 */
-	assert_int_equal(platform_deadline(&machine), 400 + 600 * 128);
+	assert_int_equal(platform_deadline(&machine, 0), 400 + 600 * 128);
 	assert_int_equal(fake_apic_read(0, CURRENT), 600);
 	fake.now += 100 * 128;
 	assert_int_equal(fake_apic_read(0, CURRENT), 500);
@@ -92,7 +92,7 @@ static void a_periodic_timer_keeps_its_phase(void **state)
 	fake_apic_write(0, COUNT, 1000000);
 	assert_int_equal(fake_run_until(10500000), 10);
 	assert_int_equal(fake_apic_read(0, CURRENT), 500000);
-	assert_int_equal(platform_deadline(&machine), 11000000);
+	assert_int_equal(platform_deadline(&machine, 0), 11000000);
 }
 
 static void missed_ticks_make_one_interrupt(void **state)
@@ -102,8 +102,8 @@ static void missed_ticks_make_one_interrupt(void **state)
 	fake_apic_write(0, DIVIDE, DIVIDE_BY_1);
 	fake_apic_write(0, COUNT, 1000000);
 	fake.now = 7700000;
-	platform_run_timers(&machine, fake.now);
-	assert_int_equal(platform_deadline(&machine), 8000000);
+	platform_run_timers(&machine, 0, fake.now);
+	assert_int_equal(platform_deadline(&machine, 0), 8000000);
 	assert_int_equal(platform_irq_ack(&machine, 0), 0xec);
 	fake_apic_write(0, EOI, 0);
 	assert_int_equal(pending(0), -1);
@@ -135,7 +135,7 @@ static void a_count_of_0_stops_the_timer(void **state)
 	fake_apic_write(0, LVT_TIMER_AT, 0xec | PERIODIC);
 	fake_apic_write(0, COUNT, 1000);
 	fake_apic_write(0, COUNT, 0);
-	assert_true(platform_deadline(&machine) == DEV_NEVER);
+	assert_true(platform_deadline(&machine, 0) == DEV_NEVER);
 }
 
 static void an_ended_one_shot_does_not_restart_as_periodic(void **state)
@@ -145,7 +145,7 @@ static void an_ended_one_shot_does_not_restart_as_periodic(void **state)
 	fake_apic_write(0, COUNT, 1000);
 	fake_run_until(1000000);
 	fake_apic_write(0, LVT_TIMER_AT, 0xec | PERIODIC);
-	assert_true(platform_deadline(&machine) == DEV_NEVER);
+	assert_true(platform_deadline(&machine, 0) == DEV_NEVER);
 }
 
 static void the_tsc_deadline_fires_and_reads_0(void **state)
@@ -154,13 +154,14 @@ static void the_tsc_deadline_fires_and_reads_0(void **state)
 	fake_apic_write(2, LVT_TIMER_AT, 0xec | DEADLINE);
 	assert_true(write_msr(2, MSR_DEADLINE, 5000));
 	assert_int_equal(read_msr(2, MSR_DEADLINE), 5000);
-	assert_int_equal(platform_deadline(&machine), 5000);
+	assert_int_equal(platform_deadline(&machine, 2), 5000);
+	assert_true(platform_deadline(&machine, 0) == DEV_NEVER);
 	fake_run_until(4999);
 	assert_int_equal(pending(2), -1);
 	fake_run_until(5000);
 	assert_int_equal(platform_irq_ack(&machine, 2), 0xec);
 	assert_int_equal(read_msr(2, MSR_DEADLINE), 0);
-	assert_true(platform_deadline(&machine) == DEV_NEVER);
+	assert_true(platform_deadline(&machine, 0) == DEV_NEVER);
 }
 
 static void a_tsc_deadline_in_the_past_fires_at_once(void **state)
@@ -178,7 +179,7 @@ static void a_tsc_deadline_of_0_disarms(void **state)
 	fake_apic_write(0, LVT_TIMER_AT, 0xec | DEADLINE);
 	assert_true(write_msr(0, MSR_DEADLINE, 5000));
 	assert_true(write_msr(0, MSR_DEADLINE, 0));
-	assert_true(platform_deadline(&machine) == DEV_NEVER);
+	assert_true(platform_deadline(&machine, 0) == DEV_NEVER);
 }
 
 static void the_tsc_deadline_is_ignored_in_count_modes_and_the_count_in_its_mode(void **state)
@@ -189,7 +190,7 @@ static void the_tsc_deadline_is_ignored_in_count_modes_and_the_count_in_its_mode
 	fake_apic_write(0, LVT_TIMER_AT, 0xec | DEADLINE);
 	fake_apic_write(0, COUNT, 1000);
 	assert_int_equal(fake_apic_read(0, COUNT), 0);
-	assert_true(platform_deadline(&machine) == DEV_NEVER);
+	assert_true(platform_deadline(&machine, 0) == DEV_NEVER);
 }
 
 static void changing_to_or_from_deadline_mode_disarms(void **state)
@@ -198,10 +199,10 @@ static void changing_to_or_from_deadline_mode_disarms(void **state)
 	fake_apic_write(0, LVT_TIMER_AT, 0xec);
 	fake_apic_write(0, COUNT, 1000);
 	fake_apic_write(0, LVT_TIMER_AT, 0xec | DEADLINE);
-	assert_true(platform_deadline(&machine) == DEV_NEVER);
+	assert_true(platform_deadline(&machine, 0) == DEV_NEVER);
 	assert_true(write_msr(0, MSR_DEADLINE, 5000));
 	fake_apic_write(0, LVT_TIMER_AT, 0xec);
-	assert_true(platform_deadline(&machine) == DEV_NEVER);
+	assert_true(platform_deadline(&machine, 0) == DEV_NEVER);
 	assert_int_equal(read_msr(0, MSR_DEADLINE), 0);
 }
 

@@ -182,9 +182,9 @@ static void the_pit_ticks_through_pin_2_of_the_ioapic(void **state)
 	fake_enable_apics();
 	pic_to_0x20_pit_to_1_ms();
 	fake_out(0x21, 0xff);
-	assert_true(platform_deadline(&machine) == DEV_NEVER);
+	assert_true(platform_deadline(&machine, 0) == DEV_NEVER);
 	fake_ioapic_entry(2, 1, 0x30);
-	assert_true(platform_deadline(&machine) != DEV_NEVER);
+	assert_true(platform_deadline(&machine, 0) != DEV_NEVER);
 	fake_run_until(1100000);
 	assert_int_equal(platform_irq_pending(&machine, 0), -1);
 	assert_int_equal(platform_irq_ack(&machine, 1), 0x30);
@@ -195,9 +195,9 @@ static void a_timer_nobody_listens_to_has_no_deadline(void **state)
 	(void)state;
 	pic_to_0x20_pit_to_1_ms();
 	fake_out(0x21, 0xff);
-	assert_true(platform_deadline(&machine) == DEV_NEVER);
+	assert_true(platform_deadline(&machine, 0) == DEV_NEVER);
 	fake_out(0x21, 0xfe);
-	assert_true(platform_deadline(&machine) != DEV_NEVER);
+	assert_true(platform_deadline(&machine, 0) != DEV_NEVER);
 }
 
 static void the_earliest_deadline_of_all_devices_counts(void **state)
@@ -206,14 +206,14 @@ static void the_earliest_deadline_of_all_devices_counts(void **state)
 
 	(void)state;
 	pic_to_0x20_pit_to_1_ms();
-	pit = platform_deadline(&machine);
+	pit = platform_deadline(&machine, 0);
 	fake_apic_write(0, 0x320, 2u << 17 | 0xec);
 	assert_true(platform_wrmsr(&machine, 0, 0x6e0, pit + 1));
-	assert_int_equal(platform_deadline(&machine), pit);
+	assert_int_equal(platform_deadline(&machine, 0), pit);
 	assert_true(platform_wrmsr(&machine, 0, 0x6e0, pit - 1));
-	assert_int_equal(platform_deadline(&machine), pit - 1);
-	platform_run_timers(&machine, pit - 1);
-	assert_int_equal(platform_deadline(&machine), pit);
+	assert_int_equal(platform_deadline(&machine, 0), pit - 1);
+	platform_run_timers(&machine, 0, pit - 1);
+	assert_int_equal(platform_deadline(&machine, 0), pit);
 }
 
 static void a_tiny_pit_period_is_no_storm(void **state)
@@ -251,7 +251,7 @@ static void a_reset_forgets_everything(void **state)
 	assert_memory_equal(&machine.lapic, &before.lapic, sizeof(before.lapic));
 	assert_memory_equal(&machine.ioapic, &before.ioapic, sizeof(before.ioapic));
 	assert_memory_equal(&machine.pic, &before.pic, sizeof(before.pic));
-	assert_int_equal(platform_deadline(&machine), platform_deadline(&before));
+	assert_int_equal(platform_deadline(&machine, 0), platform_deadline(&before, 0));
 }
 
 #define T(name) cmocka_unit_test_setup(name, start)

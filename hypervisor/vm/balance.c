@@ -1,0 +1,121 @@
+/*
+ * vCPUs move from a CPU that has too many to one that sleeps.
+ *
+ * The CPU that a vCPU belongs to gives it away: it alone can VMCLEAR what is active there, so nobody
+ * ever waits for another CPU. A CPU that goes to sleep says so, and asks one that has waiting vCPUs.
+ */
+#include "vm/vm_int.h"
+
+#include "cpu/asm.h"
+#include "cpu/percpu.h"
+
+static bool allowed(const struct sched_node *n, unsigned cpu)
+{
+	return n->allowed >> cpu & 1;
+}
+
+static bool usable(unsigned cpu)
+{
+	return __atomic_load_n(&percpus[cpu].shared.usable, __ATOMIC_ACQUIRE);
+}
+
+static unsigned queue_length(unsigned cpu)
+{
+	struct cpu_shared *s = &percpus[cpu].shared;
+	unsigned length = 0;
+
+	spin_lock(&s->lock);
+	for (struct sched_node *n = s->queue; n != NULL; n = n->next)
+		length++;
+	spin_unlock(&s->lock);
+	return length;
+}
+
+unsigned sched_place(const struct sched_node *n)
+{
+	unsigned best = this_cpu()->index, shortest = UINT32_MAX;
+
+	for (unsigned i = 0; i < MAX_CPUS; i++) {
+		unsigned length = usable(i) && allowed(n, i) ? queue_length(i) : UINT32_MAX;
+
+		if (length < shortest) {
+			shortest = length;
+			best = i;
+		}
+	}
+	return best;
+}
+
+/* Claims a CPU that sleeps and may run the node; MAX_CPUS when there is none. */
+static unsigned claim_sleeper(const struct sched_node *n)
+{
+	for (unsigned i = 0; i < MAX_CPUS; i++)
+		if (i != n->cpu && allowed(n, i) &&
+			__atomic_load_n(&percpus[i].shared.idle, __ATOMIC_RELAXED) &&
+			__atomic_exchange_n(&percpus[i].shared.idle, false, __ATOMIC_SEQ_CST))
+			return i;
+	return MAX_CPUS;
+}
+
+static void move(struct sched_node *n, unsigned cpu)
+{
+	struct percpu *c = this_cpu();
+	uint64_t back = read_cr3();
+
+	sched_dequeue(n);
+	if (c->node == n)
+		sched_put_down();
+	sched_use_address_space(n->cr3);
+	vcpu_leave_cpu(n->vcpu);
+	sched_use_address_space(back);
+	n->vtime = percpus[cpu].vclock;
+	sched_enqueue(n, cpu);
+	sched_notify(cpu);
+}
+
+void sched_give_away(const struct sched_node *keep)
+{
+	struct percpu *c = this_cpu();
+	struct sched_node *next;
+
+	for (struct sched_node *n = __atomic_load_n(&c->shared.queue, __ATOMIC_ACQUIRE);
+		n != NULL; n = next) {
+		unsigned cpu;
+
+		next = n->next;
+		if (n == keep || !sched_is_runnable(n))
+			continue;
+		cpu = claim_sleeper(n);
+		if (cpu < MAX_CPUS)
+			move(n, cpu);
+	}
+}
+
+/* Has that CPU more than it can run, and one of it for this CPU? */
+static bool has_waiting(unsigned cpu, unsigned for_cpu)
+{
+	struct cpu_shared *s = &percpus[cpu].shared;
+	unsigned runnable = 0;
+	bool fits = false;
+
+	spin_lock(&s->lock);
+	for (struct sched_node *n = s->queue; n != NULL; n = n->next)
+		if (sched_is_runnable(n)) {
+			runnable++;
+			fits |= allowed(n, for_cpu);
+		}
+	spin_unlock(&s->lock);
+	return runnable > 1 && fits;
+}
+
+void sched_offer_to_take(void)
+{
+	struct percpu *c = this_cpu();
+
+	__atomic_store_n(&c->shared.idle, true, __ATOMIC_SEQ_CST);
+	for (unsigned i = 0; i < MAX_CPUS; i++)
+		if (i != c->index && usable(i) && has_waiting(i, c->index)) {
+			sched_notify(i);
+			return;
+		}
+}
