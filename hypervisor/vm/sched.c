@@ -87,7 +87,7 @@ void sched_add(struct vcpu *vcpu)
 		.deadline = DEV_NEVER,
 		.weight = vcpu->vm->config.weight,
 		.allowed = vcpu->vm->config.allowed_cpus,
-		.runnable = true,
+		.runnable = vcpu->state == VCPU_RUNNABLE,
 	};
 	vcpu->node = n;
 	vcpu_leave_cpu(vcpu);
