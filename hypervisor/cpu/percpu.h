@@ -6,6 +6,7 @@
 #define NESTOR_CPU_PERCPU_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "cpu/asm.h"
@@ -72,6 +73,20 @@ extern unsigned cpu_count;
 static inline struct percpu *this_cpu(void)
 {
 	return read_gs_self();
+}
+
+#define PERCPU_GUEST offsetof(struct percpu, shared.guest)
+
+/* This CPU is about to enter guest mode: what it reads afterwards is read after others can see that. */
+static inline void cpu_set_guest(struct sched_node *node)
+{
+	__asm__ volatile("xchg %0, %%gs:%c1" : "+r"(node) : "i"(PERCPU_GUEST) : "memory");
+}
+
+/* It is not, or no longer. */
+static inline void cpu_clear_guest(void)
+{
+	__asm__ volatile("movq $0, %%gs:%c0" : : "i"(PERCPU_GUEST) : "memory");
 }
 
 /* Descriptors, GS, IDT and control registers of the CPU that calls. */

@@ -285,23 +285,29 @@ static void write_timer(struct vcpu *vcpu, uint64_t now)
 	vmwrite(VMCS_PREEMPTION_TIMER_VALUE, value);
 }
 
+/* Whoever posts an event from now on kicks this CPU out of guest mode; what is there already is
+ * handled first. Seldom, and then it is slow: ordinary exits shall not pay for its stack frame. */
+static __attribute__((noinline)) struct vcpu *handle_events(struct vcpu *vcpu)
+{
+	do {
+		cpu_clear_guest();
+		vcpu = vcpu_process_events(vcpu);
+		cpu_set_guest(vcpu->node);
+	} while (__atomic_load_n(&vcpu->events, __ATOMIC_RELAXED) != 0);
+	return vcpu;
+}
+
 /*
  * The last steps before an entry. The preemption timer counts from the value in the VMCS at every
  * entry, so a deadline costs one VMWRITE each time, none without.
  */
-static struct vcpu *leave(struct vcpu *vcpu)
+static inline __attribute__((always_inline)) struct vcpu *leave(struct vcpu *vcpu)
 {
-	struct cpu_shared *shared = &this_cpu()->shared;
 	uint64_t now;
 
-	for (;;) {
-		/* Whoever posts an event from now on kicks this CPU out of guest mode. */
-		(void)__atomic_exchange_n(&shared->guest, vcpu->node, __ATOMIC_SEQ_CST);
-		if (__atomic_load_n(&vcpu->events, __ATOMIC_RELAXED) == 0)
-			break;
-		__atomic_store_n(&shared->guest, NULL, __ATOMIC_RELEASE);
-		vcpu = vcpu_process_events(vcpu);
-	}
+	cpu_set_guest(vcpu->node);
+	if (__atomic_load_n(&vcpu->events, __ATOMIC_RELAXED) != 0)
+		vcpu = handle_events(vcpu);
 	now = rdtsc();
 	vcpu->stats.ticks[0] += now - vcpu->exit_tsc;
 	vcpu->entry_tsc = now;
@@ -328,13 +334,22 @@ static void handle_l2_exit(struct vcpu *vcpu, uint32_t reason)
 		nested_glue_left(vcpu, proc02);
 }
 
+/* Not one of the reasons that have a handler. */
+static __attribute__((noinline)) void odd_exit(struct vcpu *vcpu, uint32_t reason)
+{
+	if (reason & EXIT_REASON_ENTRY_FAILURE)
+		entry_failed(vcpu, reason);
+	else
+		handle_unknown(vcpu);
+}
+
 struct vcpu *vcpu_exit(struct vcpu *vcpu)
 {
 	uint64_t now = rdtsc();
 	uint32_t reason = vmread32(VMCS_EXIT_REASON);
 	unsigned level = 1u + vcpu->nested.in_l2;
 
-	__atomic_store_n(&this_cpu()->shared.guest, NULL, __ATOMIC_RELEASE);
+	cpu_clear_guest();
 	vcpu->exit_tsc = now;
 	vcpu->stats.ticks[level] += now - vcpu->entry_tsc;
 	vcpu->injecting = false;
@@ -343,10 +358,7 @@ struct vcpu *vcpu_exit(struct vcpu *vcpu)
 		vcpu->deferred = 0;
 	}
 	if (reason >= EXIT_REASON_COUNT) {
-		if (reason & EXIT_REASON_ENTRY_FAILURE)
-			entry_failed(vcpu, reason);
-		else
-			handle_unknown(vcpu);
+		odd_exit(vcpu, reason);
 		return leave(vcpu);
 	}
 	vcpu->stats.exits[level][reason]++;
@@ -359,7 +371,7 @@ struct vcpu *vcpu_exit(struct vcpu *vcpu)
 
 struct vcpu *vcpu_entry_failed(struct vcpu *vcpu)
 {
-	__atomic_store_n(&this_cpu()->shared.guest, NULL, __ATOMIC_RELEASE);
+	cpu_clear_guest();
 	log_error("VMLAUNCH or VMRESUME failed: VM-instruction error %u",
 		vmread32(VMCS_INSTRUCTION_ERROR));
 	entry_failed(vcpu, vmread32(VMCS_INSTRUCTION_ERROR));
