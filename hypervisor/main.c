@@ -6,7 +6,6 @@
 #include "boot/multiboot2.h"
 #include "boot/options.h"
 #include "boot/smp.h"
-#include "control/control.h"
 #include "cpu/acpi.h"
 #include "cpu/apic.h"
 #include "cpu/fault.h"
@@ -22,7 +21,7 @@
 #include "nested/caps.h"
 #include "spec/vmx.h"
 #include "vm/explain.h"
-#include "vm/load.h"
+#include "vm/life.h"
 #include "vm/scenario.h"
 #include "vm/vm.h"
 #include "vmx/stub.h"
@@ -157,21 +156,15 @@ static void read_scenario(void)
 
 static void create_vms(void)
 {
+	life_init(boot_cr3, options.ram_zeroed);
 	for (unsigned i = 0; i < scenario.vm_count; i++) {
-		const struct vm_images *images = &scenario.vms[i];
-		struct vm *vm = vm_create(&images->config, i, options.ram_zeroed);
-		const char *error;
+		const char *error = life_begin(i, &scenario.vms[i]);
 
-		if (vm == NULL)
-			finish("bad-input");
-		vcpu_use_vmcs(vm->vcpus[0], &vm->vcpus[0]->vmcs01);
-		error = vm_load(vm, images);
-		if (error != NULL) {
-			log_error("'%s': %s", images->config.name, error);
-			finish("bad-input");
-		}
-		control_register(vm);
-		vm_start(vm);
+		if (error == NULL)
+			continue;
+		if (*error != '\0')
+			log_error("'%s': %s", scenario.vms[i].config.name, error);
+		finish("bad-input");
 	}
 }
 

@@ -1,23 +1,17 @@
-#include "control/control.h"
-
+/*
+ * What L0 tells the outside about a run: the figures of a VM that ended, and the end.
+ */
 #include "cpu/asm.h"
 #include "cpu/mux.h"
 #include "cpu/power.h"
+#include "mm/page.h"
 #include "vm/exit_names.h"
 #include "vm/explain.h"
 #include "vm/vm.h"
 
-static struct {
-	struct vm *vm;
-	uint64_t cr3;
-} vms[VM_MAX];
-static unsigned vm_count;
-
-void control_register(struct vm *vm)
-{
-	vms[vm_count].vm = vm;
-	vms[vm_count++].cr3 = vm->host_cr3;
-}
+/* How VM 0 ended: the end of the run. */
+static enum vm_end first_end = VM_END_POWEROFF;
+static uint32_t first_value;
 
 static const char *end_kind(enum vm_end end)
 {
@@ -61,7 +55,7 @@ static void stat_vcpu(const struct vm *vm, const struct vcpu *vcpu)
 	}
 }
 
-void control_stat(const struct vm *vm)
+static void stat(const struct vm *vm)
 {
 	for (unsigned i = 0; i < vm->config.cpus; i++)
 		stat_vcpu(vm, vm->vcpus[i]);
@@ -70,17 +64,20 @@ void control_stat(const struct vm *vm)
 		vm->pool.peak);
 }
 
+void vm_ended(const struct vm *vm, bool again)
+{
+	if (!again)
+		stat(vm);
+	mux_record("vm-end vm=%s kind=%s value=%u restart=%u free=%lu tsc=%lu", vm->config.name,
+		end_kind(vm->end), vm->end_value, again, page_available(), rdtsc());
+	if (vm->id != 0)
+		return;
+	first_end = vm->end;
+	first_value = vm->end_value;
+}
+
 void all_vms_ended(void)
 {
-	enum vm_end end = VM_END_POWEROFF;
-	uint32_t value = 0;
-
-	for (unsigned i = vm_count; i-- > 0;) {
-		write_cr3(vms[i].cr3);
-		control_stat(vms[i].vm);
-		end = vms[i].vm->end;
-		value = vms[i].vm->end_value;
-	}
-	mux_record("end kind=%s value=%u tsc=%lu", end_kind(end), value, rdtsc());
+	mux_record("end kind=%s value=%u tsc=%lu", end_kind(first_end), first_value, rdtsc());
 	machine_off();
 }

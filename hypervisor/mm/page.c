@@ -1,5 +1,6 @@
 #include "mm/page.h"
 
+#include "cpu/lock.h"
 #include "cpu/log.h"
 
 /* Sorted, disjoint, not adjacent, page-aligned, not empty. */
@@ -7,6 +8,7 @@ static struct range {
 	uint64_t start, end;
 } ranges[PAGE_MAX_RANGES];
 static unsigned range_count;
+static struct spinlock lock = {.rank = LOCK_PAGES};
 
 static void remove_at(unsigned i)
 {
@@ -63,7 +65,7 @@ void page_reserve(uint64_t start, uint64_t size)
 	}
 }
 
-bool page_alloc(uint64_t size, uint64_t align, uint64_t limit, struct hpa *out)
+static bool take(uint64_t size, uint64_t align, uint64_t limit, struct hpa *out)
 {
 	size = (size + PAGE_MASK) & ~PAGE_MASK;
 	for (unsigned i = range_count; i-- > 0;) {
@@ -81,9 +83,21 @@ bool page_alloc(uint64_t size, uint64_t align, uint64_t limit, struct hpa *out)
 	return false;
 }
 
+bool page_alloc(uint64_t size, uint64_t align, uint64_t limit, struct hpa *out)
+{
+	bool taken;
+
+	spin_lock(&lock);
+	taken = take(size, align, limit, out);
+	spin_unlock(&lock);
+	return taken;
+}
+
 void page_free(struct hpa start, uint64_t size)
 {
+	spin_lock(&lock);
 	page_add(start.v, size);
+	spin_unlock(&lock);
 }
 
 uint64_t page_available(void)

@@ -1,6 +1,6 @@
 /*
  * Host memory: which ranges are free. Allocation happens while L0 and its VMs are set up; what one
- * VM needs later comes from its own pool.
+ * VM needs later comes from its own pool. page_add and page_reserve are for start-up, by one CPU.
  */
 #ifndef NESTOR_MM_PAGE_H
 #define NESTOR_MM_PAGE_H

@@ -111,3 +111,19 @@ bool paging_create(uint64_t *cr3)
 	       paging_map_direct(
 		       *cr3, (struct hpa){APIC_DEFAULT_BASE}, PAGE_SIZE, PT_RW_DATA | PT_UC);
 }
+
+/* Bounded recursion: a table below has a smaller shift. */
+static void free_tables(uint64_t table, unsigned shift)
+{
+	const uint64_t *entry = direct_va((struct hpa){table});
+
+	for (unsigned i = 0; shift > PAGE_SHIFT && i < 512; i++)
+		if (entry[i] & PT_P && !(entry[i] & PT_LARGE))
+			free_tables(entry[i] & PT_ADDRESS, shift - 9);
+	page_free((struct hpa){table}, PAGE_SIZE);
+}
+
+void paging_destroy(uint64_t cr3)
+{
+	free_tables(cr3, 39);
+}

@@ -19,6 +19,9 @@
  * LAPIC page mapped. Returns the value for CR3; false when memory is used up. */
 bool paging_create(uint64_t *cr3);
 
+/* Returns the tables of an address space that no CPU has loaded; what they map stays. */
+void paging_destroy(uint64_t cr3);
+
 /* Maps [va, va + size) to pa with the largest possible pages; page-aligned. What a large page
  * maps already stays as it is. */
 bool paging_map(uint64_t cr3, uint64_t va, struct hpa pa, uint64_t size, uint64_t flags);

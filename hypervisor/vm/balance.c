@@ -7,6 +7,7 @@
 #include "vm/vm_int.h"
 
 #include "cpu/asm.h"
+#include "cpu/log.h"
 #include "cpu/percpu.h"
 
 static bool allowed(const struct sched_node *n, unsigned cpu)
@@ -31,7 +32,7 @@ static unsigned queue_length(unsigned cpu)
 	return length;
 }
 
-unsigned sched_place(const struct sched_node *n)
+unsigned sched_place(struct sched_node *n)
 {
 	unsigned best = this_cpu()->index, shortest = UINT32_MAX;
 
@@ -42,6 +43,11 @@ unsigned sched_place(const struct sched_node *n)
 			shortest = length;
 			best = i;
 		}
+	}
+	if (shortest == UINT32_MAX) {
+		log_warn("'%s': none of the CPUs of its pin= runs VMs; any may run it",
+			n->vcpu->vm->config.name);
+		n->allowed = UINT64_MAX;
 	}
 	return best;
 }

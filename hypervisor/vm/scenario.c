@@ -58,6 +58,34 @@ static bool parse_protocol(struct text v, uint8_t *out)
 	return false;
 }
 
+static bool parse_restart(struct text v, uint8_t *out)
+{
+	static const char *const names[] = {
+		[RESTART_NEVER] = "never",
+		[RESTART_ON_RESET] = "on-reset",
+		[RESTART_ON_FAILURE] = "on-failure",
+		[RESTART_ALWAYS] = "always",
+	};
+
+	for (uint8_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		if (text_is(v, names[i])) {
+			*out = i;
+			return true;
+		}
+	}
+	return false;
+}
+
+static bool parse_number32(struct text v, uint32_t *out)
+{
+	uint64_t n;
+
+	if (!text_number(v, &n) || n > UINT32_MAX)
+		return false;
+	*out = (uint32_t)n;
+	return true;
+}
+
 static bool parse_cpus(struct text v, unsigned *cpus)
 {
 	uint64_t n;
@@ -105,12 +133,7 @@ static bool parse_cpu_list(struct text v, uint64_t *mask)
 
 static bool parse_weight(struct text v, uint32_t *weight)
 {
-	uint64_t n;
-
-	if (!text_number(v, &n) || n < 1 || n > WEIGHT_MAX)
-		return false;
-	*weight = (uint32_t)n;
-	return true;
+	return parse_number32(v, weight) && *weight >= 1 && *weight <= WEIGHT_MAX;
 }
 
 /* On failure the error lists what exists, and *v is the word at fault. */
@@ -138,6 +161,10 @@ static bool parse_setting(struct text key, struct text v, struct vm_config *c)
 		return parse_cpus(v, &c->cpus);
 	if (text_is(key, "weight"))
 		return parse_weight(v, &c->weight);
+	if (text_is(key, "restart"))
+		return parse_restart(v, &c->restart);
+	if (text_is(key, "restart_limit"))
+		return parse_number32(v, &c->restart_limit);
 	if (text_is(key, "pin"))
 		return parse_cpu_list(v, &c->allowed_cpus);
 	if (text_is(key, "vmx"))

@@ -12,6 +12,7 @@
 #include "cpu/fault.h"
 #include "cpu/log.h"
 #include "cpu/percpu.h"
+#include "vm/life.h"
 #include "vmx/asm.h"
 
 #define MAX_NODES   (VM_MAX * DEV_MAX_VCPUS)
@@ -20,7 +21,6 @@
 #define SLEEPER_LAG (2 * SLICE_TICKS) /* how far a vCPU that slept may be behind */
 
 static struct sched_node nodes[MAX_NODES];
-static unsigned alive; /* nodes in use */
 
 uint64_t vm_time_limit = UINT64_MAX;
 
@@ -91,7 +91,6 @@ void sched_add(struct vcpu *vcpu)
 	};
 	vcpu->node = n;
 	vcpu_leave_cpu(vcpu);
-	__atomic_fetch_add(&alive, 1, __ATOMIC_SEQ_CST);
 	cpu = sched_place(n);
 	sched_enqueue(n, cpu);
 	sched_notify(cpu);
@@ -276,10 +275,11 @@ static void account(struct percpu *c)
 	c->run_start = now;
 }
 
-/* The vCPU has stopped and is current. The last one of all ends the run. */
+/* The vCPU has stopped and is current. */
 static void retire(struct sched_node *n)
 {
 	struct vcpu *vcpu = n->vcpu;
+	struct vm *vm = vcpu->vm;
 
 	sched_dequeue(n);
 	sched_put_down();
@@ -287,8 +287,8 @@ static void retire(struct sched_node *n)
 	vcpu->node = NULL;
 	n->runnable = false;
 	__atomic_store_n(&n->vcpu, NULL, __ATOMIC_RELEASE);
-	if (__atomic_sub_fetch(&alive, 1, __ATOMIC_SEQ_CST) == 0)
-		all_vms_ended();
+	if (__atomic_sub_fetch(&vm->running, 1, __ATOMIC_SEQ_CST) == 0)
+		life_vm_ended(vm);
 }
 
 /* The vCPU is current. Whether it can be entered after what waits for it was handled. */
@@ -310,9 +310,9 @@ static bool ready(struct sched_node *n)
 }
 
 /* When the one that runs has to give way, if only for the timers of the others. */
-static uint64_t slice_end(const struct percpu *c, const struct sched_node *runs)
+static uint64_t slice_end(const struct percpu *c, const struct sched_node *runs, bool work)
 {
-	uint64_t end = runnable_count(c) > 1 ? rdtsc() + SLICE_TICKS : DEV_NEVER;
+	uint64_t end = work || runnable_count(c) > 1 ? rdtsc() + SLICE_TICKS : DEV_NEVER;
 
 	for (struct sched_node *n = first(c); n != NULL; n = n->next)
 		if (n != runs && n->deadline < end)
@@ -326,12 +326,15 @@ struct vcpu *schedule(void)
 
 	for (;;) {
 		struct sched_node *n;
+		bool work = life_work();
 		uint64_t next = run_due_timers(c);
 
 		account(c);
 		if (rdtsc() >= vm_time_limit)
 			stop_all(c);
 		n = pick(c);
+		if (n == NULL && work)
+			continue;
 		if (n == NULL) {
 			sleep_until(c, next < vm_time_limit ? next : vm_time_limit);
 			continue;
@@ -340,7 +343,7 @@ struct vcpu *schedule(void)
 		if (!ready(n))
 			continue;
 		sched_give_away(n);
-		c->slice_end = slice_end(c, n);
+		c->slice_end = slice_end(c, n, work);
 		vcpu_update_deadline(n->vcpu);
 		return n->vcpu;
 	}

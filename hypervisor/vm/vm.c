@@ -22,7 +22,33 @@ static uint64_t round_2m(uint64_t v)
 	return (v + SIZE_2M - 1) & ~(SIZE_2M - 1);
 }
 
-/* RAM and pool are one region each, in this VM's address space only. */
+static bool map_slot(struct vm *vm, uint64_t gpa, struct hpa hpa, uint64_t size)
+{
+	vm->slots[vm->slot_count++] = (struct mem_slot){gpa, size, hpa};
+	return ept_map(&vm->ept01, gpa, hpa, size, EPT_RWX, EPT_WB);
+}
+
+static bool map_memory(struct vm *vm, const struct vm_memory *m)
+{
+	uint64_t size = m->ram_size, low = size;
+
+	if (low > DEV_PCI_HOLE_START)
+		low = DEV_PCI_HOLE_START;
+	if (!ept_init(&vm->ept01, &vm->pool) || !map_slot(vm, 0, m->ram, low))
+		return false;
+	return low == size || map_slot(vm, BIT64(32), (struct hpa){m->ram.v + low}, size - low);
+}
+
+static uint64_t pool_size(const struct vm_config *config)
+{
+	const struct vm wanted = {.config = *config};
+	uint64_t size = POOL_BASE_SIZE + (config->memory >> POOL_SHARE_SHIFT);
+
+	if (config->vmx)
+		size += nested_glue_pool_need(&wanted);
+	return round_2m(size);
+}
+
 static bool take_region(uint64_t cr3, uint64_t size, bool zeroed, struct hpa *out)
 {
 	if (!page_alloc(size, SIZE_2M, PAGE_ANYWHERE, out))
@@ -32,49 +58,41 @@ static bool take_region(uint64_t cr3, uint64_t size, bool zeroed, struct hpa *ou
 	return paging_map_direct(cr3, *out, size, PT_RW_DATA);
 }
 
-static bool map_slot(struct vm *vm, uint64_t gpa, struct hpa hpa, uint64_t size)
+bool vm_memory_take(const struct vm_config *config, bool ram_zeroed, struct vm_memory *m)
 {
-	vm->slots[vm->slot_count++] = (struct mem_slot){gpa, size, hpa};
-	return ept_map(&vm->ept01, gpa, hpa, size, EPT_RWX, EPT_WB);
+	*m = (struct vm_memory){.ram_size = config->memory, .pool_size = pool_size(config)};
+	if (paging_create(&m->cr3) && take_region(m->cr3, m->pool_size, ram_zeroed, &m->pool) &&
+		take_region(m->cr3, m->ram_size, ram_zeroed, &m->ram))
+		return true;
+	vm_memory_give_back(m);
+	log_error("'%s': not enough memory on this machine for a VM of %lu MiB (%lu MiB free)",
+		config->name, config->memory >> 20, page_available() >> 20);
+	return false;
 }
 
-static bool create_memory(struct vm *vm, bool zeroed)
+void vm_memory_give_back(const struct vm_memory *m)
 {
-	uint64_t size = vm->config.memory, low = size;
-	struct hpa ram;
-
-	if (!take_region(vm->host_cr3, size, zeroed, &ram))
-		return false;
-	if (low > DEV_PCI_HOLE_START)
-		low = DEV_PCI_HOLE_START;
-	if (!ept_init(&vm->ept01, &vm->pool) || !map_slot(vm, 0, ram, low))
-		return false;
-	return low == size || map_slot(vm, BIT64(32), (struct hpa){ram.v + low}, size - low);
+	if (m->ram.v != 0)
+		page_free(m->ram, m->ram_size);
+	if (m->pool.v != 0)
+		page_free(m->pool, m->pool_size);
+	if (m->cr3 != 0)
+		paging_destroy(m->cr3);
 }
 
-static struct vm_box *create_box(const struct vm_config *config, bool zeroed)
+static struct vm_box *create_box(const struct vm_config *config, const struct vm_memory *m)
 {
-	const struct vm wanted = {.config = *config};
-	uint64_t size = POOL_BASE_SIZE + (config->memory >> POOL_SHARE_SHIFT);
 	uint64_t box_size = (sizeof(struct vm_box) + PAGE_MASK) & ~PAGE_MASK;
-	struct vm_box *box;
-	struct hpa region;
-	uint64_t cr3;
+	struct vm_box *box = direct_va(m->pool);
 
-	if (config->vmx)
-		size += nested_glue_pool_need(&wanted);
-	size = round_2m(size);
-	if (!paging_create(&cr3) || !take_region(cr3, size, zeroed, &region))
-		return NULL;
-	box = direct_va(region);
 	box->vm.config = *config;
-	box->vm.host_cr3 = cr3;
+	box->vm.host_cr3 = m->cr3;
 	box->vm.platform = &box->platform;
 	box->vm.nested_vm = &box->nested_vm;
 	box->vm.explain = &box->explain;
-	box->vm.lock.rank = LOCK_VM;
-	box->vm.platform_lock.rank = LOCK_PLATFORM;
-	pool_init(&box->vm.pool, (uint8_t *)box + box_size, size - box_size);
+	box->vm.lock = SPINLOCK(LOCK_VM);
+	box->vm.platform_lock = SPINLOCK(LOCK_PLATFORM);
+	pool_init(&box->vm.pool, (uint8_t *)box + box_size, m->pool_size - box_size);
 	return box;
 }
 
@@ -111,7 +129,7 @@ static bool create_void_page(struct vm *vm)
 	return true;
 }
 
-static bool create_parts(struct vm_box *box, bool zeroed)
+static bool create_parts(struct vm_box *box, const struct vm_memory *memory)
 {
 	struct vm *vm = &box->vm;
 	struct platform_config p = {
@@ -122,7 +140,7 @@ static bool create_parts(struct vm_box *box, bool zeroed)
 	};
 
 	vm->msr_bitmap = pool_get(&vm->pool);
-	if (vm->msr_bitmap == NULL || !create_memory(vm, zeroed))
+	if (vm->msr_bitmap == NULL || !map_memory(vm, memory))
 		return false;
 	if (!create_void_page(vm))
 		return false;
@@ -139,22 +157,22 @@ static bool create_parts(struct vm_box *box, bool zeroed)
 	return true;
 }
 
-struct vm *vm_create(const struct vm_config *config, unsigned id, bool ram_zeroed)
+struct vm *vm_create(
+	const struct vm_config *config, unsigned id, const struct vm_memory *memory)
 {
-	struct vm_box *box = create_box(config, ram_zeroed);
+	struct vm_box *box = create_box(config, memory);
 
-	if (box != NULL) {
-		box->vm.id = id;
-		if (create_parts(box, ram_zeroed))
-			return &box->vm;
-	}
-	log_error("'%s': not enough memory on this machine for a VM of %lu MiB (%lu MiB free)",
-		config->name, config->memory >> 20, page_available() >> 20);
+	box->vm.id = id;
+	if (create_parts(box, memory))
+		return &box->vm;
+	log_error("'%s': its pool of %lu MiB is too small", config->name,
+		memory->pool_size >> 20);
 	return NULL;
 }
 
 void vm_start(struct vm *vm)
 {
+	vm->running = vm->config.cpus;
 	for (unsigned i = 0; i < vm->config.cpus; i++)
 		sched_add(vm->vcpus[i]);
 	mux_record("vm-start vm=%s tsc=%lu", vm->config.name, rdtsc());

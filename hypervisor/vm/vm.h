@@ -147,6 +147,7 @@ struct vm {
 	struct hpa
 		void_page; /* ones: what is behind addresses without memory, if it must be mapped */
 	struct hpa vmread_bitmap, vmwrite_bitmap; /* with VMCS shadowing for L1 */
+	unsigned running;                         /* vCPUs that have not stopped */
 	enum vm_end end;
 	uint32_t end_value;
 	uint64_t warned[4]; /* bitmap: things logged once, enum vm_warning and exit reasons */
@@ -232,11 +233,25 @@ bool vm_wrmsr(struct vcpu *vcpu, uint32_t msr, uint64_t value);
 /* Ends the VM: all its vCPUs stop at their next entry. `why` is for the log. */
 void vm_stop(struct vm *vm, enum vm_end end, uint32_t value, const char *why);
 
-/* Creates what a configuration asks for: memory, vCPUs in reset state, platform. NULL when host
- * memory is used up or the configuration is impossible; says so in the log. Boot address space. */
-struct vm *vm_create(const struct vm_config *config, unsigned id, bool ram_zeroed);
+/* The host memory of a VM: its RAM; everything about it; and the address space that maps both. */
+struct vm_memory {
+	struct hpa ram, pool;
+	uint64_t ram_size, pool_size; /* multiples of SIZE_2M */
+	uint64_t cr3;
+};
 
-/* Puts all vCPUs of the VM into the run queue. Boot address space. */
+/* Takes what a configuration needs, zeroed. False when there is not so much: says so in the log,
+ * nothing is taken then. Boot address space. */
+bool vm_memory_take(const struct vm_config *config, bool ram_zeroed, struct vm_memory *m);
+/* Returns it; the caller has wiped it. */
+void vm_memory_give_back(const struct vm_memory *m);
+
+/* Creates in memory that is zero what a configuration asks for: vCPUs in reset state, platform. NULL
+ * when the configuration is impossible; says so in the log. Boot address space. */
+struct vm *vm_create(
+	const struct vm_config *config, unsigned id, const struct vm_memory *memory);
+
+/* Puts all vCPUs of the VM into run queues. Boot address space. */
 void vm_start(struct vm *vm);
 
 /* The vCPU that this CPU runs now, or NULL. */
@@ -251,6 +266,9 @@ static inline uint16_t vcpu_vpid01(const struct vcpu *vcpu)
  * first entry. For runs that must end. */
 extern uint64_t vm_time_limit;
 
+/* Seam, provided by control/: all vCPUs of the VM have stopped; its address space is current. again:
+ * it will be started again. */
+void vm_ended(const struct vm *vm, bool again);
 /* Seam, provided by control/: no VM runs any more. Reports and ends the machine. */
 _Noreturn void all_vms_ended(void);
 

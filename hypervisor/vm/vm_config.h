@@ -17,6 +17,14 @@ enum load_protocol {
 	PROTOCOL_MB2
 };
 
+/* After which ends the VM is started again, from its images. */
+enum vm_restart {
+	RESTART_NEVER,
+	RESTART_ON_RESET,   /* the guest asked for it */
+	RESTART_ON_FAILURE, /* also triple faults and errors */
+	RESTART_ALWAYS      /* also power-off and debug exit */
+};
+
 #define WEIGHT_NORMAL 100u
 #define WEIGHT_MAX    10000u
 
@@ -29,8 +37,10 @@ struct vm_config {
 	bool cmdline0;    /* Multiboot: image name in front of the command line */
 	uint8_t protocol; /* enum load_protocol */
 	uint32_t weight;  /* its share of a CPU that several want, in parts of WEIGHT_NORMAL */
-	uint64_t allowed_cpus; /* physical CPUs that may run it: bit by index */
-	uint64_t vmx_features; /* mask of 1 << enum caps_feature: what VT-x L1 gets at most */
+	uint8_t restart;  /* enum vm_restart */
+	uint32_t restart_limit; /* so many times; 0: without end */
+	uint64_t allowed_cpus;  /* physical CPUs that may run it: bit by index */
+	uint64_t vmx_features;  /* mask of 1 << enum caps_feature: what VT-x L1 gets at most */
 };
 
 #endif

@@ -145,7 +145,7 @@ void sched_use_address_space(uint64_t cr3);
 
 /* ---- balance.c ---- */
 /* A CPU for a new node. */
-unsigned sched_place(const struct sched_node *n);
+unsigned sched_place(struct sched_node *n);
 /* Runnable vCPUs of this CPU's queue, but for `keep`, go to CPUs that sleep, as far as there are. */
 void sched_give_away(const struct sched_node *keep);
 /* This CPU is about to sleep: others may give it work, and one that has is asked. */

@@ -113,6 +113,33 @@ test_power_off_reset_triple_fault_time_limit() {
 		expect 124 run --timeout 3 --memory 64M --l1 "$B/payload/power.elf" --cmdline hang
 }
 
+test_vms_end_restart_and_give_memory_back() {
+	local file=$B/test/boot/lives.yaml elf
+	elf=$(realpath "$B/payload/power.elf")
+	cat >"$file" <<-END
+		machine: {cpus: 2}
+		vms:
+		  - {name: a, kernel: $elf, cmdline: reset, memory: 4M, restart: on-reset, restart-limit: 60}
+		  - {name: b, kernel: $elf, cmdline: triple, memory: 6M, restart: on-failure, restart-limit: 90}
+		  - {name: c, kernel: $elf, cmdline: s5, memory: 64M, restart: on-failure}
+		  - {name: d, kernel: $elf, cmdline: exit=3, memory: 4M, restart: always, restart-limit: 30, cpus: 4}
+	END
+	expect 2 run "$file" --timeout 120 --verbose &&
+		shows 'vm-end vm=a kind=reset value=0 restart=0' 'vm-end vm=c kind=poweroff' &&
+		[ "$(grep -a -c 'vm-end vm=a' "$out.text")" = 61 ] &&
+		[ "$(grep -a -c 'vm-end vm=b' "$out.text")" = 91 ] &&
+		[ "$(grep -a -c 'vm-end vm=d' "$out.text")" = 31 ] &&
+		lives_leave_no_trace
+}
+
+# Free memory at the end of each life: c's comes back once, nothing else ever changes but by that of a VM.
+lives_leave_no_trace() {
+	local free
+	free=$(grep -a -o 'vm-end vm=[abd] .*free=[0-9]*' "$out.text" | sed 's/.*free=//' | sort -nu)
+	echo "free memory seen: $(echo "$free" | tr '\n' ' ')"
+	[ "$(echo "$free" | wc -l)" -le 4 ]
+}
+
 test_fault_in_l0_ends_with_70() {
 	expect 70 run --timeout 30 --memory 64M --l1 "$B/payload/hello.elf" --l0-option selftest=fault &&
 		shows '#PF|page fault' 'backtrace|called from|\+0x'

@@ -141,6 +141,23 @@ static void nestor_gets_its_modules_described(void **state)
 	assert_true(plan.memory >= (64 + 64) * MIB && plan.memory < (64 + 64 + 8) * MIB);
 }
 
+static void the_kernel_line_tells_how_a_vm_lives(void **state)
+{
+	struct vm_config *vm;
+	struct kernel kernel = {.kind = KERNEL_MULTIBOOT2};
+
+	(void)state;
+	scenario_init(&scenario);
+	vm = scenario_add_vm(&scenario, "here");
+	vm->name = "a";
+	vm->restart = 2;
+	vm->restart_limit = 5;
+	vm->weight = 50;
+	vm->pin = "0,2-3";
+	assert_non_null(strstr(boot_kernel_line(&arena, vm, &kernel),
+		" restart=on-failure restart_limit=5 weight=50 pin=0,2-3 protocol="));
+}
+
 static void the_memory_map_covers_the_machine(void **state)
 {
 	char path[] = "nestor-test-XXXXXX";
@@ -231,6 +248,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(
 			nestor_gets_its_modules_described, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(
+			the_kernel_line_tells_how_a_vm_lives, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(
 			the_memory_map_covers_the_machine, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(

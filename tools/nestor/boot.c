@@ -88,17 +88,33 @@ const char *boot_guest_cmdline(
 		*vm->cmdline ? " " : "", vm->cmdline);
 }
 
+/* What is not as it usually is. */
+static const char *life_words(struct arena *a, const struct vm_config *vm)
+{
+	const char *words = "";
+
+	if (vm->restart)
+		words = arena_format(a, " restart=%s restart_limit=%llu",
+			scenario_restart_name(vm), (unsigned long long)vm->restart_limit);
+	if (vm->weight != SCENARIO_WEIGHT)
+		words = arena_format(
+			a, "%s weight=%llu", words, (unsigned long long)vm->weight);
+	if (vm->pin)
+		words = arena_format(a, "%s pin=%s", words, vm->pin);
+	return words;
+}
+
 const char *boot_kernel_line(
 	struct arena *a, const struct vm_config *vm, const struct kernel *kernel)
 {
 	return arena_format(a,
-		"kernel vm=%s memory=%lluM cpus=%llu vmx=%s shadow=%s%s%s protocol=%s "
+		"kernel vm=%s memory=%lluM cpus=%llu vmx=%s shadow=%s%s%s%s protocol=%s "
 		"cmdline0=off -- %s",
 		vm->name, (unsigned long long)(vm->memory / BOOT_MIB),
 		(unsigned long long)vm->cpus, vm->vmx ? "on" : "off", vm->shadow ? "on" : "off",
 		vm->vmx_features ? " vmx_features=" : "",
-		vm->vmx_features ? vm->vmx_features : "", kernel_protocol(kernel->kind),
-		boot_guest_cmdline(a, vm, kernel));
+		vm->vmx_features ? vm->vmx_features : "", life_words(a, vm),
+		kernel_protocol(kernel->kind), boot_guest_cmdline(a, vm, kernel));
 }
 
 void boot_add_module(struct module_list *l, const struct bytes *content, const char *cmdline)

@@ -8,6 +8,10 @@
 const char *const machine_names[] = {"auto", "qemu", "bochs", NULL};
 const char *const log_names[] = {"error", "warn", "info", "debug", NULL};
 
+static const char *const restart_names[] = {"never", "on-reset", "on-failure", "always", NULL};
+
+#define WEIGHT_MAX 10000
+
 #define AT(type, member) offsetof(struct type, member)
 
 const struct setting vm_settings[] = {
@@ -20,6 +24,10 @@ const struct setting vm_settings[] = {
 	{"vmx", SETTING_SWITCH, AT(vm_config, vmx), 0, 0, NULL},
 	{"shadow", SETTING_SWITCH, AT(vm_config, shadow), 0, 0, NULL},
 	{"vmx-features", SETTING_VMX_FEATURES, AT(vm_config, vmx_features), 0, 0, NULL},
+	{"restart", SETTING_CHOICE, AT(vm_config, restart), 0, 0, restart_names},
+	{"restart-limit", SETTING_NUMBER, AT(vm_config, restart_limit), 0, UINT32_MAX, NULL},
+	{"weight", SETTING_NUMBER, AT(vm_config, weight), 1, WEIGHT_MAX, NULL},
+	{"pin", SETTING_CPU_LIST, AT(vm_config, pin), 0, 0, NULL},
 	{"argv0", SETTING_SWITCH, AT(vm_config, argv0), 0, 0, NULL},
 	{NULL, SETTING_SIZE, 0, 0, 0, NULL},
 };
@@ -38,6 +46,11 @@ const struct setting scenario_settings[] = {
 	{"log", SETTING_CHOICE, AT(scenario, log), 0, 0, log_names},
 	{NULL, SETTING_SIZE, 0, 0, 0, NULL},
 };
+
+const char *scenario_restart_name(const struct vm_config *vm)
+{
+	return restart_names[vm->restart];
+}
 
 void scenario_init(struct scenario *s)
 {
@@ -62,6 +75,7 @@ struct vm_config *scenario_add_vm(struct scenario *s, const char *where)
 	vm->vmx = 1;
 	vm->shadow = 1;
 	vm->argv0 = 1;
+	vm->weight = SCENARIO_WEIGHT;
 	return vm;
 }
 

@@ -29,6 +29,10 @@ struct vm_config {
 	uint64_t vmx;             /* the VM's CPUs offer VT-x */
 	uint64_t shadow;          /* Nestor uses VMCS shadowing for it, if the CPU has it */
 	const char *vmx_features; /* of what VT-x has, a choice; NULL: all that Nestor offers */
+	uint64_t restart;         /* index in restart_names: after which ends it starts again */
+	uint64_t restart_limit;   /* so many times; 0: without end */
+	uint64_t weight;          /* its share of a CPU that several VMs want */
+	const char *pin;          /* physical CPUs that run it; NULL: all */
 	uint64_t argv0;           /* a Multiboot 1 command line begins with the image's name */
 };
 
@@ -64,6 +68,8 @@ struct scenario {
 extern const char *const machine_names[]; /* by enum machine_kind */
 extern const char *const log_names[];     /* by enum log_level */
 
+#define SCENARIO_WEIGHT 100 /* the default */
+
 /* The settings of struct vm_config, struct machine_config and struct scenario. */
 extern const struct setting vm_settings[];
 extern const struct setting machine_settings[];
@@ -71,6 +77,9 @@ extern const struct setting scenario_settings[];
 
 /* Sets all values to their defaults, with no VM. */
 void scenario_init(struct scenario *s);
+
+/* When a VM is started again, in the words of the setting. */
+const char *scenario_restart_name(const struct vm_config *vm);
 
 /* Adds a VM with default values; NULL if there are SCENARIO_VMS already. */
 struct vm_config *scenario_add_vm(struct scenario *s, const char *where);

@@ -134,6 +134,29 @@ static const char *apply_line(
 	return NULL;
 }
 
+/* The same form as L0's: hypervisor/vm/scenario.c. */
+static const char *apply_cpu_list(const char **out, const char *text, struct arena *a)
+{
+	static const char allowed[] = "CPU numbers from 0 to 63, as in 0,2-3";
+	const char *p = text;
+
+	for (;;) {
+		uint64_t from, to;
+
+		if (!parse_digits(p, &from, &p))
+			return allowed;
+		to = from;
+		if (*p == '-' && !parse_digits(p + 1, &to, &p))
+			return allowed;
+		if (from > to || to > 63 || (*p && *p != ','))
+			return allowed;
+		if (!*p++)
+			break;
+	}
+	*out = arena_copy(a, text);
+	return NULL;
+}
+
 static const char *apply_features(const char **out, const char *text, struct arena *a)
 {
 	char *all = arena_alloc(a, 1024);
@@ -189,6 +212,9 @@ int setting_apply(const struct setting *s, void *object, const char *text, const
 		break;
 	case SETTING_VMX_FEATURES:
 		allowed = apply_features(out, text, a);
+		break;
+	case SETTING_CPU_LIST:
+		allowed = apply_cpu_list(out, text, a);
 		break;
 	case SETTING_FILE:
 		allowed = apply_file(out, text, where, base, a);

@@ -19,6 +19,7 @@ enum setting_kind {
 	SETTING_CHOICE,       /* uint64_t: index in @choices */
 	SETTING_NAME,         /* const char *: letters, digits, '-', '_' and '.', at most 31 */
 	SETTING_LINE,         /* const char *: printable text of at most @max bytes */
+	SETTING_CPU_LIST,     /* const char *: CPU numbers below 64, as in 0,2-3 */
 	SETTING_FILE,         /* struct place */
 	SETTING_VMX_FEATURES, /* const char *: choice of VT-x features, nested/caps_features.h */
 };

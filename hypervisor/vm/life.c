@@ -1,0 +1,156 @@
+#include "vm/life.h"
+
+#include "cpu/asm.h"
+#include "cpu/log.h"
+#include "cpu/mem.h"
+#include "cpu/mux.h"
+#include "cpu/percpu.h"
+#include "mm/layout.h"
+#include "vm/load.h"
+#include "vm/vm_int.h"
+
+#define WIPE_PIECE SIZE_2M
+
+enum life_state {
+	LIFE_NONE,
+	LIFE_RUNS,
+	LIFE_ENDED /* to be wiped, then begun again or given back */
+};
+
+struct life {
+	const struct vm_images *images;
+	struct vm_memory memory;
+	enum life_state state;
+	bool again;
+	unsigned cpu; /* whose work it is after the end */
+	uint32_t restarts;
+	uint64_t wiped; /* bytes, of RAM and then of the pool */
+};
+
+static struct life lives[VM_MAX];
+static unsigned going; /* VMs that run or will run again */
+static unsigned ended; /* VMs in LIFE_ENDED */
+static uint64_t boot_space;
+static bool memory_zeroed;
+
+void life_init(uint64_t boot_cr3, bool ram_zeroed)
+{
+	boot_space = boot_cr3;
+	memory_zeroed = ram_zeroed;
+}
+
+/* Its memory is there and zero. */
+static const char *birth(unsigned id)
+{
+	struct life *l = &lives[id];
+	struct vm *vm;
+	const char *error;
+
+	sched_put_down();
+	sched_use_address_space(boot_space);
+	vm = vm_create(&l->images->config, id, &l->memory);
+	if (vm == NULL)
+		return "";
+	vcpu_use_vmcs(vm->vcpus[0], &vm->vcpus[0]->vmcs01);
+	error = vm_load(vm, l->images);
+	if (error != NULL)
+		return error;
+	l->state = LIFE_RUNS;
+	vm_start(vm);
+	return NULL;
+}
+
+const char *life_begin(unsigned id, const struct vm_images *images)
+{
+	struct life *l = &lives[id];
+
+	l->images = images;
+	if (!vm_memory_take(&images->config, memory_zeroed, &l->memory))
+		return "";
+	__atomic_fetch_add(&going, 1, __ATOMIC_SEQ_CST);
+	return birth(id);
+}
+
+static bool wants_restart(const struct life *l, enum vm_end end)
+{
+	const struct vm_config *c = &l->images->config;
+
+	if (rdtsc() >= vm_time_limit ||
+		(c->restart_limit != 0 && l->restarts >= c->restart_limit))
+		return false;
+	switch (c->restart) {
+	case RESTART_ALWAYS:
+		return true;
+	case RESTART_ON_FAILURE:
+		return end != VM_END_POWEROFF && end != VM_END_DEBUG_EXIT;
+	case RESTART_ON_RESET:
+		return end == VM_END_RESET;
+	default:
+		return false;
+	}
+}
+
+void life_vm_ended(struct vm *vm)
+{
+	struct life *l = &lives[vm->id];
+
+	l->again = wants_restart(l, vm->end);
+	vm_ended(vm, l->again);
+	if (!l->again && __atomic_sub_fetch(&going, 1, __ATOMIC_SEQ_CST) == 0)
+		all_vms_ended();
+	l->wiped = 0;
+	l->cpu = this_cpu()->index;
+	l->state = LIFE_ENDED;
+	__atomic_fetch_add(&ended, 1, __ATOMIC_SEQ_CST);
+}
+
+/* False when nothing was left. */
+static bool wipe_piece(struct life *l)
+{
+	const struct vm_memory *m = &l->memory;
+	bool ram = l->wiped < m->ram_size;
+	uint64_t from = ram ? l->wiped : l->wiped - m->ram_size;
+
+	if (l->wiped >= m->ram_size + m->pool_size)
+		return false;
+	memset(direct_va((struct hpa){(ram ? m->ram.v : m->pool.v) + from}), 0, WIPE_PIECE);
+	l->wiped += WIPE_PIECE;
+	return true;
+}
+
+static void finish(unsigned id)
+{
+	struct life *l = &lives[id];
+	const char *error;
+
+	__atomic_fetch_sub(&ended, 1, __ATOMIC_SEQ_CST);
+	l->state = LIFE_NONE;
+	if (!l->again) {
+		vm_memory_give_back(&l->memory);
+		return;
+	}
+	l->restarts++;
+	error = birth(id);
+	if (error == NULL)
+		return;
+	log_error("'%s' cannot be started again: %s", l->images->config.name, error);
+	if (__atomic_sub_fetch(&going, 1, __ATOMIC_SEQ_CST) == 0)
+		all_vms_ended();
+}
+
+bool life_work(void)
+{
+	if (__atomic_load_n(&ended, __ATOMIC_ACQUIRE) == 0)
+		return false;
+	for (unsigned id = 0; id < VM_MAX; id++) {
+		struct life *l = &lives[id];
+
+		if (l->state != LIFE_ENDED || l->cpu != this_cpu()->index)
+			continue;
+		sched_use_address_space(boot_space);
+		if (!wipe_piece(l))
+			finish(id);
+		return true;
+	}
+	return false;
+}

@@ -1,0 +1,32 @@
+/*
+ * The lives of VMs: from the images to the run, through restarts, to the return of their memory.
+ *
+ * What a life leaves behind is wiped before anybody gets it. That is done in pieces between the
+ * slices of other VMs, by the CPU where the VM ended.
+ */
+#ifndef NESTOR_VM_LIFE_H
+#define NESTOR_VM_LIFE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "vm/scenario.h"
+
+struct vm;
+
+/* Before the first VM: the boot address space, which maps all memory and the images, and whether
+ * free memory is known to be zero. */
+void life_init(uint64_t boot_cr3, bool ram_zeroed);
+
+/* Creates, loads and starts VM `id`. The images stay where they are for the whole run. Boot address
+ * space. NULL, or what is wrong; "" when the log says it already. */
+const char *life_begin(unsigned id, const struct vm_images *images);
+
+/* For vm/sched.c: the last vCPU of the VM has stopped; its address space is current. */
+void life_vm_ended(struct vm *vm);
+
+/* For vm/sched.c: does one piece of what this CPU has to do after VMs ended. True: there is more. The
+ * address space is another afterwards. */
+bool life_work(void);
+
+#endif
