@@ -72,3 +72,7 @@ UNIT_EXTRA_test_vm_mmio_decode  := hypervisor/vm/mmio_decode.c
 UNIT_EXTRA_test_vm_boot_info    := hypervisor/boot/multiboot2.c hypervisor/boot/options.c \
 	hypervisor/vm/scenario.c
 UNIT_EXTRA_test_vm_cpuid_policy := hypervisor/vm/cpuid_policy.c
+
+# A file of the hardware ring, on faked instructions.
+UNIT_EXTRA_test_vm_sched := hypervisor/vm/sched.c hypervisor/vm/balance.c hypervisor/cpu/lock.c
+UNIT_FLAGS_test_vm_sched := -Itests/unit/hw

@@ -11,9 +11,12 @@ $(B)/host/pure.a: $(HOST_PURE_OBJ)
 	rm -f $@ && ar rcs $@ $^
 
 # A test that needs more than the archive names it here: UNIT_EXTRA_test_x := file.c
-$(B)/unit/%: tests/unit/%.c $(B)/host/pure.a $(wildcard tests/unit/*.h)
+# UNIT_FLAGS_test_x: -Itests/unit/hw for files of the hardware ring, whose instructions are then fakes.
+.SECONDEXPANSION:
+$(B)/unit/%: tests/unit/%.c $$(UNIT_EXTRA_$$*) $(B)/host/pure.a \
+		$(wildcard tests/unit/*.h tests/unit/hw/*/*.h hypervisor/vm/*.h hypervisor/cpu/*.h)
 	@mkdir -p $(@D)
-	$(HOSTCC) $(HOST_CFLAGS) $(SANITIZE) -Ihypervisor -Itests/unit $< $(UNIT_EXTRA_$*) \
+	$(HOSTCC) $(HOST_CFLAGS) $(SANITIZE) $(UNIT_FLAGS_$*) -Ihypervisor -Itests/unit $< $(UNIT_EXTRA_$*) \
 		$(B)/host/pure.a -lcmocka -o $@
 
 .PHONY: unit

@@ -57,7 +57,7 @@ struct percpu {
 	struct sched_node *node; /* of current */
 	uint64_t slice_end;      /* host TSC at which the running vCPU must give way */
 	uint64_t run_start;      /* host TSC at which it was picked */
-	uint64_t vclock;         /* virtual time of what ran last, see vm/sched.c */
+	uint64_t vclock;         /* virtual time of this CPU's queue, see vm/sched.c */
 	struct spinlock *held[MAX_HELD];
 	unsigned held_count;
 	struct cpu_shared shared __attribute__((aligned(64)));

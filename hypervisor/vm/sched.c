@@ -87,6 +87,7 @@ void sched_add(struct vcpu *vcpu)
 		.deadline = DEV_NEVER,
 		.weight = vcpu->vm->config.weight,
 		.allowed = vcpu->vm->config.allowed_cpus,
+		.slept = true,
 		.runnable = vcpu->state == VCPU_RUNNABLE,
 	};
 	vcpu->node = n;
@@ -243,25 +244,38 @@ static void sleep_until(struct percpu *c, uint64_t deadline)
 	__atomic_store_n(&c->shared.idle, false, __ATOMIC_SEQ_CST);
 }
 
+/* Virtual time goes on with the one that has had least, of those that did not just wake up. */
+static void advance_clock(struct percpu *c)
+{
+	uint64_t least = UINT64_MAX;
+
+	for (struct sched_node *n = first(c); n != NULL; n = n->next)
+		if (sched_is_runnable(n) && !n->slept && n->vtime < least)
+			least = n->vtime;
+	if (least != UINT64_MAX && least > c->vclock)
+		c->vclock = least;
+}
+
 /*
  * Fair by weight: the runnable node that has had least. A node that slept does not get all that it
  * did not use.
  */
 static struct sched_node *pick(struct percpu *c)
 {
-	uint64_t floor = c->vclock > SLEEPER_LAG ? c->vclock - SLEEPER_LAG : 0;
 	struct sched_node *best = NULL;
+	uint64_t floor;
 
+	advance_clock(c);
+	floor = c->vclock > SLEEPER_LAG ? c->vclock - SLEEPER_LAG : 0;
 	for (struct sched_node *n = first(c); n != NULL; n = n->next) {
 		if (!sched_is_runnable(n))
 			continue;
-		if (n->vtime < floor)
+		if (n->slept && n->vtime < floor)
 			n->vtime = floor;
+		n->slept = false;
 		if (best == NULL || n->vtime < best->vtime)
 			best = n;
 	}
-	if (best != NULL && best->vtime > c->vclock)
-		c->vclock = best->vtime;
 	return best;
 }
 
@@ -302,6 +316,7 @@ static bool ready(struct sched_node *n)
 	}
 	if (vcpu->state == VCPU_RUNNABLE)
 		return true;
+	n->slept = true;
 	__atomic_store_n(&n->runnable, false, __ATOMIC_SEQ_CST);
 	if (__atomic_load_n(&vcpu->events, __ATOMIC_SEQ_CST) == 0)
 		return false;

@@ -27,6 +27,7 @@ struct sched_node {
 	uint64_t allowed;        /* CPUs that may run it */
 	uint32_t weight;
 	uint32_t cpu;  /* whose queue it is in; changed by that CPU only */
+	bool slept;    /* since it ran last */
 	bool runnable; /* may be written by any CPU */
 };
 

@@ -1,0 +1,425 @@
+/*
+ * The scheduler with a simulated clock: shares, weights, sleepers, pinning, moves between CPUs, kicks.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "cpu/apic.h"
+#include "cpu/fault.h"
+#include "cpu/log.h"
+#include "cpu/percpu.h"
+#include "vm/life.h"
+#include "vm/vm_int.h"
+
+#define CPUS 2
+
+uint64_t hw_now, hw_cr3;
+struct percpu *hw_cpu;
+struct percpu percpus[MAX_CPUS];
+unsigned cpu_count = CPUS;
+enum log_level log_max;
+
+static struct vm vms[4];
+static struct vcpu vcpus[4];
+static unsigned kicks[CPUS], sleeps, left[4], entered[4];
+static uint64_t armed;
+static jmp_buf awake;
+
+/* ---- what the scheduler calls ---- */
+
+void hw_sleep(void)
+{
+	sleeps++;
+	if (armed == DEV_NEVER)
+		longjmp(awake, 1);
+	hw_now = armed;
+}
+
+void apic_timer_arm(uint64_t tsc, uint64_t now)
+{
+	(void)now;
+	armed = tsc;
+}
+
+void apic_timer_stop(void)
+{
+	armed = DEV_NEVER;
+}
+
+void apic_send(uint32_t id, uint8_t vector)
+{
+	assert_int_equal(vector, VECTOR_KICK);
+	kicks[id]++;
+}
+
+void log_line(enum log_level level, const char *format, ...)
+{
+	(void)level;
+	(void)format;
+}
+
+void panic_at(const char *file, int line, const char *format, ...)
+{
+	(void)format;
+	_assert_true(0, "panic", file, line);
+	abort();
+}
+
+void vcpu_save_registers(struct vcpu *vcpu)
+{
+	assert_true(hw_cr3 == vcpu->vm->host_cr3);
+}
+
+void vcpu_load_registers(struct vcpu *vcpu)
+{
+	assert_true(hw_cr3 == vcpu->vm->host_cr3);
+}
+
+void vcpu_leave_cpu(struct vcpu *vcpu)
+{
+	left[vcpu - vcpus]++;
+	vcpu->home = NO_CPU;
+}
+
+void vcpu_enter_cpu(struct vcpu *vcpu)
+{
+	entered[vcpu - vcpus] += vcpu->home != hw_cpu->index;
+	assert_true(vcpu->home == NO_CPU || vcpu->home == hw_cpu->index);
+	vcpu->home = hw_cpu->index;
+}
+
+/* Its timer interrupts it: it can run. */
+void vcpu_run_timers(struct vcpu *vcpu)
+{
+	vcpu->deadline = DEV_NEVER;
+	vcpu->node->deadline = DEV_NEVER;
+	vcpu->state = VCPU_RUNNABLE;
+	sched_wake(vcpu);
+}
+
+void vcpu_update_deadline(struct vcpu *vcpu)
+{
+	vcpu->node->deadline = vcpu->deadline;
+}
+
+void vcpu_dump(struct vcpu *vcpu)
+{
+	(void)vcpu;
+}
+
+void vm_stop(struct vm *vm, enum vm_end end, uint32_t value, const char *why)
+{
+	(void)value;
+	(void)why;
+	vm->end = end;
+}
+
+bool life_work(void)
+{
+	return false;
+}
+
+void life_vm_ended(struct vm *vm)
+{
+	vm->end_value = 1;
+}
+
+/* ---- helpers ---- */
+
+static void on_cpu(unsigned index)
+{
+	hw_cpu = &percpus[index];
+}
+
+static int set_up(void **state)
+{
+	(void)state;
+	memset(vms, 0, sizeof(vms));
+	memset(vcpus, 0, sizeof(vcpus));
+	memset(percpus, 0, sizeof(percpus));
+	memset(kicks, 0, sizeof(kicks));
+	memset(left, 0, sizeof(left));
+	memset(entered, 0, sizeof(entered));
+	sleeps = 0;
+	armed = DEV_NEVER;
+	hw_now = 1000000000;
+	for (unsigned i = 0; i < CPUS; i++) {
+		percpus[i].index = i;
+		percpus[i].apic_id = i;
+		percpus[i].shared.usable = true;
+		percpus[i].shared.lock.rank = LOCK_QUEUE;
+	}
+	for (unsigned i = 0; i < 4; i++) {
+		vms[i].host_cr3 = 0x1000 * (i + 1);
+		vms[i].config.cpus = 1;
+		vms[i].config.weight = WEIGHT_NORMAL;
+		vms[i].config.allowed_cpus = 1; /* CPU 0, unless a test says otherwise */
+		vms[i].running = 1;
+		vcpus[i].vm = &vms[i];
+		vcpus[i].deadline = DEV_NEVER;
+	}
+	on_cpu(0);
+	return 0;
+}
+
+/* All vCPUs stop, so that the next test finds no node in use. */
+static int tear_down(void **state)
+{
+	(void)state;
+	for (unsigned cpu = 0; cpu < CPUS; cpu++) {
+		on_cpu(cpu);
+		armed = DEV_NEVER;
+		for (unsigned i = 0; i < 4; i++)
+			if (vcpus[i].node != NULL && vcpus[i].node->cpu == cpu) {
+				vcpus[i].state = VCPU_STOPPED;
+				sched_wake(&vcpus[i]);
+			}
+		if (setjmp(awake) == 0)
+			(void)schedule();
+	}
+	for (unsigned i = 0; i < 4; i++)
+		assert_null(vcpus[i].node);
+	return 0;
+}
+
+/* What the CPU does until it has run so long: ticks by vCPU. */
+static void run(uint64_t ticks, uint64_t *used)
+{
+	uint64_t end = hw_now + ticks;
+
+	while (hw_now < end) {
+		struct vcpu *v = schedule();
+		uint64_t slice = hw_cpu->slice_end;
+		uint64_t until = slice < end ? slice : end;
+
+		used[v - vcpus] += until - hw_now;
+		hw_now = until;
+	}
+}
+
+/* ---- tests ---- */
+
+static void one_alone_has_no_end_of_its_slice(void **state)
+{
+	(void)state;
+	sched_add(&vcpus[0]);
+	assert_ptr_equal(schedule(), &vcpus[0]);
+	assert_true(percpus[0].slice_end == DEV_NEVER);
+	assert_true(hw_cr3 == vms[0].host_cr3);
+	assert_ptr_equal(vcpu_current(), &vcpus[0]);
+}
+
+static void equals_share_a_cpu(void **state)
+{
+	uint64_t used[4] = {0};
+
+	(void)state;
+	for (unsigned i = 0; i < 4; i++)
+		sched_add(&vcpus[i]);
+	run(400000000, used);
+	for (unsigned i = 0; i < 4; i++)
+		assert_in_range(used[i], 95000000, 105000000);
+}
+
+static void weights_decide_the_shares(void **state)
+{
+	uint64_t used[4] = {0};
+
+	(void)state;
+	vms[1].config.weight = 3 * WEIGHT_NORMAL;
+	sched_add(&vcpus[0]);
+	sched_add(&vcpus[1]);
+	run(400000000, used);
+	assert_in_range(used[0], 95000000, 105000000);
+	assert_in_range(used[1], 295000000, 305000000);
+}
+
+static void a_sleeper_does_not_get_what_it_did_not_use(void **state)
+{
+	uint64_t used[4] = {0};
+
+	(void)state;
+	vcpus[1].state = VCPU_HALTED;
+	sched_add(&vcpus[0]);
+	sched_add(&vcpus[1]);
+	run(400000000, used);
+	assert_int_equal(used[1], 0);
+	vcpus[1].state = VCPU_RUNNABLE;
+	sched_wake(&vcpus[1]);
+	run(40000000, used);
+	assert_in_range(used[1], 18000000, 26000000);
+}
+
+static void one_that_wakes_up_does_not_wait_for_a_whole_slice(void **state)
+{
+	(void)state;
+	vcpus[1].state = VCPU_HALTED;
+	sched_add(&vcpus[0]);
+	sched_add(&vcpus[1]);
+	assert_ptr_equal(schedule(), &vcpus[0]);
+	vcpus[1].state = VCPU_RUNNABLE;
+	sched_wake(&vcpus[1]);
+	assert_true(vcpus[0].events & EVENT_TIMER);
+	sched_resched();
+	assert_true(percpus[0].slice_end <= hw_now + 100000);
+}
+
+static void timers_of_those_that_wait_end_a_slice(void **state)
+{
+	uint64_t used[4] = {0};
+
+	(void)state;
+	vcpus[1].state = VCPU_HALTED;
+	sched_add(&vcpus[0]);
+	sched_add(&vcpus[1]);
+	vcpus[1].node->deadline = hw_now + 777;
+	assert_ptr_equal(schedule(), &vcpus[0]);
+	assert_true(percpus[0].slice_end == hw_now + 777);
+	run(100000000, used);
+	assert_in_range(used[1], 45000000, 55000000);
+}
+
+static void a_cpu_without_work_sleeps_until_the_next_timer(void **state)
+{
+	(void)state;
+	vcpus[0].state = VCPU_HALTED;
+	sched_add(&vcpus[0]);
+	vcpus[0].node->deadline = hw_now + 5000;
+	assert_ptr_equal(schedule(), &vcpus[0]);
+	assert_int_equal(hw_now, 1000005000);
+	assert_int_equal(sleeps, 1);
+	assert_false(percpus[0].shared.idle);
+}
+
+static void new_ones_are_spread_over_the_cpus(void **state)
+{
+	(void)state;
+	for (unsigned i = 0; i < 4; i++) {
+		vms[i].config.allowed_cpus = UINT64_MAX;
+		sched_add(&vcpus[i]);
+	}
+	assert_int_not_equal(vcpus[0].node->cpu, vcpus[1].node->cpu);
+	assert_int_not_equal(vcpus[2].node->cpu, vcpus[3].node->cpu);
+	assert_int_equal(kicks[1], 2); /* to tell it; CPU 0 is this one */
+}
+
+static void pinned_ones_stay(void **state)
+{
+	(void)state;
+	for (unsigned i = 0; i < 3; i++) {
+		vms[i].config.allowed_cpus = 2;
+		sched_add(&vcpus[i]);
+		assert_int_equal(vcpus[i].node->cpu, 1);
+	}
+	vms[3].config.allowed_cpus = 1ull << 40; /* there is none */
+	sched_add(&vcpus[3]);
+	assert_true(vcpus[3].node->allowed == UINT64_MAX);
+	percpus[0].shared.idle = true;
+	on_cpu(1);
+	sched_give_away(NULL);
+	for (unsigned i = 0; i < 3; i++)
+		assert_int_equal(vcpus[i].node->cpu, 1);
+	on_cpu(0);
+}
+
+static void one_that_waits_goes_to_a_cpu_that_sleeps(void **state)
+{
+	(void)state;
+	sched_add(&vcpus[0]);
+	sched_add(&vcpus[1]);
+	vcpus[0].node->allowed = vcpus[1].node->allowed = 3;
+	kicks[1] = 0;
+	percpus[1].shared.idle = true;
+	hw_now++;
+	assert_ptr_equal(schedule(), &vcpus[1]); /* the last one added is looked at first */
+	assert_int_equal(vcpus[0].node->cpu, 1);
+	assert_int_equal(vcpus[0].home, NO_CPU);
+	assert_false(percpus[1].shared.idle); /* nobody else gives it work */
+	assert_int_equal(kicks[1], 1);
+	assert_true(hw_cr3 == vms[1].host_cr3);
+	on_cpu(1);
+	assert_ptr_equal(schedule(), &vcpus[0]);
+	assert_int_equal(vcpus[0].home, 1);
+}
+
+static void a_cpu_that_goes_to_sleep_asks_for_work(void **state)
+{
+	(void)state;
+	sched_add(&vcpus[0]);
+	sched_add(&vcpus[1]);
+	vcpus[0].node->allowed = vcpus[1].node->allowed = 3;
+	(void)schedule();
+	kicks[0] = 0;
+	on_cpu(1);
+	if (setjmp(awake) == 0)
+		(void)schedule();
+	assert_int_equal(kicks[0], 1);
+	assert_true(percpus[0].shared.resched);
+	assert_true(percpus[1].shared.idle);
+	on_cpu(0);
+	sched_resched();
+	assert_true(vcpus[0].node->cpu != vcpus[1].node->cpu);
+}
+
+static void only_one_in_guest_mode_is_kicked(void **state)
+{
+	(void)state;
+	sched_add(&vcpus[0]);
+	on_cpu(0);
+	(void)schedule();
+	on_cpu(1);
+	kicks[0] = 0;
+	sched_wake(&vcpus[0]);
+	assert_int_equal(kicks[0], 0); /* L0 runs there: it will see the event */
+	percpus[0].shared.guest = vcpus[0].node;
+	sched_wake(&vcpus[0]);
+	assert_int_equal(kicks[0], 1);
+	vcpus[0].events = 0;
+	sched_wait_out(&vcpus[0], EVENT_FLUSH); /* it has seen the event already */
+	percpus[0].shared.guest = NULL;
+	on_cpu(0);
+}
+
+static void a_stopped_vcpu_leaves_and_the_last_one_ends_the_vm(void **state)
+{
+	(void)state;
+	sched_add(&vcpus[0]);
+	sched_add(&vcpus[1]);
+	vcpus[0].state = VCPU_STOPPED;
+	assert_ptr_equal(schedule(), &vcpus[1]);
+	hw_now = percpus[0].slice_end;
+	assert_ptr_equal(schedule(), &vcpus[1]);
+	assert_null(vcpus[0].node);
+	assert_int_equal(vms[0].end_value, 1);
+	assert_int_equal(vms[1].end_value, 0);
+	assert_true(percpus[0].slice_end == DEV_NEVER);
+}
+
+#define TEST(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(one_alone_has_no_end_of_its_slice),
+		TEST(equals_share_a_cpu),
+		TEST(weights_decide_the_shares),
+		TEST(a_sleeper_does_not_get_what_it_did_not_use),
+		TEST(one_that_wakes_up_does_not_wait_for_a_whole_slice),
+		TEST(timers_of_those_that_wait_end_a_slice),
+		TEST(a_cpu_without_work_sleeps_until_the_next_timer),
+		TEST(new_ones_are_spread_over_the_cpus),
+		TEST(pinned_ones_stay),
+		TEST(one_that_waits_goes_to_a_cpu_that_sleeps),
+		TEST(a_cpu_that_goes_to_sleep_asks_for_work),
+		TEST(only_one_in_guest_mode_is_kicked),
+		TEST(a_stopped_vcpu_leaves_and_the_last_one_ends_the_vm),
+	};
+
+	return cmocka_run_group_tests_name("vm_sched", tests, NULL, NULL);
+}
