@@ -2,15 +2,20 @@
 #
 # A payload is one C file linked with the runtime into a Multiboot 1 ELF32: PAYLOADS lists the
 # sources; x/y.c becomes build/payload/y.elf. It runs bare (`nestor run --bare --l1 F`) or as L1.
+# Payloads named *_32.c run in 32-bit mode: the same C, compiled with -m32, on another start.S.
 OBJCOPY ?= objcopy
 PAYLOAD_CFLAGS := $(WARN) -O2 -g -ffreestanding -mgeneral-regs-only -mno-red-zone -fno-common \
 	-fno-stack-protector -fno-pic -fno-pie -mcmodel=small -fcf-protection=none \
 	-fno-asynchronous-unwind-tables -fno-tree-loop-distribute-patterns -Ihypervisor \
 	-Iguests/runtime -Itests/conformance -MMD -MP
-PAYLOAD_RT := $(addprefix $(B)/payload/runtime/,start.o vmx_run.o rt.o vmx.o ept.o)
+PAYLOAD_RT := $(addprefix $(B)/payload/runtime/,start.o vmx_run.o tables64.o rt.o vmx.o ept.o)
+PAYLOAD32_RT := $(addprefix $(B)/payload/32/runtime/,start32.o vmx_run32.o tables32.o rt.o vmx.o ept.o)
 PAYLOADS := $(filter-out %/conf.c,$(wildcard tests/conformance/*.c)) $(wildcard tests/boot/*.c bench/*.c)
 PAYLOAD_ELF := $(patsubst %.c,$(B)/payload/%.elf,$(notdir $(PAYLOADS)))
+PAYLOAD32_ELF := $(filter %_32.elf,$(PAYLOAD_ELF))
 vpath %.c tests/conformance tests/conformance/mutate tests/boot bench
+# %lx is 64 bits wide for print, whatever the compiler thinks of it.
+PAYLOAD32_CFLAGS := $(filter-out -mcmodel=small -mno-red-zone,$(PAYLOAD_CFLAGS)) -m32 -Wno-format
 
 $(B)/payload/runtime/%.o: guests/runtime/%.S
 	@mkdir -p $(@D)
@@ -29,15 +34,34 @@ $(B)/payload/%.elf: $(B)/payload/%.o $(B)/payload/conf.o $(PAYLOAD_RT) guests/ru
 		-T guests/runtime/payload.ld -o $@64 $(filter %.o,$^)
 	$(OBJCOPY) -O elf32-i386 $@64 $@
 
+$(B)/payload/32/runtime/%.o: guests/runtime/%.S
+	@mkdir -p $(@D)
+	$(CC) -m32 -c $< -o $@
+
+$(B)/payload/32/runtime/%.o: guests/runtime/%.c
+	@mkdir -p $(@D)
+	$(CC) $(PAYLOAD32_CFLAGS) -c $< -o $@
+
+$(B)/payload/32/%.o: %.c
+	@mkdir -p $(@D)
+	$(CC) $(PAYLOAD32_CFLAGS) -c $< -o $@
+
+$(PAYLOAD32_ELF): $(B)/payload/%.elf: $(B)/payload/32/%.o $(B)/payload/32/conf.o $(PAYLOAD32_RT) \
+		guests/runtime/payload.ld
+	$(LD) -m elf_i386 -nostdlib -static -z noexecstack -z max-page-size=4096 --no-warn-rwx-segments \
+		-T guests/runtime/payload.ld -o $@ $(filter %.o,$^)
+
 # Objects that one payload needs besides.
 $(B)/payload/mutate.elf: $(B)/payload/golden.o
 
-.SECONDARY: $(PAYLOAD_ELF:.elf=.o) $(B)/payload/conf.o $(B)/payload/golden.o $(PAYLOAD_RT)
+.SECONDARY: $(PAYLOAD_ELF:.elf=.o) $(B)/payload/conf.o $(B)/payload/golden.o $(PAYLOAD_RT) \
+	$(PAYLOAD32_ELF:$(B)/payload/%.elf=$(B)/payload/32/%.o) $(B)/payload/32/conf.o $(PAYLOAD32_RT)
 .PHONY: payloads
 ## make payloads     conformance and bench payloads (Multiboot 1 ELF)
 payloads: $(PAYLOAD_ELF)
 
--include $(wildcard $(B)/payload/*.d $(B)/payload/runtime/*.d)
+-include $(wildcard $(B)/payload/*.d $(B)/payload/runtime/*.d \
+	$(B)/payload/32/*.d $(B)/payload/32/runtime/*.d)
 
 # Debian as L1 and L2: kernel and programs from Debian's packages, initramfs made here.
 DEBIAN := $(B)/debian

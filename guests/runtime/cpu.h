@@ -20,8 +20,9 @@ struct trap_info {
 extern volatile struct trap_info trap;
 extern volatile uint64_t trap_resume;
 
-#define TRY_BEGIN "movl $-1, trap\n\tmovq $771f, trap_resume\n\t"
-#define TRY_END   "\n771:\tmovq $0, trap_resume\n\t"
+/* The upper half of trap_resume stays 0. */
+#define TRY_BEGIN "movl $-1, trap\n\tmovl $771f, trap_resume\n\t"
+#define TRY_END   "\n771:\tmovl $0, trap_resume\n\t"
 
 static inline bool trapped(void)
 {
@@ -79,26 +80,31 @@ static inline void wrmsr_try(uint32_t msr, uint64_t v)
 			 : "memory");
 }
 
-#define CR_ACCESSORS(n)                                                                      \
-	static inline uint64_t read_cr##n(void)                                              \
-	{                                                                                    \
-		uint64_t v;                                                                  \
-		__asm__ volatile("mov %%cr" #n ", %0" : "=r"(v) : : "memory");               \
-		return v;                                                                    \
-	}                                                                                    \
-	static inline void write_cr##n(uint64_t v)                                           \
-	{                                                                                    \
-		__asm__ volatile("mov %0, %%cr" #n : : "r"(v) : "memory");                   \
-	}                                                                                    \
-	static inline void write_cr##n##_try(uint64_t v)                                     \
-	{                                                                                    \
-		__asm__ volatile(TRY_BEGIN "mov %0, %%cr" #n TRY_END : : "r"(v) : "memory"); \
+#define CR_ACCESSORS(n)                                                                   \
+	static inline uint64_t read_cr##n(void)                                           \
+	{                                                                                 \
+		unsigned long v;                                                          \
+		__asm__ volatile("mov %%cr" #n ", %0" : "=r"(v) : : "memory");            \
+		return v;                                                                 \
+	}                                                                                 \
+	static inline void write_cr##n(uint64_t v)                                        \
+	{                                                                                 \
+		__asm__ volatile("mov %0, %%cr" #n : : "r"((unsigned long)v) : "memory"); \
+	}                                                                                 \
+	static inline void write_cr##n##_try(uint64_t v)                                  \
+	{                                                                                 \
+		__asm__ volatile(TRY_BEGIN "mov %0, %%cr" #n TRY_END                      \
+				 :                                                        \
+				 : "r"((unsigned long)v)                                  \
+				 : "memory");                                             \
 	}
 CR_ACCESSORS(0)
 CR_ACCESSORS(2)
 CR_ACCESSORS(3)
 CR_ACCESSORS(4)
+#ifdef __x86_64__
 CR_ACCESSORS(8)
+#endif
 
 struct cpuid_regs {
 	uint32_t eax, ebx, ecx, edx;
@@ -115,7 +121,7 @@ static inline struct cpuid_regs cpuid(uint32_t leaf, uint32_t subleaf)
 	return r;
 }
 
-static inline void invlpg(uint64_t a)
+static inline void invlpg(uintptr_t a)
 {
 	__asm__ volatile("invlpg (%0)" : : "r"(a) : "memory");
 }
@@ -132,7 +138,7 @@ static inline uint64_t rdtsc_exact(void)
 /* A pseudo-descriptor as LGDT, LIDT, SGDT, SIDT take it. */
 struct table_pointer {
 	uint16_t limit;
-	uint64_t base;
+	uintptr_t base;
 } __attribute__((packed));
 
 #endif

@@ -1,5 +1,5 @@
 /*
- * Console, exit, traps and memory of a payload. Not here: VT-x (vmx.c).
+ * Console, exit, traps and memory of a payload. Not here: VT-x (vmx.c), descriptor tables.
  */
 #include "rt.h"
 
@@ -15,15 +15,10 @@
 #define POOL_START      0x800000ull
 
 extern uint32_t mb_magic, mb_info;
-extern uint64_t user_return_rsp;
-extern char stack_top[], user_return[];
+extern uintptr_t user_return_rsp;
+extern char user_return[];
 _Noreturn void rt_main(void);
 void trap_handle(struct trap_frame *f);
-
-struct idt_gate {
-	uint16_t offset0, selector, flags, offset1;
-	uint32_t offset2, reserved;
-};
 
 volatile struct trap_info trap;
 volatile uint64_t trap_resume;
@@ -31,7 +26,6 @@ volatile uint32_t interrupt_count[256];
 bool (*trap_hook)(struct trap_frame *f);
 uint8_t rt_tss[0x68];
 
-static struct idt_gate idt[256] __attribute__((aligned(16)));
 static bool use_e9;
 static uint64_t pool_next = POOL_START;
 static uint64_t pool_2m_next = 0x2000000;
@@ -106,14 +100,26 @@ static void sink_put(struct sink *s, char c)
 	}
 }
 
+/* Returns v % base. In steps that need no 64-bit division: a 32-bit payload has none. */
+static unsigned divide(uint64_t *v, unsigned base)
+{
+	uint32_t high = (uint32_t)(*v >> 32), low = (uint32_t)*v, quotient, rest;
+
+	__asm__("divl %4"
+		: "=a"(quotient), "=d"(rest)
+		: "0"(low), "1"(high % base), "r"(base)
+		: "cc");
+	*v = (uint64_t)(high / base) << 32 | quotient;
+	return rest;
+}
+
 static void put_number(struct sink *s, uint64_t v, unsigned base, int width, char pad)
 {
 	char digits[20];
 	int n = 0;
 
 	do {
-		digits[n++] = "0123456789abcdef"[v % base];
-		v /= base;
+		digits[n++] = "0123456789abcdef"[divide(&v, base)];
 	} while (v);
 	for (; width > n; width--)
 		sink_put(s, pad);
@@ -250,8 +256,9 @@ void *pages_alloc_2m(void)
 
 static void trap_fatal(const struct trap_frame *f)
 {
-	print("unexpected vector %lu error %lx rip %lx rsp %lx cr2 %lx\n", f->vector, f->error,
-		f->rip, f->rsp, read_cr2());
+	print("unexpected vector %u error %x rip %x stack %x cr2 %x\n", (unsigned)f->vector,
+		(unsigned)f->error, (unsigned)f->rip, (unsigned)(uintptr_t)f,
+		(unsigned)read_cr2());
 	payload_exit(0x7f);
 }
 
@@ -264,8 +271,8 @@ void trap_handle(struct trap_frame *f)
 	trap.rip = f->rip;
 	trap.cr2 = read_cr2();
 	if (f->cs & 3) {
-		f->rip = address_of(user_return);
-		f->cs = SEL_CODE64;
+		f->rip = (uintptr_t)user_return;
+		f->cs = SEL_CODE;
 		f->ss = SEL_DATA;
 		f->rsp = user_return_rsp;
 		f->rflags = 2;
@@ -277,30 +284,7 @@ void trap_handle(struct trap_frame *f)
 	}
 	if (!trap_resume)
 		trap_fatal(f);
-	f->rip = trap_resume;
-}
-
-static void tables_init(void)
-{
-	struct table_pointer idtr = {sizeof(idt) - 1, address_of(idt)};
-	uint64_t tss = address_of(rt_tss), stack = address_of(stack_top) - 8192;
-
-	for (unsigned i = 0; i < 256; i++) {
-		uint64_t a = address_of(trap_stubs) + i * 16;
-		uint16_t dpl = i == 0x80 || i == 3 || i == 4 ? 0x6000 : 0;
-
-		idt[i].offset0 = (uint16_t)a;
-		idt[i].selector = SEL_CODE64;
-		idt[i].flags = (uint16_t)(0x8e00 | dpl);
-		idt[i].offset1 = (uint16_t)(a >> 16);
-		idt[i].offset2 = (uint32_t)(a >> 32);
-	}
-	memcpy(rt_tss + 4, &stack, 8);
-	*(uint16_t *)(void *)(rt_tss + 0x66) = sizeof(rt_tss);
-	rt_gdt[SEL_TSS / 8] =
-		0x0000890000000067ull | (tss & 0xffffff) << 16 | (tss & 0xff000000) << 32;
-	rt_gdt[SEL_TSS / 8 + 1] = tss >> 32;
-	__asm__ volatile("lidt %0\n\tltr %w1" : : "m"(idtr), "r"(SEL_TSS) : "memory");
+	f->rip = (uintptr_t)trap_resume;
 }
 
 _Noreturn void rt_main(void)

@@ -1,6 +1,7 @@
 /*
- * Payload runtime: a small 64-bit environment that runs alike on the bare machine and as an L1
- * under Nestor. A payload is one C file with `int payload_main(void)`; its result is the exit value.
+ * Payload runtime: a small 64-bit or 32-bit environment that runs alike on the bare machine and as an
+ * L1 under Nestor. A payload is one C file with `int payload_main(void)`; its result is the exit
+ * value. Payloads named *_32.c are compiled for 32 bits and start with 32-bit paging.
  */
 #ifndef NESTOR_GUESTS_RUNTIME_RT_H
 #define NESTOR_GUESTS_RUNTIME_RT_H
@@ -20,13 +21,29 @@
 #define SEL_TSS32B 0x58
 
 /* Registers of interrupted code, in the order the stubs push them. */
+#ifdef __x86_64__
+#define SEL_CODE SEL_CODE64
 struct trap_frame {
 	uint64_t rax, rbx, rcx, rdx, rsi, rdi, rbp, r8, r9, r10, r11, r12, r13, r14, r15;
 	uint64_t vector, error;
 	uint64_t rip, cs, rflags, rsp, ss;
 };
+#else
+#define SEL_CODE SEL_CODE32
+struct trap_frame {
+	uint32_t rdi, rsi, rbp, rsp_of_stub, rbx, rdx, rcx, rax;
+	uint32_t vector, error;
+	uint32_t rip, cs, rflags, rsp, ss; /* the last two only from CPL 3 */
+};
+#endif
+
+/* Whether the payload is a 64-bit one. */
+#define RT_64BIT (sizeof(void *) == 8)
 
 int payload_main(void);
+
+/* IDT, GDT entries and TSS of the runtime (tables64.c, tables32.c). */
+void tables_init(void);
 
 /* Flushes the console, writes v to the debug-exit port, then ends a bare Bochs. */
 _Noreturn void payload_exit(uint8_t v);
@@ -54,7 +71,9 @@ extern volatile uint32_t interrupt_count[256];
 
 extern uint64_t rt_gdt[];
 extern char rt_gdt_end[];
-extern uint64_t boot_pml4[];
+extern uint64_t boot_pml4[]; /* 64-bit runtime */
+extern uint32_t boot_pd32[]; /* 32-bit runtime: identity by 4 MiB pages that users may access */
+extern uint64_t boot_pdpt32[]; /* and by PAE paging, 2 MiB pages */
 extern char trap_stubs[];
 extern uint8_t rt_tss[0x68];
 

@@ -61,11 +61,11 @@ enum vmx_status vmx_vmptrst(uint64_t *pa)
 enum vmx_status vmx_vmread(uint64_t field, uint64_t *value)
 {
 	bool cf, zf;
-	uint64_t v = *value;
+	unsigned long v = (unsigned long)*value;
 
 	__asm__ volatile(TRY_BEGIN "vmread %3, %2" TRY_END
 			 : FLAGS_OUT, "+r"(v)
-			 : "r"(field)
+			 : "r"((unsigned long)field)
 			 : "memory");
 	*value = v;
 	return status_of(cf, zf);
@@ -76,7 +76,7 @@ enum vmx_status vmx_vmwrite(uint64_t field, uint64_t value)
 	bool cf, zf;
 
 	__asm__ volatile(TRY_BEGIN "vmwrite %3, %2" TRY_END:FLAGS_OUT
-			 : "r"(field), "r"(value)
+			 : "r"((unsigned long)field), "r"((unsigned long)value)
 			 : "memory");
 	return status_of(cf, zf);
 }
@@ -86,7 +86,7 @@ enum vmx_status vmx_vmwrite(uint64_t field, uint64_t value)
 	{                                                                       \
 		bool cf, zf;                                                    \
 		__asm__ volatile(TRY_BEGIN #name " (%2), %3" TRY_END:FLAGS_OUT  \
-				 : "r"(descriptor), "r"(type)                   \
+				 : "r"(descriptor), "r"((unsigned long)type)    \
 				 : "memory");                                   \
 		return status_of(cf, zf);                                       \
 	}
@@ -115,17 +115,29 @@ const char *vmx_outcome(enum vmx_status s)
 	}
 }
 
+/* A 32-bit payload reaches the upper half of a 64-bit field by another encoding. */
+static bool in_halves(uint64_t field)
+{
+	return !RT_64BIT && vmcs_width((uint32_t)field) == VMCS_WIDTH_64;
+}
+
 uint64_t vmread(uint64_t field)
 {
-	uint64_t v = 0;
+	uint64_t v = 0, high = 0;
 
-	return vmx_vmread(field, &v) == VMX_OK ? v : 0;
+	if (vmx_vmread(field, &v) != VMX_OK)
+		return 0;
+	if (in_halves(field) && vmx_vmread(field + 1, &high) == VMX_OK)
+		v |= high << 32;
+	return v;
 }
 
 void vmwrite(uint64_t field, uint64_t value)
 {
 	enum vmx_status s = vmx_vmwrite(field, value);
 
+	if (s == VMX_OK && in_halves(field))
+		s = vmx_vmwrite(field + 1, value >> 32);
 	if (s == VMX_OK)
 		return;
 	print("vmwrite %04lx <- %lx: %s\n", field, value, vmx_outcome(s));
@@ -199,8 +211,9 @@ static void setup_controls(const struct l2 *g)
 		vmx_adjust(MSR_VMX_PROC,
 			PROC_HLT_EXITING | PROC_USE_MSR_BITMAPS | PROC_SECONDARY));
 	vmwrite(VMCS_PROC2_CONTROLS, vmx_adjust(MSR_VMX_PROC2, 0));
-	vmwrite(VMCS_EXIT_CONTROLS, vmx_adjust(MSR_VMX_EXIT, EXIT_HOST_64));
-	vmwrite(VMCS_ENTRY_CONTROLS, vmx_adjust(MSR_VMX_ENTRY, ENTRY_IA32E_GUEST));
+	vmwrite(VMCS_EXIT_CONTROLS, vmx_adjust(MSR_VMX_EXIT, RT_64BIT ? EXIT_HOST_64 : 0));
+	vmwrite(VMCS_ENTRY_CONTROLS,
+		vmx_adjust(MSR_VMX_ENTRY, RT_64BIT ? ENTRY_IA32E_GUEST : 0));
 	vmwrite(VMCS_MSR_BITMAP, address_of(g->msr_bitmap));
 	vmwrite(VMCS_IO_BITMAP_A, address_of(g->io_bitmap));
 	vmwrite(VMCS_IO_BITMAP_B, address_of(g->io_bitmap) + 4096);
@@ -224,7 +237,7 @@ static void setup_host(void)
 	vmwrite(VMCS_HOST_CR0, read_cr0());
 	vmwrite(VMCS_HOST_CR3, read_cr3());
 	vmwrite(VMCS_HOST_CR4, read_cr4());
-	vmwrite(VMCS_HOST_CS_SELECTOR, SEL_CODE64);
+	vmwrite(VMCS_HOST_CS_SELECTOR, SEL_CODE);
 	vmwrite(VMCS_HOST_SS_SELECTOR, SEL_DATA);
 	vmwrite(VMCS_HOST_DS_SELECTOR, SEL_DATA);
 	vmwrite(VMCS_HOST_ES_SELECTOR, SEL_DATA);
@@ -251,7 +264,7 @@ static void setup_tables(void)
 	vmwrite(VMCS_GUEST_GDTR_BASE, gdtr.base);
 	vmwrite(VMCS_GUEST_GDTR_LIMIT, (uint64_t)(rt_gdt_end - (char *)rt_gdt) - 1);
 	vmwrite(VMCS_GUEST_IDTR_BASE, idtr.base);
-	vmwrite(VMCS_GUEST_IDTR_LIMIT, 256 * 16 - 1);
+	vmwrite(VMCS_GUEST_IDTR_LIMIT, 256 * (RT_64BIT ? 16 : 8) - 1);
 }
 
 /* The six segment registers lie at steps of 2 in every group of fields: ES CS SS DS FS GS. */
@@ -267,17 +280,17 @@ static void set_segment(
 static void setup_guest_segments(void)
 {
 	for (unsigned i = 0; i < 6; i++)
-		set_segment(i, i == 1 ? SEL_CODE64 : SEL_DATA, 0, 0xffffffff,
-			i == 1 ? 0xa09b : 0xc093);
+		set_segment(i, SEL_DATA, 0, 0xffffffff, 0xc093);
+	set_segment(1, SEL_CODE, 0, 0xffffffff, RT_64BIT ? 0xa09b : 0xc09b);
 	set_segment(6, 0, 0, 0, SEG_AR_UNUSABLE);
 	set_segment(7, SEL_TSS, address_of(rt_tss), 0x67, 0x8b);
 }
 
 static void setup_guest(struct l2 *g, uint64_t entry)
 {
-	uint64_t *stack = (uint64_t *)(void *)(g->stack + 4096);
+	uintptr_t *stack = (uintptr_t *)(void *)(g->stack + 4096);
 
-	stack[-1] = address_of((void *)(uintptr_t)l2_done);
+	stack[-1] = (uintptr_t)l2_done;
 	vmwrite(VMCS_GUEST_RSP, address_of(stack - 1));
 	vmwrite(VMCS_GUEST_RIP, entry);
 	vmwrite(VMCS_GUEST_RFLAGS, RFLAGS_FIXED);

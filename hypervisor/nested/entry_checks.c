@@ -1,5 +1,6 @@
 #include "nested/entry_checks.h"
 
+#include "nested/paging.h"
 #include "nested/seam.h"
 
 /* MSRs and bits that only these rules name. */
@@ -189,10 +190,9 @@ static inline bool pae_memory(const struct check_env *e)
 	return !SEC(ENABLE_EPT) && pae_guest(e);
 }
 
-/* SDM 4.4.1 "PDPTE Registers": a present entry has no reserved bit set. */
 static inline bool pdpte_ok(const struct check_env *e, uint64_t pdpte)
 {
-	return (pdpte & 1) == 0 || ((pdpte & 0x1e6) == 0 && pdpte >> e->caps->maxphyaddr == 0);
+	return paging_pdpte_ok(pdpte, e->caps->maxphyaddr);
 }
 
 static bool memory_pdptes_ok(const struct check_env *e)
@@ -204,8 +204,7 @@ static bool memory_pdptes_ok(const struct check_env *e)
 		return false;
 	for (unsigned i = 0; e->pdpte && i < 4; i++)
 		e->pdpte[i] = pdpte[i];
-	return pdpte_ok(e, pdpte[0]) && pdpte_ok(e, pdpte[1]) && pdpte_ok(e, pdpte[2]) &&
-	       pdpte_ok(e, pdpte[3]);
+	return paging_pdptes_ok(pdpte, e->caps->maxphyaddr);
 }
 
 /* One row as code. Rows of a kind that another function tests expand to nothing. */

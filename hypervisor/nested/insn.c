@@ -191,8 +191,8 @@ uint64_t l1_cr4(void)
 }
 
 /*
- * What every VMX instruction checks first. CR0.PE and RFLAGS.VM need no look: the processor raises
- * #UD before an exit.
+ * What every VMX instruction checks first. CR0.PE needs no look: VMX operation keeps it set, and outside
+ * of it all of them are #UD. VMCALL exits in any mode (25.1.2), so RFLAGS.VM does.
  */
 static int common_checks(struct nested *n, uint32_t reason, struct l1_mode *m)
 {
@@ -203,7 +203,7 @@ static int common_checks(struct nested *n, uint32_t reason, struct l1_mode *m)
 	m->cpl = (uint8_t)SEG_AR_DPL(seam_vmread(FID_GUEST_SS_AR));
 	if (reason == EXIT_VMXON ? !(l1_cr4() & CR4_VMXE) : !n->vmxon)
 		return INSN_UD;
-	if (lma && !long64)
+	if ((lma && !long64) || (seam_vmread(FID_GUEST_RFLAGS) & RFLAGS_VM))
 		return INSN_UD;
 	return m->cpl > 0 ? INSN_GP : INSN_SUCCEED;
 }

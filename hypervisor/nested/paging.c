@@ -145,9 +145,6 @@ static bool mark_accessed(struct walk *w, uint32_t access)
 		bool leaf = i + 1 == w->count;
 		uint64_t dirty = leaf && (access & PAGING_WRITE) ? ENTRY_D : 0;
 
-		/* PDPTEs of PAE paging have no flags. */
-		if (w->mode == MODE_PAE && i == 0)
-			continue;
 		if (!set_flags(w, &w->entry[i], ENTRY_A | dirty))
 			return false;
 	}
@@ -221,18 +218,15 @@ static enum walk_end walk_64bit(
 }
 
 /*
- * SDM 4.4 "PAE Paging". The processor holds the PDPTEs in registers; we read them from memory,
- * where L1 keeps what it loaded.
+ * SDM 4.4 "PAE Paging". PDPTEs are registers, loaded and checked with CR3; what the guest wrote to its
+ * table since does not count.
  */
 static enum walk_end walk_pae(struct nested *n, struct walk *w)
 {
-	uint64_t table = w->s->cr3 & 0xffffffe0;
-	uint64_t e = read_entry(n, w, table | ((w->linear >> 30) & 3) << 3);
+	uint64_t e = seam_vmread((enum vmcs_fid)(FID_GUEST_PDPTE0 + ((w->linear >> 30) & 3)));
 
 	if (!(e & ENTRY_P))
 		return WALK_NOT_PRESENT;
-	if ((e & 0x1e6) || e >> w->s->maxphyaddr)
-		return WALK_RESERVED;
 	return walk_64bit(n, w, e & 0x000ffffffffff000ull, 2);
 }
 

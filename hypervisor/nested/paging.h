@@ -16,7 +16,10 @@
 
 struct nested;
 
-/* The registers that rule a translation. */
+/*
+ * The registers that rule a translation. PDPTEs of PAE paging are registers, too; they stay in the
+ * VMCS of the guest whose state this is, which must be current.
+ */
 struct paging_state {
 	uint64_t cr0, cr3, cr4, efer;
 	uint8_t cpl;
@@ -46,6 +49,18 @@ struct paging_fault {
 	uint64_t address; /* for CR2 */
 	uint32_t error_code;
 };
+
+/* SDM 4.4.1 "PDPTE Registers": a present entry has no reserved bit set. */
+static inline bool paging_pdpte_ok(uint64_t pdpte, uint8_t maxphyaddr)
+{
+	return (pdpte & 1) == 0 || ((pdpte & 0x1e6) == 0 && pdpte >> maxphyaddr == 0);
+}
+
+static inline bool paging_pdptes_ok(const uint64_t pdpte[4], uint8_t maxphyaddr)
+{
+	return paging_pdpte_ok(pdpte[0], maxphyaddr) && paging_pdpte_ok(pdpte[1], maxphyaddr) &&
+	       paging_pdpte_ok(pdpte[2], maxphyaddr) && paging_pdpte_ok(pdpte[3], maxphyaddr);
+}
 
 /*
  * Translates one address. Accessed and dirty flags are set once the access is known to be

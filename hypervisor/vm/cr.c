@@ -94,11 +94,10 @@ static bool load_pdptes(struct vcpu *vcpu, uint64_t cr0, uint64_t cr4)
 	if (vm_read_gpa(vcpu->vm, vmread(VMCS_GUEST_CR3) & 0xffffffe0u, pdpte, sizeof(pdpte)) !=
 		0)
 		return false;
-	for (uint32_t i = 0; i < 4; i++) {
-		if (pdpte[i] & 1 && pdpte[i] & (0x1e6 | ~((1ull << vmx_caps.maxphyaddr) - 1)))
-			return false;
+	if (!paging_pdptes_ok(pdpte, vcpu->nested.vm->caps.maxphyaddr))
+		return false;
+	for (uint32_t i = 0; i < 4; i++)
 		vmwrite(VMCS_GUEST_PDPTE0 + 2 * i, pdpte[i]);
-	}
 	return true;
 }
 

@@ -380,14 +380,19 @@ static void load_modes(const uint64_t *f, bool long64, const struct l2_leftover 
 }
 
 /* 27.5.4: an L1 with PAE paging gets its PDPTEs from memory, and a VMX abort if they are bad. */
-static void load_pdptes(struct vcpu *vcpu, const uint64_t *f, bool long64)
+static void load_pdptes(struct nested *n, const uint64_t *f, bool long64)
 {
 	uint64_t pdpte[4];
 
 	if (long64 || !(f[FID_HOST_CR4] & CR4_PAE))
 		return;
-	if (vm_read_gpa(vcpu->vm, f[FID_HOST_CR3] & 0xffffffe0u, pdpte, sizeof(pdpte)) != 0) {
-		seam_l1_shutdown(&vcpu->nested, "VMX abort: host PDPTEs are not in memory");
+	if (vm_read_gpa(vcpu_of(n)->vm, f[FID_HOST_CR3] & 0xffffffe0u, pdpte, sizeof(pdpte)) !=
+		0) {
+		seam_l1_shutdown(n, "VMX abort: host PDPTEs are not in memory");
+		return;
+	}
+	if (!paging_pdptes_ok(pdpte, n->vm->caps.maxphyaddr)) {
+		seam_l1_shutdown(n, "VMX abort: a host PDPTE has a reserved bit set");
 		return;
 	}
 	for (uint32_t i = 0; i < 4; i++)
@@ -428,7 +433,7 @@ void seam_load_l1(struct nested *n, const struct nvmcs *v, const struct l2_lefto
 	load_cr0(f[FID_HOST_CR0]);
 	vmwrite(VMCS_GUEST_CR3, f[FID_HOST_CR3]);
 	load_cr4(vcpu, f[FID_HOST_CR4]);
-	load_pdptes(vcpu, f, long64);
+	load_pdptes(n, f, long64);
 	vmwrite(VMCS_GUEST_SYSENTER_CS, f[FID_HOST_SYSENTER_CS]);
 	vmwrite(VMCS_GUEST_SYSENTER_ESP, f[FID_HOST_SYSENTER_ESP]);
 	vmwrite(VMCS_GUEST_SYSENTER_EIP, f[FID_HOST_SYSENTER_EIP]);

@@ -58,6 +58,15 @@ static void what_l1_sees_of_cr4_decides_not_what_is_in_it(void **state)
 	assert_int_equal(world_pointer(EXIT_VMXON, WORLD_VMXON), VMSUCCEED);
 }
 
+static void vmcall_in_virtual_8086_mode_is_undefined(void **state)
+{
+	(void)state;
+	fake_hw.vmcs01[FID_GUEST_RFLAGS] |= RFLAGS_VM;
+	fake_hw.vmcs01[FID_GUEST_EFER] = 0;
+	fake_hw.vmcs01[FID_GUEST_SS_AR] = 0xf3;
+	expect_fault(world_insn(EXIT_VMCALL), VEC_UD);
+}
+
 static void compatibility_mode_makes_all_undefined(void **state)
 {
 	(void)state;
@@ -500,6 +509,7 @@ int main(void)
 		T(outside_vmx_operation_all_but_vmxon_are_undefined),
 		T(what_l1_sees_of_cr4_decides_not_what_is_in_it),
 		R(compatibility_mode_makes_all_undefined),
+		R(vmcall_in_virtual_8086_mode_is_undefined),
 		R(above_cpl_0_all_are_protection_faults),
 		R(vmcall_in_root_operation_fails_and_vmfunc_is_undefined),
 		T(vmxon_needs_fixed_bits_and_feature_control),

@@ -29,6 +29,7 @@ static int setup(void **state)
 {
 	(void)state;
 	fake_reset();
+	fake_hw.current = fake_hw.vmcs01;
 	s = (struct paging_state){
 		.cr0 = CR0_PG | CR0_PE | CR0_WP,
 		.cr3 = ROOT | 0x18, /* PWT and PCD are ignored */
@@ -61,7 +62,7 @@ static void use_pae(void)
 	s.cr4 = CR4_PAE;
 	s.efer = EFER_NXE;
 	s.cr3 = ROOT + 0x20;
-	fake_write64(ROOT + 0x20 + 8, PD | P);
+	fake_hw.current[FID_GUEST_PDPTE1] = PD | P;
 	fake_write64(PD + 2 * 8, PT | P | W | U);
 	fake_write64(PT + 3 * 8, DATA | P | W | U);
 }
@@ -264,20 +265,24 @@ static void pse36_gives_40_bits(void **state)
 	expect_fault(0x00c03010, PAGING_READ, PF_PRESENT | PF_RESERVED);
 }
 
-static void pae_reads_its_pdptes_from_memory(void **state)
+static void pae_takes_its_pdptes_from_registers(void **state)
 {
 	(void)state;
 	use_pae();
 	expect_mapped(0x40403010, PAGING_WRITE, DATA + 0x10);
 	/* PDPTEs have neither rights nor flags. */
-	assert_true(fake_read64(ROOT + 0x28) == (PD | P));
+	assert_true(fake_hw.current[FID_GUEST_PDPTE1] == (PD | P));
 	assert_true(fake_read64(PD + 2 * 8) == (PT | P | W | U | A));
 	assert_true(fake_read64(PT + 3 * 8) == (DATA | P | W | U | A | D));
 	fake_write64(PD + 2 * 8, 0x600000 | P | PS);
 	expect_mapped(0x40403010, PAGING_READ, 0x603010);
 	expect_fault(0x00403010, PAGING_READ, 0);
-	fake_write64(ROOT + 0x28, PD | P | W);
-	expect_fault(0x40403010, PAGING_READ, PF_PRESENT | PF_RESERVED);
+	/* The table that CR3 names counts when it is loaded, not now. */
+	fake_write64(ROOT + 0x20, PD | P);
+	expect_fault(0x00603010, PAGING_READ, 0);
+	fake_hw.current[FID_GUEST_PDPTE1] = 0;
+	fake_write64(ROOT + 0x28, PD | P);
+	expect_fault(0x40603010, PAGING_READ, 0);
 }
 
 static void pae_reserves_bits_62_to_52(void **state)
@@ -289,6 +294,23 @@ static void pae_reserves_bits_62_to_52(void **state)
 	fake_write64(PT + 3 * 8, DATA | P | XD);
 	expect_mapped(0x40403010, PAGING_READ, DATA + 0x10);
 	expect_fault(0x40403010, PAGING_FETCH, PF_PRESENT | PF_FETCH);
+}
+
+static void a_pdpte_has_reserved_bits_when_present(void **state)
+{
+	const uint64_t good[4] = {0, PD | P, PD | P | 0xe18, W | PS};
+	uint64_t pdpte[4];
+
+	(void)state;
+	assert_true(paging_pdptes_ok(good, 46));
+	for (unsigned i = 0; i < 4 * 64; i++) {
+		unsigned bit = i % 64;
+		bool reserved = bit == 1 || bit == 2 || (bit >= 5 && bit <= 8) || bit >= 46;
+
+		memcpy(pdpte, good, sizeof(pdpte));
+		pdpte[i / 64] = PD | P | 1ull << bit;
+		assert_int_equal(paging_pdptes_ok(pdpte, 46), !reserved);
+	}
 }
 
 static void accesses_may_cross_pages(void **state)
@@ -376,8 +398,9 @@ int main(void)
 		TEST(tables_outside_ram_read_as_ones),
 		TEST(paging_32bit_maps_pages_of_two_sizes),
 		TEST(pse36_gives_40_bits),
-		TEST(pae_reads_its_pdptes_from_memory),
+		TEST(pae_takes_its_pdptes_from_registers),
 		TEST(pae_reserves_bits_62_to_52),
+		TEST(a_pdpte_has_reserved_bits_when_present),
 		TEST(accesses_may_cross_pages),
 		TEST(a_fault_in_the_second_page_writes_nothing),
 		TEST(linear_addresses_wrap_at_4_gib_outside_long_mode),

@@ -112,6 +112,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		.cpl = data[0] & 3,
 		.rflags_ac = data[1] & 1,
 		.maxphyaddr = 46};
+	fake_hw.current = fake_hw.vmcs01;
+	for (unsigned i = 0; i < 4; i++)
+		fake_hw.current[FID_GUEST_PDPTE0 + i] =
+			s.cr3 ^ (uint64_t)(data[i + 3] << 9) ^ 1;
 	access = data[2] & (PAGING_WRITE | PAGING_FETCH);
 	linear = (uint64_t)((int64_t)(get64(data + 40) << 16) >> 16);
 	if (!(s.efer & EFER_LMA))

@@ -1,0 +1,37 @@
+/*
+ * Descriptor tables of a 64-bit payload: IDT and TSS. The GDT is in start.S.
+ */
+#include "cpu.h"
+#include "rt.h"
+
+extern char stack_top[];
+
+struct idt_gate {
+	uint16_t offset0, selector, flags, offset1;
+	uint32_t offset2, reserved;
+};
+
+static struct idt_gate idt[256] __attribute__((aligned(16)));
+
+void tables_init(void)
+{
+	struct table_pointer idtr = {sizeof(idt) - 1, address_of(idt)};
+	uint64_t tss = address_of(rt_tss), stack = address_of(stack_top) - 8192;
+
+	for (unsigned i = 0; i < 256; i++) {
+		uint64_t a = address_of(trap_stubs) + i * 16;
+		uint16_t dpl = i == 0x80 || i == 3 || i == 4 ? 0x6000 : 0;
+
+		idt[i].offset0 = (uint16_t)a;
+		idt[i].selector = SEL_CODE64;
+		idt[i].flags = (uint16_t)(0x8e00 | dpl);
+		idt[i].offset1 = (uint16_t)(a >> 16);
+		idt[i].offset2 = (uint32_t)(a >> 32);
+	}
+	memcpy(rt_tss + 4, &stack, 8);
+	*(uint16_t *)(void *)(rt_tss + 0x66) = sizeof(rt_tss);
+	rt_gdt[SEL_TSS / 8] =
+		0x0000890000000067ull | (tss & 0xffffff) << 16 | (tss & 0xff000000) << 32;
+	rt_gdt[SEL_TSS / 8 + 1] = tss >> 32;
+	__asm__ volatile("lidt %0\n\tltr %w1" : : "m"(idtr), "r"(SEL_TSS) : "memory");
+}
