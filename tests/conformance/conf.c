@@ -188,8 +188,11 @@ void conf_run_cases(const struct conf_case *cases, size_t count)
 		conf_run_case(&cases[i]);
 }
 
+/* SDM 27.3.4: an exit leaves PDPTEs undefined without EPT. */
 static bool is_guest_state(uint32_t enc)
 {
+	if (enc >= VMCS_GUEST_PDPTE0 && enc <= VMCS_GUEST_PDPTE3)
+		return vmread(VMCS_PROC2_CONTROLS) & PROC2_ENABLE_EPT;
 	return vmcs_type(enc) == VMCS_TYPE_GUEST || enc == VMCS_ENTRY_INTR_INFO ||
 	       enc == VMCS_PREEMPTION_TIMER_VALUE;
 }
