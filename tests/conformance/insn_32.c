@@ -421,6 +421,38 @@ static void pdpte_registers(void)
 	window_case("PDPTE as before", 0x10);
 }
 
+/*
+ * Runs what is at V86_CODE in virtual-8086 mode until its first exception; CS has RPL bits, so that the
+ * handler takes it for user code.
+ */
+void v86_call(void);
+__asm__(".text\nv86_call:\n\tpushl %ebx\n\tpushl %ebp\n\tpushl %esi\n\tpushl %edi\n\t"
+	"movl %esp, user_return_rsp\n\tpushl $0x2000\n\tpushl $0x2000\n\tpushl $0x2000\n\t"
+	"pushl $0x2000\n\tpushl $0x2000\n\tpushl $0x1000\n\tpushl $0x23002\n\tpushl $0x2003\n\t"
+	"pushl $0\n\tiretl\n");
+
+#define V86_CODE 0x20030
+
+static void in_v86_mode(void)
+{
+	static const struct {
+		const char *name;
+		uint8_t bytes[4];
+	} codes[] = {{"vmcall", {0x0f, 0x01, 0xc1}}, {"vmxoff", {0x0f, 0x01, 0xc4}},
+		{"vmlaunch", {0x0f, 0x01, 0xc2}}, {"vmread", {0x0f, 0x78, 0xc0}},
+		{"vmptrst", {0x0f, 0xc7, 0x3f}}};
+
+	for (unsigned i = 0; i < 1024; i++)
+		boot_pd32[i] |= US;
+	write_cr3(read_cr3());
+	for (unsigned i = 0; i < sizeof(codes) / sizeof(codes[0]); i++) {
+		memcpy((void *)V86_CODE, codes[i].bytes, 4);
+		v86_call();
+		print("%s in virtual-8086 mode: vector %d error %x\n", codes[i].name,
+			trap.vector, trap.error);
+	}
+}
+
 static void begin(void)
 {
 	vmx_vmclear(address_of(vmcs_a));
@@ -441,6 +473,8 @@ static void in_this_mode(const char *mode)
 	page_faults();
 	if (pae)
 		pdpte_registers();
+	if (!pae)
+		in_v86_mode();
 	write_cr0_try(read_cr0() & ~CR0_PG);
 	print("clear CR0.PG in root operation: vector %d\n", trap.vector);
 	conf_status("vmxoff", vmx_vmxoff());
