@@ -483,6 +483,42 @@ static void invept_and_invvpid_are_undefined_without_their_features(void **state
 	expect_fault(world_inv(EXIT_INVEPT, 2, 0, 0), VEC_UD);
 }
 
+static void invept_and_invvpid_are_undefined_without_their_capability(void **state)
+{
+	uint64_t *cap = &world.vm.caps.msr[MSR_VMX_EPT_VPID_CAP - MSR_VMX_BASIC];
+
+	(void)state;
+	*cap &= ~(uint64_t)EPT_CAP_INVEPT;
+	expect_fault(world_inv(EXIT_INVEPT, 2, 0, 0), VEC_UD);
+	assert_int_equal(world_inv(EXIT_INVVPID, 2, 0, 0), VMSUCCEED);
+	*cap &= ~(uint64_t)EPT_CAP_INVVPID;
+	expect_fault(world_inv(EXIT_INVVPID, 2, 0, 0), VEC_UD);
+}
+
+static void invept_takes_what_an_entry_takes(void **state)
+{
+	static const uint64_t bad[] = {0x3d, 0x19, 0x9e, 1ull << 60 | 0x1e, 0x11e | BIT(11)};
+
+	(void)state;
+	assert_int_equal(world_inv(EXIT_INVEPT, 1, 0x80000 | 0x1e, 0), VMSUCCEED);
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+		expect_fail(world_inv(EXIT_INVEPT, 1, 0x80000 | bad[i], 0),
+			VMERR_INVALID_INVEPT_INVVPID);
+		assert_int_equal(world_inv(EXIT_INVEPT, 2, 0x80000 | bad[i], 0), VMSUCCEED);
+	}
+}
+
+static void pointers_of_32_bits_are_a_matter_of_the_capability(void **state)
+{
+	uint64_t *basic = &world.vm.caps.msr[0];
+
+	(void)state;
+	expect_fail(world_pointer(EXIT_VMCLEAR, 1ull << 46), VMERR_VMCLEAR_BAD_ADDRESS);
+	assert_int_equal(world_pointer(EXIT_VMCLEAR, 1ull << 32), VMSUCCEED);
+	*basic |= BIT64(48);
+	expect_fail(world_pointer(EXIT_VMCLEAR, 1ull << 32), VMERR_VMCLEAR_BAD_ADDRESS);
+}
+
 static void invvpid_flushes_what_the_vpid_of_l1_runs_with(void **state)
 {
 	uint16_t vpid02;
@@ -536,6 +572,9 @@ int main(void)
 		C(invept_checks_type_and_descriptor),
 		C(invvpid_checks_type_and_descriptor),
 		C(invept_and_invvpid_are_undefined_without_their_features),
+		C(invept_and_invvpid_are_undefined_without_their_capability),
+		C(invept_takes_what_an_entry_takes),
+		C(pointers_of_32_bits_are_a_matter_of_the_capability),
 		C(invvpid_flushes_what_the_vpid_of_l1_runs_with),
 	};
 

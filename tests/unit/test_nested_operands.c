@@ -206,6 +206,48 @@ static void a_fault_of_vmwrite_comes_before_its_field_is_looked_at(void **state)
 	expect_fail(world_insn(EXIT_VMREAD), VMERR_BAD_FIELD);
 }
 
+static void a_fault_on_the_operand_ends_every_instruction(void **state)
+{
+	static const uint32_t reads[] = {
+		EXIT_VMCLEAR, EXIT_VMPTRLD, EXIT_VMWRITE, EXIT_INVEPT, EXIT_INVVPID};
+	struct nvmcs *cur = world.n.cur;
+
+	(void)state;
+	world_operand(0x80000000); /* the register operand is RCX: a type, a field */
+	fake_hw.vmcs01[FID_EXIT_INSTRUCTION_INFO] |= REG_RCX << 28;
+	world.gpr[REG_RCX] = 2;
+	for (size_t i = 0; i < sizeof(reads) / sizeof(reads[0]); i++)
+		expect_page_fault(world_insn(reads[i]), 0x80000000, 0);
+	world.gpr[REG_RCX] = VMCS_GUEST_RIP;
+	expect_page_fault(world_insn(EXIT_VMREAD), 0x80000000, 2);
+	expect_page_fault(world_insn(EXIT_VMPTRST), 0x80000000, 2);
+	assert_ptr_equal(world.n.cur, cur);
+	world.n.vmxon = false;
+	expect_page_fault(world_insn(EXIT_VMXON), 0x80000000, 0);
+	assert_false(world.n.vmxon);
+}
+
+static void with_pae_paging_operands_go_by_the_pdpte_registers(void **state)
+{
+	uint64_t *f = fake_hw.vmcs01;
+
+	(void)state;
+	world_l1_32();
+	f[FID_GUEST_CR0] |= CR0_PG;
+	f[FID_GUEST_CR4] |= CR4_PAE;
+	f[FID_GUEST_CR3] = 0x26000; /* empty memory: nothing is read from there */
+	f[FID_GUEST_PDPTE1] = 0x23000 | 1;
+	map_two_pages(0x61000 | 7, 0);
+	fake_write64(0x61008, VMCS_N(2));
+	f[FID_EXIT_QUALIFICATION] = 0x40000008;
+	f[FID_EXIT_INSTRUCTION_INFO] = INFO_MEMORY32;
+	assert_int_equal(world_insn(EXIT_VMPTRLD), VMSUCCEED);
+	assert_true(world.n.cur->gpa == VMCS_N(2));
+	f[FID_EXIT_QUALIFICATION] = 0x8;
+	f[FID_EXIT_INSTRUCTION_INFO] = INFO_MEMORY32;
+	expect_page_fault(world_insn(EXIT_VMPTRLD), 0x8, 0);
+}
+
 static void operands_where_l1_has_no_ram_read_as_ones(void **state)
 {
 	(void)state;
@@ -229,6 +271,8 @@ int main(void)
 		R(an_operand_may_cross_into_another_page),
 		C(page_faults_tell_address_and_access),
 		C(a_fault_of_vmwrite_comes_before_its_field_is_looked_at),
+		C(a_fault_on_the_operand_ends_every_instruction),
+		R(with_pae_paging_operands_go_by_the_pdpte_registers),
 		C(operands_where_l1_has_no_ram_read_as_ones),
 	};
 

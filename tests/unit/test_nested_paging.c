@@ -296,6 +296,22 @@ static void pae_reserves_bits_62_to_52(void **state)
 	expect_fault(0x40403010, PAGING_FETCH, PF_PRESENT | PF_FETCH);
 }
 
+/* SDM 4.6.1: SMEP; 4.5: bit 7 of a PML4E is reserved, bit 12 of a large page is PAT. */
+static void smep_and_reserved_bits_of_large_pages(void **state)
+{
+	(void)state;
+	expect_mapped(LINEAR, PAGING_FETCH, DATA + 0x10);
+	s.cr4 |= CR4_SMEP;
+	expect_fault(LINEAR, PAGING_FETCH, PF_PRESENT | PF_FETCH);
+	s.cr4 = CR4_PAE;
+	fake_write64(PD + 2 * 8, 0x600000 | P | W | PS | BIT64(12));
+	expect_mapped(LINEAR, PAGING_WRITE, 0x603010);
+	fake_write64(PD + 2 * 8, 0x600000 | P | W | PS | BIT64(13) | A | D);
+	expect_fault(LINEAR, PAGING_READ, PF_PRESENT | PF_RESERVED);
+	fake_write64(ROOT + 273 * 8, PDPT | P | W | PS);
+	expect_fault(LINEAR, PAGING_READ, PF_PRESENT | PF_RESERVED);
+}
+
 static void a_pdpte_has_reserved_bits_when_present(void **state)
 {
 	const uint64_t good[4] = {0, PD | P, PD | P | 0xe18, W | PS};
@@ -401,6 +417,7 @@ int main(void)
 		TEST(pae_takes_its_pdptes_from_registers),
 		TEST(pae_reserves_bits_62_to_52),
 		TEST(a_pdpte_has_reserved_bits_when_present),
+		TEST(smep_and_reserved_bits_of_large_pages),
 		TEST(accesses_may_cross_pages),
 		TEST(a_fault_in_the_second_page_writes_nothing),
 		TEST(linear_addresses_wrap_at_4_gib_outside_long_mode),
