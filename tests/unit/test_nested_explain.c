@@ -144,6 +144,31 @@ static void vmfail_invalid_and_msr_lists_are_told(void **state)
 	says(list, "bits 63:32 must be 0 and are 0x1");
 }
 
+/* What a report says L1 saw: an error number, an exit reason, or neither (VMfailInvalid). */
+static void a_report_has_one_outcome(void **state)
+{
+	struct nested_report bad = check((enum check_id)CHECK_COUNT, 0);
+	struct nested_report controls = check(CHECK_PIN_RESERVED, 0);
+	struct nested_report guest = check(CHECK_GUEST_CR0_FIXED, 0);
+	struct nested_report fail = vmfail(EXIT_VMREAD, VMERR_BAD_FIELD, 0);
+	struct nested_report invalid = {.kind = REPORT_FAIL_INVALID, .error = 5};
+
+	(void)state;
+	assert_int_equal(explain_error(&controls), VMERR_ENTRY_CONTROLS);
+	assert_int_equal(explain_exit_reason(&controls), 0);
+	assert_int_equal(explain_error(&guest), 0);
+	assert_int_equal(explain_exit_reason(&guest), EXIT_INVALID_GUEST_STATE);
+	assert_int_equal(explain_error(&fail), VMERR_BAD_FIELD);
+	assert_int_equal(explain_exit_reason(&fail), 0);
+	assert_int_equal(explain_error(&invalid), 0);
+	assert_int_equal(explain_exit_reason(&invalid), 0);
+	assert_int_equal(explain_error(&bad), 0);
+	assert_int_equal(explain_allowed(text, sizeof(text), (enum check_id)CHECK_COUNT),
+		explain_allowed(text, sizeof(text), CHECK_OK));
+	says(vmfail(EXIT_INVEPT, VMERR_INVALID_INVEPT_INVVPID, 2), "type 2 with descriptor");
+	says(vmfail(EXIT_INVVPID, VMERR_INVALID_INVEPT_INVVPID, 4), "type 4; allowed: types 0");
+}
+
 static void any_report_has_a_rule_and_a_text_that_fits(void **state)
 {
 	struct vmx_caps caps = golden_caps();
@@ -197,6 +222,7 @@ int main(void)
 		cmocka_unit_test(every_check_says_what_is_allowed),
 		cmocka_unit_test(errors_of_instructions_have_their_meaning),
 		cmocka_unit_test(vmfail_invalid_and_msr_lists_are_told),
+		cmocka_unit_test(a_report_has_one_outcome),
 		cmocka_unit_test(any_report_has_a_rule_and_a_text_that_fits),
 		cmocka_unit_test(the_ring_keeps_the_last_and_counts_all),
 	};
