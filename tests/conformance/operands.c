@@ -58,7 +58,7 @@ static void check_stored(const char *name)
 			 : FLAGS_OUT                                        \
 			 :                                                  \
 			 : CLOBBERS);                                       \
-	check_stored(name);
+	check_stored(name)
 
 #define BASE(reg) FORM("base " #reg, "leaq -4(%%rdx), %%" #reg "\n\tvmptrst 20(%%" #reg ")")
 #define INDEX(reg)          \
@@ -70,57 +70,78 @@ static void check_stored(const char *name)
 
 static void addressing(void)
 {
-	BASE(rax)
-	BASE(rbx) BASE(rcx) BASE(rdx) BASE(rsi) BASE(rdi) BASE(rbp) BASE(r8) BASE(r9) BASE(r10) BASE(
-		r11) BASE(r12) BASE(r13) BASE(r14) BASE(r15) INDEX(r8) INDEX(r9) INDEX(r10)
-		INDEX(r11) INDEX(r12) INDEX(r13) INDEX(r14) INDEX(r15) INDEX_OLD(ax) INDEX_OLD(
-			bx) INDEX_OLD(cx) INDEX_OLD(dx) INDEX_OLD(si) INDEX_OLD(bp) FORM("rip-relative",
-			"vmptrst buffer+16(%%rip)") FORM("absolute",
-			"vmptrst buffer+16") FORM("32-bit rip-relative",
-			"vmptrst buffer+16(%%eip)") FORM("32-bit base",
-			"movabsq $0x1234567800000010, %%rax\n\tvmptrst buffer(%%eax)")
-			FORM("32-bit index", "movl $-8, %%r15d\n\tvmptrst 32(%%edx,%%r15d,2)") FORM(
-				"negative index",
-				"movq $-2, %%rcx\n\tvmptrst 32(%%rdx,%%rcx,8)")
-				FORM("index without base",
-					"movl $2, %%r9d\n\tvmptrst buffer(,%%r9,8)")
-					FORM("DS override", "vmptrst %%ds:16(%%rdx)") FORM(
-						"ES override",
-						"vmptrst %%es:16(%%rdx)") FORM("rsp as base",
-						"subq $16, %%rsp\n\tvmptrst 8(%%rsp)\n\tpopq %%rax\n\t"
-						"popq buffer+16")
+	BASE(rax);
+	BASE(rbx);
+	BASE(rcx);
+	BASE(rdx);
+	BASE(rsi);
+	BASE(rdi);
+	BASE(rbp);
+	BASE(r8);
+	BASE(r9);
+	BASE(r10);
+	BASE(r11);
+	BASE(r12);
+	BASE(r13);
+	BASE(r14);
+	BASE(r15);
+	INDEX(r8);
+	INDEX(r9);
+	INDEX(r10);
+	INDEX(r11);
+	INDEX(r12);
+	INDEX(r13);
+	INDEX(r14);
+	INDEX(r15);
+	INDEX_OLD(ax);
+	INDEX_OLD(bx);
+	INDEX_OLD(cx);
+	INDEX_OLD(dx);
+	INDEX_OLD(si);
+	INDEX_OLD(bp);
+	FORM("rip-relative", "vmptrst buffer+16(%%rip)");
+	FORM("absolute", "vmptrst buffer+16");
+	FORM("32-bit rip-relative", "vmptrst buffer+16(%%eip)");
+	FORM("32-bit base", "movabsq $0x1234567800000010, %%rax\n\tvmptrst buffer(%%eax)");
+	FORM("32-bit index", "movl $-8, %%r15d\n\tvmptrst 32(%%edx,%%r15d,2)");
+	FORM("negative index", "movq $-2, %%rcx\n\tvmptrst 32(%%rdx,%%rcx,8)");
+	FORM("index without base", "movl $2, %%r9d\n\tvmptrst buffer(,%%r9,8)");
+	FORM("DS override", "vmptrst %%ds:16(%%rdx)");
+	FORM("ES override", "vmptrst %%es:16(%%rdx)");
+	FORM("rsp as base", "subq $16, %%rsp\n\tvmptrst 8(%%rsp)\n\tpopq %%rax\n\t"
+			    "popq buffer+16");
 }
 
 static void segment_bases(void)
 {
 	wrmsr(MSR_FSBASE, address_of(buffer));
 	wrmsr(MSR_GSBASE, address_of(buffer) - 0x100000000000ull);
-	FORM("FS base", "vmptrst %%fs:16")
-	FORM("GS base", "movabsq $0x100000000000, %%rax\n\tvmptrst %%gs:16(%%rax)")
-	FORM("FS base, 32-bit address wraps", "movl $-16, %%eax\n\tvmptrst %%fs:32(%%eax)")
-	FORM("FS base, negative", "movl $buffer, %%eax\n\tvmptrst %%fs:16(%%rax,%%rax,1)")
+	FORM("FS base", "vmptrst %%fs:16");
+	FORM("GS base", "movabsq $0x100000000000, %%rax\n\tvmptrst %%gs:16(%%rax)");
+	FORM("FS base, 32-bit address wraps", "movl $-16, %%eax\n\tvmptrst %%fs:32(%%eax)");
+	FORM("FS base, negative", "movl $buffer, %%eax\n\tvmptrst %%fs:16(%%rax,%%rax,1)");
 	wrmsr(MSR_GSBASE, 0x7ffffffff000ull);
-	FORM("GS base, not canonical", "movl $0x1000, %%eax\n\tvmptrst %%gs:(%%rax)")
-	FORM("GS base, last bytes not canonical", "movl $0xffc, %%eax\n\tvmptrst %%gs:(%%rax)")
+	FORM("GS base, not canonical", "movl $0x1000, %%eax\n\tvmptrst %%gs:(%%rax)");
+	FORM("GS base, last bytes not canonical", "movl $0xffc, %%eax\n\tvmptrst %%gs:(%%rax)");
 	wrmsr(MSR_FSBASE, 0);
 	wrmsr(MSR_GSBASE, 0);
 }
 
 static void not_canonical(void)
 {
-	FORM("not canonical", "movabsq $0x800000000000, %%rax\n\tvmptrst (%%rax)")
+	FORM("not canonical", "movabsq $0x800000000000, %%rax\n\tvmptrst (%%rax)");
 	FORM("not canonical, vmread",
 		"movabsq $0x800000000000, %%rax\n\tmovl $0x681e, %%ebx\n\t"
-		"vmread %%rbx, (%%rax)")
-	FORM("not canonical by the sum", "movabsq $0x7fffffffffff, %%rax\n\tvmptrst 1(%%rax)")
-	FORM("not canonical, through RBP", "movabsq $0x800000000000, %%rbp\n\tvmptrst (%%rbp)")
-	FORM("not canonical, R13", "movabsq $0x800000000000, %%r13\n\tvmptrst (%%r13)")
+		"vmread %%rbx, (%%rax)");
+	FORM("not canonical by the sum", "movabsq $0x7fffffffffff, %%rax\n\tvmptrst 1(%%rax)");
+	FORM("not canonical, through RBP", "movabsq $0x800000000000, %%rbp\n\tvmptrst (%%rbp)");
+	FORM("not canonical, R13", "movabsq $0x800000000000, %%r13\n\tvmptrst (%%r13)");
 	FORM("not canonical, RBP and DS",
-		"movabsq $0x800000000000, %%rbp\n\tvmptrst %%ds:(%%rbp)")
+		"movabsq $0x800000000000, %%rbp\n\tvmptrst %%ds:(%%rbp)");
 	FORM("not canonical, RBP as index",
-		"movabsq $0x800000000000, %%rbp\n\tvmptrst (%%rdx,%%rbp)")
+		"movabsq $0x800000000000, %%rbp\n\tvmptrst (%%rdx,%%rbp)");
 	FORM("not canonical, invept",
-		"movabsq $0x800000000000, %%rax\n\tmovl $2, %%ebx\n\tinvept (%%rax), %%rbx")
+		"movabsq $0x800000000000, %%rax\n\tmovl $2, %%ebx\n\tinvept (%%rax), %%rbx");
 }
 
 /* VMREAD with a register as source and as destination. */
@@ -139,16 +160,26 @@ static void not_canonical(void)
 			 :                                                               \
 			 : "i"(VMCS_GUEST_RIP)                                           \
 			 : CLOBBERS);                                                    \
-	print("vmwrite from " #reg ": %lx\n", vmread(VMCS_GUEST_RIP));
+	print("vmwrite from " #reg ": %lx\n", vmread(VMCS_GUEST_RIP))
 
 static void registers(void)
 {
 	vmwrite(VMCS_GUEST_RSP, 0x123456789abcdef0ull);
-	ONE_REGISTER(rbx)
-	ONE_REGISTER(rcx) ONE_REGISTER(rdx) ONE_REGISTER(rsi) ONE_REGISTER(rdi)
-		ONE_REGISTER(rbp) ONE_REGISTER(rsp) ONE_REGISTER(r8) ONE_REGISTER(r9)
-			ONE_REGISTER(r10) ONE_REGISTER(r11) ONE_REGISTER(r12) ONE_REGISTER(r13)
-				ONE_REGISTER(r14) ONE_REGISTER(r15)
+	ONE_REGISTER(rbx);
+	ONE_REGISTER(rcx);
+	ONE_REGISTER(rdx);
+	ONE_REGISTER(rsi);
+	ONE_REGISTER(rdi);
+	ONE_REGISTER(rbp);
+	ONE_REGISTER(rsp);
+	ONE_REGISTER(r8);
+	ONE_REGISTER(r9);
+	ONE_REGISTER(r10);
+	ONE_REGISTER(r11);
+	ONE_REGISTER(r12);
+	ONE_REGISTER(r13);
+	ONE_REGISTER(r14);
+	ONE_REGISTER(r15);
 }
 
 /* ---- page faults ---- */
@@ -331,22 +362,22 @@ static void encodings(void)
 		: FLAGS_OUT                                                                 \
 		: "a"(VMCS_GUEST_RIP), "b"(buffer)                                          \
 		: "memory", "ecx");                                                         \
-	show(name ", compatibility mode");
+	show(name ", compatibility mode")
 
 static void compatibility(void)
 {
-	IN_COMPATIBILITY_MODE("vmcall", "vmcall")
-	IN_COMPATIBILITY_MODE("vmxon", "vmxon (%%ebx)")
-	IN_COMPATIBILITY_MODE("vmxoff", "vmxoff")
-	IN_COMPATIBILITY_MODE("vmclear", "vmclear (%%ebx)")
-	IN_COMPATIBILITY_MODE("vmptrld", "vmptrld (%%ebx)")
-	IN_COMPATIBILITY_MODE("vmptrst", "vmptrst (%%ebx)")
-	IN_COMPATIBILITY_MODE("vmread", "vmread %%eax, %%ecx")
-	IN_COMPATIBILITY_MODE("vmwrite", "vmwrite %%eax, %%eax")
-	IN_COMPATIBILITY_MODE("vmlaunch", "vmlaunch")
-	IN_COMPATIBILITY_MODE("vmresume", "vmresume")
-	IN_COMPATIBILITY_MODE("invept", "invept (%%ebx), %%eax")
-	IN_COMPATIBILITY_MODE("invvpid", "invvpid (%%ebx), %%eax")
+	IN_COMPATIBILITY_MODE("vmcall", "vmcall");
+	IN_COMPATIBILITY_MODE("vmxon", "vmxon (%%ebx)");
+	IN_COMPATIBILITY_MODE("vmxoff", "vmxoff");
+	IN_COMPATIBILITY_MODE("vmclear", "vmclear (%%ebx)");
+	IN_COMPATIBILITY_MODE("vmptrld", "vmptrld (%%ebx)");
+	IN_COMPATIBILITY_MODE("vmptrst", "vmptrst (%%ebx)");
+	IN_COMPATIBILITY_MODE("vmread", "vmread %%eax, %%ecx");
+	IN_COMPATIBILITY_MODE("vmwrite", "vmwrite %%eax, %%eax");
+	IN_COMPATIBILITY_MODE("vmlaunch", "vmlaunch");
+	IN_COMPATIBILITY_MODE("vmresume", "vmresume");
+	IN_COMPATIBILITY_MODE("invept", "invept (%%ebx), %%eax");
+	IN_COMPATIBILITY_MODE("invvpid", "invvpid (%%ebx), %%eax");
 }
 
 /* ---- launch after MOV SS, control registers ---- */
@@ -356,13 +387,13 @@ static void compatibility(void)
 :FLAGS_OUT                                                                                 \
 			 :                                                                 \
 			 : "rax", "memory");                                               \
-	show(name " after MOV SS");
+	show(name " after MOV SS")
 
 static void blocked_by_mov_ss(void)
 {
-	AFTER_MOV_SS("vmlaunch", "vmlaunch")
-	AFTER_MOV_SS("vmresume", "vmresume")
-	AFTER_MOV_SS("vmptrst", "vmptrst scratch")
+	AFTER_MOV_SS("vmlaunch", "vmlaunch");
+	AFTER_MOV_SS("vmresume", "vmresume");
+	AFTER_MOV_SS("vmptrst", "vmptrst scratch");
 }
 
 static void mov_cr0(const char *name, uint64_t v)
