@@ -140,6 +140,11 @@ lives_leave_no_trace() {
 	[ "$(echo "$free" | wc -l)" -le 4 ]
 }
 
+test_vmx_abort_of_a_32_bit_l1() {
+	expect 4 run --timeout 20 --memory 64M --log-level info --l1 "$B/payload/abort_32.elf" &&
+		shows 'L1: entering L2' 'VMX abort: a host PDPTE has a reserved bit set' && shows_not 'L1: exit'
+}
+
 test_fault_in_l0_ends_with_70() {
 	expect 70 run --timeout 30 --memory 64M --l1 "$B/payload/hello.elf" --l0-option selftest=fault &&
 		shows '#PF|page fault' 'backtrace|called from|\+0x'
