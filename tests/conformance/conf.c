@@ -114,6 +114,13 @@ static void print_guest_condition(void)
 		print(" pending_dbg=%lx", vmread(VMCS_GUEST_PENDING_DBG));
 }
 
+/* A register operand has no displacement: 0 by 27.2.1, whatever is there on the emulator. */
+static bool has_register_operand(uint32_t reason)
+{
+	return (reason == EXIT_VMREAD || reason == EXIT_VMWRITE || reason == EXIT_LDTR_TR) &&
+	       vmread(VMCS_EXIT_INSTRUCTION_INFO) & BIT(10);
+}
+
 void conf_exit(const char *name)
 {
 	uint32_t reason = (uint32_t)vmread(VMCS_EXIT_REASON);
@@ -126,7 +133,7 @@ void conf_exit(const char *name)
 		return;
 	}
 	print("%s: exit %u", name, reason);
-	if (reason != EXIT_EPT_MISCONFIG)
+	if (reason != EXIT_EPT_MISCONFIG && !has_register_operand(reason))
 		print(" qual=%lx", vmread(VMCS_EXIT_QUALIFICATION));
 	if (conf_has_length(reason))
 		print(" len=%lu", vmread(VMCS_EXIT_INSTRUCTION_LENGTH));
