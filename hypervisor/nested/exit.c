@@ -61,18 +61,33 @@ static bool l1_wants_exception(const struct exit_context *c)
 		vector == VEC_PF ? (uint32_t)seam_vmread(FID_EXIT_INTR_ERROR_CODE) : 0);
 }
 
-/* VMCS02's CR0 mask and CR3 controls are L1's; those of CR4 and CR8 are wider. */
+/* MOV of this register to CR0 or CR4: does it change a bit that L1 owns (25.1.3)? */
+static bool changes_owned(
+	const struct exit_context *c, unsigned reg, enum vmcs_fid shadow, enum vmcs_fid mask)
+{
+	uint64_t value = reg == 4 ? seam_vmread(FID_GUEST_RSP) : c->n->gpr[reg];
+
+	if (value >> 32 && !(seam_vmread(FID_GUEST_EFER) & EFER_LMA &&
+				   seam_vmread(FID_GUEST_CS_AR) & SEG_AR_L))
+		value = (uint32_t)value;
+	return (value ^ c->v->f[shadow]) & c->v->f[mask];
+}
+
+/*
+ * VMCS02's CR3 controls are L1's; the masks of CR0 and CR4, and the controls of CR8 are wider. CLTS
+ * and LMSW do not reach the bits of CR0 that L0 owns.
+ */
 static bool l1_wants_cr(const struct exit_context *c)
 {
 	uint32_t q = (uint32_t)seam_vmread(FID_EXIT_QUALIFICATION);
 	unsigned reg = CR_REGISTER(q);
-	uint64_t value;
 
 	switch (CR_NUMBER(q)) {
+	case 0:
+		return CR_TYPE(q) != CR_MOV_TO ||
+		       changes_owned(c, reg, FID_CR0_READ_SHADOW, FID_CR0_GUEST_HOST_MASK);
 	case 4:
-		value = reg == 4 ? seam_vmread(FID_GUEST_RSP) : c->n->gpr[reg];
-		return (value ^ c->v->f[FID_CR4_READ_SHADOW]) &
-		       c->v->f[FID_CR4_GUEST_HOST_MASK];
+		return changes_owned(c, reg, FID_CR4_READ_SHADOW, FID_CR4_GUEST_HOST_MASK);
 	case 8:
 		return CR_TYPE(q) == CR_MOV_TO ? PRI(c, CR8_LOAD_EXITING)
 					       : PRI(c, CR8_STORE_EXITING);
@@ -193,6 +208,7 @@ static void save_guest(struct nested *n, struct nvmcs *v)
 	bool keep_blocked = iret_keeps_nmis_blocked(v) && entry_blocked_nmis(v);
 
 	seam_read_hot(n, v);
+	v->f[FID_GUEST_CR0] = (v->f[FID_GUEST_CR0] & ~CR0_CACHE) | n->cr0_cache;
 	if (keep_blocked)
 		v->f[FID_GUEST_INTERRUPTIBILITY] |= INTERRUPTIBILITY_NMI;
 	v->rare_in_02 = true;

@@ -76,7 +76,7 @@ void merge_controls_hot(struct nested *n, struct nvmcs *v)
 	seam_set_proc_controls(n, v, merge_proc(n, v));
 	seam_vmwrite(
 		FID_EXCEPTION_BITMAP, v->f[FID_EXCEPTION_BITMAP] | n->vm->l0.exception_bitmap);
-	seam_vmwrite(FID_CR0_READ_SHADOW, v->f[FID_CR0_READ_SHADOW]);
+	seam_vmwrite(FID_CR0_READ_SHADOW, nested_cr0_shadow(n));
 	seam_vmwrite(
 		FID_CR4_READ_SHADOW, v->f[FID_CR4_READ_SHADOW] & v->f[FID_CR4_GUEST_HOST_MASK]);
 	if (v->f[FID_PROC_CONTROLS] & PROC_TPR_SHADOW)
@@ -174,7 +174,7 @@ void merge_controls_all(struct nested *n, struct nvmcs *v)
 	copy(v, FID_PF_ERROR_MASK, 2);
 	copy(v, FID_CR3_TARGET_COUNT, 1);
 	copy(v, FID_CR3_TARGET0, 4);
-	seam_vmwrite(FID_CR0_GUEST_HOST_MASK, v->f[FID_CR0_GUEST_HOST_MASK]);
+	seam_vmwrite(FID_CR0_GUEST_HOST_MASK, v->f[FID_CR0_GUEST_HOST_MASK] | CR0_CACHE);
 	seam_vmwrite(FID_CR4_GUEST_HOST_MASK, v->f[FID_CR4_GUEST_HOST_MASK] | l0->cr4_hidden);
 	if (proc2 & PROC2_PAUSE_LOOP_EXITING)
 		copy(v, FID_PLE_GAP, 2);

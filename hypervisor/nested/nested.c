@@ -74,6 +74,23 @@ bool nested_cr0_fits(const struct nested *n, uint64_t cr0)
 	return fits(cr0, caps_msr(c, MSR_VMX_CR0_FIXED0), caps_msr(c, MSR_VMX_CR0_FIXED1));
 }
 
+bool nested_l2_cr0_fits(const struct nested *n, uint64_t cr0)
+{
+	const struct vmx_caps *c = &n->vm->caps;
+	uint64_t free_bits = proc2_of(n->cur) & PROC2_UNRESTRICTED_GUEST ? CR0_PE | CR0_PG : 0;
+
+	return fits(cr0, caps_msr(c, MSR_VMX_CR0_FIXED0) & ~free_bits,
+		caps_msr(c, MSR_VMX_CR0_FIXED1));
+}
+
+uint64_t nested_cr0_shadow(const struct nested *n)
+{
+	const uint64_t *f = n->cur->f;
+	uint64_t emulated = CR0_CACHE & ~f[FID_CR0_GUEST_HOST_MASK];
+
+	return (f[FID_CR0_READ_SHADOW] & ~emulated) | (n->cr0_cache & emulated);
+}
+
 bool nested_cr4_fits(const struct nested *n, uint64_t cr4)
 {
 	const struct vmx_caps *c = &n->vm->caps;

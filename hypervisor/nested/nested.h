@@ -16,6 +16,7 @@
 #include "nested/vept.h"
 #include "spec/addr.h"
 #include "spec/vmcs.h"
+#include "spec/vmx.h"
 
 #define NVMCS_SLOTS  8
 #define NVMCS_FREE   UINT64_MAX /* also the architectural "no current VMCS" */
@@ -101,6 +102,7 @@ struct nested {
 	struct nvmcs *cur; /* current VMCS of L1, or NULL */
 	uint64_t use_counter;
 	uint64_t feature_control; /* IA32_FEATURE_CONTROL of L1 */
+	uint64_t cr0_cache;       /* CR0.CD and CR0.NW of the virtual CPU, of L1 and L2 alike */
 	uint16_t vpid01; /* VPIDs vpid01 + 1 .. vpid01 + VPID02_SLOTS are this vCPU's */
 	uint16_t vpid12[VPID02_SLOTS];
 	uint8_t vpid_next;
@@ -174,5 +176,15 @@ bool nested_wrmsr(struct nested *n, uint32_t msr, uint64_t value);
  * attempt at another value is a #GP. */
 bool nested_cr0_fits(const struct nested *n, uint64_t cr0);
 bool nested_cr4_fits(const struct nested *n, uint64_t cr4);
+/* The same for CR0 while L2 runs; an unrestricted guest may clear PE and PG. */
+bool nested_l2_cr0_fits(const struct nested *n, uint64_t cr0);
+
+/*
+ * VM entries and exits leave CR0.CD and CR0.NW alone (SDM 26.3.2.1, 27.5.1), so the real ones stay clear
+ * only if L2 cannot reach them: the mask of VMCS02 has them always. L2 reads cr0_cache where L1
+ * does not own them.
+ */
+#define CR0_CACHE (CR0_CD | CR0_NW)
+uint64_t nested_cr0_shadow(const struct nested *n);
 
 #endif

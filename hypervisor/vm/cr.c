@@ -84,15 +84,25 @@ uint64_t vcpu_read_cr4(void)
 	return visible(VMCS_GUEST_CR4, VMCS_CR4_READ_SHADOW, VMCS_CR4_GUEST_HOST_MASK);
 }
 
+/* The address in L1's memory behind a physical address of the current level. */
+static bool physical_address(struct vcpu *vcpu, uint64_t address, struct gpa_l1 *at)
+{
+	const struct vept_root *root = vcpu->nested.in_l2 ? vcpu->nested.cur->root : NULL;
+
+	*at = (struct gpa_l1){address};
+	return !root || vept_walk(&vcpu->nested, root->eptp12, (struct gpa_l2){address}, 1, at);
+}
+
 /* PAE paging outside IA-32e mode: the PDPTEs are registers. False: a reserved bit in one. */
 static bool load_pdptes(struct vcpu *vcpu, uint64_t cr0, uint64_t cr4)
 {
 	uint64_t pdpte[4];
+	struct gpa_l1 at;
 
 	if (!(cr0 & CR0_PG) || !(cr4 & CR4_PAE) || vmread(VMCS_GUEST_EFER) & EFER_LME)
 		return true;
-	if (vm_read_gpa(vcpu->vm, vmread(VMCS_GUEST_CR3) & 0xffffffe0u, pdpte, sizeof(pdpte)) !=
-		0)
+	if (!physical_address(vcpu, vmread(VMCS_GUEST_CR3) & 0xffffffe0u, &at) ||
+		vm_read_gpa(vcpu->vm, at.v, pdpte, sizeof(pdpte)) != 0)
 		return false;
 	if (!paging_pdptes_ok(pdpte, vcpu->nested.vm->caps.maxphyaddr))
 		return false;
@@ -116,7 +126,7 @@ void vcpu_write_cr0(struct vcpu *vcpu, uint64_t cr0)
 {
 	bool paging = cr0 & CR0_PG, lme = vmread(VMCS_GUEST_EFER) & EFER_LME;
 
-	(void)vcpu;
+	vcpu->nested.cr0_cache = cr0 & CR0_CACHE;
 	set_long_mode(paging && lme);
 	vmwrite(VMCS_GUEST_CR0, (cr0 & ~(CR0_CD | CR0_NW)) | CR0_NE | CR0_ET);
 	vmwrite(VMCS_CR0_READ_SHADOW, cr0);
@@ -133,15 +143,13 @@ void vcpu_write_cr4(struct vcpu *vcpu, uint64_t cr4)
 }
 
 /* SDM 2.5 "Control Registers", MOV to CR0: what raises #GP. */
-static bool cr0_valid(struct vcpu *vcpu, uint64_t cr0, uint64_t old)
+static bool cr0_valid(uint64_t cr0, uint64_t old)
 {
-	uint64_t cr4 = vcpu_read_cr4();
+	uint64_t cr4 = vmread(VMCS_GUEST_CR4);
 	uint32_t cs_ar;
 
 	if (cr0 >> 32 != 0 || (cr0 & CR0_PG && !(cr0 & CR0_PE)) ||
 		(cr0 & CR0_NW && !(cr0 & CR0_CD)))
-		return false;
-	if (vcpu->nested.vmxon && !nested_cr0_fits(&vcpu->nested, cr0))
 		return false;
 	if ((cr0 ^ old) & CR0_PG) {
 		cs_ar = vmread32(VMCS_GUEST_CS_AR);
@@ -159,7 +167,8 @@ static bool mov_to_cr0(struct vcpu *vcpu, uint64_t cr0)
 	uint64_t old = vcpu_read_cr0();
 
 	cr0 = (cr0 & (CR0_DEFINED | ~0xffffffffull)) | CR0_ET;
-	if (!cr0_valid(vcpu, cr0, old))
+	if (!cr0_valid(cr0, old) ||
+		(vcpu->nested.vmxon && !nested_cr0_fits(&vcpu->nested, cr0)))
 		return false;
 	if ((cr0 ^ old) & (CR0_PG | CR0_CD | CR0_NW) &&
 		!load_pdptes(vcpu, cr0, vcpu_read_cr4()))
@@ -167,6 +176,31 @@ static bool mov_to_cr0(struct vcpu *vcpu, uint64_t cr0)
 	vcpu_write_cr0(vcpu, cr0);
 	if ((cr0 ^ old) & CR0_PG)
 		invvpid(INVVPID_SINGLE, vcpu_vpid01(vcpu), 0);
+	return true;
+}
+
+/*
+ * L2 writes CR0.CD or CR0.NW, which L1 does not intercept: what the processor does without an exit (SDM
+ * 25.3 "MOV to CR0"). Bits that L1 owns keep their values.
+ */
+static bool l2_mov_to_cr0(struct vcpu *vcpu, uint64_t value)
+{
+	struct nested *n = &vcpu->nested;
+	uint64_t owned = n->cur->f[FID_CR0_GUEST_HOST_MASK];
+	uint64_t old = vmread(VMCS_GUEST_CR0) | n->cr0_cache, cr0;
+
+	cr0 = ((value & CR0_DEFINED) | CR0_ET) & ~owned;
+	cr0 |= old & owned;
+	if (value >> 32 != 0 || !cr0_valid(cr0, old) || !nested_l2_cr0_fits(n, cr0) ||
+		!load_pdptes(vcpu, cr0, vmread(VMCS_GUEST_CR4)))
+		return false;
+	if ((cr0 ^ old) & CR0_PG) {
+		set_long_mode(cr0 & CR0_PG && vmread(VMCS_GUEST_EFER) & EFER_LME);
+		invvpid(INVVPID_SINGLE, n->cur->vpid02, 0);
+	}
+	n->cr0_cache = cr0 & CR0_CACHE;
+	vmwrite(VMCS_GUEST_CR0, cr0 & ~CR0_CACHE);
+	vmwrite(VMCS_CR0_READ_SHADOW, nested_cr0_shadow(n));
 	return true;
 }
 
@@ -202,7 +236,7 @@ static bool mov_to_cr(struct vcpu *vcpu, unsigned cr, uint64_t v)
 {
 	switch (cr) {
 	case 0:
-		return mov_to_cr0(vcpu, v);
+		return vcpu->nested.in_l2 ? l2_mov_to_cr0(vcpu, v) : mov_to_cr0(vcpu, v);
 	case 4:
 		return mov_to_cr4(vcpu, v);
 	case 8:

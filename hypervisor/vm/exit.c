@@ -10,7 +10,6 @@
 #include "cpu/log.h"
 #include "cpu/percpu.h"
 #include "vm/nested_glue.h"
-#include "vm/nested_glue.h"
 #include "vmx/asm.h"
 #include "vmx/stub.h"
 
@@ -61,9 +60,9 @@ struct paging_state vcpu_paging_state(const struct vcpu *vcpu)
 	const struct nested *n = &vcpu->nested;
 
 	return (struct paging_state){
-		.cr0 = vcpu_read_cr0(),
+		.cr0 = vmread(VMCS_GUEST_CR0),
 		.cr3 = vmread(VMCS_GUEST_CR3),
-		.cr4 = vcpu_read_cr4(),
+		.cr4 = vmread(VMCS_GUEST_CR4),
 		.efer = vmread(VMCS_GUEST_EFER),
 		.cpl = (uint8_t)SEG_AR_DPL(vmread32(VMCS_GUEST_SS_AR)),
 		.rflags_ac = vmread(VMCS_GUEST_RFLAGS) & RFLAGS_AC,

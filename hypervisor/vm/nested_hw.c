@@ -400,15 +400,14 @@ static void load_pdptes(struct nested *n, const uint64_t *f, bool long64)
 }
 
 /* 27.5.1: an exit loads these bits of CR0 and leaves the others, CD and NW among them. */
-static void load_cr0(uint64_t host)
+static void load_cr0(const struct nested *n, uint64_t host)
 {
 	const uint64_t loaded =
 		CR0_PE | CR0_MP | CR0_EM | CR0_TS | CR0_NE | CR0_WP | CR0_AM | CR0_PG;
-	uint64_t kept = vmread(VMCS_CR0_READ_SHADOW) & (CR0_CD | CR0_NW);
 
 	host = (host & loaded) | CR0_ET;
 	vmwrite(VMCS_GUEST_CR0, host);
-	vmwrite(VMCS_CR0_READ_SHADOW, host | kept);
+	vmwrite(VMCS_CR0_READ_SHADOW, host | n->cr0_cache);
 }
 
 /* CPUID shows CR4.OSXSAVE. */
@@ -430,7 +429,7 @@ void seam_load_l1(struct nested *n, const struct nvmcs *v, const struct l2_lefto
 
 	load_modes(f, long64, l2);
 	load_segments(f, long64);
-	load_cr0(f[FID_HOST_CR0]);
+	load_cr0(n, f[FID_HOST_CR0]);
 	vmwrite(VMCS_GUEST_CR3, f[FID_HOST_CR3]);
 	load_cr4(vcpu, f[FID_HOST_CR4]);
 	load_pdptes(n, f, long64);

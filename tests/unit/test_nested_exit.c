@@ -196,8 +196,12 @@ static void mov_cr(uint64_t qualification, bool to_l1)
 static void control_registers_follow_the_controls_of_l1(void **state)
 {
 	(void)state;
-	mov_cr(0x000, true); /* CR0 and CR3: VMCS02 intercepts what L1 asked for */
-	mov_cr(0x003, true);
+	mov_cr(0x003, true);  /* VMCS02 intercepts what L1 asked for */
+	mov_cr(0x020, true);  /* CLTS */
+	mov_cr(0x000, false); /* MOV to CR0: a bit of L0's */
+	f12()[FID_CR0_GUEST_HOST_MASK] = CR0_TS;
+	f12()[FID_CR0_READ_SHADOW] = CR0_TS;
+	mov_cr(0x000, true);
 	mov_cr(0x008, false); /* MOV to CR8 */
 	mov_cr(0x018, false);
 	f12()[FID_PROC_CONTROLS] |= PROC_CR8_LOAD_EXITING;

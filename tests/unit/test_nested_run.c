@@ -345,6 +345,31 @@ static void cr4_bits_that_l1_lacks_stay_with_l0(void **state)
 	assert_int_equal(nested_l2_exit(&n, EXIT_CR_ACCESS), NESTED_L1);
 }
 
+static void cr0_cd_and_nw_stay_with_l0(void **state)
+{
+	(void)state;
+	n.cr0_cache = CR0_CD;
+	golden[FID_CR0_GUEST_HOST_MASK] = CR0_TS | CR0_NW;
+	golden[FID_CR0_READ_SHADOW] = CR0_TS;
+	launch();
+	assert_int_equal(vmcs02(FID_CR0_GUEST_HOST_MASK), CR0_TS | CR0_NW | CR0_CD);
+	assert_int_equal(vmcs02(FID_CR0_READ_SHADOW), CR0_TS | CR0_CD);
+	set02(FID_EXIT_QUALIFICATION, 0); /* MOV to CR0 from RAX */
+	gpr[0] = CR0_TS;
+	assert_int_equal(nested_l2_exit(&n, EXIT_CR_ACCESS), NESTED_L0);
+	gpr[0] = CR0_CD | CR0_TS | CR0_NW;
+	assert_int_equal(nested_l2_exit(&n, EXIT_CR_ACCESS), NESTED_L1);
+	assert_int_equal(n.cur->f[FID_GUEST_CR0] & (CR0_CD | CR0_NW), CR0_CD);
+}
+
+static void lmsw_and_clts_are_l1s(void **state)
+{
+	(void)state;
+	launch();
+	set02(FID_EXIT_QUALIFICATION, 2 << 4);
+	assert_int_equal(nested_l2_exit(&n, EXIT_CR_ACCESS), NESTED_L1);
+}
+
 static void an_exit_saves_what_its_controls_say(void **state)
 {
 	(void)state;
@@ -541,6 +566,8 @@ int main(void)
 		T(msrs_follow_l1s_bitmap),
 		T(the_msr_bitmap_of_l2_passes_only_what_both_pass),
 		T(cr4_bits_that_l1_lacks_stay_with_l0),
+		T(cr0_cd_and_nw_stay_with_l0),
+		T(lmsw_and_clts_are_l1s),
 		T(an_exit_saves_what_its_controls_say),
 		T(interrupts_become_exits_if_l1_asked),
 		T(nmis_become_exits_if_l1_asked),

@@ -114,7 +114,7 @@ static inline void theorem_check(void)
 	assert_true(f02[FID_EXIT_CONTROLS] == (l0->exit | EXIT_SAVE_PREEMPTION_TIMER));
 	HAS_ALL(f02[FID_ENTRY_CONTROLS], l0->entry);
 	HAS_ALL(f02[FID_EXCEPTION_BITMAP], l0->exception_bitmap | f12[FID_EXCEPTION_BITMAP]);
-	HAS_ALL(f02[FID_CR0_GUEST_HOST_MASK], f12[FID_CR0_GUEST_HOST_MASK]);
+	HAS_ALL(f02[FID_CR0_GUEST_HOST_MASK], CR0_CD | CR0_NW | f12[FID_CR0_GUEST_HOST_MASK]);
 	HAS_ALL(f02[FID_CR4_GUEST_HOST_MASK], l0->cr4_hidden | f12[FID_CR4_GUEST_HOST_MASK]);
 	theorem_memory(f02);
 	theorem_msr_bitmap(f12);
