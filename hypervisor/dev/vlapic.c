@@ -226,6 +226,8 @@ void vlapic_send_ipi(struct platform *p, unsigned self)
 		vlapic_send(p, &m);
 		return;
 	}
+	if (shorthand != 3 && m.mode != DELIVER_FIXED)
+		return; /* table 10-4: "self" and "all including self" are for fixed mode only */
 	for (unsigned i = 0; i < p->config.vcpus; i++)
 		if (i == self ? shorthand != 3 : shorthand != 1)
 			deliver(p, i, &m);

@@ -192,6 +192,23 @@ static void shorthands(void **state)
 	assert_int_equal(takers(0x41), 0xd);
 }
 
+static void shorthands_that_name_the_sender_are_for_fixed_mode_only(void **state)
+{
+	static const uint32_t modes[] = {LOWEST | 0x41, 2u << 8, NMI, INIT, STARTUP};
+
+	(void)state;
+	for (unsigned i = 0; i < sizeof(modes) / sizeof(modes[0]); i++) {
+		send(1, 0, modes[i] | SELF | ASSERT);
+		send(1, 0, modes[i] | ALL | ASSERT);
+	}
+	assert_int_equal(takers(0x41), 0);
+	for (unsigned i = 0; i < 4; i++)
+		assert_int_equal(fake.nmis[i] + fake.inits[i] + fake.startups[i], 0);
+	send(1, 0, NMI | OTHERS);
+	assert_int_equal(fake.nmis[0] + fake.nmis[2] + fake.nmis[3], 3);
+	assert_int_equal(fake.nmis[1], 0);
+}
+
 static void logical_flat_destinations(void **state)
 {
 	(void)state;
@@ -451,6 +468,7 @@ int main(void)
 		T(a_disabled_apic_accepts_nothing),
 		T(physical_destinations),
 		T(shorthands),
+		T(shorthands_that_name_the_sender_are_for_fixed_mode_only),
 		T(logical_flat_destinations),
 		T(logical_cluster_destinations),
 		T(lowest_priority_goes_to_the_least_busy_one),
