@@ -171,21 +171,28 @@ bool nested_nmi_blocked(const struct nested *n)
 	return n->in_l2 && iret_keeps_nmis_blocked(n->cur) && entry_blocked_nmis(n->cur);
 }
 
+/* The event whose delivery the exit interrupted, 27.2.4. */
+static void save_vectoring(struct nvmcs *v)
+{
+	uint32_t vectoring = (uint32_t)seam_vmread(FID_IDT_VECTORING_INFO);
+
+	v->f[FID_IDT_VECTORING_INFO] = vectoring;
+	if (vectoring & INTR_INFO_ERROR_CODE)
+		v->f[FID_IDT_VECTORING_ERROR_CODE] = seam_vmread(FID_IDT_VECTORING_ERROR_CODE);
+	v->f[FID_EXIT_INSTRUCTION_LENGTH] = seam_vmread(FID_EXIT_INSTRUCTION_LENGTH);
+}
+
 /* The exit-information fields that this exit defines, VMCS02 to VMCS12. */
 static void save_info(struct nvmcs *v, uint32_t reason, uint32_t intr_info)
 {
 	uint64_t bit = reason < 64 ? BIT64(reason) : 0;
-	uint32_t vectoring = (uint32_t)seam_vmread(FID_IDT_VECTORING_INFO);
 
 	v->f[FID_EXIT_REASON] = reason;
 	v->f[FID_EXIT_QUALIFICATION] = seam_vmread(FID_EXIT_QUALIFICATION);
 	v->f[FID_EXIT_INTR_INFO] = intr_info;
 	if (intr_info & INTR_INFO_ERROR_CODE)
 		v->f[FID_EXIT_INTR_ERROR_CODE] = seam_vmread(FID_EXIT_INTR_ERROR_CODE);
-	v->f[FID_IDT_VECTORING_INFO] = vectoring;
-	if (vectoring & INTR_INFO_ERROR_CODE)
-		v->f[FID_IDT_VECTORING_ERROR_CODE] = seam_vmread(FID_IDT_VECTORING_ERROR_CODE);
-	v->f[FID_EXIT_INSTRUCTION_LENGTH] = seam_vmread(FID_EXIT_INSTRUCTION_LENGTH);
+	save_vectoring(v);
 	if ((bit & HAS_INSN_INFO) || reason == EXIT_XRSTORS)
 		v->f[FID_EXIT_INSTRUCTION_INFO] = seam_vmread(FID_EXIT_INSTRUCTION_INFO);
 	if (bit & HAS_LINEAR)
@@ -404,6 +411,9 @@ bool nested_deliver_exception(
 	if (!nested_intercepts_exception(n, INTR_INFO_VECTOR(info), error_code))
 		return false;
 	no_info(v, EXIT_EXCEPTION_NMI);
+	/* 27.2.4: a double fault is not an exit during the delivery of what led to it. */
+	if (INTR_INFO_VECTOR(info) != VEC_DF)
+		save_vectoring(v);
 	v->f[FID_EXIT_QUALIFICATION] = qualification;
 	v->f[FID_EXIT_INTR_INFO] = info | INTR_INFO_VALID;
 	v->f[FID_EXIT_INTR_ERROR_CODE] = error_code;
@@ -411,6 +421,12 @@ bool nested_deliver_exception(
 	seam_vmwrite(FID_GUEST_RFLAGS, seam_vmread(FID_GUEST_RFLAGS) | RFLAGS_RF);
 	switch_to_l1(n);
 	return true;
+}
+
+void nested_deliver_triple_fault(struct nested *n)
+{
+	no_info(n->cur, EXIT_TRIPLE_FAULT);
+	switch_to_l1(n);
 }
 
 void nested_deliver_mtf(struct nested *n)

@@ -159,6 +159,9 @@ bool nested_deliver_sipi(struct nested *n, uint8_t vector);
 bool nested_deliver_exception(
 	struct nested *n, uint32_t info, uint32_t error_code, uint64_t qualification);
 
+/* The same for an exception on top of a double fault: L1 gets the exit. */
+void nested_deliver_triple_fault(struct nested *n);
+
 /* Does L1 intercept this exception of L2? */
 bool nested_intercepts_exception(const struct nested *n, uint8_t vector, uint32_t error_code);
 

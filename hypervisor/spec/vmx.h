@@ -358,7 +358,8 @@ enum exception_vector {
 	VEC_MF = 16,
 	VEC_AC = 17,
 	VEC_MC = 18,
-	VEC_XM = 19
+	VEC_XM = 19,
+	VEC_VE = 20
 };
 
 #endif

@@ -9,7 +9,7 @@
 #include "cpu/fault.h"
 #include "cpu/log.h"
 #include "cpu/percpu.h"
-#include "vm/nested_glue.h"
+#include "spec/exceptions.h"
 #include "vm/nested_glue.h"
 #include "vmx/asm.h"
 
@@ -30,24 +30,55 @@ void vcpu_inject(struct vcpu *vcpu, uint32_t info, uint32_t error_code, uint32_t
 	vcpu->injecting = true;
 }
 
-/* An L1 that intercepts the exception gets it instead of its L2. */
+static void shut_down(struct vcpu *vcpu)
+{
+	if (vcpu->nested.in_l2)
+		nested_deliver_triple_fault(&vcpu->nested);
+	else
+		vm_stop(vcpu->vm, VM_END_TRIPLE_FAULT, 0, "triple fault");
+}
+
+static bool l1_takes(struct vcpu *vcpu, uint32_t info, uint32_t error, uint64_t qualification)
+{
+	return vcpu->nested.in_l2 &&
+	       nested_deliver_exception(&vcpu->nested, info, error, qualification);
+}
+
+/*
+ * An L1 that intercepts the exception gets it instead of its L2. Otherwise an event whose delivery
+ * the exit interrupted decides what the exception becomes (SDM 6.15, table 6-5).
+ */
+static void raise(struct vcpu *vcpu, uint32_t info, uint32_t error, uint64_t linear)
+{
+	uint32_t double_fault = VEC_DF | INTR_HW_EXCEPTION << 8 | INTR_INFO_ERROR_CODE;
+	enum exception_outcome outcome;
+
+	if (l1_takes(vcpu, info, error, linear))
+		return;
+	if (INTR_INFO_VECTOR(info) == VEC_PF)
+		write_cr2(linear);
+	outcome = exception_combine(
+		vmread32(VMCS_IDT_VECTORING_INFO), (uint8_t)INTR_INFO_VECTOR(info));
+	if (outcome == OUTCOME_SHUTDOWN)
+		shut_down(vcpu);
+	else if (outcome == OUTCOME_SERIAL)
+		vcpu_inject(vcpu, info, error, 0);
+	else if (!l1_takes(vcpu, double_fault, 0, 0))
+		vcpu_inject(vcpu, double_fault, 0, 0);
+}
+
 void vcpu_inject_exception(struct vcpu *vcpu, uint8_t vector, bool has_error, uint32_t error)
 {
-	uint32_t info =
-		vector | INTR_HW_EXCEPTION << 8 | (has_error ? INTR_INFO_ERROR_CODE : 0);
+	/* a page fault whose address is in CR2 already: of an operand of L1's VMX instruction */
+	uint64_t linear = vector == VEC_PF ? read_cr2() : 0;
 
-	if (!vcpu->nested.in_l2 || !nested_deliver_exception(&vcpu->nested, info, error, 0))
-		vcpu_inject(vcpu, info, error, 0);
+	raise(vcpu, vector | INTR_HW_EXCEPTION << 8 | (has_error ? INTR_INFO_ERROR_CODE : 0),
+		error, linear);
 }
 
 void vcpu_inject_page_fault(struct vcpu *vcpu, uint64_t linear, uint32_t error)
 {
-	uint32_t info = VEC_PF | INTR_HW_EXCEPTION << 8 | INTR_INFO_ERROR_CODE;
-
-	if (vcpu->nested.in_l2 && nested_deliver_exception(&vcpu->nested, info, error, linear))
-		return;
-	write_cr2(linear);
-	vcpu_inject(vcpu, info, error, 0);
+	raise(vcpu, VEC_PF | INTR_HW_EXCEPTION << 8 | INTR_INFO_ERROR_CODE, error, linear);
 }
 
 void vcpu_inject_ud(struct vcpu *vcpu)

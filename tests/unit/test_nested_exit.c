@@ -469,6 +469,39 @@ static void an_exception_that_l0_raises_is_l1s_when_it_intercepts_it(void **stat
 	assert_true(f12()[FID_GUEST_RFLAGS] & RFLAGS_RF);
 }
 
+static void exceptions_of_l0_tell_what_was_being_delivered(void **state)
+{
+	uint32_t first =
+		INTR_INFO_VALID | INTR_INFO_ERROR_CODE | INTR_HW_EXCEPTION << 8 | VEC_PF;
+
+	(void)state;
+	world_02()[FID_IDT_VECTORING_INFO] = first;
+	world_02()[FID_IDT_VECTORING_ERROR_CODE] = 6;
+	f12()[FID_EXCEPTION_BITMAP] = BIT(VEC_GP) | BIT(VEC_DF);
+	assert_true(nested_deliver_exception(
+		&world.n, INTR_INFO_ERROR_CODE | INTR_HW_EXCEPTION << 8 | VEC_GP, 0, 0));
+	assert_int_equal(f12()[FID_IDT_VECTORING_INFO], first);
+	assert_int_equal(f12()[FID_IDT_VECTORING_ERROR_CODE], 6);
+}
+
+static void a_double_fault_exits_as_if_nothing_was_being_delivered(void **state)
+{
+	(void)state;
+	world_02()[FID_IDT_VECTORING_INFO] = INTR_INFO_VALID | INTR_HW_EXCEPTION << 8 | VEC_PF;
+	f12()[FID_EXCEPTION_BITMAP] = BIT(VEC_DF);
+	assert_true(nested_deliver_exception(
+		&world.n, INTR_INFO_ERROR_CODE | INTR_HW_EXCEPTION << 8 | VEC_DF, 0, 0));
+	assert_int_equal(f12()[FID_IDT_VECTORING_INFO], 0);
+}
+
+static void a_triple_fault_that_l0_forms_is_l1s(void **state)
+{
+	(void)state;
+	nested_deliver_triple_fault(&world.n);
+	assert_false(world.n.in_l2);
+	assert_int_equal(f12()[FID_EXIT_REASON], EXIT_TRIPLE_FAULT);
+}
+
 static void the_monitor_trap_flag_ends_l2_after_an_instruction_of_l0(void **state)
 {
 	(void)state;
@@ -556,6 +589,9 @@ int main(void)
 		T(an_nmi_exit_blocks_nmis_in_l1),
 		T(without_virtual_nmis_the_blocking_outlives_iret_and_exit),
 		T(an_exception_that_l0_raises_is_l1s_when_it_intercepts_it),
+		T(exceptions_of_l0_tell_what_was_being_delivered),
+		T(a_double_fault_exits_as_if_nothing_was_being_delivered),
+		T(a_triple_fault_that_l0_forms_is_l1s),
 		T(the_monitor_trap_flag_ends_l2_after_an_instruction_of_l0),
 		T(only_a_sipi_ends_the_wait_for_sipi),
 		T(an_entry_that_hardware_refuses_is_a_failed_entry_of_l1),
