@@ -20,6 +20,7 @@ struct exit_context {
 #define CR_MOV_TO      0
 
 /* 27.2.1, EPT violations */
+#define QUAL_ADVANCED       (BIT64(9) | BIT64(10) | BIT64(11))
 #define QUAL_NMI_UNBLOCKING BIT64(12)
 
 /* Reasons whose exits define the instruction-information field (27.2.5); and XRSTORS, number 64 */
@@ -421,6 +422,30 @@ bool nested_deliver_exception(
 	seam_vmwrite(FID_GUEST_RFLAGS, seam_vmread(FID_GUEST_RFLAGS) | RFLAGS_RF);
 	switch_to_l1(n);
 	return true;
+}
+
+void nested_deliver_ept_fault(struct nested *n, const struct paging_fault *fault)
+{
+	struct nvmcs *v = n->cur;
+	uint64_t qualification = 0;
+	enum vept_result r = VEPT_FILLED;
+
+	if (v->root)
+		r = vept_handle(n, v->root, (struct gpa_l2){fault->gpa}, fault->qualification,
+			&qualification);
+	if (r == VEPT_FILLED)
+		return; /* EPT12 changed meanwhile: L2 tries again */
+	no_info(v, r == VEPT_VIOLATION ? EXIT_EPT_VIOLATION : EXIT_EPT_MISCONFIG);
+	save_vectoring(v);
+	v->f[FID_GUEST_PHYSICAL_ADDRESS] = fault->gpa;
+	v->f[FID_GUEST_LINEAR_ADDRESS] = fault->address;
+	if (!(caps_msr(&n->vm->caps, MSR_VMX_EPT_VPID_CAP) & EPT_CAP_ADVANCED_INFO))
+		qualification &= ~QUAL_ADVANCED;
+	if (r == VEPT_VIOLATION)
+		v->f[FID_EXIT_QUALIFICATION] = qualification;
+	/* 27.3.3: the instruction did not complete, as with a fault */
+	seam_vmwrite(FID_GUEST_RFLAGS, seam_vmread(FID_GUEST_RFLAGS) | RFLAGS_RF);
+	switch_to_l1(n);
 }
 
 void nested_deliver_triple_fault(struct nested *n)

@@ -159,6 +159,13 @@ bool nested_deliver_sipi(struct nested *n, uint8_t vector);
 bool nested_deliver_exception(
 	struct nested *n, uint32_t info, uint32_t error_code, uint64_t qualification);
 
+/*
+ * EPT12 forbids an access that L0 makes for an instruction of L2: L1 gets the exit, or L2 is to
+ * try again. The instruction must not have had an effect.
+ */
+struct paging_fault;
+void nested_deliver_ept_fault(struct nested *n, const struct paging_fault *fault);
+
 /* The same for an exception on top of a double fault: L1 gets the exit. */
 void nested_deliver_triple_fault(struct nested *n);
 

@@ -27,10 +27,21 @@ enum paging_mode {
 	MODE_4LEVEL
 };
 
+/* 27.2.1, table "Exit Qualification for EPT Violations" */
+#define QUAL_READ        BIT64(0)
+#define QUAL_WRITE       BIT64(1)
+#define QUAL_LINEAR      BIT64(7)
+#define QUAL_TRANSLATION BIT64(8) /* the access itself, not one to a paging structure */
+
+#define QUAL_USER     BIT64(9) /* of the linear address, like the following */
+#define QUAL_WRITABLE BIT64(10)
+#define QUAL_XD       BIT64(11)
+
 /* An entry as it was read, and where. */
 struct entry {
 	uint64_t value;
 	void *at; /* host address, NULL outside L1's RAM */
+	uint64_t gpa;
 };
 
 /* A walk, from the root's entry to the one that maps the page. */
@@ -43,6 +54,8 @@ struct walk {
 	uint64_t size;
 	unsigned count;
 	struct entry entry[4];
+	bool refused; /* by EPT12; what entries read as no longer counts */
+	uint64_t refused_gpa, refused_how;
 };
 
 enum walk_end {
@@ -50,6 +63,16 @@ enum walk_end {
 	WALK_NOT_PRESENT,
 	WALK_RESERVED /* an entry with a reserved bit */
 };
+
+static bool refuse(struct walk *w, uint64_t gpa, uint64_t qualification)
+{
+	if (!w->refused) {
+		w->refused_gpa = gpa;
+		w->refused_how = qualification | QUAL_LINEAR;
+	}
+	w->refused = true;
+	return false;
+}
 
 static enum paging_mode mode_of(const struct paging_state *s)
 {
@@ -104,14 +127,23 @@ static bool to_l1(struct nested *n, const struct paging_state *s, uint64_t gpa, 
 	return !s->eptp12 || vept_walk(n, s->eptp12, (struct gpa_l2){gpa}, access, out);
 }
 
-/* Reads an entry of 4 or 8 bytes once, and keeps it for the flags. */
+/*
+ * Reads an entry of 4 or 8 bytes once, and keeps it for the flags. With A/D flags of EPT12 an access to
+ * a paging structure counts as a write (28.2.3.2).
+ */
 static uint64_t read_entry(struct nested *n, struct walk *w, uint64_t gpa)
 {
-	struct gpa_l1 page;
-	bool mapped = to_l1(n, w->s, gpa & ~PAGE_MASK, EPT_READ, &page);
-	unsigned char *host = mapped ? seam_l1_page(n, page) : NULL;
+	bool ad = w->s->eptp12 & EPTP_AD;
+	unsigned access = ad ? EPT_READ | EPT_WRITE : EPT_READ;
+	unsigned char *host = NULL;
 	struct entry *e = &w->entry[w->count++];
+	struct gpa_l1 page;
 
+	if (to_l1(n, w->s, gpa & ~PAGE_MASK, access, &page))
+		host = seam_l1_page(n, page);
+	else
+		refuse(w, gpa, ad ? QUAL_READ | QUAL_WRITE : QUAL_READ);
+	e->gpa = gpa;
 	e->at = host ? host + (gpa & PAGE_MASK) : NULL;
 	if (!e->at)
 		e->value = w->mode == MODE_32BIT ? UINT32_MAX : UINT64_MAX;
@@ -123,14 +155,19 @@ static uint64_t read_entry(struct nested *n, struct walk *w, uint64_t gpa)
 }
 
 /* False when the entry is no longer what was read. */
-static bool set_flags(const struct walk *w, struct entry *e, uint64_t flags)
+static bool set_flags(struct nested *n, struct walk *w, const struct entry *e, uint64_t flags)
 {
 	uint64_t value = e->value | flags;
 	uint64_t old = e->value;
 	uint32_t old32 = (uint32_t)e->value;
+	struct gpa_l1 page;
 
 	if (value == e->value || !e->at)
 		return true;
+	if (!to_l1(n, w->s, e->gpa & ~PAGE_MASK, EPT_WRITE, &page)) {
+		refuse(w, e->gpa, QUAL_WRITE);
+		return true;
+	}
 	if (w->mode == MODE_32BIT)
 		return __atomic_compare_exchange_n((uint32_t *)e->at, &old32, (uint32_t)value,
 			false, __ATOMIC_SEQ_CST, __ATOMIC_RELAXED);
@@ -139,13 +176,13 @@ static bool set_flags(const struct walk *w, struct entry *e, uint64_t flags)
 }
 
 /* Accessed and dirty flags of a walk that succeeded. False when an entry changed meanwhile. */
-static bool mark_accessed(struct walk *w, uint32_t access)
+static bool mark_accessed(struct nested *n, struct walk *w, uint32_t access)
 {
-	for (unsigned i = 0; i < w->count; i++) {
+	for (unsigned i = 0; i < w->count && !w->refused; i++) {
 		bool leaf = i + 1 == w->count;
 		uint64_t dirty = leaf && (access & PAGING_WRITE) ? ENTRY_D : 0;
 
-		if (!set_flags(w, &w->entry[i], ENTRY_A | dirty))
+		if (!set_flags(n, w, &w->entry[i], ENTRY_A | dirty))
 			return false;
 	}
 	return true;
@@ -289,8 +326,28 @@ static bool walk_quickly(struct nested *n, const struct paging_state *s, uint64_
 	return true;
 }
 
+/* The walk may end in a fault: of L2's EPT, or a page fault with this reason. */
+static bool walk_faults(
+	const struct walk *w, uint32_t access, enum walk_end end, struct paging_fault *fault)
+{
+	*fault = (struct paging_fault){.address = w->linear, .ept = w->refused};
+	if (w->refused) {
+		fault->gpa = w->refused_gpa;
+		fault->qualification = w->refused_how;
+		return true;
+	}
+	if (end != WALK_MAPPED)
+		fault->error_code = fault_code(
+			w->s, access, end == WALK_RESERVED ? PF_PRESENT | PF_RESERVED : 0);
+	else if (w->mode != MODE_NONE && !access_allowed(w->s, w->rights, access))
+		fault->error_code = fault_code(w->s, access, PF_PRESENT);
+	else
+		return false;
+	return true;
+}
+
 static bool walk_fully(struct nested *n, const struct paging_state *s, uint64_t linear,
-	uint32_t access, struct gpa_l1 *out, uint32_t *error)
+	uint32_t access, struct gpa_l1 *out, struct paging_fault *fault)
 {
 	struct walk w = {.s = s, .mode = mode_of(s), .linear = linear};
 
@@ -298,29 +355,27 @@ static bool walk_fully(struct nested *n, const struct paging_state *s, uint64_t 
 	for (unsigned i = 0; i < WALK_TRIES; i++) {
 		enum walk_end end = walk_tables(n, &w);
 
-		if (end != WALK_MAPPED) {
-			*error = fault_code(
-				s, access, end == WALK_RESERVED ? PF_PRESENT | PF_RESERVED : 0);
+		if (walk_faults(&w, access, end, fault))
 			return false;
-		}
-		if (w.mode != MODE_NONE && !access_allowed(s, w.rights, access)) {
-			*error = fault_code(s, access, PF_PRESENT);
-			return false;
-		}
-		if (mark_accessed(&w, access))
+		if (mark_accessed(n, &w, access))
 			break;
 	}
+	if (walk_faults(&w, access, WALK_MAPPED, fault))
+		return false;
 	out->v = w.base + (linear & (w.size - 1));
+	fault->qualification = (w.rights & ENTRY_US ? QUAL_USER : 0) |
+			       (w.rights & ENTRY_RW ? QUAL_WRITABLE : 0) |
+			       (w.rights & ENTRY_XD ? QUAL_XD : 0);
 	return true;
 }
 
 bool paging_walk(struct nested *n, const struct paging_state *s, uint64_t linear,
-	uint32_t access, struct gpa_l1 *out, uint32_t *error)
+	uint32_t access, struct gpa_l1 *out, struct paging_fault *fault)
 {
 	if (usual_mode(s) && !(access & PAGING_FETCH) &&
 		walk_quickly(n, s, linear, access, out))
 		return true;
-	return walk_fully(n, s, linear, access, out, error);
+	return walk_fully(n, s, linear, access, out, fault);
 }
 
 /* An access of at most a page, in the one or two pages it touches. */
@@ -330,6 +385,29 @@ struct pieces {
 	uint32_t len[2];
 };
 
+/* One of them: through L1's or L2's paging, and EPT12. */
+static bool translate_piece(struct nested *n, const struct paging_state *s, uint64_t linear,
+	uint32_t access, struct gpa_l1 *at, struct paging_fault *fault)
+{
+	bool write = access & PAGING_WRITE;
+	uint64_t gpa, rights;
+
+	if (!paging_walk(n, s, linear, access, at, fault))
+		return false;
+	if (!s->eptp12)
+		return true;
+	gpa = at->v;
+	rights = fault->qualification;
+	if (to_l1(n, s, gpa, write ? EPT_WRITE : EPT_READ, at))
+		return true;
+	*fault = (struct paging_fault){.address = linear,
+		.ept = true,
+		.gpa = gpa,
+		.qualification = rights | (write ? QUAL_WRITE : QUAL_READ) | QUAL_LINEAR |
+				 QUAL_TRANSLATION};
+	return false;
+}
+
 static bool translate(struct nested *n, const struct paging_state *s, uint64_t linear,
 	uint32_t len, struct pieces *p, struct paging_fault *fault)
 {
@@ -338,15 +416,13 @@ static bool translate(struct nested *n, const struct paging_state *s, uint64_t l
 
 	p->len[0] = len < room ? len : room;
 	p->len[1] = len - p->len[0];
-	fault->address = linear;
-	if (!paging_walk(n, s, linear, p->access, &p->at[0], &fault->error_code))
+	if (!translate_piece(n, s, linear, p->access, &p->at[0], fault))
 		return false;
 	if (p->len[1] == 0)
 		return true;
 	if (!(s->efer & EFER_LMA))
 		next = (uint32_t)next;
-	fault->address = next;
-	return paging_walk(n, s, next, p->access, &p->at[1], &fault->error_code);
+	return translate_piece(n, s, next, p->access, &p->at[1], fault);
 }
 
 /* Out of line: the usual case shall not pay for its stack frame. */
@@ -359,8 +435,7 @@ __attribute__((noinline)) static bool read_fully(struct nested *n, const struct 
 	if (!translate(n, s, linear, len, &p, fault))
 		return false;
 	for (unsigned i = 0; i < 2; to += p.len[i], i++)
-		if (p.len[i] != 0 && (!to_l1(n, s, p.at[i].v, EPT_READ, &p.at[i]) ||
-					     seam_l1_read(n, p.at[i], to, p.len[i]) < 0))
+		if (p.len[i] != 0 && seam_l1_read(n, p.at[i], to, p.len[i]) < 0)
 			for (uint32_t k = 0; k < p.len[i]; k++)
 				to[k] = 0xff;
 	return true;
@@ -387,7 +462,15 @@ bool paging_write(struct nested *n, const struct paging_state *s, uint64_t linea
 	if (!translate(n, s, linear, len, &p, fault))
 		return false;
 	for (unsigned i = 0; i < 2; from += p.len[i], i++)
-		if (p.len[i] != 0 && to_l1(n, s, p.at[i].v, EPT_WRITE, &p.at[i]))
+		if (p.len[i] != 0)
 			(void)seam_l1_write(n, p.at[i], from, p.len[i]);
 	return true;
+}
+
+bool paging_can_write(struct nested *n, const struct paging_state *s, uint64_t linear,
+	uint32_t len, struct paging_fault *fault)
+{
+	struct pieces p = {.access = PAGING_WRITE};
+
+	return translate(n, s, linear, len, &p, fault);
 }

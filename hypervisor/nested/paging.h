@@ -45,9 +45,16 @@ enum paging_access {
 #define PF_RESERVED (1u << 3)
 #define PF_FETCH    (1u << 4)
 
+/*
+ * A page fault; or, with `ept`, an access of L2 that EPT12 does not allow: an EPT violation (or
+ * misconfiguration) at gpa, with bits 2:0 and 11:7 of the exit qualification (27.2.1).
+ */
 struct paging_fault {
-	uint64_t address; /* for CR2 */
+	uint64_t address; /* for CR2, or the guest-linear address */
 	uint32_t error_code;
+	bool ept;
+	uint64_t gpa;
+	uint64_t qualification;
 };
 
 /* SDM 4.4.1 "PDPTE Registers": a present entry has no reserved bit set. */
@@ -65,20 +72,23 @@ static inline bool paging_pdptes_ok(const uint64_t pdpte[4], uint8_t maxphyaddr)
 /*
  * Translates one address. Accessed and dirty flags are set once the access is known to be
  * allowed, each with one atomic update of the entry that was read. Entries outside L1's RAM
- * read as ones. linear: canonical, and below 2^32 unless IA-32e mode is active. False: a page
- * fault, *error is its error code.
+ * read as ones. linear: canonical, and below 2^32 unless IA-32e mode is active. False: a fault,
+ * described in *fault. The address found is L2's physical one for a state with EPT12.
  */
 bool paging_walk(struct nested *n, const struct paging_state *s, uint64_t linear,
-	uint32_t access, struct gpa_l1 *out, uint32_t *error);
+	uint32_t access, struct gpa_l1 *out, struct paging_fault *fault);
 
 /*
  * Data accesses of up to a page, which may cross into the next page: both are translated before
  * a byte is moved. Where the translation leads outside L1's RAM, reads give ones and writes are
- * lost. False: a page fault, described in *fault; nothing was written.
+ * lost. False: a fault, described in *fault; nothing was written.
  */
 bool paging_read(struct nested *n, const struct paging_state *s, uint64_t linear, void *dst,
 	uint32_t len, struct paging_fault *fault);
 bool paging_write(struct nested *n, const struct paging_state *s, uint64_t linear,
 	const void *src, uint32_t len, struct paging_fault *fault);
+/* Would paging_write succeed? For instructions that must know before they do something else. */
+bool paging_can_write(struct nested *n, const struct paging_state *s, uint64_t linear,
+	uint32_t len, struct paging_fault *fault);
 
 #endif

@@ -93,13 +93,18 @@ static bool physical_address(struct vcpu *vcpu, uint64_t address, struct gpa_l1 
 	return !root || vept_walk(&vcpu->nested, root->eptp12, (struct gpa_l2){address}, 1, at);
 }
 
+static bool uses_pdptes(uint64_t cr0, uint64_t cr4)
+{
+	return cr0 & CR0_PG && cr4 & CR4_PAE && !(vmread(VMCS_GUEST_EFER) & EFER_LME);
+}
+
 /* PAE paging outside IA-32e mode: the PDPTEs are registers. False: a reserved bit in one. */
 static bool load_pdptes(struct vcpu *vcpu, uint64_t cr0, uint64_t cr4)
 {
 	uint64_t pdpte[4];
 	struct gpa_l1 at;
 
-	if (!(cr0 & CR0_PG) || !(cr4 & CR4_PAE) || vmread(VMCS_GUEST_EFER) & EFER_LME)
+	if (!uses_pdptes(cr0, cr4))
 		return true;
 	if (!physical_address(vcpu, vmread(VMCS_GUEST_CR3) & 0xffffffe0u, &at) ||
 		vm_read_gpa(vcpu->vm, at.v, pdpte, sizeof(pdpte)) != 0)
@@ -183,17 +188,28 @@ static bool mov_to_cr0(struct vcpu *vcpu, uint64_t cr0)
  * L2 writes CR0.CD or CR0.NW, which L1 does not intercept: what the processor does without an exit (SDM
  * 25.3 "MOV to CR0"). Bits that L1 owns keep their values.
  */
-static bool l2_mov_to_cr0(struct vcpu *vcpu, uint64_t value)
+static void l2_mov_to_cr0(struct vcpu *vcpu, uint64_t value)
 {
 	struct nested *n = &vcpu->nested;
 	uint64_t owned = n->cur->f[FID_CR0_GUEST_HOST_MASK];
 	uint64_t old = vmread(VMCS_GUEST_CR0) | n->cr0_cache, cr0;
+	struct paging_fault pdptes = {.ept = true,
+		.gpa = vmread(VMCS_GUEST_CR3) & 0xffffffe0u,
+		.qualification = BIT64(0)};
+	struct gpa_l1 at;
 
 	cr0 = ((value & CR0_DEFINED) | CR0_ET) & ~owned;
 	cr0 |= old & owned;
+	if (!physical_address(vcpu, pdptes.gpa, &at) &&
+		uses_pdptes(cr0, vmread(VMCS_GUEST_CR4))) {
+		nested_deliver_ept_fault(n, &pdptes);
+		return;
+	}
 	if (value >> 32 != 0 || !cr0_valid(cr0, old) || !nested_l2_cr0_fits(n, cr0) ||
-		!load_pdptes(vcpu, cr0, vmread(VMCS_GUEST_CR4)))
-		return false;
+		!load_pdptes(vcpu, cr0, vmread(VMCS_GUEST_CR4))) {
+		vcpu_inject_gp(vcpu);
+		return;
+	}
 	if ((cr0 ^ old) & CR0_PG) {
 		set_long_mode(cr0 & CR0_PG && vmread(VMCS_GUEST_EFER) & EFER_LME);
 		invvpid(INVVPID_SINGLE, n->cur->vpid02, 0);
@@ -201,7 +217,7 @@ static bool l2_mov_to_cr0(struct vcpu *vcpu, uint64_t value)
 	n->cr0_cache = cr0 & CR0_CACHE;
 	vmwrite(VMCS_GUEST_CR0, cr0 & ~CR0_CACHE);
 	vmwrite(VMCS_CR0_READ_SHADOW, nested_cr0_shadow(n));
-	return true;
+	vcpu_skip(vcpu);
 }
 
 static bool mov_to_cr4(struct vcpu *vcpu, uint64_t cr4)
@@ -236,7 +252,7 @@ static bool mov_to_cr(struct vcpu *vcpu, unsigned cr, uint64_t v)
 {
 	switch (cr) {
 	case 0:
-		return vcpu->nested.in_l2 ? l2_mov_to_cr0(vcpu, v) : mov_to_cr0(vcpu, v);
+		return mov_to_cr0(vcpu, v);
 	case 4:
 		return mov_to_cr4(vcpu, v);
 	case 8:
@@ -267,6 +283,10 @@ void handle_cr_access(struct vcpu *vcpu)
 	unsigned cr = q & 15, type = q >> 4 & 3, reg = q >> 8 & 15;
 	bool ok = true;
 
+	if (vcpu->nested.in_l2 && cr == 0) {
+		l2_mov_to_cr0(vcpu, read_gpr(vcpu, reg));
+		return;
+	}
 	switch (type) {
 	case 0:
 		ok = mov_to_cr(vcpu, cr, read_gpr(vcpu, reg));

@@ -81,6 +81,14 @@ void vcpu_inject_page_fault(struct vcpu *vcpu, uint64_t linear, uint32_t error)
 	raise(vcpu, VEC_PF | INTR_HW_EXCEPTION << 8 | INTR_INFO_ERROR_CODE, error, linear);
 }
 
+void vcpu_inject_paging_fault(struct vcpu *vcpu, const struct paging_fault *fault)
+{
+	if (fault->ept)
+		nested_deliver_ept_fault(&vcpu->nested, fault);
+	else
+		vcpu_inject_page_fault(vcpu, fault->address, fault->error_code);
+}
+
 void vcpu_inject_ud(struct vcpu *vcpu)
 {
 	vcpu_inject_exception(vcpu, VEC_UD, false, 0);

@@ -78,24 +78,23 @@ static uint64_t masked_add(uint64_t v, uint64_t add, uint64_t mask)
 	return mask == 0xffff ? (v & ~mask) | ((v + add) & mask) : (v + add) & mask;
 }
 
-/* One element. False: a page fault was queued. */
+/* One element. False: a fault, nothing was done. */
 static bool element(struct vcpu *vcpu, const struct io_access *a, const struct paging_state *s,
-	uint64_t linear)
+	uint64_t linear, struct paging_fault *fault)
 {
-	struct paging_fault fault;
 	uint32_t value = 0;
 	bool ok;
 
+	/* A port is not read when the memory cannot take it. */
 	if (a->in) {
-		port_io(vcpu, a, &value);
-		ok = paging_write(&vcpu->nested, s, linear, &value, a->size, &fault);
-	} else {
-		ok = paging_read(&vcpu->nested, s, linear, &value, a->size, &fault);
+		ok = paging_can_write(&vcpu->nested, s, linear, a->size, fault);
 		if (ok)
 			port_io(vcpu, a, &value);
-	}
-	if (!ok) {
-		vcpu_inject_page_fault(vcpu, fault.address, fault.error_code);
+		ok = ok && paging_write(&vcpu->nested, s, linear, &value, a->size, fault);
+	} else {
+		ok = paging_read(&vcpu->nested, s, linear, &value, a->size, fault);
+		if (ok)
+			port_io(vcpu, a, &value);
 	}
 	return ok;
 }
@@ -109,10 +108,11 @@ static void string(struct vcpu *vcpu, const struct io_access *a)
 	uint64_t *rcx = &vcpu->regs.r[REG_RCX];
 	uint64_t count = a->rep ? *rcx & mask : 1, done = 0;
 	uint64_t step = vmread(VMCS_GUEST_RFLAGS) & BIT64(10) ? -(uint64_t)a->size : a->size;
+	struct paging_fault fault;
 	bool ok = true;
 
 	for (; done < count && done < MAX_PER_EXIT; done++) {
-		ok = element(vcpu, a, &s, linear);
+		ok = element(vcpu, a, &s, linear, &fault);
 		if (!ok)
 			break;
 		linear += step;
@@ -120,7 +120,10 @@ static void string(struct vcpu *vcpu, const struct io_access *a)
 	}
 	if (a->rep)
 		*rcx = masked_add(*rcx, -done, mask);
-	if (ok && done == count)
+	/* After the registers: L1 may come to run. */
+	if (!ok)
+		vcpu_inject_paging_fault(vcpu, &fault);
+	else if (done == count)
 		vcpu_skip(vcpu);
 }
 

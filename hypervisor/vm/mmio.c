@@ -149,7 +149,7 @@ static bool movs_ram(struct access *a, bool write, uint64_t *v)
 	ok = write ? paging_write(&a->vcpu->nested, &s, linear, v, a->insn.size, &fault)
 		   : paging_read(&a->vcpu->nested, &s, linear, v, a->insn.size, &fault);
 	if (!ok) {
-		vcpu_inject_page_fault(a->vcpu, fault.address, fault.error_code);
+		vcpu_inject_paging_fault(a->vcpu, &fault);
 		a->faulted = true;
 	}
 	return ok;

@@ -54,6 +54,10 @@ void vcpu_start_at(struct vcpu *vcpu, uint8_t vector);
 void vcpu_set_protected_mode(struct vcpu *vcpu, uint64_t rip);
 void vcpu_set_long_mode(struct vcpu *vcpu, uint64_t rip, uint64_t cr3);
 
+/* ---- events.c ---- */
+/* What paging_read and paging_write found: a page fault, or an EPT violation for L1. */
+void vcpu_inject_paging_fault(struct vcpu *vcpu, const struct paging_fault *fault);
+
 /* ---- exit.c ---- */
 /* The registers that rule linear addresses, of the current VMCS. */
 struct paging_state vcpu_paging_state(const struct vcpu *vcpu);

@@ -23,7 +23,7 @@
 
 static struct paging_state s;
 static struct gpa_l1 out;
-static uint32_t error;
+static struct paging_fault found;
 
 static int setup(void **state)
 {
@@ -69,15 +69,16 @@ static void use_pae(void)
 
 static void expect_mapped(uint64_t linear, uint32_t access, uint64_t gpa)
 {
-	if (!paging_walk(NULL, &s, linear, access, &out, &error))
-		fail_msg("fault %#x at %#lx", error, linear);
+	if (!paging_walk(NULL, &s, linear, access, &out, &found))
+		fail_msg("fault %#x at %#lx", found.error_code, linear);
 	assert_true(out.v == gpa);
 }
 
 static void expect_fault(uint64_t linear, uint32_t access, uint32_t code)
 {
-	assert_false(paging_walk(NULL, &s, linear, access, &out, &error));
-	assert_int_equal(error, code);
+	assert_false(paging_walk(NULL, &s, linear, access, &out, &found));
+	assert_int_equal(found.error_code, code);
+	assert_false(found.ept);
 }
 
 static void without_paging_addresses_are_physical(void **state)

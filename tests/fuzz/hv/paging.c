@@ -69,13 +69,13 @@ static void compare(const struct paging_state *s, uint64_t linear, uint32_t acce
 {
 	struct gpa_l1 out = {0};
 	uint64_t gpa = 0;
-	uint32_t error = 0;
+	struct paging_fault fault = {0};
 	bool want = plain_walk(s, linear, access & PAGING_WRITE, &gpa);
-	bool got = paging_walk(NULL, s, linear, access, &out, &error);
+	bool got = paging_walk(NULL, s, linear, access, &out, &fault);
 
 	check(got == want);
 	check(!got || out.v == gpa);
-	check(got || (error & PF_WRITE) == (access & PAGING_WRITE ? PF_WRITE : 0u));
+	check(got || (fault.error_code & PF_WRITE) == (access & PAGING_WRITE ? PF_WRITE : 0u));
 }
 
 static void access_memory(const struct paging_state *s, uint64_t linear, const uint8_t *data)
