@@ -93,7 +93,7 @@ static int64_t scale(int64_t a, uint64_t b)
 
 static void merge_tsc(struct nested *n, const struct nvmcs *v)
 {
-	uint64_t offset = n->vm->l0.tsc_offset;
+	uint64_t offset = n->tsc_offset;
 	bool offsetting = v->f[FID_PROC_CONTROLS] & PROC_TSC_OFFSETTING;
 
 	if (offsetting && (proc2_of(v) & PROC2_TSC_SCALING)) {
@@ -105,6 +105,14 @@ static void merge_tsc(struct nested *n, const struct nvmcs *v)
 	if (offsetting)
 		offset += v->f[FID_TSC_OFFSET];
 	seam_vmwrite(FID_TSC_OFFSET, offset);
+}
+
+void nested_tsc_changed(struct nested *n, bool in_02)
+{
+	for (unsigned i = 0; i < NVMCS_SLOTS; i++)
+		n->slot[i].dirty |= GROUP_CTL;
+	if (in_02)
+		merge_tsc(n, n->cur);
 }
 
 /* A page L1 names by its own physical address. False when that is no RAM. */

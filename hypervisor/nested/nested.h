@@ -50,7 +50,6 @@ struct nvmcs {
 struct nested_l0_controls {
 	uint32_t pin, proc, proc2, exit, entry, exception_bitmap;
 	uint64_t cr4_hidden; /* CR4 bits the machine has and L1 does not */
-	uint64_t tsc_offset; /* of L1 */
 	uint64_t eptp01;
 };
 
@@ -102,6 +101,7 @@ struct nested {
 	struct nvmcs *cur; /* current VMCS of L1, or NULL */
 	uint64_t use_counter;
 	uint64_t feature_control; /* IA32_FEATURE_CONTROL of L1 */
+	uint64_t tsc_offset;      /* of L1 on this vCPU: its TSC minus the host's */
 	uint64_t cr0_cache;       /* CR0.CD and CR0.NW of the virtual CPU, of L1 and L2 alike */
 	uint16_t vpid01; /* VPIDs vpid01 + 1 .. vpid01 + VPID02_SLOTS are this vCPU's */
 	uint16_t vpid12[VPID02_SLOTS];
@@ -146,6 +146,9 @@ bool nested_deliver_nmi(struct nested *n);
 /* Is L2 running with NMIs blocked until its next exit? An NMI has to wait for that. */
 bool nested_nmi_blocked(const struct nested *n);
 bool nested_deliver_init(struct nested *n);
+
+/* tsc_offset changed: VMCS02s follow. in_02: that of `cur` is current. */
+void nested_tsc_changed(struct nested *n, bool in_02);
 
 /* L0 completed an instruction of L2 while L1's monitor trap flag is on (SDM 25.5.2). */
 void nested_deliver_mtf(struct nested *n);

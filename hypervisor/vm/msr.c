@@ -14,6 +14,7 @@
 #define MSR_X2APIC_LVT_TIMER 0x832
 #define MSR_X2APIC_INITIAL   0x838
 #define MSR_X2APIC_DIVIDE    0x83e
+#define MSR_TSC_ADJUST       0x3b
 #define MSR_MTRR_CAP         0xfe
 #define MSR_MTRR_PHYS_FIRST  0x200
 #define MSR_MTRR_PHYS_LAST   0x20f
@@ -239,16 +240,27 @@ static bool rdmsr_rule(struct vcpu *vcpu, uint32_t msr, uint64_t *value)
 	if (r->kind == MSR_KIND_PASS)
 		pass_read(msr, value);
 	else if (r->kind == MSR_KIND_PASS_READ)
-		*value = rdtsc() + vcpu->vm->tsc_offset;
+		*value = vcpu_tsc(vcpu);
 	else
 		*value = r->value;
 	return true;
+}
+
+static bool has_tsc_adjust(const struct vcpu *vcpu)
+{
+	return cpuid_of(vcpu, 7, 0).ebx & BIT(1);
 }
 
 bool vm_rdmsr(struct vcpu *vcpu, uint32_t msr, uint64_t *value)
 {
 	uint64_t *mtrr;
 
+	if (msr == MSR_TSC_DEADLINE)
+		return vcpu_rdmsr_deadline(vcpu, value);
+	if (msr == MSR_TSC_ADJUST && has_tsc_adjust(vcpu)) {
+		*value = vcpu->tsc_adjust;
+		return true;
+	}
 	if (is_platform_msr(msr))
 		return platform_rdmsr(vcpu->vm->platform, vcpu->index, msr, value);
 	if (is_vmx_msr(msr))
@@ -275,8 +287,7 @@ static bool wrmsr_rule(struct vcpu *vcpu, uint32_t msr, uint64_t value)
 	case MSR_KIND_PASS:
 		return pass_write(msr, value);
 	case MSR_KIND_PASS_READ:
-		if (vm_first_time(vcpu->vm, WARN_TSC))
-			log_warn("'%s' sets its TSC: ignored", vcpu->vm->config.name);
+		vcpu_set_tsc(vcpu, value);
 		return true;
 	case MSR_KIND_CONST:
 	case MSR_KIND_CONST_READ:
@@ -288,8 +299,10 @@ static bool wrmsr_rule(struct vcpu *vcpu, uint32_t msr, uint64_t value)
 
 static bool wrmsr_platform(struct vcpu *vcpu, uint32_t msr, uint64_t value)
 {
-	if (msr == MSR_TSC_DEADLINE || msr == MSR_X2APIC_LVT_TIMER ||
-		msr == MSR_X2APIC_INITIAL || msr == MSR_X2APIC_DIVIDE)
+	if (msr == MSR_TSC_DEADLINE)
+		return vcpu_wrmsr_deadline(vcpu, value);
+	if (msr == MSR_X2APIC_LVT_TIMER || msr == MSR_X2APIC_INITIAL ||
+		msr == MSR_X2APIC_DIVIDE)
 		vcpu_post(vcpu, EVENT_TIMER);
 	return platform_wrmsr(vcpu->vm->platform, vcpu->index, msr, value);
 }
@@ -298,6 +311,10 @@ bool vm_wrmsr(struct vcpu *vcpu, uint32_t msr, uint64_t value)
 {
 	uint64_t *mtrr;
 
+	if (msr == MSR_TSC_ADJUST && has_tsc_adjust(vcpu)) {
+		vcpu_set_tsc_adjust(vcpu, value);
+		return true;
+	}
 	if (is_platform_msr(msr))
 		return wrmsr_platform(vcpu, msr, value);
 	if (is_vmx_msr(msr))

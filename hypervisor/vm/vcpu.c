@@ -82,7 +82,6 @@ static void give_controls_to_nested(struct vcpu *vcpu)
 		.entry = vmread32(VMCS_ENTRY_CONTROLS),
 		.exception_bitmap = vmread32(VMCS_EXCEPTION_BITMAP),
 		.cr4_hidden = vcpu_cr4_reserved(vcpu),
-		.tsc_offset = vcpu->vm->tsc_offset,
 		.eptp01 = vcpu->vm->ept01.eptp,
 	};
 
@@ -118,6 +117,7 @@ struct vcpu *vcpu_create(struct vm *vm, unsigned index)
 	if (vm->config.vmx && index == 0)
 		give_controls_to_nested(vcpu);
 	nested_reset(&vcpu->nested, vm->nested_vm, vcpu->regs.r, vcpu_vpid01(vcpu), bitmap02);
+	vcpu->nested.tsc_offset = vm->tsc_offset;
 	vcpu_reset_state(vcpu);
 	vcpu->state = index == 0 ? VCPU_RUNNABLE : VCPU_WAIT_SIPI;
 	return vcpu;

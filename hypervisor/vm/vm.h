@@ -100,7 +100,8 @@ struct vcpu {
 	uint64_t deadline;       /* of its timers, as host TSC; DEV_NEVER: none */
 	struct hw_vmcs vmcs01;
 	struct cpuid_table *cpuid;
-	uint64_t xcr0; /* L1's; loaded while the vCPU runs */
+	uint64_t tsc_adjust; /* IA32_TSC_ADJUST: its TSC minus the VM's */
+	uint64_t xcr0;       /* L1's; loaded while the vCPU runs */
 	uint64_t xss;
 	uint64_t dr[5];  /* DR0 to DR3, DR6; while not on a CPU, like the following */
 	uint64_t cr2;    /* while not on a CPU, like the following */
@@ -137,7 +138,7 @@ struct vm {
 	struct page_pool pool;
 	struct ept ept01;
 	uint64_t host_cr3;
-	uint64_t tsc_offset;  /* guest TSC = host TSC + offset */
+	uint64_t tsc_offset;  /* time of the VM = host TSC + offset; vm/tsc.c for vCPUs */
 	struct spinlock lock; /* EPT01, virtual EPT, explanations */
 	struct spinlock platform_lock;
 	uint64_t *msr_bitmap; /* for VMCS01 of all vCPUs */

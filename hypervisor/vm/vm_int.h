@@ -71,8 +71,7 @@ bool vm_first_time(struct vm *vm, unsigned what);
 enum vm_warning {
 	WARN_MSR = EXIT_REASON_COUNT,
 	WARN_IO,
-	WARN_MMIO,
-	WARN_TSC
+	WARN_MMIO
 };
 
 /* ---- handlers, one file each ---- */
@@ -124,6 +123,16 @@ void vcpu_update_deadline(struct vcpu *vcpu);
 void vcpu_touched_devices(struct vcpu *vcpu);
 /* Runs the vCPU's timers that are due; it need not be current. */
 void vcpu_run_timers(struct vcpu *vcpu);
+
+/* ---- tsc.c ---- */
+/* L1's TSC on this vCPU. */
+uint64_t vcpu_tsc(const struct vcpu *vcpu);
+/* IA32_TIME_STAMP_COUNTER and IA32_TSC_ADJUST as L1 writes them. */
+void vcpu_set_tsc(struct vcpu *vcpu, uint64_t value);
+void vcpu_set_tsc_adjust(struct vcpu *vcpu, uint64_t adjust);
+/* IA32_TSC_DEADLINE, which is in terms of the vCPU's TSC. False: #GP. */
+bool vcpu_rdmsr_deadline(struct vcpu *vcpu, uint64_t *value);
+bool vcpu_wrmsr_deadline(struct vcpu *vcpu, uint64_t value);
 
 /* ---- sched.c ---- */
 /* Picks a vCPU of this CPU's queue, sleeping until there is one, and makes its VMCS, address

@@ -108,6 +108,15 @@ test_debug_exit_sets_the_status() {
 	power 15 exit=7 && power 1 exit=0
 }
 
+test_tsc_deadline_follows_writes_to_the_tsc() {
+	expect 1 run --timeout 20 --memory 64M --l1 "$B/payload/l1tsc.elf" --cmdline deadlines &&
+		shows 'deadline: armed 1, fired 1, late 1, left 0$' \
+			'deadline, low TSC: armed 1, fired 1, late 1, left 0$' \
+			'deadline far away: armed 1, fired 0, late 0, left 200000000000$' \
+			'deadline passed by a write: armed 0, fired 1, late 1, left 0$' \
+			'deadline moved by a write: armed 1, fired 1, late 1, left 0$'
+}
+
 test_power_off_reset_triple_fault_time_limit() {
 	power 0 s5 && power 2 reset && power 4 triple &&
 		expect 124 run --timeout 3 --memory 64M --l1 "$B/payload/power.elf" --cmdline hang

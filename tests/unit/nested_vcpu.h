@@ -52,7 +52,6 @@ static struct nested_l0_controls l0_controls(const struct vmx_caps *hw)
 		.entry = caps_fixed1(hw, MSR_VMX_TRUE_ENTRY) | ENTRY_LOAD_DEBUG |
 			 ENTRY_LOAD_PAT | ENTRY_LOAD_EFER,
 		.exception_bitmap = BIT(VEC_AC) | BIT(VEC_MC),
-		.tsc_offset = 1000,
 		.eptp01 = 0x5000 | EPTP_WALK_4 | 6,
 	};
 }
@@ -90,6 +89,7 @@ static int vcpu_setup(void **state)
 	vm.vept.maxphyaddr = 46;
 	nested_vm_init(&vm);
 	nested_reset(&n, &vm, gpr, 10, bitmap02);
+	n.tsc_offset = 1000;
 	restore_l1();
 	for (unsigned i = 0; i < NVMCS_SLOTS; i++)
 		use_host_state(fake_hw.vmcs02[i]);

@@ -66,7 +66,6 @@ static inline void world_l0_controls(struct nested_l0_controls *l0)
 		.entry = 0x11fb | ENTRY_LOAD_DEBUG | ENTRY_LOAD_PAT | ENTRY_LOAD_EFER,
 		.exception_bitmap = BIT(VEC_AC) | BIT(VEC_MC),
 		.cr4_hidden = ~0x3ff7ffull,
-		.tsc_offset = 0x123456789,
 		.eptp01 = WORLD_EPTP01,
 	};
 }
@@ -146,6 +145,7 @@ static inline void world_reset(void)
 	memset(world.msr_bitmap01, 0xff, sizeof(world.msr_bitmap01));
 	nested_pass_msrs(&world.vm, world.msr_bitmap01);
 	nested_reset(&world.n, &world.vm, world.gpr, 0x100, world.msr_bitmap02);
+	world.n.tsc_offset = 0x123456789;
 	for (unsigned i = 0; i < NVMCS_SLOTS; i++)
 		world_vmcs02_create(fake_hw.vmcs02[i]);
 	world_l1_64();

@@ -372,6 +372,24 @@ static void lmsw_and_clts_are_l1s(void **state)
 	assert_int_equal(nested_l2_exit(&n, EXIT_CR_ACCESS), NESTED_L1);
 }
 
+static void a_new_tsc_of_l1_reaches_l2(void **state)
+{
+	(void)state;
+	golden[FID_PROC_CONTROLS] |= PROC_TSC_OFFSETTING;
+	golden[FID_TSC_OFFSET] = 50;
+	launch();
+	assert_int_equal(vmcs02(FID_TSC_OFFSET), 1050);
+	n.tsc_offset = 7000;
+	nested_tsc_changed(&n, true);
+	assert_int_equal(vmcs02(FID_TSC_OFFSET), 7050);
+	nested_deliver_mtf(&n);
+	restore_l1();
+	n.tsc_offset = 8000;
+	nested_tsc_changed(&n, false);
+	assert_int_equal(execute(EXIT_VMRESUME, 0), OUTCOME_L2);
+	assert_int_equal(vmcs02(FID_TSC_OFFSET), 8050);
+}
+
 static void an_exit_saves_what_its_controls_say(void **state)
 {
 	(void)state;
@@ -660,6 +678,7 @@ int main(void)
 		T(cr4_bits_that_l1_lacks_stay_with_l0),
 		T(cr0_cd_and_nw_stay_with_l0),
 		T(lmsw_and_clts_are_l1s),
+		T(a_new_tsc_of_l1_reaches_l2),
 		T(an_exit_saves_what_its_controls_say),
 		T(interrupts_become_exits_if_l1_asked),
 		T(nmis_become_exits_if_l1_asked),
