@@ -50,9 +50,13 @@ static bool l1_takes(struct vcpu *vcpu, uint32_t info, uint32_t error, uint64_t 
  */
 static void raise(struct vcpu *vcpu, uint32_t info, uint32_t error, uint64_t linear)
 {
-	uint32_t double_fault = VEC_DF | INTR_HW_EXCEPTION << 8 | INTR_INFO_ERROR_CODE;
+	/* In real mode exceptions have no error code, and entries may not deliver one (26.2.1.3). */
+	uint32_t no_code = vmread(VMCS_GUEST_CR0) & CR0_PE ? 0 : INTR_INFO_ERROR_CODE;
+	uint32_t double_fault =
+		(VEC_DF | INTR_HW_EXCEPTION << 8 | INTR_INFO_ERROR_CODE) & ~no_code;
 	enum exception_outcome outcome;
 
+	info &= ~no_code;
 	if (l1_takes(vcpu, info, error, linear))
 		return;
 	if (INTR_INFO_VECTOR(info) == VEC_PF)

@@ -273,7 +273,7 @@ static bool map_void(struct vcpu *vcpu, uint64_t gpa)
 	struct vm *vm = vcpu->vm;
 	bool mapped;
 
-	if (in_device(gpa))
+	if (gpa >> 48 != 0 || in_device(gpa))
 		return false;
 	vm_lock(vm);
 	mapped = ept_map(

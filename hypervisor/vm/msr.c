@@ -157,6 +157,13 @@ static bool canonical(uint64_t v)
 	return (uint64_t)((int64_t)(v << 16) >> 16) == v;
 }
 
+/* LMA is the processor's, and LME does not change under paging (SDM 4.1.2). */
+static bool efer_change_valid(uint64_t changed)
+{
+	return !(changed & EFER_LMA) &&
+	       !(changed & EFER_LME && vmread(VMCS_GUEST_CR0) & CR0_PG);
+}
+
 static bool pass_write_valid(uint32_t msr, uint64_t v)
 {
 	switch (msr) {
@@ -169,7 +176,7 @@ static bool pass_write_valid(uint32_t msr, uint64_t v)
 		}
 		return true;
 	case MSR_EFER:
-		return !(v & ~EFER_OFFERED) && !((v ^ vmread(VMCS_GUEST_EFER)) & EFER_LMA);
+		return !(v & ~EFER_OFFERED) && efer_change_valid(v ^ vmread(VMCS_GUEST_EFER));
 	case MSR_TSC_AUX:
 	case MSR_FMASK:
 		return v >> 32 == 0;

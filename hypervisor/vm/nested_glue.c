@@ -355,6 +355,12 @@ bool nested_glue_vcpu_create(struct vcpu *vcpu)
 	vcpu->nested_hw = pool_get_run(&vm->pool, pages_of(sizeof(struct nested_hw)));
 	if (vcpu->nested_hw == NULL)
 		return false;
+	for (unsigned i = 0; i < 2 * NVMCS_SLOTS; i++) {
+		vcpu->nested_hw->spare[i] = pool_get(&vm->pool);
+		if (vcpu->nested_hw->spare[i] == NULL)
+			return false;
+	}
+	vcpu->nested_hw->spares = 2 * NVMCS_SLOTS;
 	if (!vm->nested_vm->shadowing)
 		return true;
 	vmwrite(VMCS_VMREAD_BITMAP, vm->vmread_bitmap.v);

@@ -3,7 +3,6 @@
  */
 #include "vm/nested_hw.h"
 
-#include "cpu/log.h"
 #include "mm/layout.h"
 #include "nested/seam.h"
 #include "vm/vm_int.h"
@@ -26,19 +25,16 @@ void seam_vmwrite(enum vmcs_fid fid, uint64_t value)
 	vmwrite(encoding_of[fid], value);
 }
 
-static void *pool_page(struct vcpu *vcpu)
+/* Set aside at creation: L1 can use up the pool, by EPT01 tables. Each VMCS takes one, once. */
+static void *spare_page(struct vcpu *vcpu)
 {
-	void *page = pool_get(&vcpu->vm->pool);
-
-	if (page == NULL)
-		panic("VM %s: the pool has no page for a VMCS", vcpu->vm->config.name);
-	return page;
+	return vcpu->nested_hw->spare[--vcpu->nested_hw->spares];
 }
 
 /* What every VMCS02 of the vCPU has in common; it becomes current. */
 static void vmcs02_create(struct vcpu *vcpu, struct hw_vmcs *v)
 {
-	hw_vmcs_init(v, pool_page(vcpu), false);
+	hw_vmcs_init(v, spare_page(vcpu), false);
 	hw_vmcs_load(v);
 	vmcs_write_host_state(vcpu->vm->host_cr3);
 	vmwrite(VMCS_MSR_BITMAP, hpa_of(vcpu->nested.msr_bitmap02).v);
@@ -164,7 +160,7 @@ static struct hw_vmcs *shadow_of(struct nested *n, const struct nvmcs *v)
 	struct hw_vmcs *hw = &vcpu->nested_hw->shadow[v->hw];
 
 	if (hw->page == NULL)
-		hw_vmcs_init(hw, pool_page(vcpu), true);
+		hw_vmcs_init(hw, spare_page(vcpu), true);
 	return hw;
 }
 
@@ -395,8 +391,15 @@ static void load_pdptes(struct nested *n, const uint64_t *f, bool long64)
 		seam_l1_shutdown(n, "VMX abort: a host PDPTE has a reserved bit set");
 		return;
 	}
-	for (uint32_t i = 0; i < 4; i++)
+	for (uint32_t i = 0; i < 4; i++) {
+		/* Hardware would refuse to enter L1. */
+		if (pdpte[i] & 1 && pdpte[i] & (0x1e6 | ~((1ull << vmx_caps.maxphyaddr) - 1))) {
+			seam_l1_shutdown(
+				&vcpu->nested, "VMX abort: a reserved bit in a host PDPTE");
+			return;
+		}
 		vmwrite(VMCS_GUEST_PDPTE0 + 2 * i, pdpte[i]);
+	}
 }
 
 /* 27.5.1: an exit loads these bits of CR0 and leaves the others, CD and NW among them. */

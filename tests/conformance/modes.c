@@ -11,6 +11,7 @@
 static struct ept ept;
 
 extern const char real_exits[], real_exits_end[];
+extern const char real_fault[], real_fault_end[];
 extern const char real_to_protected[], real_to_protected_end[];
 extern const char real_to_long[], real_to_long_end[];
 extern const char v86_code[], v86_code_end[];
@@ -24,6 +25,12 @@ __asm__(".text\n.code16\n"
 	"real_handler:\n\t"
 	"mov $0x2121, %di\n\tiret\n"
 	"real_exits_end:\n"
+	/* WRMSR of a wrong IA32_MTRR_DEF_TYPE: #GP; the handler's frame has no error code */
+	"real_fault:\n\t"
+	"mov $0x2ff, %ecx\n\tmov $0x0002, %eax\n\txor %edx, %edx\n\twrmsr\n\t"
+	"real_fault_handler:\n\t"
+	"pop %eax\n\tmov %sp, %cx\n\tvmcall\n"
+	"real_fault_end:\n"
 	"real_to_protected:\n\t"
 	"cli\n\tlgdtl %cs:0x100\n\tmov %cr0, %eax\n\tor $1, %al\n\tmov %eax, %cr0\n\t"
 	"ljmpl $0x18, $in_protected\n"
@@ -105,6 +112,22 @@ static void real_modes(void)
 	real_mode("real", real_exits, real_exits_end);
 	real_mode("real to protected", real_to_protected, real_to_protected_end);
 	real_mode("real to long", real_to_long, real_to_long_end);
+}
+
+static void real_faults(uint64_t bitmap)
+{
+	extern const char real_fault_handler[];
+	uint32_t handler = (uint32_t)(real_fault_handler - real_fault) | REAL_BASE << 12;
+
+	__asm__ volatile("movl %0, 0x34" : : "r"(handler) : "memory");
+	begin(l2_done);
+	conf_base = 0;
+	use_unrestricted();
+	place(real_fault, real_fault_end);
+	l2_real_mode(REAL_BASE);
+	vmwrite(VMCS_EXCEPTION_BITMAP, bitmap);
+	run(bitmap ? "#GP in real mode, exit" : "#GP in real mode");
+	print("stack: %lx\n", conf_l2.rcx & 0xffff);
 }
 
 static void io_and_tables(void)
@@ -358,6 +381,8 @@ int payload_main(void)
 	make_tables();
 	real_modes();
 	real_with_exits();
+	real_faults(0);
+	real_faults(BIT(VEC_GP));
 	protected_plain();
 	task_switches();
 	paging();
