@@ -9,6 +9,7 @@
 #include "vmx/asm.h"
 
 #define QUALIFICATION_FETCH       BIT64(2)
+#define QUALIFICATION_LINEAR      BIT64(7) /* of a linear address */
 #define QUALIFICATION_TRANSLATION BIT64(8) /* of a linear address, not of a paging structure */
 #define MAX_PER_EXIT              256u
 
@@ -96,6 +97,8 @@ static void emulate_read(struct access *a)
 {
 	uint64_t v = mmio_read(a);
 
+	if (a->insn.swap)
+		v = mmio_swap(v, a->insn.size);
 	if (a->insn.sign)
 		v = sign_extend(v, a->insn.size);
 	set_reg(a->vcpu, &a->insn, a->insn.reg_size, v);
@@ -123,6 +126,68 @@ static void emulate_xchg(struct access *a)
 
 	mmio_write(a, source(a));
 	set_reg(a->vcpu, &a->insn, a->insn.size, old);
+}
+
+static void emulate_write(struct access *a)
+{
+	uint64_t v = source(a);
+
+	mmio_write(a, a->insn.swap ? mmio_swap(v, a->insn.size) : v);
+}
+
+static void emulate_unary(struct access *a)
+{
+	uint64_t flags = vmread(VMCS_GUEST_RFLAGS);
+
+	mmio_write(a, mmio_alu(a->insn.alu, mmio_read(a), 1, a->insn.size, &flags));
+	vmwrite(VMCS_GUEST_RFLAGS, flags);
+}
+
+static void emulate_xadd(struct access *a)
+{
+	uint64_t flags = vmread(VMCS_GUEST_RFLAGS), old = mmio_read(a);
+
+	mmio_write(a, mmio_alu(ALU_ADD, old, source(a), a->insn.size, &flags));
+	set_reg(a->vcpu, &a->insn, a->insn.size, old);
+	vmwrite(VMCS_GUEST_RFLAGS, flags);
+}
+
+/* The memory is written in any case, as the processor does. */
+static void emulate_cmpxchg(struct access *a)
+{
+	uint64_t flags = vmread(VMCS_GUEST_RFLAGS), old = mmio_read(a);
+	struct mmio_insn rax = {.reg = REG_RAX};
+
+	mmio_alu(ALU_CMP, a->vcpu->regs.r[REG_RAX], old, a->insn.size, &flags);
+	mmio_write(a, flags & FLAG_ZF ? source(a) : old);
+	if (!(flags & FLAG_ZF))
+		set_reg(a->vcpu, &rax, a->insn.size, old);
+	vmwrite(VMCS_GUEST_RFLAGS, flags);
+}
+
+static void emulate_bit(struct access *a)
+{
+	uint64_t flags = vmread(VMCS_GUEST_RFLAGS), v;
+
+	v = mmio_bit(a->insn.bit, mmio_read(a), source(a), a->insn.size, &flags);
+	if (a->insn.bit != BIT_TEST)
+		mmio_write(a, v);
+	vmwrite(VMCS_GUEST_RFLAGS, flags);
+}
+
+/* CMOVcc reads the memory in any case, and clears the upper half of a 32-bit register. */
+static void emulate_conditional(struct access *a)
+{
+	bool holds = mmio_condition(a->insn.condition, vmread(VMCS_GUEST_RFLAGS));
+	uint64_t v;
+
+	if (a->insn.kind == MMIO_SETCC) {
+		mmio_write(a, holds);
+		return;
+	}
+	v = mmio_read(a);
+	set_reg(a->vcpu, &a->insn, a->insn.size,
+		holds ? v : get_reg(a->vcpu, a->insn.reg, false));
 }
 
 static void advance(struct access *a, unsigned reg, uint64_t by)
@@ -209,7 +274,23 @@ static bool emulate(struct access *a, bool is_write)
 		emulate_read(a);
 		return true;
 	case MMIO_WRITE:
-		mmio_write(a, source(a));
+		emulate_write(a);
+		return true;
+	case MMIO_UNARY:
+		emulate_unary(a);
+		return true;
+	case MMIO_XADD:
+		emulate_xadd(a);
+		return true;
+	case MMIO_CMPXCHG:
+		emulate_cmpxchg(a);
+		return true;
+	case MMIO_BIT:
+		emulate_bit(a);
+		return true;
+	case MMIO_SETCC:
+	case MMIO_CMOV:
+		emulate_conditional(a);
 		return true;
 	case MMIO_ALU:
 	case MMIO_ALU_REG:
@@ -282,6 +363,24 @@ static bool map_void(struct vcpu *vcpu, uint64_t gpa)
 	return mapped;
 }
 
+/*
+ * Paging structures in a device's memory read as ones, as absent memory does: the walk ends in a page
+ * fault. The write bit of its error code is a guess, since the exit does not tell the access. False: something else.
+ */
+static bool table_in_device(struct vcpu *vcpu, uint64_t gpa, uint64_t q)
+{
+	struct paging_state s = vcpu_paging_state(vcpu);
+	struct paging_fault fault;
+	struct gpa_l1 at;
+
+	if (q & QUALIFICATION_TRANSLATION || !(q & QUALIFICATION_LINEAR) || !in_device(gpa) ||
+		paging_walk(&vcpu->nested, &s, vmread(VMCS_GUEST_LINEAR_ADDRESS), PAGING_READ,
+			&at, &fault))
+		return false;
+	vcpu_inject_paging_fault(vcpu, &fault);
+	return true;
+}
+
 void handle_ept_violation(struct vcpu *vcpu)
 {
 	uint64_t q = vmread(VMCS_EXIT_QUALIFICATION);
@@ -295,6 +394,8 @@ void handle_ept_violation(struct vcpu *vcpu)
 	unsigned length;
 
 	vcpu_redeliver(vcpu);
+	if (table_in_device(vcpu, a.gpa, q))
+		return;
 	length = fetch(vcpu, code);
 	if (!(q & QUALIFICATION_TRANSLATION) || q & QUALIFICATION_FETCH || vcpu->injecting ||
 		!mmio_decode(code, length, mode, &a.insn)) {

@@ -198,11 +198,37 @@ static bool decode_mov_imm(struct cursor *c, struct mmio_insn *i)
 	return take_modrm(c) && modrm_reg(c) == 0 && with_imm(c, i, i->size);
 }
 
-static bool decode_test_imm(struct cursor *c, struct mmio_insn *i)
+static bool unary(struct mmio_insn *i, enum mmio_alu alu)
 {
-	i->kind = MMIO_ALU;
-	i->alu = ALU_TEST;
-	return take_modrm(c) && modrm_reg(c) <= 1 && with_imm(c, i, i->size);
+	i->kind = MMIO_UNARY;
+	i->alu = alu;
+	return true;
+}
+
+/* f6, f7: TEST, NOT, NEG */
+static bool decode_group3(struct cursor *c, struct mmio_insn *i)
+{
+	if (!take_modrm(c))
+		return false;
+	switch (modrm_reg(c)) {
+	case 0:
+	case 1:
+		i->kind = MMIO_ALU;
+		i->alu = ALU_TEST;
+		return with_imm(c, i, i->size);
+	case 2:
+		return unary(i, ALU_NOT);
+	case 3:
+		return unary(i, ALU_NEG);
+	default:
+		return false;
+	}
+}
+
+/* fe, ff: INC, DEC */
+static bool decode_group4(struct cursor *c, struct mmio_insn *i)
+{
+	return take_modrm(c) && modrm_reg(c) <= 1 && unary(i, modrm_reg(c) ? ALU_DEC : ALU_INC);
 }
 
 static bool decode_moffs(struct cursor *c, struct mmio_insn *i, uint8_t op)
@@ -222,11 +248,69 @@ static bool decode_string(struct cursor *c, struct mmio_insn *i, enum mmio_kind 
 	return true;
 }
 
+/* BT, BTS, BTR, BTC with a register; the exit's address is that of the word the offset leads to. */
+static bool decode_bit(struct cursor *c, struct mmio_insn *i, uint8_t op)
+{
+	i->size = operand_size(c);
+	i->bit = (enum mmio_bit)(op >> 3 & 3);
+	return decode_mov(c, i, MMIO_BIT);
+}
+
+static bool decode_bit_imm(struct cursor *c, struct mmio_insn *i)
+{
+	i->size = operand_size(c);
+	i->kind = MMIO_BIT;
+	if (!take_modrm(c) || modrm_reg(c) < 4)
+		return false;
+	i->bit = (enum mmio_bit)(modrm_reg(c) - 4);
+	return with_imm(c, i, 1);
+}
+
+/* 0f 38: MOVBE */
+static bool decode_movbe(struct cursor *c, struct mmio_insn *i)
+{
+	uint8_t op = next(c);
+
+	if ((op != 0xf0 && op != 0xf1) || c->rep)
+		return false;
+	i->size = operand_size(c);
+	i->swap = true;
+	return decode_mov(c, i, op == 0xf0 ? MMIO_READ : MMIO_WRITE);
+}
+
 static bool decode_two_byte(struct cursor *c, struct mmio_insn *i)
 {
 	uint8_t op = next(c);
 
+	i->condition = op & 15;
+	if ((op & 0xf0) == 0x40) {
+		i->size = operand_size(c);
+		return decode_mov(c, i, MMIO_CMOV);
+	}
+	if ((op & 0xf0) == 0x90) {
+		i->size = 1;
+		i->kind = MMIO_SETCC;
+		return take_modrm(c);
+	}
+	i->size = op & 1 ? operand_size(c) : 1;
 	switch (op) {
+	case 0x38:
+		return decode_movbe(c, i);
+	case 0xa3:
+	case 0xab:
+	case 0xb3:
+	case 0xbb:
+		return decode_bit(c, i, op);
+	case 0xb0:
+	case 0xb1:
+		return decode_mov(c, i, MMIO_CMPXCHG);
+	case 0xba:
+		return decode_bit_imm(c, i);
+	case 0xc0:
+	case 0xc1:
+		return decode_mov(c, i, MMIO_XADD);
+	case 0xc3: /* MOVNTI */
+		return operand_size(c) > 2 && decode_mov(c, i, MMIO_WRITE);
 	case 0xb6:
 	case 0xb7:
 	case 0xbe:
@@ -281,7 +365,10 @@ static bool decode_opcode(struct cursor *c, struct mmio_insn *i, uint8_t op)
 		return decode_mov_imm(c, i);
 	case 0xf6:
 	case 0xf7:
-		return decode_test_imm(c, i);
+		return decode_group3(c, i);
+	case 0xfe:
+	case 0xff:
+		return decode_group4(c, i);
 	default:
 		return false;
 	}
@@ -327,18 +414,31 @@ static uint64_t carry_flags(uint64_t a, uint64_t b, uint64_t r, unsigned size, b
 
 uint64_t mmio_alu(enum mmio_alu op, uint64_t a, uint64_t b, unsigned size, uint64_t *flags)
 {
-	const uint64_t all = FLAG_CF | FLAG_PF | FLAG_AF | FLAG_ZF | FLAG_SF | FLAG_OF;
+	uint64_t all = FLAG_CF | FLAG_PF | FLAG_AF | FLAG_ZF | FLAG_SF | FLAG_OF;
 	uint64_t m = mask_of(size), carry = *flags & FLAG_CF, r, f = 0;
 
 	a &= m;
 	b &= m;
+	if (op == ALU_NOT)
+		return ~a & m;
+	if (op == ALU_INC || op == ALU_DEC) {
+		all &= ~(uint64_t)FLAG_CF;
+		b = 1;
+	}
+	if (op == ALU_NEG) {
+		b = a;
+		a = 0;
+	}
 	switch (op) {
 	case ALU_ADD:
 	case ALU_ADC:
+	case ALU_INC:
 		r = (a + b + (op == ALU_ADC ? carry : 0)) & m;
 		f = carry_flags(a, b, r, size, false);
 		break;
 	case ALU_SUB:
+	case ALU_DEC:
+	case ALU_NEG:
 	case ALU_CMP:
 	case ALU_SBB:
 		r = (a - b - (op == ALU_SBB ? carry : 0)) & m;
@@ -356,6 +456,37 @@ uint64_t mmio_alu(enum mmio_alu op, uint64_t a, uint64_t b, unsigned size, uint6
 	}
 	f |= (r == 0 ? FLAG_ZF : 0) | (r >> (size * 8 - 1) & 1 ? FLAG_SF : 0) |
 	     (even_parity((uint8_t)r) ? FLAG_PF : 0);
-	*flags = (*flags & ~all) | f;
+	*flags = (*flags & ~all) | (f & all);
 	return op == ALU_CMP || op == ALU_TEST ? a : r;
+}
+
+uint64_t mmio_bit(enum mmio_bit op, uint64_t word, uint64_t bit, unsigned size, uint64_t *flags)
+{
+	uint64_t mask = 1ull << (bit & (size * 8 - 1));
+
+	*flags = word & mask ? *flags | FLAG_CF : *flags & ~(uint64_t)FLAG_CF;
+	switch (op) {
+	case BIT_SET:
+		return word | mask;
+	case BIT_RESET:
+		return word & ~mask;
+	case BIT_COMPLEMENT:
+		return word ^ mask;
+	default:
+		return word;
+	}
+}
+
+bool mmio_condition(uint8_t condition, uint64_t flags)
+{
+	bool cf = flags & FLAG_CF, zf = flags & FLAG_ZF, sf = flags & FLAG_SF;
+	bool of = flags & FLAG_OF, pf = flags & FLAG_PF;
+	const bool holds[8] = {of, cf, zf, cf || zf, sf, pf, sf != of, zf || sf != of};
+
+	return holds[condition >> 1 & 7] != (condition & 1);
+}
+
+uint64_t mmio_swap(uint64_t v, unsigned size)
+{
+	return __builtin_bswap64(v) >> (64 - size * 8);
 }

@@ -117,6 +117,11 @@ test_tsc_deadline_follows_writes_to_the_tsc() {
 			'deadline moved by a write: armed 1, fired 1, late 1, left 0$'
 }
 
+test_a_page_table_in_device_memory_reads_as_ones() {
+	expect 1 run --timeout 20 --memory 64M --l1 "$B/payload/l1mmio.elf" --cmdline walk &&
+		shows 'walk: vector 14 error 9 at 700000000000$' 'local APIC is there: 50014$'
+}
+
 test_power_off_reset_triple_fault_time_limit() {
 	power 0 s5 && power 2 reset && power 4 triple &&
 		expect 124 run --timeout 3 --memory 64M --l1 "$B/payload/power.elf" --cmdline hang

@@ -23,6 +23,34 @@ struct row {
 
 /* clang-format off */
 static const struct row rows[] = {
+	/* movbe (%rdi), %eax; movbe %rax, (%rdi) */
+	{{.long64 = true}, {0x0f, 0x38, 0xf0, 0x07},
+		{.kind = MMIO_READ, .length = 4, .size = 4, .reg_size = 4, .swap = true}},
+	{{.long64 = true}, {0x48, 0x0f, 0x38, 0xf1, 0x07},
+		{.kind = MMIO_WRITE, .length = 5, .size = 8, .reg_size = 8, .swap = true}},
+	/* lock cmpxchg %ecx, (%rdi) */
+	{{.long64 = true}, {0xf0, 0x0f, 0xb1, 0x0f},
+		{.kind = MMIO_CMPXCHG, .length = 4, .size = 4, .reg_size = 4, .reg = 1, .condition = 1}},
+	/* xadd %ax, (%rdi) */
+	{{.long64 = true}, {0x66, 0x0f, 0xc1, 0x07},
+		{.kind = MMIO_XADD, .length = 4, .size = 2, .reg_size = 2, .condition = 1}},
+	/* bts %edx, (%rdi); btc $35, (%rdi) */
+	{{.long64 = true}, {0x0f, 0xab, 0x17}, {.kind = MMIO_BIT, .bit = BIT_SET, .length = 3,
+		.size = 4, .reg_size = 4, .reg = 2, .condition = 11}},
+	{{.long64 = true}, {0x48, 0x0f, 0xba, 0x3f, 0x23}, {.kind = MMIO_BIT, .bit = BIT_COMPLEMENT,
+		.length = 5, .size = 8, .has_imm = true, .imm = 0x23, .condition = 10}},
+	/* notl, negl, incl, decb (%rdi) */
+	{{.long64 = true}, {0xf7, 0x17}, {.kind = MMIO_UNARY, .alu = ALU_NOT, .length = 2, .size = 4}},
+	{{.long64 = true}, {0xf7, 0x1f}, {.kind = MMIO_UNARY, .alu = ALU_NEG, .length = 2, .size = 4}},
+	{{.long64 = true}, {0xff, 0x07}, {.kind = MMIO_UNARY, .alu = ALU_INC, .length = 2, .size = 4}},
+	{{.long64 = true}, {0xfe, 0x0f}, {.kind = MMIO_UNARY, .alu = ALU_DEC, .length = 2, .size = 1}},
+	/* sete (%rdi); cmovl (%rdi), %r8d; movnti %eax, (%rdi) */
+	{{.long64 = true}, {0x0f, 0x94, 0x07},
+		{.kind = MMIO_SETCC, .length = 3, .size = 1, .condition = 4}},
+	{{.long64 = true}, {0x44, 0x0f, 0x4c, 0x07}, {.kind = MMIO_CMOV, .length = 4, .size = 4,
+		.reg_size = 4, .reg = 8, .condition = 12}},
+	{{.long64 = true}, {0x0f, 0xc3, 0x07},
+		{.kind = MMIO_WRITE, .length = 3, .size = 4, .reg_size = 4, .condition = 3}},
 	/* mov (%rdi), %eax */
 	{{.long64 = true}, {0x8b, 0x07}, {.kind = MMIO_READ, .length = 2, .size = 4, .reg_size = 4}},
 	/* mov %eax, 0xffffffffff5fb0b0 */
@@ -128,7 +156,8 @@ static void register_operands_and_unknown_opcodes_are_refused(void **state)
 		{0x89, 0xc0},       /* mov %eax, %eax */
 		{0x0f, 0x05},       /* syscall */
 		{0xc7, 0x48, 1, 2}, /* reserved /1 */
-		{0xff, 0x00},       /* incl */
+		{0xff, 0x30},       /* push (%rax) */
+		{0x0f, 0xba, 0x00}, /* reserved /0 */
 	};
 	struct mmio_insn got;
 
@@ -208,6 +237,78 @@ static void arithmetic_equals_the_cpu_s_own(void **state)
 	}
 }
 
+#define HOST_UNARY(name)                                                      \
+	static uint64_t host1_##name(uint64_t a, uint64_t in, uint64_t *r)    \
+	{                                                                     \
+		uint64_t f;                                                   \
+		uint32_t v = (uint32_t)a;                                     \
+		__asm__("push %2\n\tpopf\n\t" #name "l %0\n\tpushf\n\tpop %1" \
+			: "+r"(v), "=r"(f)                                    \
+			: "r"(in)                                             \
+			: "cc");                                              \
+		*r = v;                                                       \
+		return f;                                                     \
+	}
+HOST_UNARY(inc)
+HOST_UNARY(dec)
+HOST_UNARY(not )
+HOST_UNARY(neg)
+
+static void unary_operations_equal_the_cpu_s_own(void **state)
+{
+	static uint64_t (*const host[])(uint64_t, uint64_t, uint64_t *) = {
+		host1_inc, host1_dec, host1_not, host1_neg};
+	static const uint64_t values[] = {0, 1, 0x10, 0x7fffffff, 0x80000000, UINT32_MAX};
+	const uint64_t all = FLAG_CF | FLAG_PF | FLAG_AF | FLAG_ZF | FLAG_SF | FLAG_OF;
+
+	(void)state;
+	for (unsigned k = 0; k < 4 * 6 * 2; k++) {
+		uint64_t flags = 0x202 | (k / 24), start = flags, want_r, want;
+		uint64_t a = values[k / 4 % 6];
+
+		want = host[k % 4](a, start, &want_r);
+		assert_int_equal(
+			mmio_alu((enum mmio_alu)(ALU_INC + k % 4), a, 1, 4, &flags), want_r);
+		assert_int_equal(flags & all, want & all);
+	}
+}
+
+static void bits_are_taken_modulo_the_operand_size(void **state)
+{
+	uint64_t flags = 0x202;
+
+	(void)state;
+	assert_int_equal(mmio_bit(BIT_SET, 0, 33, 4, &flags), 2);
+	assert_false(flags & FLAG_CF);
+	assert_int_equal(mmio_bit(BIT_RESET, 0x30, UINT64_MAX - 11, 2, &flags), 0x20);
+	assert_true(flags & FLAG_CF);
+	assert_int_equal(mmio_bit(BIT_COMPLEMENT, 1, 0, 8, &flags), 0);
+	assert_int_equal(mmio_bit(BIT_TEST, 4, 2, 8, &flags), 4);
+	assert_true(flags & FLAG_CF);
+}
+
+static void conditions_follow_the_flags(void **state)
+{
+	(void)state;
+	for (unsigned f = 0; f < 32; f++) {
+		bool cf = f & 1, zf = f & 2, sf = f & 4, of = f & 8, pf = f & 16;
+		uint64_t flags = (cf ? FLAG_CF : 0) | (zf ? FLAG_ZF : 0) | (sf ? FLAG_SF : 0) |
+				 (of ? FLAG_OF : 0) | (pf ? FLAG_PF : 0);
+		bool want[] = {of, cf, zf, cf || zf, sf, pf, sf != of, zf || sf != of};
+
+		for (uint8_t c = 0; c < 16; c++)
+			assert_int_equal(mmio_condition(c, flags), want[c / 2] != (c & 1));
+	}
+}
+
+static void swapping_reverses_the_bytes(void **state)
+{
+	(void)state;
+	assert_int_equal(mmio_swap(0x1122, 2), 0x2211);
+	assert_int_equal(mmio_swap(0x11223344, 4), 0x44332211);
+	assert_int_equal(mmio_swap(0x1122334455667788, 8), 0x8877665544332211);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -216,6 +317,10 @@ int main(void)
 		cmocka_unit_test(register_operands_and_unknown_opcodes_are_refused),
 		cmocka_unit_test(endless_prefixes_end_at_fifteen_bytes),
 		cmocka_unit_test(arithmetic_equals_the_cpu_s_own),
+		cmocka_unit_test(unary_operations_equal_the_cpu_s_own),
+		cmocka_unit_test(bits_are_taken_modulo_the_operand_size),
+		cmocka_unit_test(conditions_follow_the_flags),
+		cmocka_unit_test(swapping_reverses_the_bytes),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

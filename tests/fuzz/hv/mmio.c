@@ -26,7 +26,8 @@ static void check_insn(const struct mmio_insn *i, unsigned len, struct mmio_mode
 	check(i->length >= 1 && i->length <= len && i->length <= MMIO_MAX_INSN);
 	check(power_of_2_bytes(i->size));
 	check(i->reg < 16 && (!i->reg_high || i->reg < 4));
-	check(i->kind <= MMIO_MOVS && i->alu <= ALU_TEST);
+	check(i->kind <= MMIO_MOVS && i->alu <= ALU_NEG && i->bit <= BIT_COMPLEMENT &&
+		i->condition < 16);
 	check(i->kind != MMIO_READ || power_of_2_bytes(i->reg_size));
 	check(mode.long64 || (i->size <= 4 && i->reg < 8));
 	if (i->kind == MMIO_STOS || i->kind == MMIO_MOVS)
@@ -38,7 +39,7 @@ static void check_alu(const uint8_t *data)
 {
 	uint64_t a, b, flags, before, result, mask;
 	unsigned size = 1u << (data[1] & 3);
-	enum mmio_alu op = (enum mmio_alu)(data[0] % 9);
+	enum mmio_alu op = (enum mmio_alu)(data[0] % 13);
 
 	memcpy(&a, data, 8);
 	memcpy(&b, data + 4, 8);
