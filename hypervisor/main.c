@@ -8,6 +8,7 @@
 #include "boot/smp.h"
 #include "cpu/acpi.h"
 #include "cpu/apic.h"
+#include "cpu/clock.h"
 #include "cpu/fault.h"
 #include "cpu/log.h"
 #include "cpu/mux.h"
@@ -246,6 +247,7 @@ void nestor_main(uint32_t magic, uint32_t info)
 	}
 	log_vtx_features();
 	mux_record("ready tsc=%lu", rdtsc());
+	clock_init(options.epoch);
 	vm_time_limit = options.limit;
 	vm_explain_records = options.explain;
 	start_others();

@@ -45,6 +45,8 @@ static bool parse_word(struct text key, struct text value, struct options *o)
 		return o->ram_zeroed = text_is(value, "zeroed");
 	if (text_is(key, "limit"))
 		return text_number(value, &o->limit);
+	if (text_is(key, "epoch"))
+		return text_number(value, &o->epoch);
 	if (text_is(key, "selftest"))
 		return o->selftest_fault = text_is(value, "fault");
 	return false;

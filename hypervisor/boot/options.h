@@ -18,6 +18,7 @@ struct options {
 	uint32_t tsc_khz; /* 0: find out */
 	uint32_t maxcpus;
 	bool selftest_fault;
+	uint64_t epoch; /* time of day at the start, seconds since 1970; 0: the machine's */
 	uint64_t limit; /* host TSC at which VMs are stopped; UINT64_MAX: never */
 };
 

@@ -4,6 +4,7 @@
 #include "vm/vm_int.h"
 
 #include "cpu/asm.h"
+#include "cpu/clock.h"
 #include "cpu/log.h"
 #include "cpu/mem.h"
 #include "cpu/mux.h"
@@ -14,8 +15,7 @@
 #include "vm/nested_glue.h"
 
 #define POOL_BASE_SIZE   (8ull << 20)
-#define POOL_SHARE_SHIFT 6             /* plus a 64th of the VM's memory */
-#define BOOT_EPOCH       1767225600ull /* 2026-01-01, when the machine's clock is not read */
+#define POOL_SHARE_SHIFT 6 /* plus a 64th of the VM's memory */
 
 static uint64_t round_2m(uint64_t v)
 {
@@ -96,7 +96,27 @@ static struct vm_box *create_box(const struct vm_config *config, const struct vm
 	return box;
 }
 
-/* IA32_DEBUGCTL: L1 may write any bit of it (msrs.def), so that the default stands. */
+#define MSR_PERF_CAPABILITIES 0x345
+#define FREEZE_WHILE_SMM      BIT64(12) /* of IA32_PERF_CAPABILITIES */
+
+/*
+ * Bits of IA32_DEBUGCTL that this machine has (SDM 17.4.1 "IA32_DEBUGCTL MSR"): hardware refuses an entry
+ * with another one set.
+ */
+static uint64_t debugctl_of_machine(void)
+{
+	struct cpuid_regs features = cpuid(1, 0);
+	uint64_t bits = BIT64(0) | BIT64(1); /* LBR, BTF */
+
+	if (features.edx & BIT(21)) /* DS: TR, BTS, BTINT, BTS_OFF_OS, BTS_OFF_USR */
+		bits |= 0x7c0;
+	if (cpuid(0, 0).eax >= 0xa && (cpuid(0xa, 0).eax & 0xff) >= 2)
+		bits |= 0x1800; /* FREEZE_LBRS_ON_PMI, FREEZE_PERFMON_ON_PMI */
+	if (features.ecx & BIT(15) && rdmsr(MSR_PERF_CAPABILITIES) & FREEZE_WHILE_SMM)
+		bits |= BIT64(14);
+	return bits;
+}
+
 void vm_derive_caps(struct vm *vm, uint64_t cr4_valid)
 {
 	struct caps_policy policy = caps_policy_default();
@@ -104,6 +124,7 @@ void vm_derive_caps(struct vm *vm, uint64_t cr4_valid)
 	policy.features = vm->config.vmx_features;
 	policy.cr4_valid &= cr4_valid;
 	policy.efer_valid = EFER_OFFERED;
+	policy.debugctl_valid &= debugctl_of_machine();
 	if (!vm->config.shadow)
 		policy.features &= ~caps_feature_by_name("shadow", 6);
 	caps_derive(&vm->nested_vm->caps, &vmx_caps, &policy);
@@ -136,7 +157,7 @@ static bool create_parts(struct vm_box *box, const struct vm_memory *memory)
 		.vcpus = vm->config.cpus,
 		.tsc_khz = tsc_khz,
 		.memory = vm->config.memory,
-		.boot_epoch = BOOT_EPOCH,
+		.boot_epoch = clock_epoch,
 	};
 
 	vm->msr_bitmap = pool_get(&vm->pool);

@@ -122,6 +122,14 @@ test_a_page_table_in_device_memory_reads_as_ones() {
 		shows 'walk: vector 14 error 9 at 700000000000$' 'local APIC is there: 50014$'
 }
 
+test_time_of_day() {
+	local run=(run --timeout 20 --log-level info --memory 64M --l1 "$B/payload/hello.elf")
+
+	expect 1 "${run[@]}" && shows "time of day: 17[0-9]{8} seconds .* the machine's clock" &&
+		expect 1 "${run[@]}" --l0-option epoch=12345 &&
+		shows 'time of day: 12345 seconds since 1970, from the command line'
+}
+
 test_power_off_reset_triple_fault_time_limit() {
 	power 0 s5 && power 2 reset && power 4 triple &&
 		expect 124 run --timeout 3 --memory 64M --l1 "$B/payload/power.elf" --cmdline hang

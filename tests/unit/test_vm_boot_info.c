@@ -138,7 +138,7 @@ static void options_are_read_and_unknown_ones_reported(void **state)
 {
 	struct options o;
 	const char *line =
-		"log=warn mux=on tsc_khz=50000 ram=zeroed poweroff=qemu explain=on bogus log=x";
+		"log=warn mux=on tsc_khz=50000 ram=zeroed poweroff=qemu explain=on epoch=1700000000 bogus log=x";
 
 	(void)state;
 	bad_words = 0;
@@ -150,6 +150,7 @@ static void options_are_read_and_unknown_ones_reported(void **state)
 	assert_true(o.ram_zeroed);
 	assert_int_equal(o.tsc_khz, 50000);
 	assert_int_equal(o.poweroff, POWER_QEMU);
+	assert_int_equal(o.epoch, 1700000000);
 	assert_int_equal(o.maxcpus, UINT32_MAX);
 }
 
