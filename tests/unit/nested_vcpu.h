@@ -140,14 +140,14 @@ static int execute_m64(uint32_t reason, uint64_t value)
 	return execute(reason, 2u << 7 | 3u << 15 | BIT(22));
 }
 
-static int vmwrite12(uint64_t encoding, uint64_t value)
+static inline int vmwrite12(uint64_t encoding, uint64_t value)
 {
 	gpr[1] = value;
 	gpr[2] = encoding;
 	return execute(EXIT_VMWRITE, BIT(10) | 1u << 3 | 2u << 28);
 }
 
-static int vmread12(uint64_t encoding, uint64_t *value)
+static inline int vmread12(uint64_t encoding, uint64_t *value)
 {
 	int outcome;
 

@@ -494,14 +494,6 @@ static void a_double_fault_exits_as_if_nothing_was_being_delivered(void **state)
 	assert_int_equal(f12()[FID_IDT_VECTORING_INFO], 0);
 }
 
-static void a_triple_fault_that_l0_forms_is_l1s(void **state)
-{
-	(void)state;
-	nested_deliver_triple_fault(&world.n);
-	assert_false(world.n.in_l2);
-	assert_int_equal(f12()[FID_EXIT_REASON], EXIT_TRIPLE_FAULT);
-}
-
 static void the_monitor_trap_flag_ends_l2_after_an_instruction_of_l0(void **state)
 {
 	(void)state;
@@ -591,7 +583,6 @@ int main(void)
 		T(an_exception_that_l0_raises_is_l1s_when_it_intercepts_it),
 		T(exceptions_of_l0_tell_what_was_being_delivered),
 		T(a_double_fault_exits_as_if_nothing_was_being_delivered),
-		T(a_triple_fault_that_l0_forms_is_l1s),
 		T(the_monitor_trap_flag_ends_l2_after_an_instruction_of_l0),
 		T(only_a_sipi_ends_the_wait_for_sipi),
 		T(an_entry_that_hardware_refuses_is_a_failed_entry_of_l1),

@@ -1,0 +1,190 @@
+/*
+ * What L0 does in L2's place: bits of CR0 that stay with it, the TSC, accesses to L2's memory, faults on faults.
+ */
+#include "nested_vcpu.h"
+
+#include "nested/paging.h"
+
+static uint64_t golden[FID_COUNT];
+
+static int start(void **state)
+{
+	vcpu_setup(state);
+	golden_offered(golden);
+	return 0;
+}
+
+static void launch(void)
+{
+	enter_vmx();
+	become(golden);
+	assert_int_equal(execute(EXIT_VMLAUNCH, 0), OUTCOME_L2);
+}
+
+static uint64_t vmcs02(enum vmcs_fid fid)
+{
+	return fake_hw.vmcs02[n.cur->hw][fid];
+}
+
+static void set02(enum vmcs_fid fid, uint64_t value)
+{
+	fake_hw.vmcs02[n.cur->hw][fid] = value;
+}
+
+static void cr0_cd_and_nw_stay_with_l0(void **state)
+{
+	(void)state;
+	n.cr0_cache = CR0_CD;
+	golden[FID_CR0_GUEST_HOST_MASK] = CR0_TS | CR0_NW;
+	golden[FID_CR0_READ_SHADOW] = CR0_TS;
+	launch();
+	assert_int_equal(vmcs02(FID_CR0_GUEST_HOST_MASK), CR0_TS | CR0_NW | CR0_CD);
+	assert_int_equal(vmcs02(FID_CR0_READ_SHADOW), CR0_TS | CR0_CD);
+	set02(FID_EXIT_QUALIFICATION, 0); /* MOV to CR0 from RAX */
+	gpr[0] = CR0_TS;
+	assert_int_equal(nested_l2_exit(&n, EXIT_CR_ACCESS), NESTED_L0);
+	gpr[0] = CR0_CD | CR0_TS | CR0_NW;
+	assert_int_equal(nested_l2_exit(&n, EXIT_CR_ACCESS), NESTED_L1);
+	assert_int_equal(n.cur->f[FID_GUEST_CR0] & (CR0_CD | CR0_NW), CR0_CD);
+}
+
+static void lmsw_and_clts_are_l1s(void **state)
+{
+	(void)state;
+	launch();
+	set02(FID_EXIT_QUALIFICATION, 2 << 4);
+	assert_int_equal(nested_l2_exit(&n, EXIT_CR_ACCESS), NESTED_L1);
+}
+
+static void a_new_tsc_of_l1_reaches_l2(void **state)
+{
+	(void)state;
+	golden[FID_PROC_CONTROLS] |= PROC_TSC_OFFSETTING;
+	golden[FID_TSC_OFFSET] = 50;
+	launch();
+	assert_int_equal(vmcs02(FID_TSC_OFFSET), 1050);
+	n.tsc_offset = 7000;
+	nested_tsc_changed(&n, true);
+	assert_int_equal(vmcs02(FID_TSC_OFFSET), 7050);
+	nested_deliver_mtf(&n);
+	restore_l1();
+	n.tsc_offset = 8000;
+	nested_tsc_changed(&n, false);
+	assert_int_equal(execute(EXIT_VMRESUME, 0), OUTCOME_L2);
+	assert_int_equal(vmcs02(FID_TSC_OFFSET), 8050);
+}
+
+/* Linear 0x5000 is L2's 0x5000, by tables at 0x1000 to 0x4000; EPT12 maps these pages below 2 MiB. */
+static struct paging_state small_paging(void)
+{
+	fake_write64(0x8000, 0x50000 | 7);
+	fake_write64(0x50000, 0x51000 | 7);
+	fake_write64(0x51000, 0x52000 | 7);
+	for (uint64_t i = 1; i < 8; i++)
+		fake_write64(0x52000 + i * 8, (0x60000 + i * 0x1000) | 0x37);
+	fake_write64(0x61000, 0x2000 | 3);
+	fake_write64(0x62000, 0x3000 | 3);
+	fake_write64(0x63000, 0x4000 | 3);
+	fake_write64(0x64000 + 5 * 8, 0x5000 | 3);
+	fake_write64(0x64000 + 6 * 8, 0x100000 | 3);
+	launch();
+	return (struct paging_state){.cr0 = CR0_PE | CR0_PG | CR0_WP,
+		.cr3 = 0x1000,
+		.cr4 = CR4_PAE,
+		.efer = EFER_LMA | EFER_LME,
+		.maxphyaddr = 46,
+		.eptp12 = n.cur->root->eptp12};
+}
+
+static void expect_ept_fault(const struct paging_state *s, uint64_t linear, bool write,
+	uint64_t gpa, uint64_t qualification)
+{
+	struct paging_fault fault;
+	uint32_t data = 1;
+
+	assert_false(write ? paging_write(&n, s, linear, &data, 4, &fault)
+			   : paging_read(&n, s, linear, &data, 4, &fault));
+	assert_true(fault.ept);
+	assert_int_equal(fault.gpa, gpa);
+	assert_int_equal(fault.qualification, qualification);
+	assert_int_equal(fault.address, linear);
+}
+
+static void accesses_for_l2_that_ept12_forbids_are_ept_violations(void **state)
+{
+	struct paging_state s = small_paging();
+	struct paging_fault fault;
+	uint32_t data = 0x1234;
+	bool ad = s.eptp12 & EPTP_AD;
+
+	(void)state;
+	assert_true(paging_write(&n, &s, 0x5000, &data, 4, &fault));
+	assert_int_equal(fake_read64(0x65000), 0x1234);
+	expect_ept_fault(&s, 0x6010, false, 0x100010, 0x581);
+	expect_ept_fault(&s, 0x6010, true, 0x100010, 0x582);
+	fake_write64(0x52000 + 5 * 8, 0x65000 | 0x35); /* read only */
+	expect_ept_fault(&s, 0x5000, true, 0x5000, 0x582);
+	assert_int_equal(fake_read64(0x65000), 0x1234);
+	/* a table that may not be written, with an accessed flag to be set */
+	fake_write64(0x52000 + 5 * 8, 0x65000 | 0x37);
+	fake_write64(0x64000 + 5 * 8, 0x5000 | 3);
+	fake_write64(0x52000 + 4 * 8, 0x64000 | 0x35);
+	expect_ept_fault(&s, 0x5000, false, 0x4028, ad ? 0x83 : 0x82);
+	fake_write64(0x52000 + 3 * 8, 0);
+	expect_ept_fault(&s, 0x5000, false, 0x3000, ad ? 0x83 : 0x81);
+}
+
+static void l1_gets_the_ept_violation_of_an_access_by_l0(void **state)
+{
+	struct paging_state s = small_paging();
+	struct paging_fault fault;
+	uint32_t data;
+
+	(void)state;
+	assert_false(paging_read(&n, &s, 0x6010, &data, 4, &fault));
+	nested_deliver_ept_fault(&n, &fault);
+	assert_false(n.in_l2);
+	assert_int_equal(n.cur->f[FID_EXIT_REASON], EXIT_EPT_VIOLATION);
+	assert_int_equal(n.cur->f[FID_EXIT_QUALIFICATION], 0x581);
+	assert_int_equal(n.cur->f[FID_GUEST_PHYSICAL_ADDRESS], 0x100010);
+	assert_int_equal(n.cur->f[FID_GUEST_LINEAR_ADDRESS], 0x6010);
+}
+
+static void l2_tries_again_when_ept12_has_changed(void **state)
+{
+	struct paging_state s = small_paging();
+	struct paging_fault fault;
+	uint32_t data;
+
+	(void)state;
+	assert_false(paging_read(&n, &s, 0x6010, &data, 4, &fault));
+	fake_write64(0x50000, 0x51000 | 7);
+	fake_write64(0x51000, 0 | 0xb7);
+	nested_deliver_ept_fault(&n, &fault);
+	assert_true(n.in_l2);
+}
+
+static void a_triple_fault_that_l0_forms_is_l1s(void **state)
+{
+	(void)state;
+	launch();
+	nested_deliver_triple_fault(&n);
+	assert_false(n.in_l2);
+	assert_int_equal(n.cur->f[FID_EXIT_REASON], EXIT_TRIPLE_FAULT);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+#define T(name) cmocka_unit_test_setup_teardown(name, start, vcpu_teardown)
+		T(cr0_cd_and_nw_stay_with_l0),
+		T(lmsw_and_clts_are_l1s),
+		T(a_new_tsc_of_l1_reaches_l2),
+		T(accesses_for_l2_that_ept12_forbids_are_ept_violations),
+		T(l1_gets_the_ept_violation_of_an_access_by_l0),
+		T(l2_tries_again_when_ept12_has_changed),
+		T(a_triple_fault_that_l0_forms_is_l1s),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
