@@ -2,6 +2,7 @@
 
 #include "cpu/asm.h"
 #include "cpu/log.h"
+#include "cpu/tsc.h"
 #include "lib/clock.h"
 
 #define DEFAULT_EPOCH 1767225600ull /* 2026-01-01 */
@@ -15,7 +16,7 @@
 #define VALID         0x80
 #define TRIES         10000u
 
-uint64_t clock_epoch = DEFAULT_EPOCH;
+static uint64_t epoch, epoch_tsc; /* the time, and the TSC then */
 
 static uint8_t cmos(uint8_t reg)
 {
@@ -61,13 +62,19 @@ void clock_init(uint64_t wanted)
 {
 	const char *source = "the command line";
 
-	clock_epoch = wanted;
+	epoch = wanted;
+	epoch_tsc = rdtsc();
 	if (wanted == 0) {
 		source = "the machine's clock";
-		if (!read_clock(&clock_epoch)) {
-			clock_epoch = DEFAULT_EPOCH;
+		if (!read_clock(&epoch)) {
+			epoch = DEFAULT_EPOCH;
 			source = "a constant: there is no clock, or it is not set";
 		}
 	}
-	log_info("time of day: %lu seconds since 1970, from %s", clock_epoch, source);
+	log_info("time of day: %lu seconds since 1970, from %s", epoch, source);
+}
+
+uint64_t clock_now(void)
+{
+	return epoch + (rdtsc() - epoch_tsc) / (tsc_khz * 1000ull);
 }

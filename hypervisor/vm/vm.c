@@ -157,7 +157,7 @@ static bool create_parts(struct vm_box *box, const struct vm_memory *memory)
 		.vcpus = vm->config.cpus,
 		.tsc_khz = tsc_khz,
 		.memory = vm->config.memory,
-		.boot_epoch = clock_epoch,
+		.boot_epoch = clock_now(),
 	};
 
 	vm->msr_bitmap = pool_get(&vm->pool);
