@@ -109,7 +109,7 @@ static bool load_pdptes(struct vcpu *vcpu, uint64_t cr0, uint64_t cr4)
 	if (!physical_address(vcpu, vmread(VMCS_GUEST_CR3) & 0xffffffe0u, &at) ||
 		vm_read_gpa(vcpu->vm, at.v, pdpte, sizeof(pdpte)) != 0)
 		return false;
-	if (!paging_pdptes_ok(pdpte, vcpu->nested.vm->caps.maxphyaddr))
+	if (!paging_pdptes_ok(pdpte, vmx_caps.maxphyaddr))
 		return false;
 	for (uint32_t i = 0; i < 4; i++)
 		vmwrite(VMCS_GUEST_PDPTE0 + 2 * i, pdpte[i]);

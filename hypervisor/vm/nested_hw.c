@@ -391,15 +391,8 @@ static void load_pdptes(struct nested *n, const uint64_t *f, bool long64)
 		seam_l1_shutdown(n, "VMX abort: a host PDPTE has a reserved bit set");
 		return;
 	}
-	for (uint32_t i = 0; i < 4; i++) {
-		/* Hardware would refuse to enter L1. */
-		if (pdpte[i] & 1 && pdpte[i] & (0x1e6 | ~((1ull << vmx_caps.maxphyaddr) - 1))) {
-			seam_l1_shutdown(
-				&vcpu->nested, "VMX abort: a reserved bit in a host PDPTE");
-			return;
-		}
+	for (uint32_t i = 0; i < 4; i++)
 		vmwrite(VMCS_GUEST_PDPTE0 + 2 * i, pdpte[i]);
-	}
 }
 
 /* 27.5.1: an exit loads these bits of CR0 and leaves the others, CD and NW among them. */
