@@ -7,7 +7,7 @@ HV_OBJ   := $(HV_C:hypervisor/%.c=$(B)/hv/%.o) $(HV_S:hypervisor/%.S=$(B)/hv/%.S
 HV_PURE  := $(PURE_SRC:hypervisor/%.c=$(B)/hv/%.o)
 HV_LTO   := -flto -ffat-lto-objects
 HV_DEBUG := $(if $(DEBUG),-fsanitize=undefined -fsanitize-undefined-trap-on-error -DLOCK_CHECKS=1)
-HV_LINK  := $(CC) -O2 -flto -nostdlib -static -no-pie -Wl,--build-id=none -Wl,-z,max-page-size=4096 \
+HV_LINK  := $(CC) -O2 -flto $(HV_DEBUG) -nostdlib -static -no-pie -Wl,--build-id=none -Wl,-z,max-page-size=4096 \
 	-Wl,-z,noexecstack -Wl,--no-warn-rwx-segments -T hypervisor/boot/nestor.lds
 
 .PHONY: hypervisor
