@@ -42,9 +42,9 @@ static void stat_vcpu(const struct vm *vm, const struct vcpu *vcpu)
 	if (n->entries != 0)
 		mux_record("stat vm=%s vcpu=%u nested_entries=%lu nested_exits_to_l1=%lu "
 			   "nested_exits_kept=%lu vmcs_loads=%lu vept_fills=%lu vept_syncs=%lu "
-			   "vept_zaps=%lu",
+			   "vept_zaps=%lu posted=%lu",
 			vm->config.name, vcpu->index, n->entries, n->exits_to_l1, n->exits_kept,
-			n->vmcs_loads, n->vept_fills, n->vept_syncs, n->vept_zaps);
+			n->vmcs_loads, n->vept_fills, n->vept_syncs, n->vept_zaps, n->posted);
 	for (unsigned level = 1; level <= 2; level++) {
 		for (unsigned r = 0; r < EXIT_REASON_COUNT; r++) {
 			if (s->exits[level][r] != 0)

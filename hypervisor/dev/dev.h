@@ -91,6 +91,8 @@ uint64_t platform_deadline(const struct platform *p, unsigned vcpu);
 int platform_irq_pending(struct platform *p, unsigned vcpu);
 /* The vCPU takes it: acknowledges (IRR to ISR, or PIC INTA). The vector, or -1. */
 int platform_irq_ack(struct platform *p, unsigned vcpu);
+/* A write to the EOI register of its local APIC. */
+void platform_eoi(struct platform *p, unsigned vcpu);
 
 /* A byte typed at the VM's console (UART receive). False when its FIFO is full. */
 bool platform_console_input(struct platform *p, uint8_t byte);

@@ -5,6 +5,8 @@
 
 #define PAGE 4096u
 
+#define LAPIC_EOI 0xb0u
+
 /* Timers that fire more often than 20000 times a second are slowed down. */
 #define MAX_KHZ 20
 
@@ -188,6 +190,13 @@ int platform_irq_ack(struct platform *p, unsigned vcpu)
 	vector = extint_pending(p, vcpu) ? vpic_acknowledge(p) : vlapic_take(&p->lapic[vcpu]);
 	dev_unlock(p);
 	return vector;
+}
+
+void platform_eoi(struct platform *p, unsigned vcpu)
+{
+	dev_lock(p);
+	vlapic_write(p, vcpu, LAPIC_EOI, 0);
+	dev_unlock(p);
 }
 
 bool platform_console_input(struct platform *p, uint8_t byte)

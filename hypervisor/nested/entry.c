@@ -153,6 +153,8 @@ static void commit(struct nested *n, struct nvmcs *v, const uint64_t *pdpte)
 	if (v->dirty & GROUP_RARE)
 		seam_write_rare(n, v);
 	seam_write_hot(n, v);
+	if (v->proc2_02 & PROC2_VIRT_INTR_DELIVERY)
+		seam_vmwrite(FID_GUEST_INTR_STATUS, v->f[FID_GUEST_INTR_STATUS]);
 	seam_vmwrite(FID_GUEST_DR7, l.dr7);
 	seam_vmwrite(FID_GUEST_DEBUGCTL, l.debugctl);
 	seam_vmwrite(FID_GUEST_PAT, l.pat);

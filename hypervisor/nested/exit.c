@@ -228,6 +228,8 @@ static void save_guest(struct nested *n, struct nvmcs *v)
 		v->f[FID_GUEST_PAT] = seam_vmread(FID_GUEST_PAT);
 	if (exit & EXIT_SAVE_EFER)
 		v->f[FID_GUEST_EFER] = seam_vmread(FID_GUEST_EFER);
+	if (v->proc2_02 & PROC2_VIRT_INTR_DELIVERY)
+		v->f[FID_GUEST_INTR_STATUS] = seam_vmread(FID_GUEST_INTR_STATUS);
 	if (v->timer_on && (exit & EXIT_SAVE_PREEMPTION_TIMER))
 		v->f[FID_PREEMPTION_TIMER_VALUE] = v->timer12;
 	/* 27.2: the exit clears the valid bit; A.6: IA32_EFER.LMA goes to the entry controls. */
@@ -373,21 +375,28 @@ void nested_entry_failed(struct nested *n, uint32_t exit_reason)
 	nested_load_l1(n, v, NULL);
 }
 
-bool nested_deliver_external_interrupt(struct nested *n, int (*ack)(void *arg), void *arg)
+bool nested_deliver_external_interrupt(
+	struct nested *n, const struct nested_irq *irq, void *arg)
 {
 	struct nvmcs *v = n->cur;
+	uint64_t info = 0;
 
 	if (!(v->f[FID_PIN_CONTROLS] & PIN_EXT_INTR_EXITING) || n->l2_wait_sipi)
 		return false;
-	no_info(v, EXIT_EXTERNAL_INTERRUPT);
 	if (v->f[FID_EXIT_CONTROLS] & EXIT_ACK_INTR) {
-		int vector = ack(arg);
+		int vector = irq->ack(arg);
 
 		if (vector < 0)
 			return false;
-		v->f[FID_EXIT_INTR_INFO] =
-			INTR_INFO_VALID | INTR_EXTERNAL << 8 | (uint32_t)vector;
+		if (posted_notifies(v, vector)) {
+			irq->eoi(arg);
+			posted_process(n, v);
+			return true;
+		}
+		info = INTR_INFO_VALID | INTR_EXTERNAL << 8 | (uint32_t)vector;
 	}
+	no_info(v, EXIT_EXTERNAL_INTERRUPT);
+	v->f[FID_EXIT_INTR_INFO] = info;
 	switch_to_l1(n);
 	return true;
 }

@@ -175,6 +175,7 @@ void merge_controls_all(struct nested *n, struct nvmcs *v)
 		proc2 &= ~PROC2_VMCS_SHADOWING;
 	merge_tsc(n, v);
 	seam_vmwrite(FID_PIN_CONTROLS, merge_word(WORD_PIN, l0->pin, 0));
+	v->proc2_02 = proc2;
 	seam_vmwrite(FID_PROC2_CONTROLS, proc2);
 	seam_vmwrite(FID_EXIT_CONTROLS, merge_word(WORD_EXIT, l0->exit, 0));
 	seam_vmwrite(FID_ENTRY_CONTROLS,
@@ -196,8 +197,49 @@ void merge_controls_all(struct nested *n, struct nvmcs *v)
 }
 
 /*
- * MSRs that L0 lets L1 reach without an exit. Only their bits can be clear in VMCS02's bitmap; all
- * others are ones forever. SDM 24.6.9 "MSR-Bitmap Address": 1 KiB each for reads of low and high
+ * Words of the bitmap with the x2APIC MSRs, 800H to 8FFH. Their bits are never those of VMCS01: what
+ * is let through there would reach another APIC than L2's.
+ */
+#define X2APIC_WORD  (0x800 / 64)
+#define X2APIC_WORDS 4
+#define WRITE_WORDS  256 /* from the bits of reads to those of writes */
+
+#define X2APIC_TPR      BIT64(0x08)
+#define X2APIC_EOI      BIT64(0x0b)
+#define X2APIC_SELF_IPI BIT64(0x3f)
+
+/*
+ * SDM 29.5 "Virtualizing MSR-Based APIC Accesses": an access may go without an exit only where the
+ * processor makes it one to the virtual-APIC page. All others would reach the machine's APIC.
+ */
+__attribute__((noinline)) static void merge_x2apic_msrs(
+	struct nested *n, const struct nvmcs *v, const uint64_t *l1)
+{
+	bool on = l1 && (v->proc2_02 & PROC2_X2APIC_MODE);
+	bool registers = on && (v->proc2_02 & PROC2_APIC_REGISTER_VIRT);
+	bool delivery = on && (v->proc2_02 & PROC2_VIRT_INTR_DELIVERY);
+	uint64_t tpr = on ? X2APIC_TPR : 0;
+	uint64_t written = tpr | (delivery ? X2APIC_EOI | X2APIC_SELF_IPI : 0);
+
+	for (unsigned i = 0; i < X2APIC_WORDS; i++) {
+		uint64_t read = registers ? UINT64_MAX : i == 0 ? tpr : 0;
+		unsigned w = X2APIC_WORD + i;
+
+		n->msr_bitmap02[w] = read ? l1[w] | ~read : UINT64_MAX;
+	}
+	n->msr_bitmap02[X2APIC_WORD + WRITE_WORDS] =
+		written ? l1[X2APIC_WORD + WRITE_WORDS] | ~written : UINT64_MAX;
+	n->x2apic_open = on;
+}
+
+static bool is_x2apic_word(unsigned w)
+{
+	return (w & ~(unsigned)WRITE_WORDS) - X2APIC_WORD < X2APIC_WORDS;
+}
+
+/*
+ * MSRs that L0 lets L1 reach without an exit. Only their bits can be clear in VMCS02's bitmap, and
+ * those of x2APIC MSRs; all others are ones forever. SDM 24.6.9 "MSR-Bitmap Address": 1 KiB each for reads of low and high
  * MSRs, writes of low and high MSRs.
  */
 void merge_msr_bitmap(struct nested *n, const struct nvmcs *v)
@@ -212,13 +254,16 @@ void merge_msr_bitmap(struct nested *n, const struct nvmcs *v)
 		l0[p->word] = l1[p->word] | p->keep;
 	for (const struct nested_pass_word *p = n->vm->pass; !l1 && p < end; p++)
 		l0[p->word] = UINT64_MAX;
+	if ((v->proc2_02 & PROC2_X2APIC_MODE) || n->x2apic_open)
+		merge_x2apic_msrs(n, v, l1);
 }
 
 void nested_pass_msrs(struct nested_vm *vm, const uint64_t *msr_bitmap01)
 {
 	vm->pass_count = 0;
 	for (unsigned w = 0; w < PAGE_SIZE / sizeof(uint64_t); w++)
-		if (~msr_bitmap01[w] && vm->pass_count < NESTED_PASS_WORDS)
+		if (~msr_bitmap01[w] && !is_x2apic_word(w) &&
+			vm->pass_count < NESTED_PASS_WORDS)
 			vm->pass[vm->pass_count++] =
 				(struct nested_pass_word){.keep = msr_bitmap01[w], .word = w};
 }

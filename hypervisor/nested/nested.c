@@ -34,6 +34,7 @@ void nested_reset(struct nested *n, struct nested_vm *vm, uint64_t *gpr, uint16_
 	n->msr_bitmap02 = msr_bitmap02;
 	for (unsigned w = 0; w < PAGE_SIZE / sizeof(uint64_t); w++)
 		msr_bitmap02[w] = UINT64_MAX;
+	n->x2apic_open = false;
 	for (unsigned i = 0; i < NVMCS_SLOTS; i++) {
 		n->slot[i].gpa = NVMCS_FREE;
 		n->slot[i].hw = i;

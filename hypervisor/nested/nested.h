@@ -37,6 +37,7 @@ struct nvmcs {
 	uint8_t dirty;         /* groups whose values in f have not reached VMCS02 */
 	uint8_t unchecked;     /* CHK_* groups of entry checks that must run */
 	uint32_t merged_proc;  /* primary controls that VMCS02 was merged for */
+	uint32_t proc2_02;     /* secondary controls of VMCS02 */
 	uint16_t vpid02;
 	uint64_t check_context; /* of the last entry, see nested_check_context */
 	uint32_t timer02;       /* what VMCS02 was loaded with */
@@ -87,7 +88,7 @@ struct l2_leftover {
 
 struct nested_stats {
 	uint64_t entries, exits_to_l1, exits_kept, vmcs_loads, vept_fills, vept_syncs,
-		vept_zaps;
+		vept_zaps, posted;
 };
 
 struct nested {
@@ -107,6 +108,7 @@ struct nested {
 	uint16_t vpid12[VPID02_SLOTS];
 	uint8_t vpid_next;
 	uint64_t *msr_bitmap02;
+	bool x2apic_open;              /* msr_bitmap02 has zeros for x2APIC MSRs */
 	struct nested_refusal refused; /* set where an instruction fails */
 	struct nested_stats stats;
 	struct nvmcs slot[NVMCS_SLOTS];
@@ -137,11 +139,19 @@ enum nested_verdict {
 /* VMCS02 is current and L2 exited. */
 enum nested_verdict nested_l2_exit(struct nested *n, uint32_t exit_reason);
 
+/* L1's interrupt controller, towards its processor. */
+struct nested_irq {
+	int (*ack)(void *arg);  /* acknowledges what it signals: the vector, negative if none */
+	void (*eoi)(void *arg); /* a write to the local APIC's EOI register */
+};
+
 /*
  * Events of L1 that end L2: in_l2 is set, run_pending is not and no event is queued for L2. True
- * when L1 gets it as an exit (VMCS01 is current then); false when L2 itself is to take it.
+ * when L1 gets it as an exit (VMCS01 is current then); false when L2 itself is to take it. An
+ * interrupt that notifies of posted ones is settled, too, and L2 goes on (in_l2 is still set).
  */
-bool nested_deliver_external_interrupt(struct nested *n, int (*ack)(void *arg), void *arg);
+bool nested_deliver_external_interrupt(
+	struct nested *n, const struct nested_irq *irq, void *arg);
 bool nested_deliver_nmi(struct nested *n);
 /* Is L2 running with NMIs blocked until its next exit? An NMI has to wait for that. */
 bool nested_nmi_blocked(const struct nested *n);

@@ -95,6 +95,13 @@ void merge_controls_hot(struct nested *n, struct nvmcs *v);
 /* The MSR bitmap of VMCS02. */
 void merge_msr_bitmap(struct nested *n, const struct nvmcs *v);
 
+/* ---- posted.c ---- */
+
+/* Is this interrupt of L1 the notification of posted interrupts? L2 of v runs. */
+bool posted_notifies(const struct nvmcs *v, int vector);
+/* It has been acknowledged and dismissed; VMCS02 of v is current. */
+void posted_process(struct nested *n, const struct nvmcs *v);
+
 /* Ends L2 or a failed entry: VMCS01 becomes current with L1's host state. l2: NULL after a failed
  * entry. */
 void nested_load_l1(struct nested *n, struct nvmcs *v, const struct l2_leftover *l2);

@@ -109,6 +109,7 @@ struct nvmcs *nvmcs_load(struct nested *n, uint64_t gpa, uint32_t revision)
 	v->unchecked = ALL_CHECKS;
 	v->root = NULL;
 	v->link = NULL;
+	v->proc2_02 = 0;
 	v->just_loaded = true;
 	if (n->vm->shadowing) {
 		if (v->is_shadow)

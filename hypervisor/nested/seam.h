@@ -44,7 +44,8 @@ void seam_write_rare(struct nested *n, const struct nvmcs *v); /* GROUP_RARE */
  */
 uint32_t seam_shadow_read(struct nested *n, struct nvmcs *v);
 void seam_shadow_write(struct nested *n, const struct nvmcs *v);
-/* After an exit of L2: only what such an exit changes, GROUP_INFO, GROUP_HOT and the event. */
+/* After an exit of L2: only what such an exit changes, GROUP_INFO, GROUP_HOT, the event, and the
+ * interrupt status when VMCS02 has it. */
 void seam_shadow_write_exit(struct nested *n, const struct nvmcs *v);
 /*
  * The shadow VMCS of v, a VMCS that L1 itself uses as a shadow: it holds all fields, and f is a

@@ -347,10 +347,12 @@ struct vcpu *vcpu_exit(struct vcpu *vcpu)
 	uint64_t now = rdtsc();
 	uint32_t reason = vmread32(VMCS_EXIT_REASON);
 	unsigned level = 1u + vcpu->nested.in_l2;
+	bool injected;
 
 	cpu_clear_guest();
 	vcpu->exit_tsc = now;
 	vcpu->stats.ticks[level] += now - vcpu->entry_tsc;
+	injected = vcpu->injecting;
 	vcpu->injecting = false;
 	if (vcpu->deferred != 0) {
 		vcpu_add_events(vcpu, vcpu->deferred);
@@ -363,7 +365,7 @@ struct vcpu *vcpu_exit(struct vcpu *vcpu)
 	vcpu->stats.exits[level][reason]++;
 	if (level == 1)
 		vcpu_handle_exit(vcpu, reason);
-	else if (!nested_glue_exit(vcpu, reason))
+	else if (!nested_glue_exit(vcpu, reason, injected))
 		handle_l2_exit(vcpu, reason);
 	return leave(vcpu);
 }

@@ -192,10 +192,30 @@ void nested_glue_left(struct vcpu *vcpu, uint32_t proc02)
 		vcpu_add_events(vcpu, EVENT_NMI);
 }
 
-bool nested_glue_exit(struct vcpu *vcpu, uint32_t reason)
+/*
+ * The emulator does not write the IDT-vectoring information when it delivers a virtual interrupt: an
+ * exit in the middle finds what was delivered before. The delivery has set SVI, with RFLAGS.IF = 1,
+ * while an interrupt handler has it clear until its EOI lowers SVI.
+ */
+static void repair_vectoring(const struct nvmcs *v)
+{
+	uint64_t vector;
+
+	if (!(v->proc2_02 & PROC2_VIRT_INTR_DELIVERY) ||
+		!(vmread32(VMCS_IDT_VECTORING_INFO) & INTR_INFO_VALID))
+		return;
+	vector = vmread(VMCS_GUEST_INTR_STATUS) >> 8;
+	if (vector != 0 && vmread(VMCS_GUEST_RFLAGS) & RFLAGS_IF)
+		vmwrite(VMCS_IDT_VECTORING_INFO, INTR_INFO_VALID | INTR_EXTERNAL << 8 | vector);
+}
+
+bool nested_glue_exit(struct vcpu *vcpu, uint32_t reason, bool injected)
 {
 	struct nested *n = &vcpu->nested;
 	uint32_t proc02 = vcpu->vmcs->proc;
+
+	if (vmx_stale_vectoring && !injected)
+		repair_vectoring(n->cur);
 
 	switch (nested_l2_exit(n, reason)) {
 	case NESTED_L1:
@@ -221,6 +241,13 @@ static int ack_irq(void *vcpu)
 	struct vcpu *v = vcpu;
 
 	return platform_irq_ack(v->vm->platform, v->index);
+}
+
+static void eoi_irq(void *vcpu)
+{
+	struct vcpu *v = vcpu;
+
+	platform_eoi(v->vm->platform, v->index);
 }
 
 /* L1's VM entry and an event queued for L2 come first: L2 shall exit right after them. */
@@ -250,12 +277,19 @@ void nested_glue_entered(struct vcpu *vcpu)
 
 bool nested_glue_irq(struct vcpu *vcpu)
 {
+	static const struct nested_irq irq = {ack_irq, eoi_irq};
 	struct nested *n = &vcpu->nested;
 
 	if (!(n->cur->f[FID_PIN_CONTROLS] & PIN_EXT_INTR_EXITING))
 		return false;
-	return must_enter_first(vcpu, EVENT_IRQ) ||
-	       nested_deliver_external_interrupt(n, ack_irq, vcpu);
+	if (must_enter_first(vcpu, EVENT_IRQ))
+		return true;
+	if (!nested_deliver_external_interrupt(n, &irq, vcpu))
+		return false;
+	/* L1 did not acknowledge it, or it notified of posted interrupts and another one waits. */
+	if (platform_irq_pending(vcpu->vm->platform, vcpu->index) >= 0)
+		vcpu_post(vcpu, EVENT_IRQ);
+	return true;
 }
 
 bool nested_glue_nmi(struct vcpu *vcpu)

@@ -26,9 +26,10 @@ bool nested_glue_vcpu_create(struct vcpu *vcpu);
 /*
  * An exit of L2; VMCS02 is current. True when nothing is left to do (VMCS01 may be current now);
  * false when L0's ordinary handler has to run, on VMCS02. Exits of L1 shall not pay for its stack
- * frame.
+ * frame. injected: the last entry injected an event.
  */
-__attribute__((noinline)) bool nested_glue_exit(struct vcpu *vcpu, uint32_t reason);
+__attribute__((noinline)) bool nested_glue_exit(
+	struct vcpu *vcpu, uint32_t reason, bool injected);
 
 /* L2 ended: what it could not take yet, by VMCS02's primary controls proc02, is L1's now. */
 void nested_glue_left(struct vcpu *vcpu, uint32_t proc02);

@@ -6,6 +6,7 @@
 #include "cpu/asm.h"
 
 struct vmx_caps vmx_caps;
+bool vmx_stale_vectoring;
 
 #define FEATURE_LOCKED      BIT64(0)
 #define FEATURE_VMX_NO_SMX  BIT64(2)

@@ -15,6 +15,9 @@
 /* The machine's capabilities; valid after vmx_probe. The same on all CPUs. */
 extern struct vmx_caps vmx_caps;
 
+/* The machine has the erratum of Bochs that vm/nested_glue.c works around. */
+extern bool vmx_stale_vectoring;
+
 enum vmx_status {
 	VMX_OK,
 	VMX_ABSENT,       /* CPUID has no VMX */

@@ -119,6 +119,8 @@ void seam_shadow_write_exit(struct nested *n, const struct nvmcs *v)
 	(void)n;
 	fake_copy_group(fake_hw.shadow[v->hw], v->f, GROUP_INFO | GROUP_HOT);
 	fake_hw.shadow[v->hw][FID_ENTRY_INTR_INFO] = v->f[FID_ENTRY_INTR_INFO];
+	if (v->proc2_02 & PROC2_VIRT_INTR_DELIVERY)
+		fake_hw.shadow[v->hw][FID_GUEST_INTR_STATUS] = v->f[FID_GUEST_INTR_STATUS];
 }
 
 void seam_shadow_write_field(struct nested *n, const struct nvmcs *v, enum vmcs_fid fid)

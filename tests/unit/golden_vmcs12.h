@@ -192,6 +192,15 @@ static inline void golden_apicv(uint64_t *f)
 	f[FID_VMCS_LINK_POINTER] = GOLDEN_LINK;
 }
 
+/* Virtualized x2APIC mode, with all that goes with it. */
+static inline void golden_x2apic(uint64_t *f)
+{
+	golden_apicv(f);
+	f[FID_PROC2_CONTROLS] &= ~(uint64_t)PROC2_APIC_ACCESSES;
+	f[FID_PROC2_CONTROLS] |= PROC2_X2APIC_MODE;
+	f[FID_GUEST_INTR_STATUS] = 0x4151;
+}
+
 /* What the golden VMCS12s expect in L1's RAM. */
 static inline void golden_memory(void)
 {

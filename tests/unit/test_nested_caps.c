@@ -129,15 +129,16 @@ static void default_policy_offers_what_nestor_implements(void **state)
 	uint32_t proc2 = caps_allowed1(&l1, MSR_VMX_PROC2);
 
 	(void)state;
-	assert_int_equal(
-		proc2, PROC2_APIC_ACCESSES | PROC2_ENABLE_EPT | PROC2_DESC_TABLE_EXITING |
-			       PROC2_ENABLE_RDTSCP | PROC2_ENABLE_VPID | PROC2_WBINVD_EXITING |
-			       PROC2_UNRESTRICTED_GUEST | PROC2_PAUSE_LOOP_EXITING |
-			       PROC2_RDRAND_EXITING | PROC2_ENABLE_INVPCID |
-			       PROC2_ENCLS_EXITING | PROC2_RDSEED_EXITING |
-			       PROC2_ENABLE_XSAVES | PROC2_TSC_SCALING | PROC2_VMCS_SHADOWING);
+	assert_int_equal(proc2,
+		PROC2_APIC_ACCESSES | PROC2_ENABLE_EPT | PROC2_DESC_TABLE_EXITING |
+			PROC2_ENABLE_RDTSCP | PROC2_ENABLE_VPID | PROC2_WBINVD_EXITING |
+			PROC2_UNRESTRICTED_GUEST | PROC2_PAUSE_LOOP_EXITING |
+			PROC2_RDRAND_EXITING | PROC2_ENABLE_INVPCID | PROC2_ENCLS_EXITING |
+			PROC2_RDSEED_EXITING | PROC2_ENABLE_XSAVES | PROC2_TSC_SCALING |
+			PROC2_VMCS_SHADOWING | PROC2_X2APIC_MODE | PROC2_APIC_REGISTER_VIRT |
+			PROC2_VIRT_INTR_DELIVERY);
 	assert_int_equal(caps_allowed1(&l1, MSR_VMX_PIN) & ~0x16u,
-		PIN_EXT_INTR_EXITING | PIN_NMI_EXITING | PIN_VIRTUAL_NMIS |
+		PIN_EXT_INTR_EXITING | PIN_NMI_EXITING | PIN_VIRTUAL_NMIS | PIN_POSTED_INTR |
 			PIN_PREEMPTION_TIMER);
 	assert_true(caps_allowed1(&l1, MSR_VMX_PROC) & PROC_TPR_SHADOW);
 	assert_false(caps_allowed1(&l1, MSR_VMX_EXIT) & EXIT_LOAD_PERF_GLOBAL_CTRL);
@@ -273,7 +274,8 @@ static void fields_exist_by_their_control(void **state)
 	assert_true(caps_field_exists(&l1, FID_HOST_EFER));
 	assert_true(caps_field_exists(&l1, FID_GUEST_PAT));
 	assert_true(caps_field_exists(&l1, FID_VMREAD_BITMAP));
-	assert_false(caps_field_exists(&l1, FID_POSTED_INTR_NV));
+	assert_true(caps_field_exists(&l1, FID_POSTED_INTR_NV));
+	assert_false(caps_field_exists(&l1, FID_PML_ADDRESS));
 	assert_false(caps_field_exists(&l1, FID_HOST_PERF_GLOBAL_CTRL));
 	assert_false(caps_field_exists(&l1, FID_EPTP_LIST_ADDRESS));
 	assert_int_equal(caps_msr(&l1, MSR_VMX_VMCS_ENUM), VMCS_TSC_MULTIPLIER & 0x3fe);
@@ -336,7 +338,8 @@ static void features_are_chosen_by_a_text(void **state)
 	assert_true(parsed("-ept,+ept") == all);
 	assert_true(parsed("-vmcs_shadowing") == (all & ~feature("shadow")));
 	/* Not offered anyway. */
-	assert_true(parsed("-apicv") == all);
+	assert_true(parsed("-pml") == all);
+	assert_true(parsed("-apicv") == (all & ~feature("apicv")));
 }
 
 static void cpu_generations_grow(void **state)

@@ -383,6 +383,14 @@ static int ack_0x31(void *arg)
 	return 0x31;
 }
 
+static void no_eoi(void *arg)
+{
+	(void)arg;
+	fail_msg("an EOI to L1's APIC");
+}
+
+static const struct nested_irq irq = {ack_0x31, no_eoi};
+
 static void interrupts_become_exits_if_l1_asked(void **state)
 {
 	int acks = 0;
@@ -390,19 +398,19 @@ static void interrupts_become_exits_if_l1_asked(void **state)
 	(void)state;
 	launch();
 	n.run_pending = false;
-	assert_true(nested_deliver_external_interrupt(&n, ack_0x31, &acks));
+	assert_true(nested_deliver_external_interrupt(&n, &irq, &acks));
 	assert_int_equal(acks, 1);
 	assert_int_equal(n.cur->f[FID_EXIT_REASON], EXIT_EXTERNAL_INTERRUPT);
 	assert_int_equal(n.cur->f[FID_EXIT_INTR_INFO], INTR_INFO_VALID | 0x31);
 	n.cur->f[FID_EXIT_CONTROLS] &= ~(uint64_t)EXIT_ACK_INTR;
 	n.cur->unchecked |= FIELD_CHK_C;
 	assert_int_equal(execute(EXIT_VMRESUME, 0), OUTCOME_L2);
-	assert_true(nested_deliver_external_interrupt(&n, ack_0x31, &acks));
+	assert_true(nested_deliver_external_interrupt(&n, &irq, &acks));
 	assert_int_equal(acks, 1);
 	assert_int_equal(n.cur->f[FID_EXIT_INTR_INFO], 0);
 	assert_int_equal(execute(EXIT_VMRESUME, 0), OUTCOME_L2);
 	n.cur->f[FID_PIN_CONTROLS] &= ~(uint64_t)PIN_EXT_INTR_EXITING;
-	assert_false(nested_deliver_external_interrupt(&n, ack_0x31, &acks));
+	assert_false(nested_deliver_external_interrupt(&n, &irq, &acks));
 	assert_true(n.in_l2);
 }
 
@@ -425,7 +433,7 @@ static void waiting_for_sipi_only_a_sipi_ends_l2(void **state)
 	golden[FID_GUEST_RFLAGS] = RFLAGS_FIXED;
 	launch();
 	assert_true(n.l2_wait_sipi);
-	assert_false(nested_deliver_external_interrupt(&n, ack_0x31, &acks));
+	assert_false(nested_deliver_external_interrupt(&n, &irq, &acks));
 	assert_false(nested_deliver_nmi(&n));
 	assert_false(nested_deliver_init(&n));
 	assert_true(nested_deliver_sipi(&n, 0x42));

@@ -10,7 +10,7 @@
 typedef void golden_fn(uint64_t *f);
 
 static golden_fn *const goldens[] = {golden_64bit, golden_32bit, golden_v86, golden_real,
-	golden_shadow_paging, golden_apicv};
+	golden_shadow_paging, golden_apicv, golden_x2apic};
 
 #define GOLDENS (sizeof(goldens) / sizeof(goldens[0]))
 

@@ -77,7 +77,29 @@ static inline void theorem_memory(const uint64_t *f02)
 	assert_in_range(f02[FID_VPID], world.n.vpid01 + 1, world.n.vpid01 + VPID02_SLOTS);
 }
 
-/* Ones in VMCS02's MSR bitmap where L0 or L1 has ones. */
+/* What the processor makes an access to the virtual-APIC page (29.5); a word of the bitmap. */
+static inline uint64_t theorem_virtual_msrs(const uint64_t *f02, unsigned word)
+{
+	uint32_t proc2 = (uint32_t)f02[FID_PROC2_CONTROLS];
+	uint64_t first = word == 0x800 / 64 || word == 256 + 0x800 / 64;
+
+	if (!(proc2 & PROC2_X2APIC_MODE))
+		return 0;
+	if (word < 256)
+		return proc2 & PROC2_APIC_REGISTER_VIRT ? UINT64_MAX : first << 8;
+	return (first << 8) |
+	       (proc2 & PROC2_VIRT_INTR_DELIVERY ? first << 0x0b | first << 0x3f : 0);
+}
+
+static inline bool theorem_is_x2apic(unsigned word)
+{
+	return (word & ~256u) >= 0x800 / 64 && (word & ~256u) < 0x900 / 64;
+}
+
+/*
+ * Ones in VMCS02's MSR bitmap where L0 or L1 has ones. An x2APIC MSR has a zero exactly where L1 has
+ * one and hardware virtualizes the access, whatever L0 lets L1 do.
+ */
 static inline void theorem_msr_bitmap(const uint64_t *f12)
 {
 	uint64_t gpa = f12[FID_MSR_BITMAP];
@@ -87,7 +109,11 @@ static inline void theorem_msr_bitmap(const uint64_t *f12)
 	for (unsigned i = 0; i < 512; i++) {
 		uint64_t l1 = ram ? fake_read64(gpa + i * 8) : UINT64_MAX;
 
-		HAS_ALL(world.msr_bitmap02[i], world.msr_bitmap01[i] | l1);
+		if (theorem_is_x2apic(i))
+			assert_true(world.msr_bitmap02[i] ==
+				    (l1 | ~theorem_virtual_msrs(world_02(), i)));
+		else
+			HAS_ALL(world.msr_bitmap02[i], world.msr_bitmap01[i] | l1);
 	}
 }
 
@@ -103,6 +129,8 @@ static inline void theorem_check(void)
 		fail_msg("hardware refuses VMCS02: %s", check_rows[id].name);
 	HAS_ALL(f02[FID_PIN_CONTROLS], l0->pin);
 	assert_false(f02[FID_PIN_CONTROLS] & PIN_POSTED_INTR);
+	if (f02[FID_PROC2_CONTROLS] & PROC2_VIRT_INTR_DELIVERY)
+		assert_true(f02[FID_GUEST_INTR_STATUS] == f12[FID_GUEST_INTR_STATUS]);
 	HAS_ALL(f02[FID_PROC_CONTROLS], L0_PROC_INTERCEPTS);
 	HAS_ALL(f02[FID_PROC_CONTROLS], f12[FID_PROC_CONTROLS] & L1_PROC_INTERCEPTS);
 	assert_false(f02[FID_PROC_CONTROLS] & PROC_USE_IO_BITMAPS);

@@ -131,6 +131,7 @@ static const char *label(const char *name)
 		{"vept_fills", "virtual EPT: pages filled"},
 		{"vept_syncs", "virtual EPT: tables compared"},
 		{"vept_zaps", "virtual EPT: entries removed"},
+		{"posted", "notifications of posted interrupts"},
 		{"pool_pages", "pages of the VM's pool in use"},
 		{"pool_peak", "pages of the VM's pool, peak"},
 	};

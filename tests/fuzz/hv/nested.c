@@ -210,6 +210,13 @@ static int ack(void *vector)
 	return *(uint8_t *)vector;
 }
 
+static void eoi(void *vector)
+{
+	(void)vector;
+}
+
+static const struct nested_irq irq = {ack, eoi};
+
 static void l2_exits(struct input *in)
 {
 	uint64_t *f02 = world_02();
@@ -262,7 +269,7 @@ static void act_as_l2(struct input *in)
 		world.n.run_pending = false;
 	switch (what % 6) {
 	case 0:
-		nested_deliver_external_interrupt(&world.n, ack, &vector);
+		nested_deliver_external_interrupt(&world.n, &irq, &vector);
 		break;
 	case 1:
 		nested_deliver_nmi(&world.n);
