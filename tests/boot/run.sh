@@ -70,7 +70,7 @@ test_linux_as_l2() {
 
 test_the_demo_with_debians_qemu() {
 	expect 0 run guests/demo.yaml --verbose --summary &&
-		shows "starting L2 with Debian's QEMU" 'L2: done' 'L1: done with status 0' \
+		shows 'kvm_intel enable_apicv = Y' "starting L2 with Debian's QEMU" 'L2: done' 'L1: done with status 0' \
 			'nested entries' 'in L2'
 }
 
@@ -81,6 +81,11 @@ test_linux_as_l2_without_shadowing() {
 test_linux_as_l2_by_shadow_paging_of_l1() {
 	linux 0 client 'quiet l2=client' --vmx-features=-ept &&
 		shows 'kvm_intel ept = N' 'L2: done' 'L1: done with status 0'
+}
+
+test_linux_as_l2_without_apic_virtualization() {
+	linux 0 client 'quiet l2=client' --vmx-features=-apicv &&
+		shows 'kvm_intel enable_apicv = N' 'L2: done' 'L1: done with status 0'
 }
 
 test_linux_with_the_vtx_of_nehalem() {
