@@ -114,6 +114,13 @@ static inline bool caps_eptp_reserved_ok(const struct vmx_caps *c, uint64_t eptp
 	return (eptp & 0xf80) == 0 && eptp >> c->maxphyaddr == 0;
 }
 
+/* An EPTP that VM entry takes; INVEPT and EPTP switching take the same. */
+static inline bool caps_eptp_ok(const struct vmx_caps *c, uint64_t eptp)
+{
+	return caps_eptp_memtype_ok(c, eptp) && caps_eptp_walk_ok(c, eptp) &&
+	       caps_eptp_ad_ok(c, eptp) && caps_eptp_reserved_ok(c, eptp);
+}
+
 /* All that Nestor implements; CR4, EFER and DEBUGCTL bits of a plain 64-bit CPU. */
 struct caps_policy caps_policy_default(void);
 

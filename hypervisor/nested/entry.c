@@ -131,6 +131,15 @@ static void adjust_to_02(const struct nvmcs *v, const struct l1_loaded *l)
 			FID_GUEST_PENDING_DBG, v->f[FID_GUEST_PENDING_DBG] ^ PENDING_DBG_BS);
 }
 
+/*
+ * The root of the last entry may be gone: another vCPU may have needed its tables. A VMCS12 that gets EPT
+ * or loses it is merged anyway.
+ */
+static inline bool root_valid(struct nested *n, const struct nvmcs *v)
+{
+	return !v->root || vept_root_reuse(n, v->root, v->root_generation);
+}
+
 /* Write VMCS02, which becomes current. Nothing in here can fail. */
 static void commit(struct nested *n, struct nvmcs *v, const uint64_t *pdpte)
 {
@@ -144,7 +153,7 @@ static void commit(struct nested *n, struct nvmcs *v, const uint64_t *pdpte)
 	nvmcs_resolve_link(n, v);
 
 	seam_use_vmcs02(n, v);
-	if ((v->dirty & GROUP_CTL) || (uses_ept(v) && !v->root))
+	if ((v->dirty & GROUP_CTL) || !root_valid(n, v))
 		merge_controls_all(n, v);
 	if (!(proc2_of(v) & PROC2_ENABLE_VPID)) /* such entries flush, SDM 28.3.3.1 */
 		seam_flush_vpid(n, v->vpid02);
@@ -252,6 +261,11 @@ int nested_entry(struct nested *n, const struct l1_mode *m, uint32_t reason)
 		return entry_failure(n, v, EXIT_MSR_LOADING, bad_msr);
 	}
 	queue_event(n, v);
+	if (v->missed) { /* L1 has mapped it, most likely */
+		v->missed = false;
+		if (v->root)
+			vept_prefill(n, v->root, v->missed_gpa);
+	}
 	v->launched = true;
 	n->in_l2 = true;
 	n->run_pending = true;

@@ -13,15 +13,14 @@ struct exit_context {
 #define PRI(c, bit) (((c)->v->f[FID_PROC_CONTROLS] & PROC_##bit) != 0)
 #define SEC(c, bit) ((proc2_of((c)->v) & PROC2_##bit) != 0)
 
+/* 27.2.1, EPT violations */
+#define QUAL_ADVANCED (BIT64(9) | BIT64(10) | BIT64(11))
+
 /* 27.2.1, table "Exit Qualification for Control-Register Accesses" */
 #define CR_NUMBER(q)   ((q)&15u)
 #define CR_TYPE(q)     (((q) >> 4) & 3u)
 #define CR_REGISTER(q) (((q) >> 8) & 15u)
 #define CR_MOV_TO      0
-
-/* 27.2.1, EPT violations */
-#define QUAL_ADVANCED       (BIT64(9) | BIT64(10) | BIT64(11))
-#define QUAL_NMI_UNBLOCKING BIT64(12)
 
 /* Reasons whose exits define the instruction-information field (27.2.5); and XRSTORS, number 64 */
 #define HAS_INSN_INFO                                                                       \
@@ -153,7 +152,7 @@ static bool l1_wants(const struct exit_context *c)
  * "NMI exiting" without "virtual NMIs": IRET of L2 does not affect the blocking of NMIs (25.3), which is
  * as the entry left it. VMCS02 always has virtual NMIs.
  */
-static bool iret_keeps_nmis_blocked(const struct nvmcs *v)
+bool exit_iret_keeps_nmis_blocked(const struct nvmcs *v)
 {
 	return (v->f[FID_PIN_CONTROLS] & (PIN_NMI_EXITING | PIN_VIRTUAL_NMIS)) ==
 	       PIN_NMI_EXITING;
@@ -169,7 +168,7 @@ static bool entry_blocked_nmis(const struct nvmcs *v)
 
 bool nested_nmi_blocked(const struct nested *n)
 {
-	return n->in_l2 && iret_keeps_nmis_blocked(n->cur) && entry_blocked_nmis(n->cur);
+	return n->in_l2 && exit_iret_keeps_nmis_blocked(n->cur) && entry_blocked_nmis(n->cur);
 }
 
 /* The event whose delivery the exit interrupted, 27.2.4. */
@@ -184,7 +183,7 @@ static void save_vectoring(struct nvmcs *v)
 }
 
 /* The exit-information fields that this exit defines, VMCS02 to VMCS12. */
-static void save_info(struct nvmcs *v, uint32_t reason, uint32_t intr_info)
+void exit_save_info(struct nvmcs *v, uint32_t reason, uint32_t intr_info)
 {
 	uint64_t bit = reason < 64 ? BIT64(reason) : 0;
 
@@ -213,7 +212,7 @@ static void no_info(struct nvmcs *v, uint32_t reason)
 static void save_guest(struct nested *n, struct nvmcs *v)
 {
 	uint32_t exit = (uint32_t)v->f[FID_EXIT_CONTROLS];
-	bool keep_blocked = iret_keeps_nmis_blocked(v) && entry_blocked_nmis(v);
+	bool keep_blocked = exit_iret_keeps_nmis_blocked(v) && entry_blocked_nmis(v);
 
 	seam_read_hot(n, v);
 	v->f[FID_GUEST_CR0] = (v->f[FID_GUEST_CR0] & ~CR0_CACHE) | n->cr0_cache;
@@ -264,6 +263,11 @@ void nested_load_l1(struct nested *n, struct nvmcs *v, const struct l2_leftover 
 	if (n->vm->shadowing)
 		seam_shadow_write_exit(n, v);
 	seam_use_vmcs01(n);
+	if (v->pml_moved) {
+		v->pml_moved = false;
+		if (n->vm->shadowing)
+			seam_shadow_write_field(n, v, FID_PML_INDEX);
+	}
 	if (!(proc2_of(v) & PROC2_ENABLE_VPID))
 		seam_flush_vpid(n, n->vpid01);
 	seam_load_l1(n, v, l2 ? l2 : &none);
@@ -272,7 +276,7 @@ void nested_load_l1(struct nested *n, struct nvmcs *v, const struct l2_leftover 
 }
 
 /* VMCS02 is current and the INFO fields are set: L2 stops, L1 goes on at its host state. */
-static void switch_to_l1(struct nested *n)
+void exit_to_l1(struct nested *n)
 {
 	struct nvmcs *v = n->cur;
 	uint32_t exit = (uint32_t)v->f[FID_EXIT_CONTROLS];
@@ -307,35 +311,12 @@ uint32_t nested_timer_value(struct nested *n, uint32_t l0_value)
 	return v->timer02;
 }
 
-/* An EPT violation under an L1 that uses EPT. */
-static enum nested_verdict ept_violation(struct nested *n, struct nvmcs *v)
+/* An instruction of L2 was completed here. */
+static enum nested_verdict resume_after_insn(struct nested *n, const struct nvmcs *v)
 {
-	uint64_t hardware = seam_vmread(FID_EXIT_QUALIFICATION);
-	struct gpa_l2 gpa = {seam_vmread(FID_GUEST_PHYSICAL_ADDRESS)};
-	uint64_t qualification;
-	uint32_t reason;
-
-	switch (vept_handle(n, v->root, gpa, hardware, &qualification)) {
-	case VEPT_FILLED:
-		if ((hardware & QUAL_NMI_UNBLOCKING) &&
-			!(seam_vmread(FID_IDT_VECTORING_INFO) & INTR_INFO_VALID))
-			seam_vmwrite(FID_GUEST_INTERRUPTIBILITY,
-				seam_vmread(FID_GUEST_INTERRUPTIBILITY) | INTERRUPTIBILITY_NMI);
+	if (!(v->f[FID_PROC_CONTROLS] & PROC_MTF))
 		return NESTED_RESUME;
-	case VEPT_VIOLATION:
-		reason = EXIT_EPT_VIOLATION;
-		break;
-	default:
-		reason = EXIT_EPT_MISCONFIG;
-		break;
-	}
-	save_info(v, reason, 0);
-	v->f[FID_GUEST_PHYSICAL_ADDRESS] = gpa.v;
-	if (reason == EXIT_EPT_VIOLATION)
-		v->f[FID_EXIT_QUALIFICATION] = iret_keeps_nmis_blocked(v)
-						       ? qualification & ~QUAL_NMI_UNBLOCKING
-						       : qualification;
-	switch_to_l1(n);
+	nested_deliver_mtf(n);
 	return NESTED_L1;
 }
 
@@ -352,15 +333,17 @@ enum nested_verdict nested_l2_exit(struct nested *n, uint32_t exit_reason)
 		return NESTED_L1;
 	}
 	if (exit_reason == EXIT_EPT_VIOLATION && v->root)
-		return ept_violation(n, v);
+		return exit_ept_violation(n, v);
+	if (exit_reason == EXIT_VMFUNC && exit_vmfunc(n, v))
+		return resume_after_insn(n, v);
 	if (exit_reason == EXIT_EXCEPTION_NMI)
 		c.intr_info = (uint32_t)seam_vmread(FID_EXIT_INTR_INFO);
 	if (!l1_wants(&c)) {
 		n->stats.exits_kept++;
 		return NESTED_L0;
 	}
-	save_info(v, exit_reason, c.intr_info);
-	switch_to_l1(n);
+	exit_save_info(v, exit_reason, c.intr_info);
+	exit_to_l1(n);
 	return NESTED_L1;
 }
 
@@ -397,7 +380,7 @@ bool nested_deliver_external_interrupt(
 	}
 	no_info(v, EXIT_EXTERNAL_INTERRUPT);
 	v->f[FID_EXIT_INTR_INFO] = info;
-	switch_to_l1(n);
+	exit_to_l1(n);
 	return true;
 }
 
@@ -409,7 +392,7 @@ bool nested_deliver_nmi(struct nested *n)
 		return false;
 	no_info(v, EXIT_EXCEPTION_NMI);
 	v->f[FID_EXIT_INTR_INFO] = INTR_INFO_VALID | INTR_NMI << 8 | VEC_NMI;
-	switch_to_l1(n);
+	exit_to_l1(n);
 	return true;
 }
 
@@ -429,7 +412,7 @@ bool nested_deliver_exception(
 	v->f[FID_EXIT_INTR_ERROR_CODE] = error_code;
 	/* 27.3.3: as the fault would have it in the frame */
 	seam_vmwrite(FID_GUEST_RFLAGS, seam_vmread(FID_GUEST_RFLAGS) | RFLAGS_RF);
-	switch_to_l1(n);
+	exit_to_l1(n);
 	return true;
 }
 
@@ -444,29 +427,31 @@ void nested_deliver_ept_fault(struct nested *n, const struct paging_fault *fault
 			&qualification);
 	if (r == VEPT_FILLED)
 		return; /* EPT12 changed meanwhile: L2 tries again */
-	no_info(v, r == VEPT_VIOLATION ? EXIT_EPT_VIOLATION : EXIT_EPT_MISCONFIG);
+	no_info(v, r == VEPT_MISCONFIG  ? EXIT_EPT_MISCONFIG
+		   : r == VEPT_PML_FULL ? EXIT_PML_FULL
+					: EXIT_EPT_VIOLATION);
 	save_vectoring(v);
 	v->f[FID_GUEST_PHYSICAL_ADDRESS] = fault->gpa;
 	v->f[FID_GUEST_LINEAR_ADDRESS] = fault->address;
 	if (!(caps_msr(&n->vm->caps, MSR_VMX_EPT_VPID_CAP) & EPT_CAP_ADVANCED_INFO))
 		qualification &= ~QUAL_ADVANCED;
-	if (r == VEPT_VIOLATION)
+	if (v->f[FID_EXIT_REASON] == EXIT_EPT_VIOLATION)
 		v->f[FID_EXIT_QUALIFICATION] = qualification;
 	/* 27.3.3: the instruction did not complete, as with a fault */
 	seam_vmwrite(FID_GUEST_RFLAGS, seam_vmread(FID_GUEST_RFLAGS) | RFLAGS_RF);
-	switch_to_l1(n);
+	exit_to_l1(n);
 }
 
 void nested_deliver_triple_fault(struct nested *n)
 {
 	no_info(n->cur, EXIT_TRIPLE_FAULT);
-	switch_to_l1(n);
+	exit_to_l1(n);
 }
 
 void nested_deliver_mtf(struct nested *n)
 {
 	no_info(n->cur, EXIT_MTF);
-	switch_to_l1(n);
+	exit_to_l1(n);
 }
 
 bool nested_deliver_init(struct nested *n)
@@ -474,7 +459,7 @@ bool nested_deliver_init(struct nested *n)
 	if (n->l2_wait_sipi)
 		return false;
 	no_info(n->cur, EXIT_INIT);
-	switch_to_l1(n);
+	exit_to_l1(n);
 	return true;
 }
 
@@ -484,6 +469,6 @@ bool nested_deliver_sipi(struct nested *n, uint8_t vector)
 		return false;
 	no_info(n->cur, EXIT_SIPI);
 	n->cur->f[FID_EXIT_QUALIFICATION] = vector;
-	switch_to_l1(n);
+	exit_to_l1(n);
 	return true;
 }

@@ -26,13 +26,6 @@ static bool type_supported(
 	return type <= last && (cap & BIT64(first_bit + type));
 }
 
-/* INVEPT takes an EPTP that VM entry would take. */
-static bool eptp_valid(const struct vmx_caps *c, uint64_t eptp)
-{
-	return caps_eptp_memtype_ok(c, eptp) && caps_eptp_walk_ok(c, eptp) &&
-	       caps_eptp_ad_ok(c, eptp) && caps_eptp_reserved_ok(c, eptp);
-}
-
 static int refuse_descriptor(struct nested *n, uint64_t type, uint64_t first, uint64_t second)
 {
 	n->refused = (struct nested_refusal){.value = type, .found = {first, second}};
@@ -53,7 +46,7 @@ int insn_invept(struct nested *n, const struct l1_mode *m)
 	if (!insn_mem_read(n, m, info, descriptor, sizeof(descriptor)))
 		return INSN_DONE;
 	if (type == INVEPT_SINGLE) {
-		if (!eptp_valid(&n->vm->caps, descriptor[0]))
+		if (!caps_eptp_ok(&n->vm->caps, descriptor[0]))
 			return refuse_descriptor(n, type, descriptor[0], descriptor[1]);
 		vept_invalidate(n, descriptor[0]);
 	} else {

@@ -119,7 +119,7 @@ void nested_tsc_changed(struct nested *n, bool in_02)
 static bool write_page(struct nested *n, const struct nvmcs *v, enum vmcs_fid fid)
 {
 	struct hpa hpa;
-	uint64_t size;
+	uint64_t size = PAGE_SIZE;
 
 	if (!seam_l1_translate(n, (struct gpa_l1){v->f[fid]}, &hpa, &size))
 		return false;
@@ -146,14 +146,25 @@ static void merge_apic(struct nested *n, struct nvmcs *v, uint32_t *proc2)
 		}
 }
 
+void merge_root(struct nested *n, struct nvmcs *v)
+{
+	v->root = vept_root_get(n, v->f[FID_EPT_POINTER]);
+	v->root_generation = v->root->generation;
+	seam_vmwrite(FID_EPT_POINTER, v->root->eptp02);
+}
+
 static void merge_translation(struct nested *n, struct nvmcs *v)
 {
 	uint64_t vpid12 = proc2_of(v) & PROC2_ENABLE_VPID ? v->f[FID_VPID] : 0;
 
 	v->vpid02 = nvmcs_vpid02(n, (uint16_t)vpid12);
 	seam_vmwrite(FID_VPID, v->vpid02);
-	v->root = uses_ept(v) ? vept_root_get(n, v->f[FID_EPT_POINTER]) : NULL;
-	seam_vmwrite(FID_EPT_POINTER, v->root ? v->root->eptp02 : n->vm->l0.eptp01);
+	if (uses_ept(v)) {
+		merge_root(n, v);
+	} else {
+		v->root = NULL;
+		seam_vmwrite(FID_EPT_POINTER, n->vm->l0.eptp01);
+	}
 }
 
 static void copy(const struct nvmcs *v, enum vmcs_fid first, unsigned count)
@@ -187,6 +198,8 @@ void merge_controls_all(struct nested *n, struct nvmcs *v)
 	seam_vmwrite(FID_CR4_GUEST_HOST_MASK, v->f[FID_CR4_GUEST_HOST_MASK] | l0->cr4_hidden);
 	if (proc2 & PROC2_PAUSE_LOOP_EXITING)
 		copy(v, FID_PLE_GAP, 2);
+	if (proc2 & PROC2_ENABLE_VMFUNC)
+		seam_vmwrite(FID_VMFUNC_CONTROLS, 0); /* every function exits */
 	if (proc2 & PROC2_ENABLE_XSAVES)
 		seam_vmwrite(FID_XSS_EXITING_BITMAP, v->f[FID_XSS_EXITING_BITMAP]);
 	if (proc2 & PROC2_ENCLS_EXITING)

@@ -58,7 +58,7 @@ bool msrlist_exit_store(struct nested *n, const struct nvmcs *v)
 		if (i >= limit || seam_l1_read(n, (struct gpa_l1){at}, &e, 8) ||
 			!nested_msr_entry_valid(e.index, e.reserved, false) ||
 			!seam_rdmsr(n, e.index, &e.value) ||
-			seam_l1_write(n, (struct gpa_l1){at + 8}, &e.value, sizeof(e.value)))
+			nested_l1_write(n, (struct gpa_l1){at + 8}, &e.value, sizeof(e.value)))
 			return false;
 	}
 	return true;

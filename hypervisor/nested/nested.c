@@ -15,10 +15,11 @@ void nested_vm_init(struct nested_vm *vm)
 	vept_init(&vm->vept);
 }
 
-void nested_reset(struct nested *n, struct nested_vm *vm, uint64_t *gpr, uint16_t vpid01,
-	uint64_t *msr_bitmap02)
+void nested_reset(struct nested *n, struct nested_vm *vm, unsigned vcpu, uint64_t *gpr,
+	uint16_t vpid01, uint64_t *msr_bitmap02)
 {
 	n->vm = vm;
+	n->vcpu = vcpu;
 	n->gpr = gpr;
 	n->vmxon = false;
 	n->in_l2 = false;
@@ -40,6 +41,15 @@ void nested_reset(struct nested *n, struct nested_vm *vm, uint64_t *gpr, uint16_
 		n->slot[i].hw = i;
 		n->slot[i].root = NULL;
 	}
+	vept_root_leave(n);
+}
+
+int nested_l1_write(struct nested *n, struct gpa_l1 a, const void *src, uint32_t len)
+{
+	int error = seam_l1_write(n, a, src, len);
+
+	vept_written(n, a, len);
+	return error;
 }
 
 bool nested_rdmsr(const struct nested *n, uint32_t msr, uint64_t *value)

@@ -43,8 +43,12 @@ struct nvmcs {
 	uint32_t timer02;       /* what VMCS02 was loaded with */
 	uint32_t timer12;       /* what is left of L1's preemption timer */
 	struct nvmcs *link;     /* shadow VMCS that L2's VMREAD and VMWRITE reach, or NULL */
-	struct vept_root *root; /* NULL without EPT12 */
-	uint32_t hw;            /* index of the hardware VMCSs, for the seam */
+	struct vept_root *root; /* NULL without EPT12; may be gone, see root_generation */
+	uint32_t root_generation;
+	bool pml_moved; /* PML_INDEX of f has not reached the shadow VMCS */
+	bool missed;    /* the last exit was an EPT violation of L1's, at this address: */
+	struct gpa_l2 missed_gpa;
+	uint32_t hw; /* index of the hardware VMCSs, for the seam */
 };
 
 /* What L0 requires while L2 runs, constant for a VM. */
@@ -93,6 +97,7 @@ struct nested_stats {
 
 struct nested {
 	struct nested_vm *vm;
+	unsigned vcpu; /* index, below VEPT_VCPUS */
 	uint64_t *gpr; /* L1's or L2's registers in encoding order; RSP is in the VMCS */
 	bool vmxon;
 	bool in_l2;
@@ -115,11 +120,12 @@ struct nested {
 };
 
 /*
- * Power-on state. `vm` must be initialised by nested_vm_init; gpr has 16 entries; msr_bitmap02 is
+ * Power-on state. `vm` must be initialised by nested_vm_init; `vcpu` is the index of the vCPU in
+ * its VM; gpr has 16 entries; msr_bitmap02 is
  * a page that the hardware VMCS02s use. Called at reset, too.
  */
-void nested_reset(struct nested *n, struct nested_vm *vm, uint64_t *gpr, uint16_t vpid01,
-	uint64_t *msr_bitmap02);
+void nested_reset(struct nested *n, struct nested_vm *vm, unsigned vcpu, uint64_t *gpr,
+	uint16_t vpid01, uint64_t *msr_bitmap02);
 
 /* Derives what follows from vm->caps. vept and l0 are set by the caller. */
 void nested_vm_init(struct nested_vm *vm);

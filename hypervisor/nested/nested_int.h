@@ -83,15 +83,35 @@ void nvmcs_sync_rare(struct nested *n, struct nvmcs *v);
 /* The hardware VPID for L1's vpid12 (0: L1 uses none). */
 uint16_t nvmcs_vpid02(struct nested *n, uint16_t vpid12);
 
+/* ---- nested.c ---- */
+
+/* L0 writes L1's memory: seam_l1_write, and virtual EPT hears of it. */
+int nested_l1_write(struct nested *n, struct gpa_l1 a, const void *src, uint32_t len);
+
+/* ---- exit.c, exit_ept.c; VMCS02 is current ---- */
+
+/* The exit-information fields that this exit defines, VMCS02 to VMCS12. */
+void exit_save_info(struct nvmcs *v, uint32_t reason, uint32_t intr_info);
+/* The INFO fields are set: L2 stops, L1 goes on at its host state. */
+void exit_to_l1(struct nested *n);
+bool exit_iret_keeps_nmis_blocked(const struct nvmcs *v);
+/* An EPT violation under an L1 that uses EPT. */
+enum nested_verdict exit_ept_violation(struct nested *n, struct nvmcs *v);
+/* VMFUNC of L2 (SDM 25.5.5 "VM Functions"). False: it exits to L1. */
+bool exit_vmfunc(struct nested *n, struct nvmcs *v);
+
 /* ---- entry.c, merge.c, exit.c, msrlist.c; VMCS02 is current for those that write it ---- */
 /* Out of line, so that other instructions do not pay for its stack frame. */
 __attribute__((noinline)) int nested_entry(
 	struct nested *n, const struct l1_mode *m, uint32_t reason);
 
 /* All of VMCS02's controls from VMCS12 and L0's; VMCS02 is current. */
-void merge_controls_all(struct nested *n, struct nvmcs *v);
+/* (seldom: out of line, so that the usual entry stays one piece) */
+__attribute__((noinline)) void merge_controls_all(struct nested *n, struct nvmcs *v);
 /* Those that L1 changes often, at each entry. */
 void merge_controls_hot(struct nested *n, struct nvmcs *v);
+/* EPT02 for the EPT pointer of an L1 that uses EPT. */
+void merge_root(struct nested *n, struct nvmcs *v);
 /* The MSR bitmap of VMCS02. */
 void merge_msr_bitmap(struct nested *n, const struct nvmcs *v);
 

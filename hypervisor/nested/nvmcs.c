@@ -52,9 +52,9 @@ void nvmcs_flush(struct nested *n, struct nvmcs *v)
 	}
 	nvmcs_sync_rare(n, v);
 	/* Absent memory swallows the write, as on hardware. */
-	seam_l1_write(n, at, &launched, sizeof(launched));
+	nested_l1_write(n, at, &launched, sizeof(launched));
 	at.v = v->gpa + offsetof(struct vmcs12_region, f);
-	seam_l1_write(n, at, v->f, sizeof(v->f));
+	nested_l1_write(n, at, v->f, sizeof(v->f));
 	v->gpa = NVMCS_FREE;
 }
 
@@ -63,7 +63,7 @@ void nvmcs_clear_region(struct nested *n, uint64_t gpa)
 	struct gpa_l1 at = {gpa + offsetof(struct vmcs12_region, launched)};
 	uint32_t launched = 0;
 
-	seam_l1_write(n, at, &launched, sizeof(launched));
+	nested_l1_write(n, at, &launched, sizeof(launched));
 }
 
 static struct nvmcs *oldest(struct nested *n)
@@ -108,6 +108,8 @@ struct nvmcs *nvmcs_load(struct nested *n, uint64_t gpa, uint32_t revision)
 	v->dirty = ALL_GROUPS;
 	v->unchecked = ALL_CHECKS;
 	v->root = NULL;
+	v->missed = false;
+	v->pml_moved = false;
 	v->link = NULL;
 	v->proc2_02 = 0;
 	v->just_loaded = true;

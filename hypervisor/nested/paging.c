@@ -161,6 +161,7 @@ static bool set_flags(struct nested *n, struct walk *w, const struct entry *e, u
 	uint64_t old = e->value;
 	uint32_t old32 = (uint32_t)e->value;
 	struct gpa_l1 page;
+	bool done;
 
 	if (value == e->value || !e->at)
 		return true;
@@ -169,10 +170,13 @@ static bool set_flags(struct nested *n, struct walk *w, const struct entry *e, u
 		return true;
 	}
 	if (w->mode == MODE_32BIT)
-		return __atomic_compare_exchange_n((uint32_t *)e->at, &old32, (uint32_t)value,
+		done = __atomic_compare_exchange_n((uint32_t *)e->at, &old32, (uint32_t)value,
 			false, __ATOMIC_SEQ_CST, __ATOMIC_RELAXED);
-	return __atomic_compare_exchange_n(
-		(uint64_t *)e->at, &old, value, false, __ATOMIC_SEQ_CST, __ATOMIC_RELAXED);
+	else
+		done = __atomic_compare_exchange_n((uint64_t *)e->at, &old, value, false,
+			__ATOMIC_SEQ_CST, __ATOMIC_RELAXED);
+	vept_written(n, page, PAGE_SIZE);
+	return done;
 }
 
 /* Accessed and dirty flags of a walk that succeeded. False when an entry changed meanwhile. */
@@ -453,6 +457,13 @@ bool paging_read(struct nested *n, const struct paging_state *s, uint64_t linear
 	return read_fully(n, s, linear, dst, len, fault);
 }
 
+/* Absent memory swallows it. */
+static void write_l1(struct nested *n, struct gpa_l1 at, const void *src, uint32_t len)
+{
+	(void)seam_l1_write(n, at, src, len);
+	vept_written(n, at, len);
+}
+
 bool paging_write(struct nested *n, const struct paging_state *s, uint64_t linear,
 	const void *src, uint32_t len, struct paging_fault *fault)
 {
@@ -463,7 +474,7 @@ bool paging_write(struct nested *n, const struct paging_state *s, uint64_t linea
 		return false;
 	for (unsigned i = 0; i < 2; from += p.len[i], i++)
 		if (p.len[i] != 0)
-			(void)seam_l1_write(n, p.at[i], from, p.len[i]);
+			write_l1(n, p.at[i], from, p.len[i]);
 	return true;
 }
 

@@ -16,7 +16,6 @@ struct nested;
 struct l2_leftover;
 struct nested_report;
 struct nvmcs;
-struct vept_root;
 
 /* ---- hardware VMCSs ---- */
 
@@ -89,23 +88,30 @@ int seam_l1_write(struct nested *n, struct gpa_l1 a, const void *src, uint32_t l
 /* The host address of a whole page of L1's RAM for bitmaps and tables, or NULL. */
 void *seam_l1_page(struct nested *n, struct gpa_l1 a);
 /* The host-physical address behind it and how much is contiguous and aligned alike around it
- * (PAGE_SIZE, SIZE_2M or SIZE_1G). False when it is not RAM. */
+ * (PAGE_SIZE, SIZE_2M or SIZE_1G), at most what *page_size says before. False when it is not RAM. */
 bool seam_l1_translate(struct nested *n, struct gpa_l1 a, struct hpa *hpa, uint64_t *page_size);
 
 /*
- * Watch a page that holds an EPT12 table: from now on seam_l1_page_written tells whether L1 wrote
- * it since the last question (true when unsure). seam_l1_pages_settle ends a round of questions.
+ * Watch a page that holds an EPT12 table: the word of EPT01 that maps it, whose bit 9 ("dirty") the
+ * processor sets when L1 writes the page; set now. The caller clears it atomically. Valid as long
+ * as the VM. NULL: no RAM, or the machine has no such flag; then nobody knows.
  */
-void seam_l1_page_watch(struct nested *n, struct gpa_l1 a);
-bool seam_l1_page_written(struct nested *n, struct gpa_l1 a);
+uint64_t *seam_l1_page_watch(struct nested *n, struct gpa_l1 a);
+/* Such bits were cleared: returns when no CPU can have the old ones cached. */
 void seam_l1_pages_settle(struct nested *n);
 
-/* A root is about to be freed: forget pointers to it in every nvmcs of the VM. */
-void seam_vept_root_gone(struct nested *n, const struct vept_root *root);
+/* ---- what the vCPUs of a VM share (struct vept, EPT01): one of them at a time ---- */
 
-/* ---- flushes of the real TLB, all CPUs this VM runs on ---- */
+void seam_vm_lock(struct nested *n);
+void seam_vm_unlock(struct nested *n);
 
+/* ---- flushes of the real TLB ---- */
+
+/* Translations of EPT02: no CPU uses any when it returns, so that tables may be used again. */
 void seam_flush_ept(struct nested *n, uint64_t eptp02);
+/* This CPU now, each other vCPU of the VM before its next entry that follows its next exit. */
+void seam_flush_ept_lazy(struct nested *n, uint64_t eptp02);
+/* Those of this vCPU: */
 void seam_flush_vpid(struct nested *n, uint16_t vpid02);
 void seam_flush_vpid_address(struct nested *n, uint16_t vpid02, uint64_t linear);
 

@@ -4,6 +4,9 @@
  * Invariant: every present EPT02 entry was derived from the EPT12 entry kept beside it (`source`),
  * at the largest page size both levels allow. A translation may be staler than EPT12 only until L1
  * executes INVEPT, as on hardware.
+ *
+ * `struct vept` is shared by the vCPUs of a VM. The functions below take seam_vm_lock where they
+ * need it; nothing of it is touched otherwise, but for a root that the vCPU itself has in use.
  */
 #ifndef NESTOR_NESTED_VEPT_H
 #define NESTOR_NESTED_VEPT_H
@@ -15,27 +18,41 @@
 
 struct nested;
 
-#define VEPT_ROOTS   16
+#define VEPT_ROOTS   16 /* more than vCPUs of a VM */
+#define VEPT_VCPUS   8
 #define VEPT_ENTRIES 512
 #define VEPT_NONE    UINT32_MAX
 #define VEPT_BUCKETS 256
 
 /* Memory of one EPT02 table: what hardware walks, and the EPT12 entries it came from. */
 struct vept_pages {
-	uint64_t entry[VEPT_ENTRIES];
+	uint64_t entry[VEPT_ENTRIES]; /* all zero in a table that is not used */
 	uint64_t source[VEPT_ENTRIES];
 };
 
 /* Book-keeping of one EPT02 table; index equals that of its vept_pages. */
 struct vept_table {
-	uint64_t source_gpa; /* EPT12 table this mirrors; VEPT_SPLIT for a split large page */
+	const uint64_t
+		*source; /* the EPT12 table this mirrors; NULL: no RAM, or a split page */
 	uint64_t present[VEPT_ENTRIES / 64];
-	uint32_t parent; /* index, VEPT_NONE for a root */
-	uint32_t next;   /* in the list of unused tables, or of its hash bucket */
+	uint32_t watch; /* of the page it mirrors; VEPT_NONE for a split large page */
+	uint32_t next;  /* in the list of unused tables, or of mirrors of the same page */
+	uint32_t stale_next, stale_prev; /* in the list of its root, while stale */
+	uint32_t parent;                 /* index, VEPT_NONE for a root */
 	uint16_t parent_slot;
+	uint8_t root;  /* index */
 	uint8_t level; /* 4 is the root */
 	bool in_use;
 	bool stale; /* L1 wrote the EPT12 table since it was compared last */
+};
+
+/* A page of L1 that holds an EPT12 table with mirrors. */
+struct vept_watch {
+	uint64_t gpa;
+	uint64_t
+		*word; /* from seam_l1_page_watch: bit 9 tells that L1 wrote it; NULL: unsure */
+	uint32_t first; /* mirror */
+	uint32_t next;  /* in its bucket */
 };
 
 struct vept_root {
@@ -43,54 +60,84 @@ struct vept_root {
 	uint64_t eptp02;
 	uint64_t last_use;
 	uint32_t table;
+	uint32_t stale;      /* list of its stale tables */
+	uint32_t generation; /* changes when the root goes */
+	bool freed_tables;   /* since the last flush of all CPUs */
 };
 
-/* Per VM. Pages and tables are given by vm/, bounded, at creation. */
+/* Per VM. Pages, tables and watches (count of each) are given by vm/, bounded, at creation. */
 struct vept {
 	struct vept_pages *pages;
 	struct vept_table *table;
-	uint64_t pages_hpa; /* of pages[0]; contiguous */
+	struct vept_watch *watch; /* the first watch_count are used */
+	uint64_t pages_hpa;       /* of pages[0]; contiguous */
 	uint64_t void_hpa; /* a page of the VM, mapped where L1 gives L2 what is no RAM of L1 */
 	uint32_t count;
 	uint32_t free; /* list of unused tables */
 	uint32_t in_use;
+	uint32_t watch_count;
 	uint64_t use_counter;
 	uint8_t maxphyaddr;
 	bool execute_only;
-	bool advanced_info;
+	bool advanced_info; /* of the machine: what bit 9 of an exit qualification tells */
 	struct vept_root root[VEPT_ROOTS];
-	uint32_t bucket[VEPT_BUCKETS]; /* tables by the EPT12 table they mirror */
+	struct vept_root
+		*used[VEPT_VCPUS];     /* the root a vCPU runs or is to run L2 with: stays */
+	uint32_t bucket[VEPT_BUCKETS]; /* watches by their page */
 };
 
 enum vept_result {
-	VEPT_FILLED,    /* EPT02 has the translation now: resume L2 */
-	VEPT_VIOLATION, /* EPT12 forbids it: deliver to L1, *qualification is complete */
-	VEPT_MISCONFIG, /* an EPT12 entry is malformed: deliver to L1 */
+	VEPT_FILLED,      /* EPT02 has the translation now: resume L2 */
+	VEPT_VIOLATION,   /* EPT12 forbids it: deliver to L1 */
+	VEPT_CONVERTIBLE, /* the same, and L1 wants such a violation as #VE of L2 if possible */
+	VEPT_MISCONFIG,   /* an EPT12 entry is malformed: deliver to L1 */
+	VEPT_PML_FULL,    /* L1's page-modification log has no room for the access */
 };
 
-/* Empty; pages, table, count, pages_hpa, maxphyaddr and the two capabilities must be set. */
+/* Empty; pages, table, watch, count, pages_hpa, maxphyaddr and the capabilities must be set. */
 void vept_init(struct vept *e);
 
-/* The root for L1's EPT pointer (already checked), made when new. Never NULL. */
+/*
+ * The root for L1's EPT pointer (already checked), made when new; never NULL. From now on this
+ * vCPU has it in use, in place of the one before.
+ */
 struct vept_root *vept_root_get(struct nested *n, uint64_t eptp12);
 
 /*
+ * Is the root of this generation still what it was? Then this vCPU has it in use from now on. Costs
+ * next to nothing when it had before.
+ */
+bool vept_root_reuse(struct nested *n, struct vept_root *root, uint32_t generation);
+
+/* This vCPU uses no root any more. */
+void vept_root_leave(struct nested *n);
+
+/*
  * L2 exited with an EPT violation (hardware_qualification) at this address: find out whose it is
- * and fill EPT02 when EPT12 allows the access.
+ * and fill EPT02 when EPT12 allows the access. n->cur is current. *qualification is set unless the
+ * result is VEPT_FILLED.
  */
 enum vept_result vept_handle(struct nested *n, struct vept_root *root, struct gpa_l2 gpa,
 	uint64_t hardware_qualification, uint64_t *qualification);
 
-/* Read-only walk for L0's own accesses to L2 memory; false when not mapped with `access` (1 read,
- * 2 write, 4 execute). */
+/* L2 is likely to access this address: fill EPT02 if EPT12 has it and no flag would have to be set.
+ * Out of line: other entries shall not pay for its stack frame. */
+__attribute__((noinline)) void vept_prefill(
+	struct nested *n, struct vept_root *root, struct gpa_l2 gpa);
+
+/* Walk for L0's own accesses to L2 memory; false when not mapped with `access` (1 read, 2 write,
+ * 4 execute). Sets accessed and dirty flags. */
 bool vept_walk(struct nested *n, uint64_t eptp12, struct gpa_l2 gpa, unsigned access,
 	struct gpa_l1 *l1);
+
+/* L0 wrote L1's memory (at most a page) on behalf of L1 or L2: EPT12 may have changed. */
+void vept_written(struct nested *n, struct gpa_l1 a, uint32_t len);
 
 /* INVEPT single-context (by EP4TA) and global. */
 void vept_invalidate(struct nested *n, uint64_t eptp12);
 void vept_invalidate_all(struct nested *n);
 
-/* Forget everything (reset of the VM). */
+/* Forget everything (reset of the VM); no vCPU runs. */
 void vept_drop_all(struct nested *n);
 
 #endif

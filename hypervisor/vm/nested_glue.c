@@ -30,27 +30,34 @@ void *seam_l1_page(struct nested *n, struct gpa_l1 a)
 	return vm_gpa_to_va(vcpu_of(n)->vm, a.v & ~PAGE_MASK, PAGE_SIZE);
 }
 
+/* The largest page that lies in the slot like its host memory; at most `want`. */
+static uint64_t page_size_at(const struct mem_slot *s, uint64_t gpa, uint64_t want)
+{
+	bool has_1g = caps_msr(&vmx_caps, MSR_VMX_EPT_VPID_CAP) & EPT_CAP_1G;
+
+	for (uint64_t size = has_1g ? SIZE_1G : SIZE_2M; size > PAGE_SIZE; size >>= 9) {
+		uint64_t start = gpa & ~(size - 1);
+
+		if (size <= want && start >= s->gpa && start + size <= s->gpa + s->size &&
+			((s->hpa.v ^ s->gpa) & (size - 1)) == 0)
+			return size;
+	}
+	return PAGE_SIZE;
+}
+
 bool seam_l1_translate(struct nested *n, struct gpa_l1 a, struct hpa *hpa, uint64_t *page_size)
 {
-	static const uint64_t sizes[] = {SIZE_1G, SIZE_2M, PAGE_SIZE};
 	const struct vm *vm = vcpu_of(n)->vm;
-	bool has_1g = caps_msr(&vmx_caps, MSR_VMX_EPT_VPID_CAP) & EPT_CAP_1G;
 
 	for (unsigned i = 0; i < vm->slot_count; i++) {
 		const struct mem_slot *s = &vm->slots[i];
-		uint64_t offset = a.v - s->gpa;
+		uint64_t offset = a.v - s->gpa; /* huge when below the slot */
 
-		if (a.v < s->gpa || offset >= s->size)
+		if (offset >= s->size)
 			continue;
 		*hpa = (struct hpa){s->hpa.v + offset};
-		for (unsigned k = has_1g ? 0 : 1; k < 3; k++) {
-			uint64_t start = a.v & ~(sizes[k] - 1);
-
-			*page_size = sizes[k];
-			if (start >= s->gpa && start + sizes[k] <= s->gpa + s->size &&
-				((s->hpa.v ^ s->gpa) & (sizes[k] - 1)) == 0)
-				break;
-		}
+		if (*page_size > PAGE_SIZE)
+			*page_size = page_size_at(s, a.v, *page_size);
 		return true;
 	}
 	return false;
@@ -60,75 +67,59 @@ bool seam_l1_translate(struct nested *n, struct gpa_l1 a, struct hpa *hpa, uint6
 
 #define EPT_DIRTY BIT64(9)
 
-static uint64_t *watched_leaf(struct vcpu *vcpu, struct gpa_l1 a)
+/* Tables of EPT01 are never freed while RAM is mapped: the word stays where it is. */
+uint64_t *seam_l1_page_watch(struct nested *n, struct gpa_l1 a)
 {
-	uint64_t size;
-	uint64_t *leaf;
+	struct vm *vm = vcpu_of(n)->vm;
+	uint64_t *leaf = NULL;
 
-	if (!(vcpu->vm->ept01.eptp & EPTP_AD))
-		return NULL;
-	leaf = ept_leaf(&vcpu->vm->ept01, a.v, &size);
-	return leaf != NULL && size == PAGE_SIZE ? leaf : NULL;
-}
-
-void seam_l1_page_watch(struct nested *n, struct gpa_l1 a)
-{
-	struct vcpu *vcpu = vcpu_of(n);
-	uint64_t *leaf = watched_leaf(vcpu, a);
-
-	if (leaf == NULL)
-		leaf = ept_split_to_4k(&vcpu->vm->ept01, a.v);
-	/* What the TLB knows of the page before is unsure: the next question answers "written". */
+	if ((vm->ept01.eptp & EPTP_AD) && seam_l1_page(n, a) != NULL)
+		leaf = ept_split_to_4k(&vm->ept01, a.v);
+	/* What TLBs know of the page before is unsure: the first question answers "written". */
 	if (leaf != NULL)
-		*leaf |= EPT_DIRTY;
-	vcpu->nested_hw->flush_ept01 = true;
+		__atomic_fetch_or(leaf, EPT_DIRTY, __ATOMIC_SEQ_CST);
+	return leaf;
 }
 
-bool seam_l1_page_written(struct nested *n, struct gpa_l1 a)
+/* The flushes of all CPUs: this one, and the others when the VM has more vCPUs. */
+static void flush_others(struct nested *n, bool wait)
 {
 	struct vcpu *vcpu = vcpu_of(n);
-	uint64_t *leaf = watched_leaf(vcpu, a);
 
-	if (leaf == NULL)
-		return seam_l1_page(n, a) != NULL;
-	if (!(*leaf & EPT_DIRTY))
-		return false;
-	__atomic_fetch_and(leaf, ~EPT_DIRTY, __ATOMIC_SEQ_CST);
-	vcpu->nested_hw->flush_ept01 = true;
-	return true;
+	if (vcpu->vm->config.cpus > 1)
+		vm_flush_others(vcpu->vm, vcpu, wait);
 }
 
 void seam_l1_pages_settle(struct nested *n)
 {
-	struct vcpu *vcpu = vcpu_of(n);
+	ept_flush(&vcpu_of(n)->vm->ept01);
+	flush_others(n, true);
+}
 
-	if (vcpu->nested_hw->flush_ept01) {
-		ept_flush(&vcpu->vm->ept01);
-		if (vcpu->vm->config.cpus > 1)
-			vm_flush_others(vcpu->vm, vcpu, true);
-	}
-	vcpu->nested_hw->flush_ept01 = false;
+/* ---- what vCPUs share ---- */
+
+void seam_vm_lock(struct nested *n)
+{
+	vm_lock(vcpu_of(n)->vm);
+}
+
+void seam_vm_unlock(struct nested *n)
+{
+	vm_unlock(vcpu_of(n)->vm);
 }
 
 /* ---- flushes ---- */
 
-void seam_vept_root_gone(struct nested *n, const struct vept_root *root)
-{
-	struct vm *vm = vcpu_of(n)->vm;
-
-	for (unsigned i = 0; i < vm->config.cpus; i++)
-		for (unsigned s = 0; vm->vcpus[i] != NULL && s < NVMCS_SLOTS; s++)
-			if (vm->vcpus[i]->nested.slot[s].root == root)
-				vm->vcpus[i]->nested.slot[s].root = NULL;
-}
-
 void seam_flush_ept(struct nested *n, uint64_t eptp02)
 {
-	struct vcpu *vcpu = vcpu_of(n);
-
 	invept(INVEPT_SINGLE, eptp02);
-	if (vcpu->vm->config.cpus > 1)
-		vm_flush_others(vcpu->vm, vcpu, true);
+	flush_others(n, true);
+}
+
+void seam_flush_ept_lazy(struct nested *n, uint64_t eptp02)
+{
+	invept(INVEPT_SINGLE, eptp02);
+	flush_others(n, false);
 }
 
 void seam_flush_vpid(struct nested *n, uint16_t vpid02)
@@ -310,6 +301,8 @@ bool nested_glue_init(struct vcpu *vcpu)
 
 /* ---- creation ---- */
 
+_Static_assert(VEPT_VCPUS >= DEV_MAX_VCPUS, "virtual EPT has a record for each vCPU");
+
 /* Memory of EPT02 tables, a share of what L1 has: enough for its RAM in 4 KiB pages, and some. */
 static uint32_t vept_tables(const struct vm *vm)
 {
@@ -321,7 +314,8 @@ static uint32_t vept_tables(const struct vm *vm)
 uint64_t nested_glue_pool_need(const struct vm *vm)
 {
 	uint64_t tables =
-		vept_tables(vm) * (sizeof(struct vept_pages) + sizeof(struct vept_table));
+		vept_tables(vm) * (sizeof(struct vept_pages) + sizeof(struct vept_table) +
+					  sizeof(struct vept_watch));
 	uint64_t vmcs = 2 * NVMCS_SLOTS + 4;
 	uint64_t split = 2 * vm->config.memory / SIZE_2M; /* EPT01 tables of watched pages */
 
@@ -366,12 +360,14 @@ bool nested_glue_create(struct vm *vm)
 	e->count = vept_tables(vm);
 	e->pages = pool_get_run(&vm->pool, pages_of(e->count * sizeof(struct vept_pages)));
 	e->table = pool_get_run(&vm->pool, pages_of(e->count * sizeof(struct vept_table)));
-	if (e->pages == NULL || e->table == NULL)
+	e->watch = pool_get_run(&vm->pool, pages_of(e->count * sizeof(struct vept_watch)));
+	if (e->pages == NULL || e->table == NULL || e->watch == NULL)
 		return false;
 	e->void_hpa = vm->void_page.v;
 	e->pages_hpa = hpa_of(e->pages).v;
 	e->maxphyaddr = nv->caps.maxphyaddr;
 	e->execute_only = caps_msr(&nv->caps, MSR_VMX_EPT_VPID_CAP) & EPT_CAP_EXECUTE_ONLY;
+	e->advanced_info = caps_msr(&vmx_caps, MSR_VMX_EPT_VPID_CAP) & EPT_CAP_ADVANCED_INFO;
 	nested_vm_init(nv);
 	return !nv->shadowing || create_shadow_bitmaps(vm);
 }

@@ -267,7 +267,7 @@ bool seam_shadow_link(struct nested *n, const struct nvmcs *shadow, struct gpa_l
 	struct gpa_l1 write_bitmap)
 {
 	struct hpa read, write;
-	uint64_t size;
+	uint64_t size = PAGE_SIZE;
 
 	vmwrite(VMCS_VMCS_LINK_POINTER, shadow ? shadow_of(n, shadow)->hpa.v : UINT64_MAX);
 	if (!shadow)

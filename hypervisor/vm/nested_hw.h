@@ -13,7 +13,6 @@ struct nested_hw {
 	struct hw_vmcs shadow[NVMCS_SLOTS];
 	void *spare[2 * NVMCS_SLOTS]; /* a page for each of them, until it is used */
 	unsigned spares;
-	bool flush_ept01; /* dirty bits of EPT01 were cleared */
 };
 
 /* The vCPU's part in vcpu_leave_cpu and vcpu_enter_cpu. */

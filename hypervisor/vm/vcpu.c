@@ -116,7 +116,8 @@ struct vcpu *vcpu_create(struct vm *vm, unsigned index)
 		return NULL;
 	if (vm->config.vmx && index == 0)
 		give_controls_to_nested(vcpu);
-	nested_reset(&vcpu->nested, vm->nested_vm, vcpu->regs.r, vcpu_vpid01(vcpu), bitmap02);
+	nested_reset(
+		&vcpu->nested, vm->nested_vm, index, vcpu->regs.r, vcpu_vpid01(vcpu), bitmap02);
 	vcpu->nested.tsc_offset = vm->tsc_offset;
 	vcpu_reset_state(vcpu);
 	vcpu->state = index == 0 ? VCPU_RUNNABLE : VCPU_WAIT_SIPI;

@@ -39,6 +39,8 @@ struct fake {
 	unsigned msr_count;
 	/* Accesses to L1's RAM by copy; pages handed out as pointers are not counted. */
 	unsigned reads, writes;
+	/* By page: bit 9 is set when L1 writes it, as hardware does in EPT01. */
+	uint64_t written[FAKE_RAM_SIZE / 4096];
 	uint64_t base; /* where RAM starts: not 0 while a test looks as the machine does */
 	unsigned char ram[FAKE_RAM_SIZE] __attribute__((aligned(4096)));
 };
@@ -92,9 +94,13 @@ static inline uint64_t fake_read64(uint64_t gpa)
 	return value;
 }
 
+#define FAKE_WRITTEN BIT64(9)
+
+/* L1 writes its memory. */
 static inline void fake_write64(uint64_t gpa, uint64_t value)
 {
 	assert_true(fake_is_ram(gpa, sizeof(value)));
+	fake.written[gpa / 4096] |= FAKE_WRITTEN;
 	memcpy(fake.ram + gpa, &value, sizeof(value));
 }
 
@@ -110,6 +116,7 @@ static inline uint32_t fake_read32(uint64_t gpa)
 static inline void fake_write32(uint64_t gpa, uint32_t value)
 {
 	assert_true(fake_is_ram(gpa, sizeof(value)));
+	fake.written[gpa / 4096] |= FAKE_WRITTEN;
 	memcpy(fake.ram + gpa, &value, sizeof(value));
 }
 

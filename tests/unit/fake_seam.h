@@ -19,11 +19,12 @@ struct fake_hw {
 	uint64_t vmcs01[FID_COUNT];
 	uint64_t vmcs02[NVMCS_SLOTS][FID_COUNT];
 	uint64_t shadow[NVMCS_SLOTS][FID_COUNT];
-	uint64_t *current;                     /* one of the above */
-	struct l2_leftover leftover;           /* of the last seam_load_l1 */
-	bool bug_expected;                     /* seam_bug does not fail the test */
-	bool page_written;                     /* answer to seam_l1_page_written */
-	bool dirty[FAKE_RAM_SIZE / PAGE_SIZE]; /* else: by page, cleared by the question */
+	uint64_t *current;           /* one of the above */
+	struct l2_leftover leftover; /* of the last seam_load_l1 */
+	bool bug_expected;           /* seam_bug does not fail the test */
+	bool no_written;             /* the machine does not tell what L1 wrote */
+	bool locked;                 /* seam_vm_lock */
+	void (*at_settle)(void);     /* what other CPUs do just before they are flushed */
 };
 
 static struct fake_hw fake_hw;
@@ -33,7 +34,6 @@ static inline void fake_seam_reset(void)
 	fake_reset();
 	memset(&fake_hw, 0, sizeof(fake_hw));
 	fake_hw.current = fake_hw.vmcs01;
-	fake_hw.page_written = true;
 }
 
 static inline void fake_copy_group(uint64_t *to, const uint64_t *from, unsigned groups)
@@ -151,7 +151,7 @@ bool seam_shadow_link(struct nested *n, const struct nvmcs *shadow, struct gpa_l
 	struct gpa_l1 write_bitmap)
 {
 	struct hpa read, write;
-	uint64_t size;
+	uint64_t size = PAGE_SIZE;
 
 	fake_record(__func__, shadow ? shadow->gpa : NVMCS_FREE, 0);
 	fake_hw.current[FID_VMCS_LINK_POINTER] = UINT64_MAX;
@@ -236,40 +236,55 @@ bool seam_l1_translate(struct nested *n, struct gpa_l1 a, struct hpa *hpa, uint6
 	if (!fake_is_ram(a.v, 1))
 		return false;
 	hpa->v = FAKE_HPA_BASE + a.v;
-	*page_size = fake_is_ram(a.v & ~(SIZE_2M - 1), SIZE_2M) ? SIZE_2M : PAGE_SIZE;
+	if (*page_size > SIZE_2M)
+		*page_size = SIZE_2M;
+	if (!fake_is_ram(a.v & ~(SIZE_2M - 1), SIZE_2M))
+		*page_size = PAGE_SIZE;
 	return true;
 }
 
-void seam_l1_page_watch(struct nested *n, struct gpa_l1 a)
+uint64_t *seam_l1_page_watch(struct nested *n, struct gpa_l1 a)
 {
 	(void)n;
 	fake_record(__func__, a.v, 0);
-}
-
-bool seam_l1_page_written(struct nested *n, struct gpa_l1 a)
-{
-	bool dirty = fake_hw.dirty[a.v / PAGE_SIZE % (FAKE_RAM_SIZE / PAGE_SIZE)];
-
-	(void)n;
-	fake_hw.dirty[a.v / PAGE_SIZE % (FAKE_RAM_SIZE / PAGE_SIZE)] = false;
-	return fake_hw.page_written || dirty;
+	if (fake_hw.no_written || !fake_is_ram(a.v, PAGE_SIZE))
+		return NULL;
+	fake.written[a.v / PAGE_SIZE] |= FAKE_WRITTEN;
+	return &fake.written[a.v / PAGE_SIZE];
 }
 
 void seam_l1_pages_settle(struct nested *n)
 {
 	(void)n;
+	assert_true(fake_hw.locked);
+	if (fake_hw.at_settle)
+		fake_hw.at_settle();
 	fake_record(__func__, 0, 0);
 }
 
-void seam_vept_root_gone(struct nested *n, const struct vept_root *root)
+void seam_vm_lock(struct nested *n)
 {
 	(void)n;
-	fake_record(__func__, root->eptp12, 0);
+	assert_false(fake_hw.locked);
+	fake_hw.locked = true;
+}
+
+void seam_vm_unlock(struct nested *n)
+{
+	(void)n;
+	assert_true(fake_hw.locked);
+	fake_hw.locked = false;
 }
 
 /* ---- flushes ---- */
 
 void seam_flush_ept(struct nested *n, uint64_t eptp02)
+{
+	(void)n;
+	fake_record(__func__, eptp02, 0);
+}
+
+void seam_flush_ept_lazy(struct nested *n, uint64_t eptp02)
 {
 	(void)n;
 	fake_record(__func__, eptp02, 0);

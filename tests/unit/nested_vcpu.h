@@ -84,11 +84,12 @@ static int vcpu_setup(void **state)
 	vm.l0 = l0_controls(&hw);
 	vm.vept.pages = aligned_alloc(4096, TABLES * sizeof(struct vept_pages));
 	vm.vept.table = calloc(TABLES, sizeof(struct vept_table));
+	vm.vept.watch = calloc(TABLES, sizeof(struct vept_watch));
 	vm.vept.count = TABLES;
 	vm.vept.pages_hpa = 0x40000000;
 	vm.vept.maxphyaddr = 46;
 	nested_vm_init(&vm);
-	nested_reset(&n, &vm, gpr, 10, bitmap02);
+	nested_reset(&n, &vm, 0, gpr, 10, bitmap02);
 	n.tsc_offset = 1000;
 	restore_l1();
 	for (unsigned i = 0; i < NVMCS_SLOTS; i++)
@@ -101,6 +102,7 @@ static int vcpu_teardown(void **state)
 	(void)state;
 	free(vm.vept.pages);
 	free(vm.vept.table);
+	free(vm.vept.watch);
 	return 0;
 }
 

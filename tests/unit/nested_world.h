@@ -41,6 +41,7 @@ struct world {
 	uint64_t gpr[16];
 	uint64_t msr_bitmap01[512], msr_bitmap02[512];
 	struct vept_table tables[WORLD_TABLES];
+	struct vept_watch watches[WORLD_TABLES];
 	struct vept_pages pages[WORLD_TABLES] __attribute__((aligned(4096)));
 	uint8_t vector; /* of the last fault */
 	uint32_t error; /* its error code, or the VM-instruction error */
@@ -136,6 +137,7 @@ static inline void world_reset(void)
 	world_l0_controls(&world.vm.l0);
 	e->pages = world.pages;
 	e->table = world.tables;
+	e->watch = world.watches;
 	e->count = WORLD_TABLES;
 	e->pages_hpa = WORLD_VEPT_HPA;
 	e->void_hpa = WORLD_VOID_HPA;
@@ -144,7 +146,7 @@ static inline void world_reset(void)
 	nested_vm_init(&world.vm);
 	memset(world.msr_bitmap01, 0xff, sizeof(world.msr_bitmap01));
 	nested_pass_msrs(&world.vm, world.msr_bitmap01);
-	nested_reset(&world.n, &world.vm, world.gpr, 0x100, world.msr_bitmap02);
+	nested_reset(&world.n, &world.vm, 0, world.gpr, 0x100, world.msr_bitmap02);
 	world.n.tsc_offset = 0x123456789;
 	for (unsigned i = 0; i < NVMCS_SLOTS; i++)
 		world_vmcs02_create(fake_hw.vmcs02[i]);

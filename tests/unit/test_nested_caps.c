@@ -136,7 +136,8 @@ static void default_policy_offers_what_nestor_implements(void **state)
 			PROC2_RDRAND_EXITING | PROC2_ENABLE_INVPCID | PROC2_ENCLS_EXITING |
 			PROC2_RDSEED_EXITING | PROC2_ENABLE_XSAVES | PROC2_TSC_SCALING |
 			PROC2_VMCS_SHADOWING | PROC2_X2APIC_MODE | PROC2_APIC_REGISTER_VIRT |
-			PROC2_VIRT_INTR_DELIVERY);
+			PROC2_VIRT_INTR_DELIVERY | PROC2_ENABLE_PML | PROC2_EPT_VIOLATION_VE |
+			PROC2_ENABLE_VMFUNC | PROC2_MODE_BASED_EXECUTE);
 	assert_int_equal(caps_allowed1(&l1, MSR_VMX_PIN) & ~0x16u,
 		PIN_EXT_INTR_EXITING | PIN_NMI_EXITING | PIN_VIRTUAL_NMIS | PIN_POSTED_INTR |
 			PIN_PREEMPTION_TIMER);
@@ -145,7 +146,7 @@ static void default_policy_offers_what_nestor_implements(void **state)
 	assert_false(caps_allowed1(&l1, MSR_VMX_ENTRY) & ENTRY_LOAD_PERF_GLOBAL_CTRL);
 	assert_false(
 		caps_allowed1(&l1, MSR_VMX_ENTRY) & (ENTRY_TO_SMM | ENTRY_DEACTIVATE_DUAL));
-	assert_true(caps_msr(&l1, MSR_VMX_VMFUNC) == 0);
+	assert_true(caps_msr(&l1, MSR_VMX_VMFUNC) == VMFUNC_EPTP_SWITCHING);
 }
 
 static void true_controls_free_what_the_machine_frees(void **state)
@@ -275,9 +276,9 @@ static void fields_exist_by_their_control(void **state)
 	assert_true(caps_field_exists(&l1, FID_GUEST_PAT));
 	assert_true(caps_field_exists(&l1, FID_VMREAD_BITMAP));
 	assert_true(caps_field_exists(&l1, FID_POSTED_INTR_NV));
-	assert_false(caps_field_exists(&l1, FID_PML_ADDRESS));
+	assert_true(caps_field_exists(&l1, FID_PML_ADDRESS));
 	assert_false(caps_field_exists(&l1, FID_HOST_PERF_GLOBAL_CTRL));
-	assert_false(caps_field_exists(&l1, FID_EPTP_LIST_ADDRESS));
+	assert_true(caps_field_exists(&l1, FID_EPTP_LIST_ADDRESS));
 	assert_int_equal(caps_msr(&l1, MSR_VMX_VMCS_ENUM), VMCS_TSC_MULTIPLIER & 0x3fe);
 }
 
@@ -338,7 +339,7 @@ static void features_are_chosen_by_a_text(void **state)
 	assert_true(parsed("-ept,+ept") == all);
 	assert_true(parsed("-vmcs_shadowing") == (all & ~feature("shadow")));
 	/* Not offered anyway. */
-	assert_true(parsed("-pml") == all);
+	assert_true(parsed("-bndcfgs") == all);
 	assert_true(parsed("-apicv") == (all & ~feature("apicv")));
 }
 
@@ -374,7 +375,7 @@ static void a_bad_word_among_features_is_told(void **state)
 		{"-ept,", 5, 0},
 		{"-ept,-foo,-vpid", 5, 4},
 		{"-ept,haswell", 5, 7},
-		{"+pml", 0, 4},
+		{"+bndcfgs", 0, 8},
 		{"-base", 0, 5},
 		{"-", 0, 1},
 		{"pentium4", 0, 8},

@@ -21,6 +21,8 @@
 
 #define LINEAR 0xffff888000403010ull /* slots 273, 0, 2, 3 */
 
+static struct nested_vm vm;
+static struct nested n = {.vm = &vm};
 static struct paging_state s;
 static struct gpa_l1 out;
 static struct paging_fault found;
@@ -69,14 +71,14 @@ static void use_pae(void)
 
 static void expect_mapped(uint64_t linear, uint32_t access, uint64_t gpa)
 {
-	if (!paging_walk(NULL, &s, linear, access, &out, &found))
+	if (!paging_walk(&n, &s, linear, access, &out, &found))
 		fail_msg("fault %#x at %#lx", found.error_code, linear);
 	assert_true(out.v == gpa);
 }
 
 static void expect_fault(uint64_t linear, uint32_t access, uint32_t code)
 {
-	assert_false(paging_walk(NULL, &s, linear, access, &out, &found));
+	assert_false(paging_walk(&n, &s, linear, access, &out, &found));
 	assert_int_equal(found.error_code, code);
 	assert_false(found.ept);
 }
@@ -339,10 +341,10 @@ static void accesses_may_cross_pages(void **state)
 	fake_write64(PT + 4 * 8, 0x300000 | P | W);
 	memset(fake.ram + DATA + 0xff8, 0x11, 8);
 	memset(fake.ram + 0x300000, 0x22, 8);
-	assert_true(paging_read(NULL, &s, (LINEAR | 0xfff) - 7, bytes, 16, &fault));
+	assert_true(paging_read(&n, &s, (LINEAR | 0xfff) - 7, bytes, 16, &fault));
 	assert_int_equal(bytes[0] << 8 | bytes[15], 0x1122);
 	memset(bytes, 0x33, sizeof(bytes));
-	assert_true(paging_write(NULL, &s, (LINEAR | 0xfff) - 3, bytes, 16, &fault));
+	assert_true(paging_write(&n, &s, (LINEAR | 0xfff) - 3, bytes, 16, &fault));
 	assert_int_equal(fake.ram[DATA + 0xffb], 0x11);
 	assert_int_equal(fake.ram[DATA + 0xffc], 0x33);
 	assert_int_equal(fake.ram[0x30000b], 0x33);
@@ -358,13 +360,13 @@ static void a_fault_in_the_second_page_writes_nothing(void **state)
 	(void)state;
 	memset(bytes, 0x33, sizeof(bytes));
 	fake_write64(PT + 4 * 8, 0x300000 | P);
-	assert_false(paging_write(NULL, &s, start, bytes, 16, &fault));
+	assert_false(paging_write(&n, &s, start, bytes, 16, &fault));
 	assert_true(fault.address == start + 8);
 	assert_int_equal(fault.error_code, PF_PRESENT | PF_WRITE);
 	assert_int_equal(fake.writes, 0);
-	assert_true(paging_write(NULL, &s, start, bytes, 8, &fault));
+	assert_true(paging_write(&n, &s, start, bytes, 8, &fault));
 	fake_write64(PT + 3 * 8, 0);
-	assert_false(paging_read(NULL, &s, start, bytes, 16, &fault));
+	assert_false(paging_read(&n, &s, start, bytes, 16, &fault));
 	assert_true(fault.address == start);
 	assert_int_equal(fault.error_code, 0);
 }
@@ -378,7 +380,7 @@ static void linear_addresses_wrap_at_4_gib_outside_long_mode(void **state)
 	s.cr0 = CR0_PE;
 	s.efer = 0;
 	fake.ram[0] = 0x77;
-	assert_true(paging_read(NULL, &s, 0xfffffffe, bytes, 4, &fault));
+	assert_true(paging_read(&n, &s, 0xfffffffe, bytes, 4, &fault));
 	assert_int_equal(bytes[1], 0xff); /* no RAM there */
 	assert_int_equal(bytes[2], 0x77);
 }
@@ -390,9 +392,9 @@ static void data_outside_ram_reads_as_ones_and_loses_writes(void **state)
 
 	(void)state;
 	fake_write64(PT + 3 * 8, 0xfee00000 | P | W);
-	assert_true(paging_read(NULL, &s, LINEAR, &value, sizeof(value), &fault));
+	assert_true(paging_read(&n, &s, LINEAR, &value, sizeof(value), &fault));
 	assert_true(value == UINT64_MAX);
-	assert_true(paging_write(NULL, &s, LINEAR, &value, sizeof(value), &fault));
+	assert_true(paging_write(&n, &s, LINEAR, &value, sizeof(value), &fault));
 }
 
 #define TEST(name) cmocka_unit_test_setup(name, setup)

@@ -38,6 +38,7 @@ static int setup(void **state)
 	n.vm = &vm;
 	vm.vept.pages = aligned_alloc(4096, TABLES * sizeof(struct vept_pages));
 	vm.vept.table = calloc(TABLES, sizeof(struct vept_table));
+	vm.vept.watch = calloc(TABLES, sizeof(struct vept_watch));
 	vm.vept.count = TABLES;
 	vm.vept.pages_hpa = 0x40000000;
 	vm.vept.void_hpa = VOID_HPA;
@@ -59,6 +60,7 @@ static int teardown(void **state)
 	(void)state;
 	free(vm.vept.pages);
 	free(vm.vept.table);
+	free(vm.vept.watch);
 	return 0;
 }
 
@@ -207,7 +209,8 @@ static void execute_only_needs_the_capability(void **state)
 	expect_mapped(root, 0, 0x800000, X, 1);
 	assert_int_equal(touch(root, 0, R), VEPT_VIOLATION);
 	vm.vept.execute_only = false;
-	assert_int_equal(touch(root, 0, X), VEPT_MISCONFIG);
+	fake_write64(PT + 8, 0x801000 | LEAF | X);
+	assert_int_equal(touch(root, 0x1000, X), VEPT_MISCONFIG);
 }
 
 static void memory_type_and_ipat_are_those_of_l1(void **state)
@@ -254,7 +257,8 @@ static void invept_removes_what_changed(void **state)
 	vept_invalidate(&n, EPTP);
 	expect_unmapped(root, 0x1000);
 	expect_mapped(root, 0x2000, 0x802000, RWX, 1);
-	assert_int_equal(fake_called("seam_flush_ept"), 1);
+	assert_int_equal(fake_called("seam_flush_ept_lazy"), 1);
+	assert_int_equal(fake_called("seam_flush_ept"), 0);
 	touch(root, 0x1000, R);
 	expect_mapped(root, 0x1000, 0x900000, RWX, 1);
 }
@@ -270,6 +274,7 @@ static void invept_without_a_change_removes_and_flushes_nothing(void **state)
 	expect_mapped(root, 0x1000, 0x801000, RWX, 1);
 	expect_mapped(root, 0x200000, 0x400000, RWX, 2);
 	assert_int_equal(fake_called("seam_flush_ept"), 0);
+	assert_int_equal(fake_called("seam_flush_ept_lazy"), 0);
 }
 
 static void invept_does_not_look_at_tables_that_l1_did_not_write(void **state)
@@ -280,7 +285,6 @@ static void invept_does_not_look_at_tables_that_l1_did_not_write(void **state)
 	touch(root, 0x1000, R);
 	vept_invalidate(&n, EPTP);
 	n.stats.vept_syncs = 0;
-	fake_hw.page_written = false;
 	vept_invalidate(&n, EPTP);
 	assert_int_equal(n.stats.vept_syncs, 0);
 }
@@ -321,8 +325,6 @@ static void every_mirror_of_a_written_table_is_compared(void **state)
 	touch(root, 0x401000, R);
 	vept_invalidate(&n, EPTP);
 	fake_write64(PT + 8, 0);
-	fake_hw.page_written = false;
-	fake_hw.dirty[PT / PAGE_SIZE] = true;
 	vept_invalidate(&n, EPTP);
 	expect_unmapped(root, 0x1000);
 	expect_unmapped(root, 0x401000);
@@ -401,14 +403,17 @@ static void clearing_dirty_takes_write_access_away_at_invept(void **state)
 
 static void roots_are_cached_and_the_oldest_goes(void **state)
 {
-	struct vept_root *first = vept_root_get(&n, EPTP);
+	struct vept_root *first = vept_root_get(&n, EPTP), *second;
+	uint32_t generation = first->generation;
 
 	(void)state;
+	second = vept_root_get(&n, (PML4 + 0x10000) | 0x1e);
 	assert_ptr_equal(vept_root_get(&n, EPTP), first);
-	for (uint64_t i = 1; i <= VEPT_ROOTS; i++)
+	vept_root_get(&n, (PML4 + 0x10000) | 0x1e);
+	for (uint64_t i = 2; i <= VEPT_ROOTS; i++)
 		vept_root_get(&n, (PML4 + i * 0x10000) | 0x1e);
-	assert_int_equal(fake_called("seam_vept_root_gone"), 1);
-	assert_int_equal(fake_last("seam_vept_root_gone")->a, EPTP);
+	assert_false(vept_root_reuse(&n, first, generation));
+	assert_true(vept_root_reuse(&n, second, second->generation));
 	assert_int_equal(vm.vept.in_use, VEPT_ROOTS);
 }
 

@@ -25,6 +25,7 @@ static struct nested n;
 static struct nested_vm vm;
 static struct vept_pages pages[TABLES] __attribute__((aligned(4096)));
 static struct vept_table tables[TABLES];
+static struct vept_watch watches[TABLES];
 static uint64_t seed;
 static uint64_t eptp[2];
 
@@ -38,7 +39,6 @@ static unsigned below(unsigned bound)
 static void l1_writes(uint64_t at, uint64_t entry)
 {
 	fake_write64(at, entry);
-	fake_hw.dirty[at / PAGE_SIZE] = true;
 }
 
 /* An address whose walk uses few slots of each table. */
@@ -51,12 +51,12 @@ static uint64_t some_gpa(unsigned i)
 static void start(uint32_t count, uint64_t ad)
 {
 	fake_seam_reset();
-	fake_hw.page_written = false;
 	memset(&n, 0, sizeof(n));
 	memset(&vm, 0, sizeof(vm));
 	n.vm = &vm;
 	vm.vept.pages = pages;
 	vm.vept.table = tables;
+	vm.vept.watch = watches;
 	vm.vept.count = count;
 	vm.vept.pages_hpa = 0x40000000;
 	vm.vept.void_hpa = 0x7000;
@@ -288,10 +288,12 @@ static void the_oldest_root_goes_when_tables_run_out(void **state)
 	start(9, 0); /* a walk needs four, and one is to spare */
 	touch(0, some_gpa(0), 1);
 	touch(1, some_gpa(0), 1);
-	assert_int_equal(fake_called("seam_vept_root_gone"), 0);
+	assert_int_equal(
+		vm.vept.root[0].generation + vm.vept.root[VEPT_ROOTS - 1].generation, 0);
 	touch(1, some_gpa(4), 1);
 	touch(1, some_gpa(8), 1);
-	assert_int_equal(fake_last("seam_vept_root_gone")->a, eptp[0]);
+	for (unsigned i = 0; i < VEPT_ROOTS; i++)
+		assert_true(vm.vept.root[i].eptp12 != eptp[0]);
 	assert_true(walk02(vept_root_get(&n, eptp[1]), some_gpa(8), &hpa));
 	vept_check(&vm.vept);
 }

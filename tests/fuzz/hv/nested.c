@@ -113,9 +113,9 @@ static void any_insn(struct input *in)
 static void scribble(struct input *in)
 {
 	static const uint64_t pages[] = {0x3000, GOLDEN_VIRTUAL_APIC, 0x6000, 0x8000, 0x9000,
-		GOLDEN_LINK, 0x12000, 0x13000, WORLD_PDPT, WORLD_VMCS, WORLD_VMCS + PAGE_SIZE,
-		WORLD_PD32};
-	uint64_t at = pages[byte(in) % 12] + (uint64_t)byte(in) % 32 * 8;
+		GOLDEN_LINK, 0x12000, 0x13000, 0xe000, 0x11000, WORLD_PDPT, WORLD_VMCS,
+		WORLD_VMCS + PAGE_SIZE, WORLD_PD32};
+	uint64_t at = pages[byte(in) % 14] + (uint64_t)byte(in) % 32 * 8;
 
 	fake_write64(at, value(in, fake_read64(at)));
 }
@@ -230,6 +230,7 @@ static void l2_exits(struct input *in)
 	f02[FID_EXIT_INTR_INFO] = value(in, 0x80000b0e) & UINT32_MAX;
 	f02[FID_IDT_VECTORING_INFO] = value(in, 0) & UINT32_MAX;
 	f02[FID_GUEST_PHYSICAL_ADDRESS] = value(in, 0);
+	world.gpr[0] = reason == EXIT_VMFUNC ? 0 : value(in, 0);
 	world.gpr[1] = value(in, 0);
 	verdict = nested_l2_exit(&world.n, reason);
 	assert_true((verdict == NESTED_L1) == !world.n.in_l2);
@@ -254,7 +255,8 @@ static void l2_touches_memory(struct input *in)
 	uint64_t *f02 = world_02();
 	uint64_t access = byte(in) % 8;
 
-	f02[FID_EXIT_QUALIFICATION] = access ? access : 1;
+	f02[FID_EXIT_QUALIFICATION] = (access ? access : 1) | (uint64_t)(byte(in) & 0x1f) << 7;
+	f02[FID_IDT_VECTORING_INFO] = byte(in) & 1 ? 0x80000306 : 0;
 	f02[FID_GUEST_PHYSICAL_ADDRESS] = take(in, 3);
 	f02[FID_ENTRY_INTR_INFO] &= ~(uint64_t)INTR_INFO_VALID;
 	nested_l2_exit(&world.n, EXIT_EPT_VIOLATION);

@@ -14,6 +14,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 #define CR4_PLAIN (CR4_PAE | CR4_PGE | CR4_VMXE | CR4_OSXSAVE)
 
+static struct nested_vm vm;
+static struct nested n = {.vm = &vm};
+
 static void check(bool holds)
 {
 	if (!holds)
@@ -71,7 +74,7 @@ static void compare(const struct paging_state *s, uint64_t linear, uint32_t acce
 	uint64_t gpa = 0;
 	struct paging_fault fault = {0};
 	bool want = plain_walk(s, linear, access & PAGING_WRITE, &gpa);
-	bool got = paging_walk(NULL, s, linear, access, &out, &fault);
+	bool got = paging_walk(&n, s, linear, access, &out, &fault);
 
 	check(got == want);
 	check(!got || out.v == gpa);
@@ -83,8 +86,8 @@ static void access_memory(const struct paging_state *s, uint64_t linear, const u
 	uint8_t buffer[PAGE_SIZE] = {0};
 	uint32_t len = 1 + (data[3] | (uint32_t)data[4] << 8) % PAGE_SIZE;
 	struct paging_fault fault = {0};
-	bool ok = data[5] & 1 ? paging_read(NULL, s, linear, buffer, len, &fault)
-			      : paging_write(NULL, s, linear, buffer, len, &fault);
+	bool ok = data[5] & 1 ? paging_read(&n, s, linear, buffer, len, &fault)
+			      : paging_write(&n, s, linear, buffer, len, &fault);
 
 	check(ok || fault.address - linear < len);
 }

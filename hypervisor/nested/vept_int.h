@@ -1,0 +1,122 @@
+/*
+ * Shared by the files of virtual EPT; nobody else includes it. Callers hold seam_vm_lock.
+ */
+#ifndef NESTOR_NESTED_VEPT_INT_H
+#define NESTOR_NESTED_VEPT_INT_H
+
+#include "nested/nested_int.h"
+#include "nested/vept.h"
+
+/* SDM 28.2.2 "EPT Translation Mechanism": formats of EPT paging-structure entries */
+#define EPT_READ      1ull
+#define EPT_WRITE     2ull
+#define EPT_EXEC      4ull
+#define EPT_RWX       7ull
+#define EPT_MEMTYPE   (7ull << 3)
+#define EPT_IPAT      BIT64(6)
+#define EPT_LARGE     BIT64(7)
+#define EPT_ACCESSED  BIT64(8)
+#define EPT_DIRTY     BIT64(9)
+#define EPT_USER_EXEC BIT64(10) /* with mode-based execute control; ignored without */
+#define EPT_NO_VE     BIT64(63) /* suppress #VE */
+#define EPT_ADDRESS   0x000ffffffffff000ull
+#define EPT_RIGHTS    (EPT_RWX | EPT_USER_EXEC)
+
+#define ROOT_LEVEL 4
+
+static inline unsigned level_shift(unsigned level)
+{
+	return PAGE_SHIFT + 9 * (level - 1);
+}
+
+static inline unsigned slot_of(uint64_t gpa, unsigned level)
+{
+	return (gpa >> level_shift(level)) & (VEPT_ENTRIES - 1);
+}
+
+static inline uint64_t table_hpa(const struct vept *e, uint32_t t)
+{
+	return e->pages_hpa + (uint64_t)t * sizeof(struct vept_pages);
+}
+
+static inline uint32_t child_of(const struct vept *e, uint64_t entry)
+{
+	return (uint32_t)(((entry & EPT_ADDRESS) - e->pages_hpa) / sizeof(struct vept_pages));
+}
+
+static inline bool is_leaf(uint64_t entry, unsigned level)
+{
+	return level == 1 || (entry & EPT_LARGE);
+}
+
+/*
+ * Does an entry of EPT12 no longer mean what EPT02 was made from? flags: those of A and D that count. A
+ * flag that L1 cleared shall be set again; one that was set since does no harm.
+ */
+static inline bool differs(uint64_t kept, uint64_t now, uint64_t flags)
+{
+	const uint64_t meaning = EPT_RIGHTS | EPT_MEMTYPE | EPT_IPAT | EPT_LARGE | EPT_ADDRESS;
+
+	return ((kept ^ now) & meaning) || (kept & ~now & flags);
+}
+
+/* ---- vept_tables.c ---- */
+
+static inline uint32_t tables_free(const struct vept *e)
+{
+	return e->count - e->in_use;
+}
+
+/* A table of this root, whose parent and slot follow; callers have made sure that one is free.
+ * source_gpa: the EPT12 table, if not split. */
+uint32_t table_new(struct nested *n, struct vept_root *root, unsigned level, bool split,
+	uint64_t source_gpa);
+void table_free(struct vept *e, uint32_t i);
+void entry_set(struct vept *e, uint32_t i, unsigned slot, uint64_t entry, uint64_t source);
+/* Removes an entry that is not 0, and what is below it. */
+void entry_clear(struct vept *e, uint32_t i, unsigned slot);
+/* False: no table of this page has mirrors. Without the lock. */
+bool maybe_watched(const struct vept *e, uint64_t gpa);
+/* The watch of a page, VEPT_NONE when it is not watched. */
+uint32_t watch_find(const struct vept *e, uint64_t gpa);
+/* The page changed: all its mirrors must be compared, whoever asks first. */
+void mark_stale(struct vept *e, const struct vept_watch *w);
+void stale_remove(struct vept *e, uint32_t i);
+/* vept_written with the lock held. */
+void mark_written(struct vept *e, struct gpa_l1 a, uint32_t len);
+/* Flushes what the entries removed from this root make necessary. */
+void root_flush(struct nested *n, struct vept_root *r);
+
+/* ---- vept_walk.c ---- */
+
+/* The EPT12 walk of one address, made before anything changes. */
+struct vept_walk {
+	uint64_t gpa;
+	uint64_t perms;                 /* EPT_RIGHTS of all entries together */
+	unsigned leaf;                  /* level of the last entry */
+	unsigned known;                 /* lowest level whose EPT02 table is known */
+	uint32_t table;                 /* that table: it mirrors the walk */
+	uint64_t entry[ROOT_LEVEL + 1]; /* by level; A/D updates included */
+	uint64_t *at[ROOT_LEVEL + 1];   /* where it was read; NULL: no RAM */
+};
+
+/* VEPT_FILLED: the walk reached a page. root may be NULL; controls are L1's secondary ones. */
+enum vept_result vept_walk_ept12(struct nested *n, const struct vept_root *root,
+	uint64_t eptp12, uint64_t gpa, uint32_t controls, struct vept_walk *w);
+/* Do all entries of the walk have their accessed flag? */
+bool vept_accessed(const struct vept_walk *w);
+/*
+ * SDM 28.2.4 "Accessed and Dirty Flags for EPT", 28.2.5 "Page-Modification Logging": what the
+ * access changes in EPT12. VEPT_VIOLATION: an entry is no longer what was read, walk again.
+ */
+enum vept_result vept_set_flags(
+	struct nested *n, struct vept_walk *w, bool write, uint32_t controls);
+
+static inline struct gpa_l1 walk_target(const struct vept_walk *w)
+{
+	uint64_t offset = BIT64(level_shift(w->leaf)) - 1;
+
+	return (struct gpa_l1){(w->entry[w->leaf] & EPT_ADDRESS & ~offset) | (w->gpa & offset)};
+}
+
+#endif

@@ -1,0 +1,175 @@
+/*
+ * Walks of EPT12, and the flags that an access sets in it.
+ */
+#include "nested/vept_int.h"
+
+/* Retries of a walk whose entries another CPU of L1 changes under it. */
+#define WALK_TRIES 8
+
+/* An entry with none of these bits is not present. */
+static uint64_t presence_bits(uint32_t controls)
+{
+	return controls & PROC2_MODE_BASED_EXECUTE ? EPT_RIGHTS : EPT_RWX;
+}
+
+/*
+ * SDM 28.2.3.1 "EPT Misconfigurations"; and, newer: without execute-only translations neither kind
+ * of execute access comes without read access.
+ */
+static bool misconfigured(
+	const struct vept *e, uint64_t entry, unsigned level, uint64_t presence)
+{
+	uint64_t reserved = EPT_ADDRESS & ~(BIT64(e->maxphyaddr) - 1);
+	uint64_t memtype = (entry & EPT_MEMTYPE) >> 3;
+
+	if (!(entry & EPT_READ) &&
+		((entry & EPT_WRITE) || (!e->execute_only && (entry & presence))))
+		return true;
+	if (!is_leaf(entry, level) || level == ROOT_LEVEL)
+		return entry & (reserved | (level == ROOT_LEVEL ? 0xf8 : 0x78));
+	if (level > 1)
+		reserved |= (BIT64(level_shift(level)) - 1) & EPT_ADDRESS;
+	return (entry & reserved) || memtype == 2 || memtype == 3 || memtype == 7;
+}
+
+/*
+ * One step of the walk along mirrors. What EPT02 was made from and is unchanged in EPT12 need not be
+ * judged again, has its accessed flag where that counts, and leads to the mirror of the next table.
+ */
+static inline bool known_step(
+	const struct vept *e, struct vept_walk *w, const uint64_t **source, unsigned level)
+{
+	const struct vept_pages *p = &e->pages[w->table];
+	unsigned slot = slot_of(w->gpa, level);
+	uint64_t entry = p->entry[slot], kept = p->source[slot];
+
+	if (!*source || !entry || is_leaf(kept, level) ||
+		__atomic_load_n(&(*source)[slot], __ATOMIC_RELAXED) != kept)
+		return false;
+	w->perms &= kept;
+	w->table = child_of(e, entry);
+	w->known = level - 1;
+	*source = e->table[w->table].source;
+	return true;
+}
+
+/* As far as mirrors lead; the page of the EPT12 table there, or NULL. */
+static inline uint64_t *walk_known(const struct vept *e, struct vept_walk *w, uint32_t root)
+{
+	const uint64_t *source = e->table[root].source;
+
+	w->table = root;
+	if (known_step(e, w, &source, 4) && known_step(e, w, &source, 3))
+		known_step(e, w, &source, 2);
+	return (uint64_t *)(uintptr_t)source;
+}
+
+enum vept_result vept_walk_ept12(struct nested *n, const struct vept_root *root,
+	uint64_t eptp12, uint64_t gpa, uint32_t controls, struct vept_walk *w)
+{
+	const struct vept *e = &n->vm->vept;
+	uint64_t presence = presence_bits(controls);
+	uint64_t *page;
+
+	w->gpa = gpa;
+	w->perms = EPT_RIGHTS;
+	w->leaf = w->known = ROOT_LEVEL;
+	if (gpa >> 48) { /* beyond a 4-level walk, SDM 28.2.2 */
+		w->perms = 0;
+		w->entry[ROOT_LEVEL] = EPT_NO_VE;
+		return VEPT_VIOLATION;
+	}
+	page = root ? walk_known(e, w, root->table)
+		    : seam_l1_page(n, (struct gpa_l1){eptp12 & EPT_ADDRESS});
+	for (unsigned level = w->known;; level--) {
+		unsigned slot = slot_of(gpa, level);
+		/* A read of absent memory gives ones. */
+		uint64_t entry =
+			page ? __atomic_load_n(&page[slot], __ATOMIC_RELAXED) : UINT64_MAX;
+
+		w->at[level] = page ? &page[slot] : NULL;
+		w->entry[level] = entry;
+		w->leaf = level;
+		w->perms &= entry;
+		if (!(entry & presence))
+			return VEPT_VIOLATION;
+		if (misconfigured(e, entry, level, presence))
+			return VEPT_MISCONFIG;
+		if (is_leaf(entry, level))
+			return VEPT_FILLED;
+		page = seam_l1_page(n, (struct gpa_l1){entry & EPT_ADDRESS});
+	}
+}
+
+static enum vept_result log_write(struct nested *n, struct nvmcs *v, uint64_t gpa)
+{
+	uint64_t index = v->f[FID_PML_INDEX];
+	struct gpa_l1 at = {v->f[FID_PML_ADDRESS] + index * sizeof(uint64_t)};
+
+	gpa &= ~PAGE_MASK;
+	(void)seam_l1_write(n, at, &gpa, sizeof(gpa)); /* absent memory swallows it */
+	mark_written(&n->vm->vept, at, sizeof(gpa));
+	v->f[FID_PML_INDEX] = (index - 1) & 0xffff;
+	v->pml_moved = true;
+	return VEPT_FILLED;
+}
+
+/* The tables above the known one have their accessed flag. */
+bool vept_accessed(const struct vept_walk *w)
+{
+	uint64_t all = EPT_ACCESSED;
+
+	for (unsigned level = w->known; level >= w->leaf; level--)
+		all &= w->entry[level];
+	return all;
+}
+
+enum vept_result vept_set_flags(
+	struct nested *n, struct vept_walk *w, bool write, uint32_t controls)
+{
+	bool dirties = write && !(w->entry[w->leaf] & EPT_DIRTY);
+
+	if (vept_accessed(w) && !dirties)
+		return VEPT_FILLED;
+	if ((controls & PROC2_ENABLE_PML) && n->cur->f[FID_PML_INDEX] >= VEPT_ENTRIES)
+		return VEPT_PML_FULL;
+	for (unsigned level = w->known; level >= w->leaf; level--) {
+		uint64_t old = w->entry[level];
+		uint64_t new =
+			old | EPT_ACCESSED | (dirties && level == w->leaf ? EPT_DIRTY : 0);
+
+		/* L1's other CPUs may write the entry: an update of theirs is not undone. */
+		if (new != old && w->at[level] &&
+			!__atomic_compare_exchange_n(w->at[level], &old, new, false,
+				__ATOMIC_SEQ_CST, __ATOMIC_RELAXED))
+			return VEPT_VIOLATION;
+		w->entry[level] = new;
+	}
+	return dirties && (controls & PROC2_ENABLE_PML) ? log_write(n, n->cur, w->gpa)
+							: VEPT_FILLED;
+}
+
+bool vept_walk(struct nested *n, uint64_t eptp12, struct gpa_l2 gpa, unsigned access,
+	struct gpa_l1 *l1)
+{
+	uint32_t controls = n->cur ? proc2_of(n->cur) : 0;
+	enum vept_result r = VEPT_FILLED;
+	struct vept_walk w;
+
+	/* An L1 that changes its tables without end gets the last walk without the flags. */
+	for (unsigned i = 0; i < WALK_TRIES; i++) {
+		if (vept_walk_ept12(n, NULL, eptp12, gpa.v, controls, &w) != VEPT_FILLED ||
+			(w.perms & access) != access)
+			return false;
+		if (!(eptp12 & EPTP_AD))
+			break;
+		seam_vm_lock(n);
+		r = vept_set_flags(n, &w, access & EPT_WRITE, controls);
+		seam_vm_unlock(n);
+		/* A full log does not stop L0: it has begun the access for L2. */
+		if (r != VEPT_VIOLATION)
+			break;
+	}
+	*l1 = walk_target(&w);
+	return true;
+}

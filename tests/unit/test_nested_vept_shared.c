@@ -1,0 +1,319 @@
+/*
+ * Virtual EPT shared by vCPUs, and what INVEPT must and must not take away.
+ */
+#include "nested_vcpu.h"
+
+#include "nested/paging.h"
+#include "vept_invariants.h"
+#include "vept_world.h"
+
+#define EPT12_AD (EPT12 | EPTP_AD)
+
+static struct nested other; /* a second vCPU */
+static uint64_t other_gpr[16], other_bitmap[512];
+
+static int setup(void **state)
+{
+	vcpu_setup(state);
+	nested_reset(&other, &vm, 1, other_gpr, 20, other_bitmap);
+	vm.vept.void_hpa = 0x7000;
+	ept12_make(RWX | XU);
+	return 0;
+}
+
+static enum vept_result touch(struct vept_root *root, uint64_t gpa, uint64_t access)
+{
+	uint64_t qualification;
+	enum vept_result r =
+		vept_handle(&n, root, (struct gpa_l2){gpa}, access, &qualification);
+
+	vept_check(&vm.vept);
+	return r;
+}
+
+static uint64_t leaf(const struct vept_root *root, uint64_t gpa)
+{
+	return ept02_leaf(&vm.vept, root, gpa);
+}
+
+static uint64_t target(const struct vept_root *root, uint64_t gpa)
+{
+	return (leaf(root, gpa) & ADDRESS) - FAKE_HPA_BASE;
+}
+
+/* ---- what INVEPT must take away ---- */
+
+static void remap_unseen(void)
+{
+	uint64_t entry = 0x900000 | LEAF
+	| RWX;
+
+	memcpy(fake.ram + PTE(1), &entry, sizeof(entry)); /* and no dirty flag */
+}
+
+/* The bug this guards: comparing before all CPUs were flushed. */
+static void a_write_with_a_cached_dirty_flag_is_seen(void **state)
+{
+	struct vept_root *root = vept_root_get(&n, EPT12);
+
+	(void)state;
+	touch(root, 0x1000, R);
+	fake_write64(PTE(2), 0);
+	fake_hw.at_settle = remap_unseen;
+	vept_invalidate(&n, EPT12);
+	assert_int_equal(leaf(root, 0x1000), 0);
+}
+
+static void without_dirty_flags_every_table_is_compared(void **state)
+{
+	struct vept_root *root;
+
+	(void)state;
+	fake_hw.no_written = true;
+	root = vept_root_get(&n, EPT12);
+	touch(root, 0x1000, R);
+	vept_invalidate(&n, EPT12);
+	remap_unseen();
+	vept_invalidate(&n, EPT12);
+	assert_int_equal(leaf(root, 0x1000), 0);
+	assert_int_equal(fake_called("seam_l1_pages_settle"), 0);
+}
+
+/* What L0 writes leaves no dirty flag: operands, VMCS data, MSR lists. */
+static void writes_of_l0_are_seen(void **state)
+{
+	struct vept_root *root = vept_root_get(&n, EPT12);
+	struct paging_state plain = {.cr0 = CR0_PE, .maxphyaddr = 46};
+	struct paging_fault fault;
+	uint64_t entry = 0x900000 | LEAF
+	| RWX;
+
+	(void)state;
+	touch(root, 0x1000, R);
+	vept_invalidate(&n, EPT12);
+	assert_true(paging_write(&n, &plain, PTE(1), &entry, sizeof(entry), &fault));
+	vept_invalidate(&n, EPT12);
+	assert_int_equal(leaf(root, 0x1000), 0);
+}
+
+/* A VMCLEAR writes VMCS12 into its region, which L1 uses as an EPT12 table, too. */
+static void a_flushed_vmcs_is_seen(void **state)
+{
+	uint64_t slot = 100, gpa = slot << 12, old = 0x801000 | LEAF
+	| RWX;
+	struct vept_root *root = vept_root_get(&n, EPT12);
+
+	(void)state;
+	enter_vmx();
+	fake_write64(EPT12_PD, VMCS_REGION | RWX);
+	fake_write64(VMCS_REGION + slot * 8, old);
+	assert_int_equal(touch(root, gpa, R), VEPT_FILLED);
+	vept_invalidate(&n, EPT12);
+	assert_true(target(root, gpa) == 0x801000);
+	assert_int_equal(execute_m64(EXIT_VMCLEAR, VMCS_REGION), OUTCOME_SUCCEED);
+	assert_true(fake_read64(VMCS_REGION + slot * 8) != old);
+	vept_invalidate(&n, EPT12);
+	assert_int_equal(leaf(root, gpa), 0);
+}
+
+/* ---- what INVEPT must not take away: L2 would fault again for nothing ---- */
+
+static void flags_that_we_set_cause_no_refill(void **state)
+{
+	struct vept_root *root = vept_root_get(&n, EPT12_AD);
+
+	(void)state;
+	touch(root, 0x1000, R);
+	touch(root, 0x2000, W);
+	touch(root, 0x1000, W);
+	n.stats.vept_zaps = 0;
+	vept_invalidate(&n, EPT12_AD);
+	assert_true(leaf(root, 0x1000) & W);
+	assert_true(leaf(root, 0x2000) & W);
+	assert_int_equal(n.stats.vept_zaps, 0);
+}
+
+/* 1 GiB of EPT12 over 2 MiB of EPT01: the parts share one dirty flag. */
+static void a_split_page_stays_when_its_dirty_flag_is_set(void **state)
+{
+	struct vept_root *root = vept_root_get(&n, EPT12_AD);
+
+	(void)state;
+	fake_write64(EPT12_PDPT + 8, LEAF | LARGE | RWX);
+	touch(root, 0x40000000, R);
+	touch(root, 0x40200000, R);
+	touch(root, 0x40200000, W);
+	assert_true(leaf(root, 0x40000000));
+	assert_true(leaf(root, 0x40200000) & W);
+	assert_false(leaf(root, 0x40000000) & W);
+}
+
+static void bits_that_mean_nothing_cause_no_refill(void **state)
+{
+	struct vept_root *root = vept_root_get(&n, EPT12);
+
+	(void)state;
+	touch(root, 0x1000, R);
+	fake_write64(PTE(1), fake_read64(PTE(1)) | BIT64(55) | BIT64(11) | A | D);
+	vept_invalidate(&n, EPT12);
+	assert_true(target(root, 0x1000) == TARGET + 0x1000);
+	fake_write64(EPT12_PD, fake_read64(EPT12_PD) | BIT64(60));
+	vept_invalidate(&n, EPT12);
+	assert_true(target(root, 0x1000) == TARGET + 0x1000);
+	touch(root, 0x2000, R);
+	assert_true(target(root, 0x1000) == TARGET + 0x1000);
+	assert_int_equal(n.stats.vept_zaps, 0);
+}
+
+static void only_cleared_flags_are_taken_up(void **state)
+{
+	struct vept_root *root = vept_root_get(&n, EPT12_AD);
+
+	(void)state;
+	touch(root, 0x1000, R);
+	touch(root, 0x2000, W);
+	fake_write64(PTE(1), fake_read64(PTE(1)) | D);
+	fake_write64(PTE(2), fake_read64(PTE(2)) & ~D);
+	vept_invalidate(&n, EPT12_AD);
+	assert_true(target(root, 0x1000) == TARGET + 0x1000);
+	assert_int_equal(leaf(root, 0x2000), 0);
+}
+
+static void only_written_tables_are_compared(void **state)
+{
+	struct vept_root *root = vept_root_get(&n, EPT12);
+
+	(void)state;
+	for (uint64_t i = 0; i < 8; i++) {
+		fake_write64(EPT12_PD + 0x100 + i * 8, (0x110000 + i * PAGE_SIZE) | RWX);
+		fake_write64(0x110000 + i * PAGE_SIZE, TARGET | LEAF | RWX);
+		touch(root, (32 + i) << 21, R);
+	}
+	vept_invalidate(&n, EPT12);
+	n.stats.vept_syncs = 0;
+	fake_write64(0x113000 + 8, TARGET | LEAF | RWX);
+	vept_invalidate(&n, EPT12);
+	assert_int_equal(n.stats.vept_syncs, 1);
+	vept_invalidate_all(&n);
+	assert_int_equal(n.stats.vept_syncs, 1);
+	assert_int_equal(n.stats.vept_zaps, 0);
+}
+
+/* ---- flushes ---- */
+
+static void a_leaf_that_changes_without_invept_is_flushed(void **state)
+{
+	struct vept_root *root = vept_root_get(&n, EPT12);
+
+	(void)state;
+	fake_write64(PTE(1), TARGET | LEAF | R);
+	touch(root, 0x1000, R);
+	fake_write64(PTE(1), TARGET | LEAF | R | W);
+	touch(root, 0x1000, W);
+	assert_int_equal(fake_called("seam_flush_ept_lazy"), 0);
+	fake_write64(PTE(1), 0x900000 | LEAF | RWX);
+	touch(root, 0x1000, X);
+	assert_int_equal(fake_called("seam_flush_ept_lazy"), 1);
+	fake_write64(PTE(1), 0x900000 | LEAF | R | X);
+	touch(root, 0x1000, X);
+	assert_int_equal(fake_called("seam_flush_ept_lazy"), 2);
+	assert_int_equal(fake_called("seam_flush_ept"), 0);
+}
+
+static void tables_are_flushed_everywhere_before_they_are_used_again(void **state)
+{
+	struct vept_root *root = vept_root_get(&n, EPT12);
+
+	(void)state;
+	touch(root, 0x1000, R);
+	fake_write64(EPT12_PD, 0);
+	vept_invalidate(&n, EPT12);
+	assert_int_equal(fake_called("seam_flush_ept"), 1);
+}
+
+/* ---- roots ---- */
+
+static void a_root_that_another_vcpu_uses_stays(void **state)
+{
+	struct vept_root *mine, *its = vept_root_get(&other, EPT12);
+	uint32_t generation = its->generation;
+
+	(void)state;
+	for (uint64_t i = 1; i <= 3 * VEPT_ROOTS; i++)
+		mine = vept_root_get(&n, (EPT12_PML4 + i * 0x10000) | 0x1e);
+	assert_int_equal(its->generation, generation);
+	assert_true(its->eptp12 == EPT12);
+	assert_true(vept_root_reuse(&other, its, generation));
+	vept_root_get(&other, mine->eptp12);
+	for (uint64_t i = 1; i <= 3 * VEPT_ROOTS; i++)
+		vept_root_get(&n, (EPT12_PML4 + i * 0x10000) | 0x1e);
+	assert_false(vept_root_reuse(&other, its, generation));
+	assert_true(mine->eptp12 && vept_root_reuse(&other, mine, mine->generation));
+	vept_check(&vm.vept);
+}
+
+/* Tables are short: roots in use lose what they map, but not their top table. */
+static void a_root_in_use_can_be_emptied(void **state)
+{
+	struct vept_root *its = vept_root_get(&other, EPT12);
+	uint64_t q;
+
+	(void)state;
+	for (uint64_t i = 0; i < 300; i++) {
+		fake_write64(EPT12_PML4 + i * 8, EPT12_PDPT | RWX);
+		vept_handle(&other, its, (struct gpa_l2){i << 39}, R, &q);
+		vept_check(&vm.vept);
+	}
+	assert_true(vm.vept.count - vm.vept.in_use < 8);
+	for (uint64_t i = 0; i < 20; i++)
+		touch(vept_root_get(&n, EPT12_AD), i << 39, R);
+	assert_true(vept_root_reuse(&other, its, its->generation));
+	assert_int_equal(vm.vept.table[its->table].level, 4);
+}
+
+/* Another vCPU took the tables of a root that a cached VMCS12 points to. */
+static void an_entry_does_not_use_a_root_that_is_gone(void **state)
+{
+	uint64_t f[FID_COUNT];
+	uint64_t eptp02;
+
+	(void)state;
+	golden_offered(f);
+	f[FID_EPT_POINTER] = EPT12;
+	enter_vmx();
+	become(f);
+	assert_int_equal(execute(EXIT_VMLAUNCH, 0), OUTCOME_L2);
+	assert_int_equal(nested_l2_exit(&n, EXIT_CPUID), NESTED_L1);
+	restore_l1();
+	vept_root_leave(&n);
+	for (uint64_t i = 1; i <= VEPT_ROOTS; i++)
+		vept_root_get(&other, (EPT12_PML4 + i * 0x10000) | 0x1e);
+	assert_int_equal(execute(EXIT_VMRESUME, 0), OUTCOME_L2);
+	assert_true(n.cur->root->eptp12 == EPT12);
+	eptp02 = fake_hw.vmcs02[n.cur->hw][FID_EPT_POINTER];
+	assert_true(eptp02 == n.cur->root->eptp02);
+	vept_check(&vm.vept);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+#define T(name) cmocka_unit_test_setup_teardown(name, setup, vcpu_teardown)
+		T(a_write_with_a_cached_dirty_flag_is_seen),
+		T(without_dirty_flags_every_table_is_compared),
+		T(writes_of_l0_are_seen),
+		T(a_flushed_vmcs_is_seen),
+		T(flags_that_we_set_cause_no_refill),
+		T(a_split_page_stays_when_its_dirty_flag_is_set),
+		T(bits_that_mean_nothing_cause_no_refill),
+		T(only_cleared_flags_are_taken_up),
+		T(only_written_tables_are_compared),
+		T(a_leaf_that_changes_without_invept_is_flushed),
+		T(tables_are_flushed_everywhere_before_they_are_used_again),
+		T(a_root_that_another_vcpu_uses_stays),
+		T(a_root_in_use_can_be_emptied),
+		T(an_entry_does_not_use_a_root_that_is_gone),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
