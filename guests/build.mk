@@ -8,12 +8,12 @@ PAYLOAD_CFLAGS := $(WARN) -O2 -g -ffreestanding -mgeneral-regs-only -mno-red-zon
 	-fno-stack-protector -fno-pic -fno-pie -mcmodel=small -fcf-protection=none \
 	-fno-asynchronous-unwind-tables -fno-tree-loop-distribute-patterns -Ihypervisor \
 	-Iguests/runtime -Itests/conformance -MMD -MP
-PAYLOAD_RT := $(addprefix $(B)/payload/runtime/,start.o vmx_run.o tables64.o rt.o vmx.o ept.o)
+PAYLOAD_RT := $(addprefix $(B)/payload/runtime/,start.o ap.o vmx_run.o tables64.o rt.o smp.o vmx.o ept.o)
 PAYLOAD32_RT := $(addprefix $(B)/payload/32/runtime/,start32.o vmx_run32.o tables32.o rt.o vmx.o ept.o)
-PAYLOADS := $(filter-out %/conf.c,$(wildcard tests/conformance/*.c)) $(wildcard tests/boot/*.c bench/*.c)
+PAYLOADS := $(filter-out %/conf.c,$(wildcard tests/conformance/*.c)) $(wildcard tests/boot/*.c tests/stress/*.c bench/*.c)
 PAYLOAD_ELF := $(patsubst %.c,$(B)/payload/%.elf,$(notdir $(PAYLOADS)))
 PAYLOAD32_ELF := $(filter %_32.elf,$(PAYLOAD_ELF))
-vpath %.c tests/conformance tests/conformance/mutate tests/boot bench
+vpath %.c tests/conformance tests/conformance/mutate tests/boot tests/stress bench
 # %lx is 64 bits wide for print, whatever the compiler thinks of it.
 PAYLOAD32_CFLAGS := $(filter-out -mcmodel=small -mno-red-zone,$(PAYLOAD_CFLAGS)) -m32 -Wno-format
 

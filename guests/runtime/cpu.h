@@ -9,7 +9,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* What the last guarded statement raised; vector is negative when it raised nothing. */
+/* What the last guarded statement of this processor raised; vector is negative: nothing. */
 struct trap_info {
 	int vector;
 	uint32_t error;

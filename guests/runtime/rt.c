@@ -6,6 +6,7 @@
 #include <stdarg.h>
 
 #include "cpu.h"
+#include "smp.h"
 
 #define PORT_E9         0xe9
 #define PORT_DEBUG_EXIT 0xf4
@@ -20,11 +21,12 @@ extern char user_return[];
 _Noreturn void rt_main(void);
 void trap_handle(struct trap_frame *f);
 
-volatile struct trap_info trap;
-volatile uint64_t trap_resume;
-volatile uint32_t interrupt_count[256];
+PERCPU volatile struct trap_info trap;
+PERCPU volatile uint64_t trap_resume;
+PERCPU volatile uint32_t interrupt_count[256];
+PERCPU uint8_t rt_tss[0x68];
+PERCPU unsigned cpu_number;
 bool (*trap_hook)(struct trap_frame *f);
-uint8_t rt_tss[0x68];
 
 static bool use_e9;
 static uint64_t pool_next = POOL_START;
@@ -240,18 +242,14 @@ const char *payload_cmdline(void)
 
 void *page_alloc(void)
 {
-	void *p = (void *)(uintptr_t)pool_next;
+	uint64_t at = __atomic_fetch_add(&pool_next, 4096, __ATOMIC_SEQ_CST);
 
-	pool_next += 4096;
-	return memset(p, 0, 4096);
+	return memset((void *)(uintptr_t)at, 0, 4096);
 }
 
 void *pages_alloc_2m(void)
 {
-	void *p = (void *)(uintptr_t)pool_2m_next;
-
-	pool_2m_next += 0x200000;
-	return p;
+	return (void *)(uintptr_t)__atomic_fetch_add(&pool_2m_next, 0x200000, __ATOMIC_SEQ_CST);
 }
 
 static void trap_fatal(const struct trap_frame *f)
@@ -289,8 +287,8 @@ void trap_handle(struct trap_frame *f)
 
 _Noreturn void rt_main(void)
 {
-	trap.vector = -1;
 	console_init();
 	tables_init();
+	trap_init();
 	payload_exit((uint8_t)payload_main());
 }

@@ -63,11 +63,14 @@ void *pages_alloc_2m(void);
 /* Runs fn at CPL 3 until its first exception or INT 0x80; `trap` tells which. */
 void user_call(void (*fn)(void));
 
-/* When set, called for every exception and interrupt first; returns true when it dealt with it. */
+/* When set, called, on any processor, for every exception and interrupt first; returns true when it dealt with it. */
 extern bool (*trap_hook)(struct trap_frame *f);
 
-/* External interrupts and software interrupts since the start, by vector. */
+/* External and software interrupts of this processor since its start, by vector. */
 extern volatile uint32_t interrupt_count[256];
+
+/* IDT and task register of this processor. */
+void trap_init(void);
 
 extern uint64_t rt_gdt[];
 extern char rt_gdt_end[];

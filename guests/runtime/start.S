@@ -151,7 +151,7 @@ trap_common:
 	addq	$16, %rsp
 	iretq
 
-	.data
+	.section .percpu, "aw"
 	.globl	rt_gdt
 	.balign	16
 rt_gdt:
@@ -167,16 +167,24 @@ rt_gdt:
 	.quad	0, 0			/* 0x50, 0x58 32-bit TSSs for task-switch tests */
 	.globl	rt_gdt_end
 rt_gdt_end:
+	.globl	rt_gdt_limit
+	.set	rt_gdt_limit, rt_gdt_end - rt_gdt - 1
+	.globl	user_return_rsp
+user_return_rsp:
+	.quad	0
+	.balign	16
+	.skip	8192
+user_stack_top:
+
+	.data
 gdt_pointer:
-	.word	rt_gdt_end - rt_gdt - 1
+	.word	rt_gdt_limit
 	.quad	rt_gdt
-	.globl	mb_magic, mb_info, user_return_rsp
+	.globl	mb_magic, mb_info
 mb_magic:
 	.long	0
 mb_info:
 	.long	0
-user_return_rsp:
-	.quad	0
 
 	.bss
 	.balign	4096
@@ -188,9 +196,7 @@ boot_pdpt:
 boot_pd:
 	.skip	4 * 4096
 	.skip	16384
-	.globl	stack_top, user_stack_top
+	.globl	stack_top
 stack_top:
-	.skip	8192
-user_stack_top:
 
 	.section .note.GNU-stack, "", @progbits

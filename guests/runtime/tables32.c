@@ -10,7 +10,6 @@ static uint64_t idt[256] __attribute__((aligned(16)));
 
 void tables_init(void)
 {
-	struct table_pointer idtr = {sizeof(idt) - 1, (uintptr_t)idt};
 	uint32_t tss = (uint32_t)(uintptr_t)rt_tss,
 		 stack = (uint32_t)(uintptr_t)stack_top - 8192;
 	uint32_t segment = SEL_DATA;
@@ -27,5 +26,12 @@ void tables_init(void)
 	*(uint16_t *)(void *)(rt_tss + 0x66) = sizeof(rt_tss);
 	rt_gdt[SEL_TSS / 8] = 0x0000890000000067ull | (uint64_t)(tss & 0xffffff) << 16 |
 			      (uint64_t)(tss & 0xff000000) << 32;
+}
+
+void trap_init(void)
+{
+	struct table_pointer idtr = {sizeof(idt) - 1, (uintptr_t)idt};
+
+	trap.vector = -1;
 	__asm__ volatile("lidt %0\n\tltr %w1" : : "m"(idtr), "r"(SEL_TSS) : "memory");
 }

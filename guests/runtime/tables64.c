@@ -15,7 +15,6 @@ static struct idt_gate idt[256] __attribute__((aligned(16)));
 
 void tables_init(void)
 {
-	struct table_pointer idtr = {sizeof(idt) - 1, address_of(idt)};
 	uint64_t tss = address_of(rt_tss), stack = address_of(stack_top) - 8192;
 
 	for (unsigned i = 0; i < 256; i++) {
@@ -33,5 +32,12 @@ void tables_init(void)
 	rt_gdt[SEL_TSS / 8] =
 		0x0000890000000067ull | (tss & 0xffffff) << 16 | (tss & 0xff000000) << 32;
 	rt_gdt[SEL_TSS / 8 + 1] = tss >> 32;
+}
+
+void trap_init(void)
+{
+	struct table_pointer idtr = {sizeof(idt) - 1, address_of(idt)};
+
+	trap.vector = -1;
 	__asm__ volatile("lidt %0\n\tltr %w1" : : "m"(idtr), "r"(SEL_TSS) : "memory");
 }

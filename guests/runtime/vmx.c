@@ -5,13 +5,14 @@
 
 #include "cpu.h"
 #include "rt.h"
+#include "smp.h"
 
 #define FEATURE_CONTROL_LOCKED 1u
 #define FEATURE_CONTROL_VMX    4u
 
 extern char l2_exited[], l2_host_stack[];
 
-static uint8_t region[4096] __attribute__((aligned(4096)));
+static uint8_t regions[CPUS_MAX][4096] __attribute__((aligned(4096)));
 
 #define FLAGS_OUT "=@ccc"(cf), "=@ccz"(zf)
 
@@ -157,13 +158,13 @@ bool vmx_enable(void)
 		wrmsr(MSR_FEATURE_CONTROL,
 			control | FEATURE_CONTROL_LOCKED | FEATURE_CONTROL_VMX);
 	write_cr4(read_cr4() | CR4_VMXE);
-	*(uint32_t *)(void *)region = (uint32_t)rdmsr(MSR_VMX_BASIC) & 0x7fffffff;
-	return vmx_vmxon(address_of(region)) == VMX_OK;
+	*(uint32_t *)vmxon_region() = (uint32_t)rdmsr(MSR_VMX_BASIC) & 0x7fffffff;
+	return vmx_vmxon(address_of(vmxon_region())) == VMX_OK;
 }
 
 void *vmxon_region(void)
 {
-	return region;
+	return regions[cpu_index()];
 }
 
 void *vmcs_alloc(void)
@@ -330,6 +331,12 @@ void l2_setup(struct l2 *g, void (*fn)(void))
 	page_alloc();
 	g->stack = page_alloc();
 	l2_restart(g, fn);
+}
+
+void l2_adopt(void)
+{
+	vmwrite(VMCS_HOST_CR3, read_cr3());
+	vmwrite(VMCS_GUEST_CR3, read_cr3());
 }
 
 void l2_protected_mode(void)

@@ -56,7 +56,7 @@ void vmwrite(uint64_t field, uint64_t value);
 bool vmx_supported(void);
 /* Sets CR4.VMXE and the feature-control MSR, then VMXON; true on success. */
 bool vmx_enable(void);
-/* The VMXON region that vmx_enable used. */
+/* The VMXON region that vmx_enable used on this processor. */
 void *vmxon_region(void);
 /* A zeroed page with the revision identifier. */
 void *vmcs_alloc(void);
@@ -77,6 +77,8 @@ void ctl_clear(uint64_t field, uint64_t bits);
 void l2_setup(struct l2 *g, void (*fn)(void));
 /* The same structure again from the start, at another function. */
 void l2_restart(struct l2 *g, void (*fn)(void));
+/* The current VMCS, set up on another processor, runs on this one: its page tables. */
+void l2_adopt(void);
 /* 32-bit protected mode without paging, flat segments; needs unrestricted guest and EPT. */
 void l2_protected_mode(void);
 /* Real mode at segment 0 based at `base` (below 1 MiB, 16-aligned), IP 0. */

@@ -3,6 +3,8 @@
 #
 #   tests/conformance/run.sh [NAME...]      default: all of tests/conformance/*.c
 #
+# A line `/* cpus: N */` in a payload's source runs it with N processors, on a machine of as many.
+#
 # Environment: B (build folder), NESTOR (the tool), TIMEOUT (seconds a run, default 60), RUN_ARGS (more
 # arguments for the run under Nestor, such as --shadow off), CMDLINE (for the payload). Logs are kept in $B/test/conformance. The
 # bare output of an unchanged payload is kept and used again. Ends with `N passed, N failed`.
@@ -32,11 +34,18 @@ run_payload() {
 	clean <"$out.raw" >"$out"
 }
 
+cpus_of() { # NAME
+	local n
+	n=$(sed -n 's#^/\* cpus: \([0-9]*\) \*/$#\1#p' "tests/conformance/$1.c")
+	echo "${n:-1}"
+}
+
 bare_output() {
 	local name=$1 elf=$2 sum
 	sum="$(sha256sum <"$elf") $CMDLINE"
 	if [ ! -s "$LOGS/$name.bare" ] || [ "$sum" != "$(cat "$LOGS/$name.sum" 2>/dev/null)" ]; then
-		run_payload "$LOGS/$name.bare" --bare --cmdline "$CMDLINE" --l1 "$elf"
+		run_payload "$LOGS/$name.bare" --bare --cpus "$(cpus_of "$name")" --cmdline "$CMDLINE" \
+			--l1 "$elf"
 		[ -s "$LOGS/$name.bare" ] && echo "$sum" >"$LOGS/$name.sum"
 	fi
 }
@@ -55,7 +64,8 @@ compare() {
 		return
 	fi
 	# shellcheck disable=SC2086
-	run_payload "$LOGS/$name.nestor" --memory 128M --cmdline "$CMDLINE" $RUN_ARGS --l1 "$elf"
+	run_payload "$LOGS/$name.nestor" --memory 128M --cpus "$(cpus_of "$name")" \
+		--cmdline "$CMDLINE" $RUN_ARGS --l1 "$elf"
 	status=$(cat "$LOGS/$name.nestor.status")
 	diff -U0 --label bare --label nestor "$LOGS/$name.bare" "$LOGS/$name.nestor" |
 		grep -a -v '^@@' >"$LOGS/$name.diff"

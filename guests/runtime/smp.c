@@ -1,0 +1,258 @@
+/*
+ * Application processors of a payload. Each has page tables of its own that are as processor 0's but
+ * for the section .percpu, which they map to a copy.
+ */
+#include "smp.h"
+
+#include "cpu.h"
+#include "rt.h"
+
+#define TRAMPOLINE  0x8000u
+#define STACK_PAGES 4u
+#define SIZE_2M     0x200000ull
+#define PTE_RWU     7ull
+#define TSS_BUSY    (1ull << 41)
+#define SIPI_TURNS  20000u
+
+extern char percpu_start[], percpu_end[], ap_trampoline[], ap_trampoline_end[];
+
+uint64_t ap_cr3, ap_stack;
+void ap_main(void);
+
+struct cpu {
+	uint64_t cr3, stack;
+	void *copy; /* of .percpu */
+	volatile uint32_t ready, busy;
+	void (*fn)(void *arg);
+	void *arg;
+};
+
+static struct cpu cpus[CPUS_MAX];
+
+/* ---- waiting ---- */
+
+bool wait_until(const volatile uint32_t *p, uint32_t v, uint64_t turns)
+{
+	for (; load(p) != v; turns--) {
+		if (!turns)
+			return false;
+		pause();
+	}
+	return true;
+}
+
+void barrier_wait(struct barrier *b, unsigned count)
+{
+	uint32_t round = load(&b->round);
+
+	if (add(&b->arrived, 1) == count) {
+		store(&b->arrived, 0);
+		add(&b->round, 1);
+		return;
+	}
+	while (load(&b->round) == round)
+		pause();
+}
+
+void lock(volatile uint32_t *l)
+{
+	while (__atomic_exchange_n(l, 1, __ATOMIC_ACQUIRE))
+		pause();
+}
+
+void unlock(volatile uint32_t *l)
+{
+	__atomic_store_n(l, 0, __ATOMIC_RELEASE);
+}
+
+/* ---- local APIC ---- */
+
+uint32_t lapic_read(uint32_t reg)
+{
+	return *(volatile uint32_t *)(uintptr_t)(LAPIC_BASE + reg);
+}
+
+void lapic_write(uint32_t reg, uint32_t v)
+{
+	*(volatile uint32_t *)(uintptr_t)(LAPIC_BASE + reg) = v;
+}
+
+void lapic_eoi(void)
+{
+	lapic_write(LAPIC_EOI, 0);
+}
+
+void ipi(uint32_t destination, uint32_t low)
+{
+	lapic_write(LAPIC_ICR2, destination << 24);
+	lapic_write(LAPIC_ICR, low);
+	while (lapic_read(LAPIC_ICR) & 0x1000)
+		pause();
+}
+
+bool count_and_eoi(struct trap_frame *f)
+{
+	if (f->vector < 32)
+		return false;
+	interrupt_count[f->vector]++;
+	lapic_eoi();
+	return true;
+}
+
+/* ---- start ---- */
+
+static uint64_t copy_table(uint64_t table)
+{
+	void *page = page_alloc();
+
+	memcpy(page, (const void *)(uintptr_t)table, 4096);
+	return address_of(page);
+}
+
+static uint64_t *entry(uint64_t table, unsigned index)
+{
+	return (uint64_t *)(uintptr_t)(table & ~0xfffull) + index;
+}
+
+/* Identity, but .percpu, which is within one 2-MiB region of the first GiB (payload.ld). */
+static uint64_t make_tables(const void *copy)
+{
+	uint64_t start = address_of(percpu_start), end = address_of(percpu_end);
+	uint64_t region = start & ~(SIZE_2M - 1);
+	uint64_t pml4 = copy_table(address_of(boot_pml4));
+	uint64_t pdpt = copy_table(*entry(pml4, 0) & ~0xfffull);
+	uint64_t pd = copy_table(*entry(pdpt, 0) & ~0xfffull);
+	uint64_t pt = address_of(page_alloc());
+
+	for (unsigned i = 0; i < 512; i++) {
+		uint64_t a = region + i * 4096ull;
+
+		if (a >= start && a < end)
+			a = address_of(copy) + (a - start);
+		*entry(pt, i) = a | PTE_RWU;
+	}
+	*entry(pd, (unsigned)(region / SIZE_2M)) = pt | PTE_RWU;
+	*entry(pdpt, 0) = pd | PTE_RWU;
+	*entry(pml4, 0) = pdpt | PTE_RWU;
+	return pml4;
+}
+
+/* A per-CPU variable in the copy of a processor. */
+static void *in_copy(const struct cpu *c, const volatile void *variable)
+{
+	return (char *)c->copy + ((uintptr_t)variable - (uintptr_t)percpu_start);
+}
+
+static void *pages(unsigned count)
+{
+	void *first = page_alloc();
+
+	while (--count)
+		page_alloc();
+	return first;
+}
+
+static void prepare(struct cpu *c, unsigned index)
+{
+	size_t size = (size_t)(percpu_end - percpu_start);
+	uint64_t *gdt;
+
+	if (!c->copy) {
+		c->copy = pages((unsigned)(size / 4096));
+		c->cr3 = make_tables(c->copy);
+		c->stack = address_of(pages(STACK_PAGES)) + STACK_PAGES * 4096;
+	}
+	memcpy(c->copy, percpu_start, size);
+	gdt = in_copy(c, rt_gdt);
+	gdt[SEL_TSS / 8] &= ~TSS_BUSY;
+	memcpy((char *)in_copy(c, rt_tss) + 4, &c->stack, 8);
+	memset(in_copy(c, interrupt_count), 0, sizeof(interrupt_count));
+	*(uint64_t *)in_copy(c, &trap_resume) = 0;
+	*(unsigned *)in_copy(c, &cpu_number) = index;
+	store(&c->ready, 0);
+	store(&c->busy, 0);
+}
+
+void ap_main(void)
+{
+	struct cpu *c = &cpus[cpu_number];
+
+	trap_init();
+	lapic_write(LAPIC_SVR, SVR_ENABLE);
+	store(&c->ready, 1);
+	for (;;) {
+		while (!load(&c->busy))
+			pause();
+		c->fn(c->arg);
+		store(&c->busy, 0);
+	}
+}
+
+void smp_restart(unsigned cpu)
+{
+	struct cpu *c = &cpus[cpu];
+
+	prepare(c, cpu);
+	memcpy((void *)(uintptr_t)TRAMPOLINE, ap_trampoline,
+		(size_t)(ap_trampoline_end - ap_trampoline));
+	ap_cr3 = c->cr3;
+	ap_stack = c->stack;
+	ipi(cpu, ICR_INIT | ICR_ASSERT);
+	ipi(cpu, ICR_STARTUP | ICR_ASSERT | TRAMPOLINE >> 12);
+	if (!wait_until(&c->ready, 1, SIPI_TURNS))
+		ipi(cpu, ICR_STARTUP | ICR_ASSERT | TRAMPOLINE >> 12);
+	if (wait_until(&c->ready, 1, LONG_TIME))
+		return;
+	print("processor %u does not start\n", cpu);
+	payload_exit(0x7d);
+}
+
+void smp_start(unsigned count)
+{
+	lapic_write(LAPIC_SVR, SVR_ENABLE);
+	for (unsigned i = 1; i < count; i++)
+		smp_restart(i);
+}
+
+/* ---- work ---- */
+
+void start_on(unsigned cpu, void (*fn)(void *arg), void *arg)
+{
+	cpus[cpu].fn = fn;
+	cpus[cpu].arg = arg;
+	store(&cpus[cpu].busy, 1);
+}
+
+bool is_busy(unsigned cpu)
+{
+	return load(&cpus[cpu].busy);
+}
+
+void wait_for(unsigned cpu)
+{
+	if (wait_until(&cpus[cpu].busy, 0, LONG_TIME))
+		return;
+	print("processor %u does not come back\n", cpu);
+	payload_exit(0x7c);
+}
+
+void run_on(unsigned cpu, void (*fn)(void *arg), void *arg)
+{
+	if (cpu == cpu_index()) {
+		fn(arg);
+		return;
+	}
+	start_on(cpu, fn, arg);
+	wait_for(cpu);
+}
+
+void run_on_all(unsigned count, void (*fn)(void *arg), void *arg)
+{
+	for (unsigned i = 0; i < count; i++)
+		if (i != cpu_index())
+			start_on(i, fn, arg);
+	fn(arg);
+	for (unsigned i = 0; i < count; i++)
+		if (i != cpu_index())
+			wait_for(i);
+}
