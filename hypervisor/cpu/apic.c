@@ -26,7 +26,7 @@
 
 #define LVT_MASKED       BIT(16)
 #define LVT_TSC_DEADLINE BIT(18)
-#define LVT_NMI          (4u << 8)
+#define MODE_NMI         (4u << 8)
 #define ICR_INIT         (5u << 8)
 #define ICR_STARTUP      (6u << 8)
 #define ICR_ASSERT       BIT(14)
@@ -71,7 +71,7 @@ void apic_init(void)
 	apic_write(REG_SVR, 0x100 | VECTOR_SPURIOUS);
 	apic_write(REG_TPR, 0);
 	apic_write(REG_LVT_LINT0, LVT_MASKED);
-	apic_write(REG_LVT_LINT1, LVT_NMI);
+	apic_write(REG_LVT_LINT1, MODE_NMI);
 	apic_write(REG_LVT_ERROR, LVT_MASKED);
 	apic_write(REG_DIVIDE, DIVIDE_BY_1);
 	apic_timer_stop();
@@ -127,6 +127,11 @@ static void send_icr(uint32_t destination, uint32_t low)
 void apic_send(uint32_t id, uint8_t vector)
 {
 	send_icr(id, ICR_ASSERT | vector);
+}
+
+void apic_send_nmi(uint32_t id)
+{
+	send_icr(id, ICR_ASSERT | MODE_NMI);
 }
 
 void apic_send_init_all_others(void)

@@ -159,6 +159,17 @@ static void interrupt(uint64_t vector)
 		apic_eoi();
 }
 
+/* Another CPU wants this one to look at its events before it enters a guest (vm/sched.c). */
+static void nmi(struct percpu *c, struct trap_frame *f)
+{
+	c->kicked = true;
+	for (const struct nmi_restart *r = nmi_restarts; r->start != 0; r++)
+		if (f->rip >= r->start && f->rip < r->end) {
+			f->rip = r->to;
+			return;
+		}
+}
+
 void trap_handler(struct trap_frame *f)
 {
 	struct percpu *c = this_cpu();
@@ -168,7 +179,7 @@ void trap_handler(struct trap_frame *f)
 		return;
 	}
 	if (f->vector == VEC_NMI) {
-		log_warn("NMI in L0 on CPU %u, ignored", c->index);
+		nmi(c, f);
 		return;
 	}
 	if (c->in_fault)

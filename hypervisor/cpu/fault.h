@@ -24,6 +24,12 @@ void fault_init(void);
 /* Loads the IDT on this CPU. */
 void fault_init_cpu(void);
 
+/* Code that an NMI interrupts for good: it goes on elsewhere. Ends with zeros; vmx/stub.S. */
+struct nmi_restart {
+	uint64_t start, end, to;
+};
+extern const struct nmi_restart nmi_restarts[];
+
 /* Linear address of the IDT. */
 uint64_t idt_base(void);
 

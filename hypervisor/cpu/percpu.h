@@ -52,6 +52,7 @@ struct percpu {
 	uint32_t index;       /* 0 is the boot CPU */
 	uint32_t apic_id;     /* of the host LAPIC */
 	bool in_fault;        /* a fault is being reported */
+	bool kicked;          /* offset 33: vmx/stub.S; an NMI came since the last entry */
 	uint64_t gdt[5];
 	struct tss tss;
 	struct sched_node *node; /* of current */

@@ -106,13 +106,20 @@ static void handle_vmx_insn(struct vcpu *vcpu)
 	}
 }
 
+/* The CPU was kicked; that may have been for another vCPU of its queue. */
+static void look_at_queue(struct vcpu *vcpu)
+{
+	if (__atomic_load_n(&this_cpu()->shared.resched, __ATOMIC_SEQ_CST))
+		vcpu_post(vcpu, EVENT_TIMER);
+}
+
 static void handle_exception(struct vcpu *vcpu)
 {
 	uint32_t info = vmread32(VMCS_EXIT_INTR_INFO);
 	uint8_t vector = (uint8_t)INTR_INFO_VECTOR(info);
 
 	if (INTR_INFO_TYPE(info) == INTR_NMI) {
-		log_warn("NMI while '%s' ran, ignored", vcpu->vm->config.name);
+		look_at_queue(vcpu); /* a kick */
 		return;
 	}
 	if (vector == VEC_MC) {
@@ -128,8 +135,7 @@ static void handle_external_interrupt(struct vcpu *vcpu)
 {
 	if (INTR_INFO_VECTOR(vmread32(VMCS_EXIT_INTR_INFO)) != VECTOR_SPURIOUS)
 		apic_eoi();
-	if (this_cpu()->shared.resched)
-		vcpu_post(vcpu, EVENT_TIMER);
+	look_at_queue(vcpu);
 }
 
 static void handle_triple_fault(struct vcpu *vcpu)
@@ -376,6 +382,16 @@ struct vcpu *vcpu_entry_failed(struct vcpu *vcpu)
 	log_error("VMLAUNCH or VMRESUME failed: VM-instruction error %u",
 		vmread32(VMCS_INSTRUCTION_ERROR));
 	entry_failed(vcpu, vmread32(VMCS_INSTRUCTION_ERROR));
+	return leave(vcpu);
+}
+
+struct vcpu *vcpu_kicked(void)
+{
+	struct vcpu *vcpu = vcpu_current();
+
+	__atomic_store_n(&this_cpu()->shared.guest, NULL, __ATOMIC_RELEASE);
+	vcpu->exit_tsc = rdtsc();
+	look_at_queue(vcpu);
 	return leave(vcpu);
 }
 

@@ -109,6 +109,18 @@ static void shorten_slice(struct percpu *c)
 	}
 }
 
+/*
+ * Out of guest mode, or out of its sleep: by an NMI, since a guest that has interrupts disabled does not
+ * exit for an interrupt on every machine (tests/conformance/DEVIATIONS.md).
+ */
+static void kick_cpu(unsigned cpu)
+{
+	if (__atomic_load_n(&percpus[cpu].shared.guest, __ATOMIC_SEQ_CST) != NULL)
+		apic_send_nmi(percpus[cpu].apic_id);
+	else
+		apic_send(percpus[cpu].apic_id, VECTOR_KICK);
+}
+
 /* A node of that CPU has become runnable. */
 void sched_notify(unsigned cpu)
 {
@@ -116,7 +128,7 @@ void sched_notify(unsigned cpu)
 
 	__atomic_store_n(&percpus[cpu].shared.resched, true, __ATOMIC_SEQ_CST);
 	if (cpu != c->index)
-		apic_send(percpus[cpu].apic_id, VECTOR_KICK);
+		kick_cpu(cpu);
 	else if (c->current != NULL)
 		__atomic_fetch_or(&c->current->events, EVENT_TIMER, __ATOMIC_SEQ_CST);
 }
@@ -132,7 +144,7 @@ static struct cpu_shared *kick(const struct sched_node *n)
 	if (n == this_cpu()->node ||
 		__atomic_load_n(&percpus[cpu].shared.guest, __ATOMIC_SEQ_CST) != n)
 		return NULL;
-	apic_send(percpus[cpu].apic_id, VECTOR_KICK);
+	apic_send_nmi(percpus[cpu].apic_id);
 	return &percpus[cpu].shared;
 }
 

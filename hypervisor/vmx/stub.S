@@ -1,9 +1,13 @@
 /*
  * The way into guests and back. RAX to R15 are at the start of struct vcpu in encoding order (RSP
  * left out), the pointer to struct hw_vmcs follows. HOST_RSP is the top of the CPU's stack.
+ *
+ * An NMI that arrives on the way into a guest must not be missed: PERCPU_KICKED tells of one before vmx_enter, and the
+ * handler lets one that interrupts vmx_enter return to where nmi_restarts says (cpu/fault.c).
  */
 #define VCPU_VMCS	128
 #define PERCPU_CURRENT	8
+#define PERCPU_KICKED	33
 
 	.macro	load_registers
 	mov	1 * 8(%rdi), %rcx
@@ -53,6 +57,8 @@ vmx_exit_stub:
 	.globl	vmx_enter
 	.type	vmx_enter, @function
 vmx_enter:
+	cmpb	$0, %gs:PERCPU_KICKED
+	jne	vmx_kicked
 	mov	VCPU_VMCS(%rdi), %rax
 	cmpl	$0, (%rax)
 	je	1f
@@ -60,8 +66,10 @@ vmx_enter:
 	vmresume
 	jmp	2f
 1:	movl	$1, (%rax)
+launching:
 	load_registers
 	vmlaunch
+enter_end:
 	/* Only a failed entry comes here; the guest's registers are still in the vCPU. */
 2:	mov	%gs:PERCPU_CURRENT, %rdi
 	mov	%gs:16, %rsp
@@ -70,6 +78,27 @@ vmx_enter:
 	mov	%rax, %rdi
 	jmp	vmx_enter
 	.size	vmx_enter, . - vmx_enter
+
+kicked_launch:
+	mov	%gs:PERCPU_CURRENT, %rdi
+	mov	VCPU_VMCS(%rdi), %rax
+	movl	$0, (%rax)
+vmx_kicked:
+	movb	$0, %gs:PERCPU_KICKED
+	mov	%gs:16, %rsp
+	xor	%ebp, %ebp
+	call	vcpu_kicked
+	mov	%rax, %rdi
+	jmp	vmx_enter
+
+	.section .rodata
+	.balign	8
+	.globl	nmi_restarts
+nmi_restarts:				/* start, end, where to go on */
+	.quad	vmx_enter, launching, vmx_kicked
+	.quad	launching, enter_end, kicked_launch
+	.quad	0, 0, 0
+	.text
 
 	.globl	vmx_restart
 	.type	vmx_restart, @function

@@ -24,6 +24,8 @@ void vmx_exit_stub(void);
 
 /* Provided by vm/: a VM exit; the registers are in the vCPU. Returns the vCPU to enter next. */
 struct vcpu *vcpu_exit(struct vcpu *vcpu);
+/* Provided by vm/: an NMI came before the entry. Returns the vCPU to enter. */
+struct vcpu *vcpu_kicked(void);
 /* Provided by vm/: VMLAUNCH or VMRESUME failed (VMfail). Returns the vCPU to enter next. */
 struct vcpu *vcpu_entry_failed(struct vcpu *vcpu);
 
