@@ -254,6 +254,8 @@ static void process_nmi(struct vcpu *vcpu)
 /* SDM 27.1 "Architectural State Before a VM Exit": INIT in VMX operation is blocked in L1. */
 static void process_init(struct vcpu *vcpu)
 {
+	static const uint64_t reset_dr[5] = {0, 0, 0, 0, 0xffff0ff0};
+
 	if (vcpu->nested.in_l2 && nested_glue_init(vcpu))
 		return;
 	if (vcpu->nested.vmxon) {
@@ -261,6 +263,8 @@ static void process_init(struct vcpu *vcpu)
 		return;
 	}
 	vcpu_reset_state(vcpu);
+	write_cr2(0);
+	write_debug_registers(reset_dr);
 	platform_init_vcpu(vcpu->vm->platform, vcpu->index);
 	vcpu->state = VCPU_WAIT_SIPI;
 }

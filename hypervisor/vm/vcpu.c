@@ -14,6 +14,7 @@
 
 _Static_assert(offsetof(struct vcpu, regs) == 0, "vmx/stub.S");
 _Static_assert(offsetof(struct vcpu, vmcs) == 128, "vmx/stub.S");
+_Static_assert(offsetof(struct percpu, kicked) == 33, "vmx/stub.S");
 _Static_assert(offsetof(struct hw_vmcs, launched) == 0, "vmx/stub.S");
 
 #define AR_CODE16 0x9bu
@@ -89,6 +90,15 @@ static void give_controls_to_nested(struct vcpu *vcpu)
 	nested_glue_controls(vcpu->vm, &l0);
 }
 
+/* What an INIT leaves as it is ("all other MSRs"). */
+static void reset_msrs(void)
+{
+	vmcs_write_setup(VMCS_GUEST_PAT, PAT_RESET);
+	vmcs_write_setup(VMCS_GUEST_SYSENTER_CS, 0);
+	vmcs_write_setup(VMCS_GUEST_SYSENTER_ESP, 0);
+	vmcs_write_setup(VMCS_GUEST_SYSENTER_EIP, 0);
+}
+
 struct vcpu *vcpu_create(struct vm *vm, unsigned index)
 {
 	unsigned pages = (sizeof(struct vcpu) + PAGE_SIZE - 1) / PAGE_SIZE;
@@ -120,6 +130,7 @@ struct vcpu *vcpu_create(struct vm *vm, unsigned index)
 		&vcpu->nested, vm->nested_vm, index, vcpu->regs.r, vcpu_vpid01(vcpu), bitmap02);
 	vcpu->nested.tsc_offset = vm->tsc_offset;
 	vcpu_reset_state(vcpu);
+	reset_msrs();
 	vcpu->state = index == 0 ? VCPU_RUNNABLE : VCPU_WAIT_SIPI;
 	return vcpu;
 }
@@ -196,10 +207,6 @@ void vcpu_reset_state(struct vcpu *vcpu)
 	vmcs_write_setup(VMCS_GUEST_DR7, DR7_RESET);
 	vmcs_write_setup(VMCS_GUEST_DEBUGCTL, 0);
 	vmcs_write_setup(VMCS_GUEST_EFER, 0);
-	vmcs_write_setup(VMCS_GUEST_PAT, PAT_RESET);
-	vmcs_write_setup(VMCS_GUEST_SYSENTER_CS, 0);
-	vmcs_write_setup(VMCS_GUEST_SYSENTER_ESP, 0);
-	vmcs_write_setup(VMCS_GUEST_SYSENTER_EIP, 0);
 	vmcs_write_setup(VMCS_GUEST_ACTIVITY_STATE, ACTIVITY_ACTIVE);
 	vmcs_write_setup(VMCS_GUEST_INTERRUPTIBILITY, 0);
 	vmcs_write_setup(VMCS_GUEST_PENDING_DBG, 0);
