@@ -389,7 +389,7 @@ struct vcpu *vcpu_kicked(void)
 {
 	struct vcpu *vcpu = vcpu_current();
 
-	__atomic_store_n(&this_cpu()->shared.guest, NULL, __ATOMIC_RELEASE);
+	cpu_clear_guest();
 	vcpu->exit_tsc = rdtsc();
 	look_at_queue(vcpu);
 	return leave(vcpu);
