@@ -16,8 +16,9 @@ static volatile uint32_t in_l2, taken, done;
 L2_CODE(c_loop, "movl $1, (%rdx)\n1:\tjmp 1b");
 L2_CODE(c_until, "movl $1, (%rdx)\n1:\tcmpl $0, (%rsi)\n\tje 1b\n\tmov (%rsi), %eax");
 L2_CODE(c_hlt, "movl $1, (%rdx)\n\thlt\n\tmov (%rsi), %eax");
-L2_CODE(c_sti, "movl $1, (%rdx)\n\tmov $100000, %ecx\n1:\tpause\n\tloop 1b\n\tmov (%rsi), %ebx\n\t"
-	       "sti\n\tnop\n\tcli\n\tmov (%rsi), %eax");
+L2_CODE(c_sti,
+	"movl $1, (%rdx)\n\tmov $100000, %ecx\n1:\tpause\n\tloop 1b\n\tmov (%rsi), %ebx\n\t"
+	"sti\n\tnop\n\tcli\n\tmov (%rsi), %eax");
 L2_CODE(c_done, "mov $77, %eax");
 
 struct test {
@@ -56,8 +57,10 @@ static void set_up(const struct test *t)
 
 static void show_exit(const char *name)
 {
-	if (vmread(VMCS_EXIT_REASON) == EXIT_SIPI) { /* the activity state is not saved everywhere */
-		print("%s: exit %u qual=%lx\n", name, EXIT_SIPI, vmread(VMCS_EXIT_QUALIFICATION));
+	if (vmread(VMCS_EXIT_REASON) ==
+		EXIT_SIPI) { /* the activity state is not saved everywhere */
+		print("%s: exit %u qual=%lx\n", name, EXIT_SIPI,
+			vmread(VMCS_EXIT_QUALIFICATION));
 		return;
 	}
 	conf_exit(name);
@@ -77,7 +80,8 @@ static void show_waiting(const char *name)
 		lapic_eoi();
 	interrupts_on();
 	interrupts_off();
-	print("%s: irr %d isr %d, L1 takes %u\n", name, irr != 0, isr != 0, load(&taken) - before);
+	print("%s: irr %d isr %d, L1 takes %u\n", name, irr != 0, isr != 0,
+		load(&taken) - before);
 }
 
 static void run_case(void *arg)

@@ -216,7 +216,8 @@ static void move(void)
 	vmx_vmclear(address_of(moving.vmcs));
 	for (unsigned i = 0; i < 20; i++)
 		run_on(i % CPUS, step, &good);
-	print("to and fro: %s, %lu steps, rbx=%lx\n", good ? "ok" : "failed", steps, moving.rbx);
+	print("to and fro: %s, %lu steps, rbx=%lx\n", good ? "ok" : "failed", steps,
+		moving.rbx);
 }
 
 /* ---- translations ---- */
@@ -452,8 +453,8 @@ static void shared_ept(void)
 	run_on_all(CPUS, touches, NULL);
 	for (unsigned i = 0; i < PAGES; i++)
 		sum += page_a[i * 512];
-	print("pages mapped on demand at once: ended by %lu %lu, sum %lu\n", result[0], result[1],
-		sum);
+	print("pages mapped on demand at once: ended by %lu %lu, sum %lu\n", result[0],
+		result[1], sum);
 	for (unsigned i = 0; i < PAGES; i++)
 		*ept_entry(&ept, GPA + i * 4096ull, 1) = 0;
 	shoot_down(0x41);

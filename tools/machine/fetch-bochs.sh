@@ -14,7 +14,7 @@ set -euo pipefail
 
 readonly suite=trixie
 readonly keyring=/usr/share/keyrings/debian-archive-keyring.gpg
-readonly layout=3 # raised when the contents of DIR change
+readonly layout=5 # raised when the contents of DIR change
 
 die()
 {
@@ -121,8 +121,28 @@ use_debian_bochs()
 		lib=$here/root/usr/lib/x86_64-linux-gnu
 		export LTDL_LIBRARY_PATH="$lib/bochs/plugins" BXSHARE="$here/root/usr/share/bochs"
 		export SDL_VIDEODRIVER=dummy SDL_AUDIODRIVER=dummy
-		exec "$lib/ld-linux-x86-64.so.2" --library-path "$lib" "$here/root/usr/bin/bochs-bin" "$@"
+		preload=
+		[ -e "$here/smp.so" ] && preload="--preload $here/smp.so"
+		# shellcheck disable=SC2086
+		exec "$lib/ld-linux-x86-64.so.2" --library-path "$lib" $preload "$here/root/usr/bin/bochs-bin" "$@"
 	END
+}
+
+# The build of Bochs that bochs_smp.c knows.
+readonly known_bochs=07fc8c4bee6efb24d690302db0f07159ad5a153c88bca64bb9345a4263ceb5aa
+
+# Bochs 3.0 runs several processors right only with a library of ours loaded (docs/decisions/0019-emulator-smp.md).
+# Without DIR/smp.so the tool runs them by the slower loop of Bochs' debugger.
+make_smp_library()
+{
+	local file=$1/root/usr/bin/bochs-bin
+	[ -f "$file" ] || return 0
+	if [ "$(sha256sum < "$file")" != "$known_bochs  -" ]; then
+		echo "fetch-bochs: not the Bochs that is known: several processors will be slow" >&2
+		return 0
+	fi
+	"${CC:-gcc}" -O2 -Wall -Wextra -fPIC -shared -o "$1/smp.so" "${BASH_SOURCE[0]%/*}/bochs_smp.c" ||
+		die "the library for several processors does not compile"
 }
 
 [ $# -eq 1 ] || { echo "usage: ${0##*/} DIR" >&2; exit 64; }
@@ -137,6 +157,7 @@ trap 'exit 130' INT TERM
 mkdir "$work/new"
 use_host_bochs "$work/new" || use_debian_bochs "$work/new"
 chmod +x "$work/new/bochs"
+make_smp_library "$work/new"
 [ "$(major_of "$work/new/bochs")" -ge 3 ] || {
 	"$work/new/bochs" --help >&2 || true
 	die "the Bochs obtained does not start"

@@ -1,5 +1,6 @@
 /* Starting Bochs; see machine.h. */
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "file.h"
@@ -24,6 +25,18 @@ static const char *find_bochs(struct arena *a)
 		if (places[i] && access(places[i], X_OK) == 0)
 			return places[i];
 	return NULL;
+}
+
+/*
+ * Bochs 3.0 loses instruction pointers when it emulates several processors, unless our library is
+ * loaded with it (tools/machine/bochs_smp.c) or it runs in its debugger, which is slower.
+ */
+static bool runs_smp_well(struct arena *a, const char *bochs)
+{
+	const char *slash = strrchr(bochs, '/');
+	int length = slash ? (int)(slash - bochs) : 0;
+
+	return access(arena_format(a, "%.*s/smp.so", length, bochs), F_OK) == 0;
 }
 
 /* The end of the highest image. */
@@ -134,5 +147,7 @@ int bochs_prepare(struct arena *a, const struct machine_config *config,
 	argv_add(v, rc);
 	argv_add(v, "-rc");
 	argv_add(v, debugger);
+	if (plan->cpus > 1 && !runs_smp_well(a, bochs))
+		argv_add(v, "-debugger");
 	return 0;
 }
