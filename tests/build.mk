@@ -93,6 +93,10 @@ COUNT ?= 400
 conformance-long: hypervisor tools machine payloads
 	@for s in $(SEEDS); do B=$(B) LOG_SUFFIX=-long TIMEOUT=900 \
 		CMDLINE="seed=$$s count=$(COUNT)" tests/conformance/run.sh mutate || exit 1; done
+## make stress       stress payloads for several processors, T=60 seconds each, from SEED on
+.PHONY: stress
+stress: hypervisor tools machine payloads
+	@B=$(B) T=$(or $(T),60) SEED=$(or $(SEED),$$(date +%s)) tests/stress/run.sh $(NAMES)
 ## make boot-tests   Linux as L1 and L2, boot images, bad input
 boot-tests: hypervisor tools machine payloads debian-guests
 	@B=$(B) tests/boot/run.sh $(NAMES)
@@ -113,12 +117,15 @@ $(foreach t,$(UNIT_BIN),$(notdir $(t))	120	$(t)
 )$(foreach f,$(FUZZ_BIN),fuzz_$(notdir $(f))	120	tests/fuzz/short.sh $(f)
 )$(foreach c,$(CONFORMANCE_NAMES),conformance_$(c)	240	B=$(B) tests/conformance/run.sh $(c)
 )$(foreach c,$(filter-out shadow,$(CONFORMANCE_NAMES)),conformance_$(c)_unshadowed	240	B=$(B) LOG_SUFFIX=-unshadowed RUN_ARGS="--shadow off" tests/conformance/run.sh $(c)
+)$(foreach c,$(filter smp%,$(CONFORMANCE_NAMES)),conformance_$(c)_timeshared	240	B=$(B) LOG_SUFFIX=-timeshared RUN_ARGS="--machine-cpus 1" tests/conformance/run.sh $(c)
+)$(foreach s,$(STRESS_NAMES),stress_$(s)	240	B=$(B) tests/stress/run.sh $(s)
 )$(foreach b,$(BOOT_TESTS),boot_$(b)	400	B=$(B) tests/boot/run.sh $(b)
 )
 endef
 export CHECK_LIST
 
 CONFORMANCE_NAMES := $(filter-out conf,$(basename $(notdir $(wildcard tests/conformance/*.c))))
+STRESS_NAMES := $(filter-out stress,$(basename $(notdir $(wildcard tests/stress/*.c))))
 BOOT_TESTS := $(shell sed -nE 's/^test_([a-z0-9_]+)\(\).*/\1/p' tests/boot/run.sh)
 CHECK_JOBS ?= $(shell nproc)
 

@@ -240,11 +240,16 @@ const char *payload_cmdline(void)
 	return (const char *)(uintptr_t)info[4];
 }
 
+void *pages_alloc(unsigned count)
+{
+	uint64_t at = __atomic_fetch_add(&pool_next, count * 4096ull, __ATOMIC_SEQ_CST);
+
+	return memset((void *)(uintptr_t)at, 0, count * 4096ull);
+}
+
 void *page_alloc(void)
 {
-	uint64_t at = __atomic_fetch_add(&pool_next, 4096, __ATOMIC_SEQ_CST);
-
-	return memset((void *)(uintptr_t)at, 0, 4096);
+	return pages_alloc(1);
 }
 
 void *pages_alloc_2m(void)

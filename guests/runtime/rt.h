@@ -56,8 +56,9 @@ __attribute__((format(printf, 3, 4))) void format_text(
 /* The kernel command line of Multiboot 1, or "". */
 const char *payload_cmdline(void);
 
-/* Zeroed pages from 8 MiB on; aligned to their own size. They are never freed. */
+/* Zeroed pages from 8 MiB on; aligned to their own size. They are never freed. Any processor. */
 void *page_alloc(void);
+void *pages_alloc(unsigned count);
 void *pages_alloc_2m(void);
 
 /* Runs fn at CPL 3 until its first exception or INT 0x80; `trap` tells which. */

@@ -143,24 +143,15 @@ static void *in_copy(const struct cpu *c, const volatile void *variable)
 	return (char *)c->copy + ((uintptr_t)variable - (uintptr_t)percpu_start);
 }
 
-static void *pages(unsigned count)
-{
-	void *first = page_alloc();
-
-	while (--count)
-		page_alloc();
-	return first;
-}
-
 static void prepare(struct cpu *c, unsigned index)
 {
 	size_t size = (size_t)(percpu_end - percpu_start);
 	uint64_t *gdt;
 
 	if (!c->copy) {
-		c->copy = pages((unsigned)(size / 4096));
+		c->copy = pages_alloc((unsigned)(size / 4096));
 		c->cr3 = make_tables(c->copy);
-		c->stack = address_of(pages(STACK_PAGES)) + STACK_PAGES * 4096;
+		c->stack = address_of(pages_alloc(STACK_PAGES)) + STACK_PAGES * 4096;
 	}
 	memcpy(c->copy, percpu_start, size);
 	gdt = in_copy(c, rt_gdt);

@@ -327,8 +327,7 @@ void l2_setup(struct l2 *g, void (*fn)(void))
 {
 	g->vmcs = vmcs_alloc();
 	g->msr_bitmap = page_alloc();
-	g->io_bitmap = page_alloc();
-	page_alloc();
+	g->io_bitmap = pages_alloc(2);
 	g->stack = page_alloc();
 	l2_restart(g, fn);
 }

@@ -74,6 +74,42 @@ test_the_demo_with_debians_qemu() {
 			'nested entries' 'in L2'
 }
 
+test_linux_as_l1_with_four_cpus() {
+	linux 0 probe 'l2=none' --cpus 4 --machine-cpus 2 &&
+		shows 'smp: Brought up 1 node, 4 CPUs' 'L1: CPUs online: 0-3' 'L1: done with status 0' &&
+		shows_not 'WARNING|BUG|Call Trace|Firmware Bug|stuck|Calibrating delay loop\.\.\.'
+}
+
+# L1 with four vCPUs on two CPUs, and in its KVM, by Debian's QEMU, Linux with four.
+four_cpus() {
+	linux 0 qemu 'quiet l2=qemu l2cpus=4' --cpus 4 --machine-cpus 2 --memory 768M "$@" &&
+		shows 'L1: CPUs online: 0-3' 'L2: CPUs online: 0-3' 'L2: done' 'L1: done with status 0' &&
+		shows_not 'WARNING|BUG|Call Trace'
+}
+
+test_four_cpus_in_l1_and_l2() {
+	four_cpus
+}
+
+test_four_cpus_in_l1_and_l2_without_shadowing() {
+	four_cpus --shadow off
+}
+
+test_three_vms_with_an_l2_each_on_two_cpus() {
+	local vm scenario=$LOGS/three.yaml here=$PWD
+	{
+		printf 'timeout: 300\nmachine:\n  cpus: 2\nvms:\n'
+		for vm in a b c; do
+			printf '  - name: %s\n    kernel: %s\n    initrd: %s\n    memory: 384M\n    cmdline: %s\n' \
+				"$vm" "$here/$B/debian/vmlinuz" "$here/$B/debian/client.cpio" \
+				"$LINUX quiet l2=client end=poweroff"
+		done
+	} >"$scenario"
+	expect 0 run "$scenario" --verbose --summary &&
+		shows 'mark vm=a value=3' 'mark vm=b value=3' 'mark vm=c value=3' &&
+		[ "$(grep -a -c 'L1: done with status 0' "$out.text")" = 3 ]
+}
+
 test_linux_as_l2_without_shadowing() {
 	linux 0 client 'quiet l2=client' --shadow off && shows 'L2: done' 'L1: done with status 0'
 }

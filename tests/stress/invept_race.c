@@ -124,7 +124,7 @@ int payload_main(void)
 {
 	static struct barrier start;
 
-	stress_start(100);
+	stress_start(30);
 	trap_hook = on_interrupt;
 	make_pages();
 	run_on_all(stress.cpus, race, &start);
