@@ -16,9 +16,6 @@ static volatile uint32_t in_l2, taken, done;
 L2_CODE(c_loop, "movl $1, (%rdx)\n1:\tjmp 1b");
 L2_CODE(c_until, "movl $1, (%rdx)\n1:\tcmpl $0, (%rsi)\n\tje 1b\n\tmov (%rsi), %eax");
 L2_CODE(c_hlt, "movl $1, (%rdx)\n\thlt\n\tmov (%rsi), %eax");
-L2_CODE(c_sti,
-	"movl $1, (%rdx)\n\tmov $100000, %ecx\n1:\tpause\n\tloop 1b\n\tmov (%rsi), %ebx\n\t"
-	"sti\n\tnop\n\tcli\n\tmov (%rsi), %eax");
 L2_CODE(c_done, "mov $77, %eax");
 
 struct test {
@@ -55,17 +52,19 @@ static void set_up(const struct test *t)
 		store(&in_l2, 1);
 }
 
+/* Not the activity state: what is saved of a halted L2 differs from machine to machine. */
 static void show_exit(const char *name)
 {
-	if (vmread(VMCS_EXIT_REASON) ==
-		EXIT_SIPI) { /* the activity state is not saved everywhere */
-		print("%s: exit %u qual=%lx\n", name, EXIT_SIPI,
-			vmread(VMCS_EXIT_QUALIFICATION));
-		return;
-	}
-	conf_exit(name);
-	if (g.rax || g.rbx)
-		print("%s: rax=%lx rbx=%lx\n", name, g.rax, g.rbx);
+	uint32_t info = (uint32_t)vmread(VMCS_EXIT_INTR_INFO);
+
+	print("%s: exit %lu qual=%lx", name, vmread(VMCS_EXIT_REASON),
+		vmread(VMCS_EXIT_QUALIFICATION));
+	if (info & INTR_INFO_VALID)
+		print(" event=%x", info);
+	if (vmread(VMCS_EXIT_REASON) != EXIT_SIPI)
+		print(" rip=%lx blocking=%lx", vmread(VMCS_GUEST_RIP) - conf_base,
+			vmread(VMCS_GUEST_INTERRUPTIBILITY));
+	print(" rax=%lx\n", g.rax);
 }
 
 /* What waits for L1 after the exit. */
@@ -145,11 +144,6 @@ static void acknowledge(void)
 	ctl_set(VMCS_EXIT_CONTROLS, EXIT_ACK_INTR);
 }
 
-static void interrupts_disabled(void)
-{
-	vmwrite(VMCS_GUEST_RFLAGS, RFLAGS_FIXED);
-}
-
 static void wait_for_sipi(void)
 {
 	vmwrite(VMCS_GUEST_ACTIVITY_STATE, ACTIVITY_WAIT_FOR_SIPI);
@@ -174,7 +168,6 @@ static const struct test tests[] = {
 	{"interrupt, acknowledged, HLT", c_hlt, acknowledge, INTERRUPT, false},
 	{"interrupt, to L2", c_until, NULL, INTERRUPT, false},
 	{"interrupt, to L2, HLT", c_hlt, NULL, INTERRUPT, false},
-	{"interrupt, to L2 that does STI", c_sti, interrupts_disabled, INTERRUPT, false},
 	{"NMI, exiting", c_loop, nmi_exiting, NMI, false},
 	{"NMI, exiting, HLT", c_hlt, nmi_exiting, NMI, false},
 	{"NMI, virtually blocked", c_loop, virtual_blocked, NMI, false},
