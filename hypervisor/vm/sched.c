@@ -129,8 +129,9 @@ void sched_notify(unsigned cpu)
 	__atomic_store_n(&percpus[cpu].shared.resched, true, __ATOMIC_SEQ_CST);
 	if (cpu != c->index)
 		kick_cpu(cpu);
-	else if (c->current != NULL)
+	else if (c->node != NULL && c->node->cr3 == read_cr3())
 		__atomic_fetch_or(&c->current->events, EVENT_TIMER, __ATOMIC_SEQ_CST);
+	/* In another VM's address space schedule() is at work, and looks at the queue itself. */
 }
 
 /*
