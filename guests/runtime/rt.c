@@ -13,7 +13,7 @@
 #define PORT_COM1       0x3f8
 #define PORT_BOCHS_END  0x8900
 #define LSR_EMPTY       0x60
-#define POOL_START      0x800000ull
+#define POOL_START      0x800000u
 
 extern uint32_t mb_magic, mb_info;
 extern uintptr_t user_return_rsp;
@@ -29,8 +29,8 @@ PERCPU unsigned cpu_number;
 bool (*trap_hook)(struct trap_frame *f);
 
 static bool use_e9;
-static uint64_t pool_next = POOL_START;
-static uint64_t pool_2m_next = 0x2000000;
+static uintptr_t pool_next = POOL_START;
+static uintptr_t pool_2m_next = 0x2000000;
 
 void *memset(void *dst, int c, size_t n)
 {
@@ -242,9 +242,9 @@ const char *payload_cmdline(void)
 
 void *pages_alloc(unsigned count)
 {
-	uint64_t at = __atomic_fetch_add(&pool_next, count * 4096ull, __ATOMIC_SEQ_CST);
+	uintptr_t at = __atomic_fetch_add(&pool_next, count * 4096ul, __ATOMIC_SEQ_CST);
 
-	return memset((void *)(uintptr_t)at, 0, count * 4096ull);
+	return memset((void *)at, 0, count * 4096ul);
 }
 
 void *page_alloc(void)
@@ -254,7 +254,7 @@ void *page_alloc(void)
 
 void *pages_alloc_2m(void)
 {
-	return (void *)(uintptr_t)__atomic_fetch_add(&pool_2m_next, 0x200000, __ATOMIC_SEQ_CST);
+	return (void *)__atomic_fetch_add(&pool_2m_next, 0x200000, __ATOMIC_SEQ_CST);
 }
 
 static void trap_fatal(const struct trap_frame *f)
