@@ -14,7 +14,7 @@ static volatile uint32_t in_l2, taken, done;
 
 /* RDX: told that L2 runs. RSI: ended by a handler in L2. One instruction a loop, so that RIP is the same. */
 L2_CODE(c_loop, "movl $1, (%rdx)\n1:\tjmp 1b");
-L2_CODE(c_until, "movl $1, (%rdx)\n1:\tcmpl $0, (%rsi)\n\tje 1b\n\tmov (%rsi), %eax");
+L2_CODE(c_until, "movl $1, (%rdx)\n1:\tcmpl $0, (%rsi)\n\tjz 1b\n\tmov (%rsi), %eax");
 L2_CODE(c_hlt, "movl $1, (%rdx)\n\thlt\n\tmov (%rsi), %eax");
 L2_CODE(c_done, "mov $77, %eax");
 

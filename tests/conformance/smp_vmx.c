@@ -29,7 +29,7 @@ static const uint32_t encodings[] = {
 L2_CODE(c_cpuids, "mov $50, %ebp\n1:\tcpuid\n\tdec %ebp\n\tjnz 1b\n\tmov $7, %eax");
 L2_CODE(c_read, "mov (%rdi), %rax");
 L2_CODE(c_write, "mov %rsi, (%rdi)\n\tmov %rsi, %rax");
-L2_CODE(c_wait, "movl $1, (%rdx)\n1:\tpause\n\tcmp %rsi, (%rdi)\n\tje 1b\n\tmov (%rdi), %rax");
+L2_CODE(c_wait, "movl $1, (%rdx)\n1: pause\n\tcmp %rsi, (%rdi)\n\tjz 1b\n\tmov (%rdi), %rax");
 L2_CODE(c_add, "1:\tlock incq (%rdi)\n\tdec %rcx\n\tjnz 1b");
 L2_CODE(c_touch, "1:\tlock incq (%rdi)\n\tadd $4096, %rdi\n\tdec %rcx\n\tjnz 1b");
 L2_CODE(c_steps, "1:\tadd $3, %rbx\n\tincq (%rdi)\n\tvmcall\n\tjmp 1b");
@@ -216,7 +216,7 @@ static void move(void)
 	vmx_vmclear(address_of(moving.vmcs));
 	for (unsigned i = 0; i < 20; i++)
 		run_on(i % CPUS, step, &good);
-	print("to and fro: %s, %lu steps, rbx=%lx\n", good ? "ok" : "failed", steps,
+	print("back and forth: %s, %lu steps, rbx=%lx\n", good ? "ok" : "failed", steps,
 		moving.rbx);
 }
 
