@@ -212,9 +212,6 @@ static void process_irq(struct vcpu *vcpu)
 		return;
 	if (vcpu->nested.in_l2 && nested_glue_irq(vcpu)) {
 		vcpu->state = VCPU_RUNNABLE;
-		/* L1 has interrupts disabled now; without acknowledgement at the exit it still waits. */
-		if (!vcpu->nested.in_l2 && platform_irq_pending(p, vcpu->index) >= 0)
-			vcpu_set_proc(vcpu, PROC_INTR_WINDOW, true);
 		return;
 	}
 	if (!can_take_interrupt(vcpu)) {
