@@ -28,5 +28,23 @@ measure bare --bare
 measure on --shadow on
 measure off --shadow off
 awk -f bench/table.awk "$out/bare.txt" "$out/on.txt" "$out/off.txt" bench/kvm.txt | tee "$out/table.txt"
+# Several vCPUs on two CPUs. Not the image's name in front: the payload wants the number alone.
+smp() { # NAME CPUS ARGS...
+	local name=$1 cpus=$2
+	shift 2
+	"$NESTOR" run --timeout "$TIMEOUT" --argv0 off --cmdline "$cpus" --cpus "$cpus" "$@" \
+		--l1 "$B/payload/bench_smp.elf" 2>"$out/$name-$cpus.err" </dev/null |
+		tr -d '\r' | grep -a -E '^smp_[a-z0-9_]+ [0-9]+$' >>"$out/$name.txt"
+}
+
+for name in smp-bare smp; do
+	: >"$out/$name.txt"
+done
+smp smp-bare 2 --bare
+# One on one CPU: with a CPU that sleeps the emulator's time runs faster than instructions do.
+for cpus in 1 2 4; do
+	smp smp "$cpus" --machine-cpus "$((cpus < 2 ? cpus : 2))" --memory 128M
+done
+awk -f bench/smp.awk "$out/smp-bare.txt" "$out/smp.txt" | tee "$out/smp-table.txt"
 awk -f bench/plot.awk "$out/on.txt" bench/kvm.txt >"$out/bench.svg"
 echo "plot: $out/bench.svg"

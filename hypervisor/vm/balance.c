@@ -1,5 +1,6 @@
 /*
- * vCPUs move from a CPU that has too many to one that sleeps.
+ * vCPUs move from a CPU that has too many to one that sleeps; and, at the end of slices, to one that
+ * has two less to run.
  *
  * The CPU that a vCPU belongs to gives it away: it alone can VMCLEAR what is active there, so nobody
  * ever waits for another CPU. A CPU that goes to sleep says so, and asks one that has waiting vCPUs.
@@ -94,6 +95,54 @@ void sched_give_away(const struct sched_node *keep)
 		cpu = claim_sleeper(n);
 		if (cpu < MAX_CPUS)
 			move(n, cpu);
+	}
+}
+
+static unsigned runnable_on(unsigned cpu)
+{
+	struct cpu_shared *s = &percpus[cpu].shared;
+	unsigned runnable = 0;
+
+	spin_lock(&s->lock);
+	for (struct sched_node *n = s->queue; n != NULL; n = n->next)
+		runnable += sched_is_runnable(n);
+	spin_unlock(&s->lock);
+	return runnable;
+}
+
+/* The CPU that may run the node and has least to run; MAX_CPUS when none has two less than `mine`. */
+static unsigned find_lighter(const struct sched_node *n, unsigned mine)
+{
+	unsigned best = MAX_CPUS, least = mine - 1;
+
+	for (unsigned i = 0; i < MAX_CPUS; i++) {
+		unsigned runnable =
+			i != n->cpu && usable(i) && allowed(n, i) ? runnable_on(i) : mine;
+
+		if (runnable < least) {
+			least = runnable;
+			best = i;
+		}
+	}
+	return best;
+}
+
+void sched_level(const struct sched_node *keep)
+{
+	struct percpu *c = this_cpu();
+	unsigned mine = runnable_on(c->index);
+
+	for (struct sched_node *n = __atomic_load_n(&c->shared.queue, __ATOMIC_ACQUIRE);
+		mine > 2 && n != NULL; n = n->next) {
+		unsigned cpu;
+
+		if (n == keep || !sched_is_runnable(n))
+			continue;
+		cpu = find_lighter(n, mine);
+		if (cpu == MAX_CPUS)
+			continue;
+		move(n, cpu);
+		return;
 	}
 }
 

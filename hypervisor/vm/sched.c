@@ -371,6 +371,8 @@ struct vcpu *schedule(void)
 		if (!ready(n))
 			continue;
 		sched_give_away(n);
+		if (runnable_count(c) > 2)
+			sched_level(n);
 		c->slice_end = slice_end(c, n, work);
 		vcpu_update_deadline(n->vcpu);
 		return n->vcpu;

@@ -162,6 +162,8 @@ void sched_use_address_space(uint64_t cr3);
 unsigned sched_place(struct sched_node *n);
 /* Runnable vCPUs of this CPU's queue, but for `keep`, go to CPUs that sleep, as far as there are. */
 void sched_give_away(const struct sched_node *keep);
+/* One runnable vCPU of this CPU's queue, but for `keep`, goes to a CPU that has two less to run. */
+void sched_level(const struct sched_node *keep);
 /* This CPU is about to sleep: others may give it work, and one that has is asked. */
 void sched_offer_to_take(void);
 

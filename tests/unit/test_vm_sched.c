@@ -52,6 +52,11 @@ void apic_timer_stop(void)
 	armed = DEV_NEVER;
 }
 
+void apic_send_nmi(uint32_t id)
+{
+	kicks[id]++;
+}
+
 void apic_send(uint32_t id, uint8_t vector)
 {
 	assert_int_equal(vector, VECTOR_KICK);
@@ -367,6 +372,25 @@ static void a_cpu_that_goes_to_sleep_asks_for_work(void **state)
 	assert_true(vcpus[0].node->cpu != vcpus[1].node->cpu);
 }
 
+static void busy_cpus_level_what_they_have_to_run(void **state)
+{
+	(void)state;
+	for (unsigned i = 0; i < 4; i++) {
+		sched_add(&vcpus[i]);
+		vcpus[i].node->allowed = 3;
+	}
+	(void)schedule(); /* four here, none there, where the CPU does not sleep: two go, one a slice */
+	hw_now = percpus[0].slice_end;
+	(void)schedule();
+	hw_now = percpus[0].slice_end;
+	(void)schedule();
+	for (unsigned cpu = 0, n = 0; cpu < CPUS; cpu++, n = 0) {
+		for (unsigned i = 0; i < 4; i++)
+			n += vcpus[i].node->cpu == cpu;
+		assert_int_equal(n, 2);
+	}
+}
+
 static void only_one_in_guest_mode_is_kicked(void **state)
 {
 	(void)state;
@@ -417,6 +441,7 @@ int main(void)
 		TEST(pinned_ones_stay),
 		TEST(one_that_waits_goes_to_a_cpu_that_sleeps),
 		TEST(a_cpu_that_goes_to_sleep_asks_for_work),
+		TEST(busy_cpus_level_what_they_have_to_run),
 		TEST(only_one_in_guest_mode_is_kicked),
 		TEST(a_stopped_vcpu_leaves_and_the_last_one_ends_the_vm),
 	};
