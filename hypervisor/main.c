@@ -59,6 +59,7 @@ static void read_boot_info(uint32_t magic, uint32_t info)
 	options_parse(boot_info.cmdline, &options, bad_option);
 	power_mode = (enum power_mode)options.poweroff;
 	vmx_stale_vectoring = power_mode == POWER_BOCHS;
+	vmx_late_notifications = power_mode == POWER_BOCHS && !options.posted;
 	log_max = (enum log_level)options.log;
 	mux_enable(options.mux);
 	if (boot_info.truncated)

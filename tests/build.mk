@@ -13,7 +13,7 @@ $(B)/host/pure.a: $(HOST_PURE_OBJ)
 # A test that needs more than the archive names it here: UNIT_EXTRA_test_x := file.c
 # UNIT_FLAGS_test_x: -Itests/unit/hw for files of the hardware ring, whose instructions are then fakes.
 .SECONDEXPANSION:
-$(B)/unit/%: tests/unit/%.c $$(UNIT_EXTRA_$$*) $(B)/host/pure.a \
+$(B)/unit/%: tests/unit/%.c $$(filter %.c,$$(UNIT_EXTRA_$$*)) $(B)/host/pure.a \
 		$(wildcard tests/unit/*.h tests/unit/hw/*/*.h hypervisor/vm/*.h hypervisor/cpu/*.h)
 	@mkdir -p $(@D)
 	$(HOSTCC) $(HOST_CFLAGS) $(SANITIZE) $(UNIT_FLAGS_$*) -Ihypervisor -Itests/unit $< $(UNIT_EXTRA_$*) \
@@ -119,6 +119,7 @@ $(foreach t,$(UNIT_BIN),$(notdir $(t))	120	$(t)
 )$(foreach c,$(filter-out shadow,$(CONFORMANCE_NAMES)),conformance_$(c)_unshadowed	240	B=$(B) LOG_SUFFIX=-unshadowed RUN_ARGS="--shadow off" tests/conformance/run.sh $(c)
 )$(foreach c,$(filter smp%,$(CONFORMANCE_NAMES)),conformance_$(c)_timeshared	240	B=$(B) LOG_SUFFIX=-timeshared RUN_ARGS="--machine-cpus 1" tests/conformance/run.sh $(c)
 )$(foreach s,$(STRESS_NAMES),stress_$(s)	240	B=$(B) tests/stress/run.sh $(s)
+)$(foreach c,apic events lapic nmi,conformance_$(c)_without_apicv	240	B=$(B) LOG_SUFFIX=-noapicv RUN_ARGS="--apicv off" tests/conformance/run.sh $(c)
 )$(foreach b,$(BOOT_TESTS),boot_$(b)	400	B=$(B) tests/boot/run.sh $(b)
 )
 endef

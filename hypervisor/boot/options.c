@@ -47,6 +47,8 @@ static bool parse_word(struct text key, struct text value, struct options *o)
 		return text_number(value, &o->limit);
 	if (text_is(key, "epoch"))
 		return text_number(value, &o->epoch);
+	if (text_is(key, "posted"))
+		return text_bool(value, &o->posted);
 	if (text_is(key, "selftest"))
 		return o->selftest_fault = text_is(value, "fault");
 	return false;

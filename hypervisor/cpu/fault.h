@@ -17,6 +17,7 @@ struct trap_frame {
 /* Vectors of L0's own interrupts, above those that L0 forwards to nobody. */
 #define VECTOR_TIMER    0xf0
 #define VECTOR_KICK     0xf1
+#define VECTOR_POSTED   0xf2 /* posted-interrupt notification */
 #define VECTOR_SPURIOUS 0xff
 
 /* Fills the IDT. Boot CPU, once, before percpu_init. */

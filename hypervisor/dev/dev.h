@@ -32,6 +32,9 @@ void dev_console(struct platform *p, uint8_t byte);
 void dev_power(struct platform *p, enum dev_power_event event, uint32_t value);
 /* Something became deliverable for the vCPU: it must look before its next entry. */
 void dev_kick(struct platform *p, unsigned vcpu);
+/* With apicv: a request is in the vCPU's posted-interrupt descriptor. The CPU that runs it takes it
+ * when notified; elsewhere the same as dev_kick. */
+void dev_posted(struct platform *p, unsigned vcpu);
 /* INIT or start-up IPI for the vCPU (vector is the SIPI vector). */
 void dev_init_ipi(struct platform *p, unsigned vcpu);
 void dev_startup_ipi(struct platform *p, unsigned vcpu, uint8_t vector);
@@ -47,6 +50,7 @@ struct platform_config {
 	uint32_t tsc_khz;    /* frequency of the guest TSC */
 	uint64_t memory;     /* bytes of RAM */
 	uint64_t boot_epoch; /* seconds since 1970 at guest TSC 0, for the RTC */
+	bool apicv;          /* the CPU virtualizes the local APICs (SDM chapter 29) */
 };
 
 /* Power-on state. The same call serves reset. */
@@ -93,6 +97,43 @@ int platform_irq_pending(struct platform *p, unsigned vcpu);
 int platform_irq_ack(struct platform *p, unsigned vcpu);
 /* A write to the EOI register of its local APIC. */
 void platform_eoi(struct platform *p, unsigned vcpu);
+
+/* Whether that is the PIC's; an APIC that the CPU virtualizes delivers the others itself. */
+bool platform_extint_pending(const struct platform *p, unsigned vcpu);
+
+/* ---- local APICs that the CPU virtualizes: config.apicv ---- */
+
+enum dev_apic_mode {
+	DEV_APIC_DISABLED, /* or not virtualized */
+	DEV_APIC_XAPIC,
+	DEV_APIC_X2APIC
+};
+
+/* What the CPU has to be told of the vCPU's local APIC before L1 runs. */
+struct dev_apic_state {
+	enum dev_apic_mode mode;
+	uint8_t rvi;          /* the highest vector requested, or 0 (SDM 24.4.2) */
+	int svi;              /* the highest vector in service, or 0; -1: as it was */
+	uint64_t eoi_exit[4]; /* vectors whose end the IOAPIC must learn of */
+};
+
+/*
+ * Moves requests that wait elsewhere into the virtual-APIC page, and says what follows. Like the
+ * other functions below for the owner of the vCPU, outside guest mode.
+ */
+void platform_apic_state(struct platform *p, unsigned vcpu, struct dev_apic_state *s);
+/* Whether software changed what platform_apic_state tells. */
+bool platform_apic_changed(const struct platform *p, unsigned vcpu);
+/* Whether requests were added to the descriptor since the owner looked. */
+bool platform_apic_posted_requests(const struct platform *p, unsigned vcpu);
+/* Exits: L1 wrote to this offset of the page; L1 ended a vector of eoi_exit. */
+void platform_apic_wrote(struct platform *p, unsigned vcpu, uint32_t offset);
+void platform_apic_ended(struct platform *p, unsigned vcpu, uint8_t vector);
+/* The virtual-APIC page and the posted-interrupt descriptor, each at the start of a page. */
+void *platform_apic_page(struct platform *p, unsigned vcpu);
+void *platform_apic_posted(struct platform *p, unsigned vcpu);
+/* Whether x2APIC mode has this MSR, to be read. */
+bool platform_x2apic_readable(uint32_t msr);
 
 /* A byte typed at the VM's console (UART receive). False when its FIFO is full. */
 bool platform_console_input(struct platform *p, uint8_t byte);

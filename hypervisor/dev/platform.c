@@ -116,15 +116,15 @@ bool platform_wrmsr(struct platform *p, unsigned vcpu, uint32_t msr, uint64_t va
 
 uint64_t platform_get_cr8(const struct platform *p, unsigned vcpu)
 {
-	return p->lapic[vcpu].tpr >> 4;
+	return vlapic_tpr(&p->lapic[vcpu]) >> 4;
 }
 
 static int irq_pending(struct platform *p, unsigned vcpu);
 
 void platform_write_tpr(struct platform *p, unsigned vcpu, uint32_t tpr)
 {
-	p->lapic[vcpu].tpr = tpr;
-	if (irq_pending(p, vcpu) >= 0)
+	vlapic_set_tpr(&p->lapic[vcpu], tpr);
+	if (irq_pending(p, vcpu) >= 0 || p->lapic[vcpu].changed)
 		dev_kick(p, vcpu);
 }
 
@@ -152,7 +152,7 @@ void platform_pulse_irq(struct platform *p, unsigned irq)
 }
 
 /* The PIC reaches vCPU 0 only. An ExtINT passes the priority by. */
-static bool extint_pending(const struct platform *p, unsigned vcpu)
+bool platform_extint_pending(const struct platform *p, unsigned vcpu)
 {
 	return p->pic.intr && vcpu == 0 &&
 	       (vlapic_accepts_extint(&p->lapic[0]) || vioapic_passes_extint(&p->ioapic));
@@ -167,7 +167,7 @@ bool platform_irq_visible(const struct platform *p, unsigned irq)
 
 static int irq_pending(struct platform *p, unsigned vcpu)
 {
-	if (extint_pending(p, vcpu))
+	if (platform_extint_pending(p, vcpu))
 		return vpic_vector(&p->pic);
 	return vlapic_pending(&p->lapic[vcpu]);
 }
@@ -187,7 +187,8 @@ int platform_irq_ack(struct platform *p, unsigned vcpu)
 	int vector;
 
 	dev_lock(p);
-	vector = extint_pending(p, vcpu) ? vpic_acknowledge(p) : vlapic_take(&p->lapic[vcpu]);
+	vector = platform_extint_pending(p, vcpu) ? vpic_acknowledge(p)
+						  : vlapic_take(&p->lapic[vcpu]);
 	dev_unlock(p);
 	return vector;
 }

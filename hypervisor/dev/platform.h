@@ -16,8 +16,8 @@
 #include "dev/vuart.h"
 
 struct platform {
+	struct vlapic lapic[DEV_MAX_VCPUS]; /* aligned to pages */
 	struct platform_config config;
-	struct vlapic lapic[DEV_MAX_VCPUS];
 	struct vioapic ioapic;
 	struct vpic pic;
 	struct vpit pit;

@@ -1,20 +1,10 @@
 /*
- * The local APIC's vectors, messages and registers. Not its timer and its MSRs.
+ * The local APIC's registers. Not its vectors, messages, timer and MSRs.
  */
 #include "dev/platform.h"
 #include "dev/vlapic_int.h"
 
 #define APIC_VERSION (0x14u | (LVT_COUNT - 1) << 16)
-
-#define SVR_ENABLE                 (1u << 8)
-#define ESR_SEND_ILLEGAL_VECTOR    (1u << 5)
-#define ESR_RECEIVE_ILLEGAL_VECTOR (1u << 6)
-#define ESR_ILLEGAL_REGISTER       (1u << 7)
-
-#define ICR_LOGICAL   (1u << 11)
-#define ICR_ASSERT    (1u << 14)
-#define ICR_LEVEL     (1u << 15)
-#define ICR_SHORTHAND 18
 
 /* Bits of each LVT register that are not reserved, and software may set (10.5.1). */
 const uint32_t vlapic_lvt_writable[LVT_COUNT] = {
@@ -26,230 +16,36 @@ const uint32_t vlapic_lvt_writable[LVT_COUNT] = {
 	[LVT_ERROR] = 0x100ff,
 };
 
-/* ---- vectors ---- */
-
-static int top_bit(const uint32_t *map)
+void vlapic_mode_changed(struct vlapic *l, unsigned vcpu)
 {
-	for (int i = 7; i >= 0; i--)
-		if (map[i])
-			return i * 32 + 31 - __builtin_clz(map[i]);
-	return -1;
+	bool x2 = vlapic_x2apic(l);
+
+	/* 10.12.10 "State Changes From xAPIC Mode to x2APIC Mode" */
+	vlapic_set(l, REG_ID, x2 ? vcpu : vcpu << 24);
+	vlapic_set(l, REG_LDR, x2 ? (vcpu >> 4) << 16 | 1u << (vcpu & 15) : 0);
+	vlapic_set(l, REG_DFR, x2 ? 0 : UINT32_MAX);
+	vlapic_set(l, REG_ICR2, 0);
+	l->regs[REG_ICR * 4 + 1] = 0;
 }
-
-static void set_bit(uint32_t *map, uint8_t vector, bool on)
-{
-	uint32_t bit = 1u << (vector & 31);
-
-	map[vector >> 5] = on ? map[vector >> 5] | bit : map[vector >> 5] & ~bit;
-}
-
-static bool test_bit(const uint32_t *map, uint8_t vector)
-{
-	return map[vector >> 5] >> (vector & 31) & 1;
-}
-
-static bool enabled(const struct vlapic *l)
-{
-	return (l->base & APIC_BASE_ENABLE) && (l->svr & SVR_ENABLE);
-}
-
-/* 10.8.3.1 "Task and Processor Priorities" */
-static uint32_t ppr(const struct vlapic *l)
-{
-	uint32_t in_service = l->isr_top < 0 ? 0 : (uint32_t)l->isr_top & 0xf0;
-
-	return (l->tpr & 0xf0) >= in_service ? l->tpr : in_service;
-}
-
-int vlapic_pending(const struct vlapic *l)
-{
-	if (l->irr_top < 0 || ((uint32_t)l->irr_top & 0xf0) <= (ppr(l) & 0xf0) || !enabled(l))
-		return -1;
-	return l->irr_top;
-}
-
-int vlapic_take(struct vlapic *l)
-{
-	int vector = vlapic_pending(l);
-
-	if (vector < 0)
-		return -1;
-	set_bit(l->irr, (uint8_t)vector, false);
-	set_bit(l->isr, (uint8_t)vector, true);
-	l->isr_top = (int16_t)vector;
-	l->irr_top = (int16_t)top_bit(l->irr);
-	return vector;
-}
-
-static void error(struct platform *p, unsigned vcpu, uint32_t bit);
-
-void vlapic_accept(struct platform *p, unsigned vcpu, uint8_t vector, bool level)
-{
-	struct vlapic *l = &p->lapic[vcpu];
-
-	if (!enabled(l))
-		return;
-	if (vector < 16) {
-		error(p, vcpu, ESR_RECEIVE_ILLEGAL_VECTOR);
-		return;
-	}
-	set_bit(l->irr, vector, true);
-	set_bit(l->tmr, vector, level);
-	if (vector > l->irr_top)
-		l->irr_top = vector;
-	dev_kick(p, vcpu);
-}
-
-/* 10.5.3 "Error Handling" */
-static void error(struct platform *p, unsigned vcpu, uint32_t bit)
-{
-	struct vlapic *l = &p->lapic[vcpu];
-	uint32_t lvt = l->lvt[LVT_ERROR];
-
-	l->esr_pending |= bit;
-	if (!(lvt & LVT_MASKED) && (lvt & 0xff) >= 16)
-		vlapic_accept(p, vcpu, (uint8_t)lvt, false);
-}
-
-static void eoi(struct platform *p, unsigned vcpu)
-{
-	struct vlapic *l = &p->lapic[vcpu];
-	uint8_t vector;
-
-	if (l->isr_top < 0)
-		return;
-	vector = (uint8_t)l->isr_top;
-	set_bit(l->isr, vector, false);
-	l->isr_top = (int16_t)top_bit(l->isr);
-	if (test_bit(l->tmr, vector))
-		vioapic_eoi(p, vector);
-	if (l->irr_top >= 0)
-		dev_kick(p, vcpu);
-}
-
-/* ---- messages ---- */
-
-/* 10.6.2 "Determining IPI Destination" */
-static bool matches(const struct vlapic *l, unsigned vcpu, uint32_t destination, bool logical)
-{
-	bool broadcast =
-		destination == UINT32_MAX || (destination == 0xff && !vlapic_x2apic(l));
-
-	if (!(l->base & APIC_BASE_ENABLE))
-		return false;
-	if (broadcast || !logical)
-		return broadcast || destination == vcpu;
-	if (vlapic_x2apic(l))
-		return destination >> 16 == vcpu >> 4 && (destination >> (vcpu & 15) & 1);
-	if (l->dfr >> 28 == 0) /* cluster model */
-		return (destination & 0xf0) == (l->ldr >> 24 & 0xf0) &&
-		       (destination & l->ldr >> 24 & 0xf);
-	return destination & l->ldr >> 24;
-}
-
-static void deliver(struct platform *p, unsigned vcpu, const struct vlapic_message *m)
-{
-	if (!(p->lapic[vcpu].base & APIC_BASE_ENABLE))
-		return;
-	switch (m->mode) {
-	case DELIVER_FIXED:
-	case DELIVER_LOWEST:
-		vlapic_accept(p, vcpu, m->vector, m->level);
-		break;
-	case DELIVER_NMI:
-		dev_nmi(p, vcpu);
-		break;
-	case DELIVER_INIT:
-		dev_init_ipi(p, vcpu);
-		break;
-	case DELIVER_STARTUP:
-		dev_startup_ipi(p, vcpu, m->vector);
-		break;
-	default: /* SMI: there is no SMM; ExtINT: only through LINT0 */
-		break;
-	}
-}
-
-/* Lowest priority: the least busy of those addressed, the first one of several. */
-static bool send_lowest(struct platform *p, const struct vlapic_message *m)
-{
-	unsigned best = DEV_MAX_VCPUS;
-
-	for (unsigned i = 0; i < p->config.vcpus; i++) {
-		const struct vlapic *l = &p->lapic[i];
-
-		if (matches(l, i, m->destination, m->logical) && enabled(l) &&
-			(best == DEV_MAX_VCPUS || ppr(l) < ppr(&p->lapic[best])))
-			best = i;
-	}
-	if (best == DEV_MAX_VCPUS)
-		return false;
-	deliver(p, best, m);
-	return true;
-}
-
-bool vlapic_send(struct platform *p, const struct vlapic_message *m)
-{
-	bool accepted = false;
-
-	if (m->mode == DELIVER_LOWEST)
-		return send_lowest(p, m);
-	for (unsigned i = 0; i < p->config.vcpus; i++) {
-		if (!matches(&p->lapic[i], i, m->destination, m->logical))
-			continue;
-		accepted |= m->mode != DELIVER_FIXED || enabled(&p->lapic[i]);
-		deliver(p, i, m);
-	}
-	return accepted;
-}
-
-/* 10.6.1 "Interrupt Command Register (ICR)" */
-void vlapic_send_ipi(struct platform *p, unsigned self)
-{
-	struct vlapic *l = &p->lapic[self];
-	uint32_t low = (uint32_t)l->icr;
-	struct vlapic_message m = {
-		.vector = (uint8_t)low,
-		.mode = (enum vlapic_mode)(low >> 8 & 7),
-		.logical = low & ICR_LOGICAL,
-		.destination = (uint32_t)(vlapic_x2apic(l) ? l->icr >> 32 : l->icr >> 56),
-	};
-	unsigned shorthand = low >> ICR_SHORTHAND & 3;
-
-	if (m.mode == DELIVER_INIT && (low & ICR_LEVEL) && !(low & ICR_ASSERT))
-		return; /* INIT level de-assert */
-	if (m.mode <= DELIVER_LOWEST && m.vector < 16) {
-		error(p, self, ESR_SEND_ILLEGAL_VECTOR);
-		return;
-	}
-	if (shorthand == 0) {
-		vlapic_send(p, &m);
-		return;
-	}
-	if (shorthand != 3 && m.mode != DELIVER_FIXED)
-		return; /* table 10-4: "self" and "all including self" are for fixed mode only */
-	for (unsigned i = 0; i < p->config.vcpus; i++)
-		if (i == self ? shorthand != 3 : shorthand != 1)
-			deliver(p, i, &m);
-}
-
-/* ---- registers ---- */
 
 /* 10.4.7.1 "Local APIC State After Power-Up or Reset" */
 void vlapic_reset(struct platform *p, unsigned vcpu)
 {
 	struct vlapic *l = &p->lapic[vcpu];
 
-	*l = (struct vlapic){
-		.base = DEV_LAPIC_BASE | APIC_BASE_ENABLE | (vcpu == 0 ? APIC_BASE_BSP : 0),
-		.deadline = DEV_NEVER,
-		.svr = 0xff,
-		.dfr = UINT32_MAX,
-		.irr_top = -1,
-		.isr_top = -1,
-	};
-	for (unsigned i = 0; i < LVT_COUNT; i++)
-		l->lvt[i] = LVT_MASKED;
+	__builtin_memset(l, 0, sizeof(*l));
+	l->hardware = p->config.apicv;
+	l->changed = l->isr_changed = l->hardware;
+	l->base = DEV_LAPIC_BASE | APIC_BASE_ENABLE | (vcpu == 0 ? APIC_BASE_BSP : 0);
+	l->deadline = DEV_NEVER;
+	l->irr_top = -1;
+	l->isr_top = -1;
+	vlapic_set(l, REG_VERSION, APIC_VERSION);
+	vlapic_set(l, REG_SVR, 0xff);
+	for (uint32_t i = 0; i < LVT_COUNT; i++)
+		vlapic_set(l, REG_LVT_TIMER + i, LVT_MASKED);
+	vlapic_posted_reset(l);
+	vlapic_mode_changed(l, vcpu);
 }
 
 /* 10.4.7.3 "Local APIC State After an INIT Reset": IA32_APIC_BASE stays. */
@@ -259,6 +55,8 @@ void vlapic_init_reset(struct platform *p, unsigned vcpu)
 
 	vlapic_reset(p, vcpu);
 	p->lapic[vcpu].base = base;
+	vlapic_mode_changed(&p->lapic[vcpu], vcpu);
+	dev_kick(p, vcpu);
 }
 
 /* As firmware hands over (MP specification 3.6.2.2 "Virtual Wire Mode"). */
@@ -266,9 +64,9 @@ void vlapic_virtual_wire(struct platform *p, unsigned vcpu)
 {
 	struct vlapic *l = &p->lapic[vcpu];
 
-	l->svr |= SVR_ENABLE;
-	l->lvt[LVT_LINT0] = DELIVER_EXTINT << 8;
-	l->lvt[LVT_LINT1] = DELIVER_NMI << 8;
+	vlapic_set(l, REG_SVR, vlapic_reg(l, REG_SVR) | SVR_ENABLE);
+	vlapic_set(l, REG_LVT_TIMER + LVT_LINT0, DELIVER_EXTINT << 8);
+	vlapic_set(l, REG_LVT_TIMER + LVT_LINT1, DELIVER_NMI << 8);
 }
 
 bool vlapic_is_mapped(const struct vlapic *l)
@@ -279,7 +77,7 @@ bool vlapic_is_mapped(const struct vlapic *l)
 /* 10.5.1: as a virtual wire, or while the APIC is disabled globally. */
 bool vlapic_accepts_extint(const struct vlapic *l)
 {
-	uint32_t lvt = l->lvt[LVT_LINT0];
+	uint32_t lvt = vlapic_reg(l, REG_LVT_TIMER + LVT_LINT0);
 
 	if (!(l->base & APIC_BASE_ENABLE))
 		return true;
@@ -290,74 +88,39 @@ uint32_t vlapic_read_register(struct platform *p, unsigned vcpu, uint32_t reg)
 {
 	struct vlapic *l = &p->lapic[vcpu];
 
-	if (reg >= REG_LVT_TIMER && reg <= REG_LVT_ERROR)
-		return l->lvt[reg - REG_LVT_TIMER];
-	if (reg >= REG_ISR && reg < REG_ESR) {
-		const uint32_t *map = reg < REG_TMR ? l->isr : reg < REG_IRR ? l->tmr : l->irr;
-
-		return map[reg & 7];
+	if (l->hardware && reg >= REG_TMR && reg < REG_ESR) {
+		vlapic_collect(l);
+		dev_kick(p, vcpu);
 	}
 	switch (reg) {
-	case REG_ID:
-		return vlapic_x2apic(l) ? vcpu : vcpu << 24;
-	case REG_VERSION:
-		return APIC_VERSION;
-	case REG_TPR:
-		return l->tpr;
 	case REG_PPR:
-		return ppr(l);
-	case REG_LDR:
-		return vlapic_x2apic(l) ? (vcpu >> 4) << 16 | 1u << (vcpu & 15) : l->ldr;
-	case REG_DFR:
-		return l->dfr;
-	case REG_SVR:
-		return l->svr;
-	case REG_ESR:
-		return l->esr;
-	case REG_ICR:
-		return (uint32_t)l->icr;
-	case REG_ICR2:
-		return (uint32_t)(l->icr >> 32);
-	case REG_INITIAL_COUNT:
-		return l->initial_count;
+		return vlapic_ppr(l);
 	case REG_CURRENT_COUNT:
 		return vlapic_current_count(p, l);
-	case REG_DIVIDE:
-		return l->divide;
-	default:
-		return 0;
+	default: /* those that do not exist are 0 */
+		return vlapic_reg(l, reg);
 	}
 }
 
-static void write_lvt(struct platform *p, unsigned vcpu, unsigned i, uint32_t value)
+static void write_lvt(struct platform *p, unsigned vcpu, uint32_t i, uint32_t value)
 {
 	struct vlapic *l = &p->lapic[vcpu];
-	uint32_t old_mode = vlapic_timer_mode(l);
 
-	if (!(l->svr & SVR_ENABLE))
+	if (!(vlapic_reg(l, REG_SVR) & SVR_ENABLE))
 		value |= LVT_MASKED;
-	l->lvt[i] = value & vlapic_lvt_writable[i];
-	if (i == LVT_TIMER && vlapic_timer_mode(l) != old_mode) {
-		/* 10.5.4.1: going to or from TSC-deadline mode disarms the timer. */
-		if (vlapic_timer_mode(l) == TIMER_DEADLINE || old_mode == TIMER_DEADLINE) {
-			l->initial_count = 0;
-			l->tsc_deadline = 0;
-			l->deadline = DEV_NEVER;
-		}
-	}
+	value &= vlapic_lvt_writable[i];
+	vlapic_set(l, REG_LVT_TIMER + i, value);
+	if (i == LVT_TIMER)
+		vlapic_write_timer_mode(l, value & LVT_TIMER_MODE);
 	if (i == LVT_LINT0 && vcpu == 0)
 		dev_kick(p, vcpu);
 }
 
-static void write_svr(struct platform *p, unsigned vcpu, uint32_t value)
+static void write_svr(struct vlapic *l, uint32_t value)
 {
-	struct vlapic *l = &p->lapic[vcpu];
-
-	l->svr = value & 0x1ff;
-	for (unsigned i = 0; !(value & SVR_ENABLE) && i < LVT_COUNT; i++)
-		l->lvt[i] |= LVT_MASKED; /* 10.4.7.2 */
-	if (l->irr_top >= 0)
-		dev_kick(p, vcpu);
+	vlapic_set(l, REG_SVR, value & 0x1ff);
+	for (uint32_t i = 0; !(value & SVR_ENABLE) && i < LVT_COUNT; i++) /* 10.4.7.2 */
+		vlapic_set(l, REG_LVT_TIMER + i, vlapic_reg(l, REG_LVT_TIMER + i) | LVT_MASKED);
 }
 
 /* Registers of table 10-1 whose writes do nothing; others that are not there are an error. */
@@ -366,6 +129,12 @@ static bool is_read_only(uint32_t reg)
 	return reg == REG_ID || reg == REG_VERSION || (reg >= REG_APR && reg <= REG_PPR) ||
 	       reg == REG_REMOTE_READ || (reg >= REG_ISR && reg < REG_ESR) ||
 	       reg == REG_CURRENT_COUNT;
+}
+
+static void write_esr(struct vlapic *l)
+{
+	vlapic_set(l, REG_ESR, l->esr_pending);
+	l->esr_pending = 0;
 }
 
 void vlapic_write_register(struct platform *p, unsigned vcpu, uint32_t reg, uint32_t value)
@@ -381,27 +150,26 @@ void vlapic_write_register(struct platform *p, unsigned vcpu, uint32_t reg, uint
 		platform_write_tpr(p, vcpu, value & 0xff);
 		break;
 	case REG_EOI:
-		eoi(p, vcpu);
+		vlapic_eoi(p, vcpu);
 		break;
 	case REG_LDR:
-		l->ldr = value & 0xff000000;
+		vlapic_set(l, REG_LDR, value & 0xff000000);
 		break;
 	case REG_DFR:
-		l->dfr = value | 0x0fffffff;
+		vlapic_set(l, REG_DFR, value | 0x0fffffff);
 		break;
 	case REG_SVR:
-		write_svr(p, vcpu, value);
+		write_svr(l, value);
 		break;
 	case REG_ESR:
-		l->esr = l->esr_pending;
-		l->esr_pending = 0;
+		write_esr(l);
 		break;
 	case REG_ICR:
-		l->icr = (l->icr & ~0xffffffffull) | (value & 0xccfff);
+		vlapic_set(l, REG_ICR, value & 0xccfff);
 		vlapic_send_ipi(p, vcpu);
 		break;
 	case REG_ICR2:
-		l->icr = (uint64_t)(value & 0xff000000) << 32 | (uint32_t)l->icr;
+		vlapic_set(l, REG_ICR2, value & 0xff000000);
 		break;
 	case REG_INITIAL_COUNT:
 		vlapic_write_initial_count(p, l, value);
@@ -411,8 +179,24 @@ void vlapic_write_register(struct platform *p, unsigned vcpu, uint32_t reg, uint
 		break;
 	default:
 		if (!is_read_only(reg))
-			error(p, vcpu, ESR_ILLEGAL_REGISTER);
+			vlapic_error(p, vcpu, ESR_ILLEGAL_REGISTER);
 		break;
+	}
+}
+
+/* The CPU stored the value as it is, even that of a register that cannot be written or read. */
+void vlapic_hardware_wrote(struct platform *p, unsigned vcpu, uint32_t offset)
+{
+	struct vlapic *l = &p->lapic[vcpu];
+	uint32_t reg = offset >> 4 & 0xff, value = vlapic_reg(l, reg);
+
+	if (reg == REG_ID) {
+		vlapic_set(l, REG_ID, vlapic_x2apic(l) ? vcpu : vcpu << 24);
+	} else if (reg == REG_SELF_IPI) {
+		vlapic_set(l, REG_SELF_IPI, 0);
+		vlapic_accept(p, vcpu, (uint8_t)value, false);
+	} else {
+		vlapic_write_register(p, vcpu, reg, value);
 	}
 }
 

@@ -30,19 +30,42 @@ enum vlapic_mode {
 	DELIVER_EXTINT = 7
 };
 
+#define VLAPIC_PAGE 4096
+
+/*
+ * Posted-interrupt descriptor (SDM 29.6 "Posted-Interrupt Processing"): requests that reach the
+ * LAPIC without its owner's help. Any CPU, atomically.
+ */
+struct vlapic_posted {
+	uint64_t requests[4]; /* by vector */
+	uint64_t control;     /* bit 0: requests were added since the owner looked */
+	uint64_t reserved[3];
+};
+
 struct vlapic {
+	/*
+	 * The registers, 16 bytes each, as L1 reads them. With `hardware` this is the virtual-APIC
+	 * page: while L1 runs the CPU changes IRR, ISR, TPR and PPR, and stores what L1 writes to
+	 * other registers before vlapic_hardware_wrote tells of it.
+	 */
+	uint32_t regs[VLAPIC_PAGE / 4] __attribute__((aligned(VLAPIC_PAGE)));
+	struct vlapic_posted
+		posted;   /* a page of its own but for the following: Bochs wants that */
+	bool hardware;    /* the CPU virtualizes it; irr_top, isr_top are not kept */
+	bool changed;     /* IRR or TMR not as VMCS01 has them; nested or vm/ acts on it */
+	bool isr_changed; /* ISR, too */
+	bool late_waits;
+	uint32_t level[8]; /* trigger mode of the latest request by vector; TMR follows */
+	uint32_t late[8];  /* requests whose trigger mode must reach TMR before them */
+	int16_t irr_top;   /* highest bit set, -1 when none */
+	int16_t isr_top;
+	uint32_t esr_pending;
 	uint64_t base;        /* IA32_APIC_BASE */
 	uint64_t deadline;    /* guest TSC of the next end of the timer, DEV_NEVER: it stands */
 	uint64_t timer_start; /* guest TSC at which the count was written or reloaded */
 	uint64_t tsc_deadline; /* IA32_TSC_DEADLINE */
-	uint64_t icr;
-	uint32_t initial_count, divide;
-	uint32_t tpr, svr, esr, esr_pending;
-	uint32_t ldr, dfr; /* xAPIC */
-	uint32_t lvt[LVT_COUNT];
-	uint32_t irr[8], isr[8], tmr[8];
-	int16_t irr_top; /* highest bit set, -1 when none */
-	int16_t isr_top;
+	/* What the timer runs by: the registers may hold what L1 wrote a moment ago. */
+	uint32_t timer_mode, initial_count, divide;
 };
 
 /* An interrupt message, from the IOAPIC, an MSI or an IPI. */
@@ -77,9 +100,23 @@ bool vlapic_is_mapped(const struct vlapic *l);
  */
 bool vlapic_send(struct platform *p, const struct vlapic_message *m);
 
-/* The highest vector that may interrupt now, -1 when none; and taking it. */
-int vlapic_pending(const struct vlapic *l);
+/*
+ * The highest vector that may interrupt now, -1 when none; and taking it. Only the CPU that owns the
+ * vCPU, outside guest mode.
+ */
+int vlapic_pending(struct vlapic *l);
 int vlapic_take(struct vlapic *l);
+
+/* The task priority. */
+uint32_t vlapic_tpr(const struct vlapic *l);
+void vlapic_set_tpr(struct vlapic *l, uint32_t value);
+
+/* ---- hardware mode; only the owner, outside guest mode ---- */
+
+/* L1's write to the register page at this offset has been done by the CPU, but for its effects. */
+void vlapic_hardware_wrote(struct platform *p, unsigned vcpu, uint32_t offset);
+/* Moves requests that came from elsewhere into IRR. */
+void vlapic_collect(struct vlapic *l);
 
 /* Whether the LAPIC passes the PIC's interrupt on. */
 bool vlapic_accepts_extint(const struct vlapic *l);

@@ -29,6 +29,8 @@ static bool write_base(struct platform *p, unsigned vcpu, uint64_t value)
 		l->base &= ~modes;
 	}
 	l->base = (l->base & ~modes) | to;
+	if (from != to)
+		vlapic_mode_changed(l, vcpu);
 	dev_kick(p, vcpu);
 	return true;
 }
@@ -60,6 +62,11 @@ static bool msr_exists(uint32_t reg, bool write)
 	default:
 		return false;
 	}
+}
+
+bool platform_x2apic_readable(uint32_t msr)
+{
+	return msr_exists(msr - MSR_X2APIC, false);
 }
 
 /* Reserved bits raise #GP in x2APIC mode (10.12.1.2). */
@@ -100,8 +107,9 @@ bool vlapic_rdmsr(struct platform *p, unsigned vcpu, uint32_t msr, uint64_t *val
 	}
 	if (!vlapic_x2apic(l) || !msr_exists(msr - MSR_X2APIC, false))
 		return false;
-	*value = msr - MSR_X2APIC == REG_ICR ? l->icr
-					     : vlapic_read_register(p, vcpu, msr - MSR_X2APIC);
+	*value = vlapic_read_register(p, vcpu, msr - MSR_X2APIC);
+	if (msr - MSR_X2APIC == REG_ICR)
+		*value |= (uint64_t)l->regs[REG_ICR * 4 + 1] << 32;
 	return true;
 }
 
@@ -119,7 +127,8 @@ bool vlapic_wrmsr(struct platform *p, unsigned vcpu, uint32_t msr, uint64_t valu
 	if (!vlapic_x2apic(l) || !msr_exists(reg, true) || !msr_value_valid(reg, value))
 		return false;
 	if (reg == REG_ICR) {
-		l->icr = value;
+		vlapic_set(l, REG_ICR, (uint32_t)value);
+		l->regs[REG_ICR * 4 + 1] = (uint32_t)(value >> 32);
 		vlapic_send_ipi(p, vcpu);
 	} else if (reg == REG_SELF_IPI) {
 		vlapic_accept(p, vcpu, (uint8_t)value, false);

@@ -43,6 +43,20 @@ void dev_kick(struct platform *p, unsigned vcpu)
 		vcpu_post(vm->vcpus[vcpu], EVENT_IRQ);
 }
 
+void dev_posted(struct platform *p, unsigned vcpu)
+{
+	struct vm *vm = vm_of(p);
+	struct vcpu *v;
+
+	if (vcpu >= vm->config.cpus)
+		return;
+	v = vm->vcpus[vcpu];
+	/* Out of L2 an event is quicker. If it enters L2 just now it looks at the descriptor. */
+	if (!vm->apicv.posted || __atomic_load_n(&v->nested.in_l2, __ATOMIC_RELAXED) ||
+		!sched_notify_guest(v))
+		vcpu_post(v, EVENT_IRQ);
+}
+
 void dev_init_ipi(struct platform *p, unsigned vcpu)
 {
 	struct vm *vm = vm_of(p);

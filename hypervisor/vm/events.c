@@ -203,12 +203,34 @@ static bool can_take_interrupt(const struct vcpu *vcpu)
 		       (INTERRUPTIBILITY_STI | INTERRUPTIBILITY_MOV_SS));
 }
 
+/* Does an interrupt wait that L0 has to deliver? The CPU does it for L1, but for the PIC's. */
+static bool irq_waits(struct vcpu *vcpu)
+{
+	struct platform *p = vcpu->vm->platform;
+
+	if (vcpu->vm->apicv.on && !vcpu->nested.in_l2)
+		return platform_extint_pending(p, vcpu->index);
+	return platform_irq_pending(p, vcpu->index) >= 0;
+}
+
+/* VMCS01 is current, of a VM whose APICs the CPU virtualizes. */
+static void update_apic(struct vcpu *vcpu)
+{
+	apicv_update(vcpu);
+	if (vcpu->state == VCPU_HALTED &&
+		platform_irq_pending(vcpu->vm->platform, vcpu->index) >= 0 &&
+		can_take_interrupt(vcpu))
+		vcpu->state = VCPU_RUNNABLE;
+}
+
 static void process_irq(struct vcpu *vcpu)
 {
 	struct platform *p = vcpu->vm->platform;
 	int vector;
 
-	if (platform_irq_pending(p, vcpu->index) < 0)
+	if (vcpu->vm->apicv.on && !vcpu->nested.in_l2)
+		update_apic(vcpu);
+	if (!irq_waits(vcpu))
 		return;
 	if (vcpu->nested.in_l2 && nested_glue_irq(vcpu)) {
 		vcpu->state = VCPU_RUNNABLE;
@@ -225,7 +247,7 @@ static void process_irq(struct vcpu *vcpu)
 	vcpu->state = VCPU_RUNNABLE;
 	vcpu->stats.injected++;
 	vcpu_inject(vcpu, (uint32_t)vector, 0, 0);
-	if (platform_irq_pending(p, vcpu->index) >= 0)
+	if (irq_waits(vcpu))
 		vcpu_set_proc(vcpu, PROC_INTR_WINDOW, true);
 }
 
@@ -275,12 +297,16 @@ static void process_sipi(struct vcpu *vcpu)
 		vcpu->state = VCPU_RUNNABLE;
 		return;
 	}
-	if (vcpu->state == VCPU_WAIT_SIPI)
+	if (vcpu->state == VCPU_WAIT_SIPI) {
 		vcpu_start_at(vcpu, vcpu->sipi_vector);
+		vcpu_post(vcpu, EVENT_IRQ); /* not looked at since the INIT */
+	}
 }
 
 static void process(struct vcpu *vcpu, uint32_t events)
 {
+	bool was_in_l2 = vcpu->nested.in_l2;
+
 	if (events & EVENT_STOP)
 		vcpu->state = VCPU_STOPPED;
 	if (vcpu->state == VCPU_STOPPED)
@@ -303,6 +329,8 @@ static void process(struct vcpu *vcpu, uint32_t events)
 	}
 	if (events & EVENT_IRQ)
 		process_irq(vcpu);
+	if (was_in_l2 && !vcpu->nested.in_l2 && vcpu->vm->apicv.on)
+		vcpu_post(vcpu, EVENT_IRQ); /* VMCS01 does not know what happened meanwhile */
 }
 
 struct vcpu *vcpu_process_events(struct vcpu *vcpu)

@@ -106,6 +106,14 @@ static void handle_vmx_insn(struct vcpu *vcpu)
 	}
 }
 
+/* What L1 could not take yet may end L2. */
+static void handle_vm_entry(struct vcpu *vcpu)
+{
+	if (vcpu->vm->apicv.on && apicv_requested(vcpu))
+		vcpu_add_events(vcpu, EVENT_IRQ);
+	handle_vmx_insn(vcpu);
+}
+
 /* The CPU was kicked; that may have been for another vCPU of its queue. */
 static void look_at_queue(struct vcpu *vcpu)
 {
@@ -133,8 +141,12 @@ static void handle_exception(struct vcpu *vcpu)
 
 static void handle_external_interrupt(struct vcpu *vcpu)
 {
-	if (INTR_INFO_VECTOR(vmread32(VMCS_EXIT_INTR_INFO)) != VECTOR_SPURIOUS)
+	uint32_t vector = INTR_INFO_VECTOR(vmread32(VMCS_EXIT_INTR_INFO));
+
+	if (vector != VECTOR_SPURIOUS)
 		apic_eoi();
+	if (vector == VECTOR_POSTED) /* it met L2, or a VMCS01 without posted interrupts */
+		vcpu_post(vcpu, EVENT_IRQ);
 	look_at_queue(vcpu);
 }
 
@@ -203,17 +215,20 @@ static const exit_handler handlers[EXIT_REASON_COUNT] = {
 	[EXIT_TASK_SWITCH] = handle_task_switch,
 	[EXIT_CPUID] = handle_cpuid,
 	[EXIT_GETSEC] = undefined,
+	[EXIT_APIC_ACCESS] = handle_apic_access,
+	[EXIT_APIC_WRITE] = handle_apic_write,
+	[EXIT_VIRTUALIZED_EOI] = handle_virtualized_eoi,
 	[EXIT_HLT] = handle_hlt,
 	[EXIT_INVD] = skip,
 	[EXIT_RDPMC] = protection_fault,
 	[EXIT_RSM] = undefined,
 	[EXIT_VMCALL] = handle_vmx_insn,
 	[EXIT_VMCLEAR] = handle_vmx_insn,
-	[EXIT_VMLAUNCH] = handle_vmx_insn,
+	[EXIT_VMLAUNCH] = handle_vm_entry,
 	[EXIT_VMPTRLD] = handle_vmx_insn,
 	[EXIT_VMPTRST] = handle_vmx_insn,
 	[EXIT_VMREAD] = handle_vmx_insn,
-	[EXIT_VMRESUME] = handle_vmx_insn,
+	[EXIT_VMRESUME] = handle_vm_entry,
 	[EXIT_VMWRITE] = handle_vmx_insn,
 	[EXIT_VMXOFF] = handle_vmx_insn,
 	[EXIT_VMXON] = handle_vmx_insn,
@@ -266,14 +281,18 @@ void vcpu_dump(struct vcpu *vcpu)
 /* The launch state after a failed entry depends on which instruction it was: start afresh. */
 static void entry_failed(struct vcpu *vcpu, uint32_t reason)
 {
+	uint32_t proc = vcpu->vmcs->proc;
+
 	log_error("entry into L%u failed: 0x%x", 1u + vcpu->nested.in_l2, reason);
 	vcpu_dump(vcpu);
 	hw_vmcs_clear(vcpu->vmcs);
 	hw_vmcs_load(vcpu->vmcs);
-	if (vcpu->nested.in_l2)
+	if (vcpu->nested.in_l2) {
 		nested_entry_failed(&vcpu->nested, reason);
-	else
+		nested_glue_left(vcpu, proc);
+	} else {
 		vm_stop(vcpu->vm, VM_END_ERROR, reason & 0xffff, "VM entry failed");
+	}
 }
 
 /* In units of 2^n TSC ticks (SDM A.6), rounded up so that it never fires early. */

@@ -11,6 +11,7 @@
 #define QUALIFICATION_FETCH       BIT64(2)
 #define QUALIFICATION_LINEAR      BIT64(7) /* of a linear address */
 #define QUALIFICATION_TRANSLATION BIT64(8) /* of a linear address, not of a paging structure */
+#define APIC_ACCESS_WRITE         1u
 #define MAX_PER_EXIT              256u
 
 struct access {
@@ -381,29 +382,51 @@ static bool table_in_device(struct vcpu *vcpu, uint64_t gpa, uint64_t q)
 	return true;
 }
 
+/* The instruction at RIP accesses this address. False: it cannot be emulated. */
+static bool emulate_access(struct vcpu *vcpu, uint64_t gpa, bool is_write, uint8_t *code)
+{
+	struct access a = {.vcpu = vcpu, .gpa = gpa};
+	struct mmio_mode mode = {
+		.long64 = vcpu_in_long64(),
+		.default32 = vmread32(VMCS_GUEST_CS_AR) & SEG_AR_DB,
+	};
+	unsigned length = fetch(vcpu, code);
+
+	if (vcpu->injecting || !mmio_decode(code, length, mode, &a.insn))
+		return false;
+	if (emulate(&a, is_write) && !a.faulted)
+		vcpu_step_over(vcpu, a.insn.length);
+	vcpu_touched_devices(vcpu);
+	return true;
+}
+
 void handle_ept_violation(struct vcpu *vcpu)
 {
 	uint64_t q = vmread(VMCS_EXIT_QUALIFICATION);
-	struct access a = {.vcpu = vcpu, .gpa = vmread(VMCS_GUEST_PHYSICAL_ADDRESS)};
-	uint32_t cs_ar = vmread32(VMCS_GUEST_CS_AR);
-	struct mmio_mode mode = {
-		.long64 = vcpu_in_long64(),
-		.default32 = cs_ar & SEG_AR_DB,
-	};
+	uint64_t gpa = vmread(VMCS_GUEST_PHYSICAL_ADDRESS);
+	bool data = q & QUALIFICATION_TRANSLATION && !(q & QUALIFICATION_FETCH);
 	uint8_t code[MMIO_MAX_INSN] = {0};
-	unsigned length;
 
 	vcpu_redeliver(vcpu);
-	if (table_in_device(vcpu, a.gpa, q))
+	if (table_in_device(vcpu, gpa, q))
 		return;
-	length = fetch(vcpu, code);
-	if (!(q & QUALIFICATION_TRANSLATION) || q & QUALIFICATION_FETCH || vcpu->injecting ||
-		!mmio_decode(code, length, mode, &a.insn)) {
-		if (!map_void(vcpu, a.gpa))
-			give_up(vcpu, code, a.gpa, q);
+	if (data && emulate_access(vcpu, gpa, q & 2, code))
 		return;
-	}
-	if (emulate(&a, q & 2) && !a.faulted)
-		vcpu_step_over(vcpu, a.insn.length);
-	vcpu_touched_devices(vcpu);
+	if (!map_void(vcpu, gpa))
+		give_up(vcpu, code, gpa, q);
+}
+
+/* What the CPU does not virtualize of the local APIC's page. SDM table 27-6 "Exit Qualification for
+ * APIC-Access VM Exits from Linear Accesses and Guest-Physical Accesses". */
+void handle_apic_access(struct vcpu *vcpu)
+{
+	uint64_t q = vmread(VMCS_EXIT_QUALIFICATION);
+	uint64_t gpa = DEV_LAPIC_BASE + (q & PAGE_MASK);
+	unsigned type = q >> 12 & 15;
+	uint8_t code[MMIO_MAX_INSN] = {0};
+
+	vcpu_redeliver(vcpu);
+	if (type > APIC_ACCESS_WRITE ||
+		!emulate_access(vcpu, gpa, type == APIC_ACCESS_WRITE, code))
+		give_up(vcpu, code, gpa, q);
 }

@@ -11,9 +11,13 @@
 #define MSR_APIC_BASE        0x1b
 #define MSR_X2APIC_FIRST     0x800
 #define MSR_X2APIC_LAST      0x8ff
+#define MSR_X2APIC_TPR       0x808
+#define MSR_X2APIC_EOI       0x80b
 #define MSR_X2APIC_LVT_TIMER 0x832
 #define MSR_X2APIC_INITIAL   0x838
+#define MSR_X2APIC_CURRENT   0x839
 #define MSR_X2APIC_DIVIDE    0x83e
+#define MSR_X2APIC_SELF_IPI  0x83f
 #define MSR_TSC_ADJUST       0x3b
 #define MSR_MTRR_CAP         0xfe
 #define MSR_MTRR_PHYS_FIRST  0x200
@@ -86,6 +90,20 @@ void msr_fill_bitmap(uint64_t *bitmap)
 		if (rules[i].kind == MSR_KIND_PASS)
 			allow(bitmap, rules[i].index, true);
 	}
+}
+
+/*
+ * SDM 29.5 "Virtualizing MSR-Based APIC Accesses". A read gives what the virtual-APIC page holds even
+ * where no register is; the current count is not there.
+ */
+void msr_allow_x2apic(uint64_t *bitmap)
+{
+	for (uint32_t msr = MSR_X2APIC_FIRST; msr <= MSR_X2APIC_LAST; msr++)
+		if (msr != MSR_X2APIC_CURRENT && platform_x2apic_readable(msr))
+			allow(bitmap, msr, false);
+	allow(bitmap, MSR_X2APIC_TPR, true);
+	allow(bitmap, MSR_X2APIC_EOI, true);
+	allow(bitmap, MSR_X2APIC_SELF_IPI, true);
 }
 
 /* ---- MTRRs ---- */

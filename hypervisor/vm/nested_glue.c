@@ -177,7 +177,10 @@ void seam_bug(struct nested *n, const char *what)
 
 void nested_glue_left(struct vcpu *vcpu, uint32_t proc02)
 {
-	if (proc02 & PROC_INTR_WINDOW)
+	struct vm *vm = vcpu->vm;
+
+	if (proc02 & PROC_INTR_WINDOW ||
+		(vm->apicv.on && platform_apic_changed(vm->platform, vcpu->index)))
 		vcpu_add_events(vcpu, EVENT_IRQ);
 	if (vcpu->nmi_waits)
 		vcpu_add_events(vcpu, EVENT_NMI);
@@ -252,6 +255,10 @@ static bool must_enter_first(struct vcpu *vcpu, uint32_t event)
 
 void nested_glue_entered(struct vcpu *vcpu)
 {
+	struct vm *vm = vcpu->vm;
+
+	if (vm->apicv.on && vcpu->nested.cur->root == NULL && !vm->apicv.met_l2)
+		apicv_l2_without_ept(vcpu);
 	if (vcpu->vmcs01.proc & PROC_INTR_WINDOW)
 		vcpu_add_events(vcpu, EVENT_IRQ);
 	if (vcpu->nmi_waits)

@@ -171,6 +171,8 @@ static bool parse_setting(struct text key, struct text v, struct vm_config *c)
 		return text_bool(v, &c->vmx);
 	if (text_is(key, "shadow"))
 		return text_bool(v, &c->shadow);
+	if (text_is(key, "apicv"))
+		return text_bool(v, &c->apicv);
 	if (text_is(key, "cmdline0"))
 		return text_bool(v, &c->cmdline0);
 	if (text_is(key, "protocol"))
@@ -240,6 +242,7 @@ bool scenario_add(struct scenario *s, struct text line, uint64_t start, uint64_t
 		.allowed_cpus = UINT64_MAX,
 		.vmx = true,
 		.shadow = true,
+		.apicv = true,
 		.vmx_features = caps_features_default(),
 		.cmdline0 = true,
 	};

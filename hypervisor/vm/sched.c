@@ -149,6 +149,24 @@ static struct cpu_shared *kick(const struct sched_node *n)
 	return &percpus[cpu].shared;
 }
 
+/*
+ * The request and its mark are in the descriptor. The vCPU looks there before it enters guest mode,
+ * unless it never left it, or left it and comes back at once: then the interrupt meets it there.
+ */
+bool sched_notify_guest(const struct vcpu *vcpu)
+{
+	const struct sched_node *n = vcpu->node;
+	unsigned cpu;
+
+	if (n == NULL || n == this_cpu()->node)
+		return false;
+	cpu = __atomic_load_n(&n->cpu, __ATOMIC_SEQ_CST);
+	if (__atomic_load_n(&percpus[cpu].shared.guest, __ATOMIC_SEQ_CST) != n)
+		return false;
+	apic_send(percpus[cpu].apic_id, VECTOR_POSTED);
+	return true;
+}
+
 void sched_wake(struct vcpu *vcpu)
 {
 	struct sched_node *n = vcpu->node;
@@ -214,6 +232,9 @@ static void switch_to(struct sched_node *n)
 		c->current = n->vcpu;
 		vcpu_enter_cpu(n->vcpu);
 		vcpu_load_registers(n->vcpu);
+		/* A notification may have met whoever ran here, see sched_notify_guest. */
+		if (n->vcpu->vm->apicv.posted)
+			vcpu_add_events(n->vcpu, EVENT_IRQ);
 	}
 	sched_use_address_space(n->cr3);
 }

@@ -122,6 +122,7 @@ struct vcpu *vcpu_create(struct vm *vm, unsigned index)
 	vcpu_use_vmcs(vcpu, &vcpu->vmcs01);
 	vmcs_write_host_state(vm->host_cr3);
 	write_controls(vcpu);
+	apicv_vcpu_create(vcpu);
 	if (vm->config.vmx && !nested_glue_vcpu_create(vcpu))
 		return NULL;
 	if (vm->config.vmx && index == 0)

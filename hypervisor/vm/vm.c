@@ -166,6 +166,9 @@ static bool create_parts(struct vm_box *box, const struct vm_memory *memory)
 	if (!create_void_page(vm))
 		return false;
 	msr_fill_bitmap(vm->msr_bitmap);
+	if (!apicv_create(vm))
+		return false;
+	p.apicv = vm->apicv.on;
 	vm->tsc_offset = -rdtsc();
 	platform_reset(vm->platform, &p);
 	if (vm->config.vmx && !create_nested(vm))

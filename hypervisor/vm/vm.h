@@ -109,6 +109,8 @@ struct vcpu {
 	uint8_t *xsave;  /* one page */
 	struct mtrr_state *mtrr;
 	struct vcpu_stats stats;
+	enum dev_apic_mode apic_mode; /* that VMCS01 is set up for */
+	uint64_t eoi_exit[4];         /* EOI-exit bitmaps of VMCS01 */
 	struct nested nested;
 	struct nested_hw *nested_hw; /* hardware VMCSs for L2, vm/nested_glue.c */
 };
@@ -129,6 +131,16 @@ enum vm_end {
 	VM_END_L0_FAULT /* L0 took a fault in its handling */
 };
 
+/* Local APICs that the CPU virtualizes. */
+struct vm_apicv {
+	bool on;
+	bool posted;            /* with posted interrupts */
+	bool met_l2;            /* an L2 has run on EPT01 */
+	unsigned hidden;        /* reasons why EPT01 does not have access_page */
+	struct hpa access_page; /* what EPT01 has at the address of the local APIC */
+	uint64_t *msr_bitmap;   /* for VMCS01 of vCPUs in x2APIC mode */
+};
+
 struct vm {
 	struct vm_config config;
 	unsigned id; /* console channel 2 + id */
@@ -141,7 +153,8 @@ struct vm {
 	uint64_t tsc_offset;  /* time of the VM = host TSC + offset; vm/tsc.c for vCPUs */
 	struct spinlock lock; /* EPT01, virtual EPT, explanations */
 	struct spinlock platform_lock;
-	uint64_t *msr_bitmap; /* for VMCS01 of all vCPUs */
+	uint64_t *msr_bitmap; /* for VMCS01 of all vCPUs, but see apicv */
+	struct vm_apicv apicv;
 	struct platform *platform;
 	struct nested_vm *nested_vm;
 	struct explain_ring *explain; /* refused VM entries and VMX instructions of L1 */

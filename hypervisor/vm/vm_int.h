@@ -82,6 +82,21 @@ void handle_cr_access(struct vcpu *vcpu);
 void handle_xsetbv(struct vcpu *vcpu);
 void handle_io(struct vcpu *vcpu);
 void handle_ept_violation(struct vcpu *vcpu);
+void handle_apic_access(struct vcpu *vcpu);
+void handle_apic_write(struct vcpu *vcpu);
+void handle_virtualized_eoi(struct vcpu *vcpu);
+
+/* ---- apicv.c ---- */
+/* Decides whether the VM uses it, and makes what all vCPUs share. False: the pool is too small. */
+bool apicv_create(struct vm *vm);
+/* The fields of VMCS01, which is current, that never change. */
+void apicv_vcpu_create(struct vcpu *vcpu);
+/* Brings VMCS01, which is current, up to date with the local APIC. Only when vm->apicv.on. */
+void apicv_update(struct vcpu *vcpu);
+/* Whether L1 has a request, deliverable or not; likewise. */
+bool apicv_requested(const struct vcpu *vcpu);
+/* L1 enters an L2 without EPT12; likewise. */
+void apicv_l2_without_ept(struct vcpu *vcpu);
 
 /* ---- cr.c ---- */
 /* CR4 of VMCS01 from L1's value; updates what depends on it. */
@@ -107,6 +122,8 @@ uint64_t cpuid_xcr0_mask(void);
 bool msr_create(struct vcpu *vcpu);
 /* The bitmap of VMCS01: everything is intercepted but what passes through. */
 void msr_fill_bitmap(uint64_t *bitmap);
+/* What the CPU virtualizes in x2APIC mode. */
+void msr_allow_x2apic(uint64_t *bitmap);
 
 /* ---- events.c ---- */
 /* Posts events of the vCPU that this CPU is about to enter. */
@@ -142,6 +159,9 @@ struct vcpu *schedule(void);
 void sched_add(struct vcpu *vcpu);
 /* The vCPU may be able to run, or has events to look at. Any CPU. */
 void sched_wake(struct vcpu *vcpu);
+/* A request is in the posted-interrupt descriptor of the vCPU. True when it runs in guest mode on
+ * another CPU, which has been notified; else it needs an event. Any CPU. */
+bool sched_notify_guest(const struct vcpu *vcpu);
 /* Returns when the vCPU, which has this event posted, is not in guest mode or has seen the event. */
 void sched_wait_out(const struct vcpu *vcpu, uint32_t event);
 /* After sched_notify: gives away what waits, or has the running vCPU give way soon. */

@@ -17,6 +17,8 @@ extern struct vmx_caps vmx_caps;
 
 /* The machine has the erratum of Bochs that vm/nested_glue.c works around. */
 extern bool vmx_stale_vectoring;
+/* The machine holds interrupts, and so notifications of posted ones, while the guest's RFLAGS.IF is 0. */
+extern bool vmx_late_notifications;
 
 enum vmx_status {
 	VMX_OK,

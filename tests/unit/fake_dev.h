@@ -20,10 +20,13 @@
 
 static struct platform machine;
 
+/* What fake_start asks for: local APICs that a CPU virtualizes. */
+static bool fake_apicv;
+
 static struct {
 	uint64_t now;
 	unsigned kicks[DEV_MAX_VCPUS], inits[DEV_MAX_VCPUS], startups[DEV_MAX_VCPUS];
-	unsigned nmis[DEV_MAX_VCPUS];
+	unsigned nmis[DEV_MAX_VCPUS], posted[DEV_MAX_VCPUS];
 	uint8_t startup_vector;
 	unsigned console_bytes;
 	char console_last;
@@ -74,6 +77,13 @@ void dev_unlock(struct platform *p)
 	fake.locked = false;
 }
 
+void dev_posted(struct platform *p, unsigned vcpu)
+{
+	assert_in_range(vcpu, 0, p->config.vcpus - 1);
+	fake.posted[vcpu]++;
+	fake.kicks[vcpu]++;
+}
+
 void dev_init_ipi(struct platform *p, unsigned vcpu)
 {
 	assert_in_range(vcpu, 0, p->config.vcpus - 1);
@@ -96,8 +106,10 @@ void dev_nmi(struct platform *p, unsigned vcpu)
 /* A platform at guest TSC 0 after its reset. */
 static inline void fake_start(unsigned vcpus)
 {
-	struct platform_config c = {
-		.vcpus = vcpus, .tsc_khz = FAKE_KHZ, .memory = 512ull << 20};
+	struct platform_config c = {.vcpus = vcpus,
+		.tsc_khz = FAKE_KHZ,
+		.memory = 512ull << 20,
+		.apicv = fake_apicv};
 
 	memset(&fake, 0, sizeof(fake));
 	memset(&machine, 0xa5, sizeof(machine));

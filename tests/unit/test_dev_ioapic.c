@@ -207,5 +207,8 @@ int main(void)
 		T(registers_beyond_the_table_read_zero),
 	};
 
-	return cmocka_run_group_tests(tests, NULL, NULL);
+	int failed = cmocka_run_group_tests_name("software", tests, NULL, NULL);
+
+	fake_apicv = true;
+	return failed + cmocka_run_group_tests_name("hardware", tests, NULL, NULL);
 }

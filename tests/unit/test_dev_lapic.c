@@ -168,6 +168,14 @@ static void a_disabled_apic_accepts_nothing(void **state)
 	assert_int_equal(pending(1), -1);
 }
 
+static void a_disabled_apic_keeps_what_is_pending(void **state)
+{
+	(void)state;
+	send(0, 1, 0x41);
+	fake_apic_write(1, SVR, 0xff);
+	assert_int_equal(platform_irq_ack(&machine, 1), 0x41);
+}
+
 /* ---- IPIs ---- */
 
 static void physical_destinations(void **state)
@@ -264,6 +272,18 @@ static void init_start_up_and_nmi_go_to_the_vm(void **state)
 	assert_int_equal(fake.startup_vector, 0x9a);
 	assert_int_equal(fake.nmis[2], 1);
 	assert_int_equal(fake.inits[0] + fake.startups[0] + fake.nmis[0], 0);
+}
+
+static void only_fixed_ipis_go_to_oneself_by_shorthand(void **state)
+{
+	(void)state;
+	send(0, 0, NMI | SELF);
+	send(0, 0, NMI | ALL);
+	send(0, 0, INIT | ASSERT | LEVEL | ALL);
+	assert_int_equal(fake.nmis[0] + fake.nmis[1] + fake.inits[0] + fake.inits[1], 0);
+	send(0, 0, NMI | OTHERS);
+	assert_int_equal(fake.nmis[0], 0);
+	assert_int_equal(fake.nmis[1] + fake.nmis[2] + fake.nmis[3], 3);
 }
 
 static void the_delivery_status_reads_idle(void **state)
@@ -466,6 +486,7 @@ int main(void)
 		T(the_task_priority_holds_classes_back),
 		T(an_eoi_too_many_does_nothing),
 		T(a_disabled_apic_accepts_nothing),
+		T(a_disabled_apic_keeps_what_is_pending),
 		T(physical_destinations),
 		T(shorthands),
 		T(shorthands_that_name_the_sender_are_for_fixed_mode_only),
@@ -473,6 +494,7 @@ int main(void)
 		T(logical_cluster_destinations),
 		T(lowest_priority_goes_to_the_least_busy_one),
 		T(init_start_up_and_nmi_go_to_the_vm),
+		T(only_fixed_ipis_go_to_oneself_by_shorthand),
 		T(the_delivery_status_reads_idle),
 		T(illegal_vectors_are_errors),
 		T(an_error_vector_below_16_does_not_loop),
@@ -487,5 +509,8 @@ int main(void)
 		T(an_init_resets_all_but_the_base),
 	};
 
-	return cmocka_run_group_tests(tests, NULL, NULL);
+	int failed = cmocka_run_group_tests_name("software", tests, NULL, NULL);
+
+	fake_apicv = true;
+	return failed + cmocka_run_group_tests_name("hardware", tests, NULL, NULL);
 }

@@ -238,5 +238,8 @@ int main(void)
 		T(a_tsc_that_went_back_shows_no_count_beyond_the_initial_one),
 	};
 
-	return cmocka_run_group_tests(tests, NULL, NULL);
+	int failed = cmocka_run_group_tests_name("software", tests, NULL, NULL);
+
+	fake_apicv = true;
+	return failed + cmocka_run_group_tests_name("hardware", tests, NULL, NULL);
 }

@@ -129,8 +129,8 @@ static void nestor_gets_its_modules_described(void **state)
 	assert_string_equal(text_at(find_tag(info, 1, 0) + 8), "log=info");
 	tag = find_tag(info, 3, 0);
 	assert_string_equal(text_at(tag + 16),
-		"kernel vm=a memory=64M cpus=1 vmx=on shadow=on protocol=mb1 cmdline0=off -- "
-		"image.elf x y");
+		"kernel vm=a memory=64M cpus=1 vmx=on shadow=on apicv=on protocol=mb1 "
+		"cmdline0=off -- image.elf x y");
 	assert_int_equal(value_at(tag + 8, 4) % 4096, 0);
 	assert_int_equal(value_at(value_at(tag + 8, 4), 4), 0x464c457f);
 	tag = find_tag(info, 3, 1);

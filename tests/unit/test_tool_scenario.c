@@ -70,6 +70,7 @@ static void a_full_scenario_is_read(void **state)
 	assert_int_equal(scenario.vms[0].memory, 512 * MIB);
 	assert_int_equal(scenario.vms[0].vmx, 1);
 	assert_int_equal(scenario.vms[0].shadow, 1);
+	assert_int_equal(scenario.vms[0].apicv, 1);
 	assert_string_equal(vm->kernel.path, "/abs/k2");
 	assert_string_equal(vm->initrd.path, "dir/i");
 	assert_string_equal(vm->cmdline, "console=ttyS0 quiet");
@@ -197,9 +198,10 @@ static void the_short_form_describes_one_vm(void **state)
 	const struct vm_config *vm = &o->scenario.vms[0];
 
 	(void)state;
-	assert_int_equal(parse_options(o, "nestor|run|--l1|k|--memory=64M|--module|m,a b,c|"
-					  "--module|n|--cmdline|x=1 -- y|--shadow|off|"
-					  "--timeout|5|--machine|bochs|--bare"),
+	assert_int_equal(
+		parse_options(o, "nestor|run|--l1|k|--memory=64M|--module|m,a b,c|"
+				 "--module|n|--cmdline|x=1 -- y|--shadow|off|--apicv|off|"
+				 "--timeout|5|--machine|bochs|--bare"),
 		0);
 	assert_int_equal(o->verb, VERB_RUN);
 	assert_int_equal(o->scenario.vm_count, 1);
@@ -212,6 +214,7 @@ static void the_short_form_describes_one_vm(void **state)
 	assert_string_equal(vm->modules[1].cmdline, "");
 	assert_string_equal(vm->cmdline, "x=1 -- y");
 	assert_int_equal(vm->shadow, 0);
+	assert_int_equal(vm->apicv, 0);
 	assert_int_equal(o->scenario.timeout, 5);
 	assert_int_equal(o->scenario.machine.kind, MACHINE_BOCHS);
 	assert_int_equal(o->bare, 1);

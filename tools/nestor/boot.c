@@ -108,11 +108,11 @@ const char *boot_kernel_line(
 	struct arena *a, const struct vm_config *vm, const struct kernel *kernel)
 {
 	return arena_format(a,
-		"kernel vm=%s memory=%lluM cpus=%llu vmx=%s shadow=%s%s%s%s protocol=%s "
+		"kernel vm=%s memory=%lluM cpus=%llu vmx=%s shadow=%s apicv=%s%s%s%s protocol=%s "
 		"cmdline0=off -- %s",
 		vm->name, (unsigned long long)(vm->memory / BOOT_MIB),
 		(unsigned long long)vm->cpus, vm->vmx ? "on" : "off", vm->shadow ? "on" : "off",
-		vm->vmx_features ? " vmx_features=" : "",
+		vm->apicv ? "on" : "off", vm->vmx_features ? " vmx_features=" : "",
 		vm->vmx_features ? vm->vmx_features : "", life_words(a, vm),
 		kernel_protocol(kernel->kind), boot_guest_cmdline(a, vm, kernel));
 }

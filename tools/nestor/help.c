@@ -22,6 +22,7 @@ static const char vm_options[] =
 	"  --argv0 on|off      a Multiboot 1 command line begins with the image's name\n"
 	"  --vmx on|off        offer VT-x to the VM; default: on\n"
 	"  --shadow on|off     use VMCS shadowing, if the CPU has it; default: on\n"
+	"  --apicv on|off      let the CPU virtualize its local APICs, if it can; default: on\n"
 	"  --vmx-features LIST  what of VT-x it is offered: -NAME leaves a feature away, or a\n"
 	"                      CPU generation, as in haswell,-vpid; `help` lists the names\n";
 
@@ -48,8 +49,8 @@ static const char run_help[] =
 	"IMAGE, or boots an image made by `nestor image`. What the VMs print goes to standard\n"
 	"output, Nestor's log to standard error.\n"
 	"\n"
-	"the VM of --l1 (--argv0, --vmx, --shadow and --vmx-features also change all VMs of\n"
-	"a scenario):\n";
+	"the VM of --l1 (--argv0, --vmx, --shadow, --apicv and --vmx-features also change all\n"
+	"VMs of a scenario):\n";
 
 static const char run_help_end[] =
 	"\n"

@@ -42,6 +42,7 @@ static const struct option option_table[] = {
 	{"--argv0", TO_ALL_VMS, "argv0", RUN | CHECK | IMAGE},
 	{"--vmx", TO_ALL_VMS, "vmx", RUN | CHECK | IMAGE},
 	{"--shadow", TO_ALL_VMS, "shadow", RUN | CHECK | IMAGE},
+	{"--apicv", TO_ALL_VMS, "apicv", RUN | CHECK | IMAGE},
 	{"--vmx-features", TO_ALL_VMS, "vmx-features", RUN | CHECK | IMAGE},
 	{"--machine", TO_MACHINE, "kind", RUN},
 	{"--machine-cpus", TO_MACHINE, "cpus", RUN},

@@ -23,6 +23,7 @@ const struct setting vm_settings[] = {
 	{"cpus", SETTING_NUMBER, AT(vm_config, cpus), 1, 64, NULL},
 	{"vmx", SETTING_SWITCH, AT(vm_config, vmx), 0, 0, NULL},
 	{"shadow", SETTING_SWITCH, AT(vm_config, shadow), 0, 0, NULL},
+	{"apicv", SETTING_SWITCH, AT(vm_config, apicv), 0, 0, NULL},
 	{"vmx-features", SETTING_VMX_FEATURES, AT(vm_config, vmx_features), 0, 0, NULL},
 	{"restart", SETTING_CHOICE, AT(vm_config, restart), 0, 0, restart_names},
 	{"restart-limit", SETTING_NUMBER, AT(vm_config, restart_limit), 0, UINT32_MAX, NULL},
@@ -74,6 +75,7 @@ struct vm_config *scenario_add_vm(struct scenario *s, const char *where)
 	vm->cpus = 1;
 	vm->vmx = 1;
 	vm->shadow = 1;
+	vm->apicv = 1;
 	vm->argv0 = 1;
 	vm->weight = SCENARIO_WEIGHT;
 	return vm;

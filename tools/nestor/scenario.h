@@ -26,8 +26,9 @@ struct vm_config {
 	unsigned module_count;
 	uint64_t memory; /* bytes */
 	uint64_t cpus;
-	uint64_t vmx;             /* the VM's CPUs offer VT-x */
-	uint64_t shadow;          /* Nestor uses VMCS shadowing for it, if the CPU has it */
+	uint64_t vmx;    /* the VM's CPUs offer VT-x */
+	uint64_t shadow; /* Nestor uses VMCS shadowing for it, if the CPU has it */
+	uint64_t apicv;  /* Nestor lets the CPU virtualize its local APICs, if it can */
 	const char *vmx_features; /* of what VT-x has, a choice; NULL: all that Nestor offers */
 	uint64_t restart;         /* index in restart_names: after which ends it starts again */
 	uint64_t restart_limit;   /* so many times; 0: without end */

@@ -1,0 +1,133 @@
+/*
+ * Interrupt messages to local APICs: from the IOAPIC, by MSI, and IPIs.
+ */
+#include "dev/platform.h"
+#include "dev/vlapic_int.h"
+
+#define ICR_LOGICAL   (1u << 11)
+#define ICR_ASSERT    (1u << 14)
+#define ICR_LEVEL     (1u << 15)
+#define ICR_SHORTHAND 18
+
+enum shorthand {
+	SHORTHAND_NONE,
+	SHORTHAND_SELF,
+	SHORTHAND_ALL,
+	SHORTHAND_OTHERS
+};
+
+/* 10.6.2 "Determining IPI Destination" */
+static bool matches(const struct vlapic *l, unsigned vcpu, uint32_t destination, bool logical)
+{
+	bool broadcast =
+		destination == UINT32_MAX || (destination == 0xff && !vlapic_x2apic(l));
+	uint32_t ldr;
+
+	if (!(l->base & APIC_BASE_ENABLE))
+		return false;
+	if (broadcast || !logical)
+		return broadcast || destination == vcpu;
+	if (vlapic_x2apic(l))
+		return destination >> 16 == vcpu >> 4 && (destination >> (vcpu & 15) & 1);
+	ldr = vlapic_reg(l, REG_LDR) >> 24;
+	if (vlapic_reg(l, REG_DFR) >> 28 == 0) /* cluster model */
+		return (destination & 0xf0) == (ldr & 0xf0) && (destination & ldr & 0xf);
+	return destination & ldr;
+}
+
+static void deliver(struct platform *p, unsigned vcpu, const struct vlapic_message *m)
+{
+	if (!(p->lapic[vcpu].base & APIC_BASE_ENABLE))
+		return;
+	switch (m->mode) {
+	case DELIVER_FIXED:
+	case DELIVER_LOWEST:
+		vlapic_accept(p, vcpu, m->vector, m->level);
+		break;
+	case DELIVER_NMI:
+		dev_nmi(p, vcpu);
+		break;
+	case DELIVER_INIT:
+		dev_init_ipi(p, vcpu);
+		break;
+	case DELIVER_STARTUP:
+		dev_startup_ipi(p, vcpu, m->vector);
+		break;
+	default: /* SMI: there is no SMM; ExtINT: only through LINT0 */
+		break;
+	}
+}
+
+/* Lowest priority: the least busy of those addressed, the first one of several. */
+static bool send_lowest(struct platform *p, const struct vlapic_message *m)
+{
+	unsigned best = DEV_MAX_VCPUS;
+
+	for (unsigned i = 0; i < p->config.vcpus; i++) {
+		const struct vlapic *l = &p->lapic[i];
+
+		if (matches(l, i, m->destination, m->logical) && vlapic_enabled(l) &&
+			(best == DEV_MAX_VCPUS || vlapic_ppr(l) < vlapic_ppr(&p->lapic[best])))
+			best = i;
+	}
+	if (best == DEV_MAX_VCPUS)
+		return false;
+	deliver(p, best, m);
+	return true;
+}
+
+bool vlapic_send(struct platform *p, const struct vlapic_message *m)
+{
+	bool accepted = false;
+
+	if (m->mode == DELIVER_LOWEST)
+		return send_lowest(p, m);
+	for (unsigned i = 0; i < p->config.vcpus; i++) {
+		if (!matches(&p->lapic[i], i, m->destination, m->logical))
+			continue;
+		accepted |= m->mode != DELIVER_FIXED || vlapic_enabled(&p->lapic[i]);
+		deliver(p, i, m);
+	}
+	return accepted;
+}
+
+/* Table 10-3 "Valid Combinations for the Pentium 4 and Intel Xeon Processors' Local xAPIC ICR" */
+static bool shorthand_allows(unsigned shorthand, enum vlapic_mode mode)
+{
+	return shorthand == SHORTHAND_OTHERS || mode == DELIVER_FIXED;
+}
+
+static uint32_t ipi_destination(const struct vlapic *l)
+{
+	if (vlapic_x2apic(l))
+		return l->regs[REG_ICR * 4 + 1];
+	return vlapic_reg(l, REG_ICR2) >> 24;
+}
+
+/* 10.6.1 "Interrupt Command Register (ICR)" */
+void vlapic_send_ipi(struct platform *p, unsigned self)
+{
+	const struct vlapic *l = &p->lapic[self];
+	uint32_t low = vlapic_reg(l, REG_ICR);
+	struct vlapic_message m = {
+		.vector = (uint8_t)low,
+		.mode = (enum vlapic_mode)(low >> 8 & 7),
+		.logical = low & ICR_LOGICAL,
+		.destination = ipi_destination(l),
+	};
+	unsigned shorthand = low >> ICR_SHORTHAND & 3;
+
+	if (m.mode == DELIVER_INIT && (low & ICR_LEVEL) && !(low & ICR_ASSERT))
+		return; /* INIT level de-assert */
+	if (m.mode <= DELIVER_LOWEST && m.vector < 16) {
+		vlapic_error(p, self, ESR_SEND_ILLEGAL_VECTOR);
+		return;
+	}
+	if (shorthand == SHORTHAND_NONE) {
+		vlapic_send(p, &m);
+		return;
+	}
+	for (unsigned i = 0; i < p->config.vcpus && shorthand_allows(shorthand, m.mode); i++)
+		if (i == self ? shorthand != SHORTHAND_OTHERS : shorthand != SHORTHAND_SELF)
+			deliver(p, i, &m);
+}
