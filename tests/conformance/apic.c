@@ -18,6 +18,10 @@ L2_CODE(c_write_eoi, "movl $0, 0x6000b0");
 L2_CODE(c_rmw, "lock orl $1, 0x6000f0");
 L2_CODE(c_read_tpr_byte, "movb 0x600081, %al");
 L2_CODE(c_push, "mov $0x600800, %esp\n\tpush %rax");
+/* The APIC of L1 itself, which nothing keeps from this L2. */
+L2_CODE(c_l1_version, "mov $0xfee00030, %ecx\n\tmov (%rcx), %eax");
+L2_CODE(c_l1_tpr, "mov $0xfee00080, %ecx\n\tmovl $0x25, (%rcx)\n\tmov %cr8, %rax\n\t"
+		  "shl $8, %eax\n\tor (%rcx), %eax\n\tmovl $0, (%rcx)");
 
 static void shadow(uint32_t vtpr, uint32_t threshold)
 {
@@ -142,6 +146,9 @@ static const struct conf_case cases[] = {
 	{"access, EPT: TPR", c_tpr, p_accesses_ept},
 	{"access, EPT, shadow: TPR", c_tpr, p_accesses_shadow_ept},
 	{"access, EPT, shadow: write", c_write_eoi, p_accesses_shadow_ept},
+	{"L1's own: version", c_l1_version, NULL},
+	{"L1's own: TPR and CR8", c_l1_tpr, NULL},
+	{"L1's own: version, another access page", c_l1_version, p_accesses},
 };
 
 int payload_main(void)
