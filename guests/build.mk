@@ -91,6 +91,7 @@ debian-guests: $(DEBIAN)/probe.cpio $(DEBIAN)/client.cpio $(DEBIAN)/qemu.cpio
 ## make bench        ticks of VT-x operations, beside those of KVM as L0
 bench: hypervisor tools machine payloads
 	@B=$(B) bench/run.sh
+	@B=$(B) bench/apic_exits.sh
 
 .PHONY: demo demo-run
 ## make demo         installs what is needed, builds all, boots Debian, its KVM, and Linux in it

@@ -1,0 +1,37 @@
+#!/bin/bash
+# What L1's own local APIC costs: exits and ticks of each operation, with the CPU's APIC virtualization
+# and without it, in xAPIC and x2APIC mode. docs/apicv.md has the table.
+#
+# Environment: B (build folder), NESTOR (the tool).
+set -eu
+cd "$(dirname "$0")/.."
+B=${B:-build}
+NESTOR=${NESTOR:-$B/nestor}
+out=$B/test/bench
+mkdir -p "$out"
+
+measure() { # APICV MODE OP: exits of the whole run, and ticks of one operation
+	"$NESTOR" run --memory 64M --timeout 60 --summary --apicv "$1" --cmdline "$2 $3" \
+		--l1 "$B/payload/apic_exits.elf" >"$out/apic_exits.txt" 2>&1 </dev/null || true
+	tr -d '\r' <"$out/apic_exits.txt" | awk '
+		/^ticks / { ticks = $2 }
+		/exits by reason/ { counting = 1; next }
+		counting { exits += $2 }
+		END { print exits + 0, ticks + 0 }'
+}
+
+printf '%-8s %-10s %14s %14s %14s %14s\n' mode operation 'exits, on' 'exits, off' 'ticks, on' 'ticks, off'
+for mode in xapic x2apic; do
+	for apicv in on off; do
+		read -r exits ticks < <(measure $apicv $mode none)
+		eval "base_$apicv=$exits none_$apicv=$ticks"
+	done
+	for op in eoi tpr self_ipi timer; do
+		read -r exits_on ticks_on < <(measure on $mode $op)
+		read -r exits_off ticks_off < <(measure off $mode $op)
+		# shellcheck disable=SC2154
+		awk -v m=$mode -v o=$op -v a=$((exits_on - base_on)) -v b=$((exits_off - base_off)) \
+			-v c="$ticks_on" -v d="$ticks_off" 'BEGIN {
+			printf "%-8s %-10s %14.2f %14.2f %14d %14d\n", m, o, a / 1000, b / 1000, c, d }'
+	done
+done
