@@ -62,6 +62,17 @@ test_linux_as_l1() {
 		shows_not 'WARNING|BUG|Call Trace|Firmware Bug|unexpected|Calibrating delay loop\.\.\.'
 }
 
+test_linux_as_l1_without_apic_virtualization() {
+	linux 0 probe 'quiet l2=probe' --apicv off &&
+		shows 'kvm_cpuid [0-9]' 'L1: done with status 0' && shows_not ' APIC_WRITE '
+}
+
+test_linux_as_l1_with_posted_interrupts() {
+	linux 0 probe 'quiet l2=probe' --cpus 2 --machine-cpus 2 \
+		--l0-option posted=on &&
+		shows 'kvm_cpuid [0-9]' 'L1: done with status 0' ' APIC_WRITE '
+}
+
 test_linux_as_l2() {
 	linux 0 client 'quiet l2=client' &&
 		shows 'L1: starting L2' 'L2: user space reached' 'L2: done' 'L1: done with status 0' \
