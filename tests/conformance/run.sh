@@ -21,7 +21,7 @@ mkdir -p "$LOGS"
 
 # Payload text only: without carriage returns and the emulator's banner.
 clean() {
-	tr -d '\r\000' | grep -a -v -E '^=+$|Bochs x86 Emulator|Built from|Timestamp: |^ *$' || true
+	tr -d '\r\000' | grep -a -v -E '^=+$|Bochs x86 Emulator|Built from|Timestamp: |^ *$|^Bochs internal debugger|^Switching to CPU|^Next at t=|^\([0-9]+\)\.?\[|^\([0-9]+\) \[' || true
 }
 
 # run_payload OUTPUT ARGS...: exit status of the tool in OUTPUT.status
