@@ -216,7 +216,7 @@ int nested_entry(struct nested *n, const struct l1_mode *m, uint32_t reason)
 	struct check_env e;
 	enum check_id id;
 	uint32_t bad_msr;
-	uint64_t pdpte[4] = {0};
+	uint64_t context, pdpte[4] = {0};
 	int outcome = may_enter(n, reason);
 
 	if (outcome != INSN_SUCCEED)
@@ -233,9 +233,10 @@ int nested_entry(struct nested *n, const struct l1_mode *m, uint32_t reason)
 		.current = {v->gpa},
 		.pdpte = pdpte,
 		.n = n};
-	if (nested_check_context(&e) != v->check_context)
+	context = nested_check_context(&e);
+	if (context != v->check_context)
 		v->unchecked |= FIELD_CHK_H | FIELD_CHK_G;
-	v->check_context = nested_check_context(&e);
+	v->check_context = context;
 	id = check_before_entry(v, &e);
 	if (id != CHECK_OK) {
 		report_check(n, reason, id, v);

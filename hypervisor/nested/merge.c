@@ -245,11 +245,6 @@ __attribute__((noinline)) static void merge_x2apic_msrs(
 	n->x2apic_open = on;
 }
 
-static bool is_x2apic_word(unsigned w)
-{
-	return (w & ~(unsigned)WRITE_WORDS) - X2APIC_WORD < X2APIC_WORDS;
-}
-
 /*
  * MSRs that L0 lets L1 reach without an exit. Only their bits can be clear in VMCS02's bitmap, and
  * those of x2APIC MSRs; all others are ones forever. SDM 24.6.9 "MSR-Bitmap Address": 1 KiB each for reads of low and high
@@ -271,12 +266,32 @@ void merge_msr_bitmap(struct nested *n, const struct nvmcs *v)
 		merge_x2apic_msrs(n, v, l1);
 }
 
+/* Word of the bitmap for reads, SDM 24.6.9. */
+static unsigned word_of(uint32_t msr)
+{
+	return (msr & 0x1fff) / 64 + (msr >> 31 ? 1024 / (unsigned)sizeof(uint64_t) : 0);
+}
+
+/*
+ * SYSENTER's MSRs, and the bases of FS and GS with what is beside them: L2s write them all the time. The
+ * TSC and IA32_DEBUGCTL: only hardware knows L2's. For the others (system calls, IA32_EFER, IA32_PAT) an exit to L0
+ * at a change of mode is cheaper than a merge at each entry.
+ */
+static bool worth_merging(unsigned w)
+{
+	static const uint32_t msrs[] = {MSR_TSC, MSR_SYSENTER_CS, MSR_DEBUGCTL, MSR_FS_BASE};
+
+	for (unsigned i = 0; i < sizeof(msrs) / sizeof(msrs[0]); i++)
+		if ((w & ~(unsigned)WRITE_WORDS) == word_of(msrs[i]))
+			return true;
+	return false;
+}
+
 void nested_pass_msrs(struct nested_vm *vm, const uint64_t *msr_bitmap01)
 {
 	vm->pass_count = 0;
 	for (unsigned w = 0; w < PAGE_SIZE / sizeof(uint64_t); w++)
-		if (~msr_bitmap01[w] && !is_x2apic_word(w) &&
-			vm->pass_count < NESTED_PASS_WORDS)
+		if (~msr_bitmap01[w] && worth_merging(w) && vm->pass_count < NESTED_PASS_WORDS)
 			vm->pass[vm->pass_count++] =
 				(struct nested_pass_word){.keep = msr_bitmap01[w], .word = w};
 }

@@ -64,7 +64,7 @@ struct nested_pass_word {
 	uint64_t word; /* index of the 64-bit word in the page */
 };
 
-#define NESTED_PASS_WORDS 32
+#define NESTED_PASS_WORDS 8
 
 /* State shared by the vCPUs of a VM. */
 struct nested_vm {

@@ -321,13 +321,17 @@ static void the_msr_bitmap_of_l2_passes_only_what_both_pass(void **state)
 
 	(void)state;
 	memset(bitmap01, 0xff, sizeof(bitmap01));
-	bitmap01[0xc0000080 % 0x2000 / 64 + 128] = ~0x3ull; /* L0 passes EFER and STAR reads */
+	bitmap01[0xc0000100 % 0x2000 / 64 + 128] =
+		~0x3ull; /* L0 passes reads of FS and GS bases */
+	bitmap01[0xc0000080 % 0x2000 / 64 + 128] = ~0x3ull; /* these are never L2's */
 	nested_pass_msrs(&vm, bitmap01);
 	memset(fake.ram + 0x3000, 0xff, PAGE_SIZE);
-	fake_write64(0x3000 + 1024 + 0x80 / 8, ~0x6ull); /* L1 passes STAR and LSTAR */
+	fake_write64(
+		0x3000 + 1024 + 0x100 / 8, ~0x6ull); /* L1 passes those of GS and kernel GS */
+	fake_write64(0x3000 + 1024 + 0x80 / 8, 0);
 	launch();
 	for (unsigned w = 0; w < 512; w++)
-		assert_int_equal(bitmap02[w], w == 0x80 / 64 + 128 ? ~0x2ull : UINT64_MAX);
+		assert_int_equal(bitmap02[w], w == 0x100 / 64 + 128 ? ~0x2ull : UINT64_MAX);
 }
 
 static void cr4_bits_that_l1_lacks_stay_with_l0(void **state)
