@@ -121,6 +121,13 @@ test_three_vms_with_an_l2_each_on_two_cpus() {
 		[ "$(grep -a -c 'L1: done with status 0' "$out.text")" = 3 ]
 }
 
+# Traps on undefined behaviour and on locks taken out of order.
+test_payloads_on_a_debug_build() {
+	env -u MAKEFLAGS make -s B="$B/debug" DEBUG=1 hypervisor >"$out.make" 2>&1 || { cat "$out.make"; return 1; }
+	RUN_ARGS="--l0 $B/debug/nestor.elf" LOG_SUFFIX=-debug tests/conformance/run.sh insn ept eptx apicv lapic smp_vmx smp_events &&
+		RUN_ARGS="--l0 $B/debug/nestor.elf" tests/stress/run.sh invept_race ipi_storm
+}
+
 test_linux_as_l2_without_shadowing() {
 	linux 0 client 'quiet l2=client' --shadow off && shows 'L2: done' 'L1: done with status 0'
 }
