@@ -57,6 +57,9 @@ static void raise(struct vcpu *vcpu, uint32_t info, uint32_t error, uint64_t lin
 	enum exception_outcome outcome;
 
 	info &= ~no_code;
+	/* RF in the frame of a fault (SDM 17.3.1.1): an injected event pushes RFLAGS as they are (26.6.1.1). */
+	if (INTR_INFO_VECTOR(info) != VEC_DB)
+		vmwrite(VMCS_GUEST_RFLAGS, vmread(VMCS_GUEST_RFLAGS) | RFLAGS_RF);
 	if (l1_takes(vcpu, info, error, linear))
 		return;
 	if (INTR_INFO_VECTOR(info) == VEC_PF)

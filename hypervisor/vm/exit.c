@@ -26,7 +26,7 @@ bool vm_first_time(struct vm *vm, unsigned what)
 
 void vcpu_step_over(struct vcpu *vcpu, uint64_t length)
 {
-	uint64_t old = vmread(VMCS_GUEST_RIP), rip = old + length;
+	uint64_t old = vmread(VMCS_GUEST_RIP), rip = old + length, flags;
 	uint32_t blocking;
 
 	(void)vcpu;
@@ -38,9 +38,13 @@ void vcpu_step_over(struct vcpu *vcpu, uint64_t length)
 	if (blocking & (INTERRUPTIBILITY_STI | INTERRUPTIBILITY_MOV_SS))
 		vmwrite(VMCS_GUEST_INTERRUPTIBILITY,
 			blocking & ~(INTERRUPTIBILITY_STI | INTERRUPTIBILITY_MOV_SS));
+	flags = vmread(VMCS_GUEST_RFLAGS);
+	if (!(flags & (RFLAGS_TF | RFLAGS_RF)))
+		return;
+	/* An EPT violation sets RF (SDM 27.3.3), the end of an instruction clears it (17.3.1.1). */
+	vmwrite(VMCS_GUEST_RFLAGS, flags & ~RFLAGS_RF);
 	/* The trap that RFLAGS.TF brings after an instruction, as the CPU would have it pending. */
-	if (vmread(VMCS_GUEST_RFLAGS) & RFLAGS_TF &&
-		!(vmread(VMCS_GUEST_DEBUGCTL) & DEBUGCTL_BTF))
+	if (flags & RFLAGS_TF && !(vmread(VMCS_GUEST_DEBUGCTL) & DEBUGCTL_BTF))
 		vmwrite(VMCS_GUEST_PENDING_DBG,
 			vmread(VMCS_GUEST_PENDING_DBG) | PENDING_DBG_BS);
 }
