@@ -98,6 +98,19 @@ static inline void write_debug_registers(const uint64_t dr[5])
 	__asm__ volatile("mov %0, %%dr6" : : "r"(dr[4]));
 }
 
+static inline uint64_t read_dr6(void)
+{
+	uint64_t v;
+
+	__asm__ volatile("mov %%dr6, %0" : "=r"(v));
+	return v;
+}
+
+static inline void write_dr6(uint64_t v)
+{
+	__asm__ volatile("mov %0, %%dr6" : : "r"(v));
+}
+
 static inline void xsetbv(uint32_t index, uint64_t v)
 {
 	__asm__ volatile("xsetbv"

@@ -106,6 +106,23 @@ void vcpu_inject_gp(struct vcpu *vcpu)
 	vcpu_inject_exception(vcpu, VEC_GP, true, 0);
 }
 
+/*
+ * The emulator does not write the IDT-vectoring information when it delivers a virtual interrupt: an
+ * exit in the middle finds what was delivered before. The delivery has set SVI, with RFLAGS.IF = 1,
+ * while an interrupt handler has it clear until its EOI lowers SVI.
+ */
+void vcpu_repair_vectoring(uint32_t proc2)
+{
+	uint64_t vector;
+
+	if (!vmx_stale_vectoring || !(proc2 & PROC2_VIRT_INTR_DELIVERY) ||
+		!(vmread32(VMCS_IDT_VECTORING_INFO) & INTR_INFO_VALID))
+		return;
+	vector = vmread(VMCS_GUEST_INTR_STATUS) >> 8;
+	if (vector != 0 && vmread(VMCS_GUEST_RFLAGS) & RFLAGS_IF)
+		vmwrite(VMCS_IDT_VECTORING_INFO, INTR_INFO_VALID | INTR_EXTERNAL << 8 | vector);
+}
+
 /* SDM 27.2.4 "Information for VM Exits During Event Delivery". */
 void vcpu_redeliver(struct vcpu *vcpu)
 {

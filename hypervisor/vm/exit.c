@@ -187,12 +187,6 @@ static void handle_preemption_timer(struct vcpu *vcpu)
 		vcpu_post(vcpu, EVENT_YIELD);
 }
 
-static void handle_task_switch(struct vcpu *vcpu)
-{
-	vm_stop(vcpu->vm, VM_END_ERROR, EXIT_TASK_SWITCH,
-		"task switch through a gate (not emulated)");
-}
-
 static void handle_unknown(struct vcpu *vcpu)
 {
 	uint32_t reason = vmread32(VMCS_EXIT_REASON) & 0xffff;

@@ -186,30 +186,13 @@ void nested_glue_left(struct vcpu *vcpu, uint32_t proc02)
 		vcpu_add_events(vcpu, EVENT_NMI);
 }
 
-/*
- * The emulator does not write the IDT-vectoring information when it delivers a virtual interrupt: an
- * exit in the middle finds what was delivered before. The delivery has set SVI, with RFLAGS.IF = 1,
- * while an interrupt handler has it clear until its EOI lowers SVI.
- */
-static void repair_vectoring(const struct nvmcs *v)
-{
-	uint64_t vector;
-
-	if (!(v->proc2_02 & PROC2_VIRT_INTR_DELIVERY) ||
-		!(vmread32(VMCS_IDT_VECTORING_INFO) & INTR_INFO_VALID))
-		return;
-	vector = vmread(VMCS_GUEST_INTR_STATUS) >> 8;
-	if (vector != 0 && vmread(VMCS_GUEST_RFLAGS) & RFLAGS_IF)
-		vmwrite(VMCS_IDT_VECTORING_INFO, INTR_INFO_VALID | INTR_EXTERNAL << 8 | vector);
-}
-
 bool nested_glue_exit(struct vcpu *vcpu, uint32_t reason, bool injected)
 {
 	struct nested *n = &vcpu->nested;
 	uint32_t proc02 = vcpu->vmcs->proc;
 
 	if (vmx_stale_vectoring && !injected)
-		repair_vectoring(n->cur);
+		vcpu_repair_vectoring(n->cur->proc2_02);
 
 	switch (nested_l2_exit(n, reason)) {
 	case NESTED_L1:

@@ -55,6 +55,8 @@ void vcpu_set_protected_mode(struct vcpu *vcpu, uint64_t rip);
 void vcpu_set_long_mode(struct vcpu *vcpu, uint64_t rip, uint64_t cr3);
 
 /* ---- events.c ---- */
+/* IDT-vectoring information on the emulator, after an exit from a guest with these secondary controls. */
+void vcpu_repair_vectoring(uint32_t proc2);
 /* What paging_read and paging_write found: a page fault, or an EPT violation for L1. */
 void vcpu_inject_paging_fault(struct vcpu *vcpu, const struct paging_fault *fault);
 
@@ -85,6 +87,7 @@ void handle_ept_violation(struct vcpu *vcpu);
 void handle_apic_access(struct vcpu *vcpu);
 void handle_apic_write(struct vcpu *vcpu);
 void handle_virtualized_eoi(struct vcpu *vcpu);
+void handle_task_switch(struct vcpu *vcpu);
 
 /* ---- apicv.c ---- */
 /* Decides whether the VM uses it, and makes what all vCPUs share. False: the pool is too small. */
