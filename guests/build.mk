@@ -14,7 +14,7 @@ PAYLOADS := $(filter-out %/conf.c %/stress.c,$(wildcard \
 	tests/conformance/*.c tests/boot/*.c tests/stress/*.c bench/*.c))
 PAYLOAD_ELF := $(patsubst %.c,$(B)/payload/%.elf,$(notdir $(PAYLOADS)))
 PAYLOAD32_ELF := $(filter %_32.elf,$(PAYLOAD_ELF))
-vpath %.c tests/conformance tests/conformance/mutate tests/boot tests/stress bench
+vpath %.c tests/conformance tests/conformance/mutate tests/conformance/l1task tests/boot tests/stress bench
 # %lx is 64 bits wide for print, whatever the compiler thinks of it.
 PAYLOAD32_CFLAGS := $(filter-out -mcmodel=small -mno-red-zone,$(PAYLOAD_CFLAGS)) -m32 -Wno-format
 
@@ -54,10 +54,11 @@ $(PAYLOAD32_ELF): $(B)/payload/%.elf: $(B)/payload/32/%.o $(B)/payload/32/conf.o
 
 # Objects that one payload needs besides.
 $(B)/payload/mutate.elf: $(B)/payload/golden.o
+$(B)/payload/l1task_32.elf $(B)/payload/l1taskfault_32.elf: $(B)/payload/32/l1task.o
 $(patsubst tests/stress/%.c,$(B)/payload/%.elf,$(wildcard tests/stress/*.c)): $(B)/payload/stress.o
 
 .SECONDARY: $(PAYLOAD_ELF:.elf=.o) $(B)/payload/conf.o $(B)/payload/golden.o $(B)/payload/stress.o $(PAYLOAD_RT) \
-	$(PAYLOAD32_ELF:$(B)/payload/%.elf=$(B)/payload/32/%.o) $(B)/payload/32/conf.o $(PAYLOAD32_RT)
+	$(PAYLOAD32_ELF:$(B)/payload/%.elf=$(B)/payload/32/%.o) $(B)/payload/32/conf.o $(B)/payload/32/l1task.o $(PAYLOAD32_RT)
 .PHONY: payloads
 ## make payloads     conformance and bench payloads (Multiboot 1 ELF)
 payloads: $(PAYLOAD_ELF)
