@@ -119,6 +119,9 @@ const char *load_linux_elf(struct vm *vm, const struct vm_images *images)
 		return error;
 	if (!info.is64)
 		return "a 32-bit Linux kernel: only 64-bit vmlinux files can be started";
+	/* A VM entry at an address that is not canonical fails (SDM 26.3.1.4). */
+	if (vm_gpa_to_va(vm, info.entry, 1) == NULL)
+		return "the entry point lies outside the VM's memory";
 	put(bp, BP_BOOT_FLAG, BOOT_FLAG, 2);
 	put(bp, BP_MAGIC, MAGIC_HDRS, 4);
 	put(bp, BP_VERSION, VERSION, 2);

@@ -264,7 +264,7 @@ static const char *load_mb2_kernel(struct vm *vm, const struct image *i, struct 
 			has_entry = image_get32(i, at + 8, &entry);
 		for (unsigned k = 0; type == MB2_ADDRESS && k < 4; k++)
 			flat = image_get32(i, at + 8 + 4u * k, &a[k]);
-		at += (size + 7u) & ~7u;
+		at += ((uint64_t)size + 7) & ~7ull;
 	}
 	error = flat ? load_flat(vm, i, header, a, l) : load_elf(vm, i, l);
 	if (error == NULL && flat && !has_entry)

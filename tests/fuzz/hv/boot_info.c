@@ -1,0 +1,109 @@
+/*
+ * Fuzzer of what L0 reads from its loader: the Multiboot2 block, L0's command line, the settings of VMs.
+ * Whatever is in it, texts and the RSDP lie inside the block, and a VM that is accepted is a sane one.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "boot/multiboot2.h"
+#include "boot/options.h"
+#include "cpu/log.h"
+#include "dev/dev.h"
+#include "spec/addr.h"
+#include "vm/scenario.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+static void check(bool holds)
+{
+	if (!holds)
+		abort();
+}
+
+static unsigned bad_words;
+
+static void bad_word(struct text word)
+{
+	check(word.len > 0);
+	bad_words++;
+}
+
+static void check_inside(const uint8_t *block, size_t size, const void *p, size_t n)
+{
+	const uint8_t *at = p;
+
+	check(n == 0 ||
+		(at >= block && at <= block + size && n <= (size_t)(block + size - at)));
+}
+
+static void check_vm(const struct vm_images *vm)
+{
+	const struct vm_config *c = &vm->config;
+
+	check(memchr(c->name, 0, sizeof(c->name)) != NULL && c->name[0] != '\0');
+	check(c->cpus >= 1 && c->cpus <= DEV_MAX_VCPUS);
+	check(c->memory >= SIZE_2M && c->memory % SIZE_2M == 0 && c->memory >> 40 <= 1);
+	check(c->weight >= 1 && c->weight <= WEIGHT_MAX && c->allowed_cpus != 0);
+	check(c->restart <= RESTART_ALWAYS);
+	check(vm->module_count <= SCENARIO_MAX_MODULES);
+}
+
+static void add(struct scenario *s, struct text line, uint64_t start, uint64_t size)
+{
+	unsigned before = s->vm_count;
+
+	if (!scenario_add(s, line, start, size)) {
+		check(s->error != NULL && s->vm_count == before);
+		s->error = NULL;
+	}
+	check(s->vm_count <= SCENARIO_MAX_VMS);
+}
+
+static void block(const uint8_t *data, size_t size, struct scenario *s)
+{
+	static struct mb2_info info;
+	struct options o;
+
+	if (!mb2_parse(data, size, &info))
+		return;
+	check(info.ram_count <= MB2_MAX_RANGES && info.module_count <= MB2_MAX_MODULES);
+	check_inside(data, size, info.cmdline.s, info.cmdline.len);
+	check_inside(data, size, info.rsdp, info.rsdp_size);
+	for (unsigned i = 0; i < info.ram_count; i++)
+		check(info.ram[i].start + info.ram[i].size >= info.ram[i].start);
+	for (unsigned i = 0; i < info.module_count; i++) {
+		check_inside(
+			data, size, info.modules[i].cmdline.s, info.modules[i].cmdline.len);
+		add(s, info.modules[i].cmdline, info.modules[i].start, info.modules[i].size);
+	}
+	options_parse(info.cmdline, &o, bad_word);
+}
+
+/* The first byte chooses: a block, or lines of settings. */
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	static struct scenario s;
+	struct text rest;
+	struct options o;
+
+	if (size == 0)
+		return 0;
+	memset(&s, 0, sizeof(s));
+	rest = (struct text){(const char *)data + 1, size - 1};
+	if (data[0] & 1)
+		block(data + 1, size - 1, &s);
+	while (!(data[0] & 1) && rest.len > 0) {
+		struct text line = rest;
+
+		line.len = 0;
+		while (line.len < rest.len && rest.s[line.len] != '\n')
+			line.len++;
+		rest.s += line.len + (line.len < rest.len);
+		rest.len -= line.len + (line.len < rest.len);
+		add(&s, line, 0, 0);
+		options_parse(line, &o, bad_word);
+	}
+	for (unsigned i = 0; i < s.vm_count; i++)
+		check_vm(&s.vms[i]);
+	return 0;
+}

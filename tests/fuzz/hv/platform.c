@@ -1,0 +1,148 @@
+/*
+ * Fuzzer of dev/: vCPUs access ports, device memory and MSRs at random, take interrupts, and time passes.
+ * The lock is balanced (fake_dev.h), what is asked for stays within the vCPUs, a vector that is pending
+ * can be taken, and no timer keeps its vCPU busy: when it has run, its next deadline is ahead.
+ */
+#include "fake_dev.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+struct input {
+	const uint8_t *at, *end;
+};
+
+static uint64_t take(struct input *in, unsigned bytes)
+{
+	uint64_t value = 0;
+
+	for (unsigned i = 0; i < bytes && in->at < in->end; i++)
+		value |= (uint64_t)*in->at++ << (8 * i);
+	return value;
+}
+
+static uint8_t byte(struct input *in)
+{
+	return (uint8_t)take(in, 1);
+}
+
+static uint64_t value(struct input *in)
+{
+	static const uint8_t sizes[] = {1, 1, 2, 4, 8};
+
+	return take(in, sizes[byte(in) % 5]);
+}
+
+static void port(struct input *in)
+{
+	static const uint16_t base[] = {
+		0x20, 0xa0, 0x40, 0x60, 0x70, 0x3f8, 0x4d0, 0xcf8, 0x600, 0x608, 0x80, 0xf0};
+	unsigned kind = byte(in), size = 1u << byte(in) % 3;
+	uint16_t at = kind & 0x80 ? (uint16_t)take(in, 2)
+				  : (uint16_t)(base[kind % 12] + byte(in) % 16);
+	uint32_t v = kind & 0x40 ? (uint32_t)value(in) : 0;
+
+	platform_io(&machine, at, kind & 0x40, size, &v);
+	assert_true(kind & 0x40 || size == 4 || v >> size * 8 == 0);
+}
+
+static void memory(struct input *in, unsigned vcpu)
+{
+	static const uint64_t base[] = {DEV_LAPIC_BASE, DEV_IOAPIC_BASE, DEV_ECAM_BASE};
+	unsigned kind = byte(in), size = 1u << (kind >> 3 & 3);
+	uint64_t at = kind & 4 ? base[kind & 1] + (uint64_t)byte(in) * 16
+			       : base[kind % 3] + take(in, 3);
+	uint64_t v = kind & 0x40 ? value(in) : 0;
+
+	platform_mmio(&machine, vcpu, kind & 0x80 ? take(in, 8) : at, kind & 0x40,
+		kind & 4 ? 4 : size, &v);
+}
+
+static void msr(struct input *in, unsigned vcpu)
+{
+	unsigned kind = byte(in);
+	uint32_t index = kind & 1 ? 0x1b : kind & 2 ? 0x6e0 : 0x800u + byte(in);
+	uint64_t v = 0;
+
+	if (kind & 0x40) {
+		v = value(in) + (kind & 2 ? fake.now : 0);
+		platform_wrmsr(&machine, vcpu, index, v);
+	} else {
+		platform_rdmsr(&machine, vcpu, index, &v);
+	}
+}
+
+static void interrupt(struct input *in, unsigned vcpu)
+{
+	int pending = platform_irq_pending(&machine, vcpu);
+
+	assert_in_range(pending + 1, 0, 256);
+	if (byte(in) & 1)
+		return;
+	assert_int_equal(platform_irq_ack(&machine, vcpu), pending);
+	if (byte(in) & 1)
+		platform_eoi(&machine, vcpu);
+}
+
+/* Wake-ups on the way to a time: one that is far away would take long in a test. */
+static void time_passes(struct input *in)
+{
+	uint64_t until = fake.now + (value(in) & 0xffffffffff);
+
+	for (unsigned i = 0; i < 64; i++) {
+		unsigned vcpu = fake_next_vcpu();
+		uint64_t next = platform_deadline(&machine, vcpu);
+
+		if (next > until)
+			break;
+		fake.now = next > fake.now ? next : fake.now;
+		platform_run_timers(&machine, vcpu, fake.now);
+		assert_true(platform_deadline(&machine, vcpu) > fake.now);
+	}
+	fake.now = until > fake.now ? until : fake.now;
+}
+
+static void act(struct input *in)
+{
+	unsigned kind = byte(in), vcpu = (kind >> 4) % machine.config.vcpus;
+
+	switch (kind % 10) {
+	case 0:
+	case 1:
+		port(in);
+		break;
+	case 2:
+	case 3:
+		memory(in, vcpu);
+		break;
+	case 4:
+	case 5:
+		msr(in, vcpu);
+		break;
+	case 6:
+		interrupt(in, vcpu);
+		break;
+	case 7:
+		time_passes(in);
+		break;
+	case 8:
+		platform_set_cr8(&machine, vcpu, byte(in) & 0xf);
+		assert_in_range(platform_get_cr8(&machine, vcpu), 0, 15);
+		break;
+	default:
+		if (kind & 0x80)
+			platform_init_vcpu(&machine, vcpu);
+		else
+			platform_console_input(&machine, byte(in));
+	}
+	assert_false(fake.locked);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	struct input in = {data, data + size};
+
+	fake_start(1 + byte(&in) % DEV_MAX_VCPUS);
+	while (in.at < in.end)
+		act(&in);
+	return 0;
+}
