@@ -226,6 +226,33 @@ test_vmx_abort_of_a_32_bit_l1() {
 		shows 'L1: entering L2' 'VMX abort: a host PDPTE has a reserved bit set' && shows_not 'L1: exit'
 }
 
+# What must not be in the log of a run, however its VMs ended: L0's fault, an entry of its making that failed, the
+# machine's end.
+no_defect_of_l0() {
+	shows_not 'entry into L[12] failed|VMLAUNCH or VMRESUME failed|hardware refused|panic|ended unexpectedly'
+}
+
+# An L1 that does its worst, seen from outside: it ends by its own exit.
+test_hostile_l1() {
+	local seed
+	for seed in 1 2 3; do
+		expect 1 run --timeout 60 --memory 64M --l1 "$B/payload/hostile.elf" --cmdline "seed=$seed count=1500" &&
+			shows 'hostile: done' && no_defect_of_l0 || return 1
+	done
+}
+
+# VMs that destroy themselves in one way or the other, and one beside them that goes on. One of them may run in circles.
+test_hostile_vms_and_a_bystander() {
+	local file=$B/test/boot/hostile.yaml elf seed
+	elf=$(realpath "$B/payload/hostile.elf")
+	printf 'machine: {cpus: 2, memory: 512M}\nvms:\n  - {name: bystander, kernel: %s, cmdline: seed=4 count=800, memory: 48M}\n' "$elf" >"$file"
+	for seed in 11 13 14 15 16 17; do
+		printf '  - {name: wild%d, kernel: %s, cmdline: seed=%d wild=1, memory: 24M}\n' "$seed" "$elf" "$seed"
+	done >>"$file"
+	{ expect 1 run "$file" --timeout 60 --verbose || [ "$(tail -n 1 "$out.text" | grep -c 'time limit')" = 1 ]; } &&
+		shows 'vm-end vm=bystander kind=debug-exit value=0' 'vm-end vm=wild11' && no_defect_of_l0
+}
+
 test_fault_in_l0_ends_with_70() {
 	expect 70 run --timeout 30 --memory 64M --l1 "$B/payload/hello.elf" --l0-option selftest=fault &&
 		shows '#PF|page fault' 'backtrace|called from|\+0x'

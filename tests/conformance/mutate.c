@@ -36,9 +36,7 @@ static const struct {
 	uint8_t fid;
 	uint64_t mask;
 } limits[] = {
-	{FID_POSTED_INTR_NV, 0},
 	{FID_EPTP_INDEX, 0},
-	{FID_GUEST_INTR_STATUS, 0},
 	{FID_PML_INDEX, 0},
 	{FID_IO_BITMAP_A, ADDRESS},
 	{FID_IO_BITMAP_B, ADDRESS},
@@ -49,13 +47,9 @@ static const struct {
 	{FID_PML_ADDRESS, 0},
 	{FID_VIRTUAL_APIC_ADDR, ADDRESS},
 	{FID_APIC_ACCESS_ADDR, ADDRESS},
-	{FID_POSTED_INTR_DESC, 0},
+	{FID_POSTED_INTR_DESC, ADDRESS},
 	{FID_VMFUNC_CONTROLS, 0},
 	{FID_EPT_POINTER, ADDRESS},
-	{FID_EOI_EXIT_BITMAP0, 0},
-	{FID_EOI_EXIT_BITMAP1, 0},
-	{FID_EOI_EXIT_BITMAP2, 0},
-	{FID_EOI_EXIT_BITMAP3, 0},
 	{FID_EPTP_LIST_ADDRESS, 0},
 	{FID_VMREAD_BITMAP, 0},
 	{FID_VMWRITE_BITMAP, 0},
@@ -66,8 +60,8 @@ static const struct {
 	{FID_GUEST_PERF_GLOBAL_CTRL, 0},
 	{FID_GUEST_BNDCFGS, 0},
 	{FID_HOST_PERF_GLOBAL_CTRL, 0},
-	{FID_PIN_CONTROLS, 0xffffff3f},
-	{FID_PROC2_CONTROLS, 0xea111cef},
+	{FID_PIN_CONTROLS, 0xffffffbf},
+	{FID_PROC2_CONTROLS, 0xea111fff},
 	{FID_EXIT_CONTROLS, 0xbe7fefff},
 	{FID_ENTRY_CONTROLS, 0xfffcd3ff},
 	{FID_EXIT_MSR_STORE_COUNT, 0xff},
@@ -90,6 +84,7 @@ static uint64_t host_efer, host_pat, host_cr0, host_cr3, host_cr4;
 static struct table_pointer host_gdtr, host_idtr;
 static uint64_t rng, hash;
 static bool verbose;
+static bool virtual_apic; /* L2 of this mutation has one */
 
 /* ---- numbers ---- */
 
@@ -280,6 +275,31 @@ static bool left_out(void)
 	return (want[FID_GUEST_RIP] >> 47) != 0 && (want[FID_GUEST_RIP] >> 47) != ALL >> 47;
 }
 
+/* One in four mutations starts from a virtual APIC of some kind: random bits would hardly ever make one. */
+static void choose_virtual_apic(void)
+{
+	static const uint32_t kinds[] = {0, PROC2_X2APIC_MODE,
+		PROC2_X2APIC_MODE | PROC2_APIC_REGISTER_VIRT,
+		PROC2_X2APIC_MODE | PROC2_VIRT_INTR_DELIVERY, PROC2_APIC_ACCESSES,
+		PROC2_APIC_ACCESSES | PROC2_APIC_REGISTER_VIRT,
+		PROC2_APIC_ACCESSES | PROC2_APIC_REGISTER_VIRT | PROC2_VIRT_INTR_DELIVERY};
+	uint32_t kind = kinds[random64() % (sizeof(kinds) / sizeof(kinds[0]))];
+
+	virtual_apic = !(random64() & 3);
+	if (!virtual_apic)
+		return;
+	want[FID_PROC_CONTROLS] |= PROC_TPR_SHADOW;
+	want[FID_PROC2_CONTROLS] |= kind;
+	want[FID_PIN_CONTROLS] |= PIN_EXT_INTR_EXITING;
+	want[FID_TPR_THRESHOLD] = kind & PROC2_VIRT_INTR_DELIVERY ? 0 : PICK(0, 0, 2);
+	if (kind & PROC2_VIRT_INTR_DELIVERY)
+		want[FID_GUEST_INTR_STATUS] = PICK(0, 0x31, 0x3100, 0x3151);
+	if (kind & PROC2_VIRT_INTR_DELIVERY && random64() & 1) {
+		want[FID_PIN_CONTROLS] |= PIN_POSTED_INTR;
+		want[FID_EXIT_CONTROLS] |= EXIT_ACK_INTR;
+	}
+}
+
 /* Chooses the mutation: want, and the text of it. False: left out. */
 static bool mutate(char *text, size_t size)
 {
@@ -289,6 +309,7 @@ static bool mutate(char *text, size_t size)
 
 	memcpy(want, gold, sizeof(want));
 	want[FID_GUEST_RIP] += snippet * GOLDEN_SLOT;
+	choose_virtual_apic();
 	/* of two wrong fields this one's qualification may or may not come first */
 	if (fid[0] == FID_VMCS_LINK_POINTER || fid[1] == FID_VMCS_LINK_POINTER)
 		count = 1;
@@ -496,8 +517,8 @@ static void prepare(void)
 	}
 	memset(&conf_l2, 0, offsetof(struct l2, launched));
 	conf_l2.rax = gold[FID_GUEST_CR0] & LOW32;
-	conf_l2.rcx = MSR_SYSENTER_CS;
-	conf_l2.rsi = GOLDEN_DATA;
+	conf_l2.rcx = virtual_apic ? PICK(0x808, 0x80b, 0x83f, 0x830, 0x80a) : MSR_SYSENTER_CS;
+	conf_l2.rsi = GOLDEN_DATA + (virtual_apic ? PICK(0, 0x80, 0xb0, 0x300, 0x20) : 0);
 	conf_l2.rdi = GOLDEN_DATA + 0x100;
 	conf_l2.rbx = GOLDEN_DATA + 0x200;
 	write_wanted();

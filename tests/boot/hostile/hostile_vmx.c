@@ -270,6 +270,9 @@ static uint64_t tamed(uint32_t encoding, uint64_t v)
 		return v == ACTIVITY_WAIT_FOR_SIPI ? 4 : v;
 	case VMCS_PROC_CONTROLS:
 		return v | PROC_USE_IO_BITMAPS;
+	case VMCS_GUEST_CR3:
+		/* 32-bit paging structures of ones map memory: with some in a device L0 ends the VM */
+		return vmread(VMCS_GUEST_CR4) & CR4_PAE ? v : scratch_page();
 	default:
 		return v;
 	}

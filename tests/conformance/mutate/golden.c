@@ -67,12 +67,15 @@ static const struct {
 	S("\x31\xc9\xf7\xf1"),                 /* div by 0 */
 	S("\xdb\xe3"),                         /* fninit */
 	S("\x0f\x20\xc0\x0c\x08\x0f\x22\xc0"), /* set cr0.ts */
+	S("\x44\x0f\x20\xc0\x44\x0f\x22\xc0"), /* mov cr8, or inc sp and mov cr0 */
 };
 #define SNIPPETS (sizeof(snippets) / sizeof(snippets[0]))
 
 struct golden golden = {.snippets = SNIPPETS};
 
-static uint8_t *image; /* L2's memory */
+static uint8_t *image;      /* L2's memory */
+static uint8_t *vapic;      /* virtual-APIC page */
+static uint8_t *descriptor; /* of posted interrupts */
 
 static void *at(uint32_t address)
 {
@@ -198,7 +201,10 @@ static void golden_controls(void)
 	vmwrite(VMCS_PREEMPTION_TIMER_VALUE, GOLDEN_TIMER);
 	vmwrite(VMCS_EXCEPTION_BITMAP, 0xffffffff);
 	vmwrite(VMCS_APIC_ACCESS_ADDR, GOLDEN_DATA);
-	vmwrite(VMCS_VIRTUAL_APIC_ADDR, golden.list[2] + 0x2000);
+	vmwrite(VMCS_VIRTUAL_APIC_ADDR, address_of(vapic));
+	vmwrite(VMCS_POSTED_INTR_DESC, address_of(descriptor));
+	vmwrite(VMCS_POSTED_INTR_NV, 0xf2);
+	vmwrite(VMCS_GUEST_INTR_STATUS, 0);
 	vmwrite(VMCS_ENTRY_MSR_LOAD_ADDR, golden.list[0]);
 	vmwrite(VMCS_EXIT_MSR_LOAD_ADDR, golden.list[1]);
 	vmwrite(VMCS_EXIT_MSR_STORE_ADDR, golden.list[2]);
@@ -221,6 +227,8 @@ void golden_make(enum golden_kind kind)
 void golden_memory(void)
 {
 	copy_words((void *)(uintptr_t)AREA, image, AREA_SIZE);
+	memset(vapic, 0, 4096);
+	memset(descriptor, 0, 64);
 }
 
 const char *golden_name(enum golden_kind kind)
@@ -267,6 +275,8 @@ void golden_init(void)
 		ept_map(&golden.ept_no_code, a, a, 1, EPT_WB | EPT_R | EPT_W);
 	}
 	image = pages(PAGES);
+	vapic = pages(1);
+	descriptor = pages(1);
 	for (unsigned i = 0; i < 3; i++)
 		golden.list[i] = make_list();
 	*(uint64_t *)(uintptr_t)(golden.list[0] + LIST_BAD * 16) = MSR_FS_BASE;
