@@ -4,7 +4,8 @@
  * exit of 0, or with whatever it did to itself; L0 and other VMs must not care.
  *
  * Command line: seed=N, count=N actions, wild=1 for what may well destroy this program itself (host
- * state, lists of exits, any page of its memory in an EPT12), only=N for one kind of action.
+ * state, lists of exits, any page of its memory in an EPT12), only=N for one kind of action,
+ * verbose=N to tell of actions from number N on.
  */
 #include "cpu.h"
 #include "hostile.h"
@@ -14,7 +15,7 @@
 #define DEFAULT_COUNT 2000
 #define EXITS         6
 
-bool hostile_wild;
+bool hostile_wild, hostile_verbose;
 
 static uint64_t rng;
 static uint32_t events; /* interrupts and exceptions outside of guarded instructions */
@@ -364,7 +365,7 @@ static void (*const actions[])(void) = {msrs, ports, device_memory, control_regi
 int payload_main(void)
 {
 	uint64_t seed = option("seed=", 1), count = option("count=", DEFAULT_COUNT);
-	uint64_t only = option("only=", ACTIONS), trace = option("trace=", count);
+	uint64_t only = option("only=", ACTIONS), verbose = option("verbose=", count);
 
 	hostile_wild = option("wild=", 0) != 0;
 	rng = seed;
@@ -374,8 +375,9 @@ int payload_main(void)
 	for (uint64_t i = 0; i < count; i++) {
 		uint64_t kind = only < ACTIONS ? only : random64() % ACTIONS;
 
-		if (i >= trace)
-			print("%lu: %lu\n", i, kind);
+		hostile_verbose = i >= verbose;
+		if (hostile_verbose)
+			print("%lu: kind %lu\n", i, kind);
 		actions[kind]();
 	}
 	print("hostile: done, %u events, ", events);

@@ -9,6 +9,8 @@
 
 /* Whether this program may destroy itself. */
 extern bool hostile_wild;
+/* Whether it tells what it does. */
+extern bool hostile_verbose;
 
 uint64_t random64(void);
 bool one_in(unsigned n);

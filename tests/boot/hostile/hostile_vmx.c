@@ -305,8 +305,14 @@ static void change_field(void)
 	if (vmcs_type(encoding) == VMCS_TYPE_INFO || (!hostile_wild && forbidden(encoding)))
 		return;
 	v = random_field_value(encoding);
+	/* DEVIATIONS.md: what a segment register loaded in real mode makes of rubbish behind "unusable" */
+	if (encoding >= VMCS_GUEST_ES_AR && encoding <= VMCS_GUEST_GS_AR &&
+		(v & SEG_AR_UNUSABLE))
+		v = SEG_AR_UNUSABLE | 0x93;
 	if (!hostile_wild || !one_in(50))
 		v = tamed(encoding, v);
+	if (hostile_verbose)
+		print(" %x=%lx", encoding, v);
 	vmx_vmwrite(encoding, v);
 }
 
@@ -406,6 +412,8 @@ static bool enter(void)
 		return false;
 	}
 	reason = (uint32_t)vmread(VMCS_EXIT_REASON);
+	if (hostile_verbose)
+		print(" exit %x at %lx;", reason, vmread(VMCS_GUEST_RIP));
 	if (reason & EXIT_REASON_ENTRY_FAILURE) {
 		failures++;
 		return false;
@@ -422,6 +430,9 @@ static bool enter(void)
 void hostile_l2(void)
 {
 	new_l2();
+	if (hostile_verbose)
+		print("L2: cr0 %lx proc2 %lx", vmread(VMCS_GUEST_CR0),
+			vmread(VMCS_PROC2_CONTROLS));
 	for (uint64_t n = random64() % 5; n; n--)
 		change_field();
 	for (int i = 0; i < EXITS && enter(); i++) {
@@ -433,4 +444,6 @@ void hostile_l2(void)
 			random_invalidation();
 		vmwrite(VMCS_PREEMPTION_TIMER_VALUE, random64() % 2000);
 	}
+	if (hostile_verbose)
+		print("\n");
 }

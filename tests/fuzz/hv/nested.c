@@ -7,8 +7,12 @@
 
 #include "nested_world.h"
 
+#include "nested/paging.h"
 #include "vept_invariants.h"
 #include "vmcs02_theorem.h"
+
+#define ROOTS     24 /* EPT12 roots that L1 has, more than EPT02s are kept */
+#define ROOT_PAGE 0x80000ull
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -89,10 +93,11 @@ static void read_field(struct input *in)
 static void write_golden(struct input *in)
 {
 	static void (*const goldens[])(uint64_t * f) = {golden_64bit, golden_32bit, golden_v86,
-		golden_real, golden_shadow_paging, golden_apicv, golden_32bit_l1};
+		golden_real, golden_shadow_paging, golden_apicv, golden_32bit_l1,
+		golden_x2apic};
 	uint64_t f[FID_COUNT];
 
-	goldens[byte(in) % 7](f);
+	goldens[byte(in) % 8](f);
 	world_host(f);
 	for (unsigned i = 0; i < FID_COUNT; i++)
 		world_write_encoding(vmcs_fields[i].encoding, f[i]);
@@ -130,6 +135,17 @@ static void map_l2(struct input *in)
 	fake_write64(0x12000, 0x13000 | 7);
 	fake_write64(0x12008, 0x37 | 1u << 7 | (uint64_t)(byte(in) & 1) << 21);
 	fake_write64(0x13000 + slot * 8, value(in, 0x1000) | (byte(in) & 0x37));
+}
+
+/* Another root for the same tables: roots that share them, and more than there is room for. */
+static void choose_root(struct input *in)
+{
+	uint64_t root = ROOT_PAGE + byte(in) % ROOTS * PAGE_SIZE;
+	uint64_t flags = byte(in) & 1 ? EPTP_AD : 0;
+
+	fake_write64(root, 0x9000 | 7);
+	fake_write64(0x6000 + byte(in) % 512 * 8, root | flags | 0x1e); /* an EPTP list */
+	world_write_encoding(VMCS_EPT_POINTER, root | flags | 0x1e);
 }
 
 /* VMWRITE that hardware does in the shadow VMCS. */
@@ -190,7 +206,10 @@ static void act_as_l1(struct input *in)
 		map_l2(in);
 		break;
 	case 9:
-		l1_mode(in);
+		if (byte(in) & 0x80)
+			choose_root(in);
+		else
+			l1_mode(in);
 		break;
 	case 10:
 		world_inv(byte(in) & 1 ? EXIT_INVEPT : EXIT_INVVPID, byte(in) % 5,
@@ -262,6 +281,70 @@ static void l2_touches_memory(struct input *in)
 	nested_l2_exit(&world.n, EXIT_EPT_VIOLATION);
 }
 
+/* What L0 looks up in L2's memory for an instruction that it emulates. */
+static void l0_reads_l2(struct input *in)
+{
+	const uint64_t *f02 = world_02();
+	struct paging_state s = {.cr0 = f02[FID_GUEST_CR0],
+		.cr3 = f02[FID_GUEST_CR3],
+		.cr4 = f02[FID_GUEST_CR4],
+		.efer = f02[FID_GUEST_EFER],
+		.cpl = byte(in) & 3,
+		.maxphyaddr = (uint8_t)world.vm.caps.maxphyaddr,
+		.eptp12 = world.n.cur->root ? world.n.cur->root->eptp12 : 0};
+	uint64_t linear = take(in, 3), v = value(in, 0);
+	struct paging_fault fault;
+	bool ok;
+
+	switch (byte(in) % 3) {
+	case 0:
+		ok = paging_read(&world.n, &s, linear, &v, 8, &fault);
+		break;
+	case 1:
+		ok = paging_write(&world.n, &s, linear, &v, 8, &fault);
+		break;
+	default:
+		ok = paging_can_write(&world.n, &s, linear, 8, &fault);
+	}
+	if (!ok && fault.ept)
+		nested_deliver_ept_fault(&world.n, &fault);
+}
+
+/* What L0 does in L2's place; no event is queued for L2. */
+static void l0_for_l2(struct input *in)
+{
+	struct nested *n = &world.n;
+	uint64_t v = 0;
+
+	world_02()[FID_ENTRY_INTR_INFO] &= ~(uint64_t)INTR_INFO_VALID;
+	switch (byte(in) % 7) {
+	case 0:
+		l0_reads_l2(in);
+		break;
+	case 1:
+		nested_deliver_exception(n,
+			byte(in) % 32 | INTR_HW_EXCEPTION << 8 | INTR_INFO_ERROR_CODE, byte(in),
+			value(in, 0));
+		break;
+	case 2:
+		nested_deliver_triple_fault(n);
+		break;
+	case 3:
+		nested_deliver_mtf(n);
+		break;
+	case 4:
+		n->tsc_offset = value(in, n->tsc_offset);
+		nested_tsc_changed(n, true);
+		break;
+	case 5:
+		nested_nmi_blocked(n);
+		nested_l2_cr0_fits(n, value(in, CR0_PE));
+		break;
+	default:
+		nested_rdmsr(n, 0x480 + byte(in) % 24, &v);
+	}
+}
+
 static void act_as_l2(struct input *in)
 {
 	uint8_t what = byte(in), vector = byte(in);
@@ -283,7 +366,11 @@ static void act_as_l2(struct input *in)
 			nested_deliver_sipi(&world.n, vector);
 		break;
 	case 3:
-		if (!world.n.l2_wait_sipi)
+		if (world.n.l2_wait_sipi)
+			break;
+		if (what & 0x80)
+			l0_for_l2(in);
+		else
 			l2_exits(in);
 		break;
 	case 4:
