@@ -98,6 +98,10 @@ conformance-long: hypervisor tools machine payloads
 .PHONY: stress
 stress: hypervisor tools machine payloads
 	@B=$(B) T=$(or $(T),60) SEED=$(or $(SEED),$$(date +%s)) tests/stress/run.sh $(NAMES)
+## make stress-hostile  hostile L1s for T=60 seconds, from SEED on
+.PHONY: stress-hostile
+stress-hostile: hypervisor tools machine payloads
+	@B=$(B) T=$(or $(T),60) SEED=$(or $(SEED),$$(date +%s)) tests/stress/hostile.sh
 ## make boot-tests   Linux as L1 and L2, boot images, bad input
 boot-tests: hypervisor tools machine payloads debian-guests
 	@B=$(B) tests/boot/run.sh $(NAMES)

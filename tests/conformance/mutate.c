@@ -272,6 +272,10 @@ static bool left_out(void)
 		return true;
 	if (!(want[FID_GUEST_CR0] & CR0_PE) && (want[FID_ENTRY_CONTROLS] & ENTRY_IA32E_GUEST))
 		return true;
+	/* saved, but not loaded before */
+	if (want[FID_GUEST_DEBUGCTL] && (want[FID_EXIT_CONTROLS] & EXIT_SAVE_DEBUG) &&
+		!(want[FID_ENTRY_CONTROLS] & ENTRY_LOAD_DEBUG))
+		return true;
 	return (want[FID_GUEST_RIP] >> 47) != 0 && (want[FID_GUEST_RIP] >> 47) != ALL >> 47;
 }
 
@@ -392,6 +396,10 @@ static void read_information(uint32_t reason)
 	uint64_t info = vmread(VMCS_EXIT_INTR_INFO);
 	uint64_t vectoring = vmread(VMCS_IDT_VECTORING_INFO);
 
+	/* DEVIATIONS.md: wrong for an exit during the delivery of a virtual interrupt */
+	if ((want[FID_PROC2_CONTROLS] & PROC2_VIRT_INTR_DELIVERY) &&
+		want[FID_GUEST_INTR_STATUS])
+		vectoring = 0;
 	if (reason != EXIT_EPT_MISCONFIG && !(reason == EXIT_VMREAD || reason == EXIT_VMWRITE))
 		note("qual", qualification); /* the snippet has no displacement */
 	if (info & INTR_INFO_VALID)

@@ -125,7 +125,10 @@ static inline void theorem_check(void)
 	enum check_id id = world.n.l2_wait_sipi ? CHECK_OK : theorem_hardware_checks();
 
 	if (id != CHECK_OK)
-		fail_msg("hardware refuses VMCS02: %s", check_rows[id].name);
+		fail_msg("hardware refuses VMCS02: %s; activity %u event %x blocking %x",
+			check_rows[id].name, (unsigned)f02[FID_GUEST_ACTIVITY_STATE],
+			(unsigned)f02[FID_ENTRY_INTR_INFO],
+			(unsigned)f02[FID_GUEST_INTERRUPTIBILITY]);
 	HAS_ALL(f02[FID_PIN_CONTROLS], l0->pin);
 	assert_false(f02[FID_PIN_CONTROLS] & PIN_POSTED_INTR);
 	if (f02[FID_PROC2_CONTROLS] & PROC2_VIRT_INTR_DELIVERY)

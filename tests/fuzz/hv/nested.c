@@ -349,9 +349,11 @@ static void act_as_l2(struct input *in)
 {
 	uint8_t what = byte(in), vector = byte(in);
 
-	/* Events come after the entry that is under way, see nested.h. */
-	if (!world.n.l2_wait_sipi)
+	/* Events come after the entry that is under way, and what it delivers, see nested.h. */
+	if (!world.n.l2_wait_sipi) {
 		world.n.run_pending = false;
+		world_02()[FID_ENTRY_INTR_INFO] &= ~(uint64_t)INTR_INFO_VALID;
+	}
 	switch (what % 6) {
 	case 0:
 		nested_deliver_external_interrupt(&world.n, &irq, &vector);
