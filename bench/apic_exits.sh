@@ -35,3 +35,15 @@ for mode in xapic x2apic; do
 			printf "%-8s %-10s %14.2f %14.2f %14d %14d\n", m, o, a / 1000, b / 1000, c, d }'
 	done
 done
+
+# The APIC of an L2: exits to L1 and ticks of each operation, with APIC virtualization that L1 uses for it and without.
+l2() { # MODE
+	"$NESTOR" run --memory 64M --timeout 60 --cpus 2 --machine-cpus 2 --cmdline "$1" \
+		--l1 "$B/payload/l2_apic.elf" 2>"$out/l2_apic_$1.err" </dev/null | tr -d '\r' >"$out/l2_apic_$1.txt" || true
+}
+
+l2 apicv
+l2 software
+printf '\n%-19s %14s %14s %14s %14s\n' 'operation of L2' 'exits, APICv' 'exits, without' 'ticks, APICv' 'ticks, without'
+awk 'FNR == NR { exits[$1] = $2; ticks[$1] = $3; next }
+	NF == 3 { printf "%-19s %14s %14s %14s %14s\n", $1, exits[$1], $2, ticks[$1], $3 }' "$out/l2_apic_apicv.txt" "$out/l2_apic_software.txt"

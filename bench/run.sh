@@ -41,6 +41,7 @@ for name in smp-bare smp; do
 	: >"$out/$name.txt"
 done
 smp smp-bare 2 --bare
+smp smp-bare 1 --bare
 # One on one CPU: with a CPU that sleeps the emulator's time runs faster than instructions do.
 for cpus in 1 2 4; do
 	smp smp "$cpus" --machine-cpus "$((cpus < 2 ? cpus : 2))" --memory 128M

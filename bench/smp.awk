@@ -10,6 +10,8 @@ END {
 		if (order[i] !~ /compute/)
 			printf "%-33s %9s %9s\n", order[i], bare[order[i]], ours[order[i]]
 	one = ours["smp_compute_1"]
+	if (bare["smp_compute_1"] > 0)
+		printf "%-33s %9s %9.6f\n", "compute alone, against bare", "", one / bare["smp_compute_1"]
 	for (count = 1; one > 0 && count <= 4; count *= 2)
 		printf "%-33s %9s %9.2f\n", count " compute on " (count < 2 ? 1 : 2) " CPUs, work", "", count * one / ours["smp_compute_" count]
 }
