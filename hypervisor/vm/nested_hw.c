@@ -208,6 +208,8 @@ void seam_shadow_write_exit(struct nested *n, const struct nvmcs *v)
 	vmwrite(VMCS_ENTRY_INTR_INFO, v->f[FID_ENTRY_INTR_INFO]);
 	if (v->proc2_02 & PROC2_VIRT_INTR_DELIVERY)
 		vmwrite(VMCS_GUEST_INTR_STATUS, v->f[FID_GUEST_INTR_STATUS]);
+	if (v->timer_on && v->f[FID_EXIT_CONTROLS] & EXIT_SAVE_PREEMPTION_TIMER)
+		vmwrite(VMCS_PREEMPTION_TIMER_VALUE, v->f[FID_PREEMPTION_TIMER_VALUE]);
 #define F(name, enc, exists, group, flags)                                      \
 	if (((flags)&FIELD_SR) && (GROUP_##group & (GROUP_INFO | GROUP_HOT))) { \
 		const unsigned fid = FID_##name;                                \
