@@ -55,7 +55,8 @@ static bool l1_wants_exception(const struct exit_context *c)
 	uint32_t type = INTR_INFO_TYPE(c->intr_info);
 	uint8_t vector = INTR_INFO_VECTOR(c->intr_info);
 
-	if (type == INTR_NMI) /* the machine's; L1's own are delivered in software */
+	/* The machine's. NMIs of L1 are delivered in software; it has no machine checks. */
+	if (type == INTR_NMI || vector == VEC_MC)
 		return false;
 	return nested_intercepts_exception(c->n, vector,
 		vector == VEC_PF ? (uint32_t)seam_vmread(FID_EXIT_INTR_ERROR_CODE) : 0);

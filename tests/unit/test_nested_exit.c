@@ -251,11 +251,13 @@ static void page_faults_follow_mask_and_match(void **state)
 	assert_int_equal(f12()[FID_EXIT_INTR_ERROR_CODE], 31 - 1);
 }
 
-static void nmis_of_the_machine_are_l0s(void **state)
+static void nmis_and_machine_checks_are_l0s(void **state)
 {
 	(void)state;
 	f12()[FID_EXCEPTION_BITMAP] = UINT32_MAX;
 	world_02()[FID_EXIT_INTR_INFO] = INTR_INFO_VALID | INTR_NMI << 8 | VEC_NMI;
+	expect_exit(EXIT_EXCEPTION_NMI, false);
+	world_02()[FID_EXIT_INTR_INFO] = INTR_INFO_VALID | INTR_HW_EXCEPTION << 8 | VEC_MC;
 	expect_exit(EXIT_EXCEPTION_NMI, false);
 	world_02()[FID_EXIT_INTR_INFO] = INTR_INFO_VALID | INTR_HW_EXCEPTION << 8 | VEC_UD;
 	expect_exit(EXIT_EXCEPTION_NMI, true);
@@ -574,7 +576,7 @@ int main(void)
 		T(control_registers_follow_the_controls_of_l1),
 		T(cr4_exits_follow_mask_and_shadow_of_l1),
 		T(page_faults_follow_mask_and_match),
-		T(nmis_of_the_machine_are_l0s),
+		T(nmis_and_machine_checks_are_l0s),
 		T(ports_follow_the_bitmaps_or_the_unconditional_control),
 		T(msrs_follow_the_bitmap),
 		T(instruction_information_comes_with_the_reasons_that_define_it),
