@@ -159,7 +159,6 @@ static void read_scenario(void)
 
 static void create_vms(void)
 {
-	life_init(boot_cr3, options.ram_zeroed);
 	for (unsigned i = 0; i < scenario.vm_count; i++) {
 		const char *error = life_begin(i, &scenario.vms[i]);
 
@@ -252,6 +251,7 @@ void nestor_main(uint32_t magic, uint32_t info)
 	clock_init(options.epoch);
 	vm_time_limit = options.limit;
 	vm_explain_records = options.explain;
+	life_init(boot_cr3, options.ram_zeroed);
 	start_others();
 	read_scenario();
 	create_vms();

@@ -21,6 +21,7 @@ struct life {
 	const struct vm_images *images;
 	struct vm_memory memory;
 	enum life_state state;
+	unsigned running; /* vCPUs that have not stopped */
 	bool again;
 	unsigned cpu; /* whose work it is after the end */
 	uint32_t restarts;
@@ -30,12 +31,11 @@ struct life {
 static struct life lives[VM_MAX];
 static unsigned going; /* VMs that run or will run again */
 static unsigned ended; /* VMs in LIFE_ENDED */
-static uint64_t boot_space;
 static bool memory_zeroed;
 
 void life_init(uint64_t boot_cr3, bool ram_zeroed)
 {
-	boot_space = boot_cr3;
+	sched_boot_space = boot_cr3;
 	memory_zeroed = ram_zeroed;
 }
 
@@ -47,7 +47,7 @@ static const char *birth(unsigned id)
 	const char *error;
 
 	sched_put_down();
-	sched_use_address_space(boot_space);
+	sched_use_address_space(sched_boot_space);
 	vm = vm_create(&l->images->config, id, &l->memory);
 	if (vm == NULL)
 		return "";
@@ -55,6 +55,7 @@ static const char *birth(unsigned id)
 	error = vm_load(vm, l->images);
 	if (error != NULL)
 		return error;
+	l->running = l->images->config.cpus;
 	l->state = LIFE_RUNS;
 	vm_start(vm);
 	return NULL;
@@ -90,17 +91,20 @@ static bool wants_restart(const struct life *l, enum vm_end end)
 	}
 }
 
-void life_vm_ended(struct vm *vm)
+void life_vcpu_ended(struct vm *vm, unsigned id)
 {
-	struct life *l = &lives[vm->id];
+	struct life *l = &lives[id];
 
+	if (__atomic_sub_fetch(&l->running, 1, __ATOMIC_SEQ_CST) != 0)
+		return;
+	sched_use_address_space(l->memory.cr3);
 	l->again = wants_restart(l, vm->end);
 	vm_ended(vm, l->again);
 	if (!l->again && __atomic_sub_fetch(&going, 1, __ATOMIC_SEQ_CST) == 0)
 		all_vms_ended();
 	l->wiped = 0;
 	l->cpu = this_cpu()->index;
-	l->state = LIFE_ENDED;
+	__atomic_store_n(&l->state, LIFE_ENDED, __ATOMIC_RELEASE);
 	__atomic_fetch_add(&ended, 1, __ATOMIC_SEQ_CST);
 }
 
@@ -145,9 +149,10 @@ bool life_work(void)
 	for (unsigned id = 0; id < VM_MAX; id++) {
 		struct life *l = &lives[id];
 
-		if (l->state != LIFE_ENDED || l->cpu != this_cpu()->index)
+		if (__atomic_load_n(&l->state, __ATOMIC_ACQUIRE) != LIFE_ENDED ||
+			l->cpu != this_cpu()->index)
 			continue;
-		sched_use_address_space(boot_space);
+		sched_use_address_space(sched_boot_space);
 		if (!wipe_piece(l))
 			finish(id);
 		return true;

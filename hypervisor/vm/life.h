@@ -14,7 +14,7 @@
 
 struct vm;
 
-/* Before the first VM: the boot address space, which maps all memory and the images, and whether
+/* Before any CPU schedules: the boot address space, which maps all memory and the images, and whether
  * free memory is known to be zero. */
 void life_init(uint64_t boot_cr3, bool ram_zeroed);
 
@@ -22,8 +22,11 @@ void life_init(uint64_t boot_cr3, bool ram_zeroed);
  * space. NULL, or what is wrong; "" when the log says it already. */
 const char *life_begin(unsigned id, const struct vm_images *images);
 
-/* For vm/sched.c: the last vCPU of the VM has stopped; its address space is current. */
-void life_vm_ended(struct vm *vm);
+/*
+ * For vm/sched.c: a vCPU of VM `id` has stopped for good, and this CPU has left the VM's address space, which
+ * goes away some time after the last of them. The address space may be another afterwards.
+ */
+void life_vcpu_ended(struct vm *vm, unsigned id);
 
 /* For vm/sched.c: does one piece of what this CPU has to do after VMs ended. True: there is more. The
  * address space is another afterwards. */

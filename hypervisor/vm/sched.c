@@ -23,6 +23,7 @@
 static struct sched_node nodes[MAX_NODES];
 
 uint64_t vm_time_limit = UINT64_MAX;
+uint64_t sched_boot_space;
 
 struct vcpu *vcpu_current(void)
 {
@@ -269,6 +270,9 @@ static void stop_all(const struct percpu *c)
 
 static void sleep_until(struct percpu *c, uint64_t deadline)
 {
+	/* A VM whose last vCPU on this CPU has moved away may end meanwhile, with its tables. */
+	if (c->node == NULL)
+		sched_use_address_space(sched_boot_space);
 	sched_offer_to_take();
 	if (deadline != DEV_NEVER)
 		apic_timer_arm(deadline, rdtsc());
@@ -328,6 +332,7 @@ static void retire(struct sched_node *n)
 {
 	struct vcpu *vcpu = n->vcpu;
 	struct vm *vm = vcpu->vm;
+	unsigned id = vm->id;
 
 	sched_dequeue(n);
 	sched_put_down();
@@ -335,8 +340,8 @@ static void retire(struct sched_node *n)
 	vcpu->node = NULL;
 	n->runnable = false;
 	__atomic_store_n(&n->vcpu, NULL, __ATOMIC_RELEASE);
-	if (__atomic_sub_fetch(&vm->running, 1, __ATOMIC_SEQ_CST) == 0)
-		life_vm_ended(vm);
+	sched_use_address_space(sched_boot_space);
+	life_vcpu_ended(vm, id);
 }
 
 /* The vCPU is current. Whether it can be entered after what waits for it was handled. */

@@ -196,7 +196,6 @@ struct vm *vm_create(
 
 void vm_start(struct vm *vm)
 {
-	vm->running = vm->config.cpus;
 	for (unsigned i = 0; i < vm->config.cpus; i++)
 		sched_add(vm->vcpus[i]);
 	mux_record("vm-start vm=%s tsc=%lu", vm->config.name, rdtsc());

@@ -161,7 +161,6 @@ struct vm {
 	struct hpa
 		void_page; /* ones: what is behind addresses without memory, if it must be mapped */
 	struct hpa vmread_bitmap, vmwrite_bitmap; /* with VMCS shadowing for L1 */
-	unsigned running;                         /* vCPUs that have not stopped */
 	enum vm_end end;
 	uint32_t end_value;
 	uint64_t warned[4]; /* bitmap: things logged once, enum vm_warning and exit reasons */

@@ -17,7 +17,8 @@
 #include "vm/life.h"
 #include "vm/vm_int.h"
 
-#define CPUS 2
+#define CPUS       2
+#define BOOT_SPACE 0x800u
 
 uint64_t hw_now, hw_cr3;
 struct percpu *hw_cpu;
@@ -130,8 +131,10 @@ bool life_work(void)
 	return false;
 }
 
-void life_vm_ended(struct vm *vm)
+void life_vcpu_ended(struct vm *vm, unsigned id)
 {
+	(void)id;
+	assert_true(hw_cr3 == BOOT_SPACE);
 	vm->end_value = 1;
 }
 
@@ -154,6 +157,7 @@ static int set_up(void **state)
 	sleeps = 0;
 	armed = DEV_NEVER;
 	hw_now = 1000000000;
+	sched_boot_space = BOOT_SPACE;
 	for (unsigned i = 0; i < CPUS; i++) {
 		percpus[i].index = i;
 		percpus[i].apic_id = i;
@@ -165,7 +169,6 @@ static int set_up(void **state)
 		vms[i].config.cpus = 1;
 		vms[i].config.weight = WEIGHT_NORMAL;
 		vms[i].config.allowed_cpus = 1; /* CPU 0, unless a test says otherwise */
-		vms[i].running = 1;
 		vcpus[i].vm = &vms[i];
 		vcpus[i].deadline = DEV_NEVER;
 	}
@@ -425,6 +428,21 @@ static void a_stopped_vcpu_leaves_and_the_last_one_ends_the_vm(void **state)
 	assert_true(percpus[0].slice_end == DEV_NEVER);
 }
 
+/* The VM may end elsewhere while the CPU sleeps, and its page tables with it. */
+static void who_sleeps_without_a_vcpu_is_in_no_vms_address_space(void **state)
+{
+	(void)state;
+	sched_add(&vcpus[0]);
+	assert_ptr_equal(schedule(), &vcpus[0]);
+	sched_put_down();
+	assert_true(hw_cr3 == vms[0].host_cr3);
+	vcpus[0].node->runnable = false;
+	if (setjmp(awake) == 0)
+		(void)schedule();
+	assert_int_equal(sleeps, 1);
+	assert_true(hw_cr3 == BOOT_SPACE);
+}
+
 #define TEST(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
 
 int main(void)
@@ -444,6 +462,7 @@ int main(void)
 		TEST(busy_cpus_level_what_they_have_to_run),
 		TEST(only_one_in_guest_mode_is_kicked),
 		TEST(a_stopped_vcpu_leaves_and_the_last_one_ends_the_vm),
+		TEST(who_sleeps_without_a_vcpu_is_in_no_vms_address_space),
 	};
 
 	return cmocka_run_group_tests_name("vm_sched", tests, NULL, NULL);
