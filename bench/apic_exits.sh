@@ -1,6 +1,6 @@
 #!/bin/bash
-# What L1's own local APIC costs: exits and ticks of each operation, with the CPU's APIC virtualization
-# and without it, in xAPIC and x2APIC mode. docs/apicv.md has the table.
+# What L1's own local APIC costs, and an L2's: exits and ticks of each operation, with APIC virtualization
+# and without it; L1's in xAPIC and x2APIC mode. docs/apicv.md has the table.
 #
 # Environment: B (build folder), NESTOR (the tool).
 set -eu
@@ -40,6 +40,7 @@ done
 l2() { # MODE
 	"$NESTOR" run --memory 64M --timeout 60 --cpus 2 --machine-cpus 2 --cmdline "$1" \
 		--l1 "$B/payload/l2_apic.elf" 2>"$out/l2_apic_$1.err" </dev/null | tr -d '\r' >"$out/l2_apic_$1.txt" || true
+	[ "$(wc -l <"$out/l2_apic_$1.txt")" = 4 ] || { echo "bench: l2_apic $1 run incomplete; see $out/l2_apic_$1.txt and .err" >&2; exit 1; }
 }
 
 l2 apicv

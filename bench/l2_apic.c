@@ -10,7 +10,6 @@
 #define VECTOR 0x61u
 #define NOTIFY 0xf2u /* of L1: of posted interrupts, or to make L1 look */
 
-#define X2_FIRST     0x800u
 #define X2_TPR       0x808u
 #define X2_EOI       0x80bu
 #define X2_ICR       0x830u
@@ -26,7 +25,6 @@ static struct virtual_cpu {
 		volatile uint64_t control;
 		uint64_t rest[3];
 	} posted;
-	uint8_t fill[4096 - 64];
 	struct l2 l2;
 	volatile uint32_t requested; /* VECTOR, in software */
 	volatile uint32_t taken;

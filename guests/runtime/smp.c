@@ -214,11 +214,6 @@ void start_on(unsigned cpu, void (*fn)(void *arg), void *arg)
 	store(&cpus[cpu].busy, 1);
 }
 
-bool is_busy(unsigned cpu)
-{
-	return load(&cpus[cpu].busy);
-}
-
 void wait_for(unsigned cpu)
 {
 	if (wait_until(&cpus[cpu].busy, 0, LONG_TIME))

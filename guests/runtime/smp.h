@@ -35,7 +35,6 @@ void smp_restart(unsigned cpu);
 void start_on(unsigned cpu, void (*fn)(void *arg), void *arg);
 /* Until it is done. */
 void wait_for(unsigned cpu);
-bool is_busy(unsigned cpu);
 /* start_on and wait_for; runs at once if cpu is this one. */
 void run_on(unsigned cpu, void (*fn)(void *arg), void *arg);
 /* On processors 0 to count - 1 at the same time, until all are done. */

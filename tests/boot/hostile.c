@@ -13,7 +13,6 @@
 #include "vmx.h"
 
 #define DEFAULT_COUNT 2000
-#define EXITS         6
 
 bool hostile_wild, hostile_verbose;
 

@@ -125,7 +125,7 @@ test_three_vms_with_an_l2_each_on_two_cpus() {
 test_payloads_on_a_debug_build() {
 	env -u MAKEFLAGS make -s B="$B/debug" DEBUG=1 hypervisor >"$out.make" 2>&1 || { cat "$out.make"; return 1; }
 	RUN_ARGS="--l0 $B/debug/nestor.elf" LOG_SUFFIX=-debug tests/conformance/run.sh insn ept eptx apicv lapic smp_vmx smp_events &&
-		RUN_ARGS="--l0 $B/debug/nestor.elf" tests/stress/run.sh invept_race ipi_storm
+		RUN_ARGS="--l0 $B/debug/nestor.elf" LOG_SUFFIX=-debug tests/stress/run.sh invept_race ipi_storm
 }
 
 test_linux_as_l2_without_shadowing() {
@@ -184,7 +184,7 @@ test_a_page_table_in_device_memory_reads_as_ones() {
 test_time_of_day() {
 	local run=(run --timeout 20 --log-level info --memory 64M --l1 "$B/payload/hello.elf")
 
-	expect 1 "${run[@]}" && shows "time of day: 17[0-9]{8} seconds .* the machine's clock" &&
+	expect 1 "${run[@]}" && shows "time of day: [0-9]{10} seconds .* the machine's clock" &&
 		expect 1 "${run[@]}" --l0-option epoch=12345 &&
 		shows 'time of day: 12345 seconds since 1970, from the command line'
 }

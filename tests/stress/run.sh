@@ -5,7 +5,7 @@
 #
 # Environment: B (build folder), NESTOR (the tool), SEED (default 1), COUNT (rounds, default what the payload has), CPUS (vCPUs,
 # default 4), MACHINE_CPUS (default 2), T (seconds for each payload: with one seed after the other until then; default one run),
-# TIMEOUT (seconds a run, default 60), RUN_ARGS (such as --shadow off). Logs: $B/test/stress. Ends with `N passed, N failed`.
+# TIMEOUT (seconds a run, default 60), RUN_ARGS (such as --shadow off). Logs: $B/test/stress$LOG_SUFFIX. Ends with `N passed, N failed`.
 set -u
 cd "$(dirname "$0")/../.." || exit 2
 B=${B:-build}
@@ -15,7 +15,7 @@ CPUS=${CPUS:-4}
 MACHINE_CPUS=${MACHINE_CPUS:-2}
 T=${T:-0}
 TIMEOUT=${TIMEOUT:-60}
-LOGS=$B/test/stress
+LOGS=$B/test/stress${LOG_SUFFIX:-}
 mkdir -p "$LOGS"
 
 # run NAME SEED: 0 when the payload said ok
@@ -43,12 +43,14 @@ failed=0
 for n in "${names[@]}"; do
 	seed=$SEED
 	end=$((SECONDS + T))
-	while run "$n" "$seed"; do
+	good=1
+	while :; do
+		run "$n" "$seed" || { good=0; break; }
 		passed=$((passed + 1))
 		seed=$((seed + 1))
 		[ "$SECONDS" -lt "$end" ] || break
 	done
-	if [ "$seed" = "$SEED" ] || ! grep -a -q '^ok' "$LOGS/$n.log"; then
+	if [ $good = 0 ]; then
 		failed=$((failed + 1))
 	else
 		echo "PASS stress $n: seeds $SEED to $((seed - 1))"

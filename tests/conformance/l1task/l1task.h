@@ -27,7 +27,6 @@
 
 #define CODE32_FLAT 0x00cf9b000000ffffull
 #define DATA_FLAT   0x00cf93000000ffffull
-#define FLAGS_NT    0x4000u
 #define FLAGS_VM    0x20000u
 #define V86_BASE    0x20000u
 #define WINDOW      0x03000000u
