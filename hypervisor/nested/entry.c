@@ -160,8 +160,8 @@ static void commit(struct nested *n, struct nvmcs *v, const uint64_t *pdpte)
 	merge_controls_hot(n, v);
 	merge_msr_bitmap(n, v);
 	if (v->dirty & GROUP_RARE)
-		seam_write_rare(n, v);
-	seam_write_hot(n, v);
+		copy_rare_to_02(n, v);
+	copy_hot_to_02(v);
 	if (v->proc2_02 & PROC2_VIRT_INTR_DELIVERY)
 		seam_vmwrite(FID_GUEST_INTR_STATUS, v->f[FID_GUEST_INTR_STATUS]);
 	seam_vmwrite(FID_GUEST_DR7, l.dr7);
@@ -190,6 +190,7 @@ static int entry_failure(
 {
 	v->f[FID_EXIT_REASON] = reason | EXIT_REASON_ENTRY_FAILURE;
 	v->f[FID_EXIT_QUALIFICATION] = qualification;
+	n->stats.failed_entries++;
 	nested_load_l1(n, v, NULL);
 	return INSN_DONE;
 }
@@ -222,7 +223,7 @@ int nested_entry(struct nested *n, const struct l1_mode *m, uint32_t reason)
 	if (outcome != INSN_SUCCEED)
 		return outcome;
 	if (n->vm->shadowing) {
-		uint32_t changed = seam_shadow_read(n, v);
+		uint32_t changed = copy_from_shadow(n, v);
 
 		v->unchecked |= (uint8_t)changed;
 		seam_use_vmcs01(n);

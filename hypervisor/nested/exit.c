@@ -32,24 +32,6 @@ struct exit_context {
 /* ... and the guest-linear address */
 #define HAS_LINEAR (BIT64(EXIT_IO) | BIT64(EXIT_CR_ACCESS) | BIT64(EXIT_EPT_VIOLATION))
 
-static bool pf_matches(const struct nvmcs *v, uint32_t error_code)
-{
-	bool match =
-		(error_code & v->f[FID_PF_ERROR_MASK]) == (uint32_t)v->f[FID_PF_ERROR_MATCH];
-
-	/* SDM 25.2: bit 14 of the exception bitmap says what a match means. */
-	return match == !!(v->f[FID_EXCEPTION_BITMAP] & BIT(VEC_PF));
-}
-
-bool nested_intercepts_exception(const struct nested *n, uint8_t vector, uint32_t error_code)
-{
-	const struct nvmcs *v = n->cur;
-
-	if (vector == VEC_PF)
-		return pf_matches(v, error_code);
-	return vector < 32 && (v->f[FID_EXCEPTION_BITMAP] & BIT(vector));
-}
-
 static bool l1_wants_exception(const struct exit_context *c)
 {
 	uint32_t type = INTR_INFO_TYPE(c->intr_info);
@@ -58,7 +40,7 @@ static bool l1_wants_exception(const struct exit_context *c)
 	/* The machine's. NMIs of L1 are delivered in software; it has no machine checks. */
 	if (type == INTR_NMI || vector == VEC_MC)
 		return false;
-	return nested_intercepts_exception(c->n, vector,
+	return door_intercepts(c->n, vector,
 		vector == VEC_PF ? (uint32_t)seam_vmread(FID_EXIT_INTR_ERROR_CODE) : 0);
 }
 
@@ -159,7 +141,7 @@ bool exit_iret_keeps_nmis_blocked(const struct nvmcs *v)
 	       PIN_NMI_EXITING;
 }
 
-static bool entry_blocked_nmis(const struct nvmcs *v)
+bool exit_entry_blocked_nmis(const struct nvmcs *v)
 {
 	uint32_t info = (uint32_t)v->f[FID_ENTRY_INTR_INFO];
 
@@ -167,13 +149,8 @@ static bool entry_blocked_nmis(const struct nvmcs *v)
 	       (info & INTR_INFO_VALID && INTR_INFO_TYPE(info) == INTR_NMI);
 }
 
-bool nested_nmi_blocked(const struct nested *n)
-{
-	return n->in_l2 && exit_iret_keeps_nmis_blocked(n->cur) && entry_blocked_nmis(n->cur);
-}
-
 /* The event whose delivery the exit interrupted, 27.2.4. */
-static void save_vectoring(struct nvmcs *v)
+void exit_save_vectoring(struct nvmcs *v)
 {
 	uint32_t vectoring = (uint32_t)seam_vmread(FID_IDT_VECTORING_INFO);
 
@@ -193,7 +170,7 @@ void exit_save_info(struct nvmcs *v, uint32_t reason, uint32_t intr_info)
 	v->f[FID_EXIT_INTR_INFO] = intr_info;
 	if (intr_info & INTR_INFO_ERROR_CODE)
 		v->f[FID_EXIT_INTR_ERROR_CODE] = seam_vmread(FID_EXIT_INTR_ERROR_CODE);
-	save_vectoring(v);
+	exit_save_vectoring(v);
 	if ((bit & HAS_INSN_INFO) || reason == EXIT_XRSTORS)
 		v->f[FID_EXIT_INSTRUCTION_INFO] = seam_vmread(FID_EXIT_INSTRUCTION_INFO);
 	if (bit & HAS_LINEAR)
@@ -201,7 +178,7 @@ void exit_save_info(struct nvmcs *v, uint32_t reason, uint32_t intr_info)
 }
 
 /* What an exit that no instruction or fault of L2 caused leaves in VMCS12. */
-static void no_info(struct nvmcs *v, uint32_t reason)
+void exit_no_info(struct nvmcs *v, uint32_t reason)
 {
 	v->f[FID_EXIT_REASON] = reason;
 	v->f[FID_EXIT_QUALIFICATION] = 0;
@@ -213,9 +190,9 @@ static void no_info(struct nvmcs *v, uint32_t reason)
 static void save_guest(struct nested *n, struct nvmcs *v)
 {
 	uint32_t exit = (uint32_t)v->f[FID_EXIT_CONTROLS];
-	bool keep_blocked = exit_iret_keeps_nmis_blocked(v) && entry_blocked_nmis(v);
+	bool keep_blocked = exit_iret_keeps_nmis_blocked(v) && exit_entry_blocked_nmis(v);
 
-	seam_read_hot(n, v);
+	copy_hot_from_02(v);
 	v->f[FID_GUEST_CR0] = (v->f[FID_GUEST_CR0] & ~CR0_CACHE) | n->cr0_cache;
 	if (keep_blocked)
 		v->f[FID_GUEST_INTERRUPTIBILITY] |= INTERRUPTIBILITY_NMI;
@@ -262,16 +239,16 @@ void nested_load_l1(struct nested *n, struct nvmcs *v, const struct l2_leftover 
 	n->run_pending = false;
 	n->l2_wait_sipi = false;
 	if (n->vm->shadowing)
-		seam_shadow_write_exit(n, v);
+		copy_exit_to_shadow(n, v);
 	seam_use_vmcs01(n);
 	if (v->pml_moved) {
 		v->pml_moved = false;
 		if (n->vm->shadowing)
-			seam_shadow_write_field(n, v, FID_PML_INDEX);
+			shadow_write_field(n, v, FID_PML_INDEX);
 	}
 	if (!(proc2_of(v) & PROC2_ENABLE_VPID))
 		seam_flush_vpid(n, n->vpid01);
-	seam_load_l1(n, v, l2 ? l2 : &none);
+	load_l1(n, v, l2 ? l2 : &none);
 	if (v->f[FID_EXIT_MSR_LOAD_COUNT] && !msrlist_exit_load(n, v))
 		seam_l1_shutdown(n, "VMX abort: the VM-exit MSR-load list cannot be loaded");
 }
@@ -317,7 +294,7 @@ static enum nested_verdict resume_after_insn(struct nested *n, const struct nvmc
 {
 	if (!(v->f[FID_PROC_CONTROLS] & PROC_MTF))
 		return NESTED_RESUME;
-	nested_deliver_mtf(n);
+	nested_deliver(n, &(struct nested_event){.kind = NESTED_MTF});
 	return NESTED_L1;
 }
 
@@ -359,64 +336,6 @@ void nested_entry_failed(struct nested *n, uint32_t exit_reason)
 	nested_load_l1(n, v, NULL);
 }
 
-bool nested_deliver_external_interrupt(
-	struct nested *n, const struct nested_irq *irq, void *arg)
-{
-	struct nvmcs *v = n->cur;
-	uint64_t info = 0;
-
-	if (!(v->f[FID_PIN_CONTROLS] & PIN_EXT_INTR_EXITING) || n->l2_wait_sipi)
-		return false;
-	if (v->f[FID_EXIT_CONTROLS] & EXIT_ACK_INTR) {
-		int vector = irq->ack(arg);
-
-		if (vector < 0)
-			return false;
-		if (posted_notifies(v, vector)) {
-			irq->eoi(arg);
-			posted_process(n, v);
-			return true;
-		}
-		info = INTR_INFO_VALID | INTR_EXTERNAL << 8 | (uint32_t)vector;
-	}
-	no_info(v, EXIT_EXTERNAL_INTERRUPT);
-	v->f[FID_EXIT_INTR_INFO] = info;
-	exit_to_l1(n);
-	return true;
-}
-
-bool nested_deliver_nmi(struct nested *n)
-{
-	struct nvmcs *v = n->cur;
-
-	if (!(v->f[FID_PIN_CONTROLS] & PIN_NMI_EXITING) || n->l2_wait_sipi)
-		return false;
-	no_info(v, EXIT_EXCEPTION_NMI);
-	v->f[FID_EXIT_INTR_INFO] = INTR_INFO_VALID | INTR_NMI << 8 | VEC_NMI;
-	exit_to_l1(n);
-	return true;
-}
-
-bool nested_deliver_exception(
-	struct nested *n, uint32_t info, uint32_t error_code, uint64_t qualification)
-{
-	struct nvmcs *v = n->cur;
-
-	if (!nested_intercepts_exception(n, INTR_INFO_VECTOR(info), error_code))
-		return false;
-	no_info(v, EXIT_EXCEPTION_NMI);
-	/* 27.2.4: a double fault is not an exit during the delivery of what led to it. */
-	if (INTR_INFO_VECTOR(info) != VEC_DF)
-		save_vectoring(v);
-	v->f[FID_EXIT_QUALIFICATION] = qualification;
-	v->f[FID_EXIT_INTR_INFO] = info | INTR_INFO_VALID;
-	v->f[FID_EXIT_INTR_ERROR_CODE] = error_code;
-	/* 27.3.3: as the fault would have it in the frame */
-	seam_vmwrite(FID_GUEST_RFLAGS, seam_vmread(FID_GUEST_RFLAGS) | RFLAGS_RF);
-	exit_to_l1(n);
-	return true;
-}
-
 void nested_deliver_ept_fault(struct nested *n, const struct paging_fault *fault)
 {
 	struct nvmcs *v = n->cur;
@@ -428,10 +347,10 @@ void nested_deliver_ept_fault(struct nested *n, const struct paging_fault *fault
 			&qualification);
 	if (r == VEPT_FILLED)
 		return; /* EPT12 changed meanwhile: L2 tries again */
-	no_info(v, r == VEPT_MISCONFIG  ? EXIT_EPT_MISCONFIG
-		   : r == VEPT_PML_FULL ? EXIT_PML_FULL
-					: EXIT_EPT_VIOLATION);
-	save_vectoring(v);
+	exit_no_info(v, r == VEPT_MISCONFIG  ? EXIT_EPT_MISCONFIG
+			: r == VEPT_PML_FULL ? EXIT_PML_FULL
+					     : EXIT_EPT_VIOLATION);
+	exit_save_vectoring(v);
 	v->f[FID_GUEST_PHYSICAL_ADDRESS] = fault->gpa;
 	v->f[FID_GUEST_LINEAR_ADDRESS] = fault->address;
 	if (!(caps_msr(&n->vm->caps, MSR_VMX_EPT_VPID_CAP) & EPT_CAP_ADVANCED_INFO))
@@ -441,35 +360,4 @@ void nested_deliver_ept_fault(struct nested *n, const struct paging_fault *fault
 	/* 27.3.3: the instruction did not complete, as with a fault */
 	seam_vmwrite(FID_GUEST_RFLAGS, seam_vmread(FID_GUEST_RFLAGS) | RFLAGS_RF);
 	exit_to_l1(n);
-}
-
-void nested_deliver_triple_fault(struct nested *n)
-{
-	no_info(n->cur, EXIT_TRIPLE_FAULT);
-	exit_to_l1(n);
-}
-
-void nested_deliver_mtf(struct nested *n)
-{
-	no_info(n->cur, EXIT_MTF);
-	exit_to_l1(n);
-}
-
-bool nested_deliver_init(struct nested *n)
-{
-	if (n->l2_wait_sipi)
-		return false;
-	no_info(n->cur, EXIT_INIT);
-	exit_to_l1(n);
-	return true;
-}
-
-bool nested_deliver_sipi(struct nested *n, uint8_t vector)
-{
-	if (!n->l2_wait_sipi)
-		return false;
-	no_info(n->cur, EXIT_SIPI);
-	n->cur->f[FID_EXIT_QUALIFICATION] = vector;
-	exit_to_l1(n);
-	return true;
 }

@@ -16,15 +16,6 @@
 #define INFO_BASE(i)     (((i) >> 23) & 15u)
 #define INFO_NO_BASE     BIT(27)
 
-enum segment {
-	SEGMENT_ES,
-	SEGMENT_CS,
-	SEGMENT_SS,
-	SEGMENT_DS,
-	SEGMENT_FS,
-	SEGMENT_GS
-};
-
 static void finish(struct nested *n, uint64_t flags)
 {
 	seam_vmwrite(
@@ -37,7 +28,7 @@ static void fail(struct nested *n, uint32_t error)
 	if (n->cur) {
 		n->cur->f[FID_INSTRUCTION_ERROR] = error;
 		if (n->vm->shadowing)
-			seam_shadow_write_field(n, n->cur, FID_INSTRUCTION_ERROR);
+			shadow_write_field(n, n->cur, FID_INSTRUCTION_ERROR);
 	}
 	finish(n, n->cur ? RFLAGS_ZF : RFLAGS_CF);
 }
@@ -139,8 +130,7 @@ static struct paging_state l1_paging(struct nested *n, const struct l1_mode *m)
 
 static bool page_fault(struct nested *n, const struct paging_fault *f)
 {
-	seam_set_cr2(n, f->address);
-	seam_inject(n, VEC_PF, true, f->error_code);
+	seam_inject_page_fault(n, f->address, f->error_code);
 	return false;
 }
 

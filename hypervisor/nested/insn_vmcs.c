@@ -45,6 +45,15 @@ static bool pointer_operand(struct nested *n, const struct l1_mode *m, uint64_t 
 	return insn_mem_read(n, m, info, gpa, sizeof(*gpa));
 }
 
+/* Hardware serves VMREAD and VMWRITE only in VMX operation; VMCS01 is current. */
+static void serve_by_hardware(bool on)
+{
+	uint64_t proc2 = seam_vmread(FID_PROC2_CONTROLS);
+
+	seam_vmwrite(FID_PROC2_CONTROLS,
+		on ? proc2 | PROC2_VMCS_SHADOWING : proc2 & ~(uint64_t)PROC2_VMCS_SHADOWING);
+}
+
 int insn_vmxon(struct nested *n, const struct l1_mode *m)
 {
 	uint64_t enabled = FEATURE_CONTROL_LOCK | FEATURE_CONTROL_VMX_NOT_SMX;
@@ -66,7 +75,7 @@ int insn_vmxon(struct nested *n, const struct l1_mode *m)
 	n->vmxon = true;
 	n->vmxon_gpa = gpa;
 	if (n->vm->shadowing)
-		seam_shadow_enable(n, true);
+		serve_by_hardware(true);
 	return INSN_SUCCEED;
 }
 
@@ -76,7 +85,7 @@ int insn_vmxoff(struct nested *n)
 	n->vmxon = false;
 	n->vmxon_gpa = NVMCS_FREE;
 	if (n->vm->shadowing)
-		seam_shadow_enable(n, false);
+		serve_by_hardware(false);
 	return INSN_SUCCEED;
 }
 
@@ -154,7 +163,7 @@ __attribute__((noinline)) static uint64_t field_fetch(
 	uint64_t value;
 
 	if (v->is_shadow)
-		return seam_shadow_get(n, v, fid);
+		return shadow_read_field(n, v, fid);
 	seam_use_vmcs02(n, v);
 	value = seam_vmread(fid);
 	seam_use_vmcs01(n);
@@ -183,7 +192,7 @@ static void field_set(struct nested *n, struct nvmcs *v, enum vmcs_fid fid, uint
 		v->dirty |= row->group;
 	}
 	if (n->vm->shadowing && (v->is_shadow || (row->flags & FIELD_SR)))
-		seam_shadow_write_field(n, v, fid);
+		shadow_write_field(n, v, fid);
 }
 
 int insn_vmread(struct nested *n, const struct l1_mode *m)

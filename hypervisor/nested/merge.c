@@ -73,7 +73,8 @@ static uint64_t tpr_threshold(struct nested *n, const struct nvmcs *v)
 
 void merge_controls_hot(struct nested *n, struct nvmcs *v)
 {
-	seam_set_proc_controls(n, v, merge_proc(n, v));
+	v->proc_02 = merge_proc(n, v);
+	seam_vmwrite(FID_PROC_CONTROLS, v->proc_02);
 	seam_vmwrite(
 		FID_EXCEPTION_BITMAP, v->f[FID_EXCEPTION_BITMAP] | n->vm->l0.exception_bitmap);
 	seam_vmwrite(FID_CR0_READ_SHADOW, nested_cr0_shadow(n));
@@ -167,6 +168,19 @@ static void merge_translation(struct nested *n, struct nvmcs *v)
 	}
 }
 
+/*
+ * L2's VMREAD and VMWRITE reach this shadow VMCS (NULL: none) where L1's bitmaps allow it. False: none of
+ * them does, since a bitmap is no RAM.
+ */
+static bool merge_link(struct nested *n, const struct nvmcs *v, const struct nvmcs *shadow)
+{
+	bool linked = shadow && write_page(n, v, FID_VMREAD_BITMAP) &&
+		      write_page(n, v, FID_VMWRITE_BITMAP);
+
+	seam_vmwrite(FID_VMCS_LINK_POINTER, linked ? seam_shadow_hpa(n, shadow).v : UINT64_MAX);
+	return linked || !shadow;
+}
+
 static void copy(const struct nvmcs *v, enum vmcs_fid first, unsigned count)
 {
 	for (unsigned i = 0; i < count; i++)
@@ -180,9 +194,7 @@ void merge_controls_all(struct nested *n, struct nvmcs *v)
 
 	merge_translation(n, v);
 	merge_apic(n, v, &proc2);
-	if (!seam_shadow_link(n, proc2 & PROC2_VMCS_SHADOWING ? v->link : NULL,
-		    (struct gpa_l1){v->f[FID_VMREAD_BITMAP]},
-		    (struct gpa_l1){v->f[FID_VMWRITE_BITMAP]}))
+	if (!merge_link(n, v, proc2 & PROC2_VMCS_SHADOWING ? v->link : NULL))
 		proc2 &= ~PROC2_VMCS_SHADOWING;
 	merge_tsc(n, v);
 	seam_vmwrite(FID_PIN_CONTROLS, merge_word(WORD_PIN, l0->pin, 0));

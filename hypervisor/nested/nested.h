@@ -37,7 +37,8 @@ struct nvmcs {
 	uint8_t dirty;         /* groups whose values in f have not reached VMCS02 */
 	uint8_t unchecked;     /* CHK_* groups of entry checks that must run */
 	uint32_t merged_proc;  /* primary controls that VMCS02 was merged for */
-	uint32_t proc2_02;     /* secondary controls of VMCS02 */
+	uint32_t proc_02; /* primary controls of VMCS02; vm/ opens and closes windows in both */
+	uint32_t proc2_02; /* secondary controls of VMCS02 */
 	uint16_t vpid02;
 	uint64_t check_context; /* of the last entry, see nested_check_context */
 	uint32_t timer02;       /* what VMCS02 was loaded with */
@@ -83,16 +84,9 @@ struct nested_refusal {
 	uint64_t found[2];
 };
 
-/* State of L2 that a VM exit leaves in L1's registers where its exit controls load none. */
-struct l2_leftover {
-	bool valid;
-	bool nmi_blocked; /* the exit was an NMI: L1 has NMIs blocked */
-	uint64_t pat, efer;
-};
-
 struct nested_stats {
-	uint64_t entries, exits_to_l1, exits_kept, vmcs_loads, vept_fills, vept_syncs,
-		vept_zaps, posted;
+	uint64_t entries, failed_entries, exits_to_l1, exits_kept, vmcs_loads, vept_fills,
+		vept_syncs, vept_zaps, posted;
 };
 
 struct nested {
@@ -145,38 +139,45 @@ enum nested_verdict {
 /* VMCS02 is current and L2 exited. */
 enum nested_verdict nested_l2_exit(struct nested *n, uint32_t exit_reason);
 
-/* L1's interrupt controller, towards its processor. */
-struct nested_irq {
-	int (*ack)(void *arg);  /* acknowledges what it signals: the vector, negative if none */
-	void (*eoi)(void *arg); /* a write to the local APIC's EOI register */
+/* An event that arrives, or that L0 raises, while L2 runs. */
+enum nested_event_kind {
+	NESTED_INTERRUPT, /* L1's local APIC signals one */
+	NESTED_NMI,
+	NESTED_INIT,
+	NESTED_SIPI,
+	NESTED_MTF, /* L0 completed an instruction of L2 (SDM 25.5.2) */
+	NESTED_EXCEPTION,
+	NESTED_TRIPLE_FAULT
 };
 
+struct nested_event {
+	enum nested_event_kind kind;
+	bool queued;            /* an event for the next entry is in VMCS02 */
+	uint8_t sipi_vector;    /* NESTED_SIPI */
+	uint32_t info;          /* NESTED_EXCEPTION: as in SDM 24.8.3 */
+	uint32_t error_code;    /* likewise */
+	uint64_t qualification; /* likewise: the linear address of #PF, 0 for others */
+};
+
+/* Who takes an event. */
+enum nested_taker {
+	TAKER_L2, /* L2, as without a hypervisor, when its state allows it */
+	TAKER_L1, /* L1, as a VM exit: nested_deliver */
+	TAKER_ENTRY_FIRST, /* L2 has to be entered first: ask again after its exit, which shall be at once */
+	TAKER_EXIT_FIRST /* nobody before L2's next exit: NMIs are blocked until then */
+};
+
+/* The one question about events: in_l2 is set. Changes nothing. */
+enum nested_taker nested_who_takes(const struct nested *n, const struct nested_event *e);
+
 /*
- * Events of L1 that end L2: in_l2 is set, run_pending is not and no event is queued for L2. True
- * when L1 gets it as an exit (VMCS01 is current then); false when L2 itself is to take it. An
- * interrupt that notifies of posted ones is settled, too, and L2 goes on (in_l2 is still set).
+ * L1 takes the event: VMCS01 is current afterwards, with L1's state loaded. An interrupt that notifies
+ * of posted ones, or that has gone meanwhile, is settled, too, and L2 goes on (in_l2 is still set).
  */
-bool nested_deliver_external_interrupt(
-	struct nested *n, const struct nested_irq *irq, void *arg);
-bool nested_deliver_nmi(struct nested *n);
-/* Is L2 running with NMIs blocked until its next exit? An NMI has to wait for that. */
-bool nested_nmi_blocked(const struct nested *n);
-bool nested_deliver_init(struct nested *n);
+void nested_deliver(struct nested *n, const struct nested_event *e);
 
 /* tsc_offset changed: VMCS02s follow. in_02: that of `cur` is current. */
 void nested_tsc_changed(struct nested *n, bool in_02);
-
-/* L0 completed an instruction of L2 while L1's monitor trap flag is on (SDM 25.5.2). */
-void nested_deliver_mtf(struct nested *n);
-
-bool nested_deliver_sipi(struct nested *n, uint8_t vector);
-
-/*
- * L0 raises an exception in L2 on its own account. True: L1 intercepts it and got it as an exit
- * (VMCS01 is current). qualification: the linear address of #PF, 0 for others.
- */
-bool nested_deliver_exception(
-	struct nested *n, uint32_t info, uint32_t error_code, uint64_t qualification);
 
 /*
  * EPT12 forbids an access that L0 makes for an instruction of L2: L1 gets the exit, or L2 is to
@@ -184,12 +185,6 @@ bool nested_deliver_exception(
  */
 struct paging_fault;
 void nested_deliver_ept_fault(struct nested *n, const struct paging_fault *fault);
-
-/* The same for an exception on top of a double fault: L1 gets the exit. */
-void nested_deliver_triple_fault(struct nested *n);
-
-/* Does L1 intercept this exception of L2? */
-bool nested_intercepts_exception(const struct nested *n, uint8_t vector, uint32_t error_code);
 
 /* The hardware refused VMCS02, which is current: a bug of ours, answered as L1's own. */
 void nested_entry_failed(struct nested *n, uint32_t exit_reason);

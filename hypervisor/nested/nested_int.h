@@ -9,6 +9,16 @@
 #include "nested/seam.h"
 #include "spec/vmx.h"
 
+/* In the order of the VMCS's fields. */
+enum segment {
+	SEGMENT_ES,
+	SEGMENT_CS,
+	SEGMENT_SS,
+	SEGMENT_DS,
+	SEGMENT_FS,
+	SEGMENT_GS
+};
+
 /* L1's mode of operation at a VMX instruction, as far as the instruction depends on it. */
 struct l1_mode {
 	bool long64; /* 64-bit mode: operands of 64 bits */
@@ -88,13 +98,63 @@ uint16_t nvmcs_vpid02(struct nested *n, uint16_t vpid12);
 /* L0 writes L1's memory: seam_l1_write, and virtual EPT hears of it. */
 int nested_l1_write(struct nested *n, struct gpa_l1 a, const void *src, uint32_t len);
 
+/* ---- copy.c ---- */
+
+/* Fields of a group between VMCS02 of v, which is current, and v->f. Fields that L1 lacks are left alone. */
+void copy_hot_from_02(struct nvmcs *v);
+void copy_hot_to_02(const struct nvmcs *v);
+void copy_rare_from_02(const struct nested *n, struct nvmcs *v);
+void copy_rare_to_02(const struct nested *n, const struct nvmcs *v);
+
+/*
+ * Shadow VMCS of v <-> v->f; the shadow VMCS is current afterwards. The first fetches what L1 may have
+ * written, and returns the CHK_* flags of fields that changed.
+ */
+uint32_t copy_from_shadow(struct nested *n, struct nvmcs *v);
+void copy_to_shadow(struct nested *n, const struct nvmcs *v);
+/* After an exit of L2: only what such an exit changes, GROUP_INFO, GROUP_HOT, the event, and the
+ * interrupt status and preemption timer where the exit saves them. */
+void copy_exit_to_shadow(struct nested *n, const struct nvmcs *v);
+/* For a VMCS that L1 itself uses as a shadow: the hardware one has all fields, and v->f is a copy. */
+void copy_all_to_shadow(struct nested *n, const struct nvmcs *v);
+void copy_all_from_shadow(struct nested *n, struct nvmcs *v);
+/* One field; VMCS01 is current afterwards. */
+uint64_t shadow_read_field(struct nested *n, const struct nvmcs *v, enum vmcs_fid fid);
+void shadow_write_field(struct nested *n, const struct nvmcs *v, enum vmcs_fid fid);
+
+/* ---- load_l1.c ---- */
+
+/* State of L2 that a VM exit leaves in L1's registers where its exit controls load none. */
+struct l2_leftover {
+	bool valid;       /* not after a failed VM entry */
+	bool nmi_blocked; /* the exit was an NMI: L1 has NMIs blocked */
+	uint64_t pat, efer;
+};
+
+/* VMCS01, which is current, becomes L1's host state as v has it. */
+void load_l1(struct nested *n, const struct nvmcs *v, const struct l2_leftover *l2);
+
+/* ---- door.c ---- */
+
+/* Does L1 intercept this exception of L2? */
+bool door_intercepts(const struct nested *n, uint8_t vector, uint32_t error_code);
+/* An exception that L0 raises in L2. True: L1 got it as an exit. */
+bool door_exception(
+	struct nested *n, uint32_t info, uint32_t error_code, uint64_t qualification);
+
 /* ---- exit.c, exit_ept.c; VMCS02 is current ---- */
 
 /* The exit-information fields that this exit defines, VMCS02 to VMCS12. */
 void exit_save_info(struct nvmcs *v, uint32_t reason, uint32_t intr_info);
+/* What an exit that no instruction or fault of L2 caused leaves there. */
+void exit_no_info(struct nvmcs *v, uint32_t reason);
+/* The event whose delivery the exit interrupted, 27.2.4. */
+void exit_save_vectoring(struct nvmcs *v);
 /* The INFO fields are set: L2 stops, L1 goes on at its host state. */
 void exit_to_l1(struct nested *n);
 bool exit_iret_keeps_nmis_blocked(const struct nvmcs *v);
+/* Did the entry leave NMIs blocked? */
+bool exit_entry_blocked_nmis(const struct nvmcs *v);
 /* An EPT violation under an L1 that uses EPT. */
 enum nested_verdict exit_ept_violation(struct nested *n, struct nvmcs *v);
 /* VMFUNC of L2 (SDM 25.5.5 "VM Functions"). False: it exits to L1. */

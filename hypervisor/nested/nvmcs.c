@@ -33,7 +33,7 @@ void nvmcs_sync_rare(struct nested *n, struct nvmcs *v)
 	if (!v->rare_in_02)
 		return;
 	seam_use_vmcs02(n, v);
-	seam_read_rare(n, v);
+	copy_rare_from_02(n, v);
 	seam_use_vmcs01(n);
 	v->rare_in_02 = false;
 }
@@ -45,9 +45,9 @@ void nvmcs_flush(struct nested *n, struct nvmcs *v)
 
 	if (n->vm->shadowing) {
 		if (v->is_shadow)
-			seam_shadow_store_all(n, v);
+			copy_all_from_shadow(n, v);
 		else
-			seam_shadow_read(n, v);
+			copy_from_shadow(n, v);
 		seam_use_vmcs01(n);
 	}
 	nvmcs_sync_rare(n, v);
@@ -90,6 +90,7 @@ struct nvmcs *nvmcs_load(struct nested *n, uint64_t gpa, uint32_t revision)
 
 	if (v)
 		return v;
+	n->stats.vmcs_loads++;
 	v = oldest(n);
 	seam_l1_read(n, at, &launched, sizeof(launched));
 	at.v = gpa + offsetof(struct vmcs12_region, f);
@@ -115,9 +116,9 @@ struct nvmcs *nvmcs_load(struct nested *n, uint64_t gpa, uint32_t revision)
 	v->just_loaded = true;
 	if (n->vm->shadowing) {
 		if (v->is_shadow)
-			seam_shadow_load_all(n, v);
+			copy_all_to_shadow(n, v);
 		else
-			seam_shadow_write(n, v);
+			copy_to_shadow(n, v);
 		seam_use_vmcs01(n);
 	}
 	return v;
@@ -146,7 +147,7 @@ void nvmcs_select(struct nested *n, struct nvmcs *v)
 	if (v)
 		v->last_use = ++n->use_counter;
 	if (n->vm->shadowing)
-		seam_shadow_select(n, v);
+		seam_vmwrite(FID_VMCS_LINK_POINTER, v ? seam_shadow_hpa(n, v).v : UINT64_MAX);
 }
 
 uint16_t nvmcs_vpid02(struct nested *n, uint16_t vpid12)

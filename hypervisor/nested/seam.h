@@ -13,71 +13,26 @@
 #include "spec/vmcs.h"
 
 struct nested;
-struct l2_leftover;
 struct nested_report;
 struct nvmcs;
 
 /* ---- hardware VMCSs ---- */
 
-/* Make VMCS01 of this vCPU, or the VMCS02 of v, current (VMPTRLD). */
+/* Makes VMCS01 of this vCPU, the VMCS02 of v, or the shadow VMCS of v current (VMPTRLD). */
 void seam_use_vmcs01(struct nested *n);
-void seam_use_vmcs02(struct nested *n, struct nvmcs *v);
+void seam_use_vmcs02(struct nested *n, const struct nvmcs *v);
+void seam_use_shadow(struct nested *n, const struct nvmcs *v);
 
-/* One field of the current VMCS. */
+/* One field of the current VMCS, which the machine has. */
 uint64_t seam_vmread(enum vmcs_fid fid);
+void seam_vmread_to(enum vmcs_fid fid, uint64_t *to);
 void seam_vmwrite(enum vmcs_fid fid, uint64_t value);
 
-/*
- * Copies of field lists between the current VMCS and v->f, straight-line code from the field
- * table. Fields the machine does not have are left alone.
- */
-void seam_read_hot(struct nested *n, struct nvmcs *v);  /* GROUP_HOT of VMCS02 -> VMCS12 */
-void seam_read_rare(struct nested *n, struct nvmcs *v); /* GROUP_RARE */
-void seam_write_hot(
-	struct nested *n, const struct nvmcs *v); /* GROUP_HOT of VMCS12 -> VMCS02 */
-void seam_write_rare(struct nested *n, const struct nvmcs *v); /* GROUP_RARE */
+/* The shadow VMCS of v, for link pointers. */
+struct hpa seam_shadow_hpa(struct nested *n, const struct nvmcs *v);
 
-/*
- * Shadow VMCS of v <-> VMCS12. Which VMCS is current afterwards is undefined. The read fetches the
- * fields L1 may have written and returns the CHK_* flags of those that changed.
- */
-uint32_t seam_shadow_read(struct nested *n, struct nvmcs *v);
-void seam_shadow_write(struct nested *n, const struct nvmcs *v);
-/* After an exit of L2: only what such an exit changes, GROUP_INFO, GROUP_HOT, the event, and the
- * interrupt status when VMCS02 has it. */
-void seam_shadow_write_exit(struct nested *n, const struct nvmcs *v);
-/*
- * The shadow VMCS of v, a VMCS that L1 itself uses as a shadow: it holds all fields, and f is a
- * copy. Which VMCS is current afterwards is undefined, but for seam_shadow_get: VMCS01.
- */
-void seam_shadow_load_all(struct nested *n, const struct nvmcs *v);
-void seam_shadow_store_all(struct nested *n, struct nvmcs *v);
-uint64_t seam_shadow_get(struct nested *n, const struct nvmcs *v, enum vmcs_fid fid);
-/*
- * VMCS02 is current: L2's VMREAD and VMWRITE reach this shadow (NULL: none) where L1's bitmaps
- * allow it. False when a bitmap is no RAM.
- */
-bool seam_shadow_link(struct nested *n, const struct nvmcs *shadow, struct gpa_l1 read_bitmap,
-	struct gpa_l1 write_bitmap);
-/* L1 enters or leaves VMX operation: hardware serves VMREAD and VMWRITE only inside. VMCS01 is
- * current. */
-void seam_shadow_enable(struct nested *n, bool on);
-/* One field of it; VMCS01 is current before and after. */
-void seam_shadow_write_field(struct nested *n, const struct nvmcs *v, enum vmcs_fid fid);
-/* Primary controls of the VMCS02 of v, which is current; vm/ keeps a copy to toggle windows. */
-void seam_set_proc_controls(struct nested *n, struct nvmcs *v, uint32_t value);
 /* An event for the next entry into the current VMCS (SDM 24.8.3). */
 void seam_queue_event(struct nested *n, uint32_t info, uint32_t error_code, uint32_t length);
-/* The VMCS that L1's VMREAD and VMWRITE reach by hardware (VMCS01's link pointer); VMCS01 must be
- * current. NULL: none. */
-void seam_shadow_select(struct nested *n, const struct nvmcs *v);
-
-/*
- * A VM exit loads L1's host state into VMCS01, which is current (SDM 27.5 "Loading Host State"):
- * all of GROUP_HOST, and the values that the section makes constant. l2 is invalid after a failed
- * VM entry.
- */
-void seam_load_l1(struct nested *n, const struct nvmcs *v, const struct l2_leftover *l2);
 
 /* ---- L1's memory ---- */
 
@@ -107,9 +62,11 @@ void seam_vm_unlock(struct nested *n);
 
 /* ---- flushes of the real TLB ---- */
 
-/* Translations of EPT02: no CPU uses any when it returns, so that tables may be used again. */
+/*
+ * Translations of EPT02: by this CPU now. wait: by no CPU any more when it returns, so that tables may
+ * be used again; otherwise by each other vCPU of the VM before its next entry that follows its next exit.
+ */
 void seam_flush_ept(struct nested *n, uint64_t eptp02);
-/* This CPU now, each other vCPU of the VM before its next entry that follows its next exit. */
 void seam_flush_ept_lazy(struct nested *n, uint64_t eptp02);
 /* Those of this vCPU: */
 void seam_flush_vpid(struct nested *n, uint16_t vpid02);
@@ -121,11 +78,18 @@ void seam_flush_vpid_address(struct nested *n, uint16_t vpid02, uint64_t linear)
 void seam_skip_insn(struct nested *n);
 /* Queue an exception for L1 (the instruction is not completed). */
 void seam_inject(struct nested *n, uint8_t vector, bool has_error_code, uint32_t error_code);
-void seam_set_cr2(struct nested *n, uint64_t linear);
+/* The same for #PF; CR2 changes when L1 takes it. */
+void seam_inject_page_fault(struct nested *n, uint64_t linear, uint32_t error_code);
 /* MSR accesses as L1 (or the VM-entry/exit MSR lists on its behalf) would make them; false
  * where WRMSR/RDMSR would raise #GP or the MSR is not L1's to touch. */
 bool seam_rdmsr(struct nested *n, uint32_t msr, uint64_t *value);
 bool seam_wrmsr(struct nested *n, uint32_t msr, uint64_t value);
+/* CR4.OSXSAVE of VMCS01 changed, which CPUID shows. */
+void seam_osxsave_changed(struct nested *n);
+/* L1's local APIC: acknowledges the interrupt that it signals; the vector, negative if there is none
+ * any more. A write to its EOI register. */
+int seam_irq_ack(struct nested *n);
+void seam_irq_eoi(struct nested *n);
 /* A VMX abort or triple fault of L1: ends the VM with this reason. */
 void seam_l1_shutdown(struct nested *n, const char *why);
 /* A refusal worth explaining; counts are bounded by the receiver. */

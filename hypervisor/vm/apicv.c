@@ -109,12 +109,12 @@ static void set_mode(struct vcpu *vcpu, enum dev_apic_mode mode)
 	struct vm *vm = vcpu->vm;
 	bool on = mode != DEV_APIC_DISABLED, x2 = mode == DEV_APIC_X2APIC;
 	uint32_t pin = vmread32(VMCS_PIN_CONTROLS) & ~PIN_POSTED_INTR;
-	uint32_t proc = vcpu->vmcs01.proc & ~(PROC_TPR_SHADOW | CR8_EXITS);
+	uint32_t proc = vcpu->proc01 & ~(PROC_TPR_SHADOW | CR8_EXITS);
 	uint32_t proc2 = vmread32(VMCS_PROC2_CONTROLS) & ~PROC2_ALL;
 
 	proc |= on ? PROC_TPR_SHADOW : CR8_EXITS;
 	proc2 |= x2 ? PROC2_X2APIC_MODE : PROC2_APIC_ACCESSES;
-	vcpu->vmcs01.proc = proc;
+	vcpu->proc01 = proc;
 	vmwrite(VMCS_PROC_CONTROLS, proc);
 	vmwrite(VMCS_PROC2_CONTROLS, on ? proc2 | PROC2_ON : proc2);
 	vmwrite(VMCS_PIN_CONTROLS, on && vm->apicv.posted ? pin | PIN_POSTED_INTR : pin);

@@ -11,9 +11,6 @@
 #include "cpu/asm.h"
 #include "vmx/asm.h"
 
-#define CR0_DEFINED                                                                       \
-	(CR0_PE | CR0_MP | CR0_EM | CR0_TS | CR0_ET | CR0_NE | CR0_WP | CR0_AM | CR0_NW | \
-		CR0_CD | CR0_PG)
 #define CR0_OWNED (CR0_NE | CR0_NW | CR0_CD)
 
 /* CR4 bits and the CPUID bit that offers them. */
@@ -84,8 +81,7 @@ uint64_t vcpu_read_cr4(void)
 	return visible(VMCS_GUEST_CR4, VMCS_CR4_READ_SHADOW, VMCS_CR4_GUEST_HOST_MASK);
 }
 
-/* The address in L1's memory behind a physical address of the current level. */
-static bool physical_address(struct vcpu *vcpu, uint64_t address, struct gpa_l1 *at)
+bool vcpu_physical_address(struct vcpu *vcpu, uint64_t address, struct gpa_l1 *at)
 {
 	const struct vept_root *root = vcpu->nested.in_l2 ? vcpu->nested.cur->root : NULL;
 
@@ -93,20 +89,19 @@ static bool physical_address(struct vcpu *vcpu, uint64_t address, struct gpa_l1 
 	return !root || vept_walk(&vcpu->nested, root->eptp12, (struct gpa_l2){address}, 1, at);
 }
 
-static bool uses_pdptes(uint64_t cr0, uint64_t cr4)
+bool vcpu_uses_pdptes(uint64_t cr0, uint64_t cr4)
 {
 	return cr0 & CR0_PG && cr4 & CR4_PAE && !(vmread(VMCS_GUEST_EFER) & EFER_LME);
 }
 
-/* PAE paging outside IA-32e mode: the PDPTEs are registers. False: a reserved bit in one. */
-static bool load_pdptes(struct vcpu *vcpu, uint64_t cr0, uint64_t cr4)
+bool vcpu_load_pdptes(struct vcpu *vcpu, uint64_t cr0, uint64_t cr4)
 {
 	uint64_t pdpte[4];
 	struct gpa_l1 at;
 
-	if (!uses_pdptes(cr0, cr4))
+	if (!vcpu_uses_pdptes(cr0, cr4))
 		return true;
-	if (!physical_address(vcpu, vmread(VMCS_GUEST_CR3) & 0xffffffe0u, &at) ||
+	if (!vcpu_physical_address(vcpu, vmread(VMCS_GUEST_CR3) & 0xffffffe0u, &at) ||
 		vm_read_gpa(vcpu->vm, at.v, pdpte, sizeof(pdpte)) != 0)
 		return false;
 	if (!paging_pdptes_ok(pdpte, vmx_caps.maxphyaddr))
@@ -117,7 +112,7 @@ static bool load_pdptes(struct vcpu *vcpu, uint64_t cr0, uint64_t cr4)
 }
 
 /* Without paging CR0 and CR4 must be fit for IA-32e mode when it is about to start. */
-static void set_long_mode(bool active)
+void vcpu_set_lma(bool active)
 {
 	uint64_t efer = vmread(VMCS_GUEST_EFER);
 	uint32_t entry = vmread32(VMCS_ENTRY_CONTROLS);
@@ -132,7 +127,7 @@ void vcpu_write_cr0(struct vcpu *vcpu, uint64_t cr0)
 	bool paging = cr0 & CR0_PG, lme = vmread(VMCS_GUEST_EFER) & EFER_LME;
 
 	vcpu->nested.cr0_cache = cr0 & CR0_CACHE;
-	set_long_mode(paging && lme);
+	vcpu_set_lma(paging && lme);
 	vmwrite(VMCS_GUEST_CR0, (cr0 & ~(CR0_CD | CR0_NW)) | CR0_NE | CR0_ET);
 	vmwrite(VMCS_CR0_READ_SHADOW, cr0);
 }
@@ -147,8 +142,7 @@ void vcpu_write_cr4(struct vcpu *vcpu, uint64_t cr4)
 		cpuid_update(vcpu);
 }
 
-/* SDM 2.5 "Control Registers", MOV to CR0: what raises #GP. */
-static bool cr0_valid(uint64_t cr0, uint64_t old)
+bool vcpu_cr0_valid(uint64_t cr0, uint64_t old)
 {
 	uint64_t cr4 = vmread(VMCS_GUEST_CR4);
 	uint32_t cs_ar;
@@ -172,52 +166,16 @@ static bool mov_to_cr0(struct vcpu *vcpu, uint64_t cr0)
 	uint64_t old = vcpu_read_cr0();
 
 	cr0 = (cr0 & (CR0_DEFINED | ~0xffffffffull)) | CR0_ET;
-	if (!cr0_valid(cr0, old) ||
+	if (!vcpu_cr0_valid(cr0, old) ||
 		(vcpu->nested.vmxon && !nested_cr0_fits(&vcpu->nested, cr0)))
 		return false;
 	if ((cr0 ^ old) & (CR0_PG | CR0_CD | CR0_NW) &&
-		!load_pdptes(vcpu, cr0, vcpu_read_cr4()))
+		!vcpu_load_pdptes(vcpu, cr0, vcpu_read_cr4()))
 		return false;
 	vcpu_write_cr0(vcpu, cr0);
 	if ((cr0 ^ old) & CR0_PG)
 		invvpid(INVVPID_SINGLE, vcpu_vpid01(vcpu), 0);
 	return true;
-}
-
-/*
- * L2 writes CR0.CD or CR0.NW, which L1 does not intercept: what the processor does without an exit (SDM
- * 25.3 "MOV to CR0"). Bits that L1 owns keep their values.
- */
-static void l2_mov_to_cr0(struct vcpu *vcpu, uint64_t value)
-{
-	struct nested *n = &vcpu->nested;
-	uint64_t owned = n->cur->f[FID_CR0_GUEST_HOST_MASK];
-	uint64_t old = vmread(VMCS_GUEST_CR0) | n->cr0_cache, cr0;
-	struct paging_fault pdptes = {.ept = true,
-		.gpa = vmread(VMCS_GUEST_CR3) & 0xffffffe0u,
-		.qualification = BIT64(0)};
-	struct gpa_l1 at;
-
-	cr0 = ((value & CR0_DEFINED) | CR0_ET) & ~owned;
-	cr0 |= old & owned;
-	if (!physical_address(vcpu, pdptes.gpa, &at) &&
-		uses_pdptes(cr0, vmread(VMCS_GUEST_CR4))) {
-		nested_deliver_ept_fault(n, &pdptes);
-		return;
-	}
-	if (value >> 32 != 0 || !cr0_valid(cr0, old) || !nested_l2_cr0_fits(n, cr0) ||
-		!load_pdptes(vcpu, cr0, vmread(VMCS_GUEST_CR4))) {
-		vcpu_inject_gp(vcpu);
-		return;
-	}
-	if ((cr0 ^ old) & CR0_PG) {
-		set_long_mode(cr0 & CR0_PG && vmread(VMCS_GUEST_EFER) & EFER_LME);
-		invvpid(INVVPID_SINGLE, n->cur->vpid02, 0);
-	}
-	n->cr0_cache = cr0 & CR0_CACHE;
-	vmwrite(VMCS_GUEST_CR0, cr0 & ~CR0_CACHE);
-	vmwrite(VMCS_CR0_READ_SHADOW, nested_cr0_shadow(n));
-	vcpu_skip(vcpu);
 }
 
 static bool mov_to_cr4(struct vcpu *vcpu, uint64_t cr4)
@@ -233,7 +191,7 @@ static bool mov_to_cr4(struct vcpu *vcpu, uint64_t cr4)
 	if (changed & cr4 & CR4_PCIDE && (!lma || vmread(VMCS_GUEST_CR3) & 0xfff))
 		return false;
 	if (changed & (CR4_PAE | CR4_PGE | CR4_PSE | CR4_SMEP) &&
-		!load_pdptes(vcpu, vcpu_read_cr0(), cr4))
+		!vcpu_load_pdptes(vcpu, vcpu_read_cr0(), cr4))
 		return false;
 	vcpu_write_cr4(vcpu, cr4);
 	if (changed & (CR4_PAE | CR4_PGE | CR4_PSE | CR4_SMEP | CR4_PCIDE))
@@ -241,7 +199,7 @@ static bool mov_to_cr4(struct vcpu *vcpu, uint64_t cr4)
 	return true;
 }
 
-static uint64_t read_gpr(struct vcpu *vcpu, unsigned reg)
+uint64_t vcpu_read_gpr(struct vcpu *vcpu, unsigned reg)
 {
 	uint64_t v = reg == REG_RSP ? vmread(VMCS_GUEST_RSP) : vcpu->regs.r[reg];
 
@@ -283,13 +241,9 @@ void handle_cr_access(struct vcpu *vcpu)
 	unsigned cr = q & 15, type = q >> 4 & 3, reg = q >> 8 & 15;
 	bool ok = true;
 
-	if (vcpu->nested.in_l2 && cr == 0) {
-		l2_mov_to_cr0(vcpu, read_gpr(vcpu, reg));
-		return;
-	}
 	switch (type) {
 	case 0:
-		ok = mov_to_cr(vcpu, cr, read_gpr(vcpu, reg));
+		ok = mov_to_cr(vcpu, cr, vcpu_read_gpr(vcpu, reg));
 		break;
 	case 1:
 		mov_from_cr8(vcpu, reg);

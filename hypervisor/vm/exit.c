@@ -9,7 +9,7 @@
 #include "cpu/fault.h"
 #include "cpu/log.h"
 #include "cpu/percpu.h"
-#include "vm/nested_glue.h"
+#include "vm/l2.h"
 #include "vmx/asm.h"
 #include "vmx/stub.h"
 
@@ -101,7 +101,7 @@ static void handle_vmx_insn(struct vcpu *vcpu)
 	}
 	nested_vmx_insn(&vcpu->nested, vmread32(VMCS_EXIT_REASON) & 0xffff);
 	if (vcpu->nested.in_l2)
-		nested_glue_entered(vcpu);
+		l2_entered(vcpu);
 	if (vcpu->nested.vmxon != vmxon)
 		vcpu_update_cr_masks(vcpu);
 	if (vcpu->init_latched && !vcpu->nested.vmxon) {
@@ -139,8 +139,13 @@ static void handle_exception(struct vcpu *vcpu)
 		vm_stop(vcpu->vm, VM_END_ERROR, VEC_MC, "machine check");
 		return;
 	}
-	vcpu_inject_exception(
-		vcpu, vector, info & INTR_INFO_ERROR_CODE, vmread32(VMCS_EXIT_INTR_ERROR_CODE));
+	if (vector ==
+		VEC_PF) /* CR2 does not have it: SDM 27.1 "Architectural State Before a VM Exit" */
+		vcpu_inject_page_fault(vcpu, vmread(VMCS_EXIT_QUALIFICATION),
+			vmread32(VMCS_EXIT_INTR_ERROR_CODE));
+	else
+		vcpu_inject_exception(vcpu, vector, info & INTR_INFO_ERROR_CODE,
+			vmread32(VMCS_EXIT_INTR_ERROR_CODE));
 }
 
 static void handle_external_interrupt(struct vcpu *vcpu)
@@ -279,18 +284,14 @@ void vcpu_dump(struct vcpu *vcpu)
 /* The launch state after a failed entry depends on which instruction it was: start afresh. */
 static void entry_failed(struct vcpu *vcpu, uint32_t reason)
 {
-	uint32_t proc = vcpu->vmcs->proc;
-
 	log_error("entry into L%u failed: 0x%x", 1u + vcpu->nested.in_l2, reason);
 	vcpu_dump(vcpu);
 	hw_vmcs_clear(vcpu->vmcs);
 	hw_vmcs_load(vcpu->vmcs);
-	if (vcpu->nested.in_l2) {
-		nested_entry_failed(&vcpu->nested, reason);
-		nested_glue_left(vcpu, proc);
-	} else {
+	if (vcpu->nested.in_l2)
+		l2_entry_failed(vcpu, reason);
+	else
 		vm_stop(vcpu->vm, VM_END_ERROR, reason & 0xffff, "VM entry failed");
-	}
 }
 
 /* In units of 2^n TSC ticks (SDM A.6), rounded up so that it never fires early. */
@@ -338,24 +339,6 @@ static inline __attribute__((always_inline)) struct vcpu *leave(struct vcpu *vcp
 	return vcpu;
 }
 
-/*
- * An exit of L2 that is L0's business. L1 comes to run when it intercepts an exception that L0
- * raised, or by its monitor trap flag when L0 completed an instruction.
- */
-static void handle_l2_exit(struct vcpu *vcpu, uint32_t reason)
-{
-	uint32_t proc02 = vcpu->vmcs->proc;
-	uint64_t rip = proc02 & PROC_MTF ? vmread(VMCS_GUEST_RIP) : 0;
-
-	vcpu_handle_exit(vcpu, reason);
-	if (proc02 & PROC_MTF && vcpu->nested.in_l2 && vmread(VMCS_GUEST_RIP) != rip) {
-		nested_deliver_mtf(&vcpu->nested);
-		vcpu->state = VCPU_RUNNABLE;
-	}
-	if (!vcpu->nested.in_l2)
-		nested_glue_left(vcpu, proc02);
-}
-
 /* Not one of the reasons that have a handler. */
 static __attribute__((noinline)) void odd_exit(struct vcpu *vcpu, uint32_t reason)
 {
@@ -388,8 +371,8 @@ struct vcpu *vcpu_exit(struct vcpu *vcpu)
 	vcpu->stats.exits[level][reason]++;
 	if (level == 1)
 		vcpu_handle_exit(vcpu, reason);
-	else if (!nested_glue_exit(vcpu, reason, injected))
-		handle_l2_exit(vcpu, reason);
+	else
+		l2_exit(vcpu, reason, injected);
 	return leave(vcpu);
 }
 

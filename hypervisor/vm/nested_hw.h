@@ -1,5 +1,6 @@
 /*
- * The hardware VMCSs for L2 of a vCPU. For nested_hw.c and nested_glue.c only.
+ * The hardware side of the virtual VT-x: the hardware VMCSs for L2 of a vCPU, and what vm/ calls to have
+ * them made and moved.
  */
 #ifndef NESTOR_VM_NESTED_HW_H
 #define NESTOR_VM_NESTED_HW_H
@@ -15,9 +16,26 @@ struct nested_hw {
 	unsigned spares;
 };
 
+/* Bytes that a VM with VT-x needs in its pool for it; config must be set. */
+uint64_t nested_hw_pool_need(const struct vm *vm);
+
+/* Prepares vm->nested_vm, whose caps and shadowing are set. False: the VM's pool is too small. */
+bool nested_hw_create(struct vm *vm);
+
+/* What VMCS01 is set to; once, before the first entry. vm->msr_bitmap is filled. */
+void nested_hw_controls(struct vm *vm, const struct nested_l0_controls *l0);
+
+/* The vCPU's share; VMCS01 is current and has its controls. False: the pool is too small. */
+bool nested_hw_vcpu_create(struct vcpu *vcpu);
+
 /* The vCPU's part in vcpu_leave_cpu and vcpu_enter_cpu. */
 void nested_hw_leave_cpu(struct vcpu *vcpu);
 void nested_hw_enter_cpu(struct vcpu *vcpu);
+
+static inline struct hw_vmcs *nested_hw_vmcs02(const struct vcpu *vcpu, const struct nvmcs *v)
+{
+	return &vcpu->nested_hw->vmcs02[v->hw];
+}
 
 static inline struct vcpu *vcpu_of(struct nested *n)
 {

@@ -8,7 +8,6 @@
 #include "cpu/mem.h"
 #include "cpu/percpu.h"
 #include "mm/layout.h"
-#include "vm/nested_glue.h"
 #include "vm/nested_hw.h"
 #include "vmx/asm.h"
 
@@ -48,9 +47,9 @@ static void write_controls(struct vcpu *vcpu)
 {
 	struct vm *vm = vcpu->vm;
 
-	vcpu->vmcs01.proc = vmx_adjust(MSR_VMX_PROC, PROC_WANTED);
+	vcpu->proc01 = vmx_adjust(MSR_VMX_PROC, PROC_WANTED);
 	vmcs_write_setup(VMCS_PIN_CONTROLS, vmx_adjust(MSR_VMX_PIN, PIN_WANTED));
-	vmcs_write_setup(VMCS_PROC_CONTROLS, vcpu->vmcs01.proc);
+	vmcs_write_setup(VMCS_PROC_CONTROLS, vcpu->proc01);
 	vmcs_write_setup(VMCS_PROC2_CONTROLS, vmx_adjust(MSR_VMX_PROC2, PROC2_WANTED));
 	vmcs_write_setup(VMCS_EXIT_CONTROLS, vmx_adjust(MSR_VMX_EXIT, EXIT_WANTED));
 	vmcs_write_setup(VMCS_ENTRY_CONTROLS, vmx_adjust(MSR_VMX_ENTRY, ENTRY_WANTED));
@@ -87,7 +86,7 @@ static void give_controls_to_nested(struct vcpu *vcpu)
 	};
 
 	vm_derive_caps(vcpu->vm, ~vcpu_cr4_reserved(vcpu));
-	nested_glue_controls(vcpu->vm, &l0);
+	nested_hw_controls(vcpu->vm, &l0);
 }
 
 /* What an INIT leaves as it is ("all other MSRs"). */
@@ -123,7 +122,7 @@ struct vcpu *vcpu_create(struct vm *vm, unsigned index)
 	vmcs_write_host_state(vm->host_cr3);
 	write_controls(vcpu);
 	apicv_vcpu_create(vcpu);
-	if (vm->config.vmx && !nested_glue_vcpu_create(vcpu))
+	if (vm->config.vmx && !nested_hw_vcpu_create(vcpu))
 		return NULL;
 	if (vm->config.vmx && index == 0)
 		give_controls_to_nested(vcpu);

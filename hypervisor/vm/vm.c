@@ -12,7 +12,7 @@
 #include "mm/layout.h"
 #include "mm/page.h"
 #include "mm/paging.h"
-#include "vm/nested_glue.h"
+#include "vm/nested_hw.h"
 
 #define POOL_BASE_SIZE   (8ull << 20)
 #define POOL_SHARE_SHIFT 6 /* plus a 64th of the VM's memory */
@@ -45,7 +45,7 @@ static uint64_t pool_size(const struct vm_config *config)
 	uint64_t size = POOL_BASE_SIZE + (config->memory >> POOL_SHARE_SHIFT);
 
 	if (config->vmx)
-		size += nested_glue_pool_need(&wanted);
+		size += nested_hw_pool_need(&wanted);
 	return round_2m(size);
 }
 
@@ -136,7 +136,7 @@ static bool create_nested(struct vm *vm)
 	vm->nested_vm->shadowing = vm->config.shadow &&
 				   vmx_allowed1(MSR_VMX_PROC2) & PROC2_VMCS_SHADOWING &&
 				   caps_msr(&vmx_caps, MSR_VMX_MISC) & MISC_VMWRITE_ANY;
-	return nested_glue_create(vm);
+	return nested_hw_create(vm);
 }
 
 static bool create_void_page(struct vm *vm)

@@ -99,6 +99,7 @@ struct vcpu {
 	unsigned home;           /* the CPU where its VMCSs are active, or NO_CPU */
 	uint64_t deadline;       /* of its timers, as host TSC; DEV_NEVER: none */
 	struct hw_vmcs vmcs01;
+	uint32_t proc01; /* its primary controls */
 	struct cpuid_table *cpuid;
 	uint64_t tsc_adjust; /* IA32_TSC_ADJUST: its TSC minus the VM's */
 	uint64_t xcr0;       /* L1's; loaded while the vCPU runs */
@@ -112,7 +113,7 @@ struct vcpu {
 	enum dev_apic_mode apic_mode; /* that VMCS01 is set up for */
 	uint64_t eoi_exit[4];         /* EOI-exit bitmaps of VMCS01 */
 	struct nested nested;
-	struct nested_hw *nested_hw; /* hardware VMCSs for L2, vm/nested_glue.c */
+	struct nested_hw *nested_hw; /* hardware VMCSs for L2, vm/nested_hw.h */
 };
 
 struct mem_slot {

@@ -31,6 +31,11 @@ struct sched_node {
 	bool runnable; /* may be written by any CPU */
 };
 
+/* Bits of CR0 that are not reserved. */
+#define CR0_DEFINED                                                                       \
+	(CR0_PE | CR0_MP | CR0_EM | CR0_TS | CR0_ET | CR0_NE | CR0_WP | CR0_AM | CR0_NW | \
+		CR0_CD | CR0_PG)
+
 /* IA32_EFER bits that L1 may set. */
 #define EFER_OFFERED (EFER_SCE | EFER_LME | EFER_LMA | EFER_NXE)
 
@@ -54,7 +59,7 @@ void vcpu_start_at(struct vcpu *vcpu, uint8_t vector);
 void vcpu_set_protected_mode(struct vcpu *vcpu, uint64_t rip);
 void vcpu_set_long_mode(struct vcpu *vcpu, uint64_t rip, uint64_t cr3);
 
-/* ---- events.c ---- */
+/* ---- inject.c ---- */
 /* IDT-vectoring information on the emulator, after an exit from a guest with these secondary controls. */
 void vcpu_repair_vectoring(uint32_t proc2);
 /* What paging_read and paging_write found: a page fault, or an EPT violation for L1. */
@@ -109,6 +114,18 @@ uint64_t vcpu_read_cr0(void);
 uint64_t vcpu_read_cr4(void);
 /* CR4 bits that L1 may not set. */
 uint64_t vcpu_cr4_reserved(const struct vcpu *vcpu);
+/* What MOV to CR0 checks of the value alone (SDM 2.5 "Control Registers"): false is a #GP. */
+bool vcpu_cr0_valid(uint64_t cr0, uint64_t old);
+/* Would these values use PAE paging outside IA-32e mode, whose PDPTEs are registers? */
+bool vcpu_uses_pdptes(uint64_t cr0, uint64_t cr4);
+/* Loads them, then, from where CR3 of the current VMCS says. False: a reserved bit in one. */
+bool vcpu_load_pdptes(struct vcpu *vcpu, uint64_t cr0, uint64_t cr4);
+/* IA-32e mode of the current VMCS starts or ends. */
+void vcpu_set_lma(bool active);
+/* The address in L1's memory behind a physical address of the current level. False: there is none. */
+bool vcpu_physical_address(struct vcpu *vcpu, uint64_t address, struct gpa_l1 *at);
+/* A general register as an operand of the current mode. */
+uint64_t vcpu_read_gpr(struct vcpu *vcpu, unsigned reg);
 /* CR0/CR4 intercepts follow whether L1 is in VMX operation. */
 void vcpu_update_cr_masks(struct vcpu *vcpu);
 

@@ -15,7 +15,7 @@
 /* The machine's capabilities; valid after vmx_probe. The same on all CPUs. */
 extern struct vmx_caps vmx_caps;
 
-/* The machine has the erratum of Bochs that vm/nested_glue.c works around. */
+/* The machine has the erratum of Bochs that vm/inject.c works around. */
 extern bool vmx_stale_vectoring;
 /* The machine holds interrupts, and so notifications of posted ones, while the guest's RFLAGS.IF is 0. */
 extern bool vmx_late_notifications;
@@ -42,7 +42,6 @@ bool vmx_cpu_on(void);
  */
 struct hw_vmcs {
 	uint32_t launched; /* 0 or 1 */
-	uint32_t proc;     /* cached primary controls, for window exiting on and off */
 	struct hpa hpa;
 	void *page;
 };

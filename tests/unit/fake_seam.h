@@ -12,19 +12,20 @@
 
 /* Host-physical addresses of L1's RAM in the fake: RAM starts here. */
 #define FAKE_HPA_BASE 0x100000000ull
-/* The machine's shadow VMCSs: a page that L1 does not use. */
-#define FAKE_SHADOW_HPA (FAKE_HPA_BASE + FAKE_RAM_SIZE - PAGE_SIZE)
+/* The machine's shadow VMCSs, one after the other, in pages that L1 does not use. */
+#define FAKE_SHADOW_HPA (FAKE_HPA_BASE + FAKE_RAM_SIZE - NVMCS_SLOTS * PAGE_SIZE)
 
 struct fake_hw {
 	uint64_t vmcs01[FID_COUNT];
 	uint64_t vmcs02[NVMCS_SLOTS][FID_COUNT];
 	uint64_t shadow[NVMCS_SLOTS][FID_COUNT];
-	uint64_t *current;           /* one of the above */
-	struct l2_leftover leftover; /* of the last seam_load_l1 */
-	bool bug_expected;           /* seam_bug does not fail the test */
-	bool no_written;             /* the machine does not tell what L1 wrote */
-	bool locked;                 /* seam_vm_lock */
-	void (*at_settle)(void);     /* what other CPUs do just before they are flushed */
+	uint64_t *current; /* one of the above */
+	bool bug_expected; /* seam_bug does not fail the test */
+	bool no_written;   /* the machine does not tell what L1 wrote */
+	bool locked;       /* seam_vm_lock */
+	int irq;           /* the interrupt that L1's local APIC signals; negative: none */
+	unsigned osxsave_changes;
+	void (*at_settle)(void); /* what other CPUs do just before they are flushed */
 };
 
 static struct fake_hw fake_hw;
@@ -36,13 +37,6 @@ static inline void fake_seam_reset(void)
 	fake_hw.current = fake_hw.vmcs01;
 }
 
-static inline void fake_copy_group(uint64_t *to, const uint64_t *from, unsigned groups)
-{
-	for (unsigned i = 0; i < FID_COUNT; i++)
-		if (vmcs_fields[i].group & groups)
-			to[i] = from[i];
-}
-
 /* ---- hardware VMCSs ---- */
 
 void seam_use_vmcs01(struct nested *n)
@@ -52,11 +46,23 @@ void seam_use_vmcs01(struct nested *n)
 	fake_record(__func__, 0, 0);
 }
 
-void seam_use_vmcs02(struct nested *n, struct nvmcs *v)
+void seam_use_vmcs02(struct nested *n, const struct nvmcs *v)
 {
 	(void)n;
 	fake_hw.current = fake_hw.vmcs02[v->hw];
 	fake_record(__func__, v->gpa, 0);
+}
+
+void seam_use_shadow(struct nested *n, const struct nvmcs *v)
+{
+	assert_true(n->vm->shadowing);
+	fake_hw.current = fake_hw.shadow[v->hw];
+}
+
+struct hpa seam_shadow_hpa(struct nested *n, const struct nvmcs *v)
+{
+	(void)n;
+	return (struct hpa){FAKE_SHADOW_HPA + v->hw * PAGE_SIZE};
 }
 
 uint64_t seam_vmread(enum vmcs_fid fid)
@@ -64,124 +70,14 @@ uint64_t seam_vmread(enum vmcs_fid fid)
 	return fake_hw.current[fid];
 }
 
+void seam_vmread_to(enum vmcs_fid fid, uint64_t *to)
+{
+	*to = fake_hw.current[fid];
+}
+
 void seam_vmwrite(enum vmcs_fid fid, uint64_t value)
 {
 	fake_hw.current[fid] = value & vmcs_value_mask(vmcs_fields[fid].encoding);
-}
-
-void seam_read_hot(struct nested *n, struct nvmcs *v)
-{
-	(void)n;
-	fake_copy_group(v->f, fake_hw.current, GROUP_HOT);
-}
-
-void seam_read_rare(struct nested *n, struct nvmcs *v)
-{
-	(void)n;
-	fake_copy_group(v->f, fake_hw.current, GROUP_RARE);
-}
-
-void seam_write_hot(struct nested *n, const struct nvmcs *v)
-{
-	(void)n;
-	fake_copy_group(fake_hw.current, v->f, GROUP_HOT);
-}
-
-void seam_write_rare(struct nested *n, const struct nvmcs *v)
-{
-	(void)n;
-	fake_copy_group(fake_hw.current, v->f, GROUP_RARE);
-}
-
-uint32_t seam_shadow_read(struct nested *n, struct nvmcs *v)
-{
-	uint32_t changed = 0;
-
-	(void)n;
-	for (unsigned i = 0; i < FID_COUNT; i++) {
-		if (!(vmcs_fields[i].flags & FIELD_SW_ONLY) ||
-			v->f[i] == fake_hw.shadow[v->hw][i])
-			continue;
-		v->f[i] = fake_hw.shadow[v->hw][i];
-		changed |= vmcs_fields[i].flags & (FIELD_CHK_C | FIELD_CHK_H | FIELD_CHK_G);
-	}
-	return changed;
-}
-
-void seam_shadow_write(struct nested *n, const struct nvmcs *v)
-{
-	(void)n;
-	memcpy(fake_hw.shadow[v->hw], v->f, sizeof(fake_hw.shadow[v->hw]));
-}
-
-void seam_shadow_write_exit(struct nested *n, const struct nvmcs *v)
-{
-	(void)n;
-	fake_copy_group(fake_hw.shadow[v->hw], v->f, GROUP_INFO | GROUP_HOT);
-	fake_hw.shadow[v->hw][FID_ENTRY_INTR_INFO] = v->f[FID_ENTRY_INTR_INFO];
-	if (v->proc2_02 & PROC2_VIRT_INTR_DELIVERY)
-		fake_hw.shadow[v->hw][FID_GUEST_INTR_STATUS] = v->f[FID_GUEST_INTR_STATUS];
-}
-
-void seam_shadow_write_field(struct nested *n, const struct nvmcs *v, enum vmcs_fid fid)
-{
-	(void)n;
-	fake_hw.shadow[v->hw][fid] = v->f[fid];
-}
-
-void seam_shadow_load_all(struct nested *n, const struct nvmcs *v)
-{
-	(void)n;
-	memcpy(fake_hw.shadow[v->hw], v->f, sizeof(fake_hw.shadow[v->hw]));
-}
-
-void seam_shadow_store_all(struct nested *n, struct nvmcs *v)
-{
-	(void)n;
-	memcpy(v->f, fake_hw.shadow[v->hw], sizeof(v->f));
-}
-
-uint64_t seam_shadow_get(struct nested *n, const struct nvmcs *v, enum vmcs_fid fid)
-{
-	(void)n;
-	return fake_hw.shadow[v->hw][fid];
-}
-
-bool seam_shadow_link(struct nested *n, const struct nvmcs *shadow, struct gpa_l1 read_bitmap,
-	struct gpa_l1 write_bitmap)
-{
-	struct hpa read, write;
-	uint64_t size = PAGE_SIZE;
-
-	fake_record(__func__, shadow ? shadow->gpa : NVMCS_FREE, 0);
-	fake_hw.current[FID_VMCS_LINK_POINTER] = UINT64_MAX;
-	if (!shadow)
-		return true;
-	if (!seam_l1_translate(n, read_bitmap, &read, &size) ||
-		!seam_l1_translate(n, write_bitmap, &write, &size))
-		return false;
-	fake_hw.current[FID_VMCS_LINK_POINTER] = FAKE_SHADOW_HPA;
-	fake_hw.current[FID_VMREAD_BITMAP] = read.v;
-	fake_hw.current[FID_VMWRITE_BITMAP] = write.v;
-	return true;
-}
-
-void seam_shadow_enable(struct nested *n, bool on)
-{
-	(void)n;
-	fake_record(__func__, on, 0);
-}
-
-void seam_shadow_select(struct nested *n, const struct nvmcs *v)
-{
-	(void)n;
-	fake_record(__func__, v ? v->gpa : NVMCS_FREE, 0);
-}
-
-void seam_set_proc_controls(struct nested *n, struct nvmcs *v, uint32_t value)
-{
-	(void)n;
-	fake_hw.vmcs02[v->hw][FID_PROC_CONTROLS] = value;
 }
 
 void seam_queue_event(struct nested *n, uint32_t info, uint32_t error_code, uint32_t length)
@@ -191,41 +87,6 @@ void seam_queue_event(struct nested *n, uint32_t info, uint32_t error_code, uint
 	fake_hw.current[FID_ENTRY_EXCEPTION_ERROR_CODE] = error_code;
 	fake_hw.current[FID_ENTRY_INSTRUCTION_LENGTH] = length;
 	fake_record(__func__, info, error_code);
-}
-
-/* SDM 27.5 "Loading Host State", as far as nested/ looks at L1's state afterwards. */
-void seam_load_l1(struct nested *n, const struct nvmcs *v, const struct l2_leftover *l2)
-{
-	const uint64_t *f = v->f;
-	uint64_t *to = fake_hw.vmcs01;
-	uint64_t lma = f[FID_EXIT_CONTROLS] & EXIT_HOST_64 ? EFER_LMA | EFER_LME : 0;
-
-	(void)n;
-	fake_record(__func__, v->gpa, l2->valid);
-	fake_hw.leftover = *l2;
-	to[FID_GUEST_CR0] = f[FID_HOST_CR0];
-	to[FID_GUEST_CR3] = f[FID_HOST_CR3];
-	to[FID_GUEST_CR4] = f[FID_HOST_CR4];
-	to[FID_CR0_READ_SHADOW] = f[FID_HOST_CR0];
-	to[FID_CR4_READ_SHADOW] = f[FID_HOST_CR4];
-	to[FID_GUEST_RSP] = f[FID_HOST_RSP];
-	to[FID_GUEST_RIP] = f[FID_HOST_RIP];
-	to[FID_GUEST_RFLAGS] = RFLAGS_FIXED;
-	to[FID_GUEST_DR7] = 0x400;
-	to[FID_GUEST_DEBUGCTL] = 0;
-	to[FID_GUEST_INTERRUPTIBILITY] = l2->nmi_blocked ? INTERRUPTIBILITY_NMI : 0;
-	to[FID_GUEST_CS_AR] = lma ? 0xa09b : 0xc09b;
-	to[FID_GUEST_SS_AR] = 0xc093;
-	if (f[FID_EXIT_CONTROLS] & EXIT_LOAD_EFER)
-		to[FID_GUEST_EFER] = f[FID_HOST_EFER];
-	else
-		to[FID_GUEST_EFER] =
-			((l2->valid ? l2->efer : to[FID_GUEST_EFER]) & ~(EFER_LMA | EFER_LME)) |
-			lma;
-	if (f[FID_EXIT_CONTROLS] & EXIT_LOAD_PAT)
-		to[FID_GUEST_PAT] = f[FID_HOST_PAT];
-	else if (l2->valid)
-		to[FID_GUEST_PAT] = l2->pat;
 }
 
 /* ---- L1's memory, the rest ---- */
@@ -317,10 +178,30 @@ void seam_inject(struct nested *n, uint8_t vector, bool has_error_code, uint32_t
 	fake_record(__func__, vector, has_error_code ? error_code : UINT64_MAX);
 }
 
-void seam_set_cr2(struct nested *n, uint64_t linear)
+/* Recorded as the exception that it is, too. */
+void seam_inject_page_fault(struct nested *n, uint64_t linear, uint32_t error_code)
+{
+	fake_record(__func__, linear, error_code);
+	seam_inject(n, VEC_PF, true, error_code);
+}
+
+void seam_osxsave_changed(struct nested *n)
 {
 	(void)n;
-	fake_record(__func__, linear, 0);
+	fake_hw.osxsave_changes++;
+}
+
+int seam_irq_ack(struct nested *n)
+{
+	(void)n;
+	fake_record(__func__, 0, 0);
+	return fake_hw.irq;
+}
+
+void seam_irq_eoi(struct nested *n)
+{
+	(void)n;
+	fake_record(__func__, 0, 0);
 }
 
 bool seam_rdmsr(struct nested *n, uint32_t msr, uint64_t *value)

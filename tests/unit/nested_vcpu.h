@@ -109,8 +109,8 @@ static int vcpu_teardown(void **state)
 /* Executes a VMX instruction that exited with this instruction information. */
 static int execute(uint32_t reason, uint32_t info)
 {
-	unsigned faults = fake_called("seam_inject"), loads = fake_called("seam_load_l1");
-	uint64_t flags;
+	unsigned faults = fake_called("seam_inject");
+	uint64_t flags, failed_entries = n.stats.failed_entries;
 
 	assert_ptr_equal(fake_hw.current, fake_hw.vmcs01);
 	fake_hw.vmcs01[FID_GUEST_RFLAGS] = RFLAGS_FIXED | RFLAGS_OF;
@@ -123,7 +123,7 @@ static int execute(uint32_t reason, uint32_t info)
 	assert_ptr_equal(fake_hw.current, fake_hw.vmcs01);
 	if (fake_called("seam_inject") != faults)
 		return OUTCOME_FAULT;
-	if (fake_called("seam_load_l1") != loads)
+	if (n.stats.failed_entries != failed_entries)
 		return OUTCOME_RELOADED;
 	flags = fake_hw.vmcs01[FID_GUEST_RFLAGS];
 	assert_int_equal(flags & RFLAGS_OF, 0);
@@ -132,6 +132,17 @@ static int execute(uint32_t reason, uint32_t info)
 	if (flags & RFLAGS_ZF)
 		return (int)n.cur->f[FID_INSTRUCTION_ERROR];
 	return OUTCOME_SUCCEED;
+}
+
+/* An event arrives while L2 runs. True: it is settled, false: L2 itself has to take it. */
+static inline bool arrives(enum nested_event_kind kind, uint8_t sipi_vector)
+{
+	struct nested_event e = {.kind = kind, .sipi_vector = sipi_vector};
+	enum nested_taker taker = nested_who_takes(&n, &e);
+
+	if (taker == TAKER_L1)
+		nested_deliver(&n, &e);
+	return taker != TAKER_L2;
 }
 
 /* An instruction with a 64-bit memory operand [RAX] in DS. */

@@ -169,6 +169,7 @@ static inline enum world_outcome world_insn(uint32_t reason)
 {
 	struct nested *n = &world.n;
 	uint64_t rip = fake_hw.vmcs01[FID_GUEST_RIP], flags;
+	uint64_t failed_entries = n->stats.failed_entries;
 	const struct fake_call *fault;
 
 	fake_hw.vmcs01[FID_EXIT_INSTRUCTION_LENGTH] = WORLD_INSN_LEN;
@@ -182,7 +183,7 @@ static inline enum world_outcome world_insn(uint32_t reason)
 		return ENTERED;
 	}
 	assert_ptr_equal(fake_hw.current, fake_hw.vmcs01);
-	if (fake_called("seam_load_l1"))
+	if (n->stats.failed_entries != failed_entries)
 		return ENTRY_FAILED;
 	fault = fake_last("seam_inject");
 	if (fault) {
@@ -314,7 +315,7 @@ static inline void expect_page_fault(
 	assert_int_equal(outcome, FAULTED);
 	assert_int_equal(world.vector, VEC_PF);
 	assert_int_equal(world.error, error);
-	assert_true(fake_last("seam_set_cr2")->a == address);
+	assert_true(fake_last("seam_inject_page_fault")->a == address);
 }
 
 static inline void expect_fail(enum world_outcome outcome, uint32_t error)
@@ -352,6 +353,21 @@ static inline void world_enter(void (*golden)(uint64_t *f))
 	world_write_all(f);
 	assert_int_equal(world_insn(EXIT_VMLAUNCH), ENTERED);
 	world.n.run_pending = false;
+}
+
+/* An event arrives while L2 runs. True: it is settled, false: L2 itself has to take it. */
+static inline bool world_event(const struct nested_event *e)
+{
+	enum nested_taker taker = nested_who_takes(&world.n, e);
+
+	if (taker == TAKER_L1)
+		nested_deliver(&world.n, e);
+	return taker != TAKER_L2;
+}
+
+static inline bool world_arrives(enum nested_event_kind kind)
+{
+	return world_event(&(struct nested_event){.kind = kind});
 }
 
 /* VMCS02 of L2. */

@@ -4,6 +4,8 @@
  */
 #include "nested_world.h"
 
+#include "nested/nested_int.h"
+
 enum asked {
 	ALWAYS_L1,
 	NEVER_L1,
@@ -243,8 +245,7 @@ static void page_faults_follow_mask_and_match(void **state)
 
 			f12()[FID_EXCEPTION_BITMAP] = bit ? BIT(VEC_PF) : 0;
 			world_02()[FID_EXIT_INTR_ERROR_CODE] = error;
-			assert_int_equal(
-				nested_intercepts_exception(&world.n, VEC_PF, (uint32_t)error),
+			assert_int_equal(door_intercepts(&world.n, VEC_PF, (uint32_t)error),
 				match == bit);
 			expect_exit(EXIT_EXCEPTION_NMI, match == bit);
 		}
@@ -261,7 +262,7 @@ static void nmis_and_machine_checks_are_l0s(void **state)
 	expect_exit(EXIT_EXCEPTION_NMI, false);
 	world_02()[FID_EXIT_INTR_INFO] = INTR_INFO_VALID | INTR_HW_EXCEPTION << 8 | VEC_UD;
 	expect_exit(EXIT_EXCEPTION_NMI, true);
-	assert_false(nested_intercepts_exception(&world.n, 40, 0));
+	assert_false(door_intercepts(&world.n, 40, 0));
 }
 
 static void io(uint32_t port, unsigned size, bool to_l1)
@@ -393,68 +394,87 @@ static void what_the_exit_does_not_load_stays_as_l2_left_it(void **state)
 	world_02()[FID_GUEST_PAT] = 0x0505050505050505;
 	world_02()[FID_GUEST_EFER] = EFER_LME | EFER_LMA | EFER_SCE;
 	assert_int_equal(nested_l2_exit(&world.n, EXIT_CPUID), NESTED_L1);
-	assert_true(fake_hw.leftover.valid);
 	assert_true(fake_hw.vmcs01[FID_GUEST_PAT] == 0x0505050505050505);
 	assert_true(fake_hw.vmcs01[FID_GUEST_EFER] == (EFER_LME | EFER_LMA | EFER_SCE));
 }
 
 /* ---- events of L1 ---- */
 
-static int ack(void *vector)
-{
-	return *(int *)vector;
-}
-
-static const struct nested_irq irq = {ack, NULL}; /* no EOI */
-
 static void interrupts_end_l2_with_or_without_acknowledgement(void **state)
 {
-	int vector = 0x31, none = -1;
-
 	(void)state;
-	assert_true(nested_deliver_external_interrupt(&world.n, &irq, &vector));
+	fake_hw.irq = 0x31;
+	assert_true(world_arrives(NESTED_INTERRUPT));
 	assert_int_equal(f12()[FID_EXIT_REASON], EXIT_EXTERNAL_INTERRUPT);
 	assert_int_equal(f12()[FID_EXIT_INTR_INFO], INTR_INFO_VALID | 0x31);
 	resume();
-	assert_false(nested_deliver_external_interrupt(&world.n, &irq, &none));
-	assert_true(world.n.in_l2);
 	f12()[FID_EXIT_CONTROLS] &= ~(uint64_t)EXIT_ACK_INTR;
-	assert_true(nested_deliver_external_interrupt(&world.n, &irq, &none));
+	assert_true(world_arrives(NESTED_INTERRUPT));
 	assert_int_equal(f12()[FID_EXIT_INTR_INFO], 0);
+	assert_int_equal(fake_called("seam_irq_ack"), 0);
 	resume();
 	f12()[FID_PIN_CONTROLS] &= ~(uint64_t)PIN_EXT_INTR_EXITING;
-	assert_false(nested_deliver_external_interrupt(&world.n, &irq, &vector));
+	assert_false(world_arrives(NESTED_INTERRUPT));
+	assert_true(world.n.in_l2);
+}
+
+static void an_interrupt_that_has_gone_leaves_l2_alone(void **state)
+{
+	(void)state;
+	fake_hw.irq = -1;
+	assert_true(world_arrives(NESTED_INTERRUPT));
+	assert_true(world.n.in_l2);
+}
+
+/* SDM 26.7.5 and 26.7.6: what L1 injects comes first. */
+static void events_wait_for_the_entry_and_what_it_injects(void **state)
+{
+	static const enum nested_event_kind kinds[] = {
+		NESTED_INTERRUPT, NESTED_NMI, NESTED_INIT};
+
+	(void)state;
+	for (unsigned i = 0; i < 3; i++) {
+		struct nested_event e = {.kind = kinds[i]};
+
+		world.n.run_pending = true;
+		assert_int_equal(nested_who_takes(&world.n, &e), TAKER_ENTRY_FIRST);
+		world.n.run_pending = false;
+		assert_int_equal(nested_who_takes(&world.n, &e), TAKER_L1);
+		e.queued = true;
+		assert_int_equal(nested_who_takes(&world.n, &e), TAKER_ENTRY_FIRST);
+	}
 }
 
 static void an_nmi_exit_blocks_nmis_in_l1(void **state)
 {
 	(void)state;
-	assert_true(nested_deliver_nmi(&world.n));
+	assert_true(world_arrives(NESTED_NMI));
 	assert_int_equal(f12()[FID_EXIT_INTR_INFO], INTR_INFO_VALID | INTR_NMI << 8 | VEC_NMI);
-	assert_true(fake_hw.leftover.nmi_blocked);
+	assert_int_equal(fake_hw.vmcs01[FID_GUEST_INTERRUPTIBILITY], INTERRUPTIBILITY_NMI);
 	resume();
 	assert_int_equal(nested_l2_exit(&world.n, EXIT_CPUID), NESTED_L1);
-	assert_false(fake_hw.leftover.nmi_blocked);
+	assert_int_equal(fake_hw.vmcs01[FID_GUEST_INTERRUPTIBILITY], 0);
 	resume();
 	f12()[FID_PIN_CONTROLS] &= ~(uint64_t)(PIN_NMI_EXITING | PIN_VIRTUAL_NMIS);
-	assert_false(nested_deliver_nmi(&world.n));
+	assert_false(world_arrives(NESTED_NMI));
 }
 
 static void without_virtual_nmis_the_blocking_outlives_iret_and_exit(void **state)
 {
+	static const struct nested_event nmi = {.kind = NESTED_NMI};
+
 	(void)state;
 	f12()[FID_PIN_CONTROLS] &= ~(uint64_t)PIN_VIRTUAL_NMIS;
-	assert_false(nested_nmi_blocked(&world.n));
+	assert_int_equal(nested_who_takes(&world.n, &nmi), TAKER_L1);
 	f12()[FID_ENTRY_INTR_INFO] = INTR_INFO_VALID | INTR_NMI << 8 | VEC_NMI;
-	assert_true(nested_nmi_blocked(&world.n));
+	assert_int_equal(nested_who_takes(&world.n, &nmi), TAKER_EXIT_FIRST);
 	f12()[FID_ENTRY_INTR_INFO] = 0;
 	f12()[FID_GUEST_INTERRUPTIBILITY] = INTERRUPTIBILITY_NMI;
-	assert_true(nested_nmi_blocked(&world.n));
+	assert_int_equal(nested_who_takes(&world.n, &nmi), TAKER_EXIT_FIRST);
 	world_02()[FID_GUEST_INTERRUPTIBILITY] = 0; /* IRET, with VMCS02's virtual NMIs */
 	assert_int_equal(nested_l2_exit(&world.n, EXIT_CPUID), NESTED_L1);
 	assert_int_equal(f12()[FID_GUEST_INTERRUPTIBILITY], INTERRUPTIBILITY_NMI);
-	assert_true(fake_hw.leftover.nmi_blocked);
-	assert_false(nested_nmi_blocked(&world.n));
+	assert_int_equal(fake_hw.vmcs01[FID_GUEST_INTERRUPTIBILITY], INTERRUPTIBILITY_NMI);
 }
 
 static void an_exception_that_l0_raises_is_l1s_when_it_intercepts_it(void **state)
@@ -463,10 +483,10 @@ static void an_exception_that_l0_raises_is_l1s_when_it_intercepts_it(void **stat
 
 	(void)state;
 	f12()[FID_EXCEPTION_BITMAP] = 0;
-	assert_false(nested_deliver_exception(&world.n, info, 0x50, 0));
+	assert_false(door_exception(&world.n, info, 0x50, 0));
 	assert_true(world.n.in_l2);
 	f12()[FID_EXCEPTION_BITMAP] = BIT(VEC_GP);
-	assert_true(nested_deliver_exception(&world.n, info, 0x50, 0x1234));
+	assert_true(door_exception(&world.n, info, 0x50, 0x1234));
 	assert_false(world.n.in_l2);
 	assert_int_equal(f12()[FID_EXIT_REASON], EXIT_EXCEPTION_NMI);
 	assert_int_equal(f12()[FID_EXIT_INTR_INFO], info | INTR_INFO_VALID);
@@ -484,7 +504,7 @@ static void exceptions_of_l0_tell_what_was_being_delivered(void **state)
 	world_02()[FID_IDT_VECTORING_INFO] = first;
 	world_02()[FID_IDT_VECTORING_ERROR_CODE] = 6;
 	f12()[FID_EXCEPTION_BITMAP] = BIT(VEC_GP) | BIT(VEC_DF);
-	assert_true(nested_deliver_exception(
+	assert_true(door_exception(
 		&world.n, INTR_INFO_ERROR_CODE | INTR_HW_EXCEPTION << 8 | VEC_GP, 0, 0));
 	assert_int_equal(f12()[FID_IDT_VECTORING_INFO], first);
 	assert_int_equal(f12()[FID_IDT_VECTORING_ERROR_CODE], 6);
@@ -495,7 +515,7 @@ static void a_double_fault_exits_as_if_nothing_was_being_delivered(void **state)
 	(void)state;
 	world_02()[FID_IDT_VECTORING_INFO] = INTR_INFO_VALID | INTR_HW_EXCEPTION << 8 | VEC_PF;
 	f12()[FID_EXCEPTION_BITMAP] = BIT(VEC_DF);
-	assert_true(nested_deliver_exception(
+	assert_true(door_exception(
 		&world.n, INTR_INFO_ERROR_CODE | INTR_HW_EXCEPTION << 8 | VEC_DF, 0, 0));
 	assert_int_equal(f12()[FID_IDT_VECTORING_INFO], 0);
 }
@@ -503,7 +523,8 @@ static void a_double_fault_exits_as_if_nothing_was_being_delivered(void **state)
 static void the_monitor_trap_flag_ends_l2_after_an_instruction_of_l0(void **state)
 {
 	(void)state;
-	nested_deliver_mtf(&world.n);
+	f12()[FID_PROC_CONTROLS] |= PROC_MTF;
+	assert_true(world_arrives(NESTED_MTF));
 	assert_false(world.n.in_l2);
 	assert_int_equal(f12()[FID_EXIT_REASON], EXIT_MTF);
 	assert_int_equal(f12()[FID_EXIT_INTR_INFO], 0);
@@ -511,20 +532,18 @@ static void the_monitor_trap_flag_ends_l2_after_an_instruction_of_l0(void **stat
 
 static void only_a_sipi_ends_the_wait_for_sipi(void **state)
 {
-	int vector = 0x31;
-
 	(void)state;
-	assert_false(nested_deliver_sipi(&world.n, 9));
-	assert_true(nested_deliver_init(&world.n));
+	assert_false(world_arrives(NESTED_SIPI));
+	assert_true(world_arrives(NESTED_INIT));
 	assert_int_equal(f12()[FID_EXIT_REASON], EXIT_INIT);
 	world_l1_64();
 	world_write(FID_GUEST_ACTIVITY_STATE, ACTIVITY_WAIT_FOR_SIPI);
 	resume();
 	assert_true(world.n.l2_wait_sipi);
-	assert_false(nested_deliver_external_interrupt(&world.n, &irq, &vector));
-	assert_false(nested_deliver_nmi(&world.n));
-	assert_false(nested_deliver_init(&world.n));
-	assert_true(nested_deliver_sipi(&world.n, 9));
+	assert_false(world_arrives(NESTED_INTERRUPT));
+	assert_false(world_arrives(NESTED_NMI));
+	assert_false(world_arrives(NESTED_INIT));
+	assert_true(world_event(&(struct nested_event){.kind = NESTED_SIPI, .sipi_vector = 9}));
 	assert_int_equal(f12()[FID_EXIT_REASON], EXIT_SIPI);
 	assert_int_equal(f12()[FID_EXIT_QUALIFICATION], 9);
 	assert_int_equal(world_read(FID_GUEST_ACTIVITY_STATE), ACTIVITY_WAIT_FOR_SIPI);
@@ -540,7 +559,6 @@ static void an_entry_that_hardware_refuses_is_a_failed_entry_of_l1(void **state)
 	assert_int_equal(fake_called("seam_bug"), 1);
 	assert_false(world.n.in_l2);
 	assert_int_equal(f12()[FID_EXIT_REASON], 0x80000021);
-	assert_false(fake_hw.leftover.valid);
 	resume();
 	assert_int_equal(nested_l2_exit(&world.n, EXIT_CPUID), NESTED_L1);
 }
@@ -584,6 +602,8 @@ int main(void)
 		T(all_guest_state_of_l2_can_be_read_after_an_exit),
 		T(what_the_exit_does_not_load_stays_as_l2_left_it),
 		T(interrupts_end_l2_with_or_without_acknowledgement),
+		T(an_interrupt_that_has_gone_leaves_l2_alone),
+		T(events_wait_for_the_entry_and_what_it_injects),
 		T(an_nmi_exit_blocks_nmis_in_l1),
 		T(without_virtual_nmis_the_blocking_outlives_iret_and_exit),
 		T(an_exception_that_l0_raises_is_l1s_when_it_intercepts_it),

@@ -66,7 +66,7 @@ static void a_new_tsc_of_l1_reaches_l2(void **state)
 	n.tsc_offset = 7000;
 	nested_tsc_changed(&n, true);
 	assert_int_equal(vmcs02(FID_TSC_OFFSET), 7050);
-	nested_deliver_mtf(&n);
+	nested_deliver(&n, &(struct nested_event){.kind = NESTED_MTF});
 	restore_l1();
 	n.tsc_offset = 8000;
 	nested_tsc_changed(&n, false);
@@ -168,7 +168,7 @@ static void a_triple_fault_that_l0_forms_is_l1s(void **state)
 {
 	(void)state;
 	launch();
-	nested_deliver_triple_fault(&n);
+	assert_true(arrives(NESTED_TRIPLE_FAULT, 0));
 	assert_false(n.in_l2);
 	assert_int_equal(n.cur->f[FID_EXIT_REASON], EXIT_TRIPLE_FAULT);
 }

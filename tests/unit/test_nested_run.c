@@ -381,40 +381,28 @@ static void an_exit_saves_what_its_controls_say(void **state)
 	assert_int_equal(vmcs02(FID_GUEST_DR7), 0x400);
 }
 
-static int ack_0x31(void *arg)
-{
-	++*(int *)arg;
-	return 0x31;
-}
-
-static void no_eoi(void *arg)
-{
-	(void)arg;
-	fail_msg("an EOI to L1's APIC");
-}
-
-static const struct nested_irq irq = {ack_0x31, no_eoi};
-
 static void interrupts_become_exits_if_l1_asked(void **state)
 {
-	int acks = 0;
-
 	(void)state;
+	fake_hw.irq = 0x31;
 	launch();
 	n.run_pending = false;
-	assert_true(nested_deliver_external_interrupt(&n, &irq, &acks));
-	assert_int_equal(acks, 1);
+	assert_true(arrives(NESTED_INTERRUPT, 0));
+	assert_int_equal(fake_called("seam_irq_ack"), 1);
 	assert_int_equal(n.cur->f[FID_EXIT_REASON], EXIT_EXTERNAL_INTERRUPT);
 	assert_int_equal(n.cur->f[FID_EXIT_INTR_INFO], INTR_INFO_VALID | 0x31);
 	n.cur->f[FID_EXIT_CONTROLS] &= ~(uint64_t)EXIT_ACK_INTR;
 	n.cur->unchecked |= FIELD_CHK_C;
 	assert_int_equal(execute(EXIT_VMRESUME, 0), OUTCOME_L2);
-	assert_true(nested_deliver_external_interrupt(&n, &irq, &acks));
-	assert_int_equal(acks, 1);
+	n.run_pending = false;
+	assert_true(arrives(NESTED_INTERRUPT, 0));
+	assert_int_equal(fake_called("seam_irq_ack"), 1);
 	assert_int_equal(n.cur->f[FID_EXIT_INTR_INFO], 0);
 	assert_int_equal(execute(EXIT_VMRESUME, 0), OUTCOME_L2);
 	n.cur->f[FID_PIN_CONTROLS] &= ~(uint64_t)PIN_EXT_INTR_EXITING;
-	assert_false(nested_deliver_external_interrupt(&n, &irq, &acks));
+	n.run_pending = false;
+	assert_false(arrives(NESTED_INTERRUPT, 0));
+	assert_int_equal(fake_called("seam_irq_eoi"), 0);
 	assert_true(n.in_l2);
 }
 
@@ -422,7 +410,8 @@ static void nmis_become_exits_if_l1_asked(void **state)
 {
 	(void)state;
 	launch();
-	assert_true(nested_deliver_nmi(&n));
+	n.run_pending = false;
+	assert_true(arrives(NESTED_NMI, 0));
 	assert_int_equal(n.cur->f[FID_EXIT_REASON], EXIT_EXCEPTION_NMI);
 	assert_int_equal(
 		n.cur->f[FID_EXIT_INTR_INFO], INTR_INFO_VALID | INTR_NMI << 8 | VEC_NMI);
@@ -430,17 +419,15 @@ static void nmis_become_exits_if_l1_asked(void **state)
 
 static void waiting_for_sipi_only_a_sipi_ends_l2(void **state)
 {
-	int acks = 0;
-
 	(void)state;
 	golden[FID_GUEST_ACTIVITY_STATE] = ACTIVITY_WAIT_FOR_SIPI;
 	golden[FID_GUEST_RFLAGS] = RFLAGS_FIXED;
 	launch();
 	assert_true(n.l2_wait_sipi);
-	assert_false(nested_deliver_external_interrupt(&n, &irq, &acks));
-	assert_false(nested_deliver_nmi(&n));
-	assert_false(nested_deliver_init(&n));
-	assert_true(nested_deliver_sipi(&n, 0x42));
+	assert_false(arrives(NESTED_INTERRUPT, 0));
+	assert_false(arrives(NESTED_NMI, 0));
+	assert_false(arrives(NESTED_INIT, 0));
+	assert_true(arrives(NESTED_SIPI, 0x42));
 	assert_int_equal(n.cur->f[FID_EXIT_REASON], EXIT_SIPI);
 	assert_int_equal(n.cur->f[FID_EXIT_QUALIFICATION], 0x42);
 	assert_int_equal(n.cur->f[FID_GUEST_ACTIVITY_STATE], ACTIVITY_WAIT_FOR_SIPI);

@@ -224,18 +224,6 @@ static void act_as_l1(struct input *in)
 	}
 }
 
-static int ack(void *vector)
-{
-	return *(uint8_t *)vector;
-}
-
-static void eoi(void *vector)
-{
-	(void)vector;
-}
-
-static const struct nested_irq irq = {ack, eoi};
-
 static void l2_exits(struct input *in)
 {
 	uint64_t *f02 = world_02();
@@ -313,6 +301,7 @@ static void l0_reads_l2(struct input *in)
 /* What L0 does in L2's place; no event is queued for L2. */
 static void l0_for_l2(struct input *in)
 {
+	struct nested_event e = {.kind = NESTED_EXCEPTION};
 	struct nested *n = &world.n;
 	uint64_t v = 0;
 
@@ -322,22 +311,22 @@ static void l0_for_l2(struct input *in)
 		l0_reads_l2(in);
 		break;
 	case 1:
-		nested_deliver_exception(n,
-			byte(in) % 32 | INTR_HW_EXCEPTION << 8 | INTR_INFO_ERROR_CODE, byte(in),
-			value(in, 0));
+		e.info = byte(in) % 32 | INTR_HW_EXCEPTION << 8 | INTR_INFO_ERROR_CODE;
+		e.error_code = byte(in);
+		e.qualification = value(in, 0);
+		world_event(&e);
 		break;
 	case 2:
-		nested_deliver_triple_fault(n);
+		world_arrives(NESTED_TRIPLE_FAULT);
 		break;
 	case 3:
-		nested_deliver_mtf(n);
+		world_arrives(NESTED_MTF);
 		break;
 	case 4:
 		n->tsc_offset = value(in, n->tsc_offset);
 		nested_tsc_changed(n, true);
 		break;
 	case 5:
-		nested_nmi_blocked(n);
 		nested_l2_cr0_fits(n, value(in, CR0_PE));
 		break;
 	default:
@@ -356,16 +345,18 @@ static void act_as_l2(struct input *in)
 	}
 	switch (what % 6) {
 	case 0:
-		nested_deliver_external_interrupt(&world.n, &irq, &vector);
+		fake_hw.irq = vector;
+		world_arrives(NESTED_INTERRUPT);
 		break;
 	case 1:
-		nested_deliver_nmi(&world.n);
+		world_arrives(NESTED_NMI);
 		break;
 	case 2:
 		if (what & 0x80)
-			nested_deliver_init(&world.n);
+			world_arrives(NESTED_INIT);
 		else
-			nested_deliver_sipi(&world.n, vector);
+			world_event(&(struct nested_event){
+				.kind = NESTED_SIPI, .sipi_vector = vector});
 		break;
 	case 3:
 		if (world.n.l2_wait_sipi)

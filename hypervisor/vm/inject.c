@@ -1,0 +1,126 @@
+/*
+ * Injection of events at the next entry: exceptions that L0 raises, and events whose delivery an exit
+ * interrupted.
+ */
+#include "vm/vm_int.h"
+
+#include "cpu/asm.h"
+#include "spec/exceptions.h"
+#include "vm/l2.h"
+#include "vmx/asm.h"
+
+void vcpu_inject(struct vcpu *vcpu, uint32_t info, uint32_t error_code, uint32_t length)
+{
+	vmwrite(VMCS_ENTRY_INTR_INFO, info | INTR_INFO_VALID);
+	if (info & INTR_INFO_ERROR_CODE)
+		vmwrite(VMCS_ENTRY_EXCEPTION_ERROR_CODE, error_code);
+	if (INTR_INFO_TYPE(info) >= INTR_SW_INTERRUPT &&
+		INTR_INFO_TYPE(info) <= INTR_SW_EXCEPTION)
+		vmwrite(VMCS_ENTRY_INSTRUCTION_LENGTH, length);
+	vcpu->injecting = true;
+}
+
+static void shut_down(struct vcpu *vcpu)
+{
+	if (vcpu->nested.in_l2)
+		nested_deliver(
+			&vcpu->nested, &(struct nested_event){.kind = NESTED_TRIPLE_FAULT});
+	else
+		vm_stop(vcpu->vm, VM_END_TRIPLE_FAULT, 0, "triple fault");
+}
+
+static bool l1_takes(struct vcpu *vcpu, uint32_t info, uint32_t error, uint64_t qualification)
+{
+	return vcpu->nested.in_l2 && l2_exception(vcpu, info, error, qualification);
+}
+
+/*
+ * An L1 that intercepts the exception gets it instead of its L2. Otherwise an event whose delivery
+ * the exit interrupted decides what the exception becomes (SDM 6.15, table 6-5).
+ */
+static void raise(struct vcpu *vcpu, uint32_t info, uint32_t error, uint64_t linear)
+{
+	/* In real mode exceptions have no error code, and entries may not deliver one (26.2.1.3). */
+	uint32_t no_code = vmread(VMCS_GUEST_CR0) & CR0_PE ? 0 : INTR_INFO_ERROR_CODE;
+	uint32_t double_fault =
+		(VEC_DF | INTR_HW_EXCEPTION << 8 | INTR_INFO_ERROR_CODE) & ~no_code;
+	enum exception_outcome outcome;
+
+	info &= ~no_code;
+	/* RF in the frame of a fault (SDM 17.3.1.1): an injected event pushes RFLAGS as they are (26.6.1.1). */
+	if (INTR_INFO_VECTOR(info) != VEC_DB)
+		vmwrite(VMCS_GUEST_RFLAGS, vmread(VMCS_GUEST_RFLAGS) | RFLAGS_RF);
+	if (l1_takes(vcpu, info, error, linear))
+		return;
+	if (INTR_INFO_VECTOR(info) == VEC_PF)
+		write_cr2(linear);
+	outcome = exception_combine(
+		vmread32(VMCS_IDT_VECTORING_INFO), (uint8_t)INTR_INFO_VECTOR(info));
+	if (outcome == OUTCOME_SHUTDOWN)
+		shut_down(vcpu);
+	else if (outcome == OUTCOME_SERIAL)
+		vcpu_inject(vcpu, info, error, 0);
+	else if (!l1_takes(vcpu, double_fault, 0, 0))
+		vcpu_inject(vcpu, double_fault, 0, 0);
+}
+
+void vcpu_inject_exception(struct vcpu *vcpu, uint8_t vector, bool has_error, uint32_t error)
+{
+	raise(vcpu, vector | INTR_HW_EXCEPTION << 8 | (has_error ? INTR_INFO_ERROR_CODE : 0),
+		error, 0);
+}
+
+void vcpu_inject_page_fault(struct vcpu *vcpu, uint64_t linear, uint32_t error)
+{
+	raise(vcpu, VEC_PF | INTR_HW_EXCEPTION << 8 | INTR_INFO_ERROR_CODE, error, linear);
+}
+
+void vcpu_inject_paging_fault(struct vcpu *vcpu, const struct paging_fault *fault)
+{
+	if (fault->ept)
+		nested_deliver_ept_fault(&vcpu->nested, fault);
+	else
+		vcpu_inject_page_fault(vcpu, fault->address, fault->error_code);
+}
+
+void vcpu_inject_ud(struct vcpu *vcpu)
+{
+	vcpu_inject_exception(vcpu, VEC_UD, false, 0);
+}
+
+void vcpu_inject_gp(struct vcpu *vcpu)
+{
+	vcpu_inject_exception(vcpu, VEC_GP, true, 0);
+}
+
+/*
+ * The emulator does not write the IDT-vectoring information when it delivers a virtual interrupt: an
+ * exit in the middle finds what was delivered before. The delivery has set SVI, with RFLAGS.IF = 1,
+ * while an interrupt handler has it clear until its EOI lowers SVI.
+ */
+void vcpu_repair_vectoring(uint32_t proc2)
+{
+	uint64_t vector;
+
+	if (!vmx_stale_vectoring || !(proc2 & PROC2_VIRT_INTR_DELIVERY) ||
+		!(vmread32(VMCS_IDT_VECTORING_INFO) & INTR_INFO_VALID))
+		return;
+	vector = vmread(VMCS_GUEST_INTR_STATUS) >> 8;
+	if (vector != 0 && vmread(VMCS_GUEST_RFLAGS) & RFLAGS_IF)
+		vmwrite(VMCS_IDT_VECTORING_INFO, INTR_INFO_VALID | INTR_EXTERNAL << 8 | vector);
+}
+
+/* SDM 27.2.4 "Information for VM Exits During Event Delivery". */
+void vcpu_redeliver(struct vcpu *vcpu)
+{
+	uint32_t info = vmread32(VMCS_IDT_VECTORING_INFO);
+
+	if (!(info & INTR_INFO_VALID))
+		return;
+	if (INTR_INFO_TYPE(info) == INTR_NMI)
+		vmwrite(VMCS_GUEST_INTERRUPTIBILITY,
+			vmread32(VMCS_GUEST_INTERRUPTIBILITY) & ~INTERRUPTIBILITY_NMI);
+	vcpu_inject(vcpu, info & ~INTR_INFO_NMI_UNBLOCKING,
+		vmread32(VMCS_IDT_VECTORING_ERROR_CODE),
+		vmread32(VMCS_EXIT_INSTRUCTION_LENGTH));
+}

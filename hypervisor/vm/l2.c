@@ -1,0 +1,179 @@
+#include "vm/l2.h"
+
+#include "vm/vm_int.h"
+#include "vmx/asm.h"
+
+/* ---- from and to L2 ---- */
+
+/* L2 ended: what it could not take yet is L1's now. VMCS02's controls are still those it ran with. */
+static void left(struct vcpu *vcpu)
+{
+	const struct nested *n = &vcpu->nested;
+	struct vm *vm = vcpu->vm;
+
+	if (n->cur->proc_02 & PROC_INTR_WINDOW ||
+		(vm->apicv.on && platform_apic_changed(vm->platform, vcpu->index)))
+		vcpu_add_events(vcpu, EVENT_IRQ);
+	if (vcpu->nmi_waits)
+		vcpu_add_events(vcpu, EVENT_NMI);
+}
+
+void l2_entered(struct vcpu *vcpu)
+{
+	struct nested *n = &vcpu->nested;
+
+	if (vcpu->vm->apicv.on && n->cur->root == NULL && !vcpu->vm->apicv.met_l2)
+		apicv_l2_without_ept(vcpu);
+	if (vcpu->proc01 & PROC_INTR_WINDOW)
+		vcpu_add_events(vcpu, EVENT_IRQ);
+	if (vcpu->nmi_waits)
+		vcpu_add_events(vcpu, EVENT_NMI);
+	if (vcpu->init_latched && !n->l2_wait_sipi) {
+		vcpu->init_latched = false;
+		vcpu_add_events(vcpu, EVENT_INIT);
+	}
+	if (n->l2_wait_sipi) {
+		vcpu->state = VCPU_WAIT_SIPI;
+		vcpu_add_events(vcpu, EVENT_YIELD);
+	}
+}
+
+void l2_entry_failed(struct vcpu *vcpu, uint32_t reason)
+{
+	nested_entry_failed(&vcpu->nested, reason);
+	left(vcpu);
+}
+
+/* ---- events ---- */
+
+bool l2_event(struct vcpu *vcpu, const struct nested_event *e, uint32_t post)
+{
+	struct nested *n = &vcpu->nested;
+
+	switch (nested_who_takes(n, e)) {
+	case TAKER_L2:
+		return false;
+	case TAKER_ENTRY_FIRST:
+		vcpu->deferred |= post;
+		break;
+	case TAKER_EXIT_FIRST:
+		vcpu->nmi_waits = true;
+		break;
+	case TAKER_L1:
+		nested_deliver(n, e);
+		break;
+	}
+	vcpu->state = VCPU_RUNNABLE;
+	if (!n->in_l2)
+		left(vcpu);
+	return true;
+}
+
+bool l2_exception(struct vcpu *vcpu, uint32_t info, uint32_t error, uint64_t qualification)
+{
+	struct nested_event e = {.kind = NESTED_EXCEPTION,
+		.info = info,
+		.error_code = error,
+		.qualification = qualification};
+
+	if (nested_who_takes(&vcpu->nested, &e) != TAKER_L1)
+		return false;
+	nested_deliver(&vcpu->nested, &e);
+	return true;
+}
+
+/* ---- control registers ---- */
+
+/*
+ * L2 writes CR0.CD or CR0.NW, which L1 does not intercept: what the processor does without an exit (SDM
+ * 25.3 "MOV to CR0"). Bits that L1 owns keep their values.
+ */
+static void mov_to_cr0(struct vcpu *vcpu, uint64_t value)
+{
+	struct nested *n = &vcpu->nested;
+	uint64_t owned = n->cur->f[FID_CR0_GUEST_HOST_MASK];
+	uint64_t old = vmread(VMCS_GUEST_CR0) | n->cr0_cache, cr4 = vmread(VMCS_GUEST_CR4);
+	uint64_t cr0 = (((value & CR0_DEFINED) | CR0_ET) & ~owned) | (old & owned);
+	struct paging_fault pdptes = {.ept = true,
+		.gpa = vmread(VMCS_GUEST_CR3) & 0xffffffe0u,
+		.qualification = BIT64(0)};
+	struct gpa_l1 at;
+
+	if (vcpu_uses_pdptes(cr0, cr4) && !vcpu_physical_address(vcpu, pdptes.gpa, &at)) {
+		nested_deliver_ept_fault(n, &pdptes);
+		return;
+	}
+	if (value >> 32 != 0 || !vcpu_cr0_valid(cr0, old) || !nested_l2_cr0_fits(n, cr0) ||
+		!vcpu_load_pdptes(vcpu, cr0, cr4)) {
+		vcpu_inject_gp(vcpu);
+		return;
+	}
+	if ((cr0 ^ old) & CR0_PG) {
+		vcpu_set_lma(cr0 & CR0_PG && vmread(VMCS_GUEST_EFER) & EFER_LME);
+		invvpid(INVVPID_SINGLE, n->cur->vpid02, 0);
+	}
+	n->cr0_cache = cr0 & CR0_CACHE;
+	vmwrite(VMCS_GUEST_CR0, cr0 & ~CR0_CACHE);
+	vmwrite(VMCS_CR0_READ_SHADOW, nested_cr0_shadow(n));
+	vcpu_skip(vcpu);
+}
+
+/* What L1 did not ask for. CR8 without a TPR shadow is that of L1's own APIC. */
+static void handle_l2_cr_access(struct vcpu *vcpu)
+{
+	uint64_t q = vmread(VMCS_EXIT_QUALIFICATION);
+
+	switch (q & 15) {
+	case 0:
+		mov_to_cr0(vcpu, vcpu_read_gpr(vcpu, q >> 8 & 15));
+		break;
+	case 4:
+		vcpu_inject_gp(vcpu); /* a bit that L1's virtual CPU does not have */
+		break;
+	default:
+		vcpu_handle_exit(vcpu, EXIT_CR_ACCESS);
+		break;
+	}
+}
+
+/* ---- exits ---- */
+
+/*
+ * L0's business. L1 comes to run when it intercepts an exception that L0 raised, or by its monitor trap
+ * flag when L0 completed an instruction.
+ */
+static void handle_in_l0(struct vcpu *vcpu, uint32_t reason)
+{
+	static const struct nested_event mtf = {.kind = NESTED_MTF};
+	bool trapped = nested_who_takes(&vcpu->nested, &mtf) == TAKER_L1;
+	uint64_t rip = trapped ? vmread(VMCS_GUEST_RIP) : 0;
+
+	if (reason == EXIT_CR_ACCESS)
+		handle_l2_cr_access(vcpu);
+	else
+		vcpu_handle_exit(vcpu, reason);
+	if (trapped && vcpu->nested.in_l2 && vmread(VMCS_GUEST_RIP) != rip) {
+		nested_deliver(&vcpu->nested, &mtf);
+		vcpu->state = VCPU_RUNNABLE;
+	}
+}
+
+void l2_exit(struct vcpu *vcpu, uint32_t reason, bool injected)
+{
+	struct nested *n = &vcpu->nested;
+
+	if (vmx_stale_vectoring && !injected)
+		vcpu_repair_vectoring(n->cur->proc2_02);
+	switch (nested_l2_exit(n, reason)) {
+	case NESTED_L1:
+		break;
+	case NESTED_RESUME:
+		vcpu_redeliver(vcpu);
+		break;
+	case NESTED_L0:
+		handle_in_l0(vcpu, reason);
+		break;
+	}
+	if (!n->in_l2)
+		left(vcpu);
+}

@@ -1,0 +1,35 @@
+/*
+ * What vm/ does while L2 runs: its exits, the events that arrive, the switches to and from it.
+ */
+#ifndef NESTOR_VM_L2_H
+#define NESTOR_VM_L2_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct nested_event;
+struct vcpu;
+
+/*
+ * An exit of L2; VMCS02 is current. Exits of L1 shall not pay for its stack frame. injected: the last
+ * entry injected an event.
+ */
+__attribute__((noinline)) void l2_exit(struct vcpu *vcpu, uint32_t reason, bool injected);
+
+/* The hardware refused VMCS02, which is current. */
+void l2_entry_failed(struct vcpu *vcpu, uint32_t reason);
+
+/* L1's VM entry made L2 run next. */
+void l2_entered(struct vcpu *vcpu);
+
+/*
+ * An event arrives while L2 runs (in_l2 is set); `post` is the enum vcpu_event that stands for it. True
+ * when it is settled: L1 is next, or L2 will exit at once (vcpu->deferred), or it waits (nmi_waits).
+ * False: L2 itself has to take it.
+ */
+bool l2_event(struct vcpu *vcpu, const struct nested_event *e, uint32_t post);
+
+/* An exception that L0 raises in L2, as in SDM 24.8.3. True: L1 got it as an exit. */
+bool l2_exception(struct vcpu *vcpu, uint32_t info, uint32_t error, uint64_t qualification);
+
+#endif

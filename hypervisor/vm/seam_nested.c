@@ -1,0 +1,190 @@
+/*
+ * nested/seam.h on hardware, but for the VMCSs (seam_vmcs.c): L1's memory, flushes, L1's vCPU.
+ */
+#include "vm/nested_hw.h"
+
+#include "cpu/asm.h"
+#include "cpu/log.h"
+#include "cpu/mem.h"
+#include "mm/layout.h"
+#include "nested/seam.h"
+#include "vm/vm_int.h"
+#include "vmx/asm.h"
+
+/* ---- L1's memory ---- */
+
+int seam_l1_read(struct nested *n, struct gpa_l1 a, void *dst, uint32_t len)
+{
+	return vm_read_gpa(vcpu_of(n)->vm, a.v, dst, len);
+}
+
+int seam_l1_write(struct nested *n, struct gpa_l1 a, const void *src, uint32_t len)
+{
+	return vm_write_gpa(vcpu_of(n)->vm, a.v, src, len);
+}
+
+void *seam_l1_page(struct nested *n, struct gpa_l1 a)
+{
+	return vm_gpa_to_va(vcpu_of(n)->vm, a.v & ~PAGE_MASK, PAGE_SIZE);
+}
+
+/* The largest page that lies in the slot like its host memory; at most `want`. */
+static uint64_t page_size_at(const struct mem_slot *s, uint64_t gpa, uint64_t want)
+{
+	bool has_1g = caps_msr(&vmx_caps, MSR_VMX_EPT_VPID_CAP) & EPT_CAP_1G;
+
+	for (uint64_t size = has_1g ? SIZE_1G : SIZE_2M; size > PAGE_SIZE; size >>= 9) {
+		uint64_t start = gpa & ~(size - 1);
+
+		if (size <= want && start >= s->gpa && start + size <= s->gpa + s->size &&
+			((s->hpa.v ^ s->gpa) & (size - 1)) == 0)
+			return size;
+	}
+	return PAGE_SIZE;
+}
+
+bool seam_l1_translate(struct nested *n, struct gpa_l1 a, struct hpa *hpa, uint64_t *page_size)
+{
+	const struct vm *vm = vcpu_of(n)->vm;
+
+	for (unsigned i = 0; i < vm->slot_count; i++) {
+		const struct mem_slot *s = &vm->slots[i];
+		uint64_t offset = a.v - s->gpa; /* huge when below the slot */
+
+		if (offset >= s->size)
+			continue;
+		*hpa = (struct hpa){s->hpa.v + offset};
+		if (*page_size > PAGE_SIZE)
+			*page_size = page_size_at(s, a.v, *page_size);
+		return true;
+	}
+	return false;
+}
+
+/* ---- tables that L1 writes: dirty bits of EPT01 ---- */
+
+#define EPT_DIRTY BIT64(9)
+
+/* Tables of EPT01 are never freed while RAM is mapped: the word stays where it is. */
+uint64_t *seam_l1_page_watch(struct nested *n, struct gpa_l1 a)
+{
+	struct vm *vm = vcpu_of(n)->vm;
+	uint64_t *leaf = NULL;
+
+	if ((vm->ept01.eptp & EPTP_AD) && seam_l1_page(n, a) != NULL)
+		leaf = ept_split_to_4k(&vm->ept01, a.v);
+	/* What TLBs know of the page before is unsure: the first question answers "written". */
+	if (leaf != NULL)
+		__atomic_fetch_or(leaf, EPT_DIRTY, __ATOMIC_SEQ_CST);
+	return leaf;
+}
+
+/* The flushes of all CPUs: this one, and the others when the VM has more vCPUs. */
+static void flush_others(struct nested *n, bool wait)
+{
+	struct vcpu *vcpu = vcpu_of(n);
+
+	if (vcpu->vm->config.cpus > 1)
+		vm_flush_others(vcpu->vm, vcpu, wait);
+}
+
+void seam_l1_pages_settle(struct nested *n)
+{
+	ept_flush(&vcpu_of(n)->vm->ept01);
+	flush_others(n, true);
+}
+
+/* ---- what vCPUs share ---- */
+
+void seam_vm_lock(struct nested *n)
+{
+	vm_lock(vcpu_of(n)->vm);
+}
+
+void seam_vm_unlock(struct nested *n)
+{
+	vm_unlock(vcpu_of(n)->vm);
+}
+
+/* ---- flushes ---- */
+
+void seam_flush_ept(struct nested *n, uint64_t eptp02)
+{
+	invept(INVEPT_SINGLE, eptp02);
+	flush_others(n, true);
+}
+
+void seam_flush_ept_lazy(struct nested *n, uint64_t eptp02)
+{
+	invept(INVEPT_SINGLE, eptp02);
+	flush_others(n, false);
+}
+
+void seam_flush_vpid(struct nested *n, uint16_t vpid02)
+{
+	(void)n;
+	invvpid(INVVPID_SINGLE, vpid02, 0);
+}
+
+void seam_flush_vpid_address(struct nested *n, uint16_t vpid02, uint64_t linear)
+{
+	(void)n;
+	invvpid(INVVPID_ADDRESS, vpid02, linear);
+}
+
+/* ---- L1's vCPU ---- */
+
+void seam_skip_insn(struct nested *n)
+{
+	vcpu_skip(vcpu_of(n));
+}
+
+void seam_inject(struct nested *n, uint8_t vector, bool has_error_code, uint32_t error_code)
+{
+	vcpu_inject_exception(vcpu_of(n), vector, has_error_code, error_code);
+}
+
+void seam_inject_page_fault(struct nested *n, uint64_t linear, uint32_t error_code)
+{
+	vcpu_inject_page_fault(vcpu_of(n), linear, error_code);
+}
+
+bool seam_rdmsr(struct nested *n, uint32_t msr, uint64_t *value)
+{
+	return vm_rdmsr(vcpu_of(n), msr, value);
+}
+
+bool seam_wrmsr(struct nested *n, uint32_t msr, uint64_t value)
+{
+	return vm_wrmsr(vcpu_of(n), msr, value);
+}
+
+void seam_osxsave_changed(struct nested *n)
+{
+	cpuid_update(vcpu_of(n));
+}
+
+int seam_irq_ack(struct nested *n)
+{
+	struct vcpu *vcpu = vcpu_of(n);
+
+	return platform_irq_ack(vcpu->vm->platform, vcpu->index);
+}
+
+void seam_irq_eoi(struct nested *n)
+{
+	struct vcpu *vcpu = vcpu_of(n);
+
+	platform_eoi(vcpu->vm->platform, vcpu->index);
+}
+
+void seam_l1_shutdown(struct nested *n, const char *why)
+{
+	vm_stop(vcpu_of(n)->vm, VM_END_TRIPLE_FAULT, 0, why);
+}
+
+void seam_bug(struct nested *n, const char *what)
+{
+	log_error("%s: %s (exit qualification 0x%lx)", vcpu_of(n)->vm->config.name, what,
+		vmread(VMCS_EXIT_QUALIFICATION));
+}
