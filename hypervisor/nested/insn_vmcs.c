@@ -10,21 +10,11 @@
 
 #define FEATURE_CONTROL_LOCK        BIT64(0)
 #define FEATURE_CONTROL_VMX_NOT_SMX BIT64(2)
-#define REVISION_SHADOW             BIT(31)
 #define MISC_VMWRITE_ANY            BIT64(29)
-#define BASIC_32BIT_ADDRESSES       BIT64(48)
 
 static uint32_t revision_id(const struct nested *n)
 {
-	return (uint32_t)caps_msr(&n->vm->caps, MSR_VMX_BASIC) & ~REVISION_SHADOW;
-}
-
-static bool pointer_valid(const struct nested *n, uint64_t gpa)
-{
-	bool narrow = caps_msr(&n->vm->caps, MSR_VMX_BASIC) & BASIC_32BIT_ADDRESSES;
-	unsigned width = narrow ? 32 : n->vm->caps.maxphyaddr;
-
-	return !(gpa & PAGE_MASK) && !(gpa >> width);
+	return (uint32_t)caps_msr(&n->vm->caps, MSR_VMX_BASIC) & ~VMCS_REVISION_SHADOW;
 }
 
 /* The first word of a VMCS or VMXON region; absent memory reads as all ones. */
@@ -45,8 +35,7 @@ static bool pointer_operand(struct nested *n, const struct l1_mode *m, uint64_t 
 	return insn_mem_read(n, m, info, gpa, sizeof(*gpa));
 }
 
-/* Hardware serves VMREAD and VMWRITE only in VMX operation; VMCS01 is current. */
-static void serve_by_hardware(bool on)
+void insn_serve_by_hardware(bool on)
 {
 	uint64_t proc2 = seam_vmread(FID_PROC2_CONTROLS);
 
@@ -67,7 +56,7 @@ int insn_vmxon(struct nested *n, const struct l1_mode *m)
 		return INSN_GP;
 	if (!pointer_operand(n, m, &gpa))
 		return INSN_DONE;
-	if (!pointer_valid(n, gpa))
+	if (!nvmcs_pointer_valid(n, gpa))
 		return insn_refuse(n, INSN_FAIL_INVALID, gpa, 0);
 	revision = region_revision(n, gpa);
 	if (revision != revision_id(n))
@@ -75,7 +64,7 @@ int insn_vmxon(struct nested *n, const struct l1_mode *m)
 	n->vmxon = true;
 	n->vmxon_gpa = gpa;
 	if (n->vm->shadowing)
-		serve_by_hardware(true);
+		insn_serve_by_hardware(true);
 	return INSN_SUCCEED;
 }
 
@@ -85,7 +74,7 @@ int insn_vmxoff(struct nested *n)
 	n->vmxon = false;
 	n->vmxon_gpa = NVMCS_FREE;
 	if (n->vm->shadowing)
-		serve_by_hardware(false);
+		insn_serve_by_hardware(false);
 	return INSN_SUCCEED;
 }
 
@@ -96,7 +85,7 @@ int insn_vmclear(struct nested *n, const struct l1_mode *m)
 
 	if (!pointer_operand(n, m, &gpa))
 		return INSN_DONE;
-	if (!pointer_valid(n, gpa))
+	if (!nvmcs_pointer_valid(n, gpa))
 		return insn_refuse(n, VMERR_VMCLEAR_BAD_ADDRESS, gpa, 0);
 	if (gpa == n->vmxon_gpa)
 		return insn_refuse(n, VMERR_VMCLEAR_VMXON_POINTER, gpa, 0);
@@ -120,13 +109,13 @@ int insn_vmptrld(struct nested *n, const struct l1_mode *m)
 
 	if (!pointer_operand(n, m, &gpa))
 		return INSN_DONE;
-	if (!pointer_valid(n, gpa))
+	if (!nvmcs_pointer_valid(n, gpa))
 		return insn_refuse(n, VMERR_VMPTRLD_BAD_ADDRESS, gpa, 0);
 	if (gpa == n->vmxon_gpa)
 		return insn_refuse(n, VMERR_VMPTRLD_VMXON_POINTER, gpa, 0);
 	revision = region_revision(n, gpa);
-	if ((revision & ~REVISION_SHADOW) != revision_id(n) ||
-		((revision & REVISION_SHADOW) &&
+	if ((revision & ~VMCS_REVISION_SHADOW) != revision_id(n) ||
+		((revision & VMCS_REVISION_SHADOW) &&
 			!cap_control(n, MSR_VMX_PROC2, PROC2_VMCS_SHADOWING)))
 		return insn_refuse(n, VMERR_VMPTRLD_BAD_REVISION, gpa, revision);
 	v = nvmcs_load(n, gpa, revision);

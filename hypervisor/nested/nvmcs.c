@@ -4,8 +4,8 @@
  */
 #include "nested/nested_int.h"
 
-#define ALL_GROUPS      (GROUP_HOT | GROUP_RARE | GROUP_LOADED | GROUP_CTL | GROUP_HOST)
-#define REVISION_SHADOW BIT(31)
+#define ALL_GROUPS            (GROUP_HOT | GROUP_RARE | GROUP_LOADED | GROUP_CTL | GROUP_HOST)
+#define BASIC_32BIT_ADDRESSES BIT64(48)
 
 #define ALL_CHECKS (FIELD_CHK_C | FIELD_CHK_H | FIELD_CHK_G)
 
@@ -82,29 +82,23 @@ static struct nvmcs *oldest(struct nested *n)
 	return v;
 }
 
-struct nvmcs *nvmcs_load(struct nested *n, uint64_t gpa, uint32_t revision)
+/* The region, or the state, may be anybody's: no field may hold more bits than its width. */
+static void cut_to_width(uint64_t *f)
 {
-	struct nvmcs *v = nvmcs_find(n, gpa);
-	struct gpa_l1 at = {gpa + offsetof(struct vmcs12_region, launched)};
-	uint32_t launched = 0;
-
-	if (v)
-		return v;
-	n->stats.vmcs_loads++;
-	v = oldest(n);
-	seam_l1_read(n, at, &launched, sizeof(launched));
-	at.v = gpa + offsetof(struct vmcs12_region, f);
-	if (seam_l1_read(n, at, v->f, sizeof(v->f)))
-		for (unsigned i = 0; i < FID_COUNT; i++)
-			v->f[i] = UINT64_MAX;
-			/* The region is L1's to scribble on: no field may hold more bits than its width. */
 #define F(name, enc, exists, group, flags)      \
 	if (vmcs_value_mask(enc) != UINT64_MAX) \
-		v->f[FID_##name] &= vmcs_value_mask(enc);
+		f[FID_##name] &= vmcs_value_mask(enc);
 #include "spec/vmcs_fields.def"
+}
+
+/* v->f has the fields of the VMCS12 in this region, which becomes active. */
+static void activate(
+	struct nested *n, struct nvmcs *v, uint64_t gpa, bool launched, bool is_shadow)
+{
+	cut_to_width(v->f);
 	v->gpa = gpa;
-	v->launched = launched == 1;
-	v->is_shadow = revision >> 31;
+	v->launched = launched;
+	v->is_shadow = is_shadow;
 	v->rare_in_02 = false;
 	v->dirty = ALL_GROUPS;
 	v->unchecked = ALL_CHECKS;
@@ -121,7 +115,44 @@ struct nvmcs *nvmcs_load(struct nested *n, uint64_t gpa, uint32_t revision)
 			copy_to_shadow(n, v);
 		seam_use_vmcs01(n);
 	}
+}
+
+struct nvmcs *nvmcs_load(struct nested *n, uint64_t gpa, uint32_t revision)
+{
+	struct nvmcs *v = nvmcs_find(n, gpa);
+	struct gpa_l1 at = {gpa + offsetof(struct vmcs12_region, launched)};
+	uint32_t launched = 0;
+
+	if (v)
+		return v;
+	n->stats.vmcs_loads++;
+	v = oldest(n);
+	seam_l1_read(n, at, &launched, sizeof(launched));
+	at.v = gpa + offsetof(struct vmcs12_region, f);
+	if (seam_l1_read(n, at, v->f, sizeof(v->f)))
+		for (unsigned i = 0; i < FID_COUNT; i++)
+			v->f[i] = UINT64_MAX;
+	activate(n, v, gpa, launched == 1, revision & VMCS_REVISION_SHADOW);
 	return v;
+}
+
+void nvmcs_install(
+	struct nested *n, uint64_t gpa, const uint64_t *f, bool launched, bool is_shadow)
+{
+	struct nvmcs *v = oldest(n);
+
+	for (unsigned i = 0; i < FID_COUNT; i++)
+		v->f[i] = f[i];
+	v->last_use = ++n->use_counter;
+	activate(n, v, gpa, launched, is_shadow);
+}
+
+bool nvmcs_pointer_valid(const struct nested *n, uint64_t gpa)
+{
+	bool narrow = caps_msr(&n->vm->caps, MSR_VMX_BASIC) & BASIC_32BIT_ADDRESSES;
+	unsigned width = narrow ? 32 : n->vm->caps.maxphyaddr;
+
+	return !(gpa & PAGE_MASK) && !(gpa >> width);
 }
 
 /* The link pointer was checked: a shadow VMCS. It may have been flushed since the last entry. */
@@ -131,7 +162,7 @@ void nvmcs_resolve_link(struct nested *n, struct nvmcs *v)
 	struct nvmcs *s = NULL;
 
 	if ((proc2_of(v) & PROC2_VMCS_SHADOWING) && gpa != NVMCS_FREE)
-		s = nvmcs_load(n, gpa, REVISION_SHADOW);
+		s = nvmcs_load(n, gpa, VMCS_REVISION_SHADOW);
 	if (s && !s->is_shadow)
 		s = NULL;
 	if (s != v->link || (s && s->just_loaded))
