@@ -6,7 +6,7 @@
 #include "cpu/mux.h"
 #include "cpu/percpu.h"
 #include "mm/layout.h"
-#include "vm/load.h"
+#include "load/load.h"
 #include "vm/vm_int.h"
 
 #define WIPE_PIECE SIZE_2M

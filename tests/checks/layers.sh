@@ -14,7 +14,7 @@ allowed() {
 	nested) echo "lib spec" ;;
 	dev) echo "lib spec" ;;
 	vmx) echo "lib spec cpu mm" ;;
-	vm) echo "lib spec cpu mm vmx nested dev" ;;
+	vm) echo "lib spec cpu mm vmx nested dev load" ;;
 	control) echo "lib spec cpu mm vmx nested dev vm" ;;
 	*) echo "lib spec cpu mm boot vmx nested dev vm control" ;;
 	esac

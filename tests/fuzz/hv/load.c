@@ -3,7 +3,7 @@
  * VM's RAM is written, the loader comes back, and the first vCPU starts at an address that an entry accepts.
  * RAM and images are allocated, so that the address sanitizer sees their ends.
  */
-#include "vm/load.h"
+#include "load/load.h"
 
 #include <stdlib.h>
 #include <string.h>

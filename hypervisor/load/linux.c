@@ -2,7 +2,7 @@
  * Linux by its 64-bit boot protocol: bzImage, and vmlinux as ELF. boot_params is built from
  * nothing; of a bzImage only the setup header is kept.
  */
-#include "vm/load_int.h"
+#include "load/load_int.h"
 
 #include "cpu/mem.h"
 #include "vm/vm_int.h"

@@ -1,8 +1,8 @@
 /*
  * Loads a VM's images by their boot protocol and sets its first vCPU to the entry point.
  */
-#ifndef NESTOR_VM_LOAD_H
-#define NESTOR_VM_LOAD_H
+#ifndef NESTOR_LOAD_LOAD_H
+#define NESTOR_LOAD_LOAD_H
 
 #include "vm/scenario.h"
 #include "vm/vm.h"

@@ -1,7 +1,7 @@
 /*
  * Multiboot 1 and 2 kernels.
  */
-#include "vm/load_int.h"
+#include "load/load_int.h"
 
 #include "cpu/mem.h"
 #include "vm/vm_int.h"

@@ -1,14 +1,14 @@
 /*
  * Shared by the loaders; nobody else includes it.
  */
-#ifndef NESTOR_VM_LOAD_INT_H
-#define NESTOR_VM_LOAD_INT_H
+#ifndef NESTOR_LOAD_LOAD_INT_H
+#define NESTOR_LOAD_LOAD_INT_H
 
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
-#include "vm/load.h"
+#include "load/load.h"
 
 /* Low memory of a loaded VM: what the loader writes there, out of the images' way. */
 #define LOAD_GDT          0x1000u

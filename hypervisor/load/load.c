@@ -1,8 +1,8 @@
-#include "vm/load.h"
+#include "load/load.h"
 
 #include "cpu/mem.h"
 #include "mm/layout.h"
-#include "vm/load_int.h"
+#include "load/load_int.h"
 #include "vm/vm_int.h"
 
 #define PAGE_RW    3ull
