@@ -4,9 +4,7 @@
  */
 #include "load/load_int.h"
 
-#include "cpu/mem.h"
-#include "vm/vm_int.h"
-#include "vmx/asm.h"
+#include "spec/addr.h"
 
 /* Offsets in struct boot_params, which is the protocol's "zero page". */
 #define BP_ACPI_RSDP    0x070u
@@ -38,7 +36,7 @@
 #define INITRD_LIMIT   0x7fffffffull
 #define ENTRY64_OFFSET 0x200u
 
-bool linux_is_bzimage(const struct image *i)
+bool linux_is_bzimage(const struct load_image *i)
 {
 	uint32_t magic;
 	uint16_t flag;
@@ -49,78 +47,72 @@ bool linux_is_bzimage(const struct image *i)
 
 static void put(uint8_t *bp, unsigned at, uint64_t v, unsigned size)
 {
-	memcpy(bp + at, &v, size);
+	__builtin_memcpy(bp + at, &v, size);
 }
 
-static void put_e820(struct vm *vm, uint8_t *bp)
+static void put_e820(uint8_t *bp, const struct load_target *t)
 {
-	struct memory_range r[MEMORY_RANGES];
-	unsigned n = load_memory_map(vm, r);
-
-	bp[BP_E820_COUNT] = (uint8_t)n;
-	for (unsigned i = 0; i < n; i++) {
-		put(bp, BP_E820 + 20 * i, r[i].start, 8);
-		put(bp, BP_E820 + 20 * i + 8, r[i].size, 8);
-		put(bp, BP_E820 + 20 * i + 16, r[i].type, 4);
+	bp[BP_E820_COUNT] = (uint8_t)t->map_count;
+	for (unsigned i = 0; i < t->map_count; i++) {
+		put(bp, BP_E820 + 20 * i, t->map[i].start, 8);
+		put(bp, BP_E820 + 20 * i + 8, t->map[i].size, 8);
+		put(bp, BP_E820 + 20 * i + 16, t->map[i].type, 4);
 	}
 }
 
 /* As high as it may be, so that the kernel's own growth never reaches it. */
-static const char *place_initrd(
-	struct vm *vm, uint8_t *bp, const struct vm_file *f, uint64_t kernel_end)
+static const char *place_initrd(const struct load_target *t, uint8_t *bp,
+	const struct load_image *initrd, uint64_t kernel_end)
 {
-	struct image i = load_image(f);
-	uint64_t top = vm->slots[0].size, at;
+	uint64_t top = t->ram[0].size, at;
 
-	if (i.size == 0)
+	if (initrd->size == 0)
 		return NULL;
 	if (top > INITRD_LIMIT)
 		top = INITRD_LIMIT;
-	if (i.size > top)
+	if (initrd->size > top)
 		return "the initrd is larger than the VM's memory";
-	at = (top - i.size) & ~PAGE_MASK;
-	if (at < kernel_end || vm_write_gpa(vm, at, i.data, i.size) != 0)
+	at = (top - initrd->size) & ~PAGE_MASK;
+	if (at < kernel_end || !ram_write(t, at, initrd->data, initrd->size))
 		return "the VM's memory is too small for kernel and initrd";
 	put(bp, BP_RAMDISK, at, 4);
-	put(bp, BP_RAMDISK_SIZE, i.size, 4);
+	put(bp, BP_RAMDISK_SIZE, initrd->size, 4);
 	return NULL;
 }
 
-static const char *finish(
-	struct vm *vm, const struct vm_images *images, uint64_t entry, uint64_t kernel_end)
+/* The setup header is in boot_params already. */
+static const char *finish(const struct load_target *t, const struct load_request *r,
+	const struct loaded *l, struct entry_state *e)
 {
-	uint8_t *bp = vm_gpa_to_va(vm, LOAD_INFO, PAGE_SIZE);
-	struct vcpu *vcpu = vm->vcpus[0];
-	const char *error;
+	uint8_t *bp = ram_at(t, LOAD_INFO, PAGE_SIZE);
 
-	put(bp, BP_ACPI_RSDP, DEV_ACPI_BASE, 8);
+	put(bp, BP_ACPI_RSDP, t->rsdp, 8);
 	put(bp, BP_LOADER_TYPE, LOADER_OTHER, 1);
 	put(bp, BP_CMDLINE, LOAD_CMDLINE, 4);
-	put_e820(vm, bp);
-	load_text(vm, LOAD_CMDLINE, images->kernel.cmdline, LOAD_CMDLINE_SIZE);
-	error = place_initrd(vm, bp, &images->initrd, kernel_end);
-	if (error != NULL)
-		return error;
-	vcpu->regs.r[REG_RSI] = LOAD_INFO;
-	vcpu_set_long_mode(vcpu, entry, load_identity_map(vm));
-	vmcs_write_setup(VMCS_GUEST_GDTR_BASE, LOAD_GDT);
-	vmcs_write_setup(VMCS_GUEST_GDTR_LIMIT, 4 * 8 - 1);
-	return NULL;
+	put_e820(bp, t);
+	ram_put_text(t, LOAD_CMDLINE, r->kernel.cmdline, LOAD_CMDLINE_SIZE);
+	e->mode = ENTRY_MODE_LONG;
+	e->rip = l->entry;
+	e->cr3 = ram_put_identity_map(t);
+	e->rsi = LOAD_INFO;
+	ram_put_gdt(t, e);
+	return place_initrd(t, bp, &r->initrd, l->end);
 }
 
-const char *load_linux_elf(struct vm *vm, const struct vm_images *images)
+const char *linux_load_elf(
+	const struct load_target *t, const struct load_request *r, struct entry_state *e)
 {
-	struct image i = load_image(&images->kernel);
-	uint8_t *bp = vm_gpa_to_va(vm, LOAD_INFO, PAGE_SIZE);
-	struct elf_info info;
-	const char *error = elf_load(vm, &i, &info);
+	uint8_t *bp = ram_at(t, LOAD_INFO, PAGE_SIZE);
+	struct loaded l;
+	const char *error;
 
+	if (!elf_is64(&r->kernel))
+		return "a 32-bit Linux kernel: only 64-bit vmlinux files can be started";
+	error = elf_load(t, &r->kernel, &l);
 	if (error != NULL)
 		return error;
-	if (!info.is64)
-		return "a 32-bit Linux kernel: only 64-bit vmlinux files can be started";
 	/* A VM entry at an address that is not canonical fails (SDM 26.3.1.4). */
-	if (vm_gpa_to_va(vm, info.entry, 1) == NULL)
+	if (ram_at(t, l.entry, 1) == NULL)
 		return "the entry point lies outside the VM's memory";
 	put(bp, BP_BOOT_FLAG, BOOT_FLAG, 2);
 	put(bp, BP_MAGIC, MAGIC_HDRS, 4);
@@ -129,30 +121,31 @@ const char *load_linux_elf(struct vm *vm, const struct vm_images *images)
 	put(bp, BP_XLOADFLAGS, XLF_KERNEL_64, 2);
 	put(bp, BP_INITRD_MAX, INITRD_LIMIT, 4);
 	put(bp, BP_CMDLINE_SIZE, LOAD_CMDLINE_SIZE - 1, 4);
-	return finish(vm, images, info.entry, info.end);
+	return finish(t, r, &l, e);
 }
 
-const char *load_linux_bzimage(struct vm *vm, const struct vm_images *images)
+const char *linux_load_bzimage(
+	const struct load_target *t, const struct load_request *r, struct entry_state *e)
 {
-	struct image i = load_image(&images->kernel);
-	uint8_t *bp = vm_gpa_to_va(vm, LOAD_INFO, PAGE_SIZE);
+	const struct load_image *i = &r->kernel;
+	uint8_t *bp = ram_at(t, LOAD_INFO, PAGE_SIZE);
 	uint16_t version, xloadflags;
 	uint32_t init_size;
 	uint64_t at, setup;
 
-	if (!image_get16(&i, BP_VERSION, &version) || version < 0x020c ||
-		!image_get16(&i, BP_XLOADFLAGS, &xloadflags) || !(xloadflags & XLF_KERNEL_64) ||
-		!image_get64(&i, BP_PREF_ADDRESS, &at) ||
-		!image_get32(&i, BP_INIT_SIZE, &init_size))
+	if (!image_get16(i, BP_VERSION, &version) || version < 0x020c ||
+		!image_get16(i, BP_XLOADFLAGS, &xloadflags) || !(xloadflags & XLF_KERNEL_64) ||
+		!image_get64(i, BP_PREF_ADDRESS, &at) ||
+		!image_get32(i, BP_INIT_SIZE, &init_size))
 		return "a bzImage without a 64-bit entry point";
-	setup = (i.data[BP_SETUP_SECTS] == 0 ? 4u : i.data[BP_SETUP_SECTS]) * 512u + 512u;
-	if (setup >= i.size)
+	setup = (i->data[BP_SETUP_SECTS] == 0 ? 4u : i->data[BP_SETUP_SECTS]) * 512u + 512u;
+	if (setup >= i->size)
 		return "the bzImage is cut";
-	if (vm_gpa_to_va(vm, at, init_size) == NULL || i.size - setup > init_size)
+	if (ram_at(t, at, init_size) == NULL || i->size - setup > init_size)
 		return "the VM's memory is too small for the kernel";
-	vm_write_gpa(vm, at, i.data + setup, i.size - setup);
+	(void)ram_write(t, at, i->data + setup, i->size - setup);
 	/* the header ends where the jump at its start leads to */
-	memcpy(bp + BP_HEADER, i.data + BP_HEADER,
-		(uint64_t)BP_MAGIC + i.data[BP_JUMP_OFFSET] - BP_HEADER);
-	return finish(vm, images, at + ENTRY64_OFFSET, at + init_size);
+	__builtin_memcpy(bp + BP_HEADER, i->data + BP_HEADER,
+		(uint64_t)BP_MAGIC + i->data[BP_JUMP_OFFSET] - BP_HEADER);
+	return finish(t, r, &(struct loaded){at + ENTRY64_OFFSET, at + init_size}, e);
 }

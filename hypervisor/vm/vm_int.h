@@ -9,6 +9,8 @@
 #include "nested/paging.h"
 #include "vm/vm.h"
 
+struct entry_state;
+
 /* What a VM is made of, in memory of its own. */
 struct vm_box {
 	struct vm vm;
@@ -55,9 +57,8 @@ void vcpu_enter_cpu(struct vcpu *vcpu);
 /* Start-up IPI. */
 void vcpu_start_at(struct vcpu *vcpu, uint8_t vector);
 
-/* Entry states of boot protocols; VMCS01 is current. */
-void vcpu_set_protected_mode(struct vcpu *vcpu, uint64_t rip);
-void vcpu_set_long_mode(struct vcpu *vcpu, uint64_t rip, uint64_t cr3);
+/* From the state after power-on to that in which a boot protocol starts; VMCS01 is current. */
+void vcpu_apply_entry(struct vcpu *vcpu, const struct entry_state *e);
 
 /* ---- inject.c ---- */
 /* IDT-vectoring information on the emulator, after an exit from a guest with these secondary controls. */

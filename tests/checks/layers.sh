@@ -13,6 +13,7 @@ allowed() {
 	boot) echo "lib spec cpu mm" ;;
 	nested) echo "lib spec" ;;
 	dev) echo "lib spec" ;;
+	load) echo "lib spec" ;;
 	vmx) echo "lib spec cpu mm" ;;
 	vm) echo "lib spec cpu mm vmx nested dev load" ;;
 	control) echo "lib spec cpu mm vmx nested dev vm" ;;
