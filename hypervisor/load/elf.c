@@ -5,6 +5,9 @@
 
 #define PT_LOAD 1u
 
+/* Kernels have less than ten. Each is compared with each. */
+#define MAX_HEADERS 128
+
 struct elf {
 	const struct load_image *image;
 	bool is64;
@@ -47,6 +50,8 @@ static const char *read_header(const struct load_image *i, struct elf *e)
 		!image_get16(i, e->is64 ? 56 : 44, &e->header_count) ||
 		e->header_size < (e->is64 ? 56 : 32) || e->headers > i->size)
 		return "the ELF header is malformed";
+	if (e->header_count > MAX_HEADERS)
+		return "the ELF file has more than 128 program headers";
 	return NULL;
 }
 
@@ -83,8 +88,23 @@ static bool get_segment(const struct elf *e, unsigned k, struct segment *s)
 	return e->is64 ? get_segment64(e->image, at, s) : get_segment32(e->image, at, s);
 }
 
+/* Whether it shares memory with one in front of it; all of them lie in RAM. */
+static bool overlaps(const struct elf *e, unsigned k, const struct segment *s)
+{
+	struct segment o;
+
+	for (unsigned j = 0; j < k; j++) {
+		if (get_segment(e, j, &o) && o.memory_size != 0 &&
+			s->paddr < o.paddr + o.memory_size &&
+			o.paddr < s->paddr + s->memory_size)
+			return true;
+	}
+	return false;
+}
+
+/* Segments that do not overlap are together not larger than RAM: so is the work of copying them. */
 static const char *check_segment(
-	const struct load_target *t, const struct elf *e, const struct segment *s)
+	const struct load_target *t, const struct elf *e, unsigned k, const struct segment *s)
 {
 	uint64_t size = e->image->size;
 
@@ -93,7 +113,7 @@ static const char *check_segment(
 		return "an ELF segment lies outside the file";
 	if (ram_at(t, s->paddr, s->memory_size) == NULL)
 		return "an ELF segment lies outside the VM's memory";
-	return NULL;
+	return overlaps(e, k, s) ? "two ELF segments overlap" : NULL;
 }
 
 static const char *check(const struct load_target *t, const struct elf *e, struct loaded *l)
@@ -107,7 +127,7 @@ static const char *check(const struct load_target *t, const struct elf *e, struc
 			return "the ELF program headers are cut";
 		if (s.memory_size == 0)
 			continue;
-		error = check_segment(t, e, &s);
+		error = check_segment(t, e, k, &s);
 		if (error != NULL)
 			return error;
 		if (e->entry >= s.vaddr && e->entry - s.vaddr < s.memory_size)

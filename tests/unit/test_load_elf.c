@@ -82,6 +82,55 @@ static void a_segment_outside_the_file_is_refused(void **state)
 	refused_untouched(text);
 }
 
+static void segments_that_overlap_are_refused(void **state)
+{
+	const char *text = "two ELF segments overlap";
+
+	(void)state;
+	make_two(true, (struct elf_segment){0, kernel.paddr + 3999, 0, 1});
+	refused_untouched(text);
+	make_two(true, (struct elf_segment){0, kernel.paddr - 1, 0, 2});
+	refused_untouched(text);
+	make_two(true, (struct elf_segment){0, kernel.paddr + 1, 1, 1});
+	refused_untouched(text);
+	make_two(true, (struct elf_segment){0, kernel.paddr - 1, 0, 5000});
+	refused_untouched(text);
+	make_two(false, (struct elf_segment){0, kernel.paddr, 4000, 4000});
+	refused_untouched(text);
+}
+
+static void segments_may_touch(void **state)
+{
+	const struct elf_segment all[] = {{0, 0x101000, 4096, 4096}, {0, 0x100000, 4096, 4096},
+		{0, 0x102000, 1, 0x1000}, {0, 0x100800, 0, 0}};
+
+	(void)state;
+	make_elf(true, 0x100000, all, 4);
+	assert_null(load(LOAD_ELF));
+	assert_true(has(0x100000, ELF_DATA, 4096) && has(0x101000, ELF_DATA, 4096));
+	assert_true(has(0x102000, ELF_DATA, 1) && all_zero(0x102001, RAM_SIZE));
+}
+
+/* Each of them lies in file and memory: without a bound the same bytes would be copied 65,535 times. */
+static void many_program_headers_are_refused(void **state)
+{
+	static struct elf_segment all[128];
+
+	(void)state;
+	for (unsigned i = 0; i < 128; i++)
+		all[i] = (struct elf_segment){0, 0x100000 + 4096 * i, 4096, 4096};
+	make_elf(false, 0x100000, all, 128);
+	assert_null(load(LOAD_ELF));
+	assert_true(has(0x100000 + 4096 * 127, ELF_DATA, 4096));
+	world_teardown(NULL);
+	world_setup(NULL);
+	make_elf(false, 0x100000, all, 128);
+	put(44, 2, 129);
+	refused_untouched("the ELF file has more than 128 program headers");
+	put(44, 2, 0xffff);
+	refused_untouched("the ELF file has more than 128 program headers");
+}
+
 static void headers_that_are_no_segments_to_load_do_not_count(void **state)
 {
 	(void)state;
@@ -142,6 +191,9 @@ int main(void)
 		TEST(a_segment_may_lie_above_4_gib),
 		TEST(a_segment_outside_the_memory_is_refused),
 		TEST(a_segment_outside_the_file_is_refused),
+		TEST(segments_that_overlap_are_refused),
+		TEST(segments_may_touch),
+		TEST(many_program_headers_are_refused),
 		TEST(headers_that_are_no_segments_to_load_do_not_count),
 		TEST(malformed_headers_are_refused),
 		TEST(a_file_is_elf_by_its_first_bytes),
