@@ -7,7 +7,7 @@
 const char *multiboot_load_flat(const struct load_target *t, const struct load_image *i,
 	uint64_t header, const struct multiboot_addresses *a, struct loaded *l)
 {
-	uint64_t offset, size;
+	uint64_t offset, size, end;
 
 	if (a->load > a->header || header < a->header - a->load)
 		return "the Multiboot header's addresses contradict each other";
@@ -15,9 +15,11 @@ const char *multiboot_load_flat(const struct load_target *t, const struct load_i
 	size = a->load_end != 0 ? (uint64_t)a->load_end - a->load : i->size - offset;
 	if (a->load_end != 0 && (a->load_end < a->load || size > i->size - offset))
 		return "the Multiboot header's load addresses lie outside the file";
-	if (!ram_write(t, a->load, i->data + offset, size))
+	end = a->load + size > a->bss_end ? a->load + size : a->bss_end;
+	if (ram_at(t, a->load, end - a->load) == NULL)
 		return "the kernel does not fit into the VM's memory";
-	l->end = a->load + size > a->bss_end ? a->load + size : a->bss_end;
+	(void)ram_write(t, a->load, i->data + offset, size);
+	l->end = end;
 	return NULL;
 }
 

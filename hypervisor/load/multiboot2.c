@@ -62,7 +62,7 @@ static bool read_addresses(
 	       image_get32(i, at + 8, &a->load_end) && image_get32(i, at + 12, &a->bss_end);
 }
 
-/* False: malformed. Tags end with the image at the latest. */
+/* False: malformed. Tags end with the image, or with the part of it that a header may be in. */
 static bool read_tags(const struct load_image *i, uint64_t at, struct wishes *w)
 {
 	uint16_t type;
@@ -71,7 +71,7 @@ static bool read_tags(const struct load_image *i, uint64_t at, struct wishes *w)
 	*w = (struct wishes){0};
 	while (image_get16(i, at, &type) && image_get32(i, at + 4, &size) &&
 		type != HEADER_END) {
-		if (size < 8)
+		if (size < 8 || at >= SEARCH)
 			return false;
 		if (type == HEADER_ENTRY)
 			w->has_entry = image_get32(i, at + 8, &w->entry);

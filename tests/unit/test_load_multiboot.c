@@ -228,6 +228,17 @@ static void a_flat_kernel_may_reach_to_the_end_of_memory(void **state)
 	refused(LOAD_MULTIBOOT1, "the kernel does not fit into the VM's memory");
 }
 
+static void zeros_behind_a_flat_kernel_lie_in_memory(void **state)
+{
+	(void)state;
+	make_flat_mb1(0, RAM_SIZE);
+	ok(LOAD_MULTIBOOT1);
+	make_flat_mb1(0, RAM_SIZE + 1);
+	refused(LOAD_MULTIBOOT1, "the kernel does not fit into the VM's memory");
+	make_flat_mb1(0, UINT32_MAX);
+	refused(LOAD_MULTIBOOT1, "the kernel does not fit into the VM's memory");
+}
+
 /* ---- Multiboot 2 ---- */
 
 /* The tag of this type in the information, or 0. */
@@ -315,6 +326,22 @@ static void the_addresses_of_a_multiboot_2_header_count(void **state)
 	assert_memory_equal(ram(0x203000), "the initrd", 10);
 }
 
+static void tags_of_a_multiboot_2_header_lie_in_the_first_32_kib(void **state)
+{
+	const uint64_t any = 0x800000005, end = 0x800000000;
+
+	(void)state;
+	make_elf(false, kernel32.vaddr, &kernel32, 1);
+	put_mb2(MB_HEADER, NULL, 0);
+	for (size_t at = MB_HEADER + 16; at < 32768; at += 8)
+		put(at, 8, any);
+	put(32768, 8, end);
+	ok(LOAD_MULTIBOOT2);
+	put(32768, 8, any);
+	put(32776, 8, end);
+	refused(LOAD_MULTIBOOT2, "the Multiboot 2 header is malformed");
+}
+
 static void multiboot_2_headers_that_cannot_be_are_refused(void **state)
 {
 	const uint32_t short_tag[] = {4, 7}, no_entry[] = {2, 24, 0x200000, 0x200000, 0, 0};
@@ -348,10 +375,12 @@ int main(void)
 		TEST(a_load_end_of_zero_means_all_of_the_file),
 		TEST(addresses_that_cannot_be_are_refused),
 		TEST(a_flat_kernel_may_reach_to_the_end_of_memory),
+		TEST(zeros_behind_a_flat_kernel_lie_in_memory),
 		TEST(a_multiboot_2_kernel_finds_its_information),
 		TEST(multiboot_2_tells_the_memory_map),
 		TEST(a_multiboot_2_header_may_name_its_entry),
 		TEST(the_addresses_of_a_multiboot_2_header_count),
+		TEST(tags_of_a_multiboot_2_header_lie_in_the_first_32_kib),
 		TEST(multiboot_2_headers_that_cannot_be_are_refused),
 	};
 
