@@ -6,8 +6,19 @@
 #define MAGIC      0xe85250d6u
 #define BOOT_MAGIC 0x36d76289u
 #define SEARCH     32768u
-#define INFO_SIZE  (LOAD_CMDLINE - LOAD_INFO)
 #define RSDP_SIZE  36u
+
+#define TAG_HEAD    8u
+#define MODULE_LINE 128u /* a module's command line is cut to this */
+#define MMAP_ROW    24u
+
+/* All tags at their largest, in the order in which they are written. */
+_Static_assert(8 + (TAG_HEAD + LOAD_CMDLINE_SIZE) + (TAG_HEAD + 8) +
+			       MULTIBOOT_MODULES * (TAG_HEAD + 8 + MODULE_LINE) +
+			       (TAG_HEAD + 8) + (TAG_HEAD + 8 + MMAP_ROW * LOAD_MAX_RANGES) +
+			       (TAG_HEAD + 40) + TAG_HEAD <=
+		       LOAD_CMDLINE - LOAD_INFO,
+	"the information does not reach the command line");
 
 enum header_tag {
 	HEADER_END = 0,
@@ -105,23 +116,20 @@ struct tag_writer {
 	uint64_t at;
 };
 
-/* A tag that leaves no space for the last one is left out. */
 static void tag(struct tag_writer *w, enum info_tag type, const void *body, uint32_t size)
 {
-	if (w->at + size + 16 > LOAD_INFO + INFO_SIZE)
-		return;
 	ram_put32(w->target, w->at, type);
-	ram_put32(w->target, w->at + 4, size + 8);
+	ram_put32(w->target, w->at + 4, TAG_HEAD + size);
 	if (size != 0)
-		(void)ram_write(w->target, w->at + 8, body, size);
-	w->at += (size + 8 + 7) & ~7u;
+		(void)ram_write(w->target, w->at + TAG_HEAD, body, size);
+	w->at += (TAG_HEAD + size + 7) & ~7u;
 }
 
 static void tag_modules(struct tag_writer *w, const struct placed_module *m, unsigned count)
 {
 	struct {
 		uint32_t start, end;
-		char cmdline[128];
+		char cmdline[MODULE_LINE];
 	} body;
 
 	for (unsigned k = 0; k < count; k++) {
@@ -141,7 +149,7 @@ static void tag_memory(struct tag_writer *w)
 			uint64_t start, size;
 			uint32_t type, reserved;
 		} entry[LOAD_MAX_RANGES];
-	} map = {.entry_size = 24};
+	} map = {.entry_size = MMAP_ROW};
 	const struct load_target *t = w->target;
 	uint32_t basic[2] = {MULTIBOOT_LOW_KIB, multiboot_high_kib(t)};
 
@@ -151,7 +159,7 @@ static void tag_memory(struct tag_writer *w)
 		map.entry[i].type = t->map[i].type;
 	}
 	tag(w, INFO_MEMORY, basic, sizeof(basic));
-	tag(w, INFO_MMAP, &map, 8 + 24 * t->map_count);
+	tag(w, INFO_MMAP, &map, 8 + MMAP_ROW * t->map_count);
 }
 
 const char *mb2_load(

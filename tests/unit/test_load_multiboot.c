@@ -146,6 +146,17 @@ static void modules_that_do_not_fit_are_refused(void **state)
 	refused(LOAD_ELF, text);
 }
 
+static void modules_do_not_follow_a_kernel_above_4_gib(void **state)
+{
+	const struct elf_segment both[] = {kernel32, {HIGH_RAM, HIGH_RAM, 1, 1}};
+
+	(void)state;
+	make_elf(true, kernel32.vaddr, both, 2);
+	ok(LOAD_ELF);
+	set_image(&w.request.initrd, "the initrd", "");
+	refused(LOAD_ELF, "the modules do not fit into the VM's memory");
+}
+
 /* ---- headers with addresses ---- */
 
 /* Header at 64, loaded to 0x200000 - 16 from offset 48 on; up to which end, and where it ends with zeros. */
@@ -298,6 +309,30 @@ static void multiboot_2_tells_the_memory_map(void **state)
 	}
 }
 
+static void all_that_multiboot_2_can_tell_fits_in_front_of_the_command_line(void **state)
+{
+	static char line[5000];
+	unsigned modules = 0;
+
+	(void)state;
+	memset(line, 'x', sizeof(line) - 1);
+	make_elf(false, kernel32.vaddr, &kernel32, 1);
+	put_mb2(MB_HEADER, NULL, 0);
+	set_text(&w.request.kernel.cmdline, line);
+	set_image(&w.request.initrd, "the initrd", line);
+	for (unsigned i = 0; i < LOAD_MAX_MODULES; i++)
+		set_image(&w.request.modules[i], "module", line);
+	w.request.module_count = LOAD_MAX_MODULES;
+	w.target.map_count = LOAD_MAX_RANGES;
+	ok(LOAD_MULTIBOOT2);
+	assert_in_range(INFO + get(INFO, 4), INFO, CMDLINE);
+	for (uint64_t at = INFO + 8; get(at, 4) != 0; at += (get(at + 4, 4) + 7) & ~7ull)
+		modules += get(at, 4) == 3 && strlen((const char *)ram(at + 16)) == 127;
+	assert_int_equal(modules, LOAD_MAX_MODULES + 1);
+	assert_memory_equal(ram(info_tag(15) + 8), RSDP_TEXT, 36);
+	assert_int_equal(strlen((const char *)ram(CMDLINE)), 4088);
+}
+
 static void a_multiboot_2_header_may_name_its_entry(void **state)
 {
 	const uint32_t tags[] = {3, 12, 0x100234, 0};
@@ -352,6 +387,10 @@ static void multiboot_2_headers_that_cannot_be_are_refused(void **state)
 	refused(LOAD_MULTIBOOT2, "the Multiboot 2 header is malformed");
 	put_mb2(MB_HEADER, no_entry, 6);
 	refused(LOAD_MULTIBOOT2, "the Multiboot 2 header has addresses but no entry point");
+	put_mb2(MB_HEADER, NULL, 0);
+	put(MB_HEADER + 4, 4, 4); /* MIPS */
+	put(MB_HEADER + 12, 4, (uint32_t)(0 - 0xe85250d6u - 4 - 24));
+	refused(LOAD_MULTIBOOT2, "no Multiboot 2 header");
 	w.size = 0;
 	fill(0, 4096);
 	put_mb2(64, NULL, 0);
@@ -370,6 +409,7 @@ int main(void)
 		TEST(modules_follow_the_kernel_page_by_page_the_initrd_first),
 		TEST(modules_lie_above_1_mib),
 		TEST(as_many_modules_as_may_be_do_not_overlap),
+		TEST(modules_do_not_follow_a_kernel_above_4_gib),
 		TEST(modules_that_do_not_fit_are_refused),
 		TEST(the_addresses_of_a_multiboot_1_header_count),
 		TEST(a_load_end_of_zero_means_all_of_the_file),
@@ -378,6 +418,7 @@ int main(void)
 		TEST(zeros_behind_a_flat_kernel_lie_in_memory),
 		TEST(a_multiboot_2_kernel_finds_its_information),
 		TEST(multiboot_2_tells_the_memory_map),
+		TEST(all_that_multiboot_2_can_tell_fits_in_front_of_the_command_line),
 		TEST(a_multiboot_2_header_may_name_its_entry),
 		TEST(the_addresses_of_a_multiboot_2_header_count),
 		TEST(tags_of_a_multiboot_2_header_lie_in_the_first_32_kib),
