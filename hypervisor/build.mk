@@ -73,7 +73,6 @@ UNIT_EXTRA_test_vm_task_switch  := hypervisor/vm/task_switch.c hypervisor/vm/tas
 UNIT_EXTRA_test_vm_task_segments := $(UNIT_EXTRA_test_vm_task_switch)
 UNIT_EXTRA_test_vm_boot_info    := hypervisor/boot/multiboot2.c hypervisor/boot/options.c \
 	hypervisor/vm/scenario.c
-UNIT_EXTRA_test_vm_cpuid_policy := hypervisor/vm/cpuid_policy.c
 
 # A file of the hardware ring, on faked instructions.
 UNIT_EXTRA_test_vm_sched := hypervisor/vm/sched.c hypervisor/vm/balance.c hypervisor/cpu/lock.c

@@ -5,7 +5,7 @@
 
 #include "cpu/asm.h"
 #include "cpu/tsc.h"
-#include "vm/cpuid_policy.h"
+#include "policy/cpuid.h"
 #include "vmx/asm.h"
 
 /* The same for all vCPUs and VMs: it depends on the machine only. */

@@ -49,7 +49,7 @@ static const struct msr_rule {
 	const char *name;
 } rules[] = {
 #define MSR(index, name, kind, value) {index, MSR_KIND_##kind, value, #name},
-#include "vm/msrs.def"
+#include "policy/msrs.def"
 };
 
 #define RULES (sizeof(rules) / sizeof(rules[0]))

@@ -9,7 +9,7 @@
 
 #include <cmocka.h>
 
-#include "vm/cpuid_policy.h"
+#include "policy/cpuid.h"
 
 /* A machine that has every feature bit there is. */
 struct cpuid_leaf cpuid_machine(uint32_t leaf, uint32_t subleaf)

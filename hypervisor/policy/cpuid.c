@@ -1,4 +1,4 @@
-#include "vm/cpuid_policy.h"
+#include "policy/cpuid.h"
 
 #include <stddef.h>
 
@@ -21,7 +21,7 @@ struct policy_row {
 
 static const struct policy_row rows[] = {
 #define LEAF(leaf, subleaf, reg, let, set) {leaf, subleaf, let, set, REG_##reg},
-#include "vm/cpuid_policy.def"
+#include "policy/cpuid.def"
 };
 
 static struct cpuid_leaf *slot(struct cpuid_table *t, uint32_t leaf, uint32_t subleaf)

@@ -1,8 +1,8 @@
 /*
  * The CPUID that L1 sees, computed once from the machine's answers and a VM's configuration. Pure.
  */
-#ifndef NESTOR_VM_CPUID_POLICY_H
-#define NESTOR_VM_CPUID_POLICY_H
+#ifndef NESTOR_POLICY_CPUID_H
+#define NESTOR_POLICY_CPUID_H
 
 #include <stdbool.h>
 #include <stdint.h>
