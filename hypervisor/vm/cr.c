@@ -9,48 +9,14 @@
 #include "vm/vm_int.h"
 
 #include "cpu/asm.h"
+#include "policy/cpuid.h"
 #include "vmx/asm.h"
 
 #define CR0_OWNED (CR0_NE | CR0_NW | CR0_CD)
 
-/* CR4 bits and the CPUID bit that offers them. */
-static const struct {
-	uint64_t bits;
-	uint32_t leaf;
-	uint8_t reg; /* 0 EAX, 1 EBX, 2 ECX, 3 EDX */
-	uint8_t bit;
-} cr4_features[] = {
-	{BIT64(0) | BIT64(1), 1, 3, 1}, /* VME, PVI */
-	{BIT64(2), 1, 3, 4},            /* TSD */
-	{CR4_DE, 1, 3, 2},              /* DE */
-	{CR4_PSE, 1, 3, 3},             /* PSE */
-	{CR4_PAE, 1, 3, 6},             /* PAE */
-	{BIT64(6), 1, 3, 7},            /* MCE */
-	{CR4_PGE, 1, 3, 13},            /* PGE */
-	{BIT64(9), 1, 3, 24},           /* OSFXSR */
-	{BIT64(10), 1, 3, 25},          /* OSXMMEXCPT */
-	{BIT64(11), 7, 2, 2},           /* UMIP */
-	{CR4_VMXE, 1, 2, 5},            /* VMXE */
-	{BIT64(16), 7, 1, 0},           /* FSGSBASE */
-	{CR4_PCIDE, 1, 2, 17},          /* PCIDE */
-	{CR4_OSXSAVE, 1, 2, 26},        /* OSXSAVE */
-	{CR4_SMEP, 7, 1, 7},            /* SMEP */
-	{CR4_SMAP, 7, 1, 20},           /* SMAP */
-	{CR4_PKE, 7, 2, 3},             /* PKE */
-};
-
 uint64_t vcpu_cr4_reserved(const struct vcpu *vcpu)
 {
-	uint64_t offered = BIT64(8); /* PCE: harmless, RDPMC exits */
-
-	for (unsigned i = 0; i < sizeof(cr4_features) / sizeof(cr4_features[0]); i++) {
-		struct cpuid_regs r = cpuid_of(vcpu, cr4_features[i].leaf, 0);
-		uint32_t reg[] = {r.eax, r.ebx, r.ecx, r.edx};
-
-		if (reg[cr4_features[i].reg] & BIT(cr4_features[i].bit))
-			offered |= cr4_features[i].bits;
-	}
-	return ~offered;
+	return ~cpuid_policy_cr4(vcpu->cpuid);
 }
 
 void vcpu_update_cr_masks(struct vcpu *vcpu)

@@ -273,7 +273,7 @@ static bool rdmsr_rule(struct vcpu *vcpu, uint32_t msr, uint64_t *value)
 
 static bool has_tsc_adjust(const struct vcpu *vcpu)
 {
-	return cpuid_of(vcpu, 7, 0).ebx & BIT(1);
+	return cpuid_offers(vcpu, CPUID_TSC_ADJUST);
 }
 
 bool vm_rdmsr(struct vcpu *vcpu, uint32_t msr, uint64_t *value)

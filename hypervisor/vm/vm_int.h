@@ -7,6 +7,7 @@
 #include "dev/platform.h"
 #include "nested/explain.h"
 #include "nested/paging.h"
+#include "spec/cpuid.h"
 #include "vm/vm.h"
 
 struct entry_state;
@@ -136,6 +137,7 @@ bool cpuid_create(struct vcpu *vcpu);
 void cpuid_update(struct vcpu *vcpu);
 /* What L1's CPUID leaf says. */
 struct cpuid_regs cpuid_of(const struct vcpu *vcpu, uint32_t leaf, uint32_t subleaf);
+bool cpuid_offers(const struct vcpu *vcpu, enum cpuid_field field);
 /* XCR0 bits offered. */
 uint64_t cpuid_xcr0_mask(void);
 
