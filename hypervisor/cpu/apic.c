@@ -6,10 +6,8 @@
 #include "mm/layout.h"
 #include "spec/vmx.h"
 
-#define MSR_APIC_BASE    0x1b
 #define APIC_BASE_ENABLE BIT64(11)
 #define APIC_BASE_X2     BIT64(10)
-#define MSR_X2APIC       0x800
 
 #define REG_ID        0x20
 #define REG_TPR       0x80
@@ -47,13 +45,13 @@ static volatile uint32_t *reg_address(uint32_t reg)
 
 static uint32_t apic_read(uint32_t reg)
 {
-	return apic.x2 ? (uint32_t)rdmsr(MSR_X2APIC + reg / 16) : *reg_address(reg);
+	return apic.x2 ? (uint32_t)rdmsr(MSR_X2APIC_FIRST + reg / 16) : *reg_address(reg);
 }
 
 static void apic_write(uint32_t reg, uint32_t v)
 {
 	if (apic.x2)
-		wrmsr(MSR_X2APIC + reg / 16, v);
+		wrmsr(MSR_X2APIC_FIRST + reg / 16, v);
 	else
 		*reg_address(reg) = v;
 }
@@ -115,7 +113,7 @@ void apic_timer_stop(void)
 static void send_icr(uint32_t destination, uint32_t low)
 {
 	if (apic.x2) {
-		wrmsr(MSR_X2APIC + REG_ICR / 16, (uint64_t)destination << 32 | low);
+		wrmsr(MSR_X2APIC_FIRST + REG_ICR / 16, (uint64_t)destination << 32 | low);
 		return;
 	}
 	*reg_address(REG_ICR_HIGH) = destination << 24;

@@ -3,12 +3,8 @@
 #include "nested/paging.h"
 #include "nested/seam.h"
 
-/* MSRs and bits that only these rules name. */
-#define DEBUGCTL_BTF        BIT64(1)
-#define MSR_BIOS_UPDT_TRIG  0x79
-#define MSR_BIOS_SIGN_ID    0x8b
-#define MSR_SMM_MONITOR_CTL 0x9b
-#define MSR_SMBASE          0x9e
+/* Bits that only these rules name. */
+#define DEBUGCTL_BTF BIT64(1)
 
 /* Names for the rows; all take the snapshot of the function's environment e. */
 #define V(name)       (e->f[FID_##name])

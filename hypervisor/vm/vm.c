@@ -12,6 +12,7 @@
 #include "mm/layout.h"
 #include "mm/page.h"
 #include "mm/paging.h"
+#include "policy/msr.h"
 #include "vm/nested_hw.h"
 
 #define POOL_BASE_SIZE   (8ull << 20)
@@ -96,8 +97,7 @@ static struct vm_box *create_box(const struct vm_config *config, const struct vm
 	return box;
 }
 
-#define MSR_PERF_CAPABILITIES 0x345
-#define FREEZE_WHILE_SMM      BIT64(12) /* of IA32_PERF_CAPABILITIES */
+#define FREEZE_WHILE_SMM BIT64(12) /* of IA32_PERF_CAPABILITIES */
 
 /*
  * Bits of IA32_DEBUGCTL that this machine has (SDM 17.4.1 "IA32_DEBUGCTL MSR"): hardware refuses an entry
@@ -165,7 +165,7 @@ static bool create_parts(struct vm_box *box, const struct vm_memory *memory)
 		return false;
 	if (!create_void_page(vm))
 		return false;
-	msr_fill_bitmap(vm->msr_bitmap);
+	msr_policy_fill_bitmap(vm->msr_bitmap);
 	if (!apicv_create(vm))
 		return false;
 	p.apicv = vm->apicv.on;

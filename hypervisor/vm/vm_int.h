@@ -39,9 +39,6 @@ struct sched_node {
 	(CR0_PE | CR0_MP | CR0_EM | CR0_TS | CR0_ET | CR0_NE | CR0_WP | CR0_AM | CR0_NW | \
 		CR0_CD | CR0_PG)
 
-/* IA32_EFER bits that L1 may set. */
-#define EFER_OFFERED (EFER_SCE | EFER_LME | EFER_LMA | EFER_NXE)
-
 /* ---- vm.c ---- */
 /* What L1's VT-x offers; cr4_valid: the CR4 bits that its CPUID offers. Before the vCPUs run. */
 void vm_derive_caps(struct vm *vm, uint64_t cr4_valid);
@@ -143,8 +140,6 @@ uint64_t cpuid_xcr0_mask(void);
 
 /* ---- msr.c ---- */
 bool msr_create(struct vcpu *vcpu);
-/* The bitmap of VMCS01: everything is intercepted but what passes through. */
-void msr_fill_bitmap(uint64_t *bitmap);
 /* What the CPU virtualizes in x2APIC mode. */
 void msr_allow_x2apic(uint64_t *bitmap);
 
