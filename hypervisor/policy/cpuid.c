@@ -209,8 +209,8 @@ static uint32_t standard_size(const struct cpuid_table *t, uint64_t xcr0)
 	return size;
 }
 
-/* SDM volume 1, 13.4.3 "Extended Region of an XSAVE Area": each component follows the one before;
- * ECX bit 1 aligns it to 64 bytes. */
+/* SDM volume 1, 13.4.3 "Extended Region of an XSAVE Area": each component follows the one
+ * before. */
 static uint32_t compacted_size(const struct cpuid_table *t, uint64_t components)
 {
 	uint32_t size = XSAVE_LEGACY;

@@ -1,6 +1,6 @@
 /*
- * The CPUID that L1 sees, computed once from the machine's answers and a VM's configuration, and the CR4
- * bits that it offers. Rules in cpuid.def and cr4.def. Pure.
+ * The CPUID that L1 sees, computed once from the machine's answers and a VM's configuration,
+ * and the CR4 bits that it offers. Rules in cpuid.def and cr4.def. Pure.
  */
 #ifndef NESTOR_POLICY_CPUID_H
 #define NESTOR_POLICY_CPUID_H

@@ -1,6 +1,7 @@
 /*
- * L1's MSRs as far as they are rules and plain state: those of msrs.def, the bitmap of those that need no
- * exit, and the MTRRs. Not here: exits, the LAPIC's MSRs (dev), those of VMX (nested), time (vm). Pure.
+ * L1's MSRs as far as they are rules and plain state: those of msrs.def, the bitmap of those
+ * that need no exit, and the MTRRs. Not here: exits, the LAPIC's MSRs (dev), those of VMX
+ * (nested), time (vm). Pure.
  */
 #ifndef NESTOR_POLICY_MSR_H
 #define NESTOR_POLICY_MSR_H

@@ -1,6 +1,6 @@
 /*
- * MSRs: their numbers, in order, and bits and layouts that belong to one of them (SDM vol. 4 "Model-Specific
- * Registers (MSRs)").
+ * MSRs: their numbers, in order, and bits and layouts that belong to one of them (SDM vol. 4
+ * "Model-Specific Registers (MSRs)").
  */
 #ifndef NESTOR_SPEC_MSR_H
 #define NESTOR_SPEC_MSR_H
@@ -88,7 +88,7 @@
 /* 11.11.1 "MTRR Feature Identification", 11.11.2 "Setting Memory Ranges with MTRRs" */
 #define MTRR_CAP_FIX            (1ull << 8) /* bits 7:0: pairs of variable ranges */
 #define MTRR_CAP_WC             (1ull << 10)
-#define MTRR_DEF_TYPE_FIX       (1ull << 10) /* fixed ranges are on; bits 7:0: the default type */
+#define MTRR_DEF_TYPE_FIX       (1ull << 10) /* fixed ranges are on; bits 7:0: default type */
 #define MTRR_DEF_TYPE_ON        (1ull << 11)
 #define MTRR_DEF_TYPE_RESERVED  (~0xcffull)
 #define MTRR_PHYS_BASE_RESERVED 0xf00ull /* and above the physical-address width; 7:0: type */
@@ -101,8 +101,8 @@ static inline bool msr_is_x2apic(uint32_t msr)
 }
 
 /*
- * 24.6.9 "MSR-Bitmap Address": the bit of an MSR in the page. Only for the two ranges that it covers, up to
- * 0x1fff and 0xc0000000 to 0xc0001fff.
+ * 24.6.9 "MSR-Bitmap Address": the bit of an MSR in the page. Only for the two ranges that it
+ * covers, up to 0x1fff and 0xc0000000 to 0xc0001fff.
  */
 static inline uint32_t msr_bitmap_bit(uint32_t msr, bool write)
 {

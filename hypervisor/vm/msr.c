@@ -1,6 +1,6 @@
 /*
- * L1's MSRs: RDMSR and WRMSR exits, and accesses for MSR lists. To whom an MSR belongs: time (here), the
- * platform, VMX (nested), MTRRs and the rules (policy).
+ * L1's MSRs: RDMSR and WRMSR exits, and accesses for MSR lists. To whom an MSR belongs: time (here),
+ * the platform, VMX (nested), MTRRs and the rules (policy).
  */
 #include "vm/vm_int.h"
 

@@ -22,7 +22,7 @@ static struct cpuid_leaves filled_with(uint32_t value)
 	return m;
 }
 
-/* A machine that has every feature bit there is, and the XSAVE components and caches of a real one. */
+/* Every feature bit there is, and the XSAVE components and caches of a real machine. */
 static struct cpuid_leaves rich_machine(void)
 {
 	static const struct cpuid_leaf xsave[CPUID_LEAFD] = {{0x2ff, 0xa88, 0xa88, 0},
@@ -184,7 +184,7 @@ static const struct mask masks[] = {
 	{0x80000008, 0, {0x0000ffff}, {0}},
 };
 
-/* Neither VT-x nor a second vCPU, which set bits of their own, but all that VT-x lets through. */
+/* Neither VT-x nor a second vCPU, which set bits of their own; all that VT-x lets through. */
 static const struct cpuid_config plain = {
 	.vcpus = 1,
 	.tsc_khz = 50000,
