@@ -12,11 +12,16 @@
 
 struct platform;
 
-struct vioapic {
+struct vioapic_state {
 	uint64_t entry[VIOAPIC_PINS]; /* redirection table */
 	uint32_t lines;               /* levels of the pins */
 	uint32_t id;
 	uint8_t select; /* IOREGSEL */
+	uint8_t reserved[7];
+};
+
+struct vioapic {
+	struct vioapic_state s;
 };
 
 void vioapic_reset(struct platform *p);

@@ -15,15 +15,20 @@
 
 struct platform;
 
+/* What a function is: configuration. */
 struct vpci_function {
 	uint16_t bdf; /* bus << 8 | device << 3 | function */
 	bool present;
-	uint8_t config[VPCI_CONFIG_SIZE];
 	uint8_t writable[VPCI_CONFIG_SIZE];
 };
 
+struct vpci_state {
+	uint32_t address;                                 /* port 0xcf8 */
+	uint8_t config[VPCI_FUNCTIONS][VPCI_CONFIG_SIZE]; /* zero where no function is */
+};
+
 struct vpci {
-	uint32_t address; /* port 0xcf8 */
+	struct vpci_state s;
 	struct vpci_function functions[VPCI_FUNCTIONS];
 };
 

@@ -44,8 +44,8 @@ static unsigned request(const struct vpic_chip *c, bool master)
 /* The slave's output is the master's input 2, and the master's is INTR. */
 static void update(struct platform *p)
 {
-	struct vpic_chip *m = &p->pic.chip[0];
-	bool slave = request(&p->pic.chip[1], false) != NONE;
+	struct vpic_chip *m = &p->pic.s.chip[0];
+	bool slave = request(&p->pic.s.chip[1], false) != NONE;
 
 	m->irr = slave ? m->irr | 1u << CASCADE : (uint8_t)(m->irr & ~(1u << CASCADE));
 	p->pic.intr = request(m, true) != NONE;
@@ -55,17 +55,18 @@ static void update(struct platform *p)
 
 void vpic_reset(struct platform *p)
 {
-	p->pic =
-		(struct vpic){.chip = {{.imr = 0xff, .lowest = 7}, {.imr = 0xff, .lowest = 7}}};
+	p->pic = (struct vpic){0};
+	for (unsigned i = 0; i < 2; i++)
+		p->pic.s.chip[i] = (struct vpic_chip){.imr = 0xff, .lowest = 7};
 }
 
 uint8_t vpic_vector(const struct vpic *pic)
 {
-	const struct vpic_chip *c = &pic->chip[0];
+	const struct vpic_chip *c = &pic->s.chip[0];
 	unsigned input = request(c, true);
 
 	if (input == CASCADE) {
-		c = &pic->chip[1];
+		c = &pic->s.chip[1];
 		input = request(c, false);
 	}
 	return (uint8_t)(c->base + (input == NONE ? 7 : input));
@@ -73,14 +74,14 @@ uint8_t vpic_vector(const struct vpic *pic)
 
 bool vpic_masked(const struct vpic *pic, unsigned irq)
 {
-	if (pic->chip[irq >> 3].imr >> (irq & 7) & 1)
+	if (pic->s.chip[irq >> 3].imr >> (irq & 7) & 1)
 		return true;
-	return irq >= 8 && (pic->chip[0].imr >> CASCADE & 1);
+	return irq >= 8 && (pic->s.chip[0].imr >> CASCADE & 1);
 }
 
 void vpic_set(struct platform *p, unsigned irq, bool level)
 {
-	struct vpic_chip *c = &p->pic.chip[irq >> 3];
+	struct vpic_chip *c = &p->pic.s.chip[irq >> 3];
 	uint8_t bit = (uint8_t)(1u << (irq & 7));
 
 	if (level && ((c->elcr & bit) || !(c->lines & bit)))
@@ -119,11 +120,11 @@ static unsigned acknowledge(struct vpic_chip *c, bool master)
 
 uint8_t vpic_acknowledge(struct platform *p)
 {
-	struct vpic_chip *c = &p->pic.chip[0];
+	struct vpic_chip *c = &p->pic.s.chip[0];
 	unsigned input = acknowledge(c, true);
 
 	if (input == CASCADE) {
-		c = &p->pic.chip[1];
+		c = &p->pic.s.chip[1];
 		input = acknowledge(c, false);
 	}
 	update(p);
@@ -216,7 +217,7 @@ static uint8_t read_command(struct vpic_chip *c, bool master)
 bool vpic_io(struct platform *p, uint16_t port, bool write, unsigned size, uint32_t *value)
 {
 	bool slave = port >= 0x4d0 ? port & 1 : port >= 0xa0;
-	struct vpic_chip *c = &p->pic.chip[slave];
+	struct vpic_chip *c = &p->pic.s.chip[slave];
 	/* Inputs 0 (timer), 1, 2 and 8, 13 cannot be level-triggered. */
 	uint8_t elcr_mask = slave ? 0xde : 0xf8;
 

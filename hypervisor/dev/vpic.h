@@ -21,9 +21,13 @@ struct vpic_chip {
 	bool read_isr, poll, special_mask, special_nested;
 };
 
-struct vpic {
+struct vpic_state {
 	struct vpic_chip chip[2]; /* master, slave at its input 2 */
-	bool intr;                /* the master's output; follows from the chips */
+};
+
+struct vpic {
+	struct vpic_state s;
+	bool intr; /* the master's output; follows from the chips */
 };
 
 void vpic_reset(struct platform *p);

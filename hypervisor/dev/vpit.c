@@ -119,7 +119,7 @@ static void load(struct platform *p, struct vpit_channel *c, uint16_t raw)
 	c->frozen = 0;
 	c->loaded = true;
 	c->running = !is_triggered(c);
-	if (c == &p->pit.ch[0])
+	if (c == &p->pit.s.ch[0])
 		platform_deadline_changed(p);
 }
 
@@ -149,9 +149,9 @@ static void read_back(struct platform *p, uint8_t value)
 		if (!(value & 2u << i))
 			continue;
 		if (!(value & READ_BACK_COUNT))
-			latch_count(p, &p->pit.ch[i]);
+			latch_count(p, &p->pit.s.ch[i]);
 		if (!(value & READ_BACK_STATUS))
-			latch_status(p, &p->pit.ch[i]);
+			latch_status(p, &p->pit.s.ch[i]);
 	}
 }
 
@@ -166,7 +166,7 @@ static void write_control(struct platform *p, uint8_t value)
 		read_back(p, value);
 		return;
 	}
-	c = &p->pit.ch[select];
+	c = &p->pit.s.ch[select];
 	if (access == ACCESS_LATCH) {
 		latch_count(p, c);
 		return;
@@ -258,31 +258,31 @@ static uint8_t read_system(struct platform *p)
 	uint64_t now = dev_now(p);
 	unsigned value = 0;
 
-	if (p->pit.ch[2].gate)
+	if (p->pit.s.ch[2].gate)
 		value |= SYSTEM_GATE2;
-	if (p->pit.speaker)
+	if (p->pit.s.speaker)
 		value |= SYSTEM_SPEAKER;
 	if (ticks_of_tsc(now, p->config.tsc_khz, VPIT_HZ) / REFRESH_CLOCKS & 1)
 		value |= SYSTEM_REFRESH;
-	if (output(p, &p->pit.ch[2], now))
+	if (output(p, &p->pit.s.ch[2], now))
 		value |= SYSTEM_OUT2;
 	return (uint8_t)value;
 }
 
 static void write_system(struct platform *p, uint8_t value)
 {
-	p->pit.speaker = value & SYSTEM_SPEAKER;
-	set_gate(p, &p->pit.ch[2], value & SYSTEM_GATE2);
+	p->pit.s.speaker = value & SYSTEM_SPEAKER;
+	set_gate(p, &p->pit.s.ch[2], value & SYSTEM_GATE2);
 }
 
 void vpit_reset(struct platform *p)
 {
 	p->pit = (struct vpit){0};
 	for (unsigned i = 0; i < VPIT_CHANNELS; i++) {
-		p->pit.ch[i].count = 0x10000;
-		p->pit.ch[i].access = ACCESS_BOTH;
-		p->pit.ch[i].mode = 3;
-		p->pit.ch[i].gate = i != 2;
+		p->pit.s.ch[i].count = 0x10000;
+		p->pit.s.ch[i].access = ACCESS_BOTH;
+		p->pit.s.ch[i].mode = 3;
+		p->pit.s.ch[i].gate = i != 2;
 	}
 }
 
@@ -303,16 +303,16 @@ bool vpit_io(struct platform *p, uint16_t port, bool write, unsigned size, uint3
 		else
 			*value = 0xff; /* the control register cannot be read */
 	} else if (write) {
-		write_counter(p, &p->pit.ch[channel], (uint8_t)*value);
+		write_counter(p, &p->pit.s.ch[channel], (uint8_t)*value);
 	} else {
-		*value = read_counter(p, &p->pit.ch[channel]);
+		*value = read_counter(p, &p->pit.s.ch[channel]);
 	}
 	return true;
 }
 
 void vpit_run_timer(struct platform *p, uint64_t now)
 {
-	struct vpit_channel *c = &p->pit.ch[0];
+	struct vpit_channel *c = &p->pit.s.ch[0];
 	uint64_t n = ends(p, c, now);
 
 	if (n <= c->signalled)
@@ -325,7 +325,7 @@ void vpit_run_timer(struct platform *p, uint64_t now)
 
 uint64_t vpit_deadline(const struct platform *p)
 {
-	const struct vpit_channel *c = &p->pit.ch[0];
+	const struct vpit_channel *c = &p->pit.s.ch[0];
 
 	if (!c->running || !platform_irq_visible(p, 0))
 		return DEV_NEVER;

@@ -33,11 +33,17 @@ struct vpit_channel {
 	bool gate;
 	bool loaded;  /* a count was written since the mode */
 	bool running; /* counts: for modes 1 and 5 only after a trigger */
+	uint8_t reserved[2];
+};
+
+struct vpit_state {
+	struct vpit_channel ch[VPIT_CHANNELS];
+	bool speaker; /* port 0x61 bit 1 */
+	uint8_t reserved[7];
 };
 
 struct vpit {
-	struct vpit_channel ch[VPIT_CHANNELS];
-	bool speaker; /* port 0x61 bit 1 */
+	struct vpit_state s;
 };
 
 void vpit_reset(struct platform *p);

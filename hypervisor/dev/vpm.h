@@ -24,12 +24,17 @@
 
 struct platform;
 
-struct vpm {
+struct vpm_state {
 	uint64_t timer_half; /* halves of the timer's range that passed when last looked */
 	uint16_t status;
 	uint16_t enable;
 	uint16_t control;
 	uint8_t reset_control; /* port 0xcf9 */
+	uint8_t reserved;
+};
+
+struct vpm {
+	struct vpm_state s;
 };
 
 void vpm_reset(struct platform *p);

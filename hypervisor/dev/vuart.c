@@ -57,7 +57,7 @@ enum {
 #define MSR_DELTA_RI    0x04 /* set by the falling edge only */
 #define MSR_DELTA_SHIFT 4
 
-static unsigned trigger_level(const struct vuart *u)
+static unsigned trigger_level(const struct vuart_state *u)
 {
 	static const uint8_t level[4] = {1, 4, 8, 14};
 
@@ -65,7 +65,7 @@ static unsigned trigger_level(const struct vuart *u)
 }
 
 /* IIR bits 3:0: the pending interrupt of the highest priority. */
-static uint8_t pending(const struct vuart *u)
+static uint8_t pending(const struct vuart_state *u)
 {
 	if ((u->ier & IER_LINE) && u->overrun)
 		return IIR_LINE;
@@ -80,13 +80,13 @@ static uint8_t pending(const struct vuart *u)
 
 static void update_irq(struct platform *p)
 {
-	const struct vuart *u = &p->uart;
+	const struct vuart_state *u = &p->uart.s;
 
 	platform_set_irq(p, VUART_IRQ, (u->mcr & MCR_OUT2) && pending(u) != IIR_NONE);
 }
 
 /* Modem status lines, high half of MSR. Outside loopback a terminal is always there. */
-static uint8_t modem_lines(const struct vuart *u)
+static uint8_t modem_lines(const struct vuart_state *u)
 {
 	unsigned lines = 0;
 
@@ -99,7 +99,7 @@ static uint8_t modem_lines(const struct vuart *u)
 	return (uint8_t)lines;
 }
 
-static void write_mcr(struct vuart *u, uint8_t value)
+static void write_mcr(struct vuart_state *u, uint8_t value)
 {
 	unsigned before = modem_lines(u);
 	unsigned after, delta;
@@ -112,7 +112,7 @@ static void write_mcr(struct vuart *u, uint8_t value)
 	u->msr_delta |= (uint8_t)delta;
 }
 
-static bool receive(struct vuart *u, uint8_t byte)
+static bool receive(struct vuart_state *u, uint8_t byte)
 {
 	unsigned room = u->fcr & FCR_ENABLE ? VUART_FIFO : 1;
 
@@ -123,7 +123,7 @@ static bool receive(struct vuart *u, uint8_t byte)
 	return true;
 }
 
-static uint8_t read_data(struct vuart *u)
+static uint8_t read_data(struct vuart_state *u)
 {
 	uint8_t byte;
 
@@ -137,7 +137,7 @@ static uint8_t read_data(struct vuart *u)
 
 static void write_data(struct platform *p, uint8_t byte)
 {
-	struct vuart *u = &p->uart;
+	struct vuart_state *u = &p->uart.s;
 
 	u->thr_event = false; /* the line falls, so that an edge follows */
 	update_irq(p);
@@ -148,7 +148,7 @@ static void write_data(struct platform *p, uint8_t byte)
 	u->thr_event = true;
 }
 
-static void write_fcr(struct vuart *u, uint8_t value)
+static void write_fcr(struct vuart_state *u, uint8_t value)
 {
 	bool toggled = (u->fcr ^ value) & FCR_ENABLE;
 
@@ -157,7 +157,7 @@ static void write_fcr(struct vuart *u, uint8_t value)
 		u->count = u->head = 0;
 }
 
-static void write_ier(struct vuart *u, uint8_t value)
+static void write_ier(struct vuart_state *u, uint8_t value)
 {
 	/* Enabling it while the transmitter is empty, which it always is, raises it. */
 	if ((value & ~u->ier) & IER_TRANSMIT)
@@ -165,7 +165,7 @@ static void write_ier(struct vuart *u, uint8_t value)
 	u->ier = value & IER_MASK;
 }
 
-static uint8_t read_iir(struct vuart *u)
+static uint8_t read_iir(struct vuart_state *u)
 {
 	uint8_t cause = pending(u);
 
@@ -174,7 +174,7 @@ static uint8_t read_iir(struct vuart *u)
 	return (uint8_t)(cause | (u->fcr & FCR_ENABLE ? IIR_FIFO : 0));
 }
 
-static uint8_t read_lsr(struct vuart *u)
+static uint8_t read_lsr(struct vuart_state *u)
 {
 	unsigned value = LSR_EMPTY;
 
@@ -184,7 +184,7 @@ static uint8_t read_lsr(struct vuart *u)
 	return (uint8_t)value;
 }
 
-static uint8_t read_msr(struct vuart *u)
+static uint8_t read_msr(struct vuart_state *u)
 {
 	uint8_t value = (uint8_t)(modem_lines(u) | u->msr_delta);
 
@@ -194,7 +194,7 @@ static uint8_t read_msr(struct vuart *u)
 
 static void write_register(struct platform *p, unsigned reg, uint8_t value)
 {
-	struct vuart *u = &p->uart;
+	struct vuart_state *u = &p->uart.s;
 
 	if (reg <= REG_IER && (u->lcr & LCR_DLAB)) {
 		u->divisor[reg] = value;
@@ -224,7 +224,7 @@ static void write_register(struct platform *p, unsigned reg, uint8_t value)
 	}
 }
 
-static uint8_t read_register(struct vuart *u, unsigned reg)
+static uint8_t read_register(struct vuart_state *u, unsigned reg)
 {
 	if (reg <= REG_IER && (u->lcr & LCR_DLAB))
 		return u->divisor[reg];
@@ -250,7 +250,7 @@ static uint8_t read_register(struct vuart *u, unsigned reg)
 
 void vuart_reset(struct platform *p)
 {
-	p->uart = (struct vuart){.divisor = {1, 0}};
+	p->uart.s = (struct vuart_state){.divisor = {1, 0}};
 }
 
 bool vuart_io(struct platform *p, uint16_t port, bool write, unsigned size, uint32_t *value)
@@ -262,14 +262,14 @@ bool vuart_io(struct platform *p, uint16_t port, bool write, unsigned size, uint
 	if (write)
 		write_register(p, reg, (uint8_t)*value);
 	else
-		*value = read_register(&p->uart, reg);
+		*value = read_register(&p->uart.s, reg);
 	update_irq(p);
 	return true;
 }
 
 bool vuart_input(struct platform *p, uint8_t byte)
 {
-	if ((p->uart.mcr & MCR_LOOP) || !receive(&p->uart, byte))
+	if ((p->uart.s.mcr & MCR_LOOP) || !receive(&p->uart.s, byte))
 		return false;
 	update_irq(p);
 	return true;

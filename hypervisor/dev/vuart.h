@@ -16,7 +16,7 @@
 
 struct platform;
 
-struct vuart {
+struct vuart_state {
 	uint8_t ier;
 	uint8_t fcr; /* FIFO enable and trigger level */
 	uint8_t lcr;
@@ -29,6 +29,10 @@ struct vuart {
 	uint8_t fifo[VUART_FIFO];
 	uint8_t head;  /* next byte to read, < VUART_FIFO */
 	uint8_t count; /* bytes in the FIFO; at most 1 while FIFOs are off */
+};
+
+struct vuart {
+	struct vuart_state s;
 };
 
 void vuart_reset(struct platform *p);
