@@ -2,6 +2,7 @@
  * The IOAPIC. Level-triggered pins: remote IRR is set while an accepted interrupt waits for its EOI.
  */
 #include "dev/platform.h"
+#include "dev/state_check.h"
 
 #define ENTRY_LOGICAL    (1ull << 11)
 #define ENTRY_PENDING    (1ull << 12)
@@ -11,6 +12,8 @@
 #define ENTRY_READ_ONLY  (ENTRY_PENDING | ENTRY_REMOTE_IRR)
 #define ENTRY_MODE(e)    ((enum vlapic_mode)((e) >> 8 & 7))
 #define ENTRY_DEFINED    0xff0000000001ffffull
+
+#define ID_WRITABLE 0x0f000000u
 
 #define VERSION (0x11u | (VIOAPIC_PINS - 1) << 16)
 
@@ -137,7 +140,37 @@ void vioapic_write(struct platform *p, uint32_t offset, uint32_t value)
 	if (offset != IOWIN)
 		return;
 	if (io->s.select == INDEX_ID)
-		io->s.id = value & 0x0f000000;
+		io->s.id = value & ID_WRITABLE;
 	else if (io->s.select >= INDEX_TABLE && pin < VIOAPIC_PINS)
 		write_entry(p, pin, io->s.select & 1, value);
+}
+
+void vioapic_get_state(const struct vioapic *io, struct vioapic_state *s)
+{
+	*s = io->s;
+}
+
+static bool entry_valid(uint64_t e)
+{
+	if (e & (~ENTRY_DEFINED | ENTRY_PENDING)) /* every message is delivered at once */
+		return false;
+	return !(e & ENTRY_REMOTE_IRR) || (e & ENTRY_LEVEL);
+}
+
+bool vioapic_valid_state(const struct vioapic *io, const struct vioapic_state *s)
+{
+	(void)io;
+	for (unsigned pin = 0; pin < VIOAPIC_PINS; pin++)
+		if (!entry_valid(s->entry[pin]))
+			return false;
+	return !(s->lines >> VIOAPIC_PINS) && !(s->id & ~ID_WRITABLE) &&
+	       STATE_ZERO(s->reserved);
+}
+
+bool vioapic_set_state(struct vioapic *io, const struct vioapic_state *s)
+{
+	if (!vioapic_valid_state(io, s))
+		return false;
+	io->s = *s;
+	return true;
 }

@@ -36,4 +36,9 @@ bool vioapic_passes_extint(const struct vioapic *io);
 uint32_t vioapic_read(struct platform *p, uint32_t offset);
 void vioapic_write(struct platform *p, uint32_t offset, uint32_t value);
 
+/* Taken and put back: state.h. Valid: whether the device can be in it; set checks the same. */
+void vioapic_get_state(const struct vioapic *io, struct vioapic_state *s);
+bool vioapic_valid_state(const struct vioapic *io, const struct vioapic_state *s);
+bool vioapic_set_state(struct vioapic *io, const struct vioapic_state *s);
+
 #endif

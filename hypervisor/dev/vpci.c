@@ -6,11 +6,13 @@
 
 #include "dev/dev.h"
 #include "dev/platform.h"
+#include "dev/state_check.h"
 
-#define PORT_ADDRESS   0xcf8
-#define PORT_DATA      0xcfc
-#define ADDRESS_ENABLE 0x80000000u
-#define ECAM_SIZE      0x10000000ull
+#define PORT_ADDRESS     0xcf8
+#define PORT_DATA        0xcfc
+#define ADDRESS_ENABLE   0x80000000u
+#define ADDRESS_WRITABLE 0x80fffffcu
+#define ECAM_SIZE        0x10000000ull
 
 /* Configuration header offsets. */
 #define CFG_VENDOR    0x00
@@ -110,7 +112,7 @@ bool vpci_io(struct platform *p, uint16_t port, bool write, unsigned size, uint3
 {
 	if (port == PORT_ADDRESS && size == 4) {
 		if (write)
-			p->pci.s.address = *value & 0x80fffffcu;
+			p->pci.s.address = *value & ADDRESS_WRITABLE;
 		else
 			*value = p->pci.s.address;
 		return true;
@@ -129,5 +131,29 @@ bool vpci_mmio(struct platform *p, unsigned vcpu, uint64_t gpa, bool write, unsi
 	if (offset >= ECAM_SIZE)
 		return false;
 	access(&p->pci, (uint16_t)(offset >> 12), offset & 0xfff, write, size, value);
+	return true;
+}
+
+void vpci_get_state(const struct vpci *pci, struct vpci_state *s)
+{
+	*s = pci->s;
+}
+
+/* Beyond what a guest writes, source and target have the same functions. */
+bool vpci_valid_state(const struct vpci *pci, const struct vpci_state *s)
+{
+	for (unsigned f = 0; f < VPCI_FUNCTIONS; f++)
+		for (unsigned i = 0; i < VPCI_CONFIG_SIZE; i++)
+			if ((s->config[f][i] ^ pci->s.config[f][i]) &
+				~pci->functions[f].writable[i])
+				return false;
+	return !(s->address & ~ADDRESS_WRITABLE);
+}
+
+bool vpci_set_state(struct vpci *pci, const struct vpci_state *s)
+{
+	if (!vpci_valid_state(pci, s))
+		return false;
+	pci->s = *s;
 	return true;
 }

@@ -41,4 +41,9 @@ bool vpci_io(struct platform *p, uint16_t port, bool write, unsigned size, uint3
 bool vpci_mmio(struct platform *p, unsigned vcpu, uint64_t gpa, bool write, unsigned size,
 	uint64_t *value);
 
+/* Taken and put back: state.h. Valid: whether the device can be in it; set checks the same. */
+void vpci_get_state(const struct vpci *pci, struct vpci_state *s);
+bool vpci_valid_state(const struct vpci *pci, const struct vpci_state *s);
+bool vpci_set_state(struct vpci *pci, const struct vpci_state *s);
+
 #endif

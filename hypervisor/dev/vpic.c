@@ -2,9 +2,13 @@
  * The 8259A pair. What differs from the chip: nothing interrupts during its initialisation.
  */
 #include "dev/platform.h"
+#include "dev/state_check.h"
 
 #define CASCADE 2
 #define NONE    8
+
+/* Inputs 0 (timer), 1, 2 and 8, 13 cannot be level-triggered. */
+static const uint8_t elcr_writable[2] = {0xf8, 0xde};
 
 static uint8_t rotate_right(uint8_t v, unsigned n)
 {
@@ -41,13 +45,20 @@ static unsigned request(const struct vpic_chip *c, bool master)
 	return rank(c, input) < rank(c, first(c, in_service)) ? input : NONE;
 }
 
-/* The slave's output is the master's input 2, and the master's is INTR. */
+/* The slave's output is the master's input 2, */
+static uint8_t master_irr(const struct vpic_state *s)
+{
+	unsigned irr = s->chip[0].irr & ~(1u << CASCADE);
+
+	return (uint8_t)(request(&s->chip[1], false) != NONE ? irr | 1u << CASCADE : irr);
+}
+
+/* and the master's is INTR. */
 static void update(struct platform *p)
 {
 	struct vpic_chip *m = &p->pic.s.chip[0];
-	bool slave = request(&p->pic.s.chip[1], false) != NONE;
 
-	m->irr = slave ? m->irr | 1u << CASCADE : (uint8_t)(m->irr & ~(1u << CASCADE));
+	m->irr = master_irr(&p->pic.s);
 	p->pic.intr = request(m, true) != NONE;
 	if (p->pic.intr)
 		dev_kick(p, 0);
@@ -218,8 +229,6 @@ bool vpic_io(struct platform *p, uint16_t port, bool write, unsigned size, uint3
 {
 	bool slave = port >= 0x4d0 ? port & 1 : port >= 0xa0;
 	struct vpic_chip *c = &p->pic.s.chip[slave];
-	/* Inputs 0 (timer), 1, 2 and 8, 13 cannot be level-triggered. */
-	uint8_t elcr_mask = slave ? 0xde : 0xf8;
 
 	if (size != 1)
 		return false;
@@ -229,7 +238,7 @@ bool vpic_io(struct platform *p, uint16_t port, bool write, unsigned size, uint3
 		else
 			*value = port & 1 ? c->imr : read_command(c, !slave);
 	} else if (port >= 0x4d0) {
-		c->elcr = (uint8_t)*value & elcr_mask;
+		c->elcr = (uint8_t)*value & elcr_writable[slave];
 	} else if (port & 1) {
 		write_data(c, (uint8_t)*value);
 		platform_deadline_changed(p); /* the PIT runs only while somebody listens */
@@ -238,5 +247,33 @@ bool vpic_io(struct platform *p, uint16_t port, bool write, unsigned size, uint3
 		platform_deadline_changed(p);
 	}
 	update(p);
+	return true;
+}
+
+void vpic_get_state(const struct vpic *pic, struct vpic_state *s)
+{
+	*s = pic->s;
+}
+
+static bool chip_valid(const struct vpic_chip *c, uint8_t elcr)
+{
+	return STATE_FLAGS_VALID(c, struct vpic_chip, needs_icw4, special_nested) &&
+	       !(c->elcr & ~elcr) && !(c->base & 7) && c->lowest <= 7 && c->init != 1 &&
+	       c->init <= 4;
+}
+
+bool vpic_valid_state(const struct vpic *pic, const struct vpic_state *s)
+{
+	(void)pic;
+	return chip_valid(&s->chip[0], elcr_writable[0]) &&
+	       chip_valid(&s->chip[1], elcr_writable[1]) && s->chip[0].irr == master_irr(s);
+}
+
+bool vpic_set_state(struct vpic *pic, const struct vpic_state *s)
+{
+	if (!vpic_valid_state(pic, s))
+		return false;
+	pic->s = *s;
+	pic->intr = request(&pic->s.chip[0], true) != NONE;
 	return true;
 }

@@ -41,4 +41,9 @@ uint8_t vpic_vector(const struct vpic *pic);
 uint8_t vpic_acknowledge(struct platform *p);
 bool vpic_masked(const struct vpic *pic, unsigned irq);
 
+/* Taken and put back: state.h. Valid: whether the device can be in it; set checks the same. */
+void vpic_get_state(const struct vpic *pic, struct vpic_state *s);
+bool vpic_valid_state(const struct vpic *pic, const struct vpic_state *s);
+bool vpic_set_state(struct vpic *pic, const struct vpic_state *s);
+
 #endif

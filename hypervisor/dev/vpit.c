@@ -6,6 +6,7 @@
 
 #include "dev/dev.h"
 #include "dev/platform.h"
+#include "dev/state_check.h"
 #include "dev/ticks.h"
 
 #define PORT_SYSTEM 0x61
@@ -333,4 +334,35 @@ uint64_t vpit_deadline(const struct platform *p)
 		return DEV_NEVER;
 	return c->start +
 	       ticks_to_tsc((c->signalled + 1) * c->count, p->config.tsc_khz, VPIT_HZ);
+}
+
+void vpit_get_state(const struct vpit *pit, struct vpit_state *s)
+{
+	*s = pit->s;
+}
+
+static bool channel_valid(const struct vpit_channel *c)
+{
+	return STATE_FLAGS_VALID(c, struct vpit_channel, status_latched, running) &&
+	       c->count >= 1 && c->count <= 0x10000 && c->frozen < 2 * 0x10000 &&
+	       c->latch_bytes <= 2 && c->access >= ACCESS_LOW && c->access <= ACCESS_BOTH &&
+	       c->mode <= 5 && (c->loaded || !c->running) && STATE_ZERO(c->reserved);
+}
+
+bool vpit_valid_state(const struct vpit *pit, const struct vpit_state *s)
+{
+	(void)pit;
+	for (unsigned i = 0; i < VPIT_CHANNELS; i++)
+		if (!channel_valid(&s->ch[i]) || (i != 2 && !s->ch[i].gate))
+			return false;
+	return STATE_FLAGS_VALID(s, struct vpit_state, speaker, speaker) &&
+	       STATE_ZERO(s->reserved);
+}
+
+bool vpit_set_state(struct vpit *pit, const struct vpit_state *s)
+{
+	if (!vpit_valid_state(pit, s))
+		return false;
+	pit->s = *s;
+	return true;
 }

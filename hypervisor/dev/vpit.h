@@ -57,4 +57,9 @@ void vpit_run_timer(struct platform *p, uint64_t now);
 /* Guest TSC of the next IRQ0, DEV_NEVER while nobody could see it. */
 uint64_t vpit_deadline(const struct platform *p);
 
+/* Taken and put back: state.h. Valid: whether the device can be in it; set checks the same. */
+void vpit_get_state(const struct vpit *pit, struct vpit_state *s);
+bool vpit_valid_state(const struct vpit *pit, const struct vpit_state *s);
+bool vpit_set_state(struct vpit *pit, const struct vpit_state *s);
+
 #endif

@@ -6,6 +6,7 @@
 
 #include "dev/dev.h"
 #include "dev/platform.h"
+#include "dev/state_check.h"
 #include "dev/ticks.h"
 
 #define PM1_TIMER      0x0001
@@ -212,4 +213,25 @@ uint64_t vpm_deadline(const struct platform *p)
 		return DEV_NEVER;
 	return ticks_to_tsc(
 		(pm->timer_half + 1) << TIMER_HALF_SHIFT, p->config.tsc_khz, VPM_TIMER_HZ);
+}
+
+void vpm_get_state(const struct vpm *pm, struct vpm_state *s)
+{
+	*s = pm->s;
+}
+
+bool vpm_valid_state(const struct vpm *pm, const struct vpm_state *s)
+{
+	(void)pm;
+	return !(s->status & ~PM1_STATUS_ALL) && !(s->enable & ~PM1_ENABLE_ALL) &&
+	       !(s->control & ~CONTROL_WRITABLE) && !(s->reset_control & ~RESET_WRITABLE) &&
+	       s->reserved == 0;
+}
+
+bool vpm_set_state(struct vpm *pm, const struct vpm_state *s)
+{
+	if (!vpm_valid_state(pm, s))
+		return false;
+	pm->s = *s;
+	return true;
 }

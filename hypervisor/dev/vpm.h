@@ -48,4 +48,9 @@ void vpm_run_timer(struct platform *p, uint64_t now);
 /* Guest TSC of the next timer overflow that raises the SCI, or DEV_NEVER. */
 uint64_t vpm_deadline(const struct platform *p);
 
+/* Taken and put back: state.h. Valid: whether the device can be in it; set checks the same. */
+void vpm_get_state(const struct vpm *pm, struct vpm_state *s);
+bool vpm_valid_state(const struct vpm *pm, const struct vpm_state *s);
+bool vpm_set_state(struct vpm *pm, const struct vpm_state *s);
+
 #endif

@@ -6,6 +6,7 @@
 
 #include "dev/dev.h"
 #include "dev/platform.h"
+#include "dev/state_check.h"
 #include "dev/ticks.h"
 
 #define PORT_INDEX 0x70
@@ -63,6 +64,7 @@ enum {
 #define ALARM_INVALID (-1)
 #define ALARM_WILD    (-2)
 #define NO_ALARM      INT64_MAX
+#define TIME_LIMIT    ((int64_t)1 << 40) /* some 34,000 years */
 
 struct date {
 	int64_t year;
@@ -277,13 +279,20 @@ static int64_t next_alarm(const struct vrtc_state *r, int64_t after)
 	return NO_ALARM;
 }
 
+/* Register C with the flag that says whether an enabled interrupt happened. */
+static uint8_t with_irqf(const struct vrtc_state *r)
+{
+	unsigned flags = r->nvram[REG_C] & ~(unsigned)C_IRQF;
+
+	return (uint8_t)(r->nvram[REG_B] & flags & B_ENABLES ? flags | C_IRQF : flags);
+}
+
 static void drive_irq(struct platform *p)
 {
 	struct vrtc_state *r = &p->rtc.s;
-	bool active = r->nvram[REG_B] & r->nvram[REG_C] & B_ENABLES;
 
-	r->nvram[REG_C] = (uint8_t)((r->nvram[REG_C] & ~C_IRQF) | (active ? C_IRQF : 0));
-	platform_set_irq(p, RTC_IRQ, active);
+	r->nvram[REG_C] = with_irqf(r);
+	platform_set_irq(p, RTC_IRQ, r->nvram[REG_C] & C_IRQF);
 }
 
 /* Sets what happened since the last call in register C. */
@@ -408,10 +417,9 @@ static void put_memory(struct vrtc_state *r, uint64_t memory)
 void vrtc_reset(struct platform *p)
 {
 	struct vrtc_state *r = &p->rtc.s;
-	uint64_t limit = (uint64_t)1 << 40; /* some 34,000 years */
 
 	*r = (struct vrtc_state){0};
-	r->base_time = (int64_t)(p->config.boot_epoch % limit);
+	r->base_time = (int64_t)(p->config.boot_epoch % (uint64_t)TIME_LIMIT);
 	r->flags_tsc = dev_now(p);
 	r->nvram[REG_A] = 0x26;
 	r->nvram[REG_B] = B_24H;
@@ -475,4 +483,30 @@ uint64_t vrtc_deadline(const struct platform *p)
 	if (alarm != NO_ALARM)
 		deadline = earlier(deadline, tsc_of(p, alarm));
 	return deadline;
+}
+
+void vrtc_get_state(const struct vrtc *rtc, struct vrtc_state *s)
+{
+	*s = rtc->s;
+}
+
+bool vrtc_valid_state(const struct vrtc *rtc, const struct vrtc_state *s)
+{
+	(void)rtc;
+	if (s->base_time < 0 || s->base_time >= TIME_LIMIT || s->index >= VRTC_NVRAM_SIZE)
+		return false;
+	if ((s->nvram[REG_B] & B_SET) && (s->nvram[REG_B] & B_UIE))
+		return false;
+	return !(s->nvram[REG_A] & A_UIP) &&
+	       !(s->nvram[REG_C] & ~(C_IRQF | C_PF | C_AF | C_UF)) &&
+	       s->nvram[REG_C] == with_irqf(s) && s->nvram[REG_D] == D_VALID &&
+	       STATE_ZERO(s->reserved);
+}
+
+bool vrtc_set_state(struct vrtc *rtc, const struct vrtc_state *s)
+{
+	if (!vrtc_valid_state(rtc, s))
+		return false;
+	rtc->s = *s;
+	return true;
 }

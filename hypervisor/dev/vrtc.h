@@ -39,4 +39,9 @@ void vrtc_run_timer(struct platform *p, uint64_t now);
 /* Guest TSC of the next enabled interrupt, or DEV_NEVER. */
 uint64_t vrtc_deadline(const struct platform *p);
 
+/* Taken and put back: state.h. Valid: whether the device can be in it; set checks the same. */
+void vrtc_get_state(const struct vrtc *rtc, struct vrtc_state *s);
+bool vrtc_valid_state(const struct vrtc *rtc, const struct vrtc_state *s);
+bool vrtc_set_state(struct vrtc *rtc, const struct vrtc_state *s);
+
 #endif

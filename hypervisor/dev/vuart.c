@@ -6,6 +6,7 @@
 
 #include "dev/dev.h"
 #include "dev/platform.h"
+#include "dev/state_check.h"
 
 enum {
 	REG_DATA = 0, /* receive and transmit; divisor low while DLAB */
@@ -112,11 +113,14 @@ static void write_mcr(struct vuart_state *u, uint8_t value)
 	u->msr_delta |= (uint8_t)delta;
 }
 
+static unsigned room(const struct vuart_state *u)
+{
+	return u->fcr & FCR_ENABLE ? VUART_FIFO : 1;
+}
+
 static bool receive(struct vuart_state *u, uint8_t byte)
 {
-	unsigned room = u->fcr & FCR_ENABLE ? VUART_FIFO : 1;
-
-	if (u->count >= room)
+	if (u->count >= room(u))
 		return false;
 	u->fifo[(u->head + u->count) % VUART_FIFO] = byte;
 	u->count++;
@@ -272,5 +276,29 @@ bool vuart_input(struct platform *p, uint8_t byte)
 	if ((p->uart.s.mcr & MCR_LOOP) || !receive(&p->uart.s, byte))
 		return false;
 	update_irq(p);
+	return true;
+}
+
+void vuart_get_state(const struct vuart *uart, struct vuart_state *s)
+{
+	*s = uart->s;
+}
+
+bool vuart_valid_state(const struct vuart *uart, const struct vuart_state *s)
+{
+	(void)uart;
+	if ((s->fcr & ~FCR_MASK) || (s->fcr && !(s->fcr & FCR_ENABLE)))
+		return false;
+	return STATE_FLAGS_VALID(s, struct vuart_state, overrun, thr_event) &&
+	       !(s->ier & ~IER_MASK) && !(s->mcr & ~MCR_MASK) &&
+	       !(s->msr_delta >> MSR_DELTA_SHIFT) && s->head < VUART_FIFO &&
+	       s->count <= room(s);
+}
+
+bool vuart_set_state(struct vuart *uart, const struct vuart_state *s)
+{
+	if (!vuart_valid_state(uart, s))
+		return false;
+	uart->s = *s;
 	return true;
 }

@@ -43,4 +43,9 @@ bool vuart_io(struct platform *p, uint16_t port, bool write, unsigned size, uint
 /* A byte from the console's user. False when there is no room, or the UART is looped back. */
 bool vuart_input(struct platform *p, uint8_t byte);
 
+/* Taken and put back: state.h. Valid: whether the device can be in it; set checks the same. */
+void vuart_get_state(const struct vuart *uart, struct vuart_state *s);
+bool vuart_valid_state(const struct vuart *uart, const struct vuart_state *s);
+bool vuart_set_state(struct vuart *uart, const struct vuart_state *s);
+
 #endif
