@@ -242,7 +242,8 @@ static inline uint64_t step_lapic(unsigned vcpu)
 	if (step_chance(10))
 		return step_msr(vcpu, 0x6e0, write, fake.now + step_below(3000000));
 	return step_mmio(vcpu, DEV_LAPIC_BASE + reg * 16, write, value) +
-	       step_msr(vcpu, 0x800 + reg, write, value);
+	       step_msr(vcpu, 0x800 + reg, write,
+		       reg == 0x30 ? value | (uint64_t)step_below(8) << 32 : value);
 }
 
 static inline uint64_t step_interrupt(unsigned vcpu)

@@ -74,7 +74,8 @@ static void try(enum step_device focus, uint64_t seed)
 	go_on(focus, seed + 1000, moved_trace, &moved_after);
 	for (unsigned i = 0; i < STEPS; i++)
 		if (trace[i] != moved_trace[i])
-			fail_msg("device %d, seed %u: step %u differs", (int)focus, (unsigned)seed, i);
+			fail_msg("device %d, seed %u: step %u differs", (int)focus,
+				(unsigned)seed, i);
 	assert_memory_equal(&after, &moved_after, sizeof(after));
 }
 
