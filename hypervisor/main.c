@@ -4,7 +4,7 @@
 #include "main.h"
 
 #include "boot/multiboot2.h"
-#include "boot/options.h"
+#include "policy/options.h"
 #include "boot/smp.h"
 #include "cpu/acpi.h"
 #include "cpu/apic.h"
@@ -23,7 +23,7 @@
 #include "spec/vmx.h"
 #include "vm/explain.h"
 #include "vm/life.h"
-#include "vm/scenario.h"
+#include "policy/scenario.h"
 #include "vm/vm.h"
 #include "vmx/stub.h"
 #include "vmx/vmx.h"

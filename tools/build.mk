@@ -1,7 +1,7 @@
 # The host tool, the machine it starts, and what must be installed.
 # SAN=1 builds the tool with sanitizers.
 TOOL_SRC := $(wildcard tools/nestor/*.c)
-TOOL_SHARED := hypervisor/nested/caps_features.c
+TOOL_SHARED := hypervisor/spec/vmx_features.c
 TOOL_OBJ := $(TOOL_SRC:tools/nestor/%.c=$(B)/tool/%.o) $(TOOL_SHARED:hypervisor/%.c=$(B)/tool/%.o)
 TOOL_LIB := -lyaml -lz -llzma -lzstd -llz4
 TOOL_CFLAGS := $(HOST_CFLAGS) -D_GNU_SOURCE -DNESTOR_VERSION='"0.1"' -iquote tools/nestor -iquote hypervisor \

@@ -4,7 +4,7 @@
 #ifndef NESTOR_VM_IMAGES_H
 #define NESTOR_VM_IMAGES_H
 
-#include "vm/scenario.h"
+#include "policy/scenario.h"
 #include "vm/vm.h"
 
 /*

@@ -15,7 +15,7 @@
 #include "nested/nested.h"
 #include "spec/addr.h"
 #include "spec/vmx.h"
-#include "vm/vm_config.h"
+#include "policy/vm_config.h"
 #include "vmx/ept.h"
 #include "vmx/vmx.h"
 

@@ -11,11 +11,11 @@
 #include <cmocka.h>
 
 #include "boot/multiboot2.h"
-#include "boot/options.h"
+#include "policy/options.h"
 #include "cpu/log.h"
 #include "cpu/power.h"
-#include "nested/caps_features.h"
-#include "vm/scenario.h"
+#include "spec/vmx_features.h"
+#include "policy/scenario.h"
 
 struct block {
 	uint8_t bytes[1024];

@@ -4,7 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "nested/caps_features.h"
+#include "spec/vmx_features.h"
 
 static const char vm_options[] =
 	"  --l1 IMAGE          a Linux bzImage or vmlinux, or a Multiboot 1 or 2 image\n"

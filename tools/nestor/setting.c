@@ -5,7 +5,7 @@
 #include <stdbool.h>
 #include <string.h>
 
-#include "nested/caps_features.h"
+#include "spec/vmx_features.h"
 
 const struct setting *setting_find(const struct setting *table, const char *name)
 {
@@ -134,7 +134,7 @@ static const char *apply_line(
 	return NULL;
 }
 
-/* The same form as L0's: hypervisor/vm/scenario.c. */
+/* The same form as L0's: hypervisor/policy/scenario.c. */
 static const char *apply_cpu_list(const char **out, const char *text, struct arena *a)
 {
 	static const char allowed[] = "CPU numbers from 0 to 63, as in 0,2-3";

@@ -21,7 +21,7 @@ enum setting_kind {
 	SETTING_LINE,         /* const char *: printable text of at most @max bytes */
 	SETTING_CPU_LIST,     /* const char *: CPU numbers below 64, as in 0,2-3 */
 	SETTING_FILE,         /* struct place */
-	SETTING_VMX_FEATURES, /* const char *: choice of VT-x features, nested/caps_features.h */
+	SETTING_VMX_FEATURES, /* const char *: choice of VT-x features, spec/vmx_features.h */
 };
 
 /* A file that the user named, and where: the option, or file, line and key of a scenario. */

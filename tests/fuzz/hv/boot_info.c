@@ -6,11 +6,11 @@
 #include <string.h>
 
 #include "boot/multiboot2.h"
-#include "boot/options.h"
+#include "policy/options.h"
 #include "cpu/log.h"
 #include "dev/dev.h"
 #include "spec/addr.h"
-#include "vm/scenario.h"
+#include "policy/scenario.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

@@ -1,4 +1,4 @@
-#include "nested/caps_features.h"
+#include "spec/vmx_features.h"
 
 #define HAS(id)      (1ull << CAPS_FEATURE_##id)
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))

@@ -1,10 +1,10 @@
-#include "vm/scenario.h"
+#include "policy/scenario.h"
 
 #include <stddef.h>
 
 #include "dev/dev.h"
 #include "lib/fmt.h"
-#include "nested/caps_features.h"
+#include "spec/vmx_features.h"
 #include "spec/addr.h"
 
 #define MIN_MEMORY     (4ull << 20)

@@ -3,8 +3,8 @@
  * `-ept,-vpid`, or a CPU generation with changes, `haswell,-shadow`. Shared by L0 and the host
  * tool; knows nothing of capability MSRs.
  */
-#ifndef NESTOR_NESTED_CAPS_FEATURES_H
-#define NESTOR_NESTED_CAPS_FEATURES_H
+#ifndef NESTOR_SPEC_VMX_FEATURES_H
+#define NESTOR_SPEC_VMX_FEATURES_H
 
 #include <stdbool.h>
 #include <stddef.h>

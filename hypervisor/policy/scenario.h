@@ -1,14 +1,14 @@
 /*
  * Which VMs the boot modules describe. Pure: the modules' command lines in, configurations out.
  */
-#ifndef NESTOR_VM_SCENARIO_H
-#define NESTOR_VM_SCENARIO_H
+#ifndef NESTOR_POLICY_SCENARIO_H
+#define NESTOR_POLICY_SCENARIO_H
 
 #include <stdbool.h>
 #include <stdint.h>
 
 #include "lib/text.h"
-#include "vm/vm_config.h"
+#include "policy/vm_config.h"
 
 #define SCENARIO_MAX_VMS     8
 #define SCENARIO_MAX_MODULES 16

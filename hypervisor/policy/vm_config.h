@@ -1,8 +1,8 @@
 /*
  * What a VM is asked to be.
  */
-#ifndef NESTOR_VM_VM_CONFIG_H
-#define NESTOR_VM_VM_CONFIG_H
+#ifndef NESTOR_POLICY_VM_CONFIG_H
+#define NESTOR_POLICY_VM_CONFIG_H
 
 #include <stdbool.h>
 #include <stdint.h>

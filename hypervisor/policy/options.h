@@ -1,8 +1,8 @@
 /*
  * L0's command line.
  */
-#ifndef NESTOR_BOOT_OPTIONS_H
-#define NESTOR_BOOT_OPTIONS_H
+#ifndef NESTOR_POLICY_OPTIONS_H
+#define NESTOR_POLICY_OPTIONS_H
 
 #include <stdbool.h>
 #include <stdint.h>

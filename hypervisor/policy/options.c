@@ -1,4 +1,4 @@
-#include "boot/options.h"
+#include "policy/options.h"
 
 #include "cpu/log.h"
 #include "cpu/power.h"
