@@ -13,8 +13,7 @@ static const struct feature features[CAPS_FEATURE_COUNT] = {
 #define FEATURE(id, name, on, needs) {name, on, needs},
 #define GROUP(name, mask)
 #define PRESET(name, mask)
-#define CONTROL(word, bit, feature)
-#include "nested/caps_policy.def"
+#include "spec/vmx_features.def"
 };
 
 struct named_mask {
@@ -26,8 +25,7 @@ static const struct named_mask groups[] = {
 #define FEATURE(id, name, on, needs)
 #define GROUP(name, mask) {name, mask},
 #define PRESET(name, mask)
-#define CONTROL(word, bit, feature)
-#include "nested/caps_policy.def"
+#include "spec/vmx_features.def"
 };
 
 /* Each row adds to those before it. */
@@ -35,8 +33,7 @@ static const struct named_mask presets[] = {
 #define FEATURE(id, name, on, needs)
 #define GROUP(name, mask)
 #define PRESET(name, mask) {name, mask},
-#define CONTROL(word, bit, feature)
-#include "nested/caps_policy.def"
+#include "spec/vmx_features.def"
 };
 
 static bool name_is(const char *name, const char *s, size_t len)

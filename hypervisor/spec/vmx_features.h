@@ -10,13 +10,12 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* Features of L1's virtual VT-x that a VM's policy names (caps_policy.def); bits of a mask. */
+/* In the order of vmx_features.def; bits of a mask. */
 enum caps_feature {
 #define FEATURE(id, name, on, needs) CAPS_FEATURE_##id,
 #define GROUP(name, features)
 #define PRESET(name, features)
-#define CONTROL(word, bit, feature)
-#include "nested/caps_policy.def"
+#include "spec/vmx_features.def"
 	CAPS_FEATURE_COUNT
 };
 
