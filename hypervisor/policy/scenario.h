@@ -10,8 +10,8 @@
 #include "lib/text.h"
 #include "policy/vm_config.h"
 
-#define SCENARIO_MAX_VMS     8
-#define SCENARIO_MAX_MODULES 16
+#define SCENARIO_MAX_VMS     LIMIT_VMS
+#define SCENARIO_MAX_MODULES LIMIT_MODULES
 
 /* A file in host memory with its command line. */
 struct vm_file {

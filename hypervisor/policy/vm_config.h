@@ -7,7 +7,9 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define VM_NAME_SIZE 32
+#include "lib/limits.h"
+
+#define VM_NAME_SIZE LIMIT_NAME
 
 enum load_protocol {
 	PROTOCOL_AUTO,

@@ -11,6 +11,7 @@
 
 #include "cpu/lock.h"
 #include "dev/dev.h"
+#include "lib/limits.h"
 #include "mm/pool.h"
 #include "nested/nested.h"
 #include "spec/addr.h"
@@ -19,7 +20,7 @@
 #include "vmx/ept.h"
 #include "vmx/vmx.h"
 
-#define VM_MAX       8
+#define VM_MAX       LIMIT_VMS
 #define VM_MAX_SLOTS 2
 
 /* In the order of instruction encodings. RSP is in the VMCS: r[REG_RSP] is not used. */
