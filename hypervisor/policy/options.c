@@ -1,67 +1,58 @@
 #include "policy/options.h"
 
-#include "cpu/log.h"
-#include "cpu/power.h"
+#include <stddef.h>
 
-static bool choose(struct text value, const char *const *names, uint8_t *out)
+static const char *const log_words[] = {
+	[LOG_ERROR] = "error",
+	[LOG_WARN] = "warn",
+	[LOG_INFO] = "info",
+	[LOG_DEBUG] = "debug",
+	NULL,
+};
+
+static const char *const poweroff_words[] = {
+	[POWEROFF_NONE] = "none",
+	[POWEROFF_BOCHS] = "bochs",
+	[POWEROFF_QEMU] = "qemu",
+	NULL,
+};
+
+static const char *const ram_words[] = {"any", "zeroed", NULL};
+static const char *const selftest_words[] = {"none", "fault", NULL};
+
+#define ROW(key, kind, member) key, NULL, kind, SETTING_AT(struct options, member)
+
+const struct setting option_settings[] = {
+	{"log", "log", SETTING_CHOICE, SETTING_AT(struct options, log), .words = log_words,
+		.initial = LOG_INFO, .help = "what Nestor logs"},
+	{ROW("mux", SETTING_SWITCH, mux), .help = "output in frames, for the host tool"},
+	{ROW("ram", SETTING_CHOICE, ram_zeroed), .words = ram_words,
+		.help = "memory is known to be zero at the start"},
+	{ROW("poweroff", SETTING_CHOICE, poweroff), .words = poweroff_words,
+		.initial = POWEROFF_NONE, .help = "how the machine is turned off"},
+	{ROW("explain", SETTING_SWITCH, explain),
+		.help = "say why VM entries and VMX instructions failed"},
+	{ROW("tsc_khz", SETTING_NUMBER, tsc_khz), .max = UINT32_MAX,
+		.help = "frequency of the TSC; 0: measure it"},
+	{ROW("maxcpus", SETTING_NUMBER, maxcpus), .max = UINT32_MAX, .initial = UINT32_MAX,
+		.help = "CPUs that are used at most"},
+	{ROW("posted", SETTING_SWITCH, posted),
+		.help = "posted interrupts even on a machine that delays notifications"},
+	{ROW("epoch", SETTING_NUMBER, epoch), .max = UINT64_MAX,
+		.help = "time of day at the start, in seconds since 1970; 0: the machine's"},
+	{ROW("limit", SETTING_NUMBER, limit), .max = UINT64_MAX, .initial = UINT64_MAX,
+		.help = "TSC at which all VMs are stopped"},
+	{ROW("selftest", SETTING_CHOICE, selftest_fault), .words = selftest_words,
+		.help = "fault: take a page fault at the start"},
+	{.kind = SETTING_END},
+};
+
+bool options_parse(struct text *line, struct options *o, struct refusal *r)
 {
-	for (uint8_t i = 0; names[i] != NULL; i++) {
-		if (text_is(value, names[i])) {
-			*out = i;
-			return true;
-		}
-	}
-	return false;
-}
+	struct text word;
 
-static bool number32(struct text value, uint32_t *out)
-{
-	uint64_t v;
-
-	if (!text_number(value, &v) || v > UINT32_MAX)
-		return false;
-	*out = (uint32_t)v;
+	while ((word = text_word(line)).len > 0)
+		if (!settings_parse(option_settings, word, o, r))
+			return false;
 	return true;
-}
-
-static bool parse_word(struct text key, struct text value, struct options *o)
-{
-	static const char *const levels[] = {"error", "warn", "info", "debug", NULL};
-	static const char *const modes[] = {"none", "bochs", "qemu", NULL};
-
-	if (text_is(key, "log"))
-		return choose(value, levels, &o->log);
-	if (text_is(key, "mux"))
-		return text_bool(value, &o->mux);
-	if (text_is(key, "explain"))
-		return text_bool(value, &o->explain);
-	if (text_is(key, "tsc_khz"))
-		return number32(value, &o->tsc_khz);
-	if (text_is(key, "maxcpus"))
-		return number32(value, &o->maxcpus);
-	if (text_is(key, "poweroff"))
-		return choose(value, modes, &o->poweroff);
-	if (text_is(key, "ram"))
-		return o->ram_zeroed = text_is(value, "zeroed");
-	if (text_is(key, "limit"))
-		return text_number(value, &o->limit);
-	if (text_is(key, "epoch"))
-		return text_number(value, &o->epoch);
-	if (text_is(key, "posted"))
-		return text_bool(value, &o->posted);
-	if (text_is(key, "selftest"))
-		return o->selftest_fault = text_is(value, "fault");
-	return false;
-}
-
-void options_parse(struct text line, struct options *o, options_error_fn bad)
-{
-	struct text word, key, value;
-
-	*o = (struct options){.log = LOG_INFO, .maxcpus = UINT32_MAX, .limit = UINT64_MAX};
-	while ((word = text_word(&line)).len > 0) {
-		text_key_value(word, &key, &value);
-		if (!parse_word(key, value, o))
-			bad(word);
-	}
 }

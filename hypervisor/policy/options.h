@@ -7,13 +7,21 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "lib/text.h"
+#include "lib/log_level.h"
+#include "policy/setting.h"
+
+/* In the order of the words of `poweroff`. */
+enum poweroff {
+	POWEROFF_NONE,
+	POWEROFF_BOCHS,
+	POWEROFF_QEMU
+};
 
 struct options {
 	uint8_t log; /* enum log_level */
 	bool mux;
 	bool ram_zeroed;
-	uint8_t poweroff; /* enum power_mode */
+	uint8_t poweroff; /* enum poweroff */
 	bool explain;     /* control records of refused VM entries and VMX instructions */
 	uint32_t tsc_khz; /* 0: find out */
 	uint32_t maxcpus;
@@ -23,10 +31,13 @@ struct options {
 	uint64_t limit; /* host TSC at which VMs are stopped; UINT64_MAX: never */
 };
 
-/* The word that could not be understood, for the message; called once per such word. */
-typedef void (*options_error_fn)(struct text word);
+/* A row each; all have keys. */
+extern const struct setting option_settings[];
 
-/* Defaults, then the words of the line in order. Pure. */
-void options_parse(struct text line, struct options *o, options_error_fn bad);
+/*
+ * Reads words off *line into o. False: r tells of one that is none; it is left out, and what is
+ * behind it is left in *line. The caller gives the defaults before: settings_init().
+ */
+bool options_parse(struct text *line, struct options *o, struct refusal *r);
 
 #endif

@@ -31,14 +31,12 @@ struct vm_images {
 struct scenario {
 	struct vm_images vms[SCENARIO_MAX_VMS];
 	unsigned vm_count;
-	const char *error; /* what is wrong, NULL when nothing is */
-	struct text where; /* the word at fault */
-	char allowed[640]; /* what error tells of the words that are allowed */
+	struct refusal refusal; /* why the last line was refused, if one was */
 };
 
 /*
- * Adds one module whose command line is `line`. False: s->error and s->where say why; nothing was
- * added. Modules of a VM follow its kernel.
+ * Adds one module whose command line is `line`. False: s->refusal says why; nothing was added.
+ * Modules of a VM follow its kernel.
  */
 bool scenario_add(struct scenario *s, struct text line, uint64_t start, uint64_t size);
 

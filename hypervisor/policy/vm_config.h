@@ -1,5 +1,5 @@
 /*
- * What a VM is asked to be.
+ * What a VM is asked to be: the settings that L0 and the host tool share.
  */
 #ifndef NESTOR_POLICY_VM_CONFIG_H
 #define NESTOR_POLICY_VM_CONFIG_H
@@ -8,6 +8,7 @@
 #include <stdint.h>
 
 #include "lib/limits.h"
+#include "policy/setting.h"
 
 #define VM_NAME_SIZE LIMIT_NAME
 
@@ -30,10 +31,11 @@ enum vm_restart {
 #define WEIGHT_NORMAL 100u
 #define WEIGHT_MAX    10000u
 
+/* Ranges and defaults: vm_settings. */
 struct vm_config {
 	char name[VM_NAME_SIZE];
-	uint64_t memory;  /* bytes, a multiple of 2 MiB */
-	unsigned cpus;    /* 1 to DEV_MAX_VCPUS */
+	uint64_t memory;  /* bytes */
+	unsigned cpus;    /* virtual ones */
 	bool vmx;         /* offer VT-x to L1 */
 	bool shadow;      /* offer and use VMCS shadowing where the machine has it */
 	bool apicv;       /* the CPU virtualizes L1's local APICs, where it can */
@@ -45,5 +47,11 @@ struct vm_config {
 	uint64_t allowed_cpus;  /* physical CPUs that may run it: bit by index */
 	uint64_t vmx_features;  /* mask of 1 << enum caps_feature: what VT-x L1 gets at most */
 };
+
+/* A row each; all have keys. */
+extern const struct setting vm_settings[];
+
+/* Why values that are right by themselves do not go together; NULL when they do. */
+const char *vm_config_error(const struct vm_config *c);
 
 #endif

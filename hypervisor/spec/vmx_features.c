@@ -76,14 +76,23 @@ uint64_t caps_features_default(void)
 	return mask;
 }
 
-static bool preset(const char *name, size_t len, uint64_t *mask)
+/* What the preset with this index stands for; behind the last one: the default. */
+static uint64_t preset_mask(size_t index)
 {
 	uint64_t sum = HAS(BASE);
 
-	for (size_t i = 0; i < COUNT(presets); i++) {
+	if (index == COUNT(presets))
+		return caps_features_default();
+	for (size_t i = 0; i <= index; i++)
 		sum |= presets[i].mask;
+	return sum & caps_features_default();
+}
+
+static bool preset(const char *name, size_t len, uint64_t *mask)
+{
+	for (size_t i = 0; i < COUNT(presets); i++) {
 		if (name_is(presets[i].name, name, len)) {
-			*mask = sum & caps_features_default();
+			*mask = preset_mask(i);
 			return true;
 		}
 	}
@@ -142,6 +151,43 @@ static void put(struct out *o, const char *s)
 	while (*s != '\0' && o->used + 1 < o->size)
 		o->buf[o->used++] = *s++;
 	o->buf[o->used] = '\0';
+}
+
+static unsigned bits_in(uint64_t mask)
+{
+	unsigned n = 0;
+
+	for (; mask != 0; mask &= mask - 1)
+		n++;
+	return n;
+}
+
+/* The index of the preset that needs the fewest words; behind the last one: the default. */
+static size_t nearest(uint64_t mask)
+{
+	size_t best = COUNT(presets);
+
+	for (size_t i = 0; i < COUNT(presets); i++)
+		if (1 + bits_in(mask ^ preset_mask(i)) < bits_in(mask ^ preset_mask(best)))
+			best = i;
+	return best;
+}
+
+size_t caps_features_format(uint64_t mask, char *buf, size_t size)
+{
+	struct out o = {buf, size, 0};
+	size_t base = nearest(mask);
+	uint64_t changes = mask ^ preset_mask(base);
+
+	put(&o, base < COUNT(presets) ? presets[base].name : "");
+	for (size_t i = 0; i < COUNT(features); i++) {
+		if (!(changes >> i & 1))
+			continue;
+		put(&o, o.used > 0 ? "," : "");
+		put(&o, mask >> i & 1 ? "+" : "-");
+		put(&o, features[i].name);
+	}
+	return o.used;
 }
 
 void caps_features_list(char *buf, size_t size)

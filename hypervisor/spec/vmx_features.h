@@ -38,6 +38,12 @@ bool caps_features_parse(
 	const char *text, size_t len, uint64_t *mask, size_t *bad, size_t *bad_len);
 
 /*
+ * Such a text, as short as it can be, for a mask that caps_features_parse() gave; returns its
+ * length. Empty for the default. Cut when it does not fit; size > 0.
+ */
+size_t caps_features_format(uint64_t mask, char *buf, size_t size);
+
+/*
  * The words that such a text may have, in one line: "presets: ...; features: ...". Cut when it
  * does not fit; size > 0.
  */
