@@ -16,14 +16,14 @@
 #define ROM_PARAMETERS 0xff00
 
 static struct arena arena;
-static struct scenario scenario;
-static struct vm_files files[SCENARIO_VMS];
+static struct scenario_spec scenario;
+static struct vm_files files[SCENARIO_MAX_VMS];
 static struct boot_plan plan;
 static struct error error;
 
 static int set_up(void **state)
 {
-	struct vm_config *vm;
+	struct vm_spec *vm;
 
 	(void)state;
 	scenario_init(&scenario);
@@ -143,7 +143,7 @@ static void nestor_gets_its_modules_described(void **state)
 
 static void the_kernel_line_tells_how_a_vm_lives(void **state)
 {
-	struct vm_config *vm;
+	struct vm_spec *vm;
 	struct kernel kernel = {.kind = KERNEL_MULTIBOOT2};
 
 	(void)state;

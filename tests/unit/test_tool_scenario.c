@@ -5,7 +5,7 @@
 #include <stdint.h>
 #include <string.h>
 
-#include "options.h"
+#include "command.h"
 #include "scenario.h"
 
 #include <cmocka.h> /* last: it has a macro named fail */
@@ -13,7 +13,7 @@
 #define MIB (1ULL << 20)
 
 static struct arena arena;
-static struct scenario scenario;
+static struct scenario_spec scenario;
 static struct error error;
 
 static int tear_down(void **state)
@@ -39,7 +39,7 @@ static void expect_error(const char *text, const char *message)
 
 static void a_full_scenario_is_read(void **state)
 {
-	const struct vm_config *vm = &scenario.vms[1];
+	const struct vm_spec *vm = &scenario.vms[1];
 
 	(void)state;
 	assert_int_equal(parse("machine: {kind: bochs, cpus: 4, memory: 1G, ips: 100000000}\n"
@@ -137,10 +137,10 @@ static void too_many_vms_and_modules_are_refused(void **state)
 	const char *modules = "";
 
 	(void)state;
-	for (unsigned i = 0; i < SCENARIO_VMS + 1; i++)
+	for (unsigned i = 0; i < SCENARIO_MAX_VMS + 1; i++)
 		vms = arena_format(&arena, "%s{name: a%u, kernel: k},", vms, i);
 	expect_error(arena_format(&arena, "vms: [%s]", vms), "more than 8 VMs");
-	for (unsigned i = 0; i < SCENARIO_MODULES + 1; i++)
+	for (unsigned i = 0; i < SCENARIO_MAX_MODULES + 1; i++)
 		modules = arena_format(&arena, "%s{file: f},", modules);
 	expect_error(
 		arena_format(&arena, "vms: [{name: a, kernel: k, modules: [%s]}]", modules),
@@ -171,7 +171,7 @@ static void sizes_need_a_unit_and_do_not_overflow(void **state)
 	assert_int_equal(setting_parse_size("99999999999999999999999M"), 0);
 }
 
-static int parse_options(struct options *o, const char *line)
+static int parse_options(struct command *o, const char *line)
 {
 	char *copy = arena_copy(&arena, line);
 	char **argv = arena_alloc(&arena, 32 * sizeof(*argv));
@@ -180,12 +180,12 @@ static int parse_options(struct options *o, const char *line)
 	for (char *word = strtok(copy, "|"); word; word = strtok(NULL, "|"))
 		argv[argc++] = word;
 	error = (struct error){0};
-	return options_parse(o, argc, argv, &arena, &error);
+	return command_parse(o, argc, argv, &arena, &error);
 }
 
 static void expect_usage(const char *line, const char *message)
 {
-	struct options *o = arena_alloc(&arena, sizeof(*o));
+	struct command *o = arena_alloc(&arena, sizeof(*o));
 
 	assert_int_equal(parse_options(o, line), STATUS_USAGE);
 	if (!strstr(error.text, message))
@@ -194,8 +194,8 @@ static void expect_usage(const char *line, const char *message)
 
 static void the_short_form_describes_one_vm(void **state)
 {
-	struct options *o = arena_alloc(&arena, sizeof(*o));
-	const struct vm_config *vm = &o->scenario.vms[0];
+	struct command *o = arena_alloc(&arena, sizeof(*o));
+	const struct vm_spec *vm = &o->scenario.vms[0];
 
 	(void)state;
 	assert_int_equal(
@@ -240,7 +240,7 @@ static void usage_errors_say_what_is_allowed(void **state)
 
 static void help_is_found_in_every_form(void **state)
 {
-	struct options *o = arena_alloc(&arena, sizeof(*o));
+	struct command *o = arena_alloc(&arena, sizeof(*o));
 
 	(void)state;
 	assert_int_equal(parse_options(o, "nestor|--help"), 0);

@@ -44,7 +44,7 @@ unsigned boot_memory_map(uint64_t memory, struct memory_range ranges[BOOT_RANGES
 }
 
 static int read_vm(
-	struct arena *a, const struct vm_config *vm, struct vm_files *f, struct error *e)
+	struct arena *a, const struct vm_spec *vm, struct vm_files *f, struct error *e)
 {
 	if (kernel_load(a, &vm->kernel, &f->kernel, e))
 		return e->status;
@@ -71,7 +71,7 @@ static int read_vm(
 }
 
 int boot_read_files(
-	struct arena *a, const struct scenario *s, struct vm_files *files, struct error *e)
+	struct arena *a, const struct scenario_spec *s, struct vm_files *files, struct error *e)
 {
 	for (unsigned i = 0; i < s->vm_count; i++)
 		if (read_vm(a, &s->vms[i], &files[i], e))
@@ -80,7 +80,7 @@ int boot_read_files(
 }
 
 const char *boot_guest_cmdline(
-	struct arena *a, const struct vm_config *vm, const struct kernel *kernel)
+	struct arena *a, const struct vm_spec *vm, const struct kernel *kernel)
 {
 	if (kernel->kind != KERNEL_MULTIBOOT1 || !vm->argv0)
 		return vm->cmdline;
@@ -89,7 +89,7 @@ const char *boot_guest_cmdline(
 }
 
 /* What is not as it usually is. */
-static const char *life_words(struct arena *a, const struct vm_config *vm)
+static const char *life_words(struct arena *a, const struct vm_spec *vm)
 {
 	const char *words = "";
 
@@ -105,7 +105,7 @@ static const char *life_words(struct arena *a, const struct vm_config *vm)
 }
 
 const char *boot_kernel_line(
-	struct arena *a, const struct vm_config *vm, const struct kernel *kernel)
+	struct arena *a, const struct vm_spec *vm, const struct kernel *kernel)
 {
 	return arena_format(a,
 		"kernel vm=%s memory=%lluM cpus=%llu vmx=%s shadow=%s apicv=%s%s%s%s protocol=%s "
@@ -143,11 +143,11 @@ struct bytes boot_pack_modules(struct arena *a, struct module_list *l, uint64_t 
 	return all;
 }
 
-static void list_modules(struct arena *a, const struct scenario *s,
+static void list_modules(struct arena *a, const struct scenario_spec *s,
 	const struct vm_files *files, struct module_list *l)
 {
 	for (unsigned i = 0; i < s->vm_count; i++) {
-		const struct vm_config *vm = &s->vms[i];
+		const struct vm_spec *vm = &s->vms[i];
 		const struct vm_files *f = &files[i];
 
 		boot_add_module(l, &f->kernel.image, boot_kernel_line(a, vm, &f->kernel));
@@ -161,7 +161,7 @@ static void list_modules(struct arena *a, const struct scenario *s,
 	}
 }
 
-static uint64_t machine_cpus(const struct scenario *s)
+static uint64_t machine_cpus(const struct scenario_spec *s)
 {
 	uint64_t cpus = 1;
 
@@ -219,7 +219,7 @@ static int open_l0(struct arena *a, const struct place *l0, struct bytes *file, 
 	return 0;
 }
 
-static uint64_t vm_memory(const struct scenario *s)
+static uint64_t vm_memory(const struct scenario_spec *s)
 {
 	uint64_t sum = 0;
 
@@ -228,8 +228,9 @@ static uint64_t vm_memory(const struct scenario *s)
 	return sum;
 }
 
-int boot_plan_nestor(struct arena *a, const struct scenario *s, const struct vm_files *files,
-	const struct place *l0, const char *cmdline, struct boot_plan *out, struct error *e)
+int boot_plan_nestor(struct arena *a, const struct scenario_spec *s,
+	const struct vm_files *files, const struct place *l0, const char *cmdline,
+	struct boot_plan *out, struct error *e)
 {
 	struct module_list *l = arena_alloc(a, sizeof(*l));
 	struct bytes file;
@@ -261,7 +262,7 @@ int boot_plan_nestor(struct arena *a, const struct scenario *s, const struct vm_
 	return 0;
 }
 
-int boot_plan_iso(struct arena *a, const struct scenario *s, const struct place *iso,
+int boot_plan_iso(struct arena *a, const struct scenario_spec *s, const struct place *iso,
 	uint64_t firmware, struct boot_plan *out, struct error *e)
 {
 	char *path = realpath(iso->path, NULL);

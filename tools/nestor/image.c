@@ -12,7 +12,7 @@
 /* A folder under construction: what goes on the image. */
 struct image {
 	struct arena *a;
-	const struct options *o;
+	const struct command *o;
 	const char *folder;
 	const char *menu; /* GRUB's configuration */
 	struct error *e;
@@ -38,7 +38,7 @@ static const char *quote(struct arena *a, const char *text)
 
 /* GRUB puts a backslash before these characters, which no kernel takes away. */
 static int check_cmdline(
-	const struct vm_config *vm, const char *key, const char *text, struct error *e)
+	const struct vm_spec *vm, const char *key, const char *text, struct error *e)
 {
 	const char *bad = strpbrk(text, "'\"\\");
 
@@ -56,7 +56,7 @@ static int add_file(
 	return file_write(arena_format(m->a, "%s/boot/%s", m->folder, name), content, m->e);
 }
 
-static int add_modules(struct image *m, const struct vm_config *vm, const struct vm_files *f)
+static int add_modules(struct image *m, const struct vm_spec *vm, const struct vm_files *f)
 {
 	struct arena *a = m->a;
 
@@ -71,7 +71,7 @@ static int add_modules(struct image *m, const struct vm_config *vm, const struct
 	return 0;
 }
 
-static int add_vm(struct image *m, const struct vm_config *vm, const struct vm_files *f)
+static int add_vm(struct image *m, const struct vm_spec *vm, const struct vm_files *f)
 {
 	struct arena *a = m->a;
 
@@ -101,7 +101,7 @@ static int make_folders(struct image *m)
 
 static int fill(struct image *m, const struct place *l0, const struct vm_files *files)
 {
-	const struct scenario *s = &m->o->scenario;
+	const struct scenario_spec *s = &m->o->scenario;
 	struct bytes content;
 	const char *path = arena_format(m->a, "%s/boot/grub/grub.cfg", m->folder);
 
@@ -164,7 +164,7 @@ static int build(struct image *m, const char *log)
 	return 0;
 }
 
-int image_make(struct arena *a, const struct options *o, const struct place *l0,
+int image_make(struct arena *a, const struct command *o, const struct place *l0,
 	const struct vm_files *files, struct error *e)
 {
 	struct image m = {.a = a, .o = o, .e = e};

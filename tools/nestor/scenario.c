@@ -15,45 +15,45 @@ static const char *const restart_names[] = {"never", "on-reset", "on-failure", "
 #define AT(type, member) offsetof(struct type, member)
 
 const struct setting vm_settings[] = {
-	{"name", SETTING_NAME, AT(vm_config, name), 0, 0, NULL},
-	{"kernel", SETTING_FILE, AT(vm_config, kernel), 0, 0, NULL},
-	{"initrd", SETTING_FILE, AT(vm_config, initrd), 0, 0, NULL},
-	{"cmdline", SETTING_LINE, AT(vm_config, cmdline), 0, 2047, NULL},
-	{"memory", SETTING_SIZE, AT(vm_config, memory), 2 * MIB, 1024 * 1024 * MIB, NULL},
-	{"cpus", SETTING_NUMBER, AT(vm_config, cpus), 1, 64, NULL},
-	{"vmx", SETTING_SWITCH, AT(vm_config, vmx), 0, 0, NULL},
-	{"shadow", SETTING_SWITCH, AT(vm_config, shadow), 0, 0, NULL},
-	{"apicv", SETTING_SWITCH, AT(vm_config, apicv), 0, 0, NULL},
-	{"vmx-features", SETTING_VMX_FEATURES, AT(vm_config, vmx_features), 0, 0, NULL},
-	{"restart", SETTING_CHOICE, AT(vm_config, restart), 0, 0, restart_names},
-	{"restart-limit", SETTING_NUMBER, AT(vm_config, restart_limit), 0, UINT32_MAX, NULL},
-	{"weight", SETTING_NUMBER, AT(vm_config, weight), 1, WEIGHT_MAX, NULL},
-	{"pin", SETTING_CPU_LIST, AT(vm_config, pin), 0, 0, NULL},
-	{"argv0", SETTING_SWITCH, AT(vm_config, argv0), 0, 0, NULL},
+	{"name", SETTING_NAME, AT(vm_spec, name), 0, 0, NULL},
+	{"kernel", SETTING_FILE, AT(vm_spec, kernel), 0, 0, NULL},
+	{"initrd", SETTING_FILE, AT(vm_spec, initrd), 0, 0, NULL},
+	{"cmdline", SETTING_LINE, AT(vm_spec, cmdline), 0, 2047, NULL},
+	{"memory", SETTING_SIZE, AT(vm_spec, memory), 2 * MIB, 1024 * 1024 * MIB, NULL},
+	{"cpus", SETTING_NUMBER, AT(vm_spec, cpus), 1, 64, NULL},
+	{"vmx", SETTING_SWITCH, AT(vm_spec, vmx), 0, 0, NULL},
+	{"shadow", SETTING_SWITCH, AT(vm_spec, shadow), 0, 0, NULL},
+	{"apicv", SETTING_SWITCH, AT(vm_spec, apicv), 0, 0, NULL},
+	{"vmx-features", SETTING_VMX_FEATURES, AT(vm_spec, vmx_features), 0, 0, NULL},
+	{"restart", SETTING_CHOICE, AT(vm_spec, restart), 0, 0, restart_names},
+	{"restart-limit", SETTING_NUMBER, AT(vm_spec, restart_limit), 0, UINT32_MAX, NULL},
+	{"weight", SETTING_NUMBER, AT(vm_spec, weight), 1, WEIGHT_MAX, NULL},
+	{"pin", SETTING_CPU_LIST, AT(vm_spec, pin), 0, 0, NULL},
+	{"argv0", SETTING_SWITCH, AT(vm_spec, argv0), 0, 0, NULL},
 	{NULL, SETTING_SIZE, 0, 0, 0, NULL},
 };
 
 const struct setting machine_settings[] = {
-	{"kind", SETTING_CHOICE, AT(machine_config, kind), 0, 0, machine_names},
-	{"cpus", SETTING_NUMBER, AT(machine_config, cpus), 1, 64, NULL},
-	{"memory", SETTING_SIZE, AT(machine_config, memory), 2 * MIB, 1024 * 1024 * MIB, NULL},
-	{"ips", SETTING_NUMBER, AT(machine_config, ips), 1000000, 4000000000, NULL},
-	{"option", SETTING_LINE, AT(machine_config, option), 0, 2047, NULL},
+	{"kind", SETTING_CHOICE, AT(machine_spec, kind), 0, 0, machine_names},
+	{"cpus", SETTING_NUMBER, AT(machine_spec, cpus), 1, 64, NULL},
+	{"memory", SETTING_SIZE, AT(machine_spec, memory), 2 * MIB, 1024 * 1024 * MIB, NULL},
+	{"ips", SETTING_NUMBER, AT(machine_spec, ips), 1000000, 4000000000, NULL},
+	{"option", SETTING_LINE, AT(machine_spec, option), 0, 2047, NULL},
 	{NULL, SETTING_SIZE, 0, 0, 0, NULL},
 };
 
 const struct setting scenario_settings[] = {
-	{"timeout", SETTING_NUMBER, AT(scenario, timeout), 1, 1000000, NULL},
-	{"log", SETTING_CHOICE, AT(scenario, log), 0, 0, log_names},
+	{"timeout", SETTING_NUMBER, AT(scenario_spec, timeout), 1, 1000000, NULL},
+	{"log", SETTING_CHOICE, AT(scenario_spec, log), 0, 0, log_names},
 	{NULL, SETTING_SIZE, 0, 0, 0, NULL},
 };
 
-const char *scenario_restart_name(const struct vm_config *vm)
+const char *scenario_restart_name(const struct vm_spec *vm)
 {
 	return restart_names[vm->restart];
 }
 
-void scenario_init(struct scenario *s)
+void scenario_init(struct scenario_spec *s)
 {
 	memset(s, 0, sizeof(*s));
 	s->machine.kind = MACHINE_AUTO;
@@ -61,11 +61,11 @@ void scenario_init(struct scenario *s)
 	s->log = LOG_INFO;
 }
 
-struct vm_config *scenario_add_vm(struct scenario *s, const char *where)
+struct vm_spec *scenario_add_vm(struct scenario_spec *s, const char *where)
 {
-	struct vm_config *vm;
+	struct vm_spec *vm;
 
-	if (s->vm_count == SCENARIO_VMS)
+	if (s->vm_count == SCENARIO_MAX_VMS)
 		return NULL;
 	vm = &s->vms[s->vm_count++];
 	memset(vm, 0, sizeof(*vm));
@@ -81,10 +81,10 @@ struct vm_config *scenario_add_vm(struct scenario *s, const char *where)
 	return vm;
 }
 
-int scenario_check(const struct scenario *s, struct error *e)
+int scenario_check(const struct scenario_spec *s, struct error *e)
 {
 	for (unsigned i = 0; i < s->vm_count; i++) {
-		const struct vm_config *vm = &s->vms[i];
+		const struct vm_spec *vm = &s->vms[i];
 
 		if (!vm->name)
 			return fail(e, STATUS_BAD_INPUT, "%s: the VM has no 'name'", vm->where);

@@ -10,7 +10,7 @@
 #include "file.h"
 
 struct loader {
-	struct scenario *s;
+	struct scenario_spec *s;
 	yaml_document_t *doc;
 	const char *path; /* of the file, for messages */
 	const char *base; /* its folder, for relative file names */
@@ -102,9 +102,8 @@ static int apply(struct loader *l, const struct setting *s, void *object, yaml_n
 static int module_key(struct loader *l, void *object, const char *key, yaml_node_t *value)
 {
 	static const struct setting table[] = {
-		{"file", SETTING_FILE, offsetof(struct module_config, file), 0, 0, NULL},
-		{"cmdline", SETTING_LINE, offsetof(struct module_config, cmdline), 0, 2047,
-			NULL},
+		{"file", SETTING_FILE, offsetof(struct module_spec, file), 0, 0, NULL},
+		{"cmdline", SETTING_LINE, offsetof(struct module_spec, cmdline), 0, 2047, NULL},
 		{NULL, SETTING_SIZE, 0, 0, 0, NULL},
 	};
 	const struct setting *s = setting_find(table, key);
@@ -112,7 +111,7 @@ static int module_key(struct loader *l, void *object, const char *key, yaml_node
 	return s ? apply(l, s, object, value) : unknown_key(l, value, key, table, "");
 }
 
-static int load_modules(struct loader *l, struct vm_config *vm, yaml_node_t *list)
+static int load_modules(struct loader *l, struct vm_spec *vm, yaml_node_t *list)
 {
 	yaml_node_item_t *item;
 
@@ -121,11 +120,11 @@ static int load_modules(struct loader *l, struct vm_config *vm, yaml_node_t *lis
 	for (item = list->data.sequence.items.start; item < list->data.sequence.items.top;
 		item++) {
 		yaml_node_t *node = yaml_document_get_node(l->doc, *item);
-		struct module_config *module = &vm->modules[vm->module_count];
+		struct module_spec *module = &vm->modules[vm->module_count];
 
-		if (vm->module_count == SCENARIO_MODULES)
+		if (vm->module_count == SCENARIO_MAX_MODULES)
 			return fail(l->e, STATUS_BAD_INPUT, "%s: more than %d modules",
-				node_where(l, node, "modules"), SCENARIO_MODULES);
+				node_where(l, node, "modules"), SCENARIO_MAX_MODULES);
 		vm->module_count++;
 		module->cmdline = "";
 		if (for_each_key(l, node, "modules", module, module_key))
@@ -170,11 +169,11 @@ static int load_vms(struct loader *l, yaml_node_t *list)
 	for (item = list->data.sequence.items.start; item < list->data.sequence.items.top;
 		item++) {
 		yaml_node_t *node = yaml_document_get_node(l->doc, *item);
-		struct vm_config *vm = scenario_add_vm(l->s, node_where(l, node, "vms"));
+		struct vm_spec *vm = scenario_add_vm(l->s, node_where(l, node, "vms"));
 
 		if (!vm)
 			return fail(l->e, STATUS_BAD_INPUT, "%s: more than %d VMs",
-				node_where(l, node, "vms"), SCENARIO_VMS);
+				node_where(l, node, "vms"), SCENARIO_MAX_VMS);
 		if (for_each_key(l, node, "vms", vm, vm_key))
 			return l->e->status;
 	}
@@ -192,7 +191,7 @@ static int machine_key(struct loader *l, void *object, const char *key, yaml_nod
 static int top_key(struct loader *l, void *object, const char *key, yaml_node_t *value)
 {
 	const struct setting *s = setting_find(scenario_settings, key);
-	struct scenario *scenario = object;
+	struct scenario_spec *scenario = object;
 
 	if (strcmp(key, "vms") == 0)
 		return load_vms(l, value);
@@ -229,7 +228,7 @@ static const char *folder_of(const char *path, struct arena *a)
 	return slash ? arena_format(a, "%.*s", (int)(slash - path), path) : ".";
 }
 
-int scenario_parse(struct scenario *s, const char *path, const char *text, size_t size,
+int scenario_parse(struct scenario_spec *s, const char *path, const char *text, size_t size,
 	struct arena *a, struct error *e)
 {
 	yaml_parser_t parser;
@@ -252,7 +251,7 @@ int scenario_parse(struct scenario *s, const char *path, const char *text, size_
 	return status;
 }
 
-int scenario_load(struct scenario *s, const char *path, struct arena *a, struct error *e)
+int scenario_load(struct scenario_spec *s, const char *path, struct arena *a, struct error *e)
 {
 	struct bytes text;
 

@@ -6,7 +6,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct arena a = {NULL};
-	struct scenario s;
+	struct scenario_spec s;
 	struct error e = {0};
 
 	scenario_init(&s);

@@ -1,5 +1,5 @@
-/* The command line; see options.h. */
-#include "options.h"
+/* The command line; see command.h. */
+#include "command.h"
 
 #include <string.h>
 
@@ -71,24 +71,24 @@ static const struct option option_table[] = {
 static const char *const firmware_names[] = {"bios", "uefi", NULL};
 
 static const struct setting tool_settings[] = {
-	{"l0", SETTING_FILE, offsetof(struct options, l0), 0, 0, NULL},
-	{"l0-option", SETTING_LINE, offsetof(struct options, l0_option), 0, 1023, NULL},
-	{"iso", SETTING_FILE, offsetof(struct options, iso), 0, 0, NULL},
-	{"firmware", SETTING_CHOICE, offsetof(struct options, firmware), 0, 0, firmware_names},
-	{"l0-log", SETTING_LINE, offsetof(struct options, l0_log), 0, 4095, NULL},
-	{"stats", SETTING_LINE, offsetof(struct options, stats), 0, 4095, NULL},
-	{"keep", SETTING_LINE, offsetof(struct options, keep), 0, 4095, NULL},
-	{"output", SETTING_LINE, offsetof(struct options, output), 0, 4095, NULL},
-	{"bare", SETTING_SWITCH, offsetof(struct options, bare), 0, 0, NULL},
-	{"explain", SETTING_SWITCH, offsetof(struct options, explain), 0, 0, NULL},
-	{"summary", SETTING_SWITCH, offsetof(struct options, summary), 0, 0, NULL},
-	{"verbose", SETTING_SWITCH, offsetof(struct options, verbose), 0, 0, NULL},
+	{"l0", SETTING_FILE, offsetof(struct command, l0), 0, 0, NULL},
+	{"l0-option", SETTING_LINE, offsetof(struct command, l0_option), 0, 1023, NULL},
+	{"iso", SETTING_FILE, offsetof(struct command, iso), 0, 0, NULL},
+	{"firmware", SETTING_CHOICE, offsetof(struct command, firmware), 0, 0, firmware_names},
+	{"l0-log", SETTING_LINE, offsetof(struct command, l0_log), 0, 4095, NULL},
+	{"stats", SETTING_LINE, offsetof(struct command, stats), 0, 4095, NULL},
+	{"keep", SETTING_LINE, offsetof(struct command, keep), 0, 4095, NULL},
+	{"output", SETTING_LINE, offsetof(struct command, output), 0, 4095, NULL},
+	{"bare", SETTING_SWITCH, offsetof(struct command, bare), 0, 0, NULL},
+	{"explain", SETTING_SWITCH, offsetof(struct command, explain), 0, 0, NULL},
+	{"summary", SETTING_SWITCH, offsetof(struct command, summary), 0, 0, NULL},
+	{"verbose", SETTING_SWITCH, offsetof(struct command, verbose), 0, 0, NULL},
 	{NULL, SETTING_SIZE, 0, 0, 0, NULL},
 };
 
 struct parser {
-	struct options *o;
-	struct vm_config vm;   /* what options say of the VM */
+	struct command *o;
+	struct vm_spec vm;     /* what options say of the VM */
 	const char *vm_option; /* one that needs --l1 */
 	struct arena *a;
 	struct error *e;
@@ -141,9 +141,9 @@ static const struct option *find_option(struct parser *p, const char *name)
 static int add_module(struct parser *p, const char *value)
 {
 	const char *comma = strchr(value, ',');
-	struct module_config *m = &p->vm.modules[p->vm.module_count];
+	struct module_spec *m = &p->vm.modules[p->vm.module_count];
 
-	if (p->vm.module_count == SCENARIO_MODULES)
+	if (p->vm.module_count == SCENARIO_MAX_MODULES)
 		return usage(p, "--module: more than 16 modules");
 	if (!*value || comma == value)
 		return usage(p, "--module: must be FILE or FILE,COMMAND-LINE");
@@ -189,7 +189,7 @@ static int apply_option(struct parser *p, const struct option *o, const char *va
 /* For the options that go to all VMs of a scenario, too. */
 static void apply_to_vms(struct parser *p, const struct option *o, const char *value)
 {
-	struct scenario *s = &p->o->scenario;
+	struct scenario_spec *s = &p->o->scenario;
 
 	for (unsigned i = 0; i < s->vm_count; i++)
 		setting_apply(setting_find(vm_settings, o->setting), &s->vms[i], value, o->name,
@@ -254,7 +254,7 @@ static int take_words(struct parser *p, int argc, char **argv, bool apply)
 
 static int use_l1(struct parser *p)
 {
-	struct vm_config *vm = scenario_add_vm(&p->o->scenario, "--l1");
+	struct vm_spec *vm = scenario_add_vm(&p->o->scenario, "--l1");
 
 	if (!p->vm.kernel.path)
 		return fail(p->e, STATUS_USAGE,
@@ -269,7 +269,7 @@ static int use_l1(struct parser *p)
 
 static int parse_verb(struct parser *p, int argc, char **argv)
 {
-	struct scenario defaults;
+	struct scenario_spec defaults;
 
 	scenario_init(&defaults);
 	p->vm = *scenario_add_vm(&defaults, "--l1");
@@ -311,7 +311,7 @@ static bool asks_features(int argc, char **argv)
 	return false;
 }
 
-int options_parse(struct options *o, int argc, char **argv, struct arena *a, struct error *e)
+int command_parse(struct command *o, int argc, char **argv, struct arena *a, struct error *e)
 {
 	struct parser p = {.o = o, .a = a, .e = e};
 

@@ -1,6 +1,6 @@
 /* The command line: which verb, on what scenario, with which options. */
-#ifndef NESTOR_OPTIONS_H
-#define NESTOR_OPTIONS_H
+#ifndef NESTOR_COMMAND_H
+#define NESTOR_COMMAND_H
 
 #include "scenario.h"
 
@@ -13,12 +13,12 @@ enum verb {
 	VERB_COUNT
 };
 
-struct options {
+struct command {
 	enum verb verb;
 	enum verb help_on;         /* with VERB_HELP; VERB_COUNT: the tool */
 	bool help_features;        /* with VERB_HELP: the words of --vmx-features instead */
 	const char *scenario_path; /* NULL: from --l1 */
-	struct scenario scenario;
+	struct scenario_spec scenario;
 	struct place l0;       /* path NULL: not given */
 	struct place iso;      /* run: boot this image, without a scenario */
 	uint64_t firmware;     /* enum firmware, for it */
@@ -34,6 +34,6 @@ struct options {
 };
 
 /* Parses the arguments and loads the scenario. What is wrong names what is allowed. */
-int options_parse(struct options *o, int argc, char **argv, struct arena *a, struct error *e);
+int command_parse(struct command *o, int argc, char **argv, struct arena *a, struct error *e);
 
 #endif
