@@ -42,7 +42,7 @@ const struct setting vm_settings[] = {
 		.help = "start it again after its end: when it asked for a reset, also after "
 			"triple faults and errors, or always"},
 	{ROW("restart_limit", "restart-limit", SETTING_NUMBER, restart_limit),
-		.max = UINT32_MAX, .initial = 0, .help = "so many times; 0: without end"},
+		.max = UINT32_MAX, .initial = 0, .help = "so many times, 0 is without end"},
 	{ROW("weight", "weight", SETTING_NUMBER, weight), .min = 1, .max = WEIGHT_MAX,
 		.initial = WEIGHT_NORMAL, .help = "its share of a CPU that several VMs want"},
 	{ROW("pin", "pin", SETTING_CPU_LIST, allowed_cpus), .initial = UINT64_MAX,

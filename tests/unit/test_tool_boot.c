@@ -31,9 +31,9 @@ static int set_up(void **state)
 	plan = (struct boot_plan){0};
 	error = (struct error){0};
 	vm = scenario_add_vm(&scenario, "here");
-	vm->name = "a";
+	strcpy(vm->config.name, "a");
 	vm->kernel = (struct place){"dir/image.elf", "here: kernel"};
-	vm->memory = 64 * MIB;
+	vm->config.memory = 64 * MIB;
 	return 0;
 }
 
@@ -129,8 +129,7 @@ static void nestor_gets_its_modules_described(void **state)
 	assert_string_equal(text_at(find_tag(info, 1, 0) + 8), "log=info");
 	tag = find_tag(info, 3, 0);
 	assert_string_equal(text_at(tag + 16),
-		"kernel vm=a memory=64M cpus=1 vmx=on shadow=on apicv=on protocol=mb1 "
-		"cmdline0=off -- image.elf x y");
+		"kernel vm=a memory=64M protocol=mb1 cmdline0=off -- image.elf x y");
 	assert_int_equal(value_at(tag + 8, 4) % 4096, 0);
 	assert_int_equal(value_at(value_at(tag + 8, 4), 4), 0x464c457f);
 	tag = find_tag(info, 3, 1);
@@ -149,11 +148,11 @@ static void the_kernel_line_tells_how_a_vm_lives(void **state)
 	(void)state;
 	scenario_init(&scenario);
 	vm = scenario_add_vm(&scenario, "here");
-	vm->name = "a";
-	vm->restart = 2;
-	vm->restart_limit = 5;
-	vm->weight = 50;
-	vm->pin = "0,2-3";
+	strcpy(vm->config.name, "a");
+	vm->config.restart = RESTART_ON_FAILURE;
+	vm->config.restart_limit = 5;
+	vm->config.weight = 50;
+	vm->config.allowed_cpus = 0xd;
 	assert_non_null(strstr(boot_kernel_line(&arena, vm, &kernel),
 		" restart=on-failure restart_limit=5 weight=50 pin=0,2-3 protocol="));
 }

@@ -129,11 +129,11 @@ int boot_plan_bare(struct arena *a, const struct scenario_spec *s, const struct 
 	if (s->vm_count != 1)
 		return fail(e, STATUS_USAGE, "--bare runs one image, but there are %u VMs",
 			s->vm_count);
-	if (files[0].need > bare_end(vm->memory))
+	if (files[0].need > bare_end(vm->config.memory))
 		return fail(e, STATUS_BAD_INPUT, "%s: '%s' and its modules do not fit 2 GiB",
 			vm->kernel.where, vm->kernel.path);
-	out->memory = vm->memory;
-	out->cpus = vm->cpus;
+	out->memory = vm->config.memory;
+	out->cpus = vm->config.cpus;
 	if (files[0].kernel.kind == KERNEL_LINUX)
 		plan_linux(a, vm, &files[0], out);
 	else

@@ -10,11 +10,9 @@
 #define BOOT_RANGES    4
 
 /* All modules of a scenario: kernel, initrd and modules of each VM. */
-#define BOOT_MODULES (SCENARIO_MAX_VMS * (SCENARIO_MAX_MODULES + 2))
-
 struct module_list {
-	const struct bytes *content[BOOT_MODULES];
-	struct boot_module modules[BOOT_MODULES];
+	const struct bytes *content[LIMIT_BOOT_MODULES];
+	struct boot_module modules[LIMIT_BOOT_MODULES];
 	unsigned count;
 };
 

@@ -70,21 +70,25 @@ static const struct option option_table[] = {
 
 static const char *const firmware_names[] = {"bios", "uefi", NULL};
 
-static const struct setting tool_settings[] = {
-	{"l0", SETTING_FILE, offsetof(struct command, l0), 0, 0, NULL},
-	{"l0-option", SETTING_LINE, offsetof(struct command, l0_option), 0, 1023, NULL},
-	{"iso", SETTING_FILE, offsetof(struct command, iso), 0, 0, NULL},
-	{"firmware", SETTING_CHOICE, offsetof(struct command, firmware), 0, 0, firmware_names},
-	{"l0-log", SETTING_LINE, offsetof(struct command, l0_log), 0, 4095, NULL},
-	{"stats", SETTING_LINE, offsetof(struct command, stats), 0, 4095, NULL},
-	{"keep", SETTING_LINE, offsetof(struct command, keep), 0, 4095, NULL},
-	{"output", SETTING_LINE, offsetof(struct command, output), 0, 4095, NULL},
-	{"bare", SETTING_SWITCH, offsetof(struct command, bare), 0, 0, NULL},
-	{"explain", SETTING_SWITCH, offsetof(struct command, explain), 0, 0, NULL},
-	{"summary", SETTING_SWITCH, offsetof(struct command, summary), 0, 0, NULL},
-	{"verbose", SETTING_SWITCH, offsetof(struct command, verbose), 0, 0, NULL},
-	{NULL, SETTING_SIZE, 0, 0, 0, NULL},
+#define ROW(name, kind, member) NULL, name, kind, SETTING_AT(struct command, member)
+
+static const struct setting tool_rows[] = {
+	{ROW("l0", SETTING_FILE, l0)},
+	{ROW("l0-option", SETTING_LINE, l0_option), .max = 1023},
+	{ROW("iso", SETTING_FILE, iso)},
+	{ROW("firmware", SETTING_CHOICE, firmware), .words = firmware_names},
+	{ROW("l0-log", SETTING_LINE, l0_log), .max = 4095},
+	{ROW("stats", SETTING_LINE, stats), .max = 4095},
+	{ROW("keep", SETTING_LINE, keep), .max = 4095},
+	{ROW("output", SETTING_LINE, output), .max = 4095},
+	{ROW("bare", SETTING_SWITCH, bare)},
+	{ROW("explain", SETTING_SWITCH, explain)},
+	{ROW("summary", SETTING_SWITCH, summary)},
+	{ROW("verbose", SETTING_SWITCH, verbose)},
+	{.kind = SETTING_END},
 };
+
+static setting_tables tool_keys = {tool_rows, NULL};
 
 struct parser {
 	struct command *o;
@@ -144,7 +148,7 @@ static int add_module(struct parser *p, const char *value)
 	struct module_spec *m = &p->vm.modules[p->vm.module_count];
 
 	if (p->vm.module_count == SCENARIO_MAX_MODULES)
-		return usage(p, "--module: more than 16 modules");
+		return usage(p, "--module: too many modules");
 	if (!*value || comma == value)
 		return usage(p, "--module: must be FILE or FILE,COMMAND-LINE");
 	p->vm.module_count++;
@@ -157,7 +161,7 @@ static int add_module(struct parser *p, const char *value)
 
 static int apply_option(struct parser *p, const struct option *o, const char *value)
 {
-	const struct setting *table = tool_settings;
+	const struct setting *const *keys = tool_keys;
 	void *object = p->o;
 
 	switch (o->target) {
@@ -165,15 +169,15 @@ static int apply_option(struct parser *p, const struct option *o, const char *va
 		return add_module(p, value);
 	case TO_VM:
 	case TO_ALL_VMS:
-		table = vm_settings;
+		keys = vm_keys;
 		object = &p->vm;
 		break;
 	case TO_MACHINE:
-		table = machine_settings;
+		keys = machine_keys;
 		object = &p->o->scenario.machine;
 		break;
 	case TO_SCENARIO:
-		table = scenario_settings;
+		keys = scenario_keys;
 		object = &p->o->scenario;
 		break;
 	case TO_TOOL:
@@ -181,7 +185,7 @@ static int apply_option(struct parser *p, const struct option *o, const char *va
 		break;
 	}
 	if (setting_apply(
-		    setting_find(table, o->setting), object, value, o->name, NULL, p->a, p->e))
+		    setting_find(keys, o->setting), object, value, o->name, NULL, p->a, p->e))
 		p->e->status = STATUS_USAGE;
 	return p->e->status;
 }
@@ -192,7 +196,7 @@ static void apply_to_vms(struct parser *p, const struct option *o, const char *v
 	struct scenario_spec *s = &p->o->scenario;
 
 	for (unsigned i = 0; i < s->vm_count; i++)
-		setting_apply(setting_find(vm_settings, o->setting), &s->vms[i], value, o->name,
+		setting_apply(setting_find(vm_keys, o->setting), &s->vms[i], value, o->name,
 			NULL, p->a, p->e);
 }
 
@@ -262,9 +266,41 @@ static int use_l1(struct parser *p)
 			"--help`",
 			verb_names[p->o->verb], verb_names[p->o->verb]);
 	*vm = p->vm;
-	if (!vm->name)
-		vm->name = "l1";
+	if (!*vm->config.name)
+		strcpy(vm->config.name, COMMAND_VM_NAME);
 	return scenario_check(&p->o->scenario, p->e);
+}
+
+static bool add_l0_option(const struct command *o, struct options *l0, struct refusal *r)
+{
+	const char *line = o->l0_option ? o->l0_option : "";
+	struct text rest = text_of(line, strlen(line));
+
+	return options_parse(&rest, l0, r);
+}
+
+const char *command_l0_line(struct arena *a, const struct command *o, const struct options *l0)
+{
+	char line[SETTING_TEXT_SIZE];
+	struct options all = *l0;
+	struct refusal r;
+
+	add_l0_option(o, &all, &r);
+	settings_format(option_settings, &all, line, sizeof(line));
+	return arena_copy(a, line + (*line == ' '));
+}
+
+/* A word that L0 would leave out is told before the machine starts. */
+static int check_l0_option(struct parser *p)
+{
+	struct options l0;
+	struct refusal r;
+
+	settings_init(option_settings, &l0);
+	if (add_l0_option(p->o, &l0, &r))
+		return 0;
+	return fail(p->e, STATUS_USAGE, "--l0-option: '%.*s' is not allowed: %s",
+		r.where.len < 60 ? (int)r.where.len : 60, r.where.s, r.why);
 }
 
 static int parse_verb(struct parser *p, int argc, char **argv)
@@ -278,7 +314,7 @@ static int parse_verb(struct parser *p, int argc, char **argv)
 	if (p->o->scenario_path &&
 		scenario_load(&p->o->scenario, p->o->scenario_path, p->a, p->e))
 		return p->e->status;
-	if (take_words(p, argc, argv, true))
+	if (take_words(p, argc, argv, true) || check_l0_option(p))
 		return p->e->status;
 	if (p->o->iso.path && (p->o->scenario_path || p->vm_option))
 		return usage(p, "--iso does not go with a scenario or options of a VM");

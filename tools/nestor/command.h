@@ -4,6 +4,9 @@
 
 #include "scenario.h"
 
+/* The VM of --l1, when it gets no --name. */
+#define COMMAND_VM_NAME "l1"
+
 enum verb {
 	VERB_RUN,
 	VERB_CHECK,
@@ -32,6 +35,9 @@ struct command {
 	uint64_t summary;
 	uint64_t verbose;
 };
+
+/* L0's command line: @l0 with the words of --l0-option, which are the last ones. */
+const char *command_l0_line(struct arena *a, const struct command *o, const struct options *l0);
 
 /* Parses the arguments and loads the scenario. What is wrong names what is allowed. */
 int command_parse(struct command *o, int argc, char **argv, struct arena *a, struct error *e);

@@ -64,8 +64,10 @@ static int add_modules(struct image *m, const struct vm_spec *vm, const struct v
 		const char *cmdline = vm->modules[i].cmdline;
 
 		if (check_cmdline(vm, "module", cmdline, m->e) ||
-			add_file(m, arena_format(a, "%s.module%u", vm->name, i), &f->modules[i],
-				arena_format(a, "module vm=%s -- %s", vm->name, cmdline)))
+			add_file(m, arena_format(a, "%s.module%u", vm->config.name, i),
+				&f->modules[i],
+				arena_format(
+					a, "module vm=%s -- %s", vm->config.name, cmdline)))
 			return m->e->status;
 	}
 	return 0;
@@ -76,11 +78,12 @@ static int add_vm(struct image *m, const struct vm_spec *vm, const struct vm_fil
 	struct arena *a = m->a;
 
 	if (check_cmdline(vm, "cmdline", vm->cmdline, m->e) ||
-		add_file(m, arena_format(a, "%s.kernel", vm->name), &f->kernel.image,
+		add_file(m, arena_format(a, "%s.kernel", vm->config.name), &f->kernel.image,
 			boot_kernel_line(a, vm, &f->kernel)))
 		return m->e->status;
-	if (vm->initrd.path && add_file(m, arena_format(a, "%s.initrd", vm->name), &f->initrd,
-				       arena_format(a, "initrd vm=%s", vm->name)))
+	if (vm->initrd.path &&
+		add_file(m, arena_format(a, "%s.initrd", vm->config.name), &f->initrd,
+			arena_format(a, "initrd vm=%s", vm->config.name)))
 		return m->e->status;
 	return add_modules(m, vm, f);
 }
@@ -116,8 +119,8 @@ static int fill(struct image *m, const struct place *l0, const struct vm_files *
 		"insmod all_video\n"
 		"set timeout=0\n"
 		"menuentry Nestor {\n"
-		"\tmultiboot2 /boot/nestor.elf log=%s mux=off %s\n",
-		log_names[s->log], m->o->l0_option ? m->o->l0_option : "");
+		"\tmultiboot2 /boot/nestor.elf %s\n",
+		command_l0_line(m->a, m->o, &s->l0));
 	for (unsigned i = 0; i < s->vm_count; i++)
 		if (add_vm(m, &s->vms[i], &files[i]))
 			return m->e->status;

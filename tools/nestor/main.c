@@ -31,15 +31,16 @@ static struct place l0_place(struct arena *a, const struct command *o)
 
 static const char *l0_cmdline(struct arena *a, const struct command *o, enum machine_kind kind)
 {
-	const struct scenario_spec *s = &o->scenario;
-	const char *more = arena_format(
-		a, "%s%s", o->explain ? "explain=on " : "", o->l0_option ? o->l0_option : "");
+	struct options l0 = o->scenario.l0;
 
-	if (kind == MACHINE_QEMU)
-		return arena_format(a, "log=%s mux=on ram=zeroed poweroff=qemu %s",
-			log_names[s->log], more);
-	return arena_format(a, "log=%s mux=on ram=zeroed poweroff=bochs tsc_khz=%llu %s",
-		log_names[s->log], (unsigned long long)s->machine.ips / 1000, more);
+	l0.mux = true;
+	l0.ram_zeroed = true;
+	l0.poweroff = kind == MACHINE_QEMU ? POWEROFF_QEMU : POWEROFF_BOCHS;
+	if (kind == MACHINE_BOCHS)
+		l0.tsc_khz = (uint32_t)(o->scenario.machine.ips / 1000);
+	if (o->explain)
+		l0.explain = true;
+	return command_l0_line(a, o, &l0);
 }
 
 static int run_in_folder(struct arena *a, const struct command *o, struct boot_plan *plan,
@@ -84,7 +85,7 @@ static int run(struct arena *a, struct command *o, struct error *e)
 	int status;
 
 	if (!o->scenario.log_given && !o->l0_log)
-		o->scenario.log = LOG_WARN;
+		o->scenario.l0.log = LOG_WARN;
 	machine_choose(a, (enum machine_kind)o->scenario.machine.kind, &m);
 	if (o->verbose || isatty(STDERR_FILENO) || strncmp(m.reason, "warning", 7) == 0)
 		fprintf(stderr, "nestor: %s\n", m.reason);

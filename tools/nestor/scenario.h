@@ -5,11 +5,10 @@
 #include <stdbool.h>
 
 #include "arena.h"
+#include "policy/options.h"
+#include "policy/scenario.h"
 #include "setting.h"
 #include "status.h"
-
-#define SCENARIO_MAX_VMS     8
-#define SCENARIO_MAX_MODULES 16
 
 struct module_spec {
 	struct place file;
@@ -17,36 +16,19 @@ struct module_spec {
 };
 
 struct vm_spec {
-	const char *name;
-	const char *where; /* the place that defined it, for errors */
+	struct vm_config config; /* what Nestor is told; first: see vm_keys */
+	const char *where;       /* the place that defined it, for errors */
 	struct place kernel;
 	struct place initrd;
 	const char *cmdline;
 	struct module_spec modules[SCENARIO_MAX_MODULES];
 	unsigned module_count;
-	uint64_t memory; /* bytes */
-	uint64_t cpus;
-	uint64_t vmx;    /* the VM's CPUs offer VT-x */
-	uint64_t shadow; /* Nestor uses VMCS shadowing for it, if the CPU has it */
-	uint64_t apicv;  /* Nestor lets the CPU virtualize its local APICs, if it can */
-	const char *vmx_features; /* of what VT-x has, a choice; NULL: all that Nestor offers */
-	uint64_t restart;         /* index in restart_names: after which ends it starts again */
-	uint64_t restart_limit;   /* so many times; 0: without end */
-	uint64_t weight;          /* its share of a CPU that several VMs want */
-	const char *pin;          /* physical CPUs that run it; NULL: all */
-	uint64_t argv0;           /* a Multiboot 1 command line begins with the image's name */
 };
 
 enum machine_kind {
 	MACHINE_AUTO,
 	MACHINE_QEMU,
 	MACHINE_BOCHS
-};
-enum log_level {
-	LOG_ERROR,
-	LOG_WARN,
-	LOG_INFO,
-	LOG_DEBUG
 };
 
 struct machine_spec {
@@ -58,29 +40,22 @@ struct machine_spec {
 };
 
 struct scenario_spec {
+	struct options
+		l0; /* what the scenario says of Nestor's own; first: see scenario_keys */
 	struct vm_spec vms[SCENARIO_MAX_VMS];
 	unsigned vm_count;
 	struct machine_spec machine;
 	uint64_t timeout; /* seconds; 0: none */
-	uint64_t log;     /* enum log_level */
 	bool log_given;
 };
 
-extern const char *const machine_names[]; /* by enum machine_kind */
-extern const char *const log_names[];     /* by enum log_level */
-
-#define SCENARIO_WEIGHT 100 /* the default */
-
 /* The settings of struct vm_spec, struct machine_spec and struct scenario_spec. */
-extern const struct setting vm_settings[];
-extern const struct setting machine_settings[];
-extern const struct setting scenario_settings[];
+extern setting_tables vm_keys;
+extern setting_tables machine_keys;
+extern setting_tables scenario_keys;
 
 /* Sets all values to their defaults, with no VM. */
 void scenario_init(struct scenario_spec *s);
-
-/* When a VM is started again, in the words of the setting. */
-const char *scenario_restart_name(const struct vm_spec *vm);
 
 /* Adds a VM with default values; NULL if there are SCENARIO_MAX_VMS already. */
 struct vm_spec *scenario_add_vm(struct scenario_spec *s, const char *where);
@@ -92,7 +67,7 @@ int scenario_load(struct scenario_spec *s, const char *path, struct arena *a, st
 int scenario_parse(struct scenario_spec *s, const char *path, const char *text, size_t size,
 	struct arena *a, struct error *e);
 
-/* Checks what concerns several values: each VM has a kernel and a name of its own. */
+/* Checks what concerns several values: that each VM has a kernel, and that L0 takes all VMs. */
 int scenario_check(const struct scenario_spec *s, struct error *e);
 
 #endif

@@ -33,10 +33,10 @@ static int wrong_kind(
 }
 
 static int unknown_key(struct loader *l, const yaml_node_t *value, const char *key,
-	const struct setting *table, const char *more)
+	setting_tables keys, const char *more)
 {
 	return fail(l->e, STATUS_BAD_INPUT, "%s:%zu: unknown key '%.60s': must be one of %s%s",
-		l->path, value->start_mark.line + 1, key, setting_names(table, l->a), more);
+		l->path, value->start_mark.line + 1, key, setting_names(keys, l->a), more);
 }
 
 /* The text of a scalar node; NULL if it is none, or contains a NUL. */
@@ -101,14 +101,16 @@ static int apply(struct loader *l, const struct setting *s, void *object, yaml_n
 
 static int module_key(struct loader *l, void *object, const char *key, yaml_node_t *value)
 {
-	static const struct setting table[] = {
-		{"file", SETTING_FILE, offsetof(struct module_spec, file), 0, 0, NULL},
-		{"cmdline", SETTING_LINE, offsetof(struct module_spec, cmdline), 0, 2047, NULL},
-		{NULL, SETTING_SIZE, 0, 0, 0, NULL},
+	static const struct setting rows[] = {
+		{NULL, "file", SETTING_FILE, SETTING_AT(struct module_spec, file)},
+		{NULL, "cmdline", SETTING_LINE, SETTING_AT(struct module_spec, cmdline),
+			.max = 2047},
+		{.kind = SETTING_END},
 	};
-	const struct setting *s = setting_find(table, key);
+	static setting_tables keys = {rows, NULL};
+	const struct setting *s = setting_find(keys, key);
 
-	return s ? apply(l, s, object, value) : unknown_key(l, value, key, table, "");
+	return s ? apply(l, s, object, value) : unknown_key(l, value, key, keys, "");
 }
 
 static int load_modules(struct loader *l, struct vm_spec *vm, yaml_node_t *list)
@@ -140,9 +142,9 @@ static int load_modules(struct loader *l, struct vm_spec *vm, yaml_node_t *list)
 static int vmx_key(struct loader *l, void *object, const char *key, yaml_node_t *value)
 {
 	if (strcmp(key, "shadow") == 0)
-		return apply(l, setting_find(vm_settings, "shadow"), object, value);
+		return apply(l, setting_find(vm_keys, "shadow"), object, value);
 	if (strcmp(key, "features") == 0)
-		return apply(l, setting_find(vm_settings, "vmx-features"), object, value);
+		return apply(l, setting_find(vm_keys, "vmx-features"), object, value);
 	return fail(l->e, STATUS_BAD_INPUT,
 		"%s:%zu: unknown key '%.60s' in vmx: must be one of shadow, features", l->path,
 		value->start_mark.line + 1, key);
@@ -150,14 +152,14 @@ static int vmx_key(struct loader *l, void *object, const char *key, yaml_node_t 
 
 static int vm_key(struct loader *l, void *object, const char *key, yaml_node_t *value)
 {
-	const struct setting *s = setting_find(vm_settings, key);
+	const struct setting *s = setting_find(vm_keys, key);
 
 	if (strcmp(key, "modules") == 0)
 		return load_modules(l, object, value);
 	if (strcmp(key, "vmx") == 0 && value->type == YAML_MAPPING_NODE)
 		return for_each_key(l, value, "vmx", object, vmx_key);
 	return s ? apply(l, s, object, value)
-		 : unknown_key(l, value, key, vm_settings, ", modules");
+		 : unknown_key(l, value, key, vm_keys, ", modules");
 }
 
 static int load_vms(struct loader *l, yaml_node_t *list)
@@ -182,28 +184,26 @@ static int load_vms(struct loader *l, yaml_node_t *list)
 
 static int machine_key(struct loader *l, void *object, const char *key, yaml_node_t *value)
 {
-	const struct setting *s = setting_find(machine_settings, key);
+	const struct setting *s = setting_find(machine_keys, key);
 
-	return s ? apply(l, s, object, value)
-		 : unknown_key(l, value, key, machine_settings, "");
+	return s ? apply(l, s, object, value) : unknown_key(l, value, key, machine_keys, "");
 }
 
 static int top_key(struct loader *l, void *object, const char *key, yaml_node_t *value)
 {
-	const struct setting *s = setting_find(scenario_settings, key);
+	const struct setting *s = setting_find(scenario_keys, key);
 	struct scenario_spec *scenario = object;
 
 	if (strcmp(key, "vms") == 0)
 		return load_vms(l, value);
 	if (strcmp(key, "machine") == 0 && value->type == YAML_SCALAR_NODE)
-		return apply(
-			l, setting_find(machine_settings, "kind"), &scenario->machine, value);
+		return apply(l, setting_find(machine_keys, "kind"), &scenario->machine, value);
 	if (strcmp(key, "machine") == 0)
 		return for_each_key(l, value, key, &scenario->machine, machine_key);
 	if (strcmp(key, "log") == 0)
 		scenario->log_given = true;
 	return s ? apply(l, s, object, value)
-		 : unknown_key(l, value, key, scenario_settings, ", vms, machine");
+		 : unknown_key(l, value, key, scenario_keys, ", vms, machine");
 }
 
 static int load_document(struct loader *l)

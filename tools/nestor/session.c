@@ -116,7 +116,7 @@ static void feed_console(struct session *x, unsigned vm, const uint8_t *data, si
 	x->console = (uint8_t)vm;
 	for (size_t i = 0; i < size; i++) {
 		if (x->at_line_end)
-			printf("%s| ", vm < x->s->vm_count ? x->s->vms[vm].name : "?");
+			printf("%s| ", vm < x->s->vm_count ? x->s->vms[vm].config.name : "?");
 		fputc(data[i], stdout);
 		x->at_line_end = data[i] == '\n';
 	}

@@ -16,11 +16,11 @@ static void plan_bare(struct arena *a, const struct kernel *k)
 
 	scenario_init(&s);
 	vm = scenario_add_vm(&s, "fuzz");
-	vm->name = "vm";
+	strcpy(vm->config.name, "vm");
 	vm->kernel = (struct place){"image", "fuzz"};
 	files[0].kernel = *k;
 	files[0].need = k->high;
-	if (k->high <= vm->memory)
+	if (k->high <= vm->config.memory)
 		boot_plan_bare(a, &s, files, &plan, &e);
 }
 
