@@ -14,9 +14,9 @@
 #include "lib/limits.h"
 #include "mm/pool.h"
 #include "nested/nested.h"
+#include "policy/vm_config.h"
 #include "spec/addr.h"
 #include "spec/vmx.h"
-#include "policy/vm_config.h"
 #include "vmx/ept.h"
 #include "vmx/vmx.h"
 
