@@ -1,7 +1,7 @@
 /*
  * Device memory of L1: EPT violations outside RAM, emulated one instruction at a time.
  */
-#include "vm/mmio_decode.h"
+#include "emul/decode.h"
 #include "vm/vm_int.h"
 
 #include "cpu/asm.h"

@@ -1,7 +1,7 @@
 /*
  * Task switches of L1 between VMCS01 and task_switch.c. Those of L2 are always L1's (nested/reflect.def).
  */
-#include "vm/task_switch.h"
+#include "emul/task_switch.h"
 #include "vm/vm_int.h"
 
 #include "cpu/asm.h"

@@ -10,7 +10,8 @@ allowed() {
 	spec) echo "lib" ;;
 	cpu) echo "lib spec mm" ;; # only mm/layout.h, the address map
 	mm) echo "lib spec cpu" ;;
-	nested | emul | load | policy | dev) echo "lib spec" ;;
+	emul) echo "lib spec nested" ;;
+	nested | load | policy | dev) echo "lib spec" ;;
 	boot) echo "lib spec cpu mm policy" ;;
 	vmx) echo "lib spec cpu mm" ;;
 	vm) echo "lib spec cpu mm vmx nested emul load policy dev" ;;

@@ -6,7 +6,7 @@
 #define NESTOR_TESTS_TASK_WORLD_H
 
 #include "fake_seam.h"
-#include "vm/task_switch.h"
+#include "emul/task_switch.h"
 
 #define GDT    0x1000u
 #define OLD    0x2000u /* TSS of the old task */

@@ -9,7 +9,7 @@
 
 #include <cmocka.h>
 
-#include "vm/mmio_decode.h"
+#include "emul/decode.h"
 
 static const struct mmio_mode mode64 = {.long64 = true};
 static const struct mmio_mode mode32 = {.default32 = true};

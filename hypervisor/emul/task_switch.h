@@ -3,8 +3,8 @@
  * the VMM (25.4.2 "Treatment of Task Switches"). Pure: works on a copy of the registers; memory, and the
  * PDPTE registers, are behind nested/seam.h. Outside IA-32e mode only, where there are task switches.
  */
-#ifndef NESTOR_VM_TASK_SWITCH_H
-#define NESTOR_VM_TASK_SWITCH_H
+#ifndef NESTOR_EMUL_TASK_SWITCH_H
+#define NESTOR_EMUL_TASK_SWITCH_H
 
 #include <stdbool.h>
 #include <stdint.h>

@@ -2,7 +2,7 @@
  * Fuzzer of the MMIO instruction decoder: what it decodes is well-formed, has a length within the
  * bytes given, and depends on these bytes only.
  */
-#include "vm/mmio_decode.h"
+#include "emul/decode.h"
 
 #include <stddef.h>
 #include <stdlib.h>

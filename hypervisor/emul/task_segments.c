@@ -2,7 +2,7 @@
  * Segment registers of a new task: descriptors, their checks (SDM table 7-1 "Exception Conditions Checked
  * During a Task Switch", 6.15 "Interrupt 10 - Invalid TSS Exception"), and the error code on its stack.
  */
-#include "vm/task_int.h"
+#include "emul/task_int.h"
 
 #include "spec/vmx.h"
 

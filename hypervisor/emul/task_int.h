@@ -1,10 +1,10 @@
 /*
  * Shared by task_switch.c and task_segments.c.
  */
-#ifndef NESTOR_VM_TASK_INT_H
-#define NESTOR_VM_TASK_INT_H
+#ifndef NESTOR_EMUL_TASK_INT_H
+#define NESTOR_EMUL_TASK_INT_H
 
-#include "vm/task_switch.h"
+#include "emul/task_switch.h"
 
 /* One task switch on its way. The functions are false after a fault, which is in the result. */
 struct task {

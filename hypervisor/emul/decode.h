@@ -3,8 +3,8 @@
  * instruction accesses memory at an address known otherwise (the exit says it), so it decodes what
  * happens with the value, not the address.
  */
-#ifndef NESTOR_VM_MMIO_DECODE_H
-#define NESTOR_VM_MMIO_DECODE_H
+#ifndef NESTOR_EMUL_DECODE_H
+#define NESTOR_EMUL_DECODE_H
 
 #include <stdbool.h>
 #include <stdint.h>

@@ -2,7 +2,7 @@
  * The steps of SDM 7.3 "Task Switching": checks that touch nothing, the old task's state, the commit, the
  * new task's state. Segment descriptors are in task_segments.c.
  */
-#include "vm/task_int.h"
+#include "emul/task_int.h"
 
 #include "nested/seam.h"
 #include "spec/vmx.h"

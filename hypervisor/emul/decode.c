@@ -1,4 +1,4 @@
-#include "vm/mmio_decode.h"
+#include "emul/decode.h"
 
 #include <stddef.h>
 
