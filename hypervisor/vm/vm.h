@@ -16,6 +16,7 @@
 #include "nested/nested.h"
 #include "policy/vm_config.h"
 #include "spec/addr.h"
+#include "spec/regs.h"
 #include "spec/vmx.h"
 #include "vmx/ept.h"
 #include "vmx/vmx.h"
@@ -23,19 +24,7 @@
 #define VM_MAX       LIMIT_VMS
 #define VM_MAX_SLOTS 2
 
-/* In the order of instruction encodings. RSP is in the VMCS: r[REG_RSP] is not used. */
-enum reg {
-	REG_RAX,
-	REG_RCX,
-	REG_RDX,
-	REG_RBX,
-	REG_RSP,
-	REG_RBP,
-	REG_RSI,
-	REG_RDI,
-	REG_COUNT = 16
-};
-
+/* By enum reg. RSP is in the VMCS: r[REG_RSP] has it during an emulation only (vm/seam_emul.h). */
 struct guest_regs {
 	uint64_t r[REG_COUNT];
 };
