@@ -10,8 +10,7 @@ allowed() {
 	spec) echo "lib" ;;
 	cpu) echo "lib spec mm" ;; # only mm/layout.h, the address map
 	mm) echo "lib spec cpu" ;;
-	emul) echo "lib spec nested" ;;
-	nested | load | policy | dev) echo "lib spec" ;;
+	nested | emul | load | policy | dev) echo "lib spec" ;;
 	boot) echo "lib spec cpu mm policy" ;;
 	vmx) echo "lib spec cpu mm" ;;
 	vm) echo "lib spec cpu mm vmx nested emul load policy dev" ;;
