@@ -44,8 +44,8 @@ void seam_set_pdptes(struct emul_env *env, const uint64_t pdpte[4]);
 /* ---- devices ---- */
 
 /*
- * size: 1, 2, 4 or 8; 1, 2 or 4 for ports. Values have no bit above the size. Where no device is, reads
- * give ones and writes are lost.
+ * size: 1, 2, 4 or 8; 1, 2 or 4 for ports. Values written have no bit above the size; of those read they do
+ * not count. Where no device is, reads give ones and writes are lost.
  */
 uint64_t seam_device_read(struct emul_env *env, uint64_t gpa, unsigned size);
 void seam_device_write(struct emul_env *env, uint64_t gpa, unsigned size, uint64_t value);
