@@ -33,11 +33,14 @@ static uint64_t linear_of(
 	return cpu->mode.long64 ? linear : (uint32_t)linear;
 }
 
-/* The other operand of MOVS is ordinary memory. */
+/*
+ * The other operand of MOVS is ordinary memory. A device is not read when the memory cannot take it, for the
+ * instruction comes again after the fault.
+ */
 static bool move_element(struct emul_access *a, bool device_is_destination)
 {
 	struct emul_env *env = a->cpu->env;
-	uint64_t v = 0;
+	uint64_t v = 0, to;
 
 	if (device_is_destination) {
 		if (!seam_memory_read(
@@ -46,8 +49,11 @@ static bool move_element(struct emul_access *a, bool device_is_destination)
 		emul_device_write(a, v);
 		return true;
 	}
+	to = linear_of(a, SEG_ES, REG_RDI);
+	if (!seam_memory_can_write(env, to, a->insn->size))
+		return false;
 	v = emul_device_read(a);
-	return seam_memory_write(env, linear_of(a, SEG_ES, REG_RDI), &v, a->insn->size);
+	return seam_memory_write(env, to, &v, a->insn->size);
 }
 
 static bool string_element(struct emul_access *a, bool device_is_destination)
@@ -105,15 +111,16 @@ static bool io_element(struct emul_env *env, const struct emul_string_io *io, ui
 enum emul_end emul_string_io(struct emul_cpu *cpu, const struct emul_string_io *io)
 {
 	uint64_t *index = &cpu->r[io->in ? REG_RDI : REG_RSI], *rcx = &cpu->r[REG_RCX];
-	uint64_t count = io->rep ? *rcx & emul_mask(io->address_size) : 1, done = 0;
-	uint64_t step = step_of(cpu, io->size), linear = io->linear;
+	uint64_t mask = emul_mask(io->address_size), step = step_of(cpu, io->size);
+	uint64_t count = io->rep ? *rcx & mask : 1, done = 0;
+	uint64_t base = io->linear - (*index & mask), linear;
 	bool ok = true;
 
 	for (; done < count && done < EMUL_MAX_IO; done++) {
-		ok = io_element(cpu->env, io, linear);
+		linear = base + (*index & mask);
+		ok = io_element(cpu->env, io, cpu->mode.long64 ? linear : (uint32_t)linear);
 		if (!ok)
 			break;
-		linear += step;
 		advance(index, step, io->address_size);
 	}
 	if (io->rep)

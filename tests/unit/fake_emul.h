@@ -6,6 +6,7 @@
 #ifndef NESTOR_TESTS_FAKE_EMUL_H
 #define NESTOR_TESTS_FAKE_EMUL_H
 
+#include <stddef.h>
 #include <string.h>
 
 #include "emul/seam.h"
@@ -33,8 +34,8 @@ struct fake_emul {
 	uint32_t port_value; /* that the next read gives, and one more each time */
 	uint64_t base[SEG_NAMED];
 	unsigned base_asked[SEG_NAMED];
+	unsigned count; /* of accesses, also of those beyond the array */
 	struct fake_access accesses[FAKE_ACCESSES_MAX];
-	unsigned count; /* also counts those beyond the array */
 };
 
 static struct fake_emul fake;
@@ -42,7 +43,7 @@ static struct emul_env fake_env;
 
 static inline void fake_emul_reset(void)
 {
-	memset(&fake, 0, sizeof(fake));
+	memset(&fake, 0, offsetof(struct fake_emul, accesses));
 	fake.mapped = FAKE_MEMORY_SIZE;
 }
 

@@ -428,6 +428,17 @@ static void a_fault_in_the_middle_keeps_what_was_done(void **state)
 	assert_int_equal(rip, 0x1002);
 }
 
+static void a_device_is_not_read_when_memory_cannot_take_it(void **state)
+{
+	(void)state;
+	fake.mapped = 8;
+	r[REG_RCX] = 3;
+	r[REG_RDI] = MEMORY;
+	assert_int_equal(RUN(false, 0xf3, 0xa5), EMUL_FAULT);
+	assert_int_equal(fake_count(false, false), 2);
+	assert_int_equal(r[REG_RCX], 1);
+}
+
 static void a_repetition_of_none_touches_nothing(void **state)
 {
 	(void)state;
@@ -555,6 +566,32 @@ static void string_io_stops_at_the_bound_and_goes_on(void **state)
 	assert_int_equal(r[REG_RSI], 0x10000 + EMUL_MAX_IO + 1);
 }
 
+/* The exit tells the address of the first element; the others follow the register. */
+static void string_io_goes_on_where_its_register_wraps(void **state)
+{
+	struct emul_string_io io = {.port = 0x80, .size = 1, .rep = true, .address_size = 2};
+
+	(void)state;
+	cpu.mode = mode16;
+	fake.memory_at = 0x7fff; /* the segment's base */
+	fake.mapped = 1;
+	r[REG_RCX] = 2;
+	cpu.rflags |= RFLAGS_DF;
+	r[REG_RSI] = 0;
+	io.linear = 0x7fff;
+	assert_int_equal(emul_string_io(&cpu, &io), EMUL_FAULT);
+	assert_int_equal(r[REG_RCX], 1);
+	assert_int_equal(fake.fault_at, 0x7fff + 0xffff);
+	cpu.mode = mode32;
+	cpu.rflags = 2;
+	io.address_size = 4;
+	r[REG_RCX] = 2;
+	r[REG_RSI] = 0x100;
+	io.linear = fake.memory_at = UINT32_MAX;
+	assert_int_equal(emul_string_io(&cpu, &io), EMUL_FAULT);
+	assert_int_equal(fake.fault_at, 0);
+}
+
 static void a_port_is_not_read_when_memory_cannot_take_it(void **state)
 {
 	struct emul_string_io io = {.port = 0x1f0,
@@ -597,12 +634,14 @@ int main(void)
 		cmocka_unit_test_setup(a_repetition_stops_at_the_bound_and_goes_on, setup),
 		cmocka_unit_test_setup(a_repetition_stops_at_the_end_of_the_page, setup),
 		cmocka_unit_test_setup(a_fault_in_the_middle_keeps_what_was_done, setup),
+		cmocka_unit_test_setup(a_device_is_not_read_when_memory_cannot_take_it, setup),
 		cmocka_unit_test_setup(a_repetition_of_none_touches_nothing, setup),
 		cmocka_unit_test_setup(counters_and_indexes_have_the_address_size, setup),
 		cmocka_unit_test_setup(the_source_has_the_segment_of_the_prefix, setup),
 		cmocka_unit_test_setup(the_destination_is_always_in_es, setup),
 		cmocka_unit_test_setup(ins_fills_memory_and_outs_empties_it, setup),
 		cmocka_unit_test_setup(string_io_stops_at_the_bound_and_goes_on, setup),
+		cmocka_unit_test_setup(string_io_goes_on_where_its_register_wraps, setup),
 		cmocka_unit_test_setup(a_port_is_not_read_when_memory_cannot_take_it, setup),
 	};
 
