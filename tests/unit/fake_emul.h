@@ -29,7 +29,7 @@ struct fake_emul {
 	uint32_t mapped;    /* bytes of it that do not fault */
 	uint64_t fault_at;  /* where the last access began that faulted */
 	uint64_t highest;   /* linear address asked for */
-	uint8_t device[FAKE_DEVICE_SIZE];
+	uint8_t device[FAKE_DEVICE_SIZE] __attribute__((aligned(4096)));
 	uint64_t device_at;  /* physical address */
 	uint32_t port_value; /* that the next read gives, and one more each time */
 	uint64_t base[SEG_NAMED];

@@ -17,7 +17,7 @@ struct host_cpu {
 };
 
 /* The code ends with a jump to host_back, and leaves RSP alone. */
-void host_enter(struct host_cpu *cpu, const void *code);
+void host_enter(struct host_cpu *host, const void *code);
 extern const uint8_t host_back[];
 
 __asm__(".text\n"
@@ -51,7 +51,7 @@ __asm__(".text\n"
 	"	pop %r15\n\tpop %r14\n\tpop %r13\n\tpop %r12\n\tpop %rbp\n\tpop %rbx\n"
 	"	ret\n");
 
-static inline void host_run(struct host_cpu *cpu, const uint8_t *insn, unsigned len)
+static inline void host_run(struct host_cpu *host, const uint8_t *insn, unsigned len)
 {
 	static const uint8_t jump[] = {
 		0xff, 0x25, 0, 0, 0, 0}; /* to the address that follows */
@@ -63,7 +63,7 @@ static inline void host_run(struct host_cpu *cpu, const uint8_t *insn, unsigned 
 	memcpy(page, insn, len);
 	memcpy(page + len, jump, sizeof(jump));
 	memcpy(page + len + sizeof(jump), &back, sizeof(back));
-	host_enter(cpu, page);
+	host_enter(host, page);
 }
 
 #endif
