@@ -5,14 +5,15 @@
 
 /* ---- a hardware VMCS, which is current ---- */
 
-/* PDPTEs, IA32_PAT and IA32_EFER are there for L0, whatever L1 has. */
+/* PDPTEs, IA32_PAT and IA32_EFER are there for L0, whatever L1 has; a VM without VT-x has no caps. */
 static bool in_guest_area(const struct nested *n, unsigned fid)
 {
+	bool always = vmcs_fields[fid].exists_word == EXISTS_ALWAYS;
 	bool l0s = (fid >= FID_GUEST_PDPTE0 && fid <= FID_GUEST_PDPTE3) ||
 		   fid == FID_GUEST_PAT || fid == FID_GUEST_EFER;
 
 	return vmcs_type(vmcs_fields[fid].encoding) == VMCS_TYPE_GUEST &&
-	       (l0s || field_exists(n, (enum vmcs_fid)fid));
+	       (always || l0s || field_exists(n, (enum vmcs_fid)fid));
 }
 
 static void get_guest_area(const struct nested *n, struct guest_area_state *s)
@@ -22,6 +23,8 @@ static void get_guest_area(const struct nested *n, struct guest_area_state *s)
 	/* L0's timers arm the preemption timer anew at each entry; the link pointer is a host address. */
 	s->f[FID_PREEMPTION_TIMER_VALUE] = 0;
 	s->f[FID_VMCS_LINK_POINTER] = 0;
+	s->cr0_shadow = seam_vmread(FID_CR0_READ_SHADOW);
+	s->cr4_shadow = seam_vmread(FID_CR4_READ_SHADOW);
 	s->ia32e = (uint32_t)seam_vmread(FID_ENTRY_CONTROLS) & ENTRY_IA32E_GUEST;
 	s->event = (uint32_t)seam_vmread(FID_ENTRY_INTR_INFO);
 	s->event_error = s->event_length = 0;
@@ -172,6 +175,8 @@ bool nested_set(struct nested *n, const struct nested_state *s)
 	if (!possible(n, s))
 		return false;
 	set_guest_area(n, &s->l1);
+	seam_vmwrite(FID_CR0_READ_SHADOW, s->l1.cr0_shadow);
+	seam_vmwrite(FID_CR4_READ_SHADOW, s->l1.cr4_shadow);
 	n->vmxon = s->vmxon;
 	n->vmxon_gpa = s->vmxon_gpa;
 	n->feature_control = s->feature_control;

@@ -19,6 +19,7 @@ struct guest_area_state {
 	uint32_t event_error;
 	uint32_t event_length;
 	uint32_t ia32e; /* "IA-32e mode guest" of the entry controls */
+	uint64_t cr0_shadow, cr4_shadow; /* of VMCS01: what L1 reads where L0 owns a bit */
 };
 
 /* A VMCS12 that is active on the vCPU. */

@@ -228,8 +228,7 @@ void handle_cr_access(struct vcpu *vcpu)
 		vcpu_inject_gp(vcpu);
 }
 
-/* SDM 2.6 "Extended Control Registers (Including XCR0)". */
-static bool xcr0_valid(uint64_t v)
+bool vcpu_xcr0_valid(uint64_t v)
 {
 	uint64_t avx512 = BIT64(5) | BIT64(6) | BIT64(7);
 
@@ -243,7 +242,7 @@ void handle_xsetbv(struct vcpu *vcpu)
 	uint64_t v = vcpu->regs.r[REG_RDX] << 32 | (uint32_t)vcpu->regs.r[REG_RAX];
 	bool user = SEG_AR_DPL(vmread32(VMCS_GUEST_SS_AR)) != 0;
 
-	if (user || (uint32_t)vcpu->regs.r[REG_RCX] != 0 || !xcr0_valid(v)) {
+	if (user || (uint32_t)vcpu->regs.r[REG_RCX] != 0 || !vcpu_xcr0_valid(v)) {
 		vcpu_inject_gp(vcpu);
 		return;
 	}

@@ -105,6 +105,24 @@ bool nested_hw_vcpu_create(struct vcpu *vcpu)
 	return true;
 }
 
+static void take_back(struct nested_hw *hw, struct hw_vmcs *v)
+{
+	if (v->page == NULL)
+		return;
+	hw_vmcs_clear(v);
+	memset(v->page, 0, PAGE_SIZE);
+	hw->spare[hw->spares++] = v->page;
+	v->page = NULL;
+}
+
+void nested_hw_reset(struct vcpu *vcpu)
+{
+	for (unsigned i = 0; i < NVMCS_SLOTS; i++) {
+		take_back(vcpu->nested_hw, &vcpu->nested_hw->vmcs02[i]);
+		take_back(vcpu->nested_hw, &vcpu->nested_hw->shadow[i]);
+	}
+}
+
 /* ---- the physical CPU ---- */
 
 void nested_hw_leave_cpu(struct vcpu *vcpu)

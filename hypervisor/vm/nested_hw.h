@@ -28,6 +28,9 @@ void nested_hw_controls(struct vm *vm, const struct nested_l0_controls *l0);
 /* The vCPU's share; VMCS01 is current and has its controls. False: the pool is too small. */
 bool nested_hw_vcpu_create(struct vcpu *vcpu);
 
+/* Back to what nested_hw_vcpu_create left; VMCS01 is current before and after. */
+void nested_hw_reset(struct vcpu *vcpu);
+
 /* The vCPU's part in vcpu_leave_cpu and vcpu_enter_cpu. */
 void nested_hw_leave_cpu(struct vcpu *vcpu);
 void nested_hw_enter_cpu(struct vcpu *vcpu);

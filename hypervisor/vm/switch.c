@@ -5,13 +5,8 @@
 
 #include "cpu/asm.h"
 
-static const uint32_t switched_msrs[] = {
+const uint32_t vcpu_switched_msrs[VCPU_SWITCHED_MSRS] = {
 	MSR_STAR, MSR_LSTAR, MSR_CSTAR, MSR_FMASK, MSR_KERNEL_GS_BASE, MSR_TSC_AUX};
-
-#define SWITCHED_COUNT (sizeof(switched_msrs) / sizeof(switched_msrs[0]))
-
-_Static_assert(
-	SWITCHED_COUNT <= sizeof(((struct vcpu *)0)->msr) / sizeof(uint64_t), "struct vcpu");
 
 /* Everything the vCPU may have enabled: XCR0 may be smaller than what holds data. */
 static void use_all_of_xcr0(void)
@@ -21,8 +16,8 @@ static void use_all_of_xcr0(void)
 
 void vcpu_save_registers(struct vcpu *vcpu)
 {
-	for (unsigned i = 0; i < SWITCHED_COUNT; i++)
-		vcpu->msr[i] = rdmsr(switched_msrs[i]);
+	for (unsigned i = 0; i < VCPU_SWITCHED_MSRS; i++)
+		vcpu->msr[i] = rdmsr(vcpu_switched_msrs[i]);
 	vcpu->cr2 = read_cr2();
 	read_debug_registers(vcpu->dr);
 	use_all_of_xcr0();
@@ -31,8 +26,8 @@ void vcpu_save_registers(struct vcpu *vcpu)
 
 void vcpu_load_registers(struct vcpu *vcpu)
 {
-	for (unsigned i = 0; i < SWITCHED_COUNT; i++)
-		wrmsr(switched_msrs[i], vcpu->msr[i]);
+	for (unsigned i = 0; i < VCPU_SWITCHED_MSRS; i++)
+		wrmsr(vcpu_switched_msrs[i], vcpu->msr[i]);
 	write_cr2(vcpu->cr2);
 	write_debug_registers(vcpu->dr);
 	use_all_of_xcr0();

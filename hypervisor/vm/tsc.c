@@ -40,6 +40,14 @@ void vcpu_set_tsc_adjust(struct vcpu *vcpu, uint64_t adjust)
 		(void)vcpu_wrmsr_deadline(vcpu, deadline);
 }
 
+/* The platform's TSC deadline has been put back in the VM's time, which this does not change. */
+void vcpu_put_back_tsc(struct vcpu *vcpu, uint64_t adjust)
+{
+	vcpu->tsc_adjust = adjust;
+	vcpu->nested.tsc_offset = vcpu->vm->tsc_offset + adjust;
+	write_offset(vcpu);
+}
+
 void vcpu_set_tsc(struct vcpu *vcpu, uint64_t value)
 {
 	vcpu_set_tsc_adjust(vcpu, vcpu->tsc_adjust + (value - vcpu_tsc(vcpu)));

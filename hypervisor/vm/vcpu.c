@@ -127,13 +127,19 @@ struct vcpu *vcpu_create(struct vm *vm, unsigned index)
 		return NULL;
 	if (vm->config.vmx && index == 0)
 		give_controls_to_nested(vcpu);
-	nested_reset(
-		&vcpu->nested, vm->nested_vm, index, vcpu->regs.r, vcpu_vpid01(vcpu), bitmap02);
+	vcpu->nested.msr_bitmap02 = bitmap02;
 	vcpu->nested.tsc_offset = vm->tsc_offset;
+	vcpu_power_on(vcpu);
+	return vcpu;
+}
+
+void vcpu_power_on(struct vcpu *vcpu)
+{
+	nested_reset(&vcpu->nested, vcpu->vm->nested_vm, vcpu->index, vcpu->regs.r,
+		vcpu_vpid01(vcpu), vcpu->nested.msr_bitmap02);
 	vcpu_reset_state(vcpu);
 	reset_msrs();
-	vcpu->state = index == 0 ? VCPU_RUNNABLE : VCPU_WAIT_SIPI;
-	return vcpu;
+	vcpu->state = vcpu->index == 0 ? VCPU_RUNNABLE : VCPU_WAIT_SIPI;
 }
 
 void vcpu_leave_cpu(struct vcpu *vcpu)

@@ -67,6 +67,10 @@ struct nested_hw;
 
 #define NO_CPU UINT32_MAX
 
+/* Pass-through MSRs that are in no VMCS: they stay in the CPU until another vCPU runs. */
+#define VCPU_SWITCHED_MSRS 6
+extern const uint32_t vcpu_switched_msrs[VCPU_SWITCHED_MSRS];
+
 /* VPIDs of a vCPU: vcpu_vpid01 for L1, the VPID02_SLOTS behind it for L2. */
 #define VPIDS_PER_VCPU (1 + VPID02_SLOTS)
 
@@ -94,10 +98,10 @@ struct vcpu {
 	uint64_t tsc_adjust; /* IA32_TSC_ADJUST: its TSC minus the VM's */
 	uint64_t xcr0;       /* L1's; loaded while the vCPU runs */
 	uint64_t xss;
-	uint64_t dr[5];  /* DR0 to DR3, DR6; while not on a CPU, like the following */
-	uint64_t cr2;    /* while not on a CPU, like the following */
-	uint64_t msr[8]; /* pass-through MSRs, order of vcpu_switch.c */
-	uint8_t *xsave;  /* one page */
+	uint64_t dr[5]; /* DR0 to DR3, DR6; while not on a CPU, like the following */
+	uint64_t cr2;   /* while not on a CPU, like the following */
+	uint64_t msr[VCPU_SWITCHED_MSRS]; /* in the order of vcpu_switched_msrs */
+	uint8_t *xsave;                   /* one page */
 	struct mtrr_state *mtrr;
 	struct vcpu_stats stats;
 	enum dev_apic_mode apic_mode; /* that VMCS01 is set up for */

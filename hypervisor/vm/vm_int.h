@@ -45,7 +45,9 @@ void vm_derive_caps(struct vm *vm, uint64_t cr4_valid);
 
 /* ---- vcpu.c ---- */
 struct vcpu *vcpu_create(struct vm *vm, unsigned index);
-/* State after power-on or INIT; needs VMCS01 current. */
+/* State after power-on; needs VMCS01 current, and no hardware VMCS for L2 in use. */
+void vcpu_power_on(struct vcpu *vcpu);
+/* State after power-on or INIT, but for what an INIT leaves alone; needs VMCS01 current. */
 void vcpu_reset_state(struct vcpu *vcpu);
 /* Before another CPU may run it: nothing of it is active on this one any more. Its registers are not
  * in this CPU. */
@@ -127,6 +129,8 @@ bool vcpu_load_pdptes(struct vcpu *vcpu, uint64_t cr0, uint64_t cr4);
 void vcpu_set_lma(bool active);
 /* The address in L1's memory behind a physical address of the current level. False: there is none. */
 bool vcpu_physical_address(struct vcpu *vcpu, uint64_t address, struct gpa_l1 *at);
+/* May XCR0 of a vCPU be this (SDM 2.6 "Extended Control Registers (Including XCR0)")? */
+bool vcpu_xcr0_valid(uint64_t v);
 /* A general register as an operand of the current mode. */
 uint64_t vcpu_read_gpr(struct vcpu *vcpu, unsigned reg);
 /* CR0/CR4 intercepts follow whether L1 is in VMX operation. */
@@ -169,6 +173,8 @@ uint64_t vcpu_tsc(const struct vcpu *vcpu);
 /* IA32_TIME_STAMP_COUNTER and IA32_TSC_ADJUST as L1 writes them. */
 void vcpu_set_tsc(struct vcpu *vcpu, uint64_t value);
 void vcpu_set_tsc_adjust(struct vcpu *vcpu, uint64_t adjust);
+/* IA32_TSC_ADJUST of a vCPU whose state is put back. */
+void vcpu_put_back_tsc(struct vcpu *vcpu, uint64_t adjust);
 /* IA32_TSC_DEADLINE, which is in terms of the vCPU's TSC. False: #GP. */
 bool vcpu_rdmsr_deadline(struct vcpu *vcpu, uint64_t *value);
 bool vcpu_wrmsr_deadline(struct vcpu *vcpu, uint64_t value);

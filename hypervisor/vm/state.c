@@ -1,0 +1,161 @@
+#include "vm/state.h"
+
+#include "cpu/asm.h"
+#include "cpu/mem.h"
+#include "vm/vm_int.h"
+
+/* What is no event of its own is found out anew by those that a set posts. */
+#define EVENTS_KEPT   ((uint32_t)(EVENT_NMI | EVENT_INIT | EVENT_SIPI))
+#define EVENTS_POSTED ((uint32_t)(EVENT_IRQ | EVENT_TIMER | EVENT_FLUSH))
+
+/* SDM volume 1, 13.4.1 "Legacy Region of an XSAVE Area", 13.4.2 "XSAVE Header" */
+#define XSAVE_MXCSR       24u
+#define XSAVE_HEADER      512u
+#define XSAVE_HEADER_REST 56u /* XCOMP_BV and reserved words: 0 in the standard format */
+#define MXCSR_VALID       0xffffu
+
+/* ---- registers ---- */
+
+static void get_registers(const struct vcpu *vcpu, struct register_state *s)
+{
+	memcpy(s->gpr, vcpu->regs.r, sizeof(s->gpr));
+	memcpy(s->dr, vcpu->dr, sizeof(s->dr));
+	memcpy(s->msr, vcpu->msr, sizeof(s->msr));
+	memcpy(s->xsave, vcpu->xsave, sizeof(s->xsave));
+	s->gpr[REG_RSP] = 0;
+	s->cr2 = vcpu->cr2;
+	s->tsc_adjust = vcpu->tsc_adjust;
+	s->xcr0 = vcpu->xcr0;
+	s->xss = vcpu->xss;
+	s->mtrr = *vcpu->mtrr;
+}
+
+/* L0 executes XRSTOR on it, which faults for anything else. */
+static bool xsave_valid(const uint8_t *area, uint64_t components)
+{
+	uint64_t present, rest = 0, word;
+	uint32_t mxcsr;
+
+	memcpy(&present, area + XSAVE_HEADER, sizeof(present));
+	memcpy(&mxcsr, area + XSAVE_MXCSR, sizeof(mxcsr));
+	for (unsigned i = 0; i < XSAVE_HEADER_REST; i += sizeof(word)) {
+		memcpy(&word, area + XSAVE_HEADER + sizeof(present) + i, sizeof(word));
+		rest |= word;
+	}
+	return !(present & ~components) && !(mxcsr & ~MXCSR_VALID) && rest == 0;
+}
+
+static bool mtrrs_valid(const struct mtrr_state *s)
+{
+	struct mtrr_state copy = *s;
+
+	for (uint32_t msr = MSR_MTRR_PHYS_BASE_0; msr <= MSR_MTRR_DEF_TYPE; msr++) {
+		const uint64_t *slot = mtrr_slot(&copy, msr);
+
+		if (slot != NULL && !mtrr_valid(msr, *slot, vmx_caps.maxphyaddr))
+			return false;
+	}
+	return true;
+}
+
+static bool registers_valid(const struct register_state *s)
+{
+	for (unsigned i = 0; i < VCPU_SWITCHED_MSRS; i++)
+		if (msr_policy_write(vcpu_switched_msrs[i], s->msr[i]) != MSR_ANSWER_REGISTER)
+			return false;
+	return s->dr[4] >> 32 == 0 && s->xss == 0 && vcpu_xcr0_valid(s->xcr0) &&
+	       xsave_valid(s->xsave, cpuid_xcr0_mask()) && mtrrs_valid(&s->mtrr);
+}
+
+static void set_registers(struct vcpu *vcpu, const struct register_state *s)
+{
+	memcpy(vcpu->regs.r, s->gpr, sizeof(s->gpr));
+	memcpy(vcpu->dr, s->dr, sizeof(s->dr));
+	memcpy(vcpu->msr, s->msr, sizeof(s->msr));
+	memcpy(vcpu->xsave, s->xsave, sizeof(s->xsave));
+	vcpu->cr2 = s->cr2;
+	vcpu->xcr0 = s->xcr0;
+	vcpu->xss = s->xss;
+	*vcpu->mtrr = s->mtrr;
+}
+
+/* ---- vCPUs ---- */
+
+void vcpu_get_state(struct vcpu *vcpu, struct vcpu_saved *s)
+{
+	vcpu_enter_cpu(vcpu);
+	memset(s, 0, sizeof(*s));
+	s->state = vcpu->state;
+	s->events = __atomic_load_n(&vcpu->events, __ATOMIC_SEQ_CST) & EVENTS_KEPT;
+	s->deferred = vcpu->deferred & EVENTS_KEPT;
+	s->init_latched = vcpu->init_latched;
+	s->nmi_waits = vcpu->nmi_waits;
+	s->sipi_vector = vcpu->sipi_vector;
+	get_registers(vcpu, &s->registers);
+	nested_get(&vcpu->nested, &s->nested);
+}
+
+/* What follows from L1's registers: intercepts of CR0 and CR4, and what CPUID shows of CR4 and XCR0. */
+static void refresh_vmcs01(struct vcpu *vcpu)
+{
+	struct hw_vmcs *current = vcpu->vmcs;
+
+	vcpu_use_vmcs(vcpu, &vcpu->vmcs01);
+	vcpu_update_cr_masks(vcpu);
+	cpuid_update(vcpu);
+	vcpu_use_vmcs(vcpu, current);
+}
+
+static bool state_valid(const struct vcpu_saved *s)
+{
+	return s->state <= VCPU_WAIT_SIPI && !(s->events & ~EVENTS_KEPT) &&
+	       !(s->deferred & ~EVENTS_KEPT) && s->sipi_vector <= UINT8_MAX &&
+	       registers_valid(&s->registers);
+}
+
+bool vcpu_set_state(struct vcpu *vcpu, const struct vcpu_saved *s)
+{
+	if (!state_valid(s))
+		return false;
+	vcpu_enter_cpu(vcpu);
+	vcpu->injecting = false;
+	set_registers(vcpu, &s->registers);
+	vcpu_put_back_tsc(vcpu, s->registers.tsc_adjust);
+	if (!nested_set(&vcpu->nested, &s->nested))
+		return false;
+	vcpu->state = (enum vcpu_state)s->state;
+	vcpu->deferred = s->deferred;
+	vcpu->init_latched = s->init_latched;
+	vcpu->nmi_waits = s->nmi_waits;
+	vcpu->sipi_vector = (uint8_t)s->sipi_vector;
+	refresh_vmcs01(vcpu);
+	vcpu_add_events(vcpu, s->events | EVENTS_POSTED | (s->nmi_waits ? EVENT_NMI : 0));
+	return true;
+}
+
+/* ---- VMs ---- */
+
+void vm_get_state(struct vm *vm, struct vm_state *s)
+{
+	memset(s, 0, sizeof(*s));
+	s->size = sizeof(*s);
+	s->version = VM_STATE_VERSION;
+	s->cpus = vm->config.cpus;
+	platform_get_state(vm->platform, &s->platform);
+	for (unsigned i = 0; i < vm->config.cpus; i++)
+		vcpu_get_state(vm->vcpus[i], &s->vcpu[i]);
+}
+
+bool vm_set_state(struct vm *vm, const struct vm_state *s)
+{
+	if (s->size != sizeof(*s) || s->version != VM_STATE_VERSION ||
+		s->cpus != vm->config.cpus)
+		return false;
+	vm->tsc_offset = s->platform.tsc - rdtsc();
+	if (!platform_set_state(vm->platform, &s->platform))
+		return false;
+	for (unsigned i = 0; i < vm->config.cpus; i++)
+		if (!vcpu_set_state(vm->vcpus[i], &s->vcpu[i]))
+			return false;
+	return true;
+}
