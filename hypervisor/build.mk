@@ -68,7 +68,7 @@ $(B)/nestor.elf: $(HV_OBJ) $(B)/hv/pure.a $(B)/hv/symbols1.o hypervisor/boot/nes
 -include $(HV_OBJ:.o=.d) $(HV_PURE:.o=.d)
 
 # Pure files outside the pure modules that unit tests link.
-UNIT_EXTRA_test_boot_multiboot2  := hypervisor/boot/multiboot2.c
+UNIT_EXTRA_test_boot_multiboot2  := hypervisor/boot/boot_info.c hypervisor/boot/multiboot2.c
 
 # A file of the hardware ring, on faked instructions.
 UNIT_EXTRA_test_vm_sched := hypervisor/vm/sched.c hypervisor/vm/balance.c hypervisor/cpu/lock.c

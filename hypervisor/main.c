@@ -3,7 +3,7 @@
  */
 #include "main.h"
 
-#include "boot/multiboot2.h"
+#include "boot/boot_info.h"
 #include "boot/smp.h"
 #include "cpu/acpi.h"
 #include "cpu/apic.h"
@@ -37,7 +37,7 @@ _Static_assert((int)POWEROFF_NONE == POWER_NONE && (int)POWEROFF_BOCHS == POWER_
 		       (int)POWEROFF_QEMU == POWER_QEMU,
 	"options name the ways to turn the machine off in their order");
 
-static struct mb2_info boot_info;
+static struct boot_info boot_info;
 static struct options options;
 static struct scenario scenario;
 static uint64_t boot_cr3;
@@ -61,9 +61,8 @@ static void read_options(struct text line)
 
 static void read_boot_info(uint32_t magic, uint32_t info)
 {
-	if (magic != MB2_BOOT_MAGIC ||
-		!mb2_parse(direct_va((struct hpa){info}), MB2_MAX_SIZE, &boot_info)) {
-		log_error("not started by a Multiboot2 loader (EAX=0x%x)", magic);
+	if (!boot_info_read(magic, info, &boot_info)) {
+		log_error("started by a loader that Nestor does not know (EAX=0x%x)", magic);
 		finish("bad-input");
 	}
 	read_options(boot_info.cmdline);
@@ -77,15 +76,15 @@ static void read_boot_info(uint32_t magic, uint32_t info)
 }
 
 /* All RAM but the image, the information block and the modules is free. */
-static void init_memory(uint32_t info, uint64_t info_size)
+static void init_memory(void)
 {
 	for (unsigned i = 0; i < boot_info.ram_count; i++)
 		page_add(boot_info.ram[i].start, boot_info.ram[i].size);
 	page_reserve(0, PAGE_SIZE);
 	page_reserve(hpa_of(image_start).v, (uint64_t)(image_end - image_start));
-	page_reserve(info, info_size);
+	page_reserve(boot_info.block.start, boot_info.block.size);
 	for (unsigned i = 0; i < boot_info.module_count; i++)
-		page_reserve(boot_info.modules[i].start, boot_info.modules[i].size);
+		page_reserve(boot_info.modules[i].range.start, boot_info.modules[i].range.size);
 }
 
 /* Whole 2 MiB pages, so that a memory map with odd borders costs no page tables. */
@@ -101,8 +100,9 @@ static void init_paging(void)
 		ok = paging_map_direct(boot_cr3, (struct hpa){start}, end - start, PT_RW_DATA);
 	}
 	for (unsigned i = 0; i < boot_info.module_count && ok; i++) {
-		uint64_t start = boot_info.modules[i].start & ~PAGE_MASK;
-		uint64_t end = boot_info.modules[i].start + boot_info.modules[i].size;
+		uint64_t start = boot_info.modules[i].range.start & ~PAGE_MASK;
+		uint64_t end =
+			boot_info.modules[i].range.start + boot_info.modules[i].range.size;
 
 		end = (end + PAGE_MASK) & ~PAGE_MASK;
 		ok = paging_map_direct(boot_cr3, (struct hpa){start}, end - start, PT_RW_DATA);
@@ -153,9 +153,9 @@ static void log_vtx_features(void)
 static void read_scenario(void)
 {
 	for (unsigned i = 0; i < boot_info.module_count; i++) {
-		const struct mb2_module *m = &boot_info.modules[i];
+		const struct boot_module *m = &boot_info.modules[i];
 
-		if (scenario_add(&scenario, m->cmdline, m->start, m->size))
+		if (scenario_add(&scenario, m->cmdline, m->range.start, m->range.size))
 			continue;
 		log_error("module %u: '%.*s': %s", i, (int)scenario.refusal.where.len,
 			scenario.refusal.where.s, scenario.refusal.why);
@@ -241,7 +241,7 @@ void nestor_main(uint32_t magic, uint32_t info)
 	read_boot_info(magic, info);
 	tsc_init(options.tsc_khz);
 	acpi_cpus = acpi_count_cpus(boot_info.rsdp, boot_info.rsdp_size);
-	init_memory(info, MB2_MAX_SIZE);
+	init_memory();
 	init_paging();
 	apic_init();
 	percpus[0].apic_id = apic_id();

@@ -26,7 +26,7 @@ static uint64_t get64(const uint8_t *p)
 	return get32(p) | (uint64_t)get32(p + 4) << 32;
 }
 
-static void parse_mmap(const uint8_t *tag, uint32_t size, struct mb2_info *info)
+static void parse_mmap(const uint8_t *tag, uint32_t size, struct boot_info *info)
 {
 	uint32_t step;
 
@@ -38,9 +38,9 @@ static void parse_mmap(const uint8_t *tag, uint32_t size, struct mb2_info *info)
 		uint64_t start = get64(tag + at), length = get64(tag + at + 8);
 
 		if (get32(tag + at + 16) == MMAP_RAM && length <= UINT64_MAX - start) {
-			if (info->ram_count < MB2_MAX_RANGES)
+			if (info->ram_count < BOOT_MAX_RANGES)
 				info->ram[info->ram_count++] =
-					(struct mb2_range){start, length};
+					(struct boot_range){start, length};
 			else
 				info->truncated = true;
 		}
@@ -49,11 +49,11 @@ static void parse_mmap(const uint8_t *tag, uint32_t size, struct mb2_info *info)
 	}
 }
 
-static void parse_module(const uint8_t *tag, uint32_t size, struct mb2_info *info)
+static void parse_module(const uint8_t *tag, uint32_t size, struct boot_info *info)
 {
 	uint32_t start, end;
 
-	if (size < MODULE_HEADER || info->module_count == MB2_MAX_MODULES) {
+	if (size < MODULE_HEADER || info->module_count == BOOT_MAX_MODULES) {
 		info->truncated = true;
 		return;
 	}
@@ -63,17 +63,17 @@ static void parse_module(const uint8_t *tag, uint32_t size, struct mb2_info *inf
 		info->truncated = true;
 		return;
 	}
-	info->modules[info->module_count++] = (struct mb2_module){start, end - start,
+	info->modules[info->module_count++] = (struct boot_module){{start, end - start},
 		text_of((const char *)tag + MODULE_HEADER, size - MODULE_HEADER)};
 }
 
-static void set_rsdp(const uint8_t *tag, uint32_t size, struct mb2_info *info)
+static void set_rsdp(const uint8_t *tag, uint32_t size, struct boot_info *info)
 {
 	info->rsdp = tag + TAG_HEADER;
 	info->rsdp_size = size - TAG_HEADER;
 }
 
-static void parse_tag(const uint8_t *tag, uint32_t type, uint32_t size, struct mb2_info *info)
+static void parse_tag(const uint8_t *tag, uint32_t type, uint32_t size, struct boot_info *info)
 {
 	switch (type) {
 	case TAG_CMDLINE:
@@ -97,11 +97,11 @@ static void parse_tag(const uint8_t *tag, uint32_t type, uint32_t size, struct m
 	}
 }
 
-bool mb2_parse(const uint8_t *block, size_t max, struct mb2_info *info)
+bool mb2_parse(const uint8_t *block, size_t max, struct boot_info *info)
 {
 	uint32_t total;
 
-	*info = (struct mb2_info){0};
+	*info = (struct boot_info){0};
 	if (max < TAG_HEADER)
 		return false;
 	total = get32(block);

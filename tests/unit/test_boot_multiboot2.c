@@ -57,7 +57,7 @@ static void mmap_tag(struct block *b, uint32_t step)
 
 static void a_block_gives_command_line_memory_and_modules(void **state)
 {
-	struct mb2_info info;
+	struct boot_info info;
 	struct block b;
 
 	(void)state;
@@ -72,14 +72,14 @@ static void a_block_gives_command_line_memory_and_modules(void **state)
 	assert_int_equal(info.ram_count, 1);
 	assert_int_equal(info.ram[0].size, 0x9f000);
 	assert_int_equal(info.module_count, 1);
-	assert_int_equal(info.modules[0].size, 0x2000);
+	assert_int_equal(info.modules[0].range.size, 0x2000);
 	assert_true(text_is(info.modules[0].cmdline, "kernel vm=a"));
 }
 
 /* Each prefix lies at the end of its own allocation, so that a read beyond it is found. */
 static void no_byte_behind_the_block_is_read(void **state)
 {
-	struct mb2_info info;
+	struct boot_info info;
 	struct block b;
 
 	(void)state;
@@ -102,7 +102,7 @@ static void no_byte_behind_the_block_is_read(void **state)
 static void as_many_modules_are_taken_as_all_vms_can_have(void **state)
 {
 	static uint8_t bytes[16 + 32 * (LIMIT_BOOT_MODULES + 1)];
-	static struct mb2_info info;
+	static struct boot_info info;
 	uint32_t size = 8;
 
 	(void)state;
@@ -121,7 +121,7 @@ static void as_many_modules_are_taken_as_all_vms_can_have(void **state)
 static void tags_with_impossible_sizes_are_left_out(void **state)
 {
 	static const uint32_t sizes[] = {0, 7, 0xffffffff, 0xfffffff9, 500};
-	struct mb2_info info;
+	struct boot_info info;
 	struct block b;
 
 	(void)state;
@@ -140,6 +140,16 @@ static void tags_with_impossible_sizes_are_left_out(void **state)
 	assert_true(info.truncated);
 }
 
+/* A Multiboot 1 block is no Multiboot2 block. */
+static void a_loader_of_another_protocol_is_refused(void **state)
+{
+	struct boot_info info;
+
+	(void)state;
+	assert_false(boot_info_read(0x2badb002, 0x10000, &info));
+	assert_false(boot_info_read(0, 0x10000, &info));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -147,6 +157,7 @@ int main(void)
 		cmocka_unit_test(no_byte_behind_the_block_is_read),
 		cmocka_unit_test(as_many_modules_are_taken_as_all_vms_can_have),
 		cmocka_unit_test(tags_with_impossible_sizes_are_left_out),
+		cmocka_unit_test(a_loader_of_another_protocol_is_refused),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -91,11 +91,11 @@ static void add(struct scenario *s, struct text line, uint64_t start, uint64_t s
 
 static void block(const uint8_t *data, size_t size, struct scenario *s)
 {
-	static struct mb2_info info;
+	static struct boot_info info;
 
 	if (!mb2_parse(data, size, &info))
 		return;
-	check(info.ram_count <= MB2_MAX_RANGES && info.module_count <= MB2_MAX_MODULES);
+	check(info.ram_count <= BOOT_MAX_RANGES && info.module_count <= BOOT_MAX_MODULES);
 	check_inside(data, size, info.cmdline.s, info.cmdline.len);
 	check_inside(data, size, info.rsdp, info.rsdp_size);
 	for (unsigned i = 0; i < info.ram_count; i++)
@@ -103,7 +103,8 @@ static void block(const uint8_t *data, size_t size, struct scenario *s)
 	for (unsigned i = 0; i < info.module_count; i++) {
 		check_inside(
 			data, size, info.modules[i].cmdline.s, info.modules[i].cmdline.len);
-		add(s, info.modules[i].cmdline, info.modules[i].start, info.modules[i].size);
+		add(s, info.modules[i].cmdline, info.modules[i].range.start,
+			info.modules[i].range.size);
 	}
 	options(info.cmdline);
 }
