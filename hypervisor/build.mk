@@ -71,5 +71,6 @@ $(B)/nestor.elf: $(HV_OBJ) $(B)/hv/pure.a $(B)/hv/symbols1.o hypervisor/boot/nes
 UNIT_EXTRA_test_boot_multiboot2  := hypervisor/boot/boot_info.c hypervisor/boot/multiboot2.c
 
 # A file of the hardware ring, on faked instructions.
-UNIT_EXTRA_test_vm_sched := hypervisor/vm/sched.c hypervisor/vm/balance.c hypervisor/cpu/lock.c
+UNIT_EXTRA_test_vm_sched := hypervisor/vm/sched.c hypervisor/vm/balance.c hypervisor/cpu/lock.c \
+	hypervisor/cpu/config.c
 UNIT_FLAGS_test_vm_sched := -Itests/unit/hw

@@ -8,11 +8,11 @@
 #include "cpu/acpi.h"
 #include "cpu/apic.h"
 #include "cpu/clock.h"
+#include "cpu/config.h"
 #include "cpu/fault.h"
 #include "cpu/log.h"
 #include "cpu/mux.h"
 #include "cpu/percpu.h"
-#include "cpu/power.h"
 #include "cpu/tsc.h"
 #include "lib/fmt.h"
 #include "mm/layout.h"
@@ -22,7 +22,6 @@
 #include "policy/options.h"
 #include "policy/scenario.h"
 #include "spec/vmx.h"
-#include "vm/explain.h"
 #include "vm/life.h"
 #include "vm/vm.h"
 #include "vmx/stub.h"
@@ -33,12 +32,7 @@
 
 extern uint8_t image_start[], image_end[];
 
-_Static_assert((int)POWEROFF_NONE == POWER_NONE && (int)POWEROFF_BOCHS == POWER_BOCHS &&
-		       (int)POWEROFF_QEMU == POWER_QEMU,
-	"options name the ways to turn the machine off in their order");
-
 static struct boot_info boot_info;
-static struct options options;
 static struct scenario scenario;
 static uint64_t boot_cr3;
 
@@ -49,28 +43,43 @@ static _Noreturn void finish(const char *kind)
 }
 
 /* A word that is none is left out. */
-static void read_options(struct text line)
+static void read_options(struct text line, struct options *o)
 {
 	static struct refusal r;
 
-	settings_init(option_settings, &options);
-	while (!options_parse(&line, &options, &r))
+	settings_init(option_settings, o);
+	while (!options_parse(&line, o, &r))
 		log_error("command line: '%.*s' is left out: %s", (int)r.where.len, r.where.s,
 			r.why);
 }
 
+static void configure(const struct options *o)
+{
+	config_set(&(struct l0_config){
+		.log = (enum log_level)o->log,
+		.mux = o->mux,
+		.explain = o->explain,
+		.posted = o->posted,
+		.ram_zeroed = o->ram_zeroed,
+		.selftest_fault = o->selftest_fault,
+		.tsc_khz = o->tsc_khz,
+		.max_cpus = o->maxcpus,
+		.epoch = o->epoch,
+		.time_limit = o->limit,
+		.machine = *machine_of((enum l0_machine)o->machine),
+	});
+}
+
 static void read_boot_info(uint32_t magic, uint32_t info)
 {
+	struct options options;
+
 	if (!boot_info_read(magic, info, &boot_info)) {
 		log_error("started by a loader that Nestor does not know (EAX=0x%x)", magic);
 		finish("bad-input");
 	}
-	read_options(boot_info.cmdline);
-	power_mode = (enum power_mode)options.poweroff;
-	vmx_stale_vectoring = power_mode == POWER_BOCHS;
-	vmx_late_notifications = power_mode == POWER_BOCHS && !options.posted;
-	log_max = (enum log_level)options.log;
-	mux_enable(options.mux);
+	read_options(boot_info.cmdline, &options);
+	configure(&options);
 	if (boot_info.truncated)
 		log_warn("the loader's information block is malformed in parts");
 }
@@ -239,17 +248,18 @@ void nestor_main(uint32_t magic, uint32_t info)
 	percpu_init(0);
 	percpus[0].shared.online = true;
 	read_boot_info(magic, info);
-	tsc_init(options.tsc_khz);
+	tsc_init();
 	acpi_cpus = acpi_count_cpus(boot_info.rsdp, boot_info.rsdp_size);
 	init_memory();
 	init_paging();
 	apic_init();
 	percpus[0].apic_id = apic_id();
-	smp_start(acpi_cpus, options.maxcpus);
+	smp_start(acpi_cpus);
 	log_info("Nestor, a root VMM for guests that are hypervisors");
-	log_info("%u CPU%s, %lu MiB free, TSC %u kHz", cpu_count, cpu_count == 1 ? "" : "s",
-		page_available() >> 20, tsc_khz);
-	if (options.selftest_fault)
+	log_info("%u CPU%s, %lu MiB free, TSC %u kHz, machine=%s", cpu_count,
+		cpu_count == 1 ? "" : "s", page_available() >> 20, tsc_khz,
+		l0_config()->machine.name);
+	if (l0_config()->selftest_fault)
 		selftest_fault();
 	init_vmx();
 	if (!vmx_cpu_on()) {
@@ -258,10 +268,8 @@ void nestor_main(uint32_t magic, uint32_t info)
 	}
 	log_vtx_features();
 	mux_record("ready tsc=%lu", rdtsc());
-	clock_init(options.epoch);
-	vm_time_limit = options.limit;
-	vm_explain_records = options.explain;
-	life_init(boot_cr3, options.ram_zeroed);
+	clock_init();
+	life_init(boot_cr3);
 	start_others();
 	read_scenario();
 	create_vms();

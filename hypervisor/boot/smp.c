@@ -1,6 +1,7 @@
 #include "boot/smp.h"
 
 #include "cpu/apic.h"
+#include "cpu/config.h"
 #include "cpu/log.h"
 #include "cpu/mem.h"
 #include "cpu/percpu.h"
@@ -57,8 +58,9 @@ static void wait_for_answers(unsigned expected)
 	}
 }
 
-void smp_start(unsigned expected, unsigned limit)
+void smp_start(unsigned expected)
 {
+	uint32_t limit = l0_config()->max_cpus;
 	struct hpa page;
 
 	ap_limit = limit < MAX_CPUS ? limit : MAX_CPUS;

@@ -4,13 +4,11 @@
 #ifndef NESTOR_BOOT_SMP_H
 #define NESTOR_BOOT_SMP_H
 
-#include <stdint.h>
-
 /*
  * Starts all other CPUs by INIT and start-up IPIs to "all excluding self"; those that answer run
  * ap_main. `expected` is how many CPUs the MADT names (0: unknown; then it waits until none
- * answers any more), `limit` how many may be used. Needs a free page below 1 MiB.
+ * answers any more). Needs a free page below 1 MiB.
  */
-void smp_start(unsigned expected, unsigned limit);
+void smp_start(unsigned expected);
 
 #endif

@@ -2,8 +2,8 @@
  * What L0 tells the outside about a run: the figures of a VM that ended, and the end.
  */
 #include "cpu/asm.h"
+#include "cpu/machine.h"
 #include "cpu/mux.h"
-#include "cpu/power.h"
 #include "mm/page.h"
 #include "vm/exit_names.h"
 #include "vm/explain.h"

@@ -1,6 +1,7 @@
 #include "cpu/clock.h"
 
 #include "cpu/asm.h"
+#include "cpu/config.h"
 #include "cpu/log.h"
 #include "cpu/tsc.h"
 #include "lib/clock.h"
@@ -58,13 +59,13 @@ static bool read_clock(uint64_t *seconds)
 	return false;
 }
 
-void clock_init(uint64_t wanted)
+void clock_init(void)
 {
 	const char *source = "the command line";
 
-	epoch = wanted;
+	epoch = l0_config()->epoch;
 	epoch_tsc = rdtsc();
-	if (wanted == 0) {
+	if (epoch == 0) {
 		source = "the machine's clock";
 		if (!read_clock(&epoch)) {
 			epoch = DEFAULT_EPOCH;

@@ -7,10 +7,10 @@
 #include <stdint.h>
 
 /*
- * wanted: the epoch asked for, or 0: the machine's real-time clock, or 2026-01-01 without one. Once, boot
- * CPU, after tsc_init.
+ * The time of day now, from the configuration, else the machine's real-time clock, else 2026-01-01. Once,
+ * boot CPU, after tsc_init.
  */
-void clock_init(uint64_t wanted);
+void clock_init(void);
 
 /* Seconds since 1970, now. Any CPU. */
 uint64_t clock_now(void);

@@ -3,9 +3,9 @@
 #include "cpu/apic.h"
 #include "cpu/asm.h"
 #include "cpu/log.h"
+#include "cpu/machine.h"
 #include "cpu/mux.h"
 #include "cpu/percpu.h"
-#include "cpu/power.h"
 #include "cpu/symbols.h"
 #include "spec/vmx.h"
 

@@ -2,12 +2,10 @@
 
 #include <stdarg.h>
 
-#include "cpu/asm.h"
+#include "cpu/config.h"
 #include "cpu/fault.h"
 #include "cpu/mux.h"
 #include "lib/fmt.h"
-
-enum log_level log_max = LOG_INFO;
 
 static const char *const level_names[] = {"error", "warn", "info", "debug"};
 
@@ -17,7 +15,7 @@ void log_line(enum log_level level, const char *format, ...)
 	va_list args;
 	size_t n;
 
-	if (level > log_max)
+	if (level > l0_config()->log)
 		return;
 	n = fmt(line, sizeof(line), "nestor: %s: ", level_names[level]);
 	va_start(args, format);

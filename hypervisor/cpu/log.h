@@ -8,10 +8,7 @@
 
 #include "lib/log_level.h"
 
-/* Messages above this level are dropped. */
-extern enum log_level log_max;
-
-/* The format has no newline. */
+/* Dropped when the level is above the one configured. The format has no newline. */
 void log_line(enum log_level level, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));
 

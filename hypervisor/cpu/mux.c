@@ -1,6 +1,9 @@
 #include "cpu/mux.h"
 
+#include <stdbool.h>
+
 #include "cpu/asm.h"
+#include "cpu/config.h"
 #include "lib/fmt.h"
 
 #define PORT_E9  0xe9
@@ -14,9 +17,8 @@
 
 static struct {
 	bool use_e9;
-	bool enabled;
 	bool locked;
-	uint8_t channel;
+	uint8_t channel; /* selected last */
 } mux = {.channel = NO_CHANNEL};
 
 void mux_init(void)
@@ -33,12 +35,6 @@ void mux_init(void)
 	outb(COM1 + 4, 0x03);
 }
 
-void mux_enable(bool on)
-{
-	mux.enabled = on;
-	mux.channel = NO_CHANNEL;
-}
-
 static void raw(uint8_t byte)
 {
 	if (mux.use_e9) {
@@ -53,15 +49,17 @@ static void raw(uint8_t byte)
 
 void mux_write(uint8_t channel, const char *s, size_t len)
 {
+	bool channels = l0_config()->mux;
+
 	while (__atomic_test_and_set(&mux.locked, __ATOMIC_ACQUIRE))
 		cpu_pause();
-	if (mux.enabled && mux.channel != channel) {
+	if (channels && mux.channel != channel) {
 		raw(SELECT);
 		raw(channel);
 		mux.channel = channel;
 	}
 	for (size_t i = 0; i < len; i++) {
-		if (mux.enabled && (uint8_t)s[i] == SELECT)
+		if (channels && (uint8_t)s[i] == SELECT)
 			raw(SELECT);
 		raw((uint8_t)s[i]);
 	}

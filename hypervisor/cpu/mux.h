@@ -1,11 +1,10 @@
 /*
  * The one byte stream out of L0: port 0xe9 where it answers, else COM1. Carries the log, control
- * records and the consoles of VMs, multiplexed when `mux=on`.
+ * records and the consoles of VMs, multiplexed when configured so; plain text before.
  */
 #ifndef NESTOR_CPU_MUX_H
 #define NESTOR_CPU_MUX_H
 
-#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -17,9 +16,6 @@ enum mux_channel {
 
 /* Finds the port. Boot CPU, before anything else. */
 void mux_init(void);
-
-/* Plain text until this turns the channel sequences on. */
-void mux_enable(bool on);
 
 /* Bytes of one channel; other CPUs' output does not come between. */
 void mux_write(uint8_t channel, const char *s, size_t len);

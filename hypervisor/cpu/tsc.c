@@ -1,6 +1,7 @@
 #include "cpu/tsc.h"
 
 #include "cpu/asm.h"
+#include "cpu/config.h"
 
 uint32_t tsc_khz = 1000000;
 
@@ -36,9 +37,9 @@ static uint32_t from_pit(void)
 	return (uint32_t)((end - start) / 10);
 }
 
-void tsc_init(uint32_t given)
+void tsc_init(void)
 {
-	uint32_t khz = given;
+	uint32_t khz = l0_config()->tsc_khz;
 
 	if (khz == 0)
 		khz = from_cpuid();

@@ -9,8 +9,8 @@
 /* Ticks in a millisecond; valid after tsc_init. */
 extern uint32_t tsc_khz;
 
-/* `given` in kHz, or 0: then from CPUID 0x15 or 0x16, else measured with the PIT. */
-void tsc_init(uint32_t given);
+/* From the configuration, else CPUID 0x15 or 0x16, else measured with the PIT. */
+void tsc_init(void);
 
 /* Busy wait. */
 void tsc_delay_us(uint64_t us);

@@ -10,10 +10,10 @@ static const char *const log_words[] = {
 	NULL,
 };
 
-static const char *const poweroff_words[] = {
-	[POWEROFF_NONE] = "none",
-	[POWEROFF_BOCHS] = "bochs",
-	[POWEROFF_QEMU] = "qemu",
+static const char *const machine_words[] = {
+	[L0_MACHINE_NONE] = "none",
+	[L0_MACHINE_BOCHS] = "bochs",
+	[L0_MACHINE_QEMU] = "qemu",
 	NULL,
 };
 
@@ -28,8 +28,9 @@ const struct setting option_settings[] = {
 	{ROW("mux", SETTING_SWITCH, mux), .help = "output in frames, for the host tool"},
 	{ROW("ram", SETTING_CHOICE, ram_zeroed), .words = ram_words,
 		.help = "memory is known to be zero at the start"},
-	{ROW("poweroff", SETTING_CHOICE, poweroff), .words = poweroff_words,
-		.initial = POWEROFF_NONE, .help = "how the machine is turned off"},
+	{ROW("machine", SETTING_CHOICE, machine), .words = machine_words,
+		.initial = L0_MACHINE_NONE,
+		.help = "the machine that this is: how it is turned off, and its quirks"},
 	{ROW("explain", SETTING_SWITCH, explain),
 		.help = "say why VM entries and VMX instructions failed"},
 	{ROW("tsc_khz", SETTING_NUMBER, tsc_khz), .max = UINT32_MAX,

@@ -7,21 +7,15 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "lib/l0_machine.h"
 #include "lib/log_level.h"
 #include "policy/setting.h"
-
-/* In the order of the words of `poweroff`. */
-enum poweroff {
-	POWEROFF_NONE,
-	POWEROFF_BOCHS,
-	POWEROFF_QEMU
-};
 
 struct options {
 	uint8_t log; /* enum log_level */
 	bool mux;
 	bool ram_zeroed;
-	uint8_t poweroff; /* enum poweroff */
+	uint8_t machine;  /* enum l0_machine */
 	bool explain;     /* control records of refused VM entries and VMX instructions */
 	uint32_t tsc_khz; /* 0: find out */
 	uint32_t maxcpus;

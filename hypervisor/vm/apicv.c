@@ -5,6 +5,7 @@
  */
 #include "vm/vm_int.h"
 
+#include "cpu/config.h"
 #include "cpu/fault.h"
 #include "cpu/mem.h"
 #include "mm/layout.h"
@@ -32,8 +33,8 @@ bool apicv_create(struct vm *vm)
 	vm->apicv.on = vm->config.apicv && machine_has_it();
 	if (!vm->apicv.on)
 		return true;
-	vm->apicv.posted =
-		vmx_allowed1(MSR_VMX_TRUE_PIN) & PIN_POSTED_INTR && !vmx_late_notifications;
+	vm->apicv.posted = vmx_allowed1(MSR_VMX_TRUE_PIN) & PIN_POSTED_INTR &&
+			   (l0_config()->posted || !l0_config()->machine.late_notifications);
 	vm->apicv.msr_bitmap = pool_get(&vm->pool);
 	page = pool_get(&vm->pool);
 	if (vm->apicv.msr_bitmap == NULL || page == NULL)

@@ -6,6 +6,7 @@
 
 #include "cpu/apic.h"
 #include "cpu/asm.h"
+#include "cpu/config.h"
 #include "cpu/fault.h"
 #include "cpu/log.h"
 #include "cpu/percpu.h"
@@ -60,8 +61,8 @@ void vcpu_update_deadline(struct vcpu *vcpu)
 	uint64_t slice = this_cpu()->slice_end;
 
 	read_deadline(vcpu);
-	if (slice > vm_time_limit)
-		slice = vm_time_limit;
+	if (slice > l0_config()->time_limit)
+		slice = l0_config()->time_limit;
 	vcpu->entry_deadline = vcpu->deadline < slice ? vcpu->deadline : slice;
 	if (vcpu->entry_deadline == DEV_NEVER && !vcpu->nested.in_l2)
 		vmwrite(VMCS_PREEMPTION_TIMER_VALUE, UINT32_MAX);

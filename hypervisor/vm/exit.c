@@ -6,6 +6,7 @@
 
 #include "cpu/apic.h"
 #include "cpu/asm.h"
+#include "cpu/config.h"
 #include "cpu/fault.h"
 #include "cpu/log.h"
 #include "cpu/percpu.h"
@@ -188,7 +189,7 @@ static void handle_preemption_timer(struct vcpu *vcpu)
 {
 	vcpu_run_timers(vcpu);
 	vcpu_post(vcpu, EVENT_TIMER);
-	if (rdtsc() >= this_cpu()->slice_end || rdtsc() >= vm_time_limit)
+	if (rdtsc() >= this_cpu()->slice_end || rdtsc() >= l0_config()->time_limit)
 		vcpu_post(vcpu, EVENT_YIELD);
 }
 

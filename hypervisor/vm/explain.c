@@ -1,13 +1,12 @@
 #include "vm/explain.h"
 
 #include "cpu/asm.h"
+#include "cpu/config.h"
 #include "cpu/log.h"
 #include "cpu/mux.h"
 #include "nested/seam.h"
 #include "vm/nested_hw.h"
 #include "vm/vm_int.h"
-
-bool vm_explain_records;
 
 static void show(const struct vm *vm, const struct explain_record *e)
 {
@@ -16,7 +15,7 @@ static void show(const struct vm *vm, const struct explain_record *e)
 
 	explain_text(text, sizeof(text), r, &vm->nested_vm->caps);
 	log_info("%s: %s", vm->config.name, text);
-	if (vm_explain_records)
+	if (l0_config()->explain)
 		mux_record("explain vm=%s vcpu=%u rip=0x%lx instruction=%s error=%u reason=%u "
 			   "rule=%s field=%s value=0x%lx nth=%u tsc=%lu text=%s",
 			vm->config.name, e->vcpu, r->l1_rip,
@@ -32,7 +31,7 @@ void seam_report(struct nested *n, const struct nested_report *r)
 
 	vm_lock(vcpu->vm);
 	e = explain_add(vcpu->vm->explain, r, vcpu->index, rdtsc());
-	if (e->nth <= EXPLAIN_SHOWN && (log_max >= LOG_INFO || vm_explain_records))
+	if (e->nth <= EXPLAIN_SHOWN && (l0_config()->log >= LOG_INFO || l0_config()->explain))
 		show(vcpu->vm, e);
 	vm_unlock(vcpu->vm);
 }
@@ -47,7 +46,7 @@ void vm_explain_summary(const struct vm *vm)
 			continue;
 		log_info("%s: rule %s was broken %u times, the first %u are shown above",
 			vm->config.name, name, count, EXPLAIN_SHOWN);
-		if (vm_explain_records)
+		if (l0_config()->explain)
 			mux_record("explain vm=%s rule=%s count=%u text=rule %s was broken %u "
 				   "times, the first %u are shown above",
 				vm->config.name, name, count, name, count, EXPLAIN_SHOWN);

@@ -5,6 +5,7 @@
 #include "vm/vm_int.h"
 
 #include "cpu/asm.h"
+#include "cpu/config.h"
 #include "spec/exceptions.h"
 #include "vm/l2.h"
 #include "vmx/asm.h"
@@ -102,7 +103,7 @@ void vcpu_repair_vectoring(uint32_t proc2)
 {
 	uint64_t vector;
 
-	if (!vmx_stale_vectoring || !(proc2 & PROC2_VIRT_INTR_DELIVERY) ||
+	if (!l0_config()->machine.stale_vectoring || !(proc2 & PROC2_VIRT_INTR_DELIVERY) ||
 		!(vmread32(VMCS_IDT_VECTORING_INFO) & INTR_INFO_VALID))
 		return;
 	vector = vmread(VMCS_GUEST_INTR_STATUS) >> 8;

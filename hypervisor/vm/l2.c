@@ -1,5 +1,6 @@
 #include "vm/l2.h"
 
+#include "cpu/config.h"
 #include "vm/vm_int.h"
 #include "vmx/asm.h"
 
@@ -166,7 +167,7 @@ void l2_exit(struct vcpu *vcpu, uint32_t reason, bool injected)
 {
 	struct nested *n = &vcpu->nested;
 
-	if (vmx_stale_vectoring && !injected)
+	if (l0_config()->machine.stale_vectoring && !injected)
 		vcpu_repair_vectoring(n->cur->proc2_02);
 	switch (nested_l2_exit(n, reason)) {
 	case NESTED_L1:

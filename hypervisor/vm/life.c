@@ -1,6 +1,7 @@
 #include "vm/life.h"
 
 #include "cpu/asm.h"
+#include "cpu/config.h"
 #include "cpu/log.h"
 #include "cpu/mem.h"
 #include "cpu/mux.h"
@@ -31,12 +32,10 @@ struct life {
 static struct life lives[VM_MAX];
 static unsigned going; /* VMs that run or will run again */
 static unsigned ended; /* VMs in LIFE_ENDED */
-static bool memory_zeroed;
 
-void life_init(uint64_t boot_cr3, bool ram_zeroed)
+void life_init(uint64_t boot_cr3)
 {
 	sched_boot_space = boot_cr3;
-	memory_zeroed = ram_zeroed;
 }
 
 /* Its memory is there and zero. */
@@ -66,7 +65,7 @@ const char *life_begin(unsigned id, const struct vm_images *images)
 	struct life *l = &lives[id];
 
 	l->images = images;
-	if (!vm_memory_take(&images->config, memory_zeroed, &l->memory))
+	if (!vm_memory_take(&images->config, l0_config()->ram_zeroed, &l->memory))
 		return "";
 	__atomic_fetch_add(&going, 1, __ATOMIC_SEQ_CST);
 	return birth(id);
@@ -76,7 +75,7 @@ static bool wants_restart(const struct life *l, enum vm_end end)
 {
 	const struct vm_config *c = &l->images->config;
 
-	if (rdtsc() >= vm_time_limit ||
+	if (rdtsc() >= l0_config()->time_limit ||
 		(c->restart_limit != 0 && l->restarts >= c->restart_limit))
 		return false;
 	switch (c->restart) {

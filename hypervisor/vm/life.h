@@ -14,9 +14,8 @@
 
 struct vm;
 
-/* Before any CPU schedules: the boot address space, which maps all memory and the images, and whether
- * free memory is known to be zero. */
-void life_init(uint64_t boot_cr3, bool ram_zeroed);
+/* Before any CPU schedules: the boot address space, which maps all memory and the images. */
+void life_init(uint64_t boot_cr3);
 
 /* Creates, loads and starts VM `id`. The images stay where they are for the whole run. Boot address
  * space. NULL, or what is wrong; "" when the log says it already. */

@@ -9,6 +9,7 @@
 
 #include "cpu/apic.h"
 #include "cpu/asm.h"
+#include "cpu/config.h"
 #include "cpu/fault.h"
 #include "cpu/log.h"
 #include "cpu/percpu.h"
@@ -22,7 +23,6 @@
 
 static struct sched_node nodes[MAX_NODES];
 
-uint64_t vm_time_limit = UINT64_MAX;
 uint64_t sched_boot_space;
 
 struct vcpu *vcpu_current(void)
@@ -384,13 +384,15 @@ struct vcpu *schedule(void)
 		uint64_t next = run_due_timers(c);
 
 		account(c);
-		if (rdtsc() >= vm_time_limit)
+		if (rdtsc() >= l0_config()->time_limit)
 			stop_all(c);
 		n = pick(c);
 		if (n == NULL && work)
 			continue;
 		if (n == NULL) {
-			sleep_until(c, next < vm_time_limit ? next : vm_time_limit);
+			sleep_until(c, next < l0_config()->time_limit
+					       ? next
+					       : l0_config()->time_limit);
 			continue;
 		}
 		switch_to(n);

@@ -270,10 +270,6 @@ static inline uint16_t vcpu_vpid01(const struct vcpu *vcpu)
 	return (uint16_t)(1 + (vcpu->vm->id * DEV_MAX_VCPUS + vcpu->index) * VPIDS_PER_VCPU);
 }
 
-/* Host TSC at which all VMs are stopped as in error, with their state in the log; set before the
- * first entry. For runs that must end. */
-extern uint64_t vm_time_limit;
-
 /* Seam, provided by control/: all vCPUs of the VM have stopped; its address space is current. again:
  * it will be started again. */
 void vm_ended(const struct vm *vm, bool again);

@@ -6,8 +6,6 @@
 #include "cpu/asm.h"
 
 struct vmx_caps vmx_caps;
-bool vmx_stale_vectoring;
-bool vmx_late_notifications;
 
 #define FEATURE_LOCKED      BIT64(0)
 #define FEATURE_VMX_NO_SMX  BIT64(2)

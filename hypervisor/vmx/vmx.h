@@ -15,11 +15,6 @@
 /* The machine's capabilities; valid after vmx_probe. The same on all CPUs. */
 extern struct vmx_caps vmx_caps;
 
-/* The machine has the erratum of Bochs that vm/inject.c works around. */
-extern bool vmx_stale_vectoring;
-/* The machine holds interrupts, and so notifications of posted ones, while the guest's RFLAGS.IF is 0. */
-extern bool vmx_late_notifications;
-
 enum vmx_status {
 	VMX_OK,
 	VMX_ABSENT,       /* CPUID has no VMX */

@@ -34,7 +34,7 @@ static void without_a_word_options_have_their_defaults(void **state)
 	assert_int_equal(options.log, LOG_INFO);
 	assert_false(options.mux);
 	assert_false(options.ram_zeroed);
-	assert_int_equal(options.poweroff, POWEROFF_NONE);
+	assert_int_equal(options.machine, L0_MACHINE_NONE);
 	assert_int_equal(options.tsc_khz, 0);
 	assert_int_equal(options.maxcpus, UINT32_MAX);
 	assert_int_equal(options.epoch, 0);
@@ -45,7 +45,7 @@ static void words_set_options(void **state)
 {
 	(void)state;
 	assert_int_equal(
-		parse("log=warn mux=on tsc_khz=50000 ram=zeroed poweroff=qemu explain=on "
+		parse("log=warn mux=on tsc_khz=50000 ram=zeroed machine=qemu explain=on "
 		      "epoch=1700000000 selftest=fault posted=on limit=1T maxcpus=2"),
 		0);
 	assert_int_equal(options.log, LOG_WARN);
@@ -56,7 +56,7 @@ static void words_set_options(void **state)
 	assert_true(options.selftest_fault);
 	assert_int_equal(options.tsc_khz, 50000);
 	assert_int_equal(options.maxcpus, 2);
-	assert_int_equal(options.poweroff, POWEROFF_QEMU);
+	assert_int_equal(options.machine, L0_MACHINE_QEMU);
 	assert_int_equal(options.epoch, 1700000000);
 	assert_int_equal(options.limit, 1ull << 40);
 }
@@ -88,10 +88,9 @@ static void options_become_a_line_that_gives_them_back(void **state)
 	assert_int_equal(
 		settings_format(option_settings, &options, line, sizeof(line)), strlen(line));
 	assert_string_equal(line, " log=debug");
-	assert_int_equal(
-		parse("log=error mux=on ram=zeroed poweroff=bochs explain=on tsc_khz=1 "
-		      "maxcpus=3 posted=on epoch=18446744073709551615 limit=5 "
-		      "selftest=fault"),
+	assert_int_equal(parse("log=error mux=on ram=zeroed machine=bochs explain=on tsc_khz=1 "
+			       "maxcpus=3 posted=on epoch=18446744073709551615 limit=5 "
+			       "selftest=fault"),
 		0);
 	before = options;
 	settings_format(option_settings, &before, line, sizeof(line));

@@ -264,8 +264,8 @@ static void options_of_l0_are_checked_and_come_last_in_its_line(void **state)
 	(void)state;
 	expect_usage("nestor|run|--l1|k|--l0-option|log=debug muxx=on",
 		"--l0-option: 'muxx=on' is not allowed: unknown key: must be one of log, mux,");
-	expect_usage("nestor|image|--l1|k|--l0-option|poweroff=acpi",
-		"--l0-option: 'poweroff=acpi' is not allowed: poweroff must be one of none, ");
+	expect_usage("nestor|image|--l1|k|--l0-option|machine=acpi",
+		"--l0-option: 'machine=acpi' is not allowed: machine must be one of none, ");
 	expect_usage("nestor|run|--iso|k|--l0-option|epoch=now", "epoch must be a number");
 	assert_int_equal(parse_options(o, "nestor|run|--l1|k|--log-level|debug|--l0-option|"
 					  "epoch=12345 mux=off log=error"),

@@ -24,7 +24,6 @@ uint64_t hw_now, hw_cr3;
 struct percpu *hw_cpu;
 struct percpu percpus[MAX_CPUS];
 unsigned cpu_count = CPUS;
-enum log_level log_max;
 
 static struct vm vms[4];
 static struct vcpu vcpus[4];

@@ -35,7 +35,7 @@ static const char *l0_cmdline(struct arena *a, const struct command *o, enum mac
 
 	l0.mux = true;
 	l0.ram_zeroed = true;
-	l0.poweroff = kind == MACHINE_QEMU ? POWEROFF_QEMU : POWEROFF_BOCHS;
+	l0.machine = kind == MACHINE_QEMU ? L0_MACHINE_QEMU : L0_MACHINE_BOCHS;
 	if (kind == MACHINE_BOCHS)
 		l0.tsc_khz = (uint32_t)(o->scenario.machine.ips / 1000);
 	if (o->explain)

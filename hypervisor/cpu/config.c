@@ -1,0 +1,13 @@
+#include "cpu/config.h"
+
+static struct l0_config current = {.log = LOG_INFO, .time_limit = UINT64_MAX};
+
+const struct l0_config *l0_config(void)
+{
+	return &current;
+}
+
+void config_set(const struct l0_config *config)
+{
+	current = *config;
+}

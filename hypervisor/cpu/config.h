@@ -1,0 +1,35 @@
+/*
+ * L0's configuration: what its command line says, and the machine that it names. The one place for
+ * it: modules read it here and keep no copy.
+ */
+#ifndef NESTOR_CPU_CONFIG_H
+#define NESTOR_CPU_CONFIG_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "cpu/log.h"
+#include "cpu/machine.h"
+
+struct l0_config {
+	enum log_level log;  /* messages above it are dropped */
+	bool mux;            /* the output stream has channels */
+	bool explain;        /* control records of refused VM entries and VMX instructions */
+	bool posted;         /* posted interrupts even where notifications come late */
+	bool ram_zeroed;     /* free memory is known to be zero */
+	bool selftest_fault; /* take a page fault in L0 */
+	uint32_t tsc_khz;    /* 0: find out */
+	uint32_t max_cpus;
+	uint64_t epoch; /* time of day at the start, seconds since 1970; 0: the machine's */
+	uint64_t time_limit; /* host TSC at which all VMs are stopped, as in error, with their
+			      * state in the log; UINT64_MAX: never */
+	struct machine machine; /* a copy: handlers of exits ask for its quirks */
+};
+
+/* Constant after config_set; before, plain output without end on no machine that is known. */
+const struct l0_config *l0_config(void);
+
+/* Once, boot CPU, while no other CPU runs. */
+void config_set(const struct l0_config *config);
+
+#endif

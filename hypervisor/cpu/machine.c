@@ -1,0 +1,43 @@
+#include "cpu/machine.h"
+
+#include <stddef.h>
+
+#include "cpu/asm.h"
+#include "cpu/config.h"
+
+#define PORT_BOCHS_SHUTDOWN  0x8900
+#define PORT_QEMU_DEBUG_EXIT 0x501
+
+static void bochs_off(void)
+{
+	for (const char *s = "Shutdown"; *s != '\0'; s++)
+		outb(PORT_BOCHS_SHUTDOWN, (uint8_t)*s);
+}
+
+static void qemu_off(void)
+{
+	outb(PORT_QEMU_DEBUG_EXIT, 0);
+}
+
+static const struct machine machines[] = {
+	[L0_MACHINE_NONE] = {.name = "none"},
+	[L0_MACHINE_BOCHS] = {.name = "bochs",
+		.power_off = bochs_off,
+		.stale_vectoring = true,
+		.late_notifications = true},
+	[L0_MACHINE_QEMU] = {.name = "qemu", .power_off = qemu_off},
+};
+
+const struct machine *machine_of(enum l0_machine kind)
+{
+	return &machines[kind];
+}
+
+void machine_off(void)
+{
+	const struct machine *m = &l0_config()->machine;
+
+	if (m->power_off != NULL)
+		m->power_off();
+	halt_forever();
+}

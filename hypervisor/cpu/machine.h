@@ -1,0 +1,26 @@
+/*
+ * The machine that L0 runs on, as far as it must be told: how to end a run there, and in what it
+ * differs from the SDM. Nothing in CPUID tells it, so the command line does (machine=).
+ */
+#ifndef NESTOR_CPU_MACHINE_H
+#define NESTOR_CPU_MACHINE_H
+
+#include <stdbool.h>
+
+#include "lib/l0_machine.h"
+
+struct machine {
+	const char *name;        /* as in machine= */
+	void (*power_off)(void); /* may return without effect; NULL: there is no way */
+	/* Quirks. */
+	bool stale_vectoring; /* no IDT-vectoring information of virtual interrupts: vm/inject.c */
+	bool late_notifications; /* interrupts, and so notifications of posted ones, wait while
+				  * the guest's RFLAGS.IF is 0 */
+};
+
+const struct machine *machine_of(enum l0_machine kind);
+
+/* Powers the machine that is configured off; halts where that has no effect. */
+_Noreturn void machine_off(void);
+
+#endif
