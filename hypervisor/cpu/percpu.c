@@ -39,7 +39,6 @@ void percpu_init(unsigned index)
 
 	c->self = c;
 	c->index = index;
-	c->shared.lock.rank = LOCK_QUEUE;
 	c->stack_top = (uint64_t)(uintptr_t)c->stack + STACK_SIZE;
 	c->gdt[0] = 0;
 	c->gdt[1] = GDT_CODE64;

@@ -17,6 +17,10 @@
 #define STACK_SIZE 16384u
 #define IST_SIZE   4096u
 
+/* What the layers above keep for each CPU; they lay it out (vm/sched.h). */
+#define PERCPU_UPPER 128u
+#define PERCPU_LINE  64 /* no CPU writes in a line of another's but on purpose */
+
 #define SEL_CODE 0x08
 #define SEL_DATA 0x10
 #define SEL_TSS  0x18
@@ -32,17 +36,11 @@ struct tss {
 } __attribute__((packed));
 
 struct vcpu;
-struct sched_node;
 
-/* What other CPUs may touch, by atomic accesses or under the lock. */
+/* What other CPUs may read, by atomic accesses. */
 struct cpu_shared {
-	struct sched_node *guest; /* whose vCPU runs in guest mode here; NULL: L0 runs */
-	struct sched_node *queue; /* the vCPUs that are this CPU's */
-	struct spinlock lock;     /* of queue */
-	bool online;              /* came up; written once by its CPU */
-	bool usable;              /* runs VMs; written once by its CPU */
-	bool idle;                /* sleeps or is about to; whoever clears it brings work */
-	bool resched;             /* the queue changed: look at it; set before a kick */
+	bool online; /* came up; written once by its CPU */
+	bool usable; /* runs VMs; written once by its CPU */
 };
 
 struct percpu {
@@ -55,13 +53,10 @@ struct percpu {
 	bool kicked;          /* offset 33: vmx/stub.S; an NMI came since the last entry */
 	uint64_t gdt[5];
 	struct tss tss;
-	struct sched_node *node; /* of current */
-	uint64_t slice_end;      /* host TSC at which the running vCPU must give way */
-	uint64_t run_start;      /* host TSC at which it was picked */
-	uint64_t vclock;         /* virtual time of this CPU's queue, see vm/sched.c */
 	struct spinlock *held[MAX_HELD];
 	unsigned held_count;
-	struct cpu_shared shared __attribute__((aligned(64)));
+	struct cpu_shared shared;
+	uint8_t upper[PERCPU_UPPER] __attribute__((aligned(PERCPU_LINE)));
 	uint8_t vmxon_page[4096] __attribute__((aligned(4096)));
 	uint8_t stack[STACK_SIZE] __attribute__((aligned(64)));
 	uint8_t ist[3][IST_SIZE];
@@ -76,18 +71,18 @@ static inline struct percpu *this_cpu(void)
 	return read_gs_self();
 }
 
-#define PERCPU_GUEST offsetof(struct percpu, shared.guest)
-
-/* This CPU is about to enter guest mode: what it reads afterwards is read after others can see that. */
-static inline void cpu_set_guest(struct sched_node *node)
+/*
+ * A pointer in this CPU's struct percpu, by its offset, which is a constant: one instruction each.
+ * The exchange is a barrier, too: what this CPU reads afterwards is read after others can see it.
+ */
+static inline __attribute__((always_inline)) void percpu_exchange(size_t offset, void *value)
 {
-	__asm__ volatile("xchg %0, %%gs:%c1" : "+r"(node) : "i"(PERCPU_GUEST) : "memory");
+	__asm__ volatile("xchg %0, %%gs:%c1" : "+r"(value) : "i"(offset) : "memory");
 }
 
-/* It is not, or no longer. */
-static inline void cpu_clear_guest(void)
+static inline __attribute__((always_inline)) void percpu_clear(size_t offset)
 {
-	__asm__ volatile("movq $0, %%gs:%c0" : : "i"(PERCPU_GUEST) : "memory");
+	__asm__ volatile("movq $0, %%gs:%c0" : : "i"(offset) : "memory");
 }
 
 /* Descriptors, GS, IDT and control registers of the CPU that calls. */

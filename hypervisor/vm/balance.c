@@ -9,7 +9,7 @@
 
 #include "cpu/asm.h"
 #include "cpu/log.h"
-#include "cpu/percpu.h"
+#include "vm/sched.h"
 
 static bool allowed(const struct sched_node *n, unsigned cpu)
 {
@@ -23,7 +23,7 @@ static bool usable(unsigned cpu)
 
 static unsigned queue_length(unsigned cpu)
 {
-	struct cpu_shared *s = &percpus[cpu].shared;
+	struct sched_shared *s = &sched_cpu(cpu)->shared;
 	unsigned length = 0;
 
 	spin_lock(&s->lock);
@@ -58,35 +58,35 @@ static unsigned claim_sleeper(const struct sched_node *n)
 {
 	for (unsigned i = 0; i < MAX_CPUS; i++)
 		if (i != n->cpu && allowed(n, i) &&
-			__atomic_load_n(&percpus[i].shared.idle, __ATOMIC_RELAXED) &&
-			__atomic_exchange_n(&percpus[i].shared.idle, false, __ATOMIC_SEQ_CST))
+			__atomic_load_n(&sched_cpu(i)->shared.idle, __ATOMIC_RELAXED) &&
+			__atomic_exchange_n(
+				&sched_cpu(i)->shared.idle, false, __ATOMIC_SEQ_CST))
 			return i;
 	return MAX_CPUS;
 }
 
 static void move(struct sched_node *n, unsigned cpu)
 {
-	struct percpu *c = this_cpu();
 	uint64_t back = read_cr3();
 
 	sched_dequeue(n);
-	if (c->node == n)
+	if (sched_this_cpu()->node == n)
 		sched_put_down();
 	sched_use_address_space(n->cr3);
 	vcpu_leave_cpu(n->vcpu);
 	sched_use_address_space(back);
-	n->vtime = percpus[cpu].vclock;
+	n->vtime = sched_cpu(cpu)->vclock;
 	sched_enqueue(n, cpu);
 	sched_notify(cpu);
 }
 
 void sched_give_away(const struct sched_node *keep)
 {
-	struct percpu *c = this_cpu();
+	struct sched_shared *s = &sched_this_cpu()->shared;
 	struct sched_node *next;
 
-	for (struct sched_node *n = __atomic_load_n(&c->shared.queue, __ATOMIC_ACQUIRE);
-		n != NULL; n = next) {
+	for (struct sched_node *n = __atomic_load_n(&s->queue, __ATOMIC_ACQUIRE); n != NULL;
+		n = next) {
 		unsigned cpu;
 
 		next = n->next;
@@ -100,7 +100,7 @@ void sched_give_away(const struct sched_node *keep)
 
 static unsigned runnable_on(unsigned cpu)
 {
-	struct cpu_shared *s = &percpus[cpu].shared;
+	struct sched_shared *s = &sched_cpu(cpu)->shared;
 	unsigned runnable = 0;
 
 	spin_lock(&s->lock);
@@ -129,10 +129,10 @@ static unsigned find_lighter(const struct sched_node *n, unsigned mine)
 
 void sched_level(const struct sched_node *keep)
 {
-	struct percpu *c = this_cpu();
-	unsigned mine = runnable_on(c->index);
+	struct sched_shared *s = &sched_this_cpu()->shared;
+	unsigned mine = runnable_on(this_cpu()->index);
 
-	for (struct sched_node *n = __atomic_load_n(&c->shared.queue, __ATOMIC_ACQUIRE);
+	for (struct sched_node *n = __atomic_load_n(&s->queue, __ATOMIC_ACQUIRE);
 		mine > 2 && n != NULL; n = n->next) {
 		unsigned cpu;
 
@@ -149,7 +149,7 @@ void sched_level(const struct sched_node *keep)
 /* Has that CPU more than it can run, and one of it for this CPU? */
 static bool has_waiting(unsigned cpu, unsigned for_cpu)
 {
-	struct cpu_shared *s = &percpus[cpu].shared;
+	struct sched_shared *s = &sched_cpu(cpu)->shared;
 	unsigned runnable = 0;
 	bool fits = false;
 
@@ -165,11 +165,11 @@ static bool has_waiting(unsigned cpu, unsigned for_cpu)
 
 void sched_offer_to_take(void)
 {
-	struct percpu *c = this_cpu();
+	unsigned self = this_cpu()->index;
 
-	__atomic_store_n(&c->shared.idle, true, __ATOMIC_SEQ_CST);
+	__atomic_store_n(&sched_this_cpu()->shared.idle, true, __ATOMIC_SEQ_CST);
 	for (unsigned i = 0; i < MAX_CPUS; i++)
-		if (i != c->index && usable(i) && has_waiting(i, c->index)) {
+		if (i != self && usable(i) && has_waiting(i, self)) {
 			sched_notify(i);
 			return;
 		}

@@ -9,8 +9,8 @@
 #include "cpu/config.h"
 #include "cpu/fault.h"
 #include "cpu/log.h"
-#include "cpu/percpu.h"
 #include "vm/l2.h"
+#include "vm/sched.h"
 #include "vmx/asm.h"
 
 void vcpu_post(struct vcpu *vcpu, uint32_t events)
@@ -58,7 +58,7 @@ void vcpu_run_timers(struct vcpu *vcpu)
 
 void vcpu_update_deadline(struct vcpu *vcpu)
 {
-	uint64_t slice = this_cpu()->slice_end;
+	uint64_t slice = sched_this_cpu()->slice_end;
 
 	read_deadline(vcpu);
 	if (slice > l0_config()->time_limit)

@@ -9,8 +9,8 @@
 #include "cpu/config.h"
 #include "cpu/fault.h"
 #include "cpu/log.h"
-#include "cpu/percpu.h"
 #include "vm/l2.h"
+#include "vm/sched.h"
 #include "vmx/asm.h"
 #include "vmx/stub.h"
 
@@ -122,7 +122,7 @@ static void handle_vm_entry(struct vcpu *vcpu)
 /* The CPU was kicked; that may have been for another vCPU of its queue. */
 static void look_at_queue(struct vcpu *vcpu)
 {
-	if (__atomic_load_n(&this_cpu()->shared.resched, __ATOMIC_SEQ_CST))
+	if (__atomic_load_n(&sched_this_cpu()->shared.resched, __ATOMIC_SEQ_CST))
 		vcpu_post(vcpu, EVENT_TIMER);
 }
 
@@ -189,7 +189,7 @@ static void handle_preemption_timer(struct vcpu *vcpu)
 {
 	vcpu_run_timers(vcpu);
 	vcpu_post(vcpu, EVENT_TIMER);
-	if (rdtsc() >= this_cpu()->slice_end || rdtsc() >= l0_config()->time_limit)
+	if (rdtsc() >= sched_this_cpu()->slice_end || rdtsc() >= l0_config()->time_limit)
 		vcpu_post(vcpu, EVENT_YIELD);
 }
 
@@ -314,9 +314,9 @@ static void write_timer(struct vcpu *vcpu, uint64_t now)
 static __attribute__((noinline)) struct vcpu *handle_events(struct vcpu *vcpu)
 {
 	do {
-		cpu_clear_guest();
+		sched_clear_guest();
 		vcpu = vcpu_process_events(vcpu);
-		cpu_set_guest(vcpu->node);
+		sched_set_guest(vcpu->node);
 	} while (__atomic_load_n(&vcpu->events, __ATOMIC_RELAXED) != 0);
 	return vcpu;
 }
@@ -329,7 +329,7 @@ static inline __attribute__((always_inline)) struct vcpu *leave(struct vcpu *vcp
 {
 	uint64_t now;
 
-	cpu_set_guest(vcpu->node);
+	sched_set_guest(vcpu->node);
 	if (__atomic_load_n(&vcpu->events, __ATOMIC_RELAXED) != 0)
 		vcpu = handle_events(vcpu);
 	now = rdtsc();
@@ -356,7 +356,7 @@ struct vcpu *vcpu_exit(struct vcpu *vcpu)
 	unsigned level = 1u + vcpu->nested.in_l2;
 	bool injected;
 
-	cpu_clear_guest();
+	sched_clear_guest();
 	vcpu->exit_tsc = now;
 	vcpu->stats.ticks[level] += now - vcpu->entry_tsc;
 	injected = vcpu->injecting;
@@ -379,7 +379,7 @@ struct vcpu *vcpu_exit(struct vcpu *vcpu)
 
 struct vcpu *vcpu_entry_failed(struct vcpu *vcpu)
 {
-	cpu_clear_guest();
+	sched_clear_guest();
 	log_error("VMLAUNCH or VMRESUME failed: VM-instruction error %u",
 		vmread32(VMCS_INSTRUCTION_ERROR));
 	entry_failed(vcpu, vmread32(VMCS_INSTRUCTION_ERROR));
@@ -390,7 +390,7 @@ struct vcpu *vcpu_kicked(void)
 {
 	struct vcpu *vcpu = vcpu_current();
 
-	cpu_clear_guest();
+	sched_clear_guest();
 	vcpu->exit_tsc = rdtsc();
 	look_at_queue(vcpu);
 	return leave(vcpu);

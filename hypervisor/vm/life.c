@@ -8,6 +8,7 @@
 #include "cpu/percpu.h"
 #include "mm/layout.h"
 #include "vm/images.h"
+#include "vm/sched.h"
 #include "vm/vm_int.h"
 
 #define WIPE_PIECE SIZE_2M
@@ -35,7 +36,7 @@ static unsigned ended; /* VMs in LIFE_ENDED */
 
 void life_init(uint64_t boot_cr3)
 {
-	sched_boot_space = boot_cr3;
+	sched_init(boot_cr3);
 }
 
 /* Its memory is there and zero. */

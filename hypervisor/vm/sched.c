@@ -12,8 +12,8 @@
 #include "cpu/config.h"
 #include "cpu/fault.h"
 #include "cpu/log.h"
-#include "cpu/percpu.h"
 #include "vm/life.h"
+#include "vm/sched.h"
 #include "vmx/asm.h"
 
 #define MAX_NODES   (VM_MAX * DEV_MAX_VCPUS)
@@ -25,6 +25,13 @@ static struct sched_node nodes[MAX_NODES];
 
 uint64_t sched_boot_space;
 
+void sched_init(uint64_t boot_space)
+{
+	sched_boot_space = boot_space;
+	for (unsigned i = 0; i < MAX_CPUS; i++)
+		sched_cpu(i)->shared.lock.rank = LOCK_QUEUE;
+}
+
 struct vcpu *vcpu_current(void)
 {
 	return this_cpu()->current;
@@ -34,7 +41,7 @@ struct vcpu *vcpu_current(void)
 
 void sched_enqueue(struct sched_node *n, unsigned cpu)
 {
-	struct cpu_shared *s = &percpus[cpu].shared;
+	struct sched_shared *s = &sched_cpu(cpu)->shared;
 
 	spin_lock(&s->lock);
 	n->next = s->queue;
@@ -45,7 +52,7 @@ void sched_enqueue(struct sched_node *n, unsigned cpu)
 
 void sched_dequeue(struct sched_node *n)
 {
-	struct cpu_shared *s = &percpus[n->cpu].shared;
+	struct sched_shared *s = &sched_cpu(n->cpu)->shared;
 	struct sched_node **link = &s->queue;
 
 	spin_lock(&s->lock);
@@ -56,7 +63,7 @@ void sched_dequeue(struct sched_node *n)
 }
 
 /* Others only put nodes in front, so that the own CPU needs no lock to walk its queue. */
-static struct sched_node *first(const struct percpu *c)
+static struct sched_node *first(const struct sched_cpu *c)
 {
 	return __atomic_load_n(&c->shared.queue, __ATOMIC_ACQUIRE);
 }
@@ -66,7 +73,7 @@ bool sched_is_runnable(const struct sched_node *n)
 	return __atomic_load_n(&n->runnable, __ATOMIC_ACQUIRE);
 }
 
-static unsigned runnable_count(const struct percpu *c)
+static unsigned runnable_count(const struct sched_cpu *c)
 {
 	unsigned count = 0;
 
@@ -100,13 +107,14 @@ void sched_add(struct vcpu *vcpu)
 
 /* ---- waking up ---- */
 
-static void shorten_slice(struct percpu *c)
+static void shorten_slice(struct sched_cpu *c)
 {
+	struct vcpu *vcpu = vcpu_current();
 	uint64_t end = rdtsc() + WAKE_TICKS;
 
-	if (c->current != NULL && c->slice_end > end) {
+	if (vcpu != NULL && c->slice_end > end) {
 		c->slice_end = end;
-		__atomic_fetch_or(&c->current->events, EVENT_TIMER, __ATOMIC_SEQ_CST);
+		__atomic_fetch_or(&vcpu->events, EVENT_TIMER, __ATOMIC_SEQ_CST);
 	}
 }
 
@@ -116,7 +124,7 @@ static void shorten_slice(struct percpu *c)
  */
 static void kick_cpu(unsigned cpu)
 {
-	if (__atomic_load_n(&percpus[cpu].shared.guest, __ATOMIC_SEQ_CST) != NULL)
+	if (__atomic_load_n(&sched_cpu(cpu)->shared.guest, __ATOMIC_SEQ_CST) != NULL)
 		apic_send_nmi(percpus[cpu].apic_id);
 	else
 		apic_send(percpus[cpu].apic_id, VECTOR_KICK);
@@ -125,13 +133,13 @@ static void kick_cpu(unsigned cpu)
 /* A node of that CPU has become runnable. */
 void sched_notify(unsigned cpu)
 {
-	struct percpu *c = this_cpu();
+	const struct sched_node *node = sched_this_cpu()->node;
 
-	__atomic_store_n(&percpus[cpu].shared.resched, true, __ATOMIC_SEQ_CST);
-	if (cpu != c->index)
+	__atomic_store_n(&sched_cpu(cpu)->shared.resched, true, __ATOMIC_SEQ_CST);
+	if (cpu != this_cpu()->index)
 		kick_cpu(cpu);
-	else if (c->node != NULL && c->node->cr3 == read_cr3())
-		__atomic_fetch_or(&c->current->events, EVENT_TIMER, __ATOMIC_SEQ_CST);
+	else if (node != NULL && node->cr3 == read_cr3())
+		__atomic_fetch_or(&node->vcpu->events, EVENT_TIMER, __ATOMIC_SEQ_CST);
 	/* In another VM's address space schedule() is at work, and looks at the queue itself. */
 }
 
@@ -139,15 +147,15 @@ void sched_notify(unsigned cpu)
  * Gets the vCPU out of guest mode on another CPU, where it does not see its events. Elsewhere it
  * will: a CPU looks at the events after it has said that it enters guest mode (vm/exit.c, leave).
  */
-static struct cpu_shared *kick(const struct sched_node *n)
+static struct sched_shared *kick(const struct sched_node *n)
 {
 	unsigned cpu = __atomic_load_n(&n->cpu, __ATOMIC_SEQ_CST);
 
-	if (n == this_cpu()->node ||
-		__atomic_load_n(&percpus[cpu].shared.guest, __ATOMIC_SEQ_CST) != n)
+	if (n == sched_this_cpu()->node ||
+		__atomic_load_n(&sched_cpu(cpu)->shared.guest, __ATOMIC_SEQ_CST) != n)
 		return NULL;
 	apic_send_nmi(percpus[cpu].apic_id);
-	return &percpus[cpu].shared;
+	return &sched_cpu(cpu)->shared;
 }
 
 /*
@@ -159,10 +167,10 @@ bool sched_notify_guest(const struct vcpu *vcpu)
 	const struct sched_node *n = vcpu->node;
 	unsigned cpu;
 
-	if (n == NULL || n == this_cpu()->node)
+	if (n == NULL || n == sched_this_cpu()->node)
 		return false;
 	cpu = __atomic_load_n(&n->cpu, __ATOMIC_SEQ_CST);
-	if (__atomic_load_n(&percpus[cpu].shared.guest, __ATOMIC_SEQ_CST) != n)
+	if (__atomic_load_n(&sched_cpu(cpu)->shared.guest, __ATOMIC_SEQ_CST) != n)
 		return false;
 	apic_send(percpus[cpu].apic_id, VECTOR_POSTED);
 	return true;
@@ -176,14 +184,14 @@ void sched_wake(struct vcpu *vcpu)
 		return;
 	if (sched_is_runnable(n) || __atomic_exchange_n(&n->runnable, true, __ATOMIC_SEQ_CST))
 		kick(n);
-	else if (n != this_cpu()->node)
+	else if (n != sched_this_cpu()->node)
 		sched_notify(__atomic_load_n(&n->cpu, __ATOMIC_SEQ_CST));
 }
 
 void sched_wait_out(const struct vcpu *vcpu, uint32_t event)
 {
 	struct sched_node *n = vcpu->node;
-	struct cpu_shared *s = n != NULL ? kick(n) : NULL;
+	struct sched_shared *s = n != NULL ? kick(n) : NULL;
 
 	while (s != NULL && __atomic_load_n(&s->guest, __ATOMIC_SEQ_CST) == n &&
 		__atomic_load_n(&vcpu->events, __ATOMIC_SEQ_CST) & event)
@@ -192,7 +200,7 @@ void sched_wait_out(const struct vcpu *vcpu, uint32_t event)
 
 void sched_resched(void)
 {
-	struct percpu *c = this_cpu();
+	struct sched_cpu *c = sched_this_cpu();
 
 	if (!__atomic_exchange_n(&c->shared.resched, false, __ATOMIC_SEQ_CST))
 		return;
@@ -211,26 +219,26 @@ void sched_use_address_space(uint64_t cr3)
 
 void sched_put_down(void)
 {
-	struct percpu *c = this_cpu();
+	struct sched_cpu *c = sched_this_cpu();
 
 	if (c->node == NULL)
 		return;
 	sched_use_address_space(c->node->cr3);
-	vcpu_save_registers(c->current);
-	c->current = NULL;
+	vcpu_save_registers(c->node->vcpu);
+	this_cpu()->current = NULL;
 	c->node = NULL;
 }
 
 /* From whatever address space into that of the node's VM, with its vCPU's registers. */
 static void switch_to(struct sched_node *n)
 {
-	struct percpu *c = this_cpu();
+	struct sched_cpu *c = sched_this_cpu();
 
 	if (c->node != n) {
 		sched_put_down();
 		sched_use_address_space(n->cr3);
 		c->node = n;
-		c->current = n->vcpu;
+		this_cpu()->current = n->vcpu;
 		vcpu_enter_cpu(n->vcpu);
 		vcpu_load_registers(n->vcpu);
 		/* A notification may have met whoever ran here, see sched_notify_guest. */
@@ -242,7 +250,7 @@ static void switch_to(struct sched_node *n)
 
 /* Runs the timers that are due, of this CPU's vCPUs; that may make some runnable. The earliest
  * deadline that is still ahead. */
-static uint64_t run_due_timers(const struct percpu *c)
+static uint64_t run_due_timers(const struct sched_cpu *c)
 {
 	uint64_t next = DEV_NEVER;
 
@@ -257,7 +265,7 @@ static uint64_t run_due_timers(const struct percpu *c)
 }
 
 /* The run has taken too long: no VM goes on. */
-static void stop_all(const struct percpu *c)
+static void stop_all(const struct sched_cpu *c)
 {
 	for (struct sched_node *n = first(c); n != NULL; n = n->next) {
 		switch_to(n);
@@ -268,7 +276,7 @@ static void stop_all(const struct percpu *c)
 	}
 }
 
-static void sleep_until(struct percpu *c, uint64_t deadline)
+static void sleep_until(struct sched_cpu *c, uint64_t deadline)
 {
 	/* A VM whose last vCPU on this CPU has moved away may end meanwhile, with its tables. */
 	if (c->node == NULL)
@@ -283,7 +291,7 @@ static void sleep_until(struct percpu *c, uint64_t deadline)
 }
 
 /* Virtual time goes on with the one that has had least, of those that did not just wake up. */
-static void advance_clock(struct percpu *c)
+static void advance_clock(struct sched_cpu *c)
 {
 	uint64_t least = UINT64_MAX;
 
@@ -298,7 +306,7 @@ static void advance_clock(struct percpu *c)
  * Fair by weight: the runnable node that has had least. A node that slept does not get all that it
  * did not use.
  */
-static struct sched_node *pick(struct percpu *c)
+static struct sched_node *pick(struct sched_cpu *c)
 {
 	struct sched_node *best = NULL;
 	uint64_t floor;
@@ -318,7 +326,7 @@ static struct sched_node *pick(struct percpu *c)
 }
 
 /* What the vCPU has used since it was picked. */
-static void account(struct percpu *c)
+static void account(struct sched_cpu *c)
 {
 	uint64_t now = rdtsc();
 
@@ -364,7 +372,7 @@ static bool ready(struct sched_node *n)
 }
 
 /* When the one that runs has to give way, if only for the timers of the others. */
-static uint64_t slice_end(const struct percpu *c, const struct sched_node *runs, bool work)
+static uint64_t slice_end(const struct sched_cpu *c, const struct sched_node *runs, bool work)
 {
 	uint64_t end = work || runnable_count(c) > 1 ? rdtsc() + SLICE_TICKS : DEV_NEVER;
 
@@ -376,7 +384,7 @@ static uint64_t slice_end(const struct percpu *c, const struct sched_node *runs,
 
 struct vcpu *schedule(void)
 {
-	struct percpu *c = this_cpu();
+	struct sched_cpu *c = sched_this_cpu();
 
 	for (;;) {
 		struct sched_node *n;

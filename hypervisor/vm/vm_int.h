@@ -204,7 +204,7 @@ void sched_notify(unsigned cpu);
 /* The registers of the vCPU that this CPU has loaded go to memory; none is current then. */
 void sched_put_down(void);
 void sched_use_address_space(uint64_t cr3);
-/* The one that is no VM's: set once, by life_init. */
+/* The one that is no VM's: set once, by sched_init. */
 extern uint64_t sched_boot_space;
 
 /* ---- balance.c ---- */

@@ -15,6 +15,7 @@
 #include "cpu/log.h"
 #include "cpu/percpu.h"
 #include "vm/life.h"
+#include "vm/sched.h"
 #include "vm/vm_int.h"
 
 #define CPUS       2
@@ -156,12 +157,11 @@ static int set_up(void **state)
 	sleeps = 0;
 	armed = DEV_NEVER;
 	hw_now = 1000000000;
-	sched_boot_space = BOOT_SPACE;
+	sched_init(BOOT_SPACE);
 	for (unsigned i = 0; i < CPUS; i++) {
 		percpus[i].index = i;
 		percpus[i].apic_id = i;
 		percpus[i].shared.usable = true;
-		percpus[i].shared.lock.rank = LOCK_QUEUE;
 	}
 	for (unsigned i = 0; i < 4; i++) {
 		vms[i].host_cr3 = 0x1000 * (i + 1);
@@ -202,7 +202,7 @@ static void run(uint64_t ticks, uint64_t *used)
 
 	while (hw_now < end) {
 		struct vcpu *v = schedule();
-		uint64_t slice = hw_cpu->slice_end;
+		uint64_t slice = sched_this_cpu()->slice_end;
 		uint64_t until = slice < end ? slice : end;
 
 		used[v - vcpus] += until - hw_now;
@@ -217,7 +217,7 @@ static void one_alone_has_no_end_of_its_slice(void **state)
 	(void)state;
 	sched_add(&vcpus[0]);
 	assert_ptr_equal(schedule(), &vcpus[0]);
-	assert_true(percpus[0].slice_end == DEV_NEVER);
+	assert_true(sched_cpu(0)->slice_end == DEV_NEVER);
 	assert_true(hw_cr3 == vms[0].host_cr3);
 	assert_ptr_equal(vcpu_current(), &vcpus[0]);
 }
@@ -274,7 +274,7 @@ static void one_that_wakes_up_does_not_wait_for_a_whole_slice(void **state)
 	sched_wake(&vcpus[1]);
 	assert_true(vcpus[0].events & EVENT_TIMER);
 	sched_resched();
-	assert_true(percpus[0].slice_end <= hw_now + 100000);
+	assert_true(sched_cpu(0)->slice_end <= hw_now + 100000);
 }
 
 static void timers_of_those_that_wait_end_a_slice(void **state)
@@ -287,7 +287,7 @@ static void timers_of_those_that_wait_end_a_slice(void **state)
 	sched_add(&vcpus[1]);
 	vcpus[1].node->deadline = hw_now + 777;
 	assert_ptr_equal(schedule(), &vcpus[0]);
-	assert_true(percpus[0].slice_end == hw_now + 777);
+	assert_true(sched_cpu(0)->slice_end == hw_now + 777);
 	run(100000000, used);
 	assert_in_range(used[1], 45000000, 55000000);
 }
@@ -301,7 +301,7 @@ static void a_cpu_without_work_sleeps_until_the_next_timer(void **state)
 	assert_ptr_equal(schedule(), &vcpus[0]);
 	assert_int_equal(hw_now, 1000005000);
 	assert_int_equal(sleeps, 1);
-	assert_false(percpus[0].shared.idle);
+	assert_false(sched_cpu(0)->shared.idle);
 }
 
 static void new_ones_are_spread_over_the_cpus(void **state)
@@ -327,7 +327,7 @@ static void pinned_ones_stay(void **state)
 	vms[3].config.allowed_cpus = 1ull << 40; /* there is none */
 	sched_add(&vcpus[3]);
 	assert_true(vcpus[3].node->allowed == UINT64_MAX);
-	percpus[0].shared.idle = true;
+	sched_cpu(0)->shared.idle = true;
 	on_cpu(1);
 	sched_give_away(NULL);
 	for (unsigned i = 0; i < 3; i++)
@@ -342,12 +342,12 @@ static void one_that_waits_goes_to_a_cpu_that_sleeps(void **state)
 	sched_add(&vcpus[1]);
 	vcpus[0].node->allowed = vcpus[1].node->allowed = 3;
 	kicks[1] = 0;
-	percpus[1].shared.idle = true;
+	sched_cpu(1)->shared.idle = true;
 	hw_now++;
 	assert_ptr_equal(schedule(), &vcpus[1]); /* the last one added is looked at first */
 	assert_int_equal(vcpus[0].node->cpu, 1);
 	assert_int_equal(vcpus[0].home, NO_CPU);
-	assert_false(percpus[1].shared.idle); /* nobody else gives it work */
+	assert_false(sched_cpu(1)->shared.idle); /* nobody else gives it work */
 	assert_int_equal(kicks[1], 1);
 	assert_true(hw_cr3 == vms[1].host_cr3);
 	on_cpu(1);
@@ -367,8 +367,8 @@ static void a_cpu_that_goes_to_sleep_asks_for_work(void **state)
 	if (setjmp(awake) == 0)
 		(void)schedule();
 	assert_int_equal(kicks[0], 1);
-	assert_true(percpus[0].shared.resched);
-	assert_true(percpus[1].shared.idle);
+	assert_true(sched_cpu(0)->shared.resched);
+	assert_true(sched_cpu(1)->shared.idle);
 	on_cpu(0);
 	sched_resched();
 	assert_true(vcpus[0].node->cpu != vcpus[1].node->cpu);
@@ -382,9 +382,9 @@ static void busy_cpus_level_what_they_have_to_run(void **state)
 		vcpus[i].node->allowed = 3;
 	}
 	(void)schedule(); /* four here, none there, where the CPU does not sleep: two go, one a slice */
-	hw_now = percpus[0].slice_end;
+	hw_now = sched_cpu(0)->slice_end;
 	(void)schedule();
-	hw_now = percpus[0].slice_end;
+	hw_now = sched_cpu(0)->slice_end;
 	(void)schedule();
 	for (unsigned cpu = 0, n = 0; cpu < CPUS; cpu++, n = 0) {
 		for (unsigned i = 0; i < 4; i++)
@@ -403,12 +403,12 @@ static void only_one_in_guest_mode_is_kicked(void **state)
 	kicks[0] = 0;
 	sched_wake(&vcpus[0]);
 	assert_int_equal(kicks[0], 0); /* L0 runs there: it will see the event */
-	percpus[0].shared.guest = vcpus[0].node;
+	sched_cpu(0)->shared.guest = vcpus[0].node;
 	sched_wake(&vcpus[0]);
 	assert_int_equal(kicks[0], 1);
 	vcpus[0].events = 0;
 	sched_wait_out(&vcpus[0], EVENT_FLUSH); /* it has seen the event already */
-	percpus[0].shared.guest = NULL;
+	sched_cpu(0)->shared.guest = NULL;
 	on_cpu(0);
 }
 
@@ -419,12 +419,12 @@ static void a_stopped_vcpu_leaves_and_the_last_one_ends_the_vm(void **state)
 	sched_add(&vcpus[1]);
 	vcpus[0].state = VCPU_STOPPED;
 	assert_ptr_equal(schedule(), &vcpus[1]);
-	hw_now = percpus[0].slice_end;
+	hw_now = sched_cpu(0)->slice_end;
 	assert_ptr_equal(schedule(), &vcpus[1]);
 	assert_null(vcpus[0].node);
 	assert_int_equal(vms[0].end_value, 1);
 	assert_int_equal(vms[1].end_value, 0);
-	assert_true(percpus[0].slice_end == DEV_NEVER);
+	assert_true(sched_cpu(0)->slice_end == DEV_NEVER);
 }
 
 /* The VM may end elsewhere while the CPU sleeps, and its page tables with it. */
