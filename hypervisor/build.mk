@@ -1,7 +1,7 @@
 # The root VMM: build/nestor.elf, and the pure modules for L0 as build/hv/pure.a.
 # DEBUG=1 adds undefined-behaviour checks that trap, and checks of the order of locks.
 HV_DIRS  := boot cpu mm vmx vm control
-HV_C     := $(foreach d,$(HV_DIRS),$(wildcard hypervisor/$(d)/*.c)) hypervisor/main.c
+HV_C     := $(foreach d,$(HV_DIRS),$(wildcard hypervisor/$(d)/*.c)) $(wildcard hypervisor/*.c)
 HV_S     := $(foreach d,$(HV_DIRS),$(wildcard hypervisor/$(d)/*.S))
 HV_OBJ   := $(HV_C:hypervisor/%.c=$(B)/hv/%.o) $(HV_S:hypervisor/%.S=$(B)/hv/%.S.o)
 HV_PURE  := $(PURE_SRC:hypervisor/%.c=$(B)/hv/%.o)

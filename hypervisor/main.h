@@ -7,7 +7,7 @@
 #include <stdint.h>
 
 /* EAX and EBX as the loader left them. */
-_Noreturn void nestor_main(uint32_t magic, uint32_t info);
+_Noreturn void nestor_main(uint32_t magic, uint32_t block);
 
 /* Another CPU, on its own stack. */
 _Noreturn void ap_main(uint32_t index);

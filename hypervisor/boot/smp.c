@@ -6,7 +6,6 @@
 #include "cpu/mem.h"
 #include "cpu/percpu.h"
 #include "cpu/tsc.h"
-#include "main.h"
 #include "mm/layout.h"
 #include "mm/page.h"
 

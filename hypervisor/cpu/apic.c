@@ -2,6 +2,7 @@
 
 #include "cpu/asm.h"
 #include "cpu/fault.h"
+#include "cpu/percpu.h"
 #include "cpu/tsc.h"
 #include "mm/layout.h"
 #include "spec/vmx.h"
@@ -56,6 +57,13 @@ static void apic_write(uint32_t reg, uint32_t v)
 		*reg_address(reg) = v;
 }
 
+static uint32_t read_id(void)
+{
+	uint32_t v = apic_read(REG_ID);
+
+	return apic.x2 ? v : v >> 24;
+}
+
 void apic_init(void)
 {
 	uint32_t features = cpuid(1, 0).ecx;
@@ -73,13 +81,7 @@ void apic_init(void)
 	apic_write(REG_LVT_ERROR, LVT_MASKED);
 	apic_write(REG_DIVIDE, DIVIDE_BY_1);
 	apic_timer_stop();
-}
-
-uint32_t apic_id(void)
-{
-	uint32_t v = apic_read(REG_ID);
-
-	return apic.x2 ? v : v >> 24;
+	this_cpu()->apic_id = read_id();
 }
 
 void apic_eoi(void)

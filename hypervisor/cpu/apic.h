@@ -10,10 +10,10 @@
 /* Where the registers are when not in x2APIC mode; every address space maps it. */
 #define APIC_DEFAULT_BASE 0xfee00000ull
 
-/* Enables the LAPIC (x2APIC where the CPU has it), masks its local sources. Every CPU. */
+/* Enables the LAPIC (x2APIC where the CPU has it), masks its local sources, and notes
+ * its id in struct percpu. Every CPU. */
 void apic_init(void);
 
-uint32_t apic_id(void);
 void apic_eoi(void);
 
 /* VECTOR_TIMER at that host TSC, once; a time in the past means at once. */

@@ -1,0 +1,21 @@
+/*
+ * Memory as the loader describes it: what of it is free, and how L0 reaches it.
+ */
+#ifndef NESTOR_BOOT_MEMORY_H
+#define NESTOR_BOOT_MEMORY_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "boot/boot_info.h"
+
+/* All RAM is free but page 0, the image, the loader's block and the modules. */
+void boot_memory_init(const struct boot_info *info);
+
+/*
+ * Makes the boot address space, which has all RAM and the modules in the direct map, and loads it.
+ * False, with a line in the log, when there is no memory for its tables.
+ */
+bool boot_memory_map(const struct boot_info *info, uint64_t *cr3);
+
+#endif

@@ -1,0 +1,28 @@
+#include "main_int.h"
+
+#include "cpu/config.h"
+#include "policy/options.h"
+
+void config_read(struct text line)
+{
+	static struct refusal r;
+	struct options o;
+
+	settings_init(option_settings, &o);
+	while (!options_parse(&line, &o, &r))
+		log_error("command line: '%.*s' is left out: %s", (int)r.where.len, r.where.s,
+			r.why);
+	config_set(&(struct l0_config){
+		.log = (enum log_level)o.log,
+		.mux = o.mux,
+		.explain = o.explain,
+		.posted = o.posted,
+		.ram_zeroed = o.ram_zeroed,
+		.selftest_fault = o.selftest_fault,
+		.tsc_khz = o.tsc_khz,
+		.max_cpus = o.maxcpus,
+		.epoch = o.epoch,
+		.time_limit = o.limit,
+		.machine = *machine_of((enum l0_machine)o.machine),
+	});
+}

@@ -1,0 +1,66 @@
+/*
+ * All CPUs come up before the boot CPU knows what VT-x can do, and sleep until it does.
+ */
+#include "main.h"
+#include "main_int.h"
+
+#include "boot/smp.h"
+#include "cpu/apic.h"
+#include "cpu/asm.h"
+#include "cpu/fault.h"
+#include "cpu/log.h"
+#include "cpu/percpu.h"
+#include "cpu/tsc.h"
+#include "vmx/stub.h"
+#include "vmx/vmx.h"
+
+#define START_ROUNDS   1000u
+#define START_ROUND_US 10u
+
+static uint64_t boot_space;
+static bool released;
+
+void cpus_start(unsigned expected, uint64_t cr3)
+{
+	boot_space = cr3;
+	percpus[0].shared.online = true;
+	smp_start(expected);
+}
+
+static unsigned usable_count(void)
+{
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < MAX_CPUS; i++)
+		n += __atomic_load_n(&percpus[i].shared.usable, __ATOMIC_ACQUIRE);
+	return n;
+}
+
+void cpus_release(void)
+{
+	percpus[0].shared.usable = true;
+	__atomic_store_n(&released, true, __ATOMIC_SEQ_CST);
+	for (unsigned i = 1; i < MAX_CPUS; i++)
+		if (percpus[i].shared.online)
+			apic_send(percpus[i].apic_id, VECTOR_KICK);
+	for (unsigned i = 0; i < START_ROUNDS && usable_count() < cpu_count; i++)
+		tsc_delay_us(START_ROUND_US);
+	if (usable_count() < cpu_count)
+		log_warn("%u of %u CPUs can run VMs", usable_count(), cpu_count);
+}
+
+void ap_main(uint32_t index)
+{
+	percpu_init(index);
+	write_cr3(boot_space);
+	apic_init();
+	__atomic_store_n(&percpus[index].shared.online, true, __ATOMIC_RELEASE);
+	while (!__atomic_load_n(&released, __ATOMIC_SEQ_CST))
+		sti_hlt_cli();
+	if (!vmx_cpu_on()) {
+		log_error("CPU %u: VT-x is off or another than the boot CPU's", index);
+		halt_forever();
+	}
+	__atomic_store_n(&percpus[index].shared.usable, true, __ATOMIC_RELEASE);
+	vmx_restart();
+}

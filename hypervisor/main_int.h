@@ -1,0 +1,28 @@
+/*
+ * The steps of bring-up that are more than a call, in files of their own. A step that fails has said
+ * why in the log.
+ */
+#ifndef NESTOR_MAIN_INT_H
+#define NESTOR_MAIN_INT_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "boot/boot_info.h"
+#include "lib/text.h"
+
+/* L0's command line becomes its configuration; words that are not understood are left out. */
+void config_read(struct text line);
+
+/* Starts the other CPUs; they wait, in this address space. expected: see smp_start. */
+void cpus_start(unsigned expected, uint64_t cr3);
+/* All CPUs run VMs from now on. After vmx_start, and when one may schedule. */
+void cpus_release(void);
+
+/* VT-x of the machine is what Nestor needs, and this CPU is in VMX operation. */
+bool vmx_start(void);
+
+/* Creates and starts the VMs that the loader's modules describe. The modules stay where they are. */
+bool vms_start(const struct boot_info *info);
+
+#endif
