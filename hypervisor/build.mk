@@ -70,6 +70,9 @@ $(B)/nestor.elf: $(HV_OBJ) $(B)/hv/pure.a $(B)/hv/symbols1.o hypervisor/boot/nes
 # Pure files outside the pure modules that unit tests link.
 UNIT_EXTRA_test_boot_multiboot2  := hypervisor/boot/boot_info.c hypervisor/boot/multiboot2.c
 
+# The hardware ring's side of what the options name.
+UNIT_EXTRA_test_policy_options := hypervisor/cpu/config.c hypervisor/cpu/machine.c
+
 # A file of the hardware ring, on faked instructions.
 UNIT_EXTRA_test_vm_sched := hypervisor/vm/sched.c hypervisor/vm/balance.c hypervisor/cpu/lock.c \
 	hypervisor/cpu/config.c

@@ -5,10 +5,12 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <string.h>
 
 #include <cmocka.h>
 
+#include "cpu/machine.h"
 #include "policy/options.h"
 
 static struct options options;
@@ -102,6 +104,19 @@ static void options_become_a_line_that_gives_them_back(void **state)
 	}
 }
 
+/* Whose row L0 takes, and what it writes to its log. */
+static void a_machine_has_the_name_that_the_option_takes(void **state)
+{
+	char word[32];
+
+	(void)state;
+	for (unsigned kind = L0_MACHINE_NONE; kind <= L0_MACHINE_QEMU; kind++) {
+		snprintf(word, sizeof(word), "machine=%s", machine_of(kind)->name);
+		assert_int_equal(parse(word), 0);
+		assert_int_equal(options.machine, kind);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -109,6 +124,7 @@ int main(void)
 		cmocka_unit_test(words_set_options),
 		cmocka_unit_test(a_word_that_is_none_is_left_out_and_the_next_one_read),
 		cmocka_unit_test(options_become_a_line_that_gives_them_back),
+		cmocka_unit_test(a_machine_has_the_name_that_the_option_takes),
 	};
 
 	return cmocka_run_group_tests_name("policy_options", tests, NULL, NULL);
