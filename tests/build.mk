@@ -12,8 +12,10 @@ $(B)/host/pure.a: $(HOST_PURE_OBJ)
 
 # A test that needs more than the archive names it here: UNIT_EXTRA_test_x := file.c
 # UNIT_FLAGS_test_x: -Itests/unit/hw for files of the hardware ring, whose instructions are then fakes.
+# C_FILES is not in the rule, since make takes any % there for the stem.
+C_FILES := %.c
 .SECONDEXPANSION:
-$(B)/unit/%: tests/unit/%.c $$(filter %.c,$$(UNIT_EXTRA_$$*)) $(B)/host/pure.a \
+$(B)/unit/%: tests/unit/%.c $$(filter $$(C_FILES),$$(UNIT_EXTRA_$$*)) $(B)/host/pure.a \
 		$(wildcard tests/unit/*.h tests/unit/hw/*/*.h hypervisor/vm/*.h hypervisor/cpu/*.h)
 	@mkdir -p $(@D)
 	$(HOSTCC) $(HOST_CFLAGS) $(SANITIZE) $(UNIT_FLAGS_$*) -Ihypervisor -Itests/unit $< $(UNIT_EXTRA_$*) \
