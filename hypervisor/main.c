@@ -75,7 +75,7 @@ void nestor_main(uint32_t magic, uint32_t block)
 	apic_init();
 	cpus_start(acpi_cpus, boot_space);
 	greet();
-	if (l0_config()->selftest_fault)
+	if (l0_config()->selftest == L0_SELFTEST_FAULT)
 		selftest_fault();
 	need(vmx_start(), "no-vtx");
 	mux_record("ready tsc=%lu", rdtsc());

@@ -18,7 +18,7 @@ void config_read(struct text line)
 		.explain = o.explain,
 		.posted = o.posted,
 		.ram_zeroed = o.ram_zeroed,
-		.selftest_fault = o.selftest_fault,
+		.selftest = (enum l0_selftest)o.selftest,
 		.tsc_khz = o.tsc_khz,
 		.max_cpus = o.maxcpus,
 		.epoch = o.epoch,

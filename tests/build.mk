@@ -126,6 +126,7 @@ $(foreach t,$(UNIT_BIN),$(notdir $(t))	120	$(t)
 )$(foreach c,$(filter smp%,$(CONFORMANCE_NAMES)),conformance_$(c)_timeshared	240	B=$(B) LOG_SUFFIX=-timeshared RUN_ARGS="--machine-cpus 1" tests/conformance/run.sh $(c)
 )$(foreach s,$(STRESS_NAMES),stress_$(s)	240	B=$(B) tests/stress/run.sh $(s)
 )$(foreach c,apic events lapic nmi,conformance_$(c)_without_apicv	240	B=$(B) LOG_SUFFIX=-noapicv RUN_ARGS="--apicv off" tests/conformance/run.sh $(c)
+)$(foreach c,apicvintr events guests_32 nmi smp_events vpid,conformance_$(c)_with_its_state_put_back	240	B=$(B) LOG_SUFFIX=-state RUN_ARGS="--l0-option selftest=state" tests/conformance/run.sh $(c)
 )$(foreach b,$(BOOT_TESTS),boot_$(b)	400	B=$(B) tests/boot/run.sh $(b)
 )
 endef

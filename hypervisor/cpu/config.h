@@ -10,6 +10,7 @@
 
 #include "cpu/log.h"
 #include "cpu/machine.h"
+#include "lib/l0_selftest.h"
 
 struct l0_config {
 	enum log_level log;  /* messages above it are dropped */
@@ -17,7 +18,7 @@ struct l0_config {
 	bool explain;        /* control records of refused VM entries and VMX instructions */
 	bool posted;         /* posted interrupts even where notifications come late */
 	bool ram_zeroed;     /* free memory is known to be zero */
-	bool selftest_fault; /* take a page fault in L0 */
+	enum l0_selftest selftest;
 	uint32_t tsc_khz;    /* 0: find out */
 	uint32_t max_cpus;
 	uint64_t epoch; /* time of day at the start, seconds since 1970; 0: the machine's */

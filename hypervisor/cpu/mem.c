@@ -6,7 +6,10 @@
 
 #include <stdint.h>
 
-void *memcpy(void *restrict dst, const void *restrict src, size_t n)
+/* Calls of them may come after link-time optimisation has looked for unused functions. */
+#define KEEP __attribute__((used))
+
+KEEP void *memcpy(void *restrict dst, const void *restrict src, size_t n)
 {
 	void *d = dst;
 	size_t words = n / 8, rest = n % 8;
@@ -16,7 +19,7 @@ void *memcpy(void *restrict dst, const void *restrict src, size_t n)
 	return dst;
 }
 
-void *memset(void *dst, int c, size_t n)
+KEEP void *memset(void *dst, int c, size_t n)
 {
 	uint64_t pattern = (uint8_t)c * 0x0101010101010101ull;
 	size_t words = n / 8, rest = n % 8;
@@ -27,7 +30,7 @@ void *memset(void *dst, int c, size_t n)
 	return dst;
 }
 
-void *memmove(void *dst, const void *src, size_t n)
+KEEP void *memmove(void *dst, const void *src, size_t n)
 {
 	uint8_t *d = dst;
 	const uint8_t *s = src;
@@ -39,7 +42,7 @@ void *memmove(void *dst, const void *src, size_t n)
 	return dst;
 }
 
-int memcmp(const void *a, const void *b, size_t n)
+KEEP int memcmp(const void *a, const void *b, size_t n)
 {
 	const uint8_t *x = a, *y = b;
 

@@ -18,7 +18,12 @@ static const char *const machine_words[] = {
 };
 
 static const char *const ram_words[] = {"any", "zeroed", NULL};
-static const char *const selftest_words[] = {"none", "fault", NULL};
+static const char *const selftest_words[] = {
+	[L0_SELFTEST_NONE] = "none",
+	[L0_SELFTEST_FAULT] = "fault",
+	[L0_SELFTEST_STATE] = "state",
+	NULL,
+};
 
 #define ROW(key, kind, member) key, NULL, kind, SETTING_AT(struct options, member)
 
@@ -43,8 +48,8 @@ const struct setting option_settings[] = {
 		.help = "time of day at the start, in seconds since 1970; 0: the machine's"},
 	{ROW("limit", SETTING_NUMBER, limit), .max = UINT64_MAX, .initial = UINT64_MAX,
 		.help = "TSC at which all VMs are stopped"},
-	{ROW("selftest", SETTING_CHOICE, selftest_fault), .words = selftest_words,
-		.help = "fault: take a page fault at the start"},
+	{ROW("selftest", SETTING_CHOICE, selftest), .words = selftest_words,
+		.help = "fault: take a page fault at the start; state: put each vCPU's state back all the time"},
 	{.kind = SETTING_END},
 };
 

@@ -8,6 +8,7 @@
 #include <stdint.h>
 
 #include "lib/l0_machine.h"
+#include "lib/l0_selftest.h"
 #include "lib/log_level.h"
 #include "policy/setting.h"
 
@@ -20,7 +21,7 @@ struct options {
 	uint32_t tsc_khz; /* 0: find out */
 	uint32_t maxcpus;
 	bool posted; /* posted interrupts even on a machine that delays notifications */
-	bool selftest_fault;
+	uint8_t selftest; /* enum l0_selftest */
 	uint64_t epoch; /* time of day at the start, seconds since 1970; 0: the machine's */
 	uint64_t limit; /* host TSC at which VMs are stopped; UINT64_MAX: never */
 };

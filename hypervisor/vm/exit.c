@@ -5,6 +5,7 @@
 #include "vm/vm_int.h"
 
 #include "cpu/apic.h"
+#include "cpu/config.h"
 #include "cpu/asm.h"
 #include "cpu/config.h"
 #include "cpu/fault.h"
@@ -313,6 +314,10 @@ static void write_timer(struct vcpu *vcpu, uint64_t now)
  * handled first. Seldom, and then it is slow: ordinary exits shall not pay for its stack frame. */
 static __attribute__((noinline)) struct vcpu *handle_events(struct vcpu *vcpu)
 {
+	if (l0_config()->selftest == L0_SELFTEST_STATE) {
+		sched_clear_guest();
+		selftest_state(vcpu);
+	}
 	do {
 		sched_clear_guest();
 		vcpu = vcpu_process_events(vcpu);

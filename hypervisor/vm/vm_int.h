@@ -167,6 +167,12 @@ void vcpu_touched_devices(struct vcpu *vcpu);
 /* Runs the vCPU's timers that are due; it need not be current. */
 void vcpu_run_timers(struct vcpu *vcpu);
 
+/* ---- selftest.c ---- */
+/* With selftest=state: what it needs. False: the VM's pool is too small. */
+bool selftest_create(struct vcpu *vcpu);
+/* Takes the state of the current vCPU and puts it back. */
+void selftest_state(struct vcpu *vcpu);
+
 /* ---- tsc.c ---- */
 /* L1's TSC on this vCPU. */
 uint64_t vcpu_tsc(const struct vcpu *vcpu);

@@ -55,7 +55,7 @@ static void words_set_options(void **state)
 	assert_true(options.explain);
 	assert_true(options.posted);
 	assert_true(options.ram_zeroed);
-	assert_true(options.selftest_fault);
+	assert_int_equal(options.selftest, L0_SELFTEST_FAULT);
 	assert_int_equal(options.tsc_khz, 50000);
 	assert_int_equal(options.maxcpus, 2);
 	assert_int_equal(options.machine, L0_MACHINE_QEMU);

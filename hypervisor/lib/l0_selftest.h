@@ -1,0 +1,13 @@
+/*
+ * Tests of L0 by itself, by the option selftest=.
+ */
+#ifndef NESTOR_LIB_L0_SELFTEST_H
+#define NESTOR_LIB_L0_SELFTEST_H
+
+enum l0_selftest {
+	L0_SELFTEST_NONE,
+	L0_SELFTEST_FAULT, /* takes a page fault at the start */
+	L0_SELFTEST_STATE  /* takes each vCPU's state and puts it back, again and again */
+};
+
+#endif
