@@ -213,12 +213,13 @@ test_vms_end_restart_and_give_memory_back() {
 		lives_leave_no_trace
 }
 
-# Free memory at the end of each life: c's comes back once, nothing else ever changes but by that of a VM.
+# Free memory at the end of each life: that of a, c and d comes back once each, and one record may meet each of them half
+# given back by another CPU. Nothing else ever changes: a life that left something would show a value of its own.
 lives_leave_no_trace() {
 	local free
 	free=$(grep -a -o 'vm-end vm=[abd] .*free=[0-9]*' "$out.text" | sed 's/.*free=//' | sort -nu)
 	echo "free memory seen: $(echo "$free" | tr '\n' ' ')"
-	[ "$(echo "$free" | wc -l)" -le 4 ]
+	[ "$(echo "$free" | wc -l)" -le 7 ]
 }
 
 test_vmx_abort_of_a_32_bit_l1() {
