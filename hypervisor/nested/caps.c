@@ -8,7 +8,6 @@
 #define DEFAULT1_ENTRY 0x000011ffu
 
 /* CR4 bits whose features a VM can have: not LA57, SMXE, key locker, CET and what is newer. */
-#define CR4_KL      BIT64(19)
 #define CR4_OFFERED (0x7fffffull & ~(CR4_LA57 | CR4_SMXE | CR4_KL))
 
 #define HAS(id) (1ull << CAPS_FEATURE_##id)
@@ -40,8 +39,8 @@ struct caps_policy caps_policy_default(void)
 		.features = caps_features_default(),
 		.cr4_valid = CR4_OFFERED,
 		.efer_valid = EFER_SCE | EFER_LME | EFER_LMA | EFER_NXE,
-		/* LBR, BTF, TR to FREEZE_PERFMON_ON_PMI, FREEZE_WHILE_SMM */
-		.debugctl_valid = 0x5fc3,
+		.debugctl_valid = DEBUGCTL_LBR | DEBUGCTL_BTF | DEBUGCTL_DS |
+				  DEBUGCTL_FREEZE_ON_PMI | DEBUGCTL_FREEZE_WHILE_SMM,
 		.perf_global_valid = 0,
 	};
 }

@@ -4,7 +4,6 @@
 #include "nested/seam.h"
 
 /* MSRs and bits that only these rules name. */
-#define DEBUGCTL_BTF        BIT64(1)
 #define MSR_BIOS_UPDT_TRIG  0x79
 #define MSR_BIOS_SIGN_ID    0x8b
 #define MSR_SMM_MONITOR_CTL 0x9b
@@ -22,7 +21,7 @@
 #define AR(seg)          ((uint32_t)V(GUEST_##seg##_AR))
 #define TYPE(seg)        SEG_AR_TYPE(AR(seg))
 #define DPL(seg)         SEG_AR_DPL(AR(seg))
-#define RPL(seg)         (V(GUEST_##seg##_SELECTOR) & 3)
+#define RPL(seg)         SELECTOR_RPL(V(GUEST_##seg##_SELECTOR))
 #define USABLE(seg)      ((AR(seg) & SEG_AR_UNUSABLE) == 0)
 #define V86_BASE(seg)    (V(GUEST_##seg##_BASE) == V(GUEST_##seg##_SELECTOR) << 4)
 #define DATA_DPL_OK(seg) IMPLIES(TYPE(seg) <= 11, DPL(seg) >= RPL(seg))
@@ -131,7 +130,7 @@ static inline bool data_type_ok(uint32_t ar)
 
 static inline bool ar_reserved_ok(uint32_t ar)
 {
-	return (ar & 0xfffe0f00u) == 0;
+	return (ar & SEG_AR_RESERVED) == 0;
 }
 
 static inline bool granularity_ok(uint32_t limit, bool g)

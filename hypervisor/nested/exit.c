@@ -48,7 +48,7 @@ static bool l1_wants_exception(const struct exit_context *c)
 static bool changes_owned(
 	const struct exit_context *c, unsigned reg, enum vmcs_fid shadow, enum vmcs_fid mask)
 {
-	uint64_t value = reg == 4 ? seam_vmread(FID_GUEST_RSP) : c->n->gpr[reg];
+	uint64_t value = reg == REG_RSP ? seam_vmread(FID_GUEST_RSP) : c->n->gpr[reg];
 
 	if (value >> 32 && !(seam_vmread(FID_GUEST_EFER) & EFER_LMA &&
 				   seam_vmread(FID_GUEST_CS_AR) & SEG_AR_L))
@@ -104,7 +104,7 @@ static bool l1_wants_io(const struct exit_context *c)
 /* SDM 24.6.9; offset 0 for reads, 2048 for writes. */
 static bool l1_wants_msr(const struct exit_context *c, uint32_t offset)
 {
-	uint32_t msr = (uint32_t)c->n->gpr[1];
+	uint32_t msr = (uint32_t)c->n->gpr[REG_RCX];
 	uint8_t bits = 0xff;
 
 	if (!PRI(c, USE_MSR_BITMAPS))

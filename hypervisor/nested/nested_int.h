@@ -9,16 +9,6 @@
 #include "nested/seam.h"
 #include "spec/vmx.h"
 
-/* In the order of the VMCS's fields. */
-enum segment {
-	SEGMENT_ES,
-	SEGMENT_CS,
-	SEGMENT_SS,
-	SEGMENT_DS,
-	SEGMENT_FS,
-	SEGMENT_GS
-};
-
 /* L1's mode of operation at a VMX instruction, as far as the instruction depends on it. */
 struct l1_mode {
 	bool long64; /* 64-bit mode: operands of 64 bits */

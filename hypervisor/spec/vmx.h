@@ -1,14 +1,11 @@
 /*
  * Names of VT-x: control bits, exit reasons, event types, error numbers (SDM 24.6 to 24.9, 30.4,
- * appendices A and C). Facts only.
+ * appendices A and C); with the registers, whose names VT-x uses all the time.
  */
 #ifndef NESTOR_SPEC_VMX_H
 #define NESTOR_SPEC_VMX_H
 
-#include <stdint.h>
-
-#define BIT(n)   (1u << (n))
-#define BIT64(n) (1ull << (n))
+#include "spec/regs.h"
 
 /* 24.6.1 "Pin-Based VM-Execution Controls" */
 #define PIN_EXT_INTR_EXITING BIT(0)
@@ -285,61 +282,6 @@ enum vm_instruction_error {
 #define MSR_TSC              0x10
 #define MSR_TSC_DEADLINE     0x6e0
 
-#define EFER_SCE BIT64(0)
-#define EFER_LME BIT64(8)
-#define EFER_LMA BIT64(10)
-#define EFER_NXE BIT64(11)
-
-#define CR0_PE BIT64(0)
-#define CR0_MP BIT64(1)
-#define CR0_EM BIT64(2)
-#define CR0_TS BIT64(3)
-#define CR0_ET BIT64(4)
-#define CR0_NE BIT64(5)
-#define CR0_WP BIT64(16)
-#define CR0_AM BIT64(18)
-#define CR0_NW BIT64(29)
-#define CR0_CD BIT64(30)
-#define CR0_PG BIT64(31)
-
-#define CR4_VME     BIT64(0)
-#define CR4_DE      BIT64(3)
-#define CR4_PSE     BIT64(4)
-#define CR4_PAE     BIT64(5)
-#define CR4_PGE     BIT64(7)
-#define CR4_LA57    BIT64(12)
-#define CR4_VMXE    BIT64(13)
-#define CR4_SMXE    BIT64(14)
-#define CR4_PCIDE   BIT64(17)
-#define CR4_OSXSAVE BIT64(18)
-#define CR4_SMEP    BIT64(20)
-#define CR4_SMAP    BIT64(21)
-#define CR4_PKE     BIT64(22)
-#define CR4_CET     BIT64(23)
-
-#define RFLAGS_CF    BIT64(0)
-#define RFLAGS_FIXED BIT64(1)
-#define RFLAGS_PF    BIT64(2)
-#define RFLAGS_AF    BIT64(4)
-#define RFLAGS_ZF    BIT64(6)
-#define RFLAGS_SF    BIT64(7)
-#define RFLAGS_TF    BIT64(8)
-#define RFLAGS_IF    BIT64(9)
-#define RFLAGS_OF    BIT64(11)
-#define RFLAGS_RF    BIT64(16)
-#define RFLAGS_VM    BIT64(17)
-#define RFLAGS_AC    BIT64(18)
-
-/* Segment access rights as the VMCS holds them (24.4.1) */
-#define SEG_AR_TYPE(ar) ((ar)&0xfu)
-#define SEG_AR_S        BIT(4)
-#define SEG_AR_DPL(ar)  (((ar) >> 5) & 3u)
-#define SEG_AR_P        BIT(7)
-#define SEG_AR_L        BIT(13)
-#define SEG_AR_DB       BIT(14)
-#define SEG_AR_G        BIT(15)
-#define SEG_AR_UNUSABLE BIT(16)
-
 /* Vectors of exceptions */
 enum exception_vector {
 	VEC_DE = 0,
@@ -347,6 +289,7 @@ enum exception_vector {
 	VEC_NMI = 2,
 	VEC_BP = 3,
 	VEC_OF = 4,
+	VEC_BR = 5,
 	VEC_UD = 6,
 	VEC_NM = 7,
 	VEC_DF = 8,

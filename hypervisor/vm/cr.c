@@ -20,28 +20,28 @@ static const struct {
 	uint8_t reg; /* 0 EAX, 1 EBX, 2 ECX, 3 EDX */
 	uint8_t bit;
 } cr4_features[] = {
-	{BIT64(0) | BIT64(1), 1, 3, 1}, /* VME, PVI */
-	{BIT64(2), 1, 3, 4},            /* TSD */
-	{CR4_DE, 1, 3, 2},              /* DE */
-	{CR4_PSE, 1, 3, 3},             /* PSE */
-	{CR4_PAE, 1, 3, 6},             /* PAE */
-	{BIT64(6), 1, 3, 7},            /* MCE */
-	{CR4_PGE, 1, 3, 13},            /* PGE */
-	{BIT64(9), 1, 3, 24},           /* OSFXSR */
-	{BIT64(10), 1, 3, 25},          /* OSXMMEXCPT */
-	{BIT64(11), 7, 2, 2},           /* UMIP */
-	{CR4_VMXE, 1, 2, 5},            /* VMXE */
-	{BIT64(16), 7, 1, 0},           /* FSGSBASE */
-	{CR4_PCIDE, 1, 2, 17},          /* PCIDE */
-	{CR4_OSXSAVE, 1, 2, 26},        /* OSXSAVE */
-	{CR4_SMEP, 7, 1, 7},            /* SMEP */
-	{CR4_SMAP, 7, 1, 20},           /* SMAP */
-	{CR4_PKE, 7, 2, 3},             /* PKE */
+	{CR4_VME | CR4_PVI, 1, 3, 1},
+	{CR4_TSD, 1, 3, 4},
+	{CR4_DE, 1, 3, 2},
+	{CR4_PSE, 1, 3, 3},
+	{CR4_PAE, 1, 3, 6},
+	{CR4_MCE, 1, 3, 7},
+	{CR4_PGE, 1, 3, 13},
+	{CR4_OSFXSR, 1, 3, 24},
+	{CR4_OSXMMEXCPT, 1, 3, 25},
+	{CR4_UMIP, 7, 2, 2},
+	{CR4_VMXE, 1, 2, 5},
+	{CR4_FSGSBASE, 7, 1, 0},
+	{CR4_PCIDE, 1, 2, 17},
+	{CR4_OSXSAVE, 1, 2, 26},
+	{CR4_SMEP, 7, 1, 7},
+	{CR4_SMAP, 7, 1, 20},
+	{CR4_PKE, 7, 2, 3},
 };
 
 uint64_t vcpu_cr4_reserved(const struct vcpu *vcpu)
 {
-	uint64_t offered = BIT64(8); /* PCE: harmless, RDPMC exits */
+	uint64_t offered = CR4_PCE; /* harmless: RDPMC exits */
 
 	for (unsigned i = 0; i < sizeof(cr4_features) / sizeof(cr4_features[0]); i++) {
 		struct cpuid_regs r = cpuid_of(vcpu, cr4_features[i].leaf, 0);
@@ -265,11 +265,11 @@ void handle_cr_access(struct vcpu *vcpu)
 /* SDM 2.6 "Extended Control Registers (Including XCR0)". */
 static bool xcr0_valid(uint64_t v)
 {
-	uint64_t avx512 = BIT64(5) | BIT64(6) | BIT64(7);
+	const uint64_t avx = XCR0_SSE | XCR0_AVX;
 
-	if (v & ~cpuid_xcr0_mask() || !(v & 1) || (v & 4 && !(v & 2)))
+	if (v & ~cpuid_xcr0_mask() || !(v & XCR0_X87) || (v & XCR0_AVX && !(v & XCR0_SSE)))
 		return false;
-	return !(v & avx512) || ((v & avx512) == avx512 && (v & 6) == 6);
+	return !(v & XCR0_AVX512) || ((v & XCR0_AVX512) == XCR0_AVX512 && (v & avx) == avx);
 }
 
 void handle_xsetbv(struct vcpu *vcpu)

@@ -43,15 +43,10 @@ static void port_io(struct vcpu *vcpu, const struct io_access *a, uint32_t *valu
 			a->in ? "IN" : "OUT", a->port);
 }
 
-static uint64_t size_mask(unsigned size)
-{
-	return size >= 4 ? 0xffffffff : (1u << size * 8) - 1;
-}
-
 static void simple(struct vcpu *vcpu, const struct io_access *a)
 {
 	uint64_t *rax = &vcpu->regs.r[REG_RAX];
-	uint64_t mask = size_mask(a->size);
+	uint64_t mask = mask_of(a->size);
 	uint32_t value = (uint32_t)(*rax & mask);
 
 	port_io(vcpu, a, &value);
@@ -107,7 +102,7 @@ static void string(struct vcpu *vcpu, const struct io_access *a)
 	uint64_t *index = &vcpu->regs.r[a->in ? REG_RDI : REG_RSI];
 	uint64_t *rcx = &vcpu->regs.r[REG_RCX];
 	uint64_t count = a->rep ? *rcx & mask : 1, done = 0;
-	uint64_t step = vmread(VMCS_GUEST_RFLAGS) & BIT64(10) ? -(uint64_t)a->size : a->size;
+	uint64_t step = vmread(VMCS_GUEST_RFLAGS) & RFLAGS_DF ? -(uint64_t)a->size : a->size;
 	struct paging_fault fault;
 	bool ok = true;
 

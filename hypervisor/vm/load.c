@@ -92,18 +92,18 @@ bool elf_is(const struct image *i)
 	       (i->data[4] == 1 || i->data[4] == 2) && i->data[5] == 1;
 }
 
-struct segment {
+struct elf_segment {
 	uint64_t offset, vaddr, paddr, file_size, memory_size;
 };
 
-static bool read_segment64(const struct image *i, uint64_t at, struct segment *s)
+static bool read_segment64(const struct image *i, uint64_t at, struct elf_segment *s)
 {
 	return image_get64(i, at + 8, &s->offset) && image_get64(i, at + 16, &s->vaddr) &&
 	       image_get64(i, at + 24, &s->paddr) && image_get64(i, at + 32, &s->file_size) &&
 	       image_get64(i, at + 40, &s->memory_size);
 }
 
-static bool read_segment32(const struct image *i, uint64_t at, struct segment *s)
+static bool read_segment32(const struct image *i, uint64_t at, struct elf_segment *s)
 {
 	uint32_t v[5];
 
@@ -111,11 +111,12 @@ static bool read_segment32(const struct image *i, uint64_t at, struct segment *s
 		if (!image_get32(i, at + 4 + 4u * k, &v[k]))
 			return false;
 	}
-	*s = (struct segment){v[0], v[1], v[2], v[3], v[4]};
+	*s = (struct elf_segment){v[0], v[1], v[2], v[3], v[4]};
 	return true;
 }
 
-static const char *load_segment(struct vm *vm, const struct image *i, const struct segment *s)
+static const char *load_segment(
+	struct vm *vm, const struct image *i, const struct elf_segment *s)
 {
 	uint8_t *to;
 
@@ -152,7 +153,7 @@ const char *elf_load(struct vm *vm, const struct image *i, struct elf_info *info
 	for (uint64_t k = 0; k < phcount; k++) {
 		uint64_t at = phoff + k * phsize;
 		const char *error;
-		struct segment s;
+		struct elf_segment s;
 
 		if (!image_get32(i, at, &type))
 			return "the ELF program headers are cut";

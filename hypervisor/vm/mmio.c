@@ -21,11 +21,6 @@ struct access {
 	bool faulted; /* an exception was queued */
 };
 
-static uint64_t mask_of(unsigned size)
-{
-	return size == 8 ? UINT64_MAX : (1ull << size * 8) - 1;
-}
-
 /* ---- registers ---- */
 
 static uint64_t get_reg(struct vcpu *vcpu, unsigned reg, bool high)
@@ -248,7 +243,7 @@ static bool emulate_string(struct access *a, bool device_is_destination)
 	uint64_t m = mask_of(a->insn.address_size), step = a->insn.size;
 	uint64_t page = a->gpa & ~PAGE_MASK;
 
-	if (vmread(VMCS_GUEST_RFLAGS) & BIT64(10))
+	if (vmread(VMCS_GUEST_RFLAGS) & RFLAGS_DF)
 		step = -step;
 	for (unsigned n = 0; n < MAX_PER_EXIT; n++) {
 		if (a->insn.rep && (a->vcpu->regs.r[REG_RCX] & m) == 0)

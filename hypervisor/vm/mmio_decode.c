@@ -2,6 +2,8 @@
 
 #include <stddef.h>
 
+#include "lib/bits.h"
+
 struct cursor {
 	const uint8_t *code;
 	unsigned len, at;
@@ -387,11 +389,6 @@ bool mmio_decode(const uint8_t *code, unsigned len, struct mmio_mode mode, struc
 }
 
 /* ---- arithmetic ---- */
-
-static uint64_t mask_of(unsigned size)
-{
-	return size == 8 ? UINT64_MAX : (1ull << size * 8) - 1;
-}
 
 static bool even_parity(uint8_t v)
 {

@@ -8,10 +8,6 @@
 #include "vmx/asm.h"
 
 #define QUALIFICATION_SOURCE(q) ((q) >> 30 & 3)
-#define DR6_BT                  BIT64(15)
-#define DR7_GD                  BIT64(13)
-#define DEBUGCTL_LBR_BTF        3ull
-#define PENDING_DBG_BS          BIT64(14)
 
 static void read_cpu(const struct vcpu *vcpu, struct task_cpu *cpu)
 {
@@ -97,7 +93,8 @@ static void debug_trap(struct vcpu *vcpu)
 {
 	write_dr6(read_dr6() | DR6_BT);
 	vmwrite(VMCS_GUEST_DR7, vmread(VMCS_GUEST_DR7) & ~DR7_GD);
-	vmwrite(VMCS_GUEST_DEBUGCTL, vmread(VMCS_GUEST_DEBUGCTL) & ~DEBUGCTL_LBR_BTF);
+	vmwrite(VMCS_GUEST_DEBUGCTL,
+		vmread(VMCS_GUEST_DEBUGCTL) & ~(DEBUGCTL_LBR | DEBUGCTL_BTF));
 	vcpu_inject_exception(vcpu, VEC_DB, false, 0);
 }
 

@@ -22,21 +22,8 @@
 #define VM_MAX       8
 #define VM_MAX_SLOTS 2
 
-/* In the order of instruction encodings. RSP is in the VMCS: r[REG_RSP] is not used. */
-enum reg {
-	REG_RAX,
-	REG_RCX,
-	REG_RDX,
-	REG_RBX,
-	REG_RSP,
-	REG_RBP,
-	REG_RSI,
-	REG_RDI,
-	REG_COUNT = 16
-};
-
 struct guest_regs {
-	uint64_t r[REG_COUNT];
+	uint64_t r[REG_COUNT]; /* RSP is in the VMCS: r[REG_RSP] is not used */
 };
 
 /* Why a vCPU must be looked at before its next entry. Bits of vcpu->events; other CPUs may set

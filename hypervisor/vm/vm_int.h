@@ -31,11 +31,6 @@ struct sched_node {
 	bool runnable; /* may be written by any CPU */
 };
 
-/* Bits of CR0 that are not reserved. */
-#define CR0_DEFINED                                                                       \
-	(CR0_PE | CR0_MP | CR0_EM | CR0_TS | CR0_ET | CR0_NE | CR0_WP | CR0_AM | CR0_NW | \
-		CR0_CD | CR0_PG)
-
 /* IA32_EFER bits that L1 may set. */
 #define EFER_OFFERED (EFER_SCE | EFER_LME | EFER_LMA | EFER_NXE)
 
