@@ -7,7 +7,7 @@
 #include <stdint.h>
 
 #define BIT(n)   (1u << (n))
-#define BIT64(n) (1ull << (n))
+#define BIT64(n) (UINT64_C(1) << (n))
 
 /* The values of an operand of 1 to 8 bytes. */
 static inline uint64_t mask_of(unsigned bytes)

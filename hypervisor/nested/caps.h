@@ -88,9 +88,9 @@ static inline bool caps_eptp_memtype_ok(const struct vmx_caps *c, uint64_t eptp)
 	uint64_t cap = caps_msr(c, MSR_VMX_EPT_VPID_CAP);
 
 	switch (eptp & EPTP_MEMTYPE_MASK) {
-	case 0:
+	case MEMTYPE_UC:
 		return (cap & EPT_CAP_UC) != 0;
-	case 6:
+	case MEMTYPE_WB:
 		return (cap & EPT_CAP_WB) != 0;
 	default:
 		return false;
@@ -100,7 +100,7 @@ static inline bool caps_eptp_memtype_ok(const struct vmx_caps *c, uint64_t eptp)
 /* Four levels; five are not offered. */
 static inline bool caps_eptp_walk_ok(const struct vmx_caps *c, uint64_t eptp)
 {
-	return (eptp & 0x38) == EPTP_WALK_4 &&
+	return (eptp & EPTP_WALK_MASK) == EPTP_WALK_4 &&
 	       (caps_msr(c, MSR_VMX_EPT_VPID_CAP) & EPT_CAP_WALK_4) != 0;
 }
 
@@ -111,7 +111,7 @@ static inline bool caps_eptp_ad_ok(const struct vmx_caps *c, uint64_t eptp)
 
 static inline bool caps_eptp_reserved_ok(const struct vmx_caps *c, uint64_t eptp)
 {
-	return (eptp & 0xf80) == 0 && eptp >> c->maxphyaddr == 0;
+	return (eptp & EPTP_RESERVED) == 0 && eptp >> c->maxphyaddr == 0;
 }
 
 /* An EPTP that VM entry takes; INVEPT and EPTP switching take the same. */

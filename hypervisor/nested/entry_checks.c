@@ -197,7 +197,7 @@ static inline bool pdpte_ok(const struct check_env *e, uint64_t pdpte)
 static bool memory_pdptes_ok(const struct check_env *e)
 {
 	uint64_t pdpte[4];
-	struct gpa_l1 at = {V(GUEST_CR3) & 0xffffffe0};
+	struct gpa_l1 at = {V(GUEST_CR3) & CR3_PDPT};
 
 	if (seam_l1_read(e->n, at, pdpte, sizeof(pdpte)) < 0)
 		return false;

@@ -72,7 +72,7 @@ static void load_modes(const uint64_t *f, bool long64, const struct l2_leftover 
 /* 27.5.4: an L1 with PAE paging gets its PDPTEs from memory, and a VMX abort if they are bad. */
 static void load_pdptes(struct nested *n, const uint64_t *f, bool long64)
 {
-	struct gpa_l1 at = {f[FID_HOST_CR3] & 0xffffffe0u};
+	struct gpa_l1 at = {f[FID_HOST_CR3] & CR3_PDPT};
 	uint64_t pdpte[4];
 
 	if (long64 || !(f[FID_HOST_CR4] & CR4_PAE))

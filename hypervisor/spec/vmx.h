@@ -5,6 +5,7 @@
 #ifndef NESTOR_SPEC_VMX_H
 #define NESTOR_SPEC_VMX_H
 
+#include "spec/ept.h"
 #include "spec/regs.h"
 
 /* 24.6.1 "Pin-Based VM-Execution Controls" */
@@ -219,11 +220,6 @@ enum vm_instruction_error {
 	VMERR_ENTRY_EVENTS_BLOCKED_MOV_SS = 26,
 	VMERR_INVALID_INVEPT_INVVPID = 28
 };
-
-/* 24.6.11 "Extended-Page-Table Pointer", 28.2 */
-#define EPTP_MEMTYPE_MASK 7ull
-#define EPTP_WALK_4       (3ull << 3)
-#define EPTP_AD           BIT64(6)
 
 /* Appendix A.10 IA32_VMX_EPT_VPID_CAP */
 #define EPT_CAP_EXECUTE_ONLY   BIT64(0)

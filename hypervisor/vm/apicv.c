@@ -43,7 +43,7 @@ bool apicv_create(struct vm *vm)
 	msr_allow_x2apic(vm->apicv.msr_bitmap);
 	/* Not executable: what fetches from there ends as it does without a page. */
 	return ept_map(&vm->ept01, DEV_LAPIC_BASE, vm->apicv.access_page, PAGE_SIZE,
-		EPT_R | EPT_W, EPT_WB);
+		EPT_READ | EPT_WRITE, MEMTYPE_WB);
 }
 
 void apicv_vcpu_create(struct vcpu *vcpu)
@@ -84,7 +84,7 @@ static void hide_page(struct vcpu *vcpu, unsigned more, unsigned less)
 	vm->apicv.hidden += more - less;
 	if (vm->apicv.hidden == 0 && before != 0)
 		(void)ept_map(&vm->ept01, DEV_LAPIC_BASE, vm->apicv.access_page, PAGE_SIZE,
-			EPT_R | EPT_W, EPT_WB); /* the table is there */
+			EPT_READ | EPT_WRITE, MEMTYPE_WB); /* the table is there */
 	else if (vm->apicv.hidden != 0 && before == 0)
 		(void)ept_unmap(&vm->ept01, DEV_LAPIC_BASE, PAGE_SIZE);
 	ept_flush(&vm->ept01);

@@ -101,7 +101,7 @@ bool vcpu_load_pdptes(struct vcpu *vcpu, uint64_t cr0, uint64_t cr4)
 
 	if (!vcpu_uses_pdptes(cr0, cr4))
 		return true;
-	if (!vcpu_physical_address(vcpu, vmread(VMCS_GUEST_CR3) & 0xffffffe0u, &at) ||
+	if (!vcpu_physical_address(vcpu, vmread(VMCS_GUEST_CR3) & CR3_PDPT, &at) ||
 		vm_read_gpa(vcpu->vm, at.v, pdpte, sizeof(pdpte)) != 0)
 		return false;
 	if (!paging_pdptes_ok(pdpte, vmx_caps.maxphyaddr))

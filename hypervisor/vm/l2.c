@@ -95,7 +95,7 @@ static void mov_to_cr0(struct vcpu *vcpu, uint64_t value)
 	uint64_t old = vmread(VMCS_GUEST_CR0) | n->cr0_cache, cr4 = vmread(VMCS_GUEST_CR4);
 	uint64_t cr0 = (((value & CR0_DEFINED) | CR0_ET) & ~owned) | (old & owned);
 	struct paging_fault pdptes = {.ept = true,
-		.gpa = vmread(VMCS_GUEST_CR3) & 0xffffffe0u,
+		.gpa = vmread(VMCS_GUEST_CR3) & CR3_PDPT,
 		.qualification = BIT64(0)};
 	struct gpa_l1 at;
 

@@ -354,7 +354,7 @@ static bool map_void(struct vcpu *vcpu, uint64_t gpa)
 		return false;
 	vm_lock(vm);
 	mapped = ept_map(
-		&vm->ept01, gpa & ~PAGE_MASK, vm->void_page, PAGE_SIZE, EPT_RWX, EPT_WB);
+		&vm->ept01, gpa & ~PAGE_MASK, vm->void_page, PAGE_SIZE, EPT_RWX, MEMTYPE_WB);
 	vm_unlock(vm);
 	return mapped;
 }

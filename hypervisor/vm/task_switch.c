@@ -196,7 +196,7 @@ static bool check_cr3(struct task *t, struct plan *p)
 	p->new_cr3 = p->cr3 != s->cr3;
 	if (!p->new_cr3 || !(s->cr4 & CR4_PAE))
 		return true;
-	if (seam_l1_read(t->n, (struct gpa_l1){p->cr3 & 0xffffffe0u}, p->pdpte,
+	if (seam_l1_read(t->n, (struct gpa_l1){p->cr3 & CR3_PDPT}, p->pdpte,
 		    sizeof(p->pdpte)) != 0 ||
 		!paging_pdptes_ok(p->pdpte, s->maxphyaddr))
 		return task_fault_selector(t, VEC_TS, p->tss.selector);

@@ -25,7 +25,7 @@ static uint64_t round_2m(uint64_t v)
 static bool map_slot(struct vm *vm, uint64_t gpa, struct hpa hpa, uint64_t size)
 {
 	vm->slots[vm->slot_count++] = (struct mem_slot){gpa, size, hpa};
-	return ept_map(&vm->ept01, gpa, hpa, size, EPT_RWX, EPT_WB);
+	return ept_map(&vm->ept01, gpa, hpa, size, EPT_RWX, MEMTYPE_WB);
 }
 
 static bool map_memory(struct vm *vm, const struct vm_memory *m)

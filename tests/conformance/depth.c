@@ -99,7 +99,7 @@ static void delivery(const char *name, void (*code)(void), uint32_t inject, unsi
 	if (where == 0)
 		take_away(address_of(idt_page), EPT_RWX);
 	else
-		take_away(address_of(conf_l2.stack), where == 1 ? EPT_RWX : EPT_W);
+		take_away(address_of(conf_l2.stack), where == 1 ? EPT_RWX : EPT_WRITE);
 	format_text(text, sizeof(text), "%s, %s", name,
 		where == 0   ? "IDT missing"
 		: where == 1 ? "stack missing"
