@@ -4,9 +4,6 @@
  */
 #include "nested/nested_int.h"
 
-/* 27.2.1, EPT violations and page-modification log-full events */
-#define QUAL_NMI_UNBLOCKING BIT64(12)
-
 /* SDM table 25-1 "Format of the Virtualization-Exception Information Area" */
 struct ve_info {
 	uint32_t reason;

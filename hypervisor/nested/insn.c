@@ -4,15 +4,6 @@
 #include "nested/explain.h"
 #include "nested/nested_int.h"
 
-/* VM-exit instruction information, SDM 27.2.5, tables for VMX instructions */
-#define INFO_SCALE(i)    ((i)&3u)
-#define INFO_ADDRSIZE(i) (((i) >> 7) & 7u)
-#define INFO_SEGMENT(i)  (((i) >> 15) & 7u)
-#define INFO_INDEX(i)    (((i) >> 18) & 15u)
-#define INFO_NO_INDEX    BIT(22)
-#define INFO_BASE(i)     (((i) >> 23) & 15u)
-#define INFO_NO_BASE     BIT(27)
-
 static void finish(struct nested *n, uint64_t flags)
 {
 	seam_vmwrite(

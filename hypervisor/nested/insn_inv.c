@@ -3,8 +3,6 @@
  */
 #include "nested/nested_int.h"
 
-#define INFO_REG2(i) (((i) >> 28) & 15u)
-
 enum invept_type {
 	INVEPT_SINGLE = 1,
 	INVEPT_GLOBAL = 2

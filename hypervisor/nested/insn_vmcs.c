@@ -3,11 +3,6 @@
  */
 #include "nested/nested_int.h"
 
-/* Register and memory forms of VMREAD and VMWRITE, SDM 27.2.5 */
-#define INFO_REGISTER BIT(10)
-#define INFO_REG1(i)  (((i) >> 3) & 15u)
-#define INFO_REG2(i)  (((i) >> 28) & 15u)
-
 #define FEATURE_CONTROL_LOCK        BIT64(0)
 #define FEATURE_CONTROL_VMX_NOT_SMX BIT64(2)
 #define REVISION_SHADOW             BIT(31)

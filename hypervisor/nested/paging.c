@@ -2,7 +2,6 @@
 
 #include "nested/seam.h"
 #include "nested/vept.h"
-#include "spec/ept.h"
 #include "spec/vmx.h"
 
 /* Retries of a walk whose entries another CPU of L1 changes under it. */
@@ -14,16 +13,6 @@ enum paging_mode {
 	MODE_PAE,
 	MODE_4LEVEL
 };
-
-/* 27.2.1, table "Exit Qualification for EPT Violations" */
-#define QUAL_READ        BIT64(0)
-#define QUAL_WRITE       BIT64(1)
-#define QUAL_LINEAR      BIT64(7)
-#define QUAL_TRANSLATION BIT64(8) /* the access itself, not one to a paging structure */
-
-#define QUAL_USER     BIT64(9) /* of the linear address, like the following */
-#define QUAL_WRITABLE BIT64(10)
-#define QUAL_XD       BIT64(11)
 
 /* An entry as it was read, and where. */
 struct entry {

@@ -1,11 +1,12 @@
 /*
- * Names of VT-x: control bits, exit reasons, event types, error numbers (SDM 24.6 to 24.9, 30.4,
- * appendices A and C); with the registers, whose names VT-x uses all the time.
+ * Names of VT-x: control bits, event types, error numbers, capability MSRs (SDM 24.6 to 24.9, 30.4,
+ * appendix A); with exits, EPT and the registers, whose names VT-x uses all the time.
  */
 #ifndef NESTOR_SPEC_VMX_H
 #define NESTOR_SPEC_VMX_H
 
 #include "spec/ept.h"
+#include "spec/exits.h"
 #include "spec/regs.h"
 
 /* 24.6.1 "Pin-Based VM-Execution Controls" */
@@ -90,75 +91,6 @@
 #define ENTRY_LOAD_EFER             BIT(15)
 #define ENTRY_LOAD_BNDCFGS          BIT(16)
 #define ENTRY_CONCEAL_FROM_PT       BIT(17)
-
-/* Appendix C "VMX Basic Exit Reasons" */
-enum exit_reason {
-	EXIT_EXCEPTION_NMI = 0,
-	EXIT_EXTERNAL_INTERRUPT = 1,
-	EXIT_TRIPLE_FAULT = 2,
-	EXIT_INIT = 3,
-	EXIT_SIPI = 4,
-	EXIT_IO_SMI = 5,
-	EXIT_OTHER_SMI = 6,
-	EXIT_INTERRUPT_WINDOW = 7,
-	EXIT_NMI_WINDOW = 8,
-	EXIT_TASK_SWITCH = 9,
-	EXIT_CPUID = 10,
-	EXIT_GETSEC = 11,
-	EXIT_HLT = 12,
-	EXIT_INVD = 13,
-	EXIT_INVLPG = 14,
-	EXIT_RDPMC = 15,
-	EXIT_RDTSC = 16,
-	EXIT_RSM = 17,
-	EXIT_VMCALL = 18,
-	EXIT_VMCLEAR = 19,
-	EXIT_VMLAUNCH = 20,
-	EXIT_VMPTRLD = 21,
-	EXIT_VMPTRST = 22,
-	EXIT_VMREAD = 23,
-	EXIT_VMRESUME = 24,
-	EXIT_VMWRITE = 25,
-	EXIT_VMXOFF = 26,
-	EXIT_VMXON = 27,
-	EXIT_CR_ACCESS = 28,
-	EXIT_MOV_DR = 29,
-	EXIT_IO = 30,
-	EXIT_RDMSR = 31,
-	EXIT_WRMSR = 32,
-	EXIT_INVALID_GUEST_STATE = 33,
-	EXIT_MSR_LOADING = 34,
-	EXIT_MWAIT = 36,
-	EXIT_MTF = 37,
-	EXIT_MONITOR = 39,
-	EXIT_PAUSE = 40,
-	EXIT_MACHINE_CHECK_ENTRY = 41,
-	EXIT_TPR_BELOW_THRESHOLD = 43,
-	EXIT_APIC_ACCESS = 44,
-	EXIT_VIRTUALIZED_EOI = 45,
-	EXIT_GDTR_IDTR = 46,
-	EXIT_LDTR_TR = 47,
-	EXIT_EPT_VIOLATION = 48,
-	EXIT_EPT_MISCONFIG = 49,
-	EXIT_INVEPT = 50,
-	EXIT_RDTSCP = 51,
-	EXIT_PREEMPTION_TIMER = 52,
-	EXIT_INVVPID = 53,
-	EXIT_WBINVD = 54,
-	EXIT_XSETBV = 55,
-	EXIT_APIC_WRITE = 56,
-	EXIT_RDRAND = 57,
-	EXIT_INVPCID = 58,
-	EXIT_VMFUNC = 59,
-	EXIT_ENCLS = 60,
-	EXIT_RDSEED = 61,
-	EXIT_PML_FULL = 62,
-	EXIT_XSAVES = 63,
-	EXIT_XRSTORS = 64,
-	EXIT_REASON_COUNT = 70
-};
-
-#define EXIT_REASON_ENTRY_FAILURE BIT(31)
 
 /* 24.8.3, 24.9.2: interruption-information fields */
 #define INTR_INFO_VECTOR(i)      ((i)&0xffu)

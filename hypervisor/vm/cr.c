@@ -238,22 +238,23 @@ static void mov_from_cr8(struct vcpu *vcpu, unsigned reg)
 void handle_cr_access(struct vcpu *vcpu)
 {
 	uint64_t q = vmread(VMCS_EXIT_QUALIFICATION), cr0;
-	unsigned cr = q & 15, type = q >> 4 & 3, reg = q >> 8 & 15;
+	unsigned cr = CR_NUMBER(q), reg = CR_REGISTER(q);
 	bool ok = true;
 
-	switch (type) {
-	case 0:
+	switch (CR_TYPE(q)) {
+	case CR_MOV_TO:
 		ok = mov_to_cr(vcpu, cr, vcpu_read_gpr(vcpu, reg));
 		break;
-	case 1:
+	case CR_MOV_FROM:
 		mov_from_cr8(vcpu, reg);
 		break;
-	case 2:
+	case CR_CLTS:
 		ok = mov_to_cr0(vcpu, vcpu_read_cr0() & ~CR0_TS);
 		break;
 	default: /* LMSW: sets PE but cannot clear it */
 		cr0 = vcpu_read_cr0();
-		ok = mov_to_cr0(vcpu, (cr0 & ~0xeull) | (q >> 16 & 0xf));
+		ok = mov_to_cr0(
+			vcpu, (cr0 & ~(CR0_MP | CR0_EM | CR0_TS)) | (CR_LMSW_DATA(q) & 0xf));
 		break;
 	}
 	if (ok)

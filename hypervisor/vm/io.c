@@ -21,11 +21,11 @@ struct io_access {
 static struct io_access decode(uint64_t q)
 {
 	return (struct io_access){
-		.port = (uint16_t)(q >> 16),
-		.size = (q & 7) + 1,
-		.in = q & 8,
-		.string = q & 16,
-		.rep = q & 32,
+		.port = (uint16_t)IO_PORT(q),
+		.size = (unsigned)IO_SIZE(q),
+		.in = q & IO_IN,
+		.string = q & IO_STRING,
+		.rep = q & IO_REP,
 	};
 }
 
@@ -58,7 +58,7 @@ static void simple(struct vcpu *vcpu, const struct io_access *a)
 /* Address size of the exiting string instruction, SDM table 27-8. */
 static uint64_t address_mask(void)
 {
-	switch (vmread32(VMCS_EXIT_INSTRUCTION_INFO) >> 7 & 7) {
+	switch (INFO_ADDRSIZE(vmread32(VMCS_EXIT_INSTRUCTION_INFO))) {
 	case 0:
 		return 0xffff;
 	case 1:

@@ -8,11 +8,7 @@
 #include "cpu/log.h"
 #include "vmx/asm.h"
 
-#define QUALIFICATION_FETCH       BIT64(2)
-#define QUALIFICATION_LINEAR      BIT64(7) /* of a linear address */
-#define QUALIFICATION_TRANSLATION BIT64(8) /* of a linear address, not of a paging structure */
-#define APIC_ACCESS_WRITE         1u
-#define MAX_PER_EXIT              256u
+#define MAX_PER_EXIT 256u
 
 struct access {
 	struct vcpu *vcpu;
@@ -369,7 +365,7 @@ static bool table_in_device(struct vcpu *vcpu, uint64_t gpa, uint64_t q)
 	struct paging_fault fault;
 	struct gpa_l1 at;
 
-	if (q & QUALIFICATION_TRANSLATION || !(q & QUALIFICATION_LINEAR) || !in_device(gpa) ||
+	if (q & QUAL_TRANSLATION || !(q & QUAL_LINEAR) || !in_device(gpa) ||
 		paging_walk(&vcpu->nested, &s, vmread(VMCS_GUEST_LINEAR_ADDRESS), PAGING_READ,
 			&at, &fault))
 		return false;
@@ -399,13 +395,13 @@ void handle_ept_violation(struct vcpu *vcpu)
 {
 	uint64_t q = vmread(VMCS_EXIT_QUALIFICATION);
 	uint64_t gpa = vmread(VMCS_GUEST_PHYSICAL_ADDRESS);
-	bool data = q & QUALIFICATION_TRANSLATION && !(q & QUALIFICATION_FETCH);
+	bool data = q & QUAL_TRANSLATION && !(q & QUAL_FETCH);
 	uint8_t code[MMIO_MAX_INSN] = {0};
 
 	vcpu_redeliver(vcpu);
 	if (table_in_device(vcpu, gpa, q))
 		return;
-	if (data && emulate_access(vcpu, gpa, q & 2, code))
+	if (data && emulate_access(vcpu, gpa, q & QUAL_WRITE, code))
 		return;
 	if (!map_void(vcpu, gpa))
 		give_up(vcpu, code, gpa, q);
@@ -416,8 +412,8 @@ void handle_ept_violation(struct vcpu *vcpu)
 void handle_apic_access(struct vcpu *vcpu)
 {
 	uint64_t q = vmread(VMCS_EXIT_QUALIFICATION);
-	uint64_t gpa = DEV_LAPIC_BASE + (q & PAGE_MASK);
-	unsigned type = q >> 12 & 15;
+	uint64_t gpa = DEV_LAPIC_BASE + APIC_ACCESS_OFFSET(q);
+	unsigned type = APIC_ACCESS_TYPE(q);
 	uint8_t code[MMIO_MAX_INSN] = {0};
 
 	vcpu_redeliver(vcpu);

@@ -7,8 +7,6 @@
 #include "cpu/asm.h"
 #include "vmx/asm.h"
 
-#define QUALIFICATION_SOURCE(q) ((q) >> 30 & 3)
-
 static void read_cpu(const struct vcpu *vcpu, struct task_cpu *cpu)
 {
 	for (unsigned i = 0; i < 8; i++)
@@ -68,8 +66,8 @@ static struct task_request request_of(uint64_t q, uint32_t vectoring)
 	uint32_t type = INTR_INFO_TYPE(vectoring);
 
 	return (struct task_request){
-		.selector = (uint16_t)q,
-		.source = (enum task_source)QUALIFICATION_SOURCE(q),
+		.selector = (uint16_t)TASK_SELECTOR(q),
+		.source = (enum task_source)TASK_SOURCE(q),
 		.external = event && type != INTR_SW_INTERRUPT && type != INTR_SW_EXCEPTION,
 		.has_error = event && vectoring & INTR_INFO_ERROR_CODE,
 		.error = vmread32(VMCS_IDT_VECTORING_ERROR_CODE),

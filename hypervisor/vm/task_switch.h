@@ -10,14 +10,7 @@
 #include <stdint.h>
 
 #include "nested/paging.h"
-
-/* As in the exit qualification, SDM 27.2.1. */
-enum task_source {
-	TASK_CALL,
-	TASK_IRET,
-	TASK_JMP,
-	TASK_GATE /* in the IDT */
-};
+#include "spec/exits.h"
 
 /* In the order of the VMCS and of the TSS. */
 enum task_segment_index {
