@@ -1,12 +1,5 @@
 #include "nested/caps.h"
 
-/* SDM A.2 to A.5: controls of the default1 class, which the plain MSRs report as fixed to 1. */
-#define DEFAULT1_PIN   0x00000016u
-#define DEFAULT1_PROC  0x0401e172u
-#define DEFAULT1_PROC2 0u
-#define DEFAULT1_EXIT  0x00036dffu
-#define DEFAULT1_ENTRY 0x000011ffu
-
 /* CR4 bits whose features a VM can have: not LA57, SMXE, key locker, CET and what is newer. */
 #define CR4_OFFERED (0x7fffffull & ~(CR4_LA57 | CR4_SMXE | CR4_KL))
 
@@ -169,7 +162,7 @@ void caps_derive(
 	struct vmx_caps *l1, const struct vmx_caps *hw, const struct caps_policy *policy)
 {
 	uint64_t have = effective_features(hw, policy->features);
-	uint64_t basic = CAPS_REVISION | (uint64_t)PAGE_SIZE << 32 | BASIC_MEMTYPE_WB |
+	uint64_t basic = CAPS_REVISION | (uint64_t)PAGE_SIZE << 32 | BASIC_MEMTYPE(MEMTYPE_WB) |
 			 BASIC_TRUE_CONTROLS | (caps_msr(hw, MSR_VMX_BASIC) & BASIC_INS_OUTS);
 
 	*l1 = (struct vmx_caps){
@@ -186,7 +179,7 @@ void caps_derive(
 	derive_controls(l1, hw, have, MSR_VMX_EXIT, MSR_VMX_TRUE_EXIT, DEFAULT1_EXIT);
 	derive_controls(l1, hw, have, MSR_VMX_ENTRY, MSR_VMX_TRUE_ENTRY, DEFAULT1_ENTRY);
 	if (have & HAS(SECONDARY))
-		derive_controls(l1, hw, have, MSR_VMX_PROC2, 0, DEFAULT1_PROC2);
+		derive_controls(l1, hw, have, MSR_VMX_PROC2, 0, 0);
 	set_msr(l1, MSR_VMX_MISC, derive_misc(hw, have));
 	set_msr(l1, MSR_VMX_CR0_FIXED0, caps_msr(hw, MSR_VMX_CR0_FIXED0));
 	set_msr(l1, MSR_VMX_CR0_FIXED1, caps_msr(hw, MSR_VMX_CR0_FIXED1));

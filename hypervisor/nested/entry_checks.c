@@ -99,12 +99,6 @@ static bool cr4_fixed_ok(const struct check_env *e, uint64_t cr4)
 	       (cr4 & ~caps_msr(e->caps, MSR_VMX_CR4_FIXED1)) == 0;
 }
 
-/* L1 is never offered 57-bit linear addresses (caps.c). */
-static inline bool canonical(uint64_t address)
-{
-	return (address >> 47) == 0 || (address >> 47) == 0x1ffff;
-}
-
 /* Each byte 0, 1, 4, 5, 6 or 7: not above 7, and bit 1 only together with bit 2. */
 static bool pat_ok(uint64_t pat)
 {
@@ -169,8 +163,8 @@ static bool link_revision_ok(const struct check_env *e)
 
 	if (seam_l1_read(e->n, at, &header, sizeof(header)) < 0)
 		return false;
-	return (header & 0x7fffffff) == caps_revision(e->caps) &&
-	       (header >> 31 != 0) == SEC(VMCS_SHADOWING);
+	return (header & ~VMCS_SHADOW_INDICATOR) == caps_revision(e->caps) &&
+	       ((header & VMCS_SHADOW_INDICATOR) != 0) == SEC(VMCS_SHADOWING);
 }
 
 static inline bool pae_guest(const struct check_env *e)

@@ -68,11 +68,6 @@ static bool segment_allows(unsigned segment, uint64_t offset, uint32_t len, bool
 	return last <= limit;
 }
 
-static bool canonical(uint64_t linear)
-{
-	return (uint64_t)((int64_t)(linear << 16) >> 16) == linear;
-}
-
 /* The linear address of the memory operand. False: a fault was queued. */
 static bool operand_address(struct nested *n, const struct l1_mode *m, uint32_t info,
 	uint32_t len, bool write, uint64_t *linear)

@@ -3,23 +3,9 @@
  */
 #include "nested/nested_int.h"
 
-#define FEATURE_CONTROL_LOCK        BIT64(0)
-#define FEATURE_CONTROL_VMX_NOT_SMX BIT64(2)
-#define REVISION_SHADOW             BIT(31)
-#define MISC_VMWRITE_ANY            BIT64(29)
-#define BASIC_32BIT_ADDRESSES       BIT64(48)
-
-static uint32_t revision_id(const struct nested *n)
-{
-	return (uint32_t)caps_msr(&n->vm->caps, MSR_VMX_BASIC) & ~REVISION_SHADOW;
-}
-
 static bool pointer_valid(const struct nested *n, uint64_t gpa)
 {
-	bool narrow = caps_msr(&n->vm->caps, MSR_VMX_BASIC) & BASIC_32BIT_ADDRESSES;
-	unsigned width = narrow ? 32 : n->vm->caps.maxphyaddr;
-
-	return !(gpa & PAGE_MASK) && !(gpa >> width);
+	return !(gpa & PAGE_MASK) && !(gpa >> caps_pointer_width(&n->vm->caps));
 }
 
 /* The first word of a VMCS or VMXON region; absent memory reads as all ones. */
@@ -65,7 +51,7 @@ int insn_vmxon(struct nested *n, const struct l1_mode *m)
 	if (!pointer_valid(n, gpa))
 		return insn_refuse(n, INSN_FAIL_INVALID, gpa, 0);
 	revision = region_revision(n, gpa);
-	if (revision != revision_id(n))
+	if (revision != caps_revision(&n->vm->caps))
 		return insn_refuse(n, INSN_FAIL_INVALID, gpa, revision);
 	n->vmxon = true;
 	n->vmxon_gpa = gpa;
@@ -120,8 +106,8 @@ int insn_vmptrld(struct nested *n, const struct l1_mode *m)
 	if (gpa == n->vmxon_gpa)
 		return insn_refuse(n, VMERR_VMPTRLD_VMXON_POINTER, gpa, 0);
 	revision = region_revision(n, gpa);
-	if ((revision & ~REVISION_SHADOW) != revision_id(n) ||
-		((revision & REVISION_SHADOW) &&
+	if ((revision & ~VMCS_SHADOW_INDICATOR) != caps_revision(&n->vm->caps) ||
+		((revision & VMCS_SHADOW_INDICATOR) &&
 			!cap_control(n, MSR_VMX_PROC2, PROC2_VMCS_SHADOWING)))
 		return insn_refuse(n, VMERR_VMPTRLD_BAD_REVISION, gpa, revision);
 	v = nvmcs_load(n, gpa, revision);

@@ -4,8 +4,7 @@
  */
 #include "nested/nested_int.h"
 
-#define ALL_GROUPS      (GROUP_HOT | GROUP_RARE | GROUP_LOADED | GROUP_CTL | GROUP_HOST)
-#define REVISION_SHADOW BIT(31)
+#define ALL_GROUPS (GROUP_HOT | GROUP_RARE | GROUP_LOADED | GROUP_CTL | GROUP_HOST)
 
 #define ALL_CHECKS (FIELD_CHK_C | FIELD_CHK_H | FIELD_CHK_G)
 
@@ -131,7 +130,7 @@ void nvmcs_resolve_link(struct nested *n, struct nvmcs *v)
 	struct nvmcs *s = NULL;
 
 	if ((proc2_of(v) & PROC2_VMCS_SHADOWING) && gpa != NVMCS_FREE)
-		s = nvmcs_load(n, gpa, REVISION_SHADOW);
+		s = nvmcs_load(n, gpa, VMCS_SHADOW_INDICATOR);
 	if (s && !s->is_shadow)
 		s = NULL;
 	if (s != v->link || (s && s->just_loaded))

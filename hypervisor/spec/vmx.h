@@ -153,6 +153,19 @@ enum vm_instruction_error {
 	VMERR_INVALID_INVEPT_INVVPID = 28
 };
 
+/* 30.3 "VMX Instructions": INVEPT, INVVPID */
+enum invept_type {
+	INVEPT_SINGLE = 1,
+	INVEPT_GLOBAL = 2
+};
+
+enum invvpid_type {
+	INVVPID_ADDRESS = 0,
+	INVVPID_SINGLE = 1,
+	INVVPID_ALL = 2,
+	INVVPID_SINGLE_KEEP_GLOBALS = 3
+};
+
 /* Appendix A.10 IA32_VMX_EPT_VPID_CAP */
 #define EPT_CAP_EXECUTE_ONLY   BIT64(0)
 #define EPT_CAP_WALK_4         BIT64(6)

@@ -170,11 +170,6 @@ static enum vmcs_encoding vmcs_field_of(uint32_t msr)
 	}
 }
 
-static bool canonical(uint64_t v)
-{
-	return (uint64_t)((int64_t)(v << 16) >> 16) == v;
-}
-
 /* LMA is the processor's, and LME does not change under paging (SDM 4.1.2). */
 static bool efer_change_valid(uint64_t changed)
 {
