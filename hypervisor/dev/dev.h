@@ -11,6 +11,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "spec/apic.h"
+
 struct platform;
 
 #define DEV_MAX_VCPUS 8
@@ -149,7 +151,7 @@ size_t acpi_build(uint8_t *buf, size_t size, uint64_t base, const struct platfor
 #define DEV_PCI_HOLE_START 0xc0000000ull /* RAM below 4 GiB ends here at the latest */
 #define DEV_ECAM_BASE      0xe0000000ull /* 256 MiB */
 #define DEV_IOAPIC_BASE    0xfec00000ull
-#define DEV_LAPIC_BASE     0xfee00000ull
+#define DEV_LAPIC_BASE     APIC_DEFAULT_BASE
 #define DEV_ACPI_BASE      0x000e0000ull /* RSDP and tables; 64 KiB, reserved in the memory map */
 
 #endif

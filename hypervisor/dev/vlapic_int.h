@@ -5,47 +5,35 @@
 #define NESTOR_DEV_VLAPIC_INT_H
 
 #include "dev/vlapic.h"
+#include "spec/apic.h"
 
-#define APIC_BASE_BSP    (1ull << 8)
-#define APIC_BASE_X2APIC (1ull << 10)
-#define APIC_BASE_ENABLE (1ull << 11)
-#define LVT_MASKED       (1u << 16)
-#define LVT_TIMER_MODE   (3u << 17)
-#define TIMER_PERIODIC   (1u << 17)
-#define TIMER_DEADLINE   (2u << 17)
-
-/* Register numbers: offset / 16, the same as the x2APIC MSR's. */
+/* The registers are known by their numbers here. */
 enum apic_register {
-	REG_ID = 0x02,
-	REG_VERSION = 0x03,
-	REG_TPR = 0x08,
-	REG_APR = 0x09,
-	REG_PPR = 0x0a,
-	REG_EOI = 0x0b,
-	REG_REMOTE_READ = 0x0c,
-	REG_LDR = 0x0d,
-	REG_DFR = 0x0e,
-	REG_SVR = 0x0f,
-	REG_ISR = 0x10,
-	REG_TMR = 0x18,
-	REG_IRR = 0x20,
-	REG_ESR = 0x28,
-	REG_ICR = 0x30,
-	REG_ICR2 = 0x31, /* xAPIC; x2APIC has the upper half beside the lower one */
-	REG_LVT_TIMER = 0x32,
-	REG_LVT_ERROR = 0x37,
-	REG_INITIAL_COUNT = 0x38,
-	REG_CURRENT_COUNT = 0x39,
-	REG_DIVIDE = 0x3e,
-	REG_SELF_IPI = 0x3f
+	REG_ID = APIC_NUMBER(APIC_ID),
+	REG_VERSION = APIC_NUMBER(APIC_VERSION),
+	REG_TPR = APIC_NUMBER(APIC_TPR),
+	REG_APR = APIC_NUMBER(APIC_APR),
+	REG_PPR = APIC_NUMBER(APIC_PPR),
+	REG_EOI = APIC_NUMBER(APIC_EOI),
+	REG_REMOTE_READ = APIC_NUMBER(APIC_REMOTE_READ),
+	REG_LDR = APIC_NUMBER(APIC_LDR),
+	REG_DFR = APIC_NUMBER(APIC_DFR),
+	REG_SVR = APIC_NUMBER(APIC_SVR),
+	REG_ISR = APIC_NUMBER(APIC_ISR),
+	REG_TMR = APIC_NUMBER(APIC_TMR),
+	REG_IRR = APIC_NUMBER(APIC_IRR),
+	REG_ESR = APIC_NUMBER(APIC_ESR),
+	REG_ICR = APIC_NUMBER(APIC_ICR),
+	REG_ICR2 = APIC_NUMBER(APIC_ICR_HIGH),
+	REG_LVT_TIMER = APIC_NUMBER(APIC_LVT_TIMER),
+	REG_LVT_ERROR = APIC_NUMBER(APIC_LVT_ERROR),
+	REG_INITIAL_COUNT = APIC_NUMBER(APIC_INITIAL_COUNT),
+	REG_CURRENT_COUNT = APIC_NUMBER(APIC_CURRENT_COUNT),
+	REG_DIVIDE = APIC_NUMBER(APIC_DIVIDE),
+	REG_SELF_IPI = APIC_NUMBER(APIC_SELF_IPI)
 };
 
 extern const uint32_t vlapic_lvt_writable[LVT_COUNT];
-
-#define SVR_ENABLE                 (1u << 8)
-#define ESR_SEND_ILLEGAL_VECTOR    (1u << 5)
-#define ESR_RECEIVE_ILLEGAL_VECTOR (1u << 6)
-#define ESR_ILLEGAL_REGISTER       (1u << 7)
 
 static inline uint32_t vlapic_reg(const struct vlapic *l, uint32_t reg)
 {

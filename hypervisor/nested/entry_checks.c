@@ -2,6 +2,7 @@
 
 #include "nested/paging.h"
 #include "nested/seam.h"
+#include "spec/apic.h"
 
 /* MSRs and bits that only these rules name. */
 #define MSR_BIOS_UPDT_TRIG  0x79
@@ -65,7 +66,7 @@ static bool msr_area_end_ok(const struct check_env *e, uint64_t address, uint64_
 static uint64_t vtpr_class(const struct check_env *e)
 {
 	uint8_t vtpr = 0xff;
-	struct gpa_l1 at = {V(VIRTUAL_APIC_ADDR) + 0x80};
+	struct gpa_l1 at = {V(VIRTUAL_APIC_ADDR) + APIC_TPR};
 
 	if ((V(TPR_THRESHOLD) & 0xf) != 0)
 		(void)seam_l1_read(e->n, at, &vtpr, sizeof(vtpr));

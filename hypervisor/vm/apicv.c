@@ -10,14 +10,11 @@
 #include "mm/layout.h"
 #include "vmx/asm.h"
 
-#define PROC2_ON    (PROC2_APIC_REGISTER_VIRT | PROC2_VIRT_INTR_DELIVERY)
-#define PROC2_ALL   (PROC2_ON | PROC2_APIC_ACCESSES | PROC2_X2APIC_MODE)
-#define CR8_EXITS   (PROC_CR8_LOAD_EXITING | PROC_CR8_STORE_EXITING)
-#define STATUS_RVI  0xffu
-#define STATUS_SVI  0xff00u
-#define REG_TIMER   0x320u
-#define REG_INITIAL 0x380u
-#define REG_DIVIDE  0x3e0u
+#define PROC2_ON   (PROC2_APIC_REGISTER_VIRT | PROC2_VIRT_INTR_DELIVERY)
+#define PROC2_ALL  (PROC2_ON | PROC2_APIC_ACCESSES | PROC2_X2APIC_MODE)
+#define CR8_EXITS  (PROC_CR8_LOAD_EXITING | PROC_CR8_STORE_EXITING)
+#define STATUS_RVI 0xffu
+#define STATUS_SVI 0xff00u
 
 static bool machine_has_it(void)
 {
@@ -159,7 +156,7 @@ void handle_apic_write(struct vcpu *vcpu)
 	uint32_t reg = offset & ~15u;
 
 	platform_apic_wrote(vcpu->vm->platform, vcpu->index, offset);
-	if (reg == REG_TIMER || reg == REG_INITIAL || reg == REG_DIVIDE)
+	if (reg == APIC_LVT_TIMER || reg == APIC_INITIAL_COUNT || reg == APIC_DIVIDE)
 		vcpu_post(vcpu, EVENT_TIMER);
 }
 
