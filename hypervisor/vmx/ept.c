@@ -6,9 +6,9 @@
 #include "vmx/asm.h"
 #include "vmx/vmx.h"
 
-#define EPT_LEAF_BITS (EPT_RWX | EPT_MEMTYPE | EPT_IPAT)
-#define ENTRIES       512u
-#define TOP_SHIFT     39u
+#define LEAF_BITS (EPT_RWX | EPT_MEMTYPE | EPT_IPAT)
+#define ENTRIES   512u
+#define TOP_SHIFT 39u
 
 static bool present(uint64_t entry)
 {
@@ -36,7 +36,7 @@ bool ept_init(struct ept *e, struct page_pool *pool)
 static uint64_t *split(struct ept *e, uint64_t *entry, unsigned shift)
 {
 	uint64_t *table = pool_get(e->pool);
-	uint64_t leaf = *entry & EPT_LEAF_BITS, base = *entry & EPT_ADDRESS;
+	uint64_t leaf = *entry & LEAF_BITS, base = *entry & EPT_ADDRESS;
 
 	if (table == NULL)
 		return NULL;
