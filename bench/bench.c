@@ -6,15 +6,14 @@
  */
 #include "conf.h"
 
-#define TRIES           16
-#define PAGES           64
-#define WINDOW          0x40000000ull
-#define IDENTITY        0x4000000ull
-#define LEAF            (EPT_RWX | EPT_WB)
-#define COMPUTE_ROUNDS  1000000u
-#define L1_FRESH        0x4000000ull /* memory that nothing touched before */
-#define DONE            0xd0d0u      /* RAX of the VMCALL that ends an L2 function */
-#define MSR_MISC_ENABLE 0x1a0
+#define TRIES          16
+#define PAGES          64
+#define WINDOW         0x40000000ull
+#define IDENTITY       0x4000000ull
+#define LEAF           (EPT_RWX | EPT_WB)
+#define COMPUTE_ROUNDS 1000000u
+#define L1_FRESH       0x4000000ull /* memory that nothing touched before */
+#define DONE           0xd0d0u      /* RAX of the VMCALL that ends an L2 function */
 
 static struct l2 guest;
 static struct ept ept;

@@ -71,9 +71,7 @@ $(B)/nestor.elf: $(HV_OBJ) $(B)/hv/pure.a $(B)/hv/symbols1.o hypervisor/boot/nes
 UNIT_EXTRA_test_vm_mmio_decode  := hypervisor/vm/mmio_decode.c
 UNIT_EXTRA_test_vm_task_switch  := hypervisor/vm/task_switch.c hypervisor/vm/task_segments.c
 UNIT_EXTRA_test_vm_task_segments := $(UNIT_EXTRA_test_vm_task_switch)
-UNIT_EXTRA_test_vm_boot_info    := hypervisor/boot/multiboot2.c hypervisor/boot/options.c \
-	hypervisor/vm/scenario.c
-UNIT_EXTRA_test_vm_cpuid_policy := hypervisor/vm/cpuid_policy.c
+UNIT_EXTRA_test_boot_multiboot2  := hypervisor/boot/multiboot2.c
 
 # A file of the hardware ring, on faked instructions.
 UNIT_EXTRA_test_vm_sched := hypervisor/vm/sched.c hypervisor/vm/balance.c hypervisor/cpu/lock.c

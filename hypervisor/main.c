@@ -4,7 +4,7 @@
 #include "main.h"
 
 #include "boot/multiboot2.h"
-#include "boot/options.h"
+#include "policy/options.h"
 #include "boot/smp.h"
 #include "cpu/acpi.h"
 #include "cpu/apic.h"
@@ -23,7 +23,7 @@
 #include "spec/vmx.h"
 #include "vm/explain.h"
 #include "vm/life.h"
-#include "vm/scenario.h"
+#include "policy/scenario.h"
 #include "vm/vm.h"
 #include "vmx/stub.h"
 #include "vmx/vmx.h"
@@ -32,6 +32,10 @@
 #define START_ROUND_US 10u
 
 extern uint8_t image_start[], image_end[];
+
+_Static_assert((int)POWEROFF_NONE == POWER_NONE && (int)POWEROFF_BOCHS == POWER_BOCHS &&
+		       (int)POWEROFF_QEMU == POWER_QEMU,
+	"options name the ways to turn the machine off in their order");
 
 static struct mb2_info boot_info;
 static struct options options;
@@ -44,9 +48,15 @@ static _Noreturn void finish(const char *kind)
 	machine_off();
 }
 
-static void bad_option(struct text word)
+/* A word that is none is left out. */
+static void read_options(struct text line)
 {
-	log_error("command line: '%.*s' is not understood, ignored", (int)word.len, word.s);
+	static struct refusal r;
+
+	settings_init(option_settings, &options);
+	while (!options_parse(&line, &options, &r))
+		log_error("command line: '%.*s' is left out: %s", (int)r.where.len, r.where.s,
+			r.why);
 }
 
 static void read_boot_info(uint32_t magic, uint32_t info)
@@ -56,7 +66,7 @@ static void read_boot_info(uint32_t magic, uint32_t info)
 		log_error("not started by a Multiboot2 loader (EAX=0x%x)", magic);
 		finish("bad-input");
 	}
-	options_parse(boot_info.cmdline, &options, bad_option);
+	read_options(boot_info.cmdline);
 	power_mode = (enum power_mode)options.poweroff;
 	vmx_stale_vectoring = power_mode == POWER_BOCHS;
 	vmx_late_notifications = power_mode == POWER_BOCHS && !options.posted;
@@ -147,8 +157,8 @@ static void read_scenario(void)
 
 		if (scenario_add(&scenario, m->cmdline, m->start, m->size))
 			continue;
-		log_error("module %u: %s: '%.*s'", i, scenario.error, (int)scenario.where.len,
-			scenario.where.s);
+		log_error("module %u: '%.*s': %s", i, (int)scenario.refusal.where.len,
+			scenario.refusal.where.s, scenario.refusal.why);
 		finish("bad-input");
 	}
 	if (scenario.vm_count == 0) {

@@ -1,7 +1,8 @@
 # The host tool, the machine it starts, and what must be installed.
 # SAN=1 builds the tool with sanitizers.
 TOOL_SRC := $(wildcard tools/nestor/*.c)
-TOOL_SHARED := hypervisor/nested/caps_features.c
+TOOL_SHARED := $(addprefix hypervisor/,policy/setting.c policy/vm_config.c policy/options.c policy/scenario.c \
+	spec/vmx_features.c lib/text.c lib/fmt.c)
 TOOL_OBJ := $(TOOL_SRC:tools/nestor/%.c=$(B)/tool/%.o) $(TOOL_SHARED:hypervisor/%.c=$(B)/tool/%.o)
 TOOL_LIB := -lyaml -lz -llzma -lzstd -llz4
 TOOL_CFLAGS := $(HOST_CFLAGS) -D_GNU_SOURCE -DNESTOR_VERSION='"0.1"' -iquote tools/nestor -iquote hypervisor \
@@ -67,11 +68,11 @@ $(B)/host/tool.a: $(TOOL_TEST_OBJ) $(B)/tool/rom.o
 
 # Fuzzers of the tool's parsers: T seconds each.
 TOOL_FUZZ := $(patsubst tests/fuzz/tool/%.c,$(B)/fuzz/tool_%,$(wildcard tests/fuzz/tool/*.c))
-$(B)/fuzz/tool_%: tests/fuzz/tool/%.c $(TOOL_SRC) $(TOOL_SHARED) $(B)/tool/rom.o
+$(B)/fuzz/tool_%: tests/fuzz/tool/%.c tests/unit/tool_agreement.h $(TOOL_SRC) $(TOOL_SHARED) $(B)/tool/rom.o
 	@mkdir -p $(@D)
 	@echo '  FUZZ  $@'
 	@$(HOSTCC) $(filter-out -MMD -MP,$(TOOL_CFLAGS)) $(filter-out $(if $(SAN),$(SANITIZE)),$(SANITIZE)) \
-		-fsanitize=fuzzer $< $(filter-out %/main.c,$(TOOL_SRC)) $(TOOL_SHARED) $(B)/tool/rom.o $(TOOL_LIB) -o $@
+		-fsanitize=fuzzer -iquote tests/unit $< $(filter-out %/main.c,$(TOOL_SRC)) $(TOOL_SHARED) $(B)/tool/rom.o $(TOOL_LIB) -o $@
 
 .PHONY: fuzz-tool
 ## make fuzz-tool    fuzzes the tool's parsers, T=20 seconds each

@@ -9,12 +9,13 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "lib/limits.h"
 #include "lib/text.h"
 
 #define MB2_BOOT_MAGIC  0x36d76289u
 #define MB2_MAX_SIZE    (1u << 20)
 #define MB2_MAX_RANGES  64
-#define MB2_MAX_MODULES 32
+#define MB2_MAX_MODULES LIMIT_BOOT_MODULES
 
 struct mb2_range {
 	uint64_t start;

@@ -6,9 +6,6 @@
 #include "mm/layout.h"
 #include "spec/vmx.h"
 
-#define MSR_APIC_BASE 0x1b
-#define MSR_X2APIC    0x800
-
 #define OTHERS ((uint32_t)SHORTHAND_OTHERS << ICR_SHORTHAND_SHIFT)
 
 static struct {
@@ -24,13 +21,14 @@ static volatile uint32_t *reg_address(uint32_t reg)
 
 static uint32_t apic_read(uint32_t reg)
 {
-	return apic.x2 ? (uint32_t)rdmsr(MSR_X2APIC + APIC_NUMBER(reg)) : *reg_address(reg);
+	return apic.x2 ? (uint32_t)rdmsr(MSR_X2APIC_FIRST + APIC_NUMBER(reg))
+		       : *reg_address(reg);
 }
 
 static void apic_write(uint32_t reg, uint32_t v)
 {
 	if (apic.x2)
-		wrmsr(MSR_X2APIC + APIC_NUMBER(reg), v);
+		wrmsr(MSR_X2APIC_FIRST + APIC_NUMBER(reg), v);
 	else
 		*reg_address(reg) = v;
 }
@@ -92,7 +90,8 @@ void apic_timer_stop(void)
 static void send_icr(uint32_t destination, uint32_t low)
 {
 	if (apic.x2) {
-		wrmsr(MSR_X2APIC + APIC_NUMBER(APIC_ICR), (uint64_t)destination << 32 | low);
+		wrmsr(MSR_X2APIC_FIRST + APIC_NUMBER(APIC_ICR),
+			(uint64_t)destination << 32 | low);
 		return;
 	}
 	*reg_address(APIC_ICR_HIGH) = destination << 24;

@@ -6,12 +6,7 @@
 
 #include <stdbool.h>
 
-enum log_level {
-	LOG_ERROR,
-	LOG_WARN,
-	LOG_INFO,
-	LOG_DEBUG
-};
+#include "lib/log_level.h"
 
 /* Messages above this level are dropped. */
 extern enum log_level log_max;

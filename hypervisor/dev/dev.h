@@ -11,11 +11,12 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "lib/limits.h"
 #include "spec/apic.h"
 
 struct platform;
 
-#define DEV_MAX_VCPUS 8
+#define DEV_MAX_VCPUS LIMIT_VCPUS
 #define DEV_NEVER     UINT64_MAX
 
 enum dev_power_event {

@@ -2,6 +2,7 @@
  * The IOAPIC. Level-triggered pins: remote IRR is set while an accepted interrupt waits for its EOI.
  */
 #include "dev/platform.h"
+#include "dev/state_check.h"
 
 #define ENTRY_LOGICAL    (1ull << 11)
 #define ENTRY_PENDING    (1ull << 12)
@@ -11,6 +12,8 @@
 #define ENTRY_READ_ONLY  (ENTRY_PENDING | ENTRY_REMOTE_IRR)
 #define ENTRY_MODE(e)    ((enum apic_delivery)((e) >> 8 & 7))
 #define ENTRY_DEFINED    0xff0000000001ffffull
+
+#define ID_WRITABLE 0x0f000000u
 
 #define VERSION (0x11u | (VIOAPIC_PINS - 1) << 16)
 
@@ -27,17 +30,17 @@ void vioapic_reset(struct platform *p)
 {
 	p->ioapic = (struct vioapic){0};
 	for (unsigned i = 0; i < VIOAPIC_PINS; i++)
-		p->ioapic.entry[i] = ENTRY_MASKED;
+		p->ioapic.s.entry[i] = ENTRY_MASKED;
 }
 
 bool vioapic_masked(const struct vioapic *io, unsigned pin)
 {
-	return io->entry[pin] & ENTRY_MASKED;
+	return io->s.entry[pin] & ENTRY_MASKED;
 }
 
 static void send(struct platform *p, unsigned pin)
 {
-	uint64_t e = p->ioapic.entry[pin];
+	uint64_t e = p->ioapic.s.entry[pin];
 	struct vlapic_message m = {
 		.destination = (uint32_t)(e >> 56),
 		.vector = (uint8_t)e,
@@ -51,12 +54,12 @@ static void send(struct platform *p, unsigned pin)
 	if (!m.logical && m.destination == 0xff)
 		m.destination = UINT32_MAX;
 	if (vlapic_send(p, &m) && m.level)
-		p->ioapic.entry[pin] |= ENTRY_REMOTE_IRR;
+		p->ioapic.s.entry[pin] |= ENTRY_REMOTE_IRR;
 }
 
 bool vioapic_passes_extint(const struct vioapic *io)
 {
-	uint64_t e = io->entry[VIOAPIC_PIN_PIC];
+	uint64_t e = io->s.entry[VIOAPIC_PIN_PIC];
 
 	return !(e & ENTRY_MASKED) && ENTRY_MODE(e) == DELIVER_EXTINT;
 }
@@ -64,20 +67,20 @@ bool vioapic_passes_extint(const struct vioapic *io)
 /* A level interrupt goes out once until its EOI. */
 static void service_level(struct platform *p, unsigned pin)
 {
-	uint64_t e = p->ioapic.entry[pin];
+	uint64_t e = p->ioapic.s.entry[pin];
 
 	if ((e & ENTRY_LEVEL) && !(e & (ENTRY_MASKED | ENTRY_REMOTE_IRR)) &&
-		(p->ioapic.lines >> pin & 1))
+		(p->ioapic.s.lines >> pin & 1))
 		send(p, pin);
 }
 
 void vioapic_set(struct platform *p, unsigned pin, bool level)
 {
 	struct vioapic *io = &p->ioapic;
-	bool rises = level && !(io->lines >> pin & 1);
-	uint64_t e = io->entry[pin];
+	bool rises = level && !(io->s.lines >> pin & 1);
+	uint64_t e = io->s.entry[pin];
 
-	io->lines = level ? io->lines | 1u << pin : io->lines & ~(1u << pin);
+	io->s.lines = level ? io->s.lines | 1u << pin : io->s.lines & ~(1u << pin);
 	if (e & ENTRY_LEVEL)
 		service_level(p, pin);
 	else if (rises && !(e & ENTRY_MASKED))
@@ -87,7 +90,7 @@ void vioapic_set(struct platform *p, unsigned pin, bool level)
 void vioapic_eoi(struct platform *p, uint8_t vector)
 {
 	for (unsigned pin = 0; pin < VIOAPIC_PINS; pin++) {
-		uint64_t *e = &p->ioapic.entry[pin];
+		uint64_t *e = &p->ioapic.s.entry[pin];
 
 		if ((*e & ENTRY_LEVEL) && (uint8_t)*e == vector) {
 			*e &= ~ENTRY_REMOTE_IRR;
@@ -99,24 +102,24 @@ void vioapic_eoi(struct platform *p, uint8_t vector)
 uint32_t vioapic_read(struct platform *p, uint32_t offset)
 {
 	const struct vioapic *io = &p->ioapic;
-	uint32_t pin = (io->select - INDEX_TABLE) / 2u;
+	uint32_t pin = (io->s.select - INDEX_TABLE) / 2u;
 
 	if (offset == IOREGSEL)
-		return io->select;
+		return io->s.select;
 	if (offset != IOWIN)
 		return 0;
-	if (io->select == INDEX_ID || io->select == INDEX_ARBITRATION)
-		return io->id;
-	if (io->select == INDEX_VERSION)
+	if (io->s.select == INDEX_ID || io->s.select == INDEX_ARBITRATION)
+		return io->s.id;
+	if (io->s.select == INDEX_VERSION)
 		return VERSION;
-	if (io->select < INDEX_TABLE || pin >= VIOAPIC_PINS)
+	if (io->s.select < INDEX_TABLE || pin >= VIOAPIC_PINS)
 		return 0;
-	return (uint32_t)(io->select & 1 ? io->entry[pin] >> 32 : io->entry[pin]);
+	return (uint32_t)(io->s.select & 1 ? io->s.entry[pin] >> 32 : io->s.entry[pin]);
 }
 
 static void write_entry(struct platform *p, unsigned pin, bool high, uint32_t value)
 {
-	uint64_t *e = &p->ioapic.entry[pin];
+	uint64_t *e = &p->ioapic.s.entry[pin];
 	uint64_t old = *e, new;
 
 	new = high ? (uint64_t)value << 32 | (uint32_t)old : (old & ~0xffffffffull) | value;
@@ -130,14 +133,44 @@ static void write_entry(struct platform *p, unsigned pin, bool high, uint32_t va
 void vioapic_write(struct platform *p, uint32_t offset, uint32_t value)
 {
 	struct vioapic *io = &p->ioapic;
-	uint32_t pin = (io->select - INDEX_TABLE) / 2u;
+	uint32_t pin = (io->s.select - INDEX_TABLE) / 2u;
 
 	if (offset == IOREGSEL)
-		io->select = (uint8_t)value;
+		io->s.select = (uint8_t)value;
 	if (offset != IOWIN)
 		return;
-	if (io->select == INDEX_ID)
-		io->id = value & 0x0f000000;
-	else if (io->select >= INDEX_TABLE && pin < VIOAPIC_PINS)
-		write_entry(p, pin, io->select & 1, value);
+	if (io->s.select == INDEX_ID)
+		io->s.id = value & ID_WRITABLE;
+	else if (io->s.select >= INDEX_TABLE && pin < VIOAPIC_PINS)
+		write_entry(p, pin, io->s.select & 1, value);
+}
+
+void vioapic_get_state(const struct vioapic *io, struct vioapic_state *s)
+{
+	*s = io->s;
+}
+
+static bool entry_valid(uint64_t e)
+{
+	if (e & (~ENTRY_DEFINED | ENTRY_PENDING)) /* every message is delivered at once */
+		return false;
+	return !(e & ENTRY_REMOTE_IRR) || (e & ENTRY_LEVEL);
+}
+
+bool vioapic_valid_state(const struct vioapic *io, const struct vioapic_state *s)
+{
+	(void)io;
+	for (unsigned pin = 0; pin < VIOAPIC_PINS; pin++)
+		if (!entry_valid(s->entry[pin]))
+			return false;
+	return !(s->lines >> VIOAPIC_PINS) && !(s->id & ~ID_WRITABLE) &&
+	       STATE_ZERO(s->reserved);
+}
+
+bool vioapic_set_state(struct vioapic *io, const struct vioapic_state *s)
+{
+	if (!vioapic_valid_state(io, s))
+		return false;
+	io->s = *s;
+	return true;
 }

@@ -12,11 +12,16 @@
 
 struct platform;
 
-struct vioapic {
+struct vioapic_state {
 	uint64_t entry[VIOAPIC_PINS]; /* redirection table */
 	uint32_t lines;               /* levels of the pins */
 	uint32_t id;
 	uint8_t select; /* IOREGSEL */
+	uint8_t reserved[7];
+};
+
+struct vioapic {
+	struct vioapic_state s;
 };
 
 void vioapic_reset(struct platform *p);
@@ -30,5 +35,10 @@ bool vioapic_passes_extint(const struct vioapic *io);
 /* One access to the register page; offset below 4096. */
 uint32_t vioapic_read(struct platform *p, uint32_t offset);
 void vioapic_write(struct platform *p, uint32_t offset, uint32_t value);
+
+/* Taken and put back: state.h. Valid: whether the device can be in it; set checks the same. */
+void vioapic_get_state(const struct vioapic *io, struct vioapic_state *s);
+bool vioapic_valid_state(const struct vioapic *io, const struct vioapic_state *s);
+bool vioapic_set_state(struct vioapic *io, const struct vioapic_state *s);
 
 #endif

@@ -16,15 +16,29 @@ const uint32_t vlapic_lvt_writable[LVT_COUNT] = {
 	[LVT_ERROR] = 0x100ff,
 };
 
+/* 10.12.10 "State Changes From xAPIC Mode to x2APIC Mode" */
+uint32_t vlapic_mode_value(uint32_t reg, unsigned vcpu, bool x2apic)
+{
+	switch (reg) {
+	case REG_ID:
+		return x2apic ? vcpu : vcpu << 24;
+	case REG_VERSION:
+		return VERSION;
+	case REG_LDR:
+		return x2apic ? (vcpu >> 4) << 16 | 1u << (vcpu & 15) : 0;
+	case REG_DFR:
+		return x2apic ? 0 : UINT32_MAX;
+	default:
+		return 0;
+	}
+}
+
 void vlapic_mode_changed(struct vlapic *l, unsigned vcpu)
 {
-	bool x2 = vlapic_x2apic(l);
+	static const uint8_t regs[] = {REG_ID, REG_LDR, REG_DFR, REG_ICR2};
 
-	/* 10.12.10 "State Changes From xAPIC Mode to x2APIC Mode" */
-	vlapic_set(l, REG_ID, x2 ? vcpu : vcpu << 24);
-	vlapic_set(l, REG_LDR, x2 ? (vcpu >> 4) << 16 | 1u << (vcpu & 15) : 0);
-	vlapic_set(l, REG_DFR, x2 ? 0 : UINT32_MAX);
-	vlapic_set(l, REG_ICR2, 0);
+	for (unsigned i = 0; i < sizeof(regs); i++)
+		vlapic_set(l, regs[i], vlapic_mode_value(regs[i], vcpu, vlapic_x2apic(l)));
 	l->regs[REG_ICR * 4 + 1] = 0;
 }
 
@@ -118,7 +132,7 @@ static void write_lvt(struct platform *p, unsigned vcpu, uint32_t i, uint32_t va
 
 static void write_svr(struct vlapic *l, uint32_t value)
 {
-	vlapic_set(l, REG_SVR, value & 0x1ff);
+	vlapic_set(l, REG_SVR, value & SVR_WRITABLE);
 	for (uint32_t i = 0; !(value & SVR_ENABLE) && i < LVT_COUNT; i++) /* 10.4.7.2 */
 		vlapic_set(l, REG_LVT_TIMER + i, vlapic_reg(l, REG_LVT_TIMER + i) | LVT_MASKED);
 }
@@ -147,16 +161,16 @@ void vlapic_write_register(struct platform *p, unsigned vcpu, uint32_t reg, uint
 	}
 	switch (reg) {
 	case REG_TPR:
-		platform_write_tpr(p, vcpu, value & 0xff);
+		platform_write_tpr(p, vcpu, value & TPR_WRITABLE);
 		break;
 	case REG_EOI:
 		vlapic_eoi(p, vcpu);
 		break;
 	case REG_LDR:
-		vlapic_set(l, REG_LDR, value & 0xff000000);
+		vlapic_set(l, REG_LDR, value & LDR_WRITABLE);
 		break;
 	case REG_DFR:
-		vlapic_set(l, REG_DFR, value | 0x0fffffff);
+		vlapic_set(l, REG_DFR, value | ~DFR_WRITABLE);
 		break;
 	case REG_SVR:
 		write_svr(l, value);
@@ -165,11 +179,11 @@ void vlapic_write_register(struct platform *p, unsigned vcpu, uint32_t reg, uint
 		write_esr(l);
 		break;
 	case REG_ICR:
-		vlapic_set(l, REG_ICR, value & 0xccfff);
+		vlapic_set(l, REG_ICR, value & ICR_WRITABLE);
 		vlapic_send_ipi(p, vcpu);
 		break;
 	case REG_ICR2:
-		vlapic_set(l, REG_ICR2, value & 0xff000000);
+		vlapic_set(l, REG_ICR2, value & ICR2_WRITABLE);
 		break;
 	case REG_INITIAL_COUNT:
 		vlapic_write_initial_count(p, l, value);
@@ -191,7 +205,7 @@ void vlapic_hardware_wrote(struct platform *p, unsigned vcpu, uint32_t offset)
 	uint32_t reg = offset >> 4 & 0xff, value = vlapic_reg(l, reg);
 
 	if (reg == REG_ID) {
-		vlapic_set(l, REG_ID, vlapic_x2apic(l) ? vcpu : vcpu << 24);
+		vlapic_set(l, REG_ID, vlapic_mode_value(REG_ID, vcpu, vlapic_x2apic(l)));
 	} else if (reg == REG_SELF_IPI) {
 		vlapic_set(l, REG_SELF_IPI, 0);
 		vlapic_accept(p, vcpu, (uint8_t)value, false);

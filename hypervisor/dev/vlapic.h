@@ -58,6 +58,17 @@ struct vlapic {
 	uint32_t timer_mode, initial_count, divide;
 };
 
+#define VLAPIC_REGS 64
+
+/* Nobody's page: the registers by number (offset / 16), the same for both modes. */
+struct vlapic_state {
+	uint64_t base;
+	uint64_t deadline, timer_start, tsc_deadline;
+	uint32_t regs[VLAPIC_REGS];
+	uint32_t icr_high; /* ICR bits 63:32 in x2APIC mode */
+	uint32_t esr_pending;
+};
+
 /* An interrupt message, from the IOAPIC, an MSI or an IPI. */
 struct vlapic_message {
 	uint32_t destination;
@@ -112,5 +123,10 @@ void vlapic_collect(struct vlapic *l);
 bool vlapic_accepts_extint(const struct vlapic *l);
 
 void vlapic_run_timer(struct platform *p, unsigned vcpu, uint64_t now);
+
+/* Taken and put back: state.h. Valid: whether the LAPIC can be in it; set checks the same. */
+void vlapic_get_state(const struct vlapic *l, struct vlapic_state *s);
+bool vlapic_valid_state(const struct vlapic *l, unsigned vcpu, const struct vlapic_state *s);
+bool vlapic_set_state(struct vlapic *l, unsigned vcpu, const struct vlapic_state *s);
 
 #endif

@@ -35,6 +35,18 @@ enum apic_register {
 
 extern const uint32_t vlapic_lvt_writable[LVT_COUNT];
 
+#define ESR_POSSIBLE \
+	(ESR_SEND_ILLEGAL_VECTOR | ESR_RECEIVE_ILLEGAL_VECTOR | ESR_ILLEGAL_REGISTER)
+
+/* Bits that software may set. */
+#define TPR_WRITABLE    0xffu
+#define LDR_WRITABLE    0xff000000u
+#define DFR_WRITABLE    0xf0000000u
+#define SVR_WRITABLE    0x1ffu
+#define ICR_WRITABLE    0xccfffu
+#define ICR2_WRITABLE   0xff000000u
+#define DIVIDE_WRITABLE 0xbu
+
 static inline uint32_t vlapic_reg(const struct vlapic *l, uint32_t reg)
 {
 	return l->regs[reg * 4];
@@ -62,6 +74,8 @@ int vlapic_top(const struct vlapic *l, uint32_t reg);
 /* With hardware: the descriptor as it is without requests; whether it has some. */
 void vlapic_posted_reset(struct vlapic *l);
 bool vlapic_has_posted(const struct vlapic *l);
+/* Word i of IRR with the requests that wait elsewhere. */
+uint32_t vlapic_requests(const struct vlapic *l, uint32_t i);
 uint32_t vlapic_ppr(const struct vlapic *l);
 /* A request for the vector. Any CPU that holds the platform's lock. */
 void vlapic_accept(struct platform *p, unsigned vcpu, uint8_t vector, bool level);
@@ -73,7 +87,9 @@ void vlapic_eoi(struct platform *p, unsigned vcpu);
 void vlapic_send_ipi(struct platform *p, unsigned self);
 
 /* ---- vlapic.c ---- */
-/* Registers that follow from the mode: ID, LDR, DFR. */
+/* What a register is after a change of the mode: ID, LDR and DFR follow from it; 0 for most. */
+uint32_t vlapic_mode_value(uint32_t reg, unsigned vcpu, bool x2apic);
+/* Registers that follow from the mode. */
 void vlapic_mode_changed(struct vlapic *l, unsigned vcpu);
 uint32_t vlapic_read_register(struct platform *p, unsigned vcpu, uint32_t reg);
 void vlapic_write_register(struct platform *p, unsigned vcpu, uint32_t reg, uint32_t value);

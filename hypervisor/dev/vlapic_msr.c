@@ -4,10 +4,7 @@
  */
 #include "dev/platform.h"
 #include "dev/vlapic_int.h"
-
-#define MSR_APIC_BASE    0x1bu
-#define MSR_TSC_DEADLINE 0x6e0u
-#define MSR_X2APIC       0x800u
+#include "spec/msr.h"
 
 static bool write_base(struct platform *p, unsigned vcpu, uint64_t value)
 {
@@ -66,7 +63,7 @@ static bool msr_exists(uint32_t reg, bool write)
 
 bool platform_x2apic_readable(uint32_t msr)
 {
-	return msr_exists(msr - MSR_X2APIC, false);
+	return msr_exists(msr - MSR_X2APIC_FIRST, false);
 }
 
 /* Reserved bits raise #GP in x2APIC mode (10.12.1.2). */
@@ -105,10 +102,10 @@ bool vlapic_rdmsr(struct platform *p, unsigned vcpu, uint32_t msr, uint64_t *val
 		*value = l->tsc_deadline;
 		return true;
 	}
-	if (!vlapic_x2apic(l) || !msr_exists(msr - MSR_X2APIC, false))
+	if (!vlapic_x2apic(l) || !msr_exists(msr - MSR_X2APIC_FIRST, false))
 		return false;
-	*value = vlapic_read_register(p, vcpu, msr - MSR_X2APIC);
-	if (msr - MSR_X2APIC == REG_ICR)
+	*value = vlapic_read_register(p, vcpu, msr - MSR_X2APIC_FIRST);
+	if (msr - MSR_X2APIC_FIRST == REG_ICR)
 		*value |= (uint64_t)l->regs[REG_ICR * 4 + 1] << 32;
 	return true;
 }
@@ -116,7 +113,7 @@ bool vlapic_rdmsr(struct platform *p, unsigned vcpu, uint32_t msr, uint64_t *val
 bool vlapic_wrmsr(struct platform *p, unsigned vcpu, uint32_t msr, uint64_t value)
 {
 	struct vlapic *l = &p->lapic[vcpu];
-	uint32_t reg = msr - MSR_X2APIC;
+	uint32_t reg = msr - MSR_X2APIC_FIRST;
 
 	if (msr == MSR_TSC_DEADLINE) {
 		vlapic_write_tsc_deadline(p, vcpu, value);

@@ -95,7 +95,7 @@ void vlapic_write_divide(struct platform *p, struct vlapic *l, uint32_t value)
 	uint64_t now = dev_now(p);
 	uint32_t left = vlapic_current_count(p, l);
 
-	l->divide = value & 0xb;
+	l->divide = value & DIVIDE_WRITABLE;
 	vlapic_set(l, REG_DIVIDE, l->divide);
 	if (l->timer_mode == TIMER_DEADLINE || l->deadline == DEV_NEVER)
 		return;

@@ -105,6 +105,15 @@ bool vlapic_has_posted(const struct vlapic *l)
 	return __atomic_load_n(&l->posted.control, __ATOMIC_RELAXED) & POSTED_OUTSTANDING;
 }
 
+uint32_t vlapic_requests(const struct vlapic *l, uint32_t i)
+{
+	uint64_t posted = __atomic_load_n(&l->posted.requests[i / 2], __ATOMIC_RELAXED);
+	uint32_t requests =
+		vlapic_reg(l, REG_IRR + i) | (uint32_t)(posted >> i % 2 * 32) | l->late[i];
+
+	return i == 0 ? requests & ~FLOOR : requests;
+}
+
 static void collect_late(struct vlapic *l)
 {
 	for (uint32_t i = 0; i < 8; i++) {

@@ -6,11 +6,13 @@
 
 #include "dev/dev.h"
 #include "dev/platform.h"
+#include "dev/state_check.h"
 
-#define PORT_ADDRESS   0xcf8
-#define PORT_DATA      0xcfc
-#define ADDRESS_ENABLE 0x80000000u
-#define ECAM_SIZE      0x10000000ull
+#define PORT_ADDRESS     0xcf8
+#define PORT_DATA        0xcfc
+#define ADDRESS_ENABLE   0x80000000u
+#define ADDRESS_WRITABLE 0x80fffffcu
+#define ECAM_SIZE        0x10000000ull
 
 /* Configuration header offsets. */
 #define CFG_VENDOR    0x00
@@ -26,34 +28,36 @@ static void put16(uint8_t *config, unsigned offset, uint16_t value)
 	config[offset + 1] = (uint8_t)(value >> 8);
 }
 
-static struct vpci_function *find(struct vpci *pci, uint16_t bdf)
+/* The function's index, VPCI_FUNCTIONS when there is none. */
+static unsigned find(const struct vpci *pci, uint16_t bdf)
 {
 	for (unsigned i = 0; i < VPCI_FUNCTIONS; i++) {
 		if (pci->functions[i].present && pci->functions[i].bdf == bdf)
-			return &pci->functions[i];
+			return i;
 	}
-	return NULL;
+	return VPCI_FUNCTIONS;
 }
 
 /* Offsets up to 4095 exist in ECAM; nobody here has extended capabilities. */
-static uint8_t read_byte(struct vpci *pci, uint16_t bdf, unsigned offset)
+static uint8_t read_byte(const struct vpci *pci, uint16_t bdf, unsigned offset)
 {
-	const struct vpci_function *f = find(pci, bdf);
+	unsigned f = find(pci, bdf);
 
-	if (!f)
+	if (f == VPCI_FUNCTIONS)
 		return 0xff;
-	return offset < VPCI_CONFIG_SIZE ? f->config[offset] : 0;
+	return offset < VPCI_CONFIG_SIZE ? pci->s.config[f][offset] : 0;
 }
 
 static void write_byte(struct vpci *pci, uint16_t bdf, unsigned offset, uint8_t value)
 {
-	struct vpci_function *f = find(pci, bdf);
-	uint8_t mask;
+	unsigned f = find(pci, bdf);
+	uint8_t *byte, mask;
 
-	if (!f || offset >= VPCI_CONFIG_SIZE)
+	if (f == VPCI_FUNCTIONS || offset >= VPCI_CONFIG_SIZE)
 		return;
-	mask = f->writable[offset];
-	f->config[offset] = (uint8_t)((f->config[offset] & ~mask) | (value & mask));
+	mask = pci->functions[f].writable[offset];
+	byte = &pci->s.config[f][offset];
+	*byte = (uint8_t)((*byte & ~mask) | (value & mask));
 }
 
 static void access(struct vpci *pci, uint16_t bdf, unsigned offset, bool write, unsigned size,
@@ -77,13 +81,13 @@ static bool data_io(struct vpci *pci, unsigned lane, bool write, unsigned size, 
 
 	if (size > 4 - lane)
 		return false;
-	if (!(pci->address & ADDRESS_ENABLE)) {
+	if (!(pci->s.address & ADDRESS_ENABLE)) {
 		if (!write)
 			*value = (uint32_t)(0xffffffffu >> (4 - size) * 8);
 		return true;
 	}
-	access(pci, (uint16_t)(pci->address >> 8), (pci->address & 0xfc) + lane, write, size,
-		&wide);
+	access(pci, (uint16_t)(pci->s.address >> 8), (pci->s.address & 0xfc) + lane, write,
+		size, &wide);
 	if (!write)
 		*value = (uint32_t)wide;
 	return true;
@@ -92,13 +96,14 @@ static bool data_io(struct vpci *pci, unsigned lane, bool write, unsigned size, 
 void vpci_reset(struct platform *p)
 {
 	struct vpci_function *host = &p->pci.functions[0];
+	uint8_t *config = p->pci.s.config[0];
 
 	p->pci = (struct vpci){0};
 	host->present = true;
-	put16(host->config, CFG_VENDOR, 0x8086);
-	put16(host->config, CFG_DEVICE, 0x29c0); /* 82G33, what QEMU's q35 shows */
-	put16(host->config, CFG_COMMAND, 0x0006);
-	put16(host->config, CFG_CLASS, CLASS_HOST);
+	put16(config, CFG_VENDOR, 0x8086);
+	put16(config, CFG_DEVICE, 0x29c0); /* 82G33, what QEMU's q35 shows */
+	put16(config, CFG_COMMAND, 0x0006);
+	put16(config, CFG_CLASS, CLASS_HOST);
 	put16(host->writable, CFG_COMMAND, 0x0147);
 	host->writable[CFG_INTERRUPT] = 0xff;
 }
@@ -107,9 +112,9 @@ bool vpci_io(struct platform *p, uint16_t port, bool write, unsigned size, uint3
 {
 	if (port == PORT_ADDRESS && size == 4) {
 		if (write)
-			p->pci.address = *value & 0x80fffffcu;
+			p->pci.s.address = *value & ADDRESS_WRITABLE;
 		else
-			*value = p->pci.address;
+			*value = p->pci.s.address;
 		return true;
 	}
 	if ((port & ~3u) != PORT_DATA || (size != 1 && size != 2 && size != 4))
@@ -126,5 +131,29 @@ bool vpci_mmio(struct platform *p, unsigned vcpu, uint64_t gpa, bool write, unsi
 	if (offset >= ECAM_SIZE)
 		return false;
 	access(&p->pci, (uint16_t)(offset >> 12), offset & 0xfff, write, size, value);
+	return true;
+}
+
+void vpci_get_state(const struct vpci *pci, struct vpci_state *s)
+{
+	*s = pci->s;
+}
+
+/* Beyond what a guest writes, source and target have the same functions. */
+bool vpci_valid_state(const struct vpci *pci, const struct vpci_state *s)
+{
+	for (unsigned f = 0; f < VPCI_FUNCTIONS; f++)
+		for (unsigned i = 0; i < VPCI_CONFIG_SIZE; i++)
+			if ((s->config[f][i] ^ pci->s.config[f][i]) &
+				~pci->functions[f].writable[i])
+				return false;
+	return !(s->address & ~ADDRESS_WRITABLE);
+}
+
+bool vpci_set_state(struct vpci *pci, const struct vpci_state *s)
+{
+	if (!vpci_valid_state(pci, s))
+		return false;
+	pci->s = *s;
 	return true;
 }

@@ -15,15 +15,20 @@
 
 struct platform;
 
+/* What a function is: configuration. */
 struct vpci_function {
 	uint16_t bdf; /* bus << 8 | device << 3 | function */
 	bool present;
-	uint8_t config[VPCI_CONFIG_SIZE];
 	uint8_t writable[VPCI_CONFIG_SIZE];
 };
 
+struct vpci_state {
+	uint32_t address;                                 /* port 0xcf8 */
+	uint8_t config[VPCI_FUNCTIONS][VPCI_CONFIG_SIZE]; /* zero where no function is */
+};
+
 struct vpci {
-	uint32_t address; /* port 0xcf8 */
+	struct vpci_state s;
 	struct vpci_function functions[VPCI_FUNCTIONS];
 };
 
@@ -35,5 +40,10 @@ bool vpci_io(struct platform *p, uint16_t port, bool write, unsigned size, uint3
 /* One access to ECAM of 1, 2, 4 or 8 bytes. False when gpa is not in ECAM. */
 bool vpci_mmio(struct platform *p, unsigned vcpu, uint64_t gpa, bool write, unsigned size,
 	uint64_t *value);
+
+/* Taken and put back: state.h. Valid: whether the device can be in it; set checks the same. */
+void vpci_get_state(const struct vpci *pci, struct vpci_state *s);
+bool vpci_valid_state(const struct vpci *pci, const struct vpci_state *s);
+bool vpci_set_state(struct vpci *pci, const struct vpci_state *s);
 
 #endif

@@ -2,9 +2,13 @@
  * The 8259A pair. What differs from the chip: nothing interrupts during its initialisation.
  */
 #include "dev/platform.h"
+#include "dev/state_check.h"
 
 #define CASCADE 2
 #define NONE    8
+
+/* Inputs 0 (timer), 1, 2 and 8, 13 cannot be level-triggered. */
+static const uint8_t elcr_writable[2] = {0xf8, 0xde};
 
 static uint8_t rotate_right(uint8_t v, unsigned n)
 {
@@ -41,13 +45,20 @@ static unsigned request(const struct vpic_chip *c, bool master)
 	return rank(c, input) < rank(c, first(c, in_service)) ? input : NONE;
 }
 
-/* The slave's output is the master's input 2, and the master's is INTR. */
+/* The slave's output is the master's input 2, */
+static uint8_t master_irr(const struct vpic_state *s)
+{
+	unsigned irr = s->chip[0].irr & ~(1u << CASCADE);
+
+	return (uint8_t)(request(&s->chip[1], false) != NONE ? irr | 1u << CASCADE : irr);
+}
+
+/* and the master's is INTR. */
 static void update(struct platform *p)
 {
-	struct vpic_chip *m = &p->pic.chip[0];
-	bool slave = request(&p->pic.chip[1], false) != NONE;
+	struct vpic_chip *m = &p->pic.s.chip[0];
 
-	m->irr = slave ? m->irr | 1u << CASCADE : (uint8_t)(m->irr & ~(1u << CASCADE));
+	m->irr = master_irr(&p->pic.s);
 	p->pic.intr = request(m, true) != NONE;
 	if (p->pic.intr)
 		dev_kick(p, 0);
@@ -55,17 +66,18 @@ static void update(struct platform *p)
 
 void vpic_reset(struct platform *p)
 {
-	p->pic =
-		(struct vpic){.chip = {{.imr = 0xff, .lowest = 7}, {.imr = 0xff, .lowest = 7}}};
+	p->pic = (struct vpic){0};
+	for (unsigned i = 0; i < 2; i++)
+		p->pic.s.chip[i] = (struct vpic_chip){.imr = 0xff, .lowest = 7};
 }
 
 uint8_t vpic_vector(const struct vpic *pic)
 {
-	const struct vpic_chip *c = &pic->chip[0];
+	const struct vpic_chip *c = &pic->s.chip[0];
 	unsigned input = request(c, true);
 
 	if (input == CASCADE) {
-		c = &pic->chip[1];
+		c = &pic->s.chip[1];
 		input = request(c, false);
 	}
 	return (uint8_t)(c->base + (input == NONE ? 7 : input));
@@ -73,14 +85,14 @@ uint8_t vpic_vector(const struct vpic *pic)
 
 bool vpic_masked(const struct vpic *pic, unsigned irq)
 {
-	if (pic->chip[irq >> 3].imr >> (irq & 7) & 1)
+	if (pic->s.chip[irq >> 3].imr >> (irq & 7) & 1)
 		return true;
-	return irq >= 8 && (pic->chip[0].imr >> CASCADE & 1);
+	return irq >= 8 && (pic->s.chip[0].imr >> CASCADE & 1);
 }
 
 void vpic_set(struct platform *p, unsigned irq, bool level)
 {
-	struct vpic_chip *c = &p->pic.chip[irq >> 3];
+	struct vpic_chip *c = &p->pic.s.chip[irq >> 3];
 	uint8_t bit = (uint8_t)(1u << (irq & 7));
 
 	if (level && ((c->elcr & bit) || !(c->lines & bit)))
@@ -119,11 +131,11 @@ static unsigned acknowledge(struct vpic_chip *c, bool master)
 
 uint8_t vpic_acknowledge(struct platform *p)
 {
-	struct vpic_chip *c = &p->pic.chip[0];
+	struct vpic_chip *c = &p->pic.s.chip[0];
 	unsigned input = acknowledge(c, true);
 
 	if (input == CASCADE) {
-		c = &p->pic.chip[1];
+		c = &p->pic.s.chip[1];
 		input = acknowledge(c, false);
 	}
 	update(p);
@@ -216,9 +228,7 @@ static uint8_t read_command(struct vpic_chip *c, bool master)
 bool vpic_io(struct platform *p, uint16_t port, bool write, unsigned size, uint32_t *value)
 {
 	bool slave = port >= 0x4d0 ? port & 1 : port >= 0xa0;
-	struct vpic_chip *c = &p->pic.chip[slave];
-	/* Inputs 0 (timer), 1, 2 and 8, 13 cannot be level-triggered. */
-	uint8_t elcr_mask = slave ? 0xde : 0xf8;
+	struct vpic_chip *c = &p->pic.s.chip[slave];
 
 	if (size != 1)
 		return false;
@@ -228,7 +238,7 @@ bool vpic_io(struct platform *p, uint16_t port, bool write, unsigned size, uint3
 		else
 			*value = port & 1 ? c->imr : read_command(c, !slave);
 	} else if (port >= 0x4d0) {
-		c->elcr = (uint8_t)*value & elcr_mask;
+		c->elcr = (uint8_t)*value & elcr_writable[slave];
 	} else if (port & 1) {
 		write_data(c, (uint8_t)*value);
 		platform_deadline_changed(p); /* the PIT runs only while somebody listens */
@@ -237,5 +247,33 @@ bool vpic_io(struct platform *p, uint16_t port, bool write, unsigned size, uint3
 		platform_deadline_changed(p);
 	}
 	update(p);
+	return true;
+}
+
+void vpic_get_state(const struct vpic *pic, struct vpic_state *s)
+{
+	*s = pic->s;
+}
+
+static bool chip_valid(const struct vpic_chip *c, uint8_t elcr)
+{
+	return STATE_FLAGS_VALID(c, struct vpic_chip, needs_icw4, special_nested) &&
+	       !(c->elcr & ~elcr) && !(c->base & 7) && c->lowest <= 7 && c->init != 1 &&
+	       c->init <= 4;
+}
+
+bool vpic_valid_state(const struct vpic *pic, const struct vpic_state *s)
+{
+	(void)pic;
+	return chip_valid(&s->chip[0], elcr_writable[0]) &&
+	       chip_valid(&s->chip[1], elcr_writable[1]) && s->chip[0].irr == master_irr(s);
+}
+
+bool vpic_set_state(struct vpic *pic, const struct vpic_state *s)
+{
+	if (!vpic_valid_state(pic, s))
+		return false;
+	pic->s = *s;
+	pic->intr = request(&pic->s.chip[0], true) != NONE;
 	return true;
 }

@@ -21,9 +21,13 @@ struct vpic_chip {
 	bool read_isr, poll, special_mask, special_nested;
 };
 
-struct vpic {
+struct vpic_state {
 	struct vpic_chip chip[2]; /* master, slave at its input 2 */
-	bool intr;                /* the master's output; follows from the chips */
+};
+
+struct vpic {
+	struct vpic_state s;
+	bool intr; /* the master's output; follows from the chips */
 };
 
 void vpic_reset(struct platform *p);
@@ -36,5 +40,10 @@ uint8_t vpic_vector(const struct vpic *pic);
 /* The acknowledge cycle. Without a request, the vector is the spurious one: input 7. */
 uint8_t vpic_acknowledge(struct platform *p);
 bool vpic_masked(const struct vpic *pic, unsigned irq);
+
+/* Taken and put back: state.h. Valid: whether the device can be in it; set checks the same. */
+void vpic_get_state(const struct vpic *pic, struct vpic_state *s);
+bool vpic_valid_state(const struct vpic *pic, const struct vpic_state *s);
+bool vpic_set_state(struct vpic *pic, const struct vpic_state *s);
 
 #endif

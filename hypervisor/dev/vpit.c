@@ -6,6 +6,7 @@
 
 #include "dev/dev.h"
 #include "dev/platform.h"
+#include "dev/state_check.h"
 #include "dev/ticks.h"
 
 #define PORT_SYSTEM 0x61
@@ -119,7 +120,7 @@ static void load(struct platform *p, struct vpit_channel *c, uint16_t raw)
 	c->frozen = 0;
 	c->loaded = true;
 	c->running = !is_triggered(c);
-	if (c == &p->pit.ch[0])
+	if (c == &p->pit.s.ch[0])
 		platform_deadline_changed(p);
 }
 
@@ -149,9 +150,9 @@ static void read_back(struct platform *p, uint8_t value)
 		if (!(value & 2u << i))
 			continue;
 		if (!(value & READ_BACK_COUNT))
-			latch_count(p, &p->pit.ch[i]);
+			latch_count(p, &p->pit.s.ch[i]);
 		if (!(value & READ_BACK_STATUS))
-			latch_status(p, &p->pit.ch[i]);
+			latch_status(p, &p->pit.s.ch[i]);
 	}
 }
 
@@ -166,7 +167,7 @@ static void write_control(struct platform *p, uint8_t value)
 		read_back(p, value);
 		return;
 	}
-	c = &p->pit.ch[select];
+	c = &p->pit.s.ch[select];
 	if (access == ACCESS_LATCH) {
 		latch_count(p, c);
 		return;
@@ -258,31 +259,31 @@ static uint8_t read_system(struct platform *p)
 	uint64_t now = dev_now(p);
 	unsigned value = 0;
 
-	if (p->pit.ch[2].gate)
+	if (p->pit.s.ch[2].gate)
 		value |= SYSTEM_GATE2;
-	if (p->pit.speaker)
+	if (p->pit.s.speaker)
 		value |= SYSTEM_SPEAKER;
 	if (ticks_of_tsc(now, p->config.tsc_khz, VPIT_HZ) / REFRESH_CLOCKS & 1)
 		value |= SYSTEM_REFRESH;
-	if (output(p, &p->pit.ch[2], now))
+	if (output(p, &p->pit.s.ch[2], now))
 		value |= SYSTEM_OUT2;
 	return (uint8_t)value;
 }
 
 static void write_system(struct platform *p, uint8_t value)
 {
-	p->pit.speaker = value & SYSTEM_SPEAKER;
-	set_gate(p, &p->pit.ch[2], value & SYSTEM_GATE2);
+	p->pit.s.speaker = value & SYSTEM_SPEAKER;
+	set_gate(p, &p->pit.s.ch[2], value & SYSTEM_GATE2);
 }
 
 void vpit_reset(struct platform *p)
 {
 	p->pit = (struct vpit){0};
 	for (unsigned i = 0; i < VPIT_CHANNELS; i++) {
-		p->pit.ch[i].count = 0x10000;
-		p->pit.ch[i].access = ACCESS_BOTH;
-		p->pit.ch[i].mode = 3;
-		p->pit.ch[i].gate = i != 2;
+		p->pit.s.ch[i].count = 0x10000;
+		p->pit.s.ch[i].access = ACCESS_BOTH;
+		p->pit.s.ch[i].mode = 3;
+		p->pit.s.ch[i].gate = i != 2;
 	}
 }
 
@@ -303,16 +304,16 @@ bool vpit_io(struct platform *p, uint16_t port, bool write, unsigned size, uint3
 		else
 			*value = 0xff; /* the control register cannot be read */
 	} else if (write) {
-		write_counter(p, &p->pit.ch[channel], (uint8_t)*value);
+		write_counter(p, &p->pit.s.ch[channel], (uint8_t)*value);
 	} else {
-		*value = read_counter(p, &p->pit.ch[channel]);
+		*value = read_counter(p, &p->pit.s.ch[channel]);
 	}
 	return true;
 }
 
 void vpit_run_timer(struct platform *p, uint64_t now)
 {
-	struct vpit_channel *c = &p->pit.ch[0];
+	struct vpit_channel *c = &p->pit.s.ch[0];
 	uint64_t n = ends(p, c, now);
 
 	if (n <= c->signalled)
@@ -325,7 +326,7 @@ void vpit_run_timer(struct platform *p, uint64_t now)
 
 uint64_t vpit_deadline(const struct platform *p)
 {
-	const struct vpit_channel *c = &p->pit.ch[0];
+	const struct vpit_channel *c = &p->pit.s.ch[0];
 
 	if (!c->running || !platform_irq_visible(p, 0))
 		return DEV_NEVER;
@@ -333,4 +334,35 @@ uint64_t vpit_deadline(const struct platform *p)
 		return DEV_NEVER;
 	return c->start +
 	       ticks_to_tsc((c->signalled + 1) * c->count, p->config.tsc_khz, VPIT_HZ);
+}
+
+void vpit_get_state(const struct vpit *pit, struct vpit_state *s)
+{
+	*s = pit->s;
+}
+
+static bool channel_valid(const struct vpit_channel *c)
+{
+	return STATE_FLAGS_VALID(c, struct vpit_channel, status_latched, running) &&
+	       c->count >= 1 && c->count <= 0x10000 && c->frozen < 2 * 0x10000 &&
+	       c->latch_bytes <= 2 && c->access >= ACCESS_LOW && c->access <= ACCESS_BOTH &&
+	       c->mode <= 5 && (c->loaded || !c->running) && STATE_ZERO(c->reserved);
+}
+
+bool vpit_valid_state(const struct vpit *pit, const struct vpit_state *s)
+{
+	(void)pit;
+	for (unsigned i = 0; i < VPIT_CHANNELS; i++)
+		if (!channel_valid(&s->ch[i]) || (i != 2 && !s->ch[i].gate))
+			return false;
+	return STATE_FLAGS_VALID(s, struct vpit_state, speaker, speaker) &&
+	       STATE_ZERO(s->reserved);
+}
+
+bool vpit_set_state(struct vpit *pit, const struct vpit_state *s)
+{
+	if (!vpit_valid_state(pit, s))
+		return false;
+	pit->s = *s;
+	return true;
 }

@@ -33,11 +33,17 @@ struct vpit_channel {
 	bool gate;
 	bool loaded;  /* a count was written since the mode */
 	bool running; /* counts: for modes 1 and 5 only after a trigger */
+	uint8_t reserved[2];
+};
+
+struct vpit_state {
+	struct vpit_channel ch[VPIT_CHANNELS];
+	bool speaker; /* port 0x61 bit 1 */
+	uint8_t reserved[7];
 };
 
 struct vpit {
-	struct vpit_channel ch[VPIT_CHANNELS];
-	bool speaker; /* port 0x61 bit 1 */
+	struct vpit_state s;
 };
 
 void vpit_reset(struct platform *p);
@@ -50,5 +56,10 @@ void vpit_run_timer(struct platform *p, uint64_t now);
 
 /* Guest TSC of the next IRQ0, DEV_NEVER while nobody could see it. */
 uint64_t vpit_deadline(const struct platform *p);
+
+/* Taken and put back: state.h. Valid: whether the device can be in it; set checks the same. */
+void vpit_get_state(const struct vpit *pit, struct vpit_state *s);
+bool vpit_valid_state(const struct vpit *pit, const struct vpit_state *s);
+bool vpit_set_state(struct vpit *pit, const struct vpit_state *s);
 
 #endif

@@ -6,6 +6,7 @@
 
 #include "dev/dev.h"
 #include "dev/platform.h"
+#include "dev/state_check.h"
 #include "dev/ticks.h"
 
 #define PM1_TIMER      0x0001
@@ -39,7 +40,7 @@ static uint64_t timer(const struct platform *p, uint64_t now)
 /* Latches a change of the timer's highest bit, and drives the SCI. */
 static void update(struct platform *p, uint64_t now)
 {
-	struct vpm *pm = &p->pm;
+	struct vpm_state *pm = &p->pm.s;
 	uint64_t half = timer(p, now) >> TIMER_HALF_SHIFT;
 
 	if (half != pm->timer_half) {
@@ -56,7 +57,7 @@ static uint8_t byte_of(uint32_t value, unsigned index)
 
 static uint8_t read_block(const struct platform *p, unsigned offset, uint64_t now)
 {
-	const struct vpm *pm = &p->pm;
+	const struct vpm_state *pm = &p->pm.s;
 
 	switch (offset & ~3u) {
 	case VPM_PORT_EVENT - VPM_PORT_EVENT:
@@ -80,7 +81,7 @@ static void write_control_high(struct platform *p, uint16_t value)
 
 static void write_block(struct platform *p, unsigned offset, uint8_t byte)
 {
-	struct vpm *pm = &p->pm;
+	struct vpm_state *pm = &p->pm.s;
 	unsigned shift = (offset & 1) * 8;
 	uint16_t mask = (uint16_t)(0xffu << shift);
 	uint16_t value = (uint16_t)((unsigned)byte << shift);
@@ -124,7 +125,7 @@ static bool block_io(
 
 static void write_reset_control(struct platform *p, uint8_t value)
 {
-	p->pm.reset_control = value & RESET_WRITABLE;
+	p->pm.s.reset_control = value & RESET_WRITABLE;
 	if (value & RESET_CPU)
 		dev_power(p, DEV_POWER_RESET, 0);
 }
@@ -162,7 +163,7 @@ static bool system_read(struct platform *p, uint16_t port, uint32_t *value)
 {
 	switch (port) {
 	case VPM_PORT_RESET:
-		*value = p->pm.reset_control;
+		*value = p->pm.s.reset_control;
 		return true;
 	case PORT_FAST_A20:
 		*value = FAST_A20_ON;
@@ -185,7 +186,7 @@ static bool system_read(struct platform *p, uint16_t port, uint32_t *value)
 void vpm_reset(struct platform *p)
 {
 	p->pm = (struct vpm){0};
-	p->pm.timer_half = timer(p, dev_now(p)) >> TIMER_HALF_SHIFT;
+	p->pm.s.timer_half = timer(p, dev_now(p)) >> TIMER_HALF_SHIFT;
 }
 
 bool vpm_io(struct platform *p, uint16_t port, bool write, unsigned size, uint32_t *value)
@@ -206,10 +207,31 @@ void vpm_run_timer(struct platform *p, uint64_t now)
 
 uint64_t vpm_deadline(const struct platform *p)
 {
-	const struct vpm *pm = &p->pm;
+	const struct vpm_state *pm = &p->pm.s;
 
 	if (!(pm->enable & PM1_TIMER) || (pm->status & PM1_TIMER))
 		return DEV_NEVER;
 	return ticks_to_tsc(
 		(pm->timer_half + 1) << TIMER_HALF_SHIFT, p->config.tsc_khz, VPM_TIMER_HZ);
+}
+
+void vpm_get_state(const struct vpm *pm, struct vpm_state *s)
+{
+	*s = pm->s;
+}
+
+bool vpm_valid_state(const struct vpm *pm, const struct vpm_state *s)
+{
+	(void)pm;
+	return !(s->status & ~PM1_STATUS_ALL) && !(s->enable & ~PM1_ENABLE_ALL) &&
+	       !(s->control & ~CONTROL_WRITABLE) && !(s->reset_control & ~RESET_WRITABLE) &&
+	       s->reserved == 0;
+}
+
+bool vpm_set_state(struct vpm *pm, const struct vpm_state *s)
+{
+	if (!vpm_valid_state(pm, s))
+		return false;
+	pm->s = *s;
+	return true;
 }

@@ -24,12 +24,17 @@
 
 struct platform;
 
-struct vpm {
+struct vpm_state {
 	uint64_t timer_half; /* halves of the timer's range that passed when last looked */
 	uint16_t status;
 	uint16_t enable;
 	uint16_t control;
 	uint8_t reset_control; /* port 0xcf9 */
+	uint8_t reserved;
+};
+
+struct vpm {
+	struct vpm_state s;
 };
 
 void vpm_reset(struct platform *p);
@@ -42,5 +47,10 @@ void vpm_run_timer(struct platform *p, uint64_t now);
 
 /* Guest TSC of the next timer overflow that raises the SCI, or DEV_NEVER. */
 uint64_t vpm_deadline(const struct platform *p);
+
+/* Taken and put back: state.h. Valid: whether the device can be in it; set checks the same. */
+void vpm_get_state(const struct vpm *pm, struct vpm_state *s);
+bool vpm_valid_state(const struct vpm *pm, const struct vpm_state *s);
+bool vpm_set_state(struct vpm *pm, const struct vpm_state *s);
 
 #endif

@@ -6,6 +6,7 @@
 
 #include "dev/dev.h"
 #include "dev/platform.h"
+#include "dev/state_check.h"
 #include "dev/ticks.h"
 
 #define PORT_INDEX 0x70
@@ -63,6 +64,7 @@ enum {
 #define ALARM_INVALID (-1)
 #define ALARM_WILD    (-2)
 #define NO_ALARM      INT64_MAX
+#define TIME_LIMIT    ((int64_t)1 << 40) /* some 34,000 years */
 
 struct date {
 	int64_t year;
@@ -124,25 +126,25 @@ static struct date to_date(int64_t time)
 
 /* ---- register encodings ---- */
 
-static uint8_t encode(const struct vrtc *r, unsigned value)
+static uint8_t encode(const struct vrtc_state *r, unsigned value)
 {
 	value %= 100;
 	return (uint8_t)(r->nvram[REG_B] & B_BINARY ? value : value / 10 << 4 | value % 10);
 }
 
-static unsigned decode(const struct vrtc *r, unsigned value)
+static unsigned decode(const struct vrtc_state *r, unsigned value)
 {
 	return r->nvram[REG_B] & B_BINARY ? value : (value >> 4) * 10 + (value & 15);
 }
 
-static uint8_t encode_hour(const struct vrtc *r, unsigned hour)
+static uint8_t encode_hour(const struct vrtc_state *r, unsigned hour)
 {
 	if (r->nvram[REG_B] & B_24H)
 		return encode(r, hour);
 	return (uint8_t)(encode(r, (hour + 11) % 12 + 1) | (hour >= 12 ? HOUR_PM : 0));
 }
 
-static unsigned decode_hour(const struct vrtc *r, unsigned value)
+static unsigned decode_hour(const struct vrtc_state *r, unsigned value)
 {
 	unsigned hour;
 
@@ -153,7 +155,7 @@ static unsigned decode_hour(const struct vrtc *r, unsigned value)
 }
 
 /* Writes the time into its registers. */
-static void put_time(struct vrtc *r, int64_t time)
+static void put_time(struct vrtc_state *r, int64_t time)
 {
 	struct date d = to_date(time);
 
@@ -167,7 +169,7 @@ static void put_time(struct vrtc *r, int64_t time)
 	r->nvram[REG_CENTURY] = encode(r, (unsigned)(d.year / 100 % 100));
 }
 
-static int64_t get_time(const struct vrtc *r)
+static int64_t get_time(const struct vrtc_state *r)
 {
 	struct date d = {
 		.year = decode(r, r->nvram[REG_CENTURY]) * 100 + decode(r, r->nvram[REG_YEAR]),
@@ -189,14 +191,14 @@ static int64_t get_time(const struct vrtc *r)
 
 /* ---- time ---- */
 
-static bool is_stopped(const struct vrtc *r)
+static bool is_stopped(const struct vrtc_state *r)
 {
 	return r->nvram[REG_B] & B_SET;
 }
 
 static int64_t time_at(const struct platform *p, uint64_t tsc)
 {
-	const struct vrtc *r = &p->rtc;
+	const struct vrtc_state *r = &p->rtc.s;
 
 	if (tsc < r->base_tsc)
 		return r->base_time;
@@ -206,7 +208,7 @@ static int64_t time_at(const struct platform *p, uint64_t tsc)
 /* Guest TSC at which a second begins that is not before the base. */
 static uint64_t tsc_of(const struct platform *p, int64_t time)
 {
-	const struct vrtc *r = &p->rtc;
+	const struct vrtc_state *r = &p->rtc.s;
 
 	return r->base_tsc + (uint64_t)(time - r->base_time) * ticks_tsc_hz(p->config.tsc_khz);
 }
@@ -215,33 +217,33 @@ static bool update_in_progress(const struct platform *p, uint64_t now)
 {
 	uint64_t hz = ticks_tsc_hz(p->config.tsc_khz);
 
-	if (is_stopped(&p->rtc) || now < p->rtc.base_tsc)
+	if (is_stopped(&p->rtc.s) || now < p->rtc.s.base_tsc)
 		return false;
-	return (now - p->rtc.base_tsc) % hz >= hz - hz / UIP_FRACTION;
+	return (now - p->rtc.s.base_tsc) % hz >= hz - hz / UIP_FRACTION;
 }
 
 /* ---- interrupts ---- */
 
 /* Periods of the periodic interrupt up to a moment: rate r gives
  * 32768 >> (r - 1) Hz, with 1 and 2 like 8 and 9. */
-static unsigned period_shift(const struct vrtc *r)
+static unsigned period_shift(const struct vrtc_state *r)
 {
 	unsigned rate = r->nvram[REG_A] & A_RATE;
 
 	return rate < 3 ? rate + 6 : rate - 1;
 }
 
-static bool is_periodic(const struct vrtc *r)
+static bool is_periodic(const struct vrtc_state *r)
 {
 	return r->nvram[REG_A] & A_RATE;
 }
 
 static uint64_t periods(const struct platform *p, uint64_t tsc)
 {
-	return ticks_of_tsc(tsc, p->config.tsc_khz, PERIODIC_HZ) >> period_shift(&p->rtc);
+	return ticks_of_tsc(tsc, p->config.tsc_khz, PERIODIC_HZ) >> period_shift(&p->rtc.s);
 }
 
-static int alarm_field(const struct vrtc *r, unsigned reg)
+static int alarm_field(const struct vrtc_state *r, unsigned reg)
 {
 	unsigned raw = r->nvram[reg];
 	unsigned value = reg == REG_HOUR_ALARM ? decode_hour(r, raw) : decode(r, raw);
@@ -257,7 +259,7 @@ static bool matches(int field, int64_t value)
 }
 
 /* The first alarm after a second, or NO_ALARM. */
-static int64_t next_alarm(const struct vrtc *r, int64_t after)
+static int64_t next_alarm(const struct vrtc_state *r, int64_t after)
 {
 	int hour = alarm_field(r, REG_HOUR_ALARM);
 	int minute = alarm_field(r, REG_MINUTE_ALARM);
@@ -277,19 +279,26 @@ static int64_t next_alarm(const struct vrtc *r, int64_t after)
 	return NO_ALARM;
 }
 
+/* Register C with the flag that says whether an enabled interrupt happened. */
+static uint8_t with_irqf(const struct vrtc_state *r)
+{
+	unsigned flags = r->nvram[REG_C] & ~(unsigned)C_IRQF;
+
+	return (uint8_t)(r->nvram[REG_B] & flags & B_ENABLES ? flags | C_IRQF : flags);
+}
+
 static void drive_irq(struct platform *p)
 {
-	struct vrtc *r = &p->rtc;
-	bool active = r->nvram[REG_B] & r->nvram[REG_C] & B_ENABLES;
+	struct vrtc_state *r = &p->rtc.s;
 
-	r->nvram[REG_C] = (uint8_t)((r->nvram[REG_C] & ~C_IRQF) | (active ? C_IRQF : 0));
-	platform_set_irq(p, RTC_IRQ, active);
+	r->nvram[REG_C] = with_irqf(r);
+	platform_set_irq(p, RTC_IRQ, r->nvram[REG_C] & C_IRQF);
 }
 
 /* Sets what happened since the last call in register C. */
 static void update(struct platform *p, uint64_t now)
 {
-	struct vrtc *r = &p->rtc;
+	struct vrtc_state *r = &p->rtc.s;
 	int64_t before = time_at(p, r->flags_tsc);
 	int64_t time = time_at(p, now);
 	uint8_t happened = 0;
@@ -317,7 +326,7 @@ static bool is_time(unsigned reg)
 
 static uint8_t read_register(struct platform *p, unsigned reg, uint64_t now)
 {
-	struct vrtc *r = &p->rtc;
+	struct vrtc_state *r = &p->rtc.s;
 	uint8_t value;
 
 	if (is_time(reg) && !is_stopped(r))
@@ -336,7 +345,7 @@ static uint8_t read_register(struct platform *p, unsigned reg, uint64_t now)
 /* Stopping freezes the time in its registers; starting takes it from there. */
 static void write_b(struct platform *p, uint8_t value, uint64_t now)
 {
-	struct vrtc *r = &p->rtc;
+	struct vrtc_state *r = &p->rtc.s;
 	bool was_stopped = is_stopped(r);
 
 	if ((value & B_SET) && !was_stopped)
@@ -351,7 +360,7 @@ static void write_b(struct platform *p, uint8_t value, uint64_t now)
 
 static void write_time(struct platform *p, unsigned reg, uint8_t value, uint64_t now)
 {
-	struct vrtc *r = &p->rtc;
+	struct vrtc_state *r = &p->rtc.s;
 	int64_t time = time_at(p, now);
 
 	if (is_stopped(r)) {
@@ -366,7 +375,7 @@ static void write_time(struct platform *p, unsigned reg, uint8_t value, uint64_t
 
 static void write_register(struct platform *p, unsigned reg, uint8_t value, uint64_t now)
 {
-	struct vrtc *r = &p->rtc;
+	struct vrtc_state *r = &p->rtc.s;
 
 	if (reg == REG_C || reg == REG_D)
 		return;
@@ -384,7 +393,7 @@ static void write_register(struct platform *p, unsigned reg, uint8_t value, uint
 
 /* ---- interface ---- */
 
-static void put_units(struct vrtc *r, unsigned reg, unsigned bytes, uint64_t units)
+static void put_units(struct vrtc_state *r, unsigned reg, unsigned bytes, uint64_t units)
 {
 	uint64_t max = (1ull << bytes * 8) - 1;
 	uint64_t value = units < max ? units : max;
@@ -393,7 +402,7 @@ static void put_units(struct vrtc *r, unsigned reg, unsigned bytes, uint64_t uni
 		r->nvram[reg + i] = (uint8_t)(value >> i * 8);
 }
 
-static void put_memory(struct vrtc *r, uint64_t memory)
+static void put_memory(struct vrtc_state *r, uint64_t memory)
 {
 	uint64_t below = memory < DEV_PCI_HOLE_START ? memory : DEV_PCI_HOLE_START;
 	uint64_t extended = below > 0x100000 ? (below - 0x100000) >> 10 : 0;
@@ -407,11 +416,10 @@ static void put_memory(struct vrtc *r, uint64_t memory)
 
 void vrtc_reset(struct platform *p)
 {
-	struct vrtc *r = &p->rtc;
-	uint64_t limit = (uint64_t)1 << 40; /* some 34,000 years */
+	struct vrtc_state *r = &p->rtc.s;
 
-	*r = (struct vrtc){0};
-	r->base_time = (int64_t)(p->config.boot_epoch % limit);
+	*r = (struct vrtc_state){0};
+	r->base_time = (int64_t)(p->config.boot_epoch % (uint64_t)TIME_LIMIT);
 	r->flags_tsc = dev_now(p);
 	r->nvram[REG_A] = 0x26;
 	r->nvram[REG_B] = B_24H;
@@ -422,7 +430,7 @@ void vrtc_reset(struct platform *p)
 
 bool vrtc_io(struct platform *p, uint16_t port, bool write, unsigned size, uint32_t *value)
 {
-	struct vrtc *r = &p->rtc;
+	struct vrtc_state *r = &p->rtc.s;
 	uint64_t now = dev_now(p);
 
 	if (size != 1 || (port != PORT_INDEX && port != PORT_DATA))
@@ -444,7 +452,7 @@ bool vrtc_io(struct platform *p, uint16_t port, bool write, unsigned size, uint3
 
 void vrtc_run_timer(struct platform *p, uint64_t now)
 {
-	if (p->rtc.nvram[REG_B] & B_ENABLES)
+	if (p->rtc.s.nvram[REG_B] & B_ENABLES)
 		update(p, now);
 }
 
@@ -455,7 +463,7 @@ static uint64_t earlier(uint64_t a, uint64_t b)
 
 uint64_t vrtc_deadline(const struct platform *p)
 {
-	const struct vrtc *r = &p->rtc;
+	const struct vrtc_state *r = &p->rtc.s;
 	uint8_t enabled = r->nvram[REG_B] & B_ENABLES;
 	uint64_t deadline = DEV_NEVER;
 	int64_t time = time_at(p, r->flags_tsc);
@@ -475,4 +483,30 @@ uint64_t vrtc_deadline(const struct platform *p)
 	if (alarm != NO_ALARM)
 		deadline = earlier(deadline, tsc_of(p, alarm));
 	return deadline;
+}
+
+void vrtc_get_state(const struct vrtc *rtc, struct vrtc_state *s)
+{
+	*s = rtc->s;
+}
+
+bool vrtc_valid_state(const struct vrtc *rtc, const struct vrtc_state *s)
+{
+	(void)rtc;
+	if (s->base_time < 0 || s->base_time >= TIME_LIMIT || s->index >= VRTC_NVRAM_SIZE)
+		return false;
+	if ((s->nvram[REG_B] & B_SET) && (s->nvram[REG_B] & B_UIE))
+		return false;
+	return !(s->nvram[REG_A] & A_UIP) &&
+	       !(s->nvram[REG_C] & ~(C_IRQF | C_PF | C_AF | C_UF)) &&
+	       s->nvram[REG_C] == with_irqf(s) && s->nvram[REG_D] == D_VALID &&
+	       STATE_ZERO(s->reserved);
+}
+
+bool vrtc_set_state(struct vrtc *rtc, const struct vrtc_state *s)
+{
+	if (!vrtc_valid_state(rtc, s))
+		return false;
+	rtc->s = *s;
+	return true;
 }

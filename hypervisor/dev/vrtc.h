@@ -14,13 +14,18 @@
 
 struct platform;
 
-struct vrtc {
+struct vrtc_state {
 	uint64_t base_tsc;  /* guest TSC at which base_time was the time, at its full second */
 	int64_t base_time;  /* seconds since 1970 */
 	uint64_t flags_tsc; /* guest TSC up to which register C is complete */
 	uint8_t index;      /* port 0x70, without the NMI bit */
-	uint8_t nvram
-		[VRTC_NVRAM_SIZE]; /* time registers are only used while SET stops the clock */
+	uint8_t reserved[7];
+	/* Time registers are only used while SET stops the clock. */
+	uint8_t nvram[VRTC_NVRAM_SIZE];
+};
+
+struct vrtc {
+	struct vrtc_state s;
 };
 
 void vrtc_reset(struct platform *p);
@@ -33,5 +38,10 @@ void vrtc_run_timer(struct platform *p, uint64_t now);
 
 /* Guest TSC of the next enabled interrupt, or DEV_NEVER. */
 uint64_t vrtc_deadline(const struct platform *p);
+
+/* Taken and put back: state.h. Valid: whether the device can be in it; set checks the same. */
+void vrtc_get_state(const struct vrtc *rtc, struct vrtc_state *s);
+bool vrtc_valid_state(const struct vrtc *rtc, const struct vrtc_state *s);
+bool vrtc_set_state(struct vrtc *rtc, const struct vrtc_state *s);
 
 #endif

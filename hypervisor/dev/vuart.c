@@ -6,6 +6,7 @@
 
 #include "dev/dev.h"
 #include "dev/platform.h"
+#include "dev/state_check.h"
 
 enum {
 	REG_DATA = 0, /* receive and transmit; divisor low while DLAB */
@@ -57,7 +58,7 @@ enum {
 #define MSR_DELTA_RI    0x04 /* set by the falling edge only */
 #define MSR_DELTA_SHIFT 4
 
-static unsigned trigger_level(const struct vuart *u)
+static unsigned trigger_level(const struct vuart_state *u)
 {
 	static const uint8_t level[4] = {1, 4, 8, 14};
 
@@ -65,7 +66,7 @@ static unsigned trigger_level(const struct vuart *u)
 }
 
 /* IIR bits 3:0: the pending interrupt of the highest priority. */
-static uint8_t pending(const struct vuart *u)
+static uint8_t pending(const struct vuart_state *u)
 {
 	if ((u->ier & IER_LINE) && u->overrun)
 		return IIR_LINE;
@@ -80,13 +81,13 @@ static uint8_t pending(const struct vuart *u)
 
 static void update_irq(struct platform *p)
 {
-	const struct vuart *u = &p->uart;
+	const struct vuart_state *u = &p->uart.s;
 
 	platform_set_irq(p, VUART_IRQ, (u->mcr & MCR_OUT2) && pending(u) != IIR_NONE);
 }
 
 /* Modem status lines, high half of MSR. Outside loopback a terminal is always there. */
-static uint8_t modem_lines(const struct vuart *u)
+static uint8_t modem_lines(const struct vuart_state *u)
 {
 	unsigned lines = 0;
 
@@ -99,7 +100,7 @@ static uint8_t modem_lines(const struct vuart *u)
 	return (uint8_t)lines;
 }
 
-static void write_mcr(struct vuart *u, uint8_t value)
+static void write_mcr(struct vuart_state *u, uint8_t value)
 {
 	unsigned before = modem_lines(u);
 	unsigned after, delta;
@@ -112,18 +113,21 @@ static void write_mcr(struct vuart *u, uint8_t value)
 	u->msr_delta |= (uint8_t)delta;
 }
 
-static bool receive(struct vuart *u, uint8_t byte)
+static unsigned room(const struct vuart_state *u)
 {
-	unsigned room = u->fcr & FCR_ENABLE ? VUART_FIFO : 1;
+	return u->fcr & FCR_ENABLE ? VUART_FIFO : 1;
+}
 
-	if (u->count >= room)
+static bool receive(struct vuart_state *u, uint8_t byte)
+{
+	if (u->count >= room(u))
 		return false;
 	u->fifo[(u->head + u->count) % VUART_FIFO] = byte;
 	u->count++;
 	return true;
 }
 
-static uint8_t read_data(struct vuart *u)
+static uint8_t read_data(struct vuart_state *u)
 {
 	uint8_t byte;
 
@@ -137,7 +141,7 @@ static uint8_t read_data(struct vuart *u)
 
 static void write_data(struct platform *p, uint8_t byte)
 {
-	struct vuart *u = &p->uart;
+	struct vuart_state *u = &p->uart.s;
 
 	u->thr_event = false; /* the line falls, so that an edge follows */
 	update_irq(p);
@@ -148,7 +152,7 @@ static void write_data(struct platform *p, uint8_t byte)
 	u->thr_event = true;
 }
 
-static void write_fcr(struct vuart *u, uint8_t value)
+static void write_fcr(struct vuart_state *u, uint8_t value)
 {
 	bool toggled = (u->fcr ^ value) & FCR_ENABLE;
 
@@ -157,7 +161,7 @@ static void write_fcr(struct vuart *u, uint8_t value)
 		u->count = u->head = 0;
 }
 
-static void write_ier(struct vuart *u, uint8_t value)
+static void write_ier(struct vuart_state *u, uint8_t value)
 {
 	/* Enabling it while the transmitter is empty, which it always is, raises it. */
 	if ((value & ~u->ier) & IER_TRANSMIT)
@@ -165,7 +169,7 @@ static void write_ier(struct vuart *u, uint8_t value)
 	u->ier = value & IER_MASK;
 }
 
-static uint8_t read_iir(struct vuart *u)
+static uint8_t read_iir(struct vuart_state *u)
 {
 	uint8_t cause = pending(u);
 
@@ -174,7 +178,7 @@ static uint8_t read_iir(struct vuart *u)
 	return (uint8_t)(cause | (u->fcr & FCR_ENABLE ? IIR_FIFO : 0));
 }
 
-static uint8_t read_lsr(struct vuart *u)
+static uint8_t read_lsr(struct vuart_state *u)
 {
 	unsigned value = LSR_EMPTY;
 
@@ -184,7 +188,7 @@ static uint8_t read_lsr(struct vuart *u)
 	return (uint8_t)value;
 }
 
-static uint8_t read_msr(struct vuart *u)
+static uint8_t read_msr(struct vuart_state *u)
 {
 	uint8_t value = (uint8_t)(modem_lines(u) | u->msr_delta);
 
@@ -194,7 +198,7 @@ static uint8_t read_msr(struct vuart *u)
 
 static void write_register(struct platform *p, unsigned reg, uint8_t value)
 {
-	struct vuart *u = &p->uart;
+	struct vuart_state *u = &p->uart.s;
 
 	if (reg <= REG_IER && (u->lcr & LCR_DLAB)) {
 		u->divisor[reg] = value;
@@ -224,7 +228,7 @@ static void write_register(struct platform *p, unsigned reg, uint8_t value)
 	}
 }
 
-static uint8_t read_register(struct vuart *u, unsigned reg)
+static uint8_t read_register(struct vuart_state *u, unsigned reg)
 {
 	if (reg <= REG_IER && (u->lcr & LCR_DLAB))
 		return u->divisor[reg];
@@ -250,7 +254,7 @@ static uint8_t read_register(struct vuart *u, unsigned reg)
 
 void vuart_reset(struct platform *p)
 {
-	p->uart = (struct vuart){.divisor = {1, 0}};
+	p->uart.s = (struct vuart_state){.divisor = {1, 0}};
 }
 
 bool vuart_io(struct platform *p, uint16_t port, bool write, unsigned size, uint32_t *value)
@@ -262,15 +266,39 @@ bool vuart_io(struct platform *p, uint16_t port, bool write, unsigned size, uint
 	if (write)
 		write_register(p, reg, (uint8_t)*value);
 	else
-		*value = read_register(&p->uart, reg);
+		*value = read_register(&p->uart.s, reg);
 	update_irq(p);
 	return true;
 }
 
 bool vuart_input(struct platform *p, uint8_t byte)
 {
-	if ((p->uart.mcr & MCR_LOOP) || !receive(&p->uart, byte))
+	if ((p->uart.s.mcr & MCR_LOOP) || !receive(&p->uart.s, byte))
 		return false;
 	update_irq(p);
+	return true;
+}
+
+void vuart_get_state(const struct vuart *uart, struct vuart_state *s)
+{
+	*s = uart->s;
+}
+
+bool vuart_valid_state(const struct vuart *uart, const struct vuart_state *s)
+{
+	(void)uart;
+	if ((s->fcr & ~FCR_MASK) || (s->fcr && !(s->fcr & FCR_ENABLE)))
+		return false;
+	return STATE_FLAGS_VALID(s, struct vuart_state, overrun, thr_event) &&
+	       !(s->ier & ~IER_MASK) && !(s->mcr & ~MCR_MASK) &&
+	       !(s->msr_delta >> MSR_DELTA_SHIFT) && s->head < VUART_FIFO &&
+	       s->count <= room(s);
+}
+
+bool vuart_set_state(struct vuart *uart, const struct vuart_state *s)
+{
+	if (!vuart_valid_state(uart, s))
+		return false;
+	uart->s = *s;
 	return true;
 }

@@ -16,7 +16,7 @@
 
 struct platform;
 
-struct vuart {
+struct vuart_state {
 	uint8_t ier;
 	uint8_t fcr; /* FIFO enable and trigger level */
 	uint8_t lcr;
@@ -31,6 +31,10 @@ struct vuart {
 	uint8_t count; /* bytes in the FIFO; at most 1 while FIFOs are off */
 };
 
+struct vuart {
+	struct vuart_state s;
+};
+
 void vuart_reset(struct platform *p);
 
 /* One access to 0x3f8..0x3ff. Only byte accesses are claimed. */
@@ -38,5 +42,10 @@ bool vuart_io(struct platform *p, uint16_t port, bool write, unsigned size, uint
 
 /* A byte from the console's user. False when there is no room, or the UART is looped back. */
 bool vuart_input(struct platform *p, uint8_t byte);
+
+/* Taken and put back: state.h. Valid: whether the device can be in it; set checks the same. */
+void vuart_get_state(const struct vuart *uart, struct vuart_state *s);
+bool vuart_valid_state(const struct vuart *uart, const struct vuart_state *s);
+bool vuart_set_state(struct vuart *uart, const struct vuart_state *s);
 
 #endif

@@ -74,6 +74,8 @@ static unsigned suffix_shift(char c)
 		return 20;
 	case 'g':
 		return 30;
+	case 't':
+		return 40;
 	default:
 		return 0;
 	}

@@ -26,7 +26,7 @@ struct text text_word(struct text *rest);
 /* Splits word at its first '='. False when there is none: then key is the whole word. */
 bool text_key_value(struct text word, struct text *key, struct text *value);
 
-/* Decimal or 0x hexadecimal, with an optional suffix K, M or G. False on anything else and on
+/* Decimal or 0x hexadecimal, with an optional suffix K, M, G or T. False on anything else and on
  * overflow. */
 bool text_number(struct text t, uint64_t *value);
 

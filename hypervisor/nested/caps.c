@@ -12,9 +12,6 @@ struct control {
 };
 
 static const struct control controls[] = {
-#define FEATURE(id, name, on, needs)
-#define GROUP(name, mask)
-#define PRESET(name, mask)
 #define CONTROL(word, bit, feature) {MSR_VMX_##word, CAPS_FEATURE_##feature, word##_##bit},
 #include "nested/caps_policy.def"
 };

@@ -9,7 +9,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "nested/caps_features.h"
+#include "spec/vmx_features.h"
 #include "spec/addr.h"
 #include "spec/vmcs.h"
 #include "spec/vmx.h"

@@ -7,18 +7,18 @@
 
 #define ALWAYS             1
 #define VMFUNC             field_exists(n, fid)
-#define CTL_BIT(word, bit) (IS_NEEDED_##word(bit) || field_exists(n, fid))
+#define CTL(word, control) (IS_NEEDED_##word(word##_##control) || field_exists(n, fid))
 /* L0 does not run without EPT, and without IA32_PAT and IA32_EFER in the VMCS: their fields exist. */
-#define IS_NEEDED_PROC2(bit) ((bit) == 1)
-#define IS_NEEDED_PIN(bit)   0
-#define IS_NEEDED_PROC(bit)  0
-#define IS_NEEDED_EXIT(bit)  0
-#define IS_NEEDED_ENTRY(bit) ((bit) == 14 || (bit) == 15)
-#define SR                   FIELD_SR
-#define SW                   FIELD_SW
-#define CHK_C                FIELD_CHK_C
-#define CHK_H                FIELD_CHK_H
-#define CHK_G                FIELD_CHK_G
+#define IS_NEEDED_PROC2(c) ((c) == PROC2_ENABLE_EPT)
+#define IS_NEEDED_PIN(c)   0
+#define IS_NEEDED_PROC(c)  0
+#define IS_NEEDED_EXIT(c)  0
+#define IS_NEEDED_ENTRY(c) ((c) == ENTRY_LOAD_PAT || (c) == ENTRY_LOAD_EFER)
+#define SR                 FIELD_SR
+#define SW                 FIELD_SW
+#define CHK_C              FIELD_CHK_C
+#define CHK_H              FIELD_CHK_H
+#define CHK_G              FIELD_CHK_G
 
 #define CHECKED (FIELD_CHK_C | FIELD_CHK_H | FIELD_CHK_G)
 

@@ -4,12 +4,6 @@
 #include "nested/seam.h"
 #include "spec/apic.h"
 
-/* MSRs and bits that only these rules name. */
-#define MSR_BIOS_UPDT_TRIG  0x79
-#define MSR_BIOS_SIGN_ID    0x8b
-#define MSR_SMM_MONITOR_CTL 0x9b
-#define MSR_SMBASE          0x9e
-
 /* Names for the rows; all take the snapshot of the function's environment e. */
 #define V(name)       (e->f[FID_##name])
 #define PIN(bit)      ((V(PIN_CONTROLS) & PIN_##bit) != 0)

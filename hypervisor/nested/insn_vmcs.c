@@ -3,11 +3,6 @@
  */
 #include "nested/nested_int.h"
 
-static bool pointer_valid(const struct nested *n, uint64_t gpa)
-{
-	return !(gpa & PAGE_MASK) && !(gpa >> caps_pointer_width(&n->vm->caps));
-}
-
 /* The first word of a VMCS or VMXON region; absent memory reads as all ones. */
 static uint32_t region_revision(struct nested *n, uint64_t gpa)
 {
@@ -26,8 +21,7 @@ static bool pointer_operand(struct nested *n, const struct l1_mode *m, uint64_t 
 	return insn_mem_read(n, m, info, gpa, sizeof(*gpa));
 }
 
-/* Hardware serves VMREAD and VMWRITE only in VMX operation; VMCS01 is current. */
-static void serve_by_hardware(bool on)
+void insn_serve_by_hardware(bool on)
 {
 	uint64_t proc2 = seam_vmread(FID_PROC2_CONTROLS);
 
@@ -48,7 +42,7 @@ int insn_vmxon(struct nested *n, const struct l1_mode *m)
 		return INSN_GP;
 	if (!pointer_operand(n, m, &gpa))
 		return INSN_DONE;
-	if (!pointer_valid(n, gpa))
+	if (!nvmcs_pointer_valid(n, gpa))
 		return insn_refuse(n, INSN_FAIL_INVALID, gpa, 0);
 	revision = region_revision(n, gpa);
 	if (revision != caps_revision(&n->vm->caps))
@@ -56,7 +50,7 @@ int insn_vmxon(struct nested *n, const struct l1_mode *m)
 	n->vmxon = true;
 	n->vmxon_gpa = gpa;
 	if (n->vm->shadowing)
-		serve_by_hardware(true);
+		insn_serve_by_hardware(true);
 	return INSN_SUCCEED;
 }
 
@@ -66,7 +60,7 @@ int insn_vmxoff(struct nested *n)
 	n->vmxon = false;
 	n->vmxon_gpa = NVMCS_FREE;
 	if (n->vm->shadowing)
-		serve_by_hardware(false);
+		insn_serve_by_hardware(false);
 	return INSN_SUCCEED;
 }
 
@@ -77,7 +71,7 @@ int insn_vmclear(struct nested *n, const struct l1_mode *m)
 
 	if (!pointer_operand(n, m, &gpa))
 		return INSN_DONE;
-	if (!pointer_valid(n, gpa))
+	if (!nvmcs_pointer_valid(n, gpa))
 		return insn_refuse(n, VMERR_VMCLEAR_BAD_ADDRESS, gpa, 0);
 	if (gpa == n->vmxon_gpa)
 		return insn_refuse(n, VMERR_VMCLEAR_VMXON_POINTER, gpa, 0);
@@ -101,7 +95,7 @@ int insn_vmptrld(struct nested *n, const struct l1_mode *m)
 
 	if (!pointer_operand(n, m, &gpa))
 		return INSN_DONE;
-	if (!pointer_valid(n, gpa))
+	if (!nvmcs_pointer_valid(n, gpa))
 		return insn_refuse(n, VMERR_VMPTRLD_BAD_ADDRESS, gpa, 0);
 	if (gpa == n->vmxon_gpa)
 		return insn_refuse(n, VMERR_VMPTRLD_VMXON_POINTER, gpa, 0);

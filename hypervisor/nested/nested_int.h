@@ -60,6 +60,9 @@ int insn_vmptrst(struct nested *n, const struct l1_mode *m);
 int insn_vmread(struct nested *n, const struct l1_mode *m);
 int insn_vmwrite(struct nested *n, const struct l1_mode *m);
 
+/* L1 enters or leaves VMX operation: hardware serves VMREAD and VMWRITE only inside. VMCS01 is current. */
+void insn_serve_by_hardware(bool on);
+
 /* ---- insn_inv.c ---- */
 int insn_invept(struct nested *n, const struct l1_mode *m);
 int insn_invvpid(struct nested *n, const struct l1_mode *m);
@@ -70,6 +73,11 @@ int insn_invvpid(struct nested *n, const struct l1_mode *m);
 struct nvmcs *nvmcs_find(struct nested *n, uint64_t gpa);
 /* Makes it active: from the cache or from L1's memory. The region is readable. */
 struct nvmcs *nvmcs_load(struct nested *n, uint64_t gpa, uint32_t revision);
+/* Makes a VMCS12 active whose fields are known otherwise; a slot is free. */
+void nvmcs_install(
+	struct nested *n, uint64_t gpa, const uint64_t *f, bool launched, bool is_shadow);
+/* May an operand of VMPTRLD and its kin be this? */
+bool nvmcs_pointer_valid(const struct nested *n, uint64_t gpa);
 /* Writes the VMCS12 back to its region and frees the slot (VMCLEAR, eviction). */
 void nvmcs_flush(struct nested *n, struct nvmcs *v);
 /* Resolves VMCS12's link pointer for an L1 that shadows VMCSs; VMCS01 is current. */
@@ -154,6 +162,12 @@ bool exit_vmfunc(struct nested *n, struct nvmcs *v);
 /* Out of line, so that other instructions do not pay for its stack frame. */
 __attribute__((noinline)) int nested_entry(
 	struct nested *n, const struct l1_mode *m, uint32_t reason);
+
+/*
+ * VMCS02, which becomes current, from a VMCS12 that has passed the checks. Nothing in here can fail.
+ * pdpte: what the checks read.
+ */
+void entry_commit(struct nested *n, struct nvmcs *v, const uint64_t *pdpte);
 
 /* All of VMCS02's controls from VMCS12 and L0's; VMCS02 is current. */
 /* (seldom: out of line, so that the usual entry stays one piece) */

@@ -81,29 +81,23 @@ static struct nvmcs *oldest(struct nested *n)
 	return v;
 }
 
-struct nvmcs *nvmcs_load(struct nested *n, uint64_t gpa, uint32_t revision)
+/* The region, or the state, may be anybody's: no field may hold more bits than its width. */
+static void cut_to_width(uint64_t *f)
 {
-	struct nvmcs *v = nvmcs_find(n, gpa);
-	struct gpa_l1 at = {gpa + offsetof(struct vmcs12_region, launched)};
-	uint32_t launched = 0;
-
-	if (v)
-		return v;
-	n->stats.vmcs_loads++;
-	v = oldest(n);
-	seam_l1_read(n, at, &launched, sizeof(launched));
-	at.v = gpa + offsetof(struct vmcs12_region, f);
-	if (seam_l1_read(n, at, v->f, sizeof(v->f)))
-		for (unsigned i = 0; i < FID_COUNT; i++)
-			v->f[i] = UINT64_MAX;
-			/* The region is L1's to scribble on: no field may hold more bits than its width. */
 #define F(name, enc, exists, group, flags)      \
 	if (vmcs_value_mask(enc) != UINT64_MAX) \
-		v->f[FID_##name] &= vmcs_value_mask(enc);
+		f[FID_##name] &= vmcs_value_mask(enc);
 #include "spec/vmcs_fields.def"
+}
+
+/* v->f has the fields of the VMCS12 in this region, which becomes active. */
+static void activate(
+	struct nested *n, struct nvmcs *v, uint64_t gpa, bool launched, bool is_shadow)
+{
+	cut_to_width(v->f);
 	v->gpa = gpa;
-	v->launched = launched == 1;
-	v->is_shadow = revision >> 31;
+	v->launched = launched;
+	v->is_shadow = is_shadow;
 	v->rare_in_02 = false;
 	v->dirty = ALL_GROUPS;
 	v->unchecked = ALL_CHECKS;
@@ -120,7 +114,41 @@ struct nvmcs *nvmcs_load(struct nested *n, uint64_t gpa, uint32_t revision)
 			copy_to_shadow(n, v);
 		seam_use_vmcs01(n);
 	}
+}
+
+struct nvmcs *nvmcs_load(struct nested *n, uint64_t gpa, uint32_t revision)
+{
+	struct nvmcs *v = nvmcs_find(n, gpa);
+	struct gpa_l1 at = {gpa + offsetof(struct vmcs12_region, launched)};
+	uint32_t launched = 0;
+
+	if (v)
+		return v;
+	n->stats.vmcs_loads++;
+	v = oldest(n);
+	seam_l1_read(n, at, &launched, sizeof(launched));
+	at.v = gpa + offsetof(struct vmcs12_region, f);
+	if (seam_l1_read(n, at, v->f, sizeof(v->f)))
+		for (unsigned i = 0; i < FID_COUNT; i++)
+			v->f[i] = UINT64_MAX;
+	activate(n, v, gpa, launched == 1, revision & VMCS_SHADOW_INDICATOR);
 	return v;
+}
+
+void nvmcs_install(
+	struct nested *n, uint64_t gpa, const uint64_t *f, bool launched, bool is_shadow)
+{
+	struct nvmcs *v = oldest(n);
+
+	for (unsigned i = 0; i < FID_COUNT; i++)
+		v->f[i] = f[i];
+	v->last_use = ++n->use_counter;
+	activate(n, v, gpa, launched, is_shadow);
+}
+
+bool nvmcs_pointer_valid(const struct nested *n, uint64_t gpa)
+{
+	return !(gpa & PAGE_MASK) && !(gpa >> caps_pointer_width(&n->vm->caps));
 }
 
 /* The link pointer was checked: a shadow VMCS. It may have been flushed since the last entry. */

@@ -1,5 +1,7 @@
 #include "spec/vmcs.h"
 
+#include "spec/vmx.h"
+
 /*
  * An encoding is width and type (bits 14:10, with bit 12 zero), index (9:1) and access type (0). No
  * index reaches 32, so a table by both finds the field; a duplicate row does not compile.
@@ -27,7 +29,7 @@ enum vmcs_fid vmcs_fid_of(uint32_t encoding)
 
 #define ALWAYS             EXISTS_ALWAYS, 0
 #define VMFUNC             EXISTS_VMFUNC, 0
-#define CTL_BIT(word, bit) EXISTS_##word, bit
+#define CTL(word, control) EXISTS_##word, __builtin_ctz(word##_##control)
 #define SR                 FIELD_SR
 #define SW                 FIELD_SW
 #define CHK_C              FIELD_CHK_C

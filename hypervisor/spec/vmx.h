@@ -7,6 +7,7 @@
 
 #include "spec/ept.h"
 #include "spec/exits.h"
+#include "spec/msr.h"
 #include "spec/regs.h"
 
 /* 24.6.1 "Pin-Based VM-Execution Controls" */
@@ -183,45 +184,6 @@ enum invvpid_type {
 #define EPT_CAP_INVVPID_SINGLE BIT64(41)
 #define EPT_CAP_INVVPID_GLOBAL BIT64(42)
 #define EPT_CAP_INVVPID_KEEP_G BIT64(43)
-
-/* IA32_VMX_* indices and the few other MSRs VT-x names */
-#define MSR_FEATURE_CONTROL  0x3a
-#define MSR_VMX_BASIC        0x480
-#define MSR_VMX_PIN          0x481
-#define MSR_VMX_PROC         0x482
-#define MSR_VMX_EXIT         0x483
-#define MSR_VMX_ENTRY        0x484
-#define MSR_VMX_MISC         0x485
-#define MSR_VMX_CR0_FIXED0   0x486
-#define MSR_VMX_CR0_FIXED1   0x487
-#define MSR_VMX_CR4_FIXED0   0x488
-#define MSR_VMX_CR4_FIXED1   0x489
-#define MSR_VMX_VMCS_ENUM    0x48a
-#define MSR_VMX_PROC2        0x48b
-#define MSR_VMX_EPT_VPID_CAP 0x48c
-#define MSR_VMX_TRUE_PIN     0x48d
-#define MSR_VMX_TRUE_PROC    0x48e
-#define MSR_VMX_TRUE_EXIT    0x48f
-#define MSR_VMX_TRUE_ENTRY   0x490
-#define MSR_VMX_VMFUNC       0x491
-#define MSR_SYSENTER_CS      0x174
-#define MSR_SYSENTER_ESP     0x175
-#define MSR_SYSENTER_EIP     0x176
-#define MSR_DEBUGCTL         0x1d9
-#define MSR_PAT              0x277
-#define MSR_PERF_GLOBAL_CTRL 0x38f
-#define MSR_BNDCFGS          0xd90
-#define MSR_EFER             0xc0000080
-#define MSR_STAR             0xc0000081
-#define MSR_LSTAR            0xc0000082
-#define MSR_CSTAR            0xc0000083
-#define MSR_FMASK            0xc0000084
-#define MSR_FS_BASE          0xc0000100
-#define MSR_GS_BASE          0xc0000101
-#define MSR_KERNEL_GS_BASE   0xc0000102
-#define MSR_TSC_AUX          0xc0000103
-#define MSR_TSC              0x10
-#define MSR_TSC_DEADLINE     0x6e0
 
 /* Vectors of exceptions */
 enum exception_vector {

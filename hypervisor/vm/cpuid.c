@@ -5,7 +5,7 @@
 
 #include "cpu/asm.h"
 #include "cpu/tsc.h"
-#include "vm/cpuid_policy.h"
+#include "policy/cpuid.h"
 #include "vmx/asm.h"
 
 /* The same for all vCPUs and VMs: it depends on the machine only. */
@@ -16,11 +16,26 @@ uint64_t cpuid_xcr0_mask(void)
 	return xcr0_mask;
 }
 
-struct cpuid_leaf cpuid_machine(uint32_t leaf, uint32_t subleaf)
+static struct cpuid_leaf machine_leaf(uint32_t leaf, uint32_t subleaf)
 {
-	struct cpuid_regs r = cpuid(leaf, subleaf);
+	uint32_t last = cpuid(leaf & CPUID_EXT_BASE, 0).eax;
+	struct cpuid_regs r = {0};
 
+	if (leaf <= last)
+		r = cpuid(leaf, subleaf);
 	return (struct cpuid_leaf){r.eax, r.ebx, r.ecx, r.edx};
+}
+
+static void read_machine(struct cpuid_leaves *m)
+{
+	for (uint32_t i = 0; i <= CPUID_BASIC_MAX; i++)
+		m->basic[i] = machine_leaf(i, 0);
+	for (uint32_t i = 0; i < CPUID_LEAF4; i++)
+		m->leaf4[i] = machine_leaf(CPUID_LEAF_CACHES, i);
+	for (uint32_t i = 0; i < CPUID_LEAFD; i++)
+		m->leafd[i] = machine_leaf(CPUID_LEAF_XSAVE, i);
+	for (uint32_t i = 0; i <= CPUID_EXT_MAX - CPUID_EXT_BASE; i++)
+		m->ext[i] = machine_leaf(CPUID_EXT_BASE + i, 0);
 }
 
 bool cpuid_create(struct vcpu *vcpu)
@@ -35,12 +50,14 @@ bool cpuid_create(struct vcpu *vcpu)
 		.invpcid = proc2 & PROC2_ENABLE_INVPCID,
 		.xsaves = proc2 & PROC2_ENABLE_XSAVES,
 	};
+	struct cpuid_leaves machine;
 
 	_Static_assert(sizeof(struct cpuid_table) <= PAGE_SIZE, "one page a vCPU");
 	vcpu->cpuid = pool_get(&vcpu->vm->pool);
 	if (vcpu->cpuid == NULL)
 		return false;
-	cpuid_policy_build(vcpu->cpuid, &c);
+	read_machine(&machine);
+	cpuid_policy_build(vcpu->cpuid, &machine, &c);
 	xcr0_mask = vcpu->cpuid->xcr0_mask;
 	return true;
 }
@@ -55,6 +72,11 @@ struct cpuid_regs cpuid_of(const struct vcpu *vcpu, uint32_t leaf, uint32_t subl
 	const struct cpuid_leaf *l = cpuid_policy_get(vcpu->cpuid, leaf, subleaf);
 
 	return (struct cpuid_regs){l->eax, l->ebx, l->ecx, l->edx};
+}
+
+bool cpuid_offers(const struct vcpu *vcpu, enum cpuid_field field)
+{
+	return cpuid_policy_has(vcpu->cpuid, field);
 }
 
 void handle_cpuid(struct vcpu *vcpu)

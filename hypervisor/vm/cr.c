@@ -9,48 +9,14 @@
 #include "vm/vm_int.h"
 
 #include "cpu/asm.h"
+#include "policy/cpuid.h"
 #include "vmx/asm.h"
 
 #define CR0_OWNED (CR0_NE | CR0_NW | CR0_CD)
 
-/* CR4 bits and the CPUID bit that offers them. */
-static const struct {
-	uint64_t bits;
-	uint32_t leaf;
-	uint8_t reg; /* 0 EAX, 1 EBX, 2 ECX, 3 EDX */
-	uint8_t bit;
-} cr4_features[] = {
-	{CR4_VME | CR4_PVI, 1, 3, 1},
-	{CR4_TSD, 1, 3, 4},
-	{CR4_DE, 1, 3, 2},
-	{CR4_PSE, 1, 3, 3},
-	{CR4_PAE, 1, 3, 6},
-	{CR4_MCE, 1, 3, 7},
-	{CR4_PGE, 1, 3, 13},
-	{CR4_OSFXSR, 1, 3, 24},
-	{CR4_OSXMMEXCPT, 1, 3, 25},
-	{CR4_UMIP, 7, 2, 2},
-	{CR4_VMXE, 1, 2, 5},
-	{CR4_FSGSBASE, 7, 1, 0},
-	{CR4_PCIDE, 1, 2, 17},
-	{CR4_OSXSAVE, 1, 2, 26},
-	{CR4_SMEP, 7, 1, 7},
-	{CR4_SMAP, 7, 1, 20},
-	{CR4_PKE, 7, 2, 3},
-};
-
 uint64_t vcpu_cr4_reserved(const struct vcpu *vcpu)
 {
-	uint64_t offered = CR4_PCE; /* harmless: RDPMC exits */
-
-	for (unsigned i = 0; i < sizeof(cr4_features) / sizeof(cr4_features[0]); i++) {
-		struct cpuid_regs r = cpuid_of(vcpu, cr4_features[i].leaf, 0);
-		uint32_t reg[] = {r.eax, r.ebx, r.ecx, r.edx};
-
-		if (reg[cr4_features[i].reg] & BIT(cr4_features[i].bit))
-			offered |= cr4_features[i].bits;
-	}
-	return ~offered;
+	return ~cpuid_policy_cr4(vcpu->cpuid);
 }
 
 void vcpu_update_cr_masks(struct vcpu *vcpu)

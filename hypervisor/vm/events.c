@@ -142,12 +142,8 @@ static void process_irq(struct vcpu *vcpu)
 		update_apic(vcpu);
 	if (!irq_waits(vcpu))
 		return;
-	if (arrives_in_l2(vcpu, NESTED_INTERRUPT, EVENT_IRQ)) {
-		/* L1 did not acknowledge it, or it notified of posted ones and another one waits. */
-		if (platform_irq_pending(p, vcpu->index) >= 0)
-			vcpu_post(vcpu, EVENT_IRQ);
+	if (arrives_in_l2(vcpu, NESTED_INTERRUPT, EVENT_IRQ))
 		return;
-	}
 	if (!can_take_interrupt(vcpu)) {
 		if (vcpu->state == VCPU_RUNNABLE)
 			vcpu_set_proc(vcpu, PROC_INTR_WINDOW, true);

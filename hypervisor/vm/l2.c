@@ -61,6 +61,10 @@ bool l2_event(struct vcpu *vcpu, const struct nested_event *e, uint32_t post)
 		break;
 	case TAKER_L1:
 		nested_deliver(n, e);
+		/* L1 did not acknowledge it, or it notified of posted ones and another one waits. */
+		if (post == EVENT_IRQ &&
+			platform_irq_pending(vcpu->vm->platform, vcpu->index) >= 0)
+			vcpu_add_events(vcpu, EVENT_IRQ);
 		break;
 	}
 	vcpu->state = VCPU_RUNNABLE;

@@ -6,7 +6,7 @@
 #include "cpu/mux.h"
 #include "cpu/percpu.h"
 #include "mm/layout.h"
-#include "vm/load.h"
+#include "vm/images.h"
 #include "vm/vm_int.h"
 
 #define WIPE_PIECE SIZE_2M
@@ -52,7 +52,7 @@ static const char *birth(unsigned id)
 	if (vm == NULL)
 		return "";
 	vcpu_use_vmcs(vm->vcpus[0], &vm->vcpus[0]->vmcs01);
-	error = vm_load(vm, l->images);
+	error = vm_load_images(vm, l->images);
 	if (error != NULL)
 		return error;
 	l->running = l->images->config.cpus;

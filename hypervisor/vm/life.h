@@ -10,7 +10,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "vm/scenario.h"
+#include "policy/scenario.h"
 
 struct vm;
 

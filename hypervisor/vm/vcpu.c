@@ -7,6 +7,7 @@
 #include "cpu/log.h"
 #include "cpu/mem.h"
 #include "cpu/percpu.h"
+#include "load/load.h"
 #include "mm/layout.h"
 #include "vm/nested_hw.h"
 #include "vmx/asm.h"
@@ -201,21 +202,24 @@ void vcpu_start_at(struct vcpu *vcpu, uint8_t vector)
 	vcpu->state = VCPU_RUNNABLE;
 }
 
-void vcpu_set_protected_mode(struct vcpu *vcpu, uint64_t rip)
+void vcpu_apply_entry(struct vcpu *vcpu, const struct entry_state *e)
 {
-	set_segment(SEG_CS, 0x08, 0, UINT32_MAX, SEG_AR_CODE32);
-	set_data_segments(0x18, UINT32_MAX, SEG_AR_DATA32);
-	vmcs_write_setup(VMCS_GUEST_RIP, rip);
-	vcpu_write_cr0(vcpu, CR0_PE | CR0_ET | CR0_NE);
-}
+	bool long_mode = e->mode == ENTRY_MODE_LONG;
 
-void vcpu_set_long_mode(struct vcpu *vcpu, uint64_t rip, uint64_t cr3)
-{
-	set_segment(SEG_CS, 0x10, 0, UINT32_MAX, SEG_AR_CODE64);
-	set_data_segments(0x18, UINT32_MAX, SEG_AR_DATA32);
-	set_segment(SEG_TR, 0, 0, 0xffff, SEG_AR_TSS_BUSY);
-	vmcs_write_setup(VMCS_GUEST_RIP, rip);
-	vmcs_write_setup(VMCS_GUEST_CR3, cr3);
+	vcpu->regs.r[REG_RAX] = e->rax;
+	vcpu->regs.r[REG_RBX] = e->rbx;
+	vcpu->regs.r[REG_RSI] = e->rsi;
+	set_segment(SEG_CS, e->code_selector, 0, UINT32_MAX,
+		long_mode ? SEG_AR_CODE64 : SEG_AR_CODE32);
+	set_data_segments(e->data_selector, UINT32_MAX, SEG_AR_DATA32);
+	vmcs_write_setup(VMCS_GUEST_GDTR_BASE, e->gdt_base);
+	vmcs_write_setup(VMCS_GUEST_GDTR_LIMIT, e->gdt_limit);
+	vmcs_write_setup(VMCS_GUEST_RIP, e->rip);
+	if (!long_mode) {
+		vcpu_write_cr0(vcpu, CR0_PE | CR0_ET | CR0_NE);
+		return;
+	}
+	vmcs_write_setup(VMCS_GUEST_CR3, e->cr3);
 	vmcs_write_setup(VMCS_GUEST_EFER, EFER_LME);
 	vcpu_write_cr4(vcpu, CR4_PAE);
 	vcpu_write_cr0(vcpu, CR0_PE | CR0_ET | CR0_NE | CR0_PG | CR0_WP | CR0_MP);

@@ -12,6 +12,7 @@
 #include "mm/layout.h"
 #include "mm/page.h"
 #include "mm/paging.h"
+#include "policy/msr.h"
 #include "vm/nested_hw.h"
 
 #define POOL_BASE_SIZE   (8ull << 20)
@@ -96,8 +97,6 @@ static struct vm_box *create_box(const struct vm_config *config, const struct vm
 	return box;
 }
 
-#define MSR_PERF_CAPABILITIES 0x345
-
 /*
  * Bits of IA32_DEBUGCTL that this machine has (SDM 17.4.1 "IA32_DEBUGCTL MSR"): hardware refuses an entry
  * with another one set.
@@ -164,7 +163,7 @@ static bool create_parts(struct vm_box *box, const struct vm_memory *memory)
 		return false;
 	if (!create_void_page(vm))
 		return false;
-	msr_fill_bitmap(vm->msr_bitmap);
+	msr_policy_fill_bitmap(vm->msr_bitmap);
 	if (!apicv_create(vm))
 		return false;
 	p.apicv = vm->apicv.on;

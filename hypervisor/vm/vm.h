@@ -11,15 +11,16 @@
 
 #include "cpu/lock.h"
 #include "dev/dev.h"
+#include "lib/limits.h"
 #include "mm/pool.h"
 #include "nested/nested.h"
 #include "spec/addr.h"
 #include "spec/vmx.h"
-#include "vm/vm_config.h"
+#include "policy/vm_config.h"
 #include "vmx/ept.h"
 #include "vmx/vmx.h"
 
-#define VM_MAX       8
+#define VM_MAX       LIMIT_VMS
 #define VM_MAX_SLOTS 2
 
 struct guest_regs {

@@ -7,7 +7,10 @@
 #include "dev/platform.h"
 #include "nested/explain.h"
 #include "nested/paging.h"
+#include "spec/cpuid.h"
 #include "vm/vm.h"
+
+struct entry_state;
 
 /* What a VM is made of, in memory of its own. */
 struct vm_box {
@@ -31,9 +34,6 @@ struct sched_node {
 	bool runnable; /* may be written by any CPU */
 };
 
-/* IA32_EFER bits that L1 may set. */
-#define EFER_OFFERED (EFER_SCE | EFER_LME | EFER_LMA | EFER_NXE)
-
 /* ---- vm.c ---- */
 /* What L1's VT-x offers; cr4_valid: the CR4 bits that its CPUID offers. Before the vCPUs run. */
 void vm_derive_caps(struct vm *vm, uint64_t cr4_valid);
@@ -50,9 +50,8 @@ void vcpu_enter_cpu(struct vcpu *vcpu);
 /* Start-up IPI. */
 void vcpu_start_at(struct vcpu *vcpu, uint8_t vector);
 
-/* Entry states of boot protocols; VMCS01 is current. */
-void vcpu_set_protected_mode(struct vcpu *vcpu, uint64_t rip);
-void vcpu_set_long_mode(struct vcpu *vcpu, uint64_t rip, uint64_t cr3);
+/* From the state after power-on to that in which a boot protocol starts; VMCS01 is current. */
+void vcpu_apply_entry(struct vcpu *vcpu, const struct entry_state *e);
 
 /* ---- inject.c ---- */
 /* IDT-vectoring information on the emulator, after an exit from a guest with these secondary controls. */
@@ -130,13 +129,12 @@ bool cpuid_create(struct vcpu *vcpu);
 void cpuid_update(struct vcpu *vcpu);
 /* What L1's CPUID leaf says. */
 struct cpuid_regs cpuid_of(const struct vcpu *vcpu, uint32_t leaf, uint32_t subleaf);
+bool cpuid_offers(const struct vcpu *vcpu, enum cpuid_field field);
 /* XCR0 bits offered. */
 uint64_t cpuid_xcr0_mask(void);
 
 /* ---- msr.c ---- */
 bool msr_create(struct vcpu *vcpu);
-/* The bitmap of VMCS01: everything is intercepted but what passes through. */
-void msr_fill_bitmap(uint64_t *bitmap);
 /* What the CPU virtualizes in x2APIC mode. */
 void msr_allow_x2apic(uint64_t *bitmap);
 

@@ -10,13 +10,12 @@ allowed() {
 	spec) echo "lib" ;;
 	cpu) echo "lib spec mm" ;; # only mm/layout.h, the address map
 	mm) echo "lib spec cpu" ;;
-	boot) echo "lib spec cpu mm" ;;
-	nested) echo "lib spec" ;;
-	dev) echo "lib spec" ;;
+	nested | emul | load | policy | dev) echo "lib spec" ;;
+	boot) echo "lib spec cpu mm policy" ;;
 	vmx) echo "lib spec cpu mm" ;;
-	vm) echo "lib spec cpu mm vmx nested dev" ;;
-	control) echo "lib spec cpu mm vmx nested dev vm" ;;
-	*) echo "lib spec cpu mm boot vmx nested dev vm control" ;;
+	vm) echo "lib spec cpu mm vmx nested emul load policy dev" ;;
+	control) echo "lib spec cpu mm vmx nested emul load policy dev vm" ;;
+	*) echo "lib spec cpu mm boot vmx nested emul load policy dev vm control" ;;
 	esac
 }
 

@@ -4,9 +4,8 @@
  */
 #include "vapic.h"
 
-#define MSR_X2APIC    0x800u
-#define MSR_APIC_BASE 0x1bu
-#define APIC_EXTD     0x400u
+#define MSR_X2APIC 0x800u
+#define APIC_EXTD  0x400u
 
 enum outcome_kind {
 	VIRTUAL, /* no exit; reads gave the pattern, writes reached the page */

@@ -172,7 +172,7 @@ static void show_state(void)
 	static const struct vmcs_field fields[] = {
 #define ALWAYS                             0, 0
 #define VMFUNC                             0, 0
-#define CTL_BIT(word, bit)                 0, 0
+#define CTL(word, control)                 0, 0
 #define F(name, enc, exists, group, flags) {#name, enc, 0, 0, exists},
 #include "spec/vmcs_fields.def"
 	};

@@ -13,7 +13,7 @@ static const struct {
 } every_field[] = {
 #define ALWAYS                             EXISTS_ALWAYS, 0
 #define VMFUNC                             EXISTS_VMFUNC, 0
-#define CTL_BIT(word, bit)                 EXISTS_##word, bit
+#define CTL(word, control)                 EXISTS_##word, __builtin_ctz(word##_##control)
 #define F(name, enc, exists, group, flags) {#name, enc, exists},
 #include "spec/vmcs_fields.def"
 };

@@ -5,12 +5,11 @@
  */
 #include "conf.h"
 
-#define MSR_TSC_ADJUST 0x3b
-#define SLACK          2000000ul
-#define BIG            (1ul << 45)
-#define VEC_TIMER      0x50
-#define APIC           0xfee00000ul
-#define L2_SETS        (0x4000ul << 32) /* by c_wrmsr */
+#define SLACK     2000000ul
+#define BIG       (1ul << 45)
+#define VEC_TIMER 0x50
+#define APIC      0xfee00000ul
+#define L2_SETS   (0x4000ul << 32) /* by c_wrmsr */
 
 static struct {
 	uint32_t index, reserved;

@@ -22,7 +22,7 @@
 static const struct vmcs_field all_fields[] = {
 #define ALWAYS                             0, 0
 #define VMFUNC                             0, 0
-#define CTL_BIT(word, bit)                 0, 0
+#define CTL(word, control)                 0, 0
 #define F(name, enc, exists, group, flags) {#name, enc, 0, 0, exists},
 #include "spec/vmcs_fields.def"
 };

@@ -307,7 +307,7 @@ static bool known(uint32_t encoding)
 	static const uint16_t fields[] = {
 #define ALWAYS                             0
 #define VMFUNC                             0
-#define CTL_BIT(word, bit)                 0
+#define CTL(word, control)                 0
 #define F(name, enc, exists, group, flags) enc,
 #include "spec/vmcs_fields.def"
 	};

@@ -17,7 +17,6 @@
 #define STR2(x) #x
 #define STR(x)  STR2(x)
 
-#define MSR_APIC_BASE 0x1bu
 #define X2APIC_ENABLE 0xc00u
 
 /* What a processor has when its first instruction runs. */

@@ -265,7 +265,7 @@ static void an_acknowledge_without_a_request_is_spurious(void **state)
 	assert_int_equal(vpic_acknowledge(&machine), 0x27);
 	assert_int_equal(in_service(MASTER), 0);
 	raise(12);
-	machine.pic.chip[1].irr = 0; /* the slave's request goes between the two cycles */
+	machine.pic.s.chip[1].irr = 0; /* the slave's request goes between the two cycles */
 	assert_int_equal(vpic_acknowledge(&machine), 0x2f);
 	assert_int_equal(in_service(MASTER), 4);
 	assert_int_equal(in_service(SLAVE), 0);

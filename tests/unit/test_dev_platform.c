@@ -230,7 +230,7 @@ static void lines_above_the_ioapic_are_ignored(void **state)
 	(void)state;
 	platform_set_irq(&machine, VIOAPIC_PINS, true);
 	platform_pulse_irq(&machine, UINT32_MAX);
-	assert_int_equal(machine.ioapic.lines, 0);
+	assert_int_equal(machine.ioapic.s.lines, 0);
 	assert_false(platform_irq_visible(&machine, VIOAPIC_PINS));
 }
 

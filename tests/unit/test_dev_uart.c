@@ -263,8 +263,8 @@ static void any_sequence_of_accesses_is_survived(void **state)
 			in((uint16_t)(DATA + (seed >> 16 & 7)));
 		if (seed & 0x200)
 			vuart_input(&machine, (uint8_t)seed);
-		assert_in_range(machine.uart.count, 0, VUART_FIFO);
-		assert_in_range(machine.uart.head, 0, VUART_FIFO - 1);
+		assert_in_range(machine.uart.s.count, 0, VUART_FIFO);
+		assert_in_range(machine.uart.s.head, 0, VUART_FIFO - 1);
 	}
 }
 

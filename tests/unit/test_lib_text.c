@@ -59,6 +59,8 @@ static void numbers_have_bases_and_suffixes(void **state)
 	(void)state;
 	assert_true(text_number(t("512M"), &v));
 	assert_int_equal(v, 512ull << 20);
+	assert_true(text_number(t("2t"), &v));
+	assert_int_equal(v, 2ull << 40);
 	assert_true(text_number(t("0x10k"), &v));
 	assert_int_equal(v, 16384);
 	assert_true(text_number(t("18446744073709551615"), &v));
@@ -68,7 +70,7 @@ static void numbers_have_bases_and_suffixes(void **state)
 static void a_number_that_is_none_or_overflows_is_refused(void **state)
 {
 	static const char *const bad[] = {"", "M", "0x", "12x", "18446744073709551616",
-		"18446744073709551615K", "-1", "0xg"};
+		"18446744073709551615K", "16777216T", "-1", "0xg"};
 	uint64_t v;
 
 	(void)state;

@@ -129,6 +129,38 @@ static void fields_that_l1_writes_in_the_shadow_vmcs_are_also_read_there(void **
 			assert_true(vmcs_fields[i].flags & FIELD_SR);
 }
 
+/* SDM appendix B, "Notes": the control of one field of each control word, by its number. */
+static void a_field_exists_with_the_control_of_the_manual(void **state)
+{
+	static const struct {
+		enum vmcs_fid fid;
+		enum vmcs_exists_word word;
+		unsigned bit;
+	} known[] = {
+		{FID_POSTED_INTR_DESC, EXISTS_PIN, 7},
+		{FID_PREEMPTION_TIMER_VALUE, EXISTS_PIN, 6},
+		{FID_MSR_BITMAP, EXISTS_PROC, 28},
+		{FID_PROC2_CONTROLS, EXISTS_PROC, 31},
+		{FID_TPR_THRESHOLD, EXISTS_PROC, 21},
+		{FID_APIC_ACCESS_ADDR, EXISTS_PROC2, 0},
+		{FID_VPID, EXISTS_PROC2, 5},
+		{FID_GUEST_PDPTE3, EXISTS_PROC2, 1},
+		{FID_TSC_MULTIPLIER, EXISTS_PROC2, 25},
+		{FID_HOST_PERF_GLOBAL_CTRL, EXISTS_EXIT, 12},
+		{FID_HOST_EFER, EXISTS_EXIT, 21},
+		{FID_GUEST_PAT, EXISTS_ENTRY, 14},
+		{FID_GUEST_BNDCFGS, EXISTS_ENTRY, 16},
+		{FID_EPTP_LIST_ADDRESS, EXISTS_VMFUNC, 0},
+		{FID_GUEST_RIP, EXISTS_ALWAYS, 0},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++) {
+		assert_int_equal(vmcs_fields[known[i].fid].exists_word, known[i].word);
+		assert_int_equal(vmcs_fields[known[i].fid].exists_bit, known[i].bit);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -137,6 +169,7 @@ int main(void)
 		cmocka_unit_test(only_64_bit_fields_have_a_high_half),
 		cmocka_unit_test(rows_are_sorted_and_use_no_reserved_bit),
 		cmocka_unit_test(encodings_are_those_of_the_manual),
+		cmocka_unit_test(a_field_exists_with_the_control_of_the_manual),
 		cmocka_unit_test(fields_that_l1_writes_in_the_shadow_vmcs_are_also_read_there),
 	};
 

@@ -16,14 +16,14 @@
 #define ROM_PARAMETERS 0xff00
 
 static struct arena arena;
-static struct scenario scenario;
-static struct vm_files files[SCENARIO_VMS];
+static struct scenario_spec scenario;
+static struct vm_files files[SCENARIO_MAX_VMS];
 static struct boot_plan plan;
 static struct error error;
 
 static int set_up(void **state)
 {
-	struct vm_config *vm;
+	struct vm_spec *vm;
 
 	(void)state;
 	scenario_init(&scenario);
@@ -31,9 +31,9 @@ static int set_up(void **state)
 	plan = (struct boot_plan){0};
 	error = (struct error){0};
 	vm = scenario_add_vm(&scenario, "here");
-	vm->name = "a";
+	strcpy(vm->config.name, "a");
 	vm->kernel = (struct place){"dir/image.elf", "here: kernel"};
-	vm->memory = 64 * MIB;
+	vm->config.memory = 64 * MIB;
 	return 0;
 }
 
@@ -129,8 +129,7 @@ static void nestor_gets_its_modules_described(void **state)
 	assert_string_equal(text_at(find_tag(info, 1, 0) + 8), "log=info");
 	tag = find_tag(info, 3, 0);
 	assert_string_equal(text_at(tag + 16),
-		"kernel vm=a memory=64M cpus=1 vmx=on shadow=on apicv=on protocol=mb1 "
-		"cmdline0=off -- image.elf x y");
+		"kernel vm=a memory=64M protocol=mb1 cmdline0=off -- image.elf x y");
 	assert_int_equal(value_at(tag + 8, 4) % 4096, 0);
 	assert_int_equal(value_at(value_at(tag + 8, 4), 4), 0x464c457f);
 	tag = find_tag(info, 3, 1);
@@ -143,17 +142,17 @@ static void nestor_gets_its_modules_described(void **state)
 
 static void the_kernel_line_tells_how_a_vm_lives(void **state)
 {
-	struct vm_config *vm;
+	struct vm_spec *vm;
 	struct kernel kernel = {.kind = KERNEL_MULTIBOOT2};
 
 	(void)state;
 	scenario_init(&scenario);
 	vm = scenario_add_vm(&scenario, "here");
-	vm->name = "a";
-	vm->restart = 2;
-	vm->restart_limit = 5;
-	vm->weight = 50;
-	vm->pin = "0,2-3";
+	strcpy(vm->config.name, "a");
+	vm->config.restart = RESTART_ON_FAILURE;
+	vm->config.restart_limit = 5;
+	vm->config.weight = 50;
+	vm->config.allowed_cpus = 0xd;
 	assert_non_null(strstr(boot_kernel_line(&arena, vm, &kernel),
 		" restart=on-failure restart_limit=5 weight=50 pin=0,2-3 protocol="));
 }

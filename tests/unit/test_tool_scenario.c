@@ -5,15 +5,16 @@
 #include <stdint.h>
 #include <string.h>
 
-#include "options.h"
+#include "command.h"
 #include "scenario.h"
+#include "spec/vmx_features.h"
 
 #include <cmocka.h> /* last: it has a macro named fail */
 
 #define MIB (1ULL << 20)
 
 static struct arena arena;
-static struct scenario scenario;
+static struct scenario_spec scenario;
 static struct error error;
 
 static int tear_down(void **state)
@@ -37,9 +38,18 @@ static void expect_error(const char *text, const char *message)
 		fail_msg("'%s' lacks '%s'", error.text, message);
 }
 
+static uint64_t features(const char *text)
+{
+	size_t bad, length;
+	uint64_t mask;
+
+	assert_true(caps_features_parse(text, strlen(text), &mask, &bad, &length));
+	return mask;
+}
+
 static void a_full_scenario_is_read(void **state)
 {
-	const struct vm_config *vm = &scenario.vms[1];
+	const struct vm_spec *vm = &scenario.vms[1];
 
 	(void)state;
 	assert_int_equal(parse("machine: {kind: bochs, cpus: 4, memory: 1G, ips: 100000000}\n"
@@ -63,23 +73,23 @@ static void a_full_scenario_is_read(void **state)
 	assert_int_equal(scenario.machine.memory, 1024 * MIB);
 	assert_int_equal(scenario.machine.ips, 100000000);
 	assert_int_equal(scenario.timeout, 60);
-	assert_int_equal(scenario.log, LOG_DEBUG);
+	assert_int_equal(scenario.l0.log, LOG_DEBUG);
 	assert_int_equal(scenario.vm_count, 2);
 	assert_string_equal(scenario.vms[0].kernel.path, "dir/k");
 	assert_string_equal(scenario.vms[0].kernel.where, "dir/s.yaml:5: kernel");
-	assert_int_equal(scenario.vms[0].memory, 512 * MIB);
-	assert_int_equal(scenario.vms[0].vmx, 1);
-	assert_int_equal(scenario.vms[0].shadow, 1);
-	assert_int_equal(scenario.vms[0].apicv, 1);
+	assert_int_equal(scenario.vms[0].config.memory, 512 * MIB);
+	assert_true(scenario.vms[0].config.vmx);
+	assert_true(scenario.vms[0].config.shadow);
+	assert_true(scenario.vms[0].config.apicv);
 	assert_string_equal(vm->kernel.path, "/abs/k2");
 	assert_string_equal(vm->initrd.path, "dir/i");
 	assert_string_equal(vm->cmdline, "console=ttyS0 quiet");
-	assert_int_equal(vm->memory, 1024 * MIB);
-	assert_int_equal(vm->cpus, 2);
-	assert_int_equal(vm->argv0, 0);
-	assert_string_equal(vm->vmx_features, "haswell,-ept");
-	assert_int_equal(vm->vmx, 1);
-	assert_int_equal(vm->shadow, 0);
+	assert_int_equal(vm->config.memory, 1024 * MIB);
+	assert_int_equal(vm->config.cpus, 2);
+	assert_false(vm->config.cmdline0);
+	assert_true(vm->config.vmx_features == features("haswell,-ept"));
+	assert_true(vm->config.vmx);
+	assert_false(vm->config.shadow);
 	assert_int_equal(vm->module_count, 1);
 	assert_string_equal(vm->modules[0].file.path, "dir/m");
 	assert_string_equal(vm->modules[0].cmdline, "x y");
@@ -90,14 +100,18 @@ static void errors_name_file_line_key_value_and_what_is_allowed(void **state)
 	(void)state;
 	expect_error("vms:\n  - name: a\n    kernel: k\n    memory: 5M\n",
 		"dir/s.yaml:4: memory: '5M' is not allowed: must be a size such as 512M or 2G, "
-		"a multiple of 2M up to 1T");
+		"from 4M to 1T, a multiple of 2M");
+	expect_error("vms:\n  - name: a\n    kernel: k\n    memory: 2M\n",
+		"dir/s.yaml:4: memory: '2M' is not allowed: must be a size");
 	expect_error("vms:\n  - name: a\n    kernal: k\n",
-		"dir/s.yaml:3: unknown key 'kernal': must be one of name, kernel, initrd");
-	expect_error("vms: [{name: a, kernel: k, cpus: 65}]",
-		"dir/s.yaml:1: cpus: '65' is not allowed: must be a number from 1 to 64");
+		"dir/s.yaml:3: unknown key 'kernal': must be one of name, memory, cpus, vmx, shadow, "
+		"apicv, vmx-features, restart, restart-limit, weight, pin, argv0, kernel, initrd, "
+		"cmdline, modules");
+	expect_error("vms: [{name: a, kernel: k, cpus: 9}]",
+		"dir/s.yaml:1: cpus: '9' is not allowed: must be a number from 1 to 8");
 	expect_error("vms: [{name: a, kernel: k}]\nmachine: vmware\n",
 		"dir/s.yaml:2: kind: 'vmware' is not allowed: must be one of auto, qemu, bochs");
-	expect_error("vms: [{name: a, kernel: k, vmx: 1}]", "must be one of off, on");
+	expect_error("vms: [{name: a, kernel: k, vmx: maybe}]", "must be on or off");
 	expect_error("vms: [{name: a/b, kernel: k}]", "name: 'a/b' is not allowed");
 	expect_error("log: loud", "must be one of error, warn, info, debug");
 }
@@ -128,7 +142,8 @@ static void a_vm_needs_a_kernel_and_a_name_of_its_own(void **state)
 	(void)state;
 	expect_error("vms: [{name: a}]", "the VM 'a' has no 'kernel'");
 	expect_error("vms: [{kernel: k}]", "the VM has no 'name'");
-	expect_error("vms: [{name: a, kernel: k}, {name: a, kernel: k}]", "a VM 'a' already");
+	expect_error("vms: [{name: a, kernel: k}, {name: a, kernel: k}]",
+		"dir/s.yaml:1: vms: the VM 'a': there is a VM of this name already");
 }
 
 static void too_many_vms_and_modules_are_refused(void **state)
@@ -137,10 +152,10 @@ static void too_many_vms_and_modules_are_refused(void **state)
 	const char *modules = "";
 
 	(void)state;
-	for (unsigned i = 0; i < SCENARIO_VMS + 1; i++)
+	for (unsigned i = 0; i < SCENARIO_MAX_VMS + 1; i++)
 		vms = arena_format(&arena, "%s{name: a%u, kernel: k},", vms, i);
 	expect_error(arena_format(&arena, "vms: [%s]", vms), "more than 8 VMs");
-	for (unsigned i = 0; i < SCENARIO_MODULES + 1; i++)
+	for (unsigned i = 0; i < SCENARIO_MAX_MODULES + 1; i++)
 		modules = arena_format(&arena, "%s{file: f},", modules);
 	expect_error(
 		arena_format(&arena, "vms: [{name: a, kernel: k, modules: [%s]}]", modules),
@@ -156,22 +171,25 @@ static void recursive_yaml_is_survived(void **state)
 	expect_error("vms: [{name: a, kernel: k, modules: &m [*m]}]", "must be a mapping");
 }
 
-static void sizes_need_a_unit_and_do_not_overflow(void **state)
+static void settings_that_do_not_go_together_are_refused_with_the_place_of_the_vm(void **state)
 {
 	(void)state;
-	assert_int_equal(setting_parse_size("512M"), 512 * MIB);
-	assert_int_equal(setting_parse_size("2g"), 2048 * MIB);
-	assert_int_equal(setting_parse_size("4K"), 4096);
-	assert_int_equal(setting_parse_size("512"), 0);
-	assert_int_equal(setting_parse_size("M"), 0);
-	assert_int_equal(setting_parse_size("1MB"), 0);
-	assert_int_equal(setting_parse_size("-1M"), 0);
-	assert_int_equal(setting_parse_size(""), 0);
-	assert_int_equal(setting_parse_size("18446744073709551615T"), 0);
-	assert_int_equal(setting_parse_size("99999999999999999999999M"), 0);
+	expect_error(
+		"vms:\n  - {name: a, kernel: k}\n  - {name: b, kernel: k, restart-limit: 2}",
+		"dir/s.yaml:3: vms: the VM 'b': a limit of restarts needs a choice of when");
+	assert_int_equal(
+		parse("vms: [{name: b, kernel: k, restart-limit: 2, restart: always}]"), 0);
 }
 
-static int parse_options(struct options *o, const char *line)
+static void what_only_l0_is_told_is_no_key_of_a_scenario(void **state)
+{
+	(void)state;
+	expect_error("vms: [{name: a, kernel: k, protocol: mb1}]", "unknown key 'protocol'");
+	expect_error("vms: [{name: a, kernel: k, cmdline0: off}]", "unknown key 'cmdline0'");
+	expect_error("vms: [{name: a, kernel: k}]\nmux: on", "unknown key 'mux'");
+}
+
+static int parse_options(struct command *o, const char *line)
 {
 	char *copy = arena_copy(&arena, line);
 	char **argv = arena_alloc(&arena, 32 * sizeof(*argv));
@@ -180,12 +198,12 @@ static int parse_options(struct options *o, const char *line)
 	for (char *word = strtok(copy, "|"); word; word = strtok(NULL, "|"))
 		argv[argc++] = word;
 	error = (struct error){0};
-	return options_parse(o, argc, argv, &arena, &error);
+	return command_parse(o, argc, argv, &arena, &error);
 }
 
 static void expect_usage(const char *line, const char *message)
 {
-	struct options *o = arena_alloc(&arena, sizeof(*o));
+	struct command *o = arena_alloc(&arena, sizeof(*o));
 
 	assert_int_equal(parse_options(o, line), STATUS_USAGE);
 	if (!strstr(error.text, message))
@@ -194,8 +212,8 @@ static void expect_usage(const char *line, const char *message)
 
 static void the_short_form_describes_one_vm(void **state)
 {
-	struct options *o = arena_alloc(&arena, sizeof(*o));
-	const struct vm_config *vm = &o->scenario.vms[0];
+	struct command *o = arena_alloc(&arena, sizeof(*o));
+	const struct vm_spec *vm = &o->scenario.vms[0];
 
 	(void)state;
 	assert_int_equal(
@@ -205,16 +223,16 @@ static void the_short_form_describes_one_vm(void **state)
 		0);
 	assert_int_equal(o->verb, VERB_RUN);
 	assert_int_equal(o->scenario.vm_count, 1);
-	assert_string_equal(vm->name, "l1");
+	assert_string_equal(vm->config.name, "l1");
 	assert_string_equal(vm->kernel.path, "k");
-	assert_int_equal(vm->memory, 64 * MIB);
+	assert_int_equal(vm->config.memory, 64 * MIB);
 	assert_int_equal(vm->module_count, 2);
 	assert_string_equal(vm->modules[0].file.path, "m");
 	assert_string_equal(vm->modules[0].cmdline, "a b,c");
 	assert_string_equal(vm->modules[1].cmdline, "");
 	assert_string_equal(vm->cmdline, "x=1 -- y");
-	assert_int_equal(vm->shadow, 0);
-	assert_int_equal(vm->apicv, 0);
+	assert_false(vm->config.shadow);
+	assert_false(vm->config.apicv);
 	assert_int_equal(o->scenario.timeout, 5);
 	assert_int_equal(o->scenario.machine.kind, MACHINE_BOCHS);
 	assert_int_equal(o->bare, 1);
@@ -228,7 +246,7 @@ static void usage_errors_say_what_is_allowed(void **state)
 	expect_usage("nestor|run", "needs a SCENARIO.yaml or --l1 IMAGE");
 	expect_usage("nestor|run|--frob", "unknown option '--frob': `nestor run` has --l1 ");
 	expect_usage("nestor|run|--l1", "--l1 needs a value");
-	expect_usage("nestor|run|--l1|k|--cpus|x", "must be a number from 1 to 64");
+	expect_usage("nestor|run|--l1|k|--cpus|x", "must be a number from 1 to 8");
 	expect_usage("nestor|run|--bare=yes|--l1|k", "--bare takes no value");
 	expect_usage("nestor|run|a|b", "there is a scenario already");
 	expect_usage("nestor|check|--l1|k|--timeout|5", "unknown option '--timeout'");
@@ -238,9 +256,31 @@ static void usage_errors_say_what_is_allowed(void **state)
 	expect_usage("nestor|run|--l1|k|--module|,x", "must be FILE or FILE,COMMAND-LINE");
 }
 
+static void options_of_l0_are_checked_and_come_last_in_its_line(void **state)
+{
+	struct command *o = arena_alloc(&arena, sizeof(*o));
+	struct options l0;
+
+	(void)state;
+	expect_usage("nestor|run|--l1|k|--l0-option|log=debug muxx=on",
+		"--l0-option: 'muxx=on' is not allowed: unknown key: must be one of log, mux,");
+	expect_usage("nestor|image|--l1|k|--l0-option|poweroff=acpi",
+		"--l0-option: 'poweroff=acpi' is not allowed: poweroff must be one of none, ");
+	expect_usage("nestor|run|--iso|k|--l0-option|epoch=now", "epoch must be a number");
+	assert_int_equal(parse_options(o, "nestor|run|--l1|k|--log-level|debug|--l0-option|"
+					  "epoch=12345 mux=off log=error"),
+		0);
+	assert_int_equal(o->scenario.l0.log, LOG_DEBUG);
+	l0 = o->scenario.l0;
+	l0.mux = true;
+	l0.ram_zeroed = true;
+	assert_string_equal(
+		command_l0_line(&arena, o, &l0), "log=error ram=zeroed epoch=12345");
+}
+
 static void help_is_found_in_every_form(void **state)
 {
-	struct options *o = arena_alloc(&arena, sizeof(*o));
+	struct command *o = arena_alloc(&arena, sizeof(*o));
 
 	(void)state;
 	assert_int_equal(parse_options(o, "nestor|--help"), 0);
@@ -268,7 +308,13 @@ int main(void)
 		cmocka_unit_test_teardown(a_vm_needs_a_kernel_and_a_name_of_its_own, tear_down),
 		cmocka_unit_test_teardown(too_many_vms_and_modules_are_refused, tear_down),
 		cmocka_unit_test_teardown(recursive_yaml_is_survived, tear_down),
-		cmocka_unit_test_teardown(sizes_need_a_unit_and_do_not_overflow, tear_down),
+		cmocka_unit_test_teardown(
+			settings_that_do_not_go_together_are_refused_with_the_place_of_the_vm,
+			tear_down),
+		cmocka_unit_test_teardown(
+			what_only_l0_is_told_is_no_key_of_a_scenario, tear_down),
+		cmocka_unit_test_teardown(
+			options_of_l0_are_checked_and_come_last_in_its_line, tear_down),
 		cmocka_unit_test_teardown(the_short_form_describes_one_vm, tear_down),
 		cmocka_unit_test_teardown(usage_errors_say_what_is_allowed, tear_down),
 		cmocka_unit_test_teardown(help_is_found_in_every_form, tear_down),

@@ -93,7 +93,7 @@ static const char *boot_lines(struct arena *a, const struct boot_plan *plan, con
 }
 
 /* The configuration, for a machine whose runs repeat exactly. */
-static const char *configuration(struct arena *a, const struct machine_config *config,
+static const char *configuration(struct arena *a, const struct machine_spec *config,
 	const struct boot_plan *plan, const char *folder)
 {
 	unsigned long long mib = plan->memory >> 20;
@@ -119,7 +119,7 @@ static const char *configuration(struct arena *a, const struct machine_config *c
 		config->option ? config->option : "", config->option ? "\n" : "");
 }
 
-int bochs_prepare(struct arena *a, const struct machine_config *config,
+int bochs_prepare(struct arena *a, const struct machine_spec *config,
 	const struct boot_plan *plan, const char *folder, struct argv *v, struct error *e)
 {
 	struct bytes vga = {arena_alloc(a, 512), 512};

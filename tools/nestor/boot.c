@@ -44,7 +44,7 @@ unsigned boot_memory_map(uint64_t memory, struct memory_range ranges[BOOT_RANGES
 }
 
 static int read_vm(
-	struct arena *a, const struct vm_config *vm, struct vm_files *f, struct error *e)
+	struct arena *a, const struct vm_spec *vm, struct vm_files *f, struct error *e)
 {
 	if (kernel_load(a, &vm->kernel, &f->kernel, e))
 		return e->status;
@@ -61,17 +61,17 @@ static int read_vm(
 			return e->status;
 		f->need += f->modules[i].size;
 	}
-	if (f->need <= vm->memory)
+	if (f->need <= vm->config.memory)
 		return 0;
 	return fail(e, STATUS_BAD_INPUT,
 		"%s: '%s' and its modules need %lluM of memory, but the VM '%s' has %lluM",
 		vm->kernel.where, vm->kernel.path,
-		(unsigned long long)((f->need + BOOT_MIB - 1) / BOOT_MIB), vm->name,
-		(unsigned long long)(vm->memory / BOOT_MIB));
+		(unsigned long long)((f->need + BOOT_MIB - 1) / BOOT_MIB), vm->config.name,
+		(unsigned long long)(vm->config.memory / BOOT_MIB));
 }
 
 int boot_read_files(
-	struct arena *a, const struct scenario *s, struct vm_files *files, struct error *e)
+	struct arena *a, const struct scenario_spec *s, struct vm_files *files, struct error *e)
 {
 	for (unsigned i = 0; i < s->vm_count; i++)
 		if (read_vm(a, &s->vms[i], &files[i], e))
@@ -80,41 +80,25 @@ int boot_read_files(
 }
 
 const char *boot_guest_cmdline(
-	struct arena *a, const struct vm_config *vm, const struct kernel *kernel)
+	struct arena *a, const struct vm_spec *vm, const struct kernel *kernel)
 {
-	if (kernel->kind != KERNEL_MULTIBOOT1 || !vm->argv0)
+	if (kernel->kind != KERNEL_MULTIBOOT1 || !vm->config.cmdline0)
 		return vm->cmdline;
 	return arena_format(a, "%s%s%s", file_base_name(vm->kernel.path),
 		*vm->cmdline ? " " : "", vm->cmdline);
 }
 
-/* What is not as it usually is. */
-static const char *life_words(struct arena *a, const struct vm_config *vm)
-{
-	const char *words = "";
-
-	if (vm->restart)
-		words = arena_format(a, " restart=%s restart_limit=%llu",
-			scenario_restart_name(vm), (unsigned long long)vm->restart_limit);
-	if (vm->weight != SCENARIO_WEIGHT)
-		words = arena_format(
-			a, "%s weight=%llu", words, (unsigned long long)vm->weight);
-	if (vm->pin)
-		words = arena_format(a, "%s pin=%s", words, vm->pin);
-	return words;
-}
-
+/* The tool itself puts a name before the command line, as it knows the image's. */
 const char *boot_kernel_line(
-	struct arena *a, const struct vm_config *vm, const struct kernel *kernel)
+	struct arena *a, const struct vm_spec *vm, const struct kernel *kernel)
 {
-	return arena_format(a,
-		"kernel vm=%s memory=%lluM cpus=%llu vmx=%s shadow=%s apicv=%s%s%s%s protocol=%s "
-		"cmdline0=off -- %s",
-		vm->name, (unsigned long long)(vm->memory / BOOT_MIB),
-		(unsigned long long)vm->cpus, vm->vmx ? "on" : "off", vm->shadow ? "on" : "off",
-		vm->apicv ? "on" : "off", vm->vmx_features ? " vmx_features=" : "",
-		vm->vmx_features ? vm->vmx_features : "", life_words(a, vm),
-		kernel_protocol(kernel->kind), boot_guest_cmdline(a, vm, kernel));
+	char settings[SETTING_TEXT_SIZE];
+	struct vm_config c = vm->config;
+
+	c.protocol = (uint8_t)kernel_protocol(kernel->kind);
+	c.cmdline0 = false;
+	settings_format(vm_settings, &c, settings, sizeof(settings));
+	return arena_format(a, "kernel%s -- %s", settings, boot_guest_cmdline(a, vm, kernel));
 }
 
 void boot_add_module(struct module_list *l, const struct bytes *content, const char *cmdline)
@@ -143,30 +127,30 @@ struct bytes boot_pack_modules(struct arena *a, struct module_list *l, uint64_t 
 	return all;
 }
 
-static void list_modules(struct arena *a, const struct scenario *s,
+static void list_modules(struct arena *a, const struct scenario_spec *s,
 	const struct vm_files *files, struct module_list *l)
 {
 	for (unsigned i = 0; i < s->vm_count; i++) {
-		const struct vm_config *vm = &s->vms[i];
+		const struct vm_spec *vm = &s->vms[i];
 		const struct vm_files *f = &files[i];
 
 		boot_add_module(l, &f->kernel.image, boot_kernel_line(a, vm, &f->kernel));
 		if (vm->initrd.path)
-			boot_add_module(
-				l, &f->initrd, arena_format(a, "initrd vm=%s", vm->name));
+			boot_add_module(l, &f->initrd,
+				arena_format(a, "initrd vm=%s", vm->config.name));
 		for (unsigned j = 0; j < vm->module_count; j++)
 			boot_add_module(l, &f->modules[j],
-				arena_format(a, "module vm=%s -- %s", vm->name,
+				arena_format(a, "module vm=%s -- %s", vm->config.name,
 					vm->modules[j].cmdline));
 	}
 }
 
-static uint64_t machine_cpus(const struct scenario *s)
+static uint64_t machine_cpus(const struct scenario_spec *s)
 {
 	uint64_t cpus = 1;
 
 	for (unsigned i = 0; i < s->vm_count; i++)
-		cpus = s->vms[i].cpus > cpus ? s->vms[i].cpus : cpus;
+		cpus = s->vms[i].config.cpus > cpus ? s->vms[i].config.cpus : cpus;
 	return s->machine.cpus ? s->machine.cpus : cpus;
 }
 
@@ -219,17 +203,18 @@ static int open_l0(struct arena *a, const struct place *l0, struct bytes *file, 
 	return 0;
 }
 
-static uint64_t vm_memory(const struct scenario *s)
+static uint64_t vm_memory(const struct scenario_spec *s)
 {
 	uint64_t sum = 0;
 
 	for (unsigned i = 0; i < s->vm_count; i++)
-		sum += s->vms[i].memory;
+		sum += s->vms[i].config.memory;
 	return sum;
 }
 
-int boot_plan_nestor(struct arena *a, const struct scenario *s, const struct vm_files *files,
-	const struct place *l0, const char *cmdline, struct boot_plan *out, struct error *e)
+int boot_plan_nestor(struct arena *a, const struct scenario_spec *s,
+	const struct vm_files *files, const struct place *l0, const char *cmdline,
+	struct boot_plan *out, struct error *e)
 {
 	struct module_list *l = arena_alloc(a, sizeof(*l));
 	struct bytes file;
@@ -261,7 +246,7 @@ int boot_plan_nestor(struct arena *a, const struct scenario *s, const struct vm_
 	return 0;
 }
 
-int boot_plan_iso(struct arena *a, const struct scenario *s, const struct place *iso,
+int boot_plan_iso(struct arena *a, const struct scenario_spec *s, const struct place *iso,
 	uint64_t firmware, struct boot_plan *out, struct error *e)
 {
 	char *path = realpath(iso->path, NULL);

@@ -20,7 +20,7 @@ struct boot_image {
 struct vm_files {
 	struct kernel kernel;
 	struct bytes initrd;
-	struct bytes modules[SCENARIO_MODULES];
+	struct bytes modules[SCENARIO_MAX_MODULES];
 	uint64_t need; /* bytes of memory, at least */
 };
 
@@ -40,23 +40,24 @@ struct boot_plan {
 };
 
 /* Reads the files of all VMs into @files, and checks that they fit the VMs' memory. */
-int boot_read_files(
-	struct arena *a, const struct scenario *s, struct vm_files *files, struct error *e);
+int boot_read_files(struct arena *a, const struct scenario_spec *s, struct vm_files *files,
+	struct error *e);
 
 /* The command line of the module that Nestor gets for a VM's kernel. */
 const char *boot_kernel_line(
-	struct arena *a, const struct vm_config *vm, const struct kernel *kernel);
+	struct arena *a, const struct vm_spec *vm, const struct kernel *kernel);
 
 /* Plans the start of Nestor, the ELF file @l0, with @cmdline. */
-int boot_plan_nestor(struct arena *a, const struct scenario *s, const struct vm_files *files,
-	const struct place *l0, const char *cmdline, struct boot_plan *out, struct error *e);
+int boot_plan_nestor(struct arena *a, const struct scenario_spec *s,
+	const struct vm_files *files, const struct place *l0, const char *cmdline,
+	struct boot_plan *out, struct error *e);
 
 /* Plans the start of the only VM's image without Nestor. */
-int boot_plan_bare(struct arena *a, const struct scenario *s, const struct vm_files *files,
+int boot_plan_bare(struct arena *a, const struct scenario_spec *s, const struct vm_files *files,
 	struct boot_plan *out, struct error *e);
 
 /* Plans to boot the ISO image @iso; the scenario has no VMs then. */
-int boot_plan_iso(struct arena *a, const struct scenario *s, const struct place *iso,
+int boot_plan_iso(struct arena *a, const struct scenario_spec *s, const struct place *iso,
 	uint64_t firmware, struct boot_plan *out, struct error *e);
 
 /*

@@ -33,8 +33,8 @@ static struct boot_image multiboot_image(
 	return out;
 }
 
-static void plan_multiboot(struct arena *a, const struct vm_config *vm,
-	const struct vm_files *f, struct boot_plan *out)
+static void plan_multiboot(struct arena *a, const struct vm_spec *vm, const struct vm_files *f,
+	struct boot_plan *out)
 {
 	struct module_list *l = arena_alloc(a, sizeof(*l));
 	uint64_t info_at = (f->kernel.high + BOOT_PAGE - 1) / BOOT_PAGE * BOOT_PAGE;
@@ -98,7 +98,7 @@ static uint64_t bare_end(uint64_t memory)
 	return memory < 2048 * BOOT_MIB ? memory : 2048 * BOOT_MIB;
 }
 
-static void plan_linux(struct arena *a, const struct vm_config *vm, const struct vm_files *f,
+static void plan_linux(struct arena *a, const struct vm_spec *vm, const struct vm_files *f,
 	struct boot_plan *out)
 {
 	uint64_t end = bare_end(out->memory);
@@ -121,19 +121,19 @@ static void plan_linux(struct arena *a, const struct vm_config *vm, const struct
 		out);
 }
 
-int boot_plan_bare(struct arena *a, const struct scenario *s, const struct vm_files *files,
+int boot_plan_bare(struct arena *a, const struct scenario_spec *s, const struct vm_files *files,
 	struct boot_plan *out, struct error *e)
 {
-	const struct vm_config *vm = &s->vms[0];
+	const struct vm_spec *vm = &s->vms[0];
 
 	if (s->vm_count != 1)
 		return fail(e, STATUS_USAGE, "--bare runs one image, but there are %u VMs",
 			s->vm_count);
-	if (files[0].need > bare_end(vm->memory))
+	if (files[0].need > bare_end(vm->config.memory))
 		return fail(e, STATUS_BAD_INPUT, "%s: '%s' and its modules do not fit 2 GiB",
 			vm->kernel.where, vm->kernel.path);
-	out->memory = vm->memory;
-	out->cpus = vm->cpus;
+	out->memory = vm->config.memory;
+	out->cpus = vm->config.cpus;
 	if (files[0].kernel.kind == KERNEL_LINUX)
 		plan_linux(a, vm, &files[0], out);
 	else

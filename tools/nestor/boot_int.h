@@ -10,11 +10,9 @@
 #define BOOT_RANGES    4
 
 /* All modules of a scenario: kernel, initrd and modules of each VM. */
-#define BOOT_MODULES (SCENARIO_VMS * (SCENARIO_MODULES + 2))
-
 struct module_list {
-	const struct bytes *content[BOOT_MODULES];
-	struct boot_module modules[BOOT_MODULES];
+	const struct bytes *content[LIMIT_BOOT_MODULES];
+	struct boot_module modules[LIMIT_BOOT_MODULES];
 	unsigned count;
 };
 
@@ -31,7 +29,7 @@ unsigned boot_memory_map(uint64_t memory, struct memory_range ranges[BOOT_RANGES
 
 /* The guest's command line as its protocol wants it. */
 const char *boot_guest_cmdline(
-	struct arena *a, const struct vm_config *vm, const struct kernel *kernel);
+	struct arena *a, const struct vm_spec *vm, const struct kernel *kernel);
 
 void boot_add_module(struct module_list *l, const struct bytes *content, const char *cmdline);
 

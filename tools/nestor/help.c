@@ -4,27 +4,13 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "nested/caps_features.h"
+#include "spec/vmx_features.h"
 
-static const char vm_options[] =
+static const char vm_texts[] =
 	"  --l1 IMAGE          a Linux bzImage or vmlinux, or a Multiboot 1 or 2 image\n"
-	"  --name NAME         the VM's name; default: l1\n"
 	"  --cmdline TEXT      its command line\n"
 	"  --initrd FILE       its initial RAM disk (Linux)\n"
-	"  --module FILE[,TEXT]  a boot module with its command line (Multiboot); repeatable\n"
-	"  --memory SIZE       such as 512M (the default) or 1G; a multiple of 2M\n"
-	"  --cpus N            its virtual CPUs, 1 to 64; default: 1\n"
-	"  --restart WHEN      start it again after its end: never (the default), on-reset,\n"
-	"                      on-failure (also triple faults and errors), always\n"
-	"  --restart-limit N   so many times; default: 0, without end\n"
-	"  --weight N          its share of a CPU that several VMs want; default: 100\n"
-	"  --pin LIST          physical CPUs that run it, as in 0,2-3; default: all\n"
-	"  --argv0 on|off      a Multiboot 1 command line begins with the image's name\n"
-	"  --vmx on|off        offer VT-x to the VM; default: on\n"
-	"  --shadow on|off     use VMCS shadowing, if the CPU has it; default: on\n"
-	"  --apicv on|off      let the CPU virtualize its local APICs, if it can; default: on\n"
-	"  --vmx-features LIST  what of VT-x it is offered: -NAME leaves a feature away, or a\n"
-	"                      CPU generation, as in haswell,-vpid; `help` lists the names\n";
+	"  --module FILE[,TEXT]  a boot module with its command line (Multiboot); repeatable\n";
 
 static const char tool_help[] =
 	"usage: nestor VERB [OPTION]...\n"
@@ -55,15 +41,20 @@ static const char run_help[] =
 static const char run_help_end[] =
 	"\n"
 	"the machine:\n"
-	"  --machine auto|qemu|bochs  auto: QEMU/KVM where this host nests VT-x, else Bochs\n"
-	"  --machine-cpus N    physical CPUs, 1 to 64; default: as the largest VM\n"
-	"  --machine-memory SIZE  default: what the VMs need\n"
+	"  --machine auto|qemu|bochs\n"
+	"                      auto: QEMU/KVM where this host nests VT-x, else Bochs;\n"
+	"                      default: auto\n"
+	"  --machine-cpus N    physical CPUs: a number from 1 to 64;\n"
+	"                      default: as the largest VM\n"
+	"  --machine-memory SIZE\n"
+	"                      its memory: a size such as 512M or 2G, from 2M to 1T, a multiple\n"
+	"                      of 2M; default: what the VMs need\n"
 	"  --machine-option TEXT  a line of bochsrc, or an argument for QEMU\n"
-	"  --ips N             emulated instructions in a second of the guest's time;\n"
-	"                      default: 50000000\n"
+	"  --ips N             emulated instructions in a second of the guest's time: a number\n"
+	"                      from 1000000 to 4000000000; default: 50000000\n"
 	"\n"
 	"the run:\n"
-	"  --timeout S         end after S seconds of real time\n"
+	"  --timeout S         end after S seconds of real time: a number from 1 to 1000000\n"
 	"  --bare              run the image on the machine itself, without Nestor\n"
 	"  --log-level error|warn|info|debug\n"
 	"                      what Nestor logs; default: info to a file, else warn\n"
@@ -114,6 +105,81 @@ static const char image_help[] =
 	"  --verbose           show what the tools used for it say\n"
 	"\n";
 
+#define TEXT_COLUMN 22
+#define TEXT_END    90
+
+/* Prints the words of @text beside @head, or below it when it is long. */
+static void print_option(const char *head, const char *text)
+{
+	size_t column = (size_t)printf("  %-*s", TEXT_COLUMN - 3, head);
+
+	if (column >= TEXT_COLUMN)
+		column = TEXT_END;
+	while (*text) {
+		size_t length = strcspn(text, " ");
+
+		if (column + 1 + length > TEXT_END) {
+			printf("\n%*s", TEXT_COLUMN - 1, "");
+			column = TEXT_COLUMN - 1;
+		}
+		printf(" %.*s", (int)length, text);
+		column += 1 + length;
+		text += length + strspn(text + length, " ");
+	}
+	putchar('\n');
+}
+
+/* What stands for the value behind the option's name. */
+static const char *placeholder(const struct setting *s, struct arena *a)
+{
+	const char *all = "";
+
+	switch (s->kind) {
+	case SETTING_SIZE:
+		return "SIZE";
+	case SETTING_NUMBER:
+		return "N";
+	case SETTING_SWITCH:
+		return "on|off";
+	case SETTING_NAME:
+		return "NAME";
+	case SETTING_CHOICE:
+		for (size_t i = 0; s->words[i]; i++)
+			all = arena_format(a, "%s%s%s", all, i ? "|" : "", s->words[i]);
+		return all;
+	default:
+		return "LIST";
+	}
+}
+
+/* "help: what it must be; default: value", as far as the placeholder or the help do not say it. */
+static const char *explanation(const struct setting *s, struct arena *a)
+{
+	struct vm_config defaults;
+	char must[SETTING_TEXT_SIZE], value[SETTING_TEXT_SIZE];
+	bool said = s->kind == SETTING_SWITCH || s->kind == SETTING_CHOICE ||
+		    s->kind == SETTING_FEATURES;
+
+	settings_init(vm_settings, &defaults);
+	strcpy(defaults.name, COMMAND_VM_NAME);
+	setting_describe(s, must, sizeof(must));
+	setting_format(s, &defaults, value, sizeof(value));
+	return arena_format(a, "%s%s%s%s%s", s->help, said ? "" : ": ", said ? "" : must,
+		*value ? "; default: " : "", value);
+}
+
+static void print_vm_options(void)
+{
+	struct arena a = {NULL};
+
+	fputs(vm_texts, stdout);
+	for (const struct setting *s = vm_settings; s->kind != SETTING_END; s++)
+		if (s->name)
+			print_option(arena_format(&a, "--%s %s", s->name, placeholder(s, &a)),
+				explanation(s, &a));
+	arena_free(&a);
+}
+
 void help_print_features(void)
 {
 	char all[1024];
@@ -129,13 +195,17 @@ void help_print(enum verb on)
 {
 	switch (on) {
 	case VERB_RUN:
-		printf("%s%s%s", run_help, vm_options, run_help_end);
+		fputs(run_help, stdout);
+		print_vm_options();
+		fputs(run_help_end, stdout);
 		break;
 	case VERB_CHECK:
-		printf("%s%s", check_help, vm_options);
+		fputs(check_help, stdout);
+		print_vm_options();
 		break;
 	case VERB_IMAGE:
-		printf("%s%s", image_help, vm_options);
+		fputs(image_help, stdout);
+		print_vm_options();
 		break;
 	case VERB_HELP:
 	case VERB_VERSION:

@@ -2,7 +2,7 @@
 #ifndef NESTOR_HELP_H
 #define NESTOR_HELP_H
 
-#include "options.h"
+#include "command.h"
 
 /* Prints the help for a verb, or for the tool, to standard output. */
 void help_print(enum verb on);

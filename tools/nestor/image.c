@@ -12,7 +12,7 @@
 /* A folder under construction: what goes on the image. */
 struct image {
 	struct arena *a;
-	const struct options *o;
+	const struct command *o;
 	const char *folder;
 	const char *menu; /* GRUB's configuration */
 	struct error *e;
@@ -38,7 +38,7 @@ static const char *quote(struct arena *a, const char *text)
 
 /* GRUB puts a backslash before these characters, which no kernel takes away. */
 static int check_cmdline(
-	const struct vm_config *vm, const char *key, const char *text, struct error *e)
+	const struct vm_spec *vm, const char *key, const char *text, struct error *e)
 {
 	const char *bad = strpbrk(text, "'\"\\");
 
@@ -56,7 +56,7 @@ static int add_file(
 	return file_write(arena_format(m->a, "%s/boot/%s", m->folder, name), content, m->e);
 }
 
-static int add_modules(struct image *m, const struct vm_config *vm, const struct vm_files *f)
+static int add_modules(struct image *m, const struct vm_spec *vm, const struct vm_files *f)
 {
 	struct arena *a = m->a;
 
@@ -64,23 +64,26 @@ static int add_modules(struct image *m, const struct vm_config *vm, const struct
 		const char *cmdline = vm->modules[i].cmdline;
 
 		if (check_cmdline(vm, "module", cmdline, m->e) ||
-			add_file(m, arena_format(a, "%s.module%u", vm->name, i), &f->modules[i],
-				arena_format(a, "module vm=%s -- %s", vm->name, cmdline)))
+			add_file(m, arena_format(a, "%s.module%u", vm->config.name, i),
+				&f->modules[i],
+				arena_format(
+					a, "module vm=%s -- %s", vm->config.name, cmdline)))
 			return m->e->status;
 	}
 	return 0;
 }
 
-static int add_vm(struct image *m, const struct vm_config *vm, const struct vm_files *f)
+static int add_vm(struct image *m, const struct vm_spec *vm, const struct vm_files *f)
 {
 	struct arena *a = m->a;
 
 	if (check_cmdline(vm, "cmdline", vm->cmdline, m->e) ||
-		add_file(m, arena_format(a, "%s.kernel", vm->name), &f->kernel.image,
+		add_file(m, arena_format(a, "%s.kernel", vm->config.name), &f->kernel.image,
 			boot_kernel_line(a, vm, &f->kernel)))
 		return m->e->status;
-	if (vm->initrd.path && add_file(m, arena_format(a, "%s.initrd", vm->name), &f->initrd,
-				       arena_format(a, "initrd vm=%s", vm->name)))
+	if (vm->initrd.path &&
+		add_file(m, arena_format(a, "%s.initrd", vm->config.name), &f->initrd,
+			arena_format(a, "initrd vm=%s", vm->config.name)))
 		return m->e->status;
 	return add_modules(m, vm, f);
 }
@@ -101,7 +104,7 @@ static int make_folders(struct image *m)
 
 static int fill(struct image *m, const struct place *l0, const struct vm_files *files)
 {
-	const struct scenario *s = &m->o->scenario;
+	const struct scenario_spec *s = &m->o->scenario;
 	struct bytes content;
 	const char *path = arena_format(m->a, "%s/boot/grub/grub.cfg", m->folder);
 
@@ -116,8 +119,8 @@ static int fill(struct image *m, const struct place *l0, const struct vm_files *
 		"insmod all_video\n"
 		"set timeout=0\n"
 		"menuentry Nestor {\n"
-		"\tmultiboot2 /boot/nestor.elf log=%s mux=off %s\n",
-		log_names[s->log], m->o->l0_option ? m->o->l0_option : "");
+		"\tmultiboot2 /boot/nestor.elf %s\n",
+		command_l0_line(m->a, m->o, &s->l0));
 	for (unsigned i = 0; i < s->vm_count; i++)
 		if (add_vm(m, &s->vms[i], &files[i]))
 			return m->e->status;
@@ -164,7 +167,7 @@ static int build(struct image *m, const char *log)
 	return 0;
 }
 
-int image_make(struct arena *a, const struct options *o, const struct place *l0,
+int image_make(struct arena *a, const struct command *o, const struct place *l0,
 	const struct vm_files *files, struct error *e)
 {
 	struct image m = {.a = a, .o = o, .e = e};

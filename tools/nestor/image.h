@@ -3,10 +3,10 @@
 #define NESTOR_IMAGE_H
 
 #include "boot.h"
-#include "options.h"
+#include "command.h"
 
 /* Makes the image o->output. */
-int image_make(struct arena *a, const struct options *o, const struct place *l0,
+int image_make(struct arena *a, const struct command *o, const struct place *l0,
 	const struct vm_files *files, struct error *e);
 
 #endif

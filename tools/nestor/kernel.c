@@ -15,15 +15,15 @@ enum {
 	SETUP_PAYLOAD_LENGTH = 0x24c,
 };
 
-const char *kernel_protocol(enum kernel_kind kind)
+enum load_protocol kernel_protocol(enum kernel_kind kind)
 {
-	static const char *const names[] = {
-		[KERNEL_LINUX] = "linux",
-		[KERNEL_MULTIBOOT1] = "mb1",
-		[KERNEL_MULTIBOOT2] = "mb2",
+	static const enum load_protocol protocols[] = {
+		[KERNEL_LINUX] = PROTOCOL_LINUX,
+		[KERNEL_MULTIBOOT1] = PROTOCOL_MB1,
+		[KERNEL_MULTIBOOT2] = PROTOCOL_MB2,
 	};
 
-	return names[kind];
+	return protocols[kind];
 }
 
 static const char *check_vmlinux(const struct elf *elf)

@@ -4,6 +4,7 @@
 
 #include "arena.h"
 #include "bytes.h"
+#include "policy/vm_config.h"
 #include "setting.h"
 #include "status.h"
 
@@ -20,8 +21,8 @@ struct kernel {
 	uint64_t low, high; /* the memory that it occupies when loaded */
 };
 
-/* The loader's word for @kind, as in "protocol=linux". */
-const char *kernel_protocol(enum kernel_kind kind);
+/* How L0 starts an image of @kind. */
+enum load_protocol kernel_protocol(enum kernel_kind kind);
 
 /* Recognises @file; returns NULL, or what is wrong with it, to follow the file's name. */
 const char *kernel_parse(struct arena *a, const struct bytes *file, struct kernel *out);

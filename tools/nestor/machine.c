@@ -72,8 +72,8 @@ void argv_add(struct argv *v, const char *item)
 		v->item[v->count++] = item;
 }
 
-int machine_prepare(struct arena *a, const struct machine_config *config,
-	struct boot_plan *plan, const char *folder, struct machine *m, struct error *e)
+int machine_prepare(struct arena *a, const struct machine_spec *config, struct boot_plan *plan,
+	const char *folder, struct machine *m, struct error *e)
 {
 	struct argv *v = arena_alloc(a, sizeof(*v));
 

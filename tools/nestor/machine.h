@@ -20,8 +20,8 @@ bool machine_host_nests(struct arena *a, const char **why);
 void machine_choose(struct arena *a, enum machine_kind wanted, struct machine *m);
 
 /* Writes the files to start @plan with into @folder, and sets argv and the paths. */
-int machine_prepare(struct arena *a, const struct machine_config *config,
-	struct boot_plan *plan, const char *folder, struct machine *m, struct error *e);
+int machine_prepare(struct arena *a, const struct machine_spec *config, struct boot_plan *plan,
+	const char *folder, struct machine *m, struct error *e);
 
 /* Returns a line on how the machine ended, from its standard error: NULL if it says nothing. */
 const char *machine_last_words(struct arena *a, const struct machine *m);

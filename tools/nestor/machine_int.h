@@ -15,10 +15,10 @@ void argv_add(struct argv *v, const char *item);
 /* Changes the plan as Bochs needs it. */
 void bochs_adapt(struct boot_plan *plan);
 
-int bochs_prepare(struct arena *a, const struct machine_config *config,
+int bochs_prepare(struct arena *a, const struct machine_spec *config,
 	const struct boot_plan *plan, const char *folder, struct argv *v, struct error *e);
 
-int qemu_prepare(struct arena *a, const struct machine_config *config,
+int qemu_prepare(struct arena *a, const struct machine_spec *config,
 	const struct boot_plan *plan, const char *folder, struct argv *v, struct error *e);
 
 #endif

@@ -9,12 +9,12 @@
 #include "help.h"
 #include "image.h"
 #include "machine.h"
-#include "options.h"
+#include "command.h"
 #include "process.h"
 #include "session.h"
 
 /* Nestor's image: the one given, or the one that belongs to this program. */
-static struct place l0_place(struct arena *a, const struct options *o)
+static struct place l0_place(struct arena *a, const struct command *o)
 {
 	const char *own = file_own_folder(a);
 	struct place p = {arena_format(a, "%s/nestor.elf", own), "--l0"};
@@ -29,20 +29,21 @@ static struct place l0_place(struct arena *a, const struct options *o)
 	return p;
 }
 
-static const char *l0_cmdline(struct arena *a, const struct options *o, enum machine_kind kind)
+static const char *l0_cmdline(struct arena *a, const struct command *o, enum machine_kind kind)
 {
-	const struct scenario *s = &o->scenario;
-	const char *more = arena_format(
-		a, "%s%s", o->explain ? "explain=on " : "", o->l0_option ? o->l0_option : "");
+	struct options l0 = o->scenario.l0;
 
-	if (kind == MACHINE_QEMU)
-		return arena_format(a, "log=%s mux=on ram=zeroed poweroff=qemu %s",
-			log_names[s->log], more);
-	return arena_format(a, "log=%s mux=on ram=zeroed poweroff=bochs tsc_khz=%llu %s",
-		log_names[s->log], (unsigned long long)s->machine.ips / 1000, more);
+	l0.mux = true;
+	l0.ram_zeroed = true;
+	l0.poweroff = kind == MACHINE_QEMU ? POWEROFF_QEMU : POWEROFF_BOCHS;
+	if (kind == MACHINE_BOCHS)
+		l0.tsc_khz = (uint32_t)(o->scenario.machine.ips / 1000);
+	if (o->explain)
+		l0.explain = true;
+	return command_l0_line(a, o, &l0);
 }
 
-static int run_in_folder(struct arena *a, const struct options *o, struct boot_plan *plan,
+static int run_in_folder(struct arena *a, const struct command *o, struct boot_plan *plan,
 	struct machine *m, const char *folder, struct error *e)
 {
 	struct session_options session = {
@@ -60,10 +61,10 @@ static int run_in_folder(struct arena *a, const struct options *o, struct boot_p
 	return session_run(a, &o->scenario, m, &session, e);
 }
 
-static int make_plan(struct arena *a, const struct options *o, const struct machine *m,
+static int make_plan(struct arena *a, const struct command *o, const struct machine *m,
 	struct boot_plan *plan, struct error *e)
 {
-	struct vm_files *files = arena_alloc(a, sizeof(*files) * SCENARIO_VMS);
+	struct vm_files *files = arena_alloc(a, sizeof(*files) * SCENARIO_MAX_VMS);
 	struct place l0 = l0_place(a, o);
 
 	if (o->iso.path)
@@ -76,7 +77,7 @@ static int make_plan(struct arena *a, const struct options *o, const struct mach
 		a, &o->scenario, files, &l0, l0_cmdline(a, o, m->kind), plan, e);
 }
 
-static int run(struct arena *a, struct options *o, struct error *e)
+static int run(struct arena *a, struct command *o, struct error *e)
 {
 	struct boot_plan plan = {0};
 	struct machine m = {0};
@@ -84,7 +85,7 @@ static int run(struct arena *a, struct options *o, struct error *e)
 	int status;
 
 	if (!o->scenario.log_given && !o->l0_log)
-		o->scenario.log = LOG_WARN;
+		o->scenario.l0.log = LOG_WARN;
 	machine_choose(a, (enum machine_kind)o->scenario.machine.kind, &m);
 	if (o->verbose || isatty(STDERR_FILENO) || strncmp(m.reason, "warning", 7) == 0)
 		fprintf(stderr, "nestor: %s\n", m.reason);
@@ -102,9 +103,9 @@ static int run(struct arena *a, struct options *o, struct error *e)
 	return status;
 }
 
-static int check(struct arena *a, const struct options *o, struct error *e)
+static int check(struct arena *a, const struct command *o, struct error *e)
 {
-	struct vm_files *files = arena_alloc(a, sizeof(*files) * SCENARIO_VMS);
+	struct vm_files *files = arena_alloc(a, sizeof(*files) * SCENARIO_MAX_VMS);
 
 	if (boot_read_files(a, &o->scenario, files, e))
 		return e->status;
@@ -113,9 +114,9 @@ static int check(struct arena *a, const struct options *o, struct error *e)
 	return 0;
 }
 
-static int image(struct arena *a, const struct options *o, struct error *e)
+static int image(struct arena *a, const struct command *o, struct error *e)
 {
-	struct vm_files *files = arena_alloc(a, sizeof(*files) * SCENARIO_VMS);
+	struct vm_files *files = arena_alloc(a, sizeof(*files) * SCENARIO_MAX_VMS);
 	struct place l0 = l0_place(a, o);
 
 	if (!o->output)
@@ -125,7 +126,7 @@ static int image(struct arena *a, const struct options *o, struct error *e)
 	return image_make(a, o, &l0, files, e);
 }
 
-static int run_verb(struct arena *a, struct options *o, struct error *e)
+static int run_verb(struct arena *a, struct command *o, struct error *e)
 {
 	switch (o->verb) {
 	case VERB_RUN:
@@ -151,9 +152,9 @@ static int run_verb(struct arena *a, struct options *o, struct error *e)
 int main(int argc, char **argv)
 {
 	struct arena a = {NULL};
-	struct options *o = arena_alloc(&a, sizeof(*o));
+	struct command *o = arena_alloc(&a, sizeof(*o));
 	struct error e = {0};
-	int status = options_parse(o, argc, argv, &a, &e);
+	int status = command_parse(o, argc, argv, &a, &e);
 
 	if (!status)
 		status = run_verb(&a, o, &e);

@@ -42,7 +42,7 @@ static int add_firmware(struct arena *a, const struct boot_plan *plan, const cha
 	return 0;
 }
 
-int qemu_prepare(struct arena *a, const struct machine_config *config,
+int qemu_prepare(struct arena *a, const struct machine_spec *config,
 	const struct boot_plan *plan, const char *folder, struct argv *v, struct error *e)
 {
 	static const char *const fixed[] = {"-nodefaults", "-no-user-config", "-display",

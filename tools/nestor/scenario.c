@@ -3,99 +3,93 @@
 
 #include <string.h>
 
+#include "policy/scenario.h"
+
 #define MIB (1ULL << 20)
 
-const char *const machine_names[] = {"auto", "qemu", "bochs", NULL};
-const char *const log_names[] = {"error", "warn", "info", "debug", NULL};
+static const char *const machine_words[] = {
+	[MACHINE_AUTO] = "auto", [MACHINE_QEMU] = "qemu", [MACHINE_BOCHS] = "bochs", NULL};
 
-static const char *const restart_names[] = {"never", "on-reset", "on-failure", "always", NULL};
+#define ROW(name, kind, type, member) NULL, name, kind, SETTING_AT(struct type, member)
 
-#define WEIGHT_MAX 10000
-
-#define AT(type, member) offsetof(struct type, member)
-
-const struct setting vm_settings[] = {
-	{"name", SETTING_NAME, AT(vm_config, name), 0, 0, NULL},
-	{"kernel", SETTING_FILE, AT(vm_config, kernel), 0, 0, NULL},
-	{"initrd", SETTING_FILE, AT(vm_config, initrd), 0, 0, NULL},
-	{"cmdline", SETTING_LINE, AT(vm_config, cmdline), 0, 2047, NULL},
-	{"memory", SETTING_SIZE, AT(vm_config, memory), 2 * MIB, 1024 * 1024 * MIB, NULL},
-	{"cpus", SETTING_NUMBER, AT(vm_config, cpus), 1, 64, NULL},
-	{"vmx", SETTING_SWITCH, AT(vm_config, vmx), 0, 0, NULL},
-	{"shadow", SETTING_SWITCH, AT(vm_config, shadow), 0, 0, NULL},
-	{"apicv", SETTING_SWITCH, AT(vm_config, apicv), 0, 0, NULL},
-	{"vmx-features", SETTING_VMX_FEATURES, AT(vm_config, vmx_features), 0, 0, NULL},
-	{"restart", SETTING_CHOICE, AT(vm_config, restart), 0, 0, restart_names},
-	{"restart-limit", SETTING_NUMBER, AT(vm_config, restart_limit), 0, UINT32_MAX, NULL},
-	{"weight", SETTING_NUMBER, AT(vm_config, weight), 1, WEIGHT_MAX, NULL},
-	{"pin", SETTING_CPU_LIST, AT(vm_config, pin), 0, 0, NULL},
-	{"argv0", SETTING_SWITCH, AT(vm_config, argv0), 0, 0, NULL},
-	{NULL, SETTING_SIZE, 0, 0, 0, NULL},
+static const struct setting vm_texts[] = {
+	{ROW("kernel", SETTING_FILE, vm_spec, kernel)},
+	{ROW("initrd", SETTING_FILE, vm_spec, initrd)},
+	{ROW("cmdline", SETTING_LINE, vm_spec, cmdline), .max = 2047},
+	{.kind = SETTING_END},
 };
 
-const struct setting machine_settings[] = {
-	{"kind", SETTING_CHOICE, AT(machine_config, kind), 0, 0, machine_names},
-	{"cpus", SETTING_NUMBER, AT(machine_config, cpus), 1, 64, NULL},
-	{"memory", SETTING_SIZE, AT(machine_config, memory), 2 * MIB, 1024 * 1024 * MIB, NULL},
-	{"ips", SETTING_NUMBER, AT(machine_config, ips), 1000000, 4000000000, NULL},
-	{"option", SETTING_LINE, AT(machine_config, option), 0, 2047, NULL},
-	{NULL, SETTING_SIZE, 0, 0, 0, NULL},
+static const struct setting machine_rows[] = {
+	{ROW("kind", SETTING_CHOICE, machine_spec, kind), .words = machine_words,
+		.initial = MACHINE_AUTO},
+	{ROW("cpus", SETTING_NUMBER, machine_spec, cpus), .min = 1, .max = 64},
+	{ROW("memory", SETTING_SIZE, machine_spec, memory), .min = 2 * MIB, .max = MIB << 20,
+		.unit = 2 * MIB},
+	{ROW("ips", SETTING_NUMBER, machine_spec, ips), .min = 1000000, .max = 4000000000,
+		.initial = 50000000},
+	{ROW("option", SETTING_LINE, machine_spec, option), .max = 2047},
+	{.kind = SETTING_END},
 };
 
-const struct setting scenario_settings[] = {
-	{"timeout", SETTING_NUMBER, AT(scenario, timeout), 1, 1000000, NULL},
-	{"log", SETTING_CHOICE, AT(scenario, log), 0, 0, log_names},
-	{NULL, SETTING_SIZE, 0, 0, 0, NULL},
+static const struct setting scenario_rows[] = {
+	{ROW("timeout", SETTING_NUMBER, scenario_spec, timeout), .min = 1, .max = 1000000},
+	{.kind = SETTING_END},
 };
 
-const char *scenario_restart_name(const struct vm_config *vm)
-{
-	return restart_names[vm->restart];
-}
+/* What is shared comes first in these structures, so that both tables' offsets hold. */
+_Static_assert(offsetof(struct vm_spec, config) == 0, "rows of vm_settings");
+_Static_assert(offsetof(struct scenario_spec, l0) == 0, "rows of option_settings");
 
-void scenario_init(struct scenario *s)
+setting_tables vm_keys = {vm_settings, vm_texts, NULL};
+setting_tables machine_keys = {machine_rows, NULL};
+setting_tables scenario_keys = {scenario_rows, option_settings, NULL};
+
+void scenario_init(struct scenario_spec *s)
 {
 	memset(s, 0, sizeof(*s));
-	s->machine.kind = MACHINE_AUTO;
-	s->machine.ips = 50000000;
-	s->log = LOG_INFO;
+	settings_init(option_settings, &s->l0);
+	settings_init(machine_rows, &s->machine);
 }
 
-struct vm_config *scenario_add_vm(struct scenario *s, const char *where)
+struct vm_spec *scenario_add_vm(struct scenario_spec *s, const char *where)
 {
-	struct vm_config *vm;
+	struct vm_spec *vm;
 
-	if (s->vm_count == SCENARIO_VMS)
+	if (s->vm_count == SCENARIO_MAX_VMS)
 		return NULL;
 	vm = &s->vms[s->vm_count++];
 	memset(vm, 0, sizeof(*vm));
+	settings_init(vm_settings, &vm->config);
 	vm->where = where;
 	vm->cmdline = "";
-	vm->memory = 512 * MIB;
-	vm->cpus = 1;
-	vm->vmx = 1;
-	vm->shadow = 1;
-	vm->apicv = 1;
-	vm->argv0 = 1;
-	vm->weight = SCENARIO_WEIGHT;
 	return vm;
 }
 
-int scenario_check(const struct scenario *s, struct error *e)
+/* Whether L0 takes the VM beside those before it: its own reader is asked. */
+static bool add_to_l0(struct scenario *l0, const struct vm_spec *vm)
 {
-	for (unsigned i = 0; i < s->vm_count; i++) {
-		const struct vm_config *vm = &s->vms[i];
+	char line[SETTING_TEXT_SIZE] = "kernel";
+	size_t n = strlen(line);
 
-		if (!vm->name)
+	n += settings_format(vm_settings, &vm->config, line + n, sizeof(line) - n);
+	return scenario_add(l0, (struct text){line, n}, 0, 0);
+}
+
+int scenario_check(const struct scenario_spec *s, struct error *e)
+{
+	struct scenario l0 = {.vm_count = 0};
+
+	for (unsigned i = 0; i < s->vm_count; i++) {
+		const struct vm_spec *vm = &s->vms[i];
+
+		if (!*vm->config.name)
 			return fail(e, STATUS_BAD_INPUT, "%s: the VM has no 'name'", vm->where);
 		if (!vm->kernel.path)
 			return fail(e, STATUS_BAD_INPUT, "%s: the VM '%s' has no 'kernel'",
-				vm->where, vm->name);
-		for (unsigned j = 0; j < i; j++)
-			if (strcmp(vm->name, s->vms[j].name) == 0)
-				return fail(e, STATUS_BAD_INPUT,
-					"%s: name: there is a VM '%s' already", vm->where,
-					vm->name);
+				vm->where, vm->config.name);
+		if (!add_to_l0(&l0, vm))
+			return fail(e, STATUS_BAD_INPUT, "%s: the VM '%s': %s", vm->where,
+				vm->config.name, l0.refusal.why);
 	}
 	return 0;
 }

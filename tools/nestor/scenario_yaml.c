@@ -10,7 +10,7 @@
 #include "file.h"
 
 struct loader {
-	struct scenario *s;
+	struct scenario_spec *s;
 	yaml_document_t *doc;
 	const char *path; /* of the file, for messages */
 	const char *base; /* its folder, for relative file names */
@@ -33,10 +33,10 @@ static int wrong_kind(
 }
 
 static int unknown_key(struct loader *l, const yaml_node_t *value, const char *key,
-	const struct setting *table, const char *more)
+	setting_tables keys, const char *more)
 {
 	return fail(l->e, STATUS_BAD_INPUT, "%s:%zu: unknown key '%.60s': must be one of %s%s",
-		l->path, value->start_mark.line + 1, key, setting_names(table, l->a), more);
+		l->path, value->start_mark.line + 1, key, setting_names(keys, l->a), more);
 }
 
 /* The text of a scalar node; NULL if it is none, or contains a NUL. */
@@ -101,18 +101,19 @@ static int apply(struct loader *l, const struct setting *s, void *object, yaml_n
 
 static int module_key(struct loader *l, void *object, const char *key, yaml_node_t *value)
 {
-	static const struct setting table[] = {
-		{"file", SETTING_FILE, offsetof(struct module_config, file), 0, 0, NULL},
-		{"cmdline", SETTING_LINE, offsetof(struct module_config, cmdline), 0, 2047,
-			NULL},
-		{NULL, SETTING_SIZE, 0, 0, 0, NULL},
+	static const struct setting rows[] = {
+		{NULL, "file", SETTING_FILE, SETTING_AT(struct module_spec, file)},
+		{NULL, "cmdline", SETTING_LINE, SETTING_AT(struct module_spec, cmdline),
+			.max = 2047},
+		{.kind = SETTING_END},
 	};
-	const struct setting *s = setting_find(table, key);
+	static setting_tables keys = {rows, NULL};
+	const struct setting *s = setting_find(keys, key);
 
-	return s ? apply(l, s, object, value) : unknown_key(l, value, key, table, "");
+	return s ? apply(l, s, object, value) : unknown_key(l, value, key, keys, "");
 }
 
-static int load_modules(struct loader *l, struct vm_config *vm, yaml_node_t *list)
+static int load_modules(struct loader *l, struct vm_spec *vm, yaml_node_t *list)
 {
 	yaml_node_item_t *item;
 
@@ -121,11 +122,11 @@ static int load_modules(struct loader *l, struct vm_config *vm, yaml_node_t *lis
 	for (item = list->data.sequence.items.start; item < list->data.sequence.items.top;
 		item++) {
 		yaml_node_t *node = yaml_document_get_node(l->doc, *item);
-		struct module_config *module = &vm->modules[vm->module_count];
+		struct module_spec *module = &vm->modules[vm->module_count];
 
-		if (vm->module_count == SCENARIO_MODULES)
+		if (vm->module_count == SCENARIO_MAX_MODULES)
 			return fail(l->e, STATUS_BAD_INPUT, "%s: more than %d modules",
-				node_where(l, node, "modules"), SCENARIO_MODULES);
+				node_where(l, node, "modules"), SCENARIO_MAX_MODULES);
 		vm->module_count++;
 		module->cmdline = "";
 		if (for_each_key(l, node, "modules", module, module_key))
@@ -141,9 +142,9 @@ static int load_modules(struct loader *l, struct vm_config *vm, yaml_node_t *lis
 static int vmx_key(struct loader *l, void *object, const char *key, yaml_node_t *value)
 {
 	if (strcmp(key, "shadow") == 0)
-		return apply(l, setting_find(vm_settings, "shadow"), object, value);
+		return apply(l, setting_find(vm_keys, "shadow"), object, value);
 	if (strcmp(key, "features") == 0)
-		return apply(l, setting_find(vm_settings, "vmx-features"), object, value);
+		return apply(l, setting_find(vm_keys, "vmx-features"), object, value);
 	return fail(l->e, STATUS_BAD_INPUT,
 		"%s:%zu: unknown key '%.60s' in vmx: must be one of shadow, features", l->path,
 		value->start_mark.line + 1, key);
@@ -151,14 +152,14 @@ static int vmx_key(struct loader *l, void *object, const char *key, yaml_node_t 
 
 static int vm_key(struct loader *l, void *object, const char *key, yaml_node_t *value)
 {
-	const struct setting *s = setting_find(vm_settings, key);
+	const struct setting *s = setting_find(vm_keys, key);
 
 	if (strcmp(key, "modules") == 0)
 		return load_modules(l, object, value);
 	if (strcmp(key, "vmx") == 0 && value->type == YAML_MAPPING_NODE)
 		return for_each_key(l, value, "vmx", object, vmx_key);
 	return s ? apply(l, s, object, value)
-		 : unknown_key(l, value, key, vm_settings, ", modules");
+		 : unknown_key(l, value, key, vm_keys, ", modules");
 }
 
 static int load_vms(struct loader *l, yaml_node_t *list)
@@ -170,11 +171,11 @@ static int load_vms(struct loader *l, yaml_node_t *list)
 	for (item = list->data.sequence.items.start; item < list->data.sequence.items.top;
 		item++) {
 		yaml_node_t *node = yaml_document_get_node(l->doc, *item);
-		struct vm_config *vm = scenario_add_vm(l->s, node_where(l, node, "vms"));
+		struct vm_spec *vm = scenario_add_vm(l->s, node_where(l, node, "vms"));
 
 		if (!vm)
 			return fail(l->e, STATUS_BAD_INPUT, "%s: more than %d VMs",
-				node_where(l, node, "vms"), SCENARIO_VMS);
+				node_where(l, node, "vms"), SCENARIO_MAX_VMS);
 		if (for_each_key(l, node, "vms", vm, vm_key))
 			return l->e->status;
 	}
@@ -183,28 +184,26 @@ static int load_vms(struct loader *l, yaml_node_t *list)
 
 static int machine_key(struct loader *l, void *object, const char *key, yaml_node_t *value)
 {
-	const struct setting *s = setting_find(machine_settings, key);
+	const struct setting *s = setting_find(machine_keys, key);
 
-	return s ? apply(l, s, object, value)
-		 : unknown_key(l, value, key, machine_settings, "");
+	return s ? apply(l, s, object, value) : unknown_key(l, value, key, machine_keys, "");
 }
 
 static int top_key(struct loader *l, void *object, const char *key, yaml_node_t *value)
 {
-	const struct setting *s = setting_find(scenario_settings, key);
-	struct scenario *scenario = object;
+	const struct setting *s = setting_find(scenario_keys, key);
+	struct scenario_spec *scenario = object;
 
 	if (strcmp(key, "vms") == 0)
 		return load_vms(l, value);
 	if (strcmp(key, "machine") == 0 && value->type == YAML_SCALAR_NODE)
-		return apply(
-			l, setting_find(machine_settings, "kind"), &scenario->machine, value);
+		return apply(l, setting_find(machine_keys, "kind"), &scenario->machine, value);
 	if (strcmp(key, "machine") == 0)
 		return for_each_key(l, value, key, &scenario->machine, machine_key);
 	if (strcmp(key, "log") == 0)
 		scenario->log_given = true;
 	return s ? apply(l, s, object, value)
-		 : unknown_key(l, value, key, scenario_settings, ", vms, machine");
+		 : unknown_key(l, value, key, scenario_keys, ", vms, machine");
 }
 
 static int load_document(struct loader *l)
@@ -229,7 +228,7 @@ static const char *folder_of(const char *path, struct arena *a)
 	return slash ? arena_format(a, "%.*s", (int)(slash - path), path) : ".";
 }
 
-int scenario_parse(struct scenario *s, const char *path, const char *text, size_t size,
+int scenario_parse(struct scenario_spec *s, const char *path, const char *text, size_t size,
 	struct arena *a, struct error *e)
 {
 	yaml_parser_t parser;
@@ -252,7 +251,7 @@ int scenario_parse(struct scenario *s, const char *path, const char *text, size_
 	return status;
 }
 
-int scenario_load(struct scenario *s, const char *path, struct arena *a, struct error *e)
+int scenario_load(struct scenario_spec *s, const char *path, struct arena *a, struct error *e)
 {
 	struct bytes text;
 

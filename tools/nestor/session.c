@@ -18,7 +18,7 @@
 #define COM1_PERIOD 100 /* milliseconds between looks at its file */
 
 struct session {
-	const struct scenario *s;
+	const struct scenario_spec *s;
 	const struct session_options *o;
 	struct mux mux;
 	char line[1024]; /* a control record under way */
@@ -116,7 +116,7 @@ static void feed_console(struct session *x, unsigned vm, const uint8_t *data, si
 	x->console = (uint8_t)vm;
 	for (size_t i = 0; i < size; i++) {
 		if (x->at_line_end)
-			printf("%s| ", vm < x->s->vm_count ? x->s->vms[vm].name : "?");
+			printf("%s| ", vm < x->s->vm_count ? x->s->vms[vm].config.name : "?");
 		fputc(data[i], stdout);
 		x->at_line_end = data[i] == '\n';
 	}
@@ -282,7 +282,7 @@ static int run(struct session *x, struct arena *a, const struct machine *m, stru
 	return x->ended ? x->status : judge_silent_end(x, machine_last_words(a, m), how, e);
 }
 
-int session_run(struct arena *a, const struct scenario *s, const struct machine *m,
+int session_run(struct arena *a, const struct scenario_spec *s, const struct machine *m,
 	const struct session_options *o, struct error *e)
 {
 	struct session *x = arena_alloc(a, sizeof(*x));

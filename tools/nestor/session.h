@@ -21,7 +21,7 @@ struct session_options {
  * Runs @m to its end and returns the exit status. Consoles go to standard output. On return the
  * machine's process is gone, whatever happened.
  */
-int session_run(struct arena *a, const struct scenario *s, const struct machine *m,
+int session_run(struct arena *a, const struct scenario_spec *s, const struct machine *m,
 	const struct session_options *o, struct error *e);
 
 #endif

@@ -27,7 +27,7 @@ static const struct {
 } fields[] = {
 #define ALWAYS                             0, 0
 #define VMFUNC                             0, 0
-#define CTL_BIT(word, bit)                 0, 0
+#define CTL(word, control)                 0, 0
 #define F(name, enc, exists, group, flags) {#name, enc},
 #include "spec/vmcs_fields.def"
 };

@@ -6,11 +6,10 @@
 #include <string.h>
 
 #include "boot/multiboot2.h"
-#include "boot/options.h"
-#include "cpu/log.h"
+#include "policy/options.h"
 #include "dev/dev.h"
 #include "spec/addr.h"
-#include "vm/scenario.h"
+#include "policy/scenario.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -18,14 +17,6 @@ static void check(bool holds)
 {
 	if (!holds)
 		abort();
-}
-
-static unsigned bad_words;
-
-static void bad_word(struct text word)
-{
-	check(word.len > 0);
-	bad_words++;
 }
 
 static void check_inside(const uint8_t *block, size_t size, const void *p, size_t n)
@@ -36,16 +27,55 @@ static void check_inside(const uint8_t *block, size_t size, const void *p, size_
 		(at >= block && at <= block + size && n <= (size_t)(block + size - at)));
 }
 
+static void check_same(const struct setting *table, const void *a, const void *b)
+{
+	for (const struct setting *s = table; s->kind != SETTING_END; s++)
+		check(s->kind == SETTING_NAME ||
+			memcmp((const char *)a + s->offset, (const char *)b + s->offset,
+				s->size) == 0);
+}
+
+/* An accepted VM's settings, written as a line, give the same VM. */
+static void check_line(const struct vm_config *c)
+{
+	static struct scenario s;
+	char buf[1024] = "kernel";
+	size_t n = 6 + settings_format(vm_settings, c, buf + 6, sizeof(buf) - 6);
+
+	memset(&s, 0, sizeof(s));
+	check(scenario_add(&s, (struct text){buf, n}, 0, 0));
+	check(strcmp(s.vms[0].config.name, c->name) == 0);
+	check_same(vm_settings, &s.vms[0].config, c);
+}
+
 static void check_vm(const struct vm_images *vm)
 {
 	const struct vm_config *c = &vm->config;
 
 	check(memchr(c->name, 0, sizeof(c->name)) != NULL && c->name[0] != '\0');
 	check(c->cpus >= 1 && c->cpus <= DEV_MAX_VCPUS);
-	check(c->memory >= SIZE_2M && c->memory % SIZE_2M == 0 && c->memory >> 40 <= 1);
+	check(c->memory >= 2 * SIZE_2M && c->memory % SIZE_2M == 0 && c->memory >> 40 <= 1);
 	check(c->weight >= 1 && c->weight <= WEIGHT_MAX && c->allowed_cpus != 0);
-	check(c->restart <= RESTART_ALWAYS);
+	check(c->restart <= RESTART_ALWAYS &&
+		(c->restart_limit == 0 || c->restart != RESTART_NEVER));
+	check_line(c);
 	check(vm->module_count <= SCENARIO_MAX_MODULES);
+}
+
+/* Options that were read give themselves back. */
+static void options(struct text line)
+{
+	static struct refusal r;
+	struct options o, again;
+	char buf[1024];
+
+	settings_init(option_settings, &o);
+	while (!options_parse(&line, &o, &r))
+		check(r.where.len > 0 && r.why[0] != '\0');
+	line = (struct text){buf, settings_format(option_settings, &o, buf, sizeof(buf))};
+	settings_init(option_settings, &again);
+	check(options_parse(&line, &again, &r) && line.len == 0);
+	check_same(option_settings, &o, &again);
 }
 
 static void add(struct scenario *s, struct text line, uint64_t start, uint64_t size)
@@ -53,8 +83,8 @@ static void add(struct scenario *s, struct text line, uint64_t start, uint64_t s
 	unsigned before = s->vm_count;
 
 	if (!scenario_add(s, line, start, size)) {
-		check(s->error != NULL && s->vm_count == before);
-		s->error = NULL;
+		check(s->refusal.why[0] != '\0' && s->vm_count == before);
+		s->refusal.why[0] = '\0';
 	}
 	check(s->vm_count <= SCENARIO_MAX_VMS);
 }
@@ -62,7 +92,6 @@ static void add(struct scenario *s, struct text line, uint64_t start, uint64_t s
 static void block(const uint8_t *data, size_t size, struct scenario *s)
 {
 	static struct mb2_info info;
-	struct options o;
 
 	if (!mb2_parse(data, size, &info))
 		return;
@@ -76,7 +105,7 @@ static void block(const uint8_t *data, size_t size, struct scenario *s)
 			data, size, info.modules[i].cmdline.s, info.modules[i].cmdline.len);
 		add(s, info.modules[i].cmdline, info.modules[i].start, info.modules[i].size);
 	}
-	options_parse(info.cmdline, &o, bad_word);
+	options(info.cmdline);
 }
 
 /* The first byte chooses: a block, or lines of settings. */
@@ -84,7 +113,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	static struct scenario s;
 	struct text rest;
-	struct options o;
 
 	if (size == 0)
 		return 0;
@@ -101,7 +129,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		rest.s += line.len + (line.len < rest.len);
 		rest.len -= line.len + (line.len < rest.len);
 		add(&s, line, 0, 0);
-		options_parse(line, &o, bad_word);
+		options(line);
 	}
 	for (unsigned i = 0; i < s.vm_count; i++)
 		check_vm(&s.vms[i]);

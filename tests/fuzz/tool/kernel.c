@@ -8,19 +8,19 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static void plan_bare(struct arena *a, const struct kernel *k)
 {
-	struct vm_files *files = arena_alloc(a, sizeof(*files) * SCENARIO_VMS);
+	struct vm_files *files = arena_alloc(a, sizeof(*files) * SCENARIO_MAX_VMS);
 	struct boot_plan plan = {0};
 	struct error e = {0};
-	struct scenario s;
-	struct vm_config *vm;
+	struct scenario_spec s;
+	struct vm_spec *vm;
 
 	scenario_init(&s);
 	vm = scenario_add_vm(&s, "fuzz");
-	vm->name = "vm";
+	strcpy(vm->config.name, "vm");
 	vm->kernel = (struct place){"image", "fuzz"};
 	files[0].kernel = *k;
 	files[0].need = k->high;
-	if (k->high <= vm->memory)
+	if (k->high <= vm->config.memory)
 		boot_plan_bare(a, &s, files, &plan, &e);
 }
 

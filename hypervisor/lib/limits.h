@@ -1,0 +1,17 @@
+/*
+ * Sizes that several modules and the host tool share. Modules have names of their own for them.
+ */
+#ifndef NESTOR_LIB_LIMITS_H
+#define NESTOR_LIB_LIMITS_H
+
+enum limit {
+	LIMIT_VMS = 8,
+	LIMIT_VCPUS = 8,        /* of one VM */
+	LIMIT_MODULES = 16,     /* of one VM, beside its kernel and initial RAM disk */
+	LIMIT_NAME = 32,        /* of a VM, with the final NUL */
+	LIMIT_CPU_NUMBERS = 64, /* of physical CPUs that a scenario can name */
+	/* What the loader hands over when every VM has all it can have. */
+	LIMIT_BOOT_MODULES = LIMIT_VMS * (LIMIT_MODULES + 2)
+};
+
+#endif

@@ -1,0 +1,151 @@
+/*
+ * Linux by its 64-bit boot protocol: bzImage, and vmlinux as ELF. boot_params is built from
+ * nothing; of a bzImage only the setup header is kept.
+ */
+#include "load/load_int.h"
+
+#include "spec/addr.h"
+
+/* Offsets in struct boot_params, which is the protocol's "zero page". */
+#define BP_ACPI_RSDP    0x070u
+#define BP_E820_COUNT   0x1e8u
+#define BP_HEADER       0x1f1u
+#define BP_SETUP_SECTS  0x1f1u
+#define BP_BOOT_FLAG    0x1feu
+#define BP_JUMP_OFFSET  0x201u
+#define BP_MAGIC        0x202u
+#define BP_VERSION      0x206u
+#define BP_LOADER_TYPE  0x210u
+#define BP_LOADFLAGS    0x211u
+#define BP_RAMDISK      0x218u
+#define BP_RAMDISK_SIZE 0x21cu
+#define BP_CMDLINE      0x228u
+#define BP_INITRD_MAX   0x22cu
+#define BP_XLOADFLAGS   0x236u
+#define BP_CMDLINE_SIZE 0x238u
+#define BP_PREF_ADDRESS 0x258u
+#define BP_INIT_SIZE    0x260u
+#define BP_E820         0x2d0u
+
+#define MAGIC_HDRS     0x53726448u
+#define BOOT_FLAG      0xaa55u
+#define LOADED_HIGH    0x01u
+#define XLF_KERNEL_64  0x01u
+#define LOADER_OTHER   0xffu
+#define VERSION        0x020fu
+#define INITRD_LIMIT   0x7fffffffull
+#define ENTRY64_OFFSET 0x200u
+
+bool linux_is_bzimage(const struct load_image *i)
+{
+	uint32_t magic;
+	uint16_t flag;
+
+	return image_get16(i, BP_BOOT_FLAG, &flag) && flag == BOOT_FLAG &&
+	       image_get32(i, BP_MAGIC, &magic) && magic == MAGIC_HDRS;
+}
+
+static void put(uint8_t *bp, unsigned at, uint64_t v, unsigned size)
+{
+	__builtin_memcpy(bp + at, &v, size);
+}
+
+static void put_e820(uint8_t *bp, const struct load_target *t)
+{
+	bp[BP_E820_COUNT] = (uint8_t)t->map_count;
+	for (unsigned i = 0; i < t->map_count; i++) {
+		put(bp, BP_E820 + 20 * i, t->map[i].start, 8);
+		put(bp, BP_E820 + 20 * i + 8, t->map[i].size, 8);
+		put(bp, BP_E820 + 20 * i + 16, t->map[i].type, 4);
+	}
+}
+
+/* As high as it may be, so that the kernel's own growth never reaches it. */
+static const char *place_initrd(const struct load_target *t, uint8_t *bp,
+	const struct load_image *initrd, uint64_t kernel_end)
+{
+	uint64_t top = t->ram[0].size, at;
+
+	if (initrd->size == 0)
+		return NULL;
+	if (top > INITRD_LIMIT)
+		top = INITRD_LIMIT;
+	if (initrd->size > top)
+		return "the initrd is larger than the VM's memory";
+	at = (top - initrd->size) & ~PAGE_MASK;
+	if (at < kernel_end || !ram_write(t, at, initrd->data, initrd->size))
+		return "the VM's memory is too small for kernel and initrd";
+	put(bp, BP_RAMDISK, at, 4);
+	put(bp, BP_RAMDISK_SIZE, initrd->size, 4);
+	return NULL;
+}
+
+/* The setup header is in boot_params already. */
+static const char *finish(const struct load_target *t, const struct load_request *r,
+	const struct loaded *l, struct entry_state *e)
+{
+	uint8_t *bp = ram_at(t, LOAD_INFO, PAGE_SIZE);
+
+	put(bp, BP_ACPI_RSDP, t->rsdp, 8);
+	put(bp, BP_LOADER_TYPE, LOADER_OTHER, 1);
+	put(bp, BP_CMDLINE, LOAD_CMDLINE, 4);
+	put_e820(bp, t);
+	ram_put_text(t, LOAD_CMDLINE, r->kernel.cmdline, LOAD_CMDLINE_SIZE);
+	e->mode = ENTRY_MODE_LONG;
+	e->rip = l->entry;
+	e->cr3 = ram_put_identity_map(t);
+	e->rsi = LOAD_INFO;
+	ram_put_gdt(t, e);
+	return place_initrd(t, bp, &r->initrd, l->end);
+}
+
+const char *linux_load_elf(
+	const struct load_target *t, const struct load_request *r, struct entry_state *e)
+{
+	uint8_t *bp = ram_at(t, LOAD_INFO, PAGE_SIZE);
+	struct loaded l;
+	const char *error;
+
+	if (!elf_is64(&r->kernel))
+		return "a 32-bit Linux kernel: only 64-bit vmlinux files can be started";
+	error = elf_load(t, &r->kernel, &l);
+	if (error != NULL)
+		return error;
+	/* A VM entry at an address that is not canonical fails (SDM 26.3.1.4). */
+	if (ram_at(t, l.entry, 1) == NULL)
+		return "the entry point lies outside the VM's memory";
+	put(bp, BP_BOOT_FLAG, BOOT_FLAG, 2);
+	put(bp, BP_MAGIC, MAGIC_HDRS, 4);
+	put(bp, BP_VERSION, VERSION, 2);
+	put(bp, BP_LOADFLAGS, LOADED_HIGH, 1);
+	put(bp, BP_XLOADFLAGS, XLF_KERNEL_64, 2);
+	put(bp, BP_INITRD_MAX, INITRD_LIMIT, 4);
+	put(bp, BP_CMDLINE_SIZE, LOAD_CMDLINE_SIZE - 1, 4);
+	return finish(t, r, &l, e);
+}
+
+const char *linux_load_bzimage(
+	const struct load_target *t, const struct load_request *r, struct entry_state *e)
+{
+	const struct load_image *i = &r->kernel;
+	uint8_t *bp = ram_at(t, LOAD_INFO, PAGE_SIZE);
+	uint16_t version, xloadflags;
+	uint32_t init_size;
+	uint64_t at, setup;
+
+	if (!image_get16(i, BP_VERSION, &version) || version < 0x020c ||
+		!image_get16(i, BP_XLOADFLAGS, &xloadflags) || !(xloadflags & XLF_KERNEL_64) ||
+		!image_get64(i, BP_PREF_ADDRESS, &at) ||
+		!image_get32(i, BP_INIT_SIZE, &init_size))
+		return "a bzImage without a 64-bit entry point";
+	setup = (i->data[BP_SETUP_SECTS] == 0 ? 4u : i->data[BP_SETUP_SECTS]) * 512u + 512u;
+	if (setup >= i->size)
+		return "the bzImage is cut";
+	if (ram_at(t, at, init_size) == NULL || i->size - setup > init_size)
+		return "the VM's memory is too small for the kernel";
+	(void)ram_write(t, at, i->data + setup, i->size - setup);
+	/* the header ends where the jump at its start leads to */
+	__builtin_memcpy(bp + BP_HEADER, i->data + BP_HEADER,
+		(uint64_t)BP_MAGIC + i->data[BP_JUMP_OFFSET] - BP_HEADER);
+	return finish(t, r, &(struct loaded){at + ENTRY64_OFFSET, at + init_size}, e);
+}

@@ -1,0 +1,56 @@
+#include "load/load.h"
+
+#include "load/load_int.h"
+
+struct format {
+	enum load_format format;
+	bool by_looks; /* LOAD_AUTO may take it */
+	bool (*is)(const struct load_image *i);
+	const char *(*load)(const struct load_target *t, const struct load_request *r,
+		struct entry_state *e);
+};
+
+/* The first that fits is taken. */
+static const struct format formats[] = {
+	{LOAD_LINUX, true, linux_is_bzimage, linux_load_bzimage},
+	{LOAD_MULTIBOOT2, true, mb2_is, mb2_load},
+	{LOAD_MULTIBOOT1, true, mb1_is, mb1_load},
+	{LOAD_LINUX, false, elf_is, linux_load_elf},
+	{LOAD_ELF, false, elf_is, mb1_load},
+};
+
+static const char *no_match(enum load_format format)
+{
+	switch (format) {
+	case LOAD_LINUX:
+		return "not a Linux kernel";
+	case LOAD_ELF:
+		return "not an ELF file";
+	case LOAD_MULTIBOOT1:
+		return "no Multiboot header";
+	case LOAD_MULTIBOOT2:
+		return "no Multiboot 2 header";
+	case LOAD_AUTO:
+		break;
+	}
+	return "the kernel is none of bzImage, Multiboot 1, Multiboot 2";
+}
+
+const char *load_images(const struct load_target *target, const struct load_request *request,
+	struct entry_state *out)
+{
+	enum load_format wanted = request->format;
+
+	*out = (struct entry_state){0};
+	if (target->ram_count == 0 || target->ram[0].start != 0 ||
+		target->ram[0].size < LOAD_LOW_END)
+		return "the VM has no low memory";
+	for (unsigned k = 0; k < sizeof(formats) / sizeof(formats[0]); k++) {
+		const struct format *f = &formats[k];
+
+		if ((wanted == LOAD_AUTO ? f->by_looks : wanted == f->format) &&
+			f->is(&request->kernel))
+			return f->load(target, request, out);
+	}
+	return no_match(wanted);
+}

@@ -1,0 +1,67 @@
+/*
+ * Shared by the loaders; nobody else includes it.
+ */
+#ifndef NESTOR_LOAD_LOAD_INT_H
+#define NESTOR_LOAD_LOAD_INT_H
+
+#include "load/load.h"
+
+/* Low memory of a loaded VM: what the loader writes there, out of the images' way. */
+#define LOAD_GDT          0x1000u
+#define LOAD_INFO         0x2000u  /* boot_params or Multiboot information */
+#define LOAD_CMDLINE      0x4000u  /* up to LOAD_CMDLINE_SIZE */
+#define LOAD_MODULE_TEXTS 0x5000u  /* LOAD_MODULE_TEXT for each module */
+#define LOAD_TABLES       0x10000u /* identity map: 6 pages */
+#define LOAD_CMDLINE_SIZE 4096u
+#define LOAD_MODULE_TEXT  1024u
+#define LOAD_LOW_END      0x100000u /* images that may be anywhere lie above */
+
+/* What of a kernel is in RAM. */
+struct loaded {
+	uint64_t entry; /* physical where an ELF segment tells */
+	uint64_t end;   /* behind the last byte used */
+};
+
+/* ---- image.c: unsigned little-endian fields; false when outside the image ---- */
+bool image_get16(const struct load_image *i, uint64_t at, uint16_t *v);
+bool image_get32(const struct load_image *i, uint64_t at, uint32_t *v);
+bool image_get64(const struct load_image *i, uint64_t at, uint64_t *v);
+
+/* ---- ram.c ---- */
+
+/* Where the host has a range of RAM, or NULL. Low memory is always there. */
+uint8_t *ram_at(const struct load_target *t, uint64_t gpa, uint64_t size);
+/* False, and nothing is written, when the range is not RAM. */
+bool ram_write(const struct load_target *t, uint64_t gpa, const void *data, uint64_t size);
+/* To low memory. */
+void ram_put32(const struct load_target *t, uint64_t gpa, uint32_t v);
+void ram_put64(const struct load_target *t, uint64_t gpa, uint64_t v);
+/* To low memory, cut to size, NUL-terminated. */
+void ram_put_text(const struct load_target *t, uint64_t gpa, struct text text, size_t size);
+/* The GDT that the entry state *e then uses, and its selectors. */
+void ram_put_gdt(const struct load_target *t, struct entry_state *e);
+/* Page tables that map 4 GiB onto itself; the value for CR3. */
+uint64_t ram_put_identity_map(const struct load_target *t);
+
+/* ---- elf.c ---- */
+bool elf_is(const struct load_image *i);
+/* These three, of an image that elf_is. */
+bool elf_is64(const struct load_image *i);
+/* Checks all segments, then copies them to their physical addresses. NULL, or what is wrong: nothing
+ * has been copied then. */
+const char *elf_load(const struct load_target *t, const struct load_image *i, struct loaded *l);
+
+/* ---- the formats: whether an image is one, and load_images for it ---- */
+bool linux_is_bzimage(const struct load_image *i);
+const char *linux_load_bzimage(
+	const struct load_target *t, const struct load_request *r, struct entry_state *e);
+const char *linux_load_elf(
+	const struct load_target *t, const struct load_request *r, struct entry_state *e);
+bool mb1_is(const struct load_image *i);
+const char *mb1_load(
+	const struct load_target *t, const struct load_request *r, struct entry_state *e);
+bool mb2_is(const struct load_image *i);
+const char *mb2_load(
+	const struct load_target *t, const struct load_request *r, struct entry_state *e);
+
+#endif

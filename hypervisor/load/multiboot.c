@@ -1,0 +1,108 @@
+#include "load/multiboot_int.h"
+
+#include "spec/addr.h"
+
+#define KERNEL_NAME "kernel "
+
+const char *multiboot_load_flat(const struct load_target *t, const struct load_image *i,
+	uint64_t header, const struct multiboot_addresses *a, struct loaded *l)
+{
+	uint64_t offset, size, end;
+
+	if (a->load > a->header || header < a->header - a->load)
+		return "the Multiboot header's addresses contradict each other";
+	offset = header - (a->header - a->load);
+	size = a->load_end != 0 ? (uint64_t)a->load_end - a->load : i->size - offset;
+	if (a->load_end != 0 && (a->load_end < a->load || size > i->size - offset))
+		return "the Multiboot header's load addresses lie outside the file";
+	end = a->load + size > a->bss_end ? a->load + size : a->bss_end;
+	if (ram_at(t, a->load, end - a->load) == NULL)
+		return "the kernel does not fit into the VM's memory";
+	(void)ram_write(t, a->load, i->data + offset, size);
+	l->end = end;
+	return NULL;
+}
+
+const char *multiboot_load_elf(
+	const struct load_target *t, const struct load_image *i, struct loaded *l)
+{
+	const char *error;
+
+	if (!elf_is(i))
+		return "a Multiboot kernel that is no ELF file";
+	error = elf_load(t, i, l);
+	if (error != NULL)
+		return error;
+	return l->entry >> 32 == 0 ? NULL : "the entry point lies above 4 GiB";
+}
+
+/* *at: the first byte that is free, before and after. */
+static bool place_module(const struct load_target *t, const struct load_image *i, uint64_t *at,
+	struct placed_module *m)
+{
+	uint64_t start = (*at + PAGE_MASK) & ~PAGE_MASK, top = t->ram[0].size;
+
+	if (start < LOAD_LOW_END)
+		start = LOAD_LOW_END;
+	if (start > top || i->size > top - start)
+		return false;
+	if (i->size != 0 && !ram_write(t, start, i->data, i->size))
+		return false;
+	*at = start + i->size;
+	*m = (struct placed_module){start, *at, i->cmdline};
+	return true;
+}
+
+const char *multiboot_place_modules(const struct load_target *t, const struct load_request *r,
+	uint64_t at, struct placed_module m[MULTIBOOT_MODULES], unsigned *count)
+{
+	*count = 0;
+	for (unsigned k = 0; k < r->module_count + 1; k++) {
+		const struct load_image *i = k == 0 ? &r->initrd : &r->modules[k - 1];
+
+		if (k == 0 && i->size == 0)
+			continue;
+		if (!place_module(t, i, &at, &m[*count]))
+			return "the modules do not fit into the VM's memory";
+		(*count)++;
+	}
+	return NULL;
+}
+
+/* As QEMU does, the name of the image comes first. */
+void multiboot_put_cmdline(const struct load_target *t, const struct load_request *r)
+{
+	const size_t name = sizeof(KERNEL_NAME) - 1;
+	uint64_t at = LOAD_CMDLINE;
+
+	if (r->cmdline0) {
+		ram_put_text(t, at, (struct text){KERNEL_NAME, name}, LOAD_CMDLINE_SIZE);
+		at += name;
+	}
+	ram_put_text(t, at, r->kernel.cmdline, LOAD_CMDLINE_SIZE - name);
+}
+
+uint32_t multiboot_high_kib(const struct load_target *t)
+{
+	return (uint32_t)((t->ram[0].size - LOAD_LOW_END) >> 10);
+}
+
+/* Words of the BIOS data area that say where conventional memory ends; Xen looks there. */
+static void put_bios_data(const struct load_target *t)
+{
+	const uint16_t ebda_segment = 0x9fc0, conventional_kib = MULTIBOOT_LOW_KIB;
+
+	(void)ram_write(t, 0x40e, &ebda_segment, sizeof(ebda_segment));
+	(void)ram_write(t, 0x413, &conventional_kib, sizeof(conventional_kib));
+}
+
+void multiboot_finish(
+	const struct load_target *t, uint32_t magic, uint64_t entry, struct entry_state *e)
+{
+	put_bios_data(t);
+	e->mode = ENTRY_MODE_PROTECTED;
+	e->rip = entry;
+	e->rax = magic;
+	e->rbx = LOAD_INFO;
+	ram_put_gdt(t, e);
+}

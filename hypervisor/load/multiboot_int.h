@@ -1,0 +1,39 @@
+/*
+ * What Multiboot 1 and 2 have in common: multiboot.c.
+ */
+#ifndef NESTOR_LOAD_MULTIBOOT_INT_H
+#define NESTOR_LOAD_MULTIBOOT_INT_H
+
+#include "load/load_int.h"
+
+#define MULTIBOOT_LOADER_NAME "Nestor"
+#define MULTIBOOT_MODULES     (LOAD_MAX_MODULES + 1) /* the initrd counts as the first */
+#define MULTIBOOT_LOW_KIB     639u                   /* conventional memory */
+
+/* Addresses of a header instead of ELF: Multiboot 1, 3.1.3; Multiboot 2, address tag. */
+struct multiboot_addresses {
+	uint32_t header, load, load_end, bss_end;
+};
+
+struct placed_module {
+	uint64_t start, end;
+	struct text cmdline;
+};
+
+/* The kernel whose header, at this offset of the image, has addresses; its entry is not set. */
+const char *multiboot_load_flat(const struct load_target *t, const struct load_image *i,
+	uint64_t header, const struct multiboot_addresses *a, struct loaded *l);
+/* The kernel by its ELF header. */
+const char *multiboot_load_elf(
+	const struct load_target *t, const struct load_image *i, struct loaded *l);
+/* Copies the modules behind the kernel, which ends at `at`: page-aligned, in order. */
+const char *multiboot_place_modules(const struct load_target *t, const struct load_request *r,
+	uint64_t at, struct placed_module m[MULTIBOOT_MODULES], unsigned *count);
+void multiboot_put_cmdline(const struct load_target *t, const struct load_request *r);
+/* KiB of RAM above 1 MiB, up to the first hole. */
+uint32_t multiboot_high_kib(const struct load_target *t);
+/* The rest: what of the BIOS kernels look at, and the entry in protected mode. */
+void multiboot_finish(
+	const struct load_target *t, uint32_t magic, uint64_t entry, struct entry_state *e);
+
+#endif

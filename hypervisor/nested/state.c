@@ -1,0 +1,192 @@
+#include "nested/state.h"
+
+#include "nested/entry_checks.h"
+#include "nested/nested_int.h"
+
+/* ---- a hardware VMCS, which is current ---- */
+
+/* PDPTEs, IA32_PAT and IA32_EFER are there for L0, whatever L1 has. */
+static bool in_guest_area(const struct nested *n, unsigned fid)
+{
+	bool l0s = (fid >= FID_GUEST_PDPTE0 && fid <= FID_GUEST_PDPTE3) ||
+		   fid == FID_GUEST_PAT || fid == FID_GUEST_EFER;
+
+	return vmcs_type(vmcs_fields[fid].encoding) == VMCS_TYPE_GUEST &&
+	       (l0s || field_exists(n, (enum vmcs_fid)fid));
+}
+
+static void get_guest_area(const struct nested *n, struct guest_area_state *s)
+{
+	for (unsigned i = 0; i < FID_COUNT; i++)
+		s->f[i] = in_guest_area(n, i) ? seam_vmread((enum vmcs_fid)i) : 0;
+	/* L0's timers arm the preemption timer anew at each entry; the link pointer is a host address. */
+	s->f[FID_PREEMPTION_TIMER_VALUE] = 0;
+	s->f[FID_VMCS_LINK_POINTER] = 0;
+	s->ia32e = (uint32_t)seam_vmread(FID_ENTRY_CONTROLS) & ENTRY_IA32E_GUEST;
+	s->event = (uint32_t)seam_vmread(FID_ENTRY_INTR_INFO);
+	s->event_error = s->event_length = 0;
+	if (!(s->event & INTR_INFO_VALID)) {
+		s->event = 0;
+		return;
+	}
+	s->event_error = (uint32_t)seam_vmread(FID_ENTRY_EXCEPTION_ERROR_CODE);
+	s->event_length = (uint32_t)seam_vmread(FID_ENTRY_INSTRUCTION_LENGTH);
+}
+
+static void set_guest_area(struct nested *n, const struct guest_area_state *s)
+{
+	uint64_t entry = seam_vmread(FID_ENTRY_CONTROLS) & ~(uint64_t)ENTRY_IA32E_GUEST;
+
+	for (unsigned i = 0; i < FID_COUNT; i++)
+		if (in_guest_area(n, i) && i != FID_PREEMPTION_TIMER_VALUE &&
+			i != FID_VMCS_LINK_POINTER)
+			seam_vmwrite((enum vmcs_fid)i, s->f[i]);
+	seam_vmwrite(FID_ENTRY_CONTROLS, entry | (s->ia32e & ENTRY_IA32E_GUEST));
+	if (s->event & INTR_INFO_VALID)
+		seam_queue_event(n, s->event, s->event_error, s->event_length);
+}
+
+/* ---- get ---- */
+
+/* v->f has what the hardware VMCSs of v have; VMCS01 is current before and after. */
+static void bring_up_to_date(struct nested *n, struct nvmcs *v)
+{
+	bool runs = n->in_l2 && v == n->cur;
+
+	if (n->vm->shadowing && v->is_shadow)
+		copy_all_from_shadow(n, v);
+	else if (n->vm->shadowing && !runs)
+		v->unchecked |= (uint8_t)copy_from_shadow(n, v);
+	seam_use_vmcs01(n);
+	if (!runs)
+		nvmcs_sync_rare(n, v);
+}
+
+static struct nvmcs *next_used(struct nested *n, const struct nvmcs *after)
+{
+	struct nvmcs *next = NULL;
+
+	for (unsigned i = 0; i < NVMCS_SLOTS; i++) {
+		struct nvmcs *v = &n->slot[i];
+
+		if (v->gpa != NVMCS_FREE && (!after || v->last_use > after->last_use) &&
+			(!next || v->last_use < next->last_use))
+			next = v;
+	}
+	return next;
+}
+
+static void get_vmcs(struct nested *n, struct nvmcs *v, struct vmcs12_state *s)
+{
+	bring_up_to_date(n, v);
+	*s = (struct vmcs12_state){
+		.gpa = v->gpa, .launched = v->launched, .is_shadow = v->is_shadow};
+	for (unsigned i = 0; i < FID_COUNT; i++)
+		s->f[i] = v->f[i];
+}
+
+void nested_get(struct nested *n, struct nested_state *s)
+{
+	struct nvmcs *v = NULL;
+
+	*s = (struct nested_state){.vmxon = n->vmxon,
+		.in_l2 = n->in_l2,
+		.run_pending = n->run_pending,
+		.l2_wait_sipi = n->l2_wait_sipi,
+		.vmxon_gpa = n->vmxon_gpa,
+		.current_gpa = n->cur ? n->cur->gpa : NVMCS_FREE,
+		.feature_control = n->feature_control,
+		.cr0_cache = n->cr0_cache};
+	if (n->in_l2) {
+		get_guest_area(n, &s->l2);
+		s->timer_on = n->cur->timer_on;
+		s->timer_left = n->cur->timer12;
+		seam_use_vmcs01(n);
+	}
+	get_guest_area(n, &s->l1);
+	while ((v = next_used(n, v)) != NULL)
+		get_vmcs(n, v, &s->vmcs[s->vmcs_count++]);
+	if (n->in_l2)
+		seam_use_vmcs02(n, n->cur);
+}
+
+/* ---- set ---- */
+
+static const struct vmcs12_state *find(const struct nested_state *s, uint64_t gpa)
+{
+	for (uint32_t i = 0; i < s->vmcs_count; i++)
+		if (s->vmcs[i].gpa == gpa)
+			return &s->vmcs[i];
+	return NULL;
+}
+
+/* What struct nested promises to the rest of nested/. */
+static bool possible(const struct nested *n, const struct nested_state *s)
+{
+	const struct vmcs12_state *current = find(s, s->current_gpa);
+
+	if (s->vmcs_count > NVMCS_SLOTS || (s->cr0_cache & ~CR0_CACHE))
+		return false;
+	for (uint32_t i = 0; i < s->vmcs_count; i++)
+		if (!nvmcs_pointer_valid(n, s->vmcs[i].gpa) ||
+			find(s, s->vmcs[i].gpa) != &s->vmcs[i])
+			return false;
+	if (s->current_gpa != NVMCS_FREE && (!current || !s->vmxon))
+		return false;
+	if (s->in_l2)
+		return current && !current->is_shadow;
+	return !s->run_pending && !s->l2_wait_sipi;
+}
+
+/* The controls and host state of a VMCS12 that runs passed the checks when L1 entered. */
+static bool may_run(struct nested *n, struct nvmcs *v)
+{
+	struct check_env e = {.f = v->f,
+		.caps = &n->vm->caps,
+		.l1_long_mode = seam_vmread(FID_GUEST_EFER) & EFER_LMA,
+		.current = {v->gpa},
+		.n = n};
+
+	return nested_check_controls(&e) == CHECK_OK && nested_check_host(&e) == CHECK_OK;
+}
+
+/* VMCS01 is current; L2 goes on where it was. */
+static void resume_l2(struct nested *n, const struct nested_state *s)
+{
+	static const uint64_t no_pdptes[4];
+	struct nvmcs *v = n->cur;
+
+	entry_commit(n, v, no_pdptes);
+	set_guest_area(n, &s->l2);
+	v->launched = true;
+	v->rare_in_02 = true;
+	v->timer_on = s->timer_on;
+	v->timer12 = s->timer_left;
+	n->in_l2 = true;
+	n->run_pending = s->run_pending;
+	n->l2_wait_sipi = s->l2_wait_sipi;
+}
+
+bool nested_set(struct nested *n, const struct nested_state *s)
+{
+	if (!possible(n, s))
+		return false;
+	set_guest_area(n, &s->l1);
+	n->vmxon = s->vmxon;
+	n->vmxon_gpa = s->vmxon_gpa;
+	n->feature_control = s->feature_control;
+	n->cr0_cache = s->cr0_cache;
+	if (n->vm->shadowing && n->vmxon)
+		insn_serve_by_hardware(true);
+	for (uint32_t i = 0; i < s->vmcs_count; i++)
+		nvmcs_install(n, s->vmcs[i].gpa, s->vmcs[i].f, s->vmcs[i].launched,
+			s->vmcs[i].is_shadow);
+	if (s->current_gpa != NVMCS_FREE)
+		nvmcs_select(n, nvmcs_find(n, s->current_gpa));
+	if (!s->in_l2)
+		return true;
+	if (!may_run(n, n->cur))
+		return false;
+	resume_l2(n, s);
+	return true;
+}

@@ -1,0 +1,307 @@
+#include "policy/cpuid.h"
+
+#include <stddef.h>
+
+#define XCR0_OFFERED 0xe7ull /* x87, SSE, AVX, AVX-512; not MPX, PT, PKRU */
+#define XSAVE_LEGACY 576u    /* legacy region and header */
+
+static const struct cpuid_leaf zero;
+
+enum rule_kind {
+	RULE_LET,
+	RULE_SET,
+	RULE_NONE
+};
+
+enum condition {
+	IF_ALWAYS,
+	IF_VMX,
+	IF_SMP,
+	IF_RDTSCP,
+	IF_INVPCID,
+	IF_XSAVE,
+	IF_XSAVES
+};
+
+struct rule {
+	uint8_t kind;      /* enum rule_kind */
+	uint8_t condition; /* enum condition */
+	uint32_t value;    /* for RULE_SET */
+};
+
+#define LET       RULE_LET, IF_ALWAYS, 0
+#define LET_IF(c) RULE_LET, IF_##c, 0
+#define SET       RULE_SET, IF_ALWAYS, 1
+#define SET_IF(c) RULE_SET, IF_##c, 1
+#define VALUE(n)  RULE_SET, IF_ALWAYS, n
+#define HIDE      RULE_NONE, IF_ALWAYS, 0
+#define COMPUTED  RULE_NONE, IF_ALWAYS, 0
+
+static const struct rule rules[CPUID_FIELD_COUNT] = {
+#define FEATURE(name, rule, why) [CPUID_##name] = {rule},
+#include "policy/cpuid.def"
+};
+
+/* A second row for a name does not compile, so that with as many rows as names each has one. */
+enum {
+	RULES = 0
+#define FEATURE(name, rule, why) +1
+#include "policy/cpuid.def"
+};
+_Static_assert((int)RULES == (int)CPUID_FIELD_COUNT, "every name of spec/cpuid.def has a row");
+
+/* Leaves with subleaves have fields in leaf 0xd only. */
+#define HAS_PLACE(leaf, subleaf)                                                   \
+	((leaf) == CPUID_LEAF_XSAVE        ? (subleaf) < CPUID_LEAFD               \
+		: (leaf) >= CPUID_EXT_BASE ? (leaf) <= CPUID_EXT_MAX && !(subleaf) \
+					   : (leaf) <= CPUID_BASIC_MAX && !(subleaf))
+#define FLAG(leaf, subleaf, reg, bit, name) \
+	_Static_assert(HAS_PLACE(leaf, subleaf), #name " is in a leaf of struct cpuid_leaves");
+#define FIELD(leaf, subleaf, reg, low, wide, name) FLAG(leaf, subleaf, reg, low, name)
+#include "spec/cpuid.def"
+
+static size_t leaf_offset(uint32_t leaf, uint32_t subleaf)
+{
+	if (leaf == CPUID_LEAF_XSAVE)
+		return offsetof(struct cpuid_leaves, leafd) + subleaf * sizeof(zero);
+	if (leaf >= CPUID_EXT_BASE)
+		return offsetof(struct cpuid_leaves, ext) +
+		       (leaf - CPUID_EXT_BASE) * sizeof(zero);
+	return offsetof(struct cpuid_leaves, basic) + leaf * sizeof(zero);
+}
+
+/* Where the register of a field is among the leaves. */
+static size_t offset_of(enum cpuid_field field)
+{
+	const struct cpuid_place *p = &cpuid_places[field];
+
+	return leaf_offset(p->leaf, p->subleaf) + p->reg * sizeof(uint32_t);
+}
+
+static uint32_t get_bits(const struct cpuid_leaves *l, enum cpuid_field field)
+{
+	const uint32_t *reg = (const void *)((const char *)l + offset_of(field));
+
+	return *reg & cpuid_mask(field);
+}
+
+static void put_bits(struct cpuid_leaves *l, enum cpuid_field field, uint32_t bits)
+{
+	uint32_t *reg = (void *)((char *)l + offset_of(field));
+
+	*reg = (*reg & ~cpuid_mask(field)) | (bits & cpuid_mask(field));
+}
+
+static void put(struct cpuid_leaves *l, enum cpuid_field field, uint32_t value)
+{
+	put_bits(l, field, value << cpuid_places[field].low);
+}
+
+static void apply_rules(
+	struct cpuid_table *t, const struct cpuid_leaves *machine, const struct cpuid_config *c)
+{
+	bool xsave =
+		get_bits(machine, CPUID_XSAVE) && machine->basic[0].eax >= CPUID_LEAF_XSAVE;
+	const bool met[] = {[IF_ALWAYS] = true,
+		[IF_VMX] = c->vmx,
+		[IF_SMP] = c->vcpus > 1,
+		[IF_RDTSCP] = c->rdtscp,
+		[IF_INVPCID] = c->invpcid,
+		[IF_XSAVE] = xsave,
+		[IF_XSAVES] = xsave && c->xsaves};
+
+	for (unsigned i = 0; i < CPUID_FIELD_COUNT; i++) {
+		enum cpuid_field field = (enum cpuid_field)i;
+
+		if (!met[rules[i].condition])
+			continue;
+		if (rules[i].kind == RULE_LET)
+			put_bits(&t->l, field, get_bits(machine, field));
+		if (rules[i].kind == RULE_SET)
+			put(&t->l, field, rules[i].value);
+	}
+}
+
+static unsigned log2_up(unsigned n)
+{
+	unsigned shift = 0;
+
+	while (1u << shift < n)
+		shift++;
+	return shift;
+}
+
+static void build_topology(
+	struct cpuid_table *t, const struct cpuid_leaves *machine, const struct cpuid_config *c)
+{
+	put(&t->l, CPUID_PACKAGE_IDS, c->vcpus);
+	put(&t->l, CPUID_INITIAL_APIC_ID, c->index);
+	for (uint32_t i = 0; i < CPUID_LEAF4; i++) {
+		struct cpuid_leaf m = machine->leaf4[i];
+
+		if (CPUID_CACHE_TYPE(m.eax) == 0)
+			break;
+		/* caches are private to a vCPU; all vCPUs are cores of one package */
+		m.eax = (m.eax & CPUID_CACHE_OWN) | (c->vcpus - 1) << CPUID_CACHE_CORES_SHIFT;
+		t->l.leaf4[i] = m;
+	}
+	t->leafb[0] = (struct cpuid_leaf){0, 1, 0 | CPUID_LEVEL_SMT, c->index};
+	t->leafb[1] = (struct cpuid_leaf){
+		log2_up(c->vcpus), c->vcpus, 1 | CPUID_LEVEL_CORE, c->index};
+	t->leafb[2] = (struct cpuid_leaf){0, 0, 2, c->index}; /* the end */
+}
+
+static void build_xsave(struct cpuid_table *t, const struct cpuid_leaves *machine)
+{
+	struct cpuid_leaf m = machine->leafd[0];
+	struct cpuid_leaf *d = t->l.leafd;
+
+	t->xcr0_mask = 1;
+	if (!cpuid_policy_has(t, CPUID_XSAVE))
+		return;
+	t->xcr0_mask = (m.eax | (uint64_t)m.edx << 32) & XCR0_OFFERED;
+	d[0].eax = (uint32_t)t->xcr0_mask;
+	d[0].ecx = XSAVE_LEGACY;
+	for (uint32_t i = 2; i < CPUID_LEAFD; i++) {
+		if (!(t->xcr0_mask >> i & 1))
+			continue;
+		d[i] = machine->leafd[i];
+		if (d[i].eax + d[i].ebx > d[0].ecx)
+			d[0].ecx = d[i].eax + d[i].ebx;
+	}
+}
+
+static void build_frequencies(struct cpuid_table *t, const struct cpuid_config *c)
+{
+	/* The crystal is what the LAPIC timer counts; here the TSC's own frequency. */
+	t->l.basic[CPUID_LEAF_TSC] = (struct cpuid_leaf){1, 1, c->tsc_khz * 1000u, 0};
+	t->l.basic[CPUID_LEAF_FREQUENCIES] =
+		(struct cpuid_leaf){c->tsc_khz / 1000, c->tsc_khz / 1000, 100, 0};
+	t->hv_timing = (struct cpuid_leaf){c->tsc_khz, c->tsc_khz, 0, 0};
+}
+
+void cpuid_policy_build(
+	struct cpuid_table *t, const struct cpuid_leaves *machine, const struct cpuid_config *c)
+{
+	*t = (struct cpuid_table){0};
+	t->l.basic[0] = machine->basic[0];
+	t->l.basic[0].eax = CPUID_BASIC_MAX;
+	t->l.ext[0].eax = CPUID_EXT_MAX;
+	/* "NestorNestor" in EBX, ECX, EDX */
+	t->hv0 = (struct cpuid_leaf){CPUID_HV_MAX, 0x7473654e, 0x654e726f, 0x726f7473};
+	apply_rules(t, machine, c);
+	build_topology(t, machine, c);
+	build_xsave(t, machine);
+	build_frequencies(t, c);
+	cpuid_policy_update(t, false, 1, 0);
+}
+
+static uint32_t standard_size(const struct cpuid_table *t, uint64_t xcr0)
+{
+	uint32_t size = XSAVE_LEGACY;
+
+	for (uint32_t i = 2; i < CPUID_LEAFD; i++) {
+		const struct cpuid_leaf *l = &t->l.leafd[i];
+
+		if (xcr0 >> i & 1 && l->eax + l->ebx > size)
+			size = l->eax + l->ebx;
+	}
+	return size;
+}
+
+/* SDM volume 1, 13.4.3 "Extended Region of an XSAVE Area": each component follows the one
+ * before. */
+static uint32_t compacted_size(const struct cpuid_table *t, uint64_t components)
+{
+	uint32_t size = XSAVE_LEGACY;
+
+	for (uint32_t i = 2; i < CPUID_LEAFD; i++) {
+		const struct cpuid_leaf *l = &t->l.leafd[i];
+
+		if (!(components >> i & 1))
+			continue;
+		if (l->ecx & CPUID_XSAVE_ALIGNED)
+			size = (size + 63) & ~63u;
+		size += l->eax;
+	}
+	return size;
+}
+
+void cpuid_policy_update(struct cpuid_table *t, bool osxsave, uint64_t xcr0, uint64_t xss)
+{
+	put(&t->l, CPUID_OSXSAVE, osxsave);
+	if (t->l.leafd[0].eax == 0)
+		return;
+	t->l.leafd[0].ebx = standard_size(t, xcr0);
+	if (cpuid_policy_has(t, CPUID_XSAVEC) || cpuid_policy_has(t, CPUID_XSAVES))
+		t->l.leafd[1].ebx = compacted_size(t, xcr0 | xss);
+}
+
+static const struct cpuid_leaf *get_basic(
+	const struct cpuid_table *t, uint32_t leaf, uint32_t subleaf)
+{
+	switch (leaf) {
+	case CPUID_LEAF_CACHES:
+		return subleaf < CPUID_LEAF4 ? &t->l.leaf4[subleaf] : &zero;
+	case CPUID_LEAF_FEATURES:
+		return subleaf == 0 ? &t->l.basic[CPUID_LEAF_FEATURES] : &zero;
+	case CPUID_LEAF_TOPOLOGY:
+		return &t->leafb[subleaf < CPUID_LEAFB ? subleaf : CPUID_LEAFB - 1];
+	case CPUID_LEAF_XSAVE:
+		return subleaf < CPUID_LEAFD ? &t->l.leafd[subleaf] : &zero;
+	default:
+		return &t->l.basic[leaf];
+	}
+}
+
+const struct cpuid_leaf *cpuid_policy_get(
+	const struct cpuid_table *t, uint32_t leaf, uint32_t subleaf)
+{
+	if (leaf <= CPUID_BASIC_MAX)
+		return get_basic(t, leaf, subleaf);
+	if (leaf >= CPUID_EXT_BASE && leaf <= CPUID_EXT_MAX)
+		return &t->l.ext[leaf - CPUID_EXT_BASE];
+	if (leaf == CPUID_HV_BASE)
+		return &t->hv0;
+	if (leaf == CPUID_HV_MAX)
+		return &t->hv_timing;
+	if (leaf > CPUID_HV_BASE && leaf < CPUID_HV_MAX)
+		return &zero;
+	/* SDM, CPUID: beyond the range the highest basic leaf answers. */
+	return &t->l.basic[CPUID_BASIC_MAX];
+}
+
+bool cpuid_policy_has(const struct cpuid_table *t, enum cpuid_field field)
+{
+	return get_bits(&t->l, field) != 0;
+}
+
+/* Positions of the CR4 bits: CR4_BIT_VME and so on. */
+enum {
+#define N(word, bit, name) word##_BIT_##name = (bit),
+#include "spec/control_bits.def"
+};
+
+static const struct {
+	uint8_t bit;
+	uint8_t field; /* enum cpuid_field; CPUID_FIELD_COUNT: no flag is needed */
+} cr4_bits[] = {
+#define CR4(name, flag)       {CR4_BIT_##name, CPUID_##flag},
+#define CR4_ALWAYS(name, why) {CR4_BIT_##name, CPUID_FIELD_COUNT},
+#include "policy/cr4.def"
+};
+
+_Static_assert(CPUID_FIELD_COUNT <= UINT8_MAX, "names of CPUID fit");
+
+uint64_t cpuid_policy_cr4(const struct cpuid_table *t)
+{
+	uint64_t offered = 0;
+
+	for (size_t i = 0; i < sizeof(cr4_bits) / sizeof(cr4_bits[0]); i++) {
+		enum cpuid_field flag = (enum cpuid_field)cr4_bits[i].field;
+
+		if (flag == CPUID_FIELD_COUNT || cpuid_policy_has(t, flag))
+			offered |= 1ull << cr4_bits[i].bit;
+	}
+	return offered;
+}

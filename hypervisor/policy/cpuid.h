@@ -1,0 +1,60 @@
+/*
+ * The CPUID that L1 sees, computed once from the machine's answers and a VM's configuration,
+ * and the CR4 bits that it offers. Rules in cpuid.def and cr4.def. Pure.
+ */
+#ifndef NESTOR_POLICY_CPUID_H
+#define NESTOR_POLICY_CPUID_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "spec/cpuid.h"
+
+#define CPUID_BASIC_MAX CPUID_LEAF_FREQUENCIES
+#define CPUID_EXT_MAX   0x80000008u
+#define CPUID_HV_MAX    CPUID_HV_TIMING
+#define CPUID_LEAF4     4u
+#define CPUID_LEAFB     3u
+#define CPUID_LEAFD     10u
+
+/* The leaves that the policy reads of the machine and answers from it. */
+struct cpuid_leaves {
+	struct cpuid_leaf basic[CPUID_BASIC_MAX + 1]; /* subleaf 0 */
+	struct cpuid_leaf leaf4[CPUID_LEAF4];
+	struct cpuid_leaf leafd[CPUID_LEAFD];
+	struct cpuid_leaf ext[CPUID_EXT_MAX - CPUID_EXT_BASE + 1];
+};
+
+/* Every leaf that is not here is zero. */
+struct cpuid_table {
+	struct cpuid_leaves l;
+	struct cpuid_leaf leafb[CPUID_LEAFB];
+	struct cpuid_leaf hv0, hv_timing;
+	uint64_t xcr0_mask; /* XCR0 bits offered */
+};
+
+struct cpuid_config {
+	unsigned vcpus, index;
+	uint32_t tsc_khz;
+	bool vmx;
+	bool rdtscp, invpcid, xsaves; /* VT-x lets guests use these without an exit */
+};
+
+/* machine: what CPUID answers on the machine; zero where it does not have the leaf. */
+void cpuid_policy_build(struct cpuid_table *t, const struct cpuid_leaves *machine,
+	const struct cpuid_config *c);
+
+/* The parts that follow CR4.OSXSAVE, XCR0 and IA32_XSS. */
+void cpuid_policy_update(struct cpuid_table *t, bool osxsave, uint64_t xcr0, uint64_t xss);
+
+/* The answer; total. */
+const struct cpuid_leaf *cpuid_policy_get(
+	const struct cpuid_table *t, uint32_t leaf, uint32_t subleaf);
+
+/* Whether L1 sees a flag, or any bit of a field. */
+bool cpuid_policy_has(const struct cpuid_table *t, enum cpuid_field field);
+
+/* The CR4 bits that L1 may set. */
+uint64_t cpuid_policy_cr4(const struct cpuid_table *t);
+
+#endif

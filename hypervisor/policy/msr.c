@@ -1,0 +1,205 @@
+#include "policy/msr.h"
+
+#include <stddef.h>
+
+#include "spec/addr.h"
+
+#define MTRR_ALL_WB UINT64_C(0x0606060606060606)
+#define MTRR_WB     6u
+
+/* See msrs.def. */
+enum msr_kind {
+	MSR_KIND_PASS,
+	MSR_KIND_PASS_READ,
+	MSR_KIND_CONST,
+	MSR_KIND_CONST_READ,
+	MSR_KIND_FIXED,
+	MSR_KIND_READ_ONLY
+};
+
+struct msr_rule {
+	uint32_t msr;
+	enum msr_kind kind;
+	uint64_t value;
+};
+
+static const struct msr_rule rules[] = {
+#define MSR(name, kind, value) {MSR_##name, MSR_KIND_##kind, value},
+#include "policy/msrs.def"
+};
+
+#define RULES (sizeof(rules) / sizeof(rules[0]))
+
+enum rule_index {
+#define MSR(name, kind, value) RULE_##name,
+#include "policy/msrs.def"
+};
+
+/* A second row for an MSR does not compile. */
+static const struct msr_rule *rule_of(uint32_t msr)
+{
+	switch (msr) {
+#define MSR(name, kind, value) \
+	case MSR_##name:       \
+		return &rules[RULE_##name];
+#include "policy/msrs.def"
+	default:
+		return NULL;
+	}
+}
+
+bool msr_policy_knows(uint32_t msr)
+{
+	return rule_of(msr) != NULL;
+}
+
+enum msr_answer msr_policy_read(uint32_t msr, uint64_t *value)
+{
+	const struct msr_rule *r = rule_of(msr);
+
+	if (r == NULL)
+		return MSR_ANSWER_REFUSED;
+	switch (r->kind) {
+	case MSR_KIND_PASS:
+		return MSR_ANSWER_REGISTER;
+	case MSR_KIND_PASS_READ:
+		return MSR_ANSWER_TSC;
+	default:
+		*value = r->value;
+		return MSR_ANSWER_DONE;
+	}
+}
+
+/* SDM 11.12.4 "Programming the PAT": 2 and 3 are reserved. */
+static bool pat_valid(uint64_t v)
+{
+	for (unsigned i = 0; i < 64; i += 8) {
+		uint8_t type = (uint8_t)(v >> i);
+
+		if (type > 7 || type == 2 || type == 3)
+			return false;
+	}
+	return true;
+}
+
+/* What WRMSR takes in a register that passes through. */
+static bool register_value_valid(uint32_t msr, uint64_t v)
+{
+	switch (msr) {
+	case MSR_PAT:
+		return pat_valid(v);
+	case MSR_EFER:
+		return !(v & ~EFER_OFFERED);
+	case MSR_TSC_AUX:
+	case MSR_FMASK:
+		return v >> 32 == 0;
+	case MSR_STAR:
+	case MSR_SYSENTER_CS:
+		return true;
+	default:
+		return canonical(v);
+	}
+}
+
+enum msr_answer msr_policy_write(uint32_t msr, uint64_t value)
+{
+	const struct msr_rule *r = rule_of(msr);
+
+	if (r == NULL)
+		return MSR_ANSWER_REFUSED;
+	switch (r->kind) {
+	case MSR_KIND_PASS:
+		return register_value_valid(msr, value) ? MSR_ANSWER_REGISTER
+							: MSR_ANSWER_REFUSED;
+	case MSR_KIND_PASS_READ:
+		return MSR_ANSWER_TSC;
+	case MSR_KIND_CONST:
+	case MSR_KIND_CONST_READ:
+		return MSR_ANSWER_DONE;
+	case MSR_KIND_FIXED:
+		return value == r->value ? MSR_ANSWER_DONE : MSR_ANSWER_REFUSED;
+	default:
+		return MSR_ANSWER_REFUSED;
+	}
+}
+
+bool msr_policy_efer_change_valid(uint64_t old, uint64_t value, bool paging)
+{
+	uint64_t changed = old ^ value;
+
+	return !(changed & EFER_LMA) && !(changed & EFER_LME && paging);
+}
+
+void msr_bitmap_allow(uint64_t *bitmap, uint32_t msr, bool write)
+{
+	uint32_t bit = msr_bitmap_bit(msr, write);
+
+	bitmap[bit / 64] &= ~BIT64(bit % 64);
+}
+
+void msr_policy_fill_bitmap(uint64_t *bitmap)
+{
+	for (size_t i = 0; i < PAGE_SIZE / sizeof(*bitmap); i++)
+		bitmap[i] = UINT64_MAX;
+	for (size_t i = 0; i < RULES; i++) {
+		enum msr_kind kind = rules[i].kind;
+
+		if (kind == MSR_KIND_PASS || kind == MSR_KIND_PASS_READ ||
+			kind == MSR_KIND_CONST_READ)
+			msr_bitmap_allow(bitmap, rules[i].msr, false);
+		if (kind == MSR_KIND_PASS)
+			msr_bitmap_allow(bitmap, rules[i].msr, true);
+	}
+}
+
+void mtrr_reset(struct mtrr_state *m)
+{
+	*m = (struct mtrr_state){.def_type = MTRR_DEF_TYPE_ON | MTRR_DEF_TYPE_FIX | MTRR_WB};
+	for (unsigned i = 0; i < MTRR_FIXED_COUNT; i++)
+		m->fixed[i] = MTRR_ALL_WB;
+}
+
+static bool is_physical(uint32_t msr)
+{
+	return msr - MSR_MTRR_PHYS_BASE_0 < 2 * MTRR_VARIABLE;
+}
+
+uint64_t *mtrr_slot(struct mtrr_state *m, uint32_t msr)
+{
+	if (is_physical(msr))
+		return &m->physical[msr - MSR_MTRR_PHYS_BASE_0];
+	if (msr == MSR_MTRR_FIX_64K)
+		return &m->fixed[0];
+	if (msr == MSR_MTRR_FIX_16K_0 || msr == MSR_MTRR_FIX_16K_1)
+		return &m->fixed[1 + msr - MSR_MTRR_FIX_16K_0];
+	if (msr >= MSR_MTRR_FIX_4K_0 && msr <= MSR_MTRR_FIX_4K_7)
+		return &m->fixed[3 + msr - MSR_MTRR_FIX_4K_0];
+	if (msr == MSR_MTRR_DEF_TYPE)
+		return &m->def_type;
+	return NULL;
+}
+
+/* UC, WC, WT, WP, WB */
+static bool memtype_valid(uint8_t type)
+{
+	return type == 0 || type == 1 || (type >= 4 && type <= 6);
+}
+
+/* SDM 11.11.2 "Setting Memory Ranges with MTRRs" */
+bool mtrr_valid(uint32_t msr, uint64_t value, uint8_t maxphyaddr)
+{
+	uint64_t beyond = ~(BIT64(maxphyaddr) - 1);
+
+	if (msr == MSR_MTRR_DEF_TYPE)
+		return !(value & MTRR_DEF_TYPE_RESERVED) && memtype_valid((uint8_t)value);
+	if (is_physical(msr) && msr & 1)
+		return !(value & (beyond | MTRR_PHYS_MASK_RESERVED));
+	if (is_physical(msr))
+		return !(value & (beyond | MTRR_PHYS_BASE_RESERVED)) &&
+		       memtype_valid((uint8_t)value);
+	for (unsigned i = 0; i < 64; i += 8) {
+		if (!memtype_valid((uint8_t)(value >> i)))
+			return false;
+	}
+	return true;
+}

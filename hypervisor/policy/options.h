@@ -1,0 +1,43 @@
+/*
+ * L0's command line.
+ */
+#ifndef NESTOR_POLICY_OPTIONS_H
+#define NESTOR_POLICY_OPTIONS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "lib/log_level.h"
+#include "policy/setting.h"
+
+/* In the order of the words of `poweroff`. */
+enum poweroff {
+	POWEROFF_NONE,
+	POWEROFF_BOCHS,
+	POWEROFF_QEMU
+};
+
+struct options {
+	uint8_t log; /* enum log_level */
+	bool mux;
+	bool ram_zeroed;
+	uint8_t poweroff; /* enum poweroff */
+	bool explain;     /* control records of refused VM entries and VMX instructions */
+	uint32_t tsc_khz; /* 0: find out */
+	uint32_t maxcpus;
+	bool posted; /* posted interrupts even on a machine that delays notifications */
+	bool selftest_fault;
+	uint64_t epoch; /* time of day at the start, seconds since 1970; 0: the machine's */
+	uint64_t limit; /* host TSC at which VMs are stopped; UINT64_MAX: never */
+};
+
+/* A row each; all have keys. */
+extern const struct setting option_settings[];
+
+/*
+ * Reads words off *line into o. False: r tells of one that is none; it is left out, and what is
+ * behind it is left in *line. The caller gives the defaults before: settings_init().
+ */
+bool options_parse(struct text *line, struct options *o, struct refusal *r);
+
+#endif

@@ -1,0 +1,43 @@
+/*
+ * Which VMs the boot modules describe. Pure: the modules' command lines in, configurations out.
+ */
+#ifndef NESTOR_POLICY_SCENARIO_H
+#define NESTOR_POLICY_SCENARIO_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "lib/text.h"
+#include "policy/vm_config.h"
+
+#define SCENARIO_MAX_VMS     LIMIT_VMS
+#define SCENARIO_MAX_MODULES LIMIT_MODULES
+
+/* A file in host memory with its command line. */
+struct vm_file {
+	uint64_t start; /* host-physical */
+	uint64_t size;
+	struct text cmdline;
+};
+
+struct vm_images {
+	struct vm_config config;
+	struct vm_file kernel;
+	struct vm_file initrd; /* size 0: none */
+	struct vm_file modules[SCENARIO_MAX_MODULES];
+	unsigned module_count;
+};
+
+struct scenario {
+	struct vm_images vms[SCENARIO_MAX_VMS];
+	unsigned vm_count;
+	struct refusal refusal; /* why the last line was refused, if one was */
+};
+
+/*
+ * Adds one module whose command line is `line`. False: s->refusal says why; nothing was added.
+ * Modules of a VM follow its kernel.
+ */
+bool scenario_add(struct scenario *s, struct text line, uint64_t start, uint64_t size);
+
+#endif

@@ -1,0 +1,365 @@
+#include "policy/setting.h"
+
+#include <stdarg.h>
+
+#include "lib/fmt.h"
+#include "lib/limits.h"
+#include "spec/vmx_features.h"
+
+bool refusal_set(struct refusal *r, struct text where, const char *format, ...)
+{
+	va_list args;
+
+	r->where = where;
+	va_start(args, format);
+	fmt_v(r->why, sizeof(r->why), format, args);
+	va_end(args);
+	return false;
+}
+
+static uint64_t get(const struct setting *s, const void *object)
+{
+	const void *at = (const char *)object + s->offset;
+
+	switch (s->size) {
+	case 1:
+		return *(const uint8_t *)at;
+	case 4:
+		return *(const uint32_t *)at;
+	default:
+		return *(const uint64_t *)at;
+	}
+}
+
+static void set(const struct setting *s, void *object, uint64_t value)
+{
+	void *at = (char *)object + s->offset;
+
+	switch (s->size) {
+	case 1:
+		*(uint8_t *)at = (uint8_t)value;
+		break;
+	case 4:
+		*(uint32_t *)at = (uint32_t)value;
+		break;
+	default:
+		*(uint64_t *)at = value;
+		break;
+	}
+}
+
+static uint64_t initial_value(const struct setting *s)
+{
+	return s->kind == SETTING_FEATURES ? caps_features_default() : s->initial;
+}
+
+void settings_init(const struct setting *table, void *object)
+{
+	for (const struct setting *s = table; s->kind != SETTING_END; s++) {
+		if (s->kind == SETTING_NAME)
+			((char *)object)[s->offset] = '\0';
+		else if (s->kind != SETTING_LINE && s->kind != SETTING_FILE)
+			set(s, object, initial_value(s));
+	}
+}
+
+bool setting_is_default(const struct setting *s, const void *object)
+{
+	if (s->kind == SETTING_NAME)
+		return ((const char *)object)[s->offset] == '\0';
+	return get(s, object) == initial_value(s);
+}
+
+static bool parse_choice(const struct setting *s, struct text v, uint64_t *out)
+{
+	for (uint64_t i = 0; s->words[i] != NULL; i++) {
+		if (text_is(v, s->words[i])) {
+			*out = i;
+			return true;
+		}
+	}
+	return false;
+}
+
+static bool parse_switch(struct text v, uint64_t *out)
+{
+	bool on;
+
+	if (!text_bool(v, &on))
+		return false;
+	*out = on;
+	return true;
+}
+
+static bool parse_number(const struct setting *s, struct text v, uint64_t *out)
+{
+	return text_number(v, out) && *out >= s->min && *out <= s->max &&
+	       (s->unit == 0 || *out % s->unit == 0);
+}
+
+static bool name_char(char c)
+{
+	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+	       c == '-' || c == '_' || c == '.';
+}
+
+static bool parse_name(const struct setting *s, struct text v, void *object)
+{
+	for (size_t i = 0; i < v.len; i++)
+		if (!name_char(v.s[i]))
+			return false;
+	if (v.len == 0 || v.len >= s->size)
+		return false;
+	return text_copy(v, (char *)object + s->offset, s->size);
+}
+
+/* Takes off *rest what is before the separator, and it; false when there is none. */
+static bool cut(struct text *rest, char separator, struct text *before)
+{
+	size_t n = 0;
+
+	while (n < rest->len && rest->s[n] != separator)
+		n++;
+	*before = (struct text){rest->s, n};
+	if (n == rest->len)
+		return false;
+	*rest = (struct text){rest->s + n + 1, rest->len - n - 1};
+	return true;
+}
+
+/* A CPU number or FROM-TO. */
+static bool parse_cpu_range(struct text item, uint64_t *mask)
+{
+	struct text from, to = item;
+	uint64_t first, last;
+
+	cut(&to, '-', &from);
+	if (!text_number(from, &first) || !text_number(to, &last) || first > last ||
+		last >= LIMIT_CPU_NUMBERS)
+		return false;
+	for (uint64_t i = first; i <= last; i++)
+		*mask |= 1ull << i;
+	return true;
+}
+
+static bool parse_cpu_list(struct text v, uint64_t *mask)
+{
+	struct text item;
+	bool more;
+
+	*mask = 0;
+	do {
+		more = cut(&v, ',', &item);
+		if (!parse_cpu_range(item, mask))
+			return false;
+	} while (more);
+	return true;
+}
+
+static void put_choices(const struct setting *s, char *buf, size_t size)
+{
+	size_t n = fmt(buf, size, "one of");
+
+	for (size_t i = 0; s->words[i] != NULL; i++)
+		n += fmt(buf + n, size - n, "%s %s", i == 0 ? "" : ",", s->words[i]);
+}
+
+/* 64 bits: the largest unit that gives a whole number. */
+static size_t put_size(uint64_t v, char *buf, size_t size)
+{
+	static const char *const units[] = {"", "K", "M", "G", "T"};
+	size_t unit = 0;
+
+	while (v != 0 && v % 1024 == 0 && unit < 4) {
+		v /= 1024;
+		unit++;
+	}
+	return fmt(buf, size, "%lu%s", v, units[unit]);
+}
+
+static void describe_size(const struct setting *s, char *buf, size_t size)
+{
+	char min[24], max[24], unit[24];
+
+	put_size(s->min, min, sizeof(min));
+	put_size(s->max, max, sizeof(max));
+	put_size(s->unit, unit, sizeof(unit));
+	fmt(buf, size, "a size such as 512M or 2G, from %s to %s, a multiple of %s", min, max,
+		unit);
+}
+
+static void describe_number(const struct setting *s, char *buf, size_t size)
+{
+	if (s->max == UINT64_MAX && s->min == 0)
+		fmt(buf, size, "a number");
+	else
+		fmt(buf, size, "a number from %lu to %lu", s->min, s->max);
+}
+
+void setting_describe(const struct setting *s, char *buf, size_t size)
+{
+	switch (s->kind) {
+	case SETTING_SIZE:
+		describe_size(s, buf, size);
+		break;
+	case SETTING_NUMBER:
+		describe_number(s, buf, size);
+		break;
+	case SETTING_SWITCH:
+		fmt(buf, size, "on or off");
+		break;
+	case SETTING_CHOICE:
+		put_choices(s, buf, size);
+		break;
+	case SETTING_NAME:
+		fmt(buf, size, "1 to %u letters, digits, '-', '_' and '.'", s->size - 1);
+		break;
+	case SETTING_CPU_LIST:
+		fmt(buf, size, "CPU numbers from 0 to %d, as in 0,2-3", LIMIT_CPU_NUMBERS - 1);
+		break;
+	case SETTING_FEATURES:
+		fmt(buf, size, "a preset, or +NAME and -NAME with commas between");
+		break;
+	case SETTING_LINE:
+		fmt(buf, size, "a line of at most %lu bytes", s->max);
+		break;
+	default:
+		fmt(buf, size, "the name of a file");
+		break;
+	}
+}
+
+/* Also names the word that is none, and lists those that exist. */
+static bool parse_features(
+	const struct setting *s, struct text v, uint64_t *mask, char *must, size_t size)
+{
+	size_t bad, bad_len, n;
+
+	if (caps_features_parse(v.s, v.len, mask, &bad, &bad_len))
+		return true;
+	setting_describe(s, must, size);
+	n = text_of(must, size).len;
+	n += fmt(must + n, size - n, "; '%.*s' is not one of ",
+		(int)(bad_len < 40 ? bad_len : 40), v.s + bad);
+	caps_features_list(must + n, size - n);
+	return false;
+}
+
+static bool parse_value(const struct setting *s, struct text v, uint64_t *out)
+{
+	switch (s->kind) {
+	case SETTING_SIZE:
+	case SETTING_NUMBER:
+		return parse_number(s, v, out);
+	case SETTING_SWITCH:
+		return parse_switch(v, out);
+	case SETTING_CHOICE:
+		return parse_choice(s, v, out);
+	case SETTING_CPU_LIST:
+		return parse_cpu_list(v, out);
+	default:
+		return false;
+	}
+}
+
+bool setting_parse(const struct setting *s, struct text value, void *object, char *must)
+{
+	uint64_t v;
+
+	if (s->kind == SETTING_NAME && parse_name(s, value, object))
+		return true;
+	if (s->kind == SETTING_FEATURES) {
+		if (!parse_features(s, value, &v, must, SETTING_TEXT_SIZE))
+			return false;
+	} else if (!parse_value(s, value, &v)) {
+		setting_describe(s, must, SETTING_TEXT_SIZE);
+		return false;
+	}
+	set(s, object, v);
+	return true;
+}
+
+static bool refuse_key(const struct setting *table, struct text word, struct refusal *r)
+{
+	size_t n;
+
+	refusal_set(r, word, "unknown key: must be one of");
+	n = text_of(r->why, sizeof(r->why)).len;
+	for (const struct setting *s = table; s->kind != SETTING_END; s++)
+		n += fmt(
+			r->why + n, sizeof(r->why) - n, "%s %s", s == table ? "" : ",", s->key);
+	return false;
+}
+
+bool settings_parse(
+	const struct setting *table, struct text word, void *object, struct refusal *r)
+{
+	char must[SETTING_TEXT_SIZE];
+	struct text key, value;
+
+	text_key_value(word, &key, &value);
+	for (const struct setting *s = table; s->kind != SETTING_END; s++) {
+		if (!text_is(key, s->key))
+			continue;
+		return setting_parse(s, value, object, must) ||
+		       refusal_set(r, word, "%s must be %s", s->key, must);
+	}
+	return refuse_key(table, word, r);
+}
+
+static size_t put_cpu_list(uint64_t mask, char *buf, size_t size)
+{
+	size_t n = 0;
+
+	buf[0] = '\0';
+	for (unsigned i = 0; i < LIMIT_CPU_NUMBERS; i++) {
+		unsigned last = i;
+
+		if (!(mask >> i & 1))
+			continue;
+		while (last + 1 < LIMIT_CPU_NUMBERS && mask >> (last + 1) & 1)
+			last++;
+		n += fmt(buf + n, size - n, "%s%u", n == 0 ? "" : ",", i);
+		if (last > i)
+			n += fmt(buf + n, size - n, "-%u", last);
+		i = last;
+	}
+	return n;
+}
+
+size_t setting_format(const struct setting *s, const void *object, char *buf, size_t size)
+{
+	switch (s->kind) {
+	case SETTING_SIZE:
+		return put_size(get(s, object), buf, size);
+	case SETTING_NUMBER:
+		return fmt(buf, size, "%lu", get(s, object));
+	case SETTING_SWITCH:
+		return fmt(buf, size, "%s", get(s, object) ? "on" : "off");
+	case SETTING_CHOICE:
+		return fmt(buf, size, "%s", s->words[get(s, object)]);
+	case SETTING_NAME:
+		return fmt(buf, size, "%s", (const char *)object + s->offset);
+	case SETTING_CPU_LIST:
+		return put_cpu_list(get(s, object), buf, size);
+	case SETTING_FEATURES:
+		return caps_features_format(get(s, object), buf, size);
+	default:
+		buf[0] = '\0';
+		return 0;
+	}
+}
+
+size_t settings_format(const struct setting *table, const void *object, char *buf, size_t size)
+{
+	size_t n = 0;
+
+	buf[0] = '\0';
+	for (const struct setting *s = table; s->kind != SETTING_END; s++) {
+		if (setting_is_default(s, object))
+			continue;
+		n += fmt(buf + n, size - n, " %s=", s->key);
+		n += setting_format(s, object, buf + n, size - n);
+	}
+	return n;
+}

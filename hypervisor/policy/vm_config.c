@@ -1,0 +1,64 @@
+#include "policy/vm_config.h"
+
+#include <stddef.h>
+
+#define MIB (1ull << 20)
+
+static const char *const protocol_words[] = {
+	[PROTOCOL_AUTO] = "auto",
+	[PROTOCOL_LINUX] = "linux",
+	[PROTOCOL_ELF] = "elf",
+	[PROTOCOL_MB1] = "mb1",
+	[PROTOCOL_MB2] = "mb2",
+	NULL,
+};
+
+static const char *const restart_words[] = {
+	[RESTART_NEVER] = "never",
+	[RESTART_ON_RESET] = "on-reset",
+	[RESTART_ON_FAILURE] = "on-failure",
+	[RESTART_ALWAYS] = "always",
+	NULL,
+};
+
+#define ROW(key, name, kind, member) key, name, kind, SETTING_AT(struct vm_config, member)
+
+const struct setting vm_settings[] = {
+	{ROW("vm", "name", SETTING_NAME, name), .help = "its name"},
+	{ROW("memory", "memory", SETTING_SIZE, memory), .min = 4 * MIB, .max = MIB << 20,
+		.unit = 2 * MIB, .initial = 512 * MIB, .help = "its memory"},
+	{ROW("cpus", "cpus", SETTING_NUMBER, cpus), .min = 1, .max = LIMIT_VCPUS, .initial = 1,
+		.help = "its virtual CPUs"},
+	{ROW("vmx", "vmx", SETTING_SWITCH, vmx), .initial = true, .help = "offer it VT-x"},
+	{ROW("shadow", "shadow", SETTING_SWITCH, shadow), .initial = true,
+		.help = "use VMCS shadowing for it, if the CPU has it"},
+	{ROW("apicv", "apicv", SETTING_SWITCH, apicv), .initial = true,
+		.help = "let the CPU virtualize its local APICs, if it can"},
+	{ROW("vmx_features", "vmx-features", SETTING_FEATURES, vmx_features),
+		.help = "what of VT-x it is offered, as in -ept,-vpid, or a CPU generation "
+			"with changes, as in haswell,-vpid; `help` lists the names"},
+	{ROW("restart", "restart", SETTING_CHOICE, restart), .words = restart_words,
+		.initial = RESTART_NEVER,
+		.help = "start it again after its end: when it asked for a reset, also after "
+			"triple faults and errors, or always"},
+	{ROW("restart_limit", "restart-limit", SETTING_NUMBER, restart_limit),
+		.max = UINT32_MAX, .initial = 0, .help = "so many times, 0 is without end"},
+	{ROW("weight", "weight", SETTING_NUMBER, weight), .min = 1, .max = WEIGHT_MAX,
+		.initial = WEIGHT_NORMAL, .help = "its share of a CPU that several VMs want"},
+	{ROW("pin", "pin", SETTING_CPU_LIST, allowed_cpus), .initial = UINT64_MAX,
+		.help = "physical CPUs that may run it"},
+	{ROW("protocol", NULL, SETTING_CHOICE, protocol), .words = protocol_words,
+		.initial = PROTOCOL_AUTO, .help = "how its kernel is started"},
+	{ROW("cmdline0", "argv0", SETTING_SWITCH, cmdline0), .initial = true,
+		.help = "a Multiboot 1 command line begins with the image's name"},
+	{.kind = SETTING_END},
+};
+
+const char *vm_config_error(const struct vm_config *c)
+{
+	if (c->name[0] == '\0')
+		return "the VM has no name";
+	if (c->restart_limit != 0 && c->restart == RESTART_NEVER)
+		return "a limit of restarts needs a choice of when to restart";
+	return NULL;
+}

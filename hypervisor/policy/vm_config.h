@@ -1,0 +1,57 @@
+/*
+ * What a VM is asked to be: the settings that L0 and the host tool share.
+ */
+#ifndef NESTOR_POLICY_VM_CONFIG_H
+#define NESTOR_POLICY_VM_CONFIG_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "lib/limits.h"
+#include "policy/setting.h"
+
+#define VM_NAME_SIZE LIMIT_NAME
+
+enum load_protocol {
+	PROTOCOL_AUTO,
+	PROTOCOL_LINUX, /* bzImage, or vmlinux by the 64-bit entry */
+	PROTOCOL_ELF,   /* any ELF, entered in protected mode as Multiboot 1 does */
+	PROTOCOL_MB1,
+	PROTOCOL_MB2
+};
+
+/* After which ends the VM is started again, from its images. */
+enum vm_restart {
+	RESTART_NEVER,
+	RESTART_ON_RESET,   /* the guest asked for it */
+	RESTART_ON_FAILURE, /* also triple faults and errors */
+	RESTART_ALWAYS      /* also power-off and debug exit */
+};
+
+#define WEIGHT_NORMAL 100u
+#define WEIGHT_MAX    10000u
+
+/* Ranges and defaults: vm_settings. */
+struct vm_config {
+	char name[VM_NAME_SIZE];
+	uint64_t memory;  /* bytes */
+	unsigned cpus;    /* virtual ones */
+	bool vmx;         /* offer VT-x to L1 */
+	bool shadow;      /* offer and use VMCS shadowing where the machine has it */
+	bool apicv;       /* the CPU virtualizes L1's local APICs, where it can */
+	bool cmdline0;    /* Multiboot: image name in front of the command line */
+	uint8_t protocol; /* enum load_protocol */
+	uint32_t weight;  /* its share of a CPU that several want, in parts of WEIGHT_NORMAL */
+	uint8_t restart;  /* enum vm_restart */
+	uint32_t restart_limit; /* so many times; 0: without end */
+	uint64_t allowed_cpus;  /* physical CPUs that may run it: bit by index */
+	uint64_t vmx_features;  /* mask of 1 << enum caps_feature: what VT-x L1 gets at most */
+};
+
+/* A row each; all have keys. */
+extern const struct setting vm_settings[];
+
+/* Why values that are right by themselves do not go together; NULL when they do. */
+const char *vm_config_error(const struct vm_config *c);
+
+#endif

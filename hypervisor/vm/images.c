@@ -1,0 +1,100 @@
+#include "vm/images.h"
+
+#include "load/load.h"
+#include "mm/layout.h"
+#include "vm/vm_int.h"
+
+#define ACPI_SIZE   0x10000u
+#define FIRMWARE    0x20000u /* from DEV_ACPI_BASE to 1 MiB */
+#define EBDA        0x9fc00u
+#define LOW_RAM_END 0xa0000u
+#define HIGH_RAM    0x100000u
+#define ECAM_SIZE   (256u << 20)
+
+_Static_assert(VM_MAX_SLOTS <= LOAD_MAX_RAM, "each slot is a range of RAM");
+_Static_assert(SCENARIO_MAX_MODULES <= LOAD_MAX_MODULES, "load_images takes each module");
+
+static enum load_format format_of(uint8_t protocol)
+{
+	static const enum load_format formats[] = {
+		[PROTOCOL_AUTO] = LOAD_AUTO,
+		[PROTOCOL_LINUX] = LOAD_LINUX,
+		[PROTOCOL_ELF] = LOAD_ELF,
+		[PROTOCOL_MB1] = LOAD_MULTIBOOT1,
+		[PROTOCOL_MB2] = LOAD_MULTIBOOT2,
+	};
+
+	return formats[protocol];
+}
+
+static struct load_image image(const struct vm_file *f)
+{
+	return (struct load_image){direct_va((struct hpa){f->start}), f->size, f->cmdline};
+}
+
+static struct load_request make_request(const struct vm_images *images)
+{
+	struct load_request r = {
+		.format = format_of(images->config.protocol),
+		.cmdline0 = images->config.cmdline0,
+		.kernel = image(&images->kernel),
+		.initrd = image(&images->initrd),
+		.module_count = images->module_count,
+	};
+
+	for (unsigned i = 0; i < images->module_count; i++)
+		r.modules[i] = image(&images->modules[i]);
+	return r;
+}
+
+static void add_range(
+	struct load_target *t, uint64_t start, uint64_t size, enum load_range_type type)
+{
+	t->map[t->map_count++] = (struct load_range){start, size, type};
+}
+
+static struct load_target make_target(const struct vm *vm)
+{
+	struct load_target t = {.ram_count = vm->slot_count, .rsdp = DEV_ACPI_BASE};
+
+	for (unsigned i = 0; i < vm->slot_count; i++) {
+		const struct mem_slot *s = &vm->slots[i];
+
+		t.ram[i] = (struct load_ram){s->gpa, s->size, direct_va(s->hpa)};
+	}
+	add_range(&t, 0, EBDA, LOAD_RANGE_RAM);
+	add_range(&t, EBDA, LOW_RAM_END - EBDA, LOAD_RANGE_RESERVED);
+	add_range(&t, DEV_ACPI_BASE, FIRMWARE, LOAD_RANGE_RESERVED);
+	add_range(&t, HIGH_RAM, vm->slots[0].size - HIGH_RAM, LOAD_RANGE_RAM);
+	add_range(&t, DEV_ECAM_BASE, ECAM_SIZE, LOAD_RANGE_RESERVED);
+	for (unsigned i = 1; i < vm->slot_count; i++)
+		add_range(&t, vm->slots[i].gpa, vm->slots[i].size, LOAD_RANGE_RAM);
+	return t;
+}
+
+static bool put_acpi(struct vm *vm)
+{
+	struct platform_config p = {
+		.vcpus = vm->config.cpus,
+		.memory = vm->config.memory,
+	};
+	uint8_t *acpi = vm_gpa_to_va(vm, DEV_ACPI_BASE, ACPI_SIZE);
+
+	return acpi != NULL && acpi_build(acpi, ACPI_SIZE, DEV_ACPI_BASE, &p) != 0;
+}
+
+const char *vm_load_images(struct vm *vm, const struct vm_images *images)
+{
+	struct load_target target = make_target(vm);
+	struct load_request request = make_request(images);
+	struct entry_state entry;
+	const char *error;
+
+	if (!put_acpi(vm))
+		return "the VM is too small for its ACPI tables";
+	error = load_images(&target, &request, &entry);
+	if (error != NULL)
+		return error;
+	vcpu_apply_entry(vm->vcpus[0], &entry);
+	return NULL;
+}

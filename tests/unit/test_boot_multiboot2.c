@@ -1,0 +1,153 @@
+/*
+ * What L0 reads from its loader: the Multiboot2 block.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "boot/multiboot2.h"
+
+struct block {
+	uint8_t bytes[1024];
+	uint32_t size;
+};
+
+static void put32(uint8_t *p, uint32_t v)
+{
+	memcpy(p, &v, sizeof(v));
+}
+
+static void begin(struct block *b)
+{
+	memset(b, 0, sizeof(*b));
+	b->size = 8;
+}
+
+static void tag(struct block *b, uint32_t type, const void *body, uint32_t size)
+{
+	put32(b->bytes + b->size, type);
+	put32(b->bytes + b->size + 4, size + 8);
+	if (size)
+		memcpy(b->bytes + b->size + 8, body, size);
+	b->size += (size + 8 + 7) & ~7u;
+	put32(b->bytes, b->size);
+}
+
+static void module(struct block *b, uint32_t start, uint32_t end, const char *cmdline)
+{
+	uint8_t body[128];
+
+	put32(body, start);
+	put32(body + 4, end);
+	strcpy((char *)body + 8, cmdline);
+	tag(b, 3, body, 8 + (uint32_t)strlen(cmdline) + 1);
+}
+
+static void mmap_tag(struct block *b, uint32_t step)
+{
+	uint32_t body[2 + 12] = {step, 0, 0, 0, 0x9f000, 0, 1, 0, 0x100000, 0, 0x1000, 0, 2, 0};
+
+	tag(b, 6, body, sizeof(body));
+}
+
+static void a_block_gives_command_line_memory_and_modules(void **state)
+{
+	struct mb2_info info;
+	struct block b;
+
+	(void)state;
+	begin(&b);
+	tag(&b, 1, "log=debug", 10);
+	mmap_tag(&b, 24);
+	module(&b, 0x1000, 0x3000, "kernel vm=a");
+	tag(&b, 0, NULL, 0);
+	assert_true(mb2_parse(b.bytes, sizeof(b.bytes), &info));
+	assert_false(info.truncated);
+	assert_true(text_is(info.cmdline, "log=debug"));
+	assert_int_equal(info.ram_count, 1);
+	assert_int_equal(info.ram[0].size, 0x9f000);
+	assert_int_equal(info.module_count, 1);
+	assert_int_equal(info.modules[0].size, 0x2000);
+	assert_true(text_is(info.modules[0].cmdline, "kernel vm=a"));
+}
+
+/* Each prefix lies at the end of its own allocation, so that a read beyond it is found. */
+static void no_byte_behind_the_block_is_read(void **state)
+{
+	struct mb2_info info;
+	struct block b;
+
+	(void)state;
+	begin(&b);
+	tag(&b, 1, "x", 2);
+	mmap_tag(&b, 24);
+	module(&b, 0x1000, 0x3000, "kernel vm=a");
+	tag(&b, 15, "RSD PTR xxxxxxxxxxxx", 20);
+	for (uint32_t n = 0; n <= b.size; n++) {
+		uint8_t *copy = malloc(n ? n : 1);
+
+		memcpy(copy, b.bytes, n);
+		if (n >= 4)
+			put32(copy, n);
+		(void)mb2_parse(copy, n, &info);
+		free(copy);
+	}
+}
+
+static void as_many_modules_are_taken_as_all_vms_can_have(void **state)
+{
+	static uint8_t bytes[16 + 32 * (LIMIT_BOOT_MODULES + 1)];
+	static struct mb2_info info;
+	uint32_t size = 8;
+
+	(void)state;
+	for (unsigned i = 0; i <= LIMIT_BOOT_MODULES; i++, size += 32) {
+		put32(bytes + size, 3);
+		put32(bytes + size + 4, 16 + sizeof("module vm=a"));
+		strcpy((char *)bytes + size + 16, "module vm=a");
+		put32(bytes + size + 36, 8); /* the tag that ends the block */
+		put32(bytes, size + 40);
+		assert_true(mb2_parse(bytes, sizeof(bytes), &info));
+		assert_true(info.truncated == (i == LIMIT_BOOT_MODULES));
+	}
+	assert_int_equal(info.module_count, LIMIT_BOOT_MODULES);
+}
+
+static void tags_with_impossible_sizes_are_left_out(void **state)
+{
+	static const uint32_t sizes[] = {0, 7, 0xffffffff, 0xfffffff9, 500};
+	struct mb2_info info;
+	struct block b;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
+		begin(&b);
+		tag(&b, 1, "x", 2);
+		tag(&b, 3, "xxxxxxxxxxxx", 12);
+		put32(b.bytes + 24 + 4, sizes[i]);
+		assert_true(mb2_parse(b.bytes, sizeof(b.bytes), &info));
+		assert_true(info.truncated);
+		assert_int_equal(info.module_count, 0);
+	}
+	begin(&b);
+	mmap_tag(&b, 8);
+	assert_true(mb2_parse(b.bytes, sizeof(b.bytes), &info));
+	assert_true(info.truncated);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_block_gives_command_line_memory_and_modules),
+		cmocka_unit_test(no_byte_behind_the_block_is_read),
+		cmocka_unit_test(as_many_modules_are_taken_as_all_vms_can_have),
+		cmocka_unit_test(tags_with_impossible_sizes_are_left_out),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,284 @@
+/*
+ * State of the virtual VT-x that travels: what is got, put into a vCPU that knows nothing, is the same, and
+ * L1 and L2 go on as if nothing had been.
+ */
+#include "nested_world.h"
+
+#include "nested/nested_int.h"
+#include "nested/state.h"
+
+static struct nested_state before, after;
+
+/* What L1 can see after an exit. */
+struct seen {
+	uint64_t f12[FID_COUNT];
+	uint64_t l1[FID_COUNT];
+};
+
+static struct seen original, copy;
+
+static int setup(void **state)
+{
+	(void)state;
+	world_reset();
+	return 0;
+}
+
+/* Another machine: nothing of the virtual VT-x is there, but L1's memory is. */
+static void forget(bool shadowing)
+{
+	memset(fake_hw.vmcs01, 0, sizeof(fake_hw.vmcs01));
+	memset(fake_hw.vmcs02, 0x5a, sizeof(fake_hw.vmcs02));
+	memset(fake_hw.shadow, 0x5a, sizeof(fake_hw.shadow));
+	for (unsigned i = 0; i < NVMCS_SLOTS; i++) {
+		world_vmcs02_create(fake_hw.vmcs02[i]);
+		fake_hw.vmcs02[i][FID_ENTRY_INTR_INFO] = 0;
+	}
+	fake_hw.vmcs01[FID_ENTRY_CONTROLS] = world.vm.l0.entry;
+	fake_hw.current = fake_hw.vmcs01;
+	memset(&world.n, 0x5a, sizeof(world.n));
+	world.n.stats = (struct nested_stats){0};
+	nested_vm_init(&world.vm);
+	world.vm.shadowing = shadowing;
+	nested_reset(&world.n, &world.vm, 0, world.gpr, 0x200, world.msr_bitmap02);
+	world.n.use_counter = 0;
+	world.n.tsc_offset = 0x123456789;
+}
+
+static void travel(bool shadowing)
+{
+	nested_get(&world.n, &before);
+	forget(shadowing);
+	assert_true(nested_set(&world.n, &before));
+	nested_get(&world.n, &after);
+	assert_memory_equal(&before, &after, sizeof(before));
+	assert_ptr_equal(fake_hw.current,
+		world.n.in_l2 ? fake_hw.vmcs02[world.n.cur->hw] : fake_hw.vmcs01);
+}
+
+static uint64_t mix(uint64_t seed, unsigned i)
+{
+	uint64_t v = (seed + 1) * 0x9e3779b97f4a7c15ull + i * 0xbf58476d1ce4e5b9ull;
+
+	return v ^ v >> 29;
+}
+
+/* L2 ran and changed all of its state; the hardware's fields keep their widths. */
+static void scramble_l2(uint64_t seed)
+{
+	for (unsigned i = 0; i < FID_COUNT; i++)
+		if (vmcs_type(vmcs_fields[i].encoding) == VMCS_TYPE_GUEST &&
+			i != FID_VMCS_LINK_POINTER && i != FID_PREEMPTION_TIMER_VALUE)
+			world_02()[i] = mix(seed, i) & vmcs_value_mask(vmcs_fields[i].encoding);
+}
+
+static void exit_and_see(struct seen *s)
+{
+	world_02()[FID_EXIT_QUALIFICATION] = 0;
+	world_02()[FID_IDT_VECTORING_INFO] = 0;
+	world_02()[FID_EXIT_INSTRUCTION_LENGTH] = 2;
+	assert_int_equal(nested_l2_exit(&world.n, EXIT_CPUID), NESTED_L1);
+	memcpy(s->l1, fake_hw.vmcs01, sizeof(s->l1));
+	s->l1[FID_VMCS_LINK_POINTER] = 0; /* the machine's */
+	world_l1_64();
+	for (unsigned i = 0; i < FID_COUNT; i++)
+		s->f12[i] = world_read((enum vmcs_fid)i);
+}
+
+static void expect_same(void)
+{
+	for (unsigned i = 0; i < FID_COUNT; i++) {
+		if (original.f12[i] != copy.f12[i])
+			fail_msg("VMCS12: %s is %lx, was %lx", vmcs_fields[i].name, copy.f12[i],
+				original.f12[i]);
+		if (vmcs_type(vmcs_fields[i].encoding) == VMCS_TYPE_GUEST &&
+			original.l1[i] != copy.l1[i])
+			fail_msg("L1: %s is %lx, was %lx", vmcs_fields[i].name, copy.l1[i],
+				original.l1[i]);
+	}
+}
+
+static void (*const goldens[])(uint64_t *f) = {golden_64bit, golden_32bit, golden_v86,
+	golden_real, golden_shadow_paging, golden_apicv};
+
+static void l2_in_flight_goes_on(bool shadowing)
+{
+	for (unsigned g = 0; g < sizeof(goldens) / sizeof(goldens[0]); g++) {
+		world_reset();
+		world.vm.shadowing = shadowing;
+		world_enter(goldens[g]);
+		scramble_l2(g);
+		nested_get(&world.n, &before);
+		exit_and_see(&original);
+		forget(shadowing);
+		assert_true(nested_set(&world.n, &before));
+		exit_and_see(&copy);
+		expect_same();
+	}
+}
+
+static void l2_in_flight_goes_on_and_exits_as_it_would_have(void **state)
+{
+	(void)state;
+	l2_in_flight_goes_on(false);
+}
+
+static void l2_in_flight_goes_on_with_vmcs_shadowing(void **state)
+{
+	(void)state;
+	l2_in_flight_goes_on(true);
+}
+
+static void what_is_got_is_what_was_set(void **state)
+{
+	(void)state;
+	for (unsigned g = 0; g < sizeof(goldens) / sizeof(goldens[0]); g++) {
+		world_reset();
+		world.vm.shadowing = g & 1;
+		world_enter(goldens[g]);
+		scramble_l2(g);
+		travel(g & 1);
+	}
+}
+
+static void the_machine_may_shadow_where_the_old_one_did_not(void **state)
+{
+	(void)state;
+	world_enter(golden_64bit);
+	nested_get(&world.n, &before);
+	exit_and_see(&original);
+	forget(true);
+	assert_true(nested_set(&world.n, &before));
+	exit_and_see(&copy);
+	expect_same();
+	assert_int_equal(world_insn(EXIT_VMRESUME), ENTERED);
+}
+
+static void an_event_that_waits_for_the_entry_comes_along(void **state)
+{
+	(void)state;
+	world_enter(golden_64bit);
+	world.n.run_pending = true;
+	seam_queue_event(&world.n, INTR_INFO_VALID | INTR_INFO_ERROR_CODE | 0x30e, 0x17, 3);
+	travel(false);
+	assert_true(world.n.run_pending);
+	assert_int_equal(world_02()[FID_ENTRY_INTR_INFO],
+		INTR_INFO_VALID | INTR_INFO_ERROR_CODE | 0x30e);
+	assert_int_equal(world_02()[FID_ENTRY_EXCEPTION_ERROR_CODE], 0x17);
+}
+
+static void what_is_left_of_l1s_preemption_timer_comes_along(void **state)
+{
+	uint64_t f[FID_COUNT];
+
+	(void)state;
+	golden_64bit(f);
+	world_host(f);
+	f[FID_PIN_CONTROLS] |= PIN_PREEMPTION_TIMER;
+	f[FID_PREEMPTION_TIMER_VALUE] = 1000;
+	world_vmptrld(0);
+	world_write_all(f);
+	assert_int_equal(world_insn(EXIT_VMLAUNCH), ENTERED);
+	world_02()[FID_PREEMPTION_TIMER_VALUE] = nested_timer_value(&world.n, UINT32_MAX) - 400;
+	assert_int_equal(nested_l2_exit(&world.n, EXIT_PREEMPTION_TIMER), NESTED_L0);
+	travel(false);
+	assert_int_equal(nested_timer_value(&world.n, UINT32_MAX), 600);
+}
+
+static void vmcs12s_that_do_not_run_come_along_with_what_l1_wrote(void **state)
+{
+	(void)state;
+	world.vm.shadowing = true;
+	fake_write32(WORLD_VMCS + 2 * PAGE_SIZE, CAPS_REVISION | BIT(31));
+	for (unsigned i = 0; i < 4; i++) {
+		world_vmptrld(i);
+		world_write(FID_GUEST_CS_BASE, 0x1000 * i);
+		world_write(FID_EPTP_LIST_ADDRESS, 0x2000 * i);
+	}
+	/* by hardware, without an exit */
+	fake_hw.shadow[world.n.cur->hw][FID_GUEST_RIP] = 0x77;
+	travel(true);
+	for (unsigned i = 0; i < 4; i++) {
+		world_vmptrld(i);
+		assert_int_equal(world_read(FID_GUEST_CS_BASE), 0x1000 * i);
+		assert_int_equal(world_read(FID_EPTP_LIST_ADDRESS), 0x2000 * i);
+	}
+	assert_int_equal(world_read(FID_GUEST_RIP), 0x77);
+	world_vmptrld(2);
+	assert_true(world.n.cur->is_shadow);
+}
+
+static void the_least_recently_used_vmcs12_still_goes_first(void **state)
+{
+	(void)state;
+	for (unsigned i = 0; i < NVMCS_SLOTS; i++)
+		world_vmptrld(i);
+	world_vmptrld(0);
+	travel(false);
+	world_vmptrld(NVMCS_SLOTS); /* takes the place of VMCS 1 */
+	for (unsigned i = 0; i < NVMCS_SLOTS; i++)
+		assert_true(
+			(nvmcs_find(&world.n, WORLD_VMCS + i * PAGE_SIZE) != NULL) == (i != 1));
+}
+
+static void a_vcpu_outside_vmx_operation_travels(void **state)
+{
+	(void)state;
+	travel(false);
+	assert_false(world.n.vmxon);
+	world_vmxon();
+	travel(false);
+	assert_true(world.n.vmxon);
+	world_vmptrld(0);
+}
+
+static void impossible(void)
+{
+	forget(false);
+	assert_false(nested_set(&world.n, &after));
+}
+
+static void impossible_states_are_refused(void **state)
+{
+	(void)state;
+	world_enter(golden_64bit);
+	nested_get(&world.n, &before);
+#define BREAK(change)           \
+	do {                    \
+		after = before; \
+		change;         \
+		impossible();   \
+	} while (0)
+	BREAK(after.vmcs_count = NVMCS_SLOTS + 1);
+	BREAK(after.vmcs_count = UINT32_MAX);
+	BREAK(after.cr0_cache = CR0_PE);
+	BREAK(after.vmcs[0].gpa |= 8);
+	BREAK(after.vmcs[0].gpa = 1ull << 60);
+	BREAK(after.vmcs[1] = after.vmcs[0]; after.vmcs_count = 2);
+	BREAK(after.current_gpa = 0x5000);
+	BREAK(after.current_gpa = NVMCS_FREE);
+	BREAK(after.vmxon = false);
+	BREAK(after.vmcs[0].is_shadow = true);
+	BREAK(after.vmcs[0].f[FID_PIN_CONTROLS] = 0xffffffff);
+	BREAK(after.vmcs[0].f[FID_HOST_CR3] = UINT64_MAX);
+	BREAK(after.in_l2 = false; after.run_pending = true);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+#define T(name) cmocka_unit_test_setup(name, setup)
+		T(l2_in_flight_goes_on_and_exits_as_it_would_have),
+		T(l2_in_flight_goes_on_with_vmcs_shadowing),
+		T(what_is_got_is_what_was_set),
+		T(the_machine_may_shadow_where_the_old_one_did_not),
+		T(an_event_that_waits_for_the_entry_comes_along),
+		T(what_is_left_of_l1s_preemption_timer_comes_along),
+		T(vmcs12s_that_do_not_run_come_along_with_what_l1_wrote),
+		T(the_least_recently_used_vmcs12_still_goes_first),
+		T(a_vcpu_outside_vmx_operation_travels),
+		T(impossible_states_are_refused),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

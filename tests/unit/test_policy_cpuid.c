@@ -1,0 +1,397 @@
+/*
+ * CPUID as L1 sees it.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "policy/cpuid.h"
+
+/* Leaves of a machine, all registers alike, with highest leaves that name all of them. */
+static struct cpuid_leaves filled_with(uint32_t value)
+{
+	struct cpuid_leaves m;
+
+	memset(&m, (int)value, sizeof(m));
+	m.basic[0] = (struct cpuid_leaf){0x1f, 0x756e6547, 0x6c65746e, 0x49656e69};
+	m.ext[0].eax = CPUID_EXT_MAX;
+	return m;
+}
+
+/* Every feature bit there is, and the XSAVE components and caches of a real machine. */
+static struct cpuid_leaves rich_machine(void)
+{
+	static const struct cpuid_leaf xsave[CPUID_LEAFD] = {{0x2ff, 0xa88, 0xa88, 0},
+		{0xf, 0, 0x100, 0}, {256, 576, 0, 0}, {64, 960, 0, 0}, {64, 1024, 0, 0},
+		{64, 1088, 0, 0}, {512, 1152, 0, 0}, {1024, 1664, 0, 0}, {128, 0, 1, 0},
+		{8, 2688, 0, 0}};
+	struct cpuid_leaves m = filled_with(UINT32_MAX);
+
+	memcpy(m.leafd, xsave, sizeof(xsave));
+	for (unsigned i = 0; i < 3; i++)
+		m.leaf4[i] = (struct cpuid_leaf){0xfc004121, 1, 2, 3};
+	m.leaf4[3] = (struct cpuid_leaf){0};
+	return m;
+}
+
+static const struct cpuid_config config = {
+	.vcpus = 2,
+	.index = 1,
+	.tsc_khz = 50000,
+	.vmx = true,
+	.rdtscp = true,
+	.invpcid = true,
+	.xsaves = true,
+};
+
+static void build(struct cpuid_table *t, const struct cpuid_config *c)
+{
+	const struct cpuid_leaves m = rich_machine();
+
+	cpuid_policy_build(t, &m, c);
+}
+
+static void what_is_not_virtualized_is_hidden(void **state)
+{
+	static struct cpuid_table t;
+
+	(void)state;
+	build(&t, &config);
+	assert_false(cpuid_policy_has(&t, CPUID_MONITOR));
+	assert_false(cpuid_policy_has(&t, CPUID_SMX));
+	assert_false(cpuid_policy_has(&t, CPUID_SGX));
+	assert_false(cpuid_policy_has(&t, CPUID_MPX));
+	assert_false(cpuid_policy_has(&t, CPUID_LA57));
+	assert_int_equal(cpuid_policy_get(&t, 0xa, 0)->eax, 0);  /* PMU */
+	assert_int_equal(cpuid_policy_get(&t, 0x14, 0)->eax, 0); /* PT */
+	assert_true(cpuid_policy_has(&t, CPUID_HYPERVISOR));
+	assert_true(cpuid_policy_has(&t, CPUID_VMX));
+}
+
+static void vt_x_is_seen_only_where_it_is_offered(void **state)
+{
+	struct cpuid_config without = config;
+	static struct cpuid_table t;
+
+	(void)state;
+	without.vmx = false;
+	build(&t, &without);
+	assert_false(cpuid_policy_has(&t, CPUID_VMX));
+}
+
+static void xsave_sizes_follow_xcr0_and_hide_what_is_not_offered(void **state)
+{
+	static struct cpuid_table t;
+
+	(void)state;
+	build(&t, &config);
+	assert_int_equal(t.xcr0_mask, 0xe7);
+	assert_int_equal(cpuid_policy_get(&t, 0xd, 0)->eax, 0xe7);
+	assert_int_equal(cpuid_policy_get(&t, 0xd, 0)->ecx, 2688); /* not PKRU's 2696 */
+	assert_int_equal(cpuid_policy_get(&t, 0xd, 3)->eax, 0);
+	assert_int_equal(cpuid_policy_get(&t, 0xd, 9)->eax, 0);
+	assert_int_equal(cpuid_policy_get(&t, 0xd, 0)->ebx, 576);
+	cpuid_policy_update(&t, true, 7, 0);
+	assert_int_equal(cpuid_policy_get(&t, 0xd, 0)->ebx, 832);
+	assert_int_equal(cpuid_policy_get(&t, 0xd, 1)->ebx, 832);
+	cpuid_policy_update(&t, true, 0xe7, 0);
+	assert_int_equal(cpuid_policy_get(&t, 0xd, 0)->ebx, 2688);
+	assert_int_equal(cpuid_policy_get(&t, 0xd, 1)->ebx, 576 + 256 + 64 + 512 + 1024);
+	assert_true(cpuid_policy_has(&t, CPUID_OSXSAVE));
+	cpuid_policy_update(&t, false, 0xe7, 0);
+	assert_false(cpuid_policy_has(&t, CPUID_OSXSAVE));
+}
+
+static void the_topology_walk_ends(void **state)
+{
+	static struct cpuid_table t;
+
+	(void)state;
+	build(&t, &config);
+	assert_int_equal(cpuid_policy_get(&t, 0xb, 0)->ecx >> 8, 1);
+	assert_int_equal(cpuid_policy_get(&t, 0xb, 1)->ecx >> 8, 2);
+	assert_int_equal(cpuid_policy_get(&t, 0xb, 1)->eax, 1);
+	assert_int_equal(cpuid_policy_get(&t, 0xb, 2)->ecx >> 8, 0);
+	assert_int_equal(cpuid_policy_get(&t, 0xb, 77)->ebx, 0);
+	assert_int_equal(cpuid_policy_get(&t, 0xb, 1)->edx, 1);
+	assert_int_equal(cpuid_policy_get(&t, 4, 3)->eax, 0);
+	assert_int_equal(cpuid_policy_get(&t, 4, UINT32_MAX)->eax, 0);
+}
+
+static void frequencies_need_no_calibration(void **state)
+{
+	static struct cpuid_table t;
+	const struct cpuid_leaf *l;
+
+	(void)state;
+	build(&t, &config);
+	l = cpuid_policy_get(&t, 0x15, 0);
+	assert_int_equal((uint64_t)l->ecx * l->ebx / l->eax, 50000000);
+	assert_int_equal(cpuid_policy_get(&t, 0x40000010, 0)->eax, 50000);
+}
+
+static void the_signature_reads_nestor_twice(void **state)
+{
+	static struct cpuid_table t;
+	const struct cpuid_leaf *l;
+	char text[13] = "";
+
+	(void)state;
+	build(&t, &config);
+	l = cpuid_policy_get(&t, 0x40000000, 0);
+	memcpy(text, &l->ebx, 4);
+	memcpy(text + 4, &l->ecx, 4);
+	memcpy(text + 8, &l->edx, 4);
+	assert_string_equal(text, "NestorNestor");
+	assert_int_equal(l->eax, 0x40000010);
+}
+
+static void leaves_beyond_the_range_give_the_highest_basic_one(void **state)
+{
+	static const uint32_t leaves[] = {
+		0x17, 0x3fffffff, 0x40000011, 0x80000009, UINT32_MAX, 0x20000000};
+	static struct cpuid_table t;
+
+	(void)state;
+	build(&t, &config);
+	for (size_t i = 0; i < sizeof(leaves) / sizeof(leaves[0]); i++)
+		assert_ptr_equal(cpuid_policy_get(&t, leaves[i], 0),
+			cpuid_policy_get(&t, CPUID_BASIC_MAX, 0));
+}
+
+/* What each register lets through of the machine's answer, and sets, bit by bit. */
+struct mask {
+	uint32_t leaf, subleaf, let[4], set[4];
+};
+
+static const struct mask masks[] = {
+	{0x1, 0, {0x0fff3fff, 0x0000ff00, 0x76da3203, 0x0f8bfbff},
+		{0, 0, 0x81200000, 0x00001200}},
+	{0x2, 0, {0}, {0x00feff01}},
+	{0x6, 0, {0}, {0x00000004}},
+	{0x7, 0, {0, 0xf1bf07a9, 0x00405f46, 0x00000010}, {0, 0x00000002}},
+	{0xd, 1, {0x0000000f}, {0}},
+	{0x80000001, 0, {0, 0, 0x00000121, 0x2c100800}, {0}},
+	{0x80000002, 0, {UINT32_MAX, UINT32_MAX, UINT32_MAX, UINT32_MAX}, {0}},
+	{0x80000003, 0, {UINT32_MAX, UINT32_MAX, UINT32_MAX, UINT32_MAX}, {0}},
+	{0x80000004, 0, {UINT32_MAX, UINT32_MAX, UINT32_MAX, UINT32_MAX}, {0}},
+	{0x80000006, 0, {0, 0, UINT32_MAX}, {0}},
+	{0x80000007, 0, {0}, {0, 0, 0, 0x00000100}},
+	{0x80000008, 0, {0x0000ffff}, {0}},
+};
+
+/* Neither VT-x nor a second vCPU, which set bits of their own; all that VT-x lets through. */
+static const struct cpuid_config plain = {
+	.vcpus = 1,
+	.tsc_khz = 50000,
+	.rdtscp = true,
+	.invpcid = true,
+	.xsaves = true,
+};
+
+static uint32_t reg_of(const struct cpuid_leaf *l, unsigned reg)
+{
+	const uint32_t regs[] = {l->eax, l->ebx, l->ecx, l->edx};
+
+	return regs[reg];
+}
+
+/* Leaves of which the policy computes more than flags. */
+static bool is_computed(uint32_t leaf, uint32_t subleaf, unsigned reg)
+{
+	switch (leaf) {
+	case 0:
+	case 4:
+	case 0xb:
+	case 0x15:
+	case 0x16:
+		return true;
+	case 0xd:
+		return subleaf != 1 || reg == CPUID_REG_EBX; /* the size for XCR0 */
+	case 0x80000000:
+		return reg == CPUID_REG_EAX;
+	default:
+		return false;
+	}
+}
+
+static void check_leaf(
+	const struct cpuid_table *t, uint32_t leaf, uint32_t subleaf, uint32_t machine)
+{
+	static const struct mask none;
+	const struct mask *m = &none;
+
+	for (size_t i = 0; i < sizeof(masks) / sizeof(masks[0]); i++)
+		if (masks[i].leaf == leaf && masks[i].subleaf == subleaf)
+			m = &masks[i];
+	for (unsigned reg = 0; reg < 4; reg++) {
+		uint32_t want = (machine & m->let[reg]) | m->set[reg];
+		uint32_t got = reg_of(cpuid_policy_get(t, leaf, subleaf), reg);
+
+		if (leaf == 1 && reg == CPUID_REG_EBX)
+			want |= 1u << 16; /* one vCPU */
+		if (!is_computed(leaf, subleaf, reg) && got != want)
+			fail_msg("leaf %#x.%u register %u: %#x, not %#x", leaf, subleaf, reg,
+				got, want);
+	}
+}
+
+static void check_masks(uint32_t machine)
+{
+	const struct cpuid_leaves m = filled_with(machine);
+	static struct cpuid_table t;
+
+	cpuid_policy_build(&t, &m, &plain);
+	for (uint32_t leaf = 0; leaf <= CPUID_BASIC_MAX; leaf++)
+		for (uint32_t subleaf = 0; subleaf < 2; subleaf++)
+			if (leaf == 0xd || subleaf == 0)
+				check_leaf(&t, leaf, subleaf, machine);
+	for (uint32_t leaf = CPUID_EXT_BASE; leaf <= CPUID_EXT_MAX; leaf++)
+		check_leaf(&t, leaf, 0, machine);
+}
+
+static void a_machine_of_ones_shows_what_is_let_through_and_no_more(void **state)
+{
+	(void)state;
+	check_masks(UINT32_MAX);
+}
+
+static void a_machine_of_zeros_shows_what_is_set_and_no_more(void **state)
+{
+	(void)state;
+	check_masks(0);
+}
+
+/* The flags that differ between two configurations on a rich machine are those named. */
+static void expect_difference(const struct cpuid_config *c, const enum cpuid_field *fields)
+{
+	static struct cpuid_table full, less;
+
+	build(&full, &config);
+	build(&less, c);
+	for (unsigned i = 0; i < CPUID_FIELD_COUNT; i++) {
+		enum cpuid_field field = (enum cpuid_field)i;
+		bool named = false;
+
+		for (unsigned k = 0; fields[k] != CPUID_FIELD_COUNT; k++)
+			named = named || fields[k] == field;
+		if (cpuid_places[i].width == 1 &&
+			named != (cpuid_policy_has(&full, field) !=
+					 cpuid_policy_has(&less, field)))
+			fail_msg("field %u", i);
+		if (named)
+			assert_true(cpuid_policy_has(&full, field));
+	}
+}
+
+static void each_condition_rules_its_own_flags(void **state)
+{
+	static const enum cpuid_field vmx[] = {CPUID_VMX, CPUID_FIELD_COUNT},
+				      smp[] = {CPUID_HTT, CPUID_FIELD_COUNT},
+				      rdtscp[] = {CPUID_RDTSCP, CPUID_RDPID, CPUID_FIELD_COUNT},
+				      invpcid[] = {CPUID_INVPCID, CPUID_FIELD_COUNT},
+				      xsaves[] = {CPUID_XSAVES, CPUID_FIELD_COUNT};
+	struct cpuid_config c = config;
+
+	(void)state;
+	c.vmx = false;
+	expect_difference(&c, vmx);
+	c = config;
+	c.vcpus = 1;
+	expect_difference(&c, smp);
+	c = config;
+	c.rdtscp = false;
+	expect_difference(&c, rdtscp);
+	c = config;
+	c.invpcid = false;
+	expect_difference(&c, invpcid);
+	c = config;
+	c.xsaves = false;
+	expect_difference(&c, xsaves);
+}
+
+static void expect_no_xsave(const struct cpuid_leaves *m)
+{
+	static struct cpuid_table t;
+
+	cpuid_policy_build(&t, m, &config);
+	assert_false(cpuid_policy_has(&t, CPUID_XSAVE));
+	assert_false(cpuid_policy_has(&t, CPUID_AVX));
+	assert_true(cpuid_policy_has(&t, CPUID_AES));
+	assert_int_equal(t.xcr0_mask, 1);
+	for (unsigned i = 0; i < CPUID_LEAFD; i++)
+		for (unsigned reg = 0; reg < 4; reg++)
+			assert_int_equal(reg_of(cpuid_policy_get(&t, 0xd, i), reg), 0);
+}
+
+static void without_xsave_there_is_no_avx_and_the_leaf_is_zero(void **state)
+{
+	struct cpuid_leaves m = rich_machine();
+
+	(void)state;
+	m.basic[0].eax = 0xb;
+	memset(m.leafd, 0, sizeof(m.leafd));
+	expect_no_xsave(&m);
+	m = rich_machine();
+	m.basic[1].ecx &= ~(1u << 26);
+	expect_no_xsave(&m);
+}
+
+static uint64_t cr4_with_only(uint32_t leaf, unsigned reg, unsigned bit)
+{
+	struct cpuid_leaves m = filled_with(0);
+	struct cpuid_leaf *l = &m.basic[leaf];
+	uint32_t *regs[] = {&l->eax, &l->ebx, &l->ecx, &l->edx};
+	static struct cpuid_table t;
+
+	*regs[reg] = 1u << bit;
+	cpuid_policy_build(&t, &m, &plain);
+	return cpuid_policy_cr4(&t);
+}
+
+static void cr4_bits_follow_their_cpuid_flags(void **state)
+{
+	static const struct {
+		uint64_t cr4;
+		uint32_t leaf;
+		unsigned reg, bit;
+	} known[] = {{0x3, 1, 3, 1}, {0x4, 1, 3, 4}, {0x8, 1, 3, 2}, {0x10, 1, 3, 3},
+		{0x20, 1, 3, 6}, {0x40, 1, 3, 7}, {0x80, 1, 3, 13}, {0x200, 1, 3, 24},
+		{0x400, 1, 3, 25}, {0x800, 7, 2, 2}, {0x10000, 7, 1, 0}, {0x20000, 1, 2, 17},
+		{0x40000, 1, 2, 26}, {0x100000, 7, 1, 7}, {0x200000, 7, 1, 20},
+		{0, 7, 2, 3 /* PKU is hidden */}, {0, 1, 2, 5 /* VMX is the VM's */}};
+	static struct cpuid_table t;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++)
+		assert_true(cr4_with_only(known[i].leaf, known[i].reg, known[i].bit) ==
+			    (known[i].cr4 | 0x100)); /* PCE always */
+	build(&t, &config);
+	assert_true(cpuid_policy_cr4(&t) == 0x372fff);
+	build(&t, &plain);
+	assert_true(cpuid_policy_cr4(&t) == 0x370fff);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(what_is_not_virtualized_is_hidden),
+		cmocka_unit_test(vt_x_is_seen_only_where_it_is_offered),
+		cmocka_unit_test(xsave_sizes_follow_xcr0_and_hide_what_is_not_offered),
+		cmocka_unit_test(the_topology_walk_ends),
+		cmocka_unit_test(frequencies_need_no_calibration),
+		cmocka_unit_test(the_signature_reads_nestor_twice),
+		cmocka_unit_test(leaves_beyond_the_range_give_the_highest_basic_one),
+		cmocka_unit_test(a_machine_of_ones_shows_what_is_let_through_and_no_more),
+		cmocka_unit_test(a_machine_of_zeros_shows_what_is_set_and_no_more),
+		cmocka_unit_test(each_condition_rules_its_own_flags),
+		cmocka_unit_test(without_xsave_there_is_no_avx_and_the_leaf_is_zero),
+		cmocka_unit_test(cr4_bits_follow_their_cpuid_flags),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,116 @@
+/*
+ * L0's command line.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "policy/options.h"
+
+static struct options options;
+static struct refusal refusal;
+
+/* How many words of the line are none. */
+static unsigned parse(const char *s)
+{
+	struct text line = text_of(s, strlen(s));
+	unsigned bad = 0;
+
+	settings_init(option_settings, &options);
+	while (!options_parse(&line, &options, &refusal))
+		bad++;
+	assert_int_equal(line.len, 0);
+	return bad;
+}
+
+static void without_a_word_options_have_their_defaults(void **state)
+{
+	(void)state;
+	assert_int_equal(parse(""), 0);
+	assert_int_equal(options.log, LOG_INFO);
+	assert_false(options.mux);
+	assert_false(options.ram_zeroed);
+	assert_int_equal(options.poweroff, POWEROFF_NONE);
+	assert_int_equal(options.tsc_khz, 0);
+	assert_int_equal(options.maxcpus, UINT32_MAX);
+	assert_int_equal(options.epoch, 0);
+	assert_true(options.limit == UINT64_MAX);
+}
+
+static void words_set_options(void **state)
+{
+	(void)state;
+	assert_int_equal(
+		parse("log=warn mux=on tsc_khz=50000 ram=zeroed poweroff=qemu explain=on "
+		      "epoch=1700000000 selftest=fault posted=on limit=1T maxcpus=2"),
+		0);
+	assert_int_equal(options.log, LOG_WARN);
+	assert_true(options.mux);
+	assert_true(options.explain);
+	assert_true(options.posted);
+	assert_true(options.ram_zeroed);
+	assert_true(options.selftest_fault);
+	assert_int_equal(options.tsc_khz, 50000);
+	assert_int_equal(options.maxcpus, 2);
+	assert_int_equal(options.poweroff, POWEROFF_QEMU);
+	assert_int_equal(options.epoch, 1700000000);
+	assert_int_equal(options.limit, 1ull << 40);
+}
+
+static void a_word_that_is_none_is_left_out_and_the_next_one_read(void **state)
+{
+	(void)state;
+	assert_int_equal(parse("bogus log=warn"), 1);
+	assert_true(text_is(refusal.where, "bogus"));
+	assert_non_null(strstr(refusal.why, "must be one of log, mux, ram,"));
+	assert_int_equal(options.log, LOG_WARN);
+	assert_int_equal(parse("mux=on log=loud tsc_khz=4294967296"), 2);
+	assert_string_equal(refusal.why, "tsc_khz must be a number from 0 to 4294967295");
+	assert_int_equal(options.log, LOG_INFO);
+	assert_true(options.mux);
+	assert_int_equal(parse("log=loud"), 1);
+	assert_string_equal(refusal.why, "log must be one of error, warn, info, debug");
+	assert_int_equal(parse("ram=zero"), 1);
+	assert_int_equal(parse("mux"), 1);
+}
+
+static void options_become_a_line_that_gives_them_back(void **state)
+{
+	struct options before;
+	char line[512];
+
+	(void)state;
+	assert_int_equal(parse("log=debug"), 0);
+	assert_int_equal(
+		settings_format(option_settings, &options, line, sizeof(line)), strlen(line));
+	assert_string_equal(line, " log=debug");
+	assert_int_equal(
+		parse("log=error mux=on ram=zeroed poweroff=bochs explain=on tsc_khz=1 "
+		      "maxcpus=3 posted=on epoch=18446744073709551615 limit=5 "
+		      "selftest=fault"),
+		0);
+	before = options;
+	settings_format(option_settings, &before, line, sizeof(line));
+	assert_int_equal(parse(line), 0);
+	for (const struct setting *s = option_settings; s->kind != SETTING_END; s++) {
+		assert_false(setting_is_default(s, &before));
+		assert_memory_equal(
+			(char *)&before + s->offset, (char *)&options + s->offset, s->size);
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(without_a_word_options_have_their_defaults),
+		cmocka_unit_test(words_set_options),
+		cmocka_unit_test(a_word_that_is_none_is_left_out_and_the_next_one_read),
+		cmocka_unit_test(options_become_a_line_that_gives_them_back),
+	};
+
+	return cmocka_run_group_tests_name("policy_options", tests, NULL, NULL);
+}

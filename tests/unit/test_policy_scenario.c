@@ -1,0 +1,250 @@
+/*
+ * The VMs that boot modules describe, and the settings of one.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "policy/scenario.h"
+#include "spec/vmx_features.h"
+
+static struct scenario s;
+
+static int set_up(void **state)
+{
+	(void)state;
+	memset(&s, 0, sizeof(s));
+	return 0;
+}
+
+static struct text t(const char *text)
+{
+	return text_of(text, strlen(text));
+}
+
+static bool add(const char *line)
+{
+	return scenario_add(&s, t(line), 0, 1);
+}
+
+static void expect_refusal(const char *line, const char *where, const char *why)
+{
+	unsigned before = s.vm_count;
+
+	assert_false(add(line));
+	assert_int_equal(s.vm_count, before);
+	if (!text_is(s.refusal.where, where))
+		fail_msg("'%s': '%.*s' is named", line, (int)s.refusal.where.len,
+			s.refusal.where.s);
+	if (strstr(s.refusal.why, why) == NULL)
+		fail_msg("'%s': '%s' lacks '%s'", line, s.refusal.why, why);
+}
+
+static void a_vm_of_which_nothing_is_said_has_the_defaults(void **state)
+{
+	const struct vm_config *c = &s.vms[0].config;
+
+	(void)state;
+	assert_true(add("kernel vm=a"));
+	assert_string_equal(c->name, "a");
+	assert_int_equal(c->memory, 512 << 20);
+	assert_int_equal(c->cpus, 1);
+	assert_true(c->vmx && c->shadow && c->apicv && c->cmdline0);
+	assert_int_equal(c->protocol, PROTOCOL_AUTO);
+	assert_int_equal(c->weight, WEIGHT_NORMAL);
+	assert_int_equal(c->restart, RESTART_NEVER);
+	assert_int_equal(c->restart_limit, 0);
+	assert_true(c->allowed_cpus == UINT64_MAX);
+	assert_true(c->vmx_features == caps_features_default());
+}
+
+static void a_kernel_module_makes_a_vm(void **state)
+{
+	(void)state;
+	assert_true(scenario_add(&s,
+		t("kernel vm=a memory=768M cpus=2 vmx=off protocol=linux --  console=ttyS0 x=--"),
+		0x1000, 10));
+	assert_true(scenario_add(&s, t("initrd vm=a"), 0x2000, 20));
+	assert_true(scenario_add(&s, t("module vm=a -- hello"), 0x3000, 30));
+	assert_int_equal(s.vm_count, 1);
+	assert_int_equal(s.vms[0].config.memory, 768 << 20);
+	assert_int_equal(s.vms[0].config.cpus, 2);
+	assert_false(s.vms[0].config.vmx);
+	assert_true(s.vms[0].config.shadow);
+	assert_int_equal(s.vms[0].config.protocol, PROTOCOL_LINUX);
+	assert_int_equal(s.vms[0].kernel.start, 0x1000);
+	assert_true(text_is(s.vms[0].kernel.cmdline, " console=ttyS0 x=--"));
+	assert_int_equal(s.vms[0].initrd.size, 20);
+	assert_int_equal(s.vms[0].module_count, 1);
+	assert_true(text_is(s.vms[0].modules[0].cmdline, "hello"));
+}
+
+static void settings_say_how_a_vm_lives(void **state)
+{
+	const struct vm_config *c = &s.vms[0].config;
+
+	(void)state;
+	assert_true(
+		add("kernel vm=a restart=on-failure restart_limit=3 weight=250 pin=0,2-3,63"));
+	assert_int_equal(c->restart, RESTART_ON_FAILURE);
+	assert_int_equal(c->restart_limit, 3);
+	assert_int_equal(c->weight, 250);
+	assert_true(c->allowed_cpus == (1ull << 63 | 0xd));
+}
+
+static void vmx_features_are_chosen_by_name(void **state)
+{
+	(void)state;
+	assert_true(add("kernel vm=b vmx_features=-ept,-vpid"));
+	assert_true((caps_features_default() & ~s.vms[0].config.vmx_features) ==
+		    (caps_feature_by_name("ept", 3) | caps_feature_by_name("vpid", 4)));
+	expect_refusal("kernel vm=c vmx_features=-ept,-epd", "vmx_features=-ept,-epd",
+		"'-epd' is not one of presets: nehalem");
+	assert_non_null(strstr(s.refusal.why, " unrestricted "));
+	assert_non_null(strstr(s.refusal.why, " bndcfgs")); /* the last one: nothing is cut */
+}
+
+static void what_cannot_be_a_vm_is_refused_with_the_word_at_fault(void **state)
+{
+	static const struct {
+		const char *line, *where, *why;
+	} bad[] = {
+		{"kernel vm=a memory=2M", "memory=2M",
+			"memory must be a size such as 512M or 2G, from 4M to 1T, a multiple of 2M"},
+		{"kernel vm=a memory=5M", "memory=5M", "a multiple of 2M"},
+		{"kernel vm=a memory=2T", "memory=2T", "to 1T"},
+		{"kernel vm=a cpus=0", "cpus=0", "cpus must be a number from 1 to 8"},
+		{"kernel vm=a cpus=9", "cpus=9", "cpus must be a number from 1 to 8"},
+		{"kernel vm=", "vm=", "1 to 31 letters, digits"},
+		{"kernel vm=a/b", "vm=a/b", "1 to 31 letters, digits"},
+		{"kernel vm=a2345678901234567890123456789012",
+			"vm=a2345678901234567890123456789012", "1 to 31 letters"},
+		{"kernel vm=a vmx=maybe", "vmx=maybe", "vmx must be on or off"},
+		{"kernel vm=a vmx", "vmx", "vmx must be on or off"},
+		{"kernel vm=a restart=often", "restart=often",
+			"one of never, on-reset, on-failure, always"},
+		{"kernel vm=a protocol=pvh", "protocol=pvh",
+			"one of auto, linux, elf, mb1, mb2"},
+		{"kernel vm=a weight=0", "weight=0", "from 1 to 10000"},
+		{"kernel vm=a pin=64", "pin=64", "CPU numbers from 0 to 63, as in 0,2-3"},
+		{"kernel vm=a pin=3-2", "pin=3-2", "CPU numbers"},
+		{"kernel vm=a pin=1,", "pin=1,", "CPU numbers"},
+		{"kernel vm=a pin=", "pin=", "CPU numbers"},
+		{"kernel vm=a restart_limit=4294967296", "restart_limit=4294967296",
+			"4294967295"},
+		{"kernel vm=a color=red", "color=red", "one of vm, memory, cpus, vmx, shadow"},
+		{"kernel memory=64M", "kernel memory=64M", "no name"},
+		{"kernel vm=a restart_limit=2", "kernel vm=a restart_limit=2",
+			"needs a choice of when to restart"},
+		{"initrd vm=nobody", "initrd vm=nobody", "no kernel for this VM"},
+		{"disk vm=a", "disk vm=a", "kernel, initrd or module"},
+		{"", "", "no name"},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
+		expect_refusal(bad[i].line, bad[i].where, bad[i].why);
+}
+
+static void there_are_limits_of_vms_and_modules(void **state)
+{
+	char line[32];
+
+	(void)state;
+	for (int i = 0; i < SCENARIO_MAX_VMS; i++) {
+		snprintf(line, sizeof(line), "kernel vm=a%d", i);
+		assert_true(add(line));
+	}
+	expect_refusal("kernel vm=a3", "kernel vm=a3", "of this name already");
+	expect_refusal("kernel vm=one-more", "kernel vm=one-more", "too many VMs");
+	for (int i = 0; i < SCENARIO_MAX_MODULES; i++)
+		assert_true(add("module vm=a3"));
+	expect_refusal("module vm=a3", "module vm=a3", "too many modules of this VM");
+	assert_true(add("module vm=a4"));
+}
+
+static void expect_same(const struct vm_config *a, const struct vm_config *b)
+{
+	for (const struct setting *row = vm_settings; row->kind != SETTING_END; row++)
+		if (memcmp((const char *)a + row->offset, (const char *)b + row->offset,
+			    row->kind == SETTING_NAME ? strlen(a->name) + 1 : row->size) != 0)
+			fail_msg("%s changed", row->key);
+}
+
+static void a_configuration_becomes_a_line_that_gives_it_back(void **state)
+{
+	static const char *const lines[] = {
+		"kernel vm=a",
+		"kernel vm=a memory=4M cpus=8 vmx=off shadow=off apicv=off weight=10000",
+		"kernel vm=a restart=always restart_limit=4294967295 pin=63 protocol=mb2 cmdline0=off",
+		"kernel vm=a memory=1T vmx_features=-ept,-vpid pin=0,2-5,7,60-63 weight=1",
+		"kernel vm=a memory=1026M vmx_features=haswell,-shadow",
+		"kernel vm=a vmx_features=skylake,-apicv,+posted_intr",
+	};
+	char line[512] = "kernel";
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(lines) / sizeof(lines[0]); i++) {
+		set_up(NULL);
+		assert_true(add(lines[i]));
+		settings_format(vm_settings, &s.vms[0].config, line + 6, sizeof(line) - 6);
+		s.vm_count = 1;
+		line[10] = 'b'; /* kernel vm=b */
+		assert_true(add(line));
+		s.vms[1].config.name[0] = 'a';
+		expect_same(&s.vms[0].config, &s.vms[1].config);
+	}
+}
+
+static void only_what_is_not_the_default_is_written(void **state)
+{
+	char line[512];
+
+	(void)state;
+	assert_true(add("kernel vm=a cpus=1 memory=512M weight=100 pin=0-63 vmx=on"));
+	settings_format(vm_settings, &s.vms[0].config, line, sizeof(line));
+	assert_string_equal(line, " vm=a");
+	assert_true(add("kernel vm=b pin=3,1-2 memory=3072M vmx_features=haswell,-vpid"));
+	settings_format(vm_settings, &s.vms[1].config, line, sizeof(line));
+	assert_string_equal(line, " vm=b memory=3G vmx_features=haswell,-vpid pin=1-3");
+}
+
+static void the_longest_texts_fit(void **state)
+{
+	struct vm_config c;
+	char text[SETTING_TEXT_SIZE];
+
+	(void)state;
+	settings_init(vm_settings, &c);
+	c.allowed_cpus = 0x5555555555555555;
+	c.vmx_features = 1;
+	for (const struct setting *row = vm_settings; row->kind != SETTING_END; row++) {
+		assert_true(setting_format(row, &c, text, sizeof(text)) < 256);
+		setting_describe(row, text, sizeof(text));
+		assert_true(strlen(text) < 128);
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup(a_vm_of_which_nothing_is_said_has_the_defaults, set_up),
+		cmocka_unit_test_setup(a_kernel_module_makes_a_vm, set_up),
+		cmocka_unit_test_setup(settings_say_how_a_vm_lives, set_up),
+		cmocka_unit_test_setup(vmx_features_are_chosen_by_name, set_up),
+		cmocka_unit_test_setup(
+			what_cannot_be_a_vm_is_refused_with_the_word_at_fault, set_up),
+		cmocka_unit_test_setup(there_are_limits_of_vms_and_modules, set_up),
+		cmocka_unit_test_setup(
+			a_configuration_becomes_a_line_that_gives_it_back, set_up),
+		cmocka_unit_test_setup(only_what_is_not_the_default_is_written, set_up),
+		cmocka_unit_test_setup(the_longest_texts_fit, set_up),
+	};
+
+	return cmocka_run_group_tests_name("policy_scenario", tests, NULL, NULL);
+}

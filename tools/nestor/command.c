@@ -1,0 +1,374 @@
+/* The command line; see command.h. */
+#include "command.h"
+
+#include <string.h>
+
+#include "help.h"
+
+#define RUN   (1U << VERB_RUN)
+#define CHECK (1U << VERB_CHECK)
+#define IMAGE (1U << VERB_IMAGE)
+
+/* What an option sets, and so the structure and table that its value goes to. */
+enum target {
+	TO_VM,      /* the VM of --l1 */
+	TO_ALL_VMS, /* the VM of --l1, or all VMs of the scenario */
+	TO_MODULE,
+	TO_MACHINE,
+	TO_SCENARIO,
+	TO_TOOL,
+	TO_FLAG, /* as TO_TOOL, without a value */
+};
+
+struct option {
+	const char *name;
+	enum target target;
+	const char *setting; /* in the target's table */
+	unsigned verbs;
+};
+
+static const struct option option_table[] = {
+	{"--l1", TO_VM, "kernel", RUN | CHECK | IMAGE},
+	{"--name", TO_VM, "name", RUN | CHECK | IMAGE},
+	{"--cmdline", TO_VM, "cmdline", RUN | CHECK | IMAGE},
+	{"--initrd", TO_VM, "initrd", RUN | CHECK | IMAGE},
+	{"--module", TO_MODULE, NULL, RUN | CHECK | IMAGE},
+	{"--memory", TO_VM, "memory", RUN | CHECK | IMAGE},
+	{"--cpus", TO_VM, "cpus", RUN | CHECK | IMAGE},
+	{"--restart", TO_VM, "restart", RUN | CHECK | IMAGE},
+	{"--restart-limit", TO_VM, "restart-limit", RUN | CHECK | IMAGE},
+	{"--weight", TO_VM, "weight", RUN | CHECK | IMAGE},
+	{"--pin", TO_VM, "pin", RUN | CHECK | IMAGE},
+	{"--argv0", TO_ALL_VMS, "argv0", RUN | CHECK | IMAGE},
+	{"--vmx", TO_ALL_VMS, "vmx", RUN | CHECK | IMAGE},
+	{"--shadow", TO_ALL_VMS, "shadow", RUN | CHECK | IMAGE},
+	{"--apicv", TO_ALL_VMS, "apicv", RUN | CHECK | IMAGE},
+	{"--vmx-features", TO_ALL_VMS, "vmx-features", RUN | CHECK | IMAGE},
+	{"--machine", TO_MACHINE, "kind", RUN},
+	{"--machine-cpus", TO_MACHINE, "cpus", RUN},
+	{"--machine-memory", TO_MACHINE, "memory", RUN},
+	{"--machine-option", TO_MACHINE, "option", RUN},
+	{"--ips", TO_MACHINE, "ips", RUN},
+	{"--timeout", TO_SCENARIO, "timeout", RUN},
+	{"--log-level", TO_SCENARIO, "log", RUN | IMAGE},
+	{"--iso", TO_TOOL, "iso", RUN},
+	{"--firmware", TO_TOOL, "firmware", RUN},
+	{"--l0", TO_TOOL, "l0", RUN | IMAGE},
+	{"--l0-option", TO_TOOL, "l0-option", RUN | IMAGE},
+	{"--l0-log", TO_TOOL, "l0-log", RUN},
+	{"--stats", TO_TOOL, "stats", RUN},
+	{"--keep", TO_TOOL, "keep", RUN},
+	{"--output", TO_TOOL, "output", IMAGE},
+	{"-o", TO_TOOL, "output", IMAGE},
+	{"--bare", TO_FLAG, "bare", RUN},
+	{"--explain", TO_FLAG, "explain", RUN},
+	{"--summary", TO_FLAG, "summary", RUN},
+	{"--verbose", TO_FLAG, "verbose", RUN | IMAGE},
+};
+
+#define OPTION_COUNT (sizeof(option_table) / sizeof(option_table[0]))
+
+static const char *const firmware_names[] = {"bios", "uefi", NULL};
+
+#define ROW(name, kind, member) NULL, name, kind, SETTING_AT(struct command, member)
+
+static const struct setting tool_rows[] = {
+	{ROW("l0", SETTING_FILE, l0)},
+	{ROW("l0-option", SETTING_LINE, l0_option), .max = 1023},
+	{ROW("iso", SETTING_FILE, iso)},
+	{ROW("firmware", SETTING_CHOICE, firmware), .words = firmware_names},
+	{ROW("l0-log", SETTING_LINE, l0_log), .max = 4095},
+	{ROW("stats", SETTING_LINE, stats), .max = 4095},
+	{ROW("keep", SETTING_LINE, keep), .max = 4095},
+	{ROW("output", SETTING_LINE, output), .max = 4095},
+	{ROW("bare", SETTING_SWITCH, bare)},
+	{ROW("explain", SETTING_SWITCH, explain)},
+	{ROW("summary", SETTING_SWITCH, summary)},
+	{ROW("verbose", SETTING_SWITCH, verbose)},
+	{.kind = SETTING_END},
+};
+
+static setting_tables tool_keys = {tool_rows, NULL};
+
+struct parser {
+	struct command *o;
+	struct vm_spec vm;     /* what options say of the VM */
+	const char *vm_option; /* one that needs --l1 */
+	struct arena *a;
+	struct error *e;
+};
+
+static const char *const verb_names[VERB_COUNT] = {
+	[VERB_RUN] = "run",
+	[VERB_CHECK] = "check",
+	[VERB_IMAGE] = "image",
+	[VERB_HELP] = "help",
+	[VERB_VERSION] = "version",
+};
+
+static enum verb find_verb(const char *word)
+{
+	enum verb v = 0;
+
+	while (v < VERB_COUNT && strcmp(verb_names[v], word) != 0)
+		v++;
+	return v;
+}
+
+static int usage(struct parser *p, const char *text)
+{
+	return fail(p->e, STATUS_USAGE, "%s", text);
+}
+
+static const char *option_names(struct parser *p)
+{
+	const char *all = "";
+
+	for (size_t i = 0; i < OPTION_COUNT; i++)
+		if (option_table[i].verbs & 1U << p->o->verb && option_table[i].name[1] == '-')
+			all = arena_format(p->a, "%s%s ", all, option_table[i].name);
+	return arena_format(p->a, "%s--help", all);
+}
+
+static const struct option *find_option(struct parser *p, const char *name)
+{
+	for (size_t i = 0; i < OPTION_COUNT; i++)
+		if (option_table[i].verbs & 1U << p->o->verb &&
+			strcmp(option_table[i].name, name) == 0)
+			return &option_table[i];
+	fail(p->e, STATUS_USAGE, "unknown option '%.60s': `nestor %s` has %s", name,
+		verb_names[p->o->verb], option_names(p));
+	return NULL;
+}
+
+/* --module FILE[,COMMAND LINE] */
+static int add_module(struct parser *p, const char *value)
+{
+	const char *comma = strchr(value, ',');
+	struct module_spec *m = &p->vm.modules[p->vm.module_count];
+
+	if (p->vm.module_count == SCENARIO_MAX_MODULES)
+		return usage(p, "--module: too many modules");
+	if (!*value || comma == value)
+		return usage(p, "--module: must be FILE or FILE,COMMAND-LINE");
+	p->vm.module_count++;
+	m->file.where = "--module";
+	m->file.path = comma ? arena_format(p->a, "%.*s", (int)(comma - value), value)
+			     : arena_copy(p->a, value);
+	m->cmdline = comma ? arena_copy(p->a, comma + 1) : "";
+	return 0;
+}
+
+static int apply_option(struct parser *p, const struct option *o, const char *value)
+{
+	const struct setting *const *keys = tool_keys;
+	void *object = p->o;
+
+	switch (o->target) {
+	case TO_MODULE:
+		return add_module(p, value);
+	case TO_VM:
+	case TO_ALL_VMS:
+		keys = vm_keys;
+		object = &p->vm;
+		break;
+	case TO_MACHINE:
+		keys = machine_keys;
+		object = &p->o->scenario.machine;
+		break;
+	case TO_SCENARIO:
+		keys = scenario_keys;
+		object = &p->o->scenario;
+		break;
+	case TO_TOOL:
+	case TO_FLAG:
+		break;
+	}
+	if (setting_apply(
+		    setting_find(keys, o->setting), object, value, o->name, NULL, p->a, p->e))
+		p->e->status = STATUS_USAGE;
+	return p->e->status;
+}
+
+/* For the options that go to all VMs of a scenario, too. */
+static void apply_to_vms(struct parser *p, const struct option *o, const char *value)
+{
+	struct scenario_spec *s = &p->o->scenario;
+
+	for (unsigned i = 0; i < s->vm_count; i++)
+		setting_apply(setting_find(vm_keys, o->setting), &s->vms[i], value, o->name,
+			NULL, p->a, p->e);
+}
+
+/*
+ * Takes the option at argv[*at] with its value, which may follow after '='. @apply false: only
+ * checks that it exists and has its value.
+ */
+static int take_option(struct parser *p, char **argv, int *at, bool apply)
+{
+	char *word = arena_copy(p->a, argv[*at]);
+	char *equals = strchr(word, '=');
+	const char *value = equals ? equals + 1 : NULL;
+	const struct option *o;
+
+	if (equals)
+		*equals = 0;
+	o = find_option(p, word);
+	if (!o)
+		return p->e->status;
+	if (o->target == TO_FLAG && value)
+		return fail(p->e, STATUS_USAGE, "%s takes no value", o->name);
+	if (o->target == TO_FLAG)
+		value = "on";
+	else if (!value)
+		value = argv[++*at];
+	if (!value)
+		return fail(p->e, STATUS_USAGE, "%s needs a value", o->name);
+	if (!apply)
+		return 0;
+	if (o->target == TO_VM || o->target == TO_MODULE)
+		p->vm_option = o->name;
+	if (o->target == TO_ALL_VMS)
+		apply_to_vms(p, o, value);
+	if (o->setting && strcmp(o->setting, "log") == 0)
+		p->o->scenario.log_given = true;
+	return apply_option(p, o, value);
+}
+
+static int take_words(struct parser *p, int argc, char **argv, bool apply)
+{
+	bool only_words = false;
+
+	for (int i = 2; i < argc; i++) {
+		if (strcmp(argv[i], "--") == 0 && !only_words) {
+			only_words = true;
+		} else if (argv[i][0] == '-' && argv[i][1] && !only_words) {
+			if (take_option(p, argv, &i, apply))
+				return p->e->status;
+		} else if (p->o->scenario_path && !apply) {
+			return fail(p->e, STATUS_USAGE,
+				"'%.60s': there is a scenario already: '%.60s'", argv[i],
+				p->o->scenario_path);
+		} else {
+			p->o->scenario_path = argv[i];
+		}
+	}
+	return 0;
+}
+
+static int use_l1(struct parser *p)
+{
+	struct vm_spec *vm = scenario_add_vm(&p->o->scenario, "--l1");
+
+	if (!p->vm.kernel.path)
+		return fail(p->e, STATUS_USAGE,
+			"`nestor %s` needs a SCENARIO.yaml or --l1 IMAGE: see `nestor %s "
+			"--help`",
+			verb_names[p->o->verb], verb_names[p->o->verb]);
+	*vm = p->vm;
+	if (!*vm->config.name)
+		strcpy(vm->config.name, COMMAND_VM_NAME);
+	return scenario_check(&p->o->scenario, p->e);
+}
+
+static bool add_l0_option(const struct command *o, struct options *l0, struct refusal *r)
+{
+	const char *line = o->l0_option ? o->l0_option : "";
+	struct text rest = text_of(line, strlen(line));
+
+	return options_parse(&rest, l0, r);
+}
+
+const char *command_l0_line(struct arena *a, const struct command *o, const struct options *l0)
+{
+	char line[SETTING_TEXT_SIZE];
+	struct options all = *l0;
+	struct refusal r;
+
+	add_l0_option(o, &all, &r);
+	settings_format(option_settings, &all, line, sizeof(line));
+	return arena_copy(a, line + (*line == ' '));
+}
+
+/* A word that L0 would leave out is told before the machine starts. */
+static int check_l0_option(struct parser *p)
+{
+	struct options l0;
+	struct refusal r;
+
+	settings_init(option_settings, &l0);
+	if (add_l0_option(p->o, &l0, &r))
+		return 0;
+	return fail(p->e, STATUS_USAGE, "--l0-option: '%.*s' is not allowed: %s",
+		r.where.len < 60 ? (int)r.where.len : 60, r.where.s, r.why);
+}
+
+static int parse_verb(struct parser *p, int argc, char **argv)
+{
+	struct scenario_spec defaults;
+
+	scenario_init(&defaults);
+	p->vm = *scenario_add_vm(&defaults, "--l1");
+	if (take_words(p, argc, argv, false))
+		return p->e->status;
+	if (p->o->scenario_path &&
+		scenario_load(&p->o->scenario, p->o->scenario_path, p->a, p->e))
+		return p->e->status;
+	if (take_words(p, argc, argv, true) || check_l0_option(p))
+		return p->e->status;
+	if (p->o->iso.path && (p->o->scenario_path || p->vm_option))
+		return usage(p, "--iso does not go with a scenario or options of a VM");
+	if (p->o->iso.path)
+		return 0;
+	if (!p->o->scenario_path)
+		return use_l1(p);
+	if (p->vm_option)
+		return fail(p->e, STATUS_USAGE, "%s does not go with a scenario: say it there",
+			p->vm_option);
+	return 0;
+}
+
+static bool asks_help(int argc, char **argv)
+{
+	for (int i = 1; i < argc && strcmp(argv[i], "--") != 0; i++)
+		if (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0)
+			return true;
+	return false;
+}
+
+/* --vmx-features help */
+static bool asks_features(int argc, char **argv)
+{
+	for (int i = 2; i < argc && strcmp(argv[i], "--") != 0; i++)
+		if (strcmp(argv[i], "--vmx-features=help") == 0 ||
+			(strcmp(argv[i], "help") == 0 &&
+				strcmp(argv[i - 1], "--vmx-features") == 0))
+			return true;
+	return false;
+}
+
+int command_parse(struct command *o, int argc, char **argv, struct arena *a, struct error *e)
+{
+	struct parser p = {.o = o, .a = a, .e = e};
+
+	memset(o, 0, sizeof(*o));
+	scenario_init(&o->scenario);
+	o->help_on = VERB_COUNT;
+	if (argc < 2)
+		return usage(&p, "no verb: must be one of run, check, image, help, version");
+	o->verb = find_verb(argv[1]);
+	o->help_features = asks_features(argc, argv);
+	if (o->help_features || asks_help(argc, argv)) {
+		o->help_on = o->verb;
+		o->verb = VERB_HELP;
+	} else if (strcmp(argv[1], "--version") == 0) {
+		o->verb = VERB_VERSION;
+	}
+	if (o->verb == VERB_HELP && o->help_on >= VERB_HELP && argc > 2)
+		o->help_on = find_verb(argv[2]);
+	if (o->verb == VERB_COUNT)
+		return fail(e, STATUS_USAGE,
+			"unknown verb '%.60s': must be one of run, check, image, help, version",
+			argv[1]);
+	return o->verb < VERB_HELP ? parse_verb(&p, argc, argv) : 0;
+}
