@@ -68,9 +68,6 @@ $(B)/nestor.elf: $(HV_OBJ) $(B)/hv/pure.a $(B)/hv/symbols1.o hypervisor/boot/nes
 -include $(HV_OBJ:.o=.d) $(HV_PURE:.o=.d)
 
 # Pure files outside the pure modules that unit tests link.
-UNIT_EXTRA_test_vm_mmio_decode  := hypervisor/vm/mmio_decode.c
-UNIT_EXTRA_test_vm_task_switch  := hypervisor/vm/task_switch.c hypervisor/vm/task_segments.c
-UNIT_EXTRA_test_vm_task_segments := $(UNIT_EXTRA_test_vm_task_switch)
 UNIT_EXTRA_test_boot_multiboot2  := hypervisor/boot/multiboot2.c
 
 # A file of the hardware ring, on faked instructions.

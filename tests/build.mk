@@ -33,7 +33,7 @@ unit: $(UNIT_BIN)
 # --- fuzzers: of the pure modules (tests/fuzz/hv), and of the tool's parsers (tools/build.mk)
 FUZZ_FLAGS := $(SANITIZE) -fsanitize=fuzzer-no-link
 FUZZ_OBJ := $(patsubst hypervisor/%.c,$(B)/fuzz/obj/%.o,$(PURE_SRC) $(addprefix hypervisor/, \
-	vm/mmio_decode.c boot/multiboot2.c))
+	boot/multiboot2.c))
 HV_FUZZ := $(patsubst tests/fuzz/hv/%.c,$(B)/fuzz/hv_%,$(wildcard tests/fuzz/hv/*.c))
 
 $(B)/fuzz/obj/%.o: hypervisor/%.c

@@ -9,11 +9,11 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "spec/vmx_features.h"
 #include "spec/addr.h"
 #include "spec/vmcs.h"
 #include "spec/vmx.h"
 #include "spec/vmx_caps.h"
+#include "spec/vmx_features.h"
 
 /* What a VM is to get of the machine. Zero in a *_valid mask: no bit may be 1. */
 struct caps_policy {

@@ -112,7 +112,7 @@ enum apic_access_type {
 #define INFO_REG1(i)     (((i) >> 3) & 15u)
 #define INFO_ADDRSIZE(i) (((i) >> 7) & 7u)  /* 0: 16 bits, 1: 32, 2: 64 */
 #define INFO_REGISTER    BIT(10)            /* the first operand is INFO_REG1, no memory */
-#define INFO_SEGMENT(i)  (((i) >> 15) & 7u) /* enum segment */
+#define INFO_SEGMENT(i)  (((i) >> 15) & 7u) /* enum sreg */
 #define INFO_INDEX(i)    (((i) >> 18) & 15u)
 #define INFO_NO_INDEX    BIT(22)
 #define INFO_BASE(i)     (((i) >> 23) & 15u)

@@ -20,6 +20,8 @@ enum reg {
 	REG_COUNT = 16
 };
 
+#define REG_COUNT_32 8u /* outside 64-bit mode */
+
 #define CR0_PE BIT64(0)
 #define CR0_MP BIT64(1)
 #define CR0_EM BIT64(2)
@@ -134,7 +136,7 @@ enum reg {
 #define PAT_RESET 0x0007040600070406ull
 
 /* In the order of the VMCS, whose encodings are two apart (B.1, B.3, B.4), and of the TSS. */
-enum segment {
+enum sreg {
 	SEG_ES,
 	SEG_CS,
 	SEG_SS,

@@ -1,6 +1,7 @@
 /*
- * I/O instructions of L1, string forms included.
+ * I/O instructions of L1: what the exit says of them, and the ports. The string forms are run by emul/.
  */
+#include "vm/seam_emul.h"
 #include "vm/vm_int.h"
 
 #include "cpu/asm.h"
@@ -8,8 +9,7 @@
 #include "cpu/mux.h"
 #include "vmx/asm.h"
 
-#define PORT_MARK    0xf5
-#define MAX_PER_EXIT 512u
+#define PORT_MARK 0xf5
 
 struct io_access {
 	uint16_t port;
@@ -29,18 +29,18 @@ static struct io_access decode(uint64_t q)
 	};
 }
 
-static void port_io(struct vcpu *vcpu, const struct io_access *a, uint32_t *value)
+void vcpu_port_io(struct vcpu *vcpu, uint16_t port, bool write, unsigned size, uint32_t *value)
 {
 	struct vm *vm = vcpu->vm;
 
-	if (a->port == PORT_MARK && !a->in && a->size == 1) {
+	if (port == PORT_MARK && write && size == 1) {
 		mux_record(
 			"mark vm=%s value=%u tsc=%lu", vm->config.name, *value & 0xff, rdtsc());
 		return;
 	}
-	if (!platform_io(vm->platform, a->port, !a->in, a->size, value))
+	if (!platform_io(vm->platform, port, write, size, value))
 		log_debug("'%s': %s port 0x%x, which no device has", vm->config.name,
-			a->in ? "IN" : "OUT", a->port);
+			write ? "OUT" : "IN", port);
 }
 
 static void simple(struct vcpu *vcpu, const struct io_access *a)
@@ -49,77 +49,43 @@ static void simple(struct vcpu *vcpu, const struct io_access *a)
 	uint64_t mask = mask_of(a->size);
 	uint32_t value = (uint32_t)(*rax & mask);
 
-	port_io(vcpu, a, &value);
+	vcpu_port_io(vcpu, a->port, !a->in, a->size, &value);
 	if (a->in)
 		*rax = a->size == 4 ? value : (*rax & ~mask) | (value & mask);
 	vcpu_skip(vcpu);
 }
 
-/* Address size of the exiting string instruction, SDM table 27-8. */
-static uint64_t address_mask(void)
+/* Bytes of an address of the exiting string instruction, SDM table 27-8. */
+static uint8_t address_size(void)
 {
 	switch (INFO_ADDRSIZE(vmread32(VMCS_EXIT_INSTRUCTION_INFO))) {
 	case 0:
-		return 0xffff;
+		return 2;
 	case 1:
-		return 0xffffffff;
+		return 4;
 	default:
-		return UINT64_MAX;
+		return 8;
 	}
 }
 
-static uint64_t masked_add(uint64_t v, uint64_t add, uint64_t mask)
-{
-	return mask == 0xffff ? (v & ~mask) | ((v + add) & mask) : (v + add) & mask;
-}
-
-/* One element. False: a fault, nothing was done. */
-static bool element(struct vcpu *vcpu, const struct io_access *a, const struct paging_state *s,
-	uint64_t linear, struct paging_fault *fault)
-{
-	uint32_t value = 0;
-	bool ok;
-
-	/* A port is not read when the memory cannot take it. */
-	if (a->in) {
-		ok = paging_can_write(&vcpu->nested, s, linear, a->size, fault);
-		if (ok)
-			port_io(vcpu, a, &value);
-		ok = ok && paging_write(&vcpu->nested, s, linear, &value, a->size, fault);
-	} else {
-		ok = paging_read(&vcpu->nested, s, linear, &value, a->size, fault);
-		if (ok)
-			port_io(vcpu, a, &value);
-	}
-	return ok;
-}
-
-/* A repetition longer than MAX_PER_EXIT goes on at the next exit of the same instruction. */
 static void string(struct vcpu *vcpu, const struct io_access *a)
 {
-	struct paging_state s = vcpu_paging_state(vcpu);
-	uint64_t mask = address_mask(), linear = vmread(VMCS_GUEST_LINEAR_ADDRESS);
-	uint64_t *index = &vcpu->regs.r[a->in ? REG_RDI : REG_RSI];
-	uint64_t *rcx = &vcpu->regs.r[REG_RCX];
-	uint64_t count = a->rep ? *rcx & mask : 1, done = 0;
-	uint64_t step = vmread(VMCS_GUEST_RFLAGS) & RFLAGS_DF ? -(uint64_t)a->size : a->size;
-	struct paging_fault fault;
-	bool ok = true;
+	struct emulation e;
+	struct emul_cpu cpu;
+	enum emul_end end;
+	struct emul_string_io io = {
+		.port = a->port,
+		.size = (uint8_t)a->size,
+		.in = a->in,
+		.rep = a->rep,
+		.address_size = address_size(),
+		.linear = vmread(VMCS_GUEST_LINEAR_ADDRESS),
+	};
+	emulation_begin(&e, vcpu);
+	emulation_cpu(&e, &cpu);
+	end = emul_string_io(&cpu, &io);
 
-	for (; done < count && done < MAX_PER_EXIT; done++) {
-		ok = element(vcpu, a, &s, linear, &fault);
-		if (!ok)
-			break;
-		linear += step;
-		*index = masked_add(*index, step, mask);
-	}
-	if (a->rep)
-		*rcx = masked_add(*rcx, -done, mask);
-	/* After the registers: L1 may come to run. */
-	if (!ok)
-		vcpu_inject_paging_fault(vcpu, &fault);
-	else if (done == count)
-		vcpu_skip(vcpu);
+	emulation_end(&e, &cpu, end, vmread(VMCS_EXIT_INSTRUCTION_LENGTH));
 }
 
 void handle_io(struct vcpu *vcpu)

@@ -149,7 +149,7 @@ void vcpu_enter_cpu(struct vcpu *vcpu)
 }
 
 static void set_segment(
-	enum segment s, uint16_t selector, uint64_t base, uint32_t limit, uint32_t ar)
+	enum sreg s, uint16_t selector, uint64_t base, uint32_t limit, uint32_t ar)
 {
 	vmcs_write_setup(VMCS_GUEST_ES_SELECTOR + 2u * s, selector);
 	vmcs_write_setup(VMCS_GUEST_ES_BASE + 2u * s, base);
@@ -159,7 +159,7 @@ static void set_segment(
 
 static void set_data_segments(uint16_t selector, uint32_t limit, uint32_t ar)
 {
-	static const enum segment data[] = {SEG_ES, SEG_SS, SEG_DS, SEG_FS, SEG_GS};
+	static const enum sreg data[] = {SEG_ES, SEG_SS, SEG_DS, SEG_FS, SEG_GS};
 
 	for (unsigned i = 0; i < sizeof(data) / sizeof(data[0]); i++)
 		set_segment(data[i], selector, 0, limit, ar);

@@ -14,15 +14,17 @@
 #include "lib/limits.h"
 #include "mm/pool.h"
 #include "nested/nested.h"
-#include "spec/addr.h"
-#include "spec/vmx.h"
 #include "policy/vm_config.h"
+#include "spec/addr.h"
+#include "spec/regs.h"
+#include "spec/vmx.h"
 #include "vmx/ept.h"
 #include "vmx/vmx.h"
 
 #define VM_MAX       LIMIT_VMS
 #define VM_MAX_SLOTS 2
 
+/* By enum reg. RSP is in the VMCS: r[REG_RSP] has it during an emulation only (vm/seam_emul.h). */
 struct guest_regs {
 	uint64_t r[REG_COUNT]; /* RSP is in the VMCS: r[REG_RSP] is not used */
 };

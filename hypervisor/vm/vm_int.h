@@ -88,6 +88,10 @@ void handle_apic_write(struct vcpu *vcpu);
 void handle_virtualized_eoi(struct vcpu *vcpu);
 void handle_task_switch(struct vcpu *vcpu);
 
+/* ---- io.c ---- */
+/* One access of 1, 2 or 4 bytes to a port. Reads fill *value, zero-extended. */
+void vcpu_port_io(struct vcpu *vcpu, uint16_t port, bool write, unsigned size, uint32_t *value);
+
 /* ---- apicv.c ---- */
 /* Decides whether the VM uses it, and makes what all vCPUs share. False: the pool is too small. */
 bool apicv_create(struct vm *vm);

@@ -296,7 +296,14 @@ test_unknown_key() {
 }
 
 test_bad_option_value() {
-	expect 64 run --l1 "$B/payload/hello.elf" --cpus many && shows 'cpus'
+	expect 64 run --l1 "$B/payload/hello.elf" --cpus many && one_line && shows 'cpus.*from 1 to 8' &&
+		expect 64 check --l1 "$B/payload/hello.elf" --cpus 9 && one_line && shows 'cpus.*from 1 to 8' &&
+		expect 64 run --l1 "$B/payload/hello.elf" --l0-option muxx=on && one_line && shows 'l0-option.*muxx=on.*one of log, mux'
+}
+
+test_settings_that_do_not_go_together() {
+	printf 'vms:\n  - name: a\n    kernel: k\n    restart-limit: 2\n' >"$LOGS/limit.yaml"
+	expect 66 check "$LOGS/limit.yaml" && one_line && shows 'limit.yaml:2.*limit of restarts needs a choice'
 }
 
 test_cpu_without_vtx() {

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# The pure modules (the archive given) need nothing but the two seams and memory functions, and
+# The pure modules (the archive given) need nothing but the seams and memory functions, and
 # hold no privileged instruction and no writable data.
 set -euo pipefail
 archive=$(mktemp)
@@ -9,7 +9,7 @@ objcopy --remove-section='.gnu.lto_*' "$1" "$archive"
 cd "$(dirname "$0")/../.."
 bad=0
 
-seam=$(grep -ohE '\b(seam|dev)_[a-z0-9_]+ ?\(' hypervisor/nested/seam.h hypervisor/dev/dev.h | tr -d ' (' | sort -u)
+seam=$(grep -ohE '\b(seam|dev)_[a-z0-9_]+ ?\(' hypervisor/nested/seam.h hypervisor/emul/seam.h hypervisor/dev/dev.h | tr -d ' (' | sort -u)
 defined=$(nm --defined-only "$archive" 2> /dev/null | awk 'NF == 3 { print $3 }' | sort -u)
 undefined=$(nm -u "$archive" 2> /dev/null | awk 'NF == 2 { print $2 }' | sort -u)
 for symbol in $(comm -23 <(echo "$undefined") <(echo "$defined")); do

@@ -6,7 +6,8 @@
 #define NESTOR_TESTS_TASK_WORLD_H
 
 #include "fake_seam.h"
-#include "vm/task_switch.h"
+#include "emul/task_switch.h"
+#include "nested/paging.h"
 
 #define GDT    0x1000u
 #define OLD    0x2000u /* TSS of the old task */
@@ -41,6 +42,60 @@ static struct task_request request;
 static struct task_result result;
 static struct nested_vm vm;
 static struct nested n = {.vm = &vm};
+
+/* ---- the seam of emul/, on the walks of nested/ ---- */
+
+#define MAXPHYADDR 40
+
+static struct emul_env env;
+static struct paging_fault fault; /* what was wrong */
+
+static inline struct paging_state paging_of(const struct emul_env *e)
+{
+	return (struct paging_state){.cr0 = cpu.cr0,
+		.cr3 = e->cr3,
+		.cr4 = cpu.cr4,
+		.cpl = e->cpl,
+		.rflags_ac = e->ac,
+		.maxphyaddr = MAXPHYADDR};
+}
+
+bool seam_memory_read(struct emul_env *e, uint64_t linear, void *dst, uint32_t len)
+{
+	struct paging_state s = paging_of(e);
+
+	return paging_read(&n, &s, linear, dst, len, &fault);
+}
+
+bool seam_memory_write(struct emul_env *e, uint64_t linear, const void *src, uint32_t len)
+{
+	struct paging_state s = paging_of(e);
+
+	return paging_write(&n, &s, linear, src, len, &fault);
+}
+
+bool seam_memory_can_write(struct emul_env *e, uint64_t linear, uint32_t len)
+{
+	struct paging_state s = paging_of(e);
+
+	return paging_can_write(&n, &s, linear, len, &fault);
+}
+
+bool seam_read_pdptes(struct emul_env *e, uint32_t cr3, uint64_t pdpte[4])
+{
+	(void)e;
+	return seam_l1_read(&n, (struct gpa_l1){cr3 & ~31u}, pdpte, 32) == 0 &&
+	       paging_pdptes_ok(pdpte, MAXPHYADDR);
+}
+
+void seam_set_pdptes(struct emul_env *e, const uint64_t pdpte[4])
+{
+	(void)e;
+	for (unsigned i = 0; i < 4; i++)
+		fake_hw.current[FID_GUEST_PDPTE0 + i] = pdpte[i];
+}
+
+/* ---- the tasks ---- */
 
 static inline uint64_t tss(uint32_t base, uint32_t limit, uint32_t ar)
 {
@@ -102,13 +157,14 @@ static inline void make_cpu(void)
 		.dr7 = 0x7ff,
 		.gdt_base = GDT,
 		.gdt_limit = GDT_LIMIT,
-		.paging = {.cr0 = CR0_PE | CR0_WP, .cr3 = PD, .maxphyaddr = 40},
+		.cr0 = CR0_PE | CR0_WP,
+		.cr3 = PD,
 	};
-	for (unsigned i = 0; i < TASK_LDTR; i++)
+	for (unsigned i = 0; i < SEG_LDTR; i++)
 		cpu.seg[i] =
 			(struct task_segment){(uint16_t)(0x40 + 8 * i), 0, UINT32_MAX, 0xc093};
-	cpu.seg[TASK_LDTR].ar = SEG_AR_UNUSABLE;
-	cpu.seg[TASK_TR] = (struct task_segment){SEL_OLD, OLD, 0x67, 0x8b};
+	cpu.seg[SEG_LDTR].ar = SEG_AR_UNUSABLE;
+	cpu.seg[SEG_TR] = (struct task_segment){SEL_OLD, OLD, 0x67, 0x8b};
 }
 
 static inline void reset(void)
@@ -116,6 +172,7 @@ static inline void reset(void)
 	fake_seam_reset();
 	make_memory();
 	make_cpu();
+	env = (struct emul_env){0};
 	request = (struct task_request){.selector = SEL_NEW, .source = TASK_CALL};
 }
 
@@ -129,8 +186,8 @@ static inline int setup(void **state)
 /* 32-bit paging: 4 MiB pages that map the same, but the second page of tables is the test's. */
 static inline void use_paging(void)
 {
-	cpu.paging.cr0 |= CR0_PG;
-	cpu.paging.cr4 = CR4_PSE;
+	cpu.cr0 |= CR0_PG;
+	cpu.cr4 = CR4_PSE;
 	for (uint32_t i = 0; i < 8; i++) {
 		fake_write32(PD + 4 * i, i << 22 | 0xe7);
 		fake_write32(PD_NEW + 4 * i, i << 22 | 0xe7);
@@ -148,7 +205,7 @@ static inline void map(uint32_t page, uint32_t flags)
 static inline void use_pae(void)
 {
 	use_paging();
-	cpu.paging.cr4 = CR4_PAE;
+	cpu.cr4 = CR4_PAE;
 	fake_hw.current[FID_GUEST_PDPTE0] = PT | 1;
 	memset(fake.ram + PT, 0, 4096);
 	fake_write64(PT, 0xe7);
@@ -165,25 +222,25 @@ static inline void assert_segment(unsigned i)
 	const struct task_segment *s = &cpu.seg[i];
 
 	if (s->ar & SEG_AR_UNUSABLE) {
-		assert_true(i != TASK_CS && i != TASK_TR);
+		assert_true(i != SEG_CS && i != SEG_TR);
 		return;
 	}
 	assert_true(s->ar & SEG_AR_P);
 	assert_int_equal(s->ar & 0xfffe0f00, 0);
 	assert_true((s->limit & 0xfff) == 0xfff || !(s->ar & SEG_AR_G));
 	assert_true(s->limit >> 20 == 0 || s->ar & SEG_AR_G);
-	assert_int_equal(!!(s->ar & SEG_AR_S), i < TASK_LDTR);
-	if (i < TASK_LDTR)
+	assert_int_equal(!!(s->ar & SEG_AR_S), i < SEG_LDTR);
+	if (i < SEG_LDTR)
 		assert_true(s->ar & 1);
-	if (i == TASK_SS)
+	if (i == SEG_SS)
 		assert_true(SEG_AR_TYPE(s->ar) == 3 || SEG_AR_TYPE(s->ar) == 7);
-	if (i < TASK_LDTR && i != TASK_SS && i != TASK_CS && s->ar & 8)
+	if (i < SEG_LDTR && i != SEG_SS && i != SEG_CS && s->ar & 8)
 		assert_true(s->ar & 2);
 }
 
 static inline void assert_v86(void)
 {
-	for (unsigned i = 0; i < TASK_DATA_SEGMENTS; i++) {
+	for (unsigned i = 0; i < SEG_NAMED; i++) {
 		assert_int_equal(cpu.seg[i].base, cpu.seg[i].selector << 4);
 		assert_int_equal(cpu.seg[i].limit, 0xffff);
 		assert_int_equal(cpu.seg[i].ar, 0xf3);
@@ -192,21 +249,21 @@ static inline void assert_v86(void)
 
 static inline void assert_enterable(void)
 {
-	const struct task_segment *cs = &cpu.seg[TASK_CS], *ss = &cpu.seg[TASK_SS];
-	uint32_t tr = SEG_AR_TYPE(cpu.seg[TASK_TR].ar);
+	const struct task_segment *cs = &cpu.seg[SEG_CS], *ss = &cpu.seg[SEG_SS];
+	uint32_t tr = SEG_AR_TYPE(cpu.seg[SEG_TR].ar);
 
 	if (cpu.eflags & VM)
 		assert_v86();
 	else
-		for (unsigned i = 0; i < TASK_LDTR; i++)
+		for (unsigned i = 0; i < SEG_LDTR; i++)
 			assert_segment(i);
-	assert_segment(TASK_LDTR);
-	assert_segment(TASK_TR);
+	assert_segment(SEG_LDTR);
+	assert_segment(SEG_TR);
 	assert_true(tr == 3 || tr == 11);
-	assert_false(cpu.seg[TASK_TR].selector & 4);
-	if (!(cpu.seg[TASK_LDTR].ar & SEG_AR_UNUSABLE)) {
-		assert_false(cpu.seg[TASK_LDTR].selector & 4);
-		assert_int_equal(SEG_AR_TYPE(cpu.seg[TASK_LDTR].ar), 2);
+	assert_false(cpu.seg[SEG_TR].selector & 4);
+	if (!(cpu.seg[SEG_LDTR].ar & SEG_AR_UNUSABLE)) {
+		assert_false(cpu.seg[SEG_LDTR].selector & 4);
+		assert_int_equal(SEG_AR_TYPE(cpu.seg[SEG_LDTR].ar), 2);
 	}
 	if (!(cpu.eflags & VM)) {
 		assert_true(cs->ar & 8);
@@ -216,13 +273,14 @@ static inline void assert_enterable(void)
 			assert_int_equal(SEG_AR_DPL(cs->ar), SEG_AR_DPL(ss->ar));
 	}
 	assert_int_equal(cpu.eflags & 0xffc0802a, 2);
-	assert_true(cpu.paging.cr0 & CR0_TS);
+	assert_true(cpu.cr0 & CR0_TS);
 }
 
 static inline void go(void)
 {
 	before = cpu;
-	result = task_switch(&n, &cpu, &request);
+	env.cr3 = cpu.cr3;
+	result = task_switch(&env, &cpu, &request);
 	if (result.switched)
 		assert_enterable();
 	else
@@ -242,7 +300,7 @@ static inline void assert_fault(bool switched, uint8_t vector, uint32_t error)
 	assert_true(result.fault);
 	assert_int_equal(result.switched, switched);
 	assert_int_equal(result.vector, vector);
-	assert_int_equal(vector == VEC_PF ? result.page.error_code : result.error, error);
+	assert_int_equal(vector == VEC_PF ? fault.error_code : result.error, error);
 	assert_false(result.debug);
 }
 

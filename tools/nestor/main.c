@@ -5,11 +5,11 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "command.h"
 #include "file.h"
 #include "help.h"
 #include "image.h"
 #include "machine.h"
-#include "command.h"
 #include "process.h"
 #include "session.h"
 

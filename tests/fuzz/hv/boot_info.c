@@ -6,10 +6,10 @@
 #include <string.h>
 
 #include "boot/multiboot2.h"
-#include "policy/options.h"
 #include "dev/dev.h"
-#include "spec/addr.h"
+#include "policy/options.h"
 #include "policy/scenario.h"
+#include "spec/addr.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

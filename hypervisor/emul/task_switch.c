@@ -2,9 +2,8 @@
  * The steps of SDM 7.3 "Task Switching": checks that touch nothing, the old task's state, the commit, the
  * new task's state. Segment descriptors are in task_segments.c.
  */
-#include "vm/task_int.h"
+#include "emul/task_int.h"
 
-#include "nested/seam.h"
 #include "spec/vmx.h"
 
 #define TSS_MAX   0x68u
@@ -18,7 +17,7 @@ struct tss_layout {
 	uint32_t from, to; /* what a switch saves */
 	uint32_t width;    /* of registers */
 	uint32_t cr3, eip, eflags, regs;
-	uint32_t seg[TASK_DATA_SEGMENTS];
+	uint32_t seg[SEG_NAMED];
 	uint32_t ldt, trap;
 	uint32_t upper; /* upper halves of registers that it does not have */
 };
@@ -83,22 +82,36 @@ static bool page_fault(struct task *t)
 	return false;
 }
 
+static void act_as(struct task *t, uint8_t cpl, bool ac)
+{
+	t->env->cpl = cpl;
+	t->env->ac = ac;
+}
+
 bool task_read(struct task *t, uint32_t linear, void *dst, uint32_t len)
 {
-	return paging_read(t->n, &t->system, linear, dst, len, &t->result.page) ||
-	       page_fault(t);
+	return seam_memory_read(t->env, linear, dst, len) || page_fault(t);
 }
 
 bool task_write(struct task *t, uint32_t linear, const void *src, uint32_t len)
 {
-	return paging_write(t->n, &t->system, linear, src, len, &t->result.page) ||
-	       page_fault(t);
+	return seam_memory_write(t->env, linear, src, len) || page_fault(t);
 }
 
 bool task_can_write(struct task *t, uint32_t linear, uint32_t len)
 {
-	return paging_can_write(t->n, &t->system, linear, len, &t->result.page) ||
-	       page_fault(t);
+	return seam_memory_can_write(t->env, linear, len) || page_fault(t);
+}
+
+bool task_write_as(
+	struct task *t, uint8_t cpl, bool ac, uint32_t linear, const void *src, uint32_t len)
+{
+	bool ok;
+
+	act_as(t, cpl, ac);
+	ok = task_write(t, linear, src, len);
+	act_as(t, 0, false);
+	return ok;
 }
 
 static uint32_t get(const uint8_t *image, uint32_t at, uint32_t width)
@@ -167,7 +180,7 @@ static uint32_t busy_of(const struct task *t, uint16_t selector)
 /* Step 5: everything that will be touched is paged in. */
 static bool reach_memory(struct task *t, struct plan *p)
 {
-	const struct task_segment *tr = &t->cpu->seg[TASK_TR];
+	const struct task_segment *tr = &t->cpu->seg[SEG_TR];
 
 	p->old = layout_of(tr);
 	if (tr->limit < p->old->to - 1)
@@ -188,17 +201,15 @@ static bool reach_memory(struct task *t, struct plan *p)
  */
 static bool check_cr3(struct task *t, struct plan *p)
 {
-	struct paging_state *s = &t->cpu->paging;
+	const struct task_cpu *cpu = t->cpu;
 
-	if (p->new->cr3 == 0 || !(s->cr0 & CR0_PG))
+	if (p->new->cr3 == 0 || !(cpu->cr0 & CR0_PG))
 		return true;
 	p->cr3 = get(p->image, p->new->cr3, 4);
-	p->new_cr3 = p->cr3 != s->cr3;
-	if (!p->new_cr3 || !(s->cr4 & CR4_PAE))
+	p->new_cr3 = p->cr3 != cpu->cr3;
+	if (!p->new_cr3 || !(cpu->cr4 & CR4_PAE))
 		return true;
-	if (seam_l1_read(t->n, (struct gpa_l1){p->cr3 & CR3_PDPT}, p->pdpte,
-		    sizeof(p->pdpte)) != 0 ||
-		!paging_pdptes_ok(p->pdpte, s->maxphyaddr))
+	if (!seam_read_pdptes(t->env, p->cr3, p->pdpte))
 		return task_fault_selector(t, VEC_TS, p->tss.selector);
 	return true;
 }
@@ -223,9 +234,9 @@ static void save_registers(const struct task *t, const struct tss_layout *l, uin
 
 	put(to, l->eip - l->from, l->width, cpu->eip);
 	put(to, l->eflags - l->from, l->width, cpu->eflags & ~iret);
-	for (uint32_t i = 0; i < 8; i++)
+	for (uint32_t i = 0; i < REG_COUNT_32; i++)
 		put(to, l->regs - l->from + i * l->width, l->width, cpu->r[i]);
-	for (uint32_t i = 0; i < TASK_DATA_SEGMENTS; i++)
+	for (uint32_t i = 0; i < SEG_NAMED; i++)
 		if (l->seg[i] != 0)
 			put(to, l->seg[i] - l->from, 2, cpu->seg[i].selector);
 }
@@ -233,7 +244,7 @@ static void save_registers(const struct task *t, const struct tss_layout *l, uin
 /* Steps 6 to 10. */
 static bool leave_old_task(struct task *t, struct plan *p)
 {
-	const struct task_segment *tr = &t->cpu->seg[TASK_TR];
+	const struct task_segment *tr = &t->cpu->seg[SEG_TR];
 	uint32_t length = p->old->to - p->old->from;
 
 	if (!links(t) && !set_busy(t, tr->selector, false))
@@ -256,41 +267,37 @@ static void load_registers(struct task *t, const struct plan *p)
 	const struct tss_layout *l = p->new;
 	struct task_cpu *cpu = t->cpu;
 
-	cpu->seg[TASK_TR] = p->tss;
-	cpu->seg[TASK_TR].ar |= SEG_TYPE_TSS_BUSY;
-	cpu->paging.cr0 |= CR0_TS;
+	cpu->seg[SEG_TR] = p->tss;
+	cpu->seg[SEG_TR].ar |= SEG_TYPE_TSS_BUSY;
+	cpu->cr0 |= CR0_TS;
 	cpu->dr7 &= ~(uint32_t)DR7_LOCAL;
 	cpu->eip = get(p->image, l->eip, l->width);
 	cpu->eflags = (get(p->image, l->eflags, l->width) & (uint32_t)RFLAGS_DEFINED) |
 		      (uint32_t)RFLAGS_FIXED | (links(t) ? (uint32_t)RFLAGS_NT : 0);
-	for (uint32_t i = 0; i < 8; i++)
+	for (uint32_t i = 0; i < REG_COUNT_32; i++)
 		cpu->r[i] = get(p->image, l->regs + i * l->width, l->width) | l->upper;
-	for (uint32_t i = 0; i < TASK_DATA_SEGMENTS; i++)
+	for (uint32_t i = 0; i < SEG_NAMED; i++)
 		cpu->seg[i].selector =
 			l->seg[i] != 0 ? (uint16_t)get(p->image, l->seg[i], 2) : 0;
-	cpu->seg[TASK_LDTR].selector = (uint16_t)get(p->image, l->ldt, 2);
+	cpu->seg[SEG_LDTR].selector = (uint16_t)get(p->image, l->ldt, 2);
 }
 
 static void load_cr3(struct task *t, const struct plan *p)
 {
-	struct paging_state *s = &t->cpu->paging;
-
 	if (!p->new_cr3)
 		return;
-	s->cr3 = t->system.cr3 = p->cr3;
-	if (s->cr4 & CR4_PAE)
-		for (unsigned i = 0; i < 4; i++)
-			seam_vmwrite((enum vmcs_fid)(FID_GUEST_PDPTE0 + i), p->pdpte[i]);
+	t->cpu->cr3 = t->env->cr3 = p->cr3;
+	if (t->cpu->cr4 & CR4_PAE)
+		seam_set_pdptes(t->env, p->pdpte);
 }
 
 struct task_result task_switch(
-	struct nested *n, struct task_cpu *cpu, const struct task_request *request)
+	struct emul_env *env, struct task_cpu *cpu, const struct task_request *request)
 {
-	struct task t = {.n = n, .cpu = cpu, .request = request, .system = cpu->paging};
+	struct task t = {.env = env, .cpu = cpu, .request = request};
 	struct plan p = {0};
 
-	t.system.cpl = 0;
-	t.system.rflags_ac = false;
+	act_as(&t, 0, false);
 	if (!find_tss(&t, &p) || !reach_memory(&t, &p) || !check_cr3(&t, &p) ||
 		!leave_old_task(&t, &p))
 		return t.result;

@@ -1,6 +1,6 @@
-#include "vm/mmio_decode.h"
+#include "emul/decode.h"
 
-#include <stddef.h>
+#include "spec/regs.h"
 
 #include "lib/bits.h"
 
@@ -11,7 +11,7 @@ struct cursor {
 	uint8_t rex;
 	bool opsize, addrsize, rep;
 	uint8_t segment;
-	struct mmio_mode mode;
+	struct emul_mode mode;
 	uint8_t modrm;
 };
 
@@ -20,7 +20,7 @@ struct cursor {
 
 static uint8_t next(struct cursor *c)
 {
-	if (c->at >= c->len || c->at >= MMIO_MAX_INSN) {
+	if (c->at >= c->len || c->at >= EMUL_MAX_INSN) {
 		c->cut = true;
 		return 0;
 	}
@@ -127,7 +127,7 @@ static uint8_t modrm_reg(const struct cursor *c)
 	return c->modrm >> 3 & 7;
 }
 
-static void set_reg(const struct cursor *c, struct mmio_insn *i, unsigned size)
+static void set_reg(const struct cursor *c, struct emul_insn *i, unsigned size)
 {
 	i->reg = (uint8_t)(modrm_reg(c) | (c->rex & REX_R ? 8 : 0));
 	i->reg_high = size == 1 && c->rex == 0 && i->reg >= 4;
@@ -145,7 +145,7 @@ static uint64_t immediate(struct cursor *c, unsigned size)
 	return v & 1ull << (bits - 1) ? v | ~((1ull << bits) - 1) : v;
 }
 
-static bool with_imm(struct cursor *c, struct mmio_insn *i, unsigned imm_size)
+static bool with_imm(struct cursor *c, struct emul_insn *i, unsigned imm_size)
 {
 	i->has_imm = true;
 	i->imm = immediate(c, imm_size);
@@ -153,7 +153,7 @@ static bool with_imm(struct cursor *c, struct mmio_insn *i, unsigned imm_size)
 }
 
 /* MOV and XCHG between register and memory. */
-static bool decode_mov(struct cursor *c, struct mmio_insn *i, enum mmio_kind kind)
+static bool decode_mov(struct cursor *c, struct emul_insn *i, enum emul_kind kind)
 {
 	i->kind = kind;
 	i->reg_size = i->size;
@@ -164,9 +164,9 @@ static bool decode_mov(struct cursor *c, struct mmio_insn *i, enum mmio_kind kin
 }
 
 /* MOVZX, MOVSX, MOVSXD */
-static bool decode_extend(struct cursor *c, struct mmio_insn *i, uint8_t memory_size, bool sign)
+static bool decode_extend(struct cursor *c, struct emul_insn *i, uint8_t memory_size, bool sign)
 {
-	i->kind = MMIO_READ;
+	i->kind = EMUL_READ;
 	i->reg_size = operand_size(c);
 	i->size = memory_size;
 	i->sign = sign;
@@ -177,45 +177,45 @@ static bool decode_extend(struct cursor *c, struct mmio_insn *i, uint8_t memory_
 }
 
 /* Opcodes 00 to 3b: four forms with memory each. */
-static bool decode_alu(struct cursor *c, struct mmio_insn *i, uint8_t op)
+static bool decode_alu(struct cursor *c, struct emul_insn *i, uint8_t op)
 {
 	if ((op & 7) > 3)
 		return false;
-	i->alu = (enum mmio_alu)(op >> 3);
-	return decode_mov(c, i, op & 2 ? MMIO_ALU_REG : MMIO_ALU);
+	i->alu = (enum emul_alu)(op >> 3);
+	return decode_mov(c, i, op & 2 ? EMUL_ALU_REG : EMUL_ALU);
 }
 
-static bool decode_alu_imm(struct cursor *c, struct mmio_insn *i, uint8_t op)
+static bool decode_alu_imm(struct cursor *c, struct emul_insn *i, uint8_t op)
 {
-	i->kind = MMIO_ALU;
+	i->kind = EMUL_ALU;
 	if (!take_modrm(c))
 		return false;
-	i->alu = (enum mmio_alu)modrm_reg(c);
+	i->alu = (enum emul_alu)modrm_reg(c);
 	return with_imm(c, i, op == 0x81 ? i->size : 1);
 }
 
-static bool decode_mov_imm(struct cursor *c, struct mmio_insn *i)
+static bool decode_mov_imm(struct cursor *c, struct emul_insn *i)
 {
-	i->kind = MMIO_WRITE;
+	i->kind = EMUL_WRITE;
 	return take_modrm(c) && modrm_reg(c) == 0 && with_imm(c, i, i->size);
 }
 
-static bool unary(struct mmio_insn *i, enum mmio_alu alu)
+static bool unary(struct emul_insn *i, enum emul_alu alu)
 {
-	i->kind = MMIO_UNARY;
+	i->kind = EMUL_UNARY;
 	i->alu = alu;
 	return true;
 }
 
 /* f6, f7: TEST, NOT, NEG */
-static bool decode_group3(struct cursor *c, struct mmio_insn *i)
+static bool decode_group3(struct cursor *c, struct emul_insn *i)
 {
 	if (!take_modrm(c))
 		return false;
 	switch (modrm_reg(c)) {
 	case 0:
 	case 1:
-		i->kind = MMIO_ALU;
+		i->kind = EMUL_ALU;
 		i->alu = ALU_TEST;
 		return with_imm(c, i, i->size);
 	case 2:
@@ -228,20 +228,20 @@ static bool decode_group3(struct cursor *c, struct mmio_insn *i)
 }
 
 /* fe, ff: INC, DEC */
-static bool decode_group4(struct cursor *c, struct mmio_insn *i)
+static bool decode_group4(struct cursor *c, struct emul_insn *i)
 {
 	return take_modrm(c) && modrm_reg(c) <= 1 && unary(i, modrm_reg(c) ? ALU_DEC : ALU_INC);
 }
 
-static bool decode_moffs(struct cursor *c, struct mmio_insn *i, uint8_t op)
+static bool decode_moffs(struct cursor *c, struct emul_insn *i, uint8_t op)
 {
-	i->kind = op & 2 ? MMIO_WRITE : MMIO_READ;
+	i->kind = op & 2 ? EMUL_WRITE : EMUL_READ;
 	i->reg_size = i->size;
 	skip(c, address_size(c));
 	return true;
 }
 
-static bool decode_string(struct cursor *c, struct mmio_insn *i, enum mmio_kind kind)
+static bool decode_string(struct cursor *c, struct emul_insn *i, enum emul_kind kind)
 {
 	i->kind = kind;
 	i->rep = c->rep;
@@ -251,25 +251,25 @@ static bool decode_string(struct cursor *c, struct mmio_insn *i, enum mmio_kind 
 }
 
 /* BT, BTS, BTR, BTC with a register; the exit's address is that of the word the offset leads to. */
-static bool decode_bit(struct cursor *c, struct mmio_insn *i, uint8_t op)
+static bool decode_bit(struct cursor *c, struct emul_insn *i, uint8_t op)
 {
 	i->size = operand_size(c);
-	i->bit = (enum mmio_bit)(op >> 3 & 3);
-	return decode_mov(c, i, MMIO_BIT);
+	i->bit = (enum emul_bit)(op >> 3 & 3);
+	return decode_mov(c, i, EMUL_BIT);
 }
 
-static bool decode_bit_imm(struct cursor *c, struct mmio_insn *i)
+static bool decode_bit_imm(struct cursor *c, struct emul_insn *i)
 {
 	i->size = operand_size(c);
-	i->kind = MMIO_BIT;
+	i->kind = EMUL_BIT;
 	if (!take_modrm(c) || modrm_reg(c) < 4)
 		return false;
-	i->bit = (enum mmio_bit)(modrm_reg(c) - 4);
+	i->bit = (enum emul_bit)(modrm_reg(c) - 4);
 	return with_imm(c, i, 1);
 }
 
 /* 0f 38: MOVBE */
-static bool decode_movbe(struct cursor *c, struct mmio_insn *i)
+static bool decode_movbe(struct cursor *c, struct emul_insn *i)
 {
 	uint8_t op = next(c);
 
@@ -277,21 +277,21 @@ static bool decode_movbe(struct cursor *c, struct mmio_insn *i)
 		return false;
 	i->size = operand_size(c);
 	i->swap = true;
-	return decode_mov(c, i, op == 0xf0 ? MMIO_READ : MMIO_WRITE);
+	return decode_mov(c, i, op == 0xf0 ? EMUL_READ : EMUL_WRITE);
 }
 
-static bool decode_two_byte(struct cursor *c, struct mmio_insn *i)
+static bool decode_two_byte(struct cursor *c, struct emul_insn *i)
 {
 	uint8_t op = next(c);
 
 	i->condition = op & 15;
 	if ((op & 0xf0) == 0x40) {
 		i->size = operand_size(c);
-		return decode_mov(c, i, MMIO_CMOV);
+		return decode_mov(c, i, EMUL_CMOV);
 	}
 	if ((op & 0xf0) == 0x90) {
 		i->size = 1;
-		i->kind = MMIO_SETCC;
+		i->kind = EMUL_SETCC;
 		return take_modrm(c);
 	}
 	i->size = op & 1 ? operand_size(c) : 1;
@@ -305,14 +305,14 @@ static bool decode_two_byte(struct cursor *c, struct mmio_insn *i)
 		return decode_bit(c, i, op);
 	case 0xb0:
 	case 0xb1:
-		return decode_mov(c, i, MMIO_CMPXCHG);
+		return decode_mov(c, i, EMUL_CMPXCHG);
 	case 0xba:
 		return decode_bit_imm(c, i);
 	case 0xc0:
 	case 0xc1:
-		return decode_mov(c, i, MMIO_XADD);
+		return decode_mov(c, i, EMUL_XADD);
 	case 0xc3: /* MOVNTI */
-		return operand_size(c) > 2 && decode_mov(c, i, MMIO_WRITE);
+		return operand_size(c) > 2 && decode_mov(c, i, EMUL_WRITE);
 	case 0xb6:
 	case 0xb7:
 	case 0xbe:
@@ -323,7 +323,7 @@ static bool decode_two_byte(struct cursor *c, struct mmio_insn *i)
 	}
 }
 
-static bool decode_opcode(struct cursor *c, struct mmio_insn *i, uint8_t op)
+static bool decode_opcode(struct cursor *c, struct emul_insn *i, uint8_t op)
 {
 	if (op == 0x0f)
 		return decode_two_byte(c, i);
@@ -341,16 +341,16 @@ static bool decode_opcode(struct cursor *c, struct mmio_insn *i, uint8_t op)
 	case 0x84:
 	case 0x85:
 		i->alu = ALU_TEST;
-		return decode_mov(c, i, MMIO_ALU);
+		return decode_mov(c, i, EMUL_ALU);
 	case 0x86:
 	case 0x87:
-		return decode_mov(c, i, MMIO_XCHG);
+		return decode_mov(c, i, EMUL_XCHG);
 	case 0x88:
 	case 0x89:
-		return decode_mov(c, i, MMIO_WRITE);
+		return decode_mov(c, i, EMUL_WRITE);
 	case 0x8a:
 	case 0x8b:
-		return decode_mov(c, i, MMIO_READ);
+		return decode_mov(c, i, EMUL_READ);
 	case 0xa0:
 	case 0xa1:
 	case 0xa2:
@@ -358,10 +358,10 @@ static bool decode_opcode(struct cursor *c, struct mmio_insn *i, uint8_t op)
 		return decode_moffs(c, i, op);
 	case 0xa4:
 	case 0xa5:
-		return decode_string(c, i, MMIO_MOVS);
+		return decode_string(c, i, EMUL_MOVS);
 	case 0xaa:
 	case 0xab:
-		return decode_string(c, i, MMIO_STOS);
+		return decode_string(c, i, EMUL_STOS);
 	case 0xc6:
 	case 0xc7:
 		return decode_mov_imm(c, i);
@@ -376,114 +376,14 @@ static bool decode_opcode(struct cursor *c, struct mmio_insn *i, uint8_t op)
 	}
 }
 
-bool mmio_decode(const uint8_t *code, unsigned len, struct mmio_mode mode, struct mmio_insn *i)
+bool emul_decode(const uint8_t *code, unsigned len, struct emul_mode mode, struct emul_insn *i)
 {
-	struct cursor c = {.code = code, .len = len, .mode = mode, .segment = 3};
+	struct cursor c = {.code = code, .len = len, .mode = mode, .segment = SEG_DS};
 	uint8_t op = take_prefixes(&c);
 
-	*i = (struct mmio_insn){0};
+	*i = (struct emul_insn){0};
 	if (c.cut || !decode_opcode(&c, i, op) || c.cut)
 		return false;
 	i->length = (uint8_t)c.at;
 	return true;
-}
-
-/* ---- arithmetic ---- */
-
-static bool even_parity(uint8_t v)
-{
-	v ^= (uint8_t)(v >> 4);
-	v ^= (uint8_t)(v >> 2);
-	v ^= (uint8_t)(v >> 1);
-	return !(v & 1);
-}
-
-/* CF, OF and AF of an addition (of the complement, for subtractions). */
-static uint64_t carry_flags(uint64_t a, uint64_t b, uint64_t r, unsigned size, bool subtract)
-{
-	unsigned top = size * 8 - 1;
-	uint64_t carries = subtract ? (~a & b) | ((~a | b) & r) : (a & b) | ((a | b) & ~r);
-	uint64_t overflow = subtract ? (a ^ b) & (a ^ r) : (a ^ r) & (b ^ r);
-
-	return (carries >> top & 1 ? FLAG_CF : 0) | (overflow >> top & 1 ? FLAG_OF : 0) |
-	       ((a ^ b ^ r) & 0x10 ? FLAG_AF : 0);
-}
-
-uint64_t mmio_alu(enum mmio_alu op, uint64_t a, uint64_t b, unsigned size, uint64_t *flags)
-{
-	uint64_t all = FLAG_CF | FLAG_PF | FLAG_AF | FLAG_ZF | FLAG_SF | FLAG_OF;
-	uint64_t m = mask_of(size), carry = *flags & FLAG_CF, r, f = 0;
-
-	a &= m;
-	b &= m;
-	if (op == ALU_NOT)
-		return ~a & m;
-	if (op == ALU_INC || op == ALU_DEC) {
-		all &= ~(uint64_t)FLAG_CF;
-		b = 1;
-	}
-	if (op == ALU_NEG) {
-		b = a;
-		a = 0;
-	}
-	switch (op) {
-	case ALU_ADD:
-	case ALU_ADC:
-	case ALU_INC:
-		r = (a + b + (op == ALU_ADC ? carry : 0)) & m;
-		f = carry_flags(a, b, r, size, false);
-		break;
-	case ALU_SUB:
-	case ALU_DEC:
-	case ALU_NEG:
-	case ALU_CMP:
-	case ALU_SBB:
-		r = (a - b - (op == ALU_SBB ? carry : 0)) & m;
-		f = carry_flags(a, b, r, size, true);
-		break;
-	case ALU_OR:
-		r = a | b;
-		break;
-	case ALU_XOR:
-		r = a ^ b;
-		break;
-	default:
-		r = a & b;
-		break;
-	}
-	f |= (r == 0 ? FLAG_ZF : 0) | (r >> (size * 8 - 1) & 1 ? FLAG_SF : 0) |
-	     (even_parity((uint8_t)r) ? FLAG_PF : 0);
-	*flags = (*flags & ~all) | (f & all);
-	return op == ALU_CMP || op == ALU_TEST ? a : r;
-}
-
-uint64_t mmio_bit(enum mmio_bit op, uint64_t word, uint64_t bit, unsigned size, uint64_t *flags)
-{
-	uint64_t mask = 1ull << (bit & (size * 8 - 1));
-
-	*flags = word & mask ? *flags | FLAG_CF : *flags & ~(uint64_t)FLAG_CF;
-	switch (op) {
-	case BIT_SET:
-		return word | mask;
-	case BIT_RESET:
-		return word & ~mask;
-	case BIT_COMPLEMENT:
-		return word ^ mask;
-	default:
-		return word;
-	}
-}
-
-bool mmio_condition(uint8_t condition, uint64_t flags)
-{
-	bool cf = flags & FLAG_CF, zf = flags & FLAG_ZF, sf = flags & FLAG_SF;
-	bool of = flags & FLAG_OF, pf = flags & FLAG_PF;
-	const bool holds[8] = {of, cf, zf, cf || zf, sf, pf, sf != of, zf || sf != of};
-
-	return holds[condition >> 1 & 7] != (condition & 1);
-}
-
-uint64_t mmio_swap(uint64_t v, unsigned size)
-{
-	return __builtin_bswap64(v) >> (64 - size * 8);
 }

@@ -22,7 +22,7 @@ static void the_old_task_is_saved(void **state)
 static void the_old_task_is_saved_in_16_bits(void **state)
 {
 	(void)state;
-	cpu.seg[TASK_TR].ar = 0x83;
+	cpu.seg[SEG_TR].ar = 0x83;
 	assert_done();
 	assert_int_equal(read16(OLD + 0x0c), 0xeeee);
 	assert_int_equal(read16(OLD + 0x0e), 0x1234);
@@ -42,33 +42,33 @@ static void the_new_task_is_loaded(void **state)
 	assert_int_equal(cpu.eflags, 0xd7 | NT);
 	for (uint32_t i = 0; i < 8; i++)
 		assert_int_equal(cpu.r[i], i == 4 ? STACK : 0x70000000 + i);
-	assert_int_equal(cpu.seg[TASK_CS].selector, SEL_CODE);
-	assert_int_equal(cpu.seg[TASK_CS].ar, 0xc09b);
-	assert_int_equal(cpu.seg[TASK_GS].ar, 0xc093);
-	assert_int_equal(cpu.seg[TASK_GS].limit, UINT32_MAX);
-	assert_int_equal(cpu.seg[TASK_LDTR].ar, SEG_AR_UNUSABLE);
-	assert_int_equal(cpu.seg[TASK_TR].selector, SEL_NEW);
-	assert_int_equal(cpu.seg[TASK_TR].base, NEW);
-	assert_int_equal(cpu.seg[TASK_TR].ar, 0x8b);
+	assert_int_equal(cpu.seg[SEG_CS].selector, SEL_CODE);
+	assert_int_equal(cpu.seg[SEG_CS].ar, 0xc09b);
+	assert_int_equal(cpu.seg[SEG_GS].ar, 0xc093);
+	assert_int_equal(cpu.seg[SEG_GS].limit, UINT32_MAX);
+	assert_int_equal(cpu.seg[SEG_LDTR].ar, SEG_AR_UNUSABLE);
+	assert_int_equal(cpu.seg[SEG_TR].selector, SEL_NEW);
+	assert_int_equal(cpu.seg[SEG_TR].base, NEW);
+	assert_int_equal(cpu.seg[SEG_TR].ar, 0x8b);
 	assert_int_equal(cpu.dr7, 0x6aa);
-	assert_int_equal(cpu.paging.cr3, PD); /* without paging it stays */
+	assert_int_equal(cpu.cr3, PD); /* without paging it stays */
 }
 
 static void a_16_bit_task_is_loaded(void **state)
 {
 	(void)state;
 	request.selector = SEL_NEW16;
-	cpu.paging.cr0 |= CR0_PG;
+	cpu.cr0 |= CR0_PG;
 	use_paging();
 	assert_done();
 	assert_int_equal(cpu.eip, 0x123);
 	assert_int_equal(cpu.eflags, 0xd7 | NT);
 	assert_int_equal(cpu.r[0], 0xffff6000);
 	assert_int_equal(cpu.r[7], 0xffff6777);
-	assert_int_equal(cpu.seg[TASK_FS].selector, 0);
-	assert_int_equal(cpu.seg[TASK_FS].ar, SEG_AR_UNUSABLE);
-	assert_int_equal(cpu.seg[TASK_TR].ar, 0x83);
-	assert_int_equal(cpu.paging.cr3, PD); /* has none */
+	assert_int_equal(cpu.seg[SEG_FS].selector, 0);
+	assert_int_equal(cpu.seg[SEG_FS].ar, SEG_AR_UNUSABLE);
+	assert_int_equal(cpu.seg[SEG_TR].ar, 0x83);
+	assert_int_equal(cpu.cr3, PD); /* has none */
 }
 
 static void busy_flags_links_and_nt(void **state)
@@ -104,15 +104,15 @@ static void iret_to_itself_loads_what_it_saved(void **state)
 	(void)state;
 	fake_write32(OLD + 0x60, 0);
 	memset(fake.ram + OLD + 0x64, 0, 4);
-	for (unsigned i = 0; i < TASK_DATA_SEGMENTS; i++)
-		cpu.seg[i].selector = i == TASK_CS ? SEL_CODE : SEL_DATA;
+	for (unsigned i = 0; i < SEG_NAMED; i++)
+		cpu.seg[i].selector = i == SEG_CS ? SEL_CODE : SEL_DATA;
 	request = (struct task_request){.selector = SEL_OLD, .source = TASK_IRET};
 	assert_done();
 	assert_int_equal(cpu.eip, before.eip);
 	assert_int_equal(cpu.eflags, before.eflags & ~NT);
 	assert_memory_equal(cpu.r, before.r, sizeof(cpu.r));
 	assert_false(descriptor(SEL_OLD) & BUSY);
-	assert_int_equal(cpu.seg[TASK_TR].ar, 0x8b);
+	assert_int_equal(cpu.seg[SEG_TR].ar, 0x8b);
 }
 
 static void the_accessed_flag_is_set_in_memory(void **state)
@@ -131,9 +131,9 @@ static void segments_come_from_the_new_ldt(void **state)
 	fake_write32(NEW + 0x60, SEL_LDT);
 	fake_write32(NEW + 0x58, 0x0c);
 	assert_done();
-	assert_int_equal(cpu.seg[TASK_LDTR].base, LDT_AT);
-	assert_int_equal(cpu.seg[TASK_LDTR].ar, 0x82);
-	assert_int_equal(cpu.seg[TASK_FS].ar, 0xc093);
+	assert_int_equal(cpu.seg[SEG_LDTR].base, LDT_AT);
+	assert_int_equal(cpu.seg[SEG_LDTR].ar, 0x82);
+	assert_int_equal(cpu.seg[SEG_FS].ar, 0xc093);
 }
 
 static void a_v86_task_has_the_segments_of_one(void **state)
@@ -144,7 +144,7 @@ static void a_v86_task_has_the_segments_of_one(void **state)
 	fake_write32(NEW + 0x4c, 0xf000);
 	fake_write32(NEW + 0x50, 0);
 	assert_done();
-	assert_int_equal(cpu.seg[TASK_CS].base, 0xf0000);
+	assert_int_equal(cpu.seg[SEG_CS].base, 0xf0000);
 	assert_int_equal(cpu.eflags, VM | 0x3202 | NT);
 }
 
@@ -171,12 +171,12 @@ static void cr3_changes_with_paging(void **state)
 	(void)state;
 	use_paging();
 	assert_done();
-	assert_int_equal(cpu.paging.cr3, PD_NEW);
+	assert_int_equal(cpu.cr3, PD_NEW);
 	reset();
 	use_pae();
 	fake_hw.current[FID_GUEST_PDPTE0 + 3] = 5;
 	assert_done();
-	assert_int_equal(cpu.paging.cr3, PDPT);
+	assert_int_equal(cpu.cr3, PDPT);
 	assert_int_equal(fake_hw.current[FID_GUEST_PDPTE0], PT | 1);
 	assert_int_equal(fake_hw.current[FID_GUEST_PDPTE0 + 3], 0);
 }
@@ -185,7 +185,7 @@ static void pdptes_are_loaded_when_cr3_differs(void **state)
 {
 	(void)state;
 	use_pae();
-	cpu.paging.cr3 = PDPT;
+	cpu.cr3 = PDPT;
 	fake_write64(PDPT + 8, 3); /* has a reserved bit, but nobody looks */
 	assert_done();
 	reset();
@@ -224,9 +224,9 @@ static void page_faults_before_the_switch_change_nothing(void **state)
 		request.source = rows[i].source;
 		if (request.source == TASK_IRET)
 			describe(SEL_NEW, tss(NEW, 0x67, 0x8b));
-		cpu.paging.cpl = 3; /* does not count */
+		env.cpl = 3; /* does not count */
 		assert_early(VEC_PF, rows[i].error);
-		assert_int_equal(result.page.address & ~0xfffull, rows[i].page);
+		assert_int_equal(fault.address & ~0xfffull, rows[i].page);
 	}
 }
 
@@ -240,7 +240,7 @@ static void the_old_descriptor_may_be_on_another_page(void **state)
 	map(0, 0);
 	request.source = TASK_JMP;
 	assert_early(VEC_PF, PF_WRITE);
-	assert_int_equal(result.page.address, GDT - 4);
+	assert_int_equal(fault.address, GDT - 4);
 }
 
 static void page_faults_of_the_new_task_are_in_its_tables(void **state)
@@ -252,8 +252,8 @@ static void page_faults_of_the_new_task_are_in_its_tables(void **state)
 	describe(SEL_LDT, tss(0x800000 + LDT_AT, 0x0f, 0x82));
 	fake_write32(PD_NEW + 8, 0);
 	assert_fault(true, VEC_PF, 0);
-	assert_int_equal(result.page.address, 0x800008 + LDT_AT);
-	assert_int_equal(cpu.paging.cr3, PD_NEW);
+	assert_int_equal(fault.address, 0x800008 + LDT_AT);
+	assert_int_equal(cpu.cr3, PD_NEW);
 }
 
 /* ---- checks ---- */
@@ -293,14 +293,14 @@ static void the_tss_is_checked_again(void **state)
 static void the_old_tss_must_be_long_enough(void **state)
 {
 	(void)state;
-	cpu.seg[TASK_TR].limit = 0x5e;
+	cpu.seg[SEG_TR].limit = 0x5e;
 	assert_early(VEC_TS, SEL_OLD);
-	cpu.seg[TASK_TR].limit = 0x5f;
+	cpu.seg[SEG_TR].limit = 0x5f;
 	assert_done();
 	reset();
-	cpu.seg[TASK_TR] = (struct task_segment){SEL_OLD, OLD, 0x28, 0x83};
+	cpu.seg[SEG_TR] = (struct task_segment){SEL_OLD, OLD, 0x28, 0x83};
 	assert_early(VEC_TS, SEL_OLD);
-	cpu.seg[TASK_TR].limit = UINT32_MAX;
+	cpu.seg[SEG_TR].limit = UINT32_MAX;
 	assert_done();
 }
 
@@ -308,9 +308,9 @@ static void ext_is_set_for_events_from_outside(void **state)
 {
 	(void)state;
 	request.external = true;
-	cpu.seg[TASK_TR].limit = 0x5e;
+	cpu.seg[SEG_TR].limit = 0x5e;
 	assert_early(VEC_TS, SEL_OLD | 1);
-	cpu.seg[TASK_TR].limit = 0x67;
+	cpu.seg[SEG_TR].limit = 0x67;
 	fake_write32(NEW + 0x54, 0xfff8);
 	assert_fault(true, VEC_TS, 0xfff9);
 }

@@ -9,109 +9,111 @@
 
 #include <cmocka.h>
 
-#include "vm/mmio_decode.h"
+#include "emul/decode.h"
+#include "spec/regs.h"
+#include "spec/vmx.h"
 
-static const struct mmio_mode mode64 = {.long64 = true};
-static const struct mmio_mode mode32 = {.default32 = true};
-static const struct mmio_mode mode16;
+static const struct emul_mode mode64 = {.long64 = true};
+static const struct emul_mode mode32 = {.default32 = true};
+static const struct emul_mode mode16;
 
 struct row {
-	struct mmio_mode mode;
+	struct emul_mode mode;
 	uint8_t code[15];
-	struct mmio_insn want;
+	struct emul_insn want;
 };
 
 /* clang-format off */
 static const struct row rows[] = {
 	/* movbe (%rdi), %eax; movbe %rax, (%rdi) */
 	{{.long64 = true}, {0x0f, 0x38, 0xf0, 0x07},
-		{.kind = MMIO_READ, .length = 4, .size = 4, .reg_size = 4, .swap = true}},
+		{.kind = EMUL_READ, .length = 4, .size = 4, .reg_size = 4, .swap = true}},
 	{{.long64 = true}, {0x48, 0x0f, 0x38, 0xf1, 0x07},
-		{.kind = MMIO_WRITE, .length = 5, .size = 8, .reg_size = 8, .swap = true}},
+		{.kind = EMUL_WRITE, .length = 5, .size = 8, .reg_size = 8, .swap = true}},
 	/* lock cmpxchg %ecx, (%rdi) */
 	{{.long64 = true}, {0xf0, 0x0f, 0xb1, 0x0f},
-		{.kind = MMIO_CMPXCHG, .length = 4, .size = 4, .reg_size = 4, .reg = 1, .condition = 1}},
+		{.kind = EMUL_CMPXCHG, .length = 4, .size = 4, .reg_size = 4, .reg = 1, .condition = 1}},
 	/* xadd %ax, (%rdi) */
 	{{.long64 = true}, {0x66, 0x0f, 0xc1, 0x07},
-		{.kind = MMIO_XADD, .length = 4, .size = 2, .reg_size = 2, .condition = 1}},
+		{.kind = EMUL_XADD, .length = 4, .size = 2, .reg_size = 2, .condition = 1}},
 	/* bts %edx, (%rdi); btc $35, (%rdi) */
-	{{.long64 = true}, {0x0f, 0xab, 0x17}, {.kind = MMIO_BIT, .bit = BIT_SET, .length = 3,
+	{{.long64 = true}, {0x0f, 0xab, 0x17}, {.kind = EMUL_BIT, .bit = BIT_SET, .length = 3,
 		.size = 4, .reg_size = 4, .reg = 2, .condition = 11}},
-	{{.long64 = true}, {0x48, 0x0f, 0xba, 0x3f, 0x23}, {.kind = MMIO_BIT, .bit = BIT_COMPLEMENT,
+	{{.long64 = true}, {0x48, 0x0f, 0xba, 0x3f, 0x23}, {.kind = EMUL_BIT, .bit = BIT_COMPLEMENT,
 		.length = 5, .size = 8, .has_imm = true, .imm = 0x23, .condition = 10}},
 	/* notl, negl, incl, decb (%rdi) */
-	{{.long64 = true}, {0xf7, 0x17}, {.kind = MMIO_UNARY, .alu = ALU_NOT, .length = 2, .size = 4}},
-	{{.long64 = true}, {0xf7, 0x1f}, {.kind = MMIO_UNARY, .alu = ALU_NEG, .length = 2, .size = 4}},
-	{{.long64 = true}, {0xff, 0x07}, {.kind = MMIO_UNARY, .alu = ALU_INC, .length = 2, .size = 4}},
-	{{.long64 = true}, {0xfe, 0x0f}, {.kind = MMIO_UNARY, .alu = ALU_DEC, .length = 2, .size = 1}},
+	{{.long64 = true}, {0xf7, 0x17}, {.kind = EMUL_UNARY, .alu = ALU_NOT, .length = 2, .size = 4}},
+	{{.long64 = true}, {0xf7, 0x1f}, {.kind = EMUL_UNARY, .alu = ALU_NEG, .length = 2, .size = 4}},
+	{{.long64 = true}, {0xff, 0x07}, {.kind = EMUL_UNARY, .alu = ALU_INC, .length = 2, .size = 4}},
+	{{.long64 = true}, {0xfe, 0x0f}, {.kind = EMUL_UNARY, .alu = ALU_DEC, .length = 2, .size = 1}},
 	/* sete (%rdi); cmovl (%rdi), %r8d; movnti %eax, (%rdi) */
 	{{.long64 = true}, {0x0f, 0x94, 0x07},
-		{.kind = MMIO_SETCC, .length = 3, .size = 1, .condition = 4}},
-	{{.long64 = true}, {0x44, 0x0f, 0x4c, 0x07}, {.kind = MMIO_CMOV, .length = 4, .size = 4,
+		{.kind = EMUL_SETCC, .length = 3, .size = 1, .condition = 4}},
+	{{.long64 = true}, {0x44, 0x0f, 0x4c, 0x07}, {.kind = EMUL_CMOV, .length = 4, .size = 4,
 		.reg_size = 4, .reg = 8, .condition = 12}},
 	{{.long64 = true}, {0x0f, 0xc3, 0x07},
-		{.kind = MMIO_WRITE, .length = 3, .size = 4, .reg_size = 4, .condition = 3}},
+		{.kind = EMUL_WRITE, .length = 3, .size = 4, .reg_size = 4, .condition = 3}},
 	/* mov (%rdi), %eax */
-	{{.long64 = true}, {0x8b, 0x07}, {.kind = MMIO_READ, .length = 2, .size = 4, .reg_size = 4}},
+	{{.long64 = true}, {0x8b, 0x07}, {.kind = EMUL_READ, .length = 2, .size = 4, .reg_size = 4}},
 	/* mov %eax, 0xffffffffff5fb0b0 */
 	{{.long64 = true}, {0x89, 0x04, 0x25, 0xb0, 0xb0, 0x5f, 0xff},
-		{.kind = MMIO_WRITE, .length = 7, .size = 4, .reg_size = 4}},
+		{.kind = EMUL_WRITE, .length = 7, .size = 4, .reg_size = 4}},
 	/* mov %r9, 8(%r8, %r10, 4) */
 	{{.long64 = true}, {0x4f, 0x89, 0x4c, 0x90, 0x08},
-		{.kind = MMIO_WRITE, .length = 5, .size = 8, .reg_size = 8, .reg = 9}},
+		{.kind = EMUL_WRITE, .length = 5, .size = 8, .reg_size = 8, .reg = 9}},
 	/* movl $0x12345678, 0x10(%rbx) */
 	{{.long64 = true}, {0xc7, 0x43, 0x10, 0x78, 0x56, 0x34, 0x12},
-		{.kind = MMIO_WRITE, .length = 7, .size = 4, .has_imm = true, .imm = 0x12345678}},
+		{.kind = EMUL_WRITE, .length = 7, .size = 4, .has_imm = true, .imm = 0x12345678}},
 	/* movq $-1, (%rax) */
 	{{.long64 = true}, {0x48, 0xc7, 0x00, 0xff, 0xff, 0xff, 0xff},
-		{.kind = MMIO_WRITE, .length = 7, .size = 8, .has_imm = true, .imm = UINT64_MAX}},
+		{.kind = EMUL_WRITE, .length = 7, .size = 8, .has_imm = true, .imm = UINT64_MAX}},
 	/* movb %ah, (%rcx) */
 	{{.long64 = true}, {0x88, 0x21},
-		{.kind = MMIO_WRITE, .length = 2, .size = 1, .reg_size = 1, .reg_high = true}},
+		{.kind = EMUL_WRITE, .length = 2, .size = 1, .reg_size = 1, .reg_high = true}},
 	/* movb %spl, (%rcx): with REX it is not AH */
 	{{.long64 = true}, {0x40, 0x88, 0x21},
-		{.kind = MMIO_WRITE, .length = 3, .size = 1, .reg_size = 1, .reg = 4}},
+		{.kind = EMUL_WRITE, .length = 3, .size = 1, .reg_size = 1, .reg = 4}},
 	/* movzbl 0x12345678(%rip), %r8d */
 	{{.long64 = true}, {0x44, 0x0f, 0xb6, 0x05, 0x78, 0x56, 0x34, 0x12},
-		{.kind = MMIO_READ, .length = 8, .size = 1, .reg_size = 4, .reg = 8}},
+		{.kind = EMUL_READ, .length = 8, .size = 1, .reg_size = 4, .reg = 8}},
 	/* movswl (%rdx), %eax */
 	{{.long64 = true}, {0x0f, 0xbf, 0x02},
-		{.kind = MMIO_READ, .length = 3, .size = 2, .reg_size = 4, .sign = true}},
+		{.kind = EMUL_READ, .length = 3, .size = 2, .reg_size = 4, .sign = true}},
 	/* movslq (%rdx), %rax */
 	{{.long64 = true}, {0x48, 0x63, 0x02},
-		{.kind = MMIO_READ, .length = 3, .size = 4, .reg_size = 8, .sign = true}},
+		{.kind = EMUL_READ, .length = 3, .size = 4, .reg_size = 8, .sign = true}},
 	/* orl $0x100, (%rax) */
 	{{.long64 = true}, {0x81, 0x08, 0x00, 0x01, 0x00, 0x00},
-		{.kind = MMIO_ALU, .alu = ALU_OR, .length = 6, .size = 4, .has_imm = true, .imm = 0x100}},
+		{.kind = EMUL_ALU, .alu = ALU_OR, .length = 6, .size = 4, .has_imm = true, .imm = 0x100}},
 	/* andl $-2, (%rax) */
 	{{.long64 = true}, {0x83, 0x20, 0xfe},
-		{.kind = MMIO_ALU, .alu = ALU_AND, .length = 3, .size = 4, .has_imm = true,
+		{.kind = EMUL_ALU, .alu = ALU_AND, .length = 3, .size = 4, .has_imm = true,
 			.imm = UINT64_MAX - 1}},
 	/* add (%rax), %ecx */
 	{{.long64 = true}, {0x03, 0x08},
-		{.kind = MMIO_ALU_REG, .alu = ALU_ADD, .length = 2, .size = 4, .reg_size = 4, .reg = 1}},
+		{.kind = EMUL_ALU_REG, .alu = ALU_ADD, .length = 2, .size = 4, .reg_size = 4, .reg = 1}},
 	/* testb $1, (%rax) */
 	{{.long64 = true}, {0xf6, 0x00, 0x01},
-		{.kind = MMIO_ALU, .alu = ALU_TEST, .length = 3, .size = 1, .has_imm = true, .imm = 1}},
+		{.kind = EMUL_ALU, .alu = ALU_TEST, .length = 3, .size = 1, .has_imm = true, .imm = 1}},
 	/* lock xchg %eax, (%rdi) */
-	{{.long64 = true}, {0xf0, 0x87, 0x07}, {.kind = MMIO_XCHG, .length = 3, .size = 4, .reg_size = 4}},
+	{{.long64 = true}, {0xf0, 0x87, 0x07}, {.kind = EMUL_XCHG, .length = 3, .size = 4, .reg_size = 4}},
 	/* rep stosl */
 	{{.long64 = true}, {0xf3, 0xab},
-		{.kind = MMIO_STOS, .length = 2, .size = 4, .rep = true, .address_size = 8, .segment = 3}},
+		{.kind = EMUL_STOS, .length = 2, .size = 4, .rep = true, .address_size = 8, .segment = 3}},
 	/* rep movsw %fs:(%esi), 32-bit code */
 	{{.default32 = true}, {0xf3, 0x64, 0x66, 0xa5},
-		{.kind = MMIO_MOVS, .length = 4, .size = 2, .rep = true, .address_size = 4, .segment = 4}},
+		{.kind = EMUL_MOVS, .length = 4, .size = 2, .rep = true, .address_size = 4, .segment = 4}},
 	/* mov 0xfee00020, %eax, 32-bit code */
 	{{.default32 = true}, {0xa1, 0x20, 0x00, 0xe0, 0xfe},
-		{.kind = MMIO_READ, .length = 5, .size = 4, .reg_size = 4}},
+		{.kind = EMUL_READ, .length = 5, .size = 4, .reg_size = 4}},
 	/* mov %ax, 4(%bx), 16-bit code */
-	{{0}, {0x89, 0x47, 0x04}, {.kind = MMIO_WRITE, .length = 3, .size = 2, .reg_size = 2}},
+	{{0}, {0x89, 0x47, 0x04}, {.kind = EMUL_WRITE, .length = 3, .size = 2, .reg_size = 2}},
 	/* movl %eax, (%ebx), 16-bit code with both prefixes */
-	{{0}, {0x66, 0x67, 0x89, 0x03}, {.kind = MMIO_WRITE, .length = 4, .size = 4, .reg_size = 4}},
+	{{0}, {0x66, 0x67, 0x89, 0x03}, {.kind = EMUL_WRITE, .length = 4, .size = 4, .reg_size = 4}},
 };
 /* clang-format on */
 
-static void assert_same(const struct mmio_insn *got, const struct mmio_insn *want)
+static void assert_same(const struct emul_insn *got, const struct emul_insn *want)
 {
 	assert_int_equal(got->kind, want->kind);
 	assert_int_equal(got->alu, want->alu);
@@ -130,23 +132,23 @@ static void assert_same(const struct mmio_insn *got, const struct mmio_insn *wan
 
 static void instructions_that_guests_use_are_decoded(void **state)
 {
-	struct mmio_insn got;
+	struct emul_insn got;
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-		assert_true(mmio_decode(rows[i].code, 15, rows[i].mode, &got));
+		assert_true(emul_decode(rows[i].code, 15, rows[i].mode, &got));
 		assert_same(&got, &rows[i].want);
 	}
 }
 
 static void an_instruction_cut_short_is_refused_at_every_length(void **state)
 {
-	struct mmio_insn got;
+	struct emul_insn got;
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
 		for (unsigned len = 0; len < rows[i].want.length; len++)
-			assert_false(mmio_decode(rows[i].code, len, rows[i].mode, &got));
+			assert_false(emul_decode(rows[i].code, len, rows[i].mode, &got));
 	}
 }
 
@@ -159,22 +161,22 @@ static void register_operands_and_unknown_opcodes_are_refused(void **state)
 		{0xff, 0x30},       /* push (%rax) */
 		{0x0f, 0xba, 0x00}, /* reserved /0 */
 	};
-	struct mmio_insn got;
+	struct emul_insn got;
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(codes) / sizeof(codes[0]); i++)
-		assert_false(mmio_decode(codes[i], 4, mode64, &got));
+		assert_false(emul_decode(codes[i], 4, mode64, &got));
 }
 
 static void endless_prefixes_end_at_fifteen_bytes(void **state)
 {
-	struct mmio_insn got;
+	struct emul_insn got;
 	uint8_t code[64];
 
 	(void)state;
 	memset(code, 0x66, sizeof(code));
-	assert_false(mmio_decode(code, sizeof(code), mode32, &got));
-	assert_false(mmio_decode(code, sizeof(code), mode16, &got));
+	assert_false(emul_decode(code, sizeof(code), mode32, &got));
+	assert_false(emul_decode(code, sizeof(code), mode16, &got));
 }
 
 /* The host's own ALU is the reference. */
@@ -226,12 +228,12 @@ static void arithmetic_equals_the_cpu_s_own(void **state)
 		unsigned op = k % 8, size = sizes[k / 8 % 4];
 		uint64_t a = values[k / 32 % n], b = values[k / 32 / n % n], r;
 		uint64_t flags = 0x202 | (k / 32 / n / n & 1), want_r = 0;
-		uint64_t defined = FLAG_CF | FLAG_PF | FLAG_ZF | FLAG_SF | FLAG_OF;
+		uint64_t defined = RFLAGS_CF | RFLAGS_PF | RFLAGS_ZF | RFLAGS_SF | RFLAGS_OF;
 		uint64_t want = host[op](a, b, size, flags, &want_r);
 
 		if (op != ALU_OR && op != ALU_AND && op != ALU_XOR)
-			defined |= FLAG_AF;
-		r = mmio_alu((enum mmio_alu)op, a, b, size, &flags);
+			defined |= RFLAGS_AF;
+		r = emul_alu((enum emul_alu)op, a, b, size, &flags);
 		assert_int_equal(r, want_r);
 		assert_int_equal(flags & defined, want & defined);
 	}
@@ -259,7 +261,8 @@ static void unary_operations_equal_the_cpu_s_own(void **state)
 	static uint64_t (*const host[])(uint64_t, uint64_t, uint64_t *) = {
 		host1_inc, host1_dec, host1_not, host1_neg};
 	static const uint64_t values[] = {0, 1, 0x10, 0x7fffffff, 0x80000000, UINT32_MAX};
-	const uint64_t all = FLAG_CF | FLAG_PF | FLAG_AF | FLAG_ZF | FLAG_SF | FLAG_OF;
+	const uint64_t all =
+		RFLAGS_CF | RFLAGS_PF | RFLAGS_AF | RFLAGS_ZF | RFLAGS_SF | RFLAGS_OF;
 
 	(void)state;
 	for (unsigned k = 0; k < 4 * 6 * 2; k++) {
@@ -268,7 +271,7 @@ static void unary_operations_equal_the_cpu_s_own(void **state)
 
 		want = host[k % 4](a, start, &want_r);
 		assert_int_equal(
-			mmio_alu((enum mmio_alu)(ALU_INC + k % 4), a, 1, 4, &flags), want_r);
+			emul_alu((enum emul_alu)(ALU_INC + k % 4), a, 1, 4, &flags), want_r);
 		assert_int_equal(flags & all, want & all);
 	}
 }
@@ -278,13 +281,13 @@ static void bits_are_taken_modulo_the_operand_size(void **state)
 	uint64_t flags = 0x202;
 
 	(void)state;
-	assert_int_equal(mmio_bit(BIT_SET, 0, 33, 4, &flags), 2);
-	assert_false(flags & FLAG_CF);
-	assert_int_equal(mmio_bit(BIT_RESET, 0x30, UINT64_MAX - 11, 2, &flags), 0x20);
-	assert_true(flags & FLAG_CF);
-	assert_int_equal(mmio_bit(BIT_COMPLEMENT, 1, 0, 8, &flags), 0);
-	assert_int_equal(mmio_bit(BIT_TEST, 4, 2, 8, &flags), 4);
-	assert_true(flags & FLAG_CF);
+	assert_int_equal(emul_bit(BIT_SET, 0, 33, 4, &flags), 2);
+	assert_false(flags & RFLAGS_CF);
+	assert_int_equal(emul_bit(BIT_RESET, 0x30, UINT64_MAX - 11, 2, &flags), 0x20);
+	assert_true(flags & RFLAGS_CF);
+	assert_int_equal(emul_bit(BIT_COMPLEMENT, 1, 0, 8, &flags), 0);
+	assert_int_equal(emul_bit(BIT_TEST, 4, 2, 8, &flags), 4);
+	assert_true(flags & RFLAGS_CF);
 }
 
 static void conditions_follow_the_flags(void **state)
@@ -292,21 +295,22 @@ static void conditions_follow_the_flags(void **state)
 	(void)state;
 	for (unsigned f = 0; f < 32; f++) {
 		bool cf = f & 1, zf = f & 2, sf = f & 4, of = f & 8, pf = f & 16;
-		uint64_t flags = (cf ? FLAG_CF : 0) | (zf ? FLAG_ZF : 0) | (sf ? FLAG_SF : 0) |
-				 (of ? FLAG_OF : 0) | (pf ? FLAG_PF : 0);
+		uint64_t flags = (cf ? RFLAGS_CF : 0) | (zf ? RFLAGS_ZF : 0) |
+				 (sf ? RFLAGS_SF : 0) | (of ? RFLAGS_OF : 0) |
+				 (pf ? RFLAGS_PF : 0);
 		bool want[] = {of, cf, zf, cf || zf, sf, pf, sf != of, zf || sf != of};
 
 		for (uint8_t c = 0; c < 16; c++)
-			assert_int_equal(mmio_condition(c, flags), want[c / 2] != (c & 1));
+			assert_int_equal(emul_condition(c, flags), want[c / 2] != (c & 1));
 	}
 }
 
 static void swapping_reverses_the_bytes(void **state)
 {
 	(void)state;
-	assert_int_equal(mmio_swap(0x1122, 2), 0x2211);
-	assert_int_equal(mmio_swap(0x11223344, 4), 0x44332211);
-	assert_int_equal(mmio_swap(0x1122334455667788, 8), 0x8877665544332211);
+	assert_int_equal(emul_swap(0x1122, 2), 0x2211);
+	assert_int_equal(emul_swap(0x11223344, 4), 0x44332211);
+	assert_int_equal(emul_swap(0x1122334455667788, 8), 0x8877665544332211);
 }
 
 int main(void)

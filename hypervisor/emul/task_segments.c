@@ -2,7 +2,7 @@
  * Segment registers of a new task: descriptors, their checks (SDM table 7-1 "Exception Conditions Checked
  * During a Task Switch", 6.15 "Interrupt 10 - Invalid TSS Exception"), and the error code on its stack.
  */
-#include "vm/task_int.h"
+#include "emul/task_int.h"
 
 #include "spec/vmx.h"
 
@@ -108,7 +108,7 @@ struct task_segment task_parse(uint16_t selector, uint64_t d)
 /* The linear address of a descriptor; false: the selector is null or beyond the table. */
 static bool locate(const struct task_cpu *cpu, uint16_t selector, uint32_t *at)
 {
-	const struct task_segment *ldt = &cpu->seg[TASK_LDTR];
+	const struct task_segment *ldt = &cpu->seg[SEG_LDTR];
 	bool local = selector & 4;
 
 	if ((selector & 0xfffc) == 0 || (local && ldt->ar & SEG_AR_UNUSABLE) ||
@@ -138,11 +138,11 @@ static bool touch(struct task *t, uint32_t at, struct task_segment *s)
 }
 
 /* The CPL is that of the new CS selector all the time. */
-static bool load(struct task *t, enum task_segment_index index, enum kind kind)
+static bool load(struct task *t, enum sreg index, enum kind kind)
 {
 	struct task_segment *to = &t->cpu->seg[index], s;
 	struct candidate c = {
-		.selector = to->selector, .cpl = SELECTOR_RPL(t->cpu->seg[TASK_CS].selector)};
+		.selector = to->selector, .cpl = SELECTOR_RPL(t->cpu->seg[SEG_CS].selector)};
 	uint64_t descriptor = 0;
 	uint32_t at = 0;
 
@@ -160,7 +160,7 @@ static bool load(struct task *t, enum task_segment_index index, enum kind kind)
 	return true;
 }
 
-static bool load_unless_null(struct task *t, enum task_segment_index index, enum kind kind)
+static bool load_unless_null(struct task *t, enum sreg index, enum kind kind)
 {
 	return (t->cpu->seg[index].selector & 0xfffc) == 0 || load(t, index, kind);
 }
@@ -171,17 +171,17 @@ static bool load_unless_null(struct task *t, enum task_segment_index index, enum
  */
 static void unload_segments(struct task_cpu *cpu)
 {
-	for (unsigned i = 0; i <= TASK_LDTR; i++) {
+	for (unsigned i = 0; i <= SEG_LDTR; i++) {
 		cpu->seg[i].base = cpu->seg[i].limit = 0;
 		cpu->seg[i].ar = SEG_AR_UNUSABLE;
 	}
-	cpu->seg[TASK_SS].ar |= 3u << 5;
-	cpu->seg[TASK_CS].ar = SEG_AR_CODE16 | 3u << 5;
+	cpu->seg[SEG_SS].ar |= 3u << 5;
+	cpu->seg[SEG_CS].ar = SEG_AR_CODE16 | 3u << 5;
 }
 
 static void load_v86_segments(struct task_cpu *cpu)
 {
-	for (unsigned i = 0; i < TASK_DATA_SEGMENTS; i++) {
+	for (unsigned i = 0; i < SEG_NAMED; i++) {
 		cpu->seg[i].base = (uint32_t)cpu->seg[i].selector << 4;
 		cpu->seg[i].limit = 0xffff;
 		cpu->seg[i].ar = SEG_AR_V86;
@@ -190,24 +190,24 @@ static void load_v86_segments(struct task_cpu *cpu)
 
 bool task_load_segments(struct task *t)
 {
-	static const enum task_segment_index data[] = {TASK_DS, TASK_ES, TASK_FS, TASK_GS};
+	static const enum sreg data[] = {SEG_DS, SEG_ES, SEG_FS, SEG_GS};
 	struct task_cpu *cpu = t->cpu;
 	bool v86 = cpu->eflags & RFLAGS_VM;
 
 	unload_segments(cpu);
 	if (v86)
 		load_v86_segments(cpu);
-	if (!load_unless_null(t, TASK_LDTR, KIND_LDT))
+	if (!load_unless_null(t, SEG_LDTR, KIND_LDT))
 		return false;
 	if (v86)
 		return true;
-	if (!load(t, TASK_SS, KIND_STACK))
+	if (!load(t, SEG_SS, KIND_STACK))
 		return false;
-	cpu->seg[TASK_CS].ar = SEG_AR_CODE16 | SELECTOR_RPL(cpu->seg[TASK_CS].selector) << 5;
+	cpu->seg[SEG_CS].ar = SEG_AR_CODE16 | SELECTOR_RPL(cpu->seg[SEG_CS].selector) << 5;
 	for (unsigned i = 0; i < sizeof(data) / sizeof(data[0]); i++)
 		if (!load_unless_null(t, data[i], KIND_DATA))
 			return false;
-	return load(t, TASK_CS, KIND_CODE);
+	return load(t, SEG_CS, KIND_CODE);
 }
 
 /* ---- the stack ---- */
@@ -226,27 +226,22 @@ static bool in_stack(const struct task_segment *ss, uint32_t offset, uint32_t si
 static bool push(struct task *t, uint32_t size, uint32_t value)
 {
 	struct task_cpu *cpu = t->cpu;
-	const struct task_segment *ss = &cpu->seg[TASK_SS];
-	struct paging_state user = t->system;
+	const struct task_segment *ss = &cpu->seg[SEG_SS];
+	uint32_t cpl = SEG_AR_DPL(ss->ar);
+	bool ac = cpu->eflags & RFLAGS_AC;
 	uint32_t mask = ss->ar & SEG_AR_DB ? UINT32_MAX : 0xffff;
-	uint32_t offset = (cpu->r[4] - size) & mask;
+	uint32_t offset = (cpu->r[REG_RSP] - size) & mask;
 
 	if (!in_stack(ss, offset, size))
 		return task_fault(t, VEC_SS, 0);
-	user.cpl = (uint8_t)SEG_AR_DPL(ss->ar);
-	user.rflags_ac = cpu->eflags & RFLAGS_AC;
-	if (user.cpl == 3 && user.rflags_ac && cpu->paging.cr0 & CR0_AM &&
-		((ss->base + offset) & (size - 1)) != 0) {
+	if (cpl == 3 && ac && cpu->cr0 & CR0_AM && ((ss->base + offset) & (size - 1)) != 0) {
 		task_fault(t, VEC_AC, 0);
 		t->result.error = 0; /* always (SDM 6.15) */
 		return false;
 	}
-	if (!paging_write(t->n, &user, ss->base + offset, &value, size, &t->result.page)) {
-		t->result.fault = true;
-		t->result.vector = VEC_PF;
+	if (!task_write_as(t, (uint8_t)cpl, ac, ss->base + offset, &value, size))
 		return false;
-	}
-	cpu->r[4] = (cpu->r[4] & ~mask) | offset;
+	cpu->r[REG_RSP] = (cpu->r[REG_RSP] & ~mask) | offset;
 	return true;
 }
 
@@ -254,7 +249,7 @@ bool task_push_error(struct task *t, uint32_t size)
 {
 	if (t->request->has_error && !push(t, size, t->request->error))
 		return false;
-	if (t->cpu->eip > t->cpu->seg[TASK_CS].limit)
+	if (t->cpu->eip > t->cpu->seg[SEG_CS].limit)
 		return task_fault(t, VEC_GP, 0);
 	return true;
 }

@@ -11,14 +11,14 @@ static void the_error_code_is_pushed(void **state)
 	request = (struct task_request){
 		.selector = SEL_NEW, .source = TASK_GATE, .has_error = true, .error = 0x1234};
 	assert_done();
-	assert_int_equal(cpu.r[4], STACK - 4);
+	assert_int_equal(cpu.r[REG_RSP], STACK - 4);
 	assert_int_equal(fake_read32(STACK - 4), 0x1234);
 	reset();
 	request = (struct task_request){
 		.selector = SEL_NEW16, .source = TASK_GATE, .has_error = true, .error = 0x1234};
 	describe(SEL_DATA, DATA & ~(1ull << 54)); /* SP, not ESP */
 	assert_done();
-	assert_int_equal(cpu.r[4], 0xffff6442);
+	assert_int_equal(cpu.r[REG_RSP], 0xffff6442);
 	assert_int_equal(read16(0x6442), 0x1234);
 }
 
@@ -66,8 +66,8 @@ static void the_error_code_is_a_write_at_the_new_cpl(void **state)
 		fake_write32(NEW + i, SEL_ANY | 3);
 	fake_write32(NEW + 0x4c, SEL_DATA | 3);
 	assert_fault(true, VEC_PF, PF_PRESENT | PF_WRITE | PF_USER);
-	assert_int_equal(result.page.address, 0x80000c);
-	assert_int_equal(cpu.r[4], 0x800010);
+	assert_int_equal(fault.address, 0x80000c);
+	assert_int_equal(cpu.r[REG_RSP], 0x800010);
 }
 
 static void push_of_user(uint32_t esp)
@@ -78,7 +78,7 @@ static void push_of_user(uint32_t esp)
 		fake_write32(NEW + i, SEL_ANY | 3);
 	fake_write32(NEW + 0x4c, SEL_DATA | 3);
 	fake_write32(NEW + 0x24, 0x40002);
-	cpu.paging.cr0 |= CR0_AM;
+	cpu.cr0 |= CR0_AM;
 }
 
 static void the_error_code_may_be_misaligned(void **state)
@@ -92,7 +92,7 @@ static void the_error_code_may_be_misaligned(void **state)
 	fake_write32(NEW + 0x24, 2);
 	assert_done();
 	push_of_user(STACK + 2);
-	cpu.paging.cr0 &= ~CR0_AM;
+	cpu.cr0 &= ~CR0_AM;
 	assert_done();
 }
 
@@ -101,7 +101,7 @@ static void eip_is_checked_last(void **state)
 	(void)state;
 	describe(SEL_CODE, 0x00409b000000ffffull);
 	assert_fault(true, VEC_GP, 0);
-	assert_int_equal(cpu.seg[TASK_CS].limit, 0xffff);
+	assert_int_equal(cpu.seg[SEG_CS].limit, 0xffff);
 	reset();
 	describe(SEL_CODE, 0x00409b000000ffffull);
 	fake_write32(NEW + 0x20, 0xffff);
@@ -170,7 +170,7 @@ static void segments_are_checked(void **state)
 			assert_done();
 		else
 			assert_fault(true, rows[i].vector, rows[i].selector & 0xfffc);
-		assert_int_equal(cpu.seg[TASK_TR].selector, SEL_NEW);
+		assert_int_equal(cpu.seg[SEG_TR].selector, SEL_NEW);
 		assert_int_equal(cpu.eip, 0x123456);
 	}
 }
@@ -180,12 +180,12 @@ static void a_fault_leaves_selectors_and_no_descriptors(void **state)
 	(void)state;
 	write16(NEW + 0x48, 0xfff8); /* ES, which comes after SS and DS */
 	assert_fault(true, VEC_TS, 0xfff8);
-	assert_int_equal(cpu.seg[TASK_SS].ar, 0xc093);
-	assert_int_equal(cpu.seg[TASK_DS].ar, 0xc093);
-	assert_int_equal(cpu.seg[TASK_ES].ar, SEG_AR_UNUSABLE);
-	assert_int_equal(cpu.seg[TASK_FS].ar, SEG_AR_UNUSABLE);
-	assert_int_equal(cpu.seg[TASK_FS].selector, SEL_DATA);
-	assert_int_equal(SEG_AR_DPL(cpu.seg[TASK_SS].ar), 0);
+	assert_int_equal(cpu.seg[SEG_SS].ar, 0xc093);
+	assert_int_equal(cpu.seg[SEG_DS].ar, 0xc093);
+	assert_int_equal(cpu.seg[SEG_ES].ar, SEG_AR_UNUSABLE);
+	assert_int_equal(cpu.seg[SEG_FS].ar, SEG_AR_UNUSABLE);
+	assert_int_equal(cpu.seg[SEG_FS].selector, SEL_DATA);
+	assert_int_equal(SEG_AR_DPL(cpu.seg[SEG_SS].ar), 0);
 }
 
 static void without_a_stack_the_cpl_is_3(void **state)
@@ -193,9 +193,9 @@ static void without_a_stack_the_cpl_is_3(void **state)
 	(void)state;
 	write16(NEW + 0x50, 0);
 	assert_fault(true, VEC_TS, 0);
-	assert_int_equal(SEG_AR_DPL(cpu.seg[TASK_SS].ar), 3);
-	assert_int_equal(SEG_AR_DPL(cpu.seg[TASK_CS].ar), 3);
-	assert_int_equal(cpu.seg[TASK_CS].selector, SEL_CODE);
+	assert_int_equal(SEG_AR_DPL(cpu.seg[SEG_SS].ar), 3);
+	assert_int_equal(SEG_AR_DPL(cpu.seg[SEG_CS].ar), 3);
+	assert_int_equal(cpu.seg[SEG_CS].selector, SEL_CODE);
 }
 
 int main(void)
