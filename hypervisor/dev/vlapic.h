@@ -8,6 +8,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "spec/apic.h"
+
 struct platform;
 
 enum vlapic_lvt {
