@@ -116,6 +116,7 @@ define CHECK_LIST
 layers	60	tests/checks/layers.sh
 pure	60	tests/checks/pure.sh $(B)/hv/pure.a
 headers	300	tests/checks/headers.sh
+facts	60	tests/checks/facts.sh
 format	120	tests/checks/format.sh
 static	600	tests/checks/static.sh
 docs	60	tests/checks/docs.sh $(B)/docs/sdm_coverage

@@ -5,12 +5,10 @@
 #include "rt.h"
 #include "vmx.h"
 
-#define EPT_ADDRESS 0x000ffffffffff000ull
-
 void ept_init(struct ept *e)
 {
 	e->root = page_alloc();
-	e->eptp = address_of(e->root) | EPTP_WALK_4 | 6;
+	e->eptp = address_of(e->root) | EPTP_WALK_4 | MEMTYPE_WB;
 }
 
 static unsigned table_index(uint64_t gpa, int level)

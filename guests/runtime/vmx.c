@@ -6,9 +6,7 @@
 #include "cpu.h"
 #include "rt.h"
 #include "smp.h"
-
-#define FEATURE_CONTROL_LOCKED 1u
-#define FEATURE_CONTROL_VMX    4u
+#include "spec/vmx_caps.h"
 
 extern char l2_exited[], l2_host_stack[];
 
@@ -154,9 +152,9 @@ bool vmx_enable(void)
 {
 	uint64_t control = rdmsr(MSR_FEATURE_CONTROL);
 
-	if (!(control & FEATURE_CONTROL_LOCKED))
+	if (!(control & FEATURE_CONTROL_LOCK))
 		wrmsr(MSR_FEATURE_CONTROL,
-			control | FEATURE_CONTROL_LOCKED | FEATURE_CONTROL_VMX);
+			control | FEATURE_CONTROL_LOCK | FEATURE_CONTROL_VMX_NOT_SMX);
 	write_cr4(read_cr4() | CR4_VMXE);
 	*(uint32_t *)vmxon_region() = (uint32_t)rdmsr(MSR_VMX_BASIC) & 0x7fffffff;
 	return vmx_vmxon(address_of(vmxon_region())) == VMX_OK;

@@ -92,15 +92,6 @@ void l2_skip(void);
 int l2_enter(struct l2 *g);
 void l2_done(void);
 
-#define EPT_R     1ul
-#define EPT_W     2ul
-#define EPT_X     4ul
-#define EPT_RWX   7ul
-#define EPT_WB    (6ul << 3)
-#define EPT_LARGE (1ul << 7)
-#define EPT_A     (1ul << 8)
-#define EPT_D     (1ul << 9)
-
 struct ept {
 	uint64_t *root;
 	uint64_t eptp;

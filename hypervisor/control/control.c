@@ -5,7 +5,6 @@
 #include "cpu/machine.h"
 #include "cpu/mux.h"
 #include "mm/page.h"
-#include "vm/exit_names.h"
 #include "vm/explain.h"
 #include "vm/vm.h"
 
@@ -51,8 +50,8 @@ static void stat_vcpu(const struct vm *vm, const struct vcpu *vcpu)
 		for (unsigned r = 0; r < EXIT_REASON_COUNT; r++) {
 			if (s->exits[level][r] != 0)
 				mux_record("stat vm=%s vcpu=%u level=%u reason=%s count=%lu",
-					vm->config.name, vcpu->index, level, exit_name(r),
-					s->exits[level][r]);
+					vm->config.name, vcpu->index, level,
+					exit_reason_name(r), s->exits[level][r]);
 		}
 	}
 }

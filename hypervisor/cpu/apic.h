@@ -7,8 +7,9 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* Where the registers are when not in x2APIC mode; every address space maps it. */
-#define APIC_DEFAULT_BASE 0xfee00000ull
+#include "spec/apic.h"
+
+/* Every address space maps the registers at APIC_DEFAULT_BASE, for a CPU without x2APIC mode. */
 
 /* Enables the LAPIC (x2APIC where the CPU has it), masks its local sources, and notes
  * its id in struct percpu. Every CPU. */

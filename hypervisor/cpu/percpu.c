@@ -26,7 +26,7 @@ static void init_control_registers(void)
 
 	if (cpuid(0, 0).eax >= 7)
 		features = cpuid(7, 0);
-	write_cr4(CR4_PAE | CR4_PGE | BIT64(9) | BIT64(10) | (xsave ? CR4_OSXSAVE : 0) |
+	write_cr4(CR4_PAE | CR4_PGE | CR4_OSFXSR | CR4_OSXMMEXCPT | (xsave ? CR4_OSXSAVE : 0) |
 		  (features.ebx & BIT(7) ? CR4_SMEP : 0));
 	if (xsave)
 		xsetbv(0, 1);

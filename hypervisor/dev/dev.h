@@ -12,6 +12,7 @@
 #include <stdint.h>
 
 #include "lib/limits.h"
+#include "spec/apic.h"
 
 struct platform;
 
@@ -151,7 +152,7 @@ size_t acpi_build(uint8_t *buf, size_t size, uint64_t base, const struct platfor
 #define DEV_PCI_HOLE_START 0xc0000000ull /* RAM below 4 GiB ends here at the latest */
 #define DEV_ECAM_BASE      0xe0000000ull /* 256 MiB */
 #define DEV_IOAPIC_BASE    0xfec00000ull
-#define DEV_LAPIC_BASE     0xfee00000ull
+#define DEV_LAPIC_BASE     APIC_DEFAULT_BASE
 #define DEV_ACPI_BASE      0x000e0000ull /* RSDP and tables; 64 KiB, reserved in the memory map */
 
 #endif

@@ -5,8 +5,6 @@
 
 #define PAGE 4096u
 
-#define LAPIC_EOI 0xb0u
-
 /* Timers that fire more often than 20000 times a second are slowed down. */
 #define MAX_KHZ 20
 
@@ -196,7 +194,7 @@ int platform_irq_ack(struct platform *p, unsigned vcpu)
 void platform_eoi(struct platform *p, unsigned vcpu)
 {
 	dev_lock(p);
-	vlapic_write(p, vcpu, LAPIC_EOI, 0);
+	vlapic_write(p, vcpu, APIC_EOI, 0);
 	dev_unlock(p);
 }
 

@@ -10,7 +10,7 @@
 #define ENTRY_LEVEL      (1ull << 15)
 #define ENTRY_MASKED     (1ull << 16)
 #define ENTRY_READ_ONLY  (ENTRY_PENDING | ENTRY_REMOTE_IRR)
-#define ENTRY_MODE(e)    ((enum vlapic_mode)((e) >> 8 & 7))
+#define ENTRY_MODE(e)    ((enum apic_delivery)((e) >> 8 & 7))
 #define ENTRY_DEFINED    0xff0000000001ffffull
 
 #define ID_WRITABLE 0x0f000000u

@@ -4,7 +4,7 @@
 #include "dev/platform.h"
 #include "dev/vlapic_int.h"
 
-#define APIC_VERSION (0x14u | (LVT_COUNT - 1) << 16)
+#define VERSION (0x14u | (LVT_COUNT - 1) << 16)
 
 /* Bits of each LVT register that are not reserved, and software may set (10.5.1). */
 const uint32_t vlapic_lvt_writable[LVT_COUNT] = {
@@ -23,7 +23,7 @@ uint32_t vlapic_mode_value(uint32_t reg, unsigned vcpu, bool x2apic)
 	case REG_ID:
 		return x2apic ? vcpu : vcpu << 24;
 	case REG_VERSION:
-		return APIC_VERSION;
+		return VERSION;
 	case REG_LDR:
 		return x2apic ? (vcpu >> 4) << 16 | 1u << (vcpu & 15) : 0;
 	case REG_DFR:
@@ -54,7 +54,7 @@ void vlapic_reset(struct platform *p, unsigned vcpu)
 	l->deadline = DEV_NEVER;
 	l->irr_top = -1;
 	l->isr_top = -1;
-	vlapic_set(l, REG_VERSION, APIC_VERSION);
+	vlapic_set(l, REG_VERSION, VERSION);
 	vlapic_set(l, REG_SVR, 0xff);
 	for (uint32_t i = 0; i < LVT_COUNT; i++)
 		vlapic_set(l, REG_LVT_TIMER + i, LVT_MASKED);

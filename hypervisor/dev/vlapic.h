@@ -8,6 +8,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "spec/apic.h"
+
 struct platform;
 
 enum vlapic_lvt {
@@ -18,16 +20,6 @@ enum vlapic_lvt {
 	LVT_LINT1,
 	LVT_ERROR,
 	LVT_COUNT
-};
-
-enum vlapic_mode {
-	DELIVER_FIXED = 0,
-	DELIVER_LOWEST = 1,
-	DELIVER_SMI = 2,
-	DELIVER_NMI = 4,
-	DELIVER_INIT = 5,
-	DELIVER_STARTUP = 6,
-	DELIVER_EXTINT = 7
 };
 
 #define VLAPIC_PAGE 4096
@@ -83,7 +75,7 @@ struct vlapic_state {
 struct vlapic_message {
 	uint32_t destination;
 	uint8_t vector;
-	enum vlapic_mode mode;
+	enum apic_delivery mode;
 	bool logical;
 	bool level;
 };

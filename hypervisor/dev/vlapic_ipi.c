@@ -4,18 +4,6 @@
 #include "dev/platform.h"
 #include "dev/vlapic_int.h"
 
-#define ICR_LOGICAL   (1u << 11)
-#define ICR_ASSERT    (1u << 14)
-#define ICR_LEVEL     (1u << 15)
-#define ICR_SHORTHAND 18
-
-enum shorthand {
-	SHORTHAND_NONE,
-	SHORTHAND_SELF,
-	SHORTHAND_ALL,
-	SHORTHAND_OTHERS
-};
-
 /* 10.6.2 "Determining IPI Destination" */
 static bool matches(const struct vlapic *l, unsigned vcpu, uint32_t destination, bool logical)
 {
@@ -92,7 +80,7 @@ bool vlapic_send(struct platform *p, const struct vlapic_message *m)
 }
 
 /* Table 10-3 "Valid Combinations for the Pentium 4 and Intel Xeon Processors' Local xAPIC ICR" */
-static bool shorthand_allows(unsigned shorthand, enum vlapic_mode mode)
+static bool shorthand_allows(unsigned shorthand, enum apic_delivery mode)
 {
 	return shorthand == SHORTHAND_OTHERS || mode == DELIVER_FIXED;
 }
@@ -111,11 +99,11 @@ void vlapic_send_ipi(struct platform *p, unsigned self)
 	uint32_t low = vlapic_reg(l, REG_ICR);
 	struct vlapic_message m = {
 		.vector = (uint8_t)low,
-		.mode = (enum vlapic_mode)(low >> 8 & 7),
+		.mode = (enum apic_delivery)(low >> 8 & 7),
 		.logical = low & ICR_LOGICAL,
 		.destination = ipi_destination(l),
 	};
-	unsigned shorthand = low >> ICR_SHORTHAND & 3;
+	unsigned shorthand = low >> ICR_SHORTHAND_SHIFT & 3;
 
 	if (m.mode == DELIVER_INIT && (low & ICR_LEVEL) && !(low & ICR_ASSERT))
 		return; /* INIT level de-assert */

@@ -2,6 +2,8 @@
 
 #include "spec/regs.h"
 
+#include "lib/bits.h"
+
 struct cursor {
 	const uint8_t *code;
 	unsigned len, at;

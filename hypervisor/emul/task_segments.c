@@ -6,15 +6,7 @@
 
 #include "spec/vmx.h"
 
-#define TYPE_ACCESSED   1u
-#define TYPE_WRITABLE   2u /* of data; readable, of code */
-#define TYPE_DOWN       4u /* of data; conforming, of code */
-#define TYPE_CODE       8u
-#define TYPE_LDT        2u
-#define AR_TYPE_AT      5u    /* the byte of a descriptor */
-#define AR_V86          0xf3u /* SDM 26.3.1.2 */
-#define AR_CODE_PRESENT 0x9bu /* not conforming, accessed */
-#define RPL(selector)   ((selector)&3u)
+#define AR_TYPE_AT 5u /* the byte of a descriptor */
 
 /* A segment register that is to be loaded. */
 struct candidate {
@@ -39,22 +31,22 @@ static bool in_table(const struct candidate *c)
 
 static bool is_ldt(const struct candidate *c)
 {
-	return !(c->ar & SEG_AR_S) && c->type == TYPE_LDT;
+	return !(c->ar & SEG_AR_S) && c->type == SEG_TYPE_LDT;
 }
 
 static bool is_writable_data(const struct candidate *c)
 {
-	return c->ar & SEG_AR_S && !(c->type & TYPE_CODE) && c->type & TYPE_WRITABLE;
+	return c->ar & SEG_AR_S && !(c->type & SEG_TYPE_CODE) && c->type & SEG_TYPE_WRITABLE;
 }
 
 static bool is_readable(const struct candidate *c)
 {
-	return c->ar & SEG_AR_S && (!(c->type & TYPE_CODE) || c->type & TYPE_WRITABLE);
+	return c->ar & SEG_AR_S && (!(c->type & SEG_TYPE_CODE) || c->type & SEG_TYPE_READABLE);
 }
 
 static bool is_code(const struct candidate *c)
 {
-	return c->ar & SEG_AR_S && c->type & TYPE_CODE;
+	return c->ar & SEG_AR_S && c->type & SEG_TYPE_CODE;
 }
 
 static bool is_present(const struct candidate *c)
@@ -64,19 +56,19 @@ static bool is_present(const struct candidate *c)
 
 static bool dpl_is_cpl_and_rpl(const struct candidate *c)
 {
-	return c->dpl == c->cpl && c->dpl == RPL(c->selector);
+	return c->dpl == c->cpl && c->dpl == SELECTOR_RPL(c->selector);
 }
 
 static bool dpl_covers_cpl_and_rpl(const struct candidate *c)
 {
-	bool conforming = c->type & TYPE_CODE && c->type & TYPE_DOWN;
+	bool conforming = c->type & SEG_TYPE_CODE && c->type & SEG_TYPE_CONFORMING;
 
-	return conforming || (c->dpl >= c->cpl && c->dpl >= RPL(c->selector));
+	return conforming || (c->dpl >= c->cpl && c->dpl >= SELECTOR_RPL(c->selector));
 }
 
 static bool dpl_fits_code(const struct candidate *c)
 {
-	return c->type & TYPE_DOWN ? c->dpl <= c->cpl : c->dpl == c->cpl;
+	return c->type & SEG_TYPE_CONFORMING ? c->dpl <= c->cpl : c->dpl == c->cpl;
 }
 
 /* In the order in which they are made; the first that does not hold decides. */
@@ -137,11 +129,11 @@ static bool check(struct task *t, enum kind kind, const struct candidate *c)
 /* The accessed flag, in memory too when it is not set there. */
 static bool touch(struct task *t, uint32_t at, struct task_segment *s)
 {
-	uint8_t byte = (uint8_t)s->ar | TYPE_ACCESSED;
+	uint8_t byte = (uint8_t)s->ar | SEG_TYPE_ACCESSED;
 
-	if (s->ar & TYPE_ACCESSED)
+	if (s->ar & SEG_TYPE_ACCESSED)
 		return true;
-	s->ar |= TYPE_ACCESSED;
+	s->ar |= SEG_TYPE_ACCESSED;
 	return task_write(t, at + AR_TYPE_AT, &byte, 1);
 }
 
@@ -150,7 +142,7 @@ static bool load(struct task *t, enum sreg index, enum kind kind)
 {
 	struct task_segment *to = &t->cpu->seg[index], s;
 	struct candidate c = {
-		.selector = to->selector, .cpl = RPL(t->cpu->seg[SEG_CS].selector)};
+		.selector = to->selector, .cpl = SELECTOR_RPL(t->cpu->seg[SEG_CS].selector)};
 	uint64_t descriptor = 0;
 	uint32_t at = 0;
 
@@ -184,7 +176,7 @@ static void unload_segments(struct task_cpu *cpu)
 		cpu->seg[i].ar = SEG_AR_UNUSABLE;
 	}
 	cpu->seg[SEG_SS].ar |= 3u << 5;
-	cpu->seg[SEG_CS].ar = AR_CODE_PRESENT | 3u << 5;
+	cpu->seg[SEG_CS].ar = SEG_AR_CODE16 | 3u << 5;
 }
 
 static void load_v86_segments(struct task_cpu *cpu)
@@ -192,7 +184,7 @@ static void load_v86_segments(struct task_cpu *cpu)
 	for (unsigned i = 0; i < SEG_NAMED; i++) {
 		cpu->seg[i].base = (uint32_t)cpu->seg[i].selector << 4;
 		cpu->seg[i].limit = 0xffff;
-		cpu->seg[i].ar = AR_V86;
+		cpu->seg[i].ar = SEG_AR_V86;
 	}
 }
 
@@ -211,7 +203,7 @@ bool task_load_segments(struct task *t)
 		return true;
 	if (!load(t, SEG_SS, KIND_STACK))
 		return false;
-	cpu->seg[SEG_CS].ar = AR_CODE_PRESENT | RPL(cpu->seg[SEG_CS].selector) << 5;
+	cpu->seg[SEG_CS].ar = SEG_AR_CODE16 | SELECTOR_RPL(cpu->seg[SEG_CS].selector) << 5;
 	for (unsigned i = 0; i < sizeof(data) / sizeof(data[0]); i++)
 		if (!load_unless_null(t, data[i], KIND_DATA))
 			return false;
@@ -226,7 +218,7 @@ static bool in_stack(const struct task_segment *ss, uint32_t offset, uint32_t si
 
 	if (last < offset)
 		return false;
-	if (SEG_AR_TYPE(ss->ar) & TYPE_DOWN)
+	if (SEG_AR_TYPE(ss->ar) & SEG_TYPE_DOWN)
 		return offset > ss->limit && last <= top;
 	return last <= ss->limit;
 }

@@ -6,15 +6,10 @@
 
 #include "spec/vmx.h"
 
-#define EFLAGS_NT      (1u << 14)
-#define EFLAGS_DEFINED 0x003f7fd7u
-#define DR7_LOCAL      0x155u /* L0 to L3, LE */
-#define TYPE_BUSY      2u
-#define TYPE_32BIT     8u
-#define TSS_MAX        0x68u
-#define SAVED_MAX      0x40u
-#define BUSY_AT        4u /* the doubleword of a descriptor that has the busy flag */
-#define BUSY           (1u << 9)
+#define TSS_MAX   0x68u
+#define SAVED_MAX 0x40u
+#define BUSY_AT   4u /* the doubleword of a descriptor that has the busy flag */
+#define BUSY      (1u << 9)
 
 /* Offsets of fields, SDM figures 7-2 and 7-11; 0: no such field. */
 struct tss_layout {
@@ -135,7 +130,7 @@ static void put(uint8_t *image, uint32_t at, uint32_t width, uint32_t v)
 
 static const struct tss_layout *layout_of(const struct task_segment *tss)
 {
-	return SEG_AR_TYPE(tss->ar) & TYPE_32BIT ? &tss32 : &tss16;
+	return SEG_AR_TYPE(tss->ar) & SEG_TYPE_32BIT ? &tss32 : &tss16;
 }
 
 /* ---- checks ---- */
@@ -147,7 +142,8 @@ static bool check_tss(struct task *t, const struct plan *p)
 	bool iret = t->request->source == TASK_IRET;
 	uint16_t selector = p->tss.selector;
 
-	if (p->tss.ar & SEG_AR_S || (type & 5u) != 1 || !!(type & TYPE_BUSY) != iret)
+	if (p->tss.ar & SEG_AR_S || (type & 5u) != SEG_TYPE_TSS_16 ||
+		!!(type & SEG_TYPE_TSS_BUSY) != iret)
 		return task_fault_selector(t, iret ? VEC_TS : VEC_GP, selector);
 	if (!(p->tss.ar & SEG_AR_P))
 		return task_fault_selector(t, VEC_NP, selector);
@@ -234,7 +230,7 @@ static bool set_busy(struct task *t, uint16_t selector, bool busy)
 static void save_registers(const struct task *t, const struct tss_layout *l, uint8_t *to)
 {
 	const struct task_cpu *cpu = t->cpu;
-	uint32_t iret = t->request->source == TASK_IRET ? EFLAGS_NT : 0;
+	uint32_t iret = t->request->source == TASK_IRET ? (uint32_t)RFLAGS_NT : 0;
 
 	put(to, l->eip - l->from, l->width, cpu->eip);
 	put(to, l->eflags - l->from, l->width, cpu->eflags & ~iret);
@@ -272,12 +268,12 @@ static void load_registers(struct task *t, const struct plan *p)
 	struct task_cpu *cpu = t->cpu;
 
 	cpu->seg[SEG_TR] = p->tss;
-	cpu->seg[SEG_TR].ar |= TYPE_BUSY;
+	cpu->seg[SEG_TR].ar |= SEG_TYPE_TSS_BUSY;
 	cpu->cr0 |= CR0_TS;
-	cpu->dr7 &= ~DR7_LOCAL;
+	cpu->dr7 &= ~(uint32_t)DR7_LOCAL;
 	cpu->eip = get(p->image, l->eip, l->width);
-	cpu->eflags = (get(p->image, l->eflags, l->width) & EFLAGS_DEFINED) |
-		      (uint32_t)RFLAGS_FIXED | (links(t) ? EFLAGS_NT : 0);
+	cpu->eflags = (get(p->image, l->eflags, l->width) & (uint32_t)RFLAGS_DEFINED) |
+		      (uint32_t)RFLAGS_FIXED | (links(t) ? (uint32_t)RFLAGS_NT : 0);
 	for (uint32_t i = 0; i < REG_COUNT_32; i++)
 		cpu->r[i] = get(p->image, l->regs + i * l->width, l->width) | l->upper;
 	for (uint32_t i = 0; i < SEG_NAMED; i++)

@@ -10,15 +10,8 @@
 #include <stdint.h>
 
 #include "emul/seam.h"
+#include "spec/exits.h"
 #include "spec/regs.h"
-
-/* As in the exit qualification, SDM 27.2.1. */
-enum task_source {
-	TASK_CALL,
-	TASK_IRET,
-	TASK_JMP,
-	TASK_GATE /* in the IDT */
-};
 
 struct task_segment {
 	uint16_t selector;

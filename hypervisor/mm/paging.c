@@ -7,9 +7,6 @@
 #include "mm/page.h"
 #include "spec/vmx.h"
 
-#define PT_LARGE   BIT64(7)
-#define PT_ADDRESS 0x000ffffffffff000ull
-
 /* Linker script. */
 extern uint8_t image_start[], text_end[], rodata_end[], image_end[];
 
@@ -41,7 +38,7 @@ static uint64_t *next_table(uint64_t *entry)
 		return direct_va((struct hpa){*entry & PT_ADDRESS});
 	table = new_table();
 	if (table != NULL)
-		*entry = hpa_of(table).v | PT_P | PT_W;
+		*entry = hpa_of(table).v | PT_P | PT_RW;
 	return table;
 }
 
@@ -63,20 +60,20 @@ static bool map_one(uint64_t cr3, uint64_t va, uint64_t pa, unsigned shift, uint
 	for (; level > shift; level -= 9) {
 		uint64_t *entry = &table[va >> level & 511];
 
-		if (*entry & PT_LARGE)
+		if (*entry & PT_PS)
 			return true; /* callers map each address to one place only */
 		table = next_table(entry);
 		if (table == NULL)
 			return false;
 	}
-	table[va >> level & 511] = pa | flags | (shift > PAGE_SHIFT ? PT_LARGE : 0);
+	table[va >> level & 511] = pa | flags | (shift > PAGE_SHIFT ? PT_PS : 0);
 	return true;
 }
 
 bool paging_map(uint64_t cr3, uint64_t va, struct hpa pa, uint64_t size, uint64_t flags)
 {
 	if (!has_nx())
-		flags &= ~PT_NX;
+		flags &= ~PT_XD;
 	for (uint64_t done = 0; done < size;) {
 		unsigned shift = leaf_shift(va + done, pa.v + done, size - done);
 
@@ -106,7 +103,7 @@ bool paging_create(uint64_t *cr3)
 		return false;
 	*cr3 = hpa_of(root).v;
 	return map_image(*cr3, image_start, text_end, PT_P) &&
-	       map_image(*cr3, text_end, rodata_end, PT_P | PT_NX) &&
+	       map_image(*cr3, text_end, rodata_end, PT_P | PT_XD) &&
 	       map_image(*cr3, rodata_end, image_end, PT_RW_DATA) &&
 	       paging_map_direct(
 		       *cr3, (struct hpa){APIC_DEFAULT_BASE}, PAGE_SIZE, PT_RW_DATA | PT_UC);
@@ -118,7 +115,7 @@ static void free_tables(uint64_t table, unsigned shift)
 	const uint64_t *entry = direct_va((struct hpa){table});
 
 	for (unsigned i = 0; shift > PAGE_SHIFT && i < 512; i++)
-		if (entry[i] & PT_P && !(entry[i] & PT_LARGE))
+		if (entry[i] & PT_P && !(entry[i] & PT_PS))
 			free_tables(entry[i] & PT_ADDRESS, shift - 9);
 	page_free((struct hpa){table}, PAGE_SIZE);
 }

@@ -8,12 +8,10 @@
 #include <stdint.h>
 
 #include "spec/addr.h"
+#include "spec/paging.h"
 
-#define PT_P       1ull
-#define PT_W       2ull
-#define PT_UC      0x18ull /* PCD and PWT */
-#define PT_NX      (1ull << 63)
-#define PT_RW_DATA (PT_P | PT_W | PT_NX)
+#define PT_UC      (PT_PCD | PT_PWT)
+#define PT_RW_DATA (PT_P | PT_RW | PT_XD)
 
 /* An address space with the image (text read-only and executable, constants read-only) and the
  * LAPIC page mapped. Returns the value for CR3; false when memory is used up. */

@@ -1,14 +1,6 @@
 #include "nested/caps.h"
 
-/* SDM A.2 to A.5: controls of the default1 class, which the plain MSRs report as fixed to 1. */
-#define DEFAULT1_PIN   0x00000016u
-#define DEFAULT1_PROC  0x0401e172u
-#define DEFAULT1_PROC2 0u
-#define DEFAULT1_EXIT  0x00036dffu
-#define DEFAULT1_ENTRY 0x000011ffu
-
 /* CR4 bits whose features a VM can have: not LA57, SMXE, key locker, CET and what is newer. */
-#define CR4_KL      BIT64(19)
 #define CR4_OFFERED (0x7fffffull & ~(CR4_LA57 | CR4_SMXE | CR4_KL))
 
 #define HAS(id) (1ull << CAPS_FEATURE_##id)
@@ -37,8 +29,8 @@ struct caps_policy caps_policy_default(void)
 		.features = caps_features_default(),
 		.cr4_valid = CR4_OFFERED,
 		.efer_valid = EFER_SCE | EFER_LME | EFER_LMA | EFER_NXE,
-		/* LBR, BTF, TR to FREEZE_PERFMON_ON_PMI, FREEZE_WHILE_SMM */
-		.debugctl_valid = 0x5fc3,
+		.debugctl_valid = DEBUGCTL_LBR | DEBUGCTL_BTF | DEBUGCTL_DS |
+				  DEBUGCTL_FREEZE_ON_PMI | DEBUGCTL_FREEZE_WHILE_SMM,
 		.perf_global_valid = 0,
 	};
 }
@@ -167,7 +159,7 @@ void caps_derive(
 	struct vmx_caps *l1, const struct vmx_caps *hw, const struct caps_policy *policy)
 {
 	uint64_t have = effective_features(hw, policy->features);
-	uint64_t basic = CAPS_REVISION | (uint64_t)PAGE_SIZE << 32 | BASIC_MEMTYPE_WB |
+	uint64_t basic = CAPS_REVISION | (uint64_t)PAGE_SIZE << 32 | BASIC_MEMTYPE(MEMTYPE_WB) |
 			 BASIC_TRUE_CONTROLS | (caps_msr(hw, MSR_VMX_BASIC) & BASIC_INS_OUTS);
 
 	*l1 = (struct vmx_caps){
@@ -184,7 +176,7 @@ void caps_derive(
 	derive_controls(l1, hw, have, MSR_VMX_EXIT, MSR_VMX_TRUE_EXIT, DEFAULT1_EXIT);
 	derive_controls(l1, hw, have, MSR_VMX_ENTRY, MSR_VMX_TRUE_ENTRY, DEFAULT1_ENTRY);
 	if (have & HAS(SECONDARY))
-		derive_controls(l1, hw, have, MSR_VMX_PROC2, 0, DEFAULT1_PROC2);
+		derive_controls(l1, hw, have, MSR_VMX_PROC2, 0, 0);
 	set_msr(l1, MSR_VMX_MISC, derive_misc(hw, have));
 	set_msr(l1, MSR_VMX_CR0_FIXED0, caps_msr(hw, MSR_VMX_CR0_FIXED0));
 	set_msr(l1, MSR_VMX_CR0_FIXED1, caps_msr(hw, MSR_VMX_CR0_FIXED1));

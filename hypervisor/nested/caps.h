@@ -26,38 +26,7 @@ struct caps_policy {
 };
 
 /* What Nestor's own VMCS regions carry: revision identifier of L1's VMCSs. */
-#define CAPS_REVISION (0x4e535431u & 0x7fffffffu)
-
-/* IA32_VMX_BASIC (A.1) */
-#define BASIC_WIDTH_32      BIT64(48)
-#define BASIC_DUAL_MONITOR  BIT64(49)
-#define BASIC_MEMTYPE_WB    (6ull << 50)
-#define BASIC_INS_OUTS      BIT64(54)
-#define BASIC_TRUE_CONTROLS BIT64(55)
-
-/* IA32_VMX_MISC (A.6) */
-#define MISC_TIMER_RATE        0x1full
-#define MISC_STORE_LMA         BIT64(5)
-#define MISC_ACTIVITY_HLT      BIT64(6)
-#define MISC_ACTIVITY_SHUTDOWN BIT64(7)
-#define MISC_ACTIVITY_SIPI     BIT64(8)
-#define MISC_CR3_TARGET_SHIFT  16
-#define MISC_MSR_LIST_SHIFT    25 /* limit is 512 * (value + 1) */
-#define MISC_VMWRITE_ANY       BIT64(29)
-#define MISC_ZERO_LENGTH       BIT64(30)
-
-#define VMFUNC_EPTP_SWITCHING BIT64(0)
-
-static inline uint32_t caps_revision(const struct vmx_caps *c)
-{
-	return (uint32_t)caps_msr(c, MSR_VMX_BASIC) & 0x7fffffff;
-}
-
-/* Bits of an address in a VMCS field (A.1: bit 48 of IA32_VMX_BASIC). */
-static inline uint32_t caps_pointer_width(const struct vmx_caps *c)
-{
-	return (caps_msr(c, MSR_VMX_BASIC) & BASIC_WIDTH_32) ? 32 : c->maxphyaddr;
-}
+#define CAPS_REVISION (0x4e535431u & BASIC_REVISION_MASK)
 
 static inline uint32_t caps_cr3_targets(const struct vmx_caps *c)
 {
@@ -88,9 +57,9 @@ static inline bool caps_eptp_memtype_ok(const struct vmx_caps *c, uint64_t eptp)
 	uint64_t cap = caps_msr(c, MSR_VMX_EPT_VPID_CAP);
 
 	switch (eptp & EPTP_MEMTYPE_MASK) {
-	case 0:
+	case MEMTYPE_UC:
 		return (cap & EPT_CAP_UC) != 0;
-	case 6:
+	case MEMTYPE_WB:
 		return (cap & EPT_CAP_WB) != 0;
 	default:
 		return false;
@@ -100,7 +69,7 @@ static inline bool caps_eptp_memtype_ok(const struct vmx_caps *c, uint64_t eptp)
 /* Four levels; five are not offered. */
 static inline bool caps_eptp_walk_ok(const struct vmx_caps *c, uint64_t eptp)
 {
-	return (eptp & 0x38) == EPTP_WALK_4 &&
+	return (eptp & EPTP_WALK_MASK) == EPTP_WALK_4 &&
 	       (caps_msr(c, MSR_VMX_EPT_VPID_CAP) & EPT_CAP_WALK_4) != 0;
 }
 
@@ -111,7 +80,7 @@ static inline bool caps_eptp_ad_ok(const struct vmx_caps *c, uint64_t eptp)
 
 static inline bool caps_eptp_reserved_ok(const struct vmx_caps *c, uint64_t eptp)
 {
-	return (eptp & 0xf80) == 0 && eptp >> c->maxphyaddr == 0;
+	return (eptp & EPTP_RESERVED) == 0 && eptp >> c->maxphyaddr == 0;
 }
 
 /* An EPTP that VM entry takes; INVEPT and EPTP switching take the same. */

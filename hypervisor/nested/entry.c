@@ -5,9 +5,6 @@
 #include "nested/explain.h"
 #include "nested/nested_int.h"
 
-#define DEBUGCTL_BTF   BIT64(1)
-#define PENDING_DBG_BS BIT64(14)
-
 static void report_check(
 	struct nested *n, uint32_t reason, enum check_id check, const struct nvmcs *v)
 {

@@ -2,9 +2,7 @@
 
 #include "nested/paging.h"
 #include "nested/seam.h"
-
-/* Bits that only these rules name. */
-#define DEBUGCTL_BTF BIT64(1)
+#include "spec/apic.h"
 
 /* Names for the rows; all take the snapshot of the function's environment e. */
 #define V(name)       (e->f[FID_##name])
@@ -18,7 +16,7 @@
 #define AR(seg)          ((uint32_t)V(GUEST_##seg##_AR))
 #define TYPE(seg)        SEG_AR_TYPE(AR(seg))
 #define DPL(seg)         SEG_AR_DPL(AR(seg))
-#define RPL(seg)         (V(GUEST_##seg##_SELECTOR) & 3)
+#define RPL(seg)         SELECTOR_RPL(V(GUEST_##seg##_SELECTOR))
 #define USABLE(seg)      ((AR(seg) & SEG_AR_UNUSABLE) == 0)
 #define V86_BASE(seg)    (V(GUEST_##seg##_BASE) == V(GUEST_##seg##_SELECTOR) << 4)
 #define DATA_DPL_OK(seg) IMPLIES(TYPE(seg) <= 11, DPL(seg) >= RPL(seg))
@@ -62,7 +60,7 @@ static bool msr_area_end_ok(const struct check_env *e, uint64_t address, uint64_
 static uint64_t vtpr_class(const struct check_env *e)
 {
 	uint8_t vtpr = 0xff;
-	struct gpa_l1 at = {V(VIRTUAL_APIC_ADDR) + 0x80};
+	struct gpa_l1 at = {V(VIRTUAL_APIC_ADDR) + APIC_TPR};
 
 	if ((V(TPR_THRESHOLD) & 0xf) != 0)
 		(void)seam_l1_read(e->n, at, &vtpr, sizeof(vtpr));
@@ -96,12 +94,6 @@ static bool cr4_fixed_ok(const struct check_env *e, uint64_t cr4)
 	       (cr4 & ~caps_msr(e->caps, MSR_VMX_CR4_FIXED1)) == 0;
 }
 
-/* L1 is never offered 57-bit linear addresses (caps.c). */
-static inline bool canonical(uint64_t address)
-{
-	return (address >> 47) == 0 || (address >> 47) == 0x1ffff;
-}
-
 /* Each byte 0, 1, 4, 5, 6 or 7: not above 7, and bit 1 only together with bit 2. */
 static bool pat_ok(uint64_t pat)
 {
@@ -127,7 +119,7 @@ static inline bool data_type_ok(uint32_t ar)
 
 static inline bool ar_reserved_ok(uint32_t ar)
 {
-	return (ar & 0xfffe0f00u) == 0;
+	return (ar & SEG_AR_RESERVED) == 0;
 }
 
 static inline bool granularity_ok(uint32_t limit, bool g)
@@ -166,8 +158,8 @@ static bool link_revision_ok(const struct check_env *e)
 
 	if (seam_l1_read(e->n, at, &header, sizeof(header)) < 0)
 		return false;
-	return (header & 0x7fffffff) == caps_revision(e->caps) &&
-	       (header >> 31 != 0) == SEC(VMCS_SHADOWING);
+	return (header & ~VMCS_SHADOW_INDICATOR) == caps_revision(e->caps) &&
+	       ((header & VMCS_SHADOW_INDICATOR) != 0) == SEC(VMCS_SHADOWING);
 }
 
 static inline bool pae_guest(const struct check_env *e)
@@ -194,7 +186,7 @@ static inline bool pdpte_ok(const struct check_env *e, uint64_t pdpte)
 static bool memory_pdptes_ok(const struct check_env *e)
 {
 	uint64_t pdpte[4];
-	struct gpa_l1 at = {V(GUEST_CR3) & 0xffffffe0};
+	struct gpa_l1 at = {V(GUEST_CR3) & CR3_PDPT};
 
 	if (seam_l1_read(e->n, at, pdpte, sizeof(pdpte)) < 0)
 		return false;

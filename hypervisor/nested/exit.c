@@ -13,25 +13,6 @@ struct exit_context {
 #define PRI(c, bit) (((c)->v->f[FID_PROC_CONTROLS] & PROC_##bit) != 0)
 #define SEC(c, bit) ((proc2_of((c)->v) & PROC2_##bit) != 0)
 
-/* 27.2.1, EPT violations */
-#define QUAL_ADVANCED (BIT64(9) | BIT64(10) | BIT64(11))
-
-/* 27.2.1, table "Exit Qualification for Control-Register Accesses" */
-#define CR_NUMBER(q)   ((q)&15u)
-#define CR_TYPE(q)     (((q) >> 4) & 3u)
-#define CR_REGISTER(q) (((q) >> 8) & 15u)
-#define CR_MOV_TO      0
-
-/* Reasons whose exits define the instruction-information field (27.2.5); and XRSTORS, number 64 */
-#define HAS_INSN_INFO                                                                       \
-	(BIT64(EXIT_IO) | BIT64(EXIT_VMCLEAR) | BIT64(EXIT_VMPTRLD) | BIT64(EXIT_VMPTRST) | \
-		BIT64(EXIT_VMREAD) | BIT64(EXIT_VMWRITE) | BIT64(EXIT_VMXON) |              \
-		BIT64(EXIT_GDTR_IDTR) | BIT64(EXIT_LDTR_TR) | BIT64(EXIT_INVEPT) |          \
-		BIT64(EXIT_INVVPID) | BIT64(EXIT_RDRAND) | BIT64(EXIT_INVPCID) |            \
-		BIT64(EXIT_RDSEED) | BIT64(EXIT_XSAVES))
-/* ... and the guest-linear address */
-#define HAS_LINEAR (BIT64(EXIT_IO) | BIT64(EXIT_CR_ACCESS) | BIT64(EXIT_EPT_VIOLATION))
-
 static bool l1_wants_exception(const struct exit_context *c)
 {
 	uint32_t type = INTR_INFO_TYPE(c->intr_info);
@@ -48,7 +29,7 @@ static bool l1_wants_exception(const struct exit_context *c)
 static bool changes_owned(
 	const struct exit_context *c, unsigned reg, enum vmcs_fid shadow, enum vmcs_fid mask)
 {
-	uint64_t value = reg == 4 ? seam_vmread(FID_GUEST_RSP) : c->n->gpr[reg];
+	uint64_t value = reg == REG_RSP ? seam_vmread(FID_GUEST_RSP) : c->n->gpr[reg];
 
 	if (value >> 32 && !(seam_vmread(FID_GUEST_EFER) & EFER_LMA &&
 				   seam_vmread(FID_GUEST_CS_AR) & SEG_AR_L))
@@ -83,8 +64,8 @@ static bool l1_wants_cr(const struct exit_context *c)
 static bool l1_wants_io(const struct exit_context *c)
 {
 	uint32_t q = (uint32_t)seam_vmread(FID_EXIT_QUALIFICATION);
-	uint32_t port = q >> 16;
-	uint32_t last = port + (q & 7);
+	uint32_t port = IO_PORT(q);
+	uint32_t last = port + IO_SIZE(q) - 1;
 
 	if (!PRI(c, USE_IO_BITMAPS))
 		return PRI(c, UNCOND_IO_EXITING);
@@ -104,7 +85,7 @@ static bool l1_wants_io(const struct exit_context *c)
 /* SDM 24.6.9; offset 0 for reads, 2048 for writes. */
 static bool l1_wants_msr(const struct exit_context *c, uint32_t offset)
 {
-	uint32_t msr = (uint32_t)c->n->gpr[1];
+	uint32_t msr = (uint32_t)c->n->gpr[REG_RCX];
 	uint8_t bits = 0xff;
 
 	if (!PRI(c, USE_MSR_BITMAPS))
@@ -130,6 +111,13 @@ static bool l1_wants(const struct exit_context *c)
 		return false;
 	}
 }
+
+/* A row too many is no enumerator or a case twice, above. */
+_Static_assert(0
+#define R(name, if_l1) +1
+#include "nested/reflect.def"
+		       == EXIT_REASON_ROWS,
+	"each row of spec/exit_reasons.def has one in reflect.def");
 
 /*
  * "NMI exiting" without "virtual NMIs": IRET of L2 does not affect the blocking of NMIs (25.3), which is
@@ -163,17 +151,15 @@ void exit_save_vectoring(struct nvmcs *v)
 /* The exit-information fields that this exit defines, VMCS02 to VMCS12. */
 void exit_save_info(struct nvmcs *v, uint32_t reason, uint32_t intr_info)
 {
-	uint64_t bit = reason < 64 ? BIT64(reason) : 0;
-
 	v->f[FID_EXIT_REASON] = reason;
 	v->f[FID_EXIT_QUALIFICATION] = seam_vmread(FID_EXIT_QUALIFICATION);
 	v->f[FID_EXIT_INTR_INFO] = intr_info;
 	if (intr_info & INTR_INFO_ERROR_CODE)
 		v->f[FID_EXIT_INTR_ERROR_CODE] = seam_vmread(FID_EXIT_INTR_ERROR_CODE);
 	exit_save_vectoring(v);
-	if ((bit & HAS_INSN_INFO) || reason == EXIT_XRSTORS)
+	if (exit_defines(reason, EXIT_DEFINES_INFO))
 		v->f[FID_EXIT_INSTRUCTION_INFO] = seam_vmread(FID_EXIT_INSTRUCTION_INFO);
-	if (bit & HAS_LINEAR)
+	if (exit_defines(reason, EXIT_DEFINES_LINEAR))
 		v->f[FID_GUEST_LINEAR_ADDRESS] = seam_vmread(FID_GUEST_LINEAR_ADDRESS);
 }
 

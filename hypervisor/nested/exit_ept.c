@@ -4,9 +4,6 @@
  */
 #include "nested/nested_int.h"
 
-/* 27.2.1, EPT violations and page-modification log-full events */
-#define QUAL_NMI_UNBLOCKING BIT64(12)
-
 /* SDM table 25-1 "Format of the Virtualization-Exception Information Area" */
 struct ve_info {
 	uint32_t reason;
@@ -101,12 +98,12 @@ enum nested_verdict exit_ept_violation(struct nested *n, struct nvmcs *v)
 /* The selected entry of the EPTP list, or 0, which is no EPT pointer. A list outside RAM is ones. */
 static uint64_t selected_eptp(struct nested *n, const struct nvmcs *v)
 {
-	uint32_t index = (uint32_t)n->gpr[1];
+	uint32_t index = (uint32_t)n->gpr[REG_RCX];
 	struct gpa_l1 at = {v->f[FID_EPTP_LIST_ADDRESS] + index * sizeof(uint64_t)};
 	uint64_t eptp = UINT64_MAX;
 
 	/* EAX up to 63; hardware gave #UD for more, and for VMFUNC without the control. */
-	if ((uint32_t)n->gpr[0] != 0 || !(proc2_of(v) & PROC2_ENABLE_VMFUNC) ||
+	if ((uint32_t)n->gpr[REG_RAX] != 0 || !(proc2_of(v) & PROC2_ENABLE_VMFUNC) ||
 		!(v->f[FID_VMFUNC_CONTROLS] & VMFUNC_EPTP_SWITCHING) || index >= 512)
 		return 0;
 	(void)seam_l1_read(n, at, &eptp, sizeof(eptp));
@@ -121,7 +118,7 @@ bool exit_vmfunc(struct nested *n, struct nvmcs *v)
 		return false;
 	v->f[FID_EPT_POINTER] = eptp;
 	if (field_exists(n, FID_EPTP_INDEX))
-		v->f[FID_EPTP_INDEX] = n->gpr[1] & 0xffff;
+		v->f[FID_EPTP_INDEX] = n->gpr[REG_RCX] & 0xffff;
 	merge_root(n, v);
 	seam_skip_insn(n);
 	return true;

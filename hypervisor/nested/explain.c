@@ -88,38 +88,6 @@ static void put_allowed(struct out *o, const char *text, unsigned width)
 
 /* ---- names ---- */
 
-const char *explain_instruction(unsigned exit_reason)
-{
-	switch (exit_reason) {
-	case EXIT_VMCALL:
-		return "VMCALL";
-	case EXIT_VMCLEAR:
-		return "VMCLEAR";
-	case EXIT_VMLAUNCH:
-		return "VMLAUNCH";
-	case EXIT_VMPTRLD:
-		return "VMPTRLD";
-	case EXIT_VMPTRST:
-		return "VMPTRST";
-	case EXIT_VMREAD:
-		return "VMREAD";
-	case EXIT_VMRESUME:
-		return "VMRESUME";
-	case EXIT_VMWRITE:
-		return "VMWRITE";
-	case EXIT_VMXOFF:
-		return "VMXOFF";
-	case EXIT_VMXON:
-		return "VMXON";
-	case EXIT_INVEPT:
-		return "INVEPT";
-	case EXIT_INVVPID:
-		return "INVVPID";
-	default:
-		return "instruction";
-	}
-}
-
 unsigned explain_rule(const struct nested_report *r)
 {
 	switch (r->kind) {
@@ -420,7 +388,7 @@ size_t explain_text(
 	struct out o = {buf, size, 0};
 
 	buf[0] = '\0';
-	put(&o, "%s at 0x%lx failed with ", explain_instruction(r->instruction), r->l1_rip);
+	put(&o, "%s at 0x%lx failed with ", exit_reason_name(r->instruction), r->l1_rip);
 	switch (r->kind) {
 	case REPORT_CHECK:
 		if (r->check != CHECK_OK && r->check < CHECK_COUNT)

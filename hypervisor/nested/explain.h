@@ -50,8 +50,6 @@ struct nested_report {
 unsigned explain_rule(const struct nested_report *r);
 /* Its id. */
 const char *explain_rule_name(unsigned rule);
-/* "VMLAUNCH" and so on: the instruction whose exit reason this is. */
-const char *explain_instruction(unsigned exit_reason);
 /* Name of the field that a report is about; "" when there is none. */
 const char *explain_field(const struct nested_report *r);
 /* The error number or exit reason that L1 got; 0 for VMfailInvalid. */

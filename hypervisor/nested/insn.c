@@ -4,18 +4,6 @@
 #include "nested/explain.h"
 #include "nested/nested_int.h"
 
-/* Arithmetic flags that VMX instructions define, SDM 30.2 "Conventions". */
-#define RFLAGS_STATUS (RFLAGS_CF | RFLAGS_PF | RFLAGS_AF | RFLAGS_ZF | RFLAGS_SF | RFLAGS_OF)
-
-/* VM-exit instruction information, SDM 27.2.5, tables for VMX instructions */
-#define INFO_SCALE(i)    ((i)&3u)
-#define INFO_ADDRSIZE(i) (((i) >> 7) & 7u)
-#define INFO_SEGMENT(i)  (((i) >> 15) & 7u)
-#define INFO_INDEX(i)    (((i) >> 18) & 15u)
-#define INFO_NO_INDEX    BIT(22)
-#define INFO_BASE(i)     (((i) >> 23) & 15u)
-#define INFO_NO_BASE     BIT(27)
-
 static void finish(struct nested *n, uint64_t flags)
 {
 	seam_vmwrite(
@@ -35,7 +23,7 @@ static void fail(struct nested *n, uint32_t error)
 
 static uint64_t reg_get(struct nested *n, unsigned reg)
 {
-	return reg == 4 ? seam_vmread(FID_GUEST_RSP) : n->gpr[reg];
+	return reg == REG_RSP ? seam_vmread(FID_GUEST_RSP) : n->gpr[reg];
 }
 
 uint64_t insn_reg_get(struct nested *n, const struct l1_mode *m, unsigned reg)
@@ -49,7 +37,7 @@ void insn_reg_set(struct nested *n, const struct l1_mode *m, unsigned reg, uint6
 {
 	if (!m->long64)
 		value = (uint32_t)value;
-	if (reg == 4)
+	if (reg == REG_RSP)
 		seam_vmwrite(FID_GUEST_RSP, value);
 	else
 		n->gpr[reg] = value;
@@ -57,7 +45,7 @@ void insn_reg_set(struct nested *n, const struct l1_mode *m, unsigned reg, uint6
 
 static void segment_fault(struct nested *n, unsigned segment)
 {
-	seam_inject(n, segment == SEGMENT_SS ? VEC_SS : VEC_GP, true, 0);
+	seam_inject(n, segment == SEG_SS ? VEC_SS : VEC_GP, true, 0);
 }
 
 /* Segment access outside 64-bit mode (SDM vol. 3A, 5.3 "Limit Checking", 5.5 types). */
@@ -65,24 +53,19 @@ static bool segment_allows(unsigned segment, uint64_t offset, uint32_t len, bool
 {
 	uint32_t ar = (uint32_t)seam_vmread((enum vmcs_fid)(FID_GUEST_ES_AR + segment));
 	uint64_t limit = (uint32_t)seam_vmread((enum vmcs_fid)(FID_GUEST_ES_LIMIT + segment));
-	bool code = ar & BIT(3);
+	bool code = ar & SEG_TYPE_CODE;
 	uint64_t last = offset + len - 1;
 
 	if (ar & SEG_AR_UNUSABLE)
 		return false;
-	if (write ? code || !(ar & BIT(1)) : code && !(ar & BIT(1)))
+	if (write ? code || !(ar & SEG_TYPE_WRITABLE) : code && !(ar & SEG_TYPE_READABLE))
 		return false;
-	if (!code && (ar & BIT(2))) { /* expand-down */
+	if (!code && (ar & SEG_TYPE_DOWN)) {
 		uint64_t top = ar & SEG_AR_DB ? UINT32_MAX : UINT16_MAX;
 
 		return offset > limit && last <= top;
 	}
 	return last <= limit;
-}
-
-static bool canonical(uint64_t linear)
-{
-	return (uint64_t)((int64_t)(linear << 16) >> 16) == linear;
 }
 
 /* The linear address of the memory operand. False: a fault was queued. */
@@ -101,7 +84,7 @@ static bool operand_address(struct nested *n, const struct l1_mode *m, uint32_t 
 	offset &= size_mask[addrsize > 2 ? 2 : addrsize];
 
 	*linear = offset;
-	if (!m->long64 || segment == SEGMENT_FS || segment == SEGMENT_GS)
+	if (!m->long64 || segment == SEG_FS || segment == SEG_GS)
 		*linear += seam_vmread((enum vmcs_fid)(FID_GUEST_ES_BASE + segment));
 	if (m->long64) {
 		if (canonical(*linear) && canonical(*linear + len - 1))

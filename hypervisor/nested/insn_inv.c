@@ -3,20 +3,6 @@
  */
 #include "nested/nested_int.h"
 
-#define INFO_REG2(i) (((i) >> 28) & 15u)
-
-enum invept_type {
-	INVEPT_SINGLE = 1,
-	INVEPT_GLOBAL = 2
-};
-
-enum invvpid_type {
-	INVVPID_ADDRESS = 0,
-	INVVPID_SINGLE = 1,
-	INVVPID_ALL = 2,
-	INVVPID_SINGLE_KEEP_GLOBALS = 3
-};
-
 /* Bits of IA32_VMX_EPT_VPID_CAP that make a type valid. */
 static bool type_supported(
 	const struct nested *n, uint64_t type, unsigned first_bit, unsigned last)
@@ -53,11 +39,6 @@ int insn_invept(struct nested *n, const struct l1_mode *m)
 		vept_invalidate_all(n);
 	}
 	return INSN_SUCCEED;
-}
-
-static bool canonical(uint64_t linear)
-{
-	return (uint64_t)((int64_t)(linear << 16) >> 16) == linear;
 }
 
 static void flush_vpids(struct nested *n, uint16_t vpid12, bool all)

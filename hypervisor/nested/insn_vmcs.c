@@ -3,20 +3,6 @@
  */
 #include "nested/nested_int.h"
 
-/* Register and memory forms of VMREAD and VMWRITE, SDM 27.2.5 */
-#define INFO_REGISTER BIT(10)
-#define INFO_REG1(i)  (((i) >> 3) & 15u)
-#define INFO_REG2(i)  (((i) >> 28) & 15u)
-
-#define FEATURE_CONTROL_LOCK        BIT64(0)
-#define FEATURE_CONTROL_VMX_NOT_SMX BIT64(2)
-#define MISC_VMWRITE_ANY            BIT64(29)
-
-static uint32_t revision_id(const struct nested *n)
-{
-	return (uint32_t)caps_msr(&n->vm->caps, MSR_VMX_BASIC) & ~VMCS_REVISION_SHADOW;
-}
-
 /* The first word of a VMCS or VMXON region; absent memory reads as all ones. */
 static uint32_t region_revision(struct nested *n, uint64_t gpa)
 {
@@ -59,7 +45,7 @@ int insn_vmxon(struct nested *n, const struct l1_mode *m)
 	if (!nvmcs_pointer_valid(n, gpa))
 		return insn_refuse(n, INSN_FAIL_INVALID, gpa, 0);
 	revision = region_revision(n, gpa);
-	if (revision != revision_id(n))
+	if (revision != caps_revision(&n->vm->caps))
 		return insn_refuse(n, INSN_FAIL_INVALID, gpa, revision);
 	n->vmxon = true;
 	n->vmxon_gpa = gpa;
@@ -114,8 +100,8 @@ int insn_vmptrld(struct nested *n, const struct l1_mode *m)
 	if (gpa == n->vmxon_gpa)
 		return insn_refuse(n, VMERR_VMPTRLD_VMXON_POINTER, gpa, 0);
 	revision = region_revision(n, gpa);
-	if ((revision & ~VMCS_REVISION_SHADOW) != revision_id(n) ||
-		((revision & VMCS_REVISION_SHADOW) &&
+	if ((revision & ~VMCS_SHADOW_INDICATOR) != caps_revision(&n->vm->caps) ||
+		((revision & VMCS_SHADOW_INDICATOR) &&
 			!cap_control(n, MSR_VMX_PROC2, PROC2_VMCS_SHADOWING)))
 		return insn_refuse(n, VMERR_VMPTRLD_BAD_REVISION, gpa, revision);
 	v = nvmcs_load(n, gpa, revision);

@@ -3,13 +3,6 @@
  */
 #include "nested/nested_int.h"
 
-#define AR_CODE64   0xa09bu
-#define AR_CODE32   0xc09bu
-#define AR_DATA     0xc093u
-#define AR_TSS_BUSY 0x8bu
-#define TSS_LIMIT   0x67u
-#define DR7_RESET   0x400u
-
 /* The value of the segment's field: s is its place in the VMCS, where ES is first. */
 static inline void write_segment(enum vmcs_fid of_es, unsigned s, uint64_t value)
 {
@@ -21,7 +14,8 @@ static inline void load_data_segment(unsigned s, uint64_t selector)
 {
 	write_segment(FID_GUEST_ES_SELECTOR, s, selector);
 	write_segment(FID_GUEST_ES_LIMIT, s, UINT32_MAX);
-	write_segment(FID_GUEST_ES_AR, s, selector ? AR_DATA : AR_DATA | SEG_AR_UNUSABLE);
+	write_segment(
+		FID_GUEST_ES_AR, s, selector ? SEG_AR_DATA32 : SEG_AR_DATA32 | SEG_AR_UNUSABLE);
 }
 
 /* 27.5.2 "Loading Host Segment and Descriptor-Table Registers". */
@@ -30,12 +24,12 @@ static void load_segments(const uint64_t *f, bool long64)
 	seam_vmwrite(FID_GUEST_CS_SELECTOR, f[FID_HOST_CS_SELECTOR]);
 	seam_vmwrite(FID_GUEST_CS_BASE, 0);
 	seam_vmwrite(FID_GUEST_CS_LIMIT, UINT32_MAX);
-	seam_vmwrite(FID_GUEST_CS_AR, long64 ? AR_CODE64 : AR_CODE32);
-	load_data_segment(SEGMENT_ES, f[FID_HOST_ES_SELECTOR]);
-	load_data_segment(SEGMENT_SS, f[FID_HOST_SS_SELECTOR]);
-	load_data_segment(SEGMENT_DS, f[FID_HOST_DS_SELECTOR]);
-	load_data_segment(SEGMENT_FS, f[FID_HOST_FS_SELECTOR]);
-	load_data_segment(SEGMENT_GS, f[FID_HOST_GS_SELECTOR]);
+	seam_vmwrite(FID_GUEST_CS_AR, long64 ? SEG_AR_CODE64 : SEG_AR_CODE32);
+	load_data_segment(SEG_ES, f[FID_HOST_ES_SELECTOR]);
+	load_data_segment(SEG_SS, f[FID_HOST_SS_SELECTOR]);
+	load_data_segment(SEG_DS, f[FID_HOST_DS_SELECTOR]);
+	load_data_segment(SEG_FS, f[FID_HOST_FS_SELECTOR]);
+	load_data_segment(SEG_GS, f[FID_HOST_GS_SELECTOR]);
 	seam_vmwrite(FID_GUEST_ES_BASE, 0);
 	seam_vmwrite(FID_GUEST_SS_BASE, 0);
 	seam_vmwrite(FID_GUEST_DS_BASE, 0);
@@ -44,7 +38,7 @@ static void load_segments(const uint64_t *f, bool long64)
 	seam_vmwrite(FID_GUEST_TR_SELECTOR, f[FID_HOST_TR_SELECTOR]);
 	seam_vmwrite(FID_GUEST_TR_BASE, f[FID_HOST_TR_BASE]);
 	seam_vmwrite(FID_GUEST_TR_LIMIT, TSS_LIMIT);
-	seam_vmwrite(FID_GUEST_TR_AR, AR_TSS_BUSY);
+	seam_vmwrite(FID_GUEST_TR_AR, SEG_AR_TSS_BUSY);
 	seam_vmwrite(FID_GUEST_LDTR_SELECTOR, 0);
 	seam_vmwrite(FID_GUEST_LDTR_AR, SEG_AR_UNUSABLE);
 	seam_vmwrite(FID_GUEST_GDTR_BASE, f[FID_HOST_GDTR_BASE]);
@@ -78,7 +72,7 @@ static void load_modes(const uint64_t *f, bool long64, const struct l2_leftover 
 /* 27.5.4: an L1 with PAE paging gets its PDPTEs from memory, and a VMX abort if they are bad. */
 static void load_pdptes(struct nested *n, const uint64_t *f, bool long64)
 {
-	struct gpa_l1 at = {f[FID_HOST_CR3] & 0xffffffe0u};
+	struct gpa_l1 at = {f[FID_HOST_CR3] & CR3_PDPT};
 	uint64_t pdpte[4];
 
 	if (long64 || !(f[FID_HOST_CR4] & CR4_PAE))

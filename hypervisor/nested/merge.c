@@ -2,6 +2,7 @@
  * Controls of VMCS02: what L1 asked for, plus what L0 requires.
  */
 #include "nested/nested_int.h"
+#include "spec/apic.h"
 
 struct merge_policy {
 	uint32_t from12, either, set, clear;
@@ -14,8 +15,6 @@ enum merge_word {
 	WORD_EXIT,
 	WORD_ENTRY
 };
-
-#define APIC_TPR 0x80 /* offset in the virtual-APIC page */
 
 #define CLASS_FROM12 0
 #define CLASS_EITHER 1
@@ -229,9 +228,9 @@ void merge_controls_all(struct nested *n, struct nvmcs *v)
 #define X2APIC_WORDS 4
 #define WRITE_WORDS  256 /* from the bits of reads to those of writes */
 
-#define X2APIC_TPR      BIT64(0x08)
-#define X2APIC_EOI      BIT64(0x0b)
-#define X2APIC_SELF_IPI BIT64(0x3f)
+#define X2APIC_TPR      BIT64(APIC_NUMBER(APIC_TPR))
+#define X2APIC_EOI      BIT64(APIC_NUMBER(APIC_EOI))
+#define X2APIC_SELF_IPI BIT64(APIC_NUMBER(APIC_SELF_IPI))
 
 /*
  * SDM 29.5 "Virtualizing MSR-Based APIC Accesses": an access may go without an exit only where the

@@ -2,9 +2,6 @@
 
 #include "nested/nested_int.h"
 
-#define FEATURE_CONTROL_LOCK        BIT64(0)
-#define FEATURE_CONTROL_VMX_NOT_SMX BIT64(2)
-
 void nested_vm_init(struct nested_vm *vm)
 {
 	for (unsigned w = 0; w < sizeof(vm->exists) / sizeof(vm->exists[0]); w++)

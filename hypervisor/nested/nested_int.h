@@ -9,19 +9,6 @@
 #include "nested/seam.h"
 #include "spec/vmx.h"
 
-/* In the order of the VMCS's fields. */
-enum segment {
-	SEGMENT_ES,
-	SEGMENT_CS,
-	SEGMENT_SS,
-	SEGMENT_DS,
-	SEGMENT_FS,
-	SEGMENT_GS
-};
-
-/* Bit 31 of a VMCS region's revision: the shadow-VMCS indicator (SDM 24.2 "Format of the VMCS Region"). */
-#define VMCS_REVISION_SHADOW BIT(31)
-
 /* L1's mode of operation at a VMX instruction, as far as the instruction depends on it. */
 struct l1_mode {
 	bool long64; /* 64-bit mode: operands of 64 bits */

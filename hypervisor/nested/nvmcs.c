@@ -4,8 +4,7 @@
  */
 #include "nested/nested_int.h"
 
-#define ALL_GROUPS            (GROUP_HOT | GROUP_RARE | GROUP_LOADED | GROUP_CTL | GROUP_HOST)
-#define BASIC_32BIT_ADDRESSES BIT64(48)
+#define ALL_GROUPS (GROUP_HOT | GROUP_RARE | GROUP_LOADED | GROUP_CTL | GROUP_HOST)
 
 #define ALL_CHECKS (FIELD_CHK_C | FIELD_CHK_H | FIELD_CHK_G)
 
@@ -132,7 +131,7 @@ struct nvmcs *nvmcs_load(struct nested *n, uint64_t gpa, uint32_t revision)
 	if (seam_l1_read(n, at, v->f, sizeof(v->f)))
 		for (unsigned i = 0; i < FID_COUNT; i++)
 			v->f[i] = UINT64_MAX;
-	activate(n, v, gpa, launched == 1, revision & VMCS_REVISION_SHADOW);
+	activate(n, v, gpa, launched == 1, revision & VMCS_SHADOW_INDICATOR);
 	return v;
 }
 
@@ -149,10 +148,7 @@ void nvmcs_install(
 
 bool nvmcs_pointer_valid(const struct nested *n, uint64_t gpa)
 {
-	bool narrow = caps_msr(&n->vm->caps, MSR_VMX_BASIC) & BASIC_32BIT_ADDRESSES;
-	unsigned width = narrow ? 32 : n->vm->caps.maxphyaddr;
-
-	return !(gpa & PAGE_MASK) && !(gpa >> width);
+	return !(gpa & PAGE_MASK) && !(gpa >> caps_pointer_width(&n->vm->caps));
 }
 
 /* The link pointer was checked: a shadow VMCS. It may have been flushed since the last entry. */
@@ -162,7 +158,7 @@ void nvmcs_resolve_link(struct nested *n, struct nvmcs *v)
 	struct nvmcs *s = NULL;
 
 	if ((proc2_of(v) & PROC2_VMCS_SHADOWING) && gpa != NVMCS_FREE)
-		s = nvmcs_load(n, gpa, VMCS_REVISION_SHADOW);
+		s = nvmcs_load(n, gpa, VMCS_SHADOW_INDICATOR);
 	if (s && !s->is_shadow)
 		s = NULL;
 	if (s != v->link || (s && s->just_loaded))

@@ -4,19 +4,6 @@
 #include "nested/vept.h"
 #include "spec/vmx.h"
 
-/* Accesses of a walk of EPT12 */
-#define EPT_READ  1u
-#define EPT_WRITE 2u
-
-#define ENTRY_P       BIT64(0)
-#define ENTRY_RW      BIT64(1)
-#define ENTRY_US      BIT64(2)
-#define ENTRY_A       BIT64(5)
-#define ENTRY_D       BIT64(6)
-#define ENTRY_PS      BIT64(7)
-#define ENTRY_XD      BIT64(63)
-#define ENTRY_ADDRESS 0x000ffffffffff000ull
-
 /* Retries of a walk whose entries another CPU of L1 changes under it. */
 #define WALK_TRIES 8
 
@@ -26,16 +13,6 @@ enum paging_mode {
 	MODE_PAE,
 	MODE_4LEVEL
 };
-
-/* 27.2.1, table "Exit Qualification for EPT Violations" */
-#define QUAL_READ        BIT64(0)
-#define QUAL_WRITE       BIT64(1)
-#define QUAL_LINEAR      BIT64(7)
-#define QUAL_TRANSLATION BIT64(8) /* the access itself, not one to a paging structure */
-
-#define QUAL_USER     BIT64(9) /* of the linear address, like the following */
-#define QUAL_WRITABLE BIT64(10)
-#define QUAL_XD       BIT64(11)
 
 /* An entry as it was read, and where. */
 struct entry {
@@ -104,17 +81,17 @@ static uint32_t fault_code(const struct paging_state *s, uint32_t access, uint32
 /* SDM 4.6 "Access Rights" */
 static bool access_allowed(const struct paging_state *s, uint64_t rights, uint32_t access)
 {
-	bool user_page = rights & ENTRY_US;
+	bool user_page = rights & PT_US;
 	bool user = user_access(s, access);
 
 	if (user && !user_page)
 		return false;
 	if (access & PAGING_FETCH)
-		return !(rights & ENTRY_XD) && (user || !user_page || !(s->cr4 & CR4_SMEP));
+		return !(rights & PT_XD) && (user || !user_page || !(s->cr4 & CR4_SMEP));
 	if (!user && user_page && (s->cr4 & CR4_SMAP))
 		if (!s->rflags_ac || (access & PAGING_IMPLICIT))
 			return false;
-	if ((access & PAGING_WRITE) && !(rights & ENTRY_RW))
+	if ((access & PAGING_WRITE) && !(rights & PT_RW))
 		return !user && !(s->cr0 & CR0_WP);
 	return true;
 }
@@ -184,9 +161,9 @@ static bool mark_accessed(struct nested *n, struct walk *w, uint32_t access)
 {
 	for (unsigned i = 0; i < w->count && !w->refused; i++) {
 		bool leaf = i + 1 == w->count;
-		uint64_t dirty = leaf && (access & PAGING_WRITE) ? ENTRY_D : 0;
+		uint64_t dirty = leaf && (access & PAGING_WRITE) ? PT_D : 0;
 
-		if (!set_flags(n, w, &w->entry[i], ENTRY_A | dirty))
+		if (!set_flags(n, w, &w->entry[i], PT_A | dirty))
 			return false;
 	}
 	return true;
@@ -208,14 +185,14 @@ static enum walk_end walk_32bit(struct nested *n, struct walk *w)
 	uint64_t e = read_entry(n, w, table | ((w->linear >> 22) & 0x3ff) << 2);
 
 	w->rights &= e;
-	if (!(e & ENTRY_P))
+	if (!(e & PT_P))
 		return WALK_NOT_PRESENT;
-	if ((e & ENTRY_PS) && (w->s->cr4 & CR4_PSE))
+	if ((e & PT_PS) && (w->s->cr4 & CR4_PSE))
 		return map(w, (e & 0xffc00000) | ((e >> 13) & 0xff) << 32, 4u << 20,
 			(e & reserved_4m) != 0);
 	e = read_entry(n, w, (e & 0xfffff000) | ((w->linear >> 12) & 0x3ff) << 2);
 	w->rights &= e;
-	if (!(e & ENTRY_P))
+	if (!(e & PT_P))
 		return WALK_NOT_PRESENT;
 	return map(w, e & 0xfffff000, PAGE_SIZE, false);
 }
@@ -228,9 +205,9 @@ static uint64_t reserved_bits(const struct walk *w, unsigned level, bool leaf)
 	if (w->mode == MODE_PAE)
 		reserved |= 0x7ff0000000000000ull;
 	if (!(w->s->efer & EFER_NXE))
-		reserved |= ENTRY_XD;
+		reserved |= PT_XD;
 	if (level == 4)
-		reserved |= ENTRY_PS;
+		reserved |= PT_PS;
 	if (leaf && level > 1) /* below the page's size; bit 12 is PAT */
 		reserved |= ((1ull << (12 + 9 * (level - 1))) - 1) & ~0x1fffull;
 	return reserved;
@@ -244,15 +221,14 @@ static enum walk_end walk_64bit(
 		unsigned shift = 12 + 9 * (level - 1);
 		uint64_t size = 1ull << shift;
 		uint64_t e = read_entry(n, w, table | ((w->linear >> shift) & 0x1ff) << 3);
-		bool leaf = level == 1 || (level <= 3 && (e & ENTRY_PS));
+		bool leaf = level == 1 || (level <= 3 && (e & PT_PS));
 
-		if (!(e & ENTRY_P))
+		if (!(e & PT_P))
 			return WALK_NOT_PRESENT;
 		if (e & reserved_bits(w, level, leaf))
 			return WALK_RESERVED;
-		w->rights =
-			(w->rights & e & (ENTRY_RW | ENTRY_US)) | ((w->rights | e) & ENTRY_XD);
-		table = e & 0x000ffffffffff000ull;
+		w->rights = (w->rights & e & (PT_RW | PT_US)) | ((w->rights | e) & PT_XD);
+		table = e & PT_ADDRESS;
 		if (leaf)
 			return map(w, table & ~(size - 1), size, false);
 	}
@@ -266,22 +242,22 @@ static enum walk_end walk_pae(struct nested *n, struct walk *w)
 {
 	uint64_t e = seam_vmread((enum vmcs_fid)(FID_GUEST_PDPTE0 + ((w->linear >> 30) & 3)));
 
-	if (!(e & ENTRY_P))
+	if (!(e & PT_P))
 		return WALK_NOT_PRESENT;
-	return walk_64bit(n, w, e & 0x000ffffffffff000ull, 2);
+	return walk_64bit(n, w, e & PT_ADDRESS, 2);
 }
 
 static enum walk_end walk_tables(struct nested *n, struct walk *w)
 {
 	w->count = 0;
-	w->rights = ENTRY_RW | ENTRY_US;
+	w->rights = PT_RW | PT_US;
 	switch (w->mode) {
 	case MODE_32BIT:
 		return walk_32bit(n, w);
 	case MODE_PAE:
 		return walk_pae(n, w);
 	case MODE_4LEVEL:
-		return walk_64bit(n, w, w->s->cr3 & 0x000ffffffffff000ull, 4);
+		return walk_64bit(n, w, w->s->cr3 & PT_ADDRESS, 4);
 	default:
 		return map(w, w->linear & ~PAGE_MASK, PAGE_SIZE, false);
 	}
@@ -302,13 +278,13 @@ static bool walk_quickly(struct nested *n, const struct paging_state *s, uint64_
 	uint32_t access, struct gpa_l1 *out)
 {
 	uint64_t odd =
-		((1ull << 52) - (1ull << s->maxphyaddr)) | (s->efer & EFER_NXE ? 0 : ENTRY_XD);
-	uint64_t want = ENTRY_P | ENTRY_A | (access & PAGING_WRITE ? ENTRY_RW : 0);
-	uint64_t table = s->cr3, user = ENTRY_US, size, e;
+		((1ull << 52) - (1ull << s->maxphyaddr)) | (s->efer & EFER_NXE ? 0 : PT_XD);
+	uint64_t want = PT_P | PT_A | (access & PAGING_WRITE ? PT_RW : 0);
+	uint64_t table = s->cr3, user = PT_US, size, e;
 	unsigned shift;
 
 	for (shift = 39;; shift -= 9) {
-		const uint64_t *page = seam_l1_page(n, (struct gpa_l1){table & ENTRY_ADDRESS});
+		const uint64_t *page = seam_l1_page(n, (struct gpa_l1){table & PT_ADDRESS});
 
 		if (!page)
 			return false;
@@ -316,17 +292,17 @@ static bool walk_quickly(struct nested *n, const struct paging_state *s, uint64_
 		user &= e;
 		if ((e & (want | odd)) != want)
 			return false;
-		if (shift == 12 || (e & ENTRY_PS))
+		if (shift == 12 || (e & PT_PS))
 			break;
 		table = e;
 	}
 	size = 1ull << shift;
 	/* SDM 4.5: no page of 512 GiB; bits below a large page's number are reserved but PAT. */
-	if (shift > 12 && (shift == 39 || (e & (size - 0x2000) & ENTRY_ADDRESS)))
+	if (shift > 12 && (shift == 39 || (e & (size - 0x2000) & PT_ADDRESS)))
 		return false;
-	if (((access & PAGING_WRITE) && !(e & ENTRY_D)) || (user && (s->cr4 & CR4_SMAP)))
+	if (((access & PAGING_WRITE) && !(e & PT_D)) || (user && (s->cr4 & CR4_SMAP)))
 		return false;
-	out->v = (e & ENTRY_ADDRESS & ~(size - 1)) | (linear & (size - 1));
+	out->v = (e & PT_ADDRESS & ~(size - 1)) | (linear & (size - 1));
 	return true;
 }
 
@@ -367,9 +343,9 @@ static bool walk_fully(struct nested *n, const struct paging_state *s, uint64_t 
 	if (walk_faults(&w, access, WALK_MAPPED, fault))
 		return false;
 	out->v = w.base + (linear & (w.size - 1));
-	fault->qualification = (w.rights & ENTRY_US ? QUAL_USER : 0) |
-			       (w.rights & ENTRY_RW ? QUAL_WRITABLE : 0) |
-			       (w.rights & ENTRY_XD ? QUAL_XD : 0);
+	fault->qualification = (w.rights & PT_US ? QUAL_USER : 0) |
+			       (w.rights & PT_RW ? QUAL_WRITABLE : 0) |
+			       (w.rights & PT_XD ? QUAL_XD : 0);
 	return true;
 }
 

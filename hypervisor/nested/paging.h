@@ -13,6 +13,7 @@
 #include <stdint.h>
 
 #include "spec/addr.h"
+#include "spec/paging.h"
 
 struct nested;
 
@@ -32,18 +33,11 @@ struct paging_state {
 /* What an access is besides a data read at the state's CPL; as in a page fault's error code. */
 enum paging_access {
 	PAGING_READ = 0,
-	PAGING_WRITE = 1 << 1,
-	PAGING_FETCH = 1 << 4,
+	PAGING_WRITE = PF_WRITE,
+	PAGING_FETCH = PF_FETCH,
 	PAGING_IMPLICIT =
 		1 << 8 /* supervisor access whatever the CPL, such as to a descriptor */
 };
-
-/* Page-fault error code, SDM 4.7 "Page-Fault Exceptions" */
-#define PF_PRESENT  (1u << 0)
-#define PF_WRITE    (1u << 1)
-#define PF_USER     (1u << 2)
-#define PF_RESERVED (1u << 3)
-#define PF_FETCH    (1u << 4)
 
 /*
  * A page fault; or, with `ept`, an access of L2 that EPT12 does not allow: an EPT violation (or
@@ -60,7 +54,8 @@ struct paging_fault {
 /* SDM 4.4.1 "PDPTE Registers": a present entry has no reserved bit set. */
 static inline bool paging_pdpte_ok(uint64_t pdpte, uint8_t maxphyaddr)
 {
-	return (pdpte & 1) == 0 || ((pdpte & 0x1e6) == 0 && pdpte >> maxphyaddr == 0);
+	return (pdpte & PT_P) == 0 ||
+	       ((pdpte & PDPTE_RESERVED) == 0 && pdpte >> maxphyaddr == 0);
 }
 
 static inline bool paging_pdptes_ok(const uint64_t pdpte[4], uint8_t maxphyaddr)

@@ -7,14 +7,13 @@
  * at any time: atomic accesses, and no value from there is an address or an index.
  */
 #include "nested/nested_int.h"
+#include "spec/apic.h"
 
 /* The descriptor (29.6, table 29-1), 64 bytes: 256 requests, then ON in the next bit. */
 #define PIR_WORDS  4u
 #define ON_WORD    4u
 #define ON         BIT64(0)
 #define DESC_ALIGN 63u
-
-#define APIC_IRR 0x200u /* eight registers of 32 bits, 16 bytes apart */
 
 bool posted_notifies(const struct nvmcs *v, int vector)
 {

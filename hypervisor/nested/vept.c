@@ -3,15 +3,6 @@
  */
 #include "nested/vept_int.h"
 
-/* 27.2.1, table "Exit Qualification for EPT Violations" */
-#define QUAL_OF_ACCESS 0x1f87ull /* what does not depend on EPT12 */
-#define QUAL_FETCH     BIT64(2)
-#define QUAL_ACCESS    7ull
-#define QUAL_PERM_BIT  3
-#define QUAL_USER_EXEC BIT64(6)
-#define QUAL_LINEAR    (BIT64(7) | BIT64(8)) /* of a linear address itself */
-#define QUAL_USER      BIT64(9)              /* ... that is a user-mode address */
-
 /* ---- roots ---- */
 
 static void root_drop(struct nested *n, struct vept_root *r)
@@ -254,7 +245,7 @@ static void fill(struct nested *n, struct vept_root *root, const struct vept_wal
 /* The right that a fetch needs under mode-based execute control; 0: hardware does not tell. */
 static uint64_t fetch_right(const struct vept *e, uint64_t hardware)
 {
-	if (!e->advanced_info || (hardware & QUAL_LINEAR) != QUAL_LINEAR)
+	if (!e->advanced_info || (hardware & QUAL_OF_LINEAR) != QUAL_OF_LINEAR)
 		return 0;
 	return hardware & QUAL_USER ? EPT_USER_EXEC : EPT_EXEC;
 }

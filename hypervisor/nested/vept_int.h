@@ -6,21 +6,7 @@
 
 #include "nested/nested_int.h"
 #include "nested/vept.h"
-
-/* SDM 28.2.2 "EPT Translation Mechanism": formats of EPT paging-structure entries */
-#define EPT_READ      1ull
-#define EPT_WRITE     2ull
-#define EPT_EXEC      4ull
-#define EPT_RWX       7ull
-#define EPT_MEMTYPE   (7ull << 3)
-#define EPT_IPAT      BIT64(6)
-#define EPT_LARGE     BIT64(7)
-#define EPT_ACCESSED  BIT64(8)
-#define EPT_DIRTY     BIT64(9)
-#define EPT_USER_EXEC BIT64(10) /* with mode-based execute control; ignored without */
-#define EPT_NO_VE     BIT64(63) /* suppress #VE */
-#define EPT_ADDRESS   0x000ffffffffff000ull
-#define EPT_RIGHTS    (EPT_RWX | EPT_USER_EXEC)
+#include "spec/ept.h"
 
 #define ROOT_LEVEL 4
 

@@ -70,11 +70,6 @@ enum msr_answer msr_policy_read(uint32_t msr, uint64_t *value)
 	}
 }
 
-static bool canonical(uint64_t v)
-{
-	return (uint64_t)((int64_t)(v << 16) >> 16) == v;
-}
-
 /* SDM 11.12.4 "Programming the PAT": 2 and 3 are reserved. */
 static bool pat_valid(uint64_t v)
 {

@@ -5,6 +5,7 @@
 #ifndef NESTOR_SPEC_ADDR_H
 #define NESTOR_SPEC_ADDR_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 /* L2 guest-physical: what EPT12 translates. */
@@ -26,6 +27,12 @@ struct hpa {
 struct gva {
 	uint64_t v;
 };
+
+/* 3.3.7.1 "Canonical Addressing", with linear addresses of 48 bits: L1 is never offered 57. */
+static inline bool canonical(uint64_t linear)
+{
+	return linear >> 47 == 0 || linear >> 47 == 0x1ffff;
+}
 
 #define PAGE_SHIFT 12
 #define PAGE_SIZE  4096u

@@ -47,6 +47,9 @@ enum vmcs_group {
 	GROUP_LOADED = 64
 };
 
+/* 24.2 "Format of the VMCS Region": in the first word, beside the revision identifier */
+#define VMCS_SHADOW_INDICATOR (1u << 31)
+
 enum vmcs_field_flags {
 	FIELD_SR = 1,
 	FIELD_SW = 3, /* writable without an exit implies readable */

@@ -1,16 +1,14 @@
 /*
- * Names of VT-x: control bits, exit reasons, event types, error numbers (SDM 24.6 to 24.9, 30.4,
- * appendices A and C). Facts only.
+ * Names of VT-x: control bits, event types, error numbers, capability MSRs (SDM 24.6 to 24.9, 30.4,
+ * appendix A); with exits, EPT and the registers, whose names VT-x uses all the time.
  */
 #ifndef NESTOR_SPEC_VMX_H
 #define NESTOR_SPEC_VMX_H
 
-#include <stdint.h>
-
+#include "spec/ept.h"
+#include "spec/exits.h"
 #include "spec/msr.h"
-
-#define BIT(n)   (1u << (n))
-#define BIT64(n) (1ull << (n))
+#include "spec/regs.h"
 
 /* 24.6.1 "Pin-Based VM-Execution Controls" */
 #define PIN_EXT_INTR_EXITING BIT(0)
@@ -95,75 +93,6 @@
 #define ENTRY_LOAD_BNDCFGS          BIT(16)
 #define ENTRY_CONCEAL_FROM_PT       BIT(17)
 
-/* Appendix C "VMX Basic Exit Reasons" */
-enum exit_reason {
-	EXIT_EXCEPTION_NMI = 0,
-	EXIT_EXTERNAL_INTERRUPT = 1,
-	EXIT_TRIPLE_FAULT = 2,
-	EXIT_INIT = 3,
-	EXIT_SIPI = 4,
-	EXIT_IO_SMI = 5,
-	EXIT_OTHER_SMI = 6,
-	EXIT_INTERRUPT_WINDOW = 7,
-	EXIT_NMI_WINDOW = 8,
-	EXIT_TASK_SWITCH = 9,
-	EXIT_CPUID = 10,
-	EXIT_GETSEC = 11,
-	EXIT_HLT = 12,
-	EXIT_INVD = 13,
-	EXIT_INVLPG = 14,
-	EXIT_RDPMC = 15,
-	EXIT_RDTSC = 16,
-	EXIT_RSM = 17,
-	EXIT_VMCALL = 18,
-	EXIT_VMCLEAR = 19,
-	EXIT_VMLAUNCH = 20,
-	EXIT_VMPTRLD = 21,
-	EXIT_VMPTRST = 22,
-	EXIT_VMREAD = 23,
-	EXIT_VMRESUME = 24,
-	EXIT_VMWRITE = 25,
-	EXIT_VMXOFF = 26,
-	EXIT_VMXON = 27,
-	EXIT_CR_ACCESS = 28,
-	EXIT_MOV_DR = 29,
-	EXIT_IO = 30,
-	EXIT_RDMSR = 31,
-	EXIT_WRMSR = 32,
-	EXIT_INVALID_GUEST_STATE = 33,
-	EXIT_MSR_LOADING = 34,
-	EXIT_MWAIT = 36,
-	EXIT_MTF = 37,
-	EXIT_MONITOR = 39,
-	EXIT_PAUSE = 40,
-	EXIT_MACHINE_CHECK_ENTRY = 41,
-	EXIT_TPR_BELOW_THRESHOLD = 43,
-	EXIT_APIC_ACCESS = 44,
-	EXIT_VIRTUALIZED_EOI = 45,
-	EXIT_GDTR_IDTR = 46,
-	EXIT_LDTR_TR = 47,
-	EXIT_EPT_VIOLATION = 48,
-	EXIT_EPT_MISCONFIG = 49,
-	EXIT_INVEPT = 50,
-	EXIT_RDTSCP = 51,
-	EXIT_PREEMPTION_TIMER = 52,
-	EXIT_INVVPID = 53,
-	EXIT_WBINVD = 54,
-	EXIT_XSETBV = 55,
-	EXIT_APIC_WRITE = 56,
-	EXIT_RDRAND = 57,
-	EXIT_INVPCID = 58,
-	EXIT_VMFUNC = 59,
-	EXIT_ENCLS = 60,
-	EXIT_RDSEED = 61,
-	EXIT_PML_FULL = 62,
-	EXIT_XSAVES = 63,
-	EXIT_XRSTORS = 64,
-	EXIT_REASON_COUNT = 70
-};
-
-#define EXIT_REASON_ENTRY_FAILURE BIT(31)
-
 /* 24.8.3, 24.9.2: interruption-information fields */
 #define INTR_INFO_VECTOR(i)      ((i)&0xffu)
 #define INTR_INFO_TYPE(i)        (((i) >> 8) & 7u)
@@ -225,10 +154,18 @@ enum vm_instruction_error {
 	VMERR_INVALID_INVEPT_INVVPID = 28
 };
 
-/* 24.6.11 "Extended-Page-Table Pointer", 28.2 */
-#define EPTP_MEMTYPE_MASK 7ull
-#define EPTP_WALK_4       (3ull << 3)
-#define EPTP_AD           BIT64(6)
+/* 30.3 "VMX Instructions": INVEPT, INVVPID */
+enum invept_type {
+	INVEPT_SINGLE = 1,
+	INVEPT_GLOBAL = 2
+};
+
+enum invvpid_type {
+	INVVPID_ADDRESS = 0,
+	INVVPID_SINGLE = 1,
+	INVVPID_ALL = 2,
+	INVVPID_SINGLE_KEEP_GLOBALS = 3
+};
 
 /* Appendix A.10 IA32_VMX_EPT_VPID_CAP */
 #define EPT_CAP_EXECUTE_ONLY   BIT64(0)
@@ -248,61 +185,6 @@ enum vm_instruction_error {
 #define EPT_CAP_INVVPID_GLOBAL BIT64(42)
 #define EPT_CAP_INVVPID_KEEP_G BIT64(43)
 
-#define EFER_SCE BIT64(0)
-#define EFER_LME BIT64(8)
-#define EFER_LMA BIT64(10)
-#define EFER_NXE BIT64(11)
-
-#define CR0_PE BIT64(0)
-#define CR0_MP BIT64(1)
-#define CR0_EM BIT64(2)
-#define CR0_TS BIT64(3)
-#define CR0_ET BIT64(4)
-#define CR0_NE BIT64(5)
-#define CR0_WP BIT64(16)
-#define CR0_AM BIT64(18)
-#define CR0_NW BIT64(29)
-#define CR0_CD BIT64(30)
-#define CR0_PG BIT64(31)
-
-#define CR4_VME     BIT64(0)
-#define CR4_DE      BIT64(3)
-#define CR4_PSE     BIT64(4)
-#define CR4_PAE     BIT64(5)
-#define CR4_PGE     BIT64(7)
-#define CR4_LA57    BIT64(12)
-#define CR4_VMXE    BIT64(13)
-#define CR4_SMXE    BIT64(14)
-#define CR4_PCIDE   BIT64(17)
-#define CR4_OSXSAVE BIT64(18)
-#define CR4_SMEP    BIT64(20)
-#define CR4_SMAP    BIT64(21)
-#define CR4_PKE     BIT64(22)
-#define CR4_CET     BIT64(23)
-
-#define RFLAGS_CF    BIT64(0)
-#define RFLAGS_FIXED BIT64(1)
-#define RFLAGS_PF    BIT64(2)
-#define RFLAGS_AF    BIT64(4)
-#define RFLAGS_ZF    BIT64(6)
-#define RFLAGS_SF    BIT64(7)
-#define RFLAGS_TF    BIT64(8)
-#define RFLAGS_IF    BIT64(9)
-#define RFLAGS_OF    BIT64(11)
-#define RFLAGS_RF    BIT64(16)
-#define RFLAGS_VM    BIT64(17)
-#define RFLAGS_AC    BIT64(18)
-
-/* Segment access rights as the VMCS holds them (24.4.1) */
-#define SEG_AR_TYPE(ar) ((ar)&0xfu)
-#define SEG_AR_S        BIT(4)
-#define SEG_AR_DPL(ar)  (((ar) >> 5) & 3u)
-#define SEG_AR_P        BIT(7)
-#define SEG_AR_L        BIT(13)
-#define SEG_AR_DB       BIT(14)
-#define SEG_AR_G        BIT(15)
-#define SEG_AR_UNUSABLE BIT(16)
-
 /* Vectors of exceptions */
 enum exception_vector {
 	VEC_DE = 0,
@@ -310,6 +192,7 @@ enum exception_vector {
 	VEC_NMI = 2,
 	VEC_BP = 3,
 	VEC_OF = 4,
+	VEC_BR = 5,
 	VEC_UD = 6,
 	VEC_NM = 7,
 	VEC_DF = 8,

@@ -11,14 +11,11 @@
 #include "mm/layout.h"
 #include "vmx/asm.h"
 
-#define PROC2_ON    (PROC2_APIC_REGISTER_VIRT | PROC2_VIRT_INTR_DELIVERY)
-#define PROC2_ALL   (PROC2_ON | PROC2_APIC_ACCESSES | PROC2_X2APIC_MODE)
-#define CR8_EXITS   (PROC_CR8_LOAD_EXITING | PROC_CR8_STORE_EXITING)
-#define STATUS_RVI  0xffu
-#define STATUS_SVI  0xff00u
-#define REG_TIMER   0x320u
-#define REG_INITIAL 0x380u
-#define REG_DIVIDE  0x3e0u
+#define PROC2_ON   (PROC2_APIC_REGISTER_VIRT | PROC2_VIRT_INTR_DELIVERY)
+#define PROC2_ALL  (PROC2_ON | PROC2_APIC_ACCESSES | PROC2_X2APIC_MODE)
+#define CR8_EXITS  (PROC_CR8_LOAD_EXITING | PROC_CR8_STORE_EXITING)
+#define STATUS_RVI 0xffu
+#define STATUS_SVI 0xff00u
 
 static bool machine_has_it(void)
 {
@@ -44,7 +41,7 @@ bool apicv_create(struct vm *vm)
 	msr_allow_x2apic(vm->apicv.msr_bitmap);
 	/* Not executable: what fetches from there ends as it does without a page. */
 	return ept_map(&vm->ept01, DEV_LAPIC_BASE, vm->apicv.access_page, PAGE_SIZE,
-		EPT_R | EPT_W, EPT_WB);
+		EPT_READ | EPT_WRITE, MEMTYPE_WB);
 }
 
 void apicv_vcpu_create(struct vcpu *vcpu)
@@ -85,7 +82,7 @@ static void hide_page(struct vcpu *vcpu, unsigned more, unsigned less)
 	vm->apicv.hidden += more - less;
 	if (vm->apicv.hidden == 0 && before != 0)
 		(void)ept_map(&vm->ept01, DEV_LAPIC_BASE, vm->apicv.access_page, PAGE_SIZE,
-			EPT_R | EPT_W, EPT_WB); /* the table is there */
+			EPT_READ | EPT_WRITE, MEMTYPE_WB); /* the table is there */
 	else if (vm->apicv.hidden != 0 && before == 0)
 		(void)ept_unmap(&vm->ept01, DEV_LAPIC_BASE, PAGE_SIZE);
 	ept_flush(&vm->ept01);
@@ -160,7 +157,7 @@ void handle_apic_write(struct vcpu *vcpu)
 	uint32_t reg = offset & ~15u;
 
 	platform_apic_wrote(vcpu->vm->platform, vcpu->index, offset);
-	if (reg == REG_TIMER || reg == REG_INITIAL || reg == REG_DIVIDE)
+	if (reg == APIC_LVT_TIMER || reg == APIC_INITIAL_COUNT || reg == APIC_DIVIDE)
 		vcpu_post(vcpu, EVENT_TIMER);
 }
 

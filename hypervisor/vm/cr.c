@@ -67,7 +67,7 @@ bool vcpu_load_pdptes(struct vcpu *vcpu, uint64_t cr0, uint64_t cr4)
 
 	if (!vcpu_uses_pdptes(cr0, cr4))
 		return true;
-	if (!vcpu_physical_address(vcpu, vmread(VMCS_GUEST_CR3) & 0xffffffe0u, &at) ||
+	if (!vcpu_physical_address(vcpu, vmread(VMCS_GUEST_CR3) & CR3_PDPT, &at) ||
 		vm_read_gpa(vcpu->vm, at.v, pdpte, sizeof(pdpte)) != 0)
 		return false;
 	if (!paging_pdptes_ok(pdpte, vmx_caps.maxphyaddr))
@@ -204,22 +204,23 @@ static void mov_from_cr8(struct vcpu *vcpu, unsigned reg)
 void handle_cr_access(struct vcpu *vcpu)
 {
 	uint64_t q = vmread(VMCS_EXIT_QUALIFICATION), cr0;
-	unsigned cr = q & 15, type = q >> 4 & 3, reg = q >> 8 & 15;
+	unsigned cr = CR_NUMBER(q), reg = CR_REGISTER(q);
 	bool ok = true;
 
-	switch (type) {
-	case 0:
+	switch (CR_TYPE(q)) {
+	case CR_MOV_TO:
 		ok = mov_to_cr(vcpu, cr, vcpu_read_gpr(vcpu, reg));
 		break;
-	case 1:
+	case CR_MOV_FROM:
 		mov_from_cr8(vcpu, reg);
 		break;
-	case 2:
+	case CR_CLTS:
 		ok = mov_to_cr0(vcpu, vcpu_read_cr0() & ~CR0_TS);
 		break;
 	default: /* LMSW: sets PE but cannot clear it */
 		cr0 = vcpu_read_cr0();
-		ok = mov_to_cr0(vcpu, (cr0 & ~0xeull) | (q >> 16 & 0xf));
+		ok = mov_to_cr0(
+			vcpu, (cr0 & ~(CR0_MP | CR0_EM | CR0_TS)) | (CR_LMSW_DATA(q) & 0xf));
 		break;
 	}
 	if (ok)
@@ -230,11 +231,11 @@ void handle_cr_access(struct vcpu *vcpu)
 
 bool vcpu_xcr0_valid(uint64_t v)
 {
-	uint64_t avx512 = BIT64(5) | BIT64(6) | BIT64(7);
+	const uint64_t avx = XCR0_SSE | XCR0_AVX;
 
-	if (v & ~cpuid_xcr0_mask() || !(v & 1) || (v & 4 && !(v & 2)))
+	if (v & ~cpuid_xcr0_mask() || !(v & XCR0_X87) || (v & XCR0_AVX && !(v & XCR0_SSE)))
 		return false;
-	return !(v & avx512) || ((v & avx512) == avx512 && (v & 6) == 6);
+	return !(v & XCR0_AVX512) || ((v & XCR0_AVX512) == XCR0_AVX512 && (v & avx) == avx);
 }
 
 void handle_xsetbv(struct vcpu *vcpu)

@@ -181,7 +181,7 @@ static void process_nmi(struct vcpu *vcpu)
 /* SDM 27.1 "Architectural State Before a VM Exit": INIT in VMX operation is blocked in L1. */
 static void process_init(struct vcpu *vcpu)
 {
-	static const uint64_t reset_dr[5] = {0, 0, 0, 0, 0xffff0ff0};
+	static const uint64_t reset_dr[5] = {0, 0, 0, 0, DR6_RESET};
 
 	if (arrives_in_l2(vcpu, NESTED_INIT, EVENT_INIT))
 		return;

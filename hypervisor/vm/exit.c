@@ -15,9 +15,6 @@
 #include "vmx/asm.h"
 #include "vmx/stub.h"
 
-#define DEBUGCTL_BTF   BIT64(1)
-#define PENDING_DBG_BS BIT64(14)
-
 bool vm_first_time(struct vm *vm, unsigned what)
 {
 	uint64_t bit = BIT64(what % 64);

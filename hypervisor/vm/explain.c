@@ -18,10 +18,10 @@ static void show(const struct vm *vm, const struct explain_record *e)
 	if (l0_config()->explain)
 		mux_record("explain vm=%s vcpu=%u rip=0x%lx instruction=%s error=%u reason=%u "
 			   "rule=%s field=%s value=0x%lx nth=%u tsc=%lu text=%s",
-			vm->config.name, e->vcpu, r->l1_rip,
-			explain_instruction(r->instruction), explain_error(r),
-			explain_exit_reason(r), explain_rule_name(explain_rule(r)),
-			explain_field(r), r->value, e->nth, e->tsc, text);
+			vm->config.name, e->vcpu, r->l1_rip, exit_reason_name(r->instruction),
+			explain_error(r), explain_exit_reason(r),
+			explain_rule_name(explain_rule(r)), explain_field(r), r->value, e->nth,
+			e->tsc, text);
 }
 
 void seam_report(struct nested *n, const struct nested_report *r)

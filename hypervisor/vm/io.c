@@ -21,11 +21,11 @@ struct io_access {
 static struct io_access decode(uint64_t q)
 {
 	return (struct io_access){
-		.port = (uint16_t)(q >> 16),
-		.size = (q & 7) + 1,
-		.in = q & 8,
-		.string = q & 16,
-		.rep = q & 32,
+		.port = (uint16_t)IO_PORT(q),
+		.size = (unsigned)IO_SIZE(q),
+		.in = q & IO_IN,
+		.string = q & IO_STRING,
+		.rep = q & IO_REP,
 	};
 }
 
@@ -43,15 +43,10 @@ void vcpu_port_io(struct vcpu *vcpu, uint16_t port, bool write, unsigned size, u
 			write ? "OUT" : "IN", port);
 }
 
-static uint64_t size_mask(unsigned size)
-{
-	return size >= 4 ? 0xffffffff : (1u << size * 8) - 1;
-}
-
 static void simple(struct vcpu *vcpu, const struct io_access *a)
 {
 	uint64_t *rax = &vcpu->regs.r[REG_RAX];
-	uint64_t mask = size_mask(a->size);
+	uint64_t mask = mask_of(a->size);
 	uint32_t value = (uint32_t)(*rax & mask);
 
 	vcpu_port_io(vcpu, a->port, !a->in, a->size, &value);
@@ -63,7 +58,7 @@ static void simple(struct vcpu *vcpu, const struct io_access *a)
 /* Bytes of an address of the exiting string instruction, SDM table 27-8. */
 static uint8_t address_size(void)
 {
-	switch (vmread32(VMCS_EXIT_INSTRUCTION_INFO) >> 7 & 7) {
+	switch (INFO_ADDRSIZE(vmread32(VMCS_EXIT_INSTRUCTION_INFO))) {
 	case 0:
 		return 2;
 	case 1:

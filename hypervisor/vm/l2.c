@@ -100,8 +100,8 @@ static void mov_to_cr0(struct vcpu *vcpu, uint64_t value)
 	uint64_t old = vmread(VMCS_GUEST_CR0) | n->cr0_cache, cr4 = vmread(VMCS_GUEST_CR4);
 	uint64_t cr0 = (((value & CR0_DEFINED) | CR0_ET) & ~owned) | (old & owned);
 	struct paging_fault pdptes = {.ept = true,
-		.gpa = vmread(VMCS_GUEST_CR3) & 0xffffffe0u,
-		.qualification = BIT64(0)};
+		.gpa = vmread(VMCS_GUEST_CR3) & CR3_PDPT,
+		.qualification = QUAL_READ};
 	struct gpa_l1 at;
 
 	if (vcpu_uses_pdptes(cr0, cr4) && !vcpu_physical_address(vcpu, pdptes.gpa, &at)) {
@@ -128,9 +128,9 @@ static void handle_l2_cr_access(struct vcpu *vcpu)
 {
 	uint64_t q = vmread(VMCS_EXIT_QUALIFICATION);
 
-	switch (q & 15) {
+	switch (CR_NUMBER(q)) {
 	case 0:
-		mov_to_cr0(vcpu, vcpu_read_gpr(vcpu, q >> 8 & 15));
+		mov_to_cr0(vcpu, vcpu_read_gpr(vcpu, CR_REGISTER(q)));
 		break;
 	case 4:
 		vcpu_inject_gp(vcpu); /* a bit that L1's virtual CPU does not have */

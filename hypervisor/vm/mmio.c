@@ -9,11 +9,6 @@
 #include "cpu/log.h"
 #include "vmx/asm.h"
 
-#define QUALIFICATION_FETCH       BIT64(2)
-#define QUALIFICATION_LINEAR      BIT64(7) /* of a linear address */
-#define QUALIFICATION_TRANSLATION BIT64(8) /* of a linear address, not of a paging structure */
-#define APIC_ACCESS_WRITE         1u
-
 /* Code bytes at RIP: to the end of the page, and on when the next page is mapped. */
 static unsigned fetch(const struct emulation *e, uint8_t code[EMUL_MAX_INSN])
 {
@@ -67,7 +62,7 @@ static bool map_void(struct vcpu *vcpu, uint64_t gpa)
 		return false;
 	vm_lock(vm);
 	mapped = ept_map(
-		&vm->ept01, gpa & ~PAGE_MASK, vm->void_page, PAGE_SIZE, EPT_RWX, EPT_WB);
+		&vm->ept01, gpa & ~PAGE_MASK, vm->void_page, PAGE_SIZE, EPT_RWX, MEMTYPE_WB);
 	vm_unlock(vm);
 	return mapped;
 }
@@ -82,7 +77,7 @@ static bool table_in_device(struct vcpu *vcpu, uint64_t gpa, uint64_t q)
 	struct paging_fault fault;
 	struct gpa_l1 at;
 
-	if (q & QUALIFICATION_TRANSLATION || !(q & QUALIFICATION_LINEAR) || !in_device(gpa))
+	if (q & QUAL_TRANSLATION || !(q & QUAL_LINEAR) || !in_device(gpa))
 		return false;
 	s = vcpu_paging_state(vcpu);
 	if (paging_walk(&vcpu->nested, &s, vmread(VMCS_GUEST_LINEAR_ADDRESS), PAGING_READ, &at,
@@ -116,13 +111,13 @@ void handle_ept_violation(struct vcpu *vcpu)
 {
 	uint64_t q = vmread(VMCS_EXIT_QUALIFICATION);
 	uint64_t gpa = vmread(VMCS_GUEST_PHYSICAL_ADDRESS);
-	bool data = q & QUALIFICATION_TRANSLATION && !(q & QUALIFICATION_FETCH);
+	bool data = q & QUAL_TRANSLATION && !(q & QUAL_FETCH);
 	uint8_t code[EMUL_MAX_INSN] = {0};
 
 	vcpu_redeliver(vcpu);
 	if (table_in_device(vcpu, gpa, q))
 		return;
-	if (data && emulate_access(vcpu, gpa, q & 2, code))
+	if (data && emulate_access(vcpu, gpa, q & QUAL_WRITE, code))
 		return;
 	if (!map_void(vcpu, gpa))
 		give_up(vcpu, code, gpa, q);
@@ -133,8 +128,8 @@ void handle_ept_violation(struct vcpu *vcpu)
 void handle_apic_access(struct vcpu *vcpu)
 {
 	uint64_t q = vmread(VMCS_EXIT_QUALIFICATION);
-	uint64_t gpa = DEV_LAPIC_BASE + (q & PAGE_MASK);
-	unsigned type = q >> 12 & 15;
+	uint64_t gpa = DEV_LAPIC_BASE + APIC_ACCESS_OFFSET(q);
+	unsigned type = APIC_ACCESS_TYPE(q);
 	uint8_t code[EMUL_MAX_INSN] = {0};
 
 	vcpu_redeliver(vcpu);

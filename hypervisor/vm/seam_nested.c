@@ -63,8 +63,6 @@ bool seam_l1_translate(struct nested *n, struct gpa_l1 a, struct hpa *hpa, uint6
 
 /* ---- tables that L1 writes: dirty bits of EPT01 ---- */
 
-#define EPT_DIRTY BIT64(9)
-
 /* Tables of EPT01 are never freed while RAM is mapped: the word stays where it is. */
 uint64_t *seam_l1_page_watch(struct nested *n, struct gpa_l1 a)
 {

@@ -8,12 +8,6 @@
 #include "cpu/asm.h"
 #include "vmx/asm.h"
 
-#define QUALIFICATION_SOURCE(q) ((q) >> 30 & 3)
-#define DR6_BT                  BIT64(15)
-#define DR7_GD                  BIT64(13)
-#define DEBUGCTL_LBR_BTF        3ull
-#define PENDING_DBG_BS          BIT64(14)
-
 static void read_cpu(const struct emulation *e, struct task_cpu *cpu)
 {
 	for (unsigned i = 0; i < REG_COUNT_32; i++)
@@ -75,8 +69,8 @@ static struct task_request request_of(uint64_t q, uint32_t vectoring)
 	uint32_t type = INTR_INFO_TYPE(vectoring);
 
 	return (struct task_request){
-		.selector = (uint16_t)q,
-		.source = (enum task_source)QUALIFICATION_SOURCE(q),
+		.selector = (uint16_t)TASK_SELECTOR(q),
+		.source = (enum task_source)TASK_SOURCE(q),
 		.external = event && type != INTR_SW_INTERRUPT && type != INTR_SW_EXCEPTION,
 		.has_error = event && vectoring & INTR_INFO_ERROR_CODE,
 		.error = vmread32(VMCS_IDT_VECTORING_ERROR_CODE),
@@ -100,7 +94,8 @@ static void debug_trap(struct vcpu *vcpu)
 {
 	write_dr6(read_dr6() | DR6_BT);
 	vmwrite(VMCS_GUEST_DR7, vmread(VMCS_GUEST_DR7) & ~DR7_GD);
-	vmwrite(VMCS_GUEST_DEBUGCTL, vmread(VMCS_GUEST_DEBUGCTL) & ~DEBUGCTL_LBR_BTF);
+	vmwrite(VMCS_GUEST_DEBUGCTL,
+		vmread(VMCS_GUEST_DEBUGCTL) & ~(DEBUGCTL_LBR | DEBUGCTL_BTF));
 	vcpu_inject_exception(vcpu, VEC_DB, false, 0);
 }
 

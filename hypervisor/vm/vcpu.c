@@ -18,17 +18,6 @@ _Static_assert(offsetof(struct vcpu, vmcs) == 128, "vmx/stub.S");
 _Static_assert(offsetof(struct percpu, kicked) == 33, "vmx/stub.S");
 _Static_assert(offsetof(struct hw_vmcs, launched) == 0, "vmx/stub.S");
 
-#define AR_CODE16 0x9bu
-#define AR_DATA16 0x93u
-#define AR_CODE32 0xc09bu
-#define AR_CODE64 0xa09bu
-#define AR_DATA32 0xc093u
-#define AR_LDT    0x82u
-#define AR_TSS    0x8bu
-#define DR7_RESET 0x400u
-#define PAT_RESET 0x0007040600070406ull
-#define CR0_RESET (CR0_CD | CR0_NW | CR0_ET)
-
 #define PIN_WANTED \
 	(PIN_EXT_INTR_EXITING | PIN_NMI_EXITING | PIN_VIRTUAL_NMIS | PIN_PREEMPTION_TIMER)
 #define PROC_WANTED                                                                         \
@@ -112,7 +101,7 @@ struct vcpu *vcpu_create(struct vm *vm, unsigned index)
 	vcpu->index = index;
 	vcpu->home = this_cpu()->index;
 	vcpu->entry_deadline = DEV_NEVER;
-	vcpu->xcr0 = 1;
+	vcpu->xcr0 = XCR0_X87;
 	vcpu->xsave = pool_get(&vm->pool);
 	if (vcpu->xsave == NULL || !cpuid_create(vcpu) || !msr_create(vcpu))
 		return NULL;
@@ -190,10 +179,10 @@ void vcpu_reset_state(struct vcpu *vcpu)
 {
 	memset(&vcpu->regs, 0, sizeof(vcpu->regs));
 	vcpu->regs.r[REG_RDX] = cpuid_of(vcpu, 1, 0).eax;
-	set_segment(SEG_CS, 0xf000, 0xffff0000, 0xffff, AR_CODE16);
-	set_data_segments(0, 0xffff, AR_DATA16);
-	set_segment(SEG_LDTR, 0, 0, 0xffff, AR_LDT);
-	set_segment(SEG_TR, 0, 0, 0xffff, AR_TSS);
+	set_segment(SEG_CS, 0xf000, 0xffff0000, 0xffff, SEG_AR_CODE16);
+	set_data_segments(0, 0xffff, SEG_AR_DATA16);
+	set_segment(SEG_LDTR, 0, 0, 0xffff, SEG_AR_LDT);
+	set_segment(SEG_TR, 0, 0, 0xffff, SEG_AR_TSS_BUSY);
 	vmcs_write_setup(VMCS_GUEST_GDTR_BASE, 0);
 	vmcs_write_setup(VMCS_GUEST_GDTR_LIMIT, 0xffff);
 	vmcs_write_setup(VMCS_GUEST_IDTR_BASE, 0);
@@ -216,7 +205,8 @@ void vcpu_reset_state(struct vcpu *vcpu)
 
 void vcpu_start_at(struct vcpu *vcpu, uint8_t vector)
 {
-	set_segment(SEG_CS, (uint16_t)(vector << 8), (uint64_t)vector << 12, 0xffff, AR_CODE16);
+	set_segment(
+		SEG_CS, (uint16_t)(vector << 8), (uint64_t)vector << 12, 0xffff, SEG_AR_CODE16);
 	vmcs_write_setup(VMCS_GUEST_RIP, 0);
 	vcpu->state = VCPU_RUNNABLE;
 }
@@ -228,8 +218,9 @@ void vcpu_apply_entry(struct vcpu *vcpu, const struct entry_state *e)
 	vcpu->regs.r[REG_RAX] = e->rax;
 	vcpu->regs.r[REG_RBX] = e->rbx;
 	vcpu->regs.r[REG_RSI] = e->rsi;
-	set_segment(SEG_CS, e->code_selector, 0, UINT32_MAX, long_mode ? AR_CODE64 : AR_CODE32);
-	set_data_segments(e->data_selector, UINT32_MAX, AR_DATA32);
+	set_segment(SEG_CS, e->code_selector, 0, UINT32_MAX,
+		long_mode ? SEG_AR_CODE64 : SEG_AR_CODE32);
+	set_data_segments(e->data_selector, UINT32_MAX, SEG_AR_DATA32);
 	vmcs_write_setup(VMCS_GUEST_GDTR_BASE, e->gdt_base);
 	vmcs_write_setup(VMCS_GUEST_GDTR_LIMIT, e->gdt_limit);
 	vmcs_write_setup(VMCS_GUEST_RIP, e->rip);

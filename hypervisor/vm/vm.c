@@ -26,7 +26,7 @@ static uint64_t round_2m(uint64_t v)
 static bool map_slot(struct vm *vm, uint64_t gpa, struct hpa hpa, uint64_t size)
 {
 	vm->slots[vm->slot_count++] = (struct mem_slot){gpa, size, hpa};
-	return ept_map(&vm->ept01, gpa, hpa, size, EPT_RWX, EPT_WB);
+	return ept_map(&vm->ept01, gpa, hpa, size, EPT_RWX, MEMTYPE_WB);
 }
 
 static bool map_memory(struct vm *vm, const struct vm_memory *m)
@@ -97,8 +97,6 @@ static struct vm_box *create_box(const struct vm_config *config, const struct vm
 	return box;
 }
 
-#define FREEZE_WHILE_SMM BIT64(12) /* of IA32_PERF_CAPABILITIES */
-
 /*
  * Bits of IA32_DEBUGCTL that this machine has (SDM 17.4.1 "IA32_DEBUGCTL MSR"): hardware refuses an entry
  * with another one set.
@@ -106,14 +104,14 @@ static struct vm_box *create_box(const struct vm_config *config, const struct vm
 static uint64_t debugctl_of_machine(void)
 {
 	struct cpuid_regs features = cpuid(1, 0);
-	uint64_t bits = BIT64(0) | BIT64(1); /* LBR, BTF */
+	uint64_t bits = DEBUGCTL_LBR | DEBUGCTL_BTF;
 
-	if (features.edx & BIT(21)) /* DS: TR, BTS, BTINT, BTS_OFF_OS, BTS_OFF_USR */
-		bits |= 0x7c0;
+	if (features.edx & BIT(21))
+		bits |= DEBUGCTL_DS;
 	if (cpuid(0, 0).eax >= 0xa && (cpuid(0xa, 0).eax & 0xff) >= 2)
-		bits |= 0x1800; /* FREEZE_LBRS_ON_PMI, FREEZE_PERFMON_ON_PMI */
-	if (features.ecx & BIT(15) && rdmsr(MSR_PERF_CAPABILITIES) & FREEZE_WHILE_SMM)
-		bits |= BIT64(14);
+		bits |= DEBUGCTL_FREEZE_ON_PMI;
+	if (features.ecx & BIT(15) && rdmsr(MSR_PERF_CAPABILITIES) & PERF_CAP_FREEZE_WHILE_SMM)
+		bits |= DEBUGCTL_FREEZE_WHILE_SMM;
 	return bits;
 }
 

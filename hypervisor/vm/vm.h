@@ -26,7 +26,7 @@
 
 /* By enum reg. RSP is in the VMCS: r[REG_RSP] has it during an emulation only (vm/seam_emul.h). */
 struct guest_regs {
-	uint64_t r[REG_COUNT];
+	uint64_t r[REG_COUNT]; /* RSP is in the VMCS: r[REG_RSP] is not used */
 };
 
 /* Why a vCPU must be looked at before its next entry. Bits of vcpu->events; other CPUs may set

@@ -34,11 +34,6 @@ struct sched_node {
 	bool runnable; /* may be written by any CPU */
 };
 
-/* Bits of CR0 that are not reserved. */
-#define CR0_DEFINED                                                                       \
-	(CR0_PE | CR0_MP | CR0_EM | CR0_TS | CR0_ET | CR0_NE | CR0_WP | CR0_AM | CR0_NW | \
-		CR0_CD | CR0_PG)
-
 /* ---- vm.c ---- */
 /* What L1's VT-x offers; cr4_valid: the CR4 bits that its CPUID offers. Before the vCPUs run. */
 void vm_derive_caps(struct vm *vm, uint64_t cr4_valid);

@@ -8,6 +8,7 @@
 #include <stdint.h>
 
 #include "spec/addr.h"
+#include "spec/vmx.h"
 
 static inline uint64_t vmread(uint64_t encoding)
 {
@@ -65,12 +66,6 @@ static inline bool vmptrld(struct hpa region)
 	__asm__ volatile("vmptrld %1" : "=@ccbe"(failed) : "m"(region.v) : "memory");
 	return !failed;
 }
-
-#define INVEPT_SINGLE   1u
-#define INVEPT_GLOBAL   2u
-#define INVVPID_ADDRESS 0u
-#define INVVPID_SINGLE  1u
-#define INVVPID_ALL     2u
 
 static inline void invept(uint64_t type, uint64_t eptp)
 {

@@ -6,12 +6,9 @@
 #include "vmx/asm.h"
 #include "vmx/vmx.h"
 
-#define EPT_ADDRESS   0x000ffffffffff000ull
-#define EPT_LARGE     BIT64(7)
-#define EPT_TYPE(t)   ((uint64_t)(t) << 3)
-#define EPT_LEAF_BITS (EPT_RWX | 0x78ull) /* permissions, memory type, ignore PAT */
-#define ENTRIES       512u
-#define TOP_SHIFT     39u
+#define LEAF_BITS (EPT_RWX | EPT_MEMTYPE | EPT_IPAT)
+#define ENTRIES   512u
+#define TOP_SHIFT 39u
 
 static bool present(uint64_t entry)
 {
@@ -31,7 +28,7 @@ bool ept_init(struct ept *e, struct page_pool *pool)
 	e->root = pool_get(pool);
 	if (e->root == NULL)
 		return false;
-	e->eptp = hpa_of(e->root).v | EPT_WB | EPTP_WALK_4 | (ad ? EPTP_AD : 0);
+	e->eptp = hpa_of(e->root).v | MEMTYPE_WB | EPTP_WALK_4 | (ad ? EPTP_AD : 0);
 	return true;
 }
 
@@ -39,7 +36,7 @@ bool ept_init(struct ept *e, struct page_pool *pool)
 static uint64_t *split(struct ept *e, uint64_t *entry, unsigned shift)
 {
 	uint64_t *table = pool_get(e->pool);
-	uint64_t leaf = *entry & EPT_LEAF_BITS, base = *entry & EPT_ADDRESS;
+	uint64_t leaf = *entry & LEAF_BITS, base = *entry & EPT_ADDRESS;
 
 	if (table == NULL)
 		return NULL;
@@ -99,7 +96,7 @@ static void free_table(struct ept *e, uint64_t entry, unsigned shift)
 }
 
 bool ept_map(struct ept *e, uint64_t gpa, struct hpa hpa, uint64_t size, uint64_t perm,
-	enum ept_memtype type)
+	enum memory_type type)
 {
 	for (uint64_t done = 0; done < size;) {
 		unsigned shift = leaf_shift(gpa + done, hpa.v + done, size - done);

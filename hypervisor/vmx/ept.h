@@ -10,16 +10,7 @@
 
 #include "mm/pool.h"
 #include "spec/addr.h"
-
-#define EPT_R   1ull
-#define EPT_W   2ull
-#define EPT_X   4ull
-#define EPT_RWX 7ull
-
-enum ept_memtype {
-	EPT_UC = 0,
-	EPT_WB = 6
-};
+#include "spec/ept.h"
 
 struct ept {
 	uint64_t *root;
@@ -35,7 +26,7 @@ bool ept_init(struct ept *e, struct page_pool *pool);
  * arguments page-aligned. Replaces what was there. False: pool exhausted.
  */
 bool ept_map(struct ept *e, uint64_t gpa, struct hpa hpa, uint64_t size, uint64_t perm,
-	enum ept_memtype type);
+	enum memory_type type);
 
 /* Removes the mapping of [gpa, gpa + size), splitting larger pages. False: pool exhausted. */
 bool ept_unmap(struct ept *e, uint64_t gpa, uint64_t size);

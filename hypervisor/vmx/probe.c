@@ -7,17 +7,13 @@
 
 struct vmx_caps vmx_caps;
 
-#define FEATURE_LOCKED      BIT64(0)
-#define FEATURE_VMX_NO_SMX  BIT64(2)
-#define BASIC_TRUE_CONTROLS BIT64(55)
-
 bool vmx_unlock(void)
 {
 	uint64_t v = rdmsr(MSR_FEATURE_CONTROL);
 
-	if (v & FEATURE_LOCKED)
-		return v & FEATURE_VMX_NO_SMX;
-	wrmsr(MSR_FEATURE_CONTROL, v | FEATURE_LOCKED | FEATURE_VMX_NO_SMX);
+	if (v & FEATURE_CONTROL_LOCK)
+		return v & FEATURE_CONTROL_VMX_NOT_SMX;
+	wrmsr(MSR_FEATURE_CONTROL, v | FEATURE_CONTROL_LOCK | FEATURE_CONTROL_VMX_NOT_SMX);
 	return true;
 }
 

@@ -13,20 +13,13 @@
 #include "vmx/asm.h"
 #include "vmx/stub.h"
 
-#define VMCS_SHADOW_INDICATOR BIT(31)
-
-static uint32_t revision(void)
-{
-	return (uint32_t)caps_msr(&vmx_caps, MSR_VMX_BASIC) & 0x7fffffff;
-}
-
 bool vmx_cpu_on(void)
 {
 	struct percpu *c = this_cpu();
 
 	if (!vmx_unlock() || rdmsr(MSR_VMX_BASIC) != caps_msr(&vmx_caps, MSR_VMX_BASIC))
 		return false;
-	*(uint32_t *)c->vmxon_page = revision();
+	*(uint32_t *)c->vmxon_page = caps_revision(&vmx_caps);
 	write_cr4((read_cr4() | CR4_VMXE | caps_msr(&vmx_caps, MSR_VMX_CR4_FIXED0)) &
 		  caps_msr(&vmx_caps, MSR_VMX_CR4_FIXED1));
 	write_cr0((read_cr0() | caps_msr(&vmx_caps, MSR_VMX_CR0_FIXED0)) &
@@ -37,7 +30,7 @@ bool vmx_cpu_on(void)
 void hw_vmcs_init(struct hw_vmcs *v, void *page, bool shadow)
 {
 	*v = (struct hw_vmcs){.page = page, .hpa = hpa_of(page)};
-	*(uint32_t *)page = revision() | (shadow ? VMCS_SHADOW_INDICATOR : 0);
+	*(uint32_t *)page = caps_revision(&vmx_caps) | (shadow ? VMCS_SHADOW_INDICATOR : 0);
 	hw_vmcs_clear(v);
 }
 

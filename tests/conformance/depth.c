@@ -7,9 +7,6 @@
 #include "conf.h"
 
 #define INFO(type, vector) (INTR_INFO_VALID | (uint32_t)(type) << 8 | (vector))
-#define PENDING_BS         BIT64(14)
-#define PENDING_ENABLED    BIT64(12)
-#define DEBUGCTL_BTF       2ull
 
 static struct ept ept;
 static uint8_t *idt_page;
@@ -102,7 +99,7 @@ static void delivery(const char *name, void (*code)(void), uint32_t inject, unsi
 	if (where == 0)
 		take_away(address_of(idt_page), EPT_RWX);
 	else
-		take_away(address_of(conf_l2.stack), where == 1 ? EPT_RWX : EPT_W);
+		take_away(address_of(conf_l2.stack), where == 1 ? EPT_RWX : EPT_WRITE);
 	format_text(text, sizeof(text), "%s, %s", name,
 		where == 0   ? "IDT missing"
 		: where == 1 ? "stack missing"
@@ -196,14 +193,14 @@ static void debugs(void)
 	debug("single steps", d_tf, 0, 0, 0);
 	debug("single step over cpuid", d_cpuid_tf, 0, 0, 0);
 	debug("single step by entry", d_nop, 0, RFLAGS_TF, 0);
-	debug("pending BS", d_nop, PENDING_BS, 0, 0);
-	debug("pending B0", d_nop, PENDING_ENABLED | 1, 0, 0);
+	debug("pending BS", d_nop, PENDING_DBG_BS, 0, 0);
+	debug("pending B0", d_nop, PENDING_DBG_ENABLED | 1, 0, 0);
 	debug("pending B0 not enabled", d_nop, 1, 0, 0);
-	debug("pending BS in MOV SS shadow", d_nop, PENDING_BS, RFLAGS_TF,
+	debug("pending BS in MOV SS shadow", d_nop, PENDING_DBG_BS, RFLAGS_TF,
 		INTERRUPTIBILITY_MOV_SS);
-	debug("pending B1 in MOV SS shadow", d_nop, PENDING_ENABLED | 2, 0,
+	debug("pending B1 in MOV SS shadow", d_nop, PENDING_DBG_ENABLED | 2, 0,
 		INTERRUPTIBILITY_MOV_SS);
-	debug("TF in STI shadow", d_nop, PENDING_BS, RFLAGS_TF | RFLAGS_IF,
+	debug("TF in STI shadow", d_nop, PENDING_DBG_BS, RFLAGS_TF | RFLAGS_IF,
 		INTERRUPTIBILITY_STI);
 	debug("data breakpoint by MOV SS", d_data_mov_ss, 0, 0, 0);
 	debug("data breakpoint in rep movsb", d_data_rep, 0, 0, 0);

@@ -69,32 +69,32 @@ static void p_full(void)
 
 static void p_read_only(void)
 {
-	map(EPT_R | EPT_WB);
+	map(EPT_READ | EPT_WB);
 }
 
 static void p_no_exec(void)
 {
-	map(EPT_R | EPT_W | EPT_WB);
+	map(EPT_READ | EPT_WRITE | EPT_WB);
 }
 
 static void p_no_write(void)
 {
-	map(EPT_R | EPT_X | EPT_WB);
+	map(EPT_READ | EPT_EXEC | EPT_WB);
 }
 
 static void p_exec_only(void)
 {
-	map(EPT_X | EPT_WB);
+	map(EPT_EXEC | EPT_WB);
 }
 
 static void p_write_only(void)
 {
-	map(EPT_W | EPT_WB);
+	map(EPT_WRITE | EPT_WB);
 }
 
 static void p_write_exec(void)
 {
-	map(EPT_W | EPT_X | EPT_WB);
+	map(EPT_WRITE | EPT_EXEC | EPT_WB);
 }
 
 static void p_bad_type(void)
@@ -126,13 +126,13 @@ static void p_table_reserved(void)
 static void p_table_read_only(void)
 {
 	map(LEAF);
-	*ept_entry(&ept, WINDOW, 2) &= ~EPT_W;
+	*ept_entry(&ept, WINDOW, 2) &= ~EPT_WRITE;
 }
 
 static void p_table_no_exec(void)
 {
 	map(LEAF);
-	*ept_entry(&ept, WINDOW, 3) &= ~EPT_X;
+	*ept_entry(&ept, WINDOW, 3) &= ~EPT_EXEC;
 }
 
 static void p_large(void)
@@ -229,7 +229,7 @@ static void p_tables_read_only(void)
 {
 	copy_tables();
 	page_a[0] &= ~0x20ull;
-	map(EPT_R | EPT_WB);
+	map(EPT_READ | EPT_WB);
 }
 
 static void p_tables_accessed(void)
@@ -279,7 +279,7 @@ static void p_on_demand(void)
 
 static void p_upgrade(void)
 {
-	map(EPT_R | EPT_WB);
+	map(EPT_READ | EPT_WB);
 	conf_handler = upgrading_handler;
 }
 
@@ -341,12 +341,12 @@ static void revoke(void)
 	struct conf_case c = {"revoke: write", c_write_forever, p_full};
 
 	conf_run_case(&c);
-	*ept_entry(&ept, WINDOW, 1) &= ~EPT_W;
+	*ept_entry(&ept, WINDOW, 1) &= ~EPT_WRITE;
 	invept_single(&ept);
 	again("revoke: read-only");
-	*ept_entry(&ept, WINDOW, 1) |= EPT_W;
+	*ept_entry(&ept, WINDOW, 1) |= EPT_WRITE;
 	conf_run("revoke: granted again");
-	*ept_entry(&ept, WINDOW, 3) &= ~EPT_W;
+	*ept_entry(&ept, WINDOW, 3) &= ~EPT_WRITE;
 	invept_single(&ept);
 	again("revoke: by the directory");
 }
@@ -370,9 +370,10 @@ static void two_epts(void)
 static void print_flags(const char *when)
 {
 	print("flags %s: pte %lx pde %lx pdpte %lx pml4e %lx\n", when,
-		*ept_entry(&ept, WINDOW, 1) & (EPT_A | EPT_D),
-		*ept_entry(&ept, WINDOW, 2) & (EPT_A | EPT_D),
-		*ept_entry(&ept, WINDOW, 3) & (EPT_A | EPT_D), ept.root[0] & (EPT_A | EPT_D));
+		*ept_entry(&ept, WINDOW, 1) & (EPT_ACCESSED | EPT_DIRTY),
+		*ept_entry(&ept, WINDOW, 2) & (EPT_ACCESSED | EPT_DIRTY),
+		*ept_entry(&ept, WINDOW, 3) & (EPT_ACCESSED | EPT_DIRTY),
+		ept.root[0] & (EPT_ACCESSED | EPT_DIRTY));
 }
 
 static void use_flags(void)
@@ -424,15 +425,16 @@ static void accessed_dirty(void)
 	print_flags("after read");
 	conf_run_case(&writes);
 	print_flags("after write");
-	*ept_entry(&ept, WINDOW, 1) &= ~(EPT_A | EPT_D);
+	*ept_entry(&ept, WINDOW, 1) &= ~(EPT_ACCESSED | EPT_DIRTY);
 	again("A/D cleared without INVEPT");
-	*ept_entry(&ept, WINDOW, 1) &= ~(EPT_A | EPT_D);
+	*ept_entry(&ept, WINDOW, 1) &= ~(EPT_ACCESSED | EPT_DIRTY);
 	invept_single(&ept);
 	again("A/D cleared with INVEPT");
 	print_flags("after clearing and write");
 	conf_run_case(&denied);
 	conf_run_case(&large);
-	print("flags of 2M page: %lx\n", *ept_entry(&ept, WINDOW, 2) & (EPT_A | EPT_D));
+	print("flags of 2M page: %lx\n",
+		*ept_entry(&ept, WINDOW, 2) & (EPT_ACCESSED | EPT_DIRTY));
 	conf_run_case(&tables);
 }
 

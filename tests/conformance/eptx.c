@@ -7,12 +7,10 @@
  */
 #include "conf.h"
 
-#define WINDOW    0x40000000ull
-#define IDENTITY  0x4000000ull
-#define LEAF      (EPT_RWX | EPT_WB)
-#define EPT_XU    (1ul << 10)
-#define EPT_NO_VE (1ul << 63)
-#define LOG_TOP   511
+#define WINDOW   0x40000000ull
+#define IDENTITY 0x4000000ull
+#define LEAF     (EPT_RWX | EPT_WB)
+#define LOG_TOP  511
 
 static struct ept ept, other;
 static uint64_t *page_a, *page_b, *log_page, *info, *list, *tables;
@@ -31,9 +29,10 @@ static void fresh(struct ept *e)
 {
 	ept_init(e);
 	for (uint64_t a = 0; a < IDENTITY; a += SIZE_2M)
-		ept_map(e, a, a, 2, LEAF | EPT_XU | EPT_A | EPT_D | EPT_NO_VE);
-	e->root[0] |= EPT_A | EPT_XU;
-	*ept_entry(e, 0, 3) |= EPT_A | EPT_XU;
+		ept_map(e, a, a, 2,
+			LEAF | EPT_USER_EXEC | EPT_ACCESSED | EPT_DIRTY | EPT_NO_VE);
+	e->root[0] |= EPT_ACCESSED | EPT_USER_EXEC;
+	*ept_entry(e, 0, 3) |= EPT_ACCESSED | EPT_USER_EXEC;
 }
 
 static void map(uint64_t flags)
@@ -78,7 +77,7 @@ static void p_log_512(void)
 
 static void p_log_full_accessed(void)
 {
-	logging(LEAF | EPT_A, 0xffff);
+	logging(LEAF | EPT_ACCESSED, 0xffff);
 }
 
 /* The tables that lead to the page are accessed, too: the log is not looked at. */
@@ -86,7 +85,7 @@ static void p_log_full_all(void)
 {
 	p_log_full_accessed();
 	for (int level = 2; level <= 4; level++)
-		*(level == 4 ? ept.root : ept_entry(&ept, WINDOW, level)) |= EPT_A;
+		*(level == 4 ? ept.root : ept_entry(&ept, WINDOW, level)) |= EPT_ACCESSED;
 }
 
 static void p_log_large(void)
@@ -132,8 +131,9 @@ static void print_log(void)
 	for (unsigned i = 0; i < 512; i++)
 		if (log_page[i])
 			print(" [%u]=%lx", i, log_page[i]);
-	print(" flags %lx\n",
-		ept_entry(&ept, WINDOW, 1) ? *ept_entry(&ept, WINDOW, 1) & (EPT_A | EPT_D) : 0);
+	print(" flags %lx\n", ept_entry(&ept, WINDOW, 1)
+				      ? *ept_entry(&ept, WINDOW, 1) & (EPT_ACCESSED | EPT_DIRTY)
+				      : 0);
 }
 
 /* L1 empties a full log and L2 goes on. */
@@ -163,7 +163,7 @@ static void log_all(void)
 	print_log();
 	/* Cleared flags are logged again after INVEPT. */
 	conf_run_case(&log_cases[0]);
-	*ept_entry(&ept, WINDOW, 1) &= ~(EPT_A | EPT_D);
+	*ept_entry(&ept, WINDOW, 1) &= ~(EPT_ACCESSED | EPT_DIRTY);
 	invept_single(&ept);
 	vmwrite(VMCS_GUEST_RIP, conf_base);
 	vmwrite(VMCS_GUEST_RSP, vmread(VMCS_GUEST_RSP) - 8);
@@ -208,13 +208,13 @@ static void p_ve(void)
 
 static void p_ve_read_only(void)
 {
-	map(EPT_R | EPT_WB);
+	map(EPT_READ | EPT_WB);
 	convert();
 }
 
 static void p_ve_suppressed(void)
 {
-	map(EPT_R | EPT_WB | EPT_NO_VE);
+	map(EPT_READ | EPT_WB | EPT_NO_VE);
 	convert();
 }
 
@@ -227,7 +227,7 @@ static void p_ve_suppressed_absent(void)
 /* Bit 63 of an entry that leads to a table does not count. */
 static void p_ve_table(void)
 {
-	map(EPT_R | EPT_WB);
+	map(EPT_READ | EPT_WB);
 	*ept_entry(&ept, WINDOW, 2) |= EPT_NO_VE;
 	*ept_entry(&ept, WINDOW, 3) |= EPT_NO_VE;
 	convert();
@@ -236,7 +236,7 @@ static void p_ve_table(void)
 static void p_ve_large(void)
 {
 	fresh(&ept);
-	ept_map(&ept, WINDOW, 8 * SIZE_2M, 2, EPT_R | EPT_WB | EPT_NO_VE);
+	ept_map(&ept, WINDOW, 8 * SIZE_2M, 2, EPT_READ | EPT_WB | EPT_NO_VE);
 	convert();
 }
 
@@ -254,7 +254,7 @@ static void p_ve_intercepted(void)
 
 static void p_ve_misconfigured(void)
 {
-	map(EPT_W | EPT_WB);
+	map(EPT_WRITE | EPT_WB);
 	convert();
 }
 
@@ -432,8 +432,8 @@ static void modes(uint64_t flags, bool user)
 	page_a[0x200 / 8] = 0xc3;
 	page_a[0x128 / 8] = 0xaaaa;
 	map(flags);
-	*ept_entry(&ept, WINDOW, 2) |= EPT_XU;
-	*ept_entry(&ept, WINDOW, 3) |= EPT_XU;
+	*ept_entry(&ept, WINDOW, 2) |= EPT_USER_EXEC;
+	*ept_entry(&ept, WINDOW, 3) |= EPT_USER_EXEC;
 	ctl_set(VMCS_PROC2_CONTROLS, PROC2_MODE_BASED_EXECUTE);
 	memcpy(tables, boot_pml4, 4096);
 	if (!user)
@@ -450,13 +450,13 @@ static void modes(uint64_t flags, bool user)
 	{                                       \
 		modes((flags) | EPT_WB, false); \
 	}
-MODES(both, EPT_RWX | EPT_XU)
-MODES(x, EPT_R | EPT_X)
-MODES(xu, EPT_R | EPT_XU)
-MODES(neither, EPT_R | EPT_W)
-MODES(only_x, EPT_X)
-MODES(only_xu, EPT_XU)
-MODES(w_xu, EPT_W | EPT_XU)
+MODES(both, EPT_RWX | EPT_USER_EXEC)
+MODES(x, EPT_READ | EPT_EXEC)
+MODES(xu, EPT_READ | EPT_USER_EXEC)
+MODES(neither, EPT_READ | EPT_WRITE)
+MODES(only_x, EPT_EXEC)
+MODES(only_xu, EPT_USER_EXEC)
+MODES(w_xu, EPT_WRITE | EPT_USER_EXEC)
 
 static void p_xu_off(void)
 {
@@ -510,7 +510,7 @@ static void p_pae(void)
 	for (uint64_t i = 0; i < 32; i++)
 		tables[i] = i * SIZE_2M | 0xe3;
 	page_a[0] = address_of(tables) | 1;
-	map(EPT_R | EPT_WB);
+	map(EPT_READ | EPT_WB);
 }
 
 static void p_pae_absent(void)
@@ -522,13 +522,13 @@ static void p_pae_absent(void)
 static void p_pae_unreadable(void)
 {
 	p_pae();
-	*ept_entry(&ept, WINDOW, 1) = address_of(page_a) | EPT_X | EPT_WB;
+	*ept_entry(&ept, WINDOW, 1) = address_of(page_a) | EPT_EXEC | EPT_WB;
 }
 
 static void p_pae_flags(void)
 {
 	p_pae();
-	*ept_entry(&ept, WINDOW, 1) |= EPT_W;
+	*ept_entry(&ept, WINDOW, 1) |= EPT_WRITE;
 	ept.eptp |= EPTP_AD;
 	ept_use(&ept);
 }
@@ -544,7 +544,7 @@ static void pae_all(void)
 {
 	for (size_t i = 0; i < sizeof(pae_cases) / sizeof(pae_cases[0]); i++) {
 		conf_run_case(&pae_cases[i]);
-		print("  flags %lx\n", *ept_entry(&ept, WINDOW, 1) & EPT_A);
+		print("  flags %lx\n", *ept_entry(&ept, WINDOW, 1) & EPT_ACCESSED);
 	}
 }
 

@@ -41,7 +41,8 @@ static void make_ept(void)
 			ept_map(&ept, a, a, 2, EPT_RWX | EPT_WB);
 	for (unsigned i = 0; i < 512; i++)
 		if (i != 1)
-			ept_map(&ept, PAGE(i), PAGE(i), 1, (i == 2 ? EPT_R : EPT_RWX) | EPT_WB);
+			ept_map(&ept, PAGE(i), PAGE(i), 1,
+				(i == 2 ? EPT_READ : EPT_RWX) | EPT_WB);
 }
 
 static void run(unsigned i)

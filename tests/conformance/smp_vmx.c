@@ -43,7 +43,7 @@ static bool ept_violation(void)
 	if (gpa < GPA || gpa >= GPA + PAGES * 4096)
 		return false;
 	lock(&ept_lock);
-	if (!(*ept_entry(&ept, gpa, 1) & EPT_R))
+	if (!(*ept_entry(&ept, gpa, 1) & EPT_READ))
 		ept_map(&ept, gpa, address_of(page_a) + (gpa - GPA), 1, EPT_RWX | EPT_WB);
 	unlock(&ept_lock);
 	return true;
@@ -314,13 +314,13 @@ static void remaps(void)
 	map_gpa(page_b, EPT_RWX);
 	shoot_down(0x41);
 	both("read, other page", read_gpa);
-	map_gpa(page_a, EPT_R);
+	map_gpa(page_a, EPT_READ);
 	shoot_down(0x41);
 	both("read, read-only", read_gpa);
 	map_gpa(page_a, EPT_RWX);
 	both("write, writable again", write_gpa);
 	*page_a = 0xaaaa;
-	map_gpa(page_b, EPT_R | EPT_X);
+	map_gpa(page_b, EPT_READ | EPT_EXEC);
 	shoot_down(0x41);
 	both("read, other page", read_gpa);
 	map_gpa(page_a, EPT_RWX);
@@ -383,12 +383,12 @@ static void show_flags(const char *name)
 {
 	uint64_t e = *ept_entry(&ept, GPA, 1);
 
-	print("%s: A=%d D=%d\n", name, (e & EPT_A) != 0, (e & EPT_D) != 0);
+	print("%s: A=%d D=%d\n", name, (e & EPT_ACCESSED) != 0, (e & EPT_DIRTY) != 0);
 }
 
 static void clear_flags(void)
 {
-	*ept_entry(&ept, GPA, 1) &= ~(EPT_A | EPT_D);
+	*ept_entry(&ept, GPA, 1) &= ~(EPT_ACCESSED | EPT_DIRTY);
 	shoot_down(0x41);
 }
 

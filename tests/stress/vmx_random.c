@@ -93,7 +93,7 @@ int payload_main(void)
 	stress_start(150);
 	ept_init(&ept);
 	for (uint64_t a = 0; a < 64ull << 20; a += 2ull << 20)
-		ept_map(&ept, a, a, 2, EPT_R | EPT_X | EPT_WB);
+		ept_map(&ept, a, a, 2, EPT_READ | EPT_EXEC | EPT_WB);
 	run_on_all(stress.cpus, run, &start);
 	if (fails + failed_entries + exits != stress.count * stress.cpus)
 		stress_broke(

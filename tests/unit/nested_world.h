@@ -209,9 +209,6 @@ static inline enum world_outcome world_insn(uint32_t reason)
 #define INFO_MEMORY   (2u << 7 | 3u << 15 | BIT(22) | BIT(27))
 #define INFO_MEMORY32 (1u << 7 | 3u << 15 | BIT(22) | BIT(27))
 #define INFO_REG      BIT(10)
-#define REG_RAX       0u
-#define REG_RCX       1u
-#define REG_RSP       4u
 
 /* Sets the memory operand to an address, without storing anything there. */
 static inline void world_operand(uint64_t linear)

@@ -177,7 +177,7 @@ static uint64_t random_ept_entry(unsigned level)
 	if (!hostile_wild && level > 1 && (flags & EPT_LARGE) && a < RAM)
 		a |= 0x1000;
 	if (!hostile_wild && level == 1 && a < RAM && a < address_of(scratch[0]))
-		flags &= ~EPT_W;
+		flags &= ~EPT_WRITE;
 	/* scratch pages hold rubbish that could map anything */
 	if (!hostile_wild && level > 1 && a < RAM && a >= address_of(scratch[0]) &&
 		!(flags & EPT_LARGE))
@@ -193,8 +193,8 @@ static void random_table(void)
 				: (unsigned)(random64() % 3);
 
 	if (level == 1 && one_in(4))
-		table[1][L2_PAGE_TABLE / 4096] = address_of(table[1]) | EPT_R | EPT_X | EPT_WB |
-						 (hostile_wild ? EPT_W : 0);
+		table[1][L2_PAGE_TABLE / 4096] = address_of(table[1]) | EPT_READ | EPT_EXEC |
+						 EPT_WB | (hostile_wild ? EPT_WRITE : 0);
 	else
 		table[level][slot] = random_ept_entry(level);
 }

@@ -269,10 +269,10 @@ void golden_init(void)
 	ept_init(&golden.ept);
 	ept_init(&golden.ept_no_code);
 	for (uint32_t a = AREA; a < AREA + AREA_SIZE; a += 4096) {
-		uint64_t access = a == AREA ? EPT_R | EPT_X : EPT_R | EPT_W;
+		uint64_t access = a == AREA ? EPT_READ | EPT_EXEC : EPT_READ | EPT_WRITE;
 
 		ept_map(&golden.ept, a, a, 1, EPT_WB | access);
-		ept_map(&golden.ept_no_code, a, a, 1, EPT_WB | EPT_R | EPT_W);
+		ept_map(&golden.ept_no_code, a, a, 1, EPT_WB | EPT_READ | EPT_WRITE);
 	}
 	image = pages(PAGES);
 	vapic = pages(1);
