@@ -13,13 +13,13 @@
 #include "lib/l0_selftest.h"
 
 struct l0_config {
-	enum log_level log;  /* messages above it are dropped */
-	bool mux;            /* the output stream has channels */
-	bool explain;        /* control records of refused VM entries and VMX instructions */
-	bool posted;         /* posted interrupts even where notifications come late */
-	bool ram_zeroed;     /* free memory is known to be zero */
+	enum log_level log; /* messages above it are dropped */
+	bool mux;           /* the output stream has channels */
+	bool explain;       /* control records of refused VM entries and VMX instructions */
+	bool posted;        /* posted interrupts even where notifications come late */
+	bool ram_zeroed;    /* free memory is known to be zero */
 	enum l0_selftest selftest;
-	uint32_t tsc_khz;    /* 0: find out */
+	uint32_t tsc_khz; /* 0: find out */
 	uint32_t max_cpus;
 	uint64_t epoch; /* time of day at the start, seconds since 1970; 0: the machine's */
 	uint64_t time_limit; /* host TSC at which all VMs are stopped, as in error, with their

@@ -18,7 +18,7 @@ struct guest_area_state {
 	uint32_t event;        /* as in SDM 24.8.3; not valid: none */
 	uint32_t event_error;
 	uint32_t event_length;
-	uint32_t ia32e; /* "IA-32e mode guest" of the entry controls */
+	uint32_t ia32e;                  /* "IA-32e mode guest" of the entry controls */
 	uint64_t cr0_shadow, cr4_shadow; /* of VMCS01: what L1 reads where L0 owns a bit */
 };
 
