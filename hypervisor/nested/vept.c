@@ -227,7 +227,7 @@ static void fill(struct nested *n, struct vept_root *root, const struct vept_wal
 	}
 	target = level_of_size(size01);
 	if (level > target && tables_free(e) < ROOT_LEVEL) {
-		reserve_tables(n, root);
+		reserve_tables(n, root); /* w->table may be gone */
 		t = root->table;
 		level = ROOT_LEVEL;
 	}

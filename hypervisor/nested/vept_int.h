@@ -75,7 +75,11 @@ void root_flush(struct nested *n, struct vept_root *r);
 
 /* ---- vept_walk.c ---- */
 
-/* The EPT12 walk of one address, made before anything changes. */
+/*
+ * The EPT12 walk of one address, made before anything changes. It is complete: all entries from
+ * ROOT_LEVEL down to `leaf` are those of EPT12, read or known, and EPT02 can be filled from any level
+ * that the walk passed. `at` is set from `known` down.
+ */
 struct vept_walk {
 	uint64_t gpa;
 	uint64_t perms;                 /* EPT_RIGHTS of all entries together */

@@ -46,6 +46,7 @@ static inline bool known_step(
 	if (!*source || !entry || is_leaf(kept, level) ||
 		__atomic_load_n(&(*source)[slot], __ATOMIC_RELAXED) != kept)
 		return false;
+	w->entry[level] = kept;
 	w->perms &= kept;
 	w->table = child_of(e, entry);
 	w->known = level - 1;
