@@ -166,12 +166,15 @@ static uint32_t descend(struct nested *n, struct vept_root *root, uint32_t t,
 	struct vept *e = &n->vm->vept;
 	unsigned slot = slot_of(w->gpa, level);
 	bool split = level <= w->leaf;
+	/* Parts of a split page that L2 may write go when L1 has cleared their dirty flag. */
+	uint64_t flags = split && (root->eptp12 & EPTP_AD) ? EPT_DIRTY : 0;
 	uint64_t source = w->entry[split ? w->leaf : level];
 	uint64_t entry = e->pages[t].entry[slot];
 	uint32_t child;
 
 	if (entry) {
-		if (!differs(e->pages[t].source[slot], source, 0) && !is_leaf(entry, level)) {
+		if (!differs(e->pages[t].source[slot], source, flags) &&
+			!is_leaf(entry, level)) {
 			e->pages[t].source[slot] = source;
 			return child_of(e, entry);
 		}
