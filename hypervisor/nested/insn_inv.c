@@ -23,6 +23,7 @@ int insn_invept(struct nested *n, const struct l1_mode *m)
 	uint32_t info = (uint32_t)seam_vmread(FID_EXIT_INSTRUCTION_INFO);
 	uint64_t type = insn_reg_get(n, m, INFO_REG2(info));
 	uint64_t descriptor[2];
+	bool done;
 
 	if (!cap_control(n, MSR_VMX_PROC2, PROC2_ENABLE_EPT) ||
 		!(caps_msr(&n->vm->caps, MSR_VMX_EPT_VPID_CAP) & EPT_CAP_INVEPT))
@@ -34,11 +35,11 @@ int insn_invept(struct nested *n, const struct l1_mode *m)
 	if (type == INVEPT_SINGLE) {
 		if (!caps_eptp_ok(&n->vm->caps, descriptor[0]))
 			return refuse_descriptor(n, type, descriptor[0], descriptor[1]);
-		vept_invalidate(n, descriptor[0]);
+		done = vept_invalidate(n, descriptor[0]);
 	} else {
-		vept_invalidate_all(n);
+		done = vept_invalidate_all(n);
 	}
-	return INSN_SUCCEED;
+	return done ? INSN_SUCCEED : INSN_DONE; /* L1 executes it again, after its interrupts */
 }
 
 static void flush_vpids(struct nested *n, uint16_t vpid12, bool all)

@@ -8,12 +8,11 @@
 static void root_drop(struct nested *n, struct vept_root *r)
 {
 	struct vept *e = &n->vm->vept;
-	uint32_t generation = r->generation + 1;
 
-	table_free(e, r->table);
-	seam_flush_ept(n, r->eptp02);
-	*r = (struct vept_root){
-		.table = VEPT_NONE, .stale = VEPT_NONE, .generation = generation};
+	table_cut(e, r->table);
+	root_flush(n, r);
+	*r = (struct vept_root){.table = VEPT_NONE, .generation = r->generation + 1};
+	list_init(&r->cut);
 }
 
 static bool root_used(const struct vept *e, const struct vept_root *r)
@@ -40,34 +39,52 @@ static struct vept_root *oldest_root(struct vept *e, const struct vept_root *kee
 	return oldest;
 }
 
-/* All translations of a root go, the root itself stays valid (VMCS02s point to it). */
-static void root_empty(struct nested *n, struct vept_root *r)
+bool root_empty(struct nested *n, struct vept_root *r)
 {
 	struct vept *e = &n->vm->vept;
-	struct vept_table *t = &e->table[r->table];
+	const struct vept_table *t = &e->table[r->table];
+	bool any = false;
 
-	for (unsigned s = 0; s < VEPT_ENTRIES; s++)
-		if (e->pages[r->table].entry[s])
-			entry_clear(e, r->table, s);
-	if (t->stale)
-		stale_remove(e, r->table);
+	for (unsigned w = 0; w < VEPT_ENTRIES / 64; w++)
+		for (uint64_t bits = t->present[w]; bits; bits &= bits - 1) {
+			entry_clear(e, r->table, w * 64 + (unsigned)__builtin_ctzll(bits));
+			any = true;
+		}
+	if (!any)
+		return false;
 	root_flush(n, r);
 	n->stats.vept_zaps++;
+	return true;
 }
 
-/* Make room for the tables of one walk, at the expense of the oldest roots; then of those in use. */
-static void reserve_tables(struct nested *n, struct vept_root *keep)
+/* Some tables become gone. False: there are none but the top tables of roots in use. */
+static bool give_up_tables(struct nested *n, struct vept_root *keep)
 {
 	struct vept *e = &n->vm->vept;
-	struct vept_root *r;
+	struct vept_root *r = oldest_root(e, keep);
 
-	while (tables_free(e) < ROOT_LEVEL && (r = oldest_root(e, keep)))
+	if (r) {
 		root_drop(n, r);
-	if (tables_free(e) < ROOT_LEVEL && keep->table != VEPT_NONE)
-		root_empty(n, keep);
-	for (unsigned i = 0; tables_free(e) < ROOT_LEVEL && i < VEPT_ROOTS; i++)
-		if (e->root[i].eptp12)
-			root_empty(n, &e->root[i]);
+		return true;
+	}
+	if (keep->table != VEPT_NONE && root_empty(n, keep))
+		return true;
+	for (unsigned i = 0; i < VEPT_ROOTS; i++)
+		if (e->root[i].eptp12 && root_empty(n, &e->root[i]))
+			return true;
+	return false;
+}
+
+/*
+ * Make room for the tables of one walk, at the expense of the oldest roots; then of those in use.
+ */
+static __attribute__((noinline)) void reserve_tables(struct nested *n, struct vept_root *keep)
+{
+	struct vept *e = &n->vm->vept;
+
+	while (tables_free(e) < ROOT_LEVEL &&
+		(!list_empty(&e->gone) || give_up_tables(n, keep)))
+		reap(e, 1);
 }
 
 static struct vept_root *root_find(struct vept *e, uint64_t eptp12)
@@ -88,6 +105,7 @@ static struct vept_root *root_new(struct nested *n, uint64_t eptp12)
 		root_drop(n, r);
 	}
 	reserve_tables(n, r);
+	reap_some(e);
 	r->eptp12 = eptp12;
 	r->table = table_new(n, r, ROOT_LEVEL, false, eptp12 & EPT_ADDRESS);
 	r->eptp02 = table_hpa(e, r->table) | EPTP_WALK_4 | (eptp12 & EPTP_AD) | 6;
@@ -139,19 +157,6 @@ void vept_root_leave(struct nested *n)
 	seam_vm_unlock(n);
 }
 
-void vept_drop_all(struct nested *n)
-{
-	struct vept *e = &n->vm->vept;
-
-	seam_vm_lock(n);
-	for (unsigned i = 0; i < VEPT_VCPUS; i++)
-		e->used[i] = NULL;
-	for (unsigned i = 0; i < VEPT_ROOTS; i++)
-		if (e->root[i].eptp12)
-			root_drop(n, &e->root[i]);
-	seam_vm_unlock(n);
-}
-
 /* ---- fills ---- */
 
 static unsigned level_of_size(uint64_t size)
@@ -181,9 +186,8 @@ static uint32_t descend(struct nested *n, struct vept_root *root, uint32_t t,
 		entry_clear(e, t, slot);
 		root_flush(n, root);
 	}
+	reap_some(e);
 	child = table_new(n, root, level - 1, split, source & EPT_ADDRESS);
-	e->table[child].parent = t;
-	e->table[child].parent_slot = (uint16_t)slot;
 	/* A split page's permissions and type are in its leaves. */
 	entry_set(e, t, slot, table_hpa(e, child) | (split ? EPT_RIGHTS : source & EPT_RIGHTS),
 		source);

@@ -14,15 +14,16 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "lib/list.h"
 #include "spec/addr.h"
 
 struct nested;
 
-#define VEPT_ROOTS   16 /* more than vCPUs of a VM */
-#define VEPT_VCPUS   8
-#define VEPT_ENTRIES 512
-#define VEPT_NONE    UINT32_MAX
-#define VEPT_BUCKETS 256
+#define VEPT_ROOTS      16 /* more than vCPUs of a VM */
+#define VEPT_VCPUS      8
+#define VEPT_ENTRIES    512
+#define VEPT_NONE       UINT32_MAX
+#define VEPT_TABLES_MAX 32768u /* of a VM: INVEPT looks at a word for each */
 
 /* Memory of one EPT02 table: what hardware walks, and the EPT12 entries it came from. */
 struct vept_pages {
@@ -35,55 +36,66 @@ struct vept_table {
 	const uint64_t
 		*source; /* the EPT12 table this mirrors; NULL: no RAM, or a split page */
 	uint64_t present[VEPT_ENTRIES / 64];
-	uint32_t watch; /* of the page it mirrors; VEPT_NONE for a split large page */
-	uint32_t next;  /* in the list of unused tables, or of mirrors of the same page */
-	uint32_t stale_next, stale_prev; /* in the list of its root, while stale */
-	uint32_t parent;                 /* index, VEPT_NONE for a root */
-	uint16_t parent_slot;
+	struct vept_watch *watch; /* of the page it mirrors, if any */
+	/*
+	 * In exactly one list: unused; mirrors of its page; stale (L1 wrote the page since the
+	 * mirror was compared last); cut off; gone. A table of a split page is in none while used.
+	 */
+	struct list link;
 	uint8_t root;  /* index */
 	uint8_t level; /* 4 is the root */
 	bool in_use;
-	bool stale; /* L1 wrote the EPT12 table since it was compared last */
 };
 
 /* A page of L1 that holds an EPT12 table with mirrors. */
 struct vept_watch {
 	uint64_t gpa;
+	struct list in_bucket;
+	struct list mirrors; /* but those that are stale */
+	uint32_t users;      /* all mirrors */
+	uint32_t scan;       /* its place there */
+};
+
+/* What INVEPT runs through. */
+struct vept_scan {
 	uint64_t
 		*word; /* from seam_l1_page_watch: bit 9 tells that L1 wrote it; NULL: unsure */
-	uint32_t first; /* mirror */
-	uint32_t next;  /* in its bucket */
+	struct vept_watch *watch;
 };
 
 struct vept_root {
 	uint64_t eptp12; /* with its A/D and memory-type bits; 0 when unused */
 	uint64_t eptp02;
 	uint64_t last_use;
+	struct list cut; /* tables that hardware may still walk, until the next flush */
 	uint32_t table;
-	uint32_t stale;      /* list of its stale tables */
 	uint32_t generation; /* changes when the root goes */
-	bool freed_tables;   /* since the last flush of all CPUs */
 };
 
-/* Per VM. Pages, tables and watches (count of each) are given by vm/, bounded, at creation. */
+/* Per VM. pages and books (for `count`, at most VEPT_TABLES_MAX) are given by vm/, at creation. */
 struct vept {
 	struct vept_pages *pages;
+	void *books; /* vept_books_size bytes, aligned like a pointer; the next four: */
 	struct vept_table *table;
-	struct vept_watch *watch; /* the first watch_count are used */
-	uint64_t pages_hpa;       /* of pages[0]; contiguous */
+	struct vept_watch *watch;
+	struct vept_scan *scan; /* the first watch_count are of watches in use */
+	struct list *bucket;    /* watches by their page */
+	uint64_t pages_hpa;     /* of pages[0]; contiguous */
 	uint64_t void_hpa; /* a page of the VM, mapped where L1 gives L2 what is no RAM of L1 */
 	uint32_t count;
-	uint32_t free; /* list of unused tables */
-	uint32_t in_use;
+	uint32_t bucket_mask;
+	uint32_t in_use; /* tables that are not in unused */
 	uint32_t watch_count;
+	uint32_t changed; /* roots from which entries were removed since their last flush */
+	struct list unused, stale, gone; /* tables; gone: to be freed, no CPU can walk them */
 	uint64_t use_counter;
 	uint8_t maxphyaddr;
 	bool execute_only;
 	bool advanced_info; /* of the machine: what bit 9 of an exit qualification tells */
 	struct vept_root root[VEPT_ROOTS];
 	struct vept_root
-		*used[VEPT_VCPUS];     /* the root a vCPU runs or is to run L2 with: stays */
-	uint32_t bucket[VEPT_BUCKETS]; /* watches by their page */
+		*used[VEPT_VCPUS];  /* the root a vCPU runs or is to run L2 with: stays */
+	uint16_t tries[VEPT_VCPUS]; /* of an INVEPT that is not complete yet */
 };
 
 enum vept_result {
@@ -94,7 +106,10 @@ enum vept_result {
 	VEPT_PML_FULL,    /* L1's page-modification log has no room for the access */
 };
 
-/* Empty; pages, table, watch, count, pages_hpa, maxphyaddr and the capabilities must be set. */
+/* Memory for the book-keeping of so many tables. */
+uint64_t vept_books_size(uint32_t count);
+
+/* Empty; pages, books, count, pages_hpa, maxphyaddr and the capabilities must be set. */
 void vept_init(struct vept *e);
 
 /*
@@ -133,11 +148,11 @@ bool vept_walk(struct nested *n, uint64_t eptp12, struct gpa_l2 gpa, unsigned ac
 /* L0 wrote L1's memory (at most a page) on behalf of L1 or L2: EPT12 may have changed. */
 void vept_written(struct nested *n, struct gpa_l1 a, uint32_t len);
 
-/* INVEPT single-context (by EP4TA) and global. */
-void vept_invalidate(struct nested *n, uint64_t eptp12);
-void vept_invalidate_all(struct nested *n);
-
-/* Forget everything (reset of the VM); no vCPU runs. */
-void vept_drop_all(struct nested *n);
+/*
+ * INVEPT single-context (by EP4TA) and global. False: a piece of the work is done, the instruction
+ * is to be executed again.
+ */
+bool vept_invalidate(struct nested *n, uint64_t eptp12);
+bool vept_invalidate_all(struct nested *n);
 
 #endif

@@ -48,30 +48,56 @@ static inline bool differs(uint64_t kept, uint64_t now, uint64_t flags)
 
 /* ---- vept_tables.c ---- */
 
+/* How much one exit does of what L1 can make as long as it likes. */
+#define REAP_TABLES    8u   /* tables freed */
+#define FOUND_PAGES    256u /* written pages found by INVEPT */
+#define COMPARE_TABLES 256u /* mirrors compared by INVEPT */
+
 static inline uint32_t tables_free(const struct vept *e)
 {
 	return e->count - e->in_use;
 }
 
-/* A table of this root, whose parent and slot follow; callers have made sure that one is free.
- * source_gpa: the EPT12 table, if not split. */
+static inline uint32_t table_index(const struct vept *e, struct list *link)
+{
+	const struct vept_table *t = list_element(link, struct vept_table, link);
+
+	return (uint32_t)(t - e->table);
+}
+
+/* A table of this root; callers have made sure that one is free. source_gpa: the EPT12 table, if
+ * not split. */
 uint32_t table_new(struct nested *n, struct vept_root *root, unsigned level, bool split,
 	uint64_t source_gpa);
-void table_free(struct vept *e, uint32_t i);
+/* Nothing leads to the table any more: it and all below are gone at the root's next flush. */
+void table_cut(struct vept *e, uint32_t i);
+/* Frees some tables of those that are gone. Seldom: the usual fill shall not pay for it. */
+__attribute__((noinline)) void reap(struct vept *e, unsigned count);
+
+static inline void reap_some(struct vept *e)
+{
+	if (!list_empty(&e->gone))
+		reap(e, REAP_TABLES);
+}
+
 void entry_set(struct vept *e, uint32_t i, unsigned slot, uint64_t entry, uint64_t source);
-/* Removes an entry that is not 0, and what is below it. */
+/* Removes an entry that is not 0, and cuts off what is below it. */
 void entry_clear(struct vept *e, uint32_t i, unsigned slot);
 /* False: no table of this page has mirrors. Without the lock. */
 bool maybe_watched(const struct vept *e, uint64_t gpa);
-/* The watch of a page, VEPT_NONE when it is not watched. */
-uint32_t watch_find(const struct vept *e, uint64_t gpa);
-/* The page changed: all its mirrors must be compared, whoever asks first. */
-void mark_stale(struct vept *e, const struct vept_watch *w);
-void stale_remove(struct vept *e, uint32_t i);
+/* NULL: the page is not watched. */
+struct vept_watch *watch_find(const struct vept *e, uint64_t gpa);
+/* The page changed: all its mirrors must be compared. */
+void mark_stale(struct vept *e, struct vept_watch *w);
 /* vept_written with the lock held. */
 void mark_written(struct vept *e, struct gpa_l1 a, uint32_t len);
 /* Flushes what the entries removed from this root make necessary. */
 void root_flush(struct nested *n, struct vept_root *r);
+
+/* ---- vept.c ---- */
+
+/* All translations of a root go, the root itself stays valid. False: there were none. */
+bool root_empty(struct nested *n, struct vept_root *r);
 
 /* ---- vept_walk.c ---- */
 

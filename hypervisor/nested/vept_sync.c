@@ -1,7 +1,14 @@
 /*
  * INVEPT: EPT02 becomes as new as EPT12. SDM 28.3.3.1 "Operations that Invalidate Cached Mappings"
+ *
+ * One execution does a piece of the work. The instruction is complete when one execution has looked at
+ * all watched pages and left nothing stale. It needs to know nothing of the one before: L1 may have
+ * been interrupted between them, and have come back from elsewhere.
  */
 #include "nested/vept_int.h"
+
+/* Enough to find and compare everything, if nobody writes EPT12 meanwhile. */
+#define TRIES_MAX (VEPT_TABLES_MAX / FOUND_PAGES + VEPT_TABLES_MAX / COMPARE_TABLES + 1)
 
 /* Of 64 entries those that are not what they were; nearly all are. */
 static inline uint64_t changed_entries(
@@ -18,17 +25,17 @@ static inline uint64_t changed_entries(
 	return changed;
 }
 
-/* Compare a mirror with EPT12 and drop what changed. A mirror of no RAM is empty. */
-static bool compare_table(struct nested *n, uint32_t i, uint64_t flags)
+/* Compare a mirror with EPT12 and drop what changed. */
+static void compare_table(struct nested *n, uint32_t i)
 {
 	struct vept *e = &n->vm->vept;
 	const struct vept_table *t = &e->table[i];
+	uint64_t flags = e->root[t->root].eptp12 & EPTP_AD ? EPT_ACCESSED | EPT_DIRTY : 0;
 	const uint64_t *now = t->source;
 	uint64_t *kept = e->pages[i].source;
-	bool dropped = false;
 
 	n->stats.vept_syncs++;
-	for (unsigned w = 0; now && w < VEPT_ENTRIES; w += 64)
+	for (unsigned w = 0; w < VEPT_ENTRIES; w += 64)
 		for (uint64_t bits = changed_entries(t->present[w / 64], now + w, kept + w);
 			bits; bits &= bits - 1) {
 			unsigned s = w + (unsigned)__builtin_ctzll(bits);
@@ -40,83 +47,124 @@ static bool compare_table(struct nested *n, uint32_t i, uint64_t flags)
 			}
 			entry_clear(e, i, s);
 			n->stats.vept_zaps++;
-			dropped = true;
 		}
-	return dropped;
 }
 
-static void compare_root(struct nested *n, struct vept_root *r)
+/* The oldest stale tables; returns how many more may be compared. */
+static unsigned compare_stale(struct nested *n, unsigned budget)
 {
-	uint64_t flags = r->eptp12 & EPTP_AD ? EPT_ACCESSED | EPT_DIRTY : 0;
-	bool changed = false;
+	struct vept *e = &n->vm->vept;
 
-	while (r->stale != VEPT_NONE) {
-		uint32_t i = r->stale;
+	for (; budget && !list_empty(&e->stale); budget--) {
+		uint32_t i = table_index(e, e->stale.next);
 
-		stale_remove(&n->vm->vept, i);
-		changed |= compare_table(n, i, flags);
+		list_move(&e->table[i].watch->mirrors, &e->table[i].link);
+		compare_table(n, i);
 	}
-	if (changed)
-		root_flush(n, r);
+	return budget;
 }
+
+enum collected {
+	COLLECTED_ALL,
+	COLLECTED_SOME,
+	CANNOT_COLLECT /* the machine does not tell what L1 wrote, and there is too much of it */
+};
 
 /*
  * The order matters with several CPUs: a CPU that has the "dirty" of EPT01 cached writes without
  * telling. After settling none has, and what was written before is seen by comparing.
  */
-static void collect_written(struct nested *n)
+static enum collected collect_written(struct nested *n)
 {
 	struct vept *e = &n->vm->vept;
+	enum collected result = COLLECTED_ALL;
+	unsigned budget = FOUND_PAGES;
 	bool cleared = false;
 
 	for (uint32_t i = 0; i < e->watch_count; i++) {
-		const struct vept_watch *w = &e->watch[i];
+		const struct vept_scan *s = &e->scan[i];
 
-		if (w->word) {
-			if (!(__atomic_load_n(w->word, __ATOMIC_RELAXED) & EPT_DIRTY))
-				continue;
-			__atomic_fetch_and(w->word, ~EPT_DIRTY, __ATOMIC_SEQ_CST);
+		if (s->word && !(__atomic_load_n(s->word, __ATOMIC_RELAXED) & EPT_DIRTY))
+			continue;
+		if (!budget--) {
+			result = s->word ? COLLECTED_SOME : CANNOT_COLLECT;
+			break;
+		}
+		if (s->word) {
+			__atomic_fetch_and(s->word, ~EPT_DIRTY, __ATOMIC_SEQ_CST);
 			cleared = true;
 		}
-		mark_stale(e, w);
+		mark_stale(e, s->watch);
 	}
 	if (cleared)
 		seam_l1_pages_settle(n);
+	return result;
 }
 
-void vept_invalidate(struct nested *n, uint64_t eptp12)
+static void flush_changed(struct nested *n)
 {
 	struct vept *e = &n->vm->vept;
 
-	seam_vm_lock(n);
-	collect_written(n);
-	for (unsigned i = 0; i < VEPT_ROOTS; i++)
-		if (e->root[i].stale != VEPT_NONE &&
-			!((e->root[i].eptp12 ^ eptp12) & EPT_ADDRESS))
-			compare_root(n, &e->root[i]);
-	seam_vm_unlock(n);
+	while (e->changed)
+		root_flush(n, &e->root[__builtin_ctz(e->changed)]);
 }
 
-void vept_invalidate_all(struct nested *n)
+/* A piece of INVEPT. True: everything that EPT02 has is as EPT12 has it. */
+static bool invalidate(struct nested *n, bool *hopeless)
 {
 	struct vept *e = &n->vm->vept;
+	unsigned budget = compare_stale(n, COMPARE_TABLES);
+	enum collected collected = COLLECTED_SOME;
+
+	if (budget) {
+		collected = collect_written(n);
+		compare_stale(n, budget);
+	}
+	flush_changed(n);
+	reap_some(e);
+	*hopeless = collected == CANNOT_COLLECT;
+	return collected == COLLECTED_ALL && list_empty(&e->stale);
+}
+
+/* mask: the bits by which the roots concerned have eptp12. */
+static bool invalidate_roots(struct nested *n, uint64_t eptp12, uint64_t mask)
+{
+	struct vept *e = &n->vm->vept;
+	bool hopeless, done;
 
 	seam_vm_lock(n);
-	collect_written(n);
-	for (unsigned i = 0; i < VEPT_ROOTS; i++)
-		if (e->root[i].stale != VEPT_NONE)
-			compare_root(n, &e->root[i]);
+	done = invalidate(n, &hopeless);
+	/* Somebody writes EPT12 all the time: without translations none is stale. */
+	if (!done && (hopeless || ++e->tries[n->vcpu] == TRIES_MAX)) {
+		for (unsigned i = 0; i < VEPT_ROOTS; i++)
+			if (e->root[i].eptp12 && !((e->root[i].eptp12 ^ eptp12) & mask))
+				root_empty(n, &e->root[i]);
+		done = true;
+	}
+	if (done)
+		e->tries[n->vcpu] = 0;
 	seam_vm_unlock(n);
+	return done;
+}
+
+bool vept_invalidate(struct nested *n, uint64_t eptp12)
+{
+	return invalidate_roots(n, eptp12, EPT_ADDRESS);
+}
+
+bool vept_invalidate_all(struct nested *n)
+{
+	return invalidate_roots(n, 0, 0);
 }
 
 /* L0's writes leave no dirty bit in EPT01. */
 void mark_written(struct vept *e, struct gpa_l1 a, uint32_t len)
 {
 	for (uint64_t page = a.v & ~PAGE_MASK; page < a.v + len; page += PAGE_SIZE) {
-		uint32_t i = watch_find(e, page);
+		struct vept_watch *w = watch_find(e, page);
 
-		if (i != VEPT_NONE)
-			mark_stale(e, &e->watch[i]);
+		if (w)
+			mark_stale(e, w);
 	}
 }
 

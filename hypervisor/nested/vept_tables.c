@@ -1,139 +1,131 @@
 /*
- * EPT02 tables: which are used, which EPT12 page each mirrors, which are stale.
+ * EPT02 tables: which are used, which EPT12 page each mirrors, which are stale, which are gone. What
+ * is done with one table or page takes constant time, however many of them L1 makes us have.
  */
 #include "nested/vept_int.h"
 
-void vept_init(struct vept *e)
+/*
+ * A power of two, at least one for each table. L1 chooses the pages, but of as many pages as there
+ * are buckets, one after the other, each bucket has one: since there is a table for each 2 MiB of L1's
+ * RAM, 512 of all.
+ */
+static uint32_t bucket_count(uint32_t tables)
 {
+	uint32_t count = 1;
+
+	while (count < tables)
+		count <<= 1;
+	return count;
+}
+
+uint64_t vept_books_size(uint32_t count)
+{
+	return count * (sizeof(struct vept_table) + sizeof(struct vept_watch) +
+			       sizeof(struct vept_scan)) +
+	       bucket_count(count) * sizeof(struct list);
+}
+
+static void init_books(struct vept *e)
+{
+	e->table = e->books;
+	e->watch = (void *)(e->table + e->count);
+	e->scan = (void *)(e->watch + e->count);
+	e->bucket = (void *)(e->scan + e->count);
 	for (uint32_t i = 0; i < e->count; i++) {
-		e->table[i].in_use = false;
-		e->table[i].next = i + 1 < e->count ? i + 1 : VEPT_NONE;
+		e->table[i] = (struct vept_table){.source = NULL};
+		list_append(&e->unused, &e->table[i].link);
+		e->scan[i].watch = &e->watch[i];
 		for (unsigned s = 0; s < VEPT_ENTRIES; s++)
 			e->pages[i].entry[s] = 0;
 	}
-	e->free = e->count ? 0 : VEPT_NONE;
+	e->bucket_mask = bucket_count(e->count) - 1;
+	for (uint32_t i = 0; i <= e->bucket_mask; i++)
+		list_init(&e->bucket[i]);
+}
+
+void vept_init(struct vept *e)
+{
+	list_init(&e->unused);
+	list_init(&e->stale);
+	list_init(&e->gone);
+	if (e->count)
+		init_books(e);
 	e->in_use = 0;
 	e->watch_count = 0;
+	e->changed = 0;
 	e->use_counter = 0;
-	for (unsigned i = 0; i < VEPT_ROOTS; i++)
-		e->root[i] = (struct vept_root){.table = VEPT_NONE, .stale = VEPT_NONE};
-	for (unsigned i = 0; i < VEPT_VCPUS; i++)
+	for (unsigned i = 0; i < VEPT_ROOTS; i++) {
+		e->root[i] = (struct vept_root){.table = VEPT_NONE};
+		list_init(&e->root[i].cut);
+	}
+	for (unsigned i = 0; i < VEPT_VCPUS; i++) {
 		e->used[i] = NULL;
-	for (unsigned i = 0; i < VEPT_BUCKETS; i++)
-		e->bucket[i] = VEPT_NONE;
+		e->tries[i] = 0;
+	}
 }
 
 /* ---- watched pages ---- */
 
-static unsigned bucket_of(uint64_t gpa)
+static struct list *bucket_of(const struct vept *e, uint64_t gpa)
 {
 	uint64_t page = gpa >> PAGE_SHIFT;
 
-	return (page ^ page >> 8) % VEPT_BUCKETS;
+	return &e->bucket[(page ^ page >> 8) & e->bucket_mask];
 }
 
 bool maybe_watched(const struct vept *e, uint64_t gpa)
 {
-	return __atomic_load_n(&e->bucket[bucket_of(gpa)], __ATOMIC_RELAXED) != VEPT_NONE;
+	struct list *bucket = bucket_of(e, gpa);
+
+	return __atomic_load_n(&bucket->next, __ATOMIC_RELAXED) != bucket;
 }
 
-uint32_t watch_find(const struct vept *e, uint64_t gpa)
+struct vept_watch *watch_find(const struct vept *e, uint64_t gpa)
 {
-	uint32_t i = e->bucket[bucket_of(gpa)];
+	struct list *bucket = bucket_of(e, gpa);
 
-	while (i != VEPT_NONE && e->watch[i].gpa != gpa)
-		i = e->watch[i].next;
-	return i;
-}
+	for (struct list *l = bucket->next; l != bucket; l = l->next) {
+		struct vept_watch *w = list_element(l, struct vept_watch, in_bucket);
 
-/* The link in its bucket that points to watch i. */
-static uint32_t *watch_link(struct vept *e, uint32_t i)
-{
-	uint32_t *link = &e->bucket[bucket_of(e->watch[i].gpa)];
-
-	while (*link != i)
-		link = &e->watch[*link].next;
-	return link;
+		if (w->gpa == gpa)
+			return w;
+	}
+	return NULL;
 }
 
 /* A mirror is never newer than the page's state of "written": EPT01 says so at first. */
-static uint32_t watch_get(struct nested *n, uint64_t gpa)
+static struct vept_watch *watch_get(struct nested *n, uint64_t gpa)
 {
 	struct vept *e = &n->vm->vept;
-	uint32_t i = watch_find(e, gpa);
-	uint32_t *bucket = &e->bucket[bucket_of(gpa)];
+	struct vept_watch *w = watch_find(e, gpa);
+	struct vept_scan *s = &e->scan[e->watch_count];
 
-	if (i != VEPT_NONE)
-		return i;
-	i = e->watch_count++;
-	e->watch[i] = (struct vept_watch){.gpa = gpa,
-		.word = seam_l1_page_watch(n, (struct gpa_l1){gpa}),
-		.first = VEPT_NONE,
-		.next = *bucket};
-	*bucket = i;
-	return i;
+	if (w)
+		return w;
+	w = s->watch;
+	w->gpa = gpa;
+	w->users = 0;
+	w->scan = e->watch_count++;
+	s->word = seam_l1_page_watch(n, (struct gpa_l1){gpa});
+	list_init(&w->mirrors);
+	list_append(bucket_of(e, gpa), &w->in_bucket);
+	return w;
 }
 
-/* The array has no holes: the last watch moves here. */
-static void watch_drop(struct vept *e, uint32_t i)
+/* Those in use have no holes between them: the last one moves here. */
+static void watch_drop(struct vept *e, struct vept_watch *w)
 {
-	uint32_t last = e->watch_count - 1;
+	struct vept_scan *last = &e->scan[--e->watch_count];
 
-	*watch_link(e, i) = e->watch[i].next;
-	if (i != last) {
-		*watch_link(e, last) = i;
-		e->watch[i] = e->watch[last];
-		for (uint32_t t = e->watch[i].first; t != VEPT_NONE; t = e->table[t].next)
-			e->table[t].watch = i;
-	}
-	e->watch_count = last;
+	list_remove(&w->in_bucket);
+	e->scan[w->scan] = *last;
+	last->watch->scan = w->scan;
+	last->watch = w;
 }
 
-static void unlink_mirror(struct vept *e, uint32_t i)
+void mark_stale(struct vept *e, struct vept_watch *w)
 {
-	struct vept_watch *w = &e->watch[e->table[i].watch];
-	uint32_t *link = &w->first;
-
-	while (*link != i)
-		link = &e->table[*link].next;
-	*link = e->table[i].next;
-	if (w->first == VEPT_NONE)
-		watch_drop(e, e->table[i].watch);
-}
-
-/* ---- stale tables ---- */
-
-static void stale_add(struct vept *e, uint32_t i)
-{
-	struct vept_table *t = &e->table[i];
-	uint32_t *head = &e->root[t->root].stale;
-
-	t->stale = true;
-	t->stale_prev = VEPT_NONE;
-	t->stale_next = *head;
-	if (*head != VEPT_NONE)
-		e->table[*head].stale_prev = i;
-	*head = i;
-}
-
-void stale_remove(struct vept *e, uint32_t i)
-{
-	struct vept_table *t = &e->table[i];
-
-	t->stale = false;
-	if (t->stale_next != VEPT_NONE)
-		e->table[t->stale_next].stale_prev = t->stale_prev;
-	if (t->stale_prev != VEPT_NONE)
-		e->table[t->stale_prev].stale_next = t->stale_next;
-	else
-		e->root[t->root].stale = t->stale_next;
-}
-
-void mark_stale(struct vept *e, const struct vept_watch *w)
-{
-	for (uint32_t i = w->first; i != VEPT_NONE; i = e->table[i].next)
-		if (!e->table[i].stale)
-			stale_add(e, i);
+	list_move_all(&e->stale, &w->mirrors);
 }
 
 /* ---- tables ---- */
@@ -142,48 +134,67 @@ uint32_t table_new(struct nested *n, struct vept_root *root, unsigned level, boo
 	uint64_t source_gpa)
 {
 	struct vept *e = &n->vm->vept;
-	uint32_t i = e->free;
+	uint32_t i = table_index(e, e->unused.next);
 	struct vept_table *t = &e->table[i];
 
-	e->free = t->next;
+	list_remove(&t->link);
 	e->in_use++;
-	*t = (struct vept_table){.watch = VEPT_NONE,
-		.parent = VEPT_NONE,
-		.root = (uint8_t)(root - e->root),
-		.level = (uint8_t)level,
-		.in_use = true};
-	if (split)
+	t->source = split ? NULL : seam_l1_page(n, (struct gpa_l1){source_gpa});
+	t->root = (uint8_t)(root - e->root);
+	t->level = (uint8_t)level;
+	t->in_use = true;
+	if (!t->source)
 		return i;
-	t->source = seam_l1_page(n, (struct gpa_l1){source_gpa});
 	t->watch = watch_get(n, source_gpa);
-	t->next = e->watch[t->watch].first;
-	e->watch[t->watch].first = i;
+	t->watch->users++;
+	list_append(&t->watch->mirrors, &t->link);
 	return i;
 }
 
-/* Bounded recursion: a child has a lower level. */
-void table_free(struct vept *e, uint32_t i)
+/* Out of all books but the list it goes to. */
+static void table_move(struct vept *e, struct list *to, uint32_t i)
 {
 	struct vept_table *t = &e->table[i];
 
-	for (unsigned w = 0; w < VEPT_ENTRIES / 64; w++)
+	list_move(to, &t->link);
+	if (t->watch && --t->watch->users == 0)
+		watch_drop(e, t->watch);
+	t->watch = NULL;
+}
+
+void table_cut(struct vept *e, uint32_t i)
+{
+	struct vept_root *r = &e->root[e->table[i].root];
+
+	table_move(e, &r->cut, i);
+	e->changed |= 1u << e->table[i].root;
+}
+
+/* One table is unused, and those below are gone. */
+static void reap_table(struct vept *e, uint32_t i)
+{
+	struct vept_table *t = &e->table[i];
+
+	for (unsigned w = 0; w < VEPT_ENTRIES / 64; w++) {
 		for (uint64_t bits = t->present[w]; bits; bits &= bits - 1) {
 			unsigned s = w * 64 + (unsigned)__builtin_ctzll(bits);
 			uint64_t entry = e->pages[i].entry[s];
 
 			e->pages[i].entry[s] = 0;
 			if (!is_leaf(entry, t->level))
-				table_free(e, child_of(e, entry));
+				table_move(e, &e->gone, child_of(e, entry));
 		}
-	if (t->stale)
-		stale_remove(e, i);
-	if (t->watch != VEPT_NONE)
-		unlink_mirror(e, i);
-	e->root[t->root].freed_tables = true;
+		t->present[w] = 0;
+	}
 	t->in_use = false;
-	t->next = e->free;
-	e->free = i;
+	list_move(&e->unused, &t->link);
 	e->in_use--;
+}
+
+void reap(struct vept *e, unsigned count)
+{
+	for (; count && !list_empty(&e->gone); count--)
+		reap_table(e, table_index(e, e->gone.next));
 }
 
 void entry_clear(struct vept *e, uint32_t i, unsigned slot)
@@ -193,8 +204,9 @@ void entry_clear(struct vept *e, uint32_t i, unsigned slot)
 
 	__atomic_store_n(&e->pages[i].entry[slot], 0, __ATOMIC_RELAXED);
 	t->present[slot / 64] &= ~BIT64(slot % 64);
+	e->changed |= 1u << t->root;
 	if (!is_leaf(old, t->level))
-		table_free(e, child_of(e, old));
+		table_cut(e, child_of(e, old));
 }
 
 /* Other CPUs may walk the table meanwhile: what the entry leads to is complete before it. */
@@ -205,12 +217,20 @@ void entry_set(struct vept *e, uint32_t i, unsigned slot, uint64_t entry, uint64
 	e->table[i].present[slot / 64] |= BIT64(slot % 64);
 }
 
-/* Tables may be used again only when no CPU can walk them; translations alone can wait. */
+/*
+ * Tables may be used again only when no CPU can walk them; translations alone can wait. What is
+ * below a table that was cut off cannot be walked any more, either: it needs no flush of its own.
+ */
 void root_flush(struct nested *n, struct vept_root *r)
 {
-	if (r->freed_tables)
-		seam_flush_ept(n, r->eptp02);
-	else
-		seam_flush_ept_lazy(n, r->eptp02);
-	r->freed_tables = false;
+	struct vept *e = &n->vm->vept;
+
+	if (r->eptp12) { /* not what INVEPT finds in the rest of a root that went */
+		if (list_empty(&r->cut))
+			seam_flush_ept_lazy(n, r->eptp02);
+		else
+			seam_flush_ept(n, r->eptp02);
+	}
+	list_move_all(&e->gone, &r->cut);
+	e->changed &= ~(1u << (r - e->root));
 }

@@ -14,15 +14,15 @@ _Static_assert(VEPT_VCPUS >= DEV_MAX_VCPUS, "virtual EPT has a record for each v
 static uint32_t vept_tables(const struct vm *vm)
 {
 	uint64_t for_ram = vm->config.memory / SIZE_2M;
+	uint64_t count = for_ram + for_ram / 4 + 64;
 
-	return (uint32_t)(for_ram + for_ram / 4 + 64);
+	return count < VEPT_TABLES_MAX ? (uint32_t)count : VEPT_TABLES_MAX;
 }
 
 uint64_t nested_hw_pool_need(const struct vm *vm)
 {
-	uint64_t tables =
-		vept_tables(vm) * (sizeof(struct vept_pages) + sizeof(struct vept_table) +
-					  sizeof(struct vept_watch));
+	uint64_t tables = vept_tables(vm) * sizeof(struct vept_pages) +
+			  vept_books_size(vept_tables(vm));
 	uint64_t vmcs = 2 * NVMCS_SLOTS + 4;
 	uint64_t split = 2 * vm->config.memory / SIZE_2M; /* EPT01 tables of watched pages */
 
@@ -66,9 +66,8 @@ bool nested_hw_create(struct vm *vm)
 
 	e->count = vept_tables(vm);
 	e->pages = pool_get_run(&vm->pool, pages_of(e->count * sizeof(struct vept_pages)));
-	e->table = pool_get_run(&vm->pool, pages_of(e->count * sizeof(struct vept_table)));
-	e->watch = pool_get_run(&vm->pool, pages_of(e->count * sizeof(struct vept_watch)));
-	if (e->pages == NULL || e->table == NULL || e->watch == NULL)
+	e->books = pool_get_run(&vm->pool, pages_of(vept_books_size(e->count)));
+	if (e->pages == NULL || e->books == NULL)
 		return false;
 	e->void_hpa = vm->void_page.v;
 	e->pages_hpa = hpa_of(e->pages).v;

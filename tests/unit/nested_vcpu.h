@@ -83,8 +83,7 @@ static int vcpu_setup(void **state)
 	caps_derive(&vm.caps, &hw, &policy);
 	vm.l0 = l0_controls(&hw);
 	vm.vept.pages = aligned_alloc(4096, TABLES * sizeof(struct vept_pages));
-	vm.vept.table = calloc(TABLES, sizeof(struct vept_table));
-	vm.vept.watch = calloc(TABLES, sizeof(struct vept_watch));
+	vm.vept.books = malloc(vept_books_size(TABLES));
 	vm.vept.count = TABLES;
 	vm.vept.pages_hpa = 0x40000000;
 	vm.vept.maxphyaddr = 46;
@@ -101,8 +100,7 @@ static int vcpu_teardown(void **state)
 {
 	(void)state;
 	free(vm.vept.pages);
-	free(vm.vept.table);
-	free(vm.vept.watch);
+	free(vm.vept.books);
 	return 0;
 }
 

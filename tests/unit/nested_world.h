@@ -40,8 +40,7 @@ struct world {
 	struct nested_vm vm;
 	uint64_t gpr[16];
 	uint64_t msr_bitmap01[512], msr_bitmap02[512];
-	struct vept_table tables[WORLD_TABLES];
-	struct vept_watch watches[WORLD_TABLES];
+	uint64_t vept_books[WORLD_TABLES][32];
 	struct vept_pages pages[WORLD_TABLES] __attribute__((aligned(4096)));
 	uint8_t vector; /* of the last fault */
 	uint32_t error; /* its error code, or the VM-instruction error */
@@ -136,8 +135,8 @@ static inline void world_reset(void)
 	world.vm.caps = golden_caps();
 	world_l0_controls(&world.vm.l0);
 	e->pages = world.pages;
-	e->table = world.tables;
-	e->watch = world.watches;
+	e->books = world.vept_books;
+	assert_true(vept_books_size(WORLD_TABLES) <= sizeof(world.vept_books));
 	e->count = WORLD_TABLES;
 	e->pages_hpa = WORLD_VEPT_HPA;
 	e->void_hpa = WORLD_VOID_HPA;

@@ -7,6 +7,8 @@
 
 #include "fake_caps.h"
 #include "nested/vept.h"
+#include "vept_invariants.h"
+#include "vept_model.h"
 
 #define TABLES       64u
 #define PML4         0x100000ull
@@ -37,8 +39,7 @@ static int setup(void **state)
 	memset(&vm, 0, sizeof(vm));
 	n.vm = &vm;
 	vm.vept.pages = aligned_alloc(4096, TABLES * sizeof(struct vept_pages));
-	vm.vept.table = calloc(TABLES, sizeof(struct vept_table));
-	vm.vept.watch = calloc(TABLES, sizeof(struct vept_watch));
+	vm.vept.books = malloc(vept_books_size(TABLES));
 	vm.vept.count = TABLES;
 	vm.vept.pages_hpa = 0x40000000;
 	vm.vept.void_hpa = VOID_HPA;
@@ -58,9 +59,10 @@ static int setup(void **state)
 static int teardown(void **state)
 {
 	(void)state;
+	vept_check(&vm.vept);
+	model_invept_all(&n);
 	free(vm.vept.pages);
-	free(vm.vept.table);
-	free(vm.vept.watch);
+	free(vm.vept.books);
 	return 0;
 }
 
@@ -289,15 +291,16 @@ static void invept_does_not_look_at_tables_that_l1_did_not_write(void **state)
 	assert_int_equal(n.stats.vept_syncs, 0);
 }
 
-static void invept_of_another_root_leaves_this_one(void **state)
+static void invept_of_another_root_leaves_what_did_not_change(void **state)
 {
 	struct vept_root *root = vept_root_get(&n, EPTP);
 
 	(void)state;
 	touch(root, 0x1000, R);
+	touch(root, 0x2000, R);
 	fake_write64(PT + 8, 0x900000 | LEAF | RWX);
 	vept_invalidate(&n, 0x200000 | 0x1e);
-	expect_mapped(root, 0x1000, 0x801000, RWX, 1);
+	expect_mapped(root, 0x2000, 0x802000, RWX, 1);
 }
 
 static void single_context_invept_takes_every_root_of_the_same_tables(void **state)
@@ -463,8 +466,11 @@ static void nothing_leaks_over_random_use(void **state)
 			break;
 		}
 	}
-	vept_drop_all(&n);
-	assert_int_equal(vm.vept.in_use, 0);
+	for (uint64_t i = 1; i <= VEPT_ROOTS; i++)
+		vept_root_get(&n, (PML4 + i * 0x1000000) | 0x1e);
+	for (unsigned i = 0; i < TABLES; i++)
+		vept_invalidate_all(&n);
+	assert_int_equal(vm.vept.in_use, VEPT_ROOTS);
 }
 
 int main(void)
@@ -484,7 +490,7 @@ int main(void)
 		T(invept_removes_what_changed),
 		T(invept_without_a_change_removes_and_flushes_nothing),
 		T(invept_does_not_look_at_tables_that_l1_did_not_write),
-		T(invept_of_another_root_leaves_this_one),
+		T(invept_of_another_root_leaves_what_did_not_change),
 		T(single_context_invept_takes_every_root_of_the_same_tables),
 		T(every_mirror_of_a_written_table_is_compared),
 		T(a_large_page_that_becomes_a_table_is_followed),

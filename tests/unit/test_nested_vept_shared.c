@@ -5,6 +5,7 @@
 
 #include "nested/paging.h"
 #include "vept_invariants.h"
+#include "vept_model.h"
 #include "vept_world.h"
 
 #define EPT12_AD (EPT12 | EPTP_AD)
@@ -19,6 +20,15 @@ static int setup(void **state)
 	vm.vept.void_hpa = 0x7000;
 	ept12_make(RWX | XU);
 	return 0;
+}
+
+/* L1 executes INVEPT: EPT02 is EPT12 then, whatever the test did. */
+static int teardown(void **state)
+{
+	fake_hw.at_settle = NULL;
+	vept_check(&vm.vept);
+	model_invept_all(&n);
+	return vcpu_teardown(state);
 }
 
 static enum vept_result touch(struct vept_root *root, uint64_t gpa, uint64_t access)
@@ -298,7 +308,7 @@ static void an_entry_does_not_use_a_root_that_is_gone(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-#define T(name) cmocka_unit_test_setup_teardown(name, setup, vcpu_teardown)
+#define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 		T(a_write_with_a_cached_dirty_flag_is_seen),
 		T(without_dirty_flags_every_table_is_compared),
 		T(writes_of_l0_are_seen),

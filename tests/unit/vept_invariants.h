@@ -1,7 +1,8 @@
 /*
- * What must hold of EPT02 at any time: the tables in use are those reachable from the roots, each
- * once; what maps memory maps L1's RAM or the void page; and no entry allows more than the EPT12
- * entry beside it. vept_check() asserts it. Include fake_seam.h first.
+ * What must hold of EPT02 at any time: the tables in use are those reachable from the roots and what
+ * is gone, each once; each is in the one list that it belongs to; what maps memory maps L1's RAM or the
+ * void page; and no entry allows more than the EPT12 entry beside it. vept_check() asserts it. Include
+ * fake_seam.h first. vept_model.h compares with EPT12 itself.
  */
 #ifndef NESTOR_TESTS_VEPT_INVARIANTS_H
 #define NESTOR_TESTS_VEPT_INVARIANTS_H
@@ -34,6 +35,7 @@ static inline uint32_t vept_check_table(const struct vept *e, uint32_t i, unsign
 
 	assert_true(i < e->count && t->in_use);
 	assert_int_equal(t->level, level);
+	assert_true(!t->watch || t->source);
 	for (unsigned s = 0; s < VEPT_ENTRIES; s++) {
 		uint64_t entry = e->pages[i].entry[s], source = e->pages[i].source[s];
 		bool large = level > 1 && (entry & VEPT_CHECK_LARGE);
@@ -52,26 +54,82 @@ static inline uint32_t vept_check_table(const struct vept *e, uint32_t i, unsign
 		child = (uint32_t)(((entry & VEPT_CHECK_ADDRESS) - e->pages_hpa) /
 				   sizeof(struct vept_pages));
 		assert_true(child < e->count);
-		assert_true(e->table[child].parent == i && e->table[child].parent_slot == s);
 		count += vept_check_table(e, child, level - 1);
 	}
 	return count;
 }
 
+/* Both directions agree; the number of elements. */
+static inline uint32_t vept_check_list(const struct vept *e, const struct list *head)
+{
+	uint32_t count = 0;
+
+	for (const struct list *l = head->next; l != head; l = l->next) {
+		assert_ptr_equal(l->next->prev, l);
+		assert_true(++count <= e->count);
+	}
+	assert_ptr_equal(head->next->prev, head);
+	return count;
+}
+
+static inline struct vept_table *vept_check_element(struct list *l)
+{
+	return list_element(l, struct vept_table, link);
+}
+
+/* Tables that wait to be freed, with all below: nothing waits for a flush between two calls. */
+static inline uint32_t vept_check_gone(const struct vept *e)
+{
+	uint32_t count = 0;
+
+	vept_check_list(e, &e->gone);
+	for (struct list *l = e->gone.next; l != &e->gone; l = l->next) {
+		const struct vept_table *t = vept_check_element(l);
+
+		assert_null(t->watch);
+		count += vept_check_table(e, (uint32_t)(t - e->table), t->level);
+	}
+	assert_int_equal(e->changed, 0);
+	for (unsigned i = 0; i < VEPT_ROOTS; i++)
+		assert_true(list_empty(&e->root[i].cut));
+	return count;
+}
+
+static inline void vept_check_watches(const struct vept *e)
+{
+	uint32_t mirrors = vept_check_list(e, &e->stale), users = 0, in_buckets = 0;
+
+	for (struct list *l = e->stale.next; l != &e->stale; l = l->next)
+		assert_non_null(vept_check_element(l)->watch);
+	for (uint32_t i = 0; i < e->watch_count; i++) {
+		struct vept_watch *w = e->scan[i].watch;
+
+		assert_int_equal(w->scan, i);
+		mirrors += vept_check_list(e, &w->mirrors);
+		users += w->users;
+		for (struct list *l = w->mirrors.next; l != &w->mirrors; l = l->next)
+			assert_ptr_equal(vept_check_element(l)->watch, w);
+	}
+	assert_int_equal(mirrors, users);
+	for (uint32_t i = 0; e->count && i <= e->bucket_mask; i++)
+		in_buckets += vept_check_list(e, &e->bucket[i]);
+	assert_int_equal(in_buckets, e->watch_count);
+}
+
 static inline void vept_check(const struct vept *e)
 {
-	uint32_t used = 0, free_count = 0;
+	uint32_t used = vept_check_gone(e);
 
 	for (unsigned i = 0; i < VEPT_ROOTS; i++)
 		if (e->root[i].eptp12)
 			used += vept_check_table(e, e->root[i].table, 4);
 	assert_int_equal(used, e->in_use);
-	for (uint32_t i = e->free; i != VEPT_NONE; i = e->table[i].next) {
-		assert_true(i < e->count && !e->table[i].in_use);
-		free_count++;
-		assert_true(free_count <= e->count);
+	for (struct list *l = e->unused.next; l != &e->unused; l = l->next) {
+		assert_false(vept_check_element(l)->in_use);
+		assert_null(vept_check_element(l)->watch);
 	}
-	assert_int_equal(used + free_count, e->count);
+	assert_int_equal(used + vept_check_list(e, &e->unused), e->count);
+	vept_check_watches(e);
 }
 
 #endif

@@ -76,8 +76,8 @@ static inline void theorem_memory(const uint64_t *f02)
 	}
 	assert_true(f02[FID_EPT_POINTER] == (root ? root->eptp02 : WORLD_EPTP01));
 	if (root)
-		assert_true(world.tables[root->table].in_use &&
-			    world.tables[root->table].level == 4);
+		assert_true(world.vm.vept.table[root->table].in_use &&
+			    world.vm.vept.table[root->table].level == 4);
 	assert_in_range(f02[FID_VPID], world.n.vpid01 + 1, world.n.vpid01 + VPID02_SLOTS);
 }
 
