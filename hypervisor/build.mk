@@ -1,12 +1,14 @@
 # The root VMM: build/nestor.elf, and the pure modules for L0 as build/hv/pure.a.
-# DEBUG=1 adds undefined-behaviour checks that trap, and checks of the order of locks.
+# DEBUG=1 adds undefined-behaviour checks that trap, checks of the order of locks, and a pattern in what
+# is not initialised.
 HV_DIRS  := boot cpu mm vmx vm control
 HV_C     := $(foreach d,$(HV_DIRS),$(wildcard hypervisor/$(d)/*.c)) $(wildcard hypervisor/*.c)
 HV_S     := $(foreach d,$(HV_DIRS),$(wildcard hypervisor/$(d)/*.S))
 HV_OBJ   := $(HV_C:hypervisor/%.c=$(B)/hv/%.o) $(HV_S:hypervisor/%.S=$(B)/hv/%.S.o)
 HV_PURE  := $(PURE_SRC:hypervisor/%.c=$(B)/hv/%.o)
 HV_LTO   := -flto -ffat-lto-objects
-HV_DEBUG := $(if $(DEBUG),-fsanitize=undefined -fsanitize-undefined-trap-on-error -DLOCK_CHECKS=1)
+HV_DEBUG := $(if $(DEBUG),-fsanitize=undefined -fsanitize-undefined-trap-on-error -DLOCK_CHECKS=1 \
+	-ftrivial-auto-var-init=pattern)
 HV_LINK  := $(CC) -O2 -flto $(HV_DEBUG) -nostdlib -static -no-pie -Wl,--build-id=none -Wl,-z,max-page-size=4096 \
 	-Wl,-z,noexecstack -Wl,--no-warn-rwx-segments -T hypervisor/boot/nestor.lds
 

@@ -10,6 +10,10 @@ $(B)/host/%.o: hypervisor/%.c
 $(B)/host/pure.a: $(HOST_PURE_OBJ)
 	rm -f $@ && ar rcs $@ $^
 
+# How much virtual EPT does is counted by the branches that run (-fsanitize-coverage).
+UNIT_EXTRA_test_nested_vept_bounds := $(wildcard hypervisor/nested/vept*.c)
+UNIT_FLAGS_test_nested_vept_bounds := -fsanitize-coverage=trace-pc-guard
+
 # A test that needs more than the archive names it here: UNIT_EXTRA_test_x := file.c
 # UNIT_FLAGS_test_x: -Itests/unit/hw for files of the hardware ring, whose instructions are then fakes.
 # C_FILES is not in the rule, since make takes any % there for the stem.
@@ -61,7 +65,9 @@ fuzz: $(HV_FUZZ) $(TOOL_FUZZ)
 
 # --- branch coverage of nested/ by its unit tests
 COVER_OBJ := $(patsubst hypervisor/%.c,$(B)/cover/%.o,$(filter-out hypervisor/dev/%,$(PURE_SRC)))
-COVER_BIN := $(patsubst tests/unit/%.c,$(B)/cover/%,$(wildcard tests/unit/test_nested_*.c))
+# Not the test that counts branches by instrumentation of its own.
+COVER_BIN := $(patsubst tests/unit/%.c,$(B)/cover/%,$(filter-out %/test_nested_vept_bounds.c, \
+	$(wildcard tests/unit/test_nested_*.c)))
 COVER_FLAGS := -std=c17 -O0 -g --coverage -Ihypervisor -Itests/unit
 
 $(B)/cover/%.o: hypervisor/%.c
@@ -83,6 +89,38 @@ cover: $(COVER_BIN)
 	@for t in $(COVER_BIN); do $$t > $$t.log 2>&1 || { cat $$t.log; exit 1; }; done
 	@gcovr --root . --object-directory $(B)/cover --filter hypervisor/nested/ --branches \
 		--exclude-unreachable-branches --gcov-executable gcov $(B)/cover
+
+# --- uninitialised reads: the unit tests of the pure modules, and their fuzzers, with MemorySanitizer.
+# Not all 2^32 encodings; not the tool, which is not part of the pure ring.
+MSAN := -fsanitize=memory -fno-sanitize-recover=all -fsanitize-memory-track-origins
+MSAN_OBJ := $(FUZZ_OBJ:$(B)/fuzz/obj/%=$(B)/msan/obj/%)
+MSAN_UNIT := $(patsubst tests/unit/%.c,$(B)/msan/%,$(filter-out \
+	%/test_spec_encodings.c $(wildcard tests/unit/test_tool_*.c),$(UNIT_SRC)))
+MSAN_FUZZ := $(HV_FUZZ:$(B)/fuzz/%=$(B)/msan/%)
+
+$(B)/msan/obj/%.o: hypervisor/%.c
+	@mkdir -p $(@D)
+	$(HOSTCC) $(HOST_CFLAGS) $(MSAN) -fsanitize=fuzzer-no-link -Ihypervisor -c $< -o $@
+
+$(B)/msan/pure.a: $(MSAN_OBJ)
+	rm -f $@ && ar rcs $@ $^
+
+$(B)/msan/test_%: tests/unit/test_%.c $$(filter %.c,$$(UNIT_EXTRA_test_$$*)) $(B)/msan/pure.a \
+		$(wildcard tests/unit/*.h tests/unit/hw/*/*.h hypervisor/vm/*.h hypervisor/cpu/*.h)
+	$(HOSTCC) $(filter-out -MMD -MP,$(HOST_CFLAGS)) $(MSAN) $(UNIT_FLAGS_test_$*) -Ihypervisor \
+		-Itests/unit $< $(UNIT_EXTRA_test_$*) $(B)/msan/pure.a -lcmocka -o $@
+
+$(B)/msan/hv_%: tests/fuzz/hv/%.c $(B)/msan/pure.a $(wildcard tests/unit/*.h)
+	$(HOSTCC) $(filter-out -MMD -MP,$(HOST_CFLAGS)) $(MSAN) -fsanitize=fuzzer -Ihypervisor \
+		-Itests/unit $< $(B)/msan/pure.a -lcmocka -o $@
+
+-include $(MSAN_OBJ:.o=.d)
+
+.PHONY: msan
+## make msan         unit tests and fuzzers of the pure modules under MemorySanitizer
+msan: $(MSAN_UNIT) $(MSAN_FUZZ)
+	@for t in $(MSAN_UNIT); do $$t || exit 1; done
+	@for f in $(MSAN_FUZZ); do RUNS=4000 tests/fuzz/short.sh $$f || exit 1; done
 
 # --- machine tests
 .PHONY: conformance conformance-long boot-tests
@@ -121,7 +159,10 @@ format	120	tests/checks/format.sh
 static	600	tests/checks/static.sh
 docs	60	tests/checks/docs.sh $(B)/docs/sdm_coverage
 $(foreach t,$(UNIT_BIN),$(notdir $(t))	120	$(t)
-)$(foreach f,$(FUZZ_BIN),fuzz_$(notdir $(f))	120	tests/fuzz/short.sh $(f)
+)$(foreach t,$(MSAN_UNIT),msan_$(notdir $(t))	60	$(t)
+)$(foreach f,$(MSAN_FUZZ),msan_$(notdir $(f))	60	RUNS=4000 tests/fuzz/short.sh $(f)
+)cover	120	$(MAKE) --no-print-directory B=$(B) cover
+$(foreach f,$(FUZZ_BIN),fuzz_$(notdir $(f))	120	tests/fuzz/short.sh $(f)
 )$(foreach c,$(CONFORMANCE_NAMES),conformance_$(c)	240	B=$(B) tests/conformance/run.sh $(c)
 )$(foreach c,$(filter-out shadow,$(CONFORMANCE_NAMES)),conformance_$(c)_unshadowed	240	B=$(B) LOG_SUFFIX=-unshadowed RUN_ARGS="--shadow off" tests/conformance/run.sh $(c)
 )$(foreach c,$(filter smp%,$(CONFORMANCE_NAMES)),conformance_$(c)_timeshared	240	B=$(B) LOG_SUFFIX=-timeshared RUN_ARGS="--machine-cpus 1" tests/conformance/run.sh $(c)
@@ -144,6 +185,7 @@ check:
 	@$(MAKE) --no-print-directory setup
 	@$(MAKE) --no-print-directory check-run
 
-check-run: hypervisor tools machine payloads debian-guests $(UNIT_BIN) $(FUZZ_BIN) $(B)/docs/sdm_coverage
+check-run: hypervisor tools machine payloads debian-guests $(UNIT_BIN) $(MSAN_UNIT) $(MSAN_FUZZ) \
+		$(COVER_BIN) $(FUZZ_BIN) $(B)/docs/sdm_coverage
 	@mkdir -p $(B)/test
 	@printf '%s\n' "$$CHECK_LIST" | sed 's/^ *//; /^$$/d' | tests/runner.sh $(B)/test $(CHECK_JOBS)

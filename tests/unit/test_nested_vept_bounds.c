@@ -1,0 +1,294 @@
+/*
+ * How much virtual EPT does in one exit, whatever L1 has made it remember. Steps are branches of
+ * vept*.c that run, counted by the compiler's instrumentation: no time, and no counter of ours.
+ */
+#define FAKE_RAM_SIZE (64u << 20)
+
+#include "fake_seam.h"
+
+#include <stdlib.h>
+
+#include "nested/vept.h"
+#include "vept_invariants.h"
+#include "vept_model.h"
+
+#define PML4       0x100000ull
+#define EPTP       (PML4 | 0x1e)
+#define PDPT       0x101000ull
+#define PD         0x102000ull
+#define PT         0x103000ull
+#define LEAF       (6ull << 3)
+#define MANY_PAGES 0x1000000ull /* EPT12 tables that are all different */
+#define FEW        5000u        /* tables of EPT02 */
+#define MANY       10000u
+#define SPARE      600u
+#define PIECES     300u
+
+static struct nested n;
+static struct nested_vm vm;
+static uint64_t steps;
+static bool counting;
+
+/* Called by the compiler. */
+void __sanitizer_cov_trace_pc_guard_init(uint32_t *start, uint32_t *stop);
+void __sanitizer_cov_trace_pc_guard(uint32_t *guard);
+
+void __sanitizer_cov_trace_pc_guard_init(uint32_t *start, uint32_t *stop)
+{
+	(void)start;
+	(void)stop;
+}
+
+void __sanitizer_cov_trace_pc_guard(uint32_t *guard)
+{
+	(void)guard;
+	steps += counting;
+}
+
+static void start(uint32_t tables)
+{
+	fake_seam_reset();
+	model_forget();
+	memset(&n, 0, sizeof(n));
+	memset(&vm, 0, sizeof(vm));
+	n.vm = &vm;
+	vm.vept.pages = aligned_alloc(4096, tables * sizeof(struct vept_pages));
+	vm.vept.books = malloc(vept_books_size(tables));
+	vm.vept.count = tables;
+	vm.vept.pages_hpa = 0x40000000;
+	vm.vept.void_hpa = 0x7000;
+	vm.vept.maxphyaddr = 46;
+	vept_init(&vm.vept);
+	fake_write64(PML4, PDPT | 7);
+	for (uint64_t i = 0; i < 512; i++) {
+		fake_write64(PDPT + i * 8, PD | 7);
+		fake_write64(PD + i * 8, PT | 7);
+		fake_write64(PT + i * 8, (0x800000 + i * PAGE_SIZE) | LEAF | 7);
+	}
+}
+
+static void finish(void)
+{
+	free(vm.vept.pages);
+	free(vm.vept.books);
+}
+
+static enum vept_result touch(uint64_t gpa)
+{
+	uint64_t q;
+
+	return vept_handle(&n, vept_root_get(&n, EPTP), (struct gpa_l2){gpa}, 1, &q);
+}
+
+/* One piece of INVEPT; the most steps so far are in *most. */
+static bool invept(uint64_t *most)
+{
+	bool done;
+
+	steps = 0;
+	counting = true;
+	done = vept_invalidate_all(&n);
+	counting = false;
+	if (steps > *most)
+		*most = steps;
+	return done;
+}
+
+/* INVEPT until it is complete; the number of pieces. */
+static unsigned invept_all(uint64_t *most)
+{
+	unsigned pieces = 1;
+
+	for (; !invept(most); pieces++)
+		assert_true(pieces < PIECES);
+	return pieces;
+}
+
+/* All of EPT02's tables are mirrors of one page of EPT12, and clean. */
+static void fill_with_mirrors_of_one_page(uint32_t tables)
+{
+	uint64_t most = 0;
+
+	start(tables);
+	for (uint32_t i = 0; i < tables - SPARE; i++)
+		assert_int_equal(touch((uint64_t)i << 21), VEPT_FILLED);
+	invept_all(&most);
+}
+
+static uint64_t steps_of_taking_all_away(uint32_t tables)
+{
+	uint64_t most = 0;
+
+	fill_with_mirrors_of_one_page(tables);
+	fake_write64(PML4, 0);
+	assert_int_equal(invept_all(&most), 1);
+	assert_int_equal(touch(0), VEPT_VIOLATION);
+	vept_check(&vm.vept);
+	model_check(&vm.vept);
+	finish();
+	return most;
+}
+
+/* The bug this guards: quadratic time for mirrors of one page. */
+static void taking_a_root_away_takes_as_long_for_many_tables_as_for_few(void **state)
+{
+	uint64_t few = steps_of_taking_all_away(FEW), many = steps_of_taking_all_away(MANY);
+
+	(void)state;
+	assert_in_range(many, 1, few + few / 10);
+}
+
+/* What was cut off is freed in pieces, of constant size, and all of it. */
+static void what_is_gone_is_freed_by_and_by(void **state)
+{
+	uint64_t most = 0;
+	uint32_t before;
+
+	(void)state;
+	fill_with_mirrors_of_one_page(MANY);
+	fake_write64(PML4, 0);
+	invept_all(&most);
+	before = vm.vept.in_use;
+	assert_true(before > MANY - 2 * SPARE);
+	most = 0;
+	for (unsigned i = 0; i < MANY && vm.vept.in_use > 1; i++) {
+		uint32_t in_use = vm.vept.in_use;
+
+		invept(&most);
+		assert_in_range(in_use - vm.vept.in_use, 1, 8);
+	}
+	assert_int_equal(vm.vept.in_use, 1);
+	assert_in_range(most, 1, 8 * 512 * 20);
+	vept_check(&vm.vept);
+	finish();
+}
+
+/* A page with many mirrors was written: pieces, each of the same size. */
+static void comparing_many_mirrors_is_cut_into_pieces(void **state)
+{
+	uint64_t few = 0, many = 0;
+	unsigned pieces;
+
+	(void)state;
+	fill_with_mirrors_of_one_page(FEW);
+	fake_write64(PT, 0);
+	invept_all(&few);
+	finish();
+	fill_with_mirrors_of_one_page(MANY);
+	fake_write64(PT, 0);
+	n.stats.vept_syncs = 0;
+	pieces = invept_all(&many);
+	assert_in_range(n.stats.vept_syncs, MANY - SPARE - 3, MANY);
+	assert_in_range(pieces, n.stats.vept_syncs / 256, n.stats.vept_syncs / 256 + 2);
+	/* but for the watched pages, of which there are four */
+	assert_in_range(many, 1, few + few / 10);
+	model_check(&vm.vept);
+	finish();
+}
+
+/* Many pages, all different, all written. */
+static void finding_many_written_pages_is_cut_into_pieces(void **state)
+{
+	const unsigned pages = 2000;
+	uint64_t clean = 0, most = 0, gone = 0;
+
+	(void)state;
+	start(MANY);
+	for (uint64_t i = 0; i < pages; i++) {
+		uint64_t pd = MANY_PAGES + (pages + i / 512) * PAGE_SIZE;
+		uint64_t pt = MANY_PAGES + i * PAGE_SIZE;
+
+		fake_write64(PDPT + i / 512 * 8, pd | 7);
+		fake_write64(pd + i % 512 * 8, pt | 7);
+		fake_write64(pt, 0x800000 | LEAF | 7);
+		assert_int_equal(touch(i << 21), VEPT_FILLED);
+	}
+	assert_in_range(invept_all(&most), pages / 256, pages / 256 * 2 + 2);
+	assert_int_equal(invept_all(&clean), 1);
+	assert_in_range(clean, pages, pages * 6); /* a look at each page */
+	for (uint64_t i = 0; i < pages; i++)
+		fake_write64(MANY_PAGES + i * PAGE_SIZE, 0);
+	most = 0;
+	assert_true(invept_all(&most) > pages / 256);
+	/* each piece compares 256 tables of one entry, and looks at the pages */
+	assert_in_range(most, 1, clean + 256 * 120);
+	model_check(&vm.vept);
+	fake_write64(PML4, 0);
+	assert_int_equal(invept_all(&gone), 1);
+	finish();
+}
+
+static void write_all_pages(void)
+{
+	for (uint32_t i = 0; i < vm.vept.watch_count; i++)
+		*vm.vept.scan[i].word |= FAKE_WRITTEN;
+}
+
+/* Another vCPU writes everything again before each piece: INVEPT ends, and nothing old is left. */
+static void invept_ends_under_an_l1_that_writes_all_the_time(void **state)
+{
+	uint64_t most = 0;
+	unsigned pieces = 0;
+	bool done = false;
+
+	(void)state;
+	fill_with_mirrors_of_one_page(FEW);
+	fake_write64(PT, 0);
+	while (!done) {
+		write_all_pages();
+		done = invept(&most);
+		assert_true(++pieces < PIECES);
+	}
+	assert_true(pieces > 200);
+	model_check(&vm.vept);
+	vept_check(&vm.vept);
+	finish();
+}
+
+/* No dirty flags, more pages than one piece can take for written: the roots concerned are emptied. */
+static void without_dirty_flags_many_pages_cost_no_more_than_few(void **state)
+{
+	uint64_t most = 0;
+
+	(void)state;
+	start(MANY);
+	fake_hw.no_written = true;
+	for (uint64_t i = 0; i < 512; i++) {
+		fake_write64(PD + i * 8, (MANY_PAGES + i * PAGE_SIZE) | 7);
+		fake_write64(MANY_PAGES + i * PAGE_SIZE, 0x800000 | LEAF | 7);
+		assert_int_equal(touch(i << 21), VEPT_FILLED);
+	}
+	fake_write64(MANY_PAGES, 0);
+	assert_true(invept_all(&most) <= 3);
+	model_check(&vm.vept);
+	vept_check(&vm.vept);
+	finish();
+}
+
+/* L1 chooses its pages so that they meet in one bucket: not more than 512 can. */
+static void pages_chosen_to_collide_are_found_in_bounded_time(void **state)
+{
+	uint32_t tables = FAKE_RAM_SIZE / (2u << 20), longest = 0;
+
+	(void)state;
+	start(tables);
+	for (uint64_t page = 0; page < FAKE_RAM_SIZE / PAGE_SIZE; page++)
+		longest += ((page ^ page >> 8) & vm.vept.bucket_mask) == 0;
+	assert_in_range(longest, 1, 512);
+	finish();
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(taking_a_root_away_takes_as_long_for_many_tables_as_for_few),
+		cmocka_unit_test(what_is_gone_is_freed_by_and_by),
+		cmocka_unit_test(comparing_many_mirrors_is_cut_into_pieces),
+		cmocka_unit_test(finding_many_written_pages_is_cut_into_pieces),
+		cmocka_unit_test(invept_ends_under_an_l1_that_writes_all_the_time),
+		cmocka_unit_test(without_dirty_flags_many_pages_cost_no_more_than_few),
+		cmocka_unit_test(pages_chosen_to_collide_are_found_in_bounded_time),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
