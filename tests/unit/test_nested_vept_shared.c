@@ -209,6 +209,56 @@ static void only_written_tables_are_compared(void **state)
 	assert_int_equal(n.stats.vept_zaps, 0);
 }
 
+/* More tables than one execution of INVEPT compares. */
+static struct vept_root *many_mirrors(unsigned count)
+{
+	struct vept_root *root;
+
+	vept_root_leave(&n);
+	free(vm.vept.pages);
+	free(vm.vept.books);
+	vm.vept.count = count + 64;
+	vm.vept.pages = aligned_alloc(4096, vm.vept.count * sizeof(struct vept_pages));
+	vm.vept.books = malloc(vept_books_size(vm.vept.count));
+	vept_init(&vm.vept);
+	root = vept_root_get(&n, EPT12);
+	for (uint64_t i = 0; i < count; i++) {
+		fake_write64(EPT12_PD + i * 8, EPT12_PT | RWX);
+		vept_handle(&n, root, (struct gpa_l2){i << 21}, R, &(uint64_t){0});
+	}
+	return root;
+}
+
+/* Interrupts of L1 come in between; it is complete when RIP moves on. */
+static void an_invept_with_much_to_do_is_executed_again(void **state)
+{
+	struct vept_root *root = many_mirrors(500);
+	uint64_t *rip = &fake_hw.vmcs01[FID_GUEST_RIP], start = 0x1000;
+	unsigned executions = 0;
+
+	(void)state;
+	model_invept_all(&n);
+	fake_write64(PTE(0), 0);
+	enter_vmx();
+	gpr[0] = OPERAND;
+	gpr[1] = 2; /* all contexts */
+	fake_hw.vmcs01[FID_EXIT_INSTRUCTION_INFO] = 2u << 7 | 3u << 15 | BIT(22) | 1u << 28;
+	fake_hw.vmcs01[FID_EXIT_INSTRUCTION_LENGTH] = 3;
+	fake_hw.vmcs01[FID_EXIT_QUALIFICATION] = 0;
+	fake_hw.vmcs01[FID_GUEST_RFLAGS] = RFLAGS_FIXED | RFLAGS_OF;
+	for (*rip = start; *rip == start; executions++) {
+		assert_true(executions < 10);
+		/* no outcome yet */
+		assert_true(fake_hw.vmcs01[FID_GUEST_RFLAGS] == (RFLAGS_FIXED | RFLAGS_OF));
+		nested_vmx_insn(&n, EXIT_INVEPT);
+	}
+	assert_true(fake_hw.vmcs01[FID_GUEST_RFLAGS] == RFLAGS_FIXED);
+	assert_int_equal(*rip, start + 3);
+	assert_int_equal(executions, 2);
+	for (uint64_t i = 0; i < 500; i++)
+		assert_int_equal(leaf(root, i << 21), 0);
+}
+
 /* ---- flushes ---- */
 
 static void a_leaf_that_changes_without_invept_is_flushed(void **state)
@@ -318,6 +368,7 @@ int main(void)
 		T(bits_that_mean_nothing_cause_no_refill),
 		T(only_cleared_flags_are_taken_up),
 		T(only_written_tables_are_compared),
+		T(an_invept_with_much_to_do_is_executed_again),
 		T(a_leaf_that_changes_without_invept_is_flushed),
 		T(tables_are_flushed_everywhere_before_they_are_used_again),
 		T(a_root_that_another_vcpu_uses_stays),
