@@ -10,10 +10,6 @@ $(B)/host/%.o: hypervisor/%.c
 $(B)/host/pure.a: $(HOST_PURE_OBJ)
 	rm -f $@ && ar rcs $@ $^
 
-# How much virtual EPT does is counted by the branches that run (-fsanitize-coverage).
-UNIT_EXTRA_test_nested_vept_bounds := $(wildcard hypervisor/nested/vept*.c)
-UNIT_FLAGS_test_nested_vept_bounds := -fsanitize-coverage=trace-pc-guard
-
 # A test that needs more than the archive names it here: UNIT_EXTRA_test_x := file.c
 # UNIT_FLAGS_test_x: -Itests/unit/hw for files of the hardware ring, whose instructions are then fakes.
 # C_FILES is not in the rule, since make takes any % there for the stem.
@@ -28,6 +24,10 @@ $(B)/unit/%: tests/unit/%.c $$(filter $$(C_FILES),$$(UNIT_EXTRA_$$*)) $(B)/host/
 # All 2^32 encodings in seconds.
 $(B)/unit/test_spec_encodings: private SANITIZE :=
 $(B)/unit/test_spec_encodings: private HOST_CFLAGS := $(filter-out -O1,$(HOST_CFLAGS)) -O2
+
+# How much virtual EPT does is counted by the branches that run (-fsanitize-coverage).
+UNIT_EXTRA_test_nested_vept_bounds := $(wildcard hypervisor/nested/vept*.c)
+UNIT_FLAGS_test_nested_vept_bounds := -fsanitize-coverage=trace-pc-guard
 
 .PHONY: unit
 ## make unit         host unit tests
@@ -105,8 +105,9 @@ $(B)/msan/obj/%.o: hypervisor/%.c
 $(B)/msan/pure.a: $(MSAN_OBJ)
 	rm -f $@ && ar rcs $@ $^
 
-$(B)/msan/test_%: tests/unit/test_%.c $$(filter %.c,$$(UNIT_EXTRA_test_$$*)) $(B)/msan/pure.a \
-		$(wildcard tests/unit/*.h tests/unit/hw/*/*.h hypervisor/vm/*.h hypervisor/cpu/*.h)
+$(B)/msan/test_%: tests/unit/test_%.c $$(filter $$(C_FILES),$$(UNIT_EXTRA_test_$$*)) \
+		$(B)/msan/pure.a $(wildcard tests/unit/*.h tests/unit/hw/*/*.h hypervisor/vm/*.h \
+		hypervisor/cpu/*.h)
 	$(HOSTCC) $(filter-out -MMD -MP,$(HOST_CFLAGS)) $(MSAN) $(UNIT_FLAGS_test_$*) -Ihypervisor \
 		-Itests/unit $< $(UNIT_EXTRA_test_$*) $(B)/msan/pure.a -lcmocka -o $@
 

@@ -21,8 +21,8 @@ static uint32_t vept_tables(const struct vm *vm)
 
 uint64_t nested_hw_pool_need(const struct vm *vm)
 {
-	uint64_t tables = vept_tables(vm) * sizeof(struct vept_pages) +
-			  vept_books_size(vept_tables(vm));
+	uint64_t tables =
+		vept_tables(vm) * sizeof(struct vept_pages) + vept_books_size(vept_tables(vm));
 	uint64_t vmcs = 2 * NVMCS_SLOTS + 4;
 	uint64_t split = 2 * vm->config.memory / SIZE_2M; /* EPT01 tables of watched pages */
 
