@@ -3,6 +3,7 @@
  * Interrupts"): what VMCS01, its MSR bitmap and EPT01 say for each APIC mode, and the exits that are
  * left. The registers themselves are dev/'s.
  */
+#include "vm/create.h"
 #include "vm/vm_int.h"
 
 #include "cpu/config.h"

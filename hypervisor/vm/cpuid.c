@@ -1,6 +1,7 @@
 /*
  * L1's CPUID: the policy's table of a vCPU, and the exit.
  */
+#include "vm/create.h"
 #include "vm/vm_int.h"
 
 #include "cpu/asm.h"

@@ -6,6 +6,7 @@
 #include "cpu/mux.h"
 #include "nested/seam.h"
 #include "vm/nested_hw.h"
+#include "nested/explain.h"
 #include "vm/vm_int.h"
 
 static void show(const struct vm *vm, const struct explain_record *e)

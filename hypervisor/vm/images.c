@@ -2,6 +2,7 @@
 
 #include "load/load.h"
 #include "mm/layout.h"
+#include "vm/create.h"
 #include "vm/vm_int.h"
 
 #define ACPI_SIZE   0x10000u

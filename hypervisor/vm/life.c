@@ -9,6 +9,7 @@
 #include "mm/layout.h"
 #include "vm/images.h"
 #include "vm/sched.h"
+#include "vm/create.h"
 #include "vm/vm_int.h"
 
 #define WIPE_PIECE SIZE_2M

@@ -1,10 +1,11 @@
 /*
  * A VM's memory: the checked way from guest-physical addresses to host pointers.
  */
-#include "vm/vm.h"
+#include "vm/memory.h"
 
 #include "cpu/mem.h"
 #include "mm/layout.h"
+#include "vm/vm.h"
 
 void *vm_gpa_to_va(const struct vm *vm, uint64_t gpa, uint64_t size)
 {

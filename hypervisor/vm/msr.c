@@ -2,6 +2,7 @@
  * L1's MSRs: RDMSR and WRMSR exits, and accesses for MSR lists. To whom an MSR belongs: time (here),
  * the platform, VMX (nested), MTRRs and the rules (policy).
  */
+#include "vm/create.h"
 #include "vm/vm_int.h"
 
 #include "cpu/asm.h"

@@ -1,6 +1,7 @@
 /*
- * What the scheduler keeps for each CPU. It lies in the part of struct percpu that cpu/ leaves to the
- * layers above, so that a CPU reaches its own through GS (docs/decisions/0022-scheduler-per-cpu.md).
+ * Run queues: which vCPU runs where. What the scheduler keeps for each CPU lies in the part of struct percpu
+ * that cpu/ leaves to the layers above, so that a CPU reaches its own through GS
+ * (docs/decisions/0022-scheduler-per-cpu.md).
  */
 #ifndef NESTOR_VM_SCHED_H
 #define NESTOR_VM_SCHED_H
@@ -12,7 +13,21 @@
 #include "cpu/lock.h"
 #include "cpu/percpu.h"
 
-struct sched_node;
+struct vcpu;
+
+/* In the image, so that the scheduler sees the vCPUs of all VMs from every address space. */
+struct sched_node {
+	struct vcpu *vcpu;       /* NULL: free */
+	struct sched_node *next; /* in the queue of its CPU */
+	uint64_t cr3;            /* of its VM */
+	uint64_t deadline;       /* copy of vcpu->deadline */
+	uint64_t vtime;          /* ticks it has run, divided by its weight */
+	uint64_t allowed;        /* CPUs that may run it */
+	uint32_t weight;
+	uint32_t cpu;  /* whose queue it is in; changed by that CPU only */
+	bool slept;    /* since it ran last */
+	bool runnable; /* may be written by any CPU */
+};
 
 /* What other CPUs may touch, by atomic accesses or under the lock. */
 struct sched_shared {
@@ -62,5 +77,42 @@ static inline void sched_clear_guest(void)
 
 /* Before any CPU schedules; boot_space: an address space that is no VM's. */
 void sched_init(uint64_t boot_space);
+
+/* Picks a vCPU of this CPU's queue, sleeping until there is one, and makes its VMCS, address
+ * space and registers current. Does not return when no VM is left. */
+struct vcpu *schedule(void);
+/* The vCPU joins the queue of some CPU. Its VMCSs may be active on this one. */
+void sched_add(struct vcpu *vcpu);
+/* The vCPU may be able to run, or has events to look at. Any CPU. */
+void sched_wake(struct vcpu *vcpu);
+/* A request is in the posted-interrupt descriptor of the vCPU. True when it runs in guest mode on
+ * another CPU, which has been notified; else it needs an event. Any CPU. */
+bool sched_notify_guest(const struct vcpu *vcpu);
+/* Returns when the vCPU, which has this event posted, is not in guest mode or has seen the event. */
+void sched_wait_out(const struct vcpu *vcpu, uint32_t event);
+/* After sched_notify: gives away what waits, or has the running vCPU give way soon. */
+void sched_resched(void);
+
+/* For balance.c. */
+void sched_enqueue(struct sched_node *n, unsigned cpu);
+void sched_dequeue(struct sched_node *n);
+bool sched_is_runnable(const struct sched_node *n);
+/* Something in the queue of that CPU has become runnable. */
+void sched_notify(unsigned cpu);
+/* The registers of the vCPU that this CPU has loaded go to memory; none is current then. */
+void sched_put_down(void);
+void sched_use_address_space(uint64_t cr3);
+/* The one that is no VM's: set once, by sched_init. */
+extern uint64_t sched_boot_space;
+
+/* ---- balance.c ---- */
+/* A CPU for a new node. */
+unsigned sched_place(struct sched_node *n);
+/* Runnable vCPUs of this CPU's queue, but for `keep`, go to CPUs that sleep, as far as there are. */
+void sched_give_away(const struct sched_node *keep);
+/* One runnable vCPU of this CPU's queue, but for `keep`, goes to a CPU that has two less to run. */
+void sched_level(const struct sched_node *keep);
+/* This CPU is about to sleep: others may give it work, and one that has is asked. */
+void sched_offer_to_take(void);
 
 #endif

@@ -1,6 +1,8 @@
 /*
  * What the device models need from their VM.
  */
+#include "vm/create.h"
+#include "vm/sched.h"
 #include "vm/vm_int.h"
 
 #include "cpu/asm.h"

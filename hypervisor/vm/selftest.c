@@ -1,6 +1,7 @@
 /*
  * Tests of L0 by itself, on a running VM; the option selftest= asks for them.
  */
+#include "vm/create.h"
 #include "vm/vm_int.h"
 
 #include "cpu/mem.h"

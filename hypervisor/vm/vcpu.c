@@ -1,6 +1,8 @@
 /*
  * A vCPU: its VMCS01, and the states in which L1 code starts.
  */
+#include "vm/create.h"
+#include "vm/sched.h"
 #include "vm/vm_int.h"
 
 #include "cpu/asm.h"

@@ -1,6 +1,8 @@
 /*
  * A VM's life: its memory, address space and vCPUs, and its end.
  */
+#include "vm/create.h"
+#include "vm/sched.h"
 #include "vm/vm_int.h"
 
 #include "cpu/asm.h"

@@ -1,59 +1,73 @@
 /*
- * Shared by the files of vm/; nobody else includes it.
+ * What the files of vm/ that handle exits and events have in common; nobody else includes it. A VM's
+ * birth is in create.h, run queues are in sched.h, RAM is in memory.h, L2 in l2.h.
  */
 #ifndef NESTOR_VM_VM_INT_H
 #define NESTOR_VM_VM_INT_H
 
 #include "dev/platform.h"
-#include "nested/explain.h"
 #include "nested/paging.h"
 #include "spec/cpuid.h"
+#include "vm/memory.h"
 #include "vm/vm.h"
 
-struct entry_state;
+/* What the vCPUs of a VM share; nothing to do for a VM with one. See cpu/lock.h for the order. */
+static inline void vm_lock(struct vm *vm)
+{
+	if (vm->config.cpus > 1)
+		spin_lock(&vm->lock);
+}
 
-/* What a VM is made of, in memory of its own. */
-struct vm_box {
-	struct vm vm;
-	struct platform platform;
-	struct nested_vm nested_vm;
-	struct explain_ring explain;
-};
+static inline void vm_unlock(struct vm *vm)
+{
+	if (vm->config.cpus > 1)
+		spin_unlock(&vm->lock);
+}
 
-/* In the image, so that the scheduler sees the vCPUs of all VMs from every address space. */
-struct sched_node {
-	struct vcpu *vcpu;       /* NULL: free */
-	struct sched_node *next; /* in the queue of its CPU */
-	uint64_t cr3;            /* of its VM */
-	uint64_t deadline;       /* copy of vcpu->deadline */
-	uint64_t vtime;          /* ticks it has run, divided by its weight */
-	uint64_t allowed;        /* CPUs that may run it */
-	uint32_t weight;
-	uint32_t cpu;  /* whose queue it is in; changed by that CPU only */
-	bool slept;    /* since it ran last */
-	bool runnable; /* may be written by any CPU */
-};
+/*
+ * The translations of the VM have changed, and this CPU has dropped the old ones: the others do so
+ * before they next enter one of its vCPUs. wait: returns when none of them can use an old one any
+ * more. Callers may hold locks of this VM.
+ */
+void vm_flush_others(struct vm *vm, const struct vcpu *self, bool wait);
 
-/* ---- vm.c ---- */
-/* What L1's VT-x offers; cr4_valid: the CR4 bits that its CPUID offers. Before the vCPUs run. */
-void vm_derive_caps(struct vm *vm, uint64_t cr4_valid);
+static inline uint16_t vcpu_vpid01(const struct vcpu *vcpu)
+{
+	return (uint16_t)(1 + (vcpu->vm->id * DEV_MAX_VCPUS + vcpu->index) * VPIDS_PER_VCPU);
+}
 
-/* ---- vcpu.c ---- */
-struct vcpu *vcpu_create(struct vm *vm, unsigned index);
-/* State after power-on; needs VMCS01 current, and no hardware VMCS for L2 in use. */
-void vcpu_power_on(struct vcpu *vcpu);
-/* State after power-on or INIT, but for what an INIT leaves alone; needs VMCS01 current. */
-void vcpu_reset_state(struct vcpu *vcpu);
-/* Before another CPU may run it: nothing of it is active on this one any more. Its registers are not
- * in this CPU. */
-void vcpu_leave_cpu(struct vcpu *vcpu);
-/* Its VMCSs become this CPU's, if they are not; the one that was current is current. */
-void vcpu_enter_cpu(struct vcpu *vcpu);
-/* Start-up IPI. */
-void vcpu_start_at(struct vcpu *vcpu, uint8_t vector);
+/* ---- the current VMCS, of whatever level ---- */
 
-/* From the state after power-on to that in which a boot protocol starts; VMCS01 is current. */
-void vcpu_apply_entry(struct vcpu *vcpu, const struct entry_state *e);
+/*
+ * Writes an event for the next entry into the current VMCS: `info` as in SDM 24.8.3, error code
+ * when INTR_INFO_ERROR_CODE is set, instruction length for software events.
+ */
+void vcpu_inject(struct vcpu *vcpu, uint32_t info, uint32_t error_code, uint32_t length);
+/*
+ * Hardware exceptions; the instruction is not skipped. While L2 runs, L1 may intercept them:
+ * VMCS01 is current afterwards.
+ */
+void vcpu_inject_ud(struct vcpu *vcpu);
+void vcpu_inject_gp(struct vcpu *vcpu);
+void vcpu_inject_exception(struct vcpu *vcpu, uint8_t vector, bool has_error, uint32_t error);
+/* #PF; CR2 changes only when the vCPU takes it. */
+void vcpu_inject_page_fault(struct vcpu *vcpu, uint64_t linear, uint32_t error);
+
+/* If the exit interrupted the delivery of an event (IDT-vectoring information of the current
+ * VMCS), delivers it again at the next entry. For exits that L0 handles without L1. */
+void vcpu_redeliver(struct vcpu *vcpu);
+
+/* RIP of the current VMCS behind the instruction that caused the exit; clears STI and MOV-SS
+ * blocking. */
+void vcpu_skip(struct vcpu *vcpu);
+/* The same for an instruction of this length. */
+void vcpu_step_over(struct vcpu *vcpu, uint64_t length);
+
+/* Makes `v` (VMCS01 or a VMCS02 of this vCPU) the current VMCS. */
+void vcpu_use_vmcs(struct vcpu *vcpu, struct hw_vmcs *v);
+
+/* Interrupt-window or NMI-window exiting of the current VMCS. */
+void vcpu_set_proc(struct vcpu *vcpu, uint32_t bit, bool on);
 
 /* ---- inject.c ---- */
 /* IDT-vectoring information on the emulator, after an exit from a guest with these secondary controls. */
@@ -77,6 +91,13 @@ enum vm_warning {
 	WARN_MMIO
 };
 
+/* Runs L0's handler of this exit reason on the current VMCS. */
+void vcpu_handle_exit(struct vcpu *vcpu, uint32_t reason);
+
+/* ---- MSRs as L1's RDMSR/WRMSR; false means #GP. ---- */
+bool vm_rdmsr(struct vcpu *vcpu, uint32_t msr, uint64_t *value);
+bool vm_wrmsr(struct vcpu *vcpu, uint32_t msr, uint64_t value);
+
 /* ---- handlers, one file each ---- */
 void handle_cpuid(struct vcpu *vcpu);
 void handle_rdmsr(struct vcpu *vcpu);
@@ -95,10 +116,6 @@ void handle_task_switch(struct vcpu *vcpu);
 void vcpu_port_io(struct vcpu *vcpu, uint16_t port, bool write, unsigned size, uint32_t *value);
 
 /* ---- apicv.c ---- */
-/* Decides whether the VM uses it, and makes what all vCPUs share. False: the pool is too small. */
-bool apicv_create(struct vm *vm);
-/* The fields of VMCS01, which is current, that never change. */
-void apicv_vcpu_create(struct vcpu *vcpu);
 /* Brings VMCS01, which is current, up to date with the local APIC. Only when vm->apicv.on. */
 void apicv_update(struct vcpu *vcpu);
 /* Whether L1 has a request, deliverable or not; likewise. */
@@ -132,7 +149,6 @@ uint64_t vcpu_read_gpr(struct vcpu *vcpu, unsigned reg);
 void vcpu_update_cr_masks(struct vcpu *vcpu);
 
 /* ---- cpuid.c ---- */
-bool cpuid_create(struct vcpu *vcpu);
 /* After CR4.OSXSAVE, XCR0 or XSS changed. */
 void cpuid_update(struct vcpu *vcpu);
 /* What L1's CPUID leaf says. */
@@ -141,12 +157,9 @@ bool cpuid_offers(const struct vcpu *vcpu, enum cpuid_field field);
 /* XCR0 bits offered. */
 uint64_t cpuid_xcr0_mask(void);
 
-/* ---- msr.c ---- */
-bool msr_create(struct vcpu *vcpu);
-/* What the CPU virtualizes in x2APIC mode. */
-void msr_allow_x2apic(uint64_t *bitmap);
-
 /* ---- events.c ---- */
+/* Posts events: the vCPU looks at them before its next entry, and wakes up for it. Any CPU. */
+void vcpu_post(struct vcpu *vcpu, uint32_t events);
 /* Posts events of the vCPU that this CPU is about to enter. */
 static inline void vcpu_add_events(struct vcpu *vcpu, uint32_t events)
 {
@@ -162,9 +175,18 @@ void vcpu_touched_devices(struct vcpu *vcpu);
 /* Runs the vCPU's timers that are due; it need not be current. */
 void vcpu_run_timers(struct vcpu *vcpu);
 
+/* ---- vcpu.c ---- */
+/* State after power-on or INIT, but for what an INIT leaves alone; needs VMCS01 current. */
+void vcpu_reset_state(struct vcpu *vcpu);
+/* Before another CPU may run it: nothing of it is active on this one any more. Its registers are not
+ * in this CPU. */
+void vcpu_leave_cpu(struct vcpu *vcpu);
+/* Its VMCSs become this CPU's, if they are not; the one that was current is current. */
+void vcpu_enter_cpu(struct vcpu *vcpu);
+/* Start-up IPI. */
+void vcpu_start_at(struct vcpu *vcpu, uint8_t vector);
+
 /* ---- selftest.c ---- */
-/* With selftest=state: what it needs. False: the VM's pool is too small. */
-bool selftest_create(struct vcpu *vcpu);
 /* Takes the state of the current vCPU and puts it back. */
 void selftest_state(struct vcpu *vcpu);
 
@@ -179,44 +201,6 @@ void vcpu_put_back_tsc(struct vcpu *vcpu, uint64_t adjust);
 /* IA32_TSC_DEADLINE, which is in terms of the vCPU's TSC. False: #GP. */
 bool vcpu_rdmsr_deadline(struct vcpu *vcpu, uint64_t *value);
 bool vcpu_wrmsr_deadline(struct vcpu *vcpu, uint64_t value);
-
-/* ---- sched.c ---- */
-/* Picks a vCPU of this CPU's queue, sleeping until there is one, and makes its VMCS, address
- * space and registers current. Does not return when no VM is left. */
-struct vcpu *schedule(void);
-/* The vCPU joins the queue of some CPU. Its VMCSs may be active on this one. */
-void sched_add(struct vcpu *vcpu);
-/* The vCPU may be able to run, or has events to look at. Any CPU. */
-void sched_wake(struct vcpu *vcpu);
-/* A request is in the posted-interrupt descriptor of the vCPU. True when it runs in guest mode on
- * another CPU, which has been notified; else it needs an event. Any CPU. */
-bool sched_notify_guest(const struct vcpu *vcpu);
-/* Returns when the vCPU, which has this event posted, is not in guest mode or has seen the event. */
-void sched_wait_out(const struct vcpu *vcpu, uint32_t event);
-/* After sched_notify: gives away what waits, or has the running vCPU give way soon. */
-void sched_resched(void);
-
-/* For balance.c. */
-void sched_enqueue(struct sched_node *n, unsigned cpu);
-void sched_dequeue(struct sched_node *n);
-bool sched_is_runnable(const struct sched_node *n);
-/* Something in the queue of that CPU has become runnable. */
-void sched_notify(unsigned cpu);
-/* The registers of the vCPU that this CPU has loaded go to memory; none is current then. */
-void sched_put_down(void);
-void sched_use_address_space(uint64_t cr3);
-/* The one that is no VM's: set once, by sched_init. */
-extern uint64_t sched_boot_space;
-
-/* ---- balance.c ---- */
-/* A CPU for a new node. */
-unsigned sched_place(struct sched_node *n);
-/* Runnable vCPUs of this CPU's queue, but for `keep`, go to CPUs that sleep, as far as there are. */
-void sched_give_away(const struct sched_node *keep);
-/* One runnable vCPU of this CPU's queue, but for `keep`, goes to a CPU that has two less to run. */
-void sched_level(const struct sched_node *keep);
-/* This CPU is about to sleep: others may give it work, and one that has is asked. */
-void sched_offer_to_take(void);
 
 /* ---- switch.c ---- */
 /* Registers that stay loaded across exits: FPU, pass-through MSRs, CR2. */

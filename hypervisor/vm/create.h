@@ -1,0 +1,73 @@
+/*
+ * How a VM comes into being: its memory, its parts, its vCPUs.
+ */
+#ifndef NESTOR_VM_CREATE_H
+#define NESTOR_VM_CREATE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "dev/platform.h"
+#include "nested/explain.h"
+#include "vm/vm.h"
+
+struct entry_state;
+
+/* What a VM is made of, in memory of its own. */
+struct vm_box {
+	struct vm vm;
+	struct platform platform;
+	struct nested_vm nested_vm;
+	struct explain_ring explain;
+};
+
+/* ---- vm.c ---- */
+
+/* The host memory of a VM: its RAM; everything about it; and the address space that maps both. */
+struct vm_memory {
+	struct hpa ram, pool;
+	uint64_t ram_size, pool_size; /* multiples of SIZE_2M */
+	uint64_t cr3;
+};
+
+/* Takes what a configuration needs, zeroed. False when there is not so much: says so in the log,
+ * nothing is taken then. Boot address space. */
+bool vm_memory_take(const struct vm_config *config, bool ram_zeroed, struct vm_memory *m);
+/* Returns it; the caller has wiped it. */
+void vm_memory_give_back(const struct vm_memory *m);
+
+/* Creates in memory that is zero what a configuration asks for: vCPUs in reset state, platform. NULL
+ * when the configuration is impossible; says so in the log. Boot address space. */
+struct vm *vm_create(
+	const struct vm_config *config, unsigned id, const struct vm_memory *memory);
+
+/* Puts all vCPUs of the VM into run queues. Boot address space. */
+void vm_start(struct vm *vm);
+
+/* What L1's VT-x offers; cr4_valid: the CR4 bits that its CPUID offers. Before the vCPUs run. */
+void vm_derive_caps(struct vm *vm, uint64_t cr4_valid);
+
+/* ---- vcpu.c ---- */
+
+/* False or NULL of what follows: the pool of the VM is too small. */
+struct vcpu *vcpu_create(struct vm *vm, unsigned index);
+/* State after power-on; needs VMCS01 current, and no hardware VMCS for L2 in use. */
+void vcpu_power_on(struct vcpu *vcpu);
+/* From the state after power-on to that in which a boot protocol starts; VMCS01 is current. */
+void vcpu_apply_entry(struct vcpu *vcpu, const struct entry_state *e);
+
+/* ---- parts ---- */
+
+/* Decides whether the VM uses it, and makes what all vCPUs share. */
+bool apicv_create(struct vm *vm);
+/* The fields of VMCS01, which is current, that never change. */
+void apicv_vcpu_create(struct vcpu *vcpu);
+bool cpuid_create(struct vcpu *vcpu);
+bool msr_create(struct vcpu *vcpu);
+/* What the CPU virtualizes in x2APIC mode. */
+void msr_allow_x2apic(uint64_t *bitmap);
+
+/* With selftest=state: what it needs. */
+bool selftest_create(struct vcpu *vcpu);
+
+#endif

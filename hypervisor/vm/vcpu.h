@@ -1,0 +1,106 @@
+/*
+ * A vCPU: what is known of it between two entries. It is in memory of its VM, which only the address space
+ * of that VM maps.
+ */
+#ifndef NESTOR_VM_VCPU_H
+#define NESTOR_VM_VCPU_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "dev/dev.h"
+#include "lib/limits.h"
+#include "nested/nested.h"
+#include "spec/regs.h"
+#include "spec/vmx.h"
+#include "vmx/vmx.h"
+
+/* By enum reg. RSP is in the VMCS: r[REG_RSP] has it during an emulation only (vm/seam_emul.h). */
+struct guest_regs {
+	uint64_t r[REG_COUNT];
+};
+
+/* Why a vCPU must be looked at before its next entry. Bits of vcpu->events; other CPUs may set
+ * them (atomically), only the CPU that runs the vCPU clears them. */
+enum vcpu_event {
+	EVENT_IRQ = 1 << 0,   /* platform_irq_pending may have a vector */
+	EVENT_NMI = 1 << 1,   /* an NMI waits */
+	EVENT_INIT = 1 << 2,  /* INIT IPI */
+	EVENT_SIPI = 1 << 3,  /* start-up IPI, vector in sipi_vector */
+	EVENT_TIMER = 1 << 4, /* the platform's deadline may have changed */
+	EVENT_STOP = 1 << 5,  /* the VM ended */
+	EVENT_YIELD = 1 << 6, /* time slice over, or nothing to run: go through schedule() */
+	EVENT_FLUSH = 1 << 7  /* guest translations of this VM have changed: drop them all */
+};
+
+enum vcpu_state {
+	VCPU_RUNNABLE,
+	VCPU_HALTED,    /* HLT: until an interrupt, NMI or INIT */
+	VCPU_WAIT_SIPI, /* after INIT */
+	VCPU_STOPPED    /* the VM ended */
+};
+
+/* Exits by level they came from, and time. Index 0: L0, 1: L1, 2: L2. */
+struct vcpu_stats {
+	uint64_t exits[3][EXIT_REASON_COUNT]; /* [0] is not used */
+	uint64_t ticks[3];
+	uint64_t nested_exits;   /* delivered to L1 */
+	uint64_t nested_entries; /* L1's VMLAUNCH and VMRESUME that reached L2 */
+	uint64_t injected;       /* interrupts */
+};
+
+struct vm;
+struct explain_ring;
+struct sched_node;
+struct cpuid_table;
+struct mtrr_state;
+struct nested_hw;
+struct vcpu_saved;
+
+#define NO_CPU UINT32_MAX
+
+/* Pass-through MSRs that are in no VMCS: they stay in the CPU until another vCPU runs. */
+#define VCPU_SWITCHED_MSRS 6
+extern const uint32_t vcpu_switched_msrs[VCPU_SWITCHED_MSRS];
+
+/* VPIDs of a vCPU: vcpu_vpid01 for L1, the VPID02_SLOTS behind it for L2. */
+#define VPIDS_PER_VCPU (1 + VPID02_SLOTS)
+
+struct vcpu {
+	struct guest_regs regs; /* offset 0; vmx/stub.S */
+	struct hw_vmcs *vmcs;   /* the current one: &vmcs01, or a VMCS02; vmx/stub.S */
+	uint32_t events;        /* enum vcpu_event */
+	uint32_t deferred; /* enum vcpu_event to post after the next exit, which is at once */
+	bool init_latched; /* INIT arrived in VMX root operation: blocked there */
+	bool nmi_waits;    /* an NMI is blocked: until the NMI window, or the level changes */
+	bool injecting;    /* an event for the next entry is in the current VMCS */
+	uint8_t sipi_vector;
+	uint64_t entry_tsc;      /* host TSC at the last entry */
+	uint64_t exit_tsc;       /* host TSC at the last exit */
+	uint64_t entry_deadline; /* host TSC for the preemption timer; DEV_NEVER: none */
+	struct vm *vm;
+	unsigned index;          /* in vm->vcpus; the APIC id */
+	enum vcpu_state state;   /* only its own CPU writes it */
+	struct sched_node *node; /* in the run queue of its CPU; NULL before and after */
+	unsigned home;           /* the CPU where its VMCSs are active, or NO_CPU */
+	uint64_t deadline;       /* of its timers, as host TSC; DEV_NEVER: none */
+	struct hw_vmcs vmcs01;
+	uint32_t proc01; /* its primary controls */
+	struct cpuid_table *cpuid;
+	uint64_t tsc_adjust; /* IA32_TSC_ADJUST: its TSC minus the VM's */
+	uint64_t xcr0;       /* L1's; loaded while the vCPU runs */
+	uint64_t xss;
+	uint64_t dr[5]; /* DR0 to DR3, DR6; while not on a CPU, like the following */
+	uint64_t cr2;   /* while not on a CPU, like the following */
+	uint64_t msr[VCPU_SWITCHED_MSRS]; /* in the order of vcpu_switched_msrs */
+	uint8_t *xsave;                   /* one page */
+	struct mtrr_state *mtrr;
+	struct vcpu_stats stats;
+	enum dev_apic_mode apic_mode; /* that VMCS01 is set up for */
+	uint64_t eoi_exit[4];         /* EOI-exit bitmaps of VMCS01 */
+	struct nested nested;
+	struct vcpu_saved *saved;    /* with selftest=state */
+	struct nested_hw *nested_hw; /* hardware VMCSs for L2, vm/nested_hw.h */
+};
+
+#endif
