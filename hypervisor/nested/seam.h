@@ -48,12 +48,10 @@ bool seam_l1_translate(struct nested *n, struct gpa_l1 a, struct hpa *hpa, uint6
 
 /*
  * Watch a page that holds an EPT12 table: the word of EPT01 that maps it, whose bit 9 ("dirty") the
- * processor sets when L1 writes the page; set now. The caller clears it atomically. Valid as long
- * as the VM. NULL: no RAM, or the machine has no such flag; then nobody knows.
+ * processor sets when L1 writes the page; set now. The caller clears it atomically, and then flushes
+ * EPT01 and waits, since a processor may have the old word cached. Valid as long as the VM. NULL: no RAM, or the machine has no such flag; then nobody knows.
  */
 uint64_t *seam_l1_page_watch(struct nested *n, struct gpa_l1 a);
-/* Such bits were cleared: returns when no CPU can have the old ones cached. */
-void seam_l1_pages_settle(struct nested *n);
 
 /* ---- what the vCPUs of a VM share (struct vept, EPT01): one of them at a time ---- */
 
@@ -63,11 +61,10 @@ void seam_vm_unlock(struct nested *n);
 /* ---- flushes of the real TLB ---- */
 
 /*
- * Translations of EPT02: by this CPU now. wait: by no CPU any more when it returns, so that tables may
+ * Translations of EPT02 or EPT01: by this CPU now. wait: by no CPU any more when it returns, so that tables may
  * be used again; otherwise by each other vCPU of the VM before its next entry that follows its next exit.
  */
-void seam_flush_ept(struct nested *n, uint64_t eptp02);
-void seam_flush_ept_lazy(struct nested *n, uint64_t eptp02);
+void seam_flush_ept(struct nested *n, uint64_t eptp, bool wait);
 /* Those of this vCPU: */
 void seam_flush_vpid(struct nested *n, uint16_t vpid02);
 void seam_flush_vpid_address(struct nested *n, uint16_t vpid02, uint64_t linear);

@@ -214,7 +214,7 @@ static void leaf_set(struct nested *n, struct vept_root *root, uint32_t t, unsig
 	}
 	entry_set(e, t, slot, entry, source);
 	if (old && takes_away(old, entry))
-		seam_flush_ept_lazy(n, root->eptp02);
+		seam_flush_ept(n, root->eptp02, false);
 	n->stats.vept_fills++;
 }
 

@@ -97,7 +97,7 @@ static enum collected collect_written(struct nested *n)
 		mark_stale(e, s->watch);
 	}
 	if (cleared)
-		seam_l1_pages_settle(n);
+		seam_flush_ept(n, n->vm->l0.eptp01, true);
 	return result;
 }
 

@@ -225,12 +225,8 @@ void root_flush(struct nested *n, struct vept_root *r)
 {
 	struct vept *e = &n->vm->vept;
 
-	if (r->eptp12) { /* not what INVEPT finds in the rest of a root that went */
-		if (list_empty(&r->cut))
-			seam_flush_ept_lazy(n, r->eptp02);
-		else
-			seam_flush_ept(n, r->eptp02);
-	}
+	if (r->eptp12) /* not what INVEPT finds in the rest of a root that went */
+		seam_flush_ept(n, r->eptp02, !list_empty(&r->cut));
 	list_move_all(&e->gone, &r->cut);
 	e->changed &= ~(1u << (r - e->root));
 }

@@ -77,21 +77,6 @@ uint64_t *seam_l1_page_watch(struct nested *n, struct gpa_l1 a)
 	return leaf;
 }
 
-/* The flushes of all CPUs: this one, and the others when the VM has more vCPUs. */
-static void flush_others(struct nested *n, bool wait)
-{
-	struct vcpu *vcpu = vcpu_of(n);
-
-	if (vcpu->vm->config.cpus > 1)
-		vm_flush_others(vcpu->vm, vcpu, wait);
-}
-
-void seam_l1_pages_settle(struct nested *n)
-{
-	ept_flush(&vcpu_of(n)->vm->ept01);
-	flush_others(n, true);
-}
-
 /* ---- what vCPUs share ---- */
 
 void seam_vm_lock(struct nested *n)
@@ -106,16 +91,13 @@ void seam_vm_unlock(struct nested *n)
 
 /* ---- flushes ---- */
 
-void seam_flush_ept(struct nested *n, uint64_t eptp02)
+void seam_flush_ept(struct nested *n, uint64_t eptp, bool wait)
 {
-	invept(INVEPT_SINGLE, eptp02);
-	flush_others(n, true);
-}
+	struct vcpu *vcpu = vcpu_of(n);
 
-void seam_flush_ept_lazy(struct nested *n, uint64_t eptp02)
-{
-	invept(INVEPT_SINGLE, eptp02);
-	flush_others(n, false);
+	invept(INVEPT_SINGLE, eptp);
+	if (vcpu->vm->config.cpus > 1)
+		vm_flush_others(vcpu->vm, vcpu, wait);
 }
 
 void seam_flush_vpid(struct nested *n, uint16_t vpid02)

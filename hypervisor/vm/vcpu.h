@@ -44,9 +44,7 @@ enum vcpu_state {
 struct vcpu_stats {
 	uint64_t exits[3][EXIT_REASON_COUNT]; /* [0] is not used */
 	uint64_t ticks[3];
-	uint64_t nested_exits;   /* delivered to L1 */
-	uint64_t nested_entries; /* L1's VMLAUNCH and VMRESUME that reached L2 */
-	uint64_t injected;       /* interrupts */
+	uint64_t injected; /* interrupts */
 };
 
 struct vm;

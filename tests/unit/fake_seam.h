@@ -114,15 +114,6 @@ uint64_t *seam_l1_page_watch(struct nested *n, struct gpa_l1 a)
 	return &fake.written[a.v / PAGE_SIZE];
 }
 
-void seam_l1_pages_settle(struct nested *n)
-{
-	(void)n;
-	assert_true(fake_hw.locked);
-	if (fake_hw.at_settle)
-		fake_hw.at_settle();
-	fake_record(__func__, 0, 0);
-}
-
 void seam_vm_lock(struct nested *n)
 {
 	(void)n;
@@ -139,16 +130,17 @@ void seam_vm_unlock(struct nested *n)
 
 /* ---- flushes ---- */
 
-void seam_flush_ept(struct nested *n, uint64_t eptp02)
+/* Flushes of EPT02 by name, as waiting or not; those of EPT01 as what they are for. */
+void seam_flush_ept(struct nested *n, uint64_t eptp, bool wait)
 {
-	(void)n;
-	fake_record(__func__, eptp02, 0);
-}
-
-void seam_flush_ept_lazy(struct nested *n, uint64_t eptp02)
-{
-	(void)n;
-	fake_record(__func__, eptp02, 0);
+	if (eptp != n->vm->l0.eptp01) {
+		fake_record(wait ? "flush and wait" : "flush", eptp, 0);
+		return;
+	}
+	assert_true(fake_hw.locked && wait);
+	if (fake_hw.at_settle)
+		fake_hw.at_settle();
+	fake_record("settle", eptp, 0);
 }
 
 void seam_flush_vpid(struct nested *n, uint16_t vpid02)

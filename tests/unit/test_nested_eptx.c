@@ -152,7 +152,7 @@ static void l2_switches_between_cached_roots(void **state)
 	assert_true(leaf(0x1000));
 	assert_int_equal(f12(FID_EPTP_INDEX), 511);
 	assert_int_equal(vm.vept.in_use, tables);
-	assert_int_equal(fake_called("seam_flush_ept") + fake_called("seam_flush_ept_lazy"), 0);
+	assert_int_equal(fake_called("flush and wait") + fake_called("flush"), 0);
 }
 
 static void what_cannot_be_switched_to_exits(void **state)

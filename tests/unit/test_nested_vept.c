@@ -259,8 +259,8 @@ static void invept_removes_what_changed(void **state)
 	vept_invalidate(&n, EPTP);
 	expect_unmapped(root, 0x1000);
 	expect_mapped(root, 0x2000, 0x802000, RWX, 1);
-	assert_int_equal(fake_called("seam_flush_ept_lazy"), 1);
-	assert_int_equal(fake_called("seam_flush_ept"), 0);
+	assert_int_equal(fake_called("flush"), 1);
+	assert_int_equal(fake_called("flush and wait"), 0);
 	touch(root, 0x1000, R);
 	expect_mapped(root, 0x1000, 0x900000, RWX, 1);
 }
@@ -275,8 +275,8 @@ static void invept_without_a_change_removes_and_flushes_nothing(void **state)
 	vept_invalidate_all(&n);
 	expect_mapped(root, 0x1000, 0x801000, RWX, 1);
 	expect_mapped(root, 0x200000, 0x400000, RWX, 2);
-	assert_int_equal(fake_called("seam_flush_ept"), 0);
-	assert_int_equal(fake_called("seam_flush_ept_lazy"), 0);
+	assert_int_equal(fake_called("flush and wait"), 0);
+	assert_int_equal(fake_called("flush"), 0);
 }
 
 static void invept_does_not_look_at_tables_that_l1_did_not_write(void **state)

@@ -86,7 +86,7 @@ static void without_dirty_flags_every_table_is_compared(void **state)
 	remap_unseen();
 	vept_invalidate(&n, EPT12);
 	assert_int_equal(leaf(root, 0x1000), 0);
-	assert_int_equal(fake_called("seam_l1_pages_settle"), 0);
+	assert_int_equal(fake_called("settle"), 0);
 }
 
 /* What L0 writes leaves no dirty flag: operands, VMCS data, MSR lists. */
@@ -270,14 +270,14 @@ static void a_leaf_that_changes_without_invept_is_flushed(void **state)
 	touch(root, 0x1000, R);
 	fake_write64(PTE(1), TARGET | LEAF | R | W);
 	touch(root, 0x1000, W);
-	assert_int_equal(fake_called("seam_flush_ept_lazy"), 0);
+	assert_int_equal(fake_called("flush"), 0);
 	fake_write64(PTE(1), 0x900000 | LEAF | RWX);
 	touch(root, 0x1000, X);
-	assert_int_equal(fake_called("seam_flush_ept_lazy"), 1);
+	assert_int_equal(fake_called("flush"), 1);
 	fake_write64(PTE(1), 0x900000 | LEAF | R | X);
 	touch(root, 0x1000, X);
-	assert_int_equal(fake_called("seam_flush_ept_lazy"), 2);
-	assert_int_equal(fake_called("seam_flush_ept"), 0);
+	assert_int_equal(fake_called("flush"), 2);
+	assert_int_equal(fake_called("flush and wait"), 0);
 }
 
 static void tables_are_flushed_everywhere_before_they_are_used_again(void **state)
@@ -288,7 +288,7 @@ static void tables_are_flushed_everywhere_before_they_are_used_again(void **stat
 	touch(root, 0x1000, R);
 	fake_write64(EPT12_PD, 0);
 	vept_invalidate(&n, EPT12);
-	assert_int_equal(fake_called("seam_flush_ept"), 1);
+	assert_int_equal(fake_called("flush and wait"), 1);
 }
 
 /* ---- roots ---- */
