@@ -152,8 +152,9 @@ boot-tests: hypervisor tools machine payloads debian-guests
 FUZZ_BIN = $(TOOL_FUZZ) $(HV_FUZZ)
 
 define CHECK_LIST
-layers	60	tests/checks/layers.sh
+edges	60	tests/checks/edges.sh $(HV_OBJ) $(HV_PURE)
 pure	60	tests/checks/pure.sh $(B)/hv/pure.a
+shape	60	tests/checks/shape.sh
 headers	300	tests/checks/headers.sh
 facts	60	tests/checks/facts.sh
 format	120	tests/checks/format.sh
