@@ -1,5 +1,7 @@
 # Nestor. `make help` lists the targets; see README.md.
 B        := build
+# Of L0 and the host tool; CHANGELOG.md says what came with which.
+VERSION  := 0.2
 CC       := gcc
 HOSTCC   := clang
 .DEFAULT_GOAL := all
@@ -18,7 +20,7 @@ WARN := -std=c17 -Wall -Wextra -Wpedantic -Wconversion -Wsign-conversion -Wshado
 
 HV_CFLAGS := $(WARN) -O2 -g -ffreestanding -mgeneral-regs-only -mno-red-zone -fno-common \
 	-fno-omit-frame-pointer -fno-stack-protector -fno-pic -fno-pie -mcmodel=kernel \
-	-fcf-protection=none -fno-asynchronous-unwind-tables -Ihypervisor -MMD -MP
+	-fcf-protection=none -fno-asynchronous-unwind-tables -DNESTOR_VERSION='"$(VERSION)"' -Ihypervisor -MMD -MP
 HOST_CFLAGS := $(WARN) -O1 -g -fno-omit-frame-pointer -MMD -MP
 SANITIZE := -fsanitize=address,undefined -fno-sanitize-recover=all
 

@@ -45,7 +45,7 @@ static bool read_loader(uint32_t magic, uint32_t block)
 
 static void greet(void)
 {
-	log_info("Nestor, a root VMM for guests that are hypervisors");
+	log_info("Nestor " NESTOR_VERSION ", a root VMM for guests that are hypervisors");
 	log_info("%u CPU%s, %lu MiB free, TSC %u kHz, machine=%s", cpu_count,
 		cpu_count == 1 ? "" : "s", page_available() >> 20, tsc_khz,
 		l0_config()->machine.name);

@@ -5,7 +5,7 @@ TOOL_SHARED := $(addprefix hypervisor/,policy/setting.c policy/vm_config.c polic
 	spec/vmx_features.c lib/text.c lib/fmt.c)
 TOOL_OBJ := $(TOOL_SRC:tools/nestor/%.c=$(B)/tool/%.o) $(TOOL_SHARED:hypervisor/%.c=$(B)/tool/%.o)
 TOOL_LIB := -lyaml -lz -llzma -lzstd -llz4
-TOOL_CFLAGS := $(HOST_CFLAGS) -D_GNU_SOURCE -DNESTOR_VERSION='"0.1"' -iquote tools/nestor -iquote hypervisor \
+TOOL_CFLAGS := $(HOST_CFLAGS) -D_GNU_SOURCE -DNESTOR_VERSION='"$(VERSION)"' -iquote tools/nestor -iquote hypervisor \
 	$(if $(SAN),$(SANITIZE))
 
 $(B)/tool/%.o: tools/nestor/%.c $(B)/tool/flags

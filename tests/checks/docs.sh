@@ -1,5 +1,7 @@
 #!/usr/bin/env bash
-# Generated pages are as `make docs` makes them. The argument is the program that makes the page.
+# SPDX-License-Identifier: Apache-2.0
+# Generated pages are as `make docs` makes them (the argument is the program that makes the page); links between
+# pages lead somewhere; pages name files that exist; one version everywhere.
 set -euo pipefail
 program=$(realpath "$1")
 cd "$(dirname "$0")/../.."
@@ -7,3 +9,25 @@ if ! "$program" | diff -u docs/sdm-coverage.md -; then
 	echo "docs/sdm-coverage.md is not up to date: run \`make docs\`"
 	exit 1
 fi
+bad=0
+
+# [text](path#anchor), relative to the page
+while IFS=: read -r page link; do
+	if [[ ! -e $(dirname "$page")/$link ]]; then
+		echo "$page: no such file: $link"
+		bad=1
+	fi
+done < <(git ls-files '*.md' | xargs grep -oHE '\]\([^):# ]+' | sed 's/\](//')
+
+# `room/file.c` of the hypervisor, as the pages name them
+while IFS=: read -r page file; do
+	if [[ ! -e hypervisor/$file ]]; then
+		echo "$page: no such file: hypervisor/$file"
+		bad=1
+	fi
+done < <(git ls-files 'docs/*.md' | grep -v docs/decisions | xargs grep -oHE '`(boot|control|cpu|dev|emul|lib|load|mm|nested|policy|spec|vm|vmx)/[a-z0-9_]+\.(c|h|S|def)`' | tr -d '`' | sort -u)
+
+version=$(sed -n 's/^VERSION *:= *//p' Makefile)
+grep -q "\"nestor $version\"" tools/nestor/nestor.1 || { echo "nestor.1 is not of version $version"; bad=1; }
+grep -q "^## $version" CHANGELOG.md || { echo "CHANGELOG.md says nothing of version $version"; bad=1; }
+exit $bad
