@@ -207,6 +207,22 @@ static int may_enter(struct nested *n, uint32_t reason)
 	return INSN_SUCCEED;
 }
 
+/* L2 runs next. */
+static void enter(struct nested *n, struct nvmcs *v)
+{
+	queue_event(n, v);
+	if (v->missed) { /* L1 has mapped it, most likely */
+		v->missed = false;
+		if (v->root)
+			vept_prefill(n, v->root, v->missed_gpa);
+	}
+	v->launched = true;
+	n->in_l2 = true;
+	n->run_pending = true;
+	n->l2_wait_sipi = v->f[FID_GUEST_ACTIVITY_STATE] == ACTIVITY_WAIT_FOR_SIPI;
+	n->stats.entries++;
+}
+
 int nested_entry(struct nested *n, const struct l1_mode *m, uint32_t reason)
 {
 	struct nvmcs *v = n->cur;
@@ -258,16 +274,6 @@ int nested_entry(struct nested *n, const struct l1_mode *m, uint32_t reason)
 		report_msr_load(n, reason, bad_msr, v);
 		return entry_failure(n, v, EXIT_MSR_LOADING, bad_msr);
 	}
-	queue_event(n, v);
-	if (v->missed) { /* L1 has mapped it, most likely */
-		v->missed = false;
-		if (v->root)
-			vept_prefill(n, v->root, v->missed_gpa);
-	}
-	v->launched = true;
-	n->in_l2 = true;
-	n->run_pending = true;
-	n->l2_wait_sipi = v->f[FID_GUEST_ACTIVITY_STATE] == ACTIVITY_WAIT_FOR_SIPI;
-	n->stats.entries++;
+	enter(n, v);
 	return INSN_DONE;
 }
