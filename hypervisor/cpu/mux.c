@@ -83,10 +83,3 @@ void mux_break_lock(void)
 {
 	__atomic_clear(&mux.locked, __ATOMIC_RELEASE);
 }
-
-int mux_read(void)
-{
-	if (mux.use_e9 || !(inb(COM1_LSR) & LSR_RX))
-		return -1;
-	return inb(COM1);
-}

@@ -26,7 +26,4 @@ void mux_record(const char *format, ...) __attribute__((format(printf, 1, 2)));
 /* Breaks the lock, for the fault path. */
 void mux_break_lock(void);
 
-/* A byte that came in (COM1 only), or -1. */
-int mux_read(void);
-
 #endif

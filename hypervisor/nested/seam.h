@@ -65,9 +65,8 @@ void seam_vm_unlock(struct nested *n);
  * be used again; otherwise by each other vCPU of the VM before its next entry that follows its next exit.
  */
 void seam_flush_ept(struct nested *n, uint64_t eptp, bool wait);
-/* Those of this vCPU: */
+/* Those of this vCPU. */
 void seam_flush_vpid(struct nested *n, uint16_t vpid02);
-void seam_flush_vpid_address(struct nested *n, uint16_t vpid02, uint64_t linear);
 
 /* ---- L1's vCPU ---- */
 

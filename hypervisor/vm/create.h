@@ -68,6 +68,6 @@ bool msr_create(struct vcpu *vcpu);
 void msr_allow_x2apic(uint64_t *bitmap);
 
 /* With selftest=state: what it needs. */
-bool selftest_create(struct vcpu *vcpu);
+bool selftest_create(struct vm *vm);
 
 #endif

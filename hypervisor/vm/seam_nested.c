@@ -106,12 +106,6 @@ void seam_flush_vpid(struct nested *n, uint16_t vpid02)
 	invvpid(INVVPID_SINGLE, vpid02, 0);
 }
 
-void seam_flush_vpid_address(struct nested *n, uint16_t vpid02, uint64_t linear)
-{
-	(void)n;
-	invvpid(INVVPID_ADDRESS, vpid02, linear);
-}
-
 /* ---- L1's vCPU ---- */
 
 void seam_skip_insn(struct nested *n)

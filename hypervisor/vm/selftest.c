@@ -8,18 +8,9 @@
 #include "vm/nested_hw.h"
 #include "vm/state.h"
 
-/*
- * The vCPU's state is taken, the vCPU becomes as after power-on, and the state is put back: whoever runs
- * on it must not notice. It is current, and between two entries.
- */
-void selftest_state(struct vcpu *vcpu)
+/* As vcpu_create leaves it, with nothing of what was before in its registers. */
+static void forget_vcpu(struct vcpu *vcpu)
 {
-	struct vcpu_saved *s = vcpu->saved;
-
-	if (vcpu->state == VCPU_STOPPED)
-		return;
-	vcpu_save_registers(vcpu);
-	vcpu_get_state(vcpu, s);
 	vcpu_use_vmcs(vcpu, &vcpu->vmcs01);
 	if (vcpu->nested_hw != NULL)
 		nested_hw_reset(vcpu);
@@ -29,17 +20,52 @@ void selftest_state(struct vcpu *vcpu)
 	memset(vcpu->msr, 0, sizeof(vcpu->msr));
 	vcpu->cr2 = 0;
 	vcpu->injecting = false;
-	if (!vcpu_set_state(vcpu, s)) {
+}
+
+/* Alone on its VM it may take the devices along: no other vCPU runs. */
+static bool put_back_vm(struct vcpu *vcpu)
+{
+	struct vm *vm = vcpu->vm;
+	struct platform_config config = vm->platform->config;
+
+	vm_get_state(vm, vm->saved);
+	forget_vcpu(vcpu);
+	platform_reset(vm->platform, &config);
+	return vm_set_state(vm, vm->saved);
+}
+
+static bool put_back_vcpu(struct vcpu *vcpu)
+{
+	struct vcpu_saved *s = &vcpu->vm->saved->vcpu[vcpu->index];
+
+	vcpu_get_state(vcpu, s);
+	forget_vcpu(vcpu);
+	return vcpu_set_state(vcpu, s);
+}
+
+/*
+ * The state of the vCPU, or of its VM, is taken, all becomes as after power-on, and the state is put back:
+ * whoever runs there must not notice. The vCPU is current, and between two entries.
+ */
+void selftest_state(struct vcpu *vcpu)
+{
+	if (vcpu->state == VCPU_STOPPED || vcpu->vm->end != VM_RUNS)
+		return;
+	/* It takes longer than the period of a fast timer: not each time, or nothing else would run. */
+	if (__atomic_add_fetch(&vcpu->vm->selftests, 1, __ATOMIC_RELAXED) % 4 != 0)
+		return;
+	vcpu_save_registers(vcpu);
+	if (!(vcpu->vm->config.cpus == 1 ? put_back_vm(vcpu) : put_back_vcpu(vcpu))) {
 		vm_stop(vcpu->vm, VM_END_ERROR, 0, "selftest: its own state is refused");
 		return;
 	}
 	vcpu_load_registers(vcpu);
 }
 
-bool selftest_create(struct vcpu *vcpu)
+bool selftest_create(struct vm *vm)
 {
-	unsigned pages = (sizeof(struct vcpu_saved) + PAGE_SIZE - 1) / PAGE_SIZE;
+	unsigned pages = (sizeof(struct vm_state) + PAGE_SIZE - 1) / PAGE_SIZE;
 
-	vcpu->saved = pool_get_run(&vcpu->vm->pool, pages);
-	return vcpu->saved != NULL;
+	vm->saved = pool_get_run(&vm->pool, pages);
+	return vm->saved != NULL;
 }

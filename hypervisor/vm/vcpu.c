@@ -7,7 +7,6 @@
 
 #include "cpu/asm.h"
 #include "cpu/log.h"
-#include "cpu/config.h"
 #include "cpu/mem.h"
 #include "cpu/percpu.h"
 #include "load/load.h"
@@ -106,8 +105,6 @@ struct vcpu *vcpu_create(struct vm *vm, unsigned index)
 	vcpu->xcr0 = XCR0_X87;
 	vcpu->xsave = pool_get(&vm->pool);
 	if (vcpu->xsave == NULL || !cpuid_create(vcpu) || !msr_create(vcpu))
-		return NULL;
-	if (l0_config()->selftest == L0_SELFTEST_STATE && !selftest_create(vcpu))
 		return NULL;
 	/* FCW and MXCSR after reset, SDM 9.1.1 "Processor State After Reset". */
 	*(uint16_t *)vcpu->xsave = 0x37f;

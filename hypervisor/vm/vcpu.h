@@ -53,7 +53,6 @@ struct sched_node;
 struct cpuid_table;
 struct mtrr_state;
 struct nested_hw;
-struct vcpu_saved;
 
 #define NO_CPU UINT32_MAX
 
@@ -97,7 +96,6 @@ struct vcpu {
 	enum dev_apic_mode apic_mode; /* that VMCS01 is set up for */
 	uint64_t eoi_exit[4];         /* EOI-exit bitmaps of VMCS01 */
 	struct nested nested;
-	struct vcpu_saved *saved;    /* with selftest=state */
 	struct nested_hw *nested_hw; /* hardware VMCSs for L2, vm/nested_hw.h */
 };
 

@@ -7,6 +7,7 @@
 
 #include "cpu/asm.h"
 #include "cpu/clock.h"
+#include "cpu/config.h"
 #include "cpu/log.h"
 #include "cpu/mem.h"
 #include "cpu/mux.h"
@@ -172,6 +173,8 @@ static bool create_parts(struct vm_box *box, const struct vm_memory *memory)
 	vm->tsc_offset = -rdtsc();
 	platform_reset(vm->platform, &p);
 	if (vm->config.vmx && !create_nested(vm))
+		return false;
+	if (l0_config()->selftest == L0_SELFTEST_STATE && !selftest_create(vm))
 		return false;
 	for (unsigned i = 0; i < vm->config.cpus; i++) {
 		vm->vcpus[i] = vcpu_create(vm, i);

@@ -17,6 +17,8 @@
 #define VM_MAX       LIMIT_VMS
 #define VM_MAX_SLOTS 2
 
+struct vm_state;
+
 struct mem_slot {
 	uint64_t gpa;
 	uint64_t size;
@@ -63,6 +65,8 @@ struct vm {
 	struct hpa
 		void_page; /* ones: what is behind addresses without memory, if it must be mapped */
 	struct hpa vmread_bitmap, vmwrite_bitmap; /* with VMCS shadowing for L1 */
+	struct vm_state *saved;                   /* with selftest=state, like the next */
+	unsigned selftests;                       /* asked for */
 	enum vm_end end;
 	uint32_t end_value;
 	uint64_t warned[4]; /* bitmap: things logged once, enum vm_warning and exit reasons */

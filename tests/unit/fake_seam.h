@@ -149,12 +149,6 @@ void seam_flush_vpid(struct nested *n, uint16_t vpid02)
 	fake_record(__func__, vpid02, 0);
 }
 
-void seam_flush_vpid_address(struct nested *n, uint16_t vpid02, uint64_t linear)
-{
-	(void)n;
-	fake_record(__func__, vpid02, linear);
-}
-
 /* ---- L1's vCPU ---- */
 
 void seam_skip_insn(struct nested *n)
