@@ -2,6 +2,7 @@
  * What its own local APIC costs an L1: COUNT times one operation, which the command line names; run.sh's
  * sibling apic_exits.sh counts the exits. Prints the ticks that one took.
  */
+#include "cmdline.h"
 #include "conf.h"
 
 #define LAPIC        0xfee00000ull
@@ -82,24 +83,10 @@ static const struct {
 	{"timer", op_timer},
 };
 
-static bool has_word(const char *text, const char *word)
-{
-	size_t n = 0;
-
-	while (word[n])
-		n++;
-	for (; *text; text++)
-		if (memcmp(text, word, n) == 0 && (text[n] == ' ' || text[n] == 0))
-			return true;
-	return false;
-}
-
 int payload_main(void)
 {
-	const char *line = payload_cmdline();
-
 	trap_hook = on_interrupt;
-	x2 = has_word(line, "x2apic");
+	x2 = cmdline_flag("x2apic");
 	if (x2)
 		wrmsr(0x1b, rdmsr(0x1b) | 0x400);
 	set(SVR, 0x1ff);
@@ -107,7 +94,7 @@ int payload_main(void)
 	for (size_t i = 0; i < sizeof(ops) / sizeof(ops[0]); i++) {
 		uint64_t t = rdtsc_exact();
 
-		if (!has_word(line, ops[i].name))
+		if (!cmdline_flag(ops[i].name))
 			continue;
 		for (unsigned n = 0; n < COUNT; n++)
 			ops[i].run();

@@ -2,6 +2,7 @@
  * What several processors cost an L1, in ticks: interrupts between them, waking one that sleeps, its own local APIC (medians of
  * several tries), and how long 1, 2 and 4 of them compute at the same time. Each line is `name value`.
  */
+#include "cmdline.h"
 #include "cpu.h"
 #include "rt.h"
 #include "smp.h"
@@ -124,13 +125,13 @@ static void together(unsigned count)
 	print("smp_compute_%u %lu\n", count, rdtsc_exact() - start);
 }
 
-/* The command line is the number of processors: 1, 2 or 4. */
+/* Command line: cpus=N, 1, 2 or 4 processors. */
 int payload_main(void)
 {
-	unsigned count = (unsigned)(payload_cmdline()[0] - '0');
+	unsigned count = (unsigned)cmdline_number("cpus", 0);
 
 	if (count != 1 && count != 2 && count != 4) {
-		print("bench_smp: the command line must be 1, 2 or 4\n");
+		print("bench_smp: the command line must be cpus=1, 2 or 4\n");
 		return 1;
 	}
 	smp_start(count);

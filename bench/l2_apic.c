@@ -3,6 +3,7 @@
  * hypervisor that makes it in one of two ways, by the command line: `apicv` with all of APIC virtualization (SDM
  * chapter 29), `software` with intercepted MSRs and injected interrupts. Each line is `name exits ticks`.
  */
+#include "cmdline.h"
 #include "conf.h"
 #include "smp.h"
 
@@ -264,11 +265,7 @@ static void second_code(void)
 
 int payload_main(void)
 {
-	const char *line = payload_cmdline();
-
-	for (; *line; line++)
-		if (memcmp(line, "apicv", 5) == 0)
-			apicv = true;
+	apicv = cmdline_flag("apicv");
 	smp_start(2);
 	trap_hook = on_interrupt;
 	start_on(1, run, (void *)(uintptr_t)second_code);

@@ -28,11 +28,11 @@ measure bare --bare
 measure on --shadow on
 measure off --shadow off
 awk -f bench/table.awk "$out/bare.txt" "$out/on.txt" "$out/off.txt" bench/kvm.txt | tee "$out/table.txt"
-# Several vCPUs on two CPUs. Not the image's name in front: the payload wants the number alone.
+# Several vCPUs on two CPUs.
 smp() { # NAME CPUS ARGS...
 	local name=$1 cpus=$2
 	shift 2
-	"$NESTOR" run --timeout "$TIMEOUT" --argv0 off --cmdline "$cpus" --cpus "$cpus" "$@" \
+	"$NESTOR" run --timeout "$TIMEOUT" --cmdline "cpus=$cpus" --cpus "$cpus" "$@" \
 		--l1 "$B/payload/bench_smp.elf" 2>"$out/$name-$cpus.err" </dev/null |
 		tr -d '\r' | grep -a -E '^smp_[a-z0-9_]+ [0-9]+$' >>"$out/$name.txt"
 }

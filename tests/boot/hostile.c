@@ -7,8 +7,10 @@
  * state, lists of exits, any page of its memory in an EPT12), only=N for one kind of action,
  * verbose=N to tell of actions from number N on.
  */
+#include "cmdline.h"
 #include "cpu.h"
 #include "hostile.h"
+#include "random.h"
 #include "rt.h"
 #include "vmx.h"
 
@@ -19,14 +21,9 @@ bool hostile_wild, hostile_verbose;
 static uint64_t rng;
 static uint32_t events; /* interrupts and exceptions outside of guarded instructions */
 
-/* SplitMix64 */
 uint64_t random64(void)
 {
-	uint64_t z = rng += 0x9e3779b97f4a7c15ull;
-
-	z = (z ^ z >> 30) * 0xbf58476d1ce4e5b9ull;
-	z = (z ^ z >> 27) * 0x94d049bb133111ebull;
-	return z ^ z >> 31;
+	return random_next(&rng);
 }
 
 bool one_in(unsigned n)
@@ -52,24 +49,6 @@ uint64_t random_value(uint64_t old)
 	default:
 		return random_address();
 	}
-}
-
-static uint64_t option(const char *name, uint64_t otherwise)
-{
-	const char *line = payload_cmdline();
-	size_t length = 0;
-	uint64_t n = 0;
-
-	while (name[length])
-		length++;
-	for (; *line; line++)
-		if (memcmp(line, name, length) == 0)
-			break;
-	if (!*line)
-		return otherwise;
-	for (line += length; *line >= '0' && *line <= '9'; line++)
-		n = n * 10 + (uint64_t)(*line - '0');
-	return n;
 }
 
 /*
@@ -363,10 +342,12 @@ static void (*const actions[])(void) = {msrs, ports, device_memory, control_regi
 
 int payload_main(void)
 {
-	uint64_t seed = option("seed=", 1), count = option("count=", DEFAULT_COUNT);
-	uint64_t only = option("only=", ACTIONS), verbose = option("verbose=", count);
+	uint64_t seed = cmdline_number("seed", 1),
+		 count = cmdline_number("count", DEFAULT_COUNT);
+	uint64_t only = cmdline_number("only", ACTIONS),
+		 verbose = cmdline_number("verbose", count);
 
-	hostile_wild = option("wild=", 0) != 0;
+	hostile_wild = cmdline_number("wild", 0) != 0;
 	rng = seed;
 	trap_hook = ignore_events;
 	print("hostile: seed=%lu count=%lu wild=%u\n", seed, count, hostile_wild);

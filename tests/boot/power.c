@@ -1,22 +1,11 @@
 /*
  * Ends in the way that its command line asks for: exit=N, s5, reset, triple, hang.
  */
+#include "cmdline.h"
 #include "cpu.h"
 #include "rt.h"
 
 #define S5_TYPE 5u
-
-static const char *find(const char *text, const char *word)
-{
-	size_t n = 0;
-
-	while (word[n])
-		n++;
-	for (; *text; text++)
-		if (memcmp(text, word, n) == 0)
-			return text + n;
-	return NULL;
-}
 
 static void triple_fault(void)
 {
@@ -35,21 +24,15 @@ static void power_off(void)
 
 int payload_main(void)
 {
-	const char *line = payload_cmdline();
-	const char *value = find(line, "exit=");
-	int v = 0;
-
-	print("power: %s\n", line);
-	if (find(line, "triple"))
+	print("power: %s\n", payload_cmdline());
+	if (cmdline_flag("triple"))
 		triple_fault();
-	if (find(line, "reset"))
+	if (cmdline_flag("reset"))
 		outb(0xcf9, 6);
-	if (find(line, "s5"))
+	if (cmdline_flag("s5"))
 		power_off();
-	if (find(line, "hang"))
+	if (cmdline_flag("hang"))
 		for (;;)
 			__asm__ volatile("cli; hlt");
-	for (; value && *value >= '0' && *value <= '9'; value++)
-		v = v * 10 + (*value - '0');
-	return v;
+	return (int)cmdline_number("exit", 0);
 }

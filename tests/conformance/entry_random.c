@@ -3,7 +3,9 @@
  * with preemption timer 0, so that no instruction of L2 runs. A line is a round of 64 states: `o` entered,
  * `E` entry failure, `X` another exit, `V` or `I` VMfail. The sequence is the same in every run.
  */
+#include "cmdline.h"
 #include "conf.h"
+#include "random.h"
 
 #define ROUNDS 60
 #define STATES 64
@@ -12,22 +14,14 @@ static struct ept ept;
 static uint64_t *good_pdptes, *bad_pdptes;
 static uint64_t seed = 0x9e3779b97f4a7c15ull;
 
-static uint64_t random64(void)
+/* xorshift64: the states that were always tried here, with what avoid_deviations knows of them. */
+uint64_t random64(void)
 {
 	seed ^= seed << 13;
 	seed ^= seed >> 7;
 	seed ^= seed << 17;
 	return seed;
 }
-
-static uint64_t pick(const uint64_t *values, size_t count)
-{
-	return values[random64() % count];
-}
-
-#define PICK(...)                             \
-	pick((const uint64_t[]){__VA_ARGS__}, \
-		sizeof((const uint64_t[]){__VA_ARGS__}) / sizeof(uint64_t))
 
 /* Access rights: from the plausible ones, sometimes with a bit wrong. */
 static uint64_t random_rights(void)
@@ -182,21 +176,7 @@ static void show_state(void)
 			print("%s = %lx\n", fields[i].name, vmread(fields[i].encoding));
 }
 
-static bool shown(unsigned index)
-{
-	const char *line = payload_cmdline();
-	unsigned n = 0;
-
-	while (*line && memcmp(line, "show=", 5) != 0)
-		line++;
-	if (!*line)
-		return false;
-	for (line += 5; *line >= '0' && *line <= '9'; line++)
-		n = n * 10 + (unsigned)(*line - '0');
-	return n == index;
-}
-
-static char one_state(unsigned index)
+static char one_state(bool shown)
 {
 	base();
 	for (uint64_t n = 1 + random64() % 3; n; n--) {
@@ -210,13 +190,15 @@ static char one_state(unsigned index)
 			change_event();
 	}
 	avoid_deviations();
-	if (shown(index))
+	if (shown)
 		show_state();
 	return attempt();
 }
 
 int payload_main(void)
 {
+	uint64_t show = cmdline_number("show", ~0ull);
+
 	conf_start();
 	good_pdptes = page_alloc();
 	bad_pdptes = page_alloc();
@@ -227,7 +209,7 @@ int payload_main(void)
 		char line[STATES + 1];
 
 		for (int i = 0; i < STATES; i++)
-			line[i] = one_state((unsigned)(round * STATES + i));
+			line[i] = one_state((uint64_t)(round * STATES + i) == show);
 		line[STATES] = 0;
 		print("round %d: %s\n", round, line);
 	}

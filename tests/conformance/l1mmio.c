@@ -2,6 +2,7 @@
  * Conformance of instructions on device memory: the local APIC's task-priority register as operand. With "walk" on
  * the command line, under Nestor only (DEVIATIONS.md): a paging structure in a device's memory.
  */
+#include "cmdline.h"
 #include "conf.h"
 
 #define STATUS      0x8d5ul /* CF PF AF ZF SF OF */
@@ -19,15 +20,6 @@ static volatile uint32_t *const tpr = (uint32_t *)0xfee00080;
 				 : "cc", "memory");                                           \
 		print("%s: rax=%lx rcx=%lx flags=%lx tpr=%x\n", name, a, c, f &STATUS, *tpr); \
 	} while (0)
-
-/* The line may begin with the image's name. */
-static bool wants_walk(void)
-{
-	for (const char *p = payload_cmdline(); *p; p++)
-		if (memcmp(p, "walk", 4) == 0)
-			return true;
-	return false;
-}
 
 static void walk(void)
 {
@@ -59,7 +51,7 @@ int payload_main(void)
 	CASE("cmovnc", "cmovncl (%%rdx), %%ecx");
 	CASE("movnti", "mov $0x71, %%ecx\n\tmovnti %%ecx, (%%rdx)");
 	*tpr = 0;
-	if (wants_walk())
+	if (cmdline_flag("walk"))
 		walk();
 	return 0;
 }

@@ -3,6 +3,7 @@
  * and IA32_TSC_ADJUST, in L1, in L2, by the VM-entry MSR-load list; and of the TSC deadline, which is
  * compared with the TSC as it was set.
  */
+#include "cmdline.h"
 #include "conf.h"
 
 #define SLACK     2000000ul
@@ -119,21 +120,12 @@ static void deadlines(void)
 	__asm__ volatile("cli");
 }
 
-/* The line may begin with the image's name. */
-static bool wants_deadlines(void)
-{
-	for (const char *p = payload_cmdline(); *p; p++)
-		if (memcmp(p, "deadlines", 9) == 0)
-			return true;
-	return false;
-}
-
 int payload_main(void)
 {
 	conf_start();
 	writes();
 	guests();
-	if (wants_deadlines())
+	if (cmdline_flag("deadlines"))
 		deadlines();
 	return 0;
 }

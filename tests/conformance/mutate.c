@@ -8,8 +8,10 @@
  * depends on seed and number only, so a block that differs is looked at with `first=N count=1
  * verbose=1`. L2 sees but a few pages; each kind of instruction that it may begin with is a snippet.
  */
+#include "cmdline.h"
 #include "conf.h"
 #include "mutate/golden.h"
+#include "random.h"
 
 #define BLOCK 32
 #define QUICK 72
@@ -88,47 +90,15 @@ static bool virtual_apic; /* L2 of this mutation has one */
 
 /* ---- numbers ---- */
 
-/* SplitMix64 */
-static uint64_t random64(void)
+uint64_t random64(void)
 {
-	uint64_t z = rng += 0x9e3779b97f4a7c15ull;
-
-	z = (z ^ z >> 30) * 0xbf58476d1ce4e5b9ull;
-	z = (z ^ z >> 27) * 0x94d049bb133111ebull;
-	return z ^ z >> 31;
+	return random_next(&rng);
 }
-
-static uint64_t pick(const uint64_t *values, size_t count)
-{
-	return values[random64() % count];
-}
-
-#define PICK(...)                             \
-	pick((const uint64_t[]){__VA_ARGS__}, \
-		sizeof((const uint64_t[]){__VA_ARGS__}) / sizeof(uint64_t))
 
 static void mix(uint64_t v)
 {
 	hash = (hash ^ v) * 0x100000001b3ull;
 	hash ^= hash >> 29;
-}
-
-static unsigned option(const char *name, unsigned otherwise)
-{
-	const char *line = payload_cmdline();
-	size_t length = 0;
-	unsigned n = 0;
-
-	while (name[length])
-		length++;
-	for (; *line; line++)
-		if (memcmp(line, name, length) == 0)
-			break;
-	if (!*line)
-		return otherwise;
-	for (line += length; *line >= '0' && *line <= '9'; line++)
-		n = n * 10 + (unsigned)(*line - '0');
-	return n;
 }
 
 static void start_block(enum golden_kind g)
@@ -558,14 +528,15 @@ static void one(uint64_t seed, unsigned number)
 
 int payload_main(void)
 {
-	unsigned seed = option("seed=", 1), first = option("first=", 0);
-	unsigned count = option("count=", QUICK);
+	unsigned seed = (unsigned)cmdline_number("seed", 1);
+	unsigned first = (unsigned)cmdline_number("first", 0);
+	unsigned count = (unsigned)cmdline_number("count", QUICK);
 
 	conf_start();
 	golden_init();
 	save_host();
 	init_masks();
-	verbose = option("verbose=", 0);
+	verbose = cmdline_number("verbose", 0);
 	print("seed=%u first=%u count=%u\n", seed, first, count);
 	for (unsigned b = first; b < first + count; b++) {
 		enum golden_kind g = (enum golden_kind)(b % GOLD_COUNT);

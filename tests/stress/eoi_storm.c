@@ -39,7 +39,7 @@ static void storm(void *arg)
 
 	barrier_wait(arg, stress.cpus);
 	for (uint64_t i = 0; i < stress.count; i++) {
-		uint64_t r = stress_random(&random);
+		uint64_t r = random_next(&random);
 		uint32_t vector = 0x30 + (uint32_t)(r >> 8) % 0xc0;
 
 		if (r & 7)

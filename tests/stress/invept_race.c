@@ -87,8 +87,8 @@ static void remapper(void)
 	uint64_t random = stress_seed(0), generation = 1;
 
 	for (uint64_t i = 0; i < stress.count; i++) {
-		remap((unsigned)(stress_random(&random) % PAGES), ++generation);
-		if ((stress_random(&random) & 3) == 0)
+		remap((unsigned)(random_next(&random) % PAGES), ++generation);
+		if ((random_next(&random) & 3) == 0)
 			read_once(&g[0]);
 	}
 	store(&stop, 1);

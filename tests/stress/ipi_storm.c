@@ -27,7 +27,7 @@ static void leave_letter(unsigned to)
 
 static void send_random(uint64_t *random)
 {
-	uint64_t r = stress_random(random);
+	uint64_t r = random_next(random);
 	unsigned me = cpu_index(), to = (unsigned)(r >> 8) % stress.cpus;
 	uint32_t low = ICR_ASSERT | 0x40 | (r >> 16 & 15);
 
@@ -57,7 +57,7 @@ static void storm(void *arg)
 	barrier_wait(arg, stress.cpus);
 	for (uint64_t i = 0; i < stress.count; i++) {
 		send_random(&random);
-		if (stress_random(&random) & 1) {
+		if (random_next(&random) & 1) {
 			interrupts_on();
 			interrupts_off();
 		}

@@ -8,6 +8,7 @@
 #include <stdint.h>
 
 #include "cpu.h"
+#include "random.h"
 #include "rt.h"
 #include "smp.h"
 #include "vmx.h"
@@ -22,9 +23,8 @@ extern struct stress stress;
 /* Reads the command line; count is what it has when nothing is said. Starts the processors. */
 void stress_start(uint64_t count);
 
-/* A generator of its own for each user: *state is never 0. */
+/* For random_next: a sequence of its own for each user. */
 uint64_t stress_seed(unsigned user);
-uint64_t stress_random(uint64_t *state);
 
 /* An invariant does not hold: says so, once, and ends the payload. */
 _Noreturn void stress_broke(const char *what, uint64_t found, uint64_t wanted);

@@ -46,7 +46,7 @@ static void write_fields(struct traveller *t, uint64_t secret)
 
 static void visit(struct traveller *t, uint64_t *random)
 {
-	unsigned runs = 1 + (unsigned)(stress_random(random) % 3);
+	unsigned runs = 1 + (unsigned)(random_next(random) % 3);
 
 	expect("VMPTRLD", vmx_vmptrld(address_of(t->l2.vmcs)), VMX_OK);
 	check_fields(t);
@@ -60,7 +60,7 @@ static void visit(struct traveller *t, uint64_t *random)
 		expect("RBX of L2", t->l2.rbx, t->turns * 7);
 		l2_skip();
 	}
-	write_fields(t, stress_random(random));
+	write_fields(t, random_next(random));
 	expect("VMCLEAR", vmx_vmclear(address_of(t->l2.vmcs)), VMX_OK);
 }
 
@@ -81,7 +81,7 @@ static void travel(void *arg)
 		}
 	barrier_wait(arg, stress.cpus);
 	for (uint64_t i = 0; i < stress.count; i++) {
-		struct traveller *t = &travellers[stress_random(&random) % VMCSS];
+		struct traveller *t = &travellers[random_next(&random) % VMCSS];
 
 		lock(&t->busy);
 		visit(t, &random);

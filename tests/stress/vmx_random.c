@@ -26,17 +26,16 @@ static const uint32_t targets[] = {VMCS_GUEST_CR0, VMCS_GUEST_CR3, VMCS_GUEST_CR
 
 static void mutate(uint64_t *random)
 {
-	unsigned n = 1 + (unsigned)(stress_random(random) % 3);
+	unsigned n = 1 + (unsigned)(random_next(random) % 3);
 
 	while (n--) {
-		uint64_t r = stress_random(random);
+		uint64_t r = random_next(random);
 		uint32_t field = targets[r % TARGETS];
 
 		vmwrite(field, vmread(field) ^ 1ull << (r >> 32 & 31));
 	}
-	if ((stress_random(random) & 7) == 0)
-		vmwrite(VMCS_ENTRY_INTR_INFO,
-			INTR_INFO_VALID | (stress_random(random) & 0xfff));
+	if ((random_next(random) & 7) == 0)
+		vmwrite(VMCS_ENTRY_INTR_INFO, INTR_INFO_VALID | (random_next(random) & 0xfff));
 	if (vmread(VMCS_GUEST_ACTIVITY_STATE) == ACTIVITY_WAIT_FOR_SIPI)
 		vmwrite(VMCS_GUEST_ACTIVITY_STATE, ACTIVITY_ACTIVE);
 }
@@ -81,7 +80,7 @@ static void run(void *arg)
 	barrier_wait(arg, stress.cpus);
 	for (uint64_t i = 0; i < stress.count; i++) {
 		run_random(&g[me], &random);
-		if (stress_random(&random) % 4 == 0)
+		if (random_next(&random) % 4 == 0)
 			run_sane(&sane[me]);
 	}
 }

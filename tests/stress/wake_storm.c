@@ -35,7 +35,7 @@ static void hop(void *arg)
 		l2_setup(&g[me], halt_code);
 	barrier_wait(arg, stress.cpus);
 	while (load(&hops) < stress.count) {
-		uint64_t r = stress_random(&random);
+		uint64_t r = random_next(&random);
 
 		if (load(&holder) == me) {
 			unsigned next =

@@ -7,12 +7,13 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "random.h"
+
 /* Whether this program may destroy itself. */
 extern bool hostile_wild;
 /* Whether it tells what it does. */
 extern bool hostile_verbose;
 
-uint64_t random64(void);
 bool one_in(unsigned n);
 /* Anything: often near the old value, or an address. */
 uint64_t random_value(uint64_t old);
