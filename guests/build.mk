@@ -1,7 +1,7 @@
 # Payload runtime, and the Debian guests.
 #
-# A payload is one C file linked with the runtime into a Multiboot 1 ELF32: PAYLOADS lists the
-# sources; x/y.c becomes build/payload/y.elf. It runs bare (`nestor run --bare --l1 F`) or as L1.
+# A payload is one C file linked with the runtime, and the table of VMCS fields, into a Multiboot 1 ELF32:
+# PAYLOADS lists the sources; x/y.c becomes build/payload/y.elf. It runs bare (`nestor run --bare --l1 F`) or as L1.
 # Payloads named *_32.c run in 32-bit mode: the same C, compiled with -m32, on another start.S.
 OBJCOPY ?= objcopy
 PAYLOAD_CFLAGS := $(WARN) -O2 -g -ffreestanding -mgeneral-regs-only -mno-red-zone -fno-common \
@@ -9,9 +9,9 @@ PAYLOAD_CFLAGS := $(WARN) -O2 -g -ffreestanding -mgeneral-regs-only -mno-red-zon
 	-fno-asynchronous-unwind-tables -fno-tree-loop-distribute-patterns -Ihypervisor \
 	-Iguests/runtime -Itests/conformance -Itests/boot/hostile -MMD -MP
 PAYLOAD_RT := $(addprefix $(B)/payload/runtime/,start.o ap.o vmx_run.o tables64.o rt.o cmdline.o \
-	smp.o vmx.o ept.o)
+	smp.o vmx.o ept.o) $(B)/payload/spec/vmcs.o
 PAYLOAD32_RT := $(addprefix $(B)/payload/32/runtime/,start32.o vmx_run32.o tables32.o rt.o \
-	cmdline.o vmx.o ept.o)
+	cmdline.o vmx.o ept.o) $(B)/payload/32/spec/vmcs.o
 PAYLOADS := $(filter-out %/conf.c %/stress.c,$(wildcard \
 	tests/conformance/*.c tests/boot/*.c tests/stress/*.c bench/*.c))
 PAYLOAD_ELF := $(patsubst %.c,$(B)/payload/%.elf,$(notdir $(PAYLOADS)))
@@ -29,6 +29,10 @@ $(B)/payload/runtime/%.o: guests/runtime/%.c
 	@mkdir -p $(@D)
 	$(CC) $(PAYLOAD_CFLAGS) -c $< -o $@
 
+$(B)/payload/spec/%.o: hypervisor/spec/%.c
+	@mkdir -p $(@D)
+	$(CC) $(PAYLOAD_CFLAGS) -c $< -o $@
+
 $(B)/payload/%.o: %.c
 	@mkdir -p $(@D)
 	$(CC) $(PAYLOAD_CFLAGS) -c $< -o $@
@@ -43,6 +47,10 @@ $(B)/payload/32/runtime/%.o: guests/runtime/%.S
 	$(CC) -m32 -c $< -o $@
 
 $(B)/payload/32/runtime/%.o: guests/runtime/%.c
+	@mkdir -p $(@D)
+	$(CC) $(PAYLOAD32_CFLAGS) -c $< -o $@
+
+$(B)/payload/32/spec/%.o: hypervisor/spec/%.c
 	@mkdir -p $(@D)
 	$(CC) $(PAYLOAD32_CFLAGS) -c $< -o $@
 
@@ -68,8 +76,7 @@ $(patsubst tests/stress/%.c,$(B)/payload/%.elf,$(wildcard tests/stress/*.c)): $(
 ## make payloads     conformance and bench payloads (Multiboot 1 ELF)
 payloads: $(PAYLOAD_ELF)
 
--include $(wildcard $(B)/payload/*.d $(B)/payload/runtime/*.d \
-	$(B)/payload/32/*.d $(B)/payload/32/runtime/*.d)
+-include $(wildcard $(addprefix $(B)/payload/,*.d runtime/*.d spec/*.d 32/*.d 32/runtime/*.d 32/spec/*.d))
 
 # Debian as L1 and L2: kernel and programs from Debian's packages, initramfs made here.
 DEBIAN := $(B)/debian

@@ -8,14 +8,6 @@ bool (*conf_handler)(uint32_t reason) = conf_default_handler;
 
 static uint64_t saved_state[FID_COUNT];
 
-static const struct vmcs_field all_fields[] = {
-#define ALWAYS                             0, 0
-#define VMFUNC                             0, 0
-#define CTL(word, control)                 0, 0
-#define F(name, enc, exists, group, flags) {#name, enc, 0, 0, exists},
-#include "spec/vmcs_fields.def"
-};
-
 void conf_status(const char *name, enum vmx_status s)
 {
 	print("%s: %s\n", name, vmx_outcome(s));
@@ -207,17 +199,17 @@ static bool is_guest_state(uint32_t enc)
 void conf_state_save(void)
 {
 	for (unsigned i = 0; i < FID_COUNT; i++)
-		saved_state[i] = vmread(all_fields[i].encoding);
+		saved_state[i] = vmread(vmcs_fields[i].encoding);
 }
 
 void conf_state_diff(const char *name)
 {
 	print("%s: changed", name);
 	for (unsigned i = 0; i < FID_COUNT; i++) {
-		uint64_t v = vmread(all_fields[i].encoding);
+		uint64_t v = vmread(vmcs_fields[i].encoding);
 
-		if (is_guest_state(all_fields[i].encoding) && v != saved_state[i])
-			print(" %s=%lx", all_fields[i].name, v);
+		if (is_guest_state(vmcs_fields[i].encoding) && v != saved_state[i])
+			print(" %s=%lx", vmcs_fields[i].name, v);
 	}
 	print("\n");
 }

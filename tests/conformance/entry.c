@@ -20,31 +20,23 @@
 static struct ept ept;
 static uint64_t guest_state[FID_COUNT];
 
-static const struct vmcs_field all_fields[] = {
-#define ALWAYS                             0, 0
-#define VMFUNC                             0, 0
-#define CTL(word, control)                 0, 0
-#define F(name, enc, exists, group, flags) {#name, enc, 0, 0, exists},
-#include "spec/vmcs_fields.def"
-};
-
 static bool is_guest(unsigned i)
 {
-	return vmcs_type(all_fields[i].encoding) == VMCS_TYPE_GUEST;
+	return vmcs_type(vmcs_fields[i].encoding) == VMCS_TYPE_GUEST;
 }
 
 static void save_guest(void)
 {
 	for (unsigned i = 0; i < FID_COUNT; i++)
 		if (is_guest(i))
-			guest_state[i] = vmread(all_fields[i].encoding);
+			guest_state[i] = vmread(vmcs_fields[i].encoding);
 }
 
 static void restore_guest(void)
 {
 	for (unsigned i = 0; i < FID_COUNT; i++)
 		if (is_guest(i))
-			vmx_vmwrite(all_fields[i].encoding, guest_state[i]);
+			vmx_vmwrite(vmcs_fields[i].encoding, guest_state[i]);
 }
 
 struct outcome {

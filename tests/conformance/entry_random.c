@@ -163,17 +163,10 @@ static void avoid_deviations(void)
 /* With `show=N` on the command line, state N (round * 64 + position) is printed before its entry. */
 static void show_state(void)
 {
-	static const struct vmcs_field fields[] = {
-#define ALWAYS                             0, 0
-#define VMFUNC                             0, 0
-#define CTL(word, control)                 0, 0
-#define F(name, enc, exists, group, flags) {#name, enc, 0, 0, exists},
-#include "spec/vmcs_fields.def"
-	};
-
 	for (unsigned i = 0; i < FID_COUNT; i++)
-		if (vmcs_type(fields[i].encoding) != VMCS_TYPE_INFO)
-			print("%s = %lx\n", fields[i].name, vmread(fields[i].encoding));
+		if (vmcs_type(vmcs_fields[i].encoding) != VMCS_TYPE_INFO)
+			print("%s = %lx\n", vmcs_fields[i].name,
+				vmread(vmcs_fields[i].encoding));
 }
 
 static char one_state(bool shown)

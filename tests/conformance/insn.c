@@ -4,20 +4,6 @@
  */
 #include "conf.h"
 
-#define EVERY_FIELD_COUNT (sizeof(every_field) / sizeof(every_field[0]))
-
-static const struct {
-	const char *name;
-	uint32_t encoding;
-	uint8_t word, bit;
-} every_field[] = {
-#define ALWAYS                             EXISTS_ALWAYS, 0
-#define VMFUNC                             EXISTS_VMFUNC, 0
-#define CTL(word, control)                 EXISTS_##word, __builtin_ctz(word##_##control)
-#define F(name, enc, exists, group, flags) {#name, enc, exists},
-#include "spec/vmcs_fields.def"
-};
-
 static void *vmcs_a, *vmcs_b;
 static uint64_t operand[2];
 static uint64_t scratch;
@@ -197,11 +183,11 @@ static void field_round_trip(uint32_t e)
  */
 static void field_access(unsigned i)
 {
-	uint32_t e = every_field[i].encoding;
-	bool offered = field_offered(every_field[i].word, every_field[i].bit);
+	uint32_t e = vmcs_fields[i].encoding;
+	bool offered = field_offered(vmcs_fields[i].exists_word, vmcs_fields[i].exists_bit);
 	enum vmx_status s;
 
-	print("%s:", every_field[i].name);
+	print("%s:", vmcs_fields[i].name);
 	s = vmx_vmwrite(e, 0x5a5aa5a5c3c33c3cull);
 	if (offered != (s == VMX_OK) && (offered == false || field_writable(e)))
 		print(" write not as offered, %s", vmx_outcome(s));
@@ -211,7 +197,7 @@ static void field_access(unsigned i)
 		print(" read-only, yet %s", vmx_outcome(s));
 	s = vmx_vmread(e, &scratch);
 	print(offered == (s == VMX_OK) ? " as offered" : " read not as offered");
-	if (every_field[i].word == EXISTS_ALWAYS && vmcs_type(e) != VMCS_TYPE_INFO)
+	if (vmcs_fields[i].exists_word == EXISTS_ALWAYS && vmcs_type(e) != VMCS_TYPE_INFO)
 		field_round_trip(e);
 	print("\n");
 }
@@ -220,7 +206,7 @@ static void every_field_access(void)
 {
 	vmx_vmclear(address_of(vmcs_a));
 	vmx_vmptrld(address_of(vmcs_a));
-	for (unsigned i = 0; i < EVERY_FIELD_COUNT; i++)
+	for (unsigned i = 0; i < FID_COUNT; i++)
 		field_access(i);
 }
 

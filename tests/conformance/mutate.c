@@ -21,14 +21,6 @@
 #define BEYOND  (0xfull << 60 | 1ull << 55) /* above every physical-address width */
 #define ADDRESS (0xfffull | BEYOND)
 
-static const struct vmcs_field all_fields[] = {
-#define ALWAYS                             0, 0
-#define VMFUNC                             0, 0
-#define CTL(word, control)                 0, 0
-#define F(name, enc, exists, group, flags) {#name, enc, 0, 0, exists},
-#include "spec/vmcs_fields.def"
-};
-
 /*
  * Fields of which only some bits may change: because other values would end this program, because
  * what a processor offers differs, or by DEVIATIONS.md. Mask 0 leaves the field alone. Guest and
@@ -105,14 +97,14 @@ static void start_block(enum golden_kind g)
 {
 	golden_make(g);
 	for (unsigned i = 0; i < FID_COUNT; i++)
-		gold[i] = have[i] = vmread(all_fields[i].encoding);
+		gold[i] = have[i] = vmread(vmcs_fields[i].encoding);
 }
 
 /* ---- mutation ---- */
 
 static uint64_t width_mask(enum vmcs_fid fid)
 {
-	switch (vmcs_width(all_fields[fid].encoding)) {
+	switch (vmcs_width(vmcs_fields[fid].encoding)) {
 	case VMCS_WIDTH_16:
 		return 0xffff;
 	case VMCS_WIDTH_32:
@@ -132,7 +124,7 @@ static void init_masks(void)
 	for (unsigned i = 0; i < FID_COUNT; i++) {
 		enum vmcs_fid fid = (enum vmcs_fid)i;
 
-		masks[i] = vmcs_type(all_fields[i].encoding) == VMCS_TYPE_INFO
+		masks[i] = vmcs_type(vmcs_fields[i].encoding) == VMCS_TYPE_INFO
 				   ? 0
 				   : width_mask(fid);
 		if (is_rights(fid))
@@ -291,11 +283,11 @@ static bool mutate(char *text, size_t size)
 		want[fid[i]] = mutated(fid[i], want[fid[i]]);
 	if (count == 2 && fid[0] != fid[1])
 		format_text(text, size, "[%02x] %s=%lx %s=%lx", golden_first_byte(snippet),
-			all_fields[fid[0]].name, want[fid[0]], all_fields[fid[1]].name,
+			vmcs_fields[fid[0]].name, want[fid[0]], vmcs_fields[fid[1]].name,
 			want[fid[1]]);
 	else
 		format_text(text, size, "[%02x] %s=%lx", golden_first_byte(snippet),
-			all_fields[fid[0]].name, want[fid[0]]);
+			vmcs_fields[fid[0]].name, want[fid[0]]);
 	return !left_out();
 }
 
@@ -303,14 +295,14 @@ static bool mutate(char *text, size_t size)
 
 static bool is_guest(unsigned i)
 {
-	return vmcs_type(all_fields[i].encoding) == VMCS_TYPE_GUEST;
+	return vmcs_type(vmcs_fields[i].encoding) == VMCS_TYPE_GUEST;
 }
 
 static void write_wanted(void)
 {
 	for (unsigned i = 0; i < FID_COUNT; i++)
 		if (masks[i] && want[i] != have[i]) {
-			vmwrite(all_fields[i].encoding, want[i]);
+			vmwrite(vmcs_fields[i].encoding, want[i]);
 			have[i] = want[i];
 		}
 }
@@ -344,12 +336,12 @@ static void read_guest(void)
 	for (unsigned i = 0; i < FID_COUNT; i++) {
 		if (!is_guest(i) || !masks[i])
 			continue;
-		have[i] = vmread(all_fields[i].encoding);
+		have[i] = vmread(vmcs_fields[i].encoding);
 		if (!defined(i, cr0, cr4))
 			continue;
 		mix(have[i]);
 		if (verbose && have[i] != want[i])
-			print(" %s=%lx", all_fields[i].name, have[i]);
+			print(" %s=%lx", vmcs_fields[i].name, have[i]);
 	}
 }
 

@@ -302,23 +302,6 @@ static void page_faults(void)
 
 /* ---- encodings ---- */
 
-static bool known(uint32_t encoding)
-{
-	static const uint16_t fields[] = {
-#define ALWAYS                             0
-#define VMFUNC                             0
-#define CTL(word, control)                 0
-#define F(name, enc, exists, group, flags) enc,
-#include "spec/vmcs_fields.def"
-	};
-
-	for (unsigned i = 0; i < sizeof(fields) / sizeof(fields[0]); i++)
-		if (encoding == fields[i] ||
-			(vmcs_width(fields[i]) == VMCS_WIDTH_64 && encoding == fields[i] + 1u))
-			return true;
-	return false;
-}
-
 static bool is_bad_field(uint64_t encoding)
 {
 	uint64_t v = 0;
@@ -335,7 +318,7 @@ static void encodings(void)
 	unsigned others = 0, good = 0;
 
 	for (uint32_t e = 0; e < 0x8000; e++) {
-		if (known(e))
+		if (vmcs_fid_of(e) != FID_NONE)
 			continue;
 		others++;
 		if (!is_bad_field(e)) {

@@ -21,11 +21,6 @@ static unsigned exits[CPUS];
 static uint64_t saved[FID_COUNT];
 static volatile uint32_t ept_lock, in_l2;
 
-static const uint32_t encodings[] = {
-#define F(name, enc, exists, group, flags) enc,
-#include "spec/vmcs_fields.def"
-};
-
 L2_CODE(c_cpuids, "mov $50, %ebp\n1:\tcpuid\n\tdec %ebp\n\tjnz 1b\n\tmov $7, %eax");
 L2_CODE(c_read, "mov (%rdi), %rax");
 L2_CODE(c_write, "mov %rsi, (%rdi)\n\tmov %rsi, %rax");
@@ -145,7 +140,7 @@ static void separate(void)
 static void save_fields(void)
 {
 	for (unsigned i = 0; i < FID_COUNT; i++)
-		saved[i] = vmread(encodings[i]);
+		saved[i] = vmread(vmcs_fields[i].encoding);
 }
 
 static void count_fields(const char *name)
@@ -153,11 +148,12 @@ static void count_fields(const char *name)
 	unsigned differ = 0;
 
 	for (unsigned i = 0; i < FID_COUNT; i++) {
-		uint64_t v = vmread(encodings[i]);
+		uint32_t encoding = vmcs_fields[i].encoding;
+		uint64_t v = vmread(encoding);
 
-		if (v == saved[i] || encodings[i] == VMCS_INSTRUCTION_ERROR)
+		if (v == saved[i] || encoding == VMCS_INSTRUCTION_ERROR)
 			continue;
-		print("%s: field %x was %lx, is %lx\n", name, encodings[i], saved[i], v);
+		print("%s: field %x was %lx, is %lx\n", name, encoding, saved[i], v);
 		differ++;
 	}
 	print("%s: %u fields differ\n", name, differ);

@@ -21,18 +21,6 @@ static uint64_t *table[LEVELS + 1], kept[LEVELS + 1][512]; /* EPT12 tables by le
 static uint64_t rubbish_list;
 static uint32_t entries, failures, fails, exits_of[80];
 
-static const struct {
-	const char *name;
-	uint32_t encoding;
-} fields[] = {
-#define ALWAYS                             0, 0
-#define VMFUNC                             0, 0
-#define CTL(word, control)                 0, 0
-#define F(name, enc, exists, group, flags) {#name, enc},
-#include "spec/vmcs_fields.def"
-};
-#define FIELDS (sizeof(fields) / sizeof(fields[0]))
-
 static uint64_t scratch_page(void)
 {
 	return address_of(scratch[random64() % SCRATCH]);
@@ -151,12 +139,14 @@ void hostile_insn(void)
 		random_invalidation();
 		break;
 	case 2:
-		vmx_vmread(
-			one_in(2) ? fields[random64() % FIELDS].encoding : random_value(0), &v);
+		vmx_vmread(one_in(2) ? vmcs_fields[random64() % FID_COUNT].encoding
+				     : random_value(0),
+			&v);
 		break;
 	default:
 		/* of whatever VMCS is current: it is made anew before it is entered */
-		vmx_vmwrite(one_in(2) ? fields[random64() % FIELDS].encoding : random_value(0),
+		vmx_vmwrite(one_in(2) ? vmcs_fields[random64() % FID_COUNT].encoding
+				      : random_value(0),
 			random_value(v));
 	}
 }
@@ -296,7 +286,7 @@ static uint64_t random_field_value(uint32_t encoding)
 
 static void change_field(void)
 {
-	uint32_t encoding = fields[random64() % FIELDS].encoding;
+	uint32_t encoding = vmcs_fields[random64() % FID_COUNT].encoding;
 	uint64_t v;
 
 	/* controls are where the features are */
