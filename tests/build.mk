@@ -49,7 +49,7 @@ $(B)/fuzz/obj/%.o: hypervisor/%.c
 $(B)/fuzz/pure.a: $(FUZZ_OBJ)
 	rm -f $@ && ar rcs $@ $^
 
-$(B)/fuzz/hv_%: tests/fuzz/hv/%.c $(B)/fuzz/pure.a $(wildcard tests/unit/*.h)
+$(B)/fuzz/hv_%: tests/fuzz/hv/%.c $(B)/fuzz/pure.a $(wildcard tests/unit/*.h tests/fuzz/hv/*.h)
 	$(HOSTCC) $(filter-out -MMD -MP,$(HOST_CFLAGS)) $(SANITIZE) -fsanitize=fuzzer -Ihypervisor \
 		-Itests/unit $< $(B)/fuzz/pure.a -lcmocka -o $@
 

@@ -2,22 +2,14 @@
  * Fuzzer of what L0 reads from its loader: the Multiboot2 block, L0's command line, the settings of VMs.
  * Whatever is in it, texts and the RSDP lie inside the block, and a VM that is accepted is a sane one.
  */
-#include <stdlib.h>
 #include <string.h>
 
 #include "boot/multiboot2.h"
 #include "dev/dev.h"
+#include "input.h"
 #include "policy/options.h"
 #include "policy/scenario.h"
 #include "spec/addr.h"
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-static void check(bool holds)
-{
-	if (!holds)
-		abort();
-}
 
 static void check_inside(const uint8_t *block, size_t size, const void *p, size_t n)
 {

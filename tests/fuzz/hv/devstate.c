@@ -8,23 +8,9 @@
 
 #include "dev/state.h"
 #include "dev_steps.h"
+#include "input.h"
 
 #define STEPS 64
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-struct input {
-	const uint8_t *at, *end;
-};
-
-static uint64_t take(struct input *in, unsigned bytes)
-{
-	uint64_t value = 0;
-
-	for (unsigned i = 0; i < bytes && in->at < in->end; i++)
-		value |= (uint64_t)*in->at++ << (8 * i);
-	return value;
-}
 
 #define PIECE(member, device)                                                \
 	{                                                                    \
@@ -50,7 +36,7 @@ static const struct piece {
 
 static uint64_t value(struct input *in)
 {
-	unsigned kind = (unsigned)take(in, 1);
+	unsigned kind = (unsigned)byte(in);
 
 	switch (kind & 7) {
 	case 0:
@@ -72,9 +58,8 @@ static uint64_t value(struct input *in)
 /* One member of one device. */
 static enum step_device change(struct input *in, struct platform_state *s)
 {
-	const struct piece *piece = &pieces[take(in, 1) % (sizeof(pieces) / sizeof(pieces[0]))];
-	size_t size = (size_t)1 << take(in, 1) % 4,
-	       at = take(in, 2) % piece->size & ~(size - 1);
+	const struct piece *piece = &pieces[byte(in) % (sizeof(pieces) / sizeof(pieces[0]))];
+	size_t size = (size_t)1 << byte(in) % 4, at = take(in, 2) % piece->size & ~(size - 1);
 	uint64_t v = value(in);
 
 	memcpy((uint8_t *)s + piece->offset + at, &v,
@@ -93,7 +78,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	static struct platform_state good, state, again;
 	struct input in = {data, data + size};
-	unsigned config = (unsigned)take(&in, 1);
+	unsigned config = (unsigned)byte(&in);
 	uint64_t seed = take(&in, 2);
 	enum step_device device = (enum step_device)(seed % STEP_DEVICES);
 

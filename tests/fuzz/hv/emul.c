@@ -3,20 +3,10 @@
  * given and depends on these bytes only; run to its end on a faked device it stays within its bounds, touches the
  * device in whole operands only, and changes no register but its own.
  */
-#include <stddef.h>
-#include <stdlib.h>
-
 #include "emul/emul.h"
 #include "fake_emul.h"
+#include "input.h"
 #include "spec/vmx.h"
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-static void check(bool holds)
-{
-	if (!holds)
-		abort();
-}
 
 static bool power_of_2_bytes(uint8_t n)
 {

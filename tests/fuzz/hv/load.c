@@ -8,14 +8,13 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "input.h"
 #include "spec/addr.h"
 
 #define RAM_SIZE  (2u << 20)
 #define HIGH_SIZE (64u << 10)
 #define HIGH_RAM  (1ull << 32)
 #define RSDP      0xe0000u
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static void make_target(struct load_target *t)
 {
@@ -25,8 +24,7 @@ static void make_target(struct load_target *t)
 		low = calloc(1, RAM_SIZE);
 		high = calloc(1, HIGH_SIZE);
 	}
-	if (!low || !high)
-		abort();
+	check(low && high);
 	*t = (struct load_target){
 		.ram = {{0, RAM_SIZE, low}, {HIGH_RAM, HIGH_SIZE, high}},
 		.ram_count = 2,
@@ -39,14 +37,11 @@ static void make_target(struct load_target *t)
 
 static void check_entry(const struct entry_state *e)
 {
-	if (e->gdt_base + e->gdt_limit >= RAM_SIZE || e->code_selector > e->gdt_limit ||
-		e->data_selector > e->gdt_limit)
-		abort();
-	if (e->mode == ENTRY_MODE_PROTECTED ? e->rip >> 32 != 0
-					    : e->cr3 & PAGE_MASK || e->cr3 >= RAM_SIZE)
-		abort();
-	if ((uint64_t)((int64_t)(e->rip << 16) >> 16) != e->rip)
-		abort();
+	check(e->gdt_base + e->gdt_limit < RAM_SIZE && e->code_selector <= e->gdt_limit &&
+		e->data_selector <= e->gdt_limit);
+	check(e->mode == ENTRY_MODE_PROTECTED ? e->rip >> 32 == 0
+					      : (e->cr3 & PAGE_MASK) == 0 && e->cr3 < RAM_SIZE);
+	check((uint64_t)((int64_t)(e->rip << 16) >> 16) == e->rip);
 }
 
 /* Bytes: protocol and options, size of an initrd; the rest is the kernel, and its end the initrd. */
@@ -61,8 +56,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (size < 2)
 		return 0;
 	kernel = malloc(size - 2 ? size - 2 : 1);
-	if (!kernel)
-		abort();
+	check(kernel != NULL);
 	memcpy(kernel, data + 2, size - 2);
 	make_target(&target);
 	initrd = data[1] < size - 2 ? data[1] : 0;

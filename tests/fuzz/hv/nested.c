@@ -7,32 +7,13 @@
 
 #include "nested_world.h"
 
+#include "input.h"
 #include "nested/paging.h"
 #include "vept_invariants.h"
 #include "vmcs02_theorem.h"
 
 #define ROOTS     24 /* EPT12 roots that L1 has, more than EPT02s are kept */
 #define ROOT_PAGE 0x80000ull
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-struct input {
-	const uint8_t *at, *end;
-};
-
-static uint64_t take(struct input *in, unsigned bytes)
-{
-	uint64_t value = 0;
-
-	for (unsigned i = 0; i < bytes && in->at < in->end; i++)
-		value |= (uint64_t)*in->at++ << (8 * i);
-	return value;
-}
-
-static uint8_t byte(struct input *in)
-{
-	return (uint8_t)take(in, 1);
-}
 
 /* A value as L1s write them: small, an address in RAM, a bit, or anything. */
 static uint64_t value(struct input *in, uint64_t old)
@@ -47,7 +28,7 @@ static uint64_t value(struct input *in, uint64_t old)
 	case 3:
 		return (uint64_t)(int64_t)(int32_t)take(in, 4);
 	case 4:
-		return take(in, 2) % (FAKE_RAM_SIZE / PAGE_SIZE) * PAGE_SIZE | take(in, 1);
+		return take(in, 2) % (FAKE_RAM_SIZE / PAGE_SIZE) * PAGE_SIZE | byte(in);
 	default:
 		return take(in, 8);
 	}
@@ -379,7 +360,7 @@ static void act_as_l2(struct input *in)
 	}
 }
 
-static void check(void)
+static void check_promises(void)
 {
 	const struct nested *n = &world.n;
 
@@ -407,7 +388,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 			act_as_l2(&in);
 		else
 			act_as_l1(&in);
-		check();
+		check_promises();
 	}
 	return 0;
 }

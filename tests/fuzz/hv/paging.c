@@ -6,22 +6,13 @@
 
 #include "fake_seam.h"
 
-#include <stdlib.h>
-
+#include "input.h"
 #include "nested/paging.h"
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 #define CR4_PLAIN (CR4_PAE | CR4_PGE | CR4_VMXE | CR4_OSXSAVE)
 
 static struct nested_vm vm;
 static struct nested n = {.vm = &vm};
-
-static void check(bool holds)
-{
-	if (!holds)
-		abort();
-}
 
 static uint64_t get64(const uint8_t *data)
 {

@@ -4,26 +4,7 @@
  * can be taken, and no timer keeps its vCPU busy: when it has run, its next deadline is ahead.
  */
 #include "fake_dev.h"
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-struct input {
-	const uint8_t *at, *end;
-};
-
-static uint64_t take(struct input *in, unsigned bytes)
-{
-	uint64_t value = 0;
-
-	for (unsigned i = 0; i < bytes && in->at < in->end; i++)
-		value |= (uint64_t)*in->at++ << (8 * i);
-	return value;
-}
-
-static uint8_t byte(struct input *in)
-{
-	return (uint8_t)take(in, 1);
-}
+#include "input.h"
 
 static uint64_t value(struct input *in)
 {
