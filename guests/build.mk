@@ -23,7 +23,7 @@ PAYLOAD32_CFLAGS := $(filter-out -mcmodel=small -mno-red-zone,$(PAYLOAD_CFLAGS))
 
 $(B)/payload/runtime/%.o: guests/runtime/%.S
 	@mkdir -p $(@D)
-	$(CC) -c $< -o $@
+	$(CC) -MMD -MP -c $< -o $@
 
 $(B)/payload/runtime/%.o: guests/runtime/%.c
 	@mkdir -p $(@D)
@@ -44,7 +44,7 @@ $(B)/payload/%.elf: $(B)/payload/%.o $(B)/payload/conf.o $(PAYLOAD_RT) guests/ru
 
 $(B)/payload/32/runtime/%.o: guests/runtime/%.S
 	@mkdir -p $(@D)
-	$(CC) -m32 -c $< -o $@
+	$(CC) -m32 -MMD -MP -c $< -o $@
 
 $(B)/payload/32/runtime/%.o: guests/runtime/%.c
 	@mkdir -p $(@D)

@@ -3,6 +3,8 @@
  * mode to ap_start32, which goes to long mode on page tables of its own, ap_cr3. From then on
  * the section .percpu is its own, too; see smp.c.
  */
+#include "start.inc"
+
 	.text
 	.code16
 	.globl	ap_trampoline, ap_trampoline_end
@@ -23,25 +25,8 @@ ap_trampoline_end:
 
 	.code32
 ap_start32:
-	movl	$0x10, %eax
-	movl	%eax, %ds
-	movl	%eax, %es
-	movl	%eax, %ss
-	movl	%eax, %fs
-	movl	%eax, %gs
-	movl	%cr4, %eax
-	orl	$0x620, %eax		/* PAE, OSFXSR, OSXMMEXCPT */
-	movl	%eax, %cr4
-	movl	ap_cr3, %eax
-	movl	%eax, %cr3
-	movl	$0xc0000080, %ecx
-	rdmsr
-	orl	$0x100, %eax		/* EFER.LME */
-	wrmsr
-	movl	%cr0, %eax
-	andl	$0x9fffffff, %eax	/* CD and NW off */
-	orl	$0x80010023, %eax	/* PG, WP, NE, MP, PE */
-	movl	%eax, %cr0
+	LOAD_DATA_SEGMENTS
+	PAGING_ON cr4=PAE_SSE, cr3=ap_cr3, long=1
 	ljmp	$8, $ap_start64
 
 	.code64
