@@ -2,37 +2,21 @@
  * What its own local APIC costs an L1: COUNT times one operation, which the command line names; run.sh's
  * sibling apic_exits.sh counts the exits. Prints the ticks that one took.
  */
+#include "apic.h"
 #include "cmdline.h"
 #include "conf.h"
 
-#define LAPIC        0xfee00000ull
-#define EOI          0x0b0
-#define SVR          0x0f0
-#define ICR          0x300
-#define LVT_TIMER    0x320
-#define ICR_SELF     0x40000u
-#define TSC_DEADLINE 0x40000u
-#define MSR_DEADLINE 0x6e0
-#define VECTOR       0x61
-#define COUNT        1000u
+#define VECTOR 0x61
+#define COUNT  1000u
 
 static volatile unsigned taken;
-static bool x2;
-
-static void set(uint32_t offset, uint32_t v)
-{
-	if (x2)
-		wrmsr(0x800 + offset / 16, v);
-	else
-		*(volatile uint32_t *)(uintptr_t)(LAPIC + offset) = v;
-}
 
 static bool on_interrupt(struct trap_frame *f)
 {
 	if (f->vector != VECTOR)
 		return false;
 	taken++;
-	set(EOI, 0);
+	apic_eoi();
 	return true;
 }
 
@@ -52,7 +36,7 @@ static void op_none(void)
 
 static void op_eoi(void)
 {
-	set(EOI, 0);
+	apic_eoi();
 }
 
 static void op_tpr(void)
@@ -62,13 +46,13 @@ static void op_tpr(void)
 
 static void op_self_ipi(void)
 {
-	set(ICR, ICR_SELF | VECTOR);
+	self_ipi(VECTOR);
 	wait_for_one();
 }
 
 static void op_timer(void)
 {
-	wrmsr(MSR_DEADLINE, rdtsc_exact() + 5000);
+	wrmsr(MSR_TSC_DEADLINE, rdtsc_exact() + 5000);
 	wait_for_one();
 }
 
@@ -86,11 +70,10 @@ static const struct {
 int payload_main(void)
 {
 	trap_hook = on_interrupt;
-	x2 = cmdline_flag("x2apic");
-	if (x2)
-		wrmsr(0x1b, rdmsr(0x1b) | 0x400);
-	set(SVR, 0x1ff);
-	set(LVT_TIMER, TSC_DEADLINE | VECTOR);
+	if (cmdline_flag("x2apic"))
+		x2apic_on();
+	apic_write(APIC_SVR, SVR_ON);
+	apic_write(APIC_LVT_TIMER, TIMER_DEADLINE | VECTOR);
 	for (size_t i = 0; i < sizeof(ops) / sizeof(ops[0]); i++) {
 		uint64_t t = rdtsc_exact();
 

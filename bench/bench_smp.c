@@ -20,7 +20,7 @@ static bool on_interrupt(struct trap_frame *f)
 	if (f->vector != VECTOR)
 		return false;
 	arrived = rdtsc_exact();
-	lapic_eoi();
+	apic_eoi();
 	return true;
 }
 
@@ -82,7 +82,7 @@ static void to_itself(void)
 
 		interrupts_on();
 		start = rdtsc_exact();
-		lapic_write(LAPIC_ICR, ICR_ASSERT | ICR_SELF | VECTOR);
+		self_ipi(VECTOR);
 		interrupts_off();
 		results[i] = arrived - start;
 	}
@@ -94,17 +94,17 @@ static void registers(void)
 	for (unsigned i = 0; i < TRIES; i++) {
 		uint64_t start = rdtsc_exact();
 
-		lapic_eoi();
+		apic_eoi();
 		results[i] = rdtsc_exact() - start;
 	}
 	report("smp_eoi");
 	for (unsigned i = 0; i < TRIES; i++) {
 		uint64_t start = rdtsc_exact();
 
-		lapic_write(LAPIC_TPR, i & 0x70);
+		apic_write(APIC_TPR, i & 0x70);
 		results[i] = rdtsc_exact() - start;
 	}
-	lapic_write(LAPIC_TPR, 0);
+	apic_write(APIC_TPR, 0);
 	report("smp_tpr_write");
 }
 

@@ -11,13 +11,7 @@
 #define VECTOR 0x61u
 #define NOTIFY 0xf2u /* of L1: of posted interrupts, or to make L1 look */
 
-#define X2_TPR       0x808u
-#define X2_EOI       0x80bu
-#define X2_ICR       0x830u
-#define X2_SELF_IPI  0x83fu
 #define WRITE_BITMAP 0x800u
-
-#define V_IRR 0x200u
 
 static struct virtual_cpu {
 	uint8_t page[4096] __attribute__((aligned(4096))); /* virtual APIC */
@@ -51,11 +45,11 @@ static void set_up(struct virtual_cpu *c, void (*code)(void))
 	ctl_set(VMCS_PIN_CONTROLS, PIN_EXT_INTR_EXITING);
 	ctl_set(VMCS_EXIT_CONTROLS, EXIT_ACK_INTR);
 	intercept_write(c, MSR_TSC_DEADLINE);
-	intercept_write(c, X2_ICR);
+	intercept_write(c, apic_msr(APIC_ICR));
 	if (!apicv) {
-		intercept_write(c, X2_TPR);
-		intercept_write(c, X2_EOI);
-		intercept_write(c, X2_SELF_IPI);
+		intercept_write(c, MSR_X2APIC_TPR);
+		intercept_write(c, MSR_X2APIC_EOI);
+		intercept_write(c, MSR_X2APIC_SELF_IPI);
 		return;
 	}
 	ctl_set(VMCS_PROC_CONTROLS, PROC_TPR_SHADOW);
@@ -78,7 +72,7 @@ static void request_own(struct virtual_cpu *c)
 		store(&c->requested, 1);
 		return;
 	}
-	c->page[V_IRR + VECTOR / 32 * 16 + VECTOR % 32 / 8] |= 1u << VECTOR % 8;
+	c->page[APIC_IRR + VECTOR / 32 * 16 + VECTOR % 32 / 8] |= 1u << VECTOR % 8;
 	vmwrite(VMCS_GUEST_INTR_STATUS, (vmread(VMCS_GUEST_INTR_STATUS) & 0xff00) | VECTOR);
 }
 
@@ -116,9 +110,9 @@ static void wrmsr_of_l2(struct virtual_cpu *c)
 
 	if (msr == MSR_TSC_DEADLINE)
 		start_timer(c->l2.rdx << 32 | (uint32_t)c->l2.rax);
-	else if (msr == X2_ICR)
+	else if (msr == apic_msr(APIC_ICR))
 		request(c, (unsigned)c->l2.rdx & 1);
-	else if (msr == X2_SELF_IPI)
+	else if (msr == MSR_X2APIC_SELF_IPI)
 		request_own(c);
 	l2_skip();
 }
@@ -148,7 +142,7 @@ static void handle(struct virtual_cpu *c, uint64_t reason)
 		request_own(c);
 		break;
 	case EXIT_EXTERNAL_INTERRUPT:
-		lapic_eoi();
+		apic_eoi();
 		break;
 	case EXIT_INTERRUPT_WINDOW:
 		break;
@@ -191,20 +185,20 @@ static bool on_interrupt(struct trap_frame *f)
 	if (f->vector != VECTOR)
 		return false;
 	cpus[cpu_index()].taken++;
-	wrmsr(X2_EOI, 0);
+	wrmsr(MSR_X2APIC_EOI, 0);
 	return true;
 }
 
 static void op_tpr(void)
 {
-	wrmsr(X2_TPR, 0);
+	wrmsr(MSR_X2APIC_TPR, 0);
 }
 
 static void op_self_ipi(void)
 {
 	uint32_t before = cpus[0].taken;
 
-	wrmsr(X2_SELF_IPI, VECTOR);
+	wrmsr(MSR_X2APIC_SELF_IPI, VECTOR);
 	while (cpus[0].taken == before)
 		pause();
 }
@@ -223,7 +217,7 @@ static void op_ipi(void)
 {
 	uint32_t before = load(&cpus[1].taken);
 
-	wrmsr(X2_ICR, 1ull << 32 | ICR_ASSERT | VECTOR);
+	wrmsr(apic_msr(APIC_ICR), 1ull << 32 | ICR_ASSERT | VECTOR);
 	while (load(&cpus[1].taken) == before)
 		pause();
 }

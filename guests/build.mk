@@ -9,9 +9,9 @@ PAYLOAD_CFLAGS := $(WARN) -O2 -g -ffreestanding -mgeneral-regs-only -mno-red-zon
 	-fno-asynchronous-unwind-tables -fno-tree-loop-distribute-patterns -Ihypervisor \
 	-Iguests/runtime -Itests/conformance -Itests/boot/hostile -MMD -MP
 PAYLOAD_RT := $(addprefix $(B)/payload/runtime/,start.o ap.o vmx_run.o tables64.o rt.o cmdline.o \
-	smp.o vmx.o ept.o) $(B)/payload/spec/vmcs.o
+	apic.o smp.o vmx.o ept.o) $(B)/payload/spec/vmcs.o
 PAYLOAD32_RT := $(addprefix $(B)/payload/32/runtime/,start32.o vmx_run32.o tables32.o rt.o \
-	cmdline.o vmx.o ept.o) $(B)/payload/32/spec/vmcs.o
+	cmdline.o apic.o vmx.o ept.o) $(B)/payload/32/spec/vmcs.o
 PAYLOADS := $(filter-out %/conf.c %/stress.c,$(wildcard \
 	tests/conformance/*.c tests/boot/*.c tests/stress/*.c bench/*.c))
 PAYLOAD_ELF := $(patsubst %.c,$(B)/payload/%.elf,$(notdir $(PAYLOADS)))

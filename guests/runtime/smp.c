@@ -65,40 +65,6 @@ void unlock(volatile uint32_t *l)
 	__atomic_store_n(l, 0, __ATOMIC_RELEASE);
 }
 
-/* ---- local APIC ---- */
-
-uint32_t lapic_read(uint32_t reg)
-{
-	return *(volatile uint32_t *)(uintptr_t)(LAPIC_BASE + reg);
-}
-
-void lapic_write(uint32_t reg, uint32_t v)
-{
-	*(volatile uint32_t *)(uintptr_t)(LAPIC_BASE + reg) = v;
-}
-
-void lapic_eoi(void)
-{
-	lapic_write(LAPIC_EOI, 0);
-}
-
-void ipi(uint32_t destination, uint32_t low)
-{
-	lapic_write(LAPIC_ICR2, destination << 24);
-	lapic_write(LAPIC_ICR, low);
-	while (lapic_read(LAPIC_ICR) & 0x1000)
-		pause();
-}
-
-bool count_and_eoi(struct trap_frame *f)
-{
-	if (f->vector < 32)
-		return false;
-	interrupt_count[f->vector]++;
-	lapic_eoi();
-	return true;
-}
-
 /* ---- start ---- */
 
 static uint64_t copy_table(uint64_t table)
@@ -169,7 +135,7 @@ void ap_main(void)
 	struct cpu *c = &cpus[cpu_number];
 
 	trap_init();
-	lapic_write(LAPIC_SVR, SVR_ENABLE);
+	apic_write(APIC_SVR, SVR_ON);
 	store(&c->ready, 1);
 	for (;;) {
 		while (!load(&c->busy))
@@ -200,7 +166,7 @@ void smp_restart(unsigned cpu)
 
 void smp_start(unsigned count)
 {
-	lapic_write(LAPIC_SVR, SVR_ENABLE);
+	apic_write(APIC_SVR, SVR_ON);
 	for (unsigned i = 1; i < count; i++)
 		smp_restart(i);
 }

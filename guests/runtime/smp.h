@@ -11,6 +11,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "apic.h"
+
 #define CPUS_MAX 8
 
 /* Only processor 0's copy has the initial value; the others start with it as it is then. */
@@ -74,43 +76,6 @@ void barrier_wait(struct barrier *b, unsigned count);
 
 void lock(volatile uint32_t *l);
 void unlock(volatile uint32_t *l);
-
-/* Local APIC, xAPIC mode; register offsets as in SDM table 10-1. */
-#define LAPIC_BASE  0xfee00000ull
-#define LAPIC_ID    0x20u
-#define LAPIC_TPR   0x80u
-#define LAPIC_EOI   0xb0u
-#define LAPIC_LDR   0xd0u
-#define LAPIC_DFR   0xe0u
-#define LAPIC_SVR   0xf0u
-#define LAPIC_ISR   0x100u
-#define LAPIC_IRR   0x200u
-#define LAPIC_ESR   0x280u
-#define LAPIC_ICR   0x300u
-#define LAPIC_ICR2  0x310u
-#define LAPIC_LINT0 0x350u
-#define SVR_ENABLE  0x1ffu
-#define MSR_X2APIC  0x800u
-
-#define ICR_LOWEST  0x100u
-#define ICR_NMI     0x400u
-#define ICR_INIT    0x500u
-#define ICR_STARTUP 0x600u
-#define ICR_LOGICAL 0x800u
-#define ICR_ASSERT  0x4000u
-#define ICR_SELF    0x40000u
-#define ICR_ALL     0x80000u
-#define ICR_OTHERS  0xc0000u
-
-uint32_t lapic_read(uint32_t reg);
-void lapic_write(uint32_t reg, uint32_t v);
-void lapic_eoi(void);
-/* Sends low to destination, and waits until it was sent. */
-void ipi(uint32_t destination, uint32_t low);
-
-/* A trap_hook that counts external interrupts in interrupt_count and ends them by EOI. */
-struct trap_frame;
-bool count_and_eoi(struct trap_frame *f);
 
 static inline void interrupts_on(void)
 {

@@ -34,6 +34,8 @@ enum apic_offset {
 	APIC_ICR = 0x300,
 	APIC_ICR_HIGH = 0x310, /* xAPIC; x2APIC has the upper half beside the lower one */
 	APIC_LVT_TIMER = 0x320,
+	APIC_LVT_THERMAL = 0x330,
+	APIC_LVT_PMC = 0x340,
 	APIC_LVT_LINT0 = 0x350,
 	APIC_LVT_LINT1 = 0x360,
 	APIC_LVT_ERROR = 0x370,

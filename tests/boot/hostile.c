@@ -7,6 +7,7 @@
  * state, lists of exits, any page of its memory in an EPT12), only=N for one kind of action,
  * verbose=N to tell of actions from number N on.
  */
+#include "apic.h"
 #include "cmdline.h"
 #include "cpu.h"
 #include "hostile.h"
@@ -60,8 +61,8 @@ static bool ignore_events(struct trap_frame *f)
 	if (f->vector >= 32 || f->rflags & RFLAGS_IF) {
 		outb(0x20, 0x20);
 		outb(0xa0, 0x20);
-		*(volatile uint32_t *)(uintptr_t)0xfee000b0 = 0;
-		wrmsr_try(0x80b, 0);
+		*apic_memory(APIC_EOI) = 0;
+		wrmsr_try(MSR_X2APIC_EOI, 0);
 	} else if (f->vector != 1 && f->vector != 2) {
 		return false;
 	}
@@ -86,7 +87,7 @@ static uint32_t random_msr(void)
 /* An INIT to oneself ends the run, here and on a machine. */
 static uint64_t without_init(uint32_t msr, uint64_t v)
 {
-	return msr == 0x830 || msr == 0x300 ? v & ~0x700ull : v;
+	return msr == apic_msr(APIC_ICR) || msr == 0x300 ? v & ~0x700ull : v;
 }
 
 static void msrs(void)
@@ -96,7 +97,7 @@ static void msrs(void)
 
 	if (one_in(2))
 		wrmsr_try(msr, without_init(msr, random_value(old)));
-	if (msr == MSR_EFER || msr == 0x1b || msr == MSR_DEBUGCTL)
+	if (msr == MSR_EFER || msr == MSR_APIC_BASE || msr == MSR_DEBUGCTL)
 		wrmsr_try(msr, old);
 }
 
@@ -167,7 +168,7 @@ static void device_memory(void)
 	uint64_t words[4] = {0}, count = random64() % 4;
 	void *to = words;
 
-	if ((at & ~0xfull) == 0xfee00300)
+	if ((at & ~0xfull) == APIC_DEFAULT_BASE + APIC_ICR)
 		return;
 	switch (random64() % 7) {
 	case 0:

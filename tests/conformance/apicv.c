@@ -2,10 +2,8 @@
  * Conformance of APIC-register virtualization and of the virtualized x2APIC mode (SDM 29.3 to 29.5):
  * which accesses of L2 are virtualized under which controls, and the exits of the others.
  */
+#include "apic.h"
 #include "vapic.h"
-
-#define MSR_X2APIC 0x800u
-#define APIC_EXTD  0x400u
 
 enum outcome_kind {
 	VIRTUAL, /* no exit; reads gave the pattern, writes reached the page */
@@ -138,7 +136,7 @@ static void fill(void)
 	for (unsigned i = 0; i < 4096; i++)
 		vapic[i] = (uint8_t)(i >> 4 ^ i ^ 0x5a);
 	/* EOI and self-IPI shall have no effect beyond the registers. */
-	for (unsigned i = V_ISR; i < V_IRR + 0x80; i++)
+	for (unsigned i = APIC_ISR; i < APIC_IRR + 0x80; i++)
 		vapic[i] = 0;
 }
 
@@ -240,7 +238,7 @@ static void msrs_of(const struct set *s, bool intercept)
 	memset(bitmap + 0x800 / 8, intercept ? 0xff : 0, 32);
 	memset(bitmap + 2048 + 0x800 / 8, intercept ? 0xff : 0, 32);
 	print("%s, rdmsr%s:", s->name, intercept ? " intercepted" : "");
-	for (uint32_t msr = MSR_X2APIC; msr < MSR_X2APIC + 0x100; msr++) {
+	for (uint32_t msr = MSR_X2APIC_FIRST; msr < MSR_X2APIC_FIRST + 0x100; msr++) {
 		struct outcome o = rdmsr_one(msr);
 
 		add(msr, &o);
@@ -249,7 +247,7 @@ static void msrs_of(const struct set *s, bool intercept)
 	print("\n");
 	for (size_t i = 0; i < sizeof(values) / sizeof(values[0]); i++) {
 		print("%s, wrmsr %lx%s:", s->name, values[i], intercept ? " intercepted" : "");
-		for (uint32_t msr = MSR_X2APIC; msr < MSR_X2APIC + 0x100; msr++) {
+		for (uint32_t msr = MSR_X2APIC_FIRST; msr < MSR_X2APIC_FIRST + 0x100; msr++) {
 			struct outcome o = wrmsr_one(msr, values[i]);
 
 			add(msr, &o);
@@ -274,17 +272,20 @@ static void own_apic(const struct set *s)
 		print_outcome(reads[i], reads[i], &o);
 		print(o.kind == OTHER ? " %lx\n" : "\n", conf_l2.rdx << 32 | conf_l2.rax);
 	}
-	(void)wrmsr_one(0x808, 0x30);
-	print("%s, own APIC: TPR of L1 %lx, of L2 %x\n", s->name, rdmsr(0x808), *vreg(V_TPR));
-	(void)wrmsr_one(0x83f, 0xa5);
-	print("%s, own APIC: self-IPI in L1's IRR %lx\n", s->name, rdmsr(0x825));
+	(void)wrmsr_one(MSR_X2APIC_TPR, 0x30);
+	print("%s, own APIC: TPR of L1 %lx, of L2 %x\n", s->name, rdmsr(MSR_X2APIC_TPR),
+		*vreg(APIC_TPR));
+	(void)wrmsr_one(MSR_X2APIC_SELF_IPI, 0xa5);
+	print("%s, own APIC: self-IPI in L1's IRR %lx\n", s->name,
+		rdmsr(apic_msr(APIC_IRR) + 5));
 	__asm__ volatile("sti\n\tnop\n\tnop\n\tcli" : : : "memory");
 	print("%s, own APIC: L1 got %u, in service %lx\n", s->name, interrupt_count[0xa5],
-		rdmsr(0x815));
-	(void)wrmsr_one(0x80b, 0);
-	print("%s, own APIC: after EOI in service %lx\n", s->name, rdmsr(0x815));
-	wrmsr(0x80b, 0);
-	wrmsr(0x808, 0);
+		rdmsr(apic_msr(APIC_ISR) + 5));
+	(void)wrmsr_one(MSR_X2APIC_EOI, 0);
+	print("%s, own APIC: after EOI in service %lx\n", s->name,
+		rdmsr(apic_msr(APIC_ISR) + 5));
+	apic_eoi();
+	apic_write(APIC_TPR, 0);
 }
 
 static const struct set access_sets[] = {
@@ -319,8 +320,8 @@ int payload_main(void)
 	}
 	/* An L2 without x2APIC mode after one with it: the bitmap is closed again. */
 	msrs_of(&msr_sets[0], false);
-	*(volatile uint32_t *)0xfee000f0ull = 0x1ff;
-	wrmsr(MSR_APIC_BASE, rdmsr(MSR_APIC_BASE) | APIC_EXTD);
+	apic_write(APIC_SVR, SVR_ON);
+	x2apic_on();
 	for (size_t i = 0; i < SETS(msr_sets); i++)
 		own_apic(&msr_sets[i]);
 	return 0;

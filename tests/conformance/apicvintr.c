@@ -2,15 +2,8 @@
  * Conformance of virtual interrupts (SDM 29.1, 29.2, 29.6): delivery at VM entry, behind STI and in the HLT
  * state, TPR, EOI and self-IPI virtualization, the interrupt status after exits, posted interrupts.
  */
+#include "apic.h"
 #include "vapic.h"
-
-#define LAPIC      0xfee00000ull
-#define LAPIC_EOI  0xb0
-#define LAPIC_SVR  0xf0
-#define LAPIC_ISR  0x100
-#define LAPIC_IRR  0x200
-#define LAPIC_ICR  0x300
-#define LAPIC_SELF 0x40000
 
 #define NV 0xf2u
 
@@ -128,9 +121,9 @@ static struct ept ept;
 static void l2_eoi(void)
 {
 	if (now->how & MSRS)
-		wrmsr(0x80b, 0);
+		wrmsr(MSR_X2APIC_EOI, 0);
 	else
-		*(volatile uint32_t *)(uintptr_t)(ACCESS_PAGE + V_EOI) = 0;
+		*(volatile uint32_t *)(uintptr_t)(ACCESS_PAGE + APIC_EOI) = 0;
 }
 
 /* In L2. */
@@ -196,13 +189,13 @@ static void prepare(const struct icase *c)
 	conf_base = vmread(VMCS_GUEST_RIP);
 	memset(vapic, 0, sizeof(vapic));
 	vapic_controls(mode | REGISTERS | DELIVERY, true);
-	*vreg(V_TPR) = c->tpr;
+	*vreg(APIC_TPR) = c->tpr;
 	if (c->rvi && !(c->how & NO_VIRR))
-		vapic_set(V_IRR, c->rvi);
+		vapic_set(APIC_IRR, c->rvi);
 	if (c->other)
-		vapic_set(V_IRR, c->other);
+		vapic_set(APIC_IRR, c->other);
 	if (c->svi)
-		vapic_set(V_ISR, c->svi);
+		vapic_set(APIC_ISR, c->svi);
 	if (c->eoi_exit)
 		vmwrite(VMCS_EOI_EXIT_BITMAP0 + 2u * (c->eoi_exit / 64),
 			1ull << c->eoi_exit % 64);
@@ -266,25 +259,15 @@ static const struct pcase posted_cases[] = {
 	{{"posted: EOI exits", i_nop, .interrupts = true, .eoi_exit = 0x51}, {0x51}, 1, {NV}},
 };
 
-static uint32_t lapic_read(unsigned offset)
-{
-	return *(volatile uint32_t *)(uintptr_t)(LAPIC + offset);
-}
-
-static void lapic_write(unsigned offset, uint32_t v)
-{
-	*(volatile uint32_t *)(uintptr_t)(LAPIC + offset) = v;
-}
-
 static void print_lapic(const char *name)
 {
 	print("%s: descriptor %lx %lx %lx %lx %lx, L1's IRR", name, descriptor.pir[0],
 		descriptor.pir[1], descriptor.pir[2], descriptor.pir[3], descriptor.control);
 	for (unsigned i = 0; i < 8; i++)
-		print(" %x", lapic_read(LAPIC_IRR + i * 16));
+		print(" %x", apic_read(APIC_IRR + i * 16));
 	print(" ISR");
 	for (unsigned i = 0; i < 8; i++)
-		print(" %x", lapic_read(LAPIC_ISR + i * 16));
+		print(" %x", apic_read(APIC_ISR + i * 16));
 	print("\n");
 }
 
@@ -294,7 +277,7 @@ static void drain(void)
 	trap_hook = NULL;
 	for (unsigned i = 0; i < 4; i++) {
 		__asm__ volatile("sti\n\tnop\n\tnop\n\tcli" : : : "memory");
-		lapic_write(LAPIC_EOI, 0);
+		apic_eoi();
 	}
 }
 
@@ -312,7 +295,7 @@ static void post(const struct pcase *p)
 	vmwrite(VMCS_POSTED_INTR_DESC, address_of(&descriptor));
 	for (unsigned i = 0; i < 2; i++)
 		if (p->pending[i])
-			lapic_write(LAPIC_ICR, LAPIC_SELF | p->pending[i]);
+			self_ipi(p->pending[i]);
 	conf_run(p->c.name);
 	finish(false); /* Bochs delivers it one instruction late */
 	print_lapic(p->c.name);
@@ -327,7 +310,7 @@ int payload_main(void)
 		conf_run(cases[i].name);
 		finish(true);
 	}
-	lapic_write(LAPIC_SVR, 0x1ff);
+	apic_write(APIC_SVR, SVR_ON);
 	for (size_t i = 0; i < sizeof(posted_cases) / sizeof(posted_cases[0]); i++)
 		post(&posted_cases[i]);
 	return 0;

@@ -3,13 +3,9 @@
  * windows, NMIs, external interrupts, preemption timer, monitor trap flag (SDM 24.6.3, 25.2,
  * 25.5, 26.6, 26.7, 27.2.2 to 27.2.4).
  */
+#include "apic.h"
 #include "conf.h"
 
-#define LAPIC              0xfee00000ull
-#define LAPIC_EOI          0xb0
-#define LAPIC_SVR          0xf0
-#define LAPIC_ICR          0x300
-#define LAPIC_SELF         0x40000
 #define UNMAPPED           0x140000000ull
 #define INFO(type, vector) (INTR_INFO_VALID | (uint32_t)(type) << 8 | (vector))
 
@@ -392,11 +388,6 @@ static const struct conf_case window_cases[] = {
 	{"pending MTF", c_steps, p_mtf_pending},
 };
 
-static void lapic_write(unsigned offset, uint32_t v)
-{
-	*(volatile uint32_t *)(uintptr_t)(LAPIC + offset) = v;
-}
-
 static void interrupt_to_l1(const char *name, uint32_t exit_controls)
 {
 	l2_restart(&conf_l2, c_loop);
@@ -405,14 +396,11 @@ static void interrupt_to_l1(const char *name, uint32_t exit_controls)
 	ctl_set(VMCS_PIN_CONTROLS, PIN_EXT_INTR_EXITING);
 	ctl_set(VMCS_EXIT_CONTROLS, exit_controls);
 	vmwrite(VMCS_GUEST_RFLAGS, RFLAGS_FIXED | RFLAGS_IF);
-	lapic_write(LAPIC_ICR, LAPIC_SELF | 0x61);
+	self_ipi(0x61);
 	conf_run(name);
-	if (exit_controls & EXIT_ACK_INTR) {
-		lapic_write(LAPIC_EOI, 0);
-	} else {
+	if (!(exit_controls & EXIT_ACK_INTR))
 		__asm__ volatile("sti\n\tnop\n\tnop\n\tcli" : : : "memory");
-		lapic_write(LAPIC_EOI, 0);
-	}
+	apic_eoi();
 	print("%s: delivered to L1 %u times\n", name, interrupt_count[0x61]);
 }
 
@@ -423,15 +411,15 @@ static void interrupt_to_l2(void)
 	conf_base = vmread(VMCS_GUEST_RIP);
 	conf_handler = conf_default_handler;
 	interrupt_count[0x62] = 0;
-	lapic_write(LAPIC_ICR, LAPIC_SELF | 0x62);
+	self_ipi(0x62);
 	conf_run("interrupt without exiting");
-	lapic_write(LAPIC_EOI, 0);
+	apic_eoi();
 	print("interrupt without exiting: L2 got %u\n", interrupt_count[0x62]);
 }
 
 static void interrupts(void)
 {
-	lapic_write(LAPIC_SVR, 0x1ff);
+	apic_write(APIC_SVR, SVR_ON);
 	interrupt_to_l1("external interrupt", 0);
 	interrupt_to_l1("external interrupt acknowledged", EXIT_ACK_INTR);
 	interrupt_to_l2();

@@ -3,12 +3,12 @@
  * IA-32e mode (SDM 26.2.2, 26.2.4), host state that an exit loads (27.5.1 to 27.5.4), paging modes that
  * change by an exit, and L2s in real, virtual-8086 and protected mode with each kind of paging.
  */
+#include "apic.h"
 #include "conf.h"
 
 #define REAL_BASE  0x20000u
 #define WINDOW     0x60000000u /* mapped by the second PDPTE */
 #define MSR_DBGCTL 0x1d9
-#define LAPIC      0xfee00000u
 
 static struct ept ept;
 static uint64_t *pdpt_b; /* a second PDPT: WINDOW at another place */
@@ -359,18 +359,16 @@ static void paging_modes_by_exit(void)
 
 static void interrupts(void)
 {
-	volatile uint32_t *icr = (volatile uint32_t *)(LAPIC + 0x300);
-
-	*(volatile uint32_t *)(LAPIC + 0xf0) = 0x1ff;
+	apic_write(APIC_SVR, SVR_ON);
 	for (unsigned ack = 0; ack < 2; ack++) {
 		begin(c_loop);
 		ctl_set(VMCS_PIN_CONTROLS, PIN_EXT_INTR_EXITING);
 		ctl_set(VMCS_EXIT_CONTROLS, ack ? EXIT_ACK_INTR : 0);
 		vmwrite(VMCS_GUEST_RFLAGS, RFLAGS_FIXED | RFLAGS_IF);
-		*icr = 0x40061;
+		self_ipi(0x61);
 		conf_run("interrupt");
 		__asm__ volatile("sti\n\tnop\n\tnop\n\tcli" : : : "memory");
-		*(volatile uint32_t *)(LAPIC + 0xb0) = 0;
+		apic_eoi();
 		print("interrupt: taken %u\n", interrupt_count[0x61]);
 	}
 }

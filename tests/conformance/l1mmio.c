@@ -2,13 +2,14 @@
  * Conformance of instructions on device memory: the local APIC's task-priority register as operand. With "walk" on
  * the command line, under Nestor only (DEVIATIONS.md): a paging structure in a device's memory.
  */
+#include "apic.h"
 #include "cmdline.h"
 #include "conf.h"
 
 #define STATUS      0x8d5ul /* CF PF AF ZF SF OF */
 #define SLOT_LINEAR 0x700000000000ul
 
-static volatile uint32_t *const tpr = (uint32_t *)0xfee00080;
+static volatile uint32_t *const tpr = (uint32_t *)(APIC_DEFAULT_BASE + APIC_TPR);
 
 #define CASE(name, text)                                                                      \
 	do {                                                                                  \
@@ -16,20 +17,20 @@ static volatile uint32_t *const tpr = (uint32_t *)0xfee00080;
 		*tpr = 0x35;                                                                  \
 		__asm__ volatile("push $0x3\n\tpopf\n\t" text "\n\tpushf\n\tpop %2"           \
 				 : "+a"(a), "+c"(c), "=&r"(f)                                 \
-				 : "d"(0xfee00080ul)                                          \
+				 : "d"(tpr)                                                   \
 				 : "cc", "memory");                                           \
 		print("%s: rax=%lx rcx=%lx flags=%lx tpr=%x\n", name, a, c, f &STATUS, *tpr); \
 	} while (0)
 
 static void walk(void)
 {
-	boot_pml4[SLOT_LINEAR >> 39 & 0x1ff] = 0xfee00000 | 3;
+	boot_pml4[SLOT_LINEAR >> 39 & 0x1ff] = APIC_DEFAULT_BASE | 3;
 	__asm__ volatile(TRY_BEGIN "mov (%0), %%al" TRY_END
 			 :
 			 : "r"(SLOT_LINEAR)
 			 : "rax", "memory");
 	print("walk: vector %d error %x at %lx\n", trap.vector, trap.error, trap.cr2);
-	print("the local APIC is there: %x\n", tpr[-0x14]);
+	print("the local APIC is there: %x\n", apic_read(APIC_VERSION));
 }
 
 int payload_main(void)

@@ -5,6 +5,8 @@
  */
 #include "l1task/l1task.h"
 
+#include "apic.h"
+
 static void plain(void)
 {
 	run("call", o_call);
@@ -69,13 +71,13 @@ static void events(void)
 	run("#GP", o_gp); /* the event before has an error code */
 	task_gate(0x50);
 	run("interrupt", o_interrupt);
-	*(volatile uint32_t *)(LAPIC + 0xb0) = 0;
+	apic_eoi();
 	task_gate(VEC_UD);
 	skip_fault = 1;
 	run("#UD", o_ud);
 	task_gate(0x50);
 	run("interrupt after #UD", o_interrupt);
-	*(volatile uint32_t *)(LAPIC + 0xb0) = 0;
+	apic_eoi();
 	task_gate(VEC_NMI);
 	run("NMI", o_nmi);
 	task_gate(VEC_NMI);
@@ -110,7 +112,7 @@ static void cases(void)
 
 int payload_main(void)
 {
-	*(volatile uint32_t *)(LAPIC + 0xf0) = 0x1ff;
+	apic_write(APIC_SVR, SVR_ON);
 	in_all_modes(cases);
 	return 0;
 }

@@ -3,13 +3,13 @@
  * and IA32_TSC_ADJUST, in L1, in L2, by the VM-entry MSR-load list; and of the TSC deadline, which is
  * compared with the TSC as it was set.
  */
+#include "apic.h"
 #include "cmdline.h"
 #include "conf.h"
 
 #define SLACK     2000000ul
 #define BIG       (1ul << 45)
 #define VEC_TIMER 0x50
-#define APIC      0xfee00000ul
 #define L2_SETS   (0x4000ul << 32) /* by c_wrmsr */
 
 static struct {
@@ -84,11 +84,6 @@ static void guests(void)
 	report("L2 at the end", l2(c_rdtsc, 3, false), t);
 }
 
-static void apic(uint32_t reg, uint32_t v)
-{
-	*(volatile uint32_t *)(APIC + reg) = v;
-}
-
 static void wait_deadline(const char *name, uint64_t tsc, uint64_t deadline, uint64_t then)
 {
 	uint32_t before = interrupt_count[VEC_TIMER];
@@ -102,15 +97,15 @@ static void wait_deadline(const char *name, uint64_t tsc, uint64_t deadline, uin
 		__asm__ volatile("pause");
 	print(", fired %u, late %d, left %lx\n", interrupt_count[VEC_TIMER] - before,
 		now() >= deadline, rdmsr(MSR_TSC_DEADLINE));
-	apic(0xb0, 0);
+	apic_eoi();
 	wrmsr(MSR_TSC_DEADLINE, 0);
 }
 
 /* Under Nestor only, by the command line "deadlines": see DEVIATIONS.md. */
 static void deadlines(void)
 {
-	apic(0xf0, 0x1ff);
-	apic(0x320, VEC_TIMER | 2u << 17);
+	apic_write(APIC_SVR, SVR_ON);
+	apic_write(APIC_LVT_TIMER, TIMER_DEADLINE | VEC_TIMER);
 	__asm__ volatile("mfence\n\tsti");
 	wait_deadline("deadline", BIG, BIG + 100000, 0);
 	wait_deadline("deadline, low TSC", 1000, 101000, 0);

@@ -3,11 +3,12 @@
  * 27.2.2, 27.3.3): virtual NMIs and real ones, blocking by NMI, IRET in L2 with and without a fault, the
  * NMI window, injected NMIs, and NMIs that L1 sends itself.
  */
+#include "apic.h"
 #include "conf.h"
 
-#define LAPIC      0xfee00000ull
-#define ICR        0x300
-#define SELF_NMI   0x4400 /* to APIC ID 0; the shorthand "self" allows fixed delivery only */
+#define SELF_NMI   \
+	(ICR_NMI | \
+		ICR_ASSERT) /* to APIC ID 0; the shorthand "self" allows fixed delivery only */
 #define INJECT_NMI (INTR_INFO_VALID | INTR_NMI << 8 | VEC_NMI)
 
 static unsigned nmis; /* taken, by L1's or L2's handler */
@@ -22,7 +23,7 @@ static bool count_nmi(struct trap_frame *f)
 
 static void self_nmi(void)
 {
-	*(volatile uint32_t *)(uintptr_t)(LAPIC + ICR) = SELF_NMI;
+	apic_write(APIC_ICR, SELF_NMI);
 }
 
 static bool go_on(uint32_t reason)
@@ -274,7 +275,7 @@ int payload_main(void)
 {
 	conf_start();
 	trap_hook = count_nmi;
-	*(volatile uint32_t *)(uintptr_t)(LAPIC + 0xf0) = 0x1ff;
+	apic_write(APIC_SVR, SVR_ON);
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
 		run(&cases[i]);
 	in_l1();

@@ -17,8 +17,6 @@
 #define STR2(x) #x
 #define STR(x)  STR2(x)
 
-#define X2APIC_ENABLE 0xc00u
-
 /* What a processor has when its first instruction runs. */
 struct record {
 	uint32_t eax, ebx, ecx, edx, esi, edi, ebp, esp, flags;
@@ -63,7 +61,6 @@ static struct record *const record = (struct record *)RECORD;
 static volatile uint32_t *const runs = (uint32_t *)RUNS;
 static volatile uint32_t seen[CPUS][256];
 static volatile uint32_t stop, order[CPUS][8], order_count[CPUS];
-static bool x2apic;
 
 /* ---- start ---- */
 
@@ -108,7 +105,7 @@ static void start(void)
 
 	memcpy((void *)RECORDER, recorder, size);
 	memcpy((void *)OTHER, recorder, size);
-	lapic_write(LAPIC_SVR, SVR_ENABLE);
+	apic_write(APIC_SVR, SVR_ON);
 	ipi(2, ICR_INIT | ICR_ASSERT);
 	print("after INIT: %s\n", stays(0) ? "waits" : "runs");
 	sipi(2, RECORDER);
@@ -144,10 +141,7 @@ static bool on_interrupt(struct trap_frame *f)
 		order[cpu][order_count[cpu]++] = (uint32_t)f->vector;
 	if (f->vector == VEC_NMI)
 		return true;
-	if (x2apic)
-		wrmsr(MSR_X2APIC + LAPIC_EOI / 16, 0);
-	else
-		lapic_eoi();
+	apic_eoi();
 	return true;
 }
 
@@ -156,14 +150,6 @@ static void serve(void *arg)
 	(void)arg;
 	while (!load(&stop))
 		halt();
-}
-
-static void send(uint32_t destination, uint32_t low)
-{
-	if (x2apic)
-		wrmsr(MSR_X2APIC + LAPIC_ICR / 16, (uint64_t)destination << 32 | low);
-	else
-		ipi(destination, low);
 }
 
 static bool reaches(unsigned cpu, unsigned vector, uint32_t count)
@@ -178,7 +164,7 @@ static void settle(void)
 
 	markers++;
 	for (unsigned i = 1; i < CPUS; i++) {
-		send(i, ICR_ASSERT | MARKER);
+		ipi(i, ICR_ASSERT | MARKER);
 		if (!reaches(i, MARKER, markers))
 			print("processor %u takes no interrupt\n", i);
 	}
@@ -197,7 +183,7 @@ static void try(const char *name, uint32_t destination, uint32_t low)
 {
 	unsigned vector = (low & 0x700) == ICR_NMI ? VEC_NMI : low & 0xff;
 
-	send(destination, low | ICR_ASSERT);
+	ipi(destination, low | ICR_ASSERT);
 	interrupts_on();
 	settle();
 	interrupts_off();
@@ -212,7 +198,7 @@ static void try_lowest(const char *name, uint32_t destination, uint32_t low)
 {
 	uint32_t sum = 0;
 
-	send(destination, low | ICR_ASSERT | ICR_LOWEST);
+	ipi(destination, low | ICR_ASSERT | ICR_LOWEST);
 	interrupts_on();
 	settle();
 	interrupts_off();
@@ -225,8 +211,8 @@ static void set_logical(void *arg)
 {
 	const uint32_t *v = arg;
 
-	lapic_write(LAPIC_DFR, v[0]);
-	lapic_write(LAPIC_LDR, v[1 + cpu_index()] << 24);
+	apic_write(APIC_DFR, v[0]);
+	apic_write(APIC_LDR, v[1 + cpu_index()] << 24);
 }
 
 static void serve_all(void)
@@ -240,7 +226,7 @@ static void serve_end(void)
 {
 	store(&stop, 1);
 	for (unsigned i = 1; i < CPUS; i++) {
-		send(i, ICR_ASSERT | 0x22);
+		ipi(i, ICR_ASSERT | 0x22);
 		wait_for(i);
 	}
 }
@@ -289,7 +275,7 @@ static void read_irr(void *arg)
 	uint32_t *map = arg;
 
 	for (unsigned i = 0; i < 8; i++)
-		map[i] = lapic_read(LAPIC_IRR + 16 * i);
+		map[i] = apic_read(APIC_IRR + 16 * i);
 }
 
 static void window(void *arg)
@@ -310,25 +296,25 @@ static void show_order(const char *name)
 
 static void set_tpr(void *arg)
 {
-	lapic_write(LAPIC_TPR, *(uint32_t *)arg);
+	apic_write(APIC_TPR, *(uint32_t *)arg);
 }
 
 static void priorities(void)
 {
 	uint32_t map[8], tpr = 0x50;
 
-	send(1, ICR_ASSERT | 0x41);
-	send(1, ICR_ASSERT | 0x51);
-	send(1, ICR_ASSERT | 0x41);
-	send(1, ICR_ASSERT | 0xef);
+	ipi(1, ICR_ASSERT | 0x41);
+	ipi(1, ICR_ASSERT | 0x51);
+	ipi(1, ICR_ASSERT | 0x41);
+	ipi(1, ICR_ASSERT | 0xef);
 	run_on(1, read_irr, map);
 	print("waiting: irr %x %x %x\n", map[2], map[7], map[0]);
 	run_on(1, window, NULL);
 	show_order("taken in order");
 	run_on(1, set_tpr, &tpr);
-	send(1, ICR_ASSERT | 0x51);
-	send(1, ICR_ASSERT | 0x61);
-	send(1, ICR_ASSERT | 0x31);
+	ipi(1, ICR_ASSERT | 0x51);
+	ipi(1, ICR_ASSERT | 0x61);
+	ipi(1, ICR_ASSERT | 0x31);
 	run_on(1, window, NULL);
 	show_order("TPR 50");
 	tpr = 0x30;
@@ -344,15 +330,15 @@ static void priorities(void)
 static void enable_x2apic(void *arg)
 {
 	(void)arg;
-	wrmsr(MSR_APIC_BASE, rdmsr(MSR_APIC_BASE) | X2APIC_ENABLE);
+	x2apic_on();
 }
 
 static void x2apic_ids(void *arg)
 {
 	uint64_t *ids = arg;
 
-	ids[2 * cpu_index()] = rdmsr(MSR_X2APIC + LAPIC_ID / 16);
-	ids[2 * cpu_index() + 1] = rdmsr(MSR_X2APIC + LAPIC_LDR / 16);
+	ids[2 * cpu_index()] = rdmsr(apic_msr(APIC_ID));
+	ids[2 * cpu_index() + 1] = rdmsr(apic_msr(APIC_LDR));
 }
 
 static void x2apic_mode(void)
@@ -360,7 +346,6 @@ static void x2apic_mode(void)
 	uint64_t ids[2 * CPUS];
 
 	run_on_all(CPUS, enable_x2apic, NULL);
-	x2apic = true;
 	run_on_all(CPUS, x2apic_ids, ids);
 	for (unsigned i = 0; i < CPUS; i++)
 		print("x2APIC: id %lx logical %lx\n", ids[2 * i], ids[2 * i + 1]);
@@ -374,7 +359,7 @@ static void x2apic_mode(void)
 	try("x2APIC self shorthand", 0, ICR_SELF | 0x66);
 	try("x2APIC all but self", 0, ICR_OTHERS | 0x67);
 	try("x2APIC NMI to 2", 2, ICR_NMI);
-	wrmsr(MSR_X2APIC + 0x3f, 0x68);
+	wrmsr(MSR_X2APIC_SELF_IPI, 0x68);
 	try("x2APIC self IPI with another to 1", 1, 0x68);
 	serve_end();
 }
@@ -407,7 +392,7 @@ static void identity(void *arg)
 	uint32_t *wrong = arg;
 	unsigned me = cpu_index();
 
-	if (cpuid(1, 0).ebx >> 24 != me || lapic_read(LAPIC_ID) >> 24 != me)
+	if (cpuid(1, 0).ebx >> 24 != me || apic_read(APIC_ID) >> 24 != me)
 		add(wrong, 1);
 	if (cpuid(0, 0).eax >= 0xb && cpuid(0xb, 0).edx != me)
 		add(wrong, 0x100);

@@ -34,7 +34,7 @@ static bool on_event(struct trap_frame *f)
 		return false;
 	add(&taken, 1);
 	if (f->vector != VEC_NMI)
-		lapic_eoi();
+		apic_eoi();
 	return true;
 }
 
@@ -73,10 +73,10 @@ static void show_waiting(const char *name)
 	uint32_t bit = 1u << (VECTOR & 31), irr, isr;
 	uint32_t before = load(&taken);
 
-	irr = lapic_read(LAPIC_IRR + VECTOR / 32 * 16) & bit;
-	isr = lapic_read(LAPIC_ISR + VECTOR / 32 * 16) & bit;
+	irr = apic_read(APIC_IRR + VECTOR / 32 * 16) & bit;
+	isr = apic_read(APIC_ISR + VECTOR / 32 * 16) & bit;
 	if (isr)
-		lapic_eoi();
+		apic_eoi();
 	interrupts_on();
 	interrupts_off();
 	print("%s: irr %d isr %d, L1 takes %u\n", name, irr != 0, isr != 0,

@@ -6,16 +6,9 @@
 #define NESTOR_TESTS_CONFORMANCE_VAPIC_H
 
 #include "conf.h"
+#include "spec/apic.h"
 
 #define ACCESS_PAGE 0x600000ull
-
-#define V_TPR  0x80u
-#define V_PPR  0xa0u
-#define V_EOI  0xb0u
-#define V_ISR  0x100u
-#define V_IRR  0x200u
-#define V_ICR  0x300u
-#define V_ICR2 0x310u
 
 #define ACCESSES  PROC2_APIC_ACCESSES
 #define X2APIC    PROC2_X2APIC_MODE

@@ -20,7 +20,7 @@ static bool on_interrupt(struct trap_frame *f)
 		stress_broke("class of an interrupt in a handler", vector, running[depth - 1]);
 	if (depth == DEEPEST)
 		stress_broke("depth", depth, DEEPEST);
-	if (!(lapic_read(LAPIC_ISR + vector / 32 * 16) >> (vector & 31) & 1))
+	if (!(apic_read(APIC_ISR + vector / 32u * 16) >> (vector & 31) & 1))
 		stress_broke("vector in service", 0, vector);
 	running[depth++] = vector;
 	add(&handled, 1);
@@ -29,7 +29,7 @@ static bool on_interrupt(struct trap_frame *f)
 	interrupts_on();
 	interrupts_off();
 	depth--;
-	lapic_eoi();
+	apic_eoi();
 	return true;
 }
 
@@ -43,7 +43,7 @@ static void storm(void *arg)
 		uint32_t vector = 0x30 + (uint32_t)(r >> 8) % 0xc0;
 
 		if (r & 7)
-			lapic_write(LAPIC_ICR, ICR_SELF | vector);
+			self_ipi((uint8_t)vector);
 		else
 			ipi((uint32_t)(r >> 32) % stress.cpus, ICR_ASSERT | vector);
 		if (r & 8) {
@@ -58,7 +58,7 @@ static void storm(void *arg)
 		interrupts_off();
 	}
 	for (unsigned i = 0; i < 8; i++) {
-		uint32_t left = lapic_read(LAPIC_ISR + 16 * i) | lapic_read(LAPIC_IRR + 16 * i);
+		uint32_t left = apic_read(APIC_ISR + 16 * i) | apic_read(APIC_IRR + 16 * i);
 
 		if (left)
 			stress_broke("in service or requested at the end", left, 0);

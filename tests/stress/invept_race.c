@@ -25,7 +25,7 @@ static bool on_interrupt(struct trap_frame *f)
 		return false;
 	invept_single(&ept);
 	add(&acknowledged, 1);
-	lapic_eoi();
+	apic_eoi();
 	return true;
 }
 

@@ -15,7 +15,7 @@ static bool on_interrupt(struct trap_frame *f)
 	add(&taken[me], __atomic_exchange_n(&letters[me], 0, __ATOMIC_SEQ_CST));
 	if (f->vector >= 0x50)
 		add(&spurious, 1);
-	lapic_eoi();
+	apic_eoi();
 	return true;
 }
 
@@ -53,7 +53,7 @@ static void storm(void *arg)
 {
 	uint64_t random = stress_seed(cpu_index());
 
-	lapic_write(LAPIC_LDR, 1u << 24 << cpu_index());
+	apic_write(APIC_LDR, 1u << 24 << cpu_index());
 	barrier_wait(arg, stress.cpus);
 	for (uint64_t i = 0; i < stress.count; i++) {
 		send_random(&random);

@@ -32,8 +32,7 @@
 #define WINDOW      0x03000000u
 #define WINDOW_ALT  0x02800000u
 #define TSS_SPLIT   (WINDOW - 0x50) /* a TSS that reaches into the window */
-#define LAPIC       0xfee00000u
-#define DR7_ALL     0x7ffu /* breakpoints at 0, which nobody executes */
+#define DR7_ALL     0x7ffu          /* breakpoints at 0, which nobody executes */
 #define MODE_NAME   (mode == 0 ? "flat" : mode == 1 ? "32-bit" : "pae")
 
 /* Offsets in a 32-bit TSS. */

@@ -1,0 +1,73 @@
+/*
+ * The local APIC of this processor, in xAPIC mode as it starts or in x2APIC mode. Registers are named by their
+ * offset in either mode; they and their bits are those of spec/apic.h.
+ */
+#ifndef NESTOR_GUESTS_RUNTIME_APIC_H
+#define NESTOR_GUESTS_RUNTIME_APIC_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "cpu.h"
+#include "spec/apic.h"
+#include "spec/msr.h"
+
+/* Of SVR: enabled, ff as the spurious vector. */
+#define SVR_ON (SVR_ENABLE | 0xff)
+
+/* Of the lower half of the ICR; a vector, ICR_ASSERT and ICR_LOGICAL go with them. */
+#define ICR_LOWEST  ((uint32_t)DELIVER_LOWEST << DELIVER_SHIFT)
+#define ICR_NMI     ((uint32_t)DELIVER_NMI << DELIVER_SHIFT)
+#define ICR_INIT    ((uint32_t)DELIVER_INIT << DELIVER_SHIFT)
+#define ICR_STARTUP ((uint32_t)DELIVER_STARTUP << DELIVER_SHIFT)
+#define ICR_SELF    ((uint32_t)SHORTHAND_SELF << ICR_SHORTHAND_SHIFT)
+#define ICR_ALL     ((uint32_t)SHORTHAND_ALL << ICR_SHORTHAND_SHIFT)
+#define ICR_OTHERS  ((uint32_t)SHORTHAND_OTHERS << ICR_SHORTHAND_SHIFT)
+
+/* Whether this processor is in x2APIC mode: x2apic_on() was called on it. */
+extern bool x2apic;
+void x2apic_on(void);
+
+/* Where a register is in xAPIC mode. */
+static inline volatile uint32_t *apic_memory(uint32_t reg)
+{
+	return (volatile uint32_t *)(uintptr_t)(APIC_DEFAULT_BASE + reg);
+}
+
+/* Which MSR a register is in x2APIC mode. */
+static inline uint32_t apic_msr(uint32_t reg)
+{
+	return MSR_X2APIC_FIRST + APIC_NUMBER(reg);
+}
+
+static inline uint32_t apic_read(uint32_t reg)
+{
+	return x2apic ? (uint32_t)rdmsr(apic_msr(reg)) : *apic_memory(reg);
+}
+
+static inline void apic_write(uint32_t reg, uint32_t v)
+{
+	if (x2apic)
+		wrmsr(apic_msr(reg), v);
+	else
+		*apic_memory(reg) = v;
+}
+
+static inline void apic_eoi(void)
+{
+	apic_write(APIC_EOI, 0);
+}
+
+/* Sends `low` to a destination; in xAPIC mode waits until it was sent. */
+void ipi(uint32_t destination, uint32_t low);
+
+static inline void self_ipi(uint8_t vector)
+{
+	apic_write(APIC_ICR, ICR_SELF | ICR_ASSERT | vector);
+}
+
+/* A trap_hook that counts external interrupts in interrupt_count and ends them by EOI. */
+struct trap_frame;
+bool count_and_eoi(struct trap_frame *f);
+
+#endif
