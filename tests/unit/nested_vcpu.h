@@ -132,17 +132,6 @@ static int execute(uint32_t reason, uint32_t info)
 	return OUTCOME_SUCCEED;
 }
 
-/* An event arrives while L2 runs. True: it is settled, false: L2 itself has to take it. */
-static inline bool arrives(enum nested_event_kind kind, uint8_t sipi_vector)
-{
-	struct nested_event e = {.kind = kind, .sipi_vector = sipi_vector};
-	enum nested_taker taker = nested_who_takes(&n, &e);
-
-	if (taker == TAKER_L1)
-		nested_deliver(&n, &e);
-	return taker != TAKER_L2;
-}
-
 /* An instruction with a 64-bit memory operand [RAX] in DS. */
 static int execute_m64(uint32_t reason, uint64_t value)
 {

@@ -351,6 +351,15 @@ static inline void world_enter(void (*golden)(uint64_t *f))
 	world.n.run_pending = false;
 }
 
+/* L1, which has taken an exit, enters L2 again. */
+static inline void world_resume(void)
+{
+	assert_false(world.n.in_l2);
+	world_l1_64();
+	assert_int_equal(world_insn(EXIT_VMRESUME), ENTERED);
+	world.n.run_pending = false;
+}
+
 /* An event arrives while L2 runs. True: it is settled, false: L2 itself has to take it. */
 static inline bool world_event(const struct nested_event *e)
 {
@@ -364,6 +373,12 @@ static inline bool world_event(const struct nested_event *e)
 static inline bool world_arrives(enum nested_event_kind kind)
 {
 	return world_event(&(struct nested_event){.kind = kind});
+}
+
+/* VMCS12 of L2. */
+static inline uint64_t *world_12(void)
+{
+	return world.n.cur->f;
 }
 
 /* VMCS02 of L2. */

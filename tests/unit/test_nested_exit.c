@@ -1,6 +1,6 @@
 /*
  * Exits of L2: for every exit reason whose it is, by the SDM's own lists (25.1.2, 25.1.3, 25.2) and
- * not by ours; what L1 finds in VMCS12; and events of L1 that end L2.
+ * not by ours; and what L1 finds in VMCS12. Events that arrive for L2 are in test_nested_door.c.
  */
 #include "nested_world.h"
 
@@ -94,21 +94,6 @@ static int setup(void **state)
 	return 0;
 }
 
-/* L1 has taken the exit; L2 runs again. */
-static void resume(void)
-{
-	assert_false(world.n.in_l2);
-	world_l1_64();
-	world_write(FID_EXIT_MSR_STORE_COUNT, 0);
-	assert_int_equal(world_insn(EXIT_VMRESUME), ENTERED);
-	world.n.run_pending = false;
-}
-
-static uint64_t *f12(void)
-{
-	return world.n.cur->f;
-}
-
 static void expect_exit(uint32_t reason, bool to_l1)
 {
 	enum nested_verdict verdict = nested_l2_exit(&world.n, reason);
@@ -116,9 +101,9 @@ static void expect_exit(uint32_t reason, bool to_l1)
 	if (verdict != (to_l1 ? NESTED_L1 : NESTED_L0))
 		fail_msg("reason %u: verdict %d", reason, verdict);
 	if (to_l1) {
-		assert_int_equal(f12()[FID_EXIT_REASON], reason);
+		assert_int_equal(world_12()[FID_EXIT_REASON], reason);
 		assert_ptr_equal(fake_hw.current, fake_hw.vmcs01);
-		resume();
+		world_resume();
 	} else {
 		assert_true(world.n.in_l2);
 		assert_ptr_equal(fake_hw.current, world_02());
@@ -133,7 +118,8 @@ static bool is_l1s(const struct expectation *x, bool on)
 
 	if (x->asked == ALWAYS_L1 || x->asked == NEVER_L1)
 		return x->asked == ALWAYS_L1;
-	f12()[word] = on ? f12()[word] | x->bit : f12()[word] & ~(uint64_t)x->bit;
+	world_12()[word] =
+		on ? world_12()[word] | x->bit : world_12()[word] & ~(uint64_t)x->bit;
 	return on;
 }
 
@@ -145,12 +131,12 @@ static void each_reason_goes_to_l1_exactly_if_it_asked(void **state)
 	for (size_t i = 0; i < EXPECTATIONS; i++)
 		for (unsigned on = 0; on < 2; on++) {
 			const struct expectation *x = &expectations[i];
-			uint64_t proc = f12()[FID_PROC_CONTROLS];
+			uint64_t proc = world_12()[FID_PROC_CONTROLS];
 			bool to_l1;
 
 			if (x->asked == SPECIAL)
 				continue;
-			f12()[FID_PROC2_CONTROLS] = proc2;
+			world_12()[FID_PROC2_CONTROLS] = proc2;
 			to_l1 = is_l1s(x, on);
 			/* The controls are put back before L1 enters again. */
 			if (to_l1)
@@ -158,11 +144,11 @@ static void each_reason_goes_to_l1_exactly_if_it_asked(void **state)
 					nested_l2_exit(&world.n, x->reason), NESTED_L1);
 			else
 				expect_exit(x->reason, false);
-			f12()[FID_PROC_CONTROLS] = proc;
-			f12()[FID_PROC2_CONTROLS] = proc2;
+			world_12()[FID_PROC_CONTROLS] = proc;
+			world_12()[FID_PROC2_CONTROLS] = proc2;
 			if (to_l1) {
-				assert_int_equal(f12()[FID_EXIT_REASON], x->reason);
-				resume();
+				assert_int_equal(world_12()[FID_EXIT_REASON], x->reason);
+				world_resume();
 			}
 		}
 }
@@ -170,8 +156,8 @@ static void each_reason_goes_to_l1_exactly_if_it_asked(void **state)
 static void secondary_controls_count_only_when_activated(void **state)
 {
 	(void)state;
-	f12()[FID_PROC2_CONTROLS] |= PROC2_WBINVD_EXITING;
-	f12()[FID_PROC_CONTROLS] &= ~(uint64_t)PROC_SECONDARY;
+	world_12()[FID_PROC2_CONTROLS] |= PROC2_WBINVD_EXITING;
+	world_12()[FID_PROC_CONTROLS] &= ~(uint64_t)PROC_SECONDARY;
 	expect_exit(EXIT_WBINVD, false);
 }
 
@@ -207,16 +193,16 @@ static void control_registers_follow_the_controls_of_l1(void **state)
 	mov_cr(0x003, true);  /* VMCS02 intercepts what L1 asked for */
 	mov_cr(0x020, true);  /* CLTS */
 	mov_cr(0x000, false); /* MOV to CR0: a bit of L0's */
-	f12()[FID_CR0_GUEST_HOST_MASK] = CR0_TS;
-	f12()[FID_CR0_READ_SHADOW] = CR0_TS;
+	world_12()[FID_CR0_GUEST_HOST_MASK] = CR0_TS;
+	world_12()[FID_CR0_READ_SHADOW] = CR0_TS;
 	mov_cr(0x000, true);
 	mov_cr(0x008, false); /* MOV to CR8 */
 	mov_cr(0x018, false);
-	f12()[FID_PROC_CONTROLS] |= PROC_CR8_LOAD_EXITING;
+	world_12()[FID_PROC_CONTROLS] |= PROC_CR8_LOAD_EXITING;
 	mov_cr(0x018, false);
 	mov_cr(0x008, true);
-	f12()[FID_PROC_CONTROLS] =
-		(f12()[FID_PROC_CONTROLS] & ~(uint64_t)PROC_CR8_LOAD_EXITING) |
+	world_12()[FID_PROC_CONTROLS] =
+		(world_12()[FID_PROC_CONTROLS] & ~(uint64_t)PROC_CR8_LOAD_EXITING) |
 		PROC_CR8_STORE_EXITING;
 	mov_cr(0x008, false);
 	mov_cr(0x018, true);
@@ -225,13 +211,13 @@ static void control_registers_follow_the_controls_of_l1(void **state)
 static void cr4_exits_follow_mask_and_shadow_of_l1(void **state)
 {
 	(void)state;
-	f12()[FID_CR4_GUEST_HOST_MASK] = CR4_VMXE;
-	f12()[FID_CR4_READ_SHADOW] = 0;
+	world_12()[FID_CR4_GUEST_HOST_MASK] = CR4_VMXE;
+	world_12()[FID_CR4_READ_SHADOW] = 0;
 	world.gpr[0] = CR4_PAE;
 	mov_cr(0x004, false); /* a bit of L0 */
 	world.gpr[0] = CR4_PAE | CR4_VMXE;
 	mov_cr(0x004, true);
-	f12()[FID_CR4_READ_SHADOW] = CR4_VMXE;
+	world_12()[FID_CR4_READ_SHADOW] = CR4_VMXE;
 	world.gpr[0] = CR4_PAE | CR4_VMXE;
 	mov_cr(0x004, false);
 	world_02()[FID_GUEST_RSP] = 0; /* MOV CR4, RSP */
@@ -243,25 +229,25 @@ static void page_faults_follow_mask_and_match(void **state)
 	(void)state;
 	world_02()[FID_EXIT_INTR_INFO] =
 		INTR_INFO_VALID | INTR_INFO_ERROR_CODE | INTR_HW_EXCEPTION << 8 | VEC_PF;
-	f12()[FID_PF_ERROR_MASK] = 5;
-	f12()[FID_PF_ERROR_MATCH] = 4;
+	world_12()[FID_PF_ERROR_MASK] = 5;
+	world_12()[FID_PF_ERROR_MATCH] = 4;
 	for (unsigned bit = 0; bit < 2; bit++)
 		for (uint64_t error = 0; error < 32; error++) {
 			bool match = (error & 5) == 4;
 
-			f12()[FID_EXCEPTION_BITMAP] = bit ? BIT(VEC_PF) : 0;
+			world_12()[FID_EXCEPTION_BITMAP] = bit ? BIT(VEC_PF) : 0;
 			world_02()[FID_EXIT_INTR_ERROR_CODE] = error;
 			assert_int_equal(door_intercepts(&world.n, VEC_PF, (uint32_t)error),
 				match == bit);
 			expect_exit(EXIT_EXCEPTION_NMI, match == bit);
 		}
-	assert_int_equal(f12()[FID_EXIT_INTR_ERROR_CODE], 31 - 1);
+	assert_int_equal(world_12()[FID_EXIT_INTR_ERROR_CODE], 31 - 1);
 }
 
 static void nmis_and_machine_checks_are_l0s(void **state)
 {
 	(void)state;
-	f12()[FID_EXCEPTION_BITMAP] = UINT32_MAX;
+	world_12()[FID_EXCEPTION_BITMAP] = UINT32_MAX;
 	world_02()[FID_EXIT_INTR_INFO] = INTR_INFO_VALID | INTR_NMI << 8 | VEC_NMI;
 	expect_exit(EXIT_EXCEPTION_NMI, false);
 	world_02()[FID_EXIT_INTR_INFO] = INTR_INFO_VALID | INTR_HW_EXCEPTION << 8 | VEC_MC;
@@ -289,12 +275,12 @@ static void ports_follow_the_bitmaps_or_the_unconditional_control(void **state)
 	io(0x61, 4, false);
 	io(0xffff, 1, true);
 	io(0xfffe, 1, false);
-	io(0xfffe, 4, true);                    /* wraps around */
-	f12()[FID_IO_BITMAP_A] = FAKE_RAM_SIZE; /* no RAM: ones */
+	io(0xfffe, 4, true);                         /* wraps around */
+	world_12()[FID_IO_BITMAP_A] = FAKE_RAM_SIZE; /* no RAM: ones */
 	io(0x10, 1, true);
-	f12()[FID_PROC_CONTROLS] &= ~(uint64_t)PROC_USE_IO_BITMAPS;
+	world_12()[FID_PROC_CONTROLS] &= ~(uint64_t)PROC_USE_IO_BITMAPS;
 	io(0x60, 1, false);
-	f12()[FID_PROC_CONTROLS] |= PROC_UNCOND_IO_EXITING;
+	world_12()[FID_PROC_CONTROLS] |= PROC_UNCOND_IO_EXITING;
 	io(0x61, 1, true);
 }
 
@@ -321,10 +307,10 @@ static void msrs_follow_the_bitmap(void **state)
 	msr(0xc0000080, true, false);
 	msr(0xc0001fff, false, true);
 	msr(0xc0002000, true, true);
-	f12()[FID_MSR_BITMAP] = FAKE_RAM_SIZE;
+	world_12()[FID_MSR_BITMAP] = FAKE_RAM_SIZE;
 	msr(0x11, true, true);
-	f12()[FID_MSR_BITMAP] = 0x3000;
-	f12()[FID_PROC_CONTROLS] &= ~(uint64_t)PROC_USE_MSR_BITMAPS;
+	world_12()[FID_MSR_BITMAP] = 0x3000;
+	world_12()[FID_PROC_CONTROLS] &= ~(uint64_t)PROC_USE_MSR_BITMAPS;
 	msr(0x11, true, true);
 }
 
@@ -343,9 +329,9 @@ static void instruction_information_comes_with_the_reasons_that_define_it(void *
 		world_02()[FID_EXIT_INSTRUCTION_LENGTH] = i;
 		world_02()[FID_EXIT_QUALIFICATION] = 0x2000 + i;
 		expect_exit(defined[i], true);
-		assert_int_equal(f12()[FID_EXIT_INSTRUCTION_INFO], 0x1000 + i);
-		assert_int_equal(f12()[FID_EXIT_INSTRUCTION_LENGTH], i);
-		assert_int_equal(f12()[FID_EXIT_QUALIFICATION], 0x2000 + i);
+		assert_int_equal(world_12()[FID_EXIT_INSTRUCTION_INFO], 0x1000 + i);
+		assert_int_equal(world_12()[FID_EXIT_INSTRUCTION_LENGTH], i);
+		assert_int_equal(world_12()[FID_EXIT_QUALIFICATION], 0x2000 + i);
 	}
 }
 
@@ -355,17 +341,17 @@ static void idt_vectoring_information_reaches_l1(void **state)
 	world_02()[FID_IDT_VECTORING_INFO] = 0x80000b0e;
 	world_02()[FID_IDT_VECTORING_ERROR_CODE] = 7;
 	expect_exit(EXIT_TASK_SWITCH, true);
-	assert_int_equal(f12()[FID_IDT_VECTORING_INFO], 0x80000b0e);
-	assert_int_equal(f12()[FID_IDT_VECTORING_ERROR_CODE], 7);
+	assert_int_equal(world_12()[FID_IDT_VECTORING_INFO], 0x80000b0e);
+	assert_int_equal(world_12()[FID_IDT_VECTORING_ERROR_CODE], 7);
 	world_02()[FID_IDT_VECTORING_INFO] = 0;
 	expect_exit(EXIT_CPUID, true);
-	assert_int_equal(f12()[FID_IDT_VECTORING_INFO], 0);
+	assert_int_equal(world_12()[FID_IDT_VECTORING_INFO], 0);
 }
 
 static void all_guest_state_of_l2_can_be_read_after_an_exit(void **state)
 {
 	(void)state;
-	f12()[FID_EXIT_CONTROLS] |= EXIT_SAVE_PAT | EXIT_SAVE_EFER;
+	world_12()[FID_EXIT_CONTROLS] |= EXIT_SAVE_PAT | EXIT_SAVE_EFER;
 	for (unsigned i = 0; i < FID_COUNT; i++)
 		if (i != FID_GUEST_INTR_STATUS && /* test_nested_posted.c */
 			vmcs_fields[i].group & (GROUP_HOT | GROUP_RARE | GROUP_LOADED))
@@ -396,164 +382,12 @@ static void what_the_exit_does_not_load_stays_as_l2_left_it(void **state)
 	world_l1_64();
 	world_write(FID_EXIT_CONTROLS,
 		world_read(FID_EXIT_CONTROLS) & ~(uint64_t)(EXIT_LOAD_PAT | EXIT_LOAD_EFER));
-	resume();
+	world_resume();
 	world_02()[FID_GUEST_PAT] = 0x0505050505050505;
 	world_02()[FID_GUEST_EFER] = EFER_LME | EFER_LMA | EFER_SCE;
 	assert_int_equal(nested_l2_exit(&world.n, EXIT_CPUID), NESTED_L1);
 	assert_true(fake_hw.vmcs01[FID_GUEST_PAT] == 0x0505050505050505);
 	assert_true(fake_hw.vmcs01[FID_GUEST_EFER] == (EFER_LME | EFER_LMA | EFER_SCE));
-}
-
-/* ---- events of L1 ---- */
-
-static void interrupts_end_l2_with_or_without_acknowledgement(void **state)
-{
-	(void)state;
-	fake_hw.irq = 0x31;
-	assert_true(world_arrives(NESTED_INTERRUPT));
-	assert_int_equal(f12()[FID_EXIT_REASON], EXIT_EXTERNAL_INTERRUPT);
-	assert_int_equal(f12()[FID_EXIT_INTR_INFO], INTR_INFO_VALID | 0x31);
-	resume();
-	f12()[FID_EXIT_CONTROLS] &= ~(uint64_t)EXIT_ACK_INTR;
-	assert_true(world_arrives(NESTED_INTERRUPT));
-	assert_int_equal(f12()[FID_EXIT_INTR_INFO], 0);
-	assert_int_equal(fake_called("seam_irq_ack"), 0);
-	resume();
-	f12()[FID_PIN_CONTROLS] &= ~(uint64_t)PIN_EXT_INTR_EXITING;
-	assert_false(world_arrives(NESTED_INTERRUPT));
-	assert_true(world.n.in_l2);
-}
-
-static void an_interrupt_that_has_gone_leaves_l2_alone(void **state)
-{
-	(void)state;
-	fake_hw.irq = -1;
-	assert_true(world_arrives(NESTED_INTERRUPT));
-	assert_true(world.n.in_l2);
-}
-
-/* SDM 26.7.5 and 26.7.6: what L1 injects comes first. */
-static void events_wait_for_the_entry_and_what_it_injects(void **state)
-{
-	static const enum nested_event_kind kinds[] = {
-		NESTED_INTERRUPT, NESTED_NMI, NESTED_INIT};
-
-	(void)state;
-	for (unsigned i = 0; i < 3; i++) {
-		struct nested_event e = {.kind = kinds[i]};
-
-		world.n.run_pending = true;
-		assert_int_equal(nested_who_takes(&world.n, &e), TAKER_ENTRY_FIRST);
-		world.n.run_pending = false;
-		assert_int_equal(nested_who_takes(&world.n, &e), TAKER_L1);
-		e.queued = true;
-		assert_int_equal(nested_who_takes(&world.n, &e), TAKER_ENTRY_FIRST);
-	}
-}
-
-static void an_nmi_exit_blocks_nmis_in_l1(void **state)
-{
-	(void)state;
-	assert_true(world_arrives(NESTED_NMI));
-	assert_int_equal(f12()[FID_EXIT_INTR_INFO], INTR_INFO_VALID | INTR_NMI << 8 | VEC_NMI);
-	assert_int_equal(fake_hw.vmcs01[FID_GUEST_INTERRUPTIBILITY], INTERRUPTIBILITY_NMI);
-	resume();
-	assert_int_equal(nested_l2_exit(&world.n, EXIT_CPUID), NESTED_L1);
-	assert_int_equal(fake_hw.vmcs01[FID_GUEST_INTERRUPTIBILITY], 0);
-	resume();
-	f12()[FID_PIN_CONTROLS] &= ~(uint64_t)(PIN_NMI_EXITING | PIN_VIRTUAL_NMIS);
-	assert_false(world_arrives(NESTED_NMI));
-}
-
-static void without_virtual_nmis_the_blocking_outlives_iret_and_exit(void **state)
-{
-	static const struct nested_event nmi = {.kind = NESTED_NMI};
-
-	(void)state;
-	f12()[FID_PIN_CONTROLS] &= ~(uint64_t)PIN_VIRTUAL_NMIS;
-	assert_int_equal(nested_who_takes(&world.n, &nmi), TAKER_L1);
-	f12()[FID_ENTRY_INTR_INFO] = INTR_INFO_VALID | INTR_NMI << 8 | VEC_NMI;
-	assert_int_equal(nested_who_takes(&world.n, &nmi), TAKER_EXIT_FIRST);
-	f12()[FID_ENTRY_INTR_INFO] = 0;
-	f12()[FID_GUEST_INTERRUPTIBILITY] = INTERRUPTIBILITY_NMI;
-	assert_int_equal(nested_who_takes(&world.n, &nmi), TAKER_EXIT_FIRST);
-	world_02()[FID_GUEST_INTERRUPTIBILITY] = 0; /* IRET, with VMCS02's virtual NMIs */
-	assert_int_equal(nested_l2_exit(&world.n, EXIT_CPUID), NESTED_L1);
-	assert_int_equal(f12()[FID_GUEST_INTERRUPTIBILITY], INTERRUPTIBILITY_NMI);
-	assert_int_equal(fake_hw.vmcs01[FID_GUEST_INTERRUPTIBILITY], INTERRUPTIBILITY_NMI);
-}
-
-static void an_exception_that_l0_raises_is_l1s_when_it_intercepts_it(void **state)
-{
-	const uint32_t info = VEC_GP | INTR_HW_EXCEPTION << 8 | INTR_INFO_ERROR_CODE;
-
-	(void)state;
-	f12()[FID_EXCEPTION_BITMAP] = 0;
-	assert_false(door_exception(&world.n, info, 0x50, 0));
-	assert_true(world.n.in_l2);
-	f12()[FID_EXCEPTION_BITMAP] = BIT(VEC_GP);
-	assert_true(door_exception(&world.n, info, 0x50, 0x1234));
-	assert_false(world.n.in_l2);
-	assert_int_equal(f12()[FID_EXIT_REASON], EXIT_EXCEPTION_NMI);
-	assert_int_equal(f12()[FID_EXIT_INTR_INFO], info | INTR_INFO_VALID);
-	assert_int_equal(f12()[FID_EXIT_INTR_ERROR_CODE], 0x50);
-	assert_int_equal(f12()[FID_EXIT_QUALIFICATION], 0x1234);
-	assert_true(f12()[FID_GUEST_RFLAGS] & RFLAGS_RF);
-}
-
-static void exceptions_of_l0_tell_what_was_being_delivered(void **state)
-{
-	uint32_t first =
-		INTR_INFO_VALID | INTR_INFO_ERROR_CODE | INTR_HW_EXCEPTION << 8 | VEC_PF;
-
-	(void)state;
-	world_02()[FID_IDT_VECTORING_INFO] = first;
-	world_02()[FID_IDT_VECTORING_ERROR_CODE] = 6;
-	f12()[FID_EXCEPTION_BITMAP] = BIT(VEC_GP) | BIT(VEC_DF);
-	assert_true(door_exception(
-		&world.n, INTR_INFO_ERROR_CODE | INTR_HW_EXCEPTION << 8 | VEC_GP, 0, 0));
-	assert_int_equal(f12()[FID_IDT_VECTORING_INFO], first);
-	assert_int_equal(f12()[FID_IDT_VECTORING_ERROR_CODE], 6);
-}
-
-static void a_double_fault_exits_as_if_nothing_was_being_delivered(void **state)
-{
-	(void)state;
-	world_02()[FID_IDT_VECTORING_INFO] = INTR_INFO_VALID | INTR_HW_EXCEPTION << 8 | VEC_PF;
-	f12()[FID_EXCEPTION_BITMAP] = BIT(VEC_DF);
-	assert_true(door_exception(
-		&world.n, INTR_INFO_ERROR_CODE | INTR_HW_EXCEPTION << 8 | VEC_DF, 0, 0));
-	assert_int_equal(f12()[FID_IDT_VECTORING_INFO], 0);
-}
-
-static void the_monitor_trap_flag_ends_l2_after_an_instruction_of_l0(void **state)
-{
-	(void)state;
-	f12()[FID_PROC_CONTROLS] |= PROC_MTF;
-	assert_true(world_arrives(NESTED_MTF));
-	assert_false(world.n.in_l2);
-	assert_int_equal(f12()[FID_EXIT_REASON], EXIT_MTF);
-	assert_int_equal(f12()[FID_EXIT_INTR_INFO], 0);
-}
-
-static void only_a_sipi_ends_the_wait_for_sipi(void **state)
-{
-	(void)state;
-	assert_false(world_arrives(NESTED_SIPI));
-	assert_true(world_arrives(NESTED_INIT));
-	assert_int_equal(f12()[FID_EXIT_REASON], EXIT_INIT);
-	world_l1_64();
-	world_write(FID_GUEST_ACTIVITY_STATE, ACTIVITY_WAIT_FOR_SIPI);
-	resume();
-	assert_true(world.n.l2_wait_sipi);
-	assert_false(world_arrives(NESTED_INTERRUPT));
-	assert_false(world_arrives(NESTED_NMI));
-	assert_false(world_arrives(NESTED_INIT));
-	assert_true(world_event(&(struct nested_event){.kind = NESTED_SIPI, .sipi_vector = 9}));
-	assert_int_equal(f12()[FID_EXIT_REASON], EXIT_SIPI);
-	assert_int_equal(f12()[FID_EXIT_QUALIFICATION], 9);
-	assert_int_equal(world_read(FID_GUEST_ACTIVITY_STATE), ACTIVITY_WAIT_FOR_SIPI);
-	assert_false(world.n.l2_wait_sipi);
 }
 
 /* It cannot happen; if it does, L1 sees a failed entry, and what L2 had is not lost. */
@@ -564,8 +398,8 @@ static void an_entry_that_hardware_refuses_is_a_failed_entry_of_l1(void **state)
 	assert_int_equal(nested_l2_exit(&world.n, 0x80000021), NESTED_L1);
 	assert_int_equal(fake_called("seam_bug"), 1);
 	assert_false(world.n.in_l2);
-	assert_int_equal(f12()[FID_EXIT_REASON], 0x80000021);
-	resume();
+	assert_int_equal(world_12()[FID_EXIT_REASON], 0x80000021);
+	world_resume();
 	assert_int_equal(nested_l2_exit(&world.n, EXIT_CPUID), NESTED_L1);
 }
 
@@ -607,16 +441,6 @@ int main(void)
 		T(idt_vectoring_information_reaches_l1),
 		T(all_guest_state_of_l2_can_be_read_after_an_exit),
 		T(what_the_exit_does_not_load_stays_as_l2_left_it),
-		T(interrupts_end_l2_with_or_without_acknowledgement),
-		T(an_interrupt_that_has_gone_leaves_l2_alone),
-		T(events_wait_for_the_entry_and_what_it_injects),
-		T(an_nmi_exit_blocks_nmis_in_l1),
-		T(without_virtual_nmis_the_blocking_outlives_iret_and_exit),
-		T(an_exception_that_l0_raises_is_l1s_when_it_intercepts_it),
-		T(exceptions_of_l0_tell_what_was_being_delivered),
-		T(a_double_fault_exits_as_if_nothing_was_being_delivered),
-		T(the_monitor_trap_flag_ends_l2_after_an_instruction_of_l0),
-		T(only_a_sipi_ends_the_wait_for_sipi),
 		T(an_entry_that_hardware_refuses_is_a_failed_entry_of_l1),
 		T(capability_msrs_are_readable_and_never_writable),
 	};

@@ -164,15 +164,6 @@ static void l2_tries_again_when_ept12_has_changed(void **state)
 	assert_true(n.in_l2);
 }
 
-static void a_triple_fault_that_l0_forms_is_l1s(void **state)
-{
-	(void)state;
-	launch();
-	assert_true(arrives(NESTED_TRIPLE_FAULT, 0));
-	assert_false(n.in_l2);
-	assert_int_equal(n.cur->f[FID_EXIT_REASON], EXIT_TRIPLE_FAULT);
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -183,7 +174,6 @@ int main(void)
 		T(accesses_for_l2_that_ept12_forbids_are_ept_violations),
 		T(l1_gets_the_ept_violation_of_an_access_by_l0),
 		T(l2_tries_again_when_ept12_has_changed),
-		T(a_triple_fault_that_l0_forms_is_l1s),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -17,21 +17,10 @@ static int setup(void **state)
 	return 0;
 }
 
-static uint64_t *f12(void)
-{
-	return world.n.cur->f;
-}
-
 static void leave(void)
 {
 	assert_int_equal(nested_l2_exit(&world.n, EXIT_CPUID), NESTED_L1);
 	world_l1_64();
-}
-
-static void resume(void)
-{
-	assert_int_equal(world_insn(EXIT_VMRESUME), ENTERED);
-	world.n.run_pending = false;
 }
 
 static void request(unsigned vector)
@@ -64,7 +53,7 @@ static void the_interrupt_status_goes_both_ways(void **state)
 	leave();
 	assert_int_equal(world_read(FID_GUEST_INTR_STATUS), 0x5141);
 	world_write(FID_GUEST_INTR_STATUS, 0x5161);
-	resume();
+	world_resume();
 	assert_int_equal(world_02()[FID_GUEST_INTR_STATUS], 0x5161);
 }
 
@@ -77,7 +66,7 @@ static void the_interrupt_status_is_in_the_shadow_vmcs(void **state)
 	leave();
 	assert_int_equal(fake_hw.shadow[world.n.cur->hw][FID_GUEST_INTR_STATUS], 0x5141);
 	fake_hw.shadow[world.n.cur->hw][FID_GUEST_INTR_STATUS] = 0x5177;
-	resume();
+	world_resume();
 	assert_int_equal(world_02()[FID_GUEST_INTR_STATUS], 0x5177);
 }
 
@@ -87,7 +76,7 @@ static void without_delivery_the_interrupt_status_stays_l1s(void **state)
 	world_enter(golden_64bit);
 	leave();
 	world_write(FID_GUEST_INTR_STATUS, 0x1234);
-	resume();
+	world_resume();
 	world_02()[FID_GUEST_INTR_STATUS] = 0x5678; /* of nobody */
 	leave();
 	assert_int_equal(world_read(FID_GUEST_INTR_STATUS), 0x1234);
@@ -100,7 +89,7 @@ static void without_ram_behind_the_virtual_apic_page_nothing_is_delivered(void *
 	leave();
 	world_write(FID_VIRTUAL_APIC_ADDR, NO_RAM);
 	world_write(FID_GUEST_INTR_STATUS, 0x51);
-	resume();
+	world_resume();
 	assert_false(world_02()[FID_PROC2_CONTROLS] &
 		     (PROC2_VIRT_INTR_DELIVERY | PROC2_APIC_REGISTER_VIRT));
 	request(0x61);
@@ -167,7 +156,7 @@ static void the_last_descriptor_of_a_page_stays_in_it(void **state)
 	world_enter(golden_apicv);
 	leave();
 	world_write(FID_POSTED_INTR_DESC, 0xcfc0);
-	resume();
+	world_resume();
 	fake_write64(0xcfc0, 1ull << 0x31);
 	fake_write64(0xcfe0, 1);
 	fake_write64(0xd000, 0x1111);
@@ -183,7 +172,7 @@ static void a_descriptor_that_is_no_ram_posts_nothing(void **state)
 	world_enter(golden_apicv);
 	leave();
 	world_write(FID_POSTED_INTR_DESC, NO_RAM);
-	resume();
+	world_resume();
 	assert_true(arrives(NV));
 	assert_int_equal(fake_called("seam_irq_eoi"), 1);
 	assert_true(world.n.in_l2);
@@ -198,8 +187,8 @@ static void another_vector_ends_l2(void **state)
 	assert_true(arrives(0x31));
 	assert_false(world.n.in_l2);
 	assert_int_equal(fake_called("seam_irq_eoi"), 0);
-	assert_int_equal(f12()[FID_EXIT_REASON], EXIT_EXTERNAL_INTERRUPT);
-	assert_int_equal(f12()[FID_EXIT_INTR_INFO], INTR_INFO_VALID | 0x31);
+	assert_int_equal(world_12()[FID_EXIT_REASON], EXIT_EXTERNAL_INTERRUPT);
+	assert_int_equal(world_12()[FID_EXIT_INTR_INFO], INTR_INFO_VALID | 0x31);
 	assert_true(fake_read64(DESCRIPTOR + 8) == 1ull << 0x11);
 }
 
@@ -208,21 +197,22 @@ static void without_the_control_the_vector_is_like_others(void **state)
 	(void)state;
 	world_enter(golden_apicv);
 	leave();
-	world_write(FID_PIN_CONTROLS, f12()[FID_PIN_CONTROLS] & ~(uint64_t)PIN_POSTED_INTR);
-	resume();
+	world_write(
+		FID_PIN_CONTROLS, world_12()[FID_PIN_CONTROLS] & ~(uint64_t)PIN_POSTED_INTR);
+	world_resume();
 	assert_true(arrives(NV));
 	assert_false(world.n.in_l2);
-	assert_int_equal(f12()[FID_EXIT_INTR_INFO], INTR_INFO_VALID | NV);
+	assert_int_equal(world_12()[FID_EXIT_INTR_INFO], INTR_INFO_VALID | NV);
 }
 
 static void nothing_to_acknowledge_leaves_vmcs12_alone(void **state)
 {
 	(void)state;
 	world_enter(golden_apicv);
-	f12()[FID_EXIT_REASON] = 0x77;
+	world_12()[FID_EXIT_REASON] = 0x77;
 	assert_true(arrives(-1));
 	assert_true(world.n.in_l2);
-	assert_int_equal(f12()[FID_EXIT_REASON], 0x77);
+	assert_int_equal(world_12()[FID_EXIT_REASON], 0x77);
 }
 
 /* ---- x2APIC MSRs ---- */
@@ -253,24 +243,25 @@ static void x2apic_msrs_pass_where_hardware_virtualizes_them(void **state)
 	leave();
 	fake_write64(0x3000 + READ_WORD * 8, 0xff00);
 	fake_write64(0x3000 + WRITE_WORD * 8, 1ull << 0x3f);
-	resume();
+	world_resume();
 	expect_bitmap(0xff00, 0, ~(tpr | 1ull << 0x0b));
 	leave();
 	world_write(FID_PROC2_CONTROLS,
-		f12()[FID_PROC2_CONTROLS] & ~(uint64_t)PROC2_APIC_REGISTER_VIRT);
+		world_12()[FID_PROC2_CONTROLS] & ~(uint64_t)PROC2_APIC_REGISTER_VIRT);
 	fake_write64(0x3000 + READ_WORD * 8, 0);
-	resume();
+	world_resume();
 	expect_bitmap(~tpr, UINT64_MAX, ~(tpr | 1ull << 0x0b));
 	leave();
-	world_write(FID_PIN_CONTROLS, f12()[FID_PIN_CONTROLS] & ~(uint64_t)PIN_POSTED_INTR);
+	world_write(
+		FID_PIN_CONTROLS, world_12()[FID_PIN_CONTROLS] & ~(uint64_t)PIN_POSTED_INTR);
 	world_write(FID_PROC2_CONTROLS,
-		f12()[FID_PROC2_CONTROLS] & ~(uint64_t)PROC2_VIRT_INTR_DELIVERY);
-	resume();
+		world_12()[FID_PROC2_CONTROLS] & ~(uint64_t)PROC2_VIRT_INTR_DELIVERY);
+	world_resume();
 	expect_bitmap(~tpr, UINT64_MAX, ~tpr);
 	leave();
-	world_write(
-		FID_PROC2_CONTROLS, f12()[FID_PROC2_CONTROLS] & ~(uint64_t)PROC2_X2APIC_MODE);
-	resume();
+	world_write(FID_PROC2_CONTROLS,
+		world_12()[FID_PROC2_CONTROLS] & ~(uint64_t)PROC2_X2APIC_MODE);
+	world_resume();
 	expect_bitmap(UINT64_MAX, UINT64_MAX, UINT64_MAX);
 }
 
@@ -290,7 +281,7 @@ static void another_l2_without_x2apic_mode_finds_the_bitmap_closed(void **state)
 	expect_bitmap(UINT64_MAX, UINT64_MAX, UINT64_MAX);
 	leave();
 	world_vmptrld(0);
-	resume();
+	world_resume();
 	assert_true(world.msr_bitmap02[READ_WORD] == 0);
 }
 

@@ -381,58 +381,6 @@ static void an_exit_saves_what_its_controls_say(void **state)
 	assert_int_equal(vmcs02(FID_GUEST_DR7), 0x400);
 }
 
-static void interrupts_become_exits_if_l1_asked(void **state)
-{
-	(void)state;
-	fake_hw.irq = 0x31;
-	launch();
-	n.run_pending = false;
-	assert_true(arrives(NESTED_INTERRUPT, 0));
-	assert_int_equal(fake_called("seam_irq_ack"), 1);
-	assert_int_equal(n.cur->f[FID_EXIT_REASON], EXIT_EXTERNAL_INTERRUPT);
-	assert_int_equal(n.cur->f[FID_EXIT_INTR_INFO], INTR_INFO_VALID | 0x31);
-	n.cur->f[FID_EXIT_CONTROLS] &= ~(uint64_t)EXIT_ACK_INTR;
-	n.cur->unchecked |= FIELD_CHK_C;
-	assert_int_equal(execute(EXIT_VMRESUME, 0), OUTCOME_L2);
-	n.run_pending = false;
-	assert_true(arrives(NESTED_INTERRUPT, 0));
-	assert_int_equal(fake_called("seam_irq_ack"), 1);
-	assert_int_equal(n.cur->f[FID_EXIT_INTR_INFO], 0);
-	assert_int_equal(execute(EXIT_VMRESUME, 0), OUTCOME_L2);
-	n.cur->f[FID_PIN_CONTROLS] &= ~(uint64_t)PIN_EXT_INTR_EXITING;
-	n.run_pending = false;
-	assert_false(arrives(NESTED_INTERRUPT, 0));
-	assert_int_equal(fake_called("seam_irq_eoi"), 0);
-	assert_true(n.in_l2);
-}
-
-static void nmis_become_exits_if_l1_asked(void **state)
-{
-	(void)state;
-	launch();
-	n.run_pending = false;
-	assert_true(arrives(NESTED_NMI, 0));
-	assert_int_equal(n.cur->f[FID_EXIT_REASON], EXIT_EXCEPTION_NMI);
-	assert_int_equal(
-		n.cur->f[FID_EXIT_INTR_INFO], INTR_INFO_VALID | INTR_NMI << 8 | VEC_NMI);
-}
-
-static void waiting_for_sipi_only_a_sipi_ends_l2(void **state)
-{
-	(void)state;
-	golden[FID_GUEST_ACTIVITY_STATE] = ACTIVITY_WAIT_FOR_SIPI;
-	golden[FID_GUEST_RFLAGS] = RFLAGS_FIXED;
-	launch();
-	assert_true(n.l2_wait_sipi);
-	assert_false(arrives(NESTED_INTERRUPT, 0));
-	assert_false(arrives(NESTED_NMI, 0));
-	assert_false(arrives(NESTED_INIT, 0));
-	assert_true(arrives(NESTED_SIPI, 0x42));
-	assert_int_equal(n.cur->f[FID_EXIT_REASON], EXIT_SIPI);
-	assert_int_equal(n.cur->f[FID_EXIT_QUALIFICATION], 0x42);
-	assert_int_equal(n.cur->f[FID_GUEST_ACTIVITY_STATE], ACTIVITY_WAIT_FOR_SIPI);
-}
-
 static void l1s_preemption_timer_counts_while_l2_runs(void **state)
 {
 	(void)state;
@@ -541,9 +489,6 @@ int main(void)
 		T(the_msr_bitmap_of_l2_passes_only_what_both_pass),
 		T(cr4_bits_that_l1_lacks_stay_with_l0),
 		T(an_exit_saves_what_its_controls_say),
-		T(interrupts_become_exits_if_l1_asked),
-		T(nmis_become_exits_if_l1_asked),
-		T(waiting_for_sipi_only_a_sipi_ends_l2),
 		T(l1s_preemption_timer_counts_while_l2_runs),
 		T(a_bad_entry_of_the_load_list_fails_the_entry),
 		T(exit_lists_store_and_load_or_abort),

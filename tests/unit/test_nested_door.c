@@ -1,0 +1,199 @@
+/*
+ * Events that arrive while L2 runs: who takes them, and what L1 finds when it does. Interrupts, NMIs, INIT and
+ * SIPI, exceptions, triple faults and MTF that come of what L0 did in L2's place.
+ */
+#include "nested_world.h"
+
+#include "nested/nested_int.h"
+
+static int setup(void **state)
+{
+	(void)state;
+	world_reset();
+	world_enter(golden_64bit);
+	return 0;
+}
+
+static void interrupts_end_l2_with_or_without_acknowledgement(void **state)
+{
+	(void)state;
+	fake_hw.irq = 0x31;
+	assert_true(world_arrives(NESTED_INTERRUPT));
+	assert_int_equal(world_12()[FID_EXIT_REASON], EXIT_EXTERNAL_INTERRUPT);
+	assert_int_equal(world_12()[FID_EXIT_INTR_INFO], INTR_INFO_VALID | 0x31);
+	assert_int_equal(fake_called("seam_irq_ack"), 1);
+	world_resume();
+	world_12()[FID_EXIT_CONTROLS] &= ~(uint64_t)EXIT_ACK_INTR;
+	assert_true(world_arrives(NESTED_INTERRUPT));
+	assert_int_equal(world_12()[FID_EXIT_INTR_INFO], 0);
+	assert_int_equal(fake_called("seam_irq_ack"), 0);
+	world_resume();
+	world_12()[FID_PIN_CONTROLS] &= ~(uint64_t)PIN_EXT_INTR_EXITING;
+	assert_false(world_arrives(NESTED_INTERRUPT));
+	assert_int_equal(fake_called("seam_irq_eoi"), 0);
+	assert_true(world.n.in_l2);
+}
+
+static void an_interrupt_that_has_gone_leaves_l2_alone(void **state)
+{
+	(void)state;
+	fake_hw.irq = -1;
+	world_12()[FID_EXIT_REASON] = 0x77;
+	assert_true(world_arrives(NESTED_INTERRUPT));
+	assert_true(world.n.in_l2);
+	assert_int_equal(world_12()[FID_EXIT_REASON], 0x77);
+}
+
+/* SDM 26.7.5 and 26.7.6: what L1 injects comes first. */
+static void events_wait_for_the_entry_and_what_it_injects(void **state)
+{
+	static const enum nested_event_kind kinds[] = {
+		NESTED_INTERRUPT, NESTED_NMI, NESTED_INIT};
+
+	(void)state;
+	for (unsigned i = 0; i < 3; i++) {
+		struct nested_event e = {.kind = kinds[i]};
+
+		world.n.run_pending = true;
+		assert_int_equal(nested_who_takes(&world.n, &e), TAKER_ENTRY_FIRST);
+		world.n.run_pending = false;
+		assert_int_equal(nested_who_takes(&world.n, &e), TAKER_L1);
+		e.queued = true;
+		assert_int_equal(nested_who_takes(&world.n, &e), TAKER_ENTRY_FIRST);
+	}
+}
+
+static void an_nmi_exit_blocks_nmis_in_l1(void **state)
+{
+	(void)state;
+	assert_true(world_arrives(NESTED_NMI));
+	assert_int_equal(world_12()[FID_EXIT_REASON], EXIT_EXCEPTION_NMI);
+	assert_int_equal(
+		world_12()[FID_EXIT_INTR_INFO], INTR_INFO_VALID | INTR_NMI << 8 | VEC_NMI);
+	assert_int_equal(fake_hw.vmcs01[FID_GUEST_INTERRUPTIBILITY], INTERRUPTIBILITY_NMI);
+	world_resume();
+	assert_int_equal(nested_l2_exit(&world.n, EXIT_CPUID), NESTED_L1);
+	assert_int_equal(fake_hw.vmcs01[FID_GUEST_INTERRUPTIBILITY], 0);
+	world_resume();
+	world_12()[FID_PIN_CONTROLS] &= ~(uint64_t)(PIN_NMI_EXITING | PIN_VIRTUAL_NMIS);
+	assert_false(world_arrives(NESTED_NMI));
+}
+
+static void without_virtual_nmis_the_blocking_outlives_iret_and_exit(void **state)
+{
+	static const struct nested_event nmi = {.kind = NESTED_NMI};
+
+	(void)state;
+	world_12()[FID_PIN_CONTROLS] &= ~(uint64_t)PIN_VIRTUAL_NMIS;
+	assert_int_equal(nested_who_takes(&world.n, &nmi), TAKER_L1);
+	world_12()[FID_ENTRY_INTR_INFO] = INTR_INFO_VALID | INTR_NMI << 8 | VEC_NMI;
+	assert_int_equal(nested_who_takes(&world.n, &nmi), TAKER_EXIT_FIRST);
+	world_12()[FID_ENTRY_INTR_INFO] = 0;
+	world_12()[FID_GUEST_INTERRUPTIBILITY] = INTERRUPTIBILITY_NMI;
+	assert_int_equal(nested_who_takes(&world.n, &nmi), TAKER_EXIT_FIRST);
+	world_02()[FID_GUEST_INTERRUPTIBILITY] = 0; /* IRET, with VMCS02's virtual NMIs */
+	assert_int_equal(nested_l2_exit(&world.n, EXIT_CPUID), NESTED_L1);
+	assert_int_equal(world_12()[FID_GUEST_INTERRUPTIBILITY], INTERRUPTIBILITY_NMI);
+	assert_int_equal(fake_hw.vmcs01[FID_GUEST_INTERRUPTIBILITY], INTERRUPTIBILITY_NMI);
+}
+
+static void an_exception_that_l0_raises_is_l1s_when_it_intercepts_it(void **state)
+{
+	const uint32_t info = VEC_GP | INTR_HW_EXCEPTION << 8 | INTR_INFO_ERROR_CODE;
+
+	(void)state;
+	world_12()[FID_EXCEPTION_BITMAP] = 0;
+	assert_false(door_exception(&world.n, info, 0x50, 0));
+	assert_true(world.n.in_l2);
+	world_12()[FID_EXCEPTION_BITMAP] = BIT(VEC_GP);
+	assert_true(door_exception(&world.n, info, 0x50, 0x1234));
+	assert_false(world.n.in_l2);
+	assert_int_equal(world_12()[FID_EXIT_REASON], EXIT_EXCEPTION_NMI);
+	assert_int_equal(world_12()[FID_EXIT_INTR_INFO], info | INTR_INFO_VALID);
+	assert_int_equal(world_12()[FID_EXIT_INTR_ERROR_CODE], 0x50);
+	assert_int_equal(world_12()[FID_EXIT_QUALIFICATION], 0x1234);
+	assert_true(world_12()[FID_GUEST_RFLAGS] & RFLAGS_RF);
+}
+
+static void exceptions_of_l0_tell_what_was_being_delivered(void **state)
+{
+	uint32_t first =
+		INTR_INFO_VALID | INTR_INFO_ERROR_CODE | INTR_HW_EXCEPTION << 8 | VEC_PF;
+
+	(void)state;
+	world_02()[FID_IDT_VECTORING_INFO] = first;
+	world_02()[FID_IDT_VECTORING_ERROR_CODE] = 6;
+	world_12()[FID_EXCEPTION_BITMAP] = BIT(VEC_GP) | BIT(VEC_DF);
+	assert_true(door_exception(
+		&world.n, INTR_INFO_ERROR_CODE | INTR_HW_EXCEPTION << 8 | VEC_GP, 0, 0));
+	assert_int_equal(world_12()[FID_IDT_VECTORING_INFO], first);
+	assert_int_equal(world_12()[FID_IDT_VECTORING_ERROR_CODE], 6);
+}
+
+static void a_double_fault_exits_as_if_nothing_was_being_delivered(void **state)
+{
+	(void)state;
+	world_02()[FID_IDT_VECTORING_INFO] = INTR_INFO_VALID | INTR_HW_EXCEPTION << 8 | VEC_PF;
+	world_12()[FID_EXCEPTION_BITMAP] = BIT(VEC_DF);
+	assert_true(door_exception(
+		&world.n, INTR_INFO_ERROR_CODE | INTR_HW_EXCEPTION << 8 | VEC_DF, 0, 0));
+	assert_int_equal(world_12()[FID_IDT_VECTORING_INFO], 0);
+}
+
+static void a_triple_fault_that_l0_forms_is_l1s(void **state)
+{
+	(void)state;
+	assert_true(world_arrives(NESTED_TRIPLE_FAULT));
+	assert_false(world.n.in_l2);
+	assert_int_equal(world_12()[FID_EXIT_REASON], EXIT_TRIPLE_FAULT);
+}
+
+static void the_monitor_trap_flag_ends_l2_after_an_instruction_of_l0(void **state)
+{
+	(void)state;
+	world_12()[FID_PROC_CONTROLS] |= PROC_MTF;
+	assert_true(world_arrives(NESTED_MTF));
+	assert_false(world.n.in_l2);
+	assert_int_equal(world_12()[FID_EXIT_REASON], EXIT_MTF);
+	assert_int_equal(world_12()[FID_EXIT_INTR_INFO], 0);
+}
+
+static void only_a_sipi_ends_the_wait_for_sipi(void **state)
+{
+	(void)state;
+	assert_false(world_arrives(NESTED_SIPI));
+	assert_true(world_arrives(NESTED_INIT));
+	assert_int_equal(world_12()[FID_EXIT_REASON], EXIT_INIT);
+	world_l1_64();
+	world_write(FID_GUEST_ACTIVITY_STATE, ACTIVITY_WAIT_FOR_SIPI);
+	world_resume();
+	assert_true(world.n.l2_wait_sipi);
+	assert_false(world_arrives(NESTED_INTERRUPT));
+	assert_false(world_arrives(NESTED_NMI));
+	assert_false(world_arrives(NESTED_INIT));
+	assert_true(world_event(&(struct nested_event){.kind = NESTED_SIPI, .sipi_vector = 9}));
+	assert_int_equal(world_12()[FID_EXIT_REASON], EXIT_SIPI);
+	assert_int_equal(world_12()[FID_EXIT_QUALIFICATION], 9);
+	assert_int_equal(world_read(FID_GUEST_ACTIVITY_STATE), ACTIVITY_WAIT_FOR_SIPI);
+	assert_false(world.n.l2_wait_sipi);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+#define T(name) cmocka_unit_test_setup(name, setup)
+		T(interrupts_end_l2_with_or_without_acknowledgement),
+		T(an_interrupt_that_has_gone_leaves_l2_alone),
+		T(events_wait_for_the_entry_and_what_it_injects),
+		T(an_nmi_exit_blocks_nmis_in_l1),
+		T(without_virtual_nmis_the_blocking_outlives_iret_and_exit),
+		T(an_exception_that_l0_raises_is_l1s_when_it_intercepts_it),
+		T(exceptions_of_l0_tell_what_was_being_delivered),
+		T(a_double_fault_exits_as_if_nothing_was_being_delivered),
+		T(a_triple_fault_that_l0_forms_is_l1s),
+		T(the_monitor_trap_flag_ends_l2_after_an_instruction_of_l0),
+		T(only_a_sipi_ends_the_wait_for_sipi),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
