@@ -15,15 +15,6 @@
 /* Of SVR: enabled, ff as the spurious vector. */
 #define SVR_ON (SVR_ENABLE | 0xff)
 
-/* Of the lower half of the ICR; a vector, ICR_ASSERT and ICR_LOGICAL go with them. */
-#define ICR_LOWEST  ((uint32_t)DELIVER_LOWEST << DELIVER_SHIFT)
-#define ICR_NMI     ((uint32_t)DELIVER_NMI << DELIVER_SHIFT)
-#define ICR_INIT    ((uint32_t)DELIVER_INIT << DELIVER_SHIFT)
-#define ICR_STARTUP ((uint32_t)DELIVER_STARTUP << DELIVER_SHIFT)
-#define ICR_SELF    ((uint32_t)SHORTHAND_SELF << ICR_SHORTHAND_SHIFT)
-#define ICR_ALL     ((uint32_t)SHORTHAND_ALL << ICR_SHORTHAND_SHIFT)
-#define ICR_OTHERS  ((uint32_t)SHORTHAND_OTHERS << ICR_SHORTHAND_SHIFT)
-
 /* Whether this processor is in x2APIC mode: x2apic_on() was called on it. */
 extern bool x2apic;
 void x2apic_on(void);

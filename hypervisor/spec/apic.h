@@ -81,6 +81,15 @@ enum apic_delivery {
 
 #define DELIVER_SHIFT 8
 
+/* What of these the lower half of the ICR has: a delivery mode, a shorthand. */
+#define ICR_LOWEST  ((uint32_t)DELIVER_LOWEST << DELIVER_SHIFT)
+#define ICR_NMI     ((uint32_t)DELIVER_NMI << DELIVER_SHIFT)
+#define ICR_INIT    ((uint32_t)DELIVER_INIT << DELIVER_SHIFT)
+#define ICR_STARTUP ((uint32_t)DELIVER_STARTUP << DELIVER_SHIFT)
+#define ICR_SELF    ((uint32_t)SHORTHAND_SELF << ICR_SHORTHAND_SHIFT)
+#define ICR_ALL     ((uint32_t)SHORTHAND_ALL << ICR_SHORTHAND_SHIFT)
+#define ICR_OTHERS  ((uint32_t)SHORTHAND_OTHERS << ICR_SHORTHAND_SHIFT)
+
 /* 10.9 "Spurious Interrupt", 10.5.3 "Error Handling", 10.5.4 "APIC Timer" */
 #define SVR_ENABLE                 BIT(8)
 #define ESR_SEND_ILLEGAL_VECTOR    BIT(5)

@@ -15,8 +15,15 @@
 #include <cmocka.h>
 
 #include "dev/platform.h"
+#include "spec/apic.h"
+#include "spec/msr.h"
 
 #define FAKE_KHZ 1000000u /* a tick is a nanosecond */
+
+/* Values of IA32_APIC_BASE; all but vCPU 0 have them. */
+#define BASE_DISABLED DEV_LAPIC_BASE
+#define BASE_XAPIC    (DEV_LAPIC_BASE | APIC_BASE_ENABLE)
+#define BASE_X2APIC   (BASE_XAPIC | APIC_BASE_X2APIC)
 
 static struct platform machine;
 
@@ -162,6 +169,26 @@ static inline uint8_t fake_in(uint16_t port)
 	return (uint8_t)v;
 }
 
+/* The vector that the vCPU would take, or -1. */
+static inline int fake_pending(unsigned vcpu)
+{
+	return platform_irq_pending(&machine, vcpu);
+}
+
+/* False: #GP. */
+static inline bool fake_wrmsr(unsigned vcpu, uint32_t msr, uint64_t value)
+{
+	return platform_wrmsr(&machine, vcpu, msr, value);
+}
+
+static inline uint64_t fake_rdmsr(unsigned vcpu, uint32_t msr)
+{
+	uint64_t v = 0;
+
+	assert_true(platform_rdmsr(&machine, vcpu, msr, &v));
+	return v;
+}
+
 static inline void fake_apic_write(unsigned vcpu, uint32_t offset, uint32_t value)
 {
 	uint64_t v = value;
@@ -205,8 +232,8 @@ static inline void fake_ioapic_entry(unsigned pin, uint8_t destination, uint32_t
 static inline void fake_enable_apics(void)
 {
 	for (unsigned i = 0; i < machine.config.vcpus; i++) {
-		fake_apic_write(i, 0xf0, 0x1ff);
-		fake_apic_write(i, 0x350, 1u << 16);
+		fake_apic_write(i, APIC_SVR, SVR_ENABLE | 0xff);
+		fake_apic_write(i, APIC_LVT_LINT0, LVT_MASKED);
 	}
 }
 

@@ -1,41 +1,6 @@
 #include "fake_dev.h"
 
-#define ID           0x020
-#define VERSION      0x030
-#define TPR          0x080
-#define PPR          0x0a0
-#define EOI          0x0b0
-#define LDR          0x0d0
-#define DFR          0x0e0
-#define SVR          0x0f0
-#define ISR          0x100
-#define TMR          0x180
-#define IRR          0x200
-#define ESR          0x280
-#define ICR          0x300
-#define ICR2         0x310
-#define LVT_TIMER_AT 0x320
-#define LVT_LINT0_AT 0x350
-#define LVT_ERROR_AT 0x370
-#define COUNT        0x380
-#define CURRENT      0x390
-
-#define MASKED        (1u << 16)
-#define LOGICAL       (1u << 11)
-#define LOWEST        (1u << 8)
-#define NMI           (4u << 8)
-#define INIT          (5u << 8)
-#define STARTUP       (6u << 8)
-#define SELF          (1u << 18)
-#define ALL           (2u << 18)
-#define OTHERS        (3u << 18)
-#define ASSERT        (1u << 14)
-#define LEVEL         (1u << 15)
-#define X2APIC(reg)   (0x800u + ((reg) >> 4))
-#define MSR_BASE      0x1bu
-#define BASE_XAPIC    (DEV_LAPIC_BASE | 0x800)
-#define BASE_X2APIC   (DEV_LAPIC_BASE | 0xc00)
-#define BASE_DISABLED DEV_LAPIC_BASE
+#define X2APIC(reg) (MSR_X2APIC_FIRST + APIC_NUMBER(reg))
 
 static int start(void **state)
 {
@@ -45,28 +10,10 @@ static int start(void **state)
 	return 0;
 }
 
-static int pending(unsigned vcpu)
-{
-	return platform_irq_pending(&machine, vcpu);
-}
-
-static bool write_msr(unsigned vcpu, uint32_t msr, uint64_t value)
-{
-	return platform_wrmsr(&machine, vcpu, msr, value);
-}
-
-static uint64_t read_msr(unsigned vcpu, uint32_t msr)
-{
-	uint64_t v = 0;
-
-	assert_true(platform_rdmsr(&machine, vcpu, msr, &v));
-	return v;
-}
-
 static void send(unsigned from, uint8_t destination, uint32_t low)
 {
-	fake_apic_write(from, ICR2, (uint32_t)destination << 24);
-	fake_apic_write(from, ICR, low);
+	fake_apic_write(from, APIC_ICR_HIGH, (uint32_t)destination << 24);
+	fake_apic_write(from, APIC_ICR, low);
 }
 
 /* Which vCPUs have an interrupt, as a set; they take it and end it. */
@@ -75,10 +22,10 @@ static unsigned takers(int vector)
 	unsigned set = 0;
 
 	for (unsigned i = 0; i < machine.config.vcpus; i++) {
-		if (pending(i) < 0)
+		if (fake_pending(i) < 0)
 			continue;
 		assert_int_equal(platform_irq_ack(&machine, i), vector);
-		fake_apic_write(i, EOI, 0);
+		fake_apic_write(i, APIC_EOI, 0);
 		set |= 1u << i;
 	}
 	return set;
@@ -89,90 +36,90 @@ static unsigned takers(int vector)
 static void a_self_ipi_is_taken_and_ended(void **state)
 {
 	(void)state;
-	send(0, 0, 0x41 | SELF);
-	assert_int_equal(fake_apic_read(0, IRR + 0x20), 2);
+	send(0, 0, 0x41 | ICR_SELF);
+	assert_int_equal(fake_apic_read(0, APIC_IRR + 0x20), 2);
 	assert_true(fake.kicks[0] > 0);
 	assert_int_equal(platform_irq_ack(&machine, 0), 0x41);
-	assert_int_equal(fake_apic_read(0, IRR + 0x20), 0);
-	assert_int_equal(fake_apic_read(0, ISR + 0x20), 2);
-	assert_int_equal(fake_apic_read(0, PPR), 0x40);
-	fake_apic_write(0, EOI, 0);
-	assert_int_equal(fake_apic_read(0, ISR + 0x20), 0);
+	assert_int_equal(fake_apic_read(0, APIC_IRR + 0x20), 0);
+	assert_int_equal(fake_apic_read(0, APIC_ISR + 0x20), 2);
+	assert_int_equal(fake_apic_read(0, APIC_PPR), 0x40);
+	fake_apic_write(0, APIC_EOI, 0);
+	assert_int_equal(fake_apic_read(0, APIC_ISR + 0x20), 0);
 	assert_int_equal(platform_irq_ack(&machine, 0), -1);
 }
 
 static void the_highest_vector_comes_first(void **state)
 {
 	(void)state;
-	send(0, 0, 0x41 | SELF);
-	send(0, 0, 0xef | SELF);
-	send(0, 0, 0x85 | SELF);
+	send(0, 0, 0x41 | ICR_SELF);
+	send(0, 0, 0xef | ICR_SELF);
+	send(0, 0, 0x85 | ICR_SELF);
 	assert_int_equal(platform_irq_ack(&machine, 0), 0xef);
-	assert_int_equal(pending(0), -1);
-	fake_apic_write(0, EOI, 0);
+	assert_int_equal(fake_pending(0), -1);
+	fake_apic_write(0, APIC_EOI, 0);
 	assert_int_equal(platform_irq_ack(&machine, 0), 0x85);
-	fake_apic_write(0, EOI, 0);
+	fake_apic_write(0, APIC_EOI, 0);
 	assert_int_equal(platform_irq_ack(&machine, 0), 0x41);
 }
 
 static void a_class_in_service_holds_its_own_class_back(void **state)
 {
 	(void)state;
-	send(0, 0, 0x41 | SELF);
+	send(0, 0, 0x41 | ICR_SELF);
 	assert_int_equal(platform_irq_ack(&machine, 0), 0x41);
-	send(0, 0, 0x4f | SELF);
-	assert_int_equal(pending(0), -1);
-	send(0, 0, 0x50 | SELF);
+	send(0, 0, 0x4f | ICR_SELF);
+	assert_int_equal(fake_pending(0), -1);
+	send(0, 0, 0x50 | ICR_SELF);
 	assert_int_equal(platform_irq_ack(&machine, 0), 0x50);
-	fake_apic_write(0, EOI, 0);
-	fake_apic_write(0, EOI, 0);
-	assert_int_equal(pending(0), 0x4f);
+	fake_apic_write(0, APIC_EOI, 0);
+	fake_apic_write(0, APIC_EOI, 0);
+	assert_int_equal(fake_pending(0), 0x4f);
 }
 
 static void the_task_priority_holds_classes_back(void **state)
 {
 	(void)state;
-	send(0, 0, 0x41 | SELF);
+	send(0, 0, 0x41 | ICR_SELF);
 	platform_set_cr8(&machine, 0, 4);
-	assert_int_equal(fake_apic_read(0, TPR), 0x40);
-	assert_int_equal(pending(0), -1);
+	assert_int_equal(fake_apic_read(0, APIC_TPR), 0x40);
+	assert_int_equal(fake_pending(0), -1);
 	fake.kicks[0] = 0;
 	platform_set_cr8(&machine, 0, 3);
 	assert_int_equal(fake.kicks[0], 1);
-	assert_int_equal(pending(0), 0x41);
-	fake_apic_write(0, TPR, 0x4f);
+	assert_int_equal(fake_pending(0), 0x41);
+	fake_apic_write(0, APIC_TPR, 0x4f);
 	assert_int_equal(platform_get_cr8(&machine, 0), 4);
-	assert_int_equal(fake_apic_read(0, TPR), 0x4f);
-	assert_int_equal(fake_apic_read(0, PPR), 0x4f);
-	assert_int_equal(pending(0), -1);
+	assert_int_equal(fake_apic_read(0, APIC_TPR), 0x4f);
+	assert_int_equal(fake_apic_read(0, APIC_PPR), 0x4f);
+	assert_int_equal(fake_pending(0), -1);
 }
 
 static void an_eoi_too_many_does_nothing(void **state)
 {
 	(void)state;
-	fake_apic_write(0, EOI, 0);
-	send(0, 0, 0x41 | SELF);
-	fake_apic_write(0, EOI, 0);
-	assert_int_equal(pending(0), 0x41);
+	fake_apic_write(0, APIC_EOI, 0);
+	send(0, 0, 0x41 | ICR_SELF);
+	fake_apic_write(0, APIC_EOI, 0);
+	assert_int_equal(fake_pending(0), 0x41);
 }
 
 static void a_disabled_apic_accepts_nothing(void **state)
 {
 	(void)state;
-	fake_apic_write(1, SVR, 0xff);
-	assert_int_equal(fake_apic_read(1, LVT_TIMER_AT), MASKED);
-	fake_apic_write(1, LVT_TIMER_AT, 0x40);
-	assert_int_equal(fake_apic_read(1, LVT_TIMER_AT), 0x40 | MASKED);
+	fake_apic_write(1, APIC_SVR, 0xff);
+	assert_int_equal(fake_apic_read(1, APIC_LVT_TIMER), LVT_MASKED);
+	fake_apic_write(1, APIC_LVT_TIMER, 0x40);
+	assert_int_equal(fake_apic_read(1, APIC_LVT_TIMER), 0x40 | LVT_MASKED);
 	send(0, 1, 0x41);
-	fake_apic_write(1, SVR, 0x1ff);
-	assert_int_equal(pending(1), -1);
+	fake_apic_write(1, APIC_SVR, 0x1ff);
+	assert_int_equal(fake_pending(1), -1);
 }
 
 static void a_disabled_apic_keeps_what_is_pending(void **state)
 {
 	(void)state;
 	send(0, 1, 0x41);
-	fake_apic_write(1, SVR, 0xff);
+	fake_apic_write(1, APIC_SVR, 0xff);
 	assert_int_equal(platform_irq_ack(&machine, 1), 0x41);
 }
 
@@ -192,27 +139,28 @@ static void physical_destinations(void **state)
 static void shorthands(void **state)
 {
 	(void)state;
-	send(1, 0, 0x41 | SELF);
+	send(1, 0, 0x41 | ICR_SELF);
 	assert_int_equal(takers(0x41), 1 << 1);
-	send(1, 0, 0x41 | ALL);
+	send(1, 0, 0x41 | ICR_ALL);
 	assert_int_equal(takers(0x41), 0xf);
-	send(1, 0, 0x41 | OTHERS);
+	send(1, 0, 0x41 | ICR_OTHERS);
 	assert_int_equal(takers(0x41), 0xd);
 }
 
 static void shorthands_that_name_the_sender_are_for_fixed_mode_only(void **state)
 {
-	static const uint32_t modes[] = {LOWEST | 0x41, 2u << 8, NMI, INIT, STARTUP};
+	static const uint32_t modes[] = {
+		ICR_LOWEST | 0x41, 2u << 8, ICR_NMI, ICR_INIT, ICR_STARTUP};
 
 	(void)state;
 	for (unsigned i = 0; i < sizeof(modes) / sizeof(modes[0]); i++) {
-		send(1, 0, modes[i] | SELF | ASSERT);
-		send(1, 0, modes[i] | ALL | ASSERT);
+		send(1, 0, modes[i] | ICR_SELF | ICR_ASSERT);
+		send(1, 0, modes[i] | ICR_ALL | ICR_ASSERT);
 	}
 	assert_int_equal(takers(0x41), 0);
 	for (unsigned i = 0; i < 4; i++)
 		assert_int_equal(fake.nmis[i] + fake.inits[i] + fake.startups[i], 0);
-	send(1, 0, NMI | OTHERS);
+	send(1, 0, ICR_NMI | ICR_OTHERS);
 	assert_int_equal(fake.nmis[0] + fake.nmis[2] + fake.nmis[3], 3);
 	assert_int_equal(fake.nmis[1], 0);
 }
@@ -221,12 +169,12 @@ static void logical_flat_destinations(void **state)
 {
 	(void)state;
 	for (unsigned i = 0; i < 4; i++)
-		fake_apic_write(i, LDR, 1u << (24 + i));
-	send(0, 0x0a, 0x41 | LOGICAL);
+		fake_apic_write(i, APIC_LDR, 1u << (24 + i));
+	send(0, 0x0a, 0x41 | ICR_LOGICAL);
 	assert_int_equal(takers(0x41), 0xa);
-	send(0, 0xff, 0x41 | LOGICAL);
+	send(0, 0xff, 0x41 | ICR_LOGICAL);
 	assert_int_equal(takers(0x41), 0xf);
-	send(0, 0xf0, 0x41 | LOGICAL);
+	send(0, 0xf0, 0x41 | ICR_LOGICAL);
 	assert_int_equal(takers(0x41), 0);
 }
 
@@ -236,14 +184,14 @@ static void logical_cluster_destinations(void **state)
 
 	(void)state;
 	for (unsigned i = 0; i < 4; i++) {
-		fake_apic_write(i, DFR, 0x0fffffff);
-		fake_apic_write(i, LDR, (uint32_t)ids[i] << 24);
+		fake_apic_write(i, APIC_DFR, 0x0fffffff);
+		fake_apic_write(i, APIC_LDR, (uint32_t)ids[i] << 24);
 	}
-	send(0, 0x13, 0x41 | LOGICAL);
+	send(0, 0x13, 0x41 | ICR_LOGICAL);
 	assert_int_equal(takers(0x41), 0xc);
-	send(0, 0x01, 0x41 | LOGICAL);
+	send(0, 0x01, 0x41 | ICR_LOGICAL);
 	assert_int_equal(takers(0x41), 1);
-	send(0, 0x2f, 0x41 | LOGICAL);
+	send(0, 0x2f, 0x41 | ICR_LOGICAL);
 	assert_int_equal(takers(0x41), 0);
 }
 
@@ -251,22 +199,22 @@ static void lowest_priority_goes_to_the_least_busy_one(void **state)
 {
 	(void)state;
 	for (unsigned i = 0; i < 4; i++)
-		fake_apic_write(i, LDR, 1u << (24 + i));
-	send(0, 0x0f, 0x41 | LOGICAL | LOWEST);
+		fake_apic_write(i, APIC_LDR, 1u << (24 + i));
+	send(0, 0x0f, 0x41 | ICR_LOGICAL | ICR_LOWEST);
 	assert_int_equal(takers(0x41), 1);
-	fake_apic_write(0, TPR, 0x20);
-	fake_apic_write(1, SVR, 0xff);
-	send(0, 0x0f, 0x41 | LOGICAL | LOWEST);
+	fake_apic_write(0, APIC_TPR, 0x20);
+	fake_apic_write(1, APIC_SVR, 0xff);
+	send(0, 0x0f, 0x41 | ICR_LOGICAL | ICR_LOWEST);
 	assert_int_equal(takers(0x41), 1 << 2);
 }
 
 static void init_start_up_and_nmi_go_to_the_vm(void **state)
 {
 	(void)state;
-	send(0, 1, INIT | ASSERT | LEVEL);
-	send(0, 1, INIT | LEVEL); /* de-assert */
-	send(0, 1, STARTUP | 0x9a);
-	send(0, 2, NMI);
+	send(0, 1, ICR_INIT | ICR_ASSERT | ICR_LEVEL);
+	send(0, 1, ICR_INIT | ICR_LEVEL); /* de-assert */
+	send(0, 1, ICR_STARTUP | 0x9a);
+	send(0, 2, ICR_NMI);
 	assert_int_equal(fake.inits[1], 1);
 	assert_int_equal(fake.startups[1], 1);
 	assert_int_equal(fake.startup_vector, 0x9a);
@@ -277,11 +225,11 @@ static void init_start_up_and_nmi_go_to_the_vm(void **state)
 static void only_fixed_ipis_go_to_oneself_by_shorthand(void **state)
 {
 	(void)state;
-	send(0, 0, NMI | SELF);
-	send(0, 0, NMI | ALL);
-	send(0, 0, INIT | ASSERT | LEVEL | ALL);
+	send(0, 0, ICR_NMI | ICR_SELF);
+	send(0, 0, ICR_NMI | ICR_ALL);
+	send(0, 0, ICR_INIT | ICR_ASSERT | ICR_LEVEL | ICR_ALL);
 	assert_int_equal(fake.nmis[0] + fake.nmis[1] + fake.inits[0] + fake.inits[1], 0);
-	send(0, 0, NMI | OTHERS);
+	send(0, 0, ICR_NMI | ICR_OTHERS);
 	assert_int_equal(fake.nmis[0], 0);
 	assert_int_equal(fake.nmis[1] + fake.nmis[2] + fake.nmis[3], 3);
 }
@@ -289,40 +237,41 @@ static void only_fixed_ipis_go_to_oneself_by_shorthand(void **state)
 static void the_delivery_status_reads_idle(void **state)
 {
 	(void)state;
-	send(0, 1, 0xffffffffu & ~(OTHERS | 0x700));
-	assert_int_equal(fake_apic_read(0, ICR), 0xcc8ff & ~OTHERS);
-	assert_int_equal(fake_apic_read(0, ICR2), 1u << 24);
+	send(0, 1, 0xffffffffu & ~(ICR_OTHERS | 0x700));
+	assert_int_equal(fake_apic_read(0, APIC_ICR), 0xcc8ff & ~ICR_OTHERS);
+	assert_int_equal(fake_apic_read(0, APIC_ICR_HIGH), 1u << 24);
 }
 
 static void illegal_vectors_are_errors(void **state)
 {
 	(void)state;
-	fake_apic_write(0, LVT_ERROR_AT, 0xfe);
+	fake_apic_write(0, APIC_LVT_ERROR, 0xfe);
 	send(0, 1, 0x0f);
-	assert_int_equal(pending(1), -1);
-	assert_int_equal(fake_apic_read(0, ESR), 0);
-	fake_apic_write(0, ESR, 0);
-	assert_int_equal(fake_apic_read(0, ESR), 1 << 5);
+	assert_int_equal(fake_pending(1), -1);
+	assert_int_equal(fake_apic_read(0, APIC_ESR), 0);
+	fake_apic_write(0, APIC_ESR, 0);
+	assert_int_equal(fake_apic_read(0, APIC_ESR), 1 << 5);
 	assert_int_equal(platform_irq_ack(&machine, 0), 0xfe);
-	fake_apic_write(0, ESR, 0);
-	assert_int_equal(fake_apic_read(0, ESR), 0);
+	fake_apic_write(0, APIC_ESR, 0);
+	assert_int_equal(fake_apic_read(0, APIC_ESR), 0);
 	fake_ioapic_entry(4, 1, 0x05);
 	platform_pulse_irq(&machine, 4);
-	fake_apic_write(1, ESR, 0);
-	assert_int_equal(fake_apic_read(1, ESR), 1 << 6);
+	fake_apic_write(1, APIC_ESR, 0);
+	assert_int_equal(fake_apic_read(1, APIC_ESR), 1 << 6);
 }
 
 static void an_error_vector_below_16_does_not_loop(void **state)
 {
 	(void)state;
-	fake_apic_write(0, LVT_ERROR_AT, 0x03);
-	send(0, 0, 0x02 | SELF);
-	assert_int_equal(pending(0), -1);
+	fake_apic_write(0, APIC_LVT_ERROR, 0x03);
+	send(0, 0, 0x02 | ICR_SELF);
+	assert_int_equal(fake_pending(0), -1);
 }
 
 static void writes_to_read_only_registers_are_no_error_but_to_reserved_ones_are(void **state)
 {
-	static const uint32_t read_only[] = {ID, VERSION, PPR, ISR, TMR + 0x70, IRR, CURRENT};
+	static const uint32_t read_only[] = {APIC_ID, APIC_VERSION, APIC_PPR, APIC_ISR,
+		APIC_TMR + 0x70, APIC_IRR, APIC_CURRENT_COUNT};
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(read_only) / sizeof(read_only[0]); i++) {
@@ -331,12 +280,12 @@ static void writes_to_read_only_registers_are_no_error_but_to_reserved_ones_are(
 		fake_apic_write(3, read_only[i], ~before);
 		assert_int_equal(fake_apic_read(3, read_only[i]), before);
 	}
-	fake_apic_write(3, ESR, 0);
-	assert_int_equal(fake_apic_read(3, ESR), 0);
+	fake_apic_write(3, APIC_ESR, 0);
+	assert_int_equal(fake_apic_read(3, APIC_ESR), 0);
 	fake_apic_write(3, 0x3f0, 0x41);
-	fake_apic_write(3, ESR, 0);
-	assert_int_equal(fake_apic_read(3, ESR), 1 << 7);
-	assert_int_equal(pending(3), -1);
+	fake_apic_write(3, APIC_ESR, 0);
+	assert_int_equal(fake_apic_read(3, APIC_ESR), 1 << 7);
+	assert_int_equal(fake_pending(3), -1);
 }
 
 static void every_register_takes_every_access(void **state)
@@ -357,28 +306,28 @@ static void every_register_takes_every_access(void **state)
 static void mode_changes_that_the_sdm_allows(void **state)
 {
 	(void)state;
-	assert_int_equal(read_msr(0, MSR_BASE), BASE_XAPIC | 0x100);
-	assert_int_equal(read_msr(1, MSR_BASE), BASE_XAPIC);
-	assert_true(write_msr(1, MSR_BASE, BASE_X2APIC));
-	assert_int_equal(read_msr(1, MSR_BASE), BASE_X2APIC);
-	assert_true(write_msr(1, MSR_BASE, BASE_X2APIC));
-	assert_true(write_msr(1, MSR_BASE, BASE_DISABLED));
-	assert_true(write_msr(1, MSR_BASE, BASE_XAPIC));
-	assert_int_equal(read_msr(1, MSR_BASE), BASE_XAPIC);
+	assert_int_equal(fake_rdmsr(0, MSR_APIC_BASE), BASE_XAPIC | 0x100);
+	assert_int_equal(fake_rdmsr(1, MSR_APIC_BASE), BASE_XAPIC);
+	assert_true(fake_wrmsr(1, MSR_APIC_BASE, BASE_X2APIC));
+	assert_int_equal(fake_rdmsr(1, MSR_APIC_BASE), BASE_X2APIC);
+	assert_true(fake_wrmsr(1, MSR_APIC_BASE, BASE_X2APIC));
+	assert_true(fake_wrmsr(1, MSR_APIC_BASE, BASE_DISABLED));
+	assert_true(fake_wrmsr(1, MSR_APIC_BASE, BASE_XAPIC));
+	assert_int_equal(fake_rdmsr(1, MSR_APIC_BASE), BASE_XAPIC);
 }
 
 static void mode_changes_that_fault(void **state)
 {
 	(void)state;
-	assert_false(write_msr(1, MSR_BASE, DEV_LAPIC_BASE | 0x400));
-	assert_true(write_msr(1, MSR_BASE, BASE_X2APIC));
-	assert_false(write_msr(1, MSR_BASE, BASE_XAPIC));
-	assert_true(write_msr(1, MSR_BASE, BASE_DISABLED));
-	assert_false(write_msr(1, MSR_BASE, BASE_X2APIC));
-	assert_false(write_msr(0, MSR_BASE, BASE_XAPIC | 1));
-	assert_false(write_msr(0, MSR_BASE, BASE_XAPIC | 0x200));
-	assert_false(write_msr(0, MSR_BASE, BASE_XAPIC | 1ull << 52));
-	assert_int_equal(read_msr(1, MSR_BASE), BASE_DISABLED);
+	assert_false(fake_wrmsr(1, MSR_APIC_BASE, DEV_LAPIC_BASE | 0x400));
+	assert_true(fake_wrmsr(1, MSR_APIC_BASE, BASE_X2APIC));
+	assert_false(fake_wrmsr(1, MSR_APIC_BASE, BASE_XAPIC));
+	assert_true(fake_wrmsr(1, MSR_APIC_BASE, BASE_DISABLED));
+	assert_false(fake_wrmsr(1, MSR_APIC_BASE, BASE_X2APIC));
+	assert_false(fake_wrmsr(0, MSR_APIC_BASE, BASE_XAPIC | 1));
+	assert_false(fake_wrmsr(0, MSR_APIC_BASE, BASE_XAPIC | 0x200));
+	assert_false(fake_wrmsr(0, MSR_APIC_BASE, BASE_XAPIC | 1ull << 52));
+	assert_int_equal(fake_rdmsr(1, MSR_APIC_BASE), BASE_DISABLED);
 }
 
 static void disabling_resets_the_registers_and_hides_the_page(void **state)
@@ -386,16 +335,16 @@ static void disabling_resets_the_registers_and_hides_the_page(void **state)
 	uint64_t v = 0;
 
 	(void)state;
-	fake_apic_write(1, TPR, 0x50);
-	fake_apic_write(1, LVT_TIMER_AT, 0xec);
-	fake_apic_write(1, COUNT, 1000);
-	assert_true(write_msr(1, MSR_BASE, BASE_DISABLED));
+	fake_apic_write(1, APIC_TPR, 0x50);
+	fake_apic_write(1, APIC_LVT_TIMER, 0xec);
+	fake_apic_write(1, APIC_INITIAL_COUNT, 1000);
+	assert_true(fake_wrmsr(1, MSR_APIC_BASE, BASE_DISABLED));
 	assert_true(platform_deadline(&machine, 0) == DEV_NEVER);
-	assert_false(platform_mmio(&machine, 1, DEV_LAPIC_BASE + ID, false, 4, &v));
+	assert_false(platform_mmio(&machine, 1, DEV_LAPIC_BASE + APIC_ID, false, 4, &v));
 	assert_int_equal(v, UINT32_MAX);
-	assert_true(write_msr(1, MSR_BASE, BASE_XAPIC));
-	assert_int_equal(fake_apic_read(1, TPR), 0);
-	assert_int_equal(fake_apic_read(1, SVR), 0xff);
+	assert_true(fake_wrmsr(1, MSR_APIC_BASE, BASE_XAPIC));
+	assert_int_equal(fake_apic_read(1, APIC_TPR), 0);
+	assert_int_equal(fake_apic_read(1, APIC_SVR), 0xff);
 }
 
 static void x2apic_registers_are_msrs(void **state)
@@ -403,76 +352,77 @@ static void x2apic_registers_are_msrs(void **state)
 	uint64_t v;
 
 	(void)state;
-	assert_false(platform_rdmsr(&machine, 3, X2APIC(ID), &v));
-	assert_false(write_msr(3, X2APIC(EOI), 0));
-	assert_true(write_msr(3, MSR_BASE, BASE_X2APIC));
-	assert_int_equal(read_msr(3, X2APIC(ID)), 3);
-	assert_int_equal(read_msr(3, X2APIC(LDR)), 1 << 3);
-	assert_int_equal(read_msr(3, X2APIC(VERSION)), 0x50014);
-	assert_true(write_msr(3, X2APIC(0x3f0), 0x41));
+	assert_false(platform_rdmsr(&machine, 3, X2APIC(APIC_ID), &v));
+	assert_false(fake_wrmsr(3, X2APIC(APIC_EOI), 0));
+	assert_true(fake_wrmsr(3, MSR_APIC_BASE, BASE_X2APIC));
+	assert_int_equal(fake_rdmsr(3, X2APIC(APIC_ID)), 3);
+	assert_int_equal(fake_rdmsr(3, X2APIC(APIC_LDR)), 1 << 3);
+	assert_int_equal(fake_rdmsr(3, X2APIC(APIC_VERSION)), 0x50014);
+	assert_true(fake_wrmsr(3, X2APIC(0x3f0), 0x41));
 	assert_int_equal(platform_irq_ack(&machine, 3), 0x41);
-	assert_int_equal(read_msr(3, X2APIC(ISR + 0x20)), 2);
-	assert_true(write_msr(3, X2APIC(EOI), 0));
-	assert_int_equal(read_msr(3, X2APIC(ISR + 0x20)), 0);
+	assert_int_equal(fake_rdmsr(3, X2APIC(APIC_ISR + 0x20)), 2);
+	assert_true(fake_wrmsr(3, X2APIC(APIC_EOI), 0));
+	assert_int_equal(fake_rdmsr(3, X2APIC(APIC_ISR + 0x20)), 0);
 }
 
 static void x2apic_accesses_that_fault(void **state)
 {
-	static const uint32_t unreadable[] = {EOI, DFR, ICR2, 0x3f0, 0x000, 0x090, 0xff0};
-	static const uint32_t unwritable[] = {
-		ID, VERSION, PPR, LDR, DFR, ISR, IRR, CURRENT, ICR2};
+	static const uint32_t unreadable[] = {
+		APIC_EOI, APIC_DFR, APIC_ICR_HIGH, 0x3f0, 0x000, 0x090, 0xff0};
+	static const uint32_t unwritable[] = {APIC_ID, APIC_VERSION, APIC_PPR, APIC_LDR,
+		APIC_DFR, APIC_ISR, APIC_IRR, APIC_CURRENT_COUNT, APIC_ICR_HIGH};
 	uint64_t v;
 
 	(void)state;
-	assert_true(write_msr(0, MSR_BASE, BASE_X2APIC));
+	assert_true(fake_wrmsr(0, MSR_APIC_BASE, BASE_X2APIC));
 	for (size_t i = 0; i < sizeof(unreadable) / sizeof(unreadable[0]); i++)
 		assert_false(platform_rdmsr(&machine, 0, X2APIC(unreadable[i]), &v));
 	for (size_t i = 0; i < sizeof(unwritable) / sizeof(unwritable[0]); i++)
-		assert_false(write_msr(0, X2APIC(unwritable[i]), 0));
-	assert_false(write_msr(0, X2APIC(EOI), 1));
-	assert_false(write_msr(0, X2APIC(ESR), 1));
-	assert_false(write_msr(0, X2APIC(TPR), 0x100));
-	assert_false(write_msr(0, X2APIC(SVR), 0x11ff));
-	assert_false(write_msr(0, X2APIC(ICR), 1u << 20));
-	assert_false(write_msr(0, X2APIC(LVT_TIMER_AT), 1u << 19));
-	assert_false(write_msr(0, X2APIC(COUNT), 1ull << 32));
-	assert_false(write_msr(0, X2APIC(0x3f0), 0x100));
+		assert_false(fake_wrmsr(0, X2APIC(unwritable[i]), 0));
+	assert_false(fake_wrmsr(0, X2APIC(APIC_EOI), 1));
+	assert_false(fake_wrmsr(0, X2APIC(APIC_ESR), 1));
+	assert_false(fake_wrmsr(0, X2APIC(APIC_TPR), 0x100));
+	assert_false(fake_wrmsr(0, X2APIC(APIC_SVR), 0x11ff));
+	assert_false(fake_wrmsr(0, X2APIC(APIC_ICR), 1u << 20));
+	assert_false(fake_wrmsr(0, X2APIC(APIC_LVT_TIMER), 1u << 19));
+	assert_false(fake_wrmsr(0, X2APIC(APIC_INITIAL_COUNT), 1ull << 32));
+	assert_false(fake_wrmsr(0, X2APIC(0x3f0), 0x100));
 }
 
 static void x2apic_ipis_take_32_bit_destinations(void **state)
 {
 	(void)state;
 	for (unsigned i = 0; i < 4; i++)
-		assert_true(write_msr(i, MSR_BASE, BASE_X2APIC));
-	assert_true(write_msr(0, X2APIC(ICR), 2ull << 32 | 0x41));
-	assert_int_equal(read_msr(0, X2APIC(ICR)), 2ull << 32 | 0x41);
+		assert_true(fake_wrmsr(i, MSR_APIC_BASE, BASE_X2APIC));
+	assert_true(fake_wrmsr(0, X2APIC(APIC_ICR), 2ull << 32 | 0x41));
+	assert_int_equal(fake_rdmsr(0, X2APIC(APIC_ICR)), 2ull << 32 | 0x41);
 	assert_int_equal(platform_irq_ack(&machine, 2), 0x41);
-	assert_true(write_msr(0, X2APIC(ICR), 0xffffffffull << 32 | 0x51));
+	assert_true(fake_wrmsr(0, X2APIC(APIC_ICR), 0xffffffffull << 32 | 0x51));
 	for (unsigned i = 0; i < 4; i++)
 		assert_int_equal(platform_irq_ack(&machine, i), 0x51);
-	assert_true(write_msr(0, X2APIC(ICR), 0xaull << 32 | LOGICAL | 0x61));
-	assert_int_equal(pending(0), -1);
-	assert_int_equal(pending(1), 0x61);
-	assert_int_equal(pending(2), -1);
-	assert_int_equal(pending(3), 0x61);
-	assert_true(write_msr(0, X2APIC(ICR), 0x10001ull << 32 | LOGICAL | 0x71));
-	assert_int_equal(pending(0), -1);
-	assert_true(write_msr(0, X2APIC(ICR), 0xffull << 32 | 0x71));
-	assert_int_equal(pending(0), -1);
+	assert_true(fake_wrmsr(0, X2APIC(APIC_ICR), 0xaull << 32 | ICR_LOGICAL | 0x61));
+	assert_int_equal(fake_pending(0), -1);
+	assert_int_equal(fake_pending(1), 0x61);
+	assert_int_equal(fake_pending(2), -1);
+	assert_int_equal(fake_pending(3), 0x61);
+	assert_true(fake_wrmsr(0, X2APIC(APIC_ICR), 0x10001ull << 32 | ICR_LOGICAL | 0x71));
+	assert_int_equal(fake_pending(0), -1);
+	assert_true(fake_wrmsr(0, X2APIC(APIC_ICR), 0xffull << 32 | 0x71));
+	assert_int_equal(fake_pending(0), -1);
 }
 
 static void an_init_resets_all_but_the_base(void **state)
 {
 	(void)state;
-	assert_true(write_msr(1, MSR_BASE, BASE_X2APIC));
-	assert_true(write_msr(1, X2APIC(TPR), 0x50));
-	send(0, 0, 0x41 | OTHERS);
+	assert_true(fake_wrmsr(1, MSR_APIC_BASE, BASE_X2APIC));
+	assert_true(fake_wrmsr(1, X2APIC(APIC_TPR), 0x50));
+	send(0, 0, 0x41 | ICR_OTHERS);
 	platform_init_vcpu(&machine, 1);
-	assert_int_equal(read_msr(1, MSR_BASE), BASE_X2APIC);
-	assert_int_equal(read_msr(1, X2APIC(TPR)), 0);
-	assert_int_equal(read_msr(1, X2APIC(SVR)), 0xff);
-	assert_int_equal(read_msr(1, X2APIC(IRR + 0x20)), 0);
-	assert_int_equal(pending(1), -1);
+	assert_int_equal(fake_rdmsr(1, MSR_APIC_BASE), BASE_X2APIC);
+	assert_int_equal(fake_rdmsr(1, X2APIC(APIC_TPR)), 0);
+	assert_int_equal(fake_rdmsr(1, X2APIC(APIC_SVR)), 0xff);
+	assert_int_equal(fake_rdmsr(1, X2APIC(APIC_IRR + 0x20)), 0);
+	assert_int_equal(fake_pending(1), -1);
 }
 
 #define T(name) cmocka_unit_test_setup(name, start)

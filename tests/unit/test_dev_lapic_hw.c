@@ -4,34 +4,6 @@
  */
 #include "fake_dev.h"
 
-#define ID           0x020
-#define TPR          0x080
-#define PPR          0x0a0
-#define EOI          0x0b0
-#define LDR          0x0d0
-#define DFR          0x0e0
-#define SVR          0x0f0
-#define ISR          0x100
-#define TMR          0x180
-#define IRR          0x200
-#define ESR          0x280
-#define ICR          0x300
-#define ICR2         0x310
-#define LVT_TIMER_AT 0x320
-#define LVT_LINT0_AT 0x350
-#define LVT_ERROR_AT 0x370
-#define COUNT        0x380
-#define DIVIDE       0x3e0
-#define SELF_IPI     0x3f0
-
-#define MASKED      (1u << 16)
-#define DEADLINE    (2u << 17)
-#define SELF        (1u << 18)
-#define LEVEL       (1u << 15)
-#define MSR_BASE    0x1bu
-#define BASE_XAPIC  (DEV_LAPIC_BASE | 0x800)
-#define BASE_X2APIC (DEV_LAPIC_BASE | 0xc00)
-
 /* What VMCS01 and the CPU hold of one vCPU. */
 static struct cpu {
 	uint8_t rvi, svi;
@@ -102,25 +74,25 @@ static void cpu_notified(unsigned vcpu)
 
 	d[4] &= ~1ull;
 	for (uint32_t i = 0; i < 4; i++) {
-		page(vcpu)[(IRR + i * 32) / 4] |= (uint32_t)d[i];
-		page(vcpu)[(IRR + i * 32 + 16) / 4] |= (uint32_t)(d[i] >> 32);
+		page(vcpu)[(APIC_IRR + i * 32) / 4] |= (uint32_t)d[i];
+		page(vcpu)[(APIC_IRR + i * 32 + 16) / 4] |= (uint32_t)(d[i] >> 32);
 		d[i] = 0;
 	}
-	cpus[vcpu].rvi = highest(vcpu, IRR);
+	cpus[vcpu].rvi = highest(vcpu, APIC_IRR);
 }
 
 /* 29.2.2 "Virtual-Interrupt Delivery"; -1 when nothing is deliverable. */
 static int cpu_delivers(unsigned vcpu)
 {
-	uint8_t vector = cpus[vcpu].rvi, tpr = (uint8_t)get(vcpu, TPR);
+	uint8_t vector = cpus[vcpu].rvi, tpr = (uint8_t)get(vcpu, APIC_TPR);
 	uint8_t ppr = tpr >> 4 >= cpus[vcpu].svi >> 4 ? tpr : cpus[vcpu].svi & 0xf0;
 
 	if (vector >> 4 <= ppr >> 4)
 		return -1;
-	flip(vcpu, ISR, vector);
+	flip(vcpu, APIC_ISR, vector);
 	cpus[vcpu].svi = vector;
-	flip(vcpu, IRR, vector);
-	cpus[vcpu].rvi = highest(vcpu, IRR);
+	flip(vcpu, APIC_IRR, vector);
+	cpus[vcpu].rvi = highest(vcpu, APIC_IRR);
 	return vector;
 }
 
@@ -129,8 +101,8 @@ static bool cpu_ends(unsigned vcpu)
 {
 	uint8_t vector = cpus[vcpu].svi;
 
-	flip(vcpu, ISR, vector);
-	cpus[vcpu].svi = highest(vcpu, ISR);
+	flip(vcpu, APIC_ISR, vector);
+	cpus[vcpu].svi = highest(vcpu, APIC_ISR);
 	if (!(cpus[vcpu].eoi_exit[vector / 64] >> vector % 64 & 1))
 		return false;
 	platform_apic_ended(&machine, vcpu, vector);
@@ -146,8 +118,8 @@ static void cpu_writes(unsigned vcpu, uint32_t offset, uint32_t value)
 
 static void send(unsigned from, uint8_t to, uint32_t low)
 {
-	page(from)[ICR2 / 4] = (uint32_t)to << 24; /* no exit */
-	cpu_writes(from, ICR, low);
+	page(from)[APIC_ICR_HIGH / 4] = (uint32_t)to << 24; /* no exit */
+	cpu_writes(from, APIC_ICR, low);
 }
 
 /* ---- requests ---- */
@@ -168,7 +140,7 @@ static void a_request_waits_in_the_descriptor_and_notifies_once(void **state)
 	send(0, 1, 0x41);
 	send(0, 1, 0x52);
 	assert_int_equal(fake.posted[1], 1);
-	assert_int_equal(get(1, IRR + 0x20), 0);
+	assert_int_equal(get(1, APIC_IRR + 0x20), 0);
 	assert_true(descriptor(1)[4] & 1);
 	assert_true(platform_apic_posted_requests(&machine, 1));
 	sync(1);
@@ -204,10 +176,10 @@ static void a_notification_for_what_was_taken_before_brings_no_vector(void **sta
 	assert_false(cpu_ends(2));
 	assert_int_equal(cpu_delivers(2), -1);
 	assert_false(platform_apic_posted_requests(&machine, 2));
-	assert_int_equal(platform_irq_pending(&machine, 2), -1);
+	assert_int_equal(fake_pending(2), -1);
 	send(0, 2, 0x42);
 	sync(2);
-	assert_int_equal(get(2, IRR), 0);
+	assert_int_equal(get(2, APIC_IRR), 0);
 	assert_int_equal(cpu_delivers(2), 0x42);
 }
 
@@ -221,7 +193,7 @@ static void what_software_takes_is_in_service_for_the_cpu(void **state)
 	assert_int_equal(cpus[1].svi, 0x41);
 	assert_int_equal(cpus[1].rvi, 0);
 	assert_false(cpu_ends(1));
-	assert_int_equal(get(1, ISR + 0x20), 0);
+	assert_int_equal(get(1, APIC_ISR + 0x20), 0);
 }
 
 static void what_the_cpu_serves_holds_software_back(void **state)
@@ -231,10 +203,10 @@ static void what_the_cpu_serves_holds_software_back(void **state)
 	sync(1);
 	assert_int_equal(cpu_delivers(1), 0x51);
 	send(0, 1, 0x55);
-	assert_int_equal(platform_irq_pending(&machine, 1), -1);
+	assert_int_equal(fake_pending(1), -1);
 	send(0, 1, 0x61);
-	assert_int_equal(platform_irq_pending(&machine, 1), 0x61);
-	fake_apic_write(1, EOI, 0); /* by an access that is emulated */
+	assert_int_equal(fake_pending(1), 0x61);
+	fake_apic_write(1, APIC_EOI, 0); /* by an access that is emulated */
 	sync(1);
 	assert_int_equal(cpus[1].svi, 0);
 	assert_int_equal(cpus[1].rvi, 0x61);
@@ -257,7 +229,7 @@ static void a_read_of_the_requests_in_software_leaves_none_behind(void **state)
 	(void)state;
 	send(0, 1, 0x51);
 	fake.kicks[1] = 0;
-	assert_int_equal(fake_apic_read(1, IRR + 0x20), 1 << 17);
+	assert_int_equal(fake_apic_read(1, APIC_IRR + 0x20), 1 << 17);
 	assert_true(fake.kicks[1] > 0);
 	sync(1);
 	assert_int_equal(cpus[1].rvi, 0x51);
@@ -268,14 +240,14 @@ static void a_read_of_the_requests_in_software_leaves_none_behind(void **state)
 static void a_level_request_waits_for_the_eoi_exit(void **state)
 {
 	(void)state;
-	fake_ioapic_entry(20, 1, LEVEL | 0x57);
+	fake_ioapic_entry(20, 1, ICR_LEVEL | 0x57);
 	platform_set_irq(&machine, 20, true);
 	assert_int_equal(fake.posted[1], 0);
 	assert_true(fake.kicks[1] > 0);
 	assert_int_equal(descriptor(1)[4] & 1, 0);
 	sync(1);
 	assert_true(cpus[1].eoi_exit[1] >> (0x57 - 64) & 1);
-	assert_int_equal(get(1, TMR + 0x20), 1 << 23);
+	assert_int_equal(get(1, APIC_TMR + 0x20), 1 << 23);
 	assert_int_equal(cpu_delivers(1), 0x57);
 	assert_true(cpu_ends(1)); /* the line is still up */
 	assert_int_equal(fake.posted[1], 1);
@@ -283,14 +255,14 @@ static void a_level_request_waits_for_the_eoi_exit(void **state)
 	assert_int_equal(cpu_delivers(1), 0x57);
 	platform_set_irq(&machine, 20, false);
 	assert_true(cpu_ends(1));
-	assert_int_equal(platform_irq_pending(&machine, 1), -1);
+	assert_int_equal(fake_pending(1), -1);
 	assert_int_equal(fake_ioapic_read(0x10 + 40) >> 14 & 1, 0);
 }
 
 static void an_edge_of_the_same_vector_ends_the_eoi_exit(void **state)
 {
 	(void)state;
-	fake_ioapic_entry(20, 1, LEVEL | 0x57);
+	fake_ioapic_entry(20, 1, ICR_LEVEL | 0x57);
 	platform_set_irq(&machine, 20, true);
 	sync(1);
 	assert_int_equal(cpu_delivers(1), 0x57);
@@ -314,16 +286,16 @@ static void registers_keep_what_they_can_hold(void **state)
 	static const struct {
 		uint32_t offset, written, read;
 	} t[] = {
-		{ID, 0x12345678, 3u << 24},
-		{LDR, 0xffffffff, 0xff000000},
-		{DFR, 0x10000000, 0x1fffffff},
-		{SVR, 0xffffffff, 0x1ff},
-		{LVT_TIMER_AT, 0xffffffff & ~(3u << 17), 0x100ff},
-		{LVT_LINT0_AT, 0xffffffff, 0x1a7ff},
-		{LVT_ERROR_AT, 0xfffeffff, 0xff},
-		{DIVIDE, 0xffffffff, 0xb},
-		{ESR, 0xffffffff, 0},
-		{ICR, 0xffffff00u & ~(3u << 18), 0x0000cf00},
+		{APIC_ID, 0x12345678, 3u << 24},
+		{APIC_LDR, 0xffffffff, 0xff000000},
+		{APIC_DFR, 0x10000000, 0x1fffffff},
+		{APIC_SVR, 0xffffffff, 0x1ff},
+		{APIC_LVT_TIMER, 0xffffffff & ~(3u << 17), 0x100ff},
+		{APIC_LVT_LINT0, 0xffffffff, 0x1a7ff},
+		{APIC_LVT_ERROR, 0xfffeffff, 0xff},
+		{APIC_DIVIDE, 0xffffffff, 0xb},
+		{APIC_ESR, 0xffffffff, 0},
+		{APIC_ICR, 0xffffff00u & ~(3u << 18), 0x0000cf00},
 	};
 
 	(void)state;
@@ -336,11 +308,11 @@ static void registers_keep_what_they_can_hold(void **state)
 static void disabling_by_software_masks_what_it_shows(void **state)
 {
 	(void)state;
-	cpu_writes(1, LVT_TIMER_AT, 0xec);
-	cpu_writes(1, SVR, 0xff);
-	assert_int_equal(get(1, LVT_TIMER_AT), 0xec | MASKED);
-	cpu_writes(1, LVT_TIMER_AT, 0xec);
-	assert_int_equal(get(1, LVT_TIMER_AT), 0xec | MASKED);
+	cpu_writes(1, APIC_LVT_TIMER, 0xec);
+	cpu_writes(1, APIC_SVR, 0xff);
+	assert_int_equal(get(1, APIC_LVT_TIMER), 0xec | LVT_MASKED);
+	cpu_writes(1, APIC_LVT_TIMER, 0xec);
+	assert_int_equal(get(1, APIC_LVT_TIMER), 0xec | LVT_MASKED);
 	send(0, 1, 0x41);
 	assert_false(platform_apic_posted_requests(&machine, 1));
 }
@@ -348,27 +320,27 @@ static void disabling_by_software_masks_what_it_shows(void **state)
 static void the_timer_runs_by_what_was_written_before(void **state)
 {
 	(void)state;
-	cpu_writes(1, LVT_TIMER_AT, 0xec);
-	cpu_writes(1, DIVIDE, 0xb);
-	cpu_writes(1, COUNT, 1000);
+	cpu_writes(1, APIC_LVT_TIMER, 0xec);
+	cpu_writes(1, APIC_DIVIDE, 0xb);
+	cpu_writes(1, APIC_INITIAL_COUNT, 1000);
 	assert_int_equal(platform_deadline(&machine, 1), 1000);
 	fake.now = 400;
-	cpu_writes(1, DIVIDE, 0); /* by 2: the old divisor counts for what has passed */
+	cpu_writes(1, APIC_DIVIDE, 0); /* by 2: the old divisor counts for what has passed */
 	assert_int_equal(platform_deadline(&machine, 1), 400 + 600 * 2);
-	cpu_writes(1, LVT_TIMER_AT, 0xec | DEADLINE); /* disarms */
-	assert_int_equal(get(1, COUNT), 0);
+	cpu_writes(1, APIC_LVT_TIMER, 0xec | TIMER_DEADLINE); /* disarms */
+	assert_int_equal(get(1, APIC_INITIAL_COUNT), 0);
 	assert_true(platform_deadline(&machine, 1) == DEV_NEVER);
-	cpu_writes(1, COUNT, 5000);
-	assert_int_equal(get(1, COUNT), 0);
+	cpu_writes(1, APIC_INITIAL_COUNT, 5000);
+	assert_int_equal(get(1, APIC_INITIAL_COUNT), 0);
 	assert_true(platform_deadline(&machine, 1) == DEV_NEVER);
 }
 
 static void an_illegal_vector_is_an_error(void **state)
 {
 	(void)state;
-	send(0, 0, 0x0f | SELF); /* hardware leaves that to us */
-	cpu_writes(0, ESR, 0);
-	assert_int_equal(get(0, ESR), 1 << 5);
+	send(0, 0, 0x0f | ICR_SELF); /* hardware leaves that to us */
+	cpu_writes(0, APIC_ESR, 0);
+	assert_int_equal(get(0, APIC_ESR), 1 << 5);
 }
 
 /* ---- modes ---- */
@@ -377,14 +349,14 @@ static void modes_follow_the_base_register(void **state)
 {
 	(void)state;
 	assert_int_equal(cpus[1].mode, DEV_APIC_XAPIC);
-	assert_true(platform_wrmsr(&machine, 1, MSR_BASE, BASE_X2APIC));
+	assert_true(platform_wrmsr(&machine, 1, MSR_APIC_BASE, BASE_X2APIC));
 	assert_true(fake.kicks[1] > 0);
 	sync(1);
 	assert_int_equal(cpus[1].mode, DEV_APIC_X2APIC);
-	assert_true(platform_wrmsr(&machine, 1, MSR_BASE, DEV_LAPIC_BASE));
+	assert_true(platform_wrmsr(&machine, 1, MSR_APIC_BASE, DEV_LAPIC_BASE));
 	sync(1);
 	assert_int_equal(cpus[1].mode, DEV_APIC_DISABLED);
-	assert_true(platform_wrmsr(&machine, 1, MSR_BASE, BASE_XAPIC));
+	assert_true(platform_wrmsr(&machine, 1, MSR_APIC_BASE, BASE_XAPIC));
 	sync(1);
 	assert_int_equal(cpus[1].mode, DEV_APIC_XAPIC);
 }
@@ -393,7 +365,7 @@ static void modes_follow_the_base_register(void **state)
 static void the_page_serves_reads_in_x2apic_mode(void **state)
 {
 	(void)state;
-	assert_true(platform_wrmsr(&machine, 3, MSR_BASE, BASE_X2APIC));
+	assert_true(platform_wrmsr(&machine, 3, MSR_APIC_BASE, BASE_X2APIC));
 	assert_true(platform_wrmsr(&machine, 3, 0x830, 2ull << 32 | 0x41));
 	for (uint32_t msr = 0x800; msr < 0x900; msr++) {
 		uint32_t offset = (msr & 0xff) << 4;
@@ -405,19 +377,19 @@ static void the_page_serves_reads_in_x2apic_mode(void **state)
 		if (platform_x2apic_readable(msr) && msr != 0x839)
 			assert_true(v == wanted);
 	}
-	assert_int_equal(get(3, ID), 3);
-	assert_int_equal(get(3, LDR), 1 << 3);
+	assert_int_equal(get(3, APIC_ID), 3);
+	assert_int_equal(get(3, APIC_LDR), 1 << 3);
 }
 
 static void a_self_ipi_of_an_illegal_vector_is_an_error(void **state)
 {
 	(void)state;
-	assert_true(platform_wrmsr(&machine, 3, MSR_BASE, BASE_X2APIC));
-	page(3)[SELF_IPI / 4] = 3;
-	platform_apic_wrote(&machine, 3, SELF_IPI);
+	assert_true(platform_wrmsr(&machine, 3, MSR_APIC_BASE, BASE_X2APIC));
+	page(3)[APIC_SELF_IPI / 4] = 3;
+	platform_apic_wrote(&machine, 3, APIC_SELF_IPI);
 	assert_true(platform_wrmsr(&machine, 3, 0x828, 0));
-	assert_int_equal(get(3, ESR), 1 << 6);
-	assert_int_equal(get(3, SELF_IPI), 0);
+	assert_int_equal(get(3, APIC_ESR), 1 << 6);
+	assert_int_equal(get(3, APIC_SELF_IPI), 0);
 }
 
 static void an_init_forgets_what_the_cpu_holds(void **state)
@@ -432,7 +404,7 @@ static void an_init_forgets_what_the_cpu_holds(void **state)
 	sync(1);
 	assert_int_equal(cpus[1].rvi, 0);
 	assert_int_equal(cpus[1].svi, 0);
-	assert_int_equal(get(1, SVR), 0xff);
+	assert_int_equal(get(1, APIC_SVR), 0xff);
 }
 
 static void without_it_the_mode_is_disabled(void **state)

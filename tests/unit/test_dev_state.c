@@ -9,9 +9,6 @@
 #define SECOND        1000000000ull /* FAKE_KHZ */
 #define PIT_CLOCKS(n) ((n)*SECOND / VPIT_HZ + 1)
 #define VECTOR        0x45
-#define MASKED        (1u << 16)
-#define PERIODIC      (1u << 17)
-#define DEADLINE      (2u << 17)
 #define LEVEL         (1u << 15)
 
 static struct platform_state state;
@@ -118,9 +115,9 @@ static void the_period_of_the_pit_keeps_its_phase(void **unused)
 	assert_int_equal(platform_irq_ack(&machine, 0), 0x20);
 	fake_out(0x20, 0x20);
 	fake_run_until(due - 1);
-	assert_int_equal(platform_irq_pending(&machine, 0), -1);
+	assert_int_equal(fake_pending(0), -1);
 	fake_run_until(due);
-	assert_int_equal(platform_irq_pending(&machine, 0), 0x20);
+	assert_int_equal(fake_pending(0), 0x20);
 }
 
 static void an_rtc_update_in_progress_ends_elsewhere(void **unused)
@@ -210,7 +207,7 @@ static void the_pics_initialisation_goes_on_with_its_next_word_elsewhere(void **
 	assert_int_equal(fake_in(0x21), 0xeb);
 	fake_out(0x3fc, 0x08);
 	fake_out(0x3f9, 0x02); /* UART: IRQ 4 */
-	assert_int_equal(platform_irq_pending(&machine, 0), 0x34);
+	assert_int_equal(fake_pending(0), 0x34);
 }
 
 static void a_request_waits_in_the_pic_and_its_line_is_known_elsewhere(void **unused)
@@ -224,7 +221,7 @@ static void a_request_waits_in_the_pic_and_its_line_is_known_elsewhere(void **un
 	assert_int_equal(platform_irq_ack(&machine, 0), 0x24);
 	fake_out(0x20, 0x20);
 	fake_out(0x3f9, 0x02); /* the line stays up: no edge */
-	assert_int_equal(platform_irq_pending(&machine, 0), -1);
+	assert_int_equal(fake_pending(0), -1);
 }
 
 static void what_the_pics_poll_command_asked_for_is_read_elsewhere(void **unused)
@@ -248,13 +245,13 @@ static void an_interrupt_whose_line_is_still_high_comes_again_after_its_end_else
 	assert_int_equal(platform_irq_ack(&machine, 0), VECTOR);
 	move();
 	assert_int_equal(fake_ioapic_read(0x18) & 0x4000, 0x4000);
-	assert_int_equal(platform_irq_pending(&machine, 0), -1);
+	assert_int_equal(fake_pending(0), -1);
 	platform_eoi(&machine, 0);
 	assert_int_equal(platform_irq_ack(&machine, 0), VECTOR);
 	fake_in(0x3fa); /* the line falls */
 	platform_eoi(&machine, 0);
 	assert_int_equal(fake_ioapic_read(0x18) & 0x4000, 0);
-	assert_int_equal(platform_irq_pending(&machine, 0), -1);
+	assert_int_equal(fake_pending(0), -1);
 }
 
 static void a_local_apics_one_shot_timer_goes_on_counting_elsewhere(void **unused)
@@ -267,9 +264,9 @@ static void a_local_apics_one_shot_timer_goes_on_counting_elsewhere(void **unuse
 	move();
 	assert_int_equal(fake_apic_read(1, 0x390), 600);
 	fake_run_until(999);
-	assert_int_equal(platform_irq_pending(&machine, 1), -1);
+	assert_int_equal(fake_pending(1), -1);
 	fake_run_until(1000);
-	assert_int_equal(platform_irq_pending(&machine, 1), VECTOR);
+	assert_int_equal(fake_pending(1), VECTOR);
 	move();
 	fake_run_until(5000);
 	assert_int_equal(fake_apic_read(1, 0x390), 0);
@@ -280,7 +277,7 @@ static void a_local_apics_periodic_timer_keeps_its_phase_elsewhere(void **unused
 {
 	(void)unused;
 	fake_apic_write(1, 0x3e0, 0x0b);
-	fake_apic_write(1, 0x320, VECTOR | PERIODIC);
+	fake_apic_write(1, APIC_LVT_TIMER, VECTOR | TIMER_PERIODIC);
 	fake_apic_write(1, 0x380, 1000000);
 	fake_run_until(3250000);
 	assert_int_equal(platform_irq_ack(&machine, 1), VECTOR);
@@ -289,7 +286,7 @@ static void a_local_apics_periodic_timer_keeps_its_phase_elsewhere(void **unused
 	assert_int_equal(fake_apic_read(1, 0x390), 750000);
 	assert_int_equal(platform_deadline(&machine, 1), 4000000);
 	fake_run_until(4000000);
-	assert_int_equal(platform_irq_pending(&machine, 1), VECTOR);
+	assert_int_equal(fake_pending(1), VECTOR);
 	assert_int_equal(platform_deadline(&machine, 1), 5000000);
 }
 
@@ -298,16 +295,16 @@ static void a_tsc_deadline_comes_elsewhere(void **unused)
 	uint64_t v;
 
 	(void)unused;
-	fake_apic_write(1, 0x320, VECTOR | DEADLINE);
+	fake_apic_write(1, APIC_LVT_TIMER, VECTOR | TIMER_DEADLINE);
 	assert_true(platform_wrmsr(&machine, 1, 0x6e0, 5000));
 	fake_run_until(3000);
 	move();
 	assert_true(platform_rdmsr(&machine, 1, 0x6e0, &v));
 	assert_int_equal(v, 5000);
 	fake_run_until(4999);
-	assert_int_equal(platform_irq_pending(&machine, 1), -1);
+	assert_int_equal(fake_pending(1), -1);
 	fake_run_until(5000);
-	assert_int_equal(platform_irq_pending(&machine, 1), VECTOR);
+	assert_int_equal(fake_pending(1), VECTOR);
 	assert_true(platform_rdmsr(&machine, 1, 0x6e0, &v));
 	assert_int_equal(v, 0);
 }
@@ -316,13 +313,13 @@ static void an_interrupt_of_the_timer_waits_for_the_priority_elsewhere(void **un
 {
 	(void)unused;
 	platform_set_cr8(&machine, 1, 8);
-	fake_apic_write(1, 0x320, VECTOR | DEADLINE);
+	fake_apic_write(1, APIC_LVT_TIMER, VECTOR | TIMER_DEADLINE);
 	assert_true(platform_wrmsr(&machine, 1, 0x6e0, 10));
 	fake_run_until(10);
 	move();
-	assert_int_equal(platform_irq_pending(&machine, 1), -1);
+	assert_int_equal(fake_pending(1), -1);
 	platform_set_cr8(&machine, 1, 0);
-	assert_int_equal(platform_irq_pending(&machine, 1), VECTOR);
+	assert_int_equal(fake_pending(1), VECTOR);
 }
 
 static void errors_not_read_yet_are_read_elsewhere(void **unused)
@@ -407,7 +404,7 @@ static void the_power_management_timer_raises_its_interrupt_elsewhere(void **unu
 	assert_int_equal(platform_deadline(&machine, 0), due);
 	fake_run_until(due);
 	move();
-	assert_int_equal(platform_irq_pending(&machine, 0), VECTOR);
+	assert_int_equal(fake_pending(0), VECTOR);
 	assert_true(platform_io(&machine, 0x600, false, 2, &v));
 	assert_int_equal(v, 1);
 }
