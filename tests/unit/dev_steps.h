@@ -6,6 +6,7 @@
 #define NESTOR_TESTS_DEV_STEPS_H
 
 #include "fake_dev.h"
+#include "random.h"
 
 enum step_device {
 	STEP_PIC,
@@ -23,18 +24,14 @@ enum step_device {
 
 static uint64_t step_random;
 
-/* xorshift64* */
 static inline uint64_t step_any(void)
 {
-	step_random ^= step_random >> 12;
-	step_random ^= step_random << 25;
-	step_random ^= step_random >> 27;
-	return step_random * 0x2545f4914f6cdd1dull;
+	return random_next(&step_random);
 }
 
 static inline uint32_t step_below(uint32_t n)
 {
-	return (uint32_t)(step_any() >> 32) % n;
+	return random_below(&step_random, n);
 }
 
 static inline bool step_chance(uint32_t percent)

@@ -1,5 +1,7 @@
 #include "fake_dev.h"
 
+#include "random.h"
+
 #define MASTER 0x20
 #define SLAVE  0xa0
 #define ELCR   0x4d0
@@ -335,19 +337,20 @@ static void words_and_long_words_are_not_claimed(void **state)
 static void any_sequence_of_writes_is_harmless(void **state)
 {
 	static const uint16_t ports[] = {0x20, 0x21, 0xa0, 0xa1, 0x4d0, 0x4d1};
-	uint32_t seed = 1;
+	uint64_t seed = 1;
 
 	(void)state;
 	for (unsigned i = 0; i < 200000; i++) {
-		seed = seed * 1664525 + 1013904223;
-		if (seed >> 31)
-			fake_out(ports[(seed >> 8) % 6], (uint8_t)(seed >> 16));
-		else if (seed >> 30)
-			platform_set_irq(&machine, seed >> 8 & 15, seed >> 16 & 1);
+		uint32_t x = (uint32_t)random_next(&seed);
+
+		if (x >> 31)
+			fake_out(ports[(x >> 8) % 6], (uint8_t)(x >> 16));
+		else if (x >> 30)
+			platform_set_irq(&machine, x >> 8 & 15, x >> 16 & 1);
 		else if (fake_pending(0) >= 0)
 			assert_in_range(take(), 0, 255);
 		else
-			fake_in(ports[(seed >> 8) % 6]);
+			fake_in(ports[(x >> 8) % 6]);
 	}
 }
 

@@ -2,6 +2,7 @@
 #include "fake_platform.h"
 
 #include "dev/ticks.h"
+#include "random.h"
 
 #define CLOCK_NS(n) ticks_to_tsc((n), FAKE_KHZ, VPIT_HZ)
 
@@ -330,18 +331,19 @@ static void wide_accesses_are_not_claimed(void **state)
 static void any_sequence_of_writes_is_survived(void **state)
 {
 	static const uint16_t ports[] = {0x40, 0x41, 0x42, 0x43, 0x61};
-	uint32_t seed = 1;
+	uint64_t seed = 1;
 
 	(void)state;
 	for (unsigned i = 0; i < 200000; i++) {
-		seed = seed * 1664525 + 1013904223;
-		fake.now += seed >> 20;
-		if (seed & 0x100)
-			out(ports[seed >> 16 & 3], (uint8_t)(seed >> 24));
+		uint32_t x = (uint32_t)random_next(&seed);
+
+		fake.now += x >> 20;
+		if (x & 0x100)
+			out(ports[x >> 16 & 3], (uint8_t)(x >> 24));
 		else
-			in(ports[(seed >> 16) % 5]);
-		if ((seed & 0xe00) == 0)
-			out(0x61, (uint8_t)(seed >> 24));
+			in(ports[(x >> 16) % 5]);
+		if ((x & 0xe00) == 0)
+			out(0x61, (uint8_t)(x >> 24));
 		vpit_run_timer(&machine, fake.now);
 		assert_true(vpit_deadline(&machine) > fake.now);
 	}

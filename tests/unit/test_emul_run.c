@@ -4,6 +4,7 @@
  */
 #include "emul_world.h"
 #include "host_cpu.h"
+#include "random.h"
 
 #define ALL_FLAGS \
 	(RFLAGS_CF | RFLAGS_PF | RFLAGS_AF | RFLAGS_ZF | RFLAGS_SF | RFLAGS_OF | RFLAGS_DF)
@@ -14,13 +15,12 @@
 
 static uint64_t seed;
 
-static uint64_t next_random(void)
+static uint64_t any_value(void)
 {
 	static const uint64_t edges[] = {0, 1, 0x7f, 0x80, 0xff, 0x7fff, 0x8000, 0x7fffffff,
 		0x80000000, UINT32_MAX, INT64_MAX, 1ull << 63, UINT64_MAX};
 
-	seed = seed * 6364136223846793005u + 1442695040888963407u;
-	return seed >> 62 == 0 ? edges[(seed >> 32) % 13] : seed ^ seed >> 29;
+	return random_below(&seed, 4) ? random_next(&seed) : edges[random_below(&seed, 13)];
 }
 
 /* An instruction of 64-bit code with its operand at (%rdi), and MOVS with its other one at (%rsi). */
@@ -35,18 +35,18 @@ static void assert_like_host(
 	fake.device_at = (uintptr_t)fake.device;
 	fake.memory_at = (uintptr_t)fake.memory;
 	for (unsigned i = 0; i < REG_COUNT; i++)
-		r[i] = next_random();
+		r[i] = any_value();
 	r[REG_RBX] &= rbx_mask;
-	r[REG_RCX] = next_random() % 5;
+	r[REG_RCX] = any_value() % 5;
 	r[REG_RDI] = fake.device_at + 512;
 	r[REG_RSI] = fake.memory_at + 512;
 	for (unsigned i = 448; i < 576; i += 8) {
-		put_device(i, 8, next_random());
-		memcpy(fake.memory + i, &(uint64_t){next_random()}, 8);
+		put_device(i, 8, any_value());
+		memcpy(fake.memory + i, &(uint64_t){any_value()}, 8);
 	}
-	if (next_random() & 1) /* for CMPXCHG */
+	if (any_value() & 1) /* for CMPXCHG */
 		put_device(512, 8, r[REG_RAX]);
-	cpu.rflags = 2 | (next_random() & ALL_FLAGS);
+	cpu.rflags = 2 | (any_value() & ALL_FLAGS);
 	memcpy(host.r, r, sizeof(r));
 	host.rflags = cpu.rflags;
 	memcpy(device_before, fake.device, sizeof(device_before));
@@ -112,7 +112,7 @@ static unsigned assemble(uint8_t *code, const struct row *row, const struct pref
 	code[n++] = row->opcode[row->opcode[0] == 0x0f];
 	code[n++] = (uint8_t)(row->field << 3 | REG_RDI);
 	for (unsigned i = 0; i < immediate; i++)
-		code[n++] = (uint8_t)next_random();
+		code[n++] = (uint8_t)any_value();
 	return n;
 }
 

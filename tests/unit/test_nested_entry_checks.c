@@ -5,6 +5,7 @@
 #include "fake_memory.h"
 #include "entry_mutations.h"
 #include "golden_vmcs12.h"
+#include "random.h"
 
 struct fixture {
 	uint64_t f[FID_COUNT];
@@ -306,14 +307,6 @@ static void context_changes_with_all_that_other_groups_read(void **state)
 	assert_true(nested_check_context(&fx.e) == was);
 }
 
-static uint64_t random64(uint64_t *seed)
-{
-	*seed ^= *seed << 13;
-	*seed ^= *seed >> 7;
-	*seed ^= *seed << 17;
-	return *seed;
-}
-
 static void (*const goldens[])(uint64_t *f) = {golden_64bit, golden_32bit, golden_v86,
 	golden_real, golden_shadow_paging, golden_apicv, golden_32bit_l1};
 
@@ -324,9 +317,9 @@ static void change_a_field(uint64_t *seed, unsigned without)
 	uint64_t bits;
 
 	do
-		fid = (unsigned)(random64(seed) % FID_COUNT);
+		fid = random_below(seed, FID_COUNT);
 	while (vmcs_fields[fid].flags & without);
-	bits = random64(seed);
+	bits = random_next(seed);
 	if (bits & 1)
 		bits = fx.f[fid] ^ (2ull << (bits >> 8) % 32);
 	fx.f[fid] = bits & vmcs_value_mask(vmcs_fields[fid].encoding);

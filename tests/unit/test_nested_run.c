@@ -3,6 +3,8 @@
  */
 #include "nested_vcpu.h"
 
+#include "random.h"
+
 static uint64_t golden[FID_COUNT];
 
 static void launch(void)
@@ -69,22 +71,12 @@ static void expect_sound_vmcs02(const char *what)
 	assert_int_not_equal(f[FID_VPID], n.vpid01);
 }
 
-static uint32_t random_state;
-
-static uint64_t next_random(void)
-{
-	uint64_t v;
-
-	random_state = random_state * 1664525 + 1013904223;
-	v = random_state >> 8;
-	random_state = random_state * 1664525 + 1013904223;
-	return v << 32 | random_state >> 4;
-}
+static uint64_t seed;
 
 /* Values that are likely to pass and to matter: single bits, borders, small numbers. */
 static uint64_t mutate(uint64_t old)
 {
-	uint64_t r = next_random();
+	uint64_t r = random_next(&seed);
 
 	switch (r % 6) {
 	case 0:
@@ -109,7 +101,7 @@ static void every_vmcs12_that_passes_makes_a_sound_vmcs02(void **state)
 	unsigned entered = 0;
 
 	(void)state;
-	random_state = 42;
+	seed = 42;
 	enter_vmx();
 	for (unsigned i = 0; i < 30000; i++) {
 		uint64_t f[FID_COUNT];
@@ -123,7 +115,7 @@ static void every_vmcs12_that_passes_makes_a_sound_vmcs02(void **state)
 		f[FID_EXIT_MSR_STORE_COUNT] = f[FID_EXIT_MSR_LOAD_COUNT] = 0;
 		f[FID_ENTRY_MSR_LOAD_COUNT] = 0;
 		for (unsigned k = 0; k < mutations; k++) {
-			unsigned fid = (unsigned)(next_random() % FID_COUNT);
+			unsigned fid = random_below(&seed, FID_COUNT);
 
 			if (fid == FID_ENTRY_MSR_LOAD_COUNT || fid == FID_EXIT_MSR_LOAD_COUNT ||
 				fid == FID_EXIT_MSR_STORE_COUNT)

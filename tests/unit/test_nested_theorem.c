@@ -5,6 +5,7 @@
 #include "nested_world.h"
 
 #include "nested/nested_int.h"
+#include "random.h"
 #include "vmcs02_theorem.h"
 
 typedef void golden_fn(uint64_t *f);
@@ -16,17 +17,9 @@ static golden_fn *const goldens[] = {golden_64bit, golden_32bit, golden_v86, gol
 
 static uint64_t seed;
 
-static uint64_t random64(void)
-{
-	seed ^= seed << 13;
-	seed ^= seed >> 7;
-	seed ^= seed << 17;
-	return seed * 0x2545f4914f6cdd1dull;
-}
-
 static unsigned below(unsigned n)
 {
-	return (unsigned)((random64() >> 33) % n);
+	return random_below(&seed, n);
 }
 
 static int setup(void **state)
@@ -35,10 +28,10 @@ static int setup(void **state)
 	world_reset();
 	seed = 0x1234567;
 	for (unsigned i = 0; i < 512; i += 7)
-		world.msr_bitmap01[i] = random64();
+		world.msr_bitmap01[i] = random_next(&seed);
 	nested_pass_msrs(&world.vm, world.msr_bitmap01);
 	for (unsigned i = 0; i < 512; i++)
-		fake_write64(0x3000 + i * 8, random64());
+		fake_write64(0x3000 + i * 8, random_next(&seed));
 	return 0;
 }
 
@@ -181,7 +174,7 @@ static uint64_t changed_value(enum vmcs_fid fid, uint64_t old)
 
 	switch (below(8)) {
 	case 0:
-		return random64();
+		return random_next(&seed);
 	case 1:
 		return interesting[below(sizeof(interesting) / sizeof(interesting[0]))];
 	case 2:

@@ -7,6 +7,7 @@
 
 #include "fake_caps.h"
 #include "nested/vept.h"
+#include "random.h"
 #include "vept_invariants.h"
 #include "vept_model.h"
 
@@ -439,14 +440,13 @@ static void running_out_of_tables_never_fails(void **state)
 static void nothing_leaks_over_random_use(void **state)
 {
 	struct vept_root *roots[3];
-	uint32_t x = 12345;
+	uint64_t seed = 12345;
 
 	(void)state;
 	for (unsigned i = 0; i < 20000; i++) {
-		uint64_t gpa;
+		uint32_t x = (uint32_t)random_next(&seed);
+		uint64_t gpa = (uint64_t)(x >> 8 & 0x3ff) << 12;
 
-		x = x * 1664525 + 1013904223;
-		gpa = (uint64_t)(x >> 8 & 0x3ff) << 12;
 		for (unsigned k = 0; k < 3; k++)
 			roots[k] = vept_root_get(&n, EPTP + k * 0x100000);
 		switch (x >> 28) {

@@ -6,6 +6,7 @@
  */
 #include "fake_seam.h"
 
+#include "random.h"
 #include "vept_invariants.h"
 #include "vept_model.h"
 
@@ -32,8 +33,7 @@ static uint64_t eptp[2];
 
 static unsigned below(unsigned bound)
 {
-	seed = seed * 6364136223846793005ull + 1442695040888963407ull;
-	return (unsigned)((seed >> 33) % bound);
+	return random_below(&seed, bound);
 }
 
 /* L1 writes an entry of EPT12, and EPT01's dirty bit shows it. */

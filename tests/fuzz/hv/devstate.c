@@ -69,7 +69,7 @@ static enum step_device change(struct input *in, struct platform_state *s)
 
 static void steps(uint64_t seed, enum step_device focus)
 {
-	step_random = seed * 2654435761u + 1;
+	step_random = seed;
 	for (unsigned i = 0; i < STEPS; i++)
 		step(step_device(focus));
 }
