@@ -71,7 +71,7 @@ static void sweep(
 /* One page table for all parts of the window; every third entry above it has fewer rights. */
 static uint64_t *make_directory(void)
 {
-	static const uint64_t part[3] = {EPT_RWX, EPT_RWX, EPT_R};
+	static const uint64_t part[3] = {EPT_RWX, EPT_RWX, EPT_READ};
 	uint64_t *directory = page_alloc(), *table = page_alloc();
 
 	page = page_alloc();
@@ -84,8 +84,10 @@ static uint64_t *make_directory(void)
 
 static void make_ept(struct ept *e, const uint64_t *directory, unsigned which)
 {
-	static const uint64_t rights[EPTS] = {EPT_RWX, EPT_R, EPT_R | EPT_X, EPT_R | EPT_W};
-	static const uint64_t other[EPTS] = {EPT_R, EPT_RWX, EPT_R | EPT_W, EPT_R | EPT_X};
+	static const uint64_t rights[EPTS] = {
+		EPT_RWX, EPT_READ, EPT_READ | EPT_EXEC, EPT_READ | EPT_WRITE};
+	static const uint64_t other[EPTS] = {
+		EPT_READ, EPT_RWX, EPT_READ | EPT_WRITE, EPT_READ | EPT_EXEC};
 
 	ept_init(e);
 	ept_identity(e, 64ull << 20, 2);
@@ -133,7 +135,7 @@ static void take_away(unsigned which)
 	sweep("another", (which + 1) % EPTS, c_read, 0, SLOTS);
 	*entry = old;
 	sweep("back", which, c_write, 0, SLOTS);
-	*ept_entry(&epts[which], WINDOW + 7 * SIZE_2M, 2) ^= EPT_W;
+	*ept_entry(&epts[which], WINDOW + 7 * SIZE_2M, 2) ^= EPT_WRITE;
 	conf_status("invept global", invept_global());
 	sweep("one part changed", which, c_write, 0, SLOTS);
 }

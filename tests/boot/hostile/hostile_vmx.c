@@ -6,14 +6,13 @@
 #include "hostile.h"
 #include "mutate/golden.h"
 
-#define SCRATCH          12 /* pages that anything may be written to */
-#define REGIONS          14 /* VMCS regions, more than L0 keeps at a time */
-#define LEVELS           4
-#define EXITS            6
-#define AREA_PAGES       9
-#define L2_PAGE_TABLE    (GOLDEN_AREA + 0x7000)
-#define RAM              (64ull << 20)
-#define EPT_ADDRESS_MASK 0x000ffffffffff000ull
+#define SCRATCH       12 /* pages that anything may be written to */
+#define REGIONS       14 /* VMCS regions, more than L0 keeps at a time */
+#define LEVELS        4
+#define EXITS         6
+#define AREA_PAGES    9
+#define L2_PAGE_TABLE (GOLDEN_AREA + 0x7000)
+#define RAM           (64ull << 20)
 
 static uint8_t *scratch[SCRATCH];
 static void *region[REGIONS];
@@ -50,7 +49,7 @@ uint64_t random_address(void)
 	uint64_t a = one_in(2) ? anywhere() : scratch_page();
 
 	/* this program is there */
-	if ((a & EPT_ADDRESS_MASK) < RAM && !hostile_wild)
+	if ((a & EPT_ADDRESS) < RAM && !hostile_wild)
 		a = scratch_page() | (one_in(8) ? random64() % 4096 : 0);
 	return a;
 }
@@ -160,7 +159,7 @@ static uint64_t random_ept_entry(unsigned level)
 	if (one_in(2))
 		flags = EPT_RWX | EPT_WB | (one_in(3) && level > 1 ? EPT_LARGE : 0);
 	if (!one_in(3))
-		a = random_address() & EPT_ADDRESS_MASK;
+		a = random_address() & EPT_ADDRESS;
 	else
 		a = address_of(table[1 + random64() % LEVELS]);
 	/* a large page would reach this program; L2 shall not write EPT12 tables */
