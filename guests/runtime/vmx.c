@@ -359,6 +359,15 @@ void l2_real_mode(uint32_t base)
 	vmwrite(VMCS_GUEST_IDTR_LIMIT, 0x3ff);
 }
 
+void l2_virtual_8086(uint32_t base)
+{
+	vmwrite(VMCS_GUEST_RFLAGS, RFLAGS_FIXED | RFLAGS_VM);
+	for (unsigned i = 0; i < 6; i++)
+		set_segment(i, (uint16_t)(base >> 4), base, 0xffff, 0xf3);
+	vmwrite(VMCS_GUEST_RIP, 0);
+	vmwrite(VMCS_GUEST_RSP, 0x1000);
+}
+
 enum vmx_status l2_run(struct l2 *g)
 {
 	enum vmx_status s = (enum vmx_status)l2_enter(g);

@@ -351,15 +351,8 @@ static void virtual_8086(const char *name, uint64_t flags)
 	paging_begin(l2_done, address_of(pd32), CR4_PSE);
 	place(v86_code, v86_code_end);
 	conf_base = 0;
-	vmwrite(VMCS_GUEST_RFLAGS, RFLAGS_FIXED | RFLAGS_VM | flags);
-	vmwrite(VMCS_GUEST_RIP, 0);
-	vmwrite(VMCS_GUEST_RSP, 0x1000);
-	for (unsigned i = 0; i < 6; i++) {
-		vmwrite(VMCS_GUEST_ES_SELECTOR + 2 * i, REAL_BASE >> 4);
-		vmwrite(VMCS_GUEST_ES_BASE + 2 * i, REAL_BASE);
-		vmwrite(VMCS_GUEST_ES_LIMIT + 2 * i, 0xffff);
-		vmwrite(VMCS_GUEST_ES_AR + 2 * i, 0xf3);
-	}
+	l2_virtual_8086(REAL_BASE);
+	ctl_set(VMCS_GUEST_RFLAGS, flags);
 	vmwrite(VMCS_EXCEPTION_BITMAP, BIT(VEC_GP));
 	run(name);
 }

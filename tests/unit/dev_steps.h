@@ -264,24 +264,9 @@ static inline uint64_t step_interrupt(unsigned vcpu)
 	return (uint64_t)(int64_t)pending;
 }
 
-/* At most so many wake-ups: one who sets a fast timer may not make the test slow. */
 static inline uint64_t step_time(void)
 {
-	uint64_t until = fake.now + (step_any() >> 34 >> step_below(24));
-	unsigned n;
-
-	for (n = 0; n < 16; n++) {
-		unsigned vcpu = fake_next_vcpu();
-		uint64_t next = platform_deadline(&machine, vcpu);
-
-		if (next > until)
-			break;
-		fake.now = next > fake.now ? next : fake.now;
-		platform_run_timers(&machine, vcpu, fake.now);
-		assert_true(platform_deadline(&machine, vcpu) > fake.now);
-	}
-	fake.now = until > fake.now ? until : fake.now;
-	return n;
+	return fake_time_passes(fake.now + (step_any() >> 34 >> step_below(24)), 16);
 }
 
 /* One step; what the vCPU saw of it. */

@@ -237,4 +237,26 @@ static inline void fake_enable_apics(void)
 	}
 }
 
+/*
+ * Timers fire on the way to a time, each after which its next deadline is ahead. At most so many: one who
+ * sets a fast timer may not make a test slow. How many there were.
+ */
+static inline unsigned fake_time_passes(uint64_t until, unsigned most)
+{
+	unsigned n;
+
+	for (n = 0; n < most; n++) {
+		unsigned vcpu = fake_next_vcpu();
+		uint64_t next = platform_deadline(&machine, vcpu);
+
+		if (next > until)
+			break;
+		fake.now = next > fake.now ? next : fake.now;
+		platform_run_timers(&machine, vcpu, fake.now);
+		assert_true(platform_deadline(&machine, vcpu) > fake.now);
+	}
+	fake.now = until > fake.now ? until : fake.now;
+	return n;
+}
+
 #endif

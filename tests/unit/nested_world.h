@@ -19,6 +19,9 @@
 #define WORLD_VMCS    0x40000ull /* and the 15 pages after it */
 #define WORLD_OPERAND 0x60000ull
 
+#define WORLD_VMCS_N(i) (WORLD_VMCS + (i)*PAGE_SIZE)
+#define WORLD_RAM_END   ((uint64_t)FAKE_RAM_SIZE)
+
 #define WORLD_TABLES   64u
 #define WORLD_VEPT_HPA 0x40000000ull
 #define WORLD_VOID_HPA 0x7000ull
@@ -385,6 +388,39 @@ static inline uint64_t *world_12(void)
 static inline uint64_t *world_02(void)
 {
 	return fake_hw.vmcs02[world.n.cur->hw];
+}
+
+/* ---- for cmocka: what is there when a test starts ---- */
+
+static inline int world_setup(void **state)
+{
+	(void)state;
+	world_reset();
+	return 0;
+}
+
+/* L1 in VMX root operation. */
+static inline int world_setup_root(void **state)
+{
+	world_setup(state);
+	world_vmxon();
+	return 0;
+}
+
+/* With a current VMCS. */
+static inline int world_setup_current(void **state)
+{
+	world_setup(state);
+	world_vmptrld(0);
+	return 0;
+}
+
+/* A 64-bit L2 that runs. */
+static inline int world_setup_l2(void **state)
+{
+	world_setup(state);
+	world_enter(golden_64bit);
+	return 0;
 }
 
 #endif

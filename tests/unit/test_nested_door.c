@@ -6,14 +6,6 @@
 
 #include "nested/nested_int.h"
 
-static int setup(void **state)
-{
-	(void)state;
-	world_reset();
-	world_enter(golden_64bit);
-	return 0;
-}
-
 static void interrupts_end_l2_with_or_without_acknowledgement(void **state)
 {
 	(void)state;
@@ -181,7 +173,7 @@ static void only_a_sipi_ends_the_wait_for_sipi(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-#define T(name) cmocka_unit_test_setup(name, setup)
+#define T(name) cmocka_unit_test_setup(name, world_setup_l2)
 		T(interrupts_end_l2_with_or_without_acknowledgement),
 		T(an_interrupt_that_has_gone_leaves_l2_alone),
 		T(events_wait_for_the_entry_and_what_it_injects),

@@ -86,14 +86,6 @@ static const struct expectation expectations[] = {
 
 #define EXPECTATIONS (sizeof(expectations) / sizeof(expectations[0]))
 
-static int setup(void **state)
-{
-	(void)state;
-	world_reset();
-	world_enter(golden_64bit);
-	return 0;
-}
-
 static void expect_exit(uint32_t reason, bool to_l1)
 {
 	enum nested_verdict verdict = nested_l2_exit(&world.n, reason);
@@ -427,7 +419,7 @@ static void capability_msrs_are_readable_and_never_writable(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-#define T(name) cmocka_unit_test_setup(name, setup)
+#define T(name) cmocka_unit_test_setup(name, world_setup_l2)
 		T(each_reason_goes_to_l1_exactly_if_it_asked),
 		T(secondary_controls_count_only_when_activated),
 		T(every_row_of_the_table_is_expected_here),

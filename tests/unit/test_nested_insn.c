@@ -4,32 +4,6 @@
  */
 #include "nested_world.h"
 
-#define RAM_END   ((uint64_t)FAKE_RAM_SIZE)
-#define VMCS_N(i) (WORLD_VMCS + (i)*PAGE_SIZE)
-
-static int setup(void **state)
-{
-	(void)state;
-	world_reset();
-	return 0;
-}
-
-static int setup_root(void **state)
-{
-	(void)state;
-	world_reset();
-	world_vmxon();
-	return 0;
-}
-
-static int setup_current(void **state)
-{
-	(void)state;
-	world_reset();
-	world_vmptrld(0);
-	return 0;
-}
-
 static const uint32_t all_insns[] = {EXIT_VMCALL, EXIT_VMCLEAR, EXIT_VMLAUNCH, EXIT_VMPTRLD,
 	EXIT_VMPTRST, EXIT_VMREAD, EXIT_VMRESUME, EXIT_VMWRITE, EXIT_VMXOFF, EXIT_VMXON,
 	EXIT_INVEPT, EXIT_INVVPID, EXIT_VMFUNC};
@@ -118,8 +92,8 @@ static void vmxon_needs_fixed_bits_and_feature_control(void **state)
 static void vmxon_checks_its_region(void **state)
 {
 	static const uint64_t bad[] = {WORLD_VMXON + 8, WORLD_VMXON + 0x800,
-		1ull << 46 | WORLD_VMXON, 1ull << 63, UINT64_MAX, RAM_END /* no RAM: ones */,
-		0x1000 /* no revision */};
+		1ull << 46 | WORLD_VMXON, 1ull << 63, UINT64_MAX,
+		WORLD_RAM_END /* no RAM: ones */, 0x1000 /* no revision */};
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
@@ -151,13 +125,14 @@ static void vmxoff_leaves_vmx_operation_and_the_current_vmcs(void **state)
 static void vmptrld_checks_its_region(void **state)
 {
 	(void)state;
-	expect_fail(world_pointer(EXIT_VMPTRLD, VMCS_N(1) + 1), VMERR_VMPTRLD_BAD_ADDRESS);
+	expect_fail(
+		world_pointer(EXIT_VMPTRLD, WORLD_VMCS_N(1) + 1), VMERR_VMPTRLD_BAD_ADDRESS);
 	expect_fail(world_pointer(EXIT_VMPTRLD, 1ull << 46), VMERR_VMPTRLD_BAD_ADDRESS);
 	expect_fail(world_pointer(EXIT_VMPTRLD, UINT64_MAX), VMERR_VMPTRLD_BAD_ADDRESS);
 	expect_fail(world_pointer(EXIT_VMPTRLD, WORLD_VMXON), VMERR_VMPTRLD_VMXON_POINTER);
 	expect_fail(world_pointer(EXIT_VMPTRLD, 0x1000), VMERR_VMPTRLD_BAD_REVISION);
-	expect_fail(world_pointer(EXIT_VMPTRLD, RAM_END), VMERR_VMPTRLD_BAD_REVISION);
-	expect_current(VMCS_N(0));
+	expect_fail(world_pointer(EXIT_VMPTRLD, WORLD_RAM_END), VMERR_VMPTRLD_BAD_REVISION);
+	expect_current(WORLD_VMCS_N(0));
 }
 
 static void vmptrld_takes_shadow_vmcss_only_with_the_control(void **state)
@@ -165,12 +140,12 @@ static void vmptrld_takes_shadow_vmcss_only_with_the_control(void **state)
 	uint32_t shadowing = PROC2_VMCS_SHADOWING;
 
 	(void)state;
-	fake_write32(VMCS_N(1), CAPS_REVISION | BIT(31));
-	assert_int_equal(world_pointer(EXIT_VMPTRLD, VMCS_N(1)), VMSUCCEED);
+	fake_write32(WORLD_VMCS_N(1), CAPS_REVISION | BIT(31));
+	assert_int_equal(world_pointer(EXIT_VMPTRLD, WORLD_VMCS_N(1)), VMSUCCEED);
 	assert_int_equal(world_insn(EXIT_VMLAUNCH), VMFAIL_INVALID);
 	world_vmptrld(0);
 	world.vm.caps.msr[MSR_VMX_PROC2 - MSR_VMX_BASIC] &= ~((uint64_t)shadowing << 32);
-	expect_fail(world_pointer(EXIT_VMPTRLD, VMCS_N(1)), VMERR_VMPTRLD_BAD_REVISION);
+	expect_fail(world_pointer(EXIT_VMPTRLD, WORLD_VMCS_N(1)), VMERR_VMPTRLD_BAD_REVISION);
 }
 
 static void a_failure_without_a_current_vmcs_is_vmfail_invalid(void **state)
@@ -189,18 +164,19 @@ static void a_failure_without_a_current_vmcs_is_vmfail_invalid(void **state)
 static void vmclear_checks_its_region_and_takes_any_revision(void **state)
 {
 	(void)state;
-	expect_fail(world_pointer(EXIT_VMCLEAR, VMCS_N(1) + 8), VMERR_VMCLEAR_BAD_ADDRESS);
+	expect_fail(
+		world_pointer(EXIT_VMCLEAR, WORLD_VMCS_N(1) + 8), VMERR_VMCLEAR_BAD_ADDRESS);
 	expect_fail(world_pointer(EXIT_VMCLEAR, 1ull << 46), VMERR_VMCLEAR_BAD_ADDRESS);
 	expect_fail(world_pointer(EXIT_VMCLEAR, WORLD_VMXON), VMERR_VMCLEAR_VMXON_POINTER);
 	assert_int_equal(world_pointer(EXIT_VMCLEAR, 0x1000), VMSUCCEED);
-	assert_int_equal(world_pointer(EXIT_VMCLEAR, RAM_END), VMSUCCEED);
-	expect_current(VMCS_N(0));
+	assert_int_equal(world_pointer(EXIT_VMCLEAR, WORLD_RAM_END), VMSUCCEED);
+	expect_current(WORLD_VMCS_N(0));
 }
 
 static void vmclear_of_the_current_vmcs_leaves_none(void **state)
 {
 	(void)state;
-	assert_int_equal(world_pointer(EXIT_VMCLEAR, VMCS_N(0)), VMSUCCEED);
+	assert_int_equal(world_pointer(EXIT_VMCLEAR, WORLD_VMCS_N(0)), VMSUCCEED);
 	expect_current(UINT64_MAX);
 	assert_int_equal(world_insn(EXIT_VMLAUNCH), VMFAIL_INVALID);
 }
@@ -209,9 +185,9 @@ static void the_revision_word_of_a_region_is_never_written(void **state)
 {
 	(void)state;
 	world_write(FID_GUEST_RIP, 0x1234);
-	assert_int_equal(world_pointer(EXIT_VMCLEAR, VMCS_N(0)), VMSUCCEED);
-	assert_int_equal(fake_read32(VMCS_N(0)), CAPS_REVISION);
-	assert_int_equal(fake_read32(VMCS_N(0) + 4), 0);
+	assert_int_equal(world_pointer(EXIT_VMCLEAR, WORLD_VMCS_N(0)), VMSUCCEED);
+	assert_int_equal(fake_read32(WORLD_VMCS_N(0)), CAPS_REVISION);
+	assert_int_equal(fake_read32(WORLD_VMCS_N(0) + 4), 0);
 }
 
 /* ---- launch state ---- */
@@ -232,7 +208,7 @@ static void launch_state_follows_vmclear_and_vmlaunch(void **state)
 	world_vmptrld(0);
 	expect_fail(world_insn(EXIT_VMLAUNCH), VMERR_VMLAUNCH_NOT_CLEAR);
 
-	assert_int_equal(world_pointer(EXIT_VMCLEAR, VMCS_N(0)), VMSUCCEED);
+	assert_int_equal(world_pointer(EXIT_VMCLEAR, WORLD_VMCS_N(0)), VMSUCCEED);
 	world_vmptrld(0);
 	expect_fail(world_insn(EXIT_VMRESUME), VMERR_VMRESUME_NOT_LAUNCHED);
 	assert_int_equal(world_insn(EXIT_VMLAUNCH), ENTERED);
@@ -539,9 +515,9 @@ static void invvpid_flushes_what_the_vpid_of_l1_runs_with(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-#define T(name) cmocka_unit_test_setup(name, setup)
-#define R(name) cmocka_unit_test_setup(name, setup_root)
-#define C(name) cmocka_unit_test_setup(name, setup_current)
+#define T(name) cmocka_unit_test_setup(name, world_setup)
+#define R(name) cmocka_unit_test_setup(name, world_setup_root)
+#define C(name) cmocka_unit_test_setup(name, world_setup_current)
 		T(outside_vmx_operation_all_but_vmxon_are_undefined),
 		T(what_l1_sees_of_cr4_decides_not_what_is_in_it),
 		R(compatibility_mode_makes_all_undefined),

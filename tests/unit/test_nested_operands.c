@@ -3,25 +3,6 @@
  */
 #include "nested_world.h"
 
-#define RAM_END   ((uint64_t)FAKE_RAM_SIZE)
-#define VMCS_N(i) (WORLD_VMCS + (i)*PAGE_SIZE)
-
-static int setup_root(void **state)
-{
-	(void)state;
-	world_reset();
-	world_vmxon();
-	return 0;
-}
-
-static int setup_current(void **state)
-{
-	(void)state;
-	world_reset();
-	world_vmptrld(0);
-	return 0;
-}
-
 static void an_address_is_base_plus_scaled_index_plus_displacement(void **state)
 {
 	uint64_t *f = fake_hw.vmcs01;
@@ -32,9 +13,9 @@ static void an_address_is_base_plus_scaled_index_plus_displacement(void **state)
 		world.gpr[9] = 0x10;
 		f[FID_EXIT_QUALIFICATION] = 0x20 - (0x10ull << scale);
 		f[FID_EXIT_INSTRUCTION_INFO] = scale | 2u << 7 | 3u << 15 | 9u << 18 | 3u << 23;
-		fake_write64(WORLD_OPERAND + 0x20, VMCS_N(scale));
+		fake_write64(WORLD_OPERAND + 0x20, WORLD_VMCS_N(scale));
 		assert_int_equal(world_insn(EXIT_VMPTRLD), VMSUCCEED);
-		expect_current(VMCS_N(scale));
+		expect_current(WORLD_VMCS_N(scale));
 	}
 	/* RSP as the base, no index */
 	f[FID_GUEST_RSP] = WORLD_OPERAND;
@@ -48,16 +29,16 @@ static void the_address_size_cuts_the_offset(void **state)
 	uint64_t *f = fake_hw.vmcs01;
 
 	(void)state;
-	fake_write64(WORLD_OPERAND, VMCS_N(1));
+	fake_write64(WORLD_OPERAND, WORLD_VMCS_N(1));
 	f[FID_EXIT_QUALIFICATION] = 0x100000000 | WORLD_OPERAND;
 	f[FID_EXIT_INSTRUCTION_INFO] = 1u << 7 | 3u << 15 | BIT(22) | BIT(27);
 	assert_int_equal(world_insn(EXIT_VMPTRLD), VMSUCCEED);
-	expect_current(VMCS_N(1));
-	fake_write64(0x2000, VMCS_N(2));
+	expect_current(WORLD_VMCS_N(1));
+	fake_write64(0x2000, WORLD_VMCS_N(2));
 	f[FID_EXIT_QUALIFICATION] = 0x12340000 | 0x2000;
 	f[FID_EXIT_INSTRUCTION_INFO] = 0u << 7 | 3u << 15 | BIT(22) | BIT(27);
 	assert_int_equal(world_insn(EXIT_VMPTRLD), VMSUCCEED);
-	expect_current(VMCS_N(2));
+	expect_current(WORLD_VMCS_N(2));
 }
 
 static void in_64_bit_mode_only_fs_and_gs_have_a_base(void **state)
@@ -67,13 +48,13 @@ static void in_64_bit_mode_only_fs_and_gs_have_a_base(void **state)
 	(void)state;
 	for (unsigned s = 0; s < 6; s++) {
 		f[FID_GUEST_ES_BASE + s] = 0x1000;
-		fake_write64(WORLD_OPERAND, VMCS_N(0));
-		fake_write64(WORLD_OPERAND + 0x1000, VMCS_N(1));
+		fake_write64(WORLD_OPERAND, WORLD_VMCS_N(0));
+		fake_write64(WORLD_OPERAND + 0x1000, WORLD_VMCS_N(1));
 		f[FID_EXIT_QUALIFICATION] = WORLD_OPERAND;
 		f[FID_EXIT_INSTRUCTION_INFO] = 2u << 7 | s << 15 | BIT(22) | BIT(27);
 		assert_int_equal(world_insn(EXIT_VMPTRLD), VMSUCCEED);
 		f[FID_GUEST_ES_BASE + s] = 0;
-		expect_current(s < 4 ? VMCS_N(0) : VMCS_N(1));
+		expect_current(s < 4 ? WORLD_VMCS_N(0) : WORLD_VMCS_N(1));
 	}
 }
 
@@ -117,14 +98,14 @@ static void segment_limits_and_types_hold_outside_64_bit_mode(void **state)
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
 		for (unsigned segment = 2; segment < 4; segment++) {
 			uint8_t vector = segment == 2 ? VEC_SS : VEC_GP;
-			uint64_t at = cases[i].offset & (RAM_END - 1) & ~7ull;
+			uint64_t at = cases[i].offset & (WORLD_RAM_END - 1) & ~7ull;
 
 			world_segment(segment, 0x18, cases[i].ar);
 			f[FID_GUEST_ES_LIMIT + segment] = cases[i].limit;
 			f[FID_EXIT_QUALIFICATION] = cases[i].offset;
 			f[FID_EXIT_INSTRUCTION_INFO] =
 				1u << 7 | segment << 15 | BIT(22) | BIT(27);
-			fake_write64(at, VMCS_N(0));
+			fake_write64(at, WORLD_VMCS_N(0));
 			f[FID_GUEST_SS_AR] = segment == 2 ? cases[i].ar : 0xc093;
 			if (cases[i].read)
 				assert_int_equal(world_insn(EXIT_VMPTRLD), VMSUCCEED);
@@ -147,10 +128,10 @@ static void outside_64_bit_mode_bases_count_and_addresses_wrap(void **state)
 	f[FID_GUEST_DS_BASE] = 0xfffff000;
 	f[FID_EXIT_QUALIFICATION] = WORLD_OPERAND + 0x1000;
 	f[FID_EXIT_INSTRUCTION_INFO] = INFO_MEMORY32;
-	fake_write64(WORLD_OPERAND, VMCS_N(3));
+	fake_write64(WORLD_OPERAND, WORLD_VMCS_N(3));
 	assert_int_equal(world_insn(EXIT_VMPTRLD), VMSUCCEED);
 	f[FID_GUEST_DS_BASE] = 0;
-	expect_current(VMCS_N(3));
+	expect_current(WORLD_VMCS_N(3));
 }
 
 /* Linear 0x40000000: PD, with two 4 KiB pages at its start that lead to different places. */
@@ -166,15 +147,15 @@ static void an_operand_may_cross_into_another_page(void **state)
 {
 	(void)state;
 	map_two_pages(0x61000 | 7, 0x70000 | 7);
-	fake_write32(0x61ffc, (uint32_t)VMCS_N(1));
+	fake_write32(0x61ffc, (uint32_t)WORLD_VMCS_N(1));
 	fake_write32(0x70000, 0);
 	world_operand(0x40000ffc);
 	assert_int_equal(world_insn(EXIT_VMPTRLD), VMSUCCEED);
-	expect_current(VMCS_N(1));
+	expect_current(WORLD_VMCS_N(1));
 	fake_write32(0x61ffc, 0);
 	world_operand(0x40000ffc);
 	assert_int_equal(world_insn(EXIT_VMPTRST), VMSUCCEED);
-	assert_int_equal(fake_read32(0x61ffc), VMCS_N(1));
+	assert_int_equal(fake_read32(0x61ffc), WORLD_VMCS_N(1));
 }
 
 static void page_faults_tell_address_and_access(void **state)
@@ -238,11 +219,11 @@ static void with_pae_paging_operands_go_by_the_pdpte_registers(void **state)
 	f[FID_GUEST_CR3] = 0x26000; /* empty memory: nothing is read from there */
 	f[FID_GUEST_PDPTE1] = 0x23000 | 1;
 	map_two_pages(0x61000 | 7, 0);
-	fake_write64(0x61008, VMCS_N(2));
+	fake_write64(0x61008, WORLD_VMCS_N(2));
 	f[FID_EXIT_QUALIFICATION] = 0x40000008;
 	f[FID_EXIT_INSTRUCTION_INFO] = INFO_MEMORY32;
 	assert_int_equal(world_insn(EXIT_VMPTRLD), VMSUCCEED);
-	assert_true(world.n.cur->gpa == VMCS_N(2));
+	assert_true(world.n.cur->gpa == WORLD_VMCS_N(2));
 	f[FID_EXIT_QUALIFICATION] = 0x8;
 	f[FID_EXIT_INSTRUCTION_INFO] = INFO_MEMORY32;
 	expect_page_fault(world_insn(EXIT_VMPTRLD), 0x8, 0);
@@ -251,7 +232,7 @@ static void with_pae_paging_operands_go_by_the_pdpte_registers(void **state)
 static void operands_where_l1_has_no_ram_read_as_ones(void **state)
 {
 	(void)state;
-	map_two_pages(RAM_END | 7, RAM_END | 7);
+	map_two_pages(WORLD_RAM_END | 7, WORLD_RAM_END | 7);
 	world_operand(0x40000000);
 	expect_fail(world_insn(EXIT_VMPTRLD), VMERR_VMPTRLD_BAD_ADDRESS);
 	assert_int_equal(world_insn(EXIT_VMPTRST), VMSUCCEED);
@@ -260,8 +241,8 @@ static void operands_where_l1_has_no_ram_read_as_ones(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-#define R(name) cmocka_unit_test_setup(name, setup_root)
-#define C(name) cmocka_unit_test_setup(name, setup_current)
+#define R(name) cmocka_unit_test_setup(name, world_setup_root)
+#define C(name) cmocka_unit_test_setup(name, world_setup_current)
 		R(an_address_is_base_plus_scaled_index_plus_displacement),
 		R(the_address_size_cuts_the_offset),
 		R(in_64_bit_mode_only_fs_and_gs_have_a_base),

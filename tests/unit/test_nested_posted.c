@@ -10,13 +10,6 @@
 #define NV         0xf2
 #define NO_RAM     0xfee00000u
 
-static int setup(void **state)
-{
-	(void)state;
-	world_reset();
-	return 0;
-}
-
 static void leave(void)
 {
 	assert_int_equal(nested_l2_exit(&world.n, EXIT_CPUID), NESTED_L1);
@@ -288,7 +281,7 @@ static void another_l2_without_x2apic_mode_finds_the_bitmap_closed(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-#define T(name) cmocka_unit_test_setup(name, setup)
+#define T(name) cmocka_unit_test_setup(name, world_setup)
 		T(the_interrupt_status_goes_both_ways),
 		T(the_interrupt_status_is_in_the_shadow_vmcs),
 		T(without_delivery_the_interrupt_status_stays_l1s),

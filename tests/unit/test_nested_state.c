@@ -17,13 +17,6 @@ struct seen {
 
 static struct seen original, copy;
 
-static int setup(void **state)
-{
-	(void)state;
-	world_reset();
-	return 0;
-}
-
 /* Another machine: nothing of the virtual VT-x is there, but L1's memory is. */
 static void forget(bool shadowing)
 {
@@ -267,7 +260,7 @@ static void impossible_states_are_refused(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-#define T(name) cmocka_unit_test_setup(name, setup)
+#define T(name) cmocka_unit_test_setup(name, world_setup)
 		T(l2_in_flight_goes_on_and_exits_as_it_would_have),
 		T(l2_in_flight_goes_on_with_vmcs_shadowing),
 		T(what_is_got_is_what_was_set),

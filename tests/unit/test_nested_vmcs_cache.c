@@ -7,16 +7,7 @@
 #include "nested/nested_int.h"
 #include "random.h"
 
-#define VMCS_N(i) (WORLD_VMCS + (i)*PAGE_SIZE)
-#define MANY      16u /* VMCSs, twice the slots */
-
-static int setup(void **state)
-{
-	(void)state;
-	world_reset();
-	world_vmxon();
-	return 0;
-}
+#define MANY 16u /* VMCSs, twice the slots */
 
 static uint64_t pattern(unsigned vmcs, unsigned field)
 {
@@ -55,7 +46,7 @@ static void fields_survive_vmclear_and_vmxoff(void **state)
 	(void)state;
 	world_vmptrld(3);
 	fill(3);
-	assert_int_equal(world_pointer(EXIT_VMCLEAR, VMCS_N(3)), VMSUCCEED);
+	assert_int_equal(world_pointer(EXIT_VMCLEAR, WORLD_VMCS_N(3)), VMSUCCEED);
 	world_vmptrld(3);
 	expect_filled(3);
 	assert_int_equal(world_insn(EXIT_VMXOFF), VMSUCCEED);
@@ -68,7 +59,8 @@ static void vmptrld_of_the_current_vmcs_changes_nothing(void **state)
 	(void)state;
 	world_vmptrld(0);
 	fill(0);
-	fake_write64(VMCS_N(0) + 0x100, UINT64_MAX); /* L1 may not look behind the cache */
+	fake_write64(
+		WORLD_VMCS_N(0) + 0x100, UINT64_MAX); /* L1 may not look behind the cache */
 	world_vmptrld(0);
 	expect_filled(0);
 }
@@ -83,9 +75,9 @@ static void vmclear_of_a_vmcs_that_is_not_active_only_clears_it(void **state)
 	world_l1_64();
 	for (unsigned i = 1; i <= NVMCS_SLOTS; i++) /* drives it out, launched */
 		world_vmptrld(i);
-	memcpy(page, fake.ram + VMCS_N(0), PAGE_SIZE);
-	assert_int_equal(world_pointer(EXIT_VMCLEAR, VMCS_N(0)), VMSUCCEED);
-	assert_memory_equal(page + 16, fake.ram + VMCS_N(0) + 16, PAGE_SIZE - 16);
+	memcpy(page, fake.ram + WORLD_VMCS_N(0), PAGE_SIZE);
+	assert_int_equal(world_pointer(EXIT_VMCLEAR, WORLD_VMCS_N(0)), VMSUCCEED);
+	assert_memory_equal(page + 16, fake.ram + WORLD_VMCS_N(0) + 16, PAGE_SIZE - 16);
 	world_vmptrld(0);
 	assert_int_equal(world_insn(EXIT_VMRESUME), VMFAIL);
 	assert_int_equal(world.error, VMERR_VMRESUME_NOT_LAUNCHED);
@@ -153,7 +145,7 @@ static void a_shadow_vmcs_of_l1_holds_all_fields(void **state)
 {
 	(void)state;
 	world.vm.shadowing = true;
-	fake_write32(VMCS_N(5), CAPS_REVISION | BIT(31));
+	fake_write32(WORLD_VMCS_N(5), CAPS_REVISION | BIT(31));
 	world_vmptrld(5);
 	fill(5);
 	expect_filled(5);
@@ -279,14 +271,14 @@ static void expect_harmless(unsigned vmcs)
 	else
 		assert_int_equal(outcome, ENTERED);
 	assert_false(world.n.in_l2);
-	assert_int_equal(world_pointer(EXIT_VMCLEAR, VMCS_N(vmcs)), VMSUCCEED);
+	assert_int_equal(world_pointer(EXIT_VMCLEAR, WORLD_VMCS_N(vmcs)), VMSUCCEED);
 }
 
 static void a_region_of_ones_is_only_a_vmcs_of_ones(void **state)
 {
 	(void)state;
-	memset(fake.ram + VMCS_N(0), 0xff, PAGE_SIZE);
-	fake_write32(VMCS_N(0), CAPS_REVISION);
+	memset(fake.ram + WORLD_VMCS_N(0), 0xff, PAGE_SIZE);
+	fake_write32(WORLD_VMCS_N(0), CAPS_REVISION);
 	expect_harmless(0);
 }
 
@@ -297,8 +289,8 @@ static void a_random_region_gives_architectural_outcomes_only(void **state)
 	(void)state;
 	for (unsigned round = 0; round < 300; round++) {
 		for (unsigned i = 0; i < PAGE_SIZE; i++)
-			fake.ram[VMCS_N(1) + i] = (uint8_t)random_next(&seed);
-		fake_write32(VMCS_N(1), CAPS_REVISION);
+			fake.ram[WORLD_VMCS_N(1) + i] = (uint8_t)random_next(&seed);
+		fake_write32(WORLD_VMCS_N(1), CAPS_REVISION);
 		expect_harmless(1);
 	}
 }
@@ -320,7 +312,7 @@ static void a_region_at_the_end_of_ram_is_no_trouble(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-#define T(name) cmocka_unit_test_setup(name, setup)
+#define T(name) cmocka_unit_test_setup(name, world_setup_root)
 		T(more_vmcss_than_slots_keep_their_fields),
 		T(fields_survive_vmclear_and_vmxoff),
 		T(vmptrld_of_the_current_vmcs_changes_nothing),

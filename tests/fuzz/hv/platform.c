@@ -64,24 +64,6 @@ static void interrupt(struct input *in, unsigned vcpu)
 		platform_eoi(&machine, vcpu);
 }
 
-/* Wake-ups on the way to a time: one that is far away would take long in a test. */
-static void time_passes(struct input *in)
-{
-	uint64_t until = fake.now + (value(in) & 0xffffffffff);
-
-	for (unsigned i = 0; i < 64; i++) {
-		unsigned vcpu = fake_next_vcpu();
-		uint64_t next = platform_deadline(&machine, vcpu);
-
-		if (next > until)
-			break;
-		fake.now = next > fake.now ? next : fake.now;
-		platform_run_timers(&machine, vcpu, fake.now);
-		assert_true(platform_deadline(&machine, vcpu) > fake.now);
-	}
-	fake.now = until > fake.now ? until : fake.now;
-}
-
 static void act(struct input *in)
 {
 	unsigned kind = byte(in), vcpu = (kind >> 4) % machine.config.vcpus;
@@ -103,7 +85,7 @@ static void act(struct input *in)
 		interrupt(in, vcpu);
 		break;
 	case 7:
-		time_passes(in);
+		fake_time_passes(fake.now + (value(in) & 0xffffffffff), 64);
 		break;
 	case 8:
 		platform_set_cr8(&machine, vcpu, byte(in) & 0xf);
