@@ -10,23 +10,21 @@
 #include "vept_invariants.h"
 #include "vept_world.h"
 
-#define LOG      0x120000ull
-#define VE_AREA  0x121000ull
-#define LIST     0x122000ull
-#define EPT12_AD (EPT12 | EPTP_AD)
-#define LINEAR   0x180ull /* bits 8:7 of a qualification: of a linear address */
-#define USER     BIT64(9)
+#define LOG     0x120000ull
+#define VE_AREA 0x121000ull
+#define LIST    0x122000ull
+#define LINEAR  0x180ull /* bits 8:7 of a qualification: of a linear address */
+#define USER    BIT64(9)
 
 static uint64_t golden[FID_COUNT];
 
 static inline int l2_ept_setup(void **state)
 {
 	vcpu_setup(state);
-	vm.vept.void_hpa = 0x7000;
 	vm.vept.execute_only = true;
 	vm.vept.advanced_info = true;
 	golden_offered(golden);
-	ept12_make(RWX | XU);
+	ept12_make(EPT_RWX | EPT_USER_EXEC);
 	golden[FID_EPT_POINTER] = EPT12_AD;
 	golden[FID_PML_ADDRESS] = LOG;
 	golden[FID_VE_INFO_ADDRESS] = VE_AREA;

@@ -7,9 +7,8 @@
 
 #include "fake_seam.h"
 
-#include <stdlib.h>
-
 #include "fake_caps.h"
+#include "fake_vept.h"
 #include "golden_vmcs12.h"
 
 #define VMXON_REGION 0x40000u
@@ -82,11 +81,7 @@ static int vcpu_setup(void **state)
 	memset(gpr, 0, sizeof(gpr));
 	caps_derive(&vm.caps, &hw, &policy);
 	vm.l0 = l0_controls(&hw);
-	vm.vept.pages = aligned_alloc(4096, TABLES * sizeof(struct vept_pages));
-	vm.vept.books = malloc(vept_books_size(TABLES));
-	vm.vept.count = TABLES;
-	vm.vept.pages_hpa = 0x40000000;
-	vm.vept.maxphyaddr = 46;
+	fake_vept_alloc(&vm.vept, TABLES);
 	nested_vm_init(&vm);
 	nested_reset(&n, &vm, 0, gpr, 10, bitmap02);
 	n.tsc_offset = 1000;
@@ -99,8 +94,7 @@ static int vcpu_setup(void **state)
 static int vcpu_teardown(void **state)
 {
 	(void)state;
-	free(vm.vept.pages);
-	free(vm.vept.books);
+	fake_vept_free(&vm.vept);
 	return 0;
 }
 

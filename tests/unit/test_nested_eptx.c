@@ -11,18 +11,18 @@ static void a_convertible_violation_becomes_an_exception(void **state)
 	(void)state;
 	fake_write64(PTE(1), 0);
 	launch(PROC2_EPT_VIOLATION_VE);
-	assert_int_equal(violate(0x1238, W | LINEAR), NESTED_RESUME);
+	assert_int_equal(violate(0x1238, EPT_WRITE | LINEAR), NESTED_RESUME);
 	assert_int_equal(
 		f02()[FID_ENTRY_INTR_INFO], INTR_INFO_VALID | INTR_HW_EXCEPTION << 8 | VEC_VE);
 	assert_true(f02()[FID_GUEST_RFLAGS] & RFLAGS_RF);
 	assert_true(
 		fake_read64(VE_AREA) == (UINT64_C(0xffffffff00000000) | EXIT_EPT_VIOLATION));
-	assert_true(fake_read64(VE_AREA + 8) == (W | LINEAR));
+	assert_true(fake_read64(VE_AREA + 8) == (EPT_WRITE | LINEAR));
 	assert_true(fake_read64(VE_AREA + 16) == 0x7001238);
 	assert_true(fake_read64(VE_AREA + 24) == 0x1238);
 	assert_true(fake_read64(VE_AREA + 32) == 0x1234);
 	/* busy until L2 clears it */
-	expect_l1(violate(0x1238, W | LINEAR), EXIT_EPT_VIOLATION);
+	expect_l1(violate(0x1238, EPT_WRITE | LINEAR), EXIT_EPT_VIOLATION);
 }
 
 /* What EPT02 lacks is no business of L2's. */
@@ -30,7 +30,7 @@ static void our_own_violations_are_no_exceptions(void **state)
 {
 	(void)state;
 	launch(PROC2_EPT_VIOLATION_VE);
-	assert_int_equal(violate(0x1000, W), NESTED_RESUME);
+	assert_int_equal(violate(0x1000, EPT_WRITE), NESTED_RESUME);
 	assert_false(f02()[FID_ENTRY_INTR_INFO] & INTR_INFO_VALID);
 	assert_true(leaf(0x1000));
 }
@@ -38,22 +38,22 @@ static void our_own_violations_are_no_exceptions(void **state)
 static void bit_63_of_the_last_entry_suppresses(void **state)
 {
 	(void)state;
-	fake_write64(PTE(1), NO_VE);
-	fake_write64(PTE(2), TARGET | LEAF | R | NO_VE);
-	fake_write64(EPT12_PD + 8, 0x400000 | LEAF | LARGE | R | NO_VE);
-	fake_write64(EPT12_PD + 16, NO_VE);
+	fake_write64(PTE(1), EPT_NO_VE);
+	fake_write64(PTE(2), TARGET | EPT_WB | EPT_READ | EPT_NO_VE);
+	fake_write64(EPT12_PD + 8, 0x400000 | EPT_WB | EPT_LARGE | EPT_READ | EPT_NO_VE);
+	fake_write64(EPT12_PD + 16, EPT_NO_VE);
 	launch(PROC2_EPT_VIOLATION_VE);
 	for (unsigned i = 0; i < 4; i++) {
 		static const uint64_t gpa[] = {0x1000, 0x2000, 0x200000, 0x400000};
 
-		expect_l1(violate(gpa[i], W), EXIT_EPT_VIOLATION);
+		expect_l1(violate(gpa[i], EPT_WRITE), EXIT_EPT_VIOLATION);
 		restore_l1();
 		assert_int_equal(execute(EXIT_VMRESUME, 0), OUTCOME_L2);
 	}
 	/* that of an entry that leads to a table does not count */
-	fake_write64(EPT12_PD, EPT12_PT | RWX | NO_VE);
+	fake_write64(EPT12_PD, EPT12_PT | EPT_RWX | EPT_NO_VE);
 	fake_write64(PTE(3), 0);
-	assert_int_equal(violate(0x3000, W), NESTED_RESUME);
+	assert_int_equal(violate(0x3000, EPT_WRITE), NESTED_RESUME);
 	assert_true(f02()[FID_ENTRY_INTR_INFO] & INTR_INFO_VALID);
 }
 
@@ -63,12 +63,12 @@ static void real_mode_and_event_delivery_get_no_exception(void **state)
 	fake_write64(PTE(1), 0);
 	launch(PROC2_EPT_VIOLATION_VE);
 	f02()[FID_IDT_VECTORING_INFO] = INTR_INFO_VALID | INTR_HW_EXCEPTION << 8 | VEC_UD;
-	expect_l1(violate(0x1000, W), EXIT_EPT_VIOLATION);
+	expect_l1(violate(0x1000, EPT_WRITE), EXIT_EPT_VIOLATION);
 	restore_l1();
 	assert_int_equal(execute(EXIT_VMRESUME, 0), OUTCOME_L2);
 	f02()[FID_IDT_VECTORING_INFO] = 0;
 	f02()[FID_GUEST_CR0] &= ~CR0_PE;
-	expect_l1(violate(0x1000, W), EXIT_EPT_VIOLATION);
+	expect_l1(violate(0x1000, EPT_WRITE), EXIT_EPT_VIOLATION);
 	assert_int_equal(fake_read64(VE_AREA), 0);
 }
 
@@ -78,7 +78,7 @@ static void an_area_outside_ram_is_busy(void **state)
 	fake_write64(PTE(1), 0);
 	golden[FID_VE_INFO_ADDRESS] = 0x3000000000;
 	launch(PROC2_EPT_VIOLATION_VE);
-	expect_l1(violate(0x1000, W), EXIT_EPT_VIOLATION);
+	expect_l1(violate(0x1000, EPT_WRITE), EXIT_EPT_VIOLATION);
 }
 
 static void l1_can_intercept_the_exception(void **state)
@@ -87,7 +87,7 @@ static void l1_can_intercept_the_exception(void **state)
 	fake_write64(PTE(1), 0);
 	golden[FID_EXCEPTION_BITMAP] = BIT(VEC_VE);
 	launch(PROC2_EPT_VIOLATION_VE);
-	expect_l1(violate(0x1000, W | BIT64(12)), EXIT_EXCEPTION_NMI);
+	expect_l1(violate(0x1000, EPT_WRITE | BIT64(12)), EXIT_EXCEPTION_NMI);
 	assert_int_equal(f12(FID_EXIT_INTR_INFO),
 		INTR_INFO_VALID | INTR_HW_EXCEPTION << 8 | INTR_INFO_NMI_UNBLOCKING | VEC_VE);
 	assert_int_equal(fake_read64(VE_AREA) >> 32, UINT32_MAX);
@@ -96,9 +96,9 @@ static void l1_can_intercept_the_exception(void **state)
 static void a_misconfiguration_is_no_exception(void **state)
 {
 	(void)state;
-	fake_write64(PTE(1), TARGET | LEAF | W);
+	fake_write64(PTE(1), TARGET | EPT_WB | EPT_WRITE);
 	launch(PROC2_EPT_VIOLATION_VE);
-	expect_l1(violate(0x1000, W), EXIT_EPT_MISCONFIG);
+	expect_l1(violate(0x1000, EPT_WRITE), EXIT_EPT_MISCONFIG);
 }
 
 /* ---- EPTP switching ---- */
@@ -119,7 +119,7 @@ static void launch_with_functions(void)
 	fake_write64(LIST + 8, 0x200000 | 0x1e);
 	fake_write64(LIST + 511 * 8, 0x200000 | 0x1e);
 	fake_write64(LIST + 16, 0x200000 | 0x1d);
-	fake_write64(0x200000, EPT12_PDPT | RWX);
+	fake_write64(0x200000, EPT12_PDPT | EPT_RWX);
 	launch(PROC2_ENABLE_VMFUNC);
 	assert_true(f02()[FID_PROC2_CONTROLS] & PROC2_ENABLE_VMFUNC);
 	assert_int_equal(f02()[FID_VMFUNC_CONTROLS], 0);
@@ -132,7 +132,7 @@ static void l2_switches_between_cached_roots(void **state)
 
 	(void)state;
 	launch_with_functions();
-	violate(0x1000, R);
+	violate(0x1000, EPT_READ);
 	first = n.cur->root;
 	assert_int_equal(vmfunc(0xff00000000, 0xff00000001), NESTED_RESUME);
 	assert_int_equal(f02()[FID_GUEST_RIP], 0x1003);
@@ -142,7 +142,7 @@ static void l2_switches_between_cached_roots(void **state)
 	assert_ptr_not_equal(first, second);
 	assert_true(f02()[FID_EPT_POINTER] == second->eptp02);
 	assert_int_equal(leaf(0x1000), 0);
-	violate(0x1000, R);
+	violate(0x1000, EPT_READ);
 	tables = vm.vept.in_use;
 	assert_int_equal(vmfunc(0, 0), NESTED_RESUME);
 	assert_ptr_equal(n.cur->root, first);
@@ -193,7 +193,7 @@ static void a_stepping_l1_sees_the_switch(void **state)
 static void launch_with_modes(uint64_t rights)
 {
 	golden[FID_EPT_POINTER] = EPT12;
-	fake_write64(PTE(1), (TARGET + 0x1000) | LEAF | rights);
+	fake_write64(PTE(1), (TARGET + 0x1000) | EPT_WB | rights);
 	launch(PROC2_MODE_BASED_EXECUTE);
 	assert_true(f02()[FID_PROC2_CONTROLS] & PROC2_MODE_BASED_EXECUTE);
 }
@@ -203,24 +203,26 @@ static void user_and_supervisor_fetches_have_their_own_rights(void **state)
 	static const struct {
 		uint64_t rights;
 		bool user, supervisor;
-	} c[] = {{R | X, false, true}, {R | XU, true, false}, {RWX | XU, true, true},
-		{R | W, false, false}, {XU, true, false}, {X, false, true}};
+	} c[] = {{EPT_READ | EPT_EXEC, false, true}, {EPT_READ | EPT_USER_EXEC, true, false},
+		{EPT_RWX | EPT_USER_EXEC, true, true}, {EPT_READ | EPT_WRITE, false, false},
+		{EPT_USER_EXEC, true, false}, {EPT_EXEC, false, true}};
 
 	for (unsigned i = 0; i < 6; i++) {
 		for (unsigned user = 0; user < 2; user++) {
 			bool allowed = user ? c[i].user : c[i].supervisor;
-			uint64_t q = X | LINEAR | (user ? USER : 0);
+			uint64_t q = EPT_EXEC | LINEAR | (user ? USER : 0);
 
 			l2_ept_setup(state);
 			launch_with_modes(c[i].rights);
 			if (allowed) {
 				assert_int_equal(violate(0x1000, q), NESTED_RESUME);
-				assert_int_equal(leaf(0x1000) & (RWX | XU), c[i].rights);
+				assert_int_equal(
+					leaf(0x1000) & (EPT_RWX | EPT_USER_EXEC), c[i].rights);
 			} else {
 				expect_l1(violate(0x1000, q), EXIT_EPT_VIOLATION);
 				assert_int_equal(f12(FID_EXIT_QUALIFICATION),
-					q | (c[i].rights & RWX) << 3 |
-						(c[i].rights & XU ? BIT(6) : 0));
+					q | (c[i].rights & EPT_RWX) << 3 |
+						(c[i].rights & EPT_USER_EXEC ? BIT(6) : 0));
 			}
 			vcpu_teardown(state);
 		}
@@ -232,42 +234,42 @@ static void a_fetch_of_unknown_mode_is_tried(void **state)
 {
 	(void)state;
 	vm.vept.advanced_info = false;
-	launch_with_modes(R | XU);
-	assert_int_equal(violate(0x1000, X | LINEAR), NESTED_RESUME);
-	expect_l1(violate(0x1000, X | LINEAR), EXIT_EPT_VIOLATION);
+	launch_with_modes(EPT_READ | EPT_USER_EXEC);
+	assert_int_equal(violate(0x1000, EPT_EXEC | LINEAR), NESTED_RESUME);
+	expect_l1(violate(0x1000, EPT_EXEC | LINEAR), EXIT_EPT_VIOLATION);
 }
 
 static void a_fetch_of_unknown_mode_from_a_split_page_is_tried(void **state)
 {
 	(void)state;
 	vm.vept.advanced_info = false;
-	fake_write64(EPT12_PDPT + 8, LEAF | LARGE | R | X);
-	launch_with_modes(R | XU);
-	assert_int_equal(violate(0x40000000, X | LINEAR), NESTED_RESUME);
-	expect_l1(violate(0x40000000, X | LINEAR), EXIT_EPT_VIOLATION);
+	fake_write64(EPT12_PDPT + 8, EPT_WB | EPT_LARGE | EPT_READ | EPT_EXEC);
+	launch_with_modes(EPT_READ | EPT_USER_EXEC);
+	assert_int_equal(violate(0x40000000, EPT_EXEC | LINEAR), NESTED_RESUME);
+	expect_l1(violate(0x40000000, EPT_EXEC | LINEAR), EXIT_EPT_VIOLATION);
 }
 
 static void without_the_control_bit_10_is_ignored(void **state)
 {
 	(void)state;
 	golden[FID_EPT_POINTER] = EPT12;
-	fake_write64(PTE(1), TARGET | LEAF | XU);
-	fake_write64(PTE(2), TARGET | LEAF | R | XU);
+	fake_write64(PTE(1), TARGET | EPT_WB | EPT_USER_EXEC);
+	fake_write64(PTE(2), TARGET | EPT_WB | EPT_READ | EPT_USER_EXEC);
 	launch(0);
-	expect_l1(violate(0x1000, R | LINEAR), EXIT_EPT_VIOLATION);
-	assert_int_equal(f12(FID_EXIT_QUALIFICATION), R | LINEAR);
+	expect_l1(violate(0x1000, EPT_READ | LINEAR), EXIT_EPT_VIOLATION);
+	assert_int_equal(f12(FID_EXIT_QUALIFICATION), EPT_READ | LINEAR);
 	restore_l1();
 	assert_int_equal(execute(EXIT_VMRESUME, 0), OUTCOME_L2);
-	expect_l1(violate(0x2000, X | LINEAR | USER), EXIT_EPT_VIOLATION);
-	assert_int_equal(f12(FID_EXIT_QUALIFICATION), X | LINEAR | USER | R << 3);
+	expect_l1(violate(0x2000, EPT_EXEC | LINEAR | USER), EXIT_EPT_VIOLATION);
+	assert_int_equal(f12(FID_EXIT_QUALIFICATION), EPT_EXEC | LINEAR | USER | EPT_READ << 3);
 }
 
 static void execute_without_read_needs_the_capability(void **state)
 {
 	(void)state;
 	vm.vept.execute_only = false;
-	launch_with_modes(XU);
-	expect_l1(violate(0x1000, X | LINEAR | USER), EXIT_EPT_MISCONFIG);
+	launch_with_modes(EPT_USER_EXEC);
+	expect_l1(violate(0x1000, EPT_EXEC | LINEAR | USER), EXIT_EPT_MISCONFIG);
 }
 
 /* ---- what L1 mapped is there at its next entry ---- */
@@ -285,13 +287,13 @@ static void what_l1_maps_after_a_violation_needs_no_exit(void **state)
 	golden[FID_EPT_POINTER] = EPT12;
 	fake_write64(PTE(1), 0);
 	launch(0);
-	expect_l1(violate(0x1238, W), EXIT_EPT_VIOLATION);
+	expect_l1(violate(0x1238, EPT_WRITE), EXIT_EPT_VIOLATION);
 	enter_again();
 	assert_int_equal(leaf(0x1000), 0);
-	expect_l1(violate(0x1238, W), EXIT_EPT_VIOLATION);
-	fake_write64(PTE(1), (TARGET + 0x5000) | LEAF | RWX);
+	expect_l1(violate(0x1238, EPT_WRITE), EXIT_EPT_VIOLATION);
+	fake_write64(PTE(1), (TARGET + 0x5000) | EPT_WB | EPT_RWX);
 	enter_again();
-	assert_true((leaf(0x1000) & ADDRESS) == FAKE_HPA_BASE + TARGET + 0x5000);
+	assert_true((leaf(0x1000) & EPT_ADDRESS) == FAKE_HPA_BASE + TARGET + 0x5000);
 }
 
 /* Flags tell what L2 accessed: nothing is filled in advance that would set one. */
@@ -300,17 +302,17 @@ static void no_flag_is_set_in_advance(void **state)
 	(void)state;
 	fake_write64(PTE(1), 0);
 	launch(0);
-	expect_l1(violate(0x1238, W), EXIT_EPT_VIOLATION);
-	fake_write64(PTE(1), (TARGET + 0x5000) | LEAF | RWX);
+	expect_l1(violate(0x1238, EPT_WRITE), EXIT_EPT_VIOLATION);
+	fake_write64(PTE(1), (TARGET + 0x5000) | EPT_WB | EPT_RWX);
 	enter_again();
 	assert_int_equal(leaf(0x1000), 0);
-	assert_int_equal(fake_read64(PTE(1)) & (A | D), 0);
+	assert_int_equal(fake_read64(PTE(1)) & (EPT_ACCESSED | EPT_DIRTY), 0);
 	fake_write64(PTE(1), 0);
-	violate(0x2000, R);
-	expect_l1(violate(0x1238, W), EXIT_EPT_VIOLATION);
-	fake_write64(PTE(1), (TARGET + 0x5000) | LEAF | RWX | A);
+	violate(0x2000, EPT_READ);
+	expect_l1(violate(0x1238, EPT_WRITE), EXIT_EPT_VIOLATION);
+	fake_write64(PTE(1), (TARGET + 0x5000) | EPT_WB | EPT_RWX | EPT_ACCESSED);
 	enter_again();
-	assert_int_equal(leaf(0x1000) & RWX, R | X);
+	assert_int_equal(leaf(0x1000) & EPT_RWX, EPT_READ | EPT_EXEC);
 }
 
 /* ---- the rest of the qualification ---- */
@@ -320,13 +322,14 @@ static void what_tells_about_the_access_is_hardwares(void **state)
 	static const uint64_t told[] = {0, 0x80, 0x180, 0x780, 0x980, 0xf80, 0x1000};
 
 	(void)state;
-	fake_write64(PTE(1), TARGET | LEAF | R | X);
+	fake_write64(PTE(1), TARGET | EPT_WB | EPT_READ | EPT_EXEC);
 	launch(0);
 	for (unsigned i = 0; i < 7; i++) {
 		/* the rights of EPT02, and what is not defined here, are not L1's business */
-		expect_l1(violate(0x1000, W | told[i] | 7 << 3 | BIT64(6) | BIT64(13)),
+		expect_l1(violate(0x1000, EPT_WRITE | told[i] | 7 << 3 | BIT64(6) | BIT64(13)),
 			EXIT_EPT_VIOLATION);
-		assert_int_equal(f12(FID_EXIT_QUALIFICATION), W | told[i] | (R | X) << 3);
+		assert_int_equal(f12(FID_EXIT_QUALIFICATION),
+			EPT_WRITE | told[i] | (EPT_READ | EPT_EXEC) << 3);
 		assert_int_equal(f12(FID_GUEST_LINEAR_ADDRESS), 0x7001000);
 		restore_l1();
 		assert_int_equal(execute(EXIT_VMRESUME, 0), OUTCOME_L2);
@@ -339,10 +342,10 @@ static void pdptes_are_loaded_through_ept(void **state)
 	(void)state;
 	fake_write64(PTE(1), 0);
 	launch(0);
-	assert_int_equal(violate(0x2000, R), NESTED_RESUME);
-	assert_true(leaf(0x2000) & R);
-	expect_l1(violate(0x1020, R), EXIT_EPT_VIOLATION);
-	assert_int_equal(f12(FID_EXIT_QUALIFICATION), R);
+	assert_int_equal(violate(0x2000, EPT_READ), NESTED_RESUME);
+	assert_true(leaf(0x2000) & EPT_READ);
+	expect_l1(violate(0x1020, EPT_READ), EXIT_EPT_VIOLATION);
+	assert_int_equal(f12(FID_EXIT_QUALIFICATION), EPT_READ);
 	assert_int_equal(f12(FID_GUEST_PHYSICAL_ADDRESS), 0x1020);
 }
 

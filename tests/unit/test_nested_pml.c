@@ -11,17 +11,18 @@ static void the_first_write_of_a_page_is_logged(void **state)
 {
 	(void)state;
 	launch(PROC2_ENABLE_PML);
-	assert_int_equal(violate(0x1238, R), NESTED_RESUME);
+	assert_int_equal(violate(0x1238, EPT_READ), NESTED_RESUME);
 	assert_int_equal(f12(FID_PML_INDEX), 511);
-	assert_int_equal(violate(0x1238, W), NESTED_RESUME);
+	assert_int_equal(violate(0x1238, EPT_WRITE), NESTED_RESUME);
 	assert_int_equal(fake_read64(LOG + 511 * 8), 0x1000);
 	assert_int_equal(f12(FID_PML_INDEX), 510);
-	assert_int_equal(fake_read64(PTE(1)) & (A | D), A | D);
-	assert_true(leaf(0x1000) & W);
-	violate(0x1238, W);
+	assert_int_equal(
+		fake_read64(PTE(1)) & (EPT_ACCESSED | EPT_DIRTY), EPT_ACCESSED | EPT_DIRTY);
+	assert_true(leaf(0x1000) & EPT_WRITE);
+	violate(0x1238, EPT_WRITE);
 	assert_int_equal(f12(FID_PML_INDEX), 510);
 	/* one address stands for the 2 MiB */
-	violate(0x234567, W);
+	violate(0x234567, EPT_WRITE);
 	assert_int_equal(fake_read64(LOG + 510 * 8), 0x234000);
 	assert_int_equal(f12(FID_PML_INDEX), 509);
 }
@@ -36,7 +37,7 @@ static void the_shadow_vmcs_has_the_index(void **state)
 	become(golden);
 	memcpy(fake_hw.shadow[n.cur->hw], golden, sizeof(golden));
 	assert_int_equal(execute(EXIT_VMLAUNCH, 0), OUTCOME_L2);
-	violate(0x1238, W);
+	violate(0x1238, EPT_WRITE);
 	assert_int_equal(nested_l2_exit(&n, EXIT_CPUID), NESTED_L1);
 	assert_int_equal(fake_hw.shadow[n.cur->hw][FID_PML_INDEX], 510);
 	assert_ptr_equal(fake_hw.current, fake_hw.vmcs01);
@@ -47,7 +48,7 @@ static void the_last_entry_leaves_a_full_log(void **state)
 	(void)state;
 	golden[FID_PML_INDEX] = 0;
 	launch(PROC2_ENABLE_PML);
-	assert_int_equal(violate(0x1000, W), NESTED_RESUME);
+	assert_int_equal(violate(0x1000, EPT_WRITE), NESTED_RESUME);
 	assert_int_equal(fake_read64(LOG), 0x1000);
 	assert_int_equal(f12(FID_PML_INDEX), 0xffff);
 }
@@ -58,10 +59,10 @@ static void a_full_log_exits_before_anything_changes(void **state)
 	golden[FID_PML_INDEX] = 512;
 	launch(PROC2_ENABLE_PML);
 	f02()[FID_IDT_VECTORING_INFO] = INTR_INFO_VALID | INTR_HW_EXCEPTION << 8 | VEC_UD;
-	expect_l1(violate(0x1000, W | LINEAR | BIT64(12)), EXIT_PML_FULL);
+	expect_l1(violate(0x1000, EPT_WRITE | LINEAR | BIT64(12)), EXIT_PML_FULL);
 	assert_int_equal(f12(FID_EXIT_QUALIFICATION), BIT(12));
 	assert_int_equal(f12(FID_IDT_VECTORING_INFO) & 0xff, VEC_UD);
-	assert_int_equal(fake_read64(PTE(1)) & (A | D), 0);
+	assert_int_equal(fake_read64(PTE(1)) & (EPT_ACCESSED | EPT_DIRTY), 0);
 	assert_int_equal(leaf(0x1000), 0);
 	assert_int_equal(f12(FID_PML_INDEX), 512);
 }
@@ -70,23 +71,23 @@ static void a_full_log_matters_only_when_a_flag_is_to_be_set(void **state)
 {
 	(void)state;
 	launch(PROC2_ENABLE_PML);
-	violate(0x1000, W);
-	violate(0x2000, R);
+	violate(0x1000, EPT_WRITE);
+	violate(0x2000, EPT_READ);
 	n.cur->f[FID_PML_INDEX] = 0xffff;
-	assert_int_equal(violate(0x1000, W), NESTED_RESUME);
-	assert_int_equal(violate(0x2000, R), NESTED_RESUME);
+	assert_int_equal(violate(0x1000, EPT_WRITE), NESTED_RESUME);
+	assert_int_equal(violate(0x2000, EPT_READ), NESTED_RESUME);
 	/* an accessed flag, too */
-	expect_l1(violate(0x3000, R), EXIT_PML_FULL);
+	expect_l1(violate(0x3000, EPT_READ), EXIT_PML_FULL);
 }
 
 static void a_violation_comes_before_a_full_log(void **state)
 {
 	(void)state;
 	golden[FID_PML_INDEX] = 0xffff;
-	fake_write64(PTE(1), TARGET | LEAF | R);
+	fake_write64(PTE(1), TARGET | EPT_WB | EPT_READ);
 	launch(PROC2_ENABLE_PML);
-	expect_l1(violate(0x1000, W | LINEAR), EXIT_EPT_VIOLATION);
-	assert_int_equal(f12(FID_EXIT_QUALIFICATION), W | R << 3 | LINEAR);
+	expect_l1(violate(0x1000, EPT_WRITE | LINEAR), EXIT_EPT_VIOLATION);
+	assert_int_equal(f12(FID_EXIT_QUALIFICATION), EPT_WRITE | EPT_READ << 3 | LINEAR);
 }
 
 static void nothing_is_logged_without_the_flags(void **state)
@@ -95,9 +96,9 @@ static void nothing_is_logged_without_the_flags(void **state)
 	golden[FID_EPT_POINTER] = EPT12;
 	golden[FID_PML_INDEX] = 0xffff;
 	launch(PROC2_ENABLE_PML);
-	assert_int_equal(violate(0x1000, W), NESTED_RESUME);
+	assert_int_equal(violate(0x1000, EPT_WRITE), NESTED_RESUME);
 	assert_int_equal(f12(FID_PML_INDEX), 0xffff);
-	assert_int_equal(fake_read64(PTE(1)) & (A | D), 0);
+	assert_int_equal(fake_read64(PTE(1)) & (EPT_ACCESSED | EPT_DIRTY), 0);
 }
 
 /* The log lies in an EPT12 table: L0 itself changes what L2 sees, and INVEPT finds it. */
@@ -107,10 +108,10 @@ static void a_log_in_a_table_is_a_change_of_the_table(void **state)
 	golden[FID_PML_ADDRESS] = EPT12_PT;
 	golden[FID_PML_INDEX] = 2;
 	launch(PROC2_ENABLE_PML);
-	violate(0x2000, R);
+	violate(0x2000, EPT_READ);
 	vept_invalidate(&n, EPT12_AD);
 	assert_true(leaf(0x2000));
-	violate(0x1000, W);
+	violate(0x1000, EPT_WRITE);
 	vept_invalidate(&n, EPT12_AD);
 	assert_int_equal(leaf(0x2000), 0);
 }
@@ -124,9 +125,10 @@ static void l0s_own_accesses_set_flags_and_are_logged(void **state)
 	launch(PROC2_ENABLE_PML);
 	assert_true(vept_walk(&n, EPT12_AD, (struct gpa_l2){0x1234}, 1, &at));
 	assert_true(at.v == TARGET + 0x1234);
-	assert_int_equal(fake_read64(PTE(1)) & (A | D), A);
+	assert_int_equal(fake_read64(PTE(1)) & (EPT_ACCESSED | EPT_DIRTY), EPT_ACCESSED);
 	assert_true(vept_walk(&n, EPT12_AD, (struct gpa_l2){0x1234}, 2, &at));
-	assert_int_equal(fake_read64(PTE(1)) & (A | D), A | D);
+	assert_int_equal(
+		fake_read64(PTE(1)) & (EPT_ACCESSED | EPT_DIRTY), EPT_ACCESSED | EPT_DIRTY);
 	assert_int_equal(fake_read64(LOG + 511 * 8), 0x1000);
 }
 
@@ -146,16 +148,18 @@ static void walks_of_l2s_paging_are_writes_of_its_tables(void **state)
 	launch(PROC2_ENABLE_PML);
 	fake_write64(TARGET + 0x1000, 0x2000 | 3); /* L2's PML4 at 0x1000, PDPT at 0x2000 */
 	fake_write64(TARGET + 0x2000, 0x83);
-	fake_write64(PTE(1), (TARGET + 0x1000) | LEAF | R);
+	fake_write64(PTE(1), (TARGET + 0x1000) | EPT_WB | EPT_READ);
 	assert_false(paging_walk(&n, &s, 0x3000, 0, &out, &fault));
 	assert_true(fault.ept);
 	assert_int_equal(fake_read64(TARGET + 0x1000), 0x2000 | 3); /* not L2's to write */
-	fake_write64(PTE(1), (TARGET + 0x1000) | LEAF | RWX);
+	fake_write64(PTE(1), (TARGET + 0x1000) | EPT_WB | EPT_RWX);
 	s.eptp12 = EPT12_AD;
 	assert_true(paging_walk(&n, &s, 0x3000, 0, &out, &fault));
 	assert_int_equal(fake_read64(TARGET + 0x1000), 0x2000 | 3 | 0x20);
-	assert_int_equal(fake_read64(PTE(1)) & (A | D), A | D);
-	assert_int_equal(fake_read64(PTE(2)) & (A | D), A | D);
+	assert_int_equal(
+		fake_read64(PTE(1)) & (EPT_ACCESSED | EPT_DIRTY), EPT_ACCESSED | EPT_DIRTY);
+	assert_int_equal(
+		fake_read64(PTE(2)) & (EPT_ACCESSED | EPT_DIRTY), EPT_ACCESSED | EPT_DIRTY);
 	assert_int_equal(fake_read64(LOG + 511 * 8), 0x1000);
 	assert_int_equal(fake_read64(LOG + 510 * 8), 0x2000);
 }

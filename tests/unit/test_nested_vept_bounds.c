@@ -6,8 +6,7 @@
 
 #include "fake_seam.h"
 
-#include <stdlib.h>
-
+#include "fake_vept.h"
 #include "nested/vept.h"
 #include "vept_invariants.h"
 #include "vept_model.h"
@@ -17,7 +16,6 @@
 #define PDPT       0x101000ull
 #define PD         0x102000ull
 #define PT         0x103000ull
-#define LEAF       (6ull << 3)
 #define MANY_PAGES 0x1000000ull /* EPT12 tables that are all different */
 #define FEW        5000u        /* tables of EPT02 */
 #define MANY       10000u
@@ -52,25 +50,19 @@ static void start(uint32_t tables)
 	memset(&n, 0, sizeof(n));
 	memset(&vm, 0, sizeof(vm));
 	n.vm = &vm;
-	vm.vept.pages = aligned_alloc(4096, tables * sizeof(struct vept_pages));
-	vm.vept.books = malloc(vept_books_size(tables));
-	vm.vept.count = tables;
-	vm.vept.pages_hpa = 0x40000000;
-	vm.vept.void_hpa = 0x7000;
-	vm.vept.maxphyaddr = 46;
+	fake_vept_alloc(&vm.vept, tables);
 	vept_init(&vm.vept);
 	fake_write64(PML4, PDPT | 7);
 	for (uint64_t i = 0; i < 512; i++) {
 		fake_write64(PDPT + i * 8, PD | 7);
 		fake_write64(PD + i * 8, PT | 7);
-		fake_write64(PT + i * 8, (0x800000 + i * PAGE_SIZE) | LEAF | 7);
+		fake_write64(PT + i * 8, (0x800000 + i * PAGE_SIZE) | EPT_WB | 7);
 	}
 }
 
 static void finish(void)
 {
-	free(vm.vept.pages);
-	free(vm.vept.books);
+	fake_vept_free(&vm.vept);
 }
 
 static enum vept_result touch(uint64_t gpa)
@@ -200,7 +192,7 @@ static void finding_many_written_pages_is_cut_into_pieces(void **state)
 
 		fake_write64(PDPT + i / 512 * 8, pd | 7);
 		fake_write64(pd + i % 512 * 8, pt | 7);
-		fake_write64(pt, 0x800000 | LEAF | 7);
+		fake_write64(pt, 0x800000 | EPT_WB | 7);
 		assert_int_equal(touch(i << 21), VEPT_FILLED);
 	}
 	assert_in_range(invept_all(&most), pages / 256, pages / 256 * 2 + 2);
@@ -255,7 +247,7 @@ static void without_dirty_flags_many_pages_cost_no_more_than_few(void **state)
 	fake_hw.no_written = true;
 	for (uint64_t i = 0; i < 512; i++) {
 		fake_write64(PD + i * 8, (MANY_PAGES + i * PAGE_SIZE) | 7);
-		fake_write64(MANY_PAGES + i * PAGE_SIZE, 0x800000 | LEAF | 7);
+		fake_write64(MANY_PAGES + i * PAGE_SIZE, 0x800000 | EPT_WB | 7);
 		assert_int_equal(touch(i << 21), VEPT_FILLED);
 	}
 	fake_write64(MANY_PAGES, 0);

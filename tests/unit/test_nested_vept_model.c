@@ -10,19 +10,13 @@
 #include "vept_invariants.h"
 #include "vept_model.h"
 
-#define TABLES   40u
-#define ROOT_A   0x100000ull
-#define ROOT_B   0x101000ull
-#define PDPT     0x102000ull
-#define PD0      0x103000ull /* and the page after it: PDs */
-#define PT0      0x105000ull /* and the three pages after it: PTs */
-#define LEAF     (6ull << 3)
-#define LARGE    BIT64(7)
-#define ACCESSED BIT64(8)
-#define DIRTY    BIT64(9)
-#define RWX      7ull
-#define ADDRESS  0x000ffffffffff000ull
-#define PAGES    64u /* addresses that are tried: spread over all tables */
+#define TABLES 40u
+#define ROOT_A 0x100000ull
+#define ROOT_B 0x101000ull
+#define PDPT   0x102000ull
+#define PD0    0x103000ull /* and the page after it: PDs */
+#define PT0    0x105000ull /* and the three pages after it: PTs */
+#define PAGES  64u         /* addresses that are tried: spread over all tables */
 
 static struct nested n;
 static struct nested_vm vm;
@@ -68,15 +62,15 @@ static void start(uint32_t count, uint64_t ad)
 	eptp[0] = ROOT_A | 0x1e | ad;
 	eptp[1] = ROOT_B | 0x1e;
 	for (unsigned i = 0; i < 2; i++) {
-		l1_writes(ROOT_A + i * 8, PDPT | RWX);
-		l1_writes(ROOT_B + i * 8, PDPT | RWX); /* all four lead to one table */
-		l1_writes(PDPT + i * 8, (PD0 + i * PAGE_SIZE) | RWX);
+		l1_writes(ROOT_A + i * 8, PDPT | EPT_RWX);
+		l1_writes(ROOT_B + i * 8, PDPT | EPT_RWX); /* all four lead to one table */
+		l1_writes(PDPT + i * 8, (PD0 + i * PAGE_SIZE) | EPT_RWX);
 		for (unsigned k = 0; k < 4; k++)
-			l1_writes(PD0 + i * PAGE_SIZE + k * 8, (PT0 + k * PAGE_SIZE) | RWX);
+			l1_writes(PD0 + i * PAGE_SIZE + k * 8, (PT0 + k * PAGE_SIZE) | EPT_RWX);
 	}
 	for (unsigned k = 0; k < 16; k++)
 		l1_writes(PT0 + k / 4 * PAGE_SIZE + k % 4 * 8,
-			(0x800000 + (uint64_t)k * PAGE_SIZE) | LEAF | RWX);
+			(0x800000 + (uint64_t)k * PAGE_SIZE) | EPT_WB | EPT_RWX);
 }
 
 static uint64_t random_perms(void)
@@ -89,26 +83,27 @@ static uint64_t random_perms(void)
 static void l1_changes_something(void)
 {
 	unsigned k = below(4);
-	uint64_t flags = below(2) ? ACCESSED | DIRTY : 0;
+	uint64_t flags = below(2) ? EPT_ACCESSED | EPT_DIRTY : 0;
 
 	switch (below(8)) {
 	case 0: /* a PD entry: a large page, a table, or nothing */
 	case 1:
 		l1_writes(PD0 + below(2) * PAGE_SIZE + k * 8,
-			below(2) ? (uint64_t)below(12) << 21 | LEAF | LARGE | RWX | flags
+			below(2) ? (uint64_t)below(12) << 21 | EPT_WB | EPT_LARGE | EPT_RWX |
+					   flags
 				 : (PT0 + below(4) * PAGE_SIZE) | random_perms());
 		break;
 	case 2: /* a PML4 entry of one root: rights of upper levels differ */
 		l1_writes((below(2) ? ROOT_A : ROOT_B) + below(2) * 8,
-			PDPT | (below(4) ? RWX : random_perms()));
+			PDPT | (below(4) ? EPT_RWX : random_perms()));
 		break;
 	case 3: /* a PDPT entry, seldom a huge page */
-		l1_writes(PDPT + below(2) * 8, below(4) ? (PD0 + below(2) * PAGE_SIZE) | RWX
-							: LEAF | LARGE | RWX | flags);
+		l1_writes(PDPT + below(2) * 8, below(4) ? (PD0 + below(2) * PAGE_SIZE) | EPT_RWX
+							: EPT_WB | EPT_LARGE | EPT_RWX | flags);
 		break;
 	default:
 		l1_writes(PT0 + below(4) * PAGE_SIZE + k * 8,
-			(uint64_t)below(0x2200) << 12 | LEAF | random_perms() | flags);
+			(uint64_t)below(0x2200) << 12 | EPT_WB | random_perms() | flags);
 		break;
 	}
 }
@@ -118,7 +113,7 @@ static uint64_t leaf12; /* the last entry of walk12 */
 /* What EPT12 says now: permissions, and the L1 address. 0 when not mapped. */
 static uint64_t walk12(uint64_t root, uint64_t gpa, uint64_t *l1)
 {
-	uint64_t table = root & ADDRESS, perms = RWX;
+	uint64_t table = root & EPT_ADDRESS, perms = EPT_RWX;
 
 	for (unsigned level = 4;; level--) {
 		unsigned shift = 12 + 9 * (level - 1);
@@ -128,8 +123,8 @@ static uint64_t walk12(uint64_t root, uint64_t gpa, uint64_t *l1)
 		perms &= e;
 		if (!perms || (e & 3) == 2)
 			return 0;
-		table = e & ADDRESS;
-		if (level == 1 || (e & LARGE)) {
+		table = e & EPT_ADDRESS;
+		if (level == 1 || (e & EPT_LARGE)) {
 			*l1 = (table & ~((1ull << shift) - 1)) | (gpa & ((1ull << shift) - 1));
 			return perms;
 		}
@@ -139,7 +134,7 @@ static uint64_t walk12(uint64_t root, uint64_t gpa, uint64_t *l1)
 /* What hardware would use. */
 static uint64_t walk02(const struct vept_root *root, uint64_t gpa, uint64_t *hpa)
 {
-	uint64_t table = root->eptp02 & ADDRESS, perms = RWX;
+	uint64_t table = root->eptp02 & EPT_ADDRESS, perms = EPT_RWX;
 
 	for (unsigned level = 4;; level--) {
 		unsigned shift = 12 + 9 * (level - 1);
@@ -149,8 +144,8 @@ static uint64_t walk02(const struct vept_root *root, uint64_t gpa, uint64_t *hpa
 		perms &= e;
 		if (!perms)
 			return 0;
-		table = e & ADDRESS;
-		if (level == 1 || (e & LARGE)) {
+		table = e & EPT_ADDRESS;
+		if (level == 1 || (e & EPT_LARGE)) {
 			*hpa = (table & ~((1ull << shift) - 1)) | (gpa & ((1ull << shift) - 1));
 			return perms;
 		}
@@ -191,9 +186,9 @@ static void touch(unsigned which, uint64_t gpa, uint64_t access)
 		return;
 	/* SDM 28.2.4: L1 sees A, and D before the first write can happen without an exit */
 	walk12(eptp[which], gpa, &l1);
-	assert_true(leaf12 & ACCESSED);
+	assert_true(leaf12 & EPT_ACCESSED);
 	if (walk02(root, gpa, &hpa) & 2)
-		assert_true(leaf12 & DIRTY);
+		assert_true(leaf12 & EPT_DIRTY);
 }
 
 /* Whatever was mapped, other roots can have the tables: only theirs are left. */
@@ -324,7 +319,7 @@ static void invept_takes_away_only_what_changed(void **state)
 	for (unsigned i = 0; i < PAGES; i++)
 		touch(0, some_gpa(i), 1);
 	vept_invalidate(&n, eptp[0]);
-	l1_writes(PT0 + 8, 0x900000 | LEAF | RWX);
+	l1_writes(PT0 + 8, 0x900000 | EPT_WB | EPT_RWX);
 	vept_invalidate(&n, eptp[0]);
 	for (unsigned i = 0; i < PAGES; i++) {
 		uint64_t hpa, gpa = some_gpa(i);

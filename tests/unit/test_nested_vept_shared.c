@@ -8,8 +8,6 @@
 #include "vept_model.h"
 #include "vept_world.h"
 
-#define EPT12_AD (EPT12 | EPTP_AD)
-
 static struct nested other; /* a second vCPU */
 static uint64_t other_gpr[16], other_bitmap[512];
 
@@ -17,8 +15,7 @@ static int setup(void **state)
 {
 	vcpu_setup(state);
 	nested_reset(&other, &vm, 1, other_gpr, 20, other_bitmap);
-	vm.vept.void_hpa = 0x7000;
-	ept12_make(RWX | XU);
+	ept12_make(EPT_RWX | EPT_USER_EXEC);
 	return 0;
 }
 
@@ -48,15 +45,14 @@ static uint64_t leaf(const struct vept_root *root, uint64_t gpa)
 
 static uint64_t target(const struct vept_root *root, uint64_t gpa)
 {
-	return (leaf(root, gpa) & ADDRESS) - FAKE_HPA_BASE;
+	return (leaf(root, gpa) & EPT_ADDRESS) - FAKE_HPA_BASE;
 }
 
 /* ---- what INVEPT must take away ---- */
 
 static void remap_unseen(void)
 {
-	uint64_t entry = 0x900000 | LEAF
-	| RWX;
+	uint64_t entry = 0x900000 | EPT_WB | EPT_RWX;
 
 	memcpy(fake.ram + PTE(1), &entry, sizeof(entry)); /* and no dirty flag */
 }
@@ -67,7 +63,7 @@ static void a_write_with_a_cached_dirty_flag_is_seen(void **state)
 	struct vept_root *root = vept_root_get(&n, EPT12);
 
 	(void)state;
-	touch(root, 0x1000, R);
+	touch(root, 0x1000, EPT_READ);
 	fake_write64(PTE(2), 0);
 	fake_hw.at_settle = remap_unseen;
 	vept_invalidate(&n, EPT12);
@@ -81,7 +77,7 @@ static void without_dirty_flags_every_table_is_compared(void **state)
 	(void)state;
 	fake_hw.no_written = true;
 	root = vept_root_get(&n, EPT12);
-	touch(root, 0x1000, R);
+	touch(root, 0x1000, EPT_READ);
 	vept_invalidate(&n, EPT12);
 	remap_unseen();
 	vept_invalidate(&n, EPT12);
@@ -95,11 +91,10 @@ static void writes_of_l0_are_seen(void **state)
 	struct vept_root *root = vept_root_get(&n, EPT12);
 	struct paging_state plain = {.cr0 = CR0_PE, .maxphyaddr = 46};
 	struct paging_fault fault;
-	uint64_t entry = 0x900000 | LEAF
-	| RWX;
+	uint64_t entry = 0x900000 | EPT_WB | EPT_RWX;
 
 	(void)state;
-	touch(root, 0x1000, R);
+	touch(root, 0x1000, EPT_READ);
 	vept_invalidate(&n, EPT12);
 	assert_true(paging_write(&n, &plain, PTE(1), &entry, sizeof(entry), &fault));
 	vept_invalidate(&n, EPT12);
@@ -109,15 +104,14 @@ static void writes_of_l0_are_seen(void **state)
 /* A VMCLEAR writes VMCS12 into its region, which L1 uses as an EPT12 table, too. */
 static void a_flushed_vmcs_is_seen(void **state)
 {
-	uint64_t slot = 100, gpa = slot << 12, old = 0x801000 | LEAF
-	| RWX;
+	uint64_t slot = 100, gpa = slot << 12, old = 0x801000 | EPT_WB | EPT_RWX;
 	struct vept_root *root = vept_root_get(&n, EPT12);
 
 	(void)state;
 	enter_vmx();
-	fake_write64(EPT12_PD, VMCS_REGION | RWX);
+	fake_write64(EPT12_PD, VMCS_REGION | EPT_RWX);
 	fake_write64(VMCS_REGION + slot * 8, old);
-	assert_int_equal(touch(root, gpa, R), VEPT_FILLED);
+	assert_int_equal(touch(root, gpa, EPT_READ), VEPT_FILLED);
 	vept_invalidate(&n, EPT12);
 	assert_true(target(root, gpa) == 0x801000);
 	assert_int_equal(execute_m64(EXIT_VMCLEAR, VMCS_REGION), OUTCOME_SUCCEED);
@@ -133,13 +127,13 @@ static void flags_that_we_set_cause_no_refill(void **state)
 	struct vept_root *root = vept_root_get(&n, EPT12_AD);
 
 	(void)state;
-	touch(root, 0x1000, R);
-	touch(root, 0x2000, W);
-	touch(root, 0x1000, W);
+	touch(root, 0x1000, EPT_READ);
+	touch(root, 0x2000, EPT_WRITE);
+	touch(root, 0x1000, EPT_WRITE);
 	n.stats.vept_zaps = 0;
 	vept_invalidate(&n, EPT12_AD);
-	assert_true(leaf(root, 0x1000) & W);
-	assert_true(leaf(root, 0x2000) & W);
+	assert_true(leaf(root, 0x1000) & EPT_WRITE);
+	assert_true(leaf(root, 0x2000) & EPT_WRITE);
 	assert_int_equal(n.stats.vept_zaps, 0);
 }
 
@@ -149,13 +143,13 @@ static void a_split_page_stays_when_its_dirty_flag_is_set(void **state)
 	struct vept_root *root = vept_root_get(&n, EPT12_AD);
 
 	(void)state;
-	fake_write64(EPT12_PDPT + 8, LEAF | LARGE | RWX);
-	touch(root, 0x40000000, R);
-	touch(root, 0x40200000, R);
-	touch(root, 0x40200000, W);
+	fake_write64(EPT12_PDPT + 8, EPT_WB | EPT_LARGE | EPT_RWX);
+	touch(root, 0x40000000, EPT_READ);
+	touch(root, 0x40200000, EPT_READ);
+	touch(root, 0x40200000, EPT_WRITE);
 	assert_true(leaf(root, 0x40000000));
-	assert_true(leaf(root, 0x40200000) & W);
-	assert_false(leaf(root, 0x40000000) & W);
+	assert_true(leaf(root, 0x40200000) & EPT_WRITE);
+	assert_false(leaf(root, 0x40000000) & EPT_WRITE);
 }
 
 static void bits_that_mean_nothing_cause_no_refill(void **state)
@@ -163,14 +157,15 @@ static void bits_that_mean_nothing_cause_no_refill(void **state)
 	struct vept_root *root = vept_root_get(&n, EPT12);
 
 	(void)state;
-	touch(root, 0x1000, R);
-	fake_write64(PTE(1), fake_read64(PTE(1)) | BIT64(55) | BIT64(11) | A | D);
+	touch(root, 0x1000, EPT_READ);
+	fake_write64(
+		PTE(1), fake_read64(PTE(1)) | BIT64(55) | BIT64(11) | EPT_ACCESSED | EPT_DIRTY);
 	vept_invalidate(&n, EPT12);
 	assert_true(target(root, 0x1000) == TARGET + 0x1000);
 	fake_write64(EPT12_PD, fake_read64(EPT12_PD) | BIT64(60));
 	vept_invalidate(&n, EPT12);
 	assert_true(target(root, 0x1000) == TARGET + 0x1000);
-	touch(root, 0x2000, R);
+	touch(root, 0x2000, EPT_READ);
 	assert_true(target(root, 0x1000) == TARGET + 0x1000);
 	assert_int_equal(n.stats.vept_zaps, 0);
 }
@@ -180,10 +175,10 @@ static void only_cleared_flags_are_taken_up(void **state)
 	struct vept_root *root = vept_root_get(&n, EPT12_AD);
 
 	(void)state;
-	touch(root, 0x1000, R);
-	touch(root, 0x2000, W);
-	fake_write64(PTE(1), fake_read64(PTE(1)) | D);
-	fake_write64(PTE(2), fake_read64(PTE(2)) & ~D);
+	touch(root, 0x1000, EPT_READ);
+	touch(root, 0x2000, EPT_WRITE);
+	fake_write64(PTE(1), fake_read64(PTE(1)) | EPT_DIRTY);
+	fake_write64(PTE(2), fake_read64(PTE(2)) & ~EPT_DIRTY);
 	vept_invalidate(&n, EPT12_AD);
 	assert_true(target(root, 0x1000) == TARGET + 0x1000);
 	assert_int_equal(leaf(root, 0x2000), 0);
@@ -195,13 +190,13 @@ static void only_written_tables_are_compared(void **state)
 
 	(void)state;
 	for (uint64_t i = 0; i < 8; i++) {
-		fake_write64(EPT12_PD + 0x100 + i * 8, (0x110000 + i * PAGE_SIZE) | RWX);
-		fake_write64(0x110000 + i * PAGE_SIZE, TARGET | LEAF | RWX);
-		touch(root, (32 + i) << 21, R);
+		fake_write64(EPT12_PD + 0x100 + i * 8, (0x110000 + i * PAGE_SIZE) | EPT_RWX);
+		fake_write64(0x110000 + i * PAGE_SIZE, TARGET | EPT_WB | EPT_RWX);
+		touch(root, (32 + i) << 21, EPT_READ);
 	}
 	vept_invalidate(&n, EPT12);
 	n.stats.vept_syncs = 0;
-	fake_write64(0x113000 + 8, TARGET | LEAF | RWX);
+	fake_write64(0x113000 + 8, TARGET | EPT_WB | EPT_RWX);
 	vept_invalidate(&n, EPT12);
 	assert_int_equal(n.stats.vept_syncs, 1);
 	vept_invalidate_all(&n);
@@ -215,16 +210,13 @@ static struct vept_root *many_mirrors(unsigned count)
 	struct vept_root *root;
 
 	vept_root_leave(&n);
-	free(vm.vept.pages);
-	free(vm.vept.books);
-	vm.vept.count = count + 64;
-	vm.vept.pages = aligned_alloc(4096, vm.vept.count * sizeof(struct vept_pages));
-	vm.vept.books = malloc(vept_books_size(vm.vept.count));
+	fake_vept_free(&vm.vept);
+	fake_vept_alloc(&vm.vept, count + 64);
 	vept_init(&vm.vept);
 	root = vept_root_get(&n, EPT12);
 	for (uint64_t i = 0; i < count; i++) {
-		fake_write64(EPT12_PD + i * 8, EPT12_PT | RWX);
-		vept_handle(&n, root, (struct gpa_l2){i << 21}, R, &(uint64_t){0});
+		fake_write64(EPT12_PD + i * 8, EPT12_PT | EPT_RWX);
+		vept_handle(&n, root, (struct gpa_l2){i << 21}, EPT_READ, &(uint64_t){0});
 	}
 	return root;
 }
@@ -266,16 +258,16 @@ static void a_leaf_that_changes_without_invept_is_flushed(void **state)
 	struct vept_root *root = vept_root_get(&n, EPT12);
 
 	(void)state;
-	fake_write64(PTE(1), TARGET | LEAF | R);
-	touch(root, 0x1000, R);
-	fake_write64(PTE(1), TARGET | LEAF | R | W);
-	touch(root, 0x1000, W);
+	fake_write64(PTE(1), TARGET | EPT_WB | EPT_READ);
+	touch(root, 0x1000, EPT_READ);
+	fake_write64(PTE(1), TARGET | EPT_WB | EPT_READ | EPT_WRITE);
+	touch(root, 0x1000, EPT_WRITE);
 	assert_int_equal(fake_called("flush"), 0);
-	fake_write64(PTE(1), 0x900000 | LEAF | RWX);
-	touch(root, 0x1000, X);
+	fake_write64(PTE(1), 0x900000 | EPT_WB | EPT_RWX);
+	touch(root, 0x1000, EPT_EXEC);
 	assert_int_equal(fake_called("flush"), 1);
-	fake_write64(PTE(1), 0x900000 | LEAF | R | X);
-	touch(root, 0x1000, X);
+	fake_write64(PTE(1), 0x900000 | EPT_WB | EPT_READ | EPT_EXEC);
+	touch(root, 0x1000, EPT_EXEC);
 	assert_int_equal(fake_called("flush"), 2);
 	assert_int_equal(fake_called("flush and wait"), 0);
 }
@@ -285,7 +277,7 @@ static void tables_are_flushed_everywhere_before_they_are_used_again(void **stat
 	struct vept_root *root = vept_root_get(&n, EPT12);
 
 	(void)state;
-	touch(root, 0x1000, R);
+	touch(root, 0x1000, EPT_READ);
 	fake_write64(EPT12_PD, 0);
 	vept_invalidate(&n, EPT12);
 	assert_int_equal(fake_called("flush and wait"), 1);
@@ -320,13 +312,13 @@ static void a_root_in_use_can_be_emptied(void **state)
 
 	(void)state;
 	for (uint64_t i = 0; i < 300; i++) {
-		fake_write64(EPT12_PML4 + i * 8, EPT12_PDPT | RWX);
-		vept_handle(&other, its, (struct gpa_l2){i << 39}, R, &q);
+		fake_write64(EPT12_PML4 + i * 8, EPT12_PDPT | EPT_RWX);
+		vept_handle(&other, its, (struct gpa_l2){i << 39}, EPT_READ, &q);
 		vept_check(&vm.vept);
 	}
 	assert_true(vm.vept.count - vm.vept.in_use < 8);
 	for (uint64_t i = 0; i < 20; i++)
-		touch(vept_root_get(&n, EPT12_AD), i << 39, R);
+		touch(vept_root_get(&n, EPT12_AD), i << 39, EPT_READ);
 	assert_true(vept_root_reuse(&other, its, its->generation));
 	assert_int_equal(vm.vept.table[its->table].level, 4);
 }

@@ -10,15 +10,12 @@
 #include "fake_seam.h"
 
 #include "nested/vept.h"
-
-#define VEPT_CHECK_RWX     7ull
-#define VEPT_CHECK_LARGE   BIT64(7)
-#define VEPT_CHECK_ADDRESS 0x000ffffffffff000ull
+#include "spec/ept.h"
 
 static inline void vept_check_leaf(const struct vept *e, uint64_t entry, unsigned level)
 {
 	uint64_t size = 1ull << (PAGE_SHIFT + 9 * (level - 1));
-	uint64_t hpa = entry & VEPT_CHECK_ADDRESS;
+	uint64_t hpa = entry & EPT_ADDRESS;
 
 	assert_true(level <= 3);
 	assert_true((hpa & (size - 1)) == 0);
@@ -38,7 +35,7 @@ static inline uint32_t vept_check_table(const struct vept *e, uint32_t i, unsign
 	assert_true(!t->watch || t->source);
 	for (unsigned s = 0; s < VEPT_ENTRIES; s++) {
 		uint64_t entry = e->pages[i].entry[s], source = e->pages[i].source[s];
-		bool large = level > 1 && (entry & VEPT_CHECK_LARGE);
+		bool large = level > 1 && (entry & EPT_LARGE);
 		bool present = t->present[s / 64] & BIT64(s % 64);
 		uint32_t child;
 
@@ -48,10 +45,10 @@ static inline uint32_t vept_check_table(const struct vept *e, uint32_t i, unsign
 		}
 		if (level == 1 || large) {
 			vept_check_leaf(e, entry, level);
-			assert_false(entry & VEPT_CHECK_RWX & ~source);
+			assert_false(entry & EPT_RWX & ~source);
 			continue;
 		}
-		child = (uint32_t)(((entry & VEPT_CHECK_ADDRESS) - e->pages_hpa) /
+		child = (uint32_t)(((entry & EPT_ADDRESS) - e->pages_hpa) /
 				   sizeof(struct vept_pages));
 		assert_true(child < e->count);
 		count += vept_check_table(e, child, level - 1);

@@ -11,13 +11,9 @@
 #include "fake_seam.h"
 
 #include "nested/vept.h"
+#include "spec/ept.h"
 
-#define MODEL_RWX     7ull
-#define MODEL_RIGHTS  (MODEL_RWX | BIT64(10))
-#define MODEL_TYPE    (15ull << 3)
-#define MODEL_LARGE   BIT64(7)
-#define MODEL_DIRTY   BIT64(9)
-#define MODEL_ADDRESS 0x000ffffffffff000ull
+#define MODEL_TYPE (15ull << 3)
 
 /* What L1 wrote over since the last INVEPT. */
 static struct {
@@ -49,12 +45,12 @@ static inline uint64_t model_size(unsigned level)
 
 static inline bool model_is_leaf(uint64_t entry, unsigned level)
 {
-	return level == 1 || (entry & MODEL_LARGE);
+	return level == 1 || (entry & EPT_LARGE);
 }
 
 static inline uint32_t model_child(const struct vept *e, uint64_t entry)
 {
-	uint64_t child = ((entry & MODEL_ADDRESS) - e->pages_hpa) / sizeof(struct vept_pages);
+	uint64_t child = ((entry & EPT_ADDRESS) - e->pages_hpa) / sizeof(struct vept_pages);
 
 	assert_true(child < e->count && e->table[child].in_use);
 	return (uint32_t)child;
@@ -64,16 +60,15 @@ static inline uint32_t model_child(const struct vept *e, uint64_t entry)
 static inline bool model_leaf(const struct vept *e, uint64_t leaf, unsigned level,
 	uint64_t from, uint64_t l1, bool ad)
 {
-	uint64_t rights = from & MODEL_RIGHTS;
+	uint64_t rights = from & EPT_RIGHTS;
 	bool ram = fake_is_ram(l1, model_size(level));
 
-	if (ad && !(from & MODEL_DIRTY))
+	if (ad && !(from & EPT_DIRTY))
 		rights &= ~2ull;
 	if (!ram && (level > 1 || fake_is_ram(l1, 1)))
 		return false;
-	return !((leaf & MODEL_RIGHTS) & ~rights) &&
-	       (leaf & MODEL_TYPE) == (from & MODEL_TYPE) &&
-	       (leaf & MODEL_ADDRESS) == (ram ? FAKE_HPA_BASE + l1 : e->void_hpa);
+	return !((leaf & EPT_RIGHTS) & ~rights) && (leaf & MODEL_TYPE) == (from & MODEL_TYPE) &&
+	       (leaf & EPT_ADDRESS) == (ram ? FAKE_HPA_BASE + l1 : e->void_hpa);
 }
 
 /* A table for parts of the large page `from`; its first part is at l1. */
@@ -100,14 +95,14 @@ static inline bool model_table(
 static inline bool model_from(
 	const struct vept *e, uint64_t entry, unsigned level, uint64_t from, bool ad)
 {
-	uint64_t l1 = from & MODEL_ADDRESS & ~(model_size(level) - 1);
+	uint64_t l1 = from & EPT_ADDRESS & ~(model_size(level) - 1);
 
 	if (model_is_leaf(entry, level))
 		return model_is_leaf(from, level) && model_leaf(e, entry, level, from, l1, ad);
 	if (model_is_leaf(from, level))
 		return model_split(e, model_child(e, entry), level - 1, from, l1, ad);
-	return (entry & MODEL_RIGHTS) == (from & MODEL_RIGHTS) &&
-	       model_table(e, model_child(e, entry), level - 1, from & MODEL_ADDRESS, ad);
+	return (entry & EPT_RIGHTS) == (from & EPT_RIGHTS) &&
+	       model_table(e, model_child(e, entry), level - 1, from & EPT_ADDRESS, ad);
 }
 
 static inline bool model_entry(
@@ -141,8 +136,8 @@ static inline void model_check(const struct vept *e)
 		const struct vept_root *r = &e->root[i];
 
 		if (r->eptp12)
-			assert_true(model_table(e, r->table, 4, r->eptp12 & MODEL_ADDRESS,
-				r->eptp12 & EPTP_AD));
+			assert_true(model_table(
+				e, r->table, 4, r->eptp12 & EPT_ADDRESS, r->eptp12 & EPTP_AD));
 	}
 }
 

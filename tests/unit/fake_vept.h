@@ -1,0 +1,29 @@
+/*
+ * What vm/ gives the virtual EPT of a VM: memory for its tables. vept_init or nested_vm_init follows.
+ */
+#ifndef NESTOR_TESTS_FAKE_VEPT_H
+#define NESTOR_TESTS_FAKE_VEPT_H
+
+#include <stdlib.h>
+
+#include "nested/vept.h"
+
+#define FAKE_VEPT_VOID 0x7000ull /* the void page */
+
+static inline void fake_vept_alloc(struct vept *e, uint32_t tables)
+{
+	e->pages = aligned_alloc(4096, tables * sizeof(struct vept_pages));
+	e->books = malloc(vept_books_size(tables));
+	e->count = tables;
+	e->pages_hpa = 0x40000000;
+	e->void_hpa = FAKE_VEPT_VOID;
+	e->maxphyaddr = 46;
+}
+
+static inline void fake_vept_free(struct vept *e)
+{
+	free(e->pages);
+	free(e->books);
+}
+
+#endif
