@@ -1,6 +1,6 @@
 /*
- * The local APIC of this processor, in xAPIC mode as it starts or in x2APIC mode. Registers are named by their
- * offset in either mode; they and their bits are those of spec/apic.h.
+ * The local APIC of this processor, in xAPIC mode as it starts or in x2APIC mode. Registers
+ * are named by their offset in either mode; they and their bits are those of spec/apic.h.
  */
 #ifndef NESTOR_GUESTS_RUNTIME_APIC_H
 #define NESTOR_GUESTS_RUNTIME_APIC_H

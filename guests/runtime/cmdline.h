@@ -1,6 +1,6 @@
 /*
- * The words of a payload's command line, which spaces separate: `name=value`, or a word alone. Words that
- * nobody asks for do not matter; the line may begin with the image's name.
+ * The words of a payload's command line, which spaces separate: `name=value`, or a word
+ * alone. Words that nobody asks for do not matter; the line may begin with the image's name.
  */
 #ifndef NESTOR_GUESTS_RUNTIME_CMDLINE_H
 #define NESTOR_GUESTS_RUNTIME_CMDLINE_H

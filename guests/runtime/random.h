@@ -1,5 +1,6 @@
 /*
- * Random numbers that follow from a state alone, so that what a payload did can be repeated from a seed.
+ * Random numbers that follow from a state alone, so that what a payload did can be repeated
+ * from a seed.
  */
 #ifndef NESTOR_GUESTS_RUNTIME_RANDOM_H
 #define NESTOR_GUESTS_RUNTIME_RANDOM_H

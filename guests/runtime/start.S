@@ -1,6 +1,6 @@
 /*
- * Entry of 64-bit payloads: long mode with the first 4 GiB identity-mapped by 2 MiB pages that user mode may
- * access, then rt_main.
+ * Entry of 64-bit payloads: long mode with the first 4 GiB identity-mapped by 2 MiB pages
+ * that user mode may access, then rt_main.
  */
 #include "start.inc"
 
@@ -22,7 +22,9 @@ start64:
 1:	hlt
 	jmp	1b
 
-/* void user_call(void (*fn)(void)): runs fn at CPL 3 until its first exception or INT 0x80. */
+/*
+ * void user_call(void (*fn)(void)): runs fn at CPL 3 until its first exception or INT 0x80.
+ */
 	.globl	user_call
 user_call:
 	pushq	%rbx

@@ -1,6 +1,6 @@
 /*
- * Entry of 32-bit payloads: 32-bit paging with the 4 GiB identity-mapped by 4 MiB pages that user mode may
- * access, then rt_main. Tables for PAE paging of the same memory lie ready.
+ * Entry of 32-bit payloads: 32-bit paging with the 4 GiB identity-mapped by 4 MiB pages that
+ * user mode may access, then rt_main. Tables for PAE paging of the same memory lie ready.
  */
 #include "start.inc"
 
@@ -19,7 +19,9 @@ start_flat:
 1:	hlt
 	jmp	1b
 
-/* void user_call(void (*fn)(void)): runs fn at CPL 3 until its first exception or INT 0x80. */
+/*
+ * void user_call(void (*fn)(void)): runs fn at CPL 3 until its first exception or INT 0x80.
+ */
 	.globl	user_call
 user_call:
 	movl	4(%esp), %eax

@@ -83,7 +83,10 @@ void l2_adopt(void);
 void l2_protected_mode(void);
 /* Real mode at segment 0 based at `base` (below 1 MiB, 16-aligned), IP 0. */
 void l2_real_mode(uint32_t base);
-/* Virtual-8086 mode on whatever 32-bit paging or PAE paging the VMCS has, otherwise the same. */
+/*
+ * Virtual-8086 mode on whatever 32-bit paging or PAE paging the VMCS has, otherwise the
+ * same.
+ */
 void l2_virtual_8086(uint32_t base);
 
 /* VMLAUNCH or VMRESUME, whichever g->launched says; sets it after a successful entry. */

@@ -14,7 +14,7 @@ static struct ept ept;
 static uint64_t *good_pdptes, *bad_pdptes;
 static uint64_t seed = 0x9e3779b97f4a7c15ull;
 
-/* xorshift64: the states that were always tried here, with what avoid_deviations knows of them. */
+/* xorshift64: the states that were always tried here, and avoid_deviations knows them. */
 uint64_t random64(void)
 {
 	seed ^= seed << 13;

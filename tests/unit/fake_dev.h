@@ -1,6 +1,6 @@
 /*
- * For tests of the whole platform: the seam that vm/ provides, with a clock that the test sets.
- * Records kicks, INITs, start-up IPIs, NMIs, console output and power events.
+ * For tests of the whole platform: the seam that vm/ provides, with a clock that the test
+ * sets. Records kicks, INITs, start-up IPIs, NMIs, console output and power events.
  */
 #ifndef NESTOR_TESTS_FAKE_DEV_H
 #define NESTOR_TESTS_FAKE_DEV_H
@@ -238,8 +238,8 @@ static inline void fake_enable_apics(void)
 }
 
 /*
- * Timers fire on the way to a time, each after which its next deadline is ahead. At most so many: one who
- * sets a fast timer may not make a test slow. How many there were.
+ * Timers fire on the way to a time, each after which its next deadline is ahead. At most so
+ * many: one who sets a fast timer may not make a test slow. How many there were.
  */
 static inline unsigned fake_time_passes(uint64_t until, unsigned most)
 {

@@ -1,5 +1,6 @@
 /*
- * What vm/ gives the virtual EPT of a VM: memory for its tables. vept_init or nested_vm_init follows.
+ * What vm/ gives the virtual EPT of a VM: memory for its tables. vept_init or nested_vm_init
+ * follows.
  */
 #ifndef NESTOR_TESTS_FAKE_VEPT_H
 #define NESTOR_TESTS_FAKE_VEPT_H

@@ -1,6 +1,7 @@
 /*
- * Events that arrive while L2 runs: who takes them, and what L1 finds when it does. Interrupts, NMIs, INIT and
- * SIPI, exceptions, triple faults and MTF that come of what L0 did in L2's place.
+ * Events that arrive while L2 runs: who takes them, and what L1 finds when it does.
+ * Interrupts, NMIs, INIT and SIPI, exceptions, triple faults and MTF that come of what L0
+ * did in L2's place.
  */
 #include "nested_world.h"
 

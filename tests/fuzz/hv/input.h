@@ -1,6 +1,6 @@
 /*
- * What fuzzers share: what they check, and an input that is read from its start, of which there is always
- * more: zeros.
+ * What fuzzers share: what they check, and an input that is read from its start, of which
+ * there is always more: zeros.
  */
 #ifndef NESTOR_TESTS_FUZZ_INPUT_H
 #define NESTOR_TESTS_FUZZ_INPUT_H
