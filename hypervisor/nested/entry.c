@@ -137,7 +137,8 @@ static inline bool root_valid(struct nested *n, const struct nvmcs *v)
 	return !v->root || vept_root_reuse(n, v->root, v->root_generation);
 }
 
-void entry_commit(struct nested *n, struct nvmcs *v, const uint64_t *pdpte)
+/* Write VMCS02, which becomes current. Nothing in here can fail. */
+static void commit(struct nested *n, struct nvmcs *v, const uint64_t *pdpte)
 {
 	struct l1_loaded l = l1_loaded_values(v);
 	uint32_t proc = (uint32_t)v->f[FID_PROC_CONTROLS];
@@ -266,7 +267,7 @@ int nested_entry(struct nested *n, const struct l1_mode *m, uint32_t reason)
 		nvmcs_sync_rare(n, v);
 		v->dirty |= GROUP_RARE;
 	}
-	entry_commit(n, v, pdpte);
+	commit(n, v, pdpte);
 	bad_msr = v->f[FID_ENTRY_MSR_LOAD_COUNT] ? msrlist_entry_load(n, v) : 0;
 	if (bad_msr) {
 		v->dirty = UINT8_MAX;

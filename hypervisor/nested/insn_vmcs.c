@@ -127,10 +127,9 @@ static enum vmcs_fid field_of(const struct nested *n, uint64_t encoding)
 }
 
 /* Whether a hardware VMCS, not v->f, has the field's value. */
-static bool field_elsewhere(const struct nested *n, const struct nvmcs *v, enum vmcs_fid fid)
+static bool field_elsewhere(const struct nvmcs *v, enum vmcs_fid fid)
 {
-	return (v->is_shadow && n->vm->shadowing) ||
-	       (v->rare_in_02 && vmcs_fields[fid].group == GROUP_RARE);
+	return v->all_in_shadow || (v->rare_in_02 && vmcs_fields[fid].group == GROUP_RARE);
 }
 
 __attribute__((noinline)) static uint64_t field_fetch(
@@ -138,7 +137,7 @@ __attribute__((noinline)) static uint64_t field_fetch(
 {
 	uint64_t value;
 
-	if (v->is_shadow && n->vm->shadowing)
+	if (v->all_in_shadow)
 		return shadow_read_field(n, v, fid);
 	seam_use_vmcs02(n, v);
 	value = seam_vmread(fid);
@@ -148,7 +147,7 @@ __attribute__((noinline)) static uint64_t field_fetch(
 
 static uint64_t field_get(struct nested *n, struct nvmcs *v, enum vmcs_fid fid)
 {
-	return field_elsewhere(n, v, fid) ? field_fetch(n, v, fid) : v->f[fid];
+	return field_elsewhere(v, fid) ? field_fetch(n, v, fid) : v->f[fid];
 }
 
 static void field_set(struct nested *n, struct nvmcs *v, enum vmcs_fid fid, uint64_t value)
@@ -156,7 +155,7 @@ static void field_set(struct nested *n, struct nvmcs *v, enum vmcs_fid fid, uint
 	const struct vmcs_field *row = &vmcs_fields[fid];
 
 	value &= vmcs_value_mask(row->encoding);
-	if (value == v->f[fid] && !field_elsewhere(n, v, fid))
+	if (value == v->f[fid] && !field_elsewhere(v, fid))
 		return;
 	v->f[fid] = value;
 	v->unchecked |= row->flags & (FIELD_CHK_C | FIELD_CHK_H | FIELD_CHK_G);

@@ -30,6 +30,7 @@ struct nvmcs {
 	bool launched;
 	bool just_loaded;      /* no VMCS02 links to it yet */
 	bool is_shadow;        /* L1 set the shadow-VMCS indicator */
+	bool all_in_shadow;    /* ... and hardware serves it: its shadow VMCS has all fields */
 	bool rare_in_02;       /* GROUP_RARE of f is stale: L2 ran, VMCS02 has the values */
 	bool no_virtual_apic;  /* L1's virtual-APIC page is no RAM: no TPR shadow in VMCS02 */
 	bool no_apic_accesses; /* L1's APIC-access page is no RAM: not virtualized in VMCS02 */

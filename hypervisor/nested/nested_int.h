@@ -163,12 +163,6 @@ bool exit_vmfunc(struct nested *n, struct nvmcs *v);
 __attribute__((noinline)) int nested_entry(
 	struct nested *n, const struct l1_mode *m, uint32_t reason);
 
-/*
- * VMCS02, which becomes current, from a VMCS12 that has passed the checks. Nothing in here can fail.
- * pdpte: what the checks read.
- */
-void entry_commit(struct nested *n, struct nvmcs *v, const uint64_t *pdpte);
-
 /* All of VMCS02's controls from VMCS12 and L0's; VMCS02 is current. */
 /* (seldom: out of line, so that the usual entry stays one piece) */
 __attribute__((noinline)) void merge_controls_all(struct nested *n, struct nvmcs *v);

@@ -98,6 +98,7 @@ static void activate(
 	v->gpa = gpa;
 	v->launched = launched;
 	v->is_shadow = is_shadow;
+	v->all_in_shadow = is_shadow && n->vm->shadowing;
 	v->rare_in_02 = false;
 	v->dirty = ALL_GROUPS;
 	v->unchecked = ALL_CHECKS;

@@ -141,33 +141,49 @@ static bool possible(const struct nested *n, const struct nested_state *s)
 	return !s->run_pending && !s->l2_wait_sipi;
 }
 
-/* The controls and host state of a VMCS12 that runs passed the checks when L1 entered. */
-static bool may_run(struct nested *n, struct nvmcs *v)
+static void set_field(struct nested *n, struct nvmcs *v, enum vmcs_fid fid, uint64_t value)
 {
-	struct check_env e = {.f = v->f,
-		.caps = &n->vm->caps,
-		.l1_long_mode = seam_vmread(FID_GUEST_EFER) & EFER_LMA,
-		.current = {v->gpa},
-		.n = n};
-
-	return nested_check_controls(&e) == CHECK_OK && nested_check_host(&e) == CHECK_OK;
+	v->f[fid] = value;
+	if (n->vm->shadowing)
+		shadow_write_field(n, v, fid);
 }
 
-/* VMCS01 is current; L2 goes on where it was. */
-static void resume_l2(struct nested *n, const struct nested_state *s)
+/*
+ * L1's VM entry once more, without what it did already: an event, an MSR list, and the checks of guest state,
+ * which is what L2 has made of it. VMCS01 is current. False: an entry that L1 cannot have made.
+ */
+static bool enter_again(struct nested *n, struct nvmcs *v)
 {
-	static const uint64_t no_pdptes[4];
+	uint64_t event = v->f[FID_ENTRY_INTR_INFO], msrs = v->f[FID_ENTRY_MSR_LOAD_COUNT];
+	struct l1_mode mode = {.long64 = seam_vmread(FID_GUEST_EFER) & EFER_LMA};
+	struct check_env e = {.f = v->f, .l1_long_mode = mode.long64};
+
+	set_field(n, v, FID_ENTRY_INTR_INFO, 0);
+	set_field(n, v, FID_ENTRY_MSR_LOAD_COUNT, 0);
+	v->launched = true;
+	v->unchecked = FIELD_CHK_C | FIELD_CHK_H;
+	v->check_context = nested_check_context(&e);
+	if (nested_entry(n, &mode, EXIT_VMRESUME) != INSN_DONE || !n->in_l2)
+		return false;
+	set_field(n, v, FID_ENTRY_INTR_INFO, event);
+	set_field(n, v, FID_ENTRY_MSR_LOAD_COUNT, msrs);
+	seam_use_vmcs02(n, v);
+	return true;
+}
+
+static bool resume_l2(struct nested *n, const struct nested_state *s)
+{
 	struct nvmcs *v = n->cur;
 
-	entry_commit(n, v, no_pdptes);
+	if (!enter_again(n, v))
+		return false;
 	set_guest_area(n, &s->l2);
-	v->launched = true;
 	v->rare_in_02 = true;
 	v->timer_on = s->timer_on;
 	v->timer12 = s->timer_left;
-	n->in_l2 = true;
 	n->run_pending = s->run_pending;
 	n->l2_wait_sipi = s->l2_wait_sipi;
+	return true;
 }
 
 bool nested_set(struct nested *n, const struct nested_state *s)
@@ -188,10 +204,5 @@ bool nested_set(struct nested *n, const struct nested_state *s)
 			s->vmcs[i].is_shadow);
 	if (s->current_gpa != NVMCS_FREE)
 		nvmcs_select(n, nvmcs_find(n, s->current_gpa));
-	if (!s->in_l2)
-		return true;
-	if (!may_run(n, n->cur))
-		return false;
-	resume_l2(n, s);
-	return true;
+	return !s->in_l2 || resume_l2(n, s);
 }

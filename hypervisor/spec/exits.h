@@ -41,9 +41,27 @@ extern const struct exit_reason_row exit_reasons[EXIT_REASON_COUNT];
 /* As in enum exit_reason, without the prefix; "unknown" for any number that is not there. */
 const char *exit_reason_name(uint32_t reason);
 
-/* Total: false for a number that is no reason. */
+/* The reasons below 64 that define a field, as bits: a constant for the compiler. */
+static inline uint64_t exit_reasons_with(enum exit_field field)
+{
+	enum {
+		LENGTH = EXIT_DEFINES_LENGTH,
+		INFO = EXIT_DEFINES_INFO,
+		LINEAR = EXIT_DEFINES_LINEAR
+	};
+
+#define X(number, name, defines) \
+	| ((number) < 64 && ((defines) & (int)field) ? BIT64((number)&63) : 0)
+	return 0
+#include "spec/exit_reasons.def"
+		;
+}
+
+/* Total: false for a number that is no reason. Each nested exit asks: no table for the usual ones. */
 static inline bool exit_defines(uint32_t reason, enum exit_field field)
 {
+	if (reason < 64)
+		return exit_reasons_with(field) >> reason & 1;
 	return reason < EXIT_REASON_COUNT && (exit_reasons[reason].defines & field);
 }
 
