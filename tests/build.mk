@@ -34,6 +34,19 @@ UNIT_FLAGS_test_nested_vept_bounds := -fsanitize-coverage=trace-pc-guard
 unit: $(UNIT_BIN)
 	@for t in $(UNIT_BIN); do $$t || exit 1; done
 
+# What several CPUs share, in threads.
+TSAN_BIN := $(patsubst tests/unit/%.c,$(B)/tsan/%,$(wildcard tests/unit/tsan_*.c))
+$(B)/tsan/%: tests/unit/%.c $$(filter $$(C_FILES),$$(UNIT_EXTRA_$$*)) \
+		$(wildcard tests/unit/*.h tests/unit/hw/*/*.h hypervisor/vm/*.h hypervisor/cpu/*.h)
+	@mkdir -p $(@D)
+	$(HOSTCC) $(filter-out -MMD -MP,$(HOST_CFLAGS)) -fsanitize=thread $(UNIT_FLAGS_$*) -Ihypervisor \
+		-Itests/unit $< $(UNIT_EXTRA_$*) -lcmocka -lpthread -o $@
+
+.PHONY: tsan
+## make tsan         host tests in threads under ThreadSanitizer
+tsan: $(TSAN_BIN)
+	@for t in $(TSAN_BIN); do TSAN_OPTIONS=halt_on_error=1 $$t || exit 1; done
+
 -include $(HOST_PURE_OBJ:.o=.d)
 
 # --- fuzzers: of the pure modules (tests/fuzz/hv), and of the tool's parsers (tools/build.mk)
@@ -164,7 +177,8 @@ $(foreach t,$(UNIT_BIN),$(notdir $(t))	120	$(t)
 )$(foreach t,$(MSAN_UNIT),msan_$(notdir $(t))	60	$(t)
 )$(foreach f,$(MSAN_FUZZ),msan_$(notdir $(f))	60	RUNS=4000 tests/fuzz/short.sh $(f)
 )cover	120	$(MAKE) --no-print-directory B=$(B) cover
-$(foreach f,$(FUZZ_BIN),fuzz_$(notdir $(f))	120	tests/fuzz/short.sh $(f)
+$(foreach t,$(TSAN_BIN),$(notdir $(t))	120	TSAN_OPTIONS=halt_on_error=1 $(t)
+)$(foreach f,$(FUZZ_BIN),fuzz_$(notdir $(f))	120	tests/fuzz/short.sh $(f)
 )$(foreach c,$(CONFORMANCE_NAMES),conformance_$(c)	240	B=$(B) tests/conformance/run.sh $(c)
 )$(foreach c,$(filter-out shadow,$(CONFORMANCE_NAMES)),conformance_$(c)_unshadowed	240	B=$(B) LOG_SUFFIX=-unshadowed RUN_ARGS="--shadow off" tests/conformance/run.sh $(c)
 )$(foreach c,$(filter smp%,$(CONFORMANCE_NAMES)),conformance_$(c)_timeshared	240	B=$(B) LOG_SUFFIX=-timeshared RUN_ARGS="--machine-cpus 1" tests/conformance/run.sh $(c)
@@ -188,6 +202,6 @@ check:
 	@$(MAKE) --no-print-directory check-run
 
 check-run: hypervisor tools machine payloads debian-guests $(UNIT_BIN) $(MSAN_UNIT) $(MSAN_FUZZ) \
-		$(COVER_BIN) $(FUZZ_BIN) $(B)/docs/sdm_coverage
+		$(COVER_BIN) $(TSAN_BIN) $(FUZZ_BIN) $(B)/docs/sdm_coverage
 	@mkdir -p $(B)/test
 	@printf '%s\n' "$$CHECK_LIST" | sed 's/^ *//; /^$$/d' | tests/runner.sh $(B)/test $(CHECK_JOBS)

@@ -75,7 +75,7 @@ static void move(struct sched_node *n, unsigned cpu)
 	sched_use_address_space(n->cr3);
 	vcpu_leave_cpu(n->vcpu);
 	sched_use_address_space(back);
-	n->vtime = sched_cpu(cpu)->vclock;
+	n->vtime = __atomic_load_n(&sched_cpu(cpu)->vclock, __ATOMIC_RELAXED);
 	sched_enqueue(n, cpu);
 	sched_notify(cpu);
 }

@@ -44,8 +44,10 @@ static void read_deadline(struct vcpu *vcpu)
 	struct vm *vm = vcpu->vm;
 	uint64_t guest = platform_deadline(vm->platform, vcpu->index);
 
-	vcpu->deadline = guest == DEV_NEVER ? DEV_NEVER : guest - vm->tsc_offset;
-	vcpu->node->deadline = vcpu->deadline;
+	if (guest != DEV_NEVER)
+		guest -= vm->tsc_offset;
+	__atomic_store_n(&vcpu->deadline, guest, __ATOMIC_RELAXED);
+	vcpu->node->deadline = guest;
 }
 
 void vcpu_run_timers(struct vcpu *vcpu)
@@ -106,10 +108,15 @@ static bool can_take_interrupt(const struct vcpu *vcpu)
 		       (INTERRUPTIBILITY_STI | INTERRUPTIBILITY_MOV_SS));
 }
 
+static uint8_t sipi_vector(const struct vcpu *vcpu)
+{
+	return __atomic_load_n(&vcpu->sipi_vector, __ATOMIC_RELAXED);
+}
+
 static bool arrives_in_l2(struct vcpu *vcpu, enum nested_event_kind kind, uint32_t post)
 {
 	struct nested_event e = {
-		.kind = kind, .queued = vcpu->injecting, .sipi_vector = vcpu->sipi_vector};
+		.kind = kind, .queued = vcpu->injecting, .sipi_vector = sipi_vector(vcpu)};
 
 	return vcpu->nested.in_l2 && l2_event(vcpu, &e, post);
 }
@@ -201,7 +208,7 @@ static void process_sipi(struct vcpu *vcpu)
 	if (arrives_in_l2(vcpu, NESTED_SIPI, EVENT_SIPI))
 		return;
 	if (vcpu->state == VCPU_WAIT_SIPI) {
-		vcpu_start_at(vcpu, vcpu->sipi_vector);
+		vcpu_start_at(vcpu, sipi_vector(vcpu));
 		vcpu_post(vcpu, EVENT_IRQ); /* not looked at since the INIT */
 	}
 }
@@ -239,8 +246,11 @@ struct vcpu *vcpu_process_events(struct vcpu *vcpu)
 
 		if (events == 0)
 			return vcpu;
+		if (sched_asked())
+			events |= EVENT_TIMER;
 		process(vcpu, events);
-		if (vcpu->state != VCPU_RUNNABLE || events & EVENT_YIELD) {
+		if (vcpu->state != VCPU_RUNNABLE || events & EVENT_YIELD ||
+			sched_slice_over()) {
 			vcpu->stats.ticks[0] += rdtsc() - vcpu->exit_tsc;
 			vcpu = schedule();
 			vcpu->exit_tsc = rdtsc();

@@ -120,7 +120,7 @@ static void handle_vm_entry(struct vcpu *vcpu)
 /* The CPU was kicked; that may have been for another vCPU of its queue. */
 static void look_at_queue(struct vcpu *vcpu)
 {
-	if (__atomic_load_n(&sched_this_cpu()->shared.resched, __ATOMIC_SEQ_CST))
+	if (sched_asked())
 		vcpu_post(vcpu, EVENT_TIMER);
 }
 
@@ -187,7 +187,7 @@ static void handle_preemption_timer(struct vcpu *vcpu)
 {
 	vcpu_run_timers(vcpu);
 	vcpu_post(vcpu, EVENT_TIMER);
-	if (rdtsc() >= sched_this_cpu()->slice_end || rdtsc() >= l0_config()->time_limit)
+	if (sched_slice_over())
 		vcpu_post(vcpu, EVENT_YIELD);
 }
 
@@ -293,12 +293,11 @@ static void entry_failed(struct vcpu *vcpu, uint32_t reason)
 		vm_stop(vcpu->vm, VM_END_ERROR, reason & 0xffff, "VM entry failed");
 }
 
-/* In units of 2^n TSC ticks (SDM A.6), rounded up so that it never fires early. */
-static void write_timer(struct vcpu *vcpu, uint64_t now)
+/* In units of 2^n TSC ticks (SDM A.6), rounded up so that it never fires early; 0 fires at once. */
+static inline __attribute__((always_inline)) void write_timer(struct vcpu *vcpu, uint64_t ticks)
 {
 	unsigned shift = caps_msr(&vmx_caps, MSR_VMX_MISC) & 31;
-	uint64_t deadline = vcpu->deferred != 0 ? 0 : vcpu->entry_deadline;
-	uint64_t value = deadline > now ? ((deadline - now) >> shift) + 1 : 0;
+	uint64_t value = ticks != 0 ? (ticks >> shift) + 1 : 0;
 
 	if (value > UINT32_MAX)
 		value = UINT32_MAX;
@@ -323,6 +322,44 @@ static __attribute__((noinline)) struct vcpu *handle_events(struct vcpu *vcpu)
 	return vcpu;
 }
 
+/* When the timer has to fire: what is deferred asks for an exit at once. */
+static inline uint64_t timer_deadline(const struct vcpu *vcpu)
+{
+	return vcpu->deferred != 0 ? 0 : vcpu->entry_deadline;
+}
+
+/*
+ * The deadline has passed already. The preemption timer would fire at once, but exits that come before it, NMIs of
+ * kicks among them, may come each time: at the end of the slice the vCPU gives way here.
+ */
+static __attribute__((noinline)) struct vcpu *late(struct vcpu *vcpu, uint64_t now)
+{
+	uint64_t deadline;
+
+	while (sched_slice_over()) {
+		vcpu->exit_tsc = now;
+		vcpu_add_events(vcpu, EVENT_YIELD);
+		vcpu = handle_events(vcpu);
+		now = rdtsc();
+		vcpu->stats.ticks[0] += now - vcpu->exit_tsc;
+	}
+	vcpu->entry_tsc = now;
+	deadline = timer_deadline(vcpu);
+	write_timer(vcpu, deadline > now ? deadline - now : 0);
+	return vcpu;
+}
+
+/* Not inlined, so that an entry without a deadline does not pay for it. */
+static __attribute__((noinline)) struct vcpu *arm_timer(struct vcpu *vcpu, uint64_t now)
+{
+	uint64_t deadline = timer_deadline(vcpu);
+
+	if (deadline <= now)
+		return late(vcpu, now);
+	write_timer(vcpu, deadline - now);
+	return vcpu;
+}
+
 /*
  * The last steps before an entry. The preemption timer counts from the value in the VMCS at every
  * entry, so a deadline costs one VMWRITE each time, none without.
@@ -338,7 +375,7 @@ static inline __attribute__((always_inline)) struct vcpu *leave(struct vcpu *vcp
 	vcpu->stats.ticks[0] += now - vcpu->exit_tsc;
 	vcpu->entry_tsc = now;
 	if (vcpu->entry_deadline != DEV_NEVER || vcpu->nested.in_l2)
-		write_timer(vcpu, now);
+		return arm_timer(vcpu, now);
 	return vcpu;
 }
 

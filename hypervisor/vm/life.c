@@ -23,8 +23,8 @@ enum life_state {
 struct life {
 	const struct vm_images *images;
 	struct vm_memory memory;
-	enum life_state state;
-	unsigned running; /* vCPUs that have not stopped */
+	enum life_state state; /* other CPUs read it and cpu; atomic */
+	unsigned running;      /* vCPUs that have not stopped */
 	bool again;
 	unsigned cpu; /* whose work it is after the end */
 	uint32_t restarts;
@@ -57,7 +57,7 @@ static const char *birth(unsigned id)
 	if (error != NULL)
 		return error;
 	l->running = l->images->config.cpus;
-	l->state = LIFE_RUNS;
+	__atomic_store_n(&l->state, LIFE_RUNS, __ATOMIC_RELEASE);
 	vm_start(vm);
 	return NULL;
 }
@@ -104,7 +104,7 @@ void life_vcpu_ended(struct vm *vm, unsigned id)
 	if (!l->again && __atomic_sub_fetch(&going, 1, __ATOMIC_SEQ_CST) == 0)
 		all_vms_ended();
 	l->wiped = 0;
-	l->cpu = this_cpu()->index;
+	__atomic_store_n(&l->cpu, this_cpu()->index, __ATOMIC_RELAXED);
 	__atomic_store_n(&l->state, LIFE_ENDED, __ATOMIC_RELEASE);
 	__atomic_fetch_add(&ended, 1, __ATOMIC_SEQ_CST);
 }
@@ -129,7 +129,7 @@ static void finish(unsigned id)
 	const char *error;
 
 	__atomic_fetch_sub(&ended, 1, __ATOMIC_SEQ_CST);
-	l->state = LIFE_NONE;
+	__atomic_store_n(&l->state, LIFE_NONE, __ATOMIC_RELEASE);
 	if (!l->again) {
 		vm_memory_give_back(&l->memory);
 		return;
@@ -151,7 +151,7 @@ bool life_work(void)
 		struct life *l = &lives[id];
 
 		if (__atomic_load_n(&l->state, __ATOMIC_ACQUIRE) != LIFE_ENDED ||
-			l->cpu != this_cpu()->index)
+			__atomic_load_n(&l->cpu, __ATOMIC_RELAXED) != this_cpu()->index)
 			continue;
 		sched_use_address_space(sched_boot_space);
 		if (!wipe_piece(l))

@@ -37,6 +37,12 @@ struct vcpu *vcpu_current(void)
 	return this_cpu()->current;
 }
 
+/* Of a vCPU that this CPU does not run: it may stop meanwhile. */
+static struct sched_node *node_of(const struct vcpu *vcpu)
+{
+	return __atomic_load_n(&vcpu->node, __ATOMIC_SEQ_CST);
+}
+
 /* ---- queues ---- */
 
 void sched_enqueue(struct sched_node *n, unsigned cpu)
@@ -82,25 +88,44 @@ static unsigned runnable_count(const struct sched_cpu *c)
 	return count;
 }
 
+/*
+ * VMs may start on several CPUs at once. A CPU that still has the pointer of a vCPU that was here before may
+ * wake the node, or kick its CPU: the new vCPU then finds that it has nothing to do.
+ */
+static struct sched_node *claim_node(void)
+{
+	for (unsigned i = 0; i < MAX_NODES; i++)
+		if (!__atomic_exchange_n(&nodes[i].used, true, __ATOMIC_ACQUIRE))
+			return &nodes[i];
+	panic("more vCPUs than run-queue nodes");
+}
+
+/* Whoever posts an event before the node is there wakes nobody: the vCPU looks for itself. */
+static bool starts_runnable(const struct vcpu *vcpu)
+{
+	return vcpu->state == VCPU_RUNNABLE ||
+	       __atomic_load_n(&vcpu->events, __ATOMIC_SEQ_CST) != 0;
+}
+
 void sched_add(struct vcpu *vcpu)
 {
-	struct sched_node *n = nodes;
+	struct sched_node *n = claim_node();
 	unsigned cpu;
 
-	while (n->vcpu != NULL)
-		n++;
-	*n = (struct sched_node){
-		.vcpu = vcpu,
-		.cr3 = vcpu->vm->host_cr3,
-		.deadline = DEV_NEVER,
-		.weight = vcpu->vm->config.weight,
-		.allowed = vcpu->vm->config.allowed_cpus,
-		.slept = true,
-		.runnable = vcpu->state == VCPU_RUNNABLE,
-	};
-	vcpu->node = n;
+	n->vcpu = vcpu;
+	n->cr3 = vcpu->vm->host_cr3;
+	n->deadline = DEV_NEVER;
+	n->vtime = 0;
+	n->weight = vcpu->vm->config.weight;
+	n->allowed = vcpu->vm->config.allowed_cpus;
+	n->slept = true;
+	__atomic_store_n(&n->runnable, false, __ATOMIC_SEQ_CST);
 	vcpu_leave_cpu(vcpu);
 	cpu = sched_place(n);
+	__atomic_store_n(&n->cpu, cpu, __ATOMIC_SEQ_CST);
+	__atomic_store_n(&vcpu->node, n, __ATOMIC_SEQ_CST);
+	if (starts_runnable(vcpu))
+		__atomic_store_n(&n->runnable, true, __ATOMIC_SEQ_CST);
 	sched_enqueue(n, cpu);
 	sched_notify(cpu);
 }
@@ -164,7 +189,7 @@ static struct sched_shared *kick(const struct sched_node *n)
  */
 bool sched_notify_guest(const struct vcpu *vcpu)
 {
-	const struct sched_node *n = vcpu->node;
+	const struct sched_node *n = node_of(vcpu);
 	unsigned cpu;
 
 	if (n == NULL || n == sched_this_cpu()->node)
@@ -178,7 +203,7 @@ bool sched_notify_guest(const struct vcpu *vcpu)
 
 void sched_wake(struct vcpu *vcpu)
 {
-	struct sched_node *n = vcpu->node;
+	struct sched_node *n = node_of(vcpu);
 
 	if (n == NULL)
 		return;
@@ -190,12 +215,24 @@ void sched_wake(struct vcpu *vcpu)
 
 void sched_wait_out(const struct vcpu *vcpu, uint32_t event)
 {
-	struct sched_node *n = vcpu->node;
+	struct sched_node *n = node_of(vcpu);
 	struct sched_shared *s = n != NULL ? kick(n) : NULL;
 
 	while (s != NULL && __atomic_load_n(&s->guest, __ATOMIC_SEQ_CST) == n &&
 		__atomic_load_n(&vcpu->events, __ATOMIC_SEQ_CST) & event)
 		cpu_pause();
+}
+
+bool sched_asked(void)
+{
+	return __atomic_load_n(&sched_this_cpu()->shared.resched, __ATOMIC_SEQ_CST);
+}
+
+bool sched_slice_over(void)
+{
+	uint64_t now = rdtsc();
+
+	return now >= sched_this_cpu()->slice_end || now >= l0_config()->time_limit;
 }
 
 void sched_resched(void)
@@ -248,16 +285,25 @@ static void switch_to(struct sched_node *n)
 	sched_use_address_space(n->cr3);
 }
 
-/* Runs the timers that are due, of this CPU's vCPUs; that may make some runnable. The earliest
- * deadline that is still ahead. */
-static uint64_t run_due_timers(const struct sched_cpu *c)
+static void charge(struct sched_node *n, uint64_t ticks)
+{
+	n->vtime += ticks * WEIGHT_NORMAL / n->weight;
+}
+
+/* Runs the timers that are due, of this CPU's vCPUs, at their expense; that may make some runnable.
+ * The earliest deadline that is still ahead. */
+static uint64_t run_due_timers(struct sched_cpu *c)
 {
 	uint64_t next = DEV_NEVER;
 
 	for (struct sched_node *n = first(c); n != NULL; n = n->next) {
-		if (n->deadline <= rdtsc()) {
+		uint64_t now = rdtsc();
+
+		if (n->deadline <= now) {
 			sched_use_address_space(n->cr3);
 			vcpu_run_timers(n->vcpu);
+			c->cut = rdtsc();
+			charge(n, c->cut - now);
 		}
 		next = n->deadline < next ? n->deadline : next;
 	}
@@ -269,7 +315,7 @@ static void stop_all(const struct sched_cpu *c)
 {
 	for (struct sched_node *n = first(c); n != NULL; n = n->next) {
 		switch_to(n);
-		if (n->vcpu->vm->end != VM_RUNS)
+		if (__atomic_load_n(&n->vcpu->vm->end, __ATOMIC_SEQ_CST) != VM_RUNS)
 			continue;
 		vcpu_dump(n->vcpu);
 		vm_stop(n->vcpu->vm, VM_END_ERROR, 0, "time limit reached");
@@ -299,7 +345,7 @@ static void advance_clock(struct sched_cpu *c)
 		if (sched_is_runnable(n) && !n->slept && n->vtime < least)
 			least = n->vtime;
 	if (least != UINT64_MAX && least > c->vclock)
-		c->vclock = least;
+		__atomic_store_n(&c->vclock, least, __ATOMIC_RELAXED);
 }
 
 /*
@@ -331,7 +377,7 @@ static void account(struct sched_cpu *c)
 	uint64_t now = rdtsc();
 
 	if (c->node != NULL)
-		c->node->vtime += (now - c->run_start) * WEIGHT_NORMAL / c->node->weight;
+		charge(c->node, now - c->run_start);
 	c->run_start = now;
 }
 
@@ -345,9 +391,9 @@ static void retire(struct sched_node *n)
 	sched_dequeue(n);
 	sched_put_down();
 	vcpu_leave_cpu(vcpu);
-	vcpu->node = NULL;
-	n->runnable = false;
-	__atomic_store_n(&n->vcpu, NULL, __ATOMIC_RELEASE);
+	__atomic_store_n(&vcpu->node, NULL, __ATOMIC_SEQ_CST);
+	__atomic_store_n(&n->runnable, false, __ATOMIC_SEQ_CST);
+	__atomic_store_n(&n->used, false, __ATOMIC_RELEASE);
 	sched_use_address_space(sched_boot_space);
 	life_vcpu_ended(vm, id);
 }
@@ -371,14 +417,18 @@ static bool ready(struct sched_node *n)
 	return true;
 }
 
-/* When the one that runs has to give way, if only for the timers of the others. */
+/*
+ * When the one that runs has to give way, if only for the timers of the others: at once, but once in
+ * WAKE_TICKS only, so that a timer that is always due leaves it time to run.
+ */
 static uint64_t slice_end(const struct sched_cpu *c, const struct sched_node *runs, bool work)
 {
 	uint64_t end = work || runnable_count(c) > 1 ? rdtsc() + SLICE_TICKS : DEV_NEVER;
+	uint64_t least = c->cut + WAKE_TICKS;
 
 	for (struct sched_node *n = first(c); n != NULL; n = n->next)
 		if (n != runs && n->deadline < end)
-			end = n->deadline;
+			end = n->deadline > least ? n->deadline : least;
 	return end;
 }
 
@@ -388,10 +438,13 @@ struct vcpu *schedule(void)
 
 	for (;;) {
 		struct sched_node *n;
-		bool work = life_work();
-		uint64_t next = run_due_timers(c);
+		bool work;
+		uint64_t next;
 
 		account(c);
+		work = life_work();
+		next = run_due_timers(c);
+		c->run_start = rdtsc(); /* what was done for others is not charged to who ran */
 		if (rdtsc() >= l0_config()->time_limit)
 			stop_all(c);
 		n = pick(c);

@@ -17,7 +17,7 @@ struct vcpu;
 
 /* In the image, so that the scheduler sees the vCPUs of all VMs from every address space. */
 struct sched_node {
-	struct vcpu *vcpu;       /* NULL: free */
+	struct vcpu *vcpu;
 	struct sched_node *next; /* in the queue of its CPU */
 	uint64_t cr3;            /* of its VM */
 	uint64_t deadline;       /* copy of vcpu->deadline */
@@ -27,6 +27,7 @@ struct sched_node {
 	uint32_t cpu;  /* whose queue it is in; changed by that CPU only */
 	bool slept;    /* since it ran last */
 	bool runnable; /* may be written by any CPU */
+	bool used;     /* claimed by any CPU, by an exchange */
 };
 
 /* What other CPUs may touch, by atomic accesses or under the lock. */
@@ -42,7 +43,8 @@ struct sched_cpu {
 	struct sched_node *node; /* of the vCPU whose VMCS is loaded; NULL: of none */
 	uint64_t slice_end;      /* host TSC at which the running vCPU must give way */
 	uint64_t run_start;      /* host TSC at which it was picked */
-	uint64_t vclock;         /* virtual time of this CPU's queue */
+	uint64_t cut;            /* host TSC at which timers of those that wait ran last */
+	uint64_t vclock;         /* virtual time of this CPU's queue; others read it */
 	struct sched_shared shared __attribute__((aligned(PERCPU_LINE)));
 };
 
@@ -92,6 +94,10 @@ bool sched_notify_guest(const struct vcpu *vcpu);
 void sched_wait_out(const struct vcpu *vcpu, uint32_t event);
 /* After sched_notify: gives away what waits, or has the running vCPU give way soon. */
 void sched_resched(void);
+/* Has another CPU asked this one to look at its queue? Then sched_resched is due. */
+bool sched_asked(void);
+/* Must the vCPU that runs give way, to another one or since the run has taken too long? */
+bool sched_slice_over(void);
 
 /* For balance.c. */
 void sched_enqueue(struct sched_node *n, unsigned cpu);

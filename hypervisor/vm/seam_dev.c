@@ -73,7 +73,7 @@ void dev_startup_ipi(struct platform *p, unsigned vcpu, uint8_t vector)
 
 	if (vcpu >= vm->config.cpus)
 		return;
-	vm->vcpus[vcpu]->sipi_vector = vector;
+	__atomic_store_n(&vm->vcpus[vcpu]->sipi_vector, vector, __ATOMIC_RELAXED);
 	vcpu_post(vm->vcpus[vcpu], EVENT_SIPI);
 }
 

@@ -67,20 +67,21 @@ struct vcpu {
 	struct guest_regs regs; /* offset 0; vmx/stub.S */
 	struct hw_vmcs *vmcs;   /* the current one: &vmcs01, or a VMCS02; vmx/stub.S */
 	uint32_t events;        /* enum vcpu_event */
-	uint32_t deferred; /* enum vcpu_event to post after the next exit, which is at once */
-	bool init_latched; /* INIT arrived in VMX root operation: blocked there */
-	bool nmi_waits;    /* an NMI is blocked: until the NMI window, or the level changes */
-	bool injecting;    /* an event for the next entry is in the current VMCS */
-	uint8_t sipi_vector;
-	uint64_t entry_tsc;      /* host TSC at the last entry */
-	uint64_t exit_tsc;       /* host TSC at the last exit */
+	uint32_t deferred;   /* enum vcpu_event to post after the next exit, which is at once */
+	bool init_latched;   /* INIT arrived in VMX root operation: blocked there */
+	bool nmi_waits;      /* an NMI is blocked: until the NMI window, or the level changes */
+	bool injecting;      /* an event for the next entry is in the current VMCS */
+	uint8_t sipi_vector; /* of the last start-up IPI; atomic */
+	uint64_t entry_tsc;  /* host TSC at the last entry */
+	uint64_t exit_tsc;   /* host TSC at the last exit */
 	uint64_t entry_deadline; /* host TSC for the preemption timer; DEV_NEVER: none */
 	struct vm *vm;
-	unsigned index;          /* in vm->vcpus; the APIC id */
-	enum vcpu_state state;   /* only its own CPU writes it */
-	struct sched_node *node; /* in the run queue of its CPU; NULL before and after */
-	unsigned home;           /* the CPU where its VMCSs are active, or NO_CPU */
-	uint64_t deadline;       /* of its timers, as host TSC; DEV_NEVER: none */
+	unsigned index;        /* in vm->vcpus; the APIC id */
+	enum vcpu_state state; /* only its own CPU writes it */
+	struct sched_node
+		*node;     /* in the run queue of its CPU; NULL before and after; atomic */
+	unsigned home;     /* the CPU where its VMCSs are active, or NO_CPU */
+	uint64_t deadline; /* of its timers, as host TSC; DEV_NEVER: none; atomic */
 	struct hw_vmcs vmcs01;
 	uint32_t proc01; /* its primary controls */
 	struct cpuid_table *cpuid;

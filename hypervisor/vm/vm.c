@@ -199,9 +199,12 @@ struct vm *vm_create(
 
 void vm_start(struct vm *vm)
 {
-	for (unsigned i = 0; i < vm->config.cpus; i++)
-		sched_add(vm->vcpus[i]);
+	unsigned cpus = vm->config.cpus;
+
+	/* Once the last vCPU is in a queue the VM may end on another CPU, and its memory be wiped. */
 	mux_record("vm-start vm=%s tsc=%lu", vm->config.name, rdtsc());
+	for (unsigned i = 0; i < cpus; i++)
+		sched_add(vm->vcpus[i]);
 }
 
 void vm_stop(struct vm *vm, enum vm_end end, uint32_t value, const char *why)

@@ -166,7 +166,10 @@ static inline void vcpu_add_events(struct vcpu *vcpu, uint32_t events)
 	__atomic_fetch_or(&vcpu->events, events, __ATOMIC_SEQ_CST);
 }
 
-/* Handles vcpu->events. Returns the vCPU that this CPU shall enter. */
+/*
+ * Handles vcpu->events. Returns the vCPU that this CPU shall enter. However fast events arrive, the vCPU
+ * gives way at the end of its slice.
+ */
 __attribute__((noinline)) struct vcpu *vcpu_process_events(struct vcpu *vcpu);
 /* The next deadline of the vCPU's timers, for its entry; it is current. */
 void vcpu_update_deadline(struct vcpu *vcpu);

@@ -21,8 +21,9 @@
 #define CPUS       2
 #define BOOT_SPACE 0x800u
 
-uint64_t hw_now, hw_cr3;
-struct percpu *hw_cpu;
+uint64_t hw_now;
+_Thread_local uint64_t hw_cr3;
+_Thread_local struct percpu *hw_cpu;
 struct percpu percpus[MAX_CPUS];
 unsigned cpu_count = CPUS;
 
@@ -40,6 +41,12 @@ void hw_sleep(void)
 	if (armed == DEV_NEVER)
 		longjmp(awake, 1);
 	hw_now = armed;
+}
+
+/* One thread: nobody else can hold what is waited for. */
+void hw_pause(void)
+{
+	abort();
 }
 
 void apic_timer_arm(uint64_t tsc, uint64_t now)

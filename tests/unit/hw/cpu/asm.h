@@ -1,6 +1,6 @@
 /*
  * For unit tests of files of the hardware ring: takes the place of hypervisor/cpu/asm.h. Time, CR3 and
- * the CPU that runs are variables of the test.
+ * the CPU that runs are variables of the test; a thread of the test is a CPU.
  */
 #ifndef NESTOR_CPU_ASM_H
 #define NESTOR_CPU_ASM_H
@@ -9,15 +9,19 @@
 
 struct percpu;
 
-extern uint64_t hw_now, hw_cr3;
-extern struct percpu *hw_cpu;
+extern uint64_t hw_now; /* of all CPUs; atomic */
+extern _Thread_local uint64_t hw_cr3;
+extern _Thread_local struct percpu *hw_cpu;
 
 /* The CPU sleeps: the test lets time pass, or makes something happen. */
 void hw_sleep(void);
 
+/* It waits for another CPU. */
+void hw_pause(void);
+
 static inline uint64_t rdtsc(void)
 {
-	return hw_now;
+	return __atomic_load_n(&hw_now, __ATOMIC_RELAXED);
 }
 
 static inline uint64_t read_cr3(void)
@@ -37,6 +41,7 @@ static inline void sti_hlt_cli(void)
 
 static inline void cpu_pause(void)
 {
+	hw_pause();
 }
 
 static inline void *read_gs_self(void)

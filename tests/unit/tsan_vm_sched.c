@@ -1,0 +1,445 @@
+/*
+ * Scheduler, balance and lives of VMs in threads, each a CPU, under ThreadSanitizer: what a VM's vCPUs do to
+ * each other while CPUs run, move, stop and start them. Beside the data races it looks for a vCPU on
+ * two CPUs, and for a run-queue node of two vCPUs.
+ */
+#include <pthread.h>
+#include <sched.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "cpu/apic.h"
+#include "cpu/fault.h"
+#include "cpu/log.h"
+#include "cpu/percpu.h"
+#include "mm/layout.h"
+#include "vm/create.h"
+#include "vm/images.h"
+#include "vm/life.h"
+#include "vm/memory.h"
+#include "vm/sched.h"
+#include "vm/vm_int.h"
+
+#define CPUS       3
+#define VMS        4
+#define VCPUS      3
+#define RESTARTS   150
+#define BOOT_SPACE 0x800u
+
+uint64_t hw_now = 1000000;
+_Thread_local uint64_t hw_cr3;
+_Thread_local struct percpu *hw_cpu;
+struct percpu percpus[MAX_CPUS];
+unsigned cpu_count = CPUS;
+
+/* A VM's own memory: wiped and filled again with each life. */
+struct box {
+	struct vm vm;
+	struct vcpu vcpus[VCPUS];
+	bool entered[VCPUS]; /* some CPU runs the vCPU */
+};
+
+static uint8_t memory[VMS][2][SIZE_2M] __attribute__((aligned(SIZE_2M)));
+static struct vm_images images[VMS];
+static unsigned ends[VMS];
+static bool kicked[CPUS], all_ended;
+static _Thread_local uint64_t armed = DEV_NEVER, seed;
+
+_Static_assert(sizeof(struct box) <= SIZE_2M, "a box fits into its memory");
+
+#define CHECK(condition)                                                                \
+	do {                                                                            \
+		if (!(condition)) {                                                     \
+			fprintf(stderr, "%s:%d: %s\n", __FILE__, __LINE__, #condition); \
+			abort();                                                        \
+		}                                                                       \
+	} while (0)
+
+/* ---- the hardware ---- */
+
+static uint64_t pass(uint64_t ticks)
+{
+	return __atomic_add_fetch(&hw_now, ticks, __ATOMIC_RELAXED);
+}
+
+static bool take_kick(void)
+{
+	return __atomic_exchange_n(&kicked[hw_cpu->index], false, __ATOMIC_SEQ_CST);
+}
+
+void hw_sleep(void)
+{
+	while (!take_kick() && pass(1000) < armed) {
+		if (__atomic_load_n(&all_ended, __ATOMIC_SEQ_CST))
+			pthread_exit(NULL);
+		sched_yield();
+	}
+}
+
+void hw_pause(void)
+{
+	sched_yield();
+}
+
+void apic_timer_arm(uint64_t tsc, uint64_t now)
+{
+	(void)now;
+	armed = tsc;
+}
+
+void apic_timer_stop(void)
+{
+	armed = DEV_NEVER;
+}
+
+void apic_send_nmi(uint32_t id)
+{
+	__atomic_store_n(&kicked[id], true, __ATOMIC_SEQ_CST);
+}
+
+void apic_send(uint32_t id, uint8_t vector)
+{
+	(void)vector;
+	apic_send_nmi(id);
+}
+
+void log_line(enum log_level level, const char *format, ...)
+{
+	(void)level;
+	(void)format;
+}
+
+void panic_at(const char *file, int line, const char *format, ...)
+{
+	fprintf(stderr, "%s:%d: %s\n", file, line, format);
+	abort();
+}
+
+/* ---- vCPUs ---- */
+
+static struct box *box_of(const struct vcpu *vcpu)
+{
+	return (void *)vcpu->vm;
+}
+
+void vcpu_save_registers(struct vcpu *vcpu)
+{
+	CHECK(hw_cr3 == vcpu->vm->host_cr3);
+	vcpu->cr2++;
+}
+
+void vcpu_load_registers(struct vcpu *vcpu)
+{
+	CHECK(hw_cr3 == vcpu->vm->host_cr3);
+	vcpu->cr2++;
+}
+
+void vcpu_leave_cpu(struct vcpu *vcpu)
+{
+	CHECK(vcpu->home == NO_CPU || vcpu->home == hw_cpu->index);
+	vcpu->home = NO_CPU;
+}
+
+void vcpu_enter_cpu(struct vcpu *vcpu)
+{
+	CHECK(vcpu->home == NO_CPU || vcpu->home == hw_cpu->index);
+	vcpu->home = hw_cpu->index;
+}
+
+void vcpu_use_vmcs(struct vcpu *vcpu, struct hw_vmcs *v)
+{
+	vcpu->vmcs = v;
+}
+
+static void set_deadline(struct vcpu *vcpu, uint64_t deadline)
+{
+	__atomic_store_n(&vcpu->deadline, deadline, __ATOMIC_RELAXED);
+	vcpu->node->deadline = deadline;
+}
+
+void vcpu_post(struct vcpu *vcpu, uint32_t events)
+{
+	__atomic_fetch_or(&vcpu->events, events, __ATOMIC_SEQ_CST);
+	sched_wake(vcpu);
+}
+
+void vcpu_run_timers(struct vcpu *vcpu)
+{
+	set_deadline(vcpu, DEV_NEVER);
+	vcpu_post(vcpu, EVENT_IRQ);
+}
+
+void vcpu_update_deadline(struct vcpu *vcpu)
+{
+	set_deadline(vcpu, vcpu->deadline);
+}
+
+void vcpu_dump(struct vcpu *vcpu)
+{
+	(void)vcpu;
+}
+
+/* ---- VMs ---- */
+
+bool vm_memory_take(const struct vm_config *config, bool ram_zeroed, struct vm_memory *m)
+{
+	unsigned id = (unsigned)(config->name[0] - 'a');
+
+	(void)ram_zeroed;
+	*m = (struct vm_memory){.ram = hpa_of(memory[id][0]),
+		.pool = hpa_of(memory[id][1]),
+		.ram_size = SIZE_2M,
+		.pool_size = SIZE_2M,
+		.cr3 = 0x1000 * (id + 1)};
+	return true;
+}
+
+void vm_memory_give_back(const struct vm_memory *m)
+{
+	memset(direct_va(m->pool), 0xee, m->pool_size);
+}
+
+struct vm *vm_create(const struct vm_config *config, unsigned id, const struct vm_memory *m)
+{
+	struct box *box = direct_va(m->pool);
+
+	CHECK(box->vm.config.cpus == 0);
+	box->vm.config = *config;
+	box->vm.id = id;
+	box->vm.host_cr3 = m->cr3;
+	for (unsigned i = 0; i < config->cpus; i++) {
+		box->vm.vcpus[i] = &box->vcpus[i];
+		box->vcpus[i].vm = &box->vm;
+		box->vcpus[i].index = i;
+		box->vcpus[i].home = hw_cpu->index;
+		box->vcpus[i].deadline = DEV_NEVER;
+		box->vcpus[i].state = i == 0 ? VCPU_RUNNABLE : VCPU_WAIT_SIPI;
+	}
+	return &box->vm;
+}
+
+const char *vm_load_images(struct vm *vm, const struct vm_images *of)
+{
+	(void)vm;
+	(void)of;
+	return NULL;
+}
+
+void vm_start(struct vm *vm)
+{
+	unsigned cpus = vm->config.cpus;
+
+	for (unsigned i = 0; i < cpus; i++)
+		sched_add(vm->vcpus[i]);
+}
+
+void vm_stop(struct vm *vm, enum vm_end end, uint32_t value, const char *why)
+{
+	enum vm_end runs = VM_RUNS;
+
+	(void)why;
+	if (!__atomic_compare_exchange_n(
+		    &vm->end, &runs, end, false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST))
+		return;
+	vm->end_value = value;
+	for (unsigned i = 0; i < vm->config.cpus; i++)
+		vcpu_post(vm->vcpus[i], EVENT_STOP);
+}
+
+void vm_ended(const struct vm *vm, bool again)
+{
+	CHECK(vm->end == VM_END_RESET && vm->end_value == vm->id);
+	CHECK(again == (ends[vm->id] < RESTARTS));
+	ends[vm->id]++;
+}
+
+void all_vms_ended(void)
+{
+	__atomic_store_n(&all_ended, true, __ATOMIC_SEQ_CST);
+	pthread_exit(NULL);
+}
+
+/* ---- the loop of a CPU: that of vm/exit.c and vm/events.c in small ---- */
+
+static uint64_t random_number(void)
+{
+	seed = seed * 6364136223846793005u + 1442695040888963407u;
+	return seed >> 33;
+}
+
+static void process(struct vcpu *vcpu, uint32_t events)
+{
+	if (events & EVENT_STOP)
+		vcpu->state = VCPU_STOPPED;
+	if (vcpu->state == VCPU_STOPPED)
+		return;
+	if (events & EVENT_TIMER) {
+		sched_resched();
+		vcpu_update_deadline(vcpu);
+	}
+	if (events & (EVENT_IRQ | EVENT_SIPI))
+		vcpu->state = VCPU_RUNNABLE;
+}
+
+static struct vcpu *process_events(struct vcpu *vcpu)
+{
+	for (;;) {
+		uint32_t events = __atomic_exchange_n(&vcpu->events, 0, __ATOMIC_SEQ_CST);
+
+		if (events == 0)
+			return vcpu;
+		if (sched_asked())
+			events |= EVENT_TIMER;
+		process(vcpu, events);
+		if (vcpu->state != VCPU_RUNNABLE || sched_slice_over())
+			vcpu = schedule();
+	}
+}
+
+static void set_guest(struct sched_node *n)
+{
+	__atomic_store_n(&sched_this_cpu()->shared.guest, n, __ATOMIC_SEQ_CST);
+}
+
+static struct vcpu *enter(struct vcpu *vcpu)
+{
+	set_guest(vcpu->node);
+	while (__atomic_load_n(&vcpu->events, __ATOMIC_SEQ_CST) != 0) {
+		set_guest(NULL);
+		vcpu = process_events(vcpu);
+		set_guest(vcpu->node);
+	}
+	return vcpu;
+}
+
+/* A while in guest mode: until a kick, or the guest does something. */
+static void run_guest(struct vcpu *vcpu)
+{
+	bool *entered = &box_of(vcpu)->entered[vcpu->index];
+
+	CHECK(vcpu->node->vcpu == vcpu && vcpu_current() == vcpu);
+	CHECK(hw_cr3 == vcpu->vm->host_cr3 && vcpu->home == hw_cpu->index);
+	CHECK(!__atomic_exchange_n(entered, true, __ATOMIC_RELAXED));
+	for (uint64_t i = random_number() % 16; i > 0 && !take_kick(); i--)
+		pass(300);
+	if (random_number() % 8 == 0)
+		sched_yield();
+	CHECK(__atomic_exchange_n(entered, false, __ATOMIC_RELAXED));
+}
+
+static void flush_other(const struct vcpu *other)
+{
+	__atomic_fetch_or(
+		&((struct vcpu *)(uintptr_t)other)->events, EVENT_FLUSH, __ATOMIC_SEQ_CST);
+	sched_wait_out(other, EVENT_FLUSH);
+}
+
+static void handle_exit(struct vcpu *vcpu)
+{
+	struct vm *vm = vcpu->vm;
+	struct vcpu *other = vm->vcpus[random_number() % vm->config.cpus];
+
+	switch (random_number() % 16) {
+	case 0:
+	case 1:
+	case 2:
+	case 3:
+		vcpu_post(other, EVENT_IRQ);
+		break;
+	case 4:
+		vcpu_post(other, EVENT_SIPI);
+		break;
+	case 5:
+	case 6:
+		if (other != vcpu)
+			flush_other(other);
+		break;
+	case 7:
+	case 8:
+	case 9:
+		vcpu->state = VCPU_HALTED;
+		set_deadline(vcpu, pass(0) + random_number() % 100000);
+		vcpu_post(vcpu, EVENT_TIMER);
+		break;
+	case 10:
+		if (random_number() % 4 == 0)
+			vm_stop(vm, VM_END_RESET, vm->id, "");
+		break;
+	default:
+		if (sched_asked())
+			vcpu_post(vcpu, EVENT_TIMER);
+		(void)sched_notify_guest(other);
+		break;
+	}
+}
+
+static void *run_cpu(void *arg)
+{
+	struct vcpu *vcpu;
+
+	hw_cpu = arg;
+	hw_cr3 = BOOT_SPACE;
+	seed = hw_cpu->index + 1;
+	vcpu = schedule();
+	for (;;) {
+		vcpu = enter(vcpu);
+		run_guest(vcpu);
+		set_guest(NULL);
+		handle_exit(vcpu);
+		if (sched_slice_over())
+			vcpu = schedule();
+	}
+}
+
+/* ---- tests ---- */
+
+static void boot(void)
+{
+	for (unsigned i = 0; i < CPUS; i++) {
+		percpus[i].index = percpus[i].apic_id = i;
+		percpus[i].shared.usable = true;
+	}
+	hw_cpu = &percpus[0];
+	hw_cr3 = BOOT_SPACE;
+	life_init(BOOT_SPACE);
+	for (unsigned i = 0; i < VMS; i++) {
+		images[i].config = (struct vm_config){.cpus = i % VCPUS + 1,
+			.weight = WEIGHT_NORMAL * (i + 1),
+			.restart = RESTART_ON_RESET,
+			.restart_limit = RESTARTS,
+			.allowed_cpus = i == 1 ? 2 : UINT64_MAX};
+		images[i].config.name[0] = (char)('a' + i);
+		assert_null(life_begin(i, &images[i]));
+	}
+	sched_put_down();
+}
+
+static void vms_run_move_end_and_restart_on_several_cpus(void **state)
+{
+	pthread_t thread[CPUS];
+
+	(void)state;
+	boot();
+	for (unsigned i = 0; i < CPUS; i++)
+		assert_int_equal(pthread_create(&thread[i], NULL, run_cpu, &percpus[i]), 0);
+	for (unsigned i = 0; i < CPUS; i++)
+		assert_int_equal(pthread_join(thread[i], NULL), 0);
+	for (unsigned i = 0; i < VMS; i++)
+		assert_int_equal(ends[i], RESTARTS + 1);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(vms_run_move_end_and_restart_on_several_cpus),
+	};
+
+	return cmocka_run_group_tests_name("tsan_vm_sched", tests, NULL, NULL);
+}
