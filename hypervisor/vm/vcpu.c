@@ -173,10 +173,22 @@ static void set_data_segments(uint16_t selector, uint32_t limit, uint32_t ar)
 		set_segment(data[i], selector, 0, limit, ar);
 }
 
+/* Nothing that waited for the vCPU, or was queued for its next entry, outlives it. */
+static void reset_events(struct vcpu *vcpu)
+{
+	vcpu->injecting = false;
+	vcpu->nmi_waits = false;
+	vcpu->init_latched = false;
+	vcpu->deferred = 0;
+	vmcs_write_setup(VMCS_ENTRY_INTR_INFO, 0);
+	vcpu_set_proc(vcpu, PROC_INTR_WINDOW | PROC_NMI_WINDOW, false);
+}
+
 /* SDM table 9-1 "IA-32 and Intel 64 Processor States Following Power-up, Reset, or INIT". */
 void vcpu_reset_state(struct vcpu *vcpu)
 {
 	memset(&vcpu->regs, 0, sizeof(vcpu->regs));
+	reset_events(vcpu);
 	vcpu->regs.r[REG_RDX] = cpuid_of(vcpu, 1, 0).eax;
 	set_segment(SEG_CS, 0xf000, 0xffff0000, 0xffff, SEG_AR_CODE16);
 	set_data_segments(0, 0xffff, SEG_AR_DATA16);
