@@ -7,6 +7,9 @@
 #include "mm/page.h"
 #include "vm/explain.h"
 #include "vm/vm.h"
+#include "vm/vm_log.h"
+
+#define VM_END_RECORD "vm-end vm=%s kind=%s value=%u restart=%u free=%lu tsc=%lu"
 
 /* How VM 0 ended: the end of the run. */
 static enum vm_end first_end = VM_END_POWEROFF;
@@ -67,10 +70,16 @@ static void stat(const struct vm *vm)
 
 void vm_ended(const struct vm *vm, bool again)
 {
-	if (!again)
+	if (!again) {
 		stat(vm);
-	mux_record("vm-end vm=%s kind=%s value=%u restart=%u free=%lu tsc=%lu", vm->config.name,
-		end_kind(vm->end), vm->end_value, again, page_available(), rdtsc());
+		vm_log_end(vm);
+	}
+	if (again)
+		vm_record(vm, VM_END_RECORD, vm->config.name, end_kind(vm->end), vm->end_value,
+			1u, page_available(), rdtsc());
+	else
+		mux_record(VM_END_RECORD, vm->config.name, end_kind(vm->end), vm->end_value, 0u,
+			page_available(), rdtsc());
 	if (vm->id != 0)
 		return;
 	first_end = vm->end;

@@ -9,20 +9,26 @@
 
 static const char *const level_names[] = {"error", "warn", "info", "debug"};
 
-void log_line(enum log_level level, const char *format, ...)
+void log_line_v(enum log_level level, const char *format, va_list args)
 {
 	char line[720];
-	va_list args;
 	size_t n;
 
 	if (level > l0_config()->log)
 		return;
 	n = fmt(line, sizeof(line), "nestor: %s: ", level_names[level]);
-	va_start(args, format);
 	n += fmt_v(line + n, sizeof(line) - 1 - n, format, args);
-	va_end(args);
 	line[n++] = '\n';
 	mux_write(MUX_LOG, line, n);
+}
+
+void log_line(enum log_level level, const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	log_line_v(level, format, args);
+	va_end(args);
 }
 
 void log_raw(const char *format, ...)

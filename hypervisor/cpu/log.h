@@ -4,6 +4,7 @@
 #ifndef NESTOR_CPU_LOG_H
 #define NESTOR_CPU_LOG_H
 
+#include <stdarg.h>
 #include <stdbool.h>
 
 #include "lib/log_level.h"
@@ -11,6 +12,9 @@
 /* Dropped when the level is above the one configured. The format has no newline. */
 void log_line(enum log_level level, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));
+
+void log_line_v(enum log_level level, const char *format, va_list args)
+	__attribute__((format(printf, 2, 0)));
 
 #define log_error(...) log_line(LOG_ERROR, __VA_ARGS__)
 #define log_warn(...)  log_line(LOG_WARN, __VA_ARGS__)

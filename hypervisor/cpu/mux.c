@@ -66,17 +66,22 @@ void mux_write(uint8_t channel, const char *s, size_t len)
 	__atomic_clear(&mux.locked, __ATOMIC_RELEASE);
 }
 
-void mux_record(const char *format, ...)
+void mux_record_v(const char *format, va_list args)
 {
 	char line[896];
-	va_list args;
-	size_t n;
+	size_t n = fmt_v(line, sizeof(line) - 1, format, args);
 
-	va_start(args, format);
-	n = fmt_v(line, sizeof(line) - 1, format, args);
-	va_end(args);
 	line[n++] = '\n';
 	mux_write(MUX_CONTROL, line, n);
+}
+
+void mux_record(const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	mux_record_v(format, args);
+	va_end(args);
 }
 
 void mux_break_lock(void)

@@ -5,6 +5,7 @@
 #ifndef NESTOR_CPU_MUX_H
 #define NESTOR_CPU_MUX_H
 
+#include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -22,6 +23,7 @@ void mux_write(uint8_t channel, const char *s, size_t len);
 
 /* One control record; the format has no newline. */
 void mux_record(const char *format, ...) __attribute__((format(printf, 1, 2)));
+void mux_record_v(const char *format, va_list args) __attribute__((format(printf, 1, 0)));
 
 /* Breaks the lock, for the fault path. */
 void mux_break_lock(void);

@@ -278,3 +278,47 @@ int nested_entry(struct nested *n, const struct l1_mode *m, uint32_t reason)
 	enter(n, v);
 	return INSN_DONE;
 }
+
+/* Does the processor compare L1's TPR threshold with VTPR, which other vCPUs may write (SDM 26.2.1.1)? */
+static bool depends_on_vtpr(const struct nvmcs *v)
+{
+	return v->f[FID_PROC_CONTROLS] & PROC_TPR_SHADOW && v->f[FID_TPR_THRESHOLD] & 0xf &&
+	       !(proc2_of(v) & (PROC2_VIRT_INTR_DELIVERY | PROC2_APIC_ACCESSES));
+}
+
+/*
+ * L2 has not run: L1's instruction fails, and all is as before it, but for what the VM-entry MSR-load
+ * list has loaded.
+ */
+static void refuse(struct nested *n, struct nvmcs *v, bool by_l1)
+{
+	uint32_t reason;
+
+	v->dirty = v->rare_in_02 ? (uint8_t)~GROUP_RARE : UINT8_MAX;
+	seam_vmwrite(FID_ENTRY_INTR_INFO, 0);
+	n->in_l2 = false;
+	n->run_pending = false;
+	n->l2_wait_sipi = false;
+	n->stats.entries--;
+	seam_use_vmcs01(n);
+	reason = (uint32_t)seam_vmread(FID_EXIT_REASON);
+	v->launched = reason == EXIT_VMRESUME;
+	if (by_l1)
+		report_check(n, reason, CHECK_TPR_THRESHOLD_ABOVE_VTPR, v);
+	insn_fail(n, VMERR_ENTRY_CONTROLS);
+}
+
+void nested_entry_vmfailed(struct nested *n, uint32_t error)
+{
+	struct nvmcs *v = n->cur;
+	bool by_l1 = error == VMERR_ENTRY_CONTROLS && depends_on_vtpr(v);
+
+	if (!by_l1 && n->run_pending)
+		seam_bug(n, "hardware refused a VMCS02 that passed all checks by VMfail");
+	if (n->run_pending)
+		refuse(n, v, by_l1);
+	else if (by_l1)
+		exit_below_threshold(n, v);
+	else
+		nested_entry_failed(n, EXIT_INVALID_GUEST_STATE);
+}

@@ -319,7 +319,24 @@ void nested_entry_failed(struct nested *n, uint32_t exit_reason)
 	v->f[FID_EXIT_REASON] = exit_reason | EXIT_REASON_ENTRY_FAILURE;
 	v->f[FID_EXIT_QUALIFICATION] = seam_vmread(FID_EXIT_QUALIFICATION);
 	v->dirty = v->rare_in_02 ? (uint8_t)~GROUP_RARE : UINT8_MAX;
+	seam_vmwrite(FID_ENTRY_INTR_INFO, 0); /* a failed entry leaves the valid bit */
 	nested_load_l1(n, v, NULL);
+}
+
+/* As the exit right behind an entry that SDM 26.7.7 "VM Exits Induced by the TPR Threshold" has. */
+void exit_below_threshold(struct nested *n, struct nvmcs *v)
+{
+	uint32_t info = (uint32_t)seam_vmread(FID_ENTRY_INTR_INFO);
+
+	exit_no_info(v, EXIT_TPR_BELOW_THRESHOLD);
+	if (info & INTR_INFO_VALID) {
+		seam_vmwrite(FID_ENTRY_INTR_INFO, 0);
+		v->f[FID_IDT_VECTORING_INFO] = info;
+		v->f[FID_IDT_VECTORING_ERROR_CODE] =
+			seam_vmread(FID_ENTRY_EXCEPTION_ERROR_CODE);
+		v->f[FID_EXIT_INSTRUCTION_LENGTH] = seam_vmread(FID_ENTRY_INSTRUCTION_LENGTH);
+	}
+	exit_to_l1(n);
 }
 
 void nested_deliver_ept_fault(struct nested *n, const struct paging_fault *fault)

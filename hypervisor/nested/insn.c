@@ -11,7 +11,7 @@ static void finish(struct nested *n, uint64_t flags)
 	seam_skip_insn(n);
 }
 
-static void fail(struct nested *n, uint32_t error)
+void insn_fail(struct nested *n, uint32_t error)
 {
 	if (n->cur) {
 		n->cur->f[FID_INSTRUCTION_ERROR] = error;
@@ -255,6 +255,6 @@ void nested_vmx_insn(struct nested *n, uint32_t exit_reason)
 		break;
 	default:
 		report(n, exit_reason, outcome);
-		fail(n, (uint32_t)outcome);
+		insn_fail(n, (uint32_t)outcome);
 	}
 }

@@ -189,6 +189,11 @@ void nested_deliver_ept_fault(struct nested *n, const struct paging_fault *fault
 
 /* The hardware refused VMCS02, which is current: a bug of ours, answered as L1's own. */
 void nested_entry_failed(struct nested *n, uint32_t exit_reason);
+/*
+ * It did so by a VMfail with this VM-instruction error. L1 can be why: its other vCPUs may have changed VTPR since the
+ * checks. VMCS01 is current afterwards.
+ */
+void nested_entry_vmfailed(struct nested *n, uint32_t error);
 
 /* Preemption-timer value for VMCS02 given L0's own need (both in timer units); keeps the books. */
 uint32_t nested_timer_value(struct nested *n, uint32_t l0_value);

@@ -51,6 +51,9 @@ static inline int insn_refuse(struct nested *n, int outcome, uint64_t value, uin
 uint64_t l1_cr0(void);
 uint64_t l1_cr4(void);
 
+/* The instruction that exited ends by VMfail; VMCS01 is current. */
+void insn_fail(struct nested *n, uint32_t error);
+
 /* ---- insn_vmcs.c ---- */
 int insn_vmxon(struct nested *n, const struct l1_mode *m);
 int insn_vmxoff(struct nested *n);
@@ -146,6 +149,8 @@ bool door_exception(
 void exit_save_info(struct nvmcs *v, uint32_t reason, uint32_t intr_info);
 /* What an exit that no instruction or fault of L2 caused leaves there. */
 void exit_no_info(struct nvmcs *v, uint32_t reason);
+/* L2 was not entered again since VTPR is below L1's threshold: what waits for the entry goes along. */
+void exit_below_threshold(struct nested *n, struct nvmcs *v);
 /* The event whose delivery the exit interrupted, 27.2.4. */
 void exit_save_vectoring(struct nvmcs *v);
 /* The INFO fields are set: L2 stops, L1 goes on at its host state. */

@@ -12,6 +12,7 @@
 #include "cpu/log.h"
 #include "vm/l2.h"
 #include "vm/sched.h"
+#include "vm/vm_log.h"
 #include "vmx/asm.h"
 #include "vmx/stub.h"
 
@@ -283,8 +284,10 @@ void vcpu_dump(struct vcpu *vcpu)
 /* The launch state after a failed entry depends on which instruction it was: start afresh. */
 static void entry_failed(struct vcpu *vcpu, uint32_t reason)
 {
-	log_error("entry into L%u failed: 0x%x", 1u + vcpu->nested.in_l2, reason);
-	vcpu_dump(vcpu);
+	if (vm_may_log(vcpu->vm)) {
+		log_error("entry into L%u failed: 0x%x", 1u + vcpu->nested.in_l2, reason);
+		vcpu_dump(vcpu);
+	}
 	hw_vmcs_clear(vcpu->vmcs);
 	hw_vmcs_load(vcpu->vmcs);
 	if (vcpu->nested.in_l2)
@@ -388,6 +391,14 @@ static __attribute__((noinline)) void odd_exit(struct vcpu *vcpu, uint32_t reaso
 		handle_unknown(vcpu);
 }
 
+static inline void post_deferred(struct vcpu *vcpu)
+{
+	if (vcpu->deferred == 0)
+		return;
+	vcpu_add_events(vcpu, vcpu->deferred);
+	vcpu->deferred = 0;
+}
+
 struct vcpu *vcpu_exit(struct vcpu *vcpu)
 {
 	uint64_t now = rdtsc();
@@ -400,10 +411,7 @@ struct vcpu *vcpu_exit(struct vcpu *vcpu)
 	vcpu->stats.ticks[level] += now - vcpu->entry_tsc;
 	injected = vcpu->injecting;
 	vcpu->injecting = false;
-	if (vcpu->deferred != 0) {
-		vcpu_add_events(vcpu, vcpu->deferred);
-		vcpu->deferred = 0;
-	}
+	post_deferred(vcpu);
 	if (reason >= EXIT_REASON_COUNT) {
 		odd_exit(vcpu, reason);
 		return leave(vcpu);
@@ -418,10 +426,19 @@ struct vcpu *vcpu_exit(struct vcpu *vcpu)
 
 struct vcpu *vcpu_entry_failed(struct vcpu *vcpu)
 {
+	uint32_t error = vmread32(VMCS_INSTRUCTION_ERROR);
+
 	sched_clear_guest();
-	log_error("VMLAUNCH or VMRESUME failed: VM-instruction error %u",
-		vmread32(VMCS_INSTRUCTION_ERROR));
-	entry_failed(vcpu, vmread32(VMCS_INSTRUCTION_ERROR));
+	vcpu->exit_tsc = rdtsc();
+	post_deferred(vcpu);
+	if (!vcpu->nested.in_l2) {
+		log_error("VMLAUNCH or VMRESUME failed: VM-instruction error %u", error);
+		entry_failed(vcpu, error);
+		return leave(vcpu);
+	}
+	hw_vmcs_clear(vcpu->vmcs);
+	hw_vmcs_load(vcpu->vmcs);
+	l2_entry_vmfailed(vcpu, error);
 	return leave(vcpu);
 }
 

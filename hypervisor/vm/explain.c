@@ -8,6 +8,7 @@
 #include "vm/nested_hw.h"
 #include "nested/explain.h"
 #include "vm/vm_int.h"
+#include "vm/vm_log.h"
 
 static void show(const struct vm *vm, const struct explain_record *e)
 {
@@ -15,10 +16,11 @@ static void show(const struct vm *vm, const struct explain_record *e)
 	char text[512];
 
 	explain_text(text, sizeof(text), r, &vm->nested_vm->caps);
-	log_info("%s: %s", vm->config.name, text);
+	vm_log(vm, LOG_INFO, "%s: %s", vm->config.name, text);
 	if (l0_config()->explain)
-		mux_record("explain vm=%s vcpu=%u rip=0x%lx instruction=%s error=%u reason=%u "
-			   "rule=%s field=%s value=0x%lx nth=%u tsc=%lu text=%s",
+		vm_record(vm,
+			"explain vm=%s vcpu=%u rip=0x%lx instruction=%s error=%u reason=%u "
+			"rule=%s field=%s value=0x%lx nth=%u tsc=%lu text=%s",
 			vm->config.name, e->vcpu, r->l1_rip, exit_reason_name(r->instruction),
 			explain_error(r), explain_exit_reason(r),
 			explain_rule_name(explain_rule(r)), explain_field(r), r->value, e->nth,

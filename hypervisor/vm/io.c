@@ -3,10 +3,9 @@
  */
 #include "vm/seam_emul.h"
 #include "vm/vm_int.h"
+#include "vm/vm_log.h"
 
 #include "cpu/asm.h"
-#include "cpu/log.h"
-#include "cpu/mux.h"
 #include "vmx/asm.h"
 
 #define PORT_MARK 0xf5
@@ -34,13 +33,13 @@ void vcpu_port_io(struct vcpu *vcpu, uint16_t port, bool write, unsigned size, u
 	struct vm *vm = vcpu->vm;
 
 	if (port == PORT_MARK && write && size == 1) {
-		mux_record(
-			"mark vm=%s value=%u tsc=%lu", vm->config.name, *value & 0xff, rdtsc());
+		vm_record(vm, "mark vm=%s value=%u tsc=%lu", vm->config.name, *value & 0xff,
+			rdtsc());
 		return;
 	}
 	if (!platform_io(vm->platform, port, write, size, value))
-		log_debug("'%s': %s port 0x%x, which no device has", vm->config.name,
-			write ? "OUT" : "IN", port);
+		vm_log(vm, LOG_DEBUG, "'%s': %s port 0x%x, which no device has",
+			vm->config.name, write ? "OUT" : "IN", port);
 }
 
 static void simple(struct vcpu *vcpu, const struct io_access *a)

@@ -45,6 +45,13 @@ void l2_entry_failed(struct vcpu *vcpu, uint32_t reason)
 	left(vcpu);
 }
 
+void l2_entry_vmfailed(struct vcpu *vcpu, uint32_t error)
+{
+	vcpu->injecting = false; /* what was queued stays L1's, or goes to it with the exit */
+	nested_entry_vmfailed(&vcpu->nested, error);
+	left(vcpu);
+}
+
 /* ---- events ---- */
 
 bool l2_event(struct vcpu *vcpu, const struct nested_event *e, uint32_t post)

@@ -18,6 +18,8 @@ __attribute__((noinline)) void l2_exit(struct vcpu *vcpu, uint32_t reason, bool 
 
 /* The hardware refused VMCS02, which is current. */
 void l2_entry_failed(struct vcpu *vcpu, uint32_t reason);
+/* The same by a VMfail with this VM-instruction error. */
+void l2_entry_vmfailed(struct vcpu *vcpu, uint32_t error);
 
 /* L1's VM entry made L2 run next. */
 void l2_entered(struct vcpu *vcpu);

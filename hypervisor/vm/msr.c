@@ -4,9 +4,9 @@
  */
 #include "vm/create.h"
 #include "vm/vm_int.h"
+#include "vm/vm_log.h"
 
 #include "cpu/asm.h"
-#include "cpu/log.h"
 #include "policy/msr.h"
 #include "vmx/asm.h"
 
@@ -193,8 +193,8 @@ bool vm_wrmsr(struct vcpu *vcpu, uint32_t msr, uint64_t value)
 static void refuse(struct vcpu *vcpu, const char *what, uint32_t msr, uint64_t value)
 {
 	if (!msr_policy_knows(msr))
-		log_debug("'%s': %s 0x%x (value 0x%lx) at rip %lx: #GP", vcpu->vm->config.name,
-			what, msr, value, vmread(VMCS_GUEST_RIP));
+		vm_log(vcpu->vm, LOG_DEBUG, "'%s': %s 0x%x (value 0x%lx) at rip %lx: #GP",
+			vcpu->vm->config.name, what, msr, value, vmread(VMCS_GUEST_RIP));
 	vcpu_inject_gp(vcpu);
 }
 

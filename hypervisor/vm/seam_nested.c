@@ -4,11 +4,11 @@
 #include "vm/nested_hw.h"
 
 #include "cpu/asm.h"
-#include "cpu/log.h"
 #include "cpu/mem.h"
 #include "mm/layout.h"
 #include "nested/seam.h"
 #include "vm/vm_int.h"
+#include "vm/vm_log.h"
 #include "vmx/asm.h"
 
 /* ---- L1's memory ---- */
@@ -159,6 +159,8 @@ void seam_l1_shutdown(struct nested *n, const char *why)
 
 void seam_bug(struct nested *n, const char *what)
 {
-	log_error("%s: %s (exit qualification 0x%lx)", vcpu_of(n)->vm->config.name, what,
+	const struct vm *vm = vcpu_of(n)->vm;
+
+	vm_log(vm, LOG_ERROR, "%s: %s (exit qualification 0x%lx)", vm->config.name, what,
 		vmread(VMCS_EXIT_QUALIFICATION));
 }

@@ -10,13 +10,13 @@
 #include "cpu/config.h"
 #include "cpu/log.h"
 #include "cpu/mem.h"
-#include "cpu/mux.h"
 #include "cpu/tsc.h"
 #include "mm/layout.h"
 #include "mm/page.h"
 #include "mm/paging.h"
 #include "policy/msr.h"
 #include "vm/nested_hw.h"
+#include "vm/vm_log.h"
 
 #define POOL_BASE_SIZE   (8ull << 20)
 #define POOL_SHARE_SHIFT 6 /* plus a 64th of the VM's memory */
@@ -202,7 +202,7 @@ void vm_start(struct vm *vm)
 	unsigned cpus = vm->config.cpus;
 
 	/* Once the last vCPU is in a queue the VM may end on another CPU, and its memory be wiped. */
-	mux_record("vm-start vm=%s tsc=%lu", vm->config.name, rdtsc());
+	vm_record(vm, "vm-start vm=%s tsc=%lu", vm->config.name, rdtsc());
 	for (unsigned i = 0; i < cpus; i++)
 		sched_add(vm->vcpus[i]);
 }
@@ -216,9 +216,9 @@ void vm_stop(struct vm *vm, enum vm_end end, uint32_t value, const char *why)
 		return;
 	vm->end_value = value;
 	if (end == VM_END_ERROR || end == VM_END_L0_FAULT)
-		log_error("'%s' stopped: %s", vm->config.name, why);
+		vm_log(vm, LOG_ERROR, "'%s' stopped: %s", vm->config.name, why);
 	else
-		log_info("'%s' ended: %s", vm->config.name, why);
+		vm_log(vm, LOG_INFO, "'%s' ended: %s", vm->config.name, why);
 	for (unsigned i = 0; i < vm->config.cpus; i++)
 		vcpu_post(vm->vcpus[i], EVENT_STOP);
 }

@@ -4,6 +4,7 @@
 #include "nested_vcpu.h"
 
 #include "random.h"
+#include "spec/apic.h"
 
 static uint64_t golden[FID_COUNT];
 
@@ -467,6 +468,67 @@ static void ept_violations_are_filled_or_delivered(void **state)
 	assert_int_equal(n.cur->f[FID_EXIT_QUALIFICATION], 0x181);
 }
 
+/* ---- the hardware refuses VMCS02 by a VMfail ---- */
+
+static void golden_with_threshold(void)
+{
+	golden[FID_PROC_CONTROLS] |= PROC_TPR_SHADOW;
+	golden[FID_PROC2_CONTROLS] &=
+		~(uint64_t)(PROC2_APIC_ACCESSES | PROC2_VIRT_INTR_DELIVERY |
+			    PROC2_APIC_REGISTER_VIRT | PROC2_X2APIC_MODE);
+	golden[FID_PIN_CONTROLS] &= ~(uint64_t)PIN_POSTED_INTR;
+	golden[FID_TPR_THRESHOLD] = 3;
+	fake_write32(golden[FID_VIRTUAL_APIC_ADDR] + APIC_TPR, 0xf0);
+}
+
+static void a_vmfail_of_the_first_entry_is_a_vmfail_of_l1s_instruction(void **state)
+{
+	uint64_t rip;
+
+	(void)state;
+	golden_with_threshold();
+	golden[FID_ENTRY_INTR_INFO] = INTR_INFO_VALID | INTR_EXTERNAL << 8 | 0x55;
+	golden[FID_GUEST_RFLAGS] |= RFLAGS_IF;
+	fake_hw.vmcs01[FID_EXIT_INSTRUCTION_LENGTH] = 3;
+	rip = fake_hw.vmcs01[FID_GUEST_RIP];
+	launch();
+	set02(FID_ENTRY_INTR_INFO, golden[FID_ENTRY_INTR_INFO]);
+	fake_hw.vmcs01[FID_EXIT_REASON] = EXIT_VMLAUNCH;
+	nested_entry_vmfailed(&n, VMERR_ENTRY_CONTROLS);
+	assert_false(n.in_l2);
+	assert_false(n.cur->launched);
+	assert_ptr_equal(fake_hw.current, fake_hw.vmcs01);
+	assert_int_equal(n.cur->f[FID_INSTRUCTION_ERROR], VMERR_ENTRY_CONTROLS);
+	assert_int_equal(n.cur->f[FID_EXIT_REASON], golden[FID_EXIT_REASON]);
+	assert_true(n.cur->f[FID_ENTRY_INTR_INFO] & INTR_INFO_VALID);
+	assert_int_equal(fake_hw.vmcs01[FID_GUEST_RFLAGS] & RFLAGS_STATUS, RFLAGS_ZF);
+	assert_true(fake_hw.vmcs01[FID_GUEST_RIP] > rip);
+	assert_int_equal(vmcs02(FID_ENTRY_INTR_INFO), 0);
+	/* VTPR fits again */
+	assert_int_equal(execute(EXIT_VMLAUNCH, 0), OUTCOME_L2);
+}
+
+static void a_vmfail_of_a_later_entry_is_an_exit_for_the_threshold(void **state)
+{
+	(void)state;
+	golden_with_threshold();
+	launch();
+	n.run_pending = false; /* L2 has run, and exited to L0 */
+	set02(FID_GUEST_RIP, 0x4321);
+	set02(FID_ENTRY_INTR_INFO,
+		INTR_INFO_VALID | INTR_INFO_ERROR_CODE | INTR_HW_EXCEPTION << 8 | VEC_PF);
+	set02(FID_ENTRY_EXCEPTION_ERROR_CODE, 6);
+	nested_entry_vmfailed(&n, VMERR_ENTRY_CONTROLS);
+	assert_false(n.in_l2);
+	assert_int_equal(n.cur->f[FID_EXIT_REASON], EXIT_TPR_BELOW_THRESHOLD);
+	assert_int_equal(n.cur->f[FID_GUEST_RIP], 0x4321);
+	assert_int_equal(n.cur->f[FID_IDT_VECTORING_INFO],
+		INTR_INFO_VALID | INTR_INFO_ERROR_CODE | INTR_HW_EXCEPTION << 8 | VEC_PF);
+	assert_int_equal(n.cur->f[FID_IDT_VECTORING_ERROR_CODE], 6);
+	assert_int_equal(vmcs02(FID_ENTRY_INTR_INFO), 0);
+	assert_int_equal(fake_hw.vmcs01[FID_GUEST_RIP], golden[FID_HOST_RIP]);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -484,6 +546,8 @@ int main(void)
 		T(l1s_preemption_timer_counts_while_l2_runs),
 		T(a_bad_entry_of_the_load_list_fails_the_entry),
 		T(exit_lists_store_and_load_or_abort),
+		T(a_vmfail_of_the_first_entry_is_a_vmfail_of_l1s_instruction),
+		T(a_vmfail_of_a_later_entry_is_an_exit_for_the_threshold),
 		T(bad_guest_state_is_a_failed_entry),
 		T(ept_violations_are_filled_or_delivered),
 	};

@@ -1,0 +1,68 @@
+#include "vm/vm_log.h"
+
+#include <stdarg.h>
+
+#include "cpu/asm.h"
+#include "cpu/config.h"
+#include "cpu/mux.h"
+#include "cpu/tsc.h"
+#include "lib/budget.h"
+#include "vm/vm.h"
+
+#define LOG_BURST         200u
+#define LOG_PERIOD_MS     50u
+#define RECORDS_BURST     1000u
+#define RECORDS_PERIOD_MS 1u
+
+/* In the image: a VM that is started again does not begin anew. */
+static struct {
+	struct budget log, records;
+} budgets[VM_MAX];
+
+static void left_out(const struct vm *vm, struct budget *b, const char *what)
+{
+	uint32_t count = budget_take_refused(b);
+
+	if (count != 0)
+		log_warn("'%s': %u %s were left out", vm->config.name, count, what);
+}
+
+bool vm_may_log(const struct vm *vm)
+{
+	struct budget *b = &budgets[vm->id].log;
+
+	if (!budget_spend(b, rdtsc(), (uint64_t)tsc_khz * LOG_PERIOD_MS, LOG_BURST))
+		return false;
+	left_out(vm, b, "lines of the log");
+	return true;
+}
+
+void vm_log(const struct vm *vm, enum log_level level, const char *format, ...)
+{
+	va_list args;
+
+	if (level > l0_config()->log || !vm_may_log(vm))
+		return;
+	va_start(args, format);
+	log_line_v(level, format, args);
+	va_end(args);
+}
+
+void vm_record(const struct vm *vm, const char *format, ...)
+{
+	struct budget *b = &budgets[vm->id].records;
+	va_list args;
+
+	if (!budget_spend(b, rdtsc(), (uint64_t)tsc_khz * RECORDS_PERIOD_MS, RECORDS_BURST))
+		return;
+	left_out(vm, b, "records");
+	va_start(args, format);
+	mux_record_v(format, args);
+	va_end(args);
+}
+
+void vm_log_end(const struct vm *vm)
+{
+	left_out(vm, &budgets[vm->id].log, "lines of the log");
+	left_out(vm, &budgets[vm->id].records, "records");
+}
