@@ -7,17 +7,17 @@ OBJCOPY ?= objcopy
 PAYLOAD_CFLAGS := $(WARN) -O2 -g -ffreestanding -mgeneral-regs-only -mno-red-zone -fno-common \
 	-fno-stack-protector -fno-pic -fno-pie -mcmodel=small -fcf-protection=none \
 	-fno-asynchronous-unwind-tables -fno-tree-loop-distribute-patterns -Ihypervisor \
-	-Iguests/runtime -Itests/conformance -Itests/boot/hostile -MMD -MP
+	-Iguests/runtime -Itests/conformance -Itests/boot/hostile -Itests/stress -MMD -MP
 PAYLOAD_RT := $(addprefix $(B)/payload/runtime/,start.o ap.o vmx_run.o tables64.o rt.o cmdline.o \
 	apic.o smp.o vmx.o ept.o) $(B)/payload/spec/vmcs.o
 PAYLOAD32_RT := $(addprefix $(B)/payload/32/runtime/,start32.o vmx_run32.o tables32.o rt.o \
 	cmdline.o apic.o vmx.o ept.o) $(B)/payload/32/spec/vmcs.o
 PAYLOADS := $(filter-out %/conf.c %/stress.c,$(wildcard \
-	tests/conformance/*.c tests/boot/*.c tests/stress/*.c bench/*.c))
+	tests/conformance/*.c tests/boot/*.c tests/stress/*.c tests/fairness/*.c bench/*.c))
 PAYLOAD_ELF := $(patsubst %.c,$(B)/payload/%.elf,$(notdir $(PAYLOADS)))
 PAYLOAD32_ELF := $(filter %_32.elf,$(PAYLOAD_ELF))
 vpath %.c tests/conformance tests/conformance/mutate tests/conformance/l1task tests/boot tests/boot/hostile \
-	tests/stress bench
+	tests/stress tests/fairness bench
 # %lx is 64 bits wide for print, whatever the compiler thinks of it.
 PAYLOAD32_CFLAGS := $(filter-out -mcmodel=small -mno-red-zone,$(PAYLOAD_CFLAGS)) -m32 -Wno-format
 
@@ -68,6 +68,7 @@ $(B)/payload/mutate.elf: $(B)/payload/golden.o
 $(B)/payload/l1task_32.elf $(B)/payload/l1taskfault_32.elf: $(B)/payload/32/l1task.o
 $(B)/payload/hostile.elf: $(B)/payload/golden.o $(B)/payload/hostile_vmx.o
 $(patsubst tests/stress/%.c,$(B)/payload/%.elf,$(wildcard tests/stress/*.c)): $(B)/payload/stress.o
+$(B)/payload/aggressor.elf: $(B)/payload/stress.o
 
 .SECONDARY: $(PAYLOAD_ELF:.elf=.o) $(B)/payload/conf.o $(B)/payload/golden.o $(B)/payload/stress.o \
 	$(B)/payload/hostile_vmx.o $(PAYLOAD_RT) \

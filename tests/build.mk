@@ -155,6 +155,10 @@ stress: hypervisor tools machine payloads
 .PHONY: stress-hostile
 stress-hostile: hypervisor tools machine payloads
 	@B=$(B) T=$(or $(T),60) SEED=$(or $(SEED),$$(date +%s)) tests/stress/hostile.sh
+## make fairness     a VM beside others that do their worst keeps its share
+.PHONY: fairness
+fairness: hypervisor tools machine payloads
+	@B=$(B) tests/fairness/run.sh $(NAMES)
 ## make boot-tests   Linux as L1 and L2, boot images, bad input
 boot-tests: hypervisor tools machine payloads debian-guests
 	@B=$(B) tests/boot/run.sh $(NAMES)
@@ -183,6 +187,7 @@ $(foreach t,$(TSAN_BIN),$(notdir $(t))	120	TSAN_OPTIONS=halt_on_error=1 $(t)
 )$(foreach c,$(filter-out shadow,$(CONFORMANCE_NAMES)),conformance_$(c)_unshadowed	240	B=$(B) LOG_SUFFIX=-unshadowed RUN_ARGS="--shadow off" tests/conformance/run.sh $(c)
 )$(foreach c,$(filter smp%,$(CONFORMANCE_NAMES)),conformance_$(c)_timeshared	240	B=$(B) LOG_SUFFIX=-timeshared RUN_ARGS="--machine-cpus 1" tests/conformance/run.sh $(c)
 )$(foreach s,$(STRESS_NAMES),stress_$(s)	240	B=$(B) tests/stress/run.sh $(s)
+)$(foreach p,$(FAIRNESS_NAMES),fairness_$(p)	240	B=$(B) tests/fairness/run.sh $(p)
 )$(foreach c,apic events lapic nmi,conformance_$(c)_without_apicv	240	B=$(B) LOG_SUFFIX=-noapicv RUN_ARGS="--apicv off" tests/conformance/run.sh $(c)
 )$(foreach c,apicvintr events guests_32 nmi smp_events vpid,conformance_$(c)_with_its_state_put_back	240	B=$(B) LOG_SUFFIX=-state RUN_ARGS="--l0-option selftest=state" tests/conformance/run.sh $(c)
 )$(foreach b,$(BOOT_TESTS),boot_$(b)	400	B=$(B) tests/boot/run.sh $(b)
@@ -192,6 +197,7 @@ export CHECK_LIST
 
 CONFORMANCE_NAMES := $(filter-out conf,$(basename $(notdir $(wildcard tests/conformance/*.c))))
 STRESS_NAMES := $(filter-out stress,$(basename $(notdir $(wildcard tests/stress/*.c))))
+FAIRNESS_NAMES := $(shell sed -nE 's/^\t\t([a-z-]+) +[0-9] .*/\1/p' tests/fairness/run.sh | sort -u)
 BOOT_TESTS := $(shell sed -nE 's/^test_([a-z0-9_]+)\(\).*/\1/p' tests/boot/run.sh)
 CHECK_JOBS ?= $(shell nproc)
 
