@@ -4,6 +4,7 @@
 
 #include "cpu/asm.h"
 #include "cpu/config.h"
+#include "cpu/mux.h"
 
 #define PORT_BOCHS_SHUTDOWN  0x8900
 #define PORT_QEMU_DEBUG_EXIT 0x501
@@ -37,6 +38,7 @@ void machine_off(void)
 {
 	const struct machine *m = &l0_config()->machine;
 
+	mux_flush();
 	if (m->power_off != NULL)
 		m->power_off();
 	halt_forever();

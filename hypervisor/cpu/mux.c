@@ -4,21 +4,34 @@
 
 #include "cpu/asm.h"
 #include "cpu/config.h"
+#include "cpu/percpu.h"
 #include "lib/fmt.h"
 
 #define PORT_E9  0xe9
 #define COM1     0x3f8
 #define COM1_LSR (COM1 + 5)
-#define LSR_RX   0x01
 #define LSR_THRE 0x20
 
 #define SELECT     0xff
 #define NO_CHANNEL 0xff
 
+#define UART_FIFO 16u
+
+/* Bytes that wait for COM1; how many of a VM's console may. A log line never has to, as long as the VMs keep to that. */
+#define RING_SIZE     32768u
+#define CONSOLE_SHARE 1024u
+
+/* Nobody polls the port but when the ring is full: it takes its FIFO's worth whenever somebody looks. */
 static struct {
-	bool use_e9;
-	bool locked;
-	uint8_t channel; /* selected last */
+	bool use_e9;   /* a port that takes all at once: nothing waits */
+	uint32_t next; /* tickets of the lock, as in cpu/lock.c */
+	uint32_t owner;
+	uint8_t channel;                /* selected last */
+	uint32_t in, out;               /* counts of what went in and out; atomic */
+	uint32_t waiting[MUX_CHANNELS]; /* bytes in the ring by channel; atomic */
+	struct {
+		uint8_t channel, byte;
+	} ring[RING_SIZE];
 } mux = {.channel = NO_CHANNEL};
 
 void mux_init(void)
@@ -35,35 +48,126 @@ void mux_init(void)
 	outb(COM1 + 4, 0x03);
 }
 
-static void raw(uint8_t byte)
+/* ---- the lock: fair, below all others, and not of struct percpu.held ---- */
+
+static void lock(void)
 {
+	struct percpu *c = this_cpu();
+
+	c->mux_ticket = __atomic_fetch_add(&mux.next, 1, __ATOMIC_RELAXED);
+	c->in_mux = true;
+	while (__atomic_load_n(&mux.owner, __ATOMIC_ACQUIRE) != c->mux_ticket)
+		cpu_pause();
+}
+
+static void unlock(void)
+{
+	struct percpu *c = this_cpu();
+
+	c->in_mux = false;
+	__atomic_store_n(&mux.owner, c->mux_ticket + 1, __ATOMIC_RELEASE);
+}
+
+void mux_break_lock(void)
+{
+	struct percpu *c = this_cpu();
+
+	if (!c->in_mux)
+		return;
+	while (__atomic_load_n(&mux.owner, __ATOMIC_ACQUIRE) != c->mux_ticket)
+		cpu_pause();
+	unlock();
+}
+
+/* ---- the ring; the lock is held ---- */
+
+bool mux_pending(void)
+{
+	return __atomic_load_n(&mux.in, __ATOMIC_RELAXED) !=
+	       __atomic_load_n(&mux.out, __ATOMIC_RELAXED);
+}
+
+static bool port_empty(void)
+{
+	return inb(COM1_LSR) & LSR_THRE;
+}
+
+static void send_fifo(void)
+{
+	for (unsigned i = 0; i < UART_FIFO && mux_pending(); i++) {
+		unsigned at = mux.out % RING_SIZE;
+
+		outb(COM1, mux.ring[at].byte);
+		__atomic_fetch_sub(&mux.waiting[mux.ring[at].channel], 1, __ATOMIC_RELAXED);
+		__atomic_store_n(&mux.out, mux.out + 1, __ATOMIC_RELAXED);
+	}
+}
+
+/* Bounded: a port that is not there must not stop L0. */
+static void send_waiting(void)
+{
+	for (unsigned i = 0; i < 1000000 && !port_empty(); i++)
+		cpu_pause();
+	send_fifo();
+}
+
+static void raw(uint8_t channel, uint8_t byte)
+{
+	unsigned at = mux.in % RING_SIZE;
+
 	if (mux.use_e9) {
 		outb(PORT_E9, byte);
 		return;
 	}
-	/* Bounded: a port that is not there must not stop L0. */
-	for (unsigned i = 0; i < 1000000 && !(inb(COM1_LSR) & LSR_THRE); i++)
-		cpu_pause();
-	outb(COM1, byte);
+	if (mux.in - mux.out == RING_SIZE)
+		send_waiting();
+	mux.ring[at].channel = channel;
+	mux.ring[at].byte = byte;
+	__atomic_fetch_add(&mux.waiting[channel], 1, __ATOMIC_RELAXED);
+	__atomic_store_n(&mux.in, mux.in + 1, __ATOMIC_RELAXED);
 }
 
 void mux_write(uint8_t channel, const char *s, size_t len)
 {
 	bool channels = l0_config()->mux;
 
-	while (__atomic_test_and_set(&mux.locked, __ATOMIC_ACQUIRE))
-		cpu_pause();
+	lock();
 	if (channels && mux.channel != channel) {
-		raw(SELECT);
-		raw(channel);
+		raw(channel, SELECT);
+		raw(channel, channel);
 		mux.channel = channel;
 	}
 	for (size_t i = 0; i < len; i++) {
 		if (channels && (uint8_t)s[i] == SELECT)
-			raw(SELECT);
-		raw((uint8_t)s[i]);
+			raw(channel, SELECT);
+		raw(channel, (uint8_t)s[i]);
 	}
-	__atomic_clear(&mux.locked, __ATOMIC_RELEASE);
+	if (mux_pending() && port_empty())
+		send_fifo();
+	unlock();
+}
+
+void mux_poll(void)
+{
+	if (!mux_pending())
+		return;
+	lock();
+	if (port_empty())
+		send_fifo();
+	unlock();
+}
+
+void mux_flush(void)
+{
+	lock();
+	while (mux_pending())
+		send_waiting();
+	unlock();
+}
+
+bool mux_congested(uint8_t channel)
+{
+	return __atomic_load_n(&mux.waiting[channel], __ATOMIC_RELAXED) >= CONSOLE_SHARE;
 }
 
 void mux_record_v(const char *format, va_list args)
@@ -82,9 +186,4 @@ void mux_record(const char *format, ...)
 	va_start(args, format);
 	mux_record_v(format, args);
 	va_end(args);
-}
-
-void mux_break_lock(void)
-{
-	__atomic_clear(&mux.locked, __ATOMIC_RELEASE);
 }

@@ -6,13 +6,17 @@
 #define NESTOR_CPU_MUX_H
 
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+
+#include "lib/limits.h"
 
 enum mux_channel {
 	MUX_LOG = 0,
 	MUX_CONTROL = 1,
-	MUX_VM = 2 /* plus the VM's number */
+	MUX_VM = 2, /* plus the VM's number */
+	MUX_CHANNELS = MUX_VM + LIMIT_VMS
 };
 
 /* Finds the port. Boot CPU, before anything else. */
@@ -25,7 +29,18 @@ void mux_write(uint8_t channel, const char *s, size_t len);
 void mux_record(const char *format, ...) __attribute__((format(printf, 1, 2)));
 void mux_record_v(const char *format, va_list args) __attribute__((format(printf, 1, 0)));
 
-/* Breaks the lock, for the fault path. */
+/*
+ * COM1 is slow: bytes wait in memory, and go out a FIFO's worth each time that one of these is called. Does something
+ * wait? Then mux_poll is due, about once a millisecond.
+ */
+bool mux_pending(void);
+void mux_poll(void);
+/* Does so much of this channel wait that a guest has to, too? */
+bool mux_congested(uint8_t channel);
+/* Returns when nothing waits: the machine ends. */
+void mux_flush(void);
+
+/* Lets go of the lock if this CPU holds it or waits for it, for the fault path. */
 void mux_break_lock(void);
 
 #endif

@@ -55,6 +55,8 @@ struct percpu {
 	struct tss tss;
 	struct spinlock *held[MAX_HELD];
 	unsigned held_count;
+	uint32_t mux_ticket; /* of the output stream's lock, with in_mux */
+	bool in_mux;
 	struct cpu_shared shared;
 	uint8_t upper[PERCPU_UPPER] __attribute__((aligned(PERCPU_LINE)));
 	uint8_t vmxon_page[4096] __attribute__((aligned(4096)));

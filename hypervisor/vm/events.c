@@ -9,6 +9,8 @@
 #include "cpu/config.h"
 #include "cpu/fault.h"
 #include "cpu/log.h"
+#include "cpu/mux.h"
+#include "cpu/tsc.h"
 #include "vm/l2.h"
 #include "vm/sched.h"
 #include "vmx/asm.h"
@@ -65,6 +67,8 @@ void vcpu_update_deadline(struct vcpu *vcpu)
 	read_deadline(vcpu);
 	if (slice > l0_config()->time_limit)
 		slice = l0_config()->time_limit;
+	if (mux_pending() && slice > rdtsc() + tsc_khz)
+		slice = rdtsc() + tsc_khz;
 	vcpu->entry_deadline = vcpu->deadline < slice ? vcpu->deadline : slice;
 	if (vcpu->entry_deadline == DEV_NEVER && !vcpu->nested.in_l2)
 		vmwrite(VMCS_PREEMPTION_TIMER_VALUE, UINT32_MAX);

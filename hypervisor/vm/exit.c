@@ -10,6 +10,7 @@
 #include "cpu/config.h"
 #include "cpu/fault.h"
 #include "cpu/log.h"
+#include "cpu/mux.h"
 #include "vm/l2.h"
 #include "vm/sched.h"
 #include "vm/vm_log.h"
@@ -186,6 +187,7 @@ static void handle_hlt(struct vcpu *vcpu)
 
 static void handle_preemption_timer(struct vcpu *vcpu)
 {
+	mux_poll();
 	vcpu_run_timers(vcpu);
 	vcpu_post(vcpu, EVENT_TIMER);
 	if (sched_slice_over())

@@ -6,9 +6,12 @@
 #include "vm/vm_log.h"
 
 #include "cpu/asm.h"
+#include "cpu/mux.h"
+#include "dev/vuart.h"
 #include "vmx/asm.h"
 
-#define PORT_MARK 0xf5
+#define PORT_MARK          0xf5
+#define PORT_DEBUG_CONSOLE 0xe9 /* dev/vpm.c */
 
 struct io_access {
 	uint16_t port;
@@ -87,10 +90,21 @@ static void string(struct vcpu *vcpu, const struct io_access *a)
 	emulation_end(&e, &cpu, end, vmread(VMCS_EXIT_INSTRUCTION_LENGTH));
 }
 
+/* Its bytes go out as fast as the line takes them: the guest tries again, and others run meanwhile. */
+static bool must_wait(const struct vcpu *vcpu, const struct io_access *a)
+{
+	return !a->in && (a->port == VUART_PORT || a->port == PORT_DEBUG_CONSOLE) &&
+	       mux_congested((uint8_t)(MUX_VM + vcpu->vm->id));
+}
+
 void handle_io(struct vcpu *vcpu)
 {
 	struct io_access a = decode(vmread(VMCS_EXIT_QUALIFICATION));
 
+	if (must_wait(vcpu, &a)) {
+		vcpu_post(vcpu, EVENT_YIELD);
+		return;
+	}
 	if (a.string)
 		string(vcpu, &a);
 	else

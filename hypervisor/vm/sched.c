@@ -12,6 +12,8 @@
 #include "cpu/config.h"
 #include "cpu/fault.h"
 #include "cpu/log.h"
+#include "cpu/mux.h"
+#include "cpu/tsc.h"
 #include "vm/life.h"
 #include "vm/sched.h"
 #include "vmx/asm.h"
@@ -328,6 +330,8 @@ static void sleep_until(struct sched_cpu *c, uint64_t deadline)
 	if (c->node == NULL)
 		sched_use_address_space(sched_boot_space);
 	sched_offer_to_take();
+	if (mux_pending() && deadline > rdtsc() + tsc_khz)
+		deadline = rdtsc() + tsc_khz;
 	if (deadline != DEV_NEVER)
 		apic_timer_arm(deadline, rdtsc());
 	if (runnable_count(c) == 0)
@@ -441,6 +445,7 @@ struct vcpu *schedule(void)
 		bool work;
 		uint64_t next;
 
+		mux_poll();
 		account(c);
 		work = life_work();
 		next = run_due_timers(c);

@@ -11,7 +11,12 @@
 #include <cmocka.h>
 
 #include "cpu/machine.h"
+#include "cpu/mux.h"
 #include "policy/options.h"
+
+void mux_flush(void)
+{
+}
 
 static struct options options;
 static struct refusal refusal;

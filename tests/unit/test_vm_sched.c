@@ -13,7 +13,9 @@
 #include "cpu/apic.h"
 #include "cpu/fault.h"
 #include "cpu/log.h"
+#include "cpu/mux.h"
 #include "cpu/percpu.h"
+#include "cpu/tsc.h"
 #include "vm/life.h"
 #include "vm/sched.h"
 #include "vm/vm_int.h"
@@ -26,6 +28,7 @@ _Thread_local uint64_t hw_cr3;
 _Thread_local struct percpu *hw_cpu;
 struct percpu percpus[MAX_CPUS];
 unsigned cpu_count = CPUS;
+uint32_t tsc_khz = 50000;
 
 static struct vm vms[4];
 static struct vcpu vcpus[4];
@@ -69,6 +72,15 @@ void apic_send(uint32_t id, uint8_t vector)
 {
 	assert_int_equal(vector, VECTOR_KICK);
 	kicks[id]++;
+}
+
+void mux_poll(void)
+{
+}
+
+bool mux_pending(void)
+{
+	return false;
 }
 
 void log_line(enum log_level level, const char *format, ...)

@@ -18,7 +18,9 @@
 #include "cpu/apic.h"
 #include "cpu/fault.h"
 #include "cpu/log.h"
+#include "cpu/mux.h"
 #include "cpu/percpu.h"
+#include "cpu/tsc.h"
 #include "mm/layout.h"
 #include "vm/create.h"
 #include "vm/images.h"
@@ -38,6 +40,7 @@ _Thread_local uint64_t hw_cr3;
 _Thread_local struct percpu *hw_cpu;
 struct percpu percpus[MAX_CPUS];
 unsigned cpu_count = CPUS;
+uint32_t tsc_khz = 50000;
 
 /* A VM's own memory: wiped and filled again with each life. */
 struct box {
@@ -108,6 +111,15 @@ void apic_send(uint32_t id, uint8_t vector)
 {
 	(void)vector;
 	apic_send_nmi(id);
+}
+
+void mux_poll(void)
+{
+}
+
+bool mux_pending(void)
+{
+	return false;
 }
 
 void log_line(enum log_level level, const char *format, ...)

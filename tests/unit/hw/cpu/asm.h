@@ -19,6 +19,20 @@ void hw_sleep(void);
 /* It waits for another CPU. */
 void hw_pause(void);
 
+/* Ports. */
+uint8_t hw_in(uint16_t port);
+void hw_out(uint16_t port, uint8_t value);
+
+static inline uint8_t inb(uint16_t port)
+{
+	return hw_in(port);
+}
+
+static inline void outb(uint16_t port, uint8_t value)
+{
+	hw_out(port, value);
+}
+
 static inline uint64_t rdtsc(void)
 {
 	return __atomic_load_n(&hw_now, __ATOMIC_RELAXED);

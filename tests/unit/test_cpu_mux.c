@@ -1,0 +1,160 @@
+/*
+ * The output stream on a serial port that is slow: what waits, who waits, and that nothing is polled for.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "cpu/config.h"
+#include "cpu/mux.h"
+#include "cpu/percpu.h"
+
+#define COM1 0x3f8
+
+uint64_t hw_now;
+_Thread_local uint64_t hw_cr3;
+_Thread_local struct percpu *hw_cpu;
+
+static struct percpu cpu;
+static char sent[100000];
+static unsigned sent_count, in_fifo, looks;
+static bool faults; /* the next byte */
+static jmp_buf fault;
+
+uint8_t hw_in(uint16_t port)
+{
+	if (port != COM1 + 5)
+		return 0;
+	looks++;
+	return in_fifo == 0 ? 0x20 : 0;
+}
+
+void hw_out(uint16_t port, uint8_t value)
+{
+	if (port != COM1)
+		return;
+	if (faults) {
+		faults = false;
+		longjmp(fault, 1);
+	}
+	assert_true(in_fifo < 16); /* else the byte is lost */
+	in_fifo++;
+	sent[sent_count++] = (char)value;
+}
+
+/* Who polls lets time pass. */
+void hw_pause(void)
+{
+	in_fifo = 0;
+}
+
+static int set_up(void **state)
+{
+	(void)state;
+	hw_cpu = &cpu;
+	in_fifo = 0;
+	mux_init();
+	mux_flush();
+	sent_count = looks = in_fifo = 0;
+	return 0;
+}
+
+static void write_many(uint8_t channel, char c, unsigned count)
+{
+	for (unsigned i = 0; i < count; i++)
+		mux_write(channel, &c, 1);
+}
+
+static void a_write_takes_what_the_port_has_room_for_and_polls_for_nothing(void **state)
+{
+	char text[512];
+
+	(void)state;
+	memset(text, 'a', sizeof(text));
+	mux_write(MUX_VM, text, sizeof(text));
+	assert_int_equal(sent_count, 16);
+	assert_in_range(looks, 1, 2);
+	assert_true(mux_pending());
+	mux_poll(); /* the port is still busy */
+	assert_int_equal(sent_count, 16);
+	in_fifo = 0;
+	mux_poll();
+	assert_int_equal(sent_count, 32);
+}
+
+static void everything_comes_in_order(void **state)
+{
+	char text[3000];
+
+	(void)state;
+	for (unsigned i = 0; i < sizeof(text); i++)
+		text[i] = (char)('a' + i % 26);
+	mux_write(MUX_LOG, text, 1000);
+	mux_write(MUX_VM + 1, text + 1000, 1000);
+	in_fifo = 0;
+	mux_poll();
+	mux_write(MUX_CONTROL, text + 2000, 1000);
+	mux_flush();
+	assert_false(mux_pending());
+	assert_int_equal(sent_count, sizeof(text));
+	assert_memory_equal(sent, text, sizeof(text));
+}
+
+static void a_vm_that_floods_has_to_wait_and_others_need_not(void **state)
+{
+	(void)state;
+	assert_false(mux_congested(MUX_VM));
+	write_many(MUX_VM, 'x', 1100);
+	assert_true(mux_congested(MUX_VM));
+	assert_false(mux_congested(MUX_VM + 1));
+	assert_false(mux_congested(MUX_LOG));
+	while (mux_congested(MUX_VM)) {
+		in_fifo = 0;
+		mux_poll();
+	}
+	assert_true(mux_pending());
+	mux_flush();
+}
+
+static void what_does_not_fit_goes_out_first(void **state)
+{
+	(void)state;
+	write_many(MUX_LOG, 'l', 40000);
+	mux_flush();
+	assert_int_equal(sent_count, 40000);
+}
+
+/* A fault while this CPU writes: the report must come out. */
+static void a_fault_in_the_midst_of_a_write_can_be_reported(void **state)
+{
+	(void)state;
+	mux_break_lock(); /* not held: nothing to do */
+	faults = true;
+	if (setjmp(fault) == 0)
+		mux_write(MUX_LOG, "lost", 4);
+	assert_false(faults);
+	in_fifo = 0;
+	mux_break_lock();
+	mux_write(MUX_LOG, "report", 6);
+	mux_flush();
+	assert_memory_equal(sent + sent_count - 6, "report", 6);
+}
+
+#define TEST(f) cmocka_unit_test_setup(f, set_up)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(a_write_takes_what_the_port_has_room_for_and_polls_for_nothing),
+		TEST(everything_comes_in_order),
+		TEST(a_vm_that_floods_has_to_wait_and_others_need_not),
+		TEST(what_does_not_fit_goes_out_first),
+		TEST(a_fault_in_the_midst_of_a_write_can_be_reported),
+	};
+
+	return cmocka_run_group_tests_name("cpu_mux", tests, NULL, NULL);
+}
