@@ -16,6 +16,7 @@ void config_read(struct text line)
 		.log = (enum log_level)o.log,
 		.mux = o.mux,
 		.explain = o.explain,
+		.requests = o.requests,
 		.posted = o.posted,
 		.ram_zeroed = o.ram_zeroed,
 		.selftest = (enum l0_selftest)o.selftest,

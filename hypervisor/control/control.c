@@ -26,6 +26,8 @@ static const char *end_kind(enum vm_end end)
 		return "reset";
 	case VM_END_TRIPLE_FAULT:
 		return "triple-fault";
+	case VM_END_STOPPED:
+		return "stopped";
 	case VM_END_L0_FAULT:
 		return "l0-fault";
 	default:

@@ -11,3 +11,8 @@ void config_set(const struct l0_config *config)
 {
 	current = *config;
 }
+
+void config_stop(void)
+{
+	__atomic_store_n(&current.time_limit, 0, __ATOMIC_SEQ_CST);
+}

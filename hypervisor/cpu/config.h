@@ -16,6 +16,7 @@ struct l0_config {
 	enum log_level log; /* messages above it are dropped */
 	bool mux;           /* the output stream has channels */
 	bool explain;       /* control records of refused VM entries and VMX instructions */
+	bool requests;      /* the host tool asks by the second serial port */
 	bool posted;        /* posted interrupts even where notifications come late */
 	bool ram_zeroed;    /* free memory is known to be zero */
 	enum l0_selftest selftest;
@@ -27,10 +28,16 @@ struct l0_config {
 	struct machine machine; /* a copy: handlers of exits ask for its quirks */
 };
 
-/* Constant after config_set; before, plain output without end on no machine that is known. */
+/*
+ * Constant after config_set, but for an end that is asked for; before, plain output without end on no
+ * machine that is known.
+ */
 const struct l0_config *l0_config(void);
 
 /* Once, boot CPU, while no other CPU runs. */
 void config_set(const struct l0_config *config);
+
+/* The time limit is over for all CPUs, because the host tool asks for it: it is 0 from now on. */
+void config_stop(void);
 
 #endif

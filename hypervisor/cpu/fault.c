@@ -6,6 +6,7 @@
 #include "cpu/machine.h"
 #include "cpu/mux.h"
 #include "cpu/percpu.h"
+#include "cpu/request.h"
 #include "cpu/symbols.h"
 #include "spec/vmx.h"
 
@@ -163,6 +164,7 @@ static void interrupt(uint64_t vector)
 static void nmi(struct percpu *c, struct trap_frame *f)
 {
 	c->kicked = true;
+	request_poll();
 	for (const struct nmi_restart *r = nmi_restarts; r->start != 0; r++)
 		if (f->rip >= r->start && f->rip < r->end) {
 			f->rip = r->to;

@@ -44,6 +44,8 @@ const struct setting option_settings[] = {
 		.help = "CPUs that are used at most"},
 	{ROW("posted", SETTING_SWITCH, posted),
 		.help = "posted interrupts even on a machine that delays notifications"},
+	{ROW("requests", SETTING_SWITCH, requests),
+		.help = "the host tool may ask for an end, by the second serial port"},
 	{ROW("epoch", SETTING_NUMBER, epoch), .max = UINT64_MAX,
 		.help = "time of day at the start, in seconds since 1970; 0: the machine's"},
 	{ROW("limit", SETTING_NUMBER, limit), .max = UINT64_MAX, .initial = UINT64_MAX,

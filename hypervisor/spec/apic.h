@@ -7,10 +7,11 @@
 #include "lib/bits.h"
 
 /* 10.4.4 "Local APIC Status and Location": IA32_APIC_BASE */
-#define APIC_BASE_BSP     BIT64(8)
-#define APIC_BASE_X2APIC  BIT64(10)
-#define APIC_BASE_ENABLE  BIT64(11)
-#define APIC_DEFAULT_BASE UINT64_C(0xfee00000)
+#define APIC_BASE_BSP       BIT64(8)
+#define APIC_BASE_X2APIC    BIT64(10)
+#define APIC_BASE_ENABLE    BIT64(11)
+#define APIC_DEFAULT_BASE   UINT64_C(0xfee00000)
+#define IOAPIC_DEFAULT_BASE UINT64_C(0xfec00000) /* on every PC; the chipset says */
 
 /*
  * Table 10-1 "Local APIC Register Address Map", by offset in the page; also that of the virtual-APIC page

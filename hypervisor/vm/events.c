@@ -219,8 +219,10 @@ static void process_sipi(struct vcpu *vcpu)
 
 static void process(struct vcpu *vcpu, uint32_t events)
 {
-	if (events & EVENT_STOP)
+	if (events & EVENT_STOP) {
+		vcpu_dump_end(vcpu);
 		vcpu->state = VCPU_STOPPED;
+	}
 	if (vcpu->state == VCPU_STOPPED)
 		return;
 	if (events & EVENT_FLUSH)

@@ -5,12 +5,12 @@
 #include "vm/vm_int.h"
 
 #include "cpu/apic.h"
-#include "cpu/config.h"
 #include "cpu/asm.h"
 #include "cpu/config.h"
 #include "cpu/fault.h"
 #include "cpu/log.h"
 #include "cpu/mux.h"
+#include "cpu/request.h"
 #include "vm/l2.h"
 #include "vm/sched.h"
 #include "vm/vm_log.h"
@@ -124,6 +124,8 @@ static void look_at_queue(struct vcpu *vcpu)
 {
 	if (sched_asked())
 		vcpu_post(vcpu, EVENT_TIMER);
+	if (l0_config()->time_limit == 0)
+		vcpu_post(vcpu, EVENT_YIELD);
 }
 
 static void handle_exception(struct vcpu *vcpu)
@@ -132,6 +134,7 @@ static void handle_exception(struct vcpu *vcpu)
 	uint8_t vector = (uint8_t)INTR_INFO_VECTOR(info);
 
 	if (INTR_INFO_TYPE(info) == INTR_NMI) {
+		request_poll();
 		look_at_queue(vcpu); /* a kick */
 		return;
 	}
@@ -262,27 +265,6 @@ void vcpu_handle_exit(struct vcpu *vcpu, uint32_t reason)
 	h(vcpu);
 }
 
-void vcpu_dump(struct vcpu *vcpu)
-{
-	log_error("'%s' vcpu %u in L%u: state %u events %x, last exit reason %lu "
-		  "qualification %lx",
-		vcpu->vm->config.name, vcpu->index, 1u + vcpu->nested.in_l2, vcpu->state,
-		vcpu->events, vmread(VMCS_EXIT_REASON), vmread(VMCS_EXIT_QUALIFICATION));
-	log_error("rip %lx rsp %lx rflags %lx cr0 %lx cr3 %lx cr4 %lx efer %lx",
-		vmread(VMCS_GUEST_RIP), vmread(VMCS_GUEST_RSP), vmread(VMCS_GUEST_RFLAGS),
-		vmread(VMCS_GUEST_CR0), vmread(VMCS_GUEST_CR3), vmread(VMCS_GUEST_CR4),
-		vmread(VMCS_GUEST_EFER));
-	log_error("cs %lx ar %lx ss %lx ar %lx tr %lx ar %lx activity %lx blocking %lx "
-		  "inject %lx proc %lx",
-		vmread(VMCS_GUEST_CS_SELECTOR), vmread(VMCS_GUEST_CS_AR),
-		vmread(VMCS_GUEST_SS_SELECTOR), vmread(VMCS_GUEST_SS_AR),
-		vmread(VMCS_GUEST_TR_SELECTOR), vmread(VMCS_GUEST_TR_AR),
-		vmread(VMCS_GUEST_ACTIVITY_STATE), vmread(VMCS_GUEST_INTERRUPTIBILITY),
-		vmread(VMCS_ENTRY_INTR_INFO), vmread(VMCS_PROC_CONTROLS));
-	log_error("deadline %lx now %lx entry deadline %lx", vcpu->deadline, rdtsc(),
-		vcpu->entry_deadline);
-}
-
 /* The launch state after a failed entry depends on which instruction it was: start afresh. */
 static void entry_failed(struct vcpu *vcpu, uint32_t reason)
 {
@@ -401,28 +383,44 @@ static inline void post_deferred(struct vcpu *vcpu)
 	vcpu->deferred = 0;
 }
 
+/*
+ * Figures, and for a report on how the VM came to its end (dump.c) the exit itself. Every exit pays for
+ * it: the level is a constant here.
+ */
+static inline __attribute__((always_inline)) void account(
+	struct vcpu *vcpu, unsigned level, uint32_t reason, uint64_t now)
+{
+	struct exit_trace *t = &vcpu->trace;
+	uint64_t rip = vmread(VMCS_GUEST_RIP);
+	unsigned at = (t->at + 1u) % EXIT_TRACE_SIZE;
+
+	t->at = at;
+	t->rip[at] = rip;
+	t->what[at] = (uint8_t)EXIT_TRACE(level, reason);
+	vcpu->stats.ticks[level] += now - vcpu->entry_tsc;
+	vcpu->stats.exits[level][reason]++;
+}
+
 struct vcpu *vcpu_exit(struct vcpu *vcpu)
 {
 	uint64_t now = rdtsc();
 	uint32_t reason = vmread32(VMCS_EXIT_REASON);
-	unsigned level = 1u + vcpu->nested.in_l2;
 	bool injected;
 
 	sched_clear_guest();
 	vcpu->exit_tsc = now;
-	vcpu->stats.ticks[level] += now - vcpu->entry_tsc;
 	injected = vcpu->injecting;
 	vcpu->injecting = false;
 	post_deferred(vcpu);
 	if (reason >= EXIT_REASON_COUNT) {
 		odd_exit(vcpu, reason);
-		return leave(vcpu);
-	}
-	vcpu->stats.exits[level][reason]++;
-	if (level == 1)
+	} else if (!vcpu->nested.in_l2) {
+		account(vcpu, 1, reason, now);
 		vcpu_handle_exit(vcpu, reason);
-	else
+	} else {
+		account(vcpu, 2, reason, now);
 		l2_exit(vcpu, reason, injected);
+	}
 	return leave(vcpu);
 }
 

@@ -319,8 +319,10 @@ static void stop_all(const struct sched_cpu *c)
 		switch_to(n);
 		if (__atomic_load_n(&n->vcpu->vm->end, __ATOMIC_SEQ_CST) != VM_RUNS)
 			continue;
-		vcpu_dump(n->vcpu);
-		vm_stop(n->vcpu->vm, VM_END_ERROR, 0, "time limit reached");
+		if (l0_config()->time_limit == 0)
+			vm_stop(n->vcpu->vm, VM_END_STOPPED, 0, "the host tool ends the run");
+		else
+			vm_stop(n->vcpu->vm, VM_END_ERROR, 0, "time limit reached");
 	}
 }
 

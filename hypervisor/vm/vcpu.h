@@ -47,6 +47,20 @@ struct vcpu_stats {
 	uint64_t injected; /* interrupts */
 };
 
+/* The last exits. */
+#define EXIT_TRACE_SIZE           32
+#define EXIT_TRACE(level, reason) ((reason) | ((level)-1) << 7)
+#define EXIT_TRACE_REASON         0x7fu
+#define EXIT_TRACE_L2             0x80u
+
+_Static_assert(EXIT_REASON_COUNT <= EXIT_TRACE_REASON, "bit 7 is free for the level");
+
+struct exit_trace {
+	unsigned at; /* the newest */
+	uint64_t rip[EXIT_TRACE_SIZE];
+	uint8_t what[EXIT_TRACE_SIZE]; /* EXIT_TRACE() */
+};
+
 struct vm;
 struct explain_ring;
 struct sched_node;
@@ -94,6 +108,7 @@ struct vcpu {
 	uint8_t *xsave;                   /* one page */
 	struct mtrr_state *mtrr;
 	struct vcpu_stats stats;
+	struct exit_trace trace;
 	enum dev_apic_mode apic_mode; /* that VMCS01 is set up for */
 	uint64_t eoi_exit[4];         /* EOI-exit bitmaps of VMCS01 */
 	struct nested nested;

@@ -80,9 +80,6 @@ void vcpu_inject_paging_fault(struct vcpu *vcpu, const struct paging_fault *faul
 struct paging_state vcpu_paging_state(const struct vcpu *vcpu);
 bool vcpu_in_long64(void);
 
-/* The state of the current VMCS into the log. */
-void vcpu_dump(struct vcpu *vcpu);
-
 /* True the first time it is asked for this number. */
 bool vm_first_time(struct vm *vm, unsigned what);
 enum vm_warning {
@@ -97,6 +94,16 @@ void vcpu_handle_exit(struct vcpu *vcpu, uint32_t reason);
 /* ---- MSRs as L1's RDMSR/WRMSR; false means #GP. ---- */
 bool vm_rdmsr(struct vcpu *vcpu, uint32_t msr, uint64_t *value);
 bool vm_wrmsr(struct vcpu *vcpu, uint32_t msr, uint64_t value);
+
+/* ---- dump.c ---- */
+/*
+ * Tells of a vCPU, which is current, all that explains where it is and how it came there: as control
+ * records `dump` for the host tool, which adds symbols, else in the log. At most a few times for each
+ * VM, whatever guests do.
+ */
+void vcpu_dump(struct vcpu *vcpu);
+/* The vCPU, which is current, stops: the same, if its VM ended in a way that needs an explanation. */
+void vcpu_dump_end(struct vcpu *vcpu);
 
 /* ---- handlers, one file each ---- */
 void handle_cpuid(struct vcpu *vcpu);

@@ -1,5 +1,5 @@
 /*
- * Ends in the way that its command line asks for: exit=N, s5, reset, triple, hang.
+ * Ends in the way that its command line asks for: exit=N, s5, reset, triple, hang, spin.
  */
 #include "cmdline.h"
 #include "cpu.h"
@@ -34,5 +34,8 @@ int payload_main(void)
 	if (cmdline_flag("hang"))
 		for (;;)
 			__asm__ volatile("cli; hlt");
+	if (cmdline_flag("spin")) /* no exit ever */
+		for (;;)
+			__asm__ volatile("cli; pause");
 	return (int)cmdline_number("exit", 0);
 }

@@ -194,6 +194,35 @@ test_power_off_reset_triple_fault_time_limit() {
 		expect 124 run --timeout 3 --memory 64M --l1 "$B/payload/power.elf" --cmdline hang
 }
 
+# Where the vCPU is, with symbols of the image, and figures, however the run ends.
+test_a_triple_fault_a_hang_and_a_time_out_are_reported() {
+	local where='l1 vcpu 0: in L1, 64-bit mode, CPL 0, rip 0x[0-9a-f]+ <payload_main'
+	local run=(run --memory 64M --summary --l1 "$B/payload/power.elf" --cmdline)
+
+	expect 4 "${run[@]}" triple --timeout 60 &&
+		shows "$where" 'the triple fault began here: reason 2' 'code at rip: 0f 0b' 'L1 TRIPLE_FAULT 0x' \
+			'idt 0 limit 0' 'summary of VM l1' &&
+		expect 124 "${run[@]}" hang --timeout 3 &&
+		shows "$where" 'waits in HLT, with interrupts disabled' 'L1 HLT 0x[0-9a-f]+ <payload_main' 'summary of VM l1' &&
+		expect 124 "${run[@]}" spin --timeout 3 &&
+		shows "$where" 'runs, waits for nothing' 'summary of VM l1' 'time limit of 3 s'
+}
+
+# All vCPUs on all CPUs, by SIGINT.
+test_an_interrupted_run_is_reported() {
+	local pid
+	"$NESTOR" run --memory 64M --cpus 4 --machine-cpus 2 --stats "$out.stats" --l1 "$B/payload/power.elf" --cmdline spin \
+		</dev/null >"$out.text" 2>&1 &
+	pid=$!
+	for _ in $(seq 100); do grep -q 'power: ' "$out.text" && break; sleep 0.2; done
+	sleep 1
+	kill -INT $pid
+	wait $pid
+	[ $? = 130 ] || { cat "$out.text"; return 1; }
+	shows 'vcpu 0: in L1, 64-bit mode' 'vcpu 3: in L1' 'vcpu 3: waits for a start-up IPI' &&
+		grep -q 'vm=l1 vcpu=3' "$out.stats" && grep -q '# vm-end vm=l1 kind=stopped' "$out.stats"
+}
+
 test_vms_end_restart_and_give_memory_back() {
 	local file=$B/test/boot/lives.yaml elf
 	elf=$(realpath "$B/payload/power.elf")
@@ -206,7 +235,8 @@ test_vms_end_restart_and_give_memory_back() {
 		  - {name: d, kernel: $elf, cmdline: exit=3, memory: 4M, restart: always, restart-limit: 30, cpus: 4}
 	END
 	expect 2 run "$file" --timeout 120 --verbose &&
-		shows 'vm-end vm=a kind=reset value=0 restart=0' 'vm-end vm=c kind=poweroff' &&
+		shows "the VM 'a' ended \(reset\) and is started again" \
+			'vm-end vm=a kind=reset value=0 restart=0' 'vm-end vm=c kind=poweroff' &&
 		[ "$(grep -a -c 'vm-end vm=a' "$out.text")" = 61 ] &&
 		[ "$(grep -a -c 'vm-end vm=b' "$out.text")" = 91 ] &&
 		[ "$(grep -a -c 'vm-end vm=d' "$out.text")" = 31 ] &&

@@ -95,9 +95,10 @@ static void options_become_a_line_that_gives_them_back(void **state)
 	assert_int_equal(
 		settings_format(option_settings, &options, line, sizeof(line)), strlen(line));
 	assert_string_equal(line, " log=debug");
-	assert_int_equal(parse("log=error mux=on ram=zeroed machine=bochs explain=on tsc_khz=1 "
-			       "maxcpus=3 posted=on epoch=18446744073709551615 limit=5 "
-			       "selftest=fault"),
+	assert_int_equal(
+		parse("log=error mux=on ram=zeroed machine=bochs explain=on tsc_khz=1 "
+		      "maxcpus=3 requests=on posted=on epoch=18446744073709551615 limit=5 "
+		      "selftest=fault"),
 		0);
 	before = options;
 	settings_format(option_settings, &before, line, sizeof(line));

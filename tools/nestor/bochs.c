@@ -93,9 +93,15 @@ static const char *boot_lines(struct arena *a, const struct boot_plan *plan, con
 }
 
 /* The configuration, for a machine whose runs repeat exactly. */
-static const char *configuration(struct arena *a, const struct machine_spec *config,
-	const struct boot_plan *plan, const char *folder)
+static const char *configuration(struct arena *a, const struct machine_parts *parts)
 {
+	const struct machine_spec *config = parts->config;
+	const struct boot_plan *plan = parts->plan;
+	const char *folder = parts->folder;
+	const char *com2 = parts->control
+				   ? arena_format(a, "com2: enabled=1, mode=term, dev=\"%s\"\n",
+					     parts->control)
+				   : "";
 	unsigned long long mib = plan->memory >> 20;
 
 	return arena_format(a,
@@ -106,6 +112,7 @@ static const char *configuration(struct arena *a, const struct machine_spec *con
 		"clock: sync=none, time0=1700000000\n"
 		"port_e9_hack: enabled=1\n"
 		"com1: enabled=1, mode=file, dev=\"%s/com1.txt\"\n"
+		"%s"
 		"plugin_ctrl: unmapped=1, biosdev=0, speaker=0, extfpuirq=0, parallel=0, "
 		"gameport=0, iodebug=0, serial=1\n"
 		"log: \"%s/machine.log\"\n"
@@ -115,18 +122,20 @@ static const char *configuration(struct arena *a, const struct machine_spec *con
 		"debug: action=ignore\n"
 		"%s%s",
 		(unsigned long long)plan->cpus, (unsigned long long)config->ips, mib, mib,
-		BLOCK >> 10, boot_lines(a, plan, folder), folder, folder,
+		BLOCK >> 10, boot_lines(a, plan, folder), folder, com2, folder,
 		config->option ? config->option : "", config->option ? "\n" : "");
 }
 
-int bochs_prepare(struct arena *a, const struct machine_spec *config,
-	const struct boot_plan *plan, const char *folder, struct argv *v, struct error *e)
+int bochs_prepare(
+	struct arena *a, const struct machine_parts *parts, struct argv *v, struct error *e)
 {
+	const struct boot_plan *plan = parts->plan;
+	const char *folder = parts->folder;
 	struct bytes vga = {arena_alloc(a, 512), 512};
 	const char *bochs = find_bochs(a);
 	const char *rc = arena_format(a, "%s/bochsrc", folder);
 	const char *debugger = arena_format(a, "%s/debugger", folder);
-	const char *text = configuration(a, config, plan, folder);
+	const char *text = configuration(a, parts);
 
 	if (plan->iso && plan->firmware == FIRMWARE_UEFI)
 		return fail(e, STATUS_USAGE, "--firmware uefi needs --machine qemu");

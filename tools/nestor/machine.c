@@ -75,6 +75,7 @@ void argv_add(struct argv *v, const char *item)
 int machine_prepare(struct arena *a, const struct machine_spec *config, struct boot_plan *plan,
 	const char *folder, struct machine *m, struct error *e)
 {
+	struct machine_parts parts = {config, plan, folder, m->control.path};
 	struct argv *v = arena_alloc(a, sizeof(*v));
 
 	if (m->kind == MACHINE_BOCHS)
@@ -86,8 +87,8 @@ int machine_prepare(struct arena *a, const struct machine_spec *config, struct b
 		file_write(arena_format(a, "%s/rom.bin", folder), &plan->rom, e))
 		return e->status;
 	if (m->kind == MACHINE_BOCHS)
-		return bochs_prepare(a, config, plan, folder, v, e);
-	return qemu_prepare(a, config, plan, folder, v, e);
+		return bochs_prepare(a, &parts, v, e);
+	return qemu_prepare(a, &parts, v, e);
 }
 
 const char *machine_last_words(struct arena *a, const struct machine *m)

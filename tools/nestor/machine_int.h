@@ -15,10 +15,19 @@ void argv_add(struct argv *v, const char *item);
 /* Changes the plan as Bochs needs it. */
 void bochs_adapt(struct boot_plan *plan);
 
-int bochs_prepare(struct arena *a, const struct machine_spec *config,
-	const struct boot_plan *plan, const char *folder, struct argv *v, struct error *e);
+/* What a machine is made of. */
+struct machine_parts {
+	const struct machine_spec *config;
+	const struct boot_plan *plan;
+	const char *folder; /* for its files */
+	const char
+		*control; /* the terminal that its second serial port is; NULL: it has none */
+};
 
-int qemu_prepare(struct arena *a, const struct machine_spec *config,
-	const struct boot_plan *plan, const char *folder, struct argv *v, struct error *e);
+int bochs_prepare(
+	struct arena *a, const struct machine_parts *parts, struct argv *v, struct error *e);
+
+int qemu_prepare(
+	struct arena *a, const struct machine_parts *parts, struct argv *v, struct error *e);
 
 #endif

@@ -29,7 +29,8 @@ static struct place l0_place(struct arena *a, const struct command *o)
 	return p;
 }
 
-static const char *l0_cmdline(struct arena *a, const struct command *o, enum machine_kind kind)
+static const char *l0_cmdline(
+	struct arena *a, const struct command *o, enum machine_kind kind, bool control)
 {
 	struct options l0 = o->scenario.l0;
 
@@ -38,13 +39,14 @@ static const char *l0_cmdline(struct arena *a, const struct command *o, enum mac
 	l0.machine = kind == MACHINE_QEMU ? L0_MACHINE_QEMU : L0_MACHINE_BOCHS;
 	if (kind == MACHINE_BOCHS)
 		l0.tsc_khz = (uint32_t)(o->scenario.machine.ips / 1000);
+	l0.requests = control;
 	if (o->explain)
 		l0.explain = true;
 	return command_l0_line(a, o, &l0);
 }
 
-static int run_in_folder(struct arena *a, const struct command *o, struct boot_plan *plan,
-	struct machine *m, const char *folder, struct error *e)
+static int run_in_folder(struct arena *a, const struct command *o, const struct vm_files *files,
+	struct boot_plan *plan, struct machine *m, const char *folder, struct error *e)
 {
 	struct session_options session = {
 		.l0_log = o->l0_log,
@@ -54,6 +56,7 @@ static int run_in_folder(struct arena *a, const struct command *o, struct boot_p
 		.summary = o->summary,
 		.progress = o->verbose || isatty(STDERR_FILENO),
 		.timeout = o->scenario.timeout,
+		.files = files,
 	};
 
 	if (machine_prepare(a, &o->scenario.machine, plan, folder, m, e))
@@ -62,9 +65,8 @@ static int run_in_folder(struct arena *a, const struct command *o, struct boot_p
 }
 
 static int make_plan(struct arena *a, const struct command *o, const struct machine *m,
-	struct boot_plan *plan, struct error *e)
+	struct vm_files *files, struct boot_plan *plan, struct error *e)
 {
-	struct vm_files *files = arena_alloc(a, sizeof(*files) * SCENARIO_MAX_VMS);
 	struct place l0 = l0_place(a, o);
 
 	if (o->iso.path)
@@ -73,15 +75,16 @@ static int make_plan(struct arena *a, const struct command *o, const struct mach
 		return e->status;
 	if (o->bare)
 		return boot_plan_bare(a, &o->scenario, files, plan, e);
-	return boot_plan_nestor(
-		a, &o->scenario, files, &l0, l0_cmdline(a, o, m->kind), plan, e);
+	return boot_plan_nestor(a, &o->scenario, files, &l0,
+		l0_cmdline(a, o, m->kind, m->control.path != NULL), plan, e);
 }
 
 static int run(struct arena *a, struct command *o, struct error *e)
 {
 	struct boot_plan plan = {0};
-	struct machine m = {0};
+	struct machine m = {.control = {-1, -1, NULL}};
 	const char *folder = o->keep;
+	struct vm_files *files = arena_alloc(a, sizeof(*files) * SCENARIO_MAX_VMS);
 	int status;
 
 	if (!o->scenario.log_given && !o->l0_log)
@@ -89,7 +92,9 @@ static int run(struct arena *a, struct command *o, struct error *e)
 	machine_choose(a, (enum machine_kind)o->scenario.machine.kind, &m);
 	if (o->verbose || isatty(STDERR_FILENO) || strncmp(m.reason, "warning", 7) == 0)
 		fprintf(stderr, "nestor: %s\n", m.reason);
-	if (make_plan(a, o, &m, &plan, e))
+	if (!o->bare && !o->iso.path)
+		control_open(a, &m.control);
+	if (make_plan(a, o, &m, files, &plan, e))
 		return e->status;
 	if (folder && mkdir(folder, 0755) < 0 && errno != EEXIST)
 		return fail(e, STATUS_HOST_ERROR, "--keep: cannot create '%s': %s", folder,
@@ -97,7 +102,8 @@ static int run(struct arena *a, struct command *o, struct error *e)
 	process_hold_signals();
 	if (!folder && file_make_temporary(a, &folder, e))
 		return e->status;
-	status = run_in_folder(a, o, &plan, &m, folder, e);
+	status = run_in_folder(a, o, files, &plan, &m, folder, e);
+	control_close(&m.control);
 	if (!o->keep)
 		file_remove_tree(folder);
 	return status;

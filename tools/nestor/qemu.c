@@ -42,9 +42,11 @@ static int add_firmware(struct arena *a, const struct boot_plan *plan, const cha
 	return 0;
 }
 
-int qemu_prepare(struct arena *a, const struct machine_spec *config,
-	const struct boot_plan *plan, const char *folder, struct argv *v, struct error *e)
+int qemu_prepare(
+	struct arena *a, const struct machine_parts *parts, struct argv *v, struct error *e)
 {
+	const struct boot_plan *plan = parts->plan;
+	const char *folder = parts->folder;
 	static const char *const fixed[] = {"-nodefaults", "-no-user-config", "-display",
 		"none", "-no-reboot", "-M", "pc", "-chardev", "stdio,id=e9,signal=off",
 		"-device", "isa-debugcon,iobase=0xe9,readback=0xe9,chardev=e9", "-device",
@@ -69,7 +71,11 @@ int qemu_prepare(struct arena *a, const struct machine_spec *config,
 		return e->status;
 	argv_add(v, "-serial");
 	argv_add(v, arena_format(a, "file:%s/com1.txt", folder));
-	if (config->option)
-		argv_add(v, config->option);
+	if (parts->control) {
+		argv_add(v, "-serial");
+		argv_add(v, parts->control);
+	}
+	if (parts->config->option)
+		argv_add(v, parts->config->option);
 	return add_images(a, plan, folder, v, e);
 }

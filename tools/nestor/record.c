@@ -64,6 +64,7 @@ int record_end_status(const char *line)
 		{"poweroff", STATUS_OK},
 		{"reset", STATUS_RESET},
 		{"triple-fault", STATUS_TRIPLE_FAULT},
+		{"stopped", STATUS_INTERRUPTED},
 		{"l0-fault", STATUS_L0_FAULT},
 		{"no-vtx", STATUS_NO_VTX},
 		{"bad-input", STATUS_BAD_INPUT},

@@ -5,6 +5,7 @@
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/signalfd.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -13,13 +14,16 @@
 #include "process.h"
 #include "record.h"
 #include "summary.h"
+#include "symbols.h"
 
-#define END_GRACE   2.0 /* seconds from the last record to the machine's own end */
-#define COM1_PERIOD 100 /* milliseconds between looks at its file */
+#define END_GRACE   2.0  /* seconds from the last record to the machine's own end */
+#define STOP_GRACE  10.0 /* seconds that Nestor has to stop the VMs and report */
+#define COM1_PERIOD 100  /* milliseconds between looks at its file */
 
 struct session {
 	const struct scenario_spec *s;
 	const struct session_options *o;
+	const struct machine *m;
 	struct mux mux;
 	char line[1024]; /* a control record under way */
 	size_t line_length;
@@ -32,6 +36,7 @@ struct session {
 	bool at_line_end; /* standard output ends with a newline */
 	double start;
 	double deadline; /* 0: none */
+	bool stopping;   /* Nestor was asked to stop; status says why */
 	bool ended;
 	int status;
 };
@@ -68,8 +73,54 @@ static void explain(const struct session *x, const char *line)
 		fprintf(stderr, "%s\n", words);
 }
 
+/* The image of the VM, for its symbols. */
+static const struct bytes *image_of(const struct session *x, const char *vm)
+{
+	for (unsigned i = 0; x->o->files && i < x->s->vm_count; i++)
+		if (strcmp(x->s->vms[i].config.name, vm) == 0)
+			return &x->o->files[i].kernel.image;
+	return NULL;
+}
+
+/* A line on where a virtual CPU is and how it came there. */
+static void dump(const struct session *x, const char *line)
+{
+	const char *words = record_rest(line, "text");
+	char vm[64], text[2048];
+
+	if (!words)
+		return;
+	record_text(line, "vm", vm, sizeof(vm));
+	symbols_explain(image_of(x, vm), words, text, sizeof(text));
+	fflush(stdout);
+	fprintf(stderr, "%s vcpu %llu: %s\n", vm,
+		(unsigned long long)record_number(line, "vcpu"), text);
+}
+
+static void tell_restart(const char *line)
+{
+	char vm[64], kind[32];
+
+	record_text(line, "vm", vm, sizeof(vm));
+	record_text(line, "kind", kind, sizeof(kind));
+	fflush(stdout);
+	fprintf(stderr, "nestor: the VM '%s' ended (%s) and is started again\n", vm, kind);
+}
+
+static void handle_end(struct session *x, const char *line)
+{
+	x->ended = true;
+	if (!x->stopping)
+		x->status = record_end_status(line);
+	x->deadline = now() + END_GRACE;
+}
+
 static void handle_record(struct session *x, const char *line)
 {
+	if (record_is(line, "dump")) {
+		dump(x, line);
+		return;
+	}
 	if (record_is(line, "explain")) {
 		explain(x, line);
 		return;
@@ -83,11 +134,10 @@ static void handle_record(struct session *x, const char *line)
 	milestone(x, record_number(line, "tsc"), line);
 	if (x->stats)
 		fprintf(x->stats, "# %s wall=%.3f\n", line, now() - x->start);
-	if (record_is(line, "end") && !x->ended) {
-		x->ended = true;
-		x->status = record_end_status(line);
-		x->deadline = now() + END_GRACE;
-	}
+	if (record_is(line, "vm-end") && record_number(line, "restart"))
+		tell_restart(line);
+	if (record_is(line, "end") && !x->ended)
+		handle_end(x, line);
 }
 
 static void feed_control(struct session *x, const uint8_t *data, size_t size)
@@ -195,6 +245,35 @@ static int poll_timeout(const struct session *x)
 	return left <= 0 ? 0 : left > 1000 ? 1000000 : (int)(left * 1000) + 1;
 }
 
+/*
+ * The run shall end for a reason of ours. Nestor is asked first, so that it says where the VMs are;
+ * at the second time, or when it cannot be asked, the machine is ended. True: now.
+ */
+static bool stop(struct session *x, enum exit_status why)
+{
+	if (x->ended)
+		return true;
+	if (!x->stopping)
+		x->status = (int)why;
+	if (!x->stopping && !x->o->raw && control_stop(&x->m->control)) {
+		x->stopping = true;
+		x->deadline = now() + STOP_GRACE;
+		return false;
+	}
+	if (x->stopping)
+		fprintf(stderr, "nestor: Nestor did not report on the VMs\n");
+	x->ended = true;
+	return true;
+}
+
+static void take_signal(const struct process *p)
+{
+	struct signalfd_siginfo info;
+
+	while (read(p->signals, &info, sizeof(info)) < 0 && errno == EINTR)
+		;
+}
+
 static void follow(struct session *x, struct process *p)
 {
 	struct pollfd fds[2] = {{p->output, POLLIN, 0}, {p->signals, POLLIN, 0}};
@@ -206,16 +285,13 @@ static void follow(struct session *x, struct process *p)
 			return;
 		if (x->o->raw)
 			show_com1(x);
-		if (fds[1].revents || ferror(stdout)) {
-			x->status = STATUS_INTERRUPTED;
-			x->ended = true;
-			return;
+		if (fds[1].revents) {
+			take_signal(p);
+			if (stop(x, STATUS_INTERRUPTED))
+				return;
 		}
-		if (x->deadline > 0 && now() >= x->deadline) {
-			x->status = x->ended ? x->status : STATUS_TIMEOUT;
-			x->ended = true;
+		if (x->deadline > 0 && now() >= x->deadline && stop(x, STATUS_TIMEOUT))
 			return;
-		}
 	}
 }
 
@@ -288,7 +364,7 @@ int session_run(struct arena *a, const struct scenario_spec *s, const struct mac
 	struct session *x = arena_alloc(a, sizeof(*x));
 	int status;
 
-	*x = (struct session){.s = s, .o = o, .start = now(), .at_line_end = true};
+	*x = (struct session){.s = s, .o = o, .m = m, .start = now(), .at_line_end = true};
 	x->banner = m->kind == MACHINE_BOCHS ? 2 : 0;
 	x->deadline = o->timeout ? x->start + (double)o->timeout : 0;
 	mux_init(&x->mux);

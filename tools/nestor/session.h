@@ -5,6 +5,7 @@
 #ifndef NESTOR_SESSION_H
 #define NESTOR_SESSION_H
 
+#include "boot.h"
 #include "machine.h"
 
 struct session_options {
@@ -15,6 +16,7 @@ struct session_options {
 	bool explain;       /* refused VM entries and VMX instructions, to standard error */
 	bool progress;      /* milestones to standard error */
 	uint64_t timeout;   /* seconds; 0: none */
+	const struct vm_files *files; /* of the VMs, for symbols; NULL: none */
 };
 
 /*

@@ -1,0 +1,61 @@
+#include "cpu/request.h"
+
+#include "cpu/apic.h"
+#include "cpu/asm.h"
+#include "cpu/config.h"
+#include "cpu/percpu.h"
+#include "lib/l0_request.h"
+#include "mm/layout.h"
+#include "spec/apic.h"
+
+#define COM2       0x2f8
+#define COM2_IRQ   3
+#define COM2_IER   (COM2 + 1)
+#define COM2_FCR   (COM2 + 2)
+#define COM2_LCR   (COM2 + 3)
+#define COM2_MCR   (COM2 + 4)
+#define COM2_LSR   (COM2 + 5)
+#define IER_RX     0x01
+#define LCR_8N1    0x03
+#define LCR_DLAB   0x80
+#define LSR_RX     0x01
+#define MCR_LINES  0x0b /* DTR, RTS, and OUT2, which lets interrupts out */
+#define IOAPIC_PIN 0x10 /* index of a pin's two registers */
+
+/* Slow, because the emulator looks for a byte four times in the time that one takes. */
+#define DIVISOR (115200 / 50)
+
+static void ioapic_write(uint32_t index, uint32_t value)
+{
+	volatile uint32_t *io = direct_va((struct hpa){IOAPIC_DEFAULT_BASE});
+
+	io[0] = index;
+	io[4] = value;
+}
+
+void request_init(void)
+{
+	if (!l0_config()->requests)
+		return;
+	ioapic_write(IOAPIC_PIN + 2 * COM2_IRQ + 1, this_cpu()->apic_id << 24);
+	ioapic_write(IOAPIC_PIN + 2 * COM2_IRQ, DELIVER_NMI << DELIVER_SHIFT);
+	outb(COM2_LCR, LCR_DLAB);
+	outb(COM2 + 0, DIVISOR & 0xff);
+	outb(COM2 + 1, DIVISOR >> 8);
+	outb(COM2_LCR, LCR_8N1);
+	outb(COM2_FCR, 0);
+	outb(COM2_MCR, MCR_LINES);
+	outb(COM2_IER, IER_RX);
+	request_poll();
+}
+
+void request_poll(void)
+{
+	if (!l0_config()->requests || this_cpu()->index != 0 || !(inb(COM2_LSR) & LSR_RX))
+		return;
+	if (inb(COM2) != REQUEST_STOP)
+		return;
+	config_stop();
+	for (unsigned i = 1; i < cpu_count; i++)
+		apic_send_nmi(percpus[i].apic_id);
+}

@@ -1,0 +1,7 @@
+/* What the host tool may send to L0: one byte each. */
+#ifndef NESTOR_LIB_L0_REQUEST_H
+#define NESTOR_LIB_L0_REQUEST_H
+
+#define REQUEST_STOP 'S' /* report on all VMs, and end */
+
+#endif
