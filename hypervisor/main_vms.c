@@ -34,7 +34,8 @@ bool vms_start(const struct boot_info *info)
 			continue;
 		if (*error != '\0')
 			log_error("'%s': %s", scenario.vms[i].config.name, error);
-		return false;
+		return false; /* all of them, or none */
 	}
+	life_start(scenario.vm_count);
 	return true;
 }

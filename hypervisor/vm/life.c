@@ -23,6 +23,7 @@ enum life_state {
 struct life {
 	const struct vm_images *images;
 	struct vm_memory memory;
+	struct vm *vm;         /* in its memory */
 	enum life_state state; /* other CPUs read it and cpu; atomic */
 	unsigned running;      /* vCPUs that have not stopped */
 	bool again;
@@ -56,10 +57,16 @@ static const char *birth(unsigned id)
 	error = vm_load_images(vm, l->images);
 	if (error != NULL)
 		return error;
+	l->vm = vm;
+	return NULL;
+}
+
+/* Born, and not yet run. */
+static void start(struct life *l)
+{
 	l->running = l->images->config.cpus;
 	__atomic_store_n(&l->state, LIFE_RUNS, __ATOMIC_RELEASE);
-	vm_start(vm);
-	return NULL;
+	vm_start(l->vm);
 }
 
 const char *life_begin(unsigned id, const struct vm_images *images)
@@ -69,8 +76,16 @@ const char *life_begin(unsigned id, const struct vm_images *images)
 	l->images = images;
 	if (!vm_memory_take(&images->config, l0_config()->ram_zeroed, &l->memory))
 		return "";
-	__atomic_fetch_add(&going, 1, __ATOMIC_SEQ_CST);
 	return birth(id);
+}
+
+void life_start(unsigned count)
+{
+	sched_put_down();
+	sched_use_address_space(sched_boot_space);
+	__atomic_store_n(&going, count, __ATOMIC_SEQ_CST);
+	for (unsigned id = 0; id < count; id++)
+		start(&lives[id]);
 }
 
 static bool wants_restart(const struct life *l, enum vm_end end)
@@ -136,8 +151,10 @@ static void finish(unsigned id)
 	}
 	l->restarts++;
 	error = birth(id);
-	if (error == NULL)
+	if (error == NULL) {
+		start(l);
 		return;
+	}
 	log_error("'%s' cannot be started again: %s", l->images->config.name, error);
 	if (__atomic_sub_fetch(&going, 1, __ATOMIC_SEQ_CST) == 0)
 		all_vms_ended();

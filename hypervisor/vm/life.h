@@ -17,9 +17,11 @@ struct vm;
 /* Before any CPU schedules: the boot address space, which maps all memory and the images. */
 void life_init(uint64_t boot_cr3);
 
-/* Creates, loads and starts VM `id`. The images stay where they are for the whole run. Boot address
- * space. NULL, or what is wrong; "" when the log says it already. */
+/* Creates and loads VM `id`. The images stay where they are for the whole run. Boot address space. NULL,
+ * or what is wrong; "" when the log says it already. */
 const char *life_begin(unsigned id, const struct vm_images *images);
+/* Starts VMs 0 to count - 1, all of which have begun. */
+void life_start(unsigned count);
 
 /*
  * For vm/sched.c: a vCPU of VM `id` has stopped for good, and this CPU has left the VM's address space, which

@@ -5,29 +5,21 @@
 
 #include "cpu/mem.h"
 #include "mm/layout.h"
+#include "policy/memory.h"
 #include "vm/vm_int.h"
 #include "vmx/asm.h"
 
 _Static_assert(VEPT_VCPUS >= DEV_MAX_VCPUS, "virtual EPT has a record for each vCPU");
 
-/* Memory of EPT02 tables, a share of what L1 has: enough for its RAM in 4 KiB pages, and some. */
-static uint32_t vept_tables(const struct vm *vm)
-{
-	uint64_t for_ram = vm->config.memory / SIZE_2M;
-	uint64_t count = for_ram + for_ram / 4 + 64;
-
-	return count < VEPT_TABLES_MAX ? (uint32_t)count : VEPT_TABLES_MAX;
-}
-
-uint64_t nested_hw_pool_need(const struct vm *vm)
-{
-	uint64_t tables =
-		vept_tables(vm) * sizeof(struct vept_pages) + vept_books_size(vept_tables(vm));
-	uint64_t vmcs = 2 * NVMCS_SLOTS + 4;
-	uint64_t split = 2 * vm->config.memory / SIZE_2M; /* EPT01 tables of watched pages */
-
-	return tables + (vmcs * vm->config.cpus + split) * PAGE_SIZE + SIZE_2M;
-}
+/* What policy/memory.c counts with; vept_books_size() has one or two lists for each table. */
+_Static_assert(sizeof(struct vept_pages) + sizeof(struct vept_table) +
+			       sizeof(struct vept_watch) + sizeof(struct vept_scan) +
+			       2 * sizeof(struct list) <=
+		       MEMORY_EPT02_TABLE,
+	"an EPT02 table needs more of the pool");
+_Static_assert(VEPT_TABLES_MAX == MEMORY_EPT02_TABLES_MAX, "tables of a VM");
+_Static_assert(2 * NVMCS_SLOTS + 4 <= MEMORY_VMCS_PAGES, "a vCPU needs more of the pool");
+_Static_assert(MEMORY_UNIT == SIZE_2M && MEMORY_PAGE == PAGE_SIZE, "sizes of regions");
 
 static unsigned pages_of(uint64_t bytes)
 {
@@ -64,7 +56,7 @@ bool nested_hw_create(struct vm *vm)
 	struct nested_vm *nv = vm->nested_vm;
 	struct vept *e = &nv->vept;
 
-	e->count = vept_tables(vm);
+	e->count = memory_ept02_tables(&vm->config);
 	e->pages = pool_get_run(&vm->pool, pages_of(e->count * sizeof(struct vept_pages)));
 	e->books = pool_get_run(&vm->pool, pages_of(vept_books_size(e->count)));
 	if (e->pages == NULL || e->books == NULL)

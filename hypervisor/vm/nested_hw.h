@@ -16,9 +16,6 @@ struct nested_hw {
 	unsigned spares;
 };
 
-/* Bytes that a VM with VT-x needs in its pool for it; config must be set. */
-uint64_t nested_hw_pool_need(const struct vm *vm);
-
 /* Prepares vm->nested_vm, whose caps and shadowing are set. False: the VM's pool is too small. */
 bool nested_hw_create(struct vm *vm);
 

@@ -14,17 +14,10 @@
 #include "mm/layout.h"
 #include "mm/page.h"
 #include "mm/paging.h"
+#include "policy/memory.h"
 #include "policy/msr.h"
 #include "vm/nested_hw.h"
 #include "vm/vm_log.h"
-
-#define POOL_BASE_SIZE   (8ull << 20)
-#define POOL_SHARE_SHIFT 6 /* plus a 64th of the VM's memory */
-
-static uint64_t round_2m(uint64_t v)
-{
-	return (v + SIZE_2M - 1) & ~(SIZE_2M - 1);
-}
 
 static bool map_slot(struct vm *vm, uint64_t gpa, struct hpa hpa, uint64_t size)
 {
@@ -43,16 +36,6 @@ static bool map_memory(struct vm *vm, const struct vm_memory *m)
 	return low == size || map_slot(vm, BIT64(32), (struct hpa){m->ram.v + low}, size - low);
 }
 
-static uint64_t pool_size(const struct vm_config *config)
-{
-	const struct vm wanted = {.config = *config};
-	uint64_t size = POOL_BASE_SIZE + (config->memory >> POOL_SHARE_SHIFT);
-
-	if (config->vmx)
-		size += nested_hw_pool_need(&wanted);
-	return round_2m(size);
-}
-
 static bool take_region(uint64_t cr3, uint64_t size, bool zeroed, struct hpa *out)
 {
 	if (!page_alloc(size, SIZE_2M, PAGE_ANYWHERE, out))
@@ -64,7 +47,8 @@ static bool take_region(uint64_t cr3, uint64_t size, bool zeroed, struct hpa *ou
 
 bool vm_memory_take(const struct vm_config *config, bool ram_zeroed, struct vm_memory *m)
 {
-	*m = (struct vm_memory){.ram_size = config->memory, .pool_size = pool_size(config)};
+	*m = (struct vm_memory){
+		.ram_size = config->memory, .pool_size = memory_pool_size(config)};
 	if (paging_create(&m->cr3) && take_region(m->cr3, m->pool_size, ram_zeroed, &m->pool) &&
 		take_region(m->cr3, m->ram_size, ram_zeroed, &m->ram))
 		return true;

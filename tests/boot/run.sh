@@ -194,6 +194,31 @@ test_power_off_reset_triple_fault_time_limit() {
 		expect 124 run --timeout 3 --memory 64M --l1 "$B/payload/power.elf" --cmdline hang
 }
 
+vms() { # FILE MACHINE-LINE VM-LINE...: a scenario of the power payload
+	local file=$1 elf line
+	elf=$(realpath "$B/payload/power.elf")
+	printf '%s\nvms:\n' "$2" >"$file"
+	shift 2
+	for line; do printf '  - {kernel: %s, %s}\n' "$elf" "$line" >>"$file"; done
+}
+
+test_vms_of_the_default_size_fit() {
+	vms "$out.yaml" 'timeout: 60' 'name: a, cmdline: s5' 'name: b, cmdline: s5' 'name: c, cmdline: s5' \
+		'name: d, cmdline: s5' &&
+		expect 0 run "$out.yaml" --verbose && [ "$(grep -a -c 'vm-end .* kind=poweroff' "$out.text")" = 4 ]
+}
+
+test_a_vm_with_memory_above_four_gib() {
+	expect 15 run --memory 5G --timeout 60 --l1 "$B/payload/power.elf" --cmdline exit=7
+}
+
+# The second does not fit on the machine: the first does not start.
+test_a_scenario_that_does_not_fit_is_refused_before_anything_starts() {
+	vms "$out.yaml" 'machine: {cpus: 2}' 'name: a, cmdline: exit=1, memory: 16M' 'name: b, memory: 16M' &&
+		iso_of "$out.yaml" && expect 66 run --iso "$iso" --machine bochs --machine-memory 48M --timeout 60 &&
+		shows "'b': not enough memory" && shows_not 'power: '
+}
+
 # Where the vCPU is, with symbols of the image, and figures, however the run ends.
 test_a_triple_fault_a_hang_and_a_time_out_are_reported() {
 	local where='l1 vcpu 0: in L1, 64-bit mode, CPL 0, rip 0x[0-9a-f]+ <payload_main'
@@ -287,6 +312,11 @@ test_hostile_vms_and_a_bystander() {
 test_fault_in_l0_ends_with_70() {
 	expect 70 run --timeout 30 --memory 64M --l1 "$B/payload/hello.elf" --l0-option selftest=fault &&
 		shows '#PF|page fault' 'backtrace|called from|\+0x'
+}
+
+iso_of() { # SCENARIO
+	iso=$1.iso
+	expect 0 image "$1" -o "$iso"
 }
 
 iso() { # NAME: a boot image of the hello payload

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "boot.h"
+#include "policy/memory.h"
 #include "tool_images.h"
 
 #include <cmocka.h> /* last: it has a macro named fail */
@@ -137,7 +138,10 @@ static void nestor_gets_its_modules_described(void **state)
 	assert_int_equal(value_at(tag + 12, 4) - value_at(tag + 8, 4), 5000);
 	assert_string_equal(text_at(value_at(tag + 8, 4)), "content");
 	assert_int_equal(find_tag(info, 3, 2), 0);
-	assert_true(plan.memory >= (64 + 64) * MIB && plan.memory < (64 + 64 + 8) * MIB);
+	assert_true(plan.memory >
+			    64 * MIB + memory_pool_size(&scenario.vms[0].config) + MEMORY_L0 &&
+		    plan.memory < 64 * MIB + memory_pool_size(&scenario.vms[0].config) +
+					  MEMORY_L0 + 8 * MIB);
 }
 
 static void the_kernel_line_tells_how_a_vm_lives(void **state)

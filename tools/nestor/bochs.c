@@ -5,9 +5,10 @@
 
 #include "file.h"
 #include "machine_int.h"
+#include "policy/memory.h"
 
-/* More than this makes Bochs itself give up. */
-#define MEMORY_LIMIT_MIB 2048
+/* More than this makes Bochs itself give up; what the guest has beyond is swapped to a file. */
+#define HOST_LIMIT_MIB 2048
 
 /* It hands out memory in pieces of this size, the largest that it takes. */
 #define BLOCK (8ULL << 20)
@@ -102,7 +103,9 @@ static const char *configuration(struct arena *a, const struct machine_parts *pa
 				   ? arena_format(a, "com2: enabled=1, mode=term, dev=\"%s\"\n",
 					     parts->control)
 				   : "";
-	unsigned long long mib = plan->memory >> 20;
+	/* It takes addresses without RAM for memory, too. */
+	unsigned long long mib = (plan->memory + memory_hole(plan->memory)) >> 20;
+	unsigned long long host = mib < HOST_LIMIT_MIB ? mib : HOST_LIMIT_MIB;
 
 	return arena_format(a,
 		"cpu: model=corei7_skylake_x, count=%llu, ips=%llu, reset_on_triple_fault=0\n"
@@ -121,7 +124,7 @@ static const char *configuration(struct arena *a, const struct machine_parts *pa
 		"info: action=report\n"
 		"debug: action=ignore\n"
 		"%s%s",
-		(unsigned long long)plan->cpus, (unsigned long long)config->ips, mib, mib,
+		(unsigned long long)plan->cpus, (unsigned long long)config->ips, mib, host,
 		BLOCK >> 10, boot_lines(a, plan, folder), folder, com2, folder,
 		config->option ? config->option : "", config->option ? "\n" : "");
 }
@@ -142,10 +145,6 @@ int bochs_prepare(
 	if (!bochs)
 		return fail(
 			e, STATUS_HOST_ERROR, "Bochs >= 3.0 is missing: run `make machine`");
-	if (plan->memory >> 20 > MEMORY_LIMIT_MIB)
-		return fail(e, STATUS_BAD_INPUT,
-			"the emulated machine has at most %dM of memory, but this needs %lluM",
-			MEMORY_LIMIT_MIB, (unsigned long long)(plan->memory >> 20));
 	if (file_write(arena_format(a, "%s/vga.bin", folder), &vga, e) ||
 		file_write_text(rc, text, e) || file_write_text(debugger, "c\n", e) ||
 		write_ram(arena_format(a, "%s/ram.bin", folder), plan, e))

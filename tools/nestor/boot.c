@@ -7,6 +7,7 @@
 #include "boot_int.h"
 #include "elf.h"
 #include "file.h"
+#include "policy/memory.h"
 
 #define ROM_SIZE       0x10000
 #define ROM_PARAMETERS 0xff00
@@ -31,8 +32,8 @@ void boot_touch_blocks(struct boot_plan *plan, unsigned blocks)
 
 unsigned boot_memory_map(uint64_t memory, struct memory_range ranges[BOOT_RANGES])
 {
-	/* As QEMU's "pc" machine splits it; Bochs has less than that. */
-	uint64_t low = memory >= 0xe0000000 ? 0xc0000000 : memory;
+	/* As QEMU's "pc" machine and Bochs split it. */
+	uint64_t low = memory >= MEMORY_WITHOUT_HOLE ? MEMORY_HOLE_START : memory;
 	unsigned n = 0;
 
 	ranges[n++] = (struct memory_range){0, 0xa0000, true};
@@ -203,13 +204,14 @@ static int open_l0(struct arena *a, const struct place *l0, struct bytes *file, 
 	return 0;
 }
 
-static uint64_t vm_memory(const struct scenario_spec *s)
+/* What the machine needs, by the formula that L0 takes memory by. */
+static uint64_t memory_need(const struct scenario_spec *s, uint64_t images)
 {
-	uint64_t sum = 0;
+	const struct vm_config *vms[SCENARIO_MAX_VMS];
 
 	for (unsigned i = 0; i < s->vm_count; i++)
-		sum += s->vms[i].config.memory;
-	return sum;
+		vms[i] = &s->vms[i].config;
+	return memory_of_machine(images, vms, s->vm_count);
 }
 
 int boot_plan_nestor(struct arena *a, const struct scenario_spec *s,
@@ -226,9 +228,10 @@ int boot_plan_nestor(struct arena *a, const struct scenario_spec *s,
 	info_at = (elf.high + BOOT_PAGE - 1) / BOOT_PAGE * BOOT_PAGE;
 	list_modules(a, s, files, l);
 	/* Sized once without modules' places and memory map, which do not change its size. */
-	need = info_at + boot_info_image(a, l, cmdline, 2, info_at, BOOT_MIB * 2).content.size +
-	       vm_memory(s) + BOOT_L0_MEMORY;
-	out->memory = (need + BOOT_MIB - 1) / BOOT_MIB * BOOT_MIB;
+	need = info_at + boot_info_image(a, l, cmdline, 2, info_at, BOOT_MIB * 2).content.size;
+	if (need > BOOT_IMAGES_END)
+		return fail(e, STATUS_BAD_INPUT, "the images of all VMs are more than 2 GiB");
+	out->memory = memory_need(s, need);
 	if (s->machine.memory && s->machine.memory < out->memory)
 		return fail(e, STATUS_BAD_INPUT,
 			"the machine's %lluM of memory are too little for the VMs: needs %lluM",

@@ -95,7 +95,7 @@ static void write_page_tables(struct bytes *b, uint64_t at)
 /* The end of the memory that is used for images. */
 static uint64_t bare_end(uint64_t memory)
 {
-	return memory < 2048 * BOOT_MIB ? memory : 2048 * BOOT_MIB;
+	return memory < BOOT_IMAGES_END ? memory : BOOT_IMAGES_END;
 }
 
 static void plan_linux(struct arena *a, const struct vm_spec *vm, const struct vm_files *f,

@@ -4,10 +4,10 @@
 
 #include "boot.h"
 
-#define BOOT_MIB       (1ULL << 20)
-#define BOOT_PAGE      4096ULL
-#define BOOT_L0_MEMORY (64 * BOOT_MIB) /* for Nestor's own needs */
-#define BOOT_RANGES    4
+#define BOOT_MIB        (1ULL << 20)
+#define BOOT_PAGE       4096ULL
+#define BOOT_IMAGES_END (2048 * BOOT_MIB) /* images are below, whatever the machine has */
+#define BOOT_RANGES     4
 
 /* All modules of a scenario: kernel, initrd and modules of each VM. */
 struct module_list {

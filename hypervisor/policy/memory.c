@@ -1,0 +1,84 @@
+#include "policy/memory.h"
+
+#include <stdbool.h>
+
+#define POOL_BASE_SIZE   (8ull << 20)
+#define POOL_SHARE_SHIFT 6 /* plus a 64th of the VM's memory */
+
+/* A machine's RAM that is free: below the hole and above it. */
+struct ram {
+	uint64_t low, high;
+};
+
+static uint64_t round_up(uint64_t v)
+{
+	return (v + MEMORY_UNIT - 1) / MEMORY_UNIT * MEMORY_UNIT;
+}
+
+uint32_t memory_ept02_tables(const struct vm_config *c)
+{
+	uint64_t for_ram = c->memory / MEMORY_UNIT;
+	uint64_t count = for_ram + for_ram / 4 + 64;
+
+	return count < MEMORY_EPT02_TABLES_MAX ? (uint32_t)count : MEMORY_EPT02_TABLES_MAX;
+}
+
+/* Virtual EPT, hardware VMCSs, and EPT01 tables of watched pages. */
+static uint64_t nested_size(const struct vm_config *c)
+{
+	uint64_t tables = (uint64_t)memory_ept02_tables(c) * MEMORY_EPT02_TABLE;
+	uint64_t pages = (uint64_t)MEMORY_VMCS_PAGES * c->cpus + 2 * c->memory / MEMORY_UNIT;
+
+	return tables + pages * MEMORY_PAGE + MEMORY_UNIT;
+}
+
+uint64_t memory_pool_size(const struct vm_config *c)
+{
+	uint64_t size = POOL_BASE_SIZE + (c->memory >> POOL_SHARE_SHIFT);
+
+	if (c->vmx)
+		size += nested_size(c);
+	return round_up(size);
+}
+
+static struct ram ram_of(uint64_t memory, uint64_t used)
+{
+	uint64_t low = memory < MEMORY_WITHOUT_HOLE ? memory : MEMORY_HOLE_START;
+
+	return (struct ram){low > used ? low - used : 0, memory - low};
+}
+
+/* As mm/page.c does: from the top, where there is room for the whole region. */
+static bool take(struct ram *r, uint64_t size)
+{
+	uint64_t *from = r->high >= size ? &r->high : &r->low;
+
+	if (*from < size)
+		return false;
+	*from -= size;
+	return true;
+}
+
+static bool fits(uint64_t memory, uint64_t used, const struct vm_config *const *vms, unsigned n)
+{
+	struct ram r = ram_of(memory, used);
+
+	for (unsigned i = 0; i < n; i++)
+		if (!take(&r, memory_pool_size(vms[i])) || !take(&r, round_up(vms[i]->memory)))
+			return false;
+	return true;
+}
+
+uint64_t memory_of_machine(uint64_t images, const struct vm_config *const *vms, unsigned count)
+{
+	uint64_t used = round_up(images) + MEMORY_L0, memory = used, largest = 0;
+
+	for (unsigned i = 0; i < count; i++) {
+		memory += memory_pool_size(vms[i]) + round_up(vms[i]->memory);
+		largest = vms[i]->memory > largest ? vms[i]->memory : largest;
+	}
+	/* Only the hole can be in the way, and a region fits above it in the end. */
+	while (!fits(memory, used, vms, count))
+		memory += round_up(largest / 8 + 1);
+	return memory;
+}

@@ -1,0 +1,45 @@
+/*
+ * How much host memory VMs need. One formula for L0, which takes so much, and for the host tool, which
+ * gives the machine so much. Pure.
+ */
+#ifndef NESTOR_POLICY_MEMORY_H
+#define NESTOR_POLICY_MEMORY_H
+
+#include <stdint.h>
+
+#include "policy/vm_config.h"
+
+/* Regions of a VM are multiples of this, and lie at multiples of it. */
+#define MEMORY_UNIT (2ull << 20)
+
+/* A VM with VT-x has a table for its EPT02 for each MEMORY_UNIT of its RAM, and a quarter more. */
+#define MEMORY_EPT02_TABLE      8448u  /* bytes at most, with its book-keeping */
+#define MEMORY_EPT02_TABLES_MAX 32768u /* of a VM, however large */
+#define MEMORY_VMCS_PAGES       20u    /* for each virtual CPU */
+#define MEMORY_PAGE             4096u
+#define MEMORY_L0 \
+	(16ull << 20) /* for L0 itself: page tables, and what is lost between regions */
+#define MEMORY_HOLE_START \
+	UINT64_C(0xc0000000) /* the machines of the tool have none from here */
+#define MEMORY_HOLE_END     UINT64_C(0x100000000) /* to here */
+#define MEMORY_WITHOUT_HOLE UINT64_C(0xe0000000)  /* with less than this they have no hole */
+
+/* The size of the hole in a machine of the tool's with so much memory. */
+static inline uint64_t memory_hole(uint64_t memory)
+{
+	return memory < MEMORY_WITHOUT_HOLE ? 0 : MEMORY_HOLE_END - MEMORY_HOLE_START;
+}
+
+/* Tables of EPT02 for a VM. */
+uint32_t memory_ept02_tables(const struct vm_config *c);
+
+/* Bytes of the VM's pool: all that it needs beside its RAM. */
+uint64_t memory_pool_size(const struct vm_config *c);
+
+/*
+ * The least memory of a machine of the tool's on which L0, with its images in the first `images` bytes,
+ * can take all VMs; a multiple of MEMORY_UNIT.
+ */
+uint64_t memory_of_machine(uint64_t images, const struct vm_config *const *vms, unsigned count);
+
+#endif

@@ -1,0 +1,96 @@
+/*
+ * The memory of VMs: what L0 takes fits on the machine that the host tool makes.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#include <cmocka.h>
+
+#include "policy/memory.h"
+
+#define MIB (1ull << 20)
+#define GIB (1ull << 30)
+
+static struct vm_config vms[4];
+static const struct vm_config *const list[4] = {&vms[0], &vms[1], &vms[2], &vms[3]};
+
+static uint64_t machine(unsigned count, uint64_t memory)
+{
+	for (unsigned i = 0; i < count; i++) {
+		settings_init(vm_settings, &vms[i]);
+		vms[i].memory = memory;
+	}
+	return memory_of_machine(10 * MIB, list, count);
+}
+
+static void the_pool_grows_with_the_vm(void **state)
+{
+	uint64_t small, large;
+
+	(void)state;
+	machine(1, 64 * MIB);
+	small = memory_pool_size(&vms[0]);
+	machine(1, 64 * GIB);
+	large = memory_pool_size(&vms[0]);
+	assert_int_equal(small % MEMORY_UNIT, 0);
+	/* All tables that a VM may have, a page for each MiB, a 64th. */
+	assert_true(large > 1ull * MEMORY_EPT02_TABLES_MAX * MEMORY_EPT02_TABLE + 1 * GIB);
+	assert_true(large < 2 * 64 * GIB / MEMORY_UNIT * MEMORY_EPT02_TABLE + 2 * GIB);
+	assert_true(small < 20 * MIB);
+	vms[0].vmx = false;
+	assert_true(memory_pool_size(&vms[0]) < 9 * MIB + 1 * GIB);
+}
+
+static void more_virtual_cpus_need_more(void **state)
+{
+	uint64_t one;
+
+	(void)state;
+	machine(1, 64 * MIB);
+	one = memory_pool_size(&vms[0]);
+	vms[0].cpus = 60; /* more than a VM may have: sizes are rounded */
+	assert_true(memory_pool_size(&vms[0]) >=
+		    one + 59 * MEMORY_VMCS_PAGES * MEMORY_PAGE - MEMORY_UNIT);
+}
+
+/* Each region lies in one piece on one side of the hole, of which 16 MiB or more is L0's. */
+static void all_vms_fit_beside_the_hole(void **state)
+{
+	static const uint64_t sizes[] = {
+		16 * MIB, 512 * MIB, 700 * MIB, 1 * GIB, 1500 * MIB, 2 * GIB, 3 * GIB, 5 * GIB};
+
+	(void)state;
+	for (size_t s = 0; s < sizeof(sizes) / sizeof(sizes[0]); s++) {
+		for (unsigned count = 1; count <= 4; count++) {
+			uint64_t size = machine(count, sizes[s]), pool;
+			uint64_t low = size < MEMORY_WITHOUT_HOLE ? size : 3 * GIB;
+			uint64_t need;
+
+			pool = memory_pool_size(&vms[0]);
+			need = count * (sizes[s] + pool) + 10 * MIB + MEMORY_L0;
+			assert_true(size >= need);
+			assert_int_equal(size % MEMORY_UNIT, 0);
+			assert_true((low - 10 * MIB - MEMORY_L0) / sizes[s] +
+					    (size - low) / sizes[s] >=
+				    count);
+			/* And not much more than that. */
+			assert_true(size <= need + 2 * MIB +
+						    (size == low ? 0 : 2 * sizes[s] + 1 * GIB));
+		}
+	}
+}
+
+int main(void)
+{
+	static const struct CMUnitTest tests[] = {
+		cmocka_unit_test(the_pool_grows_with_the_vm),
+		cmocka_unit_test(more_virtual_cpus_need_more),
+		cmocka_unit_test(all_vms_fit_beside_the_hole),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
