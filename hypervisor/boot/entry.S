@@ -97,9 +97,38 @@ boot_entry:
 	mov	%eax, %cr0
 	ljmp	$CODE64, $PHYS(entry64)
 
+	/* There is no C without 64-bit mode: a line where mux.c would write it, and the end of the run. */
 stop32:
-	hlt
-	jmp	stop32
+	mov	$PHYS(no_long_mode), %esi
+	mov	$no_long_mode_end - no_long_mode, %ecx
+	mov	$0xe9, %edx
+	in	%dx, %al
+	cmp	$0xe9, %al
+	je	1f
+	mov	$0x3f8, %edx
+	mov	$PHYS(no_long_mode_text), %esi
+	mov	$no_long_mode_text_end - no_long_mode_text, %ecx
+1:	lodsb
+	out	%al, %dx
+	loop	1b
+	mov	$PHYS(no_long_mode_end), %esi
+	mov	$8, %ecx
+	mov	$0x8900, %edx
+2:	lodsb
+	out	%al, %dx
+	loop	2b
+	mov	$0x501, %edx
+	out	%al, %dx
+3:	hlt
+	jmp	3b
+no_long_mode:
+	.ascii	"\377\000"
+no_long_mode_text:
+	.ascii	"nestor: error: this CPU has no 64-bit mode, and so no VT-x that Nestor can use\n"
+no_long_mode_text_end:
+	.ascii	"\377\001end kind=no-vtx value=0 tsc=0\n"
+no_long_mode_end:
+	.ascii	"Shutdown"
 	.size	boot_entry, . - boot_entry
 
 	.code64

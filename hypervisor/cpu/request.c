@@ -8,13 +8,13 @@
 #include "mm/layout.h"
 #include "spec/apic.h"
 
-#define COM2       0x2f8
-#define COM2_IRQ   3
-#define COM2_IER   (COM2 + 1)
-#define COM2_FCR   (COM2 + 2)
-#define COM2_LCR   (COM2 + 3)
-#define COM2_MCR   (COM2 + 4)
-#define COM2_LSR   (COM2 + 5)
+#define COM1       0x3f8
+#define COM1_IRQ   4
+#define COM1_IER   (COM1 + 1)
+#define COM1_FCR   (COM1 + 2)
+#define COM1_LCR   (COM1 + 3)
+#define COM1_MCR   (COM1 + 4)
+#define COM1_LSR   (COM1 + 5)
 #define IER_RX     0x01
 #define LCR_8N1    0x03
 #define LCR_DLAB   0x80
@@ -37,23 +37,23 @@ void request_init(void)
 {
 	if (!l0_config()->requests)
 		return;
-	ioapic_write(IOAPIC_PIN + 2 * COM2_IRQ + 1, this_cpu()->apic_id << 24);
-	ioapic_write(IOAPIC_PIN + 2 * COM2_IRQ, DELIVER_NMI << DELIVER_SHIFT);
-	outb(COM2_LCR, LCR_DLAB);
-	outb(COM2 + 0, DIVISOR & 0xff);
-	outb(COM2 + 1, DIVISOR >> 8);
-	outb(COM2_LCR, LCR_8N1);
-	outb(COM2_FCR, 0);
-	outb(COM2_MCR, MCR_LINES);
-	outb(COM2_IER, IER_RX);
+	ioapic_write(IOAPIC_PIN + 2 * COM1_IRQ + 1, this_cpu()->apic_id << 24);
+	ioapic_write(IOAPIC_PIN + 2 * COM1_IRQ, DELIVER_NMI << DELIVER_SHIFT);
+	outb(COM1_LCR, LCR_DLAB);
+	outb(COM1 + 0, DIVISOR & 0xff);
+	outb(COM1 + 1, DIVISOR >> 8);
+	outb(COM1_LCR, LCR_8N1);
+	outb(COM1_FCR, 0);
+	outb(COM1_MCR, MCR_LINES);
+	outb(COM1_IER, IER_RX);
 	request_poll();
 }
 
 void request_poll(void)
 {
-	if (!l0_config()->requests || this_cpu()->index != 0 || !(inb(COM2_LSR) & LSR_RX))
+	if (!l0_config()->requests || this_cpu()->index != 0 || !(inb(COM1_LSR) & LSR_RX))
 		return;
-	if (inb(COM2) != REQUEST_STOP)
+	if (inb(COM1) != REQUEST_STOP)
 		return;
 	config_stop();
 	for (unsigned i = 1; i < cpu_count; i++)

@@ -1,6 +1,6 @@
 /*
  * What the host tool asks of L0 while it runs, on the machines that the tool starts: bytes on the
- * second serial port. The one request is to stop: all VMs end, with a report, and the machine after
+ * first serial port. The one request is to stop: all VMs end, with a report, and the machine after
  * them. Not here: what that means for VMs (vm/).
  */
 #ifndef NESTOR_CPU_REQUEST_H

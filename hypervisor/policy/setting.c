@@ -137,8 +137,11 @@ static bool parse_cpu_range(struct text item, uint64_t *mask)
 	if (!text_number(from, &first) || !text_number(to, &last) || first > last ||
 		last >= LIMIT_CPU_NUMBERS)
 		return false;
-	for (uint64_t i = first; i <= last; i++)
+	for (uint64_t i = first; i <= last; i++) {
+		if (*mask & 1ull << i)
+			return false;
 		*mask |= 1ull << i;
+	}
 	return true;
 }
 
@@ -215,7 +218,8 @@ void setting_describe(const struct setting *s, char *buf, size_t size)
 		fmt(buf, size, "1 to %u letters, digits, '-', '_' and '.'", s->size - 1);
 		break;
 	case SETTING_CPU_LIST:
-		fmt(buf, size, "CPU numbers from 0 to %d, as in 0,2-3", LIMIT_CPU_NUMBERS - 1);
+		fmt(buf, size, "CPU numbers from 0 to %d, each once, as in 0,2-3",
+			LIMIT_CPU_NUMBERS - 1);
 		break;
 	case SETTING_FEATURES:
 		fmt(buf, size, "a preset, or +NAME and -NAME with commas between");

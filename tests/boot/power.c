@@ -1,5 +1,6 @@
 /*
- * Ends in the way that its command line asks for: exit=N, s5, reset, triple, hang, spin.
+ * Ends in the way that its command line asks for: exit=N, s5, reset, triple, hang, spin; with lie after
+ * a line that looks like a record of an end.
  */
 #include "cmdline.h"
 #include "cpu.h"
@@ -25,6 +26,8 @@ static void power_off(void)
 int payload_main(void)
 {
 	print("power: %s\n", payload_cmdline());
+	if (cmdline_flag("lie"))
+		print("end kind=debug-exit value=3 tsc=0\n");
 	if (cmdline_flag("triple"))
 		triple_fault();
 	if (cmdline_flag("reset"))

@@ -233,6 +233,59 @@ test_a_triple_fault_a_hang_and_a_time_out_are_reported() {
 		shows "$where" 'runs, waits for nothing' 'summary of VM l1' 'time limit of 3 s'
 }
 
+bare() { # STATUS COMMAND-LINE ARGS...
+	local want=$1 line=$2
+	shift 2
+	expect "$want" run --bare --memory 64M --timeout 6 --l1 "$B/payload/power.elf" --cmdline "$line" "$@"
+}
+
+test_a_bare_run_ends_by_its_machine_only() {
+	bare 124 'lie hang' && bare 0 'lie exit=7' && bare 2 reset && bare 4 triple &&
+		bare 15 'lie exit=7' --machine qemu && bare 0 'reset' --machine qemu
+}
+
+test_output_that_cannot_be_written_is_told() {
+	local run=(run --memory 64M --timeout 20 --l1 "$B/payload/power.elf" --cmdline s5)
+
+	"$NESTOR" help 2>"$out.text" >/dev/full
+	[ $? = 74 ] && shows 'cannot write standard output: No space' || return 1
+	"$NESTOR" "${run[@]}" 2>"$out.text" >/dev/full
+	[ $? = 74 ] && shows 'cannot write standard output: No space' || return 1
+	expect 74 "${run[@]}" --stats /dev/full && shows "cannot write '/dev/full'" &&
+		expect 74 "${run[@]}" --log-level debug --l0-log /dev/full && shows "cannot write '/dev/full'"
+}
+
+test_no_signal_leaves_a_folder() {
+	local tmp=$out.tmp signal pid
+	rm -rf "$tmp" && mkdir -p "$tmp"
+	for signal in QUIT ABRT USR1 ALRM HUP TERM; do
+		TMPDIR=$tmp "$NESTOR" run --memory 64M --l1 "$B/payload/power.elf" --cmdline hang </dev/null >"$out.text" 2>&1 &
+		pid=$!
+		for _ in $(seq 100); do grep -q 'power: ' "$out.text" && break; sleep 0.1; done
+		kill -"$signal" $pid
+		wait $pid
+		[ $? = 130 ] || { echo "$signal: not status 130"; return 1; }
+		rmdir "$tmp" && mkdir "$tmp" || { echo "$signal: left a folder"; return 1; }
+	done
+}
+
+test_an_image_brings_what_its_machine_needs() {
+	vms "$out.yaml" 'machine: {cpus: 3}' 'name: a, cmdline: s5' 'name: b, cmdline: s5, memory: 700M' && iso_of "$out.yaml" &&
+		expect 0 run --iso "$iso" --machine bochs --timeout 120 && shows '3 CPUs' 'vm-end vm=b kind=poweroff' &&
+		expect 66 run --iso tests/boot/run.sh && one_line && shows 'is not an ISO 9660 image'
+}
+
+test_options_that_would_be_ignored_are_refused() {
+	expect 64 run --bare --summary --l1 "$B/payload/power.elf" && one_line && shows 'summary does not go with --bare' &&
+		expect 64 run --iso x.iso --explain && one_line && expect 64 run --firmware bios --l1 x && one_line &&
+		expect 66 run --machine bochs --machine-cpus 16 --l1 "$B/payload/power.elf" && one_line && shows 'at most 15 CPUs'
+}
+
+test_a_cpu_without_64_bit_mode_is_told_at_once() {
+	expect 68 run --timeout 30 --memory 64M --machine bochs --l1 "$B/payload/hello.elf" \
+		--machine-option 'cpu: model=p3_katmai, count=1, ips=50000000' && shows 'no 64-bit mode'
+}
+
 # All vCPUs on all CPUs, by SIGINT.
 test_an_interrupted_run_is_reported() {
 	local pid

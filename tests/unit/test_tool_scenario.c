@@ -266,7 +266,9 @@ static void options_of_l0_are_checked_and_come_last_in_its_line(void **state)
 		"--l0-option: 'muxx=on' is not allowed: unknown key: must be one of log, mux,");
 	expect_usage("nestor|image|--l1|k|--l0-option|machine=acpi",
 		"--l0-option: 'machine=acpi' is not allowed: machine must be one of none, ");
-	expect_usage("nestor|run|--iso|k|--l0-option|epoch=now", "epoch must be a number");
+	expect_usage("nestor|run|--l1|k|--l0-option|epoch=now", "epoch must be a number");
+	expect_usage(
+		"nestor|run|--iso|k|--l0-option|epoch=1", "--l0-option does not go with --iso");
 	assert_int_equal(parse_options(o, "nestor|run|--l1|k|--log-level|debug|--l0-option|"
 					  "epoch=12345 mux=off log=error"),
 		0);
@@ -298,6 +300,23 @@ static void help_is_found_in_every_form(void **state)
 	assert_int_equal(o->verb, VERB_VERSION);
 }
 
+static void a_scenario_is_one_document_without_nul_bytes(void **state)
+{
+	static const char nul[] = "vms:\n  - {name: a,\n kernel: k}\n#\0\nvms: x\n";
+
+	(void)state;
+	assert_int_equal(parse("---\nvms: [{name: a, kernel: k}]\n...\n# the end\n"), 0);
+	expect_error("vms: [{name: a, kernel: k}]\n---\nvms: []\n",
+		"dir/s.yaml:2: a second document");
+	expect_error("vms: [{name: a, kernel: k}]\n...\n%\n", "dir/s.yaml:3: not YAML");
+	scenario_init(&scenario);
+	error = (struct error){0};
+	assert_int_equal(
+		scenario_parse(&scenario, "dir/s.yaml", nul, sizeof(nul) - 1, &arena, &error),
+		STATUS_BAD_INPUT);
+	assert_string_equal(error.text, "dir/s.yaml:4: not YAML: a NUL byte");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -318,6 +337,8 @@ int main(void)
 		cmocka_unit_test_teardown(the_short_form_describes_one_vm, tear_down),
 		cmocka_unit_test_teardown(usage_errors_say_what_is_allowed, tear_down),
 		cmocka_unit_test_teardown(help_is_found_in_every_form, tear_down),
+		cmocka_unit_test_teardown(
+			a_scenario_is_one_document_without_nul_bytes, tear_down),
 	};
 
 	return cmocka_run_group_tests_name("tool_scenario", tests, NULL, NULL);

@@ -10,6 +10,9 @@
 /* More than this makes Bochs itself give up; what the guest has beyond is swapped to a file. */
 #define HOST_LIMIT_MIB 2048
 
+/* With more it has no timers for their local APICs. */
+#define CPUS_MAX 15
+
 /* It hands out memory in pieces of this size, the largest that it takes. */
 #define BLOCK (8ULL << 20)
 
@@ -99,10 +102,9 @@ static const char *configuration(struct arena *a, const struct machine_parts *pa
 	const struct machine_spec *config = parts->config;
 	const struct boot_plan *plan = parts->plan;
 	const char *folder = parts->folder;
-	const char *com2 = parts->control
-				   ? arena_format(a, "com2: enabled=1, mode=term, dev=\"%s\"\n",
-					     parts->control)
-				   : "";
+	const char *com1 = parts->control
+				   ? arena_format(a, "mode=term, dev=\"%s\"", parts->control)
+				   : arena_format(a, "mode=file, dev=\"%s/com1.txt\"", folder);
 	/* It takes addresses without RAM for memory, too. */
 	unsigned long long mib = (plan->memory + memory_hole(plan->memory)) >> 20;
 	unsigned long long host = mib < HOST_LIMIT_MIB ? mib : HOST_LIMIT_MIB;
@@ -114,8 +116,7 @@ static const char *configuration(struct arena *a, const struct machine_parts *pa
 		"display_library: sdl2\n"
 		"clock: sync=none, time0=1700000000\n"
 		"port_e9_hack: enabled=1\n"
-		"com1: enabled=1, mode=file, dev=\"%s/com1.txt\"\n"
-		"%s"
+		"com1: enabled=1, %s\n"
 		"plugin_ctrl: unmapped=1, biosdev=0, speaker=0, extfpuirq=0, parallel=0, "
 		"gameport=0, iodebug=0, serial=1\n"
 		"log: \"%s/machine.log\"\n"
@@ -125,7 +126,7 @@ static const char *configuration(struct arena *a, const struct machine_parts *pa
 		"debug: action=ignore\n"
 		"%s%s",
 		(unsigned long long)plan->cpus, (unsigned long long)config->ips, mib, host,
-		BLOCK >> 10, boot_lines(a, plan, folder), folder, com2, folder,
+		BLOCK >> 10, boot_lines(a, plan, folder), com1, folder,
 		config->option ? config->option : "", config->option ? "\n" : "");
 }
 
@@ -142,6 +143,10 @@ int bochs_prepare(
 
 	if (plan->iso && plan->firmware == FIRMWARE_UEFI)
 		return fail(e, STATUS_USAGE, "--firmware uefi needs --machine qemu");
+	if (plan->cpus > CPUS_MAX)
+		return fail(e, STATUS_BAD_INPUT,
+			"the emulated machine has at most %d CPUs, but %llu are asked for",
+			CPUS_MAX, (unsigned long long)plan->cpus);
 	if (!bochs)
 		return fail(
 			e, STATUS_HOST_ERROR, "Bochs >= 3.0 is missing: run `make machine`");

@@ -2,6 +2,7 @@
 #include "boot.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "boot_int.h"
@@ -249,10 +250,50 @@ int boot_plan_nestor(struct arena *a, const struct scenario_spec *s,
 	return 0;
 }
 
+/* ISO 9660: the primary volume descriptor, and what it has of a scenario's needs. */
+enum {
+	ISO_DESCRIPTOR = 0x8000,
+	ISO_APPLICATION = 574,
+	ISO_APPLICATION_SIZE = 128,
+};
+
+const char *boot_iso_label(struct arena *a, const struct scenario_spec *s, uint64_t images)
+{
+	return arena_format(a, BOOT_ISO_LABEL,
+		(unsigned long long)(memory_need(s, images) >> 20),
+		(unsigned long long)machine_cpus(s));
+}
+
+/* What the image says that its machine needs; any other image gets a machine of middle size. */
+static int read_iso(struct arena *a, const struct place *iso, uint64_t *memory, uint64_t *cpus,
+	struct error *e)
+{
+	char label[ISO_APPLICATION_SIZE + 1] = "";
+	unsigned long long mib, count;
+	struct bytes d, text;
+
+	if (file_read_at(a, iso->path, iso->where, ISO_DESCRIPTOR, 2048, &d, e))
+		return e->status;
+	if (!bytes_match(&d, 0, "\1CD001", 6))
+		return fail(e, STATUS_BAD_INPUT, "%s: '%s' is not an ISO 9660 image",
+			iso->where, iso->path);
+	text = bytes_slice(&d, ISO_APPLICATION, ISO_APPLICATION_SIZE);
+	memcpy(label, text.data, text.size);
+	*memory = 512 * BOOT_MIB;
+	*cpus = 1;
+	if (sscanf(label, BOOT_ISO_LABEL, &mib, &count) == 2 && mib > 0 && mib <= 1 << 20 &&
+		count > 0 && count <= 64) {
+		*memory = mib * BOOT_MIB;
+		*cpus = count;
+	}
+	return 0;
+}
+
 int boot_plan_iso(struct arena *a, const struct scenario_spec *s, const struct place *iso,
 	uint64_t firmware, struct boot_plan *out, struct error *e)
 {
 	char *path = realpath(iso->path, NULL);
+	uint64_t memory, cpus;
 
 	if (!path)
 		return fail(e, STATUS_BAD_INPUT, "%s: '%s': %s", iso->where, iso->path,
@@ -260,7 +301,9 @@ int boot_plan_iso(struct arena *a, const struct scenario_spec *s, const struct p
 	out->iso = arena_copy(a, path);
 	free(path);
 	out->firmware = firmware;
-	out->memory = s->machine.memory ? s->machine.memory : 512 * BOOT_MIB;
-	out->cpus = machine_cpus(s);
+	if (read_iso(a, iso, &memory, &cpus, e))
+		return e->status;
+	out->memory = s->machine.memory ? s->machine.memory : memory;
+	out->cpus = s->machine.cpus ? s->machine.cpus : cpus;
 	return 0;
 }

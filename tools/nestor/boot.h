@@ -35,6 +35,7 @@ struct boot_plan {
 	uint64_t memory; /* of the machine, bytes */
 	uint64_t cpus;
 	struct bytes rom;  /* 64 KiB, to be at the top of 4 GiB */
+	bool bare;         /* without Nestor */
 	const char *iso;   /* with it neither images nor ROM: the firmware boots this */
 	uint64_t firmware; /* enum firmware, for the ISO */
 };
@@ -55,6 +56,13 @@ int boot_plan_nestor(struct arena *a, const struct scenario_spec *s,
 /* Plans the start of the only VM's image without Nestor. */
 int boot_plan_bare(struct arena *a, const struct scenario_spec *s, const struct vm_files *files,
 	struct boot_plan *out, struct error *e);
+
+/*
+ * What an image of the scenario, with @images bytes of files, says of the machine that it needs: it is the
+ * image's application identifier.
+ */
+#define BOOT_ISO_LABEL "NESTOR MEMORY=%lluM CPUS=%llu"
+const char *boot_iso_label(struct arena *a, const struct scenario_spec *s, uint64_t images);
 
 /* Plans to boot the ISO image @iso; the scenario has no VMs then. */
 int boot_plan_iso(struct arena *a, const struct scenario_spec *s, const struct place *iso,

@@ -132,6 +132,7 @@ int boot_plan_bare(struct arena *a, const struct scenario_spec *s, const struct 
 	if (files[0].need > bare_end(vm->config.memory))
 		return fail(e, STATUS_BAD_INPUT, "%s: '%s' and its modules do not fit 2 GiB",
 			vm->kernel.where, vm->kernel.path);
+	out->bare = true;
 	out->memory = vm->config.memory;
 	out->cpus = vm->config.cpus;
 	if (files[0].kernel.kind == KERNEL_LINUX)

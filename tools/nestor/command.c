@@ -67,6 +67,7 @@ static const struct option option_table[] = {
 };
 
 #define OPTION_COUNT (sizeof(option_table) / sizeof(option_table[0]))
+_Static_assert(OPTION_COUNT <= 64, "struct parser has a bit for each");
 
 static const char *const firmware_names[] = {"bios", "uefi", NULL};
 
@@ -90,10 +91,27 @@ static const struct setting tool_rows[] = {
 
 static setting_tables tool_keys = {tool_rows, NULL};
 
+/* Options that mean nothing together are told, not ignored. */
+static const struct {
+	const char *with; /* needs this one, or must not be with it */
+	bool needs;
+	const char *names[16];
+} option_rules[] = {
+	{"--bare", false,
+		{"--l0", "--l0-option", "--l0-log", "--log-level", "--explain", "--summary",
+			"--stats", "--machine-cpus", "--machine-memory", "--iso", NULL}},
+	{"--iso", false,
+		{"--l0", "--l0-option", "--l0-log", "--log-level", "--explain", "--summary",
+			"--stats", "--argv0", "--vmx", "--shadow", "--apicv", "--vmx-features",
+			NULL}},
+	{"--iso", true, {"--firmware", NULL}},
+};
+
 struct parser {
 	struct command *o;
 	struct vm_spec vm;     /* what options say of the VM */
 	const char *vm_option; /* one that needs --l1 */
+	uint64_t given;        /* 1 << index in option_table */
 	struct arena *a;
 	struct error *e;
 };
@@ -224,6 +242,7 @@ static int take_option(struct parser *p, char **argv, int *at, bool apply)
 		value = argv[++*at];
 	if (!value)
 		return fail(p->e, STATUS_USAGE, "%s needs a value", o->name);
+	p->given |= 1ULL << (o - option_table);
 	if (!apply)
 		return 0;
 	if (o->target == TO_VM || o->target == TO_MODULE)
@@ -252,6 +271,31 @@ static int take_words(struct parser *p, int argc, char **argv, bool apply)
 		} else {
 			p->o->scenario_path = argv[i];
 		}
+	}
+	return 0;
+}
+
+static bool is_given(const struct parser *p, const char *name)
+{
+	for (size_t i = 0; i < OPTION_COUNT; i++)
+		if (p->given & 1ULL << i && strcmp(option_table[i].name, name) == 0)
+			return true;
+	return false;
+}
+
+static int check_together(struct parser *p)
+{
+	for (size_t r = 0; r < sizeof(option_rules) / sizeof(option_rules[0]); r++) {
+		const char *with = option_rules[r].with;
+
+		if (is_given(p, with) == option_rules[r].needs)
+			continue;
+		for (const char *const *n = option_rules[r].names; *n; n++)
+			if (is_given(p, *n))
+				return fail(p->e, STATUS_USAGE,
+					option_rules[r].needs ? "%s needs %s"
+							      : "%s does not go with %s",
+					*n, with);
 	}
 	return 0;
 }
@@ -314,7 +358,7 @@ static int parse_verb(struct parser *p, int argc, char **argv)
 	if (p->o->scenario_path &&
 		scenario_load(&p->o->scenario, p->o->scenario_path, p->a, p->e))
 		return p->e->status;
-	if (take_words(p, argc, argv, true) || check_l0_option(p))
+	if (take_words(p, argc, argv, true) || check_together(p) || check_l0_option(p))
 		return p->e->status;
 	if (p->o->iso.path && (p->o->scenario_path || p->vm_option))
 		return usage(p, "--iso does not go with a scenario or options of a VM");

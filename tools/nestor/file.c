@@ -7,6 +7,7 @@
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -46,6 +47,24 @@ int file_read(struct arena *a, const char *path, const char *where, struct bytes
 			fail(e, STATUS_BAD_INPUT, "%s: '%s': %s", where, path, strerror(errno));
 	close(fd);
 	return status;
+}
+
+int file_read_at(struct arena *a, const char *path, const char *where, uint64_t offset,
+	size_t size, struct bytes *out, struct error *e)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+	ssize_t got = -1;
+
+	*out = (struct bytes){arena_alloc(a, size), 0};
+	if (fd >= 0)
+		got = pread(fd, out->data, size, (off_t)offset);
+	if (got < 0)
+		fail(e, STATUS_BAD_INPUT, "%s: '%s': %s", where, path, strerror(errno));
+	else
+		out->size = (size_t)got;
+	if (fd >= 0)
+		close(fd);
+	return got < 0 ? e->status : 0;
 }
 
 static int write_all(

@@ -14,6 +14,10 @@ int file_read(struct arena *a, const char *path, const char *where, struct bytes
 	struct error *e);
 
 /* Creates or replaces @path with @content. */
+/* Reads up to @size bytes at @offset of a file, however large it is. */
+int file_read_at(struct arena *a, const char *path, const char *where, uint64_t offset,
+	size_t size, struct bytes *out, struct error *e);
+
 int file_write(const char *path, const struct bytes *content, struct error *e);
 int file_write_text(const char *path, const char *text, struct error *e);
 

@@ -44,7 +44,7 @@ static const char run_help_end[] =
 	"  --machine auto|qemu|bochs\n"
 	"                      auto: QEMU/KVM where this host nests VT-x, else Bochs;\n"
 	"                      default: auto\n"
-	"  --machine-cpus N    physical CPUs: a number from 1 to 64;\n"
+	"  --machine-cpus N    physical CPUs: a number from 1 to 64 (Bochs: 15);\n"
 	"                      default: as the largest VM\n"
 	"  --machine-memory SIZE\n"
 	"                      its memory: a size such as 512M or 2G, from 2M to 1T, a multiple\n"

@@ -9,12 +9,16 @@
 #include "file.h"
 #include "process.h"
 
+/* For firmware, GRUB and what both leave in pieces. */
+#define FIRMWARE_MEMORY (128ULL << 20)
+
 /* A folder under construction: what goes on the image. */
 struct image {
 	struct arena *a;
 	const struct command *o;
 	const char *folder;
 	const char *menu; /* GRUB's configuration */
+	uint64_t size;    /* of all files, in whole pages */
 	struct error *e;
 };
 
@@ -51,6 +55,7 @@ static int check_cmdline(
 static int add_file(
 	struct image *m, const char *name, const struct bytes *content, const char *line)
 {
+	m->size += (content->size + 4095) & ~4095ULL;
 	m->menu = arena_format(
 		m->a, "%s\tmodule2 /boot/%s%s\n", m->menu, name, quote(m->a, line));
 	return file_write(arena_format(m->a, "%s/boot/%s", m->folder, name), content, m->e);
@@ -145,8 +150,9 @@ static int build(struct image *m, const char *log)
 {
 	const char *program = file_find_program(m->a, "grub-mkrescue");
 	const char *partial = arena_format(m->a, "%s.partial", m->o->output);
-	const char *const argv[] = {
-		program, "-o", partial, m->folder, "--", "-volid", "NESTOR", NULL};
+	const char *const argv[] = {program, "-o", partial, m->folder, "--", "-volid", "NESTOR",
+		"-application_id",
+		boot_iso_label(m->a, &m->o->scenario, m->size + FIRMWARE_MEMORY), NULL};
 
 	if (!program || !file_find_program(m->a, "xorriso") ||
 		!file_find_program(m->a, "mformat"))

@@ -19,9 +19,8 @@ void bochs_adapt(struct boot_plan *plan);
 struct machine_parts {
 	const struct machine_spec *config;
 	const struct boot_plan *plan;
-	const char *folder; /* for its files */
-	const char
-		*control; /* the terminal that its second serial port is; NULL: it has none */
+	const char *folder;  /* for its files */
+	const char *control; /* the terminal that its first serial port is; NULL: it has none */
 };
 
 int bochs_prepare(

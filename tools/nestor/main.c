@@ -51,6 +51,7 @@ static int run_in_folder(struct arena *a, const struct command *o, const struct 
 	struct session_options session = {
 		.l0_log = o->l0_log,
 		.stats = o->stats,
+		.bare = o->bare,
 		.raw = o->bare || o->iso.path,
 		.explain = o->explain,
 		.summary = o->summary,
@@ -164,6 +165,9 @@ int main(int argc, char **argv)
 
 	if (!status)
 		status = run_verb(&a, o, &e);
+	if (fflush(stdout) != 0 && errno != EPIPE)
+		status = fail(&e, STATUS_HOST_ERROR, "cannot write standard output: %s",
+			strerror(errno));
 	if (e.status)
 		fprintf(stderr, "nestor: %s\n", e.text);
 	arena_free(&a);

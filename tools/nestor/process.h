@@ -14,7 +14,7 @@ struct process {
 };
 
 /*
- * Holds back SIGINT, SIGTERM and SIGHUP from now on, so that no process or temporary folder
+ * Holds back the signals that would end us, as SIGINT and SIGTERM, from now on, so that no process or temporary folder
  * stays behind: process_start() makes them readable. SIGPIPE is ignored for the same reason.
  */
 void process_hold_signals(void);

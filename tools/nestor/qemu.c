@@ -70,10 +70,11 @@ int qemu_prepare(
 	if (add_firmware(a, plan, folder, v, e))
 		return e->status;
 	argv_add(v, "-serial");
-	argv_add(v, arena_format(a, "file:%s/com1.txt", folder));
-	if (parts->control) {
-		argv_add(v, "-serial");
-		argv_add(v, parts->control);
+	argv_add(v,
+		parts->control ? parts->control : arena_format(a, "file:%s/com1.txt", folder));
+	if (plan->bare) {
+		argv_add(v, "-device");
+		argv_add(v, "isa-debug-exit,iobase=0xf4,iosize=0x04");
 	}
 	if (parts->config->option)
 		argv_add(v, parts->config->option);

@@ -2,7 +2,7 @@
  * The 64 KiB ROM at the top of memory that replaces a BIOS on emulated machines. Memory already
  * holds all images; this takes the CPU from the reset vector to protected mode (or, with page
  * tables, to 64-bit mode) and jumps to the entry point. The tool
- * fills in ROM_PARAMETERS (boot.c).
+ * fills in ROM_PARAMETERS (boot.c). The first serial port is set up as a BIOS does it.
  *
  * A second start of the machine, which is a reset, ends it: it says so on the debug console the
  * way Nestor does (channel 1, a control record), then writes "Shutdown" to Bochs' port.
@@ -20,6 +20,14 @@ _start:
 	cmpw $STARTED_MAGIC, STARTED
 	je restarted
 	movw $STARTED_MAGIC, STARTED
+	mov $uart - _start, %si		/* 115200 8n1, as a BIOS leaves it */
+	mov $(uart_end - uart) / 2, %cx
+	mov $0x3, %dh
+1:	mov %cs:(%si), %dl
+	mov %cs:1(%si), %al
+	out %al, %dx
+	add $2, %si
+	loop 1b
 	in $0x92, %al			/* A20 on, without a reset */
 	or $2, %al
 	and $0xfe, %al
@@ -108,6 +116,10 @@ gdt_end:
 gdt_pointer:
 	.word gdt_end - gdt - 1
 	.long BASE + (gdt - _start)
+
+uart:					/* low byte of the port, value */
+	.byte 0xf9, 0, 0xfb, 0x80, 0xf8, 1, 0xf9, 0, 0xfb, 3, 0xfa, 0, 0xfc, 3
+uart_end:
 
 end_record:
 	.ascii "\377\001end kind=reset value=0 tsc=0\n"

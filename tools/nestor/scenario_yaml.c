@@ -228,6 +228,34 @@ static const char *folder_of(const char *path, struct arena *a)
 	return slash ? arena_format(a, "%.*s", (int)(slash - path), path) : ".";
 }
 
+static unsigned line_of(const char *text, const char *at)
+{
+	unsigned line = 1;
+
+	for (; text < at; text++)
+		line += *text == '\n';
+	return line;
+}
+
+/* One document is a scenario. */
+static int check_end(yaml_parser_t *parser, const char *path, struct error *e)
+{
+	yaml_document_t more;
+	bool ended;
+	size_t line;
+
+	if (!yaml_parser_load(parser, &more))
+		return fail(e, STATUS_BAD_INPUT, "%s:%zu: not YAML: %s", path,
+			parser->problem_mark.line + 1,
+			parser->problem ? parser->problem : "unreadable");
+	ended = !yaml_document_get_root_node(&more);
+	line = more.start_mark.line + 1;
+	yaml_document_delete(&more);
+	return ended ? 0
+		     : fail(e, STATUS_BAD_INPUT, "%s:%zu: a second document: a scenario is one",
+			       path, line);
+}
+
 int scenario_parse(struct scenario_spec *s, const char *path, const char *text, size_t size,
 	struct arena *a, struct error *e)
 {
@@ -236,12 +264,19 @@ int scenario_parse(struct scenario_spec *s, const char *path, const char *text, 
 	struct loader l = {s, &doc, path, folder_of(path, a), a, e};
 	int status;
 
+	const char *nul = memchr(text, 0, size);
+
+	if (nul)
+		return fail(e, STATUS_BAD_INPUT, "%s:%u: not YAML: a NUL byte", path,
+			line_of(text, nul));
 	if (!yaml_parser_initialize(&parser))
 		return fail(e, STATUS_HOST_ERROR, "out of memory");
 	yaml_parser_set_input_string(&parser, (const unsigned char *)text, size);
 	if (yaml_parser_load(&parser, &doc)) {
 		status = load_document(&l);
 		yaml_document_delete(&doc);
+		if (!status)
+			status = check_end(&parser, path, e);
 	} else {
 		status = fail(e, STATUS_BAD_INPUT, "%s:%zu: not YAML: %s", path,
 			parser.problem_mark.line + 1,

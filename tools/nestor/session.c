@@ -35,8 +35,10 @@ struct session {
 	uint8_t console;  /* the channel that wrote to standard output last */
 	bool at_line_end; /* standard output ends with a newline */
 	double start;
-	double deadline; /* 0: none */
-	bool stopping;   /* Nestor was asked to stop; status says why */
+	double deadline;  /* 0: none */
+	int output_error; /* errno of a write to standard output */
+	bool stopping;    /* Nestor was asked to stop; status says why */
+	bool told;        /* bare: status is what the machine said of its end, if that comes */
 	bool ended;
 	int status;
 };
@@ -109,6 +111,12 @@ static void tell_restart(const char *line)
 
 static void handle_end(struct session *x, const char *line)
 {
+	/* A bare guest can write all that a record is: it says how, when the machine has ended. */
+	if (x->o->bare) {
+		x->status = record_end_status(line);
+		x->told = true;
+		return;
+	}
 	x->ended = true;
 	if (!x->stopping)
 		x->status = record_end_status(line);
@@ -174,7 +182,8 @@ static void feed_console(struct session *x, unsigned vm, const uint8_t *data, si
 
 /*
  * Output without channels: of a bare guest, or of Nestor with mux=off. It follows the
- * emulator's banner, which ends with its second line of =. A line that is an `end` record counts as one.
+ * emulator's banner, which ends with its second line of =. Of Nestor, a line that is an `end` record counts
+ * as one.
  */
 static void feed_raw(struct session *x, const uint8_t *data, size_t size)
 {
@@ -190,7 +199,7 @@ static void feed_raw(struct session *x, const uint8_t *data, size_t size)
 		x->line_length = 0;
 		if (x->banner)
 			x->banner -= x->line[0] == '=';
-		else if (strncmp(x->line, "end kind=", 9) == 0)
+		else if (!x->o->bare && strncmp(x->line, "end kind=", 9) == 0)
 			handle_record(x, x->line);
 	}
 }
@@ -228,8 +237,11 @@ static bool read_output(struct session *x, int fd)
 
 	if (got <= 0)
 		return got < 0 && errno == EINTR;
+	errno = 0;
 	mux_feed(&x->mux, buffer, (size_t)got, feed, x);
 	fflush(stdout);
+	if (ferror(stdout) && !x->output_error)
+		x->output_error = errno ? errno : EIO;
 	fflush(x->log);
 	return true;
 }
@@ -285,6 +297,11 @@ static void follow(struct session *x, struct process *p)
 			return;
 		if (x->o->raw)
 			show_com1(x);
+		if (x->output_error) {
+			x->status = STATUS_INTERRUPTED;
+			x->ended = true;
+			return;
+		}
 		if (fds[1].revents) {
 			take_signal(p);
 			if (stop(x, STATUS_INTERRUPTED))
@@ -299,7 +316,13 @@ static void follow(struct session *x, struct process *p)
 static int judge_silent_end(struct session *x, const char *words, int how, struct error *e)
 {
 	bool triple = words && strstr(words, "exception with no resolution");
+	bool qemu_ended = x->m->kind == MACHINE_QEMU && WIFEXITED(how);
 
+	if (x->o->bare && x->told &&
+		(qemu_ended || (words && strstr(words, "shutdown requested"))))
+		return x->status;
+	if (x->o->bare && qemu_ended && (WEXITSTATUS(how) == 0 || WEXITSTATUS(how) % 2))
+		return WEXITSTATUS(how); /* port 0xf4 */
 	if (x->o->raw && words && strstr(words, "shutdown requested"))
 		return STATUS_OK;
 	if (x->o->raw && triple)
@@ -329,14 +352,27 @@ static int open_files(struct session *x, const struct machine *m, struct error *
 	return 0;
 }
 
-static void close_files(struct session *x)
+/* What was written late fails late. */
+static int close_output(FILE *f, const char *path, struct error *e)
+{
+	bool bad = ferror(f) != 0;
+
+	errno = bad ? EIO : 0;
+	if (fclose(f) != 0 || bad)
+		return fail(
+			e, STATUS_HOST_ERROR, "cannot write '%s': %s", path, strerror(errno));
+	return 0;
+}
+
+static int close_files(struct session *x, struct error *e)
 {
 	if (x->log && x->log != stderr)
-		fclose(x->log);
+		close_output(x->log, x->o->l0_log, e);
 	if (x->stats)
-		fclose(x->stats);
+		close_output(x->stats, x->o->stats, e);
 	if (x->com1)
 		fclose(x->com1);
+	return e->status;
 }
 
 static int run(struct session *x, struct arena *a, const struct machine *m, struct error *e)
@@ -350,6 +386,9 @@ static int run(struct session *x, struct arena *a, const struct machine *m, stru
 	how = process_end(&p, x->ended ? 0 : 2000);
 	if (x->o->raw)
 		show_com1(x);
+	if (x->output_error && x->output_error != EPIPE) /* as of `| head`: no news */
+		return fail(e, STATUS_HOST_ERROR, "cannot write standard output: %s",
+			strerror(x->output_error));
 	if (x->status == STATUS_TIMEOUT)
 		return fail(e, STATUS_TIMEOUT, "the time limit of %llu s is over",
 			(unsigned long long)x->o->timeout);
@@ -371,7 +410,8 @@ int session_run(struct arena *a, const struct scenario_spec *s, const struct mac
 	status = open_files(x, m, e);
 	if (!status)
 		status = run(x, a, m, e);
-	close_files(x);
+	if (close_files(x, e) && !status)
+		status = e->status;
 	if (o->summary)
 		summary_print(&x->summary, stderr);
 	return status;

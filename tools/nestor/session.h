@@ -11,6 +11,7 @@
 struct session_options {
 	const char *l0_log; /* file for Nestor's log; NULL: standard error */
 	const char *stats;  /* file for the `stat` records; NULL: none */
+	bool bare;          /* no Nestor: nothing that is printed ends the run */
 	bool raw;           /* what is in no channel is shown, too */
 	bool summary;       /* figures as tables, to standard error at the end */
 	bool explain;       /* refused VM entries and VMX instructions, to standard error */
