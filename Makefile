@@ -33,11 +33,22 @@ include guests/build.mk
 include docs/build.mk
 include tests/build.mk
 
-.PHONY: all clean help
+.PHONY: all clean distclean help
+## make              build/nestor (the host tool) and build/nestor.elf (L0); V=1 shows every command
 all: hypervisor tools
 
+# What is downloaded: neither changes with the sources.
+DOWNLOADS := machine debian
+
+## make clean        removes what was built; what was downloaded stays
 clean:
+	@[ ! -d $(B) ] || find $(B) -mindepth 1 -maxdepth 1 $(DOWNLOADS:%=! -name %) -exec rm -rf {} +
+	@[ ! -d $(B)/debian ] || rm -f $(B)/debian/*.cpio
+
+## make distclean    removes all of build/, the emulator and Debian's packages too
+distclean:
 	rm -rf $(B)
 
+## make help         lists the targets
 help:
 	@sed -n 's/^## //p' Makefile */build.mk

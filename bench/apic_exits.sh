@@ -20,6 +20,7 @@ measure() { # APICV MODE OP: exits of the whole run, and ticks of one operation
 		END { print exits + 0, ticks + 0 }'
 }
 
+printf '\nThe local APIC of L1, measured now: exits and ticks of one operation, with APIC virtualization (on) and without (off).\n'
 printf '%-8s %-10s %14s %14s %14s %14s\n' mode operation 'exits, on' 'exits, off' 'ticks, on' 'ticks, off'
 for mode in xapic x2apic; do
 	for apicv in on off; do
@@ -45,6 +46,7 @@ l2() { # MODE
 
 l2 apicv
 l2 software
-printf '\n%-19s %14s %14s %14s %14s\n' 'operation of L2' 'exits, APICv' 'exits, without' 'ticks, APICv' 'ticks, without'
+printf '\nThe local APIC of L2, measured now: exits to L1 and ticks of one operation, when L1 uses APIC virtualization and when not.\n'
+printf '%-19s %14s %14s %14s %14s\n' 'operation of L2' 'exits, APICv' 'exits, without' 'ticks, APICv' 'ticks, without'
 awk 'FNR == NR { exits[$1] = $2; ticks[$1] = $3; next }
 	NF == 3 { printf "%-19s %14s %14s %14s %14s\n", $1, exits[$1], $2, ticks[$1], $3 }' "$out/l2_apic_apicv.txt" "$out/l2_apic_software.txt"

@@ -24,6 +24,15 @@ measure() { # NAME ARGS...
 	fi
 }
 
+commit=$(git describe --always --dirty 2>/dev/null || echo 'no commit')
+cat <<-END
+	Bench of $(date -u '+%Y-%m-%d %H:%M UTC'), commit $commit, on Bochs. Figures are ticks: one executed instruction of
+	any level each. Columns: bare: the payload on the machine itself; nestor: as L1 on Nestor; no shadow: without VMCS
+	shadowing; all three measured now. kvm and its no shadow: Linux 6.1 as L0 on the same machine, measured once before
+	Nestor was begun (bench/kvm.txt). kvm/we: how many times Nestor's figure KVM's is, with shadowing and without.
+	Rows: l1_*: an operation of L1; l2_*: of L2, with all that L1 and L0 do for it; "-": not measured.
+
+END
 measure bare --bare
 measure on --shadow on
 measure off --shadow off

@@ -5,7 +5,9 @@ file == 1 { bare[$1] = $2 }
 file == 2 { order[++n] = $1; ours[$1] = $2 }
 
 END {
-	printf "\n%-33s %9s %9s\n", "ticks, several processors", "bare", "nestor"
+	print "\nSeveral processors, both columns measured now: smp_*: from one vCPU to another; compute: the work that so many"
+	print "vCPUs get done on so many CPUs, in that of one alone (ideal: as many as there are CPUs)."
+	printf "%-33s %9s %9s\n", "ticks, several processors", "bare", "nestor"
 	for (i = 1; i <= n; i++)
 		if (order[i] !~ /compute/)
 			printf "%-33s %9s %9s\n", order[i], bare[order[i]], ours[order[i]]

@@ -108,6 +108,7 @@ bench: hypervisor tools machine payloads
 	@B=$(B) bench/apic_exits.sh
 
 .PHONY: demo demo-run
+## make demo-run     the demo, without installing anything
 ## make demo         installs what is needed, builds all, boots Debian, its KVM, and Linux in it
 demo:
 	@$(MAKE) --no-print-directory setup

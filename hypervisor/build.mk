@@ -13,6 +13,7 @@ HV_LINK  := $(CC) -O2 -flto $(HV_DEBUG) -nostdlib -static -no-pie -Wl,--build-id
 	-Wl,-z,noexecstack -Wl,--no-warn-rwx-segments -T hypervisor/boot/nestor.lds
 
 .PHONY: hypervisor
+## make hypervisor   L0, build/nestor.elf (DEBUG=1: with checks that trap)
 hypervisor: $(B)/nestor.elf
 
 # A change of flags rebuilds.

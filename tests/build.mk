@@ -202,6 +202,7 @@ BOOT_TESTS := $(shell sed -nE 's/^test_([a-z0-9_]+)\(\).*/\1/p' tests/boot/run.s
 CHECK_JOBS ?= $(shell nproc)
 
 .PHONY: check check-run
+## make check-run    the tests of make check, without installing anything
 ## make check        installs what is needed, builds all, runs all tests
 check:
 	@$(MAKE) --no-print-directory setup

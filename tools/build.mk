@@ -82,3 +82,25 @@ fuzz-tool: $(TOOL_FUZZ)
 		-artifact_prefix=$(B)/fuzz/ $(B)/fuzz/corpus/$${f##*/} >$$f.log 2>&1 || \
 			{ tail -n 40 $$f.log; exit 1; }; \
 		echo "fuzz: $${f##*/}: no failure"; done
+
+# --- installation
+PREFIX  ?= /usr/local
+BINDIR  := $(DESTDIR)$(PREFIX)/bin
+LIBDIR  := $(DESTDIR)$(PREFIX)/lib/nestor
+MANDIR  := $(DESTDIR)$(PREFIX)/share/man/man1
+COMPDIR := $(DESTDIR)$(PREFIX)/share/bash-completion/completions
+
+.PHONY: install uninstall
+## make install      the tool, nestor.elf, manual page and completion to PREFIX=/usr/local, below DESTDIR
+install: hypervisor tools
+	install -D -m 755 $(B)/nestor $(BINDIR)/nestor
+	install -D -m 644 $(B)/nestor.elf $(LIBDIR)/nestor.elf
+	install -D -m 644 tools/nestor/nestor.1 $(MANDIR)/nestor.1
+	install -D -m 644 tools/nestor/nestor.bash $(COMPDIR)/nestor
+	@[ -x $(B)/machine/bochs ] && cp -r $(B)/machine $(LIBDIR)/ || \
+		echo 'no emulator: run `make machine` before, or set NESTOR_BOCHS'
+
+## make uninstall    removes what make install put there
+uninstall:
+	rm -f $(BINDIR)/nestor $(MANDIR)/nestor.1 $(COMPDIR)/nestor
+	rm -rf $(LIBDIR)

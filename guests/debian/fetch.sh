@@ -72,7 +72,7 @@ magic=$(od -An -v -t x4 -j $start -N 4 "$dir/vmlinuz" | tr -d ' ')
 case $magic in
 184c2102) unpack='lz4 -dcq' length=$((length - 4)) ;; # legacy LZ4; the kernel appends the size
 fd2fb528) unpack='zstd -dcq' ;;
-*37587afd) unpack='xz -dcq' ;;
+*587a37fd) unpack='xz -dcq' ;;
 *) unpack='gzip -dcq' ;;
 esac
 tail -c +$((start + 1)) "$dir/vmlinuz" | head -c "$length" | $unpack >"$dir/vmlinux"

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #define MAX_CPUID       100
+#define HUGE_PAGE       (2ull << 20)
 #define CR0_PG_WP_NE_PE 0x80010031ull
 #define CR4_PAE         0x20ull
 #define EFER_LME_LMA    0x500ull
@@ -66,6 +67,23 @@ static void create_irqchip(struct vm *vm)
 	control(vm->fd, KVM_CREATE_PIT2, &pit, "KVM_CREATE_PIT2");
 }
 
+/*
+ * Guest memory in large pages, which only an area that begins at a multiple of their size has: the rest of
+ * what is taken for that is never touched.
+ */
+static uint8_t *huge_memory(size_t size)
+{
+	uint8_t *area = mmap(NULL, size + HUGE_PAGE, PROT_READ | PROT_WRITE,
+		MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	uint8_t *memory;
+
+	if (area == MAP_FAILED)
+		fatal("guest memory");
+	memory = area + (-(uintptr_t)area & (HUGE_PAGE - 1));
+	madvise(memory, size, MADV_HUGEPAGE);
+	return memory;
+}
+
 void vm_create(struct vm *vm, size_t memory, bool irqchip)
 {
 	struct kvm_userspace_memory_region region = {.memory_size = memory};
@@ -80,11 +98,7 @@ void vm_create(struct vm *vm, size_t memory, bool irqchip)
 	control(vm->fd, KVM_SET_TSS_ADDR, (void *)0xfffbd000, "KVM_SET_TSS_ADDR");
 	if (irqchip)
 		create_irqchip(vm);
-	vm->memory = mmap(NULL, memory, PROT_READ | PROT_WRITE,
-		MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-	if (vm->memory == MAP_FAILED)
-		fatal("guest memory");
-	madvise(vm->memory, memory, MADV_HUGEPAGE);
+	vm->memory = huge_memory(memory);
 	region.userspace_addr = (uintptr_t)vm->memory;
 	control(vm->fd, KVM_SET_USER_MEMORY_REGION, &region, "KVM_SET_USER_MEMORY_REGION");
 	vm->vcpu = control(vm->fd, KVM_CREATE_VCPU, NULL, "KVM_CREATE_VCPU");

@@ -392,6 +392,35 @@ test_image_boots_on_the_emulator() {
 		shows 'hello: VT-x offered'
 }
 
+# As a user of the installed files has them, elsewhere and without this folder.
+test_installed_files_find_each_other() {
+	local root=$out.root payload=$B/payload/power.elf
+	rm -rf "$root"
+	env -u MAKEFLAGS make -s B="$B" DESTDIR="$root" PREFIX=/usr install >"$out.make" 2>&1 || { cat "$out.make"; return 1; }
+	NESTOR=$root/usr/bin/nestor expect 7 run --memory 64M --timeout 30 --l1 "$payload" --cmdline exit=3 &&
+		[ -s "$root/usr/share/man/man1/nestor.1" ] &&
+		completes "$root" 'nestor run --machine-m' '--machine-memory' &&
+		completes "$root" 'nestor run --restart on' 'on-reset on-failure' &&
+		env -u MAKEFLAGS make -s B="$B" DESTDIR="$root" PREFIX=/usr uninstall >>"$out.make" 2>&1 &&
+		[ -z "$(find "$root" -type f)" ]
+}
+
+completes() { # ROOT LINE WORDS
+	local words
+	# shellcheck disable=SC2086
+	words=$(PATH=$1/usr/bin:$PATH bash -c '. "$0/usr/share/bash-completion/completions/nestor"
+		COMP_WORDS=("$@") COMP_CWORD=$(($# - 1)); _nestor; echo "${COMPREPLY[*]}"' "$1" $2)
+	[ "$words" = "$3" ] || { echo "'$2' is completed as '$words'"; return 1; }
+}
+
+test_clean_keeps_what_was_downloaded() {
+	local folder=$out.build
+	mkdir -p "$folder/machine" "$folder/debian" "$folder/hv" && touch "$folder/nestor" "$folder/debian/vmlinuz" "$folder/machine/bochs"
+	env -u MAKEFLAGS make -s B="$folder" clean && [ -e "$folder/machine/bochs" ] && [ -e "$folder/debian/vmlinuz" ] &&
+		[ ! -e "$folder/nestor" ] && [ ! -e "$folder/hv" ] && env -u MAKEFLAGS make -s B="$folder" distclean && [ ! -e "$folder" ] &&
+		make help | grep -q '^make uninstall ' && make help | grep -q '^make clean '
+}
+
 test_missing_image() {
 	expect 66 run --l1 "$LOGS/no-such-file" && one_line && shows 'no-such-file'
 }

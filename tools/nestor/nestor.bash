@@ -1,0 +1,37 @@
+# Completion of nestor for bash. Options come from `nestor VERB --help`, so that they are those of the tool.
+
+_nestor_options() { # VERB
+	nestor "$1" --help 2>/dev/null | grep -o -E '^ +(-o, )?--[a-z0-9-]+' | grep -o -E -- '--[a-z0-9-]+'
+}
+
+# The words of OPTION's value, where the help has them as --option A|B.
+_nestor_values() { # VERB OPTION
+	nestor "$1" --help 2>/dev/null | sed -n -E "s/^ +$2 ([a-z0-9-]+(\\|[a-z0-9-]+)+).*/\\1/p" | tr '|' '\n'
+}
+
+_nestor() {
+	local word=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD - 1]} verb=${COMP_WORDS[1]} values
+
+	COMPREPLY=()
+	if [ "$COMP_CWORD" = 1 ]; then
+		mapfile -t COMPREPLY < <(compgen -W 'run check image help version' -- "$word")
+		return
+	fi
+	if [ "$verb" = help ]; then
+		mapfile -t COMPREPLY < <(compgen -W 'run check image' -- "$word")
+		return
+	fi
+	case $verb in run | check | image) ;; *) return ;; esac
+	if [[ $word == -* ]]; then
+		mapfile -t COMPREPLY < <(compgen -W "$(_nestor_options "$verb") --help" -- "$word")
+		return
+	fi
+	values=$([[ $before == --* ]] && _nestor_values "$verb" "$before")
+	if [ -n "$values" ]; then
+		mapfile -t COMPREPLY < <(compgen -W "$values" -- "$word")
+	else
+		mapfile -t COMPREPLY < <(compgen -f -- "$word") # scenarios, images, logs
+	fi
+}
+
+complete -o filenames -F _nestor nestor
