@@ -1,6 +1,6 @@
 /*
- * Linux by its 64-bit boot protocol: bzImage, and vmlinux as ELF. boot_params is built from
- * nothing; of a bzImage only the setup header is kept.
+ * Linux by its 64-bit boot protocol, or where a kernel has no entry for that, by the 32-bit one: bzImage,
+ * and vmlinux as ELF. boot_params is built from nothing; of a bzImage only the setup header is kept.
  */
 #include "load/load_int.h"
 
@@ -27,13 +27,15 @@
 #define BP_INIT_SIZE    0x260u
 #define BP_E820         0x2d0u
 
-#define MAGIC_HDRS     0x53726448u
-#define BOOT_FLAG      0xaa55u
-#define LOADED_HIGH    0x01u
-#define XLF_KERNEL_64  0x01u
-#define LOADER_OTHER   0xffu
-#define VERSION        0x020fu
-#define INITRD_LIMIT   0x7fffffffull
+#define MAGIC_HDRS    0x53726448u
+#define BOOT_FLAG     0xaa55u
+#define LOADED_HIGH   0x01u
+#define XLF_KERNEL_64 0x01u
+#define LOADER_OTHER  0xffu
+#define VERSION       0x020fu
+#define INITRD_LIMIT  0x7fffffffu
+#define INITRD_LIMIT32 \
+	0x37ffffffu /* what a 32-bit kernel maps with its usual split of addresses */
 #define ENTRY64_OFFSET 0x200u
 
 bool linux_is_bzimage(const struct load_image *i)
@@ -65,11 +67,15 @@ static const char *place_initrd(const struct load_target *t, uint8_t *bp,
 	const struct load_image *initrd, uint64_t kernel_end)
 {
 	uint64_t top = t->ram[0].size, at;
+	uint32_t limit;
 
 	if (initrd->size == 0)
 		return NULL;
-	if (top > INITRD_LIMIT)
-		top = INITRD_LIMIT;
+	__builtin_memcpy(&limit, bp + BP_INITRD_MAX, sizeof(limit));
+	if (limit > INITRD_LIMIT)
+		limit = INITRD_LIMIT;
+	if (top > limit)
+		top = limit;
 	if (initrd->size > top)
 		return "the initrd is larger than the VM's memory";
 	at = (top - initrd->size) & ~PAGE_MASK;
@@ -80,7 +86,7 @@ static const char *place_initrd(const struct load_target *t, uint8_t *bp,
 	return NULL;
 }
 
-/* The setup header is in boot_params already. */
+/* The setup header is in boot_params already, the mode in the entry state. */
 static const char *finish(const struct load_target *t, const struct load_request *r,
 	const struct loaded *l, struct entry_state *e)
 {
@@ -91,11 +97,11 @@ static const char *finish(const struct load_target *t, const struct load_request
 	put(bp, BP_CMDLINE, LOAD_CMDLINE, 4);
 	put_e820(bp, t);
 	ram_put_text(t, LOAD_CMDLINE, r->kernel.cmdline, LOAD_CMDLINE_SIZE);
-	e->mode = ENTRY_MODE_LONG;
 	e->rip = l->entry;
-	e->cr3 = ram_put_identity_map(t);
 	e->rsi = LOAD_INFO;
-	ram_put_gdt(t, e);
+	if (e->mode == ENTRY_MODE_LONG)
+		e->cr3 = ram_put_identity_map(t);
+	ram_put_gdt(t, e, GDT_CODE);
 	return place_initrd(t, bp, &r->initrd, l->end);
 }
 
@@ -103,11 +109,10 @@ const char *linux_load_elf(
 	const struct load_target *t, const struct load_request *r, struct entry_state *e)
 {
 	uint8_t *bp = ram_at(t, LOAD_INFO, PAGE_SIZE);
+	bool is64 = elf_is64(&r->kernel);
 	struct loaded l;
 	const char *error;
 
-	if (!elf_is64(&r->kernel))
-		return "a 32-bit Linux kernel: only 64-bit vmlinux files can be started";
 	error = elf_load(t, &r->kernel, &l);
 	if (error != NULL)
 		return error;
@@ -118,10 +123,20 @@ const char *linux_load_elf(
 	put(bp, BP_MAGIC, MAGIC_HDRS, 4);
 	put(bp, BP_VERSION, VERSION, 2);
 	put(bp, BP_LOADFLAGS, LOADED_HIGH, 1);
-	put(bp, BP_XLOADFLAGS, XLF_KERNEL_64, 2);
-	put(bp, BP_INITRD_MAX, INITRD_LIMIT, 4);
+	put(bp, BP_XLOADFLAGS, is64 ? XLF_KERNEL_64 : 0, 2);
+	put(bp, BP_INITRD_MAX, is64 ? INITRD_LIMIT : INITRD_LIMIT32, 4);
 	put(bp, BP_CMDLINE_SIZE, LOAD_CMDLINE_SIZE - 1, 4);
+	e->mode = is64 ? ENTRY_MODE_LONG : ENTRY_MODE_PROTECTED;
 	return finish(t, r, &l, e);
+}
+
+/* Protocol 2.12 says whether there is a 64-bit entry; the 32-bit one is always there. */
+static bool has_entry64(const struct load_image *i)
+{
+	uint16_t version, xloadflags;
+
+	return image_get16(i, BP_VERSION, &version) && version >= 0x020c &&
+	       image_get16(i, BP_XLOADFLAGS, &xloadflags) && xloadflags & XLF_KERNEL_64;
 }
 
 const char *linux_load_bzimage(
@@ -129,15 +144,17 @@ const char *linux_load_bzimage(
 {
 	const struct load_image *i = &r->kernel;
 	uint8_t *bp = ram_at(t, LOAD_INFO, PAGE_SIZE);
-	uint16_t version, xloadflags;
+	bool is64 = has_entry64(i);
+	uint16_t version;
 	uint32_t init_size;
 	uint64_t at, setup;
 
-	if (!image_get16(i, BP_VERSION, &version) || version < 0x020c ||
-		!image_get16(i, BP_XLOADFLAGS, &xloadflags) || !(xloadflags & XLF_KERNEL_64) ||
+	if (!image_get16(i, BP_VERSION, &version) || version < 0x020a ||
 		!image_get64(i, BP_PREF_ADDRESS, &at) ||
 		!image_get32(i, BP_INIT_SIZE, &init_size))
-		return "a bzImage without a 64-bit entry point";
+		return "a bzImage that does not say where it wants to be (before protocol 2.10)";
+	if (!is64 && at > UINT32_MAX)
+		return "a 32-bit bzImage that wants to be above 4 GiB";
 	setup = (i->data[BP_SETUP_SECTS] == 0 ? 4u : i->data[BP_SETUP_SECTS]) * 512u + 512u;
 	if (setup >= i->size)
 		return "the bzImage is cut";
@@ -147,5 +164,7 @@ const char *linux_load_bzimage(
 	/* the header ends where the jump at its start leads to */
 	__builtin_memcpy(bp + BP_HEADER, i->data + BP_HEADER,
 		(uint64_t)BP_MAGIC + i->data[BP_JUMP_OFFSET] - BP_HEADER);
-	return finish(t, r, &(struct loaded){at + ENTRY64_OFFSET, at + init_size}, e);
+	e->mode = is64 ? ENTRY_MODE_LONG : ENTRY_MODE_PROTECTED;
+	return finish(
+		t, r, &(struct loaded){at + (is64 ? ENTRY64_OFFSET : 0), at + init_size}, e);
 }

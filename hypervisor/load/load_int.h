@@ -38,8 +38,12 @@ void ram_put32(const struct load_target *t, uint64_t gpa, uint32_t v);
 void ram_put64(const struct load_target *t, uint64_t gpa, uint64_t v);
 /* To low memory, cut to size, NUL-terminated. */
 void ram_put_text(const struct load_target *t, uint64_t gpa, struct text text, size_t size);
+/* The GDT: 32-bit code; code of the entry's mode and data where Linux wants them. */
+#define GDT_CODE32 0x08u
+#define GDT_CODE   0x10u
+#define GDT_DATA   0x18u
 /* The GDT that the entry state *e then uses, and its selectors. */
-void ram_put_gdt(const struct load_target *t, struct entry_state *e);
+void ram_put_gdt(const struct load_target *t, struct entry_state *e, uint16_t code_selector);
 /* Page tables that map 4 GiB onto itself; the value for CR3. */
 uint64_t ram_put_identity_map(const struct load_target *t);
 

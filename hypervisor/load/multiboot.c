@@ -104,5 +104,5 @@ void multiboot_finish(
 	e->rip = entry;
 	e->rax = magic;
 	e->rbx = LOAD_INFO;
-	ram_put_gdt(t, e);
+	ram_put_gdt(t, e, GDT_CODE32);
 }

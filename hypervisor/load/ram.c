@@ -8,9 +8,8 @@
 #define PAGE_RW    3ull
 #define PAGE_LARGE 0x80ull
 
-#define GDT_CODE32 0x08u
-#define GDT_CODE64 0x10u
-#define GDT_DATA   0x18u
+#define CODE32 0x00cf9b000000ffff
+#define CODE64 0x00af9b000000ffff
 
 uint8_t *ram_at(const struct load_target *t, uint64_t gpa, uint64_t size)
 {
@@ -49,19 +48,19 @@ void ram_put_text(const struct load_target *t, uint64_t gpa, struct text text, s
 	text_copy(text, (char *)ram_at(t, gpa, size), size);
 }
 
-/* Linux wants its code at 0x10 and its data at 0x18. */
-void ram_put_gdt(const struct load_target *t, struct entry_state *e)
+void ram_put_gdt(const struct load_target *t, struct entry_state *e, uint16_t code_selector)
 {
-	static const uint64_t gdt[] = {
-		[GDT_CODE32 / 8] = 0x00cf9b000000ffff,
-		[GDT_CODE64 / 8] = 0x00af9b000000ffff,
+	bool long_mode = e->mode == ENTRY_MODE_LONG;
+	const uint64_t gdt[] = {
+		[GDT_CODE32 / 8] = CODE32,
+		[GDT_CODE / 8] = long_mode ? CODE64 : CODE32,
 		[GDT_DATA / 8] = 0x00cf93000000ffff,
 	};
 
 	(void)ram_write(t, LOAD_GDT, gdt, sizeof(gdt));
 	e->gdt_base = LOAD_GDT;
 	e->gdt_limit = sizeof(gdt) - 1;
-	e->code_selector = e->mode == ENTRY_MODE_LONG ? GDT_CODE64 : GDT_CODE32;
+	e->code_selector = code_selector;
 	e->data_selector = GDT_DATA;
 }
 

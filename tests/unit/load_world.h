@@ -185,8 +185,9 @@ static inline void make_bzimage(void)
 	put(0x200, 2, 0x66eb); /* jump to 0x268: there the header ends */
 	put(0x202, 4, 0x53726448);
 	put(0x206, 2, 0x20f);
-	put(0x218, 8, 0); /* ramdisk */
-	put(0x236, 2, 1); /* XLF_KERNEL_64 */
+	put(0x218, 8, 0);          /* ramdisk */
+	put(0x22c, 4, 0x7fffffff); /* highest end of an initrd */
+	put(0x236, 2, 1);          /* XLF_KERNEL_64 */
 	put(0x258, 8, BZ_ADDRESS);
 	put(0x260, 4, BZ_INIT);
 }

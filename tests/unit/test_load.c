@@ -126,6 +126,61 @@ static void vmlinux_is_entered_at_the_physical_address_of_its_entry(void **state
 	assert_int_equal(get(INFO + 0x238, 4), 4095);
 }
 
+/* The 32-bit boot protocol: paging off, code at 0x10, data at 0x18, RSI = boot_params, EBP, EDI, EBX zero. */
+static void check_linux_entry32(uint64_t rip)
+{
+	assert_int_equal(w.entry.mode, ENTRY_MODE_PROTECTED);
+	assert_int_equal(w.entry.rip, rip);
+	assert_int_equal(w.entry.rsi, INFO);
+	assert_int_equal(w.entry.rax | w.entry.rbx | w.entry.cr3, 0);
+	check_gdt(0x10, 0x00cf9b000000ffff);
+	assert_true(all_zero(0x10000, 0x16000));
+}
+
+static void a_32_bit_vmlinux_is_entered_in_protected_mode(void **state)
+{
+	(void)state;
+	make_elf(false, kernel32.vaddr + 0x40, &kernel32, 1);
+	set_text(&w.request.kernel.cmdline, "quiet");
+	ok(LOAD_LINUX);
+	check_linux_entry32(kernel32.paddr + 0x40);
+	assert_true(has(kernel32.paddr, ELF_DATA, 4000));
+	check_boot_params("quiet");
+	assert_int_equal(get(INFO + 0x22c, 4), 0x37ffffff);
+	assert_int_equal(get(INFO + 0x236, 2), 0);
+}
+
+static void a_bzimage_without_64_bit_entry_is_entered_at_its_start(void **state)
+{
+	(void)state;
+	make_bzimage();
+	put(0x236, 2, 2); /* XLF_CAN_BE_LOADED_ABOVE_4G alone */
+	set_text(&w.request.kernel.cmdline, "console=ttyS0");
+	ok(LOAD_AUTO);
+	check_linux_entry32(BZ_ADDRESS);
+	assert_true(has(BZ_ADDRESS, BZ_SETUP, BZ_PAYLOAD));
+	check_boot_params("console=ttyS0");
+	make_bzimage();
+	put(0x206, 2, 0x20b); /* before 2.12 the flag means nothing */
+	ok(LOAD_LINUX);
+	check_linux_entry32(BZ_ADDRESS);
+}
+
+static void an_initrd_lies_where_a_32_bit_kernel_reaches_it(void **state)
+{
+	uint64_t size = 0x50000000ull;
+
+	(void)state;
+	free(w.target.ram[0].host);
+	w.target.ram[0] = (struct load_ram){0, size, calloc(1, size)};
+	assert_non_null(w.target.ram[0].host);
+	make_elf(false, kernel32.vaddr, &kernel32, 1);
+	set_image(&w.request.initrd, "initrd", "");
+	ok(LOAD_LINUX);
+	assert_int_equal(get(INFO + 0x218, 4), 0x37fff000);
+	assert_memory_equal(ram(get(INFO + 0x218, 4)), "initrd", 6);
+}
+
 static void a_command_line_is_cut_to_a_page(void **state)
 {
 	static char line[5000];
@@ -144,16 +199,18 @@ static void a_command_line_is_cut_to_a_page(void **state)
 
 static void linux_kernels_that_cannot_be_started_are_refused(void **state)
 {
-	const char *no_entry = "a bzImage without a 64-bit entry point";
+	const char *no_entry =
+		"a bzImage that does not say where it wants to be (before protocol 2.10)";
 	const char *too_small = "the VM's memory is too small for the kernel";
 
 	(void)state;
 	make_bzimage();
-	put(0x206, 2, 0x20b);
+	put(0x206, 2, 0x209);
 	refused(LOAD_AUTO, no_entry);
 	make_bzimage();
 	put(0x236, 2, 2);
-	refused(LOAD_AUTO, no_entry);
+	put(0x258, 8, 1ull << 32);
+	refused(LOAD_AUTO, "a 32-bit bzImage that wants to be above 4 GiB");
 	make_bzimage();
 	w.size = 0x263; /* a byte of init_size is missing */
 	refused(LOAD_AUTO, no_entry);
@@ -169,8 +226,6 @@ static void linux_kernels_that_cannot_be_started_are_refused(void **state)
 	make_bzimage();
 	put(0x258, 8, UINT64_MAX);
 	refused(LOAD_AUTO, too_small);
-	make_elf(false, kernel32.vaddr, &kernel32, 1);
-	refused(LOAD_LINUX, "a 32-bit Linux kernel: only 64-bit vmlinux files can be started");
 	make_elf(true, 1ull << 63, &kernel64, 1);
 	refused(LOAD_LINUX, "the entry point lies outside the VM's memory");
 }
@@ -268,6 +323,9 @@ int main(void)
 		TEST(an_initrd_lies_below_2_gib),
 		TEST(vmlinux_is_entered_at_the_physical_address_of_its_entry),
 		TEST(a_command_line_is_cut_to_a_page),
+		TEST(a_32_bit_vmlinux_is_entered_in_protected_mode),
+		TEST(a_bzimage_without_64_bit_entry_is_entered_at_its_start),
+		TEST(an_initrd_lies_where_a_32_bit_kernel_reaches_it),
 		TEST(linux_kernels_that_cannot_be_started_are_refused),
 		TEST(an_initrd_that_does_not_fit_is_refused),
 		TEST(what_a_kernel_looks_like_decides_in_order),

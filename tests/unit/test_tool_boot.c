@@ -246,6 +246,25 @@ static void a_bare_linux_starts_in_64_bit_mode(void **state)
 	assert_int_equal(value_at(parameters + 0x1e8, 1), 3);
 }
 
+static void a_bare_32_bit_linux_starts_without_paging(void **state)
+{
+	uint64_t parameters;
+
+	(void)state;
+	files[0].kernel = (struct kernel){.kind = KERNEL_LINUX,
+		.image = image_elf32(&arena, 0x1000000, 0x3000),
+		.low = 0x1000000,
+		.high = 0x1003000};
+	files[0].initrd = (struct bytes){(uint8_t *)arena_copy(&arena, "initrd"), 7};
+	scenario.vms[0].config.memory = 1024 * MIB;
+	assert_int_equal(boot_plan_bare(&arena, &scenario, files, &plan, &error), 0);
+	parameters = rom_value(8, 4);
+	assert_int_equal(rom_value(12, 4), 0);
+	assert_int_equal(rom_value(16, 8), 0x1000010);
+	assert_int_equal(value_at(parameters + 0x218, 4), 0x38000000 - 4096);
+	assert_int_equal(value_at(parameters + 0x22c, 4), 0x37ffffff);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -261,6 +280,8 @@ int main(void)
 			a_bare_multiboot_1_image_gets_its_information, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(
 			a_bare_linux_starts_in_64_bit_mode, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(
+			a_bare_32_bit_linux_starts_without_paging, set_up, tear_down),
 	};
 
 	return cmocka_run_group_tests_name("tool_boot", tests, NULL, NULL);

@@ -130,6 +130,20 @@ static void every_truncation_of_a_bzimage_is_refused(void **state)
 	}
 }
 
+static void a_32_bit_linux_is_recognised(void **state)
+{
+	struct bytes elf = image_elf32(&arena, 0x1000000, 0x3000);
+	struct bytes payload = lz4_legacy(&elf);
+	struct kernel k;
+
+	(void)state;
+	expect_linux(&payload, elf.size);
+	assert_null(kernel_parse(&arena, &elf, &k));
+	assert_int_equal(k.kind, KERNEL_LINUX);
+	elf.data[1024] = 'l';
+	assert_non_null(strstr(kernel_parse(&arena, &elf, &k), "neither a Linux kernel nor"));
+}
+
 static void a_vmlinux_is_recognised_without_multiboot_header(void **state)
 {
 	struct bytes file = image_elf64(&arena, 0x1000000, 0x3000);
@@ -256,6 +270,7 @@ int main(void)
 		cmocka_unit_test_teardown(
 			a_bzimage_with_a_wrong_unpacked_size_is_refused, tear_down),
 		cmocka_unit_test_teardown(every_truncation_of_a_bzimage_is_refused, tear_down),
+		cmocka_unit_test_teardown(a_32_bit_linux_is_recognised, tear_down),
 		cmocka_unit_test_teardown(
 			a_vmlinux_is_recognised_without_multiboot_header, tear_down),
 		cmocka_unit_test_teardown(an_elf_that_is_no_kernel_is_refused, tear_down),

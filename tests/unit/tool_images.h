@@ -36,6 +36,32 @@ static inline struct bytes image_elf64(struct arena *a, uint64_t paddr, uint64_t
 	return b;
 }
 
+/* The same as an ELF32 executable, entered at its physical address + 16. */
+static inline struct bytes image_elf32(struct arena *a, uint32_t paddr, uint32_t memsz)
+{
+	struct bytes b = {arena_alloc(a, 4096), 4096};
+	Elf32_Ehdr h = {.e_type = ET_EXEC,
+		.e_machine = EM_386,
+		.e_entry = paddr + 16,
+		.e_phoff = sizeof(h),
+		.e_phentsize = sizeof(Elf32_Phdr),
+		.e_phnum = 1};
+	Elf32_Phdr p = {.p_type = PT_LOAD,
+		.p_offset = 1024,
+		.p_vaddr = 0xc0000000 + paddr,
+		.p_paddr = paddr,
+		.p_filesz = 1024,
+		.p_memsz = memsz};
+
+	memcpy(h.e_ident, ELFMAG, SELFMAG);
+	h.e_ident[EI_CLASS] = ELFCLASS32;
+	h.e_ident[EI_DATA] = ELFDATA2LSB;
+	memcpy(b.data, &h, sizeof(h));
+	memcpy(b.data + sizeof(h), &p, sizeof(p));
+	strcpy((char *)b.data + 1024, IMAGE_TEXT);
+	return b;
+}
+
 /* Puts a Multiboot 1 header with @flags at @offset. */
 static inline void image_put_multiboot1(struct bytes *b, size_t offset, uint32_t flags)
 {

@@ -9,6 +9,7 @@ enum {
 	LINUX_CMDLINE = 0x11000,
 	LINUX_PAGE_TABLES = 0x12000, /* PML4, PDPT, four page directories */
 	LINUX_LOW_SIZE = 0x8000,
+	LINUX32_INITRD_END = 0x38000000, /* what a 32-bit kernel maps */
 };
 
 static struct boot_image multiboot_image(
@@ -50,9 +51,9 @@ static void plan_multiboot(struct arena *a, const struct vm_spec *vm, const stru
 	boot_set_rom(a, &p, out);
 }
 
-/* The zero page of the Linux boot protocol, for the 64-bit entry of a vmlinux. */
-static void write_linux_parameters(
-	struct bytes *b, const struct boot_plan *plan, const struct boot_image *initrd)
+/* The zero page of the Linux boot protocol, for the entry of a vmlinux. */
+static void write_linux_parameters(struct bytes *b, const struct boot_plan *plan,
+	const struct boot_image *initrd, bool is64)
 {
 	struct memory_range ranges[BOOT_RANGES];
 	unsigned count = boot_memory_map(plan->memory, ranges);
@@ -69,6 +70,8 @@ static void write_linux_parameters(
 	}
 	bytes_put(b, 0x228, 4, LINUX_CMDLINE);
 	bytes_put(b, 0x230, 4, 2 << 20); /* kernel alignment */
+	bytes_put(b, 0x22c, 4,
+		is64 ? 0x7fffffff : LINUX32_INITRD_END - 1); /* end of an initrd, at most */
 	bytes_put(b, 0x236, 2, 0);
 	bytes_put(b, 0x238, 4, 2047); /* command line size */
 	for (unsigned i = 0; i < count; i++) {
@@ -101,22 +104,24 @@ static uint64_t bare_end(uint64_t memory)
 static void plan_linux(struct arena *a, const struct vm_spec *vm, const struct vm_files *f,
 	struct boot_plan *out)
 {
-	uint64_t end = bare_end(out->memory);
-	uint64_t initrd_at = (end - f->initrd.size) / BOOT_PAGE * BOOT_PAGE;
+	uint64_t end = bare_end(out->memory), initrd_at;
 	struct bytes low = {arena_alloc(a, LINUX_LOW_SIZE), LINUX_LOW_SIZE};
 	struct elf elf;
 
 	elf_open(&f->kernel.image, &elf);
+	if (!elf.is64 && end > LINUX32_INITRD_END)
+		end = LINUX32_INITRD_END;
+	initrd_at = (end - f->initrd.size) / BOOT_PAGE * BOOT_PAGE;
 	out->images[0] = (struct boot_image){elf.low, elf_flatten(&elf, a)};
 	out->images[1] = (struct boot_image){initrd_at, f->initrd};
-	write_linux_parameters(&low, out, &out->images[1]);
+	write_linux_parameters(&low, out, &out->images[1], elf.is64);
 	memcpy(low.data + LINUX_CMDLINE - LINUX_PARAMETERS, vm->cmdline,
 		strlen(vm->cmdline) + 1);
 	write_page_tables(&low, LINUX_PAGE_TABLES);
 	out->images[2] = (struct boot_image){LINUX_PARAMETERS, low};
 	boot_set_rom(a,
 		&(struct rom_parameters){.esi = LINUX_PARAMETERS,
-			.cr3 = LINUX_PAGE_TABLES,
+			.cr3 = elf.is64 ? LINUX_PAGE_TABLES : 0,
 			.entry = elf_physical_entry(&elf)},
 		out);
 }

@@ -30,8 +30,6 @@ static const char *check_vmlinux(const struct elf *elf)
 {
 	static const char banner[] = "Linux version ";
 
-	if (!elf->is64)
-		return "is a 32-bit ELF file without a Multiboot header";
 	if (!memmem(elf->file->data, elf->file->size, banner, sizeof(banner) - 1))
 		return "is an ELF file, but neither a Linux kernel nor one with a Multiboot "
 		       "header";
