@@ -347,6 +347,15 @@ static __attribute__((noinline)) struct vcpu *arm_timer(struct vcpu *vcpu, uint6
 	return vcpu;
 }
 
+/* L0 needs none for L2, unless something waits for L2's next exit. */
+static inline struct vcpu *arm_timer_of_l1(struct vcpu *vcpu, uint64_t now)
+{
+	if (vcpu->deferred != 0)
+		return arm_timer(vcpu, now);
+	vmwrite(VMCS_PREEMPTION_TIMER_VALUE, nested_timer_value(&vcpu->nested, UINT32_MAX));
+	return vcpu;
+}
+
 /*
  * The last steps before an entry. The preemption timer counts from the value in the VMCS at every
  * entry, so a deadline costs one VMWRITE each time, none without.
@@ -361,9 +370,9 @@ static inline __attribute__((always_inline)) struct vcpu *leave(struct vcpu *vcp
 	now = rdtsc();
 	vcpu->stats.ticks[0] += now - vcpu->exit_tsc;
 	vcpu->entry_tsc = now;
-	if (vcpu->entry_deadline != DEV_NEVER || vcpu->nested.in_l2)
+	if (vcpu->entry_deadline != DEV_NEVER)
 		return arm_timer(vcpu, now);
-	return vcpu;
+	return vcpu->nested.in_l2 ? arm_timer_of_l1(vcpu, now) : vcpu;
 }
 
 /* Not one of the reasons that have a handler. */
