@@ -6,11 +6,9 @@
 #include "cpu/config.h"
 #include "cpu/percpu.h"
 #include "lib/fmt.h"
+#include "spec/uart.h"
 
-#define PORT_E9  0xe9
-#define COM1     0x3f8
-#define COM1_LSR (COM1 + 5)
-#define LSR_THRE 0x20
+#define PORT_E9 0xe9
 
 #define SELECT     0xff
 #define NO_CHANNEL 0xff
@@ -39,13 +37,13 @@ void mux_init(void)
 	mux.use_e9 = inb(PORT_E9) == PORT_E9;
 	if (mux.use_e9)
 		return;
-	outb(COM1 + 1, 0);    /* no interrupts */
-	outb(COM1 + 3, 0x80); /* divisor latch: 115200 */
-	outb(COM1 + 0, 1);
-	outb(COM1 + 1, 0);
-	outb(COM1 + 3, 0x03); /* 8n1; firmware may leave 5-bit mode */
-	outb(COM1 + 2, 0x07);
-	outb(COM1 + 4, 0x03);
+	outb(COM1 + UART_IER, 0);        /* no interrupts */
+	outb(COM1 + UART_LCR, LCR_DLAB); /* divisor latch: 115200 */
+	outb(COM1 + UART_DATA, 1);
+	outb(COM1 + UART_IER, 0);
+	outb(COM1 + UART_LCR, LCR_8N1); /* 8n1; firmware may leave 5-bit mode */
+	outb(COM1 + UART_FCR, 0x07);
+	outb(COM1 + UART_MCR, 0x03);
 }
 
 /* ---- the lock: fair, below all others, and not of struct percpu.held ---- */
@@ -89,7 +87,7 @@ bool mux_pending(void)
 
 static bool port_empty(void)
 {
-	return inb(COM1_LSR) & LSR_THRE;
+	return inb(COM1 + UART_LSR) & LSR_THRE;
 }
 
 static void send_fifo(void)

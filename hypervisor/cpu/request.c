@@ -7,20 +7,10 @@
 #include "lib/l0_request.h"
 #include "mm/layout.h"
 #include "spec/apic.h"
+#include "spec/uart.h"
 
-#define COM1       0x3f8
-#define COM1_IRQ   4
-#define COM1_IER   (COM1 + 1)
-#define COM1_FCR   (COM1 + 2)
-#define COM1_LCR   (COM1 + 3)
-#define COM1_MCR   (COM1 + 4)
-#define COM1_LSR   (COM1 + 5)
-#define IER_RX     0x01
-#define LCR_8N1    0x03
-#define LCR_DLAB   0x80
-#define LSR_RX     0x01
-#define MCR_LINES  0x0b /* DTR, RTS, and OUT2, which lets interrupts out */
 #define IOAPIC_PIN 0x10 /* index of a pin's two registers */
+#define MCR_LINES  (MCR_DTR | MCR_RTS | MCR_OUT2)
 
 /* Slow, because the emulator looks for a byte four times in the time that one takes. */
 #define DIVISOR (115200 / 50)
@@ -39,19 +29,20 @@ void request_init(void)
 		return;
 	ioapic_write(IOAPIC_PIN + 2 * COM1_IRQ + 1, this_cpu()->apic_id << 24);
 	ioapic_write(IOAPIC_PIN + 2 * COM1_IRQ, DELIVER_NMI << DELIVER_SHIFT);
-	outb(COM1_LCR, LCR_DLAB);
+	outb(COM1 + UART_LCR, LCR_DLAB);
 	outb(COM1 + 0, DIVISOR & 0xff);
 	outb(COM1 + 1, DIVISOR >> 8);
-	outb(COM1_LCR, LCR_8N1);
-	outb(COM1_FCR, 0);
-	outb(COM1_MCR, MCR_LINES);
-	outb(COM1_IER, IER_RX);
+	outb(COM1 + UART_LCR, LCR_8N1);
+	outb(COM1 + UART_FCR, 0);
+	outb(COM1 + UART_MCR, MCR_LINES);
+	outb(COM1 + UART_IER, IER_RECEIVE);
 	request_poll();
 }
 
 void request_poll(void)
 {
-	if (!l0_config()->requests || this_cpu()->index != 0 || !(inb(COM1_LSR) & LSR_RX))
+	if (!l0_config()->requests || this_cpu()->index != 0 ||
+		!(inb(COM1 + UART_LSR) & LSR_DATA))
 		return;
 	if (inb(COM1) != REQUEST_STOP)
 		return;

@@ -7,6 +7,7 @@
 #include "dev/dev.h"
 #include "dev/platform.h"
 #include "dev/state_check.h"
+#include "spec/uart.h"
 
 enum {
 	REG_DATA = 0, /* receive and transmit; divisor low while DLAB */
@@ -19,7 +20,6 @@ enum {
 	REG_SCRATCH = 7
 };
 
-#define IER_RECEIVE  0x01
 #define IER_TRANSMIT 0x02
 #define IER_LINE     0x04
 #define IER_MODEM    0x08
@@ -38,16 +38,9 @@ enum {
 #define FCR_TRIGGER       0xc0
 #define FCR_MASK          (FCR_ENABLE | FCR_TRIGGER)
 
-#define LCR_DLAB 0x80
-
-#define MCR_DTR  0x01
-#define MCR_RTS  0x02
-#define MCR_OUT1 0x04
-#define MCR_OUT2 0x08 /* gates the interrupt line on a PC */
 #define MCR_LOOP 0x10
 #define MCR_MASK 0x1f
 
-#define LSR_DATA    0x01
 #define LSR_OVERRUN 0x02
 #define LSR_EMPTY   0x60 /* holding register and shift register */
 

@@ -2,6 +2,8 @@
 #ifndef NESTOR_LIB_L0_REQUEST_H
 #define NESTOR_LIB_L0_REQUEST_H
 
-#define REQUEST_STOP 'S' /* report on all VMs, and end */
+enum l0_request {
+	REQUEST_STOP = 'S' /* report on all VMs, and end */
+};
 
 #endif

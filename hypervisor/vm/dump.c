@@ -199,8 +199,8 @@ static unsigned repeated(const struct exit_trace *t, unsigned at, unsigned most)
 {
 	unsigned n = 1;
 
-	while (n < most && t->what[(at + n) % EXIT_TRACE_SIZE] == t->what[at] &&
-		t->rip[(at + n) % EXIT_TRACE_SIZE] == t->rip[at])
+	while (n < most && t->what[(at + n) % TRACE_SIZE] == t->what[at] &&
+		t->rip[(at + n) % TRACE_SIZE] == t->rip[at])
 		n++;
 	return n;
 }
@@ -213,15 +213,15 @@ static void dump_exits(const struct vcpu *vcpu)
 	char text[LINE_SIZE - 32] = "";
 	size_t n = 0;
 
-	for (unsigned i = 0, same; i < EXIT_TRACE_SIZE; i += same) {
-		unsigned at = (first + i) % EXIT_TRACE_SIZE;
-		bool l1 = !(t->what[at] & EXIT_TRACE_L2);
+	for (unsigned i = 0, same; i < TRACE_SIZE; i += same) {
+		unsigned at = (first + i) % TRACE_SIZE;
+		bool l1 = !(t->what[at] & TRACE_L2);
 
-		same = repeated(t, at, EXIT_TRACE_SIZE - i);
+		same = repeated(t, at, TRACE_SIZE - i);
 		if (t->what[at] == 0 && t->rip[at] == 0)
 			continue;
 		n += fmt(text + n, sizeof(text) - n, " L%u %s %s%lx x%u;", l1 ? 1 : 2,
-			exit_reason_name(t->what[at] & EXIT_TRACE_REASON), mark(l1), t->rip[at],
+			exit_reason_name(t->what[at] & TRACE_REASON), mark(l1), t->rip[at],
 			same);
 		if (++in_line % A_LINE == 0) {
 			say(vcpu, "exits:%s", text);

@@ -401,11 +401,11 @@ static inline __attribute__((always_inline)) void account(
 {
 	struct exit_trace *t = &vcpu->trace;
 	uint64_t rip = vmread(VMCS_GUEST_RIP);
-	unsigned at = (t->at + 1u) % EXIT_TRACE_SIZE;
+	unsigned at = (t->at + 1u) % TRACE_SIZE;
 
 	t->at = at;
 	t->rip[at] = rip;
-	t->what[at] = (uint8_t)EXIT_TRACE(level, reason);
+	t->what[at] = (uint8_t)TRACED(level, reason);
 	vcpu->stats.ticks[level] += now - vcpu->entry_tsc;
 	vcpu->stats.exits[level][reason]++;
 }

@@ -48,17 +48,17 @@ struct vcpu_stats {
 };
 
 /* The last exits. */
-#define EXIT_TRACE_SIZE           32
-#define EXIT_TRACE(level, reason) ((reason) | ((level)-1) << 7)
-#define EXIT_TRACE_REASON         0x7fu
-#define EXIT_TRACE_L2             0x80u
+#define TRACE_SIZE            32
+#define TRACED(level, reason) ((reason) | ((level)-1) << 7)
+#define TRACE_REASON          0x7fu
+#define TRACE_L2              0x80u
 
-_Static_assert(EXIT_REASON_COUNT <= EXIT_TRACE_REASON, "bit 7 is free for the level");
+_Static_assert(EXIT_REASON_COUNT <= TRACE_REASON, "bit 7 is free for the level");
 
 struct exit_trace {
 	unsigned at; /* the newest */
-	uint64_t rip[EXIT_TRACE_SIZE];
-	uint8_t what[EXIT_TRACE_SIZE]; /* EXIT_TRACE() */
+	uint64_t rip[TRACE_SIZE];
+	uint8_t what[TRACE_SIZE]; /* TRACED() */
 };
 
 struct vm;
