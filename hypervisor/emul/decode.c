@@ -1,22 +1,117 @@
 #include "emul/decode.h"
 
-#include "spec/regs.h"
+#include <stddef.h>
 
 #include "lib/bits.h"
+#include "spec/regs.h"
 
 struct cursor {
 	const uint8_t *code;
 	unsigned len, at;
 	bool cut;
-	uint8_t rex;
-	bool opsize, addrsize, rep;
+	uint8_t rex; /* of VEX, too */
+	bool opsize, addrsize;
+	enum emul_rep rep;
 	uint8_t segment;
+	bool segment_named;
+	bool vex, vex_long;
+	uint8_t vvvv;
 	struct emul_mode mode;
-	uint8_t modrm;
+	uint8_t map, opcode, modrm;
 };
 
 #define REX_W 8u
 #define REX_R 4u
+#define REX_X 2u
+#define REX_B 1u
+
+/* ---- the table ---- */
+
+enum {
+	PREFIX_NONE = 1,
+	PREFIX_P66 = 2,
+	PREFIX_PF3 = 4,
+	PREFIX_PF2 = 8
+};
+
+enum size {
+	SIZE_B,
+	SIZE_W,
+	SIZE_D,
+	SIZE_Q,
+	SIZE_V,     /* the operand size */
+	SIZE_BV,    /* a byte for even opcodes, the operand size for odd ones */
+	SIZE_Y,     /* 8 with REX.W, else 4 */
+	SIZE_STACK, /* the operand size of PUSH and POP */
+	SIZE_NEAR,  /* the operand size of near branches */
+	SIZE_VECTOR
+};
+
+enum imm {
+	IMM_NO,
+	IMM_B,
+	IMM_Z,      /* as wide as the operand, at most 4 */
+	IMM_ONE,    /* no byte: it is 1 */
+	IMM_ADDRESS /* no immediate, but the whole address */
+};
+
+/* Of the column "op": above all the ops of a kind. */
+enum {
+	OP_SIGNED = 0x80,
+	OP_SWAPPED = 0x81,
+	OP_FROM_REG = 0x82,
+	OP_FROM_OPCODE = 0x83
+};
+
+struct row {
+	uint16_t first, last; /* map << 8 | opcode */
+	uint8_t regs;
+	uint8_t prefixes;
+	bool modrm;
+	uint8_t kind, size, imm, op;
+};
+
+/* clang-format off */
+#define NONE PREFIX_NONE
+#define P66 PREFIX_P66
+#define PF3 PREFIX_PF3
+#define PF2 PREFIX_PF2
+#define ANY 0xff
+#define NO_MODRM 0x1ff
+#define SIGNED OP_SIGNED
+#define SWAPPED OP_SWAPPED
+#define FROM_REG OP_FROM_REG
+#define FROM_OPCODE OP_FROM_OPCODE
+static const struct row rows[] = {
+#define I(map, a, b, regs, prefixes, kind, size, imm, op)                                  \
+	{(map) << 8 | (a), (map) << 8 | (b), (regs) & 0xff, (prefixes) & 0xff,             \
+		(regs) != NO_MODRM, EMUL_##kind, SIZE_##size, IMM_##imm, op},
+#include "emul/insns.def"
+#undef I
+};
+/* clang-format on */
+
+#define ROWS (sizeof(rows) / sizeof(rows[0]))
+
+static const struct row *find(uint16_t key, unsigned reg, unsigned prefix)
+{
+	unsigned low = 0, high = ROWS;
+
+	while (low < high) { /* the first row that ends at the key or behind it */
+		unsigned middle = (low + high) / 2;
+
+		if (rows[middle].last < key)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	for (; low < ROWS && rows[low].first <= key; low++)
+		if (rows[low].regs >> reg & 1 && rows[low].prefixes & prefix)
+			return &rows[low];
+	return NULL;
+}
+
+/* ---- bytes ---- */
 
 static uint8_t next(struct cursor *c)
 {
@@ -27,18 +122,51 @@ static uint8_t next(struct cursor *c)
 	return c->code[c->at++];
 }
 
+static uint8_t peek(struct cursor *c)
+{
+	unsigned at = c->at;
+	uint8_t b = next(c);
+
+	c->at = at;
+	return b;
+}
+
+/* `bytes` of them, sign-extended. */
+static uint64_t signed_number(struct cursor *c, unsigned bytes)
+{
+	unsigned shift = 64 - bytes * 8;
+	uint64_t v = 0;
+
+	for (unsigned k = 0; k < bytes; k++)
+		v |= (uint64_t)next(c) << 8 * k;
+	return (uint64_t)((int64_t)(v << shift) >> shift);
+}
+
+/* ---- prefixes ---- */
+
+static void take_segment(struct cursor *c, uint8_t segment)
+{
+	/* 64-bit mode ignores the others (SDM 2.2.1 "REX Prefixes", 3.3.7.1) */
+	if (c->mode.long64 && segment < SEG_FS)
+		return;
+	c->segment = segment;
+	c->segment_named = true;
+}
+
 /* True when the byte was a legacy prefix. */
 static bool take_prefix(struct cursor *c, uint8_t b)
 {
-	static const uint8_t overrides[] = {0x26, 0x2e, 0x36, 0x3e, 0x64, 0x65};
-
-	for (uint8_t i = 0; i < sizeof(overrides); i++) {
-		if (b == overrides[i]) {
-			c->segment = i;
-			return true;
-		}
-	}
 	switch (b) {
+	case 0x26:
+	case 0x2e:
+	case 0x36:
+	case 0x3e:
+		take_segment(c, b >> 3 & 3);
+		return true;
+	case 0x64:
+	case 0x65:
+		take_segment(c, (uint8_t)(b - 0x64 + SEG_FS));
+		return true;
 	case 0x66:
 		c->opsize = true;
 		return true;
@@ -47,7 +175,7 @@ static bool take_prefix(struct cursor *c, uint8_t b)
 		return true;
 	case 0xf2:
 	case 0xf3:
-		c->rep = true;
+		c->rep = b == 0xf3 ? REP_F3 : REP_F2;
 		return true;
 	case 0xf0:
 		return true;
@@ -56,18 +184,109 @@ static bool take_prefix(struct cursor *c, uint8_t b)
 	}
 }
 
+/* A REX prefix that is not the last one before the opcode does not count (SDM 2.2.1). */
 static uint8_t take_prefixes(struct cursor *c)
 {
-	uint8_t b = next(c);
+	for (;;) {
+		uint8_t b = next(c);
 
-	while (!c->cut && take_prefix(c, b))
-		b = next(c);
-	if (c->mode.long64 && (b & 0xf0) == 0x40) {
-		c->rex = b;
-		b = next(c);
+		if (c->cut)
+			return 0;
+		if (c->mode.long64 && (b & 0xf0) == 0x40)
+			c->rex = b;
+		else if (take_prefix(c, b))
+			c->rex = 0;
+		else
+			return b;
 	}
-	return b;
 }
+
+/* ---- opcode ---- */
+
+/*
+ * The last byte of the prefix: W, vvvv, L and the mandatory prefix. SDM 2.3 "Intel Advanced Vector
+ * Extensions (Intel AVX)".
+ */
+static void take_vex_tail(struct cursor *c, uint8_t b)
+{
+	static const enum emul_rep rep[4] = {REP_NONE, REP_NONE, REP_F3, REP_F2};
+
+	c->vvvv = ~b >> 3 & 15;
+	c->vex_long = b & 4;
+	c->opsize = (b & 3) == 1;
+	c->rep = rep[b & 3];
+}
+
+/* False: LDS or LES, or prefixes that VEX may not have. */
+static bool take_vex(struct cursor *c, bool three)
+{
+	uint8_t b = peek(c);
+
+	if (!c->mode.long64 && b < 0xc0)
+		return false;
+	if (c->rex != 0 || c->opsize || c->rep != REP_NONE)
+		return false;
+	c->vex = true;
+	next(c);
+	c->map = 1;
+	c->rex = 0x40 | (b & 0x80 ? 0 : REX_R);
+	if (three) {
+		c->map = b & 31;
+		c->rex |= (uint8_t)((b & 0x40 ? 0 : REX_X) | (b & 0x20 ? 0 : REX_B));
+		b = next(c);
+		c->rex |= b & 0x80 ? REX_W : 0;
+	}
+	if (!c->mode.long64)
+		c->rex = 0x40;
+	take_vex_tail(c, b);
+	if (!c->mode.long64)
+		c->vvvv &= 7;
+	c->opcode = next(c);
+	return c->map >= 1 && c->map <= 3;
+}
+
+static bool take_opcode(struct cursor *c, uint8_t b)
+{
+	if (b == 0xc4 || b == 0xc5)
+		return take_vex(c, b == 0xc4);
+	if (b == 0x0f) {
+		c->map = 1;
+		b = next(c);
+		if (b == 0x38 || b == 0x3a) {
+			c->map = b == 0x38 ? 2 : 3;
+			b = next(c);
+		}
+	}
+	c->opcode = b;
+	return true;
+}
+
+static unsigned mandatory_prefix(const struct cursor *c)
+{
+	if (c->rep != REP_NONE)
+		return c->rep == REP_F3 ? PREFIX_PF3 : PREFIX_PF2;
+	return c->opsize ? PREFIX_P66 : PREFIX_NONE;
+}
+
+static const struct row *find_row(struct cursor *c)
+{
+	uint16_t key = (uint16_t)(c->map << 8 | c->opcode);
+	unsigned reg = peek(c) >> 3 & 7, prefix = mandatory_prefix(c);
+	const struct row *row;
+
+	if (c->cut && !(key >= 0xa0 && key <= 0xaf)) /* the ones without ModRM */
+		return NULL;
+	c->cut = false;
+	if (!c->vex)
+		return find(key, reg, prefix);
+	row = find(key | 0x400, reg, prefix);
+	if (row != NULL)
+		return row;
+	row = find(key, reg, prefix);
+	return row != NULL && emul_is_vector((enum emul_kind)row->kind) ? row : NULL;
+}
+
+/* ---- sizes ---- */
 
 static uint8_t operand_size(const struct cursor *c)
 {
@@ -83,306 +302,203 @@ static uint8_t address_size(const struct cursor *c)
 	return c->mode.default32 != c->addrsize ? 4 : 2;
 }
 
-static void skip(struct cursor *c, unsigned n)
+static uint8_t size_of(const struct cursor *c, enum size size)
 {
-	while (n-- > 0)
-		next(c);
-}
-
-static void skip_address16(struct cursor *c)
-{
-	unsigned mod = c->modrm >> 6;
-
-	if (mod == 1)
-		skip(c, 1);
-	else if (mod == 2 || (c->modrm & 7) == 6)
-		skip(c, 2);
-}
-
-/* ModRM with a memory operand, its SIB and displacement. False for a register operand. */
-static bool take_modrm(struct cursor *c)
-{
-	unsigned mod, rm, base;
-
-	c->modrm = next(c);
-	mod = c->modrm >> 6;
-	rm = base = c->modrm & 7;
-	if (mod == 3)
-		return false;
-	if (address_size(c) == 2) {
-		skip_address16(c);
-		return true;
+	switch (size) {
+	case SIZE_B:
+		return 1;
+	case SIZE_W:
+		return 2;
+	case SIZE_D:
+		return 4;
+	case SIZE_Q:
+		return 8;
+	case SIZE_V:
+		return operand_size(c);
+	case SIZE_BV:
+		return c->opcode & 1 ? operand_size(c) : 1;
+	case SIZE_STACK:
+		return c->mode.long64 ? (c->opsize && !(c->rex & REX_W) ? 2 : 8)
+				      : operand_size(c);
+	case SIZE_NEAR: /* 64-bit mode has no other size (SDM vol. 2A "CALL") */
+		return c->mode.long64 ? 8 : operand_size(c);
+	case SIZE_VECTOR:
+		return c->vex_long ? 32 : 16;
+	default:
+		return c->rex & REX_W ? 8 : 4;
 	}
-	if (rm == 4)
-		base = next(c) & 7;
+}
+
+/* ---- operands ---- */
+
+static uint8_t extended(const struct cursor *c, unsigned reg, unsigned rex_bit)
+{
+	return (uint8_t)(reg | (c->rex & rex_bit ? 8 : 0));
+}
+
+/* SDM table 2-1 "16-Bit Addressing Forms with the ModR/M Byte" */
+static void take_address16(struct cursor *c, struct emul_insn *i)
+{
+	static const uint8_t base[8] = {
+		REG_RBX, REG_RBX, REG_RBP, REG_RBP, REG_RSI, REG_RDI, REG_RBP, REG_RBX};
+	static const uint8_t index[8] = {REG_RSI, REG_RDI, REG_RSI, REG_RDI, EMUL_NO_REG,
+		EMUL_NO_REG, EMUL_NO_REG, EMUL_NO_REG};
+	unsigned mod = c->modrm >> 6, rm = c->modrm & 7;
+
+	i->base = mod == 0 && rm == 6 ? EMUL_NO_REG : base[rm];
+	i->index = index[rm];
 	if (mod == 1)
-		skip(c, 1);
-	else if (mod == 2 || base == 5)
-		skip(c, 4);
-	return true;
+		i->displacement = signed_number(c, 1);
+	else if (mod == 2 || i->base == EMUL_NO_REG)
+		i->displacement = signed_number(c, 2);
+	if (i->base == REG_RBP)
+		i->segment = SEG_SS;
 }
 
-static uint8_t modrm_reg(const struct cursor *c)
+static void take_sib(struct cursor *c, struct emul_insn *i)
 {
-	return c->modrm >> 3 & 7;
+	uint8_t sib = next(c);
+
+	i->scale = sib >> 6;
+	i->index = extended(c, sib >> 3 & 7, REX_X);
+	if (i->index == REG_RSP)
+		i->index = EMUL_NO_REG;
+	i->base = extended(c, sib & 7, REX_B);
+	if ((sib & 7) == 5 && c->modrm >> 6 == 0)
+		i->base = EMUL_NO_REG;
 }
 
-static void set_reg(const struct cursor *c, struct emul_insn *i, unsigned size)
+/* SDM 2.1.5 "Addressing-Mode Encoding of ModR/M and SIB Bytes" */
+static void take_address(struct cursor *c, struct emul_insn *i)
 {
-	i->reg = (uint8_t)(modrm_reg(c) | (c->rex & REX_R ? 8 : 0));
-	i->reg_high = size == 1 && c->rex == 0 && i->reg >= 4;
+	unsigned mod = c->modrm >> 6, rm = c->modrm & 7;
+
+	if (i->address_size == 2) {
+		take_address16(c, i);
+		return;
+	}
+	i->base = extended(c, rm, REX_B);
+	if (rm == 4)
+		take_sib(c, i);
+	else if (rm == 5 && mod == 0) {
+		i->base = EMUL_NO_REG;
+		i->rip = c->mode.long64;
+	}
+	if (mod == 1)
+		i->displacement = signed_number(c, 1);
+	else if (mod == 2 || i->base == EMUL_NO_REG)
+		i->displacement = signed_number(c, 4);
+	if (i->base == REG_RSP || i->base == REG_RBP)
+		i->segment = SEG_SS;
+}
+
+static void take_reg(const struct cursor *c, struct emul_insn *i)
+{
+	i->reg = extended(c, c->modrm >> 3 & 7, REX_R);
+	i->reg2 = c->vvvv;
+	i->reg_high =
+		i->reg_size == 1 && c->rex == 0 && i->reg >= 4 && !emul_is_vector(i->kind);
 	if (i->reg_high)
 		i->reg &= 3;
 }
 
-static uint64_t immediate(struct cursor *c, unsigned size)
+/* ModRM with a memory operand. False for a register operand. */
+static bool take_operands(struct cursor *c, struct emul_insn *i)
 {
-	unsigned bytes = size == 8 ? 4 : size, bits = bytes * 8;
-	uint64_t v = 0;
-
-	for (unsigned k = 0; k < bytes; k++)
-		v |= (uint64_t)next(c) << 8 * k;
-	return v & 1ull << (bits - 1) ? v | ~((1ull << bits) - 1) : v;
-}
-
-static bool with_imm(struct cursor *c, struct emul_insn *i, unsigned imm_size)
-{
-	i->has_imm = true;
-	i->imm = immediate(c, imm_size);
+	c->modrm = next(c);
+	if (c->modrm >= 0xc0)
+		return false;
+	take_address(c, i);
+	take_reg(c, i);
 	return true;
 }
 
-/* MOV and XCHG between register and memory. */
-static bool decode_mov(struct cursor *c, struct emul_insn *i, enum emul_kind kind)
+static void take_immediate(struct cursor *c, struct emul_insn *i, enum imm imm)
 {
-	i->kind = kind;
-	i->reg_size = i->size;
-	if (!take_modrm(c))
-		return false;
-	set_reg(c, i, i->size);
-	return true;
-}
-
-/* MOVZX, MOVSX, MOVSXD */
-static bool decode_extend(struct cursor *c, struct emul_insn *i, uint8_t memory_size, bool sign)
-{
-	i->kind = EMUL_READ;
-	i->reg_size = operand_size(c);
-	i->size = memory_size;
-	i->sign = sign;
-	if (!take_modrm(c))
-		return false;
-	set_reg(c, i, i->reg_size);
-	return true;
-}
-
-/* Opcodes 00 to 3b: four forms with memory each. */
-static bool decode_alu(struct cursor *c, struct emul_insn *i, uint8_t op)
-{
-	if ((op & 7) > 3)
-		return false;
-	i->alu = (enum emul_alu)(op >> 3);
-	return decode_mov(c, i, op & 2 ? EMUL_ALU_REG : EMUL_ALU);
-}
-
-static bool decode_alu_imm(struct cursor *c, struct emul_insn *i, uint8_t op)
-{
-	i->kind = EMUL_ALU;
-	if (!take_modrm(c))
-		return false;
-	i->alu = (enum emul_alu)modrm_reg(c);
-	return with_imm(c, i, op == 0x81 ? i->size : 1);
-}
-
-static bool decode_mov_imm(struct cursor *c, struct emul_insn *i)
-{
-	i->kind = EMUL_WRITE;
-	return take_modrm(c) && modrm_reg(c) == 0 && with_imm(c, i, i->size);
-}
-
-static bool unary(struct emul_insn *i, enum emul_alu alu)
-{
-	i->kind = EMUL_UNARY;
-	i->alu = alu;
-	return true;
-}
-
-/* f6, f7: TEST, NOT, NEG */
-static bool decode_group3(struct cursor *c, struct emul_insn *i)
-{
-	if (!take_modrm(c))
-		return false;
-	switch (modrm_reg(c)) {
-	case 0:
-	case 1:
-		i->kind = EMUL_ALU;
-		i->alu = ALU_TEST;
-		return with_imm(c, i, i->size);
-	case 2:
-		return unary(i, ALU_NOT);
-	case 3:
-		return unary(i, ALU_NEG);
+	switch (imm) {
+	case IMM_ADDRESS:
+		i->displacement = signed_number(c, i->address_size);
+		return;
+	case IMM_NO:
+		return;
+	case IMM_ONE:
+		i->imm = 1;
+		break;
 	default:
-		return false;
+		i->imm = signed_number(c, imm == IMM_B || i->size == 1 ? 1
+					  : i->size == 2               ? 2
+								       : 4);
+		break;
 	}
+	i->has_imm = true;
 }
 
-/* fe, ff: INC, DEC */
-static bool decode_group4(struct cursor *c, struct emul_insn *i)
+/* ---- instructions ---- */
+
+static void take_op(const struct cursor *c, struct emul_insn *i, uint8_t op)
 {
-	return take_modrm(c) && modrm_reg(c) <= 1 && unary(i, modrm_reg(c) ? ALU_DEC : ALU_INC);
+	i->sign = op == OP_SIGNED;
+	i->swap = op == OP_SWAPPED;
+	if (op == OP_FROM_REG)
+		i->op = c->modrm >> 3 & 7;
+	else if (op == OP_FROM_OPCODE)
+		i->op = c->opcode & 15;
+	else if (op < OP_SIGNED)
+		i->op = op;
 }
 
-static bool decode_moffs(struct cursor *c, struct emul_insn *i, uint8_t op)
+/* The destination is as wide as the memory operand, but for these. */
+static uint8_t destination_size(const struct cursor *c, const struct emul_insn *i)
 {
-	i->kind = op & 2 ? EMUL_WRITE : EMUL_READ;
-	i->reg_size = i->size;
-	skip(c, address_size(c));
-	return true;
+	if (i->kind == EMUL_CRC32)
+		return c->rex & REX_W ? 8 : 4;
+	if (i->kind == EMUL_READ && (c->map == 1 || c->opcode == 0x63))
+		return operand_size(c);
+	return i->size;
 }
 
-static bool decode_string(struct cursor *c, struct emul_insn *i, enum emul_kind kind)
+/* Rows that count in some modes only, and what VEX asks for besides. */
+static bool valid(const struct cursor *c, const struct emul_insn *i)
 {
-	i->kind = kind;
+	if (c->map == 0 && (c->opcode == 0x63 || c->opcode == 0x82))
+		return c->mode.long64 == (c->opcode == 0x63);
+	if (i->kind == EMUL_BMI)
+		return !c->vex_long;
+	return !c->vex || i->kind == EMUL_VECTOR_READ_HALF || c->vvvv == 0;
+}
+
+static bool take_insn(struct cursor *c, struct emul_insn *i)
+{
+	const struct row *row;
+
+	if (!take_opcode(c, take_prefixes(c)) || c->cut)
+		return false;
+	row = find_row(c);
+	if (row == NULL)
+		return false;
+	i->kind = (enum emul_kind)row->kind;
+	i->size = size_of(c, (enum size)row->size);
+	i->reg_size = destination_size(c, i);
+	i->vex = c->vex;
 	i->rep = c->rep;
 	i->address_size = address_size(c);
-	i->segment = c->segment;
-	return true;
-}
-
-/* BT, BTS, BTR, BTC with a register; the exit's address is that of the word the offset leads to. */
-static bool decode_bit(struct cursor *c, struct emul_insn *i, uint8_t op)
-{
-	i->size = operand_size(c);
-	i->bit = (enum emul_bit)(op >> 3 & 3);
-	return decode_mov(c, i, EMUL_BIT);
-}
-
-static bool decode_bit_imm(struct cursor *c, struct emul_insn *i)
-{
-	i->size = operand_size(c);
-	i->kind = EMUL_BIT;
-	if (!take_modrm(c) || modrm_reg(c) < 4)
+	if (row->modrm && !take_operands(c, i))
 		return false;
-	i->bit = (enum emul_bit)(modrm_reg(c) - 4);
-	return with_imm(c, i, 1);
-}
-
-/* 0f 38: MOVBE */
-static bool decode_movbe(struct cursor *c, struct emul_insn *i)
-{
-	uint8_t op = next(c);
-
-	if ((op != 0xf0 && op != 0xf1) || c->rep)
-		return false;
-	i->size = operand_size(c);
-	i->swap = true;
-	return decode_mov(c, i, op == 0xf0 ? EMUL_READ : EMUL_WRITE);
-}
-
-static bool decode_two_byte(struct cursor *c, struct emul_insn *i)
-{
-	uint8_t op = next(c);
-
-	i->condition = op & 15;
-	if ((op & 0xf0) == 0x40) {
-		i->size = operand_size(c);
-		return decode_mov(c, i, EMUL_CMOV);
-	}
-	if ((op & 0xf0) == 0x90) {
-		i->size = 1;
-		i->kind = EMUL_SETCC;
-		return take_modrm(c);
-	}
-	i->size = op & 1 ? operand_size(c) : 1;
-	switch (op) {
-	case 0x38:
-		return decode_movbe(c, i);
-	case 0xa3:
-	case 0xab:
-	case 0xb3:
-	case 0xbb:
-		return decode_bit(c, i, op);
-	case 0xb0:
-	case 0xb1:
-		return decode_mov(c, i, EMUL_CMPXCHG);
-	case 0xba:
-		return decode_bit_imm(c, i);
-	case 0xc0:
-	case 0xc1:
-		return decode_mov(c, i, EMUL_XADD);
-	case 0xc3: /* MOVNTI */
-		return operand_size(c) > 2 && decode_mov(c, i, EMUL_WRITE);
-	case 0xb6:
-	case 0xb7:
-	case 0xbe:
-	case 0xbf:
-		return decode_extend(c, i, op & 1 ? 2 : 1, op & 8);
-	default:
-		return false;
-	}
-}
-
-static bool decode_opcode(struct cursor *c, struct emul_insn *i, uint8_t op)
-{
-	if (op == 0x0f)
-		return decode_two_byte(c, i);
-	i->size = op & 1 ? operand_size(c) : 1;
-	if (op < 0x40)
-		return decode_alu(c, i, op);
-	switch (op) {
-	case 0x63:
-		return c->mode.long64 && decode_extend(c, i, 4, true);
-	case 0x80:
-	case 0x81:
-		return decode_alu_imm(c, i, op);
-	case 0x83:
-		return decode_alu_imm(c, i, op);
-	case 0x84:
-	case 0x85:
-		i->alu = ALU_TEST;
-		return decode_mov(c, i, EMUL_ALU);
-	case 0x86:
-	case 0x87:
-		return decode_mov(c, i, EMUL_XCHG);
-	case 0x88:
-	case 0x89:
-		return decode_mov(c, i, EMUL_WRITE);
-	case 0x8a:
-	case 0x8b:
-		return decode_mov(c, i, EMUL_READ);
-	case 0xa0:
-	case 0xa1:
-	case 0xa2:
-	case 0xa3:
-		return decode_moffs(c, i, op);
-	case 0xa4:
-	case 0xa5:
-		return decode_string(c, i, EMUL_MOVS);
-	case 0xaa:
-	case 0xab:
-		return decode_string(c, i, EMUL_STOS);
-	case 0xc6:
-	case 0xc7:
-		return decode_mov_imm(c, i);
-	case 0xf6:
-	case 0xf7:
-		return decode_group3(c, i);
-	case 0xfe:
-	case 0xff:
-		return decode_group4(c, i);
-	default:
-		return false;
-	}
+	if (c->segment_named)
+		i->segment = c->segment;
+	if (row->regs != 0xff || row->op == OP_FROM_REG) /* ModRM.reg is a part of the opcode */
+		i->reg = i->reg_high = 0;
+	take_immediate(c, i, (enum imm)row->imm);
+	take_op(c, i, row->op);
+	return !c->cut && valid(c, i);
 }
 
 bool emul_decode(const uint8_t *code, unsigned len, struct emul_mode mode, struct emul_insn *i)
 {
-	struct cursor c = {.code = code, .len = len, .mode = mode, .segment = SEG_DS};
-	uint8_t op = take_prefixes(&c);
+	struct cursor c = {.code = code, .len = len, .mode = mode};
 
-	*i = (struct emul_insn){0};
-	if (c.cut || !decode_opcode(&c, i, op) || c.cut)
+	*i = (struct emul_insn){.segment = SEG_DS, .base = EMUL_NO_REG, .index = EMUL_NO_REG};
+	if (!take_insn(&c, i))
 		return false;
 	i->length = (uint8_t)c.at;
 	return true;

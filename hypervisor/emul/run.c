@@ -1,29 +1,18 @@
 /*
- * What one instruction with a device operand does.
+ * What one instruction with a memory operand does.
  */
 #include "emul/emul_int.h"
 
-#include "spec/vmx.h"
+#include <stddef.h>
 
-/* ---- registers ---- */
+#include "spec/vmx.h"
+#include "spec/regs.h"
+
+/* ---- operands ---- */
 
 static uint64_t get_reg(const struct emul_cpu *cpu, unsigned reg, bool high)
 {
 	return high ? cpu->r[reg] >> 8 & 0xff : cpu->r[reg];
-}
-
-/* Writes of 4 bytes clear the upper half; smaller ones keep the rest. */
-static void set_reg(struct emul_cpu *cpu, unsigned reg, bool high, unsigned size, uint64_t v)
-{
-	uint64_t old = cpu->r[reg], m = emul_mask(size);
-
-	if (high)
-		v = (old & ~0xff00ull) | (v & 0xff) << 8;
-	else if (size < 4)
-		v = (old & ~m) | (v & m);
-	else
-		v &= m;
-	cpu->r[reg] = v;
 }
 
 static uint64_t source(const struct emul_access *a)
@@ -33,12 +22,26 @@ static uint64_t source(const struct emul_access *a)
 	return get_reg(a->cpu, a->insn->reg, a->insn->reg_high);
 }
 
-static void set_destination(struct emul_access *a, unsigned size, uint64_t v)
+/* Of shifts: CL, unless it is immediate. */
+static uint64_t count(const struct emul_access *a)
 {
-	set_reg(a->cpu, a->insn->reg, a->insn->reg_high, size, v);
+	return a->insn->has_imm ? a->insn->imm : a->cpu->r[REG_RCX] & 0xff;
 }
 
-/* ---- instructions ---- */
+static void set_destination(struct emul_access *a, unsigned size, uint64_t v)
+{
+	uint64_t *r = &a->cpu->r[a->insn->reg];
+
+	if (a->insn->reg_high)
+		*r = (*r & ~0xff00ull) | (v & 0xff) << 8;
+	else
+		emul_set_reg(r, size, v);
+}
+
+/*
+ * ---- instructions with one operand in memory: v is what is there, and what is to be there
+ * ----
+ */
 
 static uint64_t sign_extend(uint64_t v, unsigned size)
 {
@@ -47,123 +50,401 @@ static uint64_t sign_extend(uint64_t v, unsigned size)
 	return (uint64_t)((int64_t)(v << shift) >> shift);
 }
 
-static void run_read(struct emul_access *a)
+static void run_read(struct emul_access *a, uint64_t *v)
 {
-	uint64_t v = emul_device_read(a);
-
 	if (a->insn->swap)
-		v = emul_swap(v, a->insn->size);
+		*v = emul_swap(*v, a->insn->size);
 	if (a->insn->sign)
-		v = sign_extend(v, a->insn->size);
-	set_destination(a, a->insn->reg_size, v);
+		*v = sign_extend(*v, a->insn->size);
+	set_destination(a, a->insn->reg_size, *v);
 }
 
-static void run_write(struct emul_access *a)
+static void run_write(struct emul_access *a, uint64_t *v)
 {
-	uint64_t v = source(a);
-
-	emul_device_write(a, a->insn->swap ? emul_swap(v, a->insn->size) : v);
+	*v = source(a);
+	if (a->insn->swap)
+		*v = emul_swap(*v, a->insn->size);
 }
 
-static void run_alu(struct emul_access *a)
+static void run_alu(struct emul_access *a, uint64_t *v)
+{
+	*v = emul_alu(
+		(enum emul_alu)a->insn->op, *v, source(a), a->insn->size, &a->cpu->rflags);
+}
+
+static void run_alu_reg(struct emul_access *a, uint64_t *v)
 {
 	uint64_t r = emul_alu(
-		a->insn->alu, emul_device_read(a), source(a), a->insn->size, &a->cpu->rflags);
+		(enum emul_alu)a->insn->op, source(a), *v, a->insn->size, &a->cpu->rflags);
 
-	if (a->insn->alu != ALU_CMP && a->insn->alu != ALU_TEST)
-		emul_device_write(a, r);
-}
-
-static void run_alu_reg(struct emul_access *a)
-{
-	uint64_t memory = emul_device_read(a);
-	uint64_t r = emul_alu(a->insn->alu, source(a), memory, a->insn->size, &a->cpu->rflags);
-
-	if (a->insn->alu != ALU_CMP)
+	if (a->insn->op != ALU_CMP)
 		set_destination(a, a->insn->size, r);
 }
 
-static void run_unary(struct emul_access *a)
+static void run_unary(struct emul_access *a, uint64_t *v)
 {
-	uint64_t old = emul_device_read(a);
-
-	emul_device_write(a, emul_alu(a->insn->alu, old, 1, a->insn->size, &a->cpu->rflags));
+	*v = emul_alu((enum emul_alu)a->insn->op, *v, 1, a->insn->size, &a->cpu->rflags);
 }
 
-static void run_xchg(struct emul_access *a)
+static void run_shift(struct emul_access *a, uint64_t *v)
 {
-	uint64_t old = emul_device_read(a);
+	*v = emul_shift(
+		(enum emul_shift)a->insn->op, *v, count(a), a->insn->size, &a->cpu->rflags);
+}
 
-	emul_device_write(a, source(a));
+static void run_shift_double(struct emul_access *a, uint64_t *v)
+{
+	*v = emul_shift_double(a->insn->op, *v, a->cpu->r[a->insn->reg], count(a),
+		a->insn->size, &a->cpu->rflags);
+}
+
+static void run_xchg(struct emul_access *a, uint64_t *v)
+{
+	uint64_t old = *v;
+
+	*v = source(a);
 	set_destination(a, a->insn->size, old);
 }
 
-static void run_xadd(struct emul_access *a)
+static void run_xadd(struct emul_access *a, uint64_t *v)
 {
-	uint64_t old = emul_device_read(a);
+	uint64_t old = *v;
 
-	emul_device_write(a, emul_alu(ALU_ADD, old, source(a), a->insn->size, &a->cpu->rflags));
+	*v = emul_alu(ALU_ADD, old, source(a), a->insn->size, &a->cpu->rflags);
 	set_destination(a, a->insn->size, old);
 }
 
 /* The memory is written in any case, as the processor does. */
-static void run_cmpxchg(struct emul_access *a)
+static void run_cmpxchg(struct emul_access *a, uint64_t *v)
 {
 	struct emul_cpu *cpu = a->cpu;
-	uint64_t old = emul_device_read(a);
-	bool equal;
 
-	emul_alu(ALU_CMP, cpu->r[REG_RAX], old, a->insn->size, &cpu->rflags);
-	equal = cpu->rflags & RFLAGS_ZF;
-	emul_device_write(a, equal ? source(a) : old);
-	if (!equal)
-		set_reg(cpu, REG_RAX, false, a->insn->size, old);
+	emul_alu(ALU_CMP, cpu->r[REG_RAX], *v, a->insn->size, &cpu->rflags);
+	if (cpu->rflags & RFLAGS_ZF)
+		*v = source(a);
+	else
+		emul_set_reg(&cpu->r[REG_RAX], a->insn->size, *v);
 }
 
-static void run_bit(struct emul_access *a)
+static void run_bit(struct emul_access *a, uint64_t *v)
 {
-	uint64_t old = emul_device_read(a);
-	uint64_t v = emul_bit(a->insn->bit, old, source(a), a->insn->size, &a->cpu->rflags);
-
-	if (a->insn->bit != BIT_TEST)
-		emul_device_write(a, v);
+	*v = emul_bit(
+		(enum emul_bit)a->insn->op, *v, source(a), a->insn->size, &a->cpu->rflags);
 }
 
-static void run_setcc(struct emul_access *a)
+static void run_setcc(struct emul_access *a, uint64_t *v)
 {
-	emul_device_write(a, emul_condition(a->insn->condition, a->cpu->rflags));
+	*v = emul_condition(a->insn->op, a->cpu->rflags);
 }
 
 /* Reads the memory in any case, and clears the upper half of a 32-bit register. */
-static void run_cmov(struct emul_access *a)
+static void run_cmov(struct emul_access *a, uint64_t *v)
 {
-	uint64_t v = emul_device_read(a);
-
-	if (!emul_condition(a->insn->condition, a->cpu->rflags))
-		v = get_reg(a->cpu, a->insn->reg, false);
-	set_destination(a, a->insn->size, v);
+	if (!emul_condition(a->insn->op, a->cpu->rflags))
+		*v = get_reg(a->cpu, a->insn->reg, false);
+	set_destination(a, a->insn->size, *v);
 }
 
-enum emul_end emul_run(
-	struct emul_cpu *cpu, const struct emul_insn *insn, uint64_t gpa, bool write)
+/* Of bytes, both halves of the product are in AX; so are quotient and remainder. */
+static void set_pair(struct emul_cpu *cpu, unsigned size, uint64_t high, uint64_t low)
 {
-	static void (*const run[])(struct emul_access *) = {
-		[EMUL_READ] = run_read,
-		[EMUL_WRITE] = run_write,
-		[EMUL_ALU] = run_alu,
-		[EMUL_ALU_REG] = run_alu_reg,
-		[EMUL_XCHG] = run_xchg,
-		[EMUL_XADD] = run_xadd,
-		[EMUL_CMPXCHG] = run_cmpxchg,
-		[EMUL_UNARY] = run_unary,
-		[EMUL_BIT] = run_bit,
-		[EMUL_SETCC] = run_setcc,
-		[EMUL_CMOV] = run_cmov,
-	};
-	struct emul_access a = {.cpu = cpu, .insn = insn, .gpa = gpa};
+	if (size == 1) {
+		emul_set_reg(&cpu->r[REG_RAX], 2, high << 8 | low);
+		return;
+	}
+	emul_set_reg(&cpu->r[REG_RAX], size, low);
+	emul_set_reg(&cpu->r[REG_RDX], size, high);
+}
 
-	if (insn->kind == EMUL_STOS || insn->kind == EMUL_MOVS)
-		return emul_string(&a, write);
-	run[insn->kind](&a);
+static void run_multiply(struct emul_access *a, uint64_t *v)
+{
+	struct emul_cpu *cpu = a->cpu;
+	uint64_t high, low = emul_multiply(cpu->r[REG_RAX], *v, a->insn->size, a->insn->sign,
+			       &high, &cpu->rflags);
+
+	set_pair(cpu, a->insn->size, high, low);
+}
+
+static void run_imul(struct emul_access *a, uint64_t *v)
+{
+	uint64_t high;
+
+	set_destination(a, a->insn->size,
+		emul_multiply(*v, source(a), a->insn->size, true, &high, &a->cpu->rflags));
+}
+
+static void run_scan(struct emul_access *a, uint64_t *v)
+{
+	uint64_t *r = &a->cpu->r[a->insn->reg];
+	bool kept = *v == 0 && a->insn->op <= SCAN_BSR; /* the register stays as it is */
+	uint64_t found =
+		emul_scan((enum emul_scan)a->insn->op, *v, *r, a->insn->size, &a->cpu->rflags);
+
+	if (!kept)
+		emul_set_reg(r, a->insn->size, found);
+}
+
+static void run_crc32(struct emul_access *a, uint64_t *v)
+{
+	uint64_t *r = &a->cpu->r[a->insn->reg];
+
+	*r = emul_crc32((uint32_t)*r, *v, a->insn->size);
+}
+
+static void run_bmi(struct emul_access *a, uint64_t *v)
+{
+	const struct emul_insn *insn = a->insn;
+	bool group = insn->op >= BMI_BLSR && insn->op <= BMI_BLSI;
+	uint64_t second = insn->has_imm ? insn->imm : a->cpu->r[insn->reg2];
+	uint64_t r = emul_bmi((enum emul_bmi)insn->op, *v, second, insn->size, &a->cpu->rflags);
+
+	/* one row of them has its destination in VEX.vvvv */
+	emul_set_reg(&a->cpu->r[group ? insn->reg2 : insn->reg], insn->size, r);
+}
+
+static void run_touch(struct emul_access *a, uint64_t *v)
+{
+	(void)a;
+	(void)v;
+}
+
+/* ---- the others ---- */
+
+static enum emul_end run_divide(struct emul_access *a)
+{
+	struct emul_cpu *cpu = a->cpu;
+	unsigned size = a->insn->size;
+	uint64_t high = cpu->r[size == 1 ? REG_RAX : REG_RDX] >> (size == 1 ? 8 : 0), v;
+	uint64_t low = cpu->r[REG_RAX];
+	enum emul_end end = emul_load(cpu, a->linear, size, &v);
+
+	if (end != EMUL_COMPLETE)
+		return end;
+	if (!emul_divide(&high, &low, v, size, a->insn->sign))
+		return emul_raise(cpu, VEC_DE);
+	set_pair(cpu, size, high, low);
 	return EMUL_COMPLETE;
+}
+
+/* CMPXCHG8B and CMPXCHG16B: two halves, each a register. */
+static enum emul_end run_cmpxchg_pair(struct emul_access *a)
+{
+	struct emul_cpu *cpu = a->cpu;
+	unsigned size = a->insn->size;
+	uint8_t v[16] = {0};
+	uint64_t low = 0, high = 0;
+	bool equal;
+
+	if (!seam_memory_can_write(cpu->env, a->linear, 2 * size) ||
+		!seam_memory_read(cpu->env, a->linear, v, 2 * size))
+		return EMUL_FAULT;
+	__builtin_memcpy(&low, v, size);
+	__builtin_memcpy(&high, v + size, size);
+	equal = ((low ^ cpu->r[REG_RAX]) & emul_mask(size)) == 0 &&
+		((high ^ cpu->r[REG_RDX]) & emul_mask(size)) == 0;
+	if (equal) {
+		__builtin_memcpy(v, &cpu->r[REG_RBX], size);
+		__builtin_memcpy(v + size, &cpu->r[REG_RCX], size);
+	}
+	if (!seam_memory_write(cpu->env, a->linear, v, 2 * size))
+		return EMUL_FAULT;
+	cpu->rflags = equal ? cpu->rflags | RFLAGS_ZF : cpu->rflags & ~RFLAGS_ZF;
+	if (!equal)
+		set_pair(cpu, size, high, low);
+	return EMUL_COMPLETE;
+}
+
+/* Bytes of the stack pointer: SDM vol. 1 6.2.3 "Address-Size Attributes for Stack". */
+static unsigned stack_width(struct emul_cpu *cpu)
+{
+	if (cpu->mode.long64)
+		return 8;
+	return seam_segment(cpu->env, SEG_SS).ar & SEG_AR_DB ? 4 : 2;
+}
+
+/* RSP moves by `by`, within its width. */
+static void move_stack(struct emul_cpu *cpu, uint64_t by)
+{
+	unsigned width = stack_width(cpu);
+	uint64_t m = emul_mask(width), rsp = cpu->r[REG_RSP];
+
+	cpu->r[REG_RSP] = (rsp & ~m) | ((rsp + by) & m);
+}
+
+static enum emul_end push_at(struct emul_cpu *cpu, unsigned size, uint64_t *linear)
+{
+	uint64_t offset = (cpu->r[REG_RSP] - size) & emul_mask(stack_width(cpu));
+	enum emul_end end = emul_linear(cpu, SEG_SS, offset, size, true, linear);
+
+	return end == EMUL_COMPLETE ? emul_can_store(cpu, *linear, size) : end;
+}
+
+/* The stack is known to take the value before a device is read. */
+static enum emul_end run_push(struct emul_access *a)
+{
+	struct emul_cpu *cpu = a->cpu;
+	unsigned size = a->insn->size;
+	uint64_t to, v;
+	enum emul_end end = emul_can_load(cpu, a->linear, size);
+
+	if (end == EMUL_COMPLETE)
+		end = push_at(cpu, size, &to);
+	if (end == EMUL_COMPLETE)
+		end = emul_load(cpu, a->linear, size, &v);
+	if (end == EMUL_COMPLETE)
+		end = emul_store(cpu, to, size, v);
+	if (end == EMUL_COMPLETE)
+		move_stack(cpu, -(uint64_t)size);
+	return end;
+}
+
+static enum emul_end run_pop(struct emul_access *a)
+{
+	struct emul_cpu *cpu = a->cpu;
+	unsigned size = a->insn->size;
+	uint64_t from, v, offset = cpu->r[REG_RSP] & emul_mask(stack_width(cpu));
+	enum emul_end end = emul_linear(cpu, SEG_SS, offset, size, false, &from);
+
+	if (end == EMUL_COMPLETE)
+		end = emul_load(cpu, from, size, &v);
+	if (end == EMUL_COMPLETE)
+		end = emul_store(cpu, a->linear, size, v);
+	if (end == EMUL_COMPLETE)
+		move_stack(cpu, size);
+	return end;
+}
+
+/* SDM vol. 2A "CALL", "JMP": a near target. */
+static enum emul_end check_target(struct emul_cpu *cpu, uint64_t to)
+{
+	if (cpu->mode.long64 ? (uint64_t)((int64_t)(to << 16) >> 16) != to
+			     : to > seam_segment(cpu->env, SEG_CS).limit)
+		return emul_raise(cpu, VEC_GP);
+	return EMUL_COMPLETE;
+}
+
+/* cpu->rip is behind the instruction. */
+static enum emul_end run_branch(struct emul_access *a)
+{
+	struct emul_cpu *cpu = a->cpu;
+	unsigned size = a->insn->size;
+	bool call = a->insn->kind == EMUL_CALL;
+	uint64_t to, stack;
+	enum emul_end end = emul_can_load(cpu, a->linear, size);
+
+	if (end == EMUL_COMPLETE && call)
+		end = push_at(cpu, size, &stack);
+	if (end == EMUL_COMPLETE)
+		end = emul_load(cpu, a->linear, size, &to);
+	if (end == EMUL_COMPLETE)
+		end = check_target(cpu, to);
+	if (end == EMUL_COMPLETE && call)
+		end = emul_store(cpu, stack, size, cpu->rip + a->insn->length);
+	if (end != EMUL_COMPLETE)
+		return end;
+	if (call)
+		move_stack(cpu, -(uint64_t)size);
+	cpu->rip = to - a->insn->length;
+	return EMUL_COMPLETE;
+}
+
+/* ---- all ---- */
+
+#define READS  1u
+#define WRITES 2u
+
+static const struct {
+	unsigned access;
+	void (*simple)(struct emul_access *, uint64_t *);
+	enum emul_end (*other)(struct emul_access *); /* makes its accesses itself */
+} kinds[] = {
+	[EMUL_READ] = {READS, run_read, NULL},
+	[EMUL_WRITE] = {WRITES, run_write, NULL},
+	[EMUL_ALU] = {READS | WRITES, run_alu, NULL},
+	[EMUL_ALU_REG] = {READS, run_alu_reg, NULL},
+	[EMUL_XCHG] = {READS | WRITES, run_xchg, NULL},
+	[EMUL_XADD] = {READS | WRITES, run_xadd, NULL},
+	[EMUL_CMPXCHG] = {READS | WRITES, run_cmpxchg, NULL},
+	[EMUL_CMPXCHG_PAIR] = {READS | WRITES, NULL, run_cmpxchg_pair},
+	[EMUL_UNARY] = {READS | WRITES, run_unary, NULL},
+	[EMUL_SHIFT] = {READS | WRITES, run_shift, NULL},
+	[EMUL_SHIFT_DOUBLE] = {READS | WRITES, run_shift_double, NULL},
+	[EMUL_BIT] = {READS | WRITES, run_bit, NULL},
+	[EMUL_SETCC] = {WRITES, run_setcc, NULL},
+	[EMUL_CMOV] = {READS, run_cmov, NULL},
+	[EMUL_MULTIPLY] = {READS, run_multiply, NULL},
+	[EMUL_DIVIDE] = {READS, NULL, run_divide},
+	[EMUL_IMUL] = {READS, run_imul, NULL},
+	[EMUL_SCAN] = {READS, run_scan, NULL},
+	[EMUL_CRC32] = {READS, run_crc32, NULL},
+	[EMUL_BMI] = {READS, run_bmi, NULL},
+	[EMUL_PUSH] = {READS, NULL, run_push},
+	[EMUL_POP] = {WRITES, NULL, run_pop},
+	[EMUL_CALL] = {READS, NULL, run_branch},
+	[EMUL_JUMP] = {READS, NULL, run_branch},
+	[EMUL_TOUCH] = {READS, run_touch, NULL},
+	[EMUL_STOS] = {0, NULL, emul_string},
+	[EMUL_MOVS] = {0, NULL, emul_string},
+	[EMUL_LODS] = {0, NULL, emul_string},
+	[EMUL_CMPS] = {0, NULL, emul_string},
+	[EMUL_SCAS] = {0, NULL, emul_string},
+	[EMUL_VECTOR_READ] = {READS, NULL, emul_vector},
+	[EMUL_VECTOR_WRITE] = {WRITES, NULL, emul_vector},
+	[EMUL_VECTOR_READ_HALF] = {READS, NULL, emul_vector},
+	[EMUL_VECTOR_WRITE_HIGH] = {WRITES, NULL, emul_vector},
+};
+
+static unsigned access_of(const struct emul_insn *insn)
+{
+	bool compares = insn->op == ALU_CMP || insn->op == ALU_TEST;
+
+	if ((insn->kind == EMUL_ALU && compares) ||
+		(insn->kind == EMUL_BIT && insn->op == BIT_TEST))
+		return READS;
+	return kinds[insn->kind].access;
+}
+
+/* A device is not read when what it holds could not be written. */
+static enum emul_end run_simple(struct emul_access *a, unsigned access)
+{
+	unsigned size = a->insn->size;
+	enum emul_end end = EMUL_COMPLETE;
+	uint64_t v = 0;
+
+	if (access == (READS | WRITES))
+		end = emul_can_store(a->cpu, a->linear, size);
+	if (end == EMUL_COMPLETE && access & READS)
+		end = emul_load(a->cpu, a->linear, size, &v);
+	if (end != EMUL_COMPLETE)
+		return end;
+	kinds[a->insn->kind].simple(a, &v);
+	return access & WRITES ? emul_store(a->cpu, a->linear, size, v & emul_mask(size))
+			       : EMUL_COMPLETE;
+}
+
+static enum emul_end run(struct emul_access *a, unsigned access)
+{
+	const struct emul_insn *insn = a->insn;
+	unsigned size = insn->size * (insn->kind == EMUL_CMPXCHG_PAIR ? 2u : 1u);
+	enum emul_end end;
+
+	if (!emul_is_string(insn->kind)) {
+		end = emul_linear(a->cpu, insn->segment, emul_offset(a->cpu, insn), size,
+			access & WRITES, &a->linear);
+		if (end != EMUL_COMPLETE)
+			return end;
+	}
+	if (kinds[insn->kind].simple != NULL)
+		return run_simple(a, access);
+	return kinds[insn->kind].other(a);
+}
+
+enum emul_end emul_run(struct emul_cpu *cpu, const struct emul_insn *insn)
+{
+	struct emul_access a = {.cpu = cpu, .insn = insn};
+	enum emul_end end = run(&a, access_of(insn));
+
+	if (end == EMUL_COMPLETE)
+		cpu->rip += insn->length;
+	return end;
 }

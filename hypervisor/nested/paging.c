@@ -365,8 +365,7 @@ struct pieces {
 	uint32_t len[2];
 };
 
-/* One of them: through L1's or L2's paging, and EPT12. */
-static bool translate_piece(struct nested *n, const struct paging_state *s, uint64_t linear,
+bool paging_translate(struct nested *n, const struct paging_state *s, uint64_t linear,
 	uint32_t access, struct gpa_l1 *at, struct paging_fault *fault)
 {
 	bool write = access & PAGING_WRITE;
@@ -396,13 +395,13 @@ static bool translate(struct nested *n, const struct paging_state *s, uint64_t l
 
 	p->len[0] = len < room ? len : room;
 	p->len[1] = len - p->len[0];
-	if (!translate_piece(n, s, linear, p->access, &p->at[0], fault))
+	if (!paging_translate(n, s, linear, p->access, &p->at[0], fault))
 		return false;
 	if (p->len[1] == 0)
 		return true;
 	if (!(s->efer & EFER_LMA))
 		next = (uint32_t)next;
-	return translate_piece(n, s, next, p->access, &p->at[1], fault);
+	return paging_translate(n, s, next, p->access, &p->at[1], fault);
 }
 
 /* Out of line: the usual case shall not pay for its stack frame. */

@@ -73,6 +73,10 @@ static inline bool paging_pdptes_ok(const uint64_t pdpte[4], uint8_t maxphyaddr)
 bool paging_walk(struct nested *n, const struct paging_state *s, uint64_t linear,
 	uint32_t access, struct gpa_l1 *out, struct paging_fault *fault);
 
+/* The same for a data access, and through EPT12: the address found is L1's. */
+bool paging_translate(struct nested *n, const struct paging_state *s, uint64_t linear,
+	uint32_t access, struct gpa_l1 *at, struct paging_fault *fault);
+
 /*
  * Data accesses of up to a page, which may cross into the next page: both are translated before
  * a byte is moved. Where the translation leads outside L1's RAM, reads give ones and writes are

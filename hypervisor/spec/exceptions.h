@@ -8,6 +8,9 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+/* 6.13 "Error Code": the event did not come from the program */
+#define ERROR_EXT 1u
+
 enum exception_outcome {
 	OUTCOME_SERIAL,  /* the second one is delivered, the first is dropped */
 	OUTCOME_DOUBLE,  /* a double fault instead of both */

@@ -184,6 +184,8 @@ static void handle_nmi_window(struct vcpu *vcpu)
 static void handle_hlt(struct vcpu *vcpu)
 {
 	vcpu_skip(vcpu);
+	if (vcpu_debug_pending()) /* which resumes execution: SDM vol. 2A "HLT" */
+		return;
 	vcpu->state = VCPU_HALTED;
 	vcpu_post(vcpu, EVENT_IRQ | EVENT_TIMER);
 }

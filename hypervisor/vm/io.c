@@ -50,11 +50,15 @@ static void simple(struct vcpu *vcpu, const struct io_access *a)
 	uint64_t *rax = &vcpu->regs.r[REG_RAX];
 	uint64_t mask = mask_of(a->size);
 	uint32_t value = (uint32_t)(*rax & mask);
+	uint64_t hits;
 
 	vcpu_port_io(vcpu, a->port, !a->in, a->size, &value);
 	if (a->in)
 		*rax = a->size == 4 ? value : (*rax & ~mask) | (value & mask);
 	vcpu_skip(vcpu);
+	hits = vcpu_io_breakpoints(a->port, a->size);
+	if (hits != 0)
+		vcpu_pend_debug(hits);
 }
 
 /* Bytes of an address of the exiting string instruction, SDM table 27-8. */
@@ -81,13 +85,17 @@ static void string(struct vcpu *vcpu, const struct io_access *a)
 		.in = a->in,
 		.rep = a->rep,
 		.address_size = address_size(),
-		.linear = vmread(VMCS_GUEST_LINEAR_ADDRESS),
+		.segment = (uint8_t)INFO_SEGMENT(vmread32(VMCS_EXIT_INSTRUCTION_INFO)),
+		.length = (uint8_t)vmread(VMCS_EXIT_INSTRUCTION_LENGTH),
 	};
+	uint64_t rcx = vcpu->regs.r[REG_RCX];
+
 	emulation_begin(&e, vcpu);
 	emulation_cpu(&e, &cpu);
 	end = emul_string_io(&cpu, &io);
-
-	emulation_end(&e, &cpu, end, vmread(VMCS_EXIT_INSTRUCTION_LENGTH));
+	if (!a->rep || vcpu->regs.r[REG_RCX] != rcx)
+		e.hits |= vcpu_io_breakpoints(a->port, a->size);
+	emulation_end(&e, &cpu, end);
 }
 
 /* Its bytes go out as fast as the line takes them: the guest tries again, and others run meanwhile. */

@@ -158,13 +158,15 @@ static void handle_in_l0(struct vcpu *vcpu, uint32_t reason)
 {
 	static const struct nested_event mtf = {.kind = NESTED_MTF};
 	bool trapped = nested_who_takes(&vcpu->nested, &mtf) == TAKER_L1;
-	uint64_t rip = trapped ? vmread(VMCS_GUEST_RIP) : 0;
+	uint64_t rip = trapped ? vmread(VMCS_GUEST_RIP) : 0, rcx = vcpu->regs.r[REG_RCX];
 
 	if (reason == EXIT_CR_ACCESS)
 		handle_l2_cr_access(vcpu);
 	else
 		vcpu_handle_exit(vcpu, reason);
-	if (trapped && vcpu->nested.in_l2 && vmread(VMCS_GUEST_RIP) != rip) {
+	/* an iteration of a repetition counts (25.5.2): RCX tells */
+	if (trapped && vcpu->nested.in_l2 &&
+		(vmread(VMCS_GUEST_RIP) != rip || vcpu->regs.r[REG_RCX] != rcx)) {
 		nested_deliver(&vcpu->nested, &mtf);
 		vcpu->state = VCPU_RUNNABLE;
 	}

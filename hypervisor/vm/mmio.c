@@ -1,16 +1,19 @@
 /*
- * Device memory of L1: EPT violations outside RAM, and what the CPU leaves of the local APIC's page. emul/ runs
- * the instruction that made the access.
+ * Device memory of L1: EPT violations outside RAM, and what the CPU leaves of the local APIC's
+ * page. emul/ runs the instruction that made the access.
  */
 #include "vm/seam_emul.h"
 #include "vm/vm_int.h"
 
 #include "cpu/asm.h"
 #include "cpu/log.h"
+#include "spec/exceptions.h"
 #include "vmx/asm.h"
 
-/* Code bytes at RIP: to the end of the page, and on when the next page is mapped. */
-static unsigned fetch(const struct emulation *e, uint8_t code[EMUL_MAX_INSN])
+/*
+ * Code bytes at RIP: to the end of the page, and on when the next page is mapped. 0: a fault.
+ */
+static unsigned fetch(struct emulation *e, uint8_t code[EMUL_MAX_INSN])
 {
 	struct nested *n = &e->vcpu->nested;
 	struct paging_state s = e->paging;
@@ -26,7 +29,7 @@ static unsigned fetch(const struct emulation *e, uint8_t code[EMUL_MAX_INSN])
 	/* the CPU has fetched it: supervisor rights do for reading it again */
 	s.cpl = 0;
 	s.rflags_ac = true;
-	if (!paging_read(n, &s, linear, code, first, &fault))
+	if (!paging_read(n, &s, linear, code, first, &e->fault))
 		return 0;
 	if (first == EMUL_MAX_INSN || !paging_read(n, &s, linear + first, code + first,
 					      EMUL_MAX_INSN - first, &fault))
@@ -34,13 +37,24 @@ static unsigned fetch(const struct emulation *e, uint8_t code[EMUL_MAX_INSN])
 	return EMUL_MAX_INSN;
 }
 
-static void give_up(struct vcpu *vcpu, const uint8_t *code, uint64_t gpa, uint64_t q)
+/*
+ * An instruction that is not in emul's table, or was fetched from a device: #UD, as if the
+ * processor lacked it. When an event's delivery needs the device, the delivery fails: #GP, with
+ * the EXT bit.
+ */
+static void refuse(struct vcpu *vcpu, const uint8_t *code, uint64_t gpa)
 {
-	log_error("'%s': access to %lx (qualification %lx) by an instruction that is not "
-		  "emulated: %02x %02x %02x %02x %02x %02x at rip %lx",
-		vcpu->vm->config.name, gpa, q, code[0], code[1], code[2], code[3], code[4],
-		code[5], vmread(VMCS_GUEST_RIP));
-	vm_stop(vcpu->vm, VM_END_ERROR, EXIT_EPT_VIOLATION, "device access not emulated");
+	if (vm_first_time(vcpu->vm, WARN_EMULATION))
+		log_warn("'%s': access to %lx by %s that is not emulated: %02x %02x %02x %02x "
+			 "%02x %02x at rip %lx; the guest gets an exception",
+			vcpu->vm->config.name, gpa,
+			vcpu->injecting ? "the delivery of an event" : "an instruction",
+			code[0], code[1], code[2], code[3], code[4], code[5],
+			vmread(VMCS_GUEST_RIP));
+	if (vcpu->injecting)
+		vcpu_inject_exception(vcpu, VEC_GP, true, ERROR_EXT);
+	else
+		vcpu_inject_ud(vcpu);
 }
 
 static bool in_device(uint64_t gpa)
@@ -50,8 +64,8 @@ static bool in_device(uint64_t gpa)
 }
 
 /*
- * Page tables or code where there is no memory: from now on a page of ones is there, which is what
- * absent memory reads as. False: a device is there, or the pool is used up.
+ * Page tables or code where there is no memory: from now on a page of ones is there, which is
+ * what absent memory reads as. False: a device is there, or the pool is used up.
  */
 static bool map_void(struct vcpu *vcpu, uint64_t gpa)
 {
@@ -68,8 +82,9 @@ static bool map_void(struct vcpu *vcpu, uint64_t gpa)
 }
 
 /*
- * Paging structures in a device's memory read as ones, as absent memory does: the walk ends in a page
- * fault. The write bit of its error code is a guess, since the exit does not tell the access. False: something else.
+ * Paging structures in a device's memory read as ones, as absent memory does: the walk ends in
+ * a page fault. The write bit of its error code is a guess, since the exit does not tell the
+ * access. False: something else.
  */
 static bool table_in_device(struct vcpu *vcpu, uint64_t gpa, uint64_t q)
 {
@@ -87,22 +102,36 @@ static bool table_in_device(struct vcpu *vcpu, uint64_t gpa, uint64_t q)
 	return true;
 }
 
-/* The instruction at RIP accesses this address. False: it cannot be emulated. */
-static bool emulate_access(struct vcpu *vcpu, uint64_t gpa, bool is_write, uint8_t *code)
+/*
+ * The instruction at RIP accesses this address; linear: of it, or NO_PAGE. False: nothing was
+ * done; code is what there is.
+ */
+static bool emulate_access(
+	struct vcpu *vcpu, uint64_t linear, uint64_t gpa, bool write, uint8_t *code)
 {
 	struct emulation e;
 	struct emul_insn insn;
 	struct emul_cpu cpu;
-	enum emul_end end;
 	unsigned length;
 
 	emulation_begin(&e, vcpu);
 	length = fetch(&e, code);
-	if (vcpu->injecting || !emul_decode(code, length, e.mode, &insn))
+	if (vcpu->injecting)
+		return false;
+	if (length ==
+		0) { /* its page tables are no longer what the CPU saw, or are in a device */
+		vcpu_inject_paging_fault(vcpu, &e.fault);
+		return true;
+	}
+	if (!emul_decode(code, length, e.mode, &insn))
 		return false;
 	emulation_cpu(&e, &cpu);
-	end = emul_run(&cpu, &insn, gpa, is_write);
-	emulation_end(&e, &cpu, end, insn.length);
+	if (linear != NO_PAGE && !vcpu->nested.in_l2) {
+		emulation_know(&e, linear, gpa, false);
+		if (write)
+			emulation_know(&e, linear, gpa, true);
+	}
+	emulation_end(&e, &cpu, emul_run(&cpu, &insn));
 	vcpu_touched_devices(vcpu);
 	return true;
 }
@@ -112,28 +141,29 @@ void handle_ept_violation(struct vcpu *vcpu)
 	uint64_t q = vmread(VMCS_EXIT_QUALIFICATION);
 	uint64_t gpa = vmread(VMCS_GUEST_PHYSICAL_ADDRESS);
 	bool data = q & QUAL_TRANSLATION && !(q & QUAL_FETCH);
+	uint64_t linear = q & QUAL_LINEAR ? vmread(VMCS_GUEST_LINEAR_ADDRESS) : NO_PAGE;
 	uint8_t code[EMUL_MAX_INSN] = {0};
 
 	vcpu_redeliver(vcpu);
 	if (table_in_device(vcpu, gpa, q))
 		return;
-	if (data && emulate_access(vcpu, gpa, q & QUAL_WRITE, code))
+	if (data && emulate_access(vcpu, linear, gpa, q & QUAL_WRITE, code))
 		return;
 	if (!map_void(vcpu, gpa))
-		give_up(vcpu, code, gpa, q);
+		refuse(vcpu, code, gpa);
 }
 
-/* What the CPU does not virtualize of the local APIC's page. SDM table 27-6 "Exit Qualification for
- * APIC-Access VM Exits from Linear Accesses and Guest-Physical Accesses". */
+/*
+ * What the CPU does not virtualize of the local APIC's page; the exit does not tell the linear
+ * address. SDM table 27-6 "Exit Qualification for APIC-Access VM Exits from Linear Accesses and
+ * Guest-Physical Accesses".
+ */
 void handle_apic_access(struct vcpu *vcpu)
 {
-	uint64_t q = vmread(VMCS_EXIT_QUALIFICATION);
-	uint64_t gpa = DEV_LAPIC_BASE + APIC_ACCESS_OFFSET(q);
-	unsigned type = APIC_ACCESS_TYPE(q);
+	uint64_t gpa = DEV_LAPIC_BASE + APIC_ACCESS_OFFSET(vmread(VMCS_EXIT_QUALIFICATION));
 	uint8_t code[EMUL_MAX_INSN] = {0};
 
 	vcpu_redeliver(vcpu);
-	if (type > APIC_ACCESS_WRITE ||
-		!emulate_access(vcpu, gpa, type == APIC_ACCESS_WRITE, code))
-		give_up(vcpu, code, gpa, q);
+	if (!emulate_access(vcpu, NO_PAGE, gpa, false, code))
+		refuse(vcpu, code, gpa);
 }

@@ -4,7 +4,10 @@
 #include "vm/seam_emul.h"
 
 #include "cpu/log.h"
+#include "cpu/vector.h"
+#include "emul/breakpoint.h"
 #include "nested/seam.h"
+#include "nested/vept.h"
 #include "vm/vm_int.h"
 #include "vmx/asm.h"
 
@@ -17,28 +20,86 @@ void emulation_begin(struct emulation *e, struct vcpu *vcpu)
 	e->env.cr3 = e->paging.cr3;
 	e->env.cpl = e->paging.cpl;
 	e->env.ac = e->paging.rflags_ac;
+	e->keep = false;
+	e->dr7 = 0;
+}
+
+/* Does somebody want to see every iteration of a repetition? */
+static bool watched(const struct emulation *e)
+{
+	const struct nested *n = &e->vcpu->nested;
+
+	return e->rflags & RFLAGS_TF || emul_breakpoints_on(e->dr7) ||
+	       (n->in_l2 && nested_who_takes(n, &(struct nested_event){.kind = NESTED_MTF}) ==
+				    TAKER_L1);
 }
 
 void emulation_cpu(struct emulation *e, struct emul_cpu *cpu)
 {
+	e->keep = true;
+	e->known[0].linear = e->known[1].linear = NO_PAGE;
+	e->rip = vmread(VMCS_GUEST_RIP);
+	e->dr7 = vmread(VMCS_GUEST_DR7);
+	e->hits = 0;
 	cpu->env = &e->env;
 	cpu->mode = e->mode;
 	cpu->r = e->vcpu->regs.r;
 	cpu->r[REG_RSP] = e->rsp = vmread(VMCS_GUEST_RSP);
 	cpu->rflags = e->rflags = vmread(VMCS_GUEST_RFLAGS);
+	cpu->rip = e->rip;
+	cpu->types = e->paging.cr0 & CR0_PE && !(e->rflags & RFLAGS_VM);
+	cpu->aligned = e->paging.cr0 & CR0_AM && e->env.ac && e->env.cpl == 3;
+	cpu->one = watched(e);
 }
 
-void emulation_end(
-	struct emulation *e, const struct emul_cpu *cpu, enum emul_end end, uint64_t length)
+void emulation_know(struct emulation *e, uint64_t linear, uint64_t gpa, bool write)
+{
+	e->known[write] = (struct known_page){linear & ~PAGE_MASK, {gpa & ~PAGE_MASK}};
+}
+
+/*
+ * An iteration of a repetition that is not the last is complete: SDM 17.3.1.4 "Single-Step
+ * Exception Condition", and RF in the frame of its trap (17.3.1.1).
+ */
+static void end_iteration(const struct emulation *e)
+{
+	uint64_t pending = e->hits;
+
+	if (e->rflags & RFLAGS_TF && !(vmread(VMCS_GUEST_DEBUGCTL) & DEBUGCTL_BTF))
+		pending |= PENDING_DBG_BS;
+	vmwrite(VMCS_GUEST_INTERRUPTIBILITY,
+		vmread32(VMCS_GUEST_INTERRUPTIBILITY) &
+			~(INTERRUPTIBILITY_STI | INTERRUPTIBILITY_MOV_SS));
+	if (pending == 0)
+		return;
+	vmwrite(VMCS_GUEST_RFLAGS, vmread(VMCS_GUEST_RFLAGS) | RFLAGS_RF);
+	vcpu_pend_debug(pending);
+}
+
+void emulation_end(struct emulation *e, const struct emul_cpu *cpu, enum emul_end end)
 {
 	if (cpu->r[REG_RSP] != e->rsp)
 		vmwrite(VMCS_GUEST_RSP, cpu->r[REG_RSP]);
 	if (cpu->rflags != e->rflags)
 		vmwrite(VMCS_GUEST_RFLAGS, cpu->rflags);
-	if (end == EMUL_COMPLETE)
-		vcpu_step_over(e->vcpu, length);
-	else if (end == EMUL_FAULT)
+	switch (end) {
+	case EMUL_COMPLETE:
+		vcpu_step_over(e->vcpu, cpu->rip - e->rip);
+		if (e->hits != 0)
+			vcpu_pend_debug(e->hits);
+		break;
+	case EMUL_AGAIN:
+		if (cpu->one)
+			end_iteration(e);
+		break;
+	case EMUL_FAULT:
 		vcpu_inject_paging_fault(e->vcpu, &e->fault);
+		break;
+	case EMUL_EXCEPTION:
+		vcpu_inject_exception(e->vcpu, cpu->vector,
+			cpu->vector >= VEC_DF && cpu->vector != VEC_MF, 0);
+		break;
+	}
 }
 
 static struct emulation *emulation_of(struct emul_env *env)
@@ -56,31 +117,149 @@ static const struct paging_state *paging_of(struct emulation *e)
 	return &e->paging;
 }
 
+static bool translate(struct emulation *e, uint64_t linear, bool write, struct gpa_l1 *at)
+{
+	struct known_page *known = &e->known[write];
+	uint64_t page = linear & ~PAGE_MASK;
+
+	if (!e->keep)
+		return paging_translate(&e->vcpu->nested, paging_of(e), linear,
+			write ? PAGING_WRITE : PAGING_READ, at, &e->fault);
+	if (known->linear != page) {
+		if (!paging_translate(&e->vcpu->nested, paging_of(e), linear,
+			    write ? PAGING_WRITE : PAGING_READ, at, &e->fault))
+			return false;
+		*known = (struct known_page){page, {at->v & ~PAGE_MASK}};
+	}
+	at->v = known->at.v | (linear & PAGE_MASK);
+	return true;
+}
+
+/* An access of at most a page, in the one or two pages it touches. */
+struct pieces {
+	struct gpa_l1 at[2];
+	uint32_t len[2];
+};
+
+static bool find(
+	struct emulation *e, uint64_t linear, uint32_t len, bool write, struct pieces *p)
+{
+	uint32_t room = (uint32_t)(PAGE_SIZE - (linear & PAGE_MASK));
+	uint64_t next = linear + room;
+
+	p->len[0] = len < room ? len : room;
+	p->len[1] = len - p->len[0];
+	if (!translate(e, linear, write, &p->at[0]))
+		return false;
+	return p->len[1] == 0 ||
+	       translate(e, e->mode.long64 ? next : (uint32_t)next, write, &p->at[1]);
+}
+
+static void access_device(
+	struct vcpu *vcpu, uint64_t gpa, bool write, unsigned size, uint64_t *value)
+{
+	struct vm *vm = vcpu->vm;
+
+	if (platform_mmio(vm->platform, vcpu->index, gpa, write, size, value))
+		return;
+	if (vm_first_time(vm, WARN_MMIO))
+		log_warn("'%s' %s %lx, where no device is", vm->config.name,
+			write ? "writes" : "reads", gpa);
+}
+
+/* Operands of devices are powers of 2; a usual access is one. */
+static uint32_t operand(uint32_t len)
+{
+	return len >= 8 ? 8 : len >= 4 ? 4 : len >= 2 ? 2 : 1;
+}
+
+static void read_device(struct vcpu *vcpu, uint64_t gpa, uint8_t *to, uint32_t len)
+{
+	for (uint32_t size; len > 0; gpa += size, to += size, len -= size) {
+		uint64_t value = UINT64_MAX;
+
+		size = operand(len);
+		access_device(vcpu, gpa, false, size, &value);
+		__builtin_memcpy(to, &value, size);
+	}
+}
+
+static void write_device(struct vcpu *vcpu, uint64_t gpa, const uint8_t *from, uint32_t len)
+{
+	for (uint32_t size; len > 0; gpa += size, from += size, len -= size) {
+		uint64_t value = 0;
+
+		size = operand(len);
+		__builtin_memcpy(&value, from, size);
+		access_device(vcpu, gpa, true, size, &value);
+	}
+}
+
+static void watch(struct emulation *e, uint64_t linear, uint32_t len, enum emul_watch how)
+{
+	if (emul_breakpoints_on(e->dr7))
+		e->hits |= vcpu_breakpoints(e->dr7, linear, len, how);
+}
+
 bool seam_memory_read(struct emul_env *env, uint64_t linear, void *dst, uint32_t len)
 {
 	struct emulation *e = emulation_of(env);
+	uint8_t *to = dst;
+	struct pieces p;
 
-	return paging_read(&e->vcpu->nested, paging_of(e), linear, dst, len, &e->fault);
+	if (!find(e, linear, len, false, &p))
+		return false;
+	for (unsigned i = 0; i < 2; to += p.len[i], i++)
+		if (p.len[i] != 0 && seam_l1_read(&e->vcpu->nested, p.at[i], to, p.len[i]) < 0)
+			read_device(e->vcpu, p.at[i].v, to, p.len[i]);
+	watch(e, linear, len, WATCH_READ);
+	return true;
 }
 
 bool seam_memory_write(struct emul_env *env, uint64_t linear, const void *src, uint32_t len)
 {
 	struct emulation *e = emulation_of(env);
+	struct nested *n = &e->vcpu->nested;
+	const uint8_t *from = src;
+	struct pieces p;
 
-	return paging_write(&e->vcpu->nested, paging_of(e), linear, src, len, &e->fault);
+	if (!find(e, linear, len, true, &p))
+		return false;
+	for (unsigned i = 0; i < 2; from += p.len[i], i++) {
+		if (p.len[i] == 0)
+			continue;
+		if (seam_l1_write(n, p.at[i], from, p.len[i]) == 0)
+			vept_written(n, p.at[i], p.len[i]);
+		else
+			write_device(e->vcpu, p.at[i].v, from, p.len[i]);
+	}
+	watch(e, linear, len, WATCH_WRITE);
+	return true;
+}
+
+bool seam_memory_can_read(struct emul_env *env, uint64_t linear, uint32_t len)
+{
+	struct pieces p;
+
+	return find(emulation_of(env), linear, len, false, &p);
 }
 
 bool seam_memory_can_write(struct emul_env *env, uint64_t linear, uint32_t len)
 {
-	struct emulation *e = emulation_of(env);
+	struct pieces p;
 
-	return paging_can_write(&e->vcpu->nested, paging_of(e), linear, len, &e->fault);
+	return find(emulation_of(env), linear, len, true, &p);
 }
 
-uint64_t seam_segment_base(struct emul_env *env, enum sreg segment)
+struct emul_segment seam_segment(struct emul_env *env, enum sreg segment)
 {
-	(void)env;
-	return vmread(VMCS_GUEST_ES_BASE + 2u * segment);
+	bool long64 = emulation_of(env)->mode.long64; /* which has bases only */
+
+	return (struct emul_segment){
+		.base = vmread(VMCS_GUEST_ES_BASE + 2u * segment),
+		.limit = long64 ? 0 : vmread32(VMCS_GUEST_ES_LIMIT + 2u * segment),
+		.ar = long64 ? 0 : vmread32(VMCS_GUEST_ES_AR + 2u * segment),
+	};
 }
 
 bool seam_read_pdptes(struct emul_env *env, uint32_t cr3, uint64_t pdpte[4])
@@ -99,33 +278,7 @@ void seam_set_pdptes(struct emul_env *env, const uint64_t pdpte[4])
 		vmwrite(VMCS_GUEST_PDPTE0 + 2 * i, pdpte[i]);
 }
 
-/* ---- devices ---- */
-
-static void access_device(
-	struct emul_env *env, uint64_t gpa, bool write, unsigned size, uint64_t *value)
-{
-	struct vcpu *vcpu = emulation_of(env)->vcpu;
-	struct vm *vm = vcpu->vm;
-
-	if (platform_mmio(vm->platform, vcpu->index, gpa, write, size, value))
-		return;
-	if (vm_first_time(vm, WARN_MMIO))
-		log_warn("'%s' %s %lx, where no device is", vm->config.name,
-			write ? "writes" : "reads", gpa);
-}
-
-uint64_t seam_device_read(struct emul_env *env, uint64_t gpa, unsigned size)
-{
-	uint64_t value = UINT64_MAX;
-
-	access_device(env, gpa, false, size, &value);
-	return value;
-}
-
-void seam_device_write(struct emul_env *env, uint64_t gpa, unsigned size, uint64_t value)
-{
-	access_device(env, gpa, true, size, &value);
-}
+/* ---- ports ---- */
 
 uint32_t seam_port_read(struct emul_env *env, uint16_t port, unsigned size)
 {
@@ -138,4 +291,24 @@ uint32_t seam_port_read(struct emul_env *env, uint16_t port, unsigned size)
 void seam_port_write(struct emul_env *env, uint16_t port, unsigned size, uint32_t value)
 {
 	vcpu_port_io(emulation_of(env)->vcpu, port, true, size, &value);
+}
+
+/* ---- vector registers: the guest's are in the CPU ---- */
+
+bool seam_vectors(struct emul_env *env, bool wide)
+{
+	(void)env;
+	return !wide || vector_wide();
+}
+
+void seam_vector_get(struct emul_env *env, unsigned reg, uint64_t v[4], bool wide)
+{
+	(void)env;
+	vector_get(reg, v, wide);
+}
+
+void seam_vector_set(struct emul_env *env, unsigned reg, const uint64_t v[4], bool wide)
+{
+	(void)env;
+	vector_set(reg, v, wide);
 }

@@ -85,7 +85,8 @@ bool vm_first_time(struct vm *vm, unsigned what);
 enum vm_warning {
 	WARN_MSR = EXIT_REASON_COUNT,
 	WARN_IO,
-	WARN_MMIO
+	WARN_MMIO,
+	WARN_EMULATION
 };
 
 /* Runs L0's handler of this exit reason on the current VMCS. */
@@ -117,6 +118,15 @@ void handle_apic_access(struct vcpu *vcpu);
 void handle_apic_write(struct vcpu *vcpu);
 void handle_virtualized_eoi(struct vcpu *vcpu);
 void handle_task_switch(struct vcpu *vcpu);
+
+/* ---- debug.c ---- */
+/* Pending debug exceptions of an access that L0 makes for the guest; how: enum emul_watch. */
+uint64_t vcpu_breakpoints(uint64_t dr7, uint64_t at, unsigned size, unsigned how);
+uint64_t vcpu_io_breakpoints(uint16_t port, unsigned size);
+/* Adds to those of the current VMCS. */
+void vcpu_pend_debug(uint64_t pending);
+/* Will a debug exception follow the next entry? */
+bool vcpu_debug_pending(void);
 
 /* ---- io.c ---- */
 /* One access of 1, 2 or 4 bytes to a port. Reads fill *value, zero-extended. */

@@ -1,6 +1,6 @@
 /*
- * A vCPU, memory and a device for the tests of emul/: its instructions run from their bytes on. Include it in
- * one file of a test program, for it has state.
+ * A vCPU, memory and a device for the tests of emul/: its instructions run from their bytes on.
+ * Include it in one file of a test program, for it has state.
  */
 #ifndef NESTOR_TESTS_EMUL_WORLD_H
 #define NESTOR_TESTS_EMUL_WORLD_H
@@ -34,28 +34,28 @@ static inline int setup(void **state)
 	fake.device_at = DEVICE;
 	for (unsigned i = 0; i < REG_COUNT; i++)
 		r[i] = 0xa0a0a0a0a0a0a000 + i;
+	r[REG_RDI] = DEVICE;
 	rip = 0x1000;
 	cpu = (struct emul_cpu){.env = &fake_env, .mode = MODE64, .r = r, .rflags = 2};
 	return 0;
 }
 
-/* RIP moves on when the instruction is complete, as the caller of emul_run has it. */
-static inline enum emul_end run_at(const uint8_t *code, unsigned len, uint64_t gpa, bool write)
+/* The code at RIP; what it names is where its registers lead. */
+static inline enum emul_end run_code(const uint8_t *code, unsigned len)
 {
 	struct emul_insn insn;
 	enum emul_end end;
 
 	assert_true(emul_decode(code, len, cpu.mode, &insn));
 	assert_int_equal(insn.length, len);
-	end = emul_run(&cpu, &insn, gpa, write);
-	if (end == EMUL_COMPLETE)
-		rip += insn.length;
+	cpu.rip = rip;
+	end = emul_run(&cpu, &insn);
+	rip = cpu.rip;
 	return end;
 }
 
-#define RUN(write, ...)                                                                        \
-	run_at((const uint8_t[]){__VA_ARGS__}, sizeof((const uint8_t[]){__VA_ARGS__}), DEVICE, \
-		write)
+#define RUN(...) \
+	run_code((const uint8_t[]){__VA_ARGS__}, sizeof((const uint8_t[]){__VA_ARGS__}))
 
 static inline void put_device(unsigned offset, unsigned size, uint64_t v)
 {

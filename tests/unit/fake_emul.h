@@ -1,7 +1,8 @@
 /*
- * The seam of emul/ in memory, for unit tests and fuzzers: a piece of memory, and a device that is one, with a
- * record of what was done to it. Other linear addresses fault; no device is elsewhere. Include it in exactly one
- * file of a program; fake_emul_reset() starts each test.
+ * The seam of emul/ in memory, for unit tests and fuzzers: a piece of memory, and a device that
+ * is one, at linear addresses of their own, with a record of what was done to the device. Other
+ * linear addresses fault. Include it in exactly one file of a program; fake_emul_reset() starts
+ * each test.
  */
 #ifndef NESTOR_TESTS_FAKE_EMUL_H
 #define NESTOR_TESTS_FAKE_EMUL_H
@@ -30,10 +31,14 @@ struct fake_emul {
 	uint64_t fault_at;  /* where the last access began that faulted */
 	uint64_t highest;   /* linear address asked for */
 	uint8_t device[FAKE_DEVICE_SIZE] __attribute__((aligned(4096)));
-	uint64_t device_at;  /* physical address */
+	uint64_t device_at;     /* linear address */
+	uint32_t device_mapped; /* bytes of it that do not fault */
+	bool device_read_only;
 	uint32_t port_value; /* that the next read gives, and one more each time */
-	uint64_t base[SEG_NAMED];
-	unsigned base_asked[SEG_NAMED];
+	struct emul_segment segment[SEG_NAMED];
+	unsigned segment_asked[SEG_NAMED];
+	uint64_t vector[16][4];
+	bool no_vectors;
 	unsigned count; /* of accesses, also of those beyond the array */
 	struct fake_access accesses[FAKE_ACCESSES_MAX];
 };
@@ -45,6 +50,10 @@ static inline void fake_emul_reset(void)
 {
 	memset(&fake, 0, offsetof(struct fake_emul, accesses));
 	fake.mapped = FAKE_MEMORY_SIZE;
+	fake.device_mapped = FAKE_DEVICE_SIZE;
+	for (unsigned i = 0; i < SEG_NAMED; i++)
+		fake.segment[i] = (struct emul_segment){
+			0, UINT32_MAX, i == SEG_CS ? SEG_AR_CODE32 : SEG_AR_DATA32};
 }
 
 /* ---- memory ---- */
@@ -60,41 +69,6 @@ static inline uint8_t *fake_memory(uint64_t linear, uint32_t len)
 	fake.fault_at = linear;
 	return NULL;
 }
-
-bool seam_memory_read(struct emul_env *env, uint64_t linear, void *dst, uint32_t len)
-{
-	const uint8_t *at = fake_memory(linear, len);
-
-	(void)env;
-	if (at != NULL)
-		memcpy(dst, at, len);
-	return at != NULL;
-}
-
-bool seam_memory_write(struct emul_env *env, uint64_t linear, const void *src, uint32_t len)
-{
-	uint8_t *at = fake_memory(linear, len);
-
-	(void)env;
-	if (at != NULL)
-		memcpy(at, src, len);
-	return at != NULL;
-}
-
-bool seam_memory_can_write(struct emul_env *env, uint64_t linear, uint32_t len)
-{
-	(void)env;
-	return fake_memory(linear, len) != NULL;
-}
-
-uint64_t seam_segment_base(struct emul_env *env, enum sreg segment)
-{
-	(void)env;
-	fake.base_asked[segment]++;
-	return fake.base[segment];
-}
-
-/* ---- devices ---- */
 
 static inline void fake_access(
 	bool port, bool write, uint64_t at, unsigned size, uint64_t value)
@@ -113,35 +87,91 @@ static inline unsigned fake_count(bool port, bool write)
 	return n;
 }
 
-static inline uint8_t *fake_device(uint64_t gpa, unsigned size)
+static inline uint8_t *fake_device(uint64_t linear, uint32_t len)
 {
-	uint64_t offset = gpa - fake.device_at;
+	uint64_t offset = linear - fake.device_at;
 
-	return offset <= FAKE_DEVICE_SIZE - size ? fake.device + offset : NULL;
+	return offset < fake.device_mapped && len <= fake.device_mapped - offset
+		       ? fake.device + offset
+		       : NULL;
 }
 
-/* Ones above the size: they do not count. */
-uint64_t seam_device_read(struct emul_env *env, uint64_t gpa, unsigned size)
+bool seam_memory_read(struct emul_env *env, uint64_t linear, void *dst, uint32_t len)
 {
-	const uint8_t *at = fake_device(gpa, size);
-	uint64_t value = UINT64_MAX;
+	const uint8_t *device = fake_device(linear, len), *at = device;
+	uint64_t value = 0;
 
 	(void)env;
-	if (at != NULL)
-		memcpy(&value, at, size);
-	fake_access(false, false, gpa, size, value);
-	return value;
+	if (at == NULL)
+		at = fake_memory(linear, len);
+	if (at == NULL)
+		return false;
+	memcpy(dst, at, len);
+	memcpy(&value, at, len < 8 ? len : 8);
+	if (device != NULL)
+		fake_access(false, false, linear, len, value);
+	return true;
 }
 
-void seam_device_write(struct emul_env *env, uint64_t gpa, unsigned size, uint64_t value)
+bool seam_memory_can_read(struct emul_env *env, uint64_t linear, uint32_t len)
 {
-	uint8_t *at = fake_device(gpa, size);
-
 	(void)env;
-	if (at != NULL)
-		memcpy(at, &value, size);
-	fake_access(false, true, gpa, size, value);
+	return fake_device(linear, len) != NULL || fake_memory(linear, len) != NULL;
 }
+
+bool seam_memory_can_write(struct emul_env *env, uint64_t linear, uint32_t len)
+{
+	(void)env;
+	if (fake_device(linear, len) != NULL && fake.device_read_only) {
+		fake.fault_at = linear;
+		return false;
+	}
+	return fake_device(linear, len) != NULL || fake_memory(linear, len) != NULL;
+}
+
+bool seam_memory_write(struct emul_env *env, uint64_t linear, const void *src, uint32_t len)
+{
+	uint8_t *at = fake_device(linear, len);
+	uint64_t value = 0;
+
+	if (!seam_memory_can_write(env, linear, len))
+		return false;
+	memcpy(&value, src, len < 8 ? len : 8);
+	if (at != NULL)
+		fake_access(false, true, linear, len, value);
+	memcpy(at != NULL ? at : fake_memory(linear, len), src, len);
+	return true;
+}
+
+struct emul_segment seam_segment(struct emul_env *env, enum sreg segment)
+{
+	(void)env;
+	fake.segment_asked[segment]++;
+	return fake.segment[segment];
+}
+
+/* ---- vector registers ---- */
+
+bool seam_vectors(struct emul_env *env, bool wide)
+{
+	(void)env;
+	(void)wide;
+	return !fake.no_vectors;
+}
+
+void seam_vector_get(struct emul_env *env, unsigned reg, uint64_t v[4], bool wide)
+{
+	(void)env;
+	memcpy(v, fake.vector[reg], wide ? 32 : 16);
+}
+
+void seam_vector_set(struct emul_env *env, unsigned reg, const uint64_t v[4], bool wide)
+{
+	(void)env;
+	memcpy(fake.vector[reg], v, wide ? 32 : 16);
+}
+
+/* ---- ports ---- */
 
 uint32_t seam_port_read(struct emul_env *env, uint16_t port, unsigned size)
 {
