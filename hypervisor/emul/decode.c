@@ -462,9 +462,12 @@ static bool valid(const struct cursor *c, const struct emul_insn *i)
 {
 	if (c->map == 0 && (c->opcode == 0x63 || c->opcode == 0x82))
 		return c->mode.long64 == (c->opcode == 0x63);
-	if (i->kind == EMUL_BMI)
-		return !c->vex_long;
-	return !c->vex || i->kind == EMUL_VECTOR_READ_HALF || c->vvvv == 0;
+	if (!c->vex)
+		return true;
+	/* 256 bits are for whole vectors; MOVSS and MOVSD ignore the bit */
+	if (c->vex_long && i->size != 32 && c->opcode != 0x10 && c->opcode != 0x11)
+		return false;
+	return i->kind == EMUL_BMI || i->kind == EMUL_VECTOR_READ_HALF || c->vvvv == 0;
 }
 
 static bool take_insn(struct cursor *c, struct emul_insn *i)
