@@ -177,8 +177,18 @@ test_tsc_deadline_follows_writes_to_the_tsc() {
 }
 
 test_a_page_table_in_device_memory_reads_as_ones() {
-	expect 1 run --timeout 20 --memory 64M --apicv off --l1 "$B/payload/l1mmio.elf" --cmdline walk &&
-		shows 'walk: vector 14 error 9 at 700000000000$' 'local APIC is there: 50014$'
+	local run=(run --timeout 20 --memory 64M --l1 "$B/payload/l1mmio.elf" --cmdline walk)
+
+	expect 1 "${run[@]}" --apicv off && shows 'walk: vector 14 error 9 at 700000000000$' 'local APIC is there: 50014$' &&
+		expect 1 "${run[@]}" && shows 'walk: vector 14 error 9 at 700000000000$' 'local APIC is there:'
+}
+
+test_no_access_to_a_device_ends_its_vm() {
+	expect 1 run --timeout 20 --log-level info --memory 64M --l1 "$B/payload/refused.elf" &&
+		shows 'sgdt: vector 6$' 'fxsave: vector 6$' 'fild: vector 6$' 'mmx: vector 6$' 'far jump: vector 6$' \
+			'mov to a segment: vector 6$' 'fetch from the IOAPIC: vector 6$' 'fetch from the local APIC: vector 6$' \
+			'fxsave to the local APIC: vector 6$' 'the local APIC is there: 50014$' 'hlt with TF: 3 steps$' &&
+		[ "$(grep -a -c "not emulated" "$out.text")" = 1 ]
 }
 
 test_time_of_day() {
