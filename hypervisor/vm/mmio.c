@@ -102,6 +102,25 @@ static bool table_in_device(struct vcpu *vcpu, uint64_t gpa, uint64_t q)
 	return true;
 }
 
+/* emul_decode, or what it said of the same bytes the last time. NULL: not an instruction it knows. */
+static const struct emul_insn *decode(
+	struct emulation *e, const uint8_t code[EMUL_MAX_INSN], unsigned length)
+{
+	struct vcpu_decoded *last = &e->vcpu->decoded;
+	uint64_t key[2] = {0, 0};
+
+	__builtin_memcpy(key, code, EMUL_MAX_INSN);
+	key[1] |= (uint64_t)(length << 2 | e->mode.long64 << 1 | e->mode.default32) << 56;
+	if (key[0] == last->key[0] && key[1] == last->key[1])
+		return &last->insn;
+	last->key[1] = 0; /* no length is 0: nothing */
+	if (!emul_decode(code, length, e->mode, &last->insn))
+		return NULL;
+	last->key[0] = key[0];
+	last->key[1] = key[1];
+	return &last->insn;
+}
+
 /*
  * The instruction at RIP accesses this address; linear: of it, or NO_PAGE. False: nothing was
  * done; code is what there is.
@@ -110,7 +129,7 @@ static bool emulate_access(
 	struct vcpu *vcpu, uint64_t linear, uint64_t gpa, bool write, uint8_t *code)
 {
 	struct emulation e;
-	struct emul_insn insn;
+	const struct emul_insn *insn;
 	struct emul_cpu cpu;
 	unsigned length;
 
@@ -123,7 +142,8 @@ static bool emulate_access(
 		vcpu_inject_paging_fault(vcpu, &e.fault);
 		return true;
 	}
-	if (!emul_decode(code, length, e.mode, &insn))
+	insn = decode(&e, code, length);
+	if (insn == NULL)
 		return false;
 	emulation_cpu(&e, &cpu);
 	if (linear != NO_PAGE && !vcpu->nested.in_l2) {
@@ -131,7 +151,7 @@ static bool emulate_access(
 		if (write)
 			emulation_know(&e, linear, gpa, true);
 	}
-	emulation_end(&e, &cpu, emul_run(&cpu, &insn));
+	emulation_end(&e, &cpu, emul_run(&cpu, insn));
 	vcpu_touched_devices(vcpu);
 	return true;
 }

@@ -52,11 +52,6 @@ void emulation_cpu(struct emulation *e, struct emul_cpu *cpu)
 	cpu->one = watched(e);
 }
 
-void emulation_know(struct emulation *e, uint64_t linear, uint64_t gpa, bool write)
-{
-	e->known[write] = (struct known_page){linear & ~PAGE_MASK, {gpa & ~PAGE_MASK}};
-}
-
 /*
  * An iteration of a repetition that is not the last is complete: SDM 17.3.1.4 "Single-Step
  * Exception Condition", and RF in the frame of its trap (17.3.1.1).
@@ -117,42 +112,61 @@ static const struct paging_state *paging_of(struct emulation *e)
 	return &e->paging;
 }
 
-static bool translate(struct emulation *e, uint64_t linear, bool write, struct gpa_l1 *at)
+/* A page of L1's memory; without one a device may be there. */
+static struct known_page page_at(struct emulation *e, uint64_t linear, struct gpa_l1 at)
 {
-	struct known_page *known = &e->known[write];
-	uint64_t page = linear & ~PAGE_MASK;
+	at.v &= ~PAGE_MASK;
+	return (struct known_page){linear & ~PAGE_MASK, at, seam_l1_page(&e->vcpu->nested, at)};
+}
 
-	if (!e->keep)
-		return paging_translate(&e->vcpu->nested, paging_of(e), linear,
-			write ? PAGING_WRITE : PAGING_READ, at, &e->fault);
-	if (known->linear != page) {
-		if (!paging_translate(&e->vcpu->nested, paging_of(e), linear,
-			    write ? PAGING_WRITE : PAGING_READ, at, &e->fault))
-			return false;
-		*known = (struct known_page){page, {at->v & ~PAGE_MASK}};
-	}
-	at->v = known->at.v | (linear & PAGE_MASK);
+void emulation_know(struct emulation *e, uint64_t linear, uint64_t gpa, bool write)
+{
+	e->known[write] = page_at(e, linear, (struct gpa_l1){gpa});
+}
+
+static __attribute__((noinline)) bool look_up(struct emulation *e, uint64_t linear, bool write)
+{
+	struct gpa_l1 at;
+
+	if (!paging_translate(&e->vcpu->nested, paging_of(e), linear,
+		    write ? PAGING_WRITE : PAGING_READ, &at, &e->fault))
+		return false;
+	e->known[write] = page_at(e, linear, at);
 	return true;
 }
 
 /* An access of at most a page, in the one or two pages it touches. */
-struct pieces {
-	struct gpa_l1 at[2];
-	uint32_t len[2];
+struct piece {
+	struct gpa_l1 at;
+	uint8_t *host; /* NULL: not in RAM */
+	uint32_t len;
 };
 
-static bool find(
-	struct emulation *e, uint64_t linear, uint32_t len, bool write, struct pieces *p)
+static inline bool find_piece(
+	struct emulation *e, uint64_t linear, uint32_t len, bool write, struct piece *p)
+{
+	const struct known_page *known = &e->known[write];
+	uint64_t offset = linear & PAGE_MASK;
+
+	if ((!e->keep || known->linear != linear - offset) && !look_up(e, linear, write))
+		return false;
+	p->at.v = known->at.v | offset;
+	p->host = known->host == NULL ? NULL : known->host + offset;
+	p->len = len;
+	return true;
+}
+
+static inline bool find(
+	struct emulation *e, uint64_t linear, uint32_t len, bool write, struct piece p[2])
 {
 	uint32_t room = (uint32_t)(PAGE_SIZE - (linear & PAGE_MASK));
 	uint64_t next = linear + room;
 
-	p->len[0] = len < room ? len : room;
-	p->len[1] = len - p->len[0];
-	if (!translate(e, linear, write, &p->at[0]))
-		return false;
-	return p->len[1] == 0 ||
-	       translate(e, e->mode.long64 ? next : (uint32_t)next, write, &p->at[1]);
+	p[1].len = 0;
+	if (len <= room)
+		return find_piece(e, linear, len, write, &p[0]);
+	return find_piece(e, linear, room, write, &p[0]) &&
+	       find_piece(e, e->mode.long64 ? next : (uint32_t)next, len - room, write, &p[1]);
 }
 
 static void access_device(
@@ -205,13 +219,16 @@ bool seam_memory_read(struct emul_env *env, uint64_t linear, void *dst, uint32_t
 {
 	struct emulation *e = emulation_of(env);
 	uint8_t *to = dst;
-	struct pieces p;
+	struct piece p[2];
 
-	if (!find(e, linear, len, false, &p))
+	if (!find(e, linear, len, false, p))
 		return false;
-	for (unsigned i = 0; i < 2; to += p.len[i], i++)
-		if (p.len[i] != 0 && seam_l1_read(&e->vcpu->nested, p.at[i], to, p.len[i]) < 0)
-			read_device(e->vcpu, p.at[i].v, to, p.len[i]);
+	for (unsigned i = 0; i < 2 && p[i].len != 0; to += p[i].len, i++) {
+		if (p[i].host != NULL)
+			__builtin_memcpy(to, p[i].host, p[i].len);
+		else
+			read_device(e->vcpu, p[i].at.v, to, p[i].len);
+	}
 	watch(e, linear, len, WATCH_READ);
 	return true;
 }
@@ -219,19 +236,18 @@ bool seam_memory_read(struct emul_env *env, uint64_t linear, void *dst, uint32_t
 bool seam_memory_write(struct emul_env *env, uint64_t linear, const void *src, uint32_t len)
 {
 	struct emulation *e = emulation_of(env);
-	struct nested *n = &e->vcpu->nested;
 	const uint8_t *from = src;
-	struct pieces p;
+	struct piece p[2];
 
-	if (!find(e, linear, len, true, &p))
+	if (!find(e, linear, len, true, p))
 		return false;
-	for (unsigned i = 0; i < 2; from += p.len[i], i++) {
-		if (p.len[i] == 0)
+	for (unsigned i = 0; i < 2 && p[i].len != 0; from += p[i].len, i++) {
+		if (p[i].host == NULL) {
+			write_device(e->vcpu, p[i].at.v, from, p[i].len);
 			continue;
-		if (seam_l1_write(n, p.at[i], from, p.len[i]) == 0)
-			vept_written(n, p.at[i], p.len[i]);
-		else
-			write_device(e->vcpu, p.at[i].v, from, p.len[i]);
+		}
+		__builtin_memcpy(p[i].host, from, p[i].len);
+		vept_written(&e->vcpu->nested, p[i].at, p[i].len);
 	}
 	watch(e, linear, len, WATCH_WRITE);
 	return true;
@@ -239,16 +255,16 @@ bool seam_memory_write(struct emul_env *env, uint64_t linear, const void *src, u
 
 bool seam_memory_can_read(struct emul_env *env, uint64_t linear, uint32_t len)
 {
-	struct pieces p;
+	struct piece p[2];
 
-	return find(emulation_of(env), linear, len, false, &p);
+	return find(emulation_of(env), linear, len, false, p);
 }
 
 bool seam_memory_can_write(struct emul_env *env, uint64_t linear, uint32_t len)
 {
-	struct pieces p;
+	struct piece p[2];
 
-	return find(emulation_of(env), linear, len, true, &p);
+	return find(emulation_of(env), linear, len, true, p);
 }
 
 struct emul_segment seam_segment(struct emul_env *env, enum sreg segment)

@@ -13,6 +13,7 @@
 struct known_page {
 	uint64_t linear; /* NO_PAGE: none */
 	struct gpa_l1 at;
+	uint8_t *host; /* NULL: not in RAM */
 };
 #define NO_PAGE 1ull
 

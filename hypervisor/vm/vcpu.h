@@ -9,6 +9,7 @@
 #include <stdint.h>
 
 #include "dev/dev.h"
+#include "emul/decode.h"
 #include "lib/limits.h"
 #include "nested/nested.h"
 #include "spec/regs.h"
@@ -77,6 +78,12 @@ extern const uint32_t vcpu_switched_msrs[VCPU_SWITCHED_MSRS];
 /* VPIDs of a vCPU: vcpu_vpid01 for L1, the VPID02_SLOTS behind it for L2. */
 #define VPIDS_PER_VCPU (1 + VPID02_SLOTS)
 
+/* The last instruction that emul/ decoded: guests access devices by few, again and again. */
+struct vcpu_decoded {
+	uint64_t key[2]; /* the code bytes, and the mode */
+	struct emul_insn insn;
+};
+
 struct vcpu {
 	struct guest_regs regs; /* offset 0; vmx/stub.S */
 	struct hw_vmcs *vmcs;   /* the current one: &vmcs01, or a VMCS02; vmx/stub.S */
@@ -113,6 +120,7 @@ struct vcpu {
 	uint64_t eoi_exit[4];         /* EOI-exit bitmaps of VMCS01 */
 	struct nested nested;
 	struct nested_hw *nested_hw; /* hardware VMCSs for L2, vm/nested_hw.h */
+	struct vcpu_decoded decoded;
 };
 
 #endif
