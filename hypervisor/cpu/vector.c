@@ -9,9 +9,10 @@ bool vector_wide(void)
 }
 
 /* An instruction names its register: one for each. */
-#define EACH(ROW)                                                                              \
-	ROW(0)                                                                                 \
-	ROW(1) ROW(2) ROW(3) ROW(4) ROW(5) ROW(6) ROW(7) ROW(8) ROW(9) ROW(10) ROW(11) ROW(12) \
+#define EACH(ROW)                                                                       \
+	ROW(0)                                                                          \
+	ROW(1)                                                                          \
+	ROW(2) ROW(3) ROW(4) ROW(5) ROW(6) ROW(7) ROW(8) ROW(9) ROW(10) ROW(11) ROW(12) \
 		ROW(13) ROW(14) ROW(15)
 #define GET_XMM(n)                                                                  \
 	case n:                                                                     \

@@ -204,8 +204,8 @@ static uint8_t take_prefixes(struct cursor *c)
 /* ---- opcode ---- */
 
 /*
- * The last byte of the prefix: W, vvvv, L and the mandatory prefix. SDM 2.3 "Intel Advanced Vector
- * Extensions (Intel AVX)".
+ * The last byte of the prefix: W, vvvv, L and the mandatory prefix. SDM 2.3 "Intel Advanced
+ * Vector Extensions (Intel AVX)".
  */
 static void take_vex_tail(struct cursor *c, uint8_t b)
 {

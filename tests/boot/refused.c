@@ -1,6 +1,7 @@
 /*
- * Accesses to device memory that L0 does not complete raise an exception in the guest, and the guest goes on; so it
- * does after a HLT with a single step due. Under Nestor only: on the machine such accesses reach the device.
+ * Accesses to device memory that L0 does not complete raise an exception in the guest, and the
+ * guest goes on; so it does after a HLT with a single step due. Under Nestor only: on the
+ * machine such accesses reach the device.
  */
 #include "cpu.h"
 #include "rt.h"

@@ -1,6 +1,7 @@
 /*
- * Conformance of debug exceptions over instructions that L0 completes for L1: single steps, also of each iteration of a
- * repetition, data and I/O breakpoints, what MOV SS holds back. Prints RIP and DR6 of each #DB.
+ * Conformance of debug exceptions over instructions that L0 completes for L1: single steps,
+ * also of each iteration of a repetition, data and I/O breakpoints, what MOV SS holds back.
+ * Prints RIP and DR6 of each #DB.
  */
 #include "conf.h"
 

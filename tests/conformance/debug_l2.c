@@ -1,6 +1,7 @@
 /*
- * Conformance of debug facilities over instructions of L2 that L1 does not intercept and L0 completes: the monitor trap
- * flag, also for each iteration of a repetition, single steps, data and I/O breakpoints.
+ * Conformance of debug facilities over instructions of L2 that L1 does not intercept and L0
+ * completes: the monitor trap flag, also for each iteration of a repetition, single steps, data
+ * and I/O breakpoints.
  */
 #include "conf.h"
 

@@ -1,6 +1,6 @@
 /*
- * Conformance of instructions with operands in device memory: registers of the IOAPIC, which no processor
- * virtualizes, as source, as destination and as both.
+ * Conformance of instructions with operands in device memory: registers of the IOAPIC, which no
+ * processor virtualizes, as source, as destination and as both.
  */
 #include "conf.h"
 
@@ -26,7 +26,10 @@ static void prepare(void)
 	cell = 0x1122334400000011; /* as SELECT, the other half of the entry */
 }
 
-/* RSI is the window, RDI a cell of memory; RDX is the select register. Flags that are defined count. */
+/*
+ * RSI is the window, RDI a cell of memory; RDX is the select register. Flags that are defined
+ * count.
+ */
 #define CASE(name, defined, text)                                                             \
 	do {                                                                                  \
 		uint64_t a = 0x35, c = 0x1234567803, d = 0xfec00000, si = 0xfec00010;         \

@@ -1,6 +1,6 @@
 /*
- * Conformance of the memory operands of string I/O, and of MOVS with a device: addresses that wrap, are not
- * canonical, not mapped, or not aligned.
+ * Conformance of the memory operands of string I/O, and of MOVS with a device: addresses that
+ * wrap, are not canonical, not mapped, or not aligned.
  */
 #include "conf.h"
 

@@ -1,6 +1,7 @@
 /*
- * The decoder against another one: every opcode in every mode, with prefixes and forms of addresses. What
- * emul_decode knows must have the length, the registers and the address that objdump finds.
+ * The decoder against another one: every opcode in every mode, with prefixes and forms of
+ * addresses. What emul_decode knows must have the length, the registers and the address that
+ * objdump finds.
  */
 #define _POSIX_C_SOURCE 200809L
 #include <setjmp.h>
@@ -206,8 +207,7 @@ static void add(const struct machine *m, const uint8_t *code, unsigned len)
 	struct emul_insn i;
 
 	/* the processor ignores F2 before BSF and BSR; objdump does not */
-	if (!emul_decode(code, len, m->mode, &i) ||
-		(i.kind == EMUL_SCAN && i.rep == REP_F2))
+	if (!emul_decode(code, len, m->mode, &i) || (i.kind == EMUL_SCAN && i.rep == REP_F2))
 		return;
 	if (count == room) {
 		room = room * 2 + 1024;

@@ -1,6 +1,6 @@
 /*
- * Whole instructions with a device operand: their bytes and the registers go in, registers, flags, memory and
- * what the device saw come out.
+ * Whole instructions with a device operand: their bytes and the registers go in, registers,
+ * flags, memory and what the device saw come out.
  */
 #include "emul_world.h"
 #include "host_cpu.h"
@@ -24,7 +24,10 @@ static uint64_t any_value(void)
 	return random_below(&seed, 4) ? random_next(&seed) : edges[random_below(&seed, 13)];
 }
 
-/* An instruction of 64-bit code with its operand at (%rdi), and MOVS with its other one at (%rsi). */
+/*
+ * An instruction of 64-bit code with its operand at (%rdi), and MOVS with its other one at
+ * (%rsi).
+ */
 static void assert_like_host(
 	const uint8_t *code, unsigned len, uint64_t flags, uint64_t rbx_mask)
 {
@@ -102,8 +105,9 @@ static void assert_accesses(unsigned size, unsigned reads, unsigned writes)
 }
 
 /*
- * One row: opcode bytes (0x0f first for two-byte ones), the reg field of ModRM, bytes of an immediate (-1: the
- * operand size, at most 4); size of the memory operand (0: the operand size), its accesses.
+ * One row: opcode bytes (0x0f first for two-byte ones), the reg field of ModRM, bytes of an
+ * immediate (-1: the operand size, at most 4); size of the memory operand (0: the operand
+ * size), its accesses.
  */
 struct row {
 	uint8_t opcode[2];

@@ -1,5 +1,6 @@
 /*
- * String instructions and string I/O between a device and memory: bounds, pages, faults, address sizes, segments.
+ * String instructions and string I/O between a device and memory: bounds, pages, faults,
+ * address sizes, segments.
  */
 #include "emul_world.h"
 

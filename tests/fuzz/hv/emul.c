@@ -1,7 +1,8 @@
 /*
- * Fuzzer of instructions that access devices: what is decoded is well-formed, has a length within the bytes
- * given and depends on these bytes only; run to its end on a faked device it stays within its bounds, touches the
- * device in whole operands only, and changes no register but its own.
+ * Fuzzer of instructions that access devices: what is decoded is well-formed, has a length
+ * within the bytes given and depends on these bytes only; run to its end on a faked device it
+ * stays within its bounds, touches the device in whole operands only, and changes no register
+ * but its own.
  */
 #include "emul/emul.h"
 #include "fake_emul.h"
@@ -76,7 +77,10 @@ static void check_alu(const uint8_t *data)
 		check(result == (a & mask));
 }
 
-/* Shifts, scans and the like give results of their size, and change no flag but those of status. */
+/*
+ * Shifts, scans and the like give results of their size, and change no flag but those of
+ * status.
+ */
 static void check_bits(const uint8_t *data)
 {
 	uint64_t a, b, flags, before, high, low, by;
