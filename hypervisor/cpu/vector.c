@@ -8,28 +8,20 @@ bool vector_wide(void)
 	return read_cr4() & CR4_OSXSAVE && xgetbv(0) & XCR0_AVX;
 }
 
+/* clang-format off */
 /* An instruction names its register: one for each. */
-#define EACH(ROW)                                                                       \
-	ROW(0)                                                                          \
-	ROW(1)                                                                          \
-	ROW(2) ROW(3) ROW(4) ROW(5) ROW(6) ROW(7) ROW(8) ROW(9) ROW(10) ROW(11) ROW(12) \
-		ROW(13) ROW(14) ROW(15)
-#define GET_XMM(n)                                                                  \
-	case n:                                                                     \
-		__asm__ volatile("movdqu %%xmm" #n ", (%0)" : : "r"(v) : "memory"); \
+#define EACH(ROW)                                                          \
+	ROW(0) ROW(1) ROW(2) ROW(3) ROW(4) ROW(5) ROW(6) ROW(7) ROW(8)     \
+	ROW(9) ROW(10) ROW(11) ROW(12) ROW(13) ROW(14) ROW(15)
+#define MOVE(n, insn)                                                      \
+	case n:                                                            \
+		__asm__ volatile(insn : : "r"(v) : "memory");              \
 		break;
-#define GET_YMM(n)                                                                   \
-	case n:                                                                      \
-		__asm__ volatile("vmovdqu %%ymm" #n ", (%0)" : : "r"(v) : "memory"); \
-		break;
-#define SET_XMM(n)                                                               \
-	case n:                                                                  \
-		__asm__ volatile("movdqu (%0), %%xmm" #n : : "r"(v) : "memory"); \
-		break;
-#define SET_YMM(n)                                                                \
-	case n:                                                                   \
-		__asm__ volatile("vmovdqu (%0), %%ymm" #n : : "r"(v) : "memory"); \
-		break;
+#define GET_XMM(n) MOVE(n, "movdqu %%xmm" #n ", (%0)")
+#define GET_YMM(n) MOVE(n, "vmovdqu %%ymm" #n ", (%0)")
+#define SET_XMM(n) MOVE(n, "movdqu (%0), %%xmm" #n)
+#define SET_YMM(n) MOVE(n, "vmovdqu (%0), %%ymm" #n)
+/* clang-format on */
 
 void vector_get(unsigned reg, uint64_t v[4], bool wide)
 {

@@ -102,7 +102,7 @@ static bool table_in_device(struct vcpu *vcpu, uint64_t gpa, uint64_t q)
 	return true;
 }
 
-/* emul_decode, or what it said of the same bytes the last time. NULL: no instruction it knows. */
+/* emul_decode, or what it said of the same bytes the last time. NULL: it knows none. */
 static const struct emul_insn *decode(
 	struct emulation *e, const uint8_t code[EMUL_MAX_INSN], unsigned length)
 {

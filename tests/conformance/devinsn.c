@@ -8,7 +8,7 @@
 #define SELECT 0
 #define WINDOW 4
 #define ENTRY  0x10    /* of pin 0: its vector, and the mask */
-#define SHOWN  0x1afff /* without bits that are reserved or read-only: the emulator keeps them */
+#define SHOWN  0x1afff /* the emulator keeps reserved bits */
 
 #define CF       0x001ul
 #define ZF       0x040ul
