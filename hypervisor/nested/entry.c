@@ -162,7 +162,7 @@ static void commit(struct nested *n, struct nvmcs *v, const uint64_t *pdpte)
 	if (v->proc2_02 & PROC2_VIRT_INTR_DELIVERY)
 		seam_vmwrite(FID_GUEST_INTR_STATUS, v->f[FID_GUEST_INTR_STATUS]);
 	seam_vmwrite(FID_GUEST_DR7, l.dr7);
-	seam_vmwrite(FID_GUEST_DEBUGCTL, l.debugctl);
+	seam_vmwrite(FID_GUEST_DEBUGCTL, l.debugctl & ~DEBUGCTL_TRACES); /* not offered */
 	seam_vmwrite(FID_GUEST_PAT, l.pat);
 	seam_vmwrite(FID_GUEST_EFER, l.efer);
 	load_pdptes(v, pdpte);

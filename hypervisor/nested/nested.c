@@ -9,6 +9,7 @@ void nested_vm_init(struct nested_vm *vm)
 	for (unsigned fid = 0; fid < FID_COUNT; fid++)
 		if (caps_field_exists(&vm->caps, (enum vmcs_fid)fid))
 			vm->exists[fid / 64] |= BIT64(fid % 64);
+	vm->vept.no_1g = !(caps_msr(&vm->caps, MSR_VMX_EPT_VPID_CAP) & EPT_CAP_1G);
 	vept_init(&vm->vept);
 }
 

@@ -27,6 +27,8 @@ static bool misconfigured(
 		return true;
 	if (!is_leaf(entry, level) || level == ROOT_LEVEL)
 		return entry & (reserved | (level == ROOT_LEVEL ? 0xf8 : 0x78));
+	if (level == 3 && e->no_1g)
+		return true;
 	if (level > 1)
 		reserved |= (BIT64(level_shift(level)) - 1) & EPT_ADDRESS;
 	return (entry & reserved) || memtype == 2 || memtype == 3 || memtype == 7;

@@ -23,6 +23,10 @@ enum {
 };
 
 #define EXIT_REASON_ENTRY_FAILURE BIT(31)
+#define EXIT_REASON_BASIC(reason) ((reason)&0xffffu)
+
+/* No processor has this one: it stands for every number that has no row. */
+#define EXIT_NO_ROW 35u
 
 /* The exit-information fields that not all exits define, 27.2.1 and 27.2.5. */
 enum exit_field {
@@ -64,6 +68,16 @@ static inline bool exit_defines(uint32_t reason, enum exit_field field)
 		return exit_reasons_with(field) >> reason & 1;
 	return reason < EXIT_REASON_COUNT && (exit_reasons[reason].defines & field);
 }
+
+/* What a hypervisor does about an exit that nobody asked for. */
+enum exit_unasked {
+	UNASKED_UNDEFINED, /* an instruction, or of a later processor: not offered, so #UD */
+	UNASKED_GO_ON, /* the guest did nothing that a virtual CPU does not do: it goes on */
+	UNASKED_BROKEN /* the tables or the state that were prepared for the guest are wrong */
+};
+
+/* Total. For exits after an entry that did not fail. */
+enum exit_unasked exit_unasked(uint32_t reason);
 
 /* ---- exit qualification (27.2.1 "Basic VM-Exit Information") ---- */
 

@@ -121,6 +121,8 @@ enum reg {
 #define DEBUGCTL_DS                                                          \
 	(DEBUGCTL_TR | DEBUGCTL_BTS | DEBUGCTL_BTINT | DEBUGCTL_BTS_OFF_OS | \
 		DEBUGCTL_BTS_OFF_USR)
+/* Records of branches: they are written to memory, or to MSRs, or read from there. */
+#define DEBUGCTL_TRACES        (DEBUGCTL_LBR | DEBUGCTL_TR | DEBUGCTL_BTS | DEBUGCTL_BTINT)
 #define DEBUGCTL_FREEZE_ON_PMI (DEBUGCTL_FREEZE_LBRS_ON_PMI | DEBUGCTL_FREEZE_PERFMON_ON_PMI)
 
 /* 24.4.2 "Guest Non-Register State": pending debug exceptions */

@@ -199,14 +199,29 @@ static void handle_preemption_timer(struct vcpu *vcpu)
 		vcpu_post(vcpu, EVENT_YIELD);
 }
 
-static void handle_unknown(struct vcpu *vcpu)
+/*
+ * Nobody asked for it: a feature that L0 neither uses nor offers, on a processor newer than L0. What the
+ * guest did is not there on its virtual CPU.
+ */
+static void handle_unasked(struct vcpu *vcpu)
 {
-	uint32_t reason = vmread32(VMCS_EXIT_REASON) & 0xffff;
+	uint32_t reason = EXIT_REASON_BASIC(vmread32(VMCS_EXIT_REASON));
 
-	if (vm_first_time(vcpu->vm, reason))
-		log_warn("'%s': unexpected exit reason %u at rip %lx", vcpu->vm->config.name,
-			reason, vmread(VMCS_GUEST_RIP));
-	vm_stop(vcpu->vm, VM_END_ERROR, reason, "unexpected exit reason");
+	if (vm_first_time(vcpu->vm, reason < EXIT_REASON_COUNT ? reason : WARN_EXIT))
+		log_warn("'%s': unexpected exit reason %u (%s) of L%u at rip %lx",
+			vcpu->vm->config.name, reason, exit_reason_name(reason),
+			1u + vcpu->nested.in_l2, vmread(VMCS_GUEST_RIP));
+	switch (exit_unasked(reason)) {
+	case UNASKED_UNDEFINED:
+		vcpu_inject_ud(vcpu);
+		break;
+	case UNASKED_GO_ON:
+		vcpu_redeliver(vcpu);
+		break;
+	case UNASKED_BROKEN:
+		vm_stop(vcpu->vm, VM_END_ERROR, reason, "unexpected exit reason");
+		break;
+	}
 }
 
 static void handle_mwait(struct vcpu *vcpu)
@@ -263,7 +278,7 @@ void vcpu_handle_exit(struct vcpu *vcpu, uint32_t reason)
 	exit_handler h = handlers[reason];
 
 	if (h == NULL)
-		h = handle_unknown;
+		h = handle_unasked;
 	h(vcpu);
 }
 
@@ -377,13 +392,12 @@ static inline __attribute__((always_inline)) struct vcpu *leave(struct vcpu *vcp
 	return vcpu->nested.in_l2 ? arm_timer_of_l1(vcpu, now) : vcpu;
 }
 
-/* Not one of the reasons that have a handler. */
-static __attribute__((noinline)) void odd_exit(struct vcpu *vcpu, uint32_t reason)
+/* More than a basic reason of the table: the basic reason, or what stands for all without a row. */
+static uint32_t odd_reason(uint32_t reason)
 {
-	if (reason & EXIT_REASON_ENTRY_FAILURE)
-		entry_failed(vcpu, reason);
-	else
-		handle_unknown(vcpu);
+	uint32_t basic = EXIT_REASON_BASIC(reason);
+
+	return basic < EXIT_REASON_COUNT ? basic : EXIT_NO_ROW;
 }
 
 static inline void post_deferred(struct vcpu *vcpu)
@@ -424,8 +438,13 @@ struct vcpu *vcpu_exit(struct vcpu *vcpu)
 	vcpu->injecting = false;
 	post_deferred(vcpu);
 	if (reason >= EXIT_REASON_COUNT) {
-		odd_exit(vcpu, reason);
-	} else if (!vcpu->nested.in_l2) {
+		if (reason & EXIT_REASON_ENTRY_FAILURE) {
+			entry_failed(vcpu, reason);
+			return leave(vcpu);
+		}
+		reason = odd_reason(reason);
+	}
+	if (!vcpu->nested.in_l2) {
 		account(vcpu, 1, reason, now);
 		vcpu_handle_exit(vcpu, reason);
 	} else {

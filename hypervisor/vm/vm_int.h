@@ -84,6 +84,7 @@ bool vcpu_in_long64(void);
 bool vm_first_time(struct vm *vm, unsigned what);
 enum vm_warning {
 	WARN_MSR = EXIT_REASON_COUNT,
+	WARN_EXIT,
 	WARN_IO,
 	WARN_MMIO,
 	WARN_EMULATION

@@ -194,6 +194,18 @@ static void execute_only_needs_the_capability(void **state)
 	assert_int_equal(touch(root, 0x1000, EPT_EXEC), VEPT_MISCONFIG);
 }
 
+static void a_1g_page_needs_the_capability(void **state)
+{
+	struct vept_root *root = vept_root_get(&n, EPTP);
+
+	(void)state;
+	vm.vept.no_1g = true;
+	fake_write64(PDPT, LEAF | LARGE | RWX);
+	assert_int_equal(touch(root, 0x234, R), VEPT_MISCONFIG);
+	vm.vept.no_1g = false;
+	assert_int_equal(touch(root, 0x234, R), VEPT_FILLED);
+}
+
 static void memory_type_and_ipat_are_those_of_l1(void **state)
 {
 	struct vept_root *root = vept_root_get(&n, EPT12);
@@ -464,6 +476,7 @@ int main(void)
 		T(permissions_of_all_levels_count),
 		T(malformed_entries_are_misconfigurations),
 		T(execute_only_needs_the_capability),
+		T(a_1g_page_needs_the_capability),
 		T(memory_type_and_ipat_are_those_of_l1),
 		T(what_is_no_ram_of_l1_maps_the_void_page),
 		T(an_ept12_table_outside_ram_reads_as_ones),
