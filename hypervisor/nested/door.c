@@ -51,6 +51,28 @@ static bool l1_asked(const struct nested *n, const struct nested_event *e)
 	}
 }
 
+/*
+ * The window that L1 opened and L2's state lets through now, as an exit reason; 0: none. Such exits come
+ * before external interrupts, whoever takes those (25.2 "Other Causes of VM Exits").
+ */
+static uint32_t open_window(const struct nested *n)
+{
+	uint64_t proc = n->cur->f[FID_PROC_CONTROLS];
+	uint64_t blocking;
+
+	if (!(proc & (PROC_INTR_WINDOW | PROC_NMI_WINDOW)) || n->l2_wait_sipi)
+		return 0;
+	blocking = seam_vmread(FID_GUEST_INTERRUPTIBILITY);
+	if (blocking & (INTERRUPTIBILITY_STI | INTERRUPTIBILITY_MOV_SS) ||
+		seam_vmread(FID_GUEST_ACTIVITY_STATE) == ACTIVITY_SHUTDOWN)
+		return 0;
+	if (proc & PROC_NMI_WINDOW && !(blocking & INTERRUPTIBILITY_NMI))
+		return EXIT_NMI_WINDOW;
+	if (proc & PROC_INTR_WINDOW && seam_vmread(FID_GUEST_RFLAGS) & RFLAGS_IF)
+		return EXIT_INTERRUPT_WINDOW;
+	return 0;
+}
+
 /* Asynchronous events come after L1's entry and what it injects: L2 exits right behind them. */
 static bool comes_after_entry(const struct nested *n, const struct nested_event *e)
 {
@@ -61,16 +83,31 @@ enum nested_taker nested_who_takes(const struct nested *n, const struct nested_e
 {
 	if (e->kind == NESTED_NMI && nmi_waits_for_exit(n->cur))
 		return TAKER_EXIT_FIRST;
-	if (!l1_asked(n, e))
+	if (!l1_asked(n, e) && !(e->kind == NESTED_INTERRUPT && open_window(n) != 0))
 		return TAKER_L2;
 	return comes_after_entry(n, e) ? TAKER_ENTRY_FIRST : TAKER_L1;
+}
+
+/* Exits that tell no more than their reason, and a qualification or interruption information. */
+static void deliver_plain(struct nested *n, struct nvmcs *v, uint32_t reason,
+	uint64_t qualification, uint64_t info)
+{
+	exit_no_info(v, reason);
+	v->f[FID_EXIT_QUALIFICATION] = qualification;
+	v->f[FID_EXIT_INTR_INFO] = info;
+	exit_to_l1(n);
 }
 
 /* 27.2.2: with "acknowledge interrupt on exit" the exit tells the vector. */
 static void deliver_interrupt(struct nested *n, struct nvmcs *v)
 {
+	uint32_t window = open_window(n);
 	uint64_t info = 0;
 
+	if (window != 0) {
+		deliver_plain(n, v, window, 0, 0); /* the interrupt waits */
+		return;
+	}
 	if (v->f[FID_EXIT_CONTROLS] & EXIT_ACK_INTR) {
 		int vector = seam_irq_ack(n);
 
@@ -99,16 +136,6 @@ static void deliver_exception(struct nested *n, struct nvmcs *v, const struct ne
 	v->f[FID_EXIT_INTR_ERROR_CODE] = e->error_code;
 	/* 27.3.3: as the fault would have it in the frame */
 	seam_vmwrite(FID_GUEST_RFLAGS, seam_vmread(FID_GUEST_RFLAGS) | RFLAGS_RF);
-	exit_to_l1(n);
-}
-
-/* Exits that tell no more than their reason, and a qualification or interruption information. */
-static void deliver_plain(struct nested *n, struct nvmcs *v, uint32_t reason,
-	uint64_t qualification, uint64_t info)
-{
-	exit_no_info(v, reason);
-	v->f[FID_EXIT_QUALIFICATION] = qualification;
-	v->f[FID_EXIT_INTR_INFO] = info;
 	exit_to_l1(n);
 }
 

@@ -27,6 +27,84 @@ static void interrupts_end_l2_with_or_without_acknowledgement(void **state)
 	assert_true(world.n.in_l2);
 }
 
+/* SDM 25.2: exits by a window come before external interrupts. */
+static void an_open_window_of_l1_comes_before_its_interrupt(void **state)
+{
+	static const struct {
+		uint32_t window;
+		uint64_t flags, blocking, activity;
+		uint32_t reason;
+	} cases[] = {
+		{PROC_INTR_WINDOW, RFLAGS_IF, 0, ACTIVITY_ACTIVE, EXIT_INTERRUPT_WINDOW},
+		{PROC_INTR_WINDOW, RFLAGS_IF, 0, ACTIVITY_HLT, EXIT_INTERRUPT_WINDOW},
+		{PROC_INTR_WINDOW, 0, 0, ACTIVITY_ACTIVE, EXIT_EXTERNAL_INTERRUPT},
+		{PROC_INTR_WINDOW, RFLAGS_IF, INTERRUPTIBILITY_STI, ACTIVITY_ACTIVE,
+			EXIT_EXTERNAL_INTERRUPT},
+		{PROC_INTR_WINDOW, RFLAGS_IF, 0, ACTIVITY_SHUTDOWN, EXIT_EXTERNAL_INTERRUPT},
+		{PROC_NMI_WINDOW, 0, 0, ACTIVITY_ACTIVE, EXIT_NMI_WINDOW},
+		{PROC_NMI_WINDOW, 0, INTERRUPTIBILITY_NMI, ACTIVITY_ACTIVE,
+			EXIT_EXTERNAL_INTERRUPT},
+		{PROC_NMI_WINDOW | PROC_INTR_WINDOW, RFLAGS_IF, INTERRUPTIBILITY_NMI,
+			ACTIVITY_ACTIVE, EXIT_INTERRUPT_WINDOW},
+		{0, RFLAGS_IF, 0, ACTIVITY_ACTIVE, EXIT_EXTERNAL_INTERRUPT},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		fake_hw.irq = 0x31;
+		f12()[FID_PROC_CONTROLS] &= ~(uint64_t)(PROC_INTR_WINDOW | PROC_NMI_WINDOW);
+		f12()[FID_PROC_CONTROLS] |= cases[i].window;
+		world_02()[FID_GUEST_RFLAGS] = RFLAGS_FIXED | cases[i].flags;
+		world_02()[FID_GUEST_INTERRUPTIBILITY] = cases[i].blocking;
+		world_02()[FID_GUEST_ACTIVITY_STATE] = cases[i].activity;
+		fake.call_count = 0;
+		assert_true(world_arrives(NESTED_INTERRUPT));
+		assert_int_equal(f12()[FID_EXIT_REASON], cases[i].reason);
+		assert_int_equal(fake_called("seam_irq_ack"),
+			cases[i].reason == EXIT_EXTERNAL_INTERRUPT);
+		f12()[FID_PROC_CONTROLS] &= ~(uint64_t)(PROC_INTR_WINDOW | PROC_NMI_WINDOW);
+		f12()[FID_GUEST_INTERRUPTIBILITY] = 0;
+		f12()[FID_GUEST_ACTIVITY_STATE] = ACTIVITY_ACTIVE;
+		resume();
+	}
+}
+
+/* The same when the interrupt is L2's own, which may not get it at the entry before the window. */
+static void an_open_window_of_l1_comes_before_an_interrupt_of_l2(void **state)
+{
+	static const struct nested_event irq = {.kind = NESTED_INTERRUPT};
+
+	(void)state;
+	f12()[FID_PIN_CONTROLS] &= ~(uint64_t)PIN_EXT_INTR_EXITING;
+	f12()[FID_PROC_CONTROLS] |= PROC_INTR_WINDOW;
+	world_02()[FID_GUEST_RFLAGS] = RFLAGS_FIXED | RFLAGS_IF;
+	world.n.run_pending = true;
+	assert_int_equal(nested_who_takes(&world.n, &irq), TAKER_ENTRY_FIRST);
+	world.n.run_pending = false;
+	assert_true(world_arrives(NESTED_INTERRUPT));
+	assert_int_equal(f12()[FID_EXIT_REASON], EXIT_INTERRUPT_WINDOW);
+	f12()[FID_PROC_CONTROLS] &= ~(uint64_t)PROC_INTR_WINDOW;
+	resume();
+	assert_false(world_arrives(NESTED_INTERRUPT));
+}
+
+/* Branch records go to MSRs or memory that are not L1's. */
+static void l2_records_no_branches_but_l1_keeps_the_bits(void **state)
+{
+	uint64_t bits = DEBUGCTL_LBR | DEBUGCTL_TR | DEBUGCTL_BTS | DEBUGCTL_BTINT;
+
+	(void)state;
+	assert_int_equal(nested_l2_exit(&world.n, EXIT_CPUID), NESTED_L1);
+	world_l1_64();
+	world_write(FID_GUEST_DEBUGCTL, bits | DEBUGCTL_BTF);
+	world_write(FID_ENTRY_CONTROLS, world_read(FID_ENTRY_CONTROLS) | ENTRY_LOAD_DEBUG);
+	world_write(FID_EXIT_CONTROLS, world_read(FID_EXIT_CONTROLS) | EXIT_SAVE_DEBUG);
+	resume();
+	assert_int_equal(world_02()[FID_GUEST_DEBUGCTL], DEBUGCTL_BTF);
+	assert_int_equal(nested_l2_exit(&world.n, EXIT_CPUID), NESTED_L1);
+	assert_int_equal(f12()[FID_GUEST_DEBUGCTL], bits | DEBUGCTL_BTF);
+}
+
 static void an_interrupt_that_has_gone_leaves_l2_alone(void **state)
 {
 	(void)state;
@@ -176,6 +254,9 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 #define T(name) cmocka_unit_test_setup(name, world_setup_l2)
 		T(interrupts_end_l2_with_or_without_acknowledgement),
+		T(an_open_window_of_l1_comes_before_its_interrupt),
+		T(an_open_window_of_l1_comes_before_an_interrupt_of_l2),
+		T(l2_records_no_branches_but_l1_keeps_the_bits),
 		T(an_interrupt_that_has_gone_leaves_l2_alone),
 		T(events_wait_for_the_entry_and_what_it_injects),
 		T(an_nmi_exit_blocks_nmis_in_l1),
