@@ -135,7 +135,8 @@ static void deliver_exception(struct nested *n, struct nvmcs *v, const struct ne
 	v->f[FID_EXIT_INTR_INFO] = e->info | INTR_INFO_VALID;
 	v->f[FID_EXIT_INTR_ERROR_CODE] = e->error_code;
 	/* 27.3.3: as the fault would have it in the frame */
-	seam_vmwrite(FID_GUEST_RFLAGS, seam_vmread(FID_GUEST_RFLAGS) | RFLAGS_RF);
+	if (INTR_INFO_VECTOR(e->info) != VEC_DB)
+		seam_vmwrite(FID_GUEST_RFLAGS, seam_vmread(FID_GUEST_RFLAGS) | RFLAGS_RF);
 	exit_to_l1(n);
 }
 

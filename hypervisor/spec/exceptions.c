@@ -1,5 +1,6 @@
 #include "spec/exceptions.h"
 
+#include "spec/regs.h"
 #include "spec/vmx.h"
 
 enum exception_class {
@@ -42,4 +43,9 @@ enum exception_outcome exception_combine(uint32_t first, uint8_t second)
 	if (old == CLASS_CONTRIBUTORY && new == CLASS_PAGE_FAULT)
 		return OUTCOME_SERIAL;
 	return OUTCOME_DOUBLE;
+}
+
+uint64_t dr6_after(uint64_t dr6, uint64_t conditions)
+{
+	return (dr6 & ~DR6_B0_B3) | (conditions & (DR6_B0_B3 | DR6_BD | DR6_BS | DR6_BT));
 }

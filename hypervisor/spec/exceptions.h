@@ -23,4 +23,10 @@ enum exception_outcome {
  */
 enum exception_outcome exception_combine(uint32_t first, uint8_t second);
 
+/*
+ * DR6 after a debug exception with these conditions (17.2.3 "Debug Status Register (DR6)"): of those in
+ * the register before, B0 to B3 go and the others stay. An exit qualification has the same bits (table 27-1).
+ */
+uint64_t dr6_after(uint64_t dr6, uint64_t conditions);
+
 #endif

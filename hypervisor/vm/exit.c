@@ -128,6 +128,35 @@ static void look_at_queue(struct vcpu *vcpu)
 		vcpu_post(vcpu, EVENT_YIELD);
 }
 
+static void handle_preemption_timer(struct vcpu *vcpu)
+{
+	mux_poll();
+	vcpu_run_timers(vcpu);
+	vcpu_post(vcpu, EVENT_TIMER);
+	if (sched_slice_over())
+		vcpu_post(vcpu, EVENT_YIELD);
+}
+
+/*
+ * Exceptions come before the preemption timer (SDM 25.5.1), and a delivery may raise the next one for ever:
+ * such an exit is where L0 looks at the time.
+ */
+static void look_at_time(struct vcpu *vcpu)
+{
+	if (rdtsc() >= vcpu->entry_deadline)
+		handle_preemption_timer(vcpu);
+}
+
+/* INT1 changes no register. */
+static void handle_debug_exception(struct vcpu *vcpu, uint32_t info)
+{
+	if (INTR_INFO_TYPE(info) == INTR_PRIV_SW_EXCEPTION)
+		vcpu_inject(vcpu, VEC_DB | INTR_PRIV_SW_EXCEPTION << 8, 0,
+			vmread32(VMCS_EXIT_INSTRUCTION_LENGTH));
+	else
+		vcpu_inject_debug(vcpu, vmread(VMCS_EXIT_QUALIFICATION));
+}
+
 static void handle_exception(struct vcpu *vcpu)
 {
 	uint32_t info = vmread32(VMCS_EXIT_INTR_INFO);
@@ -141,6 +170,11 @@ static void handle_exception(struct vcpu *vcpu)
 	if (vector == VEC_MC) {
 		log_error("machine check while '%s' ran", vcpu->vm->config.name);
 		vm_stop(vcpu->vm, VM_END_ERROR, VEC_MC, "machine check");
+		return;
+	}
+	look_at_time(vcpu);
+	if (vector == VEC_DB) {
+		handle_debug_exception(vcpu, info);
 		return;
 	}
 	if (vector ==
@@ -188,15 +222,6 @@ static void handle_hlt(struct vcpu *vcpu)
 		return;
 	vcpu->state = VCPU_HALTED;
 	vcpu_post(vcpu, EVENT_IRQ | EVENT_TIMER);
-}
-
-static void handle_preemption_timer(struct vcpu *vcpu)
-{
-	mux_poll();
-	vcpu_run_timers(vcpu);
-	vcpu_post(vcpu, EVENT_TIMER);
-	if (sched_slice_over())
-		vcpu_post(vcpu, EVENT_YIELD);
 }
 
 /*

@@ -71,6 +71,28 @@ void vcpu_inject_exception(struct vcpu *vcpu, uint8_t vector, bool has_error, ui
 		error, 0);
 }
 
+/*
+ * An injected #DB changes no register itself (SDM 26.6.1), so what its delivery changes is done here. It
+ * ends what would refuse an entry without a pending debug exception (26.3.1.5).
+ */
+void vcpu_inject_debug(struct vcpu *vcpu, uint64_t conditions)
+{
+	uint32_t info = VEC_DB | INTR_HW_EXCEPTION << 8;
+
+	if (l1_takes(vcpu, info, 0, conditions))
+		return;
+	write_dr6(dr6_after(read_dr6(), conditions));
+	vmwrite(VMCS_GUEST_DR7, vmread(VMCS_GUEST_DR7) & ~DR7_GD);
+	vmwrite(VMCS_GUEST_DEBUGCTL,
+		vmread(VMCS_GUEST_DEBUGCTL) & ~(DEBUGCTL_LBR | DEBUGCTL_BTF));
+	vmwrite(VMCS_GUEST_INTERRUPTIBILITY,
+		vmread32(VMCS_GUEST_INTERRUPTIBILITY) &
+			~(INTERRUPTIBILITY_STI | INTERRUPTIBILITY_MOV_SS));
+	vmwrite(VMCS_GUEST_ACTIVITY_STATE, ACTIVITY_ACTIVE);
+	vmwrite(VMCS_GUEST_PENDING_DBG, 0);
+	raise(vcpu, info, 0, 0);
+}
+
 void vcpu_inject_page_fault(struct vcpu *vcpu, uint64_t linear, uint32_t error)
 {
 	raise(vcpu, VEC_PF | INTR_HW_EXCEPTION << 8 | INTR_INFO_ERROR_CODE, error, linear);

@@ -89,16 +89,6 @@ static void block_nmis(enum task_source source, uint32_t vectoring)
 		vmwrite(VMCS_GUEST_INTERRUPTIBILITY, blocking | INTERRUPTIBILITY_NMI);
 }
 
-/* SDM 17.3.1.5 "Task-Switch Exception Condition"; an injected #DB changes no register itself. */
-static void debug_trap(struct vcpu *vcpu)
-{
-	write_dr6(read_dr6() | DR6_BT);
-	vmwrite(VMCS_GUEST_DR7, vmread(VMCS_GUEST_DR7) & ~DR7_GD);
-	vmwrite(VMCS_GUEST_DEBUGCTL,
-		vmread(VMCS_GUEST_DEBUGCTL) & ~(DEBUGCTL_LBR | DEBUGCTL_BTF));
-	vcpu_inject_exception(vcpu, VEC_DB, false, 0);
-}
-
 void handle_task_switch(struct vcpu *vcpu)
 {
 	struct emulation e;
@@ -125,5 +115,5 @@ void handle_task_switch(struct vcpu *vcpu)
 	else if (r.fault)
 		vcpu_inject_exception(vcpu, r.vector, true, r.error);
 	else if (r.debug)
-		debug_trap(vcpu);
+		vcpu_inject_debug(vcpu, DR6_BT); /* SDM 17.3.1.5 */
 }

@@ -32,8 +32,8 @@ _Static_assert(offsetof(struct hw_vmcs, launched) == 0, "vmx/stub.S");
 	(EXIT_SAVE_DEBUG | EXIT_HOST_64 | EXIT_ACK_INTR | EXIT_SAVE_PAT | EXIT_LOAD_PAT | \
 		EXIT_SAVE_EFER | EXIT_LOAD_EFER)
 #define ENTRY_WANTED (ENTRY_LOAD_DEBUG | ENTRY_LOAD_PAT | ENTRY_LOAD_EFER)
-/* A guest can make delivery of #AC loop without end; #MC is L0's. */
-#define EXCEPTIONS_WANTED (BIT(VEC_AC) | BIT(VEC_MC))
+/* A guest can make the delivery of #AC and #DB loop without end; #MC is L0's. */
+#define EXCEPTIONS_WANTED (BIT(VEC_AC) | BIT(VEC_DB) | BIT(VEC_MC))
 
 static void write_controls(struct vcpu *vcpu)
 {

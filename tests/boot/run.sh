@@ -352,6 +352,12 @@ no_defect_of_l0() {
 }
 
 # An L1 that does its worst, seen from outside: it ends by its own exit.
+# A delivery of #DB that raises the next one must not keep a CPU for ever (CVE-2015-8104): L0 sees its time limit.
+test_an_endless_debug_exception_leaves_l0_the_cpu() {
+	expect 72 run --timeout 60 --memory 64M --l0-option limit=40000000 --l1 "$B/payload/debug_loop.elf" &&
+		shows 'debug_loop: starts' 'time limit' && shows_not 'debug_loop: ended'
+}
+
 test_hostile_l1() {
 	local seed
 	for seed in 1 2 3; do

@@ -65,7 +65,7 @@ static void an_open_window_of_l1_comes_before_its_interrupt(void **state)
 		f12()[FID_PROC_CONTROLS] &= ~(uint64_t)(PROC_INTR_WINDOW | PROC_NMI_WINDOW);
 		f12()[FID_GUEST_INTERRUPTIBILITY] = 0;
 		f12()[FID_GUEST_ACTIVITY_STATE] = ACTIVITY_ACTIVE;
-		resume();
+		world_resume();
 	}
 }
 
@@ -84,7 +84,7 @@ static void an_open_window_of_l1_comes_before_an_interrupt_of_l2(void **state)
 	assert_true(world_arrives(NESTED_INTERRUPT));
 	assert_int_equal(f12()[FID_EXIT_REASON], EXIT_INTERRUPT_WINDOW);
 	f12()[FID_PROC_CONTROLS] &= ~(uint64_t)PROC_INTR_WINDOW;
-	resume();
+	world_resume();
 	assert_false(world_arrives(NESTED_INTERRUPT));
 }
 
@@ -99,7 +99,7 @@ static void l2_records_no_branches_but_l1_keeps_the_bits(void **state)
 	world_write(FID_GUEST_DEBUGCTL, bits | DEBUGCTL_BTF);
 	world_write(FID_ENTRY_CONTROLS, world_read(FID_ENTRY_CONTROLS) | ENTRY_LOAD_DEBUG);
 	world_write(FID_EXIT_CONTROLS, world_read(FID_EXIT_CONTROLS) | EXIT_SAVE_DEBUG);
-	resume();
+	world_resume();
 	assert_int_equal(world_02()[FID_GUEST_DEBUGCTL], DEBUGCTL_BTF);
 	assert_int_equal(nested_l2_exit(&world.n, EXIT_CPUID), NESTED_L1);
 	assert_int_equal(f12()[FID_GUEST_DEBUGCTL], bits | DEBUGCTL_BTF);

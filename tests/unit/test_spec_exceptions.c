@@ -8,6 +8,7 @@
 #include <cmocka.h>
 
 #include "spec/exceptions.h"
+#include "spec/regs.h"
 #include "spec/vmx.h"
 
 /* Table 6-4: B benign, C contributory, P page fault, D double fault. */
@@ -80,12 +81,24 @@ static void without_a_first_event_there_is_one(void **state)
 	assert_int_equal(outcome(INTR_HW_EXCEPTION << 8 | VEC_DF, VEC_PF), 's');
 }
 
+/* SDM 17.2.3: the processor clears B0 to B3 at most; exit qualifications may hold bit 12 (27.2.1). */
+static void dr6_keeps_all_but_the_breakpoints(void **state)
+{
+	(void)state;
+	assert_int_equal(dr6_after(DR6_RESET, DR6_BS), DR6_RESET | DR6_BS);
+	assert_int_equal(dr6_after(DR6_RESET | 0xf, 2), DR6_RESET | 2);
+	assert_int_equal(
+		dr6_after(DR6_RESET | DR6_BD | DR6_BT, 1), DR6_RESET | DR6_BD | DR6_BT | 1);
+	assert_int_equal(dr6_after(DR6_RESET, BIT64(12) | 4), DR6_RESET | 4);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(every_pair_of_exceptions),
 		cmocka_unit_test(other_events_are_benign_whatever_their_vector),
 		cmocka_unit_test(without_a_first_event_there_is_one),
+		cmocka_unit_test(dr6_keeps_all_but_the_breakpoints),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
