@@ -25,7 +25,7 @@ static bool write_base(struct platform *p, unsigned vcpu, uint64_t value)
 		vlapic_reset(p, vcpu);
 		l->base &= ~modes;
 	}
-	l->base = (l->base & ~modes) | to;
+	l->base = DEV_LAPIC_BASE | (value & APIC_BASE_BSP) | to;
 	if (from != to)
 		vlapic_mode_changed(l, vcpu);
 	dev_kick(p, vcpu);

@@ -79,12 +79,11 @@ static bool masks_valid(const struct vlapic_state *s)
 	return true;
 }
 
-static bool base_valid(uint64_t base, unsigned vcpu)
+static bool base_valid(uint64_t base)
 {
 	uint64_t modes = base & (APIC_BASE_ENABLE | APIC_BASE_X2APIC);
 
-	return modes != APIC_BASE_X2APIC &&
-	       (base ^ modes) == (DEV_LAPIC_BASE | (vcpu == 0 ? APIC_BASE_BSP : 0));
+	return modes != APIC_BASE_X2APIC && (base & ~(modes | APIC_BASE_BSP)) == DEV_LAPIC_BASE;
 }
 
 /* A count that is not there cannot run. */
@@ -101,7 +100,7 @@ static bool timer_valid(const struct vlapic_state *s)
 bool vlapic_valid_state(const struct vlapic *l, unsigned vcpu, const struct vlapic_state *s)
 {
 	(void)l;
-	return base_valid(s->base, vcpu) && registers_valid(s, vcpu) && masks_valid(s) &&
+	return base_valid(s->base) && registers_valid(s, vcpu) && masks_valid(s) &&
 	       timer_valid(s);
 }
 

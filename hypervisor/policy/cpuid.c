@@ -151,6 +151,54 @@ static void build_topology(
 	t->leafb[2] = (struct cpuid_leaf){0, 0, 2, c->index}; /* the end */
 }
 
+static uint64_t cache_kib(const struct cpuid_leaf *c)
+{
+	return (uint64_t)CPUID_CACHE_LINE(c->ebx) * CPUID_CACHE_PARTITIONS(c->ebx) *
+	       CPUID_CACHE_WAYS(c->ebx) * ((uint64_t)c->ecx + 1) / 1024;
+}
+
+static const struct {
+	uint8_t descriptor, type, level;
+	uint16_t kib;
+} descriptors[] = {
+#define CACHE(descriptor, type, level, kib) {descriptor, type, level, kib},
+#include "spec/cpuid_caches.def"
+};
+
+/* The descriptor of a cache: of its size, or the next below; the one that refers to leaf 4 if there is none. */
+static uint32_t descriptor_of(const struct cpuid_leaf *c)
+{
+	uint32_t found = CPUID_DESCRIPTORS_LEAF4, kib = 0;
+
+	for (size_t i = 0; i < sizeof(descriptors) / sizeof(descriptors[0]); i++) {
+		if (descriptors[i].type != CPUID_CACHE_TYPE(c->eax) ||
+			descriptors[i].level != CPUID_CACHE_LEVEL(c->eax) ||
+			descriptors[i].kib > cache_kib(c) || descriptors[i].kib <= kib)
+			continue;
+		found = descriptors[i].descriptor;
+		kib = descriptors[i].kib;
+	}
+	return found;
+}
+
+/*
+ * The C library reads leaf 2 at the start of each program, and leaf 4 again and again for each descriptor that
+ * refers to it: an exit each.
+ */
+static void build_descriptors(struct cpuid_table *t)
+{
+	uint32_t d[CPUID_LEAF4] = {0};
+
+	for (uint32_t i = 0; i < CPUID_LEAF4; i++)
+		if (CPUID_CACHE_TYPE(t->l.leaf4[i].eax) != 0)
+			d[i] = descriptor_of(&t->l.leaf4[i]);
+	if (d[0] == 0)
+		d[0] = CPUID_DESCRIPTORS_LEAF4;
+	t->l.basic[CPUID_LEAF_DESCRIPTORS] = (struct cpuid_leaf){
+		.eax = CPUID_DESCRIPTORS_ONCE | d[0] << 8 | d[1] << 16 | d[2] << 24,
+		.ebx = d[3] | CPUID_DESCRIPTORS_NO_TLBS << 8};
+}
+
 static void build_xsave(struct cpuid_table *t, const struct cpuid_leaves *machine)
 {
 	struct cpuid_leaf m = machine->leafd[0];
@@ -191,9 +239,15 @@ void cpuid_policy_build(
 	t->hv0 = (struct cpuid_leaf){CPUID_HV_MAX, 0x7473654e, 0x654e726f, 0x726f7473};
 	apply_rules(t, machine, c);
 	build_topology(t, machine, c);
+	build_descriptors(t);
 	build_xsave(t, machine);
 	build_frequencies(t, c);
 	cpuid_policy_update(t, false, 1, 0);
+}
+
+void cpuid_policy_apic(struct cpuid_table *t, bool enabled)
+{
+	put(&t->l, CPUID_APIC, enabled);
 }
 
 static uint32_t standard_size(const struct cpuid_table *t, uint64_t xcr0)
@@ -237,8 +291,17 @@ void cpuid_policy_update(struct cpuid_table *t, bool osxsave, uint64_t xcr0, uin
 		t->l.leafd[1].ebx = compacted_size(t, xcr0 | xss);
 }
 
+/* Beyond the levels ECX is what was asked for. */
+static const struct cpuid_leaf *topology(struct cpuid_table *t, uint32_t subleaf)
+{
+	if (subleaf < CPUID_LEAFB - 1)
+		return &t->leafb[subleaf];
+	t->leafb[CPUID_LEAFB - 1].ecx = subleaf;
+	return &t->leafb[CPUID_LEAFB - 1];
+}
+
 static const struct cpuid_leaf *get_basic(
-	const struct cpuid_table *t, uint32_t leaf, uint32_t subleaf)
+	struct cpuid_table *t, uint32_t leaf, uint32_t subleaf)
 {
 	switch (leaf) {
 	case CPUID_LEAF_CACHES:
@@ -246,7 +309,7 @@ static const struct cpuid_leaf *get_basic(
 	case CPUID_LEAF_FEATURES:
 		return subleaf == 0 ? &t->l.basic[CPUID_LEAF_FEATURES] : &zero;
 	case CPUID_LEAF_TOPOLOGY:
-		return &t->leafb[subleaf < CPUID_LEAFB ? subleaf : CPUID_LEAFB - 1];
+		return topology(t, subleaf);
 	case CPUID_LEAF_XSAVE:
 		return subleaf < CPUID_LEAFD ? &t->l.leafd[subleaf] : &zero;
 	default:
@@ -255,7 +318,7 @@ static const struct cpuid_leaf *get_basic(
 }
 
 const struct cpuid_leaf *cpuid_policy_get(
-	const struct cpuid_table *t, uint32_t leaf, uint32_t subleaf)
+	struct cpuid_table *t, uint32_t leaf, uint32_t subleaf)
 {
 	if (leaf <= CPUID_BASIC_MAX)
 		return get_basic(t, leaf, subleaf);

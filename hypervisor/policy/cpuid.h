@@ -47,9 +47,12 @@ void cpuid_policy_build(struct cpuid_table *t, const struct cpuid_leaves *machin
 /* The parts that follow CR4.OSXSAVE, XCR0 and IA32_XSS. */
 void cpuid_policy_update(struct cpuid_table *t, bool osxsave, uint64_t xcr0, uint64_t xss);
 
-/* The answer; total. */
+/* The part that follows IA32_APIC_BASE. */
+void cpuid_policy_apic(struct cpuid_table *t, bool enabled);
+
+/* The answer; total. Valid until the next question. */
 const struct cpuid_leaf *cpuid_policy_get(
-	const struct cpuid_table *t, uint32_t leaf, uint32_t subleaf);
+	struct cpuid_table *t, uint32_t leaf, uint32_t subleaf);
 
 /* Whether L1 sees a flag, or any bit of a field. */
 bool cpuid_policy_has(const struct cpuid_table *t, enum cpuid_field field);

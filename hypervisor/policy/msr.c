@@ -127,7 +127,7 @@ bool msr_policy_efer_change_valid(uint64_t old, uint64_t value, bool paging)
 {
 	uint64_t changed = old ^ value;
 
-	return !(changed & EFER_LMA) && !(changed & EFER_LME && paging);
+	return !(changed & EFER_LME && paging);
 }
 
 void msr_bitmap_allow(uint64_t *bitmap, uint32_t msr, bool write)

@@ -8,6 +8,7 @@
 
 /* Leaves whose answer is not made of named flags and fields alone. */
 #define CPUID_LEAF_VENDOR      0x0u
+#define CPUID_LEAF_DESCRIPTORS 0x2u
 #define CPUID_LEAF_CACHES      0x4u /* a subleaf a cache */
 #define CPUID_LEAF_FEATURES    0x7u
 #define CPUID_LEAF_TOPOLOGY    0xbu /* a subleaf a level */
@@ -22,6 +23,17 @@
 #define CPUID_CACHE_TYPE(eax)   ((eax)&0x1fu) /* 0: no more caches */
 #define CPUID_CACHE_OWN         0x3ffu        /* type, level, self-initializing, associative */
 #define CPUID_CACHE_CORES_SHIFT 26            /* cores of the package, minus 1 */
+
+/* Leaf 4, EBX: ways, partitions and line size, each minus 1. */
+#define CPUID_CACHE_LEVEL(eax)      (((eax) >> 5) & 7u)
+#define CPUID_CACHE_LINE(ebx)       (((ebx)&0xfffu) + 1)
+#define CPUID_CACHE_PARTITIONS(ebx) ((((ebx) >> 12) & 0x3ffu) + 1)
+#define CPUID_CACHE_WAYS(ebx)       (((ebx) >> 22) + 1)
+
+/* Leaf 2: descriptors, one a byte. */
+#define CPUID_DESCRIPTORS_ONCE    0x01u /* the lowest byte: the leaf is to be read once */
+#define CPUID_DESCRIPTORS_NO_TLBS 0xfeu
+#define CPUID_DESCRIPTORS_LEAF4   0xffu /* caches are in leaf 4 */
 
 /* Leaf 0xb, ECX: the level's type. */
 #define CPUID_LEVEL_SMT  (1u << 8)

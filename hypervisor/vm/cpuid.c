@@ -65,6 +65,10 @@ bool cpuid_create(struct vcpu *vcpu)
 
 void cpuid_update(struct vcpu *vcpu)
 {
+	uint64_t base = APIC_BASE_ENABLE;
+
+	(void)platform_rdmsr(vcpu->vm->platform, vcpu->index, MSR_APIC_BASE, &base);
+	cpuid_policy_apic(vcpu->cpuid, base & APIC_BASE_ENABLE);
 	cpuid_policy_update(vcpu->cpuid, vcpu_read_cr4() & CR4_OSXSAVE, vcpu->xcr0, vcpu->xss);
 }
 

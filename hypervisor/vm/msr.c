@@ -71,6 +71,8 @@ static bool pass_write(uint32_t msr, uint64_t v)
 	if (msr == MSR_EFER && !msr_policy_efer_change_valid(vmread(VMCS_GUEST_EFER), v,
 				       vmread(VMCS_GUEST_CR0) & CR0_PG))
 		return false;
+	if (msr == MSR_EFER) /* LMA is read-only; a write to it is ignored */
+		v = (v & ~EFER_LMA) | (vmread(VMCS_GUEST_EFER) & EFER_LMA);
 	if (field != 0)
 		vmwrite(field, v);
 	else
@@ -102,6 +104,9 @@ static bool rdmsr_rule(struct vcpu *vcpu, uint32_t msr, uint64_t *value)
 {
 	switch (msr_policy_read(msr, value)) {
 	case MSR_ANSWER_DONE:
+		if (msr == MSR_MISC_ENABLE) /* how fast strings are is the machine's */
+			*value = (*value & ~MISC_ENABLE_FAST_STRINGS) |
+				 (rdmsr(MSR_MISC_ENABLE) & MISC_ENABLE_FAST_STRINGS);
 		return true;
 	case MSR_ANSWER_REGISTER:
 		pass_read(msr, value);
@@ -163,7 +168,11 @@ static bool wrmsr_platform(struct vcpu *vcpu, uint32_t msr, uint64_t value)
 	if (msr == MSR_X2APIC_LVT_TIMER || msr == MSR_X2APIC_INITIAL ||
 		msr == MSR_X2APIC_DIVIDE)
 		vcpu_post(vcpu, EVENT_TIMER);
-	return platform_wrmsr(vcpu->vm->platform, vcpu->index, msr, value);
+	if (!platform_wrmsr(vcpu->vm->platform, vcpu->index, msr, value))
+		return false;
+	if (msr == MSR_APIC_BASE)
+		cpuid_update(vcpu);
+	return true;
 }
 
 bool vm_wrmsr(struct vcpu *vcpu, uint32_t msr, uint64_t value)

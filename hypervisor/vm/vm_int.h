@@ -169,7 +169,7 @@ uint64_t vcpu_read_gpr(struct vcpu *vcpu, unsigned reg);
 void vcpu_update_cr_masks(struct vcpu *vcpu);
 
 /* ---- cpuid.c ---- */
-/* After CR4.OSXSAVE, XCR0 or XSS changed. */
+/* After CR4.OSXSAVE, XCR0, XSS or IA32_APIC_BASE changed. */
 void cpuid_update(struct vcpu *vcpu);
 /* What L1's CPUID leaf says. */
 struct cpuid_regs cpuid_of(const struct vcpu *vcpu, uint32_t leaf, uint32_t subleaf);

@@ -316,6 +316,16 @@ static void mode_changes_that_the_sdm_allows(void **state)
 	assert_int_equal(fake_rdmsr(1, MSR_APIC_BASE), BASE_XAPIC);
 }
 
+/* SDM 10.4.4: bit 8 says who booted, and software may change it. */
+static void the_bsp_flag_is_as_written(void **state)
+{
+	(void)state;
+	assert_true(write_msr(0, MSR_BASE, BASE_XAPIC));
+	assert_int_equal(read_msr(0, MSR_BASE), BASE_XAPIC);
+	assert_true(write_msr(1, MSR_BASE, BASE_X2APIC | 0x100));
+	assert_int_equal(read_msr(1, MSR_BASE), BASE_X2APIC | 0x100);
+}
+
 static void mode_changes_that_fault(void **state)
 {
 	(void)state;
@@ -451,6 +461,7 @@ int main(void)
 		T(writes_to_read_only_registers_are_no_error_but_to_reserved_ones_are),
 		T(every_register_takes_every_access),
 		T(mode_changes_that_the_sdm_allows),
+		T(the_bsp_flag_is_as_written),
 		T(mode_changes_that_fault),
 		T(disabling_resets_the_registers_and_hides_the_page),
 		T(x2apic_registers_are_msrs),

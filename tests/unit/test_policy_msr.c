@@ -143,14 +143,14 @@ static void the_pat_takes_each_type_in_each_entry_but_the_reserved_ones(void **s
 				type < 8 && type != 2 && type != 3);
 }
 
-static void efer_keeps_lma_and_under_paging_lme(void **state)
+static void efer_keeps_lme_under_paging_and_writes_of_lma_are_ignored(void **state)
 {
 	(void)state;
 	assert_true(msr_policy_efer_change_valid(0, EFER_LME | EFER_SCE | EFER_NXE, false));
 	assert_false(msr_policy_efer_change_valid(0, EFER_LME, true));
 	assert_false(msr_policy_efer_change_valid(EFER_LME | EFER_LMA, EFER_LMA, true));
-	assert_false(msr_policy_efer_change_valid(0, EFER_LMA, false));
-	assert_false(msr_policy_efer_change_valid(EFER_LME | EFER_LMA, EFER_LME, true));
+	assert_true(msr_policy_efer_change_valid(0, EFER_LMA, false));
+	assert_true(msr_policy_efer_change_valid(EFER_LME | EFER_LMA, EFER_LME, true));
 	assert_true(msr_policy_efer_change_valid(
 		EFER_LME | EFER_LMA, EFER_LME | EFER_LMA | EFER_NXE, true));
 }
@@ -307,7 +307,7 @@ int main(void)
 		cmocka_unit_test(an_msr_without_a_rule_is_refused),
 		cmocka_unit_test(a_register_takes_what_wrmsr_takes),
 		cmocka_unit_test(the_pat_takes_each_type_in_each_entry_but_the_reserved_ones),
-		cmocka_unit_test(efer_keeps_lma_and_under_paging_lme),
+		cmocka_unit_test(efer_keeps_lme_under_paging_and_writes_of_lma_are_ignored),
 		cmocka_unit_test(the_bitmap_lets_only_registers_of_l1_through),
 		cmocka_unit_test(allowing_one_access_changes_one_bit),
 		cmocka_unit_test(mtrrs_start_as_write_back),

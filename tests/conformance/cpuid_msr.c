@@ -1,0 +1,97 @@
+/*
+ * CPUID and MSRs that follow the state of the virtual CPU: levels of leaf 0BH, the APIC flag, IA32_APIC_BASE, and
+ * IA32_EFER.LMA, which no write changes.
+ */
+#include "conf.h"
+
+#define EFER_BITS 0xd01ul
+
+struct msr_entry {
+	uint32_t index, reserved;
+	uint64_t value;
+};
+
+static struct msr_entry *list;
+
+#define WRITE_EFER(name, value)                                                           \
+	L2_CODE(name, "mov $0xc0000080,%ecx\n\tmov $" #value ",%eax\n\txor %edx,%edx\n\t" \
+		      "wrmsr\n\trdmsr")
+
+WRITE_EFER(e_same, 0x500);
+WRITE_EFER(e_no_lma, 0x101);
+WRITE_EFER(e_nxe, 0xd01);
+WRITE_EFER(e_no_lme, 0x400);
+WRITE_EFER(e_reserved, 0x502);
+L2_CODE(read_efer, "mov $0xc0000080,%ecx\n\trdmsr");
+
+static void faults_exit(void)
+{
+	vmwrite(VMCS_EXCEPTION_BITMAP, BIT(VEC_GP));
+}
+
+static void topology(void)
+{
+	for (uint32_t i = 0; i < 8; i++) {
+		struct cpuid_regs r = cpuid(0xb, i);
+
+		print("leaf b.%x: ecx %x edx %x\n", i, r.ecx, r.edx);
+	}
+	print("leaf b.107: ecx %x\n", cpuid(0xb, 0x107).ecx);
+}
+
+static void base(uint64_t value)
+{
+	wrmsr_try(0x1b, value);
+	print("IA32_APIC_BASE = %lx: trap %d, reads %lx, flag %d\n", value, trap.vector,
+		rdmsr(0x1b), cpuid(1, 0).edx >> 9 & 1);
+}
+
+static void written_by_l1(const char *name, uint64_t efer)
+{
+	wrmsr_try(0xc0000080, efer);
+	print("%s in L1: trap %d, %lx\n", name, trap.vector, rdmsr(0xc0000080) & EFER_BITS);
+	wrmsr(0xc0000080, 0x500);
+}
+
+static void loaded_by_entry(const char *name, uint64_t efer)
+{
+	l2_restart(&conf_l2, read_efer);
+	conf_base = vmread(VMCS_GUEST_RIP);
+	conf_handler = conf_default_handler;
+	list[0] = (struct msr_entry){0xc0000080, 0, efer};
+	vmwrite(VMCS_ENTRY_MSR_LOAD_ADDR, address_of(list));
+	vmwrite(VMCS_ENTRY_MSR_LOAD_COUNT, 1);
+	conf_run(name);
+	wrmsr(0xc0000080, 0x500);
+}
+
+int payload_main(void)
+{
+	static const struct conf_case cases[] = {
+		{"EFER as it is", e_same, faults_exit},
+		{"EFER without LMA", e_no_lma, faults_exit},
+		{"EFER with NXE", e_nxe, faults_exit},
+		{"EFER without LME", e_no_lme, faults_exit},
+		{"EFER with a reserved bit", e_reserved, faults_exit},
+	};
+
+	conf_start();
+	list = page_alloc();
+	topology();
+	conf_run_cases(CASES(cases));
+	written_by_l1("EFER without LMA", 0x101);
+	written_by_l1("EFER without LME", 0x400);
+	loaded_by_entry("list: EFER as it is", 0x500);
+	loaded_by_entry("list: EFER without LMA", 0x101);
+	loaded_by_entry("list: EFER with NXE", 0xd01);
+	loaded_by_entry("list: EFER without LME", 0x400);
+	print("fast strings %d\n", (int)(rdmsr(0x1a0) & 1));
+	base(0xfee00900);
+	base(0xfee00800); /* the BSP flag is as written */
+	base(0xfee00900);
+	base(0xfee00901);
+	base(0xfee00d00);
+	base(0xfee00900);
+	base(0xfee00100); /* the last one: the emulator does not enable it again */
+	return 0;
+}
