@@ -1,13 +1,13 @@
 /*
  * Copies of lists of fields between VMCS12 and its hardware VMCSs. The lists are rows of the field table:
  * each becomes one access, or nothing when its group or flags are not wanted. A field that not every L1
- * has is looked up first.
+ * or not every machine has is looked up first; those that L0 itself uses, and the usual ones, exist.
  */
 #include "nested/nested_int.h"
 
 #define ALWAYS             1
-#define VMFUNC             field_exists(n, fid)
-#define CTL(word, control) (IS_NEEDED_##word(word##_##control) || field_exists(n, fid))
+#define VMFUNC             field_in_hardware(n, fid)
+#define CTL(word, control) (IS_NEEDED_##word(word##_##control) || field_in_hardware(n, fid))
 /* L0 does not run without EPT, and without IA32_PAT and IA32_EFER in the VMCS: their fields exist. */
 #define IS_NEEDED_PROC2(c) ((c) == PROC2_ENABLE_EPT)
 #define IS_NEEDED_PIN(c)   0
@@ -45,7 +45,7 @@ void copy_rare_from_02(const struct nested *n, struct nvmcs *v)
 #define F(name, enc, exists, group, flags)               \
 	if (GROUP_##group == GROUP_RARE) {               \
 		const enum vmcs_fid fid = FID_##name;    \
-		if (exists)                              \
+		if (field_in_hardware(n, fid))           \
 			seam_vmread_to(fid, &v->f[fid]); \
 	}
 #include "spec/vmcs_fields.def"
@@ -56,7 +56,7 @@ void copy_rare_to_02(const struct nested *n, const struct nvmcs *v)
 #define F(name, enc, exists, group, flags)            \
 	if (GROUP_##group == GROUP_RARE) {            \
 		const enum vmcs_fid fid = FID_##name; \
-		if (exists)                           \
+		if (field_in_hardware(n, fid))        \
 			seam_vmwrite(fid, v->f[fid]); \
 	}
 #include "spec/vmcs_fields.def"
@@ -64,23 +64,29 @@ void copy_rare_to_02(const struct nested *n, const struct nvmcs *v)
 
 /* ---- the shadow VMCS, which becomes current ---- */
 
+/* What VMWRITE without hardware's help would have kept; only the emulator keeps more. */
+static inline uint64_t kept(uint32_t enc, uint64_t value)
+{
+	return vmcs_is_access_rights(enc) ? value & VMCS_AR_MASK : value;
+}
+
 uint32_t copy_from_shadow(struct nested *n, struct nvmcs *v)
 {
 	uint32_t changed = 0;
 	uint64_t value;
 
 	seam_use_shadow(n, v);
-#define F(name, enc, exists, group, flags)                          \
-	if (((flags)&FIELD_SW) == FIELD_SW) {                       \
-		const enum vmcs_fid fid = FID_##name;               \
-		if (!(exists))                                      \
-			; /* leave it alone */                      \
-		else if (!((flags)&CHECKED))                        \
-			seam_vmread_to(fid, &v->f[fid]);            \
-		else if (v->f[fid] != (value = seam_vmread(fid))) { \
-			v->f[fid] = value;                          \
-			changed |= (flags);                         \
-		}                                                   \
+#define F(name, enc, exists, group, flags)                                     \
+	if (((flags)&FIELD_SW) == FIELD_SW) {                                  \
+		const enum vmcs_fid fid = FID_##name;                          \
+		if (!(exists))                                                 \
+			; /* leave it alone */                                 \
+		else if (!((flags)&CHECKED))                                   \
+			seam_vmread_to(fid, &v->f[fid]);                       \
+		else if (v->f[fid] != (value = kept(enc, seam_vmread(fid)))) { \
+			v->f[fid] = value;                                     \
+			changed |= (flags);                                    \
+		}                                                              \
 	}
 #include "spec/vmcs_fields.def"
 	return changed & CHECKED;
@@ -121,7 +127,7 @@ void copy_all_to_shadow(struct nested *n, const struct nvmcs *v)
 #define F(name, enc, exists, group, flags)            \
 	{                                             \
 		const enum vmcs_fid fid = FID_##name; \
-		if (exists)                           \
+		if (field_in_hardware(n, fid))        \
 			seam_vmwrite(fid, v->f[fid]); \
 	}
 #include "spec/vmcs_fields.def"
@@ -133,7 +139,7 @@ void copy_all_from_shadow(struct nested *n, struct nvmcs *v)
 #define F(name, enc, exists, group, flags)               \
 	{                                                \
 		const enum vmcs_fid fid = FID_##name;    \
-		if (exists)                              \
+		if (field_in_hardware(n, fid))           \
 			seam_vmread_to(fid, &v->f[fid]); \
 	}
 #include "spec/vmcs_fields.def"
@@ -151,6 +157,8 @@ uint64_t shadow_read_field(struct nested *n, const struct nvmcs *v, enum vmcs_fi
 
 void shadow_write_field(struct nested *n, const struct nvmcs *v, enum vmcs_fid fid)
 {
+	if (!field_in_hardware(n, fid))
+		return;
 	seam_use_shadow(n, v);
 	seam_vmwrite(fid, v->f[fid]);
 	seam_use_vmcs01(n);

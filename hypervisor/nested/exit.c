@@ -185,8 +185,7 @@ static void save_guest(struct nested *n, struct nvmcs *v)
 	v->rare_in_02 = true;
 	if (exit & EXIT_SAVE_DEBUG) {
 		v->f[FID_GUEST_DR7] = seam_vmread(FID_GUEST_DR7);
-		v->f[FID_GUEST_DEBUGCTL] = (v->f[FID_GUEST_DEBUGCTL] & DEBUGCTL_TRACES) |
-					   seam_vmread(FID_GUEST_DEBUGCTL);
+		v->f[FID_GUEST_DEBUGCTL] = seam_vmread(FID_GUEST_DEBUGCTL);
 	}
 	if (exit & EXIT_SAVE_PAT)
 		v->f[FID_GUEST_PAT] = seam_vmread(FID_GUEST_PAT);

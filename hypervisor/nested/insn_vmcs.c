@@ -126,7 +126,7 @@ static enum vmcs_fid field_of(const struct nested *n, uint64_t encoding)
 	return fid != FID_NONE && field_exists(n, fid) ? fid : FID_NONE;
 }
 
-/* Whether a hardware VMCS, not v->f, has the field's value. */
+/* Whether a hardware VMCS, not v->f, has the field's value; if the machine has the field. */
 static bool field_elsewhere(const struct nvmcs *v, enum vmcs_fid fid)
 {
 	return v->all_in_shadow || (v->rare_in_02 && vmcs_fields[fid].group == GROUP_RARE);
@@ -137,6 +137,8 @@ __attribute__((noinline)) static uint64_t field_fetch(
 {
 	uint64_t value;
 
+	if (!field_in_hardware(n, fid))
+		return v->f[fid];
 	if (v->all_in_shadow)
 		return shadow_read_field(n, v, fid);
 	seam_use_vmcs02(n, v);
@@ -150,6 +152,16 @@ static uint64_t field_get(struct nested *n, struct nvmcs *v, enum vmcs_fid fid)
 	return field_elsewhere(v, fid) ? field_fetch(n, v, fid) : v->f[fid];
 }
 
+__attribute__((noinline)) static void field_store_02(
+	struct nested *n, const struct nvmcs *v, enum vmcs_fid fid)
+{
+	if (!field_in_hardware(n, fid))
+		return;
+	seam_use_vmcs02(n, v);
+	seam_vmwrite(fid, v->f[fid]);
+	seam_use_vmcs01(n);
+}
+
 static void field_set(struct nested *n, struct nvmcs *v, enum vmcs_fid fid, uint64_t value)
 {
 	const struct vmcs_field *row = &vmcs_fields[fid];
@@ -160,9 +172,7 @@ static void field_set(struct nested *n, struct nvmcs *v, enum vmcs_fid fid, uint
 	v->f[fid] = value;
 	v->unchecked |= row->flags & (FIELD_CHK_C | FIELD_CHK_H | FIELD_CHK_G);
 	if (v->rare_in_02 && row->group == GROUP_RARE) {
-		seam_use_vmcs02(n, v);
-		seam_vmwrite(fid, v->f[fid]);
-		seam_use_vmcs01(n);
+		field_store_02(n, v, fid);
 	} else {
 		v->dirty |= row->group;
 	}

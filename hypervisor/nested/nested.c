@@ -9,8 +9,15 @@ void nested_vm_init(struct nested_vm *vm)
 	for (unsigned fid = 0; fid < FID_COUNT; fid++)
 		if (caps_field_exists(&vm->caps, (enum vmcs_fid)fid))
 			vm->exists[fid / 64] |= BIT64(fid % 64);
+	for (unsigned w = 0; w < sizeof(vm->exists) / sizeof(vm->exists[0]); w++)
+		vm->in_hardware[w] = vm->exists[w];
 	vm->vept.no_1g = !(caps_msr(&vm->caps, MSR_VMX_EPT_VPID_CAP) & EPT_CAP_1G);
 	vept_init(&vm->vept);
+}
+
+void nested_field_absent(struct nested_vm *vm, enum vmcs_fid fid)
+{
+	vm->in_hardware[fid / 64] &= ~BIT64(fid % 64);
 }
 
 void nested_reset(struct nested *n, struct nested_vm *vm, unsigned vcpu, uint64_t *gpr,

@@ -72,6 +72,7 @@ struct nested_pass_word {
 struct nested_vm {
 	struct vmx_caps caps; /* what L1 sees */
 	uint64_t exists[(FID_COUNT + 63) / 64];
+	uint64_t in_hardware[(FID_COUNT + 63) / 64]; /* those that the machine has, too */
 	bool shadowing; /* hardware VMCS shadowing is used for L1's VMREAD/VMWRITE */
 	struct nested_l0_controls l0;
 	unsigned pass_count;
@@ -124,6 +125,8 @@ void nested_reset(struct nested *n, struct nested_vm *vm, unsigned vcpu, uint64_
 
 /* Derives what follows from vm->caps. vept and l0 are set by the caller. */
 void nested_vm_init(struct nested_vm *vm);
+/* The machine lacks a field; before L1 runs. L1 may have it. */
+void nested_field_absent(struct nested_vm *vm, enum vmcs_fid fid);
 /* Tells which MSRs L1 reaches without an exit (a page, the bitmap of VMCS01). */
 void nested_pass_msrs(struct nested_vm *vm, const uint64_t *msr_bitmap01);
 

@@ -205,6 +205,12 @@ static inline bool field_exists(const struct nested *n, enum vmcs_fid fid)
 	return n->vm->exists[fid / 64] & BIT64(fid % 64);
 }
 
+/* L1 has the field, and so has the machine. What only L1 has is kept in nvmcs::f. */
+static inline bool field_in_hardware(const struct nested *n, enum vmcs_fid fid)
+{
+	return n->vm->in_hardware[fid / 64] & BIT64(fid % 64);
+}
+
 /* Secondary controls as in effect: none of them without the primary control that activates them. */
 static inline uint32_t proc2_of(const struct nvmcs *v)
 {

@@ -103,14 +103,22 @@ enum vmcs_exists_word {
 
 extern const struct vmcs_field vmcs_fields[FID_COUNT];
 
-/* The bits a field can hold, by its width: 0xffff, 0xffffffff or all. */
+/* Access rights of guest segments (24.4.1): bits 11:8 and 31:17 are reserved, and not kept. */
+#define VMCS_AR_MASK 0x1f0ffull
+
+static inline bool vmcs_is_access_rights(uint32_t enc)
+{
+	return enc >= VMCS_GUEST_ES_AR && enc <= VMCS_GUEST_TR_AR;
+}
+
+/* The bits a field can hold, by its width: 0xffff, 0xffffffff or all; of access rights less. */
 static inline uint64_t vmcs_value_mask(uint32_t enc)
 {
 	switch (vmcs_width(enc)) {
 	case VMCS_WIDTH_16:
 		return 0xffff;
 	case VMCS_WIDTH_32:
-		return 0xffffffff;
+		return vmcs_is_access_rights(enc) ? VMCS_AR_MASK : 0xffffffff;
 	default:
 		return ~0ull;
 	}

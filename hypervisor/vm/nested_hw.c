@@ -70,8 +70,31 @@ bool nested_hw_create(struct vm *vm)
 	return !nv->shadowing || create_shadow_bitmaps(vm);
 }
 
+/*
+ * What the machine has of the fields that L1 has, a VMCS being current. Reading one that is not there
+ * would give nothing, so they are not left to hardware.
+ */
+static void find_absent_fields(struct vm *vm)
+{
+	struct nested_vm *nv = vm->nested_vm;
+	uint8_t *read = direct_va(vm->vmread_bitmap), *write = direct_va(vm->vmwrite_bitmap);
+
+	for (unsigned fid = 0; fid < FID_COUNT; fid++) {
+		uint32_t encoding = vmcs_fields[fid].encoding;
+
+		if (vmread_checked(encoding))
+			continue;
+		nested_field_absent(nv, (enum vmcs_fid)fid);
+		if (!nv->shadowing)
+			continue;
+		read[encoding / 8] |= (uint8_t)(1u << (encoding & 7));
+		write[encoding / 8] |= (uint8_t)(1u << (encoding & 7));
+	}
+}
+
 void nested_hw_controls(struct vm *vm, const struct nested_l0_controls *l0)
 {
+	find_absent_fields(vm);
 	vm->nested_vm->l0 = *l0;
 	nested_pass_msrs(vm->nested_vm, vm->msr_bitmap);
 }

@@ -34,6 +34,16 @@ static inline void vmwrite(uint64_t encoding, uint64_t v)
 	__asm__ volatile("vmwrite %0, %1" : : "rm"(v), "r"(encoding) : "cc");
 }
 
+/* False when the machine has no such field. */
+static inline bool vmread_checked(uint64_t encoding)
+{
+	uint64_t value;
+	bool failed;
+
+	__asm__ volatile("vmread %2, %0" : "=r"(value), "=@ccbe"(failed) : "r"(encoding));
+	return !failed;
+}
+
 /* False when the instruction failed: no such field, or a read-only one. */
 static inline bool vmwrite_checked(uint64_t encoding, uint64_t v)
 {

@@ -29,7 +29,8 @@ static uint64_t random_rights(void)
 	uint64_t v = PICK(0xa09b, 0xc09b, 0xc093, 0x93, 0x9b, 0xf3, 0xfb, 0xc0f3, 0xa0fb,
 		0xc0fb, 0x10000, 0x8b, 0x83, 0x82, 0xc09f, 0xc097, 0xc091, 0x409b, 0x1c093);
 
-	return random64() % 3 ? v : v ^ 1ull << random64() % 17;
+	/* without the reserved bits: DEVIATIONS.md */
+	return random64() % 3 ? v : (v ^ 1ull << random64() % 17) & 0x1f0ff;
 }
 
 static void change_segment(void)

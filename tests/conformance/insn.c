@@ -167,6 +167,8 @@ static void field_round_trip(uint32_t e)
 	uint64_t v = 0;
 
 	vmx_vmread(e, &v);
+	if (e >= VMCS_GUEST_ES_AR && e <= VMCS_GUEST_TR_AR)
+		v &= 0x1f0ff; /* DEVIATIONS.md */
 	print(" %lx", v);
 	if (vmcs_width(e) != VMCS_WIDTH_64)
 		return;

@@ -262,6 +262,50 @@ static void every_field_keeps_what_is_written(void **state)
 	}
 }
 
+/* SDM 24.4.1: bits 11:8 and 31:17 of access rights are reserved; processors do not keep them. */
+static void access_rights_lose_their_reserved_bits(void **state)
+{
+	(void)state;
+	for (unsigned fid = FID_GUEST_ES_AR; fid <= FID_GUEST_TR_AR; fid++) {
+		world_write((enum vmcs_fid)fid, UINT64_MAX);
+		assert_int_equal(world_read((enum vmcs_fid)fid), 0x1f0ff);
+	}
+	world_write(FID_GUEST_TR_LIMIT, UINT64_MAX);
+	assert_int_equal(world_read(FID_GUEST_TR_LIMIT), UINT32_MAX);
+}
+
+/* Hardware would read anything, and write nothing: the VMCS12 in memory has the value. */
+static void a_field_that_the_machine_lacks_is_kept_in_memory(void **state)
+{
+	uint64_t gpa = WORLD_VMCS + 3 * PAGE_SIZE;
+
+	(void)state;
+	nested_field_absent(&world.vm, FID_GUEST_SMBASE);
+	world_enter(golden_64bit);
+	world_02()[FID_GUEST_SMBASE] = 0x4828;
+	assert_int_equal(nested_l2_exit(&world.n, EXIT_CPUID), NESTED_L1);
+	world_l1_64();
+	world_write(FID_GUEST_SMBASE, 0xa0000);
+	assert_int_equal(world_read(FID_GUEST_SMBASE), 0xa0000);
+	assert_int_equal(world_02()[FID_GUEST_SMBASE], 0x4828);
+	world_read(FID_GUEST_TR_LIMIT); /* fetches what else is in VMCS02 */
+	assert_int_equal(world_read(FID_GUEST_SMBASE), 0xa0000);
+	world_vmptrld(1);
+	world_vmptrld(0);
+	assert_int_equal(world_read(FID_GUEST_SMBASE), 0xa0000);
+	/* a shadow VMCS */
+	world.vm.shadowing = true;
+	fake_write32(gpa, CAPS_REVISION | VMCS_SHADOW_INDICATOR);
+	world_vmptrld(3);
+	world_write(FID_GUEST_SMBASE, 0xb0000);
+	for (unsigned i = 0; i < NVMCS_SLOTS; i++)
+		fake_hw.shadow[i][FID_GUEST_SMBASE] = 0x4828;
+	assert_int_equal(world_read(FID_GUEST_SMBASE), 0xb0000);
+	assert_int_equal(world_pointer(EXIT_VMCLEAR, gpa), VMSUCCEED);
+	world_vmptrld(3);
+	assert_int_equal(world_read(FID_GUEST_SMBASE), 0xb0000);
+}
+
 static void high_encodings_reach_the_upper_half_only(void **state)
 {
 	uint64_t value;
@@ -538,6 +582,8 @@ int main(void)
 		C(a_failed_entry_leaves_the_vmcs_clear),
 		C(mov_ss_blocking_refuses_entry_before_the_launch_state),
 		C(every_field_keeps_what_is_written),
+		C(access_rights_lose_their_reserved_bits),
+		C(a_field_that_the_machine_lacks_is_kept_in_memory),
 		C(high_encodings_reach_the_upper_half_only),
 		C(unsupported_fields_fail),
 		C(fields_of_features_that_l1_lacks_do_not_exist),
