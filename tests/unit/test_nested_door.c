@@ -52,19 +52,21 @@ static void an_open_window_of_l1_comes_before_its_interrupt(void **state)
 	(void)state;
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
 		fake_hw.irq = 0x31;
-		f12()[FID_PROC_CONTROLS] &= ~(uint64_t)(PROC_INTR_WINDOW | PROC_NMI_WINDOW);
-		f12()[FID_PROC_CONTROLS] |= cases[i].window;
+		world_12()[FID_PROC_CONTROLS] &=
+			~(uint64_t)(PROC_INTR_WINDOW | PROC_NMI_WINDOW);
+		world_12()[FID_PROC_CONTROLS] |= cases[i].window;
 		world_02()[FID_GUEST_RFLAGS] = RFLAGS_FIXED | cases[i].flags;
 		world_02()[FID_GUEST_INTERRUPTIBILITY] = cases[i].blocking;
 		world_02()[FID_GUEST_ACTIVITY_STATE] = cases[i].activity;
 		fake.call_count = 0;
 		assert_true(world_arrives(NESTED_INTERRUPT));
-		assert_int_equal(f12()[FID_EXIT_REASON], cases[i].reason);
+		assert_int_equal(world_12()[FID_EXIT_REASON], cases[i].reason);
 		assert_int_equal(fake_called("seam_irq_ack"),
 			cases[i].reason == EXIT_EXTERNAL_INTERRUPT);
-		f12()[FID_PROC_CONTROLS] &= ~(uint64_t)(PROC_INTR_WINDOW | PROC_NMI_WINDOW);
-		f12()[FID_GUEST_INTERRUPTIBILITY] = 0;
-		f12()[FID_GUEST_ACTIVITY_STATE] = ACTIVITY_ACTIVE;
+		world_12()[FID_PROC_CONTROLS] &=
+			~(uint64_t)(PROC_INTR_WINDOW | PROC_NMI_WINDOW);
+		world_12()[FID_GUEST_INTERRUPTIBILITY] = 0;
+		world_12()[FID_GUEST_ACTIVITY_STATE] = ACTIVITY_ACTIVE;
 		world_resume();
 	}
 }
@@ -75,15 +77,15 @@ static void an_open_window_of_l1_comes_before_an_interrupt_of_l2(void **state)
 	static const struct nested_event irq = {.kind = NESTED_INTERRUPT};
 
 	(void)state;
-	f12()[FID_PIN_CONTROLS] &= ~(uint64_t)PIN_EXT_INTR_EXITING;
-	f12()[FID_PROC_CONTROLS] |= PROC_INTR_WINDOW;
+	world_12()[FID_PIN_CONTROLS] &= ~(uint64_t)PIN_EXT_INTR_EXITING;
+	world_12()[FID_PROC_CONTROLS] |= PROC_INTR_WINDOW;
 	world_02()[FID_GUEST_RFLAGS] = RFLAGS_FIXED | RFLAGS_IF;
 	world.n.run_pending = true;
 	assert_int_equal(nested_who_takes(&world.n, &irq), TAKER_ENTRY_FIRST);
 	world.n.run_pending = false;
 	assert_true(world_arrives(NESTED_INTERRUPT));
-	assert_int_equal(f12()[FID_EXIT_REASON], EXIT_INTERRUPT_WINDOW);
-	f12()[FID_PROC_CONTROLS] &= ~(uint64_t)PROC_INTR_WINDOW;
+	assert_int_equal(world_12()[FID_EXIT_REASON], EXIT_INTERRUPT_WINDOW);
+	world_12()[FID_PROC_CONTROLS] &= ~(uint64_t)PROC_INTR_WINDOW;
 	world_resume();
 	assert_false(world_arrives(NESTED_INTERRUPT));
 }
@@ -102,7 +104,7 @@ static void l2_records_no_branches(void **state)
 	world_resume();
 	assert_int_equal(world_02()[FID_GUEST_DEBUGCTL], DEBUGCTL_BTF);
 	assert_int_equal(nested_l2_exit(&world.n, EXIT_CPUID), NESTED_L1);
-	assert_int_equal(f12()[FID_GUEST_DEBUGCTL], DEBUGCTL_BTF);
+	assert_int_equal(world_12()[FID_GUEST_DEBUGCTL], DEBUGCTL_BTF);
 }
 
 static void an_interrupt_that_has_gone_leaves_l2_alone(void **state)
