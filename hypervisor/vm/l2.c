@@ -152,9 +152,9 @@ static void handle_l2_cr_access(struct vcpu *vcpu)
 
 /*
  * L0's business. L1 comes to run when it intercepts an exception that L0 raised, or by its monitor trap
- * flag when L0 completed an instruction.
+ * flag when L0 completed an instruction. Exits to L1 shall not pay for its stack frame.
  */
-static void handle_in_l0(struct vcpu *vcpu, uint32_t reason)
+static __attribute__((noinline)) void handle_in_l0(struct vcpu *vcpu, uint32_t reason)
 {
 	static const struct nested_event mtf = {.kind = NESTED_MTF};
 	bool trapped = nested_who_takes(&vcpu->nested, &mtf) == TAKER_L1;
