@@ -438,7 +438,7 @@ static inline void post_deferred(struct vcpu *vcpu)
  * it: the level is a constant here.
  */
 static inline __attribute__((always_inline)) void account(
-	struct vcpu *vcpu, unsigned level, uint32_t reason, uint64_t now)
+	struct vcpu *vcpu, unsigned level, uint32_t reason)
 {
 	struct exit_trace *t = &vcpu->trace;
 	uint64_t rip = vmread(VMCS_GUEST_RIP);
@@ -447,36 +447,45 @@ static inline __attribute__((always_inline)) void account(
 	t->at = at;
 	t->rip[at] = rip;
 	t->what[at] = (uint8_t)TRACED(level, reason);
-	vcpu->stats.ticks[level] += now - vcpu->entry_tsc;
+	vcpu->stats.ticks[level] += vcpu->exit_tsc - vcpu->entry_tsc;
 	vcpu->stats.exits[level][reason]++;
+}
+
+static inline __attribute__((always_inline)) struct vcpu *dispatch(
+	struct vcpu *vcpu, uint32_t reason, bool injected)
+{
+	if (!vcpu->nested.in_l2) {
+		account(vcpu, 1, reason);
+		vcpu_handle_exit(vcpu, reason);
+	} else {
+		account(vcpu, 2, reason);
+		l2_exit(vcpu, reason, injected);
+	}
+	return leave(vcpu);
+}
+
+/* No basic reason of the table: a failed entry, or a processor newer than L0. */
+static __attribute__((noinline)) struct vcpu *odd_exit(
+	struct vcpu *vcpu, uint32_t reason, bool injected)
+{
+	if (!(reason & EXIT_REASON_ENTRY_FAILURE))
+		return dispatch(vcpu, odd_reason(reason), injected);
+	entry_failed(vcpu, reason);
+	return leave(vcpu);
 }
 
 struct vcpu *vcpu_exit(struct vcpu *vcpu)
 {
-	uint64_t now = rdtsc();
 	uint32_t reason = vmread32(VMCS_EXIT_REASON);
-	bool injected;
+	bool injected = vcpu->injecting;
 
+	vcpu->exit_tsc = rdtsc();
 	sched_clear_guest();
-	vcpu->exit_tsc = now;
-	injected = vcpu->injecting;
 	vcpu->injecting = false;
 	post_deferred(vcpu);
-	if (reason >= EXIT_REASON_COUNT) {
-		if (reason & EXIT_REASON_ENTRY_FAILURE) {
-			entry_failed(vcpu, reason);
-			return leave(vcpu);
-		}
-		reason = odd_reason(reason);
-	}
-	if (!vcpu->nested.in_l2) {
-		account(vcpu, 1, reason, now);
-		vcpu_handle_exit(vcpu, reason);
-	} else {
-		account(vcpu, 2, reason, now);
-		l2_exit(vcpu, reason, injected);
-	}
-	return leave(vcpu);
+	if (reason >= EXIT_REASON_COUNT)
+		return odd_exit(vcpu, reason, injected);
+	return dispatch(vcpu, reason, injected);
 }
 
 struct vcpu *vcpu_entry_failed(struct vcpu *vcpu)
