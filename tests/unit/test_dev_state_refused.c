@@ -31,8 +31,7 @@ static const struct wrong {
 	BYTES(version, PLATFORM_STATE_VERSION + 1), BYTES(vcpus, 1), BYTES(vcpus, 3),
 	BYTES(tsc_khz, FAKE_KHZ + 1),
 	BYTES(lapic[2].esr_pending, 0x20), /* there are two vCPUs */
-	BYTES(lapic[0].base, 0),
-	BYTES(lapic[0].base, DEV_LAPIC_BASE | 0x801),
+	BYTES(lapic[0].base, 0), BYTES(lapic[0].base, DEV_LAPIC_BASE | 0x801),
 	BYTES(lapic[1].base, DEV_LAPIC_BASE | 0x400), /* x2APIC without enable */
 	BYTES(lapic[1].base, 0xfef00800),
 	BYTES(lapic[1].base, DEV_LAPIC_BASE | 0xc00), /* ID, LDR and DFR are xAPIC's */
