@@ -320,10 +320,10 @@ static void mode_changes_that_the_sdm_allows(void **state)
 static void the_bsp_flag_is_as_written(void **state)
 {
 	(void)state;
-	assert_true(write_msr(0, MSR_BASE, BASE_XAPIC));
-	assert_int_equal(read_msr(0, MSR_BASE), BASE_XAPIC);
-	assert_true(write_msr(1, MSR_BASE, BASE_X2APIC | 0x100));
-	assert_int_equal(read_msr(1, MSR_BASE), BASE_X2APIC | 0x100);
+	assert_true(fake_wrmsr(0, MSR_APIC_BASE, BASE_XAPIC));
+	assert_int_equal(fake_rdmsr(0, MSR_APIC_BASE), BASE_XAPIC);
+	assert_true(fake_wrmsr(1, MSR_APIC_BASE, BASE_X2APIC | 0x100));
+	assert_int_equal(fake_rdmsr(1, MSR_APIC_BASE), BASE_X2APIC | 0x100);
 }
 
 static void mode_changes_that_fault(void **state)
