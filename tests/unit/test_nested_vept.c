@@ -196,14 +196,14 @@ static void execute_only_needs_the_capability(void **state)
 
 static void a_1g_page_needs_the_capability(void **state)
 {
-	struct vept_root *root = vept_root_get(&n, EPTP);
+	struct vept_root *root = vept_root_get(&n, EPT12);
 
 	(void)state;
 	vm.vept.no_1g = true;
-	fake_write64(PDPT, LEAF | LARGE | RWX);
-	assert_int_equal(touch(root, 0x234, R), VEPT_MISCONFIG);
+	fake_write64(EPT12_PDPT, EPT_WB | EPT_LARGE | EPT_RWX);
+	assert_int_equal(touch(root, 0x234, EPT_READ), VEPT_MISCONFIG);
 	vm.vept.no_1g = false;
-	assert_int_equal(touch(root, 0x234, R), VEPT_FILLED);
+	assert_int_equal(touch(root, 0x234, EPT_READ), VEPT_FILLED);
 }
 
 static void memory_type_and_ipat_are_those_of_l1(void **state)
