@@ -49,7 +49,7 @@ static bool end_l2(struct trap_frame *f)
 static void take_interrupt(void)
 {
 	__asm__ volatile("sti\n\tnop\n\tnop\n\tcli");
-	lapic_write(LAPIC_EOI, 0);
+	apic_write(APIC_EOI, 0);
 }
 
 /* What ended L2 is answered, so that what waits behind it comes next. */
@@ -129,7 +129,7 @@ static void run(const char *name, void (*code)(void), unsigned want)
 	set_controls(want);
 	set_state(want);
 	if (want & (INTERRUPT | TO_L2))
-		lapic_write(LAPIC_ICR, 0x40000 | VECTOR); /* to itself */
+		apic_write(APIC_ICR, ICR_SELF | VECTOR); /* to itself */
 	conf_run(name);
 	take_interrupt();
 	print("   interrupts %u\n", interrupt_count[VECTOR] - before);
@@ -139,7 +139,7 @@ static void run(const char *name, void (*code)(void), unsigned want)
 int payload_main(void)
 {
 	conf_start();
-	lapic_write(LAPIC_SVR, 0x1ff);
+	apic_write(APIC_SVR, SVR_ENABLE | 0xff);
 	run("timer, window", w_nop, TIMER | INTR_WINDOW);
 	run("timer, NMI window", w_nop, TIMER | NMI_WINDOW);
 	run("timer, both windows", w_nop, TIMER | NMI_WINDOW | INTR_WINDOW);
