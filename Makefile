@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 # Nestor. `make help` lists the targets; see README.md.
 B        := build
 # Of L0 and the host tool; CHANGELOG.md says what came with which.

@@ -1,6 +1,7 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What its own local APIC costs an L1: COUNT times one operation, which the command line names; run.sh's
- * sibling apic_exits.sh counts the exits. Prints the ticks that one took.
+ * What its own local APIC costs an L1: COUNT times one operation, which the command line names;
+ * run.sh's sibling apic_exits.sh counts the exits. Prints the ticks that one took.
  */
 #include "apic.h"
 #include "cmdline.h"

@@ -1,4 +1,5 @@
 #!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
 # What L1's own local APIC costs, and an L2's: exits and ticks of each operation, with APIC virtualization
 # and without it; L1's in xAPIC and x2APIC mode. docs/apicv.md has the table.
 #

@@ -1,8 +1,9 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What VT-x operations cost an L1, and its L2, in ticks: the operations of docs on performance, by the
- * same names as the figures of KVM as L0 in kvm.txt. Each line is `name value`: the least of several
- * tries, without the cost of measuring. This L1 is a minimal VMM: it saves the registers, reads the
- * exit reason, moves RIP on and resumes.
+ * What VT-x operations cost an L1, and its L2, in ticks: the operations of docs on performance,
+ * by the same names as the figures of KVM as L0 in kvm.txt. Each line is `name value`: the
+ * least of several tries, without the cost of measuring. This L1 is a minimal VMM: it saves the
+ * registers, reads the exit reason, moves RIP on and resumes.
  */
 #include "conf.h"
 

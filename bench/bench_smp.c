@@ -1,6 +1,8 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What several processors cost an L1, in ticks: interrupts between them, waking one that sleeps, its own local APIC (medians of
- * several tries), and how long 1, 2 and 4 of them compute at the same time. Each line is `name value`.
+ * What several processors cost an L1, in ticks: interrupts between them, waking one that
+ * sleeps, its own local APIC (medians of several tries), and how long 1, 2 and 4 of them
+ * compute at the same time. Each line is `name value`.
  */
 #include "cmdline.h"
 #include "cpu.h"

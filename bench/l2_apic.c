@@ -1,7 +1,9 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What the local APIC of an L2 costs: exits to L1 and ticks of one operation. L2's APIC is in x2APIC mode, and L1 a minimal
- * hypervisor that makes it in one of two ways, by the command line: `apicv` with all of APIC virtualization (SDM
- * chapter 29), `software` with intercepted MSRs and injected interrupts. Each line is `name exits ticks`.
+ * What the local APIC of an L2 costs: exits to L1 and ticks of one operation. L2's APIC is in
+ * x2APIC mode, and L1 a minimal hypervisor that makes it in one of two ways, by the command
+ * line: `apicv` with all of APIC virtualization (SDM chapter 29), `software` with intercepted
+ * MSRs and injected interrupts. Each line is `name exits ticks`.
  */
 #include "cmdline.h"
 #include "conf.h"

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 # SVG of two bars an operation, Nestor and KVM (both with VMCS shadowing), on a logarithmic scale.
 # Files in this order: on.txt kvm.txt. Operations that neither makes slower than 50 ticks are left out.
 FNR == 1 { file++ }

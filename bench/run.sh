@@ -1,4 +1,5 @@
 #!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
 # Runs the bench payload on the bare machine and under Nestor with and without VMCS shadowing; prints our
 # ticks beside those of KVM as L0 (kvm.txt), and draws them (build/test/bench/bench.svg).
 #

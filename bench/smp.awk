@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 # Table of ticks with several processors: bare and Nestor, and what vCPUs that compute get of two CPUs.
 # Files in this order: smp-bare.txt smp.txt.
 FNR == 1 { file++ }

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 # Table of ticks: bare, Nestor and KVM with (on) and without (off) VMCS shadowing, and KVM / Nestor.
 # Files in this order: bare.txt on.txt off.txt kvm.txt.
 FNR == 1 { file++ }

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 # Pages that are made from the hypervisor's tables.
 $(B)/docs/sdm_coverage: tools/docs/sdm_coverage.c $(B)/host/pure.a $(wildcard tests/unit/*.h)
 	@mkdir -p $(@D)

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 # Payload runtime, and the Debian guests.
 #
 # A payload is one C file linked with the runtime, and the table of VMCS fields, into a Multiboot 1 ELF32:

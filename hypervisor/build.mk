@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 # The root VMM: build/nestor.elf, and the pure modules for L0 as build/hv/pure.a.
 # DEBUG=1 adds undefined-behaviour checks that trap, checks of the order of locks, and a pattern in what
 # is not initialised.

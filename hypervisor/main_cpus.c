@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * All CPUs come up before the boot CPU knows what VT-x can do, and sleep until it does.
  */

@@ -1,6 +1,7 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The steps of bring-up that are more than a call, in files of their own. A step that fails has said
- * why in the log.
+ * The steps of bring-up that are more than a call, in files of their own. A step that fails has
+ * said why in the log.
  */
 #ifndef NESTOR_MAIN_INT_H
 #define NESTOR_MAIN_INT_H
@@ -22,7 +23,8 @@ void cpus_release(void);
 /* VT-x of the machine is what Nestor needs, and this CPU is in VMX operation. */
 bool vmx_start(void);
 
-/* Creates and starts the VMs that the loader's modules describe. The modules stay where they are. */
+/* Creates and starts the VMs that the loader's modules describe. The modules stay where they
+ * are. */
 bool vms_start(const struct boot_info *info);
 
 #endif

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 # Host tests: unit tests (cmocka, sanitizers) against the pure modules.
 HOST_PURE_OBJ := $(PURE_SRC:hypervisor/%.c=$(B)/host/%.o)
 UNIT_SRC := $(wildcard tests/unit/test_*.c)

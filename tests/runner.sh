@@ -1,4 +1,5 @@
 #!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
 # Runs a list of tests, some at a time, and sums them up.
 #
 # usage: runner.sh DIR JOBS < LIST    a line of LIST: name<TAB>seconds<TAB>command

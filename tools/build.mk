@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 # The host tool, the machine it starts, and what must be installed.
 # SAN=1 builds the tool with sanitizers.
 TOOL_SRC := $(wildcard tools/nestor/*.c)

@@ -1,4 +1,5 @@
 #!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
 # Installs the Debian packages that building, the demo and the tests need.
 #
 # Does nothing when all are there. Needs root or sudo otherwise.

@@ -1,4 +1,5 @@
 #!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
 # Gets the Debian packages of which the demo's guests are made, and unpacks them.
 #
 #   guests/debian/fetch.sh [DIR]      default: build/debian

@@ -1,4 +1,5 @@
 #!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
 # Makes the initramfs of L1 or L2: uncompressed (decompression costs emulated time), reproducible.
 #
 #   guests/debian/mkinitramfs.sh KIND OUTPUT KVMCLIENT [DIR]

@@ -1,6 +1,7 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
- * `kvmclient boot VMLINUX INITRD CMDLINE [MEBIBYTES]`: boots an uncompressed Linux kernel by its
- * 64-bit entry, with a 16550 as console, until it restarts (reboot=k or reboot=t) or halts.
+ * `kvmclient boot VMLINUX INITRD CMDLINE [MEBIBYTES]`: boots an uncompressed Linux kernel by
+ * its 64-bit entry, with a 16550 as console, until it restarts (reboot=k or reboot=t) or halts.
  */
 #include "vm.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * A small VMM on /dev/kvm for quick tests of KVM as L1.
  */

@@ -1,6 +1,7 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
- * `kvmclient cpuid`: what a guest pays for CPUID (handled by KVM itself), port I/O and device memory
- * (handled here). The guest measures in its own TSC and reports through ports.
+ * `kvmclient cpuid`: what a guest pays for CPUID (handled by KVM itself), port I/O and device
+ * memory (handled here). The guest measures in its own TSC and reports through ports.
  */
 #include "vm.h"
 

@@ -1,6 +1,7 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Guest of `kvmclient cpuid`: the least time of 32 tries of each operation, to ports 0x10 and up.
- * The jump before RDTSC makes the emulator sample it exactly.
+ * Guest of `kvmclient cpuid`: the least time of 32 tries of each operation, to ports 0x10 and
+ * up. The jump before RDTSC makes the emulator sample it exactly.
  */
 	.macro	ticks reg
 	jmp	1f

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 #include "vm.h"
 
 #include <errno.h>
@@ -33,7 +34,9 @@ static int control(int fd, unsigned long request, void *argument, const char *wh
 	return result;
 }
 
-/* What KVM supports, with what it leaves to the VMM: APIC id, hypervisor bit, deadline timer. */
+/*
+ * What KVM supports, with what it leaves to the VMM: APIC id, hypervisor bit, deadline timer.
+ */
 static void set_cpuid(struct vm *vm)
 {
 	struct kvm_cpuid2 *cpuid =
@@ -68,8 +71,8 @@ static void create_irqchip(struct vm *vm)
 }
 
 /*
- * Guest memory in large pages, which only an area that begins at a multiple of their size has: the rest of
- * what is taken for that is never touched.
+ * Guest memory in large pages, which only an area that begins at a multiple of their size has:
+ * the rest of what is taken for that is never touched.
  */
 static uint8_t *huge_memory(size_t size)
 {

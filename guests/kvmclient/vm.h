@@ -1,6 +1,7 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A KVM virtual machine with one vCPU in 64-bit mode: set-up and the run loop. What the guest does
- * with ports and device memory is the business of the caller's handler.
+ * A KVM virtual machine with one vCPU in 64-bit mode: set-up and the run loop. What the guest
+ * does with ports and device memory is the business of the caller's handler.
  */
 #ifndef NESTOR_GUESTS_KVMCLIENT_VM_H
 #define NESTOR_GUESTS_KVMCLIENT_VM_H

@@ -1,7 +1,8 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Where an application processor starts: ap_trampoline is copied below 1 MiB and gets it from real
- * mode to ap_start32, which goes to long mode on page tables of its own, ap_cr3. From then on
- * the section .percpu is its own, too; see smp.c.
+ * Where an application processor starts: ap_trampoline is copied below 1 MiB and gets it from
+ * real mode to ap_start32, which goes to long mode on page tables of its own, ap_cr3. From then
+ * on the section .percpu is its own, too; see smp.c.
  */
 #include "start.inc"
 

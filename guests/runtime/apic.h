@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The local APIC of this processor, in xAPIC mode as it starts or in x2APIC mode. Registers
  * are named by their offset in either mode; they and their bits are those of spec/apic.h.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The words of a payload's command line, which spaces separate: `name=value`, or a word
  * alone. Words that nobody asks for do not matter; the line may begin with the image's name.

@@ -1,7 +1,8 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Privileged instructions for payloads, as inline functions, and the way to survive a faulting
- * one: an asm statement between TRY_BEGIN and TRY_END continues after TRY_END when it faults, and
- * `trap` tells what happened.
+ * one: an asm statement between TRY_BEGIN and TRY_END continues after TRY_END when it faults,
+ * and `trap` tells what happened.
  */
 #ifndef NESTOR_GUESTS_RUNTIME_CPU_H
 #define NESTOR_GUESTS_RUNTIME_CPU_H

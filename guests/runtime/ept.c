@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Extended page tables of a payload's L2 (SDM 28.2.2 "EPT Translation Mechanism").
  */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Random numbers that follow from a state alone, so that what a payload did can be repeated
  * from a seed.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Console, exit, traps and memory of a payload. Not here: VT-x (vmx.c), descriptor tables.
  */

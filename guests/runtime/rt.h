@@ -1,7 +1,8 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Payload runtime: a small 64-bit or 32-bit environment that runs alike on the bare machine and as an
- * L1 under Nestor. A payload is one C file with `int payload_main(void)`; its result is the exit
- * value. Payloads named *_32.c are compiled for 32 bits and start with 32-bit paging.
+ * Payload runtime: a small 64-bit or 32-bit environment that runs alike on the bare machine and
+ * as an L1 under Nestor. A payload is one C file with `int payload_main(void)`; its result is
+ * the exit value. Payloads named *_32.c are compiled for 32 bits and start with 32-bit paging.
  */
 #ifndef NESTOR_GUESTS_RUNTIME_RT_H
 #define NESTOR_GUESTS_RUNTIME_RT_H
@@ -56,7 +57,9 @@ __attribute__((format(printf, 3, 4))) void format_text(
 /* The kernel command line of Multiboot 1, or "". */
 const char *payload_cmdline(void);
 
-/* Zeroed pages from 8 MiB on; aligned to their own size. They are never freed. Any processor. */
+/*
+ * Zeroed pages from 8 MiB on; aligned to their own size. They are never freed. Any processor.
+ */
 void *page_alloc(void);
 void *pages_alloc(unsigned count);
 void *pages_alloc_2m(void);
@@ -64,7 +67,8 @@ void *pages_alloc_2m(void);
 /* Runs fn at CPL 3 until its first exception or INT 0x80; `trap` tells which. */
 void user_call(void (*fn)(void));
 
-/* When set, called, on any processor, for every exception and interrupt first; returns true when it dealt with it. */
+/* When set, called, on any processor, for every exception and interrupt first; returns true
+ * when it dealt with it. */
 extern bool (*trap_hook)(struct trap_frame *f);
 
 /* External and software interrupts of this processor since its start, by vector. */

@@ -1,6 +1,7 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Application processors of a payload. Each has page tables of its own that are as processor 0's but
- * for the section .percpu, which they map to a copy.
+ * Application processors of a payload. Each has page tables of its own that are as processor
+ * 0's but for the section .percpu, which they map to a copy.
  */
 #include "smp.h"
 

@@ -1,9 +1,10 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
- * More than one processor: start of the others, work for them, waiting, locks, interrupts between
- * them. There is no firmware: processor i has APIC ID i.
+ * More than one processor: start of the others, work for them, waiting, locks, interrupts
+ * between them. There is no firmware: processor i has APIC ID i.
  *
- * What is marked PERCPU lies at the same address on every processor and is its own on each. L2 sees
- * the same, since it runs on the page tables of the processor that set it up.
+ * What is marked PERCPU lies at the same address on every processor and is its own on each. L2
+ * sees the same, since it runs on the page tables of the processor that set it up.
  */
 #ifndef NESTOR_GUESTS_RUNTIME_SMP_H
 #define NESTOR_GUESTS_RUNTIME_SMP_H
@@ -26,8 +27,8 @@ static inline unsigned cpu_index(void)
 }
 
 /*
- * Starts processors 1 to count - 1, with interrupts disabled and the local APIC enabled; ends the
- * payload with a message when one does not come. Processor 0's local APIC is enabled, too.
+ * Starts processors 1 to count - 1, with interrupts disabled and the local APIC enabled; ends
+ * the payload with a message when one does not come. Processor 0's local APIC is enabled, too.
  */
 void smp_start(unsigned count);
 /* INIT, SIPI, SIPI to one processor, and waits until it is ready for work. */

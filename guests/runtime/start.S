@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Entry of 64-bit payloads: long mode with the first 4 GiB identity-mapped by 2 MiB pages
  * that user mode may access, then rt_main.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Entry of 32-bit payloads: 32-bit paging with the 4 GiB identity-mapped by 4 MiB pages that
  * user mode may access, then rt_main. Tables for PAE paging of the same memory lie ready.

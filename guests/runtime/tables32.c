@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Descriptor tables of a 32-bit payload: IDT and TSS. The GDT is in start32.S.
  */

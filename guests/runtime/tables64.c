@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Descriptor tables of a 64-bit payload: IDT and TSS. The GDT is in start.S.
  */

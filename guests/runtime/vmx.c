@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * VMX instructions, capabilities and the set-up of an L2. EPT is in ept.c.
  */

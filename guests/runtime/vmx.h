@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * VT-x for payloads: guarded VMX instructions, an L2 that shares the payload's page tables, EPT
  * construction, and the names of outcomes in printed lines.
@@ -70,9 +71,10 @@ void ctl_set(uint64_t field, uint64_t bits);
 void ctl_clear(uint64_t field, uint64_t bits);
 
 /*
- * A VMCS, current and complete for a 64-bit L2 at CPL 0 on the payload's own page tables, GDT, IDT
- * and TSS, entered at fn; returning from fn executes VMCALL. No intercepts but HLT and what the
- * processor requires; MSR and I/O bitmaps allocated, zero; MSR bitmaps in use. Registers zero.
+ * A VMCS, current and complete for a 64-bit L2 at CPL 0 on the payload's own page tables, GDT,
+ * IDT and TSS, entered at fn; returning from fn executes VMCALL. No intercepts but HLT and what
+ * the processor requires; MSR and I/O bitmaps allocated, zero; MSR bitmaps in use. Registers
+ * zero.
  */
 void l2_setup(struct l2 *g, void (*fn)(void));
 /* The same structure again from the start, at another function. */

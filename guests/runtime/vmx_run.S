@@ -1,6 +1,8 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * int l2_enter(struct l2 *g): enters L2 with the registers of g by VMLAUNCH, or VMRESUME when
- * g->launched is not 0; returns after the VM exit with L2's registers in g. Result: enum vmx_status.
+ * g->launched is not 0; returns after the VM exit with L2's registers in g. Result: enum
+ * vmx_status.
  *
  * HOST_RSP is a small stack of its own and HOST_RIP l2_exited, both set once by l2_setup. Every
  * processor has its own stack and variables, at the same address.

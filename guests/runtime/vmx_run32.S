@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * int l2_enter(struct l2 *g) of 32-bit payloads: as in vmx_run.S, with the lower halves of g's
  * registers; the upper ones stay 0.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 #include "boot/boot_info.h"
 
 #include "boot/multiboot2.h"

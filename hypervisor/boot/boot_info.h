@@ -1,6 +1,7 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What the loader tells L0, whatever protocol it speaks: the one form that the rest of L0 knows. A
- * loader's own structures are known to its parser only.
+ * What the loader tells L0, whatever protocol it speaks: the one form that the rest of L0
+ * knows. A loader's own structures are known to its parser only.
  */
 #ifndef NESTOR_BOOT_BOOT_INFO_H
 #define NESTOR_BOOT_BOOT_INFO_H
@@ -41,8 +42,8 @@ struct boot_info {
 };
 
 /*
- * Reads what the loader left at physical address `block`, in the form that `magic` stands for. False
- * when it is none that L0 knows, or no such block. The boot page tables must be in use.
+ * Reads what the loader left at physical address `block`, in the form that `magic` stands for.
+ * False when it is none that L0 knows, or no such block. The boot page tables must be in use.
  */
 bool boot_info_read(uint32_t magic, uint32_t block, struct boot_info *info);
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * From a Multiboot2 loader (32-bit protected mode, paging off, EAX magic, EBX information) or a
  * start-up IPI (real mode) to 64-bit C code in the upper half.
@@ -97,7 +98,8 @@ boot_entry:
 	mov	%eax, %cr0
 	ljmp	$CODE64, $PHYS(entry64)
 
-	/* There is no C without 64-bit mode: a line where mux.c would write it, and the end of the run. */
+	/* There is no C without 64-bit mode: a line where mux.c would write it, and the end of
+	 * the run. */
 stop32:
 	mov	$PHYS(no_long_mode), %esi
 	mov	$no_long_mode_end - no_long_mode, %ecx

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Memory as the loader describes it: what of it is free, and how L0 reaches it.
  */
@@ -13,8 +14,8 @@
 void boot_memory_init(const struct boot_info *info);
 
 /*
- * Makes the boot address space, which has all RAM and the modules in the direct map, and loads it.
- * False, with a line in the log, when there is no memory for its tables.
+ * Makes the boot address space, which has all RAM and the modules in the direct map, and loads
+ * it. False, with a line in the log, when there is no memory for its tables.
  */
 bool boot_memory_map(const struct boot_info *info, uint64_t *cr3);
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * What L0 tells the outside about a run: the figures of a VM that ended, and the end.
  */

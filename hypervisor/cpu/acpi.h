@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * What L0 takes from the machine's ACPI tables: how many CPUs are enabled.
  */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 #include "cpu/apic.h"
 
 #include "cpu/asm.h"
@@ -76,8 +77,8 @@ void apic_timer_arm(uint64_t tsc, uint64_t now)
 		wrmsr(MSR_TSC_DEADLINE, now + delta);
 		return;
 	}
-	/* Without deadline mode the rate is not known: assume the TSC's. An early interrupt only
-	 * makes the sleeper look at the clock and arm again. */
+	/* Without deadline mode the rate is not known: assume the TSC's. An early interrupt
+	 * only makes the sleeper look at the clock and arm again. */
 	apic_write(APIC_LVT_TIMER, VECTOR_TIMER);
 	apic_write(APIC_INITIAL_COUNT, delta > UINT32_MAX ? UINT32_MAX : (uint32_t)delta);
 }

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The LAPIC of this physical CPU: end of interrupt, timer, IPIs.
  */
@@ -9,7 +10,9 @@
 
 #include "spec/apic.h"
 
-/* Every address space maps the registers at APIC_DEFAULT_BASE, for a CPU without x2APIC mode. */
+/*
+ * Every address space maps the registers at APIC_DEFAULT_BASE, for a CPU without x2APIC mode.
+ */
 
 /* Enables the LAPIC (x2APIC where the CPU has it), masks its local sources, and notes
  * its id in struct percpu. Every CPU. */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Instructions that C has no words for, except those of VT-x (vmx/asm.h).
  */
@@ -149,7 +150,8 @@ static inline void cpu_pause(void)
 	__asm__ volatile("pause");
 }
 
-/* Sleeps with interrupts on until the next one was handled; interrupts are off before and after. */
+/* Sleeps with interrupts on until the next one was handled; interrupts are off before and
+ * after. */
 static inline void sti_hlt_cli(void)
 {
 	__asm__ volatile("sti; hlt; cli" : : : "memory");

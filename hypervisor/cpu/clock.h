@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The time of day, for VMs that start.
  */
@@ -7,8 +8,8 @@
 #include <stdint.h>
 
 /*
- * The time of day now, from the configuration, else the machine's real-time clock, else 2026-01-01. Once,
- * boot CPU, after tsc_init.
+ * The time of day now, from the configuration, else the machine's real-time clock, else
+ * 2026-01-01. Once, boot CPU, after tsc_init.
  */
 void clock_init(void);
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 #include "cpu/config.h"
 
 static struct l0_config current = {.log = LOG_INFO, .time_limit = UINT64_MAX};

@@ -1,6 +1,7 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
- * L0's configuration: what its command line says, and the machine that it names. The one place for
- * it: modules read it here and keep no copy.
+ * L0's configuration: what its command line says, and the machine that it names. The one place
+ * for it: modules read it here and keep no copy.
  */
 #ifndef NESTOR_CPU_CONFIG_H
 #define NESTOR_CPU_CONFIG_H
@@ -29,15 +30,17 @@ struct l0_config {
 };
 
 /*
- * Constant after config_set, but for an end that is asked for; before, plain output without end on no
- * machine that is known.
+ * Constant after config_set, but for an end that is asked for; before, plain output without end
+ * on no machine that is known.
  */
 const struct l0_config *l0_config(void);
 
 /* Once, boot CPU, while no other CPU runs. */
 void config_set(const struct l0_config *config);
 
-/* The time limit is over for all CPUs, because the host tool asks for it: it is 0 from now on. */
+/*
+ * The time limit is over for all CPUs, because the host tool asks for it: it is 0 from now on.
+ */
 void config_stop(void);
 
 #endif

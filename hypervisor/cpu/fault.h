@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Interrupts and faults of L0 itself: the IDT, and the report of what should not happen.
  */
@@ -49,8 +50,8 @@ _Noreturn void fault_end(void);
 void fault_print_context(void);
 
 /*
- * Seam, provided by vm/: if the fault happened in the handling of a VM and others can go on, stops
- * that VM and continues with the next; it does not return then.
+ * Seam, provided by vm/: if the fault happened in the handling of a VM and others can go on,
+ * stops that VM and continues with the next; it does not return then.
  */
 void fault_contain(void);
 

@@ -1,8 +1,9 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Locks between CPUs: fair (tickets), not recursive, held for a bounded number of instructions.
  *
- * A CPU takes locks in the order of their ranks only, lowest first. A build with DEBUG=1 checks it.
- * What a CPU holds is on record, so that a contained fault can let go of it.
+ * A CPU takes locks in the order of their ranks only, lowest first. A build with DEBUG=1 checks
+ * it. What a CPU holds is on record, so that a contained fault can let go of it.
  */
 #ifndef NESTOR_CPU_LOCK_H
 #define NESTOR_CPU_LOCK_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * L0's log: one line a message, with level, on channel 0 of the output stream.
  */

@@ -1,6 +1,7 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The machine that L0 runs on, as far as it must be told: how to end a run there, and in what it
- * differs from the SDM. Nothing in CPUID tells it, so the command line does (machine=).
+ * The machine that L0 runs on, as far as it must be told: how to end a run there, and in what
+ * it differs from the SDM. Nothing in CPUID tells it, so the command line does (machine=).
  */
 #ifndef NESTOR_CPU_MACHINE_H
 #define NESTOR_CPU_MACHINE_H
@@ -13,7 +14,8 @@ struct machine {
 	const char *name;        /* as in machine= */
 	void (*power_off)(void); /* may return without effect; NULL: there is no way */
 	/* Quirks. */
-	bool stale_vectoring; /* no IDT-vectoring information of virtual interrupts: vm/inject.c */
+	/* no IDT-vectoring information of virtual interrupts: vm/inject.c */
+	bool stale_vectoring;
 	bool late_notifications; /* interrupts, and so notifications of posted ones, wait while
 				  * the guest's RFLAGS.IF is 0 */
 };

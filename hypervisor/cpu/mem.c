@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The four functions that a freestanding compiler calls, in the shape that is cheapest where a
  * repeated string instruction costs a tick per iteration.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Memory functions of L0; the prototypes are those of the C library.
  */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 #include "cpu/mux.h"
 
 #include <stdbool.h>
@@ -15,11 +16,13 @@
 
 #define UART_FIFO 16u
 
-/* Bytes that wait for COM1; how many of a VM's console may. A log line never has to, as long as the VMs keep to that. */
+/* Bytes that wait for COM1; how many of a VM's console may. A log line never has to, as long as
+ * the VMs keep to that. */
 #define RING_SIZE     32768u
 #define CONSOLE_SHARE 1024u
 
-/* Nobody polls the port but when the ring is full: it takes its FIFO's worth whenever somebody looks. */
+/* Nobody polls the port but when the ring is full: it takes its FIFO's worth whenever somebody
+ * looks. */
 static struct {
 	bool use_e9;   /* a port that takes all at once: nothing waits */
 	uint32_t next; /* tickets of the lock, as in cpu/lock.c */

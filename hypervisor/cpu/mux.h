@@ -1,6 +1,7 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The one byte stream out of L0: port 0xe9 where it answers, else COM1. Carries the log, control
- * records and the consoles of VMs, multiplexed when configured so; plain text before.
+ * The one byte stream out of L0: port 0xe9 where it answers, else COM1. Carries the log,
+ * control records and the consoles of VMs, multiplexed when configured so; plain text before.
  */
 #ifndef NESTOR_CPU_MUX_H
 #define NESTOR_CPU_MUX_H
@@ -30,8 +31,8 @@ void mux_record(const char *format, ...) __attribute__((format(printf, 1, 2)));
 void mux_record_v(const char *format, va_list args) __attribute__((format(printf, 1, 0)));
 
 /*
- * COM1 is slow: bytes wait in memory, and go out a FIFO's worth each time that one of these is called. Does something
- * wait? Then mux_poll is due, about once a millisecond.
+ * COM1 is slow: bytes wait in memory, and go out a FIFO's worth each time that one of these is
+ * called. Does something wait? Then mux_poll is due, about once a millisecond.
  */
 bool mux_pending(void);
 void mux_poll(void);

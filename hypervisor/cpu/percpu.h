@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Data of one physical CPU, reached through GS. It lies in the image, so it is there in every
  * address space. Only its own CPU touches it, except where a comment says otherwise.
@@ -74,8 +75,9 @@ static inline struct percpu *this_cpu(void)
 }
 
 /*
- * A pointer in this CPU's struct percpu, by its offset, which is a constant: one instruction each.
- * The exchange is a barrier, too: what this CPU reads afterwards is read after others can see it.
+ * A pointer in this CPU's struct percpu, by its offset, which is a constant: one instruction
+ * each. The exchange is a barrier, too: what this CPU reads afterwards is read after others can
+ * see it.
  */
 static inline __attribute__((always_inline)) void percpu_exchange(size_t offset, void *value)
 {

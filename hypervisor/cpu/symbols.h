@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Names of L0's own functions, from the table that the second link pass embeds.
  */

@@ -1,6 +1,7 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Entry points of all 256 vectors. L0 is never left by an interrupt to anything but L0, so GS and
- * CR3 are already right.
+ * Entry points of all 256 vectors. L0 is never left by an interrupt to anything but L0, so GS
+ * and CR3 are already right.
  */
 	.text
 	.balign	16

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The vector registers, which a guest's values stay in while L0 runs. L0 itself uses none.
  */

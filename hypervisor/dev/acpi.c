@@ -1,6 +1,7 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
- * ACPI tables of the virtual platform. FADT of revision 5: revision 6 adds only a hypervisor id,
- * and Xen warns about tables longer than those of ACPI 5.0.
+ * ACPI tables of the virtual platform. FADT of revision 5: revision 6 adds only a hypervisor
+ * id, and Xen warns about tables longer than those of ACPI 5.0.
  */
 #include "dev/acpi_int.h"
 

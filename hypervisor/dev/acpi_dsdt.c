@@ -1,7 +1,9 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The DSDT's definition block in AML: PCI root, COM1, RTC, reserved ranges, processors, S5.
  *
- * Package lengths always take three bytes, so that they can be patched once the length is known.
+ * Package lengths always take three bytes, so that they can be patched once the length is
+ * known.
  */
 #include "dev/acpi_int.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Between the files of the ACPI table builder: a bounded output buffer, and AML.
  */

@@ -1,8 +1,10 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The virtual platform of a VM: its public face towards vm/, and the seam it needs from there.
  *
- * Pure: no hardware access, no allocation. All state is in struct platform (platform.h), which the
- * VM embeds. All times are guest TSC ticks; config.tsc_khz says how many make a millisecond.
+ * Pure: no hardware access, no allocation. All state is in struct platform (platform.h), which
+ * the VM embeds. All times are guest TSC ticks; config.tsc_khz says how many make a
+ * millisecond.
  */
 #ifndef NESTOR_DEV_DEV_H
 #define NESTOR_DEV_DEV_H
@@ -35,8 +37,8 @@ void dev_console(struct platform *p, uint8_t byte);
 void dev_power(struct platform *p, enum dev_power_event event, uint32_t value);
 /* Something became deliverable for the vCPU: it must look before its next entry. */
 void dev_kick(struct platform *p, unsigned vcpu);
-/* With apicv: a request is in the vCPU's posted-interrupt descriptor. The CPU that runs it takes it
- * when notified; elsewhere the same as dev_kick. */
+/* With apicv: a request is in the vCPU's posted-interrupt descriptor. The CPU that runs it
+ * takes it when notified; elsewhere the same as dev_kick. */
 void dev_posted(struct platform *p, unsigned vcpu);
 /* INIT or start-up IPI for the vCPU (vector is the SIPI vector). */
 void dev_init_ipi(struct platform *p, unsigned vcpu);
@@ -84,16 +86,16 @@ uint64_t platform_get_cr8(const struct platform *p, unsigned vcpu);
 void platform_set_cr8(struct platform *p, unsigned vcpu, uint64_t cr8);
 
 /*
- * Fire everything of this vCPU whose time has come: its LAPIC timer. PIT, RTC and PM timers are those
- * of vCPU 0.
+ * Fire everything of this vCPU whose time has come: its LAPIC timer. PIT, RTC and PM timers are
+ * those of vCPU 0.
  */
 void platform_run_timers(struct platform *p, unsigned vcpu, uint64_t now);
 /* Next time platform_run_timers has something to do for this vCPU, or DEV_NEVER. */
 uint64_t platform_deadline(const struct platform *p, unsigned vcpu);
 
 /*
- * The vector the vCPU would take now if its RFLAGS.IF allowed it: the highest LAPIC request above
- * its processor priority, or an ExtINT from the PIC through LVT0. -1 when there is none.
+ * The vector the vCPU would take now if its RFLAGS.IF allowed it: the highest LAPIC request
+ * above its processor priority, or an ExtINT from the PIC through LVT0. -1 when there is none.
  */
 int platform_irq_pending(struct platform *p, unsigned vcpu);
 /* The vCPU takes it: acknowledges (IRR to ISR, or PIC INTA). The vector, or -1. */
@@ -121,8 +123,8 @@ struct dev_apic_state {
 };
 
 /*
- * Moves requests that wait elsewhere into the virtual-APIC page, and says what follows. Like the
- * other functions below for the owner of the vCPU, outside guest mode.
+ * Moves requests that wait elsewhere into the virtual-APIC page, and says what follows. Like
+ * the other functions below for the owner of the vCPU, outside guest mode.
  */
 void platform_apic_state(struct platform *p, unsigned vcpu, struct dev_apic_state *s);
 /* Whether software changed what platform_apic_state tells. */
@@ -142,9 +144,9 @@ bool platform_x2apic_readable(uint32_t msr);
 bool platform_console_input(struct platform *p, uint8_t byte);
 
 /*
- * ACPI tables (RSDP, XSDT, FADT, FACS, MADT, MCFG, DSDT) for this configuration, written for the
- * guest-physical address `base` into buf. Returns the bytes used (the RSDP is first), or 0 when
- * size does not suffice.
+ * ACPI tables (RSDP, XSDT, FADT, FACS, MADT, MCFG, DSDT) for this configuration, written for
+ * the guest-physical address `base` into buf. Returns the bytes used (the RSDP is first), or 0
+ * when size does not suffice.
  */
 size_t acpi_build(uint8_t *buf, size_t size, uint64_t base, const struct platform_config *c);
 
@@ -153,6 +155,7 @@ size_t acpi_build(uint8_t *buf, size_t size, uint64_t base, const struct platfor
 #define DEV_ECAM_BASE      0xe0000000ull /* 256 MiB */
 #define DEV_IOAPIC_BASE    0xfec00000ull
 #define DEV_LAPIC_BASE     APIC_DEFAULT_BASE
-#define DEV_ACPI_BASE      0x000e0000ull /* RSDP and tables; 64 KiB, reserved in the memory map */
+/* RSDP and tables; 64 KiB, reserved in the memory map */
+#define DEV_ACPI_BASE 0x000e0000ull
 
 #endif

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The devices as one platform: who is at which address, interrupt lines, deadlines.
  */
@@ -227,7 +228,8 @@ void platform_deadline_changed(struct platform *p)
 	p->deadline = earlier(vpit_deadline(p), earlier(vrtc_deadline(p), vpm_deadline(p)));
 }
 
-/* Without the lock: whoever changes a deadline of another CPU's vCPU tells it (dev_kick's like). */
+/* Without the lock: whoever changes a deadline of another CPU's vCPU tells it (dev_kick's
+ * like). */
 uint64_t platform_deadline(const struct platform *p, unsigned vcpu)
 {
 	uint64_t lapic = __atomic_load_n(&p->lapic[vcpu].deadline, __ATOMIC_RELAXED);

@@ -1,6 +1,7 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The state of a virtual platform, and the services its devices give each other. Only the files of
- * dev/ and whoever embeds the structure look inside.
+ * The state of a virtual platform, and the services its devices give each other. Only the files
+ * of dev/ and whoever embeds the structure look inside.
  */
 #ifndef NESTOR_DEV_PLATFORM_H
 #define NESTOR_DEV_PLATFORM_H
@@ -29,8 +30,8 @@ struct platform {
 };
 
 /*
- * Drives an interrupt line. Lines 0 to 15 are ISA's: they reach the PIC and the IOAPIC (line 0 at
- * pin 2); 16 to 23 are IOAPIC pins.
+ * Drives an interrupt line. Lines 0 to 15 are ISA's: they reach the PIC and the IOAPIC (line 0
+ * at pin 2); 16 to 23 are IOAPIC pins.
  */
 void platform_set_irq(struct platform *p, unsigned irq, bool level);
 /* A rising edge. */

@@ -1,17 +1,18 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The state of a virtual platform, ready to travel: for snapshot, restore and migration.
  *
- * Each device has a structure X_state of fixed-width members, without pointers, host addresses and
- * padding; flags are bytes of 0 or 1. It holds what a guest can observe and what decides what the
- * device does next. Not in it: configuration, which source and target share; what follows from the
- * rest, which set computes.
+ * Each device has a structure X_state of fixed-width members, without pointers, host addresses
+ * and padding; flags are bytes of 0 or 1. It holds what a guest can observe and what decides
+ * what the device does next. Not in it: configuration, which source and target share; what
+ * follows from the rest, which set computes.
  *
- * Times are values of the guest TSC, also the base of the RTC's time of day. The guest TSC of the
- * target goes on from `tsc`: vm/ sets its offset so, before or after; nothing here depends on the
- * host's TSC or on the time that passed in between, so that a set converts no times.
+ * Times are values of the guest TSC, also the base of the RTC's time of day. The guest TSC of
+ * the target goes on from `tsc`: vm/ sets its offset so, before or after; nothing here depends
+ * on the host's TSC or on the time that passed in between, so that a set converts no times.
  *
- * A local APIC's state is that of its registers whether the CPU virtualizes it or not: requests on
- * their way (posted-interrupt descriptor) are in IRR.
+ * A local APIC's state is that of its registers whether the CPU virtualizes it or not: requests
+ * on their way (posted-interrupt descriptor) are in IRR.
  */
 #ifndef NESTOR_DEV_STATE_H
 #define NESTOR_DEV_STATE_H
@@ -41,9 +42,9 @@ struct platform_state {
 void platform_get_state(struct platform *p, struct platform_state *s);
 
 /*
- * Makes the devices go on from a state. After platform_reset with the configuration of the source;
- * no vCPU runs. Nothing is believed: false, and nothing changed, for a state that the devices cannot
- * be in. All vCPUs are kicked, since deadlines and interrupts are others.
+ * Makes the devices go on from a state. After platform_reset with the configuration of the
+ * source; no vCPU runs. Nothing is believed: false, and nothing changed, for a state that the
+ * devices cannot be in. All vCPUs are kicked, since deadlines and interrupts are others.
  */
 bool platform_set_state(struct platform *p, const struct platform_state *s);
 

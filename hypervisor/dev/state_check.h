@@ -1,6 +1,7 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What a state that may come from a file has to be looked at for. Only the devices' X_valid_state
- * functions include it.
+ * What a state that may come from a file has to be looked at for. Only the devices'
+ * X_valid_state functions include it.
  */
 #ifndef NESTOR_DEV_STATE_CHECK_H
 #define NESTOR_DEV_STATE_CHECK_H
@@ -21,7 +22,9 @@ static inline bool state_bytes_up_to(const void *s, size_t first, size_t last, u
 	return true;
 }
 
-/* Whether the flags from one member to another are 0 or 1; before, reading them is undefined. */
+/*
+ * Whether the flags from one member to another are 0 or 1; before, reading them is undefined.
+ */
 #define STATE_FLAGS_VALID(s, type, first, last) \
 	state_bytes_up_to(s, offsetof(type, first), offsetof(type, last), 1)
 

@@ -1,6 +1,7 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Conversion between guest TSC ticks and the ticks of a device's clock. Exact for all inputs whose
- * result fits; device clocks go up to 4 MHz.
+ * Conversion between guest TSC ticks and the ticks of a device's clock. Exact for all inputs
+ * whose result fits; device clocks go up to 4 MHz.
  */
 #ifndef NESTOR_DEV_TICKS_H
 #define NESTOR_DEV_TICKS_H

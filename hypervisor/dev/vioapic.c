@@ -1,5 +1,7 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The IOAPIC. Level-triggered pins: remote IRR is set while an accepted interrupt waits for its EOI.
+ * The IOAPIC. Level-triggered pins: remote IRR is set while an accepted interrupt waits for its
+ * EOI.
  */
 #include "dev/platform.h"
 #include "dev/state_check.h"

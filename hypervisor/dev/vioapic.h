@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The IOAPIC (Intel 82093AA), 24 pins.
  */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The local APIC's registers. Not its vectors, messages, timer and MSRs.
  */

@@ -1,6 +1,7 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The local APIC of a vCPU (SDM vol. 3A chapter 10 "Advanced Programmable Interrupt Controller"), in
- * xAPIC and x2APIC mode. Its timer counts at the frequency of the guest TSC.
+ * The local APIC of a vCPU (SDM vol. 3A chapter 10 "Advanced Programmable Interrupt
+ * Controller"), in xAPIC and x2APIC mode. Its timer counts at the frequency of the guest TSC.
  */
 #ifndef NESTOR_DEV_VLAPIC_H
 #define NESTOR_DEV_VLAPIC_H
@@ -36,9 +37,9 @@ struct vlapic_posted {
 
 struct vlapic {
 	/*
-	 * The registers, 16 bytes each, as L1 reads them. With `hardware` this is the virtual-APIC
-	 * page: while L1 runs the CPU changes IRR, ISR, TPR and PPR, and stores what L1 writes to
-	 * other registers before vlapic_hardware_wrote tells of it.
+	 * The registers, 16 bytes each, as L1 reads them. With `hardware` this is the
+	 * virtual-APIC page: while L1 runs the CPU changes IRR, ISR, TPR and PPR, and stores
+	 * what L1 writes to other registers before vlapic_hardware_wrote tells of it.
 	 */
 	uint32_t regs[VLAPIC_PAGE / 4] __attribute__((aligned(VLAPIC_PAGE)));
 	struct vlapic_posted
@@ -86,7 +87,9 @@ void vlapic_init_reset(struct platform *p, unsigned vcpu);
 /* Enabled, the PIC at LINT0 and NMI at LINT1: as firmware leaves the bootstrap processor. */
 void vlapic_virtual_wire(struct platform *p, unsigned vcpu);
 
-/* One access to the register page; offset below 4096. Registers take aligned 32-bit accesses. */
+/*
+ * One access to the register page; offset below 4096. Registers take aligned 32-bit accesses.
+ */
 uint32_t vlapic_read(struct platform *p, unsigned vcpu, uint32_t offset);
 void vlapic_write(struct platform *p, unsigned vcpu, uint32_t offset, uint32_t value);
 
@@ -98,14 +101,14 @@ bool vlapic_wrmsr(struct platform *p, unsigned vcpu, uint32_t msr, uint64_t valu
 bool vlapic_is_mapped(const struct vlapic *l);
 
 /*
- * Sends a message to every LAPIC it addresses; one with lowest priority to one of them. Destination
- * UINT32_MAX is everybody. False when nobody accepted it.
+ * Sends a message to every LAPIC it addresses; one with lowest priority to one of them.
+ * Destination UINT32_MAX is everybody. False when nobody accepted it.
  */
 bool vlapic_send(struct platform *p, const struct vlapic_message *m);
 
 /*
- * The highest vector that may interrupt now, -1 when none; and taking it. Only the CPU that owns the
- * vCPU, outside guest mode.
+ * The highest vector that may interrupt now, -1 when none; and taking it. Only the CPU that
+ * owns the vCPU, outside guest mode.
  */
 int vlapic_pending(struct vlapic *l);
 int vlapic_take(struct vlapic *l);
@@ -116,7 +119,9 @@ void vlapic_set_tpr(struct vlapic *l, uint32_t value);
 
 /* ---- hardware mode; only the owner, outside guest mode ---- */
 
-/* L1's write to the register page at this offset has been done by the CPU, but for its effects. */
+/*
+ * L1's write to the register page at this offset has been done by the CPU, but for its effects.
+ */
 void vlapic_hardware_wrote(struct platform *p, unsigned vcpu, uint32_t offset);
 /* Moves requests that came from elsewhere into IRR. */
 void vlapic_collect(struct vlapic *l);

@@ -1,6 +1,7 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Local APICs that the CPU virtualizes (SDM chapter 29 "APIC Virtualization and Virtual Interrupts"):
- * what vm/ tells the CPU of them, and what it learns from it.
+ * Local APICs that the CPU virtualizes (SDM chapter 29 "APIC Virtualization and Virtual
+ * Interrupts"): what vm/ tells the CPU of them, and what it learns from it.
  */
 #include <stddef.h>
 

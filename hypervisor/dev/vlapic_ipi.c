@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Interrupt messages to local APICs: from the IOAPIC, by MSI, and IPIs.
  */
@@ -79,7 +80,9 @@ bool vlapic_send(struct platform *p, const struct vlapic_message *m)
 	return accepted;
 }
 
-/* Table 10-3 "Valid Combinations for the Pentium 4 and Intel Xeon Processors' Local xAPIC ICR" */
+/*
+ * Table 10-3 "Valid Combinations for the Pentium 4 and Intel Xeon Processors' Local xAPIC ICR"
+ */
 static bool shorthand_allows(unsigned shorthand, enum apic_delivery mode)
 {
 	return shorthand == SHORTHAND_OTHERS || mode == DELIVER_FIXED;

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The local APIC's MSRs: IA32_APIC_BASE, IA32_TSC_DEADLINE, and x2APIC mode (SDM vol. 3A 10.12
  * "Extended XAPIC (x2APIC)").

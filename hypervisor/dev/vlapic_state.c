@@ -1,6 +1,7 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The local APIC's state, of both modes in one form: what registers and timer are once requests that
- * wait elsewhere are in IRR, as they are before L1 runs next.
+ * The local APIC's state, of both modes in one form: what registers and timer are once requests
+ * that wait elsewhere are in IRR, as they are before L1 runs next.
  */
 #include "dev/platform.h"
 #include "dev/vlapic_int.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The local APIC's timer, SDM vol. 3A 10.5.4 "APIC Timer".
  */

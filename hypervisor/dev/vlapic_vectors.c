@@ -1,9 +1,10 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The local APIC's vectors: requests, priorities, acceptance and end of interrupts.
  *
- * Two modes. In software everything is done here at once. With `hardware` the CPU delivers what IRR
- * holds and ends it; requests wait in the posted-interrupt descriptor, and the CPU (if it does
- * posted interrupts and L1 runs) or the vCPU's owner moves them into IRR.
+ * Two modes. In software everything is done here at once. With `hardware` the CPU delivers what
+ * IRR holds and ends it; requests wait in the posted-interrupt descriptor, and the CPU (if it
+ * does posted interrupts and L1 runs) or the vCPU's owner moves them into IRR.
  */
 #include "dev/platform.h"
 #include "dev/vlapic_int.h"
@@ -11,9 +12,9 @@
 #define POSTED_OUTSTANDING 1ull
 
 /*
- * A request that stays in the descriptor, or in IRR once the CPU has moved it: vector 0, which is never
- * above any priority. A notification may come when the owner has just taken what it was about; Bochs
- * takes an empty set of requests for vector 255.
+ * A request that stays in the descriptor, or in IRR once the CPU has moved it: vector 0, which
+ * is never above any priority. A notification may come when the owner has just taken what it
+ * was about; Bochs takes an empty set of requests for vector 255.
  */
 #define FLOOR 1u
 
@@ -183,8 +184,8 @@ void vlapic_eoi(struct platform *p, unsigned vcpu)
 /* ---- requests ---- */
 
 /*
- * The CPU must know before it delivers a level-triggered vector that its EOI is to exit: a request
- * whose trigger mode is new waits for the owner.
+ * The CPU must know before it delivers a level-triggered vector that its EOI is to exit: a
+ * request whose trigger mode is new waits for the owner.
  */
 static void post(struct platform *p, unsigned vcpu, uint8_t vector, bool level)
 {

@@ -1,6 +1,7 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
- * PCI configuration space. Bytes are the unit: an access of any size is a row of byte accesses, so
- * an unaligned or crossing access cannot leave a function's space.
+ * PCI configuration space. Bytes are the unit: an access of any size is a row of byte accesses,
+ * so an unaligned or crossing access cannot leave a function's space.
  */
 #include "dev/vpci.h"
 

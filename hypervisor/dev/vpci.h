@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * PCI configuration space: mechanism 1 (0xcf8, 0xcfc) and ECAM, with the host bridge 00:00.0.
  *
@@ -34,7 +35,8 @@ struct vpci {
 
 void vpci_reset(struct platform *p);
 
-/* One access to 0xcf8 (32 bits) or 0xcfc..0xcff. Narrow accesses to 0xcf8..0xcfb are not claimed. */
+/* One access to 0xcf8 (32 bits) or 0xcfc..0xcff. Narrow accesses to 0xcf8..0xcfb are not
+ * claimed. */
 bool vpci_io(struct platform *p, uint16_t port, bool write, unsigned size, uint32_t *value);
 
 /* One access to ECAM of 1, 2, 4 or 8 bytes. False when gpa is not in ECAM. */

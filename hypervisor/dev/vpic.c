@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The 8259A pair. What differs from the chip: nothing interrupts during its initialisation.
  */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Two cascaded 8259A interrupt controllers with edge/level control registers.
  */

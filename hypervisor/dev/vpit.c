@@ -1,6 +1,7 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Intel 8254 as PCs wire it. What differs from the chip: a count is loaded when its last byte is
- * written (the chip waits for the next clock, in modes 2 and 3 for the end of the period).
+ * Intel 8254 as PCs wire it. What differs from the chip: a count is loaded when its last byte
+ * is written (the chip waits for the next clock, in modes 2 and 3 for the end of the period).
  */
 #include "dev/vpit.h"
 
@@ -319,7 +320,9 @@ void vpit_run_timer(struct platform *p, uint64_t now)
 	if (n <= c->signalled)
 		return;
 	c->signalled = n;
-	/* The line stays high, as the output does: the PIC forgets a request whose line falls. */
+	/*
+	 * The line stays high, as the output does: the PIC forgets a request whose line falls.
+	 */
 	platform_set_irq(p, 0, false);
 	platform_set_irq(p, 0, true);
 }

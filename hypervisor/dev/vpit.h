@@ -1,8 +1,10 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The 8254 timer (ports 0x40 to 0x43) and port 0x61, which gates channel 2 and shows its output.
+ * The 8254 timer (ports 0x40 to 0x43) and port 0x61, which gates channel 2 and shows its
+ * output.
  *
- * Nothing ticks: counters and outputs follow from the guest TSC. Owns the counting, not IRQ0's way
- * to the CPU.
+ * Nothing ticks: counters and outputs follow from the guest TSC. Owns the counting, not IRQ0's
+ * way to the CPU.
  */
 #ifndef NESTOR_DEV_VPIT_H
 #define NESTOR_DEV_VPIT_H
@@ -51,7 +53,9 @@ void vpit_reset(struct platform *p);
 /* One access to 0x40..0x43 or 0x61. Only byte accesses are claimed. */
 bool vpit_io(struct platform *p, uint16_t port, bool write, unsigned size, uint32_t *value);
 
-/* Raises IRQ0 if channel 0 ended a count since the last call; several ends make one interrupt. */
+/*
+ * Raises IRQ0 if channel 0 ended a count since the last call; several ends make one interrupt.
+ */
 void vpit_run_timer(struct platform *p, uint64_t now);
 
 /* Guest TSC of the next IRQ0, DEV_NEVER while nobody could see it. */

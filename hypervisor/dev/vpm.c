@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * ACPI fixed hardware and the small system ports. There is no SMI: SCI_EN is always set, as the
  * FADT says by having no SMI command port. Of the fixed events only the timer ever happens.

@@ -1,9 +1,12 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * ACPI power management registers (PM1a event and control block, PM timer) and the small system
- * ports: reset, debug exit, debug console, and what is only there so that a guest finds something.
+ * ports: reset, debug exit, debug console, and what is only there so that a guest finds
+ * something.
  *
  *   0x600 PM1 status, 0x602 PM1 enable, 0x604 PM1 control, 0x608 PM timer (32 bits)
- *   0xcf9 reset, 0x92 fast A20 and reset, 0x60 and 0x64 (no 8042 behind them; command 0xfe resets)
+ *   0xcf9 reset, 0x92 fast A20 and reset, 0x60 and 0x64 (no 8042 behind them; command 0xfe
+ *   resets)
  *   0xf4 debug exit, 0xe9 debug console, 0x80 and 0xed (delays)
  */
 #ifndef NESTOR_DEV_VPM_H

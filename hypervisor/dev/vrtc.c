@@ -1,6 +1,7 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
- * MC146818. The divider always runs: register A's DV bits are kept but mean nothing. The day of the
- * week follows from the date.
+ * MC146818. The divider always runs: register A's DV bits are kept but mean nothing. The day of
+ * the week follows from the date.
  */
 #include "dev/vrtc.h"
 

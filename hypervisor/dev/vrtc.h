@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The MC146818 real-time clock and its NVRAM (ports 0x70 and 0x71), interrupt on IRQ8.
  *

@@ -1,6 +1,7 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
- * 16550A. Received bytes below the trigger level are reported at once as a character timeout, as
- * if four character times had passed.
+ * 16550A. Received bytes below the trigger level are reported at once as a character timeout,
+ * as if four character times had passed.
  */
 #include "dev/vuart.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The 16550A UART at 0x3f8, IRQ4: the VM's console.
  *

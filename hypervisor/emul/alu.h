@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Arithmetic of instructions and its flags. Pure functions of their arguments.
  */

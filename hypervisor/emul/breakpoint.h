@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Data and I/O breakpoints (SDM 17.2.4 "Debug Control Register (DR7)") over what L0 does for a
  * guest. Pure.

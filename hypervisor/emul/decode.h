@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Decodes the instructions with which guests access device memory: insns.def has them all.
  * Pure.

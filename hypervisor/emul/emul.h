@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Completes one instruction with which a guest accesses a device, or INS and OUTS. Pure:
  * registers and flags are a plain structure; memory, devices and vector registers are behind

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Memory operands: where they are, and what the processor checks before it translates the
  * address.

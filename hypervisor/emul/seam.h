@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * What emul/ needs from outside: a guest's memory by linear address, and its devices. vm/
  * implements it on the current VMCS, tests and fuzzers in memory. It is resolved at link time.

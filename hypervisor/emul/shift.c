@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Shifts, scans, multiplication and division. Flags that the SDM calls undefined are as for a
  * count of one.

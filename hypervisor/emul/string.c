@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * String instructions, and INS and OUTS: an element at a time, so that a fault in the middle
  * leaves the registers as the elements before it made them, and no more elements than an exit

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Shared by task_switch.c and task_segments.c.
  */
@@ -29,8 +30,8 @@ bool task_write_as(
 	struct task *t, uint8_t cpl, bool ac, uint32_t linear, const void *src, uint32_t len);
 
 /*
- * LDTR and the segment registers, whose selectors are those of the new TSS, from their descriptors. After
- * a fault the registers that are not loaded are unusable.
+ * LDTR and the segment registers, whose selectors are those of the new TSS, from their
+ * descriptors. After a fault the registers that are not loaded are unusable.
  */
 bool task_load_segments(struct task *t);
 /* The error code onto the new task's stack, `size` bytes; then EIP against the limit of CS. */

@@ -1,6 +1,8 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Segment registers of a new task: descriptors, their checks (SDM table 7-1 "Exception Conditions Checked
- * During a Task Switch", 6.15 "Interrupt 10 - Invalid TSS Exception"), and the error code on its stack.
+ * Segment registers of a new task: descriptors, their checks (SDM table 7-1 "Exception
+ * Conditions Checked During a Task Switch", 6.15 "Interrupt 10 - Invalid TSS Exception"), and
+ * the error code on its stack.
  */
 #include "emul/task_int.h"
 
@@ -166,8 +168,9 @@ static bool load_unless_null(struct task *t, enum sreg index, enum kind kind)
 }
 
 /*
- * Nothing but the selectors is loaded. SS and CS have what a VM entry needs (SDM 26.3.1.2), so that a fault
- * can be delivered; at CPL 3, since SS is no stack: a handler that is no task gets one from the new TSS.
+ * Nothing but the selectors is loaded. SS and CS have what a VM entry needs (SDM 26.3.1.2), so
+ * that a fault can be delivered; at CPL 3, since SS is no stack: a handler that is no task gets
+ * one from the new TSS.
  */
 static void unload_segments(struct task_cpu *cpu)
 {

@@ -1,6 +1,7 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The steps of SDM 7.3 "Task Switching": checks that touch nothing, the old task's state, the commit, the
- * new task's state. Segment descriptors are in task_segments.c.
+ * The steps of SDM 7.3 "Task Switching": checks that touch nothing, the old task's state, the
+ * commit, the new task's state. Segment descriptors are in task_segments.c.
  */
 #include "emul/task_int.h"
 
@@ -135,7 +136,8 @@ static const struct tss_layout *layout_of(const struct task_segment *tss)
 
 /* ---- checks ---- */
 
-/* What SDM table 7-1 asks of the new TSS. The processor asked before it left; memory may have changed. */
+/* What SDM table 7-1 asks of the new TSS. The processor asked before it left; memory may have
+ * changed. */
 static bool check_tss(struct task *t, const struct plan *p)
 {
 	uint32_t type = SEG_AR_TYPE(p->tss.ar);
@@ -196,8 +198,9 @@ static bool reach_memory(struct task *t, struct plan *p)
 }
 
 /*
- * SDM 4.4.1 "PDPTE Registers": loaded when the switch changes CR3. The manual does not name the fault of a
- * reserved bit; that of an unfit TSS, before anything changes, keeps the guest alive.
+ * SDM 4.4.1 "PDPTE Registers": loaded when the switch changes CR3. The manual does not name the
+ * fault of a reserved bit; that of an unfit TSS, before anything changes, keeps the guest
+ * alive.
  */
 static bool check_cr3(struct task *t, struct plan *p)
 {

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 #include "lib/budget.h"
 
 bool budget_spend(struct budget *b, uint64_t now, uint64_t period, uint32_t burst)

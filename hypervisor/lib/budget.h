@@ -1,5 +1,7 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
- * How often something may be done: so many times at once, and one more each `period`. Several CPUs may ask.
+ * How often something may be done: so many times at once, and one more each `period`. Several
+ * CPUs may ask.
  */
 #ifndef NESTOR_LIB_BUDGET_H
 #define NESTOR_LIB_BUDGET_H

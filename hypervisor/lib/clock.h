@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Time of day as a PC's real-time clock keeps it (MC146818 registers).
  */

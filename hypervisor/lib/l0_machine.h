@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The machines that L0 can be told it runs on; the host tool tells them, too.
  */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* What the host tool may send to L0: one byte each. */
 #ifndef NESTOR_LIB_L0_REQUEST_H
 #define NESTOR_LIB_L0_REQUEST_H

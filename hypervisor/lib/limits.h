@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Sizes that several modules and the host tool share. Modules have names of their own for them.
  */

@@ -1,6 +1,7 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Circular doubly linked lists, linked through members of their elements. A list is a head that is no
- * element; what is in no list is linked to itself. Every function takes constant time.
+ * Circular doubly linked lists, linked through members of their elements. A list is a head that
+ * is no element; what is in no list is linked to itself. Every function takes constant time.
  */
 #ifndef NESTOR_LIB_LIST_H
 #define NESTOR_LIB_LIST_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 #include "lib/text.h"
 
 struct text text_of(const char *s, size_t max)

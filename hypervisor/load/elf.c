@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * ELF: 32-bit and 64-bit, little-endian, program headers only.
  */
@@ -102,7 +103,8 @@ static bool overlaps(const struct elf *e, unsigned k, const struct segment *s)
 	return false;
 }
 
-/* Segments that do not overlap are together not larger than RAM: so is the work of copying them. */
+/* Segments that do not overlap are together not larger than RAM: so is the work of copying
+ * them. */
 static const char *check_segment(
 	const struct load_target *t, const struct elf *e, unsigned k, const struct segment *s)
 {

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 #include "load/load_int.h"
 
 static bool image_get(const struct load_image *i, uint64_t at, void *v, size_t size)

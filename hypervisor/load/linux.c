@@ -1,6 +1,8 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Linux by its 64-bit boot protocol, or where a kernel has no entry for that, by the 32-bit one: bzImage,
- * and vmlinux as ELF. boot_params is built from nothing; of a bzImage only the setup header is kept.
+ * Linux by its 64-bit boot protocol, or where a kernel has no entry for that, by the 32-bit
+ * one: bzImage, and vmlinux as ELF. boot_params is built from nothing; of a bzImage only the
+ * setup header is kept.
  */
 #include "load/load_int.h"
 

@@ -1,6 +1,8 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Image formats: puts a kernel and its modules into a VM's RAM by its boot protocol, and says in
- * which state the first vCPU starts. Pure. What it has to know of the VM is in struct load_target.
+ * Image formats: puts a kernel and its modules into a VM's RAM by its boot protocol, and says
+ * in which state the first vCPU starts. Pure. What it has to know of the VM is in struct
+ * load_target.
  */
 #ifndef NESTOR_LOAD_LOAD_H
 #define NESTOR_LOAD_LOAD_H
@@ -47,7 +49,8 @@ struct load_target {
 	struct load_range map[LOAD_MAX_RANGES];
 	unsigned map_count;
 	uint64_t
-		rsdp; /* guest-physical address of the ACPI tables, which lie in the first RAM */
+		/* guest-physical address of the ACPI tables, which lie in the first RAM */
+		rsdp;
 };
 
 struct load_image {
@@ -82,7 +85,8 @@ struct entry_state {
 };
 
 /*
- * NULL, or what is wrong with the images; *out is undefined then, and RAM may have been written. Work
+ * NULL, or what is wrong with the images; *out is undefined then, and RAM may have been
+ * written. Work
  * is bounded by the sizes of RAM and images, whatever these hold.
  */
 const char *load_images(const struct load_target *target, const struct load_request *request,

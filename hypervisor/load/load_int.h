@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Shared by the loaders; nobody else includes it.
  */
@@ -51,8 +52,8 @@ uint64_t ram_put_identity_map(const struct load_target *t);
 bool elf_is(const struct load_image *i);
 /* These three, of an image that elf_is. */
 bool elf_is64(const struct load_image *i);
-/* Checks all segments, then copies them to their physical addresses. NULL, or what is wrong: nothing
- * has been copied then. */
+/* Checks all segments, then copies them to their physical addresses. NULL, or what is wrong:
+ * nothing has been copied then. */
 const char *elf_load(const struct load_target *t, const struct load_image *i, struct loaded *l);
 
 /* ---- the formats: whether an image is one, and load_images for it ---- */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 #include "load/multiboot_int.h"
 
 #include "spec/addr.h"

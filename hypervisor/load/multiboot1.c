@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Multiboot 1. A kernel without its header, but an ELF file, is loaded in the same way.
  */

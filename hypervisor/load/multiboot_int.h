@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * What Multiboot 1 and 2 have in common: multiboot.c.
  */

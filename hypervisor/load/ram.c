@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The VM's RAM as the loaders see it, and what all of them write to its low memory.
  */

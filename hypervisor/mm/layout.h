@@ -1,9 +1,10 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Where things are in L0's address spaces.
  *
- * IMAGE_BASE + physical: code, data and per-CPU data, in every address space.
- * DIRECT_BASE + physical: memory. The boot address space has all RAM there; the one of a VM only
- * that VM's memory and pool, and the device pages that L0 needs.
+ * IMAGE_BASE + physical: code, data and per-CPU data, in every address space. DIRECT_BASE +
+ * physical: memory. The boot address space has all RAM there; the one of a VM only that VM's
+ * memory and pool, and the device pages that L0 needs.
  */
 #ifndef NESTOR_MM_LAYOUT_H
 #define NESTOR_MM_LAYOUT_H

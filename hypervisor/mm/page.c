@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 #include "mm/page.h"
 
 #include "cpu/lock.h"

@@ -1,6 +1,8 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Host memory: which ranges are free. Allocation happens while L0 and its VMs are set up; what one
- * VM needs later comes from its own pool. page_add and page_reserve are for start-up, by one CPU.
+ * Host memory: which ranges are free. Allocation happens while L0 and its VMs are set up; what
+ * one VM needs later comes from its own pool. page_add and page_reserve are for start-up, by
+ * one CPU.
  */
 #ifndef NESTOR_MM_PAGE_H
 #define NESTOR_MM_PAGE_H
@@ -18,9 +20,9 @@ void page_add(uint64_t start, uint64_t size);
 void page_reserve(uint64_t start, uint64_t size);
 
 /*
- * Takes `size` contiguous bytes, aligned to `align` (a power of two, at least PAGE_SIZE), that end
- * at or below `limit`; the highest place that fits. The content is whatever was there. False when
- * there is none.
+ * Takes `size` contiguous bytes, aligned to `align` (a power of two, at least PAGE_SIZE), that
+ * end at or below `limit`; the highest place that fits. The content is whatever was there.
+ * False when there is none.
  */
 bool page_alloc(uint64_t size, uint64_t align, uint64_t limit, struct hpa *out);
 #define PAGE_ANYWHERE UINT64_MAX

@@ -1,6 +1,8 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A bounded pool of zeroed 4 KiB pages out of one host region: EPT tables, VMCSs and shadow state
- * of one VM. The pool never grows, so one VM cannot use up the memory of others. Any CPU may call.
+ * A bounded pool of zeroed 4 KiB pages out of one host region: EPT tables, VMCSs and shadow
+ * state of one VM. The pool never grows, so one VM cannot use up the memory of others. Any CPU
+ * may call.
  */
 #ifndef NESTOR_MM_POOL_H
 #define NESTOR_MM_POOL_H
@@ -28,8 +30,8 @@ void *pool_get(struct page_pool *p);
 /* Returns a page that pool_get gave. */
 void pool_put(struct page_pool *p, void *page);
 
-/* Physically contiguous zeroed pages, never handed out before, or NULL. They may be returned one by
- * one. */
+/* Physically contiguous zeroed pages, never handed out before, or NULL. They may be returned
+ * one by one. */
 void *pool_get_run(struct page_pool *p, unsigned pages);
 
 #endif

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 #include "nested/caps.h"
 
 /* CR4 bits whose features a VM can have: not LA57, SMXE, key locker, CET and what is newer. */

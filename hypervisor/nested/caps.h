@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * VMX capability MSRs (SDM appendix A), both the machine's and those L1 sees, and how the
  * second follow from the first and a policy.

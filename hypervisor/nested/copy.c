@@ -1,14 +1,17 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Copies of lists of fields between VMCS12 and its hardware VMCSs. The lists are rows of the field table:
- * each becomes one access, or nothing when its group or flags are not wanted. A field that not every L1
- * or not every machine has is looked up first; those that L0 itself uses, and the usual ones, exist.
+ * Copies of lists of fields between VMCS12 and its hardware VMCSs. The lists are rows of the
+ * field table: each becomes one access, or nothing when its group or flags are not wanted. A
+ * field that not every L1 or not every machine has is looked up first; those that L0 itself
+ * uses, and the usual ones, exist.
  */
 #include "nested/nested_int.h"
 
 #define ALWAYS             1
 #define VMFUNC             field_in_hardware(n, fid)
 #define CTL(word, control) (IS_NEEDED_##word(word##_##control) || field_in_hardware(n, fid))
-/* L0 does not run without EPT, and without IA32_PAT and IA32_EFER in the VMCS: their fields exist. */
+/* L0 does not run without EPT, and without IA32_PAT and IA32_EFER in the VMCS: their fields
+ * exist. */
 #define IS_NEEDED_PROC2(c) ((c) == PROC2_ENABLE_EPT)
 #define IS_NEEDED_PIN(c)   0
 #define IS_NEEDED_PROC(c)  0

@@ -1,6 +1,7 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The door out of L2 for events that are no exit of the hardware: what arrives for the virtual CPU, and
- * what L0 raises in L2. One question, who takes it, and one follow-up when that is L1.
+ * The door out of L2 for events that are no exit of the hardware: what arrives for the virtual
+ * CPU, and what L0 raises in L2. One question, who takes it, and one follow-up when that is L1.
  */
 #include "nested/nested_int.h"
 
@@ -22,13 +23,16 @@ bool door_intercepts(const struct nested *n, uint8_t vector, uint32_t error_code
 	return vector < 32 && (v->f[FID_EXCEPTION_BITMAP] & BIT(vector));
 }
 
-/* Without virtual NMIs and with NMIs blocked at the entry they stay so, whatever L2's IRETs do. */
+/*
+ * Without virtual NMIs and with NMIs blocked at the entry they stay so, whatever L2's IRETs do.
+ */
 static bool nmi_waits_for_exit(const struct nvmcs *v)
 {
 	return exit_iret_keeps_nmis_blocked(v) && exit_entry_blocked_nmis(v);
 }
 
-/* Does L1 get such an event of the virtual CPU as an exit? In the wait-for-SIPI state only a SIPI ends L2. */
+/* Does L1 get such an event of the virtual CPU as an exit? In the wait-for-SIPI state only a
+ * SIPI ends L2. */
 static bool l1_asked(const struct nested *n, const struct nested_event *e)
 {
 	const struct nvmcs *v = n->cur;
@@ -52,8 +56,8 @@ static bool l1_asked(const struct nested *n, const struct nested_event *e)
 }
 
 /*
- * The window that L1 opened and L2's state lets through now, as an exit reason; 0: none. Such exits come
- * before external interrupts, whoever takes those (25.2 "Other Causes of VM Exits").
+ * The window that L1 opened and L2's state lets through now, as an exit reason; 0: none. Such
+ * exits come before external interrupts, whoever takes those (25.2 "Other Causes of VM Exits").
  */
 static uint32_t open_window(const struct nested *n)
 {
@@ -88,7 +92,9 @@ enum nested_taker nested_who_takes(const struct nested *n, const struct nested_e
 	return comes_after_entry(n, e) ? TAKER_ENTRY_FIRST : TAKER_L1;
 }
 
-/* Exits that tell no more than their reason, and a qualification or interruption information. */
+/*
+ * Exits that tell no more than their reason, and a qualification or interruption information.
+ */
 static void deliver_plain(struct nested *n, struct nvmcs *v, uint32_t reason,
 	uint64_t qualification, uint64_t info)
 {

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * VMLAUNCH and VMRESUME of L1: all checks first, touching nothing, then the switch to VMCS02.
  */
@@ -109,9 +110,9 @@ static struct l1_loaded l1_loaded_values(const struct nvmcs *v)
 }
 
 /*
- * VMCS02 has virtual NMIs and L1's effective IA32_DEBUGCTL where L1 may have asked for neither. What
- * its checks would refuse for that alone is put right (SDM 26.3.1.5): an injected NMI blocks NMIs
- * in any case, and BS follows BTF.
+ * VMCS02 has virtual NMIs and L1's effective IA32_DEBUGCTL where L1 may have asked for neither.
+ * What its checks would refuse for that alone is put right (SDM 26.3.1.5): an injected NMI
+ * blocks NMIs in any case, and BS follows BTF.
  */
 static void adjust_to_02(const struct nvmcs *v, const struct l1_loaded *l)
 {
@@ -129,8 +130,8 @@ static void adjust_to_02(const struct nvmcs *v, const struct l1_loaded *l)
 }
 
 /*
- * The root of the last entry may be gone: another vCPU may have needed its tables. A VMCS12 that gets EPT
- * or loses it is merged anyway.
+ * The root of the last entry may be gone: another vCPU may have needed its tables. A VMCS12
+ * that gets EPT or loses it is merged anyway.
  */
 static inline bool root_valid(struct nested *n, const struct nvmcs *v)
 {
@@ -279,7 +280,8 @@ int nested_entry(struct nested *n, const struct l1_mode *m, uint32_t reason)
 	return INSN_DONE;
 }
 
-/* Does the processor compare L1's TPR threshold with VTPR, which other vCPUs may write (SDM 26.2.1.1)? */
+/* Does the processor compare L1's TPR threshold with VTPR, which other vCPUs may write (SDM
+ * 26.2.1.1)? */
 static bool depends_on_vtpr(const struct nvmcs *v)
 {
 	return v->f[FID_PROC_CONTROLS] & PROC_TPR_SHADOW && v->f[FID_TPR_THRESHOLD] & 0xf &&
@@ -287,8 +289,8 @@ static bool depends_on_vtpr(const struct nvmcs *v)
 }
 
 /*
- * L2 has not run: L1's instruction fails, and all is as before it, but for what the VM-entry MSR-load
- * list has loaded.
+ * L2 has not run: L1's instruction fails, and all is as before it, but for what the VM-entry
+ * MSR-load list has loaded.
  */
 static void refuse(struct nested *n, struct nvmcs *v, bool by_l1)
 {

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 #include "nested/entry_checks.h"
 
 #include "nested/paging.h"

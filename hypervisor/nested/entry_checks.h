@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The checks that VMLAUNCH/VMRESUME make on a VMCS12 (SDM 26.2, 26.3.1) and on entries of the
  * MSR lists (26.4, 27.4, 27.6). Owns the rules only: who keeps track of which group must run

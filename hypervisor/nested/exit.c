@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Exits of L2: whose they are, what L1 sees of them, and the switch back to L1.
  */
@@ -38,8 +39,8 @@ static bool changes_owned(
 }
 
 /*
- * VMCS02's CR3 controls are L1's; the masks of CR0 and CR4, and the controls of CR8 are wider. CLTS
- * and LMSW do not reach the bits of CR0 that L0 owns.
+ * VMCS02's CR3 controls are L1's; the masks of CR0 and CR4, and the controls of CR8 are wider.
+ * CLTS and LMSW do not reach the bits of CR0 that L0 owns.
  */
 static bool l1_wants_cr(const struct exit_context *c)
 {
@@ -120,8 +121,8 @@ _Static_assert(0
 	"each row of spec/exit_reasons.def has one in reflect.def");
 
 /*
- * "NMI exiting" without "virtual NMIs": IRET of L2 does not affect the blocking of NMIs (25.3), which is
- * as the entry left it. VMCS02 always has virtual NMIs.
+ * "NMI exiting" without "virtual NMIs": IRET of L2 does not affect the blocking of NMIs (25.3),
+ * which is as the entry left it. VMCS02 always has virtual NMIs.
  */
 bool exit_iret_keeps_nmis_blocked(const struct nvmcs *v)
 {
@@ -195,7 +196,9 @@ static void save_guest(struct nested *n, struct nvmcs *v)
 		v->f[FID_GUEST_INTR_STATUS] = seam_vmread(FID_GUEST_INTR_STATUS);
 	if (v->timer_on && (exit & EXIT_SAVE_PREEMPTION_TIMER))
 		v->f[FID_PREEMPTION_TIMER_VALUE] = v->timer12;
-	/* 27.2: the exit clears the valid bit; A.6: IA32_EFER.LMA goes to the entry controls. */
+	/*
+	 * 27.2: the exit clears the valid bit; A.6: IA32_EFER.LMA goes to the entry controls.
+	 */
 	v->f[FID_ENTRY_INTR_INFO] &= ~(uint64_t)INTR_INFO_VALID;
 	v->f[FID_ENTRY_CONTROLS] = (v->f[FID_ENTRY_CONTROLS] & ~(uint64_t)ENTRY_IA32E_GUEST) |
 				   (seam_vmread(FID_ENTRY_CONTROLS) & ENTRY_IA32E_GUEST);
@@ -204,8 +207,8 @@ static void save_guest(struct nested *n, struct nvmcs *v)
 }
 
 /*
- * SDM 27.5.5: after an exit due to an NMI, NMIs are blocked. Without virtual NMIs, what L2 blocked
- * stays blocked, too: it is the processor's one state.
+ * SDM 27.5.5: after an exit due to an NMI, NMIs are blocked. Without virtual NMIs, what L2
+ * blocked stays blocked, too: it is the processor's one state.
  */
 static bool l1_blocks_nmi(const struct nvmcs *v)
 {
@@ -323,7 +326,8 @@ void nested_entry_failed(struct nested *n, uint32_t exit_reason)
 	nested_load_l1(n, v, NULL);
 }
 
-/* As the exit right behind an entry that SDM 26.7.7 "VM Exits Induced by the TPR Threshold" has. */
+/* As the exit right behind an entry that SDM 26.7.7 "VM Exits Induced by the TPR Threshold"
+ * has. */
 void exit_below_threshold(struct nested *n, struct nvmcs *v)
 {
 	uint32_t info = (uint32_t)seam_vmread(FID_ENTRY_INTR_INFO);

@@ -1,6 +1,7 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Exits of L2 that are about EPT12: violations, which may become #VE of L2; a full page-modification
- * log; and VMFUNC, by which L2 switches its EPT pointer itself.
+ * Exits of L2 that are about EPT12: violations, which may become #VE of L2; a full
+ * page-modification log; and VMFUNC, by which L2 switches its EPT pointer itself.
  */
 #include "nested/nested_int.h"
 
@@ -31,7 +32,8 @@ static bool ve_possible(struct nested *n, const struct nvmcs *v)
 	return busy == 0;
 }
 
-/* 25.5.6.2 "Virtualization-Exception Information", 25.5.6.3 "Delivery of Virtualization Exceptions" */
+/* 25.5.6.2 "Virtualization-Exception Information", 25.5.6.3 "Delivery of Virtualization
+ * Exceptions" */
 static enum nested_verdict deliver_ve(
 	struct nested *n, const struct nvmcs *v, struct gpa_l2 gpa, uint64_t qualification)
 {
@@ -95,7 +97,8 @@ enum nested_verdict exit_ept_violation(struct nested *n, struct nvmcs *v)
 	return NESTED_L1;
 }
 
-/* The selected entry of the EPTP list, or 0, which is no EPT pointer. A list outside RAM is ones. */
+/* The selected entry of the EPTP list, or 0, which is no EPT pointer. A list outside RAM is
+ * ones. */
 static uint64_t selected_eptp(struct nested *n, const struct nvmcs *v)
 {
 	uint32_t index = (uint32_t)n->gpr[REG_RCX];

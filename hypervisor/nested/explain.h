@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Why an instruction of L1 failed, in words; and the ring that keeps a VM's last refusals.
  *

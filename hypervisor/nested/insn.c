@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * VMX instructions of L1: the checks common to all, operands, and how they end.
  */
@@ -164,8 +165,8 @@ uint64_t l1_cr4(void)
 }
 
 /*
- * What every VMX instruction checks first. CR0.PE needs no look: VMX operation keeps it set, and outside
- * of it all of them are #UD. VMCALL exits in any mode (25.1.2), so RFLAGS.VM does.
+ * What every VMX instruction checks first. CR0.PE needs no look: VMX operation keeps it set,
+ * and outside of it all of them are #UD. VMCALL exits in any mode (25.1.2), so RFLAGS.VM does.
  */
 static int common_checks(struct nested *n, uint32_t reason, struct l1_mode *m)
 {

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * INVEPT and INVVPID of L1 (SDM 30.3).
  */

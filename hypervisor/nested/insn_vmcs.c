@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * VMXON, VMXOFF, and the instructions on VMCSs except VM entry (SDM 30.3 "VMX Instructions").
  */

@@ -1,5 +1,7 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A VM exit loads L1's host state (SDM 27.5 "Loading Host State") into VMCS01, which is current.
+ * A VM exit loads L1's host state (SDM 27.5 "Loading Host State") into VMCS01, which is
+ * current.
  */
 #include "nested/nested_int.h"
 
@@ -69,7 +71,9 @@ static void load_modes(const uint64_t *f, bool long64, const struct l2_leftover 
 		seam_vmwrite(FID_GUEST_PAT, l2->pat);
 }
 
-/* 27.5.4: an L1 with PAE paging gets its PDPTEs from memory, and a VMX abort if they are bad. */
+/*
+ * 27.5.4: an L1 with PAE paging gets its PDPTEs from memory, and a VMX abort if they are bad.
+ */
 static void load_pdptes(struct nested *n, const uint64_t *f, bool long64)
 {
 	struct gpa_l1 at = {f[FID_HOST_CR3] & CR3_PDPT};

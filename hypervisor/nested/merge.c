@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Controls of VMCS02: what L1 asked for, plus what L0 requires.
  */
@@ -55,8 +56,8 @@ static uint32_t merge_proc(const struct nested *n, const struct nvmcs *v)
 }
 
 /*
- * Without "virtualize APIC accesses" hardware refuses a threshold above the priority class of VTPR
- * (SDM 26.2.1.1). L1's check did not look at it when only VMCS02 is without.
+ * Without "virtualize APIC accesses" hardware refuses a threshold above the priority class of
+ * VTPR (SDM 26.2.1.1). L1's check did not look at it when only VMCS02 is without.
  */
 static uint64_t tpr_threshold(struct nested *n, const struct nvmcs *v)
 {
@@ -168,8 +169,8 @@ static void merge_translation(struct nested *n, struct nvmcs *v)
 }
 
 /*
- * L2's VMREAD and VMWRITE reach this shadow VMCS (NULL: none) where L1's bitmaps allow it. False: none of
- * them does, since a bitmap is no RAM.
+ * L2's VMREAD and VMWRITE reach this shadow VMCS (NULL: none) where L1's bitmaps allow it.
+ * False: none of them does, since a bitmap is no RAM.
  */
 static bool merge_link(struct nested *n, const struct nvmcs *v, const struct nvmcs *shadow)
 {
@@ -221,8 +222,8 @@ void merge_controls_all(struct nested *n, struct nvmcs *v)
 }
 
 /*
- * Words of the bitmap with the x2APIC MSRs, 800H to 8FFH. Their bits are never those of VMCS01: what
- * is let through there would reach another APIC than L2's.
+ * Words of the bitmap with the x2APIC MSRs, 800H to 8FFH. Their bits are never those of VMCS01:
+ * what is let through there would reach another APIC than L2's.
  */
 #define X2APIC_WORD  (0x800 / 64)
 #define X2APIC_WORDS 4
@@ -233,8 +234,9 @@ void merge_controls_all(struct nested *n, struct nvmcs *v)
 #define X2APIC_SELF_IPI BIT64(APIC_NUMBER(APIC_SELF_IPI))
 
 /*
- * SDM 29.5 "Virtualizing MSR-Based APIC Accesses": an access may go without an exit only where the
- * processor makes it one to the virtual-APIC page. All others would reach the machine's APIC.
+ * SDM 29.5 "Virtualizing MSR-Based APIC Accesses": an access may go without an exit only where
+ * the processor makes it one to the virtual-APIC page. All others would reach the machine's
+ * APIC.
  */
 __attribute__((noinline)) static void merge_x2apic_msrs(
 	struct nested *n, const struct nvmcs *v, const uint64_t *l1)
@@ -257,9 +259,9 @@ __attribute__((noinline)) static void merge_x2apic_msrs(
 }
 
 /*
- * MSRs that L0 lets L1 reach without an exit. Only their bits can be clear in VMCS02's bitmap, and
- * those of x2APIC MSRs; all others are ones forever. SDM 24.6.9 "MSR-Bitmap Address": 1 KiB each for reads of low and high
- * MSRs, writes of low and high MSRs.
+ * MSRs that L0 lets L1 reach without an exit. Only their bits can be clear in VMCS02's bitmap,
+ * and those of x2APIC MSRs; all others are ones forever. SDM 24.6.9 "MSR-Bitmap Address": 1 KiB
+ * each for reads of low and high MSRs, writes of low and high MSRs.
  */
 void merge_msr_bitmap(struct nested *n, const struct nvmcs *v)
 {
@@ -284,9 +286,9 @@ static unsigned word_of(uint32_t msr)
 }
 
 /*
- * SYSENTER's MSRs, and the bases of FS and GS with what is beside them: L2s write them all the time. The
- * TSC and IA32_DEBUGCTL: only hardware knows L2's. For the others (system calls, IA32_EFER, IA32_PAT) an exit to L0
- * at a change of mode is cheaper than a merge at each entry.
+ * SYSENTER's MSRs, and the bases of FS and GS with what is beside them: L2s write them all the
+ * time. The TSC and IA32_DEBUGCTL: only hardware knows L2's. For the others (system calls,
+ * IA32_EFER, IA32_PAT) an exit to L0 at a change of mode is cheaper than a merge at each entry.
  */
 static bool worth_merging(unsigned w)
 {

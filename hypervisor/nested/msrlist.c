@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * MSR lists of VM entry and VM exit (SDM 26.4, 27.4, 27.6), processed in software.
  */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 #include "nested/nested.h"
 
 #include "nested/nested_int.h"

@@ -1,8 +1,10 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The virtual VT-x of one L1 vCPU: public face towards vm/.
  *
- * Owns: VMX operation of L1 (VMXON to VMXOFF), the VMCS12s that are active on the vCPU, the switch
- * between L1 and L2, virtual EPT and VPID. Does not own: hardware VMCSs (seam.h), L1's platform.
+ * Owns: VMX operation of L1 (VMXON to VMXOFF), the VMCS12s that are active on the vCPU, the
+ * switch between L1 and L2, virtual EPT and VPID. Does not own: hardware VMCSs (seam.h), L1's
+ * platform.
  *
  * Which hardware VMCS is current follows in_l2: VMCS01 while false, VMCS02 of `cur` while true.
  */
@@ -98,7 +100,8 @@ struct nested {
 	bool vmxon;
 	bool in_l2;
 	bool run_pending; /* L2 has been entered by L1 but not yet by hardware */
-	bool l2_wait_sipi; /* L2 entered in the wait-for-SIPI activity state: no hardware entry */
+	/* L2 entered in the wait-for-SIPI activity state: no hardware entry */
+	bool l2_wait_sipi;
 	uint64_t vmxon_gpa;
 	struct nvmcs *cur; /* current VMCS of L1, or NULL */
 	uint64_t use_counter;
@@ -116,9 +119,9 @@ struct nested {
 };
 
 /*
- * Power-on state. `vm` must be initialised by nested_vm_init; `vcpu` is the index of the vCPU in
- * its VM; gpr has 16 entries; msr_bitmap02 is
- * a page that the hardware VMCS02s use. Called at reset, too.
+ * Power-on state. `vm` must be initialised by nested_vm_init; `vcpu` is the index of the vCPU
+ * in its VM; gpr has 16 entries; msr_bitmap02 is a page that the hardware VMCS02s use. Called
+ * at reset, too.
  */
 void nested_reset(struct nested *n, struct nested_vm *vm, unsigned vcpu, uint64_t *gpr,
 	uint16_t vpid01, uint64_t *msr_bitmap02);
@@ -167,7 +170,8 @@ struct nested_event {
 enum nested_taker {
 	TAKER_L2, /* L2, as without a hypervisor, when its state allows it */
 	TAKER_L1, /* L1, as a VM exit: nested_deliver */
-	TAKER_ENTRY_FIRST, /* L2 has to be entered first: ask again after its exit, which shall be at once */
+	/* L2 has to be entered first: ask again after its exit, which shall be at once */
+	TAKER_ENTRY_FIRST,
 	TAKER_EXIT_FIRST /* nobody before L2's next exit: NMIs are blocked until then */
 };
 
@@ -175,8 +179,9 @@ enum nested_taker {
 enum nested_taker nested_who_takes(const struct nested *n, const struct nested_event *e);
 
 /*
- * L1 takes the event: VMCS01 is current afterwards, with L1's state loaded. An interrupt that notifies
- * of posted ones, or that has gone meanwhile, is settled, too, and L2 goes on (in_l2 is still set).
+ * L1 takes the event: VMCS01 is current afterwards, with L1's state loaded. An interrupt that
+ * notifies of posted ones, or that has gone meanwhile, is settled, too, and L2 goes on (in_l2
+ * is still set).
  */
 void nested_deliver(struct nested *n, const struct nested_event *e);
 
@@ -193,12 +198,14 @@ void nested_deliver_ept_fault(struct nested *n, const struct paging_fault *fault
 /* The hardware refused VMCS02, which is current: a bug of ours, answered as L1's own. */
 void nested_entry_failed(struct nested *n, uint32_t exit_reason);
 /*
- * It did so by a VMfail with this VM-instruction error. L1 can be why: its other vCPUs may have changed VTPR since the
- * checks. VMCS01 is current afterwards.
+ * It did so by a VMfail with this VM-instruction error. L1 can be why: its other vCPUs may have
+ * changed VTPR since the checks. VMCS01 is current afterwards.
  */
 void nested_entry_vmfailed(struct nested *n, uint32_t error);
 
-/* Preemption-timer value for VMCS02 given L0's own need (both in timer units); keeps the books. */
+/*
+ * Preemption-timer value for VMCS02 given L0's own need (both in timer units); keeps the books.
+ */
 uint32_t nested_timer_value(struct nested *n, uint32_t l0_value);
 
 /* VMX MSRs and IA32_FEATURE_CONTROL. False: #GP. */
@@ -213,9 +220,9 @@ bool nested_cr4_fits(const struct nested *n, uint64_t cr4);
 bool nested_l2_cr0_fits(const struct nested *n, uint64_t cr0);
 
 /*
- * VM entries and exits leave CR0.CD and CR0.NW alone (SDM 26.3.2.1, 27.5.1), so the real ones stay clear
- * only if L2 cannot reach them: the mask of VMCS02 has them always. L2 reads cr0_cache where L1
- * does not own them.
+ * VM entries and exits leave CR0.CD and CR0.NW alone (SDM 26.3.2.1, 27.5.1), so the real ones
+ * stay clear only if L2 cannot reach them: the mask of VMCS02 has them always. L2 reads
+ * cr0_cache where L1 does not own them.
  */
 #define CR0_CACHE (CR0_CD | CR0_NW)
 uint64_t nested_cr0_shadow(const struct nested *n);

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Shared by the files of nested/; nobody else includes it.
  */
@@ -18,8 +19,8 @@ struct l1_mode {
 /* ---- insn.c ---- */
 
 /*
- * How a VMX instruction ends (SDM 30.2 "Conventions"): a positive number is VMfail with that error
- * (VMfailInvalid when there is no current VMCS), the others are these.
+ * How a VMX instruction ends (SDM 30.2 "Conventions"): a positive number is VMfail with that
+ * error (VMfailInvalid when there is no current VMCS), the others are these.
  */
 enum insn_outcome {
 	INSN_SUCCEED = 0,
@@ -63,7 +64,8 @@ int insn_vmptrst(struct nested *n, const struct l1_mode *m);
 int insn_vmread(struct nested *n, const struct l1_mode *m);
 int insn_vmwrite(struct nested *n, const struct l1_mode *m);
 
-/* L1 enters or leaves VMX operation: hardware serves VMREAD and VMWRITE only inside. VMCS01 is current. */
+/* L1 enters or leaves VMX operation: hardware serves VMREAD and VMWRITE only inside. VMCS01 is
+ * current. */
 void insn_serve_by_hardware(bool on);
 
 /* ---- insn_inv.c ---- */
@@ -101,22 +103,24 @@ int nested_l1_write(struct nested *n, struct gpa_l1 a, const void *src, uint32_t
 
 /* ---- copy.c ---- */
 
-/* Fields of a group between VMCS02 of v, which is current, and v->f. Fields that L1 lacks are left alone. */
+/* Fields of a group between VMCS02 of v, which is current, and v->f. Fields that L1 lacks are
+ * left alone. */
 void copy_hot_from_02(struct nvmcs *v);
 void copy_hot_to_02(const struct nvmcs *v);
 void copy_rare_from_02(const struct nested *n, struct nvmcs *v);
 void copy_rare_to_02(const struct nested *n, const struct nvmcs *v);
 
 /*
- * Shadow VMCS of v <-> v->f; the shadow VMCS is current afterwards. The first fetches what L1 may have
- * written, and returns the CHK_* flags of fields that changed.
+ * Shadow VMCS of v <-> v->f; the shadow VMCS is current afterwards. The first fetches what L1
+ * may have written, and returns the CHK_* flags of fields that changed.
  */
 uint32_t copy_from_shadow(struct nested *n, struct nvmcs *v);
 void copy_to_shadow(struct nested *n, const struct nvmcs *v);
-/* After an exit of L2: only what such an exit changes, GROUP_INFO, GROUP_HOT, the event, and the
- * interrupt status and preemption timer where the exit saves them. */
+/* After an exit of L2: only what such an exit changes, GROUP_INFO, GROUP_HOT, the event, and
+ * the interrupt status and preemption timer where the exit saves them. */
 void copy_exit_to_shadow(struct nested *n, const struct nvmcs *v);
-/* For a VMCS that L1 itself uses as a shadow: the hardware one has all fields, and v->f is a copy. */
+/* For a VMCS that L1 itself uses as a shadow: the hardware one has all fields, and v->f is a
+ * copy. */
 void copy_all_to_shadow(struct nested *n, const struct nvmcs *v);
 void copy_all_from_shadow(struct nested *n, struct nvmcs *v);
 /* One field; VMCS01 is current afterwards. */
@@ -149,7 +153,8 @@ bool door_exception(
 void exit_save_info(struct nvmcs *v, uint32_t reason, uint32_t intr_info);
 /* What an exit that no instruction or fault of L2 caused leaves there. */
 void exit_no_info(struct nvmcs *v, uint32_t reason);
-/* L2 was not entered again since VTPR is below L1's threshold: what waits for the entry goes along. */
+/* L2 was not entered again since VTPR is below L1's threshold: what waits for the entry goes
+ * along. */
 void exit_below_threshold(struct nested *n, struct nvmcs *v);
 /* The event whose delivery the exit interrupted, 27.2.4. */
 void exit_save_vectoring(struct nvmcs *v);
@@ -185,8 +190,8 @@ bool posted_notifies(const struct nvmcs *v, int vector);
 /* It has been acknowledged and dismissed; VMCS02 of v is current. */
 void posted_process(struct nested *n, const struct nvmcs *v);
 
-/* Ends L2 or a failed entry: VMCS01 becomes current with L1's host state. l2: NULL after a failed
- * entry. */
+/* Ends L2 or a failed entry: VMCS01 becomes current with L1's host state. l2: NULL after a
+ * failed entry. */
 void nested_load_l1(struct nested *n, struct nvmcs *v, const struct l2_leftover *l2);
 
 /* The VM-entry MSR-load list: 0, or the 1-based number of the entry that failed (SDM 26.4). */
@@ -211,7 +216,8 @@ static inline bool field_in_hardware(const struct nested *n, enum vmcs_fid fid)
 	return n->vm->in_hardware[fid / 64] & BIT64(fid % 64);
 }
 
-/* Secondary controls as in effect: none of them without the primary control that activates them. */
+/* Secondary controls as in effect: none of them without the primary control that activates
+ * them. */
 static inline uint32_t proc2_of(const struct nvmcs *v)
 {
 	return v->f[FID_PROC_CONTROLS] & PROC_SECONDARY ? (uint32_t)v->f[FID_PROC2_CONTROLS]

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * VMCS12s that are active on a vCPU: a small cache, so that VMPTRLD between a few VMCSs copies
  * nothing, and their layout in L1's memory.
@@ -8,7 +9,8 @@
 
 #define ALL_CHECKS (FIELD_CHK_C | FIELD_CHK_H | FIELD_CHK_G)
 
-/* A VMCS12 region. Software sees only the first two words (SDM 24.2 "Format of the VMCS Region"). */
+/* A VMCS12 region. Software sees only the first two words (SDM 24.2 "Format of the VMCS
+ * Region"). */
 struct vmcs12_region {
 	uint32_t revision;
 	uint32_t abort_indicator;
@@ -152,7 +154,9 @@ bool nvmcs_pointer_valid(const struct nested *n, uint64_t gpa)
 	return !(gpa & PAGE_MASK) && !(gpa >> caps_pointer_width(&n->vm->caps));
 }
 
-/* The link pointer was checked: a shadow VMCS. It may have been flushed since the last entry. */
+/*
+ * The link pointer was checked: a shadow VMCS. It may have been flushed since the last entry.
+ */
 void nvmcs_resolve_link(struct nested *n, struct nvmcs *v)
 {
 	uint64_t gpa = v->f[FID_VMCS_LINK_POINTER];

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 #include "nested/paging.h"
 
 #include "nested/seam.h"
@@ -105,8 +106,8 @@ static bool to_l1(struct nested *n, const struct paging_state *s, uint64_t gpa, 
 }
 
 /*
- * Reads an entry of 4 or 8 bytes once, and keeps it for the flags. With A/D flags of EPT12 an access to
- * a paging structure counts as a write (28.2.3.2).
+ * Reads an entry of 4 or 8 bytes once, and keeps it for the flags. With A/D flags of EPT12 an
+ * access to a paging structure counts as a write (28.2.3.2).
  */
 static uint64_t read_entry(struct nested *n, struct walk *w, uint64_t gpa)
 {
@@ -235,8 +236,8 @@ static enum walk_end walk_64bit(
 }
 
 /*
- * SDM 4.4 "PAE Paging". PDPTEs are registers, loaded and checked with CR3; what the guest wrote to its
- * table since does not count.
+ * SDM 4.4 "PAE Paging". PDPTEs are registers, loaded and checked with CR3; what the guest wrote
+ * to its table since does not count.
  */
 static enum walk_end walk_pae(struct nested *n, struct walk *w)
 {
@@ -271,8 +272,8 @@ static inline bool usual_mode(const struct paging_state *s)
 
 /*
  * The usual case without book-keeping: a supervisor's data access through 4-level tables whose
- * entries are present, accessed (and dirty, writable for a write) and have no odd bits. False says
- * nothing but that the full walk has to decide.
+ * entries are present, accessed (and dirty, writable for a write) and have no odd bits. False
+ * says nothing but that the full walk has to decide.
  */
 static bool walk_quickly(struct nested *n, const struct paging_state *s, uint64_t linear,
 	uint32_t access, struct gpa_l1 *out)
@@ -297,7 +298,9 @@ static bool walk_quickly(struct nested *n, const struct paging_state *s, uint64_
 		table = e;
 	}
 	size = 1ull << shift;
-	/* SDM 4.5: no page of 512 GiB; bits below a large page's number are reserved but PAT. */
+	/*
+	 * SDM 4.5: no page of 512 GiB; bits below a large page's number are reserved but PAT.
+	 */
 	if (shift > 12 && (shift == 39 || (e & (size - 0x2000) & PT_ADDRESS)))
 		return false;
 	if (((access & PAGING_WRITE) && !(e & PT_D)) || (user && (s->cr4 & CR4_SMAP)))

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * L1's own paging: what a linear address of L1 means (SDM chapter 4 "Paging"), for the operands
  * of VMX instructions and for L0's emulation on L1's behalf.
@@ -18,8 +19,8 @@
 struct nested;
 
 /*
- * The registers that rule a translation. PDPTEs of PAE paging are registers, too; they stay in the
- * VMCS of the guest whose state this is, which must be current.
+ * The registers that rule a translation. PDPTEs of PAE paging are registers, too; they stay in
+ * the VMCS of the guest whose state this is, which must be current.
  */
 struct paging_state {
 	uint64_t cr0, cr3, cr4, efer;

@@ -1,10 +1,11 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Interrupts that L1 posts for its L2, processed in software (SDM 29.6 "Posted-Interrupt
- * Processing"). VMCS02 itself has no posted interrupts: the notification is an interrupt of L1's
- * virtual local APIC, and the machine does not know it.
+ * Processing"). VMCS02 itself has no posted interrupts: the notification is an interrupt of
+ * L1's virtual local APIC, and the machine does not know it.
  *
- * The descriptor and the virtual-APIC page are L1's memory, which L1's other processors may write
- * at any time: atomic accesses, and no value from there is an address or an index.
+ * The descriptor and the virtual-APIC page are L1's memory, which L1's other processors may
+ * write at any time: atomic accesses, and no value from there is an address or an index.
  */
 #include "nested/nested_int.h"
 #include "spec/apic.h"

@@ -1,6 +1,7 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What nested/ needs from outside. vm/ implements it on hardware, tests and fuzzers in memory. It
- * is resolved at link time; nothing else may be undefined in the pure archive.
+ * What nested/ needs from outside. vm/ implements it on hardware, tests and fuzzers in memory.
+ * It is resolved at link time; nothing else may be undefined in the pure archive.
  */
 #ifndef NESTOR_NESTED_SEAM_H
 #define NESTOR_NESTED_SEAM_H
@@ -42,14 +43,18 @@ int seam_l1_write(struct nested *n, struct gpa_l1 a, const void *src, uint32_t l
 
 /* The host address of a whole page of L1's RAM for bitmaps and tables, or NULL. */
 void *seam_l1_page(struct nested *n, struct gpa_l1 a);
-/* The host-physical address behind it and how much is contiguous and aligned alike around it
- * (PAGE_SIZE, SIZE_2M or SIZE_1G), at most what *page_size says before. False when it is not RAM. */
+/*
+ * The host-physical address behind it and how much is contiguous and aligned alike around it
+ * (PAGE_SIZE, SIZE_2M or SIZE_1G), at most what *page_size says before. False when it is not
+ * RAM.
+ */
 bool seam_l1_translate(struct nested *n, struct gpa_l1 a, struct hpa *hpa, uint64_t *page_size);
 
 /*
- * Watch a page that holds an EPT12 table: the word of EPT01 that maps it, whose bit 9 ("dirty") the
- * processor sets when L1 writes the page; set now. The caller clears it atomically, and then flushes
- * EPT01 and waits, since a processor may have the old word cached. Valid as long as the VM. NULL: no RAM, or the machine has no such flag; then nobody knows.
+ * Watch a page that holds an EPT12 table: the word of EPT01 that maps it, whose bit 9 ("dirty")
+ * the processor sets when L1 writes the page; set now. The caller clears it atomically, and
+ * then flushes EPT01 and waits, since a processor may have the old word cached. Valid as long
+ * as the VM. NULL: no RAM, or the machine has no such flag; then nobody knows.
  */
 uint64_t *seam_l1_page_watch(struct nested *n, struct gpa_l1 a);
 
@@ -61,8 +66,9 @@ void seam_vm_unlock(struct nested *n);
 /* ---- flushes of the real TLB ---- */
 
 /*
- * Translations of EPT02 or EPT01: by this CPU now. wait: by no CPU any more when it returns, so that tables may
- * be used again; otherwise by each other vCPU of the VM before its next entry that follows its next exit.
+ * Translations of EPT02 or EPT01: by this CPU now. wait: by no CPU any more when it returns, so
+ * that tables may be used again; otherwise by each other vCPU of the VM before its next entry
+ * that follows its next exit.
  */
 void seam_flush_ept(struct nested *n, uint64_t eptp, bool wait);
 /* Those of this vCPU. */
@@ -82,8 +88,8 @@ bool seam_rdmsr(struct nested *n, uint32_t msr, uint64_t *value);
 bool seam_wrmsr(struct nested *n, uint32_t msr, uint64_t value);
 /* CR4.OSXSAVE of VMCS01 changed, which CPUID shows. */
 void seam_osxsave_changed(struct nested *n);
-/* L1's local APIC: acknowledges the interrupt that it signals; the vector, negative if there is none
- * any more. A write to its EOI register. */
+/* L1's local APIC: acknowledges the interrupt that it signals; the vector, negative if there is
+ * none any more. A write to its EOI register. */
 int seam_irq_ack(struct nested *n);
 void seam_irq_eoi(struct nested *n);
 /* A VMX abort or triple fault of L1: ends the VM with this reason. */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 #include "nested/state.h"
 
 #include "nested/entry_checks.h"
@@ -5,7 +6,8 @@
 
 /* ---- a hardware VMCS, which is current ---- */
 
-/* PDPTEs, IA32_PAT and IA32_EFER are there for L0, whatever L1 has; a VM without VT-x has no caps. */
+/* PDPTEs, IA32_PAT and IA32_EFER are there for L0, whatever L1 has; a VM without VT-x has no
+ * caps. */
 static bool in_guest_area(const struct nested *n, unsigned fid)
 {
 	bool always = vmcs_fields[fid].exists_word == EXISTS_ALWAYS;
@@ -20,7 +22,8 @@ static void get_guest_area(const struct nested *n, struct guest_area_state *s)
 {
 	for (unsigned i = 0; i < FID_COUNT; i++)
 		s->f[i] = in_guest_area(n, i) ? seam_vmread((enum vmcs_fid)i) : 0;
-	/* L0's timers arm the preemption timer anew at each entry; the link pointer is a host address. */
+	/* L0's timers arm the preemption timer anew at each entry; the link pointer is a host
+	 * address. */
 	s->f[FID_PREEMPTION_TIMER_VALUE] = 0;
 	s->f[FID_VMCS_LINK_POINTER] = 0;
 	s->cr0_shadow = seam_vmread(FID_CR0_READ_SHADOW);
@@ -149,8 +152,9 @@ static void set_field(struct nested *n, struct nvmcs *v, enum vmcs_fid fid, uint
 }
 
 /*
- * L1's VM entry once more, without what it did already: an event, an MSR list, and the checks of guest state,
- * which is what L2 has made of it. VMCS01 is current. False: an entry that L1 cannot have made.
+ * L1's VM entry once more, without what it did already: an event, an MSR list, and the checks
+ * of guest state, which is what L2 has made of it. VMCS01 is current. False: an entry that L1
+ * cannot have made.
  */
 static bool enter_again(struct nested *n, struct nvmcs *v)
 {

@@ -1,8 +1,9 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The virtual VT-x of a vCPU as plain data, for snapshots and for moving a VM: what L1 and L2 can observe,
- * or what decides how they go on. Caches are not part of it: VPIDs, EPT02, merged bitmaps, which fields
- * have reached which hardware VMCS. Everything in here is the guest's or of fixed size; there are no
- * pointers and no host addresses.
+ * The virtual VT-x of a vCPU as plain data, for snapshots and for moving a VM: what L1 and L2
+ * can observe, or what decides how they go on. Caches are not part of it: VPIDs, EPT02, merged
+ * bitmaps, which fields have reached which hardware VMCS. Everything in here is the guest's or
+ * of fixed size; there are no pointers and no host addresses.
  */
 #ifndef NESTOR_NESTED_STATE_H
 #define NESTOR_NESTED_STATE_H
@@ -48,15 +49,17 @@ struct nested_state {
 };
 
 /*
- * Between two exits of the vCPU. What the hardware VMCSs hold is read out of them, and VMCS12s in struct
- * nested are brought up to date, which nobody can tell. The same VMCS is current before and after.
+ * Between two exits of the vCPU. What the hardware VMCSs hold is read out of them, and VMCS12s
+ * in struct nested are brought up to date, which nobody can tell. The same VMCS is current
+ * before and after.
  */
 void nested_get(struct nested *n, struct nested_state *s);
 
 /*
- * After nested_reset, with VMCS01 current and L1's memory in place. The vCPU's TSC offset, capabilities
- * and features are those that the state was got with. False: the state is impossible, whoever wrote it;
- * the vCPU must be reset then. Guest state itself is not judged: the hardware does at the next entry.
+ * After nested_reset, with VMCS01 current and L1's memory in place. The vCPU's TSC offset,
+ * capabilities and features are those that the state was got with. False: the state is
+ * impossible, whoever wrote it; the vCPU must be reset then. Guest state itself is not judged:
+ * the hardware does at the next entry.
  */
 bool nested_set(struct nested *n, const struct nested_state *s);
 

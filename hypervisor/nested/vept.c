@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Virtual EPT: roots, and what an EPT violation of L2 fills in.
  */
@@ -76,7 +77,8 @@ static bool give_up_tables(struct nested *n, struct vept_root *keep)
 }
 
 /*
- * Make room for the tables of one walk, at the expense of the oldest roots; then of those in use.
+ * Make room for the tables of one walk, at the expense of the oldest roots; then of those in
+ * use.
  */
 static __attribute__((noinline)) void reserve_tables(struct nested *n, struct vept_root *keep)
 {
@@ -258,8 +260,8 @@ static uint64_t fetch_right(const struct vept *e, uint64_t hardware)
 }
 
 /*
- * Where hardware does not tell, EPT02 does: when it has the rights of EPT12 already and the access
- * was refused, it is L1 that refuses.
+ * Where hardware does not tell, EPT02 does: when it has the rights of EPT12 already and the
+ * access was refused, it is L1 that refuses.
  */
 static bool fetch_allowed(const struct vept *e, const struct vept_walk *w, uint64_t hardware)
 {

@@ -1,12 +1,14 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Virtual EPT: EPT02, the composition of EPT12 (L1's) with EPT01 (ours), filled on demand.
  *
- * Invariant: every present EPT02 entry was derived from the EPT12 entry kept beside it (`source`),
- * at the largest page size both levels allow. A translation may be staler than EPT12 only until L1
- * executes INVEPT, as on hardware.
+ * Invariant: every present EPT02 entry was derived from the EPT12 entry kept beside it
+ * (`source`), at the largest page size both levels allow. A translation may be staler than
+ * EPT12 only until L1 executes INVEPT, as on hardware.
  *
- * `struct vept` is shared by the vCPUs of a VM. The functions below take seam_vm_lock where they
- * need it; nothing of it is touched otherwise, but for a root that the vCPU itself has in use.
+ * `struct vept` is shared by the vCPUs of a VM. The functions below take seam_vm_lock where
+ * they need it; nothing of it is touched otherwise, but for a root that the vCPU itself has in
+ * use.
  */
 #ifndef NESTOR_NESTED_VEPT_H
 #define NESTOR_NESTED_VEPT_H
@@ -39,7 +41,8 @@ struct vept_table {
 	struct vept_watch *watch; /* of the page it mirrors, if any */
 	/*
 	 * In exactly one list: unused; mirrors of its page; stale (L1 wrote the page since the
-	 * mirror was compared last); cut off; gone. A table of a split page is in none while used.
+	 * mirror was compared last); cut off; gone. A table of a split page is in none while
+	 * used.
 	 */
 	struct list link;
 	uint8_t root;  /* index */
@@ -72,7 +75,9 @@ struct vept_root {
 	uint32_t generation; /* changes when the root goes */
 };
 
-/* Per VM. pages and books (for `count`, at most VEPT_TABLES_MAX) are given by vm/, at creation. */
+/*
+ * Per VM. pages and books (for `count`, at most VEPT_TABLES_MAX) are given by vm/, at creation.
+ */
 struct vept {
 	struct vept_pages *pages;
 	void *books; /* vept_books_size bytes, aligned like a pointer; the next four: */
@@ -120,8 +125,8 @@ void vept_init(struct vept *e);
 struct vept_root *vept_root_get(struct nested *n, uint64_t eptp12);
 
 /*
- * Is the root of this generation still what it was? Then this vCPU has it in use from now on. Costs
- * next to nothing when it had before.
+ * Is the root of this generation still what it was? Then this vCPU has it in use from now on.
+ * Costs next to nothing when it had before.
  */
 bool vept_root_reuse(struct nested *n, struct vept_root *root, uint32_t generation);
 
@@ -129,20 +134,20 @@ bool vept_root_reuse(struct nested *n, struct vept_root *root, uint32_t generati
 void vept_root_leave(struct nested *n);
 
 /*
- * L2 exited with an EPT violation (hardware_qualification) at this address: find out whose it is
- * and fill EPT02 when EPT12 allows the access. n->cur is current. *qualification is set unless the
- * result is VEPT_FILLED.
+ * L2 exited with an EPT violation (hardware_qualification) at this address: find out whose it
+ * is and fill EPT02 when EPT12 allows the access. n->cur is current. *qualification is set
+ * unless the result is VEPT_FILLED.
  */
 enum vept_result vept_handle(struct nested *n, struct vept_root *root, struct gpa_l2 gpa,
 	uint64_t hardware_qualification, uint64_t *qualification);
 
-/* L2 is likely to access this address: fill EPT02 if EPT12 has it and no flag would have to be set.
- * Out of line: other entries shall not pay for its stack frame. */
+/* L2 is likely to access this address: fill EPT02 if EPT12 has it and no flag would have to be
+ * set. Out of line: other entries shall not pay for its stack frame. */
 __attribute__((noinline)) void vept_prefill(
 	struct nested *n, struct vept_root *root, struct gpa_l2 gpa);
 
-/* Walk for L0's own accesses to L2 memory; false when not mapped with `access` (1 read, 2 write,
- * 4 execute). Sets accessed and dirty flags. */
+/* Walk for L0's own accesses to L2 memory; false when not mapped with `access` (1 read, 2
+ * write, 4 execute). Sets accessed and dirty flags. */
 bool vept_walk(struct nested *n, uint64_t eptp12, struct gpa_l2 gpa, unsigned access,
 	struct gpa_l1 *l1);
 
@@ -150,8 +155,8 @@ bool vept_walk(struct nested *n, uint64_t eptp12, struct gpa_l2 gpa, unsigned ac
 void vept_written(struct nested *n, struct gpa_l1 a, uint32_t len);
 
 /*
- * INVEPT single-context (by EP4TA) and global. False: a piece of the work is done, the instruction
- * is to be executed again.
+ * INVEPT single-context (by EP4TA) and global. False: a piece of the work is done, the
+ * instruction is to be executed again.
  */
 bool vept_invalidate(struct nested *n, uint64_t eptp12);
 bool vept_invalidate_all(struct nested *n);

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Shared by the files of virtual EPT; nobody else includes it. Callers hold seam_vm_lock.
  */
@@ -36,8 +37,8 @@ static inline bool is_leaf(uint64_t entry, unsigned level)
 }
 
 /*
- * Does an entry of EPT12 no longer mean what EPT02 was made from? flags: those of A and D that count. A
- * flag that L1 cleared shall be set again; one that was set since does no harm.
+ * Does an entry of EPT12 no longer mean what EPT02 was made from? flags: those of A and D that
+ * count. A flag that L1 cleared shall be set again; one that was set since does no harm.
  */
 static inline bool differs(uint64_t kept, uint64_t now, uint64_t flags)
 {
@@ -65,8 +66,8 @@ static inline uint32_t table_index(const struct vept *e, struct list *link)
 	return (uint32_t)(t - e->table);
 }
 
-/* A table of this root; callers have made sure that one is free. source_gpa: the EPT12 table, if
- * not split. */
+/* A table of this root; callers have made sure that one is free. source_gpa: the EPT12 table,
+ * if not split. */
 uint32_t table_new(struct nested *n, struct vept_root *root, unsigned level, bool split,
 	uint64_t source_gpa);
 /* Nothing leads to the table any more: it and all below are gone at the root's next flush. */
@@ -103,8 +104,8 @@ bool root_empty(struct nested *n, struct vept_root *r);
 
 /*
  * The EPT12 walk of one address, made before anything changes. It is complete: all entries from
- * ROOT_LEVEL down to `leaf` are those of EPT12, read or known, and EPT02 can be filled from any level
- * that the walk passed. `at` is set from `known` down.
+ * ROOT_LEVEL down to `leaf` are those of EPT12, read or known, and EPT02 can be filled from any
+ * level that the walk passed. `at` is set from `known` down.
  */
 struct vept_walk {
 	uint64_t gpa;

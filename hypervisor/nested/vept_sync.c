@@ -1,9 +1,11 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
- * INVEPT: EPT02 becomes as new as EPT12. SDM 28.3.3.1 "Operations that Invalidate Cached Mappings"
+ * INVEPT: EPT02 becomes as new as EPT12. SDM 28.3.3.1 "Operations that Invalidate Cached
+ * Mappings"
  *
- * One execution does a piece of the work. The instruction is complete when one execution has looked at
- * all watched pages and left nothing stale. It needs to know nothing of the one before: L1 may have
- * been interrupted between them, and have come back from elsewhere.
+ * One execution does a piece of the work. The instruction is complete when one execution has
+ * looked at all watched pages and left nothing stale. It needs to know nothing of the one
+ * before: L1 may have been interrupted between them, and have come back from elsewhere.
  */
 #include "nested/vept_int.h"
 
@@ -67,12 +69,13 @@ static unsigned compare_stale(struct nested *n, unsigned budget)
 enum collected {
 	COLLECTED_ALL,
 	COLLECTED_SOME,
-	CANNOT_COLLECT /* the machine does not tell what L1 wrote, and there is too much of it */
+	/* the machine does not tell what L1 wrote, and there is too much of it */
+	CANNOT_COLLECT
 };
 
 /*
- * The order matters with several CPUs: a CPU that has the "dirty" of EPT01 cached writes without
- * telling. After settling none has, and what was written before is seen by comparing.
+ * The order matters with several CPUs: a CPU that has the "dirty" of EPT01 cached writes
+ * without telling. After settling none has, and what was written before is seen by comparing.
  */
 static enum collected collect_written(struct nested *n)
 {

@@ -1,12 +1,16 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
- * EPT02 tables: which are used, which EPT12 page each mirrors, which are stale, which are gone. What
- * is done with one table or page takes constant time, however many of them L1 makes us have.
+ * EPT02 tables: which are used, which EPT12 page each mirrors, which are stale, which are gone.
+ * What is done with one table or page takes constant time, however many of them L1 makes us
+ * have.
  */
 #include "nested/vept_int.h"
 
 /*
- * A power of two, at least one for each table. L1 chooses the pages, but of as many pages as there
- * are buckets, one after the other, each bucket has one: since there is a table for each 2 MiB of L1's
+ * A power of two, at least one for each table. L1 chooses the pages, but of as many pages as
+ * there
+ * are buckets, one after the other, each bucket has one: since there is a table for each 2 MiB
+ * of L1's
  * RAM, 512 of all.
  */
 static uint32_t bucket_count(uint32_t tables)
@@ -219,7 +223,8 @@ void entry_set(struct vept *e, uint32_t i, unsigned slot, uint64_t entry, uint64
 
 /*
  * Tables may be used again only when no CPU can walk them; translations alone can wait. What is
- * below a table that was cut off cannot be walked any more, either: it needs no flush of its own.
+ * below a table that was cut off cannot be walked any more, either: it needs no flush of its
+ * own.
  */
 void root_flush(struct nested *n, struct vept_root *r)
 {

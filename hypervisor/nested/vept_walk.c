@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Walks of EPT12, and the flags that an access sets in it.
  */
@@ -13,8 +14,8 @@ static uint64_t presence_bits(uint32_t controls)
 }
 
 /*
- * SDM 28.2.3.1 "EPT Misconfigurations"; and, newer: without execute-only translations neither kind
- * of execute access comes without read access.
+ * SDM 28.2.3.1 "EPT Misconfigurations"; and, newer: without execute-only translations neither
+ * kind of execute access comes without read access.
  */
 static bool misconfigured(
 	const struct vept *e, uint64_t entry, unsigned level, uint64_t presence)
@@ -35,8 +36,9 @@ static bool misconfigured(
 }
 
 /*
- * One step of the walk along mirrors. What EPT02 was made from and is unchanged in EPT12 need not be
- * judged again, has its accessed flag where that counts, and leads to the mirror of the next table.
+ * One step of the walk along mirrors. What EPT02 was made from and is unchanged in EPT12 need
+ * not be judged again, has its accessed flag where that counts, and leads to the mirror of the
+ * next table.
  */
 static inline bool known_step(
 	const struct vept *e, struct vept_walk *w, const uint64_t **source, unsigned level)

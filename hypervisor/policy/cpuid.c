@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 #include "policy/cpuid.h"
 
 #include <stddef.h>
@@ -165,7 +166,8 @@ static const struct {
 #include "spec/cpuid_caches.def"
 };
 
-/* The descriptor of a cache: of its size, or the next below; the one that refers to leaf 4 if there is none. */
+/* The descriptor of a cache: of its size, or the next below; the one that refers to leaf 4 if
+ * there is none. */
 static uint32_t descriptor_of(const struct cpuid_leaf *c)
 {
 	uint32_t found = CPUID_DESCRIPTORS_LEAF4, kib = 0;
@@ -182,8 +184,8 @@ static uint32_t descriptor_of(const struct cpuid_leaf *c)
 }
 
 /*
- * The C library reads leaf 2 at the start of each program, and leaf 4 again and again for each descriptor that
- * refers to it: an exit each.
+ * The C library reads leaf 2 at the start of each program, and leaf 4 again and again for each
+ * descriptor that refers to it: an exit each.
  */
 static void build_descriptors(struct cpuid_table *t)
 {

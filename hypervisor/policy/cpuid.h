@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The CPUID that L1 sees, computed once from the machine's answers and a VM's configuration,
  * and the CR4 bits that it offers. Rules in cpuid.def and cr4.def. Pure.

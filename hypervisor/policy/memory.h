@@ -1,6 +1,7 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
- * How much host memory VMs need. One formula for L0, which takes so much, and for the host tool, which
- * gives the machine so much. Pure.
+ * How much host memory VMs need. One formula for L0, which takes so much, and for the host
+ * tool, which gives the machine so much. Pure.
  */
 #ifndef NESTOR_POLICY_MEMORY_H
 #define NESTOR_POLICY_MEMORY_H
@@ -12,7 +13,9 @@
 /* Regions of a VM are multiples of this, and lie at multiples of it. */
 #define MEMORY_UNIT (2ull << 20)
 
-/* A VM with VT-x has a table for its EPT02 for each MEMORY_UNIT of its RAM, and a quarter more. */
+/*
+ * A VM with VT-x has a table for its EPT02 for each MEMORY_UNIT of its RAM, and a quarter more.
+ */
 #define MEMORY_EPT02_TABLE      8448u  /* bytes at most, with its book-keeping */
 #define MEMORY_EPT02_TABLES_MAX 32768u /* of a VM, however large */
 #define MEMORY_VMCS_PAGES       20u    /* for each virtual CPU */
@@ -37,8 +40,8 @@ uint32_t memory_ept02_tables(const struct vm_config *c);
 uint64_t memory_pool_size(const struct vm_config *c);
 
 /*
- * The least memory of a machine of the tool's on which L0, with its images in the first `images` bytes,
- * can take all VMs; a multiple of MEMORY_UNIT.
+ * The least memory of a machine of the tool's on which L0, with its images in the first
+ * `images` bytes, can take all VMs; a multiple of MEMORY_UNIT.
  */
 uint64_t memory_of_machine(uint64_t images, const struct vm_config *const *vms, unsigned count);
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * L1's MSRs as far as they are rules and plain state: those of msrs.def, the bitmap of those
  * that need no exit, and the MTRRs. Not here: exits, the LAPIC's MSRs (dev), those of VMX
@@ -29,7 +30,8 @@ bool msr_policy_knows(uint32_t msr);
 enum msr_answer msr_policy_read(uint32_t msr, uint64_t *value);
 /* Refuses also what WRMSR refuses of a register's value, but for changes of IA32_EFER. */
 enum msr_answer msr_policy_write(uint32_t msr, uint64_t value);
-/* SDM 4.1.2 "Paging-Mode Enabling": what of IA32_EFER may change. paging: CR0.PG. Writes of LMA have no effect. */
+/* SDM 4.1.2 "Paging-Mode Enabling": what of IA32_EFER may change. paging: CR0.PG. Writes of LMA
+ * have no effect. */
 bool msr_policy_efer_change_valid(uint64_t old, uint64_t value, bool paging);
 
 /* A page: everything exits but what has a rule that needs no exit. */

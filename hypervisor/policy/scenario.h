@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Which VMs the boot modules describe. Pure: the modules' command lines in, configurations out.
  */

@@ -1,7 +1,8 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Settings: named values of a structure, a table row each. A row says under which key a value is
- * written, what it may be, where it lies and what it is when nothing is said. Defaults, parsing,
- * messages and the way back to text follow from the rows.
+ * Settings: named values of a structure, a table row each. A row says under which key a value
+ * is written, what it may be, where it lies and what it is when nothing is said. Defaults,
+ * parsing, messages and the way back to text follow from the rows.
  *
  * Pure. Owns no table: those are in vm_config.c, options.c and the host tool.
  */
@@ -61,8 +62,8 @@ __attribute__((format(printf, 3, 4))) bool refusal_set(
 void settings_init(const struct setting *table, void *object);
 
 /*
- * Parses value by the row and stores it. False: nothing is stored, and must (of SETTING_TEXT_SIZE
- * bytes) says what the value must be. Not for SETTING_LINE and SETTING_FILE.
+ * Parses value by the row and stores it. False: nothing is stored, and must (of
+ * SETTING_TEXT_SIZE bytes) says what the value must be. Not for SETTING_LINE and SETTING_FILE.
  */
 bool setting_parse(const struct setting *s, struct text value, void *object, char *must);
 

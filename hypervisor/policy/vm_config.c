@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 #include "policy/vm_config.h"
 
 #include <stddef.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * What a VM is asked to be: the settings that L0 and the host tool share.
  */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Address types. Each level has its own one-member structure, so that mixing levels does not
  * compile; the machine code is that of a plain integer.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The local APIC (SDM vol. 3A chapter 10 "Advanced Programmable Interrupt Controller (APIC)").
  */
@@ -14,8 +15,8 @@
 #define IOAPIC_DEFAULT_BASE UINT64_C(0xfec00000) /* on every PC; the chipset says */
 
 /*
- * Table 10-1 "Local APIC Register Address Map", by offset in the page; also that of the virtual-APIC page
- * (29.1.1). ISR, TMR and IRR are eight registers each.
+ * Table 10-1 "Local APIC Register Address Map", by offset in the page; also that of the
+ * virtual-APIC page (29.1.1). ISR, TMR and IRR are eight registers each.
  */
 enum apic_offset {
 	APIC_ID = 0x020,

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 #include "spec/cpuid.h"
 
 const struct cpuid_place cpuid_places[CPUID_FIELD_COUNT] = {

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * CPUID: the names of its flags and fields, and where each is (cpuid.def).
  */

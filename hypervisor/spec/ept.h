@@ -1,5 +1,7 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Extended page tables (SDM 28.2 "The Extended Page Table Mechanism (EPT)"): pointer and entries.
+ * Extended page tables (SDM 28.2 "The Extended Page Table Mechanism (EPT)"): pointer and
+ * entries.
  */
 #ifndef NESTOR_SPEC_EPT_H
 #define NESTOR_SPEC_EPT_H

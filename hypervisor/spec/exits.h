@@ -1,6 +1,7 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
- * VM exits (SDM appendix C "VMX Basic Exit Reasons", 24.9 and 27.2): reasons, and what is in the
- * exit qualification and in the instruction-information field.
+ * VM exits (SDM appendix C "VMX Basic Exit Reasons", 24.9 and 27.2): reasons, and what is in
+ * the exit qualification and in the instruction-information field.
  */
 #ifndef NESTOR_SPEC_EXITS_H
 #define NESTOR_SPEC_EXITS_H
@@ -61,7 +62,8 @@ static inline uint64_t exit_reasons_with(enum exit_field field)
 		;
 }
 
-/* Total: false for a number that is no reason. Each nested exit asks: no table for the usual ones. */
+/* Total: false for a number that is no reason. Each nested exit asks: no table for the usual
+ * ones. */
 static inline bool exit_defines(uint32_t reason, enum exit_field field)
 {
 	if (reason < 64)
@@ -110,8 +112,8 @@ enum task_source {
 	TASK_GATE /* in the IDT */
 };
 
-/* Table 27-6 "Exit Qualification for APIC-Access VM Exits from Linear Accesses and Guest-Physical
- * Accesses" */
+/* Table 27-6 "Exit Qualification for APIC-Access VM Exits from Linear Accesses and
+ * Guest-Physical Accesses" */
 #define APIC_ACCESS_OFFSET(q) ((q)&0xfffu)
 #define APIC_ACCESS_TYPE(q)   (((q) >> 12) & 15u)
 enum apic_access_type {
@@ -138,7 +140,8 @@ enum apic_access_type {
 #define QUAL_OF_LINEAR (QUAL_LINEAR | QUAL_TRANSLATION)
 #define QUAL_OF_ACCESS (QUAL_ACCESS | QUAL_OF_LINEAR | QUAL_ADVANCED | QUAL_NMI_UNBLOCKING)
 
-/* ---- VM-exit instruction information (27.2.5), of VMX instructions, INVPCID, INS and OUTS ---- */
+/* ---- VM-exit instruction information (27.2.5), of VMX instructions, INVPCID, INS and OUTS
+ * ---- */
 
 #define INFO_SCALE(i)    ((i)&3u)
 #define INFO_REG1(i)     (((i) >> 3) & 15u)

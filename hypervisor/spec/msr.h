@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * MSRs: their numbers, in order, and bits and layouts that belong to one of them (SDM vol. 4
  * "Model-Specific Registers (MSRs)").

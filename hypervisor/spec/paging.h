@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Paging (SDM vol. 3A chapter 4 "Paging"): bits of entries, and the page-fault error code.
  */

@@ -1,13 +1,15 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Registers: numbers, bits, and values after reset (SDM vol. 3A 2.3 "System Flags and Fields in the
- * EFLAGS Register", 2.5 "Control Registers", 9.1 "Initialization Overview").
+ * Registers: numbers, bits, and values after reset (SDM vol. 3A 2.3 "System Flags and Fields in
+ * the EFLAGS Register", 2.5 "Control Registers", 9.1 "Initialization Overview").
  */
 #ifndef NESTOR_SPEC_REGS_H
 #define NESTOR_SPEC_REGS_H
 
 #include "lib/bits.h"
 
-/* In the order of instruction encodings, and of exit qualifications and instruction information. */
+/* In the order of instruction encodings, and of exit qualifications and instruction
+ * information. */
 enum reg {
 	REG_RAX,
 	REG_RCX,

@@ -1,9 +1,12 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The 16550 UART, as far as more than one place names it: L0's output, the host tool's requests,
- * and the UART of VMs.
+ * The 16550 UART, as far as more than one place names it: L0's output, the host tool's
+ * requests, and the UART of VMs.
  */
 #ifndef NESTOR_SPEC_UART_H
 #define NESTOR_SPEC_UART_H
+
+#include <stdint.h>
 
 #define COM1     0x3f8 /* ports of the first one */
 #define COM1_IRQ 4

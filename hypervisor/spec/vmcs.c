@@ -1,10 +1,12 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 #include "spec/vmcs.h"
 
 #include "spec/vmx.h"
 
 /*
- * An encoding is width and type (bits 14:10, with bit 12 zero), index (9:1) and access type (0). No
- * index reaches 32, so a table by both finds the field; a duplicate row does not compile.
+ * An encoding is width and type (bits 14:10, with bit 12 zero), index (9:1) and access type
+ * (0). No index reaches 32, so a table by both finds the field; a duplicate row does not
+ * compile.
  */
 #define INDEXES 32
 

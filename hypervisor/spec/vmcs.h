@@ -1,6 +1,7 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
- * VMCS fields: dense ids derived from vmcs_fields.def, and what an encoding says about its field
- * (SDM appendix B, 24.11.2 "VMREAD, VMWRITE, and Encodings of VMCS Fields").
+ * VMCS fields: dense ids derived from vmcs_fields.def, and what an encoding says about its
+ * field (SDM appendix B, 24.11.2 "VMREAD, VMWRITE, and Encodings of VMCS Fields").
  */
 #ifndef NESTOR_SPEC_VMCS_H
 #define NESTOR_SPEC_VMCS_H

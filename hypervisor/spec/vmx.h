@@ -1,6 +1,7 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Names of VT-x: control bits, event types, error numbers, capability MSRs (SDM 24.6 to 24.9, 30.4,
- * appendix A); with exits, EPT and the registers, whose names VT-x uses all the time.
+ * Names of VT-x: control bits, event types, error numbers, capability MSRs (SDM 24.6 to 24.9,
+ * 30.4, appendix A); with exits, EPT and the registers, whose names VT-x uses all the time.
  */
 #ifndef NESTOR_SPEC_VMX_H
 #define NESTOR_SPEC_VMX_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The VMX capability MSRs as values (SDM appendix A): of the machine, or of a virtual CPU.
  */
@@ -14,7 +15,8 @@ struct vmx_caps {
 	/* by index - MSR_VMX_BASIC; zero when the MSR is absent */
 	uint64_t msr[CAPS_MSR_COUNT];
 	uint8_t maxphyaddr; /* bits of a physical address, CPUID 0x80000008; 32 to 52 */
-	/* Bits that may be 1 in L1's MSRs; caps_derive() sets them, unused in the machine's caps. */
+	/* Bits that may be 1 in L1's MSRs; caps_derive() sets them, unused in the machine's
+	 * caps. */
 	uint64_t efer_valid;
 	uint64_t debugctl_valid;
 	uint64_t perf_global_valid;

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 #include "spec/vmx_features.h"
 
 #define HAS(id)      (1ull << CAPS_FEATURE_##id)

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Names of what a VM's virtual VT-x can be offered, and the texts that choose among them:
  * `-ept,-vpid`, or a CPU generation with changes, `haswell,-shadow`. Shared by L0 and the host
@@ -28,11 +29,11 @@ uint64_t caps_feature_needs(enum caps_feature feature);
 uint64_t caps_features_default(void);
 
 /*
- * The mask that a text asks for. Words with commas between them: a preset, first if at all, then
- * +NAME and -NAME from left to right; without a preset they change the default. A preset has
- * what that generation's VT-x had, as far as Nestor implements it. False: *bad is the offset and
- * *bad_len the length of the word at fault, a name that does not exist, or +NAME of a feature
- * that Nestor does not implement.
+ * The mask that a text asks for. Words with commas between them: a preset, first if at all,
+ * then +NAME and -NAME from left to right; without a preset they change the default. A preset
+ * has what that generation's VT-x had, as far as Nestor implements it. False: *bad is the
+ * offset and *bad_len the length of the word at fault, a name that does not exist, or +NAME of
+ * a feature that Nestor does not implement.
  */
 bool caps_features_parse(
 	const char *text, size_t len, uint64_t *mask, size_t *bad, size_t *bad_len);

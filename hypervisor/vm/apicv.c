@@ -1,7 +1,8 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
- * L1's local APICs on a CPU that virtualizes them (SDM chapter 29 "APIC Virtualization and Virtual
- * Interrupts"): what VMCS01, its MSR bitmap and EPT01 say for each APIC mode, and the exits that are
- * left. The registers themselves are dev/'s.
+ * L1's local APICs on a CPU that virtualizes them (SDM chapter 29 "APIC Virtualization and
+ * Virtual Interrupts"): what VMCS01, its MSR bitmap and EPT01 say for each APIC mode, and the
+ * exits that are left. The registers themselves are dev/'s.
  */
 #include "vm/create.h"
 #include "vm/vm_int.h"
@@ -69,9 +70,9 @@ void apicv_vcpu_create(struct vcpu *vcpu)
 /* ---- modes ---- */
 
 /*
- * The register page is one for all vCPUs in xAPIC mode. It goes when somebody uses EPT01 who must not
- * find it: a vCPU in x2APIC mode, for which nothing is at that address; an L2 without EPT of its own,
- * whose VMCS02 says nothing of L1's APIC. Accesses are emulated then.
+ * The register page is one for all vCPUs in xAPIC mode. It goes when somebody uses EPT01 who
+ * must not find it: a vCPU in x2APIC mode, for which nothing is at that address; an L2 without
+ * EPT of its own, whose VMCS02 says nothing of L1's APIC. Accesses are emulated then.
  */
 static void hide_page(struct vcpu *vcpu, unsigned more, unsigned less)
 {
@@ -100,8 +101,8 @@ void apicv_l2_without_ept(struct vcpu *vcpu)
 
 /*
  * A disabled APIC has no registers: every access to the page exits, and finds nothing there.
- * Translations made before may not know of the page (SDM 28.3.3.4 "Guidelines for Use of the INVEPT
- * Instruction").
+ * Translations made before may not know of the page (SDM 28.3.3.4 "Guidelines for Use of the
+ * INVEPT Instruction").
  */
 static void set_mode(struct vcpu *vcpu, enum dev_apic_mode mode)
 {

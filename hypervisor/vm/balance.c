@@ -1,9 +1,11 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
- * vCPUs move from a CPU that has too many to one that sleeps; and, at the end of slices, to one that
- * has two less to run.
+ * vCPUs move from a CPU that has too many to one that sleeps; and, at the end of slices, to one
+ * that has two less to run.
  *
- * The CPU that a vCPU belongs to gives it away: it alone can VMCLEAR what is active there, so nobody
- * ever waits for another CPU. A CPU that goes to sleep says so, and asks one that has waiting vCPUs.
+ * The CPU that a vCPU belongs to gives it away: it alone can VMCLEAR what is active there, so
+ * nobody ever waits for another CPU. A CPU that goes to sleep says so, and asks one that has
+ * waiting vCPUs.
  */
 #include "vm/vm_int.h"
 
@@ -110,7 +112,8 @@ static unsigned runnable_on(unsigned cpu)
 	return runnable;
 }
 
-/* The CPU that may run the node and has least to run; MAX_CPUS when none has two less than `mine`. */
+/* The CPU that may run the node and has least to run; MAX_CPUS when none has two less than
+ * `mine`. */
 static unsigned find_lighter(const struct sched_node *n, unsigned mine)
 {
 	unsigned best = MAX_CPUS, least = mine - 1;

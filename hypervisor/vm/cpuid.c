@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * L1's CPUID: the policy's table of a vCPU, and the exit.
  */

@@ -1,10 +1,11 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * L1's control registers: what it may set, what it sees, and the mode changes that follow from
  * writes that exit.
  *
- * CR0 bits NE (fixed in VMX operation), CD and NW (no effect on a guest) are L0's; PE and PG too
- * while L1 is in VMX operation, since then clearing them is a fault. CR4: VMXE and everything that
- * L1 is not offered.
+ * CR0 bits NE (fixed in VMX operation), CD and NW (no effect on a guest) are L0's; PE and PG
+ * too while L1 is in VMX operation, since then clearing them is a fault. CR4: VMXE and
+ * everything that L1 is not offered.
  */
 #include "vm/vm_int.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * How a VM comes into being: its memory, its parts, its vCPUs.
  */
@@ -23,28 +24,32 @@ struct vm_box {
 
 /* ---- vm.c ---- */
 
-/* The host memory of a VM: its RAM; everything about it; and the address space that maps both. */
+/*
+ * The host memory of a VM: its RAM; everything about it; and the address space that maps both.
+ */
 struct vm_memory {
 	struct hpa ram, pool;
 	uint64_t ram_size, pool_size; /* multiples of SIZE_2M */
 	uint64_t cr3;
 };
 
-/* Takes what a configuration needs, zeroed. False when there is not so much: says so in the log,
- * nothing is taken then. Boot address space. */
+/* Takes what a configuration needs, zeroed. False when there is not so much: says so in the
+ * log, nothing is taken then. Boot address space. */
 bool vm_memory_take(const struct vm_config *config, bool ram_zeroed, struct vm_memory *m);
 /* Returns it; the caller has wiped it. */
 void vm_memory_give_back(const struct vm_memory *m);
 
-/* Creates in memory that is zero what a configuration asks for: vCPUs in reset state, platform. NULL
- * when the configuration is impossible; says so in the log. Boot address space. */
+/* Creates in memory that is zero what a configuration asks for: vCPUs in reset state, platform.
+ * NULL when the configuration is impossible; says so in the log. Boot address space. */
 struct vm *vm_create(
 	const struct vm_config *config, unsigned id, const struct vm_memory *memory);
 
 /* Puts all vCPUs of the VM into run queues. Boot address space. */
 void vm_start(struct vm *vm);
 
-/* What L1's VT-x offers; cr4_valid: the CR4 bits that its CPUID offers. Before the vCPUs run. */
+/*
+ * What L1's VT-x offers; cr4_valid: the CR4 bits that its CPUID offers. Before the vCPUs run.
+ */
 void vm_derive_caps(struct vm *vm, uint64_t cr4_valid);
 
 /* ---- vcpu.c ---- */

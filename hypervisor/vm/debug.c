@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Debug exceptions over what L0 completes: the processor takes those that are pending in the
  * VMCS right after the entry, as a trap behind the instruction.

@@ -1,8 +1,9 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * What a vCPU did and where it is, for whoever wonders why a guest ended or hangs.
  *
- * Addresses of L1's code are written as @ and hexadecimal digits: the host tool, which has the image,
- * puts the symbol behind them. Owns how often a VM has been reported on.
+ * Addresses of L1's code are written as @ and hexadecimal digits: the host tool, which has the
+ * image, puts the symbol behind them. Owns how often a VM has been reported on.
  */
 #include "vm/vm_int.h"
 

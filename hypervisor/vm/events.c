@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Events for L1: interrupts, NMIs, INIT and start-up IPIs, and the VM's timers. What waits is
  * looked at before an entry; what cannot be taken yet gets a window exit.

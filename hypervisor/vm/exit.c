@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * VM exits: accounting, dispatch, and the handlers that need few lines. A handler works on the
  * current VMCS, which is a VMCS02 when nested/ left the exit to L0.
@@ -42,9 +43,11 @@ void vcpu_step_over(struct vcpu *vcpu, uint64_t length)
 	flags = vmread(VMCS_GUEST_RFLAGS);
 	if (!(flags & (RFLAGS_TF | RFLAGS_RF)))
 		return;
-	/* An EPT violation sets RF (SDM 27.3.3), the end of an instruction clears it (17.3.1.1). */
+	/* An EPT violation sets RF (SDM 27.3.3), the end of an instruction clears it
+	 * (17.3.1.1). */
 	vmwrite(VMCS_GUEST_RFLAGS, flags & ~RFLAGS_RF);
-	/* The trap that RFLAGS.TF brings after an instruction, as the CPU would have it pending. */
+	/* The trap that RFLAGS.TF brings after an instruction, as the CPU would have it
+	 * pending. */
 	if (flags & RFLAGS_TF && !(vmread(VMCS_GUEST_DEBUGCTL) & DEBUGCTL_BTF))
 		vmwrite(VMCS_GUEST_PENDING_DBG,
 			vmread(VMCS_GUEST_PENDING_DBG) | PENDING_DBG_BS);
@@ -138,8 +141,8 @@ static void handle_preemption_timer(struct vcpu *vcpu)
 }
 
 /*
- * Exceptions come before the preemption timer (SDM 25.5.1), and a delivery may raise the next one for ever:
- * such an exit is where L0 looks at the time.
+ * Exceptions come before the preemption timer (SDM 25.5.1), and a delivery may raise the next
+ * one for ever: such an exit is where L0 looks at the time.
  */
 static void look_at_time(struct vcpu *vcpu)
 {
@@ -178,7 +181,8 @@ static void handle_exception(struct vcpu *vcpu)
 		return;
 	}
 	if (vector ==
-		VEC_PF) /* CR2 does not have it: SDM 27.1 "Architectural State Before a VM Exit" */
+		/* CR2 does not have it: SDM 27.1 "Architectural State Before a VM Exit" */
+		VEC_PF)
 		vcpu_inject_page_fault(vcpu, vmread(VMCS_EXIT_QUALIFICATION),
 			vmread32(VMCS_EXIT_INTR_ERROR_CODE));
 	else
@@ -225,8 +229,8 @@ static void handle_hlt(struct vcpu *vcpu)
 }
 
 /*
- * Nobody asked for it: a feature that L0 neither uses nor offers, on a processor newer than L0. What the
- * guest did is not there on its virtual CPU.
+ * Nobody asked for it: a feature that L0 neither uses nor offers, on a processor newer than L0.
+ * What the guest did is not there on its virtual CPU.
  */
 static void handle_unasked(struct vcpu *vcpu)
 {
@@ -322,7 +326,8 @@ static void entry_failed(struct vcpu *vcpu, uint32_t reason)
 		vm_stop(vcpu->vm, VM_END_ERROR, reason & 0xffff, "VM entry failed");
 }
 
-/* In units of 2^n TSC ticks (SDM A.6), rounded up so that it never fires early; 0 fires at once. */
+/* In units of 2^n TSC ticks (SDM A.6), rounded up so that it never fires early; 0 fires at
+ * once. */
 static inline __attribute__((always_inline)) void write_timer(struct vcpu *vcpu, uint64_t ticks)
 {
 	unsigned shift = caps_msr(&vmx_caps, MSR_VMX_MISC) & 31;
@@ -335,8 +340,10 @@ static inline __attribute__((always_inline)) void write_timer(struct vcpu *vcpu,
 	vmwrite(VMCS_PREEMPTION_TIMER_VALUE, value);
 }
 
-/* Whoever posts an event from now on kicks this CPU out of guest mode; what is there already is
- * handled first. Seldom, and then it is slow: ordinary exits shall not pay for its stack frame. */
+/*
+ * Whoever posts an event from now on kicks this CPU out of guest mode; what is there already is
+ * handled first. Seldom, and then it is slow: ordinary exits shall not pay for its stack frame.
+ */
 static __attribute__((noinline)) struct vcpu *handle_events(struct vcpu *vcpu)
 {
 	if (l0_config()->selftest == L0_SELFTEST_STATE) {
@@ -358,8 +365,9 @@ static inline uint64_t timer_deadline(const struct vcpu *vcpu)
 }
 
 /*
- * The deadline has passed already. The preemption timer would fire at once, but exits that come before it, NMIs of
- * kicks among them, may come each time: at the end of the slice the vCPU gives way here.
+ * The deadline has passed already. The preemption timer would fire at once, but exits that come
+ * before it, NMIs of kicks among them, may come each time: at the end of the slice the vCPU
+ * gives way here.
  */
 static __attribute__((noinline)) struct vcpu *late(struct vcpu *vcpu, uint64_t now)
 {
@@ -399,8 +407,8 @@ static inline struct vcpu *arm_timer_of_l1(struct vcpu *vcpu, uint64_t now)
 }
 
 /*
- * The last steps before an entry. The preemption timer counts from the value in the VMCS at every
- * entry, so a deadline costs one VMWRITE each time, none without.
+ * The last steps before an entry. The preemption timer counts from the value in the VMCS at
+ * every entry, so a deadline costs one VMWRITE each time, none without.
  */
 static inline __attribute__((always_inline)) struct vcpu *leave(struct vcpu *vcpu)
 {
@@ -417,7 +425,8 @@ static inline __attribute__((always_inline)) struct vcpu *leave(struct vcpu *vcp
 	return vcpu->nested.in_l2 ? arm_timer_of_l1(vcpu, now) : vcpu;
 }
 
-/* More than a basic reason of the table: the basic reason, or what stands for all without a row. */
+/* More than a basic reason of the table: the basic reason, or what stands for all without a
+ * row. */
 static uint32_t odd_reason(uint32_t reason)
 {
 	uint32_t basic = EXIT_REASON_BASIC(reason);
@@ -434,8 +443,8 @@ static inline void post_deferred(struct vcpu *vcpu)
 }
 
 /*
- * Figures, and for a report on how the VM came to its end (dump.c) the exit itself. Every exit pays for
- * it: the level is a constant here.
+ * Figures, and for a report on how the VM came to its end (dump.c) the exit itself. Every exit
+ * pays for it: the level is a constant here.
  */
 static inline __attribute__((always_inline)) void account(
 	struct vcpu *vcpu, unsigned level, uint32_t reason)

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * A VM's images into its RAM, and its first vCPU to their entry point.
  */
@@ -8,8 +9,8 @@
 #include "vm/vm.h"
 
 /*
- * `images` lie in host memory that the boot address space maps; the VM's RAM is zero and VMCS01 of
- * its first vCPU is current. NULL, or what is wrong with the images.
+ * `images` lie in host memory that the boot address space maps; the VM's RAM is zero and VMCS01
+ * of its first vCPU is current. NULL, or what is wrong with the images.
  */
 const char *vm_load_images(struct vm *vm, const struct vm_images *images);
 

@@ -1,6 +1,7 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Injection of events at the next entry: exceptions that L0 raises, and events whose delivery an exit
- * interrupted.
+ * Injection of events at the next entry: exceptions that L0 raises, and events whose delivery
+ * an exit interrupted.
  */
 #include "vm/vm_int.h"
 
@@ -36,19 +37,21 @@ static bool l1_takes(struct vcpu *vcpu, uint32_t info, uint32_t error, uint64_t 
 }
 
 /*
- * An L1 that intercepts the exception gets it instead of its L2. Otherwise an event whose delivery
- * the exit interrupted decides what the exception becomes (SDM 6.15, table 6-5).
+ * An L1 that intercepts the exception gets it instead of its L2. Otherwise an event whose
+ * delivery the exit interrupted decides what the exception becomes (SDM 6.15, table 6-5).
  */
 static void raise(struct vcpu *vcpu, uint32_t info, uint32_t error, uint64_t linear)
 {
-	/* In real mode exceptions have no error code, and entries may not deliver one (26.2.1.3). */
+	/* In real mode exceptions have no error code, and entries may not deliver one
+	 * (26.2.1.3). */
 	uint32_t no_code = vmread(VMCS_GUEST_CR0) & CR0_PE ? 0 : INTR_INFO_ERROR_CODE;
 	uint32_t double_fault =
 		(VEC_DF | INTR_HW_EXCEPTION << 8 | INTR_INFO_ERROR_CODE) & ~no_code;
 	enum exception_outcome outcome;
 
 	info &= ~no_code;
-	/* RF in the frame of a fault (SDM 17.3.1.1): an injected event pushes RFLAGS as they are (26.6.1.1). */
+	/* RF in the frame of a fault (SDM 17.3.1.1): an injected event pushes RFLAGS as they
+	 * are (26.6.1.1). */
 	if (INTR_INFO_VECTOR(info) != VEC_DB)
 		vmwrite(VMCS_GUEST_RFLAGS, vmread(VMCS_GUEST_RFLAGS) | RFLAGS_RF);
 	if (l1_takes(vcpu, info, error, linear))
@@ -72,8 +75,8 @@ void vcpu_inject_exception(struct vcpu *vcpu, uint8_t vector, bool has_error, ui
 }
 
 /*
- * An injected #DB changes no register itself (SDM 26.6.1), so what its delivery changes is done here. It
- * ends what would refuse an entry without a pending debug exception (26.3.1.5).
+ * An injected #DB changes no register itself (SDM 26.6.1), so what its delivery changes is done
+ * here. It ends what would refuse an entry without a pending debug exception (26.3.1.5).
  */
 void vcpu_inject_debug(struct vcpu *vcpu, uint64_t conditions)
 {
@@ -117,9 +120,9 @@ void vcpu_inject_gp(struct vcpu *vcpu)
 }
 
 /*
- * The emulator does not write the IDT-vectoring information when it delivers a virtual interrupt: an
- * exit in the middle finds what was delivered before. The delivery has set SVI, with RFLAGS.IF = 1,
- * while an interrupt handler has it clear until its EOI lowers SVI.
+ * The emulator does not write the IDT-vectoring information when it delivers a virtual
+ * interrupt: an exit in the middle finds what was delivered before. The delivery has set SVI,
+ * with RFLAGS.IF = 1, while an interrupt handler has it clear until its EOI lowers SVI.
  */
 void vcpu_repair_vectoring(uint32_t proc2)
 {

@@ -1,5 +1,7 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
- * I/O instructions of L1: what the exit says of them, and the ports. The string forms are run by emul/.
+ * I/O instructions of L1: what the exit says of them, and the ports. The string forms are run
+ * by emul/.
  */
 #include "vm/seam_emul.h"
 #include "vm/vm_int.h"
@@ -98,7 +100,8 @@ static void string(struct vcpu *vcpu, const struct io_access *a)
 	emulation_end(&e, &cpu, end);
 }
 
-/* Its bytes go out as fast as the line takes them: the guest tries again, and others run meanwhile. */
+/* Its bytes go out as fast as the line takes them: the guest tries again, and others run
+ * meanwhile. */
 static bool must_wait(const struct vcpu *vcpu, const struct io_access *a)
 {
 	return !a->in && (a->port == VUART_PORT || a->port == PORT_DEBUG_CONSOLE) &&

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 #include "vm/l2.h"
 
 #include "cpu/config.h"
@@ -6,7 +7,8 @@
 
 /* ---- from and to L2 ---- */
 
-/* L2 ended: what it could not take yet is L1's now. VMCS02's controls are still those it ran with. */
+/* L2 ended: what it could not take yet is L1's now. VMCS02's controls are still those it ran
+ * with. */
 static void left(struct vcpu *vcpu)
 {
 	const struct nested *n = &vcpu->nested;
@@ -69,7 +71,8 @@ bool l2_event(struct vcpu *vcpu, const struct nested_event *e, uint32_t post)
 		break;
 	case TAKER_L1:
 		nested_deliver(n, e);
-		/* L1 did not acknowledge it, or it notified of posted ones and another one waits. */
+		/* L1 did not acknowledge it, or it notified of posted ones and another one
+		 * waits. */
 		if (post == EVENT_IRQ &&
 			platform_irq_pending(vcpu->vm->platform, vcpu->index) >= 0)
 			vcpu_add_events(vcpu, EVENT_IRQ);
@@ -97,8 +100,8 @@ bool l2_exception(struct vcpu *vcpu, uint32_t info, uint32_t error, uint64_t qua
 /* ---- control registers ---- */
 
 /*
- * L2 writes CR0.CD or CR0.NW, which L1 does not intercept: what the processor does without an exit (SDM
- * 25.3 "MOV to CR0"). Bits that L1 owns keep their values.
+ * L2 writes CR0.CD or CR0.NW, which L1 does not intercept: what the processor does without an
+ * exit (SDM 25.3 "MOV to CR0"). Bits that L1 owns keep their values.
  */
 static void mov_to_cr0(struct vcpu *vcpu, uint64_t value)
 {
@@ -151,8 +154,9 @@ static void handle_l2_cr_access(struct vcpu *vcpu)
 /* ---- exits ---- */
 
 /*
- * L0's business. L1 comes to run when it intercepts an exception that L0 raised, or by its monitor trap
- * flag when L0 completed an instruction. Exits to L1 shall not pay for its stack frame.
+ * L0's business. L1 comes to run when it intercepts an exception that L0 raised, or by its
+ * monitor trap flag when L0 completed an instruction. Exits to L1 shall not pay for its stack
+ * frame.
  */
 static __attribute__((noinline)) void handle_in_l0(struct vcpu *vcpu, uint32_t reason)
 {

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * What vm/ does while L2 runs: its exits, the events that arrive, the switches to and from it.
  */
@@ -11,8 +12,8 @@ struct nested_event;
 struct vcpu;
 
 /*
- * An exit of L2; VMCS02 is current. Exits of L1 shall not pay for its stack frame. injected: the last
- * entry injected an event.
+ * An exit of L2; VMCS02 is current. Exits of L1 shall not pay for its stack frame. injected:
+ * the last entry injected an event.
  */
 __attribute__((noinline)) void l2_exit(struct vcpu *vcpu, uint32_t reason, bool injected);
 
@@ -25,9 +26,9 @@ void l2_entry_vmfailed(struct vcpu *vcpu, uint32_t error);
 void l2_entered(struct vcpu *vcpu);
 
 /*
- * An event arrives while L2 runs (in_l2 is set); `post` is the enum vcpu_event that stands for it. True
- * when it is settled: L1 is next, or L2 will exit at once (vcpu->deferred), or it waits (nmi_waits).
- * False: L2 itself has to take it.
+ * An event arrives while L2 runs (in_l2 is set); `post` is the enum vcpu_event that stands for
+ * it. True when it is settled: L1 is next, or L2 will exit at once (vcpu->deferred), or it
+ * waits (nmi_waits). False: L2 itself has to take it.
  */
 bool l2_event(struct vcpu *vcpu, const struct nested_event *e, uint32_t post);
 

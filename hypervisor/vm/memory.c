@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * A VM's memory: the checked way from guest-physical addresses to host pointers.
  */

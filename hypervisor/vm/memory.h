@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * A VM's RAM: the one checked way from guest-physical addresses to host memory.
  */
@@ -8,7 +9,9 @@
 
 struct vm;
 
-/* The host address behind a guest-physical range of RAM that does not leave its slot, or NULL. */
+/*
+ * The host address behind a guest-physical range of RAM that does not leave its slot, or NULL.
+ */
 void *vm_gpa_to_va(const struct vm *vm, uint64_t gpa, uint64_t size);
 
 /* Copies from and to guest RAM, page-wise. 0, or -1 when any byte is not RAM (then nothing is

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Device memory of L1: EPT violations outside RAM, and what the CPU leaves of the local APIC's
  * page. emul/ runs the instruction that made the access.

@@ -1,6 +1,7 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
- * L1's MSRs: RDMSR and WRMSR exits, and accesses for MSR lists. To whom an MSR belongs: time (here),
- * the platform, VMX (nested), MTRRs and the rules (policy).
+ * L1's MSRs: RDMSR and WRMSR exits, and accesses for MSR lists. To whom an MSR belongs: time
+ * (here), the platform, VMX (nested), MTRRs and the rules (policy).
  */
 #include "vm/create.h"
 #include "vm/vm_int.h"
@@ -20,8 +21,8 @@ bool msr_create(struct vcpu *vcpu)
 }
 
 /*
- * SDM 29.5 "Virtualizing MSR-Based APIC Accesses". A read gives what the virtual-APIC page holds even
- * where no register is; the current count is not there.
+ * SDM 29.5 "Virtualizing MSR-Based APIC Accesses". A read gives what the virtual-APIC page
+ * holds even where no register is; the current count is not there.
  */
 void msr_allow_x2apic(uint64_t *bitmap)
 {

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The hardware side of the virtual VT-x: what a VM and a vCPU need for it, and where it is.
  */
@@ -71,8 +72,8 @@ bool nested_hw_create(struct vm *vm)
 }
 
 /*
- * What the machine has of the fields that L1 has, a VMCS being current. Reading one that is not there
- * would give nothing, so they are not left to hardware.
+ * What the machine has of the fields that L1 has, a VMCS being current. Reading one that is not
+ * there would give nothing, so they are not left to hardware.
  */
 static void find_absent_fields(struct vm *vm)
 {

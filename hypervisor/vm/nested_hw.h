@@ -1,6 +1,7 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The hardware side of the virtual VT-x: the hardware VMCSs for L2 of a vCPU, and what vm/ calls to have
- * them made and moved.
+ * The hardware side of the virtual VT-x: the hardware VMCSs for L2 of a vCPU, and what vm/
+ * calls to have them made and moved.
  */
 #ifndef NESTOR_VM_NESTED_HW_H
 #define NESTOR_VM_NESTED_HW_H
@@ -16,7 +17,9 @@ struct nested_hw {
 	unsigned spares;
 };
 
-/* Prepares vm->nested_vm, whose caps and shadowing are set. False: the VM's pool is too small. */
+/*
+ * Prepares vm->nested_vm, whose caps and shadowing are set. False: the VM's pool is too small.
+ */
 bool nested_hw_create(struct vm *vm);
 
 /* What VMCS01 is set to; once, before the first entry. vm->msr_bitmap is filled. */

@@ -1,9 +1,10 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Which vCPU this CPU runs. Run to completion: a vCPU gives way when it halts, ends or has used
  * its slice; nothing else is ever switched.
  *
- * Each vCPU belongs to one CPU, whose queue it is in and where its VMCSs are. Only that CPU runs
- * it, and only that CPU gives it away, to a CPU that sleeps (vm/balance.c).
+ * Each vCPU belongs to one CPU, whose queue it is in and where its VMCSs are. Only that CPU
+ * runs it, and only that CPU gives it away, to a CPU that sleeps (vm/balance.c).
  */
 #include "vm/vm_int.h"
 
@@ -91,8 +92,9 @@ static unsigned runnable_count(const struct sched_cpu *c)
 }
 
 /*
- * VMs may start on several CPUs at once. A CPU that still has the pointer of a vCPU that was here before may
- * wake the node, or kick its CPU: the new vCPU then finds that it has nothing to do.
+ * VMs may start on several CPUs at once. A CPU that still has the pointer of a vCPU that was
+ * here before may wake the node, or kick its CPU: the new vCPU then finds that it has nothing
+ * to do.
  */
 static struct sched_node *claim_node(void)
 {
@@ -146,8 +148,8 @@ static void shorten_slice(struct sched_cpu *c)
 }
 
 /*
- * Out of guest mode, or out of its sleep: by an NMI, since a guest that has interrupts disabled does not
- * exit for an interrupt on every machine (tests/conformance/DEVIATIONS.md).
+ * Out of guest mode, or out of its sleep: by an NMI, since a guest that has interrupts disabled
+ * does not exit for an interrupt on every machine (tests/conformance/DEVIATIONS.md).
  */
 static void kick_cpu(unsigned cpu)
 {
@@ -167,12 +169,15 @@ void sched_notify(unsigned cpu)
 		kick_cpu(cpu);
 	else if (node != NULL && node->cr3 == read_cr3())
 		__atomic_fetch_or(&node->vcpu->events, EVENT_TIMER, __ATOMIC_SEQ_CST);
-	/* In another VM's address space schedule() is at work, and looks at the queue itself. */
+	/*
+	 * In another VM's address space schedule() is at work, and looks at the queue itself.
+	 */
 }
 
 /*
- * Gets the vCPU out of guest mode on another CPU, where it does not see its events. Elsewhere it
- * will: a CPU looks at the events after it has said that it enters guest mode (vm/exit.c, leave).
+ * Gets the vCPU out of guest mode on another CPU, where it does not see its events. Elsewhere
+ * it will: a CPU looks at the events after it has said that it enters guest mode (vm/exit.c,
+ * leave).
  */
 static struct sched_shared *kick(const struct sched_node *n)
 {
@@ -186,8 +191,9 @@ static struct sched_shared *kick(const struct sched_node *n)
 }
 
 /*
- * The request and its mark are in the descriptor. The vCPU looks there before it enters guest mode,
- * unless it never left it, or left it and comes back at once: then the interrupt meets it there.
+ * The request and its mark are in the descriptor. The vCPU looks there before it enters guest
+ * mode, unless it never left it, or left it and comes back at once: then the interrupt meets it
+ * there.
  */
 bool sched_notify_guest(const struct vcpu *vcpu)
 {
@@ -292,8 +298,8 @@ static void charge(struct sched_node *n, uint64_t ticks)
 	n->vtime += ticks * WEIGHT_NORMAL / n->weight;
 }
 
-/* Runs the timers that are due, of this CPU's vCPUs, at their expense; that may make some runnable.
- * The earliest deadline that is still ahead. */
+/* Runs the timers that are due, of this CPU's vCPUs, at their expense; that may make some
+ * runnable. The earliest deadline that is still ahead. */
 static uint64_t run_due_timers(struct sched_cpu *c)
 {
 	uint64_t next = DEV_NEVER;
@@ -328,7 +334,9 @@ static void stop_all(const struct sched_cpu *c)
 
 static void sleep_until(struct sched_cpu *c, uint64_t deadline)
 {
-	/* A VM whose last vCPU on this CPU has moved away may end meanwhile, with its tables. */
+	/*
+	 * A VM whose last vCPU on this CPU has moved away may end meanwhile, with its tables.
+	 */
 	if (c->node == NULL)
 		sched_use_address_space(sched_boot_space);
 	sched_offer_to_take();
@@ -355,8 +363,8 @@ static void advance_clock(struct sched_cpu *c)
 }
 
 /*
- * Fair by weight: the runnable node that has had least. A node that slept does not get all that it
- * did not use.
+ * Fair by weight: the runnable node that has had least. A node that slept does not get all that
+ * it did not use.
  */
 static struct sched_node *pick(struct sched_cpu *c)
 {
@@ -424,8 +432,8 @@ static bool ready(struct sched_node *n)
 }
 
 /*
- * When the one that runs has to give way, if only for the timers of the others: at once, but once in
- * WAKE_TICKS only, so that a timer that is always due leaves it time to run.
+ * When the one that runs has to give way, if only for the timers of the others: at once, but
+ * once in WAKE_TICKS only, so that a timer that is always due leaves it time to run.
  */
 static uint64_t slice_end(const struct sched_cpu *c, const struct sched_node *runs, bool work)
 {

@@ -1,6 +1,7 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Run queues: which vCPU runs where. What the scheduler keeps for each CPU lies in the part of struct percpu
- * that cpu/ leaves to the layers above, so that a CPU reaches its own through GS
+ * Run queues: which vCPU runs where. What the scheduler keeps for each CPU lies in the part of
+ * struct percpu that cpu/ leaves to the layers above, so that a CPU reaches its own through GS
  * (docs/decisions/0022-scheduler-per-cpu.md).
  */
 #ifndef NESTOR_VM_SCHED_H
@@ -65,7 +66,8 @@ static inline struct sched_cpu *sched_this_cpu(void)
 	(offsetof(struct percpu, upper) + offsetof(struct sched_cpu, shared) + \
 		offsetof(struct sched_shared, guest))
 
-/* This CPU is about to enter guest mode: what it reads afterwards is read after others can see that. */
+/* This CPU is about to enter guest mode: what it reads afterwards is read after others can see
+ * that. */
 static inline void sched_set_guest(struct sched_node *node)
 {
 	percpu_exchange(SCHED_GUEST, node);
@@ -87,10 +89,11 @@ struct vcpu *schedule(void);
 void sched_add(struct vcpu *vcpu);
 /* The vCPU may be able to run, or has events to look at. Any CPU. */
 void sched_wake(struct vcpu *vcpu);
-/* A request is in the posted-interrupt descriptor of the vCPU. True when it runs in guest mode on
- * another CPU, which has been notified; else it needs an event. Any CPU. */
+/* A request is in the posted-interrupt descriptor of the vCPU. True when it runs in guest mode
+ * on another CPU, which has been notified; else it needs an event. Any CPU. */
 bool sched_notify_guest(const struct vcpu *vcpu);
-/* Returns when the vCPU, which has this event posted, is not in guest mode or has seen the event. */
+/* Returns when the vCPU, which has this event posted, is not in guest mode or has seen the
+ * event. */
 void sched_wait_out(const struct vcpu *vcpu, uint32_t event);
 /* After sched_notify: gives away what waits, or has the running vCPU give way soon. */
 void sched_resched(void);
@@ -114,9 +117,11 @@ extern uint64_t sched_boot_space;
 /* ---- balance.c ---- */
 /* A CPU for a new node. */
 unsigned sched_place(struct sched_node *n);
-/* Runnable vCPUs of this CPU's queue, but for `keep`, go to CPUs that sleep, as far as there are. */
+/* Runnable vCPUs of this CPU's queue, but for `keep`, go to CPUs that sleep, as far as there
+ * are. */
 void sched_give_away(const struct sched_node *keep);
-/* One runnable vCPU of this CPU's queue, but for `keep`, goes to a CPU that has two less to run. */
+/* One runnable vCPU of this CPU's queue, but for `keep`, goes to a CPU that has two less to
+ * run. */
 void sched_level(const struct sched_node *keep);
 /* This CPU is about to sleep: others may give it work, and one that has is asked. */
 void sched_offer_to_take(void);

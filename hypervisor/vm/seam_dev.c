@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * What the device models need from their VM.
  */
@@ -53,7 +54,9 @@ void dev_posted(struct platform *p, unsigned vcpu)
 	if (vcpu >= vm->config.cpus)
 		return;
 	v = vm->vcpus[vcpu];
-	/* Out of L2 an event is quicker. If it enters L2 just now it looks at the descriptor. */
+	/*
+	 * Out of L2 an event is quicker. If it enters L2 just now it looks at the descriptor.
+	 */
 	if (!vm->apicv.posted || __atomic_load_n(&v->nested.in_l2, __ATOMIC_RELAXED) ||
 		!sched_notify_guest(v))
 		vcpu_post(v, EVENT_IRQ);

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * What emul/ needs: the guest of the current VMCS and its devices.
  */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * What a fault in L0 means for the VMs: the one being handled is stopped, the others go on.
  */
@@ -23,9 +24,9 @@ void fault_print_context(void)
 }
 
 /*
- * Sound while L0's own state is not shared between VMs: a handler works on its VM's memory only,
- * and the run queues are changed in single stores. Where no VM was being handled there is nothing to
- * go on with.
+ * Sound while L0's own state is not shared between VMs: a handler works on its VM's memory
+ * only, and the run queues are changed in single stores. Where no VM was being handled there is
+ * nothing to go on with.
  */
 void fault_contain(void)
 {

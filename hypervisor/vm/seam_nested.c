@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * nested/seam.h on hardware, but for the VMCSs (seam_vmcs.c): L1's memory, flushes, L1's vCPU.
  */

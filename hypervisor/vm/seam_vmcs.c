@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * nested/seam.h on hardware: VMCS01, VMCS02s and shadow VMCSs of a vCPU, and their fields.
  */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Tests of L0 by itself, on a running VM; the option selftest= asks for them.
  */
@@ -44,14 +45,16 @@ static bool put_back_vcpu(struct vcpu *vcpu)
 }
 
 /*
- * The state of the vCPU, or of its VM, is taken, all becomes as after power-on, and the state is put back:
- * whoever runs there must not notice. The vCPU is current, and between two entries.
+ * The state of the vCPU, or of its VM, is taken, all becomes as after power-on, and the state
+ * is put back: whoever runs there must not notice. The vCPU is current, and between two
+ * entries.
  */
 void selftest_state(struct vcpu *vcpu)
 {
 	if (vcpu->state == VCPU_STOPPED || vcpu->vm->end != VM_RUNS)
 		return;
-	/* It takes longer than the period of a fast timer: not each time, or nothing else would run. */
+	/* It takes longer than the period of a fast timer: not each time, or nothing else would
+	 * run. */
 	if (__atomic_add_fetch(&vcpu->vm->selftests, 1, __ATOMIC_RELAXED) % 4 != 0)
 		return;
 	vcpu_save_registers(vcpu);

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 #include "vm/state.h"
 
 #include "cpu/asm.h"
@@ -95,7 +96,8 @@ void vcpu_get_state(struct vcpu *vcpu, struct vcpu_saved *s)
 	nested_get(&vcpu->nested, &s->nested);
 }
 
-/* What follows from L1's registers: intercepts of CR0 and CR4, and what CPUID shows of CR4 and XCR0. */
+/* What follows from L1's registers: intercepts of CR0 and CR4, and what CPUID shows of CR4 and
+ * XCR0. */
 static void refresh_vmcs01(struct vcpu *vcpu)
 {
 	struct hw_vmcs *current = vcpu->vmcs;

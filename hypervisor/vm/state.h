@@ -1,6 +1,8 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The state of a VM's CPUs as plain data, for snapshots and for moving a VM; docs/state.md lists all
- * pieces. Fixed-width members, no pointers, no host addresses. Memory is not part of it.
+ * The state of a VM's CPUs as plain data, for snapshots and for moving a VM; docs/state.md
+ * lists all pieces. Fixed-width members, no pointers, no host addresses. Memory is not part of
+ * it.
  */
 #ifndef NESTOR_VM_STATE_H
 #define NESTOR_VM_STATE_H
@@ -50,20 +52,20 @@ struct vm_state {
 };
 
 /*
- * The vCPU runs nowhere and its registers are in no CPU; it has left its CPU, or is this one's. Its VMCS
- * is current afterwards. Address space of its VM.
+ * The vCPU runs nowhere and its registers are in no CPU; it has left its CPU, or is this one's.
+ * Its VMCS is current afterwards. Address space of its VM.
  */
 void vcpu_get_state(struct vcpu *vcpu, struct vcpu_saved *s);
 
 /*
- * Into a vCPU as vcpu_create leaves it, of a VM with the same configuration on a machine that has what
- * the VM was offered; the VM's TSC offset is set. Same conditions. What the state says is not believed:
- * false, and the vCPU may not run, for values that no vCPU can have.
+ * Into a vCPU as vcpu_create leaves it, of a VM with the same configuration on a machine that
+ * has what the VM was offered; the VM's TSC offset is set. Same conditions. What the state says
+ * is not believed: false, and the vCPU may not run, for values that no vCPU can have.
  */
 bool vcpu_set_state(struct vcpu *vcpu, const struct vcpu_saved *s);
 
-/* All vCPUs and devices; none of the vCPUs runs. Set: the VM has been created, and goes on in its own
- * time, as if none had passed. */
+/* All vCPUs and devices; none of the vCPUs runs. Set: the VM has been created, and goes on in
+ * its own time, as if none had passed. */
 void vm_get_state(struct vm *vm, struct vm_state *s);
 bool vm_set_state(struct vm *vm, const struct vm_state *s);
 

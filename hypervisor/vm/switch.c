@@ -1,5 +1,7 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The registers of a vCPU that stay in the CPU across exits and move only when another vCPU runs.
+ * The registers of a vCPU that stay in the CPU across exits and move only when another vCPU
+ * runs.
  */
 #include "vm/vm_int.h"
 

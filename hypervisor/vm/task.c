@@ -1,5 +1,7 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Task switches of L1 between VMCS01 and emul/task_switch.c. Those of L2 are always L1's (nested/reflect.def).
+ * Task switches of L1 between VMCS01 and emul/task_switch.c. Those of L2 are always L1's
+ * (nested/reflect.def).
  */
 #include "emul/task_switch.h"
 #include "vm/seam_emul.h"
@@ -77,7 +79,8 @@ static struct task_request request_of(uint64_t q, uint32_t vectoring)
 	};
 }
 
-/* Whether or not the switch succeeds: IRET unblocks NMIs, the delivery of one blocks them (SDM 6.7.1). */
+/* Whether or not the switch succeeds: IRET unblocks NMIs, the delivery of one blocks them (SDM
+ * 6.7.1). */
 static void block_nmis(enum task_source source, uint32_t vectoring)
 {
 	uint32_t blocking = vmread32(VMCS_GUEST_INTERRUPTIBILITY);

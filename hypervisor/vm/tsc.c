@@ -1,7 +1,8 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The time-stamp counter of a vCPU: host TSC + the VM's offset + IA32_TSC_ADJUST (SDM 17.17.3 "Time-Stamp
- * Counter Adjustment"). The platform's time is the VM's: what software does to a vCPU's TSC moves no timer but the
- * TSC deadline, which is compared with the vCPU's own TSC.
+ * The time-stamp counter of a vCPU: host TSC + the VM's offset + IA32_TSC_ADJUST (SDM 17.17.3
+ * "Time-Stamp Counter Adjustment"). The platform's time is the VM's: what software does to a
+ * vCPU's TSC moves no timer but the TSC deadline, which is compared with the vCPU's own TSC.
  */
 #include "vm/vm_int.h"
 
@@ -40,7 +41,9 @@ void vcpu_set_tsc_adjust(struct vcpu *vcpu, uint64_t adjust)
 		(void)vcpu_wrmsr_deadline(vcpu, deadline);
 }
 
-/* The platform's TSC deadline has been put back in the VM's time, which this does not change. */
+/*
+ * The platform's TSC deadline has been put back in the VM's time, which this does not change.
+ */
 void vcpu_put_back_tsc(struct vcpu *vcpu, uint64_t adjust)
 {
 	vcpu->tsc_adjust = adjust;
@@ -62,7 +65,9 @@ bool vcpu_rdmsr_deadline(struct vcpu *vcpu, uint64_t *value)
 	return ok;
 }
 
-/* 0 disarms; a deadline that has passed in the vCPU's time is one that passes now in the VM's. */
+/*
+ * 0 disarms; a deadline that has passed in the vCPU's time is one that passes now in the VM's.
+ */
 bool vcpu_wrmsr_deadline(struct vcpu *vcpu, uint64_t value)
 {
 	uint64_t now = vcpu_tsc(vcpu), vm_now = now - vcpu->tsc_adjust;

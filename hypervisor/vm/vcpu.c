@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * A vCPU: its VMCS01, and the states in which L1 code starts.
  */

@@ -1,6 +1,7 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A vCPU: what is known of it between two entries. It is in memory of its VM, which only the address space
- * of that VM maps.
+ * A vCPU: what is known of it between two entries. It is in memory of its VM, which only the
+ * address space of that VM maps.
  */
 #ifndef NESTOR_VM_VCPU_H
 #define NESTOR_VM_VCPU_H
@@ -16,7 +17,9 @@
 #include "spec/vmx.h"
 #include "vmx/vmx.h"
 
-/* By enum reg. RSP is in the VMCS: r[REG_RSP] has it during an emulation only (vm/seam_emul.h). */
+/*
+ * By enum reg. RSP is in the VMCS: r[REG_RSP] has it during an emulation only (vm/seam_emul.h).
+ */
 struct guest_regs {
 	uint64_t r[REG_COUNT];
 };

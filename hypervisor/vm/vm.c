@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * A VM's life: its memory, address space and vCPUs, and its end.
  */
@@ -85,8 +86,8 @@ static struct vm_box *create_box(const struct vm_config *config, const struct vm
 }
 
 /*
- * Bits of IA32_DEBUGCTL that this machine has (SDM 17.4.1 "IA32_DEBUGCTL MSR"): hardware refuses an entry
- * with another one set.
+ * Bits of IA32_DEBUGCTL that this machine has (SDM 17.4.1 "IA32_DEBUGCTL MSR"): hardware
+ * refuses an entry with another one set.
  */
 static uint64_t debugctl_of_machine(void)
 {
@@ -185,7 +186,8 @@ void vm_start(struct vm *vm)
 {
 	unsigned cpus = vm->config.cpus;
 
-	/* Once the last vCPU is in a queue the VM may end on another CPU, and its memory be wiped. */
+	/* Once the last vCPU is in a queue the VM may end on another CPU, and its memory be
+	 * wiped. */
 	vm_record(vm, "vm-start vm=%s tsc=%lu", vm->config.name, rdtsc());
 	for (unsigned i = 0; i < cpus; i++)
 		sched_add(vm->vcpus[i]);

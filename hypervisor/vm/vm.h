@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * A VM, for all who have to do with one: what it is, its end, and the figures of its vCPUs.
  */
@@ -64,7 +65,8 @@ struct vm {
 	struct nested_vm *nested_vm;
 	struct explain_ring *explain; /* refused VM entries and VMX instructions of L1 */
 	struct hpa
-		void_page; /* ones: what is behind addresses without memory, if it must be mapped */
+		/* ones: what is behind addresses without memory, if it must be mapped */
+		void_page;
 	struct hpa vmread_bitmap, vmwrite_bitmap; /* with VMCS shadowing for L1 */
 	struct vm_state *saved;                   /* with selftest=state, like the next */
 	unsigned selftests;                       /* asked for */
@@ -79,8 +81,8 @@ void vm_stop(struct vm *vm, enum vm_end end, uint32_t value, const char *why);
 /* The vCPU that this CPU runs now, or NULL. */
 struct vcpu *vcpu_current(void);
 
-/* Seam, provided by control/: all vCPUs of the VM have stopped; its address space is current. again:
- * it will be started again. */
+/* Seam, provided by control/: all vCPUs of the VM have stopped; its address space is current.
+ * again: it will be started again. */
 void vm_ended(const struct vm *vm, bool again);
 /* Seam, provided by control/: no VM runs any more. Reports and ends the machine. */
 _Noreturn void all_vms_ended(void);

@@ -1,6 +1,7 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What the files of vm/ that handle exits and events have in common; nobody else includes it. A VM's
- * birth is in create.h, run queues are in sched.h, RAM is in memory.h, L2 in l2.h.
+ * What the files of vm/ that handle exits and events have in common; nobody else includes it. A
+ * VM's birth is in create.h, run queues are in sched.h, RAM is in memory.h, L2 in l2.h.
  */
 #ifndef NESTOR_VM_VM_INT_H
 #define NESTOR_VM_VM_INT_H
@@ -11,7 +12,9 @@
 #include "vm/memory.h"
 #include "vm/vm.h"
 
-/* What the vCPUs of a VM share; nothing to do for a VM with one. See cpu/lock.h for the order. */
+/*
+ * What the vCPUs of a VM share; nothing to do for a VM with one. See cpu/lock.h for the order.
+ */
 static inline void vm_lock(struct vm *vm)
 {
 	if (vm->config.cpus > 1)
@@ -25,9 +28,9 @@ static inline void vm_unlock(struct vm *vm)
 }
 
 /*
- * The translations of the VM have changed, and this CPU has dropped the old ones: the others do so
- * before they next enter one of its vCPUs. wait: returns when none of them can use an old one any
- * more. Callers may hold locks of this VM.
+ * The translations of the VM have changed, and this CPU has dropped the old ones: the others do
+ * so before they next enter one of its vCPUs. wait: returns when none of them can use an old
+ * one any more. Callers may hold locks of this VM.
  */
 void vm_flush_others(struct vm *vm, const struct vcpu *self, bool wait);
 
@@ -70,7 +73,8 @@ void vcpu_use_vmcs(struct vcpu *vcpu, struct hw_vmcs *v);
 void vcpu_set_proc(struct vcpu *vcpu, uint32_t bit, bool on);
 
 /* ---- inject.c ---- */
-/* IDT-vectoring information on the emulator, after an exit from a guest with these secondary controls. */
+/* IDT-vectoring information on the emulator, after an exit from a guest with these secondary
+ * controls. */
 void vcpu_repair_vectoring(uint32_t proc2);
 /* #DB with these bits of DR6, as the processor would deliver it. */
 void vcpu_inject_debug(struct vcpu *vcpu, uint64_t conditions);
@@ -101,12 +105,15 @@ bool vm_wrmsr(struct vcpu *vcpu, uint32_t msr, uint64_t value);
 
 /* ---- dump.c ---- */
 /*
- * Tells of a vCPU, which is current, all that explains where it is and how it came there: as control
- * records `dump` for the host tool, which adds symbols, else in the log. At most a few times for each
+ * Tells of a vCPU, which is current, all that explains where it is and how it came there: as
+ * control
+ * records `dump` for the host tool, which adds symbols, else in the log. At most a few times
+ * for each
  * VM, whatever guests do.
  */
 void vcpu_dump(struct vcpu *vcpu);
-/* The vCPU, which is current, stops: the same, if its VM ended in a way that needs an explanation. */
+/* The vCPU, which is current, stops: the same, if its VM ended in a way that needs an
+ * explanation. */
 void vcpu_dump_end(struct vcpu *vcpu);
 
 /* ---- handlers, one file each ---- */
@@ -159,7 +166,8 @@ bool vcpu_uses_pdptes(uint64_t cr0, uint64_t cr4);
 bool vcpu_load_pdptes(struct vcpu *vcpu, uint64_t cr0, uint64_t cr4);
 /* IA-32e mode of the current VMCS starts or ends. */
 void vcpu_set_lma(bool active);
-/* The address in L1's memory behind a physical address of the current level. False: there is none. */
+/* The address in L1's memory behind a physical address of the current level. False: there is
+ * none. */
 bool vcpu_physical_address(struct vcpu *vcpu, uint64_t address, struct gpa_l1 *at);
 /* May XCR0 of a vCPU be this (SDM 2.6 "Extended Control Registers (Including XCR0)")? */
 bool vcpu_xcr0_valid(uint64_t v);
@@ -187,8 +195,8 @@ static inline void vcpu_add_events(struct vcpu *vcpu, uint32_t events)
 }
 
 /*
- * Handles vcpu->events. Returns the vCPU that this CPU shall enter. However fast events arrive, the vCPU
- * gives way at the end of its slice.
+ * Handles vcpu->events. Returns the vCPU that this CPU shall enter. However fast events arrive,
+ * the vCPU gives way at the end of its slice.
  */
 __attribute__((noinline)) struct vcpu *vcpu_process_events(struct vcpu *vcpu);
 /* The next deadline of the vCPU's timers, for its entry; it is current. */
@@ -201,8 +209,8 @@ void vcpu_run_timers(struct vcpu *vcpu);
 /* ---- vcpu.c ---- */
 /* State after power-on or INIT, but for what an INIT leaves alone; needs VMCS01 current. */
 void vcpu_reset_state(struct vcpu *vcpu);
-/* Before another CPU may run it: nothing of it is active on this one any more. Its registers are not
- * in this CPU. */
+/* Before another CPU may run it: nothing of it is active on this one any more. Its registers
+ * are not in this CPU. */
 void vcpu_leave_cpu(struct vcpu *vcpu);
 /* Its VMCSs become this CPU's, if they are not; the one that was current is current. */
 void vcpu_enter_cpu(struct vcpu *vcpu);

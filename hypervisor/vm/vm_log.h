@@ -1,6 +1,8 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What a VM makes L0 say: lines of the log and control records. A guest decides how often, so each VM has a
- * budget for either, which outlives its restarts; a line says how many were left out.
+ * What a VM makes L0 say: lines of the log and control records. A guest decides how often, so
+ * each VM has a budget for either, which outlives its restarts; a line says how many were left
+ * out.
  */
 #ifndef NESTOR_VM_VM_LOG_H
 #define NESTOR_VM_VM_LOG_H

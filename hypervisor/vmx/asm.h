@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The instructions of VT-x. Unchecked forms are for fields that setup has shown to exist.
  */

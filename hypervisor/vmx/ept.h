@@ -1,6 +1,7 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
- * EPT01: guest-physical to host-physical, 4-level, up to 1 GiB pages. Owns the tables of one EPT;
- * the pages come from the VM's pool.
+ * EPT01: guest-physical to host-physical, 4-level, up to 1 GiB pages. Owns the tables of one
+ * EPT; the pages come from the VM's pool.
  */
 #ifndef NESTOR_VMX_EPT_H
 #define NESTOR_VMX_EPT_H
@@ -22,8 +23,8 @@ struct ept {
 bool ept_init(struct ept *e, struct page_pool *pool);
 
 /*
- * Maps [gpa, gpa + size) to hpa with the largest pages that alignment and the machine allow; all
- * arguments page-aligned. Replaces what was there. False: pool exhausted.
+ * Maps [gpa, gpa + size) to hpa with the largest pages that alignment and the machine allow;
+ * all arguments page-aligned. Replaces what was there. False: pool exhausted.
  */
 bool ept_map(struct ept *e, uint64_t gpa, struct hpa hpa, uint64_t size, uint64_t perm,
 	enum memory_type type);
@@ -31,8 +32,10 @@ bool ept_map(struct ept *e, uint64_t gpa, struct hpa hpa, uint64_t size, uint64_
 /* Removes the mapping of [gpa, gpa + size), splitting larger pages. False: pool exhausted. */
 bool ept_unmap(struct ept *e, uint64_t gpa, uint64_t size);
 
-/* Makes the page that maps gpa at most 4 KiB large, keeping its content, permissions and type. The
- * leaf entry, or NULL when nothing is mapped or the pool is exhausted. The caller flushes. */
+/*
+ * Makes the page that maps gpa at most 4 KiB large, keeping its content, permissions and type.
+ * The leaf entry, or NULL when nothing is mapped or the pool is exhausted. The caller flushes.
+ */
 uint64_t *ept_split_to_4k(struct ept *e, uint64_t gpa);
 
 /* The leaf that maps gpa and its page size, or NULL. */

@@ -1,9 +1,12 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The way into guests and back. RAX to R15 are at the start of struct vcpu in encoding order (RSP
- * left out), the pointer to struct hw_vmcs follows. HOST_RSP is the top of the CPU's stack.
+ * The way into guests and back. RAX to R15 are at the start of struct vcpu in encoding order
+ * (RSP left out), the pointer to struct hw_vmcs follows. HOST_RSP is the top of the CPU's
+ * stack.
  *
- * An NMI that arrives on the way into a guest must not be missed: PERCPU_KICKED tells of one before vmx_enter, and the
- * handler lets one that interrupts vmx_enter return to where nmi_restarts says (cpu/fault.c).
+ * An NMI that arrives on the way into a guest must not be missed: PERCPU_KICKED tells of one
+ * before vmx_enter, and the handler lets one that interrupts vmx_enter return to where
+ * nmi_restarts says (cpu/fault.c).
  */
 #define VCPU_VMCS	128
 #define PERCPU_CURRENT	8

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Entry to and exit from guests: vmx/stub.S and the C functions it calls.
  */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The physical VT-x of the machine: capabilities, VMX operation, hardware VMCSs and EPT. Knows
  * nothing about VMs.
@@ -28,12 +29,13 @@ enum vmx_status vmx_probe(const char **missing);
 /* Enables VT-x in IA32_FEATURE_CONTROL of this CPU. False when it is locked off. */
 bool vmx_unlock(void);
 
-/* Enters VMX operation on this CPU. False when VT-x is locked off or differs from the boot CPU's. */
+/* Enters VMX operation on this CPU. False when VT-x is locked off or differs from the boot
+ * CPU's. */
 bool vmx_cpu_on(void);
 
 /*
- * A VMCS in memory. hw_vmcs_init on a zeroed page comes first; vmcs_load makes it current on this
- * CPU. `launched` tells the entry stub VMLAUNCH from VMRESUME (offset 0: vmx/stub.S).
+ * A VMCS in memory. hw_vmcs_init on a zeroed page comes first; vmcs_load makes it current on
+ * this CPU. `launched` tells the entry stub VMLAUNCH from VMRESUME (offset 0: vmx/stub.S).
  */
 struct hw_vmcs {
 	uint32_t launched; /* 0 or 1 */

@@ -1,6 +1,8 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A 32-bit L1 whose host state has a bad PDPTE: the exit of L2 is a VMX abort (SDM 27.5.4 "Checking and
- * Loading Host Page-Directory-Pointer-Table Entries"), which ends the VM and nothing else.
+ * A 32-bit L1 whose host state has a bad PDPTE: the exit of L2 is a VMX abort (SDM 27.5.4
+ * "Checking and Loading Host Page-Directory-Pointer-Table Entries"), which ends the VM and
+ * nothing else.
  */
 #include "cpu.h"
 #include "rt.h"

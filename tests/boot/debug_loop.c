@@ -1,4 +1,6 @@
-/* A delivery of #DB that raises the next one, before the handler's first instruction: it never ends. */
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A delivery of #DB that raises the next one, before the handler's first instruction: it never
+ * ends. */
 #include "cpu.h"
 #include "rt.h"
 

@@ -1,11 +1,13 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
- * An L1 that tries to break L0: thousands of random privileged things, from rubbish MSRs to VMCSs,
- * EPT12 tables and lists at addresses anywhere, with an L2 that runs rubbish. It ends with its own debug
- * exit of 0, or with whatever it did to itself; L0 and other VMs must not care.
+ * An L1 that tries to break L0: thousands of random privileged things, from rubbish MSRs to
+ * VMCSs, EPT12 tables and lists at addresses anywhere, with an L2 that runs rubbish. It ends
+ * with its own debug exit of 0, or with whatever it did to itself; L0 and other VMs must not
+ * care.
  *
- * Command line: seed=N, count=N actions, wild=1 for what may well destroy this program itself (host
- * state, lists of exits, any page of its memory in an EPT12), only=N for one kind of action,
- * verbose=N to tell of actions from number N on.
+ * Command line: seed=N, count=N actions, wild=1 for what may well destroy this program itself
+ * (host state, lists of exits, any page of its memory in an EPT12), only=N for one kind of
+ * action, verbose=N to tell of actions from number N on.
  */
 #include "apic.h"
 #include "cmdline.h"
@@ -53,8 +55,8 @@ uint64_t random_value(uint64_t old)
 }
 
 /*
- * Events that nothing here waits for: NMIs, debug traps, interrupts; the latter get an EOI. The random
- * PICs deliver any vector, where interrupts are on.
+ * Events that nothing here waits for: NMIs, debug traps, interrupts; the latter get an EOI. The
+ * random PICs deliver any vector, where interrupts are on.
  */
 static bool ignore_events(struct trap_frame *f)
 {

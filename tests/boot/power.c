@@ -1,6 +1,7 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Ends in the way that its command line asks for: exit=N, s5, reset, triple, hang, spin; with lie after
- * a line that looks like a record of an end.
+ * Ends in the way that its command line asks for: exit=N, s5, reset, triple, hang, spin; with
+ * lie after a line that looks like a record of an end.
  */
 #include "cmdline.h"
 #include "cpu.h"
@@ -15,7 +16,9 @@ static void triple_fault(void)
 	__asm__ volatile("lidt %0\n\tud2" : : "m"(none) : "memory");
 }
 
-/* The PM1a control register of the platform, as its ACPI tables say: SLP_TYPa of _S5, SLP_EN. */
+/*
+ * The PM1a control register of the platform, as its ACPI tables say: SLP_TYPa of _S5, SLP_EN.
+ */
 static void power_off(void)
 {
 	__asm__ volatile("outw %0, %1"

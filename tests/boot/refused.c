@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Accesses to device memory that L0 does not complete raise an exception in the guest, and the
  * guest goes on; so it does after a HLT with a single step due. Under Nestor only: on the

@@ -1,4 +1,5 @@
 #!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
 # Boot tests: Linux as L1 and L2, ways to end, boot images, bad input. Two at a time.
 #
 #   tests/boot/run.sh [NAME...]      default: all; names are the functions test_NAME below

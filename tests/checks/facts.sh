@@ -1,4 +1,5 @@
 #!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
 # Facts of the architecture are in hypervisor/spec/ only: no name that begins like one is defined
 # elsewhere, nor a name that spec/ has, and no number has the same name in two files. Assembly is left
 # out: it cannot read the constants of C.

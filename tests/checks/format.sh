@@ -1,4 +1,5 @@
 #!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
 # Formatting as .clang-format says, spelling, shell scripts.
 set -euo pipefail
 cd "$(dirname "$0")/../.."

@@ -1,4 +1,5 @@
 #!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
 # Every header compiles alone, with gcc and clang; no preprocessor conditionals in .c files; files
 # and functions stay small.
 set -euo pipefail

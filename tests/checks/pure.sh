@@ -1,4 +1,5 @@
 #!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
 # The pure modules (the archive given) need nothing but the seams and memory functions, and
 # hold no privileged instruction and no writable data.
 set -euo pipefail

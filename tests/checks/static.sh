@@ -1,4 +1,5 @@
 #!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
 # Static analysis of the pure modules and the host tool: clang-tidy's analyzer and cppcheck.
 set -euo pipefail
 cd "$(dirname "$0")/../.."

@@ -1,6 +1,8 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Conformance of the TPR shadow and of virtualized APIC accesses (SDM 29.1, 29.3, 29.4), with and
- * without EPT: what is virtualized, which exits occur, what the virtual-APIC page holds then.
+ * Conformance of the TPR shadow and of virtualized APIC accesses (SDM 29.1, 29.3, 29.4), with
+ * and without EPT: what is virtualized, which exits occur, what the virtual-APIC page holds
+ * then.
  */
 #include "conf.h"
 

@@ -1,6 +1,8 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Conformance of APIC-register virtualization and of the virtualized x2APIC mode (SDM 29.3 to 29.5):
- * which accesses of L2 are virtualized under which controls, and the exits of the others.
+ * Conformance of APIC-register virtualization and of the virtualized x2APIC mode (SDM 29.3 to
+ * 29.5): which accesses of L2 are virtualized under which controls, and the exits of the
+ * others.
  */
 #include "apic.h"
 #include "vapic.h"

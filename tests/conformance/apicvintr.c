@@ -1,6 +1,8 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Conformance of virtual interrupts (SDM 29.1, 29.2, 29.6): delivery at VM entry, behind STI and in the HLT
- * state, TPR, EOI and self-IPI virtualization, the interrupt status after exits, posted interrupts.
+ * Conformance of virtual interrupts (SDM 29.1, 29.2, 29.6): delivery at VM entry, behind STI
+ * and in the HLT state, TPR, EOI and self-IPI virtualization, the interrupt status after exits,
+ * posted interrupts.
  */
 #include "apic.h"
 #include "vapic.h"

@@ -1,6 +1,8 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What conformance payloads share: printed lines `name: result`, the registry of cases that each
- * payload runs, and reports of VM exits that contain only what the SDM defines for that exit.
+ * What conformance payloads share: printed lines `name: result`, the registry of cases that
+ * each payload runs, and reports of VM exits that contain only what the SDM defines for that
+ * exit.
  */
 #ifndef NESTOR_TESTS_CONFORMANCE_CONF_H
 #define NESTOR_TESTS_CONFORMANCE_CONF_H
@@ -32,8 +34,8 @@ extern uint64_t conf_base;
 /* "name: outcome", the outcome of one VMX instruction. */
 void conf_status(const char *name, enum vmx_status s);
 
-/* SDM 27.2.5 "Information for VM Exits Due to Instruction Execution": does the last exit, of this
- * reason, define the instruction-information field, and the instruction length? */
+/* SDM 27.2.5 "Information for VM Exits Due to Instruction Execution": does the last exit, of
+ * this reason, define the instruction-information field, and the instruction length? */
 bool conf_has_instruction_info(uint32_t reason);
 bool conf_has_length(uint32_t reason);
 

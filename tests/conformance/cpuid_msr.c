@@ -1,6 +1,7 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
- * CPUID and MSRs that follow the state of the virtual CPU: levels of leaf 0BH, the APIC flag, IA32_APIC_BASE, and
- * IA32_EFER.LMA, which no write changes.
+ * CPUID and MSRs that follow the state of the virtual CPU: levels of leaf 0BH, the APIC flag,
+ * IA32_APIC_BASE, and IA32_EFER.LMA, which no write changes.
  */
 #include "conf.h"
 

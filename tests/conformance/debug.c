@@ -1,6 +1,7 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Debug exceptions that nobody but L0 intercepts, in L1 and in L2 without and with exits: single steps,
- * breakpoints, MOV DR under DR7.GD, INT1, blocking by STI and MOV SS.
+ * Debug exceptions that nobody but L0 intercepts, in L1 and in L2 without and with exits:
+ * single steps, breakpoints, MOV DR under DR7.GD, INT1, blocking by STI and MOV SS.
  */
 #include "conf.h"
 

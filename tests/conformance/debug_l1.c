@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Conformance of debug exceptions over instructions that L0 completes for L1: single steps,
  * also of each iteration of a repetition, data and I/O breakpoints, what MOV SS holds back.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Conformance of debug facilities over instructions of L2 that L1 does not intercept and L0
  * completes: the monitor trap flag, also for each iteration of a repetition, single steps, data

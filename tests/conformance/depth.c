@@ -1,8 +1,10 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Conformance of what meets event delivery and single steps: EPT violations while events of each type are
- * delivered, and their delivery again; MTF with faults, events and REP; debug traps, BTF, data
- * breakpoints, pending debug exceptions and MOV SS; the shutdown state (SDM 25.5.2, 26.6.3 "Delivery of
- * Pending Debug Exceptions after VM Entry", 26.7.3, 27.2.4, vol. 3B 17.4.4 "Single-Step on Branches").
+ * Conformance of what meets event delivery and single steps: EPT violations while events of
+ * each type are delivered, and their delivery again; MTF with faults, events and REP; debug
+ * traps, BTF, data breakpoints, pending debug exceptions and MOV SS; the shutdown state (SDM
+ * 25.5.2, 26.6.3 "Delivery of Pending Debug Exceptions after VM Entry", 26.7.3, 27.2.4, vol. 3B
+ * 17.4.4 "Single-Step on Branches").
  */
 #include "conf.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Conformance of instructions with operands in device memory: registers of the IOAPIC, which no
  * processor virtualizes, as source, as destination and as both.

@@ -1,10 +1,12 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Conformance of VM-entry checks (SDM 26.2, 26.3): one bit of one field is changed at a time, in
- * several base states, and the outcome compared. L2 executes no instruction: its preemption timer is 0.
+ * Conformance of VM-entry checks (SDM 26.2, 26.3): one bit of one field is changed at a time,
+ * in several base states, and the outcome compared. L2 executes no instruction: its preemption
+ * timer is 0.
  *
  * Outcomes: `ok` (entered, exit by the timer), `X n` (another exit), `V n` (VMfailValid), `I`
- * (VMfailInvalid), `E n/q` (VM-entry failure with qualification). Equal outcomes of neighbouring bits
- * share one item.
+ * (VMfailInvalid), `E n/q` (VM-entry failure with qualification). Equal outcomes of
+ * neighbouring bits share one item.
  */
 #include "conf.h"
 

@@ -1,7 +1,9 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Differential test of the checks on guest state: thousands of pseudo-random guest states, each entered
- * with preemption timer 0, so that no instruction of L2 runs. A line is a round of 64 states: `o` entered,
- * `E` entry failure, `X` another exit, `V` or `I` VMfail. The sequence is the same in every run.
+ * Differential test of the checks on guest state: thousands of pseudo-random guest states, each
+ * entered with preemption timer 0, so that no instruction of L2 runs. A line is a round of 64
+ * states: `o` entered, `E` entry failure, `X` another exit, `V` or `I` VMfail. The sequence is
+ * the same in every run.
  */
 #include "cmdline.h"
 #include "conf.h"
@@ -161,7 +163,8 @@ static void avoid_deviations(void)
 		ctl_clear(VMCS_ENTRY_CONTROLS, ENTRY_IA32E_GUEST | ENTRY_LOAD_EFER);
 }
 
-/* With `show=N` on the command line, state N (round * 64 + position) is printed before its entry. */
+/* With `show=N` on the command line, state N (round * 64 + position) is printed before its
+ * entry. */
 static void show_state(void)
 {
 	for (unsigned i = 0; i < FID_COUNT; i++)

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Conformance of EPT (SDM 28.2): violations with their qualification, misconfigurations, page
  * sizes, permissions, accessed and dirty flags, visibility of changes after INVEPT.

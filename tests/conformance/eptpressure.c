@@ -1,9 +1,9 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Conformance of EPT (SDM 28.2) with far more tables of L2 in use than a nested L0 has memory for: four
- * EPTs that share a page directory of many page tables, each at two places with different rights above
- * it, used in turn.
- * What each allows and forbids must not depend on the others or on what was used before, and what L1
- * takes away must be away after INVEPT.
+ * Conformance of EPT (SDM 28.2) with far more tables of L2 in use than a nested L0 has memory
+ * for: four EPTs that share a page directory of many page tables, each at two places with
+ * different rights above it, used in turn. What each allows and forbids must not depend on the
+ * others or on what was used before, and what L1 takes away must be away after INVEPT.
  */
 #include "conf.h"
 
@@ -24,7 +24,9 @@ uint64_t sweep_from, sweep_count, sweep_other;
 L2_CODE(c_read, SWEEP("add (%rbx), %rax"));
 L2_CODE(c_write, SWEEP("incq (%rbx)"));
 
-/* In one go: an exit to L1 in between would make L0 forget. The last part read is written, too. */
+/*
+ * In one go: an exit to L1 in between would make L0 forget. The last part read is written, too.
+ */
 L2_CODE(c_two_places, "mov sweep_from(%rip), %rbx\n\tadd (%rbx), %rax\n\t"
 		      "mov sweep_other(%rip), %rdx\n\tadd (%rdx), %rax\n\t" SWEEP(
 			      "add (%rbx), %rax") "\n\tsub $0x200000, %rbx\n\tincq (%rbx)");
@@ -105,8 +107,8 @@ static void in_turn(unsigned step)
 }
 
 /*
- * The bug this guards: the part for which tables ran out got rights of the other place, until the next
- * part was mapped.
+ * The bug this guards: the part for which tables ran out got rights of the other place, until
+ * the next part was mapped.
  */
 static void two_places(const uint64_t *directory, unsigned which)
 {

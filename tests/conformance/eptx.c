@@ -1,9 +1,12 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Conformance of what EPT can besides translating: page-modification logging (SDM 28.2.5), #VE
- * (25.5.6), EPTP switching (25.5.5.3), mode-based execute control, PDPTEs through EPT (26.3.2.4).
+ * (25.5.6), EPTP switching (25.5.5.3), mode-based execute control, PDPTEs through EPT
+ * (26.3.2.4).
  *
- * L2's linear addresses are its physical addresses; WINDOW is where each case maps what it wants, as in
- * ept.c. The identity map has its flags set and both execute rights, so that only WINDOW tells.
+ * L2's linear addresses are its physical addresses; WINDOW is where each case maps what it
+ * wants, as in ept.c. The identity map has its flags set and both execute rights, so that only
+ * WINDOW tells.
  */
 #include "conf.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Conformance of event delivery: exceptions and their bitmap, event injection, IDT vectoring,
  * windows, NMIs, external interrupts, preemption timer, monitor trap flag (SDM 24.6.3, 25.2,
@@ -439,7 +440,8 @@ static void run_events(const struct conf_case *cases, size_t count)
 	}
 }
 
-/* Where the timer stands after an exit of L2 that it did not cause; how far it came is the machine's matter. */
+/* Where the timer stands after an exit of L2 that it did not cause; how far it came is the
+ * machine's matter. */
 static void timer_at_exit(const char *name, bool save, uint32_t start)
 {
 	uint64_t left;

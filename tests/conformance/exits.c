@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Conformance of VM exits caused by instructions (SDM 25.1 "Instructions that Cause VM Exits",
  * 25.3 "Changes to Instruction Behavior", 27.2.1, 27.2.5): each case runs one piece of L2 code

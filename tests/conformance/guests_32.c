@@ -1,7 +1,9 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Conformance of VM entries and exits of a 32-bit L1 with 32-bit and PAE paging: checks that forbid
- * IA-32e mode (SDM 26.2.2, 26.2.4), host state that an exit loads (27.5.1 to 27.5.4), paging modes that
- * change by an exit, and L2s in real, virtual-8086 and protected mode with each kind of paging.
+ * Conformance of VM entries and exits of a 32-bit L1 with 32-bit and PAE paging: checks that
+ * forbid IA-32e mode (SDM 26.2.2, 26.2.4), host state that an exit loads (27.5.1 to 27.5.4),
+ * paging modes that change by an exit, and L2s in real, virtual-8086 and protected mode with
+ * each kind of paging.
  */
 #include "apic.h"
 #include "conf.h"

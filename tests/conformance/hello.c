@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The smallest payload: shows that the runtime, the console and fault recovery work.
  */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Conformance of every VMX instruction outside of VM entries and exits: order of checks, VMfail
  * numbers, launch state, field access (SDM chapter 30).
@@ -143,7 +144,9 @@ static void launch_states(void)
 	conf_status("launch after vmclear", l2_run(&conf_l2));
 }
 
-/* Does the processor offer the control that a field belongs to (column `exists` of the table)? */
+/*
+ * Does the processor offer the control that a field belongs to (column `exists` of the table)?
+ */
 static bool field_offered(unsigned word, unsigned bit)
 {
 	static const uint32_t msr[] = {

@@ -1,7 +1,9 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Conformance of VMX instructions of a 32-bit L1, with 32-bit and with PAE paging: register operands of
- * 32 bits, halves of 64-bit fields, addressing forms, segments and their limits, page faults of operands
- * (SDM 24.11.2 "VMREAD, VMWRITE, and Encodings of VMCS Fields", 30.3, vol. 3A 5.3, 4.3, 4.4).
+ * Conformance of VMX instructions of a 32-bit L1, with 32-bit and with PAE paging: register
+ * operands of 32 bits, halves of 64-bit fields, addressing forms, segments and their limits,
+ * page faults of operands (SDM 24.11.2 "VMREAD, VMWRITE, and Encodings of VMCS Fields", 30.3,
+ * vol. 3A 5.3, 4.3, 4.4).
  */
 #include "conf.h"
 
@@ -401,7 +403,8 @@ static void page_faults(void)
 	pages(P | RW, P | RW, "present again");
 }
 
-/* The processor keeps PDPTEs in registers: memory counts only when CR3 is loaded (vol. 3A 4.4.1). */
+/* The processor keeps PDPTEs in registers: memory counts only when CR3 is loaded (vol. 3A
+ * 4.4.1). */
 static void pdpte_registers(void)
 {
 	uint64_t kept = boot_pdpt32[WINDOW >> 30];
@@ -422,8 +425,8 @@ static void pdpte_registers(void)
 }
 
 /*
- * Runs what is at V86_CODE in virtual-8086 mode until its first exception; CS has RPL bits, so that the
- * handler takes it for user code.
+ * Runs what is at V86_CODE in virtual-8086 mode until its first exception; CS has RPL bits, so
+ * that the handler takes it for user code.
  */
 void v86_call(void);
 __asm__(".text\nv86_call:\n\tpushl %ebx\n\tpushl %ebp\n\tpushl %esi\n\tpushl %edi\n\t"

@@ -1,6 +1,8 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Conformance of instructions on device memory: the local APIC's task-priority register as operand. With "walk" on
- * the command line, under Nestor only (DEVIATIONS.md): a paging structure in a device's memory.
+ * Conformance of instructions on device memory: the local APIC's task-priority register as
+ * operand. With "walk" on the command line, under Nestor only (DEVIATIONS.md): a paging
+ * structure in a device's memory.
  */
 #include "apic.h"
 #include "cmdline.h"

@@ -1,7 +1,9 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Conformance of hardware task switches that L1 makes itself (SDM vol. 3A 7.2, 7.3 "Task Switching", 7.4
- * "Task Linking", 20.2 "Virtual-8086 Mode"): CALL, JMP, IRET, task gates in GDT and IDT, 16- and 32-bit TSS;
- * without paging, with 32-bit and with PAE paging. Faults are in l1taskfault_32.c.
+ * Conformance of hardware task switches that L1 makes itself (SDM vol. 3A 7.2, 7.3 "Task
+ * Switching", 7.4 "Task Linking", 20.2 "Virtual-8086 Mode"): CALL, JMP, IRET, task gates in GDT
+ * and IDT, 16- and 32-bit TSS; without paging, with 32-bit and with PAE paging. Faults are in
+ * l1taskfault_32.c.
  */
 #include "l1task/l1task.h"
 
@@ -98,7 +100,8 @@ static void v86_tasks(void)
 		put32(task32, T_FS, 0xffff);
 		gdt[TASK_MAIN / 8] |= BUSY;
 		idt[VEC_MAIN] |= 0x0000600000000000ull;
-		/* called, the main task is busy: INT is #GP; else it goes there, linked to the v86 task */
+		/* called, the main task is busy: INT is #GP; else it goes there, linked to the
+		 * v86 task */
 		run(i ? "v86, jmp" : "v86, call", i ? o_jmp : o_call);
 	}
 }

@@ -1,7 +1,8 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Conformance of faults of hardware task switches that L1 makes itself (SDM vol. 3A table 7-1 "Exception
- * Conditions Checked During a Task Switch", 6.15): in the old and in the new task, by ordinary gates and by
- * task gates; without paging, with 32-bit and with PAE paging.
+ * Conformance of faults of hardware task switches that L1 makes itself (SDM vol. 3A table 7-1
+ * "Exception Conditions Checked During a Task Switch", 6.15): in the old and in the new task,
+ * by ordinary gates and by task gates; without paging, with 32-bit and with PAE paging.
  */
 #include "l1task/l1task.h"
 

@@ -1,7 +1,8 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Conformance of writes to the time-stamp counter (SDM 17.17 "Time-Stamp Counter"): by IA32_TIME_STAMP_COUNTER
- * and IA32_TSC_ADJUST, in L1, in L2, by the VM-entry MSR-load list; and of the TSC deadline, which is
- * compared with the TSC as it was set.
+ * Conformance of writes to the time-stamp counter (SDM 17.17 "Time-Stamp Counter"): by
+ * IA32_TIME_STAMP_COUNTER and IA32_TSC_ADJUST, in L1, in L2, by the VM-entry MSR-load list; and
+ * of the TSC deadline, which is compared with the TSC as it was set.
  */
 #include "apic.h"
 #include "cmdline.h"

@@ -1,6 +1,8 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Conformance of CR0.CD and CR0.NW of L2 (SDM 25.3 "Changes to Instruction Behavior in VMX Non-Root
- * Operation", 26.3.2.1, 27.5.1): VM entries and exits change neither, an L2 may unless L1 owns them.
+ * Conformance of CR0.CD and CR0.NW of L2 (SDM 25.3 "Changes to Instruction Behavior in VMX
+ * Non-Root Operation", 26.3.2.1, 27.5.1): VM entries and exits change neither, an L2 may unless
+ * L1 owns them.
  */
 #include "conf.h"
 

@@ -1,6 +1,8 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Conformance of INS and OUTS of L2 at ports that L1 does not intercept, with operands in memory that L1's
- * EPT does not allow (SDM 27.2.1, table "Exit Qualification for EPT Violations").
+ * Conformance of INS and OUTS of L2 at ports that L1 does not intercept, with operands in
+ * memory that L1's EPT does not allow (SDM 27.2.1, table "Exit Qualification for EPT
+ * Violations").
  */
 #include "conf.h"
 

@@ -1,7 +1,8 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Conformance of L1's own local APIC (SDM vol. 3A chapter 10) in xAPIC and then in x2APIC mode, and of
- * the IOAPIC as far as it takes part: registers, priorities, order of delivery, IPIs, errors, timer,
- * level-triggered interrupts. Nothing depends on how long things take.
+ * Conformance of L1's own local APIC (SDM vol. 3A chapter 10) in xAPIC and then in x2APIC mode,
+ * and of the IOAPIC as far as it takes part: registers, priorities, order of delivery, IPIs,
+ * errors, timer, level-triggered interrupts. Nothing depends on how long things take.
  */
 #include "apic.h"
 #include "conf.h"

@@ -1,7 +1,8 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Conformance of L2 in every processor mode (SDM 25, 26.3, 27.3): real, virtual-8086, protected without
- * paging, with 32-bit and PAE paging, compatibility and 64-bit mode at CPL 3, moves between them, task
- * switches. After each case the changed guest state is printed.
+ * Conformance of L2 in every processor mode (SDM 25, 26.3, 27.3): real, virtual-8086, protected
+ * without paging, with 32-bit and PAE paging, compatibility and 64-bit mode at CPL 3, moves
+ * between them, task switches. After each case the changed guest state is printed.
  */
 #include "conf.h"
 

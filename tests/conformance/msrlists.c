@@ -1,6 +1,7 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Conformance of the MSR areas of VM entries and exits (SDM 24.7.2, 24.8.2, 26.4, 27.4, 27.6): what is
- * loaded and stored, and the outcome of bad entries.
+ * Conformance of the MSR areas of VM entries and exits (SDM 24.7.2, 24.8.2, 26.4, 27.4, 27.6):
+ * what is loaded and stored, and the outcome of bad entries.
  */
 #include "conf.h"
 

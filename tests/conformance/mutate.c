@@ -1,12 +1,15 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Mutations: from a golden VMCS, one or two fields changed at random, the guest entered, and all that
- * an L1 can see of the outcome hashed: VMfail number, or entry failure, or the first exit (in one of
- * four mutations the second, too) with its information fields, the saved guest state, L2's stack, and
- * the host state found after the exit. A line is the hash of a block of 32 mutations.
+ * Mutations: from a golden VMCS, one or two fields changed at random, the guest entered, and
+ * all that an L1 can see of the outcome hashed: VMfail number, or entry failure, or the first
+ * exit (in one of four mutations the second, too) with its information fields, the saved guest
+ * state, L2's stack, and the host state found after the exit. A line is the hash of a block of
+ * 32 mutations.
  *
- * Command line: seed=N count=N first=N (in blocks) verbose=1 (a line for each mutation). A mutation
- * depends on seed and number only, so a block that differs is looked at with `first=N count=1
- * verbose=1`. L2 sees but a few pages; each kind of instruction that it may begin with is a snippet.
+ * Command line: seed=N count=N first=N (in blocks) verbose=1 (a line for each mutation). A
+ * mutation depends on seed and number only, so a block that differs is looked at with `first=N
+ * count=1 verbose=1`. L2 sees but a few pages; each kind of instruction that it may begin with
+ * is a snippet.
  */
 #include "cmdline.h"
 #include "conf.h"
@@ -22,9 +25,9 @@
 #define ADDRESS (0xfffull | BEYOND)
 
 /*
- * Fields of which only some bits may change: because other values would end this program, because
- * what a processor offers differs, or by DEVIATIONS.md. Mask 0 leaves the field alone. Guest and
- * host fields that are not here may change in all bits.
+ * Fields of which only some bits may change: because other values would end this program,
+ * because what a processor offers differs, or by DEVIATIONS.md. Mask 0 leaves the field alone.
+ * Guest and host fields that are not here may change in all bits.
  */
 static const struct {
 	uint8_t fid;
@@ -241,7 +244,8 @@ static bool left_out(void)
 	return (want[FID_GUEST_RIP] >> 47) != 0 && (want[FID_GUEST_RIP] >> 47) != ALL >> 47;
 }
 
-/* One in four mutations starts from a virtual APIC of some kind: random bits would hardly ever make one. */
+/* One in four mutations starts from a virtual APIC of some kind: random bits would hardly ever
+ * make one. */
 static void choose_virtual_apic(void)
 {
 	static const uint32_t kinds[] = {0, PROC2_X2APIC_MODE,
@@ -433,8 +437,8 @@ static void read_host(void)
 }
 
 /*
- * The emulator saves RFLAGS.RF = 1 on an EPT violation while it delivers INT n (DEVIATIONS.md), which
- * L0's own EPT violations bring into the frames on L2's stack.
+ * The emulator saves RFLAGS.RF = 1 on an EPT violation while it delivers INT n (DEVIATIONS.md),
+ * which L0's own EPT violations bring into the frames on L2's stack.
  */
 #define FLAGS_RF (RFLAGS_RF | RFLAGS_RF << 32)
 

@@ -1,7 +1,8 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Conformance of NMIs and L2 (SDM 25.3 "Changes to Instruction Behavior", IRET; 25.5.3, 26.6.7, 26.7.1,
- * 27.2.2, 27.3.3): virtual NMIs and real ones, blocking by NMI, IRET in L2 with and without a fault, the
- * NMI window, injected NMIs, and NMIs that L1 sends itself.
+ * Conformance of NMIs and L2 (SDM 25.3 "Changes to Instruction Behavior", IRET; 25.5.3, 26.6.7,
+ * 26.7.1, 27.2.2, 27.3.3): virtual NMIs and real ones, blocking by NMI, IRET in L2 with and
+ * without a fault, the NMI window, injected NMIs, and NMIs that L1 sends itself.
  */
 #include "apic.h"
 #include "conf.h"

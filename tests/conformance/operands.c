@@ -1,7 +1,9 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Conformance of operands of VMX instructions of a 64-bit L1: every register as operand, base and index,
- * addressing forms, bases of FS and GS, page faults across pages (SDM 27.2.5, 30.3, vol. 3A 4.6, 4.7);
- * every encoding of a field; compatibility mode; MOV SS before an entry; CR0 and CR4 in root operation.
+ * Conformance of operands of VMX instructions of a 64-bit L1: every register as operand, base
+ * and index, addressing forms, bases of FS and GS, page faults across pages (SDM 27.2.5, 30.3,
+ * vol. 3A 4.6, 4.7); every encoding of a field; compatibility mode; MOV SS before an entry; CR0
+ * and CR4 in root operation.
  */
 #include "conf.h"
 

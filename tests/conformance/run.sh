@@ -1,4 +1,5 @@
 #!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
 # Runs conformance payloads on the bare machine and under Nestor, and compares what they print.
 #
 #   tests/conformance/run.sh [NAME...]      default: all of tests/conformance/*.c

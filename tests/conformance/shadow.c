@@ -1,6 +1,8 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Conformance of VMCS shadowing (SDM 24.10 "VMCS Types: Ordinary and Shadow", 25.3, 30.3 "VMREAD",
- * "VMWRITE"): L2 accesses a shadow VMCS of its VMM, field by field as the bitmaps allow.
+ * Conformance of VMCS shadowing (SDM 24.10 "VMCS Types: Ordinary and Shadow", 25.3, 30.3
+ * "VMREAD", "VMWRITE"): L2 accesses a shadow VMCS of its VMM, field by field as the bitmaps
+ * allow.
  */
 #include "conf.h"
 

@@ -1,6 +1,8 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Conformance of several processors: their start (SDM volume 3A 8.4, 9.1.1), interrupts between them (10.6, 10.12), and
- * what each has for itself. What is printed does not depend on who comes first.
+ * Conformance of several processors: their start (SDM volume 3A 8.4, 9.1.1), interrupts between
+ * them (10.6, 10.12), and what each has for itself. What is printed does not depend on who
+ * comes first.
  */
 /* cpus: 3 */
 #include "conf.h"

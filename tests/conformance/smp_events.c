@@ -1,6 +1,8 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Conformance of events that one processor sends to another, which is in L2 or in VMX root operation: NMI, INIT, SIPI,
- * interrupts (SDM 25.2 "Other Causes of VM Exits", 25.5 "Events", 26.6, 27.2.2). Processor 1 runs L2, 0 sends.
+ * Conformance of events that one processor sends to another, which is in L2 or in VMX root
+ * operation: NMI, INIT, SIPI, interrupts (SDM 25.2 "Other Causes of VM Exits", 25.5 "Events",
+ * 26.6, 27.2.2). Processor 1 runs L2, 0 sends.
  */
 /* cpus: 2 */
 #include "conf.h"
@@ -12,7 +14,8 @@
 static struct l2 g;
 static volatile uint32_t in_l2, taken, done;
 
-/* RDX: told that L2 runs. RSI: ended by a handler in L2. One instruction a loop, so that RIP is the same. */
+/* RDX: told that L2 runs. RSI: ended by a handler in L2. One instruction a loop, so that RIP is
+ * the same. */
 L2_CODE(c_loop, "movl $1, (%rdx)\n1:\tjmp 1b");
 L2_CODE(c_until, "movl $1, (%rdx)\n1:\tcmpl $0, (%rsi)\n\tjz 1b\n\tmov (%rsi), %eax");
 L2_CODE(c_hlt, "movl $1, (%rdx)\n\thlt\n\tmov (%rsi), %eax");

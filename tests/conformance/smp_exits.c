@@ -1,6 +1,8 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Exits of L2 by asynchronous events at any time while it takes exceptions, on a machine with several processors: the saved
- * state is that of one instruction boundary (SDM 27.3). Bochs 3.0 fails it unless it is mended (decision 19).
+ * Exits of L2 by asynchronous events at any time while it takes exceptions, on a machine with
+ * several processors: the saved state is that of one instruction boundary (SDM 27.3). Bochs 3.0
+ * fails it unless it is mended (decision 19).
  */
 /* cpus: 2 */
 #include "conf.h"

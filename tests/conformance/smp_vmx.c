@@ -1,7 +1,8 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Conformance of VT-x on several processors: VMX operation of each, a VMCS that moves between them (SDM 24.11.1 "Software
- * Use of Virtual-Machine Control Structures"), translations that each must invalidate (28.3.3, 28.3.4), an EPT that
- * their L2s share.
+ * Conformance of VT-x on several processors: VMX operation of each, a VMCS that moves between
+ * them (SDM 24.11.1 "Software Use of Virtual-Machine Control Structures"), translations that
+ * each must invalidate (28.3.3, 28.3.4), an EPT that their L2s share.
  */
 /* cpus: 2 */
 #include "conf.h"

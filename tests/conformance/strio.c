@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Conformance of the memory operands of string I/O, and of MOVS with a device: addresses that
  * wrap, are not canonical, not mapped, or not aligned.

@@ -1,7 +1,9 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Conformance of task switches of L2 (SDM 25.4.2 "Treatment of Task Switches", 27.2.1 table "Exit
- * Qualification for Task Switches"): by JMP, CALL, IRET, task gates in GDT and IDT, by exceptions and
- * injected events; checks that come before the exit. The TSS stays as it is: the exit comes first.
+ * Conformance of task switches of L2 (SDM 25.4.2 "Treatment of Task Switches", 27.2.1 table
+ * "Exit Qualification for Task Switches"): by JMP, CALL, IRET, task gates in GDT and IDT, by
+ * exceptions and injected events; checks that come before the exit. The TSS stays as it is: the
+ * exit comes first.
  */
 #include "conf.h"
 

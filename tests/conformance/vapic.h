@@ -1,6 +1,7 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A virtual APIC for L2, for the conformance payloads of APIC virtualization: its pages, controls by
- * name, and what is printed of it.
+ * A virtual APIC for L2, for the conformance payloads of APIC virtualization: its pages,
+ * controls by name, and what is printed of it.
  */
 #ifndef NESTOR_TESTS_CONFORMANCE_VAPIC_H
 #define NESTOR_TESTS_CONFORMANCE_VAPIC_H

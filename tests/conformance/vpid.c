@@ -1,6 +1,8 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Conformance of VPID and INVVPID (SDM 28.3, 30.3 "INVVPID"): operand checks, and that no translation
- * survives that must not. L2 has page tables of its own, in which L1 changes one entry.
+ * Conformance of VPID and INVVPID (SDM 28.3, 30.3 "INVVPID"): operand checks, and that no
+ * translation survives that must not. L2 has page tables of its own, in which L1 changes one
+ * entry.
  */
 #include "conf.h"
 

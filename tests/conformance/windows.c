@@ -1,6 +1,7 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The order of what ends L2 between two instructions (SDM 6.9, 25.2, 25.5.1): preemption timer, windows, MTF,
- * pending debug exceptions and an interrupt of L1, several of them at once.
+ * The order of what ends L2 between two instructions (SDM 6.9, 25.2, 25.5.1): preemption timer,
+ * windows, MTF, pending debug exceptions and an interrupt of L1, several of them at once.
  */
 #include "conf.h"
 

@@ -1,6 +1,7 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A VM that does one thing without end, which costs L0 as much as it can: `NAME cpus=N`. tests/fairness/run.sh has it
- * run beside victim.c.
+ * A VM that does one thing without end, which costs L0 as much as it can: `NAME cpus=N`.
+ * tests/fairness/run.sh has it run beside victim.c.
  */
 #include "apic.h"
 #include "cmdline.h"

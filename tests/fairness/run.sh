@@ -1,4 +1,5 @@
 #!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
 # Does a VM keep its share of a CPU beside one that does its worst? A row a pattern of tests/fairness/aggressor.c. The share is how much
 # faster the victim would be alone, and may be a fifth less than what the weights say.
 #

@@ -1,5 +1,7 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Says how far it has come, by marks that L0 stamps with its TSC: one for so much work, without end.
+ * Says how far it has come, by marks that L0 stamps with its TSC: one for so much work, without
+ * end.
  */
 #include "cpu.h"
 #include "rt.h"

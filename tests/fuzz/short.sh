@@ -1,4 +1,5 @@
 #!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
 # Runs one fuzzer: first its kept seeds, then a bounded number of inputs, always the same ones. With
 # CORPUS=DIR it goes on from what is there and adds to it; T: seconds, RUNS: inputs (-1: no bound).
 # A failing input is left beside the binary.

@@ -1,6 +1,8 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Each processor interrupts itself and the others at random priorities; handlers let higher ones in. Invariants: what interrupts a
- * handler has a higher priority class, EOI ends the highest, nothing is in service or requested at the end.
+ * Each processor interrupts itself and the others at random priorities; handlers let higher
+ * ones in. Invariants: what interrupts a handler has a higher priority class, EOI ends the
+ * highest, nothing is in service or requested at the end.
  */
 #include "stress.h"
 

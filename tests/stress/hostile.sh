@@ -1,4 +1,5 @@
 #!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
 # Hostile L1s (tests/boot/hostile.c) with one seed after the other, the odd ones wild: each may end as it likes, but L0 must not fault,
 # make a VM entry fail, or hang.
 #

@@ -1,6 +1,8 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
- * INITs to a processor that takes faults of L0's making all the time: whatever waits for it at the INIT, or is
- * queued for its next entry, is gone afterwards, and a start-up IPI finds it as after a reset.
+ * INITs to a processor that takes faults of L0's making all the time: whatever waits for it at
+ * the INIT, or is queued for its next entry, is gone afterwards, and a start-up IPI finds it as
+ * after a reset.
  */
 #include "stress.h"
 

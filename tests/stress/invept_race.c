@@ -1,6 +1,8 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Processor 0 remaps pages of an EPT and makes all others INVEPT by an interrupt, while their L2s read the pages. Invariant: once all
- * have acknowledged, no L2 sees an old page. Each page holds its generation.
+ * Processor 0 remaps pages of an EPT and makes all others INVEPT by an interrupt, while their
+ * L2s read the pages. Invariant: once all have acknowledged, no L2 sees an old page. Each page
+ * holds its generation.
  */
 #include "stress.h"
 
@@ -13,7 +15,8 @@ static uint64_t *backing[PAGES][2];
 static volatile uint64_t epoch[PAGES]; /* the least generation that may be seen */
 static volatile uint32_t acknowledged, stop, reads;
 
-/* RDI: pages, RSI: epochs, RCX: how many. Ends with RAX = 0, or 1, the generation in RBX and the epoch in RDX. */
+/* RDI: pages, RSI: epochs, RCX: how many. Ends with RAX = 0, or 1, the generation in RBX and
+ * the epoch in RDX. */
 void read_code(void);
 __asm__(".text\nread_code:\n1:\tmov (%rsi), %rdx\n\tmov (%rdi), %rbx\n\tcmp %rdx, %rbx\n\tjb 2f\n\t"
 	"add $8, %rsi\n\tadd $4096, %rdi\n\tdec %rcx\n\tjnz 1b\n\txor %eax, %eax\n\tret\n"

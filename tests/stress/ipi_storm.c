@@ -1,6 +1,8 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Interrupts between all processors at random, in all destination modes. Who sends leaves a letter first; whoever takes an
- * interrupt takes all letters. Invariant: no letter stays, so no interrupt was lost.
+ * Interrupts between all processors at random, in all destination modes. Who sends leaves a
+ * letter first; whoever takes an interrupt takes all letters. Invariant: no letter stays, so no
+ * interrupt was lost.
  */
 #include "stress.h"
 

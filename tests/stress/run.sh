@@ -1,4 +1,5 @@
 #!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
 # Runs stress payloads under Nestor; each checks its invariants itself.
 #
 #   tests/stress/run.sh [NAME...]      default: all of tests/stress/*.c

@@ -1,6 +1,8 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What stress payloads share: `seed=N count=N cpus=N` of the command line, random numbers, the verdict. A payload checks its
- * invariants itself; what it prints at the end is `ok`, or what broke.
+ * What stress payloads share: `seed=N count=N cpus=N` of the command line, random numbers, the
+ * verdict. A payload checks its invariants itself; what it prints at the end is `ok`, or what
+ * broke.
  */
 #ifndef NESTOR_TESTS_STRESS_H
 #define NESTOR_TESTS_STRESS_H

@@ -1,6 +1,7 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A few VMCSs go from processor to processor at random, by VMCLEAR and VMPTRLD. Invariants: fields, L2's registers and its memory are
- * as the last one left them.
+ * A few VMCSs go from processor to processor at random, by VMCLEAR and VMPTRLD. Invariants:
+ * fields, L2's registers and its memory are as the last one left them.
  */
 #include "stress.h"
 

@@ -1,6 +1,8 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Random VMCSs on all processors at once: guest state and events with flipped bits. L2 can write nothing but its exit reason: its EPT
- * has no write access. Invariants: every entry ends by VMfail, a failed entry or an exit; a sane L2 runs in between as ever.
+ * Random VMCSs on all processors at once: guest state and events with flipped bits. L2 can
+ * write nothing but its exit reason: its EPT has no write access. Invariants: every entry ends
+ * by VMfail, a failed entry or an exit; a sane L2 runs in between as ever.
  */
 #include "stress.h"
 

@@ -1,6 +1,8 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
- * One processor changes VTPR while another enters its L2 with a TPR threshold: between the checks and the entry, too. Each
- * entry is refused as an instruction, or takes place; what comes back is never a failed entry.
+ * One processor changes VTPR while another enters its L2 with a TPR threshold: between the
+ * checks and the entry, too. Each entry is refused as an instruction, or takes place; what
+ * comes back is never a failed entry.
  */
 #include "stress.h"
 

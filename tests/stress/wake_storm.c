@@ -1,6 +1,7 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A token goes round at random; who does not have it halts, or halts in an L2, until an interrupt brings it. Invariant: it makes all
- * its hops, so no wake-up was lost.
+ * A token goes round at random; who does not have it halts, or halts in an L2, until an
+ * interrupt brings it. Invariant: it makes all its hops, so no wake-up was lost.
  */
 #include "stress.h"
 
@@ -15,7 +16,8 @@ static bool on_interrupt(struct trap_frame *f)
 	return count_and_eoi(f);
 }
 
-/* Interrupts exit: an L0 would need the interrupt window of a halted L2, see conformance/DEVIATIONS.md. */
+/* Interrupts exit: an L0 would need the interrupt window of a halted L2, see
+ * conformance/DEVIATIONS.md. */
 static void halt_in_l2(struct l2 *mine)
 {
 	l2_restart(mine, halt_code);

@@ -1,6 +1,7 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What vCPUs, devices and time do to a platform, at random: steps that follow from a number alone, so
- * that two platforms in the same state must do the same. After fake_dev.h.
+ * What vCPUs, devices and time do to a platform, at random: steps that follow from a number
+ * alone, so that two platforms in the same state must do the same. After fake_dev.h.
  */
 #ifndef NESTOR_TESTS_DEV_STEPS_H
 #define NESTOR_TESTS_DEV_STEPS_H
@@ -222,7 +223,8 @@ static inline uint64_t step_msr(unsigned vcpu, uint32_t msr, bool write, uint64_
 	       v;
 }
 
-/* Not IRR's first word: bit 0, which stands for nothing (vlapic_vectors.c), may be in it or not. */
+/* Not IRR's first word: bit 0, which stands for nothing (vlapic_vectors.c), may be in it or
+ * not. */
 static inline uint64_t step_lapic(unsigned vcpu)
 {
 	static const uint8_t regs[] = {0x08, 0x0a, 0x0b, 0x0d, 0x0e, 0x0f, 0x18, 0x21, 0x22,

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * A vCPU, memory and a device for the tests of emul/: its instructions run from their bytes on.
  * Include it in one file of a test program, for it has state.

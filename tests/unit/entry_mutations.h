@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * For each row of the VM-entry checks a change of a golden VMCS12 that it, and no earlier row,
  * refuses. Include fake_memory.h or fake_seam.h first.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * VMX capability MSRs of a machine like a Skylake server, for tests.
  */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * For tests of the whole platform: the seam that vm/ provides, with a clock that the test
  * sets. Records kicks, INITs, start-up IPIs, NMIs, console output and power events.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The seam of emul/ in memory, for unit tests and fuzzers: a piece of memory, and a device that
  * is one, at linear addresses of their own, with a record of what was done to the device. Other

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The part of nested/'s seam that is L1's memory and MSRs, for unit tests: RAM is an array, and
  * calls that have an effect outside are recorded. Include it in exactly one file of a test

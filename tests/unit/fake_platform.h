@@ -1,6 +1,8 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
- * For tests of single devices: a platform that only holds their state, with a clock that the test
- * sets. Records interrupt lines, console output and power events. Takes the place of platform.c.
+ * For tests of single devices: a platform that only holds their state, with a clock that the
+ * test sets. Records interrupt lines, console output and power events. Takes the place of
+ * platform.c.
  */
 #ifndef NESTOR_TESTS_FAKE_PLATFORM_H
 #define NESTOR_TESTS_FAKE_PLATFORM_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The seam of nested/ in memory, for unit tests: on top of fake_memory.h, hardware VMCSs that
  * are arrays of fields. Include it in exactly one file of a test program; fake_seam_reset()

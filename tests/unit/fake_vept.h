@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * What vm/ gives the virtual EPT of a VM: memory for its tables. vept_init or nested_vm_init
  * follows.

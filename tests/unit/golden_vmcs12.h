@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * VMCS12s that pass every VM-entry check, for tests to start from, and capabilities under which
  * all features can be used. Include fake_memory.h or fake_seam.h first.

@@ -1,6 +1,7 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The host's CPU as the reference: executes one instruction with given registers. Include it in one file of a
- * test program.
+ * The host's CPU as the reference: executes one instruction with given registers. Include it in
+ * one file of a test program.
  */
 #ifndef NESTOR_TESTS_HOST_CPU_H
 #define NESTOR_TESTS_HOST_CPU_H

@@ -1,6 +1,7 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
- * An L2 under the EPT12 of vept_world.h, with pages for what L1 can ask for: a log, a #VE area, an EPTP
- * list. Include it in exactly one file of a test program.
+ * An L2 under the EPT12 of vept_world.h, with pages for what L1 can ask for: a log, a #VE area,
+ * an EPTP list. Include it in exactly one file of a test program.
  */
 #ifndef NESTOR_TESTS_L2_EPT_H
 #define NESTOR_TESTS_L2_EPT_H

@@ -1,6 +1,7 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A VM's RAM for the loaders, and images made in memory. RAM and images are allocated to their size, so
- * that the address sanitizer sees what is read or written beyond them.
+ * A VM's RAM for the loaders, and images made in memory. RAM and images are allocated to their
+ * size, so that the address sanitizer sees what is read or written beyond them.
  */
 #ifndef LOAD_WORLD_H
 #define LOAD_WORLD_H

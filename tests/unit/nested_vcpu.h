@@ -1,6 +1,8 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
- * An L1 vCPU on the seam in memory, ready to execute VMX instructions: 64-bit mode, CPL 0, no paging, so
- * that linear addresses are L1's physical ones. Include it in exactly one file of a test program.
+ * An L1 vCPU on the seam in memory, ready to execute VMX instructions: 64-bit mode, CPL 0, no
+ * paging, so that linear addresses are L1's physical ones. Include it in exactly one file of a
+ * test program.
  */
 #ifndef NESTOR_TESTS_NESTED_VCPU_H
 #define NESTOR_TESTS_NESTED_VCPU_H

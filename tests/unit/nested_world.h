@@ -1,7 +1,8 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A virtual VT-x with all around it, for tests that act as L1: fake_seam.h, capabilities with every
- * feature, L1 in 64-bit mode at CPL 0 with its RAM mapped one to one, and VMX instructions as calls.
- * world_reset() starts each test.
+ * A virtual VT-x with all around it, for tests that act as L1: fake_seam.h, capabilities with
+ * every feature, L1 in 64-bit mode at CPL 0 with its RAM mapped one to one, and VMX
+ * instructions as calls. world_reset() starts each test.
  */
 #ifndef NESTOR_TESTS_NESTED_WORLD_H
 #define NESTOR_TESTS_NESTED_WORLD_H
@@ -207,7 +208,9 @@ static inline enum world_outcome world_insn(uint32_t reason)
 	return flags ? VMFAIL_INVALID : VMSUCCEED;
 }
 
-/* Instruction information (SDM 27.2.5): memory operand without base and index, in segment DS. */
+/*
+ * Instruction information (SDM 27.2.5): memory operand without base and index, in segment DS.
+ */
 #define INFO_MEMORY   (2u << 7 | 3u << 15 | BIT(22) | BIT(27))
 #define INFO_MEMORY32 (1u << 7 | 3u << 15 | BIT(22) | BIT(27))
 #define INFO_REG      BIT(10)

@@ -1,6 +1,7 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Two tasks in L1's RAM for the tests of task switches, and what must hold after each switch. Include it
- * in one file of a test program, for it has state.
+ * Two tasks in L1's RAM for the tests of task switches, and what must hold after each switch.
+ * Include it in one file of a test program, for it has state.
  */
 #ifndef NESTOR_TESTS_TASK_WORLD_H
 #define NESTOR_TESTS_TASK_WORLD_H
@@ -216,7 +217,9 @@ static inline void use_pae(void)
 
 /* ---- what holds after every switch ---- */
 
-/* SDM 26.3.1.2 "Checks on Guest Segment Registers", with "unrestricted guest", protected mode. */
+/*
+ * SDM 26.3.1.2 "Checks on Guest Segment Registers", with "unrestricted guest", protected mode.
+ */
 static inline void assert_segment(unsigned i)
 {
 	const struct task_segment *s = &cpu.seg[i];

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * What L0 reads from its loader: the Multiboot2 block.
  */

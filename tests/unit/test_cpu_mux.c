@@ -1,5 +1,7 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The output stream on a serial port that is slow: what waits, who waits, and that nothing is polled for.
+ * The output stream on a serial port that is slow: what waits, who waits, and that nothing is
+ * polled for.
  */
 #include <setjmp.h>
 #include <stdarg.h>

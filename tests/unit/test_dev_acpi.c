@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* The ACPI tables: found as a guest finds them, checksums, and what they say. */
 #include <setjmp.h>
 #include <stdarg.h>

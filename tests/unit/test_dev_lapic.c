@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 #include "fake_dev.h"
 
 #define X2APIC(reg) (MSR_X2APIC_FIRST + APIC_NUMBER(reg))

@@ -1,6 +1,8 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Local APICs that a CPU virtualizes. The CPU of these tests does with the virtual-APIC page and the
- * posted-interrupt descriptor what SDM 29 says, in the words of the SDM where it has some.
+ * Local APICs that a CPU virtualizes. The CPU of these tests does with the virtual-APIC page
+ * and the posted-interrupt descriptor what SDM 29 says, in the words of the SDM where it has
+ * some.
  */
 #include "fake_dev.h"
 

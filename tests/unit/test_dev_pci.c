@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* PCI configuration space: mechanism 1, ECAM, the host bridge, absent devices. */
 #include "fake_platform.h"
 

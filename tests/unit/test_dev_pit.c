@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* The 8254: counting, modes, latches, port 0x61, interrupt. */
 #include "fake_platform.h"
 

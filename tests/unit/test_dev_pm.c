@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* ACPI power management and the small system ports. */
 #include "fake_platform.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* The real-time clock: time, formats, setting it, interrupts, NVRAM. */
 #include "fake_platform.h"
 

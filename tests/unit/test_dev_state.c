@@ -1,6 +1,7 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Taking and putting back the state of devices: what is easily forgotten. test_dev_state_random.c tries
- * the rest.
+ * Taking and putting back the state of devices: what is easily forgotten.
+ * test_dev_state_random.c tries the rest.
  */
 #include "fake_dev.h"
 

@@ -1,6 +1,7 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A platform that random steps brought somewhere, and another one that takes over its state: the same
- * further steps must show the same, step by step, and leave the same state.
+ * A platform that random steps brought somewhere, and another one that takes over its state:
+ * the same further steps must show the same, step by step, and leave the same state.
  */
 #include "fake_dev.h"
 
@@ -13,7 +14,8 @@
 
 static struct platform_state before, again, after, moved_after;
 
-/* What can be seen from outside after a step: by the vCPU, at the seam, and when it is due again. */
+/* What can be seen from outside after a step: by the vCPU, at the seam, and when it is due
+ * again. */
 static uint64_t look(uint64_t seen)
 {
 	const uint8_t *bytes = (const uint8_t *)&fake;

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * States that a device cannot be in: from a file, or from another version.
  */

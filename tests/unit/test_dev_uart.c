@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* The 16550A: sending, receiving, FIFO, interrupts, loopback. */
 #include "fake_platform.h"
 

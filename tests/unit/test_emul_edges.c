@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Instructions with a device operand that the host's CPU cannot show, or shows too seldom.
  */

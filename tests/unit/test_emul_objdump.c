@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The decoder against another one: every opcode in every mode, with prefixes and forms of
  * addresses. What emul_decode knows must have the length, the registers and the address that

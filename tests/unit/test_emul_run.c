@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Whole instructions with a device operand: their bytes and the registers go in, registers,
  * flags, memory and what the device saw come out.

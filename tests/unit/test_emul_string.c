@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * String instructions and string I/O between a device and memory: bounds, pages, faults,
  * address sizes, segments.

@@ -1,5 +1,7 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Hardware task switches: the segments of the new task and its error code, and in what state faults leave it.
+ * Hardware task switches: the segments of the new task and its error code, and in what state
+ * faults leave it.
  */
 #include "task_world.h"
 

@@ -1,5 +1,7 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Hardware task switches: what is saved and loaded, the checks of the two TSSs, and page faults.
+ * Hardware task switches: what is saved and loaded, the checks of the two TSSs, and page
+ * faults.
  */
 #include "task_world.h"
 
@@ -319,7 +321,8 @@ static void ext_is_set_for_events_from_outside(void **state)
 
 /* ---- anything ---- */
 
-/* Bits of descriptors, TSSs and tables flip at random: what is switched to can be entered (see go). */
+/* Bits of descriptors, TSSs and tables flip at random: what is switched to can be entered (see
+ * go). */
 static void any_memory_gives_a_state_that_can_be_entered(void **state)
 {
 	static const uint32_t at[] = {GDT, NEW, NEW16, LDT_AT, OLD, PDPT};

@@ -1,6 +1,7 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The loaders: which format is taken, and Linux: what lies in RAM afterwards, the state in which the VM
- * starts, and what is said of images that cannot be.
+ * The loaders: which format is taken, and Linux: what lies in RAM afterwards, the state in
+ * which the VM starts, and what is said of images that cannot be.
  */
 #include "load_world.h"
 
@@ -126,7 +127,8 @@ static void vmlinux_is_entered_at_the_physical_address_of_its_entry(void **state
 	assert_int_equal(get(INFO + 0x238, 4), 4095);
 }
 
-/* The 32-bit boot protocol: paging off, code at 0x10, data at 0x18, RSI = boot_params, EBP, EDI, EBX zero. */
+/* The 32-bit boot protocol: paging off, code at 0x10, data at 0x18, RSI = boot_params, EBP,
+ * EDI, EBX zero. */
 static void check_linux_entry32(uint64_t rip)
 {
 	assert_int_equal(w.entry.mode, ENTRY_MODE_PROTECTED);

@@ -1,6 +1,7 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
- * ELF files for the loaders: segments at the borders of memory, and files made to be refused, which leave
- * RAM as it was.
+ * ELF files for the loaders: segments at the borders of memory, and files made to be refused,
+ * which leave RAM as it was.
  */
 #include "load_world.h"
 
@@ -111,7 +112,8 @@ static void segments_may_touch(void **state)
 	assert_true(has(0x102000, ELF_DATA, 1) && all_zero(0x102001, RAM_SIZE));
 }
 
-/* Each of them lies in file and memory: without a bound the same bytes would be copied 65,535 times. */
+/* Each of them lies in file and memory: without a bound the same bytes would be copied 65,535
+ * times. */
 static void many_program_headers_are_refused(void **state)
 {
 	static struct elf_segment all[128];

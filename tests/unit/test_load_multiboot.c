@@ -1,6 +1,7 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Multiboot 1 and 2, and ELF files entered in the same way: what lies in RAM afterwards, the state in which
- * the VM starts, and what is said of images that cannot be.
+ * Multiboot 1 and 2, and ELF files entered in the same way: what lies in RAM afterwards, the
+ * state in which the VM starts, and what is said of images that cannot be.
  */
 #include "load_world.h"
 
@@ -159,7 +160,8 @@ static void modules_do_not_follow_a_kernel_above_4_gib(void **state)
 
 /* ---- headers with addresses ---- */
 
-/* Header at 64, loaded to 0x200000 - 16 from offset 48 on; up to which end, and where it ends with zeros. */
+/* Header at 64, loaded to 0x200000 - 16 from offset 48 on; up to which end, and where it ends
+ * with zeros. */
 static void make_flat_mb1(uint32_t load_end, uint32_t bss_end)
 {
 	w.size = 0;

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Capabilities: what L1 is offered of a machine, and that it is consistent with itself.
  */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Events that arrive while L2 runs: who takes them, and what L1 finds when it does.
  * Interrupts, NMIs, INIT and SIPI, exceptions, triple faults and MTF that come of what L0
@@ -71,7 +72,9 @@ static void an_open_window_of_l1_comes_before_its_interrupt(void **state)
 	}
 }
 
-/* The same when the interrupt is L2's own, which may not get it at the entry before the window. */
+/*
+ * The same when the interrupt is L2's own, which may not get it at the entry before the window.
+ */
 static void an_open_window_of_l1_comes_before_an_interrupt_of_l2(void **state)
 {
 	static const struct nested_event irq = {.kind = NESTED_INTERRUPT};

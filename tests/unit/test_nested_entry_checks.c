@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * VM-entry checks: golden VMCS12s pass, and for each row of the tables one mutation that it,
  * and no earlier row, refuses.

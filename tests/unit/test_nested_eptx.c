@@ -1,6 +1,7 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What EPT can besides translating, for L2: #VE, EPTP switching, mode-based execute control, and the
- * qualification of what L1 gets.
+ * What EPT can besides translating, for L2: #VE, EPTP switching, mode-based execute control,
+ * and the qualification of what L1 gets.
  */
 #include "l2_ept.h"
 

@@ -1,6 +1,8 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Exits of L2: for every exit reason whose it is, by the SDM's own lists (25.1.2, 25.1.3, 25.2) and
- * not by ours; and what L1 finds in VMCS12. Events that arrive for L2 are in test_nested_door.c.
+ * Exits of L2: for every exit reason whose it is, by the SDM's own lists (25.1.2, 25.1.3, 25.2)
+ * and not by ours; and what L1 finds in VMCS12. Events that arrive for L2 are in
+ * test_nested_door.c.
  */
 #include "nested_world.h"
 

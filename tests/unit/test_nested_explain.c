@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Explanations: what is said of a refused VM entry or VMX instruction, and the ring of a VM.
  */

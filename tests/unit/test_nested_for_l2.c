@@ -1,5 +1,7 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What L0 does in L2's place: bits of CR0 that stay with it, the TSC, accesses to L2's memory, faults on faults.
+ * What L0 does in L2's place: bits of CR0 that stay with it, the TSC, accesses to L2's memory,
+ * faults on faults.
  */
 #include "nested_vcpu.h"
 
@@ -74,7 +76,8 @@ static void a_new_tsc_of_l1_reaches_l2(void **state)
 	assert_int_equal(vmcs02(FID_TSC_OFFSET), 8050);
 }
 
-/* Linear 0x5000 is L2's 0x5000, by tables at 0x1000 to 0x4000; EPT12 maps these pages below 2 MiB. */
+/* Linear 0x5000 is L2's 0x5000, by tables at 0x1000 to 0x4000; EPT12 maps these pages below 2
+ * MiB. */
 static struct paging_state small_paging(void)
 {
 	fake_write64(0x8000, 0x50000 | 7);

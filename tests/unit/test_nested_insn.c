@@ -1,7 +1,6 @@
-/*
- * VMX instructions of L1 except VM entry: every outcome that the SDM gives them (30.3 "VMX
- * Instructions"), their register operands, and the launch state.
- */
+/* SPDX-License-Identifier: Apache-2.0 */
+/* VMX instructions of L1 except VM entry: every outcome that the SDM gives them (30.3 "VMX
+ * Instructions"), their register operands, and the launch state. */
 #include "nested_world.h"
 
 static const uint32_t all_insns[] = {EXIT_VMCALL, EXIT_VMCLEAR, EXIT_VMLAUNCH, EXIT_VMPTRLD,
@@ -262,7 +261,9 @@ static void every_field_keeps_what_is_written(void **state)
 	}
 }
 
-/* SDM 24.4.1: bits 11:8 and 31:17 of access rights are reserved; processors do not keep them. */
+/*
+ * SDM 24.4.1: bits 11:8 and 31:17 of access rights are reserved; processors do not keep them.
+ */
 static void access_rights_lose_their_reserved_bits(void **state)
 {
 	(void)state;

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * MSR lists of entries and exits with their failures and limit (SDM 26.4, 27.4, 27.6), L1's
  * preemption timer (25.5.1), and EPT violations as L1 sees them (27.2.1).

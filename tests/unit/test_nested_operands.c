@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Memory operands of VMX instructions: addresses, segments, L1's paging (SDM 27.2.5, 30.3).
  */

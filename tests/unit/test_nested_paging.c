@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Walks of L1's own paging: each mode, rights, reserved bits, flags, and accesses across pages.
  */

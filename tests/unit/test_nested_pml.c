@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Page-modification logging for L1 (SDM 28.2.5), and flags that L0's own accesses for L2 set.
  */

@@ -1,6 +1,7 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
- * APIC virtualization of L2: the interrupt status on its way, posted interrupts, and the MSR bitmap of
- * a virtualized x2APIC mode.
+ * APIC virtualization of L2: the interrupt status on its way, posted interrupts, and the MSR
+ * bitmap of a virtualized x2APIC mode.
  */
 #include "nested_world.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * VM entry and VM exit of L2: what VMCS02 gets, who gets an exit, what L1 sees afterwards.
  */

@@ -1,6 +1,7 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
- * State of the virtual VT-x that travels: what is got, put into a vCPU that knows nothing, is the same, and
- * L1 and L2 go on as if nothing had been.
+ * State of the virtual VT-x that travels: what is got, put into a vCPU that knows nothing, is
+ * the same, and L1 and L2 go on as if nothing had been.
  */
 #include "nested_world.h"
 

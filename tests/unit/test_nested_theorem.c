@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The theorem of vmcs02_theorem.h over golden VMCS12s and random changes of them that pass L1's
  * checks; and that entering a VMCS12 after changes gives the same VMCS02 as entering it afresh.
@@ -388,8 +389,8 @@ static uint32_t ruled(enum vmcs_fid word, uint32_t c01, uint32_t c12)
 }
 
 /*
- * A word is merged by bitwise operations, so each bit of the result depends on the same bit of the
- * two inputs only: four evaluations cover all inputs.
+ * A word is merged by bitwise operations, so each bit of the result depends on the same bit of
+ * the two inputs only: four evaluations cover all inputs.
  */
 static void every_control_bit_follows_its_rule(void **state)
 {

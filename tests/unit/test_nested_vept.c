@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Virtual EPT: what EPT02 contains after fills and INVEPT, against an EPT12 in fake memory.
  */

@@ -1,6 +1,8 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
- * How much virtual EPT does in one exit, whatever L1 has made it remember. Steps are branches of
- * vept*.c that run, counted by the compiler's instrumentation: no time, and no counter of ours.
+ * How much virtual EPT does in one exit, whatever L1 has made it remember. Steps are branches
+ * of vept*.c that run, counted by the compiler's instrumentation: no time, and no counter of
+ * ours.
  */
 #define FAKE_RAM_SIZE (64u << 20)
 
@@ -216,7 +218,9 @@ static void write_all_pages(void)
 		*vm.vept.scan[i].word |= FAKE_WRITTEN;
 }
 
-/* Another vCPU writes everything again before each piece: INVEPT ends, and nothing old is left. */
+/*
+ * Another vCPU writes everything again before each piece: INVEPT ends, and nothing old is left.
+ */
 static void invept_ends_under_an_l1_that_writes_all_the_time(void **state)
 {
 	uint64_t most = 0;
@@ -237,7 +241,8 @@ static void invept_ends_under_an_l1_that_writes_all_the_time(void **state)
 	finish();
 }
 
-/* No dirty flags, more pages than one piece can take for written: the roots concerned are emptied. */
+/* No dirty flags, more pages than one piece can take for written: the roots concerned are
+ * emptied. */
 static void without_dirty_flags_many_pages_cost_no_more_than_few(void **state)
 {
 	uint64_t most = 0;

@@ -1,8 +1,9 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Virtual EPT against a model, over long random histories: EPT12s of two roots that share tables, pages
- * of all sizes, permissions, A/D flags, few tables. The invariants of vept_invariants.h and vept_model.h
- * hold after each step; after INVEPT no translation is older than EPT12, and none that EPT12 still has
- * was taken away.
+ * Virtual EPT against a model, over long random histories: EPT12s of two roots that share
+ * tables, pages of all sizes, permissions, A/D flags, few tables. The invariants of
+ * vept_invariants.h and vept_model.h hold after each step; after INVEPT no translation is older
+ * than EPT12, and none that EPT12 still has was taken away.
  */
 #include "fake_seam.h"
 
@@ -269,9 +270,9 @@ static void expect_path_of_ept12(unsigned which, uint64_t gpa, uint64_t access)
 }
 
 /*
- * The bug this guards: a fill that found no tables began again at the root, with entries that its walk
- * had never read. Roots with different rights at each level; L1 changes nothing, so that every path must
- * be EPT12's.
+ * The bug this guards: a fill that found no tables began again at the root, with entries that
+ * its walk had never read. Roots with different rights at each level; L1 changes nothing, so
+ * that every path must be EPT12's.
  */
 static void running_out_of_tables_leaves_paths_of_ept12(void **state)
 {

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Virtual EPT shared by vCPUs, and what INVEPT must and must not take away.
  */

@@ -1,6 +1,7 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The VMCS12s that are active on a vCPU: more than its slots, written back when they leave, shadow
- * VMCSs, VPIDs; and regions that L1 filled with rubbish.
+ * The VMCS12s that are active on a vCPU: more than its slots, written back when they leave,
+ * shadow VMCSs, VPIDs; and regions that L1 filled with rubbish.
  */
 #include "nested_world.h"
 

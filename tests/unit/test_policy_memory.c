@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The memory of VMs: what L0 takes fits on the machine that the host tool makes.
  */

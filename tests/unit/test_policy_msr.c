@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The rules of L1's MSRs, the bitmap that follows from them, and the MTRRs.
  */

@@ -1,6 +1,7 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Proof by exhaustion: which of all 2^32 encodings name a field. The function is compiled into this
- * program, with optimisation and without sanitizers (tests/build.mk).
+ * Proof by exhaustion: which of all 2^32 encodings name a field. The function is compiled into
+ * this program, with optimisation and without sanitizers (tests/build.mk).
  */
 #include "spec/vmcs.c"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * SDM table 6-5 "Conditions for Generating a Double Fault", for every pair.
  */
@@ -81,7 +82,8 @@ static void without_a_first_event_there_is_one(void **state)
 	assert_int_equal(outcome(INTR_HW_EXCEPTION << 8 | VEC_DF, VEC_PF), 's');
 }
 
-/* SDM 17.2.3: the processor clears B0 to B3 at most; exit qualifications may hold bit 12 (27.2.1). */
+/* SDM 17.2.3: the processor clears B0 to B3 at most; exit qualifications may hold bit 12
+ * (27.2.1). */
 static void dr6_keeps_all_but_the_breakpoints(void **state)
 {
 	(void)state;

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The table of exit reasons: names, and the fields of the exit information.
  */

@@ -1,6 +1,8 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The map from VMCS encodings to fields. All low halves are tried with an upper half of zero; with
- * every other upper half, all low halves that name a field and a sample of those that do not.
+ * The map from VMCS encodings to fields. All low halves are tried with an upper half of zero;
+ * with every other upper half, all low halves that name a field and a sample of those that do
+ * not.
  */
 #include <setjmp.h>
 #include <stdarg.h>

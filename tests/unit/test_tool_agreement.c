@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* The tool and L0 take the same settings of VMs, and understand the same by them. */
 #include <setjmp.h>
 #include <stdarg.h>

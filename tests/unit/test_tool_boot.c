@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* The tool's plan of what memory holds when the machine starts. */
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* The tool's recognition of guest images: ELF, Multiboot, bzImage with its compressions. */
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,4 +1,6 @@
-/* What the manual page, the help and the page about L0's command line say is what the tables say. */
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What the manual page, the help and the page about L0's command line say is what the tables
+ * say. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* The tool's scenario files and command line: what they accept, and what their errors say. */
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* The tool's side of the stream from Nestor: channels, control records, exit statuses. */
 #include <setjmp.h>
 #include <stdarg.h>

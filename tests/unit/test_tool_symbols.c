@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Names for addresses in guest images. */
 #include <elf.h>
 #include <setjmp.h>
@@ -15,7 +16,8 @@ static struct bytes image = {memory, sizeof(memory)};
 
 static const char names[] = "\0start\0main\0late";
 
-/* start is assembly without a size at 0x1000, main is 0x1100 to 0x1120, late is not in the image. */
+/* start is assembly without a size at 0x1000, main is 0x1100 to 0x1120, late is not in the
+ * image. */
 static void make_elf32(void **state)
 {
 	Elf32_Ehdr h = {.e_shoff = 512, .e_shentsize = sizeof(Elf32_Shdr), .e_shnum = 3};

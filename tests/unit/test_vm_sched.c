@@ -1,5 +1,7 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The scheduler with a simulated clock: shares, weights, sleepers, pinning, moves between CPUs, kicks.
+ * The scheduler with a simulated clock: shares, weights, sleepers, pinning, moves between CPUs,
+ * kicks.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -400,7 +402,8 @@ static void busy_cpus_level_what_they_have_to_run(void **state)
 		sched_add(&vcpus[i]);
 		vcpus[i].node->allowed = 3;
 	}
-	(void)schedule(); /* four here, none there, where the CPU does not sleep: two go, one a slice */
+	/* four here, none there, where the CPU does not sleep: two go, one a slice */
+	(void)schedule();
 	hw_now = sched_cpu(0)->slice_end;
 	(void)schedule();
 	hw_now = sched_cpu(0)->slice_end;

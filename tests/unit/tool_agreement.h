@@ -1,6 +1,7 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
- * That L0 takes what the tool takes: the lines that the tool writes for a VM, read by L0's reader,
- * give the VM's settings. For unit tests and fuzzers.
+ * That L0 takes what the tool takes: the lines that the tool writes for a VM, read by L0's
+ * reader, give the VM's settings. For unit tests and fuzzers.
  */
 #ifndef TOOL_AGREEMENT_H
 #define TOOL_AGREEMENT_H
@@ -26,8 +27,8 @@ static inline const char *config_difference(
 }
 
 /*
- * What is wrong with L0's view of a scenario that the tool took, with kernels of @kind; NULL when
- * nothing is.
+ * What is wrong with L0's view of a scenario that the tool took, with kernels of @kind; NULL
+ * when nothing is.
  */
 static inline const char *l0_disagrees(
 	const struct scenario_spec *s, enum kernel_kind kind, struct arena *a)

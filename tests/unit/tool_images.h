@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Small images made in memory, for the tests of the tool's parsers. */
 #ifndef TOOL_IMAGES_H
 #define TOOL_IMAGES_H

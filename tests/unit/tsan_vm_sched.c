@@ -1,7 +1,8 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Scheduler, balance and lives of VMs in threads, each a CPU, under ThreadSanitizer: what a VM's vCPUs do to
- * each other while CPUs run, move, stop and start them. Beside the data races it looks for a vCPU on
- * two CPUs, and for a run-queue node of two vCPUs.
+ * Scheduler, balance and lives of VMs in threads, each a CPU, under ThreadSanitizer: what a
+ * VM's vCPUs do to each other while CPUs run, move, stop and start them. Beside the data races
+ * it looks for a vCPU on two CPUs, and for a run-queue node of two vCPUs.
  */
 #include <pthread.h>
 #include <sched.h>

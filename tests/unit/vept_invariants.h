@@ -1,8 +1,9 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What must hold of EPT02 at any time: the tables in use are those reachable from the roots and what
- * is gone, each once; each is in the one list that it belongs to; what maps memory maps L1's RAM or the
- * void page; and no entry allows more than the EPT12 entry beside it. vept_check() asserts it. Include
- * fake_seam.h first. vept_model.h compares with EPT12 itself.
+ * What must hold of EPT02 at any time: the tables in use are those reachable from the roots and
+ * what is gone, each once; each is in the one list that it belongs to; what maps memory maps
+ * L1's RAM or the void page; and no entry allows more than the EPT12 entry beside it.
+ * vept_check() asserts it. Include fake_seam.h first. vept_model.h compares with EPT12 itself.
  */
 #ifndef NESTOR_TESTS_VEPT_INVARIANTS_H
 #define NESTOR_TESTS_VEPT_INVARIANTS_H

@@ -1,9 +1,10 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
- * EPT02 against what it is made of: EPT12 in L1's memory, and EPT01, which in the fake adds an offset.
- * Every path through EPT02 must be one of EPT12, with the rights, memory types and targets of its
- * entries, as they are now or were since the last model_forget(): before L1 executes INVEPT, hardware
- * may have them cached, too. What EPT02 keeps beside its entries is not looked at. Include fake_seam.h
- * first.
+ * EPT02 against what it is made of: EPT12 in L1's memory, and EPT01, which in the fake adds an
+ * offset. Every path through EPT02 must be one of EPT12, with the rights, memory types and
+ * targets of its entries, as they are now or were since the last model_forget(): before L1
+ * executes INVEPT, hardware may have them cached, too. What EPT02 keeps beside its entries is
+ * not looked at. Include fake_seam.h first.
  */
 #ifndef NESTOR_TESTS_VEPT_MODEL_H
 #define NESTOR_TESTS_VEPT_MODEL_H

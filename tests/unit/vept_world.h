@@ -1,6 +1,7 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
- * An EPT12 in fake memory for tests of virtual EPT: 0 to 2 MiB by 4 KiB pages in EPT12_PT, to 8 MiB and on;
- * 2 to 4 MiB by one page. Include it after nested_vcpu.h or fake_seam.h.
+ * An EPT12 in fake memory for tests of virtual EPT: 0 to 2 MiB by 4 KiB pages in EPT12_PT, to 8
+ * MiB and on; 2 to 4 MiB by one page. Include it after nested_vcpu.h or fake_seam.h.
  */
 #ifndef NESTOR_TESTS_VEPT_WORLD_H
 #define NESTOR_TESTS_VEPT_WORLD_H

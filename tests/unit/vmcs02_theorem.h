@@ -1,7 +1,8 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What must hold of VMCS02 whenever L1 has entered L2, whatever VMCS12 says: hardware accepts it,
- * it keeps every intercept of L0 and of L1, and every address in it is L0's own or of L1's RAM.
- * theorem_check() asserts it. Include nested_world.h first.
+ * What must hold of VMCS02 whenever L1 has entered L2, whatever VMCS12 says: hardware accepts
+ * it, it keeps every intercept of L0 and of L1, and every address in it is L0's own or of L1's
+ * RAM. theorem_check() asserts it. Include nested_world.h first.
  */
 #ifndef NESTOR_TESTS_VMCS02_THEOREM_H
 #define NESTOR_TESTS_VMCS02_THEOREM_H
@@ -101,8 +102,8 @@ static inline bool theorem_is_x2apic(unsigned word)
 }
 
 /*
- * Ones in VMCS02's MSR bitmap where L0 or L1 has ones. An x2APIC MSR has a zero exactly where L1 has
- * one and hardware virtualizes the access, whatever L0 lets L1 do.
+ * Ones in VMCS02's MSR bitmap where L0 or L1 has ones. An x2APIC MSR has a zero exactly where
+ * L1 has one and hardware virtualizes the access, whatever L0 lets L1 do.
  */
 static inline void theorem_msr_bitmap(const uint64_t *f12)
 {

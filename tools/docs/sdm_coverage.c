@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Prints docs/sdm-coverage.md: every VM-entry check with its field, section of the SDM, what is
  * allowed and its tests. Everything comes from the tables.

@@ -1,10 +1,13 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Loaded with Bochs 3.0, which emulates several processors wrongly without: after an exception was delivered, its
- * loop for several processors goes on with what it knew of RIP and RSP before, and a VM exit by an interrupt, NMI or
- * preemption timer that comes next saves a wrong RIP. Bochs leaves an exception by longjmp; here every processor
- * takes over its RIP before, as the loop for one processor does. See docs/decisions/0019-emulator-smp.md.
+ * Loaded with Bochs 3.0, which emulates several processors wrongly without: after an exception
+ * was delivered, its loop for several processors goes on with what it knew of RIP and RSP
+ * before, and a VM exit by an interrupt, NMI or preemption timer that comes next saves a wrong
+ * RIP. Bochs leaves an exception by longjmp; here every processor takes over its RIP before, as
+ * the loop for one processor does. See docs/decisions/0019-emulator-smp.md.
  *
- * The offsets are those of one build; tools/machine/fetch-bochs.sh loads this with that build only.
+ * The offsets are those of one build; tools/machine/fetch-bochs.sh loads this with that build
+ * only.
  */
 #define _GNU_SOURCE
 #include <dlfcn.h>

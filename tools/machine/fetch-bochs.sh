@@ -1,4 +1,5 @@
 #!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
 # Puts Bochs 3.0 or newer, the emulator with VT-x, into a private folder.
 #
 # usage: fetch-bochs.sh DIR

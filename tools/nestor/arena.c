@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Arena memory; see arena.h. */
 #include "arena.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Memory of one run of the tool: allocated piece by piece, freed at once.
  *

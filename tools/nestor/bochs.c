@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Starting Bochs; see machine.h. */
 #include <stdlib.h>
 #include <string.h>
@@ -32,8 +33,8 @@ static const char *find_bochs(struct arena *a)
 }
 
 /*
- * Bochs 3.0 loses instruction pointers when it emulates several processors, unless our library is
- * loaded with it (tools/machine/bochs_smp.c) or it runs in its debugger, which is slower.
+ * Bochs 3.0 loses instruction pointers when it emulates several processors, unless our library
+ * is loaded with it (tools/machine/bochs_smp.c) or it runs in its debugger, which is slower.
  */
 static bool runs_smp_well(struct arena *a, const char *bochs)
 {

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* What memory holds when the machine starts; see boot.h. */
 #include "boot.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * What memory holds when the machine starts: Nestor, its Multiboot 2 information and modules,
  * or, for a bare run, a guest image itself.
@@ -58,8 +59,8 @@ int boot_plan_bare(struct arena *a, const struct scenario_spec *s, const struct 
 	struct boot_plan *out, struct error *e);
 
 /*
- * What an image of the scenario, with @images bytes of files, says of the machine that it needs: it is the
- * image's application identifier.
+ * What an image of the scenario, with @images bytes of files, says of the machine that it
+ * needs: it is the image's application identifier.
  */
 #define BOOT_ISO_LABEL "NESTOR MEMORY=%lluM CPUS=%llu"
 const char *boot_iso_label(struct arena *a, const struct scenario_spec *s, uint64_t images);

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* The start of a guest image on the machine itself, without Nestor; see boot.h. */
 #include "boot_int.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Shared by boot.c and boot_bare.c. */
 #ifndef NESTOR_BOOT_INT_H
 #define NESTOR_BOOT_INT_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* A piece of memory with its size, and bounds-checked access to little-endian values in it. */
 #ifndef NESTOR_BYTES_H
 #define NESTOR_BYTES_H

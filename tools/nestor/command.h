@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* The command line: which verb, on what scenario, with which options. */
 #ifndef NESTOR_COMMAND_H
 #define NESTOR_COMMAND_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Requests to a running Nestor; see control.h. */
 #include "control.h"
 

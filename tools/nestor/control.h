@@ -1,6 +1,7 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The way from the tool to a running Nestor: a pseudoterminal that is the machine's second serial
- * port. Nestor's end is hypervisor/cpu/request.h.
+ * The way from the tool to a running Nestor: a pseudoterminal that is the machine's second
+ * serial port. Nestor's end is hypervisor/cpu/request.h.
  */
 #ifndef NESTOR_CONTROL_H
 #define NESTOR_CONTROL_H

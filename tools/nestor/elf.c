@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* ELF executables; see elf.h. */
 #include "elf.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* ELF executables for x86: their headers and load segments, all bounds checked. */
 #ifndef NESTOR_ELF_H
 #define NESTOR_ELF_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Files and temporary folders; see file.h. */
 #include "file.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Files and temporary folders. */
 #ifndef NESTOR_FILE_H
 #define NESTOR_FILE_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Help texts; see help.h. */
 #include "help.h"
 
@@ -152,7 +153,9 @@ static const char *placeholder(const struct setting *s, struct arena *a)
 	}
 }
 
-/* "help: what it must be; default: value", as far as the placeholder or the help do not say it. */
+/*
+ * "help: what it must be; default: value", as far as the placeholder or the help do not say it.
+ */
 static const char *explanation(const struct setting *s, struct arena *a)
 {
 	struct vm_config defaults;

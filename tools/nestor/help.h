@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Help texts. */
 #ifndef NESTOR_HELP_H
 #define NESTOR_HELP_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Bootable images; see image.h. */
 #include "image.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Bootable images: GRUB, Nestor and a scenario's files on an ISO for BIOS and UEFI. */
 #ifndef NESTOR_IMAGE_H
 #define NESTOR_IMAGE_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Guest images; see kernel.h. */
 #include "kernel.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Guest images: recognises what a file is, and makes it ready for Nestor's loader. */
 #ifndef NESTOR_KERNEL_H
 #define NESTOR_KERNEL_H

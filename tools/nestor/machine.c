@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* The machine: choice and files; see machine.h. */
 #include "machine.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* The machine that a scenario runs on: QEMU, with VT-x where the host nests it, or Bochs. */
 #ifndef NESTOR_MACHINE_H
 #define NESTOR_MACHINE_H

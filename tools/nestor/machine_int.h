@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Shared by the files on machines: what is prepared in the same way for each kind. */
 #ifndef NESTOR_MACHINE_INT_H
 #define NESTOR_MACHINE_INT_H

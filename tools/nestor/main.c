@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* nestor, the host tool: runs the verb that the command line names. */
 #include <errno.h>
 #include <stdio.h>

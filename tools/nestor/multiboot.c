@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Multiboot 1 and 2; see multiboot.h. */
 #include "multiboot.h"
 

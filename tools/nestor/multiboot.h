@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Multiboot 1 and 2: headers of images, and the information that a boot loader passes.
  */

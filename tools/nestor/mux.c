@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* The byte stream from Nestor; see mux.h. */
 #include "mux.h"
 

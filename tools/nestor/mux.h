@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The byte stream from Nestor: one channel after another, chosen by 0xff CHANNEL; a byte 0xff
  * of data is sent twice. Bytes before the first choice are the machine's own.

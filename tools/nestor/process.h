@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* A child process whose output we read, and the signals that matter meanwhile. */
 #ifndef NESTOR_PROCESS_H
 #define NESTOR_PROCESS_H
@@ -14,8 +15,9 @@ struct process {
 };
 
 /*
- * Holds back the signals that would end us, as SIGINT and SIGTERM, from now on, so that no process or temporary folder
- * stays behind: process_start() makes them readable. SIGPIPE is ignored for the same reason.
+ * Holds back the signals that would end us, as SIGINT and SIGTERM, from now on, so that no
+ * process or temporary folder stays behind: process_start() makes them readable. SIGPIPE is
+ * ignored for the same reason.
  */
 void process_hold_signals(void);
 

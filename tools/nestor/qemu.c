@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Starting QEMU, with the same images and ROM as Bochs; see machine.h. */
 #include <unistd.h>
 

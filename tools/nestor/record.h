@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Control records: lines `word key=value ...` in which Nestor reports what happens. */
 #ifndef NESTOR_RECORD_H
 #define NESTOR_RECORD_H
@@ -12,7 +13,8 @@ bool record_is(const char *line, const char *word);
 /* Copies the value of @key into @out, cut to @size; false (and "") if there is none. */
 bool record_text(const char *line, const char *key, char *out, size_t size);
 
-/* What follows KEY= up to the end of the line; NULL if there is none. For a last value with spaces. */
+/* What follows KEY= up to the end of the line; NULL if there is none. For a last value with
+ * spaces. */
 const char *record_rest(const char *line, const char *key);
 
 /* The number that is @key's value; 0 if there is none. */

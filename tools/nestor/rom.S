@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The 64 KiB ROM at the top of memory that replaces a BIOS on emulated machines. Memory already
  * holds all images; this takes the CPU from the reset vector to protected mode (or, with page

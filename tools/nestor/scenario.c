@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Scenarios: their values, defaults and joint checks; see scenario.h. */
 #include "scenario.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Scenarios: which VMs run on which machine. From a YAML file, or from the command line. */
 #ifndef NESTOR_SCENARIO_H
 #define NESTOR_SCENARIO_H

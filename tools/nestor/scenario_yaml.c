@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Scenario files: YAML read with libyaml into its document form, whose nodes know their
  * line, and walked by the tables of settings.

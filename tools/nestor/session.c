@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* One run of a machine; see session.h. */
 #include "session.h"
 
@@ -111,7 +112,9 @@ static void tell_restart(const char *line)
 
 static void handle_end(struct session *x, const char *line)
 {
-	/* A bare guest can write all that a record is: it says how, when the machine has ended. */
+	/*
+	 * A bare guest can write all that a record is: it says how, when the machine has ended.
+	 */
 	if (x->o->bare) {
 		x->status = record_end_status(line);
 		x->told = true;
@@ -182,8 +185,8 @@ static void feed_console(struct session *x, unsigned vm, const uint8_t *data, si
 
 /*
  * Output without channels: of a bare guest, or of Nestor with mux=off. It follows the
- * emulator's banner, which ends with its second line of =. Of Nestor, a line that is an `end` record counts
- * as one.
+ * emulator's banner, which ends with its second line of =. Of Nestor, a line that is an `end`
+ * record counts as one.
  */
 static void feed_raw(struct session *x, const uint8_t *data, size_t size)
 {
@@ -258,8 +261,8 @@ static int poll_timeout(const struct session *x)
 }
 
 /*
- * The run shall end for a reason of ours. Nestor is asked first, so that it says where the VMs are;
- * at the second time, or when it cannot be asked, the machine is ended. True: now.
+ * The run shall end for a reason of ours. Nestor is asked first, so that it says where the VMs
+ * are; at the second time, or when it cannot be asked, the machine is ended. True: now.
  */
 static bool stop(struct session *x, enum exit_status why)
 {

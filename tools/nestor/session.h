@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * One run of a machine: starts it, shows what its VMs print, follows Nestor's control records
  * and ends it.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Settings; see setting.h. */
 #include "setting.h"
 

@@ -1,6 +1,8 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Settings of the host tool: rows as hypervisor/policy/setting.h describes them, for the keys of
- * scenarios and the options of the command line alike, so that both give the same error messages.
+ * Settings of the host tool: rows as hypervisor/policy/setting.h describes them, for the keys
+ * of scenarios and the options of the command line alike, so that both give the same error
+ * messages.
  */
 #ifndef NESTOR_SETTING_H
 #define NESTOR_SETTING_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Failure reports; see status.h. */
 #include "status.h"
 

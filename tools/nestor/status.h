@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Exit statuses of the tool, and how its functions report failures.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* The closing summary of a run; see summary.h. */
 #include "summary.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* The closing summary of a run, collected from Nestor's `stat` records. */
 #ifndef NESTOR_SUMMARY_H
 #define NESTOR_SUMMARY_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Symbols of guest images; see symbols.h. */
 #include "symbols.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Names for addresses in a guest image: its ELF symbol table, if it has one. */
 #ifndef NESTOR_SYMBOLS_H
 #define NESTOR_SYMBOLS_H
@@ -5,14 +6,14 @@
 #include "bytes.h"
 
 /*
- * Finds the symbol of code or data that @address lies in: returns its name, which is in @image and
- * ends with a NUL, and sets @offset; NULL if there is none. @image may be any file.
+ * Finds the symbol of code or data that @address lies in: returns its name, which is in @image
+ * and ends with a NUL, and sets @offset; NULL if there is none. @image may be any file.
  */
 const char *symbols_find(const struct bytes *image, uint64_t address, uint64_t *offset);
 
 /*
- * Copies @text to @out, cut at @size. Behind each address that is marked as @HEX comes its symbol:
- * 0xHEX <main+0x1c>; the mark itself becomes 0x.
+ * Copies @text to @out, cut at @size. Behind each address that is marked as @HEX comes its
+ * symbol: 0xHEX <main+0x1c>; the mark itself becomes 0x.
  */
 void symbols_explain(const struct bytes *image, const char *text, char *out, size_t size);
 

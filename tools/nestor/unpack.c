@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Decompression of kernel images; see unpack.h. */
 #include "unpack.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Decompression of kernel images. */
 #ifndef NESTOR_UNPACK_H
 #define NESTOR_UNPACK_H

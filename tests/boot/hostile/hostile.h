@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * What the parts of the hostile L1 share: its random numbers, and what it does with VT-x.
  */

@@ -1,6 +1,8 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What a hostile L1 does with VT-x. Unless it is wild, what could hit this program itself stays out:
- * its host state, lists of VM exits, pages of its own in EPT12 tables, an L2 that never comes back.
+ * What a hostile L1 does with VT-x. Unless it is wild, what could hit this program itself stays
+ * out: its host state, lists of VM exits, pages of its own in EPT12 tables, an L2 that never
+ * comes back.
  */
 #include "conf.h"
 #include "hostile.h"
@@ -260,7 +262,8 @@ static uint64_t tamed(uint32_t encoding, uint64_t v)
 	case VMCS_PROC_CONTROLS:
 		return v | PROC_USE_IO_BITMAPS;
 	case VMCS_GUEST_CR3:
-		/* 32-bit paging structures of ones map memory: with some in a device L0 ends the VM */
+		/* 32-bit paging structures of ones map memory: with some in a device L0 ends
+		 * the VM */
 		return vmread(VMCS_GUEST_CR4) & CR4_PAE ? v : scratch_page();
 	default:
 		return v;
@@ -294,7 +297,8 @@ static void change_field(void)
 	if (vmcs_type(encoding) == VMCS_TYPE_INFO || (!hostile_wild && forbidden(encoding)))
 		return;
 	v = random_field_value(encoding);
-	/* DEVIATIONS.md: what a segment register loaded in real mode makes of rubbish behind "unusable" */
+	/* DEVIATIONS.md: what a segment register loaded in real mode makes of rubbish behind
+	 * "unusable" */
 	if (encoding >= VMCS_GUEST_ES_AR && encoding <= VMCS_GUEST_GS_AR &&
 		(v & SEG_AR_UNUSABLE))
 		v = SEG_AR_UNUSABLE | 0x93;
@@ -317,7 +321,8 @@ static void rubbish_code(void)
 			code[i] = 0x90;
 }
 
-/* Combinations that random bits seldom meet: the virtual APIC, and all that the processor offers. */
+/* Combinations that random bits seldom meet: the virtual APIC, and all that the processor
+ * offers. */
 static void features(void)
 {
 	static const uint32_t sets[] = {PROC2_X2APIC_MODE | PROC2_APIC_REGISTER_VIRT,

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Tasks for the payloads of task switches; see l1task.h.
  */
@@ -24,7 +25,9 @@ uint32_t seen_count, skip_fault, leave_by_jmp, window_at, nmis_to_send, switch_o
 	back_flags;
 void switch_by(void (*op)(void));
 
-/* One task's code, whatever its segments: all it has into `seen`, then back by IRET or by JMP. */
+/*
+ * One task's code, whatever its segments: all it has into `seen`, then back by IRET or by JMP.
+ */
 __asm__(".text\n\t.globl task_entry, v86_code, v86_code_end\n"
 	"task_entry:\n\t"
 	"pushfl\n\tpushal\n\tpushl %ds\n\tpushl %es\n\tpushl %fs\n\tpushl %gs\n\tpushl %ss\n\t"

@@ -1,6 +1,7 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What the payloads with task switches of L1 share: a GDT with tasks of both kinds, the code that runs in
- * them, and reports of what it found. The running payload is the task TASK_MAIN.
+ * What the payloads with task switches of L1 share: a GDT with tasks of both kinds, the code
+ * that runs in them, and reports of what it found. The running payload is the task TASK_MAIN.
  */
 #ifndef NESTOR_TESTS_CONFORMANCE_L1TASK_H
 #define NESTOR_TESTS_CONFORMANCE_L1TASK_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 #include "mutate/golden.h"
 
 #include "conf.h"
@@ -17,8 +18,8 @@
 #define LIST_PAGES 3
 #define LIST_BAD   80 /* the entry of the VM-entry list that cannot be loaded */
 
-/* What L2 begins with; VMCALL follows. The same bytes mean the same in all processor modes, but for
- * memory operands: [ESI], or the 16-bit displacement that follows. RSI is DATA. */
+/* What L2 begins with; VMCALL follows. The same bytes mean the same in all processor modes, but
+ * for memory operands: [ESI], or the 16-bit displacement that follows. RSI is DATA. */
 #define S(bytes)                         \
 	{                                \
 		sizeof(bytes) - 1, bytes \

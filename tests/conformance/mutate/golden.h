@@ -1,6 +1,8 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Golden VMCSs for mutations: an L2 in one of several modes that sees a few pages only, and begins
- * with one of many instructions ("snippets"). Not here: what is changed, and the outcome (mutate.c).
+ * Golden VMCSs for mutations: an L2 in one of several modes that sees a few pages only, and
+ * begins with one of many instructions ("snippets"). Not here: what is changed, and the outcome
+ * (mutate.c).
  */
 #ifndef NESTOR_TESTS_CONFORMANCE_MUTATE_GOLDEN_H
 #define NESTOR_TESTS_CONFORMANCE_MUTATE_GOLDEN_H

@@ -1,6 +1,8 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Fuzzer of what L0 reads from its loader: the Multiboot2 block, L0's command line, the settings of VMs.
- * Whatever is in it, texts and the RSDP lie inside the block, and a VM that is accepted is a sane one.
+ * Fuzzer of what L0 reads from its loader: the Multiboot2 block, L0's command line, the
+ * settings of VMs. Whatever is in it, texts and the RSDP lie inside the block, and a VM that is
+ * accepted is a sane one.
  */
 #include <string.h>
 

@@ -1,8 +1,9 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Fuzzer of the state of dev/: random steps bring a platform somewhere (dev_steps.h), and its state
- * is changed and put back, member by member. A state that was there is always taken. One that is taken is
- * what is read again, and the devices work on: what fake_dev.h and the steps assert. One that is refused
- * changes nothing.
+ * Fuzzer of the state of dev/: random steps bring a platform somewhere (dev_steps.h), and its
+ * state is changed and put back, member by member. A state that was there is always taken. One
+ * that is taken is what is read again, and the devices work on: what fake_dev.h and the steps
+ * assert. One that is refused changes nothing.
  */
 #include "fake_dev.h"
 

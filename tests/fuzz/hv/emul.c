@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Fuzzer of instructions that access devices: what is decoded is well-formed, has a length
  * within the bytes given and depends on these bytes only; run to its end on a faked device it

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * What fuzzers share: what they check, and an input that is read from its start, of which
  * there is always more: zeros.

@@ -1,7 +1,9 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Fuzzer of the loaders: whatever the images hold, nothing outside of them is read, nothing outside of the
- * VM's RAM is written, the loader comes back, and the first vCPU starts in a state that an entry accepts.
- * RAM and images are allocated, so that the address sanitizer sees their ends.
+ * Fuzzer of the loaders: whatever the images hold, nothing outside of them is read, nothing
+ * outside of the VM's RAM is written, the loader comes back, and the first vCPU starts in a
+ * state that an entry accepts. RAM and images are allocated, so that the address sanitizer sees
+ * their ends.
  */
 #include "load/load.h"
 
@@ -44,7 +46,8 @@ static void check_entry(const struct entry_state *e)
 	check((uint64_t)((int64_t)(e->rip << 16) >> 16) == e->rip);
 }
 
-/* Bytes: protocol and options, size of an initrd; the rest is the kernel, and its end the initrd. */
+/* Bytes: protocol and options, size of an initrd; the rest is the kernel, and its end the
+ * initrd. */
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct load_request r = {.format = LOAD_AUTO};

@@ -1,7 +1,8 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Fuzzer of nested/: the input is a little L1 that executes VMX instructions, scribbles on its
- * memory, and has an L2 that exits as it likes. Whatever it does, VMCS02 and EPT02 keep the promises
- * of vmcs02_theorem.h and vept_invariants.h.
+ * memory, and has an L2 that exits as it likes. Whatever it does, VMCS02 and EPT02 keep the
+ * promises of vmcs02_theorem.h and vept_invariants.h.
  */
 #define FAKE_RAM_SIZE ((2u << 20) + (64u << 10))
 

@@ -1,6 +1,7 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Fuzzer of the walks of L1's paging: hostile tables in any mode, and for 4-level paging without
- * CR4's protection bits a second, plain walk that must agree.
+ * Fuzzer of the walks of L1's paging: hostile tables in any mode, and for 4-level paging
+ * without CR4's protection bits a second, plain walk that must agree.
  */
 #define FAKE_RAM_SIZE (64u << 10)
 

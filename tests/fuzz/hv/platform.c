@@ -1,7 +1,9 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Fuzzer of dev/: vCPUs access ports, device memory and MSRs at random, take interrupts, and time passes.
- * The lock is balanced (fake_dev.h), what is asked for stays within the vCPUs, a vector that is pending
- * can be taken, and no timer keeps its vCPU busy: when it has run, its next deadline is ahead.
+ * Fuzzer of dev/: vCPUs access ports, device memory and MSRs at random, take interrupts, and
+ * time passes. The lock is balanced (fake_dev.h), what is asked for stays within the vCPUs, a
+ * vector that is pending can be taken, and no timer keeps its vCPU busy: when it has run, its
+ * next deadline is ahead.
  */
 #include "fake_dev.h"
 #include "input.h"

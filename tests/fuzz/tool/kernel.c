@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Fuzzes the recognition of guest images, and the plan to start them bare. */
 #include <stdlib.h>
 

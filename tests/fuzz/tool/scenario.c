@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Fuzzes the reading of scenario files. What the tool takes, L0 takes, too, as the same. */
 #include "scenario.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Fuzzes the stream from Nestor: channels, control records, the summary. */
 #include <stdio.h>
 #include <string.h>

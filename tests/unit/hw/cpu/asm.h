@@ -1,6 +1,7 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
- * For unit tests of files of the hardware ring: takes the place of hypervisor/cpu/asm.h. Time, CR3 and
- * the CPU that runs are variables of the test; a thread of the test is a CPU.
+ * For unit tests of files of the hardware ring: takes the place of hypervisor/cpu/asm.h. Time,
+ * CR3 and the CPU that runs are variables of the test; a thread of the test is a CPU.
  */
 #ifndef NESTOR_CPU_ASM_H
 #define NESTOR_CPU_ASM_H
