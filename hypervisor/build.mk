@@ -10,7 +10,7 @@ HV_PURE  := $(PURE_SRC:hypervisor/%.c=$(B)/hv/%.o)
 HV_LTO   := -flto -ffat-lto-objects
 HV_DEBUG := $(if $(DEBUG),-fsanitize=undefined -fsanitize-undefined-trap-on-error -DLOCK_CHECKS=1 \
 	-ftrivial-auto-var-init=pattern)
-HV_LINK  := $(CC) -O2 -flto $(HV_DEBUG) -nostdlib -static -no-pie -Wl,--build-id=none -Wl,-z,max-page-size=4096 \
+HV_LINK  := $(CC) -O2 -flto=auto $(HV_DEBUG) -nostdlib -static -no-pie -Wl,--build-id=none -Wl,-z,max-page-size=4096 \
 	-Wl,-z,noexecstack -Wl,--no-warn-rwx-segments -T hypervisor/boot/nestor.lds
 
 .PHONY: hypervisor
