@@ -123,6 +123,6 @@ bool exit_vmfunc(struct nested *n, struct nvmcs *v)
 	if (field_exists(n, FID_EPTP_INDEX))
 		v->f[FID_EPTP_INDEX] = n->gpr[REG_RCX] & 0xffff;
 	merge_root(n, v);
-	seam_skip_insn(n);
+	nested_skip();
 	return true;
 }

@@ -5,11 +5,11 @@
 #include "nested/explain.h"
 #include "nested/nested_int.h"
 
-static void finish(struct nested *n, uint64_t flags)
+static void finish(uint64_t flags)
 {
 	seam_vmwrite(
 		FID_GUEST_RFLAGS, (seam_vmread(FID_GUEST_RFLAGS) & ~RFLAGS_STATUS) | flags);
-	seam_skip_insn(n);
+	nested_skip();
 }
 
 void insn_fail(struct nested *n, uint32_t error)
@@ -19,7 +19,7 @@ void insn_fail(struct nested *n, uint32_t error)
 		if (n->vm->shadowing)
 			shadow_write_field(n, n->cur, FID_INSTRUCTION_ERROR);
 	}
-	finish(n, n->cur ? RFLAGS_ZF : RFLAGS_CF);
+	finish(n->cur ? RFLAGS_ZF : RFLAGS_CF);
 }
 
 static uint64_t reg_get(struct nested *n, unsigned reg)
@@ -240,11 +240,11 @@ void nested_vmx_insn(struct nested *n, uint32_t exit_reason)
 		outcome = execute(n, exit_reason, &m);
 	switch (outcome) {
 	case INSN_SUCCEED:
-		finish(n, 0);
+		finish(0);
 		break;
 	case INSN_FAIL_INVALID:
 		report(n, exit_reason, outcome);
-		finish(n, RFLAGS_CF);
+		finish(RFLAGS_CF);
 		break;
 	case INSN_UD:
 		seam_inject(n, VEC_UD, false, 0);

@@ -136,6 +136,14 @@ void nested_pass_msrs(struct nested_vm *vm, const uint64_t *msr_bitmap01);
 /* A VMX instruction of L1 exited (VMCLEAR to VMXON, INVEPT, INVVPID, VMCALL, VMFUNC). */
 void nested_vmx_insn(struct nested *n, uint32_t exit_reason);
 
+/*
+ * L0 has completed an instruction of this length, or the one that exited: RIP of the current VMCS, of
+ * whatever level, is behind it, blocking by STI and MOV SS ends, and so does RFLAGS.RF; a trap by
+ * RFLAGS.TF is pending.
+ */
+void nested_step_over(uint64_t length);
+void nested_skip(void);
+
 /* Who goes on after an exit of L2. */
 enum nested_verdict {
 	NESTED_L1,    /* delivered to L1: VMCS01 is current, with L1's state loaded */

@@ -76,8 +76,6 @@ void seam_flush_vpid(struct nested *n, uint16_t vpid02);
 
 /* ---- L1's vCPU ---- */
 
-/* Step over the instruction that exited: RIP, and the interruptibility it ends. */
-void seam_skip_insn(struct nested *n);
 /* Queue an exception for L1 (the instruction is not completed). */
 void seam_inject(struct nested *n, uint8_t vector, bool has_error_code, uint32_t error_code);
 /* The same for #PF; CR2 changes when L1 takes it. */

@@ -95,5 +95,5 @@ void handle_cpuid(struct vcpu *vcpu)
 	r[REG_RBX] = l->ebx;
 	r[REG_RCX] = l->ecx;
 	r[REG_RDX] = l->edx;
-	vcpu_skip(vcpu);
+	nested_skip();
 }

@@ -225,7 +225,7 @@ void handle_cr_access(struct vcpu *vcpu)
 		break;
 	}
 	if (ok)
-		vcpu_skip(vcpu);
+		nested_skip();
 	else
 		vcpu_inject_gp(vcpu);
 }
@@ -251,5 +251,5 @@ void handle_xsetbv(struct vcpu *vcpu)
 	vcpu->xcr0 = v;
 	xsetbv(0, v);
 	cpuid_update(vcpu);
-	vcpu_skip(vcpu);
+	nested_skip();
 }

@@ -26,38 +26,6 @@ bool vm_first_time(struct vm *vm, unsigned what)
 	       !(__atomic_fetch_or(&vm->warned[what / 64], bit, __ATOMIC_RELAXED) & bit);
 }
 
-void vcpu_step_over(struct vcpu *vcpu, uint64_t length)
-{
-	uint64_t old = vmread(VMCS_GUEST_RIP), rip = old + length, flags;
-	uint32_t blocking;
-
-	(void)vcpu;
-	/* Only crossing 4 GiB tells 64-bit mode from the others. */
-	if ((rip ^ old) >> 32 != 0 && !vcpu_in_long64())
-		rip = (uint32_t)rip;
-	vmwrite(VMCS_GUEST_RIP, rip);
-	blocking = vmread32(VMCS_GUEST_INTERRUPTIBILITY);
-	if (blocking & (INTERRUPTIBILITY_STI | INTERRUPTIBILITY_MOV_SS))
-		vmwrite(VMCS_GUEST_INTERRUPTIBILITY,
-			blocking & ~(INTERRUPTIBILITY_STI | INTERRUPTIBILITY_MOV_SS));
-	flags = vmread(VMCS_GUEST_RFLAGS);
-	if (!(flags & (RFLAGS_TF | RFLAGS_RF)))
-		return;
-	/* An EPT violation sets RF (SDM 27.3.3), the end of an instruction clears it
-	 * (17.3.1.1). */
-	vmwrite(VMCS_GUEST_RFLAGS, flags & ~RFLAGS_RF);
-	/* The trap that RFLAGS.TF brings after an instruction, as the CPU would have it
-	 * pending. */
-	if (flags & RFLAGS_TF && !(vmread(VMCS_GUEST_DEBUGCTL) & DEBUGCTL_BTF))
-		vmwrite(VMCS_GUEST_PENDING_DBG,
-			vmread(VMCS_GUEST_PENDING_DBG) | PENDING_DBG_BS);
-}
-
-void vcpu_skip(struct vcpu *vcpu)
-{
-	vcpu_step_over(vcpu, vmread(VMCS_EXIT_INSTRUCTION_LENGTH));
-}
-
 bool vcpu_in_long64(void)
 {
 	return vmread32(VMCS_GUEST_CS_AR) & SEG_AR_L && vmread(VMCS_GUEST_EFER) & EFER_LMA;
@@ -81,7 +49,8 @@ struct paging_state vcpu_paging_state(const struct vcpu *vcpu)
 
 static void skip(struct vcpu *vcpu)
 {
-	vcpu_skip(vcpu);
+	(void)vcpu;
+	nested_skip();
 }
 
 /* What L1 cannot have since CPUID says so. */
@@ -221,7 +190,7 @@ static void handle_nmi_window(struct vcpu *vcpu)
 
 static void handle_hlt(struct vcpu *vcpu)
 {
-	vcpu_skip(vcpu);
+	nested_skip();
 	if (vcpu_debug_pending()) /* which resumes execution: SDM vol. 2A "HLT" */
 		return;
 	vcpu->state = VCPU_HALTED;

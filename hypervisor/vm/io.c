@@ -57,7 +57,7 @@ static void simple(struct vcpu *vcpu, const struct io_access *a)
 	vcpu_port_io(vcpu, a->port, !a->in, a->size, &value);
 	if (a->in)
 		*rax = a->size == 4 ? value : (*rax & ~mask) | (value & mask);
-	vcpu_skip(vcpu);
+	nested_skip();
 	hits = vcpu_io_breakpoints(a->port, a->size);
 	if (hits != 0)
 		vcpu_pend_debug(hits);

@@ -130,7 +130,7 @@ static void mov_to_cr0(struct vcpu *vcpu, uint64_t value)
 	n->cr0_cache = cr0 & CR0_CACHE;
 	vmwrite(VMCS_GUEST_CR0, cr0 & ~CR0_CACHE);
 	vmwrite(VMCS_CR0_READ_SHADOW, nested_cr0_shadow(n));
-	vcpu_skip(vcpu);
+	nested_skip();
 }
 
 /* What L1 did not ask for. CR8 without a TPR shadow is that of L1's own APIC. */

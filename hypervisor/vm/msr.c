@@ -219,7 +219,7 @@ void handle_rdmsr(struct vcpu *vcpu)
 	}
 	vcpu->regs.r[REG_RAX] = (uint32_t)value;
 	vcpu->regs.r[REG_RDX] = value >> 32;
-	vcpu_skip(vcpu);
+	nested_skip();
 }
 
 void handle_wrmsr(struct vcpu *vcpu)
@@ -228,7 +228,7 @@ void handle_wrmsr(struct vcpu *vcpu)
 	uint64_t value = vcpu->regs.r[REG_RDX] << 32 | (uint32_t)vcpu->regs.r[REG_RAX];
 
 	if (vm_wrmsr(vcpu, msr, value))
-		vcpu_skip(vcpu);
+		nested_skip();
 	else
 		refuse(vcpu, "WRMSR", msr, value);
 }

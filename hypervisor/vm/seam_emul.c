@@ -80,7 +80,7 @@ void emulation_end(struct emulation *e, const struct emul_cpu *cpu, enum emul_en
 		vmwrite(VMCS_GUEST_RFLAGS, cpu->rflags);
 	switch (end) {
 	case EMUL_COMPLETE:
-		vcpu_step_over(e->vcpu, cpu->rip - e->rip);
+		nested_step_over(cpu->rip - e->rip);
 		if (e->hits != 0)
 			vcpu_pend_debug(e->hits);
 		break;

@@ -109,11 +109,6 @@ void seam_flush_vpid(struct nested *n, uint16_t vpid02)
 
 /* ---- L1's vCPU ---- */
 
-void seam_skip_insn(struct nested *n)
-{
-	vcpu_skip(vcpu_of(n));
-}
-
 void seam_inject(struct nested *n, uint8_t vector, bool has_error_code, uint32_t error_code)
 {
 	vcpu_inject_exception(vcpu_of(n), vector, has_error_code, error_code);

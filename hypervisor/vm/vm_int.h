@@ -60,12 +60,6 @@ void vcpu_inject_page_fault(struct vcpu *vcpu, uint64_t linear, uint32_t error);
  * VMCS), delivers it again at the next entry. For exits that L0 handles without L1. */
 void vcpu_redeliver(struct vcpu *vcpu);
 
-/* RIP of the current VMCS behind the instruction that caused the exit; clears STI and MOV-SS
- * blocking. */
-void vcpu_skip(struct vcpu *vcpu);
-/* The same for an instruction of this length. */
-void vcpu_step_over(struct vcpu *vcpu, uint64_t length);
-
 /* Makes `v` (VMCS01 or a VMCS02 of this vCPU) the current VMCS. */
 void vcpu_use_vmcs(struct vcpu *vcpu, struct hw_vmcs *v);
 

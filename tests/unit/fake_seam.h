@@ -152,13 +152,6 @@ void seam_flush_vpid(struct nested *n, uint16_t vpid02)
 
 /* ---- L1's vCPU ---- */
 
-void seam_skip_insn(struct nested *n)
-{
-	(void)n;
-	fake_hw.current[FID_GUEST_RIP] += fake_hw.current[FID_EXIT_INSTRUCTION_LENGTH];
-	fake_record(__func__, 0, 0);
-}
-
 void seam_inject(struct nested *n, uint8_t vector, bool has_error_code, uint32_t error_code)
 {
 	(void)n;
