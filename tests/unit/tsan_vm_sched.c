@@ -431,6 +431,7 @@ static void boot(void)
 		images[i].config.name[0] = (char)('a' + i);
 		assert_null(life_begin(i, &images[i]));
 	}
+	life_start(VMS);
 	sched_put_down();
 }
 
