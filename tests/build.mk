@@ -207,9 +207,9 @@ CHECK_JOBS ?= $(shell nproc)
 ## make check        installs what is needed, builds all, runs all tests
 check:
 	@$(MAKE) --no-print-directory setup
-	@$(MAKE) --no-print-directory check-run
+	@$(MAKE) --no-print-directory -j$(CHECK_JOBS) check-run
 
 check-run: hypervisor tools machine payloads debian-guests $(UNIT_BIN) $(MSAN_UNIT) $(MSAN_FUZZ) \
 		$(COVER_BIN) $(TSAN_BIN) $(FUZZ_BIN) $(B)/docs/sdm_coverage
 	@mkdir -p $(B)/test
-	@printf '%s\n' "$$CHECK_LIST" | sed 's/^ *//; /^$$/d' | tests/runner.sh $(B)/test $(CHECK_JOBS)
+	@printf '%s\n' "$$CHECK_LIST" | sed 's/^ *//; /^$$/d' | MAKEFLAGS= tests/runner.sh $(B)/test $(CHECK_JOBS)
