@@ -137,9 +137,9 @@ void nested_pass_msrs(struct nested_vm *vm, const uint64_t *msr_bitmap01);
 void nested_vmx_insn(struct nested *n, uint32_t exit_reason);
 
 /*
- * L0 has completed an instruction of this length, or the one that exited: RIP of the current VMCS, of
- * whatever level, is behind it, blocking by STI and MOV SS ends, and so does RFLAGS.RF; a trap by
- * RFLAGS.TF is pending.
+ * L0 has completed an instruction of this length, or the one that exited: RIP of the current
+ * VMCS, of whatever level, is behind it, blocking by STI and MOV SS ends, and so does
+ * RFLAGS.RF; a trap by RFLAGS.TF is pending.
  */
 void nested_step_over(uint64_t length);
 void nested_skip(void);

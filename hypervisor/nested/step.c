@@ -25,9 +25,11 @@ void nested_step_over(uint64_t length)
 	flags = seam_vmread(FID_GUEST_RFLAGS);
 	if (!(flags & (RFLAGS_TF | RFLAGS_RF)))
 		return;
-	/* An EPT violation sets RF (SDM 27.3.3), the end of an instruction clears it (17.3.1.1). */
+	/* An EPT violation sets RF (SDM 27.3.3), the end of an instruction clears it
+	 * (17.3.1.1). */
 	seam_vmwrite(FID_GUEST_RFLAGS, flags & ~RFLAGS_RF);
-	/* The trap that RFLAGS.TF brings after an instruction, as the CPU would have it pending. */
+	/* The trap that RFLAGS.TF brings after an instruction, as the CPU would have it
+	 * pending. */
 	if (flags & RFLAGS_TF && !(seam_vmread(FID_GUEST_DEBUGCTL) & DEBUGCTL_BTF))
 		seam_vmwrite(FID_GUEST_PENDING_DBG,
 			seam_vmread(FID_GUEST_PENDING_DBG) | PENDING_DBG_BS);
