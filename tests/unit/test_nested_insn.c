@@ -9,8 +9,6 @@ static const uint32_t all_insns[] = {EXIT_VMCALL, EXIT_VMCLEAR, EXIT_VMLAUNCH, E
 
 #define INSNS (sizeof(all_insns) / sizeof(all_insns[0]))
 
-/* ---- what all have in common ---- */
-
 static void outside_vmx_operation_all_but_vmxon_are_undefined(void **state)
 {
 	(void)state;
