@@ -55,7 +55,7 @@ static enum emul_end destination(const struct element *e, uint64_t *linear)
 /* Faults of the source come first, but both operands are checked before a device is read. */
 static enum emul_end move(const struct element *e, uint8_t segment)
 {
-	uint64_t from, to, v;
+	uint64_t from, to = 0, v; /* to: for cppcheck, which does not see that it is set */
 	enum emul_end end = at(e, segment, REG_RSI, false, &from);
 
 	if (end == EMUL_COMPLETE)

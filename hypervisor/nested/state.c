@@ -93,7 +93,7 @@ static void get_vmcs(struct nested *n, struct nvmcs *v, struct vmcs12_state *s)
 
 void nested_get(struct nested *n, struct nested_state *s)
 {
-	struct nvmcs *v = NULL;
+	struct nvmcs *v = NULL, *l2 = n->in_l2 ? n->cur : NULL;
 
 	*s = (struct nested_state){.vmxon = n->vmxon,
 		.in_l2 = n->in_l2,
@@ -103,17 +103,17 @@ void nested_get(struct nested *n, struct nested_state *s)
 		.current_gpa = n->cur ? n->cur->gpa : NVMCS_FREE,
 		.feature_control = n->feature_control,
 		.cr0_cache = n->cr0_cache};
-	if (n->in_l2) {
+	if (l2 != NULL) {
 		get_guest_area(n, &s->l2);
-		s->timer_on = n->cur->timer_on;
-		s->timer_left = n->cur->timer12;
+		s->timer_on = l2->timer_on;
+		s->timer_left = l2->timer12;
 		seam_use_vmcs01(n);
 	}
 	get_guest_area(n, &s->l1);
 	while ((v = next_used(n, v)) != NULL)
 		get_vmcs(n, v, &s->vmcs[s->vmcs_count++]);
-	if (n->in_l2)
-		seam_use_vmcs02(n, n->cur);
+	if (l2 != NULL)
+		seam_use_vmcs02(n, l2);
 }
 
 /* ---- set ---- */

@@ -82,6 +82,11 @@ static void set_registers(struct vcpu *vcpu, const struct register_state *s)
 
 /* ---- vCPUs ---- */
 
+static bool sipi_waits(const struct vcpu_saved *s)
+{
+	return (s->events | s->deferred) & EVENT_SIPI;
+}
+
 void vcpu_get_state(struct vcpu *vcpu, struct vcpu_saved *s)
 {
 	vcpu_enter_cpu(vcpu);
@@ -91,7 +96,8 @@ void vcpu_get_state(struct vcpu *vcpu, struct vcpu_saved *s)
 	s->deferred = vcpu->deferred & EVENTS_KEPT;
 	s->init_latched = vcpu->init_latched;
 	s->nmi_waits = vcpu->nmi_waits;
-	s->sipi_vector = vcpu->sipi_vector;
+	if (sipi_waits(s))
+		s->sipi_vector = __atomic_load_n(&vcpu->sipi_vector, __ATOMIC_RELAXED);
 	get_registers(vcpu, &s->registers);
 	nested_get(&vcpu->nested, &s->nested);
 }
@@ -129,7 +135,9 @@ bool vcpu_set_state(struct vcpu *vcpu, const struct vcpu_saved *s)
 	vcpu->deferred = s->deferred;
 	vcpu->init_latched = s->init_latched;
 	vcpu->nmi_waits = s->nmi_waits;
-	vcpu->sipi_vector = (uint8_t)s->sipi_vector;
+	/* Another vCPU may send one now. */
+	if (sipi_waits(s))
+		__atomic_store_n(&vcpu->sipi_vector, (uint8_t)s->sipi_vector, __ATOMIC_RELAXED);
 	refresh_vmcs01(vcpu);
 	vcpu_add_events(vcpu, s->events | EVENTS_POSTED | (s->nmi_waits ? EVENT_NMI : 0));
 	return true;
