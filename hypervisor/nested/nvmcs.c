@@ -109,6 +109,8 @@ static void activate(
 	v->pml_moved = false;
 	v->link = NULL;
 	v->proc2_02 = 0;
+	v->timer_on = false;
+	v->last_use = ++n->use_counter; /* no two are alike: see next_used */
 	v->just_loaded = true;
 	if (n->vm->shadowing) {
 		if (v->is_shadow)
@@ -145,7 +147,6 @@ void nvmcs_install(
 
 	for (unsigned i = 0; i < FID_COUNT; i++)
 		v->f[i] = f[i];
-	v->last_use = ++n->use_counter;
 	activate(n, v, gpa, launched, is_shadow);
 }
 
@@ -168,8 +169,10 @@ void nvmcs_resolve_link(struct nested *n, struct nvmcs *v)
 		s = NULL;
 	if (s != v->link || (s && s->just_loaded))
 		v->dirty |= GROUP_CTL;
-	if (s)
+	if (s && s->just_loaded) {
 		s->just_loaded = false;
+		v->last_use = ++n->use_counter; /* still the one used last */
+	}
 	v->link = s;
 }
 

@@ -15,7 +15,9 @@ static bool in_guest_area(const struct nested *n, unsigned fid)
 		   fid == FID_GUEST_PAT || fid == FID_GUEST_EFER;
 
 	return vmcs_type(vmcs_fields[fid].encoding) == VMCS_TYPE_GUEST &&
-	       (always || l0s || field_exists(n, (enum vmcs_fid)fid));
+	       (always || l0s ||
+		       (field_exists(n, (enum vmcs_fid)fid) &&
+			       field_in_hardware(n, (enum vmcs_fid)fid)));
 }
 
 static void get_guest_area(const struct nested *n, struct guest_area_state *s)
@@ -126,21 +128,54 @@ static const struct vmcs12_state *find(const struct nested_state *s, uint64_t gp
 	return NULL;
 }
 
+/*
+ * What L0 relies on whatever the hardware says. A CPU that waits for a start-up IPI takes no
+ * NMI and no timer (SDM 26.7.2): L0 would not come back.
+ */
+static bool area_possible(
+	const struct nested *n, const struct guest_area_state *s, bool may_wait_for_sipi)
+{
+	return !(s->f[FID_GUEST_DEBUGCTL] & DEBUGCTL_TRACES) &&
+	       !(s->f[FID_GUEST_CR4] & n->vm->l0.cr4_hidden) &&
+	       (may_wait_for_sipi || s->f[FID_GUEST_ACTIVITY_STATE] != ACTIVITY_WAIT_FOR_SIPI);
+}
+
+static bool l2_possible(
+	const struct nested *n, const struct nested_state *s, const struct vmcs12_state *v)
+{
+	uint64_t link = v->f[FID_VMCS_LINK_POINTER];
+	bool timer = v->f[FID_PIN_CONTROLS] & PIN_PREEMPTION_TIMER;
+
+	return !v->is_shadow && area_possible(n, &s->l2, s->l2_wait_sipi) &&
+	       (timer || !s->timer_on) && (link == NVMCS_FREE || nvmcs_pointer_valid(n, link));
+}
+
+static bool vmx_operation_possible(const struct nested *n, const struct nested_state *s)
+{
+	if (!s->vmxon)
+		return s->vmcs_count == 0;
+	return caps_msr(&n->vm->caps, MSR_VMX_BASIC) != 0 &&
+	       nvmcs_pointer_valid(n, s->vmxon_gpa);
+}
+
 /* What struct nested promises to the rest of nested/. */
 static bool possible(const struct nested *n, const struct nested_state *s)
 {
-	const struct vmcs12_state *current = find(s, s->current_gpa);
+	const struct vmcs12_state *current;
 
-	if (s->vmcs_count > NVMCS_SLOTS || (s->cr0_cache & ~CR0_CACHE))
+	if (s->vmcs_count > NVMCS_SLOTS || (s->cr0_cache & ~CR0_CACHE) ||
+		s->feature_control != n->feature_control || !area_possible(n, &s->l1, false) ||
+		!vmx_operation_possible(n, s))
 		return false;
+	current = find(s, s->current_gpa);
 	for (uint32_t i = 0; i < s->vmcs_count; i++)
 		if (!nvmcs_pointer_valid(n, s->vmcs[i].gpa) ||
 			find(s, s->vmcs[i].gpa) != &s->vmcs[i])
 			return false;
-	if (s->current_gpa != NVMCS_FREE && (!current || !s->vmxon))
+	if (s->current_gpa != NVMCS_FREE && !current)
 		return false;
 	if (s->in_l2)
-		return current && !current->is_shadow;
+		return current && l2_possible(n, s, current);
 	return !s->run_pending && !s->l2_wait_sipi;
 }
 

@@ -236,8 +236,11 @@ static void process(struct vcpu *vcpu, uint32_t events)
 		sched_resched();
 		vcpu_update_deadline(vcpu);
 	}
-	if (vcpu->state == VCPU_WAIT_SIPI)
+	if (vcpu->state == VCPU_WAIT_SIPI) {
+		/* L1 shall have it after the start-up IPI that ends its L2. */
+		vcpu->nmi_waits |= vcpu->nested.in_l2 && events & EVENT_NMI;
 		return;
+	}
 	if (events & EVENT_NMI) {
 		process_nmi(vcpu);
 		events |= EVENT_IRQ; /* a halted vCPU may have one waiting, too */

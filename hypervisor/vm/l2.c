@@ -68,13 +68,12 @@ bool l2_event(struct vcpu *vcpu, const struct nested_event *e, uint32_t post)
 		break;
 	case TAKER_EXIT_FIRST:
 		vcpu->nmi_waits = true;
-		break;
+		return true; /* a halted L2 does not wake up */
 	case TAKER_L1:
 		nested_deliver(n, e);
 		/* L1 did not acknowledge it, or it notified of posted ones and another one
-		 * waits. */
-		if (post == EVENT_IRQ &&
-			platform_irq_pending(vcpu->vm->platform, vcpu->index) >= 0)
+		 * waits, or one came while L2 waited for a start-up IPI. */
+		if (platform_irq_pending(vcpu->vm->platform, vcpu->index) >= 0)
 			vcpu_add_events(vcpu, EVENT_IRQ);
 		break;
 	}

@@ -111,7 +111,8 @@ static const struct emul_insn *decode(
 	uint64_t key[2] = {0, 0};
 
 	__builtin_memcpy(key, code, EMUL_MAX_INSN);
-	key[1] |= (uint64_t)(length << 2 | e->mode.long64 << 1 | e->mode.default32) << 56;
+	key[1] |= (uint64_t)(length << 2 | (unsigned)e->mode.long64 << 1 | e->mode.default32)
+		  << 56;
 	if (key[0] == last->key[0] && key[1] == last->key[1])
 		return &last->insn;
 	last->key[1] = 0; /* no length is 0: nothing */

@@ -64,6 +64,9 @@ static void scramble_l2(uint64_t seed)
 		if (vmcs_type(vmcs_fields[i].encoding) == VMCS_TYPE_GUEST &&
 			i != FID_VMCS_LINK_POINTER && i != FID_PREEMPTION_TIMER_VALUE)
 			world_02()[i] = mix(seed, i) & vmcs_value_mask(vmcs_fields[i].encoding);
+	world_02()[FID_GUEST_DEBUGCTL] &= ~(uint64_t)DEBUGCTL_TRACES;
+	world_02()[FID_GUEST_ACTIVITY_STATE] = ACTIVITY_HLT;
+	world_02()[FID_GUEST_CR4] &= ~world.vm.l0.cr4_hidden;
 }
 
 static void exit_and_see(struct seen *s)
@@ -215,6 +218,36 @@ static void the_least_recently_used_vmcs12_still_goes_first(void **state)
 			(nvmcs_find(&world.n, WORLD_VMCS + i * PAGE_SIZE) != NULL) == (i != 1));
 }
 
+/* L2 of VMCS 0 has used the shadow VMCSs 2 and 3, one after the other. */
+static void vmcss_that_were_only_linked_come_along(void **state)
+{
+	uint64_t f[FID_COUNT];
+
+	(void)state;
+	world.vm.shadowing = true;
+	golden_64bit(f);
+	world_host(f);
+	f[FID_PROC_CONTROLS] |= PROC_SECONDARY;
+	f[FID_PROC2_CONTROLS] |= PROC2_VMCS_SHADOWING;
+	f[FID_VMREAD_BITMAP] = f[FID_VMWRITE_BITMAP] = 0x7000;
+	world_vmptrld(0);
+	world_write_all(f);
+	for (unsigned i = 2; i < 4; i++) {
+		fake_write32(WORLD_VMCS + i * PAGE_SIZE, CAPS_REVISION | VMCS_SHADOW_INDICATOR);
+		world_write(FID_VMCS_LINK_POINTER, WORLD_VMCS + i * PAGE_SIZE);
+		assert_int_equal(world_insn(i == 2 ? EXIT_VMLAUNCH : EXIT_VMRESUME), ENTERED);
+		fake_hw.shadow[world.n.cur->link->hw][FID_GUEST_RIP] = 0x4240 + i;
+		world_02()[FID_EXIT_INSTRUCTION_LENGTH] = 2;
+		assert_int_equal(nested_l2_exit(&world.n, EXIT_CPUID), NESTED_L1);
+		world_l1_64();
+	}
+	travel(true);
+	assert_int_equal(before.vmcs_count, 3);
+	assert_int_equal(before.vmcs[0].f[FID_GUEST_RIP], 0x4242);
+	assert_int_equal(before.vmcs[1].f[FID_GUEST_RIP], 0x4243);
+	assert_int_equal(before.vmcs[2].gpa, WORLD_VMCS);
+}
+
 static void a_vcpu_outside_vmx_operation_travels(void **state)
 {
 	(void)state;
@@ -256,6 +289,18 @@ static void impossible_states_are_refused(void **state)
 	BREAK(after.vmcs[0].f[FID_PIN_CONTROLS] = 0xffffffff);
 	BREAK(after.vmcs[0].f[FID_HOST_CR3] = UINT64_MAX);
 	BREAK(after.in_l2 = false; after.run_pending = true);
+	BREAK(after.l1.f[FID_GUEST_ACTIVITY_STATE] = ACTIVITY_WAIT_FOR_SIPI);
+	BREAK(after.l2.f[FID_GUEST_ACTIVITY_STATE] = ACTIVITY_WAIT_FOR_SIPI);
+	BREAK(after.l1.f[FID_GUEST_DEBUGCTL] = DEBUGCTL_TR);
+	BREAK(after.l2.f[FID_GUEST_DEBUGCTL] = DEBUGCTL_BTS);
+	BREAK(after.timer_on = true);
+	BREAK(after.vmxon_gpa = 3);
+	BREAK(after.feature_control = UINT64_MAX);
+	BREAK(after.vmcs[0].f[FID_VMCS_LINK_POINTER] = WORLD_VMCS + 8);
+	after = before;
+	forget(false);
+	memset(&world.vm.caps, 0, sizeof(world.vm.caps));
+	assert_false(nested_set(&world.n, &after));
 }
 
 int main(void)
@@ -270,6 +315,7 @@ int main(void)
 		T(what_is_left_of_l1s_preemption_timer_comes_along),
 		T(vmcs12s_that_do_not_run_come_along_with_what_l1_wrote),
 		T(the_least_recently_used_vmcs12_still_goes_first),
+		T(vmcss_that_were_only_linked_come_along),
 		T(a_vcpu_outside_vmx_operation_travels),
 		T(impossible_states_are_refused),
 	};
