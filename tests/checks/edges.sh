@@ -42,9 +42,10 @@ module_of() {
 	sed -E 's,^[^ ]*hypervisor/([a-z]+)/[^ ]*,\1,; s,^[^ ]*hypervisor/main[^ ]*,main,'
 }
 
+# Headers of the compiler have no folder.
 includes() {
-	grep -rnoE '^#include "[a-z]+/[^"]+' hypervisor --include='*.c' --include='*.h' --include='*.def' --include='*.S' |
-		sed -E 's/^([^:]+):[0-9]+:#include "(([a-z]+)\/.*)$/\1 \3 \2/' | module_of
+	grep -rnoE '^[ \t]*#[ \t]*include[ \t]*("[^"]+|<[^>]+/[^>]+)' hypervisor --include='*.c' --include='*.h' --include='*.def' --include='*.S' |
+		sed -E 's/^([^:]+):[0-9]+:[^"<]*["<](.*)$/\1 \2 \2/; s, ([a-z0-9_.]+)/[^ ]* , \1 ,; s, main[^ /]*[.]h , main ,' | module_of
 }
 
 symbols() {
@@ -62,6 +63,10 @@ symbols() {
 		END { for (i = 1; i <= n; i++) { split(need[i], p, " "); if (p[2] in home) print p[1], home[p[2]], p[2] } }'
 }
 
+(($# > 0)) || {
+	echo "edges.sh: no object files"
+	exit 2
+}
 tmp=$(mktemp -d)
 trap 'rm -rf "$tmp"' EXIT
 includes | judge || bad=1

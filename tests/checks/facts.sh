@@ -19,6 +19,7 @@ local='F B R X FLAG FIELD FEATURE GROUP PRESET MMAP_ROW MAX_PER_EXIT WALK_TRIES 
 
 # "file name value" of each macro and enumerator; the value of a macro only, without spaces.
 names=$(git ls-files 'hypervisor/*.c' 'hypervisor/*.h' | xargs awk '
+	sub(/^[ \t]*#[ \t]+define/, "#define") {}
 	$1 == "#define" { name = $2; sub(/[(].*/, "", name); $1 = $2 = ""; sub(/\/[*].*/, ""); gsub(/[ \t]/, ""); print FILENAME, name, $0; next }
 	/^enum [a-z_0-9]* ?[{]/ { inside = 1; next }
 	/^}/ { inside = 0 }

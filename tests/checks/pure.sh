@@ -29,8 +29,8 @@ if [[ -n $data ]]; then
 	bad=1
 fi
 
-opcodes='vm(read|write|xon|xoff|clear|ptrld|ptrst|launch|resume|call|func)|inv(ept|vpid|pcid|lpg)|(rd|wr)msr|in[bwl]?|out[bwl]?|hlt|cli|sti|[ls][gi]dt|ltr|clts|xsetbv'
-if objdump -d "$archive" | awk -F'\t' 'NF >= 3 { print $3 }' | grep -E "^($opcodes)( |\$)|%cr[0-8]"; then
+opcodes='vm(read|write|xon|xoff|clear|ptrld|ptrst|launch|resume|call|func)|inv(ept|vpid|pcid|lpg)|(rd|wr)msr|in[bwl]?|out[bwl]?|hlt|cli|sti|[ls][gi]dt|[ls]ldt|[ls]tr|[ls]msw|clts|xsetbv|xrstors?(64)?|xsave(s|c|opt)?(64)?|swapgs|wbinvd|wbnoinvd|invd|rdtscp?|rdpmc|iretq?|sysret[lq]?|sysexit|monitor|mwait|pause'
+if objdump -d "$archive" | awk -F'\t' 'NF >= 3 { print $3 }' | grep -E "^($opcodes)( |\$)|%cr[0-8]|%dr[0-7]"; then
 	echo "pure code has the privileged instructions above"
 	bad=1
 fi
