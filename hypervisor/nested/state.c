@@ -150,12 +150,13 @@ static bool l2_possible(
 	       (timer || !s->timer_on) && (link == NVMCS_FREE || nvmcs_pointer_valid(n, link));
 }
 
+/* VMCS12s outlive VMXOFF. */
 static bool vmx_operation_possible(const struct nested *n, const struct nested_state *s)
 {
-	if (!s->vmxon)
-		return s->vmcs_count == 0;
-	return caps_msr(&n->vm->caps, MSR_VMX_BASIC) != 0 &&
-	       nvmcs_pointer_valid(n, s->vmxon_gpa);
+	bool vmx = caps_msr(&n->vm->caps, MSR_VMX_BASIC) != 0;
+
+	return (vmx || (!s->vmxon && s->vmcs_count == 0)) &&
+	       (!s->vmxon || nvmcs_pointer_valid(n, s->vmxon_gpa));
 }
 
 /* What struct nested promises to the rest of nested/. */
@@ -172,7 +173,7 @@ static bool possible(const struct nested *n, const struct nested_state *s)
 		if (!nvmcs_pointer_valid(n, s->vmcs[i].gpa) ||
 			find(s, s->vmcs[i].gpa) != &s->vmcs[i])
 			return false;
-	if (s->current_gpa != NVMCS_FREE && !current)
+	if (s->current_gpa != NVMCS_FREE && (!current || !s->vmxon))
 		return false;
 	if (s->in_l2)
 		return current && l2_possible(n, s, current);

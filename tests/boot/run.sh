@@ -266,6 +266,15 @@ test_output_that_cannot_be_written_is_told() {
 		expect 74 "${run[@]}" --log-level debug --l0-log /dev/full && shows "cannot write '/dev/full'"
 }
 
+test_an_image_replaces_no_device_and_no_input() {
+	local k=$out.elf
+	cp "$B/payload/power.elf" "$k" && ln -sf "$k" "$out.link" || return 1
+	expect 66 image --l1 "$k" -o /dev/null && shows "'/dev/null' exists and is no regular file" &&
+		expect 66 image --l1 "$k" -o "$out.link" && shows 'is no regular file' &&
+		expect 66 image --l1 "$k" -o "$k" && shows 'goes into the image: name another output' &&
+		cmp "$k" "$B/payload/power.elf"
+}
+
 test_no_signal_leaves_a_folder() {
 	local tmp=$out.tmp signal pid
 	rm -rf "$tmp" && mkdir -p "$tmp"

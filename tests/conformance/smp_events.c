@@ -11,6 +11,11 @@
 #define VECTOR 0x51u
 #define DELAY  3000u
 
+#define INTERRUPT (ICR_ASSERT | VECTOR)
+#define NMI       (ICR_ASSERT | ICR_NMI)
+#define INIT      (ICR_ASSERT | ICR_INIT)
+#define SIPI      (ICR_ASSERT | ICR_STARTUP | 0x12)
+
 static struct l2 g;
 static volatile uint32_t in_l2, taken, done;
 
@@ -25,8 +30,9 @@ struct test {
 	const char *name;
 	void (*code)(void);
 	void (*prepare)(void);
-	uint32_t ipi; /* 0: none */
-	bool again;   /* may come too early: send until it has an effect */
+	uint32_t ipi;   /* 0: none */
+	bool again;     /* may come too early: send until it has an effect */
+	uint32_t first; /* another one, which has no effect before; 0: none */
 };
 
 /* ---- processor 1 ---- */
@@ -95,7 +101,7 @@ static void run_case(void *arg)
 		print("%s: no entry\n", t->name);
 	store(&done, 1);
 	show_exit(t->name);
-	if (t->ipi == (VECTOR | ICR_ASSERT))
+	if (t->ipi == INTERRUPT || t->first)
 		show_waiting(t->name);
 }
 
@@ -115,6 +121,10 @@ static void run_test(const struct test *t)
 	if (!wait_until(&in_l2, 1, LONG_TIME))
 		print("%s: L2 does not run\n", t->name);
 	delay();
+	if (t->first) {
+		ipi(1, t->first);
+		delay();
+	}
 	do {
 		if (t->ipi)
 			ipi(1, t->ipi);
@@ -159,33 +169,31 @@ static void wait_for_sipi_all_exiting(void)
 	wait_for_sipi();
 }
 
-#define INTERRUPT (ICR_ASSERT | VECTOR)
-#define NMI       (ICR_ASSERT | ICR_NMI)
-#define INIT      (ICR_ASSERT | ICR_INIT)
-#define SIPI      (ICR_ASSERT | ICR_STARTUP | 0x12)
-
 static const struct test tests[] = {
-	{"interrupt, exiting", c_loop, interrupt_exiting, INTERRUPT, false},
-	{"interrupt, acknowledged", c_loop, acknowledge, INTERRUPT, false},
-	{"interrupt, exiting, HLT", c_hlt, interrupt_exiting, INTERRUPT, false},
-	{"interrupt, acknowledged, HLT", c_hlt, acknowledge, INTERRUPT, false},
-	{"interrupt, to L2", c_until, NULL, INTERRUPT, false},
-	{"interrupt, to L2, HLT", c_hlt, NULL, INTERRUPT, false},
-	{"NMI, exiting", c_loop, nmi_exiting, NMI, false},
-	{"NMI, exiting, HLT", c_hlt, nmi_exiting, NMI, false},
-	{"NMI, virtually blocked", c_loop, virtual_blocked, NMI, false},
-	{"NMI, to L2", c_until, NULL, NMI, false},
-	{"NMI, to L2, HLT", c_hlt, NULL, NMI, false},
-	{"INIT", c_loop, NULL, INIT, false},
-	{"INIT, HLT", c_hlt, NULL, INIT, false},
-	{"SIPI, waiting", c_done, wait_for_sipi, SIPI, true},
-	{"SIPI, waiting, all exiting", c_done, wait_for_sipi_all_exiting, SIPI, true},
+	{"interrupt, exiting", c_loop, interrupt_exiting, INTERRUPT, false, 0},
+	{"interrupt, acknowledged", c_loop, acknowledge, INTERRUPT, false, 0},
+	{"interrupt, exiting, HLT", c_hlt, interrupt_exiting, INTERRUPT, false, 0},
+	{"interrupt, acknowledged, HLT", c_hlt, acknowledge, INTERRUPT, false, 0},
+	{"interrupt, to L2", c_until, NULL, INTERRUPT, false, 0},
+	{"interrupt, to L2, HLT", c_hlt, NULL, INTERRUPT, false, 0},
+	{"NMI, exiting", c_loop, nmi_exiting, NMI, false, 0},
+	{"NMI, exiting, HLT", c_hlt, nmi_exiting, NMI, false, 0},
+	{"NMI, virtually blocked", c_loop, virtual_blocked, NMI, false, 0},
+	{"NMI, to L2", c_until, NULL, NMI, false, 0},
+	{"NMI, to L2, HLT", c_hlt, NULL, NMI, false, 0},
+	{"INIT", c_loop, NULL, INIT, false, 0},
+	{"INIT, HLT", c_hlt, NULL, INIT, false, 0},
+	{"SIPI, waiting", c_done, wait_for_sipi, SIPI, true, 0},
+	{"SIPI, waiting, all exiting", c_done, wait_for_sipi_all_exiting, SIPI, true, 0},
+	{"interrupt, then SIPI, waiting", c_done, wait_for_sipi, SIPI, true, INTERRUPT},
+	{"interrupt, then SIPI, waiting, all exiting", c_done, wait_for_sipi_all_exiting, SIPI,
+		true, INTERRUPT},
 };
 
 /* SIPI does nothing to L2 in another state, nor to L1. */
 static const struct test after_sipi = {
-	"interrupt after SIPI", c_loop, interrupt_exiting, INTERRUPT, false};
-static const struct test plain = {"after all", c_done, NULL, 0, false};
+	"interrupt after SIPI", c_loop, interrupt_exiting, INTERRUPT, false, 0};
+static const struct test plain = {"after all", c_done, NULL, 0, false, 0};
 
 static void sipi_ignored(void)
 {

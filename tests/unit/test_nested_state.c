@@ -257,6 +257,9 @@ static void a_vcpu_outside_vmx_operation_travels(void **state)
 	travel(false);
 	assert_true(world.n.vmxon);
 	world_vmptrld(0);
+	assert_int_equal(world_insn(EXIT_VMXOFF), VMSUCCEED);
+	travel(false);
+	assert_int_equal(before.vmcs_count, 1);
 }
 
 static void impossible(void)

@@ -146,6 +146,47 @@ static void show_log(const char *path)
 		fclose(f);
 }
 
+static int refuse_input(
+	const struct image *m, const struct place *input, const struct stat *output)
+{
+	struct stat in;
+
+	if (!input->path || stat(input->path, &in) < 0 || in.st_dev != output->st_dev ||
+		in.st_ino != output->st_ino)
+		return 0;
+	return fail(m->e, STATUS_BAD_INPUT,
+		"'%s' goes into the image: name another output than '%s'", input->path,
+		m->o->output);
+}
+
+/*
+ * A new file takes the place of the output at the end, so that there is never half an image:
+ * what is there already must be a file, and none that goes into the image.
+ */
+static int check_output(const struct image *m)
+{
+	const struct scenario_spec *s = &m->o->scenario;
+	const char *out = m->o->output;
+	struct stat there;
+
+	if (lstat(out, &there) < 0)
+		return 0; /* whatever is wrong else, writing it tells */
+	if (!S_ISREG(there.st_mode))
+		return fail(m->e, STATUS_BAD_INPUT,
+			"'%s' exists and is no regular file: name another output", out);
+	for (unsigned i = 0; i < s->vm_count; i++) {
+		const struct vm_spec *vm = &s->vms[i];
+
+		if (refuse_input(m, &vm->kernel, &there) ||
+			refuse_input(m, &vm->initrd, &there))
+			return m->e->status;
+		for (unsigned k = 0; k < vm->module_count; k++)
+			if (refuse_input(m, &vm->modules[k].file, &there))
+				return m->e->status;
+	}
+	return 0;
+}
+
 /* Runs grub-mkrescue on the folder. */
 static int build(struct image *m, const char *log)
 {
@@ -181,6 +222,8 @@ int image_make(struct arena *a, const struct command *o, const struct place *l0,
 	const char *work;
 	int status;
 
+	if (check_output(&m))
+		return e->status;
 	process_hold_signals();
 	if (file_make_temporary(a, &work, e))
 		return e->status;
