@@ -103,16 +103,25 @@ static bool table_in_device(struct vcpu *vcpu, uint64_t gpa, uint64_t q)
 	return true;
 }
 
+/* An IPI takes two registers of the local APIC and its end a third: one place for each. */
+static struct vcpu_decoded *place(struct vcpu *vcpu, const uint64_t key[2])
+{
+	uint64_t hash = (key[0] + key[1]) * 0x9e3779b97f4a7c15ull; /* 2^64 / golden ratio */
+
+	return &vcpu->decoded[hash >> (64 - VCPU_DECODED_BITS)];
+}
+
 /* emul_decode, or what it said of the same bytes the last time. NULL: it knows none. */
 static const struct emul_insn *decode(
 	struct emulation *e, const uint8_t code[EMUL_MAX_INSN], unsigned length)
 {
-	struct vcpu_decoded *last = &e->vcpu->decoded;
 	uint64_t key[2] = {0, 0};
+	struct vcpu_decoded *last;
 
 	__builtin_memcpy(key, code, EMUL_MAX_INSN);
 	key[1] |= (uint64_t)(length << 2 | (unsigned)e->mode.long64 << 1 | e->mode.default32)
 		  << 56;
+	last = place(e->vcpu, key);
 	if (key[0] == last->key[0] && key[1] == last->key[1])
 		return &last->insn;
 	last->key[1] = 0; /* no length is 0: nothing */

@@ -81,7 +81,8 @@ extern const uint32_t vcpu_switched_msrs[VCPU_SWITCHED_MSRS];
 /* VPIDs of a vCPU: vcpu_vpid01 for L1, the VPID02_SLOTS behind it for L2. */
 #define VPIDS_PER_VCPU (1 + VPID02_SLOTS)
 
-/* The last instruction that emul/ decoded: guests access devices by few, again and again. */
+/* An instruction that emul/ decoded: guests access devices by few, again and again. */
+#define VCPU_DECODED_BITS 3u
 struct vcpu_decoded {
 	uint64_t key[2]; /* the code bytes, and the mode */
 	struct emul_insn insn;
@@ -123,7 +124,7 @@ struct vcpu {
 	uint64_t eoi_exit[4];         /* EOI-exit bitmaps of VMCS01 */
 	struct nested nested;
 	struct nested_hw *nested_hw; /* hardware VMCSs for L2, vm/nested_hw.h */
-	struct vcpu_decoded decoded;
+	struct vcpu_decoded decoded[1u << VCPU_DECODED_BITS]; /* by a hash of the key */
 };
 
 #endif
