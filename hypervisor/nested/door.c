@@ -176,7 +176,7 @@ void nested_deliver(struct nested *n, const struct nested_event *e)
 	}
 }
 
-bool door_exception(
+bool nested_exception(
 	struct nested *n, uint32_t info, uint32_t error_code, uint64_t qualification)
 {
 	struct nested_event e = {.kind = NESTED_EXCEPTION,

@@ -48,7 +48,7 @@ static enum nested_verdict deliver_ve(
 	nested_l1_write(n, (struct gpa_l1){v->f[FID_VE_INFO_ADDRESS]}, &info, VE_INFO_SIZE);
 	if (qualification & QUAL_NMI_UNBLOCKING)
 		event |= INTR_INFO_NMI_UNBLOCKING;
-	if (door_exception(n, event, 0, 0))
+	if (nested_exception(n, event, 0, 0))
 		return NESTED_L1;
 	/* It is a fault: RFLAGS in the frame has RF set. */
 	seam_vmwrite(FID_GUEST_RFLAGS, seam_vmread(FID_GUEST_RFLAGS) | RFLAGS_RF);

@@ -143,9 +143,6 @@ void load_l1(struct nested *n, const struct nvmcs *v, const struct l2_leftover *
 
 /* Does L1 intercept this exception of L2? */
 bool door_intercepts(const struct nested *n, uint8_t vector, uint32_t error_code);
-/* An exception that L0 raises in L2. True: L1 got it as an exit. */
-bool door_exception(
-	struct nested *n, uint32_t info, uint32_t error_code, uint64_t qualification);
 
 /* ---- exit.c, exit_ept.c; VMCS02 is current ---- */
 

@@ -149,9 +149,8 @@ static void handle_exception(struct vcpu *vcpu)
 		handle_debug_exception(vcpu, info);
 		return;
 	}
-	if (vector ==
-		/* CR2 does not have it: SDM 27.1 "Architectural State Before a VM Exit" */
-		VEC_PF)
+	/* CR2 does not have the address: SDM 27.1 "Architectural State Before a VM Exit". */
+	if (vector == VEC_PF)
 		vcpu_inject_page_fault(vcpu, vmread(VMCS_EXIT_QUALIFICATION),
 			vmread32(VMCS_EXIT_INTR_ERROR_CODE));
 	else

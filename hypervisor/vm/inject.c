@@ -8,7 +8,6 @@
 #include "cpu/asm.h"
 #include "cpu/config.h"
 #include "spec/exceptions.h"
-#include "vm/l2.h"
 #include "vmx/asm.h"
 
 void vcpu_inject(struct vcpu *vcpu, uint32_t info, uint32_t error_code, uint32_t length)
@@ -33,7 +32,8 @@ static void shut_down(struct vcpu *vcpu)
 
 static bool l1_takes(struct vcpu *vcpu, uint32_t info, uint32_t error, uint64_t qualification)
 {
-	return vcpu->nested.in_l2 && l2_exception(vcpu, info, error, qualification);
+	return vcpu->nested.in_l2 &&
+	       nested_exception(&vcpu->nested, info, error, qualification);
 }
 
 /*

@@ -83,19 +83,6 @@ bool l2_event(struct vcpu *vcpu, const struct nested_event *e, uint32_t post)
 	return true;
 }
 
-bool l2_exception(struct vcpu *vcpu, uint32_t info, uint32_t error, uint64_t qualification)
-{
-	struct nested_event e = {.kind = NESTED_EXCEPTION,
-		.info = info,
-		.error_code = error,
-		.qualification = qualification};
-
-	if (nested_who_takes(&vcpu->nested, &e) != TAKER_L1)
-		return false;
-	nested_deliver(&vcpu->nested, &e);
-	return true;
-}
-
 /* ---- control registers ---- */
 
 /*

@@ -32,7 +32,4 @@ void l2_entered(struct vcpu *vcpu);
  */
 bool l2_event(struct vcpu *vcpu, const struct nested_event *e, uint32_t post);
 
-/* An exception that L0 raises in L2, as in SDM 24.8.3. True: L1 got it as an exit. */
-bool l2_exception(struct vcpu *vcpu, uint32_t info, uint32_t error, uint64_t qualification);
-
 #endif

@@ -114,11 +114,18 @@ static void refresh_vmcs01(struct vcpu *vcpu)
 	vcpu_use_vmcs(vcpu, current);
 }
 
+/* An L2 that waits for a start-up IPI is never entered: the CPU would not come back from it. */
+static bool waits_as_l2_does(const struct vcpu_saved *s)
+{
+	return !s->nested.in_l2 ||
+	       (s->nested.l2_wait_sipi != 0) == (s->state == VCPU_WAIT_SIPI);
+}
+
 static bool state_valid(const struct vcpu_saved *s)
 {
-	return s->state <= VCPU_WAIT_SIPI && !(s->events & ~EVENTS_KEPT) &&
-	       !(s->deferred & ~EVENTS_KEPT) && s->sipi_vector <= UINT8_MAX &&
-	       registers_valid(&s->registers);
+	return waits_as_l2_does(s) && s->state <= VCPU_WAIT_SIPI &&
+	       !(s->events & ~EVENTS_KEPT) && !(s->deferred & ~EVENTS_KEPT) &&
+	       s->sipi_vector <= UINT8_MAX && registers_valid(&s->registers);
 }
 
 bool vcpu_set_state(struct vcpu *vcpu, const struct vcpu_saved *s)

@@ -103,8 +103,8 @@ struct vcpu {
 	struct vm *vm;
 	unsigned index;        /* in vm->vcpus; the APIC id */
 	enum vcpu_state state; /* only its own CPU writes it */
-	struct sched_node
-		*node;     /* in the run queue of its CPU; NULL before and after; atomic */
+	/* In the run queue of its CPU; NULL before and after; atomic. */
+	struct sched_node *node;
 	unsigned home;     /* the CPU where its VMCSs are active, or NO_CPU */
 	uint64_t deadline; /* of its timers, as host TSC; DEV_NEVER: none; atomic */
 	struct hw_vmcs vmcs01;

@@ -179,10 +179,10 @@ static void an_exception_that_l0_raises_is_l1s_when_it_intercepts_it(void **stat
 
 	(void)state;
 	world_12()[FID_EXCEPTION_BITMAP] = 0;
-	assert_false(door_exception(&world.n, info, 0x50, 0));
+	assert_false(nested_exception(&world.n, info, 0x50, 0));
 	assert_true(world.n.in_l2);
 	world_12()[FID_EXCEPTION_BITMAP] = BIT(VEC_GP);
-	assert_true(door_exception(&world.n, info, 0x50, 0x1234));
+	assert_true(nested_exception(&world.n, info, 0x50, 0x1234));
 	assert_false(world.n.in_l2);
 	assert_int_equal(world_12()[FID_EXIT_REASON], EXIT_EXCEPTION_NMI);
 	assert_int_equal(world_12()[FID_EXIT_INTR_INFO], info | INTR_INFO_VALID);
@@ -200,7 +200,7 @@ static void exceptions_of_l0_tell_what_was_being_delivered(void **state)
 	world_02()[FID_IDT_VECTORING_INFO] = first;
 	world_02()[FID_IDT_VECTORING_ERROR_CODE] = 6;
 	world_12()[FID_EXCEPTION_BITMAP] = BIT(VEC_GP) | BIT(VEC_DF);
-	assert_true(door_exception(
+	assert_true(nested_exception(
 		&world.n, INTR_INFO_ERROR_CODE | INTR_HW_EXCEPTION << 8 | VEC_GP, 0, 0));
 	assert_int_equal(world_12()[FID_IDT_VECTORING_INFO], first);
 	assert_int_equal(world_12()[FID_IDT_VECTORING_ERROR_CODE], 6);
@@ -211,7 +211,7 @@ static void a_double_fault_exits_as_if_nothing_was_being_delivered(void **state)
 	(void)state;
 	world_02()[FID_IDT_VECTORING_INFO] = INTR_INFO_VALID | INTR_HW_EXCEPTION << 8 | VEC_PF;
 	world_12()[FID_EXCEPTION_BITMAP] = BIT(VEC_DF);
-	assert_true(door_exception(
+	assert_true(nested_exception(
 		&world.n, INTR_INFO_ERROR_CODE | INTR_HW_EXCEPTION << 8 | VEC_DF, 0, 0));
 	assert_int_equal(world_12()[FID_IDT_VECTORING_INFO], 0);
 }
