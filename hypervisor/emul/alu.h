@@ -14,6 +14,14 @@ static inline uint64_t emul_mask(unsigned size)
 	return size == 8 ? UINT64_MAX : (1ull << size * 8) - 1;
 }
 
+/* A value of 1, 2, 4 or 8 bytes as one of 8. */
+static inline uint64_t emul_sign_extend(uint64_t v, unsigned size)
+{
+	unsigned shift = 64 - size * 8;
+
+	return (uint64_t)((int64_t)(v << shift) >> shift);
+}
+
 /* Numbered as in opcodes 00 to 3f. TEST is AND without a result. */
 enum emul_alu {
 	ALU_ADD,

@@ -44,19 +44,12 @@ static void set_destination(struct emul_access *a, unsigned size, uint64_t v)
  * ----
  */
 
-static uint64_t sign_extend(uint64_t v, unsigned size)
-{
-	unsigned shift = 64 - size * 8;
-
-	return (uint64_t)((int64_t)(v << shift) >> shift);
-}
-
 static void run_read(struct emul_access *a, uint64_t *v)
 {
 	if (a->insn->swap)
 		*v = emul_swap(*v, a->insn->size);
 	if (a->insn->sign)
-		*v = sign_extend(*v, a->insn->size);
+		*v = emul_sign_extend(*v, a->insn->size);
 	set_destination(a, a->insn->reg_size, *v);
 }
 
@@ -203,13 +196,13 @@ static void run_bmi(struct emul_access *a, uint64_t *v)
 	emul_set_reg(&a->cpu->r[group ? insn->reg2 : insn->reg], insn->size, r);
 }
 
-static void run_touch(struct emul_access *a, uint64_t *v)
-{
-	(void)a;
-	(void)v;
-}
-
 /* ---- the others ---- */
+
+/* Nothing is cached of a device. Faults are those of a load (SDM volume 2A, CLFLUSH). */
+static enum emul_end run_touch(struct emul_access *a)
+{
+	return emul_can_load(a->cpu, a->linear, a->insn->size);
+}
 
 static enum emul_end run_divide(struct emul_access *a)
 {
@@ -383,7 +376,7 @@ static const struct {
 	[EMUL_POP] = {WRITES, NULL, run_pop},
 	[EMUL_CALL] = {READS, NULL, run_branch},
 	[EMUL_JUMP] = {READS, NULL, run_branch},
-	[EMUL_TOUCH] = {READS, run_touch, NULL},
+	[EMUL_TOUCH] = {READS, NULL, run_touch},
 	[EMUL_STOS] = {0, NULL, emul_string},
 	[EMUL_MOVS] = {0, NULL, emul_string},
 	[EMUL_LODS] = {0, NULL, emul_string},

@@ -10,13 +10,6 @@
 __extension__ typedef unsigned __int128 uint128;
 __extension__ typedef __int128 int128;
 
-static uint64_t sign_extend(uint64_t v, unsigned size)
-{
-	unsigned shift = 64 - size * 8;
-
-	return (uint64_t)((int64_t)(v << shift) >> shift);
-}
-
 static void set_flag(uint64_t *flags, uint64_t flag, bool on)
 {
 	*flags = on ? *flags | flag : *flags & ~flag;
@@ -79,7 +72,7 @@ static uint64_t shifted(
 		*carry = bit(v, count - 1);
 		return v >> count;
 	case SHIFT_SAR:
-		v = sign_extend(v, bits / 8);
+		v = emul_sign_extend(v, bits / 8);
 		*carry = bit(v, count - 1);
 		return (uint64_t)((int64_t)v >> count);
 	default: /* a count beyond the operand leaves nothing */
@@ -141,8 +134,8 @@ uint64_t emul_multiply(
 	bool wide;
 
 	if (sign)
-		product = (uint128)((int128)(int64_t)sign_extend(a, size) *
-				    (int64_t)sign_extend(b, size));
+		product = (uint128)((int128)(int64_t)emul_sign_extend(a, size) *
+				    (int64_t)emul_sign_extend(b, size));
 	else
 		product = (uint128)(a & m) * (b & m);
 	low = (uint64_t)product & m;
@@ -271,7 +264,7 @@ static uint64_t bmi(enum emul_bmi op, uint64_t v, uint64_t reg, unsigned size, b
 	case BMI_SHLX:
 		return v << count;
 	case BMI_SARX:
-		return (uint64_t)((int64_t)sign_extend(v, size) >> count);
+		return (uint64_t)((int64_t)emul_sign_extend(v, size) >> count);
 	case BMI_SHRX:
 		return v >> count;
 	default:

@@ -189,7 +189,7 @@ enum emul_end emul_string_io(struct emul_cpu *cpu, const struct emul_string_io *
 			break;
 		advance(index, step, io->address_size);
 	}
-	if (io->rep)
+	if (io->rep && done != 0) /* a register is written only when an element was done */
 		advance(rcx, -done, io->address_size);
 	if (end != EMUL_COMPLETE)
 		return end;

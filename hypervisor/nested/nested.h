@@ -193,8 +193,10 @@ enum nested_taker nested_who_takes(const struct nested *n, const struct nested_e
  */
 void nested_deliver(struct nested *n, const struct nested_event *e);
 
-/* An exception that L0 raises in L2, as in SDM 24.8.3; qualification: as in struct nested_event.
- * True: L1 got it as an exit. */
+/*
+ * An exception that L0 raises in L2, as in SDM 24.8.3; qualification: as in struct
+ * nested_event. True: L1 got it as an exit.
+ */
 bool nested_exception(
 	struct nested *n, uint32_t info, uint32_t error_code, uint64_t qualification);
 

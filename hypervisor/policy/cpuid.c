@@ -223,8 +223,10 @@ static void build_xsave(struct cpuid_table *t, const struct cpuid_leaves *machin
 
 static void build_frequencies(struct cpuid_table *t, const struct cpuid_config *c)
 {
-	/* The crystal is what the LAPIC timer counts; here the TSC's own frequency. */
-	t->l.basic[CPUID_LEAF_TSC] = (struct cpuid_leaf){1, 1, c->tsc_khz * 1000u, 0};
+	/* The crystal is what the LAPIC timer counts; here the TSC's own frequency. Zeroes say
+	 * that it is not told. */
+	if (c->tsc_khz <= UINT32_MAX / 1000)
+		t->l.basic[CPUID_LEAF_TSC] = (struct cpuid_leaf){1, 1, c->tsc_khz * 1000u, 0};
 	t->l.basic[CPUID_LEAF_FREQUENCIES] =
 		(struct cpuid_leaf){c->tsc_khz / 1000, c->tsc_khz / 1000, 100, 0};
 	t->hv_timing = (struct cpuid_leaf){c->tsc_khz, c->tsc_khz, 0, 0};

@@ -44,7 +44,7 @@ uint64_t memory_pool_size(const struct vm_config *c)
 
 static struct ram ram_of(uint64_t memory, uint64_t used)
 {
-	uint64_t low = memory < MEMORY_WITHOUT_HOLE ? memory : MEMORY_HOLE_START;
+	uint64_t low = memory_below_hole(memory);
 
 	return (struct ram){low > used ? low - used : 0, memory - low};
 }

@@ -33,6 +33,12 @@ static inline uint64_t memory_hole(uint64_t memory)
 	return memory < MEMORY_WITHOUT_HOLE ? 0 : MEMORY_HOLE_END - MEMORY_HOLE_START;
 }
 
+/* What of so much memory lies below the hole: as QEMU's "pc" machine and Bochs split it. */
+static inline uint64_t memory_below_hole(uint64_t memory)
+{
+	return memory < MEMORY_WITHOUT_HOLE ? memory : MEMORY_HOLE_START;
+}
+
 /* Tables of EPT02 for a VM. */
 uint32_t memory_ept02_tables(const struct vm_config *c);
 

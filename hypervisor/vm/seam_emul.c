@@ -60,12 +60,13 @@ void emulation_cpu(struct emulation *e, struct emul_cpu *cpu)
 static void end_iteration(const struct emulation *e)
 {
 	uint64_t pending = e->hits;
+	uint32_t blocking = vmread32(VMCS_GUEST_INTERRUPTIBILITY);
 
 	if (e->rflags & RFLAGS_TF && !(vmread(VMCS_GUEST_DEBUGCTL) & DEBUGCTL_BTF))
 		pending |= PENDING_DBG_BS;
-	vmwrite(VMCS_GUEST_INTERRUPTIBILITY,
-		vmread32(VMCS_GUEST_INTERRUPTIBILITY) &
-			~(INTERRUPTIBILITY_STI | INTERRUPTIBILITY_MOV_SS));
+	if (blocking & (INTERRUPTIBILITY_STI | INTERRUPTIBILITY_MOV_SS))
+		vmwrite(VMCS_GUEST_INTERRUPTIBILITY,
+			blocking & ~(INTERRUPTIBILITY_STI | INTERRUPTIBILITY_MOV_SS));
 	if (pending == 0)
 		return;
 	vmwrite(VMCS_GUEST_RFLAGS, vmread(VMCS_GUEST_RFLAGS) | RFLAGS_RF);
@@ -85,8 +86,7 @@ void emulation_end(struct emulation *e, const struct emul_cpu *cpu, enum emul_en
 			vcpu_pend_debug(e->hits);
 		break;
 	case EMUL_AGAIN:
-		if (cpu->one)
-			end_iteration(e);
+		end_iteration(e);
 		break;
 	case EMUL_FAULT:
 		vcpu_inject_paging_fault(e->vcpu, &e->fault);

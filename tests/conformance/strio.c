@@ -3,6 +3,7 @@
  * Conformance of the memory operands of string I/O, and of MOVS with a device: addresses that
  * wrap, are not canonical, not mapped, or not aligned.
  */
+#include "apic.h"
 #include "conf.h"
 
 #define POST       0x80
@@ -10,6 +11,7 @@
 #define UNMAPPED   0x140000123ull
 #define NO_ADDRESS (1ull << 63)
 #define IOAPIC     0xfec00000ull
+#define VECTOR     0x51u
 
 static uint64_t table[512] __attribute__((aligned(4096)));
 static uint8_t *top; /* the last page below 4 GiB */
@@ -65,6 +67,7 @@ static void wraps(void)
 	print("top %x %x, bottom %x %x\n", top[4094], top[4095], zero, one);
 	CASE("upper half of rcx", "addr32 rep insb", 0, 0x100000000 | address_of(top),
 		0x500000001, POST);
+	CASE("upper half of rcx alone", "addr32 rep insb", 0, 0, 0x500000000, POST);
 }
 
 static void not_canonical(void)
@@ -88,6 +91,30 @@ static void not_mapped(void)
 	CASE("movsl, neither mapped", "movsl", UNMAPPED, UNMAPPED + 0x1000, 1, 0);
 }
 
+static uint64_t left; /* iterations, when the interrupt came */
+
+static bool on_interrupt(struct trap_frame *f)
+{
+	if (f->vector != VECTOR)
+		return false;
+	left = f->rcx;
+	apic_eoi();
+	return true;
+}
+
+/* STI blocks interrupts for one iteration, not for the repetition. */
+static void interrupted(void)
+{
+	uint64_t si = address_of(top), cx = 3000;
+
+	apic_write(APIC_SVR, SVR_ENABLE | 0xff);
+	trap_hook = on_interrupt;
+	self_ipi(VECTOR);
+	__asm__ volatile("sti\n\trep outsb\n\tcli" : "+S"(si), "+c"(cx) : "d"(POST) : "memory");
+	trap_hook = NULL;
+	print("interrupt in the midst of rep outsb: %d, rcx %lx\n", left != 0, cx);
+}
+
 int payload_main(void)
 {
 	conf_start();
@@ -95,5 +122,6 @@ int payload_main(void)
 	wraps();
 	not_canonical();
 	not_mapped();
+	interrupted();
 	return 0;
 }

@@ -137,6 +137,19 @@ static void frequencies_need_no_calibration(void **state)
 	assert_int_equal(cpuid_policy_get(&t, 0x40000010, 0)->eax, 50000);
 }
 
+static void a_frequency_beyond_32_bits_in_hertz_is_not_told_in_hertz(void **state)
+{
+	static struct cpuid_table t;
+	struct cpuid_config fast = config;
+
+	(void)state;
+	fast.tsc_khz = 5000000;
+	build(&t, &fast);
+	assert_int_equal(cpuid_policy_get(&t, 0x15, 0)->ecx, 0);
+	assert_int_equal(cpuid_policy_get(&t, 0x15, 0)->eax, 0);
+	assert_int_equal(cpuid_policy_get(&t, 0x16, 0)->eax, 5000);
+}
+
 static void the_signature_reads_nestor_twice(void **state)
 {
 	static struct cpuid_table t;
@@ -426,6 +439,7 @@ int main(void)
 		cmocka_unit_test(xsave_sizes_follow_xcr0_and_hide_what_is_not_offered),
 		cmocka_unit_test(the_topology_walk_ends),
 		cmocka_unit_test(frequencies_need_no_calibration),
+		cmocka_unit_test(a_frequency_beyond_32_bits_in_hertz_is_not_told_in_hertz),
 		cmocka_unit_test(the_signature_reads_nestor_twice),
 		cmocka_unit_test(leaves_beyond_the_range_give_the_highest_basic_one),
 		cmocka_unit_test(a_machine_of_ones_shows_what_is_let_through_and_no_more),

@@ -224,6 +224,13 @@ static void a_bare_multiboot_1_image_gets_its_information(void **state)
 	assert_string_equal(text_at(value_at(module, 4)), "content");
 	assert_string_equal(text_at(value_at(module + 8, 4)), "first");
 	assert_int_equal(value_at(info + 44, 4), 3 * 24);
+	files[0].initrd = (struct bytes){(uint8_t *)arena_copy(&arena, "initrd"), 7};
+	assert_int_equal(boot_plan_bare(&arena, &scenario, files, &plan, &error), 0);
+	info = rom_value(4, 4);
+	assert_int_equal(value_at(info + 20, 4), 2);
+	module = value_at(info + 24, 4);
+	assert_string_equal(text_at(value_at(module, 4)), "initrd");
+	assert_string_equal(text_at(value_at(module + 16, 4)), "content");
 }
 
 static void a_bare_linux_starts_in_64_bit_mode(void **state)
@@ -264,6 +271,10 @@ static void a_bare_32_bit_linux_starts_without_paging(void **state)
 	assert_int_equal(rom_value(16, 8), 0x1000010);
 	assert_int_equal(value_at(parameters + 0x218, 4), 0x38000000 - 4096);
 	assert_int_equal(value_at(parameters + 0x22c, 4), 0x37ffffff);
+	files[0].initrd.size = 0x38000000 - 0x1003000;
+	assert_int_equal(
+		boot_plan_bare(&arena, &scenario, files, &plan, &error), STATUS_BAD_INPUT);
+	assert_non_null(strstr(error.text, "do not fit below 896M"));
 }
 
 int main(void)

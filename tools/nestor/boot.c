@@ -34,8 +34,7 @@ void boot_touch_blocks(struct boot_plan *plan, unsigned blocks)
 
 unsigned boot_memory_map(uint64_t memory, struct memory_range ranges[BOOT_RANGES])
 {
-	/* As QEMU's "pc" machine and Bochs split it. */
-	uint64_t low = memory >= MEMORY_WITHOUT_HOLE ? MEMORY_HOLE_START : memory;
+	uint64_t low = memory_below_hole(memory);
 	unsigned n = 0;
 
 	ranges[n++] = (struct memory_range){0, 0xa0000, true};

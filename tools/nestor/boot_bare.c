@@ -43,6 +43,8 @@ static void plan_multiboot(struct arena *a, const struct vm_spec *vm, const stru
 	unsigned version = f->kernel.kind == KERNEL_MULTIBOOT2 ? 2 : 1;
 	struct rom_parameters p = {.eax = version == 2 ? MULTIBOOT2_EAX : MULTIBOOT1_EAX};
 
+	if (f->initrd.size != 0) /* the first one, as in L0 */
+		boot_add_module(l, &f->initrd, "");
 	for (unsigned i = 0; i < vm->module_count; i++)
 		boot_add_module(l, &f->modules[i], vm->modules[i].cmdline);
 	out->images[0] = multiboot_image(a, &f->kernel, &p.entry);
@@ -102,8 +104,8 @@ static uint64_t bare_end(uint64_t memory)
 	return memory < BOOT_IMAGES_END ? memory : BOOT_IMAGES_END;
 }
 
-static void plan_linux(struct arena *a, const struct vm_spec *vm, const struct vm_files *f,
-	struct boot_plan *out)
+static int plan_linux(struct arena *a, const struct vm_spec *vm, const struct vm_files *f,
+	struct boot_plan *out, struct error *e)
 {
 	uint64_t end = bare_end(out->memory), initrd_at;
 	struct bytes low = {arena_alloc(a, LINUX_LOW_SIZE), LINUX_LOW_SIZE};
@@ -112,6 +114,10 @@ static void plan_linux(struct arena *a, const struct vm_spec *vm, const struct v
 	elf_open(&f->kernel.image, &elf);
 	if (!elf.is64 && end > LINUX32_INITRD_END)
 		end = LINUX32_INITRD_END;
+	if (f->initrd.size > end || end - f->initrd.size < f->kernel.high + BOOT_PAGE)
+		return fail(e, STATUS_BAD_INPUT,
+			"%s: '%s' and its initrd do not fit below %lluM", vm->kernel.where,
+			vm->kernel.path, (unsigned long long)(end / BOOT_MIB));
 	initrd_at = (end - f->initrd.size) / BOOT_PAGE * BOOT_PAGE;
 	out->images[0] = (struct boot_image){elf.low, elf_flatten(&elf, a)};
 	out->images[1] = (struct boot_image){initrd_at, f->initrd};
@@ -125,6 +131,7 @@ static void plan_linux(struct arena *a, const struct vm_spec *vm, const struct v
 			.cr3 = elf.is64 ? LINUX_PAGE_TABLES : 0,
 			.entry = elf_physical_entry(&elf)},
 		out);
+	return 0;
 }
 
 int boot_plan_bare(struct arena *a, const struct scenario_spec *s, const struct vm_files *files,
@@ -142,8 +149,7 @@ int boot_plan_bare(struct arena *a, const struct scenario_spec *s, const struct 
 	out->memory = vm->config.memory;
 	out->cpus = vm->config.cpus;
 	if (files[0].kernel.kind == KERNEL_LINUX)
-		plan_linux(a, vm, &files[0], out);
-	else
-		plan_multiboot(a, vm, &files[0], out);
+		return plan_linux(a, vm, &files[0], out, e);
+	plan_multiboot(a, vm, &files[0], out);
 	return 0;
 }

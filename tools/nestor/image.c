@@ -163,7 +163,7 @@ static int refuse_input(
  * A new file takes the place of the output at the end, so that there is never half an image:
  * what is there already must be a file, and none that goes into the image.
  */
-static int check_output(const struct image *m)
+static int check_output(const struct image *m, const struct place *l0)
 {
 	const struct scenario_spec *s = &m->o->scenario;
 	const char *out = m->o->output;
@@ -174,6 +174,8 @@ static int check_output(const struct image *m)
 	if (!S_ISREG(there.st_mode))
 		return fail(m->e, STATUS_BAD_INPUT,
 			"'%s' exists and is no regular file: name another output", out);
+	if (refuse_input(m, l0, &there))
+		return m->e->status;
 	for (unsigned i = 0; i < s->vm_count; i++) {
 		const struct vm_spec *vm = &s->vms[i];
 
@@ -222,7 +224,7 @@ int image_make(struct arena *a, const struct command *o, const struct place *l0,
 	const char *work;
 	int status;
 
-	if (check_output(&m))
+	if (check_output(&m, l0))
 		return e->status;
 	process_hold_signals();
 	if (file_make_temporary(a, &work, e))
