@@ -56,10 +56,10 @@ static bool l1_asked(const struct nested *n, const struct nested_event *e)
 }
 
 /*
- * The window that L1 opened and L2's state lets through now, as an exit reason; 0: none. Such
- * exits come before external interrupts, whoever takes those (25.2 "Other Causes of VM Exits").
+ * Such exits come before external interrupts, whoever takes those (25.2 "Other Causes of VM
+ * Exits"). The shutdown state is left as by an NMI, not as by an interrupt.
  */
-static uint32_t open_window(const struct nested *n)
+uint32_t door_window(const struct nested *n)
 {
 	uint64_t proc = n->cur->f[FID_PROC_CONTROLS];
 	uint64_t blocking;
@@ -67,12 +67,12 @@ static uint32_t open_window(const struct nested *n)
 	if (!(proc & (PROC_INTR_WINDOW | PROC_NMI_WINDOW)) || n->l2_wait_sipi)
 		return 0;
 	blocking = seam_vmread(FID_GUEST_INTERRUPTIBILITY);
-	if (blocking & (INTERRUPTIBILITY_STI | INTERRUPTIBILITY_MOV_SS) ||
-		seam_vmread(FID_GUEST_ACTIVITY_STATE) == ACTIVITY_SHUTDOWN)
+	if (blocking & (INTERRUPTIBILITY_STI | INTERRUPTIBILITY_MOV_SS))
 		return 0;
 	if (proc & PROC_NMI_WINDOW && !(blocking & INTERRUPTIBILITY_NMI))
 		return EXIT_NMI_WINDOW;
-	if (proc & PROC_INTR_WINDOW && seam_vmread(FID_GUEST_RFLAGS) & RFLAGS_IF)
+	if (proc & PROC_INTR_WINDOW && seam_vmread(FID_GUEST_RFLAGS) & RFLAGS_IF &&
+		seam_vmread(FID_GUEST_ACTIVITY_STATE) != ACTIVITY_SHUTDOWN)
 		return EXIT_INTERRUPT_WINDOW;
 	return 0;
 }
@@ -87,7 +87,7 @@ enum nested_taker nested_who_takes(const struct nested *n, const struct nested_e
 {
 	if (e->kind == NESTED_NMI && nmi_waits_for_exit(n->cur))
 		return TAKER_EXIT_FIRST;
-	if (!l1_asked(n, e) && !(e->kind == NESTED_INTERRUPT && open_window(n) != 0))
+	if (!l1_asked(n, e) && !(e->kind == NESTED_INTERRUPT && door_window(n) != 0))
 		return TAKER_L2;
 	return comes_after_entry(n, e) ? TAKER_ENTRY_FIRST : TAKER_L1;
 }
@@ -104,10 +104,15 @@ static void deliver_plain(struct nested *n, struct nvmcs *v, uint32_t reason,
 	exit_to_l1(n);
 }
 
+void door_exit(struct nested *n, uint32_t reason)
+{
+	deliver_plain(n, n->cur, reason, 0, 0);
+}
+
 /* 27.2.2: with "acknowledge interrupt on exit" the exit tells the vector. */
 static void deliver_interrupt(struct nested *n, struct nvmcs *v)
 {
-	uint32_t window = open_window(n);
+	uint32_t window = door_window(n);
 	uint64_t info = 0;
 
 	if (window != 0) {

@@ -204,6 +204,22 @@ bool nested_exception(
 void nested_tsc_changed(struct nested *n, bool in_02);
 
 /*
+ * How an L2 that rests goes on: it is in the HLT or the shutdown state, which the hardware is
+ * not to enter, and no event is queued that would end it.
+ */
+enum nested_rest {
+	NESTED_RESTS,     /* until an event of nested_event_kind, or nested_rest_limit */
+	NESTED_WAKES,     /* it is to be entered: an interrupt or exception of its own waits */
+	NESTED_REST_ENDED /* by an exit: VMCS01 is current, with L1's state loaded */
+};
+enum nested_rest nested_rest(struct nested *n);
+
+/* Of its rest so much time has passed (units of the preemption timer, SDM 25.5.1) ... */
+void nested_rested(struct nested *n, uint64_t elapsed);
+/* ... and at most so much is left until L1's preemption timer ends it; UINT64_MAX: no end. */
+uint64_t nested_rest_limit(const struct nested *n);
+
+/*
  * EPT12 forbids an access that L0 makes for an instruction of L2: L1 gets the exit, or L2 is to
  * try again. The instruction must not have had an effect.
  */

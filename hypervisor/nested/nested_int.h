@@ -143,6 +143,13 @@ void load_l1(struct nested *n, const struct nvmcs *v, const struct l2_leftover *
 
 /* Does L1 intercept this exception of L2? */
 bool door_intercepts(const struct nested *n, uint8_t vector, uint32_t error_code);
+/*
+ * The window that L1 opened and L2's state lets through now, as an exit reason; 0: none. VMCS02
+ * is current.
+ */
+uint32_t door_window(const struct nested *n);
+/* L2, which is current, ends with an exit that tells its reason alone. */
+void door_exit(struct nested *n, uint32_t reason);
 
 /* ---- exit.c, exit_ept.c; VMCS02 is current ---- */
 

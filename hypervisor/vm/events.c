@@ -42,23 +42,35 @@ void vcpu_set_proc(struct vcpu *vcpu, uint32_t bit, bool on)
 
 /* ---- time ---- */
 
+static bool l2_rests(const struct vcpu *vcpu)
+{
+	return vcpu->state == VCPU_HALTED && vcpu->nested.in_l2;
+}
+
 static void read_deadline(struct vcpu *vcpu)
 {
 	struct vm *vm = vcpu->vm;
-	uint64_t guest = platform_deadline(vm->platform, vcpu->index);
+	uint64_t deadline = platform_deadline(vm->platform, vcpu->index), rest;
 
-	if (guest != DEV_NEVER)
-		guest -= vm->tsc_offset;
-	__atomic_store_n(&vcpu->deadline, guest, __ATOMIC_RELAXED);
-	vcpu->node->deadline = guest;
+	if (deadline != DEV_NEVER)
+		deadline -= vm->tsc_offset;
+	if (l2_rests(vcpu)) {
+		rest = l2_rest_deadline(vcpu);
+		deadline = rest < deadline ? rest : deadline;
+	}
+	__atomic_store_n(&vcpu->deadline, deadline, __ATOMIC_RELAXED);
+	vcpu->node->deadline = deadline;
 }
 
 void vcpu_run_timers(struct vcpu *vcpu)
 {
 	struct vm *vm = vcpu->vm;
+	uint64_t now = rdtsc();
 
-	platform_run_timers(vm->platform, vcpu->index, rdtsc() + vm->tsc_offset);
+	platform_run_timers(vm->platform, vcpu->index, now + vm->tsc_offset);
 	read_deadline(vcpu);
+	if (l2_rests(vcpu) && l2_rest_deadline(vcpu) <= now)
+		vcpu_post(vcpu, EVENT_TIMER);
 }
 
 void vcpu_update_deadline(struct vcpu *vcpu)
@@ -228,6 +240,8 @@ static void process(struct vcpu *vcpu, uint32_t events)
 		return;
 	if (events & EVENT_FLUSH)
 		vmx_flush_all();
+	if (l2_rests(vcpu))
+		l2_rest(vcpu);
 	if (events & EVENT_INIT)
 		process_init(vcpu);
 	if (events & EVENT_SIPI)

@@ -298,7 +298,7 @@ static void entry_failed(struct vcpu *vcpu, uint32_t reason)
  * once. */
 static inline __attribute__((always_inline)) void write_timer(struct vcpu *vcpu, uint64_t ticks)
 {
-	unsigned shift = caps_msr(&vmx_caps, MSR_VMX_MISC) & 31;
+	unsigned shift = caps_msr(&vmx_caps, MSR_VMX_MISC) & MISC_TIMER_RATE;
 	uint64_t value = ticks != 0 ? (ticks >> shift) + 1 : 0;
 
 	if (value > UINT32_MAX)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "vm/l2.h"
 
+#include "cpu/asm.h"
 #include "cpu/config.h"
 #include "vm/vm_int.h"
 #include "vmx/asm.h"
@@ -21,6 +22,69 @@ static void left(struct vcpu *vcpu)
 		vcpu_add_events(vcpu, EVENT_NMI);
 }
 
+/* ---- rest: L2 in the HLT or shutdown state, while this CPU may run others ---- */
+
+static unsigned timer_shift(void)
+{
+	return caps_msr(&vmx_caps, MSR_VMX_MISC) & MISC_TIMER_RATE;
+}
+
+void l2_account_rest(struct vcpu *vcpu)
+{
+	uint64_t now = rdtsc();
+
+	nested_rested(
+		&vcpu->nested, (now >> timer_shift()) - (vcpu->rest_tsc >> timer_shift()));
+	vcpu->rest_tsc = now;
+}
+
+uint64_t l2_rest_deadline(const struct vcpu *vcpu)
+{
+	uint64_t limit = nested_rest_limit(&vcpu->nested);
+
+	if (limit == UINT64_MAX)
+		return DEV_NEVER;
+	return ((vcpu->rest_tsc >> timer_shift()) + limit) << timer_shift();
+}
+
+void l2_rest(struct vcpu *vcpu)
+{
+	l2_account_rest(vcpu);
+	if (nested_rest(&vcpu->nested) == NESTED_RESTS)
+		return;
+	vcpu->state = VCPU_RUNNABLE;
+	if (!vcpu->nested.in_l2)
+		left(vcpu);
+}
+
+static void begin_rest(struct vcpu *vcpu)
+{
+	vcpu->state = VCPU_HALTED;
+	vcpu->rest_tsc = rdtsc();
+	vcpu_add_events(vcpu, EVENT_TIMER);
+}
+
+/* L2 executes HLT, and L1 does not ask for it. */
+static void halt(struct vcpu *vcpu)
+{
+	vcpu_handle_exit(vcpu, EXIT_HLT);
+	if (vcpu->state != VCPU_HALTED)
+		return;
+	vmwrite(VMCS_GUEST_ACTIVITY_STATE, ACTIVITY_HLT);
+	begin_rest(vcpu);
+}
+
+/* L1 enters an L2 that is in another state than active. An event that is queued wakes it. */
+static __attribute__((noinline)) void entered_inactive(struct vcpu *vcpu)
+{
+	if (vcpu->nested.l2_wait_sipi) {
+		vcpu->state = VCPU_WAIT_SIPI;
+		vcpu_add_events(vcpu, EVENT_YIELD);
+	} else if (!vcpu->injecting) {
+		begin_rest(vcpu);
+	}
+}
+
 void l2_entered(struct vcpu *vcpu)
 {
 	struct nested *n = &vcpu->nested;
@@ -35,10 +99,8 @@ void l2_entered(struct vcpu *vcpu)
 		vcpu->init_latched = false;
 		vcpu_add_events(vcpu, EVENT_INIT);
 	}
-	if (n->l2_wait_sipi) {
-		vcpu->state = VCPU_WAIT_SIPI;
-		vcpu_add_events(vcpu, EVENT_YIELD);
-	}
+	if (n->cur->f[FID_GUEST_ACTIVITY_STATE] != ACTIVITY_ACTIVE)
+		entered_inactive(vcpu);
 }
 
 void l2_entry_failed(struct vcpu *vcpu, uint32_t reason)
@@ -76,6 +138,11 @@ bool l2_event(struct vcpu *vcpu, const struct nested_event *e, uint32_t post)
 		if (platform_irq_pending(vcpu->vm->platform, vcpu->index) >= 0)
 			vcpu_add_events(vcpu, EVENT_IRQ);
 		break;
+	}
+	/* Posted interrupts may or may not be for an L2 that rests. */
+	if (n->in_l2 && vcpu->state == VCPU_HALTED) {
+		l2_rest(vcpu);
+		return true;
 	}
 	vcpu->state = VCPU_RUNNABLE;
 	if (!n->in_l2)
@@ -152,6 +219,8 @@ static __attribute__((noinline)) void handle_in_l0(struct vcpu *vcpu, uint32_t r
 
 	if (reason == EXIT_CR_ACCESS)
 		handle_l2_cr_access(vcpu);
+	else if (reason == EXIT_HLT)
+		halt(vcpu);
 	else
 		vcpu_handle_exit(vcpu, reason);
 	/* an iteration of a repetition counts (25.5.2): RCX tells */

@@ -26,6 +26,16 @@ void l2_entry_vmfailed(struct vcpu *vcpu, uint32_t error);
 void l2_entered(struct vcpu *vcpu);
 
 /*
+ * L2 rests (the vCPU is VCPU_HALTED): whether it still does. In the time that has passed since
+ * the last question L1's preemption timer ran.
+ */
+void l2_rest(struct vcpu *vcpu);
+/* Only the time. */
+void l2_account_rest(struct vcpu *vcpu);
+/* When l2_rest has to be asked again, as host TSC; DEV_NEVER: when an event comes. */
+uint64_t l2_rest_deadline(const struct vcpu *vcpu);
+
+/*
  * An event arrives while L2 runs (in_l2 is set); `post` is the enum vcpu_event that stands for
  * it. True when it is settled: L1 is next, or L2 will exit at once (vcpu->deferred), or it
  * waits (nmi_waits). False: L2 itself has to take it.

@@ -3,6 +3,7 @@
 
 #include "cpu/asm.h"
 #include "cpu/mem.h"
+#include "vm/l2.h"
 #include "vm/vm_int.h"
 
 /* What is no event of its own is found out anew by those that a set posts. */
@@ -90,6 +91,8 @@ static bool sipi_waits(const struct vcpu_saved *s)
 void vcpu_get_state(struct vcpu *vcpu, struct vcpu_saved *s)
 {
 	vcpu_enter_cpu(vcpu);
+	if (vcpu->nested.in_l2 && vcpu->state == VCPU_HALTED)
+		l2_account_rest(vcpu);
 	memset(s, 0, sizeof(*s));
 	s->state = vcpu->state;
 	s->events = __atomic_load_n(&vcpu->events, __ATOMIC_SEQ_CST) & EVENTS_KEPT;
@@ -114,11 +117,19 @@ static void refresh_vmcs01(struct vcpu *vcpu)
 	vcpu_use_vmcs(vcpu, current);
 }
 
-/* An L2 that waits for a start-up IPI is never entered: the CPU would not come back from it. */
+/*
+ * An L2 that waits for a start-up IPI is never entered: the CPU would not come back from it.
+ * One that rests is entered only with an event.
+ */
 static bool waits_as_l2_does(const struct vcpu_saved *s)
 {
+	uint64_t activity = s->nested.l2.f[FID_GUEST_ACTIVITY_STATE];
+	bool event = s->nested.l2.event & INTR_INFO_VALID;
+	bool rests = (activity == ACTIVITY_HLT || activity == ACTIVITY_SHUTDOWN) && !event;
+
 	return !s->nested.in_l2 ||
-	       (s->nested.l2_wait_sipi != 0) == (s->state == VCPU_WAIT_SIPI);
+	       ((s->nested.l2_wait_sipi != 0) == (s->state == VCPU_WAIT_SIPI) &&
+		       rests == (s->state == VCPU_HALTED));
 }
 
 static bool state_valid(const struct vcpu_saved *s)
@@ -139,6 +150,7 @@ bool vcpu_set_state(struct vcpu *vcpu, const struct vcpu_saved *s)
 	if (!nested_set(&vcpu->nested, &s->nested))
 		return false;
 	vcpu->state = (enum vcpu_state)s->state;
+	vcpu->rest_tsc = rdtsc();
 	vcpu->deferred = s->deferred;
 	vcpu->init_latched = s->init_latched;
 	vcpu->nmi_waits = s->nmi_waits;

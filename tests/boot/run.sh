@@ -192,6 +192,25 @@ test_no_access_to_a_device_ends_its_vm() {
 		[ "$(grep -a -c "not emulated" "$out.text")" = 1 ]
 }
 
+# As the SDM has it, where the bare emulator differs.
+test_an_l2_that_halts_without_hlt_exiting() {
+	local run=(run --timeout 60 --memory 64M --l1 "$B/payload/rest.elf") with
+	for with in '--shadow on' '--shadow off' '--l0-option selftest=state'; do
+		# shellcheck disable=SC2086
+		expect 1 "${run[@]}" $with && shows 'hlt, interrupt of L1: ok exit 1, rip .2, activity 1, late, 0 taken$' \
+			'the same again: ok exit 1, rip .0, activity 1, late, 1 taken$' \
+			'entered, interrupt of L1: ok exit 1, rip .0, activity 1, late, 0 taken$' \
+			'hlt, interrupt of L2: ok exit 18, rip .[0-9]+, activity 0, late, 1 taken$' \
+			'masked, interrupt of L2, then the timer: ok exit 52, rip .2, activity 1, late, 0 taken$' \
+			'hlt, interrupt window: ok exit 7, rip .2, activity 1, soon, 0 taken$' \
+			'shutdown, NMI window: ok exit 8, rip .0, activity 2, soon, 0 taken$' \
+			'sti, MTF: ok exit 37, rip .1, activity 0, soon, 0 taken$' \
+			'hlt, MTF: ok exit 37, rip .1, activity 1, soon, 0 taken$' \
+			'entered, virtual interrupt: ok exit 1, rip .2, activity 1, late, 1 taken$' \
+			'entered, virtual interrupt below the TPR: ok exit 1, rip .0, activity 1, late, 0 taken$' || return
+	done
+}
+
 test_time_of_day() {
 	local run=(run --timeout 20 --log-level info --memory 64M --l1 "$B/payload/hello.elf")
 

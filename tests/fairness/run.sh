@@ -33,6 +33,7 @@ rows() {
 		entries     1 1 -                      100 50
 		timers      1 1 -                      100 50
 		timers      2 4 -                      100 33
+		halted-l2   1 2 -                      100 100
 		kicks       2 3 -                      100 33
 		restarts    1 1 restart:always         100 50
 	END
