@@ -352,7 +352,7 @@ void nested_deliver_ept_fault(struct nested *n, const struct paging_fault *fault
 	if (v->root)
 		r = vept_handle(n, v->root, (struct gpa_l2){fault->gpa}, fault->qualification,
 			&qualification);
-	if (r == VEPT_FILLED)
+	if (r == VEPT_FILLED || r == VEPT_NO_RAM)
 		return; /* EPT12 changed meanwhile: L2 tries again */
 	exit_no_info(v, r == VEPT_MISCONFIG  ? EXIT_EPT_MISCONFIG
 			: r == VEPT_PML_FULL ? EXIT_PML_FULL

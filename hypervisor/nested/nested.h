@@ -113,6 +113,7 @@ struct nested {
 	uint8_t vpid_next;
 	uint64_t *msr_bitmap02;
 	bool x2apic_open;              /* msr_bitmap02 has zeros for x2APIC MSRs */
+	struct gpa_l1 no_ram;          /* with EPT12: what L2's EPT violation of L0 is about */
 	struct nested_refusal refused; /* set where an instruction fails */
 	struct nested_stats stats;
 	struct nvmcs slot[NVMCS_SLOTS];

@@ -220,21 +220,17 @@ static void leaf_set(struct nested *n, struct vept_root *root, uint32_t t, unsig
 	n->stats.vept_fills++;
 }
 
-static void fill(struct nested *n, struct vept_root *root, const struct vept_walk *w)
+/* Maps host memory for the leaf of a walk, in pages of at most this size. */
+static inline __attribute__((always_inline)) void fill_with(struct nested *n,
+	struct vept_root *root, const struct vept_walk *w, struct hpa hpa, uint64_t size,
+	uint64_t rights)
 {
 	struct vept *e = &n->vm->vept;
 	uint64_t source = w->entry[w->leaf];
-	uint64_t entry = source & (EPT_RIGHTS | EPT_MEMTYPE | EPT_IPAT);
-	uint64_t size01 = BIT64(level_shift(w->leaf));
-	unsigned level = w->known, target;
+	uint64_t entry = source & (rights | EPT_MEMTYPE | EPT_IPAT);
+	unsigned level = w->known, target = level_of_size(size);
 	uint32_t t = w->table;
-	struct hpa hpa;
 
-	if (!seam_l1_translate(n, walk_target(w), &hpa, &size01)) {
-		hpa.v = e->void_hpa;
-		size01 = PAGE_SIZE;
-	}
-	target = level_of_size(size01);
 	if (level > target && tables_free(e) < ROOT_LEVEL) {
 		reserve_tables(n, root); /* w->table may be gone */
 		t = root->table;
@@ -247,6 +243,37 @@ static void fill(struct nested *n, struct vept_root *root, const struct vept_wal
 	entry |= hpa.v & ~(BIT64(level_shift(target)) - 1);
 	entry |= target > 1 ? EPT_LARGE : 0;
 	leaf_set(n, root, t, slot_of(w->gpa, target), entry, source);
+}
+
+/* What the walk leads to, unless it is no RAM. */
+static enum vept_result fill(
+	struct nested *n, struct vept_root *root, const struct vept_walk *w)
+{
+	uint64_t size = BIT64(level_shift(w->leaf));
+	struct hpa hpa;
+
+	if (!seam_l1_translate(n, walk_target(w), &hpa, &size)) {
+		n->no_ram = walk_target(w);
+		return VEPT_NO_RAM;
+	}
+	fill_with(n, root, w, hpa, size, EPT_RIGHTS);
+	return VEPT_FILLED;
+}
+
+bool vept_map_void(struct nested *n, struct vept_root *root, struct gpa_l2 gpa, bool for_tables)
+{
+	uint64_t rights = for_tables ? EPT_RIGHTS : EPT_RIGHTS & ~EPT_WRITE;
+	uint32_t controls = controls_of(n);
+	struct hpa page = {n->vm->vept.void_hpa};
+	struct vept_walk w;
+	bool mapped;
+
+	seam_vm_lock(n);
+	mapped = vept_walk_ept12(n, root, root->eptp12, gpa.v, controls, &w) == VEPT_FILLED;
+	if (mapped)
+		fill_with(n, root, &w, page, PAGE_SIZE, rights);
+	seam_vm_unlock(n);
+	return mapped;
 }
 
 /* ---- violations ---- */
@@ -314,7 +341,7 @@ static enum vept_result violation(const struct vept_walk *w, uint32_t controls)
 static enum vept_result handle(struct nested *n, struct vept_root *root, uint64_t gpa,
 	uint64_t hardware, uint64_t *qualification)
 {
-	uint32_t controls = n->cur ? proc2_of(n->cur) : 0;
+	uint32_t controls = controls_of(n);
 	struct vept_walk w;
 	enum vept_result r = vept_walk_ept12(n, root, root->eptp12, gpa, controls, &w);
 
@@ -322,8 +349,8 @@ static enum vept_result handle(struct nested *n, struct vept_root *root, uint64_
 		if (root->eptp12 & EPTP_AD)
 			r = vept_set_flags(n, &w, hardware & EPT_WRITE, controls);
 		if (r == VEPT_FILLED)
-			fill(n, root, &w);
-		if (r != VEPT_PML_FULL) /* or an entry changed under the walk: L2 tries again */
+			return fill(n, root, &w);
+		if (r != VEPT_PML_FULL) /* an entry changed under the walk: L2 tries again */
 			return VEPT_FILLED;
 	} else if (r != VEPT_MISCONFIG) {
 		r = violation(&w, controls);
@@ -351,6 +378,6 @@ void vept_prefill(struct nested *n, struct vept_root *root, struct gpa_l2 gpa)
 	if (vept_walk_ept12(n, root, root->eptp12, gpa.v, proc2_of(n->cur), &w) ==
 			VEPT_FILLED &&
 		(!(root->eptp12 & EPTP_AD) || vept_accessed(&w)))
-		fill(n, root, &w);
+		(void)fill(n, root, &w);
 	seam_vm_unlock(n);
 }

@@ -86,7 +86,7 @@ struct vept {
 	struct vept_scan *scan; /* the first watch_count are of watches in use */
 	struct list *bucket;    /* watches by their page */
 	uint64_t pages_hpa;     /* of pages[0]; contiguous */
-	uint64_t void_hpa; /* a page of the VM, mapped where L1 gives L2 what is no RAM of L1 */
+	uint64_t void_hpa;      /* a page of the VM, all ones: what absent memory reads as */
 	uint32_t count;
 	uint32_t bucket_mask;
 	uint32_t in_use; /* tables that are not in unused */
@@ -110,6 +110,7 @@ enum vept_result {
 	VEPT_CONVERTIBLE, /* the same, and L1 wants such a violation as #VE of L2 if possible */
 	VEPT_MISCONFIG,   /* an EPT12 entry is malformed: deliver to L1 */
 	VEPT_PML_FULL,    /* L1's page-modification log has no room for the access */
+	VEPT_NO_RAM /* EPT12 allows it, to what is no RAM of L1: nested.no_ram has the address */
 };
 
 /* Memory for the book-keeping of so many tables. */
@@ -146,8 +147,17 @@ enum vept_result vept_handle(struct nested *n, struct vept_root *root, struct gp
 __attribute__((noinline)) void vept_prefill(
 	struct nested *n, struct vept_root *root, struct gpa_l2 gpa);
 
+/*
+ * L2 fetches code or walks tables where nothing of L1's is: from now on ones are there, which
+ * only the processor's walks may write, as far as they count as writes. False: EPT12 does not
+ * map the address any more.
+ */
+bool vept_map_void(
+	struct nested *n, struct vept_root *root, struct gpa_l2 gpa, bool for_tables);
+
 /* Walk for L0's own accesses to L2 memory; false when not mapped with `access` (1 read, 2
- * write, 4 execute). Sets accessed and dirty flags. */
+ * write, 4 execute), or when L1's page-modification log is full: vept_handle says why. Sets
+ * accessed and dirty flags. */
 bool vept_walk(struct nested *n, uint64_t eptp12, struct gpa_l2 gpa, unsigned access,
 	struct gpa_l1 *l1);
 

@@ -129,6 +129,12 @@ bool vept_accessed(const struct vept_walk *w);
 enum vept_result vept_set_flags(
 	struct nested *n, struct vept_walk *w, bool write, uint32_t controls);
 
+/* Of the L2 whose memory it is; tests have none. */
+static inline uint32_t controls_of(const struct nested *n)
+{
+	return n->cur ? proc2_of(n->cur) : 0;
+}
+
 static inline struct gpa_l1 walk_target(const struct vept_walk *w)
 {
 	uint64_t offset = BIT64(level_shift(w->leaf)) - 1;

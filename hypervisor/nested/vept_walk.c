@@ -157,7 +157,7 @@ enum vept_result vept_set_flags(
 bool vept_walk(struct nested *n, uint64_t eptp12, struct gpa_l2 gpa, unsigned access,
 	struct gpa_l1 *l1)
 {
-	uint32_t controls = n->cur ? proc2_of(n->cur) : 0;
+	uint32_t controls = controls_of(n);
 	enum vept_result r = VEPT_FILLED;
 	struct vept_walk w;
 
@@ -171,8 +171,9 @@ bool vept_walk(struct nested *n, uint64_t eptp12, struct gpa_l2 gpa, unsigned ac
 		seam_vm_lock(n);
 		r = vept_set_flags(n, &w, access & EPT_WRITE, controls);
 		seam_vm_unlock(n);
-		/* A full log does not stop L0: it has begun the access for L2. */
-		if (r != VEPT_VIOLATION)
+		if (r == VEPT_PML_FULL)
+			return false;
+		if (r == VEPT_FILLED)
 			break;
 	}
 	*l1 = walk_target(&w);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Device memory of L1: EPT violations outside RAM, and what the CPU leaves of the local APIC's
- * page. emul/ runs the instruction that made the access.
+ * Device memory of L1, which L1 may pass on to L2: EPT violations outside RAM, and what the CPU
+ * leaves of the local APIC's page. emul/ runs the instruction that made the access.
  */
 #include "vm/seam_emul.h"
 #include "vm/vm_int.h"
@@ -58,6 +58,12 @@ static void refuse(struct vcpu *vcpu, const uint8_t *code, uint64_t gpa)
 		vcpu_inject_ud(vcpu);
 }
 
+/* The EPT12 of an L2 that runs with one, else NULL. */
+static struct vept_root *root_of(const struct vcpu *vcpu)
+{
+	return vcpu->nested.in_l2 ? vcpu->nested.cur->root : NULL;
+}
+
 static bool in_device(uint64_t gpa)
 {
 	return gpa - DEV_ECAM_BASE < BIT64(28) || gpa - DEV_IOAPIC_BASE < PAGE_SIZE ||
@@ -71,10 +77,15 @@ static bool in_device(uint64_t gpa)
 static bool map_void(struct vcpu *vcpu, uint64_t gpa)
 {
 	struct vm *vm = vcpu->vm;
+	struct vept_root *root = root_of(vcpu);
 	bool mapped;
 
 	if (gpa >> 48 != 0 || in_device(gpa))
 		return false;
+	if (root != NULL)
+		return vept_map_void(&vcpu->nested, root,
+			(struct gpa_l2){vmread(VMCS_GUEST_PHYSICAL_ADDRESS)},
+			!(vmread(VMCS_EXIT_QUALIFICATION) & QUAL_TRANSLATION));
 	vm_lock(vm);
 	mapped = ept_map(
 		&vm->ept01, gpa & ~PAGE_MASK, vm->void_page, PAGE_SIZE, EPT_RWX, MEMTYPE_WB);
@@ -170,7 +181,8 @@ static bool emulate_access(
 void handle_ept_violation(struct vcpu *vcpu)
 {
 	uint64_t q = vmread(VMCS_EXIT_QUALIFICATION);
-	uint64_t gpa = vmread(VMCS_GUEST_PHYSICAL_ADDRESS);
+	uint64_t gpa = root_of(vcpu) != NULL ? vcpu->nested.no_ram.v
+					     : vmread(VMCS_GUEST_PHYSICAL_ADDRESS);
 	bool data = q & QUAL_TRANSLATION && !(q & QUAL_FETCH);
 	uint64_t linear = q & QUAL_LINEAR ? vmread(VMCS_GUEST_LINEAR_ADDRESS) : NO_PAGE;
 	uint8_t code[EMUL_MAX_INSN] = {0};

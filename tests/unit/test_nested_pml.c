@@ -133,6 +133,25 @@ static void l0s_own_accesses_set_flags_and_are_logged(void **state)
 	assert_int_equal(fake_read64(LOG + 511 * 8), 0x1000);
 }
 
+/* The exit comes before the access, as for L2's own. */
+static void a_full_log_stops_l0s_accesses_too(void **state)
+{
+	struct paging_state s = {.eptp12 = EPT12_AD, .maxphyaddr = 46};
+	struct paging_fault fault;
+	uint32_t word = 0x12345678;
+
+	(void)state;
+	golden[FID_PML_INDEX] = 0xffff;
+	launch(PROC2_ENABLE_PML);
+	assert_false(paging_write(&n, &s, 0x1238, &word, sizeof(word), &fault));
+	assert_true(fault.ept);
+	assert_int_equal(fake_read32(TARGET + 0x1238), 0);
+	assert_int_equal(fake_read64(PTE(1)) & (EPT_ACCESSED | EPT_DIRTY), 0);
+	nested_deliver_ept_fault(&n, &fault);
+	expect_l1(NESTED_L1, EXIT_PML_FULL);
+	assert_int_equal(f12(FID_EXIT_QUALIFICATION), 0);
+}
+
 /* L2's own tables, walked by L0 for L2: accessed flags in them are writes under EPT12. */
 static void walks_of_l2s_paging_are_writes_of_its_tables(void **state)
 {
@@ -178,6 +197,7 @@ int main(void)
 		T(nothing_is_logged_without_the_flags),
 		T(a_log_in_a_table_is_a_change_of_the_table),
 		T(l0s_own_accesses_set_flags_and_are_logged),
+		T(a_full_log_stops_l0s_accesses_too),
 		T(walks_of_l2s_paging_are_writes_of_its_tables),
 	};
 

@@ -218,16 +218,38 @@ static void memory_type_and_ipat_are_those_of_l1(void **state)
 	assert_int_equal(walk02(root, 0, &level) & 0x78, (1u << 3) | BIT(6));
 }
 
-static void what_is_no_ram_of_l1_maps_the_void_page(void **state)
+static void what_is_no_ram_of_l1_is_l0s(void **state)
 {
 	struct vept_root *root = vept_root_get(&n, EPT12);
 	unsigned level;
 
 	(void)state;
 	fake_write64(EPT12_PT, 0xfee00000 | EPT_WB | EPT_RWX);
-	assert_int_equal(touch(root, 0, EPT_READ), VEPT_FILLED);
-	assert_int_equal(walk02(root, 0, &level) & ~0xfffull, FAKE_VEPT_VOID);
+	assert_int_equal(touch(root, 0x30, EPT_WRITE), VEPT_NO_RAM);
+	assert_true(n.no_ram.v == 0xfee00030);
+	assert_int_equal(walk02(root, 0, &level), 0);
+	fake_write64(EPT12_PT, 0xfee00000 | EPT_WB | EPT_READ);
+	assert_int_equal(touch(root, 0x30, EPT_WRITE), VEPT_VIOLATION);
+}
+
+/* For code only as what nobody writes; whatever else is refused comes to L0. */
+static void where_nothing_is_ones_are_for_code_and_tables(void **state)
+{
+	struct vept_root *root = vept_root_get(&n, EPT12);
+	struct gpa_l2 at = {0};
+	unsigned level;
+
+	(void)state;
+	fake_write64(EPT12_PT, 0xfee00000 | EPT_WB | EPT_RWX);
+	assert_true(vept_map_void(&n, root, at, false));
+	assert_int_equal(walk02(root, 0, &level) & (EPT_RWX | ~0xfffull), FAKE_VEPT_VOID | 5);
 	assert_int_equal(level, 1);
+	assert_int_equal(touch(root, 0x30, EPT_WRITE), VEPT_NO_RAM);
+	assert_true(vept_map_void(&n, root, at, true));
+	assert_int_equal(
+		walk02(root, 0, &level) & (EPT_RWX | ~0xfffull), FAKE_VEPT_VOID | EPT_RWX);
+	fake_write64(EPT12_PT, 0);
+	assert_false(vept_map_void(&n, root, at, true));
 }
 
 static void an_ept12_table_outside_ram_reads_as_ones(void **state)
@@ -479,7 +501,8 @@ int main(void)
 		T(execute_only_needs_the_capability),
 		T(a_1g_page_needs_the_capability),
 		T(memory_type_and_ipat_are_those_of_l1),
-		T(what_is_no_ram_of_l1_maps_the_void_page),
+		T(what_is_no_ram_of_l1_is_l0s),
+		T(where_nothing_is_ones_are_for_code_and_tables),
 		T(an_ept12_table_outside_ram_reads_as_ones),
 		T(invept_removes_what_changed),
 		T(invept_without_a_change_removes_and_flushes_nothing),
