@@ -157,6 +157,8 @@ static void commit(struct nested *n, struct nvmcs *v, const uint64_t *pdpte)
 		seam_flush_vpid(n, v->vpid02);
 	merge_controls_hot(n, v);
 	merge_msr_bitmap(n, v);
+	if (v->proc2_02 & PROC2_VMCS_SHADOWING)
+		insn_l2_merge_bitmaps(n, v);
 	if (v->dirty & GROUP_RARE)
 		copy_rare_to_02(n, v);
 	copy_hot_to_02(v);

@@ -287,6 +287,16 @@ static enum nested_verdict resume_after_insn(struct nested *n, const struct nvmc
 	return NESTED_L1;
 }
 
+/* L1 does not want the exit. */
+static enum nested_verdict keep(struct nested *n, const struct nvmcs *v, uint32_t reason)
+{
+	if (reason != EXIT_VMREAD && reason != EXIT_VMWRITE)
+		return NESTED_L0;
+	if (insn_l2_complete(n, reason))
+		return resume_after_insn(n, v);
+	return n->in_l2 ? NESTED_RESUME : NESTED_L1;
+}
+
 enum nested_verdict nested_l2_exit(struct nested *n, uint32_t exit_reason)
 {
 	struct nvmcs *v = n->cur;
@@ -307,7 +317,7 @@ enum nested_verdict nested_l2_exit(struct nested *n, uint32_t exit_reason)
 		c.intr_info = (uint32_t)seam_vmread(FID_EXIT_INTR_INFO);
 	if (!l1_wants(&c)) {
 		n->stats.exits_kept++;
-		return NESTED_L0;
+		return keep(n, v, exit_reason);
 	}
 	exit_save_info(v, exit_reason, c.intr_info);
 	exit_to_l1(n);

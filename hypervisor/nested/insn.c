@@ -5,7 +5,7 @@
 #include "nested/explain.h"
 #include "nested/nested_int.h"
 
-static void finish(uint64_t flags)
+void insn_finish(uint64_t flags)
 {
 	seam_vmwrite(
 		FID_GUEST_RFLAGS, (seam_vmread(FID_GUEST_RFLAGS) & ~RFLAGS_STATUS) | flags);
@@ -19,7 +19,7 @@ void insn_fail(struct nested *n, uint32_t error)
 		if (n->vm->shadowing)
 			shadow_write_field(n, n->cur, FID_INSTRUCTION_ERROR);
 	}
-	finish(n->cur ? RFLAGS_ZF : RFLAGS_CF);
+	insn_finish(n->cur ? RFLAGS_ZF : RFLAGS_CF);
 }
 
 static uint64_t reg_get(struct nested *n, unsigned reg)
@@ -99,9 +99,11 @@ static bool operand_address(struct nested *n, const struct l1_mode *m, uint32_t 
 	return false;
 }
 
-static struct paging_state l1_paging(struct nested *n, const struct l1_mode *m)
+/* Of L1, or of an L2 whose instruction is completed here. */
+static struct paging_state operand_paging(struct nested *n, const struct l1_mode *m)
 {
 	return (struct paging_state){
+		.eptp12 = n->in_l2 && n->cur->root ? n->cur->root->eptp12 : 0,
 		.cr0 = seam_vmread(FID_GUEST_CR0),
 		.cr3 = seam_vmread(FID_GUEST_CR3),
 		.cr4 = seam_vmread(FID_GUEST_CR4),
@@ -114,14 +116,17 @@ static struct paging_state l1_paging(struct nested *n, const struct l1_mode *m)
 
 static bool page_fault(struct nested *n, const struct paging_fault *f)
 {
-	seam_inject_page_fault(n, f->address, f->error_code);
+	if (f->ept)
+		nested_deliver_ept_fault(n, f);
+	else
+		seam_inject_page_fault(n, f->address, f->error_code);
 	return false;
 }
 
 bool insn_mem_read(
 	struct nested *n, const struct l1_mode *m, uint32_t info, void *dst, uint32_t len)
 {
-	struct paging_state s = l1_paging(n, m);
+	struct paging_state s = operand_paging(n, m);
 	struct paging_fault fault;
 	uint64_t linear;
 
@@ -135,7 +140,7 @@ bool insn_mem_read(
 bool insn_mem_write(
 	struct nested *n, const struct l1_mode *m, uint32_t info, const void *src, uint32_t len)
 {
-	struct paging_state s = l1_paging(n, m);
+	struct paging_state s = operand_paging(n, m);
 	struct paging_fault fault;
 	uint64_t linear;
 
@@ -240,11 +245,11 @@ void nested_vmx_insn(struct nested *n, uint32_t exit_reason)
 		outcome = execute(n, exit_reason, &m);
 	switch (outcome) {
 	case INSN_SUCCEED:
-		finish(0);
+		insn_finish(0);
 		break;
 	case INSN_FAIL_INVALID:
 		report(n, exit_reason, outcome);
-		finish(RFLAGS_CF);
+		insn_finish(RFLAGS_CF);
 		break;
 	case INSN_UD:
 		seam_inject(n, VEC_UD, false, 0);

@@ -140,8 +140,12 @@ __attribute__((noinline)) static uint64_t field_fetch(
 
 	if (!field_in_hardware(n, fid))
 		return v->f[fid];
-	if (v->all_in_shadow)
-		return shadow_read_field(n, v, fid);
+	if (v->all_in_shadow) {
+		value = shadow_read_field(n, v, fid);
+		if (n->in_l2)
+			seam_use_vmcs02(n, n->cur);
+		return value;
+	}
 	seam_use_vmcs02(n, v);
 	value = seam_vmread(fid);
 	seam_use_vmcs01(n);
@@ -181,19 +185,21 @@ static void field_set(struct nested *n, struct nvmcs *v, enum vmcs_fid fid, uint
 		shadow_write_field(n, v, fid);
 }
 
-int insn_vmread(struct nested *n, const struct l1_mode *m)
+/* On the fields of v; NULL: there is no VMCS. Two copies: those of L1 shall not pay for L2's. */
+static inline __attribute__((always_inline)) int vmread_of(
+	struct nested *n, const struct l1_mode *m, struct nvmcs *v)
 {
 	uint32_t info = (uint32_t)seam_vmread(FID_EXIT_INSTRUCTION_INFO);
 	uint64_t encoding, value;
 	enum vmcs_fid fid;
 
-	if (!n->cur)
+	if (!v)
 		return INSN_FAIL_INVALID;
 	encoding = insn_reg_get(n, m, INFO_REG2(info));
 	fid = field_of(n, encoding);
 	if (fid == FID_NONE)
 		return insn_refuse(n, VMERR_BAD_FIELD, encoding, 0);
-	value = field_get(n, n->cur, fid);
+	value = field_get(n, v, fid);
 	if (vmcs_is_high((uint32_t)encoding))
 		value >>= 32;
 	if (info & INFO_REGISTER)
@@ -203,13 +209,14 @@ int insn_vmread(struct nested *n, const struct l1_mode *m)
 	return INSN_SUCCEED;
 }
 
-int insn_vmwrite(struct nested *n, const struct l1_mode *m)
+static inline __attribute__((always_inline)) int vmwrite_of(
+	struct nested *n, const struct l1_mode *m, struct nvmcs *v)
 {
 	uint32_t info = (uint32_t)seam_vmread(FID_EXIT_INSTRUCTION_INFO);
 	uint64_t encoding, value = 0;
 	enum vmcs_fid fid;
 
-	if (!n->cur)
+	if (!v)
 		return INSN_FAIL_INVALID;
 	if (info & INFO_REGISTER)
 		value = insn_reg_get(n, m, INFO_REG1(info));
@@ -223,7 +230,27 @@ int insn_vmwrite(struct nested *n, const struct l1_mode *m)
 		!(caps_msr(&n->vm->caps, MSR_VMX_MISC) & MISC_VMWRITE_ANY))
 		return insn_refuse(n, VMERR_READ_ONLY_FIELD, encoding, 0);
 	if (vmcs_is_high((uint32_t)encoding))
-		value = value << 32 | (uint32_t)field_get(n, n->cur, fid);
-	field_set(n, n->cur, fid, value);
+		value = value << 32 | (uint32_t)field_get(n, v, fid);
+	field_set(n, v, fid, value);
 	return INSN_SUCCEED;
+}
+
+int insn_vmread(struct nested *n, const struct l1_mode *m)
+{
+	return vmread_of(n, m, n->cur);
+}
+
+int insn_vmwrite(struct nested *n, const struct l1_mode *m)
+{
+	return vmwrite_of(n, m, n->cur);
+}
+
+int insn_vmread_link(struct nested *n, const struct l1_mode *m)
+{
+	return vmread_of(n, m, n->cur->link);
+}
+
+int insn_vmwrite_link(struct nested *n, const struct l1_mode *m)
+{
+	return vmwrite_of(n, m, n->cur->link);
 }

@@ -169,16 +169,15 @@ static void merge_translation(struct nested *n, struct nvmcs *v)
 }
 
 /*
- * L2's VMREAD and VMWRITE reach this shadow VMCS (NULL: none) where L1's bitmaps allow it.
- * False: none of them does, since a bitmap is no RAM.
+ * Hardware serves L2's VMREAD and VMWRITE from the shadow VMCS that L1 has linked, as the
+ * bitmaps of VMCS02 allow (insn_l2.c).
  */
-static bool merge_link(struct nested *n, const struct nvmcs *v, const struct nvmcs *shadow)
+static void merge_link(struct nested *n, const struct nvmcs *v)
 {
-	bool linked = shadow && write_page(n, v, FID_VMREAD_BITMAP) &&
-		      write_page(n, v, FID_VMWRITE_BITMAP);
+	bool linked = v->link && n->vm->shadowing;
 
-	seam_vmwrite(FID_VMCS_LINK_POINTER, linked ? seam_shadow_hpa(n, shadow).v : UINT64_MAX);
-	return linked || !shadow;
+	seam_vmwrite(
+		FID_VMCS_LINK_POINTER, linked ? seam_shadow_hpa(n, v->link).v : UINT64_MAX);
 }
 
 static void copy(const struct nvmcs *v, enum vmcs_fid first, unsigned count)
@@ -194,7 +193,8 @@ void merge_controls_all(struct nested *n, struct nvmcs *v)
 
 	merge_translation(n, v);
 	merge_apic(n, v, &proc2);
-	if (!merge_link(n, v, proc2 & PROC2_VMCS_SHADOWING ? v->link : NULL))
+	merge_link(n, v);
+	if (!n->vm->shadowing) /* all exit */
 		proc2 &= ~PROC2_VMCS_SHADOWING;
 	merge_tsc(n, v);
 	seam_vmwrite(FID_PIN_CONTROLS, merge_word(WORD_PIN, l0->pin, 0));

@@ -12,6 +12,7 @@ void nested_vm_init(struct nested_vm *vm)
 			vm->exists[fid / 64] |= BIT64(fid % 64);
 	for (unsigned w = 0; w < sizeof(vm->exists) / sizeof(vm->exists[0]); w++)
 		vm->in_hardware[w] = vm->exists[w];
+	insn_l2_find_fields(vm);
 	vm->vept.no_1g = !(caps_msr(&vm->caps, MSR_VMX_EPT_VPID_CAP) & EPT_CAP_1G);
 	vept_init(&vm->vept);
 }
@@ -19,6 +20,7 @@ void nested_vm_init(struct nested_vm *vm)
 void nested_field_absent(struct nested_vm *vm, enum vmcs_fid fid)
 {
 	vm->in_hardware[fid / 64] &= ~BIT64(fid % 64);
+	insn_l2_find_fields(vm);
 }
 
 void nested_reset(struct nested *n, struct nested_vm *vm, unsigned vcpu, uint64_t *gpr,
@@ -39,8 +41,11 @@ void nested_reset(struct nested *n, struct nested_vm *vm, unsigned vcpu, uint64_
 	for (unsigned i = 0; i < VPID02_SLOTS; i++)
 		n->vpid12[i] = 0;
 	n->msr_bitmap02 = msr_bitmap02;
-	for (unsigned w = 0; w < PAGE_SIZE / sizeof(uint64_t); w++)
+	for (unsigned w = 0; w < PAGE_SIZE / sizeof(uint64_t); w++) {
 		msr_bitmap02[w] = UINT64_MAX;
+		if (vm->shadowing)
+			n->vmread_bitmap02[w] = n->vmwrite_bitmap02[w] = UINT64_MAX;
+	}
 	n->x2apic_open = false;
 	for (unsigned i = 0; i < NVMCS_SLOTS; i++) {
 		n->slot[i].gpa = NVMCS_FREE;

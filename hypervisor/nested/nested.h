@@ -70,6 +70,17 @@ struct nested_pass_word {
 
 #define NESTED_PASS_WORDS 8
 
+/*
+ * A word of the VMREAD and VMWRITE bitmaps that has fields which hardware serves L2, if L1
+ * allows it; the bits of all other words are ones.
+ */
+struct nested_field_word {
+	uint64_t keep_read, keep_write; /* ones where L0 completes the instruction */
+	uint16_t word;                  /* index of the 64-bit word */
+};
+
+#define NESTED_FIELD_WORDS 40
+
 /* State shared by the vCPUs of a VM. */
 struct nested_vm {
 	struct vmx_caps caps; /* what L1 sees */
@@ -79,6 +90,8 @@ struct nested_vm {
 	struct nested_l0_controls l0;
 	unsigned pass_count;
 	struct nested_pass_word pass[NESTED_PASS_WORDS];
+	unsigned field_word_count;
+	struct nested_field_word field_words[NESTED_FIELD_WORDS];
 	struct vept vept;
 };
 
@@ -112,6 +125,8 @@ struct nested {
 	uint16_t vpid12[VPID02_SLOTS];
 	uint8_t vpid_next;
 	uint64_t *msr_bitmap02;
+	/* Pages, set before nested_reset; with nested_vm.shadowing. */
+	uint64_t *vmread_bitmap02, *vmwrite_bitmap02;
 	bool x2apic_open;              /* msr_bitmap02 has zeros for x2APIC MSRs */
 	struct gpa_l1 no_ram;          /* with EPT12: what L2's EPT violation of L0 is about */
 	struct nested_refusal refused; /* set where an instruction fails */

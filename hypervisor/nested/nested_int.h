@@ -52,6 +52,8 @@ static inline int insn_refuse(struct nested *n, int outcome, uint64_t value, uin
 uint64_t l1_cr0(void);
 uint64_t l1_cr4(void);
 
+/* The instruction that exited ends with these status flags; the VMCS of its level is current. */
+void insn_finish(uint64_t flags);
 /* The instruction that exited ends by VMfail; VMCS01 is current. */
 void insn_fail(struct nested *n, uint32_t error);
 
@@ -63,10 +65,24 @@ int insn_vmptrld(struct nested *n, const struct l1_mode *m);
 int insn_vmptrst(struct nested *n, const struct l1_mode *m);
 int insn_vmread(struct nested *n, const struct l1_mode *m);
 int insn_vmwrite(struct nested *n, const struct l1_mode *m);
+/* The same of L2 on the shadow VMCS that L1 links for it; VMCS02 is current. */
+__attribute__((noinline)) int insn_vmread_link(struct nested *n, const struct l1_mode *m);
+__attribute__((noinline)) int insn_vmwrite_link(struct nested *n, const struct l1_mode *m);
 
 /* L1 enters or leaves VMX operation: hardware serves VMREAD and VMWRITE only inside. VMCS01 is
  * current. */
 void insn_serve_by_hardware(bool on);
+
+/* ---- insn_l2.c ---- */
+
+/* After a change of vm->in_hardware: which words of L1's bitmaps count. */
+void insn_l2_find_fields(struct nested_vm *vm);
+/* VMREAD and VMWRITE bitmaps of VMCS02, which has VMCS shadowing. */
+void insn_l2_merge_bitmaps(struct nested *n, const struct nvmcs *v);
+/* Does this VMREAD or VMWRITE of L2 exit to L1 by this bitmap of L1's? */
+bool insn_l2_exits(struct nested *n, const struct nvmcs *v, enum vmcs_fid bitmap);
+/* It does not: completes it. False: it faults, and L1 may have come to run. VMCS02 is current. */
+bool insn_l2_complete(struct nested *n, uint32_t reason);
 
 /* ---- insn_inv.c ---- */
 int insn_invept(struct nested *n, const struct l1_mode *m);

@@ -19,7 +19,7 @@ _Static_assert(sizeof(struct vept_pages) + sizeof(struct vept_table) +
 		       MEMORY_EPT02_TABLE,
 	"an EPT02 table needs more of the pool");
 _Static_assert(VEPT_TABLES_MAX == MEMORY_EPT02_TABLES_MAX, "tables of a VM");
-_Static_assert(2 * NVMCS_SLOTS + 4 <= MEMORY_VMCS_PAGES, "a vCPU needs more of the pool");
+_Static_assert(2 * NVMCS_SLOTS + 6 <= MEMORY_VMCS_PAGES, "a vCPU needs more of the pool");
 _Static_assert(MEMORY_UNIT == SIZE_2M && MEMORY_PAGE == PAGE_SIZE, "sizes of regions");
 
 static unsigned pages_of(uint64_t bytes)
@@ -115,6 +115,10 @@ bool nested_hw_vcpu_create(struct vcpu *vcpu)
 	vcpu->nested_hw->spares = 2 * NVMCS_SLOTS;
 	if (!vm->nested_vm->shadowing)
 		return true;
+	vcpu->nested.vmread_bitmap02 = pool_get(&vm->pool);
+	vcpu->nested.vmwrite_bitmap02 = pool_get(&vm->pool);
+	if (vcpu->nested.vmread_bitmap02 == NULL || vcpu->nested.vmwrite_bitmap02 == NULL)
+		return false;
 	vmwrite(VMCS_VMREAD_BITMAP, vm->vmread_bitmap.v);
 	vmwrite(VMCS_VMWRITE_BITMAP, vm->vmwrite_bitmap.v);
 	return true;

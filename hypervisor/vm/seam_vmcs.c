@@ -42,6 +42,10 @@ static void vmcs02_create(struct vcpu *vcpu, struct hw_vmcs *v)
 	hw_vmcs_load(v);
 	vmcs_write_host_state(vcpu->vm->host_cr3);
 	vmwrite(VMCS_MSR_BITMAP, hpa_of(vcpu->nested.msr_bitmap02).v);
+	if (vcpu->vm->nested_vm->shadowing) {
+		vmwrite(VMCS_VMREAD_BITMAP, hpa_of(vcpu->nested.vmread_bitmap02).v);
+		vmwrite(VMCS_VMWRITE_BITMAP, hpa_of(vcpu->nested.vmwrite_bitmap02).v);
+	}
 	vmwrite(VMCS_VMCS_LINK_POINTER, UINT64_MAX);
 	vmwrite(VMCS_EXIT_MSR_STORE_COUNT, 0);
 	vmwrite(VMCS_EXIT_MSR_LOAD_COUNT, 0);

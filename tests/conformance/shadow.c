@@ -119,6 +119,72 @@ static const struct conf_case accesses[] = {
 	{"bitmap misaligned", c_read_rip, bitmap_misaligned},
 };
 
+/* ---- every encoding: L2's view is L1's ---- */
+
+#define ENCODINGS 0x8000u
+
+L2_CODE(c_sweep_read, "1: vmread %rbx, %rcx\n\tpushf\n\tpop %rax\n\tcpuid\n\tjmp 1b");
+L2_CODE(c_sweep_write, "1: vmwrite %rcx, %rbx\n\tpushf\n\tpop %rax\n\tcpuid\n\tjmp 1b");
+
+static uint8_t mine[ENCODINGS]; /* how L1's own instruction ends: 0, or the error */
+
+static uint8_t ends(enum vmx_status s)
+{
+	return s == VMX_OK ? 0 : (uint8_t)vmread(VMCS_INSTRUCTION_ERROR);
+}
+
+/* By VMWRITE of the value that is there, so that nothing changes. */
+static void sweep_of_l1(bool write)
+{
+	uint64_t value = 0;
+
+	conf_status("vmptrld shadow", vmx_vmptrld(address_of(shadow)));
+	for (uint32_t e = 0; e < ENCODINGS; e++) {
+		enum vmx_status s = vmx_vmread(e, &value);
+
+		mine[e] = ends(write ? vmx_vmwrite(e, s == VMX_OK ? value : 0) : s);
+	}
+	conf_status("vmclear shadow", vmx_vmclear(address_of(shadow)));
+	conf_status("vmptrld L2's", vmx_vmptrld(address_of(conf_l2.vmcs)));
+}
+
+static unsigned sweep_of_l2(bool write, unsigned *fields)
+{
+	unsigned differ = 0;
+
+	*fields = 0;
+	l2_restart(&conf_l2, write ? c_sweep_write : c_sweep_read);
+	with_shadow();
+	for (uint32_t e = 0; e < ENCODINGS; e++) {
+		uint8_t error = 0;
+
+		conf_l2.rbx = e;
+		conf_l2.rcx = 0;
+		vmwrite(VMCS_INSTRUCTION_ERROR, 0);
+		if (l2_run(&conf_l2) != VMX_OK || vmread(VMCS_EXIT_REASON) != EXIT_CPUID)
+			return ENCODINGS;
+		if (conf_l2.rax & RFLAGS_ZF)
+			error = (uint8_t)vmread(VMCS_INSTRUCTION_ERROR);
+		*fields += error == 0;
+		differ += error != mine[e] || (conf_l2.rax & RFLAGS_CF);
+		l2_skip();
+	}
+	return differ;
+}
+
+/* How many fields there are is the machine's; that L1 and L2 agree is not. */
+static void sweep(bool write)
+{
+	unsigned fields, differ;
+
+	memset(read_bitmap, 0, PAGE_SIZE);
+	memset(write_bitmap, 0, PAGE_SIZE);
+	sweep_of_l1(write);
+	differ = sweep_of_l2(write, &fields);
+	print("%s: %s, %u encodings differ\n", write ? "VMWRITE" : "VMREAD",
+		fields > 100 ? "more than 100 fields" : "few fields", differ);
+}
+
 int payload_main(void)
 {
 	conf_start();
@@ -139,5 +205,7 @@ int payload_main(void)
 	print_shadow("filled");
 	conf_run_cases(CASES(accesses));
 	print_shadow("after L2");
+	sweep(false);
+	sweep(true);
 	return 0;
 }

@@ -28,6 +28,7 @@ static struct nested n;
 static struct nested_vm vm;
 static uint64_t gpr[16];
 static uint64_t bitmap02[512];
+static uint64_t vmread_bitmap02[512], vmwrite_bitmap02[512];
 
 static void use_host_state(uint64_t *f)
 {
@@ -85,6 +86,10 @@ static int vcpu_setup(void **state)
 	vm.l0 = l0_controls(&hw);
 	fake_vept_alloc(&vm.vept, TABLES);
 	nested_vm_init(&vm);
+	n.vmread_bitmap02 = vmread_bitmap02;
+	n.vmwrite_bitmap02 = vmwrite_bitmap02;
+	memset(vmread_bitmap02, 0xff, sizeof(vmread_bitmap02));
+	memset(vmwrite_bitmap02, 0xff, sizeof(vmwrite_bitmap02));
 	nested_reset(&n, &vm, 0, gpr, 10, bitmap02);
 	n.tsc_offset = 1000;
 	restore_l1();

@@ -44,6 +44,7 @@ struct world {
 	struct nested_vm vm;
 	uint64_t gpr[16];
 	uint64_t msr_bitmap01[512], msr_bitmap02[512];
+	uint64_t vmread_bitmap02[512], vmwrite_bitmap02[512];
 	uint64_t vept_books[WORLD_TABLES][32];
 	struct vept_pages pages[WORLD_TABLES] __attribute__((aligned(4096)));
 	uint8_t vector; /* of the last fault */
@@ -149,6 +150,10 @@ static inline void world_reset(void)
 	nested_vm_init(&world.vm);
 	memset(world.msr_bitmap01, 0xff, sizeof(world.msr_bitmap01));
 	nested_pass_msrs(&world.vm, world.msr_bitmap01);
+	world.n.vmread_bitmap02 = world.vmread_bitmap02;
+	world.n.vmwrite_bitmap02 = world.vmwrite_bitmap02;
+	memset(world.vmread_bitmap02, 0xff, sizeof(world.vmread_bitmap02));
+	memset(world.vmwrite_bitmap02, 0xff, sizeof(world.vmwrite_bitmap02));
 	nested_reset(&world.n, &world.vm, 0, world.gpr, 0x100, world.msr_bitmap02);
 	world.n.tsc_offset = 0x123456789;
 	for (unsigned i = 0; i < NVMCS_SLOTS; i++)

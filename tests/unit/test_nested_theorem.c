@@ -398,6 +398,7 @@ static void every_control_bit_follows_its_rule(void **state)
 	struct nvmcs *v;
 
 	(void)state;
+	world.vm.shadowing = true;
 	world_enter(golden_64bit);
 	v = world.n.cur;
 	v->link = NULL;
