@@ -5,8 +5,9 @@
  */
 #include "emul/emul_int.h"
 
-#include "spec/vmx.h"
+#include "spec/addr.h"
 #include "spec/regs.h"
+#include "spec/vmx.h"
 
 enum emul_end emul_raise(struct emul_cpu *cpu, uint8_t vector)
 {
@@ -42,11 +43,6 @@ uint64_t emul_offset(const struct emul_cpu *cpu, const struct emul_insn *insn)
 	if (insn->kind == EMUL_POP && insn->base == REG_RSP)
 		offset += insn->size;
 	return offset & emul_mask(insn->address_size);
-}
-
-static bool canonical(uint64_t v)
-{
-	return (uint64_t)((int64_t)(v << 16) >> 16) == v;
 }
 
 /* SDM 5.3 "Limit Checking", 5.5 "Privilege Levels": what the segment's type allows. */

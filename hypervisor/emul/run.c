@@ -6,8 +6,9 @@
 
 #include <stddef.h>
 
-#include "spec/vmx.h"
+#include "spec/addr.h"
 #include "spec/regs.h"
+#include "spec/vmx.h"
 
 /* ---- operands ---- */
 
@@ -311,7 +312,7 @@ static enum emul_end run_pop(struct emul_access *a)
 /* SDM vol. 2A "CALL", "JMP": a near target. */
 static enum emul_end check_target(struct emul_cpu *cpu, uint64_t to)
 {
-	if (cpu->mode.long64 ? (uint64_t)((int64_t)(to << 16) >> 16) != to
+	if (cpu->mode.long64 ? !canonical(to)
 			     : to > seam_segment(cpu->env, SEG_CS).limit)
 		return emul_raise(cpu, VEC_GP);
 	return EMUL_COMPLETE;

@@ -56,14 +56,11 @@ static enum nested_verdict deliver_ve(
 	return NESTED_RESUME;
 }
 
-/* No exit for L1: what the exit changed of L2's state is put back. */
-static enum nested_verdict put_back(uint64_t hardware, enum nested_verdict verdict)
+/* L2 tries again. */
+static enum nested_verdict retry(uint64_t hardware)
 {
-	if ((hardware & QUAL_NMI_UNBLOCKING) &&
-		!(seam_vmread(FID_IDT_VECTORING_INFO) & INTR_INFO_VALID))
-		seam_vmwrite(FID_GUEST_INTERRUPTIBILITY,
-			seam_vmread(FID_GUEST_INTERRUPTIBILITY) | INTERRUPTIBILITY_NMI);
-	return verdict;
+	nested_block_nmis_again(hardware);
+	return NESTED_RESUME;
 }
 
 enum nested_verdict exit_ept_violation(struct nested *n, struct nvmcs *v)
@@ -75,10 +72,10 @@ enum nested_verdict exit_ept_violation(struct nested *n, struct nvmcs *v)
 	enum vept_result r = vept_handle(n, v->root, gpa, hardware, &qualification);
 
 	if (r == VEPT_FILLED)
-		return put_back(hardware, NESTED_RESUME);
+		return retry(hardware);
 	if (r == VEPT_NO_RAM) {
 		n->stats.exits_kept++;
-		return put_back(hardware, NESTED_L0);
+		return NESTED_L0;
 	}
 	if (exit_iret_keeps_nmis_blocked(v))
 		qualification &= ~QUAL_NMI_UNBLOCKING;

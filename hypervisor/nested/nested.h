@@ -159,6 +159,11 @@ void nested_vmx_insn(struct nested *n, uint32_t exit_reason);
  */
 void nested_step_over(uint64_t length);
 void nested_skip(void);
+/*
+ * After an EPT violation with this qualification, the instruction is to be tried again: the
+ * blocking by NMI that an IRET has ended before it failed is there again (SDM 27.2.1).
+ */
+void nested_block_nmis_again(uint64_t qualification);
 
 /* Who goes on after an exit of L2. */
 enum nested_verdict {

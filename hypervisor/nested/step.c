@@ -35,6 +35,14 @@ void nested_step_over(uint64_t length)
 			seam_vmread(FID_GUEST_PENDING_DBG) | PENDING_DBG_BS);
 }
 
+void nested_block_nmis_again(uint64_t qualification)
+{
+	if ((qualification & QUAL_NMI_UNBLOCKING) &&
+		!(seam_vmread(FID_IDT_VECTORING_INFO) & INTR_INFO_VALID))
+		seam_vmwrite(FID_GUEST_INTERRUPTIBILITY,
+			seam_vmread(FID_GUEST_INTERRUPTIBILITY) | INTERRUPTIBILITY_NMI);
+}
+
 void nested_skip(void)
 {
 	nested_step_over(seam_vmread(FID_EXIT_INSTRUCTION_LENGTH));

@@ -150,7 +150,7 @@ static bool read_memory(struct vcpu *vcpu, uint64_t linear, void *dst, uint32_t 
 
 	if (!(s.efer & EFER_LMA))
 		linear = (uint32_t)linear;
-	else if ((uint64_t)((int64_t)(linear << 16) >> 16) != linear)
+	else if (!canonical(linear))
 		return false;
 	s.cr4 &= ~(uint64_t)CR4_SMAP;
 	return paging_read(&vcpu->nested, &s, linear, dst, size, &fault);

@@ -192,7 +192,9 @@ void handle_ept_violation(struct vcpu *vcpu)
 		return;
 	if (data && emulate_access(vcpu, linear, gpa, q & QUAL_WRITE, code))
 		return;
-	if (!map_void(vcpu, gpa))
+	if (map_void(vcpu, gpa))
+		nested_block_nmis_again(q);
+	else
 		refuse(vcpu, code, gpa);
 }
 
