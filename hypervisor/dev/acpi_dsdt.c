@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The DSDT's definition block in AML: PCI root, COM1, RTC, reserved ranges, processors, S5.
+ * The DSDT's definition block in AML: PCI root with its interrupts, COM1, RTC, reserved ranges, processors, S5.
  *
  * Package lengths always take three bytes, so that they can be patched once the length is
  * known.
  */
 #include "dev/acpi_int.h"
 
+#include "dev/vpci.h"
 #include "dev/vpm.h"
 #include "dev/vuart.h"
 
@@ -18,7 +19,12 @@
 #define AML_SCOPE   0x10
 #define AML_BUFFER  0x11
 #define AML_PACKAGE 0x12
+#define AML_METHOD  0x14
 #define AML_EXT     0x5b
+#define AML_ARG0    0x68
+#define AML_STORE   0x70
+#define AML_IF      0xa0
+#define AML_RETURN  0xa4
 #define AML_DEVICE  0x82 /* behind AML_EXT */
 
 #define RES_IRQ       0x22
@@ -34,8 +40,11 @@
 #define RES_RANGE_ALL 0x03 /* ISA and non-ISA I/O ranges */
 #define RES_WRITABLE  0x01
 
-#define ECAM_SIZE 0x10000000u
 #define EISA_BASE 0x40 /* 'A' is 1 */
+
+#define PCI_DEVICES    32u
+#define PCI_PINS       4u
+#define PIRQ_FIRST_GSI 16u
 
 /* ---- AML ---- */
 
@@ -231,6 +240,82 @@ static void put_pci_windows(struct acpi_out *o)
 	end_resources(o, r);
 }
 
+/*
+ * Package () { device << 16 | 0xffff, pin, 0, interrupt } for each pin of each device: those of
+ * the IOAPIC, or the ISA lines that their PIRQs have after reset.
+ */
+static void put_routes(struct acpi_out *o, const char *name, bool ioapic)
+{
+	size_t package, entry;
+
+	put_name(o, name);
+	acpi_put(o, AML_PACKAGE, 1);
+	package = begin_package(o);
+	acpi_put(o, PCI_DEVICES * PCI_PINS, 1);
+	for (unsigned i = 0; i < PCI_DEVICES * PCI_PINS; i++) {
+		unsigned device = i / PCI_PINS, pin = i % PCI_PINS;
+		unsigned pirq = vpci_pirq_of(PCI_BDF(0, device, 0), (uint8_t)(pin + 1));
+
+		acpi_put(o, AML_PACKAGE, 1);
+		entry = begin_package(o);
+		acpi_put(o, 4, 1);
+		acpi_put(o, AML_DWORD, 1);
+		acpi_put(o, device << 16 | 0xffff, 4);
+		put_byte(o, (uint8_t)pin);
+		put_byte(o, 0);
+		put_byte(o, (uint8_t)(ioapic ? PIRQ_FIRST_GSI + pirq : vpci_pirq_line(pirq)));
+		end_package(o, entry);
+	}
+	end_package(o, package);
+}
+
+static size_t begin_method(struct acpi_out *o, const char *name, uint8_t arguments)
+{
+	size_t start;
+
+	acpi_put(o, AML_METHOD, 1);
+	start = begin_package(o);
+	acpi_put_text(o, name, 4);
+	acpi_put(o, arguments, 1);
+	return start;
+}
+
+/* Which interrupts the guest uses: \_PIC (0) the PICs, \_PIC (1) the IOAPIC. */
+static void put_interrupt_mode(struct acpi_out *o)
+{
+	size_t method;
+
+	put_byte_name(o, "PICF", 0);
+	method = begin_method(o, "_PIC", 1);
+	acpi_put(o, AML_STORE, 1);
+	acpi_put(o, AML_ARG0, 1);
+	acpi_put_text(o, "PICF", 4);
+	end_package(o, method);
+}
+
+static void put_return(struct acpi_out *o, const char *name)
+{
+	acpi_put(o, AML_RETURN, 1);
+	acpi_put_text(o, name, 4);
+}
+
+/* If (PICF) { Return (PRTA) } Return (PRTP) */
+static void put_prt(struct acpi_out *o)
+{
+	size_t method, condition;
+
+	put_routes(o, "PRTA", true);
+	put_routes(o, "PRTP", false);
+	method = begin_method(o, "_PRT", 0);
+	acpi_put(o, AML_IF, 1);
+	condition = begin_package(o);
+	acpi_put_text(o, "PICF", 4);
+	put_return(o, "PRTA");
+	end_package(o, condition);
+	put_return(o, "PRTP");
+	end_package(o, method);
+}
+
 static void put_pci(struct acpi_out *o)
 {
 	size_t device = begin_device(o, "PCI0");
@@ -241,6 +326,7 @@ static void put_pci(struct acpi_out *o)
 	put_byte_name(o, "_SEG", 0);
 	put_byte_name(o, "_BBN", 0);
 	put_pci_windows(o);
+	put_prt(o);
 	put_com1(o);
 	put_rtc(o);
 	end_package(o, device);
@@ -256,7 +342,7 @@ static void put_reserved(struct acpi_out *o)
 	put_byte_name(o, "_UID", 0);
 	r = begin_resources(o);
 	put_ports(o, VPM_PORT_EVENT, VPM_PORT_SIZE);
-	put_memory(o, DEV_ECAM_BASE, ECAM_SIZE);
+	put_memory(o, DEV_ECAM_BASE, DEV_ECAM_SIZE);
 	end_resources(o, r);
 	end_package(o, device);
 }
@@ -295,6 +381,7 @@ void acpi_put_dsdt_body(struct acpi_out *o, const struct platform_config *c)
 {
 	size_t scope;
 
+	put_interrupt_mode(o);
 	acpi_put(o, AML_SCOPE, 1);
 	scope = begin_package(o);
 	acpi_put_text(o, "\\_SB_", 5);

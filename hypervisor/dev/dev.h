@@ -47,6 +47,15 @@ void dev_nmi(struct platform *p, unsigned vcpu);
 /* Around each access to the state of the platform, which vCPUs on several CPUs share. */
 void dev_lock(struct platform *p);
 void dev_unlock(struct platform *p);
+/*
+ * The host address of a guest-physical range of RAM as a PCI function sees it, which must be
+ * contiguous; NULL when it is not, or when the function may not access it so. The one way of
+ * devices to the guest's memory: a virtual IOMMU translates here, by pages. Good until the
+ * lock is released. bdf 0 is for what is no PCI function.
+ */
+void *dev_memory(struct platform *p, uint16_t bdf, uint64_t gpa, uint64_t size, bool write);
+/* A device has work to do: platform_work is called soon, by the vCPU that asked for it. */
+void dev_work(struct platform *p);
 
 /* ---- what vm/ calls; from any CPU, but for platform_reset ---- */
 
@@ -140,6 +149,14 @@ void *platform_apic_posted(struct platform *p, unsigned vcpu);
 /* Whether x2APIC mode has this MSR, to be read. */
 bool platform_x2apic_readable(uint32_t msr);
 
+/*
+ * A piece of what devices have to do, bounded, in the address space of the VM. True when there
+ * is more: others shall have their turn before.
+ */
+bool platform_work(struct platform *p);
+/* Whether a device answers at this address of memory, which has no RAM. */
+bool platform_has_device(struct platform *p, uint64_t gpa);
+
 /* A byte typed at the VM's console (UART receive). False when its FIFO is full. */
 bool platform_console_input(struct platform *p, uint8_t byte);
 
@@ -152,7 +169,8 @@ size_t acpi_build(uint8_t *buf, size_t size, uint64_t base, const struct platfor
 
 /* Where the devices are; the loader keeps RAM out of there. */
 #define DEV_PCI_HOLE_START 0xc0000000ull /* RAM below 4 GiB ends here at the latest */
-#define DEV_ECAM_BASE      0xe0000000ull /* 256 MiB */
+#define DEV_ECAM_BASE      0xe0000000ull
+#define DEV_ECAM_SIZE      0x10000000ull
 #define DEV_IOAPIC_BASE    0xfec00000ull
 #define DEV_LAPIC_BASE     APIC_DEFAULT_BASE
 /* RSDP and tables; 64 KiB, reserved in the memory map */

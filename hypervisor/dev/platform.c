@@ -23,6 +23,7 @@ static const struct port_range {
 	{0x4d0, 0x4d1, vpic_io}, {VPM_PORT_EVENT, VPM_PORT_EVENT + VPM_PORT_SIZE - 1, vpm_io},
 	{0xcf8, 0xcff, vpci_io},
 	{VPM_PORT_RESET, VPM_PORT_RESET, vpm_io}, /* what PCI does not claim */
+	{0, UINT16_MAX, vpci_io},                 /* behind base address registers */
 };
 
 static bool io(struct platform *p, uint16_t port, bool write, unsigned size, uint32_t *value)
@@ -91,6 +92,27 @@ bool platform_mmio(struct platform *p, unsigned vcpu, uint64_t gpa, bool write, 
 	if (!write && size < 8)
 		*value &= (1ull << size * 8) - 1;
 	return claimed;
+}
+
+bool platform_has_device(struct platform *p, uint64_t gpa)
+{
+	bool there;
+
+	dev_lock(p);
+	there = gpa - DEV_ECAM_BASE < DEV_ECAM_SIZE || gpa - DEV_IOAPIC_BASE < PAGE ||
+		gpa - DEV_LAPIC_BASE < PAGE || vpci_claims(&p->pci, gpa);
+	dev_unlock(p);
+	return there;
+}
+
+bool platform_work(struct platform *p)
+{
+	bool more;
+
+	dev_lock(p);
+	more = vpci_work(p);
+	dev_unlock(p);
+	return more;
 }
 
 bool platform_rdmsr(struct platform *p, unsigned vcpu, uint32_t msr, uint64_t *value)

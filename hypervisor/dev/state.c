@@ -12,8 +12,8 @@ _Static_assert(sizeof(struct vrtc_state) == 160, "no padding");
 _Static_assert(sizeof(struct vpm_state) == 16, "no padding");
 _Static_assert(sizeof(struct vpic_state) == 32, "no padding");
 _Static_assert(sizeof(struct vuart_state) == 28, "no padding");
-_Static_assert(sizeof(struct vpci_state) == 2052, "no padding");
-_Static_assert(sizeof(struct platform_state) == 5024, "no padding");
+_Static_assert(sizeof(struct vpci_state) == 24836, "no padding");
+_Static_assert(sizeof(struct platform_state) == 27808, "no padding");
 
 static const struct vlapic_state no_lapic;
 

@@ -3,77 +3,79 @@
  * PCI configuration space. Bytes are the unit: an access of any size is a row of byte accesses,
  * so an unaligned or crossing access cannot leave a function's space.
  */
-#include "dev/vpci.h"
+#include "dev/vpci_int.h"
 
-#include "dev/dev.h"
-#include "dev/platform.h"
 #include "dev/state_check.h"
 
 #define PORT_ADDRESS     0xcf8
 #define PORT_DATA        0xcfc
 #define ADDRESS_ENABLE   0x80000000u
 #define ADDRESS_WRITABLE 0x80fffffcu
-#define ECAM_SIZE        0x10000000ull
 
-/* Configuration header offsets. */
-#define CFG_VENDOR    0x00
-#define CFG_DEVICE    0x02
-#define CFG_COMMAND   0x04
-#define CFG_CLASS     0x0a
-#define CFG_INTERRUPT 0x3c
-#define CLASS_HOST    0x0600
+#define COMMAND_WRITABLE                                                                 \
+	(PCI_COMMAND_IO | PCI_COMMAND_MEMORY | PCI_COMMAND_MASTER | PCI_COMMAND_PARITY | \
+		PCI_COMMAND_SERR | PCI_COMMAND_NOINTX)
 
-static void put16(uint8_t *config, unsigned offset, uint16_t value)
-{
-	config[offset] = (uint8_t)value;
-	config[offset + 1] = (uint8_t)(value >> 8);
-}
+/* 82G33, what QEMU's q35 shows. It decodes memory, and that cannot be turned off. */
+static const struct vpci_id host_bridge = {
+	.vendor = 0x8086, .device = 0x29c0, .class = 0x060000};
+#define HOST_COMMAND (PCI_COMMAND_MEMORY | PCI_COMMAND_MASTER)
+#define HOST_COMMAND_WRITABLE \
+	(PCI_COMMAND_IO | HOST_COMMAND | PCI_COMMAND_PARITY | PCI_COMMAND_SERR)
 
-/* The function's index, VPCI_FUNCTIONS when there is none. */
-static unsigned find(const struct vpci *pci, uint16_t bdf)
+static struct vpci_function *find(struct vpci *pci, uint16_t bdf)
 {
 	for (unsigned i = 0; i < VPCI_FUNCTIONS; i++) {
 		if (pci->functions[i].present && pci->functions[i].bdf == bdf)
-			return i;
+			return &pci->functions[i];
 	}
-	return VPCI_FUNCTIONS;
+	return NULL;
 }
 
 /* Offsets up to 4095 exist in ECAM; nobody here has extended capabilities. */
-static uint8_t read_byte(const struct vpci *pci, uint16_t bdf, unsigned offset)
+static uint64_t read(struct vpci_function *f, unsigned offset, unsigned size)
 {
-	unsigned f = find(pci, bdf);
+	const uint8_t *config = vpci_state_of(f)->config;
+	uint64_t value = 0;
 
-	if (f == VPCI_FUNCTIONS)
-		return 0xff;
-	return offset < VPCI_CONFIG_SIZE ? pci->s.config[f][offset] : 0;
+	if (f->ops != NULL && f->ops->config_reading != NULL)
+		f->ops->config_reading(f->device, offset, size);
+	for (unsigned i = 0; i < size && offset + i < PCI_CONFIG_SIZE; i++)
+		value |= (uint64_t)config[offset + i] << i * 8;
+	return value;
 }
 
-static void write_byte(struct vpci *pci, uint16_t bdf, unsigned offset, uint8_t value)
+static void write(struct vpci_function *f, unsigned offset, unsigned size, uint64_t value)
 {
-	unsigned f = find(pci, bdf);
-	uint8_t *byte, mask;
+	uint8_t *config = vpci_state_of(f)->config;
 
-	if (f == VPCI_FUNCTIONS || offset >= VPCI_CONFIG_SIZE)
-		return;
-	mask = pci->functions[f].writable[offset];
-	byte = &pci->s.config[f][offset];
-	*byte = (uint8_t)((*byte & ~mask) | (value & mask));
+	for (unsigned i = 0; i < size && offset + i < PCI_CONFIG_SIZE; i++) {
+		uint8_t mask = f->writable[offset + i];
+		uint8_t *byte = &config[offset + i];
+
+		*byte = (uint8_t)((*byte & ~mask) | ((uint8_t)(value >> i * 8) & mask));
+	}
+	if (offset < PCI_BAR + 4 * PCI_BARS)
+		vpci_update_windows(&f->platform->pci);
+	vpci_update_interrupts(f);
+	if (f->ops != NULL && f->ops->config_written != NULL)
+		f->ops->config_written(f->device, offset, size);
 }
 
-static void access(struct vpci *pci, uint16_t bdf, unsigned offset, bool write, unsigned size,
+static void access(struct vpci *pci, uint16_t bdf, unsigned offset, bool writes, unsigned size,
 	uint64_t *value)
 {
-	uint64_t result = 0;
+	struct vpci_function *f = find(pci, bdf);
 
-	for (unsigned i = 0; i < size && i < 8; i++) {
-		if (write)
-			write_byte(pci, bdf, offset + i, (uint8_t)(*value >> i * 8));
-		else
-			result |= (uint64_t)read_byte(pci, bdf, offset + i) << i * 8;
+	if (f == NULL) {
+		if (!writes)
+			*value = UINT64_MAX >> (8 - size) * 8;
+		return;
 	}
-	if (!write)
-		*value = result;
+	if (writes)
+		write(f, offset, size, *value);
+	else
+		*value = read(f, offset, size);
 }
 
 static bool data_io(struct vpci *pci, unsigned lane, bool write, unsigned size, uint32_t *value)
@@ -94,20 +96,101 @@ static bool data_io(struct vpci *pci, unsigned lane, bool write, unsigned size, 
 	return true;
 }
 
+/* ---- set-up ---- */
+
+static void put_id(struct vpci_function *f, const struct vpci_id *id)
+{
+	uint8_t *config = vpci_state_of(f)->config;
+
+	vpci_put(config, PCI_VENDOR, 2, id->vendor);
+	vpci_put(config, PCI_DEVICE, 2, id->device);
+	vpci_put(config, PCI_REVISION, 1, id->revision);
+	vpci_put(config, PCI_CLASS, 3, id->class);
+	vpci_put(config, PCI_SUBVENDOR, 2, id->subvendor);
+	vpci_put(config, PCI_SUBSYSTEM, 2, id->subsystem);
+	vpci_put(config, PCI_INTERRUPT_PIN, 1, id->pin);
+	if (id->multifunction)
+		config[PCI_HEADER_TYPE] = PCI_HEADER_MULTIFUNCTION;
+	vpci_set_writable(f, PCI_COMMAND, COMMAND_WRITABLE, 2);
+	vpci_set_writable(f, PCI_INTERRUPT_LINE, 0xff, 1);
+}
+
+struct vpci_function *vpci_add(
+	struct platform *p, const struct vpci_id *id, const struct vpci_ops *ops, void *device)
+{
+	struct vpci_function *f = p->pci.functions;
+
+	if (find(&p->pci, id->bdf) != NULL)
+		return NULL;
+	while (f < p->pci.functions + VPCI_FUNCTIONS && f->present)
+		f++;
+	if (f == p->pci.functions + VPCI_FUNCTIONS)
+		return NULL;
+	*f = (struct vpci_function){
+		.platform = p,
+		.ops = ops,
+		.device = device,
+		.present = true,
+		.bdf = id->bdf,
+		.pin = id->pin,
+		.free = PCI_HEADER_END,
+	};
+	put_id(f, id);
+	return f;
+}
+
+void vpci_set_writable(struct vpci_function *f, unsigned offset, uint32_t mask, unsigned size)
+{
+	vpci_put(f->writable, offset, size, mask);
+}
+
+uint8_t vpci_add_capability(
+	struct vpci_function *f, enum pci_capability id, const void *body, uint8_t size)
+{
+	uint8_t *config = vpci_state_of(f)->config;
+	uint8_t offset = f->free;
+
+	if (size > PCI_CONFIG_SIZE - offset)
+		return 0;
+	config[f->last_capability == 0 ? PCI_CAPABILITIES : f->last_capability + 1u] = offset;
+	config[PCI_STATUS] |= PCI_STATUS_CAPABILITIES;
+	config[offset] = (uint8_t)id;
+	__builtin_memcpy(&config[offset + 2u], body, size - 2u);
+	f->last_capability = offset;
+	f->free = (uint8_t)((offset + size + 3u) & 0xfcu);
+	if (offset + size > 0xfcu) /* the space is used up, and its size is no byte */
+		f->free = UINT8_MAX;
+	return offset;
+}
+
+uint32_t vpci_config_get(const struct vpci_function *f, unsigned offset, unsigned size)
+{
+	return vpci_get(vpci_state_of(f)->config, offset, size);
+}
+
+void vpci_config_set(struct vpci_function *f, unsigned offset, unsigned size, uint32_t value)
+{
+	vpci_put(vpci_state_of(f)->config, offset, size, value);
+}
+
+bool vpci_master(const struct vpci_function *f)
+{
+	return vpci_command(f) & PCI_COMMAND_MASTER;
+}
+
 void vpci_reset(struct platform *p)
 {
-	struct vpci_function *host = &p->pci.functions[0];
-	uint8_t *config = p->pci.s.config[0];
+	struct vpci_function *host;
 
 	p->pci = (struct vpci){0};
-	host->present = true;
-	put16(config, CFG_VENDOR, 0x8086);
-	put16(config, CFG_DEVICE, 0x29c0); /* 82G33, what QEMU's q35 shows */
-	put16(config, CFG_COMMAND, 0x0006);
-	put16(config, CFG_CLASS, CLASS_HOST);
-	put16(host->writable, CFG_COMMAND, 0x0147);
-	host->writable[CFG_INTERRUPT] = 0xff;
+	for (unsigned i = 0; i < VPCI_PIRQS; i++)
+		p->pci.pirq[i] = vpci_pirq_line(i);
+	host = vpci_add(p, &host_bridge, NULL, NULL);
+	vpci_config_set(host, PCI_COMMAND, 2, HOST_COMMAND);
+	vpci_set_writable(host, PCI_COMMAND, HOST_COMMAND_WRITABLE, 2);
 }
+
+/* ---- accesses ---- */
 
 bool vpci_io(struct platform *p, uint16_t port, bool write, unsigned size, uint32_t *value)
 {
@@ -118,7 +201,9 @@ bool vpci_io(struct platform *p, uint16_t port, bool write, unsigned size, uint3
 			*value = p->pci.s.address;
 		return true;
 	}
-	if ((port & ~3u) != PORT_DATA || (size != 1 && size != 2 && size != 4))
+	if ((port & ~3u) != PORT_DATA)
+		return vpci_bar_io(p, port, write, size, value);
+	if (size != 1 && size != 2 && size != 4)
 		return false;
 	return data_io(&p->pci, port & 3, write, size, value);
 }
@@ -129,25 +214,76 @@ bool vpci_mmio(struct platform *p, unsigned vcpu, uint64_t gpa, bool write, unsi
 	uint64_t offset = gpa - DEV_ECAM_BASE;
 
 	(void)vcpu;
-	if (offset >= ECAM_SIZE)
-		return false;
+	if (offset >= DEV_ECAM_SIZE)
+		return vpci_bar_mmio(p, gpa, write, size, value);
 	access(&p->pci, (uint16_t)(offset >> 12), offset & 0xfff, write, size, value);
 	return true;
 }
+
+/* ---- work ---- */
+
+void vpci_ask_work(struct vpci_function *f)
+{
+	f->platform->pci.work |= 1u << vpci_index(f);
+	dev_work(f->platform);
+}
+
+bool vpci_work(struct platform *p)
+{
+	struct vpci *pci = &p->pci;
+	unsigned i = pci->worked;
+	struct vpci_function *f;
+
+	if (pci->work == 0)
+		return false;
+	do
+		i = (i + 1) % VPCI_FUNCTIONS;
+	while (!(pci->work >> i & 1));
+	pci->worked = (uint8_t)i;
+	f = &pci->functions[i];
+	if (!f->ops->work(f->device))
+		pci->work &= ~(1u << i);
+	return pci->work != 0;
+}
+
+/* ---- state ---- */
 
 void vpci_get_state(const struct vpci *pci, struct vpci_state *s)
 {
 	*s = pci->s;
 }
 
+/* The status register follows from the level of the pin. */
+static bool config_valid(const struct vpci_function *f, const uint8_t *now, const uint8_t *then)
+{
+	for (unsigned i = 0; i < PCI_CONFIG_SIZE; i++) {
+		uint8_t fixed = (uint8_t)~f->writable[i];
+
+		if (i == PCI_STATUS)
+			fixed &= (uint8_t)~PCI_STATUS_INTX;
+		if (f->msi != 0 && i - f->msi - PCI_MSI_PENDING < 4)
+			continue;
+		if ((now[i] ^ then[i]) & fixed)
+			return false;
+	}
+	return true;
+}
+
 /* Beyond what a guest writes, source and target have the same functions. */
 bool vpci_valid_state(const struct vpci *pci, const struct vpci_state *s)
 {
-	for (unsigned f = 0; f < VPCI_FUNCTIONS; f++)
-		for (unsigned i = 0; i < VPCI_CONFIG_SIZE; i++)
-			if ((s->config[f][i] ^ pci->s.config[f][i]) &
-				~pci->functions[f].writable[i])
+	for (unsigned i = 0; i < VPCI_FUNCTIONS; i++) {
+		const struct vpci_function *f = &pci->functions[i];
+
+		if (!f->present) {
+			if (!state_bytes_up_to(&s->f[i], 0, sizeof(s->f[i]) - 1, 0))
 				return false;
+			continue;
+		}
+		if (!config_valid(f, pci->s.f[i].config, s->f[i].config) ||
+			!vpci_msix_valid(f, &s->f[i]))
+			return false;
+	}
 	return !(s->address & ~ADDRESS_WRITABLE);
 }
 
@@ -156,5 +292,6 @@ bool vpci_set_state(struct vpci *pci, const struct vpci_state *s)
 	if (!vpci_valid_state(pci, s))
 		return false;
 	pci->s = *s;
+	vpci_update_windows(pci);
 	return true;
 }

@@ -1,9 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * PCI configuration space: mechanism 1 (0xcf8, 0xcfc) and ECAM, with the host bridge 00:00.0.
+ * PCI: configuration space by mechanism 1 (0xcf8, 0xcfc) and ECAM, functions with base address
+ * registers, MSI, MSI-X and INTx. The host bridge is 00:00.0.
  *
- * Each function has 256 bytes of configuration space and a mask of the bits that a guest may
- * write. Absent functions read all ones.
+ * Whoever makes a device adds a function after platform_reset and before vCPUs run, with what
+ * it is, its registers and capabilities; no list of devices is kept anywhere else. Vpci owns
+ * the configuration space, decides which accesses reach the device and carries its interrupts;
+ * the device owns what is behind its registers. Absent functions read all ones.
+ *
+ * All functions here are called with the lock of the platform held, but for those that set a
+ * platform up.
  */
 #ifndef NESTOR_DEV_VPCI_H
 #define NESTOR_DEV_VPCI_H
@@ -11,35 +17,176 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define VPCI_FUNCTIONS   8
-#define VPCI_CONFIG_SIZE 256
+#include "spec/pci.h"
+
+#define VPCI_FUNCTIONS    32
+#define VPCI_MSIX_VECTORS 32 /* of one function at most; also of MSI */
+#define VPCI_PIRQS        8
 
 struct platform;
+struct vpci_function;
 
-/* What a function is: configuration. */
+enum vpci_bar_kind {
+	VPCI_BAR_NONE,
+	VPCI_BAR_IO,
+	VPCI_BAR_32,
+	VPCI_BAR_64, /* takes the next register, too */
+	VPCI_BAR_64_PREFETCH
+};
+
+/* What a function is. */
+struct vpci_id {
+	uint16_t bdf; /* PCI_BDF() */
+	uint16_t vendor, device, subvendor, subsystem;
+	uint32_t class; /* class << 16 | subclass << 8 | interface */
+	uint8_t revision;
+	uint8_t pin; /* INTA# 1 to INTD# 4; 0: none */
+	bool multifunction;
+};
+
+/* What a device does. Each may be NULL; the device is the pointer given to vpci_add. */
+struct vpci_ops {
+	/*
+	 * One access of 1, 2, 4 or 8 bytes behind a base address register, inside its size, but
+	 * not to the MSI-X structures, which are vpci's. What is read is cut to size.
+	 */
+	uint64_t (*read)(void *device, unsigned bar, uint64_t offset, unsigned size);
+	void (*write)(
+		void *device, unsigned bar, uint64_t offset, unsigned size, uint64_t value);
+	/*
+	 * Bytes [offset, offset + size) of the configuration space will be read, were written.
+	 */
+	void (*config_reading)(void *device, unsigned offset, unsigned size);
+	void (*config_written)(void *device, unsigned offset, unsigned size);
+	/* A piece of work that vpci_ask_work asked for, bounded. True when there is more. */
+	bool (*work)(void *device);
+};
+
+struct vpci_bar {
+	enum vpci_bar_kind kind;
+	uint64_t size; /* a power of two */
+};
+
+/* Configuration, all of it. */
 struct vpci_function {
-	uint16_t bdf; /* bus << 8 | device << 3 | function */
+	struct platform *platform;
+	const struct vpci_ops *ops;
+	void *device;
 	bool present;
-	uint8_t writable[VPCI_CONFIG_SIZE];
+	uint16_t bdf;
+	uint8_t pin;
+	uint8_t last_capability; /* offset of the newest, or 0 */
+	uint8_t free;            /* where the next one goes */
+	uint8_t msi, msix;       /* offsets of these capabilities, or 0 */
+	uint8_t vectors;         /* of MSI-X, or MSI */
+	uint8_t msix_bar;
+	uint32_t msix_table, msix_pending; /* offsets behind it */
+	struct vpci_bar bar[PCI_BARS];
+	uint8_t writable[PCI_CONFIG_SIZE];
+};
+
+struct vpci_function_state {
+	uint8_t config[PCI_CONFIG_SIZE];     /* zero where no function is, like the rest */
+	uint32_t msix[VPCI_MSIX_VECTORS][4]; /* address, upper address, data, control */
+	uint32_t pending;                    /* vectors that wait for their mask */
+	uint32_t intx;                       /* the device asserts its pin: 1 */
 };
 
 struct vpci_state {
-	uint32_t address;                                 /* port 0xcf8 */
-	uint8_t config[VPCI_FUNCTIONS][VPCI_CONFIG_SIZE]; /* zero where no function is */
+	uint32_t address; /* port 0xcf8 */
+	struct vpci_function_state f[VPCI_FUNCTIONS];
+};
+
+/* Addresses that reach a function now. */
+struct vpci_window {
+	uint64_t first, last;
+	uint8_t function, bar;
+};
+
+struct vpci_windows {
+	unsigned count; /* sorted by first */
+	struct vpci_window at[VPCI_FUNCTIONS * PCI_BARS];
 };
 
 struct vpci {
 	struct vpci_state s;
 	struct vpci_function functions[VPCI_FUNCTIONS];
+	struct vpci_windows memory, io; /* follow from s */
+	uint8_t pirq[VPCI_PIRQS];       /* ISA line of each; 0: none */
+	uint32_t work;                  /* functions that asked for it */
+	uint8_t worked;                 /* the last one that had its turn */
 };
 
+/* Only the host bridge is there. */
 void vpci_reset(struct platform *p);
 
-/* One access to 0xcf8 (32 bits) or 0xcfc..0xcff. Narrow accesses to 0xcf8..0xcfb are not
- * claimed. */
+/* ---- set-up ---- */
+
+/* NULL: no room, or another function is there. */
+struct vpci_function *vpci_add(
+	struct platform *p, const struct vpci_id *id, const struct vpci_ops *ops, void *device);
+/* size: a power of two, at least 16 for memory and 4 for I/O; of I/O at most 256. */
+void vpci_add_bar(
+	struct vpci_function *f, unsigned bar, enum vpci_bar_kind kind, uint64_t size);
+/*
+ * A capability of `size` bytes; body has what follows its identifier and link. Read-only, but
+ * for what vpci_set_writable opens. Its offset; 0: no room.
+ */
+uint8_t vpci_add_capability(
+	struct vpci_function *f, enum pci_capability id, const void *body, uint8_t size);
+void vpci_set_writable(struct vpci_function *f, unsigned offset, uint32_t mask, unsigned size);
+/* vectors: a power of two up to VPCI_MSIX_VECTORS. False: no room. */
+bool vpci_add_msi(struct vpci_function *f, unsigned vectors);
+/* The table and the pending bits lie behind this base address register; multiples of 8. */
+bool vpci_add_msix(struct vpci_function *f, unsigned bar, uint32_t table, uint32_t pending,
+	unsigned vectors);
+/*
+ * Gives all base address registers addresses and turns their decoding on, as firmware does, for
+ * a guest that is started without.
+ */
+void vpci_assign(struct platform *p);
+
+/* ---- for the device ---- */
+
+/* Its configuration space, to be read; and a value of it, whatever the mask says. */
+uint32_t vpci_config_get(const struct vpci_function *f, unsigned offset, unsigned size);
+void vpci_config_set(struct vpci_function *f, unsigned offset, unsigned size, uint32_t value);
+/* Whether it may use memory and send messages. */
+bool vpci_master(const struct vpci_function *f);
+/* Whether MSI-X is on, or MSI: then the pin is not used. */
+bool vpci_messages(const struct vpci_function *f);
+/* An interrupt of this vector, when messages are on; later, if it is masked. */
+void vpci_interrupt(struct vpci_function *f, unsigned vector);
+/* The level of the pin. */
+void vpci_set_intx(struct vpci_function *f, bool level);
+/* The work function is called soon, outside this access. */
+void vpci_ask_work(struct vpci_function *f);
+
+/* ---- for the platform ---- */
+
+/* A message to local APICs; other addresses than theirs are ignored. */
+void vpci_message(struct platform *p, uint64_t address, uint32_t data);
+/* The ISA line that a PIRQ is routed to; 0: none. */
+void vpci_route(struct platform *p, unsigned pirq, uint8_t irq);
+/* The PIRQ (0 to 7, IOAPIC pin 16 + n) of a device's pin 1 to 4. */
+unsigned vpci_pirq_of(uint16_t bdf, uint8_t pin);
+/* The ISA line it is routed to after reset. */
+uint8_t vpci_pirq_line(unsigned pirq);
+/* Whether a base address register claims this address of memory now. */
+bool vpci_claims(const struct vpci *pci, uint64_t gpa);
+/* A turn for one function that wants to work. True when any wants more. */
+bool vpci_work(struct platform *p);
+
+/*
+ * One access to 0xcf8 (32 bits), 0xcfc..0xcff or behind a base address register. Narrow
+ * accesses to 0xcf8..0xcfb are not claimed.
+ */
 bool vpci_io(struct platform *p, uint16_t port, bool write, unsigned size, uint32_t *value);
 
-/* One access to ECAM of 1, 2, 4 or 8 bytes. False when gpa is not in ECAM. */
+/*
+ * One access of 1, 2, 4 or 8 bytes to ECAM, or behind a base address register. False when gpa
+ * is in neither.
+ */
 bool vpci_mmio(struct platform *p, unsigned vcpu, uint64_t gpa, bool write, unsigned size,
 	uint64_t *value);
 

@@ -54,6 +54,8 @@ static void read_deadline(struct vcpu *vcpu)
 
 	if (deadline != DEV_NEVER)
 		deadline -= vm->tsc_offset;
+	if (vcpu->work_at < deadline)
+		deadline = vcpu->work_at;
 	if (l2_rests(vcpu)) {
 		rest = l2_rest_deadline(vcpu);
 		deadline = rest < deadline ? rest : deadline;
@@ -68,6 +70,10 @@ void vcpu_run_timers(struct vcpu *vcpu)
 	uint64_t now = rdtsc();
 
 	platform_run_timers(vm->platform, vcpu->index, now + vm->tsc_offset);
+	if (vcpu->work_at <= now) {
+		vcpu->work_at = DEV_NEVER;
+		vcpu_post(vcpu, EVENT_WORK);
+	}
 	read_deadline(vcpu);
 	if (l2_rests(vcpu) && l2_rest_deadline(vcpu) <= now)
 		vcpu_post(vcpu, EVENT_TIMER);
@@ -230,6 +236,22 @@ static void process_sipi(struct vcpu *vcpu)
 	}
 }
 
+/*
+ * A piece of what the guest asked of its devices. Before the next one the guest has as much
+ * time as this one took, and other VMs have theirs; what it costs is charged to this vCPU.
+ */
+static void process_work(struct vcpu *vcpu)
+{
+	uint64_t begin = rdtsc();
+
+	if (platform_work(vcpu->vm->platform)) {
+		uint64_t end = rdtsc();
+
+		vcpu->work_at = end + (end - begin);
+	}
+	vcpu_touched_devices(vcpu);
+}
+
 static void process(struct vcpu *vcpu, uint32_t events)
 {
 	if (events & EVENT_STOP) {
@@ -242,6 +264,8 @@ static void process(struct vcpu *vcpu, uint32_t events)
 		vmx_flush_all();
 	if (l2_rests(vcpu))
 		l2_rest(vcpu);
+	if (events & EVENT_WORK)
+		process_work(vcpu);
 	if (events & EVENT_INIT)
 		process_init(vcpu);
 	if (events & EVENT_SIPI)

@@ -11,7 +11,6 @@
 #define EBDA        0x9fc00u
 #define LOW_RAM_END 0xa0000u
 #define HIGH_RAM    0x100000u
-#define ECAM_SIZE   (256u << 20)
 
 _Static_assert(VM_MAX_SLOTS <= LOAD_MAX_RAM, "each slot is a range of RAM");
 _Static_assert(SCENARIO_MAX_MODULES <= LOAD_MAX_MODULES, "load_images takes each module");
@@ -68,7 +67,7 @@ static struct load_target make_target(const struct vm *vm)
 	add_range(&t, EBDA, LOW_RAM_END - EBDA, LOAD_RANGE_RESERVED);
 	add_range(&t, DEV_ACPI_BASE, FIRMWARE, LOAD_RANGE_RESERVED);
 	add_range(&t, HIGH_RAM, vm->slots[0].size - HIGH_RAM, LOAD_RANGE_RAM);
-	add_range(&t, DEV_ECAM_BASE, ECAM_SIZE, LOAD_RANGE_RESERVED);
+	add_range(&t, DEV_ECAM_BASE, DEV_ECAM_SIZE, LOAD_RANGE_RESERVED);
 	for (unsigned i = 1; i < vm->slot_count; i++)
 		add_range(&t, vm->slots[i].gpa, vm->slots[i].size, LOAD_RANGE_RAM);
 	return t;

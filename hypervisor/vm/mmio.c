@@ -64,12 +64,6 @@ static struct vept_root *root_of(const struct vcpu *vcpu)
 	return vcpu->nested.in_l2 ? vcpu->nested.cur->root : NULL;
 }
 
-static bool in_device(uint64_t gpa)
-{
-	return gpa - DEV_ECAM_BASE < BIT64(28) || gpa - DEV_IOAPIC_BASE < PAGE_SIZE ||
-	       gpa - DEV_LAPIC_BASE < PAGE_SIZE;
-}
-
 /*
  * Page tables or code where there is no memory: from now on a page of ones is there, which is
  * what absent memory reads as. False: a device is there, or the pool is used up.
@@ -80,7 +74,7 @@ static bool map_void(struct vcpu *vcpu, uint64_t gpa)
 	struct vept_root *root = root_of(vcpu);
 	bool mapped;
 
-	if (gpa >> 48 != 0 || in_device(gpa))
+	if (gpa >> 48 != 0 || platform_has_device(vm->platform, gpa))
 		return false;
 	if (root != NULL)
 		return vept_map_void(&vcpu->nested, root,
@@ -104,7 +98,8 @@ static bool table_in_device(struct vcpu *vcpu, uint64_t gpa, uint64_t q)
 	struct paging_fault fault;
 	struct gpa_l1 at;
 
-	if (q & QUAL_TRANSLATION || !(q & QUAL_LINEAR) || !in_device(gpa))
+	if (q & QUAL_TRANSLATION || !(q & QUAL_LINEAR) ||
+		!platform_has_device(vcpu->vm->platform, gpa))
 		return false;
 	s = vcpu_paging_state(vcpu);
 	if (paging_walk(&vcpu->nested, &s, vmread(VMCS_GUEST_LINEAR_ADDRESS), PAGING_READ, &at,

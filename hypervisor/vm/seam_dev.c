@@ -96,6 +96,48 @@ void dev_unlock(struct platform *p)
 		spin_unlock(&vm->platform_lock);
 }
 
+/*
+ * What a device writes may be a table of an EPT12: virtual EPT looks for it at the dirty bits
+ * of EPT01's 4 KiB pages (seam_l1_page_watch).
+ */
+static void mark_written(const struct vm *vm, uint64_t gpa, uint64_t size)
+{
+	uint64_t end = gpa + size, page_size;
+
+	while (gpa < end) {
+		uint64_t *leaf = ept_leaf(&vm->ept01, gpa, &page_size);
+
+		if (leaf == NULL)
+			return;
+		if (page_size == PAGE_SIZE)
+			__atomic_fetch_or(leaf, EPT_DIRTY, __ATOMIC_SEQ_CST);
+		gpa = (gpa | (page_size - 1)) + 1;
+	}
+}
+
+void *dev_memory(struct platform *p, uint16_t bdf, uint64_t gpa, uint64_t size, bool write)
+{
+	const struct vm *vm = vm_of(p);
+	void *va = vm_gpa_to_va(vm, gpa, size);
+
+	(void)bdf; /* no IOMMU yet: all functions see memory as the CPU does */
+	if (write && va != NULL && vm->config.vmx && vm->ept01.eptp & EPTP_AD)
+		mark_written(vm, gpa, size);
+	return va;
+}
+
+/* By the vCPU that this CPU handles now, if it is one of the VM's; its timers count, too. */
+void dev_work(struct platform *p)
+{
+	struct vm *vm = vm_of(p);
+	const struct sched_node *node = sched_this_cpu()->node;
+
+	if (node != NULL && node->cr3 == vm->host_cr3)
+		vcpu_post(node->vcpu, EVENT_WORK);
+	else
+		vcpu_post(vm->vcpus[0], EVENT_WORK);
+}
+
 void dev_nmi(struct platform *p, unsigned vcpu)
 {
 	struct vm *vm = vm_of(p);

@@ -34,7 +34,8 @@ enum vcpu_event {
 	EVENT_TIMER = 1 << 4, /* the platform's deadline may have changed */
 	EVENT_STOP = 1 << 5,  /* the VM ended */
 	EVENT_YIELD = 1 << 6, /* time slice over, or nothing to run: go through schedule() */
-	EVENT_FLUSH = 1 << 7  /* guest translations of this VM have changed: drop them all */
+	EVENT_FLUSH = 1 << 7, /* guest translations of this VM have changed: drop them all */
+	EVENT_WORK = 1 << 8   /* a device has work to do */
 };
 
 enum vcpu_state {
@@ -108,6 +109,7 @@ struct vcpu {
 	struct sched_node *node;
 	unsigned home;     /* the CPU where its VMCSs are active, or NO_CPU */
 	uint64_t deadline; /* of its timers, as host TSC; DEV_NEVER: none; atomic */
+	uint64_t work_at;  /* host TSC when it goes on with the work of devices; DEV_NEVER */
 	struct hw_vmcs vmcs01;
 	uint32_t proc01; /* its primary controls */
 	struct cpuid_table *cpuid;

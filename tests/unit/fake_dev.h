@@ -92,6 +92,26 @@ void dev_posted(struct platform *p, unsigned vcpu)
 	fake.kicks[vcpu]++;
 }
 
+/* The RAM of a test that has some; how often devices asked for work. */
+static uint8_t *fake_ram;
+static uint64_t fake_ram_size;
+static unsigned fake_works;
+
+void *dev_memory(struct platform *p, uint16_t bdf, uint64_t gpa, uint64_t size, bool write)
+{
+	(void)bdf;
+	(void)write;
+	assert_ptr_equal(p, &machine);
+	assert_true(fake.locked);
+	return gpa < fake_ram_size && size <= fake_ram_size - gpa ? fake_ram + gpa : NULL;
+}
+
+void dev_work(struct platform *p)
+{
+	assert_ptr_equal(p, &machine);
+	fake_works++;
+}
+
 void dev_init_ipi(struct platform *p, unsigned vcpu)
 {
 	assert_in_range(vcpu, 0, p->config.vcpus - 1);

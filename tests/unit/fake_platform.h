@@ -34,6 +34,8 @@ static struct {
 	unsigned powers;
 	enum dev_power_event power;
 	uint32_t power_value;
+	struct vlapic_message message; /* the last one to local APICs */
+	unsigned messages;
 } fake;
 
 void platform_set_irq(struct platform *p, unsigned irq, bool level)
@@ -55,6 +57,19 @@ bool platform_irq_visible(const struct platform *p, unsigned irq)
 	assert_ptr_equal(p, &machine);
 	assert_in_range(irq, 0, FAKE_IRQS - 1);
 	return fake.visible;
+}
+
+void dev_work(struct platform *p)
+{
+	assert_ptr_equal(p, &machine);
+}
+
+bool vlapic_send(struct platform *p, const struct vlapic_message *m)
+{
+	assert_ptr_equal(p, &machine);
+	fake.message = *m;
+	fake.messages++;
+	return true;
 }
 
 uint64_t dev_now(struct platform *p)

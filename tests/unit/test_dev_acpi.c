@@ -10,6 +10,7 @@
 #include <cmocka.h>
 
 #include "dev/dev.h"
+#include "dev/vpci.h"
 
 #define BASE 0xe0000ull
 #define SIZE 0x10000
@@ -264,6 +265,36 @@ static void the_dsdt_has_the_devices(void **state)
 	assert_false(dsdt_has("CPU2", 4));
 }
 
+/* The entry of _PRT, with package lengths of three bytes. */
+static bool dsdt_routes(unsigned device, uint8_t pin, uint8_t interrupt)
+{
+	uint8_t entry[16] = {0x12, 0x8d, 0, 0, 4, 0x0c, 0xff, 0xff, (uint8_t)device, 0};
+	unsigned n = 10;
+
+	if (pin > 1)
+		entry[n++] = 0x0a;
+	entry[n++] = pin;
+	entry[n++] = 0;
+	entry[n++] = 0x0a;
+	entry[n++] = interrupt;
+	entry[1] = (uint8_t)(0x80 | (n - 1));
+	return dsdt_has(entry, n);
+}
+
+static void interrupt_pins_are_routed_as_pci_does_it(void **state)
+{
+	(void)state;
+	for (unsigned device = 0; device < 32; device++) {
+		for (uint8_t pin = 0; pin < 4; pin++) {
+			unsigned pirq = vpci_pirq_of((uint16_t)(device << 3), pin + 1);
+
+			assert_true(dsdt_routes(device, pin, (uint8_t)(16 + pirq)));
+			assert_true(dsdt_routes(device, pin, vpci_pirq_line(pirq)));
+		}
+	}
+	assert_false(dsdt_routes(1, 0, 16 + 4)); /* that is device 0's */
+}
+
 static void a_buffer_that_is_too_small_is_refused_and_not_overrun(void **state)
 {
 	size_t needed = used;
@@ -303,6 +334,8 @@ int main(void)
 			the_madt_describes_the_interrupt_wiring, setup, teardown),
 		cmocka_unit_test_setup_teardown(the_mcfg_describes_ecam, setup, teardown),
 		cmocka_unit_test_setup_teardown(the_dsdt_has_the_devices, setup, teardown),
+		cmocka_unit_test_setup_teardown(
+			interrupt_pins_are_routed_as_pci_does_it, setup, teardown),
 		cmocka_unit_test_setup_teardown(
 			a_buffer_that_is_too_small_is_refused_and_not_overrun, setup, teardown),
 	};

@@ -1,0 +1,201 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Base address registers: sizes, which addresses reach which function, and first addresses.
+ */
+#include "dev/vpci_int.h"
+
+#define FIRST_PORT 0xc000u
+
+static bool is_64(enum vpci_bar_kind kind)
+{
+	return kind == VPCI_BAR_64 || kind == VPCI_BAR_64_PREFETCH;
+}
+
+static uint32_t flags_of(enum vpci_bar_kind kind)
+{
+	if (kind == VPCI_BAR_IO)
+		return PCI_BAR_IO;
+	return (is_64(kind) ? PCI_BAR_64 : 0) |
+	       (kind == VPCI_BAR_64_PREFETCH ? PCI_BAR_PREFETCH : 0);
+}
+
+/* What software finds out by writing ones: the bits that it can write are those of addresses.
+ */
+void vpci_add_bar(struct vpci_function *f, unsigned bar, enum vpci_bar_kind kind, uint64_t size)
+{
+	unsigned offset = PCI_BAR + 4 * bar;
+	uint64_t mask = ~(size - 1);
+
+	f->bar[bar] = (struct vpci_bar){kind, size};
+	vpci_config_set(f, offset, 4, flags_of(kind));
+	vpci_set_writable(f, offset, (uint32_t)(kind == VPCI_BAR_IO ? mask & 0xffff : mask), 4);
+	if (is_64(kind))
+		vpci_set_writable(f, offset + 4, (uint32_t)(mask >> 32), 4);
+}
+
+static uint64_t address_of(const uint8_t *config, unsigned bar, enum vpci_bar_kind kind)
+{
+	unsigned offset = PCI_BAR + 4 * bar;
+	uint64_t low = vpci_get(config, offset, 4);
+
+	if (kind == VPCI_BAR_IO)
+		return low & ~(uint64_t)PCI_BAR_IO_FLAGS;
+	low &= ~(uint64_t)PCI_BAR_MEMORY_FLAGS;
+	return is_64(kind) ? low | (uint64_t)vpci_get(config, offset + 4, 4) << 32 : low;
+}
+
+/* ---- windows ---- */
+
+static void insert(struct vpci_windows *w, struct vpci_window new)
+{
+	unsigned at = w->count++;
+
+	while (at > 0 && w->at[at - 1].first > new.first) {
+		w->at[at] = w->at[at - 1];
+		at--;
+	}
+	w->at[at] = new;
+}
+
+static void add_windows(struct vpci *pci, unsigned index)
+{
+	const struct vpci_function *f = &pci->functions[index];
+	const uint8_t *config = pci->s.f[index].config;
+	uint32_t command = vpci_get(config, PCI_COMMAND, 2);
+
+	for (unsigned bar = 0; bar < PCI_BARS; bar++) {
+		enum vpci_bar_kind kind = f->bar[bar].kind;
+		bool io = kind == VPCI_BAR_IO;
+		uint64_t first;
+
+		if (kind == VPCI_BAR_NONE ||
+			!(command & (io ? PCI_COMMAND_IO : PCI_COMMAND_MEMORY)))
+			continue;
+		first = address_of(config, bar, kind);
+		insert(io ? &pci->io : &pci->memory,
+			(struct vpci_window){first, first + f->bar[bar].size - 1,
+				(uint8_t)index, (uint8_t)bar});
+	}
+}
+
+void vpci_update_windows(struct vpci *pci)
+{
+	pci->memory.count = pci->io.count = 0;
+	for (unsigned i = 0; i < VPCI_FUNCTIONS; i++)
+		if (pci->functions[i].present)
+			add_windows(pci, i);
+}
+
+/*
+ * The one that begins last at or below the address. Where a guest lets windows overlap, one of
+ * them answers.
+ */
+static const struct vpci_window *window_of(const struct vpci_windows *w, uint64_t address)
+{
+	unsigned low = 0, high = w->count;
+
+	while (low < high) {
+		unsigned middle = (low + high) / 2;
+
+		if (w->at[middle].first <= address)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	if (low == 0 || address > w->at[low - 1].last)
+		return NULL;
+	return &w->at[low - 1];
+}
+
+bool vpci_claims(const struct vpci *pci, uint64_t gpa)
+{
+	return window_of(&pci->memory, gpa) != NULL;
+}
+
+static bool access(struct platform *p, const struct vpci_window *w, uint64_t address,
+	bool write, unsigned size, uint64_t *value)
+{
+	struct vpci_function *f;
+	uint64_t offset;
+
+	if (w == NULL)
+		return false;
+	f = &p->pci.functions[w->function];
+	offset = address - w->first;
+	if (size > w->last - address + 1) { /* it leaves the register's range */
+		if (!write)
+			*value = UINT64_MAX;
+		return true;
+	}
+	if (vpci_msix_access(f, w->bar, offset, write, size, value))
+		return true;
+	if (write && f->ops->write != NULL)
+		f->ops->write(f->device, w->bar, offset, size, *value);
+	else if (!write)
+		*value = f->ops->read != NULL ? f->ops->read(f->device, w->bar, offset, size)
+					      : UINT64_MAX;
+	return true;
+}
+
+bool vpci_bar_io(struct platform *p, uint16_t port, bool write, unsigned size, uint32_t *value)
+{
+	uint64_t wide = *value;
+
+	if (!access(p, window_of(&p->pci.io, port), port, write, size, &wide))
+		return false;
+	if (!write)
+		*value = (uint32_t)wide & (UINT32_MAX >> (4 - size) * 8);
+	return true;
+}
+
+bool vpci_bar_mmio(struct platform *p, uint64_t gpa, bool write, unsigned size, uint64_t *value)
+{
+	return access(p, window_of(&p->pci.memory, gpa), gpa, write, size, value);
+}
+
+/* ---- first addresses ---- */
+
+static uint64_t align(uint64_t at, uint64_t size)
+{
+	return (at + size - 1) & ~(size - 1);
+}
+
+static void assign(struct vpci_function *f, unsigned bar, uint64_t *next)
+{
+	uint64_t size = f->bar[bar].size;
+
+	*next = align(*next, size);
+	vpci_config_set(f, PCI_BAR + 4 * bar, 4, (uint32_t)*next | flags_of(f->bar[bar].kind));
+	*next += size;
+}
+
+static void assign_all(struct vpci_function *f, uint64_t *port, uint64_t *memory)
+{
+	uint32_t command = vpci_command(f);
+
+	for (unsigned bar = 0; bar < PCI_BARS; bar++) {
+		if (f->bar[bar].kind == VPCI_BAR_NONE)
+			continue;
+		if (f->bar[bar].kind == VPCI_BAR_IO) {
+			assign(f, bar, port);
+			command |= PCI_COMMAND_IO;
+		} else {
+			assign(f, bar, memory);
+			command |= PCI_COMMAND_MEMORY;
+		}
+	}
+	vpci_config_set(f, PCI_COMMAND, 2, command);
+	if (f->pin != 0)
+		vpci_config_set(f, PCI_INTERRUPT_LINE, 1,
+			f->platform->pci.pirq[vpci_pirq_of(f->bdf, f->pin)]);
+}
+
+void vpci_assign(struct platform *p)
+{
+	uint64_t port = FIRST_PORT, memory = DEV_PCI_HOLE_START;
+
+	for (unsigned i = 0; i < VPCI_FUNCTIONS; i++)
+		if (p->pci.functions[i].present)
+			assign_all(&p->pci.functions[i], &port, &memory);
+	vpci_update_windows(&p->pci);
+}

@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Between the files of PCI: configuration space (vpci.c), addresses (vpci_bar.c), interrupts
+ * (vpci_irq.c).
+ */
+#ifndef NESTOR_DEV_VPCI_INT_H
+#define NESTOR_DEV_VPCI_INT_H
+
+#include "dev/platform.h"
+#include "dev/vpci.h"
+
+static inline unsigned vpci_index(const struct vpci_function *f)
+{
+	return (unsigned)(f - f->platform->pci.functions);
+}
+
+static inline struct vpci_function_state *vpci_state_of(const struct vpci_function *f)
+{
+	return &f->platform->pci.s.f[vpci_index(f)];
+}
+
+/* Little-endian bytes; size up to 4, inside the space. */
+static inline uint32_t vpci_get(const uint8_t *config, unsigned offset, unsigned size)
+{
+	uint32_t value = 0;
+
+	for (unsigned i = 0; i < size; i++)
+		value |= (uint32_t)config[offset + i] << i * 8;
+	return value;
+}
+
+static inline void vpci_put(uint8_t *config, unsigned offset, unsigned size, uint32_t value)
+{
+	for (unsigned i = 0; i < size; i++)
+		config[offset + i] = (uint8_t)(value >> i * 8);
+}
+
+static inline uint32_t vpci_command(const struct vpci_function *f)
+{
+	return vpci_get(vpci_state_of(f)->config, PCI_COMMAND, 2);
+}
+
+/* What address windows there are follows from the configuration spaces. */
+void vpci_update_windows(struct vpci *pci);
+/* Ports behind base address registers. */
+bool vpci_bar_io(struct platform *p, uint16_t port, bool write, unsigned size, uint32_t *value);
+bool vpci_bar_mmio(
+	struct platform *p, uint64_t gpa, bool write, unsigned size, uint64_t *value);
+
+/* Whether an access behind this base address register is one to the MSI-X structures. */
+bool vpci_msix_access(struct vpci_function *f, unsigned bar, uint64_t offset, bool write,
+	unsigned size, uint64_t *value);
+/* Masks, enables or Interrupt Disable of this function may have changed. */
+void vpci_update_interrupts(struct vpci_function *f);
+bool vpci_msix_valid(const struct vpci_function *f, const struct vpci_function_state *s);
+
+#endif

@@ -1,0 +1,315 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Interrupts of PCI functions: messages (MSI, MSI-X) to local APICs, and pins by PIRQs to the
+ * IOAPIC and the PICs.
+ */
+#include "dev/vpci_int.h"
+
+#include "dev/state_check.h"
+#include "spec/apic.h"
+
+#define PIRQ_FIRST_PIN 16u
+
+/* ---- messages ---- */
+
+void vpci_message(struct platform *p, uint64_t address, uint32_t data)
+{
+	struct vlapic_message m = {
+		.destination = MSI_DESTINATION(address),
+		.vector = MSI_VECTOR(data),
+		.mode = MSI_DELIVERY(data),
+		.logical = address & MSI_LOGICAL,
+		.level = data & MSI_LEVEL,
+	};
+
+	if ((address & ~(uint64_t)~MSI_ADDRESS_FIXED) != MSI_ADDRESS_BASE)
+		return;
+	if (m.mode == DELIVER_STARTUP || m.mode == DELIVER_EXTINT ||
+		(m.mode <= DELIVER_LOWEST && m.vector < 16) ||
+		(m.level && !(data & MSI_ASSERT)))
+		return;
+	if (!m.logical && m.destination == 0xff)
+		m.destination = UINT32_MAX;
+	vlapic_send(p, &m);
+}
+
+static uint32_t msix_control(const struct vpci_function *f)
+{
+	return f->msix != 0 ? vpci_config_get(f, f->msix + PCI_MSIX_CONTROL, 2) : 0;
+}
+
+static uint32_t msi_control(const struct vpci_function *f)
+{
+	return f->msi != 0 ? vpci_config_get(f, f->msi + PCI_MSI_CONTROL, 2) : 0;
+}
+
+bool vpci_messages(const struct vpci_function *f)
+{
+	return msix_control(f) & PCI_MSIX_ENABLE || msi_control(f) & PCI_MSI_ENABLE;
+}
+
+static bool masked(const struct vpci_function *f, unsigned vector)
+{
+	uint32_t control = msix_control(f);
+
+	if (control & PCI_MSIX_ENABLE)
+		return control & PCI_MSIX_MASK_ALL ||
+		       vpci_state_of(f)->msix[vector][3] & PCI_MSIX_ENTRY_MASKED;
+	return vpci_config_get(f, f->msi + PCI_MSI_MASK, 4) >> vector & 1;
+}
+
+/* The low bits of the data are the vector's number, as many as software allows. */
+static void send_msi(struct vpci_function *f, unsigned vector)
+{
+	uint32_t low = vpci_config_get(f, f->msi + PCI_MSI_ADDRESS, 4);
+	uint32_t high = vpci_config_get(f, f->msi + PCI_MSI_ADDRESS + 4, 4);
+	uint32_t data = vpci_config_get(f, f->msi + PCI_MSI_DATA, 2);
+	uint32_t numbers = (1u << PCI_MSI_ENABLED(msi_control(f))) - 1;
+
+	vpci_message(f->platform, (uint64_t)high << 32 | low,
+		(data & ~numbers) | (vector & numbers));
+}
+
+static void send(struct vpci_function *f, unsigned vector)
+{
+	const uint32_t *entry = vpci_state_of(f)->msix[vector];
+
+	if (msix_control(f) & PCI_MSIX_ENABLE)
+		vpci_message(f->platform, (uint64_t)entry[1] << 32 | entry[0], entry[2]);
+	else
+		send_msi(f, vector);
+}
+
+static void set_pending(struct vpci_function *f, uint32_t pending)
+{
+	vpci_state_of(f)->pending = pending;
+	if (f->msi != 0)
+		vpci_config_set(f, f->msi + PCI_MSI_PENDING, 4, pending);
+}
+
+void vpci_interrupt(struct vpci_function *f, unsigned vector)
+{
+	if (vector >= f->vectors || !vpci_messages(f) || !vpci_master(f))
+		return;
+	if (masked(f, vector))
+		set_pending(f, vpci_state_of(f)->pending | 1u << vector);
+	else
+		send(f, vector);
+}
+
+static void send_pending(struct vpci_function *f)
+{
+	uint32_t pending = vpci_state_of(f)->pending;
+
+	if (pending == 0 || !vpci_messages(f) || !vpci_master(f))
+		return;
+	for (unsigned i = 0; i < f->vectors; i++) {
+		if (!(pending >> i & 1) || masked(f, i))
+			continue;
+		set_pending(f, vpci_state_of(f)->pending & ~(1u << i));
+		send(f, i);
+	}
+}
+
+/* ---- MSI and MSI-X capabilities ---- */
+
+bool vpci_add_msi(struct vpci_function *f, unsigned vectors)
+{
+	uint8_t body[PCI_MSI_SIZE - 2] = {0};
+	uint32_t capable = (uint32_t)__builtin_ctz(vectors);
+
+	vpci_put(body, PCI_MSI_CONTROL - 2, 2,
+		PCI_MSI_64 | PCI_MSI_MASKING | capable << PCI_MSI_CAPABLE_SHIFT);
+	f->msi = vpci_add_capability(f, PCI_CAP_MSI, body, PCI_MSI_SIZE);
+	if (f->msi == 0)
+		return false;
+	f->vectors = (uint8_t)vectors;
+	vpci_set_writable(
+		f, f->msi + PCI_MSI_CONTROL, PCI_MSI_ENABLE | 7u << PCI_MSI_ENABLED_SHIFT, 2);
+	vpci_set_writable(f, f->msi + PCI_MSI_ADDRESS, ~3u, 4);
+	vpci_set_writable(f, f->msi + PCI_MSI_ADDRESS + 4, ~0u, 4);
+	vpci_set_writable(f, f->msi + PCI_MSI_DATA, 0xffff, 2);
+	vpci_set_writable(
+		f, f->msi + PCI_MSI_MASK, vectors == 32 ? ~0u : (1u << vectors) - 1, 4);
+	return true;
+}
+
+bool vpci_add_msix(struct vpci_function *f, unsigned bar, uint32_t table, uint32_t pending,
+	unsigned vectors)
+{
+	uint8_t body[PCI_MSIX_SIZE - 2];
+
+	vpci_put(body, PCI_MSIX_CONTROL - 2, 2, vectors - 1);
+	vpci_put(body, PCI_MSIX_TABLE - 2, 4, table | bar);
+	vpci_put(body, PCI_MSIX_PENDING - 2, 4, pending | bar);
+	f->msix = vpci_add_capability(f, PCI_CAP_MSIX, body, PCI_MSIX_SIZE);
+	if (f->msix == 0)
+		return false;
+	f->vectors = (uint8_t)vectors;
+	f->msix_bar = (uint8_t)bar;
+	f->msix_table = table;
+	f->msix_pending = pending;
+	vpci_set_writable(
+		f, f->msix + PCI_MSIX_CONTROL, PCI_MSIX_ENABLE | PCI_MSIX_MASK_ALL, 2);
+	for (unsigned i = 0; i < vectors; i++)
+		vpci_state_of(f)->msix[i][3] = PCI_MSIX_ENTRY_MASKED;
+	return true;
+}
+
+static uint32_t msix_writable(unsigned word)
+{
+	switch (word) {
+	case 0:
+		return ~3u;
+	case 3:
+		return PCI_MSIX_ENTRY_MASKED;
+	default:
+		return ~0u;
+	}
+}
+
+/* Software must use whole words, or pairs of them; others are undefined. */
+static void table_access(
+	struct vpci_function *f, uint32_t offset, bool write, unsigned size, uint64_t *value)
+{
+	struct vpci_function_state *s = vpci_state_of(f);
+	uint64_t result = 0;
+
+	if (size < 4 || offset & (size - 1)) {
+		*value = write ? *value : 0;
+		return;
+	}
+	for (unsigned i = 0; i < size / 4; i++) {
+		unsigned at = offset / 4 + i;
+		uint32_t *word = &s->msix[at / 4][at % 4];
+
+		if (write)
+			*word = (uint32_t)(*value >> i * 32) & msix_writable(at % 4);
+		result |= (uint64_t)*word << i * 32;
+	}
+	if (write)
+		send_pending(f);
+	else
+		*value = result;
+}
+
+bool vpci_msix_access(struct vpci_function *f, unsigned bar, uint64_t offset, bool write,
+	unsigned size, uint64_t *value)
+{
+	uint64_t table = offset - f->msix_table, bits = offset - f->msix_pending;
+
+	if (f->msix == 0 || bar != f->msix_bar)
+		return false;
+	if (table < f->vectors * PCI_MSIX_ENTRY_SIZE) {
+		table_access(f, (uint32_t)table, write, size, value);
+		return true;
+	}
+	if (bits >= 8)
+		return false;
+	if (!write)
+		*value = (uint64_t)vpci_state_of(f)->pending >> bits * 8;
+	return true;
+}
+
+/* ---- pins ---- */
+
+static bool asserts(const struct vpci_function *f)
+{
+	return f->present && f->pin != 0 && vpci_state_of(f)->intx &&
+	       !(vpci_command(f) & PCI_COMMAND_NOINTX) && !vpci_messages(f);
+}
+
+static bool pirq_level(const struct vpci *pci, unsigned pirq)
+{
+	for (unsigned i = 0; i < VPCI_FUNCTIONS; i++) {
+		const struct vpci_function *f = &pci->functions[i];
+
+		if (asserts(f) && vpci_pirq_of(f->bdf, f->pin) == pirq)
+			return true;
+	}
+	return false;
+}
+
+/* Pins share PIRQs, and PIRQs share lines. */
+static void update_line(struct platform *p, uint8_t irq)
+{
+	bool level = false;
+
+	if (irq == 0)
+		return;
+	for (unsigned i = 0; i < VPCI_PIRQS; i++)
+		level = level || (p->pci.pirq[i] == irq && pirq_level(&p->pci, i));
+	platform_set_irq(p, irq, level);
+}
+
+static void update_pin(struct vpci_function *f)
+{
+	struct platform *p = f->platform;
+	unsigned pirq;
+
+	if (f->pin == 0)
+		return;
+	pirq = vpci_pirq_of(f->bdf, f->pin);
+	platform_set_irq(p, PIRQ_FIRST_PIN + pirq, pirq_level(&p->pci, pirq));
+	update_line(p, p->pci.pirq[pirq]);
+}
+
+void vpci_set_intx(struct vpci_function *f, bool level)
+{
+	struct vpci_function_state *s = vpci_state_of(f);
+
+	if (s->intx == level)
+		return;
+	s->intx = level;
+	if (level)
+		s->config[PCI_STATUS] |= PCI_STATUS_INTX;
+	else
+		s->config[PCI_STATUS] &= (uint8_t)~PCI_STATUS_INTX;
+	update_pin(f);
+}
+
+void vpci_route(struct platform *p, unsigned pirq, uint8_t irq)
+{
+	uint8_t old = p->pci.pirq[pirq];
+
+	p->pci.pirq[pirq] = irq;
+	update_line(p, old);
+	update_line(p, irq);
+}
+
+void vpci_update_interrupts(struct vpci_function *f)
+{
+	send_pending(f);
+	if (vpci_state_of(f)->intx)
+		update_pin(f);
+}
+
+/* ---- state ---- */
+
+static bool entry_valid(const uint32_t *entry)
+{
+	for (unsigned word = 0; word < 4; word++)
+		if (entry[word] & ~msix_writable(word))
+			return false;
+	return true;
+}
+
+bool vpci_msix_valid(const struct vpci_function *f, const struct vpci_function_state *s)
+{
+	uint32_t line = s->config[PCI_STATUS] & PCI_STATUS_INTX;
+	unsigned entries = f->msix != 0 ? f->vectors : 0;
+
+	if (s->intx > (f->pin != 0) || (line != 0) != (s->intx != 0))
+		return false;
+	if (f->vectors < 32 && s->pending >> f->vectors != 0)
+		return false;
+	if (f->msi != 0 && vpci_get(s->config, f->msi + PCI_MSI_PENDING, 4) != s->pending)
+		return false;
+	for (unsigned i = 0; i < entries; i++)
+		if (!entry_valid(s->msix[i]))
+			return false;
+	for (unsigned i = entries; i < VPCI_MSIX_VECTORS; i++)
+		if (!state_bytes_up_to(s->msix[i], 0, sizeof(s->msix[i]) - 1, 0))
+			return false;
+	return true;
+}

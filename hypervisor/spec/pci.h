@@ -1,0 +1,105 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * PCI: the configuration space of a function (PCI Local Bus Specification 3.0, chapter 6
+ * "Configuration Space") and interrupt messages.
+ */
+#ifndef NESTOR_SPEC_PCI_H
+#define NESTOR_SPEC_PCI_H
+
+#include <stdint.h>
+
+#include "lib/bits.h"
+
+#define PCI_CONFIG_SIZE 256
+#define PCI_BARS        6
+#define PCI_BDF(bus, device, function) \
+	((uint16_t)((unsigned)(bus) << 8 | (unsigned)(device) << 3 | (unsigned)(function)))
+#define PCI_BDF_BUS(bdf)      ((unsigned)(bdf) >> 8)
+#define PCI_BDF_DEVICE(bdf)   ((unsigned)(bdf) >> 3 & 31)
+#define PCI_BDF_FUNCTION(bdf) ((unsigned)(bdf)&7)
+
+/* Offsets in a header of type 0. */
+enum pci_offset {
+	PCI_VENDOR = 0x00,
+	PCI_DEVICE = 0x02,
+	PCI_COMMAND = 0x04,
+	PCI_STATUS = 0x06,
+	PCI_REVISION = 0x08,
+	PCI_CLASS = 0x09, /* three bytes: interface, subclass, class */
+	PCI_HEADER_TYPE = 0x0e,
+	PCI_BAR = 0x10,
+	PCI_SUBVENDOR = 0x2c,
+	PCI_SUBSYSTEM = 0x2e,
+	PCI_CAPABILITIES = 0x34,
+	PCI_INTERRUPT_LINE = 0x3c,
+	PCI_INTERRUPT_PIN = 0x3d,
+	PCI_HEADER_END = 0x40
+};
+
+#define PCI_COMMAND_IO     BIT(0)
+#define PCI_COMMAND_MEMORY BIT(1)
+#define PCI_COMMAND_MASTER BIT(2)
+#define PCI_COMMAND_PARITY BIT(6)
+#define PCI_COMMAND_SERR   BIT(8)
+#define PCI_COMMAND_NOINTX BIT(10)
+
+#define PCI_STATUS_INTX         BIT(3)
+#define PCI_STATUS_CAPABILITIES BIT(4)
+
+#define PCI_HEADER_MULTIFUNCTION 0x80
+
+#define PCI_BAR_IO           BIT(0)
+#define PCI_BAR_64           BIT(2)
+#define PCI_BAR_PREFETCH     BIT(3)
+#define PCI_BAR_IO_FLAGS     3u
+#define PCI_BAR_MEMORY_FLAGS 15u
+
+/* Capabilities: identifier, offset of the next, body. */
+enum pci_capability {
+	PCI_CAP_MSI = 0x05,
+	PCI_CAP_VENDOR = 0x09,
+	PCI_CAP_MSIX = 0x11
+};
+
+/* 6.8.1 "MSI Capability Structure", the form with 64-bit addresses and masks. */
+enum pci_msi {
+	PCI_MSI_CONTROL = 0x02,
+	PCI_MSI_ADDRESS = 0x04,
+	PCI_MSI_DATA = 0x0c,
+	PCI_MSI_MASK = 0x10,
+	PCI_MSI_PENDING = 0x14,
+	PCI_MSI_SIZE = 0x18
+};
+
+#define PCI_MSI_ENABLE        BIT(0)
+#define PCI_MSI_CAPABLE_SHIFT 1
+#define PCI_MSI_ENABLED_SHIFT 4 /* log2 of how many vectors software allows */
+#define PCI_MSI_ENABLED(c)    ((unsigned)(c) >> PCI_MSI_ENABLED_SHIFT & 7)
+#define PCI_MSI_64            BIT(7)
+#define PCI_MSI_MASKING       BIT(8)
+
+/* 6.8.2 "MSI-X Capability and Table Structures" */
+enum pci_msix {
+	PCI_MSIX_CONTROL = 0x02,
+	PCI_MSIX_TABLE = 0x04,
+	PCI_MSIX_PENDING = 0x08,
+	PCI_MSIX_SIZE = 0x0c
+};
+
+#define PCI_MSIX_ENABLE       BIT(15)
+#define PCI_MSIX_MASK_ALL     BIT(14)
+#define PCI_MSIX_ENTRY_SIZE   16u
+#define PCI_MSIX_ENTRY_MASKED BIT(0)
+
+/* SDM 10.11 "Message Signalled Interrupts": where they are sent, and what they say. */
+#define MSI_ADDRESS_BASE   0xfee00000u
+#define MSI_ADDRESS_FIXED  0xfff00000u
+#define MSI_DESTINATION(a) ((uint32_t)(a) >> 12 & 0xff)
+#define MSI_LOGICAL        BIT(2)
+#define MSI_REDIRECTION    BIT(3)
+#define MSI_VECTOR(d)      ((uint8_t)(d))
+#define MSI_DELIVERY(d)    ((enum apic_delivery)((d) >> 8 & 7))
+#define MSI_ASSERT         BIT(14)
+#define MSI_LEVEL          BIT(15)
+
+#endif
