@@ -92,7 +92,7 @@ $(B)/kvmclient: $(KVMCLIENT_SRC) guests/kvmclient/vm.h
 	@mkdir -p $(@D)
 	$(CC) $(WARN) -D_GNU_SOURCE -O2 -static $(KVMCLIENT_SRC) -o $@
 
-$(DEBIAN)/%.cpio: guests/debian/mkinitramfs.sh guests/debian/l1-init guests/debian/l2-init \
+$(DEBIAN)/%.cpio: guests/debian/mkinitramfs.sh guests/debian/l1-init guests/debian/l2-init guests/debian/devices-init \
 		$(B)/kvmclient $(DEBIAN)/packages.txt
 	guests/debian/mkinitramfs.sh $* $@ $(B)/kvmclient $(DEBIAN)
 
@@ -100,7 +100,7 @@ $(DEBIAN)/client.cpio $(DEBIAN)/qemu.cpio: $(DEBIAN)/l2.cpio
 
 .PHONY: debian-guests
 ## make debian-guests  Debian's kernel and initramfs images for L1 and L2
-debian-guests: $(DEBIAN)/probe.cpio $(DEBIAN)/client.cpio $(DEBIAN)/qemu.cpio
+debian-guests: $(DEBIAN)/devices.cpio $(DEBIAN)/probe.cpio $(DEBIAN)/client.cpio $(DEBIAN)/qemu.cpio
 
 .PHONY: bench
 ## make bench        ticks of VT-x operations, beside those of KVM as L0

@@ -4,7 +4,7 @@
 #
 #   guests/debian/mkinitramfs.sh KIND OUTPUT KVMCLIENT [DIR]
 #
-# KIND: l2 (busybox and l2-init), probe (L1 with KVM, no L2), client (L1 with an L2 for our KVM client),
+# KIND: devices (L1 that tries its virtio devices), l2 (busybox and l2-init), probe (L1 with KVM, no L2), client (L1 with an L2 for our KVM client),
 # qemu (the same with Debian's QEMU). DIR is what fetch.sh made; default build/debian.
 set -eu
 kind=$1 output=$2 client=$3 dir=${4:-build/debian}
@@ -64,7 +64,20 @@ l2_image() {
 	cp "$dir/l2.cpio" "$stage/l2/initrd"
 }
 
+# What tries the virtio devices.
+devices() {
+	local m
+	base insmod poweroff cat head wc cmp grep tr dd mknod sha256sum sync seq sleep stat umount
+	for m in virtio/virtio virtio/virtio_ring virtio/virtio_pci_modern_dev \
+		virtio/virtio_pci_legacy_dev virtio/virtio_pci block/virtio_blk \
+		char/virtio_console char/hw_random/virtio-rng; do
+		put "$dir/modules/kernel/drivers/$m.ko" lib/modules
+	done
+	cp "$here/devices-init" "$stage/init"
+}
+
 case $kind in
+devices) devices ;;
 l2)
 	base reboot
 	cp "$here/l2-init" "$stage/init"
@@ -83,7 +96,7 @@ qemu)
 	done
 	;;
 *)
-	echo "mkinitramfs.sh: KIND is l2, probe, client or qemu, not '$kind'" >&2
+	echo "mkinitramfs.sh: KIND is devices, l2, probe, client or qemu, not '$kind'" >&2
 	exit 64
 	;;
 esac

@@ -5,7 +5,10 @@
 #ifndef NESTOR_CPU_ASM_H
 #define NESTOR_CPU_ASM_H
 
+#include <stdbool.h>
 #include <stdint.h>
+
+#include "lib/bits.h"
 
 static inline void outb(uint16_t port, uint8_t v)
 {
@@ -143,6 +146,20 @@ static inline void xrstor64(const void *area, uint64_t mask)
 			 :
 			 : "r"(area), "a"((uint32_t)mask), "d"((uint32_t)(mask >> 32))
 			 : "memory");
+}
+
+static inline bool cpu_has_rdrand(void)
+{
+	return cpuid(1, 0).ecx & BIT(30);
+}
+
+/* False: the processor has no random number now. */
+static inline bool rdrand(uint64_t *value)
+{
+	bool ok;
+
+	__asm__ volatile("rdrand %0" : "=r"(*value), "=@ccc"(ok) : : "cc");
+	return ok;
 }
 
 static inline void cpu_pause(void)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The DSDT's definition block in AML: PCI root with its interrupts, COM1, RTC, reserved ranges, processors, S5.
+ * The DSDT's definition block in AML: PCI root with its interrupts, COM1, RTC, reserved ranges,
+ * processors, S5.
  *
  * Package lengths always take three bytes, so that they can be patched once the length is
  * known.

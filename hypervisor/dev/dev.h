@@ -149,11 +149,15 @@ void *platform_apic_posted(struct platform *p, unsigned vcpu);
 /* Whether x2APIC mode has this MSR, to be read. */
 bool platform_x2apic_readable(uint32_t msr);
 
-/*
- * A piece of what devices have to do, bounded, in the address space of the VM. True when there
- * is more: others shall have their turn before.
- */
-bool platform_work(struct platform *p);
+/* What a turn of work leaves. */
+enum vpci_work {
+	VPCI_WORK_DONE,  /* nothing */
+	VPCI_WORK_WAITS, /* what waits for something outside: look again later */
+	VPCI_WORK_MORE   /* more; others shall have their turn before */
+};
+
+/* A piece of what devices have to do, bounded, in the address space of the VM. */
+enum vpci_work platform_work(struct platform *p);
 /* Whether a device answers at this address of memory, which has no RAM. */
 bool platform_has_device(struct platform *p, uint64_t gpa);
 

@@ -105,14 +105,14 @@ bool platform_has_device(struct platform *p, uint64_t gpa)
 	return there;
 }
 
-bool platform_work(struct platform *p)
+enum vpci_work platform_work(struct platform *p)
 {
-	bool more;
+	enum vpci_work left;
 
 	dev_lock(p);
-	more = vpci_work(p);
+	left = vpci_work(p);
 	dev_unlock(p);
-	return more;
+	return left;
 }
 
 bool platform_rdmsr(struct platform *p, unsigned vcpu, uint32_t msr, uint64_t *value)

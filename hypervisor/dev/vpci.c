@@ -225,25 +225,33 @@ bool vpci_mmio(struct platform *p, unsigned vcpu, uint64_t gpa, bool write, unsi
 void vpci_ask_work(struct vpci_function *f)
 {
 	f->platform->pci.work |= 1u << vpci_index(f);
+	f->platform->pci.waits &= ~(1u << vpci_index(f));
 	dev_work(f->platform);
 }
 
-bool vpci_work(struct platform *p)
+/* Those that wait have a turn, too, each time that somebody looks. */
+enum vpci_work vpci_work(struct platform *p)
 {
 	struct vpci *pci = &p->pci;
 	unsigned i = pci->worked;
-	struct vpci_function *f;
+	enum vpci_work left;
 
 	if (pci->work == 0)
-		return false;
+		return VPCI_WORK_DONE;
 	do
 		i = (i + 1) % VPCI_FUNCTIONS;
 	while (!(pci->work >> i & 1));
 	pci->worked = (uint8_t)i;
-	f = &pci->functions[i];
-	if (!f->ops->work(f->device))
-		pci->work &= ~(1u << i);
-	return pci->work != 0;
+	pci->work &= ~(1u << i);
+	pci->waits &= ~(1u << i);
+	left = pci->functions[i].ops->work(pci->functions[i].device);
+	if (left != VPCI_WORK_DONE)
+		pci->work |= 1u << i;
+	if (left == VPCI_WORK_WAITS)
+		pci->waits |= 1u << i;
+	if (pci->work & ~pci->waits)
+		return VPCI_WORK_MORE;
+	return pci->work != 0 ? VPCI_WORK_WAITS : VPCI_WORK_DONE;
 }
 
 /* ---- state ---- */

@@ -17,6 +17,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "dev/dev.h"
 #include "spec/pci.h"
 
 #define VPCI_FUNCTIONS    32
@@ -58,8 +59,8 @@ struct vpci_ops {
 	 */
 	void (*config_reading)(void *device, unsigned offset, unsigned size);
 	void (*config_written)(void *device, unsigned offset, unsigned size);
-	/* A piece of work that vpci_ask_work asked for, bounded. True when there is more. */
-	bool (*work)(void *device);
+	/* A piece of the work that vpci_ask_work asked for, bounded. */
+	enum vpci_work (*work)(void *device);
 };
 
 struct vpci_bar {
@@ -113,7 +114,7 @@ struct vpci {
 	struct vpci_function functions[VPCI_FUNCTIONS];
 	struct vpci_windows memory, io; /* follow from s */
 	uint8_t pirq[VPCI_PIRQS];       /* ISA line of each; 0: none */
-	uint32_t work;                  /* functions that asked for it */
+	uint32_t work, waits;           /* functions that asked for it; that wait with it */
 	uint8_t worked;                 /* the last one that had its turn */
 };
 
@@ -174,8 +175,8 @@ unsigned vpci_pirq_of(uint16_t bdf, uint8_t pin);
 uint8_t vpci_pirq_line(unsigned pirq);
 /* Whether a base address register claims this address of memory now. */
 bool vpci_claims(const struct vpci *pci, uint64_t gpa);
-/* A turn for one function that wants to work. True when any wants more. */
-bool vpci_work(struct platform *p);
+/* A turn for one function that wants to work. */
+enum vpci_work vpci_work(struct platform *p);
 
 /*
  * One access to 0xcf8 (32 bits), 0xcfc..0xcff or behind a base address register. Narrow

@@ -48,6 +48,8 @@ const struct setting vm_settings[] = {
 		.initial = WEIGHT_NORMAL, .help = "its share of a CPU that several VMs want"},
 	{ROW("pin", "pin", SETTING_CPU_LIST, allowed_cpus), .initial = UINT64_MAX,
 		.help = "physical CPUs that may run it"},
+	{ROW("rng", "rng", SETTING_SWITCH, rng), .initial = true,
+		.help = "give it a virtio entropy device"},
 	{ROW("protocol", NULL, SETTING_CHOICE, protocol), .words = protocol_words,
 		.initial = PROTOCOL_AUTO, .help = "how its kernel is started"},
 	{ROW("cmdline0", "argv0", SETTING_SWITCH, cmdline0), .initial = true,

@@ -40,6 +40,7 @@ struct vm_config {
 	bool vmx;         /* offer VT-x to L1 */
 	bool shadow;      /* offer and use VMCS shadowing where the machine has it */
 	bool apicv;       /* the CPU virtualizes L1's local APICs, where it can */
+	bool rng;         /* a virtio entropy device */
 	bool cmdline0;    /* Multiboot: image name in front of the command line */
 	uint8_t protocol; /* enum load_protocol */
 	uint32_t weight;  /* its share of a CPU that several want, in parts of WEIGHT_NORMAL */

@@ -10,6 +10,7 @@
 
 #include "dev/platform.h"
 #include "nested/explain.h"
+#include "vm/devices.h"
 #include "vm/vm.h"
 
 struct entry_state;
@@ -18,6 +19,7 @@ struct entry_state;
 struct vm_box {
 	struct vm vm;
 	struct platform platform;
+	struct vm_devices devices;
 	struct nested_vm nested_vm;
 	struct explain_ring explain;
 };

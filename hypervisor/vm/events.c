@@ -16,6 +16,9 @@
 #include "vm/sched.h"
 #include "vmx/asm.h"
 
+/* In a millisecond, at work that waits for something outside. */
+#define WORK_LOOKS 8
+
 void vcpu_post(struct vcpu *vcpu, uint32_t events)
 {
 	__atomic_fetch_or(&vcpu->events, events, __ATOMIC_SEQ_CST);
@@ -238,17 +241,21 @@ static void process_sipi(struct vcpu *vcpu)
 
 /*
  * A piece of what the guest asked of its devices. Before the next one the guest has as much
- * time as this one took, and other VMs have theirs; what it costs is charged to this vCPU.
+ * time as this one took, unless it is halted, and other VMs have theirs; what it costs is
+ * charged to this vCPU.
  */
 static void process_work(struct vcpu *vcpu)
 {
 	uint64_t begin = rdtsc();
+	enum vpci_work left = platform_work(vcpu->vm->platform);
+	uint64_t end = rdtsc();
 
-	if (platform_work(vcpu->vm->platform)) {
-		uint64_t end = rdtsc();
-
+	if (left == VPCI_WORK_WAITS)
+		vcpu->work_at = end + tsc_khz / WORK_LOOKS;
+	else if (left == VPCI_WORK_MORE && vcpu->state == VCPU_RUNNABLE)
 		vcpu->work_at = end + (end - begin);
-	}
+	else if (left == VPCI_WORK_MORE)
+		vcpu_post(vcpu, EVENT_WORK);
 	vcpu_touched_devices(vcpu);
 }
 

@@ -31,8 +31,7 @@ static bool put_back_vm(struct vcpu *vcpu)
 
 	vm_get_state(vm, vm->saved);
 	forget_vcpu(vcpu);
-	platform_reset(vm->platform, &config);
-	return vm_set_state(vm, vm->saved);
+	return devices_reset(vm, &config) && vm_set_state(vm, vm->saved);
 }
 
 static bool put_back_vcpu(struct vcpu *vcpu)

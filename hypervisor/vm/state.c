@@ -171,6 +171,7 @@ void vm_get_state(struct vm *vm, struct vm_state *s)
 	s->version = VM_STATE_VERSION;
 	s->cpus = vm->config.cpus;
 	platform_get_state(vm->platform, &s->platform);
+	devices_get_state(vm, &s->devices);
 	for (unsigned i = 0; i < vm->config.cpus; i++)
 		vcpu_get_state(vm->vcpus[i], &s->vcpu[i]);
 }
@@ -181,7 +182,8 @@ bool vm_set_state(struct vm *vm, const struct vm_state *s)
 		s->cpus != vm->config.cpus)
 		return false;
 	vm->tsc_offset = s->platform.tsc - rdtsc();
-	if (!platform_set_state(vm->platform, &s->platform))
+	if (!platform_set_state(vm->platform, &s->platform) ||
+		!devices_set_state(vm, &s->devices))
 		return false;
 	for (unsigned i = 0; i < vm->config.cpus; i++)
 		if (!vcpu_set_state(vm->vcpus[i], &s->vcpu[i]))

@@ -14,9 +14,10 @@
 #include "nested/state.h"
 #include "policy/msr.h"
 #include "spec/addr.h"
+#include "vm/devices.h"
 #include "vm/vm.h"
 
-#define VM_STATE_VERSION 1u
+#define VM_STATE_VERSION 2u
 
 /* Registers that are in no VMCS. */
 struct register_state {
@@ -48,6 +49,7 @@ struct vm_state {
 	uint32_t cpus;
 	uint32_t reserved;
 	struct platform_state platform; /* the VM's time is in there */
+	struct devices_state devices;
 	struct vcpu_saved vcpu[DEV_MAX_VCPUS];
 };
 

@@ -77,6 +77,7 @@ static struct vm_box *create_box(const struct vm_config *config, const struct vm
 	box->vm.config = *config;
 	box->vm.host_cr3 = m->cr3;
 	box->vm.platform = &box->platform;
+	box->vm.devices = &box->devices;
 	box->vm.nested_vm = &box->nested_vm;
 	box->vm.explain = &box->explain;
 	box->vm.lock = SPINLOCK(LOCK_VM);
@@ -156,7 +157,8 @@ static bool create_parts(struct vm_box *box, const struct vm_memory *memory)
 		return false;
 	p.apicv = vm->apicv.on;
 	vm->tsc_offset = -rdtsc();
-	platform_reset(vm->platform, &p);
+	if (!devices_create(vm) || !devices_reset(vm, &p))
+		return false;
 	if (vm->config.vmx && !create_nested(vm))
 		return false;
 	if (l0_config()->selftest == L0_SELFTEST_STATE && !selftest_create(vm))

@@ -62,6 +62,7 @@ struct vm {
 	uint64_t *msr_bitmap; /* for VMCS01 of all vCPUs, but see apicv */
 	struct vm_apicv apicv;
 	struct platform *platform;
+	struct vm_devices *devices; /* that are PCI functions */
 	struct nested_vm *nested_vm;
 	struct explain_ring *explain; /* refused VM entries and VMX instructions of L1 */
 	struct hpa

@@ -74,6 +74,29 @@ test_linux_as_l1_with_posted_interrupts() {
 		shows 'kvm_cpuid [0-9]' 'L1: done with status 0' ' APIC_WRITE '
 }
 
+devices() { # TRY COMMAND-LINE ARGS...
+	local try=$1 line="$LINUX quiet try=$1 $2"
+	shift 2
+	expect 0 run --timeout 120 --l1 "$B/debian/vmlinuz" --initrd "$B/debian/devices.cpio" \
+		--cmdline "$line" "$@" && shows "${try##*,}: ok" && shows_not ': failed|cannot be loaded'
+}
+
+test_virtio_rng_by_messages() {
+	devices rng '' && shows 'PCI-MSI.*virtio0-input' 'virtio_rng.0'
+}
+
+test_virtio_rng_by_a_pin_of_the_ioapic() {
+	devices rng pci=nomsi && shows ' 23: .*IO-APIC +23-fasteoi +virtio0'
+}
+
+test_virtio_rng_by_a_line_of_the_pics() {
+	devices rng 'pci=nomsi noapic' && shows ' 11: .*XT-PIC +virtio0'
+}
+
+test_virtio_rng_with_posted_interrupts() {
+	devices rng '' --cpus 2 --machine-cpus 2 --l0-option posted=on
+}
+
 test_linux_as_l2() {
 	linux 0 client 'quiet l2=client' &&
 		shows 'L1: starting L2' 'L2: user space reached' 'L2: done' 'L1: done with status 0' \

@@ -46,11 +46,12 @@ static void device_config_written(void *d, unsigned offset, unsigned size)
 	device.config_writes++;
 }
 
-static bool device_work(void *d)
+static enum vpci_work device_work(void *d)
 {
 	assert_ptr_equal(d, &device);
 	device.works++;
-	return device.work_left != 0 && --device.work_left != 0;
+	return device.work_left != 0 && --device.work_left != 0 ? VPCI_WORK_MORE
+								: VPCI_WORK_DONE;
 }
 
 static const struct vpci_ops ops = {
@@ -341,24 +342,24 @@ static void work_is_asked_for_and_done_piece_by_piece(void **state)
 {
 	(void)state;
 	fake_works = 0;
-	assert_false(platform_work(&machine));
+	assert_int_equal(platform_work(&machine), VPCI_WORK_DONE);
 	assert_int_equal(device.works, 0);
 	device.work_left = 3;
 	vpci_ask_work(f);
 	assert_int_equal(fake_works, 1);
-	assert_true(platform_work(&machine));
-	assert_true(platform_work(&machine));
-	assert_false(platform_work(&machine));
-	assert_false(platform_work(&machine));
+	assert_int_equal(platform_work(&machine), VPCI_WORK_MORE);
+	assert_int_equal(platform_work(&machine), VPCI_WORK_MORE);
+	assert_int_equal(platform_work(&machine), VPCI_WORK_DONE);
+	assert_int_equal(platform_work(&machine), VPCI_WORK_DONE);
 	assert_int_equal(device.works, 3);
 }
 
 static unsigned turns[2];
 
-static bool turn(void *d)
+static enum vpci_work turn(void *d)
 {
 	turns[*(unsigned *)d]++;
-	return true;
+	return VPCI_WORK_MORE;
 }
 
 static void devices_work_in_turn(void **state)
@@ -374,9 +375,33 @@ static void devices_work_in_turn(void **state)
 		vpci_ask_work(vpci_add(&machine, &other, &greedy, &number[i]));
 	}
 	for (unsigned i = 0; i < 10; i++)
-		assert_true(platform_work(&machine));
+		assert_int_equal(platform_work(&machine), VPCI_WORK_MORE);
 	assert_int_equal(turns[0], 5);
 	assert_int_equal(turns[1], 5);
+}
+
+static enum vpci_work wait(void *d)
+{
+	turn(d);
+	return VPCI_WORK_WAITS;
+}
+
+static void who_waits_for_something_outside_keeps_nobody_busy(void **state)
+{
+	static const struct vpci_ops patient = {.work = wait};
+	static unsigned number;
+	struct vpci_id other = {.bdf = PCI_BDF(0, 8, 0)};
+
+	(void)state;
+	memset(turns, 0, sizeof(turns));
+	vpci_ask_work(vpci_add(&machine, &other, &patient, &number));
+	device.work_left = 2;
+	vpci_ask_work(f);
+	for (unsigned i = 0; i < 4 && platform_work(&machine) == VPCI_WORK_MORE; i++)
+		;
+	assert_int_equal(device.works, 2);
+	assert_in_range(turns[0], 1, 2);
+	assert_int_equal(platform_work(&machine), VPCI_WORK_WAITS);
 }
 
 static void addresses_move_with_the_state(void **state)
@@ -415,6 +440,7 @@ int main(void)
 		T(the_device_hears_of_accesses_to_its_configuration),
 		T(work_is_asked_for_and_done_piece_by_piece),
 		T(devices_work_in_turn),
+		T(who_waits_for_something_outside_keeps_nobody_busy),
 		T(addresses_move_with_the_state),
 	};
 

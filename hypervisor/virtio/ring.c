@@ -1,0 +1,488 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "virtio/ring.h"
+
+#include <stddef.h>
+
+#include "dev/dev.h"
+#include "spec/virtio.h"
+
+#define DESC_SIZE   16u
+#define LENGTH_MAX  UINT32_MAX /* of a chain: 2.7.4 "The Virtqueue Descriptor Table" */
+#define PLACE_INDEX 0x7fffu
+
+_Static_assert(sizeof(struct virtio_desc) == DESC_SIZE, "");
+_Static_assert(sizeof(struct virtio_packed_desc) == DESC_SIZE, "");
+
+/* Words of rings change under our eyes: each is read once, and in the order of the program. */
+static uint16_t load(const uint16_t *word)
+{
+	return __atomic_load_n(word, __ATOMIC_ACQUIRE);
+}
+
+static void store(uint16_t *word, uint16_t value)
+{
+	__atomic_store_n(word, value, __ATOMIC_RELEASE);
+}
+
+/* What we wrote is visible before what we read next. */
+static void fence(void)
+{
+	__atomic_thread_fence(__ATOMIC_SEQ_CST);
+}
+
+/* ---- the words of a split ring ---- */
+
+static uint16_t avail_flags(const struct virtq *q)
+{
+	return load((const uint16_t *)q->driver);
+}
+
+static uint16_t avail_index(const struct virtq *q)
+{
+	return load((const uint16_t *)q->driver + 1);
+}
+
+static uint16_t avail_entry(const struct virtq *q, uint16_t index)
+{
+	return load((const uint16_t *)q->driver + 2 + index % q->s.size);
+}
+
+static uint16_t used_event(const struct virtq *q)
+{
+	return load((const uint16_t *)q->driver + 2 + q->s.size);
+}
+
+static uint16_t *used_words(const struct virtq *q)
+{
+	return q->device;
+}
+
+static uint16_t *avail_event(const struct virtq *q)
+{
+	return (uint16_t *)q->device + 2 + 4u * q->s.size;
+}
+
+/* ---- set-up ---- */
+
+void virtq_reset(struct virtq *q, uint16_t max)
+{
+	q->s = (struct virtq_state){.size = max, .vector = VIRTIO_PCI_NO_VECTOR};
+}
+
+static bool power_of_two(uint16_t n)
+{
+	return n != 0 && (n & (n - 1)) == 0;
+}
+
+bool virtq_state_valid(const struct virtq_state *s, bool packed, uint16_t max)
+{
+	if (s->size == 0 || s->size > max || s->reserved[0] || s->reserved[1])
+		return false;
+	if (packed)
+		return !(s->desc & 15) && !(s->driver & 3) && !(s->device & 3) &&
+		       s->avail < s->size && s->used < s->size;
+	return power_of_two(s->size) && !(s->desc & 15) && !(s->driver & 1) && !(s->device & 3);
+}
+
+bool virtq_enable(struct virtq *q)
+{
+	q->s.avail = q->s.used = q->s.signalled = 0;
+	q->s.avail_wrap = q->s.used_wrap = true;
+	q->s.has_signalled = false;
+	q->s.enabled = true;
+	return virtq_state_valid(&q->s, q->packed, VIRTQ_SIZE);
+}
+
+bool virtq_open(struct virtq *q)
+{
+	const struct virtq_state *s = &q->s;
+	uint32_t driver = q->packed ? sizeof(struct virtio_event) : VIRTIO_AVAIL_SIZE(s->size);
+	uint32_t device = q->packed ? sizeof(struct virtio_event) : VIRTIO_USED_SIZE(s->size);
+
+	q->desc = dev_memory(
+		q->platform, q->bdf, s->desc, (uint64_t)DESC_SIZE * s->size, q->packed);
+	q->driver = dev_memory(q->platform, q->bdf, s->driver, driver, false);
+	q->device = dev_memory(q->platform, q->bdf, s->device, device, true);
+	return q->desc != NULL && q->driver != NULL && q->device != NULL;
+}
+
+/* ---- chains ---- */
+
+/* Everything that a descriptor says of its buffer, whatever kind of ring it is in. */
+static bool add_buffer(struct virtq_chain *c, uint64_t gpa, uint32_t length, uint16_t flags)
+{
+	bool write = flags & VIRTIO_DESC_WRITE;
+	struct virtq_cursor *part = write ? &c->write : &c->read;
+
+	if (c->count == VIRTQ_SIZE || (!write && c->write.end != c->write.buffer) ||
+		c->read.left + c->write.left + length > LENGTH_MAX)
+		return false;
+	c->at[c->count++] = (struct virtq_buffer){gpa, length};
+	part->left += length;
+	part->end = c->count;
+	if (!write)
+		c->write.buffer = c->write.end = c->count;
+	return true;
+}
+
+/* A descriptor of a table in guest memory, aligned or not; it is read once. */
+static struct virtio_desc read_desc(const void *table, unsigned index)
+{
+	struct virtio_desc d;
+
+	__builtin_memcpy(&d, (const uint8_t *)table + (size_t)DESC_SIZE * index, sizeof(d));
+	__atomic_signal_fence(__ATOMIC_SEQ_CST); /* the compiler does not read it again */
+	return d;
+}
+
+static const void *indirect_table(
+	struct virtq *q, uint64_t gpa, uint32_t length, unsigned *entries)
+{
+	*entries = length / DESC_SIZE;
+	if (!q->indirect || *entries == 0 || *entries > VIRTQ_SIZE || length % DESC_SIZE)
+		return NULL;
+	return dev_memory(q->platform, q->bdf, gpa, length, false);
+}
+
+/*
+ * 2.7.5.3 "Indirect Descriptors": the chain goes on in a table of its own, and ends there. Its
+ * first entry is the first of the table.
+ */
+static bool walk_split(struct virtq *q, struct virtq_chain *c, uint16_t head)
+{
+	const void *table = q->desc;
+	unsigned entries = q->s.size, at = head;
+	bool inside = false;
+
+	for (unsigned n = 0; n <= VIRTQ_SIZE; n++) {
+		struct virtio_desc d;
+
+		if (at >= entries)
+			return false;
+		d = read_desc(table, at);
+		if (d.flags & VIRTIO_DESC_INDIRECT) {
+			if (inside || d.flags & VIRTIO_DESC_NEXT)
+				return false;
+			table = indirect_table(q, d.address, d.length, &entries);
+			if (table == NULL)
+				return false;
+			inside = true;
+			at = 0;
+			continue;
+		}
+		if (!add_buffer(c, d.address, d.length, d.flags))
+			return false;
+		if (!(d.flags & VIRTIO_DESC_NEXT))
+			return true;
+		at = d.next;
+	}
+	return false;
+}
+
+static void begin_chain(struct virtq_chain *c)
+{
+	c->count = c->descriptors = 0;
+	c->bad = false;
+	c->written = 0;
+	c->read = c->write = (struct virtq_cursor){0};
+}
+
+static enum virtq_result next_split(struct virtq *q, struct virtq_chain *c)
+{
+	uint16_t waiting = (uint16_t)(avail_index(q) - q->s.avail);
+	uint16_t head;
+
+	if (waiting == 0)
+		return VIRTQ_EMPTY;
+	if (waiting > q->s.size)
+		return VIRTQ_BAD;
+	head = avail_entry(q, q->s.avail);
+	c->id = head;
+	c->descriptors = 1;
+	if (!walk_split(q, c, head))
+		return VIRTQ_BAD;
+	q->s.avail++;
+	return VIRTQ_TAKEN;
+}
+
+/* ---- packed ---- */
+
+static struct virtio_packed_desc *packed_at(const struct virtq *q, uint16_t index)
+{
+	return (struct virtio_packed_desc *)q->desc + index;
+}
+
+static bool packed_is_available(const struct virtq *q, uint16_t flags)
+{
+	bool avail = flags & VIRTIO_PACKED_AVAIL, used = flags & VIRTIO_PACKED_USED;
+
+	return avail == q->s.avail_wrap && used != q->s.avail_wrap;
+}
+
+/* 2.8.7 "Indirect Flag: Scatter-Gather Support": all entries of the table are the chain. */
+static bool walk_indirect(
+	struct virtq *q, struct virtq_chain *c, const struct virtio_packed_desc *d)
+{
+	unsigned entries;
+	const void *table = indirect_table(q, d->address, d->length, &entries);
+
+	for (unsigned i = 0; table != NULL && i < entries; i++) {
+		struct virtio_desc e = read_desc(table, i);
+
+		/* Where a split descriptor has `flags` a packed one has its id, unused here. */
+		if (!add_buffer(c, e.address, e.length, e.next))
+			return false;
+	}
+	return table != NULL;
+}
+
+static bool walk_packed(struct virtq *q, struct virtq_chain *c)
+{
+	uint16_t at = q->s.avail;
+
+	while (c->descriptors < q->s.size) {
+		struct virtio_desc d = read_desc(q->desc, at);
+		struct virtio_packed_desc p = {d.address, d.length, d.flags, d.next};
+
+		c->id = p.id;
+		c->descriptors++;
+		if (p.flags & VIRTIO_DESC_INDIRECT) {
+			if (p.flags & VIRTIO_DESC_NEXT || !walk_indirect(q, c, &p))
+				return false;
+		} else if (!add_buffer(c, p.address, p.length, p.flags)) {
+			return false;
+		}
+		if (!(p.flags & VIRTIO_DESC_NEXT))
+			return true;
+		at = (uint16_t)((at + 1) % q->s.size);
+	}
+	return false;
+}
+
+static void advance(const struct virtq *q, uint16_t *index, bool *wrap, uint16_t by)
+{
+	unsigned next = *index + (unsigned)by;
+
+	if (next >= q->s.size) {
+		next -= q->s.size;
+		*wrap = !*wrap;
+	}
+	*index = (uint16_t)next;
+}
+
+static enum virtq_result next_packed(struct virtq *q, struct virtq_chain *c)
+{
+	if (!packed_is_available(q, load(&packed_at(q, q->s.avail)->flags)))
+		return VIRTQ_EMPTY;
+	if (!walk_packed(q, c))
+		return VIRTQ_BAD;
+	advance(q, &q->s.avail, &q->s.avail_wrap, c->descriptors);
+	return VIRTQ_TAKEN;
+}
+
+enum virtq_result virtq_next(struct virtq *q, struct virtq_chain *c)
+{
+	begin_chain(c);
+	return q->packed ? next_packed(q, c) : next_split(q, c);
+}
+
+void virtq_put_back(struct virtq *q, const struct virtq_chain *c)
+{
+	if (!q->packed) {
+		q->s.avail--;
+		return;
+	}
+	if (q->s.avail < c->descriptors) {
+		q->s.avail = (uint16_t)(q->s.avail + q->s.size);
+		q->s.avail_wrap = !q->s.avail_wrap;
+	}
+	q->s.avail = (uint16_t)(q->s.avail - c->descriptors);
+}
+
+/* ---- giving back ---- */
+
+static void done_split(struct virtq *q, const struct virtq_chain *c)
+{
+	uint16_t *words = used_words(q);
+	struct virtio_used *entry =
+		(struct virtio_used *)(void *)(words + 2) + q->s.used % q->s.size;
+
+	*entry = (struct virtio_used){c->id, c->written};
+	q->s.used++;
+	store(words + 1, q->s.used);
+}
+
+/* 2.8.8 "In-use Descriptors": the flags are written last. */
+static void done_packed(struct virtq *q, const struct virtq_chain *c)
+{
+	struct virtio_packed_desc *d = packed_at(q, q->s.used);
+	unsigned flags = q->s.used_wrap ? VIRTIO_PACKED_AVAIL | VIRTIO_PACKED_USED : 0;
+
+	d->id = c->id;
+	d->length = c->written;
+	store(&d->flags, (uint16_t)(flags | (c->written ? VIRTIO_DESC_WRITE : 0)));
+	advance(q, &q->s.used, &q->s.used_wrap, c->descriptors);
+	if (q->s.used < c->descriptors) /* seen from the new lap */
+		q->s.signalled = (uint16_t)(q->s.signalled - q->s.size);
+}
+
+void virtq_done(struct virtq *q, const struct virtq_chain *c)
+{
+	if (q->packed)
+		done_packed(q, c);
+	else
+		done_split(q, c);
+}
+
+/* ---- notifications ---- */
+
+/* Whether going from `old` to `new` passed the event. */
+static bool passed(uint16_t event, uint16_t new, uint16_t old)
+{
+	return (uint16_t)(new - event - 1) < (uint16_t)(new - old);
+}
+
+static bool split_wants(const struct virtq *q, uint16_t old)
+{
+	if (!q->event_idx)
+		return !(avail_flags(q) & VIRTIO_AVAIL_NO_INTERRUPT);
+	return passed(used_event(q), q->s.used, old);
+}
+
+static bool packed_wants(const struct virtq *q, uint16_t old)
+{
+	const struct virtio_event *e = q->driver;
+	uint16_t flags = load(&e->flags), place = load(&e->place);
+	uint16_t event = place & PLACE_INDEX;
+
+	if (flags != VIRTIO_EVENT_DESC || !q->event_idx)
+		return flags != VIRTIO_EVENT_DISABLE;
+	if (((place & VIRTIO_EVENT_WRAP) != 0) != q->s.used_wrap)
+		event = (uint16_t)(event - q->s.size);
+	return passed(event, q->s.used, old);
+}
+
+bool virtq_wants_interrupt(struct virtq *q)
+{
+	uint16_t old = q->s.signalled;
+	bool known = q->s.has_signalled, wants;
+
+	fence(); /* the index before the question */
+	wants = q->packed ? packed_wants(q, old) : split_wants(q, old);
+	q->s.signalled = q->s.used;
+	q->s.has_signalled = true;
+	if (!known && q->event_idx) /* nothing to compare with: unless it wants none at all */
+		return !q->packed || load(&((const struct virtio_event *)q->driver)->flags) !=
+					     VIRTIO_EVENT_DISABLE;
+	return wants;
+}
+
+void virtq_quiet(struct virtq *q)
+{
+	if (q->packed)
+		store(&((struct virtio_event *)q->device)->flags, VIRTIO_EVENT_DISABLE);
+	else if (!q->event_idx)
+		store(used_words(q), VIRTIO_USED_NO_NOTIFY);
+}
+
+static void listen_packed(struct virtq *q)
+{
+	struct virtio_event *e = q->device;
+
+	store(&e->place, (uint16_t)(q->s.avail | (q->s.avail_wrap ? VIRTIO_EVENT_WRAP : 0)));
+	store(&e->flags, q->event_idx ? VIRTIO_EVENT_DESC : VIRTIO_EVENT_ENABLE);
+}
+
+bool virtq_listen(struct virtq *q)
+{
+	if (q->packed)
+		listen_packed(q);
+	else if (q->event_idx)
+		store(avail_event(q), q->s.avail);
+	else
+		store(used_words(q), 0);
+	fence(); /* who added something meanwhile did not notify */
+	if (q->packed)
+		return packed_is_available(q, load(&packed_at(q, q->s.avail)->flags));
+	return avail_index(q) != q->s.avail;
+}
+
+/* ---- buffers ---- */
+
+/* The buffer where a part goes on. False: it is at its end. */
+static bool next_buffer(const struct virtq_chain *c, struct virtq_cursor *part)
+{
+	while (part->buffer < part->end && part->offset == c->at[part->buffer].length) {
+		part->buffer++;
+		part->offset = 0;
+	}
+	return part->buffer < part->end;
+}
+
+void *virtq_take(
+	struct virtq *q, struct virtq_chain *c, bool write, uint64_t most, uint64_t *size)
+{
+	struct virtq_cursor *part = write ? &c->write : &c->read;
+	const struct virtq_buffer *b;
+	uint64_t gpa;
+	void *va;
+
+	*size = 0;
+	if (!next_buffer(c, part) || most == 0)
+		return NULL;
+	b = &c->at[part->buffer];
+	gpa = b->gpa + part->offset;
+	*size = b->length - part->offset;
+	*size = *size < most ? *size : most;
+	va = dev_memory(q->platform, q->bdf, gpa, *size, write);
+	if (va == NULL) {
+		c->bad = true;
+		return NULL;
+	}
+	part->offset += (uint32_t)*size;
+	part->left -= *size;
+	c->written += write ? (uint32_t)*size : 0;
+	return va;
+}
+
+void virtq_skip(struct virtq_chain *c, bool write, uint64_t size)
+{
+	struct virtq_cursor *part = write ? &c->write : &c->read;
+
+	while (size > 0 && next_buffer(c, part)) {
+		uint64_t n = c->at[part->buffer].length - part->offset;
+
+		n = n < size ? n : size;
+		part->offset += (uint32_t)n;
+		part->left -= n;
+		size -= n;
+	}
+}
+
+bool virtq_read(struct virtq *q, struct virtq_chain *c, void *dst, uint64_t size)
+{
+	uint64_t n;
+
+	for (uint64_t done = 0; done < size; done += n) {
+		const void *src = virtq_take(q, c, false, size - done, &n);
+
+		if (src == NULL)
+			return false;
+		__builtin_memcpy((uint8_t *)dst + done, src, n);
+	}
+	return true;
+}
+
+bool virtq_write(struct virtq *q, struct virtq_chain *c, const void *src, uint64_t size)
+{
+	uint64_t n;
+
+	for (uint64_t done = 0; done < size; done += n) {
+		void *dst = virtq_take(q, c, true, size - done, &n);
+
+		if (dst == NULL)
+			return false;
+		__builtin_memcpy(dst, (const uint8_t *)src + done, n);
+	}
+	return true;
+}

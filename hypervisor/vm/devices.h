@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The devices of a VM that are PCI functions: which it has, where they are, their state.
+ */
+#ifndef NESTOR_VM_DEVICES_H
+#define NESTOR_VM_DEVICES_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "virtio/rng.h"
+
+struct platform_config;
+struct vm;
+
+struct vm_devices {
+	bool has_rng;
+	struct virtio_rng rng;
+};
+
+/* Of devices that the VM has not: zero. */
+struct devices_state {
+	struct virtio_state rng;
+};
+
+/* At the VM's creation, before devices_reset. False: its pool is too small. */
+bool devices_create(struct vm *vm);
+/* The platform and all devices as after power-on. */
+bool devices_reset(struct vm *vm, const struct platform_config *c);
+
+void devices_get_state(struct vm *vm, struct devices_state *s);
+/* After platform_set_state. False: a device cannot be in this state. */
+bool devices_set_state(struct vm *vm, const struct devices_state *s);
+
+#endif

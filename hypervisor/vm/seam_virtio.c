@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What virtio devices need from their VM and from this machine.
+ */
+#include "virtio/seam.h"
+
+#include "cpu/asm.h"
+#include "cpu/mem.h"
+
+#define RANDOM_TRIES 100 /* the SDM's section on RDRAND asks for ten */
+
+bool seam_random(void *dst, uint32_t size)
+{
+	for (uint32_t done = 0; done < size; done += sizeof(uint64_t)) {
+		uint32_t rest = size - done;
+		uint64_t word = 0;
+		unsigned tries = 0;
+
+		while (!rdrand(&word))
+			if (++tries == RANDOM_TRIES)
+				return false;
+		memcpy((uint8_t *)dst + done, &word, rest < sizeof(word) ? rest : sizeof(word));
+	}
+	return true;
+}
