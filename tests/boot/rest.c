@@ -10,7 +10,7 @@
 #include "vmx.h"
 
 #define VECTOR 0x61
-#define LONG   200000u /* ticks */
+#define LONG   5000000u /* ticks */
 
 static struct l2 l2;
 static uint8_t virtual_apic[4096] __attribute__((aligned(4096)));
