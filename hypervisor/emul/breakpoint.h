@@ -8,6 +8,8 @@
 
 #include <stdint.h>
 
+#include "spec/regs.h"
+
 /* Bits by the R/W field of DR7: which breakpoints an access meets. */
 enum emul_watch {
 	WATCH_WRITE = 1 << 1 | 1 << 3,
@@ -18,7 +20,7 @@ enum emul_watch {
 /* Might anything match? */
 static inline int emul_breakpoints_on(uint64_t dr7)
 {
-	return (dr7 & 0xff) != 0;
+	return (dr7 & DR7_ENABLED) != 0;
 }
 
 /*

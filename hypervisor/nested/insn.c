@@ -123,6 +123,13 @@ static bool page_fault(struct nested *n, const struct paging_fault *f)
 	return false;
 }
 
+/* Data breakpoints: SDM 17.2.4. */
+static void watched(struct nested *n, uint64_t linear, uint32_t len, bool write)
+{
+	if (seam_vmread(FID_GUEST_DR7) & DR7_ENABLED)
+		seam_operand(n, linear, len, write);
+}
+
 bool insn_mem_read(
 	struct nested *n, const struct l1_mode *m, uint32_t info, void *dst, uint32_t len)
 {
@@ -134,6 +141,7 @@ bool insn_mem_read(
 		return false;
 	if (!paging_read(n, &s, linear, dst, len, &fault))
 		return page_fault(n, &fault);
+	watched(n, linear, len, false);
 	return true;
 }
 
@@ -148,6 +156,7 @@ bool insn_mem_write(
 		return false;
 	if (!paging_write(n, &s, linear, src, len, &fault))
 		return page_fault(n, &fault);
+	watched(n, linear, len, true);
 	return true;
 }
 

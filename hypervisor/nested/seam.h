@@ -80,6 +80,11 @@ void seam_flush_vpid(struct nested *n, uint16_t vpid02);
 void seam_inject(struct nested *n, uint8_t vector, bool has_error_code, uint32_t error_code);
 /* The same for #PF; CR2 changes when L1 takes it. */
 void seam_inject_page_fault(struct nested *n, uint64_t linear, uint32_t error_code);
+/*
+ * The instruction that is being completed has read or written its operand here, and breakpoints
+ * are enabled: what they meet is pending behind it.
+ */
+void seam_operand(struct nested *n, uint64_t linear, uint32_t len, bool write);
 /* MSR accesses as L1 (or the VM-entry/exit MSR lists on its behalf) would make them; false
  * where WRMSR/RDMSR would raise #GP or the MSR is not L1's to touch. */
 bool seam_rdmsr(struct nested *n, uint32_t msr, uint64_t *value);

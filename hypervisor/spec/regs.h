@@ -102,14 +102,15 @@ enum reg {
 #define RFLAGS_DEFINED 0x3f7fd7ull /* RFLAGS_FIXED included; the others are 0 */
 
 /* 17.2 "Debug Registers" */
-#define DR6_B0_B3 0xfull
-#define DR6_BD    BIT64(13)
-#define DR6_BS    BIT64(14)
-#define DR6_BT    BIT64(15)
-#define DR6_RESET 0xffff0ff0ull
-#define DR7_LOCAL 0x155ull /* L0 to L3, LE */
-#define DR7_GD    BIT64(13)
-#define DR7_RESET BIT64(10) /* which is always 1 */
+#define DR6_B0_B3   0xfull
+#define DR6_BD      BIT64(13)
+#define DR6_BS      BIT64(14)
+#define DR6_BT      BIT64(15)
+#define DR6_RESET   0xffff0ff0ull
+#define DR7_LOCAL   0x155ull /* L0 to L3, LE */
+#define DR7_ENABLED 0xffull  /* any breakpoint */
+#define DR7_GD      BIT64(13)
+#define DR7_RESET   BIT64(10) /* which is always 1 */
 
 /* 17.4.1 "IA32_DEBUGCTL MSR" */
 #define DEBUGCTL_LBR                   BIT64(0)

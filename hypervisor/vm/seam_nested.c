@@ -6,6 +6,7 @@
 
 #include "cpu/asm.h"
 #include "cpu/mem.h"
+#include "emul/breakpoint.h"
 #include "mm/layout.h"
 #include "nested/seam.h"
 #include "vm/vm_int.h"
@@ -117,6 +118,16 @@ void seam_inject(struct nested *n, uint8_t vector, bool has_error_code, uint32_t
 void seam_inject_page_fault(struct nested *n, uint64_t linear, uint32_t error_code)
 {
 	vcpu_inject_page_fault(vcpu_of(n), linear, error_code);
+}
+
+void seam_operand(struct nested *n, uint64_t linear, uint32_t len, bool write)
+{
+	uint64_t hits = vcpu_breakpoints(
+		vmread(VMCS_GUEST_DR7), linear, len, write ? WATCH_WRITE : WATCH_READ);
+
+	(void)n;
+	if (hits != 0)
+		vcpu_pend_debug(hits);
 }
 
 bool seam_rdmsr(struct nested *n, uint32_t msr, uint64_t *value)

@@ -165,6 +165,12 @@ void seam_inject_page_fault(struct nested *n, uint64_t linear, uint32_t error_co
 	seam_inject(n, VEC_PF, true, error_code);
 }
 
+void seam_operand(struct nested *n, uint64_t linear, uint32_t len, bool write)
+{
+	(void)n;
+	fake_record(__func__, linear, (uint64_t)len << 1 | write);
+}
+
 void seam_osxsave_changed(struct nested *n)
 {
 	(void)n;

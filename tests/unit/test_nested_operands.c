@@ -239,6 +239,23 @@ static void operands_where_l1_has_no_ram_read_as_ones(void **state)
 	assert_int_equal(world_insn(EXIT_VMPTRST), VMSUCCEED);
 }
 
+static void operands_meet_breakpoints_where_any_is_enabled(void **state)
+{
+	const struct fake_call *call;
+
+	(void)state;
+	world_operand(WORLD_OPERAND);
+	assert_int_equal(world_insn(EXIT_VMPTRST), VMSUCCEED);
+	assert_int_equal(fake_called("seam_operand"), 0);
+	fake_hw.vmcs01[FID_GUEST_DR7] = 0x402;
+	assert_int_equal(world_insn(EXIT_VMPTRST), VMSUCCEED);
+	call = fake_last("seam_operand");
+	assert_non_null(call);
+	assert_true(call->a == WORLD_OPERAND && call->b == (8 << 1 | 1));
+	assert_int_equal(world_insn(EXIT_VMPTRLD), VMSUCCEED);
+	assert_true(fake_last("seam_operand")->b == 8 << 1);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -256,6 +273,7 @@ int main(void)
 		C(a_fault_on_the_operand_ends_every_instruction),
 		R(with_pae_paging_operands_go_by_the_pdpte_registers),
 		C(operands_where_l1_has_no_ram_read_as_ones),
+		C(operands_meet_breakpoints_where_any_is_enabled),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
