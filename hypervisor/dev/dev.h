@@ -15,6 +15,7 @@
 
 #include "lib/limits.h"
 #include "spec/apic.h"
+#include "spec/denials.h"
 
 struct platform;
 
@@ -89,6 +90,10 @@ bool platform_mmio(struct platform *p, unsigned vcpu, uint64_t gpa, bool write, 
 /* LAPIC MSRs: IA32_APIC_BASE, IA32_TSC_DEADLINE, x2APIC 0x800 to 0x8ff. False means #GP. */
 bool platform_rdmsr(struct platform *p, unsigned vcpu, uint32_t msr, uint64_t *value);
 bool platform_wrmsr(struct platform *p, unsigned vcpu, uint32_t msr, uint64_t value);
+/* Why such an access of this vCPU, of which it is the owner, is refused; DENIAL_NONE: it is
+ * not. */
+enum denial platform_msr_denial(
+	const struct platform *p, unsigned vcpu, uint32_t msr, bool write, uint64_t value);
 
 /* CR8 of the vCPU (TPR bits 7:4). */
 uint64_t platform_get_cr8(const struct platform *p, unsigned vcpu);

@@ -7,24 +7,34 @@
 #include "dev/vlapic_int.h"
 #include "spec/msr.h"
 
+#define MODE_BITS (APIC_BASE_ENABLE | APIC_BASE_X2APIC)
+
+static enum denial base_denial(const struct vlapic *l, uint64_t value)
+{
+	uint64_t from = l->base & MODE_BITS, to = value & MODE_BITS;
+
+	if (value & ~(0xffffff000ull | MODE_BITS | APIC_BASE_BSP))
+		return DENIAL_MSR_APIC_BASE_RESERVED;
+	/* 10.12.5: x2APIC is left only through "disabled", and entered only from xAPIC. */
+	if (to == APIC_BASE_X2APIC || (from == MODE_BITS && to == APIC_BASE_ENABLE) ||
+		(from == 0 && to == MODE_BITS))
+		return DENIAL_MSR_APIC_BASE_MODE;
+	/* The register page does not move: nobody needs it, and EPT01 would have to follow. */
+	if ((value & 0xffffff000ull) != DEV_LAPIC_BASE)
+		return DENIAL_MSR_APIC_BASE_MOVED;
+	return DENIAL_NONE;
+}
+
 static bool write_base(struct platform *p, unsigned vcpu, uint64_t value)
 {
 	struct vlapic *l = &p->lapic[vcpu];
-	uint64_t modes = APIC_BASE_ENABLE | APIC_BASE_X2APIC;
-	uint64_t from = l->base & modes, to = value & modes;
+	uint64_t from = l->base & MODE_BITS, to = value & MODE_BITS;
 
-	if (value & ~(0xffffff000ull | modes | APIC_BASE_BSP))
-		return false;
-	/* 10.12.5: x2APIC is left only through "disabled", and entered only from xAPIC. */
-	if (to == APIC_BASE_X2APIC || (from == modes && to == APIC_BASE_ENABLE) ||
-		(from == 0 && to == modes))
-		return false;
-	/* The register page does not move: nobody needs it, and EPT01 would have to follow. */
-	if ((value & 0xffffff000ull) != DEV_LAPIC_BASE)
+	if (base_denial(l, value) != DENIAL_NONE)
 		return false;
 	if (from && !to) {
 		vlapic_reset(p, vcpu);
-		l->base &= ~modes;
+		l->base &= ~(uint64_t)MODE_BITS;
 	}
 	l->base = DEV_LAPIC_BASE | (value & APIC_BASE_BSP) | to;
 	if (from != to)
@@ -91,6 +101,30 @@ static bool msr_value_valid(uint32_t reg, uint64_t value)
 	}
 }
 
+static enum denial x2apic_denial(
+	const struct vlapic *l, uint32_t reg, bool write, uint64_t value)
+{
+	if (!vlapic_x2apic(l))
+		return DENIAL_MSR_X2APIC_MODE;
+	if (!msr_exists(reg, write))
+		return DENIAL_MSR_X2APIC_REGISTER;
+	if (write && !msr_value_valid(reg, value))
+		return DENIAL_MSR_X2APIC_RESERVED;
+	return DENIAL_NONE;
+}
+
+enum denial platform_msr_denial(
+	const struct platform *p, unsigned vcpu, uint32_t msr, bool write, uint64_t value)
+{
+	const struct vlapic *l = &p->lapic[vcpu];
+
+	if (msr == MSR_APIC_BASE)
+		return write ? base_denial(l, value) : DENIAL_NONE;
+	if (!msr_is_x2apic(msr))
+		return DENIAL_NONE;
+	return x2apic_denial(l, msr - MSR_X2APIC_FIRST, write, value);
+}
+
 bool vlapic_rdmsr(struct platform *p, unsigned vcpu, uint32_t msr, uint64_t *value)
 {
 	struct vlapic *l = &p->lapic[vcpu];
@@ -103,7 +137,7 @@ bool vlapic_rdmsr(struct platform *p, unsigned vcpu, uint32_t msr, uint64_t *val
 		*value = l->tsc_deadline;
 		return true;
 	}
-	if (!vlapic_x2apic(l) || !msr_exists(msr - MSR_X2APIC_FIRST, false))
+	if (x2apic_denial(l, msr - MSR_X2APIC_FIRST, false, 0) != DENIAL_NONE)
 		return false;
 	*value = vlapic_read_register(p, vcpu, msr - MSR_X2APIC_FIRST);
 	if (msr - MSR_X2APIC_FIRST == REG_ICR)
@@ -122,7 +156,7 @@ bool vlapic_wrmsr(struct platform *p, unsigned vcpu, uint32_t msr, uint64_t valu
 	}
 	if (msr == MSR_APIC_BASE)
 		return write_base(p, vcpu, value);
-	if (!vlapic_x2apic(l) || !msr_exists(reg, true) || !msr_value_valid(reg, value))
+	if (x2apic_denial(l, reg, true, value) != DENIAL_NONE)
 		return false;
 	if (reg == REG_ICR) {
 		vlapic_set(l, REG_ICR, (uint32_t)value);

@@ -83,44 +83,66 @@ static bool pat_valid(uint64_t v)
 	return true;
 }
 
-/* What WRMSR takes in a register that passes through. */
-static bool register_value_valid(uint32_t msr, uint64_t v)
+static enum denial unless(bool valid, enum denial why)
+{
+	return valid ? DENIAL_NONE : why;
+}
+
+/* What WRMSR refuses in a register that passes through. */
+static enum denial register_value_denial(uint32_t msr, uint64_t v)
 {
 	switch (msr) {
 	case MSR_PAT:
-		return pat_valid(v);
+		return unless(pat_valid(v), DENIAL_MSR_PAT_TYPES);
 	case MSR_EFER:
-		return !(v & ~EFER_OFFERED);
+		return unless(!(v & ~EFER_OFFERED), DENIAL_MSR_EFER_RESERVED);
 	case MSR_TSC_AUX:
 	case MSR_FMASK:
-		return v >> 32 == 0;
+		return unless(v >> 32 == 0, DENIAL_MSR_HIGH_BITS);
 	case MSR_STAR:
 	case MSR_SYSENTER_CS:
-		return true;
+		return DENIAL_NONE;
 	default:
-		return canonical(v);
+		return unless(canonical(v), DENIAL_MSR_CANONICAL);
 	}
+}
+
+static enum denial write_denial(const struct msr_rule *r, uint64_t value)
+{
+	switch (r->kind) {
+	case MSR_KIND_PASS:
+		return register_value_denial(r->msr, value);
+	case MSR_KIND_FIXED:
+		return unless(value == r->value, DENIAL_MSR_FIXED);
+	case MSR_KIND_READ_ONLY:
+		return DENIAL_MSR_READ_ONLY;
+	default:
+		return DENIAL_NONE;
+	}
+}
+
+enum denial msr_policy_denial(uint32_t msr, bool write, uint64_t value)
+{
+	const struct msr_rule *r = rule_of(msr);
+
+	if (r == NULL)
+		return DENIAL_MSR_UNKNOWN;
+	return write ? write_denial(r, value) : DENIAL_NONE;
 }
 
 enum msr_answer msr_policy_write(uint32_t msr, uint64_t value)
 {
 	const struct msr_rule *r = rule_of(msr);
 
-	if (r == NULL)
+	if (r == NULL || write_denial(r, value) != DENIAL_NONE)
 		return MSR_ANSWER_REFUSED;
 	switch (r->kind) {
 	case MSR_KIND_PASS:
-		return register_value_valid(msr, value) ? MSR_ANSWER_REGISTER
-							: MSR_ANSWER_REFUSED;
+		return MSR_ANSWER_REGISTER;
 	case MSR_KIND_PASS_READ:
 		return MSR_ANSWER_TSC;
-	case MSR_KIND_CONST:
-	case MSR_KIND_CONST_READ:
-		return MSR_ANSWER_DONE;
-	case MSR_KIND_FIXED:
-		return value == r->value ? MSR_ANSWER_DONE : MSR_ANSWER_REFUSED;
 	default:
-		return MSR_ANSWER_REFUSED;
+		return MSR_ANSWER_DONE;
 	}
 }
 

@@ -155,6 +155,13 @@ enum vm_instruction_error {
 	VMERR_INVALID_INVEPT_INVVPID = 28
 };
 
+/* VMX aborts that a VM exit of software's making can have (SDM 27.7 "VMX Aborts"). */
+enum vmx_abort {
+	VMX_ABORT_SAVE_MSRS = 1,
+	VMX_ABORT_HOST_PDPTES = 2,
+	VMX_ABORT_LOAD_MSRS = 4,
+};
+
 /* 30.3 "VMX Instructions": INVEPT, INVVPID */
 enum invept_type {
 	INVEPT_SINGLE = 1,

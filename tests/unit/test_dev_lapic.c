@@ -341,6 +341,37 @@ static void mode_changes_that_fault(void **state)
 	assert_int_equal(fake_rdmsr(1, MSR_APIC_BASE), BASE_DISABLED);
 }
 
+static enum denial denial(uint32_t msr, bool write, uint64_t value)
+{
+	enum denial why = platform_msr_denial(&machine, 1, msr, write, value);
+	uint64_t v;
+
+	/* An access that is not refused may change what the next one finds. */
+	if (why != DENIAL_NONE)
+		assert_false(write ? fake_wrmsr(1, msr, value)
+				   : platform_rdmsr(&machine, 1, msr, &v));
+	return why;
+}
+
+static void what_is_refused_has_its_rule(void **state)
+{
+	(void)state;
+	assert_int_equal(
+		denial(MSR_APIC_BASE, true, BASE_XAPIC | 1), DENIAL_MSR_APIC_BASE_RESERVED);
+	assert_int_equal(
+		denial(MSR_APIC_BASE, true, DEV_LAPIC_BASE | 0x400), DENIAL_MSR_APIC_BASE_MODE);
+	assert_int_equal(denial(MSR_APIC_BASE, true, 0xfed00800), DENIAL_MSR_APIC_BASE_MOVED);
+	assert_int_equal(denial(MSR_APIC_BASE, true, BASE_X2APIC), DENIAL_NONE);
+	assert_int_equal(denial(MSR_APIC_BASE, false, 0), DENIAL_NONE);
+	assert_int_equal(denial(X2APIC(APIC_ID), false, 0), DENIAL_MSR_X2APIC_MODE);
+	assert_true(fake_wrmsr(1, MSR_APIC_BASE, BASE_X2APIC));
+	assert_int_equal(denial(X2APIC(APIC_ID), false, 0), DENIAL_NONE);
+	assert_int_equal(denial(X2APIC(APIC_ID), true, 0), DENIAL_MSR_X2APIC_REGISTER);
+	assert_int_equal(denial(X2APIC(APIC_EOI), false, 0), DENIAL_MSR_X2APIC_REGISTER);
+	assert_int_equal(denial(X2APIC(APIC_TPR), true, 0x100), DENIAL_MSR_X2APIC_RESERVED);
+	assert_int_equal(denial(MSR_TSC_DEADLINE, true, 1), DENIAL_NONE);
+}
+
 static void disabling_resets_the_registers_and_hides_the_page(void **state)
 {
 	uint64_t v = 0;
@@ -464,6 +495,7 @@ int main(void)
 		T(mode_changes_that_the_sdm_allows),
 		T(the_bsp_flag_is_as_written),
 		T(mode_changes_that_fault),
+		T(what_is_refused_has_its_rule),
 		T(disabling_resets_the_registers_and_hides_the_page),
 		T(x2apic_registers_are_msrs),
 		T(x2apic_accesses_that_fault),

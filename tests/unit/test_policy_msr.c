@@ -144,6 +144,39 @@ static void the_pat_takes_each_type_in_each_entry_but_the_reserved_ones(void **s
 				type < 8 && type != 2 && type != 3);
 }
 
+static void what_is_refused_has_its_rule(void **state)
+{
+	static const struct {
+		uint32_t msr;
+		uint64_t value;
+		enum denial why;
+	} writes[] = {
+		{MSR_PAT, 2, DENIAL_MSR_PAT_TYPES},
+		{MSR_PAT, WB, DENIAL_NONE},
+		{MSR_EFER, 2, DENIAL_MSR_EFER_RESERVED},
+		{MSR_FMASK, 1ull << 32, DENIAL_MSR_HIGH_BITS},
+		{MSR_LSTAR, 1ull << 63, DENIAL_MSR_CANONICAL},
+		{MSR_STAR, UINT64_MAX, DENIAL_NONE},
+		{MSR_XSS, 1, DENIAL_MSR_FIXED},
+		{MSR_XSS, 0, DENIAL_NONE},
+		{MSR_MTRR_CAP, 0, DENIAL_MSR_READ_ONLY},
+		{MSR_MCG_STATUS, 9, DENIAL_NONE},
+		{MSR_TSC, 9, DENIAL_NONE},
+		{0x12345, 0, DENIAL_MSR_UNKNOWN},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(writes); i++) {
+		enum denial why = msr_policy_denial(writes[i].msr, true, writes[i].value);
+
+		assert_int_equal(why, writes[i].why);
+		assert_int_equal(why != DENIAL_NONE,
+			msr_policy_write(writes[i].msr, writes[i].value) == MSR_ANSWER_REFUSED);
+	}
+	assert_int_equal(msr_policy_denial(MSR_MTRR_CAP, false, 0), DENIAL_NONE);
+	assert_int_equal(msr_policy_denial(0x12345, false, 0), DENIAL_MSR_UNKNOWN);
+}
+
 static void efer_keeps_lme_under_paging_and_writes_of_lma_are_ignored(void **state)
 {
 	(void)state;
@@ -308,6 +341,7 @@ int main(void)
 		cmocka_unit_test(an_msr_without_a_rule_is_refused),
 		cmocka_unit_test(a_register_takes_what_wrmsr_takes),
 		cmocka_unit_test(the_pat_takes_each_type_in_each_entry_but_the_reserved_ones),
+		cmocka_unit_test(what_is_refused_has_its_rule),
 		cmocka_unit_test(efer_keeps_lme_under_paging_and_writes_of_lma_are_ignored),
 		cmocka_unit_test(the_bitmap_lets_only_registers_of_l1_through),
 		cmocka_unit_test(allowing_one_access_changes_one_bit),
