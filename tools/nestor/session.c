@@ -60,22 +60,6 @@ static void milestone(struct session *x, uint64_t tsc, const char *what)
 			(double)tsc / 1e6, what);
 }
 
-/* Why a VMX instruction of a guest failed; with several VMs, whose. */
-static void explain(const struct session *x, const char *line)
-{
-	const char *words = record_rest(line, "text");
-	char vm[64];
-
-	if (!x->o->explain || !words)
-		return;
-	record_text(line, "vm", vm, sizeof(vm));
-	fflush(stdout);
-	if (x->s->vm_count > 1)
-		fprintf(stderr, "%s: %s\n", vm, words);
-	else
-		fprintf(stderr, "%s\n", words);
-}
-
 /* The image of the VM, for its symbols. */
 static const struct bytes *image_of(const struct session *x, const char *vm)
 {
@@ -98,6 +82,23 @@ static void dump(const struct session *x, const char *line)
 	fflush(stdout);
 	fprintf(stderr, "%s vcpu %llu: %s\n", vm,
 		(unsigned long long)record_number(line, "vcpu"), text);
+}
+
+/* What was refused to a guest, and why; with several VMs, to whose. */
+static void explain(const struct session *x, const char *line)
+{
+	const char *words = record_rest(line, "text");
+	char vm[64], text[2048];
+
+	if (!x->o->explain || !words)
+		return;
+	record_text(line, "vm", vm, sizeof(vm));
+	symbols_explain(image_of(x, vm), words, text, sizeof(text));
+	fflush(stdout);
+	if (x->s->vm_count > 1)
+		fprintf(stderr, "%s: %s\n", vm, text);
+	else
+		fprintf(stderr, "%s\n", text);
 }
 
 static void tell_restart(const char *line)

@@ -15,7 +15,7 @@ struct session_options {
 	bool bare;          /* no Nestor: nothing that is printed ends the run */
 	bool raw;           /* what is in no channel is shown, too */
 	bool summary;       /* figures as tables, to standard error at the end */
-	bool explain;       /* refused VM entries and VMX instructions, to standard error */
+	bool explain;       /* what was refused to guests, and why, to standard error */
 	bool progress;      /* milestones to standard error */
 	uint64_t timeout;   /* seconds; 0: none */
 	const struct vm_files *files; /* of the VMs, for symbols; NULL: none */
