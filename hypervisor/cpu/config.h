@@ -16,7 +16,7 @@
 struct l0_config {
 	enum log_level log; /* messages above it are dropped */
 	bool mux;           /* the output stream has channels */
-	bool explain;       /* control records of refused VM entries and VMX instructions */
+	bool explain;       /* control records of what was refused to guests, and why */
 	bool requests;      /* the host tool asks by the first serial port */
 	bool posted;        /* posted interrupts even where notifications come late */
 	bool ram_zeroed;    /* free memory is known to be zero */

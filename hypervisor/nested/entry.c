@@ -13,7 +13,7 @@ static void report_check(
 	struct nested_report r = {.kind = REPORT_CHECK,
 		.instruction = (uint8_t)reason,
 		.check = (uint16_t)check,
-		.l1_rip = seam_vmread(FID_GUEST_RIP),
+		.rip = seam_vmread(FID_GUEST_RIP),
 		.value = v->f[check_rows[check].field]};
 
 	if (check == CHECK_GUEST_CR0_FIXED && unrestricted)
@@ -21,17 +21,16 @@ static void report_check(
 	seam_report(n, &r);
 }
 
-/* The list is read once more, for the report only. VMCS01 is current. */
-static void report_msr_load(
-	struct nested *n, uint32_t reason, uint32_t entry, const struct nvmcs *v)
+/* VMCS01 is current. */
+static void report_msr_load(struct nested *n, uint32_t reason)
 {
-	struct gpa_l1 at = {v->f[FID_ENTRY_MSR_LOAD_ADDR] + (uint64_t)(entry - 1) * 16};
 	struct nested_report r = {.kind = REPORT_MSR_LOAD,
 		.instruction = (uint8_t)reason,
-		.l1_rip = seam_vmread(FID_GUEST_RIP),
-		.value = entry};
+		.why = n->refused.why,
+		.rip = seam_vmread(FID_GUEST_RIP),
+		.value = n->refused.value,
+		.found = {n->refused.found[0], n->refused.found[1]}};
 
-	(void)seam_l1_read(n, at, r.found, sizeof(r.found));
 	seam_report(n, &r);
 }
 
@@ -275,7 +274,7 @@ int nested_entry(struct nested *n, const struct l1_mode *m, uint32_t reason)
 	if (bad_msr) {
 		v->dirty = UINT8_MAX;
 		seam_use_vmcs01(n);
-		report_msr_load(n, reason, bad_msr, v);
+		report_msr_load(n, reason);
 		return entry_failure(n, v, EXIT_MSR_LOADING, bad_msr);
 	}
 	enter(n, v);

@@ -349,20 +349,24 @@ const struct check_row check_rows[CHECK_COUNT] = {
 };
 
 /* SDM 26.4 "Loading MSRs", 27.4 "Saving MSRs", 27.6 "Loading MSRs" */
-bool nested_msr_entry_valid(uint32_t index, uint32_t reserved, bool load)
+enum denial nested_msr_entry_denial(uint32_t index, uint32_t reserved, bool load)
 {
-	if (reserved != 0 || index >> 8 == 0x8) /* APIC registers in x2APIC mode */
-		return false;
+	if (reserved != 0)
+		return DENIAL_LIST_RESERVED;
+	if (index >> 8 == 0x8)
+		return DENIAL_LIST_X2APIC;
 	if (!load)
-		return index != MSR_SMBASE;
+		return index == MSR_SMBASE ? DENIAL_LIST_SMM : DENIAL_NONE;
 	switch (index) {
 	case MSR_FS_BASE:
 	case MSR_GS_BASE:
+		return DENIAL_LIST_SEGMENT_BASE;
 	case MSR_SMM_MONITOR_CTL:
+		return DENIAL_LIST_SMM;
 	case MSR_BIOS_UPDT_TRIG:
 	case MSR_BIOS_SIGN_ID:
-		return false;
+		return DENIAL_LIST_MICROCODE;
 	default:
-		return true;
+		return DENIAL_NONE;
 	}
 }

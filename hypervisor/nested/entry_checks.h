@@ -12,6 +12,7 @@
 
 #include "nested/caps.h"
 #include "spec/addr.h"
+#include "spec/denials.h"
 #include "spec/vmcs.h"
 
 struct nested;
@@ -96,8 +97,8 @@ static inline uint64_t nested_check_context(const struct check_env *e)
 /*
  * One entry of an MSR list: bits 31:0 and 63:32 of its first quadword. load: the entry is
  * loaded (VM entry or exit), else stored (VM exit). What RDMSR/WRMSR itself would refuse is not
- * judged.
+ * judged. DENIAL_NONE: it may be there.
  */
-bool nested_msr_entry_valid(uint32_t index, uint32_t reserved, bool load);
+enum denial nested_msr_entry_denial(uint32_t index, uint32_t reserved, bool load);
 
 #endif

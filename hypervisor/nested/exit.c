@@ -2,6 +2,7 @@
 /*
  * Exits of L2: whose they are, what L1 sees of them, and the switch back to L1.
  */
+#include "nested/explain.h"
 #include "nested/nested_int.h"
 
 struct exit_context {
@@ -220,6 +221,22 @@ static bool l1_blocks_nmi(const struct nvmcs *v)
 	return v->f[FID_EXIT_REASON] == EXIT_EXCEPTION_NMI && INTR_INFO_TYPE(info) == INTR_NMI;
 }
 
+void exit_abort(
+	struct nested *n, const struct nvmcs *v, enum vmx_abort number, const char *words)
+{
+	struct nested_report r = {.kind = REPORT_ABORT,
+		.instruction = (uint8_t)v->f[FID_EXIT_REASON],
+		.error = (uint8_t)number,
+		.why = n->refused.why,
+		.l2 = true,
+		.rip = v->f[FID_GUEST_RIP],
+		.value = n->refused.value,
+		.found = {n->refused.found[0], n->refused.found[1]}};
+
+	seam_report(n, &r);
+	seam_l1_shutdown(n, words);
+}
+
 void nested_load_l1(struct nested *n, struct nvmcs *v, const struct l2_leftover *l2)
 {
 	static const struct l2_leftover none;
@@ -239,7 +256,8 @@ void nested_load_l1(struct nested *n, struct nvmcs *v, const struct l2_leftover 
 		seam_flush_vpid(n, n->vpid01);
 	load_l1(n, v, l2 ? l2 : &none);
 	if (v->f[FID_EXIT_MSR_LOAD_COUNT] && !msrlist_exit_load(n, v))
-		seam_l1_shutdown(n, "VMX abort: the VM-exit MSR-load list cannot be loaded");
+		exit_abort(n, v, VMX_ABORT_LOAD_MSRS,
+			"VMX abort: the VM-exit MSR-load list cannot be loaded");
 }
 
 /* VMCS02 is current and the INFO fields are set: L2 stops, L1 goes on at its host state. */
@@ -257,7 +275,8 @@ void exit_to_l1(struct nested *n)
 		l2.efer = seam_vmread(FID_GUEST_EFER);
 	l2.nmi_blocked = l1_blocks_nmi(v);
 	if (v->f[FID_EXIT_MSR_STORE_COUNT] && !msrlist_exit_store(n, v))
-		seam_l1_shutdown(n, "VMX abort: the VM-exit MSR-store list cannot be stored");
+		exit_abort(n, v, VMX_ABORT_SAVE_MSRS,
+			"VMX abort: the VM-exit MSR-store list cannot be stored");
 	n->stats.exits_to_l1++;
 	nested_load_l1(n, v, &l2);
 }
@@ -364,6 +383,8 @@ void nested_deliver_ept_fault(struct nested *n, const struct paging_fault *fault
 			&qualification);
 	if (r == VEPT_FILLED || r == VEPT_NO_RAM)
 		return; /* EPT12 changed meanwhile: L2 tries again */
+	if (r == VEPT_MISCONFIG && n->vm->explaining)
+		exit_report_misconfig(n);
 	exit_no_info(v, r == VEPT_MISCONFIG  ? EXIT_EPT_MISCONFIG
 			: r == VEPT_PML_FULL ? EXIT_PML_FULL
 					     : EXIT_EPT_VIOLATION);

@@ -3,6 +3,7 @@
  * Exits of L2 that are about EPT12: violations, which may become #VE of L2; a full
  * page-modification log; and VMFUNC, by which L2 switches its EPT pointer itself.
  */
+#include "nested/explain.h"
 #include "nested/nested_int.h"
 
 /* SDM table 25-1 "Format of the Virtualization-Exception Information Area" */
@@ -63,6 +64,20 @@ static enum nested_verdict retry(uint64_t hardware)
 	return NESTED_RESUME;
 }
 
+void exit_report_misconfig(struct nested *n)
+{
+	struct nested_report r = {.kind = REPORT_EPT_MISCONFIG,
+		.instruction = EXIT_EPT_MISCONFIG,
+		.why = n->refused.why,
+		.level = n->refused.level,
+		.l2 = true,
+		.rip = seam_vmread(FID_GUEST_RIP),
+		.value = n->refused.value,
+		.found = {n->refused.found[0]}};
+
+	seam_report(n, &r);
+}
+
 enum nested_verdict exit_ept_violation(struct nested *n, struct nvmcs *v)
 {
 	uint64_t hardware = seam_vmread(FID_EXIT_QUALIFICATION);
@@ -81,8 +96,11 @@ enum nested_verdict exit_ept_violation(struct nested *n, struct nvmcs *v)
 		qualification &= ~QUAL_NMI_UNBLOCKING;
 	if (r == VEPT_CONVERTIBLE && ve_possible(n, v))
 		return deliver_ve(n, v, gpa, qualification);
-	if (r == VEPT_MISCONFIG)
+	if (r == VEPT_MISCONFIG) {
 		reason = EXIT_EPT_MISCONFIG;
+		if (n->vm->explaining)
+			exit_report_misconfig(n);
+	}
 	if (r == VEPT_PML_FULL) {
 		reason = EXIT_PML_FULL;
 		qualification &= QUAL_NMI_UNBLOCKING; /* the only bit that it defines */

@@ -1,22 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "nested/explain.h"
 
-#include <stdarg.h>
-
-#include "lib/fmt.h"
-
-enum word {
-	WORD_NONE,
-	WORD_PIN,
-	WORD_PROC,
-	WORD_PROC2,
-	WORD_EXIT,
-	WORD_ENTRY,
-	WORD_CR0,
-	WORD_CR4,
-	WORD_EFER,
-	WORD_DEBUGCTL
-};
+#include "nested/explain_int.h"
 
 /* What is allowed; see explain_rules.def. */
 struct rule_text {
@@ -56,35 +41,9 @@ static const struct error_text error_texts[VMERR_INVALID_INVEPT_INVVPID + 1] = {
 #include "nested/explain_errors.def"
 };
 
-#define COUNT(array) (sizeof(array) / sizeof((array)[0]))
-
-struct out {
-	char *buf;
-	size_t size, used;
-};
-
-static void put(struct out *o, const char *format, ...) __attribute__((format(printf, 2, 3)));
-
-static void put(struct out *o, const char *format, ...)
-{
-	va_list args;
-
-	va_start(args, format);
-	o->used += fmt_v(o->buf + o->used, o->size - o->used, format, args);
-	va_end(args);
-}
-
-/* $ is the width of addresses. */
 static void put_allowed(struct out *o, const char *text, unsigned width)
 {
-	for (; *text != '\0'; text++) {
-		if (*text == '$' && width != 0)
-			put(o, "%u", width);
-		else if (*text == '$')
-			put(o, "N");
-		else
-			put(o, "%c", *text);
-	}
+	explain_put_words(o, text, width, 0);
 }
 
 /* ---- names ---- */
@@ -97,7 +56,11 @@ unsigned explain_rule(const struct nested_report *r)
 	case REPORT_VMFAIL:
 		return EXPLAIN_ERROR + (r->error < COUNT(error_texts) ? r->error : 0);
 	case REPORT_MSR_LOAD:
-		return EXPLAIN_MSR_LOAD;
+	case REPORT_FAULT:
+	case REPORT_MSR:
+	case REPORT_EPT_MISCONFIG:
+	case REPORT_ABORT:
+		return EXPLAIN_DENIAL + (r->why < DENIAL_COUNT ? r->why : DENIAL_NONE);
 	default:
 		return EXPLAIN_INVALID;
 	}
@@ -111,9 +74,9 @@ const char *explain_rule_name(unsigned rule)
 		return check_rows[rule].name;
 	if (rule - EXPLAIN_ERROR < COUNT(error_texts))
 		name = error_texts[rule - EXPLAIN_ERROR].name;
-	if (name)
-		return name;
-	return rule == EXPLAIN_MSR_LOAD ? "ENTRY_MSR_LOAD" : "VMFAIL_INVALID";
+	else if (rule - EXPLAIN_DENIAL < DENIAL_COUNT)
+		name = explain_denial_name((enum denial)(rule - EXPLAIN_DENIAL));
+	return name ? name : "VMFAIL_INVALID";
 }
 
 /* The field of an encoding that L1 gave, FID_NONE when there is none. */
@@ -147,14 +110,12 @@ unsigned explain_exit_reason(const struct nested_report *r)
 {
 	if (r->kind == REPORT_MSR_LOAD)
 		return EXIT_MSR_LOADING;
+	if (r->kind == REPORT_EPT_MISCONFIG)
+		return EXIT_EPT_MISCONFIG;
 	return r->kind == REPORT_CHECK && explain_error(r) == 0 ? EXIT_INVALID_GUEST_STATE : 0;
 }
 
 /* ---- checks ---- */
-
-struct bit_limits {
-	uint64_t must_be_1, may_be_1;
-};
 
 static struct bit_limits control_limits(const struct vmx_caps *c, uint32_t msr)
 {
@@ -201,8 +162,7 @@ static const char *name_of_bit(enum word word, unsigned bit)
 
 #define BITS_NAMED 4
 
-/* "; bit 5 (ENABLE_VPID) must be 0" for the first few, and how many more. */
-static void put_bad_bits(struct out *o, enum word word, uint64_t value, struct bit_limits l)
+void explain_put_bad_bits(struct out *o, enum word word, uint64_t value, struct bit_limits l)
 {
 	uint64_t bad = (l.must_be_1 & ~value) | (value & ~l.may_be_1);
 	const char *separator = "; ";
@@ -215,21 +175,12 @@ static void put_bad_bits(struct out *o, enum word word, uint64_t value, struct b
 			more++;
 			continue;
 		}
-		put(o, "%sbit %u (%s) must be %u", separator, bit, name_of_bit(word, bit),
-			value >> bit & 1 ? 0u : 1u);
+		explain_put(o, "%sbit %u (%s) must be %u", separator, bit,
+			name_of_bit(word, bit), value >> bit & 1 ? 0u : 1u);
 		separator = ", ";
 	}
 	if (more != 0)
-		put(o, " and %u more", more);
-}
-
-/* "26.2.1.1 Title" as 26.2.1.1 "Title". */
-static void put_section(struct out *o, const char *sdm)
-{
-	put(o, ". SDM ");
-	while (*sdm != '\0' && *sdm != ' ')
-		put(o, "%c", *sdm++);
-	put(o, " \"%s\"", *sdm == ' ' ? sdm + 1 : sdm);
+		explain_put(o, " and %u more", more);
 }
 
 static void put_check(struct out *o, const struct nested_report *r, const struct vmx_caps *caps)
@@ -239,26 +190,26 @@ static void put_check(struct out *o, const struct nested_report *r, const struct
 	enum word word = (enum word)t->word;
 
 	if (row->vmfail == VMERR_ENTRY_CONTROLS)
-		put(o, "error 7 (invalid control field): ");
+		explain_put(o, "error 7 (invalid control field): ");
 	else if (row->vmfail != 0)
-		put(o, "error %u (invalid host-state field): ", row->vmfail);
+		explain_put(o, "error %u (invalid host-state field): ", row->vmfail);
 	else
-		put(o, "exit reason 33 (invalid guest state): ");
+		explain_put(o, "exit reason 33 (invalid guest state): ");
 	if (t->when && *t->when)
-		put(o, "%s and ", t->when);
-	put(o, "%s = 0x%lx", vmcs_fields[row->field].name, r->value);
+		explain_put(o, "%s and ", t->when);
+	explain_put(o, "%s = 0x%lx", vmcs_fields[row->field].name, r->value);
 	if (t->bits != 0)
-		put(o, " has %s %lu", t->part,
+		explain_put(o, " has %s %lu", t->part,
 			(uint64_t)(r->value >> t->shift & (BIT64(t->bits) - 1)));
 	if (word != WORD_NONE) {
-		put_bad_bits(o, word, r->value, limits_of(caps, word, r->found[0]));
+		explain_put_bad_bits(o, word, r->value, limits_of(caps, word, r->found[0]));
 	} else if (t->allowed) {
-		put(o, "; allowed: ");
+		explain_put(o, "; allowed: ");
 		put_allowed(o, t->allowed, caps_pointer_width(caps));
 	}
 	if (row->qualification != 0)
-		put(o, "; qualification %u", row->qualification);
-	put_section(o, row->sdm);
+		explain_put(o, "; qualification %u", row->qualification);
+	explain_put_section(o, row->sdm);
 }
 
 /* ---- instructions ---- */
@@ -271,12 +222,12 @@ static bool pointer_ok(const struct vmx_caps *caps, uint64_t address)
 static void put_revision(
 	struct out *o, const struct nested_report *r, const struct vmx_caps *caps)
 {
-	put(o,
+	explain_put(o,
 		", whose revision identifier is 0x%lx; allowed: 0x%x (bits 30:0 of "
 		"IA32_VMX_BASIC)",
 		r->found[0], caps_revision(caps));
 	if (r->found[0] >> 31)
-		put(o, ", bit 31 only for shadow VMCSs, where VMCS_SHADOWING may be 1");
+		explain_put(o, ", bit 31 only for shadow VMCSs, where VMCS_SHADOWING may be 1");
 }
 
 /* The control that a field exists for. */
@@ -291,9 +242,9 @@ static void put_exists(struct out *o, enum vmcs_fid fid)
 	const struct vmcs_field *f = &vmcs_fields[fid];
 
 	if (f->exists_word == EXISTS_VMFUNC)
-		put(o, "; it exists only where EPTP switching is offered");
+		explain_put(o, "; it exists only where EPTP switching is offered");
 	else if (f->exists_word != EXISTS_ALWAYS && f->exists_word < sizeof(words))
-		put(o, "; it exists only where the control %s may be 1",
+		explain_put(o, "; it exists only where the control %s may be 1",
 			name_of_bit((enum word)words[f->exists_word], f->exists_bit));
 }
 
@@ -302,10 +253,10 @@ static void put_field_error(struct out *o, const struct nested_report *r)
 	enum vmcs_fid fid = field_of(r->value);
 
 	if (fid == FID_NONE) {
-		put(o, ": no field has the encoding 0x%lx", r->value);
+		explain_put(o, ": no field has the encoding 0x%lx", r->value);
 		return;
 	}
-	put(o, ": encoding 0x%lx is %s", r->value, vmcs_fields[fid].name);
+	explain_put(o, ": encoding 0x%lx is %s", r->value, vmcs_fields[fid].name);
 	put_exists(o, fid);
 }
 
@@ -316,15 +267,17 @@ static void put_invalidation_error(
 	uint64_t types = caps_msr(caps, MSR_VMX_EPT_VPID_CAP) >>
 			 (r->instruction == EXIT_INVEPT ? 24 : 40);
 
-	put(o, ": type %lu", r->value);
+	explain_put(o, ": type %lu", r->value);
 	if (r->value < 4 && (types >> r->value & 1))
-		put(o, " with descriptor 0x%lx 0x%lx", r->found[0], r->found[1]);
-	put(o, "; allowed: ");
+		explain_put(o, " with descriptor 0x%lx 0x%lx", r->found[0], r->found[1]);
+	explain_put(o, "; allowed: ");
 	if (r->instruction == EXIT_INVEPT)
-		put(o, "types 1 (a valid EPTP) and 2 as IA32_VMX_EPT_VPID_CAP offers them");
+		explain_put(
+			o, "types 1 (a valid EPTP) and 2 as IA32_VMX_EPT_VPID_CAP offers them");
 	else
-		put(o, "types 0 to 3 as IA32_VMX_EPT_VPID_CAP offers them, VPID 1 to 0xffff "
-		       "except for type 2, a canonical address for type 0");
+		explain_put(o,
+			"types 0 to 3 as IA32_VMX_EPT_VPID_CAP offers them, VPID 1 to 0xffff "
+			"except for type 2, a canonical address for type 0");
 }
 
 static void put_error(struct out *o, const struct nested_report *r, const struct vmx_caps *caps)
@@ -332,79 +285,102 @@ static void put_error(struct out *o, const struct nested_report *r, const struct
 	const struct error_text *t =
 		&error_texts[r->error < COUNT(error_texts) ? r->error : VMERR_NONE];
 
-	put(o, "error %u (%s)", r->error, t->meaning ? t->meaning : "unknown");
+	explain_put(o, "error %u (%s)", r->error, t->meaning ? t->meaning : "unknown");
 	if (r->no_vmcs)
-		put(o, " as VMfailInvalid, since no VMCS is current to hold it");
+		explain_put(o, " as VMfailInvalid, since no VMCS is current to hold it");
 	if (r->error == VMERR_BAD_FIELD)
 		put_field_error(o, r);
 	else if (r->error == VMERR_INVALID_INVEPT_INVVPID)
 		put_invalidation_error(o, r, caps);
 	else if (t->operand && *t->operand)
-		put(o, ": %s 0x%lx", t->operand, r->value);
+		explain_put(o, ": %s 0x%lx", t->operand, r->value);
 	if (r->error == VMERR_VMPTRLD_BAD_REVISION)
 		put_revision(o, r, caps);
 	if (t->allowed && *t->allowed) {
-		put(o, "; allowed: ");
+		explain_put(o, "; allowed: ");
 		put_allowed(o, t->allowed, caps_pointer_width(caps));
 	}
-	put_section(o, "30.4 VM Instruction Error Numbers");
+	explain_put_section(o, "30.4 VM Instruction Error Numbers");
 }
 
 static void put_fail_invalid(
 	struct out *o, const struct nested_report *r, const struct vmx_caps *caps)
 {
-	put(o, "VMfailInvalid: ");
+	explain_put(o, "VMfailInvalid: ");
 	if (r->instruction == EXIT_VMXON) {
-		put(o, "the operand is 0x%lx", r->value);
+		explain_put(o, "the operand is 0x%lx", r->value);
 		if (pointer_ok(caps, r->value))
 			put_revision(o, r, caps);
 		else
-			put(o, "; allowed: a 4 KiB aligned address below 2^%u",
+			explain_put(o, "; allowed: a 4 KiB aligned address below 2^%u",
 				caps_pointer_width(caps));
 	} else if (r->no_vmcs) {
-		put(o, "no VMCS is current; allowed: after VMPTRLD");
+		explain_put(o, "no VMCS is current; allowed: after VMPTRLD");
 	} else {
-		put(o, "the current VMCS is a shadow VMCS (bit 31 of its revision identifier); "
-		       "allowed: an ordinary VMCS");
+		explain_put(o,
+			"the current VMCS is a shadow VMCS (bit 31 of its revision identifier); "
+			"allowed: an ordinary VMCS");
 	}
-	put_section(o, "30.3 VMX Instructions");
+	explain_put_section(o, "30.3 VMX Instructions");
 }
 
-static void put_msr_load(struct out *o, const struct nested_report *r)
+/* ---- all ---- */
+
+/* "VMXON at 0x1234", "RDMSR of L2 at 0x1234", "L2 at 0x1234" */
+static void put_place(struct out *o, const struct nested_report *r, bool mark)
 {
-	put(o,
-		"exit reason 34 (MSR loading): entry %lu of the VM-entry MSR-load list, MSR 0x%x = "
-		"0x%lx, cannot be loaded",
-		r->value, (uint32_t)r->found[0], r->found[1]);
-	if (r->found[0] >> 32)
-		put(o, "; its bits 63:32 must be 0 and are 0x%lx", r->found[0] >> 32);
+	if (r->kind == REPORT_EPT_MISCONFIG || r->kind == REPORT_ABORT)
+		explain_put(o, "L2");
 	else
-		put(o, "; allowed: an MSR that WRMSR may write, but FS_BASE, GS_BASE, x2APIC's");
-	put_section(o, "26.4 Loading MSRs");
+		explain_put(o, "%s%s", exit_reason_name(r->instruction), r->l2 ? " of L2" : "");
+	explain_put(o, " at %s%lx", mark && !r->l2 ? "@" : "0x", r->rip);
 }
 
-size_t explain_text(
-	char *buf, size_t size, const struct nested_report *r, const struct vmx_caps *caps)
+static void put_failed(
+	struct out *o, const struct nested_report *r, const struct vmx_caps *caps)
+{
+	explain_put(o, " failed with ");
+	switch (r->kind) {
+	case REPORT_CHECK:
+		if (r->check != CHECK_OK && r->check < CHECK_COUNT)
+			put_check(o, r, caps);
+		break;
+	case REPORT_VMFAIL:
+		put_error(o, r, caps);
+		break;
+	case REPORT_MSR_LOAD:
+		explain_put(o, "exit reason 34 (MSR loading): ");
+		explain_put_list_entry(o, r, "VM-entry MSR-load", caps);
+		break;
+	default:
+		put_fail_invalid(o, r, caps);
+	}
+}
+
+size_t explain_text(char *buf, size_t size, const struct nested_report *r,
+	const struct vmx_caps *caps, bool mark)
 {
 	struct out o = {buf, size, 0};
 
 	buf[0] = '\0';
-	put(&o, "%s at 0x%lx failed with ", exit_reason_name(r->instruction), r->l1_rip);
+	put_place(&o, r, mark);
 	switch (r->kind) {
-	case REPORT_CHECK:
-		if (r->check != CHECK_OK && r->check < CHECK_COUNT)
-			put_check(&o, r, caps);
+	case REPORT_FAULT:
+		explain_put_fault(&o, r, caps);
 		break;
-	case REPORT_VMFAIL:
-		put_error(&o, r, caps);
+	case REPORT_MSR:
+		explain_put_msr(&o, r, caps);
 		break;
-	case REPORT_MSR_LOAD:
-		put_msr_load(&o, r);
+	case REPORT_EPT_MISCONFIG:
+		explain_put_misconfig(&o, r, caps);
+		break;
+	case REPORT_ABORT:
+		explain_put_abort(&o, r, caps);
 		break;
 	default:
-		put_fail_invalid(&o, r, caps);
+		put_failed(&o, r, caps);
 	}
-	put(&o, ", rule %s", explain_rule_name(explain_rule(r)));
+	explain_put(&o, ", rule %s", explain_rule_name(explain_rule(r)));
 	return o.used;
 }
 
@@ -415,13 +391,13 @@ size_t explain_allowed(char *buf, size_t size, enum check_id id)
 
 	buf[0] = '\0';
 	if (t->when && *t->when)
-		put(&o, "if %s: ", t->when);
+		explain_put(&o, "if %s: ", t->when);
 	if (t->bits != 0)
-		put(&o, "%s ", t->part);
+		explain_put(&o, "%s ", t->part);
 	if (t->word >= WORD_CR0)
-		put(&o, "the bits that L1's CPU fixes or reserves");
+		explain_put(&o, "the bits that L1's CPU fixes or reserves");
 	else if (t->word != WORD_NONE)
-		put(&o, "the bits that the capability MSR allows");
+		explain_put(&o, "the bits that the capability MSR allows");
 	else if (t->allowed)
 		put_allowed(&o, t->allowed, 0);
 	return o.used;

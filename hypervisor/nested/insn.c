@@ -44,9 +44,24 @@ void insn_reg_set(struct nested *n, const struct l1_mode *m, unsigned reg, uint6
 		n->gpr[reg] = value;
 }
 
-static void segment_fault(struct nested *n, unsigned segment)
+/* Before the exception is queued; n->refused tells by which rule. VMCS01 is current. */
+static __attribute__((noinline)) void report_fault(struct nested *n, uint8_t vector)
 {
-	seam_inject(n, segment == SEG_SS ? VEC_SS : VEC_GP, true, 0);
+	struct nested_report r = {.kind = REPORT_FAULT,
+		.instruction = (uint8_t)seam_vmread(FID_EXIT_REASON),
+		.error = vector,
+		.why = n->refused.why,
+		.rip = seam_vmread(FID_GUEST_RIP),
+		.value = n->refused.value};
+
+	seam_report(n, &r);
+}
+
+static void fault(struct nested *n, uint8_t vector)
+{
+	if (n->vm->explaining)
+		report_fault(n, vector);
+	seam_inject(n, vector, vector != VEC_UD, 0);
 }
 
 /* Segment access outside 64-bit mode (SDM vol. 3A, 5.3 "Limit Checking", 5.5 types). */
@@ -90,12 +105,14 @@ static bool operand_address(struct nested *n, const struct l1_mode *m, uint32_t 
 	if (m->long64) {
 		if (canonical(*linear) && canonical(*linear + len - 1))
 			return true;
+		(void)insn_fault(n, INSN_GP, DENIAL_INSN_OPERAND_CANONICAL, *linear);
 	} else {
 		*linear = (uint32_t)*linear;
 		if (segment_allows(segment, offset, len, write))
 			return true;
+		(void)insn_fault(n, INSN_GP, DENIAL_INSN_OPERAND_SEGMENT, offset);
 	}
-	segment_fault(n, segment);
+	fault(n, segment == SEG_SS ? VEC_SS : VEC_GP);
 	return false;
 }
 
@@ -189,11 +206,15 @@ static int common_checks(struct nested *n, uint32_t reason, struct l1_mode *m)
 
 	m->long64 = long64;
 	m->cpl = (uint8_t)SEG_AR_DPL(seam_vmread(FID_GUEST_SS_AR));
-	if (reason == EXIT_VMXON ? !(l1_cr4() & CR4_VMXE) : !n->vmxon)
-		return INSN_UD;
+	if (reason == EXIT_VMXON && !(l1_cr4() & CR4_VMXE))
+		return insn_fault(n, INSN_UD, DENIAL_INSN_VMXE, 0);
+	if (reason != EXIT_VMXON && !n->vmxon)
+		return insn_fault(n, INSN_UD, DENIAL_INSN_NOT_IN_VMX, 0);
 	if ((lma && !long64) || (seam_vmread(FID_GUEST_RFLAGS) & RFLAGS_VM))
-		return INSN_UD;
-	return m->cpl > 0 ? INSN_GP : INSN_SUCCEED;
+		return insn_fault(n, INSN_UD, DENIAL_INSN_MODE, 0);
+	if (m->cpl > 0)
+		return insn_fault(n, INSN_GP, DENIAL_INSN_CPL, m->cpl);
+	return INSN_SUCCEED;
 }
 
 static int execute(struct nested *n, uint32_t reason, const struct l1_mode *m)
@@ -223,7 +244,7 @@ static int execute(struct nested *n, uint32_t reason, const struct l1_mode *m)
 	case EXIT_VMCALL: /* no dual-monitor treatment: SDM 30.3 "VMCALL" */
 		return VMERR_VMCALL_IN_ROOT;
 	default: /* VMFUNC in root operation */
-		return INSN_UD;
+		return insn_fault(n, INSN_UD, DENIAL_INSN_NOT_OFFERED, 0);
 	}
 }
 
@@ -236,7 +257,7 @@ static void report(struct nested *n, uint32_t reason, int outcome)
 		.instruction = (uint8_t)reason,
 		.error = (uint8_t)(outcome < 0 ? 0 : outcome),
 		.no_vmcs = !n->cur,
-		.l1_rip = seam_vmread(FID_GUEST_RIP),
+		.rip = seam_vmread(FID_GUEST_RIP),
 		.value = entry && n->cur ? n->cur->gpa : n->refused.value,
 		.found = {n->refused.found[0], n->refused.found[1]},
 	};
@@ -261,10 +282,10 @@ void nested_vmx_insn(struct nested *n, uint32_t exit_reason)
 		insn_finish(RFLAGS_CF);
 		break;
 	case INSN_UD:
-		seam_inject(n, VEC_UD, false, 0);
+		fault(n, VEC_UD);
 		break;
 	case INSN_GP:
-		seam_inject(n, VEC_GP, true, 0);
+		fault(n, VEC_GP);
 		break;
 	case INSN_DONE:
 		break;

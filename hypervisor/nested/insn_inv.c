@@ -28,7 +28,7 @@ int insn_invept(struct nested *n, const struct l1_mode *m)
 
 	if (!cap_control(n, MSR_VMX_PROC2, PROC2_ENABLE_EPT) ||
 		!(caps_msr(&n->vm->caps, MSR_VMX_EPT_VPID_CAP) & EPT_CAP_INVEPT))
-		return INSN_UD;
+		return insn_fault(n, INSN_UD, DENIAL_INSN_NOT_OFFERED, 0);
 	if (type == 0 || !type_supported(n, type, 24, INVEPT_GLOBAL))
 		return insn_refuse(n, VMERR_INVALID_INVEPT_INVVPID, type, 0);
 	if (!insn_mem_read(n, m, info, descriptor, sizeof(descriptor)))
@@ -60,7 +60,7 @@ int insn_invvpid(struct nested *n, const struct l1_mode *m)
 
 	if (!cap_control(n, MSR_VMX_PROC2, PROC2_ENABLE_VPID) ||
 		!(caps_msr(&n->vm->caps, MSR_VMX_EPT_VPID_CAP) & EPT_CAP_INVVPID))
-		return INSN_UD;
+		return insn_fault(n, INSN_UD, DENIAL_INSN_NOT_OFFERED, 0);
 	if (!type_supported(n, type, 40, INVVPID_SINGLE_KEEP_GLOBALS))
 		return insn_refuse(n, VMERR_INVALID_INVEPT_INVVPID, type, 0);
 	if (!insn_mem_read(n, m, info, &d, sizeof(d)))

@@ -74,19 +74,25 @@ static void load_modes(const uint64_t *f, bool long64, const struct l2_leftover 
 /*
  * 27.5.4: an L1 with PAE paging gets its PDPTEs from memory, and a VMX abort if they are bad.
  */
-static void load_pdptes(struct nested *n, const uint64_t *f, bool long64)
+static void load_pdptes(struct nested *n, const struct nvmcs *v, bool long64)
 {
+	const uint64_t *f = v->f;
 	struct gpa_l1 at = {f[FID_HOST_CR3] & CR3_PDPT};
 	uint64_t pdpte[4];
 
 	if (long64 || !(f[FID_HOST_CR4] & CR4_PAE))
 		return;
+	n->refused = (struct nested_refusal){
+		.why = DENIAL_HOST_PDPTES_NOT_RAM, .value = f[FID_HOST_CR3]};
 	if (seam_l1_read(n, at, pdpte, sizeof(pdpte))) {
-		seam_l1_shutdown(n, "VMX abort: host PDPTEs are not in memory");
+		exit_abort(n, v, VMX_ABORT_HOST_PDPTES,
+			"VMX abort: host PDPTEs are not in memory");
 		return;
 	}
+	n->refused.why = DENIAL_HOST_PDPTES_RESERVED;
 	if (!paging_pdptes_ok(pdpte, n->vm->caps.maxphyaddr)) {
-		seam_l1_shutdown(n, "VMX abort: a host PDPTE has a reserved bit set");
+		exit_abort(n, v, VMX_ABORT_HOST_PDPTES,
+			"VMX abort: a host PDPTE has a reserved bit set");
 		return;
 	}
 	for (unsigned i = 0; i < 4; i++)
@@ -124,7 +130,7 @@ void load_l1(struct nested *n, const struct nvmcs *v, const struct l2_leftover *
 	load_cr0(n, f[FID_HOST_CR0]);
 	seam_vmwrite(FID_GUEST_CR3, f[FID_HOST_CR3]);
 	load_cr4(n, f[FID_HOST_CR4]);
-	load_pdptes(n, f, long64);
+	load_pdptes(n, v, long64);
 	seam_vmwrite(FID_GUEST_SYSENTER_CS, f[FID_HOST_SYSENTER_CS]);
 	seam_vmwrite(FID_GUEST_SYSENTER_ESP, f[FID_HOST_SYSENTER_ESP]);
 	seam_vmwrite(FID_GUEST_SYSENTER_EIP, f[FID_HOST_SYSENTER_EIP]);

@@ -18,6 +18,33 @@ static uint32_t list_limit(const struct nested *n)
 	return 512 * (uint32_t)(((misc >> MISC_MSR_LIST_SHIFT) & 7) + 1);
 }
 
+/* An entry, of which e was read as far as that went, cannot be loaded or stored. */
+static void refuse_entry(
+	struct nested *n, enum denial why, uint32_t i, const struct msr_entry *e)
+{
+	n->refused = (struct nested_refusal){.why = (uint8_t)why,
+		.value = i + 1,
+		.found = {(uint64_t)e->reserved << 32 | e->index, e->value}};
+	if (why == DENIAL_LIST_TOO_LONG)
+		n->refused.found[0] = list_limit(n);
+}
+
+/* One entry; true, or false and n->refused is set. */
+static bool load_entry(struct nested *n, struct gpa_l1 at, uint32_t i)
+{
+	struct msr_entry e = {0};
+	enum denial why = DENIAL_LIST_NOT_RAM;
+
+	if (seam_l1_read(n, at, &e, sizeof(e)) == 0) {
+		why = nested_msr_entry_denial(e.index, e.reserved, true);
+		if (why == DENIAL_NONE && !seam_wrmsr(n, e.index, e.value))
+			why = DENIAL_LIST_MSR_ACCESS;
+	}
+	if (why != DENIAL_NONE)
+		refuse_entry(n, why, i, &e);
+	return why == DENIAL_NONE;
+}
+
 /* Loads a list; 0, or the 1-based number of the entry that cannot be loaded. */
 static uint32_t load_list(struct nested *n, uint64_t gpa, uint32_t count)
 {
@@ -25,11 +52,10 @@ static uint32_t load_list(struct nested *n, uint64_t gpa, uint32_t count)
 
 	for (uint32_t i = 0; i < count; i++) {
 		struct gpa_l1 at = {gpa + i * sizeof(struct msr_entry)};
-		struct msr_entry e;
 
-		if (i >= limit || seam_l1_read(n, at, &e, sizeof(e)) ||
-			!nested_msr_entry_valid(e.index, e.reserved, true) ||
-			!seam_wrmsr(n, e.index, e.value))
+		if (i >= limit)
+			refuse_entry(n, DENIAL_LIST_TOO_LONG, i, &(struct msr_entry){0});
+		if (i >= limit || !load_entry(n, at, i))
 			return i + 1;
 	}
 	return 0;
@@ -47,6 +73,24 @@ bool msrlist_exit_load(struct nested *n, const struct nvmcs *v)
 		       (uint32_t)v->f[FID_EXIT_MSR_LOAD_COUNT]) == 0;
 }
 
+static bool store_entry(struct nested *n, uint64_t at, uint32_t i)
+{
+	struct msr_entry e = {0};
+	enum denial why = DENIAL_LIST_NOT_RAM;
+
+	if (seam_l1_read(n, (struct gpa_l1){at}, &e, 8) == 0) {
+		why = nested_msr_entry_denial(e.index, e.reserved, false);
+		if (why == DENIAL_NONE && !seam_rdmsr(n, e.index, &e.value))
+			why = DENIAL_LIST_MSR_ACCESS;
+		else if (why == DENIAL_NONE &&
+			 nested_l1_write(n, (struct gpa_l1){at + 8}, &e.value, sizeof(e.value)))
+			why = DENIAL_LIST_NOT_RAM;
+	}
+	if (why != DENIAL_NONE)
+		refuse_entry(n, why, i, &e);
+	return why == DENIAL_NONE;
+}
+
 bool msrlist_exit_store(struct nested *n, const struct nvmcs *v)
 {
 	uint32_t count = (uint32_t)v->f[FID_EXIT_MSR_STORE_COUNT];
@@ -54,12 +98,10 @@ bool msrlist_exit_store(struct nested *n, const struct nvmcs *v)
 
 	for (uint32_t i = 0; i < count; i++) {
 		uint64_t at = v->f[FID_EXIT_MSR_STORE_ADDR] + i * sizeof(struct msr_entry);
-		struct msr_entry e;
 
-		if (i >= limit || seam_l1_read(n, (struct gpa_l1){at}, &e, 8) ||
-			!nested_msr_entry_valid(e.index, e.reserved, false) ||
-			!seam_rdmsr(n, e.index, &e.value) ||
-			nested_l1_write(n, (struct gpa_l1){at + 8}, &e.value, sizeof(e.value)))
+		if (i >= limit)
+			refuse_entry(n, DENIAL_LIST_TOO_LONG, i, &(struct msr_entry){0});
+		if (i >= limit || !store_entry(n, at, i))
 			return false;
 	}
 	return true;

@@ -87,6 +87,8 @@ struct nested_vm {
 	uint64_t exists[(FID_COUNT + 63) / 64];
 	uint64_t in_hardware[(FID_COUNT + 63) / 64]; /* those that the machine has, too */
 	bool shadowing; /* hardware VMCS shadowing is used for L1's VMREAD/VMWRITE */
+	/* What L1 may do often and on purpose is reported, too: faults, malformed EPT12s. */
+	bool explaining;
 	struct nested_l0_controls l0;
 	unsigned pass_count;
 	struct nested_pass_word pass[NESTED_PASS_WORDS];
@@ -95,8 +97,10 @@ struct nested_vm {
 	struct vept vept;
 };
 
-/* What L1's failing instruction was about, for seam_report: see struct nested_report. */
+/* What was refused, for seam_report: see struct nested_report. */
 struct nested_refusal {
+	uint8_t why;   /* enum denial */
+	uint8_t level; /* of an EPT12 entry */
 	uint64_t value;
 	uint64_t found[2];
 };
@@ -129,7 +133,7 @@ struct nested {
 	uint64_t *vmread_bitmap02, *vmwrite_bitmap02;
 	bool x2apic_open;              /* msr_bitmap02 has zeros for x2APIC MSRs */
 	struct gpa_l1 no_ram;          /* with EPT12: what L2's EPT violation of L0 is about */
-	struct nested_refusal refused; /* set where an instruction fails */
+	struct nested_refusal refused; /* set where something is refused */
 	struct nested_stats stats;
 	struct nvmcs slot[NVMCS_SLOTS];
 };

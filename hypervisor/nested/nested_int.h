@@ -8,6 +8,7 @@
 #include "nested/nested.h"
 #include "nested/paging.h"
 #include "nested/seam.h"
+#include "spec/denials.h"
 #include "spec/vmx.h"
 
 /* L1's mode of operation at a VMX instruction, as far as the instruction depends on it. */
@@ -45,6 +46,14 @@ bool insn_mem_write(struct nested *n, const struct l1_mode *m, uint32_t info, co
 static inline int insn_refuse(struct nested *n, int outcome, uint64_t value, uint64_t found)
 {
 	n->refused = (struct nested_refusal){.value = value, .found = {found}};
+	return outcome;
+}
+
+/* The instruction raises the exception that the outcome stands for, by this rule. */
+static inline int insn_fault(
+	struct nested *n, enum insn_outcome outcome, enum denial why, uint64_t value)
+{
+	n->refused = (struct nested_refusal){.why = (uint8_t)why, .value = value};
 	return outcome;
 }
 
@@ -185,8 +194,16 @@ bool exit_iret_keeps_nmis_blocked(const struct nvmcs *v);
 bool exit_entry_blocked_nmis(const struct nvmcs *v);
 /* An EPT violation under an L1 that uses EPT. */
 enum nested_verdict exit_ept_violation(struct nested *n, struct nvmcs *v);
+/* Tells of the EPT12 entry that vept_handle found malformed. */
+void exit_report_misconfig(struct nested *n);
 /* VMFUNC of L2 (SDM 25.5.5 "VM Functions"). False: it exits to L1. */
 bool exit_vmfunc(struct nested *n, struct nvmcs *v);
+/*
+ * A VMX abort of the exit whose reason v has: L1 ends. n->refused says by which rule. words:
+ * for the log.
+ */
+void exit_abort(
+	struct nested *n, const struct nvmcs *v, enum vmx_abort number, const char *words);
 
 /* ---- entry.c, merge.c, exit.c, msrlist.c; VMCS02 is current for those that write it ---- */
 /* Out of line, so that other instructions do not pay for its stack frame. */
@@ -214,9 +231,12 @@ void posted_process(struct nested *n, const struct nvmcs *v);
  * failed entry. */
 void nested_load_l1(struct nested *n, struct nvmcs *v, const struct l2_leftover *l2);
 
-/* The VM-entry MSR-load list: 0, or the 1-based number of the entry that failed (SDM 26.4). */
+/*
+ * The VM-entry MSR-load list: 0, or the 1-based number of the entry that failed (SDM 26.4).
+ * n->refused is about that one.
+ */
 uint32_t msrlist_entry_load(struct nested *n, const struct nvmcs *v);
-/* The VM-exit lists (27.4, 27.6); false is a VMX abort. */
+/* The VM-exit lists (27.4, 27.6); false is a VMX abort, n->refused is about the entry. */
 bool msrlist_exit_store(struct nested *n, const struct nvmcs *v);
 bool msrlist_exit_load(struct nested *n, const struct nvmcs *v);
 

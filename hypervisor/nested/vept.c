@@ -354,6 +354,8 @@ static enum vept_result handle(struct nested *n, struct vept_root *root, uint64_
 			return VEPT_FILLED;
 	} else if (r != VEPT_MISCONFIG) {
 		r = violation(&w, controls);
+	} else if (n->vm->explaining) {
+		vept_note_misconfig(n, &w);
 	}
 	*qualification = qualification_of(hardware, w.perms, controls);
 	return r;

@@ -120,6 +120,10 @@ struct vept_walk {
 /* VEPT_FILLED: the walk reached a page. root may be NULL; controls are L1's secondary ones. */
 enum vept_result vept_walk_ept12(struct nested *n, const struct vept_root *root,
 	uint64_t eptp12, uint64_t gpa, uint32_t controls, struct vept_walk *w);
+/* The rule that a present entry of EPT12 breaks; DENIAL_NONE: it is well-formed. */
+enum denial vept_misconfiguration(const struct vept *e, uint64_t entry, unsigned level);
+/* VEPT_MISCONFIG: n->refused gets the entry, and the rule that it breaks. */
+__attribute__((noinline)) void vept_note_misconfig(struct nested *n, const struct vept_walk *w);
 /* Do all entries of the walk have their accessed flag? */
 bool vept_accessed(const struct vept_walk *w);
 /*

@@ -12,6 +12,7 @@
 #include "cpu/log.h"
 #include "cpu/mux.h"
 #include "cpu/request.h"
+#include "vm/explain.h"
 #include "vm/l2.h"
 #include "vm/sched.h"
 #include "vm/vm_log.h"
@@ -67,12 +68,15 @@ static void protection_fault(struct vcpu *vcpu)
 static void handle_vmx_insn(struct vcpu *vcpu)
 {
 	bool vmxon = vcpu->nested.vmxon;
+	uint32_t reason = vmread32(VMCS_EXIT_REASON) & 0xffff;
 
 	if (!vcpu->vm->config.vmx) {
+		if (vcpu->vm->nested_vm->explaining)
+			vm_report_no_vmx(vcpu, reason);
 		vcpu_inject_ud(vcpu);
 		return;
 	}
-	nested_vmx_insn(&vcpu->nested, vmread32(VMCS_EXIT_REASON) & 0xffff);
+	nested_vmx_insn(&vcpu->nested, reason);
 	if (vcpu->nested.in_l2)
 		l2_entered(vcpu);
 	if (vcpu->nested.vmxon != vmxon)

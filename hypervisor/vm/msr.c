@@ -4,6 +4,7 @@
  * (here), the platform, VMX (nested), MTRRs and the rules (policy).
  */
 #include "vm/create.h"
+#include "vm/explain.h"
 #include "vm/vm_int.h"
 #include "vm/vm_log.h"
 
@@ -198,13 +199,45 @@ bool vm_wrmsr(struct vcpu *vcpu, uint32_t msr, uint64_t value)
 	return wrmsr_rule(vcpu, msr, value);
 }
 
+/* ---- refusals ---- */
+
+static enum denial vmx_msr_denial(const struct vcpu *vcpu, uint32_t msr, bool write)
+{
+	uint64_t value;
+
+	if (write && msr == MSR_FEATURE_CONTROL)
+		return DENIAL_MSR_FEATURE_CONTROL;
+	if (!vcpu->vm->config.vmx)
+		return DENIAL_MSR_NO_VMX;
+	return nested_rdmsr(&vcpu->nested, msr, &value) ? DENIAL_MSR_READ_ONLY
+							: DENIAL_MSR_VMX_CAPABILITY;
+}
+
+/* What pass_write() refuses by itself is left for the end: a change of LME. */
+enum denial vm_msr_denial(const struct vcpu *vcpu, uint32_t msr, bool write, uint64_t value)
+{
+	enum denial why;
+
+	if (is_platform_msr(msr))
+		return platform_msr_denial(vcpu->vm->platform, vcpu->index, msr, write, value);
+	if (is_vmx_msr(msr))
+		return vmx_msr_denial(vcpu, msr, write);
+	if (mtrr_slot(vcpu->mtrr, msr) != NULL)
+		return DENIAL_MSR_MTRR;
+	why = msr_policy_denial(msr, write, value);
+	return why == DENIAL_NONE && msr == MSR_EFER ? DENIAL_MSR_EFER_LME : why;
+}
+
 /* ---- exits ---- */
 
-static void refuse(struct vcpu *vcpu, const char *what, uint32_t msr, uint64_t value)
+static void refuse(struct vcpu *vcpu, uint32_t reason, uint32_t msr, uint64_t value)
 {
 	if (!msr_policy_knows(msr))
 		vm_log(vcpu->vm, LOG_DEBUG, "'%s': %s 0x%x (value 0x%lx) at rip %lx: #GP",
-			vcpu->vm->config.name, what, msr, value, vmread(VMCS_GUEST_RIP));
+			vcpu->vm->config.name, exit_reason_name(reason), msr, value,
+			vmread(VMCS_GUEST_RIP));
+	if (vcpu->vm->nested_vm->explaining)
+		vm_report_msr(vcpu, reason, msr, value);
 	vcpu_inject_gp(vcpu);
 }
 
@@ -214,7 +247,7 @@ void handle_rdmsr(struct vcpu *vcpu)
 	uint64_t value;
 
 	if (!vm_rdmsr(vcpu, msr, &value)) {
-		refuse(vcpu, "RDMSR", msr, 0);
+		refuse(vcpu, EXIT_RDMSR, msr, 0);
 		return;
 	}
 	vcpu->regs.r[REG_RAX] = (uint32_t)value;
@@ -230,5 +263,5 @@ void handle_wrmsr(struct vcpu *vcpu)
 	if (vm_wrmsr(vcpu, msr, value))
 		nested_skip();
 	else
-		refuse(vcpu, "WRMSR", msr, value);
+		refuse(vcpu, EXIT_WRMSR, msr, value);
 }

@@ -17,6 +17,7 @@
 #include "mm/paging.h"
 #include "policy/memory.h"
 #include "policy/msr.h"
+#include "vm/explain.h"
 #include "vm/nested_hw.h"
 #include "vm/vm_log.h"
 
@@ -123,6 +124,7 @@ static bool create_nested(struct vm *vm)
 	vm->nested_vm->shadowing = vm->config.shadow &&
 				   vmx_allowed1(MSR_VMX_PROC2) & PROC2_VMCS_SHADOWING &&
 				   caps_msr(&vmx_caps, MSR_VMX_MISC) & MISC_VMWRITE_ANY;
+	vm->nested_vm->explaining = vm_explaining();
 	return nested_hw_create(vm);
 }
 

@@ -64,7 +64,7 @@ struct vm {
 	struct platform *platform;
 	struct vm_devices *devices; /* that are PCI functions */
 	struct nested_vm *nested_vm;
-	struct explain_ring *explain; /* refused VM entries and VMX instructions of L1 */
+	struct explain_ring *explain; /* what was refused to L1 and L2 */
 	struct hpa
 		/* ones: what is behind addresses without memory, if it must be mapped */
 		void_page;

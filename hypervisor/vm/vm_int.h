@@ -9,6 +9,7 @@
 #include "dev/platform.h"
 #include "nested/paging.h"
 #include "spec/cpuid.h"
+#include "spec/denials.h"
 #include "vm/memory.h"
 #include "vm/vm.h"
 
@@ -96,6 +97,8 @@ void vcpu_handle_exit(struct vcpu *vcpu, uint32_t reason);
 /* ---- MSRs as L1's RDMSR/WRMSR; false means #GP. ---- */
 bool vm_rdmsr(struct vcpu *vcpu, uint32_t msr, uint64_t *value);
 bool vm_wrmsr(struct vcpu *vcpu, uint32_t msr, uint64_t value);
+/* Why one of these was false; DENIAL_NONE when that cannot be found out any more. */
+enum denial vm_msr_denial(const struct vcpu *vcpu, uint32_t msr, bool write, uint64_t value);
 
 /* ---- dump.c ---- */
 /*

@@ -178,6 +178,31 @@ test_refusals_are_explained() {
 			'rule PIN_RESERVED was broken [0-9]+ times, the first 16 are shown above'
 }
 
+# 1 GiB pages are not offered, so that such an entry is malformed.
+test_all_kinds_of_refusals_are_explained_with_symbols() {
+	local rule
+	expect 4 run --timeout 60 --memory 128M --explain --vmx-features=-ept_1g --l1 "$B/payload/explained.elf" &&
+		shows 'VMPTRLD at 0x[0-9a-f]+ <non_canonical_operand\+0x[0-9a-f]+> raised #GP: the operand is at the linear address 0x800000000000; ' \
+			'VMXOFF at 0x[0-9a-f]+ <vmxoff(\+0x[0-9a-f]+)?> raised #GP: the CPL is 0x3; allowed: CPL 0' \
+			'VMXON at .* raised #GP: CR0 is 0x[0-9a-f]+; bit 5 \(NE\) must be 1; ' \
+			'RDMSR at 0x[0-9a-f]+ <unknown_msr\+0x[0-9a-f]+> of MSR 0x1ff0 raised #GP: this VM has no such MSR' \
+			'RDMSR of L2 at 0x[0-9a-f]+ of MSR 0x1ff0 raised #GP' 'WRMSR at .* of MSR 0x17 with 0x5 raised #GP' \
+			'failed with exit reason 34 \(MSR loading\): entry 1 of the VM-entry MSR-load list, MSR 0x277 = 0x2: a byte' \
+			'address 0x40000000, EPT PTE \(level 1\) = 0x[0-9a-f]+: bit 1 \(write\) is 1 and bit 0 \(read\) is 0; ' \
+			'EPT PDPTE \(level 3\) = 0xb7: bit 7 is 1, as of a 1 GiB page; .* \(29.3.3.1 since 2023, 31.3.3.1 in 2026\)' \
+			'exited \(VMCALL\) into VMX abort 4 .*: entry 1 of the VM-exit MSR-load list, MSR 0x800' || return 1
+	for rule in INSN_VMXE INSN_NOT_IN_VMX MSR_FIXED MSR_READ_ONLY MSR_MTRR MSR_FEATURE_CONTROL MSR_X2APIC_MODE \
+		MSR_APIC_BASE_MODE MSR_APIC_BASE_RESERVED MSR_APIC_BASE_MOVED LIST_SEGMENT_BASE EPT_ADDRESS_WIDTH \
+		EPT_MEMORY_TYPE EPT_TABLE_RESERVED EPT_PAGE_ALIGNMENT LIST_X2APIC; do
+		shows ", rule $rule\$" || return 1
+	done
+	shows_not 'after the VMX abort|EPT violation'
+}
+
+test_what_is_refused_is_not_told_unasked() {
+	expect 4 run --timeout 60 --memory 128M --l1 "$B/payload/explained.elf" && shows 'EPT12: exit 49' && shows_not ', rule '
+}
+
 test_unknown_vtx_feature() {
 	expect 64 run --l1 "$B/payload/hello.elf" --vmx-features=-epd && one_line &&
 		shows "'-epd' is not one of presets: nehalem .* features: .* ept "

@@ -26,7 +26,8 @@ struct fake_hw {
 	bool locked;       /* seam_vm_lock */
 	int irq;           /* the interrupt that L1's local APIC signals; negative: none */
 	unsigned osxsave_changes;
-	void (*at_settle)(void); /* what other CPUs do just before they are flushed */
+	struct nested_report report; /* the last one */
+	void (*at_settle)(void);     /* what other CPUs do just before they are flushed */
 };
 
 static struct fake_hw fake_hw;
@@ -223,6 +224,7 @@ void seam_l1_shutdown(struct nested *n, const char *why)
 void seam_report(struct nested *n, const struct nested_report *r)
 {
 	(void)n;
+	fake_hw.report = *r;
 	fake_record(__func__, r->error, r->check);
 }
 

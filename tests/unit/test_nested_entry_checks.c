@@ -392,17 +392,20 @@ static void checked_pdptes_are_handed_out(void **state)
 static void msr_list_entries_are_judged_by_index(void **state)
 {
 	(void)state;
-	assert_true(nested_msr_entry_valid(MSR_KERNEL_GS_BASE, 0, true));
-	assert_false(nested_msr_entry_valid(MSR_KERNEL_GS_BASE, 1, true));
-	assert_false(nested_msr_entry_valid(MSR_FS_BASE, 0, true));
-	assert_false(nested_msr_entry_valid(MSR_GS_BASE, 0, true));
-	assert_true(nested_msr_entry_valid(MSR_GS_BASE, 0, false));
-	assert_false(nested_msr_entry_valid(0x800, 0, true));
-	assert_false(nested_msr_entry_valid(0x8ff, 0, false));
-	assert_true(nested_msr_entry_valid(0x900, 0, false));
-	assert_false(nested_msr_entry_valid(0x9b, 0, true));
-	assert_false(nested_msr_entry_valid(0x9e, 0, false));
-	assert_false(nested_msr_entry_valid(0x79, 0, true));
+	assert_int_equal(nested_msr_entry_denial(MSR_KERNEL_GS_BASE, 0, true), DENIAL_NONE);
+	assert_int_equal(
+		nested_msr_entry_denial(MSR_KERNEL_GS_BASE, 1, true), DENIAL_LIST_RESERVED);
+	assert_int_equal(
+		nested_msr_entry_denial(MSR_FS_BASE, 0, true), DENIAL_LIST_SEGMENT_BASE);
+	assert_int_equal(
+		nested_msr_entry_denial(MSR_GS_BASE, 0, true), DENIAL_LIST_SEGMENT_BASE);
+	assert_int_equal(nested_msr_entry_denial(MSR_GS_BASE, 0, false), DENIAL_NONE);
+	assert_int_equal(nested_msr_entry_denial(0x800, 0, true), DENIAL_LIST_X2APIC);
+	assert_int_equal(nested_msr_entry_denial(0x8ff, 0, false), DENIAL_LIST_X2APIC);
+	assert_int_equal(nested_msr_entry_denial(0x900, 0, false), DENIAL_NONE);
+	assert_int_equal(nested_msr_entry_denial(0x9b, 0, true), DENIAL_LIST_SMM);
+	assert_int_equal(nested_msr_entry_denial(0x9e, 0, false), DENIAL_LIST_SMM);
+	assert_int_equal(nested_msr_entry_denial(0x79, 0, true), DENIAL_LIST_MICROCODE);
 }
 
 #define TEST(name) cmocka_unit_test_setup(name, setup)

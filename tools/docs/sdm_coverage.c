@@ -9,6 +9,7 @@
 #include "fake_memory.h"
 #include "entry_mutations.h"
 #include "nested/explain.h"
+#include "spec/sdm.h"
 
 /* Mutations of a golden VMCS12 that must fail by this check. */
 static unsigned tests_of(unsigned id)
@@ -46,10 +47,12 @@ static void print_outcome(const struct check_row *row)
 static void print_head(const char *sdm)
 {
 	int number = (int)strcspn(sdm, " ");
+	char editions[64];
 
-	printf("\n## SDM %.*s \"%s\"\n\n| rule | field | allowed | outcome | tests |\n"
+	explain_editions(editions, sizeof(editions), sdm);
+	printf("\n## SDM %.*s \"%s\"%s\n\n| rule | field | allowed | outcome | tests |\n"
 	       "|---|---|---|---|---|\n",
-		number, sdm, sdm + number + 1);
+		number, sdm, sdm + number + 1, editions);
 }
 
 static void print_row(unsigned id)
@@ -63,6 +66,16 @@ static void print_row(unsigned id)
 	printf(" | ");
 	print_tests(id);
 	printf(" |\n");
+}
+
+static void print_chapters(void)
+{
+	printf("\n## Chapters in other editions\n\nThe longest beginning of a section's number "
+	       "counts; what follows it is the same (`hypervisor/spec/sdm.def`).\n\n"
+	       "| here | since 2023 | in 2026 |\n|---|---|---|\n");
+	for (unsigned i = 0; i < SDM_ROWS; i++)
+		printf("| %s | %s | %s |\n", sdm_rows[i].pinned, sdm_rows[i].since_2023,
+			sdm_rows[i].in_2026);
 }
 
 int main(void)
@@ -83,5 +96,6 @@ int main(void)
 		section = check_rows[id].sdm;
 		print_row(id);
 	}
+	print_chapters();
 	return 0;
 }
