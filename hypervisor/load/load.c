@@ -37,6 +37,21 @@ static const char *no_match(enum load_format format)
 	return "the kernel is none of bzImage, Multiboot 1, Multiboot 2";
 }
 
+_Static_assert(LIMIT_LINE == 2047, "these two say it");
+
+/* A line that does not fit is not cut: what would be missing is the guest's business. */
+static const char *too_long(const struct load_request *r)
+{
+	if (r->kernel.cmdline.len > LIMIT_LINE)
+		return "the kernel's command line is longer than 2047 bytes";
+	for (unsigned k = 0; k < r->module_count; k++)
+		if (r->modules[k].cmdline.len > LIMIT_LINE)
+			return "a module's command line is longer than 2047 bytes";
+	return r->initrd.cmdline.len > LIMIT_LINE
+		       ? "the initrd's command line is longer than 2047 bytes"
+		       : NULL;
+}
+
 const char *load_images(const struct load_target *target, const struct load_request *request,
 	struct entry_state *out)
 {
@@ -46,6 +61,8 @@ const char *load_images(const struct load_target *target, const struct load_requ
 	if (target->ram_count == 0 || target->ram[0].start != 0 ||
 		target->ram[0].size < LOAD_LOW_END)
 		return "the VM has no low memory";
+	if (too_long(request) != NULL)
+		return too_long(request);
 	for (unsigned k = 0; k < sizeof(formats) / sizeof(formats[0]); k++) {
 		const struct format *f = &formats[k];
 

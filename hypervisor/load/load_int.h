@@ -5,16 +5,18 @@
 #ifndef NESTOR_LOAD_LOAD_INT_H
 #define NESTOR_LOAD_LOAD_INT_H
 
+#include "lib/limits.h"
 #include "load/load.h"
 
 /* Low memory of a loaded VM: what the loader writes there, out of the images' way. */
 #define LOAD_GDT          0x1000u
-#define LOAD_INFO         0x2000u  /* boot_params or Multiboot information */
+#define LOAD_INFO         0x2000u  /* boot_params or Multiboot 1 information */
 #define LOAD_CMDLINE      0x4000u  /* up to LOAD_CMDLINE_SIZE */
-#define LOAD_MODULE_TEXTS 0x5000u  /* LOAD_MODULE_TEXT for each module */
+#define LOAD_MODULE_TEXTS 0x5000u  /* Multiboot 1: LOAD_MODULE_TEXT for each module */
+#define LOAD_INFO2        0x5000u  /* Multiboot 2 information, command lines included */
 #define LOAD_TABLES       0x10000u /* identity map: 6 pages */
 #define LOAD_CMDLINE_SIZE 4096u
-#define LOAD_MODULE_TEXT  1024u
+#define LOAD_MODULE_TEXT  (LIMIT_LINE + 1u)
 #define LOAD_LOW_END      0x100000u /* images that may be anywhere lie above */
 
 /* What of a kernel is in RAM. */

@@ -80,7 +80,7 @@ void multiboot_put_cmdline(const struct load_target *t, const struct load_reques
 		ram_put_text(t, at, (struct text){KERNEL_NAME, name}, LOAD_CMDLINE_SIZE);
 		at += name;
 	}
-	ram_put_text(t, at, r->kernel.cmdline, LOAD_CMDLINE_SIZE - name);
+	ram_put_text(t, at, r->kernel.cmdline, LIMIT_LINE + 1);
 }
 
 uint32_t multiboot_high_kib(const struct load_target *t)
@@ -97,13 +97,13 @@ static void put_bios_data(const struct load_target *t)
 	(void)ram_write(t, 0x413, &conventional_kib, sizeof(conventional_kib));
 }
 
-void multiboot_finish(
-	const struct load_target *t, uint32_t magic, uint64_t entry, struct entry_state *e)
+void multiboot_finish(const struct load_target *t, uint32_t magic, uint32_t info,
+	uint64_t entry, struct entry_state *e)
 {
 	put_bios_data(t);
 	e->mode = ENTRY_MODE_PROTECTED;
 	e->rip = entry;
 	e->rax = magic;
-	e->rbx = LOAD_INFO;
+	e->rbx = info;
 	ram_put_gdt(t, e, GDT_CODE32);
 }

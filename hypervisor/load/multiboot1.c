@@ -116,6 +116,6 @@ const char *mb1_load(
 	put_modules(t, modules, count);
 	(void)ram_write(t, LOADER_AT, MULTIBOOT_LOADER_NAME, sizeof(MULTIBOOT_LOADER_NAME));
 	ram_put32(t, LOAD_INFO + 64, LOADER_AT);
-	multiboot_finish(t, BOOT_MAGIC, l.entry, e);
+	multiboot_finish(t, BOOT_MAGIC, LOAD_INFO, l.entry, e);
 	return NULL;
 }

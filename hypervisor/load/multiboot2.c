@@ -9,17 +9,16 @@
 #define SEARCH     32768u
 #define RSDP_SIZE  36u
 
-#define TAG_HEAD    8u
-#define MODULE_LINE 128u /* a module's command line is cut to this */
-#define MMAP_ROW    24u
+#define TAG_HEAD 8u
+#define MMAP_ROW 24u
 
 /* All tags at their largest, in the order in which they are written. */
 _Static_assert(8 + (TAG_HEAD + LOAD_CMDLINE_SIZE) + (TAG_HEAD + 8) +
-			       MULTIBOOT_MODULES * (TAG_HEAD + 8 + MODULE_LINE) +
+			       MULTIBOOT_MODULES * (TAG_HEAD + 8 + LIMIT_LINE + 1) +
 			       (TAG_HEAD + 8) + (TAG_HEAD + 8 + MMAP_ROW * LOAD_MAX_RANGES) +
 			       (TAG_HEAD + 40) + TAG_HEAD <=
-		       LOAD_CMDLINE - LOAD_INFO,
-	"the information does not reach the command line");
+		       LOAD_TABLES - LOAD_INFO2,
+	"the information does not reach the page tables");
 
 enum header_tag {
 	HEADER_END = 0,
@@ -130,7 +129,7 @@ static void tag_modules(struct tag_writer *w, const struct placed_module *m, uns
 {
 	struct {
 		uint32_t start, end;
-		char cmdline[MODULE_LINE];
+		char cmdline[LIMIT_LINE + 1];
 	} body;
 
 	for (unsigned k = 0; k < count; k++) {
@@ -167,7 +166,7 @@ const char *mb2_load(
 	const struct load_target *t, const struct load_request *r, struct entry_state *e)
 {
 	struct placed_module modules[MULTIBOOT_MODULES];
-	struct tag_writer w = {t, LOAD_INFO + 8};
+	struct tag_writer w = {t, LOAD_INFO2 + 8};
 	const char *cmdline = (const char *)ram_at(t, LOAD_CMDLINE, LOAD_CMDLINE_SIZE);
 	struct loaded l;
 	unsigned count;
@@ -185,7 +184,7 @@ const char *mb2_load(
 	tag_memory(&w);
 	tag(&w, INFO_RSDP, ram_at(t, t->rsdp, RSDP_SIZE), RSDP_SIZE);
 	tag(&w, INFO_END, NULL, 0);
-	ram_put32(t, LOAD_INFO, (uint32_t)(w.at - LOAD_INFO));
-	multiboot_finish(t, BOOT_MAGIC, l.entry, e);
+	ram_put32(t, LOAD_INFO2, (uint32_t)(w.at - LOAD_INFO2));
+	multiboot_finish(t, BOOT_MAGIC, LOAD_INFO2, l.entry, e);
 	return NULL;
 }

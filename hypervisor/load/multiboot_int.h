@@ -33,8 +33,9 @@ const char *multiboot_place_modules(const struct load_target *t, const struct lo
 void multiboot_put_cmdline(const struct load_target *t, const struct load_request *r);
 /* KiB of RAM above 1 MiB, up to the first hole. */
 uint32_t multiboot_high_kib(const struct load_target *t);
-/* The rest: what of the BIOS kernels look at, and the entry in protected mode. */
-void multiboot_finish(
-	const struct load_target *t, uint32_t magic, uint64_t entry, struct entry_state *e);
+/* The rest: what of the BIOS kernels look at, and the entry in protected mode with the address
+ * of the information. */
+void multiboot_finish(const struct load_target *t, uint32_t magic, uint32_t info,
+	uint64_t entry, struct entry_state *e);
 
 #endif

@@ -362,6 +362,17 @@ test_an_image_brings_what_its_machine_needs() {
 		expect 66 run --iso tests/boot/run.sh && one_line && shows 'is not an ISO 9660 image'
 }
 
+test_a_command_line_that_would_be_cut_is_refused() {
+	local line scenario=$LOGS/line.yaml
+	line=$(printf 'x%.0s' {1..2047})
+	expect 1 run --timeout 20 --memory 64M --l1 "$B/payload/hello.elf" --module "README.md,$line" &&
+		expect 64 run --l1 "$B/payload/hello.elf" --module "README.md,x$line" && one_line &&
+		shows '^nestor: --module: the command line is longer than 2047 bytes' || return 1
+	printf 'vms:\n  - name: a\n    kernel: %s\n    modules:\n      - file: %s\n        cmdline: x%s\n' \
+		"$PWD/$B/payload/hello.elf" "$PWD/README.md" "$line" >"$scenario"
+	expect 66 check "$scenario" && one_line && shows "line.yaml:6: .*a line of at most 2047 bytes"
+}
+
 test_options_that_would_be_ignored_are_refused() {
 	expect 64 run --bare --summary --l1 "$B/payload/power.elf" && one_line && shows 'summary does not go with --bare' &&
 		expect 64 run --iso x.iso --explain && one_line && expect 64 run --firmware bios --l1 x && one_line &&

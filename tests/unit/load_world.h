@@ -15,6 +15,7 @@
 
 #include <cmocka.h>
 
+#include "lib/limits.h"
 #include "load/load.h"
 
 #define RAM_SIZE  (4u << 20)
@@ -22,7 +23,8 @@
 #define HIGH_SIZE (64u << 10)
 #define RSDP      0xe0000u
 #define GDT       0x1000u
-#define INFO      0x2000u /* boot_params, Multiboot information */
+#define INFO      0x2000u /* boot_params, Multiboot 1 information */
+#define INFO2     0x5000u /* Multiboot 2 information */
 #define CMDLINE   0x4000u
 #define RSDP_TEXT "RSD PTR of this VM, 36 bytes of text"
 

@@ -10,7 +10,7 @@ static void check_multiboot_entry(uint32_t magic, uint64_t rip)
 	assert_int_equal(w.entry.mode, ENTRY_MODE_PROTECTED);
 	assert_int_equal(w.entry.rip, rip);
 	assert_int_equal(w.entry.rax, magic);
-	assert_int_equal(w.entry.rbx, INFO);
+	assert_int_equal(w.entry.rbx, magic == 0x2badb002 ? INFO : INFO2);
 	assert_int_equal(w.entry.rsi, 0);
 	check_gdt(0x08, 0x00cf9b000000ffff);
 	assert_int_equal(get(0x40e, 2), 0x9fc0);
@@ -107,7 +107,7 @@ static void modules_lie_above_1_mib(void **state)
 
 static void as_many_modules_as_may_be_do_not_overlap(void **state)
 {
-	static char line[2000];
+	static char line[LIMIT_LINE + 1];
 
 	(void)state;
 	memset(line, 'x', sizeof(line) - 1);
@@ -121,10 +121,31 @@ static void as_many_modules_as_may_be_do_not_overlap(void **state)
 	for (unsigned i = 0; i <= LOAD_MAX_MODULES; i++) {
 		uint64_t text = get(get(INFO + 24, 4) + 16 * i + 8, 4);
 
-		assert_in_range(text, CMDLINE + 4096, 0x10000 - 1024);
-		assert_int_equal(strlen((const char *)ram(text)), 1023);
+		assert_in_range(text, CMDLINE + 4096, 0x10000 - LIMIT_LINE - 1);
+		assert_int_equal(strlen((const char *)ram(text)), LIMIT_LINE);
 	}
 	assert_string_equal((const char *)ram(get(INFO + 64, 4)), "Nestor");
+}
+
+/* Cut silently, it would say something else. */
+static void a_command_line_that_is_too_long_is_refused(void **state)
+{
+	static char line[LIMIT_LINE + 2];
+
+	(void)state;
+	memset(line, 'x', sizeof(line) - 1);
+	make_elf(false, kernel32.vaddr, &kernel32, 1);
+	set_image(&w.request.modules[0], "module", "");
+	set_image(&w.request.modules[1], "module", line);
+	w.request.module_count = 2;
+	refused(LOAD_ELF, "a module's command line is longer than 2047 bytes");
+	set_text(&w.request.modules[1].cmdline, line + 1);
+	ok(LOAD_ELF);
+	set_text(&w.request.initrd.cmdline, line);
+	refused(LOAD_ELF, "the initrd's command line is longer than 2047 bytes");
+	set_text(&w.request.initrd.cmdline, "");
+	set_text(&w.request.kernel.cmdline, line);
+	refused(LOAD_ELF, "the kernel's command line is longer than 2047 bytes");
 }
 
 static void modules_that_do_not_fit_are_refused(void **state)
@@ -257,9 +278,9 @@ static void zeros_behind_a_flat_kernel_lie_in_memory(void **state)
 /* The tag of this type in the information, or 0. */
 static uint64_t info_tag(uint32_t type)
 {
-	uint64_t end = INFO + get(INFO, 4);
+	uint64_t end = INFO2 + get(INFO2, 4);
 
-	for (uint64_t at = INFO + 8; at < end; at += (get(at + 4, 4) + 7) & ~7ull) {
+	for (uint64_t at = INFO2 + 8; at < end; at += (get(at + 4, 4) + 7) & ~7ull) {
 		if (get(at, 4) == type)
 			return at;
 		assert_in_range(get(at + 4, 4), 8, end - at);
@@ -290,7 +311,7 @@ static void a_multiboot_2_kernel_finds_its_information(void **state)
 	assert_int_equal(get(info_tag(4) + 12, 4), 3 * 1024);
 	assert_int_equal(get(info_tag(15) + 4, 4), 8 + 36);
 	assert_memory_equal(ram(info_tag(15) + 8), RSDP_TEXT, 36);
-	assert_int_equal(get(INFO + get(INFO, 4) - 8, 8), 0x800000000);
+	assert_int_equal(get(INFO2 + get(INFO2, 4) - 8, 8), 0x800000000);
 }
 
 static void multiboot_2_tells_the_memory_map(void **state)
@@ -311,9 +332,9 @@ static void multiboot_2_tells_the_memory_map(void **state)
 	}
 }
 
-static void all_that_multiboot_2_can_tell_fits_in_front_of_the_command_line(void **state)
+static void all_that_multiboot_2_can_tell_fits_and_no_line_is_cut(void **state)
 {
-	static char line[5000];
+	static char line[LIMIT_LINE + 1];
 	unsigned modules = 0;
 
 	(void)state;
@@ -327,12 +348,15 @@ static void all_that_multiboot_2_can_tell_fits_in_front_of_the_command_line(void
 	w.request.module_count = LOAD_MAX_MODULES;
 	w.target.map_count = LOAD_MAX_RANGES;
 	ok(LOAD_MULTIBOOT2);
-	assert_in_range(INFO + get(INFO, 4), INFO, CMDLINE);
-	for (uint64_t at = INFO + 8; get(at, 4) != 0; at += (get(at + 4, 4) + 7) & ~7ull)
-		modules += get(at, 4) == 3 && strlen((const char *)ram(at + 16)) == 127;
+	assert_in_range(INFO2 + get(INFO2, 4), INFO2, 0x10000);
+	for (uint64_t at = INFO2 + 8; get(at, 4) != 0; at += (get(at + 4, 4) + 7) & ~7ull)
+		modules += get(at, 4) == 3 && strlen((const char *)ram(at + 16)) == LIMIT_LINE;
 	assert_int_equal(modules, LOAD_MAX_MODULES + 1);
 	assert_memory_equal(ram(info_tag(15) + 8), RSDP_TEXT, 36);
-	assert_int_equal(strlen((const char *)ram(CMDLINE)), 4088);
+	assert_int_equal(strlen((const char *)ram(CMDLINE)), LIMIT_LINE);
+	w.request.cmdline0 = true;
+	ok(LOAD_MULTIBOOT2);
+	assert_int_equal(strlen((const char *)ram(CMDLINE)), strlen("kernel ") + LIMIT_LINE);
 }
 
 static void a_multiboot_2_header_may_name_its_entry(void **state)
@@ -412,6 +436,7 @@ int main(void)
 		TEST(modules_lie_above_1_mib),
 		TEST(as_many_modules_as_may_be_do_not_overlap),
 		TEST(modules_do_not_follow_a_kernel_above_4_gib),
+		TEST(a_command_line_that_is_too_long_is_refused),
 		TEST(modules_that_do_not_fit_are_refused),
 		TEST(the_addresses_of_a_multiboot_1_header_count),
 		TEST(a_load_end_of_zero_means_all_of_the_file),
@@ -420,7 +445,7 @@ int main(void)
 		TEST(zeros_behind_a_flat_kernel_lie_in_memory),
 		TEST(a_multiboot_2_kernel_finds_its_information),
 		TEST(multiboot_2_tells_the_memory_map),
-		TEST(all_that_multiboot_2_can_tell_fits_in_front_of_the_command_line),
+		TEST(all_that_multiboot_2_can_tell_fits_and_no_line_is_cut),
 		TEST(a_multiboot_2_header_may_name_its_entry),
 		TEST(the_addresses_of_a_multiboot_2_header_count),
 		TEST(tags_of_a_multiboot_2_header_lie_in_the_first_32_kib),

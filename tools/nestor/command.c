@@ -176,6 +176,10 @@ static int add_module(struct parser *p, const char *value)
 	m->file.path = comma ? arena_format(p->a, "%.*s", (int)(comma - value), value)
 			     : arena_copy(p->a, value);
 	m->cmdline = comma ? arena_copy(p->a, comma + 1) : "";
+	if (strlen(m->cmdline) > LIMIT_LINE)
+		return usage(p,
+			arena_format(p->a, "--module: the command line is longer than %d bytes",
+				LIMIT_LINE));
 	return 0;
 }
 

@@ -16,7 +16,7 @@ static const char *const machine_words[] = {
 static const struct setting vm_texts[] = {
 	{ROW("kernel", SETTING_FILE, vm_spec, kernel)},
 	{ROW("initrd", SETTING_FILE, vm_spec, initrd)},
-	{ROW("cmdline", SETTING_LINE, vm_spec, cmdline), .max = 2047},
+	{ROW("cmdline", SETTING_LINE, vm_spec, cmdline), .max = LIMIT_LINE},
 	{.kind = SETTING_END},
 };
 

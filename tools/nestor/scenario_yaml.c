@@ -105,7 +105,7 @@ static int module_key(struct loader *l, void *object, const char *key, yaml_node
 	static const struct setting rows[] = {
 		{NULL, "file", SETTING_FILE, SETTING_AT(struct module_spec, file)},
 		{NULL, "cmdline", SETTING_LINE, SETTING_AT(struct module_spec, cmdline),
-			.max = 2047},
+			.max = LIMIT_LINE},
 		{.kind = SETTING_END},
 	};
 	static setting_tables keys = {rows, NULL};
