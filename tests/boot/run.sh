@@ -322,6 +322,13 @@ test_a_bare_run_ends_by_its_machine_only() {
 		bare 15 'lie exit=7' --machine qemu && bare 0 'reset' --machine qemu
 }
 
+# Status 1 is also that of a guest that writes 0 to port 0xf4.
+test_a_bare_machine_that_fails_itself_is_not_taken_for_its_guest() {
+	bare 72 reset --machine qemu --machine-option=-nonsense &&
+		shows 'qemu-system-x86_64: .*-nonsense' '^nestor: the machine itself failed, with status 1$' &&
+		bare 1 exit=0 --machine qemu && shows_not 'itself failed'
+}
+
 test_output_that_cannot_be_written_is_told() {
 	local run=(run --memory 64M --timeout 20 --l1 "$B/payload/power.elf" --cmdline s5)
 

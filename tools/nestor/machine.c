@@ -112,3 +112,19 @@ const char *machine_last_words(struct arena *a, const struct machine *m)
 	}
 	return last;
 }
+
+const char *machine_complaint(struct arena *a, const struct machine *m)
+{
+	struct error ignored = {0};
+	bool complains = false;
+	struct bytes text;
+	char *copy;
+
+	if (file_read(a, m->error_path, "machine", &text, &ignored))
+		return NULL;
+	copy = arena_copy(a, (char *)text.data);
+	for (const char *line = strtok((char *)text.data, "\n"); line;
+		line = strtok(NULL, "\n"))
+		complains |= strstr(line, "warning:") == NULL;
+	return complains ? copy : NULL;
+}

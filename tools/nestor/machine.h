@@ -29,4 +29,10 @@ int machine_prepare(struct arena *a, const struct machine_spec *config, struct b
 /* Returns a line on how the machine ended, from its standard error: NULL if it says nothing. */
 const char *machine_last_words(struct arena *a, const struct machine *m);
 
+/*
+ * All of the machine's standard error when it complains of something, NULL when it has nothing
+ * but warnings.
+ */
+const char *machine_complaint(struct arena *a, const struct machine *m);
+
 #endif

@@ -316,15 +316,35 @@ static void follow(struct session *x, struct process *p)
 	}
 }
 
-/* The machine ended without a word from Nestor. */
-static int judge_silent_end(struct session *x, const char *words, int how, struct error *e)
+/*
+ * QEMU's own failure has a status that a guest may ask for, too: 1, as for V = 0, and 127 when it
+ * cannot be started. It is one when QEMU complains; its words are shown.
+ */
+static bool qemu_failed(struct arena *a, const struct session *x, int how)
 {
+	const char *complaint;
+
+	if (WEXITSTATUS(how) != 1 && WEXITSTATUS(how) != 127)
+		return false;
+	complaint = machine_complaint(a, x->m);
+	if (complaint)
+		fprintf(stderr, "%s", complaint);
+	return complaint != NULL;
+}
+
+/* The machine ended without a word from Nestor. */
+static int judge_silent_end(struct session *x, struct arena *a, int how, struct error *e)
+{
+	const char *words = machine_last_words(a, x->m);
 	bool triple = words && strstr(words, "exception with no resolution");
 	bool qemu_ended = x->m->kind == MACHINE_QEMU && WIFEXITED(how);
 
 	if (x->o->bare && x->told &&
 		(qemu_ended || (words && strstr(words, "shutdown requested"))))
 		return x->status;
+	if (x->o->bare && qemu_ended && qemu_failed(a, x, how))
+		return fail(e, STATUS_VM_ERROR, "the machine itself failed, with status %d",
+			WEXITSTATUS(how));
 	if (x->o->bare && qemu_ended && (WEXITSTATUS(how) == 0 || WEXITSTATUS(how) % 2))
 		return WEXITSTATUS(how); /* port 0xf4 */
 	if (x->o->raw && words && strstr(words, "shutdown requested"))
@@ -398,7 +418,7 @@ static int run(struct session *x, struct arena *a, const struct machine *m, stru
 			(unsigned long long)x->o->timeout);
 	if (!x->ended && x->o->raw && m->kind == MACHINE_QEMU && how == 0)
 		return STATUS_OK;
-	return x->ended ? x->status : judge_silent_end(x, machine_last_words(a, m), how, e);
+	return x->ended ? x->status : judge_silent_end(x, a, how, e);
 }
 
 int session_run(struct arena *a, const struct scenario_spec *s, const struct machine *m,
