@@ -172,6 +172,38 @@ static void recursive_yaml_is_survived(void **state)
 	expect_error("vms: [{name: a, kernel: k, modules: &m [*m]}]", "must be a mapping");
 }
 
+/* Text that goes on: so many pieces behind a beginning. */
+static const char *pieces(const char *beginning, const char *piece, size_t count)
+{
+	size_t n = strlen(beginning), size = strlen(piece);
+	char *text = arena_alloc(&arena, n + count * size + 1);
+
+	memcpy(text, beginning, n);
+	for (size_t i = 0; i < count; i++)
+		memcpy(text + n + i * size, piece, size);
+	text[n + count * size] = 0;
+	return text;
+}
+
+/* libyaml would take minutes for the most of these. */
+static void what_no_scenario_needs_is_refused_before_it_costs_time(void **state)
+{
+	(void)state;
+	expect_error(pieces("vms:\n  - name: ", "[", 500000),
+		"dir/s.yaml:2: lists and mappings nested more than 16 deep");
+	expect_error(pieces("vms:\n", "- ", 400000), "s.yaml:2: lists and mappings nested");
+	expect_error(pieces("vms: [[[[[[[[[[[[[[[", "]", 1), "not YAML");
+	expect_error(
+		pieces("vms:\n", "- &a x\n", 100000), "s.yaml:9999: more than 10000 values");
+	expect_error(pieces("", "%TAG !a! b\n", 90000), "s.yaml:17: more than 16 directives");
+	expect_error(pieces("# a\n", "# b\n", 300000), "s.yaml:262145: a scenario has 1 MiB");
+	assert_int_equal(
+		parse(pieces("vms: [{name: a, kernel: k, cmdline: '[[[[[[[[[[[[[[[[[[['}]"
+			     "\n",
+			"# a comment\n", 80000)),
+		0);
+}
+
 static void settings_that_do_not_go_together_are_refused_with_the_place_of_the_vm(void **state)
 {
 	(void)state;
@@ -328,6 +360,8 @@ int main(void)
 		cmocka_unit_test_teardown(a_vm_needs_a_kernel_and_a_name_of_its_own, tear_down),
 		cmocka_unit_test_teardown(too_many_vms_and_modules_are_refused, tear_down),
 		cmocka_unit_test_teardown(recursive_yaml_is_survived, tear_down),
+		cmocka_unit_test_teardown(
+			what_no_scenario_needs_is_refused_before_it_costs_time, tear_down),
 		cmocka_unit_test_teardown(
 			settings_that_do_not_go_together_are_refused_with_the_place_of_the_vm,
 			tear_down),
