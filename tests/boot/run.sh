@@ -297,6 +297,15 @@ test_a_scenario_that_does_not_fit_is_refused_before_anything_starts() {
 		shows "'b': not enough memory" && shows_not 'power: '
 }
 
+test_check_judges_the_machines_memory() {
+	vms "$out.yaml" $'timeout: 60\nmachine:\n  memory: 64M' 'name: a, memory: 32M' 'name: b, memory: 32M' &&
+		expect 66 check "$out.yaml" && one_line &&
+		shows ".yaml:3: memory: the machine's 64M of memory are too little for the VMs: needs [0-9]+M" &&
+		expect 66 run "$out.yaml" && shows '.yaml:3: memory: ' &&
+		sed -i 's/memory: 64M/memory: 512M/' "$out.yaml" && expect 0 check "$out.yaml" &&
+		expect 66 run "$out.yaml" --machine-memory 64M && shows "nestor: --machine-memory: the machine's 64M"
+}
+
 # Where the vCPU is, with symbols of the image, and figures, however the run ends.
 test_a_triple_fault_a_hang_and_a_time_out_are_reported() {
 	local where='l1 vcpu 0: in L1, 64-bit mode, CPL 0, rip 0x[0-9a-f]+ <payload_main'

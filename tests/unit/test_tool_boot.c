@@ -192,8 +192,29 @@ static void a_machine_too_small_for_the_vms_is_refused(void **state)
 	scenario.machine.memory = 64 * MIB;
 	assert_int_equal(boot_plan_nestor(&arena, &scenario, files, &l0, "", &plan, &error),
 		STATUS_BAD_INPUT);
-	unlink(path);
 	assert_non_null(strstr(error.text, "too little for the VMs"));
+	error = (struct error){0};
+	scenario.machine.memory_where = "s.yaml:7: memory";
+	assert_int_equal(
+		boot_check_memory(&arena, &scenario, files, &l0, "", &error), STATUS_BAD_INPUT);
+	unlink(path);
+	assert_non_null(strstr(error.text, "s.yaml:7: memory: the machine's 64M of memory"));
+}
+
+static void without_nestor_the_memory_for_the_rest_is_judged(void **state)
+{
+	const struct place l0 = {"no-such-file", "--l0"};
+
+	(void)state;
+	files[0].kernel.image = image_elf64(&arena, 0x100000, 0x3000);
+	scenario.machine.memory = 64 * MIB;
+	assert_int_equal(
+		boot_check_memory(&arena, &scenario, files, &l0, "", &error), STATUS_BAD_INPUT);
+	error = (struct error){0};
+	scenario.machine.memory = 5120 * MIB;
+	assert_int_equal(boot_check_memory(&arena, &scenario, files, &l0, "", &error), 0);
+	scenario.machine.memory = 0;
+	assert_int_equal(boot_check_memory(&arena, &scenario, files, &l0, "", &error), 0);
 }
 
 static void a_bare_multiboot_1_image_gets_its_information(void **state)
@@ -288,6 +309,8 @@ int main(void)
 			the_memory_map_covers_the_machine, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(
 			a_machine_too_small_for_the_vms_is_refused, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(
+			without_nestor_the_memory_for_the_rest_is_judged, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(
 			a_bare_multiboot_1_image_gets_its_information, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(

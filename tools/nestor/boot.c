@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "boot_int.h"
 #include "elf.h"
@@ -215,6 +216,38 @@ static uint64_t memory_need(const struct scenario_spec *s, uint64_t images)
 	return memory_of_machine(images, vms, s->vm_count);
 }
 
+/* Is there so much, where the scenario says how much there is? */
+static int check_memory(const struct scenario_spec *s, uint64_t need, struct error *e)
+{
+	const char *where = s->machine.memory_where;
+
+	if (!s->machine.memory || s->machine.memory >= need)
+		return 0;
+	return fail(e, STATUS_BAD_INPUT,
+		"%s: the machine's %lluM of memory are too little for the VMs: needs %lluM",
+		where ? where : "machine", (unsigned long long)(s->machine.memory / BOOT_MIB),
+		(unsigned long long)(need / BOOT_MIB));
+}
+
+int boot_check_memory(struct arena *a, const struct scenario_spec *s,
+	const struct vm_files *files, const struct place *l0, const char *cmdline,
+	struct error *e)
+{
+	struct module_list *l;
+	struct boot_plan plan;
+	uint64_t images = 0;
+
+	if (!s->machine.memory)
+		return 0;
+	if (access(l0->path, R_OK) == 0)
+		return boot_plan_nestor(a, s, files, l0, cmdline, &plan, e);
+	l = arena_alloc(a, sizeof(*l));
+	list_modules(a, s, files, l);
+	for (unsigned i = 0; i < l->count; i++)
+		images += l->content[i]->size;
+	return check_memory(s, memory_need(s, images), e);
+}
+
 int boot_plan_nestor(struct arena *a, const struct scenario_spec *s,
 	const struct vm_files *files, const struct place *l0, const char *cmdline,
 	struct boot_plan *out, struct error *e)
@@ -233,11 +266,8 @@ int boot_plan_nestor(struct arena *a, const struct scenario_spec *s,
 	if (need > BOOT_IMAGES_END)
 		return fail(e, STATUS_BAD_INPUT, "the images of all VMs are more than 2 GiB");
 	out->memory = memory_need(s, need);
-	if (s->machine.memory && s->machine.memory < out->memory)
-		return fail(e, STATUS_BAD_INPUT,
-			"the machine's %lluM of memory are too little for the VMs: needs %lluM",
-			(unsigned long long)(s->machine.memory / BOOT_MIB),
-			(unsigned long long)(out->memory / BOOT_MIB));
+	if (check_memory(s, out->memory, e))
+		return e->status;
 	out->memory = s->machine.memory ? s->machine.memory : out->memory;
 	out->cpus = machine_cpus(s);
 	out->images[0] = (struct boot_image){elf.low, elf_flatten(&elf, a)};

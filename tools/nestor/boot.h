@@ -49,6 +49,14 @@ int boot_read_files(struct arena *a, const struct scenario_spec *s, struct vm_fi
 const char *boot_kernel_line(
 	struct arena *a, const struct vm_spec *vm, const struct kernel *kernel);
 
+/*
+ * Does the memory that the scenario gives the machine suffice, as boot_plan_nestor() asks, too?
+ * Without the file @l0 the question is whether it does for the rest.
+ */
+int boot_check_memory(struct arena *a, const struct scenario_spec *s,
+	const struct vm_files *files, const struct place *l0, const char *cmdline,
+	struct error *e);
+
 /* Plans the start of Nestor, the ELF file @l0, with @cmdline. */
 int boot_plan_nestor(struct arena *a, const struct scenario_spec *s,
 	const struct vm_files *files, const struct place *l0, const char *cmdline,

@@ -114,8 +114,11 @@ static int run(struct arena *a, struct command *o, struct error *e)
 static int check(struct arena *a, const struct command *o, struct error *e)
 {
 	struct vm_files *files = arena_alloc(a, sizeof(*files) * SCENARIO_MAX_VMS);
+	struct place l0 = l0_place(a, o);
 
-	if (boot_read_files(a, &o->scenario, files, e))
+	if (boot_read_files(a, &o->scenario, files, e) ||
+		boot_check_memory(
+			a, &o->scenario, files, &l0, l0_cmdline(a, o, MACHINE_BOCHS, true), e))
 		return e->status;
 	for (unsigned i = 0; i < o->scenario.vm_count; i++)
 		printf("%s\n", boot_kernel_line(a, &o->scenario.vms[i], &files[i].kernel));

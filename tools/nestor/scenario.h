@@ -33,10 +33,11 @@ enum machine_kind {
 };
 
 struct machine_spec {
-	uint64_t kind;   /* enum machine_kind */
-	uint64_t cpus;   /* 0: as many as the largest VM has */
-	uint64_t memory; /* bytes; 0: as much as the VMs need */
-	uint64_t ips;    /* the emulator's instructions in a second of the guest's time */
+	uint64_t kind;            /* enum machine_kind */
+	uint64_t cpus;            /* 0: as many as the largest VM has */
+	uint64_t memory;          /* bytes; 0: as much as the VMs need */
+	const char *memory_where; /* where that is said, for messages; NULL: nowhere */
+	uint64_t ips; /* the emulator's instructions in a second of the guest's time */
 	const char *option;
 };
 

@@ -195,7 +195,10 @@ static int load_vms(struct loader *l, yaml_node_t *list)
 static int machine_key(struct loader *l, void *object, const char *key, yaml_node_t *value)
 {
 	const struct setting *s = setting_find(machine_keys, key);
+	struct machine_spec *machine = object;
 
+	if (strcmp(key, "memory") == 0)
+		machine->memory_where = node_where(l, value, key);
 	return s ? apply(l, s, object, value) : unknown_key(l, value, key, machine_keys, "");
 }
 
