@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
 # Facts of the architecture are in hypervisor/spec/ only: no name that begins like one is defined
-# elsewhere, nor a name that spec/ has, and no number has the same name in two files. Assembly is left
-# out: it cannot read the constants of C.
+# elsewhere, nor a name that spec/ has, and no number has the same name in two files, be it a macro, an
+# enumerator or a constant (whose name counts as if in capitals). Assembly is left out: it cannot read the
+# constants of C.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 bad=0
@@ -17,10 +18,23 @@ others='ENTRY_LOGICAL ENTRY_PENDING ENTRY_REMOTE_IRR ENTRY_LEVEL ENTRY_MASKED EN
 # Columns of tables, each file's own; and what one file drives and another one is: ports, ACPI.
 local='F B R X FLAG FIELD FEATURE GROUP PRESET MMAP_ROW MAX_PER_EXIT WALK_TRIES PORT_INDEX PORT_DATA REG_A REG_B REG_D MADT_LAPIC HEADER_SIZE RSDP_SIZE'
 
-# "file name value" of each macro and enumerator; the value of a macro only, without spaces.
+# "file name value" of each macro, enumerator and constant that is a number; no value of an enumerator, others without
+# spaces.
 names=$(git ls-files 'hypervisor/*.c' 'hypervisor/*.h' | xargs awk '
 	sub(/^[ \t]*#[ \t]+define/, "#define") {}
 	$1 == "#define" { name = $2; sub(/[(].*/, "", name); $1 = $2 = ""; sub(/\/[*].*/, ""); gsub(/[ \t]/, ""); print FILENAME, name, $0; next }
+	/^[ \t]*(static )?const [a-z_0-9]+( [a-z_0-9]+)? [A-Za-z_0-9]+ = / {
+		line = $0
+		sub(/^[ \t]*(static )?const /, "", line)
+		while (line ~ /^[A-Za-z_0-9]+ [A-Za-z_0-9]/) # its type
+			sub(/^[A-Za-z_0-9]+ /, "", line)
+		n = split(line, parts, /, |;/)
+		for (i = 1; i <= n; i++)
+			if (split(parts[i], c, / = /) == 2 && c[2] ~ /^(U?INT[0-9]+_C[(])?[0-9]/) {
+				gsub(/[ \t]/, "", c[2])
+				print FILENAME, toupper(c[1]), c[2]
+			}
+	}
 	/^enum [a-z_0-9]* ?[{]/ { inside = 1; next }
 	/^}/ { inside = 0 }
 	inside && /^\t[A-Z][A-Z0-9_]*( =|,|$)/ { sub(/^\t/, ""); sub(/[^A-Za-z0-9_].*/, ""); print FILENAME, $0 }' |
