@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
 # Generated pages are as `make docs` makes them (the argument is the program that makes the page); links between
-# pages lead somewhere; pages name files that exist; one version everywhere.
+# pages lead somewhere, anchors to a heading; pages name files that exist; one version everywhere.
 set -euo pipefail
 program=$(realpath "$1")
 cd "$(dirname "$0")/../.."
@@ -18,6 +18,25 @@ while IFS=: read -r page link; do
 		bad=1
 	fi
 done < <(git ls-files '*.md' | xargs grep -oHE '\]\([^):# ]+' | sed 's/\](//')
+
+# The anchors of a page's headings as GitHub makes them: lower case, punctuation gone, spaces to hyphens; the second
+# of a name has -1 behind it.
+anchors() {
+	awk '/^ *```/ { code = !code } !code && /^#+ / { sub(/^#+ +/, ""); print }' "$1" |
+		sed -E 's/\[([^]]*)\]\([^)]*\)/\1/g; s/.*/\L&/; s/[^a-z0-9_ -]//g; s/ /-/g' |
+		awk '{ print seen[$0]++ ? $0 "-" (seen[$0] - 1) : $0 }'
+}
+
+# [text](page#anchor), [text](#anchor)
+while IFS=: read -r page link; do
+	file=${link%%#*} target=$page
+	[[ -n $file ]] && target=$(dirname "$page")/$file
+	[[ $target == *.md && -e $target ]] || continue
+	if ! anchors "$target" | grep -qxF -e "${link#*#}"; then
+		echo "$page: no such heading: $link"
+		bad=1
+	fi
+done < <(git ls-files '*.md' | xargs grep -oHE '\]\([^): ]*#[^) ]+' | sed 's/\](//')
 
 # `room/file.c` of the hypervisor, as the pages name them
 while IFS=: read -r page file; do
