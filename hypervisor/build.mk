@@ -83,5 +83,7 @@ UNIT_EXTRA_test_vm_sched := hypervisor/vm/sched.c hypervisor/vm/balance.c hyperv
 UNIT_FLAGS_test_vm_sched := -Itests/unit/hw
 UNIT_EXTRA_test_cpu_mux := hypervisor/cpu/mux.c hypervisor/cpu/config.c
 UNIT_FLAGS_test_cpu_mux := -Itests/unit/hw
+UNIT_EXTRA_test_cpu_tsc := hypervisor/cpu/tsc.c
+UNIT_FLAGS_test_cpu_tsc := -Itests/unit/hw
 UNIT_EXTRA_tsan_vm_sched := $(UNIT_EXTRA_test_vm_sched) hypervisor/vm/life.c
 UNIT_FLAGS_tsan_vm_sched := -Itests/unit/hw

@@ -1,52 +1,158 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "cpu/tsc.h"
 
+#include <stddef.h>
+
 #include "cpu/asm.h"
 #include "cpu/config.h"
+#include "cpu/log.h"
+#include "lib/tsc_rate.h"
+#include "spec/cpuid.h"
 
-uint32_t tsc_khz = 1000000;
+#define FALLBACK_KHZ 1000000u
 
-static uint32_t from_cpuid(void)
+/* Channel 2 of the PIT, once from a count to 0 (mode 0). */
+#define PORT_COUNT   0x42
+#define PORT_COMMAND 0x43
+#define PORT_SPEAKER 0x61
+#define COMMAND      0xb0
+#define GATE         0x01u
+#define SPEAKER      0x02u
+#define ENDED        0x20u
+#define PIT_CLOCK_HZ 1193182u
+#define COUNT        5965u /* 5 ms: short, so that most samples of a busy host are undisturbed */
+#define POLLS        10000000u
+
+uint32_t tsc_khz = FALLBACK_KHZ;
+
+/* What a hypervisor tells its guest by a leaf that several of them share. */
+static uint64_t from_hypervisor(void)
 {
-	uint32_t max = cpuid(0, 0).eax;
+	if (!(cpuid(1, 0).ecx & cpuid_mask(CPUID_HYPERVISOR)) ||
+		cpuid(CPUID_HV_BASE, 0).eax < CPUID_HV_TIMING)
+		return 0;
+	return cpuid(CPUID_HV_TIMING, 0).eax;
+}
+
+static uint64_t from_crystal(void)
+{
 	struct cpuid_regs r;
 
-	if (max >= 0x15) {
-		r = cpuid(0x15, 0);
-		if (r.eax != 0 && r.ebx != 0 && r.ecx != 0)
-			return (uint32_t)((uint64_t)r.ecx * r.ebx / r.eax / 1000);
-	}
-	if (max >= 0x16)
-		return (cpuid(0x16, 0).eax & 0xffff) * 1000;
+	if (cpuid(0, 0).eax < CPUID_LEAF_TSC)
+		return 0;
+	r = cpuid(CPUID_LEAF_TSC, 0);
+	return tsc_rate_of_crystal(r.eax, r.ebx, r.ecx);
+}
+
+/* A sample as lib/tsc_rate.h wants it; false: there is no such timer. */
+static bool sample(uint64_t *ticks)
+{
+	uint64_t start;
+	unsigned polls = 0;
+
+	outb(PORT_COMMAND, COMMAND);
+	/* Mode 0 is low until its count has ended; ports that nobody answers are high. */
+	if (inb(PORT_SPEAKER) & ENDED)
+		return false;
+	outb(PORT_COUNT, COUNT & 0xff);
+	start = rdtsc();
+	outb(PORT_COUNT, COUNT >> 8); /* the count starts here, not before */
+	while (!(inb(PORT_SPEAKER) & ENDED))
+		if (++polls == POLLS)
+			return false;
+	*ticks = rdtsc() - start;
+	return true;
+}
+
+static struct tsc_samples take_samples(void)
+{
+	struct tsc_samples s = {0};
+	uint8_t speaker = inb(PORT_SPEAKER);
+
+	outb(PORT_SPEAKER, (uint8_t)((speaker & ~SPEAKER) | GATE));
+	while (tsc_samples_more(&s) && sample(&s.ticks[s.count]))
+		s.count++;
+	outb(PORT_SPEAKER, speaker);
+	return s;
+}
+
+/* The end is seen a clock later. */
+static uint64_t rate_of(const struct tsc_samples *s)
+{
+	return tsc_samples_rate(s, COUNT + 1, PIT_CLOCK_HZ);
+}
+
+/*
+ * The base frequency of the processor, which the manual gives for information only: not where
+ * the PIT says otherwise.
+ */
+static uint64_t from_nominal(void)
+{
+	struct tsc_samples s;
+	uint64_t khz;
+
+	if (cpuid(0, 0).eax < CPUID_LEAF_FREQUENCIES)
+		return 0;
+	khz = (cpuid(CPUID_LEAF_FREQUENCIES, 0).eax & 0xffff) * 1000ull;
+	s = take_samples();
+	if (khz == 0 || !tsc_samples_contradict(&s, rate_of(&s), khz))
+		return khz;
+	log_warn("TSC: not the %lu kHz of CPUID leaf 16H: the PIT says %lu", khz, rate_of(&s));
 	return 0;
 }
 
-/* Channel 2 of the PIT counts down 10 ms at 1.193182 MHz; bit 5 of port 0x61 shows the end. */
-static uint32_t from_pit(void)
+static uint64_t from_pit(void)
 {
-	const uint32_t count = 11932;
-	uint64_t start, end;
+	struct tsc_samples s = take_samples();
+	uint64_t khz = rate_of(&s);
 
-	outb(0x61, (uint8_t)((inb(0x61) & ~2u) | 1));
-	outb(0x43, 0xb0);
-	outb(0x42, count & 0xff);
-	outb(0x42, count >> 8);
-	start = rdtsc();
-	for (unsigned i = 0; i < 10000000 && !(inb(0x61) & 0x20); i++)
-		;
-	end = rdtsc();
-	return (uint32_t)((end - start) / 10);
+	if (khz != 0 && tsc_samples_agreeing(&s) < TSC_RATE_AGREE)
+		log_warn("TSC: no %u of %u samples of the PIT agree; %lu kHz by the least: "
+			 "tsc_khz= sets it",
+			TSC_RATE_AGREE, s.count, khz);
+	return khz;
+}
+
+static const struct source {
+	const char *name;
+	uint64_t (*khz)(void); /* 0: does not tell */
+} sources[] = {
+	{"the hypervisor's CPUID leaf", from_hypervisor},
+	{"CPUID leaf 15H", from_crystal},
+	{"CPUID leaf 16H", from_nominal},
+	{"the PIT", from_pit},
+};
+
+/* The first that tells what can be; 0: none does. */
+static uint32_t find_out(const char **name)
+{
+	for (size_t i = 0; i < sizeof(sources) / sizeof(sources[0]); i++) {
+		uint64_t khz = sources[i].khz();
+
+		*name = sources[i].name;
+		if (tsc_rate_plausible(khz))
+			return (uint32_t)khz;
+		if (khz != 0)
+			log_warn("TSC: %lu kHz, from %s, is not plausible", khz, *name);
+	}
+	return 0;
 }
 
 void tsc_init(void)
 {
+	const char *name = "the command line";
 	uint32_t khz = l0_config()->tsc_khz;
 
 	if (khz == 0)
-		khz = from_cpuid();
+		khz = find_out(&name);
+	tsc_khz = khz != 0 ? khz : FALLBACK_KHZ;
 	if (khz == 0)
-		khz = from_pit();
-	tsc_khz = khz != 0 ? khz : 1000000;
+		log_error(
+			"TSC: neither CPUID nor the PIT tells a plausible frequency; %u kHz is "
+			"a guess: tsc_khz= sets it",
+			tsc_khz);
+	else
+		log_info("TSC: %u kHz, from %s", tsc_khz, name);
 }
 
 void tsc_delay_us(uint64_t us)

@@ -10,7 +10,10 @@
 /* Ticks in a millisecond; valid after tsc_init. */
 extern uint32_t tsc_khz;
 
-/* From the configuration, else CPUID 0x15 or 0x16, else measured with the PIT. */
+/*
+ * From the configuration, else what a hypervisor tells, else CPUID 0x15 or 0x16, else measured
+ * with the PIT; what is not plausible is passed over. Once, boot CPU; logs where it is from.
+ */
 void tsc_init(void);
 
 /* Busy wait. */

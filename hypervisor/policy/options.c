@@ -40,7 +40,7 @@ const struct setting option_settings[] = {
 	{ROW("explain", SETTING_SWITCH, explain),
 		.help = "say why VM entries and VMX instructions failed"},
 	{ROW("tsc_khz", SETTING_NUMBER, tsc_khz), .max = UINT32_MAX,
-		.help = "frequency of the TSC; 0: measure it"},
+		.help = "frequency of the TSC; 0: find it out"},
 	{ROW("maxcpus", SETTING_NUMBER, maxcpus), .max = UINT32_MAX, .initial = UINT32_MAX,
 		.help = "CPUs that are used at most"},
 	{ROW("posted", SETTING_SWITCH, posted),

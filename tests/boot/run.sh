@@ -509,7 +509,7 @@ test_image_on_qemu_uefi_says_no_vtx() {
 
 test_image_boots_on_the_emulator() {
 	iso bochs && expect 1 run --iso "$iso" --machine bochs --timeout 120 &&
-		shows 'hello: VT-x offered'
+		shows 'hello: VT-x offered' 'TSC: [0-9]+ kHz, from '
 }
 
 # As a user of the installed files has them, elsewhere and without this folder.

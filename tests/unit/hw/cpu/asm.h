@@ -39,6 +39,17 @@ static inline uint64_t rdtsc(void)
 	return __atomic_load_n(&hw_now, __ATOMIC_RELAXED);
 }
 
+struct cpuid_regs {
+	uint32_t eax, ebx, ecx, edx;
+};
+
+struct cpuid_regs hw_cpuid(uint32_t leaf, uint32_t subleaf);
+
+static inline struct cpuid_regs cpuid(uint32_t leaf, uint32_t subleaf)
+{
+	return hw_cpuid(leaf, subleaf);
+}
+
 static inline uint64_t read_cr3(void)
 {
 	return hw_cr3;

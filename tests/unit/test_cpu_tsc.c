@@ -1,0 +1,254 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * How L0 finds out the rate of its TSC, on a machine whose CPUID tells something or nothing, and
+ * whose host may stop it at any access to a port.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "cpu/asm.h"
+#include "cpu/config.h"
+#include "cpu/tsc.h"
+#include "random.h"
+#include "spec/cpuid.h"
+
+#define PIT_HZ 1193182u
+
+uint64_t hw_now;
+_Thread_local uint64_t hw_cr3;
+_Thread_local struct percpu *hw_cpu;
+
+/* What CPUID tells; highest leaves of both ranges are those that tell something. */
+static struct told {
+	uint32_t hv, hv_max, mhz;
+	struct cpuid_regs crystal;
+} told;
+
+static struct l0_config config;
+static uint64_t true_khz;
+static bool has_pit, stuck;
+static unsigned disturbed; /* of 100,000 accesses */
+static uint64_t seed;
+static uint64_t loaded; /* when channel 2 got its count */
+static unsigned count, bytes, lines[LOG_DEBUG + 1];
+
+const struct l0_config *l0_config(void)
+{
+	return &config;
+}
+
+void log_line(enum log_level level, const char *format, ...)
+{
+	(void)format;
+	lines[level]++;
+}
+
+struct cpuid_regs hw_cpuid(uint32_t leaf, uint32_t subleaf)
+{
+	(void)subleaf;
+	switch (leaf) {
+	case 0:
+		return (struct cpuid_regs){.eax = told.mhz != 0           ? 0x16
+						  : told.crystal.eax != 0 ? 0x15
+									  : 0x14};
+	case 1:
+		return (struct cpuid_regs){
+			.ecx = told.hv_max != 0 ? cpuid_mask(CPUID_HYPERVISOR) : 0};
+	case CPUID_HV_BASE:
+		return (struct cpuid_regs){.eax = told.hv_max};
+	case CPUID_HV_TIMING:
+		return (struct cpuid_regs){.eax = told.hv};
+	case CPUID_LEAF_TSC:
+		return told.crystal;
+	case CPUID_LEAF_FREQUENCIES:
+		return (struct cpuid_regs){.eax = told.mhz};
+	}
+	fail();
+	return (struct cpuid_regs){0};
+}
+
+/* A microsecond, and now and then 1 to 8 ms of something else. */
+static void access(void)
+{
+	hw_now += true_khz / 1000;
+	if (random_below(&seed, 100000) < disturbed)
+		hw_now += true_khz + random_next(&seed) % (7 * true_khz);
+}
+
+static bool pit_ended(void)
+{
+	return !stuck && bytes == 2 &&
+	       (hw_now - loaded) * PIT_HZ / (true_khz * 1000) >= count + 1;
+}
+
+uint8_t hw_in(uint16_t port)
+{
+	access();
+	if (!has_pit || port != 0x61)
+		return 0xff;
+	return pit_ended() ? 0x21 : 0x01;
+}
+
+void hw_out(uint16_t port, uint8_t value)
+{
+	access();
+	if (port == 0x43) {
+		assert_int_equal(value, 0xb0);
+		bytes = count = 0;
+	} else if (port == 0x42) {
+		count |= (unsigned)value << 8 * bytes++;
+		loaded = hw_now;
+	}
+	access(); /* after the device has it, too */
+}
+
+void hw_sleep(void)
+{
+}
+
+void hw_pause(void)
+{
+	hw_now += 100;
+}
+
+static int set_up(void **state)
+{
+	(void)state;
+	told = (struct told){0};
+	config = (struct l0_config){0};
+	true_khz = 2500000;
+	has_pit = true;
+	stuck = false;
+	disturbed = 0;
+	seed = 7;
+	memset(lines, 0, sizeof(lines));
+	return 0;
+}
+
+static uint32_t found(void)
+{
+	tsc_khz = 1;
+	tsc_init();
+	return tsc_khz;
+}
+
+static void near(uint32_t khz)
+{
+	assert_in_range(khz, true_khz - true_khz / 500, true_khz + true_khz / 500);
+}
+
+static void what_tells_it_best_is_believed(void **state)
+{
+	(void)state;
+	near(found());
+	told.mhz = 2510; /* as near as a nominal one is */
+	assert_int_equal(found(), 2510000);
+	told.crystal = (struct cpuid_regs){2, 225, 24000000, 0};
+	assert_int_equal(found(), 2700000);
+	told.hv = 2800000;
+	told.hv_max = CPUID_HV_TIMING;
+	assert_int_equal(found(), 2800000);
+	config.tsc_khz = 2900000;
+	assert_int_equal(found(), 2900000);
+	assert_int_equal(lines[LOG_INFO], 5);
+	assert_int_equal(lines[LOG_WARN] + lines[LOG_ERROR], 0);
+}
+
+static void a_hypervisor_without_the_leaf_is_not_asked(void **state)
+{
+	(void)state;
+	told.hv = 2800000;
+	told.hv_max = CPUID_HV_TIMING - 1;
+	near(found());
+}
+
+static void what_cannot_be_is_refused_and_told(void **state)
+{
+	(void)state;
+	told.hv = 5;
+	told.hv_max = CPUID_HV_TIMING;
+	told.crystal = (struct cpuid_regs){1, UINT32_MAX, UINT32_MAX, 0};
+	told.mhz = 21000;
+	near(found());
+	assert_int_equal(lines[LOG_WARN], 3);
+	assert_int_equal(lines[LOG_ERROR], 0);
+}
+
+static void a_crystal_of_unknown_rate_leaves_it_to_the_next(void **state)
+{
+	(void)state;
+	told.crystal = (struct cpuid_regs){2, 225, 0, 0};
+	told.mhz = 2500;
+	assert_int_equal(found(), 2500000);
+	assert_int_equal(lines[LOG_WARN], 0);
+}
+
+static void a_nominal_rate_that_the_pit_contradicts_is_refused(void **state)
+{
+	(void)state;
+	true_khz = 50000;
+	told.mhz = 3500;
+	near(found());
+	assert_int_equal(lines[LOG_WARN], 1);
+	has_pit = false;
+	assert_int_equal(found(), 3500000);
+}
+
+/* Half of the samples are hit, wherever that is: before, within or behind. */
+static void a_host_that_is_busy_makes_no_difference(void **state)
+{
+	(void)state;
+	for (unsigned i = 0; i < 300; i++) {
+		set_up(NULL);
+		seed = i;
+		true_khz = 500000 + 10000 * i;
+		disturbed = 14; /* a sample is some 5,000 accesses */
+		near(found());
+	}
+}
+
+static void disturbances_around_the_start_only_make_it_longer(void **state)
+{
+	(void)state;
+	for (unsigned i = 0; i < 100; i++) {
+		set_up(NULL);
+		seed = i;
+		disturbed = 90000; /* nearly every access, of a sample's first ones, too */
+		assert_true(found() >= true_khz - true_khz / 500);
+	}
+}
+
+static void without_a_pit_it_is_a_guess_and_said_so(void **state)
+{
+	(void)state;
+	has_pit = false;
+	assert_int_equal(found(), 1000000);
+	assert_int_equal(lines[LOG_ERROR], 1);
+	set_up(NULL);
+	stuck = true;
+	assert_int_equal(found(), 1000000);
+	assert_int_equal(lines[LOG_ERROR], 1);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup(what_tells_it_best_is_believed, set_up),
+		cmocka_unit_test_setup(a_hypervisor_without_the_leaf_is_not_asked, set_up),
+		cmocka_unit_test_setup(what_cannot_be_is_refused_and_told, set_up),
+		cmocka_unit_test_setup(a_crystal_of_unknown_rate_leaves_it_to_the_next, set_up),
+		cmocka_unit_test_setup(
+			a_nominal_rate_that_the_pit_contradicts_is_refused, set_up),
+		cmocka_unit_test_setup(a_host_that_is_busy_makes_no_difference, set_up),
+		cmocka_unit_test_setup(
+			disturbances_around_the_start_only_make_it_longer, set_up),
+		cmocka_unit_test_setup(without_a_pit_it_is_a_guess_and_said_so, set_up),
+	};
+
+	return cmocka_run_group_tests_name("cpu_tsc", tests, NULL, NULL);
+}
