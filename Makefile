@@ -39,12 +39,12 @@ include tests/build.mk
 all: hypervisor tools
 
 # What is downloaded: neither changes with the sources.
-DOWNLOADS := machine debian
+DOWNLOADS := machine debian debian-i386
 
 ## make clean        removes what was built; what was downloaded stays
 clean:
 	@[ ! -d $(B) ] || find $(B) -mindepth 1 -maxdepth 1 $(DOWNLOADS:%=! -name %) -exec rm -rf {} +
-	@[ ! -d $(B)/debian ] || rm -f $(B)/debian/*.cpio
+	@rm -f $(B)/debian/*.cpio $(B)/debian-i386/*.cpio
 
 ## make distclean    removes all of build/, the emulator and Debian's packages too
 distclean:

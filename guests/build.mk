@@ -98,9 +98,32 @@ $(DEBIAN)/%.cpio: guests/debian/mkinitramfs.sh guests/debian/l1-init guests/debi
 
 $(DEBIAN)/client.cpio $(DEBIAN)/qemu.cpio: $(DEBIAN)/l2.cpio
 
+# The 32-bit kernels as L1, and the one with PAE paging as L2, too.
+DEBIAN32 := $(B)/debian-i386
+GCC32 := $(CC) -m32 --sysroot=$(DEBIAN32)/root $(foreach f,-B -L,$(f)$(DEBIAN32)/root/usr/lib/gcc/i686-linux-gnu/12)
+
+$(DEBIAN32)/packages.txt: guests/debian/fetch-i386.sh
+	rm -f $@
+	guests/debian/fetch-i386.sh $(DEBIAN32)
+
+$(B)/i386/kvmclient: $(KVMCLIENT_SRC) guests/kvmclient/vm.h $(DEBIAN32)/packages.txt
+	@mkdir -p $(@D)
+	$(GCC32) $(WARN) -D_GNU_SOURCE -O2 -static $(KVMCLIENT_SRC) -o $@
+
+INITRAMFS32 := guests/debian/mkinitramfs.sh guests/debian/l1-init guests/debian/l2-init \
+	$(B)/i386/kvmclient $(DEBIAN32)/packages.txt
+$(DEBIAN32)/%.cpio: $(INITRAMFS32)
+	guests/debian/mkinitramfs.sh $* $@ $(B)/i386/kvmclient $(DEBIAN32)
+
+$(DEBIAN32)/probe-686.cpio: $(INITRAMFS32)
+	guests/debian/mkinitramfs.sh probe $@ $(B)/i386/kvmclient $(DEBIAN32) modules-686
+
+$(DEBIAN32)/client.cpio: $(DEBIAN32)/l2.cpio
+
 .PHONY: debian-guests
-## make debian-guests  Debian's kernel and initramfs images for L1 and L2
-debian-guests: $(DEBIAN)/devices.cpio $(DEBIAN)/probe.cpio $(DEBIAN)/client.cpio $(DEBIAN)/qemu.cpio
+## make debian-guests  Debian's kernels and initramfs images for L1 and L2
+debian-guests: $(addprefix $(DEBIAN)/,devices.cpio probe.cpio client.cpio qemu.cpio) \
+		$(addprefix $(DEBIAN32)/,probe-686.cpio client.cpio)
 
 .PHONY: bench
 ## make bench        ticks of VT-x operations, beside those of KVM as L0

@@ -8,6 +8,7 @@
 # kernel unpacked (for L2: decompression costs emulated time), DIR/modules the folder of its modules,
 # DIR/packages.txt what is in DIR/root. Nothing is installed. Does nothing when DIR/packages.txt is there.
 set -eu
+here=$(cd "$(dirname "$0")" && pwd)
 dir=${1:-build/debian}
 [ -s "$dir/packages.txt" ] && exit 0
 mkdir -p "$dir/debs" "$dir/root"
@@ -63,19 +64,6 @@ version=${kernel#linux-image-}
 cp "$dir/root/boot/vmlinuz-$version" "$dir/vmlinuz"
 ln -sfn "root/lib/modules/$version" "$dir/modules"
 
-# Payload of a bzImage: Linux' Documentation/arch/x86/boot.rst, setup_sects, payload_offset, _length.
-number() {
-	od -An -v -t "u$2" -j "$1" -N "$2" "$dir/vmlinuz" | tr -d ' '
-}
-start=$((($(number 497 1) + 1) * 512 + $(number 584 4)))
-length=$(number 588 4)
-magic=$(od -An -v -t x4 -j $start -N 4 "$dir/vmlinuz" | tr -d ' ')
-case $magic in
-184c2102) unpack='lz4 -dcq' length=$((length - 4)) ;; # legacy LZ4; the kernel appends the size
-fd2fb528) unpack='zstd -dcq' ;;
-*587a37fd) unpack='xz -dcq' ;;
-*) unpack='gzip -dcq' ;;
-esac
-tail -c +$((start + 1)) "$dir/vmlinuz" | head -c "$length" | $unpack >"$dir/vmlinux"
+"$here/unpack-kernel.sh" "$dir/vmlinuz" "$dir/vmlinux"
 
 (cd "$dir/debs" && for deb in *.deb; do dpkg-deb -W "$deb"; done) >"$dir/packages.txt"

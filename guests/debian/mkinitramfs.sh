@@ -2,12 +2,13 @@
 # SPDX-License-Identifier: Apache-2.0
 # Makes the initramfs of L1 or L2: uncompressed (decompression costs emulated time), reproducible.
 #
-#   guests/debian/mkinitramfs.sh KIND OUTPUT KVMCLIENT [DIR]
+#   guests/debian/mkinitramfs.sh KIND OUTPUT KVMCLIENT [DIR [MODULES]]
 #
 # KIND: devices (L1 that tries its virtio devices), l2 (busybox and l2-init), probe (L1 with KVM, no L2), client (L1 with an L2 for our KVM client),
-# qemu (the same with Debian's QEMU). DIR is what fetch.sh made; default build/debian.
+# qemu (the same with Debian's QEMU). DIR is what fetch.sh or fetch-i386.sh made; default build/debian. MODULES is
+# the folder there that has L1's; default modules.
 set -eu
-kind=$1 output=$2 client=$3 dir=${4:-build/debian}
+kind=$1 output=$2 client=$3 dir=${4:-build/debian} modules=${5:-modules}
 here=$(cd "$(dirname "$0")" && pwd)
 stage=$(mktemp -d)
 trap 'rm -rf "$stage"' EXIT
@@ -54,7 +55,7 @@ l1() {
 	base insmod poweroff cat
 	put "$client" bin
 	for m in virt/lib/irqbypass arch/x86/kvm/kvm arch/x86/kvm/kvm-intel; do
-		put "$dir/modules/kernel/$m.ko" lib/modules
+		put "$dir/$modules/kernel/$m.ko" lib/modules
 	done
 	cp "$here/l1-init" "$stage/init"
 }

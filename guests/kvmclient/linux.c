@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * `kvmclient boot VMLINUX INITRD CMDLINE [MEBIBYTES]`: boots an uncompressed Linux kernel by
- * its 64-bit entry, with a 16550 as console, until it restarts (reboot=k or reboot=t) or halts.
+ * its 64-bit entry, or a 32-bit one by that, with a 16550 as console, until it restarts (reboot=k or reboot=t) or halts.
  */
 #include "vm.h"
 
@@ -158,32 +158,76 @@ _Noreturn static void refuse(const char *path, const char *why)
 	exit(1);
 }
 
-/* Loads the segments at their physical addresses; the entry point is physical, too. */
-static uint64_t load_kernel(struct vm *vm, const char *path)
+struct kernel_segment {
+	uint32_t type;
+	uint64_t offset, file_size, address, size;
+};
+
+/* Of a program header of the kind. False: it lies outside the file. */
+static bool read_segment(
+	const uint8_t *file, size_t size, bool is64, uint64_t at, struct kernel_segment *s)
+{
+	Elf64_Phdr p64;
+	Elf32_Phdr p32;
+	size_t length = is64 ? sizeof(p64) : sizeof(p32);
+
+	if (at > size - length)
+		return false;
+	if (is64) {
+		memcpy(&p64, file + at, length);
+		*s = (struct kernel_segment){
+			p64.p_type, p64.p_offset, p64.p_filesz, p64.p_paddr, p64.p_memsz};
+	} else {
+		memcpy(&p32, file + at, length);
+		*s = (struct kernel_segment){
+			p32.p_type, p32.p_offset, p32.p_filesz, p32.p_paddr, p32.p_memsz};
+	}
+	return true;
+}
+
+struct kernel {
+	bool is64;
+	uint64_t entry; /* physical */
+	uint64_t headers;
+	unsigned header_count, header_size;
+};
+
+static struct kernel read_header(const uint8_t *file, const char *path, size_t size)
+{
+	Elf64_Ehdr h64;
+	Elf32_Ehdr h32;
+
+	if (size < sizeof(h64) || memcmp(file, ELFMAG, SELFMAG) != 0)
+		refuse(path, "not an ELF file");
+	memcpy(&h64, file, sizeof(h64));
+	memcpy(&h32, file, sizeof(h32));
+	if (file[EI_CLASS] == ELFCLASS64)
+		return (struct kernel){
+			true, h64.e_entry, h64.e_phoff, h64.e_phnum, sizeof(Elf64_Phdr)};
+	return (struct kernel){
+		false, h32.e_entry, h32.e_phoff, h32.e_phnum, sizeof(Elf32_Phdr)};
+}
+
+/* Loads the segments at their physical addresses. */
+static struct kernel load_kernel(struct vm *vm, const char *path)
 {
 	size_t size;
 	const uint8_t *file = map_file(path, &size);
-	Elf64_Ehdr header;
+	struct kernel k = read_header(file, path, size);
 
-	if (size < sizeof(header) || memcmp(file, ELFMAG, SELFMAG) != 0 ||
-		file[EI_CLASS] != ELFCLASS64)
-		refuse(path, "not a 64-bit ELF file");
-	memcpy(&header, file, sizeof(header));
-	for (unsigned i = 0; i < header.e_phnum; i++) {
-		Elf64_Phdr p;
-		size_t at = header.e_phoff + i * sizeof(p);
+	for (unsigned i = 0; i < k.header_count; i++) {
+		struct kernel_segment s;
 
-		if (at > size - sizeof(p))
+		if (!read_segment(file, size, k.is64, k.headers + i * k.header_size, &s))
 			refuse(path, "program headers beyond its end");
-		memcpy(&p, file + at, sizeof(p));
-		if (p.p_type != PT_LOAD)
+		if (s.type != PT_LOAD)
 			continue;
-		if (p.p_offset > size || p.p_filesz > size - p.p_offset ||
-			p.p_paddr > vm->size || p.p_memsz > vm->size - p.p_paddr)
+		if (s.offset > size || s.file_size > size - s.offset || s.address > vm->size ||
+			s.size > vm->size - s.address || s.file_size > s.size)
 			refuse(path, "a segment lies outside the file or guest memory");
-		memcpy(vm->memory + p.p_paddr, file + p.p_offset, p.p_filesz);
+		memcpy(vm->memory + s.address, file + s.offset, (size_t)s.file_size);
 	}
-	return header.e_entry;
+	return k;
 }
 
 static uint32_t load_initrd(struct vm *vm, const char *path, uint32_t *length)
@@ -224,7 +268,7 @@ int linux_main(int argc, char **argv)
 {
 	struct vm vm = {.io = linux_io, .mmio = linux_mmio};
 	size_t memory = DEFAULT_MEMORY;
-	uint64_t entry;
+	struct kernel kernel;
 	uint32_t reason;
 
 	if (argc < 5 || argc > 6) {
@@ -238,9 +282,9 @@ int linux_main(int argc, char **argv)
 		return 64;
 	}
 	vm_create(&vm, memory << 20, true);
-	entry = load_kernel(&vm, argv[2]);
+	kernel = load_kernel(&vm, argv[2]);
 	write_boot_params(&vm, argv[3], argv[4]);
-	vm_long_mode(&vm, entry, BOOT_PARAMS);
+	vm_set_mode(&vm, kernel.is64, kernel.entry, BOOT_PARAMS);
 	reason = vm_run(&vm);
 	fflush(stdout);
 	if (reason == KVM_EXIT_UNKNOWN || reason == KVM_EXIT_SHUTDOWN)

@@ -50,7 +50,7 @@ int probe_main(void)
 
 	vm_create(&vm, 4 << 20, false);
 	memcpy(vm.memory + CODE_AT, probe_guest, (size_t)(probe_guest_end - probe_guest));
-	vm_long_mode(&vm, CODE_AT, 0);
+	vm_set_mode(&vm, GUEST_LONG_MODE, CODE_AT, 0);
 	reason = vm_run(&vm);
 	if (reason == KVM_EXIT_UNKNOWN)
 		return 0;

@@ -13,6 +13,7 @@
 #define MAX_CPUID       100
 #define HUGE_PAGE       (2ull << 20)
 #define CR0_PG_WP_NE_PE 0x80010031ull
+#define CR0_NE_PE       0x31ull
 #define CR4_PAE         0x20ull
 #define EFER_LME_LMA    0x500ull
 #define ECX_HYPERVISOR  (1u << 31)
@@ -121,8 +122,6 @@ static void write_tables(struct vm *vm)
 {
 	const uint32_t pml4 = GUEST_PAGE_TABLES, pdpt = pml4 + 0x1000, pd = pdpt + 0x1000;
 
-	put64(vm, GUEST_GDT + 0x10, 0x00af9b000000ffff);
-	put64(vm, GUEST_GDT + 0x18, 0x00cf93000000ffff);
 	put64(vm, pml4, pdpt | 3);
 	for (uint32_t i = 0; i < 4; i++)
 		put64(vm, pdpt + i * 8, (pd + i * 0x1000) | 3);
@@ -130,7 +129,7 @@ static void write_tables(struct vm *vm)
 		put64(vm, pd + i * 8, (uint64_t)i << 21 | 0x83);
 }
 
-static struct kvm_segment segment(uint16_t selector, uint8_t type)
+static struct kvm_segment segment(uint16_t selector, uint8_t type, bool long_mode)
 {
 	struct kvm_segment s = {.limit = 0xffffffff,
 		.selector = selector,
@@ -139,27 +138,32 @@ static struct kvm_segment segment(uint16_t selector, uint8_t type)
 		.s = 1,
 		.g = 1};
 
-	s.l = type == 0xb;
-	s.db = type != 0xb;
+	s.l = long_mode && type == 0xb;
+	s.db = !s.l;
 	return s;
 }
 
-void vm_long_mode(struct vm *vm, uint64_t rip, uint64_t rsi)
+void vm_set_mode(struct vm *vm, bool long_mode, uint64_t rip, uint64_t rsi)
 {
 	struct kvm_regs regs = {.rip = rip, .rsi = rsi, .rsp = GUEST_STACK, .rflags = 2};
 	struct kvm_sregs sregs;
 
-	write_tables(vm);
+	put64(vm, GUEST_GDT + 0x10, long_mode ? 0x00af9b000000ffff : 0x00cf9b000000ffff);
+	put64(vm, GUEST_GDT + 0x18, 0x00cf93000000ffff);
 	control(vm->vcpu, KVM_GET_SREGS, &sregs, "KVM_GET_SREGS");
-	sregs.cs = segment(0x10, 0xb);
-	sregs.ds = sregs.es = sregs.ss = sregs.fs = sregs.gs = segment(0x18, 3);
+	sregs.cs = segment(0x10, 0xb, long_mode);
+	sregs.ds = sregs.es = sregs.ss = sregs.fs = sregs.gs = segment(0x18, 3, long_mode);
 	sregs.gdt.base = GUEST_GDT;
 	sregs.gdt.limit = 0x1f;
 	sregs.idt.limit = 0;
-	sregs.cr0 = CR0_PG_WP_NE_PE;
-	sregs.cr3 = GUEST_PAGE_TABLES;
-	sregs.cr4 = CR4_PAE;
-	sregs.efer = EFER_LME_LMA;
+	sregs.cr0 = CR0_NE_PE;
+	if (long_mode) {
+		write_tables(vm);
+		sregs.cr0 = CR0_PG_WP_NE_PE;
+		sregs.cr3 = GUEST_PAGE_TABLES;
+		sregs.cr4 = CR4_PAE;
+		sregs.efer = EFER_LME_LMA;
+	}
 	control(vm->vcpu, KVM_SET_SREGS, &sregs, "KVM_SET_SREGS");
 	control(vm->vcpu, KVM_SET_REGS, &regs, "KVM_SET_REGS");
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A KVM virtual machine with one vCPU in 64-bit mode: set-up and the run loop. What the guest
+ * A KVM virtual machine with one vCPU: set-up and the run loop. What the guest
  * does with ports and device memory is the business of the caller's handler.
  */
 #ifndef NESTOR_GUESTS_KVMCLIENT_VM_H
@@ -15,6 +15,9 @@
 #define GUEST_GDT         0x1000u
 #define GUEST_STACK       0x8000u
 #define GUEST_PAGE_TABLES 0x9000u /* six pages: 4 GiB mapped to themselves */
+
+/* KVM of a 32-bit kernel has no guests in 64-bit mode. */
+#define GUEST_LONG_MODE (sizeof(void *) == 8)
 
 struct vm {
 	int kvm, fd, vcpu;
@@ -33,8 +36,11 @@ _Noreturn void fatal(const char *what);
 /* Opens KVM and makes a VM with this much memory; with irqchip also PIC, IOAPIC, LAPIC, PIT. */
 void vm_create(struct vm *vm, size_t memory, bool irqchip);
 
-/* Page tables, GDT and registers: 64-bit mode at rip, interrupts off, rsi as given. */
-void vm_long_mode(struct vm *vm, uint64_t rip, uint64_t rsi);
+/*
+ * GDT and registers at rip, interrupts off, rsi as given: in 64-bit mode, with page tables, or
+ * in protected mode without paging.
+ */
+void vm_set_mode(struct vm *vm, bool long_mode, uint64_t rip, uint64_t rsi);
 
 /*
  * Runs until a handler returns false, or the guest halts without irqchip, shuts down or fails.

@@ -49,10 +49,20 @@ power() { # STATUS COMMAND-LINE
 }
 
 linux() { # STATUS KIND COMMAND-LINE ARGS...
-	local want=$1 kind=$2 line="$LINUX $3"
-	shift 3
-	expect "$want" run --timeout 240 --verbose --summary --l1 "$B/debian/vmlinuz" \
-		--initrd "$B/debian/$kind.cpio" --cmdline "$line end=poweroff" "$@"
+	linux_of "$1" "$B/debian/vmlinuz" "$B/debian/$2.cpio" "${@:3}"
+}
+
+linux_of() { # STATUS KERNEL INITRD COMMAND-LINE ARGS...
+	expect "$1" run --timeout 240 --verbose --summary --l1 "$2" --initrd "$3" \
+		--cmdline "$LINUX $4 end=poweroff" "${@:5}"
+}
+
+linux_686() { # COMMAND-LINE ARGS...: a kernel for 32-bit paging
+	linux_of 0 "$B/debian-i386/vmlinuz-686" "$B/debian-i386/probe-686.cpio" "$@" --memory 512M
+}
+
+linux_pae() { # COMMAND-LINE ARGS...
+	linux_of 0 "$B/debian-i386/vmlinuz" "$B/debian-i386/client.cpio" "$@" --memory 512M
 }
 
 test_linux_as_l1() {
@@ -201,6 +211,25 @@ test_all_kinds_of_refusals_are_explained_with_symbols() {
 
 test_what_is_refused_is_not_told_unasked() {
 	expect 4 run --timeout 60 --memory 128M --l1 "$B/payload/explained.elf" && shows 'EPT12: exit 49' && shows_not ', rule '
+}
+
+test_32_bit_linux_as_l1() {
+	linux_686 'l2=probe' --cpus 2 --machine-cpus 2 &&
+		shows 'L1: CPUs online: 0-1' 'proc/cpuinfo has vmx' 'kvm_intel ept = Y' 'kvm_cpuid [0-9]' \
+			'kvm_mmio [0-9]' 'L1: done with status 0' 'reboot: Power down' &&
+		shows_not 'WARNING|BUG|Call Trace|Firmware Bug|unexpected|Calibrating delay loop\.\.\.'
+}
+
+test_32_bit_linux_as_l1_and_l2() {
+	linux_pae 'quiet l2=client' &&
+		shows 'kvm_intel ept = Y' 'L2: Linux .*-686-pae' 'L2: done' 'L1: done with status 0' &&
+		shows_not 'WARNING|BUG|Call Trace'
+}
+
+# The shadow page tables of a 32-bit KVM have PAE paging's format.
+test_32_bit_linux_as_l2_by_shadow_paging_of_l1() {
+	linux_pae 'quiet l2=client' --vmx-features=-ept &&
+		shows 'kvm_intel ept = N' 'L2: Linux .*-686-pae' 'L2: done' 'L1: done with status 0'
 }
 
 test_unknown_vtx_feature() {
@@ -510,6 +539,15 @@ test_image_on_qemu_uefi_says_no_vtx() {
 test_image_boots_on_the_emulator() {
 	iso bochs && expect 1 run --iso "$iso" --machine bochs --timeout 120 &&
 		shows 'hello: VT-x offered' 'TSC: [0-9]+ kHz, from '
+}
+
+# L0 itself loads the bzImage; without an image the tool unpacks it before.
+test_an_image_boots_a_32_bit_bzimage() {
+	iso=$out.iso
+	expect 0 image --l1 "$B/debian-i386/vmlinuz-686" --initrd "$B/debian-i386/probe-686.cpio" --memory 256M \
+		--cmdline "$LINUX quiet l2=none end=poweroff" -o "$iso" &&
+		expect 0 run --iso "$iso" --machine bochs --timeout 240 && rm -f "$iso" &&
+		shows 'kvm_intel ept = Y' 'L1: done with status 0'
 }
 
 # As a user of the installed files has them, elsewhere and without this folder.

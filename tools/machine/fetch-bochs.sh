@@ -14,8 +14,10 @@
 set -euo pipefail
 
 readonly suite=trixie
-readonly keyring=/usr/share/keyrings/debian-archive-keyring.gpg
 readonly layout=5 # raised when the contents of DIR change
+
+# shellcheck source=tools/machine/private_apt.sh
+. "${BASH_SOURCE[0]%/*}/private_apt.sh"
 
 die()
 {
@@ -43,43 +45,20 @@ use_host_bochs()
 	END
 }
 
-# apt-get with a state, cache and source list of its own under $work.
-private_apt()
-{
-	apt-get -q -o Dir::State="$work/state" -o Dir::State::status="$work/status" \
-		-o Dir::Cache="$work/cache" -o Dir::Etc::sourcelist="$work/sources.list" \
-		-o Dir::Etc::sourceparts="$work/empty" -o Dir::Etc::preferences=/nonexistent \
-		-o Dir::Etc::preferencesparts="$work/empty" -o APT::Architecture=amd64 \
-		-o APT::Architectures::=amd64 -o APT::Sandbox::User=root \
-		-o Acquire::Languages=none -o Acquire::Retries=3 "$@"
-}
-
-# The mirror that this system gets Debian's packages from.
-debian_mirror()
-{
-	# shellcheck disable=SC2016
-	apt-get indextargets --format '$(ORIGIN)/$(LABEL) $(REPO_URI)' 'Created-By: Packages' |
-		sed -n 's/^Debian\/Debian //p;T;q'
-}
-
 download()
 {
-	local mirror packages
-	[ -f "$keyring" ] ||
-		die "$keyring is missing: install debian-archive-keyring (on Ubuntu, too)"
-	mirror=$(debian_mirror)
-	[ -n "$mirror" ] || die "this system has no Debian mirror in its apt sources (or 'apt-get" \
+	local packages
+	[ -f "$debian_keyring" ] ||
+		die "$debian_keyring is missing: install debian-archive-keyring (on Ubuntu, too)"
+	[ -n "$(debian_mirror)" ] || die "this system has no Debian mirror in its apt sources (or 'apt-get" \
 		"update' never ran): add one, or install Bochs >= 3.0 with its sdl2 display yourself"
-	mkdir -p "$work/empty" "$work/state/lists/partial" "$work/cache/archives/partial" "$work/debs"
-	: > "$work/status"
-	echo "deb [signed-by=$keyring] $mirror $suite main" > "$work/sources.list"
-	private_apt update >"$work/log" 2>&1 || { tail -5 "$work/log" >&2; die "apt-get update failed"; }
+	private_apt_open "$suite" amd64 || { tail -5 "$work/log" >&2; die "apt-get update failed"; }
 	# Only libraries, without those that the emulator never touches when it runs headless.
-	packages=$(private_apt install -y --no-install-recommends --print-uris bochs bochs-sdl |
+	packages=$(private_apt apt-get install -y --no-install-recommends --print-uris bochs bochs-sdl |
 		sed -n "s/^'.*' \([^_]*\)_.*/\1/p" | grep -E '^(lib|gcc-|zlib|bochs|vgabios)' | grep -Ev \
 		'^(libllvm|libz3|libgtk-3-(common|bin)|libpam|libdb5|libgallium|libx11-data|libssl|libopus)')
 	# shellcheck disable=SC2086
-	(cd "$work/debs" && private_apt download $packages >"$work/log" 2>&1) ||
+	(cd "$work/debs" && private_apt apt-get download $packages >"$work/log" 2>&1) ||
 		{ tail -5 "$work/log" >&2; die "the download of Bochs' packages failed"; }
 }
 
