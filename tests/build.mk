@@ -175,6 +175,7 @@ pure	60	tests/checks/pure.sh $(B)/hv/pure.a
 shape	60	tests/checks/shape.sh
 headers	300	tests/checks/headers.sh
 facts	60	tests/checks/facts.sh
+bios	60	tests/checks/bios.sh
 format	120	tests/checks/format.sh
 static	600	tests/checks/static.sh
 docs	60	tests/checks/docs.sh $(B)/docs/sdm_coverage

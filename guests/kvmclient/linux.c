@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * `kvmclient boot VMLINUX INITRD CMDLINE [MEBIBYTES]`: boots an uncompressed Linux kernel by
- * its 64-bit entry, or a 32-bit one by that, with a 16550 as console, until it restarts (reboot=k or reboot=t) or halts.
+ * its 64-bit entry, or a 32-bit one in protected mode, with a 16550 as console, until it
+ * restarts (reboot=k or reboot=t) or halts.
  */
 #include "vm.h"
 

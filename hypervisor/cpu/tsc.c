@@ -20,7 +20,7 @@
 #define SPEAKER      0x02u
 #define ENDED        0x20u
 #define PIT_CLOCK_HZ 1193182u
-#define COUNT        5965u /* 5 ms: short, so that most samples of a busy host are undisturbed */
+#define COUNT        5965u /* 5 ms: short, so that a busy host leaves most alone */
 #define POLLS        10000000u
 
 uint32_t tsc_khz = FALLBACK_KHZ;

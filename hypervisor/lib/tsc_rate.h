@@ -50,8 +50,8 @@ uint64_t tsc_samples_rate(const struct tsc_samples *s, uint32_t count, uint32_t 
 
 /*
  * Whether samples, which say `measured` kHz, contradict a rate that is told: by more than a
- * 64th. Since disturbed samples are too long, one is enough to contradict a higher rate; a lower
- * one is contradicted only by samples that agree.
+ * 64th. Since disturbed samples are too long, one is enough to contradict a higher rate;
+ * a lower one is contradicted only by samples that agree.
  */
 bool tsc_samples_contradict(const struct tsc_samples *s, uint64_t measured, uint64_t told);
 

@@ -16,6 +16,8 @@
 #define LOAD_MAX_RAM     2
 #define LOAD_MAX_RANGES  8
 #define LOAD_MAX_MODULES 16
+#define LOAD_EBDA        0x9fc00u /* extended BIOS data: conventional memory ends */
+#define LOAD_LOW_KIB     (LOAD_EBDA >> 10)
 
 enum load_format {
 	LOAD_AUTO,  /* by what the kernel looks like: bzImage, Multiboot 2, Multiboot 1 */

@@ -17,6 +17,7 @@
 #define LOAD_TABLES       0x10000u /* identity map: 6 pages */
 #define LOAD_CMDLINE_SIZE 4096u
 #define LOAD_MODULE_TEXT  (LIMIT_LINE + 1u)
+#define LOAD_BIOS         0xf0000u  /* behind the ACPI tables, reserved like them */
 #define LOAD_LOW_END      0x100000u /* images that may be anywhere lie above */
 
 /* What of a kernel is in RAM. */
@@ -49,6 +50,14 @@ void ram_put_text(const struct load_target *t, uint64_t gpa, struct text text, s
 void ram_put_gdt(const struct load_target *t, struct entry_state *e, uint16_t code_selector);
 /* Page tables that map 4 GiB onto itself; the value for CR3. */
 uint64_t ram_put_identity_map(const struct load_target *t);
+
+/* ---- bios.c ---- */
+
+/*
+ * What a kernel finds in real mode when there was no firmware, for protocols that do not say
+ * what is in low memory. Before the images: one that wants to be there wins.
+ */
+void bios_put(const struct load_target *t);
 
 /* ---- elf.c ---- */
 bool elf_is(const struct load_image *i);

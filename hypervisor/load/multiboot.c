@@ -88,19 +88,9 @@ uint32_t multiboot_high_kib(const struct load_target *t)
 	return (uint32_t)((t->ram[0].size - LOAD_LOW_END) >> 10);
 }
 
-/* Words of the BIOS data area that say where conventional memory ends; Xen looks there. */
-static void put_bios_data(const struct load_target *t)
-{
-	const uint16_t ebda_segment = 0x9fc0, conventional_kib = MULTIBOOT_LOW_KIB;
-
-	(void)ram_write(t, 0x40e, &ebda_segment, sizeof(ebda_segment));
-	(void)ram_write(t, 0x413, &conventional_kib, sizeof(conventional_kib));
-}
-
 void multiboot_finish(const struct load_target *t, uint32_t magic, uint32_t info,
 	uint64_t entry, struct entry_state *e)
 {
-	put_bios_data(t);
 	e->mode = ENTRY_MODE_PROTECTED;
 	e->rip = entry;
 	e->rax = magic;

@@ -63,7 +63,7 @@ static void put_modules(
 
 static void put_memory(const struct load_target *t)
 {
-	ram_put32(t, LOAD_INFO + 4, MULTIBOOT_LOW_KIB);
+	ram_put32(t, LOAD_INFO + 4, LOAD_LOW_KIB);
 	ram_put32(t, LOAD_INFO + 8, multiboot_high_kib(t));
 	for (unsigned i = 0; i < t->map_count; i++) {
 		uint64_t at = MMAP_AT + MMAP_ROW * i;
@@ -103,8 +103,10 @@ const char *mb1_load(
 	struct placed_module modules[MULTIBOOT_MODULES];
 	struct loaded l;
 	unsigned count;
-	const char *error = load_kernel(t, &r->kernel, &l);
+	const char *error;
 
+	bios_put(t);
+	error = load_kernel(t, &r->kernel, &l);
 	if (error == NULL)
 		error = multiboot_place_modules(t, r, l.end, modules, &count);
 	if (error != NULL)

@@ -151,7 +151,7 @@ static void tag_memory(struct tag_writer *w)
 		} entry[LOAD_MAX_RANGES];
 	} map = {.entry_size = MMAP_ROW};
 	const struct load_target *t = w->target;
-	uint32_t basic[2] = {MULTIBOOT_LOW_KIB, multiboot_high_kib(t)};
+	uint32_t basic[2] = {LOAD_LOW_KIB, multiboot_high_kib(t)};
 
 	for (unsigned i = 0; i < t->map_count; i++) {
 		map.entry[i].start = t->map[i].start;
@@ -170,8 +170,10 @@ const char *mb2_load(
 	const char *cmdline = (const char *)ram_at(t, LOAD_CMDLINE, LOAD_CMDLINE_SIZE);
 	struct loaded l;
 	unsigned count;
-	const char *error = load_kernel(t, &r->kernel, &l);
+	const char *error;
 
+	bios_put(t);
+	error = load_kernel(t, &r->kernel, &l);
 	if (error == NULL)
 		error = multiboot_place_modules(t, r, l.end, modules, &count);
 	if (error != NULL)

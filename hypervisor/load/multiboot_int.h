@@ -9,7 +9,6 @@
 
 #define MULTIBOOT_LOADER_NAME "Nestor"
 #define MULTIBOOT_MODULES     (LOAD_MAX_MODULES + 1) /* the initrd counts as the first */
-#define MULTIBOOT_LOW_KIB     639u                   /* conventional memory */
 
 /* Addresses of a header instead of ELF: Multiboot 1, 3.1.3; Multiboot 2, address tag. */
 struct multiboot_addresses {
@@ -33,8 +32,7 @@ const char *multiboot_place_modules(const struct load_target *t, const struct lo
 void multiboot_put_cmdline(const struct load_target *t, const struct load_request *r);
 /* KiB of RAM above 1 MiB, up to the first hole. */
 uint32_t multiboot_high_kib(const struct load_target *t);
-/* The rest: what of the BIOS kernels look at, and the entry in protected mode with the address
- * of the information. */
+/* The entry in protected mode, with the address of the information. */
 void multiboot_finish(const struct load_target *t, uint32_t magic, uint32_t info,
 	uint64_t entry, struct entry_state *e);
 

@@ -8,7 +8,6 @@
 
 #define ACPI_SIZE   0x10000u
 #define FIRMWARE    0x20000u /* from DEV_ACPI_BASE to 1 MiB */
-#define EBDA        0x9fc00u
 #define LOW_RAM_END 0xa0000u
 #define HIGH_RAM    0x100000u
 
@@ -63,8 +62,8 @@ static struct load_target make_target(const struct vm *vm)
 
 		t.ram[i] = (struct load_ram){s->gpa, s->size, direct_va(s->hpa)};
 	}
-	add_range(&t, 0, EBDA, LOAD_RANGE_RAM);
-	add_range(&t, EBDA, LOW_RAM_END - EBDA, LOAD_RANGE_RESERVED);
+	add_range(&t, 0, LOAD_EBDA, LOAD_RANGE_RAM);
+	add_range(&t, LOAD_EBDA, LOW_RAM_END - LOAD_EBDA, LOAD_RANGE_RESERVED);
 	add_range(&t, DEV_ACPI_BASE, FIRMWARE, LOAD_RANGE_RESERVED);
 	add_range(&t, HIGH_RAM, vm->slots[0].size - HIGH_RAM, LOAD_RANGE_RAM);
 	add_range(&t, DEV_ECAM_BASE, DEV_ECAM_SIZE, LOAD_RANGE_RESERVED);

@@ -296,6 +296,19 @@ test_time_of_day() {
 		shows 'time of day: 12345 seconds since 1970, from the command line'
 }
 
+# There is no BIOS: its calls come back, and say so.
+test_a_bios_call_of_a_multiboot_l1_is_not_supported_and_changes_nothing() {
+	local run=(run --timeout 20 --memory 64M --l1 "$B/payload/realmode_32.elf" --cmdline)
+
+	expect 1 "${run[@]}" '' &&
+		shows 'int 10: ax 8641, carry 1, zero 1, intact$' 'int 13: ax 8641, carry 1, zero 1, intact$' \
+			'int 16: ax 8641, carry 1, zero 1, intact$' 'int ff: ax 8641, carry 1, zero 1, intact$' \
+			'int 0: ax 241, carry 0, zero 1, intact$' 'int 11: ax 202, carry 0, ' 'int 12: ax 27f, carry 0, ' \
+			'timer again: ax 241, in service 0 0, intact$' 'clock again: ax 241, in service 0 0, intact$' \
+			'BDA: COM1 3f8, EBDA 9fc0, memory 639 KiB$' &&
+		shows_not CHANGED && expect 2 "${run[@]}" reboot && expect 2 "${run[@]}" jump
+}
+
 test_power_off_reset_triple_fault_time_limit() {
 	power 0 s5 && power 2 reset && power 4 triple &&
 		expect 124 run --timeout 3 --memory 64M --l1 "$B/payload/power.elf" --cmdline hang

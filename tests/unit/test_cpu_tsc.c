@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * How L0 finds out the rate of its TSC, on a machine whose CPUID tells something or nothing, and
+ * How L0 finds out the rate of its TSC, on a machine whose CPUID tells something or nothing and
  * whose host may stop it at any access to a port.
  */
 #include <setjmp.h>
