@@ -152,6 +152,13 @@ conformance-long: hypervisor tools machine payloads
 .PHONY: stress
 stress: hypervisor tools machine payloads
 	@B=$(B) T=$(or $(T),60) SEED=$(or $(SEED),$$(date +%s)) tests/stress/run.sh $(NAMES)
+## make soak         all clocks of L1 and L2 over SOAK (1800) seconds of emulated time and 60 restarts: no drift
+.PHONY: soak
+SOAK ?= 1800
+soak: hypervisor tools machine payloads
+	@B=$(B) COUNT=$(SOAK) TIMEOUT=7200 LOG_SUFFIX=-soak tests/stress/run.sh clocks
+	@B=$(B) COUNT=$(SOAK) TIMEOUT=7200 LOG_SUFFIX=-soak-state RUN_ARGS="--l0-option selftest=state" tests/stress/run.sh clocks
+	@B=$(B) LIVES=60 TIMEOUT=1200 tests/boot/run.sh clocks_go_on_over_restarts
 ## make stress-hostile  hostile L1s for T=60 seconds, from SEED on
 .PHONY: stress-hostile
 stress-hostile: hypervisor tools machine payloads
@@ -189,7 +196,9 @@ $(foreach t,$(TSAN_BIN),$(notdir $(t))	120	TSAN_OPTIONS=halt_on_error=1 $(t)
 )$(foreach c,$(filter-out shadow,$(CONFORMANCE_NAMES)),conformance_$(c)_unshadowed	240	B=$(B) LOG_SUFFIX=-unshadowed RUN_ARGS="--shadow off" tests/conformance/run.sh $(c)
 )$(foreach c,$(filter smp%,$(CONFORMANCE_NAMES)),conformance_$(c)_timeshared	240	B=$(B) LOG_SUFFIX=-timeshared RUN_ARGS="--machine-cpus 1" tests/conformance/run.sh $(c)
 )$(foreach s,$(STRESS_NAMES),stress_$(s)	240	B=$(B) tests/stress/run.sh $(s)
-)$(foreach p,$(FAIRNESS_NAMES),fairness_$(p)	240	B=$(B) tests/fairness/run.sh $(p)
+)stress_clocks_timeshared	240	B=$(B) LOG_SUFFIX=-timeshared MACHINE_CPUS=1 tests/stress/run.sh clocks
+stress_clocks_with_its_state_put_back	240	B=$(B) LOG_SUFFIX=-state RUN_ARGS="--l0-option selftest=state" tests/stress/run.sh clocks
+$(foreach p,$(FAIRNESS_NAMES),fairness_$(p)	240	B=$(B) tests/fairness/run.sh $(p)
 )$(foreach c,apic events lapic nmi,conformance_$(c)_without_apicv	240	B=$(B) LOG_SUFFIX=-noapicv RUN_ARGS="--apicv off" tests/conformance/run.sh $(c)
 )$(foreach c,apicvintr events guests_32 nmi smp_events vpid,conformance_$(c)_with_its_state_put_back	240	B=$(B) LOG_SUFFIX=-state RUN_ARGS="--l0-option selftest=state" tests/conformance/run.sh $(c)
 )$(foreach b,$(BOOT_TESTS),boot_$(b)	400	B=$(B) tests/boot/run.sh $(b)

@@ -76,7 +76,10 @@ void clock_init(void)
 	log_info("time of day: %lu seconds since 1970, from %s", epoch, source);
 }
 
-uint64_t clock_now(void)
+uint64_t clock_now(uint64_t *ticks)
 {
-	return epoch + (rdtsc() - epoch_tsc) / (tsc_khz * 1000ull);
+	uint64_t passed = rdtsc() - epoch_tsc, hz = tsc_khz * 1000ull;
+
+	*ticks = passed % hz;
+	return epoch + passed / hz;
 }

@@ -13,7 +13,7 @@
  */
 void clock_init(void);
 
-/* Seconds since 1970, now. Any CPU. */
-uint64_t clock_now(void);
+/* Seconds since 1970, now, and how many TSC ticks ago that second began. Any CPU. */
+uint64_t clock_now(uint64_t *ticks);
 
 #endif

@@ -65,6 +65,7 @@ struct platform_config {
 	uint32_t tsc_khz;    /* frequency of the guest TSC */
 	uint64_t memory;     /* bytes of RAM */
 	uint64_t boot_epoch; /* seconds since 1970 at guest TSC 0, for the RTC */
+	uint64_t boot_ticks; /* and TSC ticks of the second that has begun */
 	bool apicv;          /* the CPU virtualizes the local APICs (SDM chapter 29) */
 };
 

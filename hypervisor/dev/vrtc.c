@@ -197,13 +197,21 @@ static bool is_stopped(const struct vrtc_state *r)
 	return r->nvram[REG_B] & B_SET;
 }
 
+/* TSC ticks since the base; negative when the guest TSC went back. The base itself may lie
+ * before TSC 0. */
+static int64_t since_base(const struct vrtc_state *r, uint64_t tsc)
+{
+	return (int64_t)(tsc - r->base_tsc);
+}
+
 static int64_t time_at(const struct platform *p, uint64_t tsc)
 {
 	const struct vrtc_state *r = &p->rtc.s;
+	int64_t since = since_base(r, tsc);
 
-	if (tsc < r->base_tsc)
+	if (since < 0)
 		return r->base_time;
-	return r->base_time + (int64_t)((tsc - r->base_tsc) / ticks_tsc_hz(p->config.tsc_khz));
+	return r->base_time + (int64_t)((uint64_t)since / ticks_tsc_hz(p->config.tsc_khz));
 }
 
 /* Guest TSC at which a second begins that is not before the base. */
@@ -217,10 +225,11 @@ static uint64_t tsc_of(const struct platform *p, int64_t time)
 static bool update_in_progress(const struct platform *p, uint64_t now)
 {
 	uint64_t hz = ticks_tsc_hz(p->config.tsc_khz);
+	int64_t since = since_base(&p->rtc.s, now);
 
-	if (is_stopped(&p->rtc.s) || now < p->rtc.s.base_tsc)
+	if (is_stopped(&p->rtc.s) || since < 0)
 		return false;
-	return (now - p->rtc.s.base_tsc) % hz >= hz - hz / UIP_FRACTION;
+	return (uint64_t)since % hz >= hz - hz / UIP_FRACTION;
 }
 
 /* ---- interrupts ---- */
@@ -370,7 +379,7 @@ static void write_time(struct platform *p, unsigned reg, uint8_t value, uint64_t
 	}
 	put_time(r, time);
 	r->nvram[reg] = value;
-	r->base_tsc = now < r->base_tsc ? now : tsc_of(p, time);
+	r->base_tsc = since_base(r, now) < 0 ? now : tsc_of(p, time);
 	r->base_time = get_time(r);
 }
 
@@ -421,6 +430,7 @@ void vrtc_reset(struct platform *p)
 
 	*r = (struct vrtc_state){0};
 	r->base_time = (int64_t)(p->config.boot_epoch % (uint64_t)TIME_LIMIT);
+	r->base_tsc = 0 - p->config.boot_ticks;
 	r->flags_tsc = dev_now(p);
 	r->nvram[REG_A] = 0x26;
 	r->nvram[REG_B] = B_24H;

@@ -146,7 +146,6 @@ static bool create_parts(struct vm_box *box, const struct vm_memory *memory)
 		.vcpus = vm->config.cpus,
 		.tsc_khz = tsc_khz,
 		.memory = vm->config.memory,
-		.boot_epoch = clock_now(),
 	};
 
 	vm->msr_bitmap = pool_get(&vm->pool);
@@ -158,6 +157,7 @@ static bool create_parts(struct vm_box *box, const struct vm_memory *memory)
 	if (!apicv_create(vm))
 		return false;
 	p.apicv = vm->apicv.on;
+	p.boot_epoch = clock_now(&p.boot_ticks);
 	vm->tsc_offset = -rdtsc();
 	if (!devices_create(vm) || !devices_reset(vm, &p))
 		return false;

@@ -486,6 +486,30 @@ lives_leave_no_trace() {
 	[ "$(echo "$free" | wc -l)" -le 7 ]
 }
 
+# As a second of the RTC begins, at the start and at the end of each life, a mark tells the host's TSC: all are the same
+# constant apart, but for 2 ms.
+test_clocks_go_on_over_restarts() {
+	local lives=${LIVES:-6}
+	vms "$out.yaml" 'machine: {cpus: 2}' "name: a, cpus: 2, memory: 64M, restart: on-reset, restart-limit: $((lives - 1))"
+	sed -i "s,$(realpath "$B/payload/power.elf"),$(realpath "$B/payload/clocks.elf"), ; s/cpus: 2, memory/cmdline: cpus=2 count=3 lives, &/" "$out.yaml"
+	# Console and records apart: together a line of one may begin within one of the other.
+	"$NESTOR" run "$out.yaml" --timeout "${TIMEOUT:-300}" --verbose --log-level info </dev/null >"$out.text" 2>"$out.records"
+	[ $? = 2 ] && [ "$(grep -a -c 'vm-end vm=a kind=reset' "$out.records")" = "$lives" ] && shows_not 'found .* wanted' &&
+		awk -v lives="$lives" '
+			/TSC: [0-9]+ kHz/ { match($0, /TSC: [0-9]+/); hz = substr($0, RSTART + 5, RLENGTH - 5) * 1000 }
+			/(start|end): RTC/ { rtc[reads++] = $3 + 0; if (/start/ && $5 > hz) late = 1 }
+			/mark vm=a value=1/ { sub(/.*tsc=/, ""); host[marks++] = $1 / hz }
+			END {
+				for (i = 0; i < reads; i++) {
+					d = rtc[i] - host[i]
+					low = i == 0 || d < low ? d : low
+					high = i == 0 || d > high ? d : high
+				}
+				printf "%d readings, RTC less TSC of the host from %.6f to %.6f s\n", reads, low, high
+				exit !(reads == 2 * lives && marks == reads && high - low < 0.002 && !late)
+			}' "$out.records" "$out.text"
+}
+
 test_vmx_abort_of_a_32_bit_l1() {
 	expect 4 run --timeout 20 --memory 64M --log-level info --l1 "$B/payload/abort_32.elf" &&
 		shows 'L1: entering L2' 'VMX abort: a host PDPTE has a reserved bit set' && shows_not 'L1: exit'

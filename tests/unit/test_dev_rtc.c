@@ -335,6 +335,31 @@ static void nonsense_in_the_time_registers_is_survived(void **state)
 	}
 }
 
+/* A VM that is started again within a second: its clock must not lose that part. */
+static void a_second_that_had_begun_at_the_start_ends_in_time(void **state)
+{
+	(void)state;
+	fake_start();
+	machine.config.boot_epoch = EPOCH;
+	machine.config.boot_ticks = SECOND / 4;
+	vrtc_reset(&machine);
+	assert_int_equal(in(0), 0x50);
+	out(B, B_24H | 0x10); /* update-ended interrupts */
+	assert_int_equal(vrtc_deadline(&machine), SECOND / 4 * 3);
+	fake.now = SECOND / 4 * 3 - 1;
+	assert_int_equal(in(0), 0x50);
+	assert_int_equal(in(A) & 0x80, 0x80);
+	fake.now++;
+	assert_int_equal(in(0), 0x51);
+	assert_int_equal(in(A) & 0x80, 0);
+	assert_int_equal(in(C), 0xd0);
+	out(0, 0x10); /* the phase stays */
+	fake.now += SECOND - 1;
+	assert_int_equal(in(0), 0x10);
+	fake.now++;
+	assert_int_equal(in(0), 0x11);
+}
+
 static void any_boot_epoch_is_survived(void **state)
 {
 	(void)state;
@@ -370,6 +395,8 @@ int main(void)
 		cmocka_unit_test_setup(the_nvram_tells_the_memory_size, setup),
 		cmocka_unit_test_setup(registers_c_and_d_cannot_be_written, setup),
 		cmocka_unit_test_setup(nonsense_in_the_time_registers_is_survived, setup),
+		cmocka_unit_test_setup(
+			a_second_that_had_begun_at_the_start_ends_in_time, setup),
 		cmocka_unit_test_setup(any_boot_epoch_is_survived, setup),
 	};
 
