@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A Multiboot kernel that calls a BIOS from real mode, as Xen does at its start, where there is none:
- * each call comes back and says so, with all else as it was; interrupts of both PICs are
+ * A Multiboot kernel that calls a BIOS from real mode, as Xen does at its start, where there is
+ * none: each call comes back and says so, with all else as it was; interrupts of both PICs are
  * acknowledged. `reboot` and `jump` restart the VM, by INT 19H and at FFFF:0.
  */
 #include "cmdline.h"

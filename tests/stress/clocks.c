@@ -4,9 +4,9 @@
  * that it costs little. TSC of L1 and L2 on every processor, ACPI timer, PIT, RTC, local APIC's
  * periodic count, timers that wake, L2's preemption timer. Invariants, over the whole run:
  *
- * - A counter never leaves what one constant phase allows (struct clock). So its drift over the
- *   whole run is less than what one reading takes, some 20 us: a millionth in 20 s, and ever less
- *   the longer it runs.
+ * - A counter never leaves what one constant phase allows (struct clock). So its drift over
+ *   the whole run is less than what one reading takes, some 20 us: a millionth in 20 s, and
+ *   ever less the longer it runs.
  * - L2's TSC lies between L1's readings before and after, as its offset says.
  * - The TSC never goes back from one processor to another.
  * - No timer is early. The least lateness of each kind does not grow: GROWTH at most from the
@@ -95,7 +95,7 @@ static uint64_t now(void)
 
 /* ---- counters ---- */
 
-/* The value that was read, in full: the one that is nearest to what the last one lets expect. */
+/* What was read, in full: the value that is nearest to what the last one lets expect. */
 static uint64_t whole(const struct clock *c, uint64_t raw, uint64_t expected)
 {
 	uint64_t at;
