@@ -9,6 +9,8 @@
 
 #include "nested_world.h"
 
+#include "nested/nested_int.h"
+
 #define L1_PROC_INTERCEPTS                                                                \
 	(PROC_INTR_WINDOW | PROC_HLT_EXITING | PROC_INVLPG_EXITING | PROC_MWAIT_EXITING | \
 		PROC_RDPMC_EXITING | PROC_RDTSC_EXITING | PROC_CR3_LOAD_EXITING |         \
