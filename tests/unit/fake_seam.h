@@ -221,9 +221,14 @@ void seam_l1_shutdown(struct nested *n, const char *why)
 	fake_record(__func__, 0, 0);
 }
 
+/* Whatever is reported has a rule and words that fit. */
 void seam_report(struct nested *n, const struct nested_report *r)
 {
-	(void)n;
+	char text[EXPLAIN_TEXT];
+
+	assert_true(explain_rule(r) < EXPLAIN_RULES);
+	assert_in_range(
+		explain_text(text, sizeof(text), r, &n->vm->caps, true), 40, sizeof(text) - 2);
 	fake_hw.report = *r;
 	fake_record(__func__, r->error, r->check);
 }

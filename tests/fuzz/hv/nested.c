@@ -381,6 +381,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
 	world_reset();
 	world.vm.shadowing = byte(&in) & 1;
+	world.vm.explaining = true;
 	fake_write32(WORLD_VMCS + 15 * PAGE_SIZE, CAPS_REVISION | BIT(31));
 	world_vmptrld(0);
 	write_golden(&in);
