@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Explanations of refusals that have no number: faults, MSRs, EPT misconfigurations, VMX aborts.
+ * Explanations of refusals that have no number: faults, MSRs, EPT misconfigurations, VMX
+ * aborts.
  */
 #include "nested/explain_int.h"
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What is reported of refusals that have no number: faults of VMX instructions, entries of MSR
- * lists, EPT misconfigurations and VMX aborts; and that the frequent ones are reported only when
- * somebody listens.
+ * What is reported of refusals that have no number: faults of VMX instructions, entries of
+ * MSR lists, EPT misconfigurations and VMX aborts; and that the frequent ones are reported only
+ * when somebody listens.
  */
 #include "nested_world.h"
 
@@ -260,7 +260,7 @@ static void a_malformed_entry_has_level_value_and_rule(void **state)
 	}
 }
 
-/* Any entry, at any level: the walk finds it malformed where a rule is broken, and only there. */
+/* Any entry, at any level: the walk finds it malformed where a rule is broken, nowhere else. */
 static void the_walk_and_the_rules_say_the_same_of_any_entry(void **state)
 {
 	static const uint64_t at[] = {0, PT, PD, PDPT, PML4};

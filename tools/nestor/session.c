@@ -317,8 +317,8 @@ static void follow(struct session *x, struct process *p)
 }
 
 /*
- * QEMU's own failure has a status that a guest may ask for, too: 1, as for V = 0, and 127 when it
- * cannot be started. It is one when QEMU complains; its words are shown.
+ * QEMU's own failure has a status that a guest may ask for, too: 1, as for V = 0, and 127 when
+ * it cannot be started. It is one when QEMU complains; its words are shown.
  */
 static bool qemu_failed(struct arena *a, const struct session *x, int how)
 {
