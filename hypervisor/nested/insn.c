@@ -44,20 +44,21 @@ void insn_reg_set(struct nested *n, const struct l1_mode *m, unsigned reg, uint6
 		n->gpr[reg] = value;
 }
 
-/* Before the exception is queued; n->refused tells by which rule. VMCS01 is current. */
+/* Before the exception is queued; n->refused tells by which rule. */
 static __attribute__((noinline)) void report_fault(struct nested *n, uint8_t vector)
 {
 	struct nested_report r = {.kind = REPORT_FAULT,
 		.instruction = (uint8_t)seam_vmread(FID_EXIT_REASON),
 		.error = vector,
 		.why = n->refused.why,
+		.l2 = n->in_l2,
 		.rip = seam_vmread(FID_GUEST_RIP),
 		.value = n->refused.value};
 
 	seam_report(n, &r);
 }
 
-static void fault(struct nested *n, uint8_t vector)
+void insn_raise(struct nested *n, uint8_t vector)
 {
 	if (n->vm->explaining)
 		report_fault(n, vector);
@@ -112,7 +113,7 @@ static bool operand_address(struct nested *n, const struct l1_mode *m, uint32_t 
 			return true;
 		(void)insn_fault(n, INSN_GP, DENIAL_INSN_OPERAND_SEGMENT, offset);
 	}
-	fault(n, segment == SEG_SS ? VEC_SS : VEC_GP);
+	insn_raise(n, segment == SEG_SS ? VEC_SS : VEC_GP);
 	return false;
 }
 
@@ -282,10 +283,10 @@ void nested_vmx_insn(struct nested *n, uint32_t exit_reason)
 		insn_finish(RFLAGS_CF);
 		break;
 	case INSN_UD:
-		fault(n, VEC_UD);
+		insn_raise(n, VEC_UD);
 		break;
 	case INSN_GP:
-		fault(n, VEC_GP);
+		insn_raise(n, VEC_GP);
 		break;
 	case INSN_DONE:
 		break;

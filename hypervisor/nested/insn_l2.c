@@ -116,7 +116,7 @@ bool insn_l2_complete(struct nested *n, uint32_t reason)
 	int outcome;
 
 	if (m.cpl > 0)
-		outcome = INSN_GP;
+		outcome = insn_fault(n, INSN_GP, DENIAL_INSN_CPL, m.cpl);
 	else if (reason == EXIT_VMREAD)
 		outcome = insn_vmread_link(n, &m);
 	else
@@ -131,7 +131,7 @@ bool insn_l2_complete(struct nested *n, uint32_t reason)
 		insn_finish(RFLAGS_CF);
 		return true;
 	case INSN_GP:
-		seam_inject(n, VEC_GP, true, 0);
+		insn_raise(n, VEC_GP);
 		return false;
 	case INSN_DONE:
 		return false;

@@ -57,6 +57,10 @@ static inline int insn_fault(
 	return outcome;
 }
 
+/* Queues such an exception: insn_fault has said why. The VMCS of the instruction's level is
+ * current. */
+void insn_raise(struct nested *n, uint8_t vector);
+
 /* CR0 and CR4 as L1 sees them; VMCS01 is current. */
 uint64_t l1_cr0(void);
 uint64_t l1_cr4(void);

@@ -169,9 +169,14 @@ static void a_user_gets_a_fault(void **state)
 {
 	(void)state;
 	enter(WORLD_VMCS_N(SHADOW));
+	world.vm.explaining = true;
 	world_02()[FID_GUEST_SS_AR] |= 0x60;
+	world_02()[FID_EXIT_REASON] = EXIT_VMREAD;
 	assert_int_equal(execute(EXIT_VMREAD, NO_FIELD, 0), NESTED_RESUME);
 	assert_int_equal(fake_last("seam_inject")->a, VEC_GP);
+	assert_int_equal(fake_hw.report.why, DENIAL_INSN_CPL);
+	assert_int_equal(fake_hw.report.instruction, EXIT_VMREAD);
+	assert_true(fake_hw.report.l2);
 }
 
 static void the_monitor_trap_flag_counts_what_is_completed(void **state)
