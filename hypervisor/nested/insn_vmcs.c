@@ -188,7 +188,9 @@ static void field_set(struct nested *n, struct nvmcs *v, enum vmcs_fid fid, uint
 		shadow_write_field(n, v, fid);
 }
 
-/* On the fields of v; NULL: there is no VMCS. Two copies: those of L1 shall not pay for L2's. */
+/*
+ * On the fields of v; NULL: there is no VMCS. Two copies: those of L1 shall not pay for L2's.
+ */
 static inline __attribute__((always_inline)) int vmread_of(
 	struct nested *n, const struct l1_mode *m, struct nvmcs *v)
 {

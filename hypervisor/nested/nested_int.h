@@ -65,7 +65,9 @@ void insn_raise(struct nested *n, uint8_t vector);
 uint64_t l1_cr0(void);
 uint64_t l1_cr4(void);
 
-/* The instruction that exited ends with these status flags; the VMCS of its level is current. */
+/*
+ * The instruction that exited ends with these status flags; the VMCS of its level is current.
+ */
 void insn_finish(uint64_t flags);
 /* The instruction that exited ends by VMfail; VMCS01 is current. */
 void insn_fail(struct nested *n, uint32_t error);
@@ -94,7 +96,9 @@ void insn_l2_find_fields(struct nested_vm *vm);
 void insn_l2_merge_bitmaps(struct nested *n, const struct nvmcs *v);
 /* Does this VMREAD or VMWRITE of L2 exit to L1 by this bitmap of L1's? */
 bool insn_l2_exits(struct nested *n, const struct nvmcs *v, enum vmcs_fid bitmap);
-/* It does not: completes it. False: it faults, and L1 may have come to run. VMCS02 is current. */
+/*
+ * It does not: completes it. False: it faults, and L1 may have come to run. VMCS02 is current.
+ */
 bool insn_l2_complete(struct nested *n, uint32_t reason);
 
 /* ---- insn_inv.c ---- */

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * An L2 that rests: in the HLT state, of an L1 that does not intercept HLT, or in the shutdown
- * state. The hardware never is in these states: what would end them there is looked for here, in
- * the order of the SDM, and the physical CPU is free meanwhile. Events of L1 that end it come
- * through the door (door.c).
+ * state. The hardware never is in these states: what would end them there is looked for here,
+ * in the order of the SDM, and the physical CPU is free meanwhile. Events of L1 that end it
+ * come through the door (door.c).
  */
 #include "nested/nested_int.h"
 #include "spec/apic.h"

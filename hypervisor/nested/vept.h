@@ -110,7 +110,8 @@ enum vept_result {
 	VEPT_CONVERTIBLE, /* the same, and L1 wants such a violation as #VE of L2 if possible */
 	VEPT_MISCONFIG,   /* an EPT12 entry is malformed: deliver to L1 */
 	VEPT_PML_FULL,    /* L1's page-modification log has no room for the access */
-	VEPT_NO_RAM /* EPT12 allows it, to what is no RAM of L1: nested.no_ram has the address */
+	/* EPT12 allows it, to what is no RAM of L1: nested.no_ram has the address */
+	VEPT_NO_RAM
 };
 
 /* Memory for the book-keeping of so many tables. */

@@ -101,7 +101,7 @@ struct vcpu {
 	uint64_t entry_tsc;  /* host TSC at the last entry */
 	uint64_t exit_tsc;   /* host TSC at the last exit */
 	uint64_t entry_deadline; /* host TSC for the preemption timer; DEV_NEVER: none */
-	uint64_t rest_tsc; /* host TSC up to which the rest of its L2 is accounted for */
+	uint64_t rest_tsc;       /* host TSC up to which the rest of its L2 is accounted for */
 	struct vm *vm;
 	unsigned index;        /* in vm->vcpus; the APIC id */
 	enum vcpu_state state; /* only its own CPU writes it */

@@ -348,10 +348,10 @@ static void a_second_that_had_begun_at_the_start_ends_in_time(void **state)
 	assert_int_equal(vrtc_deadline(&machine), SECOND / 4 * 3);
 	fake.now = SECOND / 4 * 3 - 1;
 	assert_int_equal(in(0), 0x50);
-	assert_int_equal(in(A) & 0x80, 0x80);
+	assert_int_equal(in(A)&0x80, 0x80);
 	fake.now++;
 	assert_int_equal(in(0), 0x51);
-	assert_int_equal(in(A) & 0x80, 0);
+	assert_int_equal(in(A)&0x80, 0);
 	assert_int_equal(in(C), 0xd0);
 	out(0, 0x10); /* the phase stays */
 	fake.now += SECOND - 1;

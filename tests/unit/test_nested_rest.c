@@ -142,7 +142,9 @@ static void a_virtual_interrupt_wakes_l2_if_its_priority_and_if_allow_it(void **
 	expect_rest();
 }
 
-/* 26.7.3: traps that an entry makes pending; 26.7.7 comes before them, and only at the entry. */
+/*
+ * 26.7.3: traps that an entry makes pending; 26.7.7 comes before them, and only at the entry.
+ */
 static void what_an_entry_brings_comes_by_its_priority(void **state)
 {
 	(void)state;
