@@ -468,7 +468,8 @@ static bool valid(const struct cursor *c, const struct emul_insn *i)
 	/* 256 bits are for whole vectors; MOVSS and MOVSD ignore the bit */
 	if (c->vex_long && i->size != 32 && c->opcode != 0x10 && c->opcode != 0x11)
 		return false;
-	return i->kind == EMUL_BMI || i->kind == EMUL_VECTOR_READ_HALF || c->vvvv == 0;
+	return i->kind == EMUL_BMI || i->kind == EMUL_MULX ||
+	       i->kind == EMUL_VECTOR_READ_HALF || c->vvvv == 0;
 }
 
 static bool take_insn(struct cursor *c, struct emul_insn *i)

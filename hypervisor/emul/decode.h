@@ -33,7 +33,8 @@ enum emul_kind {
 	EMUL_IMUL,     /* register = register or imm * memory */
 	EMUL_SCAN,     /* register = BSF and its kin of memory */
 	EMUL_CRC32,
-	EMUL_BMI, /* register = op of memory and a second register */
+	EMUL_BMI,  /* register = op of memory and a second register */
+	EMUL_MULX, /* register:second register = RDX * memory, without flags */
 	EMUL_PUSH,
 	EMUL_POP,
 	EMUL_CALL,
@@ -77,7 +78,7 @@ struct emul_insn {
 	uint8_t length; /* bytes of the instruction */
 	uint8_t size;   /* bytes of memory accessed: a power of 2, 1 to 8; of vectors to 32 */
 	uint8_t reg;    /* enum reg, or the number of a vector register */
-	uint8_t reg2;   /* that VEX names besides: BMI, and vectors of which a half stays */
+	uint8_t reg2;   /* that VEX names besides: BMI, MULX, vectors of which a half stays */
 	bool reg_high;  /* AH, CH, DH, BH: reg is 0 to 3 */
 	uint8_t reg_size; /* bytes of the destination */
 	bool sign;        /* EMUL_READ: sign-extend; EMUL_MULTIPLY, EMUL_DIVIDE: signed */

@@ -197,6 +197,18 @@ static void run_bmi(struct emul_access *a, uint64_t *v)
 	emul_set_reg(&a->cpu->r[group ? insn->reg2 : insn->reg], insn->size, r);
 }
 
+/* One register for both halves has the high one. */
+static void run_mulx(struct emul_access *a, uint64_t *v)
+{
+	const struct emul_insn *insn = a->insn;
+	struct emul_cpu *cpu = a->cpu;
+	uint64_t no_flags = 0, high;
+	uint64_t low = emul_multiply(cpu->r[REG_RDX], *v, insn->size, false, &high, &no_flags);
+
+	emul_set_reg(&cpu->r[insn->reg2], insn->size, low);
+	emul_set_reg(&cpu->r[insn->reg], insn->size, high);
+}
+
 /* ---- the others ---- */
 
 /* Nothing is cached of a device. Faults are those of a load (SDM volume 2A, CLFLUSH). */
@@ -372,6 +384,7 @@ static const struct {
 	[EMUL_SCAN] = {READS, run_scan, NULL},
 	[EMUL_CRC32] = {READS, run_crc32, NULL},
 	[EMUL_BMI] = {READS, run_bmi, NULL},
+	[EMUL_MULX] = {READS, run_mulx, NULL},
 	[EMUL_PUSH] = {READS, NULL, run_push},
 	[EMUL_POP] = {WRITES, NULL, run_pop},
 	[EMUL_CALL] = {READS, NULL, run_branch},

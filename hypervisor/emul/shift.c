@@ -239,6 +239,26 @@ static uint64_t low_bits(uint64_t v, unsigned n)
 	return n >= 64 ? v : v & ((1ull << n) - 1);
 }
 
+/* The bits of v that a mask has, one behind the other. */
+static uint64_t extract(uint64_t v, uint64_t mask)
+{
+	uint64_t r = 0;
+
+	for (unsigned n = 0; mask != 0; mask &= mask - 1, n++)
+		r |= (v >> lowest(mask) & 1) << n;
+	return r;
+}
+
+/* The low bits of v, one to each bit that a mask has. */
+static uint64_t deposit(uint64_t v, uint64_t mask)
+{
+	uint64_t r = 0;
+
+	for (; mask != 0; mask &= mask - 1, v >>= 1)
+		r |= (v & 1) << lowest(mask);
+	return r;
+}
+
 static uint64_t bmi(enum emul_bmi op, uint64_t v, uint64_t reg, unsigned size, bool *carry)
 {
 	unsigned bits = size * 8, count = (unsigned)reg & (bits - 1);
@@ -267,6 +287,10 @@ static uint64_t bmi(enum emul_bmi op, uint64_t v, uint64_t reg, unsigned size, b
 		return (uint64_t)((int64_t)emul_sign_extend(v, size) >> count);
 	case BMI_SHRX:
 		return v >> count;
+	case BMI_PEXT:
+		return extract(reg, v);
+	case BMI_PDEP:
+		return deposit(reg, v);
 	default:
 		return rotate_left(v, bits - count, bits);
 	}

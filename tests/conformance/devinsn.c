@@ -97,6 +97,10 @@ static void shifts_and_scans(void)
 	CASE("crc32", STATUS, "crc32l (%%rsi), %%eax");
 	CASE("andn", ZF | OF | CF, "andn (%%rsi), %%ecx, %%eax");
 	CASE("shlx", STATUS, "shlx %%ecx, (%%rsi), %%eax");
+	CASE("pext", STATUS, "mov $0x12345678, %%ecx\n\tpext (%%rsi), %%ecx, %%eax");
+	CASE("pdep", STATUS, "mov $0x12345678, %%ecx\n\tpdep (%%rsi), %%ecx, %%eax");
+	CASE("mulx", STATUS, "mov $-1, %%edx\n\tmulx (%%rsi), %%ecx, %%eax");
+	CASE("mulx to one register", STATUS, "mov $-1, %%edx\n\tmulx (%%rsi), %%eax, %%eax");
 	CASE("rorx", STATUS, "rorx $5, (%%rsi), %%eax");
 }
 

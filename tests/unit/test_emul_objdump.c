@@ -111,7 +111,7 @@ static bool same_registers(const struct emul_insn *i, const char *text)
 	if (has_register(i))
 		return names_register(
 			text, i->reg_high ? high_names[i->reg] : name_of(i->reg, i->reg_size));
-	if (i->kind == EMUL_BMI)
+	if (i->kind == EMUL_BMI || i->kind == EMUL_MULX)
 		return names_register(text, name_of(i->reg2, i->size)) || i->has_imm;
 	if (!emul_is_vector(i->kind))
 		return true;

@@ -100,7 +100,7 @@ static void check_bits(const uint8_t *data)
 			      &flags) <= size * 8);
 	}
 	if (size > 2)
-		check((emul_bmi((enum emul_bmi)(data[0] % 10), a, b, size, &flags) &
+		check((emul_bmi((enum emul_bmi)(data[0] % (BMI_RORX + 1)), a, b, size, &flags) &
 			      ~emul_mask(size)) == 0);
 	check(((flags ^ before) & ~RFLAGS_STATUS) == 0);
 	/* what a multiplication made a division takes apart */
@@ -206,6 +206,7 @@ static uint32_t changed_by(const struct emul_insn *i)
 	case EMUL_CALL:
 		return 1u << REG_RSP;
 	case EMUL_BMI:
+	case EMUL_MULX:
 		return 1u << i->reg | 1u << i->reg2;
 	case EMUL_CMPXCHG:
 		return 1u << i->reg | 1u << REG_RAX;
