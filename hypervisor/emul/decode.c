@@ -51,6 +51,7 @@ enum size {
 enum imm {
 	IMM_NO,
 	IMM_B,
+	IMM_W,      /* not sign-extended */
 	IMM_Z,      /* as wide as the operand, at most 4 */
 	IMM_ONE,    /* no byte: it is 1 */
 	IMM_ADDRESS /* no immediate, but the whole address */
@@ -61,7 +62,8 @@ enum {
 	OP_SIGNED = 0x80,
 	OP_SWAPPED = 0x81,
 	OP_FROM_REG = 0x82,
-	OP_FROM_OPCODE = 0x83
+	OP_FROM_OPCODE = 0x83,
+	OP_REG_IN_OPCODE = 0x84
 };
 
 struct row {
@@ -83,6 +85,7 @@ struct row {
 #define SWAPPED OP_SWAPPED
 #define FROM_REG OP_FROM_REG
 #define FROM_OPCODE OP_FROM_OPCODE
+#define REG_IN_OPCODE OP_REG_IN_OPCODE
 static const struct row rows[] = {
 #define I(map, a, b, regs, prefixes, kind, size, imm, op)                                  \
 	{(map) << 8 | (a), (map) << 8 | (b), (regs) & 0xff, (prefixes) & 0xff,             \
@@ -275,11 +278,15 @@ static const struct row *find_row(struct cursor *c)
 	unsigned reg = peek(c) >> 3 & 7, prefix = mandatory_prefix(c);
 	const struct row *row;
 
-	if (c->cut && !(key >= 0xa0 && key <= 0xaf)) /* the ones without ModRM */
+	if (!c->vex) {
+		row = find(key, reg, prefix);
+		if (row == NULL || (c->cut && row->modrm))
+			return NULL;
+		c->cut = false;
+		return row;
+	}
+	if (c->cut)
 		return NULL;
-	c->cut = false;
-	if (!c->vex)
-		return find(key, reg, prefix);
 	row = find(key | 0x400, reg, prefix);
 	if (row != NULL)
 		return row;
@@ -425,6 +432,9 @@ static void take_immediate(struct cursor *c, struct emul_insn *i, enum imm imm)
 	case IMM_ONE:
 		i->imm = 1;
 		break;
+	case IMM_W:
+		i->imm = signed_number(c, 2) & 0xffff;
+		break;
 	default:
 		i->imm = signed_number(c, imm == IMM_B || i->size == 1 ? 1
 					  : i->size == 2               ? 2
@@ -444,6 +454,8 @@ static void take_op(const struct cursor *c, struct emul_insn *i, uint8_t op)
 		i->op = c->modrm >> 3 & 7;
 	else if (op == OP_FROM_OPCODE)
 		i->op = c->opcode & 15;
+	else if (op == OP_REG_IN_OPCODE)
+		i->reg = extended(c, c->opcode & 7, REX_B);
 	else if (op < OP_SIGNED)
 		i->op = op;
 }

@@ -40,6 +40,11 @@ enum emul_kind {
 	EMUL_CALL,
 	EMUL_JUMP,
 	EMUL_TOUCH, /* CLFLUSH and its kin: an address that must be readable */
+	/* the stack is their only memory */
+	EMUL_STACK_PUSH, /* a register or imm */
+	EMUL_STACK_POP,  /* to a register */
+	EMUL_STACK_CALL, /* imm bytes from the next instruction */
+	EMUL_STACK_RET,  /* imm: bytes of arguments */
 	/* string instructions */
 	EMUL_STOS,
 	EMUL_MOVS,
@@ -52,6 +57,11 @@ enum emul_kind {
 	EMUL_VECTOR_READ_HALF, /* 8 bytes; op: 0 the low, 1 the high half of 16 */
 	EMUL_VECTOR_WRITE_HIGH /* bytes 8 to 15 */
 };
+
+static inline bool emul_is_stack(enum emul_kind kind)
+{
+	return kind >= EMUL_STACK_PUSH && kind <= EMUL_STACK_RET;
+}
 
 static inline bool emul_is_string(enum emul_kind kind)
 {

@@ -305,15 +305,21 @@ static enum emul_end run_push(struct emul_access *a)
 	return end;
 }
 
+static enum emul_end load_top(struct emul_cpu *cpu, unsigned size, uint64_t *v)
+{
+	uint64_t from, offset = cpu->r[REG_RSP] & emul_mask(stack_width(cpu));
+	enum emul_end end = emul_linear(cpu, SEG_SS, offset, size, false, &from);
+
+	return end == EMUL_COMPLETE ? emul_load(cpu, from, size, v) : end;
+}
+
 static enum emul_end run_pop(struct emul_access *a)
 {
 	struct emul_cpu *cpu = a->cpu;
 	unsigned size = a->insn->size;
-	uint64_t from, v, offset = cpu->r[REG_RSP] & emul_mask(stack_width(cpu));
-	enum emul_end end = emul_linear(cpu, SEG_SS, offset, size, false, &from);
+	uint64_t v;
+	enum emul_end end = load_top(cpu, size, &v);
 
-	if (end == EMUL_COMPLETE)
-		end = emul_load(cpu, from, size, &v);
 	if (end == EMUL_COMPLETE)
 		end = emul_store(cpu, a->linear, size, v);
 	if (end == EMUL_COMPLETE)
@@ -354,6 +360,69 @@ static enum emul_end run_branch(struct emul_access *a)
 	return EMUL_COMPLETE;
 }
 
+/* ---- no memory but the stack ---- */
+
+static enum emul_end run_stack_push(struct emul_access *a)
+{
+	struct emul_cpu *cpu = a->cpu;
+	unsigned size = a->insn->size;
+	uint64_t to, v = source(a);
+	enum emul_end end = push_at(cpu, size, &to);
+
+	if (end == EMUL_COMPLETE)
+		end = emul_store(cpu, to, size, v);
+	if (end == EMUL_COMPLETE)
+		move_stack(cpu, -(uint64_t)size);
+	return end;
+}
+
+/* POP of RSP leaves what was popped there (SDM vol. 2B "POP"). */
+static enum emul_end run_stack_pop(struct emul_access *a)
+{
+	uint64_t v;
+	enum emul_end end = load_top(a->cpu, a->insn->size, &v);
+
+	if (end != EMUL_COMPLETE)
+		return end;
+	move_stack(a->cpu, a->insn->size);
+	emul_set_reg(&a->cpu->r[a->insn->reg], a->insn->size, v);
+	return EMUL_COMPLETE;
+}
+
+static enum emul_end run_stack_call(struct emul_access *a)
+{
+	struct emul_cpu *cpu = a->cpu;
+	unsigned size = a->insn->size;
+	uint64_t stack, next = cpu->rip + a->insn->length;
+	uint64_t to = (next + a->insn->imm) & emul_mask(size);
+	enum emul_end end = push_at(cpu, size, &stack);
+
+	if (end == EMUL_COMPLETE)
+		end = check_target(cpu, to);
+	if (end == EMUL_COMPLETE)
+		end = emul_store(cpu, stack, size, next);
+	if (end != EMUL_COMPLETE)
+		return end;
+	move_stack(cpu, -(uint64_t)size);
+	cpu->rip = to - a->insn->length;
+	return EMUL_COMPLETE;
+}
+
+static enum emul_end run_stack_ret(struct emul_access *a)
+{
+	struct emul_cpu *cpu = a->cpu;
+	uint64_t to;
+	enum emul_end end = load_top(cpu, a->insn->size, &to);
+
+	if (end == EMUL_COMPLETE)
+		end = check_target(cpu, to);
+	if (end != EMUL_COMPLETE)
+		return end;
+	move_stack(cpu, a->insn->size + a->insn->imm);
+	cpu->rip = to - a->insn->length;
+	return EMUL_COMPLETE;
+}
+
 /* ---- all ---- */
 
 #define READS  1u
@@ -390,6 +459,10 @@ static const struct {
 	[EMUL_CALL] = {READS, NULL, run_branch},
 	[EMUL_JUMP] = {READS, NULL, run_branch},
 	[EMUL_TOUCH] = {READS, NULL, run_touch},
+	[EMUL_STACK_PUSH] = {0, NULL, run_stack_push},
+	[EMUL_STACK_POP] = {0, NULL, run_stack_pop},
+	[EMUL_STACK_CALL] = {0, NULL, run_stack_call},
+	[EMUL_STACK_RET] = {0, NULL, run_stack_ret},
 	[EMUL_STOS] = {0, NULL, emul_string},
 	[EMUL_MOVS] = {0, NULL, emul_string},
 	[EMUL_LODS] = {0, NULL, emul_string},
@@ -435,7 +508,7 @@ static enum emul_end run(struct emul_access *a, unsigned access)
 	unsigned size = insn->size * (insn->kind == EMUL_CMPXCHG_PAIR ? 2u : 1u);
 	enum emul_end end;
 
-	if (!emul_is_string(insn->kind)) {
+	if (!emul_is_string(insn->kind) && !emul_is_stack(insn->kind)) {
 		end = emul_linear(a->cpu, insn->segment, emul_offset(a->cpu, insn), size,
 			access & WRITES, &a->linear);
 		if (end != EMUL_COMPLETE)

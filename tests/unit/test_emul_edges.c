@@ -81,6 +81,55 @@ static void calls_lead_where_a_device_says(void **state)
 	assert_int_equal(rip, 0x6000);
 }
 
+static void a_stack_in_a_device_is_read_and_written(void **state)
+{
+	(void)state;
+	r[REG_RSP] = DEVICE + 0x10;
+	r[9] = 0x1122334455667788;
+	assert_int_equal(RUN(0x41, 0x51), EMUL_COMPLETE); /* push %r9 */
+	assert_int_equal(device(8, 8), 0x1122334455667788);
+	assert_int_equal(RUN(0x6a, 0xfe), EMUL_COMPLETE); /* push $-2 */
+	assert_int_equal(device(0, 8), UINT64_MAX - 1);
+	assert_int_equal(r[REG_RSP], DEVICE);
+	assert_int_equal(RUN(0x58), EMUL_COMPLETE); /* pop %rax */
+	assert_int_equal(r[REG_RAX], UINT64_MAX - 1);
+	assert_int_equal(RUN(0x66, 0x59), EMUL_COMPLETE); /* pop %cx */
+	assert_int_equal(r[REG_RCX] & 0xffff, 0x7788);
+	assert_int_equal(r[REG_RSP], DEVICE + 10);
+	r[REG_RSP] = DEVICE + 0x10;
+	assert_int_equal(RUN(0x68, 0x00, 0x00, 0x00, 0x80), EMUL_COMPLETE);
+	assert_int_equal(device(8, 8), 0xffffffff80000000);
+	put_device(8, 8, 0x4242);
+	assert_int_equal(RUN(0x5c), EMUL_COMPLETE); /* pop %rsp */
+	assert_int_equal(r[REG_RSP], 0x4242);
+}
+
+static void calls_and_returns_by_a_stack_in_a_device(void **state)
+{
+	(void)state;
+	rip = 0x1000;
+	r[REG_RSP] = DEVICE + 0x10;
+	assert_int_equal(RUN(0xe8, 0xfb, 0xff, 0xff, 0xff), EMUL_COMPLETE);
+	assert_int_equal(rip, 0x1000); /* itself: 5 back */
+	assert_int_equal(device(8, 8), 0x1005);
+	assert_int_equal(r[REG_RSP], DEVICE + 8);
+	assert_int_equal(RUN(0xc2, 0xf0, 0xff), EMUL_COMPLETE); /* ret $0xfff0 */
+	assert_int_equal(rip, 0x1005);
+	assert_int_equal(r[REG_RSP], DEVICE + 0x10 + 0xfff0);
+	put_device(0, 8, 1ull << 62);
+	r[REG_RSP] = DEVICE;
+	assert_int_equal(RUN(0xc3), EMUL_EXCEPTION);
+	assert_int_equal(cpu.vector, VEC_GP);
+	assert_int_equal(r[REG_RSP], DEVICE);
+	rip = 0xfffe;
+	cpu.mode = MODE16;
+	r[REG_RSP] = 0; /* wraps in 16 bits; no memory there */
+	assert_int_equal(RUN(0xe8, 0x10, 0x00), EMUL_FAULT);
+	assert_int_equal(r[REG_RSP], 0);
+	r[REG_RSP] = 0x1000; /* no memory */
+	assert_int_equal(RUN(0xc3), EMUL_FAULT);
+}
+
 static void vector_registers_move_to_and_from_devices(void **state)
 {
 	(void)state;
@@ -176,6 +225,8 @@ int main(void)
 		cmocka_unit_test_setup(division_is_exact_or_raises_de, setup),
 		cmocka_unit_test_setup(a_scan_of_nothing_keeps_the_register, setup),
 		cmocka_unit_test_setup(the_stack_and_a_device_exchange_values, setup),
+		cmocka_unit_test_setup(a_stack_in_a_device_is_read_and_written, setup),
+		cmocka_unit_test_setup(calls_and_returns_by_a_stack_in_a_device, setup),
 		cmocka_unit_test_setup(calls_lead_where_a_device_says, setup),
 		cmocka_unit_test_setup(vector_registers_move_to_and_from_devices, setup),
 		cmocka_unit_test_setup(a_device_is_not_read_when_it_cannot_be_written, setup),

@@ -204,7 +204,12 @@ static uint32_t changed_by(const struct emul_insn *i)
 	case EMUL_PUSH:
 	case EMUL_POP:
 	case EMUL_CALL:
+	case EMUL_STACK_PUSH:
+	case EMUL_STACK_CALL:
+	case EMUL_STACK_RET:
 		return 1u << REG_RSP;
+	case EMUL_STACK_POP:
+		return 1u << REG_RSP | 1u << i->reg;
 	case EMUL_BMI:
 	case EMUL_MULX:
 		return 1u << i->reg | 1u << i->reg2;
@@ -240,7 +245,8 @@ static void check_string(const struct emul_insn *i, enum emul_end end)
 static void check_run(const struct emul_insn *i, const struct setting *s)
 {
 	bool string = emul_is_string(i->kind),
-	     branch = i->kind == EMUL_CALL || i->kind == EMUL_JUMP;
+	     branch = i->kind == EMUL_CALL || i->kind == EMUL_JUMP ||
+		      i->kind == EMUL_STACK_CALL || i->kind == EMUL_STACK_RET;
 	uint64_t rflags;
 	enum emul_end end;
 
