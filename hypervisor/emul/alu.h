@@ -114,8 +114,8 @@ bool emul_divide(uint64_t *high, uint64_t *low, uint64_t by, unsigned size, bool
 uint64_t emul_scan(enum emul_scan op, uint64_t v, uint64_t old, unsigned size, uint64_t *flags);
 
 /*
- * memory: the operand from memory, of PEXT and PDEP the mask; reg: that of VEX.vvvv, or for RORX
- * the immediate.
+ * memory: the operand from memory, of PEXT and PDEP the mask; reg: that of VEX.vvvv, or for
+ * RORX the immediate.
  */
 uint64_t emul_bmi(
 	enum emul_bmi op, uint64_t memory, uint64_t reg, unsigned size, uint64_t *flags);

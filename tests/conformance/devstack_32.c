@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Conformance of instructions whose stack is a device: the window of the IOAPIC, 32 bits wide as
- * the operands of a 32-bit L1.
+ * Conformance of instructions whose stack is a device: the window of the IOAPIC, 32 bits wide
+ * as the operands of a 32-bit L1.
  */
 #include "conf.h"
 
