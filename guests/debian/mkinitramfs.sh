@@ -50,6 +50,16 @@ program() {
 	cp -L "$dir"/root/lib/x86_64-linux-gnu/ld-linux-x86-64.so.2 "$stage/lib64/"
 }
 
+# The same of this host, which is a Linux with e2fsprogs.
+host_program() {
+	local file lib
+	file=$(PATH=$PATH:/usr/sbin:/sbin command -v "$1")
+	put "$file" bin
+	ldd "$file" | grep -o '/[^ ]*' | while read -r lib; do
+		put "$lib" "$(dirname "$lib")"
+	done
+}
+
 l1() {
 	local m
 	base insmod poweroff cat
@@ -68,12 +78,15 @@ l2_image() {
 # What tries the virtio devices.
 devices() {
 	local m
-	base insmod poweroff cat head wc cmp grep tr dd mknod sha256sum sync seq sleep stat umount
+	base insmod poweroff cat head wc cmp cut grep tr dd sha256sum sync seq umount mkdir cp \
+		blkdiscard blockdev rm
 	for m in virtio/virtio virtio/virtio_ring virtio/virtio_pci_modern_dev \
 		virtio/virtio_pci_legacy_dev virtio/virtio_pci block/virtio_blk \
 		char/virtio_console char/hw_random/virtio-rng; do
 		put "$dir/modules/kernel/drivers/$m.ko" lib/modules
 	done
+	host_program mke2fs
+	host_program e2fsck
 	cp "$here/devices-init" "$stage/init"
 }
 

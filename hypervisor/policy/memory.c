@@ -35,7 +35,7 @@ static uint64_t nested_size(const struct vm_config *c)
 
 uint64_t memory_pool_size(const struct vm_config *c)
 {
-	uint64_t size = POOL_BASE_SIZE + (c->memory >> POOL_SHARE_SHIFT);
+	uint64_t size = POOL_BASE_SIZE + (c->memory >> POOL_SHARE_SHIFT) + c->disk_memory;
 
 	if (c->vmx)
 		size += nested_size(c);

@@ -59,6 +59,58 @@ static const char *add_module(struct vm_images *vm, const struct vm_file *file)
 	return NULL;
 }
 
+/* A disk without a name gets one by its number. */
+static void name_disk(struct vm_images *vm, struct disk_config *c)
+{
+	static const char name[] = "disk0";
+
+	if (c->name[0] != '\0')
+		return;
+	__builtin_memcpy(c->name, name, sizeof(name));
+	c->name[4] = (char)('0' + vm->disk_count);
+}
+
+static const char *add_disk(struct vm_images *vm, struct disk_config *c, struct vm_file file)
+{
+	if (vm->disk_count == SCENARIO_MAX_DISKS)
+		return "too many disks of this VM";
+	name_disk(vm, c);
+	for (unsigned i = 0; i < vm->disk_count; i++)
+		if (text_is(text_of(c->name, LIMIT_NAME), vm->disks[i].config.name))
+			return "the VM has a disk of this name already";
+	vm->disks[vm->disk_count++] = (struct vm_disk){*c, file};
+	vm->config.disk_memory += disk_config_memory(c, file.size);
+	return NULL;
+}
+
+static bool parse_disk(struct scenario *s, struct text words, struct disk_config *c)
+{
+	struct text word;
+
+	settings_init(disk_settings, c);
+	while ((word = text_word(&words)).len > 0)
+		if (!settings_parse(disk_settings, word, c, &s->refusal))
+			return false;
+	return true;
+}
+
+static bool add_disk_line(
+	struct scenario *s, struct text line, struct text words, struct vm_file file)
+{
+	struct disk_config c = {.vm = ""};
+	struct vm_images *vm;
+	const char *error;
+
+	if (!parse_disk(s, words, &c))
+		return false;
+	vm = find(s, c.vm);
+	error = vm == NULL ? "there is no kernel for this VM before it"
+			   : disk_config_error(&c, file.size);
+	if (error == NULL)
+		error = add_disk(vm, &c, file);
+	return error == NULL || refusal_set(&s->refusal, line, "%s", error);
+}
+
 static const char *add(struct scenario *s, struct text kind, const struct vm_config *c,
 	const struct vm_file *file)
 {
@@ -68,7 +120,7 @@ static const char *add(struct scenario *s, struct text kind, const struct vm_con
 	if (text_is(kind, "kernel"))
 		return add_kernel(s, c, file);
 	if (!initrd && !text_is(kind, "module"))
-		return "must begin with kernel, initrd or module";
+		return "must begin with kernel, initrd, module or disk";
 	if (vm == NULL)
 		return "there is no kernel for this VM before it";
 	return initrd ? add_initrd(vm, file) : add_module(vm, file);
@@ -81,6 +133,8 @@ bool scenario_add(struct scenario *s, struct text line, uint64_t start, uint64_t
 	struct vm_config c = {.name = ""};
 	const char *error;
 
+	if (text_is(kind, "disk"))
+		return add_disk_line(s, line, rest, file);
 	settings_init(vm_settings, &c);
 	if (!parse_settings(s, &rest, &c))
 		return false;

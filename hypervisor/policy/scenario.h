@@ -9,10 +9,12 @@
 #include <stdint.h>
 
 #include "lib/text.h"
+#include "policy/disk_config.h"
 #include "policy/vm_config.h"
 
 #define SCENARIO_MAX_VMS     LIMIT_VMS
 #define SCENARIO_MAX_MODULES LIMIT_MODULES
+#define SCENARIO_MAX_DISKS   LIMIT_DISKS
 
 /* A file in host memory with its command line. */
 struct vm_file {
@@ -21,12 +23,19 @@ struct vm_file {
 	struct text cmdline;
 };
 
+struct vm_disk {
+	struct disk_config config;
+	struct vm_file image;
+};
+
 struct vm_images {
 	struct vm_config config;
 	struct vm_file kernel;
 	struct vm_file initrd; /* size 0: none */
 	struct vm_file modules[SCENARIO_MAX_MODULES];
 	unsigned module_count;
+	struct vm_disk disks[SCENARIO_MAX_DISKS];
+	unsigned disk_count;
 };
 
 struct scenario {
@@ -37,7 +46,7 @@ struct scenario {
 
 /*
  * Adds one module whose command line is `line`. False: s->refusal says why; nothing was added.
- * Modules of a VM follow its kernel.
+ * Modules and disks of a VM follow its kernel.
  */
 bool scenario_add(struct scenario *s, struct text line, uint64_t start, uint64_t size);
 

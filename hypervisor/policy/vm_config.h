@@ -48,6 +48,7 @@ struct vm_config {
 	uint32_t restart_limit; /* so many times; 0: without end */
 	uint64_t allowed_cpus;  /* physical CPUs that may run it: bit by index */
 	uint64_t vmx_features;  /* mask of 1 << enum caps_feature: what VT-x L1 gets at most */
+	uint64_t disk_memory;   /* bytes of its pool for its disks; no setting: they say it */
 };
 
 /* A row each; all have keys. */

@@ -342,6 +342,8 @@ bool virtio_set_state(struct virtio *v, const struct virtio_state *s)
 	for (unsigned i = 0; i < VIRTIO_QUEUES; i++)
 		v->queue[i].s = s->queue[i];
 	use_features(v);
+	if (v->kind->ops->reset != NULL) /* what it had under way begins anew */
+		v->kind->ops->reset(v);
 	kick_all(v);
 	return true;
 }

@@ -14,6 +14,7 @@
 #include "vm/vm.h"
 
 struct entry_state;
+struct vm_images;
 
 /* What a VM is made of, in memory of its own. */
 struct vm_box {
@@ -24,10 +25,17 @@ struct vm_box {
 	struct explain_ring explain;
 };
 
+static inline struct vm *vm_of_platform(struct platform *p)
+{
+	return &((struct vm_box *)(void *)((uint8_t *)p - offsetof(struct vm_box, platform)))
+			->vm;
+}
+
 /* ---- vm.c ---- */
 
 /*
- * The host memory of a VM: its RAM; everything about it; and the address space that maps both.
+ * The host memory of a VM: its RAM; everything about it; and the address space that maps both,
+ * and the images of its disks, to be read.
  */
 struct vm_memory {
 	struct hpa ram, pool;
@@ -37,14 +45,14 @@ struct vm_memory {
 
 /* Takes what a configuration needs, zeroed. False when there is not so much: says so in the
  * log, nothing is taken then. Boot address space. */
-bool vm_memory_take(const struct vm_config *config, bool ram_zeroed, struct vm_memory *m);
+bool vm_memory_take(const struct vm_images *images, bool ram_zeroed, struct vm_memory *m);
 /* Returns it; the caller has wiped it. */
 void vm_memory_give_back(const struct vm_memory *m);
 
 /* Creates in memory that is zero what a configuration asks for: vCPUs in reset state, platform.
  * NULL when the configuration is impossible; says so in the log. Boot address space. */
 struct vm *vm_create(
-	const struct vm_config *config, unsigned id, const struct vm_memory *memory);
+	const struct vm_images *images, unsigned id, const struct vm_memory *memory);
 
 /* Puts all vCPUs of the VM into run queues. Boot address space. */
 void vm_start(struct vm *vm);

@@ -4,18 +4,59 @@
 #include "cpu/asm.h"
 #include "cpu/log.h"
 #include "cpu/mem.h"
-#include "policy/vm_config.h"
+#include "mm/layout.h"
+#include "policy/scenario.h"
 #include "vm/create.h"
 #include "vm/vm_int.h"
 
 /* Places on bus 0, the same in every VM. The host bridge is device 0. */
 enum device_place {
-	PLACE_RNG = 3
+	PLACE_RNG = 3,
+	PLACE_DISKS = 8 /* and LIMIT_DISKS - 1 behind it */
 };
 
-bool devices_create(struct vm *vm)
+/* Contiguous pages of the VM's pool for so many bytes; *ok becomes false: there are none. */
+static void *take(struct vm *vm, uint64_t size, bool *ok)
 {
-	vm->devices->has_rng = vm->config.rng && cpu_has_rdrand();
+	void *p;
+
+	if (size == 0)
+		return NULL;
+	p = pool_get_run(&vm->pool, (unsigned)((size + PAGE_MASK) / PAGE_SIZE));
+	*ok = *ok && p != NULL;
+	return p;
+}
+
+static bool create_disk(struct vm *vm, const struct vm_disk *source, struct disk *d)
+{
+	const struct vm_file *image = &source->image;
+	uint32_t pages = disk_config_pages(&source->config, image->size);
+	uint32_t *map, *next_free;
+	uint8_t *memory;
+	bool ok = true;
+
+	*d = (struct disk){
+		.name = source->config.name,
+		.size = disk_config_size(&source->config, image->size),
+		.image = direct_va((struct hpa){image->start}),
+		.image_size = image->size,
+		.readonly = source->config.readonly,
+	};
+	map = take(vm, disk_map_size(d->size), &ok);
+	memory = take(vm, (uint64_t)pages * DISK_PAGE, &ok);
+	next_free = take(vm, pages * sizeof(uint32_t), &ok);
+	disk_init(d, map, memory, next_free, pages);
+	return ok;
+}
+
+bool devices_create(struct vm *vm, const struct vm_images *images)
+{
+	struct vm_devices *d = vm->devices;
+
+	d->has_rng = vm->config.rng && cpu_has_rdrand();
+	for (d->disk_count = 0; d->disk_count < images->disk_count; d->disk_count++)
+		if (!create_disk(vm, &images->disks[d->disk_count], &d->disk[d->disk_count]))
+			return false;
 	return true;
 }
 
@@ -25,6 +66,10 @@ static bool add(struct vm *vm)
 
 	if (d->has_rng && !virtio_rng_create(&d->rng, vm->platform, PCI_BDF(0, PLACE_RNG, 0)))
 		return false;
+	for (unsigned i = 0; i < d->disk_count; i++)
+		if (!virtio_blk_create(&d->blk[i], &d->disk[i], vm->config.cpus, vm->platform,
+			    PCI_BDF(0, PLACE_DISKS + i, 0)))
+			return false;
 	return true;
 }
 
@@ -47,12 +92,18 @@ void devices_get_state(struct vm *vm, struct devices_state *s)
 	dev_lock(vm->platform);
 	if (d->has_rng)
 		virtio_get_state(&d->rng.v, &s->rng);
+	for (unsigned i = 0; i < d->disk_count; i++)
+		virtio_get_state(&d->blk[i].v, &s->blk[i]);
 	dev_unlock(vm->platform);
 }
 
 static bool set(struct vm_devices *d, const struct devices_state *s)
 {
-	return !d->has_rng || virtio_set_state(&d->rng.v, &s->rng);
+	bool ok = !d->has_rng || virtio_set_state(&d->rng.v, &s->rng);
+
+	for (unsigned i = 0; ok && i < d->disk_count; i++)
+		ok = virtio_set_state(&d->blk[i].v, &s->blk[i]);
+	return ok;
 }
 
 bool devices_set_state(struct vm *vm, const struct devices_state *s)

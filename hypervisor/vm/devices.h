@@ -8,23 +8,30 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "lib/limits.h"
+#include "virtio/blk.h"
 #include "virtio/rng.h"
 
 struct platform_config;
 struct vm;
+struct vm_images;
 
 struct vm_devices {
 	bool has_rng;
 	struct virtio_rng rng;
+	unsigned disk_count;
+	struct disk disk[LIMIT_DISKS];
+	struct virtio_blk blk[LIMIT_DISKS];
 };
 
 /* Of devices that the VM has not: zero. */
 struct devices_state {
 	struct virtio_state rng;
+	struct virtio_state blk[LIMIT_DISKS]; /* what is on the disks travels as RAM does */
 };
 
-/* At the VM's creation, before devices_reset. False: its pool is too small. */
-bool devices_create(struct vm *vm);
+/* At the VM's creation, before devices_reset. The images stay. False: its pool is too small. */
+bool devices_create(struct vm *vm, const struct vm_images *images);
 /* The platform and all devices as after power-on. */
 bool devices_reset(struct vm *vm, const struct platform_config *c);
 

@@ -51,7 +51,7 @@ static const char *birth(unsigned id)
 
 	sched_put_down();
 	sched_use_address_space(sched_boot_space);
-	vm = vm_create(&l->images->config, id, &l->memory);
+	vm = vm_create(l->images, id, &l->memory);
 	if (vm == NULL)
 		return "";
 	vcpu_use_vmcs(vm->vcpus[0], &vm->vcpus[0]->vmcs01);
@@ -75,7 +75,7 @@ const char *life_begin(unsigned id, const struct vm_images *images)
 	struct life *l = &lives[id];
 
 	l->images = images;
-	if (!vm_memory_take(&images->config, l0_config()->ram_zeroed, &l->memory))
+	if (!vm_memory_take(images, l0_config()->ram_zeroed, &l->memory))
 		return "";
 	return birth(id);
 }

@@ -9,22 +9,16 @@
 #include "cpu/asm.h"
 #include "cpu/mux.h"
 
-static struct vm *vm_of(struct platform *p)
-{
-	return &((struct vm_box *)(void *)((uint8_t *)p - offsetof(struct vm_box, platform)))
-			->vm;
-}
-
 uint64_t dev_now(struct platform *p)
 {
-	return rdtsc() + vm_of(p)->tsc_offset;
+	return rdtsc() + vm_of_platform(p)->tsc_offset;
 }
 
 void dev_console(struct platform *p, uint8_t byte)
 {
 	char c = (char)byte;
 
-	mux_write((uint8_t)(MUX_VM + vm_of(p)->id), &c, 1);
+	mux_write((uint8_t)(MUX_VM + vm_of_platform(p)->id), &c, 1);
 }
 
 void dev_power(struct platform *p, enum dev_power_event event, uint32_t value)
@@ -35,12 +29,12 @@ void dev_power(struct platform *p, enum dev_power_event event, uint32_t value)
 		[DEV_POWER_DEBUG_EXIT] = VM_END_DEBUG_EXIT,
 	};
 
-	vm_stop(vm_of(p), ends[event], value, "asked for by the guest");
+	vm_stop(vm_of_platform(p), ends[event], value, "asked for by the guest");
 }
 
 void dev_kick(struct platform *p, unsigned vcpu)
 {
-	struct vm *vm = vm_of(p);
+	struct vm *vm = vm_of_platform(p);
 
 	if (vcpu < vm->config.cpus)
 		vcpu_post(vm->vcpus[vcpu], EVENT_IRQ);
@@ -48,7 +42,7 @@ void dev_kick(struct platform *p, unsigned vcpu)
 
 void dev_posted(struct platform *p, unsigned vcpu)
 {
-	struct vm *vm = vm_of(p);
+	struct vm *vm = vm_of_platform(p);
 	struct vcpu *v;
 
 	if (vcpu >= vm->config.cpus)
@@ -64,7 +58,7 @@ void dev_posted(struct platform *p, unsigned vcpu)
 
 void dev_init_ipi(struct platform *p, unsigned vcpu)
 {
-	struct vm *vm = vm_of(p);
+	struct vm *vm = vm_of_platform(p);
 
 	if (vcpu < vm->config.cpus)
 		vcpu_post(vm->vcpus[vcpu], EVENT_INIT);
@@ -72,7 +66,7 @@ void dev_init_ipi(struct platform *p, unsigned vcpu)
 
 void dev_startup_ipi(struct platform *p, unsigned vcpu, uint8_t vector)
 {
-	struct vm *vm = vm_of(p);
+	struct vm *vm = vm_of_platform(p);
 
 	if (vcpu >= vm->config.cpus)
 		return;
@@ -82,7 +76,7 @@ void dev_startup_ipi(struct platform *p, unsigned vcpu, uint8_t vector)
 
 void dev_lock(struct platform *p)
 {
-	struct vm *vm = vm_of(p);
+	struct vm *vm = vm_of_platform(p);
 
 	if (vm->config.cpus > 1)
 		spin_lock(&vm->platform_lock);
@@ -90,7 +84,7 @@ void dev_lock(struct platform *p)
 
 void dev_unlock(struct platform *p)
 {
-	struct vm *vm = vm_of(p);
+	struct vm *vm = vm_of_platform(p);
 
 	if (vm->config.cpus > 1)
 		spin_unlock(&vm->platform_lock);
@@ -117,7 +111,7 @@ static void mark_written(const struct vm *vm, uint64_t gpa, uint64_t size)
 
 void *dev_memory(struct platform *p, uint16_t bdf, uint64_t gpa, uint64_t size, bool write)
 {
-	const struct vm *vm = vm_of(p);
+	const struct vm *vm = vm_of_platform(p);
 	void *va = vm_gpa_to_va(vm, gpa, size);
 
 	(void)bdf; /* no IOMMU yet: all functions see memory as the CPU does */
@@ -129,7 +123,7 @@ void *dev_memory(struct platform *p, uint16_t bdf, uint64_t gpa, uint64_t size, 
 /* By the vCPU that this CPU handles now, if it is one of the VM's; its timers count, too. */
 void dev_work(struct platform *p)
 {
-	struct vm *vm = vm_of(p);
+	struct vm *vm = vm_of_platform(p);
 	const struct sched_node *node = sched_this_cpu()->node;
 
 	if (node != NULL && node->cr3 == vm->host_cr3)
@@ -140,7 +134,7 @@ void dev_work(struct platform *p)
 
 void dev_nmi(struct platform *p, unsigned vcpu)
 {
-	struct vm *vm = vm_of(p);
+	struct vm *vm = vm_of_platform(p);
 
 	if (vcpu < vm->config.cpus)
 		vcpu_post(vm->vcpus[vcpu], EVENT_NMI);

@@ -6,6 +6,9 @@
 
 #include "cpu/asm.h"
 #include "cpu/mem.h"
+#include "vm/create.h"
+#include "vm/vm_int.h"
+#include "vm/vm_log.h"
 
 #define RANDOM_TRIES 100 /* the SDM's section on RDRAND asks for ten */
 
@@ -22,4 +25,14 @@ bool seam_random(void *dst, uint32_t size)
 		memcpy((uint8_t *)dst + done, &word, rest < sizeof(word) ? rest : sizeof(word));
 	}
 	return true;
+}
+
+void seam_disk_full(struct platform *p, const struct disk *d)
+{
+	struct vm *vm = vm_of_platform(p);
+
+	if (vm_first_time(vm, WARN_DISK))
+		vm_log(vm, LOG_WARN,
+			"'%s': its disk '%s' has used up the %u KiB that may be written (cow=)",
+			vm->config.name, d->name, d->page_count * (DISK_PAGE / 1024));
 }

@@ -17,6 +17,7 @@
 #include "mm/paging.h"
 #include "policy/memory.h"
 #include "policy/msr.h"
+#include "policy/scenario.h"
 #include "vm/explain.h"
 #include "vm/nested_hw.h"
 #include "vm/vm_log.h"
@@ -47,12 +48,29 @@ static bool take_region(uint64_t cr3, uint64_t size, bool zeroed, struct hpa *ou
 	return paging_map_direct(cr3, *out, size, PT_RW_DATA);
 }
 
-bool vm_memory_take(const struct vm_config *config, bool ram_zeroed, struct vm_memory *m)
+/* Whole pages: who shares one with an image is another image, or an initial RAM disk. */
+static bool map_images(uint64_t cr3, const struct vm_images *images)
 {
+	for (unsigned i = 0; i < images->disk_count; i++) {
+		const struct vm_file *f = &images->disks[i].image;
+		uint64_t first = f->start & ~PAGE_MASK;
+		uint64_t end = (f->start + f->size + PAGE_MASK) & ~PAGE_MASK;
+
+		if (!paging_map_direct(cr3, (struct hpa){first}, end - first, PT_P | PT_XD))
+			return false;
+	}
+	return true;
+}
+
+bool vm_memory_take(const struct vm_images *images, bool ram_zeroed, struct vm_memory *m)
+{
+	const struct vm_config *config = &images->config;
+
 	*m = (struct vm_memory){
 		.ram_size = config->memory, .pool_size = memory_pool_size(config)};
 	if (paging_create(&m->cr3) && take_region(m->cr3, m->pool_size, ram_zeroed, &m->pool) &&
-		take_region(m->cr3, m->ram_size, ram_zeroed, &m->ram))
+		take_region(m->cr3, m->ram_size, ram_zeroed, &m->ram) &&
+		map_images(m->cr3, images))
 		return true;
 	vm_memory_give_back(m);
 	log_error("'%s': not enough memory on this machine for a VM of %lu MiB (%lu MiB free)",
@@ -139,7 +157,8 @@ static bool create_void_page(struct vm *vm)
 	return true;
 }
 
-static bool create_parts(struct vm_box *box, const struct vm_memory *memory)
+static bool create_parts(
+	struct vm_box *box, const struct vm_images *images, const struct vm_memory *memory)
 {
 	struct vm *vm = &box->vm;
 	struct platform_config p = {
@@ -159,7 +178,7 @@ static bool create_parts(struct vm_box *box, const struct vm_memory *memory)
 	p.apicv = vm->apicv.on;
 	p.boot_epoch = clock_now(&p.boot_ticks);
 	vm->tsc_offset = -rdtsc();
-	if (!devices_create(vm) || !devices_reset(vm, &p))
+	if (!devices_create(vm, images) || !devices_reset(vm, &p))
 		return false;
 	if (vm->config.vmx && !create_nested(vm))
 		return false;
@@ -174,14 +193,14 @@ static bool create_parts(struct vm_box *box, const struct vm_memory *memory)
 }
 
 struct vm *vm_create(
-	const struct vm_config *config, unsigned id, const struct vm_memory *memory)
+	const struct vm_images *images, unsigned id, const struct vm_memory *memory)
 {
-	struct vm_box *box = create_box(config, memory);
+	struct vm_box *box = create_box(&images->config, memory);
 
 	box->vm.id = id;
-	if (create_parts(box, memory))
+	if (create_parts(box, images, memory))
 		return &box->vm;
-	log_error("'%s': its pool of %lu MiB is too small", config->name,
+	log_error("'%s': its pool of %lu MiB is too small", images->config.name,
 		memory->pool_size >> 20);
 	return NULL;
 }

@@ -88,7 +88,8 @@ enum vm_warning {
 	WARN_EXIT,
 	WARN_IO,
 	WARN_MMIO,
-	WARN_EMULATION
+	WARN_EMULATION,
+	WARN_DISK
 };
 
 /* Runs L0's handler of this exit reason on the current VMCS. */

@@ -103,6 +103,44 @@ test_virtio_rng_by_a_line_of_the_pics() {
 	devices rng 'pci=nomsi noapic' && shows ' 11: .*XT-PIC +virtio0'
 }
 
+disk_image() { # FILE: 1,954 sectors that are all different
+	seq 100000000 100112000 | head -c 1000448 >"$1"
+}
+
+test_virtio_disks() {
+	local image=$out.image sum
+	disk_image "$image"
+	sum=$(sha256sum <"$image")
+	devices disk,image,write,ext4,discard,full,readonly \
+		"sum=${sum%% *} sectors=1954 serial_wanted=root" --disk "$image,name=root" \
+		--scratch 16M --scratch 4M,cow=1M --disk "$image,readonly=on" &&
+		shows 'disk .disk2. has used up the 1024 KiB' '^ext4: ok' '^full: ok' &&
+		[ "$(sha256sum <"$image")" = "$sum" ]
+}
+
+test_virtio_disks_with_two_cpus_by_pins() {
+	disk_image "$out.image"
+	devices disk,write,ext4 "pci=nomsi sectors=1954 serial_wanted=disk0" --cpus 2 \
+		--machine-cpus 2 --disk "$out.image" --scratch 16M
+}
+
+test_virtio_disk_image_of_two_vms() {
+	local image=$PWD/$out.image sum vm
+	disk_image "$image"
+	sum=$(sha256sum <"$image")
+	{
+		printf 'timeout: 200\nmachine:\n  cpus: 2\nvms:\n'
+		for vm in a b; do
+			printf '  - name: %s\n    kernel: %s\n    initrd: %s\n    cmdline: %s\n' "$vm" \
+				"$PWD/$B/debian/vmlinuz" "$PWD/$B/debian/devices.cpio" \
+				"$LINUX quiet try=image,write,write sum=${sum%% *}"
+			printf '    disks:\n      - image: %s\n        cow: 128K\n' "$image"
+		done
+	} >"$out.yaml"
+	expect 0 run "$out.yaml" && [ "$(grep -a -c 'image: ok' "$out.text")" = 2 ] &&
+		[ "$(grep -a -c 'write: ok' "$out.text")" = 4 ] && shows_not ': failed'
+}
+
 test_virtio_rng_with_posted_interrupts() {
 	devices rng '' --cpus 2 --machine-cpus 2 --l0-option posted=on
 }

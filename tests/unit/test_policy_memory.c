@@ -58,6 +58,18 @@ static void more_virtual_cpus_need_more(void **state)
 		    one + 59 * MEMORY_VMCS_PAGES * MEMORY_PAGE - MEMORY_UNIT);
 }
 
+static void disks_are_a_part_of_the_pool(void **state)
+{
+	uint64_t none;
+
+	(void)state;
+	machine(1, 64 * MIB);
+	none = memory_pool_size(&vms[0]);
+	vms[0].disk_memory = 100 * MIB + 1;
+	assert_in_range(memory_pool_size(&vms[0]), none + 100 * MIB, none + 104 * MIB);
+	vms[0].disk_memory = 0;
+}
+
 /* Each region lies in one piece on one side of the hole, of which 16 MiB or more is L0's. */
 static void all_vms_fit_beside_the_hole(void **state)
 {
@@ -90,6 +102,7 @@ int main(void)
 	static const struct CMUnitTest tests[] = {
 		cmocka_unit_test(the_pool_grows_with_the_vm),
 		cmocka_unit_test(more_virtual_cpus_need_more),
+		cmocka_unit_test(disks_are_a_part_of_the_pool),
 		cmocka_unit_test(all_vms_fit_beside_the_hole),
 	};
 

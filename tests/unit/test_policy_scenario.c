@@ -146,7 +146,8 @@ static void what_cannot_be_a_vm_is_refused_with_the_word_at_fault(void **state)
 		{"kernel vm=a restart_limit=2", "kernel vm=a restart_limit=2",
 			"needs a choice of when to restart"},
 		{"initrd vm=nobody", "initrd vm=nobody", "no kernel for this VM"},
-		{"disk vm=a", "disk vm=a", "kernel, initrd or module"},
+		{"disc vm=a", "disc vm=a", "kernel, initrd, module or disk"},
+		{"disk vm=a", "disk vm=a", "no kernel for this VM"},
 		{"", "", "no name"},
 	};
 
@@ -170,6 +171,66 @@ static void there_are_limits_of_vms_and_modules(void **state)
 		assert_true(add("module vm=a3"));
 	expect_refusal("module vm=a3", "module vm=a3", "too many modules of this VM");
 	assert_true(add("module vm=a4"));
+}
+
+static void a_disk_line_gives_a_vm_a_disk(void **state)
+{
+	const struct vm_images *vm = &s.vms[0];
+	uint64_t pages = 2 * 256; /* that may be written */
+
+	(void)state;
+	assert_true(add("kernel vm=a"));
+	assert_true(scenario_add(&s, t("disk vm=a cow=2M"), 0x100000, 3000000));
+	assert_true(scenario_add(&s, t("disk vm=a disk=data readonly=on"), 0x200000, 5));
+	assert_true(scenario_add(&s, t("disk vm=a size=1G"), 0x300000, 1));
+	assert_int_equal(vm->disk_count, 3);
+	assert_string_equal(vm->disks[0].config.name, "disk0");
+	assert_string_equal(vm->disks[1].config.name, "data");
+	assert_string_equal(vm->disks[2].config.name, "disk2");
+	assert_int_equal(vm->disks[0].image.start, 0x100000);
+	assert_int_equal(disk_config_size(&vm->disks[0].config, 3000000), 3000320);
+	assert_int_equal(disk_config_size(&vm->disks[1].config, 5), 512);
+	assert_int_equal(disk_config_size(&vm->disks[2].config, 1), 1 << 30);
+	assert_int_equal(disk_config_pages(&vm->disks[0].config, 3000000), pages);
+	assert_int_equal(disk_config_pages(&vm->disks[1].config, 5), 0);
+	assert_int_equal(disk_config_pages(&vm->disks[2].config, 1), DISK_COW_DEFAULT / 4096);
+	/* pages, links, a map; a map; the same of the third */
+	assert_int_equal(vm->config.disk_memory,
+		pages * 4096 + 4096 + 4096 + 4096 + DISK_COW_DEFAULT + 65536 + 1048576);
+}
+
+static void a_disk_that_cannot_be_is_refused_with_the_word_at_fault(void **state)
+{
+	static const struct {
+		const char *line, *where, *why;
+	} bad[] = {
+		{"disk vm=a cow=5000", "cow=5000", "a multiple of 4K"},
+		{"disk vm=a size=600", "size=600", "a multiple of 512"},
+		{"disk vm=a disk=a/b", "disk=a/b", "1 to 31 letters"},
+		{"disk vm=a color=red", "color=red", "one of vm, disk, size, cow, readonly"},
+		{"disk", "disk", "no kernel for this VM"},
+		{"disk vm=b", "disk vm=b", "no kernel for this VM"},
+		{"disk vm=a size=512", "disk vm=a size=512", "smaller than its image"},
+		{"disk vm=a readonly=on cow=4K", "disk vm=a readonly=on cow=4K",
+			"nothing to write to"},
+		{"disk vm=a disk=x", "disk vm=a disk=x", "a disk of this name already"},
+	};
+
+	(void)state;
+	assert_true(add("kernel vm=a"));
+	assert_true(add("disk vm=a disk=x"));
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+		assert_false(scenario_add(&s, t(bad[i].line), 0, 1024));
+		if (!text_is(s.refusal.where, bad[i].where))
+			fail_msg("'%s': '%.*s' is named", bad[i].line, (int)s.refusal.where.len,
+				s.refusal.where.s);
+		if (strstr(s.refusal.why, bad[i].why) == NULL)
+			fail_msg("'%s': '%s'", bad[i].line, s.refusal.why);
+		assert_int_equal(s.vms[0].disk_count, 1);
+	}
+	for (int i = 1; i < SCENARIO_MAX_DISKS; i++)
+		assert_true(add("disk vm=a"));
+	expect_refusal("disk vm=a", "disk vm=a", "too many disks of this VM");
 }
 
 static void expect_same(const struct vm_config *a, const struct vm_config *b)
@@ -244,6 +305,9 @@ int main(void)
 		cmocka_unit_test_setup(
 			what_cannot_be_a_vm_is_refused_with_the_word_at_fault, set_up),
 		cmocka_unit_test_setup(there_are_limits_of_vms_and_modules, set_up),
+		cmocka_unit_test_setup(a_disk_line_gives_a_vm_a_disk, set_up),
+		cmocka_unit_test_setup(
+			a_disk_that_cannot_be_is_refused_with_the_word_at_fault, set_up),
 		cmocka_unit_test_setup(
 			a_configuration_becomes_a_line_that_gives_it_back, set_up),
 		cmocka_unit_test_setup(only_what_is_not_the_default_is_written, set_up),

@@ -88,6 +88,9 @@ static void lines_that_the_tool_writes_give_l0_the_same_vms(void **state)
 		"vms:\n- {name: a, kernel: k}\n- {name: b, kernel: k, memory: 4M, apicv: off}",
 		"vms: [{name: a, kernel: k, argv0: off, weight: 10000, pin: '0,2-5,63'}]",
 		"vms: [{name: a, kernel: k, vmx: {shadow: off, features: 'haswell,-ept,+pml'}}]",
+		"vms:\n- {name: a, kernel: k, disks: [{image: i}]}\n- {name: b, kernel: k}",
+		"vms: [{name: a, kernel: k, disks: [{image: i, readonly: on}]}]",
+		"vms: [{name: a, kernel: k, disks: [{scratch: 1T, cow: 4K, name: x}]}]",
 	};
 
 	(void)state;

@@ -145,6 +145,55 @@ static void nestor_gets_its_modules_described(void **state)
 					  MEMORY_L0 + 8 * MIB);
 }
 
+/* Two VMs with one image, and one with a scratch disk. */
+static void an_image_of_several_disks_is_in_memory_once(void **state)
+{
+	char path[] = "nestor-test-XXXXXX", image[] = "nestor-disk-XXXXXX";
+	struct place l0 = write_l0(path);
+	struct kernel kernel = {
+		.kind = KERNEL_MULTIBOOT1, .image = image_elf64(&arena, 0x100000, 0x3000)};
+	uint64_t info, tag[3], without;
+	int fd = mkstemp(image);
+
+	(void)state;
+	assert_int_equal(write(fd, "the image", 9), 9);
+	close(fd);
+	scenario.vms[0].kernel.path = scenario.vms[0].initrd.path = NULL;
+	for (unsigned i = 0; i < 2; i++) {
+		struct vm_spec *vm =
+			i == 0 ? &scenario.vms[0] : scenario_add_vm(&scenario, "b");
+
+		vm->config.name[0] = (char)('a' + i);
+		vm->config.memory = 64 * MIB;
+		vm->kernel = (struct place){path, "here"};
+		scenario_add_disk(vm, "here")->image = (struct place){image, "there"};
+	}
+	scenario_add_disk(&scenario.vms[1], "here")->config.size = 200 * MIB;
+	assert_int_equal(boot_read_files(&arena, &scenario, files, &error), 0);
+	files[0].kernel = files[1].kernel = kernel;
+	assert_int_equal(boot_plan_nestor(&arena, &scenario, files, &l0, "", &plan, &error), 0);
+	info = rom_value(4, 4);
+	tag[0] = find_tag(info, 3, 1);
+	tag[1] = find_tag(info, 3, 3);
+	tag[2] = find_tag(info, 3, 4);
+	assert_string_equal(text_at(tag[0] + 16), "disk vm=a");
+	assert_string_equal(text_at(tag[1] + 16), "disk vm=b");
+	assert_string_equal(text_at(tag[2] + 16), "disk vm=b size=200M");
+	assert_int_equal(value_at(tag[0] + 8, 4), value_at(tag[1] + 8, 4));
+	assert_int_equal(value_at(tag[1] + 12, 4) - value_at(tag[1] + 8, 4), 9);
+	assert_string_equal(text_at(value_at(tag[0] + 8, 4)), "the image");
+	assert_int_equal(value_at(tag[2] + 12, 4) - value_at(tag[2] + 8, 4), 1);
+	without = plan.memory;
+	scenario.vms[1].disk_count = 1;
+	boot_plan_nestor(&arena, &scenario, files, &l0, "", &plan, &error);
+	assert_in_range(without - plan.memory, 64 * MIB, 70 * MIB);
+	assert_int_equal(truncate(image, 0), 0);
+	assert_int_not_equal(boot_read_files(&arena, &scenario, files, &error), 0);
+	assert_non_null(strstr(error.text, "is empty"));
+	unlink(image);
+	unlink(path);
+}
+
 static void the_kernel_line_tells_how_a_vm_lives(void **state)
 {
 	struct vm_spec *vm;
@@ -303,6 +352,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(
 			nestor_gets_its_modules_described, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(
+			an_image_of_several_disks_is_in_memory_once, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(
 			the_kernel_line_tells_how_a_vm_lives, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(

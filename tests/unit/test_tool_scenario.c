@@ -107,7 +107,7 @@ static void errors_name_file_line_key_value_and_what_is_allowed(void **state)
 	expect_error("vms:\n  - name: a\n    kernal: k\n",
 		"dir/s.yaml:3: unknown key 'kernal': must be one of name, memory, cpus, vmx, shadow, "
 		"apicv, vmx-features, restart, restart-limit, weight, pin, rng, argv0, kernel, initrd, "
-		"cmdline, modules");
+		"cmdline, modules, disks");
 	expect_error("vms: [{name: a, kernel: k, cpus: 9}]",
 		"dir/s.yaml:1: cpus: '9' is not allowed: must be a number from 1 to 8");
 	expect_error("vms: [{name: a, kernel: k}]\nmachine: vmware\n",
@@ -145,6 +145,66 @@ static void a_vm_needs_a_kernel_and_a_name_of_its_own(void **state)
 	expect_error("vms: [{kernel: k}]", "the VM has no 'name'");
 	expect_error("vms: [{name: a, kernel: k}, {name: a, kernel: k}]",
 		"dir/s.yaml:1: vms: the VM 'a': there is a VM of this name already");
+}
+
+static void disks_are_read_with_the_place_of_their_image(void **state)
+{
+	const struct vm_spec *vm = &scenario.vms[0];
+
+	(void)state;
+	scenario_init(&scenario);
+	assert_int_equal(parse("vms:\n  - name: a\n    kernel: k\n    disks:\n"
+			       "      - {image: d.raw, name: root, cow: 1M}\n"
+			       "      - {image: /d.raw, readonly: on}\n"
+			       "      - {scratch: 2G}\n"),
+		0);
+	assert_int_equal(vm->disk_count, 3);
+	assert_string_equal(vm->disks[0].image.path, "dir/d.raw");
+	assert_string_equal(vm->disks[0].image.where, "dir/s.yaml:5: image");
+	assert_string_equal(vm->disks[0].config.name, "root");
+	assert_int_equal(vm->disks[0].config.cow, MIB);
+	assert_string_equal(vm->disks[1].image.path, "/d.raw");
+	assert_true(vm->disks[1].config.readonly);
+	assert_null(vm->disks[2].image.path);
+	assert_int_equal(vm->disks[2].config.size, 2048 * MIB);
+	assert_string_equal(
+		scenario_disk_line(&arena, vm, &vm->disks[0]), "disk vm=a disk=root cow=1M");
+	assert_string_equal(scenario_disk_line(&arena, vm, &vm->disks[2]), "disk vm=a size=2G");
+}
+
+static void disks_that_cannot_be_are_told_with_their_place(void **state)
+{
+	static const struct {
+		const char *disk, *message;
+	} bad[] = {
+		{"{cow: 1M}",
+			"dir/s.yaml:5: disks: the disk has neither 'image' nor 'scratch'"},
+		{"{image: d, scratch: 1M}", "dir/s.yaml:5: disks: the disk has both"},
+		{"{image: d, size: 1M}",
+			"dir/s.yaml:5: unknown key 'size': must be one of image, name, scratch, "
+			"cow, readonly"},
+		{"{image: d, cow: 100}", "dir/s.yaml:5: cow: '100' is not allowed: must be"},
+		{"{scratch: 1000}", "a multiple of 512"},
+		{"{image: d, readonly: on, cow: 1M}",
+			"dir/s.yaml:5: disks: the VM 'a': a disk that is only read"},
+		{"{image: d, name: x}\n      - {image: d, name: x}",
+			"dir/s.yaml:6: disks: the VM 'a': the VM has a disk of this name"},
+		{"d", "must be a mapping"},
+	};
+	const char *disks = "";
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
+		expect_error(arena_format(&arena,
+				     "vms:\n  - name: a\n    kernel: k\n    disks:\n      - "
+				     "%s\n",
+				     bad[i].disk),
+			bad[i].message);
+	expect_error("vms: [{name: a, kernel: k, disks: d}]", "must be a list of {image}");
+	for (unsigned i = 0; i < SCENARIO_MAX_DISKS + 1; i++)
+		disks = arena_format(&arena, "%s{image: f},", disks);
+	expect_error(arena_format(&arena, "vms: [{name: a, kernel: k, disks: [%s]}]", disks),
+		"more than 8 disks");
 }
 
 static void too_many_vms_and_modules_are_refused(void **state)
@@ -271,6 +331,29 @@ static void the_short_form_describes_one_vm(void **state)
 	assert_int_equal(o->bare, 1);
 }
 
+static void options_give_disks_too(void **state)
+{
+	struct command *o = arena_alloc(&arena, sizeof(*o));
+	const struct vm_spec *vm = &o->scenario.vms[0];
+
+	(void)state;
+	assert_int_equal(parse_options(o, "nestor|run|--l1|k|--disk|a.raw,name=x,cow=64K|"
+					  "--scratch=1G|--disk|b.raw,readonly=on"),
+		0);
+	assert_int_equal(vm->disk_count, 3);
+	assert_string_equal(vm->disks[0].image.path, "a.raw");
+	assert_string_equal(vm->disks[0].config.name, "x");
+	assert_int_equal(vm->disks[0].config.cow, 65536);
+	assert_int_equal(vm->disks[1].config.size, 1024 * MIB);
+	assert_true(vm->disks[2].config.readonly);
+	expect_usage("nestor|run|--l1|k|--disk|a,cow=5", "a multiple of 4K");
+	expect_usage("nestor|run|--l1|k|--disk|a,frob=5", "'frob': must be one of image, name");
+	expect_usage("nestor|run|--l1|k|--disk|a,cow", "'cow': must be one of");
+	expect_usage("nestor|run|--l1|k|--disk|a,cow,name=x", "'cow': must be one of");
+	expect_usage("nestor|run|--l1|k|--scratch|x", "must be a size");
+	expect_usage("nestor|run|s.yaml|--disk", "--disk needs a value");
+}
+
 static void usage_errors_say_what_is_allowed(void **state)
 {
 	(void)state;
@@ -359,6 +442,11 @@ int main(void)
 		cmocka_unit_test_teardown(wrong_structure_is_told, tear_down),
 		cmocka_unit_test_teardown(a_vm_needs_a_kernel_and_a_name_of_its_own, tear_down),
 		cmocka_unit_test_teardown(too_many_vms_and_modules_are_refused, tear_down),
+		cmocka_unit_test_teardown(
+			disks_are_read_with_the_place_of_their_image, tear_down),
+		cmocka_unit_test_teardown(
+			disks_that_cannot_be_are_told_with_their_place, tear_down),
+		cmocka_unit_test_teardown(options_give_disks_too, tear_down),
 		cmocka_unit_test_teardown(recursive_yaml_is_survived, tear_down),
 		cmocka_unit_test_teardown(
 			what_no_scenario_needs_is_refused_before_it_costs_time, tear_down),

@@ -12,16 +12,45 @@
 #include "policy/scenario.h"
 
 /* The key of a setting that differs; NULL when none does. */
-static inline const char *config_difference(
-	const struct vm_config *a, const struct vm_config *b)
+static inline const char *difference(const struct setting *table, const void *a, const void *b)
 {
-	for (const struct setting *s = vm_settings; s->kind != SETTING_END; s++) {
+	for (const struct setting *s = table; s->kind != SETTING_END; s++) {
 		const char *of_a = (const char *)a + s->offset;
 		const char *of_b = (const char *)b + s->offset;
 
 		if (s->kind == SETTING_NAME ? strcmp(of_a, of_b) != 0
 					    : memcmp(of_a, of_b, s->size) != 0)
 			return s->key;
+	}
+	return NULL;
+}
+
+static inline const char *config_difference(
+	const struct vm_config *a, const struct vm_config *b)
+{
+	return difference(vm_settings, a, b);
+}
+
+/* The disks of a VM that L0 has, too: the same. */
+static inline const char *disks_disagree(
+	struct scenario *l0, const struct vm_spec *vm, unsigned index, struct arena *a)
+{
+	for (unsigned i = 0; i < vm->disk_count; i++) {
+		const char *line = scenario_disk_line(a, vm, &vm->disks[i]);
+		struct disk_config want = vm->disks[i].config, got;
+		const char *key;
+
+		if (!scenario_add(l0, text_of(line, strlen(line)), 0, 1))
+			return l0->refusal.why;
+		got = l0->vms[index].disks[i].config;
+		if (strcmp(got.vm, vm->config.name) != 0)
+			return "vm";
+		strcpy(want.vm, got.vm);
+		if (!*want.name)
+			strcpy(want.name, got.name);
+		key = difference(disk_settings, &got, &want);
+		if (key)
+			return key;
 	}
 	return NULL;
 }
@@ -39,16 +68,18 @@ static inline const char *l0_disagrees(
 	for (unsigned i = 0; i < s->vm_count; i++) {
 		const char *line = boot_kernel_line(a, &s->vms[i], &kernel);
 		struct vm_config want = s->vms[i].config;
-		const char *difference;
+		const char *key;
 
 		/* The tool knows the image: it says how to start it, and writes the name. */
 		want.protocol = (uint8_t)kernel_protocol(kind);
 		want.cmdline0 = false;
 		if (!scenario_add(l0, text_of(line, strlen(line)), 0, 1))
 			return l0->refusal.why;
-		difference = config_difference(&l0->vms[i].config, &want);
-		if (difference)
-			return difference;
+		key = config_difference(&l0->vms[i].config, &want);
+		if (!key)
+			key = disks_disagree(l0, &s->vms[i], i, a);
+		if (key)
+			return key;
 		if (!text_is(l0->vms[i].kernel.cmdline,
 			    boot_guest_cmdline(a, &s->vms[i], &kernel)))
 			return "command line";

@@ -46,6 +46,41 @@ unsigned boot_memory_map(uint64_t memory, struct memory_range ranges[BOOT_RANGES
 	return n;
 }
 
+/* An image that a disk before this one has, too: it is in memory once. */
+static const struct bytes *shared_image(
+	const struct scenario_spec *s, const struct vm_files *files, unsigned vm, unsigned disk)
+{
+	const char *path = s->vms[vm].disks[disk].image.path;
+
+	for (unsigned i = 0; i <= vm; i++)
+		for (unsigned k = 0; k < (i < vm ? s->vms[i].disk_count : disk); k++)
+			if (s->vms[i].disks[k].image.path &&
+				strcmp(s->vms[i].disks[k].image.path, path) == 0)
+				return &files[i].disks[k];
+	return NULL;
+}
+
+static int read_disk(struct arena *a, const struct scenario_spec *s, struct vm_files *files,
+	unsigned vm, unsigned disk, struct error *e)
+{
+	const struct disk_spec *d = &s->vms[vm].disks[disk];
+	struct bytes *out = &files[vm].disks[disk];
+	const struct bytes *shared;
+
+	if (!d->image.path) {
+		*out = (struct bytes){arena_alloc(a, 1), 1};
+		return 0;
+	}
+	shared = shared_image(s, files, vm, disk);
+	if (shared)
+		*out = *shared;
+	else if (file_read(a, d->image.path, d->image.where, out, e))
+		return e->status;
+	if (out->size)
+		return 0;
+	return fail(e, STATUS_BAD_INPUT, "%s: '%s' is empty", d->image.where, d->image.path);
+}
+
 static int read_vm(
 	struct arena *a, const struct vm_spec *vm, struct vm_files *f, struct error *e)
 {
@@ -76,9 +111,13 @@ static int read_vm(
 int boot_read_files(
 	struct arena *a, const struct scenario_spec *s, struct vm_files *files, struct error *e)
 {
-	for (unsigned i = 0; i < s->vm_count; i++)
+	for (unsigned i = 0; i < s->vm_count; i++) {
 		if (read_vm(a, &s->vms[i], &files[i], e))
 			return e->status;
+		for (unsigned k = 0; k < s->vms[i].disk_count; k++)
+			if (read_disk(a, s, files, i, k, e))
+				return e->status;
+	}
 	return 0;
 }
 
@@ -111,15 +150,35 @@ void boot_add_module(struct module_list *l, const struct bytes *content, const c
 	l->count++;
 }
 
+/* The module before this one that has the same bytes; its own number: none. */
+static unsigned same_content(const struct module_list *l, unsigned i)
+{
+	unsigned k = 0;
+
+	while (k < i && l->content[k]->data != l->content[i]->data)
+		k++;
+	return l->content[i]->size ? k : i;
+}
+
 struct bytes boot_pack_modules(struct arena *a, struct module_list *l, uint64_t at)
 {
 	struct bytes all = {NULL, 0};
+	uint64_t offset = 0;
 
 	for (unsigned i = 0; i < l->count; i++)
-		all.size += (l->content[i]->size + BOOT_PAGE - 1) / BOOT_PAGE * BOOT_PAGE;
+		if (same_content(l, i) == i)
+			all.size +=
+				(l->content[i]->size + BOOT_PAGE - 1) / BOOT_PAGE * BOOT_PAGE;
 	all.data = arena_alloc(a, all.size + 1);
-	for (uint64_t i = 0, offset = 0; i < l->count; i++) {
+	for (unsigned i = 0; i < l->count; i++) {
 		size_t size = l->content[i]->size;
+		unsigned same = same_content(l, i);
+
+		if (same != i) {
+			l->modules[i].start = l->modules[same].start;
+			l->modules[i].end = l->modules[same].end;
+			continue;
+		}
 
 		if (size)
 			memcpy(all.data + offset, l->content[i]->data, size);
@@ -145,6 +204,9 @@ static void list_modules(struct arena *a, const struct scenario_spec *s,
 			boot_add_module(l, &f->modules[j],
 				arena_format(a, "module vm=%s -- %s", vm->config.name,
 					vm->modules[j].cmdline));
+		for (unsigned j = 0; j < vm->disk_count; j++)
+			boot_add_module(
+				l, &f->disks[j], scenario_disk_line(a, vm, &vm->disks[j]));
 	}
 }
 
@@ -207,12 +269,21 @@ static int open_l0(struct arena *a, const struct place *l0, struct bytes *file, 
 }
 
 /* What the machine needs, by the formula that L0 takes memory by. */
-static uint64_t memory_need(const struct scenario_spec *s, uint64_t images)
+static uint64_t memory_need(
+	const struct scenario_spec *s, const struct vm_files *files, uint64_t images)
 {
 	const struct vm_config *vms[SCENARIO_MAX_VMS];
+	struct vm_config configs[SCENARIO_MAX_VMS];
 
-	for (unsigned i = 0; i < s->vm_count; i++)
-		vms[i] = &s->vms[i].config;
+	for (unsigned i = 0; i < s->vm_count; i++) {
+		const struct vm_spec *vm = &s->vms[i];
+
+		configs[i] = vm->config;
+		for (unsigned k = 0; k < vm->disk_count; k++)
+			configs[i].disk_memory += disk_config_memory(
+				&vm->disks[k].config, files[i].disks[k].size);
+		vms[i] = &configs[i];
+	}
 	return memory_of_machine(images, vms, s->vm_count);
 }
 
@@ -265,7 +336,7 @@ int boot_plan_nestor(struct arena *a, const struct scenario_spec *s,
 	need = info_at + boot_info_image(a, l, cmdline, 2, info_at, BOOT_MIB * 2).content.size;
 	if (need > BOOT_IMAGES_END)
 		return fail(e, STATUS_BAD_INPUT, "the images of all VMs are more than 2 GiB");
-	out->memory = memory_need(s, need);
+	out->memory = memory_need(s, files, need);
 	if (check_memory(s, out->memory, e))
 		return e->status;
 	out->memory = s->machine.memory ? s->machine.memory : out->memory;
@@ -287,10 +358,11 @@ enum {
 	ISO_APPLICATION_SIZE = 128,
 };
 
-const char *boot_iso_label(struct arena *a, const struct scenario_spec *s, uint64_t images)
+const char *boot_iso_label(struct arena *a, const struct scenario_spec *s,
+	const struct vm_files *files, uint64_t images)
 {
 	return arena_format(a, BOOT_ISO_LABEL,
-		(unsigned long long)(memory_need(s, images) >> 20),
+		(unsigned long long)(memory_need(s, files, images) >> 20),
 		(unsigned long long)machine_cpus(s));
 }
 

@@ -22,7 +22,8 @@ struct vm_files {
 	struct kernel kernel;
 	struct bytes initrd;
 	struct bytes modules[SCENARIO_MAX_MODULES];
-	uint64_t need; /* bytes of memory, at least */
+	struct bytes disks[SCENARIO_MAX_DISKS]; /* of a scratch disk: one byte */
+	uint64_t need;                          /* bytes of memory, at least */
 };
 
 /* What boots an ISO. */
@@ -71,7 +72,8 @@ int boot_plan_bare(struct arena *a, const struct scenario_spec *s, const struct 
  * needs: it is the image's application identifier.
  */
 #define BOOT_ISO_LABEL "NESTOR MEMORY=%lluM CPUS=%llu"
-const char *boot_iso_label(struct arena *a, const struct scenario_spec *s, uint64_t images);
+const char *boot_iso_label(struct arena *a, const struct scenario_spec *s,
+	const struct vm_files *files, uint64_t images);
 
 /* Plans to boot the ISO image @iso; the scenario has no VMs then. */
 int boot_plan_iso(struct arena *a, const struct scenario_spec *s, const struct place *iso,

@@ -15,6 +15,7 @@ enum target {
 	TO_VM,      /* the VM of --l1 */
 	TO_ALL_VMS, /* the VM of --l1, or all VMs of the scenario */
 	TO_MODULE,
+	TO_DISK,
 	TO_MACHINE,
 	TO_SCENARIO,
 	TO_TOOL,
@@ -34,6 +35,8 @@ static const struct option option_table[] = {
 	{"--cmdline", TO_VM, "cmdline", RUN | CHECK | IMAGE},
 	{"--initrd", TO_VM, "initrd", RUN | CHECK | IMAGE},
 	{"--module", TO_MODULE, NULL, RUN | CHECK | IMAGE},
+	{"--disk", TO_DISK, "image", RUN | CHECK | IMAGE},
+	{"--scratch", TO_DISK, "scratch", RUN | CHECK | IMAGE},
 	{"--memory", TO_VM, "memory", RUN | CHECK | IMAGE},
 	{"--cpus", TO_VM, "cpus", RUN | CHECK | IMAGE},
 	{"--restart", TO_VM, "restart", RUN | CHECK | IMAGE},
@@ -183,6 +186,47 @@ static int add_module(struct parser *p, const char *value)
 	return 0;
 }
 
+/* KEY=VALUE of a disk; a usage error if it is none. */
+static int set_disk(struct parser *p, const struct option *o, struct disk_spec *disk,
+	const char *key, const char *value)
+{
+	const struct setting *s = setting_find(disk_keys, key);
+
+	if (!s || !value)
+		return fail(p->e, STATUS_USAGE, "%s: '%.60s': must be one of %s, and a value",
+			o->name, key, setting_names(disk_keys, p->a));
+	if (setting_apply(s, disk, value, o->name, NULL, p->a, p->e))
+		p->e->status = STATUS_USAGE;
+	return p->e->status;
+}
+
+/* --disk FILE[,KEY=VALUE...], --scratch SIZE[,KEY=VALUE...] */
+static int add_disk(struct parser *p, const struct option *o, const char *value)
+{
+	struct disk_spec *disk = scenario_add_disk(&p->vm, o->name);
+	char *rest = arena_copy(p->a, value), *next = strchr(rest, ',');
+
+	if (!disk)
+		return usage(p, "--disk, --scratch: too many disks");
+	if (next)
+		*next++ = 0;
+	if (set_disk(p, o, disk, o->setting, rest))
+		return p->e->status;
+	while (next) {
+		char *key = next, *equals;
+
+		next = strchr(key, ',');
+		if (next)
+			*next++ = 0;
+		equals = strchr(key, '=');
+		if (equals)
+			*equals++ = 0;
+		if (set_disk(p, o, disk, key, equals))
+			return p->e->status;
+	}
+	return 0;
+}
+
 static int apply_option(struct parser *p, const struct option *o, const char *value)
 {
 	const struct setting *const *keys = tool_keys;
@@ -191,6 +235,8 @@ static int apply_option(struct parser *p, const struct option *o, const char *va
 	switch (o->target) {
 	case TO_MODULE:
 		return add_module(p, value);
+	case TO_DISK:
+		return add_disk(p, o, value);
 	case TO_VM:
 	case TO_ALL_VMS:
 		keys = vm_keys;
@@ -253,7 +299,7 @@ static int take_option(struct parser *p, char **argv, int *at, bool apply)
 	p->given |= 1ULL << (o - option_table);
 	if (!apply)
 		return 0;
-	if (o->target == TO_VM || o->target == TO_MODULE)
+	if (o->target == TO_VM || o->target == TO_MODULE || o->target == TO_DISK)
 		p->vm_option = o->name;
 	if (o->target == TO_ALL_VMS)
 		apply_to_vms(p, o, value);

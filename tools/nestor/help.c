@@ -11,7 +11,11 @@ static const char vm_texts[] =
 	"  --l1 IMAGE          a Linux bzImage or vmlinux, or a Multiboot 1 or 2 image\n"
 	"  --cmdline TEXT      its command line\n"
 	"  --initrd FILE       its initial RAM disk (Linux)\n"
-	"  --module FILE[,TEXT]  a boot module with its command line (Multiboot); repeatable\n";
+	"  --module FILE[,TEXT]  a boot module with its command line (Multiboot); repeatable\n"
+	"  --disk FILE[,KEY=VALUE...]  a disk that begins as FILE, which stays as it is; keys:\n"
+	"                      cow (how much may be written; default: all, up to 64M),\n"
+	"                      readonly, name; repeatable\n"
+	"  --scratch SIZE[,KEY=VALUE...]  an empty disk; the same keys\n";
 
 static const char tool_help[] =
 	"usage: nestor VERB [OPTION]...\n"

@@ -53,12 +53,19 @@ static int check_cmdline(
 		vm->where, key, *bad, text);
 }
 
-static int add_file(
+/* A module of a file that is on the image. */
+static void add_module(
 	struct image *m, const char *name, const struct bytes *content, const char *line)
 {
 	m->size += (content->size + 4095) & ~4095ULL;
 	m->menu = arena_format(
 		m->a, "%s\tmodule2 /boot/%s%s\n", m->menu, name, quote(m->a, line));
+}
+
+static int add_file(
+	struct image *m, const char *name, const struct bytes *content, const char *line)
+{
+	add_module(m, name, content, line);
 	return file_write(arena_format(m->a, "%s/boot/%s", m->folder, name), content, m->e);
 }
 
@@ -74,6 +81,39 @@ static int add_modules(struct image *m, const struct vm_spec *vm, const struct v
 				&f->modules[i],
 				arena_format(
 					a, "module vm=%s -- %s", vm->config.name, cmdline)))
+			return m->e->status;
+	}
+	return 0;
+}
+
+/* The name of the file that has the image of a disk: an image that several have is there once. */
+static const char *disk_name(
+	const struct image *m, const struct vm_files *files, const struct bytes *content)
+{
+	const struct scenario_spec *s = &m->o->scenario;
+
+	for (unsigned i = 0; i < s->vm_count; i++)
+		for (unsigned k = 0; k < s->vms[i].disk_count; k++)
+			if (files[i].disks[k].data == content->data)
+				return arena_format(
+					m->a, "%s.disk%u", s->vms[i].config.name, k);
+	return NULL;
+}
+
+static int add_disks(struct image *m, const struct vm_files *files, unsigned vm)
+{
+	const struct vm_spec *v = &m->o->scenario.vms[vm];
+
+	for (unsigned i = 0; i < v->disk_count; i++) {
+		const struct bytes *content = &files[vm].disks[i];
+		const char *name = disk_name(m, files, content);
+		const char *line = scenario_disk_line(m->a, v, &v->disks[i]);
+		bool first =
+			strcmp(name, arena_format(m->a, "%s.disk%u", v->config.name, i)) == 0;
+
+		if (!first)
+			add_module(m, name, content, line);
+		else if (add_file(m, name, content, line))
 			return m->e->status;
 	}
 	return 0;
@@ -128,7 +168,7 @@ static int fill(struct image *m, const struct place *l0, const struct vm_files *
 		"\tmultiboot2 /boot/nestor.elf %s\n",
 		command_l0_line(m->a, m->o, &s->l0));
 	for (unsigned i = 0; i < s->vm_count; i++)
-		if (add_vm(m, &s->vms[i], &files[i]))
+		if (add_vm(m, &s->vms[i], &files[i]) || add_disks(m, files, i))
 			return m->e->status;
 	m->menu = arena_format(m->a, "%s}\n", m->menu);
 	return file_write_text(path, m->menu, m->e);
@@ -185,18 +225,21 @@ static int check_output(const struct image *m, const struct place *l0)
 		for (unsigned k = 0; k < vm->module_count; k++)
 			if (refuse_input(m, &vm->modules[k].file, &there))
 				return m->e->status;
+		for (unsigned k = 0; k < vm->disk_count; k++)
+			if (refuse_input(m, &vm->disks[k].image, &there))
+				return m->e->status;
 	}
 	return 0;
 }
 
 /* Runs grub-mkrescue on the folder. */
-static int build(struct image *m, const char *log)
+static int build(struct image *m, const struct vm_files *files, const char *log)
 {
 	const char *program = file_find_program(m->a, "grub-mkrescue");
 	const char *partial = arena_format(m->a, "%s.partial", m->o->output);
 	const char *const argv[] = {program, "-o", partial, m->folder, "--", "-volid", "NESTOR",
 		"-application_id",
-		boot_iso_label(m->a, &m->o->scenario, m->size + FIRMWARE_MEMORY), NULL};
+		boot_iso_label(m->a, &m->o->scenario, files, m->size + FIRMWARE_MEMORY), NULL};
 
 	if (!program || !file_find_program(m->a, "xorriso") ||
 		!file_find_program(m->a, "mformat"))
@@ -232,7 +275,7 @@ int image_make(struct arena *a, const struct command *o, const struct place *l0,
 	m.folder = arena_format(a, "%s/iso", work);
 	status = fill(&m, l0, files);
 	if (!status)
-		status = build(&m, arena_format(a, "%s/log", work));
+		status = build(&m, files, arena_format(a, "%s/log", work));
 	file_remove_tree(work);
 	return status;
 }

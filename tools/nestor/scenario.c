@@ -20,6 +20,11 @@ static const struct setting vm_texts[] = {
 	{.kind = SETTING_END},
 };
 
+static const struct setting disk_texts[] = {
+	{ROW("image", SETTING_FILE, disk_spec, image)},
+	{.kind = SETTING_END},
+};
+
 static const struct setting machine_rows[] = {
 	{ROW("kind", SETTING_CHOICE, machine_spec, kind), .words = machine_words,
 		.initial = MACHINE_AUTO},
@@ -39,9 +44,11 @@ static const struct setting scenario_rows[] = {
 
 /* What is shared comes first in these structures, so that both tables' offsets hold. */
 _Static_assert(offsetof(struct vm_spec, config) == 0, "rows of vm_settings");
+_Static_assert(offsetof(struct disk_spec, config) == 0, "rows of disk_settings");
 _Static_assert(offsetof(struct scenario_spec, l0) == 0, "rows of option_settings");
 
 setting_tables vm_keys = {vm_settings, vm_texts, NULL};
+setting_tables disk_keys = {disk_texts, disk_settings, NULL};
 setting_tables machine_keys = {machine_rows, NULL};
 setting_tables scenario_keys = {scenario_rows, option_settings, NULL};
 
@@ -66,14 +73,73 @@ struct vm_spec *scenario_add_vm(struct scenario_spec *s, const char *where)
 	return vm;
 }
 
-/* Whether L0 takes the VM beside those before it: its own reader is asked. */
-static bool add_to_l0(struct scenario *l0, const struct vm_spec *vm)
+struct disk_spec *scenario_add_disk(struct vm_spec *vm, const char *where)
+{
+	struct disk_spec *disk;
+
+	if (vm->disk_count == SCENARIO_MAX_DISKS)
+		return NULL;
+	disk = &vm->disks[vm->disk_count++];
+	memset(disk, 0, sizeof(*disk));
+	settings_init(disk_settings, &disk->config);
+	disk->where = where;
+	return disk;
+}
+
+/* `line` has SETTING_TEXT_SIZE bytes; the length. */
+static size_t disk_line(const struct vm_spec *vm, const struct disk_spec *disk, char *line)
+{
+	struct disk_config c = disk->config;
+	size_t n = strlen(strcpy(line, "disk"));
+
+	strcpy(c.vm, vm->config.name);
+	return n + settings_format(disk_settings, &c, line + n, SETTING_TEXT_SIZE - n);
+}
+
+const char *scenario_disk_line(
+	struct arena *a, const struct vm_spec *vm, const struct disk_spec *disk)
+{
+	char line[SETTING_TEXT_SIZE];
+
+	disk_line(vm, disk, line);
+	return arena_copy(a, line);
+}
+
+/*
+ * Whether L0 takes the VM beside those before it: its own reader is asked. *where: what is
+ * wrong.
+ */
+static bool add_to_l0(struct scenario *l0, const struct vm_spec *vm, const char **where)
 {
 	char line[SETTING_TEXT_SIZE] = "kernel";
 	size_t n = strlen(line);
 
 	n += settings_format(vm_settings, &vm->config, line + n, sizeof(line) - n);
-	return scenario_add(l0, (struct text){line, n}, 0, 0);
+	*where = vm->where;
+	if (!scenario_add(l0, (struct text){line, n}, 0, 0))
+		return false;
+	for (unsigned i = 0; i < vm->disk_count; i++) {
+		n = disk_line(vm, &vm->disks[i], line);
+		*where = vm->disks[i].where;
+		if (!scenario_add(l0, (struct text){line, n}, 0, 0))
+			return false;
+	}
+	return true;
+}
+
+static int check_disks(const struct vm_spec *vm, struct error *e)
+{
+	for (unsigned i = 0; i < vm->disk_count; i++) {
+		const struct disk_spec *d = &vm->disks[i];
+
+		if (!d->image.path && !d->config.size)
+			return fail(e, STATUS_BAD_INPUT,
+				"%s: the disk has neither 'image' nor 'scratch'", d->where);
+		if (d->image.path && d->config.size)
+			return fail(e, STATUS_BAD_INPUT,
+				"%s: the disk has both 'image' and 'scratch'", d->where);
+	}
+	return 0;
 }
 
 int scenario_check(const struct scenario_spec *s, struct error *e)
@@ -82,14 +148,17 @@ int scenario_check(const struct scenario_spec *s, struct error *e)
 
 	for (unsigned i = 0; i < s->vm_count; i++) {
 		const struct vm_spec *vm = &s->vms[i];
+		const char *where;
 
 		if (!*vm->config.name)
 			return fail(e, STATUS_BAD_INPUT, "%s: the VM has no 'name'", vm->where);
 		if (!vm->kernel.path)
 			return fail(e, STATUS_BAD_INPUT, "%s: the VM '%s' has no 'kernel'",
 				vm->where, vm->config.name);
-		if (!add_to_l0(&l0, vm))
-			return fail(e, STATUS_BAD_INPUT, "%s: the VM '%s': %s", vm->where,
+		if (check_disks(vm, e))
+			return e->status;
+		if (!add_to_l0(&l0, vm, &where))
+			return fail(e, STATUS_BAD_INPUT, "%s: the VM '%s': %s", where,
 				vm->config.name, l0.refusal.why);
 	}
 	return 0;

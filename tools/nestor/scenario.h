@@ -16,6 +16,12 @@ struct module_spec {
 	const char *cmdline;
 };
 
+struct disk_spec {
+	struct disk_config config; /* what Nestor is told; first: see disk_keys */
+	const char *where;
+	struct place image; /* without one it is a scratch disk */
+};
+
 struct vm_spec {
 	struct vm_config config; /* what Nestor is told; first: see vm_keys */
 	const char *where;       /* the place that defined it, for errors */
@@ -24,6 +30,8 @@ struct vm_spec {
 	const char *cmdline;
 	struct module_spec modules[SCENARIO_MAX_MODULES];
 	unsigned module_count;
+	struct disk_spec disks[SCENARIO_MAX_DISKS];
+	unsigned disk_count;
 };
 
 enum machine_kind {
@@ -51,8 +59,12 @@ struct scenario_spec {
 	bool log_given;
 };
 
-/* The settings of struct vm_spec, struct machine_spec and struct scenario_spec. */
+/*
+ * The settings of struct vm_spec, struct disk_spec, struct machine_spec and struct
+ * scenario_spec.
+ */
 extern setting_tables vm_keys;
+extern setting_tables disk_keys;
 extern setting_tables machine_keys;
 extern setting_tables scenario_keys;
 
@@ -61,6 +73,13 @@ void scenario_init(struct scenario_spec *s);
 
 /* Adds a VM with default values; NULL if there are SCENARIO_MAX_VMS already. */
 struct vm_spec *scenario_add_vm(struct scenario_spec *s, const char *where);
+
+/* Adds a disk with default values to a VM; NULL if it has SCENARIO_MAX_DISKS already. */
+struct disk_spec *scenario_add_disk(struct vm_spec *vm, const char *where);
+
+/* The line by which L0 is told of a disk. */
+const char *scenario_disk_line(
+	struct arena *a, const struct vm_spec *vm, const struct disk_spec *disk);
 
 /* Reads the scenario file @path. Its relative file names become relative to its folder. */
 int scenario_load(struct scenario_spec *s, const char *path, struct arena *a, struct error *e);

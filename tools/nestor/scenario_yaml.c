@@ -148,6 +148,33 @@ static int load_modules(struct loader *l, struct vm_spec *vm, yaml_node_t *list)
 	return 0;
 }
 
+static int disk_key(struct loader *l, void *object, const char *key, yaml_node_t *value)
+{
+	const struct setting *s = setting_find(disk_keys, key);
+
+	return s ? apply(l, s, object, value) : unknown_key(l, value, key, disk_keys, "");
+}
+
+static int load_disks(struct loader *l, struct vm_spec *vm, yaml_node_t *list)
+{
+	yaml_node_item_t *item;
+
+	if (list->type != YAML_SEQUENCE_NODE)
+		return wrong_kind(l, list, "disks", "a list of {image} or {scratch}");
+	for (item = list->data.sequence.items.start; item < list->data.sequence.items.top;
+		item++) {
+		yaml_node_t *node = yaml_document_get_node(l->doc, *item);
+		struct disk_spec *disk = scenario_add_disk(vm, node_where(l, node, "disks"));
+
+		if (!disk)
+			return fail(l->e, STATUS_BAD_INPUT, "%s: more than %d disks",
+				node_where(l, node, "disks"), SCENARIO_MAX_DISKS);
+		if (for_each_key(l, node, "disks", disk, disk_key))
+			return l->e->status;
+	}
+	return 0;
+}
+
 /* vmx: {shadow: off, features: "-ept"} */
 static int vmx_key(struct loader *l, void *object, const char *key, yaml_node_t *value)
 {
@@ -166,10 +193,12 @@ static int vm_key(struct loader *l, void *object, const char *key, yaml_node_t *
 
 	if (strcmp(key, "modules") == 0)
 		return load_modules(l, object, value);
+	if (strcmp(key, "disks") == 0)
+		return load_disks(l, object, value);
 	if (strcmp(key, "vmx") == 0 && value->type == YAML_MAPPING_NODE)
 		return for_each_key(l, value, "vmx", object, vmx_key);
 	return s ? apply(l, s, object, value)
-		 : unknown_key(l, value, key, vm_keys, ", modules");
+		 : unknown_key(l, value, key, vm_keys, ", modules, disks");
 }
 
 static int load_vms(struct loader *l, yaml_node_t *list)

@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "policy/disk_config.h"
+
+#include <stddef.h>
+
+#define SECTOR 512u
+#define PAGE   4096u
+
+#define ROW(key, name, kind, member) key, name, kind, SETTING_AT(struct disk_config, member)
+
+const struct setting disk_settings[] = {
+	{ROW("vm", NULL, SETTING_NAME, vm), .help = "the VM that it is for"},
+	{ROW("disk", "name", SETTING_NAME, name), .help = "its name and serial number"},
+	{ROW("size", "scratch", SETTING_SIZE, size), .min = SECTOR, .max = 1ull << 40,
+		.unit = SECTOR, .help = "its size, if it is larger than its image or has none"},
+	{ROW("cow", "cow", SETTING_SIZE, cow), .min = PAGE, .max = 1ull << 40, .unit = PAGE,
+		.help = "how much of it may be written"},
+	{ROW("readonly", "readonly", SETTING_SWITCH, readonly), .initial = false,
+		.help = "it cannot be written"},
+	{.kind = SETTING_END},
+};
+
+static uint64_t round_up(uint64_t v, uint64_t unit)
+{
+	return (v + unit - 1) / unit * unit;
+}
+
+uint64_t disk_config_size(const struct disk_config *c, uint64_t image)
+{
+	return c->size > image ? c->size : round_up(image, SECTOR);
+}
+
+uint32_t disk_config_pages(const struct disk_config *c, uint64_t image)
+{
+	uint64_t size = round_up(disk_config_size(c, image), PAGE);
+	uint64_t cow = c->cow != 0 ? c->cow : DISK_COW_DEFAULT;
+
+	if (c->readonly)
+		return 0;
+	return (uint32_t)((cow < size ? cow : size) / PAGE);
+}
+
+/* A map, the pages, and links for those that are free again. */
+uint64_t disk_config_memory(const struct disk_config *c, uint64_t image)
+{
+	uint64_t size = round_up(disk_config_size(c, image), PAGE);
+	uint64_t pages = disk_config_pages(c, image);
+
+	return round_up(size / PAGE * sizeof(uint32_t), PAGE) + pages * PAGE +
+	       round_up(pages * sizeof(uint32_t), PAGE);
+}
+
+const char *disk_config_error(const struct disk_config *c, uint64_t image)
+{
+	if (c->size != 0 && c->size < image)
+		return "the disk is smaller than its image";
+	if (c->readonly && c->cow != 0)
+		return "a disk that is only read has nothing to write to";
+	return NULL;
+}

@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What a disk in memory is asked to be: the settings that L0 and the host tool share, and what
+ * follows from them.
+ */
+#ifndef NESTOR_POLICY_DISK_CONFIG_H
+#define NESTOR_POLICY_DISK_CONFIG_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "lib/limits.h"
+#include "policy/setting.h"
+
+/* Ranges and defaults: disk_settings. */
+struct disk_config {
+	char vm[LIMIT_NAME];   /* whose it is */
+	char name[LIMIT_NAME]; /* also its serial number; none: L0 gives it one */
+	uint64_t size;         /* bytes; 0: that of its image */
+	uint64_t cow;          /* bytes that may be written; 0: DISK_COW_DEFAULT */
+	bool readonly;
+};
+
+#define DISK_COW_DEFAULT (64ull << 20)
+
+/* A row each; all have keys. */
+extern const struct setting disk_settings[];
+
+/* `image`: the size of the image, in bytes, as in all of the following. */
+uint64_t disk_config_size(const struct disk_config *c, uint64_t image);
+/* Pages that may be written. */
+uint32_t disk_config_pages(const struct disk_config *c, uint64_t image);
+/* Bytes of its VM's pool that it needs. */
+uint64_t disk_config_memory(const struct disk_config *c, uint64_t image);
+
+/* Why values that are right by themselves do not go together; NULL when they do. */
+const char *disk_config_error(const struct disk_config *c, uint64_t image);
+
+#endif
