@@ -3,8 +3,9 @@
 
 #include <stddef.h>
 
+#include "policy/memory.h"
+
 #define SECTOR 512u
-#define PAGE   4096u
 
 #define ROW(key, name, kind, member) key, name, kind, SETTING_AT(struct disk_config, member)
 
@@ -13,8 +14,8 @@ const struct setting disk_settings[] = {
 	{ROW("disk", "name", SETTING_NAME, name), .help = "its name and serial number"},
 	{ROW("size", "scratch", SETTING_SIZE, size), .min = SECTOR, .max = 1ull << 40,
 		.unit = SECTOR, .help = "its size, if it is larger than its image or has none"},
-	{ROW("cow", "cow", SETTING_SIZE, cow), .min = PAGE, .max = 1ull << 40, .unit = PAGE,
-		.help = "how much of it may be written"},
+	{ROW("cow", "cow", SETTING_SIZE, cow), .min = MEMORY_PAGE, .max = 1ull << 40,
+		.unit = MEMORY_PAGE, .help = "how much of it may be written"},
 	{ROW("readonly", "readonly", SETTING_SWITCH, readonly), .initial = false,
 		.help = "it cannot be written"},
 	{.kind = SETTING_END},
@@ -32,22 +33,22 @@ uint64_t disk_config_size(const struct disk_config *c, uint64_t image)
 
 uint32_t disk_config_pages(const struct disk_config *c, uint64_t image)
 {
-	uint64_t size = round_up(disk_config_size(c, image), PAGE);
+	uint64_t size = round_up(disk_config_size(c, image), MEMORY_PAGE);
 	uint64_t cow = c->cow != 0 ? c->cow : DISK_COW_DEFAULT;
 
 	if (c->readonly)
 		return 0;
-	return (uint32_t)((cow < size ? cow : size) / PAGE);
+	return (uint32_t)((cow < size ? cow : size) / MEMORY_PAGE);
 }
 
 /* A map, the pages, and links for those that are free again. */
 uint64_t disk_config_memory(const struct disk_config *c, uint64_t image)
 {
-	uint64_t size = round_up(disk_config_size(c, image), PAGE);
+	uint64_t size = round_up(disk_config_size(c, image), MEMORY_PAGE);
 	uint64_t pages = disk_config_pages(c, image);
 
-	return round_up(size / PAGE * sizeof(uint32_t), PAGE) + pages * PAGE +
-	       round_up(pages * sizeof(uint32_t), PAGE);
+	return round_up(size / MEMORY_PAGE * sizeof(uint32_t), MEMORY_PAGE) +
+	       pages * MEMORY_PAGE + round_up(pages * sizeof(uint32_t), MEMORY_PAGE);
 }
 
 const char *disk_config_error(const struct disk_config *c, uint64_t image)

@@ -8,12 +8,12 @@
 
 #include "virtio/seam.h"
 
-#define CLASS      0x010000u /* mass storage, SCSI, as other virtio disks say */
-#define QUEUE_SIZE 256u
-#define SEGMENTS   (VIRTQ_SIZE - 2)
-#define SEGMENT_MAX  (1u << 20)
-#define RANGES     16u
-#define RANGE_MAX  (1u << 21) /* sectors: 1 GiB */
+#define CLASS       0x010000u /* mass storage, SCSI, as other virtio disks say */
+#define QUEUE_SIZE  256u
+#define SEGMENTS    (VIRTQ_SIZE - 2)
+#define SEGMENT_MAX (1u << 20)
+#define RANGES      16u
+#define RANGE_MAX   (1u << 21) /* sectors: 1 GiB */
 /* What a page costs that is given up or found to be zero already, in bytes of the budget. */
 #define PAGE_COST 64u
 

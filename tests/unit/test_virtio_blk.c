@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The block device on a disk in memory: requests good and bad, copies on write, lack of space. */
+/*
+ * The block device on a disk in memory: requests good and bad, copies on write, lack of space.
+ */
 #include "virtio_world.h"
 
 #include "random.h"

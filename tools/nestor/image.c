@@ -86,7 +86,9 @@ static int add_modules(struct image *m, const struct vm_spec *vm, const struct v
 	return 0;
 }
 
-/* The name of the file that has the image of a disk: an image that several have is there once. */
+/*
+ * The name of the file that has the image of a disk: an image that several have is there once.
+ */
 static const char *disk_name(
 	const struct image *m, const struct vm_files *files, const struct bytes *content)
 {
