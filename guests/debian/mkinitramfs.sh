@@ -79,7 +79,7 @@ l2_image() {
 devices() {
 	local m
 	base insmod poweroff cat head wc cmp cut grep tr dd sha256sum sync seq umount mkdir cp \
-		blkdiscard blockdev rm
+		blkdiscard blockdev rm stty
 	for m in virtio/virtio virtio/virtio_ring virtio/virtio_pci_modern_dev \
 		virtio/virtio_pci_legacy_dev virtio/virtio_pci block/virtio_blk \
 		char/virtio_console char/hw_random/virtio-rng; do

@@ -166,9 +166,16 @@ void mux_flush(void)
 	unlock();
 }
 
+uint32_t mux_room(uint8_t channel)
+{
+	uint32_t waiting = __atomic_load_n(&mux.waiting[channel], __ATOMIC_RELAXED);
+
+	return waiting < CONSOLE_SHARE ? CONSOLE_SHARE - waiting : 0;
+}
+
 bool mux_congested(uint8_t channel)
 {
-	return __atomic_load_n(&mux.waiting[channel], __ATOMIC_RELAXED) >= CONSOLE_SHARE;
+	return mux_room(channel) == 0;
 }
 
 void mux_record_v(const char *format, va_list args)

@@ -38,6 +38,8 @@ bool mux_pending(void);
 void mux_poll(void);
 /* Does so much of this channel wait that a guest has to, too? */
 bool mux_congested(uint8_t channel);
+/* How many bytes may be written until it is so. */
+uint32_t mux_room(uint8_t channel);
 /* Returns when nothing waits: the machine ends. */
 void mux_flush(void);
 

@@ -50,6 +50,8 @@ const struct setting vm_settings[] = {
 		.help = "physical CPUs that may run it"},
 	{ROW("rng", "rng", SETTING_SWITCH, rng), .initial = true,
 		.help = "give it a virtio entropy device"},
+	{ROW("virtio_console", "virtio-console", SETTING_SWITCH, virtio_console),
+		.initial = false, .help = "give it a virtio console beside the UART"},
 	{ROW("protocol", NULL, SETTING_CHOICE, protocol), .words = protocol_words,
 		.initial = PROTOCOL_AUTO, .help = "how its kernel is started"},
 	{ROW("cmdline0", "argv0", SETTING_SWITCH, cmdline0), .initial = true,

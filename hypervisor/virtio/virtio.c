@@ -100,8 +100,11 @@ void virtio_set_status(struct virtio *v, uint8_t value)
 	v->status = now;
 	if (now & ~before & VIRTIO_FEATURES_OK)
 		use_features(v);
-	if (now & ~before & VIRTIO_DRIVER_OK)
-		kick_all(v);
+	if (!(now & ~before & VIRTIO_DRIVER_OK))
+		return;
+	kick_all(v);
+	if (v->kind->ops->begins != NULL)
+		v->kind->ops->begins(v);
 }
 
 void virtio_enable_queue(struct virtio *v, unsigned queue)

@@ -38,7 +38,9 @@ enum virtio_result {
 struct virtio_ops {
 	/* Goes on with v->chain. Takes what it did from *budget, in bytes. */
 	enum virtio_result (*handle)(struct virtio *v, unsigned queue, uint64_t *budget);
-	/* The driver has reset the device; or it has reset this queue. May be NULL. */
+	/* These may be NULL. The driver has set the device up. */
+	void (*begins)(struct virtio *v);
+	/* The driver has reset the device; or it has reset this queue. */
 	void (*reset)(struct virtio *v);
 	void (*queue_reset)(struct virtio *v, unsigned queue);
 	/* The driver has written to the configuration, of which `config` has nothing. */

@@ -12,6 +12,7 @@
 /* Places on bus 0, the same in every VM. The host bridge is device 0. */
 enum device_place {
 	PLACE_RNG = 3,
+	PLACE_CONSOLE = 4,
 	PLACE_DISKS = 8 /* and LIMIT_DISKS - 1 behind it */
 };
 
@@ -54,6 +55,7 @@ bool devices_create(struct vm *vm, const struct vm_images *images)
 	struct vm_devices *d = vm->devices;
 
 	d->has_rng = vm->config.rng && cpu_has_rdrand();
+	d->has_console = vm->config.virtio_console;
 	for (d->disk_count = 0; d->disk_count < images->disk_count; d->disk_count++)
 		if (!create_disk(vm, &images->disks[d->disk_count], &d->disk[d->disk_count]))
 			return false;
@@ -65,6 +67,9 @@ static bool add(struct vm *vm)
 	struct vm_devices *d = vm->devices;
 
 	if (d->has_rng && !virtio_rng_create(&d->rng, vm->platform, PCI_BDF(0, PLACE_RNG, 0)))
+		return false;
+	if (d->has_console &&
+		!virtio_console_create(&d->console, vm->platform, PCI_BDF(0, PLACE_CONSOLE, 0)))
 		return false;
 	for (unsigned i = 0; i < d->disk_count; i++)
 		if (!virtio_blk_create(&d->blk[i], &d->disk[i], vm->config.cpus, vm->platform,
@@ -82,6 +87,22 @@ bool devices_reset(struct vm *vm, const struct platform_config *c)
 	return true;
 }
 
+uint32_t devices_console_input(struct vm *vm, const uint8_t *bytes, uint32_t size)
+{
+	struct vm_devices *d = vm->devices;
+	uint32_t taken = 0;
+	bool virtio;
+
+	dev_lock(vm->platform);
+	virtio = d->has_console && virtio_live(&d->console.v);
+	if (virtio)
+		taken = virtio_console_input(&d->console, bytes, size);
+	dev_unlock(vm->platform);
+	while (!virtio && taken < size && platform_console_input(vm->platform, bytes[taken]))
+		taken++;
+	return taken;
+}
+
 /* ---- state ---- */
 
 void devices_get_state(struct vm *vm, struct devices_state *s)
@@ -92,6 +113,8 @@ void devices_get_state(struct vm *vm, struct devices_state *s)
 	dev_lock(vm->platform);
 	if (d->has_rng)
 		virtio_get_state(&d->rng.v, &s->rng);
+	if (d->has_console)
+		virtio_console_get_state(&d->console, &s->console);
 	for (unsigned i = 0; i < d->disk_count; i++)
 		virtio_get_state(&d->blk[i].v, &s->blk[i]);
 	dev_unlock(vm->platform);
@@ -101,6 +124,7 @@ static bool set(struct vm_devices *d, const struct devices_state *s)
 {
 	bool ok = !d->has_rng || virtio_set_state(&d->rng.v, &s->rng);
 
+	ok = ok && (!d->has_console || virtio_console_set_state(&d->console, &s->console));
 	for (unsigned i = 0; ok && i < d->disk_count; i++)
 		ok = virtio_set_state(&d->blk[i].v, &s->blk[i]);
 	return ok;

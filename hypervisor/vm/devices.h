@@ -10,6 +10,7 @@
 
 #include "lib/limits.h"
 #include "virtio/blk.h"
+#include "virtio/console.h"
 #include "virtio/rng.h"
 
 struct platform_config;
@@ -17,8 +18,9 @@ struct vm;
 struct vm_images;
 
 struct vm_devices {
-	bool has_rng;
+	bool has_rng, has_console;
 	struct virtio_rng rng;
+	struct virtio_console console;
 	unsigned disk_count;
 	struct disk disk[LIMIT_DISKS];
 	struct virtio_blk blk[LIMIT_DISKS];
@@ -27,6 +29,7 @@ struct vm_devices {
 /* Of devices that the VM has not: zero. */
 struct devices_state {
 	struct virtio_state rng;
+	struct virtio_console_state console;
 	struct virtio_state blk[LIMIT_DISKS]; /* what is on the disks travels as RAM does */
 };
 
@@ -34,6 +37,12 @@ struct devices_state {
 bool devices_create(struct vm *vm, const struct vm_images *images);
 /* The platform and all devices as after power-on. */
 bool devices_reset(struct vm *vm, const struct platform_config *c);
+
+/*
+ * Bytes typed at the VM's console: for the virtio console, if the guest's driver has set it up,
+ * else for the UART. How many were taken. In the address space of the VM.
+ */
+uint32_t devices_console_input(struct vm *vm, const uint8_t *bytes, uint32_t size);
 
 void devices_get_state(struct vm *vm, struct devices_state *s);
 /* After platform_set_state. False: a device cannot be in this state. */

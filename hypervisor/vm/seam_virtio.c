@@ -6,6 +6,7 @@
 
 #include "cpu/asm.h"
 #include "cpu/mem.h"
+#include "cpu/mux.h"
 #include "vm/create.h"
 #include "vm/vm_int.h"
 #include "vm/vm_log.h"
@@ -25,6 +26,16 @@ bool seam_random(void *dst, uint32_t size)
 		memcpy((uint8_t *)dst + done, &word, rest < sizeof(word) ? rest : sizeof(word));
 	}
 	return true;
+}
+
+uint32_t seam_console_room(struct platform *p)
+{
+	return mux_room((uint8_t)(MUX_VM + vm_of_platform(p)->id));
+}
+
+void seam_console_write(struct platform *p, const void *bytes, uint32_t size)
+{
+	mux_write((uint8_t)(MUX_VM + vm_of_platform(p)->id), bytes, size);
 }
 
 void seam_disk_full(struct platform *p, const struct disk *d)

@@ -103,6 +103,11 @@ test_virtio_rng_by_a_line_of_the_pics() {
 	devices rng 'pci=nomsi noapic' && shows ' 11: .*XT-PIC +virtio0'
 }
 
+test_virtio_console() {
+	devices console '' --virtio-console on && shows '^25 80' &&
+		[ "$(grep -a -c '^hvc0 line 1[0-9]* of many, and then some more text$' "$out.text")" = 1000 ]
+}
+
 disk_image() { # FILE: 1,954 sectors that are all different
 	seq 100000000 100112000 | head -c 1000448 >"$1"
 }

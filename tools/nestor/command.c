@@ -44,6 +44,7 @@ static const struct option option_table[] = {
 	{"--weight", TO_VM, "weight", RUN | CHECK | IMAGE},
 	{"--pin", TO_VM, "pin", RUN | CHECK | IMAGE},
 	{"--rng", TO_VM, "rng", RUN | CHECK | IMAGE},
+	{"--virtio-console", TO_VM, "virtio-console", RUN | CHECK | IMAGE},
 	{"--argv0", TO_ALL_VMS, "argv0", RUN | CHECK | IMAGE},
 	{"--vmx", TO_ALL_VMS, "vmx", RUN | CHECK | IMAGE},
 	{"--shadow", TO_ALL_VMS, "shadow", RUN | CHECK | IMAGE},
