@@ -316,7 +316,7 @@ int boot_check_memory(struct arena *a, const struct scenario_spec *s,
 	list_modules(a, s, files, l);
 	for (unsigned i = 0; i < l->count; i++)
 		images += l->content[i]->size;
-	return check_memory(s, memory_need(s, images), e);
+	return check_memory(s, memory_need(s, files, images), e);
 }
 
 int boot_plan_nestor(struct arena *a, const struct scenario_spec *s,
