@@ -25,7 +25,7 @@ static uint64_t carry_flags(uint64_t a, uint64_t b, uint64_t r, unsigned size, b
 uint64_t emul_alu(enum emul_alu op, uint64_t a, uint64_t b, unsigned size, uint64_t *flags)
 {
 	uint64_t all = RFLAGS_CF | RFLAGS_PF | RFLAGS_AF | RFLAGS_ZF | RFLAGS_SF | RFLAGS_OF;
-	uint64_t m = emul_mask(size), carry = *flags & RFLAGS_CF, r, f = 0;
+	uint64_t m = mask_of(size), carry = *flags & RFLAGS_CF, r, f = 0;
 
 	a &= m;
 	b &= m;

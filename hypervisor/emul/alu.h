@@ -8,11 +8,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* The bits of a value of 1, 2, 4 or 8 bytes. */
-static inline uint64_t emul_mask(unsigned size)
-{
-	return size == 8 ? UINT64_MAX : (1ull << size * 8) - 1;
-}
+#include "lib/bits.h"
 
 /* A value of 1, 2, 4 or 8 bytes as one of 8. */
 static inline uint64_t emul_sign_extend(uint64_t v, unsigned size)

@@ -40,7 +40,7 @@ uint64_t emul_offset(const struct emul_cpu *cpu, const struct emul_insn *insn);
 /* Writes of 4 bytes clear the upper half; smaller ones keep the rest. */
 static inline void emul_set_reg(uint64_t *r, unsigned size, uint64_t v)
 {
-	uint64_t m = emul_mask(size);
+	uint64_t m = mask_of(size);
 
 	*r = size < 4 ? (*r & ~m) | (v & m) : v & m;
 }

@@ -42,7 +42,7 @@ uint64_t emul_offset(const struct emul_cpu *cpu, const struct emul_insn *insn)
 	/* the address is made after the pop: SDM vol. 2B "POP" */
 	if (insn->kind == EMUL_POP && insn->base == REG_RSP)
 		offset += insn->size;
-	return offset & emul_mask(insn->address_size);
+	return offset & mask_of(insn->address_size);
 }
 
 /* SDM 5.3 "Limit Checking", 5.5 "Privilege Levels": what the segment's type allows. */

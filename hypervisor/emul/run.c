@@ -247,8 +247,8 @@ static enum emul_end run_cmpxchg_pair(struct emul_access *a)
 		return EMUL_FAULT;
 	__builtin_memcpy(&low, v, size);
 	__builtin_memcpy(&high, v + size, size);
-	equal = ((low ^ cpu->r[REG_RAX]) & emul_mask(size)) == 0 &&
-		((high ^ cpu->r[REG_RDX]) & emul_mask(size)) == 0;
+	equal = ((low ^ cpu->r[REG_RAX]) & mask_of(size)) == 0 &&
+		((high ^ cpu->r[REG_RDX]) & mask_of(size)) == 0;
 	if (equal) {
 		__builtin_memcpy(v, &cpu->r[REG_RBX], size);
 		__builtin_memcpy(v + size, &cpu->r[REG_RCX], size);
@@ -273,14 +273,14 @@ static unsigned stack_width(struct emul_cpu *cpu)
 static void move_stack(struct emul_cpu *cpu, uint64_t by)
 {
 	unsigned width = stack_width(cpu);
-	uint64_t m = emul_mask(width), rsp = cpu->r[REG_RSP];
+	uint64_t m = mask_of(width), rsp = cpu->r[REG_RSP];
 
 	cpu->r[REG_RSP] = (rsp & ~m) | ((rsp + by) & m);
 }
 
 static enum emul_end push_at(struct emul_cpu *cpu, unsigned size, uint64_t *linear)
 {
-	uint64_t offset = (cpu->r[REG_RSP] - size) & emul_mask(stack_width(cpu));
+	uint64_t offset = (cpu->r[REG_RSP] - size) & mask_of(stack_width(cpu));
 	enum emul_end end = emul_linear(cpu, SEG_SS, offset, size, true, linear);
 
 	return end == EMUL_COMPLETE ? emul_can_store(cpu, *linear, size) : end;
@@ -307,7 +307,7 @@ static enum emul_end run_push(struct emul_access *a)
 
 static enum emul_end load_top(struct emul_cpu *cpu, unsigned size, uint64_t *v)
 {
-	uint64_t from, offset = cpu->r[REG_RSP] & emul_mask(stack_width(cpu));
+	uint64_t from, offset = cpu->r[REG_RSP] & mask_of(stack_width(cpu));
 	enum emul_end end = emul_linear(cpu, SEG_SS, offset, size, false, &from);
 
 	return end == EMUL_COMPLETE ? emul_load(cpu, from, size, v) : end;
@@ -394,7 +394,7 @@ static enum emul_end run_stack_call(struct emul_access *a)
 	struct emul_cpu *cpu = a->cpu;
 	unsigned size = a->insn->size;
 	uint64_t stack, next = cpu->rip + a->insn->length;
-	uint64_t to = (next + a->insn->imm) & emul_mask(size);
+	uint64_t to = (next + a->insn->imm) & mask_of(size);
 	enum emul_end end = push_at(cpu, size, &stack);
 
 	if (end == EMUL_COMPLETE)
@@ -498,7 +498,7 @@ static enum emul_end run_simple(struct emul_access *a, unsigned access)
 	if (end != EMUL_COMPLETE)
 		return end;
 	kinds[a->insn->kind].simple(a, &v);
-	return access & WRITES ? emul_store(a->cpu, a->linear, size, v & emul_mask(size))
+	return access & WRITES ? emul_store(a->cpu, a->linear, size, v & mask_of(size))
 			       : EMUL_COMPLETE;
 }
 

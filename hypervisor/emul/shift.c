@@ -89,10 +89,10 @@ uint64_t emul_shift(
 	     left = op == SHIFT_ROL || op == SHIFT_RCL || op == SHIFT_SHL || op == SHIFT_SAL;
 	uint64_t r;
 
-	v &= emul_mask(size);
+	v &= mask_of(size);
 	if (n == 0)
 		return v;
-	r = shifted(op, v, n, bits, &carry) & emul_mask(size);
+	r = shifted(op, v, n, bits, &carry) & mask_of(size);
 	set_flag(flags, RFLAGS_CF, carry);
 	set_flag(flags, RFLAGS_OF, bit(r, bits - 1) != (left ? carry : bit(r, bits - 2)));
 	if (op >= SHIFT_SHL)
@@ -104,7 +104,7 @@ uint64_t emul_shift_double(
 	bool right, uint64_t v, uint64_t fill, uint64_t count, unsigned size, uint64_t *flags)
 {
 	unsigned bits = size * 8, n = (unsigned)count & (size == 8 ? 63 : 31);
-	uint64_t m = emul_mask(size), r;
+	uint64_t m = mask_of(size), r;
 	uint128 wide;
 	bool carry;
 
@@ -129,7 +129,7 @@ uint64_t emul_shift_double(
 uint64_t emul_multiply(
 	uint64_t a, uint64_t b, unsigned size, bool sign, uint64_t *high, uint64_t *flags)
 {
-	uint64_t m = emul_mask(size), low;
+	uint64_t m = mask_of(size), low;
 	uint128 product;
 	bool wide;
 
@@ -166,7 +166,7 @@ static uint128 divide(uint128 n, uint64_t by, uint64_t *remainder)
 bool emul_divide(uint64_t *high, uint64_t *low, uint64_t by, unsigned size, bool sign)
 {
 	unsigned bits = size * 8;
-	uint64_t m = emul_mask(size), r;
+	uint64_t m = mask_of(size), r;
 	uint128 n = (uint128)(*high & m) << bits | (*low & m), q, most = m;
 	bool n_negative = sign && bit(*high, bits - 1), by_negative = sign && bit(by, bits - 1);
 
@@ -213,7 +213,7 @@ uint64_t emul_scan(enum emul_scan op, uint64_t v, uint64_t old, unsigned size, u
 	unsigned bits = size * 8;
 	uint64_t r;
 
-	v &= emul_mask(size);
+	v &= mask_of(size);
 	if (op == SCAN_BSF || op == SCAN_BSR) {
 		set_flag(flags, RFLAGS_ZF, v == 0);
 		if (v == 0)
@@ -299,7 +299,7 @@ static uint64_t bmi(enum emul_bmi op, uint64_t v, uint64_t reg, unsigned size, b
 uint64_t emul_bmi(
 	enum emul_bmi op, uint64_t memory, uint64_t reg, unsigned size, uint64_t *flags)
 {
-	uint64_t m = emul_mask(size), r, f = *flags;
+	uint64_t m = mask_of(size), r, f = *flags;
 	bool carry = false;
 
 	r = bmi(op, memory & m, reg & m, size, &carry) & m;

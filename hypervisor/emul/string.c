@@ -11,7 +11,7 @@
 /* A counter or index register of 2, 4 or 8 bytes. */
 static void advance(uint64_t *r, uint64_t by, unsigned size)
 {
-	uint64_t m = emul_mask(size), v = (*r + by) & m;
+	uint64_t m = mask_of(size), v = (*r + by) & m;
 
 	*r = size == 2 ? (*r & ~m) | v : v;
 }
@@ -30,7 +30,7 @@ struct element {
 static enum emul_end at(
 	const struct element *e, uint8_t segment, enum reg index, bool write, uint64_t *linear)
 {
-	return emul_linear(e->cpu, segment, e->cpu->r[index] & emul_mask(e->address_size),
+	return emul_linear(e->cpu, segment, e->cpu->r[index] & mask_of(e->address_size),
 		e->size, write, linear);
 }
 
@@ -74,7 +74,7 @@ static enum emul_end store(const struct element *e)
 
 	if (end != EMUL_COMPLETE)
 		return end;
-	return emul_store(e->cpu, to, e->size, e->cpu->r[REG_RAX] & emul_mask(e->size));
+	return emul_store(e->cpu, to, e->size, e->cpu->r[REG_RAX] & mask_of(e->size));
 }
 
 /* CMPS compares with what is at (E)SI, SCAS with RAX. */
@@ -139,7 +139,7 @@ enum emul_end emul_string(struct emul_access *a)
 	for (unsigned n = 0; n < (a->cpu->one ? 1 : EMUL_MAX_MOVES); n++) {
 		enum emul_end end;
 
-		if (insn->rep && (*rcx & emul_mask(e.address_size)) == 0)
+		if (insn->rep && (*rcx & mask_of(e.address_size)) == 0)
 			return EMUL_COMPLETE;
 		end = string_element(&e, insn);
 		if (end != EMUL_COMPLETE)
@@ -151,7 +151,7 @@ enum emul_end emul_string(struct emul_access *a)
 		if (condition_ends(a->cpu, insn))
 			return EMUL_COMPLETE;
 	}
-	return *rcx & emul_mask(e.address_size) ? EMUL_AGAIN : EMUL_COMPLETE;
+	return *rcx & mask_of(e.address_size) ? EMUL_AGAIN : EMUL_COMPLETE;
 }
 
 /* ---- INS and OUTS ---- */
@@ -166,7 +166,7 @@ static enum emul_end io_element(const struct element *e, const struct emul_strin
 		end = destination(e, &to);
 		if (end != EMUL_COMPLETE)
 			return end;
-		v = seam_port_read(env, io->port, io->size) & emul_mask(io->size);
+		v = seam_port_read(env, io->port, io->size) & mask_of(io->size);
 		return emul_store(e->cpu, to, io->size, v);
 	}
 	end = load(e, io->segment, REG_RSI, &v);
@@ -179,7 +179,7 @@ enum emul_end emul_string_io(struct emul_cpu *cpu, const struct emul_string_io *
 {
 	const struct element e = {cpu, io->size, io->address_size};
 	uint64_t *index = &cpu->r[io->in ? REG_RDI : REG_RSI], *rcx = &cpu->r[REG_RCX];
-	uint64_t count = io->rep ? *rcx & emul_mask(io->address_size) : 1, done = 0;
+	uint64_t count = io->rep ? *rcx & mask_of(io->address_size) : 1, done = 0;
 	uint64_t step = step_of(cpu, io->size), most = cpu->one ? 1 : EMUL_MAX_IO;
 	enum emul_end end = EMUL_COMPLETE;
 

@@ -182,7 +182,7 @@ static bool same_name(const char *got, uint8_t reg, uint8_t size)
 static bool same_address(const struct emul_insn *i, const char *text)
 {
 	uint8_t size = i->address_size;
-	uint64_t mask = emul_mask(size);
+	uint64_t mask = mask_of(size);
 	int implied = i->base == REG_RSP || i->base == REG_RBP ? SEG_SS : SEG_DS;
 	struct operand o;
 

@@ -92,22 +92,22 @@ static void check_bits(const uint8_t *data)
 	memcpy(&flags, data + 2, 8);
 	before = flags;
 	check((emul_shift((enum emul_shift)(data[0] & 7), a, b, size, &flags) &
-		      ~emul_mask(size)) == 0);
+		      ~mask_of(size)) == 0);
 	if (size > 1) {
 		check((emul_shift_double(data[0] & 1, a, b, data[3], size, &flags) &
-			      ~emul_mask(size)) == 0);
+			      ~mask_of(size)) == 0);
 		check(emul_scan((enum emul_scan)(SCAN_TZCNT + data[0] % 3), a, b, size,
 			      &flags) <= size * 8);
 	}
 	if (size > 2)
 		check((emul_bmi((enum emul_bmi)(data[0] % (BMI_RORX + 1)), a, b, size, &flags) &
-			      ~emul_mask(size)) == 0);
+			      ~mask_of(size)) == 0);
 	check(((flags ^ before) & ~RFLAGS_STATUS) == 0);
 	/* what a multiplication made a division takes apart */
-	by = b & emul_mask(size);
+	by = b & mask_of(size);
 	low = emul_multiply(a, by, size, false, &high, &flags);
 	check(emul_divide(&high, &low, by, size, false) == (by != 0));
-	check(by == 0 || (low == (a & emul_mask(size)) && high == 0));
+	check(by == 0 || (low == (a & mask_of(size)) && high == 0));
 }
 
 /* ---- what runs ---- */
@@ -234,7 +234,7 @@ static void check_end(enum emul_end end, unsigned length)
 static void check_string(const struct emul_insn *i, enum emul_end end)
 {
 	bool compares = i->kind == EMUL_CMPS || i->kind == EMUL_SCAS;
-	uint64_t mask = emul_mask(i->address_size), count = r[REG_RCX] & mask;
+	uint64_t mask = mask_of(i->address_size), count = r[REG_RCX] & mask;
 
 	check(end != EMUL_AGAIN || (i->rep && count != 0));
 	check(end != EMUL_COMPLETE || !i->rep || compares || count == 0);
@@ -290,12 +290,12 @@ static void check_string_io(const struct setting *s)
 	check_accesses(io.size, 2 * EMUL_MAX_IO);
 	check_registers(1u << REG_RCX | 1u << (io.in ? REG_RDI : REG_RSI));
 	check_end(end, io.length);
-	count = r[REG_RCX] & emul_mask(io.address_size);
+	count = r[REG_RCX] & mask_of(io.address_size);
 	ports = fake_count(true, !io.in);
 	check(end != EMUL_COMPLETE || !io.rep || count == 0);
 	check(end != EMUL_AGAIN || (io.rep && ports == (cpu.one ? 1 : EMUL_MAX_IO)));
 	if (io.rep)
-		check(((r_before[REG_RCX] - ports) & emul_mask(io.address_size)) == count);
+		check(((r_before[REG_RCX] - ports) & mask_of(io.address_size)) == count);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
