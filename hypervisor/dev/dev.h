@@ -58,6 +58,9 @@ void *dev_memory(struct platform *p, uint16_t bdf, uint64_t gpa, uint64_t size, 
 /* A device has work to do: platform_work is called soon, by the vCPU that asked for it. */
 void dev_work(struct platform *p);
 
+/* Base address registers answer at other addresses than before. */
+void dev_windows_changed(struct platform *p);
+
 /* ---- what vm/ calls; from any CPU, but for platform_reset ---- */
 
 struct platform_config {

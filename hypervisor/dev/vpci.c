@@ -55,8 +55,10 @@ static void write(struct vpci_function *f, unsigned offset, unsigned size, uint6
 
 		*byte = (uint8_t)((*byte & ~mask) | ((uint8_t)(value >> i * 8) & mask));
 	}
-	if (offset < PCI_BAR + 4 * PCI_BARS)
+	if (offset < PCI_BAR + 4 * PCI_BARS) {
 		vpci_update_windows(&f->platform->pci);
+		dev_windows_changed(f->platform);
+	}
 	vpci_update_interrupts(f);
 	if (f->ops != NULL && f->ops->config_written != NULL)
 		f->ops->config_written(f->device, offset, size);

@@ -83,9 +83,18 @@ static bool comes_after_entry(const struct nested *n, const struct nested_event 
 	return e->kind <= NESTED_INIT && (n->run_pending || e->queued);
 }
 
+/* 26.7.2 "Activity State". L2 comes there by VM entry alone, and out of it by an event. */
+static bool in_shutdown(const struct nested *n)
+{
+	return n->cur->f[FID_GUEST_ACTIVITY_STATE] == ACTIVITY_SHUTDOWN && !n->run_pending &&
+	       seam_vmread(FID_GUEST_ACTIVITY_STATE) == ACTIVITY_SHUTDOWN;
+}
+
 enum nested_taker nested_who_takes(const struct nested *n, const struct nested_event *e)
 {
 	if (e->kind == NESTED_NMI && nmi_waits_for_exit(n->cur))
+		return TAKER_EXIT_FIRST;
+	if (e->kind == NESTED_INTERRUPT && in_shutdown(n))
 		return TAKER_EXIT_FIRST;
 	if (!l1_asked(n, e) && !(e->kind == NESTED_INTERRUPT && door_window(n) != 0))
 		return TAKER_L2;

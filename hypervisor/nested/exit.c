@@ -383,6 +383,8 @@ void nested_deliver_ept_fault(struct nested *n, const struct paging_fault *fault
 			&qualification);
 	if (r == VEPT_FILLED || r == VEPT_NO_RAM)
 		return; /* EPT12 changed meanwhile: L2 tries again */
+	if (r == VEPT_CONVERTIBLE && exit_convert(n, v, fault, qualification))
+		return;
 	if (r == VEPT_MISCONFIG && n->vm->explaining)
 		exit_report_misconfig(n);
 	exit_no_info(v, r == VEPT_MISCONFIG  ? EXIT_EPT_MISCONFIG

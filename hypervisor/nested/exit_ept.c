@@ -35,13 +35,13 @@ static bool ve_possible(struct nested *n, const struct nvmcs *v)
 
 /* 25.5.6.2 "Virtualization-Exception Information", 25.5.6.3 "Delivery of Virtualization
  * Exceptions" */
-static enum nested_verdict deliver_ve(
-	struct nested *n, const struct nvmcs *v, struct gpa_l2 gpa, uint64_t qualification)
+static enum nested_verdict deliver_ve(struct nested *n, const struct nvmcs *v,
+	struct gpa_l2 gpa, uint64_t linear, uint64_t qualification)
 {
 	struct ve_info info = {.reason = EXIT_EPT_VIOLATION,
 		.busy = UINT32_MAX,
 		.qualification = qualification,
-		.linear = seam_vmread(FID_GUEST_LINEAR_ADDRESS),
+		.linear = linear,
 		.physical = gpa.v,
 		.eptp_index = (uint16_t)v->f[FID_EPTP_INDEX]};
 	uint32_t event = INTR_INFO_VALID | INTR_HW_EXCEPTION << 8 | VEC_VE;
@@ -95,7 +95,8 @@ enum nested_verdict exit_ept_violation(struct nested *n, struct nvmcs *v)
 	if (exit_iret_keeps_nmis_blocked(v))
 		qualification &= ~QUAL_NMI_UNBLOCKING;
 	if (r == VEPT_CONVERTIBLE && ve_possible(n, v))
-		return deliver_ve(n, v, gpa, qualification);
+		return deliver_ve(
+			n, v, gpa, seam_vmread(FID_GUEST_LINEAR_ADDRESS), qualification);
 	if (r == VEPT_MISCONFIG) {
 		reason = EXIT_EPT_MISCONFIG;
 		if (n->vm->explaining)
@@ -114,6 +115,15 @@ enum nested_verdict exit_ept_violation(struct nested *n, struct nvmcs *v)
 		v->f[FID_EXIT_QUALIFICATION] = qualification;
 	exit_to_l1(n);
 	return NESTED_L1;
+}
+
+bool exit_convert(struct nested *n, const struct nvmcs *v, const struct paging_fault *fault,
+	uint64_t qualification)
+{
+	if (!ve_possible(n, v))
+		return false;
+	(void)deliver_ve(n, v, (struct gpa_l2){fault->gpa}, fault->address, qualification);
+	return true;
 }
 
 /* The selected entry of the EPTP list, or 0, which is no EPT pointer. A list outside RAM is

@@ -23,7 +23,7 @@ int insn_invept(struct nested *n, const struct l1_mode *m)
 {
 	uint32_t info = (uint32_t)seam_vmread(FID_EXIT_INSTRUCTION_INFO);
 	uint64_t type = insn_reg_get(n, m, INFO_REG2(info));
-	uint64_t descriptor[2];
+	uint64_t descriptor[2], pending = seam_vmread(FID_GUEST_PENDING_DBG);
 	bool done;
 
 	if (!cap_control(n, MSR_VMX_PROC2, PROC2_ENABLE_EPT) ||
@@ -40,7 +40,11 @@ int insn_invept(struct nested *n, const struct l1_mode *m)
 	} else {
 		done = vept_invalidate_all(n);
 	}
-	return done ? INSN_SUCCEED : INSN_DONE; /* L1 executes it again, after its interrupts */
+	if (done)
+		return INSN_SUCCEED;
+	/* L1 executes it again, after its interrupts: its operand has met no breakpoint yet. */
+	seam_vmwrite(FID_GUEST_PENDING_DBG, pending);
+	return INSN_DONE;
 }
 
 static void flush_vpids(struct nested *n, uint16_t vpid12, bool all)

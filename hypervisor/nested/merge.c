@@ -55,22 +55,6 @@ static uint32_t merge_proc(const struct nested *n, const struct nvmcs *v)
 	return c02;
 }
 
-/*
- * Without "virtualize APIC accesses" hardware refuses a threshold above the priority class of
- * VTPR (SDM 26.2.1.1). L1's check did not look at it when only VMCS02 is without.
- */
-static uint64_t tpr_threshold(struct nested *n, const struct nvmcs *v)
-{
-	struct gpa_l1 at = {v->f[FID_VIRTUAL_APIC_ADDR] + APIC_TPR};
-	uint64_t threshold = v->f[FID_TPR_THRESHOLD];
-	uint8_t vtpr = 0;
-
-	if (!v->no_apic_accesses)
-		return threshold;
-	(void)seam_l1_read(n, at, &vtpr, sizeof(vtpr));
-	return threshold > vtpr >> 4 ? vtpr >> 4 : threshold;
-}
-
 void merge_controls_hot(struct nested *n, struct nvmcs *v)
 {
 	v->proc_02 = merge_proc(n, v);
@@ -81,7 +65,7 @@ void merge_controls_hot(struct nested *n, struct nvmcs *v)
 	seam_vmwrite(
 		FID_CR4_READ_SHADOW, v->f[FID_CR4_READ_SHADOW] & v->f[FID_CR4_GUEST_HOST_MASK]);
 	if (v->f[FID_PROC_CONTROLS] & PROC_TPR_SHADOW)
-		seam_vmwrite(FID_TPR_THRESHOLD, tpr_threshold(n, v));
+		seam_vmwrite(FID_TPR_THRESHOLD, v->f[FID_TPR_THRESHOLD]);
 }
 
 __extension__ typedef __int128 int128;
@@ -132,10 +116,9 @@ static void merge_apic(struct nested *n, struct nvmcs *v, uint32_t *proc2)
 {
 	v->no_virtual_apic = (v->f[FID_PROC_CONTROLS] & PROC_TPR_SHADOW) &&
 			     !write_page(n, v, FID_VIRTUAL_APIC_ADDR);
-	v->no_apic_accesses =
-		(*proc2 & PROC2_APIC_ACCESSES) && !write_page(n, v, FID_APIC_ACCESS_ADDR);
-	if (v->no_apic_accesses)
-		*proc2 &= ~PROC2_APIC_ACCESSES;
+	/* Any address will do (24.6.8): one that is no RAM is a page of ours. */
+	if ((*proc2 & PROC2_APIC_ACCESSES) && !write_page(n, v, FID_APIC_ACCESS_ADDR))
+		seam_vmwrite(FID_APIC_ACCESS_ADDR, n->vm->vept.apic_hpa);
 	if (v->no_virtual_apic)
 		*proc2 &= ~(PROC2_X2APIC_MODE | PROC2_APIC_REGISTER_VIRT |
 			    PROC2_VIRT_INTR_DELIVERY);
@@ -147,9 +130,43 @@ static void merge_apic(struct nested *n, struct nvmcs *v, uint32_t *proc2)
 		}
 }
 
+/* L1's APIC-access page, where that is no RAM; 0: it is, or there is none. */
+static uint64_t foreign_apic_page(struct nested *n, const struct nvmcs *v)
+{
+	uint64_t gpa = v->f[FID_APIC_ACCESS_ADDR], size = PAGE_SIZE;
+	struct hpa hpa;
+
+	if (!(proc2_of(v) & PROC2_APIC_ACCESSES) ||
+		seam_l1_translate(n, (struct gpa_l1){gpa}, &hpa, &size))
+		return 0;
+	return gpa;
+}
+
+bool nested_apic_access(struct nested *n, uint64_t gpa, uint64_t q)
+{
+	struct nvmcs *v = n->cur;
+	uint64_t page = v->root ? 0 : foreign_apic_page(n, v), type;
+
+	if (page == 0 || (gpa ^ page) & ~PAGE_MASK)
+		return false;
+	exit_no_info(v, EXIT_APIC_ACCESS);
+	exit_save_vectoring(v);
+	if (v->f[FID_IDT_VECTORING_INFO] & INTR_INFO_VALID)
+		type = q & QUAL_TRANSLATION ? APIC_ACCESS_EVENT : APIC_ACCESS_PHYSICAL_EVENT;
+	else if (!(q & QUAL_TRANSLATION))
+		type = APIC_ACCESS_PHYSICAL;
+	else if (q & QUAL_FETCH)
+		type = APIC_ACCESS_FETCH;
+	else
+		type = q & QUAL_WRITE ? APIC_ACCESS_WRITE : APIC_ACCESS_READ;
+	v->f[FID_EXIT_QUALIFICATION] = (gpa & PAGE_MASK) | type << APIC_ACCESS_TYPE_BIT;
+	exit_to_l1(n);
+	return true;
+}
+
 void merge_root(struct nested *n, struct nvmcs *v)
 {
-	v->root = vept_root_get(n, v->f[FID_EPT_POINTER]);
+	v->root = vept_root_get(n, v->f[FID_EPT_POINTER], foreign_apic_page(n, v));
 	v->root_generation = v->root->generation;
 	seam_vmwrite(FID_EPT_POINTER, v->root->eptp02);
 }

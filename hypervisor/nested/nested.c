@@ -52,6 +52,8 @@ void nested_reset(struct nested *n, struct nested_vm *vm, unsigned vcpu, uint64_
 		n->slot[i].hw = i;
 		n->slot[i].root = NULL;
 	}
+	n->scratch.root = NULL;
+	n->scratch.count = 0;
 	vept_root_leave(n);
 }
 

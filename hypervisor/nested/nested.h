@@ -30,16 +30,15 @@ struct nvmcs {
 	uint64_t gpa;          /* region in L1's memory, NVMCS_FREE when the slot is unused */
 	uint64_t last_use;     /* for eviction */
 	bool launched;
-	bool just_loaded;      /* no VMCS02 links to it yet */
-	bool is_shadow;        /* L1 set the shadow-VMCS indicator */
-	bool all_in_shadow;    /* ... and hardware serves it: its shadow VMCS has all fields */
-	bool rare_in_02;       /* GROUP_RARE of f is stale: L2 ran, VMCS02 has the values */
-	bool no_virtual_apic;  /* L1's virtual-APIC page is no RAM: no TPR shadow in VMCS02 */
-	bool no_apic_accesses; /* L1's APIC-access page is no RAM: not virtualized in VMCS02 */
-	bool timer_on;         /* L1's preemption timer was armed at the last entry */
-	uint8_t dirty;         /* groups whose values in f have not reached VMCS02 */
-	uint8_t unchecked;     /* CHK_* groups of entry checks that must run */
-	uint32_t merged_proc;  /* primary controls that VMCS02 was merged for */
+	bool just_loaded;     /* no VMCS02 links to it yet */
+	bool is_shadow;       /* L1 set the shadow-VMCS indicator */
+	bool all_in_shadow;   /* ... and hardware serves it: its shadow VMCS has all fields */
+	bool rare_in_02;      /* GROUP_RARE of f is stale: L2 ran, VMCS02 has the values */
+	bool no_virtual_apic; /* L1's virtual-APIC page is no RAM: no TPR shadow in VMCS02 */
+	bool timer_on;        /* L1's preemption timer was armed at the last entry */
+	uint8_t dirty;        /* groups whose values in f have not reached VMCS02 */
+	uint8_t unchecked;    /* CHK_* groups of entry checks that must run */
+	uint32_t merged_proc; /* primary controls that VMCS02 was merged for */
 	uint32_t proc_02; /* primary controls of VMCS02; vm/ opens and closes windows in both */
 	uint32_t proc2_02; /* secondary controls of VMCS02 */
 	uint16_t vpid02;
@@ -131,6 +130,7 @@ struct nested {
 	uint64_t *msr_bitmap02;
 	/* Pages, set before nested_reset; with nested_vm.shadowing. */
 	uint64_t *vmread_bitmap02, *vmwrite_bitmap02;
+	struct vept_scratch scratch;   /* page and hpa are set before nested_reset, too */
 	bool x2apic_open;              /* msr_bitmap02 has zeros for x2APIC MSRs */
 	struct gpa_l1 no_ram;          /* with EPT12: what L2's EPT violation of L0 is about */
 	struct nested_refusal refused; /* set where something is refused */
@@ -205,7 +205,8 @@ enum nested_taker {
 	TAKER_L1, /* L1, as a VM exit: nested_deliver */
 	/* L2 has to be entered first: ask again after its exit, which shall be at once */
 	TAKER_ENTRY_FIRST,
-	TAKER_EXIT_FIRST /* nobody before L2's next exit: NMIs are blocked until then */
+	/* nobody before L2's next exit: blocked until then, by NMI or by the shutdown state */
+	TAKER_EXIT_FIRST
 };
 
 /* The one question about events: in_l2 is set. Changes nothing. */
@@ -237,7 +238,8 @@ enum nested_rest {
 	NESTED_WAKES,     /* it is to be entered: an interrupt or exception of its own waits */
 	NESTED_REST_ENDED /* by an exit: VMCS01 is current, with L1's state loaded */
 };
-enum nested_rest nested_rest(struct nested *n);
+/* nmi: one is pending, and comes before what is left to an interrupt. */
+enum nested_rest nested_rest(struct nested *n, bool nmi);
 
 /* Of its rest so much time has passed (units of the preemption timer, SDM 25.5.1) ... */
 void nested_rested(struct nested *n, uint64_t elapsed);
@@ -250,6 +252,13 @@ uint64_t nested_rest_limit(const struct nested *n);
  */
 struct paging_fault;
 void nested_deliver_ept_fault(struct nested *n, const struct paging_fault *fault);
+
+/*
+ * An access of an L2 without EPT12 with this EPT-violation qualification: whether it is one to
+ * L1's APIC-access page, which is no RAM, and became L1's exit (29.4 "Virtualizing
+ * Memory-Mapped APIC Accesses").
+ */
+bool nested_apic_access(struct nested *n, uint64_t gpa, uint64_t qualification);
 
 /* The hardware refused VMCS02, which is current: a bug of ours, answered as L1's own. */
 void nested_entry_failed(struct nested *n, uint32_t exit_reason);

@@ -204,6 +204,9 @@ bool exit_entry_blocked_nmis(const struct nvmcs *v);
 enum nested_verdict exit_ept_violation(struct nested *n, struct nvmcs *v);
 /* Tells of the EPT12 entry that vept_handle found malformed. */
 void exit_report_misconfig(struct nested *n);
+/* A convertible violation of an access that L0 made for L2 becomes #VE; false: it may not. */
+bool exit_convert(struct nested *n, const struct nvmcs *v, const struct paging_fault *fault,
+	uint64_t qualification);
 /* VMFUNC of L2 (SDM 25.5.5 "VM Functions"). False: it exits to L1. */
 bool exit_vmfunc(struct nested *n, struct nvmcs *v);
 /*

@@ -372,6 +372,7 @@ bool paging_translate(struct nested *n, const struct paging_state *s, uint64_t l
 	uint32_t access, struct gpa_l1 *at, struct paging_fault *fault)
 {
 	bool write = access & PAGING_WRITE;
+	unsigned right = write ? EPT_WRITE : access & PAGING_CODE ? EPT_EXEC : EPT_READ;
 	uint64_t gpa, rights;
 
 	if (!paging_walk(n, s, linear, access, at, fault))
@@ -380,7 +381,7 @@ bool paging_translate(struct nested *n, const struct paging_state *s, uint64_t l
 		return true;
 	gpa = at->v;
 	rights = fault->qualification;
-	if (to_l1(n, s, gpa, write ? EPT_WRITE : EPT_READ, at))
+	if (to_l1(n, s, gpa, right, at))
 		return true;
 	*fault = (struct paging_fault){.address = linear,
 		.ept = true,
@@ -409,9 +410,9 @@ static bool translate(struct nested *n, const struct paging_state *s, uint64_t l
 
 /* Out of line: the usual case shall not pay for its stack frame. */
 __attribute__((noinline)) static bool read_fully(struct nested *n, const struct paging_state *s,
-	uint64_t linear, void *dst, uint32_t len, struct paging_fault *fault)
+	uint64_t linear, uint32_t access, void *dst, uint32_t len, struct paging_fault *fault)
 {
-	struct pieces p = {.access = PAGING_READ};
+	struct pieces p = {.access = access};
 	unsigned char *to = dst;
 
 	if (!translate(n, s, linear, len, &p, fault))
@@ -432,7 +433,15 @@ bool paging_read(struct nested *n, const struct paging_state *s, uint64_t linear
 		walk_quickly(n, s, linear, PAGING_READ, &at) &&
 		seam_l1_read(n, at, dst, len) == 0)
 		return true;
-	return read_fully(n, s, linear, dst, len, fault);
+	return read_fully(n, s, linear, PAGING_READ, dst, len, fault);
+}
+
+bool paging_read_code(struct nested *n, const struct paging_state *s, uint64_t linear,
+	void *dst, uint32_t len, struct paging_fault *fault)
+{
+	if (!s->eptp12)
+		return paging_read(n, s, linear, dst, len, fault);
+	return read_fully(n, s, linear, PAGING_CODE, dst, len, fault);
 }
 
 /* Absent memory swallows it. */

@@ -37,7 +37,9 @@ enum paging_access {
 	PAGING_WRITE = PF_WRITE,
 	PAGING_FETCH = PF_FETCH,
 	PAGING_IMPLICIT =
-		1 << 8 /* supervisor access whatever the CPL, such as to a descriptor */
+		1 << 8, /* supervisor access whatever the CPL, such as to a descriptor */
+	/* of an instruction that the processor has fetched: EPT12 need not allow reads */
+	PAGING_CODE = 1 << 9
 };
 
 /*
@@ -85,6 +87,9 @@ bool paging_translate(struct nested *n, const struct paging_state *s, uint64_t l
  */
 bool paging_read(struct nested *n, const struct paging_state *s, uint64_t linear, void *dst,
 	uint32_t len, struct paging_fault *fault);
+/* The same for the bytes of an instruction that was fetched. */
+bool paging_read_code(struct nested *n, const struct paging_state *s, uint64_t linear,
+	void *dst, uint32_t len, struct paging_fault *fault);
 bool paging_write(struct nested *n, const struct paging_state *s, uint64_t linear,
 	const void *src, uint32_t len, struct paging_fault *fault);
 /* Would paging_write succeed? For instructions that must know before they do something else. */

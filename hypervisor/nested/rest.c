@@ -44,6 +44,7 @@ static bool below_threshold(struct nested *n, const struct nvmcs *v)
 	       (v->f[FID_TPR_THRESHOLD] & 0xf) > vtpr(n, v) >> 4;
 }
 
+/* 26.7.3 "Delivery of Pending Debug Exceptions after VM Entry" */
 static bool debug_exception_pending(void)
 {
 	return seam_vmread(FID_GUEST_PENDING_DBG) & (PENDING_DBG_ENABLED | PENDING_DBG_BS);
@@ -80,9 +81,35 @@ static enum nested_rest wake(void)
 	return NESTED_WAKES;
 }
 
+/* The exception ends L2, which still rests (27.3.4), or wakes it. */
+static enum nested_rest debug_exception(struct nested *n)
+{
+	uint64_t pending = seam_vmread(FID_GUEST_PENDING_DBG);
+
+	if (!door_intercepts(n, VEC_DB, 0))
+		return wake();
+	seam_vmwrite(FID_GUEST_PENDING_DBG, 0);
+	(void)nested_exception(n, INTR_HW_EXCEPTION << 8 | VEC_DB, 0,
+		pending & (PENDING_DBG_B0_B3 | PENDING_DBG_BS));
+	return NESTED_REST_ENDED;
+}
+
+/* An NMI that comes next, to whomever: 25.2. */
+static bool takes_nmi(const struct nested *n)
+{
+	switch (nested_who_takes(n, &(struct nested_event){.kind = NESTED_NMI})) {
+	case TAKER_L1:
+		return true;
+	case TAKER_L2:
+		return !(seam_vmread(FID_GUEST_INTERRUPTIBILITY) & INTERRUPTIBILITY_NMI);
+	default:
+		return false;
+	}
+}
+
 /* What nobody else tells, by falling priority: SDM 6.9 "Priority Among Simultaneous Exceptions
  * and Interrupts", 25.2 "Other Causes of VM Exits", 26.7 "Special Features of VM Entry". */
-enum nested_rest nested_rest(struct nested *n)
+enum nested_rest nested_rest(struct nested *n, bool nmi)
 {
 	struct nvmcs *v = n->cur;
 	bool halted = activity() == ACTIVITY_HLT, below = halted && below_threshold(n, v);
@@ -92,13 +119,14 @@ enum nested_rest nested_rest(struct nested *n)
 	if (below)
 		return end(n, EXIT_TPR_BELOW_THRESHOLD);
 	if (halted && debug_exception_pending())
-		return wake();
+		return debug_exception(n);
 	if (v->timer_on && v->timer12 == 0)
 		return end(n, EXIT_PREEMPTION_TIMER);
 	window = door_window(n);
-	if (window != 0)
+	nmi = nmi && takes_nmi(n);
+	if (window == EXIT_NMI_WINDOW || (window != 0 && !nmi))
 		return end(n, window);
-	if (halted && virtual_interrupt_pending(n, v))
+	if (halted && !nmi && virtual_interrupt_pending(n, v))
 		return wake();
 	return NESTED_RESTS;
 }

@@ -89,18 +89,18 @@ static __attribute__((noinline)) void reserve_tables(struct nested *n, struct ve
 		reap(e, 1);
 }
 
-static struct vept_root *root_find(struct vept *e, uint64_t eptp12)
+static struct vept_root *root_find(struct vept *e, uint64_t eptp12, uint64_t apic_page)
 {
 	for (unsigned i = 0; i < VEPT_ROOTS; i++)
-		if (e->root[i].eptp12 == eptp12)
+		if (e->root[i].eptp12 == eptp12 && e->root[i].apic_page == apic_page)
 			return &e->root[i];
 	return NULL;
 }
 
-static struct vept_root *root_new(struct nested *n, uint64_t eptp12)
+static struct vept_root *root_new(struct nested *n, uint64_t eptp12, uint64_t apic_page)
 {
 	struct vept *e = &n->vm->vept;
-	struct vept_root *r = root_find(e, 0);
+	struct vept_root *r = root_find(e, 0, 0);
 
 	if (!r) {
 		r = oldest_root(e, NULL);
@@ -109,6 +109,7 @@ static struct vept_root *root_new(struct nested *n, uint64_t eptp12)
 	reserve_tables(n, r);
 	reap_some(e);
 	r->eptp12 = eptp12;
+	r->apic_page = apic_page;
 	r->table = table_new(n, r, ROOT_LEVEL, false, eptp12 & EPT_ADDRESS);
 	r->eptp02 = table_hpa(e, r->table) | EPTP_WALK_4 | (eptp12 & EPTP_AD) | 6;
 	return r;
@@ -122,16 +123,16 @@ static void root_use(struct nested *n, struct vept_root *r)
 	e->used[n->vcpu] = r;
 }
 
-struct vept_root *vept_root_get(struct nested *n, uint64_t eptp12)
+struct vept_root *vept_root_get(struct nested *n, uint64_t eptp12, uint64_t apic_page)
 {
 	struct vept *e = &n->vm->vept;
 	struct vept_root *r;
 
 	seam_vm_lock(n);
 	e->used[n->vcpu] = NULL;
-	r = root_find(e, eptp12);
+	r = root_find(e, eptp12, apic_page);
 	if (!r)
-		r = root_new(n, eptp12);
+		r = root_new(n, eptp12, apic_page);
 	root_use(n, r);
 	seam_vm_unlock(n);
 	return r;
@@ -245,35 +246,117 @@ static inline __attribute__((always_inline)) void fill_with(struct nested *n,
 	leaf_set(n, root, t, slot_of(w->gpa, target), entry, source);
 }
 
-/* What the walk leads to, unless it is no RAM. */
+/* What is no RAM of L1: its APIC-access page, or what L0 has to complete. */
+static __attribute__((noinline)) enum vept_result fill_foreign(
+	struct nested *n, struct vept_root *root, const struct vept_walk *w)
+{
+	struct hpa apic = {n->vm->vept.apic_hpa};
+
+	n->no_ram = walk_target(w);
+	if (root->apic_page == 0 || (n->no_ram.v ^ root->apic_page) & ~PAGE_MASK)
+		return VEPT_NO_RAM;
+	fill_with(n, root, w, apic, PAGE_SIZE, EPT_RIGHTS);
+	return VEPT_FILLED;
+}
+
+/* What the walk leads to. */
 static enum vept_result fill(
 	struct nested *n, struct vept_root *root, const struct vept_walk *w)
 {
 	uint64_t size = BIT64(level_shift(w->leaf));
 	struct hpa hpa;
 
-	if (!seam_l1_translate(n, walk_target(w), &hpa, &size)) {
-		n->no_ram = walk_target(w);
-		return VEPT_NO_RAM;
-	}
+	if (!seam_l1_translate(n, walk_target(w), &hpa, &size))
+		return fill_foreign(n, root, w);
 	fill_with(n, root, w, hpa, size, EPT_RIGHTS);
 	return VEPT_FILLED;
 }
 
-bool vept_map_void(struct nested *n, struct vept_root *root, struct gpa_l2 gpa, bool for_tables)
+/* ---- what L0 does not complete where nothing is ---- */
+
+/* Maps a page of ours for an address that EPT12 maps with these rights. */
+static bool map_page(struct nested *n, struct vept_root *root, uint64_t gpa, struct hpa page,
+	uint64_t rights)
 {
-	uint64_t rights = for_tables ? EPT_RIGHTS : EPT_RIGHTS & ~EPT_WRITE;
-	uint32_t controls = controls_of(n);
-	struct hpa page = {n->vm->vept.void_hpa};
 	struct vept_walk w;
+
+	if (vept_walk_ept12(n, root, root->eptp12, gpa, controls_of(n), &w) != VEPT_FILLED)
+		return false;
+	fill_with(n, root, &w, page, PAGE_SIZE, rights);
+	return true;
+}
+
+bool vept_map_ones(struct nested *n, struct vept_root *root, struct gpa_l2 gpa)
+{
+	struct hpa page = {n->vm->vept.void_hpa};
 	bool mapped;
 
 	seam_vm_lock(n);
-	mapped = vept_walk_ept12(n, root, root->eptp12, gpa.v, controls, &w) == VEPT_FILLED;
-	if (mapped)
-		fill_with(n, root, &w, page, PAGE_SIZE, rights);
+	mapped = map_page(n, root, gpa.v, page, EPT_RIGHTS & ~EPT_WRITE);
 	seam_vm_unlock(n);
 	return mapped;
+}
+
+/* The leaf of this address goes, if it maps this page. */
+static void unmap_page(struct nested *n, struct vept_root *root, uint64_t gpa, uint64_t hpa)
+{
+	struct vept *e = &n->vm->vept;
+	uint32_t t = root->table;
+
+	for (unsigned level = ROOT_LEVEL;; level--) {
+		unsigned slot = slot_of(gpa, level);
+		uint64_t entry = e->pages[t].entry[slot];
+
+		if (level == 1 && entry && (entry & EPT_ADDRESS) == hpa)
+			entry_clear(e, t, slot);
+		if (level == 1 || !entry || is_leaf(entry, level))
+			return;
+		t = child_of(e, entry);
+	}
+}
+
+/* What L2 has written goes, with the translations by which it could read it. */
+static void scratch_clean(struct nested *n, struct vept_scratch *s)
+{
+	bool there = s->root && s->root->generation == s->generation;
+
+	for (unsigned i = 0; there && i < s->count; i++)
+		unmap_page(n, s->root, s->gpa[i], s->hpa);
+	if (there && s->count)
+		root_flush(n, s->root);
+	s->count = 0;
+	for (unsigned i = 0; i < PAGE_SIZE / sizeof(uint64_t); i++)
+		s->page[i] = UINT64_MAX;
+}
+
+bool vept_map_scratch(struct nested *n, struct vept_root *root, struct gpa_l2 gpa)
+{
+	struct vept_scratch *s = &n->scratch;
+	struct hpa page = {s->hpa};
+	bool mapped;
+
+	seam_vm_lock(n);
+	if (s->root != root || s->generation != root->generation ||
+		s->count == VEPT_SCRATCH_PAGES)
+		scratch_clean(n, s);
+	s->root = root;
+	s->generation = root->generation;
+	mapped = map_page(n, root, gpa.v, page, EPT_RIGHTS);
+	if (mapped)
+		s->gpa[s->count++] = gpa.v;
+	seam_vm_unlock(n);
+	return mapped;
+}
+
+void vept_forget(struct nested *n)
+{
+	struct vept *e = &n->vm->vept;
+
+	seam_vm_lock(n);
+	for (unsigned i = 0; i < VEPT_ROOTS; i++)
+		if (e->root[i].eptp12)
+			root_empty(n, &e->root[i]);
+	seam_vm_unlock(n);
 }
 
 /* ---- violations ---- */

@@ -67,12 +67,24 @@ struct vept_scan {
 };
 
 struct vept_root {
-	uint64_t eptp12; /* with its A/D and memory-type bits; 0 when unused */
+	uint64_t eptp12;    /* with its A/D and memory-type bits; 0 when unused */
+	uint64_t apic_page; /* L1's APIC-access page, which is no RAM; 0: none is such */
 	uint64_t eptp02;
 	uint64_t last_use;
 	struct list cut; /* tables that hardware may still walk, until the next flush */
 	uint32_t table;
 	uint32_t generation; /* changes when the root goes */
+};
+
+/* A page that L2 may write, where L1 gave it no memory. Of a vCPU. */
+#define VEPT_SCRATCH_PAGES 4u /* more than what an instruction or an event writes */
+struct vept_scratch {
+	uint64_t *page;
+	uint64_t hpa;
+	struct vept_root *root; /* that maps it, if of this generation */
+	uint32_t generation;
+	uint32_t count;
+	uint64_t gpa[VEPT_SCRATCH_PAGES];
 };
 
 /*
@@ -87,6 +99,7 @@ struct vept {
 	struct list *bucket;    /* watches by their page */
 	uint64_t pages_hpa;     /* of pages[0]; contiguous */
 	uint64_t void_hpa;      /* a page of the VM, all ones: what absent memory reads as */
+	uint64_t apic_hpa; /* another one: stands for APIC-access pages that are no RAM of L1 */
 	uint32_t count;
 	uint32_t bucket_mask;
 	uint32_t in_use; /* tables that are not in unused */
@@ -121,10 +134,11 @@ uint64_t vept_books_size(uint32_t count);
 void vept_init(struct vept *e);
 
 /*
- * The root for L1's EPT pointer (already checked), made when new; never NULL. From now on this
- * vCPU has it in use, in place of the one before.
+ * The root for L1's EPT pointer (already checked) and an APIC-access page that is no RAM (0:
+ * none), made when new; never NULL. From now on this vCPU has it in use, in place of the one
+ * before.
  */
-struct vept_root *vept_root_get(struct nested *n, uint64_t eptp12);
+struct vept_root *vept_root_get(struct nested *n, uint64_t eptp12, uint64_t apic_page);
 
 /*
  * Is the root of this generation still what it was? Then this vCPU has it in use from now on.
@@ -149,12 +163,15 @@ __attribute__((noinline)) void vept_prefill(
 	struct nested *n, struct vept_root *root, struct gpa_l2 gpa);
 
 /*
- * L2 fetches code or walks tables where nothing of L1's is: from now on ones are there, which
- * only the processor's walks may write, as far as they count as writes. False: EPT12 does not
- * map the address any more.
+ * L2 accesses what is no RAM of L1 in a way that L0 does not complete: ones are there, for code
+ * and what is read; or a page of the vCPU that L2 may write, of ones at first, which
+ * VEPT_SCRATCH_PAGES addresses have at once. False: EPT12 does not map the address any more.
  */
-bool vept_map_void(
-	struct nested *n, struct vept_root *root, struct gpa_l2 gpa, bool for_tables);
+bool vept_map_ones(struct nested *n, struct vept_root *root, struct gpa_l2 gpa);
+bool vept_map_scratch(struct nested *n, struct vept_root *root, struct gpa_l2 gpa);
+
+/* L1 has devices where it had none before: nothing is mapped any more. */
+void vept_forget(struct nested *n);
 
 /* Walk for L0's own accesses to L2 memory; false when not mapped with `access` (1 read, 2
  * write, 4 execute), or when L1's page-modification log is full: vept_handle says why. Sets

@@ -180,6 +180,16 @@ enum vept_result vept_set_flags(
 							: VEPT_FILLED;
 }
 
+/* Of a fetch that was made only one of the two rights is needed, and which is not told. */
+static bool walk_allows(const struct vept_walk *w, unsigned access, uint32_t controls)
+{
+	uint64_t either = EPT_EXEC | EPT_USER_EXEC;
+
+	if (access == EPT_EXEC && (controls & PROC2_MODE_BASED_EXECUTE))
+		return w->perms & either;
+	return (w->perms & access) == access;
+}
+
 bool vept_walk(struct nested *n, uint64_t eptp12, struct gpa_l2 gpa, unsigned access,
 	struct gpa_l1 *l1)
 {
@@ -190,7 +200,7 @@ bool vept_walk(struct nested *n, uint64_t eptp12, struct gpa_l2 gpa, unsigned ac
 	/* An L1 that changes its tables without end gets the last walk without the flags. */
 	for (unsigned i = 0; i < WALK_TRIES; i++) {
 		if (vept_walk_ept12(n, NULL, eptp12, gpa.v, controls, &w) != VEPT_FILLED ||
-			(w.perms & access) != access)
+			!walk_allows(&w, access, controls))
 			return false;
 		if (!(eptp12 & EPTP_AD))
 			break;

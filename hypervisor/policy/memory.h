@@ -18,7 +18,7 @@
  */
 #define MEMORY_EPT02_TABLE      8448u  /* bytes at most, with its book-keeping */
 #define MEMORY_EPT02_TABLES_MAX 32768u /* of a VM, however large */
-#define MEMORY_VMCS_PAGES       22u    /* for each virtual CPU */
+#define MEMORY_VMCS_PAGES       23u    /* for each virtual CPU */
 #define MEMORY_PAGE             4096u
 #define MEMORY_L0 \
 	(16ull << 20) /* for L0 itself: page tables, and what is lost between regions */

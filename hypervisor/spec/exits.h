@@ -115,11 +115,15 @@ enum task_source {
 /* Table 27-6 "Exit Qualification for APIC-Access VM Exits from Linear Accesses and
  * Guest-Physical Accesses" */
 #define APIC_ACCESS_OFFSET(q) ((q)&0xfffu)
-#define APIC_ACCESS_TYPE(q)   (((q) >> 12) & 15u)
+#define APIC_ACCESS_TYPE_BIT  12
+#define APIC_ACCESS_TYPE(q)   (((q) >> APIC_ACCESS_TYPE_BIT) & 15u)
 enum apic_access_type {
 	APIC_ACCESS_READ = 0,
 	APIC_ACCESS_WRITE = 1,
-	APIC_ACCESS_FETCH = 2
+	APIC_ACCESS_FETCH = 2,
+	APIC_ACCESS_EVENT = 3, /* linear, during the delivery of an event */
+	APIC_ACCESS_PHYSICAL_EVENT = 10,
+	APIC_ACCESS_PHYSICAL = 15
 };
 
 /* Table 27-7 "Exit Qualification for EPT Violations" */

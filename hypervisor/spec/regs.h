@@ -102,11 +102,13 @@ enum reg {
 #define RFLAGS_DEFINED 0x3f7fd7ull /* RFLAGS_FIXED included; the others are 0 */
 
 /* 17.2 "Debug Registers" */
-#define DR6_B0_B3   0xfull
-#define DR6_BD      BIT64(13)
-#define DR6_BS      BIT64(14)
-#define DR6_BT      BIT64(15)
-#define DR6_RESET   0xffff0ff0ull
+#define DR6_B0_B3 0xfull
+#define DR6_BD    BIT64(13)
+#define DR6_BS    BIT64(14)
+#define DR6_BT    BIT64(15)
+#define DR6_RESET 0xffff0ff0ull
+#define CR8_MAX   15ull
+
 #define DR7_LOCAL   0x155ull /* L0 to L3, LE */
 #define DR7_ENABLED 0xffull  /* any breakpoint */
 #define DR7_GD      BIT64(13)

@@ -173,6 +173,14 @@ uint64_t vcpu_read_gpr(struct vcpu *vcpu, unsigned reg)
 	return vcpu_in_long64() ? v : (uint32_t)v;
 }
 
+void vcpu_write_gpr(struct vcpu *vcpu, unsigned reg, uint64_t v)
+{
+	if (reg == REG_RSP)
+		vmwrite(VMCS_GUEST_RSP, v);
+	else
+		vcpu->regs.r[reg] = v;
+}
+
 static bool mov_to_cr(struct vcpu *vcpu, unsigned cr, uint64_t v)
 {
 	switch (cr) {
@@ -181,7 +189,7 @@ static bool mov_to_cr(struct vcpu *vcpu, unsigned cr, uint64_t v)
 	case 4:
 		return mov_to_cr4(vcpu, v);
 	case 8:
-		if (v >> 4 != 0)
+		if (v > CR8_MAX)
 			return false;
 		platform_set_cr8(vcpu->vm->platform, vcpu->index, v);
 		vcpu_post(vcpu, EVENT_IRQ);
@@ -193,12 +201,7 @@ static bool mov_to_cr(struct vcpu *vcpu, unsigned cr, uint64_t v)
 
 static void mov_from_cr8(struct vcpu *vcpu, unsigned reg)
 {
-	uint64_t v = platform_get_cr8(vcpu->vm->platform, vcpu->index);
-
-	if (reg == REG_RSP)
-		vmwrite(VMCS_GUEST_RSP, v);
-	else
-		vcpu->regs.r[reg] = v;
+	vcpu_write_gpr(vcpu, reg, platform_get_cr8(vcpu->vm->platform, vcpu->index));
 }
 
 /* SDM table 27-3 "Exit Qualification for Control-Register Accesses". */

@@ -103,6 +103,9 @@ void vcpu_touched_devices(struct vcpu *vcpu)
 	uint64_t guest;
 
 	vcpu_post(vcpu, EVENT_TIMER);
+	if (__atomic_load_n(&vm->windows_changed, __ATOMIC_RELAXED) &&
+		__atomic_exchange_n(&vm->windows_changed, false, __ATOMIC_SEQ_CST))
+		vcpu_windows_changed(vcpu);
 	if (vcpu == first)
 		return;
 	/* The timers of devices that are no LAPIC are vCPU 0's. */
@@ -269,8 +272,10 @@ static void process(struct vcpu *vcpu, uint32_t events)
 		return;
 	if (events & EVENT_FLUSH)
 		vmx_flush_all();
+	if (events & EVENT_NMI)
+		vcpu->nmi_waits = false; /* it is this one that waits */
 	if (l2_rests(vcpu))
-		l2_rest(vcpu);
+		l2_rest(vcpu, events & EVENT_NMI);
 	if (events & EVENT_WORK)
 		process_work(vcpu);
 	if (events & EVENT_INIT)

@@ -8,14 +8,16 @@
 
 /* ---- from and to L2 ---- */
 
-/* L2 ended: what it could not take yet is L1's now. VMCS02's controls are still those it ran
- * with. */
-static void left(struct vcpu *vcpu)
+/*
+ * L2 ended: what it could not take yet is L1's now. VMCS02's controls are still those it ran
+ * with; for an L2 that rested nobody opened a window.
+ */
+static void left(struct vcpu *vcpu, bool rested)
 {
 	const struct nested *n = &vcpu->nested;
 	struct vm *vm = vcpu->vm;
 
-	if (n->cur->proc_02 & PROC_INTR_WINDOW ||
+	if (rested || n->cur->proc_02 & PROC_INTR_WINDOW ||
 		(vm->apicv.on && platform_apic_changed(vm->platform, vcpu->index)))
 		vcpu_add_events(vcpu, EVENT_IRQ);
 	if (vcpu->nmi_waits)
@@ -29,13 +31,23 @@ static unsigned timer_shift(void)
 	return caps_msr(&vmx_caps, MSR_VMX_MISC) & MISC_TIMER_RATE;
 }
 
+static void account_until(struct vcpu *vcpu, uint64_t tsc)
+{
+	nested_rested(
+		&vcpu->nested, (tsc >> timer_shift()) - (vcpu->rest_tsc >> timer_shift()));
+	vcpu->rest_tsc = tsc;
+}
+
 void l2_account_rest(struct vcpu *vcpu)
 {
-	uint64_t now = rdtsc();
+	account_until(vcpu, rdtsc());
+}
 
-	nested_rested(
-		&vcpu->nested, (now >> timer_shift()) - (vcpu->rest_tsc >> timer_shift()));
-	vcpu->rest_tsc = now;
+/* For L1 the time that L0 takes for L2 is L2's. The hardware's timer counts the rest of it. */
+static __attribute__((noinline)) void account_gap(struct vcpu *vcpu)
+{
+	if (vcpu->entry_tsc > vcpu->rest_tsc)
+		account_until(vcpu, vcpu->entry_tsc);
 }
 
 uint64_t l2_rest_deadline(const struct vcpu *vcpu)
@@ -47,14 +59,14 @@ uint64_t l2_rest_deadline(const struct vcpu *vcpu)
 	return ((vcpu->rest_tsc >> timer_shift()) + limit) << timer_shift();
 }
 
-void l2_rest(struct vcpu *vcpu)
+void l2_rest(struct vcpu *vcpu, bool nmi)
 {
 	l2_account_rest(vcpu);
-	if (nested_rest(&vcpu->nested) == NESTED_RESTS)
+	if (nested_rest(&vcpu->nested, nmi) == NESTED_RESTS)
 		return;
 	vcpu->state = VCPU_RUNNABLE;
 	if (!vcpu->nested.in_l2)
-		left(vcpu);
+		left(vcpu, true);
 }
 
 static void begin_rest(struct vcpu *vcpu)
@@ -106,14 +118,14 @@ void l2_entered(struct vcpu *vcpu)
 void l2_entry_failed(struct vcpu *vcpu, uint32_t reason)
 {
 	nested_entry_failed(&vcpu->nested, reason);
-	left(vcpu);
+	left(vcpu, false);
 }
 
 void l2_entry_vmfailed(struct vcpu *vcpu, uint32_t error)
 {
 	vcpu->injecting = false; /* what was queued stays L1's, or goes to it with the exit */
 	nested_entry_vmfailed(&vcpu->nested, error);
-	left(vcpu);
+	left(vcpu, false);
 }
 
 /* ---- events ---- */
@@ -121,6 +133,7 @@ void l2_entry_vmfailed(struct vcpu *vcpu, uint32_t error)
 bool l2_event(struct vcpu *vcpu, const struct nested_event *e, uint32_t post)
 {
 	struct nested *n = &vcpu->nested;
+	bool rested = vcpu->state == VCPU_HALTED;
 
 	switch (nested_who_takes(n, e)) {
 	case TAKER_L2:
@@ -128,9 +141,9 @@ bool l2_event(struct vcpu *vcpu, const struct nested_event *e, uint32_t post)
 	case TAKER_ENTRY_FIRST:
 		vcpu->deferred |= post;
 		break;
-	case TAKER_EXIT_FIRST:
-		vcpu->nmi_waits = true;
-		return true; /* a halted L2 does not wake up */
+	case TAKER_EXIT_FIRST: /* a halted L2 does not wake up */
+		vcpu->nmi_waits |= e->kind == NESTED_NMI;
+		return true;
 	case TAKER_L1:
 		nested_deliver(n, e);
 		/* L1 did not acknowledge it, or it notified of posted ones and another one
@@ -140,13 +153,13 @@ bool l2_event(struct vcpu *vcpu, const struct nested_event *e, uint32_t post)
 		break;
 	}
 	/* Posted interrupts may or may not be for an L2 that rests. */
-	if (n->in_l2 && vcpu->state == VCPU_HALTED) {
-		l2_rest(vcpu);
+	if (n->in_l2 && rested) {
+		l2_rest(vcpu, false);
 		return true;
 	}
 	vcpu->state = VCPU_RUNNABLE;
 	if (!n->in_l2)
-		left(vcpu);
+		left(vcpu, rested);
 	return true;
 }
 
@@ -186,6 +199,18 @@ static void mov_to_cr0(struct vcpu *vcpu, uint64_t value)
 	nested_skip();
 }
 
+/* A TPR shadow in a virtual-APIC page that is no RAM of L1: ones, and writes are lost. */
+static void absent_cr8(struct vcpu *vcpu, uint64_t q)
+{
+	if (CR_TYPE(q) == CR_MOV_FROM) {
+		vcpu_write_gpr(vcpu, CR_REGISTER(q), CR8_MAX);
+	} else if (vcpu_read_gpr(vcpu, CR_REGISTER(q)) > CR8_MAX) {
+		vcpu_inject_gp(vcpu);
+		return;
+	}
+	nested_skip();
+}
+
 /* What L1 did not ask for. CR8 without a TPR shadow is that of L1's own APIC. */
 static void handle_l2_cr_access(struct vcpu *vcpu)
 {
@@ -197,6 +222,12 @@ static void handle_l2_cr_access(struct vcpu *vcpu)
 		break;
 	case 4:
 		vcpu_inject_gp(vcpu); /* a bit that L1's virtual CPU does not have */
+		break;
+	case 8:
+		if (vcpu->nested.cur->no_virtual_apic)
+			absent_cr8(vcpu, q);
+		else
+			vcpu_handle_exit(vcpu, EXIT_CR_ACCESS);
 		break;
 	default:
 		vcpu_handle_exit(vcpu, EXIT_CR_ACCESS);
@@ -237,16 +268,20 @@ void l2_exit(struct vcpu *vcpu, uint32_t reason, bool injected)
 
 	if (l0_config()->machine.stale_vectoring && !injected)
 		vcpu_repair_vectoring(n->cur->proc2_02);
+	if (n->cur->timer_on && !n->run_pending)
+		account_gap(vcpu);
 	switch (nested_l2_exit(n, reason)) {
 	case NESTED_L1:
 		break;
 	case NESTED_RESUME:
+		vcpu->rest_tsc = vcpu->exit_tsc;
 		vcpu_redeliver(vcpu);
 		break;
 	case NESTED_L0:
+		vcpu->rest_tsc = vcpu->exit_tsc;
 		handle_in_l0(vcpu, reason);
 		break;
 	}
 	if (!n->in_l2)
-		left(vcpu);
+		left(vcpu, false);
 }

@@ -27,9 +27,9 @@ void l2_entered(struct vcpu *vcpu);
 
 /*
  * L2 rests (the vCPU is VCPU_HALTED): whether it still does. In the time that has passed since
- * the last question L1's preemption timer ran.
+ * the last question L1's preemption timer ran. nmi: one is pending.
  */
-void l2_rest(struct vcpu *vcpu);
+void l2_rest(struct vcpu *vcpu, bool nmi);
 /* Only the time. */
 void l2_account_rest(struct vcpu *vcpu);
 /* When l2_rest has to be asked again, as host TSC; DEV_NEVER: when an event comes. */

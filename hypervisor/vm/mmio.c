@@ -30,9 +30,9 @@ static unsigned fetch(struct emulation *e, uint8_t code[EMUL_MAX_INSN])
 	/* the CPU has fetched it: supervisor rights do for reading it again */
 	s.cpl = 0;
 	s.rflags_ac = true;
-	if (!paging_read(n, &s, linear, code, first, &e->fault))
+	if (!paging_read_code(n, &s, linear, code, first, &e->fault))
 		return 0;
-	if (first == EMUL_MAX_INSN || !paging_read(n, &s, linear + first, code + first,
+	if (first == EMUL_MAX_INSN || !paging_read_code(n, &s, linear + first, code + first,
 					      EMUL_MAX_INSN - first, &fault))
 		return first;
 	return EMUL_MAX_INSN;
@@ -64,33 +64,80 @@ static struct vept_root *root_of(const struct vcpu *vcpu)
 	return vcpu->nested.in_l2 ? vcpu->nested.cur->root : NULL;
 }
 
-/*
- * Page tables or code where there is no memory: from now on a page of ones is there, which is
- * what absent memory reads as. False: a device is there, or the pool is used up.
- */
-static bool map_void(struct vcpu *vcpu, uint64_t gpa)
+/* EPT01 maps the page of ones at so many addresses at most; another one takes the oldest's place. */
+static void note_void(struct vm *vm, uint64_t gpa)
+{
+	uint64_t *slot = &vm->void_at[vm->void_next++ % VM_VOIDS];
+
+	if (*slot != 0) {
+		(void)ept_unmap(&vm->ept01, *slot, PAGE_SIZE);
+		ept_flush(&vm->ept01);
+	}
+	*slot = gpa;
+}
+
+static bool map_void_01(struct vcpu *vcpu, uint64_t gpa)
 {
 	struct vm *vm = vcpu->vm;
-	struct vept_root *root = root_of(vcpu);
 	bool mapped;
 
-	if (gpa >> 48 != 0 || platform_has_device(vm->platform, gpa))
-		return false;
-	if (root != NULL)
-		return vept_map_void(&vcpu->nested, root,
-			(struct gpa_l2){vmread(VMCS_GUEST_PHYSICAL_ADDRESS)},
-			!(vmread(VMCS_EXIT_QUALIFICATION) & QUAL_TRANSLATION));
 	vm_lock(vm);
-	mapped = ept_map(
-		&vm->ept01, gpa & ~PAGE_MASK, vm->void_page, PAGE_SIZE, EPT_RWX, MEMTYPE_WB);
+	mapped = ept_map(&vm->ept01, gpa, vm->void_page, PAGE_SIZE, EPT_RWX, MEMTYPE_WB);
+	if (mapped) {
+		note_void(vm, gpa);
+		vm_flush_others(vm, vcpu, false);
+	}
 	vm_unlock(vm);
 	return mapped;
 }
 
 /*
+ * Page tables, code or an odd instruction where there is no memory: from now on a page of ones is
+ * there, which is what absent memory reads as. False: a device is there, or the pool is used up.
+ */
+static bool map_void(struct vcpu *vcpu, uint64_t gpa, uint64_t q)
+{
+	struct vept_root *root = root_of(vcpu);
+	struct gpa_l2 at = {vmread(VMCS_GUEST_PHYSICAL_ADDRESS)};
+
+	if (gpa >> 48 != 0 || platform_has_device(vcpu->vm->platform, gpa))
+		return false;
+	if (root == NULL)
+		return map_void_01(vcpu, gpa & ~PAGE_MASK);
+	return q & QUAL_WRITE ? vept_map_scratch(&vcpu->nested, root, at)
+			      : vept_map_ones(&vcpu->nested, root, at);
+}
+
+void vcpu_windows_changed(struct vcpu *vcpu)
+{
+	struct vm *vm = vcpu->vm;
+
+	vm_lock(vm);
+	for (unsigned i = 0; i < VM_VOIDS; i++) {
+		if (vm->void_at[i] != 0)
+			(void)ept_unmap(&vm->ept01, vm->void_at[i], PAGE_SIZE);
+		vm->void_at[i] = 0;
+	}
+	ept_flush(&vm->ept01);
+	vm_flush_others(vm, vcpu, false);
+	vm_unlock(vm);
+	if (vm->config.vmx)
+		vept_forget(&vcpu->nested);
+}
+
+/* 28.2.4 "Accessed and Dirty Flags for EPT" */
+static bool walks_write(const struct vcpu *vcpu)
+{
+	const struct vept_root *root = root_of(vcpu);
+
+	return root != NULL && root->eptp12 & EPTP_AD;
+}
+
+/*
  * Paging structures in a device's memory read as ones, as absent memory does: the walk ends in
- * a page fault. The write bit of its error code is a guess, since the exit does not tell the
- * access. False: something else.
+ * a page fault. So for an L2 whose walks count as writes, where a page of ones would have to be
+ * writable. The write bit of its error code is a guess, since the exit does not tell the access.
+ * False: something else.
  */
 static bool table_in_device(struct vcpu *vcpu, uint64_t gpa, uint64_t q)
 {
@@ -99,7 +146,7 @@ static bool table_in_device(struct vcpu *vcpu, uint64_t gpa, uint64_t q)
 	struct gpa_l1 at;
 
 	if (q & QUAL_TRANSLATION || !(q & QUAL_LINEAR) ||
-		!platform_has_device(vcpu->vm->platform, gpa))
+		(!walks_write(vcpu) && !platform_has_device(vcpu->vm->platform, gpa)))
 		return false;
 	s = vcpu_paging_state(vcpu);
 	if (paging_walk(&vcpu->nested, &s, vmread(VMCS_GUEST_LINEAR_ADDRESS), PAGING_READ, &at,
@@ -182,12 +229,14 @@ void handle_ept_violation(struct vcpu *vcpu)
 	uint64_t linear = q & QUAL_LINEAR ? vmread(VMCS_GUEST_LINEAR_ADDRESS) : NO_PAGE;
 	uint8_t code[EMUL_MAX_INSN] = {0};
 
+	if (vcpu->nested.in_l2 && nested_apic_access(&vcpu->nested, gpa, q))
+		return;
 	vcpu_redeliver(vcpu);
 	if (table_in_device(vcpu, gpa, q))
 		return;
 	if (data && emulate_access(vcpu, linear, gpa, q & QUAL_WRITE, code))
 		return;
-	if (map_void(vcpu, gpa))
+	if (map_void(vcpu, gpa, q))
 		nested_block_nmis_again(q);
 	else
 		refuse(vcpu, code, gpa);

@@ -19,7 +19,7 @@ _Static_assert(sizeof(struct vept_pages) + sizeof(struct vept_table) +
 		       MEMORY_EPT02_TABLE,
 	"an EPT02 table needs more of the pool");
 _Static_assert(VEPT_TABLES_MAX == MEMORY_EPT02_TABLES_MAX, "tables of a VM");
-_Static_assert(2 * NVMCS_SLOTS + 6 <= MEMORY_VMCS_PAGES, "a vCPU needs more of the pool");
+_Static_assert(2 * NVMCS_SLOTS + 7 <= MEMORY_VMCS_PAGES, "a vCPU needs more of the pool");
 _Static_assert(MEMORY_UNIT == SIZE_2M && MEMORY_PAGE == PAGE_SIZE, "sizes of regions");
 
 static unsigned pages_of(uint64_t bytes)
@@ -56,13 +56,20 @@ bool nested_hw_create(struct vm *vm)
 {
 	struct nested_vm *nv = vm->nested_vm;
 	struct vept *e = &nv->vept;
+	void *void_page, *apic_page;
 
 	e->count = memory_ept02_tables(&vm->config);
 	e->pages = pool_get_run(&vm->pool, pages_of(e->count * sizeof(struct vept_pages)));
 	e->books = pool_get_run(&vm->pool, pages_of(vept_books_size(e->count)));
 	if (e->pages == NULL || e->books == NULL)
 		return false;
-	e->void_hpa = vm->void_page.v;
+	void_page = pool_get(&vm->pool);
+	apic_page = pool_get(&vm->pool);
+	if (void_page == NULL || apic_page == NULL)
+		return false;
+	memset(void_page, 0xff, PAGE_SIZE);
+	e->void_hpa = hpa_of(void_page).v;
+	e->apic_hpa = hpa_of(apic_page).v;
 	e->pages_hpa = hpa_of(e->pages).v;
 	e->maxphyaddr = nv->caps.maxphyaddr;
 	e->execute_only = caps_msr(&nv->caps, MSR_VMX_EPT_VPID_CAP) & EPT_CAP_EXECUTE_ONLY;
@@ -113,6 +120,10 @@ bool nested_hw_vcpu_create(struct vcpu *vcpu)
 			return false;
 	}
 	vcpu->nested_hw->spares = 2 * NVMCS_SLOTS;
+	vcpu->nested.scratch.page = pool_get(&vm->pool);
+	if (vcpu->nested.scratch.page == NULL)
+		return false;
+	vcpu->nested.scratch.hpa = hpa_of(vcpu->nested.scratch.page).v;
 	if (!vm->nested_vm->shadowing)
 		return true;
 	vcpu->nested.vmread_bitmap02 = pool_get(&vm->pool);

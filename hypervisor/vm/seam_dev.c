@@ -132,6 +132,12 @@ void dev_work(struct platform *p)
 		vcpu_post(vm->vcpus[0], EVENT_WORK);
 }
 
+/* With the lock of the platform: who made the access sees to it (vcpu_touched_devices). */
+void dev_windows_changed(struct platform *p)
+{
+	__atomic_store_n(&vm_of_platform(p)->windows_changed, true, __ATOMIC_SEQ_CST);
+}
+
 void dev_nmi(struct platform *p, unsigned vcpu)
 {
 	struct vm *vm = vm_of_platform(p);

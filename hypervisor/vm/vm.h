@@ -17,6 +17,7 @@
 
 #define VM_MAX       LIMIT_VMS
 #define VM_MAX_SLOTS 2
+#define VM_VOIDS     64u
 
 struct vm_state;
 
@@ -65,9 +66,11 @@ struct vm {
 	struct vm_devices *devices; /* that are PCI functions */
 	struct nested_vm *nested_vm;
 	struct explain_ring *explain; /* what was refused to L1 and L2 */
-	struct hpa
-		/* ones: what is behind addresses without memory, if it must be mapped */
-		void_page;
+	/* Ones: what is behind addresses of L1 without memory, where it must be mapped. */
+	struct hpa void_page;
+	uint64_t void_at[VM_VOIDS]; /* where EPT01 has it; 0: nowhere */
+	unsigned void_next;
+	bool windows_changed;                     /* of PCI, since somebody looked; atomic */
 	struct hpa vmread_bitmap, vmwrite_bitmap; /* with VMCS shadowing for L1 */
 	struct vm_state *saved;                   /* with selftest=state, like the next */
 	unsigned selftests;                       /* asked for */

@@ -122,6 +122,8 @@ void handle_cr_access(struct vcpu *vcpu);
 void handle_xsetbv(struct vcpu *vcpu);
 void handle_io(struct vcpu *vcpu);
 void handle_ept_violation(struct vcpu *vcpu);
+/* Devices of L1 are at other addresses: pages of ones that were mapped may be in their way. */
+void vcpu_windows_changed(struct vcpu *vcpu);
 void handle_apic_access(struct vcpu *vcpu);
 void handle_apic_write(struct vcpu *vcpu);
 void handle_virtualized_eoi(struct vcpu *vcpu);
@@ -171,6 +173,7 @@ bool vcpu_physical_address(struct vcpu *vcpu, uint64_t address, struct gpa_l1 *a
 bool vcpu_xcr0_valid(uint64_t v);
 /* A general register as an operand of the current mode. */
 uint64_t vcpu_read_gpr(struct vcpu *vcpu, unsigned reg);
+void vcpu_write_gpr(struct vcpu *vcpu, unsigned reg, uint64_t v);
 /* CR0/CR4 intercepts follow whether L1 is in VMX operation. */
 void vcpu_update_cr_masks(struct vcpu *vcpu);
 

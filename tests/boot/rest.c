@@ -106,6 +106,21 @@ static void windows(void)
 	ctl_clear(VMCS_PROC_CONTROLS, PROC_MTF);
 }
 
+static void shutdown_and_debug(void)
+{
+	begin(halts, ACTIVITY_SHUTDOWN);
+	ctl_set(VMCS_PIN_CONTROLS, PIN_EXT_INTR_EXITING | PIN_PREEMPTION_TIMER);
+	vmwrite(VMCS_PREEMPTION_TIMER_VALUE, 4 * LONG >> (rdmsr(MSR_VMX_MISC) & 31));
+	timer_in(LONG);
+	run("shutdown, interrupt, then the timer");
+	print("the interrupt: %u taken\n", taken);
+	begin(halts, ACTIVITY_HLT);
+	vmwrite(VMCS_EXCEPTION_BITMAP, 2);
+	vmwrite(VMCS_GUEST_RFLAGS, RFLAGS_FIXED | RFLAGS_TF);
+	vmwrite(VMCS_GUEST_PENDING_DBG, 1u << 14);
+	run("entered, single step");
+}
+
 static void virtual_interrupts(void)
 {
 	begin(halts_masked, ACTIVITY_HLT);
@@ -138,6 +153,7 @@ int payload_main(void)
 	l2_setup(&l2, halts);
 	interrupts();
 	windows();
+	shutdown_and_debug();
 	virtual_interrupts();
 	return 0;
 }

@@ -332,9 +332,16 @@ test_an_l2_that_halts_without_hlt_exiting() {
 			'shutdown, NMI window: ok exit 8, rip .0, activity 2, soon, 0 taken$' \
 			'sti, MTF: ok exit 37, rip .1, activity 0, soon, 0 taken$' \
 			'hlt, MTF: ok exit 37, rip .1, activity 1, soon, 0 taken$' \
+			'shutdown, interrupt, then the timer: ok exit 52, rip .0, activity 2, late, 0 taken$' \
+			'the interrupt: 1 taken$' 'entered, single step: ok exit 0, rip .0, activity 1, soon, 0 taken$' \
 			'entered, virtual interrupt: ok exit 1, rip .2, activity 1, late, 1 taken$' \
 			'entered, virtual interrupt below the TPR: ok exit 1, rip .0, activity 1, late, 0 taken$' || return
 	done
+}
+
+test_a_base_address_moves_to_where_nothing_was() {
+	expect 1 run --timeout 20 --memory 64M --l1 "$B/payload/movedbar.elf" --rng on &&
+		shows 'queues: 1$' 'at a fresh place: 1$' 'where L1 had touched: 1$' 'where L2 had touched: 1$'
 }
 
 test_time_of_day() {

@@ -106,6 +106,11 @@ void *dev_memory(struct platform *p, uint16_t bdf, uint64_t gpa, uint64_t size, 
 	return gpa < fake_ram_size && size <= fake_ram_size - gpa ? fake_ram + gpa : NULL;
 }
 
+void dev_windows_changed(struct platform *p)
+{
+	(void)p;
+}
+
 void dev_work(struct platform *p)
 {
 	assert_ptr_equal(p, &machine);

@@ -59,6 +59,11 @@ bool platform_irq_visible(const struct platform *p, unsigned irq)
 	return fake.visible;
 }
 
+void dev_windows_changed(struct platform *p)
+{
+	(void)p;
+}
+
 void dev_work(struct platform *p)
 {
 	assert_ptr_equal(p, &machine);

@@ -86,6 +86,7 @@ static int vcpu_setup(void **state)
 	vm.l0 = l0_controls(&hw);
 	fake_vept_alloc(&vm.vept, TABLES);
 	nested_vm_init(&vm);
+	fake_scratch(&n.scratch);
 	n.vmread_bitmap02 = vmread_bitmap02;
 	n.vmwrite_bitmap02 = vmwrite_bitmap02;
 	memset(vmread_bitmap02, 0xff, sizeof(vmread_bitmap02));

@@ -23,11 +23,13 @@
 #define WORLD_VMCS_N(i) (WORLD_VMCS + (i)*PAGE_SIZE)
 #define WORLD_RAM_END   ((uint64_t)FAKE_RAM_SIZE)
 
-#define WORLD_TABLES   64u
-#define WORLD_VEPT_HPA 0x40000000ull
-#define WORLD_VOID_HPA 0x7000ull
-#define WORLD_EPTP01   0x3000001eull
-#define WORLD_INSN_LEN 4u
+#define WORLD_TABLES      64u
+#define WORLD_VEPT_HPA    0x40000000ull
+#define WORLD_VOID_HPA    0x7000ull
+#define WORLD_APIC_HPA    0x5000ull
+#define WORLD_SCRATCH_HPA 0x6000ull
+#define WORLD_EPTP01      0x3000001eull
+#define WORLD_INSN_LEN    4u
 
 /* How an instruction of L1 ended. */
 enum world_outcome {
@@ -44,7 +46,7 @@ struct world {
 	struct nested_vm vm;
 	uint64_t gpr[16];
 	uint64_t msr_bitmap01[512], msr_bitmap02[512];
-	uint64_t vmread_bitmap02[512], vmwrite_bitmap02[512];
+	uint64_t vmread_bitmap02[512], vmwrite_bitmap02[512], scratch_page[512];
 	uint64_t vept_books[WORLD_TABLES][32];
 	struct vept_pages pages[WORLD_TABLES] __attribute__((aligned(4096)));
 	uint8_t vector; /* of the last fault */
@@ -145,11 +147,14 @@ static inline void world_reset(void)
 	e->count = WORLD_TABLES;
 	e->pages_hpa = WORLD_VEPT_HPA;
 	e->void_hpa = WORLD_VOID_HPA;
+	e->apic_hpa = WORLD_APIC_HPA;
 	e->maxphyaddr = world.vm.caps.maxphyaddr;
 	e->execute_only = true;
 	nested_vm_init(&world.vm);
 	memset(world.msr_bitmap01, 0xff, sizeof(world.msr_bitmap01));
 	nested_pass_msrs(&world.vm, world.msr_bitmap01);
+	world.n.scratch.page = world.scratch_page;
+	world.n.scratch.hpa = WORLD_SCRATCH_HPA;
 	world.n.vmread_bitmap02 = world.vmread_bitmap02;
 	world.n.vmwrite_bitmap02 = world.vmwrite_bitmap02;
 	memset(world.vmread_bitmap02, 0xff, sizeof(world.vmread_bitmap02));

@@ -26,7 +26,7 @@ static int setup(void **state)
 
 static void expect_end(uint32_t reason)
 {
-	assert_int_equal(nested_rest(&world.n), NESTED_REST_ENDED);
+	assert_int_equal(nested_rest(&world.n, false), NESTED_REST_ENDED);
 	assert_false(world.n.in_l2);
 	assert_int_equal(world_12()[FID_EXIT_REASON], reason);
 	assert_int_equal(world_12()[FID_EXIT_INTR_INFO], 0);
@@ -34,14 +34,14 @@ static void expect_end(uint32_t reason)
 
 static void expect_rest(void)
 {
-	assert_int_equal(nested_rest(&world.n), NESTED_RESTS);
+	assert_int_equal(nested_rest(&world.n, false), NESTED_RESTS);
 	assert_true(world.n.in_l2);
 	assert_int_not_equal(world_02()[FID_GUEST_ACTIVITY_STATE], ACTIVITY_ACTIVE);
 }
 
 static void expect_wake(void)
 {
-	assert_int_equal(nested_rest(&world.n), NESTED_WAKES);
+	assert_int_equal(nested_rest(&world.n, false), NESTED_WAKES);
 	assert_true(world.n.in_l2);
 	assert_int_equal(world_02()[FID_GUEST_ACTIVITY_STATE], ACTIVITY_ACTIVE);
 	world_02()[FID_GUEST_ACTIVITY_STATE] = ACTIVITY_HLT;

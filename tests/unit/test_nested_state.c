@@ -34,6 +34,7 @@ static void forget(bool shadowing)
 	world.n.stats = (struct nested_stats){0};
 	nested_vm_init(&world.vm);
 	world.vm.shadowing = shadowing;
+	world.n.scratch.page = world.scratch_page;
 	world.n.vmread_bitmap02 = world.vmread_bitmap02;
 	world.n.vmwrite_bitmap02 = world.vmwrite_bitmap02;
 	nested_reset(&world.n, &world.vm, 0, world.gpr, 0x200, world.msr_bitmap02);

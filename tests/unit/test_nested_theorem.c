@@ -63,7 +63,7 @@ static void golden_vmcs12s_give_a_vmcs02_that_hardware_accepts(void **state)
 
 /* ---- found by the random changes, one by one ---- */
 
-static void an_apic_access_page_that_is_no_ram_caps_the_tpr_threshold(void **state)
+static void an_apic_access_page_that_is_no_ram_is_virtualized_too(void **state)
 {
 	uint64_t f[FID_COUNT];
 
@@ -74,12 +74,14 @@ static void an_apic_access_page_that_is_no_ram_caps_the_tpr_threshold(void **sta
 	world_write(FID_TPR_THRESHOLD, 5); /* VTPR has class 4 */
 	assert_int_equal(world_insn(EXIT_VMLAUNCH), ENTERED);
 	theorem_check();
-	assert_int_equal(world_02()[FID_TPR_THRESHOLD], 4);
+	assert_int_equal(world_02()[FID_TPR_THRESHOLD], 5);
+	assert_true(world_02()[FID_PROC2_CONTROLS] & PROC2_APIC_ACCESSES);
+	assert_true(world_02()[FID_APIC_ACCESS_ADDR] == WORLD_APIC_HPA);
 	leave_l2(EXIT_CPUID);
 	world_write(FID_APIC_ACCESS_ADDR, 0x12000);
 	assert_int_equal(world_insn(EXIT_VMRESUME), ENTERED);
 	theorem_check();
-	assert_int_equal(world_02()[FID_TPR_THRESHOLD], 5);
+	assert_true(world_02()[FID_APIC_ACCESS_ADDR] == FAKE_HPA_BASE + 0x12000);
 }
 
 static void an_nmi_may_be_injected_while_blocked_without_virtual_nmis(void **state)
@@ -443,7 +445,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 #define T(name) cmocka_unit_test_setup(name, setup)
 		T(golden_vmcs12s_give_a_vmcs02_that_hardware_accepts),
-		T(an_apic_access_page_that_is_no_ram_caps_the_tpr_threshold),
+		T(an_apic_access_page_that_is_no_ram_is_virtualized_too),
 		T(an_nmi_may_be_injected_while_blocked_without_virtual_nmis),
 		T(a_pending_single_step_follows_the_debugctl_that_l2_runs_with),
 		T(lme_stays_as_l1_has_it_in_an_l2_without_paging),

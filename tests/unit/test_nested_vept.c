@@ -28,6 +28,7 @@ static int setup(void **state)
 	fake_vept_alloc(&vm.vept, TABLES);
 	vm.vept.execute_only = true;
 	vept_init(&vm.vept);
+	fake_scratch(&n.scratch);
 	ept12_make(EPT_RWX);
 	return 0;
 }
@@ -91,7 +92,7 @@ static void expect_unmapped(const struct vept_root *root, uint64_t gpa)
 
 static void a_small_page_maps_as_a_small_page(void **state)
 {
-	struct vept_root *root = vept_root_get(&n, EPT12);
+	struct vept_root *root = vept_root_get(&n, EPT12, 0);
 
 	(void)state;
 	assert_int_equal(touch(root, 0x5123, EPT_READ), VEPT_FILLED);
@@ -102,7 +103,7 @@ static void a_small_page_maps_as_a_small_page(void **state)
 
 static void a_large_page_maps_as_a_large_page(void **state)
 {
-	struct vept_root *root = vept_root_get(&n, EPT12);
+	struct vept_root *root = vept_root_get(&n, EPT12, 0);
 
 	(void)state;
 	assert_int_equal(touch(root, 0x234567, EPT_EXEC), VEPT_FILLED);
@@ -111,7 +112,7 @@ static void a_large_page_maps_as_a_large_page(void **state)
 
 static void a_huge_page_is_split_where_ram_is_contiguous_for_less(void **state)
 {
-	struct vept_root *root = vept_root_get(&n, EPT12);
+	struct vept_root *root = vept_root_get(&n, EPT12, 0);
 
 	(void)state;
 	fake_write64(EPT12_PDPT + 8, 0 | EPT_WB | EPT_LARGE | EPT_READ | EPT_WRITE);
@@ -122,7 +123,7 @@ static void a_huge_page_is_split_where_ram_is_contiguous_for_less(void **state)
 
 static void an_absent_entry_is_a_violation_with_no_permissions(void **state)
 {
-	struct vept_root *root = vept_root_get(&n, EPT12);
+	struct vept_root *root = vept_root_get(&n, EPT12, 0);
 	uint64_t q;
 
 	(void)state;
@@ -137,7 +138,7 @@ static void an_absent_entry_is_a_violation_with_no_permissions(void **state)
 
 static void permissions_of_all_levels_count(void **state)
 {
-	struct vept_root *root = vept_root_get(&n, EPT12);
+	struct vept_root *root = vept_root_get(&n, EPT12, 0);
 	uint64_t q;
 
 	(void)state;
@@ -168,7 +169,7 @@ static void malformed_entries_are_misconfigurations(void **state)
 		{EPT12_PT, 0x800000 | EPT_WB | EPT_WRITE |
 				   EPT_EXEC}, /* write and execute without read */
 	};
-	struct vept_root *root = vept_root_get(&n, EPT12);
+	struct vept_root *root = vept_root_get(&n, EPT12, 0);
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
@@ -183,7 +184,7 @@ static void malformed_entries_are_misconfigurations(void **state)
 
 static void execute_only_needs_the_capability(void **state)
 {
-	struct vept_root *root = vept_root_get(&n, EPT12);
+	struct vept_root *root = vept_root_get(&n, EPT12, 0);
 
 	(void)state;
 	fake_write64(EPT12_PT, 0x800000 | EPT_WB | EPT_EXEC);
@@ -197,7 +198,7 @@ static void execute_only_needs_the_capability(void **state)
 
 static void a_1g_page_needs_the_capability(void **state)
 {
-	struct vept_root *root = vept_root_get(&n, EPT12);
+	struct vept_root *root = vept_root_get(&n, EPT12, 0);
 
 	(void)state;
 	vm.vept.no_1g = true;
@@ -209,7 +210,7 @@ static void a_1g_page_needs_the_capability(void **state)
 
 static void memory_type_and_ipat_are_those_of_l1(void **state)
 {
-	struct vept_root *root = vept_root_get(&n, EPT12);
+	struct vept_root *root = vept_root_get(&n, EPT12, 0);
 	unsigned level;
 
 	(void)state;
@@ -220,7 +221,7 @@ static void memory_type_and_ipat_are_those_of_l1(void **state)
 
 static void what_is_no_ram_of_l1_is_l0s(void **state)
 {
-	struct vept_root *root = vept_root_get(&n, EPT12);
+	struct vept_root *root = vept_root_get(&n, EPT12, 0);
 	unsigned level;
 
 	(void)state;
@@ -232,29 +233,74 @@ static void what_is_no_ram_of_l1_is_l0s(void **state)
 	assert_int_equal(touch(root, 0x30, EPT_WRITE), VEPT_VIOLATION);
 }
 
-/* For code only as what nobody writes; whatever else is refused comes to L0. */
+#define EPT12_OTHER (EPT12 + 0x20000)
+
+/* As what nobody writes; whatever else is refused comes to L0. */
 static void where_nothing_is_ones_are_for_code_and_tables(void **state)
 {
-	struct vept_root *root = vept_root_get(&n, EPT12);
+	struct vept_root *root = vept_root_get(&n, EPT12, 0);
 	struct gpa_l2 at = {0};
 	unsigned level;
 
 	(void)state;
 	fake_write64(EPT12_PT, 0xfee00000 | EPT_WB | EPT_RWX);
-	assert_true(vept_map_void(&n, root, at, false));
+	assert_true(vept_map_ones(&n, root, at));
 	assert_int_equal(walk02(root, 0, &level) & (EPT_RWX | ~0xfffull), FAKE_VEPT_VOID | 5);
 	assert_int_equal(level, 1);
 	assert_int_equal(touch(root, 0x30, EPT_WRITE), VEPT_NO_RAM);
-	assert_true(vept_map_void(&n, root, at, true));
-	assert_int_equal(
-		walk02(root, 0, &level) & (EPT_RWX | ~0xfffull), FAKE_VEPT_VOID | EPT_RWX);
 	fake_write64(EPT12_PT, 0);
-	assert_false(vept_map_void(&n, root, at, true));
+	assert_false(vept_map_ones(&n, root, at));
+}
+
+/* One page of each vCPU, for what L0 does not complete. */
+static void what_l2_writes_where_nothing_is_is_not_kept(void **state)
+{
+	struct vept_root *root = vept_root_get(&n, EPT12, 0), *other;
+	unsigned level;
+
+	(void)state;
+	for (uint64_t i = 0; i <= VEPT_SCRATCH_PAGES; i++) {
+		fake_write64(EPT12_PT + i * 8, (0xfe000000 + i * 0x1000) | EPT_WB | EPT_RWX);
+		assert_true(vept_map_scratch(&n, root, (struct gpa_l2){i * 0x1000}));
+		assert_int_equal(walk02(root, i * 0x1000, &level) & (EPT_RWX | ~0xfffull),
+			FAKE_VEPT_SCRATCH | EPT_RWX);
+		assert_true(
+			n.scratch.page[3] == (i % VEPT_SCRATCH_PAGES == 0 ? UINT64_MAX : 7));
+		n.scratch.page[3] = 7;
+	}
+	assert_int_equal(walk02(root, 0, &level), 0);
+	fake_write64(EPT12_OTHER & ~0xfffull, EPT12_PDPT | EPT_RWX);
+	other = vept_root_get(&n, EPT12_OTHER, 0);
+	assert_true(vept_map_scratch(&n, other, (struct gpa_l2){0}));
+	assert_true(n.scratch.page[3] == UINT64_MAX);
+	assert_int_equal(walk02(root, VEPT_SCRATCH_PAGES * 0x1000, &level), 0);
+	vept_forget(&n);
+	assert_int_equal(walk02(other, 0, &level), 0);
+}
+
+/* 24.6.8: L1 may name any address. Where L1 uses it for no L2 of that root, it is L0's. */
+static void an_apic_access_page_that_is_no_ram_is_a_page_of_ours(void **state)
+{
+	struct vept_root *plain = vept_root_get(&n, EPT12, 0);
+	struct vept_root *apic = vept_root_get(&n, EPT12, 0xfee00000);
+	unsigned level;
+
+	(void)state;
+	assert_ptr_not_equal(plain, apic);
+	fake_write64(EPT12_PT, 0xfee00000 | EPT_WB | EPT_RWX);
+	fake_write64(EPT12_PT + 8, 0xfee01000 | EPT_WB | EPT_RWX);
+	assert_int_equal(touch(apic, 0x30, EPT_WRITE), VEPT_FILLED);
+	assert_int_equal(walk02(apic, 0, &level) & ~0xfffull, FAKE_VEPT_APIC);
+	assert_int_equal(touch(apic, 0x1030, EPT_WRITE), VEPT_NO_RAM);
+	assert_int_equal(touch(plain, 0x30, EPT_WRITE), VEPT_NO_RAM);
+	fake_write64(EPT12_PT, 0);
+	vept_invalidate(&n, EPT12);
+	assert_int_equal(walk02(apic, 0, &level), 0);
 }
 
 static void an_ept12_table_outside_ram_reads_as_ones(void **state)
 {
-	struct vept_root *root = vept_root_get(&n, EPT12);
+	struct vept_root *root = vept_root_get(&n, EPT12, 0);
 
 	(void)state;
 	fake_write64(EPT12_PD, 0x3f00000000 | EPT_RWX);
@@ -263,7 +309,7 @@ static void an_ept12_table_outside_ram_reads_as_ones(void **state)
 
 static void invept_removes_what_changed(void **state)
 {
-	struct vept_root *root = vept_root_get(&n, EPT12);
+	struct vept_root *root = vept_root_get(&n, EPT12, 0);
 
 	(void)state;
 	touch(root, 0x1000, EPT_READ);
@@ -281,7 +327,7 @@ static void invept_removes_what_changed(void **state)
 
 static void invept_without_a_change_removes_and_flushes_nothing(void **state)
 {
-	struct vept_root *root = vept_root_get(&n, EPT12);
+	struct vept_root *root = vept_root_get(&n, EPT12, 0);
 
 	(void)state;
 	touch(root, 0x1000, EPT_READ);
@@ -295,7 +341,7 @@ static void invept_without_a_change_removes_and_flushes_nothing(void **state)
 
 static void invept_does_not_look_at_tables_that_l1_did_not_write(void **state)
 {
-	struct vept_root *root = vept_root_get(&n, EPT12);
+	struct vept_root *root = vept_root_get(&n, EPT12, 0);
 
 	(void)state;
 	touch(root, 0x1000, EPT_READ);
@@ -307,7 +353,7 @@ static void invept_does_not_look_at_tables_that_l1_did_not_write(void **state)
 
 static void invept_of_another_root_leaves_what_did_not_change(void **state)
 {
-	struct vept_root *root = vept_root_get(&n, EPT12);
+	struct vept_root *root = vept_root_get(&n, EPT12, 0);
 
 	(void)state;
 	touch(root, 0x1000, EPT_READ);
@@ -319,7 +365,7 @@ static void invept_of_another_root_leaves_what_did_not_change(void **state)
 
 static void single_context_invept_takes_every_root_of_the_same_tables(void **state)
 {
-	struct vept_root *a = vept_root_get(&n, EPT12), *b = vept_root_get(&n, EPT12_AD);
+	struct vept_root *a = vept_root_get(&n, EPT12, 0), *b = vept_root_get(&n, EPT12_AD, 0);
 
 	(void)state;
 	assert_ptr_not_equal(a, b);
@@ -334,7 +380,7 @@ static void single_context_invept_takes_every_root_of_the_same_tables(void **sta
 /* The bug this guards: the first mirror that asked consumed the dirty bit of the page. */
 static void every_mirror_of_a_written_table_is_compared(void **state)
 {
-	struct vept_root *root = vept_root_get(&n, EPT12);
+	struct vept_root *root = vept_root_get(&n, EPT12, 0);
 
 	(void)state;
 	fake_write64(EPT12_PD + 16, EPT12_PT | EPT_RWX); /* the same table at a second place */
@@ -349,7 +395,7 @@ static void every_mirror_of_a_written_table_is_compared(void **state)
 
 static void a_large_page_that_becomes_a_table_is_followed(void **state)
 {
-	struct vept_root *root = vept_root_get(&n, EPT12);
+	struct vept_root *root = vept_root_get(&n, EPT12, 0);
 
 	(void)state;
 	touch(root, 0x200000, EPT_READ);
@@ -368,7 +414,7 @@ static void a_large_page_that_becomes_a_table_is_followed(void **state)
 
 static void a_fill_sees_what_l1_changed_without_invept(void **state)
 {
-	struct vept_root *root = vept_root_get(&n, EPT12);
+	struct vept_root *root = vept_root_get(&n, EPT12, 0);
 
 	(void)state;
 	fake_write64(EPT12_PT + 8, 0x801000 | EPT_WB | EPT_READ);
@@ -380,7 +426,7 @@ static void a_fill_sees_what_l1_changed_without_invept(void **state)
 
 static void accessed_and_dirty_are_set_as_hardware_would(void **state)
 {
-	struct vept_root *root = vept_root_get(&n, EPT12_AD);
+	struct vept_root *root = vept_root_get(&n, EPT12_AD, 0);
 
 	(void)state;
 	assert_true(root->eptp02 & EPTP_AD);
@@ -398,7 +444,7 @@ static void accessed_and_dirty_are_set_as_hardware_would(void **state)
 
 static void without_a_d_bits_ept12_is_not_written(void **state)
 {
-	struct vept_root *root = vept_root_get(&n, EPT12);
+	struct vept_root *root = vept_root_get(&n, EPT12, 0);
 
 	(void)state;
 	touch(root, 0x3000, EPT_WRITE);
@@ -408,7 +454,7 @@ static void without_a_d_bits_ept12_is_not_written(void **state)
 
 static void clearing_dirty_takes_write_access_away_at_invept(void **state)
 {
-	struct vept_root *root = vept_root_get(&n, EPT12_AD);
+	struct vept_root *root = vept_root_get(&n, EPT12_AD, 0);
 
 	(void)state;
 	touch(root, 0x3000, EPT_WRITE);
@@ -421,15 +467,15 @@ static void clearing_dirty_takes_write_access_away_at_invept(void **state)
 
 static void roots_are_cached_and_the_oldest_goes(void **state)
 {
-	struct vept_root *first = vept_root_get(&n, EPT12), *second;
+	struct vept_root *first = vept_root_get(&n, EPT12, 0), *second;
 	uint32_t generation = first->generation;
 
 	(void)state;
-	second = vept_root_get(&n, (EPT12_PML4 + 0x10000) | 0x1e);
-	assert_ptr_equal(vept_root_get(&n, EPT12), first);
-	vept_root_get(&n, (EPT12_PML4 + 0x10000) | 0x1e);
+	second = vept_root_get(&n, (EPT12_PML4 + 0x10000) | 0x1e, 0);
+	assert_ptr_equal(vept_root_get(&n, EPT12, 0), first);
+	vept_root_get(&n, (EPT12_PML4 + 0x10000) | 0x1e, 0);
 	for (uint64_t i = 2; i <= VEPT_ROOTS; i++)
-		vept_root_get(&n, (EPT12_PML4 + i * 0x10000) | 0x1e);
+		vept_root_get(&n, (EPT12_PML4 + i * 0x10000) | 0x1e, 0);
 	assert_false(vept_root_reuse(&n, first, generation));
 	assert_true(vept_root_reuse(&n, second, second->generation));
 	assert_int_equal(vm.vept.in_use, VEPT_ROOTS);
@@ -437,7 +483,7 @@ static void roots_are_cached_and_the_oldest_goes(void **state)
 
 static void running_out_of_tables_never_fails(void **state)
 {
-	struct vept_root *root = vept_root_get(&n, EPT12);
+	struct vept_root *root = vept_root_get(&n, EPT12, 0);
 
 	(void)state;
 	/* Every 512 GiB part needs its own tables of all levels. */
@@ -462,7 +508,7 @@ static void nothing_leaks_over_random_use(void **state)
 		uint64_t gpa = (uint64_t)(x >> 8 & 0x3ff) << 12;
 
 		for (unsigned k = 0; k < 3; k++)
-			roots[k] = vept_root_get(&n, EPT12 + k * 0x100000);
+			roots[k] = vept_root_get(&n, EPT12 + k * 0x100000, 0);
 		switch (x >> 28) {
 		case 0:
 			fake_write64(EPT12_PT + (x >> 8 & 511) * 8,
@@ -482,7 +528,7 @@ static void nothing_leaks_over_random_use(void **state)
 		}
 	}
 	for (uint64_t i = 1; i <= VEPT_ROOTS; i++)
-		vept_root_get(&n, (EPT12_PML4 + i * 0x1000000) | 0x1e);
+		vept_root_get(&n, (EPT12_PML4 + i * 0x1000000) | 0x1e, 0);
 	for (unsigned i = 0; i < TABLES; i++)
 		vept_invalidate_all(&n);
 	assert_int_equal(vm.vept.in_use, VEPT_ROOTS);
@@ -503,6 +549,8 @@ int main(void)
 		T(memory_type_and_ipat_are_those_of_l1),
 		T(what_is_no_ram_of_l1_is_l0s),
 		T(where_nothing_is_ones_are_for_code_and_tables),
+		T(what_l2_writes_where_nothing_is_is_not_kept),
+		T(an_apic_access_page_that_is_no_ram_is_a_page_of_ours),
 		T(an_ept12_table_outside_ram_reads_as_ones),
 		T(invept_removes_what_changed),
 		T(invept_without_a_change_removes_and_flushes_nothing),

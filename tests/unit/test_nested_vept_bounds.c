@@ -71,7 +71,7 @@ static enum vept_result touch(uint64_t gpa)
 {
 	uint64_t q;
 
-	return vept_handle(&n, vept_root_get(&n, EPTP), (struct gpa_l2){gpa}, 1, &q);
+	return vept_handle(&n, vept_root_get(&n, EPTP, 0), (struct gpa_l2){gpa}, 1, &q);
 }
 
 /* One piece of INVEPT; the most steps so far are in *most. */

@@ -59,6 +59,7 @@ static void start(uint32_t count, uint64_t ad)
 	vm.vept.maxphyaddr = 46;
 	vm.vept.execute_only = true;
 	vept_init(&vm.vept);
+	fake_scratch(&n.scratch);
 	model_forget();
 	eptp[0] = ROOT_A | 0x1e | ad;
 	eptp[1] = ROOT_B | 0x1e;
@@ -164,30 +165,32 @@ static void expect_fresh(const struct vept_root *root)
 			continue;
 		allowed = walk12(root->eptp12, gpa, &l1);
 		assert_false(have & ~allowed);
-		assert_true(hpa == (fake_is_ram(l1, 1) ? FAKE_HPA_BASE + l1
-						       : vm.vept.void_hpa + (gpa & 0xfff)));
+		assert_true(fake_is_ram(l1, 1) ? hpa == FAKE_HPA_BASE + l1
+					       : hpa - vm.vept.void_hpa < PAGE_SIZE ||
+							 hpa - n.scratch.hpa < PAGE_SIZE);
 	}
 }
 
-/* L0 completes the access, or has ones mapped. */
+/* L0 completes the access, or has a page mapped. */
 static void touch_void(struct vept_root *root, uint64_t gpa, uint64_t l1, enum vept_result r)
 {
-	bool for_tables = below(2);
+	bool writes = below(2);
+	struct gpa_l2 at = {gpa};
 	uint64_t hpa = 0, have;
 
 	assert_int_equal(r, VEPT_NO_RAM);
 	assert_true(n.no_ram.v == l1);
 	if (below(2))
 		return;
-	assert_true(vept_map_void(&n, root, (struct gpa_l2){gpa}, for_tables));
+	assert_true(writes ? vept_map_scratch(&n, root, at) : vept_map_ones(&n, root, at));
 	have = walk02(root, gpa, &hpa);
-	assert_true(hpa == vm.vept.void_hpa + (gpa & 0xfff));
-	assert_true(for_tables || !(have & EPT_WRITE));
+	assert_true(hpa == (writes ? n.scratch.hpa : vm.vept.void_hpa) + (gpa & 0xfff));
+	assert_true(writes || !(have & EPT_WRITE));
 }
 
 static void touch(unsigned which, uint64_t gpa, uint64_t access)
 {
-	struct vept_root *root = vept_root_get(&n, eptp[which]);
+	struct vept_root *root = vept_root_get(&n, eptp[which], 0);
 	uint64_t qualification, l1 = 0, hpa = 0;
 	uint64_t allowed = walk12(eptp[which], gpa, &l1);
 	enum vept_result r =
@@ -219,7 +222,7 @@ static void expect_no_leak(void)
 	uint32_t roots = 0;
 
 	for (uint64_t i = 0; i < 2 * VEPT_ROOTS; i++)
-		vept_root_get(&n, (ROOT_A + (16 + i) * PAGE_SIZE) | 0x1e);
+		vept_root_get(&n, (ROOT_A + (16 + i) * PAGE_SIZE) | 0x1e, 0);
 	for (unsigned i = 0; i < TABLES; i++)
 		vept_invalidate_all(&n);
 	vept_check(&vm.vept);
@@ -242,13 +245,13 @@ static void run_history(uint32_t table_count, uint64_t ad, uint64_t first)
 		case 1:
 			model_invept_all(&n);
 			for (unsigned k = 0; k < 2; k++)
-				expect_fresh(vept_root_get(&n, eptp[k]));
+				expect_fresh(vept_root_get(&n, eptp[k], 0));
 			break;
 		case 2: {
 			unsigned k = below(2);
 
 			assert_true(vept_invalidate(&n, eptp[k]));
-			expect_fresh(vept_root_get(&n, eptp[k]));
+			expect_fresh(vept_root_get(&n, eptp[k], 0));
 			break;
 		}
 		default:
@@ -329,7 +332,7 @@ static void what_was_filled_under_pressure_goes_by_invept(void **state)
 		touch(0, some_gpa(0), 1);
 		l1_writes(PDPT, 0);
 		model_invept_all(&n);
-		assert_true(walk02(vept_root_get(&n, eptp[0]), some_gpa(0), &hpa) == 0);
+		assert_true(walk02(vept_root_get(&n, eptp[0], 0), some_gpa(0), &hpa) == 0);
 	}
 }
 
@@ -347,7 +350,8 @@ static void invept_takes_away_only_what_changed(void **state)
 		uint64_t hpa, gpa = some_gpa(i);
 		bool changed = (gpa >> 12 & 511) == 1 && (gpa >> 21 & 511) == 0;
 
-		assert_int_equal(walk02(vept_root_get(&n, eptp[0]), gpa, &hpa) == 0, changed);
+		assert_int_equal(
+			walk02(vept_root_get(&n, eptp[0], 0), gpa, &hpa) == 0, changed);
 	}
 }
 
@@ -364,7 +368,7 @@ static void invept_of_one_root_keeps_the_news_for_the_other(void **state)
 	l1_writes(PT0 + 8, 0);
 	vept_invalidate(&n, eptp[0]);
 	vept_invalidate(&n, eptp[1]);
-	b = vept_root_get(&n, eptp[1]);
+	b = vept_root_get(&n, eptp[1], 0);
 	expect_fresh(b);
 }
 
@@ -382,7 +386,7 @@ static void the_oldest_root_goes_when_tables_run_out(void **state)
 	touch(1, some_gpa(8), 1);
 	for (unsigned i = 0; i < VEPT_ROOTS; i++)
 		assert_true(vm.vept.root[i].eptp12 != eptp[0]);
-	assert_true(walk02(vept_root_get(&n, eptp[1]), some_gpa(8), &hpa));
+	assert_true(walk02(vept_root_get(&n, eptp[1], 0), some_gpa(8), &hpa));
 	vept_check(&vm.vept);
 }
 

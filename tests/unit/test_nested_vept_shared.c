@@ -61,7 +61,7 @@ static void remap_unseen(void)
 /* The bug this guards: comparing before all CPUs were flushed. */
 static void a_write_with_a_cached_dirty_flag_is_seen(void **state)
 {
-	struct vept_root *root = vept_root_get(&n, EPT12);
+	struct vept_root *root = vept_root_get(&n, EPT12, 0);
 
 	(void)state;
 	touch(root, 0x1000, EPT_READ);
@@ -77,7 +77,7 @@ static void without_dirty_flags_every_table_is_compared(void **state)
 
 	(void)state;
 	fake_hw.no_written = true;
-	root = vept_root_get(&n, EPT12);
+	root = vept_root_get(&n, EPT12, 0);
 	touch(root, 0x1000, EPT_READ);
 	vept_invalidate(&n, EPT12);
 	remap_unseen();
@@ -89,7 +89,7 @@ static void without_dirty_flags_every_table_is_compared(void **state)
 /* What L0 writes leaves no dirty flag: operands, VMCS data, MSR lists. */
 static void writes_of_l0_are_seen(void **state)
 {
-	struct vept_root *root = vept_root_get(&n, EPT12);
+	struct vept_root *root = vept_root_get(&n, EPT12, 0);
 	struct paging_state plain = {.cr0 = CR0_PE, .maxphyaddr = 46};
 	struct paging_fault fault;
 	uint64_t entry = 0x900000 | EPT_WB | EPT_RWX;
@@ -106,7 +106,7 @@ static void writes_of_l0_are_seen(void **state)
 static void a_flushed_vmcs_is_seen(void **state)
 {
 	uint64_t slot = 100, gpa = slot << 12, old = 0x801000 | EPT_WB | EPT_RWX;
-	struct vept_root *root = vept_root_get(&n, EPT12);
+	struct vept_root *root = vept_root_get(&n, EPT12, 0);
 
 	(void)state;
 	enter_vmx();
@@ -125,7 +125,7 @@ static void a_flushed_vmcs_is_seen(void **state)
 
 static void flags_that_we_set_cause_no_refill(void **state)
 {
-	struct vept_root *root = vept_root_get(&n, EPT12_AD);
+	struct vept_root *root = vept_root_get(&n, EPT12_AD, 0);
 
 	(void)state;
 	touch(root, 0x1000, EPT_READ);
@@ -141,7 +141,7 @@ static void flags_that_we_set_cause_no_refill(void **state)
 /* 1 GiB of EPT12 over 2 MiB of EPT01: the parts share one dirty flag. */
 static void a_split_page_stays_when_its_dirty_flag_is_set(void **state)
 {
-	struct vept_root *root = vept_root_get(&n, EPT12_AD);
+	struct vept_root *root = vept_root_get(&n, EPT12_AD, 0);
 
 	(void)state;
 	fake_write64(EPT12_PDPT + 8, EPT_WB | EPT_LARGE | EPT_RWX);
@@ -155,7 +155,7 @@ static void a_split_page_stays_when_its_dirty_flag_is_set(void **state)
 
 static void bits_that_mean_nothing_cause_no_refill(void **state)
 {
-	struct vept_root *root = vept_root_get(&n, EPT12);
+	struct vept_root *root = vept_root_get(&n, EPT12, 0);
 
 	(void)state;
 	touch(root, 0x1000, EPT_READ);
@@ -173,7 +173,7 @@ static void bits_that_mean_nothing_cause_no_refill(void **state)
 
 static void only_cleared_flags_are_taken_up(void **state)
 {
-	struct vept_root *root = vept_root_get(&n, EPT12_AD);
+	struct vept_root *root = vept_root_get(&n, EPT12_AD, 0);
 
 	(void)state;
 	touch(root, 0x1000, EPT_READ);
@@ -187,7 +187,7 @@ static void only_cleared_flags_are_taken_up(void **state)
 
 static void only_written_tables_are_compared(void **state)
 {
-	struct vept_root *root = vept_root_get(&n, EPT12);
+	struct vept_root *root = vept_root_get(&n, EPT12, 0);
 
 	(void)state;
 	for (uint64_t i = 0; i < 8; i++) {
@@ -214,7 +214,7 @@ static struct vept_root *many_mirrors(unsigned count)
 	fake_vept_free(&vm.vept);
 	fake_vept_alloc(&vm.vept, count + 64);
 	vept_init(&vm.vept);
-	root = vept_root_get(&n, EPT12);
+	root = vept_root_get(&n, EPT12, 0);
 	for (uint64_t i = 0; i < count; i++) {
 		fake_write64(EPT12_PD + i * 8, EPT12_PT | EPT_RWX);
 		vept_handle(&n, root, (struct gpa_l2){i << 21}, EPT_READ, &(uint64_t){0});
@@ -256,7 +256,7 @@ static void an_invept_with_much_to_do_is_executed_again(void **state)
 
 static void a_leaf_that_changes_without_invept_is_flushed(void **state)
 {
-	struct vept_root *root = vept_root_get(&n, EPT12);
+	struct vept_root *root = vept_root_get(&n, EPT12, 0);
 
 	(void)state;
 	fake_write64(PTE(1), TARGET | EPT_WB | EPT_READ);
@@ -275,7 +275,7 @@ static void a_leaf_that_changes_without_invept_is_flushed(void **state)
 
 static void tables_are_flushed_everywhere_before_they_are_used_again(void **state)
 {
-	struct vept_root *root = vept_root_get(&n, EPT12);
+	struct vept_root *root = vept_root_get(&n, EPT12, 0);
 
 	(void)state;
 	touch(root, 0x1000, EPT_READ);
@@ -288,18 +288,18 @@ static void tables_are_flushed_everywhere_before_they_are_used_again(void **stat
 
 static void a_root_that_another_vcpu_uses_stays(void **state)
 {
-	struct vept_root *mine, *its = vept_root_get(&other, EPT12);
+	struct vept_root *mine, *its = vept_root_get(&other, EPT12, 0);
 	uint32_t generation = its->generation;
 
 	(void)state;
 	for (uint64_t i = 1; i <= 3 * VEPT_ROOTS; i++)
-		mine = vept_root_get(&n, (EPT12_PML4 + i * 0x10000) | 0x1e);
+		mine = vept_root_get(&n, (EPT12_PML4 + i * 0x10000) | 0x1e, 0);
 	assert_int_equal(its->generation, generation);
 	assert_true(its->eptp12 == EPT12);
 	assert_true(vept_root_reuse(&other, its, generation));
-	vept_root_get(&other, mine->eptp12);
+	vept_root_get(&other, mine->eptp12, 0);
 	for (uint64_t i = 1; i <= 3 * VEPT_ROOTS; i++)
-		vept_root_get(&n, (EPT12_PML4 + i * 0x10000) | 0x1e);
+		vept_root_get(&n, (EPT12_PML4 + i * 0x10000) | 0x1e, 0);
 	assert_false(vept_root_reuse(&other, its, generation));
 	assert_true(mine->eptp12 && vept_root_reuse(&other, mine, mine->generation));
 	vept_check(&vm.vept);
@@ -308,7 +308,7 @@ static void a_root_that_another_vcpu_uses_stays(void **state)
 /* Tables are short: roots in use lose what they map, but not their top table. */
 static void a_root_in_use_can_be_emptied(void **state)
 {
-	struct vept_root *its = vept_root_get(&other, EPT12);
+	struct vept_root *its = vept_root_get(&other, EPT12, 0);
 	uint64_t q;
 
 	(void)state;
@@ -319,7 +319,7 @@ static void a_root_in_use_can_be_emptied(void **state)
 	}
 	assert_true(vm.vept.count - vm.vept.in_use < 8);
 	for (uint64_t i = 0; i < 20; i++)
-		touch(vept_root_get(&n, EPT12_AD), i << 39, EPT_READ);
+		touch(vept_root_get(&n, EPT12_AD, 0), i << 39, EPT_READ);
 	assert_true(vept_root_reuse(&other, its, its->generation));
 	assert_int_equal(vm.vept.table[its->table].level, 4);
 }
@@ -340,7 +340,7 @@ static void an_entry_does_not_use_a_root_that_is_gone(void **state)
 	restore_l1();
 	vept_root_leave(&n);
 	for (uint64_t i = 1; i <= VEPT_ROOTS; i++)
-		vept_root_get(&other, (EPT12_PML4 + i * 0x10000) | 0x1e);
+		vept_root_get(&other, (EPT12_PML4 + i * 0x10000) | 0x1e, 0);
 	assert_int_equal(execute(EXIT_VMRESUME, 0), OUTCOME_L2);
 	assert_true(n.cur->root->eptp12 == EPT12);
 	eptp02 = fake_hw.vmcs02[n.cur->hw][FID_EPT_POINTER];

@@ -69,7 +69,9 @@ static inline bool model_leaf(const struct vept *e, uint64_t leaf, unsigned leve
 	if (!ram && (level > 1 || fake_is_ram(l1, 1)))
 		return false;
 	return !((leaf & EPT_RIGHTS) & ~rights) && (leaf & MODEL_TYPE) == (from & MODEL_TYPE) &&
-	       (leaf & EPT_ADDRESS) == (ram ? FAKE_HPA_BASE + l1 : e->void_hpa);
+	       (ram ? (leaf & EPT_ADDRESS) == FAKE_HPA_BASE + l1
+		    : (leaf & EPT_ADDRESS) == e->void_hpa ||
+				       (leaf & EPT_ADDRESS) == FAKE_VEPT_SCRATCH);
 }
 
 /* A table for parts of the large page `from`; its first part is at l1. */

@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * L1's preemption timer while L2 polls a device that L1 maps through.
+ */
+#include "apic.h"
+#include "conf.h"
+
+static struct ept ept;
+L2_CODE(c_poll, "mov $0xfee00030,%esi\n1:\tmov (%rsi),%eax\n\tjmp 1b");
+L2_CODE(c_ioapic, "mov $0xfec00010,%esi\n1:\tmov (%rsi),%eax\n\tjmp 1b");
+L2_CODE(c_loop, "1:\tpause\n\tjmp 1b");
+
+static bool on_interrupt(struct trap_frame *f)
+{
+	if (f->vector < 32)
+		return false;
+	apic_eoi();
+	return true;
+}
+
+static void one(const char *name, void (*code)(void))
+{
+	uint64_t begin, t;
+
+	l2_restart(&conf_l2, code);
+	ept_use(&ept);
+	ctl_set(VMCS_PIN_CONTROLS, PIN_PREEMPTION_TIMER | PIN_EXT_INTR_EXITING);
+	vmwrite(VMCS_PREEMPTION_TIMER_VALUE, 5000000u >> (rdmsr(MSR_VMX_MISC) & 31));
+	/* a way out */
+	apic_write(APIC_DIVIDE, 0xb);
+	apic_write(APIC_LVT_TIMER, 0x61);
+	apic_write(APIC_INITIAL_COUNT, 400000000);
+	begin = rdtsc_exact();
+	conf_status(name, l2_run(&conf_l2));
+	t = rdtsc_exact() - begin;
+	apic_write(APIC_INITIAL_COUNT, 0);
+	__asm__ volatile("sti; nop; nop; cli");
+	print("%s: exit %lu after %lu times the timer\n", name, vmread(VMCS_EXIT_REASON),
+		t / 5000000);
+}
+
+int payload_main(void)
+{
+	conf_start();
+	trap_hook = on_interrupt;
+	apic_write(APIC_SVR, SVR_ON);
+	ept_init(&ept);
+	ept_identity(&ept, 0x100000000ull, 2);
+	one("loop", c_loop);
+	one("poll LAPIC", c_poll);
+	one("poll IOAPIC", c_ioapic);
+	return 0;
+}
