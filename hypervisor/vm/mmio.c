@@ -64,7 +64,8 @@ static struct vept_root *root_of(const struct vcpu *vcpu)
 	return vcpu->nested.in_l2 ? vcpu->nested.cur->root : NULL;
 }
 
-/* EPT01 maps the page of ones at so many addresses at most; another one takes the oldest's place. */
+/* EPT01 maps the page of ones at so many addresses at most; another one takes the oldest's
+ * place. */
 static void note_void(struct vm *vm, uint64_t gpa)
 {
 	uint64_t *slot = &vm->void_at[vm->void_next++ % VM_VOIDS];
@@ -92,8 +93,9 @@ static bool map_void_01(struct vcpu *vcpu, uint64_t gpa)
 }
 
 /*
- * Page tables, code or an odd instruction where there is no memory: from now on a page of ones is
- * there, which is what absent memory reads as. False: a device is there, or the pool is used up.
+ * Page tables, code or an odd instruction where there is no memory: from now on a page of ones
+ * is there, which is what absent memory reads as. False: a device is there, or the pool is used
+ * up.
  */
 static bool map_void(struct vcpu *vcpu, uint64_t gpa, uint64_t q)
 {
@@ -136,8 +138,8 @@ static bool walks_write(const struct vcpu *vcpu)
 /*
  * Paging structures in a device's memory read as ones, as absent memory does: the walk ends in
  * a page fault. So for an L2 whose walks count as writes, where a page of ones would have to be
- * writable. The write bit of its error code is a guess, since the exit does not tell the access.
- * False: something else.
+ * writable. The write bit of its error code is a guess, since the exit does not tell the
+ * access. False: something else.
  */
 static bool table_in_device(struct vcpu *vcpu, uint64_t gpa, uint64_t q)
 {

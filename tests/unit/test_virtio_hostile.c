@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Hostile virtqueues: the device stops, nothing else does, and it is good again after a reset. */
+/*
+ * Hostile virtqueues: the device stops, nothing else does, and it is good again after a reset.
+ */
 #include "random.h"
 #include "virtio_echo.h"
 
