@@ -28,7 +28,21 @@ static inline bool state_bytes_up_to(const void *s, size_t first, size_t last, u
 #define STATE_FLAGS_VALID(s, type, first, last) \
 	state_bytes_up_to(s, offsetof(type, first), offsetof(type, last), 1)
 
-/* Whether all bytes of an array are zero. */
-#define STATE_ZERO(array) state_bytes_up_to(array, 0, sizeof(array) - 1, 0)
+/* Whether all bytes are zero. */
+static inline bool state_zero(const void *s, size_t size)
+{
+	const uint8_t *bytes = s;
+	uint64_t any = 0, word;
+
+	for (; size >= sizeof(word); size -= sizeof(word), bytes += sizeof(word)) {
+		__builtin_memcpy(&word, bytes, sizeof(word));
+		any |= word;
+	}
+	while (size > 0)
+		any |= bytes[--size];
+	return any == 0;
+}
+
+#define STATE_ZERO(array) state_zero(array, sizeof(array))
 
 #endif

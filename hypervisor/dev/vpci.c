@@ -286,7 +286,7 @@ bool vpci_valid_state(const struct vpci *pci, const struct vpci_state *s)
 		const struct vpci_function *f = &pci->functions[i];
 
 		if (!f->present) {
-			if (!state_bytes_up_to(&s->f[i], 0, sizeof(s->f[i]) - 1, 0))
+			if (!state_zero(&s->f[i], sizeof(s->f[i])))
 				return false;
 			continue;
 		}

@@ -166,6 +166,8 @@ static void assign(struct vpci_function *f, unsigned bar, uint64_t *next)
 
 	*next = align(*next, size);
 	vpci_config_set(f, PCI_BAR + 4 * bar, 4, (uint32_t)*next | flags_of(f->bar[bar].kind));
+	if (is_64(f->bar[bar].kind))
+		vpci_config_set(f, PCI_BAR + 4 * bar + 4, 4, 0);
 	*next += size;
 }
 

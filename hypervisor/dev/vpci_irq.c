@@ -308,8 +308,6 @@ bool vpci_msix_valid(const struct vpci_function *f, const struct vpci_function_s
 	for (unsigned i = 0; i < entries; i++)
 		if (!entry_valid(s->msix[i]))
 			return false;
-	for (unsigned i = entries; i < VPCI_MSIX_VECTORS; i++)
-		if (!state_bytes_up_to(s->msix[i], 0, sizeof(s->msix[i]) - 1, 0))
-			return false;
-	return true;
+	return state_zero(
+		&s->msix[entries], (VPCI_MSIX_VECTORS - entries) * sizeof(s->msix[0]));
 }

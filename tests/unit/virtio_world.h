@@ -13,7 +13,9 @@
 
 #define WORLD_BDF  PCI_BDF(0, 5, 0)
 #define WORLD_ECAM (DEV_ECAM_BASE + ((uint64_t)WORLD_BDF << 12))
-#define WORLD_RAM  (4u << 20)
+#ifndef WORLD_RAM
+#define WORLD_RAM (4u << 20)
+#endif
 
 /* Where things are in guest memory: each queue's areas, indirect tables, buffers. */
 #define AREA(queue)     (0x10000u + 0x8000u * (queue))

@@ -1,0 +1,250 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Fuzzer of virtio/ and of PCI: a guest that moves base address registers, writes MSI-X tables,
+ * sends MSIs, sets devices up well or badly, and fills its rings and buffers with anything.
+ * Devices touch no memory but the guest's (the sanitizers, and dev_memory of fake_dev.h), each
+ * piece of work is bounded, work comes to an end, and disks keep what they must. A state that
+ * is taken is what is read again.
+ */
+#define WORLD_RAM 0x80000u /* clearing it is most of a run */
+#include "virtio_world.h"
+
+#include "input.h"
+#include "virtio/blk.h"
+#include "virtio/console.h"
+#include "virtio/rng.h"
+
+#define DISK_PAGES 32u
+#define COW_PAGES  8u
+#define DEVICES    3u
+#define RAM_MASK   0x3ffffu /* rings and buffers are near each other */
+
+static uint8_t image[20 * DISK_PAGE + 77];
+static struct disk disk;
+static uint32_t map[DISK_PAGES], next_free[COW_PAGES];
+static uint8_t pages[COW_PAGES * DISK_PAGE];
+
+static struct virtio_blk blk;
+static struct virtio_console console;
+static struct virtio_rng rng;
+static struct virtio *const devices[DEVICES] = {&blk.v, &console.v, &rng.v};
+
+static uint64_t bar_of(unsigned device)
+{
+	return vpci_config_get(devices[device]->function, PCI_BAR, 4) & ~15u;
+}
+
+static uint64_t value(struct input *in)
+{
+	unsigned kind = (unsigned)byte(in);
+
+	switch (kind & 3) {
+	case 0:
+		return kind >> 2;
+	case 1:
+		return take(in, 2);
+	case 2:
+		return take(in, 4) & RAM_MASK;
+	default:
+		return take(in, 8);
+	}
+}
+
+/* As firmware would leave the bus. */
+static void assign(void)
+{
+	vpci_assign(&machine);
+	for (unsigned i = 0; i < DEVICES; i++)
+		put(DEV_ECAM_BASE + ((uint64_t)devices[i]->function->bdf << 12) + 4, 2, 6);
+}
+
+/* A good set-up, so that much is behind it: features of the driver's choice, queues in RAM. */
+static void set_up(struct input *in, unsigned device)
+{
+	const struct virtio *v = devices[device];
+	uint64_t features = VIRTIO_F_VERSION_1, base;
+	unsigned size = 1u << byte(in) % 7, choice = byte(in);
+
+	assign();
+	base = bar_of(device);
+
+	features |= choice & 1 ? VIRTIO_F_RING_PACKED : 0;
+	features |= choice & 2 ? VIRTIO_F_INDIRECT_DESC : 0;
+	features |= choice & 4 ? VIRTIO_F_EVENT_IDX : 0;
+	features |= choice & 8 ? VIRTIO_F_RING_RESET : 0;
+	at.common = base;
+	put(base + VIRTIO_COMMON_STATUS, 1, 0);
+	world_features(features | (choice & 16 ? v->kind->features : 0));
+	for (unsigned q = 0; q < v->kind->queues; q++) {
+		uint64_t area = (uint64_t)0x8000 * (device * 2 + q);
+
+		set_common(VIRTIO_COMMON_QUEUE_SELECT, 2, q);
+		set_common(VIRTIO_COMMON_QUEUE_SIZE, 2, size);
+		set_common(VIRTIO_COMMON_QUEUE_VECTOR, 2, q);
+		set_common(VIRTIO_COMMON_QUEUE_DESC, 8, area);
+		set_common(VIRTIO_COMMON_QUEUE_DRIVER, 8, area + DRIVER_AREA);
+		set_common(VIRTIO_COMMON_QUEUE_DEVICE, 8, area + DEVICE_AREA);
+		set_common(VIRTIO_COMMON_QUEUE_ENABLE, 2, 1);
+	}
+	world_driver_ok();
+}
+
+/* Words of a ring, or of a buffer. */
+static void fill(struct input *in)
+{
+	uint64_t gpa = (uint64_t)(byte(in) % 6) * 0x8000 +
+		       (uint64_t)(byte(in) % 3) * DRIVER_AREA + (uint64_t)byte(in) * 2;
+
+	for (unsigned n = (unsigned)byte(in) % 16; n > 0; n--, gpa += 8) {
+		uint64_t v = value(in);
+
+		memcpy(ram(gpa), &v, 8);
+	}
+}
+
+/* A descriptor that could be one, at the head of a split or packed ring, made available. */
+static void offer(struct input *in)
+{
+	uint64_t area = (uint64_t)(byte(in) % 6) * 0x8000;
+	unsigned n = 1 + (unsigned)byte(in) % 4;
+
+	for (unsigned i = 0; i < n; i++)
+		put_desc(area + 16 * i, take(in, 4) & RAM_MASK,
+			(uint32_t)(take(in, 3) & 0x1ffff), (uint16_t)byte(in),
+			(uint16_t)(i + 1));
+	*word(area + DRIVER_AREA + 2) = (uint16_t)(*word(area + DRIVER_AREA + 2) + n);
+	*word(area + DRIVER_AREA + 4 + 2 * (byte(in) % 32)) = (uint16_t)(byte(in) % 8);
+}
+
+static void access(struct input *in, unsigned device)
+{
+	unsigned kind = (unsigned)byte(in), size = 1u << (kind >> 2 & 3);
+	uint64_t place = kind & 16 ? bar_of(device) + take(in, 2) % 0x4000
+				   : bar_of(device) + byte(in) % VIRTIO_COMMON_SIZE;
+	uint64_t v = kind & 1 ? value(in) : 0;
+
+	if (kind & 2)
+		place = DEV_ECAM_BASE + ((uint64_t)devices[device]->function->bdf << 12) +
+			byte(in);
+	platform_mmio(&machine, 0, place, kind & 1, size, &v);
+}
+
+static void message(struct input *in)
+{
+	uint64_t address = byte(in) & 1 ? 0xfee00000 | (take(in, 2) << 4) : take(in, 8);
+
+	dev_lock(&machine);
+	vpci_message(&machine, address, (uint32_t)take(in, 4));
+	dev_unlock(&machine);
+}
+
+/* A page is at one place of the disk only, and is counted. */
+static void check_disk(void)
+{
+	uint32_t seen = 0;
+
+	check(disk.fresh <= COW_PAGES);
+	for (unsigned i = 0; i < DISK_PAGES; i++) {
+		if (map[i] < 2)
+			continue;
+		check(map[i] - 2 < disk.fresh);
+		check(!(seen >> (map[i] - 2) & 1));
+		seen |= 1u << (map[i] - 2);
+	}
+}
+
+static void work_on(void)
+{
+	world.room = 4096;
+	world.console_size = 0;
+	for (unsigned i = 0; i < 4096; i++)
+		if (platform_work(&machine) != VPCI_WORK_MORE)
+			break;
+	check_disk();
+}
+
+static void state(struct input *in, unsigned device)
+{
+	static struct virtio_state s, again;
+	struct virtio *v = devices[device];
+	size_t place = take(in, 2) % sizeof(s);
+
+	dev_lock(&machine);
+	virtio_get_state(v, &s);
+	if (byte(in) & 1)
+		memset((uint8_t *)&s + place, byte(in), 1);
+	if (virtio_set_state(v, &s)) {
+		virtio_get_state(v, &again);
+		check(memcmp(&s, &again, sizeof(s)) == 0);
+	}
+	dev_unlock(&machine);
+}
+
+static void notify_if_there(unsigned device, unsigned q)
+{
+	uint64_t v = q;
+
+	platform_mmio(&machine, 0, bar_of(device) + 0x2000 + 4 * q, true, 2, &v);
+}
+
+static void act(struct input *in)
+{
+	unsigned kind = (unsigned)byte(in), device = (kind >> 4) % DEVICES;
+
+	switch (kind & 15) {
+	case 0:
+		set_up(in, device);
+		break;
+	case 1:
+	case 2:
+		fill(in);
+		break;
+	case 3:
+	case 4:
+		offer(in);
+		break;
+	case 5:
+	case 6:
+	case 7:
+		access(in, device);
+		break;
+	case 8:
+		message(in);
+		break;
+	case 9:
+		state(in, device);
+		break;
+	case 10:
+		dev_lock(&machine);
+		virtio_console_input(&console, (const uint8_t *)"typed text", byte(in) % 10);
+		dev_unlock(&machine);
+		break;
+	case 11:
+		assign();
+		break;
+	default:
+		for (unsigned q = 0; q < 4; q++)
+			notify_if_there(device, q);
+		work_on();
+	}
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	struct input in = {data, data + size};
+
+	world_start();
+	memset(map, 0, sizeof(map));
+	disk = (struct disk){.name = "d",
+		.size = DISK_PAGES * DISK_PAGE,
+		.image = image,
+		.image_size = sizeof(image)};
+	disk_init(&disk, map, pages, next_free, COW_PAGES);
+	check(virtio_blk_create(&blk, &disk, 2, &machine, PCI_BDF(0, 1, 0)));
+	check(virtio_console_create(&console, &machine, PCI_BDF(0, 2, 0)));
+	check(virtio_rng_create(&rng, &machine, PCI_BDF(0, 3, 0)));
+	assign();
+	while (in.at < in.end)
+		act(&in);
+	return 0;
+}
