@@ -22,7 +22,7 @@ base() { # APPLET...
 	mkdir -p "$stage"/{proc,sys,dev,tmp}
 	put "$dir/root/bin/busybox" bin
 	for a in sh mount "$@"; do
-		ln -s busybox "$stage/bin/$a"
+		ln -sf busybox "$stage/bin/$a"
 	done
 }
 
@@ -75,16 +75,20 @@ l2_image() {
 	cp "$dir/l2.cpio" "$stage/l2/initrd"
 }
 
-# What tries the virtio devices.
-devices() {
+drivers() { # MODULE...: virtio ones
 	local m
-	base insmod poweroff cat head wc cmp cut grep tr dd sha256sum sync seq umount mkdir cp \
-		blkdiscard blockdev rm stty
-	for m in virtio/virtio virtio/virtio_ring virtio/virtio_pci_modern_dev \
-		virtio/virtio_pci_legacy_dev virtio/virtio_pci block/virtio_blk \
-		char/virtio_console char/hw_random/virtio-rng; do
+	for m in virtio/virtio virtio/virtio_ring block/virtio_blk "$@"; do
 		put "$dir/modules/kernel/drivers/$m.ko" lib/modules
 	done
+}
+
+of_pci=(virtio/virtio_pci_modern_dev virtio/virtio_pci_legacy_dev virtio/virtio_pci)
+
+# What tries the virtio devices.
+devices() {
+	base insmod poweroff cat head wc cmp cut grep tr dd sha256sum sync seq umount mkdir cp \
+		blkdiscard blockdev rm stty
+	drivers "${of_pci[@]}" char/virtio_console char/hw_random/virtio-rng
 	host_program mke2fs
 	host_program e2fsck
 	cp "$here/devices-init" "$stage/init"
@@ -93,13 +97,16 @@ devices() {
 case $kind in
 devices) devices ;;
 l2)
-	base reboot
+	base reboot insmod sha256sum head dd cmp
+	[ ! -d "$dir/modules/kernel/drivers/virtio" ] || drivers virtio/virtio_mmio # not for 32 bits
 	cp "$here/l2-init" "$stage/init"
 	;;
 probe) l1 ;;
 client) l1 && l2_image ;;
 qemu)
 	l1
+	base insmod poweroff cat head dd cmp
+	drivers "${of_pci[@]}"
 	l2_image
 	program /usr/bin/qemu-system-x86_64
 	for f in bios-microvm.bin bios-256k.bin; do

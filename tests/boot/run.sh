@@ -146,6 +146,14 @@ test_virtio_disk_image_of_two_vms() {
 		[ "$(grep -a -c 'write: ok' "$out.text")" = 4 ] && shows_not ': failed'
 }
 
+test_virtio_disk_for_l2_by_qemu_of_l1() {
+	local sum
+	disk_image "$out.image"
+	sum=$(sha256sum <"$out.image")
+	linux 0 qemu 'quiet l2=qemu l2disk=1' --memory 768M --disk "$out.image" &&
+		shows "L2: vda: ${sum%% *}" 'L2: block written' "L1: L2's block is there" 'L1: done with status 0'
+}
+
 test_virtio_rng_with_posted_interrupts() {
 	devices rng '' --cpus 2 --machine-cpus 2 --l0-option posted=on
 }
