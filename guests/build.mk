@@ -67,12 +67,12 @@ $(PAYLOAD32_ELF): $(B)/payload/%.elf: $(B)/payload/32/%.o $(B)/payload/32/conf.o
 # Objects that one payload needs besides.
 $(B)/payload/mutate.elf: $(B)/payload/golden.o
 $(B)/payload/l1task_32.elf $(B)/payload/l1taskfault_32.elf: $(B)/payload/32/l1task.o
-$(B)/payload/hostile.elf: $(B)/payload/golden.o $(B)/payload/hostile_vmx.o
+$(B)/payload/hostile.elf: $(B)/payload/golden.o $(B)/payload/hostile_vmx.o $(B)/payload/hostile_virtio.o
 $(patsubst tests/stress/%.c,$(B)/payload/%.elf,$(wildcard tests/stress/*.c)): $(B)/payload/stress.o
 $(B)/payload/aggressor.elf: $(B)/payload/stress.o
 
 .SECONDARY: $(PAYLOAD_ELF:.elf=.o) $(B)/payload/conf.o $(B)/payload/golden.o $(B)/payload/stress.o \
-	$(B)/payload/hostile_vmx.o $(PAYLOAD_RT) \
+	$(B)/payload/hostile_vmx.o $(B)/payload/hostile_virtio.o $(PAYLOAD_RT) \
 	$(PAYLOAD32_ELF:$(B)/payload/%.elf=$(B)/payload/32/%.o) $(B)/payload/32/conf.o $(B)/payload/32/l1task.o $(PAYLOAD32_RT)
 .PHONY: payloads
 ## make payloads     conformance and bench payloads (Multiboot 1 ELF)

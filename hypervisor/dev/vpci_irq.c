@@ -299,7 +299,7 @@ bool vpci_msix_valid(const struct vpci_function *f, const struct vpci_function_s
 	uint32_t line = s->config[PCI_STATUS] & PCI_STATUS_INTX;
 	unsigned entries = f->msix != 0 ? f->vectors : 0;
 
-	if (s->intx > (f->pin != 0) || (line != 0) != (s->intx != 0))
+	if (s->intx > 1 || (s->intx && f->pin == 0) || (line != 0) != (s->intx != 0))
 		return false;
 	if (f->vectors < 32 && s->pending >> f->vectors != 0)
 		return false;

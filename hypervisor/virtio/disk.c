@@ -56,6 +56,8 @@ const uint8_t *disk_read(const struct disk *d, uint64_t at, uint64_t *count)
 
 static bool take_page(struct disk *d, uint32_t *number)
 {
+	if (d->pages == NULL) /* it is only read */
+		return false;
 	if (d->free != 0) {
 		*number = d->free - 1;
 		d->free = d->next_free[*number];

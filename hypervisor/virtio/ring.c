@@ -9,6 +9,7 @@
 #define DESC_SIZE   16u
 #define LENGTH_MAX  UINT32_MAX /* of a chain: 2.7.4 "The Virtqueue Descriptor Table" */
 #define PLACE_INDEX 0x7fffu
+#define PIECE       65536u /* of a buffer, at once: what looking it up costs is bounded */
 
 _Static_assert(sizeof(struct virtio_desc) == DESC_SIZE, "");
 _Static_assert(sizeof(struct virtio_packed_desc) == DESC_SIZE, "");
@@ -427,6 +428,7 @@ void *virtq_take(
 	uint64_t gpa;
 	void *va;
 
+	most = most < PIECE ? most : PIECE;
 	*size = 0;
 	if (!next_buffer(c, part) || most == 0)
 		return NULL;

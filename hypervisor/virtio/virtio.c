@@ -206,14 +206,11 @@ static enum virtio_result serve(struct virtio *v, unsigned queue, bool *done)
 /* The queue whose chain is taken, or the next one that was kicked. */
 static unsigned next_queue(const struct virtio *v)
 {
-	unsigned i = v->served;
+	uint32_t behind = v->kicked & ~((2u << v->served) - 1);
 
-	if (v->taken != VIRTIO_NO_QUEUE)
+	if (v->taken < VIRTIO_QUEUES)
 		return v->taken;
-	do
-		i = (i + 1) % v->kind->queues;
-	while (!(v->kicked >> i & 1));
-	return i;
+	return (unsigned)__builtin_ctz(behind != 0 ? behind : v->kicked);
 }
 
 static enum virtio_result serve_one(struct virtio *v)

@@ -595,7 +595,8 @@ test_an_endless_debug_exception_leaves_l0_the_cpu() {
 test_hostile_l1() {
 	local seed
 	for seed in 1 2 3; do
-		expect 1 run --timeout 60 --memory 64M --l1 "$B/payload/hostile.elf" --cmdline "seed=$seed count=1500" &&
+		expect 1 run --timeout 60 --memory 64M --l1 "$B/payload/hostile.elf" --cmdline "seed=$seed count=1500" \
+			--virtio-console on --scratch 1M,cow=64K &&
 			shows 'hostile: done' && no_defect_of_l0 || return 1
 	done
 }
@@ -606,7 +607,7 @@ test_hostile_vms_and_a_bystander() {
 	elf=$(realpath "$B/payload/hostile.elf")
 	printf 'machine: {cpus: 2, memory: 512M}\nvms:\n  - {name: bystander, kernel: %s, cmdline: seed=4 count=800, memory: 48M}\n' "$elf" >"$file"
 	for seed in 11 13 14 15 16 17; do
-		printf '  - {name: wild%d, kernel: %s, cmdline: seed=%d wild=1, memory: 24M}\n' "$seed" "$elf" "$seed"
+		printf '  - {name: wild%d, kernel: %s, cmdline: seed=%d wild=1, memory: 24M, disks: [{scratch: 64K}]}\n' "$seed" "$elf" "$seed"
 	done >>"$file"
 	{ expect 1 run "$file" --timeout 60 --verbose || [ "$(tail -n 1 "$out.text" | grep -c 'time limit')" = 1 ]; } &&
 		shows 'vm-end vm=bystander kind=debug-exit value=0' 'vm-end vm=wild11' && no_defect_of_l0

@@ -19,7 +19,7 @@ failed=0
 while [ "$SECONDS" -lt "$end" ]; do
 	log=$LOGS/hostile-$SEED.log
 	# shellcheck disable=SC2086
-	timeout -k 5 130 "$B/nestor" run --timeout 120 --memory 64M ${RUN_ARGS:-} --l1 "$B/payload/hostile.elf" \
+	timeout -k 5 130 "$B/nestor" run --timeout 120 --memory 64M --scratch 64K --virtio-console on ${RUN_ARGS:-} --l1 "$B/payload/hostile.elf" \
 		--cmdline "seed=$SEED count=${COUNT:-6000} wild=$((SEED % 2))" >"$log" 2>&1 </dev/null
 	status=$?
 	if [ "$status" = 70 ] || [ "$status" = 124 ] || [ "$status" = 137 ] || grep -a -q -E \

@@ -21,6 +21,10 @@ uint64_t random_value(uint64_t old);
 /* A physical address: of memory that is there for it, of devices, beyond the RAM, anywhere. */
 uint64_t random_address(void);
 
+void hostile_virtio_start(void);
+/* Some steps with one of its virtio devices, if it has any. */
+void hostile_virtio(void);
+
 void hostile_vmx_start(void);
 /* Prints what happened to L2. */
 void hostile_vmx_end(void);
