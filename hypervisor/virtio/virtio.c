@@ -216,6 +216,7 @@ static unsigned next_queue(const struct virtio *v)
 static enum virtio_result serve_one(struct virtio *v)
 {
 	unsigned i = next_queue(v);
+	uint32_t bit = 1u << i % 32;
 	enum virtio_result result;
 	bool done = false;
 
@@ -224,11 +225,11 @@ static enum virtio_result serve_one(struct virtio *v)
 		return VIRTIO_BAD;
 	virtq_quiet(&v->queue[i]);
 	result = serve(v, i, &done);
-	v->waits &= ~(1u << i);
+	v->waits &= ~bit;
 	if (result == VIRTIO_DONE || result == VIRTIO_KEEP)
-		v->kicked &= ~(1u << i);
+		v->kicked &= ~bit;
 	if (result == VIRTIO_WAITS)
-		v->waits |= 1u << i;
+		v->waits |= bit;
 	if (done && virtq_wants_interrupt(&v->queue[i]))
 		virtio_interrupt_queue(v, i);
 	return result;
