@@ -259,7 +259,6 @@ static void process_work(struct vcpu *vcpu)
 		vcpu->work_at = end + (end - begin);
 	else if (left == VPCI_WORK_MORE)
 		vcpu_post(vcpu, EVENT_WORK);
-	vcpu_touched_devices(vcpu);
 }
 
 static void process(struct vcpu *vcpu, uint32_t events)
@@ -276,8 +275,10 @@ static void process(struct vcpu *vcpu, uint32_t events)
 		vcpu->nmi_waits = false; /* it is this one that waits */
 	if (l2_rests(vcpu))
 		l2_rest(vcpu, events & EVENT_NMI);
-	if (events & EVENT_WORK)
+	if (events & EVENT_WORK) {
 		process_work(vcpu);
+		events |= EVENT_TIMER; /* of the next piece */
+	}
 	if (events & EVENT_INIT)
 		process_init(vcpu);
 	if (events & EVENT_SIPI)

@@ -479,7 +479,10 @@ test_no_signal_leaves_a_folder() {
 }
 
 test_an_image_brings_what_its_machine_needs() {
-	vms "$out.yaml" 'machine: {cpus: 3}' 'name: a, cmdline: s5' 'name: b, cmdline: s5, memory: 700M' && iso_of "$out.yaml" &&
+	local shared="disks: [{image: $PWD/$out.image}"
+	disk_image "$out.image"
+	vms "$out.yaml" 'machine: {cpus: 3}' "name: a, cmdline: s5, $shared, {scratch: 1M}]" \
+		"name: b, cmdline: s5, memory: 700M, $shared]" && iso_of "$out.yaml" &&
 		expect 0 run --iso "$iso" --machine bochs --timeout 120 && shows '3 CPUs' 'vm-end vm=b kind=poweroff' &&
 		expect 66 run --iso tests/boot/run.sh && one_line && shows 'is not an ISO 9660 image'
 }
