@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * What a request to a virtio disk costs: ticks from the notification until the request is done,
- * which is all that L0 does for it, the exit included; the least of several tries. The driver is
- * as small as one can be: a split ring, one request at a time, no interrupts. Each line is
+ * which is all that L0 does for it, the exit included; the least of several tries. The driver
+ * is as small as one can be: a split ring, one request at a time, no interrupts. Each line is
  * `name value`. Needs a scratch disk.
  */
 #include "conf.h"

@@ -201,9 +201,9 @@ void vcpu_dump(struct vcpu *vcpu)
 
 /* ---- VMs ---- */
 
-bool vm_memory_take(const struct vm_images *images, bool ram_zeroed, struct vm_memory *m)
+bool vm_memory_take(const struct vm_images *of, bool ram_zeroed, struct vm_memory *m)
 {
-	unsigned id = (unsigned)(images->config.name[0] - 'a');
+	unsigned id = (unsigned)(of->config.name[0] - 'a');
 
 	(void)ram_zeroed;
 	*m = (struct vm_memory){.ram = hpa_of(memory[id][0]),
@@ -219,9 +219,9 @@ void vm_memory_give_back(const struct vm_memory *m)
 	memset(direct_va(m->pool), 0xee, m->pool_size);
 }
 
-struct vm *vm_create(const struct vm_images *images, unsigned id, const struct vm_memory *m)
+struct vm *vm_create(const struct vm_images *of, unsigned id, const struct vm_memory *m)
 {
-	const struct vm_config *config = &images->config;
+	const struct vm_config *config = &of->config;
 	struct box *box = direct_va(m->pool);
 
 	CHECK(box->vm.config.cpus == 0);
