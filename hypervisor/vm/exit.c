@@ -200,6 +200,13 @@ static void handle_hlt(struct vcpu *vcpu)
 	vcpu_post(vcpu, EVENT_IRQ | EVENT_TIMER);
 }
 
+/* A vCPU spins: another one has its turn. */
+static void handle_pause(struct vcpu *vcpu)
+{
+	nested_skip();
+	vcpu_post(vcpu, EVENT_YIELD);
+}
+
 /*
  * Nobody asked for it: a feature that L0 neither uses nor offers, on a processor newer than L0.
  * What the guest did is not there on its virtual CPU.
@@ -264,6 +271,7 @@ static const exit_handler handlers[EXIT_REASON_COUNT] = {
 	[EXIT_WRMSR] = handle_wrmsr,
 	[EXIT_MWAIT] = handle_mwait,
 	[EXIT_MONITOR] = handle_mwait,
+	[EXIT_PAUSE] = handle_pause,
 	[EXIT_EPT_VIOLATION] = handle_ept_violation,
 	[EXIT_INVEPT] = handle_vmx_insn,
 	[EXIT_PREEMPTION_TIMER] = handle_preemption_timer,

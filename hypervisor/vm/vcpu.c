@@ -33,17 +33,27 @@ _Static_assert(offsetof(struct hw_vmcs, launched) == 0, "vmx/stub.S");
 	(EXIT_SAVE_DEBUG | EXIT_HOST_64 | EXIT_ACK_INTR | EXIT_SAVE_PAT | EXIT_LOAD_PAT | \
 		EXIT_SAVE_EFER | EXIT_LOAD_EFER)
 #define ENTRY_WANTED (ENTRY_LOAD_DEBUG | ENTRY_LOAD_PAT | ENTRY_LOAD_EFER)
+/*
+ * A vCPU that spins waits for another one, which may wait for this CPU; or, where processors
+ * run in lockstep as on an emulator, for the moment between two instructions in which a lock is
+ * free. PAUSEs so many ticks apart are one loop, which ends the vCPU's turn after so many.
+ */
+#define PLE_GAP    256
+#define PLE_WINDOW 4096
+
 /* A guest can make the delivery of #AC and #DB loop without end; #MC is L0's. */
 #define EXCEPTIONS_WANTED (BIT(VEC_AC) | BIT(VEC_DB) | BIT(VEC_MC))
 
 static void write_controls(struct vcpu *vcpu)
 {
 	struct vm *vm = vcpu->vm;
+	uint32_t proc2 = PROC2_WANTED | (vm->config.cpus > 1 ? PROC2_PAUSE_LOOP_EXITING : 0);
 
+	proc2 = vmx_adjust(MSR_VMX_PROC2, proc2);
 	vcpu->proc01 = vmx_adjust(MSR_VMX_PROC, PROC_WANTED);
 	vmcs_write_setup(VMCS_PIN_CONTROLS, vmx_adjust(MSR_VMX_PIN, PIN_WANTED));
 	vmcs_write_setup(VMCS_PROC_CONTROLS, vcpu->proc01);
-	vmcs_write_setup(VMCS_PROC2_CONTROLS, vmx_adjust(MSR_VMX_PROC2, PROC2_WANTED));
+	vmcs_write_setup(VMCS_PROC2_CONTROLS, proc2);
 	vmcs_write_setup(VMCS_EXIT_CONTROLS, vmx_adjust(MSR_VMX_EXIT, EXIT_WANTED));
 	vmcs_write_setup(VMCS_ENTRY_CONTROLS, vmx_adjust(MSR_VMX_ENTRY, ENTRY_WANTED));
 	vmcs_write_setup(VMCS_EXCEPTION_BITMAP, EXCEPTIONS_WANTED);
@@ -60,8 +70,12 @@ static void write_controls(struct vcpu *vcpu)
 	vmcs_write_setup(VMCS_VPID, vcpu_vpid01(vcpu));
 	vmcs_write_setup(VMCS_PREEMPTION_TIMER_VALUE, UINT32_MAX);
 	vmcs_write_setup(VMCS_VMCS_LINK_POINTER, UINT64_MAX);
-	if (vmx_adjust(MSR_VMX_PROC2, PROC2_WANTED) & PROC2_ENABLE_XSAVES)
+	if (proc2 & PROC2_ENABLE_XSAVES)
 		vmcs_write_setup(VMCS_XSS_EXITING_BITMAP, UINT64_MAX);
+	if (proc2 & PROC2_PAUSE_LOOP_EXITING) {
+		vmcs_write_setup(VMCS_PLE_GAP, PLE_GAP);
+		vmcs_write_setup(VMCS_PLE_WINDOW, PLE_WINDOW);
+	}
 }
 
 /* L2 runs with what L0 needs for L1, at least. */
