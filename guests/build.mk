@@ -71,12 +71,28 @@ $(B)/payload/hostile.elf: $(B)/payload/golden.o $(B)/payload/hostile_vmx.o $(B)/
 $(patsubst tests/stress/%.c,$(B)/payload/%.elf,$(wildcard tests/stress/*.c)): $(B)/payload/stress.o
 $(B)/payload/aggressor.elf: $(B)/payload/stress.o
 
+# Firmware of our own, to see what firmware meets: 64 KiB that end at 4 GiB.
+$(B)/payload/rom/%.o: tests/boot/rom/%.S
+	@mkdir -p $(@D)
+	$(CC) -m32 -MMD -MP -c $< -o $@
+
+$(B)/payload/rom/%.o: tests/boot/rom/%.c
+	@mkdir -p $(@D)
+	$(CC) $(PAYLOAD32_CFLAGS) -c $< -o $@
+
+$(B)/payload/rom.bin: $(B)/payload/rom/rom.o $(B)/payload/rom/rom_c.o tests/boot/rom/rom.ld
+	$(LD) -m elf_i386 -nostdlib -static -z noexecstack --no-warn-rwx-segments -T tests/boot/rom/rom.ld \
+		-o $@.elf $(filter %.o,$^)
+	$(OBJCOPY) -O binary -j .text $@.elf $@
+
+-include $(wildcard $(B)/payload/rom/*.d)
+
 .SECONDARY: $(PAYLOAD_ELF:.elf=.o) $(B)/payload/conf.o $(B)/payload/golden.o $(B)/payload/stress.o \
 	$(B)/payload/hostile_vmx.o $(B)/payload/hostile_virtio.o $(PAYLOAD_RT) \
 	$(PAYLOAD32_ELF:$(B)/payload/%.elf=$(B)/payload/32/%.o) $(B)/payload/32/conf.o $(B)/payload/32/l1task.o $(PAYLOAD32_RT)
 .PHONY: payloads
 ## make payloads     conformance and bench payloads (Multiboot 1 ELF)
-payloads: $(PAYLOAD_ELF)
+payloads: $(PAYLOAD_ELF) $(B)/payload/rom.bin
 
 -include $(wildcard $(addprefix $(B)/payload/,*.d runtime/*.d spec/*.d 32/*.d 32/runtime/*.d 32/spec/*.d))
 

@@ -5,6 +5,7 @@
  */
 #include "dev/acpi_int.h"
 
+#include "dev/acpi_loader.h"
 #include "dev/vpm.h"
 
 #define HEADER_SIZE     36
@@ -12,7 +13,6 @@
 #define CHECKSUM_OFFSET 9
 #define TABLE_ALIGN     16
 #define FACS_ALIGN      64
-#define RSDP_SIZE       36
 #define RSDP_CHECKED_V1 20 /* what the first checksum covers */
 
 #define FADT_REVISION 5
@@ -44,11 +44,6 @@
 #define MPS_LEVEL_HIGH   0x000d
 #define MPS_CONFORMS     0
 #define IOAPIC_ID        0
-
-/* Where a table went, guest-physical. */
-struct acpi_places {
-	uint64_t facs, dsdt, fadt, madt, mcfg, rsdt, xsdt;
-};
 
 void acpi_put(struct acpi_out *o, uint64_t value, unsigned bytes)
 {
@@ -83,6 +78,21 @@ void acpi_patch(struct acpi_out *o, size_t at, uint64_t value, unsigned bytes)
 		o->buf[at + i] = (uint8_t)(value >> i * 8);
 }
 
+static void note(struct acpi_out *o, struct acpi_fixup f)
+{
+	if (o->fixups->count == ACPI_MAX_FIXUPS)
+		o->fixups->full = true;
+	else
+		o->fixups->at[o->fixups->count++] = f;
+}
+
+void acpi_put_pointer(struct acpi_out *o, uint64_t value, unsigned bytes)
+{
+	if (o->fixups != NULL)
+		note(o, (struct acpi_fixup){.at = (uint32_t)o->used, .size = (uint8_t)bytes});
+	acpi_put(o, value, bytes);
+}
+
 /* Makes the sum of the bytes zero by the one at `where`. */
 static void checksum(struct acpi_out *o, size_t from, size_t to, size_t where)
 {
@@ -90,6 +100,12 @@ static void checksum(struct acpi_out *o, size_t from, size_t to, size_t where)
 
 	if (o->full)
 		return;
+	if (o->fixups != NULL) {
+		note(o, (struct acpi_fixup){.at = (uint32_t)where,
+				.start = (uint32_t)from,
+				.length = (uint32_t)(to - from)});
+		return;
+	}
 	for (size_t i = from; i < to; i++)
 		sum = (uint8_t)(sum + o->buf[i]);
 	o->buf[where] = (uint8_t)(o->buf[where] - sum);
@@ -118,14 +134,14 @@ static size_t begin_table(struct acpi_out *o, const char *signature, uint8_t rev
 	return start;
 }
 
-static uint64_t end_table(struct acpi_out *o, size_t start, uint64_t base)
+static uint64_t end_table(struct acpi_out *o, size_t start)
 {
 	acpi_patch(o, start + LENGTH_OFFSET, o->used - start, 4);
 	checksum(o, start, o->used, start + CHECKSUM_OFFSET);
-	return base + start;
+	return o->base + start;
 }
 
-static uint64_t put_facs(struct acpi_out *o, uint64_t base)
+static uint64_t put_facs(struct acpi_out *o)
 {
 	size_t start;
 
@@ -136,15 +152,15 @@ static uint64_t put_facs(struct acpi_out *o, uint64_t base)
 	acpi_put_zeros(o, 24); /* signature, waking vectors, global lock, flags */
 	acpi_put(o, 2, 1);     /* version */
 	acpi_put_zeros(o, 31);
-	return base + start;
+	return o->base + start;
 }
 
-static uint64_t put_dsdt(struct acpi_out *o, uint64_t base, const struct platform_config *c)
+static uint64_t put_dsdt(struct acpi_out *o, const struct platform_config *c, uint64_t ecam)
 {
 	size_t start = begin_table(o, "DSDT", DSDT_REVISION);
 
-	acpi_put_dsdt_body(o, c);
-	return end_table(o, start, base);
+	acpi_put_dsdt_body(o, c, ecam);
+	return end_table(o, start);
 }
 
 /* A generic address: access size is 1 for bytes, 2 for words, 3 for doublewords. */
@@ -194,12 +210,12 @@ static void put_fadt_x_blocks(struct acpi_out *o)
 	put_address(o, 0, 0, 0);
 }
 
-static uint64_t put_fadt(struct acpi_out *o, uint64_t base, const struct acpi_places *at)
+static uint64_t put_fadt(struct acpi_out *o, const struct acpi_places *at)
 {
 	size_t start = begin_table(o, "FACP", FADT_REVISION);
 
 	acpi_put(o, 0, 4); /* FACS: only the 64-bit field, or guests install it twice */
-	acpi_put(o, at->dsdt, 4);
+	acpi_put_pointer(o, at->dsdt, 4);
 	acpi_put(o, 0, 1);
 	acpi_put(o, 0, 1); /* preferred profile: unspecified */
 	acpi_put(o, VPM_SCI, 2);
@@ -214,10 +230,10 @@ static uint64_t put_fadt(struct acpi_out *o, uint64_t base, const struct acpi_pl
 	acpi_put(o, VPM_RESET_VALUE, 1);
 	acpi_put(o, 0, 2); /* ARM boot flags */
 	acpi_put(o, 0, 1); /* minor version */
-	acpi_put(o, at->facs, 8);
-	acpi_put(o, at->dsdt, 8);
+	acpi_put_pointer(o, at->facs, 8);
+	acpi_put_pointer(o, at->dsdt, 8);
 	put_fadt_x_blocks(o);
-	return end_table(o, start, base);
+	return end_table(o, start);
 }
 
 static void put_override(struct acpi_out *o, uint8_t irq, uint32_t gsi, uint16_t flags)
@@ -230,7 +246,7 @@ static void put_override(struct acpi_out *o, uint8_t irq, uint32_t gsi, uint16_t
 	acpi_put(o, flags, 2);
 }
 
-static uint64_t put_madt(struct acpi_out *o, uint64_t base, const struct platform_config *c)
+static uint64_t put_madt(struct acpi_out *o, const struct platform_config *c)
 {
 	size_t start = begin_table(o, "APIC", MADT_REVISION);
 
@@ -255,66 +271,69 @@ static uint64_t put_madt(struct acpi_out *o, uint64_t base, const struct platfor
 	acpi_put(o, MADT_ALL_CPUS, 1);
 	acpi_put(o, MPS_CONFORMS, 2);
 	acpi_put(o, 1, 1); /* LINT1 */
-	return end_table(o, start, base);
+	return end_table(o, start);
 }
 
-static uint64_t put_mcfg(struct acpi_out *o, uint64_t base)
+static uint64_t put_mcfg(struct acpi_out *o, uint64_t ecam)
 {
 	size_t start = begin_table(o, "MCFG", 1);
 
 	acpi_put(o, 0, 8);
-	acpi_put(o, DEV_ECAM_BASE, 8);
+	acpi_put(o, ecam, 8);
 	acpi_put(o, 0, 2);   /* segment */
 	acpi_put(o, 0, 1);   /* first bus */
 	acpi_put(o, 255, 1); /* last bus */
 	acpi_put(o, 0, 4);
-	return end_table(o, start, base);
+	return end_table(o, start);
 }
 
 /* RSDT with 4-byte entries, XSDT with 8-byte entries. */
-static uint64_t put_root(
-	struct acpi_out *o, uint64_t base, const struct acpi_places *at, unsigned entry_bytes)
+static uint64_t put_root(struct acpi_out *o, const struct acpi_places *at, unsigned entry_bytes)
 {
 	size_t start = begin_table(o, entry_bytes == 8 ? "XSDT" : "RSDT", 1);
 
-	acpi_put(o, at->fadt, entry_bytes);
-	acpi_put(o, at->madt, entry_bytes);
-	acpi_put(o, at->mcfg, entry_bytes);
-	return end_table(o, start, base);
+	acpi_put_pointer(o, at->fadt, entry_bytes);
+	acpi_put_pointer(o, at->madt, entry_bytes);
+	acpi_put_pointer(o, at->mcfg, entry_bytes);
+	return end_table(o, start);
 }
 
-/* Into the room left for it at the start. */
-static void put_rsdp(const struct acpi_out *all, const struct acpi_places *at)
+void acpi_put_rsdp(struct acpi_out *o, const struct acpi_places *at)
 {
-	struct acpi_out o = {.buf = all->buf, .size = RSDP_SIZE};
+	acpi_put_text(o, "RSD PTR ", 8);
+	acpi_put(o, 0, 1);
+	acpi_put_text(o, "NESTOR", 6);
+	acpi_put(o, 2, 1);
+	acpi_put_pointer(o, at->rsdt, 4);
+	acpi_put(o, ACPI_RSDP_SIZE, 4);
+	acpi_put_pointer(o, at->xsdt, 8);
+	acpi_put(o, 0, 4); /* extended checksum, reserved */
+	checksum(o, 0, RSDP_CHECKED_V1, 8);
+	checksum(o, 0, ACPI_RSDP_SIZE, 32);
+}
 
-	acpi_put_text(&o, "RSD PTR ", 8);
-	acpi_put(&o, 0, 1);
-	acpi_put_text(&o, "NESTOR", 6);
-	acpi_put(&o, 2, 1);
-	acpi_put(&o, at->rsdt, 4);
-	acpi_put(&o, RSDP_SIZE, 4);
-	acpi_put(&o, at->xsdt, 8);
-	acpi_put(&o, 0, 4); /* extended checksum, reserved */
-	checksum(&o, 0, RSDP_CHECKED_V1, 8);
-	checksum(&o, 0, RSDP_SIZE, 32);
+void acpi_put_tables(struct acpi_out *o, struct acpi_places *at,
+	const struct platform_config *c, uint64_t ecam)
+{
+	at->facs = put_facs(o);
+	at->dsdt = put_dsdt(o, c, ecam);
+	at->fadt = put_fadt(o, at);
+	at->madt = put_madt(o, c);
+	at->mcfg = put_mcfg(o, ecam);
+	at->rsdt = put_root(o, at, 4);
+	at->xsdt = put_root(o, at, 8);
 }
 
 size_t acpi_build(uint8_t *buf, size_t size, uint64_t base, const struct platform_config *c)
 {
-	struct acpi_out o = {.buf = buf, .size = size};
-	struct acpi_places at = {0};
+	struct acpi_out o = {.buf = buf, .size = size, .base = base};
+	struct acpi_out rsdp = {.buf = buf, .size = ACPI_RSDP_SIZE};
+	struct acpi_places at;
 
-	acpi_put_zeros(&o, RSDP_SIZE);
-	at.facs = put_facs(&o, base);
-	at.dsdt = put_dsdt(&o, base, c);
-	at.fadt = put_fadt(&o, base, &at);
-	at.madt = put_madt(&o, base, c);
-	at.mcfg = put_mcfg(&o, base);
-	at.rsdt = put_root(&o, base, &at, 4);
-	at.xsdt = put_root(&o, base, &at, 8);
+	acpi_put_zeros(&o, ACPI_RSDP_SIZE); /* room for it */
+	acpi_put_tables(&o, &at, c, DEV_ECAM_BASE);
 	if (o.full)
 		return 0;
-	put_rsdp(&o, &at);
+	acpi_put_rsdp(&rsdp, &at);
 	return o.used;
 }

@@ -11,6 +11,7 @@
 #include "dev/vpci.h"
 #include "dev/vpm.h"
 #include "dev/vuart.h"
+#include "spec/q35.h"
 
 #define AML_NAME    0x08
 #define AML_BYTE    0x0a
@@ -228,8 +229,18 @@ static void put_rtc(struct acpi_out *o)
 	end_package(o, device);
 }
 
+/* Where addresses of devices begin: firmware gives away all that is not RAM from 2 GiB on. */
+static uint64_t memory_window(const struct platform_config *c)
+{
+	uint64_t ram = platform_low_memory(c);
+
+	if (c->fwcfg == NULL)
+		return DEV_PCI_HOLE_START;
+	return ram > BIT64(31) ? ram : BIT64(31);
+}
+
 /* Everything but the configuration ports; what behind the bridge takes is a part of it. */
-static void put_pci_windows(struct acpi_out *o)
+static void put_pci_windows(struct acpi_out *o, const struct platform_config *c, uint64_t ecam)
 {
 	struct resources r = begin_resources(o);
 
@@ -237,7 +248,12 @@ static void put_pci_windows(struct acpi_out *o)
 	put_ports(o, 0xcf8, 8);
 	put_word_range(o, RES_TYPE_IO, RES_RANGE_ALL, 0, 0xcf7);
 	put_word_range(o, RES_TYPE_IO, RES_RANGE_ALL, 0xd00, 0xffff);
-	put_memory_range(o, DEV_PCI_HOLE_START, DEV_ECAM_BASE - 1);
+	if (ecam > memory_window(c))
+		put_memory_range(o, memory_window(c), ecam - 1);
+	if (c->fwcfg != NULL &&
+		ecam + DEV_ECAM_SIZE <
+			DEV_IOAPIC_BASE) /* it may have moved ECAM, and looks from the top */
+		put_memory_range(o, ecam + DEV_ECAM_SIZE, DEV_IOAPIC_BASE - 1);
 	end_resources(o, r);
 }
 
@@ -317,7 +333,7 @@ static void put_prt(struct acpi_out *o)
 	end_package(o, method);
 }
 
-static void put_pci(struct acpi_out *o)
+static void put_pci(struct acpi_out *o, const struct platform_config *c, uint64_t ecam)
 {
 	size_t device = begin_device(o, "PCI0");
 
@@ -326,7 +342,7 @@ static void put_pci(struct acpi_out *o)
 	put_byte_name(o, "_UID", 0);
 	put_byte_name(o, "_SEG", 0);
 	put_byte_name(o, "_BBN", 0);
-	put_pci_windows(o);
+	put_pci_windows(o, c, ecam);
 	put_prt(o);
 	put_com1(o);
 	put_rtc(o);
@@ -334,7 +350,7 @@ static void put_pci(struct acpi_out *o)
 }
 
 /* What PCI must not give away: ECAM and the power management ports. */
-static void put_reserved(struct acpi_out *o)
+static void put_reserved(struct acpi_out *o, const struct platform_config *c, uint64_t ecam)
 {
 	size_t device = begin_device(o, "RES0");
 	struct resources r;
@@ -342,8 +358,9 @@ static void put_reserved(struct acpi_out *o)
 	put_eisa_name(o, "_HID", "PNP0C02");
 	put_byte_name(o, "_UID", 0);
 	r = begin_resources(o);
-	put_ports(o, VPM_PORT_EVENT, VPM_PORT_SIZE);
-	put_memory(o, DEV_ECAM_BASE, DEV_ECAM_SIZE);
+	/* With the LPC bridge: all that it decodes there. */
+	put_ports(o, VPM_PORT_EVENT, c->fwcfg != NULL ? LPC_PMBASE_PORTS : VPM_PORT_SIZE);
+	put_memory(o, ecam, DEV_ECAM_SIZE);
 	end_resources(o, r);
 	end_package(o, device);
 }
@@ -378,7 +395,7 @@ static void put_s5(struct acpi_out *o)
 	end_package(o, package);
 }
 
-void acpi_put_dsdt_body(struct acpi_out *o, const struct platform_config *c)
+void acpi_put_dsdt_body(struct acpi_out *o, const struct platform_config *c, uint64_t ecam)
 {
 	size_t scope;
 
@@ -386,8 +403,8 @@ void acpi_put_dsdt_body(struct acpi_out *o, const struct platform_config *c)
 	acpi_put(o, AML_SCOPE, 1);
 	scope = begin_package(o);
 	acpi_put_text(o, "\\_SB_", 5);
-	put_pci(o);
-	put_reserved(o);
+	put_pci(o, c, ecam);
+	put_reserved(o, c, ecam);
 	for (unsigned i = 0; i < c->vcpus && i < DEV_MAX_VCPUS; i++)
 		put_processor(o, i);
 	end_package(o, scope);

@@ -17,7 +17,9 @@
 #include "spec/apic.h"
 #include "spec/denials.h"
 
+struct acpi_loader;
 struct platform;
+struct vfwcfg_table;
 
 #define DEV_MAX_VCPUS LIMIT_VCPUS
 #define DEV_NEVER     UINT64_MAX
@@ -34,6 +36,8 @@ enum dev_power_event {
 uint64_t dev_now(struct platform *p);
 /* A byte for the VM's console (UART transmit or debug console port). */
 void dev_console(struct platform *p, uint8_t byte);
+/* A byte of what firmware reports on port 0x402, with config.firmware_log. */
+void dev_firmware_log(struct platform *p, uint8_t byte);
 /* The guest asked to end or restart. Called once per request; emulation returns afterwards. */
 void dev_power(struct platform *p, enum dev_power_event event, uint32_t value);
 /* Something became deliverable for the vCPU: it must look before its next entry. */
@@ -70,6 +74,10 @@ struct platform_config {
 	uint64_t boot_epoch; /* seconds since 1970 at guest TSC 0, for the RTC */
 	uint64_t boot_ticks; /* and TSC ticks of the second that has begun */
 	bool apicv;          /* the CPU virtualizes the local APICs (SDM chapter 29) */
+	bool firmware_log;   /* port 0x402 is a debug console */
+	/* With firmware: what it is told, and its ACPI tables; they live as long as the VM. */
+	const struct vfwcfg_table *fwcfg;
+	struct acpi_loader *acpi;
 };
 
 /* Power-on state. The same call serves reset. */
@@ -182,11 +190,21 @@ size_t acpi_build(uint8_t *buf, size_t size, uint64_t base, const struct platfor
 
 /* Where the devices are; the loader keeps RAM out of there. */
 #define DEV_PCI_HOLE_START 0xc0000000ull /* RAM below 4 GiB ends here at the latest */
-#define DEV_ECAM_BASE      0xe0000000ull
-#define DEV_ECAM_SIZE      0x10000000ull
-#define DEV_IOAPIC_BASE    0xfec00000ull
-#define DEV_LAPIC_BASE     APIC_DEFAULT_BASE
+/* Firmware may put ECAM here, and RAM of a VM with firmware ends below. */
+#define DEV_FIRMWARE_HOLE_START 0xb0000000ull
+#define DEV_ECAM_BASE           0xe0000000ull
+#define DEV_ECAM_SIZE           0x10000000ull
+#define DEV_IOAPIC_BASE         0xfec00000ull
+#define DEV_LAPIC_BASE          APIC_DEFAULT_BASE
 /* RSDP and tables; 64 KiB, reserved in the memory map */
 #define DEV_ACPI_BASE 0x000e0000ull
+
+/* How much of the RAM is below 4 GiB. */
+static inline uint64_t platform_low_memory(const struct platform_config *c)
+{
+	uint64_t hole = c->fwcfg != NULL ? DEV_FIRMWARE_HOLE_START : DEV_PCI_HOLE_START;
+
+	return c->memory < hole ? c->memory : hole;
+}
 
 #endif

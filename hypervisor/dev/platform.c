@@ -4,6 +4,8 @@
  */
 #include "dev/platform.h"
 
+#include "dev/chipset.h"
+
 #define PAGE 4096u
 
 /* Timers that fire more often than 20000 times a second are slowed down. */
@@ -20,8 +22,9 @@ static const struct port_range {
 	{0x61, 0x61, vpit_io}, {0x64, 0x64, vpm_io}, {0x70, 0x71, vrtc_io},
 	{0x80, 0x80, vpm_io}, {0x92, 0x92, vpm_io}, {0xa0, 0xa1, vpic_io}, {0xe9, 0xe9, vpm_io},
 	{0xed, 0xed, vpm_io}, {0xf4, 0xf4, vpm_io}, {0x3f8, 0x3ff, vuart_io},
-	{0x4d0, 0x4d1, vpic_io}, {VPM_PORT_EVENT, VPM_PORT_EVENT + VPM_PORT_SIZE - 1, vpm_io},
-	{0xcf8, 0xcff, vpci_io},
+	{0x402, 0x402, vpm_io}, {0x4d0, 0x4d1, vpic_io},
+	{FWCFG_PORT_SELECTOR, FWCFG_PORT_DMA + 7, vfwcfg_io},
+	{VPM_PORT_EVENT, VPM_PORT_EVENT + VPM_PORT_SIZE - 1, vpm_io}, {0xcf8, 0xcff, vpci_io},
 	{VPM_PORT_RESET, VPM_PORT_RESET, vpm_io}, /* what PCI does not claim */
 	{0, UINT16_MAX, vpci_io},                 /* behind base address registers */
 };
@@ -99,7 +102,7 @@ bool platform_has_device(struct platform *p, uint64_t gpa)
 	bool there;
 
 	dev_lock(p);
-	there = gpa - DEV_ECAM_BASE < DEV_ECAM_SIZE || gpa - DEV_IOAPIC_BASE < PAGE ||
+	there = gpa - chipset_ecam(p) < DEV_ECAM_SIZE || gpa - DEV_IOAPIC_BASE < PAGE ||
 		gpa - DEV_LAPIC_BASE < PAGE || vpci_claims(&p->pci, gpa);
 	dev_unlock(p);
 	return there;
@@ -247,7 +250,9 @@ uint64_t platform_bounded_deadline(const struct platform *p, uint64_t deadline, 
 
 void platform_deadline_changed(struct platform *p)
 {
-	p->deadline = earlier(vpit_deadline(p), earlier(vrtc_deadline(p), vpm_deadline(p)));
+	uint64_t others = earlier(vpm_deadline(p), vfwcfg_deadline(p));
+
+	p->deadline = earlier(vpit_deadline(p), earlier(vrtc_deadline(p), others));
 }
 
 /* Without the lock: whoever changes a deadline of another CPU's vCPU tells it (dev_kick's
@@ -265,6 +270,7 @@ static void run_device_timers(struct platform *p, uint64_t now)
 	vpit_run_timer(p, now);
 	vrtc_run_timer(p, now);
 	vpm_run_timer(p, now);
+	vfwcfg_run_timer(p, now);
 	platform_deadline_changed(p);
 	p->deadline = platform_bounded_deadline(p, p->deadline, now);
 }
@@ -299,5 +305,7 @@ void platform_reset(struct platform *p, const struct platform_config *c)
 	vuart_reset(p);
 	vpm_reset(p);
 	vpci_reset(p);
+	chipset_reset(p);
+	vfwcfg_reset(p);
 	platform_deadline_changed(p);
 }

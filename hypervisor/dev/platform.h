@@ -7,6 +7,7 @@
 #define NESTOR_DEV_PLATFORM_H
 
 #include "dev/dev.h"
+#include "dev/vfwcfg.h"
 #include "dev/vioapic.h"
 #include "dev/vlapic.h"
 #include "dev/vpci.h"
@@ -26,6 +27,7 @@ struct platform {
 	struct vuart uart;
 	struct vpm pm;
 	struct vpci pci;
+	struct vfwcfg fwcfg;
 	uint64_t deadline; /* earliest of the devices that are not LAPICs */
 };
 

@@ -4,6 +4,8 @@
  */
 #include "dev/state.h"
 
+#include "dev/chipset.h"
+
 /* Another size is another version. */
 _Static_assert(sizeof(struct vlapic_state) == 296, "no padding");
 _Static_assert(sizeof(struct vioapic_state) == 208, "no padding");
@@ -13,7 +15,8 @@ _Static_assert(sizeof(struct vpm_state) == 16, "no padding");
 _Static_assert(sizeof(struct vpic_state) == 32, "no padding");
 _Static_assert(sizeof(struct vuart_state) == 28, "no padding");
 _Static_assert(sizeof(struct vpci_state) == 24836, "no padding");
-_Static_assert(sizeof(struct platform_state) == 27808, "no padding");
+_Static_assert(sizeof(struct vfwcfg_state) == 40, "no padding");
+_Static_assert(sizeof(struct platform_state) == 27848, "no padding");
 
 static const struct vlapic_state no_lapic;
 
@@ -39,6 +42,7 @@ void platform_get_state(struct platform *p, struct platform_state *s)
 	vpic_get_state(&p->pic, &s->pic);
 	vuart_get_state(&p->uart, &s->uart);
 	vpci_get_state(&p->pci, &s->pci);
+	vfwcfg_get_state(&p->fwcfg, &s->fwcfg);
 	dev_unlock(p);
 }
 
@@ -60,7 +64,8 @@ static bool valid(const struct platform *p, const struct platform_state *s)
 	       lapics_valid(p, s) && vioapic_valid_state(&p->ioapic, &s->ioapic) &&
 	       vpit_valid_state(&p->pit, &s->pit) && vrtc_valid_state(&p->rtc, &s->rtc) &&
 	       vpm_valid_state(&p->pm, &s->pm) && vpic_valid_state(&p->pic, &s->pic) &&
-	       vuart_valid_state(&p->uart, &s->uart) && vpci_valid_state(&p->pci, &s->pci);
+	       vuart_valid_state(&p->uart, &s->uart) && vpci_valid_state(&p->pci, &s->pci) &&
+	       vfwcfg_valid_state(&p->fwcfg, &s->fwcfg);
 }
 
 static bool set(struct platform *p, const struct platform_state *s)
@@ -72,9 +77,11 @@ static bool set(struct platform *p, const struct platform_state *s)
 	ok = ok && vioapic_set_state(&p->ioapic, &s->ioapic) &&
 	     vpit_set_state(&p->pit, &s->pit) && vrtc_set_state(&p->rtc, &s->rtc) &&
 	     vpm_set_state(&p->pm, &s->pm) && vpic_set_state(&p->pic, &s->pic) &&
-	     vuart_set_state(&p->uart, &s->uart) && vpci_set_state(&p->pci, &s->pci);
+	     vuart_set_state(&p->uart, &s->uart) && vpci_set_state(&p->pci, &s->pci) &&
+	     vfwcfg_set_state(&p->fwcfg, &s->fwcfg);
 	if (!ok)
 		return false;
+	chipset_put_back(p);
 	p->deadline = s->deadline;
 	for (unsigned i = 0; i < p->config.vcpus; i++)
 		dev_kick(p, i);

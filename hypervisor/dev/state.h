@@ -36,6 +36,7 @@ struct platform_state {
 	struct vpic_state pic;
 	struct vuart_state uart;
 	struct vpci_state pci;
+	struct vfwcfg_state fwcfg;
 };
 
 /* The state of all devices. No vCPU runs, and each exit is handled to its end. */

@@ -5,6 +5,7 @@
  */
 #include "dev/vpci_int.h"
 
+#include "dev/chipset.h"
 #include "dev/state_check.h"
 
 #define PORT_ADDRESS     0xcf8
@@ -213,7 +214,7 @@ bool vpci_io(struct platform *p, uint16_t port, bool write, unsigned size, uint3
 bool vpci_mmio(struct platform *p, unsigned vcpu, uint64_t gpa, bool write, unsigned size,
 	uint64_t *value)
 {
-	uint64_t offset = gpa - DEV_ECAM_BASE;
+	uint64_t offset = gpa - chipset_ecam(p);
 
 	(void)vcpu;
 	if (offset >= DEV_ECAM_SIZE)

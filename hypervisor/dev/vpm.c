@@ -31,6 +31,8 @@
 #define FAST_A20_RESET        0x01
 #define PORT_CONSOLE          0xe9
 #define PORT_DELAY            0xed
+#define PORT_FIRMWARE_LOG     0x402
+#define FIRMWARE_LOG_THERE    0xe9
 #define PORT_DEBUG_EXIT       0xf4
 
 static uint64_t timer(const struct platform *p, uint64_t now)
@@ -190,12 +192,25 @@ void vpm_reset(struct platform *p)
 	p->pm.s.timer_half = timer(p, dev_now(p)) >> TIMER_HALF_SHIFT;
 }
 
+static bool firmware_log(struct platform *p, bool write, uint32_t *value)
+{
+	if (!p->config.firmware_log)
+		return false;
+	if (write)
+		dev_firmware_log(p, (uint8_t)*value);
+	else
+		*value = FIRMWARE_LOG_THERE;
+	return true;
+}
+
 bool vpm_io(struct platform *p, uint16_t port, bool write, unsigned size, uint32_t *value)
 {
 	if (port >= VPM_PORT_EVENT && port < VPM_PORT_EVENT + VPM_PORT_SIZE)
 		return block_io(p, port - VPM_PORT_EVENT, write, size, value);
 	if (size != 1 && port != PORT_DEBUG_EXIT && port != PORT_POST && port != PORT_DELAY)
 		return false;
+	if (port == PORT_FIRMWARE_LOG)
+		return firmware_log(p, write, value);
 	if (!write)
 		return system_read(p, port, value);
 	return system_write(p, port, *value);

@@ -7,7 +7,8 @@
  *   0x600 PM1 status, 0x602 PM1 enable, 0x604 PM1 control, 0x608 PM timer (32 bits)
  *   0xcf9 reset, 0x92 fast A20 and reset, 0x60 and 0x64 (no 8042 behind them; command 0xfe
  *   resets)
- *   0xf4 debug exit, 0xe9 debug console, 0x80 and 0xed (delays)
+ *   0xf4 debug exit, 0xe9 debug console, 0x402 firmware's (config.firmware_log)
+ *   0x80 and 0xed (delays)
  */
 #ifndef NESTOR_DEV_VPM_H
 #define NESTOR_DEV_VPM_H

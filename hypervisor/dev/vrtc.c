@@ -35,6 +35,7 @@ enum {
 	REG_EXTENDED_MEMORY2 = 0x30, /* the same */
 	REG_CENTURY = 0x32,
 	REG_MEMORY_16M = 0x34, /* 64 KiB units above 16 MiB and below 4 GiB, 16 bits */
+	REG_CPUS = 0x5f,       /* without the first */
 	REG_MEMORY_4G = 0x5b   /* 64 KiB units above 4 GiB, 24 bits */
 };
 
@@ -412,9 +413,8 @@ static void put_units(struct vrtc_state *r, unsigned reg, unsigned bytes, uint64
 		r->nvram[reg + i] = (uint8_t)(value >> i * 8);
 }
 
-static void put_memory(struct vrtc_state *r, uint64_t memory)
+static void put_memory(struct vrtc_state *r, uint64_t memory, uint64_t below)
 {
-	uint64_t below = memory < DEV_PCI_HOLE_START ? memory : DEV_PCI_HOLE_START;
 	uint64_t extended = below > 0x100000 ? (below - 0x100000) >> 10 : 0;
 
 	put_units(r, REG_BASE_MEMORY, 2, 640);
@@ -436,7 +436,8 @@ void vrtc_reset(struct platform *p)
 	r->nvram[REG_B] = B_24H;
 	r->nvram[REG_D] = D_VALID;
 	r->nvram[REG_EQUIPMENT] = 0x02; /* a coprocessor, no floppy disk */
-	put_memory(r, p->config.memory);
+	put_memory(r, p->config.memory, platform_low_memory(&p->config));
+	r->nvram[REG_CPUS] = (uint8_t)(p->config.vcpus - 1);
 }
 
 bool vrtc_io(struct platform *p, uint16_t port, bool write, unsigned size, uint32_t *value)

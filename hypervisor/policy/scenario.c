@@ -34,14 +34,43 @@ static bool parse_settings(struct scenario *s, struct text *rest, struct vm_conf
 }
 
 /* Why not; NULL when it was added. */
-static const char *add_kernel(
-	struct scenario *s, const struct vm_config *c, const struct vm_file *file)
+static const char *add_vm(
+	struct scenario *s, const struct vm_config *c, struct vm_images **added)
 {
 	if (find(s, c->name) != NULL)
 		return "there is a VM of this name already";
 	if (s->vm_count == SCENARIO_MAX_VMS)
 		return "too many VMs";
-	s->vms[s->vm_count++] = (struct vm_images){.config = *c, .kernel = *file};
+	*added = &s->vms[s->vm_count++];
+	**added = (struct vm_images){.config = *c};
+	return NULL;
+}
+
+static const char *add_firmware(
+	struct scenario *s, const struct vm_config *c, const struct vm_file *file)
+{
+	struct vm_images *vm;
+	const char *error = firmware_size_error(file->size);
+
+	if (error == NULL)
+		error = add_vm(s, c, &vm);
+	if (error == NULL)
+		vm->firmware = *file;
+	return error;
+}
+
+static const char *add_kernel(
+	struct scenario *s, const struct vm_config *c, const struct vm_file *file)
+{
+	struct vm_images *vm = find(s, c->name);
+	const char *error = NULL;
+
+	if (vm == NULL || vm->firmware.size == 0 || vm->has_kernel)
+		error = add_vm(s, c, &vm);
+	if (error != NULL)
+		return error;
+	vm->kernel = *file;
+	vm->has_kernel = true;
 	return NULL;
 }
 
@@ -117,11 +146,13 @@ static const char *add(struct scenario *s, struct text kind, const struct vm_con
 	struct vm_images *vm = find(s, c->name);
 	bool initrd = text_is(kind, "initrd");
 
+	if (text_is(kind, "firmware"))
+		return add_firmware(s, c, file);
 	if (text_is(kind, "kernel"))
 		return add_kernel(s, c, file);
 	if (!initrd && !text_is(kind, "module"))
-		return "must begin with kernel, initrd, module or disk";
-	if (vm == NULL)
+		return "must begin with firmware, kernel, initrd, module or disk";
+	if (vm == NULL || !vm->has_kernel)
 		return "there is no kernel for this VM before it";
 	return initrd ? add_initrd(vm, file) : add_module(vm, file);
 }

@@ -28,9 +28,12 @@ struct vm_disk {
 	struct vm_file image;
 };
 
+/* A VM has a kernel, which L0 starts, or firmware; with both, firmware is given the kernel. */
 struct vm_images {
 	struct vm_config config;
+	struct vm_file firmware; /* size 0: none */
 	struct vm_file kernel;
+	bool has_kernel;
 	struct vm_file initrd; /* size 0: none */
 	struct vm_file modules[SCENARIO_MAX_MODULES];
 	unsigned module_count;
@@ -46,7 +49,8 @@ struct scenario {
 
 /*
  * Adds one module whose command line is `line`. False: s->refusal says why; nothing was added.
- * Modules and disks of a VM follow its kernel.
+ * The first module of a VM is its firmware or its kernel, and has the settings; a kernel may
+ * follow its firmware, others and disks follow both.
  */
 bool scenario_add(struct scenario *s, struct text line, uint64_t start, uint64_t size);
 

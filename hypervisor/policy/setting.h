@@ -26,7 +26,7 @@ enum setting_kind {
 	SETTING_FEATURES, /* mask of 1 << enum caps_feature, as in haswell,-vpid */
 	/* Texts of any length: only the host tool has such rows, and reads them itself. */
 	SETTING_LINE, /* const char *: printable text of at most max bytes */
-	SETTING_FILE  /* struct place */
+	SETTING_FILE  /* struct place: a file name, or one of words */
 };
 
 struct setting {

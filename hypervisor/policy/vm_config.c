@@ -52,6 +52,8 @@ const struct setting vm_settings[] = {
 		.help = "give it a virtio entropy device"},
 	{ROW("virtio_console", "virtio-console", SETTING_SWITCH, virtio_console),
 		.initial = false, .help = "give it a virtio console beside the UART"},
+	{ROW("firmware_log", "firmware-log", SETTING_SWITCH, firmware_log),
+		.help = "log what its firmware reports on the debug port 0x402, with level info"},
 	{ROW("protocol", NULL, SETTING_CHOICE, protocol), .words = protocol_words,
 		.initial = PROTOCOL_AUTO, .help = "how its kernel is started"},
 	{ROW("cmdline0", "argv0", SETTING_SWITCH, cmdline0), .initial = true,
@@ -66,4 +68,11 @@ const char *vm_config_error(const struct vm_config *c)
 	if (c->restart_limit != 0 && c->restart == RESTART_NEVER)
 		return "a limit of restarts needs a choice of when to restart";
 	return NULL;
+}
+
+const char *firmware_size_error(uint64_t size)
+{
+	if (size >= FIRMWARE_MIN && size <= FIRMWARE_MAX && size % FIRMWARE_UNIT == 0)
+		return NULL;
+	return "firmware must be from 64 KiB to 16 MiB long, a multiple of 4 KiB";
 }

@@ -42,6 +42,7 @@ struct vm_config {
 	bool apicv;          /* the CPU virtualizes L1's local APICs, where it can */
 	bool rng;            /* a virtio entropy device */
 	bool virtio_console; /* beside the UART, on the same stream */
+	bool firmware_log;   /* what its firmware reports goes to the log */
 	bool cmdline0;       /* Multiboot: image name in front of the command line */
 	uint8_t protocol;    /* enum load_protocol */
 	uint32_t weight; /* its share of a CPU that several want, in parts of WEIGHT_NORMAL */
@@ -57,5 +58,11 @@ extern const struct setting vm_settings[];
 
 /* Why values that are right by themselves do not go together; NULL when they do. */
 const char *vm_config_error(const struct vm_config *c);
+
+/* What is wrong with firmware of so many bytes, which end at 4 GiB; NULL: nothing. */
+#define FIRMWARE_UNIT 4096ull
+#define FIRMWARE_MIN  (64ull << 10)
+#define FIRMWARE_MAX  (16ull << 20) /* below is the local APIC */
+const char *firmware_size_error(uint64_t size);
 
 #endif

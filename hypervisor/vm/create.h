@@ -49,8 +49,9 @@ bool vm_memory_take(const struct vm_images *images, bool ram_zeroed, struct vm_m
 /* Returns it; the caller has wiped it. */
 void vm_memory_give_back(const struct vm_memory *m);
 
-/* Creates in memory that is zero what a configuration asks for: vCPUs in reset state, platform.
- * NULL when the configuration is impossible; says so in the log. Boot address space. */
+/* Creates in memory that is zero what a configuration asks for: vCPUs in reset state, platform,
+ * the ROM of firmware. NULL when the configuration is impossible; says so in the log. Boot
+ * address space. */
 struct vm *vm_create(
 	const struct vm_images *images, unsigned id, const struct vm_memory *memory);
 
@@ -81,6 +82,12 @@ bool cpuid_create(struct vcpu *vcpu);
 bool msr_create(struct vcpu *vcpu);
 /* What the CPU virtualizes in x2APIC mode. */
 void msr_allow_x2apic(uint64_t *bitmap);
+
+/* Firmware: its ROM, and what it is told of the machine, for the platform. */
+bool firmware_create(
+	struct vm *vm, const struct vm_images *images, struct platform_config *platform);
+/* RAM below 1 MiB as the ROM shadows it. VMCS01 of the first vCPU is in reset state. */
+const char *firmware_start(struct vm *vm);
 
 /* With selftest=state: what it needs. */
 bool selftest_create(struct vm *vm);

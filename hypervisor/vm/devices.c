@@ -83,7 +83,8 @@ bool devices_reset(struct vm *vm, const struct platform_config *c)
 	platform_reset(vm->platform, c);
 	if (!add(vm))
 		return false;
-	vpci_assign(vm->platform);
+	if (c->fwcfg == NULL) /* which does it itself */
+		vpci_assign(vm->platform);
 	return true;
 }
 

@@ -90,6 +90,8 @@ const char *vm_load_images(struct vm *vm, const struct vm_images *images)
 	struct entry_state entry;
 	const char *error;
 
+	if (images->firmware.size != 0)
+		return firmware_start(vm);
 	if (!put_acpi(vm))
 		return "the VM is too small for its ACPI tables";
 	error = load_images(&target, &request, &entry);

@@ -8,20 +8,40 @@
 #include "mm/layout.h"
 #include "vm/vm.h"
 
+static inline void *in_slot(const struct mem_slot *s, uint64_t gpa, uint64_t size)
+{
+	uint64_t offset = gpa - s->gpa; /* huge when below the slot */
+
+	if (offset < s->size && size <= s->size - offset)
+		return (uint8_t *)direct_va(s->hpa) + offset;
+	return NULL;
+}
+
 void *vm_gpa_to_va(const struct vm *vm, uint64_t gpa, uint64_t size)
 {
 	for (unsigned i = 0; i < vm->slot_count; i++) {
-		const struct mem_slot *s = &vm->slots[i];
-		uint64_t offset = gpa - s->gpa; /* huge when below the slot */
+		void *va = in_slot(&vm->slots[i], gpa, size);
 
-		if (offset < s->size && size <= s->size - offset)
-			return (uint8_t *)direct_va(s->hpa) + offset;
+		if (va != NULL)
+			return va;
 	}
 	return NULL;
 }
 
+const void *vm_readable_va(const struct vm *vm, uint64_t gpa, uint64_t size)
+{
+	const void *ram = vm_gpa_to_va(vm, gpa, size);
+
+	return ram != NULL ? ram : in_slot(&vm->rom, gpa, size);
+}
+
+bool vm_is_rom(const struct vm *vm, uint64_t gpa)
+{
+	return gpa - vm->rom.gpa < vm->rom.size;
+}
+
 /* Page-wise, since a range may cross from one slot into another. */
-static bool all_ram(const struct vm *vm, uint64_t gpa, uint64_t size)
+static bool all_there(const struct vm *vm, uint64_t gpa, uint64_t size, bool write)
 {
 	if (size > UINT64_MAX - gpa)
 		return false;
@@ -29,7 +49,8 @@ static bool all_ram(const struct vm *vm, uint64_t gpa, uint64_t size)
 		uint64_t n = PAGE_SIZE - ((gpa + done) & PAGE_MASK);
 
 		n = n < size - done ? n : size - done;
-		if (vm_gpa_to_va(vm, gpa + done, n) == NULL)
+		if ((write ? vm_gpa_to_va(vm, gpa + done, n)
+			   : vm_readable_va(vm, gpa + done, n)) == NULL)
 			return false;
 		done += n;
 	}
@@ -47,16 +68,16 @@ static inline void copy(void *dst, const void *src, uint64_t size)
 
 int vm_read_gpa(const struct vm *vm, uint64_t gpa, void *dst, uint64_t size)
 {
-	const void *src = vm_gpa_to_va(vm, gpa, size);
+	const void *src = vm_readable_va(vm, gpa, size);
 
 	if (src != NULL) {
 		copy(dst, src, size);
 		return 0;
 	}
-	if (!all_ram(vm, gpa, size))
+	if (!all_there(vm, gpa, size, false))
 		return -1;
 	for (uint64_t i = 0; i < size; i++)
-		((uint8_t *)dst)[i] = *(uint8_t *)vm_gpa_to_va(vm, gpa + i, 1);
+		((uint8_t *)dst)[i] = *(const uint8_t *)vm_readable_va(vm, gpa + i, 1);
 	return 0;
 }
 
@@ -68,7 +89,7 @@ int vm_write_gpa(const struct vm *vm, uint64_t gpa, const void *src, uint64_t si
 		copy(dst, src, size);
 		return 0;
 	}
-	if (!all_ram(vm, gpa, size))
+	if (!all_there(vm, gpa, size, true))
 		return -1;
 	for (uint64_t i = 0; i < size; i++)
 		*(uint8_t *)vm_gpa_to_va(vm, gpa + i, 1) = ((const uint8_t *)src)[i];

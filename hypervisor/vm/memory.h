@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A VM's RAM: the one checked way from guest-physical addresses to host memory.
+ * A VM's RAM, and its ROM: the one checked way from guest-physical addresses to host memory.
  */
 #ifndef NESTOR_VM_MEMORY_H
 #define NESTOR_VM_MEMORY_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 struct vm;
@@ -14,8 +15,16 @@ struct vm;
  */
 void *vm_gpa_to_va(const struct vm *vm, uint64_t gpa, uint64_t size);
 
-/* Copies from and to guest RAM, page-wise. 0, or -1 when any byte is not RAM (then nothing is
- * copied). */
+/* The same for what can be read: RAM, and the ROM of firmware. */
+const void *vm_readable_va(const struct vm *vm, uint64_t gpa, uint64_t size);
+
+/* Firmware is at this address; writing it has no effect. */
+bool vm_is_rom(const struct vm *vm, uint64_t gpa);
+
+/*
+ * Copies from what can be read, to RAM, page-wise. 0, or -1 when any byte is not there (then
+ * nothing is copied).
+ */
 int vm_read_gpa(const struct vm *vm, uint64_t gpa, void *dst, uint64_t size);
 int vm_write_gpa(const struct vm *vm, uint64_t gpa, const void *src, uint64_t size);
 

@@ -102,7 +102,8 @@ static bool map_void(struct vcpu *vcpu, uint64_t gpa, uint64_t q)
 	struct vept_root *root = root_of(vcpu);
 	struct gpa_l2 at = {vmread(VMCS_GUEST_PHYSICAL_ADDRESS)};
 
-	if (gpa >> 48 != 0 || platform_has_device(vcpu->vm->platform, gpa))
+	if (gpa >> 48 != 0 || vm_is_rom(vcpu->vm, gpa) ||
+		platform_has_device(vcpu->vm->platform, gpa))
 		return false;
 	if (root == NULL)
 		return map_void_01(vcpu, gpa & ~PAGE_MASK);

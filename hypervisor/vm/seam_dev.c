@@ -21,6 +21,11 @@ void dev_console(struct platform *p, uint8_t byte)
 	mux_write((uint8_t)(MUX_VM + vm_of_platform(p)->id), &c, 1);
 }
 
+void dev_firmware_log(struct platform *p, uint8_t byte)
+{
+	firmware_log_byte(vm_of_platform(p), byte);
+}
+
 void dev_power(struct platform *p, enum dev_power_event event, uint32_t value)
 {
 	static const enum vm_end ends[] = {

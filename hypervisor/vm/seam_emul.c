@@ -113,16 +113,24 @@ static const struct paging_state *paging_of(struct emulation *e)
 	return &e->paging;
 }
 
-/* A page of L1's memory; without one a device may be there. */
-static struct known_page page_at(struct emulation *e, uint64_t linear, struct gpa_l1 at)
+/*
+ * A page of L1's memory, for reading or for writing; without one a device may be there. Nobody
+ * writes a page that was asked for to be read.
+ */
+static struct known_page page_at(
+	struct emulation *e, uint64_t linear, struct gpa_l1 at, bool write)
 {
+	const struct vm *vm = e->vcpu->vm;
+
 	at.v &= ~PAGE_MASK;
-	return (struct known_page){linear & ~PAGE_MASK, at, seam_l1_page(&e->vcpu->nested, at)};
+	return (struct known_page){linear & ~PAGE_MASK, at,
+		write ? vm_gpa_to_va(vm, at.v, PAGE_SIZE)
+		      : (void *)(uintptr_t)vm_readable_va(vm, at.v, PAGE_SIZE)};
 }
 
 void emulation_know(struct emulation *e, uint64_t linear, uint64_t gpa, bool write)
 {
-	e->known[write] = page_at(e, linear, (struct gpa_l1){gpa});
+	e->known[write] = page_at(e, linear, (struct gpa_l1){gpa}, write);
 }
 
 static __attribute__((noinline)) bool look_up(struct emulation *e, uint64_t linear, bool write)
@@ -132,7 +140,7 @@ static __attribute__((noinline)) bool look_up(struct emulation *e, uint64_t line
 	if (!paging_translate(&e->vcpu->nested, paging_of(e), linear,
 		    write ? PAGING_WRITE : PAGING_READ, &at, &e->fault))
 		return false;
-	e->known[write] = page_at(e, linear, at);
+	e->known[write] = page_at(e, linear, at, write);
 	return true;
 }
 
@@ -175,6 +183,8 @@ static void access_device(
 {
 	struct vm *vm = vcpu->vm;
 
+	if (vm_is_rom(vm, gpa)) /* only writes come here */
+		return;
 	if (platform_mmio(vm->platform, vcpu->index, gpa, write, size, value))
 		return;
 	if (vm_first_time(vm, WARN_MMIO))

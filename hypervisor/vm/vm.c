@@ -28,15 +28,14 @@ static bool map_slot(struct vm *vm, uint64_t gpa, struct hpa hpa, uint64_t size)
 	return ept_map(&vm->ept01, gpa, hpa, size, EPT_RWX, MEMTYPE_WB);
 }
 
-static bool map_memory(struct vm *vm, const struct vm_memory *m)
+/* low: how much of it is below 4 GiB. */
+static bool map_memory(struct vm *vm, const struct vm_memory *m, uint64_t low)
 {
-	uint64_t size = m->ram_size, low = size;
+	uint64_t size = m->ram_size;
 
-	if (low > DEV_PCI_HOLE_START)
-		low = DEV_PCI_HOLE_START;
-	if (!ept_init(&vm->ept01, &vm->pool) || !map_slot(vm, 0, m->ram, low))
-		return false;
-	return low == size || map_slot(vm, BIT64(32), (struct hpa){m->ram.v + low}, size - low);
+	return map_slot(vm, 0, m->ram, low) &&
+	       (low == size ||
+		       map_slot(vm, BIT64(32), (struct hpa){m->ram.v + low}, size - low));
 }
 
 static bool take_region(uint64_t cr3, uint64_t size, bool zeroed, struct hpa *out)
@@ -165,10 +164,15 @@ static bool create_parts(
 		.vcpus = vm->config.cpus,
 		.tsc_khz = tsc_khz,
 		.memory = vm->config.memory,
+		.firmware_log = vm->config.firmware_log,
 	};
 
 	vm->msr_bitmap = pool_get(&vm->pool);
-	if (vm->msr_bitmap == NULL || !map_memory(vm, memory))
+	if (vm->msr_bitmap == NULL || !ept_init(&vm->ept01, &vm->pool))
+		return false;
+	if (images->firmware.size != 0 && !firmware_create(vm, images, &p))
+		return false;
+	if (!map_memory(vm, memory, platform_low_memory(&p)))
 		return false;
 	if (!create_void_page(vm))
 		return false;

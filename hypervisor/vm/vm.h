@@ -15,15 +15,16 @@
 #include "vm/vcpu.h"
 #include "vmx/ept.h"
 
-#define VM_MAX       LIMIT_VMS
-#define VM_MAX_SLOTS 2
-#define VM_VOIDS     64u
+#define VM_MAX           LIMIT_VMS
+#define VM_MAX_SLOTS     2 /* of RAM */
+#define VM_VOIDS         64u
+#define VM_FIRMWARE_LINE 160
 
 struct vm_state;
 
 struct mem_slot {
 	uint64_t gpa;
-	uint64_t size;
+	uint64_t size; /* 0: none */
 	struct hpa hpa;
 };
 
@@ -54,6 +55,7 @@ struct vm {
 	struct vcpu *vcpus[DEV_MAX_VCPUS];
 	struct mem_slot slots[VM_MAX_SLOTS];
 	unsigned slot_count;
+	struct mem_slot rom; /* firmware, up to 4 GiB; its host memory is the boot module's */
 	struct page_pool pool;
 	struct ept ept01;
 	uint64_t host_cr3;
@@ -76,6 +78,8 @@ struct vm {
 	unsigned selftests;                       /* asked for */
 	enum vm_end end;
 	uint32_t end_value;
+	char firmware_line[VM_FIRMWARE_LINE]; /* as far as it has come */
+	unsigned firmware_line_used;
 	uint64_t warned[4]; /* bitmap: things logged once, enum vm_warning and exit reasons */
 };
 

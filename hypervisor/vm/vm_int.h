@@ -234,6 +234,10 @@ void vcpu_put_back_tsc(struct vcpu *vcpu, uint64_t adjust);
 bool vcpu_rdmsr_deadline(struct vcpu *vcpu, uint64_t *value);
 bool vcpu_wrmsr_deadline(struct vcpu *vcpu, uint64_t value);
 
+/* ---- firmware.c ---- */
+/* Of what firmware reports: lines go to the log. */
+void firmware_log_byte(struct vm *vm, uint8_t byte);
+
 /* ---- switch.c ---- */
 /* Registers that stay loaded across exits: FPU, pass-through MSRs, CR2. */
 void vcpu_save_registers(struct vcpu *vcpu);

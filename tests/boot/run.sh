@@ -29,6 +29,23 @@ expect() {
 	[ "$got" = "$want" ]
 }
 
+# until_it_shows PATTERN ARGS...: the same for what has no end of its own; ends it when the output has the pattern.
+until_it_shows() {
+	local pattern=$1 pid
+	shift
+	echo "\$ nestor $*"
+	"$NESTOR" "$@" </dev/null >"$out" 2>&1 &
+	pid=$!
+	while kill -0 "$pid" 2>/dev/null && ! grep -a -q -E -e "$pattern" "$out"; do
+		sleep 0.2
+	done
+	kill "$pid" 2>/dev/null
+	wait "$pid"
+	tr -d '\r' <"$out" >"$out.text"
+	cat "$out.text"
+	shows "$pattern"
+}
+
 shows() { # PATTERN...
 	local p
 	for p in "$@"; do
@@ -225,6 +242,65 @@ test_linux_as_l2_by_shadow_paging_of_l1() {
 test_linux_as_l2_without_apic_virtualization() {
 	linux 0 client 'quiet l2=client' --vmx-features=-apicv &&
 		shows 'kvm_intel enable_apicv = N' 'L2: done' 'L1: done with status 0'
+}
+
+# Firmware of our own, started again after its reset.
+test_firmware_finds_what_a_pc_has() {
+	local line
+	expect 2 run --timeout 20 --memory 64M --l1-firmware "$B/payload/rom.bin" --log-level error \
+		--restart on-reset --restart-limit 1 &&
+		shows_not 'WRONG' || return 1
+	for line in 'starts at the reset vector' 'its copy below 1 MiB is clean' 'its copy is RAM' \
+		'takes an interrupt in real mode' 'prints with one instruction' 'a MOV does not change ROM' \
+		'nor does a locked one, and XCHG reads it' 'nor does a string instruction' \
+		'a string instruction reads an item' 'DMA tells the size of memory' 'DMA to ROM is an error' \
+		'host bridge and LPC bridge are there' 'there is no ECAM' 'but now it is' 'there is no log of firmware' \
+		'reads a device above 1 MiB in real mode' 'copies from a device in real mode' \
+		'cannot change its ROM in real mode' 'asks for a reset'; do
+		[ "$(grep -a -c -x -e "$line" "$out.text")" = 2 ] || { echo "not twice: $line"; return 1; }
+	done
+}
+
+seabios() { # ARGS...
+	until_it_shows 'No bootable device\.' run --timeout 120 --l1-firmware seabios --firmware-log on \
+		--log-level info --l0-log "$out.l0" "$@" || return 1
+	cat "$out.l0"
+	cat "$out.l0" >>"$out.text"
+}
+
+test_seabios_finds_memory_and_nothing_to_boot() {
+	seabios --memory 4G &&
+		shows 'Running on QEMU \(q35\)' 'fw_cfg DMA interface supported' \
+			'e820: addr 0x0000000000000000 len 0x00000000b0000000 \[RAM\]' \
+			'e820: addr 0x0000000100000000 len 0x0000000050000000 \[RAM\]' \
+			'q35 mmconfig at 0xb0000000' 'Using pmtimer, ioport 0x608' 'ACPI: parse DSDT' \
+			'sercon: configuring as primary display'
+}
+
+test_seabios_starts_all_processors() {
+	seabios --memory 128M --cpus 4 --machine-cpus 2 && shows 'Found 4 cpu\(s\)'
+}
+
+test_ovmf_shows_its_shell() {
+	until_it_shows 'Shell> ' run --timeout 240 --memory 256M --l1-firmware ovmf &&
+		shows 'EFI Internal Shell' 'UEFI Interactive Shell'
+}
+
+test_ovmf_starts_linux_with_a_hypervisor() {
+	linux 0 probe 'quiet l2=none' --l1-firmware ovmf --cpus 2 --memory 512M &&
+		shows 'proc/cpuinfo has vmx' 'L1: CPUs online: 0-1' 'L1: done with status 0' &&
+		shows_not 'WARNING|BUG|Call Trace'
+}
+
+test_wrong_firmware_is_told() {
+	local f=$LOGS/short.fd
+	head -c 100000 /dev/zero >"$f"
+	expect 66 run --l1-firmware "$f" && one_line && shows 'from 64 KiB to 16 MiB' &&
+		expect 66 run --l1-firmware "$LOGS/none.fd" && one_line && shows 'No such file' &&
+		expect 66 run --l1-firmware seabios --l1 "$B/debian/vmlinuz" && one_line &&
+		shows "has a 'kernel', which SeaBIOS does not start" &&
+		expect 66 run --l1-firmware ovmf --l1 "$B/payload/power.elf" && one_line && shows 'is no Linux bzImage' &&
+		expect 64 run --bare --l1-firmware seabios && one_line && shows 'does not go with'
 }
 
 test_linux_with_the_vtx_of_nehalem() {

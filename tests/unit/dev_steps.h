@@ -7,6 +7,7 @@
 #define NESTOR_TESTS_DEV_STEPS_H
 
 #include "fake_dev.h"
+#include "fake_firmware.h"
 #include "random.h"
 
 enum step_device {
@@ -18,6 +19,7 @@ enum step_device {
 	STEP_PCI,
 	STEP_IOAPIC,
 	STEP_LAPIC,
+	STEP_FIRMWARE,
 	STEP_INTERRUPT,
 	STEP_TIME,
 	STEP_DEVICES
@@ -38,6 +40,17 @@ static inline uint32_t step_below(uint32_t n)
 static inline bool step_chance(uint32_t percent)
 {
 	return step_below(100) < percent;
+}
+
+/* With firmware or without, as the test has it. */
+static bool step_with_firmware;
+
+static inline void step_start(unsigned vcpus)
+{
+	if (step_with_firmware)
+		firmware_start(vcpus);
+	else
+		fake_start(vcpus);
 }
 
 #define STEP_PICK(array) ((array)[step_below(sizeof(array) / sizeof((array)[0]))])
@@ -132,6 +145,29 @@ static inline uint64_t step_pci(void)
 		return step_io((uint16_t)(0xcfc + step_below(4)), 1, step_chance(60),
 			(uint32_t)step_any());
 	return step_mmio(0, DEV_ECAM_BASE + offset, step_chance(60), (uint32_t)step_any());
+}
+
+/* Transfers that end at once and such that go on; what is in RAM is no state of the device. */
+static inline uint64_t step_firmware(void)
+{
+	static const uint16_t keys[] = {0, 1, KEY_BLOB, 0x19, 0x20, 0x22, 0x7777};
+	static const uint8_t kinds[] = {0x0a, 0x02, 0x04, 0x0c, 0x08, 0x10};
+	uint32_t length = step_chance(50) ? step_below(300) : step_below(0x40000);
+	uint8_t *d = &firmware_ram[0x100];
+
+	if (step_chance(20))
+		return step_io(0x510, 2, true, STEP_PICK(keys));
+	if (step_chance(40))
+		return step_io(0x511, 1, false, 0);
+	if (step_chance(20))
+		return step_io(0x514, 4, step_chance(50), step_chance(80) ? 0 : 1);
+	memset(d, 0, 16);
+	d[1] = (uint8_t)STEP_PICK(keys);
+	d[3] = STEP_PICK(kinds);
+	for (unsigned i = 0; i < 4; i++)
+		d[4 + i] = (uint8_t)(length >> (3 - i) * 8);
+	d[14] = (uint8_t)(step_below(0x100));
+	return step_io(0x518, 4, true, 0x00010000); /* 0x100, big-endian */
 }
 
 static inline uint64_t step_ioapic(void)
@@ -287,6 +323,8 @@ static inline uint64_t step(enum step_device device)
 		return step_uart();
 	case STEP_PM:
 		return step_pm();
+	case STEP_FIRMWARE:
+		return step_firmware();
 	case STEP_PCI:
 		return step_pci();
 	case STEP_IOAPIC:

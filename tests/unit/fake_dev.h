@@ -39,6 +39,7 @@ static struct {
 	unsigned console_bytes;
 	char console_last;
 	bool locked;
+	char firmware_last;
 	unsigned powers;
 	enum dev_power_event power;
 	uint32_t power_value;
@@ -55,6 +56,12 @@ void dev_console(struct platform *p, uint8_t byte)
 	assert_ptr_equal(p, &machine);
 	fake.console_bytes++;
 	fake.console_last = (char)byte;
+}
+
+void dev_firmware_log(struct platform *p, uint8_t byte)
+{
+	assert_ptr_equal(p, &machine);
+	fake.firmware_last = (char)byte;
 }
 
 void dev_power(struct platform *p, enum dev_power_event event, uint32_t value)

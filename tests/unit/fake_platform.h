@@ -31,6 +31,7 @@ static struct {
 	unsigned deadline_changes;
 	char console[64];
 	size_t console_length;
+	char firmware_last;
 	unsigned powers;
 	enum dev_power_event power;
 	uint32_t power_value;
@@ -88,6 +89,12 @@ void dev_console(struct platform *p, uint8_t byte)
 	assert_ptr_equal(p, &machine);
 	assert_in_range(fake.console_length, 0, sizeof(fake.console) - 2);
 	fake.console[fake.console_length++] = (char)byte;
+}
+
+void dev_firmware_log(struct platform *p, uint8_t byte)
+{
+	assert_ptr_equal(p, &machine);
+	fake.firmware_last = (char)byte;
 }
 
 void dev_power(struct platform *p, enum dev_power_event event, uint32_t value)

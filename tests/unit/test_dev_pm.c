@@ -184,6 +184,20 @@ static void an_access_across_the_end_of_the_block_is_harmless(void **state)
 	assert_int_equal(fake.powers, 0);
 }
 
+static void firmware_reports_on_its_port_when_it_is_asked_to(void **state)
+{
+	uint32_t value = 'x';
+
+	(void)state;
+	assert_false(vpm_io(&machine, 0x402, true, 1, &value));
+	assert_false(vpm_io(&machine, 0x402, false, 1, &value));
+	machine.config.firmware_log = true;
+	assert_int_equal(in(0x402, 1), 0xe9);
+	out(0x402, 1, 'x');
+	assert_int_equal(fake.firmware_last, 'x');
+	assert_int_equal(fake.console_length, 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -206,6 +220,7 @@ int main(void)
 		cmocka_unit_test_setup(other_ports_are_not_claimed, setup),
 		cmocka_unit_test_setup(
 			an_access_across_the_end_of_the_block_is_harmless, setup),
+		cmocka_unit_test_setup(firmware_reports_on_its_port_when_it_is_asked_to, setup),
 	};
 
 	return cmocka_run_group_tests_name("vpm", tests, NULL, NULL);

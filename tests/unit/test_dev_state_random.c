@@ -48,7 +48,7 @@ static void go_on(
 
 static void move(const struct platform_state *s, uint64_t now)
 {
-	fake_start(VCPUS); /* which resets the devices at another time */
+	step_start(VCPUS); /* which resets the devices at another time */
 	fake.now = now;
 	if (!platform_set_state(&machine, s))
 		fail_msg("a state that was there is refused");
@@ -59,7 +59,8 @@ static void try(enum step_device focus, uint64_t seed)
 	static uint64_t trace[STEPS], moved_trace[STEPS];
 	uint64_t now;
 
-	fake_start(VCPUS);
+	step_with_firmware = seed % 2 == 0;
+	step_start(VCPUS);
 	fake_enable_apics();
 	step_random = seed;
 	for (unsigned i = step_below(STEPS); i-- > 0;)
@@ -101,6 +102,7 @@ GOES_ON(the_uart_goes_on_elsewhere_as_it_was, STEP_UART)
 GOES_ON(power_management_goes_on_elsewhere_as_it_was, STEP_PM)
 GOES_ON(pci_goes_on_elsewhere_as_it_was, STEP_PCI)
 GOES_ON(the_ioapic_goes_on_elsewhere_as_it_was, STEP_IOAPIC)
+GOES_ON(what_firmware_reads_goes_on_elsewhere, STEP_FIRMWARE)
 GOES_ON(local_apics_go_on_elsewhere_as_they_were, STEP_LAPIC)
 
 static void virtualized_local_apics_go_on_elsewhere_as_they_were(void **state)
@@ -122,6 +124,7 @@ int main(void)
 		cmocka_unit_test(power_management_goes_on_elsewhere_as_it_was),
 		cmocka_unit_test(pci_goes_on_elsewhere_as_it_was),
 		cmocka_unit_test(the_ioapic_goes_on_elsewhere_as_it_was),
+		cmocka_unit_test(what_firmware_reads_goes_on_elsewhere),
 		cmocka_unit_test(local_apics_go_on_elsewhere_as_they_were),
 		cmocka_unit_test(virtualized_local_apics_go_on_elsewhere_as_they_were),
 	};

@@ -2,7 +2,7 @@
 /*
  * States that a device cannot be in: from a file, or from another version.
  */
-#include "fake_dev.h"
+#include "fake_firmware.h"
 
 #include "dev/state.h"
 
@@ -77,6 +77,7 @@ static const struct wrong {
 	BYTES(uart.count, 2),                                   /* the FIFO is off */
 	BYTES(pci.address, 1), BYTES(pci.f[0].config[0], 0x87), /* another vendor */
 	BYTES(pci.f[1].config[4], 1),                           /* no function */
+	BYTES(fwcfg.key, 1), BYTES(fwcfg.dma_left, 1),          /* there is no firmware */
 };
 
 static void a_state_that_cannot_be_is_refused_and_changes_nothing(void **unused)
@@ -115,11 +116,32 @@ static void a_device_alone_refuses_what_it_cannot_be_in(void **unused)
 	assert_int_equal(fake_in(0x3ff), 7);
 }
 
+static void a_transfer_that_cannot_be_is_refused(void **unused)
+{
+	struct vfwcfg_state s;
+
+	(void)unused;
+	firmware_start(1);
+	vfwcfg_get_state(&machine.fwcfg, &s);
+	s.key = 7;
+	assert_true(vfwcfg_set_state(&machine.fwcfg, &s));
+	s.dma_high = 1ull << 32;
+	assert_false(vfwcfg_set_state(&machine.fwcfg, &s));
+	s.dma_high = 0;
+	s.dma_address = 1; /* of none */
+	assert_false(vfwcfg_set_state(&machine.fwcfg, &s));
+	s.dma_left = 1;
+	assert_true(vfwcfg_set_state(&machine.fwcfg, &s));
+	s.reserved[5] = 1;
+	assert_false(vfwcfg_set_state(&machine.fwcfg, &s));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup(
 			a_state_that_cannot_be_is_refused_and_changes_nothing, start),
+		cmocka_unit_test(a_transfer_that_cannot_be_is_refused),
 		cmocka_unit_test_setup(a_device_alone_refuses_what_it_cannot_be_in, start),
 	};
 

@@ -85,6 +85,42 @@ static void a_kernel_module_makes_a_vm(void **state)
 	assert_true(text_is(s.vms[0].modules[0].cmdline, "hello"));
 }
 
+static void firmware_makes_a_vm_and_may_be_given_a_kernel(void **state)
+{
+	(void)state;
+	assert_true(scenario_add(
+		&s, t("firmware vm=a memory=64M firmware_log=on"), 0x1000, 256 << 10));
+	assert_int_equal(s.vms[0].config.memory, 64 << 20);
+	assert_true(s.vms[0].config.firmware_log);
+	assert_int_equal(s.vms[0].firmware.size, 256 << 10);
+	assert_false(s.vms[0].has_kernel);
+	expect_refusal(
+		"initrd vm=a", "initrd vm=a", "there is no kernel for this VM before it");
+	assert_true(scenario_add(&s, t("kernel vm=a -- x y"), 0x2000, 7));
+	assert_true(scenario_add(&s, t("initrd vm=a"), 0x3000, 8));
+	assert_int_equal(s.vm_count, 1);
+	assert_true(s.vms[0].has_kernel);
+	assert_true(text_is(s.vms[0].kernel.cmdline, "x y"));
+	assert_int_equal(s.vms[0].initrd.size, 8);
+	expect_refusal("kernel vm=a", "kernel vm=a", "there is a VM of this name already");
+	assert_false(scenario_add(&s, t("firmware vm=a"), 0, 64 << 10));
+	assert_non_null(strstr(s.refusal.why, "there is a VM of this name already"));
+}
+
+static void firmware_of_an_impossible_size_is_refused(void **state)
+{
+	static const uint64_t bad[] = {
+		0, 1, (64 << 10) - 4096, (64 << 10) + 1, (16 << 20) + 4096, UINT64_MAX};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+		assert_false(scenario_add(&s, t("firmware vm=a"), 0, bad[i]));
+		assert_non_null(strstr(s.refusal.why, "from 64 KiB to 16 MiB"));
+	}
+	assert_true(scenario_add(&s, t("firmware vm=a"), 0, 16 << 20));
+	assert_true(scenario_add(&s, t("firmware vm=b"), 0, 64 << 10));
+}
+
 static void settings_say_how_a_vm_lives(void **state)
 {
 	const struct vm_config *c = &s.vms[0].config;
@@ -300,6 +336,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup(a_vm_of_which_nothing_is_said_has_the_defaults, set_up),
 		cmocka_unit_test_setup(a_kernel_module_makes_a_vm, set_up),
+		cmocka_unit_test_setup(firmware_makes_a_vm_and_may_be_given_a_kernel, set_up),
+		cmocka_unit_test_setup(firmware_of_an_impossible_size_is_refused, set_up),
 		cmocka_unit_test_setup(settings_say_how_a_vm_lives, set_up),
 		cmocka_unit_test_setup(vmx_features_are_chosen_by_name, set_up),
 		cmocka_unit_test_setup(

@@ -194,6 +194,25 @@ static void an_image_of_several_disks_is_in_memory_once(void **state)
 	unlink(path);
 }
 
+static void firmware_comes_before_its_kernel_and_has_the_settings(void **state)
+{
+	struct boot_file out[BOOT_VM_FILES];
+	struct vm_spec *vm = &scenario.vms[0];
+
+	(void)state;
+	vm->firmware = (struct place){"ovmf", "here"};
+	vm->initrd = (struct place){"i", "here"};
+	vm->cmdline = "x y";
+	files[0].kernel = (struct kernel){.kind = KERNEL_PACKED};
+	assert_int_equal(boot_vm_files(&arena, vm, &files[0], out), 3);
+	assert_string_equal(out[0].line, "firmware vm=a memory=64M");
+	assert_ptr_equal(out[0].content, &files[0].firmware);
+	assert_string_equal(out[1].line, "kernel vm=a -- x y");
+	assert_string_equal(out[2].line, "initrd vm=a");
+	vm->kernel.path = vm->initrd.path = NULL;
+	assert_int_equal(boot_vm_files(&arena, vm, &files[0], out), 1);
+}
+
 static void the_kernel_line_tells_how_a_vm_lives(void **state)
 {
 	struct vm_spec *vm;
@@ -354,6 +373,9 @@ int main(void)
 			nestor_gets_its_modules_described, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(
 			an_image_of_several_disks_is_in_memory_once, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(
+			firmware_comes_before_its_kernel_and_has_the_settings, set_up,
+			tear_down),
 		cmocka_unit_test_setup_teardown(
 			the_kernel_line_tells_how_a_vm_lives, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(

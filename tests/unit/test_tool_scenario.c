@@ -107,7 +107,7 @@ static void errors_name_file_line_key_value_and_what_is_allowed(void **state)
 	expect_error("vms:\n  - name: a\n    kernal: k\n",
 		"dir/s.yaml:3: unknown key 'kernal': must be one of name, memory, cpus, vmx, shadow, "
 		"apicv, vmx-features, restart, restart-limit, weight, pin, rng, virtio-console, "
-		"argv0, kernel, initrd, cmdline, modules, disks");
+		"firmware-log, argv0, firmware, kernel, initrd, cmdline, modules, disks");
 	expect_error("vms: [{name: a, kernel: k, cpus: 9}]",
 		"dir/s.yaml:1: cpus: '9' is not allowed: must be a number from 1 to 8");
 	expect_error("vms: [{name: a, kernel: k}]\nmachine: vmware\n",
@@ -141,7 +141,7 @@ static void wrong_structure_is_told(void **state)
 static void a_vm_needs_a_kernel_and_a_name_of_its_own(void **state)
 {
 	(void)state;
-	expect_error("vms: [{name: a}]", "the VM 'a' has no 'kernel'");
+	expect_error("vms: [{name: a}]", "the VM 'a' has neither a 'kernel' nor 'firmware'");
 	expect_error("vms: [{kernel: k}]", "the VM has no 'name'");
 	expect_error("vms: [{name: a, kernel: k}, {name: a, kernel: k}]",
 		"dir/s.yaml:1: vms: the VM 'a': there is a VM of this name already");
@@ -205,6 +205,29 @@ static void disks_that_cannot_be_are_told_with_their_place(void **state)
 		disks = arena_format(&arena, "%s{image: f},", disks);
 	expect_error(arena_format(&arena, "vms: [{name: a, kernel: k, disks: [%s]}]", disks),
 		"more than 8 disks");
+}
+
+static void firmware_takes_the_place_of_a_kernel(void **state)
+{
+	const struct vm_spec *vm = &scenario.vms[0];
+
+	(void)state;
+	assert_int_equal(parse("vms: [{name: a, firmware: ovmf}]"), 0);
+	assert_string_equal(vm->firmware.path, "ovmf");
+	assert_string_equal(vm->firmware.where, "dir/s.yaml:1: firmware");
+	assert_null(vm->kernel.path);
+	assert_int_equal(parse("vms: [{name: a, firmware: ovmf.fd}]"), 0);
+	assert_string_equal(vm->firmware.path, "dir/ovmf.fd");
+	assert_int_equal(
+		parse("vms: [{name: a, firmware: ovmf, kernel: k, initrd: i, cmdline: c}]"), 0);
+	expect_error("vms: [{name: a, firmware: seabios, kernel: k}]",
+		"the VM 'a' has a 'kernel', which SeaBIOS does not start");
+	expect_error("vms: [{name: a, firmware: f, kernel: k, modules: [{file: m}]}]",
+		"has 'modules', which 'firmware' does not take");
+	expect_error("vms: [{name: a, firmware: f, cmdline: c}]",
+		"has no 'kernel', which 'initrd' and 'cmdline' need");
+	expect_error("vms: [{name: a, firmware: f}, {name: a, kernel: k}]",
+		"there is a VM of this name already");
 }
 
 static void too_many_vms_and_modules_are_refused(void **state)
@@ -359,7 +382,7 @@ static void usage_errors_say_what_is_allowed(void **state)
 	(void)state;
 	expect_usage("nestor", "must be one of run, check, image, help, version");
 	expect_usage("nestor|go", "unknown verb 'go': must be one of run");
-	expect_usage("nestor|run", "needs a SCENARIO.yaml or --l1 IMAGE");
+	expect_usage("nestor|run", "needs a SCENARIO.yaml, --l1 IMAGE or --l1-firmware FILE");
 	expect_usage("nestor|run|--frob", "unknown option '--frob': `nestor run` has --l1 ");
 	expect_usage("nestor|run|--l1", "--l1 needs a value");
 	expect_usage("nestor|run|--l1|k|--cpus|x", "must be a number from 1 to 8");
@@ -441,6 +464,7 @@ int main(void)
 			errors_name_file_line_key_value_and_what_is_allowed, tear_down),
 		cmocka_unit_test_teardown(wrong_structure_is_told, tear_down),
 		cmocka_unit_test_teardown(a_vm_needs_a_kernel_and_a_name_of_its_own, tear_down),
+		cmocka_unit_test_teardown(firmware_takes_the_place_of_a_kernel, tear_down),
 		cmocka_unit_test_teardown(too_many_vms_and_modules_are_refused, tear_down),
 		cmocka_unit_test_teardown(
 			disks_are_read_with_the_place_of_their_image, tear_down),

@@ -10,6 +10,7 @@
 #include "boot_int.h"
 #include "elf.h"
 #include "file.h"
+#include "firmware.h"
 #include "policy/memory.h"
 
 #define ROM_SIZE       0x10000
@@ -84,7 +85,12 @@ static int read_disk(struct arena *a, const struct scenario_spec *s, struct vm_f
 static int read_vm(
 	struct arena *a, const struct vm_spec *vm, struct vm_files *f, struct error *e)
 {
-	if (kernel_load(a, &vm->kernel, &f->kernel, e))
+	if (vm->firmware.path && firmware_load(a, &vm->firmware, &f->firmware, e))
+		return e->status;
+	if (!vm->kernel.path)
+		return 0;
+	if (vm->firmware.path ? kernel_load_packed(a, &vm->kernel, &f->kernel, e)
+			      : kernel_load(a, &vm->kernel, &f->kernel, e))
 		return e->status;
 	f->need = f->kernel.high + BOOT_MIB;
 	if (vm->initrd.path) {
@@ -137,10 +143,40 @@ const char *boot_kernel_line(
 	char settings[SETTING_TEXT_SIZE];
 	struct vm_config c = vm->config;
 
+	if (vm->firmware.path) /* which has the settings */
+		return arena_format(a, "kernel vm=%s -- %s", vm->config.name, vm->cmdline);
 	c.protocol = (uint8_t)kernel_protocol(kernel->kind);
 	c.cmdline0 = false;
 	settings_format(vm_settings, &c, settings, sizeof(settings));
 	return arena_format(a, "kernel%s -- %s", settings, boot_guest_cmdline(a, vm, kernel));
+}
+
+static const char *firmware_line(struct arena *a, const struct vm_spec *vm)
+{
+	char settings[SETTING_TEXT_SIZE];
+
+	settings_format(vm_settings, &vm->config, settings, sizeof(settings));
+	return arena_format(a, "firmware%s", settings);
+}
+
+unsigned boot_vm_files(struct arena *a, const struct vm_spec *vm, const struct vm_files *f,
+	struct boot_file out[BOOT_VM_FILES])
+{
+	unsigned n = 0;
+
+	if (vm->firmware.path)
+		out[n++] = (struct boot_file){"firmware", &f->firmware, firmware_line(a, vm)};
+	if (vm->kernel.path)
+		out[n++] = (struct boot_file){
+			"kernel", &f->kernel.image, boot_kernel_line(a, vm, &f->kernel)};
+	if (vm->initrd.path)
+		out[n++] = (struct boot_file){
+			"initrd", &f->initrd, arena_format(a, "initrd vm=%s", vm->config.name)};
+	for (unsigned i = 0; i < vm->module_count; i++)
+		out[n++] = (struct boot_file){"module", &f->modules[i],
+			arena_format(a, "module vm=%s -- %s", vm->config.name,
+				vm->modules[i].cmdline)};
+	return n;
 }
 
 void boot_add_module(struct module_list *l, const struct bytes *content, const char *cmdline)
@@ -192,21 +228,17 @@ struct bytes boot_pack_modules(struct arena *a, struct module_list *l, uint64_t 
 static void list_modules(struct arena *a, const struct scenario_spec *s,
 	const struct vm_files *files, struct module_list *l)
 {
+	struct boot_file of_vm[BOOT_VM_FILES];
+
 	for (unsigned i = 0; i < s->vm_count; i++) {
 		const struct vm_spec *vm = &s->vms[i];
-		const struct vm_files *f = &files[i];
+		unsigned n = boot_vm_files(a, vm, &files[i], of_vm);
 
-		boot_add_module(l, &f->kernel.image, boot_kernel_line(a, vm, &f->kernel));
-		if (vm->initrd.path)
-			boot_add_module(l, &f->initrd,
-				arena_format(a, "initrd vm=%s", vm->config.name));
-		for (unsigned j = 0; j < vm->module_count; j++)
-			boot_add_module(l, &f->modules[j],
-				arena_format(a, "module vm=%s -- %s", vm->config.name,
-					vm->modules[j].cmdline));
+		for (unsigned j = 0; j < n; j++)
+			boot_add_module(l, of_vm[j].content, of_vm[j].line);
 		for (unsigned j = 0; j < vm->disk_count; j++)
-			boot_add_module(
-				l, &f->disks[j], scenario_disk_line(a, vm, &vm->disks[j]));
+			boot_add_module(l, &files[i].disks[j],
+				scenario_disk_line(a, vm, &vm->disks[j]));
 	}
 }
 

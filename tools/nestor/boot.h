@@ -19,6 +19,7 @@ struct boot_image {
 
 /* A VM's files, read and recognised. */
 struct vm_files {
+	struct bytes firmware;
 	struct kernel kernel;
 	struct bytes initrd;
 	struct bytes modules[SCENARIO_MAX_MODULES];
@@ -57,6 +58,17 @@ const char *boot_kernel_line(
 int boot_check_memory(struct arena *a, const struct scenario_spec *s,
 	const struct vm_files *files, const struct place *l0, const char *cmdline,
 	struct error *e);
+/* A file that Nestor gets as a module, with its command line. */
+struct boot_file {
+	const char *kind; /* firmware, kernel, initrd or module */
+	const struct bytes *content;
+	const char *line;
+};
+
+/* Those of a VM, in order. Returns how many. */
+#define BOOT_VM_FILES (LIMIT_MODULES + 3)
+unsigned boot_vm_files(struct arena *a, const struct vm_spec *vm, const struct vm_files *f,
+	struct boot_file out[BOOT_VM_FILES]);
 
 /* Plans the start of Nestor, the ELF file @l0, with @cmdline. */
 int boot_plan_nestor(struct arena *a, const struct scenario_spec *s,

@@ -142,6 +142,9 @@ int boot_plan_bare(struct arena *a, const struct scenario_spec *s, const struct 
 	if (s->vm_count != 1)
 		return fail(e, STATUS_USAGE, "--bare runs one image, but there are %u VMs",
 			s->vm_count);
+	if (vm->firmware.path)
+		return fail(e, STATUS_BAD_INPUT, "%s: --bare starts no firmware",
+			vm->firmware.where);
 	if (files[0].need > bare_end(vm->config.memory))
 		return fail(e, STATUS_BAD_INPUT, "%s: '%s' and its modules do not fit 2 GiB",
 			vm->kernel.where, vm->kernel.path);

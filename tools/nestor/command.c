@@ -31,6 +31,8 @@ struct option {
 
 static const struct option option_table[] = {
 	{"--l1", TO_VM, "kernel", RUN | CHECK | IMAGE},
+	{"--l1-firmware", TO_VM, "firmware", RUN | CHECK | IMAGE},
+	{"--firmware-log", TO_VM, "firmware-log", RUN | CHECK | IMAGE},
 	{"--name", TO_VM, "name", RUN | CHECK | IMAGE},
 	{"--cmdline", TO_VM, "cmdline", RUN | CHECK | IMAGE},
 	{"--initrd", TO_VM, "initrd", RUN | CHECK | IMAGE},
@@ -105,7 +107,8 @@ static const struct {
 } option_rules[] = {
 	{"--bare", false,
 		{"--l0", "--l0-option", "--l0-log", "--log-level", "--explain", "--summary",
-			"--stats", "--machine-cpus", "--machine-memory", "--iso", NULL}},
+			"--stats", "--machine-cpus", "--machine-memory", "--iso",
+			"--l1-firmware", NULL}},
 	{"--iso", false,
 		{"--l0", "--l0-option", "--l0-log", "--log-level", "--explain", "--summary",
 			"--stats", "--argv0", "--vmx", "--shadow", "--apicv", "--vmx-features",
@@ -359,10 +362,10 @@ static int use_l1(struct parser *p)
 {
 	struct vm_spec *vm = scenario_add_vm(&p->o->scenario, "--l1");
 
-	if (!p->vm.kernel.path)
+	if (!p->vm.kernel.path && !p->vm.firmware.path)
 		return fail(p->e, STATUS_USAGE,
-			"`nestor %s` needs a SCENARIO.yaml or --l1 IMAGE: see `nestor %s "
-			"--help`",
+			"`nestor %s` needs a SCENARIO.yaml, --l1 IMAGE or --l1-firmware "
+			"FILE: see `nestor %s --help`",
 			verb_names[p->o->verb], verb_names[p->o->verb]);
 	*vm = p->vm;
 	if (!*vm->config.name)

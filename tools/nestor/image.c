@@ -4,10 +4,12 @@
 
 #include <errno.h>
 #include <stdio.h>
+#include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "file.h"
+#include "firmware.h"
 #include "process.h"
 
 /* For firmware, GRUB and what both leave in pieces. */
@@ -69,20 +71,13 @@ static int add_file(
 	return file_write(arena_format(m->a, "%s/boot/%s", m->folder, name), content, m->e);
 }
 
-static int add_modules(struct image *m, const struct vm_spec *vm, const struct vm_files *f)
+static int check_cmdlines(const struct vm_spec *vm, struct error *e)
 {
-	struct arena *a = m->a;
-
-	for (unsigned i = 0; i < vm->module_count; i++) {
-		const char *cmdline = vm->modules[i].cmdline;
-
-		if (check_cmdline(vm, "module", cmdline, m->e) ||
-			add_file(m, arena_format(a, "%s.module%u", vm->config.name, i),
-				&f->modules[i],
-				arena_format(
-					a, "module vm=%s -- %s", vm->config.name, cmdline)))
-			return m->e->status;
-	}
+	if (check_cmdline(vm, "cmdline", vm->cmdline, e))
+		return e->status;
+	for (unsigned i = 0; i < vm->module_count; i++)
+		if (check_cmdline(vm, "module", vm->modules[i].cmdline, e))
+			return e->status;
 	return 0;
 }
 
@@ -121,19 +116,23 @@ static int add_disks(struct image *m, const struct vm_files *files, unsigned vm)
 	return 0;
 }
 
+/* Files are named VM.KIND, and modules are numbered. */
 static int add_vm(struct image *m, const struct vm_spec *vm, const struct vm_files *f)
 {
-	struct arena *a = m->a;
+	struct boot_file of_vm[BOOT_VM_FILES];
+	unsigned n = boot_vm_files(m->a, vm, f, of_vm), module = 0;
 
-	if (check_cmdline(vm, "cmdline", vm->cmdline, m->e) ||
-		add_file(m, arena_format(a, "%s.kernel", vm->config.name), &f->kernel.image,
-			boot_kernel_line(a, vm, &f->kernel)))
+	if (check_cmdlines(vm, m->e))
 		return m->e->status;
-	if (vm->initrd.path &&
-		add_file(m, arena_format(a, "%s.initrd", vm->config.name), &f->initrd,
-			arena_format(a, "initrd vm=%s", vm->config.name)))
-		return m->e->status;
-	return add_modules(m, vm, f);
+	for (unsigned i = 0; i < n; i++) {
+		const char *name = arena_format(m->a, "%s.%s", vm->config.name, of_vm[i].kind);
+
+		if (strcmp(of_vm[i].kind, "module") == 0)
+			name = arena_format(m->a, "%s%u", name, module++);
+		if (add_file(m, name, of_vm[i].content, of_vm[i].line))
+			return m->e->status;
+	}
+	return 0;
 }
 
 static int make_folders(struct image *m)
@@ -221,7 +220,11 @@ static int check_output(const struct image *m, const struct place *l0)
 	for (unsigned i = 0; i < s->vm_count; i++) {
 		const struct vm_spec *vm = &s->vms[i];
 
-		if (refuse_input(m, &vm->kernel, &there) ||
+		struct place firmware = {
+			vm->firmware.path ? firmware_path(&vm->firmware) : NULL, NULL};
+
+		if (refuse_input(m, &firmware, &there) ||
+			refuse_input(m, &vm->kernel, &there) ||
 			refuse_input(m, &vm->initrd, &there))
 			return m->e->status;
 		for (unsigned k = 0; k < vm->module_count; k++)

@@ -22,6 +22,7 @@ enum load_protocol kernel_protocol(enum kernel_kind kind)
 		[KERNEL_LINUX] = PROTOCOL_LINUX,
 		[KERNEL_MULTIBOOT1] = PROTOCOL_MB1,
 		[KERNEL_MULTIBOOT2] = PROTOCOL_MB2,
+		[KERNEL_PACKED] = PROTOCOL_LINUX,
 	};
 
 	return protocols[kind];
@@ -122,5 +123,19 @@ int kernel_load(struct arena *a, const struct place *from, struct kernel *out, s
 	if (problem)
 		return fail(
 			e, STATUS_BAD_INPUT, "%s: '%s' %s", from->where, from->path, problem);
+	return 0;
+}
+
+int kernel_load_packed(
+	struct arena *a, const struct place *from, struct kernel *out, struct error *e)
+{
+	*out = (struct kernel){.kind = KERNEL_PACKED};
+	if (file_read(a, from->path, from->where, &out->image, e))
+		return e->status;
+	if (!bytes_match(&out->image, SETUP_MAGIC, "HdrS", 4))
+		return fail(e, STATUS_BAD_INPUT,
+			"%s: '%s' is no Linux bzImage, which firmware could start", from->where,
+			from->path);
+	out->high = out->image.size;
 	return 0;
 }

@@ -13,6 +13,7 @@ enum kernel_kind {
 	KERNEL_LINUX,      /* vmlinux, an ELF64 file */
 	KERNEL_MULTIBOOT1, /* ELF, or another file with load addresses in its header */
 	KERNEL_MULTIBOOT2, /* ELF, or likewise */
+	KERNEL_PACKED,     /* a bzImage as it is, for firmware to start */
 };
 
 struct kernel {
@@ -27,6 +28,10 @@ enum load_protocol kernel_protocol(enum kernel_kind kind);
 
 /* Recognises @file; returns NULL, or what is wrong with it, to follow the file's name. */
 const char *kernel_parse(struct arena *a, const struct bytes *file, struct kernel *out);
+
+/* Reads a bzImage for firmware to start; what it occupies is unknown. */
+int kernel_load_packed(
+	struct arena *a, const struct place *from, struct kernel *out, struct error *e);
 
 /* Reads and recognises a file. */
 int kernel_load(struct arena *a, const struct place *from, struct kernel *out, struct error *e);

@@ -111,6 +111,15 @@ static int run(struct arena *a, struct command *o, struct error *e)
 	return status;
 }
 
+/* What Nestor is told of its settings: the line of its first file. */
+static void print_vm(struct arena *a, const struct vm_spec *vm, const struct vm_files *f)
+{
+	struct boot_file of_vm[BOOT_VM_FILES];
+
+	boot_vm_files(a, vm, f, of_vm);
+	printf("%s\n", of_vm[0].line);
+}
+
 static int check(struct arena *a, const struct command *o, struct error *e)
 {
 	struct vm_files *files = arena_alloc(a, sizeof(*files) * SCENARIO_MAX_VMS);
@@ -121,7 +130,7 @@ static int check(struct arena *a, const struct command *o, struct error *e)
 			a, &o->scenario, files, &l0, l0_cmdline(a, o, MACHINE_BOCHS, true), e))
 		return e->status;
 	for (unsigned i = 0; i < o->scenario.vm_count; i++)
-		printf("%s\n", boot_kernel_line(a, &o->scenario.vms[i], &files[i].kernel));
+		print_vm(a, &o->scenario.vms[i], &files[i]);
 	return 0;
 }
 

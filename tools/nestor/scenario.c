@@ -4,6 +4,7 @@
 
 #include <string.h>
 
+#include "firmware.h"
 #include "policy/scenario.h"
 
 #define MIB (1ULL << 20)
@@ -14,6 +15,8 @@ static const char *const machine_words[] = {
 #define ROW(name, kind, type, member) NULL, name, kind, SETTING_AT(struct type, member)
 
 static const struct setting vm_texts[] = {
+	{ROW("firmware", SETTING_FILE, vm_spec, firmware), .words = firmware_words,
+		.help = "the firmware that starts it: Debian's SeaBIOS or OVMF, or a file"},
 	{ROW("kernel", SETTING_FILE, vm_spec, kernel)},
 	{ROW("initrd", SETTING_FILE, vm_spec, initrd)},
 	{ROW("cmdline", SETTING_LINE, vm_spec, cmdline), .max = LIMIT_LINE},
@@ -106,17 +109,19 @@ const char *scenario_disk_line(
 }
 
 /*
- * Whether L0 takes the VM beside those before it: its own reader is asked. *where: what is
- * wrong.
+ * Whether L0 takes the VM beside those before it: its own reader is asked. As firmware, since a
+ * kernel may belong to firmware before it. *where: what is wrong.
  */
 static bool add_to_l0(struct scenario *l0, const struct vm_spec *vm, const char **where)
 {
-	char line[SETTING_TEXT_SIZE] = "kernel";
-	size_t n = strlen(line);
+	char line[SETTING_TEXT_SIZE];
+	size_t n;
 
+	strcpy(line, "firmware");
+	n = strlen(line);
 	n += settings_format(vm_settings, &vm->config, line + n, sizeof(line) - n);
 	*where = vm->where;
-	if (!scenario_add(l0, (struct text){line, n}, 0, 0))
+	if (!scenario_add(l0, (struct text){line, n}, 0, FIRMWARE_MIN))
 		return false;
 	for (unsigned i = 0; i < vm->disk_count; i++) {
 		n = disk_line(vm, &vm->disks[i], line);
@@ -142,6 +147,30 @@ static int check_disks(const struct vm_spec *vm, struct error *e)
 	return 0;
 }
 
+static int check_vm(const struct vm_spec *vm, struct error *e)
+{
+	if (!*vm->config.name)
+		return fail(e, STATUS_BAD_INPUT, "%s: the VM has no 'name'", vm->where);
+	if (!vm->kernel.path && !vm->firmware.path)
+		return fail(e, STATUS_BAD_INPUT,
+			"%s: the VM '%s' has neither a 'kernel' nor 'firmware'", vm->where,
+			vm->config.name);
+	if (vm->firmware.path && vm->module_count != 0)
+		return fail(e, STATUS_BAD_INPUT,
+			"%s: the VM '%s' has 'modules', which 'firmware' does not take",
+			vm->where, vm->config.name);
+	if (vm->kernel.path && vm->firmware.path &&
+		strcmp(vm->firmware.path, FIRMWARE_SEABIOS) == 0)
+		return fail(e, STATUS_BAD_INPUT,
+			"%s: the VM '%s' has a 'kernel', which SeaBIOS does not start",
+			vm->where, vm->config.name);
+	if (!vm->kernel.path && (vm->initrd.path || *vm->cmdline))
+		return fail(e, STATUS_BAD_INPUT,
+			"%s: the VM '%s' has no 'kernel', which 'initrd' and 'cmdline' need",
+			vm->where, vm->config.name);
+	return 0;
+}
+
 int scenario_check(const struct scenario_spec *s, struct error *e)
 {
 	struct scenario l0 = {.vm_count = 0};
@@ -150,12 +179,7 @@ int scenario_check(const struct scenario_spec *s, struct error *e)
 		const struct vm_spec *vm = &s->vms[i];
 		const char *where;
 
-		if (!*vm->config.name)
-			return fail(e, STATUS_BAD_INPUT, "%s: the VM has no 'name'", vm->where);
-		if (!vm->kernel.path)
-			return fail(e, STATUS_BAD_INPUT, "%s: the VM '%s' has no 'kernel'",
-				vm->where, vm->config.name);
-		if (check_disks(vm, e))
+		if (check_vm(vm, e) || check_disks(vm, e))
 			return e->status;
 		if (!add_to_l0(&l0, vm, &where))
 			return fail(e, STATUS_BAD_INPUT, "%s: the VM '%s': %s", where,

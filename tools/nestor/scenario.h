@@ -25,6 +25,7 @@ struct disk_spec {
 struct vm_spec {
 	struct vm_config config; /* what Nestor is told; first: see vm_keys */
 	const char *where;       /* the place that defined it, for errors */
+	struct place firmware;   /* this or a kernel, or both */
 	struct place kernel;
 	struct place initrd;
 	const char *cmdline;
@@ -88,7 +89,10 @@ int scenario_load(struct scenario_spec *s, const char *path, struct arena *a, st
 int scenario_parse(struct scenario_spec *s, const char *path, const char *text, size_t size,
 	struct arena *a, struct error *e);
 
-/* Checks what concerns several values: that each VM has a kernel, and that L0 takes all VMs. */
+/*
+ * Checks what concerns several values: that each VM has a kernel or firmware, and that L0 takes
+ * all VMs.
+ */
 int scenario_check(const struct scenario_spec *s, struct error *e);
 
 #endif

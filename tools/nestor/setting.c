@@ -52,6 +52,11 @@ static const char *apply_file(const struct setting *s, struct place *out, const 
 	if (!*text)
 		return describe(s, a);
 	out->where = arena_copy(a, where);
+	for (size_t i = 0; s->words && s->words[i]; i++)
+		if (strcmp(text, s->words[i]) == 0) {
+			out->path = s->words[i];
+			return NULL;
+		}
 	out->path = *text == '/' || !base ? arena_copy(a, text)
 					  : arena_format(a, "%s/%s", base, text);
 	return NULL;

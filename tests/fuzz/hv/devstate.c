@@ -29,6 +29,7 @@ static const struct piece {
 	PIECE(uart, STEP_UART),
 	PIECE(pm, STEP_PM),
 	PIECE(pci, STEP_PCI),
+	PIECE(fwcfg, STEP_FIRMWARE),
 	PIECE(ioapic, STEP_IOAPIC),
 	PIECE(lapic[0], STEP_LAPIC),
 	PIECE(lapic[1], STEP_LAPIC),
@@ -84,7 +85,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	enum step_device device = (enum step_device)(seed % STEP_DEVICES);
 
 	fake_apicv = config & 8;
-	fake_start(1 + config % DEV_MAX_VCPUS);
+	step_with_firmware = config & 16;
+	step_start(1 + config % DEV_MAX_VCPUS);
 	fake_enable_apics();
 	steps(seed, device);
 	platform_get_state(&machine, &good);

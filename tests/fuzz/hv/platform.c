@@ -5,7 +5,7 @@
  * vector that is pending can be taken, and no timer keeps its vCPU busy: when it has run, its
  * next deadline is ahead.
  */
-#include "fake_dev.h"
+#include "fake_firmware.h"
 #include "input.h"
 
 static uint64_t value(struct input *in)
@@ -17,11 +17,11 @@ static uint64_t value(struct input *in)
 
 static void port(struct input *in)
 {
-	static const uint16_t base[] = {
-		0x20, 0xa0, 0x40, 0x60, 0x70, 0x3f8, 0x4d0, 0xcf8, 0x600, 0x608, 0x80, 0xf0};
+	static const uint16_t base[] = {0x20, 0xa0, 0x40, 0x60, 0x70, 0x3f8, 0x4d0, 0xcf8,
+		0x600, 0x608, 0x80, 0xf0, 0x510, 0x514};
 	unsigned kind = byte(in), size = 1u << byte(in) % 3;
 	uint16_t at = kind & 0x80 ? (uint16_t)take(in, 2)
-				  : (uint16_t)(base[kind % 12] + byte(in) % 16);
+				  : (uint16_t)(base[kind % 14] + byte(in) % 16);
 	uint32_t v = kind & 0x40 ? (uint32_t)value(in) : 0;
 
 	platform_io(&machine, at, kind & 0x40, size, &v);
@@ -66,11 +66,27 @@ static void interrupt(struct input *in, unsigned vcpu)
 		platform_eoi(&machine, vcpu);
 }
 
+/* A transfer of the configuration device: mostly one that could be meant. */
+static void descriptor(struct input *in)
+{
+	uint32_t at = (uint32_t)take(in, 2), v;
+	uint64_t where = value(in);
+	uint8_t d[16] = {[1] = (uint8_t)byte(in), [3] = (uint8_t)byte(in)};
+
+	for (unsigned i = 0; i < 4; i++)
+		d[4 + i] = (uint8_t)byte(in);
+	for (unsigned i = 0; i < 8; i++)
+		d[8 + i] = (uint8_t)(where >> (7 - i) * 8);
+	memcpy(&firmware_ram[at], d, sizeof(d));
+	v = __builtin_bswap32(at);
+	platform_io(&machine, 0x518, true, 4, &v);
+}
+
 static void act(struct input *in)
 {
 	unsigned kind = byte(in), vcpu = (kind >> 4) % machine.config.vcpus;
 
-	switch (kind % 10) {
+	switch (kind % 11) {
 	case 0:
 	case 1:
 		port(in);
@@ -93,6 +109,9 @@ static void act(struct input *in)
 		platform_set_cr8(&machine, vcpu, byte(in) & 0xf);
 		assert_in_range(platform_get_cr8(&machine, vcpu), 0, 15);
 		break;
+	case 9:
+		descriptor(in);
+		break;
 	default:
 		if (kind & 0x80)
 			platform_init_vcpu(&machine, vcpu);
@@ -105,8 +124,12 @@ static void act(struct input *in)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct input in = {data, data + size};
+	unsigned kind = byte(&in);
 
-	fake_start(1 + byte(&in) % DEV_MAX_VCPUS);
+	if (kind & 0x80)
+		firmware_start(1 + kind % DEV_MAX_VCPUS);
+	else
+		fake_start(1 + kind % DEV_MAX_VCPUS);
 	while (in.at < in.end)
 		act(&in);
 	return 0;

@@ -1,0 +1,191 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * VMs that start with firmware: its image as ROM below 4 GiB, and what it is told of the
+ * machine by the configuration device (dev/vfwcfg.h). The image stays in the boot module, which
+ * all VMs share read-only, so that each start finds it as it was.
+ */
+#include "dev/acpi_loader.h"
+#include "dev/vfwcfg.h"
+#include "policy/scenario.h"
+#include "vm/create.h"
+#include "vm/vm_int.h"
+#include "vm/vm_log.h"
+
+#include "cpu/mem.h"
+#include "mm/layout.h"
+#include "mm/paging.h"
+
+#define SHADOW_END  0x100000u
+#define SHADOW_SIZE 0x20000u /* of the end of the ROM: what the chipset shows below 1 MiB */
+
+/* The real-mode part of a bzImage (the kernel's Documentation/x86/boot.rst). */
+#define SETUP_SECTS   0x1f1u
+#define SETUP_DEFAULT 4u
+#define SECTOR        512u
+
+#define E820_RAM 1u
+
+struct e820_entry {
+	uint64_t start, size;
+	uint32_t type;
+} __attribute__((packed));
+
+/* Everything of a VM that the configuration device shows. */
+struct firmware_data {
+	struct vfwcfg_table table;
+	struct acpi_loader acpi;
+	struct e820_entry e820[VM_MAX_SLOTS];
+};
+
+static bool map_rom(struct vm *vm, const struct vm_file *file)
+{
+	struct hpa hpa = {file->start};
+
+	if (file->start % PAGE_SIZE != 0 || firmware_size_error(file->size) != NULL)
+		return false;
+	vm->rom = (struct mem_slot){BIT64(32) - file->size, file->size, hpa};
+	return paging_map_direct(vm->host_cr3, hpa, file->size, PT_P | PT_XD) &&
+	       ept_map(&vm->ept01, vm->rom.gpa, hpa, file->size, EPT_READ | EPT_EXEC,
+		       MEMTYPE_WB);
+}
+
+static void add_machine(struct firmware_data *d, const struct vm_config *c)
+{
+	struct vfwcfg_table *t = &d->table;
+
+	vfwcfg_add_data(t, FWCFG_SIGNATURE, "QEMU", 4);
+	vfwcfg_add_value(t, FWCFG_ID, FWCFG_ID_PORTS | FWCFG_ID_DMA, 4);
+	vfwcfg_add_value(t, FWCFG_RAM_SIZE, c->memory, 8);
+	vfwcfg_add_value(t, FWCFG_NOGRAPHIC, 1, 2);
+	vfwcfg_add_value(t, FWCFG_NB_CPUS, c->cpus, 2);
+	vfwcfg_add_value(t, FWCFG_MAX_CPUS, c->cpus, 2);
+	/* SeaBIOS then stops instead of trying again for ever. */
+	vfwcfg_add_file_value(t, "etc/boot-fail-wait", UINT32_MAX, 4);
+}
+
+static void add_memory(struct firmware_data *d, const struct platform_config *p)
+{
+	uint64_t low = platform_low_memory(p);
+	uint32_t size = sizeof(d->e820[0]);
+
+	d->e820[0] = (struct e820_entry){0, low, E820_RAM};
+	if (p->memory > low) {
+		d->e820[1] = (struct e820_entry){BIT64(32), p->memory - low, E820_RAM};
+		size += (uint32_t)sizeof(d->e820[1]);
+	}
+	vfwcfg_add_file(&d->table, "etc/e820", d->e820, size);
+}
+
+static void add_acpi(struct firmware_data *d)
+{
+	struct {
+		const char *name;
+		const void *data;
+		uint32_t size;
+	} const files[] = {
+		{ACPI_LOADER_TABLES, d->acpi.tables, sizeof(d->acpi.tables)},
+		{ACPI_LOADER_RSDP, d->acpi.rsdp, sizeof(d->acpi.rsdp)},
+		{ACPI_LOADER_SCRIPT, d->acpi.script, sizeof(d->acpi.script)},
+	};
+
+	for (unsigned i = 0; i < sizeof(files) / sizeof(files[0]); i++) {
+		struct vfwcfg_item *item =
+			vfwcfg_add_file(&d->table, files[i].name, files[i].data, files[i].size);
+
+		if (item != NULL)
+			item->acpi = true;
+	}
+}
+
+/* A file that the device shows: its module, readable in the VM's address space. */
+static const uint8_t *map_file(struct vm *vm, const struct vm_file *f)
+{
+	uint64_t start = f->start & ~PAGE_MASK;
+	uint64_t size = (f->start + f->size - start + PAGE_MASK) & ~PAGE_MASK;
+
+	if (!paging_map_direct(vm->host_cr3, (struct hpa){start}, size, PT_P | PT_XD))
+		return NULL;
+	return direct_va((struct hpa){f->start});
+}
+
+static bool add_blob(struct vm *vm, struct vfwcfg_table *t, uint16_t size_key,
+	uint16_t data_key, const struct vm_file *f)
+{
+	const uint8_t *data = map_file(vm, f);
+
+	if (data == NULL || f->size > UINT32_MAX)
+		return false;
+	vfwcfg_add_value(t, size_key, f->size, 4);
+	vfwcfg_add_data(t, data_key, data, (uint32_t)f->size);
+	return true;
+}
+
+/* The kernel in two parts, as firmware expects a bzImage. */
+static bool add_kernel(struct vm *vm, struct vfwcfg_table *t, const struct vm_images *images)
+{
+	struct vm_file setup = images->kernel, rest = images->kernel;
+	const struct text *line = &images->kernel.cmdline;
+	const uint8_t *image = map_file(vm, &images->kernel);
+	uint8_t sectors;
+	char *copy = pool_get(&vm->pool); /* it ends with a NUL */
+
+	if (image == NULL || copy == NULL || rest.size <= SETUP_SECTS || line->len >= PAGE_SIZE)
+		return false;
+	sectors = image[SETUP_SECTS];
+	setup.size = ((sectors == 0 ? SETUP_DEFAULT : sectors) + 1u) * SECTOR;
+	if (setup.size >= rest.size)
+		return false;
+	rest.start += setup.size;
+	rest.size -= setup.size;
+	memcpy(copy, line->s, line->len);
+	vfwcfg_add_value(t, FWCFG_CMDLINE_SIZE, line->len + 1, 4);
+	vfwcfg_add_data(t, FWCFG_CMDLINE_DATA, copy, (uint32_t)line->len + 1);
+	if (images->initrd.size != 0 &&
+		!add_blob(vm, t, FWCFG_INITRD_SIZE, FWCFG_INITRD_DATA, &images->initrd))
+		return false;
+	return add_blob(vm, t, FWCFG_SETUP_SIZE, FWCFG_SETUP_DATA, &setup) &&
+	       add_blob(vm, t, FWCFG_KERNEL_SIZE, FWCFG_KERNEL_DATA, &rest);
+}
+
+bool firmware_create(
+	struct vm *vm, const struct vm_images *images, struct platform_config *platform)
+{
+	unsigned pages = (sizeof(struct firmware_data) + PAGE_SIZE - 1) / PAGE_SIZE;
+	struct firmware_data *d = pool_get_run(&vm->pool, pages);
+
+	if (d == NULL || !map_rom(vm, &images->firmware))
+		return false;
+	platform->fwcfg = &d->table;
+	platform->acpi = &d->acpi;
+	add_machine(d, &vm->config);
+	add_memory(d, platform);
+	add_acpi(d);
+	if (images->has_kernel && !add_kernel(vm, &d->table, images))
+		return false;
+	return vfwcfg_finish(&d->table);
+}
+
+const char *firmware_start(struct vm *vm)
+{
+	uint64_t size = vm->rom.size < SHADOW_SIZE ? vm->rom.size : SHADOW_SIZE;
+	uint8_t *to = vm_gpa_to_va(vm, SHADOW_END - size, size);
+
+	if (to == NULL)
+		return "the VM is too small for its firmware";
+	memcpy(to, (const uint8_t *)direct_va(vm->rom.hpa) + vm->rom.size - size, size);
+	return NULL;
+}
+
+void firmware_log_byte(struct vm *vm, uint8_t byte)
+{
+	unsigned n = vm->firmware_line_used;
+
+	if (byte >= ' ' && byte < 0x7f)
+		vm->firmware_line[n++] = (char)byte;
+	if (byte == '\n' || n == VM_FIRMWARE_LINE) {
+		vm_log(vm, LOG_INFO, "'%s' firmware: %.*s", vm->config.name, (int)n,
+			vm->firmware_line);
+		n = 0;
+	}
+	vm->firmware_line_used = n;
+}

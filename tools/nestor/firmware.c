@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The firmware of VMs; see firmware.h. */
+#include "firmware.h"
+
+#include <string.h>
+#include <unistd.h>
+
+#include "file.h"
+#include "policy/vm_config.h"
+
+const char *const firmware_words[] = {FIRMWARE_SEABIOS, "ovmf", NULL};
+
+/* In the order of the words: where Debian has it. */
+static const struct {
+	const char *path, *package;
+} packaged[] = {
+	{"/usr/share/seabios/bios-256k.bin", "seabios"},
+	{"/usr/share/ovmf/OVMF.fd", "ovmf"},
+};
+
+/* The index of the word, or -1 for a file. */
+static int find_word(const struct place *from)
+{
+	for (int i = 0; firmware_words[i]; i++)
+		if (strcmp(firmware_words[i], from->path) == 0)
+			return i;
+	return -1;
+}
+
+const char *firmware_path(const struct place *from)
+{
+	int i = find_word(from);
+
+	return i < 0 ? from->path : packaged[i].path;
+}
+
+int firmware_load(struct arena *a, const struct place *from, struct bytes *out, struct error *e)
+{
+	const char *path = firmware_path(from), *problem;
+	int i = find_word(from);
+
+	if (i >= 0 && access(path, R_OK) < 0)
+		return fail(e, STATUS_BAD_INPUT,
+			"%s: '%s' is not there: install the package %s", from->where, path,
+			packaged[i].package);
+	if (file_read(a, path, from->where, out, e))
+		return e->status;
+	problem = firmware_size_error(out->size);
+	if (problem)
+		return fail(e, STATUS_BAD_INPUT, "%s: '%s': %s", from->where, path, problem);
+	return 0;
+}

@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The firmware of VMs: which Debian's packages have, and files of one's own. */
+#ifndef NESTOR_FIRMWARE_H
+#define NESTOR_FIRMWARE_H
+
+#include "arena.h"
+#include "bytes.h"
+#include "setting.h"
+#include "status.h"
+
+#define FIRMWARE_SEABIOS "seabios"
+
+/* Words that stand for the firmware of packages; ended by NULL. */
+extern const char *const firmware_words[];
+
+/* Reads what @from names, a word of these or a file, and checks its size. */
+int firmware_load(
+	struct arena *a, const struct place *from, struct bytes *out, struct error *e);
+
+/* The file that @from stands for. */
+const char *firmware_path(const struct place *from);
+
+#endif
