@@ -78,6 +78,9 @@ struct platform_config {
 	/* With firmware: what it is told, and its ACPI tables; they live as long as the VM. */
 	const struct vfwcfg_table *fwcfg;
 	struct acpi_loader *acpi;
+	/* The flash for its variables, and what is in it; size 0: there is none. */
+	uint64_t flash_base, flash_size;
+	uint8_t *flash;
 };
 
 /* Power-on state. The same call serves reset. */

@@ -79,6 +79,8 @@ static bool mmio(struct platform *p, unsigned vcpu, uint64_t gpa, bool write, un
 			*value = vioapic_read(p, offset);
 		return true;
 	}
+	if (vflash_mmio(p, gpa, write, size, value))
+		return true;
 	return vpci_mmio(p, vcpu, gpa, write, size, value);
 }
 
@@ -103,7 +105,8 @@ bool platform_has_device(struct platform *p, uint64_t gpa)
 
 	dev_lock(p);
 	there = gpa - chipset_ecam(p) < DEV_ECAM_SIZE || gpa - DEV_IOAPIC_BASE < PAGE ||
-		gpa - DEV_LAPIC_BASE < PAGE || vpci_claims(&p->pci, gpa);
+		gpa - DEV_LAPIC_BASE < PAGE || gpa - p->flash.base < p->flash.size ||
+		vpci_claims(&p->pci, gpa);
 	dev_unlock(p);
 	return there;
 }
@@ -307,5 +310,6 @@ void platform_reset(struct platform *p, const struct platform_config *c)
 	vpci_reset(p);
 	chipset_reset(p);
 	vfwcfg_reset(p);
+	vflash_reset(p);
 	platform_deadline_changed(p);
 }

@@ -7,6 +7,7 @@
 #define NESTOR_DEV_PLATFORM_H
 
 #include "dev/dev.h"
+#include "dev/vflash.h"
 #include "dev/vfwcfg.h"
 #include "dev/vioapic.h"
 #include "dev/vlapic.h"
@@ -28,6 +29,7 @@ struct platform {
 	struct vpm pm;
 	struct vpci pci;
 	struct vfwcfg fwcfg;
+	struct vflash flash;
 	uint64_t deadline; /* earliest of the devices that are not LAPICs */
 };
 

@@ -16,7 +16,8 @@ _Static_assert(sizeof(struct vpic_state) == 32, "no padding");
 _Static_assert(sizeof(struct vuart_state) == 28, "no padding");
 _Static_assert(sizeof(struct vpci_state) == 24836, "no padding");
 _Static_assert(sizeof(struct vfwcfg_state) == 40, "no padding");
-_Static_assert(sizeof(struct platform_state) == 27848, "no padding");
+_Static_assert(sizeof(struct vflash_state) == 8, "no padding");
+_Static_assert(sizeof(struct platform_state) == 27856, "no padding");
 
 static const struct vlapic_state no_lapic;
 
@@ -43,6 +44,7 @@ void platform_get_state(struct platform *p, struct platform_state *s)
 	vuart_get_state(&p->uart, &s->uart);
 	vpci_get_state(&p->pci, &s->pci);
 	vfwcfg_get_state(&p->fwcfg, &s->fwcfg);
+	vflash_get_state(&p->flash, &s->flash);
 	dev_unlock(p);
 }
 
@@ -65,7 +67,8 @@ static bool valid(const struct platform *p, const struct platform_state *s)
 	       vpit_valid_state(&p->pit, &s->pit) && vrtc_valid_state(&p->rtc, &s->rtc) &&
 	       vpm_valid_state(&p->pm, &s->pm) && vpic_valid_state(&p->pic, &s->pic) &&
 	       vuart_valid_state(&p->uart, &s->uart) && vpci_valid_state(&p->pci, &s->pci) &&
-	       vfwcfg_valid_state(&p->fwcfg, &s->fwcfg);
+	       vfwcfg_valid_state(&p->fwcfg, &s->fwcfg) &&
+	       vflash_valid_state(&p->flash, &s->flash);
 }
 
 static bool set(struct platform *p, const struct platform_state *s)
@@ -78,7 +81,7 @@ static bool set(struct platform *p, const struct platform_state *s)
 	     vpit_set_state(&p->pit, &s->pit) && vrtc_set_state(&p->rtc, &s->rtc) &&
 	     vpm_set_state(&p->pm, &s->pm) && vpic_set_state(&p->pic, &s->pic) &&
 	     vuart_set_state(&p->uart, &s->uart) && vpci_set_state(&p->pci, &s->pci) &&
-	     vfwcfg_set_state(&p->fwcfg, &s->fwcfg);
+	     vfwcfg_set_state(&p->fwcfg, &s->fwcfg) && vflash_set_state(&p->flash, &s->flash);
 	if (!ok)
 		return false;
 	chipset_put_back(p);

@@ -37,6 +37,7 @@ struct platform_state {
 	struct vuart_state uart;
 	struct vpci_state pci;
 	struct vfwcfg_state fwcfg;
+	struct vflash_state flash;
 };
 
 /* The state of all devices. No vCPU runs, and each exit is handled to its end. */

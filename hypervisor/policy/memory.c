@@ -39,7 +39,7 @@ uint64_t memory_pool_size(const struct vm_config *c)
 
 	if (c->vmx)
 		size += nested_size(c);
-	return round_up(size);
+	return round_up(size) + memory_kept_size(c);
 }
 
 static struct ram ram_of(uint64_t memory, uint64_t used)

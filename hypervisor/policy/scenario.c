@@ -54,9 +54,11 @@ static const char *add_firmware(
 
 	if (error == NULL)
 		error = add_vm(s, c, &vm);
-	if (error == NULL)
-		vm->firmware = *file;
-	return error;
+	if (error != NULL)
+		return error;
+	vm->firmware = *file;
+	vm->config.firmware = true;
+	return NULL;
 }
 
 static const char *add_kernel(

@@ -49,6 +49,7 @@ struct vm_config {
 	uint8_t restart; /* enum vm_restart */
 	uint32_t restart_limit; /* so many times; 0: without end */
 	uint64_t allowed_cpus;  /* physical CPUs that may run it: bit by index */
+	bool firmware;          /* it has firmware; no setting */
 	uint64_t vmx_features;  /* mask of 1 << enum caps_feature: what VT-x L1 gets at most */
 	uint64_t disk_memory;   /* bytes of its pool for its disks; no setting: they say it */
 };

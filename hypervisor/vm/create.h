@@ -40,6 +40,7 @@ static inline struct vm *vm_of_platform(struct platform *p)
 struct vm_memory {
 	struct hpa ram, pool;
 	uint64_t ram_size, pool_size; /* multiples of SIZE_2M */
+	uint64_t kept_size;           /* of the pool's end: outlives a restart; likewise */
 	uint64_t cr3;
 };
 

@@ -6,6 +6,7 @@
  */
 #include "dev/acpi_loader.h"
 #include "dev/vfwcfg.h"
+#include "policy/memory.h"
 #include "policy/scenario.h"
 #include "vm/create.h"
 #include "vm/vm_int.h"
@@ -37,16 +38,32 @@ struct firmware_data {
 	struct e820_entry e820[VM_MAX_SLOTS];
 };
 
-static bool map_rom(struct vm *vm, const struct vm_file *file)
+/* Variables at the start of the image become flash, which is not mapped: all else is ROM. */
+static bool map_rom(struct vm *vm, const struct vm_file *file, uint64_t flash_size)
 {
-	struct hpa hpa = {file->start};
+	struct hpa hpa = {file->start + flash_size};
+	uint64_t size = file->size - flash_size;
 
-	if (file->start % PAGE_SIZE != 0 || firmware_size_error(file->size) != NULL)
-		return false;
-	vm->rom = (struct mem_slot){BIT64(32) - file->size, file->size, hpa};
-	return paging_map_direct(vm->host_cr3, hpa, file->size, PT_P | PT_XD) &&
-	       ept_map(&vm->ept01, vm->rom.gpa, hpa, file->size, EPT_READ | EPT_EXEC,
-		       MEMTYPE_WB);
+	vm->rom = (struct mem_slot){BIT64(32) - size, size, hpa};
+	return paging_map_direct(vm->host_cr3, hpa, size, PT_P | PT_XD) &&
+	       ept_map(&vm->ept01, vm->rom.gpa, hpa, size, EPT_READ | EPT_EXEC, MEMTYPE_WB);
+}
+
+/* The variables, as they were before the last restart, or as in the image. */
+static void create_flash(struct vm *vm, const struct vm_file *file, struct platform_config *p)
+{
+	const uint8_t *image = direct_va((struct hpa){file->start});
+	uint64_t size = vflash_size_of(image, file->size);
+
+	if (size > MEMORY_UNIT - sizeof(*vm->kept))
+		return;
+	if (vm->kept->flash_size != size) {
+		memcpy(vm->kept->flash, image, size);
+		vm->kept->flash_size = size;
+	}
+	p->flash_base = BIT64(32) - file->size;
+	p->flash_size = size;
+	p->flash = vm->kept->flash;
 }
 
 static void add_machine(struct firmware_data *d, const struct vm_config *c)
@@ -153,7 +170,13 @@ bool firmware_create(
 	unsigned pages = (sizeof(struct firmware_data) + PAGE_SIZE - 1) / PAGE_SIZE;
 	struct firmware_data *d = pool_get_run(&vm->pool, pages);
 
-	if (d == NULL || !map_rom(vm, &images->firmware))
+	const struct vm_file *image = &images->firmware;
+
+	if (d == NULL || image->start % PAGE_SIZE != 0 ||
+		firmware_size_error(image->size) != NULL)
+		return false;
+	create_flash(vm, image, platform);
+	if (!map_rom(vm, image, platform->flash_size))
 		return false;
 	platform->fwcfg = &d->table;
 	platform->acpi = &d->acpi;

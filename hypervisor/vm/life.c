@@ -125,14 +125,15 @@ void life_vcpu_ended(struct vm *vm, unsigned id)
 	__atomic_fetch_add(&ended, 1, __ATOMIC_SEQ_CST);
 }
 
-/* False when nothing was left. */
+/* False when nothing was left. What a VM keeps over a restart is the end of its pool. */
 static bool wipe_piece(struct life *l)
 {
 	const struct vm_memory *m = &l->memory;
+	uint64_t end = m->ram_size + m->pool_size - (l->again ? m->kept_size : 0);
 	bool ram = l->wiped < m->ram_size;
 	uint64_t from = ram ? l->wiped : l->wiped - m->ram_size;
 
-	if (l->wiped >= m->ram_size + m->pool_size)
+	if (l->wiped >= end)
 		return false;
 	memset(direct_va((struct hpa){(ram ? m->ram.v : m->pool.v) + from}), 0, WIPE_PIECE);
 	l->wiped += WIPE_PIECE;

@@ -65,8 +65,9 @@ bool vm_memory_take(const struct vm_images *images, bool ram_zeroed, struct vm_m
 {
 	const struct vm_config *config = &images->config;
 
-	*m = (struct vm_memory){
-		.ram_size = config->memory, .pool_size = memory_pool_size(config)};
+	*m = (struct vm_memory){.ram_size = config->memory,
+		.pool_size = memory_pool_size(config),
+		.kept_size = memory_kept_size(config)};
 	if (paging_create(&m->cr3) && take_region(m->cr3, m->pool_size, ram_zeroed, &m->pool) &&
 		take_region(m->cr3, m->ram_size, ram_zeroed, &m->ram) &&
 		map_images(m->cr3, images))
@@ -100,7 +101,9 @@ static struct vm_box *create_box(const struct vm_config *config, const struct vm
 	box->vm.explain = &box->explain;
 	box->vm.lock = SPINLOCK(LOCK_VM);
 	box->vm.platform_lock = SPINLOCK(LOCK_PLATFORM);
-	pool_init(&box->vm.pool, (uint8_t *)box + box_size, m->pool_size - box_size);
+	pool_init(&box->vm.pool, (uint8_t *)box + box_size,
+		m->pool_size - box_size - m->kept_size);
+	box->vm.kept = (struct vm_kept *)(void *)((uint8_t *)box + m->pool_size - m->kept_size);
 	return box;
 }
 

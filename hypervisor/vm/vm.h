@@ -49,6 +49,12 @@ struct vm_apicv {
 	uint64_t *msr_bitmap;   /* for VMCS01 of vCPUs in x2APIC mode */
 };
 
+/* What outlives a restart of a VM with firmware; zero at its first start. */
+struct vm_kept {
+	uint64_t flash_size; /* of the variables; 0: they are as in the image */
+	uint8_t flash[];     /* as long as there is room */
+};
+
 struct vm {
 	struct vm_config config;
 	unsigned id; /* console channel 2 + id */
@@ -56,6 +62,7 @@ struct vm {
 	struct mem_slot slots[VM_MAX_SLOTS];
 	unsigned slot_count;
 	struct mem_slot rom; /* firmware, up to 4 GiB; its host memory is the boot module's */
+	struct vm_kept *kept;
 	struct page_pool pool;
 	struct ept ept01;
 	uint64_t host_cr3;

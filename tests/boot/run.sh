@@ -255,10 +255,12 @@ test_firmware_finds_what_a_pc_has() {
 		'nor does a locked one, and XCHG reads it' 'nor does a string instruction' \
 		'a string instruction reads an item' 'DMA tells the size of memory' 'DMA to ROM is an error' \
 		'host bridge and LPC bridge are there' 'there is no ECAM' 'but now it is' 'there is no log of firmware' \
+		'there is flash' 'it programs a byte' 'and shows it' \
 		'reads a device above 1 MiB in real mode' 'copies from a device in real mode' \
 		'cannot change its ROM in real mode' 'asks for a reset'; do
 		[ "$(grep -a -c -x -e "$line" "$out.text")" = 2 ] || { echo "not twice: $line"; return 1; }
 	done
+	[ "$(grep -a -c 'was there before the reset' "$out.text")" = 1 ]
 }
 
 seabios() { # ARGS...

@@ -20,6 +20,7 @@ enum step_device {
 	STEP_IOAPIC,
 	STEP_LAPIC,
 	STEP_FIRMWARE,
+	STEP_FLASH,
 	STEP_INTERRUPT,
 	STEP_TIME,
 	STEP_DEVICES
@@ -168,6 +169,18 @@ static inline uint64_t step_firmware(void)
 		d[4 + i] = (uint8_t)(length >> (3 - i) * 8);
 	d[14] = (uint8_t)(step_below(0x100));
 	return step_io(0x518, 4, true, 0x00010000); /* 0x100, big-endian */
+}
+
+/* Its content is memory, and not compared. */
+static inline uint64_t step_flash(void)
+{
+	static const uint8_t commands[] = {
+		0x10, 0x20, 0x40, 0x50, 0x70, 0x70, 0x90, 0xd0, 0xe8, 0xff, 0x01, 0x00};
+	bool write = step_chance(70);
+	uint64_t v = write ? STEP_PICK(commands) : 0;
+
+	memset(firmware_flash, 0x5a, sizeof(firmware_flash));
+	return platform_mmio(&machine, 0, FLASH_AT + step_below(FLASH_SIZE), write, 1, &v) + v;
 }
 
 static inline uint64_t step_ioapic(void)
@@ -325,6 +338,8 @@ static inline uint64_t step(enum step_device device)
 		return step_pm();
 	case STEP_FIRMWARE:
 		return step_firmware();
+	case STEP_FLASH:
+		return step_flash();
 	case STEP_PCI:
 		return step_pci();
 	case STEP_IOAPIC:

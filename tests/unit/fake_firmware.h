@@ -13,8 +13,11 @@
 #define FIRMWARE_RAM  (256u << 10)
 #define FIRMWARE_BLOB (200u << 10) /* more than one piece of a transfer */
 #define KEY_BLOB      0x11
+#define FLASH_AT      0xffe00000ull
+#define FLASH_SIZE    8192u
 
 static uint8_t firmware_ram[FIRMWARE_RAM], firmware_blob[FIRMWARE_BLOB];
+static uint8_t firmware_flash[FLASH_SIZE];
 static struct vfwcfg_table firmware_table;
 static struct acpi_loader firmware_acpi;
 
@@ -43,7 +46,10 @@ static inline void firmware_start(unsigned vcpus)
 		.memory = 512ull << 20,
 		.apicv = fake_apicv,
 		.fwcfg = &firmware_table,
-		.acpi = &firmware_acpi};
+		.acpi = &firmware_acpi,
+		.flash_base = FLASH_AT,
+		.flash_size = FLASH_SIZE,
+		.flash = firmware_flash};
 
 	firmware_items(&firmware_table);
 	fake_ram = firmware_ram;

@@ -103,6 +103,7 @@ GOES_ON(power_management_goes_on_elsewhere_as_it_was, STEP_PM)
 GOES_ON(pci_goes_on_elsewhere_as_it_was, STEP_PCI)
 GOES_ON(the_ioapic_goes_on_elsewhere_as_it_was, STEP_IOAPIC)
 GOES_ON(what_firmware_reads_goes_on_elsewhere, STEP_FIRMWARE)
+GOES_ON(flash_goes_on_elsewhere, STEP_FLASH)
 GOES_ON(local_apics_go_on_elsewhere_as_they_were, STEP_LAPIC)
 
 static void virtualized_local_apics_go_on_elsewhere_as_they_were(void **state)
@@ -125,6 +126,7 @@ int main(void)
 		cmocka_unit_test(pci_goes_on_elsewhere_as_it_was),
 		cmocka_unit_test(the_ioapic_goes_on_elsewhere_as_it_was),
 		cmocka_unit_test(what_firmware_reads_goes_on_elsewhere),
+		cmocka_unit_test(flash_goes_on_elsewhere),
 		cmocka_unit_test(local_apics_go_on_elsewhere_as_they_were),
 		cmocka_unit_test(virtualized_local_apics_go_on_elsewhere_as_they_were),
 	};

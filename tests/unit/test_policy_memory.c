@@ -70,6 +70,20 @@ static void disks_are_a_part_of_the_pool(void **state)
 	vms[0].disk_memory = 0;
 }
 
+static void what_firmware_keeps_over_a_restart_is_a_part_of_the_pool(void **state)
+{
+	uint64_t without;
+
+	(void)state;
+	machine(1, 64 * MIB);
+	without = memory_pool_size(&vms[0]);
+	assert_int_equal(memory_kept_size(&vms[0]), 0);
+	vms[0].firmware = true;
+	assert_int_equal(memory_kept_size(&vms[0]), MEMORY_UNIT);
+	assert_int_equal(memory_pool_size(&vms[0]), without + MEMORY_UNIT);
+	vms[0].firmware = false;
+}
+
 /* Each region lies in one piece on one side of the hole, of which 16 MiB or more is L0's. */
 static void all_vms_fit_beside_the_hole(void **state)
 {
@@ -103,6 +117,7 @@ int main(void)
 		cmocka_unit_test(the_pool_grows_with_the_vm),
 		cmocka_unit_test(more_virtual_cpus_need_more),
 		cmocka_unit_test(disks_are_a_part_of_the_pool),
+		cmocka_unit_test(what_firmware_keeps_over_a_restart_is_a_part_of_the_pool),
 		cmocka_unit_test(all_vms_fit_beside_the_hole),
 	};
 

@@ -370,7 +370,7 @@ static int use_l1(struct parser *p)
 	*vm = p->vm;
 	if (!*vm->config.name)
 		strcpy(vm->config.name, COMMAND_VM_NAME);
-	return scenario_check(&p->o->scenario, p->e);
+	return scenario_finish(&p->o->scenario, p->e);
 }
 
 static bool add_l0_option(const struct command *o, struct options *l0, struct refusal *r)

@@ -171,16 +171,17 @@ static int check_vm(const struct vm_spec *vm, struct error *e)
 	return 0;
 }
 
-int scenario_check(const struct scenario_spec *s, struct error *e)
+int scenario_finish(struct scenario_spec *s, struct error *e)
 {
 	struct scenario l0 = {.vm_count = 0};
 
 	for (unsigned i = 0; i < s->vm_count; i++) {
-		const struct vm_spec *vm = &s->vms[i];
+		struct vm_spec *vm = &s->vms[i];
 		const char *where;
 
 		if (check_vm(vm, e) || check_disks(vm, e))
 			return e->status;
+		vm->config.firmware = vm->firmware.path != NULL;
 		if (!add_to_l0(&l0, vm, &where))
 			return fail(e, STATUS_BAD_INPUT, "%s: the VM '%s': %s", where,
 				vm->config.name, l0.refusal.why);

@@ -91,8 +91,8 @@ int scenario_parse(struct scenario_spec *s, const char *path, const char *text, 
 
 /*
  * Checks what concerns several values: that each VM has a kernel or firmware, and that L0 takes
- * all VMs.
+ * all VMs; and derives what follows from them.
  */
-int scenario_check(const struct scenario_spec *s, struct error *e);
+int scenario_finish(struct scenario_spec *s, struct error *e);
 
 #endif

@@ -260,7 +260,7 @@ static int load_document(struct loader *l)
 	if (l->s->vm_count == 0)
 		return fail(l->e, STATUS_BAD_INPUT, "%s: the scenario needs 'vms' with a VM",
 			l->path);
-	return scenario_check(l->s, l->e);
+	return scenario_finish(l->s, l->e);
 }
 
 static const char *folder_of(const char *path, struct arena *a)

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Firmware of 64 KiB that says what it finds, and asks for a reset: starts at the reset vector,
- * in real mode, in ROM; goes on in the copy below 1 MiB, in protected mode (rom_c.c) and in real
- * mode with 4 GiB segments. What it prints goes to port 0xe9. Linked at 0xffff0000.
+ * Firmware of 64 KiB that says what it finds, and asks for a reset: starts at the reset
+ * vector, in real mode, in ROM; goes on in the copy below 1 MiB, in protected mode (rom_c.c) and
+ * in real mode with 4 GiB segments. What it prints goes to port 0xe9. Linked at 0xffff0000.
  */
 #define CONSOLE 0xe9
 #define VECTOR  0x40
@@ -87,12 +87,12 @@ big16:
 	cmpl	%ebp, %ds:0x8000
 	jne	1f
 	say	"copies from a device in real mode"
-1:	movl	$0xffff0000, %edi
+1:	movl	$0xffff1000, %edi /* behind its variables */
 	movl	%ds:(%edi), %ebx
 	movl	$0x8000, %esi
 	movl	$1, %ecx
 	addr32 rep movsl %ds:(%esi), %es:(%edi)
-	movl	$0xffff0000, %edi
+	movl	$0xffff1000, %edi
 	cmpl	%ebx, %ds:(%edi)
 	jne	1f
 	say	"cannot change its ROM in real mode"
@@ -138,6 +138,15 @@ leave16:
 	movw	%ax, %es
 	movw	$STACK, %sp
 	jmp	big16
+
+/* The volume of variables: a page of flash, whose first free byte is erased. */
+	.section .variables, "a"
+	.skip	16
+	.byte	0x8d, 0x2b, 0xf1, 0xff, 0x96, 0x76, 0x8b, 0x4c
+	.byte	0xa9, 0x85, 0x27, 0x47, 0x07, 0x5b, 0x4f, 0x50
+	.quad	0x1000
+	.ascii	"_FVH"
+	.balign	0x1000, 0xff
 
 	.section .reset, "ax"
 	jmp	start16

@@ -63,8 +63,8 @@ static void config_write(uint32_t function, uint32_t offset, uint32_t value)
 
 /* ---- ROM ---- */
 
-/* Its first bytes are code of this file, the last are the reset vector. */
-static volatile uint32_t *const rom = (volatile uint32_t *)0xffff0000u;
+/* Its first bytes, behind variables, are code of this file, the last are the reset vector. */
+static volatile uint32_t *const rom = (volatile uint32_t *)0xffff1000u;
 static volatile uint32_t *const reset_vector = (volatile uint32_t *)0xfffffff0u;
 
 static void write_rom(void)
@@ -136,9 +136,28 @@ static void look_at_chipset(void)
 	say(inb(0x402) == 0xff, "there is no log of firmware");
 }
 
+/* A byte of flash that was erased at first, and keeps over the reset what is written now. */
+static void look_at_flash(void)
+{
+	volatile uint8_t *byte = (volatile uint8_t *)0xffff0800u;
+	uint8_t before = *byte;
+
+	*byte = 0x50;
+	*byte = 0x70;
+	say(*byte == 0, "there is flash");
+	*byte = 0x10;
+	*byte = 0x42;
+	say(*byte == 0x80, "it programs a byte");
+	*byte = 0xff;
+	say(*byte == 0x42, "and shows it");
+	if (before == 0x42)
+		say(true, "which was there before the reset");
+}
+
 void rom_main(void)
 {
 	write_rom();
 	read_items();
 	look_at_chipset();
+	look_at_flash();
 }

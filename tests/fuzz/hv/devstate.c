@@ -30,6 +30,7 @@ static const struct piece {
 	PIECE(pm, STEP_PM),
 	PIECE(pci, STEP_PCI),
 	PIECE(fwcfg, STEP_FIRMWARE),
+	PIECE(flash, STEP_FLASH),
 	PIECE(ioapic, STEP_IOAPIC),
 	PIECE(lapic[0], STEP_LAPIC),
 	PIECE(lapic[1], STEP_LAPIC),

@@ -30,10 +30,11 @@ static void port(struct input *in)
 
 static void memory(struct input *in, unsigned vcpu)
 {
-	static const uint64_t base[] = {DEV_LAPIC_BASE, DEV_IOAPIC_BASE, DEV_ECAM_BASE};
+	static const uint64_t base[] = {
+		DEV_LAPIC_BASE, DEV_IOAPIC_BASE, DEV_ECAM_BASE, FLASH_AT};
 	unsigned kind = byte(in), size = 1u << (kind >> 3 & 3);
 	uint64_t at = kind & 4 ? base[kind & 1] + (uint64_t)byte(in) * 16
-			       : base[kind % 3] + take(in, 3);
+			       : base[kind % 4] + take(in, 3) % (1u << 23);
 	uint64_t v = kind & 0x40 ? value(in) : 0;
 
 	platform_mmio(&machine, vcpu, kind & 0x80 ? take(in, 8) : at, kind & 0x40,

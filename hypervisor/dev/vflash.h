@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The flash in which firmware keeps its variables: NOR flash with Intel's command set. All
+ * accesses exit; its content is memory of the VM that outlives a reset.
+ */
+#ifndef NESTOR_DEV_VFLASH_H
+#define NESTOR_DEV_VFLASH_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct platform;
+
+struct vflash_state {
+	uint8_t command; /* enum flash_command: what reads give, and a sequence that has begun */
+	uint8_t writes;  /* of the sequence, so far */
+	uint8_t status;
+	uint8_t reserved;
+	uint32_t left; /* bytes that the sequence still brings */
+};
+
+struct vflash {
+	struct vflash_state s;
+	uint64_t base, size; /* guest-physical; size 0: there is none */
+	uint8_t *data;
+};
+
+void vflash_reset(struct platform *p);
+
+/* One access of 1, 2, 4 or 8 bytes. False when gpa is not in it. */
+bool vflash_mmio(struct platform *p, uint64_t gpa, bool write, unsigned size, uint64_t *value);
+
+/* How long the volume of variables is at the start of an image; 0: there is none. */
+uint64_t vflash_size_of(const uint8_t *image, uint64_t size);
+
+/* Taken and put back: state.h. Valid: whether the device can be in it; set checks the same. */
+void vflash_get_state(const struct vflash *f, struct vflash_state *s);
+bool vflash_valid_state(const struct vflash *f, const struct vflash_state *s);
+bool vflash_set_state(struct vflash *f, const struct vflash_state *s);
+
+#endif
