@@ -85,6 +85,11 @@ $(B)/payload/rom.bin: $(B)/payload/rom/rom.o $(B)/payload/rom/rom_c.o tests/boot
 		-o $@.elf $(filter %.o,$^)
 	$(OBJCOPY) -O binary -j .text $@.elf $@
 
+# A disk that a BIOS boots.
+$(B)/payload/disk.img: $(B)/payload/rom/disk.o
+	$(LD) -m elf_i386 -nostdlib -static -z noexecstack --no-warn-rwx-segments -Ttext=0x7c00 --oformat=binary \
+		-o $@ $<
+
 -include $(wildcard $(B)/payload/rom/*.d)
 
 .SECONDARY: $(PAYLOAD_ELF:.elf=.o) $(B)/payload/conf.o $(B)/payload/golden.o $(B)/payload/stress.o \
@@ -92,7 +97,7 @@ $(B)/payload/rom.bin: $(B)/payload/rom/rom.o $(B)/payload/rom/rom_c.o tests/boot
 	$(PAYLOAD32_ELF:$(B)/payload/%.elf=$(B)/payload/32/%.o) $(B)/payload/32/conf.o $(B)/payload/32/l1task.o $(PAYLOAD32_RT)
 .PHONY: payloads
 ## make payloads     conformance and bench payloads (Multiboot 1 ELF)
-payloads: $(PAYLOAD_ELF) $(B)/payload/rom.bin
+payloads: $(PAYLOAD_ELF) $(B)/payload/rom.bin $(B)/payload/disk.img
 
 -include $(wildcard $(addprefix $(B)/payload/,*.d runtime/*.d spec/*.d 32/*.d 32/runtime/*.d 32/spec/*.d))
 

@@ -170,6 +170,10 @@ fairness: hypervisor tools machine payloads
 ## make boot-tests   Linux as L1 and L2, boot images, bad input
 boot-tests: hypervisor tools machine payloads debian-guests
 	@B=$(B) tests/boot/run.sh $(NAMES)
+## make boot-tests-long  boot tests that take more than a minute
+.PHONY: boot-tests-long
+boot-tests-long: hypervisor tools machine payloads debian-guests
+	@B=$(B) tests/boot/run.sh $$(sed -nE 's/^long_([a-z0-9_]+)\(\).*/\1/p' tests/boot/run.sh)
 # --- end machine tests
 
 # --- all of it

@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 # Boot tests: Linux as L1 and L2, ways to end, boot images, bad input. Two at a time.
 #
-#   tests/boot/run.sh [NAME...]      default: all; names are the functions test_NAME below
+#   tests/boot/run.sh [NAME...]      default: all; names are the functions test_NAME below, and the long
+#                                    ones long_NAME, which are not among all
 #
 # Environment: B (build folder), NESTOR (the tool), JOBS (default 2). Logs: $B/test/boot/NAME.log. A test
 # passes when its function returns 0. Ends with `N passed, N failed`.
@@ -281,6 +282,46 @@ test_seabios_finds_memory_and_nothing_to_boot() {
 
 test_seabios_starts_all_processors() {
 	seabios --memory 128M --cpus 4 --machine-cpus 2 && shows 'Found 4 cpu\(s\)'
+}
+
+test_seabios_boots_from_a_disk() {
+	expect 0 run --timeout 60 --l1-firmware seabios --memory 64M --disk "$B/payload/disk.img,cow=64K" &&
+		shows 'boot sector: runs' 'boot sector: reads' 'boot sector: writes' 'boot sector: memory' &&
+		shows_not 'WRONG'
+}
+
+# A disk with GRUB for BIOS and UEFI, Debian's kernel as it is, and our initial RAM disk.
+debian_disk() {
+	local d=$LOGS/$1.disk
+	rm -rf "$d" && mkdir -p "$d/boot/grub" && cp "$B/debian/vmlinuz" "$B/debian/probe.cpio" "$d/boot" || return 1
+	cat >"$d/boot/grub/grub.cfg" <<-END
+		serial --unit=0 --speed=115200
+		terminal_input serial
+		terminal_output serial
+		set timeout=0
+		menuentry debian {
+			linux /boot/vmlinuz $LINUX quiet l2=none end=poweroff
+			initrd /boot/probe.cpio
+		}
+	END
+	grub-mkrescue -o "$d.img" "$d" >"$d.log" 2>&1 || cat "$d.log"
+	rm -rf "$d"
+}
+
+debian_from_a_disk() { # FIRMWARE
+	debian_disk "$1" &&
+		expect 0 run --timeout 300 --verbose --summary --l1-firmware "$1" --memory 512M --disk "$LOGS/$1.disk.img" &&
+		shows 'Welcome to GRUB!' "Booting .debian'" 'proc/cpuinfo has vmx' 'kvm_intel ept = Y' \
+			'L1: done with status 0' 'reboot: Power down' &&
+		shows_not 'WARNING|BUG|Call Trace'
+}
+
+test_debian_boots_from_a_disk_by_seabios() {
+	debian_from_a_disk seabios
+}
+
+long_debian_boots_from_a_disk_by_ovmf() {
+	debian_from_a_disk ovmf
 }
 
 test_ovmf_shows_its_shell() {
@@ -797,9 +838,10 @@ test_cpu_without_vtx() {
 }
 
 run_one() {
-	local name=$1 log=$LOGS/$1.log start=$SECONDS
+	local name=$1 log=$LOGS/$1.log start=$SECONDS kind=test
 	out=$LOGS/$name.out
-	if "test_$name" >"$log" 2>&1; then
+	declare -F "long_$name" >/dev/null && kind=long
+	if "${kind}_$name" >"$log" 2>&1; then
 		echo "PASS boot ${name//_/ } ($((SECONDS - start)) s)"
 		return 0
 	fi
