@@ -12,7 +12,7 @@
 struct platform;
 
 struct vflash_state {
-	uint8_t command; /* enum flash_command: what reads give, and a sequence that has begun */
+	uint8_t command; /* enum flash_command: what reads give, or a sequence that began */
 	uint8_t writes;  /* of the sequence, so far */
 	uint8_t status;
 	uint8_t reserved;

@@ -33,10 +33,17 @@ static uint64_t nested_size(const struct vm_config *c)
 	return tables + pages * MEMORY_PAGE + MEMORY_UNIT;
 }
 
+uint64_t memory_kept_size(const struct vm_config *c)
+{
+	return c->firmware ? MEMORY_UNIT + round_up(c->disk_memory) : 0;
+}
+
 uint64_t memory_pool_size(const struct vm_config *c)
 {
-	uint64_t size = POOL_BASE_SIZE + (c->memory >> POOL_SHARE_SHIFT) + c->disk_memory;
+	uint64_t size = POOL_BASE_SIZE + (c->memory >> POOL_SHARE_SHIFT);
 
+	if (!c->firmware)
+		size += c->disk_memory;
 	if (c->vmx)
 		size += nested_size(c);
 	return round_up(size) + memory_kept_size(c);

@@ -42,11 +42,8 @@ static inline uint64_t memory_below_hole(uint64_t memory)
 /* Tables of EPT02 for a VM. */
 uint32_t memory_ept02_tables(const struct vm_config *c);
 
-/* The end of the pool that outlives a restart of the VM: what firmware keeps. */
-static inline uint64_t memory_kept_size(const struct vm_config *c)
-{
-	return c->firmware ? MEMORY_UNIT : 0;
-}
+/* The end of the pool that outlives a restart of a VM with firmware: variables and disks. */
+uint64_t memory_kept_size(const struct vm_config *c);
 
 /* Bytes of the VM's pool: all that it needs beside its RAM. */
 uint64_t memory_pool_size(const struct vm_config *c);

@@ -56,6 +56,9 @@ void vm_memory_give_back(const struct vm_memory *m);
 struct vm *vm_create(
 	const struct vm_images *images, unsigned id, const struct vm_memory *memory);
 
+/* Whole pages of what is kept (struct vm_kept), or NULL: there is none or not so much. */
+void *vm_keep(struct vm *vm, uint64_t size);
+
 /* Puts all vCPUs of the VM into run queues. Boot address space. */
 void vm_start(struct vm *vm);
 

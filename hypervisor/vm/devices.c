@@ -16,38 +16,48 @@ enum device_place {
 	PLACE_DISKS = 8 /* and LIMIT_DISKS - 1 behind it */
 };
 
-/* Contiguous pages of the VM's pool for so many bytes; *ok becomes false: there are none. */
+/*
+ * Contiguous pages for so many bytes, of what the VM keeps over a restart if it keeps anything,
+ * else of its pool; *ok becomes false: there are none.
+ */
 static void *take(struct vm *vm, uint64_t size, bool *ok)
 {
 	void *p;
 
 	if (size == 0)
 		return NULL;
-	p = pool_get_run(&vm->pool, (unsigned)((size + PAGE_MASK) / PAGE_SIZE));
+	p = vm->kept.size != 0
+		    ? vm_keep(vm, size)
+		    : pool_get_run(&vm->pool, (unsigned)((size + PAGE_MASK) / PAGE_SIZE));
 	*ok = *ok && p != NULL;
 	return p;
 }
 
-static bool create_disk(struct vm *vm, const struct vm_disk *source, struct disk *d)
+/* NULL: there is not so much memory. */
+static struct disk *create_disk(struct vm *vm, const struct vm_disk *source)
 {
 	const struct vm_file *image = &source->image;
 	uint32_t pages = disk_config_pages(&source->config, image->size);
-	uint32_t *map, *next_free;
-	uint8_t *memory;
+	uint64_t size = disk_config_size(&source->config, image->size);
 	bool ok = true;
+	struct disk *d = take(vm, sizeof(*d), &ok);
+	uint32_t *map = take(vm, disk_map_size(size), &ok);
+	uint8_t *memory = take(vm, (uint64_t)pages * DISK_PAGE, &ok);
+	uint32_t *next_free = take(vm, pages * sizeof(uint32_t), &ok);
 
+	if (!ok)
+		return NULL;
+	if (vm->kept.again)
+		return d; /* as it was */
 	*d = (struct disk){
 		.name = source->config.name,
-		.size = disk_config_size(&source->config, image->size),
+		.size = size,
 		.image = direct_va((struct hpa){image->start}),
 		.image_size = image->size,
 		.readonly = source->config.readonly,
 	};
-	map = take(vm, disk_map_size(d->size), &ok);
-	memory = take(vm, (uint64_t)pages * DISK_PAGE, &ok);
-	next_free = take(vm, pages * sizeof(uint32_t), &ok);
 	disk_init(d, map, memory, next_free, pages);
-	return ok;
+	return d;
 }
 
 bool devices_create(struct vm *vm, const struct vm_images *images)
@@ -56,9 +66,13 @@ bool devices_create(struct vm *vm, const struct vm_images *images)
 
 	d->has_rng = vm->config.rng && cpu_has_rdrand();
 	d->has_console = vm->config.virtio_console;
-	for (d->disk_count = 0; d->disk_count < images->disk_count; d->disk_count++)
-		if (!create_disk(vm, &images->disks[d->disk_count], &d->disk[d->disk_count]))
+	for (d->disk_count = 0; d->disk_count < images->disk_count; d->disk_count++) {
+		struct disk *disk = create_disk(vm, &images->disks[d->disk_count]);
+
+		if (disk == NULL)
 			return false;
+		d->disk[d->disk_count] = disk;
+	}
 	return true;
 }
 
@@ -72,7 +86,7 @@ static bool add(struct vm *vm)
 		!virtio_console_create(&d->console, vm->platform, PCI_BDF(0, PLACE_CONSOLE, 0)))
 		return false;
 	for (unsigned i = 0; i < d->disk_count; i++)
-		if (!virtio_blk_create(&d->blk[i], &d->disk[i], vm->config.cpus, vm->platform,
+		if (!virtio_blk_create(&d->blk[i], d->disk[i], vm->config.cpus, vm->platform,
 			    PCI_BDF(0, PLACE_DISKS + i, 0)))
 			return false;
 	return true;

@@ -22,7 +22,7 @@ struct vm_devices {
 	struct virtio_rng rng;
 	struct virtio_console console;
 	unsigned disk_count;
-	struct disk disk[LIMIT_DISKS];
+	struct disk *disk[LIMIT_DISKS];
 	struct virtio_blk blk[LIMIT_DISKS];
 };
 

@@ -6,7 +6,6 @@
  */
 #include "dev/acpi_loader.h"
 #include "dev/vfwcfg.h"
-#include "policy/memory.h"
 #include "policy/scenario.h"
 #include "vm/create.h"
 #include "vm/vm_int.h"
@@ -22,7 +21,7 @@
 /* The real-mode part of a bzImage (the kernel's Documentation/x86/boot.rst). */
 #define SETUP_SECTS   0x1f1u
 #define SETUP_DEFAULT 4u
-#define SECTOR        512u
+#define SETUP_SECTOR  512u
 
 #define E820_RAM 1u
 
@@ -54,16 +53,15 @@ static void create_flash(struct vm *vm, const struct vm_file *file, struct platf
 {
 	const uint8_t *image = direct_va((struct hpa){file->start});
 	uint64_t size = vflash_size_of(image, file->size);
+	uint8_t *flash = size != 0 ? vm_keep(vm, size) : NULL;
 
-	if (size > MEMORY_UNIT - sizeof(*vm->kept))
+	if (flash == NULL)
 		return;
-	if (vm->kept->flash_size != size) {
-		memcpy(vm->kept->flash, image, size);
-		vm->kept->flash_size = size;
-	}
+	if (!vm->kept.again)
+		memcpy(flash, image, size);
 	p->flash_base = BIT64(32) - file->size;
 	p->flash_size = size;
-	p->flash = vm->kept->flash;
+	p->flash = flash;
 }
 
 static void add_machine(struct firmware_data *d, const struct vm_config *c)
@@ -149,7 +147,7 @@ static bool add_kernel(struct vm *vm, struct vfwcfg_table *t, const struct vm_im
 	if (image == NULL || copy == NULL || rest.size <= SETUP_SECTS || line->len >= PAGE_SIZE)
 		return false;
 	sectors = image[SETUP_SECTS];
-	setup.size = ((sectors == 0 ? SETUP_DEFAULT : sectors) + 1u) * SECTOR;
+	setup.size = ((sectors == 0 ? SETUP_DEFAULT : sectors) + 1u) * SETUP_SECTOR;
 	if (setup.size >= rest.size)
 		return false;
 	rest.start += setup.size;

@@ -88,6 +88,26 @@ void vm_memory_give_back(const struct vm_memory *m)
 		paging_destroy(m->cr3);
 }
 
+static void start_kept(struct vm_kept *k, uint8_t *start, uint64_t size)
+{
+	*k = (struct vm_kept){.start = start, .size = size, .used = PAGE_SIZE};
+	if (size == 0)
+		return;
+	k->again = *start != 0;
+	*start = 1;
+}
+
+void *vm_keep(struct vm *vm, uint64_t size)
+{
+	struct vm_kept *k = &vm->kept;
+	uint64_t whole = (size + PAGE_MASK) & ~PAGE_MASK;
+
+	if (k->size < k->used || whole > k->size - k->used)
+		return NULL;
+	k->used += whole;
+	return k->start + k->used - whole;
+}
+
 static struct vm_box *create_box(const struct vm_config *config, const struct vm_memory *m)
 {
 	uint64_t box_size = (sizeof(struct vm_box) + PAGE_MASK) & ~PAGE_MASK;
@@ -103,7 +123,7 @@ static struct vm_box *create_box(const struct vm_config *config, const struct vm
 	box->vm.platform_lock = SPINLOCK(LOCK_PLATFORM);
 	pool_init(&box->vm.pool, (uint8_t *)box + box_size,
 		m->pool_size - box_size - m->kept_size);
-	box->vm.kept = (struct vm_kept *)(void *)((uint8_t *)box + m->pool_size - m->kept_size);
+	start_kept(&box->vm.kept, (uint8_t *)box + m->pool_size - m->kept_size, m->kept_size);
 	return box;
 }
 

@@ -49,10 +49,14 @@ struct vm_apicv {
 	uint64_t *msr_bitmap;   /* for VMCS01 of vCPUs in x2APIC mode */
 };
 
-/* What outlives a restart of a VM with firmware; zero at its first start. */
+/*
+ * Memory of a VM with firmware that outlives a restart. It is given away in the same order at
+ * each start, and so at the same addresses.
+ */
 struct vm_kept {
-	uint64_t flash_size; /* of the variables; 0: they are as in the image */
-	uint8_t flash[];     /* as long as there is room */
+	uint8_t *start; /* its first page says whether there was a start before */
+	uint64_t size, used;
+	bool again; /* there was: it is as it was left, else zero */
 };
 
 struct vm {
@@ -62,7 +66,7 @@ struct vm {
 	struct mem_slot slots[VM_MAX_SLOTS];
 	unsigned slot_count;
 	struct mem_slot rom; /* firmware, up to 4 GiB; its host memory is the boot module's */
-	struct vm_kept *kept;
+	struct vm_kept kept;
 	struct page_pool pool;
 	struct ept ept01;
 	uint64_t host_cr3;

@@ -284,10 +284,11 @@ test_seabios_starts_all_processors() {
 	seabios --memory 128M --cpus 4 --machine-cpus 2 && shows 'Found 4 cpu\(s\)'
 }
 
-test_seabios_boots_from_a_disk() {
-	expect 0 run --timeout 60 --l1-firmware seabios --memory 64M --disk "$B/payload/disk.img,cow=64K" &&
+test_seabios_boots_from_a_disk_that_outlives_a_reset() {
+	expect 0 run --timeout 60 --l1-firmware seabios --memory 64M --disk "$B/payload/disk.img,cow=64K" \
+		--restart on-reset --restart-limit 1 &&
 		shows 'boot sector: runs' 'boot sector: reads' 'boot sector: writes' 'boot sector: memory' &&
-		shows_not 'WRONG'
+		shows 'is started again' 'boot sector: was written before' && shows_not 'WRONG'
 }
 
 # A disk with GRUB for BIOS and UEFI, Debian's kernel as it is, and our initial RAM disk.

@@ -81,6 +81,10 @@ static void what_firmware_keeps_over_a_restart_is_a_part_of_the_pool(void **stat
 	vms[0].firmware = true;
 	assert_int_equal(memory_kept_size(&vms[0]), MEMORY_UNIT);
 	assert_int_equal(memory_pool_size(&vms[0]), without + MEMORY_UNIT);
+	vms[0].disk_memory = 100 * MIB;
+	assert_int_equal(memory_kept_size(&vms[0]), MEMORY_UNIT + 100 * MIB);
+	assert_int_equal(memory_pool_size(&vms[0]), without + MEMORY_UNIT + 100 * MIB);
+	vms[0].disk_memory = 0;
 	vms[0].firmware = false;
 }
 

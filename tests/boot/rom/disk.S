@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * A disk that a BIOS boots: its first sector prints with INT 10h, reads and writes sectors with
- * INT 13h, tells the memory that INT 15h has, and powers off by ACPI. Linked at 0x7c00.
+ * INT 13h, asks INT 15h for the memory, and resets; what it wrote is there then, and it powers
+ * off by ACPI. Linked at 0x7c00.
  */
 #define POWER_OFF 0x3400 /* SLP_TYP of S5, SLP_EN */
 #define BUFFER    0x8000
@@ -29,8 +30,17 @@ _start:
 	jne	failed
 	movw	$read, %si
 	call	print
-	incl	BUFFER
 	incl	sector
+	movl	BUFFER, %ebx
+	incl	%ebx
+	movb	$0x42, %ah /* what was written before a reset */
+	pushl	%ebx
+	call	transfer
+	popl	%ebx
+	jc	failed
+	cmpl	%ebx, BUFFER
+	je	again
+	movl	%ebx, BUFFER
 	movw	$0x4300, %ax /* write */
 	call	transfer
 	jc	failed
@@ -50,6 +60,16 @@ _start:
 	cmpw	$(60 - 16) * 16, %bx
 	jb	failed
 	movw	$memory, %si
+	call	print
+	movw	$ends, %si
+	call	print
+	movw	$0xcf9, %dx
+	movb	$6, %al
+	outb	%al, %dx
+1:	hlt
+	jmp	1b
+again:
+	movw	$kept, %si
 	call	print
 	jmp	off
 failed:
@@ -90,6 +110,7 @@ read:	.asciz	"boot sector: reads\r\n"
 written: .asciz	"boot sector: writes\r\n"
 memory:	.asciz	"boot sector: memory\r\n"
 ends:	.asciz	"off\r\n"
+kept:	.asciz	"boot sector: was written before\r\n"
 wrong:	.asciz	"boot sector: WRONG\r\n"
 
 	.org	510

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Firmware of 64 KiB that says what it finds, and asks for a reset: starts at the reset
- * vector, in real mode, in ROM; goes on in the copy below 1 MiB, in protected mode (rom_c.c) and
- * in real mode with 4 GiB segments. What it prints goes to port 0xe9. Linked at 0xffff0000.
+ * vector, in real mode, in ROM; goes on in the copy below 1 MiB, in protected mode (rom_c.c)
+ * and in real mode with 4 GiB segments. What it prints goes to port 0xe9. Linked at
+ * 0xffff0000.
  */
 #define CONSOLE 0xe9
 #define VECTOR  0x40
