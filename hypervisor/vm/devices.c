@@ -9,13 +9,6 @@
 #include "vm/create.h"
 #include "vm/vm_int.h"
 
-/* Places on bus 0, the same in every VM. The host bridge is device 0. */
-enum device_place {
-	PLACE_RNG = 3,
-	PLACE_CONSOLE = 4,
-	PLACE_DISKS = 8 /* and LIMIT_DISKS - 1 behind it */
-};
-
 /*
  * Contiguous pages for so many bytes, of what the VM keeps over a restart if it keeps anything,
  * else of its pool; *ok becomes false: there are none.

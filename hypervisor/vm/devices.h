@@ -17,6 +17,13 @@ struct platform_config;
 struct vm;
 struct vm_images;
 
+/* Places on bus 0, the same in every VM. The host bridge is device 0. */
+enum device_place {
+	PLACE_RNG = 3,
+	PLACE_CONSOLE = 4,
+	PLACE_DISKS = 8 /* and LIMIT_DISKS - 1 behind it */
+};
+
 struct vm_devices {
 	bool has_rng, has_console;
 	struct virtio_rng rng;

@@ -6,8 +6,10 @@
  */
 #include "dev/acpi_loader.h"
 #include "dev/vfwcfg.h"
+#include "lib/fmt.h"
 #include "policy/scenario.h"
 #include "vm/create.h"
+#include "vm/devices.h"
 #include "vm/vm_int.h"
 #include "vm/vm_log.h"
 
@@ -35,6 +37,7 @@ struct firmware_data {
 	struct vfwcfg_table table;
 	struct acpi_loader acpi;
 	struct e820_entry e820[VM_MAX_SLOTS];
+	char order[LIMIT_DISKS * 32];
 };
 
 /* Variables at the start of the image become flash, which is not mapped: all else is ROM. */
@@ -112,6 +115,20 @@ static void add_acpi(struct firmware_data *d)
 	}
 }
 
+/* Disks in the order of the scenario, as Open Firmware names them. */
+static void add_boot_order(struct firmware_data *d, unsigned disks)
+{
+	size_t used = 0;
+
+	for (unsigned i = 0; i < disks; i++)
+		used += fmt(d->order + used, sizeof(d->order) - used,
+			"/pci@i0cf8/scsi@%x/disk@0,0\n", PLACE_DISKS + i);
+	if (used == 0)
+		return;
+	d->order[used - 1] = '\0';
+	vfwcfg_add_file(&d->table, "bootorder", d->order, (uint32_t)used);
+}
+
 /* A file that the device shows: its module, readable in the VM's address space. */
 static const uint8_t *map_file(struct vm *vm, const struct vm_file *f)
 {
@@ -181,6 +198,7 @@ bool firmware_create(
 	add_machine(d, &vm->config);
 	add_memory(d, platform);
 	add_acpi(d);
+	add_boot_order(d, images->disk_count);
 	if (images->has_kernel && !add_kernel(vm, &d->table, images))
 		return false;
 	return vfwcfg_finish(&d->table);

@@ -291,6 +291,13 @@ test_seabios_boots_from_a_disk_that_outlives_a_reset() {
 		shows 'is started again' 'boot sector: was written before' && shows_not 'WRONG'
 }
 
+# Told by the file bootorder; the first one alone is asked for a boot sector.
+test_disks_are_booted_in_the_order_of_the_scenario() {
+	until_it_shows 'not a bootable disk' run --timeout 60 --l1-firmware seabios --memory 64M --firmware-log on \
+		--log-level info --scratch 2M --disk "$B/payload/disk.img,cow=64K" &&
+		shows '1: /pci@i0cf8/scsi@8/disk@0,0' '2: /pci@i0cf8/scsi@9/disk@0,0' && shows_not 'boot sector: runs'
+}
+
 # A disk with GRUB for BIOS and UEFI, Debian's kernel as it is, and our initial RAM disk.
 debian_disk() {
 	local d=$LOGS/$1.disk
