@@ -82,6 +82,9 @@ static void for_each_key_and_value_both_decide_the_same(void **state)
 static void lines_that_the_tool_writes_give_l0_the_same_vms(void **state)
 {
 	static const char *const texts[] = {
+		"vms: [{name: a, firmware: ovmf, memory: 1G, firmware-log: on}]",
+		"vms: [{name: a, firmware: f, kernel: k, cmdline: 'x -- y', disks: [{image: d}]}]",
+		"vms: [{name: a, kernel: k}, {name: b, firmware: seabios, restart: on-reset}]",
 		"vms: [{name: a, kernel: k}]",
 		"vms: [{name: a, kernel: k, memory: 1T, cpus: 8, vmx: off, cmdline: ' -- x=y '}]",
 		"vms: [{name: a, kernel: k, restart: on-reset, restart-limit: 4294967295}]",

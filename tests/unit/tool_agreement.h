@@ -55,6 +55,23 @@ static inline const char *disks_disagree(
 	return NULL;
 }
 
+/* The lines of its firmware and its kernel, as far as it has them; NULL: L0 takes them. */
+static inline const char *l0_refuses(
+	struct scenario *l0, const struct vm_spec *vm, enum kernel_kind kind, struct arena *a)
+{
+	struct vm_files f = {.kernel = {.kind = vm->firmware.path ? KERNEL_PACKED : kind}};
+	struct boot_file out[BOOT_VM_FILES];
+	unsigned n = boot_vm_files(a, vm, &f, out);
+
+	for (unsigned i = 0; i < n; i++) {
+		const char *line = out[i].line;
+
+		if (!scenario_add(l0, text_of(line, strlen(line)), 0, FIRMWARE_MIN))
+			return l0->refusal.why;
+	}
+	return NULL;
+}
+
 /*
  * What is wrong with L0's view of a scenario that the tool took, with kernels of @kind; NULL
  * when nothing is.
@@ -66,22 +83,28 @@ static inline const char *l0_disagrees(
 	const struct kernel kernel = {.kind = kind};
 
 	for (unsigned i = 0; i < s->vm_count; i++) {
-		const char *line = boot_kernel_line(a, &s->vms[i], &kernel);
-		struct vm_config want = s->vms[i].config;
-		const char *key;
+		const struct vm_spec *vm = &s->vms[i];
+		struct vm_config want = vm->config;
+		const char *key = l0_refuses(l0, vm, kind, a);
 
 		/* The tool knows the image: it says how to start it, and writes the name. */
-		want.protocol = (uint8_t)kernel_protocol(kind);
-		want.cmdline0 = false;
-		if (!scenario_add(l0, text_of(line, strlen(line)), 0, 1))
-			return l0->refusal.why;
-		key = config_difference(&l0->vms[i].config, &want);
+		if (!vm->firmware.path) {
+			want.protocol = (uint8_t)kernel_protocol(kind);
+			want.cmdline0 = false;
+		}
 		if (!key)
-			key = disks_disagree(l0, &s->vms[i], i, a);
+			key = config_difference(&l0->vms[i].config, &want);
+		if (!key)
+			key = disks_disagree(l0, vm, i, a);
 		if (key)
 			return key;
+		if (l0->vms[i].config.firmware != (vm->firmware.path != NULL))
+			return "firmware";
+		if (!vm->kernel.path)
+			continue;
 		if (!text_is(l0->vms[i].kernel.cmdline,
-			    boot_guest_cmdline(a, &s->vms[i], &kernel)))
+			    vm->firmware.path ? vm->cmdline
+					      : boot_guest_cmdline(a, vm, &kernel)))
 			return "command line";
 	}
 	return NULL;
