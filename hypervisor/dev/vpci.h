@@ -105,8 +105,8 @@ struct vpci_window {
 };
 
 struct vpci_windows {
-	unsigned count; /* sorted by first */
-	struct vpci_window at[VPCI_FUNCTIONS * PCI_BARS];
+	struct vpci_window at[VPCI_FUNCTIONS * PCI_BARS]; /* sorted by first */
+	unsigned count;
 };
 
 struct vpci {

@@ -48,8 +48,11 @@ static uint64_t address_of(const uint8_t *config, unsigned bar, enum vpci_bar_ki
 
 static void insert(struct vpci_windows *w, struct vpci_window new)
 {
-	unsigned at = w->count++;
+	unsigned at = w->count;
 
+	if (at == sizeof(w->at) / sizeof(w->at[0])) /* never: one for each register */
+		return;
+	w->count++;
 	while (at > 0 && w->at[at - 1].first > new.first) {
 		w->at[at] = w->at[at - 1];
 		at--;
