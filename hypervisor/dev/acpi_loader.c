@@ -7,6 +7,10 @@
 #define TABLES_ALIGN 64 /* FACS */
 #define RSDP_ALIGN   16
 
+/* As the script has them. */
+static const char tables_name[FWCFG_FILE_NAME] = ACPI_LOADER_TABLES;
+static const char rsdp_name[FWCFG_FILE_NAME] = ACPI_LOADER_RSDP;
+
 struct script {
 	struct acpi_loader *l;
 	unsigned used;
@@ -34,8 +38,7 @@ static void put32(uint8_t *to, uint32_t value)
 
 static void put_name(uint8_t *to, const char *name)
 {
-	for (unsigned i = 0; i < FWCFG_FILE_NAME - 1 && name[i] != '\0'; i++)
-		to[i] = (uint8_t)name[i];
+	__builtin_memcpy(to, name, FWCFG_FILE_NAME);
 }
 
 /* Behind the command of 4 bytes: name, alignment, zone. */
@@ -58,7 +61,7 @@ static void add_pointer(struct script *s, const char *file, const struct acpi_fi
 	if (e == NULL)
 		return;
 	put_name(e + 4, file);
-	put_name(e + 4 + FWCFG_FILE_NAME, ACPI_LOADER_TABLES);
+	put_name(e + 4 + FWCFG_FILE_NAME, tables_name);
 	put32(e + 4 + 2 * FWCFG_FILE_NAME, f->at);
 	e[8 + 2 * FWCFG_FILE_NAME] = f->size;
 }
@@ -101,10 +104,10 @@ bool acpi_loader_build(struct acpi_loader *l, const struct platform_config *c, u
 	__builtin_memset(l, 0, sizeof(*l));
 	acpi_put_tables(&o, &at, c, ecam);
 	acpi_put_rsdp(&rsdp, &at);
-	allocate(&s, ACPI_LOADER_RSDP, RSDP_ALIGN, LOADER_ZONE_FSEG);
-	allocate(&s, ACPI_LOADER_TABLES, TABLES_ALIGN, LOADER_ZONE_HIGH);
-	add_fixups(&s, ACPI_LOADER_TABLES, &of_tables);
-	add_fixups(&s, ACPI_LOADER_RSDP, &of_rsdp);
+	allocate(&s, rsdp_name, RSDP_ALIGN, LOADER_ZONE_FSEG);
+	allocate(&s, tables_name, TABLES_ALIGN, LOADER_ZONE_HIGH);
+	add_fixups(&s, tables_name, &of_tables);
+	add_fixups(&s, rsdp_name, &of_rsdp);
 	if (!o.full && !rsdp.full && !s.full)
 		return true;
 	__builtin_memset(l, 0, sizeof(*l));
