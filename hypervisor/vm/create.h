@@ -87,7 +87,9 @@ bool msr_create(struct vcpu *vcpu);
 /* What the CPU virtualizes in x2APIC mode. */
 void msr_allow_x2apic(uint64_t *bitmap);
 
-/* Firmware: its ROM, and what it is told of the machine, for the platform. */
+/* What is wrong with the images of a VM that has firmware, or NULL. Boot address space. */
+const char *firmware_check(const struct vm_images *images);
+/* Firmware that was checked: its ROM, and what it is told of the machine, for the platform. */
 bool firmware_create(
 	struct vm *vm, const struct vm_images *images, struct platform_config *platform);
 /* RAM below 1 MiB as the ROM shadows it. VMCS01 of the first vCPU is in reset state. */

@@ -152,21 +152,40 @@ static bool add_blob(struct vm *vm, struct vfwcfg_table *t, uint16_t size_key,
 	return true;
 }
 
+/* The length of a bzImage's real-mode part; 0: it is none. */
+static uint64_t setup_size(const struct vm_file *f)
+{
+	const uint8_t *image = direct_va((struct hpa){f->start});
+	uint64_t size;
+
+	if (f->size <= SETUP_SECTS)
+		return 0;
+	size = image[SETUP_SECTS] == 0 ? SETUP_DEFAULT : image[SETUP_SECTS];
+	size = (size + 1) * SETUP_SECTOR;
+	return size < f->size ? size : 0;
+}
+
+const char *firmware_check(const struct vm_images *images)
+{
+	if (images->firmware.size == 0)
+		return NULL;
+	if (images->firmware.start % PAGE_SIZE != 0)
+		return "its firmware does not lie at a page: the loader must align modules";
+	if (images->has_kernel && setup_size(&images->kernel) == 0)
+		return "its kernel is no bzImage, which firmware could start";
+	return firmware_size_error(images->firmware.size);
+}
+
 /* The kernel in two parts, as firmware expects a bzImage. */
 static bool add_kernel(struct vm *vm, struct vfwcfg_table *t, const struct vm_images *images)
 {
 	struct vm_file setup = images->kernel, rest = images->kernel;
 	const struct text *line = &images->kernel.cmdline;
-	const uint8_t *image = map_file(vm, &images->kernel);
-	uint8_t sectors;
 	char *copy = pool_get(&vm->pool); /* it ends with a NUL */
 
-	if (image == NULL || copy == NULL || rest.size <= SETUP_SECTS || line->len >= PAGE_SIZE)
+	if (copy == NULL || line->len >= PAGE_SIZE)
 		return false;
-	sectors = image[SETUP_SECTS];
-	setup.size = ((sectors == 0 ? SETUP_DEFAULT : sectors) + 1u) * SETUP_SECTOR;
-	if (setup.size >= rest.size)
-		return false;
+	setup.size = setup_size(&images->kernel);
 	rest.start += setup.size;
 	rest.size -= setup.size;
 	memcpy(copy, line->s, line->len);
@@ -184,11 +203,9 @@ bool firmware_create(
 {
 	unsigned pages = (sizeof(struct firmware_data) + PAGE_SIZE - 1) / PAGE_SIZE;
 	struct firmware_data *d = pool_get_run(&vm->pool, pages);
-
 	const struct vm_file *image = &images->firmware;
 
-	if (d == NULL || image->start % PAGE_SIZE != 0 ||
-		firmware_size_error(image->size) != NULL)
+	if (d == NULL)
 		return false;
 	create_flash(vm, image, platform);
 	if (!map_rom(vm, image, platform->flash_size))

@@ -51,6 +51,9 @@ static const char *birth(unsigned id)
 
 	sched_put_down();
 	sched_use_address_space(sched_boot_space);
+	error = firmware_check(l->images);
+	if (error != NULL)
+		return error;
 	vm = vm_create(l->images, id, &l->memory);
 	if (vm == NULL)
 		return "";
