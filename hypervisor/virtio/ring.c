@@ -302,37 +302,57 @@ void virtq_put_back(struct virtq *q, const struct virtq_chain *c)
 
 /* ---- giving back ---- */
 
-static void done_split(struct virtq *q, const struct virtq_chain *c)
+static void give_split(struct virtq *q, const struct virtq_given *g, unsigned n)
 {
 	uint16_t *words = used_words(q);
-	struct virtio_used *entry =
-		(struct virtio_used *)(void *)(words + 2) + q->s.used % q->s.size;
+	struct virtio_used *ring = (struct virtio_used *)(void *)(words + 2);
 
-	*entry = (struct virtio_used){c->id, c->written};
-	q->s.used++;
+	for (unsigned i = 0; i < n; i++)
+		ring[q->s.used++ % q->s.size] = (struct virtio_used){g[i].id, g[i].written};
 	store(words + 1, q->s.used);
 }
 
-/* 2.8.8 "In-use Descriptors": the flags are written last. */
-static void done_packed(struct virtq *q, const struct virtq_chain *c)
+/* Its flags; they are the driver's sign that it is there. */
+static uint16_t give_packed_one(struct virtq *q, const struct virtq_given *g)
 {
 	struct virtio_packed_desc *d = packed_at(q, q->s.used);
 	unsigned flags = q->s.used_wrap ? VIRTIO_PACKED_AVAIL | VIRTIO_PACKED_USED : 0;
 
-	d->id = c->id;
-	d->length = c->written;
-	store(&d->flags, (uint16_t)(flags | (c->written ? VIRTIO_DESC_WRITE : 0)));
-	advance(q, &q->s.used, &q->s.used_wrap, c->descriptors);
-	if (q->s.used < c->descriptors) /* seen from the new lap */
+	d->id = g->id;
+	d->length = g->written;
+	advance(q, &q->s.used, &q->s.used_wrap, g->descriptors);
+	if (q->s.used < g->descriptors) /* seen from the new lap */
 		q->s.signalled = (uint16_t)(q->s.signalled - q->s.size);
+	return (uint16_t)(flags | (g->written ? VIRTIO_DESC_WRITE : 0));
+}
+
+/* 2.8.8 "In-use Descriptors": flags are written last, those of the first one after all. */
+static void give_packed(struct virtq *q, const struct virtq_given *g, unsigned n)
+{
+	struct virtio_packed_desc *first = packed_at(q, q->s.used);
+	uint16_t flags = give_packed_one(q, g);
+
+	for (unsigned i = 1; i < n; i++) {
+		struct virtio_packed_desc *d = packed_at(q, q->s.used);
+
+		store(&d->flags, give_packed_one(q, &g[i]));
+	}
+	store(&first->flags, flags);
+}
+
+void virtq_give(struct virtq *q, const struct virtq_given *g, unsigned n)
+{
+	if (q->packed)
+		give_packed(q, g, n);
+	else
+		give_split(q, g, n);
 }
 
 void virtq_done(struct virtq *q, const struct virtq_chain *c)
 {
-	if (q->packed)
-		done_packed(q, c);
-	else
-		done_split(q, c);
+	const struct virtq_given g = {c->id, c->descriptors, c->written};
+
+	virtq_give(q, &g, 1);
 }
 
 /* ---- notifications ---- */

@@ -65,6 +65,12 @@ struct virtq_chain {
 	struct virtq_buffer at[VIRTQ_SIZE];
 };
 
+/* What the driver is told of a chain that the device has done with. */
+struct virtq_given {
+	uint16_t id, descriptors;
+	uint32_t written;
+};
+
 enum virtq_result {
 	VIRTQ_EMPTY,
 	VIRTQ_TAKEN,
@@ -88,6 +94,14 @@ enum virtq_result virtq_next(struct virtq *q, struct virtq_chain *c);
 void virtq_put_back(struct virtq *q, const struct virtq_chain *c);
 /* The device has done with a chain: c->written says how much it wrote. */
 void virtq_done(struct virtq *q, const struct virtq_chain *c);
+/* The same for the oldest chains that were taken, all at once for the driver; n > 0. */
+void virtq_give(struct virtq *q, const struct virtq_given *g, unsigned n);
+/* Takes back virtq_next: s is as it was before. */
+static inline void virtq_rewind(struct virtq *q, const struct virtq_state *s)
+{
+	q->s.avail = s->avail;
+	q->s.avail_wrap = s->avail_wrap;
+}
 /* Whether the driver wants an interrupt for what was given back since the last one. */
 bool virtq_wants_interrupt(struct virtq *q);
 /* The driver need not notify; it shall. After the latter: true when something is there. */

@@ -157,6 +157,8 @@ static enum virtio_result handle(struct virtio *v, unsigned queue, uint64_t *bud
 	if (result == VIRTIO_MORE)
 		return result;
 	v->taken = VIRTIO_NO_QUEUE;
+	if (result == VIRTIO_GIVEN)
+		return VIRTIO_DONE;
 	if (result == VIRTIO_DONE)
 		virtq_done(q, &v->chain);
 	else if (result != VIRTIO_BAD)

@@ -29,6 +29,7 @@ struct virtio;
 
 enum virtio_result {
 	VIRTIO_DONE,  /* with the chain */
+	VIRTIO_GIVEN, /* the same, and it was given back, maybe with others, by virtq_give */
 	VIRTIO_MORE,  /* the budget was too small: goes on with the same chain soon */
 	VIRTIO_WAITS, /* for something outside: the chain goes back, and comes later again */
 	VIRTIO_KEEP,  /* not now: the chain goes back; virtio_kick says when */
