@@ -87,3 +87,4 @@ UNIT_EXTRA_test_cpu_tsc := hypervisor/cpu/tsc.c
 UNIT_FLAGS_test_cpu_tsc := -Itests/unit/hw
 UNIT_EXTRA_tsan_vm_sched := $(UNIT_EXTRA_test_vm_sched) hypervisor/vm/life.c
 UNIT_FLAGS_tsan_vm_sched := -Itests/unit/hw
+UNIT_EXTRA_tsan_net_switch := $(wildcard hypervisor/net/*.c) hypervisor/lib/budget.c

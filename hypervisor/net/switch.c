@@ -1,0 +1,393 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "net/switch.h"
+
+#include <stddef.h>
+
+#include "net/offload.h"
+#include "net/seam.h"
+
+static bool same(const uint8_t *a, const uint8_t *b)
+{
+	return __builtin_memcmp(a, b, ETH_MAC_SIZE) == 0;
+}
+
+static bool broadcast(const uint8_t *mac)
+{
+	static const uint8_t all[ETH_MAC_SIZE] = {0xff, 0xff, 0xff, 0xff, 0xff, 0xff};
+
+	return same(mac, all);
+}
+
+static uint16_t vlan_of(const struct net_frame *f)
+{
+	return f->meta.tci & VLAN_ID_MASK;
+}
+
+static const uint8_t *destination(const struct net_frame *f)
+{
+	return f->head;
+}
+
+static const uint8_t *source(const struct net_frame *f)
+{
+	return f->head + ETH_SOURCE;
+}
+
+static void count(uint64_t *counter, uint64_t n)
+{
+	__atomic_fetch_add(counter, n, __ATOMIC_RELAXED);
+}
+
+void net_dropped(struct net_switch *s, unsigned port, enum net_drop why)
+{
+	count(&s->port[port].counters.dropped[why], 1);
+}
+
+void net_received(struct net_switch *s, unsigned port, uint32_t length)
+{
+	count(&s->port[port].counters.received_frames, 1);
+	count(&s->port[port].counters.received_bytes, length);
+}
+
+/* ---- ports ---- */
+
+void net_port_create(struct net_switch *s, unsigned port, const struct net_setup *setup,
+	void *ring, uint32_t size)
+{
+	struct net_port *p = &s->port[port];
+
+	p->setup = *setup;
+	p->queue.ring = ring;
+	p->queue.size = size;
+	p->used = true;
+}
+
+static bool is_open(const struct net_port *p)
+{
+	return __atomic_load_n(&p->open, __ATOMIC_RELAXED);
+}
+
+static void set_open(struct net_switch *s, unsigned port, bool open)
+{
+	if (is_open(&s->port[port]) == open)
+		return;
+	net_lock(port);
+	__atomic_store_n(&s->port[port].open, open, __ATOMIC_RELAXED);
+	net_unlock(port);
+}
+
+void net_port_open(struct net_switch *s, unsigned port)
+{
+	set_open(s, port, true);
+}
+
+void net_port_close(struct net_switch *s, unsigned port)
+{
+	set_open(s, port, false);
+	net_queue_clear(&s->port[port].queue);
+}
+
+void net_port_filter(struct net_switch *s, unsigned port, const struct net_filter *f)
+{
+	net_lock(port);
+	s->port[port].filter = *f;
+	net_unlock(port);
+}
+
+/* ---- what a receiver wants ---- */
+
+static bool listed(const uint8_t (*list)[ETH_MAC_SIZE], unsigned n, const uint8_t *mac)
+{
+	for (unsigned i = 0; i < n; i++)
+		if (same(list[i], mac))
+			return true;
+	return false;
+}
+
+static bool wants_group(const struct net_filter *f, const uint8_t *mac)
+{
+	if (broadcast(mac))
+		return !f->no_broadcast;
+	return !f->no_multi && (f->all_multi || f->multicast_count > NET_MULTICAST ||
+				       listed(f->multicast, f->multicast_count, mac));
+}
+
+static bool wants(const struct net_port *p, const struct net_frame *frame)
+{
+	const struct net_filter *f = &p->filter;
+	const uint8_t *mac = destination(frame);
+	uint16_t vlan = vlan_of(frame);
+
+	if (f->promisc)
+		return true;
+	if (f->use_vlans && p->setup.trunk && vlan != 0 &&
+		!(f->vlans[vlan / 32] >> vlan % 32 & 1))
+		return false;
+	if (mac[0] & ETH_MULTICAST)
+		return wants_group(f, mac);
+	return !f->no_uni &&
+	       (f->all_uni || same(mac, p->setup.mac) || f->unicast_count > NET_UNICAST ||
+		       listed(f->unicast, f->unicast_count, mac));
+}
+
+/* ---- addresses ---- */
+
+static struct net_learned *bucket_of(struct net_port *p, const uint8_t *mac, uint16_t vlan)
+{
+	uint32_t hash = vlan;
+
+	for (unsigned i = 0; i < ETH_MAC_SIZE; i++)
+		hash = (hash ^ mac[i]) * 0x01000193u;
+	return p->learned[(hash ^ hash >> 15) % NET_BUCKETS];
+}
+
+static struct net_learned *find(
+	struct net_switch *s, struct net_port *p, const uint8_t *mac, uint16_t vlan)
+{
+	struct net_learned *l = bucket_of(p, mac, vlan);
+
+	for (unsigned i = 0; i < NET_WAYS; i++)
+		if (l[i].seen != 0 && l[i].vlan == vlan && same(l[i].mac, mac) &&
+			net_now() < l[i].seen + NET_AGE * s->second)
+			return &l[i];
+	return NULL;
+}
+
+/* Where it was, or in the place of the one that was seen longest ago. */
+static void put(struct net_switch *s, struct net_port *p, const uint8_t *mac, uint16_t vlan)
+{
+	struct net_learned *l = find(s, p, mac, vlan), *bucket;
+
+	if (l == NULL) {
+		bucket = l = bucket_of(p, mac, vlan);
+		for (unsigned i = 1; i < NET_WAYS; i++)
+			l = bucket[i].seen < l->seen ? &bucket[i] : l;
+	}
+	l->seen = net_now() | 1;
+	l->vlan = vlan;
+	__builtin_memcpy(l->mac, mac, ETH_MAC_SIZE);
+}
+
+static bool together(const struct net_port *p, const struct net_port *q)
+{
+	return q->used && q->setup.network == p->setup.network;
+}
+
+static void learn(struct net_switch *s, unsigned port, const struct net_frame *f)
+{
+	struct net_port *p = &s->port[port];
+
+	if (same(source(f), p->setup.mac))
+		return;
+	for (unsigned i = 0; i < NET_PORTS; i++) {
+		struct net_learned *l = i != port && together(p, &s->port[i])
+						? find(s, &s->port[i], source(f), vlan_of(f))
+						: NULL;
+
+		if (l != NULL) /* it has moved */
+			l->seen = 0;
+	}
+	put(s, p, source(f), vlan_of(f));
+}
+
+/* Whose the address is, by configuration; NET_PORTS: nobody's. */
+static unsigned owner(const struct net_switch *s, unsigned port, const uint8_t *mac)
+{
+	unsigned i = 0;
+
+	while (i < NET_PORTS &&
+		!(together(&s->port[port], &s->port[i]) && same(mac, s->port[i].setup.mac)))
+		i++;
+	return i;
+}
+
+/* ---- the way in ---- */
+
+static bool in_debt(uint64_t paid, uint64_t now, uint64_t burst)
+{
+	return paid > now && paid - now > burst;
+}
+
+static void charge(uint64_t *paid, uint64_t now, uint64_t cost)
+{
+	*paid = (*paid > now ? *paid : now) + cost;
+}
+
+/* Once what it has sent is paid but for a burst it may send one more, however large. */
+bool net_may_send(struct net_switch *s, unsigned port, uint32_t length)
+{
+	struct net_port *p = &s->port[port];
+	uint64_t now = net_now(), burst = s->second / NET_RATE_BURST;
+	const struct net_setup *c = &p->setup;
+
+	if (in_debt(p->paid, now, burst) || in_debt(p->frames_paid, now, burst))
+		return false;
+	if (c->rate != 0)
+		charge(&p->paid, now, s->second / 1000 * length * 8000 / c->rate);
+	if (c->frames != 0)
+		charge(&p->frames_paid, now, s->second / c->frames);
+	return true;
+}
+
+static uint16_t type_of(const struct net_frame *f)
+{
+	return (uint16_t)(f->head[ETH_TYPE] << 8 | f->head[ETH_TYPE + 1]);
+}
+
+static void strip(struct net_frame *f)
+{
+	uint8_t *tag = f->head + ETH_TYPE;
+
+	f->meta.tci = (uint16_t)(tag[2] << 8 | tag[3]);
+	__builtin_memmove(tag, tag + ETH_TAG_SIZE, f->size - ETH_TYPE - ETH_TAG_SIZE);
+	f->size -= ETH_TAG_SIZE;
+	f->meta.length -= ETH_TAG_SIZE;
+	/* Wrong ones are wrong afterwards. */
+	if (f->meta.csum_start >= ETH_TAG_SIZE)
+		f->meta.csum_start = (uint16_t)(f->meta.csum_start - ETH_TAG_SIZE);
+}
+
+/* The VLAN that the frame belongs to, in the tag or by the port. */
+static bool classify(const struct net_port *p, struct net_frame *f, uint32_t *stripped)
+{
+	*stripped = 0;
+	f->meta.tci = 0;
+	if (type_of(f) == ETH_TYPE_VLAN) {
+		if (f->meta.length < ETH_HEADER + ETH_TAG_SIZE)
+			return false;
+		strip(f);
+		*stripped = ETH_TAG_SIZE;
+	}
+	if (p->setup.trunk)
+		return vlan_of(f) <= VLAN_ID_MAX;
+	if (vlan_of(f) != 0)
+		return false;
+	f->meta.tci |= p->setup.vlan;
+	return true;
+}
+
+static bool length_valid(const struct net_port *p, const struct net_meta *m)
+{
+	return m->length >= ETH_HEADER &&
+	       m->length <= (m->gso ? NET_FRAME_MAX - ETH_TAG_SIZE : p->setup.mtu + ETH_HEADER);
+}
+
+/* Addresses that belong to another port by configuration are nobody else's. */
+static bool source_valid(const struct net_switch *s, unsigned port, const struct net_frame *f)
+{
+	const struct net_port *p = &s->port[port];
+
+	if (same(source(f), p->setup.mac))
+		return true;
+	return p->setup.spoof && !(source(f)[0] & ETH_MULTICAST) &&
+	       owner(s, port, source(f)) == NET_PORTS;
+}
+
+static enum net_drop judge(
+	const struct net_switch *s, unsigned port, struct net_frame *f, uint32_t *stripped)
+{
+	const struct net_port *p = &s->port[port];
+
+	if (f->size < ETH_HEADER)
+		return NET_DROP_BAD;
+	if (!classify(p, f, stripped))
+		return NET_DROP_VLAN;
+	if (!length_valid(p, &f->meta) || !net_offload_valid(&f->meta, f->head, f->size))
+		return NET_DROP_BAD;
+	return source_valid(s, port, f) ? NET_DROPS : NET_DROP_SOURCE;
+}
+
+bool net_admit(struct net_switch *s, unsigned port, struct net_frame *f, uint32_t *stripped)
+{
+	enum net_drop why = judge(s, port, f, stripped);
+
+	if (why == NET_DROPS)
+		return true;
+	net_dropped(s, port, why);
+	return false;
+}
+
+/* ---- the way through ---- */
+
+static bool member(const struct net_port *p, uint16_t vlan)
+{
+	return p->setup.trunk || p->setup.vlan == vlan;
+}
+
+static unsigned learned_at(struct net_switch *s, unsigned port, const struct net_frame *f)
+{
+	unsigned i = 0;
+
+	while (i < NET_PORTS && !(together(&s->port[port], &s->port[i]) &&
+					find(s, &s->port[i], destination(f), vlan_of(f))))
+		i++;
+	return i;
+}
+
+/* The port of a destination that is known; NET_PORTS: it is not. Learns, too. */
+static unsigned look_up(struct net_switch *s, unsigned port, const struct net_frame *f)
+{
+	unsigned to = NET_PORTS;
+
+	net_lock(NET_TABLE);
+	learn(s, port, f);
+	if (!(destination(f)[0] & ETH_MULTICAST)) {
+		to = owner(s, port, destination(f));
+		to = to != NET_PORTS ? to : learned_at(s, port, f);
+	}
+	net_unlock(NET_TABLE);
+	return to;
+}
+
+static uint32_t all_but(const struct net_switch *s, unsigned port, uint16_t vlan)
+{
+	uint32_t set = 0;
+
+	for (unsigned i = 0; i < NET_PORTS; i++)
+		if (i != port && together(&s->port[port], &s->port[i]) &&
+			is_open(&s->port[i]) && member(&s->port[i], vlan))
+			set |= 1u << i;
+	return set;
+}
+
+uint32_t net_route(struct net_switch *s, unsigned port, const struct net_frame *f)
+{
+	struct net_port *p = &s->port[port];
+	unsigned to = look_up(s, port, f);
+	uint32_t all = all_but(s, port, vlan_of(f));
+
+	if (to == NET_PORTS &&
+		!budget_spend(&p->flood, net_now(), s->second / NET_FLOODED, NET_FLOOD_BURST)) {
+		net_dropped(s, port, NET_DROP_FLOOD);
+		return 0;
+	}
+	count(&p->counters.sent_frames, 1);
+	count(&p->counters.sent_bytes, f->meta.length);
+	count(&p->counters.flooded, to == NET_PORTS);
+	return to == NET_PORTS ? all : all & 1u << to;
+}
+
+uint8_t *net_begin(struct net_switch *s, unsigned port, const struct net_frame *f)
+{
+	struct net_port *p = &s->port[port];
+	uint8_t *room;
+
+	net_lock(port);
+	if (is_open(p) && wants(p, f)) {
+		room = net_queue_room(&p->queue, f->meta.length);
+		if (room != NULL)
+			return room;
+		net_dropped(s, port, NET_DROP_FULL);
+	}
+	net_unlock(port);
+	return NULL;
+}
+
+void net_finish(struct net_switch *s, unsigned port, const struct net_frame *f, bool good)
+{
+	if (good)
+		net_queue_put(&s->port[port].queue, &f->meta);
+	net_unlock(port);
+	if (good)
+		net_arrived(port);
+}

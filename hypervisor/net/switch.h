@@ -1,0 +1,140 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A learning switch: ports on networks that are isolated from each other, with VLANs, limits
+ * and counters. A frame is copied once for each port that gets it, by the sender, into the
+ * queue of that port; when it is full, the frame is dropped.
+ *
+ * A frame inside has no VLAN tag: an access port puts it into its VLAN, a trunk says it by
+ * tags. What a port has learned is in the port, so that none can push out what others have.
+ *
+ * Not its own: devices (virtio/net.c), and whose the ports are.
+ */
+#ifndef NESTOR_NET_SWITCH_H
+#define NESTOR_NET_SWITCH_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "lib/budget.h"
+#include "lib/limits.h"
+#include "net/queue.h"
+#include "spec/net.h"
+
+#define NET_PORTS       (LIMIT_VMS * LIMIT_NETS)
+#define NET_TABLE       NET_PORTS /* the lock of what was learned */
+#define NET_FRAME_MAX   65568u    /* bytes: the largest IP packet, its headers and a tag */
+#define NET_HEAD        256u      /* of a frame: what is looked at */
+#define NET_BUCKETS     32u       /* a power of two */
+#define NET_WAYS        4u
+#define NET_UNICAST     16u /* addresses in a filter; with more, all pass */
+#define NET_MULTICAST   32u
+#define NET_AGE         300u  /* seconds, until an address is forgotten */
+#define NET_FLOODED     1000u /* flooded frames a second of a port, on the average */
+#define NET_FLOOD_BURST 256u
+#define NET_RATE_BURST  8u /* a second / 8 is what a port may send at once; or a frame */
+
+_Static_assert(NET_PORTS <= 32, "sets of ports are words");
+
+enum net_drop {
+	NET_DROP_FULL,    /* the receiver's queue */
+	NET_DROP_BAD,     /* no frame, too long, or not what its header says */
+	NET_DROP_SOURCE,  /* not the port's address */
+	NET_DROP_VLAN,    /* a tag on an access port */
+	NET_DROP_FLOOD,   /* too many that go to all */
+	NET_DROP_BUFFERS, /* the receiver's are too small, or too many segments for it */
+	NET_DROPS
+};
+
+struct net_counters {
+	uint64_t sent_frames, sent_bytes;         /* by the VM, and not dropped here */
+	uint64_t received_frames, received_bytes; /* by the VM's driver */
+	uint64_t flooded;                         /* of those that were sent */
+	uint64_t dropped[NET_DROPS]; /* on the way in; FULL and BUFFERS: on the way out */
+};
+
+/* What a port shall be. */
+struct net_setup {
+	uint8_t mac[ETH_MAC_SIZE];
+	uint8_t network; /* a number */
+	bool trunk, spoof;
+	uint16_t vlan; /* of an access port; 0: none */
+	uint16_t mtu;
+	uint64_t rate;   /* bits a second that it may send; 0: no limit */
+	uint64_t frames; /* frames a second; likewise */
+};
+
+/* Which frames the receiver wants. Part of the state of a device: plain data. */
+struct net_filter {
+	uint8_t promisc, all_multi, all_uni, no_multi, no_uni, no_broadcast;
+	uint8_t use_vlans;                      /* of tagged frames: those of `vlans` only */
+	uint8_t unicast_count, multicast_count; /* larger than the tables: all pass */
+	uint8_t unicast[NET_UNICAST][ETH_MAC_SIZE];
+	uint8_t multicast[NET_MULTICAST][ETH_MAC_SIZE];
+	uint8_t reserved[3];
+	uint32_t vlans[(VLAN_ID_MASK + 1) / 32];
+};
+
+struct net_learned {
+	uint64_t seen; /* 0: nothing is here */
+	uint16_t vlan;
+	uint8_t mac[ETH_MAC_SIZE];
+};
+
+struct net_port {
+	bool used;
+	bool open; /* its driver takes frames; atomic */
+	struct net_setup setup;
+	struct net_queue queue;
+	struct net_filter filter;                          /* with the lock of the port */
+	struct net_learned learned[NET_BUCKETS][NET_WAYS]; /* with that of the table */
+	struct budget flood;
+	uint64_t paid, frames_paid;   /* when what was sent is paid; for the sender alone */
+	struct net_counters counters; /* atomic */
+};
+
+struct net_switch {
+	uint64_t second; /* in the unit of net_now */
+	struct net_port port[NET_PORTS];
+};
+
+/* A frame that is sent. */
+struct net_frame {
+	struct net_meta meta;
+	uint32_t size; /* bytes in head */
+	uint8_t head[NET_HEAD];
+};
+
+/* ---- set-up, before VMs run ---- */
+
+/* ring: zeroed, `size` bytes, a power of two. */
+void net_port_create(struct net_switch *s, unsigned port, const struct net_setup *setup,
+	void *ring, uint32_t size);
+
+/* ---- for the port's own device, one call at a time ---- */
+
+/* From now on it takes frames; or it does not, and those that wait are gone. */
+void net_port_open(struct net_switch *s, unsigned port);
+void net_port_close(struct net_switch *s, unsigned port);
+void net_port_filter(struct net_switch *s, unsigned port, const struct net_filter *f);
+/* A frame was given to the driver. */
+void net_received(struct net_switch *s, unsigned port, uint32_t length);
+void net_dropped(struct net_switch *s, unsigned port, enum net_drop why);
+
+/* Whether the limits of the port let it send now; it is charged then. */
+bool net_may_send(struct net_switch *s, unsigned port, uint32_t length);
+/*
+ * A frame whose head and meta are as the sender wrote them: takes off its tag. False: it may
+ * not be sent, and is counted. stripped: bytes that the head has lost.
+ */
+bool net_admit(struct net_switch *s, unsigned port, struct net_frame *f, uint32_t *stripped);
+/* The ports that get it, which is counted and learned. */
+uint32_t net_route(struct net_switch *s, unsigned port, const struct net_frame *f);
+/*
+ * Room for it in the queue of a port of net_route, whose lock is held then, up to net_finish;
+ * NULL: that port does not get it.
+ */
+uint8_t *net_begin(struct net_switch *s, unsigned port, const struct net_frame *f);
+/* All of it is there; good false: it shall not be. */
+void net_finish(struct net_switch *s, unsigned port, const struct net_frame *f, bool good);
+
+#endif

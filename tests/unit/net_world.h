@@ -1,0 +1,126 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * For tests of the switch: its seam, faked for one thread, and ports with queues.
+ */
+#ifndef NESTOR_TESTS_NET_WORLD_H
+#define NESTOR_TESTS_NET_WORLD_H
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "net/offload.h"
+#include "net/seam.h"
+#include "net/switch.h"
+#include "spec/virtio_net.h"
+
+#define NET_SECOND 1000000u
+#define NET_RING   (256u << 10)
+#define NET_USED   6u /* ports with a ring */
+
+static struct net_switch net;
+static uint8_t net_rings[NET_USED][NET_RING] __attribute__((aligned(16)));
+static uint64_t net_time;
+static unsigned net_arrivals[NET_PORTS];
+static int net_held = -1; /* the lock that is taken */
+
+void net_lock(unsigned number)
+{
+	assert_int_equal(net_held, -1);
+	net_held = (int)number;
+}
+
+void net_unlock(unsigned number)
+{
+	assert_int_equal(net_held, number);
+	net_held = -1;
+}
+
+uint64_t net_now(void)
+{
+	return net_time;
+}
+
+void net_arrived(unsigned port)
+{
+	assert_int_equal(net_held, -1);
+	net_arrivals[port]++;
+}
+
+static inline void net_world_start(void)
+{
+	memset(&net, 0, sizeof(net));
+	memset(net_rings, 0, sizeof(net_rings));
+	memset(net_arrivals, 0, sizeof(net_arrivals));
+	net_time = 1000 * NET_SECOND;
+	net.second = NET_SECOND;
+	net_held = -1;
+}
+
+/* 52:00:00:00:00:NN */
+static inline void net_mac(uint8_t mac[ETH_MAC_SIZE], uint8_t last)
+{
+	memset(mac, 0, ETH_MAC_SIZE);
+	mac[0] = 0x52;
+	mac[5] = last;
+}
+
+/* A port with the address of its number, open. What `more` has is kept. */
+static inline void net_add(unsigned port, struct net_setup setup)
+{
+	net_mac(setup.mac, (uint8_t)port);
+	if (setup.mtu == 0)
+		setup.mtu = ETH_MTU_DEFAULT;
+	net_port_create(&net, port, &setup, net_rings[port], NET_RING);
+	net_port_open(&net, port);
+}
+
+/* A frame of bytes that count up, with these addresses and type. */
+static inline uint32_t net_fill(
+	uint8_t *bytes, uint32_t length, uint8_t to, uint8_t from, uint16_t type)
+{
+	for (uint32_t i = 0; i < length; i++)
+		bytes[i] = (uint8_t)(i * 7 + from);
+	net_mac(bytes, to);
+	net_mac(bytes + ETH_SOURCE, from);
+	bytes[ETH_TYPE] = (uint8_t)(type >> 8);
+	bytes[ETH_TYPE + 1] = (uint8_t)type;
+	return length;
+}
+
+/* As a device does it, from bytes in one piece. The ports that got a copy. */
+static inline uint32_t net_send(
+	unsigned port, const uint8_t *bytes, uint32_t length, const struct net_meta *meta)
+{
+	struct net_frame f;
+	uint32_t stripped, set, got = 0;
+
+	memset(&f, 0, sizeof(f));
+	if (meta != NULL)
+		f.meta = *meta;
+	f.meta.length = length;
+	f.size = length < NET_HEAD ? length : NET_HEAD;
+	memcpy(f.head, bytes, f.size);
+	if (!net_admit(&net, port, &f, &stripped))
+		return 0;
+	assert_int_equal(f.meta.length + stripped, length);
+	set = net_route(&net, port, &f);
+	for (unsigned to = 0; to < NET_PORTS; to++) {
+		uint8_t *at = set >> to & 1 ? net_begin(&net, to, &f) : NULL;
+
+		if (at == NULL)
+			continue;
+		memcpy(at, f.head, f.size);
+		memcpy(at + f.size, bytes + stripped + f.size, f.meta.length - f.size);
+		net_finish(&net, to, &f, true);
+		got |= 1u << to;
+	}
+	return got;
+}
+
+#endif

@@ -1,0 +1,186 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The switch in threads under ThreadSanitizer: several ports send to each other, to all and
+ * from addresses that move, while each takes frames out and closes and opens its port.
+ */
+#include <pthread.h>
+#include <sched.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "net/seam.h"
+#include "net/switch.h"
+
+#define PORTS  4u
+#define RING   (16u << 10)
+#define ROUNDS 20000u
+#define SECOND 1000000u
+
+static struct net_switch net;
+static uint8_t rings[PORTS][RING] __attribute__((aligned(16)));
+static pthread_mutex_t locks[NET_PORTS + 1];
+static unsigned there;
+static uint64_t now = 1, arrivals[NET_PORTS];
+
+#define CHECK(condition)                                                                \
+	do {                                                                            \
+		if (!(condition)) {                                                     \
+			fprintf(stderr, "%s:%d: %s\n", __FILE__, __LINE__, #condition); \
+			abort();                                                        \
+		}                                                                       \
+	} while (0)
+
+void net_lock(unsigned number)
+{
+	CHECK(pthread_mutex_lock(&locks[number]) == 0);
+}
+
+void net_unlock(unsigned number)
+{
+	CHECK(pthread_mutex_unlock(&locks[number]) == 0);
+}
+
+uint64_t net_now(void)
+{
+	return __atomic_add_fetch(&now, 50, __ATOMIC_RELAXED);
+}
+
+void net_arrived(unsigned port)
+{
+	__atomic_fetch_add(&arrivals[port], 1, __ATOMIC_RELAXED);
+}
+
+struct sender {
+	unsigned port;
+	uint32_t random;
+	uint64_t sent, got;
+};
+
+static uint32_t number(struct sender *s)
+{
+	s->random = s->random * 1103515245 + 12345;
+	return s->random >> 8;
+}
+
+/* Its addresses, and a byte that all of the frame consists of. */
+static void make(struct sender *s, struct net_frame *f)
+{
+	memset(f, 0, sizeof(*f));
+	f->meta.length = 14 + number(s) % 1500;
+	f->size = f->meta.length < NET_HEAD ? f->meta.length : NET_HEAD;
+	memset(f->head, (int)(f->meta.length & 0xff), f->size);
+	memset(f->head, number(s) % 8 == 0 ? 0xff : 0, 6);
+	f->head[5] = number(s) % 8 == 0 ? 0xff : (uint8_t)(number(s) % (PORTS + 2));
+	memset(f->head + 6, 0, 6);
+	f->head[6] = 0x52;
+	f->head[11] = (uint8_t)(number(s) % 4 == 0 ? 100 + number(s) % 3 : s->port);
+	f->head[0] = f->head[0] ? 0xff : 0x52;
+	f->head[12] = 8;
+	f->head[13] = 0;
+}
+
+static void send(struct sender *s)
+{
+	struct net_frame f;
+	uint32_t stripped, set;
+
+	make(s, &f);
+	if (!net_may_send(&net, s->port, f.meta.length) ||
+		!net_admit(&net, s->port, &f, &stripped))
+		return;
+	set = net_route(&net, s->port, &f);
+	for (unsigned to = 0; to < PORTS; to++) {
+		uint8_t *at = set >> to & 1 ? net_begin(&net, to, &f) : NULL;
+		bool good = number(s) % 16 != 0;
+
+		if (at == NULL)
+			continue;
+		memcpy(at, f.head, f.size);
+		memset(at + f.size, (int)(f.meta.length & 0xff), f.meta.length - f.size);
+		net_finish(&net, to, &f, good);
+		s->sent += good;
+	}
+}
+
+static void receive(struct sender *s)
+{
+	uint8_t *frame;
+	struct net_meta *m = net_queue_first(&net.port[s->port].queue, &frame);
+
+	if (m == NULL)
+		return;
+	for (uint32_t i = 14; i < m->length; i++)
+		CHECK(frame[i] == (uint8_t)m->length);
+	net_received(&net, s->port, m->length);
+	net_queue_drop(&net.port[s->port].queue);
+	s->got++;
+}
+
+static void *run(void *arg)
+{
+	static const struct net_filter all = {.promisc = 1}, own = {.all_multi = 1};
+	struct sender *s = arg;
+
+	__atomic_add_fetch(&there, 1, __ATOMIC_RELAXED);
+	while (__atomic_load_n(&there, __ATOMIC_RELAXED) < PORTS)
+		sched_yield();
+	for (unsigned i = 0; i < ROUNDS; i++) {
+		send(s);
+		receive(s);
+		if (number(s) % 4 == 0)
+			receive(s);
+		if (number(s) % 64 == 0)
+			net_port_filter(&net, s->port, number(s) % 2 ? &all : &own);
+		if (number(s) % 256 == 0)
+			net_port_close(&net, s->port);
+		if (number(s) % 16 == 0)
+			net_port_open(&net, s->port);
+		if (number(s) % 4 == 0)
+			sched_yield();
+	}
+	net_port_close(&net, s->port);
+	return NULL;
+}
+
+static void ports_send_receive_open_and_close_on_several_cpus(void **state)
+{
+	static struct sender senders[PORTS];
+	pthread_t thread[PORTS];
+	uint64_t got = 0;
+
+	(void)state;
+	net.second = SECOND;
+	for (unsigned i = 0; i <= NET_PORTS; i++)
+		pthread_mutex_init(&locks[i], NULL);
+	for (unsigned i = 0; i < PORTS; i++) {
+		const struct net_setup setup = {.mac = {0x52, 0, 0, 0, 0, (uint8_t)i},
+			.spoof = i % 2,
+			.mtu = ETH_MTU_DEFAULT};
+
+		net_port_create(&net, i, &setup, rings[i], RING);
+		senders[i] = (struct sender){.port = i, .random = i + 1};
+	}
+	for (unsigned i = 0; i < PORTS; i++)
+		assert_int_equal(pthread_create(&thread[i], NULL, run, &senders[i]), 0);
+	for (unsigned i = 0; i < PORTS; i++) {
+		assert_int_equal(pthread_join(thread[i], NULL), 0);
+		got += senders[i].got;
+	}
+	assert_true(got > ROUNDS / 4);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(ports_send_receive_open_and_close_on_several_cpus),
+	};
+
+	return cmocka_run_group_tests_name("tsan_net_switch", tests, NULL, NULL);
+}
