@@ -49,6 +49,15 @@ uint64_t memory_pool_size(const struct vm_config *c)
 	return round_up(size) + memory_kept_size(c);
 }
 
+uint64_t memory_nets_size(const struct vm_config *const *vms, unsigned count)
+{
+	uint64_t nets = 0;
+
+	for (unsigned i = 0; i < count; i++)
+		nets += vms[i]->nets.count;
+	return round_up(nets * MEMORY_NET_QUEUE);
+}
+
 static struct ram ram_of(uint64_t memory, uint64_t used)
 {
 	uint64_t low = memory_below_hole(memory);
@@ -71,6 +80,8 @@ static bool fits(uint64_t memory, uint64_t used, const struct vm_config *const *
 {
 	struct ram r = ram_of(memory, used);
 
+	if (!take(&r, memory_nets_size(vms, n)))
+		return false;
 	for (unsigned i = 0; i < n; i++)
 		if (!take(&r, memory_pool_size(vms[i])) || !take(&r, round_up(vms[i]->memory)))
 			return false;
@@ -81,6 +92,7 @@ uint64_t memory_of_machine(uint64_t images, const struct vm_config *const *vms, 
 {
 	uint64_t used = round_up(images) + MEMORY_L0, memory = used, largest = 0;
 
+	memory += memory_nets_size(vms, count);
 	for (unsigned i = 0; i < count; i++) {
 		memory += memory_pool_size(vms[i]) + round_up(vms[i]->memory);
 		largest = vms[i]->memory > largest ? vms[i]->memory : largest;

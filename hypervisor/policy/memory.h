@@ -20,6 +20,7 @@
 #define MEMORY_EPT02_TABLES_MAX 32768u /* of a VM, however large */
 #define MEMORY_VMCS_PAGES       23u    /* for each virtual CPU */
 #define MEMORY_PAGE             4096u
+#define MEMORY_NET_QUEUE        (512u << 10) /* frames that wait for a network device */
 #define MEMORY_L0 \
 	(16ull << 20) /* for L0 itself: page tables, and what is lost between regions */
 #define MEMORY_HOLE_START \
@@ -47,6 +48,9 @@ uint64_t memory_kept_size(const struct vm_config *c);
 
 /* Bytes of the VM's pool: all that it needs beside its RAM. */
 uint64_t memory_pool_size(const struct vm_config *c);
+
+/* Bytes that all network devices of these VMs need, beside pools. */
+uint64_t memory_nets_size(const struct vm_config *const *vms, unsigned count);
 
 /*
  * The least memory of a machine of the tool's on which L0, with its images in the first

@@ -33,6 +33,25 @@ static bool parse_settings(struct scenario *s, struct text *rest, struct vm_conf
 	return true;
 }
 
+/* Whether a network device of the VM has an address that another one has. */
+static bool address_taken(const struct vm_config *a, const struct vm_config *b)
+{
+	for (unsigned i = 0; i < a->nets.count; i++)
+		for (unsigned j = 0; j < b->nets.count; j++)
+			if ((a != b || i != j) && net_config_mac(&a->nets, i, a->name) ==
+							  net_config_mac(&b->nets, j, b->name))
+				return true;
+	return false;
+}
+
+static bool addresses_taken(const struct scenario *s, const struct vm_config *c)
+{
+	for (unsigned i = 0; i < s->vm_count; i++)
+		if (address_taken(c, &s->vms[i].config))
+			return true;
+	return address_taken(c, c);
+}
+
 /* Why not; NULL when it was added. */
 static const char *add_vm(
 	struct scenario *s, const struct vm_config *c, struct vm_images **added)
@@ -41,6 +60,8 @@ static const char *add_vm(
 		return "there is a VM of this name already";
 	if (s->vm_count == SCENARIO_MAX_VMS)
 		return "too many VMs";
+	if (addresses_taken(s, c))
+		return "another network device has the MAC address of one of its";
 	*added = &s->vms[s->vm_count++];
 	**added = (struct vm_images){.config = *c};
 	return NULL;

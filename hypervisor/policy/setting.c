@@ -5,6 +5,8 @@
 
 #include "lib/fmt.h"
 #include "lib/limits.h"
+#include "policy/net_config.h"
+#include "spec/net.h"
 #include "spec/vmx_features.h"
 
 bool refusal_set(struct refusal *r, struct text where, const char *format, ...)
@@ -57,17 +59,24 @@ static uint64_t initial_value(const struct setting *s)
 void settings_init(const struct setting *table, void *object)
 {
 	for (const struct setting *s = table; s->kind != SETTING_END; s++) {
-		if (s->kind == SETTING_NAME)
-			((char *)object)[s->offset] = '\0';
+		if (s->kind == SETTING_NAME || s->kind == SETTING_NETS)
+			__builtin_memset((char *)object + s->offset, 0, s->size);
 		else if (s->kind != SETTING_LINE && s->kind != SETTING_FILE)
 			set(s, object, initial_value(s));
 	}
+}
+
+static const struct net_list *nets_of(const struct setting *s, const void *object)
+{
+	return (const void *)((const char *)object + s->offset);
 }
 
 bool setting_is_default(const struct setting *s, const void *object)
 {
 	if (s->kind == SETTING_NAME)
 		return ((const char *)object)[s->offset] == '\0';
+	if (s->kind == SETTING_NETS)
+		return nets_of(s, object)->count == 0;
 	return get(s, object) == initial_value(s);
 }
 
@@ -160,6 +169,36 @@ static bool parse_cpu_list(struct text v, uint64_t *mask)
 	return true;
 }
 
+static bool hex_digit(char c, unsigned *value)
+{
+	if (c >= '0' && c <= '9')
+		*value = (unsigned)(c - '0');
+	else if (c >= 'a' && c <= 'f')
+		*value = (unsigned)(c - 'a') + 10;
+	else if (c >= 'A' && c <= 'F')
+		*value = (unsigned)(c - 'A') + 10;
+	else
+		return false;
+	return true;
+}
+
+/* Of one station. */
+static bool parse_mac(struct text v, uint64_t *mac)
+{
+	unsigned high, low;
+
+	*mac = 0;
+	for (unsigned i = 0; i < ETH_MAC_SIZE; i++) {
+		const char *at = v.s + 3 * i;
+
+		if (v.len != 3 * ETH_MAC_SIZE - 1 || !hex_digit(at[0], &high) ||
+			!hex_digit(at[1], &low) || (i + 1 < ETH_MAC_SIZE && at[2] != ':'))
+			return false;
+		*mac = *mac << 8 | high << 4 | low;
+	}
+	return *mac != 0 && !(*mac >> 40 & ETH_MULTICAST);
+}
+
 static void put_choices(const struct setting *s, char *buf, size_t size)
 {
 	size_t n = fmt(buf, size, "one of");
@@ -222,6 +261,13 @@ void setting_describe(const struct setting *s, char *buf, size_t size)
 		fmt(buf, size, "CPU numbers from 0 to %d, each once, as in 0,2-3",
 			LIMIT_CPU_NUMBERS - 1);
 		break;
+	case SETTING_MAC:
+		fmt(buf, size, "the address of a station, such as 52:54:00:12:34:56");
+		break;
+	case SETTING_NETS:
+		fmt(buf, size, "NETWORK[,KEY=VALUE...], at most %d with '+' between them",
+			LIMIT_NETS);
+		break;
 	case SETTING_FEATURES:
 		fmt(buf, size, "a preset, or +NAME and -NAME with commas between");
 		break;
@@ -262,15 +308,36 @@ static bool parse_value(const struct setting *s, struct text v, uint64_t *out)
 		return parse_choice(s, v, out);
 	case SETTING_CPU_LIST:
 		return parse_cpu_list(v, out);
+	case SETTING_MAC:
+		return parse_mac(v, out);
 	default:
 		return false;
 	}
+}
+
+/* Also names the part that is wrong. */
+static bool parse_nets(const struct setting *s, struct text value, void *object, char *must)
+{
+	struct net_list l;
+	char why[SETTING_TEXT_SIZE];
+	size_t n;
+
+	if (net_list_parse(value, &l, why)) {
+		__builtin_memcpy((char *)object + s->offset, &l, sizeof(l));
+		return true;
+	}
+	setting_describe(s, must, SETTING_TEXT_SIZE);
+	n = text_of(must, SETTING_TEXT_SIZE).len;
+	fmt(must + n, SETTING_TEXT_SIZE - n, "; %s", why);
+	return false;
 }
 
 bool setting_parse(const struct setting *s, struct text value, void *object, char *must)
 {
 	uint64_t v;
 
+	if (s->kind == SETTING_NETS)
+		return parse_nets(s, value, object, must);
 	if (s->kind == SETTING_NAME && parse_name(s, value, object))
 		return true;
 	if (s->kind == SETTING_FEATURES) {
@@ -332,6 +399,19 @@ static size_t put_cpu_list(uint64_t mask, char *buf, size_t size)
 	return n;
 }
 
+static size_t put_mac(uint64_t mac, char *buf, size_t size)
+{
+	size_t n = 0;
+
+	buf[0] = '\0';
+	for (unsigned i = 0; i < ETH_MAC_SIZE; i++) {
+		unsigned byte = (unsigned)(mac >> (40 - 8 * i)) & 0xff;
+
+		n += fmt(buf + n, size - n, "%s%02x", i == 0 ? "" : ":", byte);
+	}
+	return n;
+}
+
 size_t setting_format(const struct setting *s, const void *object, char *buf, size_t size)
 {
 	switch (s->kind) {
@@ -347,6 +427,10 @@ size_t setting_format(const struct setting *s, const void *object, char *buf, si
 		return fmt(buf, size, "%s", (const char *)object + s->offset);
 	case SETTING_CPU_LIST:
 		return put_cpu_list(get(s, object), buf, size);
+	case SETTING_MAC:
+		return put_mac(get(s, object), buf, size);
+	case SETTING_NETS:
+		return net_list_format(nets_of(s, object), buf, size);
 	case SETTING_FEATURES:
 		return caps_features_format(get(s, object), buf, size);
 	default:

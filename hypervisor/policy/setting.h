@@ -23,6 +23,8 @@ enum setting_kind {
 	SETTING_CHOICE,   /* index in words */
 	SETTING_NAME,     /* char[size] with a final NUL: letters, digits, '-', '_' and '.' */
 	SETTING_CPU_LIST, /* mask of CPU numbers, as in 0,2-3 */
+	SETTING_MAC,      /* 48 bits, as in 52:54:00:12:34:56 */
+	SETTING_NETS,     /* struct net_list, as in lan,vlan=5+wan */
 	SETTING_FEATURES, /* mask of 1 << enum caps_feature, as in haswell,-vpid */
 	/* Texts of any length: only the host tool has such rows, and reads them itself. */
 	SETTING_LINE, /* const char *: printable text of at most max bytes */
@@ -46,7 +48,7 @@ struct setting {
 	.offset = offsetof(type, member), .size = sizeof(((type *)NULL)->member)
 
 /* Enough for each text that says what a value must be. */
-#define SETTING_TEXT_SIZE 768
+#define SETTING_TEXT_SIZE 1280
 
 /* Why a text is refused. */
 struct refusal {

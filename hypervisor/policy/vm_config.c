@@ -54,6 +54,7 @@ const struct setting vm_settings[] = {
 		.initial = false, .help = "give it a virtio console beside the UART"},
 	{ROW("firmware_log", "firmware-log", SETTING_SWITCH, firmware_log),
 		.help = "log what its firmware reports on the debug port 0x402, with level info"},
+	{ROW("net", "net", SETTING_NETS, nets), .help = "its network devices"},
 	{ROW("protocol", NULL, SETTING_CHOICE, protocol), .words = protocol_words,
 		.initial = PROTOCOL_AUTO, .help = "how its kernel is started"},
 	{ROW("cmdline0", "argv0", SETTING_SWITCH, cmdline0), .initial = true,

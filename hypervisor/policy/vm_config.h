@@ -9,6 +9,7 @@
 #include <stdint.h>
 
 #include "lib/limits.h"
+#include "policy/net_config.h"
 #include "policy/setting.h"
 
 #define VM_NAME_SIZE LIMIT_NAME
@@ -35,16 +36,17 @@ enum vm_restart {
 /* Ranges and defaults: vm_settings. */
 struct vm_config {
 	char name[VM_NAME_SIZE];
-	uint64_t memory;     /* bytes */
-	unsigned cpus;       /* virtual ones */
-	bool vmx;            /* offer VT-x to L1 */
-	bool shadow;         /* offer and use VMCS shadowing where the machine has it */
-	bool apicv;          /* the CPU virtualizes L1's local APICs, where it can */
-	bool rng;            /* a virtio entropy device */
-	bool virtio_console; /* beside the UART, on the same stream */
-	bool firmware_log;   /* what its firmware reports goes to the log */
-	bool cmdline0;       /* Multiboot: image name in front of the command line */
-	uint8_t protocol;    /* enum load_protocol */
+	uint64_t memory;      /* bytes */
+	unsigned cpus;        /* virtual ones */
+	bool vmx;             /* offer VT-x to L1 */
+	bool shadow;          /* offer and use VMCS shadowing where the machine has it */
+	bool apicv;           /* the CPU virtualizes L1's local APICs, where it can */
+	bool rng;             /* a virtio entropy device */
+	bool virtio_console;  /* beside the UART, on the same stream */
+	bool firmware_log;    /* what its firmware reports goes to the log */
+	struct net_list nets; /* its network devices */
+	bool cmdline0;        /* Multiboot: image name in front of the command line */
+	uint8_t protocol;     /* enum load_protocol */
 	uint32_t weight; /* its share of a CPU that several want, in parts of WEIGHT_NORMAL */
 	uint8_t restart; /* enum vm_restart */
 	uint32_t restart_limit; /* so many times; 0: without end */

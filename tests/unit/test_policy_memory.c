@@ -115,6 +115,22 @@ static void all_vms_fit_beside_the_hole(void **state)
 	}
 }
 
+static void network_devices_need_memory_that_is_nobodys(void **state)
+{
+	uint64_t without;
+
+	(void)state;
+	without = machine(2, 64 * MIB);
+	vms[0].nets.count = 3;
+	vms[1].nets.count = 2;
+	assert_true(memory_nets_size(list, 2) >= 5ull * MEMORY_NET_QUEUE);
+	assert_int_equal(memory_nets_size(list, 2) % MEMORY_UNIT, 0);
+	assert_int_equal(
+		memory_of_machine(10 * MIB, list, 2), without + memory_nets_size(list, 2));
+	vms[0].nets.count = vms[1].nets.count = 0;
+	assert_int_equal(memory_nets_size(list, 2), 0);
+}
+
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
@@ -123,6 +139,7 @@ int main(void)
 		cmocka_unit_test(disks_are_a_part_of_the_pool),
 		cmocka_unit_test(what_firmware_keeps_over_a_restart_is_a_part_of_the_pool),
 		cmocka_unit_test(all_vms_fit_beside_the_hole),
+		cmocka_unit_test(network_devices_need_memory_that_is_nobodys),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

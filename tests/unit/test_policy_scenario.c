@@ -286,20 +286,41 @@ static void a_configuration_becomes_a_line_that_gives_it_back(void **state)
 		"kernel vm=a memory=1T vmx_features=-ept,-vpid pin=0,2-5,7,60-63 weight=1",
 		"kernel vm=a memory=1026M vmx_features=haswell,-shadow",
 		"kernel vm=a vmx_features=skylake,-apicv,+posted_intr",
+		"kernel vm=a net=lan,mac=52:54:00:00:00:0a,vlan=5,rate=64K,frames=3+wan,trunk=on",
+		"kernel vm=a net=lan,spoof=on,offload=off,mtu=9000",
 	};
 	char line[512] = "kernel";
+	struct vm_config first;
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(lines) / sizeof(lines[0]); i++) {
 		set_up(NULL);
 		assert_true(add(lines[i]));
-		settings_format(vm_settings, &s.vms[0].config, line + 6, sizeof(line) - 6);
-		s.vm_count = 1;
-		line[10] = 'b'; /* kernel vm=b */
+		first = s.vms[0].config;
+		settings_format(vm_settings, &first, line + 6, sizeof(line) - 6);
+		set_up(NULL);
 		assert_true(add(line));
-		s.vms[1].config.name[0] = 'a';
-		expect_same(&s.vms[0].config, &s.vms[1].config);
+		expect_same(&first, &s.vms[0].config);
 	}
+}
+
+static void addresses_of_network_devices_differ(void **state)
+{
+	const struct net_list *nets = &s.vms[0].config.nets;
+
+	(void)state;
+	assert_true(add("kernel vm=a net=lan+lan+wan"));
+	assert_int_equal(nets->count, 3);
+	assert_true(net_config_mac(nets, 0, "a") != net_config_mac(nets, 1, "a"));
+	assert_true(net_config_mac(nets, 0, "a") != net_config_mac(nets, 0, "b"));
+	assert_int_equal(net_config_mac(nets, 0, "a") >> 40 & 3, 2); /* local, of a station */
+	assert_true(add("kernel vm=b net=lan,mac=52:00:00:00:00:01"));
+	expect_refusal("kernel vm=c net=wan,mac=52:00:00:00:00:01",
+		"kernel vm=c net=wan,mac=52:00:00:00:00:01", "has the MAC address");
+	expect_refusal("kernel vm=c net=lan,vlan=x", "net=lan,vlan=x", "vlan must be a number");
+	expect_refusal("kernel vm=c net=lan++lan", "net=lan++lan", "1 to 31 letters");
+	expect_refusal("kernel vm=c net=lan,mac=00:00:00:00:00:00",
+		"net=lan,mac=00:00:00:00:00:00", "the address of a station");
 }
 
 static void only_what_is_not_the_default_is_written(void **state)
@@ -315,6 +336,18 @@ static void only_what_is_not_the_default_is_written(void **state)
 	assert_string_equal(line, " vm=b memory=3G vmx_features=haswell,-vpid pin=1-3");
 }
 
+static void set_longest_nets(struct net_list *l)
+{
+	l->count = LIMIT_NETS;
+	for (unsigned i = 0; i < LIMIT_NETS; i++) {
+		memset(&l->at[i], 0xff, sizeof(l->at[i]));
+		memset(l->at[i].network, 'x', LIMIT_NAME - 1);
+		l->at[i].network[LIMIT_NAME - 1] = '\0';
+		l->at[i].trunk = l->at[i].spoof = true;
+		l->at[i].offload = false;
+	}
+}
+
 static void the_longest_texts_fit(void **state)
 {
 	struct vm_config c;
@@ -324,8 +357,10 @@ static void the_longest_texts_fit(void **state)
 	settings_init(vm_settings, &c);
 	c.allowed_cpus = 0x5555555555555555;
 	c.vmx_features = 1;
+	set_longest_nets(&c.nets);
 	for (const struct setting *row = vm_settings; row->kind != SETTING_END; row++) {
-		assert_true(setting_format(row, &c, text, sizeof(text)) < 256);
+		assert_true(setting_format(row, &c, text, sizeof(text)) <
+			    (row->kind == SETTING_NETS ? 768 : 256));
 		setting_describe(row, text, sizeof(text));
 		assert_true(strlen(text) < 128);
 	}
@@ -348,6 +383,7 @@ int main(void)
 			a_disk_that_cannot_be_is_refused_with_the_word_at_fault, set_up),
 		cmocka_unit_test_setup(
 			a_configuration_becomes_a_line_that_gives_it_back, set_up),
+		cmocka_unit_test_setup(addresses_of_network_devices_differ, set_up),
 		cmocka_unit_test_setup(only_what_is_not_the_default_is_written, set_up),
 		cmocka_unit_test_setup(the_longest_texts_fit, set_up),
 	};

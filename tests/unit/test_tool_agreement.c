@@ -57,9 +57,13 @@ static void for_each_key_and_value_both_decide_the_same(void **state)
 
 		for (size_t i = 0; s->name && i < sizeof(values) / sizeof(values[0]); i++) {
 			bool restart = strcmp(s->key, "restart") != 0;
+			const char *networks =
+				s->kind == SETTING_NETS
+					? arena_format(&arena, "networks: ['%s']\n", values[i])
+					: "";
 			bool tool = tool_takes(arena_format(&arena,
-				"vms: [{kernel: k, %s: '%s'%s%s}]", s->name, values[i], more,
-				restart ? ", restart: always" : ""));
+				"%svms: [{kernel: k, %s: '%s'%s%s}]", networks, s->name,
+				values[i], more, restart ? ", restart: always" : ""));
 			bool by_l0 = l0_takes(
 				&l0, arena_format(&arena, "kernel %s=%s%s%s", s->key, values[i],
 					     l0_more, restart ? " restart=always" : ""));

@@ -107,7 +107,7 @@ static void errors_name_file_line_key_value_and_what_is_allowed(void **state)
 	expect_error("vms:\n  - name: a\n    kernal: k\n",
 		"dir/s.yaml:3: unknown key 'kernal': must be one of name, memory, cpus, vmx, shadow, "
 		"apicv, vmx-features, restart, restart-limit, weight, pin, rng, virtio-console, "
-		"firmware-log, argv0, firmware, kernel, initrd, cmdline, modules, disks");
+		"firmware-log, net, argv0, firmware, kernel, initrd, cmdline, modules, disks, nets");
 	expect_error("vms: [{name: a, kernel: k, cpus: 9}]",
 		"dir/s.yaml:1: cpus: '9' is not allowed: must be a number from 1 to 8");
 	expect_error("vms: [{name: a, kernel: k}]\nmachine: vmware\n",
@@ -228,6 +228,79 @@ static void firmware_takes_the_place_of_a_kernel(void **state)
 		"has no 'kernel', which 'initrd' and 'cmdline' need");
 	expect_error("vms: [{name: a, firmware: f}, {name: a, kernel: k}]",
 		"there is a VM of this name already");
+}
+
+static void network_devices_are_read(void **state)
+{
+	const struct net_config *n = scenario.vms[0].config.nets.at;
+
+	(void)state;
+	assert_int_equal(
+		parse("networks: [lan, {name: wan}]\n"
+		      "vms:\n"
+		      "  - name: a\n"
+		      "    kernel: k\n"
+		      "    nets:\n"
+		      "      - lan\n"
+		      "      - {network: wan, mac: '52:54:00:12:34:5f', vlan: 7, rate: 1M,\n"
+		      "         frames: 9, mtu: 9000, spoof: on, offload: off}\n"
+		      "  - {name: b, kernel: k, net: 'lan,trunk=on+wan'}\n"),
+		0);
+	assert_int_equal(scenario.vms[0].config.nets.count, 2);
+	assert_string_equal(n[0].network, "lan");
+	assert_int_equal(n[0].mtu, 1500);
+	assert_true(n[0].offload && !n[0].trunk && n[0].mac == 0);
+	assert_int_equal(n[1].mac, 0x52540012345f);
+	assert_int_equal(n[1].vlan, 7);
+	assert_int_equal(n[1].rate, MIB);
+	assert_int_equal(n[1].frames, 9);
+	assert_int_equal(n[1].mtu, 9000);
+	assert_true(n[1].spoof && !n[1].offload);
+	assert_int_equal(scenario.vms[1].config.nets.count, 2);
+	assert_true(scenario.vms[1].config.nets.at[0].trunk);
+}
+
+static void wrong_network_devices_are_refused_with_their_place(void **state)
+{
+	const char *vm = "networks: [lan]\nvms:\n  - {name: a, kernel: k,\n     %s}\n";
+	static const struct {
+		const char *text, *error;
+	} wrong[] = {
+		{"nets: [wan]", "dir/s.yaml:4: nets: unknown network 'wan'"},
+		{"net: wan", "dir/s.yaml:4: net: unknown network 'wan'"},
+		{"net: 'lan+wan'", "unknown network 'wan'"},
+		{"nets: [{network: lan, vlan: 4095}]", "dir/s.yaml:4: vlan: '4095'"},
+		{"nets: [{network: lan, vlan: 5, trunk: on}]",
+			"a trunk has no VLAN of its own"},
+		{"nets: [{network: lan, mac: '53:00:00:00:00:01'}]",
+			"the address of a station"},
+		{"nets: [{network: lan, mac: '52:00:00:00:00:1'}]", "the address of a station"},
+		{"nets: [{network: lan, mtu: 67}]", "from 68 to 65535"},
+		{"nets: [{network: lan, speed: 1}]", "unknown key 'speed'"},
+		{"nets: [{vlan: 1}]", "no network"},
+		{"nets: [lan, lan, lan, lan, lan]", "more than 4 network devices"},
+		{"nets: lan", "must be a list of"},
+		{"net: lan, nets: [lan]", "does not go with 'net'"},
+		{"nets: [lan], net: lan", "does not go with 'nets'"},
+		{"net: 'lan,vlan=x'", "vlan must be a number"},
+		{"net: 'lan+lan+lan+lan+lan'", "not so many"},
+		{"nets: [{network: lan, mac: '52:00:00:00:00:01'}, {network: lan, mac: '52:00:00:00:00:01'}]",
+			"dir/s.yaml:3: vms: the VM 'a': another network device has the MAC address"},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++)
+		expect_error(arena_format(&arena, vm, wrong[i].text), wrong[i].error);
+	expect_error(
+		"networks: [a, a]", "dir/s.yaml:1: networks: the network 'a' is there twice");
+	expect_error("networks: [{}]", "no 'name'");
+	expect_error("networks: ['a b']", "must be 1 to 31 letters");
+	expect_error("networks: lan", "must be a list");
+	expect_error(
+		"networks: [lan]\nvms:\n"
+		"  - {name: a, kernel: k, nets: [{network: lan, mac: '52:00:00:00:00:01'}]}\n"
+		"  - {name: b, kernel: k, nets: [{network: lan, mac: '52:00:00:00:00:01'}]}\n",
+		"dir/s.yaml:4: vms: the VM 'b': another network device has the MAC address");
 }
 
 static void too_many_vms_and_modules_are_refused(void **state)
@@ -465,6 +538,9 @@ int main(void)
 		cmocka_unit_test_teardown(wrong_structure_is_told, tear_down),
 		cmocka_unit_test_teardown(a_vm_needs_a_kernel_and_a_name_of_its_own, tear_down),
 		cmocka_unit_test_teardown(firmware_takes_the_place_of_a_kernel, tear_down),
+		cmocka_unit_test_teardown(network_devices_are_read, tear_down),
+		cmocka_unit_test_teardown(
+			wrong_network_devices_are_refused_with_their_place, tear_down),
 		cmocka_unit_test_teardown(too_many_vms_and_modules_are_refused, tear_down),
 		cmocka_unit_test_teardown(
 			disks_are_read_with_the_place_of_their_image, tear_down),

@@ -47,6 +47,7 @@ static const struct option option_table[] = {
 	{"--pin", TO_VM, "pin", RUN | CHECK | IMAGE},
 	{"--rng", TO_VM, "rng", RUN | CHECK | IMAGE},
 	{"--virtio-console", TO_VM, "virtio-console", RUN | CHECK | IMAGE},
+	{"--net", TO_VM, "net", RUN | CHECK | IMAGE},
 	{"--argv0", TO_ALL_VMS, "argv0", RUN | CHECK | IMAGE},
 	{"--vmx", TO_ALL_VMS, "vmx", RUN | CHECK | IMAGE},
 	{"--shadow", TO_ALL_VMS, "shadow", RUN | CHECK | IMAGE},

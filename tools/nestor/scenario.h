@@ -33,6 +33,7 @@ struct vm_spec {
 	unsigned module_count;
 	struct disk_spec disks[SCENARIO_MAX_DISKS];
 	unsigned disk_count;
+	const char *net_where[LIMIT_NETS]; /* places of config.nets */
 };
 
 enum machine_kind {
@@ -58,6 +59,8 @@ struct scenario_spec {
 	struct machine_spec machine;
 	uint64_t timeout; /* seconds; 0: none */
 	bool log_given;
+	char networks[LIMIT_NETWORKS][LIMIT_NAME];
+	unsigned network_count;
 };
 
 /*

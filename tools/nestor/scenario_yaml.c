@@ -9,6 +9,7 @@
 #include <yaml.h>
 
 #include "file.h"
+#include "policy/net_config.h"
 
 /*
  * What no scenario needs, and libyaml takes time for that grows with its square: nesting (5 of
@@ -175,6 +176,137 @@ static int load_disks(struct loader *l, struct vm_spec *vm, yaml_node_t *list)
 	return 0;
 }
 
+/* ---- networks ---- */
+
+static const struct setting network_rows[] = {
+	{NULL, "name", SETTING_NAME, .offset = 0, .size = LIMIT_NAME},
+	{.kind = SETTING_END},
+};
+static setting_tables network_keys = {network_rows, NULL};
+static setting_tables net_keys = {net_settings, NULL};
+
+static int network_key(struct loader *l, void *object, const char *key, yaml_node_t *value)
+{
+	const struct setting *s = setting_find(network_keys, key);
+
+	return s ? apply(l, s, object, value) : unknown_key(l, value, key, network_keys, "");
+}
+
+static bool has_network(const struct scenario_spec *s, const char *name)
+{
+	for (unsigned i = 0; i < s->network_count; i++)
+		if (strcmp(s->networks[i], name) == 0)
+			return true;
+	return false;
+}
+
+/* NAME, or {name: NAME} */
+static int load_network(struct loader *l, yaml_node_t *node)
+{
+	char name[LIMIT_NAME] = "";
+	int status;
+
+	if (l->s->network_count == LIMIT_NETWORKS)
+		return fail(l->e, STATUS_BAD_INPUT, "%s: more than %d networks",
+			node_where(l, node, "networks"), LIMIT_NETWORKS);
+	status = node->type == YAML_SCALAR_NODE
+			 ? apply(l, network_rows, name, node)
+			 : for_each_key(l, node, "networks", name, network_key);
+	if (status)
+		return status;
+	if (!*name)
+		return fail(l->e, STATUS_BAD_INPUT, "%s: the network has no 'name'",
+			node_where(l, node, "networks"));
+	if (has_network(l->s, name))
+		return fail(l->e, STATUS_BAD_INPUT, "%s: the network '%s' is there twice",
+			node_where(l, node, "networks"), name);
+	strcpy(l->s->networks[l->s->network_count++], name);
+	return 0;
+}
+
+static int load_networks(struct loader *l, yaml_node_t *list)
+{
+	yaml_node_item_t *item;
+
+	if (list->type != YAML_SEQUENCE_NODE)
+		return wrong_kind(l, list, "networks", "a list of names");
+	for (item = list->data.sequence.items.start; item < list->data.sequence.items.top;
+		item++)
+		if (load_network(l, yaml_document_get_node(l->doc, *item)))
+			return l->e->status;
+	return 0;
+}
+
+static int net_key(struct loader *l, void *object, const char *key, yaml_node_t *value)
+{
+	const struct setting *s = setting_find(net_keys, key);
+
+	return s ? apply(l, s, object, value) : unknown_key(l, value, key, net_keys, "");
+}
+
+/* NAME of the network, or a mapping */
+static int load_net(struct loader *l, struct vm_spec *vm, yaml_node_t *node)
+{
+	struct net_list *nets = &vm->config.nets;
+	struct net_config *c = &nets->at[nets->count];
+	const char *error;
+	int status;
+
+	if (nets->count == LIMIT_NETS)
+		return fail(l->e, STATUS_BAD_INPUT, "%s: more than %d network devices",
+			node_where(l, node, "nets"), LIMIT_NETS);
+	vm->net_where[nets->count++] = node_where(l, node, "nets");
+	settings_init(net_settings, c);
+	status = node->type == YAML_SCALAR_NODE ? apply(l, net_settings, c, node)
+						: for_each_key(l, node, "nets", c, net_key);
+	if (status)
+		return status;
+	error = net_config_error(c);
+	return error ? fail(l->e, STATUS_BAD_INPUT, "%s: %s", node_where(l, node, "nets"),
+			       error)
+		     : 0;
+}
+
+static int load_nets(struct loader *l, struct vm_spec *vm, yaml_node_t *list)
+{
+	yaml_node_item_t *item;
+
+	if (list->type != YAML_SEQUENCE_NODE)
+		return wrong_kind(l, list, "nets", "a list of {network, ...}");
+	if (vm->config.nets.count != 0)
+		return fail(l->e, STATUS_BAD_INPUT, "%s: does not go with 'net'",
+			node_where(l, list, "nets"));
+	for (item = list->data.sequence.items.start; item < list->data.sequence.items.top;
+		item++)
+		if (load_net(l, vm, yaml_document_get_node(l->doc, *item)))
+			return l->e->status;
+	return 0;
+}
+
+/* net: NETWORK,KEY=VALUE,...+... as on the command line */
+static int load_net_line(struct loader *l, struct vm_spec *vm, yaml_node_t *value)
+{
+	if (vm->config.nets.count != 0)
+		return fail(l->e, STATUS_BAD_INPUT, "%s: does not go with 'nets'",
+			node_where(l, value, "net"));
+	for (unsigned i = 0; i < LIMIT_NETS; i++)
+		vm->net_where[i] = node_where(l, value, "net");
+	return apply(l, setting_find(vm_keys, "net"), vm, value);
+}
+
+/* Each device is on a network that the scenario has. */
+static int check_nets(struct loader *l, const struct vm_spec *vm)
+{
+	for (unsigned i = 0; i < vm->config.nets.count; i++)
+		if (!has_network(l->s, vm->config.nets.at[i].network))
+			return fail(l->e, STATUS_BAD_INPUT,
+				"%s: unknown network '%s': must be one of 'networks'",
+				vm->net_where[i], vm->config.nets.at[i].network);
+	return 0;
+}
+
+/* ---- VMs ---- */
+
 /* vmx: {shadow: off, features: "-ept"} */
 static int vmx_key(struct loader *l, void *object, const char *key, yaml_node_t *value)
 {
@@ -195,10 +327,14 @@ static int vm_key(struct loader *l, void *object, const char *key, yaml_node_t *
 		return load_modules(l, object, value);
 	if (strcmp(key, "disks") == 0)
 		return load_disks(l, object, value);
+	if (strcmp(key, "nets") == 0)
+		return load_nets(l, object, value);
+	if (strcmp(key, "net") == 0)
+		return load_net_line(l, object, value);
 	if (strcmp(key, "vmx") == 0 && value->type == YAML_MAPPING_NODE)
 		return for_each_key(l, value, "vmx", object, vmx_key);
 	return s ? apply(l, s, object, value)
-		 : unknown_key(l, value, key, vm_keys, ", modules, disks");
+		 : unknown_key(l, value, key, vm_keys, ", modules, disks, nets");
 }
 
 static int load_vms(struct loader *l, yaml_node_t *list)
@@ -238,6 +374,8 @@ static int top_key(struct loader *l, void *object, const char *key, yaml_node_t 
 
 	if (strcmp(key, "vms") == 0)
 		return load_vms(l, value);
+	if (strcmp(key, "networks") == 0)
+		return load_networks(l, value);
 	if (strcmp(key, "machine") == 0 && value->type == YAML_SCALAR_NODE)
 		return apply(l, setting_find(machine_keys, "kind"), &scenario->machine, value);
 	if (strcmp(key, "machine") == 0)
@@ -245,7 +383,7 @@ static int top_key(struct loader *l, void *object, const char *key, yaml_node_t 
 	if (strcmp(key, "log") == 0)
 		scenario->log_given = true;
 	return s ? apply(l, s, object, value)
-		 : unknown_key(l, value, key, scenario_keys, ", vms, machine");
+		 : unknown_key(l, value, key, scenario_keys, ", vms, machine, networks");
 }
 
 static int load_document(struct loader *l)
@@ -260,6 +398,9 @@ static int load_document(struct loader *l)
 	if (l->s->vm_count == 0)
 		return fail(l->e, STATUS_BAD_INPUT, "%s: the scenario needs 'vms' with a VM",
 			l->path);
+	for (unsigned i = 0; i < l->s->vm_count; i++)
+		if (check_nets(l, &l->s->vms[i]))
+			return l->e->status;
 	return scenario_finish(l->s, l->e);
 }
 

@@ -1,0 +1,127 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "policy/net_config.h"
+
+#include "lib/fmt.h"
+#include "spec/net.h"
+
+#define ROW(name, kind, member) name, name, kind, SETTING_AT(struct net_config, member)
+
+const struct setting net_settings[] = {
+	{ROW("network", SETTING_NAME, network), .help = "the network it is on"},
+	{ROW("mac", SETTING_MAC, mac), .help = "its address"},
+	{ROW("vlan", SETTING_NUMBER, vlan), .max = VLAN_ID_MAX,
+		.help = "the VLAN that it is in; 0: none"},
+	{ROW("trunk", SETTING_SWITCH, trunk), .help = "frames are tagged with their VLAN"},
+	{ROW("rate", SETTING_SIZE, rate), .min = 0, .max = 1ull << 40, .unit = 64 << 10,
+		.help = "bits a second that it may send; 0: no limit"},
+	{ROW("frames", SETTING_NUMBER, frames), .max = 100000000,
+		.help = "frames a second that it may send; 0: no limit"},
+	{ROW("mtu", SETTING_NUMBER, mtu), .min = ETH_MTU_MIN, .max = 65535,
+		.initial = ETH_MTU_DEFAULT, .help = "the largest packet"},
+	{ROW("spoof", SETTING_SWITCH, spoof), .help = "it may send from other addresses"},
+	{ROW("offload", SETTING_SWITCH, offload), .initial = true,
+		.help = "it may leave checksums and segments to the receiver"},
+	{.kind = SETTING_END},
+};
+
+/* FNV-1a over what tells devices apart; an address that nobody has by birth. */
+uint64_t net_config_mac(const struct net_list *l, unsigned index, const char *vm)
+{
+	uint64_t hash = 0xcbf29ce484222325;
+
+	if (l->at[index].mac != 0)
+		return l->at[index].mac;
+	for (; *vm != '\0'; vm++)
+		hash = (hash ^ (uint8_t)*vm) * 0x100000001b3;
+	hash = (hash ^ index) * 0x100000001b3;
+	hash ^= hash >> 32;
+	return UINT64_C(0x524e) << 32 | (hash & 0xffffffff);
+}
+
+const char *net_config_error(const struct net_config *c)
+{
+	if (c->network[0] == '\0')
+		return "the network device has no network";
+	if (c->trunk && c->vlan != 0)
+		return "a trunk has no VLAN of its own";
+	return NULL;
+}
+
+/* Takes off *rest what is before the separator, and it; false when there is none. */
+static bool cut(struct text *rest, char separator, struct text *before)
+{
+	*before = (struct text){rest->s, 0};
+	while (before->len < rest->len && rest->s[before->len] != separator)
+		before->len++;
+	if (before->len == rest->len)
+		return false;
+	*rest = (struct text){rest->s + before->len + 1, rest->len - before->len - 1};
+	return true;
+}
+
+static void say(char *must, const char *why)
+{
+	size_t n;
+
+	for (n = 0; why[n] != '\0' && n < SETTING_TEXT_SIZE - 1; n++)
+		must[n] = why[n];
+	must[n] = '\0';
+}
+
+static bool parse_one(struct text rest, struct net_config *c, char *must)
+{
+	struct text word;
+	struct refusal r;
+	const char *error;
+	bool more = cut(&rest, ',', &word);
+
+	settings_init(net_settings, c);
+	if (!setting_parse(&net_settings[0], word, c, must))
+		return false;
+	while (more) {
+		more = cut(&rest, ',', &word);
+		if (settings_parse(net_settings, word, c, &r))
+			continue;
+		say(must, r.why);
+		return false;
+	}
+	error = net_config_error(c);
+	if (error != NULL)
+		say(must, error);
+	return error == NULL;
+}
+
+bool net_list_parse(struct text value, struct net_list *l, char *must)
+{
+	struct text one, rest = value;
+	bool more;
+
+	__builtin_memset(l, 0, sizeof(*l));
+	do {
+		more = cut(&rest, '+', &one);
+		if (l->count == LIMIT_NETS) {
+			say(must, "not so many network devices");
+			return false;
+		}
+		if (!parse_one(one, &l->at[l->count++], must))
+			return false;
+	} while (more);
+	return true;
+}
+
+size_t net_list_format(const struct net_list *l, char *buf, size_t size)
+{
+	size_t n = 0;
+
+	buf[0] = '\0';
+	for (unsigned i = 0; i < l->count; i++) {
+		n += fmt(buf + n, size - n, "%s%s", i == 0 ? "" : "+", l->at[i].network);
+		for (const struct setting *s = net_settings + 1; s->kind != SETTING_END; s++) {
+			if (setting_is_default(s, &l->at[i]))
+				continue;
+			n += fmt(buf + n, size - n, ",%s=", s->key);
+			n += setting_format(s, &l->at[i], buf + n, size - n);
+		}
+	}
+	return n;
+}

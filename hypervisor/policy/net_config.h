@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The network devices of a VM, as its settings say: NETWORK[,KEY=VALUE...], with '+' between
+ * them.
+ */
+#ifndef NESTOR_POLICY_NET_CONFIG_H
+#define NESTOR_POLICY_NET_CONFIG_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "lib/limits.h"
+#include "policy/setting.h"
+
+/* Ranges and defaults: net_settings. */
+struct net_config {
+	char network[LIMIT_NAME];
+	uint64_t mac;    /* the first byte of the address is the most significant; 0: derived */
+	uint64_t rate;   /* bits a second that it may send; 0: no limit */
+	uint32_t frames; /* frames a second; likewise */
+	uint32_t vlan;   /* of an access port; 0: no VLAN */
+	uint32_t mtu;
+	bool trunk;   /* VLANs by tags */
+	bool spoof;   /* it may send from other addresses than its own */
+	bool offload; /* checksums and segments may be left to others */
+};
+
+struct net_list {
+	uint32_t count;
+	struct net_config at[LIMIT_NETS];
+};
+
+/* A row each; all have keys, but for the network's name. */
+extern const struct setting net_settings[];
+
+/* The address that a device has: its own, or one that follows from names. */
+uint64_t net_config_mac(const struct net_list *l, unsigned index, const char *vm);
+
+/* Why values that are right by themselves do not go together; NULL when they do. */
+const char *net_config_error(const struct net_config *c);
+
+/* For setting.c: a list from its text, and back. False: *must (SETTING_TEXT_SIZE) says why. */
+bool net_list_parse(struct text value, struct net_list *l, char *must);
+size_t net_list_format(const struct net_list *l, char *buf, size_t size);
+
+#endif
