@@ -4,6 +4,7 @@
 #include "cpu/log.h"
 #include "policy/scenario.h"
 #include "vm/life.h"
+#include "vm/network.h"
 
 static struct scenario scenario;
 
@@ -26,7 +27,7 @@ static bool read_scenario(const struct boot_info *info)
 
 bool vms_start(const struct boot_info *info)
 {
-	if (!read_scenario(info))
+	if (!read_scenario(info) || !network_create(&scenario))
 		return false;
 	for (unsigned i = 0; i < scenario.vm_count; i++) {
 		const char *error = life_begin(i, &scenario.vms[i]);

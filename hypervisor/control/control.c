@@ -7,6 +7,7 @@
 #include "cpu/mux.h"
 #include "mm/page.h"
 #include "vm/explain.h"
+#include "vm/network.h"
 #include "vm/vm.h"
 #include "vm/vm_log.h"
 
@@ -62,10 +63,35 @@ static void stat_vcpu(const struct vm *vm, const struct vcpu *vcpu)
 	}
 }
 
+/* Of a network device: what it did, and why frames were dropped. */
+static void stat_net(const struct vm *vm, unsigned index)
+{
+	static const char *const why[NET_DROPS] = {
+		[NET_DROP_FULL] = "full",
+		[NET_DROP_BAD] = "bad",
+		[NET_DROP_SOURCE] = "source",
+		[NET_DROP_VLAN] = "vlan",
+		[NET_DROP_FLOOD] = "flood",
+		[NET_DROP_BUFFERS] = "buffers",
+	};
+	const struct net_counters *c = network_counters(vm->id, index);
+
+	mux_record("stat vm=%s net%u_sent_frames=%lu net%u_sent_bytes=%lu "
+		   "net%u_received_frames=%lu net%u_received_bytes=%lu net%u_flooded=%lu",
+		vm->config.name, index, c->sent_frames, index, c->sent_bytes, index,
+		c->received_frames, index, c->received_bytes, index, c->flooded);
+	for (unsigned i = 0; i < NET_DROPS; i++)
+		if (c->dropped[i] != 0)
+			mux_record("stat vm=%s net%u_dropped_%s=%lu", vm->config.name, index,
+				why[i], c->dropped[i]);
+}
+
 static void stat(const struct vm *vm)
 {
 	for (unsigned i = 0; i < vm->config.cpus; i++)
 		stat_vcpu(vm, vm->vcpus[i]);
+	for (unsigned i = 0; i < vm->config.nets.count; i++)
+		stat_net(vm, i);
 	vm_explain_summary(vm);
 	mux_record("stat vm=%s pool_pages=%lu pool_peak=%lu", vm->config.name, vm->pool.in_use,
 		vm->pool.peak);

@@ -13,6 +13,7 @@
 enum lock_rank {
 	LOCK_VM = 1,   /* struct vm: EPT01, virtual EPT */
 	LOCK_PLATFORM, /* struct platform: all devices of a VM */
+	LOCK_NET,      /* a port of the switch, or what its ports have learned */
 	LOCK_POOL,     /* a VM's page pool */
 	LOCK_PAGES,    /* free host memory */
 	LOCK_QUEUE     /* a CPU's run queue */

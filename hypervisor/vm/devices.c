@@ -6,8 +6,15 @@
 #include "cpu/mem.h"
 #include "mm/layout.h"
 #include "policy/scenario.h"
+#include "spec/virtio_net.h"
 #include "vm/create.h"
+#include "vm/network.h"
 #include "vm/vm_int.h"
+
+#define NET_OFFLOADS                                                                         \
+	(VIRTIO_NET_F_CSUM | VIRTIO_NET_F_GUEST_CSUM | VIRTIO_NET_F_CTRL_GUEST_OFFLOADS |    \
+		VIRTIO_NET_F_GUEST_TSO4 | VIRTIO_NET_F_GUEST_TSO6 | VIRTIO_NET_F_GUEST_ECN | \
+		VIRTIO_NET_F_HOST_TSO4 | VIRTIO_NET_F_HOST_TSO6 | VIRTIO_NET_F_HOST_ECN)
 
 /*
  * Contiguous pages for so many bytes, of what the VM keeps over a restart if it keeps anything,
@@ -59,6 +66,7 @@ bool devices_create(struct vm *vm, const struct vm_images *images)
 
 	d->has_rng = vm->config.rng && cpu_has_rdrand();
 	d->has_console = vm->config.virtio_console;
+	d->net_count = vm->config.nets.count;
 	for (d->disk_count = 0; d->disk_count < images->disk_count; d->disk_count++) {
 		struct disk *disk = create_disk(vm, &images->disks[d->disk_count]);
 
@@ -67,6 +75,13 @@ bool devices_create(struct vm *vm, const struct vm_images *images)
 		d->disk[d->disk_count] = disk;
 	}
 	return true;
+}
+
+static bool add_net(struct vm *vm, unsigned i)
+{
+	return virtio_net_create(&vm->devices->net[i], vm->platform,
+		PCI_BDF(0, (PLACE_NETS + i), 0), network_switch(), network_port(vm->id, i),
+		vm->config.nets.at[i].offload ? 0 : NET_OFFLOADS);
 }
 
 static bool add(struct vm *vm)
@@ -81,6 +96,9 @@ static bool add(struct vm *vm)
 	for (unsigned i = 0; i < d->disk_count; i++)
 		if (!virtio_blk_create(&d->blk[i], d->disk[i], vm->config.cpus, vm->platform,
 			    PCI_BDF(0, PLACE_DISKS + i, 0)))
+			return false;
+	for (unsigned i = 0; i < d->net_count; i++)
+		if (!add_net(vm, i))
 			return false;
 	return true;
 }
@@ -111,6 +129,18 @@ uint32_t devices_console_input(struct vm *vm, const uint8_t *bytes, uint32_t siz
 	return taken;
 }
 
+void devices_arrived(struct vm *vm)
+{
+	struct vm_devices *d = vm->devices;
+
+	if (d->net_count == 0)
+		return;
+	dev_lock(vm->platform);
+	for (unsigned i = 0; i < d->net_count; i++)
+		virtio_net_arrived(&d->net[i]);
+	dev_unlock(vm->platform);
+}
+
 /* ---- state ---- */
 
 void devices_get_state(struct vm *vm, struct devices_state *s)
@@ -125,6 +155,10 @@ void devices_get_state(struct vm *vm, struct devices_state *s)
 		virtio_console_get_state(&d->console, &s->console);
 	for (unsigned i = 0; i < d->disk_count; i++)
 		virtio_get_state(&d->blk[i].v, &s->blk[i]);
+	for (unsigned i = 0; i < d->net_count; i++) {
+		virtio_get_state(&d->net[i].v, &s->net[i].virtio);
+		virtio_net_get_state(&d->net[i], &s->net[i].net);
+	}
 	dev_unlock(vm->platform);
 }
 
@@ -135,6 +169,9 @@ static bool set(struct vm_devices *d, const struct devices_state *s)
 	ok = ok && (!d->has_console || virtio_console_set_state(&d->console, &s->console));
 	for (unsigned i = 0; ok && i < d->disk_count; i++)
 		ok = virtio_set_state(&d->blk[i].v, &s->blk[i]);
+	for (unsigned i = 0; ok && i < d->net_count; i++)
+		ok = virtio_set_state(&d->net[i].v, &s->net[i].virtio) &&
+		     virtio_net_set_state(&d->net[i], &s->net[i].net);
 	return ok;
 }
 

@@ -11,6 +11,7 @@
 #include "lib/limits.h"
 #include "virtio/blk.h"
 #include "virtio/console.h"
+#include "virtio/net.h"
 #include "virtio/rng.h"
 
 struct platform_config;
@@ -21,7 +22,8 @@ struct vm_images;
 enum device_place {
 	PLACE_RNG = 3,
 	PLACE_CONSOLE = 4,
-	PLACE_DISKS = 8 /* and LIMIT_DISKS - 1 behind it */
+	PLACE_DISKS = 8, /* and LIMIT_DISKS - 1 behind it */
+	PLACE_NETS = 16  /* and LIMIT_NETS - 1 behind it */
 };
 
 struct vm_devices {
@@ -31,6 +33,13 @@ struct vm_devices {
 	unsigned disk_count;
 	struct disk *disk[LIMIT_DISKS];
 	struct virtio_blk blk[LIMIT_DISKS];
+	unsigned net_count;
+	struct virtio_net net[LIMIT_NETS];
+};
+
+struct device_net_state {
+	struct virtio_state virtio;
+	struct virtio_net_state net;
 };
 
 /* Of devices that the VM has not: zero. */
@@ -38,6 +47,7 @@ struct devices_state {
 	struct virtio_state rng;
 	struct virtio_console_state console;
 	struct virtio_state blk[LIMIT_DISKS]; /* what is on the disks travels as RAM does */
+	struct device_net_state net[LIMIT_NETS];
 };
 
 /* At the VM's creation, before devices_reset. The images stay. False: its pool is too small. */
@@ -50,6 +60,9 @@ bool devices_reset(struct vm *vm, const struct platform_config *c);
  * else for the UART. How many were taken. In the address space of the VM.
  */
 uint32_t devices_console_input(struct vm *vm, const uint8_t *bytes, uint32_t size);
+
+/* Frames may have come for the VM. */
+void devices_arrived(struct vm *vm);
 
 void devices_get_state(struct vm *vm, struct devices_state *s);
 /* After platform_set_state. False: a device cannot be in this state. */

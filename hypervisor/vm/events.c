@@ -12,6 +12,7 @@
 #include "cpu/log.h"
 #include "cpu/mux.h"
 #include "cpu/tsc.h"
+#include "vm/devices.h"
 #include "vm/l2.h"
 #include "vm/sched.h"
 #include "vmx/asm.h"
@@ -249,16 +250,35 @@ static void process_sipi(struct vcpu *vcpu)
  */
 static void process_work(struct vcpu *vcpu)
 {
-	uint64_t begin = rdtsc();
-	enum vpci_work left = platform_work(vcpu->vm->platform);
-	uint64_t end = rdtsc();
+	uint64_t begin = rdtsc(), end;
+	enum vpci_work left;
 
+	devices_arrived(vcpu->vm);
+	left = platform_work(vcpu->vm->platform);
+	end = rdtsc();
+	/* What devices ask for meanwhile is in `left`. */
+	__atomic_fetch_and(&vcpu->events, ~(uint32_t)EVENT_WORK, __ATOMIC_SEQ_CST);
+	vcpu->work_pause = end + (end - begin);
 	if (left == VPCI_WORK_WAITS)
 		vcpu->work_at = end + tsc_khz / WORK_LOOKS;
 	else if (left == VPCI_WORK_MORE && vcpu->state == VCPU_RUNNABLE)
 		vcpu->work_at = end + (end - begin);
 	else if (left == VPCI_WORK_MORE)
 		vcpu_post(vcpu, EVENT_WORK);
+}
+
+/*
+ * Frames come as fast as others send them: that they are looked at takes no more of the guest's
+ * time than other work does. Until then they are in the port's queue.
+ */
+static bool may_look(struct vcpu *vcpu)
+{
+	if (vcpu->state != VCPU_RUNNABLE || rdtsc() >= vcpu->work_pause)
+		return true;
+	if (vcpu->work_at > vcpu->work_pause)
+		vcpu->work_at = vcpu->work_pause;
+	vcpu_add_events(vcpu, EVENT_TIMER);
+	return false;
 }
 
 static void process(struct vcpu *vcpu, uint32_t events)
@@ -275,7 +295,7 @@ static void process(struct vcpu *vcpu, uint32_t events)
 		vcpu->nmi_waits = false; /* it is this one that waits */
 	if (l2_rests(vcpu))
 		l2_rest(vcpu, events & EVENT_NMI);
-	if (events & EVENT_WORK) {
+	if (events & EVENT_WORK || (events & EVENT_NET && may_look(vcpu))) {
 		process_work(vcpu);
 		events |= EVENT_TIMER; /* of the next piece */
 	}

@@ -9,6 +9,7 @@
 #include "cpu/percpu.h"
 #include "mm/layout.h"
 #include "vm/images.h"
+#include "vm/network.h"
 #include "vm/sched.h"
 #include "vm/create.h"
 #include "vm/vm_int.h"
@@ -118,6 +119,7 @@ void life_vcpu_ended(struct vm *vm, unsigned id)
 	if (__atomic_sub_fetch(&l->running, 1, __ATOMIC_SEQ_CST) != 0)
 		return;
 	sched_use_address_space(l->memory.cr3);
+	network_vm_ended(id);
 	l->again = wants_restart(l, vm->end);
 	vm_ended(vm, l->again);
 	if (!l->again && __atomic_sub_fetch(&going, 1, __ATOMIC_SEQ_CST) == 0)

@@ -25,6 +25,7 @@
 #define SLEEPER_LAG (2 * SLICE_TICKS) /* how far a vCPU that slept may be behind */
 
 static struct sched_node nodes[MAX_NODES];
+static struct sched_node *first_nodes[VM_MAX]; /* of vCPUs 0, while they are there; atomic */
 
 uint64_t sched_boot_space;
 
@@ -123,6 +124,7 @@ void sched_add(struct vcpu *vcpu)
 	n->weight = vcpu->vm->config.weight;
 	n->allowed = vcpu->vm->config.allowed_cpus;
 	n->slept = true;
+	__atomic_store_n(&n->posted, 0, __ATOMIC_SEQ_CST);
 	__atomic_store_n(&n->runnable, false, __ATOMIC_SEQ_CST);
 	vcpu_leave_cpu(vcpu);
 	cpu = sched_place(n);
@@ -130,6 +132,8 @@ void sched_add(struct vcpu *vcpu)
 	__atomic_store_n(&vcpu->node, n, __ATOMIC_SEQ_CST);
 	if (starts_runnable(vcpu))
 		__atomic_store_n(&n->runnable, true, __ATOMIC_SEQ_CST);
+	if (vcpu->index == 0)
+		__atomic_store_n(&first_nodes[vcpu->vm->id], n, __ATOMIC_SEQ_CST);
 	sched_enqueue(n, cpu);
 	sched_notify(cpu);
 }
@@ -221,6 +225,28 @@ void sched_wake(struct vcpu *vcpu)
 		sched_notify(__atomic_load_n(&n->cpu, __ATOMIC_SEQ_CST));
 }
 
+/*
+ * The events lie in the node until the CPU that has it looks: before the vCPU runs next, or, if
+ * it runs, when it is asked to look at its queue.
+ */
+void sched_post(unsigned vm, uint32_t events)
+{
+	struct sched_node *n = __atomic_load_n(&first_nodes[vm], __ATOMIC_SEQ_CST);
+
+	if (n == NULL ||
+		(__atomic_fetch_or(&n->posted, events, __ATOMIC_SEQ_CST) & events) == events)
+		return;
+	__atomic_store_n(&n->runnable, true, __ATOMIC_SEQ_CST);
+	sched_notify(__atomic_load_n(&n->cpu, __ATOMIC_SEQ_CST));
+}
+
+/* The address space of the node's VM is current. */
+static void take_posted(struct sched_node *n)
+{
+	if (__atomic_load_n(&n->posted, __ATOMIC_SEQ_CST) != 0)
+		vcpu_add_events(n->vcpu, __atomic_exchange_n(&n->posted, 0, __ATOMIC_SEQ_CST));
+}
+
 void sched_wait_out(const struct vcpu *vcpu, uint32_t event)
 {
 	struct sched_node *n = node_of(vcpu);
@@ -249,6 +275,8 @@ void sched_resched(void)
 
 	if (!__atomic_exchange_n(&c->shared.resched, false, __ATOMIC_SEQ_CST))
 		return;
+	if (c->node != NULL)
+		take_posted(c->node);
 	sched_give_away(c->node);
 	if (runnable_count(c) > (c->node != NULL && sched_is_runnable(c->node)))
 		shorten_slice(c);
@@ -291,6 +319,7 @@ static void switch_to(struct sched_node *n)
 			vcpu_add_events(n->vcpu, EVENT_IRQ);
 	}
 	sched_use_address_space(n->cr3);
+	take_posted(n);
 }
 
 static void charge(struct sched_node *n, uint64_t ticks)
@@ -402,6 +431,8 @@ static void retire(struct sched_node *n)
 	struct vm *vm = vcpu->vm;
 	unsigned id = vm->id;
 
+	if (vcpu->index == 0)
+		__atomic_store_n(&first_nodes[id], NULL, __ATOMIC_SEQ_CST);
 	sched_dequeue(n);
 	sched_put_down();
 	vcpu_leave_cpu(vcpu);

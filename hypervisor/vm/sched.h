@@ -25,10 +25,11 @@ struct sched_node {
 	uint64_t vtime;          /* ticks it has run, divided by its weight */
 	uint64_t allowed;        /* CPUs that may run it */
 	uint32_t weight;
-	uint32_t cpu;  /* whose queue it is in; changed by that CPU only */
-	bool slept;    /* since it ran last */
-	bool runnable; /* may be written by any CPU */
-	bool used;     /* claimed by any CPU, by an exchange */
+	uint32_t posted; /* enum vcpu_event, by CPUs that cannot see the vCPU; atomic */
+	uint32_t cpu;    /* whose queue it is in; changed by that CPU only */
+	bool slept;      /* since it ran last */
+	bool runnable;   /* may be written by any CPU */
+	bool used;       /* claimed by any CPU, by an exchange */
 };
 
 /* What other CPUs may touch, by atomic accesses or under the lock. */
@@ -89,6 +90,8 @@ struct vcpu *schedule(void);
 void sched_add(struct vcpu *vcpu);
 /* The vCPU may be able to run, or has events to look at. Any CPU. */
 void sched_wake(struct vcpu *vcpu);
+/* Posts events to vCPU 0 of a VM, from the address space of any. */
+void sched_post(unsigned vm, uint32_t events);
 /* A request is in the posted-interrupt descriptor of the vCPU. True when it runs in guest mode
  * on another CPU, which has been notified; else it needs an event. Any CPU. */
 bool sched_notify_guest(const struct vcpu *vcpu);

@@ -35,7 +35,8 @@ enum vcpu_event {
 	EVENT_STOP = 1 << 5,  /* the VM ended */
 	EVENT_YIELD = 1 << 6, /* time slice over, or nothing to run: go through schedule() */
 	EVENT_FLUSH = 1 << 7, /* guest translations of this VM have changed: drop them all */
-	EVENT_WORK = 1 << 8   /* a device has work to do */
+	EVENT_WORK = 1 << 8,  /* a device has work to do */
+	EVENT_NET = 1 << 9    /* frames may have come */
 };
 
 enum vcpu_state {
@@ -107,9 +108,10 @@ struct vcpu {
 	enum vcpu_state state; /* only its own CPU writes it */
 	/* In the run queue of its CPU; NULL before and after; atomic. */
 	struct sched_node *node;
-	unsigned home;     /* the CPU where its VMCSs are active, or NO_CPU */
-	uint64_t deadline; /* of its timers, as host TSC; DEV_NEVER: none; atomic */
-	uint64_t work_at;  /* host TSC when it goes on with the work of devices; DEV_NEVER */
+	unsigned home;       /* the CPU where its VMCSs are active, or NO_CPU */
+	uint64_t deadline;   /* of its timers, as host TSC; DEV_NEVER: none; atomic */
+	uint64_t work_at;    /* host TSC when it goes on with the work of devices; DEV_NEVER */
+	uint64_t work_pause; /* host TSC until which others' frames wait for its guest */
 	struct hw_vmcs vmcs01;
 	uint32_t proc01; /* its primary controls */
 	struct cpuid_table *cpuid;

@@ -20,6 +20,7 @@
 #include "policy/scenario.h"
 #include "vm/explain.h"
 #include "vm/nested_hw.h"
+#include "vm/network.h"
 #include "vm/vm_log.h"
 
 static bool map_slot(struct vm *vm, uint64_t gpa, struct hpa hpa, uint64_t size)
@@ -68,7 +69,8 @@ bool vm_memory_take(const struct vm_images *images, bool ram_zeroed, struct vm_m
 	*m = (struct vm_memory){.ram_size = config->memory,
 		.pool_size = memory_pool_size(config),
 		.kept_size = memory_kept_size(config)};
-	if (paging_create(&m->cr3) && take_region(m->cr3, m->pool_size, ram_zeroed, &m->pool) &&
+	if (paging_create(&m->cr3) && network_map(m->cr3, config) &&
+		take_region(m->cr3, m->pool_size, ram_zeroed, &m->pool) &&
 		take_region(m->cr3, m->ram_size, ram_zeroed, &m->ram) &&
 		map_images(m->cr3, images))
 		return true;

@@ -27,6 +27,7 @@
 #include "vm/images.h"
 #include "vm/life.h"
 #include "vm/memory.h"
+#include "vm/network.h"
 #include "vm/sched.h"
 #include "vm/vm_int.h"
 
@@ -267,6 +268,11 @@ void vm_stop(struct vm *vm, enum vm_end end, uint32_t value, const char *why)
 		vcpu_post(vm->vcpus[i], EVENT_STOP);
 }
 
+void network_vm_ended(unsigned vm)
+{
+	(void)vm;
+}
+
 void vm_ended(const struct vm *vm, bool again)
 {
 	CHECK(vm->end == VM_END_RESET && vm->end_value == vm->id);
@@ -298,7 +304,7 @@ static void process(struct vcpu *vcpu, uint32_t events)
 		sched_resched();
 		vcpu_update_deadline(vcpu);
 	}
-	if (events & (EVENT_IRQ | EVENT_SIPI))
+	if (events & (EVENT_IRQ | EVENT_SIPI | EVENT_NET))
 		vcpu->state = VCPU_RUNNABLE;
 }
 
@@ -381,6 +387,10 @@ static void handle_exit(struct vcpu *vcpu)
 		vcpu->state = VCPU_HALTED;
 		set_deadline(vcpu, pass(0) + random_number() % 100000);
 		vcpu_post(vcpu, EVENT_TIMER);
+		break;
+	case 11:
+	case 12:
+		sched_post((unsigned)(random_number() % VMS), EVENT_NET);
 		break;
 	case 10:
 		if (random_number() % 4 == 0)

@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The switch between VMs: made at the start from what their settings say, for the whole run. A
+ * port is the same in each life of its VM.
+ */
+#ifndef NESTOR_VM_NETWORK_H
+#define NESTOR_VM_NETWORK_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "net/switch.h"
+#include "policy/scenario.h"
+
+/* Before the first VM is created; boot address space. False: no memory; the log says so. */
+bool network_create(const struct scenario *s);
+/* The queues become visible in the address space of a VM, if it has network devices. */
+bool network_map(uint64_t cr3, const struct vm_config *c);
+/* The VM takes no frames any more. */
+void network_vm_ended(unsigned vm);
+
+struct net_switch *network_switch(void);
+unsigned network_port(unsigned vm, unsigned index);
+const struct net_counters *network_counters(unsigned vm, unsigned index);
+
+#endif
