@@ -86,11 +86,19 @@ of_pci=(virtio/virtio_pci_modern_dev virtio/virtio_pci_legacy_dev virtio/virtio_
 
 # What tries the virtio devices.
 devices() {
+	local m
 	base insmod poweroff cat head wc cmp cut grep tr dd sha256sum sync seq umount mkdir cp \
 		blkdiscard blockdev rm stty
 	drivers "${of_pci[@]}" char/virtio_console char/hw_random/virtio-rng
 	host_program mke2fs
 	host_program e2fsck
+	for m in drivers/net/virtio_net drivers/net/net_failover net/core/failover net/llc/llc net/802/stp \
+		net/802/mrp net/802/garp net/8021q/8021q; do
+		put "$dir/modules/kernel/$m.ko" lib/modules
+	done
+	for m in httpd ifconfig nc ping sleep vconfig wget; do
+		ln -s busybox "$stage/bin/$m"
+	done
 	cp "$here/devices-init" "$stage/init"
 }
 

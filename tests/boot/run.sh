@@ -176,6 +176,47 @@ test_virtio_rng_with_posted_interrupts() {
 	devices rng '' --cpus 2 --machine-cpus 2 --l0-option posted=on
 }
 
+# net_vms MACHINE-LINE VM...: Debian VMs on networks lan and wan, and their run. VM: NAME NET COMMAND-LINE
+net_vms() {
+	local here=$PWD name nets try machine=$1 file=$out.yaml
+	printf 'timeout: 150\nnetworks: [lan, wan]\n%s\nvms:\n' "$machine" >"$file"
+	shift
+	while read -r name nets try; do
+		printf '  - {name: %s, kernel: %s, initrd: %s, memory: 192M, net: "%s", cmdline: "%s quiet role=%s %s"}\n' "$name" \
+			"$here/$B/debian/vmlinuz" "$here/$B/debian/devices.cpio" "$nets" "$LINUX" "$name" "$try"
+	done < <(printf '%s\n' "$@") >>"$file"
+	expect 0 run "$file" --summary
+}
+
+says() { # VM TEXT...: lines of several VMs are mixed in the middle
+	local vm=$1 all
+	shift
+	all=$(sed -n "s/^$vm| //p" "$out.text" | tr -d '\n')
+	for t; do [[ $all = *"$t"* ]] || { echo "$vm does not say: $t"; return 1; }; done
+}
+
+# The other address of the first two.
+A='addr=10.0.0.1 peer=10.0.0.2'
+B_='addr=10.0.0.2 peer=10.0.0.1'
+
+test_two_vms_talk_by_virtio_net() {
+	net_vms 'machine: {cpus: 2}' "a lan try=ping,transfer $A" "b lan try=ping,transfer $B_" &&
+		says a 'ping: ok' 'transfer: ok' && says b 'ping: ok' 'transfer: ok' && shows 'net0_received_bytes +2[0-9]{6}$' \
+			'net0_sent_large +[1-9]'
+}
+
+test_two_vms_on_one_cpu_talk_without_offloads() {
+	net_vms 'machine: {cpus: 1}' "a lan,offload=off try=transfer $A" "b lan try=transfer $B_" &&
+		says a 'transfer: ok' && says b 'transfer: ok' && shows 'net0_sent_large +0$'
+}
+
+# The same VLAN, another VLAN, another network.
+test_vlans_and_networks_are_isolated() {
+	net_vms 'machine: {cpus: 2}' "a lan,vlan=5 try=ping $A" "b lan,trunk=on try=trunk $B_" \
+		"c lan,vlan=6 try=silence $A" "d wan try=silence $A" &&
+		says a 'ping: ok' && says b 'trunk: ok' && says c 'silence: ok' && says d 'silence: ok'
+}
+
 test_linux_as_l2() {
 	linux 0 client 'quiet l2=client' &&
 		shows 'L1: starting L2' 'L2: user space reached' 'L2: done' 'L1: done with status 0' \
