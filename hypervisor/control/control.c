@@ -76,10 +76,10 @@ static void stat_net(const struct vm *vm, unsigned index)
 	};
 	const struct net_counters *c = network_counters(vm->id, index);
 
-	mux_record("stat vm=%s net%u_sent_frames=%lu net%u_sent_bytes=%lu "
+	mux_record("stat vm=%s net%u_sent_frames=%lu net%u_sent_bytes=%lu net%u_sent_large=%lu "
 		   "net%u_received_frames=%lu net%u_received_bytes=%lu net%u_flooded=%lu",
-		vm->config.name, index, c->sent_frames, index, c->sent_bytes, index,
-		c->received_frames, index, c->received_bytes, index, c->flooded);
+		vm->config.name, index, c->sent_frames, index, c->sent_bytes, index, c->large,
+		index, c->received_frames, index, c->received_bytes, index, c->flooded);
 	for (unsigned i = 0; i < NET_DROPS; i++)
 		if (c->dropped[i] != 0)
 			mux_record("stat vm=%s net%u_dropped_%s=%lu", vm->config.name, index,

@@ -363,6 +363,7 @@ uint32_t net_route(struct net_switch *s, unsigned port, const struct net_frame *
 	}
 	count(&p->counters.sent_frames, 1);
 	count(&p->counters.sent_bytes, f->meta.length);
+	count(&p->counters.large, f->meta.gso != 0);
 	count(&p->counters.flooded, to == NET_PORTS);
 	return to == NET_PORTS ? all : all & 1u << to;
 }

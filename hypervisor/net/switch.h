@@ -48,7 +48,8 @@ enum net_drop {
 struct net_counters {
 	uint64_t sent_frames, sent_bytes;         /* by the VM, and not dropped here */
 	uint64_t received_frames, received_bytes; /* by the VM's driver */
-	uint64_t flooded;                         /* of those that were sent */
+	uint64_t large;              /* of those that were sent: to be cut into segments */
+	uint64_t flooded;            /* of those that were sent */
 	uint64_t dropped[NET_DROPS]; /* on the way in; FULL and BUFFERS: on the way out */
 };
 

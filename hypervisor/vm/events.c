@@ -253,12 +253,13 @@ static void process_work(struct vcpu *vcpu)
 	uint64_t begin = rdtsc(), end;
 	enum vpci_work left;
 
+	sched_unhold(vcpu->node, EVENT_NET);
 	devices_arrived(vcpu->vm);
 	left = platform_work(vcpu->vm->platform);
 	end = rdtsc();
 	/* What devices ask for meanwhile is in `left`. */
 	__atomic_fetch_and(&vcpu->events, ~(uint32_t)EVENT_WORK, __ATOMIC_SEQ_CST);
-	vcpu->work_pause = end + (end - begin);
+	vcpu->work_pause = end + (end - vcpu->exit_tsc);
 	if (left == VPCI_WORK_WAITS)
 		vcpu->work_at = end + tsc_khz / WORK_LOOKS;
 	else if (left == VPCI_WORK_MORE && vcpu->state == VCPU_RUNNABLE)
@@ -269,7 +270,7 @@ static void process_work(struct vcpu *vcpu)
 
 /*
  * Frames come as fast as others send them: that they are looked at takes no more of the guest's
- * time than other work does. Until then they are in the port's queue.
+ * time than other work does. Until then they are in the port's queue, and nobody kicks again.
  */
 static bool may_look(struct vcpu *vcpu)
 {
@@ -277,6 +278,7 @@ static bool may_look(struct vcpu *vcpu)
 		return true;
 	if (vcpu->work_at > vcpu->work_pause)
 		vcpu->work_at = vcpu->work_pause;
+	sched_hold(vcpu->node, EVENT_NET);
 	vcpu_add_events(vcpu, EVENT_TIMER);
 	return false;
 }
@@ -323,8 +325,10 @@ static void process(struct vcpu *vcpu, uint32_t events)
 struct vcpu *vcpu_process_events(struct vcpu *vcpu)
 {
 	for (;;) {
-		uint32_t events = __atomic_exchange_n(&vcpu->events, 0, __ATOMIC_SEQ_CST);
+		uint32_t events;
 
+		sched_take_posted(vcpu->node);
+		events = __atomic_exchange_n(&vcpu->events, 0, __ATOMIC_SEQ_CST);
 		if (events == 0)
 			return vcpu;
 		if (sched_asked())

@@ -320,6 +320,12 @@ static inline __attribute__((always_inline)) void write_timer(struct vcpu *vcpu,
 	vmwrite(VMCS_PREEMPTION_TIMER_VALUE, value);
 }
 
+static inline bool has_events(const struct vcpu *vcpu)
+{
+	return (__atomic_load_n(&vcpu->events, __ATOMIC_RELAXED) |
+		       __atomic_load_n(&vcpu->node->posted, __ATOMIC_RELAXED)) != 0;
+}
+
 /*
  * Whoever posts an event from now on kicks this CPU out of guest mode; what is there already is
  * handled first. Seldom, and then it is slow: ordinary exits shall not pay for its stack frame.
@@ -334,7 +340,7 @@ static __attribute__((noinline)) struct vcpu *handle_events(struct vcpu *vcpu)
 		sched_clear_guest();
 		vcpu = vcpu_process_events(vcpu);
 		sched_set_guest(vcpu->node);
-	} while (__atomic_load_n(&vcpu->events, __ATOMIC_RELAXED) != 0);
+	} while (has_events(vcpu));
 	return vcpu;
 }
 
@@ -395,7 +401,7 @@ static inline __attribute__((always_inline)) struct vcpu *leave(struct vcpu *vcp
 	uint64_t now;
 
 	sched_set_guest(vcpu->node);
-	if (__atomic_load_n(&vcpu->events, __ATOMIC_RELAXED) != 0)
+	if (has_events(vcpu))
 		vcpu = handle_events(vcpu);
 	now = rdtsc();
 	vcpu->stats.ticks[0] += now - vcpu->exit_tsc;

@@ -125,6 +125,7 @@ void sched_add(struct vcpu *vcpu)
 	n->allowed = vcpu->vm->config.allowed_cpus;
 	n->slept = true;
 	__atomic_store_n(&n->posted, 0, __ATOMIC_SEQ_CST);
+	__atomic_store_n(&n->held, 0, __ATOMIC_SEQ_CST);
 	__atomic_store_n(&n->runnable, false, __ATOMIC_SEQ_CST);
 	vcpu_leave_cpu(vcpu);
 	cpu = sched_place(n);
@@ -226,14 +227,15 @@ void sched_wake(struct vcpu *vcpu)
 }
 
 /*
- * The events lie in the node until the CPU that has it looks: before the vCPU runs next, or, if
- * it runs, when it is asked to look at its queue.
+ * The events lie in the node until the CPU that has it looks: before the vCPU runs next. If it
+ * runs it is kicked; a CPU looks after it has said that it enters guest mode.
  */
 void sched_post(unsigned vm, uint32_t events)
 {
 	struct sched_node *n = __atomic_load_n(&first_nodes[vm], __ATOMIC_SEQ_CST);
 
-	if (n == NULL ||
+	__atomic_thread_fence(__ATOMIC_SEQ_CST); /* what they are about, before `held` */
+	if (n == NULL || (__atomic_load_n(&n->held, __ATOMIC_SEQ_CST) & events) == events ||
 		(__atomic_fetch_or(&n->posted, events, __ATOMIC_SEQ_CST) & events) == events)
 		return;
 	__atomic_store_n(&n->runnable, true, __ATOMIC_SEQ_CST);
@@ -241,7 +243,7 @@ void sched_post(unsigned vm, uint32_t events)
 }
 
 /* The address space of the node's VM is current. */
-static void take_posted(struct sched_node *n)
+void sched_take_posted(struct sched_node *n)
 {
 	if (__atomic_load_n(&n->posted, __ATOMIC_SEQ_CST) != 0)
 		vcpu_add_events(n->vcpu, __atomic_exchange_n(&n->posted, 0, __ATOMIC_SEQ_CST));
@@ -275,8 +277,6 @@ void sched_resched(void)
 
 	if (!__atomic_exchange_n(&c->shared.resched, false, __ATOMIC_SEQ_CST))
 		return;
-	if (c->node != NULL)
-		take_posted(c->node);
 	sched_give_away(c->node);
 	if (runnable_count(c) > (c->node != NULL && sched_is_runnable(c->node)))
 		shorten_slice(c);
@@ -319,7 +319,7 @@ static void switch_to(struct sched_node *n)
 			vcpu_add_events(n->vcpu, EVENT_IRQ);
 	}
 	sched_use_address_space(n->cr3);
-	take_posted(n);
+	sched_take_posted(n);
 }
 
 static void charge(struct sched_node *n, uint64_t ticks)

@@ -25,6 +25,7 @@ struct sched_node {
 	uint64_t vtime;          /* ticks it has run, divided by its weight */
 	uint64_t allowed;        /* CPUs that may run it */
 	uint32_t weight;
+	uint32_t held;   /* of these: the vCPU knows of them; written by its CPU; atomic */
 	uint32_t posted; /* enum vcpu_event, by CPUs that cannot see the vCPU; atomic */
 	uint32_t cpu;    /* whose queue it is in; changed by that CPU only */
 	bool slept;      /* since it ran last */
@@ -92,6 +93,23 @@ void sched_add(struct vcpu *vcpu);
 void sched_wake(struct vcpu *vcpu);
 /* Posts events to vCPU 0 of a VM, from the address space of any. */
 void sched_post(unsigned vm, uint32_t events);
+/* The owner of the vCPU, in its address space: they become events of the vCPU. */
+void sched_take_posted(struct sched_node *n);
+/*
+ * For the owner of a vCPU: it knows of these events, and whoever posts them need not tell it; or
+ * it shall be told again, and looks afterwards.
+ */
+static inline void sched_hold(struct sched_node *n, uint32_t events)
+{
+	__atomic_fetch_or(&n->held, events, __ATOMIC_SEQ_CST);
+}
+
+static inline void sched_unhold(struct sched_node *n, uint32_t events)
+{
+	if (__atomic_load_n(&n->held, __ATOMIC_RELAXED) != 0)
+		__atomic_fetch_and(&n->held, ~events, __ATOMIC_SEQ_CST);
+}
+
 /* A request is in the posted-interrupt descriptor of the vCPU. True when it runs in guest mode
  * on another CPU, which has been notified; else it needs an event. Any CPU. */
 bool sched_notify_guest(const struct vcpu *vcpu);

@@ -6,6 +6,7 @@
 #include "apic.h"
 #include "cmdline.h"
 #include "stress.h"
+#include "virtio_net.h"
 
 #define PORT_MARK    0xf5
 #define PORT_CONSOLE 0x3f8
@@ -200,13 +201,28 @@ static void restarts(unsigned cpu)
 	__asm__ volatile("lidt %0\n\tud2" : : "m"(none) : "memory");
 }
 
+/* Frames to the victim, as fast as it can. */
+static void net_flood(unsigned cpu)
+{
+	static uint8_t frame[VNET_HDR + 64];
+	static struct vnet net;
+
+	while (cpu != 0)
+		pause();
+	if (!vnet_open(&net, 0, 1, 4096))
+		stress_broke("network device", 0, 1);
+	memcpy(frame + VNET_HDR, "\x52\0\0\0\0\x1\x52\0\0\0\0\x2\x8", 13);
+	for (;;)
+		vnet_send(&net, frame, sizeof(frame));
+}
+
 static const struct {
 	const char *name;
 	void (*run)(unsigned cpu);
 } patterns[] = {{"kicks", kicks}, {"wakes", wakes}, {"starts", starts}, {"exits", exits},
 	{"long-exits", long_exits}, {"locks", locks}, {"console", console},
 	{"refused", refused}, {"invept", invept}, {"entries", entries}, {"timers", timers},
-	{"restarts", restarts}, {"halted-l2", halted_l2}};
+	{"restarts", restarts}, {"halted-l2", halted_l2}, {"net-flood", net_flood}};
 
 static void run(void *pattern)
 {

@@ -17,7 +17,7 @@ LOGS=$B/test/fairness
 mkdir -p "$LOGS"
 
 # Pattern, CPUs of the machine, vCPUs of the aggressor, its other keys, the victim's weight, and the share in per cent that it has if
-# as many of the aggressor's vCPUs as may be are on its CPU.
+# as many of the aggressor's vCPUs as may be are on its CPU. Work on frames that others send takes as much of a VM's time as its guest.
 rows() {
 	cat <<-'END'
 		kicks       4 4 -                      100 50
@@ -36,18 +36,24 @@ rows() {
 		halted-l2   1 2 -                      100 100
 		kicks       2 3 -                      100 33
 		restarts    1 1 restart:always         100 50
+		net-flood   1 1 -                      100 25
+		net-flood   2 1 -                      100 50
 	END
 }
 
 # scenario MACHINE_CPUS WEIGHT [AGGRESSOR_CPUS PATTERN KEYS]
 scenario() {
-	local payload
+	local payload net=() of
 	payload=$(realpath "$B/payload")
-	printf 'machine: {cpus: %d, memory: 256M}\nvms:\n' "$1"
-	printf '  - {name: victim, kernel: %s/victim.elf, memory: 8M, pin: "0", weight: %d}\n' "$payload" "$2"
+	if [ "${4-}" = net-flood ]; then
+		for of in 1 2; do net+=(", net: 'lan,mac=52:00:00:00:00:0$of'"); done
+	fi
+	printf 'machine: {cpus: %d, memory: 256M}\nnetworks: [lan]\nvms:\n' "$1"
+	printf '  - {name: victim, kernel: %s/victim.elf, memory: 16M, pin: "0", weight: %d%s%s}\n' "$payload" "$2" \
+		"${net[0]-}" "${net[0]:+, cmdline: net}"
 	[ $# -gt 2 ] || return 0
-	printf '  - {name: aggressor, kernel: %s/aggressor.elf, memory: 16M, cpus: %d, cmdline: "%s cpus=%d"%s}\n' \
-		"$payload" "$3" "$4" "$3" "$([ "$5" = - ] || echo ", ${5/:/: }")"
+	printf '  - {name: aggressor, kernel: %s/aggressor.elf, memory: 16M, cpus: %d, cmdline: "%s cpus=%d"%s%s}\n' \
+		"$payload" "$3" "$4" "$3" "$([ "$5" = - ] || echo ", ${5/:/: }")" "${net[1]-}"
 }
 
 # measure NAME: marks of the victim behind the start of the run

@@ -311,8 +311,10 @@ static void process(struct vcpu *vcpu, uint32_t events)
 static struct vcpu *process_events(struct vcpu *vcpu)
 {
 	for (;;) {
-		uint32_t events = __atomic_exchange_n(&vcpu->events, 0, __ATOMIC_SEQ_CST);
+		uint32_t events;
 
+		sched_take_posted(vcpu->node);
+		events = __atomic_exchange_n(&vcpu->events, 0, __ATOMIC_SEQ_CST);
 		if (events == 0)
 			return vcpu;
 		if (sched_asked())
@@ -331,7 +333,8 @@ static void set_guest(struct sched_node *n)
 static struct vcpu *enter(struct vcpu *vcpu)
 {
 	set_guest(vcpu->node);
-	while (__atomic_load_n(&vcpu->events, __ATOMIC_SEQ_CST) != 0) {
+	while (__atomic_load_n(&vcpu->events, __ATOMIC_SEQ_CST) != 0 ||
+		__atomic_load_n(&vcpu->node->posted, __ATOMIC_SEQ_CST) != 0) {
 		set_guest(NULL);
 		vcpu = process_events(vcpu);
 		set_guest(vcpu->node);
