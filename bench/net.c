@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Frames from one VM to another: `send` or `receive`, size=BYTES of a frame (above 1514 it is left
- * to be cut into segments), count=N, window=N frames before an answer. net.sh counts what L0
- * has to do for them.
+ * Frames from one VM to another: `send` or `receive`, size=BYTES of a frame (above 1514 it is
+ * left to be cut into segments), count=N, window=N frames before an answer. net.sh counts what
+ * L0 has to do for them.
  */
 #include "cmdline.h"
 #include "cpu.h"

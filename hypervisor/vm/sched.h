@@ -96,8 +96,8 @@ void sched_post(unsigned vm, uint32_t events);
 /* The owner of the vCPU, in its address space: they become events of the vCPU. */
 void sched_take_posted(struct sched_node *n);
 /*
- * For the owner of a vCPU: it knows of these events, and whoever posts them need not tell it; or
- * it shall be told again, and looks afterwards.
+ * For the owner of a vCPU: it knows of these events, and whoever posts them need not tell it;
+ * or it shall be told again, and looks afterwards.
  */
 static inline void sched_hold(struct sched_node *n, uint32_t events)
 {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * For tests of the network device: one on port 0 of a switch whose ports 1 to 3 are used without
- * a device, and what its driver does.
+ * For tests of the network device: one on port 0 of a switch whose ports 1 to 3 are used
+ * without a device, and what its driver does.
  */
 #ifndef NESTOR_TESTS_NET_DEVICE_H
 #define NESTOR_TESTS_NET_DEVICE_H
