@@ -61,11 +61,7 @@ static bool cut(struct text *rest, char separator, struct text *before)
 
 static void say(char *must, const char *why)
 {
-	size_t n;
-
-	for (n = 0; why[n] != '\0' && n < SETTING_TEXT_SIZE - 1; n++)
-		must[n] = why[n];
-	must[n] = '\0';
+	fmt(must, SETTING_TEXT_SIZE, "%s", why);
 }
 
 static bool parse_one(struct text rest, struct net_config *c, char *must)

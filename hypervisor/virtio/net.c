@@ -5,9 +5,9 @@
 
 #include "spec/virtio_net.h"
 
-#define CLASS      0x020000u /* Ethernet controller */
-#define QUEUE_SIZE 256u
-#define HDR        ((uint32_t)sizeof(struct virtio_net_hdr))
+#define CLASS     0x020000u /* Ethernet controller */
+#define RING_SIZE 256u
+#define HDR       ((uint32_t)sizeof(struct virtio_net_hdr))
 
 #define FEATURES                                                                            \
 	(VIRTIO_NET_F_CSUM | VIRTIO_NET_F_GUEST_CSUM | VIRTIO_NET_F_CTRL_GUEST_OFFLOADS |   \
@@ -331,33 +331,38 @@ static void got(struct virtio_net *n, const struct net_meta *m, bool cut, uint32
 		drop_first(n);
 }
 
+/* The driver cannot take it: the next one. */
+static enum virtio_result lose_first(struct virtio_net *n)
+{
+	net_dropped(n->net, n->port, NET_DROP_BUFFERS);
+	drop_first(n);
+	return VIRTIO_MORE;
+}
+
 static enum virtio_result give_first(struct virtio_net *n, struct virtq *q, struct net_meta *m,
 	uint8_t *frame, uint64_t *budget)
 {
 	bool cut = m->gso && !takes_gso(n, m->gso);
-	enum filled result = FILL_SMALL;
 	struct piece p;
+	enum filled result;
 
+	if (cut && net_segments(m) > NET_SEGMENTS_MAX)
+		return lose_first(n);
 	add_tag(n, m, &p);
-	if (!cut)
-		whole(n, m, frame, &p);
-	else if (net_segments(m) <= NET_SEGMENTS_MAX)
+	if (cut)
 		segment(n, m, frame, &p);
-	if (!cut || net_segments(m) <= NET_SEGMENTS_MAX) {
-		result = put(n, q, &p);
-		spend(budget, length_of(&p));
-	}
+	else
+		whole(n, m, frame, &p);
+	result = put(n, q, &p);
+	spend(budget, length_of(&p));
 	if (result == FILL_BAD)
 		return VIRTIO_BAD;
 	if (result == FILL_WAITS)
 		return VIRTIO_KEEP;
-	if (result == FILLED) {
-		got(n, m, cut, length_of(&p));
-		return VIRTIO_GIVEN;
-	}
-	net_dropped(n->net, n->port, NET_DROP_BUFFERS);
-	drop_first(n);
-	return VIRTIO_MORE;
+	if (result == FILL_SMALL)
+		return lose_first(n);
+	got(n, m, cut, length_of(&p));
+	return VIRTIO_GIVEN;
 }
 
 /* With its first buffer the driver takes frames. */
@@ -444,7 +449,7 @@ static const struct virtio_kind kind = {
 	.class = CLASS,
 	.features = FEATURES,
 	.queues = QUEUES,
-	.queue_size = QUEUE_SIZE,
+	.queue_size = RING_SIZE,
 	.config_size = VIRTIO_NET_CONFIG_SIZE,
 	.ops = &ops,
 };

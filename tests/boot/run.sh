@@ -179,7 +179,7 @@ test_virtio_rng_with_posted_interrupts() {
 # net_vms MACHINE-LINE VM...: Debian VMs on networks lan and wan, and their run. VM: NAME NET COMMAND-LINE
 net_vms() {
 	local here=$PWD name nets try machine=$1 file=$out.yaml
-	printf 'timeout: 150\nnetworks: [lan, wan]\n%s\nvms:\n' "$machine" >"$file"
+	printf 'timeout: 240\nnetworks: [lan, wan]\n%s\nvms:\n' "$machine" >"$file"
 	shift
 	while read -r name nets try; do
 		printf '  - {name: %s, kernel: %s, initrd: %s, memory: 192M, net: "%s", cmdline: "%s quiet role=%s %s"}\n' "$name" \
@@ -213,8 +213,8 @@ test_two_vms_on_one_cpu_talk_without_offloads() {
 # The same VLAN, another VLAN, another network.
 test_vlans_and_networks_are_isolated() {
 	net_vms 'machine: {cpus: 2}' "a lan,vlan=5 try=ping $A" "b lan,trunk=on try=trunk $B_" \
-		"c lan,vlan=6 try=silence $A" "d wan try=silence $A" &&
-		says a 'ping: ok' && says b 'trunk: ok' && says c 'silence: ok' && says d 'silence: ok'
+		"c lan,vlan=6+wan try=silence $A" &&
+		says a 'ping: ok' && says b 'trunk: ok' && says c 'silence: ok'
 }
 
 test_linux_as_l2() {
