@@ -220,6 +220,12 @@ void vm_memory_give_back(const struct vm_memory *m)
 	memset(direct_va(m->pool), 0xee, m->pool_size);
 }
 
+const char *firmware_check(const struct vm_images *of)
+{
+	(void)of;
+	return NULL;
+}
+
 struct vm *vm_create(const struct vm_images *of, unsigned id, const struct vm_memory *m)
 {
 	const struct vm_config *config = &of->config;
