@@ -3,7 +3,7 @@
 # SAN=1 builds the tool with sanitizers.
 TOOL_SRC := $(wildcard tools/nestor/*.c)
 TOOL_SHARED := $(addprefix hypervisor/,policy/setting.c policy/net_config.c policy/vm_config.c policy/options.c policy/memory.c policy/disk_config.c policy/scenario.c \
-	spec/vmx_features.c lib/text.c lib/fmt.c)
+	spec/vmx_features.c lib/text.c lib/fmt.c lib/frame.c)
 TOOL_OBJ := $(TOOL_SRC:tools/nestor/%.c=$(B)/tool/%.o) $(TOOL_SHARED:hypervisor/%.c=$(B)/tool/%.o)
 TOOL_LIB := -lyaml -lz -llzma -lzstd -llz4
 TOOL_CFLAGS := $(HOST_CFLAGS) -D_GNU_SOURCE -DNESTOR_VERSION='"$(VERSION)"' -iquote tools/nestor -iquote hypervisor \
@@ -57,6 +57,8 @@ TOOL_TESTS := $(patsubst tests/unit/%.c,%,$(wildcard tests/unit/test_tool_*.c))
 $(foreach t,$(TOOL_TESTS),$(eval UNIT_EXTRA_$(t) := \
 	-D_GNU_SOURCE -iquote tools/nestor -iquote hypervisor $(B)/host/tool.a $(TOOL_LIB)))
 $(TOOL_TESTS:%=$(B)/unit/%): $(B)/host/tool.a
+# Both ends of the line to L0, together.
+UNIT_EXTRA_test_tool_input += hypervisor/cpu/input.c
 
 $(B)/host/tool/%.o: tools/nestor/%.c $(B)/tool/flags
 	@mkdir -p $(@D)

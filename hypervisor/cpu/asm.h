@@ -174,6 +174,32 @@ static inline void sti_hlt_cli(void)
 	__asm__ volatile("sti; hlt; cli" : : : "memory");
 }
 
+/* The same, unless this CPU was kicked (struct percpu); an NMI that kicks it ends it, too. */
+void cpu_sleep(void);
+
+/*
+ * After a VM exit for an NMI others are blocked until the next entry or IRET: this is one.
+ */
+static inline void unblock_nmi(void)
+{
+	uint64_t scratch;
+
+	__asm__ volatile("mov %%ss, %k0\n"
+			 "push %0\n"
+			 "lea 8(%%rsp), %0\n"
+			 "push %0\n"
+			 "pushfq\n"
+			 "mov %%cs, %k0\n"
+			 "push %0\n"
+			 "lea 1f(%%rip), %0\n"
+			 "push %0\n"
+			 "iretq\n"
+			 "1:"
+			 : "=&r"(scratch)
+			 :
+			 : "memory", "cc");
+}
+
 static inline void cli(void)
 {
 	__asm__ volatile("cli" : : : "memory");

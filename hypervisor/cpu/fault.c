@@ -27,6 +27,7 @@ struct gate {
 static struct gate idt[IDT_ENTRIES] __attribute__((aligned(16)));
 
 extern const uint8_t trap_stubs[];
+extern const uint8_t cpu_sleep_end[];
 
 /* Faults that can hit when the stack is bad get their own. */
 static uint16_t ist_of(unsigned vector)
@@ -166,6 +167,9 @@ static void nmi(struct percpu *c, struct trap_frame *f)
 {
 	c->kicked = true;
 	request_poll();
+	if (f->rip >= (uint64_t)(uintptr_t)cpu_sleep &&
+		f->rip < (uint64_t)(uintptr_t)cpu_sleep_end)
+		f->rip = (uint64_t)(uintptr_t)cpu_sleep_end;
 	for (const struct nmi_restart *r = nmi_restarts; r->start != 0; r++)
 		if (f->rip >= r->start && f->rip < r->end) {
 			f->rip = r->to;

@@ -11,13 +11,13 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "lib/limits.h"
+#include "lib/l0_stream.h"
 
 enum mux_channel {
-	MUX_LOG = 0,
-	MUX_CONTROL = 1,
-	MUX_VM = 2, /* plus the VM's number */
-	MUX_CHANNELS = MUX_VM + LIMIT_VMS
+	MUX_LOG = L0_CHANNEL_LOG,
+	MUX_CONTROL = L0_CHANNEL_CONTROL,
+	MUX_VM = L0_CHANNEL_VM, /* plus the VM's number */
+	MUX_CHANNELS = L0_CHANNELS
 };
 
 /* Finds the port. Boot CPU, before anything else. */

@@ -38,6 +38,12 @@ uint64_t dev_now(struct platform *p);
 void dev_console(struct platform *p, uint8_t byte);
 /* A byte of what firmware reports on port 0x402, with config.firmware_log. */
 void dev_firmware_log(struct platform *p, uint8_t byte);
+/*
+ * Bytes that were typed at the VM's console and that no device has taken yet, and the first of
+ * them. With the lock.
+ */
+uint32_t dev_console_waiting(struct platform *p);
+uint8_t dev_console_take(struct platform *p);
 /* The guest asked to end or restart. Called once per request; emulation returns afterwards. */
 void dev_power(struct platform *p, enum dev_power_event event, uint32_t value);
 /* Something became deliverable for the vCPU: it must look before its next entry. */
@@ -181,8 +187,8 @@ enum vpci_work platform_work(struct platform *p);
 /* Whether a device answers at this address of memory, which has no RAM. */
 bool platform_has_device(struct platform *p, uint64_t gpa);
 
-/* A byte typed at the VM's console (UART receive). False when its FIFO is full. */
-bool platform_console_input(struct platform *p, uint8_t byte);
+/* Something was typed at the VM's console: dev_console_waiting has grown. */
+void platform_console_came(struct platform *p);
 
 /*
  * ACPI tables (RSDP, XSDT, FADT, FACS, MADT, MCFG, DSDT) for this configuration, written for

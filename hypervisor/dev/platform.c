@@ -227,14 +227,11 @@ void platform_eoi(struct platform *p, unsigned vcpu)
 	dev_unlock(p);
 }
 
-bool platform_console_input(struct platform *p, uint8_t byte)
+void platform_console_came(struct platform *p)
 {
-	bool taken;
-
 	dev_lock(p);
-	taken = vuart_input(p, byte);
+	vuart_look(p);
 	dev_unlock(p);
-	return taken;
 }
 
 /* ---- time ---- */
@@ -255,6 +252,7 @@ void platform_deadline_changed(struct platform *p)
 {
 	uint64_t others = earlier(vpm_deadline(p), vfwcfg_deadline(p));
 
+	others = earlier(others, vuart_deadline(p));
 	p->deadline = earlier(vpit_deadline(p), earlier(vrtc_deadline(p), others));
 }
 
@@ -274,6 +272,7 @@ static void run_device_timers(struct platform *p, uint64_t now)
 	vrtc_run_timer(p, now);
 	vpm_run_timer(p, now);
 	vfwcfg_run_timer(p, now);
+	vuart_look(p);
 	platform_deadline_changed(p);
 	p->deadline = platform_bounded_deadline(p, p->deadline, now);
 }

@@ -13,11 +13,11 @@ _Static_assert(sizeof(struct vpit_state) == 128, "no padding");
 _Static_assert(sizeof(struct vrtc_state) == 160, "no padding");
 _Static_assert(sizeof(struct vpm_state) == 16, "no padding");
 _Static_assert(sizeof(struct vpic_state) == 32, "no padding");
-_Static_assert(sizeof(struct vuart_state) == 28, "no padding");
+_Static_assert(sizeof(struct vuart_state) == 48, "no padding");
 _Static_assert(sizeof(struct vpci_state) == 24836, "no padding");
 _Static_assert(sizeof(struct vfwcfg_state) == 40, "no padding");
 _Static_assert(sizeof(struct vflash_state) == 8, "no padding");
-_Static_assert(sizeof(struct platform_state) == 27856, "no padding");
+_Static_assert(sizeof(struct platform_state) == 27880, "no padding");
 
 static const struct vlapic_state no_lapic;
 
@@ -30,6 +30,7 @@ void platform_get_state(struct platform *p, struct platform_state *s)
 	s->tsc_khz = p->config.tsc_khz;
 	s->tsc = dev_now(p);
 	s->deadline = p->deadline;
+	s->reserved = 0;
 	for (unsigned i = 0; i < DEV_MAX_VCPUS; i++) {
 		if (i < p->config.vcpus)
 			vlapic_get_state(&p->lapic[i], &s->lapic[i]);
@@ -68,7 +69,7 @@ static bool valid(const struct platform *p, const struct platform_state *s)
 	       vpm_valid_state(&p->pm, &s->pm) && vpic_valid_state(&p->pic, &s->pic) &&
 	       vuart_valid_state(&p->uart, &s->uart) && vpci_valid_state(&p->pci, &s->pci) &&
 	       vfwcfg_valid_state(&p->fwcfg, &s->fwcfg) &&
-	       vflash_valid_state(&p->flash, &s->flash);
+	       vflash_valid_state(&p->flash, &s->flash) && s->reserved == 0;
 }
 
 static bool set(struct platform *p, const struct platform_state *s)

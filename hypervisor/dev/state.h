@@ -19,7 +19,7 @@
 
 #include "dev/platform.h"
 
-#define PLATFORM_STATE_VERSION 2
+#define PLATFORM_STATE_VERSION 3
 
 struct platform_state {
 	uint32_t size;    /* of the structure */
@@ -36,6 +36,7 @@ struct platform_state {
 	struct vpic_state pic;
 	struct vuart_state uart;
 	struct vpci_state pci;
+	uint32_t reserved; /* 0 */
 	struct vfwcfg_state fwcfg;
 	struct vflash_state flash;
 };

@@ -21,6 +21,9 @@
 
 #define IER_RECEIVE 0x01
 
+#define FCR_ENABLE     0x01
+#define FCR_TRIGGER_14 0xc0
+
 #define LCR_8N1  0x03
 #define LCR_DLAB 0x80
 

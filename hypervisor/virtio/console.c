@@ -148,9 +148,13 @@ static void put16(struct virtio_console *c, unsigned offset, uint16_t value)
 
 void virtio_console_resize(struct virtio_console *c, uint16_t cols, uint16_t rows)
 {
+	uint8_t was[VIRTIO_CONSOLE_CONFIG_SIZE];
+
+	__builtin_memcpy(was, c->v.config, sizeof(was));
 	put16(c, VIRTIO_CONSOLE_COLS, cols);
 	put16(c, VIRTIO_CONSOLE_ROWS, rows);
-	virtio_config_changed(&c->v);
+	if (__builtin_memcmp(was, c->v.config, sizeof(was)) != 0)
+		virtio_config_changed(&c->v);
 }
 
 bool virtio_console_create(struct virtio_console *c, struct platform *p, uint16_t bdf)

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "vm/devices.h"
 
+#include "cpu/input.h"
+
 #include "cpu/asm.h"
 #include "cpu/log.h"
 #include "cpu/mem.h"
@@ -113,20 +115,39 @@ bool devices_reset(struct vm *vm, const struct platform_config *c)
 	return true;
 }
 
-uint32_t devices_console_input(struct vm *vm, const uint8_t *bytes, uint32_t size)
+bool devices_have_console(const struct vm *vm)
 {
-	struct vm_devices *d = vm->devices;
-	uint32_t taken = 0;
-	bool virtio;
+	return vm->devices->has_console && virtio_live(&vm->devices->console.v);
+}
 
+/* As much as its buffer takes; with the lock. */
+static void fill_console(struct vm *vm)
+{
+	struct virtio_console *c = &vm->devices->console;
+	uint8_t bytes[64];
+	uint16_t columns, rows;
+
+	while (c->count < VIRTIO_CONSOLE_INPUT && input_waiting(vm->id) > 0) {
+		uint32_t n = 0;
+
+		while (n < sizeof(bytes) && c->count + n < VIRTIO_CONSOLE_INPUT &&
+			input_waiting(vm->id) > 0)
+			bytes[n++] = input_take(vm->id);
+		virtio_console_input(c, bytes, n);
+	}
+	if (input_size(vm->id, &columns, &rows))
+		virtio_console_resize(c, columns, rows);
+}
+
+void devices_console_came(struct vm *vm)
+{
+	if (!devices_have_console(vm)) {
+		platform_console_came(vm->platform);
+		return;
+	}
 	dev_lock(vm->platform);
-	virtio = d->has_console && virtio_live(&d->console.v);
-	if (virtio)
-		taken = virtio_console_input(&d->console, bytes, size);
+	fill_console(vm);
 	dev_unlock(vm->platform);
-	while (!virtio && taken < size && platform_console_input(vm->platform, bytes[taken]))
-		taken++;
-	return taken;
 }
 
 void devices_arrived(struct vm *vm)

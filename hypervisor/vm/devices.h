@@ -55,11 +55,11 @@ bool devices_create(struct vm *vm, const struct vm_images *images);
 /* The platform and all devices as after power-on. */
 bool devices_reset(struct vm *vm, const struct platform_config *c);
 
-/*
- * Bytes typed at the VM's console: for the virtio console, if the guest's driver has set it up,
- * else for the UART. How many were taken. In the address space of the VM.
- */
-uint32_t devices_console_input(struct vm *vm, const uint8_t *bytes, uint32_t size);
+/* Does what is typed go to the virtio console, whose driver is there, and not to the UART? */
+bool devices_have_console(const struct vm *vm);
+/* Something was typed, or a device may have room for it: it goes there. In the address space of
+ * the VM. */
+void devices_console_came(struct vm *vm);
 
 /* Frames may have come for the VM. */
 void devices_arrived(struct vm *vm);

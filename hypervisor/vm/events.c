@@ -12,6 +12,7 @@
 #include "cpu/log.h"
 #include "cpu/mux.h"
 #include "cpu/tsc.h"
+#include "vm/console.h"
 #include "vm/devices.h"
 #include "vm/l2.h"
 #include "vm/sched.h"
@@ -266,6 +267,8 @@ static void process_work(struct vcpu *vcpu)
 		vcpu->work_at = end + (end - begin);
 	else if (left == VPCI_WORK_MORE)
 		vcpu_post(vcpu, EVENT_WORK);
+	if (devices_have_console(vcpu->vm))
+		devices_console_came(vcpu->vm);
 }
 
 /*
@@ -301,6 +304,8 @@ static void process(struct vcpu *vcpu, uint32_t events)
 		process_work(vcpu);
 		events |= EVENT_TIMER; /* of the next piece */
 	}
+	if (events & EVENT_CONSOLE)
+		console_came(vcpu);
 	if (events & EVENT_INIT)
 		process_init(vcpu);
 	if (events & EVENT_SIPI)

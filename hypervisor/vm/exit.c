@@ -12,6 +12,7 @@
 #include "cpu/log.h"
 #include "cpu/mux.h"
 #include "cpu/request.h"
+#include "vm/console.h"
 #include "vm/explain.h"
 #include "vm/l2.h"
 #include "vm/sched.h"
@@ -98,6 +99,7 @@ static void handle_vm_entry(struct vcpu *vcpu)
 /* The CPU was kicked; that may have been for another vCPU of its queue. */
 static void look_at_queue(struct vcpu *vcpu)
 {
+	console_work();
 	if (sched_asked())
 		vcpu_post(vcpu, EVENT_TIMER);
 	if (l0_config()->time_limit == 0)
@@ -140,6 +142,7 @@ static void handle_exception(struct vcpu *vcpu)
 
 	if (INTR_INFO_TYPE(info) == INTR_NMI) {
 		request_poll();
+		unblock_nmi();
 		look_at_queue(vcpu); /* a kick */
 		return;
 	}

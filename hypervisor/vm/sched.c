@@ -15,6 +15,7 @@
 #include "cpu/log.h"
 #include "cpu/mux.h"
 #include "cpu/tsc.h"
+#include "vm/console.h"
 #include "vm/life.h"
 #include "vm/sched.h"
 #include "vmx/asm.h"
@@ -119,6 +120,8 @@ void sched_add(struct vcpu *vcpu)
 
 	n->vcpu = vcpu;
 	n->cr3 = vcpu->vm->host_cr3;
+	n->vm = (uint8_t)vcpu->vm->id;
+	n->index = (uint8_t)vcpu->index;
 	n->deadline = DEV_NEVER;
 	n->vtime = 0;
 	n->weight = vcpu->vm->config.weight;
@@ -282,6 +285,70 @@ void sched_resched(void)
 		shorten_slice(c);
 }
 
+/* ---- what comes for a VM from outside ---- */
+
+/* Of this CPU's queue, where its vCPU is sure to be there. */
+static struct sched_node *own_first_vcpu(unsigned vm)
+{
+	struct sched_node *n = first(sched_this_cpu());
+
+	while (n != NULL && (n->vm != vm || n->index != 0))
+		n = n->next;
+	return n;
+}
+
+/* The CPU that vCPU 0 of the VM belongs to, or cpu_count; it may move meanwhile. */
+static unsigned cpu_of_first_vcpu(unsigned vm)
+{
+	for (unsigned i = 0; i < MAX_NODES; i++)
+		if (__atomic_load_n(&nodes[i].used, __ATOMIC_ACQUIRE) && nodes[i].vm == vm &&
+			nodes[i].index == 0)
+			return __atomic_load_n(&nodes[i].cpu, __ATOMIC_SEQ_CST);
+	return cpu_count;
+}
+
+static void post_here(struct sched_node *n)
+{
+	uint64_t cr3 = read_cr3();
+
+	sched_use_address_space(n->cr3);
+	vcpu_post(n->vcpu, EVENT_CONSOLE);
+	sched_use_address_space(cr3);
+}
+
+/*
+ * A VM that is in no queue looks itself when it starts. One that moves to this CPU just now is
+ * not in its queue yet: whoever moves it kicks this CPU afterwards.
+ */
+static void pass_on(unsigned vm)
+{
+	struct sched_node *n = own_first_vcpu(vm);
+	unsigned cpu = n != NULL ? 0 : cpu_of_first_vcpu(vm);
+
+	if (n != NULL) {
+		post_here(n);
+		return;
+	}
+	if (cpu >= cpu_count)
+		return;
+	__atomic_fetch_or(&sched_cpu(cpu)->shared.console, 1u << vm, __ATOMIC_SEQ_CST);
+	if (cpu != this_cpu()->index)
+		apic_send_nmi(percpus[cpu].apic_id);
+}
+
+bool sched_console_asked(void)
+{
+	return __atomic_load_n(&sched_this_cpu()->shared.console, __ATOMIC_RELAXED) != 0;
+}
+
+void sched_console_pass(uint32_t vms)
+{
+	vms |= __atomic_exchange_n(&sched_this_cpu()->shared.console, 0, __ATOMIC_SEQ_CST);
+	for (unsigned vm = 0; vm < VM_MAX; vm++)
+		if (vms & 1u << vm)
+			pass_on(vm);
+}
+
 /* ---- switching ---- */
 
 void sched_use_address_space(uint64_t cr3)
@@ -374,7 +441,7 @@ static void sleep_until(struct sched_cpu *c, uint64_t deadline)
 	if (deadline != DEV_NEVER)
 		apic_timer_arm(deadline, rdtsc());
 	if (runnable_count(c) == 0)
-		sti_hlt_cli();
+		cpu_sleep();
 	apic_timer_stop();
 	__atomic_store_n(&c->shared.idle, false, __ATOMIC_SEQ_CST);
 }
@@ -486,7 +553,10 @@ struct vcpu *schedule(void)
 		bool work;
 		uint64_t next;
 
+		/* What a kick is for is looked at below. */
+		__atomic_store_n(&this_cpu()->kicked, false, __ATOMIC_SEQ_CST);
 		mux_poll();
+		console_work();
 		account(c);
 		work = life_work();
 		next = run_due_timers(c);

@@ -24,6 +24,7 @@ struct sched_node {
 	uint64_t deadline;       /* copy of vcpu->deadline */
 	uint64_t vtime;          /* ticks it has run, divided by its weight */
 	uint64_t allowed;        /* CPUs that may run it */
+	uint8_t vm, index;       /* whose vCPU it is, and which */
 	uint32_t weight;
 	uint32_t held;   /* of these: the vCPU knows of them; written by its CPU; atomic */
 	uint32_t posted; /* enum vcpu_event, by CPUs that cannot see the vCPU; atomic */
@@ -40,6 +41,7 @@ struct sched_shared {
 	struct spinlock lock;     /* of queue */
 	bool idle;                /* sleeps or is about to; whoever clears it brings work */
 	bool resched;             /* the queue changed: look at it; set before a kick */
+	uint32_t console;         /* VMs that something came for; set before a kick */
 };
 
 struct sched_cpu {
@@ -122,6 +124,12 @@ void sched_resched(void);
 bool sched_asked(void);
 /* Must the vCPU that runs give way, to another one or since the run has taken too long? */
 bool sched_slice_over(void);
+
+/* Bytes came for the consoles of these VMs (bits), or for some that other CPUs told of: their
+ * vCPU 0 gets EVENT_CONSOLE, or its CPU is asked to do the same. Needs no vCPU. */
+void sched_console_pass(uint32_t vms);
+/* Has another CPU told of some? */
+bool sched_console_asked(void);
 
 /* For balance.c. */
 void sched_enqueue(struct sched_node *n, unsigned cpu);

@@ -3,10 +3,12 @@
  * What the device models need from their VM.
  */
 #include "vm/create.h"
+#include "vm/devices.h"
 #include "vm/sched.h"
 #include "vm/vm_int.h"
 
 #include "cpu/asm.h"
+#include "cpu/input.h"
 #include "cpu/mux.h"
 
 uint64_t dev_now(struct platform *p)
@@ -24,6 +26,18 @@ void dev_console(struct platform *p, uint8_t byte)
 void dev_firmware_log(struct platform *p, uint8_t byte)
 {
 	firmware_log_byte(vm_of_platform(p), byte);
+}
+
+uint32_t dev_console_waiting(struct platform *p)
+{
+	const struct vm *vm = vm_of_platform(p);
+
+	return devices_have_console(vm) ? 0 : input_waiting(vm->id);
+}
+
+uint8_t dev_console_take(struct platform *p)
+{
+	return input_take(vm_of_platform(p)->id);
 }
 
 void dev_power(struct platform *p, enum dev_power_event event, uint32_t value)

@@ -122,8 +122,11 @@ static inline uint64_t step_uart(void)
 	static const uint8_t values[] = {0x01, 0x07, 0x81, 0xc1, 0x0f, 0x0b, 0x1b, 0x03, 0x83};
 	uint16_t port = (uint16_t)(0x3f8 + step_below(8));
 
-	if (step_chance(25))
-		return platform_console_input(&machine, (uint8_t)step_any());
+	if (step_chance(25)) {
+		fake_type((uint8_t)step_any());
+		platform_console_came(&machine);
+		return fake_typed_count;
+	}
 	return step_byte_port(port, step_chance(60) ? STEP_PICK(values) : (uint8_t)step_any());
 }
 

@@ -97,6 +97,32 @@ void dev_firmware_log(struct platform *p, uint8_t byte)
 	fake.firmware_last = (char)byte;
 }
 
+/* What was typed at the console; the test adds to it. */
+static uint8_t fake_typed[64];
+static unsigned fake_typed_count;
+
+static inline void fake_type(uint8_t byte)
+{
+	if (fake_typed_count < sizeof(fake_typed))
+		fake_typed[fake_typed_count++] = byte;
+}
+
+uint32_t dev_console_waiting(struct platform *p)
+{
+	assert_ptr_equal(p, &machine);
+	return fake_typed_count;
+}
+
+uint8_t dev_console_take(struct platform *p)
+{
+	uint8_t byte = fake_typed[0];
+
+	assert_ptr_equal(p, &machine);
+	assert_in_range(fake_typed_count, 1, sizeof(fake_typed));
+	memmove(fake_typed, fake_typed + 1, --fake_typed_count);
+	return byte;
+}
+
 void dev_power(struct platform *p, enum dev_power_event event, uint32_t value)
 {
 	assert_ptr_equal(p, &machine);
@@ -109,6 +135,7 @@ void dev_power(struct platform *p, enum dev_power_event event, uint32_t value)
 static inline void fake_start(void)
 {
 	memset(&fake, 0, sizeof(fake));
+	fake_typed_count = 0;
 	memset(&machine, 0, sizeof(machine));
 	fake.visible = true;
 	machine.config.vcpus = 1;

@@ -46,10 +46,16 @@ static void go_on(
 	platform_get_state(&machine, s);
 }
 
+/* What was typed and not read when the state was taken. */
+static uint8_t typed_bytes[sizeof(fake_typed)];
+static unsigned typed_before;
+
 static void move(const struct platform_state *s, uint64_t now)
 {
 	step_start(VCPUS); /* which resets the devices at another time */
 	fake.now = now;
+	memcpy(fake_typed, typed_bytes, sizeof(fake_typed)); /* is no part of a device */
+	fake_typed_count = typed_before;
 	if (!platform_set_state(&machine, s))
 		fail_msg("a state that was there is refused");
 }
@@ -70,6 +76,8 @@ static void try(enum step_device focus, uint64_t seed)
 	memset(&before, 0x5a, sizeof(before));
 	memset(&again, 0xa5, sizeof(again));
 	platform_get_state(&machine, &before);
+	memcpy(typed_bytes, fake_typed, sizeof(fake_typed));
+	typed_before = fake_typed_count;
 	go_on(focus, seed + 1000, trace, &after);
 	move(&before, now);
 	platform_get_state(&machine, &again);

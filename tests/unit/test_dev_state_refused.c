@@ -74,6 +74,7 @@ static const struct wrong {
 	BYTES(uart.ier, 0x10), BYTES(uart.fcr, 0x80), /* a trigger level without FIFO */
 	BYTES(uart.fcr, 0x03), BYTES(uart.mcr, 0x20), BYTES(uart.msr_delta, 0x10),
 	BYTES(uart.overrun, 2), BYTES(uart.thr_event, 2), BYTES(uart.head, 16),
+	BYTES(uart.batch, 17), BYTES(uart.held, 2), BYTES(uart.polls, 17), BYTES(reserved, 1),
 	BYTES(uart.count, 2),                                   /* the FIFO is off */
 	BYTES(pci.address, 1), BYTES(pci.f[0].config[0], 0x87), /* another vendor */
 	BYTES(pci.f[1].config[4], 1),                           /* no function */

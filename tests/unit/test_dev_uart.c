@@ -128,12 +128,29 @@ static void without_out2_the_line_stays_low(void **state)
 	assert_true(fake.line[4]);
 }
 
+static void type(const char *text)
+{
+	while (*text)
+		fake_type((uint8_t)*text++);
+	vuart_look(&machine);
+}
+
+/* Time goes on to the deadline. */
+static void wait(void)
+{
+	uint64_t next = vuart_deadline(&machine);
+
+	assert_true(next != DEV_NEVER);
+	fake.now = next > fake.now ? next : fake.now;
+	vuart_look(&machine);
+}
+
 static void a_received_byte_interrupts_and_is_read(void **state)
 {
 	(void)state;
 	out(MCR, OUT2);
 	out(IER, 0x01);
-	assert_true(vuart_input(&machine, 'q'));
+	type("q");
 	assert_true(fake.line[4]);
 	assert_int_equal(in(IIR), 0x04);
 	assert_int_equal(in(LSR), 0x61);
@@ -143,26 +160,71 @@ static void a_received_byte_interrupts_and_is_read(void **state)
 	assert_int_equal(in(DATA), 0);
 }
 
-static void without_fifo_there_is_room_for_one_byte(void **state)
+static void without_fifo_one_byte_comes_at_a_time(void **state)
 {
 	(void)state;
-	assert_true(vuart_input(&machine, 'a'));
-	assert_false(vuart_input(&machine, 'b'));
+	out(IER, 0x01);
+	type("ab");
+	fake.now += 1000;
 	assert_int_equal(in(DATA), 'a');
-	assert_true(vuart_input(&machine, 'b'));
+	assert_int_equal(in(LSR), 0x60);
+	assert_int_equal(vuart_deadline(&machine), fake.now + 1000);
+	wait();
+	assert_int_equal(in(LSR), 0x61);
+	assert_int_equal(in(DATA), 'b');
+	assert_true(vuart_deadline(&machine) == DEV_NEVER);
 }
 
-static void the_fifo_keeps_sixteen_bytes_in_order(void **state)
+static void a_batch_is_what_the_fifo_has_room_for_and_none_is_lost(void **state)
 {
 	(void)state;
 	out(FCR, 0x01);
-	for (unsigned round = 0; round < 3; round++) {
-		for (unsigned i = 0; i < 16; i++)
-			assert_true(vuart_input(&machine, (uint8_t)('a' + i)));
-		assert_false(vuart_input(&machine, '!'));
-		for (unsigned i = 0; i < 16; i++)
-			assert_int_equal(in(DATA), 'a' + i);
+	out(IER, 0x01);
+	type("0123456789abcdefghijklmnopqrstuvwxyz+-");
+	for (unsigned i = 0; i < 38; i++) {
+		if (i > 0 && i % 16 == 0) {
+			assert_int_equal(in(LSR), 0x60);
+			wait();
+		}
+		assert_int_equal(in(LSR), 0x61);
+		fake.now++;
+		assert_int_equal(in(DATA), "0123456789abcdefghijklmnopqrstuvwxyz+-"[i]);
 	}
+	assert_int_equal(in(LSR), 0x60);
+}
+
+static void the_next_batch_comes_after_as_long_as_the_last_took_but_not_slower_than_a_line(
+	void **state)
+{
+	(void)state;
+	out(IER, 0x01);
+	type("abc");
+	fake.now += 500;
+	in(DATA);
+	assert_int_equal(vuart_deadline(&machine), fake.now + 500);
+	wait();
+	fake.now += 1000000000; /* a second */
+	in(DATA);
+	assert_int_equal(vuart_deadline(&machine), fake.now + 1389000);
+	fake.now += 1388999;
+	assert_int_equal(in(LSR), 0x60);
+	fake.now++;
+	assert_int_equal(in(LSR), 0x61);
+}
+
+static void what_is_typed_during_the_pause_waits_for_its_end(void **state)
+{
+	(void)state;
+	out(IER, 0x01);
+	type("a");
+	fake.now += 300;
+	in(DATA);
+	type("b");
+	assert_int_equal(in(LSR), 0x60);
+	assert_int_equal(vuart_deadline(&machine), fake.now + 300);
+	assert_true(fake.deadline_changes > 0);
+	wait();
+	assert_int_equal(in(DATA), 'b');
 }
 
 static void bytes_below_the_trigger_level_are_a_timeout(void **state)
@@ -170,18 +232,101 @@ static void bytes_below_the_trigger_level_are_a_timeout(void **state)
 	(void)state;
 	out(FCR, 0x81); /* eight bytes */
 	out(IER, 0x01);
-	vuart_input(&machine, '1');
+	type("1234567");
 	assert_int_equal(in(IIR), 0xcc);
-	for (unsigned i = 0; i < 7; i++)
-		vuart_input(&machine, '2');
+	out(IER, 0x00); /* nobody listens: all is on the line again */
+	type("8");
+	out(IER, 0x01);
 	assert_int_equal(in(IIR), 0xc4);
+	in(DATA);
+	assert_int_equal(in(IIR), 0xcc);
+}
+
+static void nothing_comes_while_nobody_listens(void **state)
+{
+	(void)state;
+	type("abc");
+	assert_int_equal(in(LSR), 0x60);
+	assert_int_equal(in(DATA), 0);
+	assert_true(vuart_deadline(&machine) == DEV_NEVER);
+	out(MCR, 0x02); /* RTS */
+	assert_int_equal(in(LSR), 0x61);
+	assert_int_equal(in(DATA), 'a');
+}
+
+/* As Linux opens the port. */
+static void a_driver_that_clears_what_is_there_loses_nothing(void **state)
+{
+	(void)state;
+	type("abc");
+	out(IER, 0x0f);
+	out(IER, 0x00); /* which its probe looks for */
+	out(FCR, 0x01);
+	out(FCR, 0x07);
+	out(FCR, 0x00);
+	in(LSR);
+	in(DATA);
+	in(IIR);
+	in(MSR);
+	out(IER, 0x05);
+	out(FCR, 0x01);
+	out(FCR, 0x81);
+	out(MCR, 0x0b);
+	assert_int_equal(in(DATA), 'a');
+	assert_int_equal(in(DATA), 'b');
+	assert_int_equal(in(DATA), 'c');
+}
+
+static void who_polls_gets_bytes_without_interrupts_or_rts(void **state)
+{
+	unsigned polls = 0;
+
+	(void)state;
+	type("ab");
+	while (!(in(LSR)&1))
+		assert_in_range(polls++, 0, VUART_POLLS);
+	assert_int_equal(polls, VUART_POLLS - 1);
+	assert_int_equal(in(DATA), 'a');
+	assert_int_equal(in(LSR), 0x61);
+	assert_int_equal(in(DATA), 'b');
+}
+
+/* Looks for the transmitter between bytes are no polling. */
+static void who_only_sends_gets_nothing(void **state)
+{
+	(void)state;
+	type("a");
+	for (unsigned i = 0; i < 50; i++) {
+		assert_int_equal(in(LSR), 0x60);
+		out(DATA, 'x');
+	}
+}
+
+static void a_driver_that_takes_rts_back_gets_no_more_until_it_gives_it(void **state)
+{
+	(void)state;
+	out(FCR, 0x01);
+	out(MCR, OUT2 | 0x02);
+	out(IER, 0x01);
+	type("0123456789abcdefg");
+	out(MCR, OUT2);
+	for (unsigned i = 0; i < 16; i++)
+		in(DATA); /* had arrived */
+	fake.now += 10000000;
+	assert_int_equal(in(LSR), 0x60);
+	assert_true(vuart_deadline(&machine) == DEV_NEVER);
+	out(MCR, OUT2 | 0x02);
+	assert_true(fake.line[4]);
+	assert_int_equal(in(DATA), 'g');
 }
 
 static void clearing_the_receive_fifo_drops_its_bytes(void **state)
 {
 	(void)state;
 	out(FCR, 0x01);
-	vuart_input(&machine, '1');
+	out(MCR, LOOP);
+	out(DATA, '1');
+	assert_int_equal(in(LSR), 0x61);
 	out(FCR, 0x03);
 	assert_int_equal(in(LSR), 0x60);
 }
@@ -194,7 +339,11 @@ static void loopback_returns_what_is_sent(void **state)
 	assert_int_equal(fake.console_length, 0);
 	assert_int_equal(in(LSR), 0x61);
 	assert_int_equal(in(DATA), 0xae);
-	assert_false(vuart_input(&machine, 'x'));
+	out(IER, 0x01);
+	type("x");
+	assert_int_equal(in(LSR), 0x60);
+	out(MCR, 0);
+	assert_int_equal(in(DATA), 'x');
 }
 
 static void loopback_connects_the_modem_lines(void **state)
@@ -266,7 +415,10 @@ static void any_sequence_of_accesses_is_survived(void **state)
 		else
 			in((uint16_t)(DATA + (x >> 16 & 7)));
 		if (x & 0x200)
-			vuart_input(&machine, (uint8_t)x);
+			fake_type((uint8_t)x);
+		vuart_look(&machine);
+		fake.now += x >> 22;
+		assert_in_range(machine.uart.s.batch, 0, VUART_FIFO);
 		assert_in_range(machine.uart.s.count, 0, VUART_FIFO);
 		assert_in_range(machine.uart.s.head, 0, VUART_FIFO - 1);
 	}
@@ -285,8 +437,19 @@ int main(void)
 		cmocka_unit_test_setup(each_sent_byte_raises_a_new_edge, setup),
 		cmocka_unit_test_setup(without_out2_the_line_stays_low, setup),
 		cmocka_unit_test_setup(a_received_byte_interrupts_and_is_read, setup),
-		cmocka_unit_test_setup(without_fifo_there_is_room_for_one_byte, setup),
-		cmocka_unit_test_setup(the_fifo_keeps_sixteen_bytes_in_order, setup),
+		cmocka_unit_test_setup(without_fifo_one_byte_comes_at_a_time, setup),
+		cmocka_unit_test_setup(
+			a_batch_is_what_the_fifo_has_room_for_and_none_is_lost, setup),
+		cmocka_unit_test_setup(
+			the_next_batch_comes_after_as_long_as_the_last_took_but_not_slower_than_a_line,
+			setup),
+		cmocka_unit_test_setup(what_is_typed_during_the_pause_waits_for_its_end, setup),
+		cmocka_unit_test_setup(nothing_comes_while_nobody_listens, setup),
+		cmocka_unit_test_setup(a_driver_that_clears_what_is_there_loses_nothing, setup),
+		cmocka_unit_test_setup(who_polls_gets_bytes_without_interrupts_or_rts, setup),
+		cmocka_unit_test_setup(who_only_sends_gets_nothing, setup),
+		cmocka_unit_test_setup(
+			a_driver_that_takes_rts_back_gets_no_more_until_it_gives_it, setup),
 		cmocka_unit_test_setup(bytes_below_the_trigger_level_are_a_timeout, setup),
 		cmocka_unit_test_setup(clearing_the_receive_fifo_drops_its_bytes, setup),
 		cmocka_unit_test_setup(loopback_returns_what_is_sent, setup),

@@ -18,6 +18,7 @@
 #include "cpu/mux.h"
 #include "cpu/percpu.h"
 #include "cpu/tsc.h"
+#include "vm/console.h"
 #include "vm/life.h"
 #include "vm/sched.h"
 #include "vm/vm_int.h"
@@ -77,6 +78,10 @@ void apic_send(uint32_t id, uint8_t vector)
 }
 
 void mux_poll(void)
+{
+}
+
+void console_work(void)
 {
 }
 
@@ -159,6 +164,13 @@ void life_vcpu_ended(struct vm *vm, unsigned id)
 	vm->end_value = 1;
 }
 
+void vcpu_post(struct vcpu *vcpu, uint32_t events)
+{
+	assert_true(hw_cr3 == vcpu->vm->host_cr3);
+	vcpu->events |= events;
+	sched_wake(vcpu);
+}
+
 /* ---- helpers ---- */
 
 static void on_cpu(unsigned index)
@@ -185,6 +197,7 @@ static int set_up(void **state)
 		percpus[i].shared.usable = true;
 	}
 	for (unsigned i = 0; i < 4; i++) {
+		vms[i].id = i;
 		vms[i].host_cr3 = 0x1000 * (i + 1);
 		vms[i].config.cpus = 1;
 		vms[i].config.weight = WEIGHT_NORMAL;
@@ -232,6 +245,52 @@ static void run(uint64_t ticks, uint64_t *used)
 }
 
 /* ---- tests ---- */
+
+static void what_was_typed_wakes_the_vm_it_is_for(void **state)
+{
+	(void)state;
+	vcpus[1].state = VCPU_HALTED;
+	sched_add(&vcpus[0]);
+	sched_add(&vcpus[1]);
+	assert_ptr_equal(schedule(), &vcpus[0]);
+	sched_console_pass(1u << 1 | 1u << 3); /* VM 3 is not there */
+	assert_true(vcpus[1].events & EVENT_CONSOLE);
+	assert_false(vcpus[0].events & EVENT_CONSOLE);
+	assert_true(sched_is_runnable(vcpus[1].node));
+	assert_true(hw_cr3 == vms[0].host_cr3);
+	assert_false(sched_console_asked());
+}
+
+static void what_was_typed_is_passed_to_the_cpu_that_has_the_vm(void **state)
+{
+	(void)state;
+	vms[1].config.allowed_cpus = 2;
+	sched_add(&vcpus[0]);
+	sched_add(&vcpus[1]);
+	kicks[1] = 0;
+	sched_console_pass(1u << 1);
+	assert_int_equal(vcpus[1].events, 0);
+	assert_int_equal(kicks[1], 1);
+	on_cpu(1);
+	assert_true(sched_console_asked());
+	sched_console_pass(0);
+	assert_true(vcpus[1].events & EVENT_CONSOLE);
+	assert_false(sched_console_asked());
+}
+
+/* Between two queues: nobody loses it. */
+static void what_was_typed_waits_for_a_vm_that_moves(void **state)
+{
+	(void)state;
+	sched_add(&vcpus[0]);
+	sched_dequeue(vcpus[0].node);
+	sched_console_pass(1u << 0);
+	assert_int_equal(vcpus[0].events, 0);
+	assert_true(sched_console_asked());
+	sched_enqueue(vcpus[0].node, 0);
+	sched_console_pass(0);
+	assert_true(vcpus[0].events & EVENT_CONSOLE);
+}
 
 static void one_alone_has_no_end_of_its_slice(void **state)
 {
@@ -484,6 +543,9 @@ int main(void)
 		TEST(only_one_in_guest_mode_is_kicked),
 		TEST(a_stopped_vcpu_leaves_and_the_last_one_ends_the_vm),
 		TEST(who_sleeps_without_a_vcpu_is_in_no_vms_address_space),
+		TEST(what_was_typed_wakes_the_vm_it_is_for),
+		TEST(what_was_typed_is_passed_to_the_cpu_that_has_the_vm),
+		TEST(what_was_typed_waits_for_a_vm_that_moves),
 	};
 
 	return cmocka_run_group_tests_name("vm_sched", tests, NULL, NULL);

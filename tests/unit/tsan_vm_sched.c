@@ -25,6 +25,7 @@
 #include "mm/layout.h"
 #include "vm/create.h"
 #include "vm/images.h"
+#include "vm/console.h"
 #include "vm/life.h"
 #include "vm/memory.h"
 #include "vm/network.h"
@@ -116,6 +117,10 @@ void apic_send(uint32_t id, uint8_t vector)
 }
 
 void mux_poll(void)
+{
+}
+
+void console_work(void)
 {
 }
 

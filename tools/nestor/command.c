@@ -16,6 +16,7 @@ enum target {
 	TO_ALL_VMS, /* the VM of --l1, or all VMs of the scenario */
 	TO_MODULE,
 	TO_DISK,
+	TO_CONSOLE,
 	TO_MACHINE,
 	TO_SCENARIO,
 	TO_TOOL,
@@ -60,6 +61,7 @@ static const struct option option_table[] = {
 	{"--ips", TO_MACHINE, "ips", RUN},
 	{"--timeout", TO_SCENARIO, "timeout", RUN},
 	{"--log-level", TO_SCENARIO, "log", RUN | IMAGE},
+	{"--console", TO_CONSOLE, NULL, RUN},
 	{"--iso", TO_TOOL, "iso", RUN},
 	{"--firmware", TO_TOOL, "firmware", RUN},
 	{"--l0", TO_TOOL, "l0", RUN | IMAGE},
@@ -108,12 +110,12 @@ static const struct {
 } option_rules[] = {
 	{"--bare", false,
 		{"--l0", "--l0-option", "--l0-log", "--log-level", "--explain", "--summary",
-			"--stats", "--machine-cpus", "--machine-memory", "--iso",
+			"--stats", "--machine-cpus", "--machine-memory", "--iso", "--console",
 			"--l1-firmware", NULL}},
 	{"--iso", false,
 		{"--l0", "--l0-option", "--l0-log", "--log-level", "--explain", "--summary",
 			"--stats", "--argv0", "--vmx", "--shadow", "--apicv", "--vmx-features",
-			NULL}},
+			"--console", NULL}},
 	{"--iso", true, {"--firmware", NULL}},
 };
 
@@ -232,6 +234,23 @@ static int add_disk(struct parser *p, const struct option *o, const char *value)
 	return 0;
 }
 
+/* --console VM=PLACE */
+static int add_console(struct parser *p, const char *value)
+{
+	struct console_places *l = &p->o->consoles;
+	const char *equals = strchr(value, '=');
+
+	if (!equals || equals == value || !equals[1])
+		return usage(p,
+			"--console: must be VM=pty, VM=unix:PATH, VM=file:OUT or VM=file:OUT,IN");
+	if (l->count == LIMIT_VMS)
+		return usage(p, "--console: there are more than VMs");
+	l->place[l->count].vm = arena_format(p->a, "%.*s", (int)(equals - value), value);
+	l->place[l->count].place = arena_copy(p->a, equals + 1);
+	l->count++;
+	return 0;
+}
+
 static int apply_option(struct parser *p, const struct option *o, const char *value)
 {
 	const struct setting *const *keys = tool_keys;
@@ -242,6 +261,8 @@ static int apply_option(struct parser *p, const struct option *o, const char *va
 		return add_module(p, value);
 	case TO_DISK:
 		return add_disk(p, o, value);
+	case TO_CONSOLE:
+		return add_console(p, value);
 	case TO_VM:
 	case TO_ALL_VMS:
 		keys = vm_keys;

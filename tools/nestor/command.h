@@ -3,6 +3,7 @@
 #ifndef NESTOR_COMMAND_H
 #define NESTOR_COMMAND_H
 
+#include "console.h"
 #include "scenario.h"
 
 /* The VM of --l1, when it gets no --name. */
@@ -27,6 +28,7 @@ struct command {
 	struct place iso;      /* run: boot this image, without a scenario */
 	uint64_t firmware;     /* enum firmware, for it */
 	const char *l0_option; /* more of Nestor's command line; NULL: no more */
+	struct console_places consoles;
 	const char *l0_log;
 	const char *stats;
 	const char *keep;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The way from the tool to a running Nestor: a pseudoterminal that is the machine's second
- * serial port. Nestor's end is hypervisor/cpu/request.h.
+ * The line to the machine: a pseudoterminal that is its first serial port. Nestor's end is
+ * hypervisor/cpu/request.h; what goes through is in sender.h.
  */
 #ifndef NESTOR_CONTROL_H
 #define NESTOR_CONTROL_H
@@ -15,11 +15,11 @@ struct control {
 	const char *path;  /* for the machine; NULL: there is none on this host */
 };
 
-/* Makes the pseudoterminal; without one, Nestor cannot be asked for anything. */
+/* Makes the pseudoterminal, whose master does not wait; without one, Nestor gets nothing. */
 void control_open(struct arena *a, struct control *c);
 void control_close(struct control *c);
 
-/* Asks Nestor to stop all VMs and to report on them; false if it cannot be asked. */
-bool control_stop(const struct control *c);
+/* Has the machine opened it? What was sent before may be lost. */
+bool control_is_taken(const struct control *c);
 
 #endif

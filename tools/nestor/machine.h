@@ -10,7 +10,7 @@
 struct machine {
 	enum machine_kind kind; /* never MACHINE_AUTO */
 	const char *reason;     /* why this kind: a line for the user */
-	struct control control; /* its first serial port, with Nestor; path NULL: none */
+	struct control control; /* its first serial port; path NULL: that is a file */
 	const char *const *argv;
 	const char *error_path; /* its standard error */
 	const char *com1_path;  /* what it sent to its first serial port */

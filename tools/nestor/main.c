@@ -58,6 +58,7 @@ static int run_in_folder(struct arena *a, const struct command *o, const struct 
 		.summary = o->summary,
 		.progress = o->verbose || isatty(STDERR_FILENO),
 		.timeout = o->scenario.timeout,
+		.consoles = &o->consoles,
 		.files = files,
 	};
 
@@ -94,7 +95,7 @@ static int run(struct arena *a, struct command *o, struct error *e)
 	machine_choose(a, (enum machine_kind)o->scenario.machine.kind, &m);
 	if (o->verbose || isatty(STDERR_FILENO) || strncmp(m.reason, "warning", 7) == 0)
 		fprintf(stderr, "nestor: %s\n", m.reason);
-	if (!o->bare && !o->iso.path)
+	if (o->bare ? consoles_have_input() : !o->iso.path)
 		control_open(a, &m.control);
 	if (make_plan(a, o, &m, files, &plan, e))
 		return e->status;

@@ -10,11 +10,13 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "lib/l0_stream.h"
+
 enum mux_channel {
-	MUX_LOG = 0,
-	MUX_CONTROL = 1,
-	MUX_CONSOLE = 2, /* and the following: one for each VM */
-	MUX_NONE = 0xff, /* nothing chosen yet */
+	MUX_LOG = L0_CHANNEL_LOG,
+	MUX_CONTROL = L0_CHANNEL_CONTROL,
+	MUX_CONSOLE = L0_CHANNEL_VM, /* and the following: one for each VM */
+	MUX_NONE = 0xff,             /* nothing chosen yet */
 };
 
 struct mux {

@@ -41,8 +41,8 @@ static _Noreturn void run_child(
 	int error = open(error_path, O_WRONLY | O_CREAT | O_TRUNC, 0644);
 	sigset_t set;
 
-	watched_signals(&set);
-	sigprocmask(SIG_UNBLOCK, &set, NULL);
+	sigemptyset(&set);
+	sigprocmask(SIG_SETMASK, &set, NULL);
 	signal(SIGPIPE, SIG_DFL);
 	setpgid(0, 0);
 	prctl(PR_SET_PDEATHSIG, SIGKILL);

@@ -32,6 +32,7 @@ struct session {
 	FILE *log;
 	FILE *stats;
 	FILE *com1;
+	struct consoles consoles;
 	unsigned banner;  /* lines of = to come before a raw machine's output */
 	uint8_t console;  /* the channel that wrote to standard output last */
 	bool at_line_end; /* standard output ends with a newline */
@@ -143,6 +144,10 @@ static void handle_record(struct session *x, const char *line)
 			fprintf(x->stats, "%s\n", line + strlen("stat "));
 		return;
 	}
+	if (record_is(line, "input")) {
+		consoles_report(&x->consoles, line, now());
+		return;
+	}
 	milestone(x, record_number(line, "tsc"), line);
 	if (x->stats)
 		fprintf(x->stats, "# %s wall=%.3f\n", line, now() - x->start);
@@ -168,6 +173,8 @@ static void feed_control(struct session *x, const uint8_t *data, size_t size)
 /* With several VMs, each line tells whose it is. */
 static void feed_console(struct session *x, unsigned vm, const uint8_t *data, size_t size)
 {
+	if (consoles_output(&x->consoles, vm, data, size))
+		return;
 	if (x->s->vm_count <= 1) {
 		fwrite(data, 1, size, stdout);
 		return;
@@ -227,6 +234,13 @@ static void show_com1(struct session *x)
 	char buffer[4096];
 	size_t got;
 
+	while (x->m->control.path && x->o->bare) {
+		ssize_t n = read(x->m->control.master, buffer, sizeof(buffer));
+
+		if (n <= 0)
+			break;
+		fwrite(buffer, 1, (size_t)n, stdout);
+	}
 	clearerr(x->com1);
 	while ((got = fread(buffer, 1, sizeof(buffer), x->com1)) > 0)
 		fwrite(buffer, 1, got, stdout);
@@ -252,12 +266,15 @@ static bool read_output(struct session *x, int fd)
 
 static int poll_timeout(const struct session *x)
 {
-	double left = x->deadline - now();
+	double deadline = consoles_deadline(&x->consoles, now()), left;
 
 	if (x->o->raw)
 		return COM1_PERIOD;
-	if (x->deadline <= 0)
+	if (x->deadline > 0 && (deadline <= 0 || x->deadline < deadline))
+		deadline = x->deadline;
+	if (deadline <= 0)
 		return -1;
+	left = deadline - now();
 	return left <= 0 ? 0 : left > 1000 ? 1000000 : (int)(left * 1000) + 1;
 }
 
@@ -271,7 +288,8 @@ static bool stop(struct session *x, enum exit_status why)
 		return true;
 	if (!x->stopping)
 		x->status = (int)why;
-	if (!x->stopping && !x->o->raw && control_stop(&x->m->control)) {
+	if (!x->stopping && !x->o->raw && x->m->control.path) {
+		sender_stop(&x->consoles.sender);
 		x->stopping = true;
 		x->deadline = now() + STOP_GRACE;
 		return false;
@@ -290,14 +308,28 @@ static void take_signal(const struct process *p)
 		;
 }
 
+/* While a console takes no more, the machine waits with what it has to say. */
+static unsigned poll_for(struct session *x, const struct process *p, struct pollfd *fds)
+{
+	bool full = consoles_are_full(&x->consoles);
+
+	fds[0] = (struct pollfd){full ? -1 : p->output, POLLIN, 0};
+	fds[1] = (struct pollfd){p->signals, POLLIN, 0};
+	return 2 + consoles_poll(&x->consoles, now(), fds + 2);
+}
+
 static void follow(struct session *x, struct process *p)
 {
-	struct pollfd fds[2] = {{p->output, POLLIN, 0}, {p->signals, POLLIN, 0}};
+	struct pollfd fds[2 + CONSOLES_FDS];
 
 	for (;;) {
-		if (poll(fds, 2, poll_timeout(x)) < 0)
+		unsigned n = poll_for(x, p, fds);
+
+		if (poll(fds, n, poll_timeout(x)) < 0)
 			continue;
 		if (fds[0].revents && !read_output(x, p->output))
+			return;
+		if (consoles_attend(&x->consoles, now()) && stop(x, STATUS_INTERRUPTED))
 			return;
 		if (x->o->raw)
 			show_com1(x);
@@ -433,7 +465,11 @@ int session_run(struct arena *a, const struct scenario_spec *s, const struct mac
 	mux_init(&x->mux);
 	status = open_files(x, m, e);
 	if (!status)
+		status =
+			consoles_open(&x->consoles, a, s, o->consoles, &m->control, o->bare, e);
+	if (!status)
 		status = run(x, a, m, e);
+	consoles_close(&x->consoles);
 	if (close_files(x, e) && !status)
 		status = e->status;
 	if (o->summary)

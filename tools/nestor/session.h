@@ -7,6 +7,7 @@
 #define NESTOR_SESSION_H
 
 #include "boot.h"
+#include "console.h"
 #include "machine.h"
 
 struct session_options {
@@ -18,6 +19,7 @@ struct session_options {
 	bool explain;       /* what was refused to guests, and why, to standard error */
 	bool progress;      /* milestones to standard error */
 	uint64_t timeout;   /* seconds; 0: none */
+	const struct console_places *consoles;
 	const struct vm_files *files; /* of the VMs, for symbols; NULL: none */
 };
 

@@ -55,6 +55,12 @@ static void msr(struct input *in, unsigned vcpu)
 	}
 }
 
+static void type(uint8_t byte)
+{
+	fake_type(byte);
+	platform_console_came(&machine);
+}
+
 static void interrupt(struct input *in, unsigned vcpu)
 {
 	int pending = platform_irq_pending(&machine, vcpu);
@@ -117,7 +123,7 @@ static void act(struct input *in)
 		if (kind & 0x80)
 			platform_init_vcpu(&machine, vcpu);
 		else
-			platform_console_input(&machine, byte(in));
+			type(byte(in));
 	}
 	assert_false(fake.locked);
 }

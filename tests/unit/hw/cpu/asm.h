@@ -65,6 +65,11 @@ static inline void sti_hlt_cli(void)
 	hw_sleep();
 }
 
+static inline void cpu_sleep(void)
+{
+	hw_sleep();
+}
+
 static inline void cpu_pause(void)
 {
 	hw_pause();

@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What the host tool types at the consoles of VMs: a queue for each, between the frames that
+ * arrive and the guests that read, and what the tool is told of it. Bytes are counted from the
+ * start of the run, modulo 2^32; the tool sends a byte only once it is told that there is room,
+ * and again when it is told that it is missing. Not here: the line (cpu/request.c), devices.
+ */
+#ifndef NESTOR_CPU_INPUT_H
+#define NESTOR_CPU_INPUT_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "lib/frame.h"
+
+/* One at a time, in an NMI, too: a frame of a VM's channel. */
+void input_frame(const struct frame *f);
+/* Likewise: something was lost. */
+void input_lost(void);
+
+/* Tells the tool that input is understood, and how. */
+void input_hello(void);
+
+/* Is there something for input_take_news or input_tell? Any CPU. */
+bool input_pending(void);
+/* VMs (bit: number) for which something came since the last call. Any CPU. */
+uint32_t input_take_news(void);
+/* Tells the tool what came, as far as it does not know. Any CPU, not in an NMI. */
+void input_tell(void);
+
+/* Bytes that wait for the VM. One CPU at a time for each VM, like the next. */
+uint32_t input_waiting(unsigned vm);
+/* The next byte, of those that wait. */
+uint8_t input_take(unsigned vm);
+/* The size of the VM's terminal, if the tool told it. */
+bool input_size(unsigned vm, uint16_t *columns, uint16_t *rows);
+
+#endif

@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "vm/console.h"
+
+#include "cpu/input.h"
+#include "vm/devices.h"
+#include "vm/sched.h"
+#include "vm/vm_int.h"
+
+void console_work(void)
+{
+	if (!input_pending() && !sched_console_asked())
+		return;
+	sched_console_pass(input_take_news());
+	input_tell();
+}
+
+void console_came(struct vcpu *vcpu)
+{
+	devices_console_came(vcpu->vm);
+	vcpu_touched_devices(vcpu);
+}
