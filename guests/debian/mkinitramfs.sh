@@ -4,7 +4,7 @@
 #
 #   guests/debian/mkinitramfs.sh KIND OUTPUT KVMCLIENT [DIR [MODULES]]
 #
-# KIND: devices (L1 that tries its virtio devices), l2 (busybox and l2-init), probe (L1 with KVM, no L2), client (L1 with an L2 for our KVM client),
+# KIND: devices (L1 that tries its virtio devices), console (L1 with a shell), l2 (busybox and l2-init), probe (L1 with KVM, no L2), client (L1 with an L2 for our KVM client),
 # qemu (the same with Debian's QEMU). DIR is what fetch.sh or fetch-i386.sh made; default build/debian. MODULES is
 # the folder there that has L1's; default modules.
 set -eu
@@ -104,6 +104,10 @@ devices() {
 
 case $kind in
 devices) devices ;;
+console)
+	base poweroff cat head sha256sum stty setsid sleep
+	cp "$here/console-init" "$stage/init"
+	;;
 l2)
 	base reboot insmod sha256sum head dd cmp
 	[ ! -d "$dir/modules/kernel/drivers/virtio" ] || drivers virtio/virtio_mmio # not for 32 bits
@@ -125,7 +129,7 @@ qemu)
 	done
 	;;
 *)
-	echo "mkinitramfs.sh: KIND is devices, l2, probe, client or qemu, not '$kind'" >&2
+	echo "mkinitramfs.sh: KIND is devices, console, l2, probe, client or qemu, not '$kind'" >&2
 	exit 64
 	;;
 esac

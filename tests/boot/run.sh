@@ -886,6 +886,145 @@ test_cpu_without_vtx() {
 		shows 'no VT-x'
 }
 
+# ---- consoles: what is typed
+
+# Starts the tool with a FIFO as standard input; its end is descriptor 9.
+typing() { # ARGS...
+	rm -f "$out.in" && mkfifo "$out.in" && exec 9<>"$out.in" || return 1
+	echo "\$ nestor $*"
+	"$NESTOR" "$@" <"$out.in" >"$out" 2>&1 9>&- &
+	pid=$!
+}
+
+# The same with a terminal, which `script` makes.
+typing_at_a_terminal() { # ARGS...
+	local words
+	rm -f "$out.in" && mkfifo "$out.in" && exec 9<>"$out.in" || return 1
+	words=$(printf '%q ' "$NESTOR" "$@")
+	echo "\$ $words"
+	script -qefc "stty rows 43 columns 132; $words; echo status=\$?; stty -a | grep -o -E '[-]?(icanon|echo) '" /dev/null \
+		<"$out.in" >"$out" 2>&1 9>&- &
+	pid=$!
+}
+
+seen() { # PATTERN: soon
+	for _ in $(seq 1000); do
+		tr -d '\r' <"$out" >"$out.text"
+		grep -a -q -E -e "$1" "$out.text" && return
+		kill -0 "$pid" 2>/dev/null || break
+		sleep 0.2
+	done
+	tr -d '\r' <"$out" >"$out.text"
+	grep -a -q -E -e "$1" "$out.text" || { tail -c 2000 "$out.text"; echo "not seen: $1"; kill "$pid" 2>/dev/null; return 1; }
+}
+
+ended() { # STATUS
+	local got
+	wait $pid
+	got=$?
+	exec 9>&-
+	tr -d '\r' <"$out" >"$out.text"
+	cat "$out.text"
+	[ "$got" = "$1" ] || { echo "status $got, expected $1"; return 1; }
+}
+
+typed=(run --memory 16M --timeout 60 --l1 "$B/payload/typed.elf" --cmdline)
+
+test_standard_input_is_typed_at_the_only_vm() {
+	printf 'hello there\nquit\n' | "$NESTOR" "${typed[@]}" id=1 >"$out.text" 2>&1
+	[ $? = 7 ] && shows "^typed 1: 'hello there'" "^typed 1: 'quit'" &&
+		printf 'and by interrupts\nquit\n' | "$NESTOR" "${typed[@]}" 'halt id=2' >"$out.text" 2>&1
+	[ $? = 7 ] && shows "^typed 2: 'and by interrupts'"
+}
+
+test_the_end_of_input_is_not_that_of_the_run() {
+	typing "${typed[@]}" id=1 && seen 'ready' && printf 'one\n' >&9 && seen "'one'" && exec 9>&- && sleep 1 &&
+		kill -0 "$pid" && kill -INT "$pid" && ended 130
+}
+
+# 24 KiB wait: in L0 as much as it takes, the rest outside.
+test_a_vm_that_takes_no_input_can_be_stopped() {
+	typing "${typed[@]}" 'deaf id=1' && seen 'ready' && head -c 24576 /dev/zero | tr '\0' x >&9 && sleep 2 &&
+		kill -INT "$pid" && ended 130 && shows 'l1 vcpu 0: in L1' && shows_not 'did not report'
+}
+
+test_a_terminal_has_an_escape_key_and_is_restored() {
+	typing_at_a_terminal "${typed[@]}" id=1 && seen 'input goes to .l1.; Ctrl-\] \? tells' && seen 'ready' &&
+		printf '\003\032 raw\r' >&9 && seen "^typed 1: '.. raw'" &&
+		printf '\035?' >&9 && seen 'q or \.   ends the run' &&
+		printf '\035\035x\r' >&9 && seen "^typed 1: '.x'" &&
+		printf '\035z' >&9 && seen 'no such key' &&
+		printf '\035q' >&9 && seen 'status=130' && ended 0 &&
+		shows '^icanon $' '^echo $' 'l1 vcpu 0: in L1'
+}
+
+test_a_terminal_is_restored_after_a_time_out_and_a_crash() {
+	local tool
+	typing_at_a_terminal "${typed[@]}" id=1 --timeout 4 && seen 'status=124' && ended 0 && shows '^icanon $' '^echo $' &&
+		typing_at_a_terminal "${typed[@]}" id=1 && seen 'ready' &&
+		tool=$(pgrep -P "$(pgrep -P "$pid" | head -n 1)" -x nestor || pgrep -P "$pid" -x nestor) && kill -SEGV "$tool" &&
+		seen 'status=139' && ended 0 && shows '^icanon $' '^echo $'
+}
+
+typed_vms() { # of the payload, a and b, in $out.yaml
+	vms "$out.yaml" 'timeout: 60' 'name: a, memory: 16M, cmdline: id=1' 'name: b, memory: 16M, cmdline: halt id=2'
+	sed -i "s,$(realpath "$B/payload/power.elf"),$(realpath "$B/payload/typed.elf")," "$out.yaml"
+}
+
+test_keys_choose_which_of_two_vms_gets_the_input() {
+	typed_vms && typing_at_a_terminal run "$out.yaml" --machine-cpus 2 && seen 'vm-start vm=b' && sleep 2 &&
+		printf 'to a\r' >&9 && seen "^a\| typed 1: 'to a'" &&
+		printf '\035nto b\r' >&9 && seen "^b\| typed 2: 'to b'" &&
+		printf '\0351again a\r' >&9 && seen "^a\| typed 1: 'again a'" &&
+		printf '\035pquit\r' >&9 && seen "^b\| typed 2: 'quit'" &&
+		printf '\0353' >&9 && seen 'no such console' &&
+		printf '\0351quit\r' >&9 && seen 'status=7' && ended 0
+}
+
+test_each_vm_has_a_console_of_its_own_elsewhere() {
+	local pty
+	rm -f "$out".b.* && typed_vms && mkfifo "$out.b.in" && sed -i 's/id=/back &/' "$out.yaml" &&
+		typing run "$out.yaml" --console a=pty --console "b=file:$out.b.out,$out.b.in" &&
+		seen "the console of 'a' is /dev/pts/" && pty=$(sed -n "s/.*console of 'a' is //p" "$out.text") &&
+		{ cat "$pty" >"$out.a.out" & } && sleep 0.5 && printf 'by pty\nquit\n' >"$pty" &&
+		printf 'by files\nquit\n' >"$out.b.in" && ended 7
+	cat "$out.a.out" "$out.b.out" >"$out.text"
+	shows "typed 1: 'by pty'" '^by ptytyped 1: .quit' "typed 2: 'by files'" 'typed 2: .quit'
+}
+
+test_a_console_that_cannot_be_is_told() {
+	typed_vms && expect 64 run "$out.yaml" --console c=pty && one_line && shows "console c: there is no such VM" &&
+		expect 64 run "$out.yaml" --console a=pty --console a=pty && shows "console a: given twice" &&
+		expect 64 run "$out.yaml" --console pty && one_line && shows 'must be VM=pty' &&
+		expect 64 run "$out.yaml" --console a=nowhere && one_line && shows 'not one of pty' &&
+		expect 74 run "$out.yaml" --console "a=file:$out.none/x" && one_line && shows 'cannot write' &&
+		expect 64 run --bare "$out.yaml" --console a=pty && one_line && shows 'console does not go with --bare'
+}
+
+test_a_bare_machine_gets_what_is_typed() {
+	local machine
+	for machine in bochs qemu; do
+		printf 'hello\nquit\n' | "$NESTOR" run --bare --machine $machine --memory 16M --timeout 30 --l1 "$B/payload/typed.elf" \
+			--cmdline 'id=1' >"$out.text" 2>&1
+		cat "$out.text"
+		shows "^typed 1: 'hello'" "^typed 1: 'quit'" || return 1
+		printf 'it came back\nquit\n' | "$NESTOR" run --bare --machine $machine --memory 16M --timeout 30 \
+			--l1 "$B/payload/typed.elf" --cmdline 'back quiet' >"$out.text" 2>&1
+		cat "$out.text"
+		shows 'it came back' || return 1
+	done
+}
+
+# Both ways, by the kernel's own driver, as fast as it goes.
+test_two_hundred_kilobytes_typed_at_linux_come_back() {
+	head -c 200000 /dev/urandom >"$out.sent"
+	typing run --timeout 240 --ips 10000000 --memory 256M --l1 "$B/debian/vmlinuz" --initrd "$B/debian/console.cpio" \
+		--cmdline "$LINUX quiet eat=200000" && seen '^ready' && sleep 0.5 && cat "$out.sent" >&9 && seen '^shell' &&
+		printf 'echo $((6 * 7)) is it\nexit\n' >&9 && wait "$pid" && grep -a -q '^42 is it' "$out" &&
+		grep -a -q "^$(sha256sum <"$out.sent")" "$out" &&
+		tail -c +"$(($(grep -a -b -o 'back:' "$out" | head -n 1 | cut -d : -f 1) + 7))" "$out" | head -c 200000 | cmp - "$out.sent"
+}
+
 run_one() {
 	local name=$1 log=$LOGS/$1.log start=$SECONDS kind=test
 	out=$LOGS/$name.out
