@@ -56,7 +56,7 @@ static void begin(void (*code)(void))
 static void print_host(const char *name)
 {
 	struct table_pointer gdtr, idtr;
-	uint32_t flags, ds, es, fs, gs, ss, cs, tr, ldt, dr7, at_fs, at_end;
+	uint32_t flags, ds, es, fs, gs, ss, cs, tr, ldt, dr7, at_fs, at_ds, at_end;
 
 	__asm__ volatile("pushfl\n\tpopl %0" : "=r"(flags));
 	__asm__ volatile("sgdt %0\n\tsidt %1" : "=m"(gdtr), "=m"(idtr));
@@ -71,7 +71,9 @@ static void print_host(const char *name)
 	print("%s: ds %x es %x fs %x gs %x ss %x cs %x tr %x ldt %x gdt %x idt %x\n", name, ds,
 		es, fs, gs, ss, cs, tr & 0xffff, ldt & 0xffff, gdtr.limit, idtr.limit);
 	__asm__ volatile(TRY_BEGIN "movl %%fs:0, %0" TRY_END : "=r"(at_fs) : : "memory");
-	print("%s: fs:0 %x vector %d\n", name, trapped() ? 0 : at_fs, trap.vector);
+	__asm__ volatile("movl %%ds:0, %0" : "=r"(at_ds) : : "memory");
+	print("%s: fs:0 %s vector %d\n", name,
+		trapped() || at_fs == at_ds ? "as ds:0" : "other", trap.vector);
 	__asm__ volatile("movl %0, %%fs" : : "r"(SEL_DATA));
 	__asm__ volatile(TRY_BEGIN "movl %%es:(%1), %0" TRY_END
 			 : "=r"(at_end)
