@@ -62,6 +62,9 @@ static const char *add_vm(
 		return "too many VMs";
 	if (addresses_taken(s, c))
 		return "another network device has the MAC address of one of its";
+	for (unsigned i = 0; i < s->vm_count; i++)
+		if (vm_config_share(&s->vms[i].config, c))
+			return "another VM has one of its devices";
 	*added = &s->vms[s->vm_count++];
 	**added = (struct vm_images){.config = *c};
 	return NULL;

@@ -7,6 +7,7 @@
 #include "lib/limits.h"
 #include "policy/net_config.h"
 #include "spec/net.h"
+#include "spec/pci.h"
 #include "spec/vmx_features.h"
 
 bool refusal_set(struct refusal *r, struct text where, const char *format, ...)
@@ -199,6 +200,72 @@ static bool parse_mac(struct text v, uint64_t *mac)
 	return *mac != 0 && !(*mac >> 40 & ETH_MULTICAST);
 }
 
+/* Two hexadecimal digits of a bus or device, or one of a function. */
+static bool take_hex(struct text *t, unsigned digits, unsigned *v)
+{
+	*v = 0;
+	if (t->len < digits)
+		return false;
+	for (unsigned i = 0; i < digits; i++, t->s++, t->len--) {
+		char c = (char)(t->s[0] | 0x20);
+
+		if (t->s[0] >= '0' && t->s[0] <= '9')
+			*v = *v << 4 | (unsigned)(t->s[0] - '0');
+		else if (c >= 'a' && c <= 'f')
+			*v = *v << 4 | (unsigned)(c - 'a' + 10);
+		else
+			return false;
+	}
+	return true;
+}
+
+static bool take_text(struct text *t, const char *s)
+{
+	for (; *s != '\0'; s++, t->s++, t->len--)
+		if (t->len == 0 || t->s[0] != *s)
+			return false;
+	return true;
+}
+
+/* pci:BUS:DEVICE.FUNCTION; 00:00.0, the host bridge, cannot be given away. */
+static bool parse_function(struct text t, uint64_t *bdf)
+{
+	unsigned bus, device, function;
+
+	if (!take_text(&t, "pci:") || !take_hex(&t, 2, &bus) || !take_text(&t, ":") ||
+		!take_hex(&t, 2, &device) || !take_text(&t, ".") || !take_hex(&t, 1, &function))
+		return false;
+	if (t.len != 0 || device > 31 || function > 7)
+		return false;
+	*bdf = PCI_BDF(bus, device, function);
+	return *bdf != 0;
+}
+
+static bool parse_functions(struct text v, uint64_t *list)
+{
+	unsigned count = 0;
+	struct text item;
+	uint64_t bdf;
+	bool more;
+
+	*list = SETTING_ALL_FUNCTIONS;
+	if (text_is(v, "all"))
+		return true;
+	*list = 0;
+	if (text_is(v, "none"))
+		return true;
+	do {
+		more = cut(&v, ',', &item);
+		if (count == SETTING_FUNCTIONS_MAX || !parse_function(item, &bdf))
+			return false;
+		for (unsigned i = 0; i < count; i++)
+			if ((*list >> i * 16 & 0xffff) == bdf)
+				return false;
+		*list |= bdf << count++ * 16;
+	} while (more);
+	return *list != SETTING_ALL_FUNCTIONS;
+}
+
 static void put_choices(const struct setting *s, char *buf, size_t size)
 {
 	size_t n = fmt(buf, size, "one of");
@@ -268,6 +335,12 @@ void setting_describe(const struct setting *s, char *buf, size_t size)
 		fmt(buf, size, "NETWORK[,KEY=VALUE...], at most %d with '+' between them",
 			LIMIT_NETS);
 		break;
+	case SETTING_FUNCTIONS:
+		fmt(buf, size,
+			"none, all, or 1 to %u PCI functions of the machine, each once, as in "
+			"pci:00:03.0,pci:00:1f.2",
+			SETTING_FUNCTIONS_MAX);
+		break;
 	case SETTING_FEATURES:
 		fmt(buf, size, "a preset, or +NAME and -NAME with commas between");
 		break;
@@ -310,6 +383,8 @@ static bool parse_value(const struct setting *s, struct text v, uint64_t *out)
 		return parse_cpu_list(v, out);
 	case SETTING_MAC:
 		return parse_mac(v, out);
+	case SETTING_FUNCTIONS:
+		return parse_functions(v, out);
 	default:
 		return false;
 	}
@@ -412,6 +487,19 @@ static size_t put_mac(uint64_t mac, char *buf, size_t size)
 	return n;
 }
 
+static size_t put_functions(uint64_t list, char *buf, size_t size)
+{
+	size_t n = 0;
+
+	if (list == 0 || list == SETTING_ALL_FUNCTIONS)
+		return fmt(buf, size, list == 0 ? "none" : "all");
+	for (; list != 0; list >>= 16)
+		n += fmt(buf + n, size - n, "%spci:%02x:%02x.%u", n == 0 ? "" : ",",
+			PCI_BDF_BUS(list & 0xffff), PCI_BDF_DEVICE(list & 0xffff),
+			PCI_BDF_FUNCTION(list));
+	return n;
+}
+
 size_t setting_format(const struct setting *s, const void *object, char *buf, size_t size)
 {
 	switch (s->kind) {
@@ -431,6 +519,8 @@ size_t setting_format(const struct setting *s, const void *object, char *buf, si
 		return put_mac(get(s, object), buf, size);
 	case SETTING_NETS:
 		return net_list_format(nets_of(s, object), buf, size);
+	case SETTING_FUNCTIONS:
+		return put_functions(get(s, object), buf, size);
 	case SETTING_FEATURES:
 		return caps_features_format(get(s, object), buf, size);
 	default:

@@ -26,6 +26,8 @@ enum setting_kind {
 	SETTING_MAC,      /* 48 bits, as in 52:54:00:12:34:56 */
 	SETTING_NETS,     /* struct net_list, as in lan,vlan=5+wan */
 	SETTING_FEATURES, /* mask of 1 << enum caps_feature, as in haswell,-vpid */
+	SETTING_FUNCTIONS, /* PCI functions of the machine, 16 bits each, the first lowest; 0:
+			    * none, all ones: all of them; as in pci:00:03.0 */
 	/* Texts of any length: only the host tool has such rows, and reads them itself. */
 	SETTING_LINE, /* const char *: printable text of at most max bytes */
 	SETTING_FILE  /* struct place: a file name, or one of words */
@@ -46,6 +48,10 @@ struct setting {
 
 #define SETTING_AT(type, member) \
 	.offset = offsetof(type, member), .size = sizeof(((type *)NULL)->member)
+
+/* SETTING_FUNCTIONS */
+#define SETTING_FUNCTIONS_MAX 4u
+#define SETTING_ALL_FUNCTIONS UINT64_MAX
 
 /* Enough for each text that says what a value must be. */
 #define SETTING_TEXT_SIZE 1280

@@ -3,7 +3,8 @@
 
 #include <stddef.h>
 
-#define MIB (1ull << 20)
+#define MIB                     (1ull << 20)
+#define CONFIG_ONE_TO_ONE_LEAST (32 * MIB)
 
 static const char *const protocol_words[] = {
 	[PROTOCOL_AUTO] = "auto",
@@ -19,6 +20,12 @@ static const char *const restart_words[] = {
 	[RESTART_ON_RESET] = "on-reset",
 	[RESTART_ON_FAILURE] = "on-failure",
 	[RESTART_ALWAYS] = "always",
+	NULL,
+};
+
+static const char *const iommu_words[] = {
+	[IOMMU_ON] = "on",
+	[IOMMU_NONE] = "none",
 	NULL,
 };
 
@@ -55,6 +62,12 @@ const struct setting vm_settings[] = {
 	{ROW("firmware_log", "firmware-log", SETTING_SWITCH, firmware_log),
 		.help = "log what its firmware reports on the debug port 0x402, with level info"},
 	{ROW("net", "net", SETTING_NETS, nets), .help = "its network devices"},
+	{ROW("devices", "devices", SETTING_FUNCTIONS, devices),
+		.help = "PCI functions of the machine that are its own"},
+	{ROW("iommu", "iommu", SETTING_CHOICE, iommu), .words = iommu_words,
+		.initial = IOMMU_ON,
+		.help = "how they reach memory: none says that they, and so the VM, can read "
+			"and write all of it"},
 	{ROW("protocol", NULL, SETTING_CHOICE, protocol), .words = protocol_words,
 		.initial = PROTOCOL_AUTO, .help = "how its kernel is started"},
 	{ROW("cmdline0", "argv0", SETTING_SWITCH, cmdline0), .initial = true,
@@ -68,6 +81,13 @@ const char *vm_config_error(const struct vm_config *c)
 		return "the VM has no name";
 	if (c->restart_limit != 0 && c->restart == RESTART_NEVER)
 		return "a limit of restarts needs a choice of when to restart";
+	if (c->devices != 0 && c->iommu != IOMMU_NONE)
+		return "devices of the machine need 'iommu: none', which says that the VM can "
+		       "read and write all memory by their DMA: this version uses no IOMMU";
+	if (c->devices == 0 && c->iommu == IOMMU_NONE)
+		return "'iommu: none' is for a VM with devices of the machine";
+	if (c->devices != 0 && c->memory < CONFIG_ONE_TO_ONE_LEAST)
+		return "a VM with devices of the machine needs 32M of memory at least";
 	return NULL;
 }
 
@@ -76,4 +96,17 @@ const char *firmware_size_error(uint64_t size)
 	if (size >= FIRMWARE_MIN && size <= FIRMWARE_MAX && size % FIRMWARE_UNIT == 0)
 		return NULL;
 	return "firmware must be from 64 KiB to 16 MiB long, a multiple of 4 KiB";
+}
+
+bool vm_config_share(const struct vm_config *a, const struct vm_config *b)
+{
+	if (a->devices == 0 || b->devices == 0)
+		return false;
+	if (a->devices == SETTING_ALL_FUNCTIONS || b->devices == SETTING_ALL_FUNCTIONS)
+		return true;
+	for (uint64_t x = a->devices; x != 0; x >>= 16)
+		for (uint64_t y = b->devices; y != 0; y >>= 16)
+			if ((x & 0xffff) == (y & 0xffff))
+				return true;
+	return false;
 }

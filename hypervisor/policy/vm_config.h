@@ -30,6 +30,12 @@ enum vm_restart {
 	RESTART_ALWAYS      /* also power-off and debug exit */
 };
 
+/* How devices of the machine that the VM owns reach memory. */
+enum vm_iommu {
+	IOMMU_ON,  /* through one, to the VM's memory only; L0 cannot do it yet */
+	IOMMU_NONE /* all of it; the VM's memory is mapped one to one */
+};
+
 #define WEIGHT_NORMAL 100u
 #define WEIGHT_MAX    10000u
 
@@ -47,6 +53,8 @@ struct vm_config {
 	struct net_list nets; /* its network devices */
 	bool cmdline0;        /* Multiboot: image name in front of the command line */
 	uint8_t protocol;     /* enum load_protocol */
+	uint8_t iommu;        /* enum vm_iommu */
+	uint64_t devices;     /* PCI functions of the machine that are its own; 0: none */
 	uint32_t weight; /* its share of a CPU that several want, in parts of WEIGHT_NORMAL */
 	uint8_t restart; /* enum vm_restart */
 	uint32_t restart_limit; /* so many times; 0: without end */
@@ -67,5 +75,8 @@ const char *vm_config_error(const struct vm_config *c);
 #define FIRMWARE_MIN  (64ull << 10)
 #define FIRMWARE_MAX  (16ull << 20) /* below is the local APIC */
 const char *firmware_size_error(uint64_t size);
+
+/* Whether both want the same device of the machine. */
+bool vm_config_share(const struct vm_config *a, const struct vm_config *b);
 
 #endif

@@ -59,6 +59,8 @@ static const char run_help_end[] =
 	"  --machine-option TEXT  a line of bochsrc, or an argument for QEMU\n"
 	"  --ips N             emulated instructions in a second of the guest's time: a number\n"
 	"                      from 1000000 to 4000000000; default: 50000000\n"
+	"  --net-device none|user  a network card, an e1000 at pci:00:03.0, with NAT behind it;\n"
+	"                      default: none\n"
 	"\n"
 	"the run:\n"
 	"  --console VM=pty|unix:PATH|file:OUT[,IN]\n"

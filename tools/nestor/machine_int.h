@@ -16,6 +16,10 @@ void argv_add(struct argv *v, const char *item);
 /* Changes the plan as Bochs needs it. */
 void bochs_adapt(struct boot_plan *plan);
 
+/* Where the network card is on bus 0, in each kind of machine, and its address. */
+#define MACHINE_NET_DEVICE 3
+#define MACHINE_NET_MAC    "52:54:00:4e:65:73"
+
 /* What a machine is made of. */
 struct machine_parts {
 	const struct machine_spec *config;

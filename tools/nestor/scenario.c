@@ -12,6 +12,9 @@
 static const char *const machine_words[] = {
 	[MACHINE_AUTO] = "auto", [MACHINE_QEMU] = "qemu", [MACHINE_BOCHS] = "bochs", NULL};
 
+static const char *const net_words[] = {
+	[MACHINE_NET_NONE] = "none", [MACHINE_NET_USER] = "user", NULL};
+
 #define ROW(name, kind, type, member) NULL, name, kind, SETTING_AT(struct type, member)
 
 static const struct setting vm_texts[] = {
@@ -36,6 +39,8 @@ static const struct setting machine_rows[] = {
 		.unit = 2 * MIB},
 	{ROW("ips", SETTING_NUMBER, machine_spec, ips), .min = 1000000, .max = 4000000000,
 		.initial = 50000000},
+	{ROW("net", SETTING_CHOICE, machine_spec, net), .words = net_words,
+		.initial = MACHINE_NET_NONE},
 	{ROW("option", SETTING_LINE, machine_spec, option), .max = 2047},
 	{.kind = SETTING_END},
 };

@@ -42,12 +42,19 @@ enum machine_kind {
 	MACHINE_BOCHS
 };
 
+/* The network card of the machine. */
+enum machine_net {
+	MACHINE_NET_NONE,
+	MACHINE_NET_USER /* an e1000 behind which the emulator does NAT, DHCP and TFTP */
+};
+
 struct machine_spec {
 	uint64_t kind;            /* enum machine_kind */
 	uint64_t cpus;            /* 0: as many as the largest VM has */
 	uint64_t memory;          /* bytes; 0: as much as the VMs need */
 	const char *memory_where; /* where that is said, for messages; NULL: nowhere */
 	uint64_t ips; /* the emulator's instructions in a second of the guest's time */
+	uint64_t net; /* enum machine_net */
 	const char *option;
 };
 

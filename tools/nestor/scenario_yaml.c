@@ -319,6 +319,24 @@ static int vmx_key(struct loader *l, void *object, const char *key, yaml_node_t 
 		value->start_mark.line + 1, key);
 }
 
+/* devices: [pci:00:03.0, pci:00:1f.2] */
+static int load_devices(struct loader *l, struct vm_spec *vm, yaml_node_t *list)
+{
+	const struct setting *s = setting_find(vm_keys, "devices");
+	const char *all = NULL, *text;
+	yaml_node_item_t *item;
+
+	for (item = list->data.sequence.items.start; item < list->data.sequence.items.top;
+		item++) {
+		text = scalar_text(yaml_document_get_node(l->doc, *item));
+		if (!text || strchr(text, ','))
+			return wrong_kind(l, list, s->name, "a list of PCI functions");
+		all = all ? arena_format(l->a, "%s,%s", all, text) : text;
+	}
+	return setting_apply(
+		s, vm, all ? all : "none", node_where(l, list, s->name), l->base, l->a, l->e);
+}
+
 static int vm_key(struct loader *l, void *object, const char *key, yaml_node_t *value)
 {
 	const struct setting *s = setting_find(vm_keys, key);
@@ -331,6 +349,8 @@ static int vm_key(struct loader *l, void *object, const char *key, yaml_node_t *
 		return load_nets(l, object, value);
 	if (strcmp(key, "net") == 0)
 		return load_net_line(l, object, value);
+	if (strcmp(key, "devices") == 0 && value->type == YAML_SEQUENCE_NODE)
+		return load_devices(l, object, value);
 	if (strcmp(key, "vmx") == 0 && value->type == YAML_MAPPING_NODE)
 		return for_each_key(l, value, "vmx", object, vmx_key);
 	return s ? apply(l, s, object, value)
