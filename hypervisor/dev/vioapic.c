@@ -96,6 +96,7 @@ void vioapic_eoi(struct platform *p, uint8_t vector)
 
 		if ((*e & ENTRY_LEVEL) && (uint8_t)*e == vector) {
 			*e &= ~ENTRY_REMOTE_IRR;
+			vpci_line_ended(p, pin);
 			service_level(p, pin);
 		}
 	}
@@ -126,8 +127,11 @@ static void write_entry(struct platform *p, unsigned pin, bool high, uint32_t va
 
 	new = high ? (uint64_t)value << 32 | (uint32_t)old : (old & ~0xffffffffull) | value;
 	*e = (new &ENTRY_DEFINED & ~ENTRY_READ_ONLY) | (old & ENTRY_READ_ONLY);
-	if (!(*e & ENTRY_LEVEL))
+	/* As Linux ends an interrupt that it lost: it makes the pin edge-triggered for a moment. */
+	if (!(*e & ENTRY_LEVEL) && old & ENTRY_REMOTE_IRR) {
 		*e &= ~ENTRY_REMOTE_IRR;
+		vpci_line_ended(p, pin);
+	}
 	service_level(p, pin);
 	platform_deadline_changed(p); /* the PIT runs only while somebody listens */
 }

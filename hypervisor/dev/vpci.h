@@ -59,6 +59,8 @@ struct vpci_ops {
 	 */
 	void (*config_reading)(void *device, unsigned offset, unsigned size);
 	void (*config_written)(void *device, unsigned offset, unsigned size);
+	/* The guest has ended an interrupt of the line that its pin is routed to. */
+	void (*line_ended)(void *device);
 	/* A piece of the work that vpci_ask_work asked for, bounded. */
 	enum vpci_work (*work)(void *device);
 };
@@ -165,6 +167,8 @@ void vpci_ask_work(struct vpci_function *f);
 
 /* ---- for the platform ---- */
 
+/* An interrupt of this pin of the IOAPIC, or of this ISA line at the PICs, has ended. */
+void vpci_line_ended(struct platform *p, unsigned irq);
 /* A message to local APICs; other addresses than theirs are ignored. */
 void vpci_message(struct platform *p, uint64_t address, uint32_t data);
 /* The ISA line that a PIRQ is routed to; 0: none. */

@@ -268,6 +268,20 @@ void vpci_set_intx(struct vpci_function *f, bool level)
 	update_pin(f);
 }
 
+void vpci_line_ended(struct platform *p, unsigned irq)
+{
+	for (unsigned i = 0; i < VPCI_FUNCTIONS; i++) {
+		const struct vpci_function *f = &p->pci.functions[i];
+		unsigned pirq;
+
+		if (!f->present || f->pin == 0 || f->ops == NULL || f->ops->line_ended == NULL)
+			continue;
+		pirq = vpci_pirq_of(f->bdf, f->pin);
+		if (irq == PIRQ_FIRST_PIN + pirq || irq == p->pci.pirq[pirq])
+			f->ops->line_ended(f->device);
+	}
+}
+
 void vpci_route(struct platform *p, unsigned pirq, uint8_t irq)
 {
 	uint8_t old = p->pci.pirq[pirq];

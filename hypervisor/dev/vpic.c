@@ -174,14 +174,19 @@ static void write_icw(struct vpic_chip *c, uint8_t v)
 	}
 }
 
-static void write_ocw2(struct vpic_chip *c, uint8_t v)
+/* line: of its input 0 */
+static void write_ocw2(struct platform *p, struct vpic_chip *c, unsigned line, uint8_t v)
 {
 	bool rotate = v & 0x80, specific = v & 0x40, eoi = v & 0x20;
 	unsigned input = v & 7;
 
-	if (eoi)
-		end(c, specific ? input : first(c, c->isr), rotate);
-	else if (specific && rotate)
+	if (eoi && !specific)
+		input = first(c, c->isr);
+	if (eoi) {
+		end(c, input, rotate);
+		if (input != NONE)
+			vpci_line_ended(p, line + input);
+	} else if (specific && rotate)
 		c->lowest = (uint8_t)input;
 	else if (!specific)
 		c->rotate_auto_eoi = rotate;
@@ -197,14 +202,14 @@ static void write_ocw3(struct vpic_chip *c, uint8_t v)
 		c->special_mask = v & 0x20;
 }
 
-static void write_command(struct vpic_chip *c, uint8_t v)
+static void write_command(struct platform *p, struct vpic_chip *c, unsigned line, uint8_t v)
 {
 	if (v & 0x10)
 		write_icw1(c, v);
 	else if (v & 8)
 		write_ocw3(c, v);
 	else
-		write_ocw2(c, v);
+		write_ocw2(p, c, line, v);
 }
 
 static void write_data(struct vpic_chip *c, uint8_t v)
@@ -244,7 +249,7 @@ bool vpic_io(struct platform *p, uint16_t port, bool write, unsigned size, uint3
 		write_data(c, (uint8_t)*value);
 		platform_deadline_changed(p); /* the PIT runs only while somebody listens */
 	} else {
-		write_command(c, (uint8_t)*value);
+		write_command(p, c, slave ? 8 : 0, (uint8_t)*value);
 		platform_deadline_changed(p);
 	}
 	update(p);

@@ -26,6 +26,8 @@ enum pci_offset {
 	PCI_STATUS = 0x06,
 	PCI_REVISION = 0x08,
 	PCI_CLASS = 0x09, /* three bytes: interface, subclass, class */
+	PCI_INTERFACE = 0x09,
+	PCI_CLASS_CODE = 0x0a, /* two bytes: subclass, class */
 	PCI_HEADER_TYPE = 0x0e,
 	PCI_BAR = 0x10,
 	PCI_SUBVENDOR = 0x2c,
@@ -47,6 +49,15 @@ enum pci_offset {
 #define PCI_STATUS_CAPABILITIES BIT(4)
 
 #define PCI_HEADER_MULTIFUNCTION 0x80
+#define PCI_HEADER_LAYOUT        0x7f /* 0: what this file describes */
+
+#define PCI_NO_VENDOR        0xffff /* no function is there */
+#define PCI_CLASS_BRIDGE     0x06   /* the upper byte of PCI_CLASS_CODE */
+#define PCI_CLASS_IDE        0x0101
+#define PCI_IDE_NATIVE       0x05 /* of the interface: both channels are behind registers */
+#define PCI_LINE_UNKNOWN     0xff /* from here on; 16 to 254 are reserved on PCs */
+#define PCI_LINES            16
+#define PCI_CAPABILITIES_MAX ((PCI_CONFIG_SIZE - PCI_HEADER_END) / 4)
 
 #define PCI_BAR_IO           BIT(0)
 #define PCI_BAR_64           BIT(2)
@@ -58,8 +69,22 @@ enum pci_offset {
 enum pci_capability {
 	PCI_CAP_MSI = 0x05,
 	PCI_CAP_VENDOR = 0x09,
-	PCI_CAP_MSIX = 0x11
+	PCI_CAP_EXPRESS = 0x10,
+	PCI_CAP_MSIX = 0x11,
+	PCI_CAP_ADVANCED = 0x13
 };
+
+/* PCI Express Base Specification, 7.5.3 "PCI Express Capability Structure" */
+#define PCI_EXPRESS_CAPABLE 0x04
+#define PCI_EXPRESS_CONTROL 0x08
+#define PCI_EXPRESS_HAS_FLR BIT(28)
+#define PCI_EXPRESS_FLR     BIT(15)
+/* Conventional PCI "Advanced Capabilities" */
+#define PCI_ADVANCED_CAPABLE 0x03
+#define PCI_ADVANCED_CONTROL 0x04
+#define PCI_ADVANCED_HAS_FLR BIT(1)
+#define PCI_ADVANCED_FLR     BIT(0)
+#define PCI_FLR_MS           100 /* what a function may take for it */
 
 /* 6.8.1 "MSI Capability Structure", the form with 64-bit addresses and masks. */
 enum pci_msi {

@@ -1,0 +1,369 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "dev/vpass.h"
+
+#include "dev/vpci_int.h"
+
+#define PORTS_MAX 256u /* behind a register, in the PCI specification, too */
+
+/* What the VM sees of the machine's capabilities. What has no row is hidden. */
+static const struct {
+	uint8_t id;
+	bool shown; /* read-only */
+} capability_rules[] = {
+	{PCI_CAP_VENDOR, true},    /* where a driver finds its device's registers (virtio) */
+	{PCI_CAP_MSI, false},      /* L0 routes pins only */
+	{PCI_CAP_MSIX, false},     /* the same */
+	{PCI_CAP_EXPRESS, false},  /* L0 resets it, and errors are the machine's */
+	{PCI_CAP_ADVANCED, false}, /* the same */
+};
+
+/*
+ * Devices whose functions have no reset: what makes them leave memory alone and be silent, by
+ * registers behind the first base address register.
+ */
+static const struct {
+	uint16_t vendor, device;
+	struct {
+		uint16_t offset;
+		uint32_t value;
+	} write[4];
+} quiet_rules[] = {
+	/* 82540EM: interrupts masked, receiver and transmitter off, reset */
+	{0x8086, 0x100e, {{0xd8, 0xffffffff}, {0x100, 0}, {0x400, 0}, {0x0, 0x04000000}}},
+};
+
+static uint32_t get(const struct vpass_function *f, unsigned offset, unsigned size)
+{
+	return dev_pass_config_read(f->id.bdf, offset, size);
+}
+
+static void put(const struct vpass_function *f, unsigned offset, unsigned size, uint32_t value)
+{
+	dev_pass_config_write(f->id.bdf, offset, size, value);
+}
+
+/* ---- what the machine has ---- */
+
+static bool is_64(enum vpci_bar_kind kind)
+{
+	return kind == VPCI_BAR_64 || kind == VPCI_BAR_64_PREFETCH;
+}
+
+static enum vpci_bar_kind kind_of(uint32_t low)
+{
+	if (low & PCI_BAR_IO)
+		return VPCI_BAR_IO;
+	if (!(low & PCI_BAR_64))
+		return VPCI_BAR_32;
+	return low & PCI_BAR_PREFETCH ? VPCI_BAR_64_PREFETCH : VPCI_BAR_64;
+}
+
+/* What a register reads as after ones were written to it; it is put back. */
+static uint32_t ones(const struct vpass_function *f, unsigned offset)
+{
+	uint32_t was = get(f, offset, 4), v;
+
+	put(f, offset, 4, ~0u);
+	v = get(f, offset, 4);
+	put(f, offset, 4, was);
+	return v;
+}
+
+static const char *size_bar(struct vpass_function *f, unsigned i)
+{
+	unsigned offset = PCI_BAR + 4 * i;
+	struct vpass_bar *bar = &f->bar[i];
+	uint32_t low = get(f, offset, 4);
+	uint64_t mask = ones(f, offset);
+
+	if (mask == 0)
+		return NULL;
+	bar->kind = kind_of(low);
+	if (bar->kind == VPCI_BAR_IO) {
+		bar->address = low & ~PCI_BAR_IO_FLAGS & 0xffff;
+		mask = (mask & ~(uint64_t)PCI_BAR_IO_FLAGS) | ~UINT64_C(0xffff);
+		bar->size = ~mask + 1;
+		return bar->size > PORTS_MAX ? "it has more ports than PCI allows" : NULL;
+	}
+	bar->address = low & ~PCI_BAR_MEMORY_FLAGS;
+	mask &= ~(uint64_t)PCI_BAR_MEMORY_FLAGS;
+	if (is_64(bar->kind)) {
+		if (i + 1 == PCI_BARS)
+			return "its last base address register says that it has 64 bits";
+		bar->address |= (uint64_t)get(f, offset + 4, 4) << 32;
+		mask |= (uint64_t)ones(f, offset + 4) << 32;
+	} else {
+		mask |= ~UINT64_C(0xffffffff);
+	}
+	bar->size = ~mask + 1;
+	if (bar->size < 16 || bar->size > VPASS_BAR_MAX || bar->size & (bar->size - 1))
+		return "the size of its memory is not possible here";
+	return NULL;
+}
+
+static const char *size_bars(struct vpass_function *f)
+{
+	for (unsigned i = 0; i < PCI_BARS; i++) {
+		const char *why = size_bar(f, i);
+
+		if (why != NULL)
+			return why;
+		i += is_64(f->bar[i].kind);
+	}
+	return NULL;
+}
+
+static bool is_shown(uint8_t id)
+{
+	for (unsigned i = 0; i < sizeof(capability_rules) / sizeof(capability_rules[0]); i++)
+		if (capability_rules[i].id == id)
+			return capability_rules[i].shown;
+	return false;
+}
+
+static void note_capability(struct vpass_function *f, uint8_t id, uint8_t at)
+{
+	uint8_t size = (uint8_t)get(f, at + 2u, 1);
+
+	if (id == PCI_CAP_EXPRESS)
+		f->express = at;
+	if (id == PCI_CAP_ADVANCED)
+		f->advanced = at;
+	/* of those that are shown the third byte is the length */
+	if (!is_shown(id) || f->shown_count == VPASS_SHOWN || size < 4 ||
+		at + size > PCI_CONFIG_SIZE)
+		return;
+	f->shown[f->shown_count].at = at;
+	f->shown[f->shown_count++].size = size;
+}
+
+/* A list that has no end has been walked often enough. */
+static void find_capabilities(struct vpass_function *f)
+{
+	uint8_t at;
+
+	if (!(get(f, PCI_STATUS, 2) & PCI_STATUS_CAPABILITIES))
+		return;
+	at = get(f, PCI_CAPABILITIES, 1) & 0xfc;
+	for (unsigned i = 0; i < PCI_CAPABILITIES_MAX && at >= PCI_HEADER_END; i++) {
+		note_capability(f, (uint8_t)get(f, at, 1), at);
+		at = get(f, at + 1u, 1) & 0xfc;
+	}
+}
+
+static const char *refuse_class(const struct vpass_function *f)
+{
+	uint32_t class = f->id.class >> 8;
+
+	if (get(f, PCI_HEADER_TYPE, 1) & PCI_HEADER_LAYOUT || class >> 8 == PCI_CLASS_BRIDGE)
+		return "it is a bridge";
+	if (class == PCI_CLASS_IDE && (f->id.class & PCI_IDE_NATIVE) != PCI_IDE_NATIVE)
+		return "its channels are at fixed ports";
+	return NULL;
+}
+
+static void identify(struct vpass_function *f)
+{
+	f->id.vendor = (uint16_t)get(f, PCI_VENDOR, 2);
+	f->id.device = (uint16_t)get(f, PCI_DEVICE, 2);
+	f->id.class = get(f, PCI_CLASS_CODE, 2) << 8 | get(f, PCI_INTERFACE, 1);
+	f->id.revision = (uint8_t)get(f, PCI_REVISION, 1);
+	f->id.subvendor = (uint16_t)get(f, PCI_SUBVENDOR, 2);
+	f->id.subsystem = (uint16_t)get(f, PCI_SUBSYSTEM, 2);
+	f->id.pin = (uint8_t)get(f, PCI_INTERRUPT_PIN, 1);
+	f->line = (uint8_t)get(f, PCI_INTERRUPT_LINE, 1);
+}
+
+const char *vpass_probe(uint16_t bdf, struct vpass_function *f)
+{
+	const char *why;
+
+	*f = (struct vpass_function){.id = {.bdf = bdf}};
+	if (get(f, PCI_VENDOR, 2) == PCI_NO_VENDOR)
+		return "this machine has no such function";
+	identify(f);
+	why = refuse_class(f);
+	if (why == NULL && f->id.pin > 4)
+		why = "it has an interrupt pin that PCI does not have";
+	if (why != NULL)
+		return why;
+	put(f, PCI_COMMAND, 2, PCI_COMMAND_NOINTX);
+	find_capabilities(f);
+	return size_bars(f);
+}
+
+static void write_bar(const struct vpass_function *f, unsigned i)
+{
+	const struct vpass_bar *bar = &f->bar[i];
+
+	put(f, PCI_BAR + 4 * i, 4, (uint32_t)bar->address);
+	if (is_64(bar->kind))
+		put(f, PCI_BAR + 4 * i + 4, 4, (uint32_t)(bar->address >> 32));
+}
+
+void vpass_place(struct vpass_function *f, unsigned bar, uint64_t address)
+{
+	f->bar[bar].address = address;
+	write_bar(f, bar);
+}
+
+/* IO and memory decoding, as far as there are registers for it. */
+static uint32_t decoding(const struct vpass_function *f)
+{
+	uint32_t command = 0;
+
+	for (unsigned i = 0; i < PCI_BARS; i++) {
+		if (f->bar[i].kind == VPCI_BAR_IO)
+			command |= PCI_COMMAND_IO;
+		else if (f->bar[i].kind != VPCI_BAR_NONE)
+			command |= PCI_COMMAND_MEMORY;
+	}
+	return command;
+}
+
+/* After a reset of the function its registers are empty. */
+void vpass_begin(const struct vpass_function *f)
+{
+	for (unsigned i = 0; i < PCI_BARS; i++)
+		if (f->bar[i].kind != VPCI_BAR_NONE)
+			write_bar(f, i);
+	put(f, PCI_INTERRUPT_LINE, 1, f->line);
+	put(f, PCI_COMMAND, 2, decoding(f));
+}
+
+static void quiet(const struct vpass_function *f)
+{
+	const struct vpass_bar *bar = &f->bar[0];
+
+	for (unsigned i = 0; i < sizeof(quiet_rules) / sizeof(quiet_rules[0]); i++) {
+		if (quiet_rules[i].vendor != f->id.vendor ||
+			quiet_rules[i].device != f->id.device)
+			continue;
+		for (unsigned k = 0; k < 4; k++)
+			if (quiet_rules[i].write[k].offset + 4u <= bar->size)
+				dev_pass_write(bar->kind == VPCI_BAR_IO,
+					bar->address + quiet_rules[i].write[k].offset, 4,
+					quiet_rules[i].write[k].value);
+	}
+}
+
+bool vpass_end(const struct vpass_function *f)
+{
+	quiet(f);
+	put(f, PCI_COMMAND, 2, PCI_COMMAND_NOINTX);
+	if (f->express != 0 &&
+		get(f, f->express + PCI_EXPRESS_CAPABLE, 4) & PCI_EXPRESS_HAS_FLR) {
+		put(f, f->express + PCI_EXPRESS_CONTROL, 2,
+			get(f, f->express + PCI_EXPRESS_CONTROL, 2) | PCI_EXPRESS_FLR);
+		return true;
+	}
+	if (f->advanced != 0 &&
+		get(f, f->advanced + PCI_ADVANCED_CAPABLE, 1) & PCI_ADVANCED_HAS_FLR) {
+		put(f, f->advanced + PCI_ADVANCED_CONTROL, 1, PCI_ADVANCED_FLR);
+		return true;
+	}
+	return false;
+}
+
+/* ---- what the VM has ---- */
+
+static uint64_t read(void *device, unsigned bar, uint64_t offset, unsigned size)
+{
+	const struct vpass *v = device;
+	const struct vpass_bar *b = &v->machine->bar[bar];
+
+	return dev_pass_read(b->kind == VPCI_BAR_IO, b->address + offset, size);
+}
+
+static void write(void *device, unsigned bar, uint64_t offset, unsigned size, uint64_t value)
+{
+	const struct vpass *v = device;
+	const struct vpass_bar *b = &v->machine->bar[bar];
+
+	dev_pass_write(b->kind == VPCI_BAR_IO, b->address + offset, size, value);
+}
+
+/* What is shown of the machine's capabilities is read anew, but for identifier and link. */
+static void config_reading(void *device, unsigned offset, unsigned size)
+{
+	struct vpass *v = device;
+
+	for (unsigned i = 0; i < v->machine->shown_count; i++)
+		for (unsigned at = offset; at < offset + size; at++) {
+			unsigned k = at - v->at[i]; /* huge when below it */
+
+			if (k >= 2 && k < v->machine->shown[i].size)
+				vpci_config_set(v->f, at, 1,
+					get(v->machine, v->machine->shown[i].at + k, 1));
+		}
+}
+
+/* Decoding stays on in the machine, where nobody else hears of it. */
+static void config_written(void *device, unsigned offset, unsigned size)
+{
+	const struct vpass *v = device;
+	uint32_t wanted;
+
+	if (offset >= PCI_COMMAND + 2 || offset + size <= PCI_COMMAND)
+		return;
+	wanted = vpci_command(v->f) & (PCI_COMMAND_MASTER | PCI_COMMAND_NOINTX);
+	put(v->machine, PCI_COMMAND, 2, decoding(v->machine) | wanted);
+}
+
+/* Lowered first: what the device still has to say raises it again. */
+static void line_ended(void *device)
+{
+	struct vpass *v = device;
+
+	if (!v->raised)
+		return;
+	v->raised = false;
+	vpci_set_intx(v->f, false);
+	dev_pass_listen(v->machine->id.bdf);
+}
+
+static const struct vpci_ops ops = {
+	.read = read,
+	.write = write,
+	.config_reading = config_reading,
+	.config_written = config_written,
+	.line_ended = line_ended,
+};
+
+static bool show_capabilities(struct vpass *v)
+{
+	uint8_t body[PCI_CONFIG_SIZE];
+
+	for (unsigned i = 0; i < v->machine->shown_count; i++) {
+		uint8_t at = v->machine->shown[i].at, size = v->machine->shown[i].size;
+
+		for (unsigned k = 2; k < size; k++)
+			body[k - 2] = (uint8_t)get(v->machine, at + k, 1);
+		v->at[i] = vpci_add_capability(
+			v->f, (enum pci_capability)get(v->machine, at, 1), body, size);
+		if (v->at[i] == 0)
+			return false;
+	}
+	return true;
+}
+
+bool vpass_add(
+	struct vpass *v, const struct vpass_function *machine, struct platform *p, uint16_t bdf)
+{
+	struct vpci_id id = machine->id;
+
+	id.bdf = bdf;
+	*v = (struct vpass){.machine = machine, .f = vpci_add(p, &id, &ops, v)};
+	if (v->f == NULL)
+		return false;
+	for (unsigned i = 0; i < PCI_BARS; i++)
+		if (machine->bar[i].kind != VPCI_BAR_NONE)
+			vpci_add_bar(v->f, i, machine->bar[i].kind, machine->bar[i].size);
+	return show_capabilities(v);
+}
+
+void vpass_interrupt(struct vpass *v)
+{
+	v->raised = true;
+	vpci_set_intx(v->f, true);
+}

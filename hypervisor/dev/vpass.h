@@ -1,0 +1,85 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A function of the machine's PCI that a VM owns: its configuration space as the VM sees it,
+ * accesses to what is behind its base address registers, and its pin.
+ *
+ * The VM sees a function of vpci's. What it writes to the configuration space stays there, but
+ * for two bits of COMMAND: bus mastering and Interrupt Disable. Base address registers have
+ * addresses of the VM's own; those of the machine never change. Capabilities are shown or
+ * hidden by a table.
+ */
+#ifndef NESTOR_DEV_VPASS_H
+#define NESTOR_DEV_VPASS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "dev/vpci.h"
+
+#define VPASS_SHOWN   8              /* capabilities of a function */
+#define VPASS_BAR_MAX (256ull << 20) /* behind a register */
+
+/* ---- seam: provided by vm/ in L0, by fakes in tests ---- */
+
+/* The machine's configuration space; inside it, aligned, 1, 2 or 4 bytes. */
+uint32_t dev_pass_config_read(uint16_t bdf, unsigned offset, unsigned size);
+void dev_pass_config_write(uint16_t bdf, unsigned offset, unsigned size, uint32_t value);
+/* Ports or memory of a device, at the machine's address. */
+uint64_t dev_pass_read(bool io, uint64_t address, unsigned size);
+void dev_pass_write(bool io, uint64_t address, unsigned size, uint64_t value);
+/* The machine's line of this function may interrupt again. */
+void dev_pass_listen(uint16_t bdf);
+
+/* ---- what the machine has ---- */
+
+struct vpass_bar {
+	enum vpci_bar_kind kind;
+	uint64_t address; /* 0: firmware has given it none */
+	uint64_t size;
+};
+
+struct vpass_function {
+	struct vpci_id id; /* id.bdf: in the machine */
+	struct vpass_bar bar[PCI_BARS];
+	uint8_t express, advanced; /* offsets of these capabilities, or 0 */
+	uint8_t line;              /* of its pin, as firmware says */
+	unsigned shown_count;
+	struct {
+		uint8_t at, size;
+	} shown[VPASS_SHOWN];
+};
+
+/*
+ * What is there, found out with the function's decoding and bus mastering off, which it leaves
+ * so. NULL, or why it cannot be given to a VM.
+ */
+const char *vpass_probe(uint16_t bdf, struct vpass_function *f);
+/* Gives a base address register of the machine an address, as firmware would. */
+void vpass_place(struct vpass_function *f, unsigned bar, uint64_t address);
+/*
+ * Before its VM runs: the machine's registers are as they were found; it decodes, but is no bus
+ * master.
+ */
+void vpass_begin(const struct vpass_function *f);
+/*
+ * Whatever its VM did with it: afterwards it writes no memory and makes no interrupt. True: a
+ * reset of the function has begun, and it must be left alone for PCI_FLR_MS.
+ */
+bool vpass_end(const struct vpass_function *f);
+
+/* ---- what the VM has ---- */
+
+struct vpass {
+	const struct vpass_function *machine;
+	struct vpci_function *f;
+	uint8_t at[VPASS_SHOWN]; /* offsets of capabilities that the VM sees */
+	bool raised;             /* its line is up, and quiet in the machine until the EOI */
+};
+
+/* False: the VM's PCI has no room for it, or the place is taken. */
+bool vpass_add(struct vpass *v, const struct vpass_function *machine, struct platform *p,
+	uint16_t bdf);
+/* The machine's line has interrupted; it is quiet until dev_pass_listen. */
+void vpass_interrupt(struct vpass *v);
+
+#endif
