@@ -18,10 +18,7 @@
 #include "cpu/percpu.h"
 #include "cpu/request.h"
 #include "cpu/tsc.h"
-#include "mm/layout.h"
 #include "mm/page.h"
-#include "mm/paging.h"
-#include "spec/apic.h"
 #include "vm/life.h"
 #include "vmx/stub.h"
 
@@ -64,15 +61,6 @@ static void selftest_fault(void)
 	*nowhere = 1;
 }
 
-/* On a machine of the host tool's, whose IOAPIC is where all have it. */
-static void requests_start(uint64_t boot_space)
-{
-	if (l0_config()->requests &&
-		paging_map_direct(boot_space, (struct hpa){IOAPIC_DEFAULT_BASE}, PAGE_SIZE,
-			PT_RW_DATA | PT_UC))
-		request_init();
-}
-
 void nestor_main(uint32_t magic, uint32_t block)
 {
 	uint64_t boot_space;
@@ -94,7 +82,7 @@ void nestor_main(uint32_t magic, uint32_t block)
 	need(vmx_start(), "no-vtx");
 	mux_record("ready tsc=%lu", rdtsc());
 	clock_init();
-	requests_start(boot_space);
+	request_init();
 	life_init(boot_space);
 	cpus_release();
 	need(vms_start(&boot_info), "bad-input");

@@ -5,6 +5,7 @@
 #include "policy/scenario.h"
 #include "vm/life.h"
 #include "vm/network.h"
+#include "vm/passed.h"
 
 static struct scenario scenario;
 
@@ -27,7 +28,7 @@ static bool read_scenario(const struct boot_info *info)
 
 bool vms_start(const struct boot_info *info)
 {
-	if (!read_scenario(info) || !network_create(&scenario))
+	if (!read_scenario(info) || !passed_claim(&scenario) || !network_create(&scenario))
 		return false;
 	for (unsigned i = 0; i < scenario.vm_count; i++) {
 		const char *error = life_begin(i, &scenario.vms[i]);

@@ -20,6 +20,27 @@ static inline void outl(uint16_t port, uint32_t v)
 	__asm__ volatile("outl %0, %1" : : "a"(v), "Nd"(port));
 }
 
+static inline void outw(uint16_t port, uint16_t v)
+{
+	__asm__ volatile("outw %0, %1" : : "a"(v), "Nd"(port));
+}
+
+static inline uint16_t inw(uint16_t port)
+{
+	uint16_t v;
+
+	__asm__ volatile("inw %1, %0" : "=a"(v) : "Nd"(port));
+	return v;
+}
+
+static inline uint32_t inl(uint16_t port)
+{
+	uint32_t v;
+
+	__asm__ volatile("inl %1, %0" : "=a"(v) : "Nd"(port));
+	return v;
+}
+
 static inline uint8_t inb(uint16_t port)
 {
 	uint8_t v;
@@ -169,6 +190,12 @@ static inline void cpu_pause(void)
 
 /* Sleeps with interrupts on until the next one was handled; interrupts are off before and
  * after. */
+/* Takes the interrupts that wait. The instruction after STI is not interrupted. */
+static inline void sti_nop_cli(void)
+{
+	__asm__ volatile("sti; nop; nop; cli" : : : "memory");
+}
+
 static inline void sti_hlt_cli(void)
 {
 	__asm__ volatile("sti; hlt; cli" : : : "memory");

@@ -9,6 +9,7 @@
 #include "cpu/percpu.h"
 #include "cpu/request.h"
 #include "cpu/symbols.h"
+#include "spec/apic.h"
 #include "spec/vmx.h"
 
 #define IDT_ENTRIES    256
@@ -158,6 +159,8 @@ void fault_end(void)
 
 static void interrupt(uint64_t vector)
 {
+	if (vector - VECTOR_LINES < IOAPIC_PINS)
+		fault_line((unsigned)(vector - VECTOR_LINES));
 	if (vector != VECTOR_SPURIOUS)
 		apic_eoi();
 }

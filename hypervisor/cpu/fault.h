@@ -16,6 +16,7 @@ struct trap_frame {
 };
 
 /* Vectors of L0's own interrupts, above those that L0 forwards to nobody. */
+#define VECTOR_LINES    0xc0 /* and on: pins of the machine's IOAPIC */
 #define VECTOR_TIMER    0xf0
 #define VECTOR_KICK     0xf1
 #define VECTOR_POSTED   0xf2 /* posted-interrupt notification */
@@ -45,6 +46,12 @@ void fault_print_address(uint64_t address);
 
 /* The last record of a failed run, and power-off. */
 _Noreturn void fault_end(void);
+
+/*
+ * Seam, provided by vm/: this pin of the machine's IOAPIC interrupts; afterwards it is quiet.
+ * Any address space.
+ */
+void fault_line(unsigned pin);
 
 /* Seam, provided by vm/: prints the VM and vCPU that this CPU works for. */
 void fault_print_context(void);

@@ -16,7 +16,8 @@ enum lock_rank {
 	LOCK_NET,      /* a port of the switch, or what its ports have learned */
 	LOCK_POOL,     /* a VM's page pool */
 	LOCK_PAGES,    /* free host memory */
-	LOCK_QUEUE     /* a CPU's run queue */
+	LOCK_QUEUE,    /* a CPU's run queue */
+	LOCK_MACHINE   /* registers of the machine behind an index: PCI, the IOAPIC */
 };                     /* The output stream has its own lock, below all of these (cpu/mux.c). */
 
 /* Set by a build with DEBUG=1. */

@@ -26,6 +26,8 @@ static const struct machine machines[] = {
 	[L0_MACHINE_BOCHS] = {.name = "bochs",
 		.power_off = bochs_off,
 		.stale_vectoring = true,
+		.piix_pins = true,
+		.no_firmware = true,
 		.late_notifications = true},
 	[L0_MACHINE_QEMU] = {.name = "qemu", .power_off = qemu_off},
 };

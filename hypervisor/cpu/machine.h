@@ -16,6 +16,8 @@ struct machine {
 	/* Quirks. */
 	/* no IDT-vectoring information of virtual interrupts: vm/inject.c */
 	bool stale_vectoring;
+	bool piix_pins;   /* INTx of PCI bus 0: IOAPIC pins 16 to 19, by device and pin */
+	bool no_firmware; /* nobody may have given addresses to devices */
 	bool late_notifications; /* interrupts, and so notifications of posted ones, wait while
 				  * the guest's RFLAGS.IF is 0 */
 };

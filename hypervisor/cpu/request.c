@@ -6,13 +6,12 @@
 #include "cpu/config.h"
 #include "cpu/input.h"
 #include "cpu/percpu.h"
+#include "cpu/ioapic.h"
 #include "lib/frame.h"
-#include "mm/layout.h"
 #include "spec/apic.h"
 #include "spec/uart.h"
 
-#define IOAPIC_PIN 0x10 /* index of a pin's two registers */
-#define MCR_LINES  (MCR_DTR | MCR_RTS | MCR_OUT2)
+#define MCR_LINES (MCR_DTR | MCR_RTS | MCR_OUT2)
 
 /* At an interrupt the port has no more than its FIFO; one that never empties is not there. */
 #define BYTES_AT_ONCE 64u
@@ -20,14 +19,6 @@
 /* The boot CPU's, which takes bytes with NMIs blocked only. */
 static struct frame_reader reader;
 static bool quick;
-
-static void ioapic_write(uint32_t index, uint32_t value)
-{
-	volatile uint32_t *io = direct_va((struct hpa){IOAPIC_DEFAULT_BASE});
-
-	io[0] = index;
-	io[4] = value;
-}
 
 void request_init(void)
 {
@@ -40,8 +31,7 @@ void request_init(void)
 	outb(COM1 + UART_LCR, LCR_8N1);
 	outb(COM1 + UART_MCR, MCR_LINES);
 	outb(COM1 + UART_IER, IER_RECEIVE);
-	ioapic_write(IOAPIC_PIN + 2 * COM1_IRQ + 1, this_cpu()->apic_id << 24);
-	ioapic_write(IOAPIC_PIN + 2 * COM1_IRQ, DELIVER_NMI << DELIVER_SHIFT);
+	ioapic_set(COM1_IRQ, DELIVER_NMI << DELIVER_SHIFT, this_cpu()->apic_id);
 	input_hello();
 	if (inb(COM1 + UART_LSR) & LSR_DATA) /* its edge may have been before the pin's setup */
 		apic_send_nmi(this_cpu()->apic_id);

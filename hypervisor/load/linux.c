@@ -64,11 +64,29 @@ static void put_e820(uint8_t *bp, const struct load_target *t)
 	}
 }
 
+/* The highest place in RAM for so many bytes, that end at or below a limit; 0: there is none. */
+static uint64_t highest_place(const struct load_target *t, uint64_t size, uint64_t limit)
+{
+	uint64_t best = 0;
+
+	for (unsigned i = 0; i < t->ram_count; i++) {
+		const struct load_ram *r = &t->ram[i];
+		uint64_t top = r->start + r->size < limit ? r->start + r->size : limit, at;
+
+		if (top < r->start || top - r->start < size)
+			continue;
+		at = (top - size) & ~PAGE_MASK;
+		if (at >= r->start && at > best)
+			best = at;
+	}
+	return best;
+}
+
 /* As high as it may be, so that the kernel's own growth never reaches it. */
 static const char *place_initrd(const struct load_target *t, uint8_t *bp,
 	const struct load_image *initrd, uint64_t kernel_end)
 {
-	uint64_t top = t->ram[0].size, at;
+	uint64_t at;
 	uint32_t limit;
 
 	if (initrd->size == 0)
@@ -76,11 +94,9 @@ static const char *place_initrd(const struct load_target *t, uint8_t *bp,
 	__builtin_memcpy(&limit, bp + BP_INITRD_MAX, sizeof(limit));
 	if (limit > INITRD_LIMIT)
 		limit = INITRD_LIMIT;
-	if (top > limit)
-		top = limit;
-	if (initrd->size > top)
+	at = highest_place(t, initrd->size, limit);
+	if (at == 0)
 		return "the initrd is larger than the VM's memory";
-	at = (top - initrd->size) & ~PAGE_MASK;
 	if (at < kernel_end || !ram_write(t, at, initrd->data, initrd->size))
 		return "the VM's memory is too small for kernel and initrd";
 	put(bp, BP_RAMDISK, at, 4);

@@ -13,8 +13,8 @@
 
 #include "lib/text.h"
 
-#define LOAD_MAX_RAM     2
-#define LOAD_MAX_RANGES  8
+#define LOAD_MAX_RAM     12
+#define LOAD_MAX_RANGES  30
 #define LOAD_MAX_MODULES 16
 #define LOAD_EBDA        0x9fc00u /* extended BIOS data: conventional memory ends */
 #define LOAD_LOW_KIB     (LOAD_EBDA >> 10)
@@ -45,8 +45,8 @@ struct load_range {
 };
 
 struct load_target {
-	struct load_ram
-		ram[LOAD_MAX_RAM]; /* zero but for the ACPI tables; images go to the first */
+	/* Zero but for the ACPI tables; Multiboot modules go to the first, which begins at 0. */
+	struct load_ram ram[LOAD_MAX_RAM];
 	unsigned ram_count;
 	struct load_range map[LOAD_MAX_RANGES];
 	unsigned map_count;

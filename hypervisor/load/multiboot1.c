@@ -16,8 +16,8 @@
 
 /* Where the parts are that the information points to. */
 #define MMAP_AT    (LOAD_INFO + 0x100)
-#define MODULES_AT (LOAD_INFO + 0x200)
-#define LOADER_AT  (LOAD_INFO + 0x400)
+#define MODULES_AT (LOAD_INFO + 0x400)
+#define LOADER_AT  (LOAD_INFO + 0x600)
 
 #define MMAP_ROW   24u
 #define MODULE_ROW 16u

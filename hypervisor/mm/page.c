@@ -101,6 +101,15 @@ void page_free(struct hpa start, uint64_t size)
 	spin_unlock(&lock);
 }
 
+bool page_free_range(unsigned index, uint64_t *start, uint64_t *size)
+{
+	if (index >= range_count)
+		return false;
+	*start = ranges[index].start;
+	*size = ranges[index].end - ranges[index].start;
+	return true;
+}
+
 uint64_t page_available(void)
 {
 	uint64_t n = 0;

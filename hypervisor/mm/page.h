@@ -30,6 +30,9 @@ bool page_alloc(uint64_t size, uint64_t align, uint64_t limit, struct hpa *out);
 /* Gives memory back that page_alloc returned. */
 void page_free(struct hpa start, uint64_t size);
 
+/* Range number `index` of those that are free, lowest first; false: there are not so many. */
+bool page_free_range(unsigned index, uint64_t *start, uint64_t *size);
+
 /* Bytes available. */
 uint64_t page_available(void);
 

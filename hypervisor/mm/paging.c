@@ -6,6 +6,7 @@
 #include "cpu/mem.h"
 #include "mm/layout.h"
 #include "mm/page.h"
+#include "spec/apic.h"
 #include "spec/vmx.h"
 
 /* Linker script. */
@@ -107,7 +108,9 @@ bool paging_create(uint64_t *cr3)
 	       map_image(*cr3, text_end, rodata_end, PT_P | PT_XD) &&
 	       map_image(*cr3, rodata_end, image_end, PT_RW_DATA) &&
 	       paging_map_direct(
-		       *cr3, (struct hpa){APIC_DEFAULT_BASE}, PAGE_SIZE, PT_RW_DATA | PT_UC);
+		       *cr3, (struct hpa){APIC_DEFAULT_BASE}, PAGE_SIZE, PT_RW_DATA | PT_UC) &&
+	       paging_map_direct(
+		       *cr3, (struct hpa){IOAPIC_DEFAULT_BASE}, PAGE_SIZE, PT_RW_DATA | PT_UC);
 }
 
 /* Bounded recursion: a table below has a smaller shift. */

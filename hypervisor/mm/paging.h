@@ -15,7 +15,7 @@
 #define PT_RW_DATA (PT_P | PT_RW | PT_XD)
 
 /* An address space with the image (text read-only and executable, constants read-only) and the
- * LAPIC page mapped. Returns the value for CR3; false when memory is used up. */
+ * pages of LAPIC and IOAPIC mapped. Returns the value for CR3; false when memory is used up. */
 bool paging_create(uint64_t *cr3);
 
 /* Returns the tables of an address space that no CPU has loaded; what they map stays. */

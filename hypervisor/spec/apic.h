@@ -13,6 +13,7 @@
 #define APIC_BASE_ENABLE    BIT64(11)
 #define APIC_DEFAULT_BASE   UINT64_C(0xfee00000)
 #define IOAPIC_DEFAULT_BASE UINT64_C(0xfec00000) /* on every PC; the chipset says */
+#define IOAPIC_PINS         24
 
 /*
  * Table 10-1 "Local APIC Register Address Map", by offset in the page; also that of the

@@ -38,9 +38,11 @@ static inline struct vm *vm_of_platform(struct platform *p)
  * and the images of its disks, to be read.
  */
 struct vm_memory {
-	struct hpa ram, pool;
-	uint64_t ram_size, pool_size; /* multiples of SIZE_2M */
-	uint64_t kept_size;           /* of the pool's end: outlives a restart; likewise */
+	struct mem_slot ram[VM_MAX_SLOTS]; /* all its RAM, from guest-physical 0 up */
+	unsigned ram_count;
+	struct hpa pool;
+	uint64_t pool_size; /* a multiple of SIZE_2M, like the sizes of RAM */
+	uint64_t kept_size; /* of the pool's end: outlives a restart; likewise */
 	uint64_t cr3;
 };
 

@@ -102,7 +102,7 @@ static bool add(struct vm *vm)
 	for (unsigned i = 0; i < d->net_count; i++)
 		if (!add_net(vm, i))
 			return false;
-	return true;
+	return passed_add(vm);
 }
 
 bool devices_reset(struct vm *vm, const struct platform_config *c)

@@ -13,6 +13,7 @@
 #include "virtio/console.h"
 #include "virtio/net.h"
 #include "virtio/rng.h"
+#include "vm/passed.h"
 
 struct platform_config;
 struct vm;
@@ -35,6 +36,7 @@ struct vm_devices {
 	struct virtio_blk blk[LIMIT_DISKS];
 	unsigned net_count;
 	struct virtio_net net[LIMIT_NETS];
+	struct passed_devices passed; /* of the machine */
 };
 
 struct device_net_state {

@@ -15,6 +15,7 @@
 #include "vm/console.h"
 #include "vm/devices.h"
 #include "vm/l2.h"
+#include "vm/passed.h"
 #include "vm/sched.h"
 #include "vmx/asm.h"
 
@@ -300,6 +301,8 @@ static void process(struct vcpu *vcpu, uint32_t events)
 		vcpu->nmi_waits = false; /* it is this one that waits */
 	if (l2_rests(vcpu))
 		l2_rest(vcpu, events & EVENT_NMI);
+	if (events & EVENT_LINE)
+		passed_take(vcpu);
 	if (events & EVENT_WORK || (events & EVENT_NET && may_look(vcpu))) {
 		process_work(vcpu);
 		events |= EVENT_TIMER; /* of the next piece */

@@ -102,6 +102,8 @@ static void look_at_queue(struct vcpu *vcpu)
 	console_work();
 	if (sched_asked())
 		vcpu_post(vcpu, EVENT_TIMER);
+	if (__atomic_load_n(&vcpu->node->lines, __ATOMIC_SEQ_CST) != 0)
+		vcpu_post(vcpu, EVENT_LINE);
 	if (l0_config()->time_limit == 0)
 		vcpu_post(vcpu, EVENT_YIELD);
 }
@@ -169,6 +171,8 @@ static void handle_external_interrupt(struct vcpu *vcpu)
 {
 	uint32_t vector = INTR_INFO_VECTOR(vmread32(VMCS_EXIT_INTR_INFO));
 
+	if (vector - VECTOR_LINES < IOAPIC_PINS)
+		fault_line(vector - VECTOR_LINES);
 	if (vector != VECTOR_SPURIOUS)
 		apic_eoi();
 	if (vector == VECTOR_POSTED) /* it met L2, or a VMCS01 without posted interrupts */

@@ -12,6 +12,7 @@
 #define HIGH_RAM    0x100000u
 
 _Static_assert(VM_MAX_SLOTS <= LOAD_MAX_RAM, "each slot is a range of RAM");
+_Static_assert(2 * VM_MAX_SLOTS + 5 <= LOAD_MAX_RANGES, "slots, gaps, and what all VMs have");
 _Static_assert(SCENARIO_MAX_MODULES <= LOAD_MAX_MODULES, "load_images takes each module");
 
 static enum load_format format_of(uint8_t protocol)
@@ -53,6 +54,24 @@ static void add_range(
 	t->map[t->map_count++] = (struct load_range){start, size, type};
 }
 
+/*
+ * All slots but the first that begin in [from, to); what is between slots below the hole is the
+ * machine's, and no place for devices of the VM.
+ */
+static void add_slots(struct load_target *t, const struct vm *vm, uint64_t from, uint64_t to)
+{
+	for (unsigned i = 1; i < vm->slot_count; i++) {
+		const struct mem_slot *s = &vm->slots[i], *before = s - 1;
+		uint64_t gap = before->gpa + before->size;
+
+		if (s->gpa < from || s->gpa >= to)
+			continue;
+		if (s->gpa > gap && s->gpa < DEV_PCI_HOLE_START)
+			add_range(t, gap, s->gpa - gap, LOAD_RANGE_RESERVED);
+		add_range(t, s->gpa, s->size, LOAD_RANGE_RAM);
+	}
+}
+
 static struct load_target make_target(const struct vm *vm)
 {
 	struct load_target t = {.ram_count = vm->slot_count, .rsdp = DEV_ACPI_BASE};
@@ -65,10 +84,12 @@ static struct load_target make_target(const struct vm *vm)
 	add_range(&t, 0, LOAD_EBDA, LOAD_RANGE_RAM);
 	add_range(&t, LOAD_EBDA, LOW_RAM_END - LOAD_EBDA, LOAD_RANGE_RESERVED);
 	add_range(&t, DEV_ACPI_BASE, FIRMWARE, LOAD_RANGE_RESERVED);
-	add_range(&t, HIGH_RAM, vm->slots[0].size - HIGH_RAM, LOAD_RANGE_RAM);
+	/* Where memory is one to one, the first slot is not: it is for the CPU only. */
+	add_range(&t, HIGH_RAM, vm->slots[0].size - HIGH_RAM,
+		vm->config.devices != 0 ? LOAD_RANGE_RESERVED : LOAD_RANGE_RAM);
+	add_slots(&t, vm, 0, DEV_PCI_HOLE_START);
 	add_range(&t, DEV_ECAM_BASE, DEV_ECAM_SIZE, LOAD_RANGE_RESERVED);
-	for (unsigned i = 1; i < vm->slot_count; i++)
-		add_range(&t, vm->slots[i].gpa, vm->slots[i].size, LOAD_RANGE_RAM);
+	add_slots(&t, vm, BIT64(32), UINT64_MAX);
 	return t;
 }
 

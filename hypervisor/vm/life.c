@@ -10,6 +10,7 @@
 #include "mm/layout.h"
 #include "vm/images.h"
 #include "vm/network.h"
+#include "vm/passed.h"
 #include "vm/sched.h"
 #include "vm/create.h"
 #include "vm/vm_int.h"
@@ -81,6 +82,8 @@ const char *life_begin(unsigned id, const struct vm_images *images)
 	l->images = images;
 	if (!vm_memory_take(images, l0_config()->ram_zeroed, &l->memory))
 		return "";
+	if (!passed_map(id, l->memory.cr3))
+		return "no memory for the page tables of its devices";
 	return birth(id);
 }
 
@@ -120,6 +123,7 @@ void life_vcpu_ended(struct vm *vm, unsigned id)
 		return;
 	sched_use_address_space(l->memory.cr3);
 	network_vm_ended(id);
+	passed_end(id);
 	l->again = wants_restart(l, vm->end);
 	vm_ended(vm, l->again);
 	if (!l->again && __atomic_sub_fetch(&going, 1, __ATOMIC_SEQ_CST) == 0)
@@ -134,13 +138,15 @@ void life_vcpu_ended(struct vm *vm, unsigned id)
 static bool wipe_piece(struct life *l)
 {
 	const struct vm_memory *m = &l->memory;
-	uint64_t end = m->ram_size + m->pool_size - (l->again ? m->kept_size : 0);
-	bool ram = l->wiped < m->ram_size;
-	uint64_t from = ram ? l->wiped : l->wiped - m->ram_size;
+	uint64_t from = l->wiped, at;
+	unsigned i = 0;
 
-	if (l->wiped >= end)
+	for (; i < m->ram_count && from >= m->ram[i].size; i++)
+		from -= m->ram[i].size;
+	if (i == m->ram_count && from >= m->pool_size - (l->again ? m->kept_size : 0))
 		return false;
-	memset(direct_va((struct hpa){(ram ? m->ram.v : m->pool.v) + from}), 0, WIPE_PIECE);
+	at = i < m->ram_count ? m->ram[i].hpa.v : m->pool.v;
+	memset(direct_va((struct hpa){at + from}), 0, WIPE_PIECE);
 	l->wiped += WIPE_PIECE;
 	return true;
 }

@@ -17,6 +17,7 @@
 #include "cpu/tsc.h"
 #include "vm/console.h"
 #include "vm/life.h"
+#include "vm/passed.h"
 #include "vm/sched.h"
 #include "vmx/asm.h"
 
@@ -113,7 +114,7 @@ static bool starts_runnable(const struct vcpu *vcpu)
 	       __atomic_load_n(&vcpu->events, __ATOMIC_SEQ_CST) != 0;
 }
 
-void sched_add(struct vcpu *vcpu)
+struct sched_node *sched_add(struct vcpu *vcpu)
 {
 	struct sched_node *n = claim_node();
 	unsigned cpu;
@@ -129,6 +130,7 @@ void sched_add(struct vcpu *vcpu)
 	n->slept = true;
 	__atomic_store_n(&n->posted, 0, __ATOMIC_SEQ_CST);
 	__atomic_store_n(&n->held, 0, __ATOMIC_SEQ_CST);
+	__atomic_store_n(&n->lines, 0, __ATOMIC_SEQ_CST);
 	__atomic_store_n(&n->runnable, false, __ATOMIC_SEQ_CST);
 	vcpu_leave_cpu(vcpu);
 	cpu = sched_place(n);
@@ -140,6 +142,7 @@ void sched_add(struct vcpu *vcpu)
 		__atomic_store_n(&first_nodes[vcpu->vm->id], n, __ATOMIC_SEQ_CST);
 	sched_enqueue(n, cpu);
 	sched_notify(cpu);
+	return n;
 }
 
 /* ---- waking up ---- */
@@ -250,6 +253,22 @@ void sched_take_posted(struct sched_node *n)
 {
 	if (__atomic_load_n(&n->posted, __ATOMIC_SEQ_CST) != 0)
 		vcpu_add_events(n->vcpu, __atomic_exchange_n(&n->posted, 0, __ATOMIC_SEQ_CST));
+}
+
+/*
+ * The vCPU's events are in memory of its VM, which may not be mapped here. Its CPU looks at the
+ * lines when it picks the vCPU, and when it is kicked: by an NMI wherever it is, since it reads
+ * only the events on its way into the guest.
+ */
+void sched_raise_line(struct sched_node *n, uint32_t lines)
+{
+	unsigned cpu = __atomic_load_n(&n->cpu, __ATOMIC_SEQ_CST);
+
+	__atomic_fetch_or(&n->lines, lines, __ATOMIC_SEQ_CST);
+	if (!__atomic_exchange_n(&n->runnable, true, __ATOMIC_SEQ_CST))
+		sched_notify(cpu);
+	if (cpu != this_cpu()->index)
+		apic_send_nmi(percpus[cpu].apic_id);
 }
 
 void sched_wait_out(const struct vcpu *vcpu, uint32_t event)
@@ -387,6 +406,8 @@ static void switch_to(struct sched_node *n)
 	}
 	sched_use_address_space(n->cr3);
 	sched_take_posted(n);
+	if (__atomic_load_n(&n->lines, __ATOMIC_SEQ_CST) != 0)
+		vcpu_add_events(n->vcpu, EVENT_LINE);
 }
 
 static void charge(struct sched_node *n, uint64_t ticks)
@@ -535,7 +556,8 @@ static bool ready(struct sched_node *n)
  */
 static uint64_t slice_end(const struct sched_cpu *c, const struct sched_node *runs, bool work)
 {
-	uint64_t end = work || runnable_count(c) > 1 ? rdtsc() + SLICE_TICKS : DEV_NEVER;
+	bool ends = work || runnable_count(c) > 1 || passed_polls();
+	uint64_t end = ends ? rdtsc() + SLICE_TICKS : DEV_NEVER;
 	uint64_t least = c->cut + WAKE_TICKS;
 
 	for (struct sched_node *n = first(c); n != NULL; n = n->next)
@@ -557,6 +579,7 @@ struct vcpu *schedule(void)
 		__atomic_store_n(&this_cpu()->kicked, false, __ATOMIC_SEQ_CST);
 		mux_poll();
 		console_work();
+		passed_poll();
 		account(c);
 		work = life_work();
 		next = run_due_timers(c);

@@ -25,6 +25,7 @@ struct sched_node {
 	uint64_t vtime;          /* ticks it has run, divided by its weight */
 	uint64_t allowed;        /* CPUs that may run it */
 	uint8_t vm, index;       /* whose vCPU it is, and which */
+	uint32_t lines;          /* of the machine that interrupted for it; any CPU */
 	uint32_t weight;
 	uint32_t held;   /* of these: the vCPU knows of them; written by its CPU; atomic */
 	uint32_t posted; /* enum vcpu_event, by CPUs that cannot see the vCPU; atomic */
@@ -89,8 +90,14 @@ void sched_init(uint64_t boot_space);
 /* Picks a vCPU of this CPU's queue, sleeping until there is one, and makes its VMCS, address
  * space and registers current. Does not return when no VM is left. */
 struct vcpu *schedule(void);
-/* The vCPU joins the queue of some CPU. Its VMCSs may be active on this one. */
-void sched_add(struct vcpu *vcpu);
+/* The vCPU joins the queue of some CPU. Its VMCSs may be active on this one. Its node, which is
+ * another's after its end. */
+struct sched_node *sched_add(struct vcpu *vcpu);
+/*
+ * Lines of the machine, by bits, have interrupted: the vCPU of the node will look at them
+ * (EVENT_LINE). Any CPU, any address space.
+ */
+void sched_raise_line(struct sched_node *n, uint32_t lines);
 /* The vCPU may be able to run, or has events to look at. Any CPU. */
 void sched_wake(struct vcpu *vcpu);
 /* Posts events to vCPU 0 of a VM, from the address space of any. */

@@ -52,6 +52,8 @@ void selftest_state(struct vcpu *vcpu)
 {
 	if (vcpu->state == VCPU_STOPPED || vcpu->vm->end != VM_RUNS)
 		return;
+	if (vcpu->vm->config.devices != 0) /* the state of the machine's cannot be taken */
+		return;
 	/* It takes longer than the period of a fast timer: not each time, or nothing else would
 	 * run. */
 	if (__atomic_add_fetch(&vcpu->vm->selftests, 1, __ATOMIC_RELAXED) % 4 != 0)

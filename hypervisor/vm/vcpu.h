@@ -37,7 +37,8 @@ enum vcpu_event {
 	EVENT_FLUSH = 1 << 7,   /* guest translations of this VM have changed: drop them all */
 	EVENT_WORK = 1 << 8,    /* a device has work to do */
 	EVENT_NET = 1 << 9,     /* frames may have come */
-	EVENT_CONSOLE = 1 << 10 /* something was typed at the console; vCPU 0 */
+	EVENT_CONSOLE = 1 << 10, /* something was typed at the console; vCPU 0 */
+	EVENT_LINE = 1 << 11 /* lines of the machine's devices interrupted: passed_take */
 };
 
 enum vcpu_state {

@@ -23,20 +23,26 @@
 #include "vm/network.h"
 #include "vm/vm_log.h"
 
+_Static_assert(DEV_PCI_HOLE_START == ONE_TO_ONE_HOLE_START, "no RAM where devices are");
+
 static bool map_slot(struct vm *vm, uint64_t gpa, struct hpa hpa, uint64_t size)
 {
 	vm->slots[vm->slot_count++] = (struct mem_slot){gpa, size, hpa};
 	return ept_map(&vm->ept01, gpa, hpa, size, EPT_RWX, MEMTYPE_WB);
 }
 
-/* low: how much of it is below 4 GiB. */
+/* low: how much of a single piece is below 4 GiB. */
 static bool map_memory(struct vm *vm, const struct vm_memory *m, uint64_t low)
 {
-	uint64_t size = m->ram_size;
+	const struct mem_slot *all = &m->ram[0];
 
-	return map_slot(vm, 0, m->ram, low) &&
-	       (low == size ||
-		       map_slot(vm, BIT64(32), (struct hpa){m->ram.v + low}, size - low));
+	if (m->ram_count == 1 && all->size > low)
+		return map_slot(vm, 0, all->hpa, low) &&
+		       map_slot(vm, BIT64(32), (struct hpa){all->hpa.v + low}, all->size - low);
+	for (unsigned i = 0; i < m->ram_count; i++)
+		if (!map_slot(vm, m->ram[i].gpa, m->ram[i].hpa, m->ram[i].size))
+			return false;
+	return true;
 }
 
 static bool take_region(uint64_t cr3, uint64_t size, bool zeroed, struct hpa *out)
@@ -46,6 +52,61 @@ static bool take_region(uint64_t cr3, uint64_t size, bool zeroed, struct hpa *ou
 	if (!zeroed)
 		memset(direct_va(*out), 0, size);
 	return paging_map_direct(cr3, *out, size, PT_RW_DATA);
+}
+
+static void add_ram(struct vm_memory *m, uint64_t gpa, struct hpa hpa, uint64_t size)
+{
+	m->ram[m->ram_count++] = (struct mem_slot){gpa, size, hpa};
+}
+
+/* One piece, which map_memory cuts. */
+static bool take_ram(struct vm_memory *m, uint64_t size, bool zeroed)
+{
+	struct hpa at;
+
+	if (!take_region(m->cr3, size, zeroed, &at))
+		return false;
+	add_ram(m, 0, at, size);
+	return true;
+}
+
+static bool plan_one_to_one(uint64_t size, struct one_to_one *plan)
+{
+	struct one_to_one_range free[PAGE_MAX_RANGES];
+	unsigned n = 0;
+
+	while (n < PAGE_MAX_RANGES && page_free_range(n, &free[n].start, &free[n].size))
+		n++;
+	return one_to_one_plan(free, n, size, plan);
+}
+
+/*
+ * No CPU runs a VM yet. What is below 1 MiB in the machine is not used by L0 from now on: a
+ * driver that has a device write to low memory hits nothing there.
+ */
+static bool take_one_to_one(struct vm_memory *m, uint64_t size, bool zeroed)
+{
+	struct one_to_one plan;
+	struct hpa low;
+
+	page_reserve(0, BIT64(20));
+	if (!plan_one_to_one(size, &plan))
+		return false;
+	for (unsigned i = 1; i < plan.count; i++)
+		page_reserve(plan.region[i].start, plan.region[i].size);
+	if (!take_region(m->cr3, plan.region[0].size, zeroed, &low))
+		return false;
+	add_ram(m, 0, low, plan.region[0].size);
+	for (unsigned i = 1; i < plan.count; i++) {
+		struct hpa at = {plan.region[i].start};
+
+		if (!zeroed)
+			memset(direct_va(at), 0, plan.region[i].size);
+		if (!paging_map_direct(m->cr3, at, plan.region[i].size, PT_RW_DATA))
+			return false;
+		add_ram(m, at.v, at, plan.region[i].size);
+	}
+	return true;
 }
 
 /* Whole pages: who shares one with an image is another image, or an initial RAM disk. */
@@ -65,13 +126,14 @@ static bool map_images(uint64_t cr3, const struct vm_images *images)
 bool vm_memory_take(const struct vm_images *images, bool ram_zeroed, struct vm_memory *m)
 {
 	const struct vm_config *config = &images->config;
+	bool (*take)(struct vm_memory *, uint64_t, bool) =
+		config->devices != 0 ? take_one_to_one : take_ram;
 
-	*m = (struct vm_memory){.ram_size = config->memory,
-		.pool_size = memory_pool_size(config),
+	*m = (struct vm_memory){.pool_size = memory_pool_size(config),
 		.kept_size = memory_kept_size(config)};
 	if (paging_create(&m->cr3) && network_map(m->cr3, config) &&
 		take_region(m->cr3, m->pool_size, ram_zeroed, &m->pool) &&
-		take_region(m->cr3, m->ram_size, ram_zeroed, &m->ram) &&
+		take(m, config->memory, ram_zeroed) &&
 		map_images(m->cr3, images))
 		return true;
 	vm_memory_give_back(m);
@@ -82,8 +144,8 @@ bool vm_memory_take(const struct vm_images *images, bool ram_zeroed, struct vm_m
 
 void vm_memory_give_back(const struct vm_memory *m)
 {
-	if (m->ram.v != 0)
-		page_free(m->ram, m->ram_size);
+	for (unsigned i = 0; i < m->ram_count; i++)
+		page_free(m->ram[i].hpa, m->ram[i].size);
 	if (m->pool.v != 0)
 		page_free(m->pool, m->pool_size);
 	if (m->cr3 != 0)
@@ -236,13 +298,19 @@ struct vm *vm_create(
 
 void vm_start(struct vm *vm)
 {
-	unsigned cpus = vm->config.cpus;
+	unsigned cpus = vm->config.cpus, id = vm->id;
+
+	passed_begin(id);
 
 	/* Once the last vCPU is in a queue the VM may end on another CPU, and its memory be
 	 * wiped. */
 	vm_record(vm, "vm-start vm=%s tsc=%lu", vm->config.name, rdtsc());
-	for (unsigned i = 0; i < cpus; i++)
-		sched_add(vm->vcpus[i]);
+	for (unsigned i = 0; i < cpus; i++) {
+		struct sched_node *node = sched_add(vm->vcpus[i]);
+
+		if (i == 0)
+			passed_listen(id, node);
+	}
 }
 
 void vm_stop(struct vm *vm, enum vm_end end, uint32_t value, const char *why)

@@ -10,13 +10,14 @@
 
 #include "cpu/lock.h"
 #include "mm/pool.h"
+#include "policy/one_to_one.h"
 #include "policy/vm_config.h"
 #include "spec/addr.h"
 #include "vm/vcpu.h"
 #include "vmx/ept.h"
 
 #define VM_MAX           LIMIT_VMS
-#define VM_MAX_SLOTS     2 /* of RAM */
+#define VM_MAX_SLOTS     ONE_TO_ONE_REGIONS /* of RAM */
 #define VM_VOIDS         64u
 #define VM_FIRMWARE_LINE 160
 

@@ -29,6 +29,7 @@
 #include "vm/life.h"
 #include "vm/memory.h"
 #include "vm/network.h"
+#include "vm/passed.h"
 #include "vm/sched.h"
 #include "vm/vm_int.h"
 
@@ -114,6 +115,15 @@ void apic_send(uint32_t id, uint8_t vector)
 {
 	(void)vector;
 	apic_send_nmi(id);
+}
+
+bool passed_polls(void)
+{
+	return false;
+}
+
+void passed_poll(void)
+{
 }
 
 void mux_poll(void)

@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "cpu/ioapic.h"
+
+#include "cpu/lock.h"
+#include "mm/layout.h"
+#include "spec/apic.h"
+
+#define PIN 0x10 /* index of a pin's two registers */
+
+static uint32_t entries[IOAPIC_PINS]; /* lower halves, as they were written */
+static struct spinlock lock = {.rank = LOCK_MACHINE};
+
+static void write(uint32_t index, uint32_t value)
+{
+	volatile uint32_t *io = direct_va((struct hpa){IOAPIC_DEFAULT_BASE});
+
+	io[0] = index;
+	io[4] = value;
+}
+
+void ioapic_set(unsigned pin, uint32_t low, uint32_t apic_id)
+{
+	spin_lock(&lock);
+	entries[pin] = low;
+	write(PIN + 2 * pin, IOAPIC_MASKED);
+	write(PIN + 2 * pin + 1, apic_id << 24);
+	write(PIN + 2 * pin, low);
+	spin_unlock(&lock);
+}
+
+void ioapic_mask(unsigned pin, bool masked)
+{
+	spin_lock(&lock);
+	entries[pin] &= ~IOAPIC_MASKED;
+	entries[pin] |= masked ? IOAPIC_MASKED : 0;
+	write(PIN + 2 * pin, entries[pin]);
+	spin_unlock(&lock);
+}

@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The machine's IOAPIC, where every PC has it. Pins are masked after reset; L0 uses those that
+ * it sets here.
+ */
+#ifndef NESTOR_CPU_IOAPIC_H
+#define NESTOR_CPU_IOAPIC_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#define IOAPIC_ACTIVE_LOW (1u << 13)
+#define IOAPIC_LEVEL      (1u << 15)
+#define IOAPIC_MASKED     (1u << 16)
+
+/* The lower half of a pin's entry, and the local APIC that it goes to. Pin: below IOAPIC_PINS.
+ */
+void ioapic_set(unsigned pin, uint32_t low, uint32_t apic_id);
+/* Of a pin that was set. Any CPU, any address space. */
+void ioapic_mask(unsigned pin, bool masked);
+
+#endif

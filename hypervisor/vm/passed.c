@@ -1,0 +1,357 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "vm/passed.h"
+
+#include "cpu/asm.h"
+#include "cpu/config.h"
+#include "cpu/fault.h"
+#include "cpu/ioapic.h"
+#include "cpu/log.h"
+#include "cpu/pci.h"
+#include "cpu/percpu.h"
+#include "cpu/tsc.h"
+#include "mm/layout.h"
+#include "mm/paging.h"
+#include "spec/apic.h"
+#include "vm/create.h"
+#include "vm/sched.h"
+#include "vm/vm_int.h"
+
+#define PLACE_FIRST 16 /* devices on bus 0 of the VM; below are L0's own */
+
+/* Addresses for devices that nobody gave any: those machines have neither RAM nor a screen there. */
+#define FREE_MEMORY UINT64_C(0xf0000000)
+#define FREE_PORTS  0xc000u
+
+static struct passed {
+	struct vpass_function f;
+	unsigned vm;
+	uint8_t pin;
+	uint64_t ready_at; /* host TSC before which it must be left alone */
+} passed[PASSED_MAX];
+static unsigned passed_count;
+static uint64_t next_memory = FREE_MEMORY, next_port = FREE_PORTS;
+
+/* By pin: who is told. */
+static struct sched_node *listeners[IOAPIC_PINS];
+
+/* ---- who has what ---- */
+
+/* PASSED_NO_PIN: it has none, or (with a pin) nobody knows. */
+static uint8_t pin_of(const struct vpass_function *f)
+{
+	if (f->id.pin == 0)
+		return PASSED_NO_PIN;
+	if (l0_config()->machine.piix_pins && PCI_BDF_BUS(f->id.bdf) == 0)
+		return (uint8_t)(16 + ((PCI_BDF_DEVICE(f->id.bdf) + f->id.pin - 2u) & 3));
+	return f->line != 0 && f->line < PCI_LINES ? f->line : PASSED_NO_PIN;
+}
+
+static const char *find_pin(struct passed *p)
+{
+	p->pin = pin_of(&p->f);
+	if (p->f.id.pin == 0)
+		return NULL;
+	if (p->pin == PASSED_NO_PIN)
+		return "firmware does not tell the line of its interrupt";
+	for (unsigned i = 0; i < passed_count; i++)
+		if (passed[i].pin == p->pin && passed[i].vm != p->vm)
+			return "it shares its interrupt with a device of another VM";
+	return NULL;
+}
+
+static const char *place_bars(struct vpass_function *f)
+{
+	for (unsigned i = 0; i < PCI_BARS; i++) {
+		struct vpass_bar *bar = &f->bar[i];
+		uint64_t *next = bar->kind == VPCI_BAR_IO ? &next_port : &next_memory;
+
+		if (bar->kind == VPCI_BAR_NONE || bar->address != 0)
+			continue;
+		if (!l0_config()->machine.no_firmware)
+			return "firmware has given it no addresses";
+		*next = (*next + bar->size - 1) & ~(bar->size - 1);
+		if (bar->kind == VPCI_BAR_IO ? *next + bar->size > BIT64(16)
+					     : *next + bar->size > IOAPIC_DEFAULT_BASE)
+			return "there are no addresses left for it";
+		vpass_place(f, i, *next);
+		*next += bar->size;
+	}
+	return NULL;
+}
+
+static const char *claim(unsigned vm, uint16_t bdf)
+{
+	struct passed *p = &passed[passed_count];
+	const char *why;
+
+	if (passed_count == PASSED_MAX)
+		return "all VMs together have too many";
+	*p = (struct passed){.vm = vm};
+	why = vpass_probe(bdf, &p->f);
+	if (why == NULL)
+		why = find_pin(p);
+	if (why == NULL)
+		why = place_bars(&p->f);
+	if (why != NULL)
+		return why;
+	passed_count++;
+	return NULL;
+}
+
+static void tell(const struct vm_config *c, uint16_t bdf, const char *why)
+{
+	const struct passed *p = &passed[passed_count - 1];
+	unsigned bus = PCI_BDF_BUS(bdf), device = PCI_BDF_DEVICE(bdf);
+
+	if (why != NULL)
+		log_info("'%s': pci:%02x:%02x.%u stays without owner: %s", c->name, bus, device,
+			PCI_BDF_FUNCTION(bdf), why);
+	else
+		log_info("'%s' owns pci:%02x:%02x.%u (%04x:%04x), line %d", c->name, bus,
+			device, PCI_BDF_FUNCTION(bdf), p->f.id.vendor, p->f.id.device,
+			p->pin == PASSED_NO_PIN ? -1 : p->pin);
+}
+
+static bool claim_listed(const struct vm_config *c, unsigned vm)
+{
+	for (uint64_t list = c->devices; list != 0; list >>= 16) {
+		uint16_t bdf = (uint16_t)list;
+		const char *why = claim(vm, bdf);
+
+		if (why == NULL) {
+			tell(c, bdf, NULL);
+			continue;
+		}
+		log_error("'%s': it cannot have pci:%02x:%02x.%u: %s", c->name,
+			PCI_BDF_BUS(bdf), PCI_BDF_DEVICE(bdf), PCI_BDF_FUNCTION(bdf), why);
+		return false;
+	}
+	return true;
+}
+
+/* All but the bridges. */
+static void claim_device(const struct vm_config *c, unsigned vm, uint16_t first)
+{
+	unsigned functions =
+		pci_read(first, PCI_HEADER_TYPE, 1) & PCI_HEADER_MULTIFUNCTION ? 8 : 1;
+
+	for (unsigned i = 0; i < functions; i++) {
+		uint16_t bdf = (uint16_t)(first + i);
+
+		if (pci_read(bdf, PCI_VENDOR, 2) != PCI_NO_VENDOR &&
+			pci_read(bdf, PCI_CLASS_CODE, 2) >> 8 != PCI_CLASS_BRIDGE)
+			tell(c, bdf, claim(vm, bdf));
+	}
+}
+
+static bool claim_all(const struct vm_config *c, unsigned vm)
+{
+	for (unsigned bdf = 0; bdf <= UINT16_MAX; bdf += 8)
+		if (pci_read((uint16_t)bdf, PCI_VENDOR, 2) != PCI_NO_VENDOR)
+			claim_device(c, vm, (uint16_t)bdf);
+	if (passed_count == 0)
+		log_error("'%s': this machine has no device that a VM can have", c->name);
+	return passed_count != 0;
+}
+
+bool passed_claim(const struct scenario *s)
+{
+	for (unsigned i = 0; i < s->vm_count; i++) {
+		const struct vm_config *c = &s->vms[i].config;
+
+		if (c->devices == 0)
+			continue;
+		log_warn("'%s' has devices without an IOMMU: it can read and write all memory, "
+			 "that of L0 and of other VMs, too",
+			c->name);
+		if (c->devices == SETTING_ALL_FUNCTIONS ? !claim_all(c, i)
+							: !claim_listed(c, i))
+			return false;
+	}
+	return true;
+}
+
+/* ---- a VM's ---- */
+
+bool passed_map(unsigned vm, uint64_t cr3)
+{
+	for (unsigned i = 0; i < passed_count; i++)
+		for (unsigned k = 0; k < PCI_BARS && passed[i].vm == vm; k++) {
+			const struct vpass_bar *bar = &passed[i].f.bar[k];
+			uint64_t first = bar->address & ~PAGE_MASK;
+			uint64_t end = (bar->address + bar->size + PAGE_MASK) & ~PAGE_MASK;
+
+			if (bar->kind != VPCI_BAR_NONE && bar->kind != VPCI_BAR_IO &&
+				!paging_map_direct(cr3, (struct hpa){first}, end - first,
+					PT_RW_DATA | PT_UC))
+				return false;
+		}
+	return true;
+}
+
+bool passed_add(struct vm *vm)
+{
+	struct passed_devices *d = &vm->devices->passed;
+
+	d->count = 0;
+	for (unsigned i = 0; i < passed_count; i++) {
+		uint16_t bdf = PCI_BDF(0, PLACE_FIRST + d->count, 0);
+
+		if (passed[i].vm != vm->id)
+			continue;
+		if (!vpass_add(&d->device[d->count], &passed[i].f, vm->platform, bdf))
+			return false;
+		d->pin[d->count++] = passed[i].pin;
+	}
+	return true;
+}
+
+void passed_begin(unsigned vm)
+{
+	for (unsigned i = 0; i < passed_count; i++) {
+		if (passed[i].vm != vm)
+			continue;
+		while (rdtsc() < passed[i].ready_at)
+			cpu_pause();
+		vpass_begin(&passed[i].f);
+	}
+}
+
+/* PCI's interrupts are level-triggered, and a low level is active. */
+void passed_listen(unsigned vm, struct sched_node *node)
+{
+	for (unsigned i = 0; i < passed_count; i++) {
+		unsigned pin = passed[i].pin;
+
+		if (passed[i].vm != vm || pin == PASSED_NO_PIN)
+			continue;
+		__atomic_store_n(&listeners[pin], node, __ATOMIC_SEQ_CST);
+		ioapic_set(pin, (VECTOR_LINES + pin) | IOAPIC_LEVEL | IOAPIC_ACTIVE_LOW,
+			percpus[0].apic_id);
+	}
+}
+
+void passed_end(unsigned vm)
+{
+	for (unsigned i = 0; i < passed_count; i++) {
+		struct passed *p = &passed[i];
+
+		if (p->vm != vm)
+			continue;
+		if (vpass_end(&p->f))
+			p->ready_at = rdtsc() + (uint64_t)tsc_khz * PCI_FLR_MS;
+		if (p->pin == PASSED_NO_PIN)
+			continue;
+		ioapic_mask(p->pin, true);
+		__atomic_store_n(&listeners[p->pin], NULL, __ATOMIC_SEQ_CST);
+	}
+}
+
+/* ---- interrupts ---- */
+
+void fault_line(unsigned pin)
+{
+	struct sched_node *n = __atomic_load_n(&listeners[pin], __ATOMIC_SEQ_CST);
+
+	ioapic_mask(pin, true);
+	if (n != NULL)
+		sched_raise_line(n, 1u << pin);
+}
+
+void passed_take(struct vcpu *vcpu)
+{
+	struct vm *vm = vcpu->vm;
+	struct passed_devices *d = &vm->devices->passed;
+	uint32_t lines = __atomic_exchange_n(&vcpu->node->lines, 0, __ATOMIC_SEQ_CST);
+
+	dev_lock(vm->platform);
+	for (unsigned i = 0; i < d->count; i++)
+		if (d->pin[i] != PASSED_NO_PIN && lines >> d->pin[i] & 1)
+			vpass_interrupt(&d->device[i]);
+	dev_unlock(vm->platform);
+}
+
+bool passed_polls(void)
+{
+	return passed_count != 0 && l0_config()->machine.late_notifications;
+}
+
+void passed_poll(void)
+{
+	if (passed_polls())
+		sti_nop_cli();
+}
+
+/* ---- the seam of dev/vpass ---- */
+
+uint32_t dev_pass_config_read(uint16_t bdf, unsigned offset, unsigned size)
+{
+	return pci_read(bdf, offset, size);
+}
+
+void dev_pass_config_write(uint16_t bdf, unsigned offset, unsigned size, uint32_t value)
+{
+	pci_write(bdf, offset, size, value);
+}
+
+static uint64_t read_memory(const volatile void *at, unsigned size)
+{
+	switch (size) {
+	case 1:
+		return *(const volatile uint8_t *)at;
+	case 2:
+		return *(const volatile uint16_t *)at;
+	case 4:
+		return *(const volatile uint32_t *)at;
+	default:
+		return *(const volatile uint64_t *)at;
+	}
+}
+
+static void write_memory(volatile void *at, unsigned size, uint64_t value)
+{
+	switch (size) {
+	case 1:
+		*(volatile uint8_t *)at = (uint8_t)value;
+		break;
+	case 2:
+		*(volatile uint16_t *)at = (uint16_t)value;
+		break;
+	case 4:
+		*(volatile uint32_t *)at = (uint32_t)value;
+		break;
+	default:
+		*(volatile uint64_t *)at = value;
+		break;
+	}
+}
+
+uint64_t dev_pass_read(bool io, uint64_t address, unsigned size)
+{
+	uint16_t port = (uint16_t)address;
+
+	if (!io)
+		return read_memory(direct_va((struct hpa){address}), size);
+	return size == 1 ? inb(port) : size == 2 ? inw(port) : inl(port);
+}
+
+void dev_pass_write(bool io, uint64_t address, unsigned size, uint64_t value)
+{
+	uint16_t port = (uint16_t)address;
+
+	if (!io)
+		write_memory(direct_va((struct hpa){address}), size, value);
+	else if (size == 1)
+		outb(port, (uint8_t)value);
+	else if (size == 2)
+		outw(port, (uint16_t)value);
+	else
+		outl(port, (uint32_t)value);
+}
+
+void dev_pass_listen(uint16_t bdf)
+{
+	for (unsigned i = 0; i < passed_count; i++)
+		if (passed[i].f.id.bdf == bdf && passed[i].pin != PASSED_NO_PIN)
+			ioapic_mask(passed[i].pin, false);
+}

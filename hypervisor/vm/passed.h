@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Devices of the machine that VMs own: which function is whose, where its interrupt comes in,
+ * and its state before and after its VM. What the VM sees of it is dev/vpass.
+ */
+#ifndef NESTOR_VM_PASSED_H
+#define NESTOR_VM_PASSED_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "dev/vpass.h"
+#include "policy/scenario.h"
+
+#define PASSED_MAX 16 /* functions of all VMs */
+
+struct sched_node;
+struct vcpu;
+struct vm;
+
+/* What a VM has of them. */
+struct passed_devices {
+	unsigned count;
+	struct vpass device[PASSED_MAX];
+	uint8_t pin[PASSED_MAX]; /* of the machine's IOAPIC; PASSED_NO_PIN */
+};
+
+#define PASSED_NO_PIN UINT8_MAX
+
+/*
+ * Looks for all functions that VMs want and makes them quiet. False, with a line in the log:
+ * one is not there, or cannot be given away. Boot CPU, before any VM is made.
+ */
+bool passed_claim(const struct scenario *s);
+
+/* The registers of the VM's devices, in its address space. */
+bool passed_map(unsigned vm, uint64_t cr3);
+/* The functions on the VM's PCI. False: too many. */
+bool passed_add(struct vm *vm);
+
+/* The VM will run: its devices decode. May wait for the end of their reset. */
+void passed_begin(unsigned vm);
+/* Their interrupts go to its first vCPU, which is in a queue now. */
+void passed_listen(unsigned vm, struct sched_node *node);
+/*
+ * All its vCPUs have stopped: its devices write no memory and are silent. Its address space is
+ * current.
+ */
+void passed_end(unsigned vm);
+
+/* Lines that came in for this vCPU, as interrupts of its devices. */
+void passed_take(struct vcpu *vcpu);
+/*
+ * Where a guest that has interrupts disabled does not exit for one, this CPU looks from time to
+ * time whether one waits: is this needed here? Then passed_poll takes those that do.
+ */
+bool passed_polls(void);
+void passed_poll(void);
+
+#endif
