@@ -120,6 +120,17 @@ $(DEBIAN)/%.cpio: guests/debian/mkinitramfs.sh guests/debian/l1-init guests/debi
 
 $(DEBIAN)/client.cpio $(DEBIAN)/qemu.cpio: $(DEBIAN)/l2.cpio
 
+# The generic kernel, which has drivers of network cards, for a service VM.
+SERVICE := $(B)/debian-service
+
+$(SERVICE)/packages.txt: guests/debian/fetch-service.sh
+	rm -f $@
+	guests/debian/fetch-service.sh $(SERVICE)
+
+$(SERVICE)/service.cpio: guests/debian/mkinitramfs.sh guests/debian/service-init guests/debian/dhcp-script \
+		$(DEBIAN)/packages.txt $(SERVICE)/packages.txt
+	guests/debian/mkinitramfs.sh service $@ $(B)/kvmclient $(DEBIAN) $(SERVICE)/modules
+
 # The 32-bit kernels as L1, and the one with PAE paging as L2, too.
 DEBIAN32 := $(B)/debian-i386
 GCC32 := $(CC) -m32 --sysroot=$(DEBIAN32)/root $(foreach f,-B -L,$(f)$(DEBIAN32)/root/usr/lib/gcc/i686-linux-gnu/12)

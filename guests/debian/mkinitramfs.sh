@@ -5,8 +5,8 @@
 #   guests/debian/mkinitramfs.sh KIND OUTPUT KVMCLIENT [DIR [MODULES]]
 #
 # KIND: devices (L1 that tries its virtio devices), console (L1 with a shell), l2 (busybox and l2-init), probe (L1 with KVM, no L2), client (L1 with an L2 for our KVM client),
-# qemu (the same with Debian's QEMU). DIR is what fetch.sh or fetch-i386.sh made; default build/debian. MODULES is
-# the folder there that has L1's; default modules.
+# qemu (the same with Debian's QEMU), service (owns the machine's network card). DIR is what fetch.sh or fetch-i386.sh made; default build/debian. MODULES is
+# the folder there that has L1's; default modules. For service it is the folder itself.
 set -eu
 kind=$1 output=$2 client=$3 dir=${4:-build/debian} modules=${5:-modules}
 here=$(cd "$(dirname "$0")" && pwd)
@@ -102,12 +102,28 @@ devices() {
 	cp "$here/devices-init" "$stage/init"
 }
 
+# What bridges the machine's network card. MODULES is fetch-service.sh's.
+service() {
+	local m
+	base insmod poweroff ip brctl udhcpc ping wget md5sum grep tr sleep
+	mkdir -p "$stage/etc"
+	for m in drivers/virtio/virtio drivers/virtio/virtio_ring drivers/virtio/virtio_pci_modern_dev \
+		drivers/virtio/virtio_pci_legacy_dev drivers/virtio/virtio_pci net/core/failover \
+		drivers/net/net_failover drivers/net/virtio_net drivers/net/ethernet/intel/e1000/e1000 \
+		net/llc/llc net/802/stp net/bridge/bridge; do
+		put "$modules/kernel/$m.ko" lib/modules
+	done
+	put "$here/dhcp-script" bin
+	cp "$here/service-init" "$stage/init"
+}
+
 case $kind in
 devices) devices ;;
 console)
 	base poweroff cat head sha256sum stty setsid sleep
 	cp "$here/console-init" "$stage/init"
 	;;
+service) service ;;
 l2)
 	base reboot insmod sha256sum head dd cmp
 	[ ! -d "$dir/modules/kernel/drivers/virtio" ] || drivers virtio/virtio_mmio # not for 32 bits
@@ -129,7 +145,7 @@ qemu)
 	done
 	;;
 *)
-	echo "mkinitramfs.sh: KIND is devices, console, l2, probe, client or qemu, not '$kind'" >&2
+	echo "mkinitramfs.sh: KIND is devices, console, l2, probe, client, qemu or service, not '$kind'" >&2
 	exit 64
 	;;
 esac

@@ -97,19 +97,15 @@ static const char *boot_lines(struct arena *a, const struct boot_plan *plan, con
 		folder, folder, folder);
 }
 
-/*
- * The network card, with the emulator's own NAT behind it, which serves the files of the run's
- * folder by TFTP. Slot 1 is device 2 of bus 0.
- */
-static const char *net_lines(
-	struct arena *a, const struct machine_spec *config, const char *folder)
+/* The network card, with the emulator's own NAT behind it. Slot 1 is device 2 of bus 0. */
+static const char *net_lines(struct arena *a, const struct machine_spec *config)
 {
 	if (config->net == MACHINE_NET_NONE)
 		return "";
 	return arena_format(a,
 		"pci: enabled=1, chipset=i440fx, slot%d=e1000\n"
-		"e1000: card=0, mac=" MACHINE_NET_MAC ", ethmod=slirp, ethdev=\"%s\"\n",
-		MACHINE_NET_DEVICE - 1, folder);
+		"e1000: card=0, mac=" MACHINE_NET_MAC ", ethmod=slirp, ethdev=none\n",
+		MACHINE_NET_DEVICE - 1);
 }
 
 /* The configuration, for a machine whose runs repeat exactly. */
@@ -142,9 +138,8 @@ static const char *configuration(struct arena *a, const struct machine_parts *pa
 		"debug: action=ignore\n"
 		"%s%s%s",
 		(unsigned long long)plan->cpus, (unsigned long long)config->ips, mib, host,
-		BLOCK >> 10, boot_lines(a, plan, folder), com1, folder,
-		net_lines(a, config, folder), config->option ? config->option : "",
-		config->option ? "\n" : "");
+		BLOCK >> 10, boot_lines(a, plan, folder), com1, folder, net_lines(a, config),
+		config->option ? config->option : "", config->option ? "\n" : "");
 }
 
 int bochs_prepare(

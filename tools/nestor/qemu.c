@@ -77,6 +77,13 @@ int qemu_prepare(
 		argv_add(v, "-device");
 		argv_add(v, "isa-debug-exit,iobase=0xf4,iosize=0x04");
 	}
+	if (parts->config->net == MACHINE_NET_USER) {
+		argv_add(v, "-netdev");
+		argv_add(v, "user,id=net");
+		argv_add(v, "-device");
+		argv_add(v, arena_format(a, "e1000,netdev=net,addr=%d,mac=" MACHINE_NET_MAC,
+				    MACHINE_NET_DEVICE));
+	}
 	if (parts->config->option)
 		argv_add(v, parts->config->option);
 	return add_images(a, plan, folder, v, e);
