@@ -105,7 +105,7 @@ devices() {
 # What bridges the machine's network card. MODULES is fetch-service.sh's.
 service() {
 	local m
-	base insmod poweroff ip brctl udhcpc ping wget md5sum grep tr sleep
+	base insmod poweroff ip brctl udhcpc ping tftp md5sum grep tr sleep
 	mkdir -p "$stage/etc"
 	for m in drivers/virtio/virtio drivers/virtio/virtio_ring drivers/virtio/virtio_pci_modern_dev \
 		drivers/virtio/virtio_pci_legacy_dev drivers/virtio/virtio_pci net/core/failover \

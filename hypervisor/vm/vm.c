@@ -109,6 +109,14 @@ static bool take_one_to_one(struct vm_memory *m, uint64_t size, bool zeroed)
 	return true;
 }
 
+static void tell_ram(const struct vm_config *config, const struct vm_memory *m)
+{
+	for (unsigned i = 0; i < m->ram_count && config->devices != 0; i++)
+		log_info("memory of '%s', %s: 0x%lx to 0x%lx", config->name,
+			i == 0 ? "for the CPU only" : "one to one", m->ram[i].gpa,
+			m->ram[i].gpa + m->ram[i].size);
+}
+
 /* Whole pages: who shares one with an image is another image, or an initial RAM disk. */
 static bool map_images(uint64_t cr3, const struct vm_images *images)
 {
@@ -134,8 +142,10 @@ bool vm_memory_take(const struct vm_images *images, bool ram_zeroed, struct vm_m
 	if (paging_create(&m->cr3) && network_map(m->cr3, config) &&
 		take_region(m->cr3, m->pool_size, ram_zeroed, &m->pool) &&
 		take(m, config->memory, ram_zeroed) &&
-		map_images(m->cr3, images))
+		map_images(m->cr3, images)) {
+		tell_ram(config, m);
 		return true;
+	}
 	vm_memory_give_back(m);
 	log_error("'%s': not enough memory on this machine for a VM of %lu MiB (%lu MiB free)",
 		config->name, config->memory >> 20, page_available() >> 20);

@@ -43,5 +43,8 @@ int payload_main(void)
 	if (cmdline_flag("spin")) /* no exit ever */
 		for (;;)
 			__asm__ volatile("cli; pause");
+	/* with interrupts disabled, and no exit; in pieces of a million instructions */
+	for (uint64_t left = cmdline_number("busy", 0) * 1000000 / 2; left > 0; left--)
+		__asm__ volatile("");
 	return (int)cmdline_number("exit", 0);
 }

@@ -217,6 +217,69 @@ test_vlans_and_networks_are_isolated() {
 		says a 'ping: ok' && says b 'trunk: ok' && says c 'silence: ok'
 }
 
+service_needs() {
+	[ -s "$B/debian-service/service.cpio" ] || make -s B="$B" "$B/debian-service/service.cpio"
+}
+
+# Debian's kernel with its own driver: an address by DHCP, answers of the gateway, and a file, whole. Its interrupts arrive
+# although another VM keeps the CPU with interrupts disabled.
+test_a_service_vm_owns_the_machines_network_card() {
+	local sum scenario=$out.yaml
+	service_needs && mkdir -p "$out.tftp" && head -c 300000 "$B/debian-service/vmlinuz" >"$out.tftp/file" || return 1
+	sum=$(md5sum <"$out.tftp/file" | cut -d ' ' -f 1)
+	cat >"$scenario" <<-EOF
+		timeout: 200
+		log: info
+		machine:
+		  kind: bochs
+		  net: user
+		  option: "e1000: card=0, mac=52:54:00:4e:65:73, ethmod=slirp, ethdev=$(realpath "$out.tftp")"
+		vms:
+		  - name: service
+		    kernel: $(realpath "$B/debian-service/vmlinuz")
+		    initrd: $(realpath "$B/debian-service/service.cpio")
+		    cmdline: $LINUX quiet try=ping,get get=file sum=$sum
+		    memory: 128M
+		    weight: 1000
+		    devices: [pci:00:03.0]
+		    iommu: none
+		  - name: busy
+		    kernel: $(realpath "$B/payload/power.elf")
+		    cmdline: busy=400
+		    memory: 16M
+	EOF
+	expect 0 run "$scenario" --summary &&
+		shows "'service' has devices without an IOMMU: it can read and write all memory" \
+			"'service' owns pci:00:03.0 \(8086:100e\), line 18" 'service: br0 has 10.0.2.15/24' \
+			'service: the network is there' 'ping: ok' 'get: ok' 'IO-APIC  20-fasteoi   eth0' ' EXTERNAL_INTERRUPT ' &&
+		shows_not ': failed|cannot be loaded|nobody cared'
+}
+
+card() { # STATUS COMMAND-LINE ARGS...
+	local want=$1 line=$2
+	shift 2
+	expect "$want" run --timeout 60 --memory 64M --machine bochs --net-device user --l1 "$B/payload/passed.elf" \
+		--cmdline "$line" "$@"
+}
+
+# Its interrupt: level-triggered, neither lost nor a storm. The same after a restart.
+test_a_vm_writes_rubbish_to_its_own_device() {
+	card 2 reset --devices pci:00:03.0 --iommu none --restart on-reset --restart-limit 1 &&
+		shows 'afterwards: id 100e8086, class 20000, link 1' 'over RAM: unchanged' 'over the IOAPIC: unchanged' \
+			'over the local APIC: unchanged' 'interrupts disabled: 0 taken' &&
+		[ "$(grep -a -c 'enabled: 4 taken' "$out.text")" = 2 ] && [ "$(grep -a -c 'once more: 1 taken' "$out.text")" = 2 ]
+}
+
+test_devices_that_a_vm_cannot_have_are_refused_before_anything_starts() {
+	card 66 '' --devices pci:00:1f.2 --iommu none &&
+		shows "'l1': it cannot have pci:00:1f.2: this machine has no such function" && shows_not 'at first' &&
+		card 1 '' --devices all --iommu none --log-level info &&
+		shows "'l1' owns pci:00:03.0 " 'pci:00:01.1 stays without owner: its channels are at fixed ports' \
+			"memory of 'l1', one to one: 0x[0-9a-f]+ to 0x8000000" 'at first' &&
+		card 66 '' --devices pci:00:01.0 --iommu none && shows 'pci:00:01.0: it is a bridge' &&
+		card 66 '' --devices pci:00:03.0 && one_line && shows "the VM 'l1': devices of the machine need 'iommu: none'"
+}
+
 test_linux_as_l2() {
 	linux 0 client 'quiet l2=client' &&
 		shows 'L1: starting L2' 'L2: user space reached' 'L2: done' 'L1: done with status 0' \
