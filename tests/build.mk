@@ -168,7 +168,7 @@ stress-hostile: hypervisor tools machine payloads
 fairness: hypervisor tools machine payloads
 	@B=$(B) tests/fairness/run.sh $(NAMES)
 ## make boot-tests   Linux as L1 and L2, boot images, bad input
-boot-tests: hypervisor tools machine payloads debian-guests
+boot-tests: hypervisor tools machine payloads debian-guests $(SERVICE)/service.cpio
 	@B=$(B) tests/boot/run.sh $(NAMES)
 ## make boot-tests-long  boot tests that take more than a minute
 .PHONY: boot-tests-long
@@ -223,7 +223,7 @@ check:
 	@$(MAKE) --no-print-directory setup
 	@$(MAKE) --no-print-directory -j$(CHECK_JOBS) check-run
 
-check-run: hypervisor tools machine payloads debian-guests $(UNIT_BIN) $(MSAN_UNIT) $(MSAN_FUZZ) \
+check-run: hypervisor tools machine payloads debian-guests $(SERVICE)/service.cpio $(UNIT_BIN) $(MSAN_UNIT) $(MSAN_FUZZ) \
 		$(COVER_BIN) $(TSAN_BIN) $(FUZZ_BIN) $(B)/docs/sdm_coverage
 	@mkdir -p $(B)/test
 	@printf '%s\n' "$$CHECK_LIST" | sed 's/^ *//; /^$$/d' | MAKEFLAGS= tests/runner.sh $(B)/test $(CHECK_JOBS)

@@ -217,15 +217,11 @@ test_vlans_and_networks_are_isolated() {
 		says a 'ping: ok' && says b 'trunk: ok' && says c 'silence: ok'
 }
 
-service_needs() {
-	[ -s "$B/debian-service/service.cpio" ] || make -s B="$B" "$B/debian-service/service.cpio"
-}
-
 # Debian's kernel with its own driver: an address by DHCP, answers of the gateway, and a file, whole. Its interrupts arrive
 # although another VM keeps the CPU with interrupts disabled.
 test_a_service_vm_owns_the_machines_network_card() {
 	local sum scenario=$out.yaml
-	service_needs && mkdir -p "$out.tftp" && head -c 300000 "$B/debian-service/vmlinuz" >"$out.tftp/file" || return 1
+	mkdir -p "$out.tftp" && head -c 300000 "$B/debian-service/vmlinuz" >"$out.tftp/file" || return 1
 	sum=$(md5sum <"$out.tftp/file" | cut -d ' ' -f 1)
 	cat >"$scenario" <<-EOF
 		timeout: 200
