@@ -76,6 +76,10 @@ const char *vm_config_error(const struct vm_config *c);
 #define FIRMWARE_MAX  (16ull << 20) /* below is the local APIC */
 const char *firmware_size_error(uint64_t size);
 
+/* What both say of a VM that has devices and firmware. */
+#define VM_NO_FIRMWARE \
+	"a VM with devices of the machine starts from a kernel, not from firmware"
+
 /* Whether both want the same device of the machine. */
 bool vm_config_share(const struct vm_config *a, const struct vm_config *b);
 

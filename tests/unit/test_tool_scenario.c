@@ -150,6 +150,8 @@ static void wrong_devices_are_told(void **state)
 			"dir/s.yaml:5: devices: ");
 	expect_error("vms:\n  - name: a\n    kernel: k\n    devices: all\n",
 		"dir/s.yaml:2: vms: the VM 'a': devices of the machine need 'iommu: none'");
+	expect_error("vms: [{name: a, firmware: f, devices: all, iommu: none}]",
+		"starts from a kernel, not from firmware");
 	expect_error("vms: [{name: a, kernel: k, iommu: none}]", "is for a VM with devices");
 	expect_error("vms: [{name: a, kernel: k, devices: all, iommu: none, memory: 16M}]",
 		"needs 32M of memory at least");
