@@ -25,6 +25,6 @@ bool vmx_start(void);
 
 /* Creates and starts the VMs that the loader's modules describe. The modules stay where they
  * are. */
-bool vms_start(const struct boot_info *info);
+bool vms_start(struct boot_info *info);
 
 #endif

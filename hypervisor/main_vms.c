@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "main_int.h"
 
+#include "boot/memory.h"
 #include "cpu/log.h"
+#include "cpu/mem.h"
 #include "policy/scenario.h"
 #include "vm/life.h"
 #include "vm/network.h"
@@ -26,9 +28,26 @@ static bool read_scenario(const struct boot_info *info)
 	return scenario.vm_count != 0;
 }
 
-bool vms_start(const struct boot_info *info)
+/*
+ * A VM whose memory is one to one gets what is low: images shall not lie where kernels want to
+ * be.
+ */
+static bool make_room(struct boot_info *info)
 {
-	if (!read_scenario(info) || !passed_claim(&scenario) || !network_create(&scenario))
+	bool devices = false;
+
+	for (unsigned i = 0; i < scenario.vm_count; i++)
+		devices = devices || scenario.vms[i].config.devices != 0;
+	if (!devices)
+		return true;
+	memset(&scenario, 0, sizeof(scenario));
+	return boot_memory_move(info) && read_scenario(info);
+}
+
+bool vms_start(struct boot_info *info)
+{
+	if (!read_scenario(info) || !make_room(info) || !passed_claim(&scenario) ||
+		!network_create(&scenario))
 		return false;
 	for (unsigned i = 0; i < scenario.vm_count; i++) {
 		const char *error = life_begin(i, &scenario.vms[i]);

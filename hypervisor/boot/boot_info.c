@@ -21,7 +21,7 @@ bool boot_info_read(uint32_t magic, uint32_t block, struct boot_info *info)
 		if (!protocols[i].parse(
 			    direct_va((struct hpa){block}), protocols[i].max_size, info))
 			return false;
-		info->block = (struct boot_range){block, protocols[i].max_size};
+		info->block.start = block;
 		return true;
 	}
 	return false;

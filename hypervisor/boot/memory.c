@@ -3,18 +3,24 @@
 
 #include "cpu/asm.h"
 #include "cpu/log.h"
+#include "cpu/mem.h"
 #include "mm/layout.h"
 #include "mm/page.h"
 #include "mm/paging.h"
 
 extern const uint8_t image_start[], image_end[];
 
+static void keep_own(void)
+{
+	page_reserve(0, PAGE_SIZE);
+	page_reserve(hpa_of(image_start).v, (uint64_t)(image_end - image_start));
+}
+
 void boot_memory_init(const struct boot_info *info)
 {
 	for (unsigned i = 0; i < info->ram_count; i++)
 		page_add(info->ram[i].start, info->ram[i].size);
-	page_reserve(0, PAGE_SIZE);
-	page_reserve(hpa_of(image_start).v, (uint64_t)(image_end - image_start));
+	keep_own();
 	page_reserve(info->block.start, info->block.size);
 	for (unsigned i = 0; i < info->module_count; i++)
 		page_reserve(info->modules[i].range.start, info->modules[i].range.size);
@@ -42,5 +48,67 @@ bool boot_memory_map(const struct boot_info *info, uint64_t *cr3)
 		return false;
 	}
 	write_cr3(*cr3);
+	return true;
+}
+
+/* To page boundaries outwards: who else is there is moved, too, or is L0, see keep_own. */
+static void give_back(struct boot_range r)
+{
+	uint64_t start = r.start & ~PAGE_MASK;
+	uint64_t end = (r.start + r.size + PAGE_MASK) & ~PAGE_MASK;
+
+	if (r.size == 0)
+		return;
+	memset(direct_va((struct hpa){r.start}), 0, r.size);
+	page_add(start, end - start);
+}
+
+static bool move(struct boot_range *r)
+{
+	struct hpa at;
+
+	if (r->size == 0)
+		return true;
+	if (!page_alloc(r->size, PAGE_SIZE, PAGE_ANYWHERE, &at)) {
+		log_error("no memory to move %lu KiB of the loader's", r->size >> 10);
+		return false;
+	}
+	memcpy(direct_va(at), direct_va((struct hpa){r->start}), r->size);
+	r->start = at.v;
+	return true;
+}
+
+static bool move_block(struct boot_info *info)
+{
+	uint64_t from = info->block.start;
+	ptrdiff_t by;
+
+	if (!move(&info->block))
+		return false;
+	by = (ptrdiff_t)(info->block.start - from);
+	info->cmdline.s += by;
+	for (unsigned i = 0; i < info->module_count; i++)
+		info->modules[i].cmdline.s += by;
+	if (info->rsdp != NULL)
+		info->rsdp += by;
+	return true;
+}
+
+bool boot_memory_move(struct boot_info *info)
+{
+	static struct boot_range old[BOOT_MAX_MODULES];
+	struct boot_range block = info->block;
+
+	for (unsigned i = 0; i < info->module_count; i++) {
+		old[i] = info->modules[i].range;
+		if (!move(&info->modules[i].range))
+			return false;
+	}
+	if (!move_block(info))
+		return false;
+	for (unsigned i = 0; i < info->module_count; i++)
+		give_back(old[i]);
+	give_back(block);
+	keep_own();
 	return true;
 }

@@ -19,4 +19,12 @@ void boot_memory_init(const struct boot_info *info);
  */
 bool boot_memory_map(const struct boot_info *info, uint64_t *cr3);
 
+/*
+ * Moves the modules and the loader's block, and with it the texts that point there, to the
+ * highest free memory, so that what is low is free in one piece; it is zero where they were.
+ * Boot address space. False, with a line in the log: there is no room for them twice; some may
+ * have been moved.
+ */
+bool boot_memory_move(struct boot_info *info);
+
 #endif

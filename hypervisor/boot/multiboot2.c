@@ -108,6 +108,7 @@ bool mb2_parse(const uint8_t *block, size_t max, struct boot_info *info)
 	total = get32(block);
 	if (total < TAG_HEADER || total > max)
 		return false;
+	info->block.size = total;
 	for (uint32_t at = TAG_HEADER; total - at >= TAG_HEADER;) {
 		uint32_t type = get32(block + at), size = get32(block + at + 4);
 

@@ -16,9 +16,6 @@
 #define ROM_SIZE       0x10000
 #define ROM_PARAMETERS 0xff00
 
-/* The images are above it if a VM's memory is one to one. */
-#define BOOT_LOW_MEMORY_END (128 * BOOT_MIB)
-
 extern const uint8_t _binary_rom_bin_start[];
 
 void boot_set_rom(struct arena *a, const struct rom_parameters *p, struct boot_plan *plan)
@@ -354,15 +351,6 @@ int boot_check_memory(struct arena *a, const struct scenario_spec *s,
 	return check_memory(s, memory_need(s, files, images), e);
 }
 
-/* A VM whose memory is one to one wants its kernel where kernels like to be. */
-static bool needs_low_memory(const struct scenario_spec *s)
-{
-	for (unsigned i = 0; i < s->vm_count; i++)
-		if (s->vms[i].config.devices)
-			return true;
-	return false;
-}
-
 int boot_plan_nestor(struct arena *a, const struct scenario_spec *s,
 	const struct vm_files *files, const struct place *l0, const char *cmdline,
 	struct boot_plan *out, struct error *e)
@@ -375,8 +363,6 @@ int boot_plan_nestor(struct arena *a, const struct scenario_spec *s,
 	if (open_l0(a, l0, &file, &elf, e))
 		return e->status;
 	info_at = (elf.high + BOOT_PAGE - 1) / BOOT_PAGE * BOOT_PAGE;
-	if (needs_low_memory(s) && info_at < BOOT_LOW_MEMORY_END)
-		info_at = BOOT_LOW_MEMORY_END;
 	list_modules(a, s, files, l);
 	/* Sized once without modules' places and memory map, which do not change its size. */
 	need = info_at + boot_info_image(a, l, cmdline, 2, info_at, BOOT_MIB * 2).content.size;
