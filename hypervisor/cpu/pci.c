@@ -3,17 +3,14 @@
 
 #include "cpu/asm.h"
 #include "cpu/lock.h"
-
-#define PORT_ADDRESS 0xcf8
-#define PORT_DATA    0xcfc
-#define ENABLE       0x80000000u
+#include "spec/pci.h"
 
 static struct spinlock lock = {.rank = LOCK_MACHINE};
 
 static uint16_t select(uint16_t bdf, unsigned offset)
 {
-	outl(PORT_ADDRESS, ENABLE | (uint32_t)bdf << 8 | (offset & 0xfc));
-	return (uint16_t)(PORT_DATA + (offset & 3));
+	outl(PCI_PORT_ADDRESS, PCI_ADDRESS_ENABLE | (uint32_t)bdf << 8 | (offset & 0xfc));
+	return (uint16_t)(PCI_PORT_DATA + (offset & 3));
 }
 
 uint32_t pci_read(uint16_t bdf, unsigned offset, unsigned size)

@@ -127,7 +127,7 @@ static void write_entry(struct platform *p, unsigned pin, bool high, uint32_t va
 
 	new = high ? (uint64_t)value << 32 | (uint32_t)old : (old & ~0xffffffffull) | value;
 	*e = (new &ENTRY_DEFINED & ~ENTRY_READ_ONLY) | (old & ENTRY_READ_ONLY);
-	/* As Linux ends an interrupt that it lost: it makes the pin edge-triggered for a moment. */
+	/* As Linux ends an interrupt that it lost: by an edge-triggered pin, for a moment. */
 	if (!(*e & ENTRY_LEVEL) && old & ENTRY_REMOTE_IRR) {
 		*e &= ~ENTRY_REMOTE_IRR;
 		vpci_line_ended(p, pin);

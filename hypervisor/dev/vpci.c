@@ -8,9 +8,6 @@
 #include "dev/chipset.h"
 #include "dev/state_check.h"
 
-#define PORT_ADDRESS     0xcf8
-#define PORT_DATA        0xcfc
-#define ADDRESS_ENABLE   0x80000000u
 #define ADDRESS_WRITABLE 0x80fffffcu
 
 #define COMMAND_WRITABLE                                                                 \
@@ -87,7 +84,7 @@ static bool data_io(struct vpci *pci, unsigned lane, bool write, unsigned size, 
 
 	if (size > 4 - lane)
 		return false;
-	if (!(pci->s.address & ADDRESS_ENABLE)) {
+	if (!(pci->s.address & PCI_ADDRESS_ENABLE)) {
 		if (!write)
 			*value = (uint32_t)(0xffffffffu >> (4 - size) * 8);
 		return true;
@@ -197,14 +194,14 @@ void vpci_reset(struct platform *p)
 
 bool vpci_io(struct platform *p, uint16_t port, bool write, unsigned size, uint32_t *value)
 {
-	if (port == PORT_ADDRESS && size == 4) {
+	if (port == PCI_PORT_ADDRESS && size == 4) {
 		if (write)
 			p->pci.s.address = *value & ADDRESS_WRITABLE;
 		else
 			*value = p->pci.s.address;
 		return true;
 	}
-	if ((port & ~3u) != PORT_DATA)
+	if ((port & ~3u) != PCI_PORT_DATA)
 		return vpci_bar_io(p, port, write, size, value);
 	if (size != 1 && size != 2 && size != 4)
 		return false;

@@ -33,8 +33,8 @@ struct one_to_one {
 
 /*
  * Of the machine's free ranges, sorted and disjoint, the lowest that make up `memory` bytes
- * with the first region; all sizes are multiples of MEMORY_UNIT. False: there is not so much, or
- * it is in too many pieces.
+ * with the first region; all sizes are multiples of MEMORY_UNIT. False: there is not so
+ * much, or it is in too many pieces.
  */
 bool one_to_one_plan(const struct one_to_one_range *free, unsigned count, uint64_t memory,
 	struct one_to_one *plan);

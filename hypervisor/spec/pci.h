@@ -18,6 +18,11 @@
 #define PCI_BDF_DEVICE(bdf)   ((unsigned)(bdf) >> 3 & 31)
 #define PCI_BDF_FUNCTION(bdf) ((unsigned)(bdf)&7)
 
+/* Configuration mechanism 1 (3.2.2.3.2 "Software Generation of Configuration Transactions") */
+#define PCI_PORT_ADDRESS   0xcf8
+#define PCI_PORT_DATA      0xcfc
+#define PCI_ADDRESS_ENABLE 0x80000000u
+
 /* Offsets in a header of type 0. */
 enum pci_offset {
 	PCI_VENDOR = 0x00,

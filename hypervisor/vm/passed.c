@@ -18,7 +18,7 @@
 
 #define PLACE_FIRST 16 /* devices on bus 0 of the VM; below are L0's own */
 
-/* Addresses for devices that nobody gave any: those machines have neither RAM nor a screen there. */
+/* For devices that nobody gave addresses: those machines have no RAM and no screen there. */
 #define FREE_MEMORY UINT64_C(0xf0000000)
 #define FREE_PORTS  0xc000u
 
