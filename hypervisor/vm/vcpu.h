@@ -27,18 +27,18 @@ struct guest_regs {
 /* Why a vCPU must be looked at before its next entry. Bits of vcpu->events; other CPUs may set
  * them (atomically), only the CPU that runs the vCPU clears them. */
 enum vcpu_event {
-	EVENT_IRQ = 1 << 0,     /* platform_irq_pending may have a vector */
-	EVENT_NMI = 1 << 1,     /* an NMI waits */
-	EVENT_INIT = 1 << 2,    /* INIT IPI */
-	EVENT_SIPI = 1 << 3,    /* start-up IPI, vector in sipi_vector */
-	EVENT_TIMER = 1 << 4,   /* the platform's deadline may have changed */
-	EVENT_STOP = 1 << 5,    /* the VM ended */
-	EVENT_YIELD = 1 << 6,   /* time slice over, or nothing to run: go through schedule() */
-	EVENT_FLUSH = 1 << 7,   /* guest translations of this VM have changed: drop them all */
-	EVENT_WORK = 1 << 8,    /* a device has work to do */
-	EVENT_NET = 1 << 9,     /* frames may have come */
+	EVENT_IRQ = 1 << 0,      /* platform_irq_pending may have a vector */
+	EVENT_NMI = 1 << 1,      /* an NMI waits */
+	EVENT_INIT = 1 << 2,     /* INIT IPI */
+	EVENT_SIPI = 1 << 3,     /* start-up IPI, vector in sipi_vector */
+	EVENT_TIMER = 1 << 4,    /* the platform's deadline may have changed */
+	EVENT_STOP = 1 << 5,     /* the VM ended */
+	EVENT_YIELD = 1 << 6,    /* time slice over, or nothing to run: go through schedule() */
+	EVENT_FLUSH = 1 << 7,    /* guest translations of this VM have changed: drop them all */
+	EVENT_WORK = 1 << 8,     /* a device has work to do */
+	EVENT_NET = 1 << 9,      /* frames may have come */
 	EVENT_CONSOLE = 1 << 10, /* something was typed at the console; vCPU 0 */
-	EVENT_LINE = 1 << 11 /* lines of the machine's devices interrupted: passed_take */
+	EVENT_LINE = 1 << 11     /* lines of the machine's devices interrupted: passed_take */
 };
 
 enum vcpu_state {

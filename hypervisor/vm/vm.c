@@ -137,12 +137,11 @@ bool vm_memory_take(const struct vm_images *images, bool ram_zeroed, struct vm_m
 	bool (*take)(struct vm_memory *, uint64_t, bool) =
 		config->devices != 0 ? take_one_to_one : take_ram;
 
-	*m = (struct vm_memory){.pool_size = memory_pool_size(config),
-		.kept_size = memory_kept_size(config)};
+	*m = (struct vm_memory){
+		.pool_size = memory_pool_size(config), .kept_size = memory_kept_size(config)};
 	if (paging_create(&m->cr3) && network_map(m->cr3, config) &&
 		take_region(m->cr3, m->pool_size, ram_zeroed, &m->pool) &&
-		take(m, config->memory, ram_zeroed) &&
-		map_images(m->cr3, images)) {
+		take(m, config->memory, ram_zeroed) && map_images(m->cr3, images)) {
 		tell_ram(config, m);
 		return true;
 	}
