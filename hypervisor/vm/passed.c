@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "vm/passed.h"
 
+#include "cpu/apic.h"
 #include "cpu/asm.h"
 #include "cpu/config.h"
 #include "cpu/fault.h"
@@ -249,13 +250,29 @@ void passed_end(unsigned vm)
 
 /* ---- interrupts ---- */
 
+/*
+ * The vCPU's events are in memory of its VM, which may not be mapped here. Its CPU looks at the
+ * lines when it picks the vCPU, and when it is kicked: by an NMI wherever it is, since it reads
+ * only the events on its way into the guest.
+ */
+static void raise(struct sched_node *n, uint32_t lines)
+{
+	unsigned cpu = __atomic_load_n(&n->cpu, __ATOMIC_SEQ_CST);
+
+	__atomic_fetch_or(&n->lines, lines, __ATOMIC_SEQ_CST);
+	if (!__atomic_exchange_n(&n->runnable, true, __ATOMIC_SEQ_CST))
+		sched_notify(cpu);
+	if (cpu != this_cpu()->index)
+		apic_send_nmi(percpus[cpu].apic_id);
+}
+
 void fault_line(unsigned pin)
 {
 	struct sched_node *n = __atomic_load_n(&listeners[pin], __ATOMIC_SEQ_CST);
 
 	ioapic_mask(pin, true);
 	if (n != NULL)
-		sched_raise_line(n, 1u << pin);
+		raise(n, 1u << pin);
 }
 
 void passed_take(struct vcpu *vcpu)

@@ -255,22 +255,6 @@ void sched_take_posted(struct sched_node *n)
 		vcpu_add_events(n->vcpu, __atomic_exchange_n(&n->posted, 0, __ATOMIC_SEQ_CST));
 }
 
-/*
- * The vCPU's events are in memory of its VM, which may not be mapped here. Its CPU looks at the
- * lines when it picks the vCPU, and when it is kicked: by an NMI wherever it is, since it reads
- * only the events on its way into the guest.
- */
-void sched_raise_line(struct sched_node *n, uint32_t lines)
-{
-	unsigned cpu = __atomic_load_n(&n->cpu, __ATOMIC_SEQ_CST);
-
-	__atomic_fetch_or(&n->lines, lines, __ATOMIC_SEQ_CST);
-	if (!__atomic_exchange_n(&n->runnable, true, __ATOMIC_SEQ_CST))
-		sched_notify(cpu);
-	if (cpu != this_cpu()->index)
-		apic_send_nmi(percpus[cpu].apic_id);
-}
-
 void sched_wait_out(const struct vcpu *vcpu, uint32_t event)
 {
 	struct sched_node *n = node_of(vcpu);

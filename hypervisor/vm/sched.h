@@ -93,11 +93,6 @@ struct vcpu *schedule(void);
 /* The vCPU joins the queue of some CPU. Its VMCSs may be active on this one. Its node, which is
  * another's after its end. */
 struct sched_node *sched_add(struct vcpu *vcpu);
-/*
- * Lines of the machine, by bits, have interrupted: the vCPU of the node will look at them
- * (EVENT_LINE). Any CPU, any address space.
- */
-void sched_raise_line(struct sched_node *n, uint32_t lines);
 /* The vCPU may be able to run, or has events to look at. Any CPU. */
 void sched_wake(struct vcpu *vcpu);
 /* Posts events to vCPU 0 of a VM, from the address space of any. */

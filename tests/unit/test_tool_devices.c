@@ -1,0 +1,94 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Devices of the machine in scenario files. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include "scenario.h"
+
+#include <cmocka.h> /* last: it has a macro named fail */
+
+static struct arena arena;
+static struct scenario_spec scenario;
+static struct error error;
+
+static int tear_down(void **state)
+{
+	(void)state;
+	arena_free(&arena);
+	return 0;
+}
+
+static int parse(const char *text)
+{
+	scenario_init(&scenario);
+	error = (struct error){0};
+	return scenario_parse(&scenario, "dir/s.yaml", text, strlen(text), &arena, &error);
+}
+
+static void expect_error(const char *text, const char *message)
+{
+	assert_int_equal(parse(text), STATUS_BAD_INPUT);
+	if (!strstr(error.text, message))
+		fail_msg("'%s' lacks '%s'", error.text, message);
+}
+
+static void devices_of_the_machine_are_read_as_a_word_or_as_a_list(void **state)
+{
+	(void)state;
+	assert_int_equal(parse("machine: {net: user}\nvms:\n"
+			       "  - {name: a, kernel: k, iommu: none, devices: ['pci:00:03.0', "
+			       "'pci:1f:02.7']}\n"
+			       "  - {name: b, kernel: k, devices: []}\n"),
+		0);
+	assert_int_equal(scenario.machine.net, MACHINE_NET_USER);
+	assert_int_equal(scenario.vms[0].config.iommu, IOMMU_NONE);
+	assert_int_equal(scenario.vms[0].config.devices, 0x1f170018);
+	assert_int_equal(scenario.vms[1].config.devices, 0);
+	assert_int_equal(
+		parse("vms:\n  - name: a\n    kernel: k\n    devices: all\n    iommu: none\n"),
+		0);
+	assert_true(scenario.vms[0].config.devices == SETTING_ALL_FUNCTIONS);
+}
+
+static void wrong_devices_are_told(void **state)
+{
+	static const char *const wrong[] = {"pci:00:03", "00:03.0", "pci:00:20.0",
+		"pci:00:03.8", "pci:00:00.0", "pci:00:03.0,", "pci:00:03.0,pci:00:03.0",
+		"pci:00:01.0,pci:00:02.0,pci:00:03.0,pci:00:04.0,pci:00:05.0"};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++)
+		expect_error(arena_format(&arena,
+				     "vms:\n  - name: a\n    kernel: k\n    iommu: none\n"
+				     "    devices: '%s'\n",
+				     wrong[i]),
+			"dir/s.yaml:5: devices: ");
+	expect_error("vms:\n  - name: a\n    kernel: k\n    devices: all\n",
+		"dir/s.yaml:2: vms: the VM 'a': devices of the machine need 'iommu: none'");
+	expect_error("vms: [{name: a, firmware: f, devices: all, iommu: none}]",
+		"starts from a kernel, not from firmware");
+	expect_error("vms: [{name: a, kernel: k, iommu: none}]", "is for a VM with devices");
+	expect_error("vms: [{name: a, kernel: k, devices: all, iommu: none, memory: 16M}]",
+		"needs 32M of memory at least");
+	expect_error("vms:\n  - {name: a, kernel: k, devices: 'pci:00:03.0', iommu: none}\n"
+		     "  - {name: b, kernel: k, devices: ['pci:00:04.0', 'pci:00:03.0'], "
+		     "iommu: none}\n",
+		"dir/s.yaml:3: vms: the VM 'b': another VM has one of its devices");
+	expect_error("vms: [{name: a, kernel: k, devices: 'pci:00:03.0', iommu: none},\n"
+		     " {name: b, kernel: k, devices: all, iommu: none}]",
+		"another VM has one of its devices");
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_teardown(
+			devices_of_the_machine_are_read_as_a_word_or_as_a_list, tear_down),
+		cmocka_unit_test_teardown(wrong_devices_are_told, tear_down),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
