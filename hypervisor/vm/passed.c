@@ -17,7 +17,7 @@
 #include "vm/sched.h"
 #include "vm/vm_int.h"
 
-#define PLACE_FIRST 16 /* devices on bus 0 of the VM; below are L0's own */
+#define PLACE_FIRST 20 /* devices on bus 0 of the VM; below are L0's own */
 
 /* For devices that nobody gave addresses: those machines have no RAM and no screen there. */
 #define FREE_MEMORY UINT64_C(0xf0000000)

@@ -12,7 +12,7 @@
 #include "dev/vpass.h"
 #include "policy/scenario.h"
 
-#define PASSED_MAX 16 /* functions of all VMs */
+#define PASSED_MAX 12 /* functions of all VMs */
 
 struct sched_node;
 struct vcpu;

@@ -14,7 +14,7 @@
 
 #define ADDRESS 0xcf8
 #define DATA    0xcfc
-#define CARD    (0x80000000u | 16 << 11) /* 00:10.0 */
+#define CARD    (0x80000000u | 20 << 11) /* 00:14.0 */
 #define COMMAND 0x04
 #define BAR0    0x10
 #define BAR1    0x14
