@@ -247,7 +247,17 @@ static void strip(struct net_frame *f)
 		f->meta.csum_start = (uint16_t)(f->meta.csum_start - ETH_TAG_SIZE);
 }
 
-/* The VLAN that the frame belongs to, in the tag or by the port. */
+static bool has_tag(const struct net_frame *f)
+{
+	uint16_t type = type_of(f);
+
+	return type == ETH_TYPE_VLAN || type == ETH_TYPE_QINQ || type == ETH_TYPE_QINQ_OLD;
+}
+
+/*
+ * The VLAN that the frame belongs to, in the tag or by the port. Another tag inside would be the
+ * outer one where the frame leaves by a trunk without one of ours.
+ */
 static bool classify(const struct net_port *p, struct net_frame *f, uint32_t *stripped)
 {
 	*stripped = 0;
@@ -258,6 +268,8 @@ static bool classify(const struct net_port *p, struct net_frame *f, uint32_t *st
 		strip(f);
 		*stripped = ETH_TAG_SIZE;
 	}
+	if (has_tag(f) && (!p->setup.trunk || vlan_of(f) == 0))
+		return false;
 	if (p->setup.trunk)
 		return vlan_of(f) <= VLAN_ID_MAX;
 	if (vlan_of(f) != 0)

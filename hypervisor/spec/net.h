@@ -9,18 +9,20 @@
 
 #include "lib/bits.h"
 
-#define ETH_MAC_SIZE    6u
-#define ETH_HEADER      14u /* destination, source, type */
-#define ETH_SOURCE      6u
-#define ETH_TYPE        12u
-#define ETH_TAG_SIZE    4u
-#define ETH_MULTICAST   BIT(0) /* of the first byte of an address */
-#define ETH_LOCAL       BIT(1) /* the same: nobody's by birth */
-#define ETH_TYPE_IPV4   0x0800u
-#define ETH_TYPE_VLAN   0x8100u
-#define ETH_TYPE_IPV6   0x86ddu
-#define ETH_MTU_DEFAULT 1500u
-#define ETH_MTU_MIN     68u
+#define ETH_MAC_SIZE      6u
+#define ETH_HEADER        14u /* destination, source, type */
+#define ETH_SOURCE        6u
+#define ETH_TYPE          12u
+#define ETH_TAG_SIZE      4u
+#define ETH_MULTICAST     BIT(0) /* of the first byte of an address */
+#define ETH_LOCAL         BIT(1) /* the same: nobody's by birth */
+#define ETH_TYPE_IPV4     0x0800u
+#define ETH_TYPE_VLAN     0x8100u
+#define ETH_TYPE_QINQ     0x88a8u /* IEEE 802.1ad: an outer tag */
+#define ETH_TYPE_QINQ_OLD 0x9100u
+#define ETH_TYPE_IPV6     0x86ddu
+#define ETH_MTU_DEFAULT   1500u
+#define ETH_MTU_MIN       68u
 
 #define VLAN_ID_MASK 0xfffu
 #define VLAN_ID_MAX  4094u

@@ -228,6 +228,7 @@ struct filling {
 	struct virtq_state before; /* of the ring, before the second */
 	struct virtq_chain *c;
 	unsigned count;
+	uint64_t *budget;
 };
 
 /* Another chain. The first one of all is not the driver's before the last is filled. */
@@ -244,6 +245,8 @@ static enum filled next_chain(struct virtio_net *n, struct filling *f)
 		return FILL_WAITS;
 	if (next == VIRTQ_BAD || n->chain.read.end != 0)
 		return FILL_BAD;
+	/* However little goes into it. */
+	spend(f->budget, VIRTIO_CHAIN_COST + VIRTIO_BUFFER_COST * n->chain.count);
 	n->given[f->count++] = (struct virtq_given){n->chain.id, n->chain.descriptors, 0};
 	f->c = &n->chain;
 	return FILLED;
@@ -292,11 +295,12 @@ static bool patch_count(struct virtio_net *n, struct filling *f, struct virtq_cu
 	return virtq_write(f->q, c, &chains, sizeof(chains));
 }
 
-static enum filled put(struct virtio_net *n, struct virtq *q, const struct piece *p)
+static enum filled put(
+	struct virtio_net *n, struct virtq *q, const struct piece *p, uint64_t *budget)
 {
 	struct virtq_chain *c = &n->v.chain;
 	struct virtq_cursor start = c->write;
-	struct filling f = {.q = q, .before = q->s, .c = c, .count = 1};
+	struct filling f = {.q = q, .before = q->s, .c = c, .count = 1, .budget = budget};
 	enum filled result = FILL_SMALL;
 
 	n->given[0] = (struct virtq_given){c->id, c->descriptors, 0};
@@ -353,14 +357,16 @@ static enum virtio_result give_first(struct virtio_net *n, struct virtq *q, stru
 		segment(n, m, frame, &p);
 	else
 		whole(n, m, frame, &p);
-	result = put(n, q, &p);
+	result = put(n, q, &p, budget);
 	spend(budget, length_of(&p));
 	if (result == FILL_BAD)
 		return VIRTIO_BAD;
 	if (result == FILL_WAITS)
 		return VIRTIO_KEEP;
-	if (result == FILL_SMALL)
+	if (result == FILL_SMALL) {
+		spend(budget, VIRTIO_CHAIN_COST);
 		return lose_first(n);
+	}
 	got(n, m, cut, length_of(&p));
 	return VIRTIO_GIVEN;
 }

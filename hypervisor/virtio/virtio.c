@@ -5,8 +5,7 @@
 #include "virtio/pci.h"
 
 /* What one piece of work is, in bytes moved, and what a chain counts for by itself. */
-#define BUDGET     65536u
-#define CHAIN_COST 1024u
+#define BUDGET 65536u
 
 #define COMMON_FEATURES                                                       \
 	(VIRTIO_F_VERSION_1 | VIRTIO_F_RING_PACKED | VIRTIO_F_INDIRECT_DESC | \
@@ -188,7 +187,8 @@ static enum virtio_result serve(struct virtio *v, unsigned queue, bool *done)
 {
 	enum virtio_result result = VIRTIO_MORE;
 
-	for (uint64_t budget = BUDGET; budget > CHAIN_COST; budget -= CHAIN_COST) {
+	for (uint64_t budget = BUDGET; budget > VIRTIO_CHAIN_COST;
+		budget -= VIRTIO_CHAIN_COST) {
 		if (v->taken == VIRTIO_NO_QUEUE)
 			result = take(v, queue);
 		if (v->taken == VIRTIO_NO_QUEUE && result == VIRTIO_MORE)
@@ -199,7 +199,7 @@ static enum virtio_result serve(struct virtio *v, unsigned queue, bool *done)
 		*done |= result == VIRTIO_DONE;
 		if (result != VIRTIO_DONE)
 			return result;
-		if (budget <= CHAIN_COST)
+		if (budget <= VIRTIO_CHAIN_COST)
 			break;
 	}
 	return VIRTIO_MORE;

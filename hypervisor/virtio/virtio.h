@@ -21,6 +21,10 @@
 #include "spec/virtio.h"
 #include "virtio/ring.h"
 
+/* What a chain takes of a budget in bytes, beside what is copied; and each of its buffers. */
+#define VIRTIO_CHAIN_COST  1024u
+#define VIRTIO_BUFFER_COST 16u
+
 #define VIRTIO_QUEUES      18u /* of one device, at most */
 #define VIRTIO_CONFIG_SIZE 64u
 #define VIRTIO_NO_QUEUE    0xffu

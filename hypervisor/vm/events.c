@@ -250,13 +250,14 @@ static void process_sipi(struct vcpu *vcpu)
  * time as this one took, unless it is halted, and other VMs have theirs; what it costs is
  * charged to this vCPU.
  */
-static void process_work(struct vcpu *vcpu)
+static void process_work(struct vcpu *vcpu, bool net)
 {
 	uint64_t begin = rdtsc(), end;
 	enum vpci_work left;
 
-	sched_unhold(vcpu->node, EVENT_NET);
-	devices_arrived(vcpu->vm);
+	/* Not at each piece: devices that have no room for frames would never come to rest. */
+	if (sched_unhold(vcpu->node, EVENT_NET) || net)
+		devices_arrived(vcpu->vm);
 	left = platform_work(vcpu->vm->platform);
 	end = rdtsc();
 	/* What devices ask for meanwhile is in `left`. */
@@ -304,7 +305,7 @@ static void process(struct vcpu *vcpu, uint32_t events)
 	if (events & EVENT_LINE)
 		passed_take(vcpu);
 	if (events & EVENT_WORK || (events & EVENT_NET && may_look(vcpu))) {
-		process_work(vcpu);
+		process_work(vcpu, events & EVENT_NET);
 		events |= EVENT_TIMER; /* of the next piece */
 	}
 	if (events & EVENT_CONSOLE)

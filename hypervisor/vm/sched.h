@@ -108,10 +108,11 @@ static inline void sched_hold(struct sched_node *n, uint32_t events)
 	__atomic_fetch_or(&n->held, events, __ATOMIC_SEQ_CST);
 }
 
-static inline void sched_unhold(struct sched_node *n, uint32_t events)
+/* True: one of these was held back. */
+static inline bool sched_unhold(struct sched_node *n, uint32_t events)
 {
-	if (__atomic_load_n(&n->held, __ATOMIC_RELAXED) != 0)
-		__atomic_fetch_and(&n->held, ~events, __ATOMIC_SEQ_CST);
+	return __atomic_load_n(&n->held, __ATOMIC_RELAXED) != 0 &&
+	       __atomic_fetch_and(&n->held, ~events, __ATOMIC_SEQ_CST) & events;
 }
 
 /* A request is in the posted-interrupt descriptor of the vCPU. True when it runs in guest mode

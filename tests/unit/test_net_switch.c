@@ -329,6 +329,27 @@ static void rates_are_kept_on_the_average(void **state)
 	assert_false(net_may_send(&net, 2, 14));
 }
 
+/* The outer one would come off, and the trunk's guest would take the inner one for the VLAN. */
+static void an_access_port_cannot_reach_a_vlan_of_a_trunk_by_two_tags(void **state)
+{
+	static const uint16_t types[] = {ETH_TYPE_VLAN, ETH_TYPE_QINQ, ETH_TYPE_QINQ_OLD};
+
+	(void)state;
+	for (unsigned outer = 0; outer < 3; outer++)
+		for (unsigned inner = 0; inner < 3; inner++) {
+			net_world_start();
+			net_add(0, (struct net_setup){.network = 1});
+			net_add(1, (struct net_setup){.network = 1, .trunk = true});
+			net_fill(bytes, 100, 1, 0, types[outer]);
+			bytes[14] = bytes[15] = 0;
+			bytes[16] = (uint8_t)(types[inner] >> 8);
+			bytes[17] = (uint8_t)types[inner];
+			bytes[18] = 0;
+			bytes[19] = 20;
+			assert_int_equal(net_send(0, bytes, 100, NULL), 0);
+		}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -352,6 +373,7 @@ int main(void)
 			frames_of_all_lengths_come_out_as_they_went_in, setup_lan),
 		cmocka_unit_test_setup(impossible_lengths_are_refused, setup_lan),
 		cmocka_unit_test_setup(floods_are_bounded, setup_lan),
+		cmocka_unit_test(an_access_port_cannot_reach_a_vlan_of_a_trunk_by_two_tags),
 		cmocka_unit_test_setup(rates_are_kept_on_the_average, setup_lan),
 	};
 
