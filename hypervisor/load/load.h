@@ -45,7 +45,9 @@ struct load_range {
 };
 
 struct load_target {
-	/* Zero but for the ACPI tables; Multiboot modules go to the first, which begins at 0. */
+	/*
+	 * Zero but for the ACPI tables; Multiboot modules go to the first, which begins at 0.
+	 */
 	struct load_ram ram[LOAD_MAX_RAM];
 	unsigned ram_count;
 	struct load_range map[LOAD_MAX_RANGES];

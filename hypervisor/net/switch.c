@@ -255,8 +255,8 @@ static bool has_tag(const struct net_frame *f)
 }
 
 /*
- * The VLAN that the frame belongs to, in the tag or by the port. Another tag inside would be the
- * outer one where the frame leaves by a trunk without one of ours.
+ * The VLAN that the frame belongs to, in the tag or by the port. Another tag inside would be
+ * the outer one where the frame leaves by a trunk without one of ours.
  */
 static bool classify(const struct net_port *p, struct net_frame *f, uint32_t *stripped)
 {

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A function of the machine that a VM owns: what it sees of it, and what reaches the machine. */
+/*
+ * A function of the machine that a VM owns: what it sees of it, and what reaches the machine.
+ */
 #include "fake_dev.h"
 
 #include "dev/vpass.h"
