@@ -54,14 +54,13 @@ static void program(struct vflash *f, uint64_t offset, uint8_t value)
 
 static void confirm_erase(struct vflash *f, uint64_t offset, uint8_t value)
 {
-	uint64_t block = offset - offset % FLASH_BLOCK;
+	uint64_t block = offset - offset % FLASH_BLOCK, rest = f->size - block;
 
 	if (value != FLASH_CONFIRM) {
 		end_sequence(f, FLASH_STATUS_READY | FLASH_STATUS_ERASE);
 		return;
 	}
-	for (uint64_t i = block; i < block + FLASH_BLOCK && i < f->size; i++)
-		f->data[i] = 0xff;
+	__builtin_memset(f->data + block, 0xff, rest < FLASH_BLOCK ? rest : FLASH_BLOCK);
 	end_sequence(f, FLASH_STATUS_READY);
 }
 
