@@ -136,6 +136,18 @@ static const struct vfwcfg_item *find(const struct platform *p, uint16_t key)
 
 /* ---- reading ---- */
 
+/* Of what the tables depend on the guest can change ECAM only; building takes long. */
+static void build_tables(struct platform *p)
+{
+	uint64_t ecam = chipset_ecam(p);
+
+	if (p->fwcfg.built && p->fwcfg.ecam == ecam)
+		return;
+	acpi_loader_build(p->config.acpi, &p->config, ecam);
+	p->fwcfg.ecam = ecam;
+	p->fwcfg.built = true;
+}
+
 static void select_item(struct platform *p, uint16_t key)
 {
 	const struct vfwcfg_item *i = find(p, key);
@@ -143,7 +155,7 @@ static void select_item(struct platform *p, uint16_t key)
 	p->fwcfg.s.key = key;
 	p->fwcfg.s.offset = 0;
 	if (i != NULL && i->acpi)
-		acpi_loader_build(p->config.acpi, &p->config, chipset_ecam(p));
+		build_tables(p);
 }
 
 static void advance(struct vfwcfg_state *s, uint32_t bytes)

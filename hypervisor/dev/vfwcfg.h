@@ -63,6 +63,8 @@ struct vfwcfg_state {
 struct vfwcfg {
 	struct vfwcfg_state s;
 	const struct vfwcfg_table *table; /* NULL: the machine has no such device */
+	bool built;                       /* the ACPI tables, since the reset */
+	uint64_t ecam;                    /* for which chipset_ecam() */
 };
 
 void vfwcfg_reset(struct platform *p);

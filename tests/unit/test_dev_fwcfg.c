@@ -8,6 +8,7 @@
 #define TARGET     0x1ff8u
 #define PERIOD     (1000000000 / 20000) /* between the pieces of a transfer, in ticks */
 #define KEY_FIRST  0x20
+#define KEY_TABLES 0x22
 #define KEY_ABSENT 0x7777
 
 static int start(void **state)
@@ -48,6 +49,11 @@ static void put_be(uint8_t *to, uint64_t value, unsigned bytes)
 static uint32_t control(void)
 {
 	return (uint32_t)be(&firmware_ram[CONTROL], 4);
+}
+
+static void select_tables(void)
+{
+	out(0x510, 2, KEY_TABLES);
 }
 
 static void begin(uint64_t at)
@@ -245,6 +251,26 @@ static void a_transfer_goes_on_elsewhere(void **state)
 	assert_memory_equal(&firmware_ram[TARGET], firmware_blob, FIRMWARE_BLOB);
 }
 
+static void tables_are_built_again_only_when_ecam_has_moved(void **state)
+{
+	const uint32_t ecam = 0x80000000 | 0x60;
+	uint8_t *last = &firmware_acpi.tables[ACPI_LOADER_SIZE - 1];
+
+	(void)state;
+	select_tables();
+	*last = 0x5a; /* building would clear it */
+	select_tables();
+	assert_int_equal(*last, 0x5a);
+	out(0xcf8, 4, ecam);
+	out(0xcfc, 4, 0xe0000001);
+	select_tables();
+	assert_int_equal(*last, 0);
+	*last = 0x5a;
+	platform_reset(&machine, &machine.config);
+	select_tables();
+	assert_int_equal(*last, 0);
+}
+
 static void only_accesses_of_the_right_size_are_claimed(void **state)
 {
 	uint32_t value = 0;
@@ -301,6 +327,7 @@ int main(void)
 		cmocka_unit_test_setup(while_a_transfer_goes_on_nothing_else_is_begun, start),
 		cmocka_unit_test_setup(a_transfer_that_leaves_ram_ends_with_an_error, start),
 		cmocka_unit_test_setup(a_transfer_goes_on_elsewhere, start),
+		cmocka_unit_test_setup(tables_are_built_again_only_when_ecam_has_moved, start),
 		cmocka_unit_test_setup(only_accesses_of_the_right_size_are_claimed, start),
 		cmocka_unit_test_setup(without_firmware_there_is_no_such_device, start),
 		cmocka_unit_test(a_table_that_is_too_small_says_so),
