@@ -86,6 +86,7 @@ static bool set(struct platform *p, const struct platform_state *s)
 	if (!ok)
 		return false;
 	chipset_put_back(p);
+	vfwcfg_put_back(p);
 	p->deadline = s->deadline;
 	for (unsigned i = 0; i < p->config.vcpus; i++)
 		dev_kick(p, i);

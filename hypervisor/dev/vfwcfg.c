@@ -148,14 +148,19 @@ static void build_tables(struct platform *p)
 	p->fwcfg.built = true;
 }
 
-static void select_item(struct platform *p, uint16_t key)
+static void prepare_item(struct platform *p)
 {
-	const struct vfwcfg_item *i = find(p, key);
+	const struct vfwcfg_item *i = find(p, p->fwcfg.s.key);
 
-	p->fwcfg.s.key = key;
-	p->fwcfg.s.offset = 0;
 	if (i != NULL && i->acpi)
 		build_tables(p);
+}
+
+static void select_item(struct platform *p, uint16_t key)
+{
+	p->fwcfg.s.key = key;
+	p->fwcfg.s.offset = 0;
+	prepare_item(p);
 }
 
 static void advance(struct vfwcfg_state *s, uint32_t bytes)
@@ -350,4 +355,11 @@ bool vfwcfg_set_state(struct vfwcfg *f, const struct vfwcfg_state *s)
 		return false;
 	f->s = *s;
 	return true;
+}
+
+/* Where the state was taken the item had been selected. */
+void vfwcfg_put_back(struct platform *p)
+{
+	if (p->fwcfg.table != NULL)
+		prepare_item(p);
 }

@@ -80,5 +80,7 @@ uint64_t vfwcfg_deadline(const struct platform *p);
 void vfwcfg_get_state(const struct vfwcfg *f, struct vfwcfg_state *s);
 bool vfwcfg_valid_state(const struct vfwcfg *f, const struct vfwcfg_state *s);
 bool vfwcfg_set_state(struct vfwcfg *f, const struct vfwcfg_state *s);
+/* After the states of this device and of the chipset: what the selected item shows. */
+void vfwcfg_put_back(struct platform *p);
 
 #endif

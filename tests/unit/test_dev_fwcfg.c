@@ -271,6 +271,30 @@ static void tables_are_built_again_only_when_ecam_has_moved(void **state)
 	assert_int_equal(*last, 0);
 }
 
+static void tables_go_on_elsewhere(void **state)
+{
+	static struct platform_state s;
+	static uint8_t rest[ACPI_LOADER_SIZE];
+	uint64_t now;
+
+	(void)state;
+	out(0xcf8, 4, 0x80000000 | 0x60);
+	out(0xcfc, 4, 0xe0000001);
+	select_tables();
+	for (unsigned i = 0; i < 8; i++)
+		in(0x511, 1);
+	platform_get_state(&machine, &s);
+	for (unsigned i = 8; i < ACPI_LOADER_SIZE; i++)
+		rest[i] = (uint8_t)in(0x511, 1);
+	now = fake.now;
+	memset(&firmware_acpi, 0, sizeof(firmware_acpi)); /* another machine's */
+	firmware_start(2);
+	fake.now = now;
+	assert_true(platform_set_state(&machine, &s));
+	for (unsigned i = 8; i < ACPI_LOADER_SIZE; i++)
+		assert_int_equal(in(0x511, 1), rest[i]);
+}
+
 static void only_accesses_of_the_right_size_are_claimed(void **state)
 {
 	uint32_t value = 0;
@@ -328,6 +352,7 @@ int main(void)
 		cmocka_unit_test_setup(a_transfer_that_leaves_ram_ends_with_an_error, start),
 		cmocka_unit_test_setup(a_transfer_goes_on_elsewhere, start),
 		cmocka_unit_test_setup(tables_are_built_again_only_when_ecam_has_moved, start),
+		cmocka_unit_test_setup(tables_go_on_elsewhere, start),
 		cmocka_unit_test_setup(only_accesses_of_the_right_size_are_claimed, start),
 		cmocka_unit_test_setup(without_firmware_there_is_no_such_device, start),
 		cmocka_unit_test(a_table_that_is_too_small_says_so),
