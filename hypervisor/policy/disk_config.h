@@ -11,13 +11,16 @@
 
 #include "lib/limits.h"
 #include "policy/setting.h"
+#include "spec/virtio_blk.h"
+
+#define DISK_NAME_SIZE (VIRTIO_BLK_ID_SIZE + 1u) /* with the final NUL */
 
 /* Ranges and defaults: disk_settings. */
 struct disk_config {
-	char vm[LIMIT_NAME];   /* whose it is */
-	char name[LIMIT_NAME]; /* also its serial number; none: L0 gives it one */
-	uint64_t size;         /* bytes; 0: that of its image */
-	uint64_t cow;          /* bytes that may be written; 0: DISK_COW_DEFAULT */
+	char vm[LIMIT_NAME];       /* whose it is */
+	char name[DISK_NAME_SIZE]; /* also its serial number; none: L0 gives it one */
+	uint64_t size;             /* bytes; 0: that of its image */
+	uint64_t cow;              /* bytes that may be written; 0: DISK_COW_DEFAULT */
 	bool readonly;
 };
 

@@ -131,7 +131,7 @@ static const char *add_disk(struct vm_images *vm, struct disk_config *c, struct 
 		return "too many disks of this VM";
 	name_disk(vm, c);
 	for (unsigned i = 0; i < vm->disk_count; i++)
-		if (text_is(text_of(c->name, LIMIT_NAME), vm->disks[i].config.name))
+		if (text_is(text_of(c->name, DISK_NAME_SIZE), vm->disks[i].config.name))
 			return "the VM has a disk of this name already";
 	vm->disks[vm->disk_count++] = (struct vm_disk){*c, file};
 	vm->config.disk_memory += disk_config_memory(c, file.size);

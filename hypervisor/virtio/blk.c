@@ -201,7 +201,7 @@ static uint8_t begin_ranges(struct virtio_blk *b)
 
 /* ---- requests ---- */
 
-/* A name that is longer is cut, and one that is as long has no NUL (5.2.6). */
+/* A name that is as long as may be has no NUL (5.2.6). */
 static void do_id(struct virtio_blk *b, struct virtq *q)
 {
 	char id[VIRTIO_BLK_ID_SIZE] = {0};

@@ -13,7 +13,7 @@
 #define DISK_PAGE 4096u
 
 struct disk {
-	const char *name;     /* also its serial number */
+	const char *name;     /* also its serial number: VIRTIO_BLK_ID_SIZE characters */
 	uint64_t size;        /* bytes, a multiple of 512 */
 	const uint8_t *image; /* its first bytes before they are written; zeroes follow */
 	uint64_t image_size;

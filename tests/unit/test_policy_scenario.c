@@ -217,11 +217,12 @@ static void a_disk_line_gives_a_vm_a_disk(void **state)
 	(void)state;
 	assert_true(add("kernel vm=a"));
 	assert_true(scenario_add(&s, t("disk vm=a cow=2M"), 0x100000, 3000000));
-	assert_true(scenario_add(&s, t("disk vm=a disk=data readonly=on"), 0x200000, 5));
+	assert_true(scenario_add(
+		&s, t("disk vm=a disk=twenty-characters-no readonly=on"), 0x200000, 5));
 	assert_true(scenario_add(&s, t("disk vm=a size=1G"), 0x300000, 1));
 	assert_int_equal(vm->disk_count, 3);
 	assert_string_equal(vm->disks[0].config.name, "disk0");
-	assert_string_equal(vm->disks[1].config.name, "data");
+	assert_string_equal(vm->disks[1].config.name, "twenty-characters-no");
 	assert_string_equal(vm->disks[2].config.name, "disk2");
 	assert_int_equal(vm->disks[0].image.start, 0x100000);
 	assert_int_equal(disk_config_size(&vm->disks[0].config, 3000000), 3000320);
@@ -242,7 +243,9 @@ static void a_disk_that_cannot_be_is_refused_with_the_word_at_fault(void **state
 	} bad[] = {
 		{"disk vm=a cow=5000", "cow=5000", "a multiple of 4K"},
 		{"disk vm=a size=600", "size=600", "a multiple of 512"},
-		{"disk vm=a disk=a/b", "disk=a/b", "1 to 31 letters"},
+		{"disk vm=a disk=a/b", "disk=a/b", "1 to 20 letters"},
+		{"disk vm=a disk=twenty-characters-no1", "disk=twenty-characters-no1",
+			"1 to 20 letters"},
 		{"disk vm=a color=red", "color=red", "one of vm, disk, size, cow, readonly"},
 		{"disk", "disk", "no kernel for this VM"},
 		{"disk vm=b", "disk vm=b", "no kernel for this VM"},

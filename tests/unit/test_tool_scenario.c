@@ -185,6 +185,9 @@ static void disks_that_cannot_be_are_told_with_their_place(void **state)
 			"cow, readonly"},
 		{"{image: d, cow: 100}", "dir/s.yaml:5: cow: '100' is not allowed: must be"},
 		{"{scratch: 1000}", "a multiple of 512"},
+		{"{scratch: 1M, name: twenty-characters-no1}",
+			"dir/s.yaml:5: name: 'twenty-characters-no1' is not allowed: must be 1 "
+			"to 20 letters"},
 		{"{image: d, readonly: on, cow: 1M}",
 			"dir/s.yaml:5: disks: the VM 'a': a disk that is only read"},
 		{"{image: d, name: x}\n      - {image: d, name: x}",
@@ -443,6 +446,8 @@ static void options_give_disks_too(void **state)
 	assert_int_equal(vm->disks[1].config.size, 1024 * MIB);
 	assert_true(vm->disks[2].config.readonly);
 	expect_usage("nestor|run|--l1|k|--disk|a,cow=5", "a multiple of 4K");
+	expect_usage("nestor|run|--l1|k|--disk|a,name=twenty-characters-no1",
+		"must be 1 to 20 letters");
 	expect_usage("nestor|run|--l1|k|--disk|a,frob=5", "'frob': must be one of image, name");
 	expect_usage("nestor|run|--l1|k|--disk|a,cow", "'cow': must be one of");
 	expect_usage("nestor|run|--l1|k|--disk|a,cow,name=x", "'cow': must be one of");

@@ -16,7 +16,7 @@ static const char vm_texts[] =
 	"  --module FILE[,TEXT]  a boot module with its command line (Multiboot); repeatable\n"
 	"  --disk FILE[,KEY=VALUE...]  a disk that begins as FILE, which stays as it is; keys:\n"
 	"                      cow (how much may be written; default: all, up to 64M),\n"
-	"                      readonly, name; repeatable\n"
+	"                      readonly, name (20 characters at most); repeatable\n"
 	"  --scratch SIZE[,KEY=VALUE...]  an empty disk; the same keys\n";
 
 static const char tool_help[] =
