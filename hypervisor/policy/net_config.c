@@ -1,8 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "policy/net_config.h"
 
+#include "lib/bits.h"
 #include "lib/fmt.h"
 #include "spec/net.h"
+
+#define NETWORK_ROW 0u
 
 #define ROW(name, kind, member) name, name, kind, SETTING_AT(struct net_config, member)
 
@@ -64,22 +67,50 @@ static void say(char *must, const char *why)
 	fmt(must, SETTING_TEXT_SIZE, "%s", why);
 }
 
+static unsigned row_of(struct text key)
+{
+	unsigned i = 0;
+
+	while (net_settings[i].kind != SETTING_END && !text_is(key, net_settings[i].key))
+		i++;
+	return i;
+}
+
+/* KEY=VALUE, where the rows in *seen have their values. */
+static bool parse_word(struct text word, struct net_config *c, uint32_t *seen, char *must)
+{
+	struct text key, value;
+	struct refusal r;
+	unsigned row;
+
+	text_key_value(word, &key, &value);
+	row = row_of(key);
+	if (*seen >> row & 1) {
+		fmt(must, SETTING_TEXT_SIZE, "%s is given twice%s", net_settings[row].key,
+			row == NETWORK_ROW ? ": it is the first word" : "");
+		return false;
+	}
+	*seen |= BIT(row);
+	if (settings_parse(net_settings, word, c, &r))
+		return true;
+	say(must, r.why);
+	return false;
+}
+
 static bool parse_one(struct text rest, struct net_config *c, char *must)
 {
 	struct text word;
-	struct refusal r;
+	uint32_t seen = BIT(NETWORK_ROW);
 	const char *error;
 	bool more = cut(&rest, ',', &word);
 
 	settings_init(net_settings, c);
-	if (!setting_parse(&net_settings[0], word, c, must))
+	if (!setting_parse(&net_settings[NETWORK_ROW], word, c, must))
 		return false;
 	while (more) {
 		more = cut(&rest, ',', &word);
-		if (settings_parse(net_settings, word, c, &r))
-			continue;
-		say(must, r.why);
-		return false;
+		if (!parse_word(word, c, &seen, must))
+			return false;
 	}
 	error = net_config_error(c);
 	if (error != NULL)

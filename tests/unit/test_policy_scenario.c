@@ -321,6 +321,10 @@ static void addresses_of_network_devices_differ(void **state)
 	expect_refusal("kernel vm=c net=wan,mac=52:00:00:00:00:01",
 		"kernel vm=c net=wan,mac=52:00:00:00:00:01", "has the MAC address");
 	expect_refusal("kernel vm=c net=lan,vlan=x", "net=lan,vlan=x", "vlan must be a number");
+	expect_refusal("kernel vm=c net=lan,mtu=99,vlan=1,mtu=98",
+		"net=lan,mtu=99,vlan=1,mtu=98", "; mtu is given twice");
+	expect_refusal("kernel vm=c net=wan+lan,network=wan", "net=wan+lan,network=wan",
+		"; network is given twice: it is the first word");
 	expect_refusal("kernel vm=c net=lan++lan", "net=lan++lan", "1 to 31 letters");
 	expect_refusal("kernel vm=c net=lan,mac=00:00:00:00:00:00",
 		"net=lan,mac=00:00:00:00:00:00", "the address of a station");

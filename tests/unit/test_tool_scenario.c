@@ -286,6 +286,9 @@ static void wrong_network_devices_are_refused_with_their_place(void **state)
 		{"net: lan, nets: [lan]", "does not go with 'net'"},
 		{"nets: [lan], net: lan", "does not go with 'nets'"},
 		{"net: 'lan,vlan=x'", "vlan must be a number"},
+		{"net: 'lan,vlan=1,mtu=99,vlan=1'", "; vlan is given twice"},
+		{"net: 'lan,network=wan'", "; network is given twice: it is the first word"},
+		{"nets: [{network: lan, vlan: 1, vlan: 2}]", "the key is there twice"},
 		{"net: 'lan+lan+lan+lan+lan'", "not so many"},
 		{"nets: [{network: lan, mac: '52:00:00:00:00:01'}, {network: lan, mac: '52:00:00:00:00:01'}]",
 			"dir/s.yaml:3: vms: the VM 'a': another network device has the MAC address"},
@@ -452,6 +455,7 @@ static void options_give_disks_too(void **state)
 	expect_usage("nestor|run|--l1|k|--disk|a,cow", "'cow': must be one of");
 	expect_usage("nestor|run|--l1|k|--disk|a,cow,name=x", "'cow': must be one of");
 	expect_usage("nestor|run|--l1|k|--scratch|x", "must be a size");
+	expect_usage("nestor|run|--l1|k|--net|lan,mtu=99,mtu=99", "; mtu is given twice");
 	expect_usage("nestor|run|s.yaml|--disk", "--disk needs a value");
 }
 
