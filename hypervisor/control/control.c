@@ -72,6 +72,7 @@ static void stat_net(const struct vm *vm, unsigned index)
 		[NET_DROP_SOURCE] = "source",
 		[NET_DROP_VLAN] = "vlan",
 		[NET_DROP_FLOOD] = "flood",
+		[NET_DROP_MTU] = "mtu",
 		[NET_DROP_BUFFERS] = "buffers",
 	};
 	const struct net_counters *c = network_counters(vm->id, index);

@@ -278,10 +278,22 @@ static bool classify(const struct net_port *p, struct net_frame *f, uint32_t *st
 	return true;
 }
 
+/* Bytes of a frame without its tag. */
+static uint32_t longest(const struct net_port *p)
+{
+	return p->setup.mtu + ETH_HEADER;
+}
+
 static bool length_valid(const struct net_port *p, const struct net_meta *m)
 {
 	return m->length >= ETH_HEADER &&
-	       m->length <= (m->gso ? NET_FRAME_MAX - ETH_TAG_SIZE : p->setup.mtu + ETH_HEADER);
+	       m->length <= (m->gso ? NET_FRAME_MAX - ETH_TAG_SIZE : longest(p));
+}
+
+/* So that what comes out of the cut is no longer than what could be sent whole. */
+static bool segments_valid(const struct net_port *p, const struct net_meta *m)
+{
+	return !m->gso || m->headers + (uint32_t)m->gso_size <= longest(p);
 }
 
 /* Addresses that belong to another port by configuration are nobody else's. */
@@ -304,7 +316,8 @@ static enum net_drop judge(
 		return NET_DROP_BAD;
 	if (!classify(p, f, stripped))
 		return NET_DROP_VLAN;
-	if (!length_valid(p, &f->meta) || !net_offload_valid(&f->meta, f->head, f->size))
+	if (!length_valid(p, &f->meta) || !net_offload_valid(&f->meta, f->head, f->size) ||
+		!segments_valid(p, &f->meta))
 		return NET_DROP_BAD;
 	return source_valid(s, port, f) ? NET_DROPS : NET_DROP_SOURCE;
 }
@@ -380,20 +393,40 @@ uint32_t net_route(struct net_switch *s, unsigned port, const struct net_frame *
 	return to == NET_PORTS ? all : all & 1u << to;
 }
 
-uint8_t *net_begin(struct net_switch *s, unsigned port, const struct net_frame *f)
+/* Of a large frame its segments count, also when the receiver takes it uncut. */
+static bool too_long(const struct net_port *p, const struct net_meta *m)
+{
+	uint32_t length = m->gso ? m->headers + (uint32_t)m->gso_size : m->length;
+
+	return (length < m->length ? length : m->length) > longest(p);
+}
+
+static uint8_t *room_for(struct net_switch *s, unsigned port, const struct net_meta *m)
 {
 	struct net_port *p = &s->port[port];
 	uint8_t *room;
 
-	net_lock(port);
-	if (is_open(p) && wants(p, f)) {
-		room = net_queue_room(&p->queue, f->meta.length);
-		if (room != NULL)
-			return room;
-		net_dropped(s, port, NET_DROP_FULL);
+	if (too_long(p, m)) {
+		net_dropped(s, port, NET_DROP_MTU);
+		return NULL;
 	}
-	net_unlock(port);
-	return NULL;
+	room = net_queue_room(&p->queue, m->length);
+	if (room == NULL)
+		net_dropped(s, port, NET_DROP_FULL);
+	return room;
+}
+
+uint8_t *net_begin(struct net_switch *s, unsigned port, const struct net_frame *f)
+{
+	struct net_port *p = &s->port[port];
+	uint8_t *room = NULL;
+
+	net_lock(port);
+	if (is_open(p) && wants(p, f))
+		room = room_for(s, port, &f->meta);
+	if (room == NULL)
+		net_unlock(port);
+	return room;
 }
 
 void net_finish(struct net_switch *s, unsigned port, const struct net_frame *f, bool good)

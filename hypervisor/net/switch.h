@@ -41,6 +41,7 @@ enum net_drop {
 	NET_DROP_SOURCE,  /* not the port's address */
 	NET_DROP_VLAN,    /* a tag on an access port */
 	NET_DROP_FLOOD,   /* too many that go to all */
+	NET_DROP_MTU,     /* longer than the receiver's */
 	NET_DROP_BUFFERS, /* the receiver's are too small, or too many segments for it */
 	NET_DROPS
 };
@@ -50,7 +51,7 @@ struct net_counters {
 	uint64_t received_frames, received_bytes; /* by the VM's driver */
 	uint64_t large;              /* of those that were sent: to be cut into segments */
 	uint64_t flooded;            /* of those that were sent */
-	uint64_t dropped[NET_DROPS]; /* on the way in; FULL and BUFFERS: on the way out */
+	uint64_t dropped[NET_DROPS]; /* on the way in; FULL, MTU, BUFFERS: on the way out */
 };
 
 /* What a port shall be. */

@@ -286,6 +286,52 @@ static void impossible_lengths_are_refused(void **state)
 	assert_int_equal(dropped(0, NET_DROP_BAD), 4);
 }
 
+static uint32_t large(unsigned from, uint8_t to, uint32_t payload, uint16_t mss)
+{
+	const struct net_meta m = {.flags = VIRTIO_NET_NEEDS_CSUM,
+		.gso = VIRTIO_NET_GSO_TCPV4,
+		.gso_size = mss,
+		.csum_start = 34,
+		.csum_offset = TCP_CHECKSUM};
+
+	net_fill(bytes, 54 + payload, to, (uint8_t)from, ETH_TYPE_IPV4);
+	bytes[14] = 0x45;
+	bytes[20] = bytes[21] = 0;
+	bytes[23] = IP_PROTOCOL_TCP;
+	bytes[46] = 0x50;
+	return net_send(from, bytes, 54 + payload, &m);
+}
+
+static void no_segment_is_longer_than_its_senders_mtu(void **state)
+{
+	(void)state;
+	assert_int_equal(large(0, 1, 30000, 1460), 1u << 1);
+	assert_int_equal(large(0, 1, 30000, 1461), 0);
+	assert_int_equal(large(0, 1, 30000, 29000), 0);
+	assert_int_equal(large(0, 1, 30000, UINT16_MAX), 0);
+	assert_int_equal(dropped(0, NET_DROP_BAD), 3);
+}
+
+static void no_frame_is_longer_than_its_receivers_mtu(void **state)
+{
+	(void)state;
+	net_add(4, (struct net_setup){.network = 1, .mtu = 9000});
+	net_add(5, (struct net_setup){.network = 1, .mtu = 9000});
+	assert_int_equal(frame(4, 0, 1514), 1u << 0);
+	assert_int_equal(frame(4, 0, 1515), 0);
+	assert_int_equal(frame(4, 0, 9014), 0);
+	assert_int_equal(large(4, 0, 30000, 1460), 1u << 0);
+	assert_int_equal(large(4, 0, 30000, 1461), 0);
+	assert_int_equal(large(4, 0, 1460, 8000), 1u << 0); /* one segment, and short */
+	assert_int_equal(dropped(0, NET_DROP_MTU), 3);
+	assert_int_equal(dropped(4, NET_DROP_BAD), 0);
+	assert_int_equal(frame(4, 5, 9014), 1u << 5);
+	/* For the others it is still there. */
+	net_fill(bytes, 9014, 0, 4, ETH_TYPE_IPV4);
+	memset(bytes, 0xff, ETH_MAC_SIZE);
+	assert_int_equal(net_send(4, bytes, 9014, NULL), 1u << 5);
+}
+
 static void floods_are_bounded(void **state)
 {
 	unsigned passed = 0;
@@ -372,6 +418,8 @@ int main(void)
 		cmocka_unit_test_setup(
 			frames_of_all_lengths_come_out_as_they_went_in, setup_lan),
 		cmocka_unit_test_setup(impossible_lengths_are_refused, setup_lan),
+		cmocka_unit_test_setup(no_segment_is_longer_than_its_senders_mtu, setup_lan),
+		cmocka_unit_test_setup(no_frame_is_longer_than_its_receivers_mtu, setup_lan),
 		cmocka_unit_test_setup(floods_are_bounded, setup_lan),
 		cmocka_unit_test(an_access_port_cannot_reach_a_vlan_of_a_trunk_by_two_tags),
 		cmocka_unit_test_setup(rates_are_kept_on_the_average, setup_lan),
