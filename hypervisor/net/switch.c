@@ -108,8 +108,9 @@ static bool wants_group(const struct net_filter *f, const uint8_t *mac)
 {
 	if (broadcast(mac))
 		return !f->no_broadcast;
-	return !f->no_multi && (f->all_multi || f->multicast_count > NET_MULTICAST ||
-				       listed(f->multicast, f->multicast_count, mac));
+	return !f->no_multi &&
+	       (f->all_multi || f->all_groups || f->multicast_count > NET_MULTICAST ||
+		       listed(f->multicast, f->multicast_count, mac));
 }
 
 static bool wants(const struct net_port *p, const struct net_frame *frame)

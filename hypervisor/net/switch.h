@@ -69,10 +69,11 @@ struct net_setup {
 struct net_filter {
 	uint8_t promisc, all_multi, all_uni, no_multi, no_uni, no_broadcast;
 	uint8_t use_vlans;                      /* of tagged frames: those of `vlans` only */
+	uint8_t all_groups;                     /* the driver cannot say which it wants */
 	uint8_t unicast_count, multicast_count; /* larger than the tables: all pass */
 	uint8_t unicast[NET_UNICAST][ETH_MAC_SIZE];
 	uint8_t multicast[NET_MULTICAST][ETH_MAC_SIZE];
-	uint8_t reserved[3];
+	uint8_t reserved[2];
 	uint32_t vlans[(VLAN_ID_MASK + 1) / 32];
 };
 

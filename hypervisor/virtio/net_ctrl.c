@@ -19,6 +19,7 @@ uint64_t virtio_net_offloads(const struct virtio_net *n)
 void virtio_net_use_filter(struct virtio_net *n)
 {
 	n->s.filter.use_vlans = virtio_has(&n->v, VIRTIO_NET_F_CTRL_VLAN);
+	n->s.filter.all_groups = !virtio_has(&n->v, VIRTIO_NET_F_CTRL_RX);
 	net_port_filter(n->net, n->port, &n->s.filter);
 }
 
@@ -191,11 +192,11 @@ static bool filter_valid(const struct net_filter *f)
 {
 	const uint8_t *flags = &f->promisc;
 
-	for (const uint8_t *p = flags; p <= &f->use_vlans; p++)
+	for (const uint8_t *p = flags; p <= &f->all_groups; p++)
 		if (*p > 1)
 			return false;
 	return f->unicast_count <= NET_UNICAST + 1 && f->multicast_count <= NET_MULTICAST + 1 &&
-	       !f->reserved[0] && !f->reserved[1] && !f->reserved[2];
+	       !f->reserved[0] && !f->reserved[1];
 }
 
 bool virtio_net_set_state(struct virtio_net *n, const struct virtio_net_state *s)

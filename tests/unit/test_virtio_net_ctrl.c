@@ -89,6 +89,31 @@ static void offloads_can_be_turned_off_and_on(void **state)
 	assert_int_equal(header(1).flags, VIRTIO_NET_NEEDS_CSUM);
 }
 
+/* Whether a frame for 33:33:00:00:00:01 comes. */
+static bool gets_a_group(void)
+{
+	uint32_t written;
+	uint16_t id;
+
+	post(0, 2000);
+	net_fill(bytes, 100, 1, 1, ETH_TYPE_IPV6);
+	bytes[0] = bytes[1] = 0x33;
+	net_send(1, bytes, 100, NULL);
+	arrive();
+	return used(RX, &id, &written);
+}
+
+static void who_cannot_filter_gets_all_groups(void **state)
+{
+	(void)state;
+	up(PLAIN);
+	assert_true(gets_a_group());
+	up(CONTROLS);
+	assert_false(gets_a_group());
+	up(CONTROLS & ~VIRTIO_NET_F_CTRL_RX);
+	assert_true(gets_a_group());
+}
+
 static void commands_without_their_feature_fail(void **state)
 {
 	static const uint8_t zero[32] = {0};
@@ -108,6 +133,7 @@ int main(void)
 		cmocka_unit_test_setup(the_address_cannot_be_changed, setup),
 		cmocka_unit_test(a_trunk_gets_the_vlans_that_it_asks_for),
 		cmocka_unit_test_setup(offloads_can_be_turned_off_and_on, setup),
+		cmocka_unit_test_setup(who_cannot_filter_gets_all_groups, setup),
 		cmocka_unit_test_setup(commands_without_their_feature_fail, setup),
 	};
 
