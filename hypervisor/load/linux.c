@@ -64,7 +64,9 @@ static void put_e820(uint8_t *bp, const struct load_target *t)
 	}
 }
 
-/* The highest place in RAM for so many bytes, that end at or below a limit; 0: there is none. */
+/*
+ * The highest place in RAM for so many bytes, that end at or below a limit; 0: there is none.
+ */
 static uint64_t highest_place(const struct load_target *t, uint64_t size, uint64_t limit)
 {
 	uint64_t best = 0;
