@@ -160,6 +160,8 @@ bool vpci_master(const struct vpci_function *f);
 bool vpci_messages(const struct vpci_function *f);
 /* An interrupt of this vector, when messages are on; later, if it is masked. */
 void vpci_interrupt(struct vpci_function *f, unsigned vector);
+/* Those that wait for their mask do not come any more. */
+void vpci_forget_interrupts(struct vpci_function *f);
 /* The level of the pin. */
 void vpci_set_intx(struct vpci_function *f, bool level);
 /* The work function is called soon, outside this access. */

@@ -97,6 +97,11 @@ void vpci_interrupt(struct vpci_function *f, unsigned vector)
 		send(f, vector);
 }
 
+void vpci_forget_interrupts(struct vpci_function *f)
+{
+	set_pending(f, 0);
+}
+
 static void send_pending(struct vpci_function *f)
 {
 	uint32_t pending = vpci_state_of(f)->pending;

@@ -55,6 +55,7 @@ void virtio_reset(struct virtio *v)
 		virtq_reset(&v->queue[i], i < v->kind->queues ? v->kind->queue_size : 0);
 	if (v->kind->ops->reset != NULL)
 		v->kind->ops->reset(v);
+	vpci_forget_interrupts(v->function);
 	virtio_pci_update_pin(v);
 }
 

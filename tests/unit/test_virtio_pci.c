@@ -350,6 +350,22 @@ static void a_change_of_the_configuration_is_told(void **state)
 	assert_int_not_equal(common(VIRTIO_COMMON_GENERATION, 1), generation);
 }
 
+/* 2.4 "Device Reset": it sends nothing of what was before. */
+static void a_masked_interrupt_does_not_outlive_the_reset(void **state)
+{
+	(void)state;
+	for (unsigned reset = 0; reset < 2; reset++) {
+		put(at.msix + 2, 2, 0xc000);
+		dev_lock(&machine);
+		virtio_config_changed(&device);
+		dev_unlock(&machine);
+		if (reset)
+			set_common(VIRTIO_COMMON_STATUS, 1, 0);
+		put(at.msix + 2, 2, 0x8000);
+		assert_int_equal(interrupt(), reset ? -1 : (int)CONFIG_VECTOR);
+	}
+}
+
 /* Without MSI-X. */
 static void the_isr_status_says_why_the_pin_is_up_and_reading_takes_it_down(void **state)
 {
@@ -531,6 +547,7 @@ int main(void)
 		T(notifications_of_queues_that_are_not_there_are_ignored, setup_live),
 		T(the_configuration_is_read_in_any_width, setup),
 		T(a_change_of_the_configuration_is_told, setup_live),
+		T(a_masked_interrupt_does_not_outlive_the_reset, setup_live),
 		T(the_isr_status_says_why_the_pin_is_up_and_reading_takes_it_down, setup_live),
 		T(queues_without_a_vector_interrupt_nobody, setup_live),
 		T(registers_are_reached_through_the_configuration_space, setup),
