@@ -8,6 +8,7 @@
 #include "cpu/mem.h"
 #include "cpu/mux.h"
 #include "vm/create.h"
+#include "vm/devices.h"
 #include "vm/vm_int.h"
 #include "vm/vm_log.h"
 
@@ -38,11 +39,20 @@ void seam_console_write(struct platform *p, const void *bytes, uint32_t size)
 	mux_write((uint8_t)(MUX_VM + vm_of_platform(p)->id), bytes, size);
 }
 
+static unsigned number_of(const struct vm *vm, const struct disk *d)
+{
+	unsigned i = 0;
+
+	while (i + 1 < LIMIT_DISKS && vm->devices->disk[i] != d)
+		i++;
+	return i;
+}
+
 void seam_disk_full(struct platform *p, const struct disk *d)
 {
 	struct vm *vm = vm_of_platform(p);
 
-	if (vm_first_time(vm, WARN_DISK))
+	if (vm_first_time(vm, WARN_DISK + number_of(vm, d)))
 		vm_log(vm, LOG_WARN,
 			"'%s': its disk '%s' has used up the %u KiB that may be written (cow=)",
 			vm->config.name, d->name, d->page_count * (DISK_PAGE / 1024));

@@ -89,7 +89,7 @@ enum vm_warning {
 	WARN_IO,
 	WARN_MMIO,
 	WARN_EMULATION,
-	WARN_DISK
+	WARN_DISK /* and those behind it: one for each disk */
 };
 
 /* Runs L0's handler of this exit reason on the current VMCS. */
