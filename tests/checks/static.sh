@@ -4,6 +4,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 bad=0
+mkdir -p build/test
 modules=$(sed -n 's/^PURE_MODULES := //p' Makefile)
 pure=$(for m in $modules; do git ls-files "hypervisor/$m/*.c"; done)
 # shellcheck disable=SC2086
