@@ -17,7 +17,7 @@ packages=(
 	# the emulator's packages are checked with it
 	debian-archive-keyring
 	# guests
-	cpio busybox-static xz-utils lz4 zstd
+	cpio busybox-static xz-utils lz4 zstd e2fsprogs
 )
 
 die()
