@@ -44,7 +44,7 @@ DOWNLOADS := machine debian debian-i386 debian-service
 ## make clean        removes what was built; what was downloaded stays
 clean:
 	@[ ! -d $(B) ] || find $(B) -mindepth 1 -maxdepth 1 $(DOWNLOADS:%=! -name %) -exec rm -rf {} +
-	@rm -f $(B)/debian/*.cpio $(B)/debian-i386/*.cpio
+	@rm -f $(foreach d,debian debian-i386 debian-service,$(B)/$(d)/*.cpio)
 
 ## make distclean    removes all of build/, the emulator and Debian's packages too
 distclean:
