@@ -53,13 +53,18 @@ static bool l2_rests(const struct vcpu *vcpu)
 	return vcpu->state == VCPU_HALTED && vcpu->nested.in_l2;
 }
 
+/* Of the platform's timers for a vCPU, as host TSC. */
+static uint64_t timers_deadline(const struct vm *vm, unsigned vcpu)
+{
+	uint64_t guest = platform_deadline(vm->platform, vcpu);
+
+	return guest == DEV_NEVER ? DEV_NEVER : guest - vm->tsc_offset;
+}
+
 static void read_deadline(struct vcpu *vcpu)
 {
-	struct vm *vm = vcpu->vm;
-	uint64_t deadline = platform_deadline(vm->platform, vcpu->index), rest;
+	uint64_t deadline = timers_deadline(vcpu->vm, vcpu->index), rest;
 
-	if (deadline != DEV_NEVER)
-		deadline -= vm->tsc_offset;
 	if (vcpu->work_at < deadline)
 		deadline = vcpu->work_at;
 	if (l2_rests(vcpu)) {
@@ -103,7 +108,6 @@ void vcpu_touched_devices(struct vcpu *vcpu)
 {
 	struct vm *vm = vcpu->vm;
 	struct vcpu *first = vm->vcpus[0];
-	uint64_t guest;
 
 	vcpu_post(vcpu, EVENT_TIMER);
 	if (__atomic_load_n(&vm->windows_changed, __ATOMIC_RELAXED) &&
@@ -111,9 +115,8 @@ void vcpu_touched_devices(struct vcpu *vcpu)
 		vcpu_windows_changed(vcpu);
 	if (vcpu == first)
 		return;
-	/* The timers of devices that are no LAPIC are vCPU 0's. */
-	guest = platform_deadline(vm->platform, 0);
-	if (guest - vm->tsc_offset != __atomic_load_n(&first->deadline, __ATOMIC_RELAXED))
+	/* The timers of devices that are no LAPIC are vCPU 0's. It may look too early, not late. */
+	if (timers_deadline(vm, 0) < __atomic_load_n(&first->deadline, __ATOMIC_RELAXED))
 		vcpu_post(first, EVENT_TIMER);
 }
 

@@ -13,6 +13,7 @@
 #include "vm/vm_int.h"
 #include "vm/vm_log.h"
 
+#include "cpu/log.h"
 #include "cpu/mem.h"
 #include "mm/layout.h"
 #include "mm/paging.h"
@@ -58,6 +59,9 @@ static void create_flash(struct vm *vm, const struct vm_file *file, struct platf
 	uint64_t size = vflash_size_of(image, file->size);
 	uint8_t *flash = size != 0 ? vm_keep(vm, size) : NULL;
 
+	if (size != 0 && flash == NULL)
+		log_warn("'%s': no room for %lu KiB of firmware variables: they are read-only",
+			vm->config.name, size >> 10);
 	if (flash == NULL)
 		return;
 	if (!vm->kept.again)

@@ -184,7 +184,7 @@ bool life_work(void)
 			__atomic_load_n(&l->cpu, __ATOMIC_RELAXED) != this_cpu()->index)
 			continue;
 		sched_use_address_space(sched_boot_space);
-		if (!wipe_piece(l))
+		if (!wipe_piece(l) && (!l->again || passed_ready(id)))
 			finish(id);
 		return true;
 	}

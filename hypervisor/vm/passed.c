@@ -207,15 +207,19 @@ bool passed_add(struct vm *vm)
 	return true;
 }
 
+bool passed_ready(unsigned vm)
+{
+	for (unsigned i = 0; i < passed_count; i++)
+		if (passed[i].vm == vm && rdtsc() < passed[i].ready_at)
+			return false;
+	return true;
+}
+
 void passed_begin(unsigned vm)
 {
-	for (unsigned i = 0; i < passed_count; i++) {
-		if (passed[i].vm != vm)
-			continue;
-		while (rdtsc() < passed[i].ready_at)
-			cpu_pause();
-		vpass_begin(&passed[i].f);
-	}
+	for (unsigned i = 0; i < passed_count; i++)
+		if (passed[i].vm == vm)
+			vpass_begin(&passed[i].f);
 }
 
 /* PCI's interrupts are level-triggered, and a low level is active. */

@@ -38,7 +38,9 @@ bool passed_map(unsigned vm, uint64_t cr3);
 /* The functions on the VM's PCI. False: too many. */
 bool passed_add(struct vm *vm);
 
-/* The VM will run: its devices decode. May wait for the end of their reset. */
+/* Have its devices come out of their reset? Before, the VM may not start again. */
+bool passed_ready(unsigned vm);
+/* The VM will run: its devices decode. */
 void passed_begin(unsigned vm);
 /* Their interrupts go to its first vCPU, which is in a queue now. */
 void passed_listen(unsigned vm, struct sched_node *node);

@@ -529,8 +529,9 @@ static bool ready(struct sched_node *n)
 	n->slept = true;
 	__atomic_store_n(&n->runnable, false, __ATOMIC_SEQ_CST);
 	/* Who posts now finds it asleep; what was posted before is seen here. */
-	if (__atomic_load_n(&vcpu->events, __ATOMIC_SEQ_CST) == 0 &&
-		__atomic_load_n(&n->posted, __ATOMIC_SEQ_CST) == 0)
+	if ((__atomic_load_n(&vcpu->events, __ATOMIC_SEQ_CST) |
+		    __atomic_load_n(&n->posted, __ATOMIC_SEQ_CST) |
+		    __atomic_load_n(&n->lines, __ATOMIC_SEQ_CST)) == 0)
 		return false;
 	__atomic_store_n(&n->runnable, true, __ATOMIC_SEQ_CST);
 	return true;
