@@ -115,7 +115,8 @@ void vcpu_touched_devices(struct vcpu *vcpu)
 		vcpu_windows_changed(vcpu);
 	if (vcpu == first)
 		return;
-	/* The timers of devices that are no LAPIC are vCPU 0's. It may look too early, not late. */
+	/* The timers of devices that are no LAPIC are vCPU 0's. It may look too early, not
+	 * late. */
 	if (timers_deadline(vm, 0) < __atomic_load_n(&first->deadline, __ATOMIC_RELAXED))
 		vcpu_post(first, EVENT_TIMER);
 }
