@@ -17,28 +17,12 @@ L2_CODE(c_cx16, "mov $" ABSENT ",%edi\n\tlock cmpxchg16b (%rdi)");
 L2_CODE(c_int3, "mov $" ABSENT "+0x800,%esp\n\tint3\n\tvmcall");
 L2_CODE(handler, "vmcall");
 
-static uint64_t idt[64] __attribute__((aligned(16)));
-
-static void own_idt(void)
-{
-	uint64_t at = (uint64_t)(uintptr_t)handler;
-
-	for (unsigned i = 0; i < 32; i++) {
-		idt[2 * i] = (at & 0xffff) | vmread(VMCS_GUEST_CS_SELECTOR) << 16 |
-			     0x8e00ull << 32 | (at >> 16 & 0xffff) << 48;
-		idt[2 * i + 1] = at >> 32;
-	}
-	vmwrite(VMCS_GUEST_IDTR_BASE, address_of(idt));
-	vmwrite(VMCS_GUEST_IDTR_LIMIT, sizeof(idt) - 1);
-	vmwrite(VMCS_EXCEPTION_BITMAP, 0);
-}
-
 static void one(const char *name, void (*code)(void), bool idt_too)
 {
 	l2_restart(&conf_l2, code);
 	ept_use(&ept);
 	if (idt_too)
-		own_idt();
+		conf_l2_handler(handler);
 	/* L1's timer would end it on hardware, whatever L2 does */
 	ctl_set(VMCS_PIN_CONTROLS, PIN_PREEMPTION_TIMER);
 	vmwrite(VMCS_PREEMPTION_TIMER_VALUE, 50000000u >> (rdmsr(MSR_VMX_MISC) & 31));

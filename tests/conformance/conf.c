@@ -152,6 +152,21 @@ void conf_exit(const char *name)
 	print("\n");
 }
 
+void conf_l2_handler(void (*handler)(void))
+{
+	static uint64_t idt[64] __attribute__((aligned(16)));
+	uint64_t at = (uint64_t)(uintptr_t)handler;
+
+	for (unsigned i = 0; i < 32; i++) {
+		idt[2 * i] = (at & 0xffff) | vmread(VMCS_GUEST_CS_SELECTOR) << 16 |
+			     0x8e00ull << 32 | (at >> 16 & 0xffff) << 48;
+		idt[2 * i + 1] = at >> 32;
+	}
+	vmwrite(VMCS_GUEST_IDTR_BASE, address_of(idt));
+	vmwrite(VMCS_GUEST_IDTR_LIMIT, sizeof(idt) - 1);
+	vmwrite(VMCS_EXCEPTION_BITMAP, 0);
+}
+
 bool conf_default_handler(uint32_t reason)
 {
 	if (reason == EXIT_EXCEPTION_NMI || !conf_has_length(reason) ||

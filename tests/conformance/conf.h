@@ -48,6 +48,8 @@ void conf_exit(const char *name);
  */
 extern bool (*conf_handler)(uint32_t reason);
 bool conf_default_handler(uint32_t reason);
+/* All exceptions of L2 go to this code, which has no frame of its own; L1 takes none. */
+void conf_l2_handler(void (*handler)(void));
 
 /* Runs L2, printing each exit, until VMCALL, failure, or conf_handler says stop. */
 void conf_run(const char *name);

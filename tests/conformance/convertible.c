@@ -8,7 +8,6 @@
 
 static struct ept ept;
 static uint8_t area[4096] __attribute__((aligned(4096)));
-static uint64_t idt[64] __attribute__((aligned(16)));
 
 L2_CODE(c_movs, "mov $0xfee00030,%esi\n\tmov $0x2000000,%edi\n\tmovsl");
 L2_CODE(c_mov, "mov $0x2000000,%edi\n\tmov %eax,(%rdi)");
@@ -16,24 +15,16 @@ L2_CODE(handler, "vmcall");
 
 static void one(const char *name, void (*code)(void))
 {
-	uint64_t at = (uint64_t)(uintptr_t)handler;
-
 	l2_restart(&conf_l2, code);
 	ept_use(&ept);
 	ctl_set(VMCS_PROC2_CONTROLS, PROC2_EPT_VIOLATION_VE);
 	vmwrite(VMCS_VE_INFO_ADDRESS, address_of(area));
 	memset(area, 0, sizeof(area));
-	for (unsigned i = 0; i < 32; i++) {
-		idt[2 * i] = (at & 0xffff) | vmread(VMCS_GUEST_CS_SELECTOR) << 16 |
-			     0x8e00ull << 32 | (at >> 16 & 0xffff) << 48;
-		idt[2 * i + 1] = at >> 32;
-	}
-	vmwrite(VMCS_GUEST_IDTR_BASE, address_of(idt));
-	vmwrite(VMCS_GUEST_IDTR_LIMIT, sizeof(idt) - 1);
-	vmwrite(VMCS_EXCEPTION_BITMAP, 0);
+	conf_l2_handler(handler);
 	conf_status(name, l2_run(&conf_l2));
 	print("%s: exit %lu handler %u area %x\n", name, vmread(VMCS_EXIT_REASON),
-		vmread(VMCS_GUEST_RIP) == at, *(uint32_t *)(void *)area);
+		vmread(VMCS_GUEST_RIP) == (uint64_t)(uintptr_t)handler,
+		*(uint32_t *)(void *)area);
 }
 
 int payload_main(void)
