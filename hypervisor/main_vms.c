@@ -8,12 +8,15 @@
 #include "vm/life.h"
 #include "vm/network.h"
 #include "vm/passed.h"
+#include "vm/streams.h"
 
 static struct scenario scenario;
 
 /* What the modules ask for. */
 static bool read_scenario(const struct boot_info *info)
 {
+	unsigned vm, disk;
+
 	for (unsigned i = 0; i < info->module_count; i++) {
 		const struct boot_module *m = &info->modules[i];
 
@@ -21,6 +24,10 @@ static bool read_scenario(const struct boot_info *info)
 			continue;
 		log_error("module %u: '%.*s': %s", i, (int)scenario.refusal.where.len,
 			scenario.refusal.where.s, scenario.refusal.why);
+		return false;
+	}
+	if (!scenario_complete(&scenario, &vm, &disk)) {
+		log_error("'%s': %s", scenario.vms[vm].config.name, scenario.refusal.why);
 		return false;
 	}
 	if (scenario.vm_count == 0)
@@ -47,7 +54,7 @@ static bool make_room(struct boot_info *info)
 bool vms_start(struct boot_info *info)
 {
 	if (!read_scenario(info) || !make_room(info) || !passed_claim(&scenario) ||
-		!network_create(&scenario))
+		!network_create(&scenario) || !streams_create(&scenario))
 		return false;
 	for (unsigned i = 0; i < scenario.vm_count; i++) {
 		const char *error = life_begin(i, &scenario.vms[i]);

@@ -51,7 +51,8 @@ mapfile -t libraries < <(depends qemu-system-x86 | grep -E '^(lib|zlib)' |
 echo "fetch.sh: $kernel, QEMU and ${#libraries[@]} libraries" >&2
 download() {
 	(cd "$dir/debs" && apt-get -qq -o APT::Sandbox::User=root -o Acquire::Retries=3 download \
-		"$kernel" busybox-static qemu-system-x86 qemu-system-data seabios "${libraries[@]}")
+		"$kernel" busybox-static qemu-system-x86 qemu-system-data seabios nbdkit libselinux1 libpcre2-8-0 \
+		"${libraries[@]}")
 }
 
 # Old package lists name packages that are gone.

@@ -5,7 +5,7 @@
 #   guests/debian/mkinitramfs.sh KIND OUTPUT KVMCLIENT [DIR [MODULES]]
 #
 # KIND: devices (L1 that tries its virtio devices), console (L1 with a shell), l2 (busybox and l2-init), probe (L1 with KVM, no L2), client (L1 with an L2 for our KVM client),
-# qemu (the same with Debian's QEMU), service (owns the machine's network card). DIR is what fetch.sh or fetch-i386.sh made; default build/debian. MODULES is
+# qemu (the same with Debian's QEMU), storage (serves a disk by nbdkit), service (owns the machine's network card). DIR is what fetch.sh or fetch-i386.sh made; default build/debian. MODULES is
 # the folder there that has L1's; default modules. For service it is the folder itself.
 set -eu
 kind=$1 output=$2 client=$3 dir=${4:-build/debian} modules=${5:-modules}
@@ -87,7 +87,7 @@ of_pci=(virtio/virtio_pci_modern_dev virtio/virtio_pci_legacy_dev virtio/virtio_
 # What tries the virtio devices.
 devices() {
 	local m
-	base insmod poweroff cat head wc cmp cut grep tr dd sha256sum sync seq umount mkdir cp \
+	base insmod poweroff cat head wc cmp cut mv grep tr dd sha256sum sync seq umount mkdir cp \
 		blkdiscard blockdev rm stty
 	drivers "${of_pci[@]}" char/virtio_console char/hw_random/virtio-rng
 	host_program mke2fs
@@ -100,6 +100,19 @@ devices() {
 		ln -s busybox "$stage/bin/$m"
 	done
 	cp "$here/devices-init" "$stage/init"
+}
+
+# What serves a disk to other VMs.
+storage() {
+	base insmod head tr dd sleep
+	drivers "${of_pci[@]}"
+	for m in vsock vmw_vsock_virtio_transport_common vmw_vsock_virtio_transport; do
+		put "$dir/modules/kernel/net/vmw_vsock/$m.ko" lib/modules
+	done
+	program /usr/bin/nbdkit
+	put "$dir/root/usr/lib/x86_64-linux-gnu/nbdkit/plugins/nbdkit-file-plugin.so" \
+		usr/lib/x86_64-linux-gnu/nbdkit/plugins
+	cp "$here/storage-init" "$stage/init"
 }
 
 # What bridges the machine's network card. MODULES is fetch-service.sh's.
@@ -124,6 +137,7 @@ console)
 	cp "$here/console-init" "$stage/init"
 	;;
 service) service ;;
+storage) storage ;;
 l2)
 	base reboot insmod sha256sum head dd cmp
 	[ ! -d "$dir/modules/kernel/drivers/virtio" ] || drivers virtio/virtio_mmio # not for 32 bits
@@ -145,7 +159,7 @@ qemu)
 	done
 	;;
 *)
-	echo "mkinitramfs.sh: KIND is devices, console, l2, probe, client, qemu or service, not '$kind'" >&2
+	echo "mkinitramfs.sh: KIND is devices, console, l2, probe, client, qemu, storage or service, not '$kind'" >&2
 	exit 64
 	;;
 esac

@@ -252,7 +252,7 @@ void platform_deadline_changed(struct platform *p)
 {
 	uint64_t others = earlier(vpm_deadline(p), vfwcfg_deadline(p));
 
-	others = earlier(others, vuart_deadline(p));
+	others = earlier(others, earlier(vuart_deadline(p), vpci_deadline(p)));
 	p->deadline = earlier(vpit_deadline(p), earlier(vrtc_deadline(p), others));
 }
 
@@ -272,6 +272,7 @@ static void run_device_timers(struct platform *p, uint64_t now)
 	vrtc_run_timer(p, now);
 	vpm_run_timer(p, now);
 	vfwcfg_run_timer(p, now);
+	vpci_run_timer(p, now);
 	vuart_look(p);
 	platform_deadline_changed(p);
 	p->deadline = platform_bounded_deadline(p, p->deadline, now);

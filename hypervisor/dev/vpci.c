@@ -229,6 +229,34 @@ void vpci_ask_work(struct vpci_function *f)
 	dev_work(f->platform);
 }
 
+/* All have the earliest time: who is too early asks again. */
+void vpci_ask_work_at(struct vpci_function *f, uint64_t when)
+{
+	struct vpci *pci = &f->platform->pci;
+
+	if (pci->later == 0 || when < pci->later_at)
+		pci->later_at = when;
+	pci->later |= 1u << vpci_index(f);
+	platform_deadline_changed(f->platform);
+}
+
+uint64_t vpci_deadline(const struct platform *p)
+{
+	return p->pci.later != 0 ? p->pci.later_at : DEV_NEVER;
+}
+
+void vpci_run_timer(struct platform *p, uint64_t now)
+{
+	struct vpci *pci = &p->pci;
+
+	if (pci->later == 0 || now < pci->later_at)
+		return;
+	pci->work |= pci->later;
+	pci->waits &= ~pci->later;
+	pci->later = 0;
+	dev_work(p);
+}
+
 /* Those that wait have a turn, too, each time that somebody looks. */
 enum vpci_work vpci_work(struct platform *p)
 {

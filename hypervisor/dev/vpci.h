@@ -118,6 +118,8 @@ struct vpci {
 	uint8_t pirq[VPCI_PIRQS];       /* ISA line of each; 0: none */
 	uint32_t work, waits;           /* functions that asked for it; that wait with it */
 	uint8_t worked;                 /* the last one that had its turn */
+	uint32_t later;                 /* functions that asked for it at a time */
+	uint64_t later_at;              /* the earliest of those */
 };
 
 /* Only the host bridge is there. */
@@ -166,6 +168,8 @@ void vpci_forget_interrupts(struct vpci_function *f);
 void vpci_set_intx(struct vpci_function *f, bool level);
 /* The work function is called soon, outside this access. */
 void vpci_ask_work(struct vpci_function *f);
+/* The same at dev_now `when`, or somewhat earlier. */
+void vpci_ask_work_at(struct vpci_function *f, uint64_t when);
 
 /* ---- for the platform ---- */
 
@@ -183,6 +187,9 @@ uint8_t vpci_pirq_line(unsigned pirq);
 bool vpci_claims(const struct vpci *pci, uint64_t gpa);
 /* A turn for one function that wants to work. */
 enum vpci_work vpci_work(struct platform *p);
+/* The timer of vpci_ask_work_at; DEV_NEVER. */
+void vpci_run_timer(struct platform *p, uint64_t now);
+uint64_t vpci_deadline(const struct platform *p);
 
 /*
  * One access to 0xcf8 (32 bits), 0xcfc..0xcff or behind a base address register. Narrow

@@ -13,6 +13,7 @@ enum limit {
 	LIMIT_NETS = 4,      /* network devices of one VM */
 	LIMIT_NETWORKS = 16, /* of a scenario */
 	LIMIT_NAME = 32,     /* of a VM or a network, with the final NUL */
+	LIMIT_EXPORT = 64,   /* of a disk at its server; likewise */
 	LIMIT_LINE = 2047,   /* of a kernel's or module's command line, without the NUL */
 	LIMIT_CPU_NUMBERS = 64, /* of physical CPUs that a scenario can name */
 	/* What the loader hands over when every VM has all it can have. */

@@ -4,6 +4,7 @@
 #include <stddef.h>
 
 #include "policy/memory.h"
+#include "spec/nbd.h"
 
 #define SECTOR 512u
 
@@ -14,6 +15,12 @@ const struct setting disk_settings[] = {
 	{ROW("disk", "name", SETTING_NAME, name), .help = "its name and serial number"},
 	{ROW("size", "scratch", SETTING_SIZE, size), .min = SECTOR, .max = 1ull << 40,
 		.unit = SECTOR, .help = "its size, if it is larger than its image or has none"},
+	{ROW("nbd", "nbd", SETTING_NAME, server),
+		.help = "the VM that serves it by the Network Block Device protocol"},
+	{ROW("export", "export", SETTING_NAME, export),
+		.help = "its name at that server, if it is not its own"},
+	{ROW("port", "port", SETTING_NUMBER, port), .min = 1, .max = UINT32_MAX - 1,
+		.initial = NBD_PORT, .help = "where that server listens (virtio-vsock)"},
 	{ROW("cow", "cow", SETTING_SIZE, cow), .min = MEMORY_PAGE, .max = 1ull << 40,
 		.unit = MEMORY_PAGE, .help = "how much of it may be written"},
 	{ROW("readonly", "readonly", SETTING_SWITCH, readonly), .initial = false,
@@ -36,7 +43,7 @@ uint32_t disk_config_pages(const struct disk_config *c, uint64_t image)
 	uint64_t size = round_up(disk_config_size(c, image), MEMORY_PAGE);
 	uint64_t cow = c->cow != 0 ? c->cow : DISK_COW_DEFAULT;
 
-	if (c->readonly)
+	if (c->readonly || disk_config_is_remote(c))
 		return 0;
 	return (uint32_t)((cow < size ? cow : size) / MEMORY_PAGE);
 }
@@ -47,12 +54,20 @@ uint64_t disk_config_memory(const struct disk_config *c, uint64_t image)
 	uint64_t size = round_up(disk_config_size(c, image), MEMORY_PAGE);
 	uint64_t pages = disk_config_pages(c, image);
 
+	if (disk_config_is_remote(c))
+		return MEMORY_REMOTE_DISK;
 	return round_up(size / MEMORY_PAGE * sizeof(uint32_t), MEMORY_PAGE) +
 	       pages * MEMORY_PAGE + round_up(pages * sizeof(uint32_t), MEMORY_PAGE);
 }
 
 const char *disk_config_error(const struct disk_config *c, uint64_t image)
 {
+	if (disk_config_is_remote(c) && c->size == 0)
+		return "a disk that another VM serves needs its size";
+	if (disk_config_is_remote(c) && c->cow != 0)
+		return "a disk that another VM serves is written there, not to copies";
+	if (!disk_config_is_remote(c) && (c->export[0] != '\0' || c->port != NBD_PORT))
+		return "'export' and 'port' are for a disk that another VM serves ('nbd')";
 	if (c->size != 0 && c->size < image)
 		return "the disk is smaller than its image";
 	if (c->readonly && c->cow != 0)

@@ -19,6 +19,9 @@
 struct disk_config {
 	char vm[LIMIT_NAME];       /* whose it is */
 	char name[DISK_NAME_SIZE]; /* also its serial number; none: L0 gives it one */
+	char server[LIMIT_NAME];   /* the VM that serves it by NBD; none: it is in memory */
+	char export[LIMIT_EXPORT]; /* its name there; none: its own */
+	uint32_t port;             /* of the server's virtio socket */
 	uint64_t size;             /* bytes; 0: that of its image */
 	uint64_t cow;              /* bytes that may be written; 0: DISK_COW_DEFAULT */
 	bool readonly;
@@ -28,6 +31,16 @@ struct disk_config {
 
 /* A row each; all have keys. */
 extern const struct setting disk_settings[];
+
+static inline bool disk_config_is_remote(const struct disk_config *c)
+{
+	return c->server[0] != '\0';
+}
+
+static inline const char *disk_config_export(const struct disk_config *c)
+{
+	return c->export[0] != '\0' ? c->export : c->name;
+}
 
 /* `image`: the size of the image, in bytes, as in all of the following. */
 uint64_t disk_config_size(const struct disk_config *c, uint64_t image);

@@ -33,16 +33,19 @@ static uint64_t nested_size(const struct vm_config *c)
 	return tables + pages * MEMORY_PAGE + MEMORY_UNIT;
 }
 
+/* Variables have firmware; disks whoever is started again. */
 uint64_t memory_kept_size(const struct vm_config *c)
 {
-	return c->firmware ? MEMORY_UNIT + round_up(c->disk_memory) : 0;
+	bool disks = c->disk_memory != 0 && c->restart != RESTART_NEVER;
+
+	return c->firmware || disks ? MEMORY_UNIT + round_up(c->disk_memory) : 0;
 }
 
 uint64_t memory_pool_size(const struct vm_config *c)
 {
 	uint64_t size = POOL_BASE_SIZE + (c->memory >> POOL_SHARE_SHIFT);
 
-	if (!c->firmware)
+	if (memory_kept_size(c) == 0)
 		size += c->disk_memory;
 	if (c->vmx)
 		size += nested_size(c);
@@ -56,6 +59,15 @@ uint64_t memory_nets_size(const struct vm_config *const *vms, unsigned count)
 	for (unsigned i = 0; i < count; i++)
 		nets += vms[i]->nets.count;
 	return round_up(nets * MEMORY_NET_QUEUE);
+}
+
+uint64_t memory_streams_size(const struct vm_config *const *vms, unsigned count)
+{
+	uint64_t disks = 0;
+
+	for (unsigned i = 0; i < count; i++)
+		disks += vms[i]->remote_disks;
+	return round_up(disks * 2 * MEMORY_STREAM_RING);
 }
 
 static struct ram ram_of(uint64_t memory, uint64_t used)
@@ -80,7 +92,7 @@ static bool fits(uint64_t memory, uint64_t used, const struct vm_config *const *
 {
 	struct ram r = ram_of(memory, used);
 
-	if (!take(&r, memory_nets_size(vms, n)))
+	if (!take(&r, memory_nets_size(vms, n)) || !take(&r, memory_streams_size(vms, n)))
 		return false;
 	for (unsigned i = 0; i < n; i++)
 		if (!take(&r, memory_pool_size(vms[i])) || !take(&r, round_up(vms[i]->memory)))
@@ -92,7 +104,7 @@ uint64_t memory_of_machine(uint64_t images, const struct vm_config *const *vms, 
 {
 	uint64_t used = round_up(images) + MEMORY_L0, memory = used, largest = 0;
 
-	memory += memory_nets_size(vms, count);
+	memory += memory_nets_size(vms, count) + memory_streams_size(vms, count);
 	for (unsigned i = 0; i < count; i++) {
 		memory += memory_pool_size(vms[i]) + round_up(vms[i]->memory);
 		largest = vms[i]->memory > largest ? vms[i]->memory : largest;

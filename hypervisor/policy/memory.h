@@ -21,6 +21,8 @@
 #define MEMORY_VMCS_PAGES       23u    /* for each virtual CPU */
 #define MEMORY_PAGE             4096u
 #define MEMORY_NET_QUEUE        (512u << 10) /* frames that wait for a network device */
+#define MEMORY_STREAM_RING      (256u << 10) /* bytes under way in one direction of a stream */
+#define MEMORY_REMOTE_DISK      (32u << 10)  /* of a disk that another VM serves: requests */
 #define MEMORY_L0 \
 	(16ull << 20) /* for L0 itself: page tables, and what is lost between regions */
 #define MEMORY_HOLE_START \
@@ -43,7 +45,7 @@ static inline uint64_t memory_below_hole(uint64_t memory)
 /* Tables of EPT02 for a VM. */
 uint32_t memory_ept02_tables(const struct vm_config *c);
 
-/* The end of the pool that outlives a restart of a VM with firmware: variables and disks. */
+/* The end of the pool that outlives a restart: disks, and variables of firmware. */
 uint64_t memory_kept_size(const struct vm_config *c);
 
 /* Bytes of the VM's pool: all that it needs beside its RAM. */
@@ -51,6 +53,9 @@ uint64_t memory_pool_size(const struct vm_config *c);
 
 /* Bytes that all network devices of these VMs need, beside pools. */
 uint64_t memory_nets_size(const struct vm_config *const *vms, unsigned count);
+
+/* The same for the streams to the servers of their disks. */
+uint64_t memory_streams_size(const struct vm_config *const *vms, unsigned count);
 
 /*
  * The least memory of a machine of the tool's on which L0, with its images in the first

@@ -135,6 +135,7 @@ static const char *add_disk(struct vm_images *vm, struct disk_config *c, struct 
 			return "the VM has a disk of this name already";
 	vm->disks[vm->disk_count++] = (struct vm_disk){*c, file};
 	vm->config.disk_memory += disk_config_memory(c, file.size);
+	vm->config.remote_disks += disk_config_is_remote(c);
 	return NULL;
 }
 
@@ -200,4 +201,71 @@ bool scenario_add(struct scenario *s, struct text line, uint64_t start, uint64_t
 	if (error == NULL)
 		error = add(s, kind, &c, &file);
 	return error == NULL || refusal_set(&s->refusal, line, "%s", error);
+}
+
+/* ---- all of them ---- */
+
+unsigned scenario_server_of(const struct scenario *s, const struct disk_config *c)
+{
+	unsigned i = 0;
+
+	while (i < s->vm_count &&
+		!text_is(text_of(c->server, LIMIT_NAME), s->vms[i].config.name))
+		i++;
+	return i;
+}
+
+static bool same_export(const struct disk_config *a, const struct disk_config *b)
+{
+	return disk_config_is_remote(a) && disk_config_is_remote(b) && a->port == b->port &&
+	       text_is(text_of(a->server, LIMIT_NAME), b->server) &&
+	       text_is(text_of(disk_config_export(a), LIMIT_EXPORT), disk_config_export(b));
+}
+
+/* Whether a disk before this one is the same, and one of them is written. */
+static bool written_by_two(const struct scenario *s, unsigned vm, unsigned disk)
+{
+	const struct disk_config *c = &s->vms[vm].disks[disk].config;
+
+	for (unsigned i = 0; i <= vm; i++)
+		for (unsigned k = 0; k < (i < vm ? s->vms[i].disk_count : disk); k++) {
+			const struct disk_config *d = &s->vms[i].disks[k].config;
+
+			if (same_export(c, d) && !(c->readonly && d->readonly))
+				return true;
+		}
+	return false;
+}
+
+/* NULL: nothing is wrong with the disk. */
+static const char *disk_error(const struct scenario *s, unsigned vm, unsigned disk)
+{
+	const struct disk_config *c = &s->vms[vm].disks[disk].config;
+	unsigned server = scenario_server_of(s, c);
+
+	if (!disk_config_is_remote(c))
+		return NULL;
+	if (server == s->vm_count)
+		return "there is no VM of this name";
+	if (server == vm)
+		return "a VM cannot serve its own disk";
+	if (!s->vms[server].config.vsock)
+		return "this VM has no virtio socket device ('vsock: on')";
+	return written_by_two(s, vm, disk)
+		       ? "another disk is the same one: both must be readonly"
+		       : NULL;
+}
+
+bool scenario_complete(struct scenario *s, unsigned *vm, unsigned *disk)
+{
+	for (*vm = 0; *vm < s->vm_count; (*vm)++)
+		for (*disk = 0; *disk < s->vms[*vm].disk_count; (*disk)++) {
+			const struct disk_config *c = &s->vms[*vm].disks[*disk].config;
+			const char *error = disk_error(s, *vm, *disk);
+
+			if (error != NULL)
+				return refusal_set(&s->refusal, text_of(c->server, LIMIT_NAME),
+					"disk '%s', nbd '%s': %s", c->name, c->server, error);
+		}
+	return true;
 }

@@ -54,4 +54,13 @@ struct scenario {
  */
 bool scenario_add(struct scenario *s, struct text line, uint64_t start, uint64_t size);
 
+/*
+ * After the last one: whether they go together. False: s->refusal says why, and *vm and *disk
+ * whose disk is at fault.
+ */
+bool scenario_complete(struct scenario *s, unsigned *vm, unsigned *disk);
+
+/* The VM that serves a disk; vm_count: none. */
+unsigned scenario_server_of(const struct scenario *s, const struct disk_config *c);
+
 #endif

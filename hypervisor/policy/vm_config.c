@@ -59,6 +59,8 @@ const struct setting vm_settings[] = {
 		.help = "give it a virtio entropy device"},
 	{ROW("virtio_console", "virtio-console", SETTING_SWITCH, virtio_console),
 		.initial = false, .help = "give it a virtio console beside the UART"},
+	{ROW("vsock", "vsock", SETTING_SWITCH, vsock), .initial = false,
+		.help = "give it a virtio socket device: it can serve disks of other VMs"},
 	{ROW("firmware_log", "firmware-log", SETTING_SWITCH, firmware_log),
 		.help = "log what its firmware reports on the debug port 0x402, with level info"},
 	{ROW("net", "net", SETTING_NETS, nets), .help = "its network devices"},

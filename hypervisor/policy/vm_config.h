@@ -49,6 +49,7 @@ struct vm_config {
 	bool apicv;           /* the CPU virtualizes L1's local APICs, where it can */
 	bool rng;             /* a virtio entropy device */
 	bool virtio_console;  /* beside the UART, on the same stream */
+	bool vsock;           /* a virtio socket device, by which it can serve disks */
 	bool firmware_log;    /* what its firmware reports goes to the log */
 	struct net_list nets; /* its network devices */
 	bool cmdline0;        /* Multiboot: image name in front of the command line */
@@ -62,6 +63,7 @@ struct vm_config {
 	bool firmware;          /* it has firmware; no setting */
 	uint64_t vmx_features;  /* mask of 1 << enum caps_feature: what VT-x L1 gets at most */
 	uint64_t disk_memory;   /* bytes of its pool for its disks; no setting: they say it */
+	uint32_t remote_disks;  /* that other VMs serve; likewise */
 };
 
 /* A row each; all have keys. */

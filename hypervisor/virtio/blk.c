@@ -4,7 +4,7 @@
  * virtio_blk and in the chain, so that a large one is done in pieces. Requests may be done
  * twice, when a VM goes on elsewhere in the middle of one.
  */
-#include "virtio/blk.h"
+#include "virtio/blk_int.h"
 
 #include "virtio/seam.h"
 
@@ -24,19 +24,9 @@
 		VIRTIO_BLK_F_FLUSH | VIRTIO_BLK_F_TOPOLOGY | VIRTIO_BLK_F_MQ)
 #define FEATURES_OF_WRITABLE (VIRTIO_BLK_F_DISCARD | VIRTIO_BLK_F_WRITE_ZEROES)
 
-static struct virtio_blk *blk_of(struct virtio *v)
-{
-	return (struct virtio_blk *)(void *)((uint8_t *)v - offsetof(struct virtio_blk, v));
-}
-
-static void spend(uint64_t *budget, uint64_t bytes)
-{
-	*budget -= *budget < bytes ? *budget : bytes;
-}
-
 static bool on_disk(const struct virtio_blk *b, uint64_t sector, uint64_t bytes)
 {
-	uint64_t sectors = b->disk->size / VIRTIO_BLK_SECTOR;
+	uint64_t sectors = b->size / VIRTIO_BLK_SECTOR;
 
 	return sector <= sectors && bytes <= (sectors - sector) * VIRTIO_BLK_SECTOR;
 }
@@ -48,32 +38,32 @@ static uint64_t data_left(const struct virtio_blk *b)
 {
 	const struct virtq_chain *c = &b->v.chain;
 
-	return b->type == VIRTIO_BLK_T_IN ? c->write.left - 1 : c->read.left;
+	return b->request.type == VIRTIO_BLK_T_IN ? c->write.left - 1 : c->read.left;
 }
 
 static bool begin_data(struct virtio_blk *b, uint64_t sector)
 {
-	b->left = data_left(b);
-	if (b->left % VIRTIO_BLK_SECTOR != 0 || !on_disk(b, sector, b->left) ||
-		(b->type == VIRTIO_BLK_T_OUT && b->disk->readonly))
+	b->request.left = data_left(b);
+	if (b->request.left % VIRTIO_BLK_SECTOR != 0 || !on_disk(b, sector, b->request.left) ||
+		(b->request.type == VIRTIO_BLK_T_OUT && b->readonly))
 		return false;
-	b->at = sector * VIRTIO_BLK_SECTOR;
+	b->request.at = sector * VIRTIO_BLK_SECTOR;
 	return true;
 }
 
 static void advance(struct virtio_blk *b, uint64_t bytes, uint64_t *budget)
 {
-	b->at += bytes;
-	b->left -= bytes;
-	spend(budget, bytes);
+	b->request.at += bytes;
+	b->request.left -= bytes;
+	blk_spend(budget, bytes);
 }
 
 /* Pieces that end with a page of the disk, a buffer, and the budget. */
 static void do_in(struct virtio_blk *b, struct virtq *q, uint64_t *budget)
 {
-	while (b->left > 0 && *budget > 0) {
-		uint64_t n = b->left, got;
-		const uint8_t *src = disk_read(b->disk, b->at, &n);
+	while (b->request.left > 0 && *budget > 0) {
+		uint64_t n = b->request.left, got;
+		const uint8_t *src = disk_read(b->disk, b->request.at, &n);
 		uint8_t *dst = virtq_take(q, &b->v.chain, true, n, &got);
 
 		if (dst == NULL)
@@ -88,8 +78,8 @@ static void do_in(struct virtio_blk *b, struct virtq *q, uint64_t *budget)
 
 static bool no_space(struct virtio_blk *b)
 {
-	b->status = VIRTIO_BLK_S_IOERR;
-	b->left = 0;
+	b->request.status = VIRTIO_BLK_S_IOERR;
+	b->request.left = 0;
 	seam_disk_full(b->v.platform, b->disk);
 	return false;
 }
@@ -98,17 +88,17 @@ static bool no_space(struct virtio_blk *b)
  */
 static void do_out(struct virtio_blk *b, struct virtq *q, uint64_t *budget)
 {
-	while (b->left > 0 && *budget > 0) {
-		uint64_t n = DISK_PAGE - b->at % DISK_PAGE, got, count;
+	while (b->request.left > 0 && *budget > 0) {
+		uint64_t n = DISK_PAGE - b->request.at % DISK_PAGE, got, count;
 		const uint8_t *src;
 		uint8_t *dst;
 
-		n = n < b->left ? n : b->left;
+		n = n < b->request.left ? n : b->request.left;
 		src = virtq_take(q, &b->v.chain, false, n, &got);
 		if (src == NULL)
 			return;
 		count = got;
-		dst = disk_write(b->disk, b->at, &count);
+		dst = disk_write(b->disk, b->request.at, &count);
 		if (dst == NULL) {
 			no_space(b);
 			return;
@@ -120,23 +110,23 @@ static void do_out(struct virtio_blk *b, struct virtq *q, uint64_t *budget)
 
 /* ---- discard, write zeroes ---- */
 
-/* The next range of the request. False: there is none, or it is refused. */
-static bool next_range(struct virtio_blk *b, struct virtq *q)
+bool blk_next_range(const struct virtio_blk *b, struct virtq *q, struct virtq_chain *c,
+	struct blk_request *r)
 {
-	struct virtio_blk_range r;
-	bool discard = b->type == VIRTIO_BLK_T_DISCARD;
+	struct virtio_blk_range range;
+	bool discard = r->type == VIRTIO_BLK_T_DISCARD;
 
-	if (b->v.chain.read.left == 0 || !virtq_read(q, &b->v.chain, &r, sizeof(r)))
+	if (c->read.left == 0 || !virtq_read(q, c, &range, sizeof(range)))
 		return false;
-	b->at = r.sector * VIRTIO_BLK_SECTOR;
-	b->left = (uint64_t)r.sectors * VIRTIO_BLK_SECTOR;
-	b->unmap = discard || r.flags & VIRTIO_BLK_UNMAP;
-	b->status = VIRTIO_BLK_S_OK;
-	if (r.flags & (discard ? ~0u : ~VIRTIO_BLK_UNMAP))
-		b->status = VIRTIO_BLK_S_UNSUPP;
-	else if (r.sectors > RANGE_MAX || !on_disk(b, r.sector, b->left))
-		b->status = VIRTIO_BLK_S_IOERR;
-	return b->status == VIRTIO_BLK_S_OK;
+	r->at = range.sector * VIRTIO_BLK_SECTOR;
+	r->left = (uint64_t)range.sectors * VIRTIO_BLK_SECTOR;
+	r->unmap = discard || range.flags & VIRTIO_BLK_UNMAP;
+	r->status = VIRTIO_BLK_S_OK;
+	if (range.flags & (discard ? ~0u : ~VIRTIO_BLK_UNMAP))
+		r->status = VIRTIO_BLK_S_UNSUPP;
+	else if (range.sectors > RANGE_MAX || !on_disk(b, range.sector, r->left))
+		r->status = VIRTIO_BLK_S_IOERR;
+	return r->status == VIRTIO_BLK_S_OK;
 }
 
 /* Zeroes for a part of a page; a discard leaves it as it is. */
@@ -145,11 +135,11 @@ static bool zero_part(struct virtio_blk *b, uint64_t bytes)
 	uint64_t n = bytes;
 	uint8_t *dst;
 
-	if (b->type == VIRTIO_BLK_T_DISCARD)
+	if (b->request.type == VIRTIO_BLK_T_DISCARD)
 		return true;
-	if (disk_read(b->disk, b->at, &n) == NULL && n == bytes)
+	if (disk_read(b->disk, b->request.at, &n) == NULL && n == bytes)
 		return true;
-	dst = disk_write(b->disk, b->at, &bytes);
+	dst = disk_write(b->disk, b->request.at, &bytes);
 	if (dst == NULL)
 		return no_space(b);
 	__builtin_memset(dst, 0, bytes);
@@ -158,40 +148,41 @@ static bool zero_part(struct virtio_blk *b, uint64_t bytes)
 
 static bool do_page(struct virtio_blk *b, uint64_t *budget)
 {
-	uint64_t n = DISK_PAGE - b->at % DISK_PAGE;
+	uint64_t n = DISK_PAGE - b->request.at % DISK_PAGE;
 
-	n = n < b->left ? n : b->left;
+	n = n < b->request.left ? n : b->request.left;
 	if (n < DISK_PAGE) {
 		if (!zero_part(b, n))
 			return false;
-	} else if (!disk_zero_page(b->disk, b->at, b->unmap)) {
+	} else if (!disk_zero_page(b->disk, b->request.at, b->request.unmap)) {
 		return no_space(b);
 	}
-	b->at += n;
-	b->left -= n;
-	spend(budget, b->unmap ? PAGE_COST : n);
+	b->request.at += n;
+	b->request.left -= n;
+	blk_spend(budget, b->request.unmap ? PAGE_COST : n);
 	return true;
 }
 
 static void do_ranges(struct virtio_blk *b, struct virtq *q, uint64_t *budget)
 {
-	while (*budget > 0 && (b->left > 0 || next_range(b, q)))
-		while (*budget > 0 && b->left > 0)
+	while (*budget > 0 &&
+		(b->request.left > 0 || blk_next_range(b, q, &b->v.chain, &b->request)))
+		while (*budget > 0 && b->request.left > 0)
 			if (!do_page(b, budget))
 				return;
 }
 
-static bool ranges_left(const struct virtio_blk *b)
+bool blk_ranges_left(const struct virtq_chain *c, const struct blk_request *r)
 {
-	return b->status == VIRTIO_BLK_S_OK && (b->left > 0 || b->v.chain.read.left > 0);
+	return r->status == VIRTIO_BLK_S_OK && (r->left > 0 || c->read.left > 0);
 }
 
 static uint8_t begin_ranges(struct virtio_blk *b)
 {
 	uint64_t size = b->v.chain.read.left;
 
-	b->left = 0;
-	if (b->disk->readonly)
+	b->request.left = 0;
+	if (b->readonly)
 		return VIRTIO_BLK_S_IOERR;
 	if (size == 0 || size % sizeof(struct virtio_blk_range) != 0 ||
 		size / sizeof(struct virtio_blk_range) > RANGES)
@@ -207,20 +198,20 @@ static void do_id(struct virtio_blk *b, struct virtq *q)
 	char id[VIRTIO_BLK_ID_SIZE] = {0};
 	uint64_t room = b->v.chain.write.left - 1;
 
-	for (unsigned i = 0; i < sizeof(id) && b->disk->name[i] != '\0'; i++)
-		id[i] = b->disk->name[i];
+	for (unsigned i = 0; i < sizeof(id) && b->name[i] != '\0'; i++)
+		id[i] = b->name[i];
 	virtq_write(q, &b->v.chain, id, room < sizeof(id) ? room : sizeof(id));
 }
 
 static uint8_t begin_type(struct virtio_blk *b, struct virtq *q, uint64_t sector)
 {
-	b->left = 0;
-	switch (b->type) {
+	b->request.left = 0;
+	switch (b->request.type) {
 	case VIRTIO_BLK_T_IN:
 	case VIRTIO_BLK_T_OUT:
 		if (begin_data(b, sector))
 			return VIRTIO_BLK_S_OK;
-		b->left = 0;
+		b->request.left = 0;
 		return VIRTIO_BLK_S_IOERR;
 	case VIRTIO_BLK_T_FLUSH: /* memory keeps what it has */
 		return VIRTIO_BLK_S_OK;
@@ -235,36 +226,40 @@ static uint8_t begin_type(struct virtio_blk *b, struct virtq *q, uint64_t sector
 	}
 }
 
-/* False: what the driver made is no request. */
-static bool begin(struct virtio_blk *b, struct virtq *q)
+bool blk_begin(struct virtio_blk *b, struct virtq *q)
 {
 	struct virtio_blk_header h;
 
 	if (b->v.chain.write.left == 0 || !virtq_read(q, &b->v.chain, &h, sizeof(h)))
 		return false;
-	b->type = h.type;
-	b->status = begin_type(b, q, h.sector);
-	b->begun = true;
+	b->request.type = h.type;
+	b->request.status = begin_type(b, q, h.sector);
 	return true;
 }
 
 /* True when more is left of it than the budget allows. */
 static bool go_on(struct virtio_blk *b, struct virtq *q, uint64_t *budget)
 {
-	switch (b->type) {
+	switch (b->request.type) {
 	case VIRTIO_BLK_T_IN:
 		do_in(b, q, budget);
-		return b->left > 0;
+		return b->request.left > 0;
 	case VIRTIO_BLK_T_OUT:
 		do_out(b, q, budget);
-		return b->left > 0;
+		return b->request.left > 0;
 	case VIRTIO_BLK_T_DISCARD:
 	case VIRTIO_BLK_T_WRITE_ZEROES:
 		do_ranges(b, q, budget);
-		return ranges_left(b);
+		return blk_ranges_left(&b->v.chain, &b->request);
 	default:
 		return false;
 	}
+}
+
+void blk_put_status(struct virtq *q, struct virtq_chain *c, uint8_t status)
+{
+	virtq_skip(c, true, c->write.left - 1);
+	virtq_write(q, c, &status, 1);
 }
 
 static enum virtio_result handle(struct virtio *v, unsigned queue, uint64_t *budget)
@@ -272,34 +267,62 @@ static enum virtio_result handle(struct virtio *v, unsigned queue, uint64_t *bud
 	struct virtio_blk *b = blk_of(v);
 	struct virtq *q = &v->queue[queue];
 
-	if (!b->begun && !begin(b, q))
+	if (b->remote != NULL)
+		return blk_remote_handle(b, queue);
+	if (!b->begun && !blk_begin(b, q))
 		return VIRTIO_BAD;
-	if (b->status == VIRTIO_BLK_S_OK && go_on(b, q, budget))
+	b->begun = true;
+	if (b->request.status == VIRTIO_BLK_S_OK && go_on(b, q, budget))
 		return v->chain.bad ? VIRTIO_BAD : VIRTIO_MORE;
 	b->begun = false;
-	virtq_skip(&v->chain, true, v->chain.write.left - 1);
-	virtq_write(q, &v->chain, &b->status, 1);
+	blk_put_status(q, &v->chain, b->request.status);
 	return VIRTIO_DONE;
+}
+
+static enum vpci_work work(struct virtio *v)
+{
+	return blk_remote_work(blk_of(v));
+}
+
+/* Connects before the first request, so that what is wrong is seen early. */
+static void begins(struct virtio *v)
+{
+	virtio_blk_arrived(blk_of(v));
 }
 
 static void forget(struct virtio *v)
 {
-	blk_of(v)->begun = false;
+	struct virtio_blk *b = blk_of(v);
+
+	b->begun = false;
+	if (b->remote != NULL)
+		blk_remote_forget(b, VIRTIO_NO_QUEUE);
 }
 
 /* It may be that of the request that is under way. */
 static void forget_queue(struct virtio *v, unsigned queue)
 {
-	(void)queue;
-	if (v->taken == VIRTIO_NO_QUEUE)
+	struct virtio_blk *b = blk_of(v);
+
+	if (b->remote != NULL)
+		blk_remote_forget(b, queue);
+	else if (v->taken == VIRTIO_NO_QUEUE)
 		forget(v);
 }
 
 static const struct virtio_ops ops = {
 	.handle = handle,
+	.work = work,
+	.begins = begins,
 	.reset = forget,
 	.queue_reset = forget_queue,
 };
+
+void virtio_blk_arrived(struct virtio_blk *b)
+{
+	if (b->remote != NULL)
+		virtio_ask(&b->v);
+}
 
 /* ---- set-up ---- */
 
@@ -312,13 +335,13 @@ static void put(struct virtio_blk *b, unsigned offset, unsigned size, uint64_t v
 static void fill_config(struct virtio_blk *b)
 {
 	__builtin_memset(b->v.config, 0, sizeof(b->v.config));
-	put(b, VIRTIO_BLK_CAPACITY, 8, b->disk->size / VIRTIO_BLK_SECTOR);
+	put(b, VIRTIO_BLK_CAPACITY, 8, b->size / VIRTIO_BLK_SECTOR);
 	put(b, VIRTIO_BLK_SIZE_MAX, 4, SEGMENT_MAX);
-	put(b, VIRTIO_BLK_SEG_MAX, 4, SEGMENTS);
+	put(b, VIRTIO_BLK_SEG_MAX, 4, b->remote != NULL ? BLK_SEGMENTS : SEGMENTS);
 	put(b, VIRTIO_BLK_BLK_SIZE, 4, VIRTIO_BLK_SECTOR);
 	put(b, VIRTIO_BLK_PHYSICAL_EXPONENT, 1, __builtin_ctz(SECTORS_IN_PAGE));
 	put(b, VIRTIO_BLK_NUM_QUEUES, 2, b->kind.queues);
-	if (b->disk->readonly)
+	if (b->readonly)
 		return;
 	put(b, VIRTIO_BLK_MAX_DISCARD_SECTORS, 4, RANGE_MAX);
 	put(b, VIRTIO_BLK_MAX_DISCARD_SEG, 4, RANGES);
@@ -328,15 +351,12 @@ static void fill_config(struct virtio_blk *b)
 	put(b, VIRTIO_BLK_ZEROES_MAY_UNMAP, 1, 1);
 }
 
-bool virtio_blk_create(struct virtio_blk *b, struct disk *disk, unsigned queues,
-	struct platform *p, uint16_t bdf)
+static bool create(struct virtio_blk *b, unsigned queues, struct platform *p, uint16_t bdf)
 {
-	b->disk = disk;
 	b->kind = (struct virtio_kind){
 		.type = VIRTIO_BLK,
 		.class = CLASS,
-		.features =
-			FEATURES | (disk->readonly ? VIRTIO_BLK_F_RO : FEATURES_OF_WRITABLE),
+		.features = FEATURES | (b->readonly ? VIRTIO_BLK_F_RO : FEATURES_OF_WRITABLE),
 		.queues = (uint8_t)queues,
 		.queue_size = QUEUE_SIZE,
 		.config_size = VIRTIO_BLK_CONFIG_SIZE,
@@ -344,4 +364,26 @@ bool virtio_blk_create(struct virtio_blk *b, struct disk *disk, unsigned queues,
 	};
 	fill_config(b);
 	return virtio_create(&b->v, &b->kind, p, bdf);
+}
+
+bool virtio_blk_create(struct virtio_blk *b, struct disk *disk, unsigned queues,
+	struct platform *p, uint16_t bdf)
+{
+	b->disk = disk;
+	b->remote = NULL;
+	b->name = disk->name;
+	b->size = disk->size;
+	b->readonly = disk->readonly;
+	return create(b, queues, p, bdf);
+}
+
+bool virtio_blk_create_remote(struct virtio_blk *b, struct blk_remote *remote, unsigned queues,
+	struct platform *p, uint16_t bdf)
+{
+	b->disk = NULL;
+	b->remote = remote;
+	b->name = remote->name;
+	b->size = remote->size;
+	b->readonly = remote->readonly;
+	return create(b, queues, p, bdf);
 }

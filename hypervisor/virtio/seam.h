@@ -9,8 +9,9 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-struct platform;
+struct blk_remote;
 struct disk;
+struct platform;
 
 /* Random bytes that nobody can foretell. False: there are none now, but later. */
 bool seam_random(void *dst, uint32_t size);
@@ -21,5 +22,8 @@ void seam_console_write(struct platform *p, const void *bytes, uint32_t size);
 
 /* A disk has no page left for what the guest wrote. Each time that a request fails so. */
 void seam_disk_full(struct platform *p, const struct disk *d);
+
+/* There is no connection to the server of a disk, why; NULL: there is one again. */
+void seam_disk_server(struct platform *p, const struct blk_remote *r, const char *why);
 
 #endif

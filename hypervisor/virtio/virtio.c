@@ -35,6 +35,7 @@ void virtio_reset_queue(struct virtio *v, unsigned queue)
 {
 	virtq_reset(&v->queue[queue], v->kind->queue_size);
 	v->kicked &= ~(1u << queue);
+	v->given &= ~(1u << queue);
 	v->waits &= ~(1u << queue);
 	if (v->taken == queue)
 		v->taken = VIRTIO_NO_QUEUE;
@@ -49,7 +50,8 @@ void virtio_reset(struct virtio *v)
 	v->config_vector = VIRTIO_PCI_NO_VECTOR;
 	v->queue_select = 0;
 	v->status = v->isr = 0;
-	v->kicked = v->waits = 0;
+	v->kicked = v->waits = v->given = 0;
+	v->asked = v->later = false;
 	v->taken = VIRTIO_NO_QUEUE;
 	for (unsigned i = 0; i < VIRTIO_QUEUES; i++)
 		virtq_reset(&v->queue[i], i < v->kind->queues ? v->kind->queue_size : 0);
@@ -122,7 +124,8 @@ void virtio_fail(struct virtio *v)
 	bool tell = virtio_live(v);
 
 	v->status |= VIRTIO_NEEDS_RESET;
-	v->kicked = v->waits = 0;
+	v->kicked = v->waits = v->given = 0;
+	v->asked = v->later = false;
 	v->taken = VIRTIO_NO_QUEUE;
 	if (tell)
 		virtio_interrupt_config(v);
@@ -159,6 +162,8 @@ static enum virtio_result handle(struct virtio *v, unsigned queue, uint64_t *bud
 	v->taken = VIRTIO_NO_QUEUE;
 	if (result == VIRTIO_GIVEN)
 		return VIRTIO_DONE;
+	if (result == VIRTIO_HELD)
+		return result;
 	if (result == VIRTIO_DONE)
 		virtq_done(q, &v->chain);
 	else if (result != VIRTIO_BAD)
@@ -198,7 +203,7 @@ static enum virtio_result serve(struct virtio *v, unsigned queue, bool *done)
 			return result;
 		result = handle(v, queue, &budget);
 		*done |= result == VIRTIO_DONE;
-		if (result != VIRTIO_DONE)
+		if (result != VIRTIO_DONE && result != VIRTIO_HELD)
 			return result;
 		if (budget <= VIRTIO_CHAIN_COST)
 			break;
@@ -238,17 +243,70 @@ static enum virtio_result serve_one(struct virtio *v)
 	return result;
 }
 
+void virtio_ask(struct virtio *v)
+{
+	if (!virtio_live(v))
+		return;
+	v->asked = true;
+	vpci_ask_work(v->function);
+}
+
+void virtio_ask_at(struct virtio *v, uint64_t when)
+{
+	if (!virtio_live(v))
+		return;
+	v->later = true;
+	vpci_ask_work_at(v->function, when);
+}
+
+void virtio_give(struct virtio *v, unsigned queue, const struct virtq_given *g)
+{
+	struct virtq *q = &v->queue[queue];
+
+	if (!virtio_live(v))
+		return;
+	if (!virtq_open(q)) {
+		virtio_fail(v);
+		return;
+	}
+	virtq_give(q, g, 1);
+	v->given |= 1u << queue;
+}
+
+/* The device's own work; then the driver learns what was given back by it. */
+static enum vpci_work work_of_its_own(struct virtio *v)
+{
+	enum vpci_work left;
+
+	v->asked = v->later = false;
+	left = v->kind->ops->work(v);
+	for (; v->given != 0 && virtio_live(v); v->given &= v->given - 1) {
+		unsigned i = (unsigned)__builtin_ctz(v->given);
+
+		if (virtq_open(&v->queue[i]) && virtq_wants_interrupt(&v->queue[i]))
+			virtio_interrupt_queue(v, i);
+	}
+	v->asked |= left != VPCI_WORK_DONE;
+	return v->asked || v->kicked & ~v->waits ? VPCI_WORK_MORE
+	       : v->kicked != 0                  ? VPCI_WORK_WAITS
+						 : VPCI_WORK_DONE;
+}
+
 enum vpci_work virtio_work(void *device)
 {
 	struct virtio *v = device;
 	enum virtio_result result;
 
-	if (!virtio_live(v) || v->kicked == 0 || !vpci_master(v->function))
+	if (!virtio_live(v) || !vpci_master(v->function))
+		return VPCI_WORK_DONE;
+	if (v->asked || v->later)
+		return work_of_its_own(v);
+	if (v->kicked == 0)
 		return VPCI_WORK_DONE;
 	result = serve_one(v);
 	if (result == VIRTIO_BAD)
 		virtio_fail(v);
-	if (v->kicked & ~v->waits)
+	if (v->asked || v->kicked & ~v->waits)
 		return VPCI_WORK_MORE;
 	return v->kicked != 0 ? VPCI_WORK_WAITS : VPCI_WORK_DONE;
 }

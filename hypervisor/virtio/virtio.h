@@ -37,13 +37,18 @@ enum virtio_result {
 	VIRTIO_MORE,  /* the budget was too small: goes on with the same chain soon */
 	VIRTIO_WAITS, /* for something outside: the chain goes back, and comes later again */
 	VIRTIO_KEEP,  /* not now: the chain goes back; virtio_kick says when */
+	VIRTIO_HELD,  /* the device has it, and gives it back by virtio_give */
 	VIRTIO_BAD    /* the chain is none that a driver may make */
 };
 
 struct virtio_ops {
 	/* Goes on with v->chain. Takes what it did from *budget, in bytes. */
 	enum virtio_result (*handle)(struct virtio *v, unsigned queue, uint64_t *budget);
-	/* These may be NULL. The driver has set the device up. */
+	/*
+	 * These may be NULL. A piece of work of its own, which virtio_ask asked for; bounded.
+	 */
+	enum vpci_work (*work)(struct virtio *v);
+	/* The driver has set the device up. */
 	void (*begins)(struct virtio *v);
 	/* The driver has reset the device; or it has reset this queue. */
 	void (*reset)(struct virtio *v);
@@ -87,6 +92,8 @@ struct virtio {
 	uint8_t taken;                      /* the queue of `chain`, or VIRTIO_NO_QUEUE */
 	uint32_t kicked;                    /* queues that have to be looked at */
 	uint32_t waits;                     /* of these: for something outside */
+	uint32_t given;                     /* queues to which virtio_give gave something */
+	bool asked, later;                  /* by virtio_ask, virtio_ask_at */
 	uint8_t access;                     /* capability of type VIRTIO_PCI_ACCESS */
 	uint8_t config[VIRTIO_CONFIG_SIZE]; /* as the driver reads it; the device fills it */
 	struct virtq queue[VIRTIO_QUEUES];
@@ -117,6 +124,12 @@ static inline bool virtio_live(const struct virtio *v)
 void virtio_config_changed(struct virtio *v);
 /* A queue has to be looked at: by the driver's notification, or because VIRTIO_KEEP ends. */
 void virtio_kick(struct virtio *v, unsigned queue);
+/* ops->work is called soon. */
+void virtio_ask(struct virtio *v);
+/* The same at dev_now `when`, or earlier. */
+void virtio_ask_at(struct virtio *v, uint64_t when);
+/* In ops->work: a chain that was held goes back. */
+void virtio_give(struct virtio *v, unsigned queue, const struct virtq_given *g);
 /* Stops it: the driver has to reset it. */
 void virtio_fail(struct virtio *v);
 

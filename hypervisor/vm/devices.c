@@ -7,11 +7,15 @@
 #include "cpu/log.h"
 #include "cpu/mem.h"
 #include "mm/layout.h"
+#include "policy/memory.h"
 #include "policy/scenario.h"
 #include "spec/virtio_net.h"
 #include "vm/create.h"
 #include "vm/network.h"
+#include "vm/streams.h"
 #include "vm/vm_int.h"
+
+_Static_assert(sizeof(struct blk_remote) <= MEMORY_REMOTE_DISK, "policy/disk_config.c");
 
 #define NET_OFFLOADS                                                                         \
 	(VIRTIO_NET_F_CSUM | VIRTIO_NET_F_GUEST_CSUM | VIRTIO_NET_F_CTRL_GUEST_OFFLOADS |    \
@@ -62,19 +66,38 @@ static struct disk *create_disk(struct vm *vm, const struct vm_disk *source)
 	return d;
 }
 
+static bool create_remote(struct vm *vm, unsigned i, const struct vm_disk *source)
+{
+	const struct disk_config *c = &source->config;
+	bool ok = true;
+	struct blk_remote *r = take(vm, sizeof(*r), &ok);
+
+	if (ok)
+		blk_remote_create(r, c->name, disk_config_export(c), c->size, c->readonly,
+			streams_of_disk(vm->id, i));
+	vm->devices->remote[i] = r;
+	return ok;
+}
+
 bool devices_create(struct vm *vm, const struct vm_images *images)
 {
 	struct vm_devices *d = vm->devices;
 
 	d->has_rng = vm->config.rng && cpu_has_rdrand();
 	d->has_console = vm->config.virtio_console;
+	d->has_vsock = vm->config.vsock;
 	d->net_count = vm->config.nets.count;
 	for (d->disk_count = 0; d->disk_count < images->disk_count; d->disk_count++) {
-		struct disk *disk = create_disk(vm, &images->disks[d->disk_count]);
+		const struct vm_disk *source = &images->disks[d->disk_count];
 
-		if (disk == NULL)
+		if (disk_config_is_remote(&source->config)) {
+			if (!create_remote(vm, d->disk_count, source))
+				return false;
+			continue;
+		}
+		d->disk[d->disk_count] = create_disk(vm, source);
+		if (d->disk[d->disk_count] == NULL)
 			return false;
-		d->disk[d->disk_count] = disk;
 	}
 	return true;
 }
@@ -84,6 +107,24 @@ static bool add_net(struct vm *vm, unsigned i)
 	return virtio_net_create(&vm->devices->net[i], vm->platform,
 		PCI_BDF(0, (PLACE_NETS + i), 0), network_switch(), network_port(vm->id, i),
 		vm->config.nets.at[i].offload ? 0 : NET_OFFLOADS);
+}
+
+static bool add_disk(struct vm *vm, unsigned i)
+{
+	struct vm_devices *d = vm->devices;
+	uint16_t bdf = PCI_BDF(0, PLACE_DISKS + i, 0);
+
+	return d->remote[i] != NULL ? virtio_blk_create_remote(&d->blk[i], d->remote[i],
+					      vm->config.cpus, vm->platform, bdf)
+				    : virtio_blk_create(&d->blk[i], d->disk[i], vm->config.cpus,
+					      vm->platform, bdf);
+}
+
+static bool add_vsock(struct vm *vm)
+{
+	return virtio_vsock_create(&vm->devices->vsock, VIRTIO_VSOCK_CID_GUESTS + vm->id,
+		       vm->platform, PCI_BDF(0, PLACE_VSOCK, 0)) &&
+	       streams_accept(vm->id, &vm->devices->vsock);
 }
 
 static bool add(struct vm *vm)
@@ -96,9 +137,10 @@ static bool add(struct vm *vm)
 		!virtio_console_create(&d->console, vm->platform, PCI_BDF(0, PLACE_CONSOLE, 0)))
 		return false;
 	for (unsigned i = 0; i < d->disk_count; i++)
-		if (!virtio_blk_create(&d->blk[i], d->disk[i], vm->config.cpus, vm->platform,
-			    PCI_BDF(0, PLACE_DISKS + i, 0)))
+		if (!add_disk(vm, i))
 			return false;
+	if (d->has_vsock && !add_vsock(vm))
+		return false;
 	for (unsigned i = 0; i < d->net_count; i++)
 		if (!add_net(vm, i))
 			return false;
@@ -154,9 +196,13 @@ void devices_arrived(struct vm *vm)
 {
 	struct vm_devices *d = vm->devices;
 
-	if (d->net_count == 0)
+	if (d->net_count == 0 && !d->has_vsock && vm->config.remote_disks == 0)
 		return;
 	dev_lock(vm->platform);
+	if (d->has_vsock)
+		virtio_vsock_arrived(&d->vsock);
+	for (unsigned i = 0; i < d->disk_count; i++)
+		virtio_blk_arrived(&d->blk[i]);
 	for (unsigned i = 0; i < d->net_count; i++)
 		virtio_net_arrived(&d->net[i]);
 	dev_unlock(vm->platform);
@@ -174,8 +220,13 @@ void devices_get_state(struct vm *vm, struct devices_state *s)
 		virtio_get_state(&d->rng.v, &s->rng);
 	if (d->has_console)
 		virtio_console_get_state(&d->console, &s->console);
-	for (unsigned i = 0; i < d->disk_count; i++)
+	if (d->has_vsock)
+		virtio_get_state(&d->vsock.v, &s->vsock);
+	for (unsigned i = 0; i < d->disk_count; i++) {
 		virtio_get_state(&d->blk[i].v, &s->blk[i]);
+		if (d->remote[i] != NULL)
+			blk_remote_get_state(&d->blk[i], &s->remote[i]);
+	}
 	for (unsigned i = 0; i < d->net_count; i++) {
 		virtio_get_state(&d->net[i].v, &s->net[i].virtio);
 		virtio_net_get_state(&d->net[i], &s->net[i].net);
@@ -188,8 +239,10 @@ static bool set(struct vm_devices *d, const struct devices_state *s)
 	bool ok = !d->has_rng || virtio_set_state(&d->rng.v, &s->rng);
 
 	ok = ok && (!d->has_console || virtio_console_set_state(&d->console, &s->console));
+	ok = ok && (!d->has_vsock || virtio_vsock_set_state(&d->vsock, &s->vsock));
 	for (unsigned i = 0; ok && i < d->disk_count; i++)
-		ok = virtio_set_state(&d->blk[i].v, &s->blk[i]);
+		ok = virtio_set_state(&d->blk[i].v, &s->blk[i]) &&
+		     (d->remote[i] == NULL || blk_remote_set_state(&d->blk[i], &s->remote[i]));
 	for (unsigned i = 0; ok && i < d->net_count; i++)
 		ok = virtio_set_state(&d->net[i].v, &s->net[i].virtio) &&
 		     virtio_net_set_state(&d->net[i], &s->net[i].net);

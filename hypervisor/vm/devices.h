@@ -13,6 +13,7 @@
 #include "virtio/console.h"
 #include "virtio/net.h"
 #include "virtio/rng.h"
+#include "virtio/vsock.h"
 #include "vm/passed.h"
 
 struct platform_config;
@@ -23,16 +24,19 @@ struct vm_images;
 enum device_place {
 	PLACE_RNG = 3,
 	PLACE_CONSOLE = 4,
+	PLACE_VSOCK = 5,
 	PLACE_DISKS = 8, /* and LIMIT_DISKS - 1 behind it */
 	PLACE_NETS = 16  /* and LIMIT_NETS - 1 behind it */
 };
 
 struct vm_devices {
-	bool has_rng, has_console;
+	bool has_rng, has_console, has_vsock;
 	struct virtio_rng rng;
 	struct virtio_console console;
+	struct virtio_vsock vsock;
 	unsigned disk_count;
-	struct disk *disk[LIMIT_DISKS];
+	struct disk *disk[LIMIT_DISKS]; /* NULL: remote */
+	struct blk_remote *remote[LIMIT_DISKS];
 	struct virtio_blk blk[LIMIT_DISKS];
 	unsigned net_count;
 	struct virtio_net net[LIMIT_NETS];
@@ -48,7 +52,9 @@ struct device_net_state {
 struct devices_state {
 	struct virtio_state rng;
 	struct virtio_console_state console;
+	struct virtio_state vsock;
 	struct virtio_state blk[LIMIT_DISKS]; /* what is on the disks travels as RAM does */
+	struct blk_remote_state remote[LIMIT_DISKS];
 	struct device_net_state net[LIMIT_NETS];
 };
 

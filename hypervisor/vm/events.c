@@ -104,21 +104,27 @@ void vcpu_update_deadline(struct vcpu *vcpu)
 		vmwrite(VMCS_PREEMPTION_TIMER_VALUE, UINT32_MAX);
 }
 
+/*
+ * The timers of devices that are no LAPIC are vCPU 0's. It may look too early, not late.
+ */
+static void tell_first(const struct vcpu *vcpu)
+{
+	struct vcpu *first = vcpu->vm->vcpus[0];
+
+	if (vcpu != first && timers_deadline(vcpu->vm, 0) <
+				     __atomic_load_n(&first->deadline, __ATOMIC_RELAXED))
+		vcpu_post(first, EVENT_TIMER);
+}
+
 void vcpu_touched_devices(struct vcpu *vcpu)
 {
 	struct vm *vm = vcpu->vm;
-	struct vcpu *first = vm->vcpus[0];
 
 	vcpu_post(vcpu, EVENT_TIMER);
 	if (__atomic_load_n(&vm->windows_changed, __ATOMIC_RELAXED) &&
 		__atomic_exchange_n(&vm->windows_changed, false, __ATOMIC_SEQ_CST))
 		vcpu_windows_changed(vcpu);
-	if (vcpu == first)
-		return;
-	/* The timers of devices that are no LAPIC are vCPU 0's. It may look too early, not
-	 * late. */
-	if (timers_deadline(vm, 0) < __atomic_load_n(&first->deadline, __ATOMIC_RELAXED))
-		vcpu_post(first, EVENT_TIMER);
+	tell_first(vcpu);
 }
 
 /* ---- translations ---- */
@@ -263,6 +269,7 @@ static void process_work(struct vcpu *vcpu, bool net)
 	if (sched_unhold(vcpu->node, EVENT_NET) || net)
 		devices_arrived(vcpu->vm);
 	left = platform_work(vcpu->vm->platform);
+	tell_first(vcpu);
 	end = rdtsc();
 	/* What devices ask for meanwhile is in `left`. */
 	__atomic_fetch_and(&vcpu->events, ~(uint32_t)EVENT_WORK, __ATOMIC_SEQ_CST);

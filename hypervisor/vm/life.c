@@ -12,6 +12,7 @@
 #include "vm/network.h"
 #include "vm/passed.h"
 #include "vm/sched.h"
+#include "vm/streams.h"
 #include "vm/create.h"
 #include "vm/vm_int.h"
 
@@ -82,7 +83,7 @@ const char *life_begin(unsigned id, const struct vm_images *images)
 	l->images = images;
 	if (!vm_memory_take(images, l0_config()->ram_zeroed, &l->memory))
 		return "";
-	if (!passed_map(id, l->memory.cr3))
+	if (!passed_map(id, l->memory.cr3) || !streams_map(id, l->memory.cr3))
 		return "no memory for the page tables of its devices";
 	return birth(id);
 }
@@ -125,6 +126,7 @@ void life_vcpu_ended(struct vm *vm, unsigned id)
 	network_vm_ended(id);
 	passed_end(id);
 	l->again = wants_restart(l, vm->end);
+	streams_vm_ended(id, l->again);
 	vm_ended(vm, l->again);
 	if (!l->again && __atomic_sub_fetch(&going, 1, __ATOMIC_SEQ_CST) == 0)
 		all_vms_ended();
@@ -169,6 +171,7 @@ static void finish(unsigned id)
 		return;
 	}
 	log_error("'%s' cannot be started again: %s", l->images->config.name, error);
+	streams_vm_ended(id, false);
 	if (__atomic_sub_fetch(&going, 1, __ATOMIC_SEQ_CST) == 0)
 		all_vms_ended();
 }

@@ -39,6 +39,17 @@ void seam_console_write(struct platform *p, const void *bytes, uint32_t size)
 	mux_write((uint8_t)(MUX_VM + vm_of_platform(p)->id), bytes, size);
 }
 
+void seam_disk_server(struct platform *p, const struct blk_remote *r, const char *why)
+{
+	const struct vm *vm = vm_of_platform(p);
+
+	if (why == NULL)
+		vm_log(vm, LOG_INFO, "'%s': its disk '%s' is there", vm->config.name, r->name);
+	else
+		vm_log(vm, LOG_WARN, "'%s': its disk '%s' waits for its server: %s (%u)",
+			vm->config.name, r->name, why, r->nbd.why_code);
+}
+
 static unsigned number_of(const struct vm *vm, const struct disk *d)
 {
 	unsigned i = 0;

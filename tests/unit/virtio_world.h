@@ -8,6 +8,7 @@
 #define NESTOR_TESTS_VIRTIO_WORLD_H
 
 #include "fake_dev.h"
+#include "stream/seam.h"
 #include "virtio/seam.h"
 #include "virtio/virtio.h"
 
@@ -62,7 +63,10 @@ static struct {
 	uint32_t room; /* of the console */
 	uint8_t console[1 << 16];
 	uint32_t console_size;
-	unsigned full; /* disks */
+	unsigned full;         /* disks */
+	const char *server;    /* what was said last of a disk's server */
+	unsigned servers_told; /* how often something was said */
+	unsigned arrived[2];   /* by streams, at these VMs */
 } world;
 
 bool seam_random(void *dst, uint32_t size)
@@ -92,6 +96,20 @@ void seam_disk_full(struct platform *p, const struct disk *d)
 	assert_ptr_equal(p, &machine);
 	assert_non_null(d);
 	world.full++;
+}
+
+void seam_disk_server(struct platform *p, const struct blk_remote *r, const char *why)
+{
+	assert_ptr_equal(p, &machine);
+	assert_non_null(r);
+	world.server = why;
+	world.servers_told++;
+}
+
+void stream_arrived(unsigned vm)
+{
+	assert_in_range(vm, 0, 1);
+	world.arrived[vm]++;
 }
 
 /* ---- accesses ---- */

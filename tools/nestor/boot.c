@@ -311,9 +311,11 @@ static uint64_t memory_need(
 		const struct vm_spec *vm = &s->vms[i];
 
 		configs[i] = vm->config;
-		for (unsigned k = 0; k < vm->disk_count; k++)
+		for (unsigned k = 0; k < vm->disk_count; k++) {
 			configs[i].disk_memory += disk_config_memory(
 				&vm->disks[k].config, files[i].disks[k].size);
+			configs[i].remote_disks += disk_config_is_remote(&vm->disks[k].config);
+		}
 		vms[i] = &configs[i];
 	}
 	return memory_of_machine(images, vms, s->vm_count);

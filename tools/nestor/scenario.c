@@ -28,6 +28,8 @@ static const struct setting vm_texts[] = {
 
 static const struct setting disk_texts[] = {
 	{ROW("image", SETTING_FILE, disk_spec, image)},
+	{ROW("size", SETTING_SIZE, disk_spec, config.size), .min = 512, .max = MIB << 20,
+		.unit = 512, .help = "the size of a disk that another VM serves"},
 	{.kind = SETTING_END},
 };
 
@@ -142,9 +144,13 @@ static int check_disks(const struct vm_spec *vm, struct error *e)
 	for (unsigned i = 0; i < vm->disk_count; i++) {
 		const struct disk_spec *d = &vm->disks[i];
 
-		if (!d->image.path && !d->config.size)
+		if (d->image.path && disk_config_is_remote(&d->config))
 			return fail(e, STATUS_BAD_INPUT,
-				"%s: the disk has neither 'image' nor 'scratch'", d->where);
+				"%s: the disk has both 'image' and 'nbd'", d->where);
+		if (!d->image.path && !d->config.size && !disk_config_is_remote(&d->config))
+			return fail(e, STATUS_BAD_INPUT,
+				"%s: the disk has neither 'image' nor 'scratch' nor 'nbd'",
+				d->where);
 		if (d->image.path && d->config.size)
 			return fail(e, STATUS_BAD_INPUT,
 				"%s: the disk has both 'image' and 'scratch'", d->where);
@@ -179,6 +185,7 @@ static int check_vm(const struct vm_spec *vm, struct error *e)
 int scenario_finish(struct scenario_spec *s, struct error *e)
 {
 	struct scenario l0 = {.vm_count = 0};
+	unsigned bad_vm, bad_disk;
 
 	for (unsigned i = 0; i < s->vm_count; i++) {
 		struct vm_spec *vm = &s->vms[i];
@@ -194,5 +201,9 @@ int scenario_finish(struct scenario_spec *s, struct error *e)
 			return fail(e, STATUS_BAD_INPUT, "%s: the VM '%s': %s", where,
 				vm->config.name, l0.refusal.why);
 	}
+	if (!scenario_complete(&l0, &bad_vm, &bad_disk))
+		return fail(e, STATUS_BAD_INPUT, "%s: the VM '%s': %s",
+			s->vms[bad_vm].disks[bad_disk].where, s->vms[bad_vm].config.name,
+			l0.refusal.why);
 	return 0;
 }
