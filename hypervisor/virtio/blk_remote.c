@@ -9,7 +9,7 @@
 #include "virtio/blk_int.h"
 #include "virtio/seam.h"
 
-#define BUDGET     65536u     /* bytes of a turn */
+#define TURN       65536u     /* bytes of a turn */
 #define PIECE      65536u     /* of data */
 #define RANGE      (1u << 30) /* of what is discarded or zeroed without data */
 #define REPLY_COST 512u       /* of a request or a reply, in bytes of the budget */
@@ -491,7 +491,7 @@ static bool goes_on(const struct virtio_blk *b)
 
 enum vpci_work blk_remote_work(struct virtio_blk *b)
 {
-	uint64_t budget = BUDGET;
+	uint64_t budget = TURN;
 	bool more = true;
 
 	if (!connected(b))

@@ -164,6 +164,30 @@ test_virtio_disk_image_of_two_vms() {
 		[ "$(grep -a -c 'write: ok' "$out.text")" = 4 ] && shows_not ': failed'
 }
 
+served() { # STORAGE-CMDLINE USER-CMDLINE USER-KEYS: one VM serves a disk of the other
+	{
+		printf 'timeout: 300\nmachine: {cpus: 2}\nvms:\n'
+		printf '  - {name: storage, kernel: %s, initrd: %s, memory: 256M, vsock: on, restart: on-reset,\n' \
+			"$PWD/$B/debian/vmlinuz" "$PWD/$B/debian/storage.cpio"
+		printf '     cmdline: "%s", disks: [{scratch: 16M}, {scratch: 4K}]}\n' "$LINUX quiet $1"
+		printf '  - {name: user, kernel: %s, initrd: %s, memory: 128M, cmdline: "%s",\n' \
+			"$PWD/$B/debian/vmlinuz" "$PWD/$B/debian/devices.cpio" "$LINUX quiet $2"
+		printf '     disks: [{name: data, nbd: storage, size: 16M}]%s}\n' "$3"
+	} >"$out.yaml"
+	until_it_shows 'user\| (.*served: failed|.*panic|\[.*reboot: Power down)' run "$out.yaml"
+}
+
+# The VM that serves the disk is reset while the other one writes: all that was acknowledged is there.
+test_virtio_disk_served_by_a_vm_that_is_reset() {
+	served 'crashes=1 after=1' 'try=served rounds=6' '' && shows 'served: ok' 'storage: reset 1' \
+		"its disk 'data' waits for its server: the server has closed" && shows_not 'nbdkit ended|I/O error'
+}
+
+long_virtio_disk_served_by_a_vm_that_is_reset_again_and_again() {
+	served 'crashes=4 after=2' 'try=served,ext4_served rounds=48' '' && shows 'served: ok' 'storage: reset 4' &&
+		shows_not 'nbdkit ended|I/O error'
+}
+
 test_virtio_disk_for_l2_by_qemu_of_l1() {
 	local sum
 	disk_image "$out.image"

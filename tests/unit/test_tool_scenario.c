@@ -106,7 +106,7 @@ static void errors_name_file_line_key_value_and_what_is_allowed(void **state)
 		"dir/s.yaml:4: memory: '2M' is not allowed: must be a size");
 	expect_error("vms:\n  - name: a\n    kernal: k\n",
 		"dir/s.yaml:3: unknown key 'kernal': must be one of name, memory, cpus, vmx, shadow, "
-		"apicv, vmx-features, restart, restart-limit, weight, pin, rng, virtio-console, "
+		"apicv, vmx-features, restart, restart-limit, weight, pin, rng, virtio-console, vsock, "
 		"firmware-log, net, devices, iommu, argv0, firmware, kernel, initrd, cmdline, modules, disks, nets");
 	expect_error("vms: [{name: a, kernel: k, cpus: 9}]",
 		"dir/s.yaml:1: cpus: '9' is not allowed: must be a number from 1 to 8");
@@ -178,11 +178,19 @@ static void disks_that_cannot_be_are_told_with_their_place(void **state)
 		const char *disk, *message;
 	} bad[] = {
 		{"{cow: 1M}",
-			"dir/s.yaml:5: disks: the disk has neither 'image' nor 'scratch'"},
+			"dir/s.yaml:5: disks: the disk has neither 'image' nor 'scratch' nor"},
 		{"{image: d, scratch: 1M}", "dir/s.yaml:5: disks: the disk has both"},
 		{"{image: d, size: 1M}",
-			"dir/s.yaml:5: unknown key 'size': must be one of image, name, scratch, "
-			"cow, readonly"},
+			"dir/s.yaml:5: disks: the disk has both 'image' and a size"},
+		{"{image: d, nbd: a}",
+			"dir/s.yaml:5: disks: the disk has both 'image' and 'nbd'"},
+		{"{nbd: b}", "a disk that another VM serves needs its size"},
+		{"{nbd: b, size: 1M}", "disk 'disk0', nbd 'b': there is no VM of this name"},
+		{"{nbd: a, size: 1M}", "nbd 'a': a VM cannot serve its own disk"},
+		{"{scratch: 1M, export: x}", "are for a disk that another VM serves"},
+		{"{image: d, sizes: 1M}",
+			"dir/s.yaml:5: unknown key 'sizes': must be one of image, size, name, "
+			"scratch, nbd, export, port, cow, readonly"},
 		{"{image: d, cow: 100}", "dir/s.yaml:5: cow: '100' is not allowed: must be"},
 		{"{scratch: 1000}", "a multiple of 512"},
 		{"{scratch: 1M, name: twenty-characters-no1}",
@@ -451,7 +459,7 @@ static void options_give_disks_too(void **state)
 	expect_usage("nestor|run|--l1|k|--disk|a,cow=5", "a multiple of 4K");
 	expect_usage("nestor|run|--l1|k|--disk|a,name=twenty-characters-no1",
 		"must be 1 to 20 letters");
-	expect_usage("nestor|run|--l1|k|--disk|a,frob=5", "'frob': must be one of image, name");
+	expect_usage("nestor|run|--l1|k|--disk|a,frob=5", "'frob': must be one of image, size");
 	expect_usage("nestor|run|--l1|k|--disk|a,cow", "'cow': must be one of");
 	expect_usage("nestor|run|--l1|k|--disk|a,cow,name=x", "'cow': must be one of");
 	expect_usage("nestor|run|--l1|k|--scratch|x", "must be a size");

@@ -270,7 +270,7 @@ static void flush_and_id_are_answered(void **state)
 	memset(ram(DATA), 0xee, 32);
 	assert_int_equal(request(VIRTIO_BLK_T_GET_ID, 0, 4, NULL), 0);
 	assert_memory_equal(ram(DATA), "root\xee", 5);
-	disk.name = "twenty-characters-no";
+	blk.name = "twenty-characters-no";
 	assert_int_equal(request(VIRTIO_BLK_T_GET_ID, 0, 20, NULL), 0);
 	assert_memory_equal(ram(DATA), "twenty-characters-no", 20);
 }
@@ -383,7 +383,7 @@ static void a_large_discard_takes_turns_as_its_pages_cost(void **state)
 	uint32_t n;
 
 	(void)state;
-	disk.size = 4096 * DISK_PAGE;
+	disk.size = blk.size = 4096 * DISK_PAGE;
 	disk.map = big_map;
 	put_header(VIRTIO_BLK_T_DISCARD, 0);
 	memcpy(ram(DATA), &r, 16);

@@ -48,6 +48,7 @@ static const struct option option_table[] = {
 	{"--pin", TO_VM, "pin", RUN | CHECK | IMAGE},
 	{"--rng", TO_VM, "rng", RUN | CHECK | IMAGE},
 	{"--virtio-console", TO_VM, "virtio-console", RUN | CHECK | IMAGE},
+	{"--vsock", TO_VM, "vsock", RUN | CHECK | IMAGE},
 	{"--net", TO_VM, "net", RUN | CHECK | IMAGE},
 	{"--devices", TO_VM, "devices", RUN | CHECK | IMAGE},
 	{"--iommu", TO_VM, "iommu", RUN | CHECK | IMAGE},

@@ -153,7 +153,8 @@ static int check_disks(const struct vm_spec *vm, struct error *e)
 				d->where);
 		if (d->image.path && d->config.size)
 			return fail(e, STATUS_BAD_INPUT,
-				"%s: the disk has both 'image' and 'scratch'", d->where);
+				"%s: the disk has both 'image' and a size ('scratch')",
+				d->where);
 	}
 	return 0;
 }
