@@ -88,3 +88,4 @@ UNIT_FLAGS_test_cpu_tsc := -Itests/unit/hw
 UNIT_EXTRA_tsan_vm_sched := $(UNIT_EXTRA_test_vm_sched) hypervisor/vm/life.c
 UNIT_FLAGS_tsan_vm_sched := -Itests/unit/hw
 UNIT_EXTRA_tsan_net_switch := $(wildcard hypervisor/net/*.c) hypervisor/lib/budget.c
+UNIT_EXTRA_tsan_stream := hypervisor/stream/ring.c hypervisor/stream/stream.c
