@@ -2,7 +2,8 @@
 #include "stream/nbd.h"
 
 #define MOST_DEFAULT (32u << 20) /* "Block sizes": of a server that says nothing */
-#define MOST_LEAST   4096u       /* a smaller maximum makes no sense */
+#define MOST_LEAST   4096u       /* a server that takes less is none */
+#define BLOCK        512u        /* nor one that takes no single sector */
 #define NAME_MAX     64u
 #define ANSWER_MAX   65536u /* bytes behind the head of an answer */
 #define ANSWERS      64u    /* to one option: what a step costs is bounded */
@@ -68,12 +69,12 @@ static uint32_t name_length(const struct nbd *n)
 }
 
 /* Flags, and NBD_OPT_GO with the name and a wish to know the sizes of blocks. */
-static void choose_export(struct nbd *n)
+static void choose_export(struct nbd *n, uint64_t offered)
 {
 	uint8_t text[4 + NBD_OPTION_SIZE + 4 + NAME_MAX + 4], *at = text;
 	uint32_t length = name_length(n);
 
-	put(&at, NBD_FIXED_NEWSTYLE | NBD_NO_ZEROES, 4);
+	put(&at, offered & (NBD_FIXED_NEWSTYLE | NBD_NO_ZEROES), 4);
 	put(&at, NBD_OPTION_MAGIC, 8);
 	put(&at, NBD_OPT_GO, 4);
 	put(&at, 4 + length + 4, 4);
@@ -91,18 +92,23 @@ static bool take_greeting(struct nbd *n, enum nbd_step *result)
 {
 	uint8_t text[NBD_GREETING_SIZE];
 	const uint8_t *at = text;
+	uint64_t magic, option, offered;
 
 	if (!take(n, text, sizeof(text)))
 		return false;
-	if (get(&at, 8) != NBD_MAGIC || get(&at, 8) != NBD_OPTION_MAGIC ||
-		!(get(&at, 2) & NBD_FIXED_NEWSTYLE)) {
+	magic = get(&at, 8);
+	option = get(&at, 8);
+	offered = get(&at, 2);
+	if (magic != NBD_MAGIC || option != NBD_OPTION_MAGIC ||
+		!(offered & NBD_FIXED_NEWSTYLE)) {
 		*result = lost(n, "what answers there is no NBD server of today", 0);
 		return false;
 	}
-	choose_export(n);
+	choose_export(n, offered);
 	n->phase = NBD_ANSWER;
 	n->known = false;
 	n->answers = 0;
+	n->least = 1;
 	n->most = MOST_DEFAULT;
 	return true;
 }
@@ -110,7 +116,7 @@ static bool take_greeting(struct nbd *n, enum nbd_step *result)
 /* A piece of information whose size is that of its kind. */
 static void take_info(struct nbd *n, const uint8_t *at, uint32_t length)
 {
-	uint64_t kind = get(&at, 2), most;
+	uint64_t kind = get(&at, 2);
 
 	if (kind == NBD_INFO_EXPORT && length == NBD_INFO_EXPORT_SIZE) {
 		n->has = get(&at, 8);
@@ -118,9 +124,9 @@ static void take_info(struct nbd *n, const uint8_t *at, uint32_t length)
 		n->known = true;
 	}
 	if (kind == NBD_INFO_BLOCK_SIZE && length == NBD_INFO_BLOCK_SIZE_SIZE) {
-		at += 8;
-		most = get(&at, 4);
-		n->most = most < MOST_LEAST ? MOST_LEAST : (uint32_t)most;
+		n->least = (uint32_t)get(&at, 4);
+		at += 4; /* what it prefers */
+		n->most = (uint32_t)get(&at, 4);
 	}
 }
 
@@ -130,6 +136,9 @@ static bool acknowledged(struct nbd *n, enum nbd_step *result)
 		*result = lost(n, "the server does not say how large its export is", 0);
 	else if (n->has < n->size)
 		*result = lost(n, "the server's export is smaller than the disk", 0);
+	else if (n->least > BLOCK || n->most < MOST_LEAST)
+		*result = lost(n, "the server does not take requests of any number of sectors",
+			n->least > BLOCK ? n->least : n->most);
 	else
 		n->phase = NBD_READY;
 	n->rest = UINT32_MAX;

@@ -39,13 +39,14 @@ struct nbd {
 	enum nbd_phase phase;
 	bool known;        /* the export's size and flags have come */
 	uint16_t flags;    /* NBD_FLAG_* */
+	uint32_t least;    /* bytes of a request; a power of two */
 	uint32_t most;     /* bytes of data of a request or a reply */
 	uint32_t skip;     /* bytes of an answer that are not looked at */
 	uint32_t answers;  /* so far */
 	uint32_t rest;     /* what was left when the server had closed the connection */
 	uint64_t has;      /* what the export has */
 	const char *why;   /* of NBD_LOST: a sentence's end */
-	uint32_t why_code; /* the server's error; 0: none */
+	uint32_t why_code; /* the server's error, or its number that is at fault; 0: none */
 };
 
 struct nbd_request {
