@@ -51,7 +51,8 @@ void virtio_reset(struct virtio *v)
 	v->queue_select = 0;
 	v->status = v->isr = 0;
 	v->kicked = v->waits = v->given = 0;
-	v->asked = v->later = false;
+	v->asked = false;
+	v->later = 0;
 	v->taken = VIRTIO_NO_QUEUE;
 	for (unsigned i = 0; i < VIRTIO_QUEUES; i++)
 		virtq_reset(&v->queue[i], i < v->kind->queues ? v->kind->queue_size : 0);
@@ -125,7 +126,8 @@ void virtio_fail(struct virtio *v)
 
 	v->status |= VIRTIO_NEEDS_RESET;
 	v->kicked = v->waits = v->given = 0;
-	v->asked = v->later = false;
+	v->asked = false;
+	v->later = 0;
 	v->taken = VIRTIO_NO_QUEUE;
 	if (tell)
 		virtio_interrupt_config(v);
@@ -255,7 +257,7 @@ void virtio_ask_at(struct virtio *v, uint64_t when)
 {
 	if (!virtio_live(v))
 		return;
-	v->later = true;
+	v->later = when;
 	vpci_ask_work_at(v->function, when);
 }
 
@@ -278,7 +280,8 @@ static enum vpci_work work_of_its_own(struct virtio *v)
 {
 	enum vpci_work left;
 
-	v->asked = v->later = false;
+	v->asked = false;
+	v->later = 0;
 	left = v->kind->ops->work(v);
 	for (; v->given != 0 && virtio_live(v); v->given &= v->given - 1) {
 		unsigned i = (unsigned)__builtin_ctz(v->given);
@@ -292,6 +295,16 @@ static enum vpci_work work_of_its_own(struct virtio *v)
 						 : VPCI_WORK_DONE;
 }
 
+/* Queues have their turns while the time has not come. The bus may have woken us too early. */
+static bool asked(struct virtio *v)
+{
+	if (v->later != 0 && dev_now(v->platform) < v->later) {
+		vpci_ask_work_at(v->function, v->later);
+		return v->asked;
+	}
+	return v->asked || v->later != 0;
+}
+
 enum vpci_work virtio_work(void *device)
 {
 	struct virtio *v = device;
@@ -299,7 +312,7 @@ enum vpci_work virtio_work(void *device)
 
 	if (!virtio_live(v) || !vpci_master(v->function))
 		return VPCI_WORK_DONE;
-	if (v->asked || v->later)
+	if (asked(v))
 		return work_of_its_own(v);
 	if (v->kicked == 0)
 		return VPCI_WORK_DONE;

@@ -93,7 +93,8 @@ struct virtio {
 	uint32_t kicked;                    /* queues that have to be looked at */
 	uint32_t waits;                     /* of these: for something outside */
 	uint32_t given;                     /* queues to which virtio_give gave something */
-	bool asked, later;                  /* by virtio_ask, virtio_ask_at */
+	bool asked;                         /* by virtio_ask */
+	uint64_t later;                     /* when, by virtio_ask_at; 0: not asked */
 	uint8_t access;                     /* capability of type VIRTIO_PCI_ACCESS */
 	uint8_t config[VIRTIO_CONFIG_SIZE]; /* as the driver reads it; the device fills it */
 	struct virtq queue[VIRTIO_QUEUES];
@@ -126,7 +127,7 @@ void virtio_config_changed(struct virtio *v);
 void virtio_kick(struct virtio *v, unsigned queue);
 /* ops->work is called soon. */
 void virtio_ask(struct virtio *v);
-/* The same at dev_now `when`, or earlier. */
+/* The same at dev_now `when`, if no other time is asked for meanwhile. */
 void virtio_ask_at(struct virtio *v, uint64_t when);
 /* In ops->work: a chain that was held goes back. */
 void virtio_give(struct virtio *v, unsigned queue, const struct virtq_given *g);

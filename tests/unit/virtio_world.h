@@ -360,7 +360,7 @@ static inline uint16_t give(unsigned q, const struct world_buffer *b, unsigned n
 {
 	struct world_queue *w = &queue[q];
 	unsigned cost = mode.tables ? 1 : n;
-	uint64_t table = TABLES + (uint64_t)TABLE_SIZE * w->first_free;
+	uint64_t table = TABLES + (uint64_t)TABLE_SIZE * ((w->first_free + 128 * q) % 256);
 
 	assert_true(w->free >= cost);
 	w->free = (uint16_t)(w->free - cost);
