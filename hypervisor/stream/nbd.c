@@ -47,6 +47,11 @@ static enum nbd_step lost(struct nbd *n, const char *why, uint32_t code)
 	return NBD_LOST;
 }
 
+void nbd_refuse(struct nbd *n, const char *why)
+{
+	lost(n, why, 0);
+}
+
 /* Copies the next so many bytes, if they are there. */
 static bool take(struct nbd *n, uint8_t *to, uint32_t count)
 {

@@ -73,6 +73,8 @@ void nbd_create(struct nbd *n, struct stream *s, const char *export, uint64_t si
 enum nbd_step nbd_step(struct nbd *n);
 /* Closes the connection: nbd_step begins anew. */
 void nbd_close(struct nbd *n);
+/* The same, for something that the server did. */
+void nbd_refuse(struct nbd *n, const char *why);
 
 /*
  * Sends a request with data of so many bytes, if it writes, that the caller has put behind

@@ -445,8 +445,7 @@ static void take_reply(struct virtio_blk *b, const struct nbd_reply *reply)
 	unsigned i = reply->cookie < BLK_SLOTS ? (unsigned)reply->cookie : BLK_SLOTS;
 
 	if (i == BLK_SLOTS || !r->flight[i].sent) {
-		nbd_close(&r->nbd);
-		r->nbd.why = "the server answers what was not asked";
+		nbd_refuse(&r->nbd, "the server answers what was not asked");
 		return;
 	}
 	if (reply->error == 0 && r->slot[i].type == VIRTIO_BLK_T_IN) {
