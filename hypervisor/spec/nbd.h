@@ -67,6 +67,9 @@ enum nbd_command {
 	NBD_CMD_WRITE_ZEROES = 6
 };
 
+/* "Error values": it is being shut down. */
+#define NBD_ESHUTDOWN 108u
+
 /* "Command flags" */
 #define NBD_CMD_FLAG_FUA     BIT(0)
 #define NBD_CMD_FLAG_NO_HOLE BIT(1)

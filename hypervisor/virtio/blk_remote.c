@@ -448,6 +448,10 @@ static void take_reply(struct virtio_blk *b, const struct nbd_reply *reply)
 		nbd_refuse(&r->nbd, "the server answers what was not asked");
 		return;
 	}
+	if (reply->error == NBD_ESHUTDOWN) { /* the next one may do it */
+		nbd_refuse(&r->nbd, "the server shuts down");
+		return;
+	}
 	if (reply->error == 0 && r->slot[i].type == VIRTIO_BLK_T_IN) {
 		r->receiving = (uint8_t)i;
 		r->receive_left = r->flight[i].piece;
