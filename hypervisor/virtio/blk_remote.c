@@ -535,6 +535,7 @@ void blk_remote_forget(struct virtio_blk *b, unsigned queue)
 		r->flight[i] = (struct blk_flight){0};
 	}
 	r->full &= queue == VIRTIO_NO_QUEUE ? 0 : ~(1u << queue);
+	wake_queues(b); /* the others */
 	if (flies) {
 		disconnect(r);
 		virtio_ask(&b->v);
