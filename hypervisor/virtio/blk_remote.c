@@ -516,7 +516,7 @@ enum vpci_work blk_remote_work(struct virtio_blk *b)
 	return VPCI_WORK_MORE;
 }
 
-/* ---- reset, state ---- */
+/* ---- reset ---- */
 
 /*
  * Replies to what is forgotten could not be told from those that come later: another
@@ -540,62 +540,4 @@ void blk_remote_forget(struct virtio_blk *b, unsigned queue)
 		disconnect(r);
 		virtio_ask(&b->v);
 	}
-}
-
-void blk_remote_get_state(const struct virtio_blk *b, struct blk_remote_state *s)
-{
-	__builtin_memset(s, 0, sizeof(*s));
-	for (unsigned i = 0; i < BLK_SLOTS; i++)
-		if (b->remote->slot[i].used)
-			s->slot[i] = b->remote->slot[i];
-}
-
-static bool cursor_valid(
-	const struct blk_slot *s, const struct virtq_cursor *c, unsigned from, uint64_t *left)
-{
-	if (c->buffer < from || c->buffer > c->end || c->end > s->count ||
-		(c->buffer < c->end ? c->offset > s->buffers[c->buffer].length
-				    : c->offset != 0))
-		return false;
-	*left = 0;
-	for (unsigned i = c->buffer; i < c->end; i++)
-		*left += s->buffers[i].length;
-	return *left - c->offset == c->left;
-}
-
-static bool slot_valid(const struct virtio_blk *b, const struct blk_slot *s)
-{
-	uint64_t read, write;
-
-	if (s->used > 1 || s->unmap > 1 || s->reserved != 0 || s->status != 0)
-		return false;
-	if (!s->used)
-		return true;
-	if (s->queue >= b->kind.queues || s->count > BLK_BUFFERS || s->descriptors == 0 ||
-		s->descriptors > VIRTQ_SIZE || s->left > b->size || s->at > b->size - s->left ||
-		!cursor_valid(s, &s->read, 0, &read) ||
-		!cursor_valid(s, &s->write, s->read.end, &write))
-		return false;
-	switch (s->type) {
-	case VIRTIO_BLK_T_IN:
-		return s->write.left == s->left + 1;
-	case VIRTIO_BLK_T_OUT:
-		return s->read.left == s->left && s->write.left != 0 && !b->readonly;
-	case VIRTIO_BLK_T_DISCARD:
-	case VIRTIO_BLK_T_WRITE_ZEROES:
-		return s->write.left != 0 && !b->readonly;
-	default:
-		return s->type == VIRTIO_BLK_T_FLUSH && s->left == 0 && s->write.left != 0;
-	}
-}
-
-bool blk_remote_set_state(struct virtio_blk *b, const struct blk_remote_state *s)
-{
-	for (unsigned i = 0; i < BLK_SLOTS; i++)
-		if (!slot_valid(b, &s->slot[i]))
-			return false;
-	disconnect(b->remote);
-	__builtin_memcpy(b->remote->slot, s->slot, sizeof(s->slot));
-	virtio_ask(&b->v);
-	return true;
 }

@@ -64,7 +64,8 @@ void blk_remote_create(struct blk_remote *r, const char *name, const char *expor
 	uint64_t size, bool readonly, struct stream *s);
 
 void blk_remote_get_state(const struct virtio_blk *b, struct blk_remote_state *s);
-/* After virtio_set_state. False: it cannot be in this state. */
+/* After virtio_set_state, which has forgotten what was under way. False: it cannot be in this
+ * state. */
 bool blk_remote_set_state(struct virtio_blk *b, const struct blk_remote_state *s);
 
 #endif
