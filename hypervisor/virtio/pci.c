@@ -320,8 +320,8 @@ static void config_written(void *device, unsigned offset, unsigned size)
 	struct virtio *v = device;
 	struct access a = access_of(v);
 
-	if (offset <= PCI_COMMAND && v->kicked != 0) /* what waits for bus mastering */
-		vpci_ask_work(v->function);
+	if (offset <= PCI_COMMAND && (v->kicked != 0 || v->asked || v->later != 0))
+		vpci_ask_work(v->function); /* what waits for bus mastering */
 	if (a.valid && touches_data(v, offset, size))
 		bar_write(v, BAR, a.offset, a.size,
 			vpci_config_get(v->function, v->access + VIRTIO_CAP_DATA, a.size));
