@@ -88,6 +88,41 @@ static void what_firmware_keeps_over_a_restart_is_a_part_of_the_pool(void **stat
 	vms[0].firmware = false;
 }
 
+static void disks_of_a_vm_that_starts_again_are_kept(void **state)
+{
+	uint64_t without;
+
+	(void)state;
+	machine(1, 64 * MIB);
+	vms[0].disk_memory = 10 * MIB;
+	without = memory_pool_size(&vms[0]);
+	assert_int_equal(memory_kept_size(&vms[0]), 0);
+	for (unsigned choice = RESTART_NEVER + 1; choice <= RESTART_ALWAYS; choice++) {
+		vms[0].restart = (uint8_t)choice;
+		assert_int_equal(memory_kept_size(&vms[0]), MEMORY_UNIT + 10 * MIB);
+		assert_int_equal(memory_pool_size(&vms[0]), without + MEMORY_UNIT);
+	}
+	vms[0].disk_memory = 0;
+	assert_int_equal(memory_kept_size(&vms[0]), 0);
+	vms[0].restart = RESTART_NEVER;
+}
+
+static void streams_to_servers_of_disks_need_memory_that_is_nobodys(void **state)
+{
+	uint64_t without;
+
+	(void)state;
+	without = machine(2, 64 * MIB);
+	assert_int_equal(memory_streams_size(list, 2), 0);
+	vms[0].remote_disks = 8;
+	vms[1].remote_disks = 1;
+	assert_true(memory_streams_size(list, 2) >= 9ull * 2 * MEMORY_STREAM_RING);
+	assert_int_equal(memory_streams_size(list, 2) % MEMORY_UNIT, 0);
+	assert_int_equal(
+		memory_of_machine(10 * MIB, list, 2), without + memory_streams_size(list, 2));
+	vms[0].remote_disks = vms[1].remote_disks = 0;
+}
+
 /* Each region lies in one piece on one side of the hole, of which 16 MiB or more is L0's. */
 static void all_vms_fit_beside_the_hole(void **state)
 {
@@ -138,6 +173,8 @@ int main(void)
 		cmocka_unit_test(more_virtual_cpus_need_more),
 		cmocka_unit_test(disks_are_a_part_of_the_pool),
 		cmocka_unit_test(what_firmware_keeps_over_a_restart_is_a_part_of_the_pool),
+		cmocka_unit_test(disks_of_a_vm_that_starts_again_are_kept),
+		cmocka_unit_test(streams_to_servers_of_disks_need_memory_that_is_nobodys),
 		cmocka_unit_test(all_vms_fit_beside_the_hole),
 		cmocka_unit_test(network_devices_need_memory_that_is_nobodys),
 	};

@@ -11,6 +11,7 @@
 
 #include <cmocka.h>
 
+#include "policy/memory.h"
 #include "policy/scenario.h"
 #include "spec/vmx_features.h"
 
@@ -273,6 +274,95 @@ static void a_disk_that_cannot_be_is_refused_with_the_word_at_fault(void **state
 	expect_refusal("disk vm=a", "disk vm=a", "too many disks of this VM");
 }
 
+static void a_disk_may_be_another_vms(void **state)
+{
+	const struct vm_disk *d = s.vms[0].disks;
+
+	(void)state;
+	assert_true(add("kernel vm=a"));
+	assert_true(add("disk vm=a size=1G nbd=store"));
+	assert_true(add("disk vm=a size=1M nbd=store disk=home export=a.home-2 port=7 "
+			"readonly=on"));
+	assert_string_equal(d[0].config.server, "store");
+	assert_string_equal(disk_config_export(&d[0].config), "disk0");
+	assert_int_equal(d[0].config.port, 10809);
+	assert_string_equal(disk_config_export(&d[1].config), "a.home-2");
+	assert_int_equal(d[1].config.port, 7);
+	assert_int_equal(disk_config_pages(&d[0].config, 0), 0);
+	assert_int_equal(s.vms[0].config.remote_disks, 2);
+	assert_int_equal(s.vms[0].config.disk_memory, 2 * MEMORY_REMOTE_DISK);
+	expect_refusal("disk vm=a nbd=store", "disk vm=a nbd=store", "needs its size");
+	expect_refusal("disk vm=a nbd=store size=1M cow=1M",
+		"disk vm=a nbd=store size=1M cow=1M", "written there, not to copies");
+	expect_refusal("disk vm=a size=1M export=x", "disk vm=a size=1M export=x",
+		"for a disk that another VM serves");
+	expect_refusal("disk vm=a size=1M port=8", "disk vm=a size=1M port=8",
+		"for a disk that another VM serves");
+	expect_refusal("disk vm=a size=1M nbd=store port=0", "port=0", "1");
+	assert_int_equal(s.vms[0].disk_count, 2);
+}
+
+/* One line after the other; whose disk is at fault in the end, and why. */
+static void expect_incomplete(
+	const char *const *lines, unsigned bad_vm, unsigned bad_disk, const char *why)
+{
+	unsigned vm = 99, disk = 99;
+
+	memset(&s, 0, sizeof(s));
+	for (unsigned i = 0; lines[i] != NULL; i++)
+		assert_true(add(lines[i]));
+	if (why == NULL) {
+		assert_true(scenario_complete(&s, &vm, &disk));
+		return;
+	}
+	assert_false(scenario_complete(&s, &vm, &disk));
+	assert_int_equal(vm, bad_vm);
+	assert_int_equal(disk, bad_disk);
+	if (strstr(s.refusal.why, why) == NULL)
+		fail_msg("'%s'", s.refusal.why);
+}
+
+#define VMS(...)                                                                            \
+	(const char *const[])                                                               \
+	{                                                                                   \
+		"kernel vm=a", "kernel vm=store vsock=on", "kernel vm=b", __VA_ARGS__, NULL \
+	}
+
+static void the_servers_of_disks_must_be_there(void **state)
+{
+	(void)state;
+	expect_incomplete(VMS("disk vm=a size=1M nbd=store", "disk vm=b size=1M nbd=store "
+							     "export=other"),
+		0, 0, NULL);
+	assert_int_equal(scenario_server_of(&s, &s.vms[0].disks[0].config), 1);
+	expect_incomplete(VMS("disk vm=a size=1M nbd=store", "disk vm=b size=1M",
+				  "disk vm=b size=1M nbd=nobody"),
+		2, 1, "there is no VM of this name");
+	expect_incomplete(
+		VMS("disk vm=store size=1M nbd=store"), 1, 0, "a VM cannot serve its own disk");
+	expect_incomplete(VMS("disk vm=a size=1M nbd=b"), 0, 0,
+		"this VM has no virtio socket device ('vsock: on')");
+}
+
+static void a_disk_that_two_write_is_refused(void **state)
+{
+	static const char both[] = "another disk is the same one: both must be readonly";
+	static const char first[] = "disk vm=a size=1M nbd=store disk=x";
+	static const char first_read[] = "disk vm=a size=1M nbd=store disk=x readonly=on";
+
+	(void)state;
+	expect_incomplete(VMS(first, "disk vm=b size=1M nbd=store disk=x"), 2, 0, both);
+	expect_incomplete(
+		VMS(first, "disk vm=a size=1M nbd=store disk=y export=x"), 0, 1, both);
+	expect_incomplete(
+		VMS(first, "disk vm=b size=1M nbd=store disk=x readonly=on"), 2, 0, both);
+	expect_incomplete(VMS(first_read, "disk vm=b size=1M nbd=store disk=x"), 2, 0, both);
+	expect_incomplete(
+		VMS(first_read, "disk vm=b size=1M nbd=store disk=x readonly=on"), 0, 0, NULL);
+	expect_incomplete(VMS(first, "disk vm=b size=1M nbd=store disk=x port=5"), 0, 0, NULL);
+	expect_incomplete(VMS(first, "disk vm=b size=1M disk=x"), 0, 0, NULL);
+}
+
 static void expect_same(const struct vm_config *a, const struct vm_config *b)
 {
 	for (const struct setting *row = vm_settings; row->kind != SETTING_END; row++)
@@ -389,6 +479,9 @@ int main(void)
 		cmocka_unit_test_setup(a_disk_line_gives_a_vm_a_disk, set_up),
 		cmocka_unit_test_setup(
 			a_disk_that_cannot_be_is_refused_with_the_word_at_fault, set_up),
+		cmocka_unit_test_setup(a_disk_may_be_another_vms, set_up),
+		cmocka_unit_test_setup(the_servers_of_disks_must_be_there, set_up),
+		cmocka_unit_test_setup(a_disk_that_two_write_is_refused, set_up),
 		cmocka_unit_test_setup(
 			a_configuration_becomes_a_line_that_gives_it_back, set_up),
 		cmocka_unit_test_setup(addresses_of_network_devices_differ, set_up),

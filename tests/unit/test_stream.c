@@ -411,12 +411,16 @@ static void a_new_connection_has_empty_rings_and_nobody_who_waits(void **state)
 	(void)state;
 	send(STREAM_OPENER, bytes, SIZE);
 	send(STREAM_ACCEPTOR, bytes, SIZE);
+	stream_took(&s, STREAM_ACCEPTOR, 9);
+	send(STREAM_OPENER, bytes, 9);
 	assert_false(stream_has_room(&s, STREAM_OPENER, 1));
 	assert_false(stream_has_room(&s, STREAM_ACCEPTOR, 1));
 	stream_end(&s, number);
 	connect();
-	send(STREAM_OPENER, bytes, 8);
-	send(STREAM_ACCEPTOR, bytes, 8);
+	for (unsigned i = 0; i < 2; i++)
+		assert_int_equal(ring_room(&s.to[i]), SIZE);
+	stream_send(&s, STREAM_OPENER, 8);
+	stream_send(&s, STREAM_ACCEPTOR, 8);
 	told_opener = told_acceptor = 0;
 	stream_took(&s, STREAM_ACCEPTOR, 8);
 	stream_took(&s, STREAM_OPENER, 8);
