@@ -27,9 +27,9 @@ static uint64_t get(const uint8_t **at, unsigned bytes)
 
 /* ---- the connection ---- */
 
-void nbd_create(struct nbd *n, struct stream *s, const char *export, uint64_t size)
+void nbd_create(struct nbd *n, struct stream *s, const char *export, uint64_t size, bool writes)
 {
-	*n = (struct nbd){.stream = s, .export = export, .size = size};
+	*n = (struct nbd){.stream = s, .export = export, .size = size, .writes = writes};
 }
 
 void nbd_close(struct nbd *n)
@@ -141,6 +141,8 @@ static bool acknowledged(struct nbd *n, enum nbd_step *result)
 		*result = lost(n, "the server does not say how large its export is", 0);
 	else if (n->has < n->size)
 		*result = lost(n, "the server's export is smaller than the disk", 0);
+	else if (n->writes && n->flags & NBD_FLAG_READ_ONLY)
+		*result = lost(n, "the server's export is readonly, and the disk is not", 0);
 	else if (n->least > BLOCK || n->most < MOST_LEAST)
 		*result = lost(n, "the server does not take requests of any number of sectors",
 			n->least > BLOCK ? n->least : n->most);

@@ -36,6 +36,7 @@ struct nbd {
 	struct stream *stream;
 	const char *export; /* its name at the server */
 	uint64_t size;      /* bytes that it must have at least */
+	bool writes;        /* it must be one that is written */
 	enum nbd_phase phase;
 	bool known;        /* the export's size and flags have come */
 	uint16_t flags;    /* NBD_FLAG_* */
@@ -68,7 +69,8 @@ enum nbd_got {
 	NBD_NO_REPLY /* what came is none: the connection is closed */
 };
 
-void nbd_create(struct nbd *n, struct stream *s, const char *export, uint64_t size);
+void nbd_create(
+	struct nbd *n, struct stream *s, const char *export, uint64_t size, bool writes);
 /* Goes on as far as it can. */
 enum nbd_step nbd_step(struct nbd *n);
 /* Closes the connection: nbd_step begins anew. */

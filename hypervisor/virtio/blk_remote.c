@@ -24,7 +24,7 @@ void blk_remote_create(struct blk_remote *r, const char *name, const char *expor
 	r->readonly = readonly;
 	r->receiving = BLK_SLOTS;
 	r->told = "";
-	nbd_create(&r->nbd, s, export, size);
+	nbd_create(&r->nbd, s, export, size, !readonly);
 }
 
 /* ---- slots ---- */

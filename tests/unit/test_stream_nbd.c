@@ -3,144 +3,15 @@
  * The client of NBD against a server that says what the test wants: handshakes good and bad,
  * connections that end anywhere, requests and replies byte by byte.
  */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stdbool.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <string.h>
+#include "nbd_script.h"
 
-#include <cmocka.h>
-
-#include "stream/nbd.h"
-#include "stream/seam.h"
-
-#define RING 4096u
-#define SIZE (1ull << 20) /* of the disk */
-#define DATA 1000u        /* bytes of a write */
-
-static struct stream s;
-static struct nbd n;
-static uint8_t memory[2 * RING];
-
-void stream_arrived(unsigned vm)
-{
-	assert_in_range(vm, 0, 1);
-}
-
-/* ---- the server ---- */
-
-static uint8_t said[RING], heard[RING];
-static uint32_t say_count, hear_count;
-
-static void say(uint64_t value, unsigned bytes)
-{
-	assert_true(say_count + bytes <= sizeof(said));
-	for (unsigned i = bytes; i-- > 0;)
-		said[say_count++] = (uint8_t)(value >> i * 8);
-}
-
-/* So many bytes of what it says go to the client. */
-static void deliver(uint32_t from, uint32_t count)
-{
-	ring_put(&s.to[STREAM_OPENER], 0, said + from, count);
-	stream_send(&s, STREAM_ACCEPTOR, count);
-}
-
-static void hear(void)
-{
-	uint32_t count = ring_waiting(&s.to[STREAM_ACCEPTOR]);
-
-	assert_true(hear_count + count <= sizeof(heard));
-	ring_peek(&s.to[STREAM_ACCEPTOR], heard + hear_count, count);
-	stream_took(&s, STREAM_ACCEPTOR, count);
-	hear_count += count;
-}
-
-static uint64_t number(uint32_t at, unsigned bytes)
-{
-	uint64_t value = 0;
-
-	assert_true(at + bytes <= hear_count);
-	for (unsigned i = 0; i < bytes; i++)
-		value = value << 8 | heard[at + i];
-	return value;
-}
-
-static void say_greeting(unsigned flags)
-{
-	say(NBD_MAGIC, 8);
-	say(NBD_OPTION_MAGIC, 8);
-	say(flags, 2);
-}
-
-static void say_answer(uint32_t type, uint32_t length)
-{
-	say(NBD_ANSWER_MAGIC, 8);
-	say(NBD_OPT_GO, 4);
-	say(type, 4);
-	say(length, 4);
-}
-
-static void say_export(uint64_t size, unsigned flags)
-{
-	say_answer(NBD_REP_INFO, NBD_INFO_EXPORT_SIZE);
-	say(NBD_INFO_EXPORT, 2);
-	say(size, 8);
-	say(flags, 2);
-}
-
-static void say_block_size(uint32_t least, uint32_t most)
-{
-	say_answer(NBD_REP_INFO, NBD_INFO_BLOCK_SIZE_SIZE);
-	say(NBD_INFO_BLOCK_SIZE, 2);
-	say(least, 4);
-	say(4096, 4);
-	say(most, 4);
-}
-
-static void say_all(uint32_t most)
-{
-	say_greeting(NBD_FIXED_NEWSTYLE | NBD_NO_ZEROES);
-	say_export(SIZE, NBD_FLAG_SEND_FLUSH | NBD_FLAG_SEND_FUA);
-	if (most != 0)
-		say_block_size(1, most);
-	say_answer(NBD_REP_ACK, 0);
-}
-
-static void start(const char *export)
-{
-	stream_create(&s, 0, 1, NBD_PORT, memory, RING);
-	memset(memory, 0xcc, sizeof(memory));
-	memset(&n, 0xa5, sizeof(n));
-	nbd_create(&n, &s, export, SIZE);
-	say_count = hear_count = 0;
-}
+#define DATA 1000u /* bytes of a write */
 
 static int setup(void **state)
 {
 	(void)state;
 	start("root");
 	return 0;
-}
-
-static void accept(void)
-{
-	assert_int_equal(nbd_step(&n), NBD_WAITS);
-	assert_int_equal(n.phase, NBD_CONNECTING);
-	stream_accept(&s, stream_wanted(&s));
-}
-
-/* All that it says, at once. */
-static enum nbd_step answer_all(void)
-{
-	enum nbd_step step;
-
-	accept();
-	deliver(0, say_count);
-	step = nbd_step(&n);
-	hear();
-	return step;
 }
 
 static void ready(void)
@@ -257,7 +128,7 @@ static void what_it_does_not_know_is_skipped(void **state)
 	say_answer(NBD_REP_INFO, 6);
 	say(NBD_INFO_BLOCK_SIZE, 2);
 	say(1, 4);
-	say_export(SIZE + 512, 0xffff);
+	say_export(SIZE + 512, 0xffff & ~NBD_FLAG_READ_ONLY);
 	say_answer(NBD_REP_ACK, 0);
 	assert_int_equal(answer_all(), NBD_WORKS);
 	assert_int_equal(n.has, SIZE + 512);
@@ -304,6 +175,20 @@ static void an_export_that_is_too_small_is_refused(void **state)
 	say_export(SIZE - 1, 0);
 	say_answer(NBD_REP_ACK, 0);
 	expect_lost("the server's export is smaller than the disk", 0);
+}
+
+static void an_export_that_is_readonly_is_for_disks_that_are(void **state)
+{
+	(void)state;
+	for (unsigned writes = 0; writes < 2; writes++) {
+		start("root");
+		n.writes = writes;
+		say_greeting(NBD_FIXED_NEWSTYLE);
+		say_export(SIZE, 1 | NBD_FLAG_READ_ONLY);
+		say_answer(NBD_REP_ACK, 0);
+		assert_int_equal(answer_all(), writes ? NBD_LOST : NBD_WORKS);
+	}
+	assert_string_equal(n.why, "the server's export is readonly, and the disk is not");
 }
 
 static void an_export_of_unknown_size_is_refused(void **state)
@@ -495,6 +380,29 @@ static void one_that_is_closed_begins_anew(void **state)
 	ready();
 }
 
+/* Its sizes of blocks, its size, and how much it says. */
+static void a_server_is_judged_by_what_it_says_now(void **state)
+{
+	(void)state;
+	for (unsigned i = 0; i < 4; i++) {
+		say_greeting(NBD_FIXED_NEWSTYLE);
+		for (unsigned k = 0; k < 50; k++)
+			say_answer(NBD_REP_INFO, 0);
+		if (i % 2 == 0) {
+			say_export(SIZE, 0);
+			say_block_size(4096, 512);
+		}
+		say_answer(NBD_REP_ACK, 0);
+		assert_int_equal(answer_all(), NBD_LOST);
+		assert_int_equal(nbd_step(&n), NBD_WAITS);
+		stream_see_closed(&s, stream_wanted(&s));
+		say_count = hear_count = 0;
+	}
+	ready();
+	assert_int_equal(n.least, 1);
+	assert_int_equal(n.most, 32 << 20);
+}
+
 /* ---- requests and replies ---- */
 
 static void a_request_goes_with_its_data_at_once(void **state)
@@ -575,6 +483,7 @@ int main(void)
 		T(a_handshake_may_come_byte_by_byte),
 		T(what_comes_behind_the_handshake_is_left_there),
 		T(an_export_that_is_too_small_is_refused),
+		T(an_export_that_is_readonly_is_for_disks_that_are),
 		T(an_export_of_unknown_size_is_refused),
 		T(an_error_of_the_server_is_told_with_its_number),
 		T(what_is_no_server_of_today_is_refused),
@@ -587,6 +496,7 @@ int main(void)
 		T(a_server_whose_vm_is_gone_never_answers),
 		T(a_vm_that_starts_again_is_asked_again),
 		T(one_that_is_closed_begins_anew),
+		T(a_server_is_judged_by_what_it_says_now),
 		T(a_request_goes_with_its_data_at_once),
 		T(a_reply_is_read_when_all_of_it_is_there),
 		T(what_is_no_reply_closes_the_connection),
