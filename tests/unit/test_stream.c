@@ -58,6 +58,7 @@ static uint32_t connect(void)
 	number = stream_wanted(&s);
 	assert_true(stream_asks(&s, number));
 	stream_accept(&s, number);
+	assert_false(stream_asks(&s, number));
 	assert_int_equal(stream_state(&s), STREAM_OPEN);
 	told_opener = told_acceptor = 0;
 	return number;
