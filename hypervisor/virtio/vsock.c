@@ -475,10 +475,20 @@ void virtio_vsock_arrived(struct virtio_vsock *d)
 	virtio_kick(&d->v, RECEIVE);
 }
 
+/*
+ * The guest loses its connections when it hears of the event. One that it was asked for, and may
+ * just have accepted, must not be taken for open afterwards: the opener tries another one.
+ */
 bool virtio_vsock_set_state(struct virtio_vsock *d, const struct virtio_state *s)
 {
 	if (!virtio_set_state(&d->v, s))
 		return false;
+	for (unsigned i = 0; i < d->link_count; i++) {
+		uint32_t wanted = stream_wanted(d->link[i].stream);
+
+		if (stream_asks(d->link[i].stream, wanted))
+			stream_end(d->link[i].stream, wanted);
+	}
 	d->restored = true;
 	virtio_kick(&d->v, EVENTS);
 	return true;

@@ -300,10 +300,12 @@ static void after_a_state_is_put_back_the_guest_learns_that_connections_are_gone
 	struct world_buffer b = {0x3f0000, 8, true};
 	uint32_t event = UINT32_MAX, written;
 	uint16_t id;
+	struct peer late;
 
 	(void)state;
 	give_buffers(8, 2048);
 	connect(0);
+	late = ask(1);
 	give(EV, &b, 1);
 	notify(EV);
 	work();
@@ -313,7 +315,10 @@ static void after_a_state_is_put_back_the_guest_learns_that_connections_are_gone
 	assert_true(virtio_vsock_set_state(&vsock, &s));
 	dev_unlock(&machine);
 	assert_int_equal(stream_state(&stream[0]), STREAM_ENDED);
-	work();
+	assert_int_equal(stream_state(&stream[1]), STREAM_ENDED);
+	say(&late, VIRTIO_VSOCK_RESPONSE, 0); /* accepted before it hears of it */
+	assert_int_equal(stream_state(&stream[1]), STREAM_ENDED);
+	expect(VIRTIO_VSOCK_RST);
 	assert_true(used(EV, &id, &written));
 	assert_int_equal(written, 4);
 	memcpy(&event, ram(0x3f0000), 4);
