@@ -127,7 +127,7 @@ static void what_it_does_not_know_is_skipped(void **state)
 	say(0, 3);
 	say_answer(NBD_REP_INFO, 6);
 	say(NBD_INFO_BLOCK_SIZE, 2);
-	say(1, 4);
+	say(4096, 4);
 	say_export(SIZE + 512, 0xffff & ~NBD_FLAG_READ_ONLY);
 	say_answer(NBD_REP_ACK, 0);
 	assert_int_equal(answer_all(), NBD_WORKS);
@@ -195,6 +195,10 @@ static void an_export_of_unknown_size_is_refused(void **state)
 {
 	(void)state;
 	say_greeting(NBD_FIXED_NEWSTYLE);
+	say_answer(NBD_REP_INFO, 13);
+	say(NBD_INFO_EXPORT, 2);
+	say(SIZE, 8);
+	say(0, 3);
 	say_answer(NBD_REP_ACK, 0);
 	expect_lost("the server does not say how large its export is", 0);
 }
