@@ -370,6 +370,25 @@ static void a_turn_is_bounded(void **state)
 	assert_int_equal(collect(), 1);
 }
 
+static void what_is_sent_in_a_turn_is_bounded(void **state)
+{
+	uint32_t before = 0, now;
+
+	(void)state;
+	for (unsigned t = 0; t < 3; t++)
+		submit(t, 0, VIRTIO_BLK_T_OUT, 512 * t, 65536);
+	for (unsigned t = 3; t < 16; t++)
+		submit(t, 0, VIRTIO_BLK_T_OUT, 512 * t, 512);
+	for (unsigned i = 0; i < 10; i++, before = now) {
+		platform_work(&machine);
+		now = ring_waiting(&wire.to[STREAM_ACCEPTOR]);
+		assert_in_range(now - before, 0, 65536 + 2 * (28 + 512));
+	}
+	assert_true(now > 65536);
+	run();
+	assert_int_equal(collect(), 16);
+}
+
 #define T(name) cmocka_unit_test_setup(name, setup)
 
 int main(void)
@@ -393,6 +412,7 @@ int main(void)
 		T(every_kind_of_ring_will_do),
 		T(requests_wait_for_room_in_the_stream),
 		T(a_turn_is_bounded),
+		T(what_is_sent_in_a_turn_is_bounded),
 	};
 
 	return cmocka_run_group_tests_name("disks of other VMs", tests, NULL, NULL);

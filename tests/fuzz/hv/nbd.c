@@ -20,7 +20,8 @@ static struct virtio_blk blk;
 static struct blk_remote remote;
 static struct stream wire;
 static uint8_t memory[2 * RING];
-static unsigned given, returned;
+static unsigned given;
+static bool out[QUEUES][SIZE]; /* chains that the device has, by their names */
 static bool spoilt;
 
 static void create(struct input *in)
@@ -36,7 +37,8 @@ static void create(struct input *in)
 	features |= kind & 2 ? VIRTIO_F_RING_PACKED : 0;
 	features |= kind & 4 ? VIRTIO_F_EVENT_IDX : 0;
 	world_up(features, QUEUES, SIZE);
-	given = returned = 0;
+	given = 0;
+	memset(out, 0, sizeof(out));
 	spoilt = false;
 }
 
@@ -167,7 +169,9 @@ static void submit(struct input *in)
 		n = 1;
 		memcpy(ram(b[1].gpa), &r, sizeof(r));
 	}
-	give(q, b, n + 2);
+	if (out[q][queue[q].first_free]) /* its name is in use */
+		return;
+	out[q][give(q, b, n + 2)] = true;
 	notify(q);
 	given++;
 }
@@ -178,36 +182,37 @@ static void collect(void)
 	uint32_t written;
 
 	for (unsigned q = 0; q < QUEUES; q++)
-		for (unsigned n = 0; n < 2 * SIZE && used(q, &id, &written); n++)
-			returned++;
-	check(spoilt || returned <= given);
+		for (unsigned n = 0; n < 2 * SIZE && used(q, &id, &written); n++) {
+			check(spoilt || (id < SIZE && out[q][id]));
+			out[q][id % SIZE] = false;
+		}
 }
 
 static void reset(struct input *in)
 {
-	unsigned kind = byte(in);
+	unsigned kind = byte(in), q = kind >> 1 & 1;
 
-	given = returned = 0;
-	spoilt = false;
 	if (kind & 1) {
+		spoilt = false;
+		memset(out, 0, sizeof(out));
 		world_features(VIRTIO_F_VERSION_1 | VIRTIO_F_RING_RESET |
 			       (kind & 2 ? VIRTIO_F_RING_PACKED : 0));
-		for (unsigned q = 0; q < QUEUES; q++)
-			world_queue(q, SIZE);
+		for (unsigned i = 0; i < QUEUES; i++)
+			world_queue(i, SIZE);
 		world_driver_ok();
 		return;
 	}
-	given = 2 * SIZE; /* of the other queue */
-	set_common(VIRTIO_COMMON_QUEUE_SELECT, 2, kind >> 1 & 1);
+	memset(out[q], 0, sizeof(out[q]));
+	set_common(VIRTIO_COMMON_QUEUE_SELECT, 2, q);
 	set_common(VIRTIO_COMMON_QUEUE_RESET, 2, 1);
-	world_queue(kind >> 1 & 1, SIZE);
+	world_queue(q, SIZE);
 }
 
 static void state(struct input *in)
 {
 	static struct virtio_state v;
 	static struct blk_remote_state r, again;
-	size_t place = take(in, 3) % sizeof(r);
+	size_t place = byte(in) % 4 * sizeof(r.slot[0]) + byte(in);
 	bool good;
 
 	dev_lock(&machine);
