@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * For tests of the client of NBD: a server that says what the test wants, all at once or byte by
- * byte, and hears what the client says.
+ * For tests of the client of NBD: a server that says what the test wants, all at once or byte
+ * by byte, and hears what the client says.
  */
 #ifndef NESTOR_TESTS_NBD_SCRIPT_H
 #define NESTOR_TESTS_NBD_SCRIPT_H

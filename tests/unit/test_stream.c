@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Streams: rings that wrap around, connections that are asked for, taken, refused and ended, and
- * who is told of what.
+ * Streams: rings that wrap around, connections that are asked for, taken, refused and ended,
+ * and who is told of what.
  */
 #include <setjmp.h>
 #include <stdarg.h>

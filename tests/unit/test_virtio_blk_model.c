@@ -21,7 +21,9 @@ static uint32_t below(uint32_t bound)
 	return random_below(&seed, bound);
 }
 
-/* A chain's descriptors, or its name, may still be in use: the driver of this world is simple. */
+/*
+ * A chain's descriptors, or its name, may still be in use: the driver of this world is simple.
+ */
 static bool place_free(unsigned q, unsigned n)
 {
 	unsigned first = queue[q].first_free;

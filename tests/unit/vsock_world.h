@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * For tests of the socket device: a guest's side of it, and the openers of its streams, which are
- * the test. Each looks only when it was told.
+ * For tests of the socket device: a guest's side of it, and the openers of its streams, which
+ * are the test. Each looks only when it was told.
  */
 #ifndef NESTOR_TESTS_VSOCK_WORLD_H
 #define NESTOR_TESTS_VSOCK_WORLD_H

@@ -2,8 +2,8 @@
 /*
  * Fuzzer of the socket device: a guest that accepts, refuses, sends packets of its connections
  * and of none, well and badly, gives buffers of any size, and resets the device; openers that
- * ask, close, send and take. What comes out of a stream is what went in, no ring is overrun, the
- * guest gets no more than it has said it has room for, and work comes to an end.
+ * ask, close, send and take. What comes out of a stream is what went in, no ring is overrun,
+ * the guest gets no more than it has said it has room for, and work comes to an end.
  */
 #define WORLD_RAM 0x80000u /* clearing it is most of a run */
 #include "virtio_world.h"
