@@ -476,8 +476,8 @@ void virtio_vsock_arrived(struct virtio_vsock *d)
 }
 
 /*
- * The guest loses its connections when it hears of the event. One that it was asked for, and may
- * just have accepted, must not be taken for open afterwards: the opener tries another one.
+ * The guest loses its connections when it hears of the event. One that it was asked for, and
+ * may just have accepted, must not be taken for open afterwards: the opener tries another one.
  */
 bool virtio_vsock_set_state(struct virtio_vsock *d, const struct virtio_state *s)
 {

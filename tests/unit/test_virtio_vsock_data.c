@@ -186,12 +186,17 @@ static void packets_that_say_more_than_they_have_stop_the_device(void **state)
 {
 	for (unsigned i = 0; i < 4; i++) {
 		struct virtio_vsock_hdr bad = {CID, 2, 1, 2, 11, 1, VIRTIO_VSOCK_RW, 0, 0, 0};
-		struct world_buffer b = {TX_AT, i < 2 ? 44 + 10 : 43, i == 3};
+		struct world_buffer b[2] = {{TX_AT,
+						    i < 2    ? 44 + 10
+						    : i == 2 ? 43
+							     : 44 + 11,
+						    false},
+			{TX_AT + 0x1000, 8, true}}; /* to be written: there is nothing to */
 
 		setup(state);
 		bad.length = i == 1 ? UINT32_MAX : 11;
 		memcpy(ram(TX_AT), &bad, sizeof(bad));
-		give(TX, &b, 1);
+		give(TX, b, i == 3 ? 2 : 1);
 		notify(TX);
 		work();
 		assert_true(needs_reset());
@@ -247,10 +252,12 @@ static void a_large_packet_takes_several_turns(void **state)
 	world_queue(TX, SIZE);
 	work();
 	expect(VIRTIO_VSOCK_RST);
-	p.port = 0;
 	assert_true(stream_open(&stream[0]));
 	arrive();
 	expect(VIRTIO_VSOCK_REQUEST);
+	p.port = h.src_port;
+	say(&p, VIRTIO_VSOCK_RESPONSE, 0); /* a packet again, no data of the last one */
+	assert_int_equal(stream_state(&stream[0]), STREAM_OPEN);
 }
 
 static void a_reset_in_the_middle_of_a_packet_forgets_it(void **state)
