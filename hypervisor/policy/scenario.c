@@ -92,7 +92,7 @@ static const char *add_kernel(
 	const char *error = NULL;
 
 	if (vm == NULL || vm->firmware.size == 0 || vm->has_kernel)
-		error = add_vm(s, c, &vm);
+		error = c->boot != 0 ? VM_NO_BOOT : add_vm(s, c, &vm);
 	if (error != NULL)
 		return error;
 	vm->kernel = *file;
@@ -114,22 +114,33 @@ static const char *add_module(struct vm_images *vm, const struct vm_file *file)
 	return NULL;
 }
 
-/* A disk without a name gets one by its number. */
-static void name_disk(struct vm_images *vm, struct disk_config *c)
+static const char *add_boot_rom(struct vm_images *vm, const struct vm_file *file)
 {
-	static const char name[] = "disk0";
+	if (vm->boot_rom.size != 0)
+		return "the VM has one already";
+	if (option_rom_size_error(file->size) == NULL)
+		vm->boot_rom = *file;
+	return option_rom_size_error(file->size);
+}
 
-	if (c->name[0] != '\0')
+/* A disk or drive without a name gets one: what it is, and its number, of a digit. */
+static void name_by_number(char name[DISK_NAME_SIZE], const char *kind, unsigned number)
+{
+	size_t n = 0;
+
+	if (name[0] != '\0')
 		return;
-	__builtin_memcpy(c->name, name, sizeof(name));
-	c->name[4] = (char)('0' + vm->disk_count);
+	for (; kind[n] != '\0'; n++)
+		name[n] = kind[n];
+	name[n] = (char)('0' + number);
+	name[n + 1] = '\0';
 }
 
 static const char *add_disk(struct vm_images *vm, struct disk_config *c, struct vm_file file)
 {
 	if (vm->disk_count == SCENARIO_MAX_DISKS)
 		return "too many disks of this VM";
-	name_disk(vm, c);
+	name_by_number(c->name, "disk", vm->disk_count);
 	for (unsigned i = 0; i < vm->disk_count; i++)
 		if (text_is(text_of(c->name, DISK_NAME_SIZE), vm->disks[i].config.name))
 			return "the VM has a disk of this name already";
@@ -139,13 +150,27 @@ static const char *add_disk(struct vm_images *vm, struct disk_config *c, struct 
 	return NULL;
 }
 
-static bool parse_disk(struct scenario *s, struct text words, struct disk_config *c)
+static const char *add_cdrom(struct vm_images *vm, struct cdrom_config *c, struct vm_file file)
+{
+	if (vm->cdrom_count == SCENARIO_MAX_CDROMS)
+		return "too many CD-ROM drives of this VM";
+	name_by_number(c->name, "cdrom", vm->cdrom_count);
+	for (unsigned i = 0; i < vm->cdrom_count; i++)
+		if (text_is(text_of(c->name, DISK_NAME_SIZE), vm->cdroms[i].config.name))
+			return "the VM has a CD-ROM drive of this name already";
+	vm->cdroms[vm->cdrom_count++] = (struct vm_cdrom){*c, file};
+	return NULL;
+}
+
+/* All words of a line, into an object of the table. */
+static bool parse_line(
+	struct scenario *s, const struct setting *table, struct text words, void *object)
 {
 	struct text word;
 
-	settings_init(disk_settings, c);
+	settings_init(table, object);
 	while ((word = text_word(&words)).len > 0)
-		if (!settings_parse(disk_settings, word, c, &s->refusal))
+		if (!settings_parse(table, word, object, &s->refusal))
 			return false;
 	return true;
 }
@@ -157,13 +182,30 @@ static bool add_disk_line(
 	struct vm_images *vm;
 	const char *error;
 
-	if (!parse_disk(s, words, &c))
+	if (!parse_line(s, disk_settings, words, &c))
 		return false;
 	vm = find(s, c.vm);
 	error = vm == NULL ? "there is no kernel for this VM before it"
 			   : disk_config_error(&c, file.size);
 	if (error == NULL)
 		error = add_disk(vm, &c, file);
+	return error == NULL || refusal_set(&s->refusal, line, "%s", error);
+}
+
+static bool add_cdrom_line(
+	struct scenario *s, struct text line, struct text words, struct vm_file file)
+{
+	struct cdrom_config c = {.vm = ""};
+	struct vm_images *vm;
+	const char *error;
+
+	if (!parse_line(s, cdrom_settings, words, &c))
+		return false;
+	vm = find(s, c.vm);
+	error = vm == NULL ? "there is no kernel for this VM before it"
+			   : cdrom_size_error(file.size);
+	if (error == NULL)
+		error = add_cdrom(vm, &c, file);
 	return error == NULL || refusal_set(&s->refusal, line, "%s", error);
 }
 
@@ -177,8 +219,13 @@ static const char *add(struct scenario *s, struct text kind, const struct vm_con
 		return add_firmware(s, c, file);
 	if (text_is(kind, "kernel"))
 		return add_kernel(s, c, file);
+	if (text_is(kind, "boot-rom"))
+		return vm != NULL && vm->firmware.size != 0
+			       ? add_boot_rom(vm, file)
+			       : "there is no firmware for this VM before it";
 	if (!initrd && !text_is(kind, "module"))
-		return "must begin with firmware, kernel, initrd, module or disk";
+		return "must begin with firmware, kernel, initrd, module, boot-rom, disk or "
+		       "cdrom";
 	if (vm == NULL || !vm->has_kernel)
 		return "there is no kernel for this VM before it";
 	return initrd ? add_initrd(vm, file) : add_module(vm, file);
@@ -193,6 +240,8 @@ bool scenario_add(struct scenario *s, struct text line, uint64_t start, uint64_t
 
 	if (text_is(kind, "disk"))
 		return add_disk_line(s, line, rest, file);
+	if (text_is(kind, "cdrom"))
+		return add_cdrom_line(s, line, rest, file);
 	settings_init(vm_settings, &c);
 	if (!parse_settings(s, &rest, &c))
 		return false;

@@ -9,12 +9,14 @@
 #include <stdint.h>
 
 #include "lib/text.h"
+#include "policy/cdrom_config.h"
 #include "policy/disk_config.h"
 #include "policy/vm_config.h"
 
 #define SCENARIO_MAX_VMS     LIMIT_VMS
 #define SCENARIO_MAX_MODULES LIMIT_MODULES
 #define SCENARIO_MAX_DISKS   LIMIT_DISKS
+#define SCENARIO_MAX_CDROMS  LIMIT_CDROMS
 
 /* A file in host memory with its command line. */
 struct vm_file {
@@ -25,6 +27,11 @@ struct vm_file {
 
 struct vm_disk {
 	struct disk_config config;
+	struct vm_file image;
+};
+
+struct vm_cdrom {
+	struct cdrom_config config;
 	struct vm_file image;
 };
 
@@ -39,6 +46,9 @@ struct vm_images {
 	unsigned module_count;
 	struct vm_disk disks[SCENARIO_MAX_DISKS];
 	unsigned disk_count;
+	struct vm_cdrom cdroms[SCENARIO_MAX_CDROMS];
+	unsigned cdrom_count;
+	struct vm_file boot_rom; /* of its network devices, for firmware; size 0: none */
 };
 
 struct scenario {
@@ -50,7 +60,7 @@ struct scenario {
 /*
  * Adds one module whose command line is `line`. False: s->refusal says why; nothing was added.
  * The first module of a VM is its firmware or its kernel, and has the settings; a kernel may
- * follow its firmware, others and disks follow both.
+ * follow its firmware, all else follows both.
  */
 bool scenario_add(struct scenario *s, struct text line, uint64_t start, uint64_t size);
 

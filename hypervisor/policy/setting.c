@@ -266,9 +266,30 @@ static bool parse_functions(struct text v, uint64_t *list)
 	return *list != SETTING_ALL_FUNCTIONS;
 }
 
-static void put_choices(const struct setting *s, char *buf, size_t size)
+static bool parse_order(const struct setting *s, struct text v, uint64_t *order)
 {
-	size_t n = fmt(buf, size, "one of");
+	unsigned shift = 0;
+	struct text item;
+	uint64_t index;
+	bool more;
+
+	*order = 0;
+	do {
+		more = cut(&v, ',', &item);
+		if (!parse_choice(s, item, &index))
+			return false;
+		for (unsigned i = 0; i < shift; i += 8)
+			if ((*order >> i & 0xff) == index + 1)
+				return false;
+		*order |= (index + 1) << shift;
+		shift += 8;
+	} while (more);
+	return true;
+}
+
+static void put_choices(const struct setting *s, const char *intro, char *buf, size_t size)
+{
+	size_t n = fmt(buf, size, "%s", intro);
 
 	for (size_t i = 0; s->words[i] != NULL; i++)
 		n += fmt(buf + n, size - n, "%s %s", i == 0 ? "" : ",", s->words[i]);
@@ -319,7 +340,10 @@ void setting_describe(const struct setting *s, char *buf, size_t size)
 		fmt(buf, size, "on or off");
 		break;
 	case SETTING_CHOICE:
-		put_choices(s, buf, size);
+		put_choices(s, "one of", buf, size);
+		break;
+	case SETTING_ORDER:
+		put_choices(s, "an order, with commas between, of", buf, size);
 		break;
 	case SETTING_NAME:
 		fmt(buf, size, "1 to %u letters, digits, '-', '_' and '.'", s->size - 1);
@@ -385,6 +409,8 @@ static bool parse_value(const struct setting *s, struct text v, uint64_t *out)
 		return parse_mac(v, out);
 	case SETTING_FUNCTIONS:
 		return parse_functions(v, out);
+	case SETTING_ORDER:
+		return parse_order(s, v, out);
 	default:
 		return false;
 	}
@@ -500,6 +526,17 @@ static size_t put_functions(uint64_t list, char *buf, size_t size)
 	return n;
 }
 
+static size_t put_order(const struct setting *s, uint64_t order, char *buf, size_t size)
+{
+	size_t n = 0;
+
+	buf[0] = '\0';
+	for (; order != 0; order >>= 8)
+		n += fmt(buf + n, size - n, "%s%s", n == 0 ? "" : ",",
+			s->words[(order & 0xff) - 1]);
+	return n;
+}
+
 size_t setting_format(const struct setting *s, const void *object, char *buf, size_t size)
 {
 	switch (s->kind) {
@@ -521,6 +558,8 @@ size_t setting_format(const struct setting *s, const void *object, char *buf, si
 		return net_list_format(nets_of(s, object), buf, size);
 	case SETTING_FUNCTIONS:
 		return put_functions(get(s, object), buf, size);
+	case SETTING_ORDER:
+		return put_order(s, get(s, object), buf, size);
 	case SETTING_FEATURES:
 		return caps_features_format(get(s, object), buf, size);
 	default:

@@ -28,6 +28,8 @@ enum setting_kind {
 	SETTING_FEATURES,  /* mask of 1 << enum caps_feature, as in haswell,-vpid */
 	SETTING_FUNCTIONS, /* PCI functions of the machine, 16 bits each, the first lowest; 0:
 			    * none, all ones: all of them; as in pci:00:03.0 */
+	SETTING_ORDER, /* words, each once: index + 1 in 8 bits each, the first lowest; 0: none;
+			    * as in cdrom,disk */
 	/* Texts of any length: only the host tool has such rows, and reads them itself. */
 	SETTING_LINE, /* const char *: printable text of at most max bytes */
 	SETTING_FILE  /* struct place: a file name, or one of words */

@@ -4,6 +4,8 @@
 #include <stddef.h>
 
 #define MIB                     (1ull << 20)
+#define OPTION_ROM_UNIT         512u
+#define OPTION_ROM_MAX          (128u << 10) /* firmware puts it below 1 MiB */
 #define CONFIG_ONE_TO_ONE_LEAST (32 * MIB)
 
 static const char *const protocol_words[] = {
@@ -22,6 +24,15 @@ static const char *const restart_words[] = {
 	[RESTART_ALWAYS] = "always",
 	NULL,
 };
+
+static const char *const boot_words[] = {
+	[VM_BOOT_DISK - 1] = "disk",
+	[VM_BOOT_CDROM - 1] = "cdrom",
+	[VM_BOOT_NETWORK - 1] = "network",
+	NULL,
+};
+
+#define BOOT_DEFAULT (VM_BOOT_DISK | VM_BOOT_CDROM << 8 | VM_BOOT_NETWORK << 16)
 
 static const char *const iommu_words[] = {
 	[IOMMU_ON] = "on",
@@ -63,6 +74,8 @@ const struct setting vm_settings[] = {
 		.help = "give it a virtio socket device: it can serve disks of other VMs"},
 	{ROW("firmware_log", "firmware-log", SETTING_SWITCH, firmware_log),
 		.help = "log what its firmware reports on the debug port 0x402, with level info"},
+	{ROW("boot", "boot", SETTING_ORDER, boot), .words = boot_words,
+		.help = "what its firmware starts it from, in this order and nothing else"},
 	{ROW("net", "net", SETTING_NETS, nets), .help = "its network devices"},
 	{ROW("devices", "devices", SETTING_FUNCTIONS, devices),
 		.help = "PCI functions of the machine that are its own"},
@@ -90,7 +103,31 @@ const char *vm_config_error(const struct vm_config *c)
 		return "'iommu: none' is for a VM with devices of the machine";
 	if (c->devices != 0 && c->memory < CONFIG_ONE_TO_ONE_LEAST)
 		return "a VM with devices of the machine needs 32M of memory at least";
+	if (vm_boot_names(c, VM_BOOT_NETWORK) && c->nets.count == 0)
+		return "'boot' names network, but the VM has no network device";
 	return NULL;
+}
+
+enum vm_boot vm_boot_at(const struct vm_config *c, unsigned i)
+{
+	uint32_t order = c->boot != 0 ? c->boot : BOOT_DEFAULT;
+
+	return i < sizeof(order) ? (enum vm_boot)(order >> 8 * i & 0xff) : VM_BOOT_END;
+}
+
+bool vm_boot_names(const struct vm_config *c, enum vm_boot from)
+{
+	for (uint32_t order = c->boot; order != 0; order >>= 8)
+		if ((order & 0xff) == from)
+			return true;
+	return false;
+}
+
+const char *option_rom_size_error(uint64_t size)
+{
+	if (size != 0 && size <= OPTION_ROM_MAX && size % OPTION_ROM_UNIT == 0)
+		return NULL;
+	return "an option ROM must be a multiple of 512 bytes long, 128 KiB at most";
 }
 
 const char *firmware_size_error(uint64_t size)

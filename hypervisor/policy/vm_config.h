@@ -36,6 +36,14 @@ enum vm_iommu {
 	IOMMU_NONE /* all of it; the VM's memory is mapped one to one */
 };
 
+/* What firmware starts the VM from. */
+enum vm_boot {
+	VM_BOOT_END,
+	VM_BOOT_DISK,
+	VM_BOOT_CDROM,
+	VM_BOOT_NETWORK
+};
+
 #define WEIGHT_NORMAL 100u
 #define WEIGHT_MAX    10000u
 
@@ -61,6 +69,7 @@ struct vm_config {
 	uint32_t restart_limit; /* so many times; 0: without end */
 	uint64_t allowed_cpus;  /* physical CPUs that may run it: bit by index */
 	bool firmware;          /* it has firmware; no setting */
+	uint32_t boot;          /* SETTING_ORDER of enum vm_boot; 0: vm_boot_at() says what */
 	uint64_t vmx_features;  /* mask of 1 << enum caps_feature: what VT-x L1 gets at most */
 	uint64_t disk_memory;   /* bytes of its pool for its disks; no setting: they say it */
 	uint32_t remote_disks;  /* that other VMs serve; likewise */
@@ -72,11 +81,22 @@ extern const struct setting vm_settings[];
 /* Why values that are right by themselves do not go together; NULL when they do. */
 const char *vm_config_error(const struct vm_config *c);
 
+/* What firmware tries as number i, from 0 up: enum vm_boot. */
+enum vm_boot vm_boot_at(const struct vm_config *c, unsigned i);
+/* Whether the configuration itself names it. */
+bool vm_boot_names(const struct vm_config *c, enum vm_boot from);
+
 /* What is wrong with firmware of so many bytes, which end at 4 GiB; NULL: nothing. */
 #define FIRMWARE_UNIT 4096ull
 #define FIRMWARE_MIN  (64ull << 10)
 #define FIRMWARE_MAX  (16ull << 20) /* below is the local APIC */
 const char *firmware_size_error(uint64_t size);
+
+/* What both say of a VM that has an order and no firmware. */
+#define VM_NO_BOOT "'boot' is for a VM with firmware"
+
+/* What is wrong with an option ROM of so many bytes; NULL: nothing. */
+const char *option_rom_size_error(uint64_t size);
 
 /* What both say of a VM that has devices and firmware. */
 #define VM_NO_FIRMWARE \

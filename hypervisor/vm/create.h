@@ -35,7 +35,7 @@ static inline struct vm *vm_of_platform(struct platform *p)
 
 /*
  * The host memory of a VM: its RAM; everything about it; and the address space that maps both,
- * and the images of its disks, to be read.
+ * and the images of its disks and CD-ROMs, to be read.
  */
 struct vm_memory {
 	struct mem_slot ram[VM_MAX_SLOTS]; /* all its RAM, from guest-physical 0 up */

@@ -79,6 +79,22 @@ static bool create_remote(struct vm *vm, unsigned i, const struct vm_disk *sourc
 	return ok;
 }
 
+/* They read the boot modules themselves. */
+static void create_cdroms(struct vm *vm, const struct vm_images *images)
+{
+	struct virtio_scsi *s = &vm->devices->scsi;
+
+	for (s->count = 0; s->count < images->cdrom_count; s->count++) {
+		const struct vm_cdrom *source = &images->cdroms[s->count];
+
+		s->cdrom[s->count] = (struct cdrom){
+			.name = source->config.name,
+			.image = direct_va((struct hpa){source->image.start}),
+			.size = source->image.size,
+		};
+	}
+}
+
 bool devices_create(struct vm *vm, const struct vm_images *images)
 {
 	struct vm_devices *d = vm->devices;
@@ -99,6 +115,7 @@ bool devices_create(struct vm *vm, const struct vm_images *images)
 		if (d->disk[d->disk_count] == NULL)
 			return false;
 	}
+	create_cdroms(vm, images);
 	return true;
 }
 
@@ -140,6 +157,9 @@ static bool add(struct vm *vm)
 		if (!add_disk(vm, i))
 			return false;
 	if (d->has_vsock && !add_vsock(vm))
+		return false;
+	if (d->scsi.count != 0 &&
+		!virtio_scsi_create(&d->scsi, vm->platform, PCI_BDF(0, PLACE_SCSI, 0)))
 		return false;
 	for (unsigned i = 0; i < d->net_count; i++)
 		if (!add_net(vm, i))
@@ -227,6 +247,8 @@ void devices_get_state(struct vm *vm, struct devices_state *s)
 		if (d->remote[i] != NULL)
 			blk_remote_get_state(&d->blk[i], &s->remote[i]);
 	}
+	if (d->scsi.count != 0)
+		virtio_scsi_get_state(&d->scsi, &s->scsi);
 	for (unsigned i = 0; i < d->net_count; i++) {
 		virtio_get_state(&d->net[i].v, &s->net[i].virtio);
 		virtio_net_get_state(&d->net[i], &s->net[i].net);
@@ -243,6 +265,7 @@ static bool set(struct vm_devices *d, const struct devices_state *s)
 	for (unsigned i = 0; ok && i < d->disk_count; i++)
 		ok = virtio_set_state(&d->blk[i].v, &s->blk[i]) &&
 		     (d->remote[i] == NULL || blk_remote_set_state(&d->blk[i], &s->remote[i]));
+	ok = ok && (d->scsi.count == 0 || virtio_scsi_set_state(&d->scsi, &s->scsi));
 	for (unsigned i = 0; ok && i < d->net_count; i++)
 		ok = virtio_set_state(&d->net[i].v, &s->net[i].virtio) &&
 		     virtio_net_set_state(&d->net[i], &s->net[i].net);

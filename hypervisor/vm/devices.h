@@ -13,6 +13,7 @@
 #include "virtio/console.h"
 #include "virtio/net.h"
 #include "virtio/rng.h"
+#include "virtio/scsi.h"
 #include "virtio/vsock.h"
 #include "vm/passed.h"
 
@@ -25,6 +26,7 @@ enum device_place {
 	PLACE_RNG = 3,
 	PLACE_CONSOLE = 4,
 	PLACE_VSOCK = 5,
+	PLACE_SCSI = 6,
 	PLACE_DISKS = 8, /* and LIMIT_DISKS - 1 behind it */
 	PLACE_NETS = 16  /* and LIMIT_NETS - 1 behind it */
 };
@@ -38,6 +40,7 @@ struct vm_devices {
 	struct disk *disk[LIMIT_DISKS]; /* NULL: remote */
 	struct blk_remote *remote[LIMIT_DISKS];
 	struct virtio_blk blk[LIMIT_DISKS];
+	struct virtio_scsi scsi; /* count 0: there is none */
 	unsigned net_count;
 	struct virtio_net net[LIMIT_NETS];
 	struct passed_devices passed; /* of the machine */
@@ -55,6 +58,7 @@ struct devices_state {
 	struct virtio_state vsock;
 	struct virtio_state blk[LIMIT_DISKS]; /* what is on the disks travels as RAM does */
 	struct blk_remote_state remote[LIMIT_DISKS];
+	struct virtio_scsi_state scsi;        /* what is on CD-ROMs does not change */
 	struct device_net_state net[LIMIT_NETS];
 };
 

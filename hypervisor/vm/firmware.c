@@ -38,7 +38,7 @@ struct firmware_data {
 	struct vfwcfg_table table;
 	struct acpi_loader acpi;
 	struct e820_entry e820[VM_MAX_SLOTS];
-	char order[LIMIT_DISKS * 32];
+	char order[(LIMIT_DISKS + LIMIT_CDROMS + LIMIT_NETS) * 48];
 };
 
 /* Variables at the start of the image become flash, which is not mapped: all else is ROM. */
@@ -119,14 +119,39 @@ static void add_acpi(struct firmware_data *d)
 	}
 }
 
-/* Disks in the order of the scenario, as Open Firmware names them. */
-static void add_boot_order(struct firmware_data *d, unsigned disks)
+/* The line of one device of a kind, as Open Firmware names it. */
+static size_t put_boot_device(char *to, size_t size, enum vm_boot from, unsigned i)
 {
+	switch (from) {
+	case VM_BOOT_DISK:
+		return fmt(to, size, "/pci@i0cf8/scsi@%x/disk@0,0\n", PLACE_DISKS + i);
+	case VM_BOOT_CDROM:
+		return fmt(to, size, "/pci@i0cf8/scsi@%x/channel@0/disk@%x,0\n", PLACE_SCSI, i);
+	default:
+		return fmt(to, size, "/pci@i0cf8/ethernet@%x/ethernet-phy@0\n", PLACE_NETS + i);
+	}
+}
+
+/*
+ * Kinds in the VM's order, devices of a kind in the scenario's. When the configuration says the
+ * order, nothing else is tried: the word HALT says so.
+ */
+static void add_boot_order(struct firmware_data *d, const struct vm_images *images)
+{
+	const unsigned counts[] = {
+		[VM_BOOT_DISK] = images->disk_count,
+		[VM_BOOT_CDROM] = images->cdrom_count,
+		[VM_BOOT_NETWORK] = images->config.nets.count,
+	};
+	enum vm_boot from;
 	size_t used = 0;
 
-	for (unsigned i = 0; i < disks; i++)
-		used += fmt(d->order + used, sizeof(d->order) - used,
-			"/pci@i0cf8/scsi@%x/disk@0,0\n", PLACE_DISKS + i);
+	for (unsigned n = 0; (from = vm_boot_at(&images->config, n)) != VM_BOOT_END; n++)
+		for (unsigned i = 0; i < counts[from]; i++)
+			used += put_boot_device(
+				d->order + used, sizeof(d->order) - used, from, i);
+	if (images->config.boot != 0)
+		used += fmt(d->order + used, sizeof(d->order) - used, "HALT\n");
 	if (used == 0)
 		return;
 	d->order[used - 1] = '\0';
@@ -154,6 +179,21 @@ static bool add_blob(struct vm *vm, struct vfwcfg_table *t, uint16_t size_key,
 	vfwcfg_add_value(t, size_key, f->size, 4);
 	vfwcfg_add_data(t, data_key, data, (uint32_t)f->size);
 	return true;
+}
+
+/* By this name SeaBIOS takes the file for the option ROM of all virtio network devices. */
+static bool add_boot_rom(struct vm *vm, struct firmware_data *d, const struct vm_file *rom)
+{
+	const uint8_t *data;
+	char name[32];
+
+	if (rom->size == 0)
+		return true;
+	data = map_file(vm, rom);
+	fmt(name, sizeof(name), "pci%04x,%04x.rom", VIRTIO_PCI_VENDOR,
+		VIRTIO_PCI_DEVICE + VIRTIO_NET);
+	return data != NULL &&
+	       vfwcfg_add_file(&d->table, name, data, (uint32_t)rom->size) != NULL;
 }
 
 /* The length of a bzImage's real-mode part; 0: it is none. */
@@ -219,7 +259,9 @@ bool firmware_create(
 	add_machine(d, &vm->config);
 	add_memory(d, platform);
 	add_acpi(d);
-	add_boot_order(d, images->disk_count);
+	add_boot_order(d, images);
+	if (!add_boot_rom(vm, d, &images->boot_rom))
+		return false;
 	if (images->has_kernel && !add_kernel(vm, &d->table, images))
 		return false;
 	return vfwcfg_finish(&d->table);

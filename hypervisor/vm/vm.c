@@ -118,16 +118,22 @@ static void tell_ram(const struct vm_config *config, const struct vm_memory *m)
 }
 
 /* Whole pages: who shares one with an image is another image, or an initial RAM disk. */
+static bool map_image(uint64_t cr3, const struct vm_file *f)
+{
+	uint64_t first = f->start & ~PAGE_MASK;
+	uint64_t end = (f->start + f->size + PAGE_MASK) & ~PAGE_MASK;
+
+	return paging_map_direct(cr3, (struct hpa){first}, end - first, PT_P | PT_XD);
+}
+
 static bool map_images(uint64_t cr3, const struct vm_images *images)
 {
-	for (unsigned i = 0; i < images->disk_count; i++) {
-		const struct vm_file *f = &images->disks[i].image;
-		uint64_t first = f->start & ~PAGE_MASK;
-		uint64_t end = (f->start + f->size + PAGE_MASK) & ~PAGE_MASK;
-
-		if (!paging_map_direct(cr3, (struct hpa){first}, end - first, PT_P | PT_XD))
+	for (unsigned i = 0; i < images->disk_count; i++)
+		if (!map_image(cr3, &images->disks[i].image))
 			return false;
-	}
+	for (unsigned i = 0; i < images->cdrom_count; i++)
+		if (!map_image(cr3, &images->cdroms[i].image))
+			return false;
 	return true;
 }
 

@@ -47,39 +47,85 @@ unsigned boot_memory_map(uint64_t memory, struct memory_range ranges[BOOT_RANGES
 	return n;
 }
 
-/* An image that a disk before this one has, too: it is in memory once. */
-static const struct bytes *shared_image(
-	const struct scenario_spec *s, const struct vm_files *files, unsigned vm, unsigned disk)
-{
-	const char *path = s->vms[vm].disks[disk].image.path;
+/* A file that is in memory once, however many VMs have it. */
+struct shared_file {
+	const char *path;
+	struct bytes content;
+};
 
-	for (unsigned i = 0; i <= vm; i++)
-		for (unsigned k = 0; k < (i < vm ? s->vms[i].disk_count : disk); k++)
-			if (s->vms[i].disks[k].image.path &&
-				strcmp(s->vms[i].disks[k].image.path, path) == 0)
-				return &files[i].disks[k];
-	return NULL;
+struct shared_files {
+	struct shared_file at[LIMIT_VMS * (SCENARIO_MAX_DISKS + SCENARIO_MAX_CDROMS + 1)];
+	unsigned count;
+};
+
+static int read_shared(struct arena *a, struct shared_files *l, const struct place *from,
+	struct bytes *out, struct error *e)
+{
+	for (unsigned i = 0; i < l->count; i++)
+		if (strcmp(l->at[i].path, from->path) == 0) {
+			*out = l->at[i].content;
+			return 0;
+		}
+	if (file_read(a, from->path, from->where, out, e))
+		return e->status;
+	l->at[l->count++] = (struct shared_file){from->path, *out};
+	return 0;
 }
 
-static int read_disk(struct arena *a, const struct scenario_spec *s, struct vm_files *files,
-	unsigned vm, unsigned disk, struct error *e)
+static int read_disk(struct arena *a, struct shared_files *l, const struct disk_spec *d,
+	struct bytes *out, struct error *e)
 {
-	const struct disk_spec *d = &s->vms[vm].disks[disk];
-	struct bytes *out = &files[vm].disks[disk];
-	const struct bytes *shared;
-
 	if (!d->image.path) {
 		*out = (struct bytes){arena_alloc(a, 1), 1};
 		return 0;
 	}
-	shared = shared_image(s, files, vm, disk);
-	if (shared)
-		*out = *shared;
-	else if (file_read(a, d->image.path, d->image.where, out, e))
+	if (read_shared(a, l, &d->image, out, e))
 		return e->status;
 	if (out->size)
 		return 0;
 	return fail(e, STATUS_BAD_INPUT, "%s: '%s' is empty", d->image.where, d->image.path);
+}
+
+static int read_cdrom(struct arena *a, struct shared_files *l, const struct cdrom_spec *c,
+	struct bytes *out, struct error *e)
+{
+	const char *problem;
+
+	if (read_shared(a, l, &c->image, out, e))
+		return e->status;
+	problem = cdrom_size_error(out->size);
+	return problem ? fail(e, STATUS_BAD_INPUT, "%s: '%s' has %zu bytes: %s", c->image.where,
+				 c->image.path, out->size, problem)
+		       : 0;
+}
+
+/* Firmware that has no driver of its own for the network gets that of a package. */
+static int read_boot_rom(struct arena *a, struct shared_files *l, const struct vm_spec *vm,
+	struct vm_files *f, struct error *e)
+{
+	struct place rom = {FIRMWARE_BOOT_ROM, vm->where};
+
+	if (!vm_boot_names(&vm->config, VM_BOOT_NETWORK) || firmware_is_uefi(&f->firmware))
+		return 0;
+	if (access(rom.path, R_OK) < 0)
+		return fail(e, STATUS_BAD_INPUT,
+			"%s: the VM '%s': 'boot' names network, which needs '%s': install the "
+			"package ipxe-qemu",
+			vm->where, vm->config.name, rom.path);
+	return read_shared(a, l, &rom, &f->boot_rom, e);
+}
+
+/* What many VMs may have. */
+static int read_devices(struct arena *a, struct shared_files *l, const struct vm_spec *vm,
+	struct vm_files *f, struct error *e)
+{
+	for (unsigned i = 0; i < vm->disk_count; i++)
+		if (read_disk(a, l, &vm->disks[i], &f->disks[i], e))
+			return e->status;
+	for (unsigned i = 0; i < vm->cdrom_count; i++)
+		if (read_cdrom(a, l, &vm->cdroms[i], &f->cdroms[i], e))
+			return e->status;
+	return read_boot_rom(a, l, vm, f, e);
 }
 
 static int read_vm(
@@ -117,13 +163,12 @@ static int read_vm(
 int boot_read_files(
 	struct arena *a, const struct scenario_spec *s, struct vm_files *files, struct error *e)
 {
-	for (unsigned i = 0; i < s->vm_count; i++) {
-		if (read_vm(a, &s->vms[i], &files[i], e))
+	struct shared_files shared = {.count = 0};
+
+	for (unsigned i = 0; i < s->vm_count; i++)
+		if (read_vm(a, &s->vms[i], &files[i], e) ||
+			read_devices(a, &shared, &s->vms[i], &files[i], e))
 			return e->status;
-		for (unsigned k = 0; k < s->vms[i].disk_count; k++)
-			if (read_disk(a, s, files, i, k, e))
-				return e->status;
-	}
 	return 0;
 }
 
@@ -176,6 +221,9 @@ unsigned boot_vm_files(struct arena *a, const struct vm_spec *vm, const struct v
 		out[n++] = (struct boot_file){"module", &f->modules[i],
 			arena_format(a, "module vm=%s -- %s", vm->config.name,
 				vm->modules[i].cmdline)};
+	if (f->boot_rom.size)
+		out[n++] = (struct boot_file){"boot-rom", &f->boot_rom,
+			arena_format(a, "boot-rom vm=%s", vm->config.name)};
 	return n;
 }
 
@@ -239,6 +287,9 @@ static void list_modules(struct arena *a, const struct scenario_spec *s,
 		for (unsigned j = 0; j < vm->disk_count; j++)
 			boot_add_module(l, &files[i].disks[j],
 				scenario_disk_line(a, vm, &vm->disks[j]));
+		for (unsigned j = 0; j < vm->cdrom_count; j++)
+			boot_add_module(l, &files[i].cdroms[j],
+				scenario_cdrom_line(a, vm, &vm->cdroms[j]));
 	}
 }
 

@@ -24,7 +24,9 @@ struct vm_files {
 	struct bytes initrd;
 	struct bytes modules[SCENARIO_MAX_MODULES];
 	struct bytes disks[SCENARIO_MAX_DISKS]; /* of a scratch disk: one byte */
-	uint64_t need;                          /* bytes of memory, at least */
+	struct bytes cdroms[SCENARIO_MAX_CDROMS];
+	struct bytes boot_rom; /* of its network devices, for firmware; empty: none */
+	uint64_t need;         /* bytes of memory, at least */
 };
 
 /* What boots an ISO. */
@@ -60,13 +62,13 @@ int boot_check_memory(struct arena *a, const struct scenario_spec *s,
 	struct error *e);
 /* A file that Nestor gets as a module, with its command line. */
 struct boot_file {
-	const char *kind; /* firmware, kernel, initrd or module */
+	const char *kind; /* firmware, kernel, initrd, module or boot-rom */
 	const struct bytes *content;
 	const char *line;
 };
 
 /* Those of a VM, in order. Returns how many. */
-#define BOOT_VM_FILES (LIMIT_MODULES + 3)
+#define BOOT_VM_FILES (LIMIT_MODULES + 4)
 unsigned boot_vm_files(struct arena *a, const struct vm_spec *vm, const struct vm_files *f,
 	struct boot_file out[BOOT_VM_FILES]);
 

@@ -16,6 +16,7 @@ enum target {
 	TO_ALL_VMS, /* the VM of --l1, or all VMs of the scenario */
 	TO_MODULE,
 	TO_DISK,
+	TO_CDROM,
 	TO_CONSOLE,
 	TO_MACHINE,
 	TO_SCENARIO,
@@ -40,6 +41,8 @@ static const struct option option_table[] = {
 	{"--module", TO_MODULE, NULL, RUN | CHECK | IMAGE},
 	{"--disk", TO_DISK, "image", RUN | CHECK | IMAGE},
 	{"--scratch", TO_DISK, "scratch", RUN | CHECK | IMAGE},
+	{"--cd", TO_CDROM, "image", RUN | CHECK | IMAGE},
+	{"--boot", TO_VM, "boot", RUN | CHECK | IMAGE},
 	{"--memory", TO_VM, "memory", RUN | CHECK | IMAGE},
 	{"--cpus", TO_VM, "cpus", RUN | CHECK | IMAGE},
 	{"--restart", TO_VM, "restart", RUN | CHECK | IMAGE},
@@ -238,6 +241,19 @@ static int add_disk(struct parser *p, const struct option *o, const char *value)
 	return 0;
 }
 
+/* --cd FILE */
+static int add_cdrom(struct parser *p, const struct option *o, const char *value)
+{
+	struct cdrom_spec *cdrom = scenario_add_cdrom(&p->vm, o->name);
+
+	if (!cdrom)
+		return usage(p, "--cd: too many CD-ROM drives");
+	if (setting_apply(setting_find(cdrom_keys, o->setting), cdrom, value, o->name, NULL,
+		    p->a, p->e))
+		p->e->status = STATUS_USAGE;
+	return p->e->status;
+}
+
 /* --console VM=PLACE */
 static int add_console(struct parser *p, const char *value)
 {
@@ -265,6 +281,8 @@ static int apply_option(struct parser *p, const struct option *o, const char *va
 		return add_module(p, value);
 	case TO_DISK:
 		return add_disk(p, o, value);
+	case TO_CDROM:
+		return add_cdrom(p, o, value);
 	case TO_CONSOLE:
 		return add_console(p, value);
 	case TO_VM:
@@ -329,7 +347,8 @@ static int take_option(struct parser *p, char **argv, int *at, bool apply)
 	p->given |= 1ULL << (o - option_table);
 	if (!apply)
 		return 0;
-	if (o->target == TO_VM || o->target == TO_MODULE || o->target == TO_DISK)
+	if (o->target == TO_VM || o->target == TO_MODULE || o->target == TO_DISK ||
+		o->target == TO_CDROM)
 		p->vm_option = o->name;
 	if (o->target == TO_ALL_VMS)
 		apply_to_vms(p, o, value);

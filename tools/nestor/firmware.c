@@ -34,6 +34,15 @@ const char *firmware_path(const struct place *from)
 	return i < 0 ? from->path : packaged[i].path;
 }
 
+/* It begins with a firmware volume (UEFI PI 1.7, volume 3, 3.2.1): a signature at 40. */
+bool firmware_is_uefi(const struct bytes *firmware)
+{
+	static const char signature[] = {'_', 'F', 'V', 'H'};
+
+	return firmware->size >= 44 &&
+	       memcmp(firmware->data + 40, signature, sizeof(signature)) == 0;
+}
+
 int firmware_load(struct arena *a, const struct place *from, struct bytes *out, struct error *e)
 {
 	const char *path = firmware_path(from), *problem;

@@ -3,6 +3,8 @@
 #ifndef NESTOR_FIRMWARE_H
 #define NESTOR_FIRMWARE_H
 
+#include <stdbool.h>
+
 #include "arena.h"
 #include "bytes.h"
 #include "setting.h"
@@ -16,6 +18,13 @@ extern const char *const firmware_words[];
 /* Reads what @from names, a word of these or a file, and checks its size. */
 int firmware_load(
 	struct arena *a, const struct place *from, struct bytes *out, struct error *e);
+
+/*
+ * The option ROM with which firmware that is no UEFI starts from virtio network devices, of the
+ * package ipxe-qemu.
+ */
+#define FIRMWARE_BOOT_ROM "/usr/lib/ipxe/qemu/pxe-virtio.rom"
+bool firmware_is_uefi(const struct bytes *firmware);
 
 /* The file that @from stands for. */
 const char *firmware_path(const struct place *from);

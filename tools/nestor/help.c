@@ -17,7 +17,8 @@ static const char vm_texts[] =
 	"  --disk FILE[,KEY=VALUE...]  a disk that begins as FILE, which stays as it is; keys:\n"
 	"                      cow (how much may be written; default: all, up to 64M),\n"
 	"                      readonly, name (20 characters at most); repeatable\n"
-	"  --scratch SIZE[,KEY=VALUE...]  an empty disk; the same keys\n";
+	"  --scratch SIZE[,KEY=VALUE...]  an empty disk; the same keys\n"
+	"  --cd FILE           a CD-ROM drive with the image FILE; repeatable\n";
 
 static const char tool_help[] =
 	"usage: nestor VERB [OPTION]...\n"

@@ -82,37 +82,51 @@ static int check_cmdlines(const struct vm_spec *vm, struct error *e)
 }
 
 /*
- * The name of the file that has the image of a disk: an image that several have is there once.
+ * The name of the file that has the image of a disk or a CD-ROM: an image that several have is
+ * there once.
  */
-static const char *disk_name(
+static const char *shared_name(
 	const struct image *m, const struct vm_files *files, const struct bytes *content)
 {
 	const struct scenario_spec *s = &m->o->scenario;
 
-	for (unsigned i = 0; i < s->vm_count; i++)
+	for (unsigned i = 0; i < s->vm_count; i++) {
+		const char *vm = s->vms[i].config.name;
+
 		for (unsigned k = 0; k < s->vms[i].disk_count; k++)
 			if (files[i].disks[k].data == content->data)
-				return arena_format(
-					m->a, "%s.disk%u", s->vms[i].config.name, k);
+				return arena_format(m->a, "%s.disk%u", vm, k);
+		for (unsigned k = 0; k < s->vms[i].cdrom_count; k++)
+			if (files[i].cdroms[k].data == content->data)
+				return arena_format(m->a, "%s.cdrom%u", vm, k);
+	}
 	return NULL;
+}
+
+/* @own: its name, if it is the first with this content. */
+static int add_shared(struct image *m, const struct vm_files *files, const char *own,
+	const struct bytes *content, const char *line)
+{
+	const char *name = shared_name(m, files, content);
+
+	if (strcmp(name, own) == 0)
+		return add_file(m, name, content, line);
+	add_module(m, name, content, line);
+	return 0;
 }
 
 static int add_disks(struct image *m, const struct vm_files *files, unsigned vm)
 {
 	const struct vm_spec *v = &m->o->scenario.vms[vm];
 
-	for (unsigned i = 0; i < v->disk_count; i++) {
-		const struct bytes *content = &files[vm].disks[i];
-		const char *name = disk_name(m, files, content);
-		const char *line = scenario_disk_line(m->a, v, &v->disks[i]);
-		bool first =
-			strcmp(name, arena_format(m->a, "%s.disk%u", v->config.name, i)) == 0;
-
-		if (!first)
-			add_module(m, name, content, line);
-		else if (add_file(m, name, content, line))
+	for (unsigned i = 0; i < v->disk_count; i++)
+		if (add_shared(m, files, arena_format(m->a, "%s.disk%u", v->config.name, i),
+			    &files[vm].disks[i], scenario_disk_line(m->a, v, &v->disks[i])))
 			return m->e->status;
-	}
+	for (unsigned i = 0; i < v->cdrom_count; i++)
+		if (add_shared(m, files, arena_format(m->a, "%s.cdrom%u", v->config.name, i),
+			    &files[vm].cdroms[i], scenario_cdrom_line(m->a, v, &v->cdroms[i])))
+			return m->e->status;
 	return 0;
 }
 
@@ -232,6 +246,9 @@ static int check_output(const struct image *m, const struct place *l0)
 				return m->e->status;
 		for (unsigned k = 0; k < vm->disk_count; k++)
 			if (refuse_input(m, &vm->disks[k].image, &there))
+				return m->e->status;
+		for (unsigned k = 0; k < vm->cdrom_count; k++)
+			if (refuse_input(m, &vm->cdroms[k].image, &there))
 				return m->e->status;
 	}
 	return 0;

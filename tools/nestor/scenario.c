@@ -6,6 +6,7 @@
 
 #include "firmware.h"
 #include "policy/scenario.h"
+#include "spec/scsi.h"
 
 #define MIB (1ULL << 20)
 
@@ -33,6 +34,11 @@ static const struct setting disk_texts[] = {
 	{.kind = SETTING_END},
 };
 
+static const struct setting cdrom_texts[] = {
+	{ROW("image", SETTING_FILE, cdrom_spec, image)},
+	{.kind = SETTING_END},
+};
+
 static const struct setting machine_rows[] = {
 	{ROW("kind", SETTING_CHOICE, machine_spec, kind), .words = machine_words,
 		.initial = MACHINE_AUTO},
@@ -55,10 +61,12 @@ static const struct setting scenario_rows[] = {
 /* What is shared comes first in these structures, so that both tables' offsets hold. */
 _Static_assert(offsetof(struct vm_spec, config) == 0, "rows of vm_settings");
 _Static_assert(offsetof(struct disk_spec, config) == 0, "rows of disk_settings");
+_Static_assert(offsetof(struct cdrom_spec, config) == 0, "rows of cdrom_settings");
 _Static_assert(offsetof(struct scenario_spec, l0) == 0, "rows of option_settings");
 
 setting_tables vm_keys = {vm_settings, vm_texts, NULL};
 setting_tables disk_keys = {disk_texts, disk_settings, NULL};
+setting_tables cdrom_keys = {cdrom_texts, cdrom_settings, NULL};
 setting_tables machine_keys = {machine_rows, NULL};
 setting_tables scenario_keys = {scenario_rows, option_settings, NULL};
 
@@ -96,7 +104,38 @@ struct disk_spec *scenario_add_disk(struct vm_spec *vm, const char *where)
 	return disk;
 }
 
+struct cdrom_spec *scenario_add_cdrom(struct vm_spec *vm, const char *where)
+{
+	struct cdrom_spec *cdrom;
+
+	if (vm->cdrom_count == SCENARIO_MAX_CDROMS)
+		return NULL;
+	cdrom = &vm->cdroms[vm->cdrom_count++];
+	memset(cdrom, 0, sizeof(*cdrom));
+	settings_init(cdrom_settings, &cdrom->config);
+	cdrom->where = where;
+	return cdrom;
+}
+
 /* `line` has SETTING_TEXT_SIZE bytes; the length. */
+static size_t cdrom_line(const struct vm_spec *vm, const struct cdrom_spec *cdrom, char *line)
+{
+	struct cdrom_config c = cdrom->config;
+	size_t n = strlen(strcpy(line, "cdrom"));
+
+	strcpy(c.vm, vm->config.name);
+	return n + settings_format(cdrom_settings, &c, line + n, SETTING_TEXT_SIZE - n);
+}
+
+const char *scenario_cdrom_line(
+	struct arena *a, const struct vm_spec *vm, const struct cdrom_spec *cdrom)
+{
+	char line[SETTING_TEXT_SIZE];
+
+	cdrom_line(vm, cdrom, line);
+	return arena_copy(a, line);
+}
+
 static size_t disk_line(const struct vm_spec *vm, const struct disk_spec *disk, char *line)
 {
 	struct disk_config c = disk->config;
@@ -136,6 +175,12 @@ static bool add_to_l0(struct scenario *l0, const struct vm_spec *vm, const char 
 		if (!scenario_add(l0, (struct text){line, n}, 0, 0))
 			return false;
 	}
+	for (unsigned i = 0; i < vm->cdrom_count; i++) {
+		n = cdrom_line(vm, &vm->cdroms[i], line);
+		*where = vm->cdroms[i].where;
+		if (!scenario_add(l0, (struct text){line, n}, 0, SCSI_CD_BLOCK))
+			return false;
+	}
 	return true;
 }
 
@@ -156,6 +201,32 @@ static int check_disks(const struct vm_spec *vm, struct error *e)
 				"%s: the disk has both 'image' and a size ('scratch')",
 				d->where);
 	}
+	return 0;
+}
+
+static int check_cdroms(const struct vm_spec *vm, struct error *e)
+{
+	for (unsigned i = 0; i < vm->cdrom_count; i++)
+		if (!vm->cdroms[i].image.path)
+			return fail(e, STATUS_BAD_INPUT, "%s: the CD-ROM drive has no 'image'",
+				vm->cdroms[i].where);
+	return 0;
+}
+
+/* What it shall start from is there. Network devices are looked at with the configuration. */
+static int check_boot(const struct vm_spec *vm, struct error *e)
+{
+	if (vm->config.boot && !vm->firmware.path)
+		return fail(e, STATUS_BAD_INPUT, "%s: the VM '%s': %s", vm->where,
+			vm->config.name, VM_NO_BOOT);
+	if (vm_boot_names(&vm->config, VM_BOOT_DISK) && vm->disk_count == 0)
+		return fail(e, STATUS_BAD_INPUT,
+			"%s: the VM '%s': 'boot' names disk, but the VM has no disk", vm->where,
+			vm->config.name);
+	if (vm_boot_names(&vm->config, VM_BOOT_CDROM) && vm->cdrom_count == 0)
+		return fail(e, STATUS_BAD_INPUT,
+			"%s: the VM '%s': 'boot' names cdrom, but the VM has no CD-ROM drive",
+			vm->where, vm->config.name);
 	return 0;
 }
 
@@ -192,7 +263,8 @@ int scenario_finish(struct scenario_spec *s, struct error *e)
 		struct vm_spec *vm = &s->vms[i];
 		const char *where;
 
-		if (check_vm(vm, e) || check_disks(vm, e))
+		if (check_vm(vm, e) || check_disks(vm, e) || check_cdroms(vm, e) ||
+			check_boot(vm, e))
 			return e->status;
 		vm->config.firmware = vm->firmware.path != NULL;
 		if (vm->firmware.path && vm->config.devices)

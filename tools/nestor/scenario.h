@@ -22,6 +22,12 @@ struct disk_spec {
 	struct place image; /* without one it is a scratch disk */
 };
 
+struct cdrom_spec {
+	struct cdrom_config config; /* what Nestor is told; first: see cdrom_keys */
+	const char *where;
+	struct place image;
+};
+
 struct vm_spec {
 	struct vm_config config; /* what Nestor is told; first: see vm_keys */
 	const char *where;       /* the place that defined it, for errors */
@@ -33,6 +39,8 @@ struct vm_spec {
 	unsigned module_count;
 	struct disk_spec disks[SCENARIO_MAX_DISKS];
 	unsigned disk_count;
+	struct cdrom_spec cdroms[SCENARIO_MAX_CDROMS];
+	unsigned cdrom_count;
 	const char *net_where[LIMIT_NETS]; /* places of config.nets */
 };
 
@@ -71,11 +79,12 @@ struct scenario_spec {
 };
 
 /*
- * The settings of struct vm_spec, struct disk_spec, struct machine_spec and struct
- * scenario_spec.
+ * The settings of struct vm_spec, struct disk_spec, struct cdrom_spec, struct machine_spec and
+ * struct scenario_spec.
  */
 extern setting_tables vm_keys;
 extern setting_tables disk_keys;
+extern setting_tables cdrom_keys;
 extern setting_tables machine_keys;
 extern setting_tables scenario_keys;
 
@@ -87,6 +96,13 @@ struct vm_spec *scenario_add_vm(struct scenario_spec *s, const char *where);
 
 /* Adds a disk with default values to a VM; NULL if it has SCENARIO_MAX_DISKS already. */
 struct disk_spec *scenario_add_disk(struct vm_spec *vm, const char *where);
+
+/* The same for CD-ROM drives: SCENARIO_MAX_CDROMS. */
+struct cdrom_spec *scenario_add_cdrom(struct vm_spec *vm, const char *where);
+
+/* The line by which L0 is told of a CD-ROM drive. */
+const char *scenario_cdrom_line(
+	struct arena *a, const struct vm_spec *vm, const struct cdrom_spec *cdrom);
 
 /* The line by which L0 is told of a disk. */
 const char *scenario_disk_line(

@@ -176,6 +176,34 @@ static int load_disks(struct loader *l, struct vm_spec *vm, yaml_node_t *list)
 	return 0;
 }
 
+static int cdrom_key(struct loader *l, void *object, const char *key, yaml_node_t *value)
+{
+	const struct setting *s = setting_find(cdrom_keys, key);
+
+	return s ? apply(l, s, object, value) : unknown_key(l, value, key, cdrom_keys, "");
+}
+
+static int load_cdroms(struct loader *l, struct vm_spec *vm, yaml_node_t *list)
+{
+	yaml_node_item_t *item;
+
+	if (list->type != YAML_SEQUENCE_NODE)
+		return wrong_kind(l, list, "cdroms", "a list of {image}");
+	for (item = list->data.sequence.items.start; item < list->data.sequence.items.top;
+		item++) {
+		yaml_node_t *node = yaml_document_get_node(l->doc, *item);
+		struct cdrom_spec *cdrom =
+			scenario_add_cdrom(vm, node_where(l, node, "cdroms"));
+
+		if (!cdrom)
+			return fail(l->e, STATUS_BAD_INPUT, "%s: more than %d CD-ROM drives",
+				node_where(l, node, "cdroms"), SCENARIO_MAX_CDROMS);
+		if (for_each_key(l, node, "cdroms", cdrom, cdrom_key))
+			return l->e->status;
+	}
+	return 0;
+}
+
 /* ---- networks ---- */
 
 static const struct setting network_rows[] = {
@@ -319,10 +347,10 @@ static int vmx_key(struct loader *l, void *object, const char *key, yaml_node_t 
 		value->start_mark.line + 1, key);
 }
 
-/* devices: [pci:00:03.0, pci:00:1f.2] */
-static int load_devices(struct loader *l, struct vm_spec *vm, yaml_node_t *list)
+/* A list of words, in place of one text: devices: [pci:00:03.0, pci:00:1f.2]. */
+static int load_words(struct loader *l, const struct setting *s, struct vm_spec *vm,
+	yaml_node_t *list, const char *kind, const char *none)
 {
-	const struct setting *s = setting_find(vm_keys, "devices");
 	const char *all = NULL, *text;
 	yaml_node_item_t *item;
 
@@ -330,11 +358,11 @@ static int load_devices(struct loader *l, struct vm_spec *vm, yaml_node_t *list)
 		item++) {
 		text = scalar_text(yaml_document_get_node(l->doc, *item));
 		if (!text || strchr(text, ','))
-			return wrong_kind(l, list, s->name, "a list of PCI functions");
+			return wrong_kind(l, list, s->name, kind);
 		all = all ? arena_format(l->a, "%s,%s", all, text) : text;
 	}
 	return setting_apply(
-		s, vm, all ? all : "none", node_where(l, list, s->name), l->base, l->a, l->e);
+		s, vm, all ? all : none, node_where(l, list, s->name), l->base, l->a, l->e);
 }
 
 static int vm_key(struct loader *l, void *object, const char *key, yaml_node_t *value)
@@ -345,16 +373,20 @@ static int vm_key(struct loader *l, void *object, const char *key, yaml_node_t *
 		return load_modules(l, object, value);
 	if (strcmp(key, "disks") == 0)
 		return load_disks(l, object, value);
+	if (strcmp(key, "cdroms") == 0)
+		return load_cdroms(l, object, value);
 	if (strcmp(key, "nets") == 0)
 		return load_nets(l, object, value);
 	if (strcmp(key, "net") == 0)
 		return load_net_line(l, object, value);
 	if (strcmp(key, "devices") == 0 && value->type == YAML_SEQUENCE_NODE)
-		return load_devices(l, object, value);
+		return load_words(l, s, object, value, "a list of PCI functions", "none");
+	if (strcmp(key, "boot") == 0 && value->type == YAML_SEQUENCE_NODE)
+		return load_words(l, s, object, value, "a list of words", "");
 	if (strcmp(key, "vmx") == 0 && value->type == YAML_MAPPING_NODE)
 		return for_each_key(l, value, "vmx", object, vmx_key);
 	return s ? apply(l, s, object, value)
-		 : unknown_key(l, value, key, vm_keys, ", modules, disks, nets");
+		 : unknown_key(l, value, key, vm_keys, ", modules, disks, cdroms, nets");
 }
 
 static int load_vms(struct loader *l, yaml_node_t *list)
