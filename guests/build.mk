@@ -115,7 +115,7 @@ $(B)/kvmclient: $(KVMCLIENT_SRC) guests/kvmclient/vm.h
 	$(CC) $(WARN) -D_GNU_SOURCE -O2 -static $(KVMCLIENT_SRC) -o $@
 
 $(DEBIAN)/%.cpio: guests/debian/mkinitramfs.sh guests/debian/l1-init guests/debian/l2-init guests/debian/devices-init guests/debian/console-init \
-		guests/debian/storage-init \
+		guests/debian/storage-init guests/debian/boot-server-init \
 		$(B)/kvmclient $(DEBIAN)/packages.txt
 	guests/debian/mkinitramfs.sh $* $@ $(B)/kvmclient $(DEBIAN)
 
@@ -156,7 +156,7 @@ $(DEBIAN32)/client.cpio: $(DEBIAN32)/l2.cpio
 
 .PHONY: debian-guests
 ## make debian-guests  Debian's kernels and initramfs images for L1 and L2
-debian-guests: $(addprefix $(DEBIAN)/,devices.cpio console.cpio storage.cpio probe.cpio client.cpio \
+debian-guests: $(addprefix $(DEBIAN)/,boot-server.cpio devices.cpio console.cpio storage.cpio probe.cpio client.cpio \
 		qemu.cpio) \
 		$(addprefix $(DEBIAN32)/,probe-686.cpio client.cpio)
 

@@ -18,6 +18,8 @@ packages=(
 	debian-archive-keyring
 	# guests
 	cpio busybox-static xz-utils lz4 zstd e2fsprogs
+	# starting by network: the option ROM for SeaBIOS, the server of the tests
+	ipxe-qemu dnsmasq-base
 )
 
 die()

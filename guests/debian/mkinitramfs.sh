@@ -4,7 +4,7 @@
 #
 #   guests/debian/mkinitramfs.sh KIND OUTPUT KVMCLIENT [DIR [MODULES]]
 #
-# KIND: devices (L1 that tries its virtio devices), console (L1 with a shell), l2 (busybox and l2-init), probe (L1 with KVM, no L2), client (L1 with an L2 for our KVM client),
+# KIND: boot-server (a VM from which others start by network), devices (L1 that tries its virtio devices), console (L1 with a shell), l2 (busybox and l2-init), probe (L1 with KVM, no L2), client (L1 with an L2 for our KVM client),
 # qemu (the same with Debian's QEMU), storage (serves a disk by nbdkit), service (owns the machine's network card). DIR is what fetch.sh or fetch-i386.sh made; default build/debian. MODULES is
 # the folder there that has L1's; default modules. For service it is the folder itself.
 set -eu
@@ -96,6 +96,7 @@ devices() {
 		net/802/mrp net/802/garp net/8021q/8021q; do
 		put "$dir/modules/kernel/$m.ko" lib/modules
 	done
+	cdrom_drivers
 	for m in httpd ifconfig nc ping sleep vconfig wget; do
 		ln -s busybox "$stage/bin/$m"
 	done
@@ -130,7 +131,30 @@ service() {
 	cp "$here/service-init" "$stage/init"
 }
 
+cdrom_drivers() {
+	local m
+	for m in drivers/scsi/scsi_common drivers/scsi/scsi_mod drivers/scsi/virtio_scsi drivers/cdrom/cdrom \
+		drivers/scsi/sr_mod fs/isofs/isofs; do
+		put "$dir/modules/kernel/$m.ko" lib/modules
+	done
+}
+
+# What others on its network start from.
+boot_server() {
+	local m
+	base insmod poweroff ip seq sleep mkdir
+	mkdir -p "$stage/etc"
+	echo 'root:x:0:0:root:/:/bin/sh' >"$stage/etc/passwd"
+	echo 'root:x:0:' >"$stage/etc/group"
+	drivers "${of_pci[@]}" net/net_failover net/virtio_net
+	put "$dir/modules/kernel/net/core/failover.ko" lib/modules
+	cdrom_drivers
+	host_program dnsmasq
+	cp "$here/boot-server-init" "$stage/init"
+}
+
 case $kind in
+boot-server) boot_server ;;
 devices) devices ;;
 console)
 	base poweroff cat head sha256sum stty setsid sleep
@@ -159,7 +183,7 @@ qemu)
 	done
 	;;
 *)
-	echo "mkinitramfs.sh: KIND is devices, console, l2, probe, client, qemu, storage or service, not '$kind'" >&2
+	echo "mkinitramfs.sh: KIND is boot-server, devices, console, l2, probe, client, qemu, storage or service, not '$kind'" >&2
 	exit 64
 	;;
 esac

@@ -102,8 +102,8 @@ enum scsi_vpd_page {
 #define SCSI_DESIGNATOR_VENDOR 1
 
 /* SPC-3 6.9 "MODE SENSE(6) command" */
-#define SCSI_MODE_PAGE(b)     ((b)&0x3f)
-#define SCSI_MODE_CONTROL(b)  ((b) >> 6) /* which values */
+#define SCSI_MODE_PAGE(b)     ((b)&0x3fu)
+#define SCSI_MODE_CONTROL(b)  ((unsigned)(b) >> 6) /* which values */
 #define SCSI_MODE_CHANGEABLE  1
 #define SCSI_MODE_SAVED       3
 #define SCSI_MODE_ALL         0x3f
@@ -177,11 +177,11 @@ enum scsi_feature_request {
 #define SCSI_DISC_UNRESTRICTED     BIT(5)
 
 /* MMC-5 6.19 "READ CD Command" */
-#define SCSI_SECTOR_TYPE(b)   ((b) >> 2 & 7)
+#define SCSI_SECTOR_TYPE(b)   ((unsigned)(b) >> 2 & 7)
 #define SCSI_SECTOR_ANY       0
 #define SCSI_SECTOR_MODE_1    2
 #define SCSI_SECTOR_USER_DATA 0x10
-#define SCSI_SUBCHANNEL(b)    ((b)&7)
+#define SCSI_SUBCHANNEL(b)    ((b)&7u)
 
 /* MMC-5 6.13 "MECHANISM STATUS Command" */
 #define SCSI_MECHANISM_STATUS_SIZE 8u

@@ -180,7 +180,7 @@ static unsigned mode_page(const struct cdrom *c, uint8_t page, bool changeable, 
 		to[3] = READ_RETRIES;
 	if (page == SCSI_MODE_CD_CAPABILITIES) {
 		to[6] = (uint8_t)(SCSI_MECHANISM_TRAY | SCSI_MECHANISM_EJECT |
-				  SCSI_MECHANISM_LOCK | c->s.prevented << 1);
+				  SCSI_MECHANISM_LOCK | (unsigned)c->s.prevented << 1);
 		cdrom_put(to + 8, 2, SPEED);
 		cdrom_put(to + 14, 2, SPEED);
 	}
@@ -192,7 +192,7 @@ static unsigned mode_pages(const struct cdrom *c, const uint8_t *cdb, uint8_t *t
 {
 	static const uint8_t pages[] = {
 		SCSI_MODE_ERROR_RECOVERY, SCSI_MODE_POWER, SCSI_MODE_CD_CAPABILITIES};
-	uint8_t page = SCSI_MODE_PAGE(cdb[2]);
+	uint8_t page = (uint8_t)SCSI_MODE_PAGE(cdb[2]);
 	bool changeable = SCSI_MODE_CONTROL(cdb[2]) == SCSI_MODE_CHANGEABLE;
 	unsigned n = 0;
 
