@@ -75,7 +75,8 @@ const struct setting vm_settings[] = {
 	{ROW("firmware_log", "firmware-log", SETTING_SWITCH, firmware_log),
 		.help = "log what its firmware reports on the debug port 0x402, with level info"},
 	{ROW("boot", "boot", SETTING_ORDER, boot), .words = boot_words,
-		.help = "what its firmware starts it from, in this order and nothing else"},
+		.help = "what its firmware starts it from, and from nothing else; not given: from "
+			"disk, then cdrom, then network, and what firmware itself tries then"},
 	{ROW("net", "net", SETTING_NETS, nets), .help = "its network devices"},
 	{ROW("devices", "devices", SETTING_FUNCTIONS, devices),
 		.help = "PCI functions of the machine that are its own"},

@@ -183,7 +183,7 @@ static void what_cannot_be_a_vm_is_refused_with_the_word_at_fault(void **state)
 		{"kernel vm=a restart_limit=2", "kernel vm=a restart_limit=2",
 			"needs a choice of when to restart"},
 		{"initrd vm=nobody", "initrd vm=nobody", "no kernel for this VM"},
-		{"disc vm=a", "disc vm=a", "kernel, initrd, module or disk"},
+		{"disc vm=a", "disc vm=a", "initrd, module, boot-rom, disk or cdrom"},
 		{"disk vm=a", "disk vm=a", "no kernel for this VM"},
 		{"", "", "no name"},
 	};
@@ -363,6 +363,46 @@ static void a_disk_that_two_write_is_refused(void **state)
 	expect_incomplete(VMS(first, "disk vm=b size=1M disk=x"), 0, 0, NULL);
 }
 
+static void a_cdrom_line_gives_a_vm_a_drive(void **state)
+{
+	(void)state;
+	expect_refusal("cdrom vm=a", "cdrom vm=a", "no kernel for this VM");
+	assert_true(add("kernel vm=a"));
+	assert_true(scenario_add(&s, t("cdrom vm=a cdrom=tools"), 0x5000, 4096));
+	assert_true(scenario_add(&s, t("cdrom vm=a"), 0, 2048));
+	assert_string_equal(s.vms[0].cdroms[0].config.name, "tools");
+	assert_int_equal(s.vms[0].cdroms[0].image.start, 0x5000);
+	assert_string_equal(s.vms[0].cdroms[1].config.name, "cdrom1");
+	expect_refusal("cdrom vm=a readonly=on", "readonly=on", "one of vm, cdrom");
+	expect_refusal("cdrom vm=a", "cdrom vm=a", "a multiple of 2048 bytes long");
+	assert_false(scenario_add(&s, t("cdrom vm=a"), 0, 0));
+	assert_false(scenario_add(&s, t("cdrom vm=a cdrom=tools"), 0, 2048));
+	for (unsigned i = 2; i < SCENARIO_MAX_CDROMS; i++)
+		assert_true(scenario_add(&s, t("cdrom vm=a"), 0, 2048));
+	assert_false(scenario_add(&s, t("cdrom vm=a"), 0, 2048));
+	assert_non_null(strstr(s.refusal.why, "too many CD-ROM drives"));
+}
+
+static void an_order_and_an_option_rom_are_for_firmware(void **state)
+{
+	(void)state;
+	expect_refusal("kernel vm=a boot=disk", "kernel vm=a boot=disk",
+		"'boot' is for a VM with firmware");
+	expect_refusal("boot-rom vm=a", "boot-rom vm=a", "no firmware for this VM");
+	assert_false(scenario_add(&s, t("firmware vm=a boot=network"), 0, FIRMWARE_MIN));
+	assert_non_null(strstr(s.refusal.why, "names network, but the VM has no network"));
+	assert_true(scenario_add(
+		&s, t("firmware vm=a boot=network,disk net=lan"), 0, FIRMWARE_MIN));
+	assert_int_equal(s.vms[0].config.boot, VM_BOOT_NETWORK | VM_BOOT_DISK << 8);
+	assert_false(scenario_add(&s, t("boot-rom vm=a"), 0, 1000));
+	assert_false(scenario_add(&s, t("boot-rom vm=a"), 0, (128 << 10) + 512));
+	assert_int_equal(s.vms[0].boot_rom.size, 0);
+	assert_true(scenario_add(&s, t("boot-rom vm=a"), 0x3000, 128 << 10));
+	assert_int_equal(s.vms[0].boot_rom.start, 0x3000);
+	assert_false(scenario_add(&s, t("boot-rom vm=a"), 0, 512));
+	assert_true(scenario_add(&s, t("kernel vm=a"), 0, 1)); /* beside the order */
+}
+
 static void expect_same(const struct vm_config *a, const struct vm_config *b)
 {
 	for (const struct setting *row = vm_settings; row->kind != SETTING_END; row++)
@@ -477,6 +517,8 @@ int main(void)
 			what_cannot_be_a_vm_is_refused_with_the_word_at_fault, set_up),
 		cmocka_unit_test_setup(there_are_limits_of_vms_and_modules, set_up),
 		cmocka_unit_test_setup(a_disk_line_gives_a_vm_a_disk, set_up),
+		cmocka_unit_test_setup(a_cdrom_line_gives_a_vm_a_drive, set_up),
+		cmocka_unit_test_setup(an_order_and_an_option_rom_are_for_firmware, set_up),
 		cmocka_unit_test_setup(
 			a_disk_that_cannot_be_is_refused_with_the_word_at_fault, set_up),
 		cmocka_unit_test_setup(a_disk_may_be_another_vms, set_up),

@@ -42,7 +42,7 @@ static const char *const values[] = {"0", "1", "2", "8", "9", "64", "65", "63", 
 	"0-64", "0,2-3", "3-2", "0,", "0-", "1,,2", "a", "a.b-c_d", "a b",
 	"a234567890123456789012345678901", "a2345678901234567890123456789012", "a/b", "haswell",
 	"haswell,-vpid", "-ept,-vpid", "-ept,haswell", "+bndcfgs", "-base", "skylake,+pml", "",
-	"~", "*", "k=v"};
+	"~", "*", "k=v", "cdrom", "cdrom,disk", "disk,disk"};
 
 static void for_each_key_and_value_both_decide_the_same(void **state)
 {
@@ -98,6 +98,9 @@ static void lines_that_the_tool_writes_give_l0_the_same_vms(void **state)
 		"vms:\n- {name: a, kernel: k, disks: [{image: i}]}\n- {name: b, kernel: k}",
 		"vms: [{name: a, kernel: k, disks: [{image: i, readonly: on}]}]",
 		"vms: [{name: a, kernel: k, disks: [{scratch: 1T, cow: 4K, name: x}]}]",
+		"vms: [{name: a, kernel: k, cdroms: [{image: c}, {image: c, name: x}]}]",
+		"networks: [n]\nvms: [{name: a, firmware: f, net: n, boot: network}]",
+		"vms: [{name: a, firmware: f, boot: [cdrom, disk], cdroms: [{image: c}], disks: [{image: d}]}]",
 	};
 
 	(void)state;

@@ -55,6 +55,25 @@ static inline const char *disks_disagree(
 	return NULL;
 }
 
+/* The same of its CD-ROM drives. */
+static inline const char *cdroms_disagree(
+	struct scenario *l0, const struct vm_spec *vm, unsigned index, struct arena *a)
+{
+	for (unsigned i = 0; i < vm->cdrom_count; i++) {
+		const char *line = scenario_cdrom_line(a, vm, &vm->cdroms[i]);
+		const struct cdrom_config *got = &l0->vms[index].cdroms[i].config;
+
+		if (!scenario_add(l0, text_of(line, strlen(line)), 0, 2048))
+			return l0->refusal.why;
+		if (strcmp(got->vm, vm->config.name) != 0)
+			return "vm";
+		if (*vm->cdroms[i].config.name &&
+			strcmp(got->name, vm->cdroms[i].config.name) != 0)
+			return "cdrom";
+	}
+	return NULL;
+}
+
 /* The lines of its firmware and its kernel, as far as it has them; NULL: L0 takes them. */
 static inline const char *l0_refuses(
 	struct scenario *l0, const struct vm_spec *vm, enum kernel_kind kind, struct arena *a)
@@ -96,6 +115,8 @@ static inline const char *l0_disagrees(
 			key = config_difference(&l0->vms[i].config, &want);
 		if (!key)
 			key = disks_disagree(l0, vm, i, a);
+		if (!key)
+			key = cdroms_disagree(l0, vm, i, a);
 		if (key)
 			return key;
 		if (l0->vms[i].config.firmware != (vm->firmware.path != NULL))
