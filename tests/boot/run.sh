@@ -130,6 +130,16 @@ disk_image() { # FILE: 1,954 sectors that are all different
 	seq 100000000 100112000 | head -c 1000448 >"$1"
 }
 
+# Files with their checksums.
+test_virtio_cdrom() {
+	local d=$out.d sum
+	rm -rf "$d" "$out.iso" && mkdir -p "$d/more" && seq 100000 >"$d/numbers" && cp "$B/payload/hello.elf" "$d/more" &&
+		(cd "$d" && sha256sum numbers more/hello.elf >sums) && xorriso -as mkisofs -quiet -R -o "$out.iso" "$d" || return
+	rm -rf "$d"
+	sum=$(sha256sum <"$out.iso")
+	devices cdrom "iso_sum=${sum%% *}" --cd "$out.iso" && shows '^NESTOR' '^CD-ROM' 'Can lock tray:[[:space:]]*1'
+}
+
 test_virtio_disks() {
 	local image=$out.image sum
 	disk_image "$image"
@@ -422,11 +432,8 @@ test_disks_are_booted_in_the_order_of_the_scenario() {
 		shows '1: /pci@i0cf8/scsi@8/disk@0,0' '2: /pci@i0cf8/scsi@9/disk@0,0' && shows_not 'boot sector: runs'
 }
 
-# A disk with GRUB for BIOS and UEFI, Debian's kernel as it is, and our initial RAM disk.
-debian_disk() {
-	local d=$LOGS/$1.disk
-	rm -rf "$d" && mkdir -p "$d/boot/grub" && cp "$B/debian/vmlinuz" "$B/debian/probe.cpio" "$d/boot" || return 1
-	cat >"$d/boot/grub/grub.cfg" <<-END
+debian_menu() {
+	cat <<-END
 		serial --unit=0 --speed=115200
 		terminal_input serial
 		terminal_output serial
@@ -436,6 +443,13 @@ debian_disk() {
 			initrd /boot/probe.cpio
 		}
 	END
+}
+
+# A disk with GRUB for BIOS and UEFI, Debian's kernel as it is, and our initial RAM disk.
+debian_disk() {
+	local d=$LOGS/$1.disk
+	rm -rf "$d" && mkdir -p "$d/boot/grub" && cp "$B/debian/vmlinuz" "$B/debian/probe.cpio" "$d/boot" || return 1
+	debian_menu >"$d/boot/grub/grub.cfg"
 	grub-mkrescue -o "$d.img" "$d" >"$d.log" 2>&1 || cat "$d.log"
 	rm -rf "$d"
 }
@@ -454,6 +468,77 @@ test_debian_boots_from_a_disk_by_seabios() {
 
 long_debian_boots_from_a_disk_by_ovmf() {
 	debian_from_a_disk ovmf
+}
+
+# The same image as a CD.
+debian_from_a_cd() { # FIRMWARE
+	debian_disk "$1.cd" &&
+		until_it_shows 'L1: shell reached' run --timeout 300 --l1-firmware "$1" --memory 512M --cd "$LOGS/$1.cd.disk.img" \
+			--boot cdrom && shows 'Welcome to GRUB!' "Booting .debian'" && shows_not 'WARNING|BUG|Call Trace'
+}
+
+test_debian_boots_from_a_cd_by_seabios() {
+	debian_from_a_cd seabios && shows 'Booting from DVD/CD'
+}
+
+long_debian_boots_from_a_cd_by_ovmf() {
+	debian_from_a_cd ovmf && shows 'NESTOR CD-ROM'
+}
+
+# A CD that cannot be booted before a disk that can, and alone.
+test_firmware_starts_from_what_boot_names_in_its_order() {
+	local run=(run --timeout 60 --l1-firmware seabios --memory 64M --firmware-log on --log-level info
+		--disk "$B/payload/disk.img,cow=64K" --cd "$out.cd")
+	head -c 40960 /dev/zero >"$out.cd"
+	until_it_shows 'boot sector: runs' "${run[@]}" --boot cdrom,disk &&
+		shows '1: /pci@i0cf8/scsi@6/channel@0/disk@0,0' '2: /pci@i0cf8/scsi@8/disk@0,0' \
+			'Boot failed: Could not read from CDROM' &&
+		until_it_shows 'No bootable device' "${run[@]}" --boot cdrom && shows_not 'boot sector' &&
+		until_it_shows 'boot sector: runs' "${run[@]}" && shows '1: /pci@i0cf8/scsi@8/disk@0,0' &&
+		shows_not 'read from CDROM'
+}
+
+# A VM serves the others of its network from a CD with what is in the folder $out.d. It starts first, because it has nearly
+# all of the CPU while it does not wait.
+served() { # CLIENT
+	xorriso -as mkisofs -quiet -R -o "$out.iso" "$out.d" && rm -rf "$out.d" && cat >"$out.yaml" <<-END
+		machine: {cpus: 1}
+		networks: [lan]
+		vms:
+		  - {name: server, weight: 10000, kernel: $PWD/$B/debian/vmlinuz, initrd: $PWD/$B/debian/boot-server.cpio, memory: 128M,
+		     nets: [lan], cdroms: [{image: $PWD/$out.iso}], cmdline: $LINUX quiet}
+		  - {name: client, nets: [lan], boot: [network], $1}
+	END
+}
+
+test_seabios_boots_from_the_network_that_another_vm_serves() {
+	rm -rf "$out.d" && mkdir -p "$out.d" && cp "$B/payload/hello.elf" "$out.d" &&
+		printf '#!ipxe\nkernel hello.elf\nboot\n' >"$out.d/boot.ipxe" && served 'firmware: seabios, memory: 64M' &&
+		until_it_shows 'client| ud2: vector 6' run "$out.yaml" --timeout 120 &&
+		shows 'iPXE .* starting execution' 'Filename: boot.ipxe' 'sent /srv/hello.elf' 'client\| hello: VT-x offered'
+}
+
+# With Debian's kernel, which BIOS clients load by iPXE and UEFI clients by GRUB.
+debian_by_network() { # FIRMWARE
+	rm -rf "$out.d" && mkdir -p "$out.d/boot" && cp "$B/debian/vmlinuz" "$B/debian/probe.cpio" "$out.d/boot" &&
+		cat >"$out.d/boot.ipxe" <<-END && grub-mknetdir --net-directory="$out.d" --subdir=boot/grub -d /usr/lib/grub/x86_64-efi || return
+			#!ipxe
+			kernel boot/vmlinuz $LINUX quiet l2=none end=poweroff initrd=probe.cpio
+			initrd boot/probe.cpio
+			boot
+		END
+	debian_menu >"$out.d/boot/grub/grub.cfg"
+	served "firmware: $1, memory: 512M" &&
+		until_it_shows 'client\| L1: shell reached' run "$out.yaml" --timeout 900 &&
+		shows 'sent /srv/boot/vmlinuz' 'sent /srv/boot/probe.cpio'
+}
+
+long_debian_boots_from_the_network_by_seabios() {
+	debian_by_network seabios
+}
+
+long_debian_boots_from_the_network_by_ovmf() {
+	debian_by_network ovmf && shows 'Start PXE over IPv4'
 }
 
 test_ovmf_shows_its_shell() {

@@ -13,10 +13,13 @@
 #include "virtio/blk.h"
 #include "virtio/console.h"
 #include "virtio/rng.h"
+#include "virtio/scsi.h"
 
 #define DISK_PAGES 32u
 #define COW_PAGES  8u
-#define DEVICES    3u
+#define DEVICES    4u
+#define AREAS      9u /* two for each device, and one more */
+#define CD_BLOCKS  8u
 #define RAM_MASK   0x3ffffu /* rings and buffers are near each other */
 
 static uint8_t image[20 * DISK_PAGE + 77];
@@ -27,7 +30,9 @@ static uint8_t pages[COW_PAGES * DISK_PAGE];
 static struct virtio_blk blk;
 static struct virtio_console console;
 static struct virtio_rng rng;
-static struct virtio *const devices[DEVICES] = {&blk.v, &console.v, &rng.v};
+static struct virtio_scsi scsi;
+static uint8_t cd_image[CD_BLOCKS * 2048];
+static struct virtio *const devices[DEVICES] = {&blk.v, &console.v, &rng.v, &scsi.v};
 
 static uint64_t bar_of(unsigned device)
 {
@@ -92,7 +97,7 @@ static void set_up(struct input *in, unsigned device)
 /* Words of a ring, or of a buffer. */
 static void fill(struct input *in)
 {
-	uint64_t gpa = (uint64_t)(byte(in) % 6) * 0x8000 +
+	uint64_t gpa = (uint64_t)(byte(in) % AREAS) * 0x8000 +
 		       (uint64_t)(byte(in) % 3) * DRIVER_AREA + (uint64_t)byte(in) * 2;
 
 	for (unsigned n = (unsigned)byte(in) % 16; n > 0; n--, gpa += 8) {
@@ -105,7 +110,7 @@ static void fill(struct input *in)
 /* A descriptor that could be one, at the head of a split or packed ring, made available. */
 static void offer(struct input *in)
 {
-	uint64_t area = (uint64_t)(byte(in) % 6) * 0x8000;
+	uint64_t area = (uint64_t)(byte(in) % AREAS) * 0x8000;
 	unsigned n = 1 + (unsigned)byte(in) % 4;
 
 	for (unsigned i = 0; i < n; i++)
@@ -114,6 +119,68 @@ static void offer(struct input *in)
 			(uint16_t)(i + 1));
 	*word(area + DRIVER_AREA + 2) = (uint16_t)(*word(area + DRIVER_AREA + 2) + n);
 	*word(area + DRIVER_AREA + 4 + 2 * (byte(in) % 32)) = (uint16_t)(byte(in) % 8);
+}
+
+/* What a drive answers is in its buffer or in the image, and no more than was asked for. */
+static void ask_drive(const uint8_t cdb[CDROM_CDB])
+{
+	struct cdrom *c = &scsi.cdrom[1];
+	struct cdrom_reply r;
+	uint64_t offset;
+
+	c->s.attention = CDROM_QUIET;
+	cdrom_command(c, cdb, &r);
+	check(r.size <= r.asked);
+	if (r.size == 0)
+		return;
+	offset = (uint64_t)(r.bytes - cd_image);
+	check(r.bytes == r.data ? r.size <= sizeof(r.data)
+				: offset <= c->size && r.size <= c->size - offset);
+}
+
+static void notify_if_there(unsigned device, unsigned q)
+{
+	uint64_t v = q;
+
+	platform_mmio(&machine, 0, bar_of(device) + 0x2000 + 4 * q, true, 2, &v);
+}
+
+/* A request to a CD-ROM drive, in a split ring: any command, any sizes; or task management. */
+static void command(struct input *in)
+{
+	unsigned q = byte(in) & 1 ? VIRTIO_SCSI_REQUEST : VIRTIO_SCSI_CONTROL;
+	static const uint8_t opcodes[] = {0x00, 0x03, 0x12, 0x1a, 0x1b, 0x1e, 0x25, 0x28, 0x2b,
+		0x43, 0x46, 0x4a, 0x51, 0x5a, 0x88, 0x9e, 0xa0, 0xa8, 0xb9, 0xbb, 0xbd, 0xbe,
+		0xff};
+	uint64_t area = (6 + q) * 0x8000ull, place = 0x50000;
+	uint8_t lun[8] = {1, (uint8_t)byte(in) % 3, (uint8_t)(byte(in) & 0x41), 0};
+
+	memset(ram(place), 0, 64);
+	if (q == VIRTIO_SCSI_CONTROL)
+		*ram(place + 4) = (uint8_t)byte(in) % 9;
+	memcpy(ram(place + (q == VIRTIO_SCSI_CONTROL ? 8 : 0)), lun, sizeof(lun));
+	for (unsigned i = 0; q == VIRTIO_SCSI_REQUEST && i < CDROM_CDB; i++)
+		*ram(place + 19 + i) = (uint8_t)byte(in);
+	if (q == VIRTIO_SCSI_REQUEST)
+		*ram(place + 19) = opcodes[*ram(place + 19) % sizeof(opcodes)];
+	ask_drive(ram(place + 19));
+	put_desc(area, place, q == VIRTIO_SCSI_CONTROL ? 24 : 51, VIRTIO_DESC_NEXT, 1);
+	put_desc(area + 16, 0x51000, (uint32_t)(byte(in) & 3 ? 108 : take(in, 2)),
+		VIRTIO_DESC_NEXT | VIRTIO_DESC_WRITE, 2);
+	put_desc(area + 32, 0x60000, (uint32_t)take(in, 2), VIRTIO_DESC_WRITE, 0);
+	memset(ram(area + DRIVER_AREA + 4), 0, 128); /* the ring has that chain only */
+	*word(area + DRIVER_AREA + 2) = (uint16_t)(*word(area + DRIVER_AREA + 2) + 1);
+	notify_if_there(3, q);
+	for (unsigned i = 0; i < 64 && platform_work(&machine) != VPCI_WORK_DONE; i++)
+		;
+}
+
+/* Drives are as they can be, whatever came; their image is as it was. */
+static void check_drives(void)
+{
+	for (unsigned i = 0; i < scsi.count; i++)
+		check(cdrom_valid_state(&scsi.cdrom[i].s));
+	check(cd_image[0] == 0x11 && cd_image[sizeof(cd_image) - 1] == 0x11);
 }
 
 static void access(struct input *in, unsigned device)
@@ -161,6 +228,7 @@ static void work_on(void)
 		if (platform_work(&machine) != VPCI_WORK_MORE)
 			break;
 	check_disk();
+	check_drives();
 }
 
 static void state(struct input *in, unsigned device)
@@ -180,11 +248,21 @@ static void state(struct input *in, unsigned device)
 	dev_unlock(&machine);
 }
 
-static void notify_if_there(unsigned device, unsigned q)
+/* The same with the state of its drives. */
+static void scsi_state(struct input *in)
 {
-	uint64_t v = q;
+	static struct virtio_scsi_state s, again;
+	size_t place = take(in, 2) % sizeof(s);
 
-	platform_mmio(&machine, 0, bar_of(device) + 0x2000 + 4 * q, true, 2, &v);
+	dev_lock(&machine);
+	virtio_scsi_get_state(&scsi, &s);
+	if (byte(in) & 1)
+		memset((uint8_t *)&s + place, byte(in), 1);
+	if (virtio_scsi_set_state(&scsi, &s)) {
+		virtio_scsi_get_state(&scsi, &again);
+		check(memcmp(&s, &again, sizeof(s)) == 0);
+	}
+	dev_unlock(&machine);
 }
 
 static void act(struct input *in)
@@ -212,7 +290,10 @@ static void act(struct input *in)
 		message(in);
 		break;
 	case 9:
-		state(in, device);
+		if (devices[device] == &scsi.v)
+			scsi_state(in);
+		else
+			state(in, device);
 		break;
 	case 10:
 		dev_lock(&machine);
@@ -221,6 +302,9 @@ static void act(struct input *in)
 		break;
 	case 11:
 		assign();
+		break;
+	case 12:
+		command(in);
 		break;
 	default:
 		for (unsigned q = 0; q < 4; q++)
@@ -243,6 +327,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	check(virtio_blk_create(&blk, &disk, 2, &machine, PCI_BDF(0, 1, 0)));
 	check(virtio_console_create(&console, &machine, PCI_BDF(0, 2, 0)));
 	check(virtio_rng_create(&rng, &machine, PCI_BDF(0, 3, 0)));
+	memset(cd_image, 0x11, sizeof(cd_image));
+	scsi.count = 2;
+	for (unsigned i = 0; i < scsi.count; i++)
+		scsi.cdrom[i] = (struct cdrom){
+			.name = "cd", .image = cd_image, .size = sizeof(cd_image) >> i};
+	check(virtio_scsi_create(&scsi, &machine, PCI_BDF(0, 4, 0)));
 	assign();
 	while (in.at < in.end)
 		act(&in);
