@@ -59,6 +59,7 @@ enum pci_offset {
 #define PCI_NO_VENDOR        0xffff /* no function is there */
 #define PCI_CLASS_BRIDGE     0x06   /* the upper byte of PCI_CLASS_CODE */
 #define PCI_CLASS_IDE        0x0101
+#define PCI_CLASS_SCSI       0x0100
 #define PCI_IDE_NATIVE       0x05 /* of the interface: both channels are behind registers */
 #define PCI_LINE_UNKNOWN     0xff /* from here on; 16 to 254 are reserved on PCs */
 #define PCI_LINES            16

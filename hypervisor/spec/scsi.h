@@ -43,7 +43,7 @@ enum scsi_status {
 	SCSI_CHECK_CONDITION = 0x02
 };
 
-/* SPC-3 4.5 "Sense data", the fixed format */
+/* SPC-3 "Sense data", the fixed format */
 #define SCSI_SENSE_SIZE    18u
 #define SCSI_SENSE_CURRENT 0x70
 enum scsi_sense_offset {
@@ -74,7 +74,7 @@ enum scsi_additional {
 	SCSI_ILLEGAL_MODE = 0x6400
 };
 
-/* SPC-3 6.4 "INQUIRY command" */
+/* SPC-3 "INQUIRY command" */
 #define SCSI_TYPE_CDROM       0x05
 #define SCSI_NO_UNIT          0x7f /* no peripheral device can be there */
 #define SCSI_INQUIRY_SIZE     36u
@@ -101,7 +101,7 @@ enum scsi_vpd_page {
 #define SCSI_CODE_SET_ASCII    2
 #define SCSI_DESIGNATOR_VENDOR 1
 
-/* SPC-3 6.9 "MODE SENSE(6) command" */
+/* SPC-3 "MODE SENSE(6) command" */
 #define SCSI_MODE_PAGE(b)     ((b)&0x3fu)
 #define SCSI_MODE_CONTROL(b)  ((unsigned)(b) >> 6) /* which values */
 #define SCSI_MODE_CHANGEABLE  1
@@ -114,7 +114,7 @@ enum scsi_mode_page {
 	SCSI_MODE_CD_CAPABILITIES = 0x2a
 };
 
-/* MMC-5 6.42 "START STOP UNIT Command", 6.17 "PREVENT ALLOW MEDIUM REMOVAL Command" */
+/* MMC-5 "START STOP UNIT Command", "PREVENT ALLOW MEDIUM REMOVAL Command" */
 #define SCSI_START           BIT(0)
 #define SCSI_LOAD_EJECT      BIT(1)
 #define SCSI_POWER_CONDITION 0xf0u
@@ -126,7 +126,7 @@ enum scsi_mode_page {
 #define SCSI_CD_PREGAP      150u
 #define SCSI_CD_MINUTES_MAX 255u /* in a byte */
 
-/* MMC-5 6.26 "READ TOC/PMA/ATIP Command" */
+/* MMC-5 "READ TOC/PMA/ATIP Command" */
 #define SCSI_TOC_MSF        BIT(1)
 #define SCSI_TOC_DATA_TRACK 0x14 /* Q subchannel with position; data, no copy permitted */
 #define SCSI_TOC_LEAD_OUT   0xaa
@@ -136,7 +136,7 @@ enum scsi_toc_format {
 	SCSI_TOC_RAW = 2
 };
 
-/* MMC-5 6.6 "GET CONFIGURATION Command", 5.3 "Feature Definitions" */
+/* MMC-5 "GET CONFIGURATION Command", "Feature Definitions" */
 #define SCSI_PROFILE_CD_ROM     0x0008
 #define SCSI_FEATURE_CURRENT    BIT(0)
 #define SCSI_FEATURE_PERSISTENT BIT(1)
@@ -162,7 +162,7 @@ enum scsi_feature_request {
 #define SCSI_MECHANISM_EJECT BIT(3)
 #define SCSI_MECHANISM_LOCK  BIT(0)
 
-/* MMC-5 6.7 "GET EVENT STATUS NOTIFICATION Command" */
+/* MMC-5 "GET EVENT STATUS NOTIFICATION Command" */
 #define SCSI_EVENT_POLLED  BIT(0)
 #define SCSI_EVENT_NONE    BIT(7) /* no class that was asked for */
 #define SCSI_EVENT_MEDIA   4      /* class */
@@ -171,19 +171,19 @@ enum scsi_feature_request {
 #define SCSI_DOOR_OPEN     BIT(0)
 #define SCSI_MEDIA_PRESENT BIT(1)
 
-/* MMC-5 6.22 "READ DISC INFORMATION Command" */
+/* MMC-5 "READ DISC INFORMATION Command" */
 #define SCSI_DISC_INFORMATION_SIZE 34u
 #define SCSI_DISC_COMPLETE         0x0e /* and its last session, too */
 #define SCSI_DISC_UNRESTRICTED     BIT(5)
 
-/* MMC-5 6.19 "READ CD Command" */
+/* MMC-5 "READ CD Command" */
 #define SCSI_SECTOR_TYPE(b)   ((unsigned)(b) >> 2 & 7)
 #define SCSI_SECTOR_ANY       0
 #define SCSI_SECTOR_MODE_1    2
 #define SCSI_SECTOR_USER_DATA 0x10
 #define SCSI_SUBCHANNEL(b)    ((b)&7u)
 
-/* MMC-5 6.13 "MECHANISM STATUS Command" */
+/* MMC-5 "MECHANISM STATUS Command" */
 #define SCSI_MECHANISM_STATUS_SIZE 8u
 #define SCSI_MECHANISM_DOOR_OPEN   BIT(4) /* of its second byte */
 

@@ -12,9 +12,7 @@
 
 #include "spec/scsi.h"
 
-#define CLASS       0x010000u /* mass storage, SCSI */
 #define QUEUES      3u
-#define QUEUE_SIZE  256u
 #define SEGMENTS    (VIRTQ_SIZE - 2)
 #define MAX_SECTORS 0xffffu
 #define PER_UNIT    128u /* commands that a driver may have in the ring for a unit */
@@ -325,9 +323,9 @@ static const struct virtio_ops ops = {
 
 static const struct virtio_kind kind = {
 	.type = VIRTIO_SCSI,
-	.class = CLASS,
+	.class = PCI_CLASS_SCSI << 8,
 	.queues = QUEUES,
-	.queue_size = QUEUE_SIZE,
+	.queue_size = VIRTQ_SIZE,
 	.config_size = VIRTIO_SCSI_CONFIG_SIZE,
 	.ops = &ops,
 };

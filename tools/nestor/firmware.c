@@ -34,7 +34,8 @@ const char *firmware_path(const struct place *from)
 	return i < 0 ? from->path : packaged[i].path;
 }
 
-/* It begins with a firmware volume (UEFI PI 1.7, volume 3, 3.2.1): a signature at 40. */
+/* It begins with a firmware volume (UEFI PI, volume 3, EFI_FIRMWARE_VOLUME_HEADER): its
+ * signature is at 40. */
 bool firmware_is_uefi(const struct bytes *firmware)
 {
 	static const char signature[] = {'_', 'F', 'V', 'H'};
