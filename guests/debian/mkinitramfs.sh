@@ -149,6 +149,7 @@ boot_server() {
 	drivers "${of_pci[@]}" net/net_failover net/virtio_net
 	put "$dir/modules/kernel/net/core/failover.ko" lib/modules
 	cdrom_drivers
+	strip -g "$stage"/lib/modules/*.ko # and their signatures, whose check takes the kernel a second each
 	host_program dnsmasq
 	cp "$here/boot-server-init" "$stage/init"
 }

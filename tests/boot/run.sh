@@ -512,9 +512,9 @@ served() { # CLIENT
 }
 
 test_seabios_boots_from_the_network_that_another_vm_serves() {
-	rm -rf "$out.d" && mkdir -p "$out.d" && cp "$B/payload/hello.elf" "$out.d" &&
+	rm -rf "$out.d" && mkdir -p "$out.d" && strip -o "$out.d/hello.elf" "$B/payload/hello.elf" &&
 		printf '#!ipxe\nkernel hello.elf\nboot\n' >"$out.d/boot.ipxe" && served 'firmware: seabios, memory: 64M' &&
-		until_it_shows 'client\| ud2: vector 6' run "$out.yaml" --timeout 120 &&
+		until_it_shows 'client\| ud2: vector 6' run "$out.yaml" --timeout 240 &&
 		shows 'iPXE .* starting execution' 'Filename: boot.ipxe' 'sent /srv/hello.elf' 'client\| hello: VT-x offered'
 }
 
