@@ -58,7 +58,7 @@ struct devices_state {
 	struct virtio_state vsock;
 	struct virtio_state blk[LIMIT_DISKS]; /* what is on the disks travels as RAM does */
 	struct blk_remote_state remote[LIMIT_DISKS];
-	struct virtio_scsi_state scsi;        /* what is on CD-ROMs does not change */
+	struct virtio_scsi_state scsi; /* what is on CD-ROMs does not change */
 	struct device_net_state net[LIMIT_NETS];
 };
 
