@@ -18,6 +18,7 @@ void config_read(struct text line)
 		.mux = o.mux,
 		.explain = o.explain,
 		.requests = o.requests,
+		.screens = o.screens,
 		.posted = o.posted,
 		.ram_zeroed = o.ram_zeroed,
 		.selftest = (enum l0_selftest)o.selftest,

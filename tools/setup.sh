@@ -9,11 +9,11 @@ packages=(
 	# building
 	make gcc libc6-dev binutils clang clang-format libclang-rt-dev
 	# the host tool's libraries
-	libyaml-dev zlib1g-dev liblzma-dev libzstd-dev liblz4-dev
+	libyaml-dev libpng-dev zlib1g-dev liblzma-dev libzstd-dev liblz4-dev
 	# tests
 	libcmocka-dev gcovr clang-tidy cppcheck shellcheck codespell
 	# machines and boot images
-	qemu-system-x86 ovmf grub-common grub-pc-bin grub-efi-amd64-bin xorriso mtools
+	qemu-system-x86 seabios ovmf grub-common grub-pc-bin grub-efi-amd64-bin xorriso mtools
 	# the emulator's packages are checked with it
 	debian-archive-keyring
 	# guests

@@ -19,10 +19,11 @@ struct console_queue {
 _Static_assert((WINDOW & (WINDOW - 1)) == 0, "counts wrap around");
 
 static struct {
-	uint32_t news;  /* VMs for which something came; atomic, like the next two */
-	uint32_t tell;  /* VMs whose figures the tool does not know */
-	uint32_t again; /* VMs whose figures it must send from again */
-	bool lost;      /* since the last good frame; the writer's */
+	uint32_t news;    /* VMs for which something came; atomic, like the next two */
+	uint32_t tell;    /* VMs whose figures the tool does not know */
+	uint32_t again;   /* VMs whose figures it must send from again */
+	uint32_t screens; /* VMs whose display it wants to see; atomic */
+	bool lost;        /* since the last good frame; the writer's */
 	struct console_queue vm[LIMIT_VMS];
 } input;
 
@@ -81,6 +82,9 @@ void input_frame(const struct frame *f)
 	} else if (f->kind == FRAME_SIZE) {
 		size = frame_get32(f->payload);
 		__atomic_store_n(&input.vm[vm].size, size, __ATOMIC_RELEASE);
+		set(&input.news, 1u << vm);
+	} else if (f->kind == FRAME_SCREEN) {
+		set(&input.screens, 1u << vm);
 		set(&input.news, 1u << vm);
 	}
 }
@@ -151,6 +155,13 @@ uint8_t input_take(unsigned vm)
 		tell(vm);
 	}
 	return byte;
+}
+
+bool input_take_screen(unsigned vm)
+{
+	uint32_t bit = 1u << vm;
+
+	return __atomic_fetch_and(&input.screens, ~bit, __ATOMIC_SEQ_CST) & bit;
 }
 
 bool input_size(unsigned vm, uint16_t *columns, uint16_t *rows)

@@ -3,7 +3,7 @@
  * What the host tool types at the consoles of VMs: a queue for each, between the frames that
  * arrive and the guests that read, and what the tool is told of it. Bytes are counted from the
  * start of the run, modulo 2^32; the tool sends a byte only once it is told that there is room,
- * and again when it is told that it is missing. Not here: the line (cpu/request.c), devices.
+ * and again when it is told that it is missing. Likewise that it wants to see a display. Not here: the line (cpu/request.c), devices.
  */
 #ifndef NESTOR_CPU_INPUT_H
 #define NESTOR_CPU_INPUT_H
@@ -32,6 +32,8 @@ void input_tell(void);
 uint32_t input_waiting(unsigned vm);
 /* The next byte, of those that wait. */
 uint8_t input_take(unsigned vm);
+/* Whether the tool has asked for what the VM's display shows, since the last call. */
+bool input_take_screen(unsigned vm);
 /* The size of the VM's terminal, if the tool told it. */
 bool input_size(unsigned vm, uint16_t *columns, uint16_t *rows);
 

@@ -16,7 +16,8 @@
 enum mux_channel {
 	MUX_LOG = L0_CHANNEL_LOG,
 	MUX_CONTROL = L0_CHANNEL_CONTROL,
-	MUX_VM = L0_CHANNEL_VM, /* plus the VM's number */
+	MUX_VM = L0_CHANNEL_VM, /* plus the VM's number, like the next */
+	MUX_SCREEN = L0_CHANNEL_SCREEN,
 	MUX_CHANNELS = L0_CHANNELS
 };
 

@@ -20,6 +20,7 @@
 struct acpi_loader;
 struct platform;
 struct vfwcfg_table;
+struct vramfb_state;
 
 #define DEV_MAX_VCPUS LIMIT_VCPUS
 #define DEV_NEVER     UINT64_MAX
@@ -38,6 +39,11 @@ uint64_t dev_now(struct platform *p);
 void dev_console(struct platform *p, uint8_t byte);
 /* A byte of what firmware reports on port 0x402, with config.firmware_log. */
 void dev_firmware_log(struct platform *p, uint8_t byte);
+/*
+ * The guest has said where its picture is; why: it is refused, and things are as they were.
+ * NULL: taken. With the lock.
+ */
+void dev_display(struct platform *p, const struct vramfb_state *s, const char *why);
 /*
  * Bytes that were typed at the VM's console and that no device has taken yet, and the first of
  * them. With the lock.
@@ -81,6 +87,7 @@ struct platform_config {
 	uint64_t boot_ticks; /* and TSC ticks of the second that has begun */
 	bool apicv;          /* the CPU virtualizes the local APICs (SDM chapter 29) */
 	bool firmware_log;   /* port 0x402 is a debug console */
+	bool display;        /* the guest may show a picture: vramfb.h */
 	/* With firmware: what it is told, and its ACPI tables; they live as long as the VM. */
 	const struct vfwcfg_table *fwcfg;
 	struct acpi_loader *acpi;
@@ -175,7 +182,7 @@ void *platform_apic_posted(struct platform *p, unsigned vcpu);
 /* Whether x2APIC mode has this MSR, to be read. */
 bool platform_x2apic_readable(uint32_t msr);
 
-/* What a turn of work leaves. */
+/* What a turn of work leaves, in the order of urgency. */
 enum vpci_work {
 	VPCI_WORK_DONE,  /* nothing */
 	VPCI_WORK_WAITS, /* what waits for something outside: look again later */

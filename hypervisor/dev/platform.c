@@ -311,5 +311,6 @@ void platform_reset(struct platform *p, const struct platform_config *c)
 	chipset_reset(p);
 	vfwcfg_reset(p);
 	vflash_reset(p);
+	vramfb_reset(p);
 	platform_deadline_changed(p);
 }

@@ -15,6 +15,7 @@
 #include "dev/vpic.h"
 #include "dev/vpit.h"
 #include "dev/vpm.h"
+#include "dev/vramfb.h"
 #include "dev/vrtc.h"
 #include "dev/vuart.h"
 
@@ -30,6 +31,7 @@ struct platform {
 	struct vpci pci;
 	struct vfwcfg fwcfg;
 	struct vflash flash;
+	struct vramfb ramfb;
 	uint64_t deadline; /* earliest of the devices that are not LAPICs */
 };
 

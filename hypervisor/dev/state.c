@@ -15,9 +15,10 @@ _Static_assert(sizeof(struct vpm_state) == 16, "no padding");
 _Static_assert(sizeof(struct vpic_state) == 32, "no padding");
 _Static_assert(sizeof(struct vuart_state) == 48, "no padding");
 _Static_assert(sizeof(struct vpci_state) == 24836, "no padding");
-_Static_assert(sizeof(struct vfwcfg_state) == 40, "no padding");
+_Static_assert(sizeof(struct vfwcfg_state) == 72, "no padding");
 _Static_assert(sizeof(struct vflash_state) == 8, "no padding");
-_Static_assert(sizeof(struct platform_state) == 27880, "no padding");
+_Static_assert(sizeof(struct vramfb_state) == 24, "no padding");
+_Static_assert(sizeof(struct platform_state) == 27936, "no padding");
 
 static const struct vlapic_state no_lapic;
 
@@ -46,6 +47,7 @@ void platform_get_state(struct platform *p, struct platform_state *s)
 	vpci_get_state(&p->pci, &s->pci);
 	vfwcfg_get_state(&p->fwcfg, &s->fwcfg);
 	vflash_get_state(&p->flash, &s->flash);
+	vramfb_get_state(&p->ramfb, &s->ramfb);
 	dev_unlock(p);
 }
 
@@ -69,7 +71,8 @@ static bool valid(const struct platform *p, const struct platform_state *s)
 	       vpm_valid_state(&p->pm, &s->pm) && vpic_valid_state(&p->pic, &s->pic) &&
 	       vuart_valid_state(&p->uart, &s->uart) && vpci_valid_state(&p->pci, &s->pci) &&
 	       vfwcfg_valid_state(&p->fwcfg, &s->fwcfg) &&
-	       vflash_valid_state(&p->flash, &s->flash) && s->reserved == 0;
+	       vflash_valid_state(&p->flash, &s->flash) && vramfb_valid_state(p, &s->ramfb) &&
+	       s->reserved == 0;
 }
 
 static bool set(struct platform *p, const struct platform_state *s)
@@ -82,7 +85,8 @@ static bool set(struct platform *p, const struct platform_state *s)
 	     vpit_set_state(&p->pit, &s->pit) && vrtc_set_state(&p->rtc, &s->rtc) &&
 	     vpm_set_state(&p->pm, &s->pm) && vpic_set_state(&p->pic, &s->pic) &&
 	     vuart_set_state(&p->uart, &s->uart) && vpci_set_state(&p->pci, &s->pci) &&
-	     vfwcfg_set_state(&p->fwcfg, &s->fwcfg) && vflash_set_state(&p->flash, &s->flash);
+	     vfwcfg_set_state(&p->fwcfg, &s->fwcfg) && vflash_set_state(&p->flash, &s->flash) &&
+	     vramfb_set_state(p, &s->ramfb);
 	if (!ok)
 		return false;
 	chipset_put_back(p);

@@ -19,7 +19,7 @@
 
 #include "dev/platform.h"
 
-#define PLATFORM_STATE_VERSION 3
+#define PLATFORM_STATE_VERSION 4
 
 struct platform_state {
 	uint32_t size;    /* of the structure */
@@ -39,6 +39,7 @@ struct platform_state {
 	uint32_t reserved; /* 0 */
 	struct vfwcfg_state fwcfg;
 	struct vflash_state flash;
+	struct vramfb_state ramfb;
 };
 
 /* The state of all devices. No vCPU runs, and each exit is handled to its end. */

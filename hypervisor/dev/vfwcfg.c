@@ -90,6 +90,31 @@ void vfwcfg_add_file_value(
 		vfwcfg_add_file(t, name, data, bytes);
 }
 
+struct vfwcfg_item *vfwcfg_add_writable(struct vfwcfg_table *t, const char *name, uint8_t size)
+{
+	struct vfwcfg_item *i;
+
+	if (size > VFWCFG_WRITTEN - t->written) {
+		t->full = true;
+		return NULL;
+	}
+	i = vfwcfg_add_file(t, name, NULL, size);
+	if (i == NULL)
+		return NULL;
+	i->writable = true;
+	i->at = t->written;
+	t->written = (uint8_t)(t->written + size);
+	return i;
+}
+
+void vfwcfg_add_display(struct vfwcfg_table *t)
+{
+	struct vfwcfg_item *i = vfwcfg_add_writable(t, RAMFB_FILE, RAMFB_SIZE);
+
+	if (i != NULL)
+		i->display = true;
+}
+
 static void put_be(uint8_t *to, uint32_t value, unsigned bytes)
 {
 	for (unsigned i = 0; i < bytes; i++)
@@ -177,7 +202,8 @@ static void read_item(struct platform *p, uint8_t *to, uint32_t bytes)
 	uint32_t there = bytes < rest ? bytes : rest;
 
 	if (there != 0)
-		__builtin_memcpy(to, i->data + s->offset, there);
+		__builtin_memcpy(
+			to, (i->writable ? s->written + i->at : i->data) + s->offset, there);
 	__builtin_memset(to + there, 0, bytes - there);
 	advance(s, bytes);
 }
@@ -225,6 +251,39 @@ static void transfer(struct platform *p)
 		end_transfer(p, 0);
 }
 
+/* The guest's bytes are read once; all of them, or none. */
+static bool read_memory(struct platform *p, uint64_t from, uint8_t *to, uint32_t bytes)
+{
+	for (uint32_t done = 0, n; done < bytes; done += n) {
+		const uint8_t *there;
+
+		n = page_rest(from + done);
+		n = n < bytes - done ? n : bytes - done;
+		there = dev_memory(p, 0, from + done, n, false);
+		if (there == NULL)
+			return false;
+		__builtin_memcpy(to + done, there, n);
+	}
+	return true;
+}
+
+/* Within the item, and nothing else. False: not a byte was written. */
+static bool write_item(struct platform *p, uint64_t from, uint32_t bytes)
+{
+	struct vfwcfg_state *s = &p->fwcfg.s;
+	const struct vfwcfg_item *i = find(p, s->key);
+	uint8_t copy[VFWCFG_WRITTEN];
+
+	if (i == NULL || !i->writable || s->offset > i->size || bytes > i->size - s->offset ||
+		!read_memory(p, from, copy, bytes))
+		return false;
+	__builtin_memcpy(s->written + i->at + s->offset, copy, bytes);
+	advance(s, bytes);
+	if (i->display && bytes != 0 && s->offset == i->size)
+		vramfb_wrote(p, s->written + i->at);
+	return true;
+}
+
 static uint64_t get_be(const uint8_t *from, unsigned bytes)
 {
 	uint64_t value = 0;
@@ -255,8 +314,8 @@ static void start_transfer(struct platform *p, uint64_t at)
 		transfer(p);
 		return;
 	}
-	if (control & FWCFG_DMA_WRITE) { /* no item is writable */
-		end_transfer(p, FWCFG_DMA_ERROR);
+	if (control & FWCFG_DMA_WRITE) {
+		end_transfer(p, write_item(p, s->dma_address, length) ? 0 : FWCFG_DMA_ERROR);
 		return;
 	}
 	if (control & FWCFG_DMA_SKIP)
@@ -346,6 +405,8 @@ bool vfwcfg_valid_state(const struct vfwcfg *f, const struct vfwcfg_state *s)
 	if (f->table == NULL)
 		return state_bytes_up_to(s, 0, sizeof(*s) - 1, 0);
 	return s->dma_high <= UINT32_MAX && STATE_ZERO(s->reserved) &&
+	       state_zero(s->written + f->table->written,
+		       sizeof(s->written) - f->table->written) &&
 	       (s->dma_left != 0 || (s->dma_control == 0 && s->dma_address == 0));
 }
 

@@ -2,6 +2,7 @@
 /*
  * The firmware configuration device (ports 0x510 to 0x51b): items by key, and files, which are
  * items with names. What they hold is vm/'s; here is how a guest reads them, also by DMA.
+ * Items that a guest may write hold what it wrote since the reset.
  *
  * A long DMA transfer goes on in pieces by a timer, while the guest runs and looks whether it
  * has ended.
@@ -15,8 +16,9 @@
 
 #include "spec/fwcfg.h"
 
-#define VFWCFG_ITEMS 32
-#define VFWCFG_BYTES 8192u
+#define VFWCFG_ITEMS   32
+#define VFWCFG_BYTES   8192u
+#define VFWCFG_WRITTEN 32u /* bytes of all items that a guest may write */
 
 struct platform;
 
@@ -25,6 +27,9 @@ struct vfwcfg_item {
 	uint32_t size;
 	uint16_t key;
 	bool acpi;                  /* to be brought up to date when it is selected */
+	bool writable;              /* data is NULL: its bytes are vfwcfg_state.written */
+	uint8_t at;                 /* from this one on */
+	bool display;               /* it is RAMFB_FILE: the guest tells of its picture */
 	char name[FWCFG_FILE_NAME]; /* "": no file */
 };
 
@@ -34,6 +39,7 @@ struct vfwcfg_table {
 	unsigned count;
 	uint8_t bytes[VFWCFG_BYTES]; /* of small items, and of the directory */
 	size_t used;
+	uint8_t written; /* bytes that the items have that a guest may write */
 	bool full;
 };
 
@@ -47,6 +53,10 @@ struct vfwcfg_item *vfwcfg_add_file(
 	struct vfwcfg_table *t, const char *name, const void *data, uint32_t size);
 void vfwcfg_add_file_value(
 	struct vfwcfg_table *t, const char *name, uint64_t value, unsigned bytes);
+/* A file of zeros that a guest may write, by DMA. NULL: no room. */
+struct vfwcfg_item *vfwcfg_add_writable(struct vfwcfg_table *t, const char *name, uint8_t size);
+/* With config.display: RAMFB_FILE, which counts when its last byte is written. */
+void vfwcfg_add_display(struct vfwcfg_table *t);
 /* After the last file: makes the directory. False: the table was too small. */
 bool vfwcfg_finish(struct vfwcfg_table *t);
 
@@ -58,6 +68,7 @@ struct vfwcfg_state {
 	uint32_t offset;      /* of the next byte of the item */
 	uint16_t key;
 	uint8_t reserved[6];
+	uint8_t written[VFWCFG_WRITTEN]; /* of items that a guest may write; else 0 */
 };
 
 struct vfwcfg {

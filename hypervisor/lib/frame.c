@@ -53,7 +53,7 @@ static bool channel_is(uint8_t channel, enum channel_class class)
 {
 	if (class == CHANNEL_CONTROL)
 		return channel == L0_CHANNEL_CONTROL;
-	return channel >= L0_CHANNEL_VM && channel < L0_CHANNELS;
+	return channel >= L0_CHANNEL_VM && channel < L0_CHANNEL_SCREEN;
 }
 
 #define F(name, number, least, most, class) \

@@ -11,8 +11,9 @@
 enum l0_channel {
 	L0_CHANNEL_LOG = 0,
 	L0_CHANNEL_CONTROL = 1,
-	L0_CHANNEL_VM = 2, /* plus the VM's number: its console */
-	L0_CHANNELS = L0_CHANNEL_VM + LIMIT_VMS
+	L0_CHANNEL_VM = 2,                             /* plus the VM's number: its console */
+	L0_CHANNEL_SCREEN = L0_CHANNEL_VM + LIMIT_VMS, /* likewise: its display; from L0 only */
+	L0_CHANNELS = L0_CHANNEL_SCREEN + LIMIT_VMS
 };
 
 /* Bytes of input that L0 keeps for a VM until its guest reads them. */

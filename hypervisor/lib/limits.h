@@ -7,18 +7,19 @@
 
 enum limit {
 	LIMIT_VMS = 8,
-	LIMIT_VCPUS = 8,     /* of one VM */
-	LIMIT_DISKS = 8,     /* of one VM */
-	LIMIT_CDROMS = 4,    /* of one VM */
-	LIMIT_MODULES = 16,  /* of one VM, beside its firmware, kernel and initial RAM disk */
-	LIMIT_NETS = 4,      /* network devices of one VM */
-	LIMIT_NETWORKS = 16, /* of a scenario */
-	LIMIT_NAME = 32,     /* of a VM or a network, with the final NUL */
-	LIMIT_EXPORT = 64,   /* of a disk at its server; likewise */
-	LIMIT_LINE = 2047,   /* of a kernel's or module's command line, without the NUL */
+	LIMIT_VCPUS = 8,  /* of one VM */
+	LIMIT_DISKS = 8,  /* of one VM */
+	LIMIT_CDROMS = 4, /* of one VM */
+	/* of one VM, beside its firmware, VGA BIOS, kernel and initial RAM disk */
+	LIMIT_MODULES = 16,
+	LIMIT_NETS = 4,         /* network devices of one VM */
+	LIMIT_NETWORKS = 16,    /* of a scenario */
+	LIMIT_NAME = 32,        /* of a VM or a network, with the final NUL */
+	LIMIT_EXPORT = 64,      /* of a disk at its server; likewise */
+	LIMIT_LINE = 2047,      /* of a kernel's or module's command line, without the NUL */
 	LIMIT_CPU_NUMBERS = 64, /* of physical CPUs that a scenario can name */
 	/* What the loader hands over when every VM has all it can have. */
-	LIMIT_BOOT_MODULES = LIMIT_VMS * (LIMIT_MODULES + LIMIT_DISKS + LIMIT_CDROMS + 4)
+	LIMIT_BOOT_MODULES = LIMIT_VMS * (LIMIT_MODULES + LIMIT_DISKS + LIMIT_CDROMS + 5)
 };
 
 #endif

@@ -91,12 +91,26 @@ static const char *add_kernel(
 	struct vm_images *vm = find(s, c->name);
 	const char *error = NULL;
 
+	if (c->display != DISPLAY_NONE)
+		return VM_DISPLAY_NEEDS_FIRMWARE;
 	if (vm == NULL || vm->firmware.size == 0 || vm->has_kernel)
 		error = c->boot != 0 ? VM_NO_BOOT : add_vm(s, c, &vm);
 	if (error != NULL)
 		return error;
 	vm->kernel = *file;
 	vm->has_kernel = true;
+	return NULL;
+}
+
+static const char *add_vgabios(struct vm_images *vm, const struct vm_file *file)
+{
+	if (vm == NULL || vm->firmware.size == 0)
+		return "there is no firmware for this VM before it";
+	if (vm->config.display == DISPLAY_NONE)
+		return "the VM has no display";
+	if (file->size == 0 || file->size > VGABIOS_MAX)
+		return "a VGA BIOS has 64 KiB at most";
+	vm->vgabios = *file;
 	return NULL;
 }
 
@@ -223,9 +237,11 @@ static const char *add(struct scenario *s, struct text kind, const struct vm_con
 		return vm != NULL && vm->firmware.size != 0
 			       ? add_boot_rom(vm, file)
 			       : "there is no firmware for this VM before it";
+	if (text_is(kind, "vgabios"))
+		return add_vgabios(vm, file);
 	if (!initrd && !text_is(kind, "module"))
-		return "must begin with firmware, kernel, initrd, module, boot-rom, disk or "
-		       "cdrom";
+		return "must begin with firmware, vgabios, boot-rom, kernel, initrd, module, "
+		       "disk or cdrom";
 	if (vm == NULL || !vm->has_kernel)
 		return "there is no kernel for this VM before it";
 	return initrd ? add_initrd(vm, file) : add_module(vm, file);

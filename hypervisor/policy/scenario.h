@@ -39,6 +39,7 @@ struct vm_cdrom {
 struct vm_images {
 	struct vm_config config;
 	struct vm_file firmware; /* size 0: none */
+	struct vm_file vgabios;  /* of its display, for a BIOS; size 0: none */
 	struct vm_file kernel;
 	bool has_kernel;
 	struct vm_file initrd; /* size 0: none */

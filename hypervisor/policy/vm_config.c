@@ -40,6 +40,12 @@ static const char *const iommu_words[] = {
 	NULL,
 };
 
+static const char *const display_words[] = {
+	[DISPLAY_NONE] = "none",
+	[DISPLAY_RAMFB] = "ramfb",
+	NULL,
+};
+
 #define ROW(key, name, kind, member) key, name, kind, SETTING_AT(struct vm_config, member)
 
 const struct setting vm_settings[] = {
@@ -77,6 +83,9 @@ const struct setting vm_settings[] = {
 	{ROW("boot", "boot", SETTING_ORDER, boot), .words = boot_words,
 		.help = "what its firmware starts it from, and from nothing else; not given: from "
 			"disk, then cdrom, then network, and what firmware itself tries then"},
+	{ROW("display", "display", SETTING_CHOICE, display), .words = display_words,
+		.initial = DISPLAY_NONE,
+		.help = "give it a display, a picture in its memory; with firmware only"},
 	{ROW("net", "net", SETTING_NETS, nets), .help = "its network devices"},
 	{ROW("devices", "devices", SETTING_FUNCTIONS, devices),
 		.help = "PCI functions of the machine that are its own"},

@@ -44,6 +44,12 @@ enum vm_boot {
 	VM_BOOT_NETWORK
 };
 
+/* Where the guest's firmware and kernel may show a picture. */
+enum vm_display {
+	DISPLAY_NONE,
+	DISPLAY_RAMFB /* in the guest's RAM: dev/vramfb.h */
+};
+
 #define WEIGHT_NORMAL 100u
 #define WEIGHT_MAX    10000u
 
@@ -59,6 +65,7 @@ struct vm_config {
 	bool virtio_console;  /* beside the UART, on the same stream */
 	bool vsock;           /* a virtio socket device, by which it can serve disks */
 	bool firmware_log;    /* what its firmware reports goes to the log */
+	uint8_t display;      /* enum vm_display; with firmware only */
 	struct net_list nets; /* its network devices */
 	bool cmdline0;        /* Multiboot: image name in front of the command line */
 	uint8_t protocol;     /* enum load_protocol */
@@ -90,6 +97,7 @@ bool vm_boot_names(const struct vm_config *c, enum vm_boot from);
 #define FIRMWARE_UNIT 4096ull
 #define FIRMWARE_MIN  (64ull << 10)
 #define FIRMWARE_MAX  (16ull << 20) /* below is the local APIC */
+#define VGABIOS_MAX   (64ull << 10) /* from C0000H on it leaves room for others */
 const char *firmware_size_error(uint64_t size);
 
 /* What both say of a VM that has an order and no firmware. */
@@ -101,6 +109,9 @@ const char *option_rom_size_error(uint64_t size);
 /* What both say of a VM that has devices and firmware. */
 #define VM_NO_FIRMWARE \
 	"a VM with devices of the machine starts from a kernel, not from firmware"
+
+/* And of one that has a display, but no firmware. */
+#define VM_DISPLAY_NEEDS_FIRMWARE "'display' needs 'firmware': it tells the VM of the display"
 
 /* Whether both want the same device of the machine. */
 bool vm_config_share(const struct vm_config *a, const struct vm_config *b);

@@ -50,6 +50,22 @@ enum fwcfg_key {
 #define FWCFG_DMA_WRITE     0x10u
 #define FWCFG_DMA_SIGNATURE 0x51454d5520434647ull /* "QEMU CFG": what the port reads as */
 
+/*
+ * The file etc/ramfb, which the guest writes: where in its RAM there is a picture. Big-endian:
+ * address (64 bits), format, flags, width, height, bytes from a row to the next (0: none lie
+ * between them). Formats are fourcc codes.
+ */
+#define RAMFB_FILE     "etc/ramfb"
+#define RAMFB_SIZE     28u
+#define RAMFB_ADDRESS  0u
+#define RAMFB_FORMAT   8u
+#define RAMFB_WIDTH    16u
+#define RAMFB_HEIGHT   20u
+#define RAMFB_STRIDE   24u
+#define RAMFB_XRGB8888 0x34325258u /* "XR24": blue, green, red, nothing */
+#define RAMFB_ARGB8888 0x34325241u /* "AR24": blue, green, red, opacity */
+#define RAMFB_PIXEL    4u          /* bytes of a pixel in both */
+
 /* The linker and loader of ACPI tables: entries of 128 bytes that the firmware executes. */
 #define LOADER_ENTRY 128u
 

@@ -4,6 +4,7 @@
 #include "cpu/input.h"
 #include "vm/devices.h"
 #include "vm/sched.h"
+#include "vm/screen.h"
 #include "vm/vm_int.h"
 
 void console_work(void)
@@ -16,6 +17,8 @@ void console_work(void)
 
 void console_came(struct vcpu *vcpu)
 {
+	if (input_take_screen(vcpu->vm->id) && screen_ask(vcpu->vm))
+		vcpu_add_events(vcpu, EVENT_WORK);
 	devices_console_came(vcpu->vm);
 	vcpu_touched_devices(vcpu);
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What is typed at consoles, on its way from the line (cpu/input.h) to the devices of VMs.
+ * What is typed at consoles, on its way from the line (cpu/input.h) to the devices of VMs; and
+ * that their displays shall be shown.
  */
 #ifndef NESTOR_VM_CONSOLE_H
 #define NESTOR_VM_CONSOLE_H

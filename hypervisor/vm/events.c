@@ -17,6 +17,7 @@
 #include "vm/l2.h"
 #include "vm/passed.h"
 #include "vm/sched.h"
+#include "vm/screen.h"
 #include "vmx/asm.h"
 
 /* In a millisecond, at work that waits for something outside. */
@@ -255,6 +256,11 @@ static void process_sipi(struct vcpu *vcpu)
 	}
 }
 
+static enum vpci_work more_of(enum vpci_work a, enum vpci_work b)
+{
+	return a > b ? a : b;
+}
+
 /*
  * A piece of what the guest asked of its devices. Before the next one the guest has as much
  * time as this one took, unless it is halted, and other VMs have theirs; what it costs is
@@ -270,6 +276,7 @@ static void process_work(struct vcpu *vcpu, bool net)
 		devices_arrived(vcpu->vm);
 	left = platform_work(vcpu->vm->platform);
 	tell_first(vcpu);
+	left = more_of(left, screen_work(vcpu->vm));
 	end = rdtsc();
 	/* What devices ask for meanwhile is in `left`. */
 	__atomic_fetch_and(&vcpu->events, ~(uint32_t)EVENT_WORK, __ATOMIC_SEQ_CST);

@@ -6,6 +6,7 @@
  */
 #include "dev/acpi_loader.h"
 #include "dev/vfwcfg.h"
+#include "dev/vuart.h"
 #include "lib/fmt.h"
 #include "policy/scenario.h"
 #include "vm/create.h"
@@ -78,7 +79,7 @@ static void add_machine(struct firmware_data *d, const struct vm_config *c)
 	vfwcfg_add_data(t, FWCFG_SIGNATURE, "QEMU", 4);
 	vfwcfg_add_value(t, FWCFG_ID, FWCFG_ID_PORTS | FWCFG_ID_DMA, 4);
 	vfwcfg_add_value(t, FWCFG_RAM_SIZE, c->memory, 8);
-	vfwcfg_add_value(t, FWCFG_NOGRAPHIC, 1, 2);
+	vfwcfg_add_value(t, FWCFG_NOGRAPHIC, c->display == DISPLAY_NONE, 2);
 	vfwcfg_add_value(t, FWCFG_NB_CPUS, c->cpus, 2);
 	vfwcfg_add_value(t, FWCFG_MAX_CPUS, c->cpus, 2);
 	/* SeaBIOS then stops instead of trying again for ever. */
@@ -196,6 +197,26 @@ static bool add_boot_rom(struct vm *vm, struct firmware_data *d, const struct vm
 	       vfwcfg_add_file(&d->table, name, data, (uint32_t)rom->size) != NULL;
 }
 
+/*
+ * A display, with what a BIOS needs for it. SeaBIOS then uses the serial port only if it is told
+ * to, beside the display.
+ */
+static bool add_display(struct vm *vm, struct vfwcfg_table *t, const struct vm_images *images)
+{
+	const struct vm_file *bios = &images->vgabios;
+	const uint8_t *data = bios->size != 0 ? map_file(vm, bios) : NULL;
+
+	if (vm->config.display == DISPLAY_NONE)
+		return true;
+	vfwcfg_add_display(t);
+	vfwcfg_add_file_value(t, "etc/sercon-port", VUART_PORT, 2);
+	if (bios->size == 0)
+		return true;
+	if (data != NULL)
+		vfwcfg_add_file(t, "vgaroms/vgabios-ramfb.bin", data, (uint32_t)bios->size);
+	return data != NULL;
+}
+
 /* The length of a bzImage's real-mode part; 0: it is none. */
 static uint64_t setup_size(const struct vm_file *f)
 {
@@ -260,7 +281,7 @@ bool firmware_create(
 	add_memory(d, platform);
 	add_acpi(d);
 	add_boot_order(d, images);
-	if (!add_boot_rom(vm, d, &images->boot_rom))
+	if (!add_boot_rom(vm, d, &images->boot_rom) || !add_display(vm, &d->table, images))
 		return false;
 	if (images->has_kernel && !add_kernel(vm, &d->table, images))
 		return false;

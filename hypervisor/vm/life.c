@@ -12,6 +12,7 @@
 #include "vm/network.h"
 #include "vm/passed.h"
 #include "vm/sched.h"
+#include "vm/screen.h"
 #include "vm/streams.h"
 #include "vm/create.h"
 #include "vm/vm_int.h"
@@ -31,6 +32,7 @@ struct life {
 	enum life_state state; /* other CPUs read it and cpu; atomic */
 	unsigned running;      /* vCPUs that have not stopped */
 	bool again;
+	bool shows;   /* after the end: its display is still to be sent */
 	unsigned cpu; /* whose work it is after the end */
 	uint32_t restarts;
 	uint64_t wiped; /* bytes, of RAM and then of the pool */
@@ -116,6 +118,12 @@ static bool wants_restart(const struct life *l, enum vm_end end)
 	}
 }
 
+static void is_over(const struct life *l)
+{
+	if (!l->again && __atomic_sub_fetch(&going, 1, __ATOMIC_SEQ_CST) == 0)
+		all_vms_ended();
+}
+
 void life_vcpu_ended(struct vm *vm, unsigned id)
 {
 	struct life *l = &lives[id];
@@ -128,12 +136,26 @@ void life_vcpu_ended(struct vm *vm, unsigned id)
 	l->again = wants_restart(l, vm->end);
 	streams_vm_ended(id, l->again);
 	vm_ended(vm, l->again);
-	if (!l->again && __atomic_sub_fetch(&going, 1, __ATOMIC_SEQ_CST) == 0)
-		all_vms_ended();
+	l->shows = screen_ask_last(vm);
+	if (!l->shows)
+		is_over(l);
 	l->wiped = 0;
 	__atomic_store_n(&l->cpu, this_cpu()->index, __ATOMIC_RELAXED);
 	__atomic_store_n(&l->state, LIFE_ENDED, __ATOMIC_RELEASE);
 	__atomic_fetch_add(&ended, 1, __ATOMIC_SEQ_CST);
+}
+
+/* What its display shows, before its memory is wiped: a piece. False when nothing was left. */
+static bool show_piece(struct life *l)
+{
+	if (!l->shows)
+		return false;
+	sched_use_address_space(l->memory.cr3);
+	l->shows = screen_work(l->vm) != VPCI_WORK_DONE;
+	sched_use_address_space(sched_boot_space);
+	if (!l->shows)
+		is_over(l);
+	return true;
 }
 
 /* False when nothing was left. What a VM keeps over a restart is the end of its pool. */
@@ -187,7 +209,7 @@ bool life_work(void)
 			__atomic_load_n(&l->cpu, __ATOMIC_RELAXED) != this_cpu()->index)
 			continue;
 		sched_use_address_space(sched_boot_space);
-		if (!wipe_piece(l) && (!l->again || passed_ready(id)))
+		if (!show_piece(l) && !wipe_piece(l) && (!l->again || passed_ready(id)))
 			finish(id);
 		return true;
 	}

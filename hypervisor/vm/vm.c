@@ -21,6 +21,7 @@
 #include "vm/explain.h"
 #include "vm/nested_hw.h"
 #include "vm/network.h"
+#include "vm/screen.h"
 #include "vm/vm_log.h"
 
 _Static_assert(DEV_PCI_HOLE_START == ONE_TO_ONE_HOLE_START, "no RAM where devices are");
@@ -267,6 +268,7 @@ static bool create_parts(
 		.tsc_khz = tsc_khz,
 		.memory = vm->config.memory,
 		.firmware_log = vm->config.firmware_log,
+		.display = vm->config.display != DISPLAY_NONE,
 	};
 
 	vm->msr_bitmap = pool_get(&vm->pool);
@@ -284,7 +286,7 @@ static bool create_parts(
 	p.apicv = vm->apicv.on;
 	p.boot_epoch = clock_now(&p.boot_ticks);
 	vm->tsc_offset = -rdtsc();
-	if (!devices_create(vm, images) || !devices_reset(vm, &p))
+	if (!screen_create(vm) || !devices_create(vm, images) || !devices_reset(vm, &p))
 		return false;
 	if (vm->config.vmx && !create_nested(vm))
 		return false;

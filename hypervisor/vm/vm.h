@@ -78,6 +78,7 @@ struct vm {
 	struct vm_apicv apicv;
 	struct platform *platform;
 	struct vm_devices *devices; /* that are PCI functions */
+	struct screen *screen;      /* with a display; else NULL */
 	struct nested_vm *nested_vm;
 	struct explain_ring *explain; /* what was refused to L1 and L2 */
 	/* Ones: what is behind addresses of L1 without memory, where it must be mapped. */

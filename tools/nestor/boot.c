@@ -160,13 +160,29 @@ static int read_vm(
 		(unsigned long long)(vm->config.memory / BOOT_MIB));
 }
 
+/* All VMs share it. */
+static int read_vgabios(struct arena *a, const struct scenario_spec *s, struct vm_files *files,
+	unsigned vm, struct error *e)
+{
+	const struct vm_spec *v = &s->vms[vm];
+
+	if (v->config.display == DISPLAY_NONE)
+		return 0;
+	if (firmware_load_vgabios(a, &v->firmware, &files[vm].vgabios, e))
+		return e->status;
+	for (unsigned i = 0; i < vm && files[vm].vgabios.size; i++)
+		if (files[i].vgabios.size)
+			files[vm].vgabios = files[i].vgabios;
+	return 0;
+}
+
 int boot_read_files(
 	struct arena *a, const struct scenario_spec *s, struct vm_files *files, struct error *e)
 {
 	struct shared_files shared = {.count = 0};
 
 	for (unsigned i = 0; i < s->vm_count; i++)
-		if (read_vm(a, &s->vms[i], &files[i], e) ||
+		if (read_vm(a, &s->vms[i], &files[i], e) || read_vgabios(a, s, files, i, e) ||
 			read_devices(a, &shared, &s->vms[i], &files[i], e))
 			return e->status;
 	return 0;
@@ -211,6 +227,9 @@ unsigned boot_vm_files(struct arena *a, const struct vm_spec *vm, const struct v
 
 	if (vm->firmware.path)
 		out[n++] = (struct boot_file){"firmware", &f->firmware, firmware_line(a, vm)};
+	if (f->vgabios.size)
+		out[n++] = (struct boot_file){"vgabios", &f->vgabios,
+			arena_format(a, "vgabios vm=%s", vm->config.name)};
 	if (vm->kernel.path)
 		out[n++] = (struct boot_file){
 			"kernel", &f->kernel.image, boot_kernel_line(a, vm, &f->kernel)};

@@ -18,6 +18,7 @@ enum target {
 	TO_DISK,
 	TO_CDROM,
 	TO_CONSOLE,
+	TO_SCREENSHOT,
 	TO_MACHINE,
 	TO_SCENARIO,
 	TO_TOOL,
@@ -49,6 +50,7 @@ static const struct option option_table[] = {
 	{"--restart-limit", TO_VM, "restart-limit", RUN | CHECK | IMAGE},
 	{"--weight", TO_VM, "weight", RUN | CHECK | IMAGE},
 	{"--pin", TO_VM, "pin", RUN | CHECK | IMAGE},
+	{"--display", TO_VM, "display", RUN | CHECK | IMAGE},
 	{"--rng", TO_VM, "rng", RUN | CHECK | IMAGE},
 	{"--virtio-console", TO_VM, "virtio-console", RUN | CHECK | IMAGE},
 	{"--vsock", TO_VM, "vsock", RUN | CHECK | IMAGE},
@@ -69,6 +71,7 @@ static const struct option option_table[] = {
 	{"--timeout", TO_SCENARIO, "timeout", RUN},
 	{"--log-level", TO_SCENARIO, "log", RUN | IMAGE},
 	{"--console", TO_CONSOLE, NULL, RUN},
+	{"--screenshot", TO_SCREENSHOT, NULL, RUN},
 	{"--iso", TO_TOOL, "iso", RUN},
 	{"--firmware", TO_TOOL, "firmware", RUN},
 	{"--l0", TO_TOOL, "l0", RUN | IMAGE},
@@ -118,11 +121,11 @@ static const struct {
 	{"--bare", false,
 		{"--l0", "--l0-option", "--l0-log", "--log-level", "--explain", "--summary",
 			"--stats", "--machine-cpus", "--machine-memory", "--iso", "--console",
-			"--l1-firmware", NULL}},
+			"--screenshot", "--l1-firmware", NULL}},
 	{"--iso", false,
 		{"--l0", "--l0-option", "--l0-log", "--log-level", "--explain", "--summary",
 			"--stats", "--argv0", "--vmx", "--shadow", "--apicv", "--vmx-features",
-			"--console", NULL}},
+			"--console", "--screenshot", NULL}},
 	{"--iso", true, {"--firmware", NULL}},
 };
 
@@ -271,6 +274,22 @@ static int add_console(struct parser *p, const char *value)
 	return 0;
 }
 
+/* --screenshot VM=FILE */
+static int add_screenshot(struct parser *p, const char *value)
+{
+	struct screenshot_places *l = &p->o->screenshots;
+	const char *equals = strchr(value, '=');
+
+	if (!equals || equals == value || !screenshot_file_ok(equals + 1))
+		return usage(p, "--screenshot: must be VM=FILE.png or VM=FILE.txt");
+	if (l->count == SCREENSHOT_PLACES)
+		return usage(p, "--screenshot: there are more than two for each VM");
+	l->place[l->count].vm = arena_format(p->a, "%.*s", (int)(equals - value), value);
+	l->place[l->count].file = arena_copy(p->a, equals + 1);
+	l->count++;
+	return 0;
+}
+
 static int apply_option(struct parser *p, const struct option *o, const char *value)
 {
 	const struct setting *const *keys = tool_keys;
@@ -285,6 +304,8 @@ static int apply_option(struct parser *p, const struct option *o, const char *va
 		return add_cdrom(p, o, value);
 	case TO_CONSOLE:
 		return add_console(p, value);
+	case TO_SCREENSHOT:
+		return add_screenshot(p, value);
 	case TO_VM:
 	case TO_ALL_VMS:
 		keys = vm_keys;

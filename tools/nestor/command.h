@@ -5,6 +5,7 @@
 
 #include "console.h"
 #include "scenario.h"
+#include "screenshot.h"
 
 /* The VM of --l1, when it gets no --name. */
 #define COMMAND_VM_NAME "l1"
@@ -29,6 +30,7 @@ struct command {
 	uint64_t firmware;     /* enum firmware, for it */
 	const char *l0_option; /* more of Nestor's command line; NULL: no more */
 	struct console_places consoles;
+	struct screenshot_places screenshots;
 	const char *l0_log;
 	const char *stats;
 	const char *keep;

@@ -8,13 +8,16 @@
 #include "file.h"
 #include "policy/vm_config.h"
 
+#define SEABIOS_PACKAGE "seabios"
+#define VGABIOS         "/usr/share/seabios/vgabios-ramfb.bin"
+
 const char *const firmware_words[] = {FIRMWARE_SEABIOS, "ovmf", NULL};
 
 /* In the order of the words: where Debian has it. */
 static const struct {
 	const char *path, *package;
 } packaged[] = {
-	{"/usr/share/seabios/bios-256k.bin", "seabios"},
+	{"/usr/share/seabios/bios-256k.bin", SEABIOS_PACKAGE},
 	{"/usr/share/ovmf/OVMF.fd", "ovmf"},
 };
 
@@ -59,4 +62,24 @@ int firmware_load(struct arena *a, const struct place *from, struct bytes *out, 
 	if (problem)
 		return fail(e, STATUS_BAD_INPUT, "%s: '%s': %s", from->where, path, problem);
 	return 0;
+}
+
+int firmware_load_vgabios(
+	struct arena *a, const struct place *from, struct bytes *out, struct error *e)
+{
+	bool there = access(VGABIOS, R_OK) == 0;
+	bool needed = strcmp(from->path, FIRMWARE_SEABIOS) == 0;
+
+	if (!there && needed)
+		return fail(e, STATUS_BAD_INPUT,
+			"%s: '%s', for its display, is not there: install the package %s",
+			from->where, VGABIOS, SEABIOS_PACKAGE);
+	if (!there || (!needed && find_word(from) >= 0))
+		return 0;
+	if (file_read(a, VGABIOS, from->where, out, e))
+		return e->status;
+	if (out->size && out->size <= VGABIOS_MAX)
+		return 0;
+	return fail(e, STATUS_BAD_INPUT, "%s: '%s' must be up to 64 KiB long", from->where,
+		VGABIOS);
 }

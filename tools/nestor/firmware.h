@@ -26,6 +26,13 @@ int firmware_load(
 #define FIRMWARE_BOOT_ROM "/usr/lib/ipxe/qemu/pxe-virtio.rom"
 bool firmware_is_uefi(const struct bytes *firmware);
 
+/*
+ * Reads the VGA BIOS that a display needs with firmware that is a BIOS. UEFI firmware has no use
+ * for it; what a file is nobody knows: it gets it, if it is there.
+ */
+int firmware_load_vgabios(
+	struct arena *a, const struct place *from, struct bytes *out, struct error *e);
+
 /* The file that @from stands for. */
 const char *firmware_path(const struct place *from);
 

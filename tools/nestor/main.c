@@ -43,6 +43,8 @@ static const char *l0_cmdline(
 	l0.requests = control;
 	if (o->explain)
 		l0.explain = true;
+	if (o->screenshots.count)
+		l0.screens = true;
 	return command_l0_line(a, o, &l0);
 }
 
@@ -59,6 +61,7 @@ static int run_in_folder(struct arena *a, const struct command *o, const struct 
 		.progress = o->verbose || isatty(STDERR_FILENO),
 		.timeout = o->scenario.timeout,
 		.consoles = &o->consoles,
+		.screenshots = &o->screenshots,
 		.files = files,
 	};
 

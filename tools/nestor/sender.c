@@ -43,6 +43,11 @@ void sender_resize(struct sender *s, unsigned vm, uint16_t columns, uint16_t row
 	frame_put16(c->size + 2, rows);
 }
 
+void sender_screen(struct sender *s, unsigned vm)
+{
+	s->console[vm].wants_screen = true;
+}
+
 void sender_stop(struct sender *s)
 {
 	s->stop = true;
@@ -87,7 +92,7 @@ void sender_report(struct sender *s, const char *line, double now)
 		for (unsigned i = 0; i < LIMIT_VMS; i++)
 			s->console[i].limit = (uint32_t)record_number(line, "window");
 	}
-	if (s->open && channel >= L0_CHANNEL_VM && channel < L0_CHANNELS)
+	if (s->open && channel >= L0_CHANNEL_VM && channel < L0_CHANNEL_SCREEN)
 		report_of(&s->console[channel - L0_CHANNEL_VM], line, now);
 }
 
@@ -135,6 +140,15 @@ static bool put_size(struct sender *s, unsigned vm)
 	return true;
 }
 
+static bool put_screen(struct sender *s, unsigned vm)
+{
+	if (!s->console[vm].wants_screen)
+		return false;
+	s->console[vm].wants_screen = false;
+	put(s, FRAME_SCREEN, L0_CHANNEL_VM + vm, NULL, 0);
+	return true;
+}
+
 /* Consoles take turns. */
 static void next_frame(struct sender *s, double now)
 {
@@ -142,7 +156,7 @@ static void next_frame(struct sender *s, double now)
 		unsigned vm = s->turn;
 
 		s->turn = (vm + 1) % LIMIT_VMS;
-		if (put_size(s, vm) || put_input(s, vm, now))
+		if (put_size(s, vm) || put_screen(s, vm) || put_input(s, vm, now))
 			return;
 	}
 }

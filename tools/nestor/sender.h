@@ -24,6 +24,7 @@ struct sender_console {
 	double since;  /* something was last sent afresh or acknowledged */
 	bool has_size; /* to be sent: */
 	uint8_t size[4];
+	bool wants_screen; /* to be asked for */
 };
 
 struct sender {
@@ -42,6 +43,8 @@ size_t sender_room(const struct sender *s, unsigned vm);
 /* At most so many. */
 void sender_add(struct sender *s, unsigned vm, const uint8_t *bytes, size_t size);
 void sender_resize(struct sender *s, unsigned vm, uint16_t columns, uint16_t rows);
+/* Asks Nestor for what the VM's display shows. */
+void sender_screen(struct sender *s, unsigned vm);
 /* Asks Nestor to stop all VMs and to report on them. */
 void sender_stop(struct sender *s);
 

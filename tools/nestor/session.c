@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <poll.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/signalfd.h>
@@ -33,6 +34,7 @@ struct session {
 	FILE *stats;
 	FILE *com1;
 	struct consoles consoles;
+	struct screenshots screenshots;
 	unsigned banner;  /* lines of = to come before a raw machine's output */
 	uint8_t console;  /* the channel that wrote to standard output last */
 	bool at_line_end; /* standard output ends with a newline */
@@ -148,6 +150,10 @@ static void handle_record(struct session *x, const char *line)
 		consoles_report(&x->consoles, line, now());
 		return;
 	}
+	if (record_is(line, "screen")) {
+		screenshots_record(&x->screenshots, line);
+		return;
+	}
 	milestone(x, record_number(line, "tsc"), line);
 	if (x->stats)
 		fprintf(x->stats, "# %s wall=%.3f\n", line, now() - x->start);
@@ -215,6 +221,13 @@ static void feed_raw(struct session *x, const uint8_t *data, size_t size)
 	}
 }
 
+/* As long as pictures come after a stop, Nestor is at work. */
+static void feed_screen(struct session *x, unsigned vm, const uint8_t *data, size_t size)
+{
+	if (screenshots_take(&x->screenshots, vm, data, size) && x->stopping && !x->ended)
+		x->deadline = now() + STOP_GRACE;
+}
+
 static void feed(void *context, uint8_t channel, const uint8_t *data, size_t size)
 {
 	struct session *x = context;
@@ -223,6 +236,8 @@ static void feed(void *context, uint8_t channel, const uint8_t *data, size_t siz
 		fwrite(data, 1, size, x->log);
 	else if (channel == MUX_CONTROL)
 		feed_control(x, data, size);
+	else if (channel >= MUX_SCREEN && channel != MUX_NONE)
+		feed_screen(x, channel - MUX_SCREEN, data, size);
 	else if (channel != MUX_NONE)
 		feed_console(x, channel - MUX_CONSOLE, data, size);
 	else if (x->o->raw)
@@ -300,12 +315,15 @@ static bool stop(struct session *x, enum exit_status why)
 	return true;
 }
 
-static void take_signal(const struct process *p)
+/* True: it ends the run. */
+static bool take_signal(struct session *x, const struct process *p)
 {
-	struct signalfd_siginfo info;
+	struct signalfd_siginfo info = {0};
 
 	while (read(p->signals, &info, sizeof(info)) < 0 && errno == EINTR)
 		;
+	return info.ssi_signo != SIGUSR1 ||
+	       !screenshots_ask(&x->screenshots, &x->consoles.sender);
 }
 
 /* While a console takes no more, the machine waits with what it has to say. */
@@ -339,8 +357,7 @@ static void follow(struct session *x, struct process *p)
 			return;
 		}
 		if (fds[1].revents) {
-			take_signal(p);
-			if (stop(x, STATUS_INTERRUPTED))
+			if (take_signal(x, p) && stop(x, STATUS_INTERRUPTED))
 				return;
 		}
 		if (x->deadline > 0 && now() >= x->deadline && stop(x, STATUS_TIMEOUT))
@@ -468,8 +485,12 @@ int session_run(struct arena *a, const struct scenario_spec *s, const struct mac
 		status =
 			consoles_open(&x->consoles, a, s, o->consoles, &m->control, o->bare, e);
 	if (!status)
+		status = screenshots_open(&x->screenshots, a, s, o->files, o->screenshots, e);
+	if (!status)
 		status = run(x, a, m, e);
 	consoles_close(&x->consoles);
+	if (screenshots_close(&x->screenshots, e) && !status)
+		status = e->status;
 	if (close_files(x, e) && !status)
 		status = e->status;
 	if (o->summary)

@@ -9,6 +9,7 @@
 #include "boot.h"
 #include "console.h"
 #include "machine.h"
+#include "screenshot.h"
 
 struct session_options {
 	const char *l0_log; /* file for Nestor's log; NULL: standard error */
@@ -20,6 +21,7 @@ struct session_options {
 	bool progress;      /* milestones to standard error */
 	uint64_t timeout;   /* seconds; 0: none */
 	const struct console_places *consoles;
+	const struct screenshot_places *screenshots;
 	const struct vm_files *files; /* of the VMs, for symbols; NULL: none */
 };
 
