@@ -151,11 +151,37 @@ static inline uint64_t step_pci(void)
 	return step_mmio(0, DEV_ECAM_BASE + offset, step_chance(60), (uint32_t)step_any());
 }
 
+/*
+ * What a descriptor has written to the device: now and then a picture that can be shown. Both
+ * machines find it in their RAM.
+ */
+static inline void step_written(uint8_t *d)
+{
+	uint8_t *file = &firmware_ram[0x2000 + step_below(0x10) * 0x10];
+
+	if (step_chance(80))
+		d[1] = step_chance(80) ? 0x23 : 0x24;
+	if (step_chance(80))
+		memset(&d[4], 0, 3);
+	d[7] = (uint8_t)(step_chance(60) ? RAMFB_SIZE : step_below(40));
+	d[14] = (uint8_t)((file - firmware_ram) >> 8);
+	d[15] = (uint8_t)(file - firmware_ram);
+	for (unsigned i = 0; i < RAMFB_SIZE; i++)
+		file[i] = (uint8_t)step_any();
+	if (step_chance(40))
+		return;
+	memset(file, 0, RAMFB_SIZE);
+	memcpy(&file[RAMFB_FORMAT], "42RX", 4);
+	file[5] = (uint8_t)step_any();
+	file[RAMFB_WIDTH + 2] = (uint8_t)step_below(18);
+	file[RAMFB_HEIGHT + 2] = (uint8_t)(1 + step_below(5));
+}
+
 /* Transfers that end at once and such that go on; what is in RAM is no state of the device. */
 static inline uint64_t step_firmware(void)
 {
-	static const uint16_t keys[] = {0, 1, KEY_BLOB, 0x19, 0x20, 0x22, 0x7777};
-	static const uint8_t kinds[] = {0x0a, 0x02, 0x04, 0x0c, 0x08, 0x10};
+	static const uint16_t keys[] = {0, 1, KEY_BLOB, 0x19, 0x20, 0x22, 0x23, 0x24, 0x7777};
+	static const uint8_t kinds[] = {0x0a, 0x02, 0x04, 0x0c, 0x08, 0x10, 0x18};
 	uint32_t length = step_chance(50) ? step_below(300) : step_below(0x40000);
 	uint8_t *d = &firmware_ram[0x100];
 
@@ -171,6 +197,8 @@ static inline uint64_t step_firmware(void)
 	for (unsigned i = 0; i < 4; i++)
 		d[4 + i] = (uint8_t)(length >> (3 - i) * 8);
 	d[14] = (uint8_t)(step_below(0x100));
+	if (d[3] & FWCFG_DMA_WRITE)
+		step_written(d);
 	return step_io(0x518, 4, true, 0x00010000); /* 0x100, big-endian */
 }
 

@@ -40,6 +40,7 @@ static struct {
 	char console_last;
 	bool locked;
 	char firmware_last;
+	unsigned displays, refusals; /* pictures that the guest told of */
 	unsigned powers;
 	enum dev_power_event power;
 	uint32_t power_value;
@@ -62,6 +63,15 @@ void dev_firmware_log(struct platform *p, uint8_t byte)
 {
 	assert_ptr_equal(p, &machine);
 	fake.firmware_last = (char)byte;
+}
+
+void dev_display(struct platform *p, const struct vramfb_state *s, const char *why)
+{
+	assert_ptr_equal(p, &machine);
+	assert_true(fake.locked);
+	assert_non_null(s);
+	fake.displays += why == NULL;
+	fake.refusals += why != NULL;
 }
 
 /* What was typed at the console; the test adds to it. */

@@ -35,6 +35,8 @@ static inline void firmware_items(struct vfwcfg_table *t)
 	vfwcfg_add_file_value(t, "etc/two", 0x1122334455667788, 8);
 	tables = vfwcfg_add_file(t, ACPI_LOADER_TABLES, firmware_acpi.tables, ACPI_LOADER_SIZE);
 	tables->acpi = true;
+	vfwcfg_add_display(t);
+	vfwcfg_add_writable(t, "etc/three", 4);
 	assert_true(vfwcfg_finish(t));
 }
 
@@ -45,6 +47,7 @@ static inline void firmware_start(unsigned vcpus)
 		.tsc_khz = FAKE_KHZ,
 		.memory = 512ull << 20,
 		.apicv = fake_apicv,
+		.display = true,
 		.fwcfg = &firmware_table,
 		.acpi = &firmware_acpi,
 		.flash_base = FLASH_AT,

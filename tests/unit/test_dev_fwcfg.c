@@ -4,12 +4,14 @@
 
 #include "dev/state.h"
 
-#define CONTROL    0x100u /* of a descriptor in RAM */
-#define TARGET     0x1ff8u
-#define PERIOD     (1000000000 / 20000) /* between the pieces of a transfer, in ticks */
-#define KEY_FIRST  0x20
-#define KEY_TABLES 0x22
-#define KEY_ABSENT 0x7777
+#define CONTROL     0x100u /* of a descriptor in RAM */
+#define TARGET      0x1ff8u
+#define PERIOD      (1000000000 / 20000) /* between the pieces of a transfer, in ticks */
+#define KEY_FIRST   0x20
+#define KEY_TABLES  0x22
+#define KEY_DISPLAY 0x23
+#define KEY_THREE   0x24
+#define KEY_ABSENT  0x7777
 
 static int start(void **state)
 {
@@ -111,8 +113,8 @@ static void the_directory_lists_the_files_with_their_keys(void **state)
 	const uint8_t *d = &firmware_ram[TARGET];
 
 	(void)state;
-	read_by_dma(FWCFG_FILE_DIR, 4 + 3 * 64, TARGET);
-	assert_int_equal(be(d, 4), 3);
+	read_by_dma(FWCFG_FILE_DIR, 4 + 5 * 64, TARGET);
+	assert_int_equal(be(d, 4), 5);
 	assert_int_equal(be(d + 4, 4), 10);
 	assert_int_equal(be(d + 8, 2), KEY_FIRST);
 	assert_string_equal((const char *)d + 12, "etc/one");
@@ -120,6 +122,10 @@ static void the_directory_lists_the_files_with_their_keys(void **state)
 	assert_int_equal(be(d + 72, 2), KEY_FIRST + 1);
 	assert_string_equal((const char *)d + 76, "etc/two");
 	assert_string_equal((const char *)d + 140, "etc/acpi/tables");
+	assert_int_equal(be(d + 4 + 3 * 64, 4), RAMFB_SIZE);
+	assert_int_equal(be(d + 8 + 3 * 64, 2), KEY_DISPLAY);
+	assert_string_equal((const char *)d + 12 + 3 * 64, "etc/ramfb");
+	assert_string_equal((const char *)d + 12 + 4 * 64, "etc/three");
 }
 
 static void values_are_little_endian(void **state)
@@ -149,12 +155,92 @@ static void the_dma_register_reads_as_its_signature(void **state)
 	assert_int_equal(__builtin_bswap32(in(0x518, 4)), 0x20434647);
 }
 
-static void nothing_is_written_to_items(void **state)
+static uint32_t write_by_dma(uint16_t key, uint32_t length, uint64_t address)
+{
+	dma((uint32_t)key << 16 | FWCFG_DMA_SELECT | FWCFG_DMA_WRITE, length, address);
+	return control();
+}
+
+static void nothing_is_written_to_items_that_are_not_writable(void **state)
+{
+	static const uint16_t keys[] = {
+		KEY_BLOB, KEY_FIRST, KEY_TABLES, FWCFG_SIGNATURE, FWCFG_FILE_DIR, KEY_ABSENT};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++) {
+		assert_int_equal(write_by_dma(keys[i], 4, TARGET), FWCFG_DMA_ERROR);
+		assert_int_equal(write_by_dma(keys[i], 0, TARGET), FWCFG_DMA_ERROR);
+	}
+	out(0x510, 2, KEY_BLOB);
+	assert_int_equal(in(0x511, 1), firmware_blob[0]);
+}
+
+static void what_is_written_is_read_again(void **state)
 {
 	(void)state;
-	dma((uint32_t)KEY_BLOB << 16 | FWCFG_DMA_SELECT | FWCFG_DMA_WRITE, 4, TARGET);
+	memcpy(&firmware_ram[TARGET - 8], "abcdefghijkl", 12); /* over the end of a page */
+	assert_int_equal(write_by_dma(KEY_THREE, 4, TARGET - 4), 0);
+	assert_int_equal(in(0x511, 1), 0); /* behind it */
+	out(0x510, 2, KEY_THREE);
+	for (unsigned i = 0; i < 4; i++)
+		assert_int_equal(in(0x511, 1), 'e' + i);
+	assert_int_equal(in(0x511, 1), 0);
+	read_by_dma(KEY_DISPLAY, 28, 0x8000); /* its neighbour */
+	all_is(&firmware_ram[0x8000], 28, 0);
+}
+
+static void a_write_goes_on_where_the_last_access_ended(void **state)
+{
+	(void)state;
+	memcpy(&firmware_ram[TARGET], "wxyz", 4);
+	assert_int_equal(write_by_dma(KEY_THREE, 1, TARGET), 0);
+	dma(FWCFG_DMA_SKIP, 1, 0);
+	dma(FWCFG_DMA_WRITE, 2, TARGET + 2);
+	assert_int_equal(control(), 0);
+	read_by_dma(KEY_THREE, 4, TARGET + 8);
+	assert_memory_equal(&firmware_ram[TARGET + 8], "w\0yz", 4);
+	platform_reset(&machine, &machine.config);
+	read_by_dma(KEY_THREE, 4, TARGET + 8);
+	all_is(&firmware_ram[TARGET + 8], 4, 0);
+}
+
+static void a_write_that_does_not_fit_changes_nothing(void **state)
+{
+	static const uint32_t lengths[] = {5, 28, 32, 4096, UINT32_MAX};
+	static const uint64_t bad[] = {
+		FIRMWARE_RAM, FIRMWARE_RAM - 2, UINT64_MAX - 1, 1ull << 63};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(lengths) / sizeof(lengths[0]); i++)
+		assert_int_equal(write_by_dma(KEY_THREE, lengths[i], TARGET), FWCFG_DMA_ERROR);
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
+		assert_int_equal(write_by_dma(KEY_THREE, 4, bad[i]), FWCFG_DMA_ERROR);
+	out(0x510, 2, KEY_THREE);
+	dma(FWCFG_DMA_SKIP, UINT32_MAX, 0);
+	dma(FWCFG_DMA_WRITE, 1, TARGET);
 	assert_int_equal(control(), FWCFG_DMA_ERROR);
-	assert_int_equal(in(0x511, 1), firmware_blob[0]);
+	out(0x510, 2, KEY_THREE);
+	dma(FWCFG_DMA_SKIP, 4, 0);
+	dma(FWCFG_DMA_WRITE, 1, TARGET);
+	assert_int_equal(control(), FWCFG_DMA_ERROR);
+	read_by_dma(KEY_THREE, 4, TARGET);
+	all_is(&firmware_ram[TARGET], 4, 0);
+}
+
+static void what_was_written_goes_on_elsewhere(void **state)
+{
+	static struct platform_state s;
+
+	(void)state;
+	memcpy(&firmware_ram[TARGET], "abcd", 4);
+	assert_int_equal(write_by_dma(KEY_THREE, 4, TARGET), 0);
+	platform_get_state(&machine, &s);
+	firmware_start(2);
+	assert_true(platform_set_state(&machine, &s));
+	read_by_dma(KEY_THREE, 4, TARGET + 8);
+	assert_memory_equal(&firmware_ram[TARGET + 8], "abcd", 4);
+	s.fwcfg.written[VFWCFG_WRITTEN - 1] = 1; /* all are the files', here */
+	assert_true(platform_set_state(&machine, &s));
 }
 
 static void dma_outside_of_ram_is_an_error(void **state)
@@ -328,6 +414,11 @@ static void a_table_that_is_too_small_says_so(void **state)
 		vfwcfg_add_file(&t, "etc/x", "x", 1);
 	assert_false(vfwcfg_finish(&t)); /* no item is left for the directory */
 	memset(&t, 0, sizeof(t));
+	vfwcfg_add_display(&t);
+	assert_non_null(vfwcfg_add_writable(&t, "etc/x", VFWCFG_WRITTEN - RAMFB_SIZE));
+	assert_null(vfwcfg_add_writable(&t, "etc/y", 1));
+	assert_false(vfwcfg_finish(&t));
+	memset(&t, 0, sizeof(t));
 	for (unsigned i = 0; i < VFWCFG_BYTES / 8; i++)
 		vfwcfg_add_value(&t, FWCFG_ID, 0, 8);
 	assert_false(vfwcfg_finish(&t));
@@ -343,7 +434,12 @@ int main(void)
 		cmocka_unit_test_setup(values_are_little_endian, start),
 		cmocka_unit_test_setup(dma_goes_on_where_the_last_one_ended, start),
 		cmocka_unit_test_setup(the_dma_register_reads_as_its_signature, start),
-		cmocka_unit_test_setup(nothing_is_written_to_items, start),
+		cmocka_unit_test_setup(
+			nothing_is_written_to_items_that_are_not_writable, start),
+		cmocka_unit_test_setup(what_is_written_is_read_again, start),
+		cmocka_unit_test_setup(a_write_goes_on_where_the_last_access_ended, start),
+		cmocka_unit_test_setup(a_write_that_does_not_fit_changes_nothing, start),
+		cmocka_unit_test_setup(what_was_written_goes_on_elsewhere, start),
 		cmocka_unit_test_setup(dma_outside_of_ram_is_an_error, start),
 		cmocka_unit_test_setup(a_descriptor_outside_of_ram_is_not_looked_at, start),
 		cmocka_unit_test_setup(a_low_half_alone_begins_below_4_gib, start),

@@ -79,7 +79,8 @@ static const struct wrong {
 	BYTES(pci.address, 1), BYTES(pci.f[0].config[0], 0x87), /* another vendor */
 	BYTES(pci.f[1].config[4], 1),                           /* no function */
 	BYTES(flash.command, 0x70), BYTES(fwcfg.key, 1),
-	BYTES(fwcfg.dma_left, 1), /* there is no firmware */
+	BYTES(fwcfg.dma_left, 1),                            /* there is no firmware */
+	BYTES(fwcfg.written[0], 1), BYTES(ramfb.width, 640), /* nor a display */
 };
 
 static void a_state_that_cannot_be_is_refused_and_changes_nothing(void **unused)

@@ -73,6 +73,36 @@ static void interrupt(struct input *in, unsigned vcpu)
 		platform_eoi(&machine, vcpu);
 }
 
+/* A write to the files that take one, of a picture that may be one. */
+static void written(struct input *in, uint8_t d[16])
+{
+	unsigned kind = byte(in);
+	uint8_t *file = &firmware_ram[0x3ff0];
+
+	d[1] = kind & 1 ? 0x23 : 0x24;
+	d[3] |= FWCFG_DMA_SELECT;
+	memset(&d[4], 0, 12);
+	d[7] = kind & 2 ? RAMFB_SIZE : (uint8_t)byte(in);
+	d[14] = 0x3f;
+	d[15] = 0xf0;
+	memset(file, 0, RAMFB_SIZE);
+	memcpy(&file[RAMFB_FORMAT], kind & 4 ? "42RX" : "42RA", 4);
+	for (unsigned i = 0; i < 6; i++)
+		file[byte(in) % RAMFB_SIZE] = (uint8_t)byte(in);
+}
+
+/* What the device shows lies within the limits. */
+static void picture_is_sane(void)
+{
+	struct vramfb_state s;
+
+	vramfb_get_state(&machine.ramfb, &s);
+	assert_true(vramfb_valid_state(&machine, &s));
+	assert_in_range(s.width * s.height, 0, PICTURE_PIXELS);
+	assert_true(s.stride >= s.width * 4 &&
+		    s.address + (uint64_t)s.stride * s.height >= s.address);
+}
+
 /* A transfer of the configuration device: mostly one that could be meant. */
 static void descriptor(struct input *in)
 {
@@ -84,9 +114,12 @@ static void descriptor(struct input *in)
 		d[4 + i] = (uint8_t)byte(in);
 	for (unsigned i = 0; i < 8; i++)
 		d[8 + i] = (uint8_t)(where >> (7 - i) * 8);
+	if (d[3] & FWCFG_DMA_WRITE && where % 3 == 0)
+		written(in, d);
 	memcpy(&firmware_ram[at], d, sizeof(d));
 	v = __builtin_bswap32(at);
 	platform_io(&machine, 0x518, true, 4, &v);
+	picture_is_sane();
 }
 
 static void act(struct input *in)
