@@ -32,6 +32,7 @@
 #include "vm/passed.h"
 #include "vm/passed.h"
 #include "vm/sched.h"
+#include "vm/screen.h"
 #include "vm/vm_int.h"
 
 #define CPUS       3
@@ -308,6 +309,24 @@ void vm_stop(struct vm *vm, enum vm_end end, uint32_t value, const char *why)
 		vcpu_post(vm->vcpus[i], EVENT_STOP);
 }
 
+/* Displays of VMs that have ended are sent in pieces, by one CPU, before their memory is wiped. */
+static unsigned to_show[VMS], shown[VMS];
+
+bool screen_ask_last(struct vm *vm)
+{
+	to_show[vm->id] = vm->id % 3 * 4;
+	return to_show[vm->id] != 0;
+}
+
+enum vpci_work screen_work(struct vm *vm)
+{
+	CHECK(hw_cr3 == vm->host_cr3 && vm->end == VM_END_RESET);
+	if (--to_show[vm->id] != 0)
+		return to_show[vm->id] % 2 ? VPCI_WORK_WAITS : VPCI_WORK_MORE;
+	shown[vm->id]++;
+	return VPCI_WORK_DONE;
+}
+
 void network_vm_ended(unsigned vm)
 {
 	(void)vm;
@@ -501,6 +520,8 @@ static void vms_run_move_end_and_restart_on_several_cpus(void **state)
 		assert_int_equal(pthread_join(thread[i], NULL), 0);
 	for (unsigned i = 0; i < VMS; i++)
 		assert_int_equal(ends[i], RESTARTS + 1);
+	for (unsigned i = 0; i < VMS; i++)
+		assert_int_equal(shown[i], i % 3 ? RESTARTS + 1 : 0);
 }
 
 int main(void)
