@@ -174,7 +174,7 @@ test_virtio_disk_image_of_two_vms() {
 		[ "$(grep -a -c 'write: ok' "$out.text")" = 4 ] && shows_not ': failed'
 }
 
-served() { # STORAGE-CMDLINE USER-CMDLINE USER-KEYS: one VM serves a disk of the other
+disk_served() { # STORAGE-CMDLINE USER-CMDLINE USER-KEYS: one VM serves a disk of the other
 	{
 		printf 'timeout: 300\nmachine: {cpus: 2}\nvms:\n'
 		printf '  - {name: storage, kernel: %s, initrd: %s, memory: 256M, vsock: on, restart: on-reset,\n' \
@@ -189,12 +189,12 @@ served() { # STORAGE-CMDLINE USER-CMDLINE USER-KEYS: one VM serves a disk of the
 
 # The VM that serves the disk is reset while the other one writes: all that was acknowledged is there.
 test_virtio_disk_served_by_a_vm_that_is_reset() {
-	served 'crashes=1 after=1' 'try=served rounds=6' '' && shows 'served: ok' 'storage: reset 1' \
+	disk_served 'crashes=1 after=1' 'try=served rounds=6' '' && shows 'served: ok' 'storage: reset 1' \
 		"its disk 'data' waits for its server: the server has closed" && shows_not 'nbdkit ended|I/O error'
 }
 
 long_virtio_disk_served_by_a_vm_that_is_reset_again_and_again() {
-	served 'crashes=4 after=2' 'try=served,ext4_served rounds=48' '' && shows 'served: ok' 'storage: reset 4' &&
+	disk_served 'crashes=4 after=2' 'try=served,ext4_served rounds=48' '' && shows 'served: ok' 'storage: reset 4' &&
 		shows_not 'nbdkit ended|I/O error'
 }
 
@@ -541,9 +541,73 @@ long_debian_boots_from_the_network_by_ovmf() {
 	debian_by_network ovmf && shows 'Start PXE over IPv4'
 }
 
+png_size() { # FILE: width and height
+	od -An -tu4 --endian=big -j16 -N8 "$1" | tr -s ' '
+}
+
+reads() { # FILE PATTERN...: the text of a display
+	local p
+	cat "$1"
+	for p in "${@:2}"; do
+		grep -q -E -e "$p" "$1" || { echo "not on the display: $p"; return 1; }
+	done
+}
+
+# Also that both consoles, the display and the serial port, have the same.
 test_ovmf_shows_its_shell() {
-	until_it_shows 'Shell> ' run --timeout 240 --memory 256M --l1-firmware ovmf &&
-		shows 'EFI Internal Shell' 'UEFI Interactive Shell'
+	rm -f "$out.txt" "$out.png"
+	until_it_shows 'Shell> ' run --timeout 240 --memory 256M --l1-firmware ovmf --display ramfb \
+		--screenshot "l1=$out.txt" --screenshot "l1=$out.png" &&
+		shows 'EFI Internal Shell' 'UEFI Interactive Shell' "'l1' shows 800x600 pixels: .*png" &&
+		reads "$out.txt" '^UEFI Interactive Shell v' '^map: No mapping found\.$' &&
+		[ "$(png_size "$out.png")" = ' 800 600' ]
+}
+
+# Pictures of two VMs while they run, at SIGUSR1, and again when they end.
+test_displays_are_shown_when_asked_for_and_at_the_end() {
+	local pid tries=0
+	cat >"$out.yaml" <<-END
+		timeout: 60
+		vms:
+		  - {name: a, firmware: seabios, memory: 32M, display: ramfb}
+		  - {name: b, firmware: seabios, memory: 32M, display: ramfb, firmware-log: on, cpus: 2}
+		  - {name: c, firmware: seabios, memory: 32M}
+	END
+	rm -f "$out".[ab].*
+	"$NESTOR" run "$out.yaml" --screenshot "a=$out.a.txt" --screenshot "b=$out.b.txt" \
+		--screenshot "b=$out.b.png" --console "a=file:$out.a.log" --console "b=file:$out.b.log" \
+		</dev/null >"$out" 2>&1 &
+	pid=$!
+	until grep -a -q 'No bootable' "$out.a.log" && grep -a -q 'No bootable' "$out.b.log"; do
+		kill -0 "$pid" || break
+		sleep 0.2
+	done
+	kill -USR1 "$pid"
+	while [ ! -e "$out.a.txt" ] || [ ! -e "$out.b.png" ]; do
+		sleep 0.1
+		[ "$((tries += 1))" -lt 300 ] || break
+	done
+	reads "$out.a.txt" '^SeaBIOS \(version' '^No bootable device\.$' &&
+		reads "$out.b.txt" '^No bootable device\.$' && [ "$(png_size "$out.b.png")" = ' 1024 768' ]
+	local first=$?
+	rm -f "$out".[ab].*
+	kill "$pid"
+	wait "$pid"
+	tr -d '\r' <"$out" >"$out.text"
+	cat "$out.text"
+	[ "$first" = 0 ] && reads "$out.a.txt" '^No bootable device\.$' && [ -e "$out.b.png" ] &&
+		shows_not 'did not report|damaged|showed nothing'
+}
+
+test_wrong_displays_are_told() {
+	expect 66 run --l1 "$B/payload/power.elf" --display ramfb && one_line &&
+		shows "'display' needs 'firmware'" &&
+		expect 64 run --l1-firmware seabios --display vga && one_line && shows 'one of none, ramfb' &&
+		expect 64 run --l1-firmware seabios --screenshot l1=a.png && one_line && shows 'the VM has no display' &&
+		expect 64 run --l1-firmware seabios --display ramfb --screenshot a.png && one_line &&
+		shows 'must be VM=FILE.png or VM=FILE.txt' &&
+		expect 64 run --l1-firmware seabios --display ramfb --screenshot l1=a.jpg && one_line &&
+		expect 64 run --l1-firmware seabios --display ramfb --screenshot x=a.png && one_line && shows 'no such VM'
 }
 
 test_ovmf_starts_linux_with_a_hypervisor() {

@@ -57,11 +57,11 @@ static void all_bytes_and_sizes_are_read_as_they_were_written(void **state)
 
 			for (unsigned i = 0; i < size; i++)
 				payload[i] = (uint8_t)(first + i);
-			n = written(FRAME_INPUT, L0_CHANNELS - 1, size);
+			n = written(FRAME_INPUT, L0_CHANNEL_SCREEN - 1, size);
 			assert_in_range(n, size, FRAME_WIRE);
 			assert_int_equal(read_fresh(wire, n, &f), FRAME_READY);
 			assert_int_equal(f.kind, FRAME_INPUT);
-			assert_int_equal(f.channel, L0_CHANNELS - 1);
+			assert_int_equal(f.channel, L0_CHANNEL_SCREEN - 1);
 			assert_int_equal(f.size, size);
 			assert_memory_equal(f.payload, payload, size);
 		}
@@ -87,7 +87,10 @@ static void what_no_row_allows_is_no_frame(void **state)
 		{FRAME_STOP, L0_CHANNEL_VM, 0, payload},
 		{FRAME_STOP, L0_CHANNEL_CONTROL, 1, payload},
 		{FRAME_INPUT, L0_CHANNEL_CONTROL, 10, payload},
-		{FRAME_INPUT, L0_CHANNELS, 10, payload},
+		{FRAME_INPUT, L0_CHANNEL_SCREEN, 10, payload},
+		{FRAME_SCREEN, L0_CHANNEL_CONTROL, 0, payload},
+		{FRAME_SCREEN, L0_CHANNEL_VM, 1, payload},
+		{FRAME_SCREEN, L0_CHANNEL_SCREEN, 0, payload},
 		{FRAME_INPUT, L0_CHANNEL_VM, FRAME_OFFSET, payload},
 		{FRAME_SIZE, L0_CHANNEL_VM, 3, payload},
 		{FRAME_SIZE, L0_CHANNEL_VM, 5, payload},

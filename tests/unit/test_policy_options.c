@@ -54,12 +54,13 @@ static void words_set_options(void **state)
 	(void)state;
 	assert_int_equal(
 		parse("log=warn mux=on tsc_khz=50000 ram=zeroed machine=qemu explain=on "
-		      "epoch=1700000000 selftest=fault posted=on limit=1T maxcpus=2"),
+		      "epoch=1700000000 selftest=fault posted=on screens=on limit=1T maxcpus=2"),
 		0);
 	assert_int_equal(options.log, LOG_WARN);
 	assert_true(options.mux);
 	assert_true(options.explain);
 	assert_true(options.posted);
+	assert_true(options.screens);
 	assert_true(options.ram_zeroed);
 	assert_int_equal(options.selftest, L0_SELFTEST_FAULT);
 	assert_int_equal(options.tsc_khz, 50000);
@@ -98,7 +99,7 @@ static void options_become_a_line_that_gives_them_back(void **state)
 	assert_string_equal(line, " log=debug");
 	assert_int_equal(
 		parse("log=error mux=on ram=zeroed machine=bochs explain=on tsc_khz=1 "
-		      "maxcpus=3 requests=on posted=on epoch=18446744073709551615 limit=5 "
+		      "maxcpus=3 requests=on posted=on screens=on epoch=18446744073709551615 limit=5 "
 		      "selftest=fault"),
 		0);
 	before = options;

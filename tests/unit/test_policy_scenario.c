@@ -108,6 +108,27 @@ static void firmware_makes_a_vm_and_may_be_given_a_kernel(void **state)
 	assert_non_null(strstr(s.refusal.why, "there is a VM of this name already"));
 }
 
+static void a_display_comes_with_firmware_and_brings_its_bios(void **state)
+{
+	(void)state;
+	expect_refusal("kernel vm=a display=ramfb", "kernel vm=a display=ramfb",
+		"'display' needs 'firmware'");
+	expect_refusal("vgabios vm=a", "vgabios vm=a", "no firmware for this VM before it");
+	assert_true(scenario_add(&s, t("firmware vm=a display=ramfb"), 0x1000, 256 << 10));
+	assert_true(scenario_add(&s, t("firmware vm=b display=none"), 0x1000, 256 << 10));
+	assert_true(scenario_add(&s, t("kernel vm=c"), 0x1000, 9));
+	expect_refusal("vgabios vm=b", "vgabios vm=b", "the VM has no display");
+	expect_refusal("vgabios vm=c", "vgabios vm=c", "no firmware for this VM before it");
+	assert_false(scenario_add(&s, t("vgabios vm=a"), 0x2000, 0));
+	assert_false(scenario_add(&s, t("vgabios vm=a"), 0x2000, (64 << 10) + 1));
+	assert_non_null(strstr(s.refusal.why, "64 KiB at most"));
+	assert_int_equal(s.vms[0].vgabios.size, 0);
+	assert_true(scenario_add(&s, t("vgabios vm=a"), 0x2000, 64 << 10));
+	assert_int_equal(s.vms[0].vgabios.start, 0x2000);
+	assert_int_equal(s.vms[0].config.display, DISPLAY_RAMFB);
+	expect_refusal("firmware vm=d display=vga", "display=vga", "none, ramfb");
+}
+
 static void firmware_of_an_impossible_size_is_refused(void **state)
 {
 	static const uint64_t bad[] = {
@@ -510,6 +531,8 @@ int main(void)
 		cmocka_unit_test_setup(a_vm_of_which_nothing_is_said_has_the_defaults, set_up),
 		cmocka_unit_test_setup(a_kernel_module_makes_a_vm, set_up),
 		cmocka_unit_test_setup(firmware_makes_a_vm_and_may_be_given_a_kernel, set_up),
+		cmocka_unit_test_setup(
+			a_display_comes_with_firmware_and_brings_its_bios, set_up),
 		cmocka_unit_test_setup(firmware_of_an_impossible_size_is_refused, set_up),
 		cmocka_unit_test_setup(settings_say_how_a_vm_lives, set_up),
 		cmocka_unit_test_setup(vmx_features_are_chosen_by_name, set_up),

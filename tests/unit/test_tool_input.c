@@ -284,6 +284,22 @@ static void a_size_is_told_and_is_news(void **state)
 }
 
 /* A hostile or broken L0 makes the tool do nothing odd. */
+static void a_screen_is_asked_for_and_is_news(void **state)
+{
+	(void)state;
+	input_take_news();
+	assert_false(input_take_screen(4));
+	sender_screen(&sender, 4);
+	sender_screen(&sender, 4);
+	while (send(0))
+		;
+	assert_true(input_pending());
+	assert_int_equal(input_take_news(), 1u << 4);
+	assert_false(input_take_screen(3));
+	assert_true(input_take_screen(4));
+	assert_false(input_take_screen(4));
+}
+
 static void odd_records_change_nothing(void **state)
 {
 	static const char *const odd[] = {"input channel=2 taken=4000000000 limit=0",
@@ -338,6 +354,7 @@ int main(void)
 		T(rubbish_is_answered_once),
 		T(more_than_there_is_room_for_is_refused),
 		T(a_size_is_told_and_is_news),
+		T(a_screen_is_asked_for_and_is_news),
 		T(odd_records_change_nothing),
 		cmocka_unit_test(the_escape_key_and_what_follows_it),
 	};

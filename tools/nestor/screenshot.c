@@ -62,6 +62,7 @@ int screenshots_open(struct screenshots *x, struct arena *a, const struct scenar
 	for (unsigned i = 0; i < places->count; i++)
 		if (check_place(x, &places->place[i], e))
 			return e->status;
+	x->open = true;
 	return 0;
 }
 
@@ -73,10 +74,11 @@ int screenshots_close(struct screenshots *x, struct error *e)
 		free(screen->pixels);
 		screen->pixels = NULL;
 		screen->coming = false;
-		if (screen->wanted && !screen->seen)
+		if (x->open && screen->wanted && !screen->seen)
 			fprintf(stderr, "nestor: the display of '%s' showed nothing\n",
 				name_of(x, vm));
 	}
+	x->open = false;
 	if (x->e.status)
 		fail(e, (enum exit_status)x->e.status, "%s", x->e.text);
 	return x->e.status;

@@ -41,6 +41,7 @@ struct screenshots {
 	const struct vm_files *files;
 	const struct screenshot_places *places;
 	struct screen *screen; /* of each VM; NULL: nobody wants any */
+	bool open;
 	struct error e;        /* the first file that could not be written */
 };
 
