@@ -3,7 +3,8 @@
  * What the host tool types at the consoles of VMs: a queue for each, between the frames that
  * arrive and the guests that read, and what the tool is told of it. Bytes are counted from the
  * start of the run, modulo 2^32; the tool sends a byte only once it is told that there is room,
- * and again when it is told that it is missing. Likewise that it wants to see a display. Not here: the line (cpu/request.c), devices.
+ * and again when it is told that it is missing. Likewise that it wants to see a display. Not
+ * here: the line (cpu/request.c), devices.
  */
 #ifndef NESTOR_CPU_INPUT_H
 #define NESTOR_CPU_INPUT_H

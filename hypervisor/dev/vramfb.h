@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The picture in a VM's RAM that its firmware or its kernel shows: where it is and how large,
- * as the guest wrote to the file etc/ramfb (spec/fwcfg.h). Not here: what is in the picture, and
- * who looks at it (vm/screen.c).
+ * as the guest wrote to the file etc/ramfb (spec/fwcfg.h). Not here: what is in the picture,
+ * and who looks at it (vm/screen.c).
  */
 #ifndef NESTOR_DEV_VRAMFB_H
 #define NESTOR_DEV_VRAMFB_H
@@ -19,7 +19,9 @@
 
 struct platform;
 
-/* All zero: there is no picture. Else within the limits; whether there is RAM nobody has asked. */
+/*
+ * All zero: there is no picture. Else within the limits; whether there is RAM nobody has asked.
+ */
 struct vramfb_state {
 	uint64_t address; /* guest-physical, of the pixel at the top left */
 	uint32_t width, height;

@@ -9,8 +9,8 @@
  *   3  a run of pixels of the colour that was the last one before the last one's
  *
  * A run has n + 1 pixels; with n = 63 two bytes follow, the low one first, and say how many. At
- * the start both colours are black. Runs go on over the ends of rows; the last one ends with the
- * picture.
+ * the start both colours are black. Runs go on over the ends of rows; the last one ends with
+ * the picture.
  */
 #ifndef NESTOR_LIB_PICTURE_H
 #define NESTOR_LIB_PICTURE_H

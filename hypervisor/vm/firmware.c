@@ -198,8 +198,8 @@ static bool add_boot_rom(struct vm *vm, struct firmware_data *d, const struct vm
 }
 
 /*
- * A display, with what a BIOS needs for it. SeaBIOS then uses the serial port only if it is told
- * to, beside the display.
+ * A display, with what a BIOS needs for it. SeaBIOS then uses the serial port only if it is
+ * told to, beside the display.
  */
 static bool add_display(struct vm *vm, struct vfwcfg_table *t, const struct vm_images *images)
 {

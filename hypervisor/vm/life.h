@@ -4,8 +4,8 @@
  * memory.
  *
  * What a life leaves behind is wiped before anybody gets it. That is done in pieces between the
- * slices of other VMs, by the CPU where the VM ended. Before, it sends what its display shows, if
- * anybody wants to see that.
+ * slices of other VMs, by the CPU where the VM ended. Before, it sends what its display shows,
+ * if anybody wants to see that.
  */
 #ifndef NESTOR_VM_LIFE_H
 #define NESTOR_VM_LIFE_H

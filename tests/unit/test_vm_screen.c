@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What a VM's display shows, on its way to the host tool: in pieces, whatever the guest does. */
+/*
+ * What a VM's display shows, on its way to the host tool: in pieces, whatever the guest does.
+ */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

@@ -309,7 +309,9 @@ void vm_stop(struct vm *vm, enum vm_end end, uint32_t value, const char *why)
 		vcpu_post(vm->vcpus[i], EVENT_STOP);
 }
 
-/* Displays of VMs that have ended are sent in pieces, by one CPU, before their memory is wiped. */
+/*
+ * Displays of VMs that have ended are sent in pieces, by one CPU, before their memory is wiped.
+ */
 static unsigned to_show[VMS], shown[VMS];
 
 bool screen_ask_last(struct vm *vm)

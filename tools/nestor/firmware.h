@@ -27,8 +27,8 @@ int firmware_load(
 bool firmware_is_uefi(const struct bytes *firmware);
 
 /*
- * Reads the VGA BIOS that a display needs with firmware that is a BIOS. UEFI firmware has no use
- * for it; what a file is nobody knows: it gets it, if it is there.
+ * Reads the VGA BIOS that a display needs with firmware that is a BIOS. UEFI firmware has no
+ * use for it; what a file is nobody knows: it gets it, if it is there.
  */
 int firmware_load_vgabios(
 	struct arena *a, const struct place *from, struct bytes *out, struct error *e);

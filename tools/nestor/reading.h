@@ -8,8 +8,8 @@
 #include "raster.h"
 
 /*
- * Lines of UTF-8, one for each row of cells, without blanks at their ends; '?' is a cell that is
- * drawn, but by none of the fonts.
+ * Lines of UTF-8, one for each row of cells, without blanks at their ends; '?' is a cell that
+ * is drawn, but by none of the fonts.
  */
 const char *reading_of(struct arena *a, const struct raster *r, const struct fonts *f);
 

@@ -42,7 +42,7 @@ struct screenshots {
 	const struct screenshot_places *places;
 	struct screen *screen; /* of each VM; NULL: nobody wants any */
 	bool open;
-	struct error e;        /* the first file that could not be written */
+	struct error e; /* the first file that could not be written */
 };
 
 /* Is this a name of a file that can be written? */
