@@ -556,7 +556,7 @@ reads() { # FILE PATTERN...: the text of a display
 # Also that both consoles, the display and the serial port, have the same.
 test_ovmf_shows_its_shell() {
 	rm -f "$out.txt" "$out.png"
-	until_it_shows 'Shell> ' run --timeout 240 --memory 256M --l1-firmware ovmf --display ramfb \
+	until_it_shows 'Shell> ' run --timeout 300 --memory 256M --l1-firmware ovmf --display ramfb \
 		--screenshot "l1=$out.txt" --screenshot "l1=$out.png" &&
 		shows 'EFI Internal Shell' 'UEFI Interactive Shell' "'l1' shows 800x600 pixels: .*png" &&
 		reads "$out.txt" '^UEFI Interactive Shell v' '^map: No mapping found\.$' &&

@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "file.h"
@@ -203,6 +204,7 @@ static void what_only_looks_like_a_font_is_none(void **state)
 	make_vga();
 	vga[0xdd][7] = 0xf8;
 	add(hide(vga, sizeof(vga)));
+	assert_int_equal(fonts.font[0].count, 0);
 	make_vga();
 	add(hide(vga, sizeof(vga) - 16)); /* its end is cut off: noise for blank 0xff is fine */
 	assert_int_equal(fonts.font[0].count > 0, 1);
@@ -429,6 +431,9 @@ static void what_is_no_picture_writes_nothing(void **state)
 			assert_false(come(vm, 0, 0));
 	}
 	screenshots_record(&shots, RECORD);
+	screenshots_record(&shots, records[1]); /* not that one, but none */
+	assert_false(come(0, 0, 0));
+	screenshots_record(&shots, RECORD);
 	assert_false(screenshots_take(&shots, 0, (const uint8_t *)"\x01zzz", 4));
 	assert_false(come(0, 0, 0));
 	assert_false(is_there("a.png"));
@@ -440,11 +445,13 @@ static void a_file_that_cannot_be_written_is_told(void **state)
 	struct error e = {0};
 
 	(void)state;
-	file_remove_tree(folder);
+	assert_int_equal(mkdir(arena_format(&arena, "%s/a.png", folder), 0755), 0);
 	screenshots_record(&shots, RECORD);
 	come(0, 0, 0);
+	assert_false(is_there("a.png.partial"));
+	assert_true(is_there("a.txt"));
 	assert_int_equal(screenshots_close(&shots, &e), STATUS_HOST_ERROR);
-	assert_non_null(strstr(e.text, "a.png': No such file"));
+	assert_non_null(strstr(e.text, "a.png': Is a directory"));
 }
 
 static void a_vm_without_a_display_has_none(void **state)

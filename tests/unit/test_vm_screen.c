@@ -262,6 +262,8 @@ static void at_the_end_a_picture_begins_anew(void **state)
 	screen_ask(vm);
 	screen_work(vm);
 	assert_true(screen_ask_last(vm));
+	screen_work(vm);
+	assert_int_equal(records, 2); /* at once */
 	all_turns();
 	assert_int_equal(records, 2);
 	is_memory(0, 2560);
