@@ -357,6 +357,7 @@ static int start(void **state)
 	}
 	strcpy(folder, "/tmp/nestor-test.XXXXXX");
 	assert_non_null(mkdtemp(folder));
+	memset(files, 0, sizeof(files));
 	places.count = 0;
 	name_place("vm", "a.png");
 	name_place("vm", "a.txt");
