@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "dev/vpass.h"
 
+#include "dev/vpass_int.h"
 #include "dev/vpci_int.h"
 
 #define PORTS_MAX 256u /* behind a register, in the PCI specification, too */
@@ -30,6 +31,15 @@ static const struct {
 } quiet_rules[] = {
 	/* 82540EM: interrupts masked, receiver and transmitter off, reset */
 	{0x8086, 0x100e, {{0xd8, 0xffffffff}, {0x100, 0}, {0x400, 0}, {0x0, 0x04000000}}},
+};
+
+/* Registers of devices that their drivers need: the VM reads and writes the machine's. */
+static const struct {
+	uint16_t vendor, class;
+	uint8_t first, size;
+} own_rules[] = {
+	/* Intel's, from the PIIX on: channels that are on, their timing and modes of DMA */
+	{0x8086, PCI_CLASS_IDE, 0x40, 0x18},
 };
 
 static uint32_t get(const struct vpass_function *f, unsigned offset, unsigned size)
@@ -104,7 +114,7 @@ static const char *size_bar(struct vpass_function *f, unsigned i)
 static const char *size_bars(struct vpass_function *f)
 {
 	for (unsigned i = 0; i < PCI_BARS; i++) {
-		const char *why = size_bar(f, i);
+		const char *why = f->bar[i].kind == VPCI_BAR_NONE ? size_bar(f, i) : NULL;
 
 		if (why != NULL)
 			return why;
@@ -151,15 +161,14 @@ static void find_capabilities(struct vpass_function *f)
 	}
 }
 
-static const char *refuse_class(const struct vpass_function *f)
+static void find_own(struct vpass_function *f)
 {
-	uint32_t class = f->id.class >> 8;
-
-	if (get(f, PCI_HEADER_TYPE, 1) & PCI_HEADER_LAYOUT || class >> 8 == PCI_CLASS_BRIDGE)
-		return "it is a bridge";
-	if (class == PCI_CLASS_IDE && (f->id.class & PCI_IDE_NATIVE) != PCI_IDE_NATIVE)
-		return "its channels are at fixed ports";
-	return NULL;
+	for (unsigned i = 0; i < sizeof(own_rules) / sizeof(own_rules[0]); i++)
+		if (own_rules[i].vendor == f->id.vendor &&
+			own_rules[i].class == f->id.class >> 8) {
+			f->own = own_rules[i].first;
+			f->own_size = own_rules[i].size;
+		}
 }
 
 static void identify(struct vpass_function *f)
@@ -176,20 +185,25 @@ static void identify(struct vpass_function *f)
 
 const char *vpass_probe(uint16_t bdf, struct vpass_function *f)
 {
-	const char *why;
-
 	*f = (struct vpass_function){.id = {.bdf = bdf}};
 	if (get(f, PCI_VENDOR, 2) == PCI_NO_VENDOR)
 		return "this machine has no such function";
 	identify(f);
-	why = refuse_class(f);
-	if (why == NULL && f->id.pin > 4)
-		why = "it has an interrupt pin that PCI does not have";
-	if (why != NULL)
-		return why;
+	if (get(f, PCI_HEADER_TYPE, 1) & PCI_HEADER_LAYOUT ||
+		f->id.class >> 16 == PCI_CLASS_BRIDGE)
+		return "it is a bridge";
+	if (f->id.pin > 4)
+		return "it has an interrupt pin that PCI does not have";
 	put(f, PCI_COMMAND, 2, PCI_COMMAND_NOINTX);
 	find_capabilities(f);
+	find_own(f);
+	vpass_ide_find(f);
 	return size_bars(f);
+}
+
+bool vpass_has_pin(const struct vpass_function *f)
+{
+	return f->id.pin != 0 && f->fixed != VPASS_ALL_FIXED;
 }
 
 static void write_bar(const struct vpass_function *f, unsigned i)
@@ -213,7 +227,7 @@ static uint32_t decoding(const struct vpass_function *f)
 	uint32_t command = 0;
 
 	for (unsigned i = 0; i < PCI_BARS; i++) {
-		if (f->bar[i].kind == VPCI_BAR_IO)
+		if (vpci_bar_is_io(f->bar[i].kind))
 			command |= PCI_COMMAND_IO;
 		else if (f->bar[i].kind != VPCI_BAR_NONE)
 			command |= PCI_COMMAND_MEMORY;
@@ -225,10 +239,11 @@ static uint32_t decoding(const struct vpass_function *f)
 void vpass_begin(const struct vpass_function *f)
 {
 	for (unsigned i = 0; i < PCI_BARS; i++)
-		if (f->bar[i].kind != VPCI_BAR_NONE)
+		if (f->bar[i].kind != VPCI_BAR_NONE && f->bar[i].kind != VPCI_BAR_FIXED)
 			write_bar(f, i);
 	put(f, PCI_INTERRUPT_LINE, 1, f->line);
 	put(f, PCI_COMMAND, 2, decoding(f));
+	vpass_ide_begin(f);
 }
 
 static void quiet(const struct vpass_function *f)
@@ -249,6 +264,8 @@ static void quiet(const struct vpass_function *f)
 
 bool vpass_end(const struct vpass_function *f)
 {
+	bool in_reset = vpass_ide_end(f);
+
 	quiet(f);
 	put(f, PCI_COMMAND, 2, PCI_COMMAND_NOINTX);
 	if (f->express != 0 &&
@@ -262,32 +279,49 @@ bool vpass_end(const struct vpass_function *f)
 		put(f, f->advanced + PCI_ADVANCED_CONTROL, 1, PCI_ADVANCED_FLR);
 		return true;
 	}
-	return false;
+	return in_reset;
 }
 
 /* ---- what the VM has ---- */
 
 static uint64_t read(void *device, unsigned bar, uint64_t offset, unsigned size)
 {
-	const struct vpass *v = device;
+	struct vpass *v = device;
 	const struct vpass_bar *b = &v->machine->bar[bar];
+	uint64_t value = dev_pass_read(vpci_bar_is_io(b->kind), b->address + offset, size);
 
-	return dev_pass_read(b->kind == VPCI_BAR_IO, b->address + offset, size);
+	if (b->kind == VPCI_BAR_FIXED)
+		vpass_ide_was_read(v, bar, (unsigned)offset, size);
+	return value;
 }
 
 static void write(void *device, unsigned bar, uint64_t offset, unsigned size, uint64_t value)
 {
-	const struct vpass *v = device;
+	struct vpass *v = device;
 	const struct vpass_bar *b = &v->machine->bar[bar];
 
-	dev_pass_write(b->kind == VPCI_BAR_IO, b->address + offset, size, value);
+	/* Before: what the write leads to may raise the line at once. */
+	if (b->kind == VPCI_BAR_FIXED)
+		vpass_ide_writing(v, bar, (unsigned)offset, size, value);
+	dev_pass_write(vpci_bar_is_io(b->kind), b->address + offset, size, value);
 }
 
-/* What is shown of the machine's capabilities is read anew, but for identifier and link. */
+static bool is_own(const struct vpass *v, unsigned at)
+{
+	return at - v->machine->own < v->machine->own_size;
+}
+
+/*
+ * The device's own registers, and what is shown of the machine's capabilities but for
+ * identifier and link, are read anew.
+ */
 static void config_reading(void *device, unsigned offset, unsigned size)
 {
 	struct vpass *v = device;
 
+	for (unsigned at = offset; at < offset + size; at++)
+		if (is_own(v, at))
+			vpci_config_set(v->f, at, 1, get(v->machine, at, 1));
 	for (unsigned i = 0; i < v->machine->shown_count; i++)
 		for (unsigned at = offset; at < offset + size; at++) {
 			unsigned k = at - v->at[i]; /* huge when below it */
@@ -304,6 +338,9 @@ static void config_written(void *device, unsigned offset, unsigned size)
 	const struct vpass *v = device;
 	uint32_t wanted;
 
+	for (unsigned at = offset; at < offset + size; at++)
+		if (is_own(v, at))
+			put(v->machine, at, 1, vpci_config_get(v->f, at, 1));
 	if (offset >= PCI_COMMAND + 2 || offset + size <= PCI_COMMAND)
 		return;
 	wanted = vpci_command(v->f) & (PCI_COMMAND_MASTER | PCI_COMMAND_NOINTX);
@@ -356,9 +393,16 @@ bool vpass_add(
 	*v = (struct vpass){.machine = machine, .f = vpci_add(p, &id, &ops, v)};
 	if (v->f == NULL)
 		return false;
-	for (unsigned i = 0; i < PCI_BARS; i++)
-		if (machine->bar[i].kind != VPCI_BAR_NONE)
-			vpci_add_bar(v->f, i, machine->bar[i].kind, machine->bar[i].size);
+	for (unsigned i = 0; i < PCI_BARS; i++) {
+		const struct vpass_bar *b = &machine->bar[i];
+
+		if (b->kind == VPCI_BAR_FIXED)
+			vpci_add_fixed(v->f, i, (uint16_t)b->address, b->size);
+		else if (b->kind != VPCI_BAR_NONE)
+			vpci_add_bar(v->f, i, b->kind, b->size);
+	}
+	if (machine->own_size != 0)
+		vpci_add_own(v->f, machine->own, machine->own_size);
 	return show_capabilities(v);
 }
 

@@ -4,9 +4,10 @@
  * accesses to what is behind its base address registers, and its pin.
  *
  * The VM sees a function of vpci's. What it writes to the configuration space stays there, but
- * for two bits of COMMAND: bus mastering and Interrupt Disable. Base address registers have
- * addresses of the VM's own; those of the machine never change. Capabilities are shown or
- * hidden by a table.
+ * for two bits of COMMAND, bus mastering and Interrupt Disable, and registers of the device's
+ * own that a table opens. Base address registers have addresses of the VM's own; those of the
+ * machine never change. Capabilities are shown or hidden by a table. Channels of an IDE
+ * controller in compatibility mode are at the same fixed ports and lines as in the machine.
  */
 #ifndef NESTOR_DEV_VPASS_H
 #define NESTOR_DEV_VPASS_H
@@ -43,6 +44,8 @@ struct vpass_function {
 	struct vpass_bar bar[PCI_BARS];
 	uint8_t express, advanced; /* offsets of these capabilities, or 0 */
 	uint8_t line;              /* of its pin, as firmware says */
+	uint8_t fixed;             /* channels in compatibility mode: bit by number */
+	uint8_t own, own_size;     /* its registers behind the header that the VM has, too */
 	unsigned shown_count;
 	struct {
 		uint8_t at, size;
@@ -66,6 +69,8 @@ void vpass_begin(const struct vpass_function *f);
  * reset of the function has begun, and it must be left alone for PCI_FLR_MS.
  */
 bool vpass_end(const struct vpass_function *f);
+/* Does it ever use its pin? */
+bool vpass_has_pin(const struct vpass_function *f);
 
 /* ---- what the VM has ---- */
 
@@ -81,5 +86,7 @@ bool vpass_add(struct vpass *v, const struct vpass_function *machine, struct pla
 	uint16_t bdf);
 /* The machine's line has interrupted; it is quiet until dev_pass_listen. */
 void vpass_interrupt(struct vpass *v);
+/* The line of this channel, which is in compatibility mode, has risen. */
+void vpass_edge(struct vpass *v, unsigned channel);
 
 #endif

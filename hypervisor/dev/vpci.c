@@ -144,6 +144,13 @@ void vpci_set_writable(struct vpci_function *f, unsigned offset, uint32_t mask, 
 	vpci_put(f->writable, offset, size, mask);
 }
 
+void vpci_add_own(struct vpci_function *f, uint8_t offset, uint8_t size)
+{
+	for (unsigned i = 0; i < size; i++)
+		vpci_set_writable(f, offset + i, 0xff, 1);
+	f->free = (uint8_t)((offset + size + 3u) & 0xfcu);
+}
+
 uint8_t vpci_add_capability(
 	struct vpci_function *f, enum pci_capability id, const void *body, uint8_t size)
 {

@@ -32,8 +32,14 @@ enum vpci_bar_kind {
 	VPCI_BAR_IO,
 	VPCI_BAR_32,
 	VPCI_BAR_64, /* takes the next register, too */
-	VPCI_BAR_64_PREFETCH
+	VPCI_BAR_64_PREFETCH,
+	VPCI_BAR_FIXED /* ports of old: the register says nothing of them */
 };
+
+static inline bool vpci_bar_is_io(enum vpci_bar_kind kind)
+{
+	return kind == VPCI_BAR_IO || kind == VPCI_BAR_FIXED;
+}
 
 /* What a function is. */
 struct vpci_id {
@@ -67,7 +73,8 @@ struct vpci_ops {
 
 struct vpci_bar {
 	enum vpci_bar_kind kind;
-	uint64_t size; /* a power of two */
+	uint64_t size;  /* a power of two */
+	uint64_t first; /* VPCI_BAR_FIXED: its first port */
 };
 
 /* Configuration, all of it. */
@@ -133,6 +140,10 @@ struct vpci_function *vpci_add(
 /* size: a power of two, at least 16 for memory and 4 for I/O; of I/O at most 256. */
 void vpci_add_bar(
 	struct vpci_function *f, unsigned bar, enum vpci_bar_kind kind, uint64_t size);
+/* Ports that the function decodes by itself, as if they were behind this register. */
+void vpci_add_fixed(struct vpci_function *f, unsigned bar, uint16_t first, uint64_t size);
+/* Bytes of the device's own behind the header, which guests write; before any capability. */
+void vpci_add_own(struct vpci_function *f, uint8_t offset, uint8_t size);
 /*
  * A capability of `size` bytes; body has what follows its identifier and link. Read-only, but
  * for what vpci_set_writable opens. Its offset; 0: no room.

@@ -26,11 +26,16 @@ void vpci_add_bar(struct vpci_function *f, unsigned bar, enum vpci_bar_kind kind
 	unsigned offset = PCI_BAR + 4 * bar;
 	uint64_t mask = ~(size - 1);
 
-	f->bar[bar] = (struct vpci_bar){kind, size};
+	f->bar[bar] = (struct vpci_bar){kind, size, 0};
 	vpci_config_set(f, offset, 4, flags_of(kind));
 	vpci_set_writable(f, offset, (uint32_t)(kind == VPCI_BAR_IO ? mask & 0xffff : mask), 4);
 	if (is_64(kind))
 		vpci_set_writable(f, offset + 4, (uint32_t)(mask >> 32), 4);
+}
+
+void vpci_add_fixed(struct vpci_function *f, unsigned bar, uint16_t first, uint64_t size)
+{
+	f->bar[bar] = (struct vpci_bar){VPCI_BAR_FIXED, size, first};
 }
 
 static uint64_t address_of(const uint8_t *config, unsigned bar, enum vpci_bar_kind kind)
@@ -68,13 +73,14 @@ static void add_windows(struct vpci *pci, unsigned index)
 
 	for (unsigned bar = 0; bar < PCI_BARS; bar++) {
 		enum vpci_bar_kind kind = f->bar[bar].kind;
-		bool io = kind == VPCI_BAR_IO;
+		bool io = vpci_bar_is_io(kind);
 		uint64_t first;
 
 		if (kind == VPCI_BAR_NONE ||
 			!(command & (io ? PCI_COMMAND_IO : PCI_COMMAND_MEMORY)))
 			continue;
-		first = address_of(config, bar, kind);
+		first = kind == VPCI_BAR_FIXED ? f->bar[bar].first
+					       : address_of(config, bar, kind);
 		insert(io ? &pci->io : &pci->memory,
 			(struct vpci_window){first, first + f->bar[bar].size - 1,
 				(uint8_t)index, (uint8_t)bar});
@@ -181,8 +187,9 @@ static void assign_all(struct vpci_function *f, uint64_t *port, uint64_t *memory
 	for (unsigned bar = 0; bar < PCI_BARS; bar++) {
 		if (f->bar[bar].kind == VPCI_BAR_NONE)
 			continue;
-		if (f->bar[bar].kind == VPCI_BAR_IO) {
-			assign(f, bar, port);
+		if (vpci_bar_is_io(f->bar[bar].kind)) {
+			if (f->bar[bar].kind == VPCI_BAR_IO)
+				assign(f, bar, port);
 			command |= PCI_COMMAND_IO;
 		} else {
 			assign(f, bar, memory);

@@ -10,9 +10,11 @@
 #include "cpu/pci.h"
 #include "cpu/percpu.h"
 #include "cpu/tsc.h"
+#include "lib/fmt.h"
 #include "mm/layout.h"
 #include "mm/paging.h"
 #include "spec/apic.h"
+#include "spec/ide.h"
 #include "vm/create.h"
 #include "vm/sched.h"
 #include "vm/vm_int.h"
@@ -26,7 +28,7 @@
 static struct passed {
 	struct vpass_function f;
 	unsigned vm;
-	uint8_t pin;
+	uint8_t pin;       /* that its INTx comes in at */
 	uint64_t ready_at; /* host TSC before which it must be left alone */
 } passed[PASSED_MAX];
 static unsigned passed_count;
@@ -34,30 +36,53 @@ static uint64_t next_memory = FREE_MEMORY, next_port = FREE_PORTS;
 
 /* By pin: who is told. */
 static struct sched_node *listeners[IOAPIC_PINS];
+static uint32_t edge_pins; /* those of IDE channels; set before VMs run */
 
 /* ---- who has what ---- */
 
 /* PASSED_NO_PIN: it has none, or (with a pin) nobody knows. */
 static uint8_t pin_of(const struct vpass_function *f)
 {
-	if (f->id.pin == 0)
+	if (!vpass_has_pin(f))
 		return PASSED_NO_PIN;
 	if (l0_config()->machine.piix_pins && PCI_BDF_BUS(f->id.bdf) == 0)
 		return (uint8_t)(16 + ((PCI_BDF_DEVICE(f->id.bdf) + f->id.pin - 2u) & 3));
 	return f->line != 0 && f->line < PCI_LINES ? f->line : PASSED_NO_PIN;
 }
 
-static const char *find_pin(struct passed *p)
+static uint32_t edges_of(const struct passed *p)
 {
-	p->pin = pin_of(&p->f);
-	if (p->f.id.pin == 0)
-		return NULL;
-	if (p->pin == PASSED_NO_PIN)
-		return "firmware does not tell the line of its interrupt";
-	for (unsigned i = 0; i < passed_count; i++)
-		if (passed[i].pin == p->pin && passed[i].vm != p->vm)
-			return "it shares its interrupt with a device of another VM";
+	return (uint32_t)p->f.fixed << IDE_LINE(0);
+}
+
+static uint32_t pins_of(const struct passed *p)
+{
+	return edges_of(p) | (p->pin != PASSED_NO_PIN ? 1u << p->pin : 0);
+}
+
+static const char *collision(const struct passed *a, const struct passed *b)
+{
+	uint32_t both = pins_of(a) & pins_of(b);
+
+	if (a->f.fixed & b->f.fixed)
+		return "its fixed ports are those of another function, too";
+	if (both != 0 && a->vm != b->vm)
+		return "it shares its interrupt with a device of another VM";
+	if (both & (edges_of(a) | edges_of(b)))
+		return "it shares its interrupt with an IDE channel";
 	return NULL;
+}
+
+static const char *find_pins(struct passed *p)
+{
+	const char *why = NULL;
+
+	p->pin = pin_of(&p->f);
+	if (p->pin == PASSED_NO_PIN && vpass_has_pin(&p->f))
+		return "firmware does not tell the line of its interrupt";
+	for (unsigned i = 0; i < passed_count && why == NULL; i++)
+		why = collision(&passed[i], p);
+	return why;
 }
 
 static const char *place_bars(struct vpass_function *f)
@@ -90,27 +115,38 @@ static const char *claim(unsigned vm, uint16_t bdf)
 	*p = (struct passed){.vm = vm};
 	why = vpass_probe(bdf, &p->f);
 	if (why == NULL)
-		why = find_pin(p);
+		why = find_pins(p);
 	if (why == NULL)
 		why = place_bars(&p->f);
 	if (why != NULL)
 		return why;
+	edge_pins |= edges_of(p);
 	passed_count++;
 	return NULL;
+}
+
+static const char *pin_names(const struct passed *p, char *out, size_t size)
+{
+	size_t n = 0;
+
+	for (uint32_t pins = pins_of(p); pins != 0; pins &= pins - 1)
+		n += fmt(out + n, size - n, "%s %d", n == 0 ? "" : ",", __builtin_ctz(pins));
+	return n == 0 ? " none" : out;
 }
 
 static void tell(const struct vm_config *c, uint16_t bdf, const char *why)
 {
 	const struct passed *p = &passed[passed_count - 1];
 	unsigned bus = PCI_BDF_BUS(bdf), device = PCI_BDF_DEVICE(bdf);
+	char names[IOAPIC_PINS * 4];
 
 	if (why != NULL)
 		log_info("'%s': pci:%02x:%02x.%u stays without owner: %s", c->name, bus, device,
 			PCI_BDF_FUNCTION(bdf), why);
 	else
-		log_info("'%s' owns pci:%02x:%02x.%u (%04x:%04x), line %d", c->name, bus,
-			device, PCI_BDF_FUNCTION(bdf), p->f.id.vendor, p->f.id.device,
-			p->pin == PASSED_NO_PIN ? -1 : p->pin);
+		log_info("'%s' owns pci:%02x:%02x.%u (%04x:%04x), line%s", c->name, bus, device,
+			PCI_BDF_FUNCTION(bdf), p->f.id.vendor, p->f.id.device,
+			pin_names(p, names, sizeof(names)));
 }
 
 static bool claim_listed(const struct vm_config *c, unsigned vm)
@@ -182,7 +218,7 @@ bool passed_map(unsigned vm, uint64_t cr3)
 			uint64_t first = bar->address & ~PAGE_MASK;
 			uint64_t end = (bar->address + bar->size + PAGE_MASK) & ~PAGE_MASK;
 
-			if (bar->kind != VPCI_BAR_NONE && bar->kind != VPCI_BAR_IO &&
+			if (bar->kind != VPCI_BAR_NONE && !vpci_bar_is_io(bar->kind) &&
 				!paging_map_direct(cr3, (struct hpa){first}, end - first,
 					PT_RW_DATA | PT_UC))
 				return false;
@@ -222,17 +258,29 @@ void passed_begin(unsigned vm)
 			vpass_begin(&passed[i].f);
 }
 
-/* PCI's interrupts are level-triggered, and a low level is active. */
+static uint32_t pins_of_vm(unsigned vm)
+{
+	uint32_t pins = 0;
+
+	for (unsigned i = 0; i < passed_count; i++)
+		if (passed[i].vm == vm)
+			pins |= pins_of(&passed[i]);
+	return pins;
+}
+
+/* PCI's interrupts are level-triggered, and a low level is active; ISA's are rising edges. */
+static uint32_t trigger_of(unsigned pin)
+{
+	return edge_pins >> pin & 1 ? 0 : IOAPIC_LEVEL | IOAPIC_ACTIVE_LOW;
+}
+
 void passed_listen(unsigned vm, struct sched_node *node)
 {
-	for (unsigned i = 0; i < passed_count; i++) {
-		unsigned pin = passed[i].pin;
+	for (uint32_t pins = pins_of_vm(vm); pins != 0; pins &= pins - 1) {
+		unsigned pin = (unsigned)__builtin_ctz(pins);
 
-		if (passed[i].vm != vm || pin == PASSED_NO_PIN)
-			continue;
 		__atomic_store_n(&listeners[pin], node, __ATOMIC_SEQ_CST);
-		ioapic_set(pin, (VECTOR_LINES + pin) | IOAPIC_LEVEL | IOAPIC_ACTIVE_LOW,
-			percpus[0].apic_id);
+		ioapic_set(pin, (VECTOR_LINES + pin) | trigger_of(pin), percpus[0].apic_id);
 	}
 }
 
@@ -241,14 +289,14 @@ void passed_end(unsigned vm)
 	for (unsigned i = 0; i < passed_count; i++) {
 		struct passed *p = &passed[i];
 
-		if (p->vm != vm)
-			continue;
-		if (vpass_end(&p->f))
+		if (p->vm == vm && vpass_end(&p->f))
 			p->ready_at = rdtsc() + (uint64_t)tsc_khz * PCI_FLR_MS;
-		if (p->pin == PASSED_NO_PIN)
-			continue;
-		ioapic_mask(p->pin, true);
-		__atomic_store_n(&listeners[p->pin], NULL, __ATOMIC_SEQ_CST);
+	}
+	for (uint32_t pins = pins_of_vm(vm); pins != 0; pins &= pins - 1) {
+		unsigned pin = (unsigned)__builtin_ctz(pins);
+
+		ioapic_mask(pin, true);
+		__atomic_store_n(&listeners[pin], NULL, __ATOMIC_SEQ_CST);
 	}
 }
 
@@ -270,13 +318,31 @@ static void raise(struct sched_node *n, uint32_t lines)
 		apic_send_nmi(percpus[cpu].apic_id);
 }
 
+/*
+ * A level waits where it is until the pin is open again. An edge is lost at a masked pin, so it
+ * is masked only when one waits for the vCPU already: after that one the pin opens, and then
+ * the guest looks at the drive.
+ */
 void fault_line(unsigned pin)
 {
 	struct sched_node *n = __atomic_load_n(&listeners[pin], __ATOMIC_SEQ_CST);
 
-	ioapic_mask(pin, true);
+	if (n == NULL || !(edge_pins >> pin & 1) ||
+		__atomic_load_n(&n->lines, __ATOMIC_SEQ_CST) >> pin & 1)
+		ioapic_mask(pin, true);
 	if (n != NULL)
 		raise(n, 1u << pin);
+}
+
+/* The pin first: an edge before the guest's interrupt may be lost, one after it may not. */
+static void take_edges(struct vpass *v, uint32_t lines)
+{
+	for (unsigned i = 0; i < IDE_CHANNELS; i++) {
+		if (!(v->machine->fixed >> i & 1) || !(lines >> IDE_LINE(i) & 1))
+			continue;
+		ioapic_mask(IDE_LINE(i), false);
+		vpass_edge(v, i);
+	}
 }
 
 void passed_take(struct vcpu *vcpu)
@@ -286,9 +352,11 @@ void passed_take(struct vcpu *vcpu)
 	uint32_t lines = __atomic_exchange_n(&vcpu->node->lines, 0, __ATOMIC_SEQ_CST);
 
 	dev_lock(vm->platform);
-	for (unsigned i = 0; i < d->count; i++)
+	for (unsigned i = 0; i < d->count; i++) {
 		if (d->pin[i] != PASSED_NO_PIN && lines >> d->pin[i] & 1)
 			vpass_interrupt(&d->device[i]);
+		take_edges(&d->device[i], lines);
+	}
 	dev_unlock(vm->platform);
 }
 

@@ -1,0 +1,94 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A function of the machine for dev/vpass: its configuration space, and what was done to it. */
+#ifndef NESTOR_TESTS_FAKE_PASS_H
+#define NESTOR_TESTS_FAKE_PASS_H
+
+#include "fake_dev.h"
+
+#include "dev/vpass.h"
+
+#define HOST_BDF PCI_BDF(0, 3, 0)
+#define BDF      PCI_BDF(0, 16, 0) /* where the VM has it */
+#define ECAM     (DEV_ECAM_BASE + ((uint64_t)BDF << 12))
+
+/* The machine's function: bits that can be written, and what was done to it. */
+static struct {
+	uint8_t config[256], mask[256];
+	unsigned config_writes, reads, writes, listens;
+	bool io;
+	uint64_t address, value;
+	unsigned size;
+	struct {
+		uint64_t address, value;
+	} written[8]; /* the first ones */
+} host;
+
+uint32_t dev_pass_config_read(uint16_t bdf, unsigned offset, unsigned size)
+{
+	uint32_t v = 0;
+
+	assert_true(size <= 4 && offset % size == 0 && offset + size <= 256);
+	if (bdf != HOST_BDF)
+		return UINT32_MAX >> (4 - size) * 8;
+	memcpy(&v, host.config + offset, size);
+	return v;
+}
+
+void dev_pass_config_write(uint16_t bdf, unsigned offset, unsigned size, uint32_t value)
+{
+	assert_int_equal(bdf, HOST_BDF);
+	assert_true(size <= 4 && offset % size == 0 && offset + size <= 256);
+	for (unsigned i = 0; i < size; i++)
+		host.config[offset + i] =
+			(uint8_t)((host.config[offset + i] & ~host.mask[offset + i]) |
+				  (value >> i * 8 & host.mask[offset + i]));
+	host.config_writes++;
+}
+
+uint64_t dev_pass_read(bool io, uint64_t address, unsigned size)
+{
+	host.reads++;
+	host.io = io;
+	host.address = address;
+	host.size = size;
+	return host.value;
+}
+
+void dev_pass_write(bool io, uint64_t address, unsigned size, uint64_t value)
+{
+	if (host.writes < 8) {
+		host.written[host.writes].address = address;
+		host.written[host.writes].value = value;
+	}
+	host.writes++;
+	host.io = io;
+	host.address = address;
+	host.size = size;
+	host.value = value;
+}
+
+void dev_pass_listen(uint16_t bdf)
+{
+	assert_int_equal(bdf, HOST_BDF);
+	host.listens++;
+}
+
+static void set(uint8_t *at, uint32_t value, unsigned size)
+{
+	memcpy(at, &value, size);
+}
+
+static uint64_t config(unsigned offset, unsigned size)
+{
+	uint64_t v = 0;
+
+	assert_true(platform_mmio(&machine, 0, ECAM + offset, false, size, &v));
+	return v;
+}
+
+static void set_config(unsigned offset, unsigned size, uint64_t v)
+{
+	assert_true(platform_mmio(&machine, 0, ECAM + offset, true, size, &v));
+}
+
+#endif
