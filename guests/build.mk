@@ -121,6 +121,9 @@ $(DEBIAN)/%.cpio: guests/debian/mkinitramfs.sh guests/debian/l1-init guests/debi
 
 $(DEBIAN)/client.cpio $(DEBIAN)/qemu.cpio: $(DEBIAN)/l2.cpio
 
+$(DEBIAN)/ide.cpio: guests/debian/mkinitramfs.sh guests/debian/service-init $(DEBIAN)/packages.txt
+	guests/debian/mkinitramfs.sh ide $@ $(B)/kvmclient $(DEBIAN) $(DEBIAN)/modules
+
 # The generic kernel, which has drivers of network cards, for a service VM.
 SERVICE := $(B)/debian-service
 
@@ -156,7 +159,7 @@ $(DEBIAN32)/client.cpio: $(DEBIAN32)/l2.cpio
 
 .PHONY: debian-guests
 ## make debian-guests  Debian's kernels and initramfs images for L1 and L2
-debian-guests: $(addprefix $(DEBIAN)/,boot-server.cpio devices.cpio console.cpio storage.cpio probe.cpio client.cpio \
+debian-guests: $(addprefix $(DEBIAN)/,boot-server.cpio devices.cpio ide.cpio console.cpio storage.cpio probe.cpio client.cpio \
 		qemu.cpio) \
 		$(addprefix $(DEBIAN32)/,probe-686.cpio client.cpio)
 

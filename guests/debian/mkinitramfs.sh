@@ -5,8 +5,8 @@
 #   guests/debian/mkinitramfs.sh KIND OUTPUT KVMCLIENT [DIR [MODULES]]
 #
 # KIND: boot-server (a VM from which others start by network), devices (L1 that tries its virtio devices), console (L1 with a shell), l2 (busybox and l2-init), probe (L1 with KVM, no L2), client (L1 with an L2 for our KVM client),
-# qemu (the same with Debian's QEMU), storage (serves a disk by nbdkit), service (owns the machine's network card). DIR is what fetch.sh or fetch-i386.sh made; default build/debian. MODULES is
-# the folder there that has L1's; default modules. For service it is the folder itself.
+# qemu (the same with Debian's QEMU), storage (serves a disk by nbdkit), ide (owns the machine's disk), service (and its network card). DIR is what fetch.sh or fetch-i386.sh made; default build/debian. MODULES is
+# the folder there that has L1's; default modules. For ide and service it is the folder itself.
 set -eu
 kind=$1 output=$2 client=$3 dir=${4:-build/debian} modules=${5:-modules}
 here=$(cd "$(dirname "$0")" && pwd)
@@ -116,10 +116,26 @@ storage() {
 	cp "$here/storage-init" "$stage/init"
 }
 
-# What bridges the machine's network card. MODULES is fetch-service.sh's.
+# What has the machine's disk. MODULES is the folder itself.
+ide() {
+	local m
+	base insmod poweroff grep tr sleep cat dd md5sum seq sync
+	for m in scsi/scsi_common scsi/scsi_mod ata/libata ata/ata_piix scsi/sd_mod; do
+		put "$modules/kernel/drivers/$m.ko" lib/modules
+	done
+	for m in crypto/crct10dif_common lib/crc-t10dif lib/crc64 lib/crc64-rocksoft block/t10-pi; do
+		[ ! -e "$modules/kernel/$m.ko" ] || put "$modules/kernel/$m.ko" lib/modules # else the kernel has it
+	done
+	cp "$here/service-init" "$stage/init"
+}
+
+# And bridges its network card. MODULES is fetch-service.sh's.
 service() {
 	local m
-	base insmod poweroff ip brctl udhcpc ping tftp md5sum grep tr sleep
+	ide
+	for m in ip brctl udhcpc ping tftp; do
+		ln -s busybox "$stage/bin/$m"
+	done
 	mkdir -p "$stage/etc"
 	for m in drivers/virtio/virtio drivers/virtio/virtio_ring drivers/virtio/virtio_pci_modern_dev \
 		drivers/virtio/virtio_pci_legacy_dev drivers/virtio/virtio_pci net/core/failover \
@@ -128,7 +144,6 @@ service() {
 		put "$modules/kernel/$m.ko" lib/modules
 	done
 	put "$here/dhcp-script" bin
-	cp "$here/service-init" "$stage/init"
 }
 
 cdrom_drivers() {
@@ -161,6 +176,7 @@ console)
 	base poweroff cat head sha256sum stty setsid sleep
 	cp "$here/console-init" "$stage/init"
 	;;
+ide) ide ;;
 service) service ;;
 storage) storage ;;
 l2)
@@ -184,7 +200,7 @@ qemu)
 	done
 	;;
 *)
-	echo "mkinitramfs.sh: KIND is boot-server, devices, console, l2, probe, client, qemu, storage or service, not '$kind'" >&2
+	echo "mkinitramfs.sh: KIND is boot-server, devices, console, l2, probe, client, qemu, storage, ide or service, not '$kind'" >&2
 	exit 64
 	;;
 esac

@@ -304,10 +304,62 @@ test_devices_that_a_vm_cannot_have_are_refused_before_anything_starts() {
 	card 66 '' --devices pci:00:1f.2 --iommu none &&
 		shows "'l1': it cannot have pci:00:1f.2: this machine has no such function" && shows_not 'at first' &&
 		card 1 '' --devices all --iommu none --log-level info &&
-		shows "'l1' owns pci:00:03.0 " 'pci:00:01.1 stays without owner: its channels are at fixed ports' \
+		shows "'l1' owns pci:00:03.0 " "'l1' owns pci:00:01.1 \(8086:7010\), line 14, 15" \
 			"memory of 'l1', one to one: 0x[0-9a-f]+ to 0x4000000" 'at first' &&
 		card 66 '' --devices pci:00:01.0 --iommu none && shows 'pci:00:01.0: it is a bridge' &&
 		card 66 '' --devices pci:00:03.0 && one_line && shows "the VM 'l1': devices of the machine need 'iommu: none'"
+}
+
+ide() { # STATUS COMMAND-LINE DISK ARGS...
+	local want=$1 line=$2 disk=$3
+	shift 3
+	expect "$want" run --timeout 60 --memory 32M --machine bochs --l1 "$B/payload/ide.elf" --cmdline "$line" \
+		--machine-disk "$disk" "$@"
+}
+
+# Data by INS, OUTS and DMA, each interrupt once, the same after a restart in the middle of a command. Four sectors are
+# changed, in the file if it is to keep them. A disk of one sector is one, too.
+test_a_vm_owns_the_machines_disk() {
+	local disk=$out.disk own='--devices pci:00:01.1 --iommu none'
+	disk_image "$disk" && cp "$disk" "$disk.was" || return 1
+	# shellcheck disable=SC2086
+	ide 2 reset "$disk" $own --restart on-reset --restart-limit 1 --machine-disk-changes discard && cmp "$disk" "$disk.was" &&
+		ide 2 reset "$disk" $own --restart on-reset --restart-limit 1 &&
+		[ "$(grep -a -c 'identify: 1954 sectors, twice the same' "$out.text")" = 2 ] &&
+		[ "$(grep -a -c 'read: 4 interrupts' "$out.text")" = 2 ] &&
+		[ "$(grep -a -c 'dma: the same, 0 interrupts while disabled' "$out.text")" = 2 ] &&
+		[ "$(grep -a -c 'enabled: 1 interrupts, status 0' "$out.text")" = 2 ] &&
+		[ "$(cmp -l "$disk" "$disk.was" | sed -n 's/^ *\([0-9]*\) .*/\1/p;' | sed -n '1p;$p' | tr '\n' ' ')" = '4097 6144 ' ] &&
+		truncate -s 512 "$disk" && ide 1 '' "$disk" $own && shows 'identify: 1 sectors'
+}
+
+test_a_disk_that_the_machine_cannot_have_is_told() {
+	local disk=$out.disk yaml=$out.yaml
+	rm -f "$disk" && ide 66 '' "$disk" && one_line && shows "machine-disk: '.*disk': No such file" &&
+		ide 66 '' "$LOGS" && one_line && shows 'Is a directory' && truncate -s 700 "$disk" && ide 66 '' "$disk" && one_line &&
+		shows 'has 700 bytes: must be a multiple of 512, and more than 0' && truncate -s 0 "$disk" && ide 66 '' "$disk" &&
+		shows 'has 0 bytes' && truncate -s 1M "$disk" &&
+		ide 66 '' "$disk" --disk "$disk" && one_line && shows "is used twice: --disk names it, too" &&
+		flock "$disk" "$NESTOR" run --machine bochs --l1 "$B/payload/ide.elf" --machine-disk "$disk" >"$out.text" 2>&1
+	[ $? = 66 ] && one_line && shows 'is the disk of another machine that runs' &&
+		vms "$yaml" $'machine:\n  disk: none.img' 'name: a' && expect 66 check "$yaml" && one_line &&
+		shows "yaml:2: disk: '.*/none.img': No such file"
+}
+
+# Debian's kernel and driver: by DMA and the IOAPIC, and by PIO and the PICs. The disk is larger than the machine's memory,
+# and the second run finds what the first one wrote.
+test_debians_driver_uses_the_machines_disk() {
+	local disk=$out.disk sum run
+	truncate -s $(((3 << 30) + 512)) "$disk" && head -c 4M /dev/urandom | dd of="$disk" conv=notrunc bs=64k seek=48 2>/dev/null || return 1
+	sum=$(dd if="$disk" bs=64k skip=48 count=64 2>/dev/null | md5sum | cut -d ' ' -f 1)
+	run=(run --timeout 120 --memory 96M --rng off --machine bochs --l1 "$B/debian/vmlinuz" --initrd "$B/debian/ide.cpio"
+		--machine-disk "$disk" --devices pci:00:01.1 --iommu none --cmdline)
+	expect 0 "${run[@]}" "$LINUX quiet try=disk from=48 to=49000 count=64 sum=$sum" &&
+		shows 'sda: 6291457 sectors, XFER_MW_DMA_2' '^disk: ok' ' 14: +[0-9]{2,} +IO-APIC +14-edge +ata_piix' || return 1
+	sum=$(dd if="$disk" bs=64k skip=48 count=2 2>/dev/null | md5sum | cut -d ' ' -f 1)
+	expect 0 "${run[@]}" "$LINUX quiet noapic dma=0 try=disk from=49000 to=5 count=2 sum=$sum" &&
+		shows 'XFER_PIO' '^disk: ok' ' 14: +[0-9]{3,} +XT-PIC +ata_piix' &&
+		[ "$(dd if="$disk" bs=64k skip=5 count=2 2>/dev/null | md5sum)" = "$sum  -" ]
 }
 
 test_linux_as_l2() {

@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "file.h"
+#include "machine_disk.h"
 #include "machine_int.h"
 #include "policy/memory.h"
 
@@ -97,6 +98,24 @@ static const char *boot_lines(struct arena *a, const struct boot_plan *plan, con
 		folder, folder, folder);
 }
 
+/*
+ * The disk, beside the CD that an ISO is. Bochs counts cylinders by itself, but there must be a
+ * whole one: a small disk has cylinders of one sector.
+ */
+static const char *disk_lines(struct arena *a, const struct machine_parts *parts)
+{
+	unsigned long long sectors = parts->disk_size / MACHINE_DISK_SECTOR;
+	bool small = sectors < 16 * 63;
+
+	if (!parts->disk)
+		return "";
+	return arena_format(a,
+		"ata0-%s: type=disk, path=\"%s\", mode=%s, cylinders=%llu, heads=%d, spt=%d\n",
+		parts->plan->iso ? "slave" : "master", parts->disk,
+		parts->config->disk_changes == DISK_CHANGES_KEEP ? "flat" : "volatile",
+		small ? sectors : 0, small ? 1 : 16, small ? 1 : 63);
+}
+
 /* The network card, with the emulator's own NAT behind it. Slot 1 is device 2 of bus 0. */
 static const char *net_lines(struct arena *a, const struct machine_spec *config)
 {
@@ -136,10 +155,11 @@ static const char *configuration(struct arena *a, const struct machine_parts *pa
 		"error: action=report\n"
 		"info: action=report\n"
 		"debug: action=ignore\n"
-		"%s%s%s",
+		"%s%s%s%s",
 		(unsigned long long)plan->cpus, (unsigned long long)config->ips, mib, host,
 		BLOCK >> 10, boot_lines(a, plan, folder), com1, folder, net_lines(a, config),
-		config->option ? config->option : "", config->option ? "\n" : "");
+		disk_lines(a, parts), config->option ? config->option : "",
+		config->option ? "\n" : "");
 }
 
 int bochs_prepare(

@@ -68,6 +68,8 @@ static const struct option option_table[] = {
 	{"--machine-option", TO_MACHINE, "option", RUN},
 	{"--ips", TO_MACHINE, "ips", RUN},
 	{"--net-device", TO_MACHINE, "net", RUN},
+	{"--machine-disk", TO_MACHINE, "disk", RUN},
+	{"--machine-disk-changes", TO_MACHINE, "disk-changes", RUN},
 	{"--timeout", TO_SCENARIO, "timeout", RUN},
 	{"--log-level", TO_SCENARIO, "log", RUN | IMAGE},
 	{"--console", TO_CONSOLE, NULL, RUN},

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "file.h"
+#include "machine_disk.h"
 #include "machine_int.h"
 
 #define QEMU "qemu-system-x86_64"
@@ -76,7 +77,8 @@ void argv_add(struct argv *v, const char *item)
 int machine_prepare(struct arena *a, const struct machine_spec *config, struct boot_plan *plan,
 	const char *folder, struct machine *m, struct error *e)
 {
-	struct machine_parts parts = {config, plan, folder, m->control.path};
+	struct machine_parts parts = {
+		.config = config, .plan = plan, .folder = folder, .control = m->control.path};
 	struct argv *v = arena_alloc(a, sizeof(*v));
 
 	if (m->kind == MACHINE_BOCHS)
@@ -84,6 +86,8 @@ int machine_prepare(struct arena *a, const struct machine_spec *config, struct b
 	m->argv = v->item;
 	m->error_path = arena_format(a, "%s/machine.err", folder);
 	m->com1_path = arena_format(a, "%s/com1.txt", folder);
+	if (machine_disk_prepare(a, config, folder, &parts.disk, &parts.disk_size, e))
+		return e->status;
 	if (file_write_text(m->com1_path, "", e) ||
 		file_write(arena_format(a, "%s/rom.bin", folder), &plan->rom, e))
 		return e->status;

@@ -24,7 +24,9 @@ void bochs_adapt(struct boot_plan *plan);
 struct machine_parts {
 	const struct machine_spec *config;
 	const struct boot_plan *plan;
-	const char *folder;  /* for its files */
+	const char *folder; /* for its files */
+	const char *disk;   /* NULL: it has none */
+	uint64_t disk_size;
 	const char *control; /* the terminal that its first serial port is; NULL: it has none */
 };
 

@@ -11,6 +11,7 @@
 #include "help.h"
 #include "image.h"
 #include "machine.h"
+#include "machine_disk.h"
 #include "process.h"
 #include "session.h"
 
@@ -95,6 +96,8 @@ static int run(struct arena *a, struct command *o, struct error *e)
 
 	if (!o->scenario.log_given && !o->l0_log)
 		o->scenario.l0.log = LOG_WARN;
+	if (machine_disk_check(&o->scenario, &o->iso, e))
+		return e->status;
 	machine_choose(a, (enum machine_kind)o->scenario.machine.kind, &m);
 	if (o->verbose || isatty(STDERR_FILENO) || strncmp(m.reason, "warning", 7) == 0)
 		fprintf(stderr, "nestor: %s\n", m.reason);
@@ -129,7 +132,8 @@ static int check(struct arena *a, const struct command *o, struct error *e)
 	struct vm_files *files = arena_alloc(a, sizeof(*files) * SCENARIO_MAX_VMS);
 	struct place l0 = l0_place(a, o);
 
-	if (boot_read_files(a, &o->scenario, files, e) ||
+	if (machine_disk_check(&o->scenario, &o->iso, e) ||
+		boot_read_files(a, &o->scenario, files, e) ||
 		boot_check_memory(
 			a, &o->scenario, files, &l0, l0_cmdline(a, o, MACHINE_BOCHS, true), e))
 		return e->status;

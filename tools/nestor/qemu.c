@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Starting QEMU, with the same images and ROM as Bochs; see machine.h. */
+#include <string.h>
 #include <unistd.h>
 
 #include "file.h"
@@ -43,6 +44,35 @@ static int add_firmware(struct arena *a, const struct boot_plan *plan, const cha
 	return 0;
 }
 
+/* In an option of QEMU's, a comma in a name is written twice. */
+static const char *escaped(struct arena *a, const char *path)
+{
+	const char *all = "";
+	size_t part;
+
+	for (; *path; path += part) {
+		part = strcspn(path, ",");
+		part += path[part] == ',';
+		all = arena_format(
+			a, "%s%.*s%s", all, (int)part, path, path[part - 1] == ',' ? "," : "");
+	}
+	return all;
+}
+
+static void add_disk(struct arena *a, const struct machine_parts *parts, struct argv *v)
+{
+	if (!parts->disk)
+		return;
+	argv_add(v, "-drive");
+	argv_add(v, arena_format(a, "if=ide,index=0,media=disk,format=raw,snapshot=%s,file=%s",
+			    parts->config->disk_changes == DISK_CHANGES_KEEP ? "off" : "on",
+			    escaped(a, parts->disk)));
+	if (parts->plan->iso) {
+		argv_add(v, "-boot");
+		argv_add(v, "d");
+	}
+}
+
 int qemu_prepare(
 	struct arena *a, const struct machine_parts *parts, struct argv *v, struct error *e)
 {
@@ -84,6 +114,7 @@ int qemu_prepare(
 		argv_add(v, arena_format(a, "e1000,netdev=net,addr=%d,mac=" MACHINE_NET_MAC,
 				    MACHINE_NET_DEVICE));
 	}
+	add_disk(a, parts, v);
 	if (parts->config->option)
 		argv_add(v, parts->config->option);
 	return add_images(a, plan, folder, v, e);

@@ -16,6 +16,9 @@ static const char *const machine_words[] = {
 static const char *const net_words[] = {
 	[MACHINE_NET_NONE] = "none", [MACHINE_NET_USER] = "user", NULL};
 
+static const char *const change_words[] = {
+	[DISK_CHANGES_KEEP] = "keep", [DISK_CHANGES_DISCARD] = "discard", NULL};
+
 #define ROW(name, kind, type, member) NULL, name, kind, SETTING_AT(struct type, member)
 
 static const struct setting vm_texts[] = {
@@ -49,6 +52,9 @@ static const struct setting machine_rows[] = {
 		.initial = 50000000},
 	{ROW("net", SETTING_CHOICE, machine_spec, net), .words = net_words,
 		.initial = MACHINE_NET_NONE},
+	{ROW("disk", SETTING_FILE, machine_spec, disk)},
+	{ROW("disk-changes", SETTING_CHOICE, machine_spec, disk_changes), .words = change_words,
+		.initial = DISK_CHANGES_KEEP},
 	{ROW("option", SETTING_LINE, machine_spec, option), .max = 2047},
 	{.kind = SETTING_END},
 };

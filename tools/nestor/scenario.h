@@ -56,6 +56,12 @@ enum machine_net {
 	MACHINE_NET_USER /* an e1000 behind which the emulator does NAT, DHCP and TFTP */
 };
 
+/* What becomes of what the machine writes to its disk. */
+enum disk_changes {
+	DISK_CHANGES_KEEP,
+	DISK_CHANGES_DISCARD
+};
+
 struct machine_spec {
 	uint64_t kind;            /* enum machine_kind */
 	uint64_t cpus;            /* 0: as many as the largest VM has */
@@ -63,6 +69,8 @@ struct machine_spec {
 	const char *memory_where; /* where that is said, for messages; NULL: nowhere */
 	uint64_t ips; /* the emulator's instructions in a second of the guest's time */
 	uint64_t net; /* enum machine_net */
+	struct place disk;
+	uint64_t disk_changes; /* enum disk_changes */
 	const char *option;
 };
 
