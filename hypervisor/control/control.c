@@ -29,6 +29,7 @@ static const char *end_kind(enum vm_end end)
 	case VM_END_TRIPLE_FAULT:
 		return "triple-fault";
 	case VM_END_STOPPED:
+	case VM_END_OVER:
 		return "stopped";
 	case VM_END_L0_FAULT:
 		return "l0-fault";

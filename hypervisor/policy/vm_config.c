@@ -68,6 +68,8 @@ const struct setting vm_settings[] = {
 			"triple faults and errors, or always"},
 	{ROW("restart_limit", "restart-limit", SETTING_NUMBER, restart_limit),
 		.max = UINT32_MAX, .initial = 0, .help = "so many times, 0 is without end"},
+	{ROW("background", "background", SETTING_SWITCH, background),
+		.help = "the run does not wait for its end, but ends it"},
 	{ROW("weight", "weight", SETTING_NUMBER, weight), .min = 1, .max = WEIGHT_MAX,
 		.initial = WEIGHT_NORMAL, .help = "its share of a CPU that several VMs want"},
 	{ROW("pin", "pin", SETTING_CPU_LIST, allowed_cpus), .initial = UINT64_MAX,

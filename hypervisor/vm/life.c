@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "vm/life.h"
 
+#include "cpu/apic.h"
 #include "cpu/asm.h"
 #include "cpu/config.h"
 #include "cpu/log.h"
@@ -39,8 +40,9 @@ struct life {
 };
 
 static struct life lives[VM_MAX];
-static unsigned going; /* VMs that run or will run again */
-static unsigned ended; /* VMs in LIFE_ENDED */
+static unsigned going;   /* VMs that run or will run again */
+static unsigned ended;   /* VMs in LIFE_ENDED */
+static unsigned awaited; /* of those that go, the ones that the run waits for */
 
 void life_init(uint64_t boot_cr3)
 {
@@ -96,6 +98,8 @@ void life_start(unsigned count)
 	sched_use_address_space(sched_boot_space);
 	__atomic_store_n(&going, count, __ATOMIC_SEQ_CST);
 	for (unsigned id = 0; id < count; id++)
+		awaited += !lives[id].images->config.background;
+	for (unsigned id = 0; id < count; id++)
 		start(&lives[id]);
 }
 
@@ -118,10 +122,25 @@ static bool wants_restart(const struct life *l, enum vm_end end)
 	}
 }
 
-static void is_over(const struct life *l)
+bool life_is_over(void)
 {
-	if (!l->again && __atomic_sub_fetch(&going, 1, __ATOMIC_SEQ_CST) == 0)
+	return __atomic_load_n(&awaited, __ATOMIC_SEQ_CST) == 0;
+}
+
+/* It will not run again. The last one that the run waits for takes the others with it. */
+static void gone(const struct life *l)
+{
+	unsigned left = __atomic_sub_fetch(&going, 1, __ATOMIC_SEQ_CST);
+	bool last = !l->images->config.background &&
+		    __atomic_sub_fetch(&awaited, 1, __ATOMIC_SEQ_CST) == 0;
+
+	if (left == 0)
 		all_vms_ended();
+	if (!last)
+		return;
+	config_stop();
+	for (unsigned i = 0; i < cpu_count; i++)
+		apic_send_nmi(percpus[i].apic_id);
 }
 
 void life_vcpu_ended(struct vm *vm, unsigned id)
@@ -137,8 +156,8 @@ void life_vcpu_ended(struct vm *vm, unsigned id)
 	streams_vm_ended(id, l->again);
 	vm_ended(vm, l->again);
 	l->shows = screen_ask_last(vm);
-	if (!l->shows)
-		is_over(l);
+	if (!l->shows && !l->again)
+		gone(l);
 	l->wiped = 0;
 	__atomic_store_n(&l->cpu, this_cpu()->index, __ATOMIC_RELAXED);
 	__atomic_store_n(&l->state, LIFE_ENDED, __ATOMIC_RELEASE);
@@ -153,8 +172,8 @@ static bool show_piece(struct life *l)
 	sched_use_address_space(l->memory.cr3);
 	l->shows = screen_work(l->vm) != VPCI_WORK_DONE;
 	sched_use_address_space(sched_boot_space);
-	if (!l->shows)
-		is_over(l);
+	if (!l->shows && !l->again)
+		gone(l);
 	return true;
 }
 
@@ -194,8 +213,7 @@ static void finish(unsigned id)
 	}
 	log_error("'%s' cannot be started again: %s", l->images->config.name, error);
 	streams_vm_ended(id, false);
-	if (__atomic_sub_fetch(&going, 1, __ATOMIC_SEQ_CST) == 0)
-		all_vms_ended();
+	gone(l);
 }
 
 bool life_work(void)

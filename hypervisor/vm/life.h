@@ -26,6 +26,9 @@ const char *life_begin(unsigned id, const struct vm_images *images);
 /* Starts VMs 0 to count - 1, all of which have begun. */
 void life_start(unsigned count);
 
+/* Have all VMs ended that the run waits for? */
+bool life_is_over(void);
+
 /*
  * For vm/sched.c: a vCPU of VM `id` has stopped for good, and this CPU has left the VM's
  * address space, which goes away some time after the last of them. The address space may be

@@ -419,14 +419,16 @@ static uint64_t run_due_timers(struct sched_cpu *c)
 	return next;
 }
 
-/* The run has taken too long: no VM goes on. */
+/* The run is over, or has taken too long: no VM goes on. */
 static void stop_all(const struct sched_cpu *c)
 {
 	for (struct sched_node *n = first(c); n != NULL; n = n->next) {
 		switch_to(n);
 		if (__atomic_load_n(&n->vcpu->vm->end, __ATOMIC_SEQ_CST) != VM_RUNS)
 			continue;
-		if (l0_config()->time_limit == 0)
+		if (life_is_over())
+			vm_stop(n->vcpu->vm, VM_END_OVER, 0, "the run does not wait for it");
+		else if (l0_config()->time_limit == 0)
 			vm_stop(n->vcpu->vm, VM_END_STOPPED, 0, "the host tool ends the run");
 		else
 			vm_stop(n->vcpu->vm, VM_END_ERROR, 0, "time limit reached");

@@ -36,6 +36,7 @@ enum vm_end {
 	VM_END_RESET,
 	VM_END_TRIPLE_FAULT,
 	VM_END_STOPPED, /* the host tool asked for it */
+	VM_END_OVER,    /* no VM is left that the run waits for */
 	VM_END_ERROR,   /* Nestor could not go on with it */
 	VM_END_L0_FAULT /* L0 took a fault in its handling */
 };

@@ -167,6 +167,11 @@ bool life_work(void)
 	return false;
 }
 
+bool life_is_over(void)
+{
+	return false;
+}
+
 void life_vcpu_ended(struct vm *vm, unsigned id)
 {
 	(void)id;

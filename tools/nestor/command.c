@@ -48,6 +48,7 @@ static const struct option option_table[] = {
 	{"--cpus", TO_VM, "cpus", RUN | CHECK | IMAGE},
 	{"--restart", TO_VM, "restart", RUN | CHECK | IMAGE},
 	{"--restart-limit", TO_VM, "restart-limit", RUN | CHECK | IMAGE},
+	{"--background", TO_VM, "background", RUN | CHECK | IMAGE},
 	{"--weight", TO_VM, "weight", RUN | CHECK | IMAGE},
 	{"--pin", TO_VM, "pin", RUN | CHECK | IMAGE},
 	{"--display", TO_VM, "display", RUN | CHECK | IMAGE},
