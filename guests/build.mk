@@ -115,7 +115,7 @@ $(B)/kvmclient: $(KVMCLIENT_SRC) guests/kvmclient/vm.h
 	$(CC) $(WARN) -D_GNU_SOURCE -O2 -static $(KVMCLIENT_SRC) -o $@
 
 $(DEBIAN)/%.cpio: guests/debian/mkinitramfs.sh guests/debian/l1-init guests/debian/l2-init guests/debian/devices-init guests/debian/console-init \
-		guests/debian/storage-init guests/debian/boot-server-init \
+		guests/debian/dhcp-script guests/debian/storage-init guests/debian/boot-server-init \
 		$(B)/kvmclient $(DEBIAN)/packages.txt
 	guests/debian/mkinitramfs.sh $* $@ $(B)/kvmclient $(DEBIAN)
 
@@ -134,6 +134,10 @@ $(SERVICE)/packages.txt: guests/debian/fetch-service.sh
 $(SERVICE)/service.cpio: guests/debian/mkinitramfs.sh guests/debian/service-init guests/debian/dhcp-script \
 		$(DEBIAN)/packages.txt $(SERVICE)/packages.txt
 	guests/debian/mkinitramfs.sh service $@ $(B)/kvmclient $(DEBIAN) $(SERVICE)/modules
+
+.PHONY: service-vm
+## make service-vm   Debian's kernel and the initramfs of the VM behind the network `user`
+service-vm: $(SERVICE)/service.cpio
 
 # The 32-bit kernels as L1, and the one with PAE paging as L2, too.
 DEBIAN32 := $(B)/debian-i386

@@ -102,6 +102,8 @@ install: hypervisor tools
 	install -D -m 644 tools/nestor/nestor.bash $(COMPDIR)/nestor
 	@[ -x $(B)/machine/bochs ] && cp -r $(B)/machine $(LIBDIR)/ || \
 		echo 'no emulator: run `make machine` before, or set NESTOR_BOCHS'
+	@[ -e $(B)/debian-service/service.cpio ] && install -D -m 644 -t $(LIBDIR)/debian-service $(B)/debian-service/vmlinuz \
+		$(B)/debian-service/service.cpio || echo 'no service VM: run `make service-vm` before, for --net user'
 
 ## make uninstall    removes what make install put there
 uninstall:

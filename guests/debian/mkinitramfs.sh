@@ -97,9 +97,11 @@ devices() {
 		put "$dir/modules/kernel/$m.ko" lib/modules
 	done
 	cdrom_drivers
-	for m in httpd ifconfig nc ping sleep vconfig wget; do
+	for m in httpd ifconfig ip nc nslookup ping sleep tee udhcpc vconfig wget; do
 		ln -s busybox "$stage/bin/$m"
 	done
+	mkdir -p "$stage/etc"
+	put "$here/dhcp-script" bin
 	cp "$here/devices-init" "$stage/init"
 }
 

@@ -280,9 +280,48 @@ test_a_service_vm_owns_the_machines_network_card() {
 	EOF
 	expect 0 run "$scenario" --summary &&
 		shows "'service' has devices without an IOMMU: it can read and write all memory" \
-			"'service' owns pci:00:03.0 \(8086:100e\), line 18" 'service: br0 has 10.0.2.15/24' \
+			"'service' owns pci:00:03.0 \(8086:100e\), line 18" 'br0 has 10.0.2.15/24' \
 			'service: the network is there' 'ping: ok' 'get: ok' 'IO-APIC  20-fasteoi   eth0' ' EXTERNAL_INTERRUPT ' &&
 		shows_not ': failed|cannot be loaded|nobody cared'
+}
+
+# An address by the stock client, the gateway, a file of a server on the host's loopback, DNS where the host has it; the
+# service VM is the tool's own, and nobody waits for its end.
+test_a_vm_reaches_the_outside_by_the_network_user() {
+	local busybox=$B/debian/root/bin/busybox port=$((20000 + RANDOM % 20000)) sum pid dns=
+	mkdir -p "$out.web" && head -c 300000 /dev/urandom >"$out.web/file" || return 1
+	sum=$(sha256sum <"$out.web/file")
+	timeout 10 "$busybox" nslookup localhost 2>&1 | grep -q -E 'timed out|no servers' || dns=localhost
+	"$busybox" httpd -f -p "127.0.0.1:$port" -h "$out.web" &
+	pid=$!
+	expect 0 run --timeout 240 --memory 192M --rng off --l1 "$B/debian/vmlinuz" --initrd "$B/debian/devices.cpio" --net user \
+		--cmdline "$LINUX quiet try=user url=http://10.0.2.2:$port/file sum=${sum%% *} dns=$dns" --verbose
+	kill "$pid"
+	shows 'eth0 has 10.0.2.15/24, router 10.0.2.2, dns 10.0.2.3' '3 packets received' '^user: ok' \
+		'vm-end vm=l1 kind=poweroff' 'vm-end vm=user-net kind=stopped' && shows_not 'user-net\||user-net vcpu|not be loaded'
+}
+
+test_the_network_user_tells_what_it_needs() {
+	local run=(run --timeout 20 --memory 64M --l1 "$B/payload/power.elf" --net user) yaml=$out.yaml
+	expect 66 "${run[@]}" --machine qemu && one_line && shows "--net: the network 'user' needs --machine bochs" &&
+		expect 66 "${run[@]}" --devices pci:00:03.0 --iommu none && one_line && shows "--net: the VM 'user-net': " &&
+		expect 66 image --l1 "$B/payload/power.elf" --net user -o "$out.iso" && one_line && shows 'an image has none' &&
+		vms "$yaml" 'networks: [lan]' 'name: a, nets: [lan, user], memory: 64M' && expect 0 check "$yaml" &&
+		shows '^kernel vm=user-net .*background=on .*net=user,spoof=on devices=pci:00:03.0 iommu=none' || return 1
+	cp "$NESTOR" "$out.nestor" && NESTOR=$out.nestor expect 74 "${run[@]}" --l0 "$B/nestor.elf" && one_line &&
+		shows "vmlinuz is missing: run .make service-vm."
+}
+
+# One halts and one spins, each on a CPU; the first VM's end is that of the run.
+test_a_run_does_not_wait_for_vms_in_the_background() {
+	vms "$out.yaml" 'machine: {cpus: 2}' 'name: a, cmdline: exit=3, memory: 16M' \
+		'name: b, cmdline: hang, memory: 16M, background: on, restart: always' \
+		'name: c, cmdline: spin, memory: 16M, background: on' &&
+		expect 7 run "$out.yaml" --timeout 30 --verbose &&
+		shows 'vm-end vm=a kind=debug-exit' 'vm-end vm=b kind=stopped value=0 restart=0' 'vm-end vm=c kind=stopped' &&
+		shows_not 'vcpu 0:' && vms "$out.yaml" 'machine: {cpus: 1}' 'name: a, cmdline: s5, memory: 16M, background: on' \
+		'name: b, cmdline: s5, memory: 16M, background: on' && expect 0 run "$out.yaml" --timeout 30 --verbose &&
+		shows 'vm-end vm=a kind=poweroff' 'vm-end vm=b kind=poweroff'
 }
 
 card() { # STATUS COMMAND-LINE ARGS...

@@ -149,6 +149,8 @@ static unsigned list_documented(struct documented *all)
 		(struct documented){"--machine-memory", setting_find(machine_keys, "memory")};
 	all[n++] = (struct documented){"--ips", setting_find(machine_keys, "ips")};
 	all[n++] = (struct documented){"--net-device", setting_find(machine_keys, "net")};
+	all[n++] = (struct documented){
+		"--machine-disk-changes", setting_find(machine_keys, "disk-changes")};
 	all[n++] = (struct documented){"--timeout", setting_find(scenario_keys, "timeout")};
 	return n;
 }

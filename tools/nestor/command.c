@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "help.h"
+#include "user_net.h"
 
 #define RUN   (1U << VERB_RUN)
 #define CHECK (1U << VERB_CHECK)
@@ -442,6 +443,22 @@ static int use_l1(struct parser *p)
 	return scenario_finish(&p->o->scenario, p->e);
 }
 
+/* The network `user` and what belongs to it. */
+static int add_user_net(struct parser *p)
+{
+	struct scenario_spec *s = &p->o->scenario;
+
+	if (p->o->bare || !user_net_is_used(s))
+		return 0;
+	if (p->o->verb == VERB_IMAGE)
+		return fail(p->e, STATUS_BAD_INPUT,
+			"the network '" USER_NETWORK "' is the emulated machine's: an image "
+			"has none");
+	if (user_net_add(s, p->a, p->e))
+		return p->e->status;
+	return scenario_finish(s, p->e);
+}
+
 static bool add_l0_option(const struct command *o, struct options *l0, struct refusal *r)
 {
 	const char *line = o->l0_option ? o->l0_option : "";
@@ -491,12 +508,12 @@ static int parse_verb(struct parser *p, int argc, char **argv)
 		return usage(p, "--iso does not go with a scenario or options of a VM");
 	if (p->o->iso.path)
 		return 0;
-	if (!p->o->scenario_path)
-		return use_l1(p);
-	if (p->vm_option)
+	if (p->o->scenario_path && p->vm_option)
 		return fail(p->e, STATUS_USAGE, "%s does not go with a scenario: say it there",
 			p->vm_option);
-	return 0;
+	if (!p->o->scenario_path && use_l1(p))
+		return p->e->status;
+	return add_user_net(p);
 }
 
 static bool asks_help(int argc, char **argv)

@@ -44,10 +44,13 @@ static int open_place(
 	return endpoint_open(c->endpoint[vm], a, place->place, place->vm, where, e);
 }
 
-/* The first VM without a place of its own, from @vm on in either direction; or vm_count. */
+/*
+ * The first VM that is shown without a place of its own, from @vm on in either direction; or
+ * their number.
+ */
 static unsigned next_with_focus(const struct consoles *c, unsigned vm, unsigned step)
 {
-	unsigned count = c->s->vm_count;
+	unsigned count = scenario_shown(c->s);
 
 	for (unsigned i = 0; i < count; i++, vm += step)
 		if (!c->endpoint[vm % count])
@@ -65,7 +68,7 @@ static void tell_size(struct consoles *c)
 
 static void give_focus(struct consoles *c, unsigned vm)
 {
-	if (vm >= c->s->vm_count || c->endpoint[vm]) {
+	if (vm >= scenario_shown(c->s) || c->endpoint[vm]) {
 		fprintf(stderr, "\nnestor: there is no such console here\n");
 		return;
 	}
@@ -95,12 +98,12 @@ int consoles_open(struct consoles *c, struct arena *a, const struct scenario_spe
 		if (open_place(c, a, &places->place[i], e))
 			return e->status;
 	c->focus = next_with_focus(c, 0, 1);
-	if (!control->path || c->focus >= s->vm_count || !consoles_have_input())
+	if (!control->path || c->focus >= scenario_shown(s) || !consoles_have_input())
 		return 0;
 	if (isatty(STDIN_FILENO))
 		open_terminal(c);
 	else
-		c->input = s->vm_count == 1;
+		c->input = scenario_shown(s) == 1;
 	return 0;
 }
 
@@ -123,7 +126,7 @@ static void show_help(const struct consoles *c)
 		"  q or .   ends the run, as Ctrl-C would\n"
 		"  Ctrl-]   types Ctrl-]\n"
 		"  n, p     the next or the one before of several VMs gets the input\n");
-	for (unsigned i = 0; i < c->s->vm_count; i++)
+	for (unsigned i = 0; i < scenario_shown(c->s); i++)
 		if (!c->endpoint[i])
 			fprintf(stderr, "  %u        '%s'%s\n", i + 1, name_of(c, i),
 				i == c->focus ? ", which has it now" : "");
@@ -141,7 +144,7 @@ static void type(struct consoles *c, uint8_t byte)
 /* True: quit. */
 static bool take_key(struct consoles *c, uint8_t byte)
 {
-	unsigned count = c->s->vm_count, number = 0;
+	unsigned count = scenario_shown(c->s), number = 0;
 
 	switch (keys_take(&c->keys, byte, &number)) {
 	case KEY_NONE:

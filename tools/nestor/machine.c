@@ -51,11 +51,16 @@ bool machine_host_nests(struct arena *a, const char **why)
 	return false;
 }
 
-void machine_choose(struct arena *a, enum machine_kind wanted, struct machine *m)
+void machine_choose(struct arena *a, const struct machine_spec *config, struct machine *m)
 {
+	enum machine_kind wanted = (enum machine_kind)config->kind;
 	const char *why;
 	bool nests = machine_host_nests(a, &why);
 
+	if (nests && config->bochs_only && wanted == MACHINE_AUTO) {
+		nests = false;
+		why = "the network '" USER_NETWORK "' is not on QEMU's machine";
+	}
 	m->kind = wanted != MACHINE_AUTO ? wanted : nests ? MACHINE_QEMU : MACHINE_BOCHS;
 	if (wanted == MACHINE_BOCHS)
 		m->reason = "machine: Bochs, as asked for";

@@ -20,7 +20,7 @@ struct machine {
 bool machine_host_nests(struct arena *a, const char **why);
 
 /* Chooses the kind: sets kind and reason. */
-void machine_choose(struct arena *a, enum machine_kind wanted, struct machine *m);
+void machine_choose(struct arena *a, const struct machine_spec *config, struct machine *m);
 
 /* Writes the files to start @plan with into @folder, and sets argv and the paths. */
 int machine_prepare(struct arena *a, const struct machine_spec *config, struct boot_plan *plan,

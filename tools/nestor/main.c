@@ -98,7 +98,7 @@ static int run(struct arena *a, struct command *o, struct error *e)
 		o->scenario.l0.log = LOG_WARN;
 	if (machine_disk_check(&o->scenario, &o->iso, e))
 		return e->status;
-	machine_choose(a, (enum machine_kind)o->scenario.machine.kind, &m);
+	machine_choose(a, &o->scenario.machine, &m);
 	if (o->verbose || isatty(STDERR_FILENO) || strncmp(m.reason, "warning", 7) == 0)
 		fprintf(stderr, "nestor: %s\n", m.reason);
 	if (o->bare ? consoles_have_input() : !o->iso.path)

@@ -97,6 +97,15 @@ struct vm_spec *scenario_add_vm(struct scenario_spec *s, const char *where)
 	return vm;
 }
 
+unsigned scenario_shown(const struct scenario_spec *s)
+{
+	unsigned n = s->vm_count;
+
+	while (n > 0 && s->vms[n - 1].hidden)
+		n--;
+	return n;
+}
+
 struct disk_spec *scenario_add_disk(struct vm_spec *vm, const char *where)
 {
 	struct disk_spec *disk;

@@ -11,6 +11,10 @@
 #include "setting.h"
 #include "status.h"
 
+/* The network that has the machine's card on it, and the VM that brings it there: user_net.h */
+#define USER_NETWORK "user"
+#define USER_NET_VM  "user-net"
+
 struct module_spec {
 	struct place file;
 	const char *cmdline;
@@ -42,6 +46,7 @@ struct vm_spec {
 	struct cdrom_spec cdroms[SCENARIO_MAX_CDROMS];
 	unsigned cdrom_count;
 	const char *net_where[LIMIT_NETS]; /* places of config.nets */
+	bool hidden; /* the tool's own: its console is not shown; after all others */
 };
 
 enum machine_kind {
@@ -71,6 +76,7 @@ struct machine_spec {
 	uint64_t net; /* enum machine_net */
 	struct place disk;
 	uint64_t disk_changes; /* enum disk_changes */
+	bool bochs_only;       /* for the network `user` */
 	const char *option;
 };
 
@@ -101,6 +107,9 @@ void scenario_init(struct scenario_spec *s);
 
 /* Adds a VM with default values; NULL if there are SCENARIO_MAX_VMS already. */
 struct vm_spec *scenario_add_vm(struct scenario_spec *s, const char *where);
+
+/* How many VMs are not hidden. */
+unsigned scenario_shown(const struct scenario_spec *s);
 
 /* Adds a disk with default values to a VM; NULL if it has SCENARIO_MAX_DISKS already. */
 struct disk_spec *scenario_add_disk(struct vm_spec *vm, const char *where);

@@ -222,6 +222,8 @@ static int network_key(struct loader *l, void *object, const char *key, yaml_nod
 
 static bool has_network(const struct scenario_spec *s, const char *name)
 {
+	if (strcmp(name, USER_NETWORK) == 0)
+		return true;
 	for (unsigned i = 0; i < s->network_count; i++)
 		if (strcmp(s->networks[i], name) == 0)
 			return true;
@@ -245,6 +247,8 @@ static int load_network(struct loader *l, yaml_node_t *node)
 	if (!*name)
 		return fail(l->e, STATUS_BAD_INPUT, "%s: the network has no 'name'",
 			node_where(l, node, "networks"));
+	if (strcmp(name, USER_NETWORK) == 0)
+		return 0; /* it always is */
 	if (has_network(l->s, name))
 		return fail(l->e, STATUS_BAD_INPUT, "%s: the network '%s' is there twice",
 			node_where(l, node, "networks"), name);
@@ -328,7 +332,7 @@ static int check_nets(struct loader *l, const struct vm_spec *vm)
 	for (unsigned i = 0; i < vm->config.nets.count; i++)
 		if (!has_network(l->s, vm->config.nets.at[i].network))
 			return fail(l->e, STATUS_BAD_INPUT,
-				"%s: unknown network '%s': must be one of 'networks'",
+				"%s: unknown network '%s': must be one of 'networks', or " USER_NETWORK,
 				vm->net_where[i], vm->config.nets.at[i].network);
 	return 0;
 }

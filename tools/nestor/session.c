@@ -72,15 +72,23 @@ static const struct bytes *image_of(const struct session *x, const char *vm)
 	return NULL;
 }
 
+static bool is_hidden(const struct session *x, const char *vm)
+{
+	for (unsigned i = scenario_shown(x->s); i < x->s->vm_count; i++)
+		if (strcmp(x->s->vms[i].config.name, vm) == 0)
+			return true;
+	return false;
+}
+
 /* A line on where a virtual CPU is and how it came there. */
 static void dump(const struct session *x, const char *line)
 {
 	const char *words = record_rest(line, "text");
 	char vm[64], text[2048];
 
-	if (!words)
-		return;
 	record_text(line, "vm", vm, sizeof(vm));
+	if (!words || is_hidden(x, vm))
+		return;
 	symbols_explain(image_of(x, vm), words, text, sizeof(text));
 	fflush(stdout);
 	fprintf(stderr, "%s vcpu %llu: %s\n", vm,
@@ -93,12 +101,12 @@ static void explain(const struct session *x, const char *line)
 	const char *words = record_rest(line, "text");
 	char vm[64], text[2048];
 
-	if (!x->o->explain || !words)
-		return;
 	record_text(line, "vm", vm, sizeof(vm));
+	if (!x->o->explain || !words || is_hidden(x, vm))
+		return;
 	symbols_explain(image_of(x, vm), words, text, sizeof(text));
 	fflush(stdout);
-	if (x->s->vm_count > 1)
+	if (scenario_shown(x->s) > 1)
 		fprintf(stderr, "%s: %s\n", vm, text);
 	else
 		fprintf(stderr, "%s\n", text);
@@ -181,7 +189,9 @@ static void feed_console(struct session *x, unsigned vm, const uint8_t *data, si
 {
 	if (consoles_output(&x->consoles, vm, data, size))
 		return;
-	if (x->s->vm_count <= 1) {
+	if (vm < x->s->vm_count && x->s->vms[vm].hidden)
+		return;
+	if (scenario_shown(x->s) <= 1) {
 		fwrite(data, 1, size, stdout);
 		return;
 	}
