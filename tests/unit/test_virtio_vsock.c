@@ -173,8 +173,9 @@ static void a_guest_cannot_accept_what_it_was_not_asked(void **state)
 	say(&p, VIRTIO_VSOCK_RESPONSE, 0);
 	assert_int_equal(stream_state(&stream[0]), STREAM_OPENING);
 	give_buffers(2, 2048);
-	expect(VIRTIO_VSOCK_RST);          /* of what it accepted */
-	expect(VIRTIO_VSOCK_RST);          /* of what it had */
+	expect(VIRTIO_VSOCK_RST); /* of what it accepted */
+	expect(VIRTIO_VSOCK_RST); /* of what it had */
+	assert_int_equal(h.src_port, p.port - 2 * 64);
 	say(&p, VIRTIO_VSOCK_RESPONSE, 0); /* the request would be next */
 	assert_int_equal(stream_state(&stream[0]), STREAM_ENDED);
 }

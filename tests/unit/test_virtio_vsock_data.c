@@ -75,6 +75,23 @@ static void a_guest_without_room_gets_no_more_than_it_has(void **state)
 	assert_int_equal(h.length, 1600);
 }
 
+static void the_next_connection_has_all_its_credit(void **state)
+{
+	(void)state;
+	give_buffers(20, 4096);
+	for (unsigned i = 0; i < 3; i++) {
+		struct peer p = ask(0);
+
+		p.room = 1000;
+		say(&p, VIRTIO_VSOCK_RESPONSE, 0);
+		opener_sends(0, 1, 3000);
+		expect(VIRTIO_VSOCK_RW);
+		assert_int_equal(h.length, 1000);
+		expect_nothing();
+		say(&p, VIRTIO_VSOCK_RST, 0);
+	}
+}
+
 static void who_waits_for_room_in_the_stream_is_told_when_the_guest_takes_some(void **state)
 {
 	(void)state;
@@ -363,6 +380,7 @@ int main(void)
 		T(what_the_opener_sends_the_guest_gets),
 		T(data_goes_in_buffers_as_small_as_the_guest_likes),
 		T(a_guest_without_room_gets_no_more_than_it_has),
+		T(the_next_connection_has_all_its_credit),
 		T(who_waits_for_room_in_the_stream_is_told_when_the_guest_takes_some),
 		T(links_have_turns),
 		T(what_the_guest_sends_the_opener_gets),
