@@ -33,6 +33,7 @@
 #include "vm/passed.h"
 #include "vm/sched.h"
 #include "vm/screen.h"
+#include "vm/streams.h"
 #include "vm/vm_int.h"
 
 #define CPUS       3
@@ -327,6 +328,19 @@ enum vpci_work screen_work(struct vm *vm)
 		return to_show[vm->id] % 2 ? VPCI_WORK_WAITS : VPCI_WORK_MORE;
 	shown[vm->id]++;
 	return VPCI_WORK_DONE;
+}
+
+bool streams_map(unsigned vm, uint64_t cr3)
+{
+	(void)vm;
+	(void)cr3;
+	return true;
+}
+
+void streams_vm_ended(unsigned vm, bool again)
+{
+	(void)vm;
+	(void)again;
 }
 
 void network_vm_ended(unsigned vm)
