@@ -153,7 +153,13 @@ cdrom_drivers() {
 	for m in drivers/scsi/scsi_common drivers/scsi/scsi_mod drivers/scsi/virtio_scsi drivers/cdrom/cdrom \
 		drivers/scsi/sr_mod fs/isofs/isofs; do
 		put "$dir/modules/kernel/$m.ko" lib/modules
+		unsign "${m##*/}"
 	done
+}
+
+# Without debug information and signature, whose check takes the kernel a second of emulated time.
+unsign() { # MODULE
+	strip -g "$stage/lib/modules/$1.ko"
 }
 
 # What others on its network start from.
@@ -166,7 +172,9 @@ boot_server() {
 	drivers "${of_pci[@]}" net/net_failover net/virtio_net
 	put "$dir/modules/kernel/net/core/failover.ko" lib/modules
 	cdrom_drivers
-	strip -g "$stage"/lib/modules/*.ko # and their signatures, whose check takes the kernel a second each
+	for m in "$stage"/lib/modules/*.ko; do
+		unsign "$(basename "$m" .ko)"
+	done
 	host_program dnsmasq
 	cp "$here/boot-server-init" "$stage/init"
 }
