@@ -17,7 +17,7 @@ void net_unlock(unsigned number);
 /* Now, in the unit of struct net_switch. */
 uint64_t net_now(void);
 
-/* The queue of a port has a frame: its VM shall look soon. With no lock of the switch held. */
-void net_arrived(unsigned port);
+/* A queue of a port has a frame: its VM shall look soon. With no lock of the switch held. */
+void net_arrived(unsigned port, unsigned queue);
 
 #endif

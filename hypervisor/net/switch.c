@@ -3,6 +3,7 @@
 
 #include <stddef.h>
 
+#include "net/flow.h"
 #include "net/offload.h"
 #include "net/seam.h"
 
@@ -57,34 +58,53 @@ void net_port_create(struct net_switch *s, unsigned port, const struct net_setup
 	struct net_port *p = &s->port[port];
 
 	p->setup = *setup;
-	p->queue.ring = ring;
-	p->queue.size = size;
+	for (unsigned i = 0; i < setup->queues; i++)
+		p->queue[i] =
+			(struct net_queue){(uint8_t *)ring + (uint64_t)i * size, size, 0, 0};
+	p->queues = 1;
+	s->flows |= setup->queues > 1;
 	p->used = true;
 }
 
-static bool is_open(const struct net_port *p)
+/* The queues that are. */
+static uint32_t open_queues(const struct net_port *p)
 {
 	return __atomic_load_n(&p->open, __ATOMIC_RELAXED);
 }
 
-static void set_open(struct net_switch *s, unsigned port, bool open)
+static void set_open(struct net_port *p, unsigned port, uint32_t open)
 {
-	if (is_open(&s->port[port]) == open)
+	if (open_queues(p) == open)
 		return;
 	net_lock(port);
-	__atomic_store_n(&s->port[port].open, open, __ATOMIC_RELAXED);
+	__atomic_store_n(&p->open, open, __ATOMIC_RELAXED);
 	net_unlock(port);
 }
 
-void net_port_open(struct net_switch *s, unsigned port)
+void net_port_open(struct net_switch *s, unsigned port, unsigned queue)
 {
-	set_open(s, port, true);
+	struct net_port *p = &s->port[port];
+
+	set_open(p, port, open_queues(p) | BIT(queue));
 }
 
-void net_port_close(struct net_switch *s, unsigned port)
+void net_port_close(struct net_switch *s, unsigned port, unsigned queue)
 {
-	set_open(s, port, false);
-	net_queue_clear(&s->port[port].queue);
+	struct net_port *p = &s->port[port];
+
+	set_open(p, port, open_queues(p) & ~BIT(queue));
+	net_queue_clear(&p->queue[queue]);
+}
+
+void net_port_use(struct net_switch *s, unsigned port, unsigned queues)
+{
+	struct net_port *p = &s->port[port];
+
+	net_lock(port);
+	p->queues = (uint8_t)queues;
+	net_unlock(port);
+	for (unsigned i = queues; i < p->setup.queues; i++)
+		net_queue_clear(&p->queue[i]);
 }
 
 void net_port_filter(struct net_switch *s, unsigned port, const struct net_filter *f)
@@ -327,8 +347,10 @@ bool net_admit(struct net_switch *s, unsigned port, struct net_frame *f, uint32_
 {
 	enum net_drop why = judge(s, port, f, stripped);
 
-	if (why == NET_DROPS)
+	if (why == NET_DROPS) {
+		f->flow = s->flows ? net_flow(f->head, f->size) : 0;
 		return true;
+	}
 	net_dropped(s, port, why);
 	return false;
 }
@@ -371,12 +393,45 @@ static uint32_t all_but(const struct net_switch *s, unsigned port, uint16_t vlan
 
 	for (unsigned i = 0; i < NET_PORTS; i++)
 		if (i != port && together(&s->port[port], &s->port[i]) &&
-			is_open(&s->port[i]) && member(&s->port[i], vlan))
+			open_queues(&s->port[i]) != 0 && member(&s->port[i], vlan))
 			set |= 1u << i;
 	return set;
 }
 
-uint32_t net_route(struct net_switch *s, unsigned port, const struct net_frame *f)
+/*
+ * ---- flows: a frame goes to the queue that its receiver sends on, which is of the CPU that
+ * works on it (virtio 1.2, 5.1.6.5.5 "Automatic receive steering") ----
+ */
+
+static uint8_t *remembered(struct net_port *p, uint32_t flow)
+{
+	return &p->flow[flow % NET_FLOWS];
+}
+
+/* Only what a port sends itself changes what it remembers. */
+static void remember(struct net_port *p, unsigned queue, uint32_t flow)
+{
+	uint8_t *r = remembered(p, flow);
+
+	if (p->setup.queues > 1 && __atomic_load_n(r, __ATOMIC_RELAXED) != queue + 1)
+		__atomic_store_n(r, (uint8_t)(queue + 1), __ATOMIC_RELAXED);
+}
+
+/* With the lock of the port. NET_QUEUES: none takes frames. */
+static unsigned queue_for(struct net_port *p, uint32_t flow)
+{
+	uint32_t open = open_queues(p) & (BIT(p->queues) - 1);
+	unsigned queue = __atomic_load_n(remembered(p, flow), __ATOMIC_RELAXED) - 1u;
+
+	if (queue >= p->queues)
+		queue = (flow >> 16) % p->queues;
+	if (open >> queue & 1)
+		return queue;
+	return open != 0 ? (unsigned)__builtin_ctz(open) : NET_QUEUES;
+}
+
+uint32_t net_route(
+	struct net_switch *s, unsigned port, unsigned queue, const struct net_frame *f)
 {
 	struct net_port *p = &s->port[port];
 	unsigned to = look_up(s, port, f);
@@ -387,6 +442,7 @@ uint32_t net_route(struct net_switch *s, unsigned port, const struct net_frame *
 		net_dropped(s, port, NET_DROP_FLOOD);
 		return 0;
 	}
+	remember(p, queue, f->flow);
 	count(&p->counters.sent_frames, 1);
 	count(&p->counters.sent_bytes, f->meta.length);
 	count(&p->counters.large, f->meta.gso != 0);
@@ -411,7 +467,7 @@ static uint8_t *room_for(struct net_switch *s, unsigned port, const struct net_m
 		net_dropped(s, port, NET_DROP_MTU);
 		return NULL;
 	}
-	room = net_queue_room(&p->queue, m->length);
+	room = net_queue_room(&p->queue[p->filling], m->length);
 	if (room == NULL)
 		net_dropped(s, port, NET_DROP_FULL);
 	return room;
@@ -423,7 +479,8 @@ uint8_t *net_begin(struct net_switch *s, unsigned port, const struct net_frame *
 	uint8_t *room = NULL;
 
 	net_lock(port);
-	if (is_open(p) && wants(p, f))
+	p->filling = (uint8_t)queue_for(p, f->flow);
+	if (p->filling < NET_QUEUES && wants(p, f))
 		room = room_for(s, port, &f->meta);
 	if (room == NULL)
 		net_unlock(port);
@@ -432,9 +489,12 @@ uint8_t *net_begin(struct net_switch *s, unsigned port, const struct net_frame *
 
 void net_finish(struct net_switch *s, unsigned port, const struct net_frame *f, bool good)
 {
+	struct net_port *p = &s->port[port];
+	unsigned queue = p->filling;
+
 	if (good)
-		net_queue_put(&s->port[port].queue, &f->meta);
+		net_queue_put(&p->queue[queue], &f->meta);
 	net_unlock(port);
 	if (good)
-		net_arrived(port);
+		net_arrived(port, queue);
 }

@@ -32,6 +32,8 @@
 #define NET_FLOODED     1000u /* flooded frames a second of a port, on the average */
 #define NET_FLOOD_BURST 256u
 #define NET_RATE_BURST  8u /* a second / 8 is what a port may send at once; or a frame */
+#define NET_QUEUES      ((unsigned)LIMIT_VCPUS) /* of a port, for what it receives */
+#define NET_FLOWS       1024u /* a power of two: what a port remembers of flows */
 
 _Static_assert(NET_PORTS <= 32, "sets of ports are words");
 
@@ -61,6 +63,7 @@ struct net_setup {
 	bool trunk, spoof;
 	uint16_t vlan; /* of an access port; 0: none */
 	uint16_t mtu;
+	uint8_t queues;  /* 1 to NET_QUEUES */
 	uint64_t rate;   /* bits a second that it may send; 0: no limit */
 	uint64_t frames; /* frames a second; likewise */
 };
@@ -85,10 +88,14 @@ struct net_learned {
 
 struct net_port {
 	bool used;
-	bool open; /* its driver takes frames; atomic */
+	uint8_t queues;  /* that get frames: from 0 on; with the lock of the port */
+	uint8_t filling; /* the one that a frame is put into; likewise */
+	uint32_t open;   /* queues whose driver takes frames; atomic */
 	struct net_setup setup;
-	struct net_queue queue;
-	struct net_filter filter;                          /* with the lock of the port */
+	struct net_queue queue[NET_QUEUES];
+	struct net_filter filter; /* with the lock of the port */
+	/* By the hash of a flow: the queue on which the driver sent it last, plus 1; atomic. */
+	uint8_t flow[NET_FLOWS];
 	struct net_learned learned[NET_BUCKETS][NET_WAYS]; /* with that of the table */
 	struct budget flood;
 	uint64_t paid, frames_paid;   /* when what was sent is paid; for the sender alone */
@@ -97,27 +104,31 @@ struct net_port {
 
 struct net_switch {
 	uint64_t second; /* in the unit of net_now */
+	bool flows;      /* some port has several queues */
 	struct net_port port[NET_PORTS];
 };
 
 /* A frame that is sent. */
 struct net_frame {
 	struct net_meta meta;
+	uint32_t flow; /* by net_admit */
 	uint32_t size; /* bytes in head */
 	uint8_t head[NET_HEAD];
 };
 
 /* ---- set-up, before VMs run ---- */
 
-/* ring: zeroed, `size` bytes, a power of two. */
+/* ring: zeroed, for each queue `size` bytes, a power of two. */
 void net_port_create(struct net_switch *s, unsigned port, const struct net_setup *setup,
 	void *ring, uint32_t size);
 
 /* ---- for the port's own device, one call at a time ---- */
 
-/* From now on it takes frames; or it does not, and those that wait are gone. */
-void net_port_open(struct net_switch *s, unsigned port);
-void net_port_close(struct net_switch *s, unsigned port);
+/* From now on the queue takes frames; or it does not, and those that wait there are gone. */
+void net_port_open(struct net_switch *s, unsigned port, unsigned queue);
+void net_port_close(struct net_switch *s, unsigned port, unsigned queue);
+/* The queues below `queues`, which is 1 at least, get frames; what waits in others is gone. */
+void net_port_use(struct net_switch *s, unsigned port, unsigned queues);
 void net_port_filter(struct net_switch *s, unsigned port, const struct net_filter *f);
 /* A frame was given to the driver. */
 void net_received(struct net_switch *s, unsigned port, uint32_t length);
@@ -130,11 +141,13 @@ bool net_may_send(struct net_switch *s, unsigned port, uint32_t length);
  * not be sent, and is counted. stripped: bytes that the head has lost.
  */
 bool net_admit(struct net_switch *s, unsigned port, struct net_frame *f, uint32_t *stripped);
-/* The ports that get it, which is counted and learned. */
-uint32_t net_route(struct net_switch *s, unsigned port, const struct net_frame *f);
+/* The ports that get it, which is counted and learned. queue: on which it was sent. */
+uint32_t net_route(
+	struct net_switch *s, unsigned port, unsigned queue, const struct net_frame *f);
 /*
- * Room for it in the queue of a port of net_route, whose lock is held then, up to net_finish;
- * NULL: that port does not get it.
+ * Room for it in a queue of a port of net_route, whose lock is held then, up to net_finish;
+ * NULL: that port does not get it. It is the queue on which the port's driver sent what belongs
+ * to the same flow; of what it has sent nothing of, any.
  */
 uint8_t *net_begin(struct net_switch *s, unsigned port, const struct net_frame *f);
 /* All of it is there; good false: it shall not be. */

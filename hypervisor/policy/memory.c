@@ -54,11 +54,12 @@ uint64_t memory_pool_size(const struct vm_config *c)
 
 uint64_t memory_nets_size(const struct vm_config *const *vms, unsigned count)
 {
-	uint64_t nets = 0;
+	uint64_t queues = 0;
 
 	for (unsigned i = 0; i < count; i++)
-		nets += vms[i]->nets.count;
-	return round_up(nets * MEMORY_NET_QUEUE);
+		for (unsigned k = 0; k < vms[i]->nets.count; k++)
+			queues += net_config_queues(&vms[i]->nets.at[k], vms[i]->cpus);
+	return round_up(queues * MEMORY_NET_QUEUE);
 }
 
 uint64_t memory_streams_size(const struct vm_config *const *vms, unsigned count)

@@ -20,9 +20,10 @@
 #define MEMORY_EPT02_TABLES_MAX 32768u /* of a VM, however large */
 #define MEMORY_VMCS_PAGES       23u    /* for each virtual CPU */
 #define MEMORY_PAGE             4096u
-#define MEMORY_NET_QUEUE        (512u << 10) /* frames that wait for a network device */
-#define MEMORY_STREAM_RING      (256u << 10) /* bytes under way in one direction of a stream */
-#define MEMORY_REMOTE_DISK      (32u << 10)  /* of a disk that another VM serves: requests */
+#define MEMORY_NET_QUEUE \
+	(512u << 10) /* frames that wait for a pair of queues of a network device */
+#define MEMORY_STREAM_RING (256u << 10) /* bytes under way in one direction of a stream */
+#define MEMORY_REMOTE_DISK (32u << 10)  /* of a disk that another VM serves: requests */
 #define MEMORY_L0 \
 	(16ull << 20) /* for L0 itself: page tables, and what is lost between regions */
 #define MEMORY_HOLE_START \

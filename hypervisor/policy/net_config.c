@@ -21,6 +21,8 @@ const struct setting net_settings[] = {
 		.help = "frames a second that it may send; 0: no limit"},
 	{ROW("mtu", SETTING_NUMBER, mtu), .min = ETH_MTU_MIN, .max = 65535,
 		.initial = ETH_MTU_DEFAULT, .help = "the largest packet"},
+	{ROW("queues", SETTING_NUMBER, queues), .max = LIMIT_VCPUS,
+		.help = "pairs of queues, for as many flows at once; 0: one for each vCPU"},
 	{ROW("spoof", SETTING_SWITCH, spoof), .help = "it may send from other addresses"},
 	{ROW("offload", SETTING_SWITCH, offload), .initial = true,
 		.help = "it may leave checksums and segments to the receiver"},
@@ -39,6 +41,11 @@ uint64_t net_config_mac(const struct net_list *l, unsigned index, const char *vm
 	hash = (hash ^ index) * 0x100000001b3;
 	hash ^= hash >> 32;
 	return UINT64_C(0x524e) << 32 | (hash & 0xffffffff);
+}
+
+unsigned net_config_queues(const struct net_config *c, unsigned cpus)
+{
+	return c->queues != 0 ? c->queues : cpus;
 }
 
 const char *net_config_error(const struct net_config *c)

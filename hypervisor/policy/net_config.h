@@ -20,9 +20,10 @@ struct net_config {
 	uint32_t frames; /* frames a second; likewise */
 	uint32_t vlan;   /* of an access port; 0: no VLAN */
 	uint32_t mtu;
-	bool trunk;   /* VLANs by tags */
-	bool spoof;   /* it may send from other addresses than its own */
-	bool offload; /* checksums and segments may be left to others */
+	uint32_t queues; /* pairs; 0: one for each vCPU */
+	bool trunk;      /* VLANs by tags */
+	bool spoof;      /* it may send from other addresses than its own */
+	bool offload;    /* checksums and segments may be left to others */
 };
 
 struct net_list {
@@ -35,6 +36,9 @@ extern const struct setting net_settings[];
 
 /* The address that a device has: its own, or one that follows from names. */
 uint64_t net_config_mac(const struct net_list *l, unsigned index, const char *vm);
+
+/* How many pairs of queues it has in a VM with so many vCPUs. */
+unsigned net_config_queues(const struct net_config *c, unsigned cpus);
 
 /* Why values that are right by themselves do not go together; NULL when they do. */
 const char *net_config_error(const struct net_config *c);

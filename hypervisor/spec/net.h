@@ -42,6 +42,8 @@
 #define IPV6_ADDRESSES 8u
 
 #define IP_PROTOCOL_TCP 6u
+#define IP_PROTOCOL_UDP 17u
+#define IP_PORTS_SIZE   4u /* of TCP and UDP: source, destination, where they begin */
 
 #define TCP_HEADER_MIN 20u
 #define TCP_SEQUENCE   4u

@@ -27,6 +27,7 @@
 #define VIRTIO_NET_F_CTRL_RX             BIT64(18)
 #define VIRTIO_NET_F_CTRL_VLAN           BIT64(19)
 #define VIRTIO_NET_F_CTRL_RX_EXTRA       BIT64(20)
+#define VIRTIO_NET_F_MQ                  BIT64(22)
 #define VIRTIO_NET_F_CTRL_MAC_ADDR       BIT64(23)
 
 /* 5.1.4 "Device configuration layout" */
@@ -82,6 +83,7 @@ enum virtio_net_command {
 	VIRTIO_NET_MAC_ADDR_SET = VIRTIO_NET_CTRL(1, 1),
 	VIRTIO_NET_VLAN_ADD = VIRTIO_NET_CTRL(2, 0),
 	VIRTIO_NET_VLAN_DEL = VIRTIO_NET_CTRL(2, 1),
+	VIRTIO_NET_PAIRS_SET = VIRTIO_NET_CTRL(4, 0),
 	VIRTIO_NET_OFFLOADS_SET = VIRTIO_NET_CTRL(5, 0)
 };
 

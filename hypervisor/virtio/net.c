@@ -18,12 +18,12 @@
 		VIRTIO_NET_F_CTRL_VLAN | VIRTIO_NET_F_CTRL_RX_EXTRA |                       \
 		VIRTIO_NET_F_CTRL_MAC_ADDR)
 
-enum queue {
-	RECEIVE,
-	SEND,
-	CONTROL,
-	QUEUES
-};
+/* 5.1.2 "Virtqueues": of each pair first the one that receives; the control behind them. */
+#define RECEIVE(pair)  (2 * (pair))
+#define SEND(pair)     (2 * (pair) + 1)
+#define CONTROL(pairs) (2 * (pairs))
+#define IS_SEND(queue) ((queue) % 2 == 1)
+#define PAIR(queue)    ((queue) / 2)
 
 _Static_assert(sizeof(struct virtio_net_hdr) == 12, "5.1.6");
 
@@ -100,7 +100,7 @@ static enum virtio_result begin_sending(struct virtio_net *n, struct virtq *q)
 	}
 	n->body = c->read;
 	if (net_admit(n->net, n->port, &n->frame, &stripped))
-		n->targets = net_route(n->net, n->port, &n->frame);
+		n->targets = net_route(n->net, n->port, PAIR(n->v.taken), &n->frame);
 	return VIRTIO_DONE;
 }
 
@@ -197,10 +197,10 @@ static void whole(struct virtio_net *n, struct net_meta *m, uint8_t *frame, stru
 	p->body_size = m->length - ETH_TYPE;
 }
 
-static void segment(
-	struct virtio_net *n, const struct net_meta *m, const uint8_t *frame, struct piece *p)
+static void segment(struct virtio_net *n, const struct net_meta *m, const uint8_t *frame,
+	uint32_t index, struct piece *p)
 {
-	net_segment(m, frame, n->segment, &n->cut);
+	net_segment(m, frame, index, &n->cut);
 	p->hdr = (struct virtio_net_hdr){0};
 	p->head = n->cut.head;
 	p->head_size = n->cut.headers;
@@ -321,29 +321,31 @@ static enum filled put(
 
 /* ---- receiving ---- */
 
-static void drop_first(struct virtio_net *n)
+static void drop_first(struct virtio_net *n, unsigned pair)
 {
-	net_queue_drop(&port_of(n)->queue);
-	n->segment = 0;
+	net_queue_drop(&port_of(n)->queue[pair]);
+	n->segment[pair] = 0;
 }
 
 /* Of the oldest frame, a piece that the driver has got. */
-static void got(struct virtio_net *n, const struct net_meta *m, bool cut, uint32_t length)
+static void got(struct virtio_net *n, unsigned pair, const struct net_meta *m, bool cut,
+	uint32_t length)
 {
 	net_received(n->net, n->port, length);
-	if (!cut || ++n->segment == net_segments(m))
-		drop_first(n);
+	if (!cut || ++n->segment[pair] == net_segments(m))
+		drop_first(n, pair);
 }
 
 /* The driver cannot take it: the next one. */
-static enum virtio_result lose_first(struct virtio_net *n)
+static enum virtio_result lose_first(struct virtio_net *n, unsigned pair)
 {
 	net_dropped(n->net, n->port, NET_DROP_BUFFERS);
-	drop_first(n);
+	drop_first(n, pair);
 	return VIRTIO_MORE;
 }
 
-static enum virtio_result give_first(struct virtio_net *n, struct virtq *q, struct net_meta *m,
+/* The oldest one of a pair's queue. */
+static enum virtio_result give_first(struct virtio_net *n, unsigned pair, struct net_meta *m,
 	uint8_t *frame, uint64_t *budget)
 {
 	bool cut = m->gso && !takes_gso(n, m->gso);
@@ -351,13 +353,13 @@ static enum virtio_result give_first(struct virtio_net *n, struct virtq *q, stru
 	enum filled result;
 
 	if (cut && net_segments(m) > NET_SEGMENTS_MAX)
-		return lose_first(n);
+		return lose_first(n, pair);
 	add_tag(n, m, &p);
 	if (cut)
-		segment(n, m, frame, &p);
+		segment(n, m, frame, n->segment[pair], &p);
 	else
 		whole(n, m, frame, &p);
-	result = put(n, q, &p, budget);
+	result = put(n, &n->v.queue[RECEIVE(pair)], &p, budget);
 	spend(budget, length_of(&p));
 	if (result == FILL_BAD)
 		return VIRTIO_BAD;
@@ -365,45 +367,46 @@ static enum virtio_result give_first(struct virtio_net *n, struct virtq *q, stru
 		return VIRTIO_KEEP;
 	if (result == FILL_SMALL) {
 		spend(budget, VIRTIO_CHAIN_COST);
-		return lose_first(n);
+		return lose_first(n, pair);
 	}
-	got(n, m, cut, length_of(&p));
+	got(n, pair, m, cut, length_of(&p));
 	return VIRTIO_GIVEN;
 }
 
-/* With its first buffer the driver takes frames. */
-static void open_port(struct virtio_net *n)
+/* With the first buffer of a queue the driver takes frames there. */
+static void open_port(struct virtio_net *n, unsigned pair)
 {
-	if (port_of(n)->open)
+	if (port_of(n)->open >> pair & 1)
 		return;
 	virtio_net_use_filter(n);
-	net_port_open(n->net, n->port);
+	net_port_open(n->net, n->port, pair);
 }
 
-static enum virtio_result receive(struct virtio_net *n, struct virtq *q, uint64_t *budget)
+static enum virtio_result receive(struct virtio_net *n, unsigned pair, uint64_t *budget)
 {
 	enum virtio_result result = VIRTIO_MORE;
 
 	if (n->v.chain.read.end != 0)
 		return VIRTIO_BAD;
-	open_port(n);
+	open_port(n, pair);
 	n->chain.bad = false;
 	while (result == VIRTIO_MORE && *budget > 0) {
 		uint8_t *frame;
-		struct net_meta *m = net_queue_first(&port_of(n)->queue, &frame);
+		struct net_meta *m = net_queue_first(&port_of(n)->queue[pair], &frame);
 
 		if (m == NULL)
 			return VIRTIO_KEEP;
 		spend(budget, 1);
-		result = give_first(n, q, m, frame, budget);
+		result = give_first(n, pair, m, frame, budget);
 	}
 	return result;
 }
 
 void virtio_net_arrived(struct virtio_net *n)
 {
-	if (!net_queue_empty(&port_of(n)->queue))
-		virtio_kick(&n->v, RECEIVE);
+	for (unsigned i = 0; i < n->s.pairs; i++)
+		if (!net_queue_empty(&port_of(n)->queue[i]))
+			virtio_kick(&n->v, RECEIVE(i));
 }
 
 /* ---- the device ---- */
@@ -412,35 +415,38 @@ static enum virtio_result handle(struct virtio *v, unsigned queue, uint64_t *bud
 {
 	struct virtio_net *n = net_of(v);
 	struct virtq *q = &v->queue[queue];
+	unsigned control = CONTROL(virtio_net_pairs(n));
 
-	switch (queue) {
-	case RECEIVE:
-		return receive(n, q, budget);
-	case SEND:
-		return send(n, q, budget);
-	default:
+	if (queue > control)
+		return VIRTIO_BAD;
+	if (queue == control)
 		return virtio_net_control(n, q);
-	}
+	return IS_SEND(queue) ? send(n, q, budget) : receive(n, PAIR(queue), budget);
+}
+
+static void close_pair(struct virtio_net *n, unsigned pair)
+{
+	net_port_close(n->net, n->port, pair);
+	n->segment[pair] = 0;
 }
 
 static void queue_reset(struct virtio *v, unsigned queue)
 {
 	struct virtio_net *n = net_of(v);
 
-	if (queue == SEND)
+	if (v->taken == VIRTIO_NO_QUEUE) /* else it was another one's frame */
 		n->sending = false;
-	if (queue != RECEIVE)
-		return;
-	net_port_close(n->net, n->port);
-	n->segment = 0;
+	if (!IS_SEND(queue) && queue < CONTROL(virtio_net_pairs(n)))
+		close_pair(n, PAIR(queue));
 }
 
 static void reset(struct virtio *v)
 {
 	struct virtio_net *n = net_of(v);
 
-	queue_reset(v, SEND);
-	queue_reset(v, RECEIVE);
+	n->sending = false;
+	for (unsigned i = 0; i < port_of(n)->setup.queues; i++)
+		close_pair(n, i);
 	virtio_net_reset_filter(n);
 }
 
@@ -448,16 +454,6 @@ static const struct virtio_ops ops = {
 	.handle = handle,
 	.reset = reset,
 	.queue_reset = queue_reset,
-};
-
-static const struct virtio_kind kind = {
-	.type = VIRTIO_NET,
-	.class = CLASS,
-	.features = FEATURES,
-	.queues = QUEUES,
-	.queue_size = RING_SIZE,
-	.config_size = VIRTIO_NET_CONFIG_SIZE,
-	.ops = &ops,
 };
 
 static void put16(uint8_t *at, uint16_t v)
@@ -473,13 +469,22 @@ bool virtio_net_create(struct virtio_net *n, struct platform *p, uint16_t bdf,
 
 	n->net = net;
 	n->port = port;
-	if (!virtio_create(&n->v, &kind, p, bdf))
+	n->kind = (struct virtio_kind){
+		.type = VIRTIO_NET,
+		.class = CLASS,
+		.features = FEATURES | (c->queues > 1 ? VIRTIO_NET_F_MQ : 0),
+		.queues = (uint8_t)(CONTROL(c->queues) + 1),
+		.queue_size = RING_SIZE,
+		.config_size = VIRTIO_NET_CONFIG_SIZE,
+		.ops = &ops,
+	};
+	if (!virtio_create(&n->v, &n->kind, p, bdf))
 		return false;
 	n->v.offered &= ~refused;
 	__builtin_memset(n->v.config, 0, sizeof(n->v.config));
 	__builtin_memcpy(n->v.config + VIRTIO_NET_CONFIG_MAC, c->mac, ETH_MAC_SIZE);
 	put16(n->v.config + VIRTIO_NET_CONFIG_STATUS, VIRTIO_NET_LINK_UP);
-	put16(n->v.config + VIRTIO_NET_CONFIG_PAIRS, 1);
+	put16(n->v.config + VIRTIO_NET_CONFIG_PAIRS, c->queues);
 	put16(n->v.config + VIRTIO_NET_CONFIG_MTU, c->mtu);
 	return true;
 }

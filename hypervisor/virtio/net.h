@@ -13,32 +13,40 @@
 #include "virtio/virtio.h"
 
 #define VIRTIO_NET_CHAINS 64u /* that one frame may need */
+#define VIRTIO_NET_PAIRS  NET_QUEUES
+
+_Static_assert(2 * VIRTIO_NET_PAIRS + 1 <= VIRTIO_QUEUES, "pairs, and the control queue");
 
 /* What travels with a VM beside struct virtio_state. Frames on their way do not. */
 struct virtio_net_state {
 	uint64_t offloads; /* features that the driver wants now */
 	struct net_filter filter;
-	uint32_t reserved;
+	uint16_t pairs; /* of queues that the driver uses */
+	uint16_t reserved;
 };
 
 struct virtio_net {
 	struct virtio v;
+	struct virtio_kind kind; /* features and queues are this one's */
 	struct net_switch *net;
 	unsigned port;
 	struct virtio_net_state s;
-	/* The frame that is being sent. */
+	/* The frame that is being sent: of the chain that is taken. */
 	bool sending;
 	uint32_t targets; /* ports that do not have it yet */
 	struct net_frame frame;
 	struct virtq_cursor body; /* what follows its head */
-	/* The oldest frame that was received. */
-	uint32_t segment; /* the next one of it */
+	/* The oldest frame that was received on each queue: the next segment of it. */
+	uint32_t segment[VIRTIO_NET_PAIRS];
 	struct net_segment cut;
 	struct virtq_chain chain; /* the one that is filled, behind the first */
 	struct virtq_given given[VIRTIO_NET_CHAINS];
 };
 
-/* The port exists. refused: features that are not offered. False: no room on the bus. */
+/*
+ * The port exists; the device has a pair of queues for each of its. refused: features that are
+ * not offered. False: no room on the bus.
+ */
 bool virtio_net_create(struct virtio_net *n, struct platform *p, uint16_t bdf,
 	struct net_switch *net, unsigned port, uint64_t refused);
 
@@ -53,6 +61,8 @@ bool virtio_net_set_state(struct virtio_net *n, const struct virtio_net_state *s
 
 /* A command of the control queue. */
 enum virtio_result virtio_net_control(struct virtio_net *n, struct virtq *q);
+/* How many pairs the driver may use, with the features that it has chosen. */
+unsigned virtio_net_pairs(const struct virtio_net *n);
 /* As after reset; as it is to be with the features that the driver has chosen. */
 void virtio_net_reset_filter(struct virtio_net *n);
 void virtio_net_use_filter(struct virtio_net *n);

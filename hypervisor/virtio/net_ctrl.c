@@ -25,8 +25,9 @@ void virtio_net_use_filter(struct virtio_net *n)
 
 void virtio_net_reset_filter(struct virtio_net *n)
 {
-	n->s = (struct virtio_net_state){.offloads = OFFLOADS};
+	n->s = (struct virtio_net_state){.offloads = OFFLOADS, .pairs = 1};
 	virtio_net_use_filter(n);
+	net_port_use(n->net, n->port, n->s.pairs);
 }
 
 static struct virtq_chain *chain_of(struct virtio_net *n)
@@ -129,6 +130,28 @@ static bool set_vlan(struct virtio_net *n, struct virtq *q, bool add)
 	return true;
 }
 
+/* ---- 5.1.6.5.5 "Automatic receive steering" ---- */
+
+unsigned virtio_net_pairs(const struct virtio_net *n)
+{
+	return virtio_has(&n->v, VIRTIO_NET_F_MQ) ? n->net->port[n->port].setup.queues : 1;
+}
+
+static bool set_pairs(struct virtio_net *n, struct virtq *q)
+{
+	uint16_t pairs;
+
+	if (!virtio_has(&n->v, VIRTIO_NET_F_MQ) ||
+		!virtq_read(q, chain_of(n), &pairs, sizeof(pairs)) || pairs == 0 ||
+		pairs > virtio_net_pairs(n))
+		return false;
+	n->s.pairs = pairs;
+	for (unsigned i = pairs; i < VIRTIO_NET_PAIRS; i++)
+		n->segment[i] = 0; /* what waits there is gone */
+	net_port_use(n->net, n->port, pairs);
+	return true;
+}
+
 /* ---- 5.1.6.5.6 "Offloads State Configuration" ---- */
 
 static bool set_offloads(struct virtio_net *n, struct virtq *q)
@@ -160,6 +183,8 @@ static bool run(struct virtio_net *n, struct virtq *q, unsigned command)
 	case VIRTIO_NET_VLAN_ADD:
 	case VIRTIO_NET_VLAN_DEL:
 		return set_vlan(n, q, command == VIRTIO_NET_VLAN_ADD);
+	case VIRTIO_NET_PAIRS_SET:
+		return set_pairs(n, q);
 	case VIRTIO_NET_OFFLOADS_SET:
 		return set_offloads(n, q);
 	default:
@@ -201,11 +226,13 @@ static bool filter_valid(const struct net_filter *f)
 
 bool virtio_net_set_state(struct virtio_net *n, const struct virtio_net_state *s)
 {
-	if (!filter_valid(&s->filter) || s->offloads & ~(uint64_t)OFFLOADS || s->reserved != 0)
+	if (!filter_valid(&s->filter) || s->offloads & ~(uint64_t)OFFLOADS ||
+		s->reserved != 0 || s->pairs == 0 || s->pairs > virtio_net_pairs(n))
 		return false;
 	n->s = *s;
 	n->sending = false;
-	n->segment = 0;
+	__builtin_memset(n->segment, 0, sizeof(n->segment));
 	virtio_net_use_filter(n);
+	net_port_use(n->net, n->port, s->pairs);
 	return true;
 }

@@ -17,6 +17,7 @@
 /* In the image, so that each VM's address space has it; queues are mapped there. */
 static struct net_switch all;
 static struct spinlock locks[NET_PORTS + 1];
+static uint8_t vcpus[LIMIT_VMS];
 static struct hpa queues;
 static uint64_t queues_size;
 
@@ -37,9 +38,12 @@ uint64_t net_now(void)
 	return rdtsc();
 }
 
-void net_arrived(unsigned port)
+/* Drivers have the queue of a pair's number on the vCPU of that number. */
+void net_arrived(unsigned port, unsigned queue)
 {
-	sched_post(port / LIMIT_NETS, EVENT_NET);
+	unsigned vm = port / LIMIT_NETS;
+
+	sched_post(vm, queue % vcpus[vm], EVENT_NET);
 }
 
 /* ---- set-up ---- */
@@ -70,7 +74,8 @@ static uint8_t number_of(const struct scenario *s, const char *name)
 	return 0;
 }
 
-static void create_port(const struct scenario *s, unsigned vm, unsigned i, uint64_t offset)
+/* Its queues begin at an offset; the bytes that they have. */
+static uint64_t create_port(const struct scenario *s, unsigned vm, unsigned i, uint64_t offset)
 {
 	const struct vm_config *c = &s->vms[vm].config;
 	const struct net_config *n = &c->nets.at[i];
@@ -81,6 +86,7 @@ static void create_port(const struct scenario *s, unsigned vm, unsigned i, uint6
 		.spoof = n->spoof,
 		.vlan = (uint16_t)n->vlan,
 		.mtu = (uint16_t)n->mtu,
+		.queues = (uint8_t)net_config_queues(n, c->cpus),
 		.rate = n->rate,
 		.frames = n->frames,
 	};
@@ -89,6 +95,7 @@ static void create_port(const struct scenario *s, unsigned vm, unsigned i, uint6
 		setup.mac[b] = (uint8_t)(mac >> (40 - 8 * b));
 	net_port_create(&all, network_port(vm, i), &setup,
 		(uint8_t *)direct_va(queues) + offset, MEMORY_NET_QUEUE);
+	return (uint64_t)setup.queues * MEMORY_NET_QUEUE;
 }
 
 static bool take_queues(const struct scenario *s)
@@ -119,11 +126,11 @@ bool network_create(const struct scenario *s)
 	all.second = (uint64_t)tsc_khz * 1000;
 	for (unsigned i = 0; i <= NET_PORTS; i++)
 		locks[i].rank = LOCK_NET;
-	for (unsigned vm = 0; vm < s->vm_count; vm++)
-		for (unsigned i = 0; i < s->vms[vm].config.nets.count; i++) {
-			create_port(s, vm, i, offset);
-			offset += MEMORY_NET_QUEUE;
-		}
+	for (unsigned vm = 0; vm < s->vm_count; vm++) {
+		vcpus[vm] = (uint8_t)s->vms[vm].config.cpus;
+		for (unsigned i = 0; i < s->vms[vm].config.nets.count; i++)
+			offset += create_port(s, vm, i, offset);
+	}
 	return true;
 }
 
@@ -135,6 +142,6 @@ bool network_map(uint64_t cr3, const struct vm_config *c)
 void network_vm_ended(unsigned vm)
 {
 	for (unsigned i = 0; i < LIMIT_NETS; i++)
-		if (all.port[network_port(vm, i)].used)
-			net_port_close(&all, network_port(vm, i));
+		for (unsigned q = 0; q < all.port[network_port(vm, i)].setup.queues; q++)
+			net_port_close(&all, network_port(vm, i), q);
 }

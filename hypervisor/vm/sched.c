@@ -27,7 +27,7 @@
 #define SLEEPER_LAG (2 * SLICE_TICKS) /* how far a vCPU that slept may be behind */
 
 static struct sched_node nodes[MAX_NODES];
-static struct sched_node *first_nodes[VM_MAX]; /* of vCPUs 0, while they are there; atomic */
+static struct sched_node *node_for[VM_MAX][DEV_MAX_VCPUS]; /* while they are there; atomic */
 
 uint64_t sched_boot_space;
 
@@ -138,8 +138,7 @@ struct sched_node *sched_add(struct vcpu *vcpu)
 	__atomic_store_n(&vcpu->node, n, __ATOMIC_SEQ_CST);
 	if (starts_runnable(vcpu))
 		__atomic_store_n(&n->runnable, true, __ATOMIC_SEQ_CST);
-	if (vcpu->index == 0)
-		__atomic_store_n(&first_nodes[vcpu->vm->id], n, __ATOMIC_SEQ_CST);
+	__atomic_store_n(&node_for[vcpu->vm->id][vcpu->index], n, __ATOMIC_SEQ_CST);
 	sched_enqueue(n, cpu);
 	sched_notify(cpu);
 	return n;
@@ -236,9 +235,9 @@ void sched_wake(struct vcpu *vcpu)
  * The events lie in the node until the CPU that has it looks: before the vCPU runs next. If it
  * runs it is kicked; a CPU looks after it has said that it enters guest mode.
  */
-void sched_post(unsigned vm, uint32_t events)
+void sched_post(unsigned vm, unsigned vcpu, uint32_t events)
 {
-	struct sched_node *n = __atomic_load_n(&first_nodes[vm], __ATOMIC_SEQ_CST);
+	struct sched_node *n = __atomic_load_n(&node_for[vm][vcpu], __ATOMIC_SEQ_CST);
 
 	__atomic_thread_fence(__ATOMIC_SEQ_CST); /* what they are about, before `held` */
 	if (n == NULL || (__atomic_load_n(&n->held, __ATOMIC_SEQ_CST) & events) == events ||
@@ -505,8 +504,7 @@ static void retire(struct sched_node *n)
 	struct vm *vm = vcpu->vm;
 	unsigned id = vm->id;
 
-	if (vcpu->index == 0)
-		__atomic_store_n(&first_nodes[id], NULL, __ATOMIC_SEQ_CST);
+	__atomic_store_n(&node_for[id][vcpu->index], NULL, __ATOMIC_SEQ_CST);
 	sched_dequeue(n);
 	sched_put_down();
 	vcpu_leave_cpu(vcpu);

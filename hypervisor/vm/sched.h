@@ -95,8 +95,8 @@ struct vcpu *schedule(void);
 struct sched_node *sched_add(struct vcpu *vcpu);
 /* The vCPU may be able to run, or has events to look at. Any CPU. */
 void sched_wake(struct vcpu *vcpu);
-/* Posts events to vCPU 0 of a VM, from the address space of any. */
-void sched_post(unsigned vm, uint32_t events);
+/* Posts events to a vCPU of a VM, from the address space of any. */
+void sched_post(unsigned vm, unsigned vcpu, uint32_t events);
 /* The owner of the vCPU, in its address space: they become events of the vCPU. */
 void sched_take_posted(struct sched_node *n);
 /*

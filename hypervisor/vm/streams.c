@@ -21,7 +21,7 @@ static struct hpa rings;
 
 void stream_arrived(unsigned vm)
 {
-	sched_post(vm, EVENT_NET);
+	sched_post(vm, 0, EVENT_NET);
 }
 
 static unsigned index_of(unsigned vm, unsigned disk)

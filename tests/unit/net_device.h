@@ -10,11 +10,13 @@
 #include "virtio/net.h"
 #include "virtio_world.h"
 
-#define RX    0u
-#define TX    1u
-#define CTRL  2u
-#define SIZE  64u
-#define HDR   12u
+#define RX   0u
+#define TX   1u
+#define SIZE 64u
+#define HDR  12u
+#ifndef CTRL
+#define CTRL 2u /* with more pairs of queues than one it is another */
+#endif
 #define PLAIN (VIRTIO_F_VERSION_1 | VIRTIO_NET_F_MAC)
 #define MERGE (PLAIN | VIRTIO_NET_F_MRG_RXBUF)
 #define HOST  (VIRTIO_NET_F_CSUM | VIRTIO_NET_F_HOST_TSO4 | VIRTIO_NET_F_HOST_TSO6)
@@ -33,7 +35,8 @@ static inline int create(struct net_setup own)
 	net_world_start();
 	own.network = 1;
 	net_add(0, own);
-	net_port_close(&net, 0);
+	for (unsigned i = 0; i < net.port[0].setup.queues; i++)
+		net_port_close(&net, 0, i);
 	for (unsigned i = 1; i < 4; i++)
 		net_add(i, (struct net_setup){.network = 1});
 	memset(&device, 0xa5, sizeof(device));
@@ -60,15 +63,20 @@ static inline uint64_t buffer_at(unsigned i)
 	return BUFFERS + 0x20000ull * i;
 }
 
-/* A buffer for what comes; several may be given. */
-static inline void post(unsigned i, uint32_t length)
+/* A buffer for what comes on a queue; several may be given. */
+static inline void post_on(unsigned q, unsigned i, uint32_t length)
 {
 	const struct world_buffer b = {buffer_at(i), length, true};
 
 	memset(ram(b.gpa), 0xee, length);
-	give(RX, &b, 1);
-	notify(RX);
+	give(q, &b, 1);
+	notify(q);
 	work();
+}
+
+static inline void post(unsigned i, uint32_t length)
+{
+	post_on(RX, i, length);
 }
 
 static inline void arrive(void)
@@ -77,8 +85,8 @@ static inline void arrive(void)
 	work();
 }
 
-/* Header, then the frame of `bytes`, in two buffers. */
-static inline void transmit(const struct virtio_net_hdr *h, uint32_t length)
+/* On a queue: header, then the frame of `bytes`, in two buffers. */
+static inline void transmit_on(unsigned q, const struct virtio_net_hdr *h, uint32_t length)
 {
 	const struct world_buffer b[] = {
 		{buffer_at(10), HDR + 20, false}, {buffer_at(11), length - 20, false}};
@@ -90,24 +98,29 @@ static inline void transmit(const struct virtio_net_hdr *h, uint32_t length)
 		memcpy(ram(b[0].gpa), h, HDR);
 	memcpy(ram(b[0].gpa + HDR), bytes, 20);
 	memcpy(ram(b[1].gpa), bytes + 20, length - 20);
-	give(TX, b, 2);
-	notify(TX);
+	give(q, b, 2);
+	notify(q);
 	work();
-	assert_true(used(TX, &id, &written));
+	assert_true(used(q, &id, &written));
 	assert_int_equal(written, 0);
+}
+
+static inline void transmit(const struct virtio_net_hdr *h, uint32_t length)
+{
+	transmit_on(TX, h, length);
 }
 
 /* The oldest frame in the queue of a port is `length` bytes of `bytes`. */
 static inline struct net_meta take_from(unsigned port, uint32_t length)
 {
 	uint8_t *frame;
-	struct net_meta *m = net_queue_first(&net.port[port].queue, &frame), copy;
+	struct net_meta *m = net_queue_first(&net.port[port].queue[0], &frame), copy;
 
 	assert_non_null(m);
 	copy = *m;
 	assert_int_equal(m->length, length);
 	assert_memory_equal(frame, bytes, length);
-	net_queue_drop(&net.port[port].queue);
+	net_queue_drop(&net.port[port].queue[0]);
 	return copy;
 }
 

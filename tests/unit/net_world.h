@@ -21,12 +21,13 @@
 
 #define NET_SECOND 1000000u
 #define NET_RING   (256u << 10)
-#define NET_USED   6u /* ports with a ring */
+#define NET_USED   6u /* ports with rings */
+#define NET_RINGS  4u /* of each */
 
 static struct net_switch net;
-static uint8_t net_rings[NET_USED][NET_RING] __attribute__((aligned(16)));
+static uint8_t net_rings[NET_USED][NET_RINGS * NET_RING] __attribute__((aligned(16)));
 static uint64_t net_time;
-static unsigned net_arrivals[NET_PORTS];
+static unsigned net_arrivals[NET_PORTS], net_arrivals_at[NET_QUEUES];
 static int net_held = -1; /* the lock that is taken */
 
 void net_lock(unsigned number)
@@ -46,10 +47,11 @@ uint64_t net_now(void)
 	return net_time;
 }
 
-void net_arrived(unsigned port)
+void net_arrived(unsigned port, unsigned queue)
 {
 	assert_int_equal(net_held, -1);
 	net_arrivals[port]++;
+	net_arrivals_at[queue]++;
 }
 
 static inline void net_world_start(void)
@@ -57,6 +59,7 @@ static inline void net_world_start(void)
 	memset(&net, 0, sizeof(net));
 	memset(net_rings, 0, sizeof(net_rings));
 	memset(net_arrivals, 0, sizeof(net_arrivals));
+	memset(net_arrivals_at, 0, sizeof(net_arrivals_at));
 	net_time = 1000 * NET_SECOND;
 	net.second = NET_SECOND;
 	net_held = -1;
@@ -76,8 +79,11 @@ static inline void net_add(unsigned port, struct net_setup setup)
 	net_mac(setup.mac, (uint8_t)port);
 	if (setup.mtu == 0)
 		setup.mtu = ETH_MTU_DEFAULT;
+	if (setup.queues == 0)
+		setup.queues = 1;
 	net_port_create(&net, port, &setup, net_rings[port], NET_RING);
-	net_port_open(&net, port);
+	for (unsigned i = 0; i < setup.queues; i++)
+		net_port_open(&net, port, i);
 }
 
 /* A frame of bytes that count up, with these addresses and type. */
@@ -93,9 +99,10 @@ static inline uint32_t net_fill(
 	return length;
 }
 
-/* As a device does it, from bytes in one piece. The ports that got a copy. */
-static inline uint32_t net_send(
-	unsigned port, const uint8_t *bytes, uint32_t length, const struct net_meta *meta)
+/* As a device does it, from bytes in one piece, on one of its queues. The ports that got a
+ * copy. */
+static inline uint32_t net_send_on(unsigned port, unsigned queue, const uint8_t *bytes,
+	uint32_t length, const struct net_meta *meta)
 {
 	struct net_frame f;
 	uint32_t stripped, set, got = 0;
@@ -109,7 +116,7 @@ static inline uint32_t net_send(
 	if (!net_admit(&net, port, &f, &stripped))
 		return 0;
 	assert_int_equal(f.meta.length + stripped, length);
-	set = net_route(&net, port, &f);
+	set = net_route(&net, port, queue, &f);
 	for (unsigned to = 0; to < NET_PORTS; to++) {
 		uint8_t *at = set >> to & 1 ? net_begin(&net, to, &f) : NULL;
 
@@ -121,6 +128,12 @@ static inline uint32_t net_send(
 		got |= 1u << to;
 	}
 	return got;
+}
+
+static inline uint32_t net_send(
+	unsigned port, const uint8_t *bytes, uint32_t length, const struct net_meta *meta)
+{
+	return net_send_on(port, 0, bytes, length, meta);
 }
 
 #endif

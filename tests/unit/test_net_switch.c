@@ -58,12 +58,12 @@ static void a_frame_goes_to_the_port_of_its_address(void **state)
 	(void)state;
 	assert_int_equal(frame(0, 2, 1000), 1u << 2);
 	assert_int_equal(net_arrivals[2], 1);
-	m = net_queue_first(&net.port[2].queue, &got);
+	m = net_queue_first(&net.port[2].queue[0], &got);
 	assert_non_null(m);
 	assert_int_equal(m->length, 1000);
 	assert_memory_equal(got, bytes, 1000);
-	net_queue_drop(&net.port[2].queue);
-	assert_null(net_queue_first(&net.port[2].queue, &got));
+	net_queue_drop(&net.port[2].queue[0]);
+	assert_null(net_queue_first(&net.port[2].queue[0], &got));
 	assert_int_equal(net.port[0].counters.sent_frames, 1);
 	assert_int_equal(net.port[0].counters.sent_bytes, 1000);
 	assert_int_equal(net.port[0].counters.flooded, 0);
@@ -93,11 +93,11 @@ static void a_closed_port_gets_nothing_and_forgets_what_waited(void **state)
 
 	(void)state;
 	assert_int_equal(frame(0, 2, 100), 1u << 2);
-	net_port_close(&net, 2);
-	assert_null(net_queue_first(&net.port[2].queue, &got));
+	net_port_close(&net, 2, 0);
+	assert_null(net_queue_first(&net.port[2].queue[0], &got));
 	assert_int_equal(frame(0, 2, 100), 0);
 	assert_int_equal(broadcast(0, 0), 1u << 1 | 1u << 3);
-	net_port_open(&net, 2);
+	net_port_open(&net, 2, 0);
 	assert_int_equal(frame(0, 2, 100), 1u << 2);
 }
 
@@ -192,7 +192,7 @@ static void a_trunk_says_its_vlan_by_a_tag(void **state)
 	net_add(1, (struct net_setup){.network = 3, .trunk = true});
 	net_add(2, (struct net_setup){.network = 3});
 	assert_int_equal(tagged(1, 0, 0x6005), 1u << 0);
-	m = net_queue_first(&net.port[0].queue, &got);
+	m = net_queue_first(&net.port[0].queue[0], &got);
 	assert_int_equal(m->length, 96);
 	assert_int_equal(m->tci, 0x6005);
 	assert_memory_equal(got, bytes, 12);
@@ -246,10 +246,10 @@ static void a_full_queue_drops_and_counts(void **state)
 	assert_true(sent > NET_RING / 1540 && sent <= NET_RING / 1500);
 	assert_int_equal(dropped(1, NET_DROP_FULL), 1);
 	for (unsigned i = 0; i < sent; i++) {
-		assert_int_equal(net_queue_first(&net.port[1].queue, &got)->length, 1500);
-		net_queue_drop(&net.port[1].queue);
+		assert_int_equal(net_queue_first(&net.port[1].queue[0], &got)->length, 1500);
+		net_queue_drop(&net.port[1].queue[0]);
 	}
-	assert_null(net_queue_first(&net.port[1].queue, &got));
+	assert_null(net_queue_first(&net.port[1].queue[0], &got));
 	assert_int_equal(frame(0, 1, 1500), 1u << 1);
 }
 
@@ -265,9 +265,9 @@ static void frames_of_all_lengths_come_out_as_they_went_in(void **state)
 		length = 14 + (seed >> 16) % 1500;
 		assert_int_equal(frame(0, 1, length), 1u << 1);
 		memcpy(copy, bytes, length);
-		assert_int_equal(net_queue_first(&net.port[1].queue, &got)->length, length);
+		assert_int_equal(net_queue_first(&net.port[1].queue[0], &got)->length, length);
 		assert_memory_equal(got, copy, length);
-		net_queue_drop(&net.port[1].queue);
+		net_queue_drop(&net.port[1].queue[0]);
 	}
 }
 

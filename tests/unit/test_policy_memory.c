@@ -162,6 +162,12 @@ static void network_devices_need_memory_that_is_nobodys(void **state)
 	assert_int_equal(memory_nets_size(list, 2) % MEMORY_UNIT, 0);
 	assert_int_equal(
 		memory_of_machine(10 * MIB, list, 2), without + memory_nets_size(list, 2));
+	vms[0].cpus = 8;
+	assert_true(memory_nets_size(list, 2) >= (8 * 3 + 2) * (uint64_t)MEMORY_NET_QUEUE);
+	vms[0].nets.at[0].queues = vms[0].nets.at[1].queues = vms[0].nets.at[2].queues = 1;
+	assert_true(memory_nets_size(list, 2) <= 8ull * MEMORY_NET_QUEUE);
+	vms[0].cpus = 1;
+	vms[0].nets.at[0].queues = vms[0].nets.at[1].queues = vms[0].nets.at[2].queues = 0;
 	vms[0].nets.count = vms[1].nets.count = 0;
 	assert_int_equal(memory_nets_size(list, 2), 0);
 }

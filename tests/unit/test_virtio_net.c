@@ -40,7 +40,7 @@ static void a_frame_reaches_the_port_of_its_address(void **state)
 	transmit(NULL, 1000);
 	m = take_from(2, 1000);
 	assert_int_equal(m.flags | m.gso | m.tci, 0);
-	assert_true(net_queue_empty(&net.port[1].queue));
+	assert_true(net_queue_empty(&net.port[1].queue[0]));
 	assert_int_equal(net_arrivals[2], 1);
 }
 
@@ -75,7 +75,7 @@ static void work_that_was_not_agreed_on_drops_the_frame(void **state)
 	h.gso_type = VIRTIO_NET_GSO_TCPV6 | VIRTIO_NET_GSO_ECN;
 	transmit(&h, 2054);
 	assert_int_equal(dropped(NET_DROP_BAD), 4);
-	assert_true(net_queue_empty(&net.port[2].queue));
+	assert_true(net_queue_empty(&net.port[2].queue[0]));
 	assert_false(needs_reset());
 }
 
@@ -140,7 +140,7 @@ static void chains_that_cannot_be_stop_the_device(void **state)
 		if (!needs_reset())
 			fail_msg("case %zu", i);
 		assert_int_equal(net_held, -1);
-		assert_true(net_queue_empty(&net.port[2].queue));
+		assert_true(net_queue_empty(&net.port[2].queue[0]));
 	}
 }
 
@@ -166,7 +166,7 @@ static void a_rate_delays_and_loses_nothing(void **state)
 	}
 	assert_int_equal(sent, 40);
 	assert_in_range(looks, 200, 400);
-	assert_int_equal(net.port[2].queue.tail / 1016, 40);
+	assert_int_equal(net.port[2].queue[0].tail / 1016, 40);
 }
 
 /* ---- receiving ---- */
@@ -402,7 +402,7 @@ static void a_reset_closes_the_port(void **state)
 	net_fill(bytes, 100, 0, 1, ETH_TYPE_IPV4);
 	assert_int_equal(net_send(1, bytes, 100, NULL), 1);
 	set_common(VIRTIO_COMMON_STATUS, 1, 0);
-	assert_true(net_queue_empty(&net.port[0].queue));
+	assert_true(net_queue_empty(&net.port[0].queue[0]));
 	assert_int_equal(net_send(1, bytes, 100, NULL), 0);
 }
 

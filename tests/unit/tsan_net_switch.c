@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The switch in threads under ThreadSanitizer: several ports send to each other, to all and
- * from addresses that move, while each takes frames out and closes and opens its port.
+ * The switch in threads under ThreadSanitizer: several ports send to each other on several
+ * queues, to all and from addresses that move, while each takes frames out, closes and opens
+ * its queues, and uses more or less of them.
  */
 #include <pthread.h>
 #include <sched.h>
@@ -19,15 +20,16 @@
 #include "net/switch.h"
 
 #define PORTS  4u
+#define QUEUES 3u /* of each port */
 #define RING   (16u << 10)
 #define ROUNDS 20000u
 #define SECOND 1000000u
 
 static struct net_switch net;
-static uint8_t rings[PORTS][RING] __attribute__((aligned(16)));
+static uint8_t rings[PORTS][QUEUES * RING] __attribute__((aligned(16)));
 static pthread_mutex_t locks[NET_PORTS + 1];
 static unsigned there;
-static uint64_t now = 1, arrivals[NET_PORTS];
+static uint64_t now = 1, arrivals[NET_PORTS][NET_QUEUES];
 
 #define CHECK(condition)                                                                \
 	do {                                                                            \
@@ -52,9 +54,9 @@ uint64_t net_now(void)
 	return __atomic_add_fetch(&now, 50, __ATOMIC_RELAXED);
 }
 
-void net_arrived(unsigned port)
+void net_arrived(unsigned port, unsigned queue)
 {
-	__atomic_fetch_add(&arrivals[port], 1, __ATOMIC_RELAXED);
+	__atomic_fetch_add(&arrivals[port][queue], 1, __ATOMIC_RELAXED);
 }
 
 struct sender {
@@ -95,7 +97,7 @@ static void send(struct sender *s)
 	if (!net_may_send(&net, s->port, f.meta.length) ||
 		!net_admit(&net, s->port, &f, &stripped))
 		return;
-	set = net_route(&net, s->port, &f);
+	set = net_route(&net, s->port, number(s) % QUEUES, &f);
 	for (unsigned to = 0; to < PORTS; to++) {
 		uint8_t *at = set >> to & 1 ? net_begin(&net, to, &f) : NULL;
 		bool good = number(s) % 16 != 0;
@@ -111,15 +113,16 @@ static void send(struct sender *s)
 
 static void receive(struct sender *s)
 {
+	struct net_queue *q = &net.port[s->port].queue[number(s) % QUEUES];
 	uint8_t *frame;
-	struct net_meta *m = net_queue_first(&net.port[s->port].queue, &frame);
+	struct net_meta *m = net_queue_first(q, &frame);
 
 	if (m == NULL)
 		return;
 	for (uint32_t i = 14; i < m->length; i++)
 		CHECK(frame[i] == (uint8_t)m->length);
 	net_received(&net, s->port, m->length);
-	net_queue_drop(&net.port[s->port].queue);
+	net_queue_drop(q);
 	s->got++;
 }
 
@@ -139,13 +142,16 @@ static void *run(void *arg)
 		if (number(s) % 64 == 0)
 			net_port_filter(&net, s->port, number(s) % 2 ? &all : &own);
 		if (number(s) % 256 == 0)
-			net_port_close(&net, s->port);
+			net_port_close(&net, s->port, number(s) % QUEUES);
+		if (number(s) % 128 == 0)
+			net_port_use(&net, s->port, 1 + number(s) % QUEUES);
 		if (number(s) % 16 == 0)
-			net_port_open(&net, s->port);
+			net_port_open(&net, s->port, number(s) % QUEUES);
 		if (number(s) % 4 == 0)
 			sched_yield();
 	}
-	net_port_close(&net, s->port);
+	for (unsigned i = 0; i < QUEUES; i++)
+		net_port_close(&net, s->port, i);
 	return NULL;
 }
 
@@ -153,7 +159,7 @@ static void ports_send_receive_open_and_close_on_several_cpus(void **state)
 {
 	static struct sender senders[PORTS];
 	pthread_t thread[PORTS];
-	uint64_t got = 0;
+	uint64_t got = 0, at[NET_QUEUES] = {0};
 
 	(void)state;
 	net.second = SECOND;
@@ -162,6 +168,7 @@ static void ports_send_receive_open_and_close_on_several_cpus(void **state)
 	for (unsigned i = 0; i < PORTS; i++) {
 		const struct net_setup setup = {.mac = {0x52, 0, 0, 0, 0, (uint8_t)i},
 			.spoof = i % 2,
+			.queues = QUEUES,
 			.mtu = ETH_MTU_DEFAULT};
 
 		net_port_create(&net, i, &setup, rings[i], RING);
@@ -174,6 +181,11 @@ static void ports_send_receive_open_and_close_on_several_cpus(void **state)
 		got += senders[i].got;
 	}
 	assert_true(got > ROUNDS / 4);
+	for (unsigned i = 0; i < PORTS; i++)
+		for (unsigned q = 0; q < NET_QUEUES; q++)
+			at[q] += arrivals[i][q];
+	for (unsigned q = 0; q < NET_QUEUES; q++)
+		assert_true(q < QUEUES ? at[q] > 0 : at[q] == 0);
 }
 
 int main(void)

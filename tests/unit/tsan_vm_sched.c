@@ -468,7 +468,8 @@ static void handle_exit(struct vcpu *vcpu)
 		break;
 	case 11:
 	case 12:
-		sched_post((unsigned)(random_number() % VMS), EVENT_NET);
+		sched_post((unsigned)(random_number() % VMS),
+			(unsigned)(random_number() % VCPUS), EVENT_NET);
 		break;
 	case 10:
 		if (random_number() % 4 == 0)

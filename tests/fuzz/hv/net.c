@@ -11,14 +11,18 @@
 
 #include "input.h"
 
-#define SIZE 64u
+#define SIZE  64u
+#define PAIRS 3u
 
 static struct virtio_net device;
+static unsigned pairs;   /* that the device has */
+static unsigned control; /* the queue */
 
 static void create(struct input *in)
 {
 	unsigned kind = byte(in);
 
+	pairs = kind & 32 ? PAIRS : 1;
 	world_start();
 	net_world_start();
 	net_add(0, (struct net_setup){.network = 1,
@@ -26,8 +30,10 @@ static void create(struct input *in)
 			   .spoof = kind & 2,
 			   .vlan = kind & 1 ? 0 : (uint16_t)(kind >> 2 & 1),
 			   .mtu = kind & 8 ? 65535 : 1500,
+			   .queues = (uint8_t)pairs,
 			   .rate = kind & 16 ? 1000000 : 0});
-	net_port_close(&net, 0);
+	for (unsigned i = 0; i < pairs; i++)
+		net_port_close(&net, 0, i);
 	net_add(1, (struct net_setup){.network = 1, .trunk = true, .spoof = true});
 	net_add(2, (struct net_setup){.network = 1, .vlan = 1});
 	net_add(3, (struct net_setup){.network = 1});
@@ -42,8 +48,9 @@ static void bring_up(struct input *in)
 	world_find();
 	features |= byte(in) & 1 ? VIRTIO_F_RING_PACKED : 0;
 	world_features((features & world_offered()) | VIRTIO_F_VERSION_1);
-	world_use_msix(3);
-	for (unsigned q = 0; q < 3; q++)
+	control = 2 * virtio_net_pairs(&device);
+	world_use_msix(2 * pairs + 1);
+	for (unsigned q = 0; q <= control; q++)
 		world_queue(q, SIZE);
 	world_driver_ok();
 	work();
@@ -85,16 +92,24 @@ static void give_pieces(struct input *in, unsigned q, uint64_t gpa, uint32_t len
 		give(q, b, n);
 }
 
+/* The one that receives, of some pair. */
+static unsigned any_queue(struct input *in)
+{
+	return 2 * (byte(in) % (control / 2));
+}
+
 static void send_one(struct input *in)
 {
 	struct virtio_net_hdr h = {byte(in), byte(in), (uint16_t)take(in, 2),
 		(uint16_t)take(in, 2), (uint16_t)(34 + (int8_t)byte(in)), byte(in), 0};
 	uint32_t length;
+	unsigned q;
 
 	memcpy(ram(BUFFERS), &h, sizeof(h));
 	length = make(in, ram(BUFFERS) + sizeof(h), byte(in) % 4 == 1);
-	give_pieces(in, 1, BUFFERS, length + sizeof(h) - (byte(in) == 9 ? 9 : 0), false);
-	notify(1);
+	q = any_queue(in) + 1;
+	give_pieces(in, q, BUFFERS, length + sizeof(h) - (byte(in) == 9 ? 9 : 0), false);
+	notify(q);
 }
 
 static void command(struct input *in)
@@ -106,9 +121,9 @@ static void command(struct input *in)
 	memset(ram(to), 0, 300);
 	for (uint32_t i = 0; i < n; i++)
 		*ram(to + i) = byte(in);
-	if (queue[2].free >= 2)
-		give(2, b, 2);
-	notify(2);
+	if (queue[control].free >= 2)
+		give(control, b, 2);
+	notify(control);
 }
 
 static void from_another(struct input *in)
@@ -134,11 +149,11 @@ static void empty_ports(void)
 		uint8_t *frame;
 		struct net_meta *m;
 
-		while ((m = net_queue_first(&net.port[i].queue, &frame)) != NULL) {
+		while ((m = net_queue_first(&net.port[i].queue[0], &frame)) != NULL) {
 			check(m->length >= ETH_HEADER && m->length <= NET_FRAME_MAX);
 			check(!m->flags || m->csum_start + m->csum_offset + 2u <= m->length);
 			check(!m->gso || (m->headers < m->length && m->gso_size != 0));
-			net_queue_drop(&net.port[i].queue);
+			net_queue_drop(&net.port[i].queue[0]);
 		}
 	}
 }
@@ -148,9 +163,17 @@ static void take_back(void)
 	uint32_t written;
 	uint16_t id;
 
-	for (unsigned q = 0; q < 3; q++)
+	for (unsigned q = 0; q <= control; q++)
 		while (used(q, &id, &written))
-			check(q != 1 || written == 0);
+			check(q == control || q % 2 == 0 || written == 0);
+}
+
+static void receive_one(struct input *in)
+{
+	unsigned q = any_queue(in);
+
+	give_pieces(in, q, BUFFERS + 0x40000, (uint32_t)take(in, 2), true);
+	notify(q);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
@@ -173,8 +196,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 			from_another(&in);
 			break;
 		case 5:
-			give_pieces(&in, 0, BUFFERS + 0x40000, (uint32_t)take(&in, 2), true);
-			notify(0);
+			receive_one(&in);
 			break;
 		case 6:
 			net_time += take(&in, 3);
