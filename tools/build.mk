@@ -2,7 +2,7 @@
 # The host tool, the machine it starts, and what must be installed.
 # SAN=1 builds the tool with sanitizers.
 TOOL_SRC := $(wildcard tools/nestor/*.c)
-TOOL_SHARED := $(addprefix hypervisor/,policy/setting.c policy/net_config.c policy/vm_config.c policy/options.c policy/memory.c policy/disk_config.c policy/cdrom_config.c policy/scenario.c \
+TOOL_SHARED := $(addprefix hypervisor/,policy/setting.c policy/net_config.c policy/port_list.c policy/vm_config.c policy/options.c policy/memory.c policy/disk_config.c policy/cdrom_config.c policy/scenario.c \
 	spec/vmx_features.c lib/text.c lib/fmt.c lib/frame.c lib/picture.c)
 TOOL_OBJ := $(TOOL_SRC:tools/nestor/%.c=$(B)/tool/%.o) $(TOOL_SHARED:hypervisor/%.c=$(B)/tool/%.o)
 TOOL_LIB := -lpng -lyaml -lz -llzma -lzstd -llz4
@@ -59,6 +59,7 @@ $(foreach t,$(TOOL_TESTS),$(eval UNIT_EXTRA_$(t) := \
 $(TOOL_TESTS:%=$(B)/unit/%): $(B)/host/tool.a
 # Both ends of the line to L0, together.
 UNIT_EXTRA_test_tool_input += hypervisor/cpu/input.c
+UNIT_EXTRA_test_tool_ports += hypervisor/cpu/input.c
 
 $(B)/host/tool/%.o: tools/nestor/%.c $(B)/tool/flags
 	@mkdir -p $(@D)

@@ -88,7 +88,7 @@ of_pci=(virtio/virtio_pci_modern_dev virtio/virtio_pci_legacy_dev virtio/virtio_
 devices() {
 	local m
 	base insmod poweroff cat head wc cmp cut mv grep tr dd sha256sum sync seq umount mkdir cp \
-		blkdiscard blockdev rm stty
+		blkdiscard blockdev ln rm stty
 	drivers "${of_pci[@]}" char/virtio_console char/hw_random/virtio-rng
 	host_program mke2fs
 	host_program e2fsck
@@ -97,7 +97,7 @@ devices() {
 		put "$dir/modules/kernel/$m.ko" lib/modules
 	done
 	cdrom_drivers
-	for m in httpd ifconfig ip nc nslookup ping sleep tee udhcpc vconfig wget; do
+	for m in httpd ifconfig ip ls nc nslookup ping sleep taskset tee udhcpc vconfig wget; do
 		ln -s busybox "$stage/bin/$m"
 	done
 	mkdir -p "$stage/etc"

@@ -3,6 +3,7 @@
 
 #include "cpu/mem.h"
 #include "cpu/mux.h"
+#include "lib/bits.h"
 
 #define WINDOW     L0_INPUT_WINDOW
 #define TELL_AFTER (WINDOW / 4) /* bytes that were read since the tool was told */
@@ -18,23 +19,43 @@ struct console_queue {
 
 _Static_assert((WINDOW & (WINDOW - 1)) == 0, "counts wrap around");
 
+/* All atomic. */
+struct port {
+	uint32_t limit, opens; /* what the tool says: FRAME_PORT */
+	uint32_t told;         /* of `opens`, what the guest knows; its VM's, like the next */
+	bool guest;            /* has it open */
+};
+
 static struct {
 	uint32_t news;    /* VMs for which something came; atomic, like the next two */
-	uint32_t tell;    /* VMs whose figures the tool does not know */
-	uint32_t again;   /* VMs whose figures it must send from again */
+	uint64_t tell;    /* lines whose figures the tool does not know */
+	uint64_t again;   /* lines whose figures it must send from again */
 	uint32_t screens; /* VMs whose display it wants to see; atomic */
 	bool lost;        /* since the last good frame; the writer's */
-	struct console_queue vm[LIMIT_VMS];
+	struct console_queue line[L0_LINES];
+	struct port port[L0_LINES - LIMIT_VMS];
 } input;
+
+_Static_assert(L0_LINES <= 64, "sets of lines are words");
 
 static uint32_t load(const uint32_t *p)
 {
 	return __atomic_load_n(p, __ATOMIC_ACQUIRE);
 }
 
-static void set(uint32_t *bits, uint32_t which)
+static void set(uint64_t *lines, uint64_t which)
 {
-	__atomic_fetch_or(bits, which, __ATOMIC_SEQ_CST);
+	__atomic_fetch_or(lines, which, __ATOMIC_SEQ_CST);
+}
+
+static void set_news(unsigned line)
+{
+	__atomic_fetch_or(&input.news, 1u << l0_vm_of_line(line), __ATOMIC_SEQ_CST);
+}
+
+static struct port *port_of(unsigned line)
+{
+	return &input.port[line - LIMIT_VMS];
 }
 
 /* ---- what comes ---- */
@@ -53,39 +74,55 @@ static void enqueue(struct console_queue *in, const uint8_t *bytes, uint32_t siz
  * What was there already is passed over. What leaves a gap shows that a frame was lost; what
  * has no room was sent against the rule: both have to come again.
  */
-static void bytes_came(unsigned vm, const struct frame *f)
+static void bytes_came(unsigned line, const struct frame *f)
 {
-	struct console_queue *in = &input.vm[vm];
+	struct console_queue *in = &input.line[line];
 	uint32_t known = in->taken - frame_get32(f->payload);
 	uint32_t size = f->size - FRAME_OFFSET;
 	uint32_t room = WINDOW - (in->taken - load(&in->read));
 
-	set(&input.tell, 1u << vm);
+	set(&input.tell, BIT64(line));
 	if (known > size && known <= WINDOW)
 		return;
 	if (known > size || size - known > room) {
-		set(&input.again, 1u << vm);
+		set(&input.again, BIT64(line));
 		return;
 	}
 	enqueue(in, f->payload + FRAME_OFFSET + known, size - known);
-	set(&input.news, 1u << vm);
+	set_news(line);
+}
+
+/* A frame that was overtaken by a newer one does not make the limit less. */
+static void port_came(unsigned line, const struct frame *f)
+{
+	struct port *p = port_of(line);
+	uint32_t limit = frame_get32(f->payload), opens = frame_get32(f->payload + 4);
+
+	if (limit - p->limit <= L0_OUTPUT_WINDOW)
+		__atomic_store_n(&p->limit, limit, __ATOMIC_RELEASE);
+	if (opens - p->opens <= INT32_MAX)
+		__atomic_store_n(&p->opens, opens, __ATOMIC_RELEASE);
+	set(&input.tell, BIT64(line));
+	set_news(line);
 }
 
 void input_frame(const struct frame *f)
 {
-	unsigned vm = f->channel - L0_CHANNEL_VM;
+	unsigned line = f->channel - L0_CHANNEL_VM;
 	uint32_t size;
 
 	input.lost = false;
 	if (f->kind == FRAME_INPUT) {
-		bytes_came(vm, f);
+		bytes_came(line, f);
+	} else if (f->kind == FRAME_PORT) {
+		port_came(line, f);
 	} else if (f->kind == FRAME_SIZE) {
 		size = frame_get32(f->payload);
-		__atomic_store_n(&input.vm[vm].size, size, __ATOMIC_RELEASE);
-		set(&input.news, 1u << vm);
+		__atomic_store_n(&input.line[line].size, size, __ATOMIC_RELEASE);
+		set_news(line);
 	} else if (f->kind == FRAME_SCREEN) {
-		set(&input.screens, 1u << vm);
-		set(&input.news, 1u << vm);
+		__atomic_fetch_or(&input.screens, 1u << line, __ATOMIC_SEQ_CST);
+		set_news(line);
 	}
 }
 
@@ -95,9 +132,9 @@ void input_lost(void)
 	if (input.lost)
 		return;
 	input.lost = true;
-	for (unsigned vm = 0; vm < LIMIT_VMS; vm++)
-		if (input.vm[vm].taken != 0)
-			set(&input.again, 1u << vm);
+	for (unsigned line = 0; line < L0_LINES; line++)
+		if (input.line[line].taken != 0)
+			set(&input.again, BIT64(line));
 	set(&input.tell, input.again);
 }
 
@@ -108,30 +145,43 @@ void input_hello(void)
 	mux_record("input version=%u window=%u", FRAME_VERSION, WINDOW);
 }
 
-static void tell(unsigned vm)
+static void tell_port(unsigned line)
 {
-	uint32_t bit = 1u << vm;
-	uint32_t again = __atomic_fetch_and(&input.again, ~bit, __ATOMIC_SEQ_CST) & bit;
+	const struct port *p = port_of(line);
 
-	mux_record("input channel=%u taken=%u limit=%u%s", L0_CHANNEL_VM + vm,
-		load(&input.vm[vm].taken), load(&input.vm[vm].read) + WINDOW,
+	mux_record("port channel=%u limit=%u opens=%u told=%u guest=%u", L0_CHANNEL_VM + line,
+		load(&p->limit), load(&p->opens), load(&p->told),
+		__atomic_load_n(&p->guest, __ATOMIC_ACQUIRE));
+}
+
+static void tell(unsigned line)
+{
+	uint64_t bit = BIT64(line);
+	uint64_t again = __atomic_fetch_and(&input.again, ~bit, __ATOMIC_SEQ_CST) & bit;
+
+	mux_record("input channel=%u taken=%u limit=%u%s", L0_CHANNEL_VM + line,
+		load(&input.line[line].taken), load(&input.line[line].read) + WINDOW,
 		again != 0 ? " again=1" : "");
 }
 
 void input_tell(void)
 {
-	uint32_t vms = __atomic_exchange_n(&input.tell, 0, __ATOMIC_SEQ_CST);
+	uint64_t lines = __atomic_exchange_n(&input.tell, 0, __ATOMIC_SEQ_CST);
 
-	for (unsigned vm = 0; vm < LIMIT_VMS; vm++)
-		if (vms & 1u << vm)
-			tell(vm);
+	for (unsigned line = 0; line < L0_LINES; line++) {
+		if (!(lines & BIT64(line)))
+			continue;
+		tell(line);
+		if (line >= LIMIT_VMS)
+			tell_port(line);
+	}
 }
 
 /* ---- who wants it ---- */
 
 bool input_pending(void)
 {
-	return (load(&input.news) | load(&input.tell)) != 0;
+	return load(&input.news) != 0 || __atomic_load_n(&input.tell, __ATOMIC_ACQUIRE) != 0;
 }
 
 uint32_t input_take_news(void)
@@ -139,21 +189,28 @@ uint32_t input_take_news(void)
 	return __atomic_exchange_n(&input.news, 0, __ATOMIC_SEQ_CST);
 }
 
-uint32_t input_waiting(unsigned vm)
+uint32_t input_waiting(unsigned line)
 {
-	return load(&input.vm[vm].taken) - input.vm[vm].read;
+	return load(&input.line[line].taken) - input.line[line].read;
 }
 
-uint8_t input_take(unsigned vm)
+static void has_read(unsigned line, uint32_t size)
 {
-	struct console_queue *in = &input.vm[vm];
+	struct console_queue *in = &input.line[line];
+
+	__atomic_store_n(&in->read, in->read + size, __ATOMIC_RELEASE);
+	if (in->read - in->told >= TELL_AFTER || input_waiting(line) == 0) {
+		in->told = in->read;
+		tell(line);
+	}
+}
+
+uint8_t input_take(unsigned line)
+{
+	struct console_queue *in = &input.line[line];
 	uint8_t byte = in->queue[in->read % WINDOW];
 
-	__atomic_store_n(&in->read, in->read + 1, __ATOMIC_RELEASE);
-	if (in->read - in->told >= TELL_AFTER || input_waiting(vm) == 0) {
-		in->told = in->read;
-		tell(vm);
-	}
+	has_read(line, 1);
 	return byte;
 }
 
@@ -164,11 +221,59 @@ bool input_take_screen(unsigned vm)
 	return __atomic_fetch_and(&input.screens, ~bit, __ATOMIC_SEQ_CST) & bit;
 }
 
+uint32_t input_read(unsigned line, void *bytes, uint32_t size)
+{
+	struct console_queue *in = &input.line[line];
+	uint32_t at = in->read % WINDOW, waiting = input_waiting(line);
+
+	size = size < waiting ? size : waiting;
+	size = size < WINDOW - at ? size : WINDOW - at;
+	memcpy(bytes, in->queue + at, size);
+	if (size != 0)
+		has_read(line, size);
+	return size;
+}
+
 bool input_size(unsigned vm, uint16_t *columns, uint16_t *rows)
 {
-	uint32_t size = load(&input.vm[vm].size);
+	uint32_t size = load(&input.line[vm].size);
 
 	*columns = (uint16_t)size;
 	*rows = (uint16_t)(size >> 16);
 	return size != 0;
+}
+
+/* ---- ports ---- */
+
+uint32_t input_port_limit(unsigned line)
+{
+	return load(&port_of(line)->limit);
+}
+
+uint32_t input_port_opens(unsigned line)
+{
+	return load(&port_of(line)->opens);
+}
+
+bool input_port_is(unsigned line, uint32_t opens, bool guest)
+{
+	const struct port *p = port_of(line);
+
+	return load(&p->told) == opens && __atomic_load_n(&p->guest, __ATOMIC_ACQUIRE) == guest;
+}
+
+void input_port_told(unsigned line, uint32_t opens, bool guest)
+{
+	struct port *p = port_of(line);
+
+	if (input_port_is(line, opens, guest))
+		return;
+	__atomic_store_n(&p->told, opens, __ATOMIC_RELEASE);
+	__atomic_store_n(&p->guest, guest, __ATOMIC_RELEASE);
+	tell_port(line);
+}
+
+void input_port_left(unsigned line)
+{
+	input_port_told(line, load(&port_of(line)->told), false);
 }

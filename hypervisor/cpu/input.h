@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What the host tool types at the consoles of VMs: a queue for each, between the frames that
- * arrive and the guests that read, and what the tool is told of it. Bytes are counted from the
+ * What the host tool sends to the consoles and ports of VMs, which are lines (lib/l0_stream.h;
+ * a VM's number is its console's): a queue for each, between the frames that arrive and the
+ * guests that read, and what the tool is told of it. Of a port also who has it open at its two
+ * ends, and how much its other end takes. Bytes are counted from the
  * start of the run, modulo 2^32; the tool sends a byte only once it is told that there is room,
  * and again when it is told that it is missing. Likewise that it wants to see a display. Not
  * here: the line (cpu/request.c), devices.
@@ -14,7 +16,7 @@
 
 #include "lib/frame.h"
 
-/* One at a time, in an NMI, too: a frame of a VM's channel. */
+/* One at a time, in an NMI, too: a frame of a line's channel. */
 void input_frame(const struct frame *f);
 /* Likewise: something was lost. */
 void input_lost(void);
@@ -29,13 +31,27 @@ uint32_t input_take_news(void);
 /* Tells the tool what came, as far as it does not know. Any CPU, not in an NMI. */
 void input_tell(void);
 
-/* Bytes that wait for the VM. One CPU at a time for each VM, like the next. */
-uint32_t input_waiting(unsigned vm);
+/* Bytes that wait for the line's VM. One CPU at a time for each VM, like what follows. */
+uint32_t input_waiting(unsigned line);
 /* The next byte, of those that wait. */
-uint8_t input_take(unsigned vm);
+uint8_t input_take(unsigned line);
+/* Some of them, `size` at most; how many. 0: none waits, or size is 0. */
+uint32_t input_read(unsigned line, void *bytes, uint32_t size);
 /* Whether the tool has asked for what the VM's display shows, since the last call. */
 bool input_take_screen(unsigned vm);
 /* The size of the VM's terminal, if the tool told it. */
 bool input_size(unsigned vm, uint16_t *columns, uint16_t *rows);
+
+/* ---- of a port's line ---- */
+
+/* How many bytes its VM may have sent since the start of the run. */
+uint32_t input_port_limit(unsigned line);
+/* How often its other end was opened and closed; odd: somebody is there. */
+uint32_t input_port_opens(unsigned line);
+/* The guest knows of so many of these, and has the port open: a record if it is news. */
+bool input_port_is(unsigned line, uint32_t opens, bool guest);
+void input_port_told(unsigned line, uint32_t opens, bool guest);
+/* There is no guest. */
+void input_port_left(unsigned line);
 
 #endif

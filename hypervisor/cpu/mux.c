@@ -16,10 +16,14 @@
 
 #define UART_FIFO 16u
 
-/* Bytes that wait for COM1; how many of a VM's console may. A log line never has to, as long as
- * the VMs keep to that. */
+/* Bytes that wait for COM1; how many of a VM's console or port may. A log line never has to, as
+ * long as the VMs keep to that. */
 #define RING_SIZE     32768u
 #define CONSOLE_SHARE 1024u
+#define PORT_SHARE    256u
+
+_Static_assert(LIMIT_VMS *(CONSOLE_SHARE + LIMIT_PORTS * PORT_SHARE) <= RING_SIZE / 2,
+	"the log has the rest");
 
 /* Nobody polls the port but when the ring is full: it takes its FIFO's worth whenever somebody
  * looks. */
@@ -169,8 +173,10 @@ void mux_flush(void)
 uint32_t mux_room(uint8_t channel)
 {
 	uint32_t waiting = __atomic_load_n(&mux.waiting[channel], __ATOMIC_RELAXED);
+	bool port = channel >= L0_CHANNEL_PORT && channel < L0_CHANNEL_SCREEN;
+	uint32_t share = port ? PORT_SHARE : CONSOLE_SHARE;
 
-	return waiting < CONSOLE_SHARE ? CONSOLE_SHARE - waiting : 0;
+	return waiting < share ? share - waiting : 0;
 }
 
 bool mux_congested(uint8_t channel)

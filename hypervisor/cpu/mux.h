@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The one byte stream out of L0: port 0xe9 where it answers, else COM1. Carries the log,
- * control records and the consoles of VMs, multiplexed when configured so; plain text before.
+ * control records, consoles and ports of VMs, multiplexed when configured so; plain text
+ * before.
  */
 #ifndef NESTOR_CPU_MUX_H
 #define NESTOR_CPU_MUX_H
@@ -16,8 +17,8 @@
 enum mux_channel {
 	MUX_LOG = L0_CHANNEL_LOG,
 	MUX_CONTROL = L0_CHANNEL_CONTROL,
-	MUX_VM = L0_CHANNEL_VM, /* plus the VM's number, like the next */
-	MUX_SCREEN = L0_CHANNEL_SCREEN,
+	MUX_VM = L0_CHANNEL_VM,         /* plus the line: the VM's number, or a port's */
+	MUX_SCREEN = L0_CHANNEL_SCREEN, /* plus the VM's number */
 	MUX_CHANNELS = L0_CHANNELS
 };
 

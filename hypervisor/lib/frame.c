@@ -46,14 +46,23 @@ void frame_put32(uint8_t *p, uint32_t value)
 
 enum channel_class {
 	CHANNEL_CONTROL,
-	CHANNEL_VM
+	CHANNEL_VM,
+	CHANNEL_PORT,
+	CHANNEL_LINE
 };
 
 static bool channel_is(uint8_t channel, enum channel_class class)
 {
-	if (class == CHANNEL_CONTROL)
+	switch (class) {
+	case CHANNEL_CONTROL:
 		return channel == L0_CHANNEL_CONTROL;
-	return channel >= L0_CHANNEL_VM && channel < L0_CHANNEL_SCREEN;
+	case CHANNEL_VM:
+		return channel >= L0_CHANNEL_VM && channel < L0_CHANNEL_PORT;
+	case CHANNEL_PORT:
+		return channel >= L0_CHANNEL_PORT && channel < L0_CHANNEL_SCREEN;
+	default:
+		return channel >= L0_CHANNEL_VM && channel < L0_CHANNEL_SCREEN;
+	}
 }
 
 #define F(name, number, least, most, class) \

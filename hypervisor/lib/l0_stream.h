@@ -11,12 +11,31 @@
 enum l0_channel {
 	L0_CHANNEL_LOG = 0,
 	L0_CHANNEL_CONTROL = 1,
-	L0_CHANNEL_VM = 2,                             /* plus the VM's number: its console */
-	L0_CHANNEL_SCREEN = L0_CHANNEL_VM + LIMIT_VMS, /* likewise: its display; from L0 only */
+	L0_CHANNEL_VM = 2,                           /* plus the VM's number: its console */
+	L0_CHANNEL_PORT = L0_CHANNEL_VM + LIMIT_VMS, /* plus LIMIT_PORTS for each VM before */
+	L0_CHANNEL_SCREEN =
+		L0_CHANNEL_PORT +
+		LIMIT_VMS * LIMIT_PORTS, /* plus the VM's: its display; from L0 only */
 	L0_CHANNELS = L0_CHANNEL_SCREEN + LIMIT_VMS
 };
 
-/* Bytes of input that L0 keeps for a VM until its guest reads them. */
+/* What has input: the console of each VM, then the ports of each. */
+#define L0_LINES ((unsigned)(L0_CHANNEL_SCREEN - L0_CHANNEL_VM))
+
+/* Of a VM's port, the line. The VM of a line. */
+static inline unsigned l0_port_line(unsigned vm, unsigned port)
+{
+	return (unsigned)(L0_CHANNEL_PORT - L0_CHANNEL_VM) + vm * LIMIT_PORTS + port;
+}
+
+static inline unsigned l0_vm_of_line(unsigned line)
+{
+	return line < LIMIT_VMS ? line : (line - LIMIT_VMS) / LIMIT_PORTS;
+}
+
+/* Bytes of input that L0 keeps for a line until the guest reads them. */
 #define L0_INPUT_WINDOW 4096u
+/* Bytes of a port's output that the host tool keeps until somebody reads them. */
+#define L0_OUTPUT_WINDOW 65536u
 
 #endif

@@ -13,8 +13,9 @@ enum limit {
 	/* of one VM, beside its firmware, VGA BIOS, kernel and initial RAM disk */
 	LIMIT_MODULES = 16,
 	LIMIT_NETS = 4,         /* network devices of one VM */
+	LIMIT_PORTS = 4,        /* byte streams of one VM, beside its console */
 	LIMIT_NETWORKS = 16,    /* of a scenario */
-	LIMIT_NAME = 32,        /* of a VM or a network, with the final NUL */
+	LIMIT_NAME = 32,        /* of a VM, a network or a port, with the final NUL */
 	LIMIT_EXPORT = 64,      /* of a disk at its server; likewise */
 	LIMIT_LINE = 2047,      /* of a kernel's or module's command line, without the NUL */
 	LIMIT_CPU_NUMBERS = 64, /* of physical CPUs that a scenario can name */

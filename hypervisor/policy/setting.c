@@ -6,6 +6,7 @@
 #include "lib/fmt.h"
 #include "lib/limits.h"
 #include "policy/net_config.h"
+#include "policy/port_list.h"
 #include "spec/net.h"
 #include "spec/pci.h"
 #include "spec/vmx_features.h"
@@ -60,7 +61,8 @@ static uint64_t initial_value(const struct setting *s)
 void settings_init(const struct setting *table, void *object)
 {
 	for (const struct setting *s = table; s->kind != SETTING_END; s++) {
-		if (s->kind == SETTING_NAME || s->kind == SETTING_NETS)
+		if (s->kind == SETTING_NAME || s->kind == SETTING_NETS ||
+			s->kind == SETTING_PORTS)
 			__builtin_memset((char *)object + s->offset, 0, s->size);
 		else if (s->kind != SETTING_LINE && s->kind != SETTING_FILE)
 			set(s, object, initial_value(s));
@@ -72,12 +74,19 @@ static const struct net_list *nets_of(const struct setting *s, const void *objec
 	return (const void *)((const char *)object + s->offset);
 }
 
+static const struct port_list *ports_of(const struct setting *s, const void *object)
+{
+	return (const void *)((const char *)object + s->offset);
+}
+
 bool setting_is_default(const struct setting *s, const void *object)
 {
 	if (s->kind == SETTING_NAME)
 		return ((const char *)object)[s->offset] == '\0';
 	if (s->kind == SETTING_NETS)
 		return nets_of(s, object)->count == 0;
+	if (s->kind == SETTING_PORTS)
+		return ports_of(s, object)->count == 0;
 	return get(s, object) == initial_value(s);
 }
 
@@ -359,6 +368,10 @@ void setting_describe(const struct setting *s, char *buf, size_t size)
 		fmt(buf, size, "NETWORK[,KEY=VALUE...], at most %d with '+' between them",
 			LIMIT_NETS);
 		break;
+	case SETTING_PORTS:
+		fmt(buf, size, "at most %d different names of ports, as in agent,log",
+			LIMIT_PORTS);
+		break;
 	case SETTING_FUNCTIONS:
 		fmt(buf, size,
 			"none, all, or 1 to %u PCI functions of the machine, each once, as in "
@@ -417,14 +430,18 @@ static bool parse_value(const struct setting *s, struct text v, uint64_t *out)
 }
 
 /* Also names the part that is wrong. */
-static bool parse_nets(const struct setting *s, struct text value, void *object, char *must)
+static bool parse_parts(const struct setting *s, struct text value, void *object, char *must)
 {
-	struct net_list l;
+	union {
+		struct net_list nets;
+		struct port_list ports;
+	} l;
 	char why[SETTING_TEXT_SIZE];
 	size_t n;
 
-	if (net_list_parse(value, &l, why)) {
-		__builtin_memcpy((char *)object + s->offset, &l, sizeof(l));
+	if (s->kind == SETTING_NETS ? net_list_parse(value, &l.nets, why)
+				    : port_list_parse(value, &l.ports, why)) {
+		__builtin_memcpy((char *)object + s->offset, &l, s->size);
 		return true;
 	}
 	setting_describe(s, must, SETTING_TEXT_SIZE);
@@ -437,8 +454,8 @@ bool setting_parse(const struct setting *s, struct text value, void *object, cha
 {
 	uint64_t v;
 
-	if (s->kind == SETTING_NETS)
-		return parse_nets(s, value, object, must);
+	if (s->kind == SETTING_NETS || s->kind == SETTING_PORTS)
+		return parse_parts(s, value, object, must);
 	if (s->kind == SETTING_NAME && parse_name(s, value, object))
 		return true;
 	if (s->kind == SETTING_FEATURES) {
@@ -556,6 +573,8 @@ size_t setting_format(const struct setting *s, const void *object, char *buf, si
 		return put_mac(get(s, object), buf, size);
 	case SETTING_NETS:
 		return net_list_format(nets_of(s, object), buf, size);
+	case SETTING_PORTS:
+		return port_list_format(ports_of(s, object), buf, size);
 	case SETTING_FUNCTIONS:
 		return put_functions(get(s, object), buf, size);
 	case SETTING_ORDER:

@@ -25,6 +25,7 @@ enum setting_kind {
 	SETTING_CPU_LIST,  /* mask of CPU numbers, as in 0,2-3 */
 	SETTING_MAC,       /* 48 bits, as in 52:54:00:12:34:56 */
 	SETTING_NETS,      /* struct net_list, as in lan,vlan=5+wan */
+	SETTING_PORTS,     /* struct port_list, as in org.example.agent,log */
 	SETTING_FEATURES,  /* mask of 1 << enum caps_feature, as in haswell,-vpid */
 	SETTING_FUNCTIONS, /* PCI functions of the machine, 16 bits each, the first lowest; 0:
 			    * none, all ones: all of them; as in pci:00:03.0 */
@@ -56,7 +57,7 @@ struct setting {
 #define SETTING_ALL_FUNCTIONS UINT64_MAX
 
 /* Enough for each text that says what a value must be. */
-#define SETTING_TEXT_SIZE 1280
+#define SETTING_TEXT_SIZE 1536
 
 /* Why a text is refused. */
 struct refusal {

@@ -80,6 +80,8 @@ const struct setting vm_settings[] = {
 		.initial = false, .help = "give it a virtio console beside the UART"},
 	{ROW("vsock", "vsock", SETTING_SWITCH, vsock), .initial = false,
 		.help = "give it a virtio socket device: it can serve disks of other VMs"},
+	{ROW("ports", "ports", SETTING_PORTS, ports),
+		.help = "named byte streams of a virtio console: /dev/virtio-ports/NAME"},
 	{ROW("firmware_log", "firmware-log", SETTING_SWITCH, firmware_log),
 		.help = "log what its firmware reports on the debug port 0x402, with level info"},
 	{ROW("boot", "boot", SETTING_ORDER, boot), .words = boot_words,

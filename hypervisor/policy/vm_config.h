@@ -10,6 +10,7 @@
 
 #include "lib/limits.h"
 #include "policy/net_config.h"
+#include "policy/port_list.h"
 #include "policy/setting.h"
 
 #define VM_NAME_SIZE LIMIT_NAME
@@ -81,6 +82,7 @@ struct vm_config {
 	uint64_t vmx_features;  /* mask of 1 << enum caps_feature: what VT-x L1 gets at most */
 	uint64_t disk_memory;   /* bytes of its pool for its disks; no setting: they say it */
 	uint32_t remote_disks;  /* that other VMs serve; likewise */
+	struct port_list ports; /* byte streams beside its console */
 };
 
 /* A row each; all have keys. */

@@ -20,6 +20,22 @@ bool seam_random(void *dst, uint32_t size);
 uint32_t seam_console_room(struct platform *p);
 void seam_console_write(struct platform *p, const void *bytes, uint32_t size);
 
+/*
+ * The other end of a port of the console device, which are numbered from 0 on beside the
+ * console. Credit: how many bytes it takes in all, from now on; more by virtio_console_look.
+ * Room: how many of these can be written now.
+ */
+uint32_t seam_line_credit(struct platform *p, unsigned port);
+uint32_t seam_line_room(struct platform *p, unsigned port);
+void seam_line_write(struct platform *p, unsigned port, const void *bytes, uint32_t size);
+/* Bytes that wait for the guest; and so many of them. */
+uint32_t seam_line_waiting(struct platform *p, unsigned port);
+void seam_line_read(struct platform *p, unsigned port, void *bytes, uint32_t size);
+/* How often it was opened and closed, modulo 2^32; odd: somebody is there. */
+uint32_t seam_line_opens(struct platform *p, unsigned port);
+/* The guest knows of so many of these, and has its own end open. Also when it is no news. */
+void seam_line_told(struct platform *p, unsigned port, uint32_t opens, bool guest);
+
 /* A disk has no page left for what the guest wrote. Each time that a request fails so. */
 void seam_disk_full(struct platform *p, const struct disk *d);
 

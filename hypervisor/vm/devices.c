@@ -100,7 +100,7 @@ bool devices_create(struct vm *vm, const struct vm_images *images)
 	struct vm_devices *d = vm->devices;
 
 	d->has_rng = vm->config.rng && cpu_has_rdrand();
-	d->has_console = vm->config.virtio_console;
+	d->has_console = vm->config.virtio_console || vm->config.ports.count != 0;
 	d->has_vsock = vm->config.vsock;
 	d->net_count = vm->config.nets.count;
 	for (d->disk_count = 0; d->disk_count < images->disk_count; d->disk_count++) {
@@ -150,8 +150,9 @@ static bool add(struct vm *vm)
 
 	if (d->has_rng && !virtio_rng_create(&d->rng, vm->platform, PCI_BDF(0, PLACE_RNG, 0)))
 		return false;
-	if (d->has_console &&
-		!virtio_console_create(&d->console, vm->platform, PCI_BDF(0, PLACE_CONSOLE, 0)))
+	if (d->has_console && !virtio_console_create(&d->console, vm->config.virtio_console,
+				      vm->config.ports.count, vm->config.ports.name,
+				      vm->platform, PCI_BDF(0, PLACE_CONSOLE, 0)))
 		return false;
 	for (unsigned i = 0; i < d->disk_count; i++)
 		if (!add_disk(vm, i))
@@ -179,7 +180,7 @@ bool devices_reset(struct vm *vm, const struct platform_config *c)
 
 bool devices_have_console(const struct vm *vm)
 {
-	return vm->devices->has_console && virtio_live(&vm->devices->console.v);
+	return vm->config.virtio_console && virtio_live(&vm->devices->console.v);
 }
 
 /* As much as its buffer takes; with the lock. */
@@ -201,14 +202,24 @@ static void fill_console(struct vm *vm)
 		virtio_console_resize(c, columns, rows);
 }
 
-void devices_console_came(struct vm *vm)
+void devices_fill_console(struct vm *vm)
 {
-	if (!devices_have_console(vm)) {
-		platform_console_came(vm->platform);
+	if (!devices_have_console(vm))
 		return;
-	}
 	dev_lock(vm->platform);
 	fill_console(vm);
+	dev_unlock(vm->platform);
+}
+
+void devices_console_came(struct vm *vm)
+{
+	if (!devices_have_console(vm))
+		platform_console_came(vm->platform);
+	devices_fill_console(vm);
+	if (vm->config.ports.count == 0)
+		return;
+	dev_lock(vm->platform);
+	virtio_console_look(&vm->devices->console);
 	dev_unlock(vm->platform);
 }
 

@@ -69,9 +69,12 @@ bool devices_reset(struct vm *vm, const struct platform_config *c);
 
 /* Does what is typed go to the virtio console, whose driver is there, and not to the UART? */
 bool devices_have_console(const struct vm *vm);
-/* Something was typed, or a device may have room for it: it goes there. In the address space of
- * the VM. */
+/* Something was typed, or came for a port: it goes there. In the address space of the VM. */
 void devices_console_came(struct vm *vm);
+/* The virtio console may have room for what was typed. */
+void devices_fill_console(struct vm *vm);
+/* The VM has no port open any more. */
+void devices_vm_ended(unsigned vm);
 
 /* Frames may have come for the VM. */
 void devices_arrived(struct vm *vm);

@@ -287,8 +287,7 @@ static void process_work(struct vcpu *vcpu, bool net)
 		vcpu->work_at = end + (end - begin);
 	else if (left == VPCI_WORK_MORE)
 		vcpu_post(vcpu, EVENT_WORK);
-	if (devices_have_console(vcpu->vm))
-		devices_console_came(vcpu->vm);
+	devices_fill_console(vcpu->vm);
 }
 
 /*

@@ -151,6 +151,7 @@ void life_vcpu_ended(struct vm *vm, unsigned id)
 		return;
 	sched_use_address_space(l->memory.cr3);
 	network_vm_ended(id);
+	devices_vm_ended(id);
 	passed_end(id);
 	l->again = wants_restart(l, vm->end);
 	streams_vm_ended(id, l->again);

@@ -5,6 +5,7 @@
 #include "virtio/seam.h"
 
 #include "cpu/asm.h"
+#include "cpu/input.h"
 #include "cpu/mem.h"
 #include "cpu/mux.h"
 #include "vm/create.h"
@@ -49,6 +50,75 @@ void seam_disk_server(struct platform *p, const struct blk_remote *r, const char
 		vm_log(vm, LOG_WARN, "'%s': its disk '%s' waits for its server: %s (%u)",
 			vm->config.name, r->name, why, r->nbd.why_code);
 }
+
+/* ---- ports ---- */
+
+/*
+ * Bytes of output since the start of the run, over all lives of a VM, which has its own alone.
+ */
+static uint32_t sent[LIMIT_VMS][LIMIT_PORTS];
+
+static unsigned line_of(struct platform *p, unsigned port)
+{
+	return l0_port_line(vm_of_platform(p)->id, port);
+}
+
+uint32_t seam_line_credit(struct platform *p, unsigned port)
+{
+	return input_port_limit(line_of(p, port)) - sent[vm_of_platform(p)->id][port];
+}
+
+uint32_t seam_line_room(struct platform *p, unsigned port)
+{
+	uint32_t room = mux_room((uint8_t)(MUX_VM + line_of(p, port)));
+	uint32_t credit = seam_line_credit(p, port);
+
+	return room < credit ? room : credit;
+}
+
+void seam_line_write(struct platform *p, unsigned port, const void *bytes, uint32_t size)
+{
+	mux_write((uint8_t)(MUX_VM + line_of(p, port)), bytes, size);
+	sent[vm_of_platform(p)->id][port] += size;
+}
+
+uint32_t seam_line_waiting(struct platform *p, unsigned port)
+{
+	return input_waiting(line_of(p, port));
+}
+
+void seam_line_read(struct platform *p, unsigned port, void *bytes, uint32_t size)
+{
+	uint32_t part;
+
+	for (uint32_t done = 0; done < size; done += part) {
+		part = input_read(line_of(p, port), (uint8_t *)bytes + done, size - done);
+		if (part == 0)
+			return;
+	}
+}
+
+uint32_t seam_line_opens(struct platform *p, unsigned port)
+{
+	return input_port_opens(line_of(p, port));
+}
+
+void seam_line_told(struct platform *p, unsigned port, uint32_t opens, bool guest)
+{
+	unsigned line = line_of(p, port);
+
+	/* What is left out is said when the device looks next. */
+	if (!input_port_is(line, opens, guest) && vm_may_record(vm_of_platform(p)))
+		input_port_told(line, opens, guest);
+}
+
+void devices_vm_ended(unsigned vm)
+{
+	for (unsigned port = 0; port < LIMIT_PORTS; port++)
+		input_port_left(l0_port_line(vm, port));
+}
+
+/* ---- disks ---- */
 
 static unsigned number_of(const struct vm *vm, const struct disk *d)
 {

@@ -49,14 +49,22 @@ void vm_log(const struct vm *vm, enum log_level level, const char *format, ...)
 	va_end(args);
 }
 
-void vm_record(const struct vm *vm, const char *format, ...)
+bool vm_may_record(const struct vm *vm)
 {
 	struct budget *b = &budgets[vm->id].records;
-	va_list args;
 
 	if (!budget_spend(b, rdtsc(), (uint64_t)tsc_khz * RECORDS_PERIOD_MS, RECORDS_BURST))
-		return;
+		return false;
 	left_out(vm, b, "records");
+	return true;
+}
+
+void vm_record(const struct vm *vm, const char *format, ...)
+{
+	va_list args;
+
+	if (!vm_may_record(vm))
+		return;
 	va_start(args, format);
 	mux_record_v(format, args);
 	va_end(args);

@@ -20,6 +20,9 @@ void vm_log(const struct vm *vm, enum log_level level, const char *format, ...)
 /* May a message of several lines be written with log_line? It counts as one. */
 bool vm_may_log(const struct vm *vm);
 
+/* May a record be written with mux_record? */
+bool vm_may_record(const struct vm *vm);
+
 /* A control record, like mux_record. */
 void vm_record(const struct vm *vm, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));

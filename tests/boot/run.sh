@@ -210,14 +210,14 @@ test_virtio_rng_with_posted_interrupts() {
 	devices rng '' --cpus 2 --machine-cpus 2 --l0-option posted=on
 }
 
-# net_vms MACHINE-LINE VM...: Debian VMs on networks lan and wan, and their run. VM: NAME NET COMMAND-LINE
+# net_vms MACHINE-LINE VM...: Debian VMs of CPUS on networks lan and wan, and their run. VM: NAME NET COMMAND-LINE
 net_vms() {
 	local here=$PWD name nets try machine=$1 file=$out.yaml
 	printf 'timeout: 240\nnetworks: [lan, wan]\n%s\nvms:\n' "$machine" >"$file"
 	shift
 	while read -r name nets try; do
-		printf '  - {name: %s, kernel: %s, initrd: %s, memory: 192M, net: "%s", cmdline: "%s quiet role=%s %s"}\n' "$name" \
-			"$here/$B/debian/vmlinuz" "$here/$B/debian/devices.cpio" "$nets" "$LINUX" "$name" "$try"
+		printf '  - {name: %s, kernel: %s, initrd: %s, memory: 192M, cpus: %d, net: "%s", cmdline: "%s quiet role=%s %s"}\n' "$name" \
+			"$here/$B/debian/vmlinuz" "$here/$B/debian/devices.cpio" "${CPUS:-1}" "$nets" "$LINUX" "$name" "$try"
 	done < <(printf '%s\n' "$@") >>"$file"
 	expect 0 run "$file" --summary
 }
@@ -237,6 +237,11 @@ test_two_vms_talk_by_virtio_net() {
 	net_vms 'machine: {cpus: 2}' "a lan try=ping,transfer $A" "b lan try=ping,transfer $B_" &&
 		says a 'ping: ok' 'transfer: ok' && says b 'ping: ok' 'transfer: ok' && shows 'net0_received_bytes +2[0-9]{6}$' \
 			'net0_sent_large +[1-9]'
+}
+
+# Each has a pair of queues for each of its two vCPUs.
+test_two_vms_of_two_cpus_talk_on_two_pairs_of_queues() {
+	CPUS=2 net_vms 'machine: {cpus: 2}' "a lan try=queues $A" "b lan try=queues $B_" && says a 'queues: ok' && says b 'queues: ok'
 }
 
 test_two_vms_on_one_cpu_talk_without_offloads() {
@@ -1316,7 +1321,9 @@ test_each_vm_has_a_console_of_its_own_elsewhere() {
 }
 
 test_a_console_that_cannot_be_is_told() {
-	typed_vms && expect 64 run "$out.yaml" --console c=pty && one_line && shows "console c: there is no such VM" &&
+	typed_vms && expect 64 run "$out.yaml" --port a=pty && one_line && shows 'must be VM:PORT=PLACE' &&
+		expect 64 run "$out.yaml" --port a:log=pty && one_line && shows 'port a:log: the VM has no such port' &&
+		expect 64 run "$out.yaml" --console c=pty && one_line && shows "console c: there is no such VM" &&
 		expect 64 run "$out.yaml" --console a=pty --console a=pty && shows "console a: given twice" &&
 		expect 64 run "$out.yaml" --console pty && one_line && shows 'must be VM=pty' &&
 		expect 64 run "$out.yaml" --console a=nowhere && one_line && shows 'not one of pty' &&
@@ -1346,6 +1353,33 @@ test_two_hundred_kilobytes_typed_at_linux_come_back() {
 		printf 'echo $((6 * 7)) is it\nexit\n' >&9 && wait "$pid" && grep -a -q '^42 is it' "$out" &&
 		grep -a -q "^$(sha256sum <"$out.sent")" "$out" &&
 		tail -c +"$(($(grep -a -b -o 'back:' "$out" | head -n 1 | cut -d : -f 1) + 7))" "$out" | head -c 200000 | cmp - "$out.sent"
+}
+
+# peer SOCKET SEND RECEIVED COUNT: at the other end of a port, sends a file and takes so many bytes, both at once.
+peer() {
+	perl -MIO::Socket::UNIX -e 'my ($path, $send, $received, $left) = @ARGV; my ($s, $pid, $bytes);
+		for (1 .. 1000) { last if $s = IO::Socket::UNIX->new(Peer => $path); select undef, undef, undef, 0.1 }
+		defined($pid = fork) or die;
+		if (!$pid) { open my $f, "<", $send or die; while (read $f, $bytes, 4096) { print $s $bytes } exit !$s->flush }
+		open my $f, ">", $received or die;
+		while ($left > 0 && (my $n = sysread $s, $bytes, $left)) { print $f $bytes; $left -= $n }
+		waitpid $pid, 0; exit($left || $?)' "$@"
+}
+
+# Linux writes to two ports and reads from one at once, at full speed; nobody takes what a third has.
+test_named_ports_carry_files_in_both_directions() {
+	local sum size
+	rm -f "$out".{log,socket,got,idle} && head -c 200000 /dev/urandom >"$out.sent" && mkfifo "$out.idle" || return 1
+	sum=$(sha256sum <"$out.sent")
+	typing run --timeout 240 --ips 10000000 --memory 256M --verbose --l1 "$B/debian/vmlinuz" --initrd "$B/debian/devices.cpio" \
+		--cmdline "$LINUX quiet try=ports agent=200000" --ports org.example.agent,log,idle --port "l1:log=file:$out.log" \
+		--port "l1:org.example.agent=unix:$out.socket" --port "l1:idle=file:$out.idle" || return 1
+	size=$(stat -c %s "$B/debian/root/bin/busybox")
+	peer "$out.socket" "$out.sent" "$out.got" "$size" && seen 'the other end has gone' && echo 'here again' >"$out.sent" &&
+		peer "$out.socket" "$out.sent" "$out.again" 18 && ended 0 && shows '^ports: ok' "^agent: ${sum%% *}" \
+		"'l1' has opened its port 'log'" "'l1' has closed its port 'org.example.agent'" &&
+		cmp "$out.got" "$B/debian/root/bin/busybox" && grep -q '^agent: here again$' "$out.again" &&
+		cat "$B/debian/root/bin/busybox" "$B/debian/root/bin/busybox" | cmp - "$out.log"
 }
 
 run_one() {

@@ -94,6 +94,10 @@ static void what_no_row_allows_is_no_frame(void **state)
 		{FRAME_INPUT, L0_CHANNEL_VM, FRAME_OFFSET, payload},
 		{FRAME_SIZE, L0_CHANNEL_VM, 3, payload},
 		{FRAME_SIZE, L0_CHANNEL_VM, 5, payload},
+		{FRAME_SIZE, L0_CHANNEL_PORT, 4, payload},
+		{FRAME_PORT, L0_CHANNEL_PORT, 7, payload},
+		{FRAME_PORT, L0_CHANNEL_PORT - 1, 8, payload},
+		{FRAME_PORT, L0_CHANNELS, 8, payload},
 		{200, L0_CHANNEL_VM, 10, payload},
 	};
 	struct frame f;

@@ -442,7 +442,8 @@ static void a_configuration_becomes_a_line_that_gives_it_back(void **state)
 		"kernel vm=a memory=1026M vmx_features=haswell,-shadow",
 		"kernel vm=a vmx_features=skylake,-apicv,+posted_intr",
 		"kernel vm=a net=lan,mac=52:54:00:00:00:0a,vlan=5,rate=64K,frames=3+wan,trunk=on",
-		"kernel vm=a net=lan,spoof=on,offload=off,mtu=9000",
+		"kernel vm=a ports=org.example.agent,log,x,y virtio_console=on",
+		"kernel vm=a net=lan,spoof=on,offload=off,mtu=9000,queues=8",
 	};
 	char line[512] = "kernel";
 	struct vm_config first;
@@ -477,9 +478,29 @@ static void addresses_of_network_devices_differ(void **state)
 		"net=lan,mtu=99,vlan=1,mtu=98", "; mtu is given twice");
 	expect_refusal("kernel vm=c net=wan+lan,network=wan", "net=wan+lan,network=wan",
 		"; network is given twice: it is the first word");
+	expect_refusal("kernel vm=c net=lan,queues=9", "net=lan,queues=9",
+		"queues must be a number from 0 to 8");
 	expect_refusal("kernel vm=c net=lan++lan", "net=lan++lan", "1 to 31 letters");
 	expect_refusal("kernel vm=c net=lan,mac=00:00:00:00:00:00",
 		"net=lan,mac=00:00:00:00:00:00", "the address of a station");
+}
+
+static void ports_have_different_names(void **state)
+{
+	const struct port_list *l = &s.vms[0].config.ports;
+
+	(void)state;
+	assert_true(add("kernel vm=a ports=org.example.agent,log"));
+	assert_int_equal(l->count, 2);
+	assert_string_equal(l->name[0], "org.example.agent");
+	assert_string_equal(l->name[1], "log");
+	assert_int_equal(port_list_find(l, text_of("log", 9)), 1);
+	assert_int_equal(port_list_find(l, text_of("lo", 9)), 2);
+	expect_refusal("kernel vm=b ports=a,b,a", "ports=a,b,a", "; a is given twice");
+	expect_refusal("kernel vm=b ports=a,b,c,d,e", "ports=a,b,c,d,e",
+		"at most 4 different names of ports, as in agent,log; not so many ports");
+	expect_refusal("kernel vm=b ports=a,,b", "ports=a,,b", "; 1 to 31 letters");
+	expect_refusal("kernel vm=b ports=", "ports=", "; 1 to 31 letters");
 }
 
 static void only_what_is_not_the_default_is_written(void **state)
@@ -507,13 +528,31 @@ static void set_longest_nets(struct net_list *l)
 	}
 }
 
+static void set_longest_ports(struct port_list *l)
+{
+	l->count = LIMIT_PORTS;
+	for (unsigned i = 0; i < LIMIT_PORTS; i++)
+		memset(l->name[i], 'a' + (int)i, LIMIT_NAME - 1);
+}
+
 static void the_longest_texts_fit(void **state)
 {
 	struct vm_config c;
-	char text[SETTING_TEXT_SIZE];
+	char text[SETTING_TEXT_SIZE], all[2 * SETTING_TEXT_SIZE];
 
 	(void)state;
 	settings_init(vm_settings, &c);
+	memset(c.name, 'x', LIMIT_NAME - 1);
+	c.memory -= 2 << 20;
+	c.cpus = LIMIT_VCPUS;
+	c.vmx = c.shadow = c.apicv = c.rng = c.cmdline0 = false;
+	c.virtio_console = c.firmware_log = true;
+	c.weight = WEIGHT_MAX;
+	c.restart = RESTART_ON_FAILURE;
+	c.restart_limit = UINT32_MAX;
+	c.iommu = IOMMU_NONE;
+	c.protocol = PROTOCOL_LINUX;
+	set_longest_ports(&c.ports);
 	c.allowed_cpus = 0x5555555555555555;
 	c.vmx_features = 1;
 	set_longest_nets(&c.nets);
@@ -523,6 +562,8 @@ static void the_longest_texts_fit(void **state)
 		setting_describe(row, text, sizeof(text));
 		assert_true(strlen(text) < 128);
 	}
+	assert_in_range(settings_format(vm_settings, &c, all, sizeof(all)),
+		SETTING_TEXT_SIZE / 2, SETTING_TEXT_SIZE - 16);
 }
 
 int main(void)
@@ -550,6 +591,7 @@ int main(void)
 		cmocka_unit_test_setup(
 			a_configuration_becomes_a_line_that_gives_it_back, set_up),
 		cmocka_unit_test_setup(addresses_of_network_devices_differ, set_up),
+		cmocka_unit_test_setup(ports_have_different_names, set_up),
 		cmocka_unit_test_setup(only_what_is_not_the_default_is_written, set_up),
 		cmocka_unit_test_setup(the_longest_texts_fit, set_up),
 	};

@@ -107,7 +107,7 @@ static void errors_name_file_line_key_value_and_what_is_allowed(void **state)
 	expect_error("vms:\n  - name: a\n    kernal: k\n",
 		"dir/s.yaml:3: unknown key 'kernal': must be one of name, memory, cpus, vmx, shadow, "
 		"apicv, vmx-features, restart, restart-limit, background, weight, pin, rng, virtio-console, vsock, "
-		"firmware-log, boot, display, net, devices, iommu, argv0, firmware, kernel, initrd, cmdline, modules, disks, "
+		"ports, firmware-log, boot, display, net, devices, iommu, argv0, firmware, kernel, initrd, cmdline, modules, disks, "
 		"cdroms, nets");
 	expect_error("vms: [{name: a, kernel: k, cpus: 9}]",
 		"dir/s.yaml:1: cpus: '9' is not allowed: must be a number from 1 to 8");
@@ -255,7 +255,7 @@ static void network_devices_are_read(void **state)
 		      "    nets:\n"
 		      "      - lan\n"
 		      "      - {network: wan, mac: '52:54:00:12:34:5f', vlan: 7, rate: 1M,\n"
-		      "         frames: 9, mtu: 9000, spoof: on, offload: off}\n"
+		      "         frames: 9, mtu: 9000, spoof: on, offload: off, queues: 2}\n"
 		      "  - {name: b, kernel: k, net: 'lan,trunk=on+wan'}\n"),
 		0);
 	assert_int_equal(scenario.vms[0].config.nets.count, 2);
@@ -267,6 +267,8 @@ static void network_devices_are_read(void **state)
 	assert_int_equal(n[1].rate, MIB);
 	assert_int_equal(n[1].frames, 9);
 	assert_int_equal(n[1].mtu, 9000);
+	assert_int_equal(n[1].queues, 2);
+	assert_int_equal(n[0].queues, 0);
 	assert_true(n[1].spoof && !n[1].offload);
 	assert_int_equal(scenario.vms[1].config.nets.count, 2);
 	assert_true(scenario.vms[1].config.nets.at[0].trunk);

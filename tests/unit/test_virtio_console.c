@@ -14,7 +14,7 @@ static int setup(void **state)
 	(void)state;
 	world_start();
 	memset(&console, 0xa5, sizeof(console));
-	assert_true(virtio_console_create(&console, &machine, WORLD_BDF));
+	assert_true(virtio_console_create(&console, true, 0, NULL, &machine, WORLD_BDF));
 	world_up(VIRTIO_F_VERSION_1 | VIRTIO_CONSOLE_F_SIZE, 2, SIZE);
 	work();
 	assert_int_equal(interrupt(), CONFIG_VECTOR); /* the size */

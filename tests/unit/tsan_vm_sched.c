@@ -348,6 +348,24 @@ void network_vm_ended(unsigned vm)
 	(void)vm;
 }
 
+void streams_vm_ended(unsigned vm, bool again)
+{
+	(void)vm;
+	(void)again;
+}
+
+bool streams_map(unsigned vm, uint64_t cr3)
+{
+	(void)vm;
+	(void)cr3;
+	return true;
+}
+
+void devices_vm_ended(unsigned vm)
+{
+	(void)vm;
+}
+
 void vm_ended(const struct vm *vm, bool again)
 {
 	CHECK(vm->end == VM_END_RESET && vm->end_value == vm->id);

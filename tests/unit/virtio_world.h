@@ -67,6 +67,13 @@ static struct {
 	const char *server;    /* what was said last of a disk's server */
 	unsigned servers_told; /* how often something was said */
 	unsigned arrived[2];   /* by streams, at these VMs */
+	struct world_port {
+		uint32_t credit, opens, told;
+		bool busy, guest;
+		uint8_t out[1 << 16], in[1 << 16];
+		uint32_t out_size, in_size, in_read;
+		unsigned reports;
+	} port[LIMIT_PORTS];
 } world;
 
 bool seam_random(void *dst, uint32_t size)
@@ -89,6 +96,59 @@ void seam_console_write(struct platform *p, const void *bytes, uint32_t size)
 	memcpy(world.console + world.console_size, bytes, size);
 	world.console_size += size;
 	world.room -= size;
+}
+
+uint32_t seam_line_credit(struct platform *p, unsigned port)
+{
+	assert_ptr_equal(p, &machine);
+	return world.port[port].credit;
+}
+
+uint32_t seam_line_room(struct platform *p, unsigned port)
+{
+	assert_ptr_equal(p, &machine);
+	return world.port[port].busy ? 0 : world.port[port].credit;
+}
+
+void seam_line_write(struct platform *p, unsigned port, const void *bytes, uint32_t size)
+{
+	struct world_port *w = &world.port[port];
+
+	assert_ptr_equal(p, &machine);
+	assert_true(!w->busy && size <= w->credit && size <= sizeof(w->out) - w->out_size);
+	memcpy(w->out + w->out_size, bytes, size);
+	w->out_size += size;
+	w->credit -= size;
+}
+
+uint32_t seam_line_waiting(struct platform *p, unsigned port)
+{
+	assert_ptr_equal(p, &machine);
+	return world.port[port].in_size - world.port[port].in_read;
+}
+
+void seam_line_read(struct platform *p, unsigned port, void *bytes, uint32_t size)
+{
+	struct world_port *w = &world.port[port];
+
+	assert_ptr_equal(p, &machine);
+	assert_true(size <= w->in_size - w->in_read);
+	memcpy(bytes, w->in + w->in_read, size);
+	w->in_read += size;
+}
+
+uint32_t seam_line_opens(struct platform *p, unsigned port)
+{
+	assert_ptr_equal(p, &machine);
+	return world.port[port].opens;
+}
+
+void seam_line_told(struct platform *p, unsigned port, uint32_t opens, bool guest)
+{
+	assert_ptr_equal(p, &machine);
+	world.port[port].told = opens;
+	world.port[port].guest = guest;
+	world.port[port].reports++;
 }
 
 void seam_disk_full(struct platform *p, const struct disk *d)

@@ -20,6 +20,7 @@ enum target {
 	TO_CDROM,
 	TO_CONSOLE,
 	TO_SCREENSHOT,
+	TO_PORT,
 	TO_MACHINE,
 	TO_SCENARIO,
 	TO_TOOL,
@@ -56,6 +57,7 @@ static const struct option option_table[] = {
 	{"--rng", TO_VM, "rng", RUN | CHECK | IMAGE},
 	{"--virtio-console", TO_VM, "virtio-console", RUN | CHECK | IMAGE},
 	{"--vsock", TO_VM, "vsock", RUN | CHECK | IMAGE},
+	{"--ports", TO_VM, "ports", RUN | CHECK | IMAGE},
 	{"--net", TO_VM, "net", RUN | CHECK | IMAGE},
 	{"--devices", TO_VM, "devices", RUN | CHECK | IMAGE},
 	{"--iommu", TO_VM, "iommu", RUN | CHECK | IMAGE},
@@ -76,6 +78,7 @@ static const struct option option_table[] = {
 	{"--log-level", TO_SCENARIO, "log", RUN | IMAGE},
 	{"--console", TO_CONSOLE, NULL, RUN},
 	{"--screenshot", TO_SCREENSHOT, NULL, RUN},
+	{"--port", TO_PORT, NULL, RUN},
 	{"--iso", TO_TOOL, "iso", RUN},
 	{"--firmware", TO_TOOL, "firmware", RUN},
 	{"--l0", TO_TOOL, "l0", RUN | IMAGE},
@@ -125,11 +128,11 @@ static const struct {
 	{"--bare", false,
 		{"--l0", "--l0-option", "--l0-log", "--log-level", "--explain", "--summary",
 			"--stats", "--machine-cpus", "--machine-memory", "--iso", "--console",
-			"--screenshot", "--l1-firmware", NULL}},
+			"--port", "--screenshot", "--l1-firmware", NULL}},
 	{"--iso", false,
 		{"--l0", "--l0-option", "--l0-log", "--log-level", "--explain", "--summary",
 			"--stats", "--argv0", "--vmx", "--shadow", "--apicv", "--vmx-features",
-			"--console", "--screenshot", NULL}},
+			"--console", "--port", "--screenshot", NULL}},
 	{"--iso", true, {"--firmware", NULL}},
 };
 
@@ -261,21 +264,39 @@ static int add_cdrom(struct parser *p, const struct option *o, const char *value
 	return p->e->status;
 }
 
+static int add_place(struct parser *p, const char *vm, const char *port, const char *place)
+{
+	struct console_places *l = &p->o->consoles;
+
+	if (l->count == L0_LINES)
+		return usage(p, "--console, --port: there are more than consoles and ports");
+	l->place[l->count++] = (struct console_place){vm, port, arena_copy(p->a, place)};
+	return 0;
+}
+
 /* --console VM=PLACE */
 static int add_console(struct parser *p, const char *value)
 {
-	struct console_places *l = &p->o->consoles;
 	const char *equals = strchr(value, '=');
 
 	if (!equals || equals == value || !equals[1])
 		return usage(p,
 			"--console: must be VM=pty, VM=unix:PATH, VM=file:OUT or VM=file:OUT,IN");
-	if (l->count == LIMIT_VMS)
-		return usage(p, "--console: there are more than VMs");
-	l->place[l->count].vm = arena_format(p->a, "%.*s", (int)(equals - value), value);
-	l->place[l->count].place = arena_copy(p->a, equals + 1);
-	l->count++;
-	return 0;
+	return add_place(
+		p, arena_format(p->a, "%.*s", (int)(equals - value), value), NULL, equals + 1);
+}
+
+/* --port VM:PORT=PLACE */
+static int add_port(struct parser *p, const char *value)
+{
+	const char *colon = strchr(value, ':'), *equals = strchr(value, '=');
+
+	if (!colon || !equals || colon == value || equals <= colon + 1 || !equals[1])
+		return usage(p,
+			"--port: must be VM:PORT=PLACE, with a place as of --console: pty, "
+			"unix:PATH, file:OUT or file:OUT,IN");
+	return add_place(p, arena_format(p->a, "%.*s", (int)(colon - value), value),
+		arena_format(p->a, "%.*s", (int)(equals - colon - 1), colon + 1), equals + 1);
 }
 
 /* --screenshot VM=FILE */
@@ -310,6 +331,8 @@ static int apply_option(struct parser *p, const struct option *o, const char *va
 		return add_console(p, value);
 	case TO_SCREENSHOT:
 		return add_screenshot(p, value);
+	case TO_PORT:
+		return add_port(p, value);
 	case TO_VM:
 	case TO_ALL_VMS:
 		keys = vm_keys;

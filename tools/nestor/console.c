@@ -28,20 +28,52 @@ static const char *name_of(const struct consoles *c, unsigned vm)
 	return c->s->vms[vm].config.name;
 }
 
-static int open_place(
-	struct consoles *c, struct arena *a, const struct console_place *place, struct error *e)
+/* Whose console or port the place is for; L0_LINES, and an error: nobody's. */
+static unsigned line_of(const struct consoles *c, const struct console_place *place,
+	const char *where, struct error *e)
 {
-	const char *where = arena_format(a, "--console %s", place->vm);
-	unsigned vm = 0;
+	const struct port_list *ports;
+	unsigned vm = 0, port;
 
 	while (vm < c->s->vm_count && strcmp(name_of(c, vm), place->vm) != 0)
 		vm++;
-	if (vm == c->s->vm_count)
-		return fail(e, STATUS_USAGE, "%s: there is no such VM", where);
-	if (c->endpoint[vm])
+	if (vm == c->s->vm_count) {
+		fail(e, STATUS_USAGE, "%s: there is no such VM", where);
+		return L0_LINES;
+	}
+	if (!place->port)
+		return vm;
+	ports = &c->s->vms[vm].config.ports;
+	port = port_list_find(ports, text_of(place->port, strlen(place->port)));
+	if (port < ports->count)
+		return l0_port_line(vm, port);
+	fail(e, STATUS_USAGE, "%s: the VM has no such port: see 'ports'", where);
+	return L0_LINES;
+}
+
+static int open_place(
+	struct consoles *c, struct arena *a, const struct console_place *place, struct error *e)
+{
+	const char *where = place->port
+				    ? arena_format(a, "--port %s:%s", place->vm, place->port)
+				    : arena_format(a, "--console %s", place->vm);
+	const char *what =
+		place->port ? arena_format(a, "the port '%s' of '%s'", place->port, place->vm)
+			    : arena_format(a, "the console of '%s'", place->vm);
+	unsigned line = line_of(c, place, where, e);
+
+	if (line == L0_LINES)
+		return e->status;
+	if (c->endpoint[line])
 		return fail(e, STATUS_USAGE, "%s: given twice", where);
-	c->endpoint[vm] = &c->places[vm];
-	return endpoint_open(c->endpoint[vm], a, place->place, place->vm, where, e);
+	c->endpoint[line] = &c->places[line];
+	if (endpoint_open(c->endpoint[line], a, place->place, what, where, e))
+		return e->status;
+	if (place->port) {
+		c->endpoint[line]->patient = true;
+		sender_connect(&c->sender, a, line);
+	}
+	return 0;
 }
 
 /*
@@ -112,7 +144,7 @@ void consoles_close(struct consoles *c)
 	if (c->terminal)
 		terminal_close();
 	c->terminal = c->input = false;
-	for (unsigned i = 0; i < LIMIT_VMS; i++)
+	for (unsigned i = 0; i < L0_LINES; i++)
 		if (c->endpoint[i])
 			endpoint_close(c->endpoint[i]);
 }
@@ -213,16 +245,30 @@ static bool read_input(struct consoles *c)
 	return quit;
 }
 
-static void read_endpoint(struct consoles *c, unsigned vm)
+/* As much as has been passed on gives room for as much. */
+static void tell_port(struct consoles *c, unsigned line)
+{
+	const struct endpoint *p = c->endpoint[line];
+	bool there = endpoint_is_there(p);
+	uint32_t limit = c->received[line] - (uint32_t)p->kept_size + L0_OUTPUT_WINDOW;
+
+	sender_port(&c->sender, line, there ? limit : c->sender.port[line - LIMIT_VMS].limit,
+		there);
+}
+
+static void read_endpoint(struct consoles *c, unsigned line)
 {
 	uint8_t bytes[TERMINAL_AHEAD];
-	size_t room = sender_room(&c->sender, vm);
+	size_t room;
 
-	endpoint_attend(c->endpoint[vm]);
-	if (room && is_readable(c->endpoint[vm]->in))
-		sender_add(&c->sender, vm, bytes,
-			endpoint_read(c->endpoint[vm], bytes,
+	endpoint_attend(c->endpoint[line]);
+	room = sender_room(&c->sender, line);
+	if (room && is_readable(c->endpoint[line]->in))
+		sender_add(&c->sender, line, bytes,
+			endpoint_read(c->endpoint[line], bytes,
 				room < sizeof(bytes) ? room : sizeof(bytes)));
+	if (line >= LIMIT_VMS)
+		tell_port(c, line);
 }
 
 /* ---- the line to the machine ---- */
@@ -279,7 +325,7 @@ unsigned consoles_poll(struct consoles *c, double now, struct pollfd *fds)
 		fds[n++] = (struct pollfd){c->control->master, POLLOUT, 0};
 	if (c->control->path && c->bare) /* what it sends: session.c */
 		fds[n++] = (struct pollfd){c->control->master, POLLIN, 0};
-	for (unsigned i = 0; i < LIMIT_VMS; i++)
+	for (unsigned i = 0; i < L0_LINES; i++)
 		if (c->endpoint[i])
 			n += endpoint_poll(
 				c->endpoint[i], sender_room(&c->sender, i) > 0, fds + n);
@@ -292,7 +338,7 @@ bool consoles_attend(struct consoles *c, double now)
 
 	if (c->terminal && is_readable(terminal_resized_fd()))
 		tell_size(c);
-	for (unsigned i = 0; i < LIMIT_VMS; i++)
+	for (unsigned i = 0; i < L0_LINES; i++)
 		if (c->endpoint[i])
 			read_endpoint(c, i);
 	send(c, now);
@@ -303,7 +349,7 @@ double consoles_deadline(const struct consoles *c, double now)
 {
 	double first = sender_deadline(&c->sender);
 
-	for (unsigned i = 0; i < LIMIT_VMS; i++)
+	for (unsigned i = 0; i < L0_LINES; i++)
 		if (c->endpoint[i] && endpoint_is_deserted(c->endpoint[i]) &&
 			(first <= 0 || now + LOOK_AGAIN < first))
 			first = now + LOOK_AGAIN;
@@ -312,19 +358,39 @@ double consoles_deadline(const struct consoles *c, double now)
 
 /* ---- what comes out ---- */
 
-void consoles_report(struct consoles *c, const char *line, double now)
+static void tell_guest(const struct consoles *c, unsigned line, bool open)
 {
-	sender_report(&c->sender, line, now);
+	unsigned vm = l0_vm_of_line(line), port = line - l0_port_line(vm, 0);
+
+	if (vm < c->s->vm_count)
+		fprintf(stderr, "nestor: '%s' has %s its port '%s'\n", name_of(c, vm),
+			open ? "opened" : "closed", c->s->vms[vm].config.ports.name[port]);
 }
 
-bool consoles_output(struct consoles *c, unsigned vm, const uint8_t *bytes, size_t size)
+void consoles_report(struct consoles *c, const char *record, double now, bool verbose)
 {
-	if (vm >= LIMIT_VMS || !c->endpoint[vm])
+	bool before[L0_LINES - LIMIT_VMS];
+
+	for (unsigned i = 0; i < L0_LINES - LIMIT_VMS; i++)
+		before[i] = c->sender.port[i].guest;
+	sender_report(&c->sender, record, now);
+	for (unsigned i = 0; verbose && i < L0_LINES - LIMIT_VMS; i++)
+		if (c->sender.port[i].guest != before[i])
+			tell_guest(c, LIMIT_VMS + i, !before[i]);
+}
+
+bool consoles_output(struct consoles *c, unsigned line, const uint8_t *bytes, size_t size)
+{
+	if (line < LIMIT_VMS && !c->endpoint[line])
 		return false;
-	endpoint_write(c->endpoint[vm], bytes, size);
+	if (line >= L0_LINES || !c->endpoint[line])
+		return true;
+	c->received[line] += (uint32_t)size;
+	endpoint_write(c->endpoint[line], bytes, size);
 	return true;
 }
 
+/* A port's sender knows how much it may send; of a console only the machine can wait. */
 bool consoles_are_full(const struct consoles *c)
 {
 	for (unsigned i = 0; i < LIMIT_VMS; i++)

@@ -2,7 +2,7 @@
 /*
  * Input for the consoles of a run: from the user's terminal to the VM that has the focus, from
  * standard input to the only VM, or from each VM's own place (endpoint.h). Output to such a
- * place. Does not own standard output.
+ * place. The same for ports, which have a place or nobody. Does not own standard output.
  */
 #ifndef NESTOR_CONSOLE_H
 #define NESTOR_CONSOLE_H
@@ -15,13 +15,13 @@
 #include "sender.h"
 #include "terminal.h"
 
-/* --console VM=PLACE */
+/* --console VM=PLACE, --port VM:PORT=PLACE */
 struct console_place {
-	const char *vm, *place;
+	const char *vm, *port, *place; /* port NULL: the console */
 };
 
 struct console_places {
-	struct console_place place[LIMIT_VMS];
+	struct console_place place[L0_LINES];
 	unsigned count;
 };
 
@@ -34,12 +34,13 @@ struct consoles {
 	unsigned focus; /* the VM that standard input goes to */
 	struct keys keys;
 	struct sender sender;
-	struct endpoint *endpoint[LIMIT_VMS]; /* NULL: standard input and output */
-	struct endpoint places[LIMIT_VMS];
+	struct endpoint *endpoint[L0_LINES]; /* NULL: standard input and output, or nobody */
+	struct endpoint places[L0_LINES];
+	uint32_t received[L0_LINES]; /* bytes of output of a port */
 };
 
 /* More than consoles_poll ever adds. */
-#define CONSOLES_FDS (4 + 3 * LIMIT_VMS)
+#define CONSOLES_FDS (4 + 3 * L0_LINES)
 
 /* Is standard input for a VM: a terminal in the foreground, a pipe, a socket, a file? */
 bool consoles_have_input(void);
@@ -57,10 +58,12 @@ bool consoles_attend(struct consoles *c, double now);
 /* When to attend even if nothing happens; 0: never. */
 double consoles_deadline(const struct consoles *c, double now);
 
-/* A control record `input ...`. */
-void consoles_report(struct consoles *c, const char *line, double now);
-/* Output of the VM. False: it belongs to standard output. */
-bool consoles_output(struct consoles *c, unsigned vm, const uint8_t *bytes, size_t size);
+/*
+ * A control record `input ...` or `port ...`; verbose: tells when a guest opens or closes one.
+ */
+void consoles_report(struct consoles *c, const char *record, double now, bool verbose);
+/* Output of a line. False: it belongs to standard output. */
+bool consoles_output(struct consoles *c, unsigned line, const uint8_t *bytes, size_t size);
 /* Does output wait, so that no more may come? */
 bool consoles_are_full(const struct consoles *c);
 

@@ -20,7 +20,7 @@ static int cannot(const char *where, const char *what, const char *path, struct 
 }
 
 /* Our own end of the slave is closed again: then the master tells whether somebody is there. */
-static int open_pty(struct endpoint *p, const char *name, const char *where, struct error *e)
+static int open_pty(struct endpoint *p, const char *what, const char *where, struct error *e)
 {
 	struct termios raw;
 	char path[128];
@@ -37,7 +37,7 @@ static int open_pty(struct endpoint *p, const char *name, const char *where, str
 	cfmakeraw(&raw);
 	tcsetattr(slave, TCSANOW, &raw);
 	close(slave);
-	fprintf(stderr, "nestor: the console of '%s' is %s\n", name, path);
+	fprintf(stderr, "nestor: %s is %s\n", what, path);
 	return 0;
 }
 
@@ -86,13 +86,13 @@ static int open_files(struct endpoint *p, struct arena *a, const char *names, co
 	return 0;
 }
 
-int endpoint_open(struct endpoint *p, struct arena *a, const char *place, const char *name,
+int endpoint_open(struct endpoint *p, struct arena *a, const char *place, const char *what,
 	const char *where, struct error *e)
 {
 	*p = (struct endpoint){.in = -1, .out = -1, .listener = -1};
 	p->kept = arena_alloc(a, ENDPOINT_KEPT);
 	if (strcmp(place, "pty") == 0)
-		return open_pty(p, name, where, e);
+		return open_pty(p, what, where, e);
 	if (strncmp(place, "unix:", 5) == 0)
 		return open_socket(p, place + 5, where, e);
 	if (strncmp(place, "file:", 5) == 0)
@@ -109,7 +109,9 @@ static void hang_up(struct endpoint *p)
 	if (p->out >= 0 && p->out != p->in)
 		close(p->out);
 	p->in = p->out = -1;
-	p->kept_at = p->kept_size = 0;
+	p->ended = false;
+	if (!p->patient)
+		p->kept_at = p->kept_size = 0;
 }
 
 void endpoint_close(struct endpoint *p)
@@ -132,6 +134,16 @@ bool endpoint_is_deserted(const struct endpoint *p)
 	return p->is_pty && p->in >= 0 && poll(&fd, 1, 0) > 0 && (fd.revents & POLLHUP);
 }
 
+static bool can_write(const struct endpoint *p)
+{
+	return p->out >= 0 && !endpoint_is_deserted(p);
+}
+
+bool endpoint_is_there(const struct endpoint *p)
+{
+	return can_write(p) || (p->listener >= 0 && p->in >= 0);
+}
+
 unsigned endpoint_poll(const struct endpoint *p, bool read, struct pollfd *fds)
 {
 	unsigned n = 0;
@@ -140,11 +152,30 @@ unsigned endpoint_poll(const struct endpoint *p, bool read, struct pollfd *fds)
 		return 0;
 	if (p->listener >= 0 && p->in < 0)
 		fds[n++] = (struct pollfd){p->listener, POLLIN, 0};
-	if (p->in >= 0 && read)
+	if (p->in >= 0 && p->ended) /* tells of its end only */
+		fds[n++] = (struct pollfd){p->in, 0, 0};
+	else if (p->in >= 0 && read)
 		fds[n++] = (struct pollfd){p->in, POLLIN, 0};
 	if (p->out >= 0 && p->kept_size)
 		fds[n++] = (struct pollfd){p->out, POLLOUT, 0};
 	return n;
+}
+
+/* A socket's peer, which may also have ended its half only. */
+static bool has_gone(const struct endpoint *p)
+{
+	struct pollfd fd = {p->in, 0, 0};
+
+	return poll(&fd, 1, 0) > 0 && (fd.revents & (POLLHUP | POLLERR));
+}
+
+/* A socket's peer has gone, but what it sent before is still to be read. */
+static void fail_writing(struct endpoint *p)
+{
+	if (p->listener >= 0)
+		p->out = -1;
+	if (p->listener < 0 || !p->patient)
+		p->kept_size = 0;
 }
 
 static void flush(struct endpoint *p)
@@ -157,9 +188,7 @@ static void flush(struct endpoint *p)
 		if (wrote < 0 && errno == EAGAIN)
 			return;
 		if (wrote < 0) {
-			p->kept_size = 0;
-			if (p->listener >= 0)
-				hang_up(p);
+			fail_writing(p);
 			return;
 		}
 		p->kept_at += (size_t)wrote;
@@ -171,9 +200,12 @@ void endpoint_attend(struct endpoint *p)
 {
 	if (p->listener >= 0 && p->in < 0)
 		p->in = p->out = accept4(p->listener, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
-	if (endpoint_is_deserted(p))
+	if (p->ended && has_gone(p))
+		hang_up(p);
+	if (endpoint_is_deserted(p) && !p->patient)
 		p->kept_size = 0;
-	flush(p);
+	if (can_write(p))
+		flush(p);
 }
 
 /* ---- bytes ---- */
@@ -181,14 +213,17 @@ void endpoint_attend(struct endpoint *p)
 /* At the end of a file there is no more input; after a socket's peer the next may come. */
 size_t endpoint_read(struct endpoint *p, uint8_t *bytes, size_t size)
 {
-	ssize_t got = p->in >= 0 ? read(p->in, bytes, size) : 0;
+	ssize_t got = p->in >= 0 && !p->ended ? read(p->in, bytes, size) : 0;
 
 	if (got > 0)
 		return (size_t)got;
-	if (p->in < 0 || p->is_pty || (got < 0 && (errno == EAGAIN || errno == EINTR)))
+	if (p->in < 0 || p->ended || p->is_pty ||
+		(got < 0 && (errno == EAGAIN || errno == EINTR)))
 		return 0;
 	if (p->listener >= 0) {
-		hang_up(p);
+		p->ended = got == 0 && !has_gone(p);
+		if (!p->ended)
+			hang_up(p);
 		return 0;
 	}
 	close(p->in);
@@ -203,13 +238,16 @@ bool endpoint_is_full(const struct endpoint *p)
 
 void endpoint_write(struct endpoint *p, const uint8_t *bytes, size_t size)
 {
-	if (p->out < 0 || endpoint_is_deserted(p))
+	if (!p->patient && !can_write(p))
 		return;
-	if (!p->kept_size)
+	if (p->kept_at + p->kept_size + size > ENDPOINT_KEPT) {
+		memmove(p->kept, p->kept + p->kept_at, p->kept_size);
 		p->kept_at = 0;
+	}
 	if (size > ENDPOINT_KEPT - p->kept_at - p->kept_size)
 		size = ENDPOINT_KEPT - p->kept_at - p->kept_size;
 	memcpy(p->kept + p->kept_at + p->kept_size, bytes, size);
 	p->kept_size += size;
-	flush(p);
+	if (can_write(p))
+		flush(p);
 }

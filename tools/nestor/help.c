@@ -74,6 +74,8 @@ static const char run_help_end[] =
 	"  --screenshot VM=FILE.png|FILE.txt\n"
 	"                      what the VM's display shows goes there, as a picture or as text,\n"
 	"                      when the VM ends and at each SIGUSR1; repeatable\n"
+	"  --port VM:PORT=pty|unix:PATH|file:OUT[,IN]\n"
+	"                      the other end of a port of the VM is there; default: nobody\n"
 	"  --timeout S         end after S seconds of real time: a number from 1 to 1000000\n"
 	"  --bare              run the image on the machine itself, without Nestor\n"
 	"  --log-level error|warn|info|debug\n"

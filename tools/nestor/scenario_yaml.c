@@ -387,6 +387,10 @@ static int vm_key(struct loader *l, void *object, const char *key, yaml_node_t *
 		return load_words(l, s, object, value, "a list of PCI functions", "none");
 	if (strcmp(key, "boot") == 0 && value->type == YAML_SEQUENCE_NODE)
 		return load_words(l, s, object, value, "a list of words", "");
+	if (strcmp(key, "ports") == 0 && value->type == YAML_SEQUENCE_NODE)
+		return value->data.sequence.items.start == value->data.sequence.items.top
+			       ? 0
+			       : load_words(l, s, object, value, "a list of names", "");
 	if (strcmp(key, "vmx") == 0 && value->type == YAML_MAPPING_NODE)
 		return for_each_key(l, value, "vmx", object, vmx_key);
 	return s ? apply(l, s, object, value)

@@ -8,7 +8,8 @@
 
 #define BYTES  (FRAME_PAYLOAD - FRAME_OFFSET)
 #define REPEAT 10.0 /* seconds without news after which a frame is taken for lost */
-#define ONCE   2.0  /* seconds for which frames that are under way ask for the same again */
+#define ENOUGH (L0_OUTPUT_WINDOW / 4) /* bytes of room that are worth a frame */
+#define ONCE   2.0 /* seconds for which frames that are under way ask for the same again */
 
 void sender_init(struct sender *s, struct arena *a)
 {
@@ -17,21 +18,49 @@ void sender_init(struct sender *s, struct arena *a)
 		s->console[i].kept = arena_alloc(a, SENDER_CAPACITY);
 }
 
+void sender_connect(struct sender *s, struct arena *a, unsigned line)
+{
+	s->console[line].kept = arena_alloc(a, SENDER_CAPACITY);
+}
+
+static struct sender_port *port_of(struct sender *s, unsigned line)
+{
+	return &s->port[line - LIMIT_VMS];
+}
+
 /* ---- what is to be sent ---- */
 
-size_t sender_room(const struct sender *s, unsigned vm)
+/* What somebody new sends shall not come before the guest knows of him. */
+static bool is_expected(const struct sender *s, unsigned line)
 {
-	const struct sender_console *c = &s->console[vm];
+	const struct sender_port *p = &s->port[line - LIMIT_VMS];
 
+	return (p->opens & 1) && p->told == p->opens;
+}
+
+size_t sender_room(const struct sender *s, unsigned line)
+{
+	const struct sender_console *c = &s->console[line];
+
+	if (line >= LIMIT_VMS && !is_expected(s, line))
+		return 0;
 	return SENDER_CAPACITY - (c->end - c->acked);
 }
 
-void sender_add(struct sender *s, unsigned vm, const uint8_t *bytes, size_t size)
+void sender_add(struct sender *s, unsigned line, const uint8_t *bytes, size_t size)
 {
-	struct sender_console *c = &s->console[vm];
+	struct sender_console *c = &s->console[line];
 
 	for (size_t i = 0; i < size; i++)
 		c->kept[c->end++ % SENDER_CAPACITY] = bytes[i];
+}
+
+void sender_port(struct sender *s, unsigned line, uint32_t limit, bool open)
+{
+	struct sender_port *p = port_of(s, line);
+
+	p->limit = limit;
+	p->opens += (p->opens & 1) != open;
 }
 
 void sender_resize(struct sender *s, unsigned vm, uint16_t columns, uint16_t rows)
@@ -83,17 +112,29 @@ static void report_of(struct sender_console *c, const char *line, double now)
 		go_back(c, now);
 }
 
-void sender_report(struct sender *s, const char *line, double now)
+static void port_report_of(struct sender_port *p, const char *record)
 {
-	uint64_t channel = record_number(line, "channel");
+	p->acked_limit = (uint32_t)record_number(record, "limit");
+	p->acked_opens = (uint32_t)record_number(record, "opens");
+	p->told = (uint32_t)record_number(record, "told");
+	p->guest = record_number(record, "guest") != 0;
+}
 
-	if (record_number(line, "version") == FRAME_VERSION && !s->open) {
+void sender_report(struct sender *s, const char *record, double now)
+{
+	unsigned line = (unsigned)record_number(record, "channel") - L0_CHANNEL_VM;
+
+	if (record_number(record, "version") == FRAME_VERSION && !s->open) {
 		s->open = true;
-		for (unsigned i = 0; i < LIMIT_VMS; i++)
-			s->console[i].limit = (uint32_t)record_number(line, "window");
+		for (unsigned i = 0; i < L0_LINES; i++)
+			s->console[i].limit = (uint32_t)record_number(record, "window");
 	}
-	if (s->open && channel >= L0_CHANNEL_VM && channel < L0_CHANNEL_SCREEN)
-		report_of(&s->console[channel - L0_CHANNEL_VM], line, now);
+	if (!s->open || line >= L0_LINES)
+		return;
+	if (!record_is(record, "port"))
+		report_of(&s->console[line], record, now);
+	else if (line >= LIMIT_VMS)
+		port_report_of(port_of(s, line), record);
 }
 
 /* ---- sending ---- */
@@ -107,9 +148,9 @@ static void put(struct sender *s, enum frame_kind kind, unsigned channel,
 	s->out_size = frame_write(s->out, &f);
 }
 
-static bool put_input(struct sender *s, unsigned vm, double now)
+static bool put_input(struct sender *s, unsigned line, double now)
 {
-	struct sender_console *c = &s->console[vm];
+	struct sender_console *c = &s->console[line];
 	uint32_t size = c->end - c->sent;
 	uint8_t payload[FRAME_PAYLOAD];
 
@@ -125,7 +166,7 @@ static bool put_input(struct sender *s, unsigned vm, double now)
 	if (c->sent == c->acked && !c->repeated)
 		c->since = now;
 	c->sent += size;
-	put(s, FRAME_INPUT, L0_CHANNEL_VM + vm, payload, FRAME_OFFSET + size);
+	put(s, FRAME_INPUT, L0_CHANNEL_VM + line, payload, FRAME_OFFSET + size);
 	return true;
 }
 
@@ -149,21 +190,55 @@ static bool put_screen(struct sender *s, unsigned vm)
 	return true;
 }
 
-/* Consoles take turns. */
+/* Nobody comes or goes before Nestor has all bytes of who was there. */
+static uint32_t opens_now(const struct sender_console *c, const struct sender_port *p)
+{
+	return c->acked == c->end ? p->opens : p->sent_opens;
+}
+
+static bool is_overdue(const struct sender_port *p, double now)
+{
+	return (p->sent_limit != p->acked_limit || p->sent_opens != p->acked_opens) &&
+	       now - p->since >= REPEAT;
+}
+
+static bool put_port(struct sender *s, unsigned line, double now)
+{
+	struct sender_console *c = &s->console[line];
+	struct sender_port *p = port_of(s, line);
+	uint32_t opens = opens_now(c, p);
+	uint8_t payload[8];
+
+	if (!c->kept || (p->limit - p->sent_limit < ENOUGH && opens == p->sent_opens &&
+				!is_overdue(p, now)))
+		return false;
+	p->sent_limit = p->limit;
+	p->sent_opens = opens;
+	p->since = now;
+	frame_put32(payload, p->limit);
+	frame_put32(payload + 4, opens);
+	put(s, FRAME_PORT, L0_CHANNEL_VM + line, payload, sizeof(payload));
+	return true;
+}
+
+/* Lines take turns. */
 static void next_frame(struct sender *s, double now)
 {
-	for (unsigned i = 0; i < LIMIT_VMS; i++) {
-		unsigned vm = s->turn;
+	for (unsigned i = 0; i < L0_LINES; i++) {
+		unsigned line = s->turn;
 
-		s->turn = (vm + 1) % LIMIT_VMS;
-		if (put_size(s, vm) || put_screen(s, vm) || put_input(s, vm, now))
+		s->turn = (line + 1) % L0_LINES;
+		if (line < LIMIT_VMS ? put_size(s, line) || put_screen(s, line)
+				     : put_port(s, line, now))
+			return;
+		if (put_input(s, line, now))
 			return;
 	}
 }
 
 static void repeat_lost(struct sender *s, double now)
 {
-	for (unsigned i = 0; i < LIMIT_VMS; i++) {
+	for (unsigned i = 0; i < L0_LINES; i++) {
 		struct sender_console *c = &s->console[i];
 
 		if (c->sent != c->acked && now - c->since >= REPEAT)
@@ -191,15 +266,26 @@ void sender_wrote(struct sender *s, size_t size)
 	s->out_at += size;
 }
 
+static double earlier(double first, double other)
+{
+	return first <= 0 || other < first ? other : first;
+}
+
 double sender_deadline(const struct sender *s)
 {
 	double first = 0;
 
-	for (unsigned i = 0; i < LIMIT_VMS; i++) {
+	for (unsigned i = 0; i < L0_LINES; i++) {
 		const struct sender_console *c = &s->console[i];
 
-		if (c->sent != c->acked && (first <= 0 || c->since + REPEAT < first))
-			first = c->since + REPEAT;
+		if (c->sent != c->acked)
+			first = earlier(first, c->since + REPEAT);
+	}
+	for (unsigned i = 0; i < L0_LINES - LIMIT_VMS; i++) {
+		const struct sender_port *p = &s->port[i];
+
+		if (p->sent_limit != p->acked_limit || p->sent_opens != p->acked_opens)
+			first = earlier(first, p->since + REPEAT);
 	}
 	return first;
 }

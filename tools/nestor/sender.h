@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * What goes to a running Nestor by the machine's first serial port: frames (lib/frame.h) with
- * requests and with what is typed at consoles. Keeps each byte until Nestor has it, and sends
- * none before there is room for it. Does not own the line, nor where the bytes come from.
+ * requests, and with what consoles and ports get, which are lines (lib/l0_stream.h). Keeps each
+ * byte until Nestor has it, and sends none before there is room for it. Does not own the line,
+ * nor where the bytes come from.
  */
 #ifndef NESTOR_SENDER_H
 #define NESTOR_SENDER_H
@@ -27,29 +28,49 @@ struct sender_console {
 	bool wants_screen; /* to be asked for */
 };
 
+/* The other end of a port, in the counts of FRAME_PORT. */
+struct sender_port {
+	uint32_t limit, opens; /* as it is */
+	uint32_t sent_limit, sent_opens;
+	uint32_t acked_limit, acked_opens; /* what Nestor has */
+	uint32_t told;                     /* of `opens`, what the guest knows */
+	bool guest;                        /* has its end open */
+	double since;                      /* something was last sent */
+};
+
 struct sender {
-	bool open; /* Nestor said that it understands */
-	bool stop; /* to be sent */
-	struct sender_console console[LIMIT_VMS];
+	bool open;                               /* Nestor said that it understands */
+	bool stop;                               /* to be sent */
+	struct sender_console console[L0_LINES]; /* kept NULL: a port that is not connected */
+	struct sender_port port[L0_LINES - LIMIT_VMS];
 	unsigned turn; /* whose frame comes next */
 	uint8_t out[FRAME_WIRE];
 	size_t out_at, out_size;
 };
 
 void sender_init(struct sender *s, struct arena *a);
+/* The port of this line has another end. */
+void sender_connect(struct sender *s, struct arena *a, unsigned line);
 
-/* How many more bytes for the VM's console are kept. */
-size_t sender_room(const struct sender *s, unsigned vm);
+/*
+ * How many more bytes for the line are kept. Of a port: only once the guest knows who is there.
+ */
+size_t sender_room(const struct sender *s, unsigned line);
 /* At most so many. */
-void sender_add(struct sender *s, unsigned vm, const uint8_t *bytes, size_t size);
+void sender_add(struct sender *s, unsigned line, const uint8_t *bytes, size_t size);
+/*
+ * The other end of a port takes all output up to a count of bytes from the start of the run,
+ * which is never less than before; and somebody is there, or not.
+ */
+void sender_port(struct sender *s, unsigned line, uint32_t limit, bool open);
 void sender_resize(struct sender *s, unsigned vm, uint16_t columns, uint16_t rows);
 /* Asks Nestor for what the VM's display shows. */
 void sender_screen(struct sender *s, unsigned vm);
 /* Asks Nestor to stop all VMs and to report on them. */
 void sender_stop(struct sender *s);
 
-/* A control record `input ...`, at a time in seconds. */
-void sender_report(struct sender *s, const char *line, double now);
+/* A control record `input ...` or `port ...`, at a time in seconds. */
+void sender_report(struct sender *s, const char *record, double now);
 
 /* What is to be written next, *size bytes; NULL: nothing for now. Then how many were. */
 const uint8_t *sender_next(struct sender *s, double now, size_t *size);

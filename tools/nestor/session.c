@@ -154,8 +154,8 @@ static void handle_record(struct session *x, const char *line)
 			fprintf(x->stats, "%s\n", line + strlen("stat "));
 		return;
 	}
-	if (record_is(line, "input")) {
-		consoles_report(&x->consoles, line, now());
+	if (record_is(line, "input") || record_is(line, "port")) {
+		consoles_report(&x->consoles, line, now(), x->o->progress);
 		return;
 	}
 	if (record_is(line, "screen")) {

@@ -38,11 +38,11 @@ static void send_frame(struct input *in)
 {
 	uint8_t wire[FRAME_WIRE], payload[FRAME_PAYLOAD];
 	struct frame f = {byte(in), byte(in), byte(in) % (FRAME_PAYLOAD + 1), payload};
-	unsigned vm = (unsigned)(f.channel - L0_CHANNEL_VM) % LIMIT_VMS;
+	unsigned line = (unsigned)(f.channel - L0_CHANNEL_VM) % L0_LINES;
 	size_t size;
 
 	memset(payload, f.kind, sizeof(payload));
-	frame_put32(payload, input.vm[vm].taken + (uint32_t)take(in, 2) - 0x8000);
+	frame_put32(payload, input.line[line].taken + (uint32_t)take(in, 2) - 0x8000);
 	if (f.size < FRAME_OFFSET)
 		f.size = FRAME_OFFSET;
 	size = frame_write(wire, &f);
@@ -52,21 +52,23 @@ static void send_frame(struct input *in)
 
 static void act(struct input *in)
 {
-	unsigned kind = byte(in), vm = kind >> 2 & 7, before = records;
+	unsigned kind = byte(in), line = byte(in) % L0_LINES, before = records;
 
 	if ((kind & 3) == 0)
 		arrives(byte(in));
 	else if ((kind & 3) == 1)
 		send_frame(in);
-	for (unsigned n = byte(in); (kind & 3) == 2 && n > 0 && input_waiting(vm) > 0; n--)
-		input_take(vm);
+	for (unsigned n = byte(in); (kind & 3) == 2 && n > 0 && input_waiting(line) > 0; n--)
+		input_take(line);
+	if ((kind & 7) == 6 && line >= LIMIT_VMS)
+		input_port_told(line, input_port_opens(line), kind & 8);
 	if ((kind & 3) == 3) {
 		(void)input_take_news();
 		input_tell();
 		check(!input_pending());
 	}
 	check(records - before <= 256);
-	for (unsigned i = 0; i < LIMIT_VMS; i++)
+	for (unsigned i = 0; i < L0_LINES; i++)
 		check(input_waiting(i) <= WINDOW);
 }
 

@@ -29,6 +29,7 @@ static uint8_t pages[COW_PAGES * DISK_PAGE];
 
 static struct virtio_blk blk;
 static struct virtio_console console;
+static char names[LIMIT_PORTS][LIMIT_NAME] = {"a", "b", "c", "d"};
 static struct virtio_rng rng;
 static struct virtio_scsi scsi;
 static uint8_t cd_image[CD_BLOCKS * 2048];
@@ -224,6 +225,8 @@ static void work_on(void)
 {
 	world.room = 4096;
 	world.console_size = 0;
+	for (unsigned i = 0; i < LIMIT_PORTS; i++)
+		world.port[i].out_size = 0;
 	for (unsigned i = 0; i < 4096; i++)
 		if (platform_work(&machine) != VPCI_WORK_MORE)
 			break;
@@ -262,6 +265,23 @@ static void scsi_state(struct input *in)
 		virtio_scsi_get_state(&scsi, &again);
 		check(memcmp(&s, &again, sizeof(s)) == 0);
 	}
+	dev_unlock(&machine);
+}
+
+/* Of a port: somebody comes or goes, sends, takes more. */
+static void other_end(struct input *in)
+{
+	struct world_port *w = &world.port[byte(in) % LIMIT_PORTS];
+
+	w->opens += byte(in) % 3;
+	w->credit = (uint32_t)take(in, 2) % sizeof(w->out);
+	w->busy = byte(in) % 4 == 0;
+	if (w->in_read == w->in_size)
+		w->in_read = w->in_size = 0;
+	if (w->in_size < sizeof(w->in) / 2)
+		w->in_size += byte(in);
+	dev_lock(&machine);
+	virtio_console_look(&console);
 	dev_unlock(&machine);
 }
 
@@ -306,8 +326,11 @@ static void act(struct input *in)
 	case 12:
 		command(in);
 		break;
+	case 13:
+		other_end(in);
+		break;
 	default:
-		for (unsigned q = 0; q < 4; q++)
+		for (unsigned q = 0; q < VIRTIO_CONSOLE_MORE + 2 * LIMIT_PORTS; q++)
 			notify_if_there(device, q);
 		work_on();
 	}
@@ -325,7 +348,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		.image_size = sizeof(image)};
 	disk_init(&disk, map, pages, next_free, COW_PAGES);
 	check(virtio_blk_create(&blk, &disk, 2, &machine, PCI_BDF(0, 1, 0)));
-	check(virtio_console_create(&console, &machine, PCI_BDF(0, 2, 0)));
+	check(virtio_console_create(
+		&console, byte(&in) & 1, byte(&in) % 5, names, &machine, PCI_BDF(0, 2, 0)));
 	check(virtio_rng_create(&rng, &machine, PCI_BDF(0, 3, 0)));
 	memset(cd_image, 0x11, sizeof(cd_image));
 	scsi.count = 2;
