@@ -396,7 +396,7 @@ test_debians_driver_uses_the_machines_disk() {
 	local disk=$out.disk sum run
 	truncate -s $(((3 << 30) + 512)) "$disk" && head -c 4M /dev/urandom | dd of="$disk" conv=notrunc bs=64k seek=48 2>/dev/null || return 1
 	sum=$(dd if="$disk" bs=64k skip=48 count=64 2>/dev/null | md5sum | cut -d ' ' -f 1)
-	run=(run --timeout 120 --memory 96M --rng off --machine bochs --l1 "$B/debian/vmlinuz" --initrd "$B/debian/ide.cpio"
+	run=(run --timeout 240 --memory 96M --rng off --machine bochs --l1 "$B/debian/vmlinuz" --initrd "$B/debian/ide.cpio"
 		--machine-disk "$disk" --devices pci:00:01.1 --iommu none --cmdline)
 	expect 0 "${run[@]}" "$LINUX quiet try=disk from=48 to=49000 count=64 sum=$sum" &&
 		shows 'sda: 6291457 sectors, XFER_MW_DMA_2' '^disk: ok' ' 14: +[0-9]{2,} +IO-APIC +14-edge +ata_piix' || return 1
