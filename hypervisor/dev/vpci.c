@@ -264,18 +264,24 @@ void vpci_run_timer(struct platform *p, uint64_t now)
 	dev_work(p);
 }
 
+/* The function whose turn it is: the next one behind that which had it last. */
+static unsigned next_worker(const struct vpci *pci)
+{
+	uint32_t behind = pci->work & ~((2u << pci->worked) - 1);
+
+	return (unsigned)__builtin_ctz(behind != 0 ? behind : pci->work);
+}
+
 /* Those that wait have a turn, too, each time that somebody looks. */
 enum vpci_work vpci_work(struct platform *p)
 {
 	struct vpci *pci = &p->pci;
-	unsigned i = pci->worked;
+	unsigned i;
 	enum vpci_work left;
 
 	if (pci->work == 0)
 		return VPCI_WORK_DONE;
-	do
-		i = (i + 1) % VPCI_FUNCTIONS;
-	while (!(pci->work >> i & 1));
+	i = next_worker(pci);
 	pci->worked = (uint8_t)i;
 	pci->work &= ~(1u << i);
 	pci->waits &= ~(1u << i);
