@@ -4,8 +4,12 @@
 #include "dev/dev.h"
 #include "virtio/pci.h"
 
-/* What one piece of work is, in bytes moved, and what a chain counts for by itself. */
-#define BUDGET 65536u
+/*
+ * What one piece of work is, in bytes moved, and what a chain counts for by itself: a request or
+ * a frame of 64 KiB, whatever its buffers are, with what comes beside it. One that needs a second
+ * turn waits for the guest's.
+ */
+#define BUDGET (65536u + VIRTQ_SIZE * VIRTIO_BUFFER_COST + 4 * VIRTIO_CHAIN_COST)
 
 #define COMMON_FEATURES                                                       \
 	(VIRTIO_F_VERSION_1 | VIRTIO_F_RING_PACKED | VIRTIO_F_INDIRECT_DESC | \
