@@ -111,7 +111,7 @@ void dev_unlock(struct platform *p)
 
 /*
  * What a device writes may be a table of an EPT12: virtual EPT looks for it at the dirty bits
- * of EPT01's 4 KiB pages (seam_l1_page_watch).
+ * of EPT01's 4 KiB pages (seam_l1_page_watch), in VMs where it has any.
  */
 static void mark_written(const struct vm *vm, uint64_t gpa, uint64_t size)
 {
@@ -134,7 +134,7 @@ void *dev_memory(struct platform *p, uint16_t bdf, uint64_t gpa, uint64_t size, 
 	void *va = vm_gpa_to_va(vm, gpa, size);
 
 	(void)bdf; /* no IOMMU yet: all functions see memory as the CPU does */
-	if (write && va != NULL && vm->config.vmx && vm->ept01.eptp & EPTP_AD)
+	if (write && va != NULL && __atomic_load_n(&vm->pages_watched, __ATOMIC_RELAXED))
 		mark_written(vm, gpa, size);
 	return va;
 }

@@ -69,10 +69,12 @@ bool seam_l1_translate(struct nested *n, struct gpa_l1 a, struct hpa *hpa, uint6
 uint64_t *seam_l1_page_watch(struct nested *n, struct gpa_l1 a)
 {
 	struct vm *vm = vcpu_of(n)->vm;
-	uint64_t *leaf = NULL;
+	uint64_t *leaf;
 
-	if ((vm->ept01.eptp & EPTP_AD) && seam_l1_page(n, a) != NULL)
-		leaf = ept_split_to_4k(&vm->ept01, a.v);
+	if (!(vm->ept01.eptp & EPTP_AD) || seam_l1_page(n, a) == NULL)
+		return NULL;
+	__atomic_store_n(&vm->pages_watched, true, __ATOMIC_SEQ_CST);
+	leaf = ept_split_to_4k(&vm->ept01, a.v);
 	/* What TLBs know of the page before is unsure: the first question answers "written". */
 	if (leaf != NULL)
 		__atomic_fetch_or(leaf, EPT_DIRTY, __ATOMIC_SEQ_CST);

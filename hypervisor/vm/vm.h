@@ -86,7 +86,8 @@ struct vm {
 	struct hpa void_page;
 	uint64_t void_at[VM_VOIDS]; /* where EPT01 has it; 0: nowhere */
 	unsigned void_next;
-	bool windows_changed;                     /* of PCI, since somebody looked; atomic */
+	bool windows_changed; /* of PCI, since somebody looked; atomic */
+	bool pages_watched;   /* by virtual EPT, ever (seam_l1_page_watch); atomic */
 	struct hpa vmread_bitmap, vmwrite_bitmap; /* with VMCS shadowing for L1 */
 	struct vm_state *saved;                   /* with selftest=state, like the next */
 	unsigned selftests;                       /* asked for */
