@@ -1,86 +1,55 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What a request to a virtio disk costs: ticks from the notification until the request is done,
- * which is all that L0 does for it, the exit included; the least of several tries. The driver
- * is as small as one can be: a split ring, one request at a time, no interrupts. Each line is
- * `name value`. Needs a scratch disk.
+ * What a request to a virtio disk costs: ticks from the notification until the driver has it
+ * back, which on one processor is all that anyone does for it. The driver is as small as one
+ * can be: a split ring, one request at a time, no features. It looks for the end (`polled`), or
+ * halts until the interrupt. Each line is `name least mean`. With `only=N count=N` it makes
+ * requests of one kind and no other, for who counts exits, and with `stay` does not end. Needs a disk that may be written.
  */
-#include "conf.h"
-#include "spec/pci.h"
-#include "spec/virtio.h"
+#include "apic.h"
+#include "cmdline.h"
+#include "cpu.h"
+#include "rt.h"
 #include "spec/virtio_blk.h"
+#include "virtio_pci.h"
 
-#define TRIES      16
-#define ECAM       0xe0000000u
+#define WARM       8u /* tries before: pages are touched for the first time */
+#define TRIES      64u
 #define QUEUE_SIZE 16u
-#define NOTIFY     0x2000u /* where the structures are: virtio/pci.c */
+#define VECTOR     0x40u
+#define ALL        ~0u
+/* Of the local APIC's timer: a processor that polls for ever lets no other thread run. */
+#define WAKE_VECTOR 0x41u
 
-static struct {
-	struct virtio_desc desc[QUEUE_SIZE];
-	uint16_t avail[2 + QUEUE_SIZE + 1];
-	uint8_t room[64];
-	struct {
-		uint16_t flags, index;
-		struct virtio_used entry[QUEUE_SIZE];
-		uint16_t event;
-	} used;
-} ring __attribute__((aligned(4096)));
+static const struct {
+	const char *name;
+	uint32_t type, length;
+} kinds[] = {
+	{"flush", VIRTIO_BLK_T_FLUSH, 0},
+	{"write_4k", VIRTIO_BLK_T_OUT, 4096},
+	{"read_4k", VIRTIO_BLK_T_IN, 4096},
+	{"write_64k", VIRTIO_BLK_T_OUT, 65536},
+	{"read_64k", VIRTIO_BLK_T_IN, 65536},
+};
 
+static struct vio disk;
+static struct vio_queue queue;
 static struct virtio_blk_header header;
 static uint8_t data[65536] __attribute__((aligned(4096)));
-static uint8_t status;
-static uintptr_t bar;
+static volatile uint8_t status;
 
-static volatile uint8_t *at8(uintptr_t a)
+static bool set_up(bool polled)
 {
-	return (volatile uint8_t *)a;
+	if (!vio_find(&disk, VIRTIO_BLK) || !vio_negotiate(&disk, 0))
+		return false;
+	vio_queue_start(&disk, &queue, 0, QUEUE_SIZE, polled ? VIO_POLLED : VECTOR);
+	vio_start(&disk);
+	return true;
 }
 
-static volatile uint16_t *at16(uintptr_t a)
+static void put(unsigned i, volatile void *at, uint32_t length, unsigned flags)
 {
-	return (volatile uint16_t *)a;
-}
-
-static volatile uint32_t *at32(uintptr_t a)
-{
-	return (volatile uint32_t *)a;
-}
-
-static bool find(void)
-{
-	for (unsigned i = 0; i < 32; i++) {
-		uintptr_t config = ECAM + ((uintptr_t)i << 15);
-
-		if (*at32(config) !=
-			(VIRTIO_PCI_VENDOR | (VIRTIO_PCI_DEVICE + VIRTIO_BLK) << 16))
-			continue;
-		bar = *at32(config + PCI_BAR) & ~15u;
-		*at16(config + PCI_COMMAND) = PCI_COMMAND_MEMORY | PCI_COMMAND_MASTER;
-		return true;
-	}
-	return false;
-}
-
-static void set_up(void)
-{
-	*at8(bar + VIRTIO_COMMON_STATUS) = VIRTIO_ACKNOWLEDGE | VIRTIO_DRIVER;
-	*at32(bar + VIRTIO_COMMON_DRIVER_SELECT) = 1;
-	*at32(bar + VIRTIO_COMMON_DRIVER_FEATURES) = (uint32_t)(VIRTIO_F_VERSION_1 >> 32);
-	*at8(bar + VIRTIO_COMMON_STATUS) =
-		VIRTIO_ACKNOWLEDGE | VIRTIO_DRIVER | VIRTIO_FEATURES_OK;
-	*at16(bar + VIRTIO_COMMON_QUEUE_SIZE) = QUEUE_SIZE;
-	*at32(bar + VIRTIO_COMMON_QUEUE_DESC) = (uint32_t)(uintptr_t)ring.desc;
-	*at32(bar + VIRTIO_COMMON_QUEUE_DRIVER) = (uint32_t)(uintptr_t)ring.avail;
-	*at32(bar + VIRTIO_COMMON_QUEUE_DEVICE) = (uint32_t)(uintptr_t)&ring.used;
-	*at16(bar + VIRTIO_COMMON_QUEUE_ENABLE) = 1;
-	*at8(bar + VIRTIO_COMMON_STATUS) =
-		VIRTIO_ACKNOWLEDGE | VIRTIO_DRIVER | VIRTIO_FEATURES_OK | VIRTIO_DRIVER_OK;
-	ring.avail[0] = VIRTIO_AVAIL_NO_INTERRUPT;
-}
-
-static void put(unsigned i, void *at, uint32_t length, unsigned flags)
-{
-	ring.desc[i] =
+	queue.desc[i] =
 		(struct virtio_desc){(uintptr_t)at, length, (uint16_t)flags, (uint16_t)(i + 1)};
 }
 
@@ -96,39 +65,73 @@ static void prepare(uint32_t type, uint32_t length)
 		put(n++, data, length,
 			VIRTIO_DESC_NEXT | (type == VIRTIO_BLK_T_IN ? VIRTIO_DESC_WRITE : 0));
 	put(n, &status, 1, VIRTIO_DESC_WRITE);
-	ring.avail[2 + ring.avail[1] % QUEUE_SIZE] = 0;
-	ring.avail[1]++;
+	vio_give(&queue, 0);
 }
 
-static void measure(const char *name, uint32_t type, uint32_t length)
+static bool done(void *context)
 {
-	uint64_t least = UINT64_MAX;
+	(void)context;
+	return queue.used[1] == queue.avail[1];
+}
 
-	for (unsigned i = 0; i < TRIES; i++) {
+static void wait(bool polled)
+{
+	while (!done(NULL))
+		if (!polled)
+			halt_unless(done, NULL);
+}
+
+static void measure(unsigned kind, bool polled)
+{
+	uint64_t least = UINT64_MAX, sum = 0;
+	bool good = true;
+
+	for (unsigned i = 0; i < WARM + TRIES; i++) {
 		uint64_t ticks;
 
-		prepare(type, length);
+		prepare(kinds[kind].type, kinds[kind].length);
 		ticks = rdtsc_exact();
-		*at16(bar + NOTIFY) = 0;
-		while (*(volatile uint16_t *)&ring.used.index != ring.avail[1])
-			;
+		vio_notify(&queue);
+		wait(polled);
 		ticks = rdtsc_exact() - ticks;
+		good = good && status == VIRTIO_BLK_S_OK;
+		if (i < WARM)
+			continue;
 		least = ticks < least ? ticks : least;
+		sum += ticks;
 	}
-	print("%s %lu\n", name, status == VIRTIO_BLK_S_OK ? least : 0);
+	print("disk_%s%s %lu %lu\n", kinds[kind].name, polled ? "" : "_irq", good ? least : 0,
+		good ? sum / TRIES : 0);
+}
+
+static void repeat(unsigned kind, bool polled, uint64_t count)
+{
+	for (; count > 0; count--) {
+		prepare(kinds[kind].type, kinds[kind].length);
+		vio_notify(&queue);
+		wait(polled);
+	}
+	print("disk: done, notified %u times\n", queue.notified);
+	while (cmdline_flag("stay"))
+		__asm__ volatile("cli; hlt");
 }
 
 int payload_main(void)
 {
-	if (!find()) {
+	bool polled = cmdline_flag("polled");
+	unsigned only = (unsigned)cmdline_number("only", ALL);
+	unsigned wake = (unsigned)cmdline_number("wake", 0);
+
+	apic_take_all();
+	if (!set_up(polled)) {
 		print("no disk\n");
 		return 1;
 	}
-	set_up();
-	measure("disk_flush", VIRTIO_BLK_T_FLUSH, 0);
-	measure("disk_write_4k", VIRTIO_BLK_T_OUT, 4096);
-	measure("disk_read_4k", VIRTIO_BLK_T_IN, 4096);
-	measure("disk_write_64k", VIRTIO_BLK_T_OUT, 65536);
-	measure("disk_read_64k", VIRTIO_BLK_T_IN, 65536);
+	if (wake != 0)
+		apic_every(wake, WAKE_VECTOR);
+	if (only < sizeof(kinds) / sizeof(kinds[0]))
+		repeat(only, polled, cmdline_number("count", 0));
+	for (unsigned i = 0; only == ALL && i < sizeof(kinds) / sizeof(kinds[0]); i++)
+		measure(i, polled);
 	return 0;
 }

@@ -1,9 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Frames from one VM to another: `send` or `receive`, size=BYTES of a frame (above 1514 it is
- * left to be cut into segments), count=N, window=N frames before an answer. net.sh counts what
- * L0 has to do for them.
+ * left to be cut into segments), count=N, window=N frames before an answer. Who waits looks for
+ * frames all the time, or with `halt` halts until an interrupt: on one processor, the ticks
+ * that the sender prints are then all that anyone does for a frame. net.sh and kvm_virtio.sh
+ * run it; with `stay` it does not end.
  */
+#include "apic.h"
 #include "cmdline.h"
 #include "cpu.h"
 #include "rt.h"
@@ -14,6 +17,9 @@
 	(VIRTIO_NET_F_CSUM | VIRTIO_NET_F_HOST_TSO4 | VIRTIO_NET_F_GUEST_CSUM | \
 		VIRTIO_NET_F_GUEST_TSO4)
 #define BUFFERS 32u
+#define WARM    4u /* windows before what is measured */
+#define VECTOR  0x40u
+#define AGAIN   2000000u /* ticks of one clock or the other, until the next try */
 
 static struct vnet net;
 static uint8_t frame[VNET_HDR + 65550];
@@ -40,25 +46,64 @@ static void make(uint32_t size, uint8_t from, uint8_t to)
 }
 
 static unsigned got;
+static bool halting;
+
+static bool some_came(void *context)
+{
+	(void)context;
+	return net.rx.taken != net.rx.used[1];
+}
 
 static void wait_until(unsigned count)
 {
-	for (; got < count; got += vnet_receive(&net))
-		__asm__ volatile("pause");
+	for (; got < count; got += vnet_receive(&net)) {
+		if (halting)
+			halt_unless(some_came, NULL);
+		else
+			__asm__ volatile("pause");
+	}
+}
+
+static void wait_a_while(void)
+{
+	if (halting)
+		halt_unless(some_came, NULL);
+	for (uint64_t end = rdtsc_exact() + AGAIN; !halting && got == 0 && rdtsc_exact() < end;)
+		got += vnet_receive(&net);
+	got += vnet_receive(&net);
 }
 
 /* One says that it is there until the other one sends. */
 static void meet(bool sender)
 {
-	while (!sender && got == 0) {
-		vnet_send(&net, frame, VNET_HDR + 60);
-		for (uint64_t end = rdtsc_exact() + 2000000; got == 0 && rdtsc_exact() < end;)
-			got += vnet_receive(&net);
-	}
-	if (sender)
+	if (sender) {
 		wait_until(1);
-	if (sender)
 		got = 0;
+		return;
+	}
+	apic_every(halting ? AGAIN : 0, VECTOR + 1);
+	while (got == 0) {
+		vnet_send(&net, frame, VNET_HDR + 60);
+		wait_a_while();
+	}
+	apic_every(0, VECTOR + 1);
+}
+
+/* Frames of the sender, and an answer for each window. Ticks from the WARMth on. */
+static uint64_t exchange(bool sender, uint32_t size, unsigned count, unsigned window)
+{
+	uint64_t start = rdtsc_exact();
+
+	for (unsigned done = window; done <= count; done += window) {
+		for (unsigned i = 0; sender && i < window; i++)
+			vnet_send(&net, frame, VNET_HDR + size);
+		wait_until(sender ? done / window : done);
+		if (!sender)
+			vnet_send(&net, frame, VNET_HDR + 60);
+		if (done == WARM * window)
+			start = rdtsc_exact();
+	}
+	return rdtsc_exact() - start;
 }
 
 int payload_main(void)
@@ -67,18 +112,20 @@ int payload_main(void)
 	unsigned count = (unsigned)cmdline_number("count", 1000);
 	unsigned window = (unsigned)cmdline_number("window", 1);
 	bool sender = cmdline_flag("send");
+	uint64_t ticks;
 
+	halting = cmdline_flag("halt");
+	net.vector = halting ? VECTOR : VIO_POLLED;
+	apic_take_all();
 	if (!vnet_open(&net, FEATURES, BUFFERS, size > 1514 ? VNET_FRAME : 2048))
 		return 1;
 	make(sender ? size : 60, sender ? 1 : 2, sender ? 2 : 1);
 	meet(sender);
-	for (unsigned done = window; done <= count; done += window) {
-		for (unsigned i = 0; sender && i < window; i++)
-			vnet_send(&net, frame, VNET_HDR + size);
-		wait_until(sender ? done / window : done);
-		if (!sender)
-			vnet_send(&net, frame, VNET_HDR + 60);
-	}
-	print("net: done\n");
+	ticks = exchange(sender, size, count, window);
+	if (sender && count > WARM * window)
+		print("net: %lu ticks a frame\n", ticks / (count - WARM * window));
+	print("net: done, notified %u %u times\n", net.rx.notified, net.tx.notified);
+	while (cmdline_flag("stay"))
+		__asm__ volatile("cli; hlt");
 	return 0;
 }

@@ -4,6 +4,9 @@
 #include "rt.h"
 #include "smp.h"
 
+#define PIC_MASTER_MASK 0x21
+#define PIC_SLAVE_MASK  0xa1
+
 PERCPU bool x2apic;
 
 void x2apic_on(void)
@@ -31,4 +34,20 @@ bool count_and_eoi(struct trap_frame *f)
 	interrupt_count[f->vector]++;
 	apic_eoi();
 	return true;
+}
+
+void apic_take_all(void)
+{
+	outb(PIC_MASTER_MASK, 0xff);
+	outb(PIC_SLAVE_MASK, 0xff);
+	apic_write(APIC_SVR, SVR_ON);
+	trap_hook = count_and_eoi;
+	__asm__ volatile("sti");
+}
+
+void apic_every(uint32_t ticks, uint8_t vector)
+{
+	apic_write(APIC_LVT_TIMER, TIMER_PERIODIC | vector);
+	apic_write(APIC_DIVIDE, DIVIDE_BY_1);
+	apic_write(APIC_INITIAL_COUNT, ticks);
 }

@@ -62,4 +62,19 @@ static inline void self_ipi(uint8_t vector)
 struct trap_frame;
 bool count_and_eoi(struct trap_frame *f);
 
+/* Takes interrupts of this local APIC, counted; none of the PICs, which firmware may have left
+ * at work. */
+void apic_take_all(void);
+/* An interrupt each so many ticks of its clock; 0: no more. */
+void apic_every(uint32_t ticks, uint8_t vector);
+/* With interrupts on: halts until one comes, unless done(context) is true. */
+static inline void halt_unless(bool (*done)(void *context), void *context)
+{
+	__asm__ volatile("cli");
+	if (done(context))
+		__asm__ volatile("sti");
+	else
+		__asm__ volatile("sti; hlt");
+}
+
 #endif

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A driver of the first virtio network device: split rings, no interrupts; whoever wants frames
- * looks for them.
+ * A driver of the first virtio network device: split rings; whoever wants frames looks for
+ * them, or takes an interrupt first.
  */
 #ifndef NESTOR_GUESTS_RUNTIME_VIRTIO_NET_H
 #define NESTOR_GUESTS_RUNTIME_VIRTIO_NET_H
@@ -9,24 +9,16 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "virtio_pci.h"
+
 #define VNET_RING  64u /* descriptors of a queue */
 #define VNET_HDR   12u
 #define VNET_FRAME 0x11000u /* bytes of a buffer at most */
 
-struct vnet_queue {
-	struct vnet_desc {
-		uint64_t address;
-		uint32_t length;
-		uint16_t flags, next;
-	} * desc;
-	volatile uint16_t *avail, *used; /* flags, index, entries */
-	volatile uint16_t *notify;
-	uint16_t taken; /* of `used` */
-};
-
 struct vnet {
-	volatile uint8_t *common;
-	struct vnet_queue rx, tx;
+	uint8_t vector; /* before vnet_open: of the interrupt when frames come, or VIO_POLLED */
+	struct vio v;
+	struct vio_queue rx, tx;
 	uint8_t mac[6];
 };
 
