@@ -57,9 +57,5 @@ for cpus in 1 2 4; do
 	smp smp "$cpus" --machine-cpus "$((cpus < 2 ? cpus : 2))" --memory 128M
 done
 awk -f bench/smp.awk "$out/smp-bare.txt" "$out/smp.txt" | tee "$out/smp-table.txt"
-printf '\nA request to a virtio disk: from the notification until it is done, L0 only\n'
-"$NESTOR" run --timeout "$TIMEOUT" --memory 64M --scratch 1M --l1 "$B/payload/bench_disk.elf" \
-	2>"$out/disk.err" </dev/null | tr -d '\r' | grep -a -E '^disk_[a-z0-9_]+ [0-9]+$' >"$out/disk.txt"
-awk '{ printf "%-33s %19s\n", $1, $2 }' "$out/disk.txt"
 awk -f bench/plot.awk "$out/on.txt" bench/kvm.txt >"$out/bench.svg"
 echo "plot: $out/bench.svg"

@@ -117,7 +117,7 @@ $(B)/kvmclient: $(KVMCLIENT_SRC) guests/kvmclient/vm.h
 	$(CC) $(WARN) -D_GNU_SOURCE -O2 -static $(KVMCLIENT_SRC) -o $@
 
 $(DEBIAN)/%.cpio: guests/debian/mkinitramfs.sh guests/debian/l1-init guests/debian/l2-init guests/debian/devices-init guests/debian/console-init \
-		guests/debian/dhcp-script guests/debian/storage-init guests/debian/boot-server-init \
+		guests/debian/dhcp-script guests/debian/storage-init guests/debian/boot-server-init guests/debian/bench-init \
 		$(B)/kvmclient $(DEBIAN)/packages.txt
 	guests/debian/mkinitramfs.sh $* $@ $(B)/kvmclient $(DEBIAN)
 
@@ -171,10 +171,16 @@ debian-guests: $(addprefix $(DEBIAN)/,boot-server.cpio devices.cpio ide.cpio con
 
 .PHONY: bench
 ## make bench        ticks of VT-x operations, beside those of KVM as L0
-bench: hypervisor tools machine payloads
+bench: hypervisor tools machine payloads $(DEBIAN)/bench.cpio
 	@B=$(B) bench/run.sh
 	@B=$(B) bench/apic_exits.sh
 	@B=$(B) bench/net.sh
+	@B=$(B) bench/virtio.sh
+
+.PHONY: bench-kvm
+## make bench-kvm    measures KVM and QEMU anew, which 'make bench' shows beside (bench/kvm_virtio.txt)
+bench-kvm: tools machine payloads $(DEBIAN)/bench.cpio
+	@B=$(B) bench/kvm_virtio.sh
 
 .PHONY: demo demo-run
 ## make demo-run     the demo, without installing anything

@@ -4,9 +4,9 @@
 #
 #   guests/debian/mkinitramfs.sh KIND OUTPUT KVMCLIENT [DIR [MODULES]]
 #
-# KIND: boot-server (a VM from which others start by network), devices (L1 that tries its virtio devices), console (L1 with a shell), l2 (busybox and l2-init), probe (L1 with KVM, no L2), client (L1 with an L2 for our KVM client),
-# qemu (the same with Debian's QEMU), storage (serves a disk by nbdkit), ide (owns the machine's disk), service (and its network card). DIR is what fetch.sh or fetch-i386.sh made; default build/debian. MODULES is
-# the folder there that has L1's; default modules. For ide and service it is the folder itself.
+# KIND: boot-server (a VM from which others start by network), devices (L1 that tries its virtio devices), io (the same with fio and iperf3), console (L1 with a shell), l2 (busybox and l2-init), probe (L1 with KVM, no L2), client (L1 with an L2 for our KVM client),
+# qemu (the same with Debian's QEMU), bench (measures guests of KVM and QEMU; their payloads come in a second archive), storage (serves a disk by nbdkit), ide (owns the machine's disk), service (and its network card). DIR is what fetch.sh or fetch-i386.sh made; default build/debian. MODULES is
+# the folder there that has L1's; default modules. For ide and service it is the folder itself, for io the root of fetch-io.sh.
 set -eu
 kind=$1 output=$2 client=$3 dir=${4:-build/debian} modules=${5:-modules}
 here=$(cd "$(dirname "$0")" && pwd)
@@ -30,16 +30,17 @@ needed() {
 	objdump -p "$1" | sed -n 's/^ *NEEDED *//p'
 }
 
-# A program and the shared libraries that it loads, all to the places where they are in Debian.
-program() {
-	local file=$dir/root$1 lib path
+# A program and the shared libraries that it loads, all to the places where the loader looks; from packages below ROOT.
+program() { # FILE [ROOT]
+	local root=${2:-$dir/root} lib path
+	local file=$root$1
 	put "$file" "$(dirname "$1")"
 	local queue=("$file") seen=' '
 	while [ ${#queue[@]} -gt 0 ]; do
 		for lib in $(needed "${queue[0]}"); do
 			case $seen in *" $lib "*) continue ;; esac
 			seen="$seen$lib "
-			path=$(find "$dir/root/lib" "$dir/root/usr/lib" -name "$lib" -print -quit)
+			path=$(find "$root/lib" "$root/usr/lib" -name "$lib" -print -quit)
 			[ -n "$path" ] || { echo "mkinitramfs.sh: no $lib for $1" >&2 && exit 1; }
 			put "$path" lib/x86_64-linux-gnu
 			queue+=("$path")
@@ -47,7 +48,7 @@ program() {
 		queue=("${queue[@]:1}")
 	done
 	mkdir -p "$stage/lib64"
-	cp -L "$dir"/root/lib/x86_64-linux-gnu/ld-linux-x86-64.so.2 "$stage/lib64/"
+	cp -L "$root"/lib/x86_64-linux-gnu/ld-linux-x86-64.so.2 "$stage/lib64/"
 }
 
 # The same of this host, which is a Linux with e2fsprogs.
@@ -83,6 +84,32 @@ drivers() { # MODULE...: virtio ones
 }
 
 of_pci=(virtio/virtio_pci_modern_dev virtio/virtio_pci_legacy_dev virtio/virtio_pci)
+
+qemu() {
+	local f
+	program /usr/bin/qemu-system-x86_64
+	for f in bios-microvm.bin bios-256k.bin; do
+		put "$dir/root/usr/share/seabios/$f" usr/share/seabios
+	done
+	for f in pvh.bin linuxboot_dma.bin kvmvapic.bin; do
+		put "$dir/root/usr/share/qemu/$f" usr/share/qemu
+	done
+}
+
+# What measures guests of KVM and QEMU, and their host's bridge.
+bench() {
+	local m
+	l1
+	base insmod poweroff cat grep dd sleep seq ifconfig brctl tr
+	drivers "${of_pci[@]}"
+	for m in net/llc/llc net/802/stp net/bridge/bridge drivers/net/tun drivers/net/tap \
+		drivers/vhost/vhost_iotlb drivers/vhost/vhost drivers/vhost/vhost_net; do
+		put "$dir/modules/kernel/$m.ko" lib/modules
+	done
+	qemu
+	put "$dir/root/usr/share/qemu/multiboot_dma.bin" usr/share/qemu
+	cp "$here/bench-init" "$stage/init"
+}
 
 # What tries the virtio devices.
 devices() {
@@ -182,6 +209,12 @@ boot_server() {
 case $kind in
 boot-server) boot_server ;;
 devices) devices ;;
+io)
+	devices
+	program /usr/bin/fio "$modules"
+	program /usr/bin/iperf3 "$modules"
+	ln -s ../usr/bin/fio ../usr/bin/iperf3 "$stage/bin/"
+	;;
 console)
 	base poweroff cat head sha256sum stty setsid sleep
 	cp "$here/console-init" "$stage/init"
@@ -195,22 +228,17 @@ l2)
 	cp "$here/l2-init" "$stage/init"
 	;;
 probe) l1 ;;
+bench) bench ;;
 client) l1 && l2_image ;;
 qemu)
 	l1
 	base insmod poweroff cat head dd cmp
 	drivers "${of_pci[@]}"
 	l2_image
-	program /usr/bin/qemu-system-x86_64
-	for f in bios-microvm.bin bios-256k.bin; do
-		put "$dir/root/usr/share/seabios/$f" usr/share/seabios
-	done
-	for f in pvh.bin linuxboot_dma.bin kvmvapic.bin; do
-		put "$dir/root/usr/share/qemu/$f" usr/share/qemu
-	done
+	qemu
 	;;
 *)
-	echo "mkinitramfs.sh: KIND is boot-server, devices, console, l2, probe, client, qemu, storage, ide or service, not '$kind'" >&2
+	echo "mkinitramfs.sh: KIND is boot-server, devices, io, console, l2, probe, client, qemu, bench, storage, ide or service, not '$kind'" >&2
 	exit 64
 	;;
 esac

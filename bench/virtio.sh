@@ -1,0 +1,96 @@
+#!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
+# What requests to a virtio disk and frames between two VMs cost, for L1 and for L2, beside QEMU's devices under KVM on the
+# same machine (kvm_virtio.txt), and a plot of them (build/test/bench/virtio.svg).
+#
+# Environment: B (build folder), NESTOR (the tool), TIMEOUT (seconds a run, default 300).
+set -eu
+cd "$(dirname "$0")/.."
+B=${B:-build}
+NESTOR=${NESTOR:-$B/nestor}
+TIMEOUT=${TIMEOUT:-300}
+out=$B/test/bench
+mkdir -p "$out"
+. bench/host_image.sh
+
+incomplete() { # NAME
+	echo "bench: $1 run incomplete; see $out/$1.txt and .err" >&2
+	exit 1
+}
+
+disk() { # CMDLINE
+	"$NESTOR" run --timeout "$TIMEOUT" --memory 64M --scratch 1M --stats "$out/disk.stats" --cmdline "$1" \
+		--l1 "$B/payload/bench_disk.elf" 2>"$out/disk.err" </dev/null | tr -d '\r' >"$out/disk.txt"
+	[ -s "$out/disk.txt" ] || incomplete disk
+}
+
+exits() { # STATS
+	awk '/reason=/ { match($0, /count=[0-9]+/); n += substr($0, RSTART + 6, RLENGTH - 6) } END { print n + 0 }' "$1"
+}
+
+# The exits of one request are what many requests have more than none.
+exits_of_disk() { # NAME CMDLINE
+	local none
+	disk "$2 only=2 count=0"
+	none=$(exits "$out/disk.stats")
+	disk "$2 only=2 count=500"
+	awk -v o="$1" -v a="$(exits "$out/disk.stats")" -v b="$none" 'BEGIN { printf "%s exits %.2f\n", o, (a - b) / 500 }'
+}
+
+net() { # SIZE COUNT WINDOW
+	local elf role
+	elf=$(realpath "$B/payload/net.elf")
+	{
+		printf 'machine: {cpus: 1}\nnetworks: [lan]\ntimeout: %d\nvms:\n' "$TIMEOUT"
+		for role in send receive; do
+			printf '  - {name: %s, kernel: %s, memory: 64M, net: "lan,mac=52:00:00:00:00:0%d", cmdline: "%s halt size=%d count=%d window=%d"}\n' \
+				$role "$elf" $((${#role} / 3)) $role "$1" "$2" "$3"
+		done
+	} >"$out/net.yaml"
+	"$NESTOR" run "$out/net.yaml" --stats "$out/net.stats" 2>"$out/net.err" </dev/null | tr -d '\r' >"$out/net.txt" || true
+	[ "$(grep -c 'done' "$out/net.txt")" = 2 ] || incomplete net
+}
+
+net_rows() { # SIZE WINDOW
+	local none
+	net "$1" $((4 * $2)) "$2"
+	none=$(exits "$out/net.stats")
+	net "$1" $((204 * $2)) "$2"
+	awk -v o="net_$1_$2" '/ticks a frame/ { print o, $3 }' "$out/net.txt"
+	awk -v o="net_$1_$2" -v a="$(exits "$out/net.stats")" -v b="$none" -v n=$((200 * $2)) \
+		'BEGIN { printf "%s exits %.2f\n", o, (a - b) / n }'
+}
+
+l2() {
+	host_image "$out/host.cpio"
+	"$NESTOR" run --timeout "$TIMEOUT" --ips 200000000 --memory 512M --scratch 1M --l1 "$B/debian/vmlinux" \
+		--initrd "$out/host.cpio" --cmdline "$HOST_WORDS run=backed,disk" 2>"$out/l2.err" </dev/null | tr -d '\r' >"$out/l2.txt"
+	grep -q '^host: done' "$out/l2.txt" || incomplete l2
+	awk '$2 ~ /^disk_/ { print ($1 == "backed:" ? "l2_" : "l2_cached_") $2, $3 }' "$out/l2.txt"
+}
+
+{
+	disk polled
+	cat "$out/disk.txt"
+	disk ''
+	cat "$out/disk.txt"
+	exits_of_disk disk_read_4k polled
+	exits_of_disk disk_read_4k_irq ''
+	net_rows 1514 1
+	net_rows 1514 16
+	net_rows 65000 1
+	net_rows 65000 4
+	l2
+} >"$out/virtio.txt"
+
+cat <<'END'
+
+Requests to a virtio disk and frames between two VMs on one CPU: ticks, one executed instruction of anyone each, from the
+notification until the driver has it back, and exits of it; nestor: measured now. kvm: QEMU's devices under KVM on the bare
+machine (bench/kvm_virtio.txt); fast: with an I/O thread or vhost. kvm/we, fast/we: how many times Nestor's figure they are. Rows: disk_*: the
+guest looks for the end; *_irq: it halts until the interrupt; l2_*: of an L2 of Debian's KVM and QEMU, whose disk is L1's virtio
+disk; l2_cached_*: a file in L1's memory; net_BYTES_WINDOW: a frame, with an answer for each window.
+END
+awk -f bench/virtio.awk "$out/virtio.txt" bench/kvm_virtio.txt | tee "$out/virtio-table.txt"
+awk -f bench/plot.awk <(awk '$2 != "exits"' "$out/virtio.txt") bench/kvm_virtio.txt >"$out/virtio.svg"
+echo "plot: $out/virtio.svg"
