@@ -141,6 +141,16 @@ $(SERVICE)/service.cpio: guests/debian/mkinitramfs.sh guests/debian/service-init
 ## make service-vm   Debian's kernel and the initramfs of the VM behind the network `user`
 service-vm: $(SERVICE)/service.cpio
 
+# fio and iperf3, for long tests.
+DEBIAN_IO := $(B)/debian-io
+
+$(DEBIAN_IO)/packages.txt: guests/debian/fetch-io.sh
+	rm -f $@
+	guests/debian/fetch-io.sh $(DEBIAN_IO)
+
+$(DEBIAN_IO)/io.cpio: guests/debian/mkinitramfs.sh guests/debian/devices-init $(DEBIAN)/packages.txt $(DEBIAN_IO)/packages.txt
+	guests/debian/mkinitramfs.sh io $@ $(B)/kvmclient $(DEBIAN) $(DEBIAN_IO)/root
+
 # The 32-bit kernels as L1, and the one with PAE paging as L2, too.
 DEBIAN32 := $(B)/debian-i386
 GCC32 := $(CC) -m32 --sysroot=$(DEBIAN32)/root $(foreach f,-B -L,$(f)$(DEBIAN32)/root/usr/lib/gcc/i686-linux-gnu/12)

@@ -212,12 +212,12 @@ test_virtio_rng_with_posted_interrupts() {
 
 # net_vms MACHINE-LINE VM...: Debian VMs of CPUS on networks lan and wan, and their run. VM: NAME NET COMMAND-LINE
 net_vms() {
-	local here=$PWD name nets try machine=$1 file=$out.yaml
+	local here=$PWD name nets try machine=$1 file=$out.yaml initrd=${INITRD:-$B/debian/devices.cpio}
 	printf 'timeout: 240\nnetworks: [lan, wan]\n%s\nvms:\n' "$machine" >"$file"
 	shift
 	while read -r name nets try; do
-		printf '  - {name: %s, kernel: %s, initrd: %s, memory: 192M, cpus: %d, net: "%s", cmdline: "%s quiet role=%s %s"}\n' "$name" \
-			"$here/$B/debian/vmlinuz" "$here/$B/debian/devices.cpio" "${CPUS:-1}" "$nets" "$LINUX" "$name" "$try"
+		printf '  - {name: %s, kernel: %s, initrd: %s, memory: %s, cpus: %d, net: "%s", cmdline: "%s quiet role=%s %s"}\n' "$name" \
+			"$here/$B/debian/vmlinuz" "$here/$initrd" "${MEMORY:-192M}" "${CPUS:-1}" "$nets" "$LINUX" "$name" "$try"
 	done < <(printf '%s\n' "$@") >>"$file"
 	expect 0 run "$file" --summary
 }
@@ -242,6 +242,17 @@ test_two_vms_talk_by_virtio_net() {
 # Each has a pair of queues for each of its two vCPUs.
 test_two_vms_of_two_cpus_talk_on_two_pairs_of_queues() {
 	CPUS=2 net_vms 'machine: {cpus: 2}' "a lan try=queues $A" "b lan try=queues $B_" && says a 'queues: ok' && says b 'queues: ok'
+}
+
+long_fio_writes_and_verifies_a_file_system() {
+	make -s "$B/debian-io/io.cpio" &&
+		expect 0 run --timeout 600 --cpus 2 --machine-cpus 2 --memory 512M --l1 "$B/debian/vmlinux" --initrd "$B/debian-io/io.cpio" \
+			--cmdline "$LINUX quiet try=fio" --scratch 24M && shows '^fio: ok' && shows_not ': failed|cannot be loaded'
+}
+
+long_iperf3_sends_between_two_vms() {
+	make -s "$B/debian-io/io.cpio" && INITRD=$B/debian-io/io.cpio MEMORY=512M net_vms 'machine: {cpus: 2}' \
+		"a lan try=iperf $A" "b lan try=iperf $B_" && says a 'iperf: ok' && says b 'iperf: ok' && shows_not ': failed'
 }
 
 test_two_vms_on_one_cpu_talk_without_offloads() {
