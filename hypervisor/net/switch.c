@@ -7,9 +7,26 @@
 #include "net/offload.h"
 #include "net/seam.h"
 
+/* Each frame pays for some: two words and no loop. */
 static bool same(const uint8_t *a, const uint8_t *b)
 {
-	return __builtin_memcmp(a, b, ETH_MAC_SIZE) == 0;
+	uint32_t a0, b0;
+	uint16_t a1, b1;
+
+	__builtin_memcpy(&a0, a, sizeof(a0));
+	__builtin_memcpy(&b0, b, sizeof(b0));
+	__builtin_memcpy(&a1, a + sizeof(a0), sizeof(a1));
+	__builtin_memcpy(&b1, b + sizeof(b0), sizeof(b1));
+	return a0 == b0 && a1 == b1;
+}
+
+/* Takes the first port out of a set that has one. */
+static unsigned take_first(uint32_t *set)
+{
+	unsigned i = (unsigned)__builtin_ctz(*set);
+
+	*set &= *set - 1;
+	return i;
 }
 
 static bool broadcast(const uint8_t *mac)
@@ -64,6 +81,14 @@ void net_port_create(struct net_switch *s, unsigned port, const struct net_setup
 	p->queues = 1;
 	s->flows |= setup->queues > 1;
 	p->used = true;
+	for (unsigned i = 0; i < NET_PORTS; i++) {
+		struct net_port *q = &s->port[i];
+
+		if (!q->used || q->setup.network != setup->network)
+			continue;
+		q->peers |= 1u << port;
+		p->peers |= 1u << i;
+	}
 }
 
 /* The queues that are. */
@@ -189,21 +214,15 @@ static void put(struct net_switch *s, struct net_port *p, const uint8_t *mac, ui
 	__builtin_memcpy(l->mac, mac, ETH_MAC_SIZE);
 }
 
-static bool together(const struct net_port *p, const struct net_port *q)
-{
-	return q->used && q->setup.network == p->setup.network;
-}
-
 static void learn(struct net_switch *s, unsigned port, const struct net_frame *f)
 {
 	struct net_port *p = &s->port[port];
 
 	if (same(source(f), p->setup.mac))
 		return;
-	for (unsigned i = 0; i < NET_PORTS; i++) {
-		struct net_learned *l = i != port && together(p, &s->port[i])
-						? find(s, &s->port[i], source(f), vlan_of(f))
-						: NULL;
+	for (uint32_t others = p->peers & ~(1u << port); others != 0;) {
+		struct net_port *q = &s->port[take_first(&others)];
+		struct net_learned *l = find(s, q, source(f), vlan_of(f));
 
 		if (l != NULL) /* it has moved */
 			l->seen = 0;
@@ -214,12 +233,13 @@ static void learn(struct net_switch *s, unsigned port, const struct net_frame *f
 /* Whose the address is, by configuration; NET_PORTS: nobody's. */
 static unsigned owner(const struct net_switch *s, unsigned port, const uint8_t *mac)
 {
-	unsigned i = 0;
+	for (uint32_t peers = s->port[port].peers; peers != 0;) {
+		unsigned i = take_first(&peers);
 
-	while (i < NET_PORTS &&
-		!(together(&s->port[port], &s->port[i]) && same(mac, s->port[i].setup.mac)))
-		i++;
-	return i;
+		if (same(mac, s->port[i].setup.mac))
+			return i;
+	}
+	return NET_PORTS;
 }
 
 /* ---- the way in ---- */
@@ -364,12 +384,13 @@ static bool member(const struct net_port *p, uint16_t vlan)
 
 static unsigned learned_at(struct net_switch *s, unsigned port, const struct net_frame *f)
 {
-	unsigned i = 0;
+	for (uint32_t peers = s->port[port].peers; peers != 0;) {
+		unsigned i = take_first(&peers);
 
-	while (i < NET_PORTS && !(together(&s->port[port], &s->port[i]) &&
-					find(s, &s->port[i], destination(f), vlan_of(f))))
-		i++;
-	return i;
+		if (find(s, &s->port[i], destination(f), vlan_of(f)) != NULL)
+			return i;
+	}
+	return NET_PORTS;
 }
 
 /* The port of a destination that is known; NET_PORTS: it is not. Learns, too. */
@@ -387,15 +408,18 @@ static unsigned look_up(struct net_switch *s, unsigned port, const struct net_fr
 	return to;
 }
 
-static uint32_t all_but(const struct net_switch *s, unsigned port, uint16_t vlan)
+/* Of a set, those that may get what is in this VLAN. */
+static uint32_t receivers(const struct net_switch *s, uint32_t set, uint16_t vlan)
 {
-	uint32_t set = 0;
+	uint32_t all = 0;
 
-	for (unsigned i = 0; i < NET_PORTS; i++)
-		if (i != port && together(&s->port[port], &s->port[i]) &&
-			open_queues(&s->port[i]) != 0 && member(&s->port[i], vlan))
-			set |= 1u << i;
-	return set;
+	while (set != 0) {
+		unsigned i = take_first(&set);
+
+		if (open_queues(&s->port[i]) != 0 && member(&s->port[i], vlan))
+			all |= 1u << i;
+	}
+	return all;
 }
 
 /*
@@ -435,7 +459,7 @@ uint32_t net_route(
 {
 	struct net_port *p = &s->port[port];
 	unsigned to = look_up(s, port, f);
-	uint32_t all = all_but(s, port, vlan_of(f));
+	uint32_t set = to == NET_PORTS ? p->peers : 1u << to;
 
 	if (to == NET_PORTS &&
 		!budget_spend(&p->flood, net_now(), s->second / NET_FLOODED, NET_FLOOD_BURST)) {
@@ -447,7 +471,7 @@ uint32_t net_route(
 	count(&p->counters.sent_bytes, f->meta.length);
 	count(&p->counters.large, f->meta.gso != 0);
 	count(&p->counters.flooded, to == NET_PORTS);
-	return to == NET_PORTS ? all : all & 1u << to;
+	return receivers(s, set & ~(1u << port), vlan_of(f));
 }
 
 /* Of a large frame its segments count, also when the receiver takes it uncut. */

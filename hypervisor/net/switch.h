@@ -91,6 +91,7 @@ struct net_port {
 	uint8_t queues;  /* that get frames: from 0 on; with the lock of the port */
 	uint8_t filling; /* the one that a frame is put into; likewise */
 	uint32_t open;   /* queues whose driver takes frames; atomic */
+	uint32_t peers;  /* the ports of its network, itself among them */
 	struct net_setup setup;
 	struct net_queue queue[NET_QUEUES];
 	struct net_filter filter; /* with the lock of the port */
