@@ -213,11 +213,8 @@ static bool emulate_access(
 	if (insn == NULL)
 		return false;
 	emulation_cpu(&e, &cpu);
-	if (linear != NO_PAGE && !vcpu->nested.in_l2) {
-		emulation_know(&e, linear, gpa, false);
-		if (write)
-			emulation_know(&e, linear, gpa, true);
-	}
+	if (linear != NO_PAGE && !vcpu->nested.in_l2) /* one that reads, too, looks it up */
+		emulation_know(&e, linear, gpa, write);
 	emulation_end(&e, &cpu, emul_run(&cpu, insn));
 	vcpu_touched_devices(vcpu);
 	return true;
