@@ -192,9 +192,9 @@ static void whole(struct virtio_net *n, struct net_meta *m, uint8_t *frame, stru
 		.csum_offset = m->csum_offset,
 	};
 	p->head = frame;
-	p->head_size = ETH_TYPE;
-	p->body = frame + ETH_TYPE;
-	p->body_size = m->length - ETH_TYPE;
+	p->head_size = m->length;
+	p->body = NULL;
+	p->body_size = 0;
 }
 
 static void segment(struct virtio_net *n, const struct net_meta *m, const uint8_t *frame,
@@ -272,13 +272,14 @@ static enum filled fill(
 static enum filled fill_piece(struct virtio_net *n, struct filling *f, const struct piece *p)
 {
 	enum filled result = fill(n, f, &p->hdr, HDR);
+	uint32_t before = p->tag_size == 0 ? p->head_size : ETH_TYPE;
 
 	if (result == FILLED)
-		result = fill(n, f, p->head, ETH_TYPE);
+		result = fill(n, f, p->head, before);
 	if (result == FILLED)
 		result = fill(n, f, p->tag, p->tag_size);
 	if (result == FILLED)
-		result = fill(n, f, p->head + ETH_TYPE, p->head_size - ETH_TYPE);
+		result = fill(n, f, p->head + before, p->head_size - before);
 	if (result == FILLED)
 		result = fill(n, f, p->body, p->body_size);
 	return result;
