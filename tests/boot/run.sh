@@ -247,7 +247,7 @@ test_two_vms_of_two_cpus_talk_on_two_pairs_of_queues() {
 long_fio_writes_and_verifies_a_file_system() {
 	make -s "$B/debian-io/io.cpio" &&
 		expect 0 run --timeout 600 --cpus 2 --machine-cpus 2 --memory 512M --l1 "$B/debian/vmlinux" --initrd "$B/debian-io/io.cpio" \
-			--cmdline "$LINUX quiet try=fio" --scratch 24M && shows '^fio: ok' && shows_not ': failed|cannot be loaded'
+			--cmdline "$LINUX quiet try=fio" --scratch 16M && shows '^fio: ok' && shows_not ': failed|cannot be loaded'
 }
 
 long_iperf3_sends_between_two_vms() {
