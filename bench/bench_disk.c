@@ -4,7 +4,8 @@
  * back, which on one processor is all that anyone does for it. The driver is as small as one
  * can be: a split ring, one request at a time, no features. It looks for the end (`polled`), or
  * halts until the interrupt. Each line is `name least mean`. With `only=N count=N` it makes
- * requests of one kind and no other, for who counts exits, and with `stay` does not end. Needs a disk that may be written.
+ * requests of one kind and no other, for who counts exits, and with `stay` does not end. Needs
+ * a disk that may be written.
  */
 #include "apic.h"
 #include "cmdline.h"

@@ -5,9 +5,9 @@
 #include "virtio/pci.h"
 
 /*
- * What one piece of work is, in bytes moved, and what a chain counts for by itself: a request or
- * a frame of 64 KiB, whatever its buffers are, with what comes beside it. One that needs a second
- * turn waits for the guest's.
+ * What one piece of work is, in bytes moved, and what a chain counts for by itself: a request
+ * or a frame of 64 KiB, whatever its buffers are, with what comes beside it. One that needs a
+ * second turn waits for the guest's.
  */
 #define BUDGET (65536u + VIRTQ_SIZE * VIRTIO_BUFFER_COST + 4 * VIRTIO_CHAIN_COST)
 

@@ -210,10 +210,11 @@ test_virtio_rng_with_posted_interrupts() {
 	devices rng '' --cpus 2 --machine-cpus 2 --l0-option posted=on
 }
 
-# net_vms MACHINE-LINE VM...: Debian VMs of CPUS on networks lan and wan, and their run. VM: NAME NET COMMAND-LINE
+# net_vms MACHINE-LINE VM...: Debian VMs on networks lan and wan, and their run. VM: NAME NET COMMAND-LINE. Of the environment, if they
+# are there: INITRD, MEMORY and CPUS of the VMs, LIMIT of the run in seconds.
 net_vms() {
 	local here=$PWD name nets try machine=$1 file=$out.yaml initrd=${INITRD:-$B/debian/devices.cpio}
-	printf 'timeout: 240\nnetworks: [lan, wan]\n%s\nvms:\n' "$machine" >"$file"
+	printf 'timeout: %d\nnetworks: [lan, wan]\n%s\nvms:\n' "${LIMIT:-240}" "$machine" >"$file"
 	shift
 	while read -r name nets try; do
 		printf '  - {name: %s, kernel: %s, initrd: %s, memory: %s, cpus: %d, net: "%s", cmdline: "%s quiet role=%s %s"}\n' "$name" \
@@ -245,13 +246,12 @@ test_two_vms_of_two_cpus_talk_on_two_pairs_of_queues() {
 }
 
 long_fio_writes_and_verifies_a_file_system() {
-	make -s "$B/debian-io/io.cpio" &&
-		expect 0 run --timeout 600 --cpus 2 --machine-cpus 2 --memory 512M --l1 "$B/debian/vmlinux" --initrd "$B/debian-io/io.cpio" \
-			--cmdline "$LINUX quiet try=fio" --scratch 16M && shows '^fio: ok' && shows_not ': failed|cannot be loaded'
+	expect 0 run --timeout 600 --cpus 2 --machine-cpus 2 --memory 512M --l1 "$B/debian/vmlinux" --initrd "$B/debian-io/io.cpio" \
+		--cmdline "$LINUX quiet try=fio" --scratch 16M && shows '^fio: ok' && shows_not ': failed|cannot be loaded'
 }
 
 long_iperf3_sends_between_two_vms() {
-	make -s "$B/debian-io/io.cpio" && INITRD=$B/debian-io/io.cpio MEMORY=512M net_vms 'machine: {cpus: 2}' \
+	INITRD=$B/debian-io/io.cpio MEMORY=512M LIMIT=600 net_vms 'machine: {cpus: 2}' \
 		"a lan try=iperf $A" "b lan try=iperf $B_" && says a 'iperf: ok' && says b 'iperf: ok' && shows_not ': failed'
 }
 
