@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "policy/setting.h"
+#include "policy/setting_int.h"
 
 #include <stdarg.h>
 
@@ -133,148 +133,6 @@ static bool parse_name(const struct setting *s, struct text v, void *object)
 	return text_copy(v, (char *)object + s->offset, s->size);
 }
 
-/* Takes off *rest what is before the separator, and it; false when there is none. */
-static bool cut(struct text *rest, char separator, struct text *before)
-{
-	size_t n = 0;
-
-	while (n < rest->len && rest->s[n] != separator)
-		n++;
-	*before = (struct text){rest->s, n};
-	if (n == rest->len)
-		return false;
-	*rest = (struct text){rest->s + n + 1, rest->len - n - 1};
-	return true;
-}
-
-/* A CPU number or FROM-TO. */
-static bool parse_cpu_range(struct text item, uint64_t *mask)
-{
-	struct text from, to = item;
-	uint64_t first, last;
-
-	cut(&to, '-', &from);
-	if (!text_number(from, &first) || !text_number(to, &last) || first > last ||
-		last >= LIMIT_CPU_NUMBERS)
-		return false;
-	for (uint64_t i = first; i <= last; i++) {
-		if (*mask & 1ull << i)
-			return false;
-		*mask |= 1ull << i;
-	}
-	return true;
-}
-
-static bool parse_cpu_list(struct text v, uint64_t *mask)
-{
-	struct text item;
-	bool more;
-
-	*mask = 0;
-	do {
-		more = cut(&v, ',', &item);
-		if (!parse_cpu_range(item, mask))
-			return false;
-	} while (more);
-	return true;
-}
-
-static bool hex_digit(char c, unsigned *value)
-{
-	if (c >= '0' && c <= '9')
-		*value = (unsigned)(c - '0');
-	else if (c >= 'a' && c <= 'f')
-		*value = (unsigned)(c - 'a') + 10;
-	else if (c >= 'A' && c <= 'F')
-		*value = (unsigned)(c - 'A') + 10;
-	else
-		return false;
-	return true;
-}
-
-/* Of one station. */
-static bool parse_mac(struct text v, uint64_t *mac)
-{
-	unsigned high, low;
-
-	*mac = 0;
-	for (unsigned i = 0; i < ETH_MAC_SIZE; i++) {
-		const char *at = v.s + 3 * i;
-
-		if (v.len != 3 * ETH_MAC_SIZE - 1 || !hex_digit(at[0], &high) ||
-			!hex_digit(at[1], &low) || (i + 1 < ETH_MAC_SIZE && at[2] != ':'))
-			return false;
-		*mac = *mac << 8 | high << 4 | low;
-	}
-	return *mac != 0 && !(*mac >> 40 & ETH_MULTICAST);
-}
-
-/* Two hexadecimal digits of a bus or device, or one of a function. */
-static bool take_hex(struct text *t, unsigned digits, unsigned *v)
-{
-	*v = 0;
-	if (t->len < digits)
-		return false;
-	for (unsigned i = 0; i < digits; i++, t->s++, t->len--) {
-		char c = (char)(t->s[0] | 0x20);
-
-		if (t->s[0] >= '0' && t->s[0] <= '9')
-			*v = *v << 4 | (unsigned)(t->s[0] - '0');
-		else if (c >= 'a' && c <= 'f')
-			*v = *v << 4 | (unsigned)(c - 'a' + 10);
-		else
-			return false;
-	}
-	return true;
-}
-
-static bool take_text(struct text *t, const char *s)
-{
-	for (; *s != '\0'; s++, t->s++, t->len--)
-		if (t->len == 0 || t->s[0] != *s)
-			return false;
-	return true;
-}
-
-/* pci:BUS:DEVICE.FUNCTION; 00:00.0, the host bridge, cannot be given away. */
-static bool parse_function(struct text t, uint64_t *bdf)
-{
-	unsigned bus, device, function;
-
-	if (!take_text(&t, "pci:") || !take_hex(&t, 2, &bus) || !take_text(&t, ":") ||
-		!take_hex(&t, 2, &device) || !take_text(&t, ".") || !take_hex(&t, 1, &function))
-		return false;
-	if (t.len != 0 || device > 31 || function > 7)
-		return false;
-	*bdf = PCI_BDF(bus, device, function);
-	return *bdf != 0;
-}
-
-static bool parse_functions(struct text v, uint64_t *list)
-{
-	unsigned count = 0;
-	struct text item;
-	uint64_t bdf;
-	bool more;
-
-	*list = SETTING_ALL_FUNCTIONS;
-	if (text_is(v, "all"))
-		return true;
-	*list = 0;
-	if (text_is(v, "none"))
-		return true;
-	do {
-		more = cut(&v, ',', &item);
-		if (count == SETTING_FUNCTIONS_MAX || !parse_function(item, &bdf))
-			return false;
-		for (unsigned i = 0; i < count; i++)
-			if ((*list >> i * 16 & 0xffff) == bdf)
-				return false;
-		*list |= bdf << count++ * 16;
-	} while (more);
-	return *list != SETTING_ALL_FUNCTIONS;
-}
-
 static bool parse_order(const struct setting *s, struct text v, uint64_t *order)
 {
 	unsigned shift = 0;
@@ -284,7 +142,7 @@ static bool parse_order(const struct setting *s, struct text v, uint64_t *order)
 
 	*order = 0;
 	do {
-		more = cut(&v, ',', &item);
+		more = setting_cut(&v, ',', &item);
 		if (!parse_choice(s, item, &index))
 			return false;
 		for (unsigned i = 0; i < shift; i += 8)
@@ -417,11 +275,11 @@ static bool parse_value(const struct setting *s, struct text v, uint64_t *out)
 	case SETTING_CHOICE:
 		return parse_choice(s, v, out);
 	case SETTING_CPU_LIST:
-		return parse_cpu_list(v, out);
+		return setting_parse_cpu_list(v, out);
 	case SETTING_MAC:
-		return parse_mac(v, out);
+		return setting_parse_mac(v, out);
 	case SETTING_FUNCTIONS:
-		return parse_functions(v, out);
+		return setting_parse_functions(v, out);
 	case SETTING_ORDER:
 		return parse_order(s, v, out);
 	default:
@@ -497,52 +355,6 @@ bool settings_parse(
 	return refuse_key(table, word, r);
 }
 
-static size_t put_cpu_list(uint64_t mask, char *buf, size_t size)
-{
-	size_t n = 0;
-
-	buf[0] = '\0';
-	for (unsigned i = 0; i < LIMIT_CPU_NUMBERS; i++) {
-		unsigned last = i;
-
-		if (!(mask >> i & 1))
-			continue;
-		while (last + 1 < LIMIT_CPU_NUMBERS && mask >> (last + 1) & 1)
-			last++;
-		n += fmt(buf + n, size - n, "%s%u", n == 0 ? "" : ",", i);
-		if (last > i)
-			n += fmt(buf + n, size - n, "-%u", last);
-		i = last;
-	}
-	return n;
-}
-
-static size_t put_mac(uint64_t mac, char *buf, size_t size)
-{
-	size_t n = 0;
-
-	buf[0] = '\0';
-	for (unsigned i = 0; i < ETH_MAC_SIZE; i++) {
-		unsigned byte = (unsigned)(mac >> (40 - 8 * i)) & 0xff;
-
-		n += fmt(buf + n, size - n, "%s%02x", i == 0 ? "" : ":", byte);
-	}
-	return n;
-}
-
-static size_t put_functions(uint64_t list, char *buf, size_t size)
-{
-	size_t n = 0;
-
-	if (list == 0 || list == SETTING_ALL_FUNCTIONS)
-		return fmt(buf, size, list == 0 ? "none" : "all");
-	for (; list != 0; list >>= 16)
-		n += fmt(buf + n, size - n, "%spci:%02x:%02x.%u", n == 0 ? "" : ",",
-			PCI_BDF_BUS(list & 0xffff), PCI_BDF_DEVICE(list & 0xffff),
-			PCI_BDF_FUNCTION(list));
-	return n;
-}
-
 static size_t put_order(const struct setting *s, uint64_t order, char *buf, size_t size)
 {
 	size_t n = 0;
@@ -568,15 +380,15 @@ size_t setting_format(const struct setting *s, const void *object, char *buf, si
 	case SETTING_NAME:
 		return fmt(buf, size, "%s", (const char *)object + s->offset);
 	case SETTING_CPU_LIST:
-		return put_cpu_list(get(s, object), buf, size);
+		return setting_put_cpu_list(get(s, object), buf, size);
 	case SETTING_MAC:
-		return put_mac(get(s, object), buf, size);
+		return setting_put_mac(get(s, object), buf, size);
 	case SETTING_NETS:
 		return net_list_format(nets_of(s, object), buf, size);
 	case SETTING_PORTS:
 		return port_list_format(ports_of(s, object), buf, size);
 	case SETTING_FUNCTIONS:
-		return put_functions(get(s, object), buf, size);
+		return setting_put_functions(get(s, object), buf, size);
 	case SETTING_ORDER:
 		return put_order(s, get(s, object), buf, size);
 	case SETTING_FEATURES:

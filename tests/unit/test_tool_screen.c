@@ -391,7 +391,9 @@ static bool come(unsigned vm, size_t from, size_t least)
 	return screenshots_take(&shots, vm, wire + from, size - from - least);
 }
 
-#define RECORD "screen vm=vm channel=10 width=320 height=120"
+/* The channel is the first of displays. */
+#define RECORD \
+	arena_format(&arena, "screen vm=vm channel=%d width=320 height=120", L0_CHANNEL_SCREEN)
 
 static void a_picture_that_comes_is_written(void **state)
 {
@@ -417,22 +419,31 @@ static void a_picture_that_comes_is_written(void **state)
 
 static void what_is_no_picture_writes_nothing(void **state)
 {
-	static const char *const records[] = {"screen vm=vm channel=10 width=4096 height=4096",
-		"screen vm=vm channel=10 width=0 height=0",
-		"screen vm=vm channel=10 width=320 height=0",
-		"screen vm=vm channel=10 width=4294967296 height=120",
-		"screen vm=vm channel=11 width=320 height=120",
-		"screen vm=vm channel=99 width=320 height=120",
-		"screen vm=vm channel=9 width=320 height=120", "screen", "screen vm=vm"};
+	static const struct {
+		int channel; /* behind that of the first display */
+		const char *size;
+	} bad[] = {
+		{0, "width=4096 height=4096"},
+		{0, "width=0 height=0"},
+		{0, "width=320 height=0"},
+		{0, "width=4294967296 height=120"},
+		{1, "width=320 height=120"},
+		{99, "width=320 height=120"},
+		{-1, "width=320 height=120"},
+	};
+	const char *records[9] = {"screen", "screen vm=vm"};
 
 	(void)state;
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
+		records[i + 2] = arena_format(&arena, "screen vm=vm channel=%d %s",
+			(int)L0_CHANNEL_SCREEN + bad[i].channel, bad[i].size);
 	for (size_t i = 0; i < sizeof(records) / sizeof(records[0]); i++) {
 		screenshots_record(&shots, records[i]);
 		for (unsigned vm = 0; vm < 9; vm++)
 			assert_false(come(vm, 0, 0));
 	}
 	screenshots_record(&shots, RECORD);
-	screenshots_record(&shots, records[1]); /* not that one, but none */
+	screenshots_record(&shots, records[3]); /* not that one, but none */
 	assert_false(come(0, 0, 0));
 	screenshots_record(&shots, RECORD);
 	assert_false(screenshots_take(&shots, 0, (const uint8_t *)"\x01zzz", 4));
