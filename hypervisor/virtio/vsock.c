@@ -328,8 +328,8 @@ static enum virtio_result take_data(struct virtio_vsock *d, struct virtq *q, uin
 	struct vsock_link *l = &d->link[d->from];
 
 	while (d->receiving != 0 && *budget != 0) {
-		uint64_t got;
-		const uint8_t *from = virtq_take(q, &d->v.chain, false, d->receiving, &got);
+		uint64_t most = d->receiving < *budget ? d->receiving : *budget, got;
+		const uint8_t *from = virtq_take(q, &d->v.chain, false, most, &got);
 
 		if (from == NULL)
 			return VIRTIO_BAD;
