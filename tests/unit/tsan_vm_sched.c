@@ -348,19 +348,6 @@ void network_vm_ended(unsigned vm)
 	(void)vm;
 }
 
-void streams_vm_ended(unsigned vm, bool again)
-{
-	(void)vm;
-	(void)again;
-}
-
-bool streams_map(unsigned vm, uint64_t cr3)
-{
-	(void)vm;
-	(void)cr3;
-	return true;
-}
-
 void devices_vm_ended(unsigned vm)
 {
 	(void)vm;
