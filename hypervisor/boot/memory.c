@@ -94,20 +94,36 @@ static bool move_block(struct boot_info *info)
 	return true;
 }
 
+/* A module before this one that lies there, too: an image of several disks. */
+static unsigned same_range(const struct boot_range *old, unsigned i)
+{
+	unsigned k = 0;
+
+	while (k < i && (old[k].start != old[i].start || old[k].size != old[i].size))
+		k++;
+	return k;
+}
+
 bool boot_memory_move(struct boot_info *info)
 {
 	static struct boot_range old[BOOT_MAX_MODULES];
 	struct boot_range block = info->block;
 
 	for (unsigned i = 0; i < info->module_count; i++) {
+		unsigned k;
+
 		old[i] = info->modules[i].range;
-		if (!move(&info->modules[i].range))
+		k = same_range(old, i);
+		if (k < i)
+			info->modules[i].range = info->modules[k].range;
+		else if (!move(&info->modules[i].range))
 			return false;
 	}
 	if (!move_block(info))
 		return false;
 	for (unsigned i = 0; i < info->module_count; i++)
-		give_back(old[i]);
+		if (same_range(old, i) == i)
+			give_back(old[i]);
 	give_back(block);
 	keep_own();
 	return true;

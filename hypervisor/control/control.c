@@ -7,13 +7,15 @@
 #include "cpu/mux.h"
 #include "mm/page.h"
 #include "vm/explain.h"
+#include "vm/life.h"
 #include "vm/network.h"
 #include "vm/vm.h"
 #include "vm/vm_log.h"
 
 #define VM_END_RECORD "vm-end vm=%s kind=%s value=%u restart=%u free=%lu tsc=%lu"
 
-/* How VM 0 ended: the end of the run. */
+/* How the first VM ended of those that the run waits for: the end of the run. */
+static unsigned first_id = VM_MAX;
 static enum vm_end first_end = VM_END_POWEROFF;
 static uint32_t first_value;
 
@@ -111,8 +113,9 @@ void vm_ended(const struct vm *vm, bool again)
 	else
 		mux_record(VM_END_RECORD, vm->config.name, end_kind(vm->end), vm->end_value, 0u,
 			page_available(), rdtsc());
-	if (vm->id != 0)
+	if (!life_awaits(&vm->config) || vm->id > first_id)
 		return;
+	first_id = vm->id;
 	first_end = vm->end;
 	first_value = vm->end_value;
 }

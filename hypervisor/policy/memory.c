@@ -89,10 +89,28 @@ static bool take(struct ram *r, uint64_t size)
 	return true;
 }
 
-static bool fits(uint64_t memory, uint64_t used, const struct vm_config *const *vms, unsigned n)
+/*
+ * Where a VM's memory is one to one, L0 moves the images away first (boot_memory_move): there
+ * is room for them twice, and then where they were is free.
+ */
+static bool moves(const struct vm_config *const *vms, unsigned n)
 {
-	struct ram r = ram_of(memory, used);
+	for (unsigned i = 0; i < n; i++)
+		if (vms[i]->devices != 0)
+			return true;
+	return false;
+}
 
+static bool fits(
+	uint64_t memory, uint64_t images, const struct vm_config *const *vms, unsigned n)
+{
+	struct ram r = ram_of(memory, images + MEMORY_L0);
+
+	if (moves(vms, n)) {
+		if (!take(&r, images))
+			return false;
+		r.low += images;
+	}
 	if (!take(&r, memory_nets_size(vms, n)) || !take(&r, memory_streams_size(vms, n)))
 		return false;
 	for (unsigned i = 0; i < n; i++)
@@ -103,7 +121,7 @@ static bool fits(uint64_t memory, uint64_t used, const struct vm_config *const *
 
 uint64_t memory_of_machine(uint64_t images, const struct vm_config *const *vms, unsigned count)
 {
-	uint64_t used = round_up(images) + MEMORY_L0, memory = used, largest = 0;
+	uint64_t used = round_up(images), memory = used + MEMORY_L0, largest = 0;
 
 	memory += memory_nets_size(vms, count) + memory_streams_size(vms, count);
 	for (unsigned i = 0; i < count; i++) {

@@ -8,6 +8,7 @@
 #include "dev/vfwcfg.h"
 #include "dev/vuart.h"
 #include "lib/fmt.h"
+#include "policy/memory.h"
 #include "policy/scenario.h"
 #include "vm/create.h"
 #include "vm/devices.h"
@@ -58,7 +59,8 @@ static void create_flash(struct vm *vm, const struct vm_file *file, struct platf
 {
 	const uint8_t *image = direct_va((struct hpa){file->start});
 	uint64_t size = vflash_size_of(image, file->size);
-	uint8_t *flash = size != 0 ? vm_keep(vm, size) : NULL;
+	/* What is kept beside the disks is MEMORY_UNIT, of which other things have a part. */
+	uint8_t *flash = size != 0 && size <= MEMORY_UNIT / 2 ? vm_keep(vm, size) : NULL;
 
 	if (size != 0 && flash == NULL)
 		log_warn("'%s': no room for %lu KiB of firmware variables: they are read-only",

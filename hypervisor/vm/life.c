@@ -43,6 +43,7 @@ static struct life lives[VM_MAX];
 static unsigned going;   /* VMs that run or will run again */
 static unsigned ended;   /* VMs in LIFE_ENDED */
 static unsigned awaited; /* of those that go, the ones that the run waits for */
+static bool awaits_all;  /* there are only VMs in the background */
 
 void life_init(uint64_t boot_cr3)
 {
@@ -99,6 +100,10 @@ void life_start(unsigned count)
 	__atomic_store_n(&going, count, __ATOMIC_SEQ_CST);
 	for (unsigned id = 0; id < count; id++)
 		awaited += !lives[id].images->config.background;
+	if (awaited == 0) { /* it waits for something */
+		awaits_all = true;
+		awaited = count;
+	}
 	for (unsigned id = 0; id < count; id++)
 		start(&lives[id]);
 }
@@ -122,6 +127,11 @@ static bool wants_restart(const struct life *l, enum vm_end end)
 	}
 }
 
+bool life_awaits(const struct vm_config *c)
+{
+	return awaits_all || !c->background;
+}
+
 bool life_is_over(void)
 {
 	return __atomic_load_n(&awaited, __ATOMIC_SEQ_CST) == 0;
@@ -131,7 +141,7 @@ bool life_is_over(void)
 static void gone(const struct life *l)
 {
 	unsigned left = __atomic_sub_fetch(&going, 1, __ATOMIC_SEQ_CST);
-	bool last = !l->images->config.background &&
+	bool last = life_awaits(&l->images->config) &&
 		    __atomic_sub_fetch(&awaited, 1, __ATOMIC_SEQ_CST) == 0;
 
 	if (left == 0)
@@ -217,6 +227,17 @@ static void finish(unsigned id)
 	gone(l);
 }
 
+/* It was to begin again, but nothing begins any more. */
+static void give_up(unsigned id)
+{
+	struct life *l = &lives[id];
+
+	l->again = false;
+	streams_vm_ended(id, false);
+	if (!l->shows) /* else show_piece does it */
+		gone(l);
+}
+
 bool life_work(void)
 {
 	if (__atomic_load_n(&ended, __ATOMIC_ACQUIRE) == 0)
@@ -228,6 +249,8 @@ bool life_work(void)
 			__atomic_load_n(&l->cpu, __ATOMIC_RELAXED) != this_cpu()->index)
 			continue;
 		sched_use_address_space(sched_boot_space);
+		if (l->again && rdtsc() >= l0_config()->time_limit)
+			give_up(id);
 		if (!show_piece(l) && !wipe_piece(l) && (!l->again || passed_ready(id)))
 			finish(id);
 		return true;

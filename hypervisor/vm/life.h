@@ -26,6 +26,8 @@ const char *life_begin(unsigned id, const struct vm_images *images);
 /* Starts VMs 0 to count - 1, all of which have begun. */
 void life_start(unsigned count);
 
+/* Does the run wait for the end of such a VM? For all, if all are in the background. */
+bool life_awaits(const struct vm_config *c);
 /* Have all VMs ended that the run waits for? */
 bool life_is_over(void);
 

@@ -328,16 +328,18 @@ test_the_network_user_tells_what_it_needs() {
 		shows "vmlinuz is missing: run .make service-vm."
 }
 
-# One halts and one spins, each on a CPU; the first VM's end is that of the run.
+# One halts and one spins, each on a CPU; the end of the first VM that it waits for is that of the run.
 test_a_run_does_not_wait_for_vms_in_the_background() {
-	vms "$out.yaml" 'machine: {cpus: 2}' 'name: a, cmdline: exit=3, memory: 16M' \
-		'name: b, cmdline: hang, memory: 16M, background: on, restart: always' \
+	vms "$out.yaml" 'machine: {cpus: 2}' 'name: b, cmdline: hang, memory: 16M, background: on, restart: always' \
+		'name: a, cmdline: exit=3, memory: 16M' \
 		'name: c, cmdline: spin, memory: 16M, background: on' &&
 		expect 7 run "$out.yaml" --timeout 30 --verbose &&
 		shows 'vm-end vm=a kind=debug-exit' 'vm-end vm=b kind=stopped value=0 restart=0' 'vm-end vm=c kind=stopped' &&
 		shows_not 'vcpu 0:' && vms "$out.yaml" 'machine: {cpus: 1}' 'name: a, cmdline: s5, memory: 16M, background: on' \
 		'name: b, cmdline: s5, memory: 16M, background: on' && expect 0 run "$out.yaml" --timeout 30 --verbose &&
-		shows 'vm-end vm=a kind=poweroff' 'vm-end vm=b kind=poweroff'
+		shows 'vm-end vm=a kind=poweroff' 'vm-end vm=b kind=poweroff' &&
+		vms "$out.yaml" 'machine: {cpus: 1}' 'name: a, cmdline: spin, memory: 16M, background: on' &&
+		expect 124 run "$out.yaml" --timeout 3 && shows 'a vcpu 0: '
 }
 
 card() { # STATUS COMMAND-LINE ARGS...

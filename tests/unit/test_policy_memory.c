@@ -123,6 +123,19 @@ static void streams_to_servers_of_disks_need_memory_that_is_nobodys(void **state
 	vms[0].remote_disks = vms[1].remote_disks = 0;
 }
 
+static void images_that_are_moved_need_their_room_twice(void **state)
+{
+	uint64_t without;
+
+	(void)state;
+	machine(1, 64 * MIB);
+	without = memory_of_machine(700 * MIB, list, 1);
+	vms[0].devices = 1;
+	assert_true(memory_of_machine(700 * MIB, list, 1) >= 700 * MIB + MEMORY_L0 + 700 * MIB);
+	assert_true(memory_of_machine(700 * MIB, list, 1) <= without + 700 * MIB);
+	vms[0].devices = 0;
+}
+
 /* Each region lies in one piece on one side of the hole, of which 16 MiB or more is L0's. */
 static void all_vms_fit_beside_the_hole(void **state)
 {
@@ -180,6 +193,7 @@ int main(void)
 		cmocka_unit_test(disks_are_a_part_of_the_pool),
 		cmocka_unit_test(what_firmware_keeps_over_a_restart_is_a_part_of_the_pool),
 		cmocka_unit_test(disks_of_a_vm_that_starts_again_are_kept),
+		cmocka_unit_test(images_that_are_moved_need_their_room_twice),
 		cmocka_unit_test(streams_to_servers_of_disks_need_memory_that_is_nobodys),
 		cmocka_unit_test(all_vms_fit_beside_the_hole),
 		cmocka_unit_test(network_devices_need_memory_that_is_nobodys),

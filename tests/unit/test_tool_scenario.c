@@ -369,6 +369,9 @@ static void what_no_scenario_needs_is_refused_before_it_costs_time(void **state)
 	expect_error(
 		pieces("vms:\n", "- &a x\n", 100000), "s.yaml:9999: more than 10000 values");
 	expect_error(pieces("", "%TAG !a! b\n", 90000), "s.yaml:17: more than 16 directives");
+	expect_error(pieces("vms:\n  - name: a\n    kernel: k\n    ports:\n",
+			     "      - abcdefg\n", 400),
+		"s.yaml:5: ports: must be a list of names");
 	expect_error(pieces("# a\n", "# b\n", 300000), "s.yaml:262145: a scenario has 1 MiB");
 	assert_int_equal(
 		parse(pieces("vms: [{name: a, kernel: k, cmdline: '[[[[[[[[[[[[[[[[[[['}]"

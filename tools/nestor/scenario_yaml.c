@@ -361,7 +361,8 @@ static int load_words(struct loader *l, const struct setting *s, struct vm_spec 
 	for (item = list->data.sequence.items.start; item < list->data.sequence.items.top;
 		item++) {
 		text = scalar_text(yaml_document_get_node(l->doc, *item));
-		if (!text || strchr(text, ','))
+		if (!text || strchr(text, ',') ||
+			(all ? strlen(all) : 0) + strlen(text) >= SETTING_TEXT_SIZE)
 			return wrong_kind(l, list, s->name, kind);
 		all = all ? arena_format(l->a, "%s,%s", all, text) : text;
 	}

@@ -234,7 +234,8 @@ static void feed_raw(struct session *x, const uint8_t *data, size_t size)
 /* As long as pictures come after a stop, Nestor is at work. */
 static void feed_screen(struct session *x, unsigned vm, const uint8_t *data, size_t size)
 {
-	if (screenshots_take(&x->screenshots, vm, data, size) && x->stopping && !x->ended)
+	screenshots_take(&x->screenshots, vm, data, size);
+	if (x->stopping && !x->ended) /* also for one that nobody wants */
 		x->deadline = now() + STOP_GRACE;
 }
 

@@ -86,6 +86,16 @@ static void configure(struct vm_spec *vm)
 	nets->at[0].spoof = true; /* it passes on what others send */
 }
 
+/* The run waits for all VMs if all are in the background; but not for the one that is added. */
+static void wait_for_some(struct scenario_spec *s)
+{
+	for (unsigned i = 0; i < s->vm_count; i++)
+		if (!s->vms[i].config.background)
+			return;
+	for (unsigned i = 0; i < s->vm_count; i++)
+		s->vms[i].config.background = false;
+}
+
 int user_net_add(struct scenario_spec *s, struct arena *a, struct error *e)
 {
 	const char *where = where_used(s);
@@ -98,6 +108,7 @@ int user_net_add(struct scenario_spec *s, struct arena *a, struct error *e)
 			"%s: the network '" USER_NETWORK "' needs --machine bochs: on QEMU's "
 			"machine Nestor does not know the interrupt of the network card",
 			where);
+	wait_for_some(s);
 	vm = scenario_add_vm(s, where);
 	if (!vm)
 		return fail(e, STATUS_BAD_INPUT,
