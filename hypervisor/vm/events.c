@@ -20,6 +20,9 @@
 #include "vm/screen.h"
 #include "vmx/asm.h"
 
+/* Ticks that an exit for work and the way back take beside it, about. */
+#define WAY 2000u
+
 /* In a millisecond, at work that waits for something outside. */
 #define WORK_LOOKS 8
 
@@ -280,7 +283,7 @@ static void process_work(struct vcpu *vcpu, bool net)
 	end = rdtsc();
 	/* What devices ask for meanwhile is in `left`. */
 	__atomic_fetch_and(&vcpu->events, ~(uint32_t)EVENT_WORK, __ATOMIC_SEQ_CST);
-	vcpu->work_pause = end + (end - vcpu->exit_tsc);
+	vcpu->work_pause = end + (end - vcpu->exit_tsc) + WAY;
 	if (left == VPCI_WORK_WAITS)
 		vcpu->work_at = end + tsc_khz / WORK_LOOKS;
 	else if (left == VPCI_WORK_MORE && vcpu->state == VCPU_RUNNABLE)
@@ -296,8 +299,12 @@ static void process_work(struct vcpu *vcpu, bool net)
  */
 static bool may_look(struct vcpu *vcpu)
 {
-	if (vcpu->state != VCPU_RUNNABLE || rdtsc() >= vcpu->work_pause)
+	uint64_t now = rdtsc();
+
+	if (vcpu->state != VCPU_RUNNABLE || now >= vcpu->work_pause)
 		return true;
+	/* That it was interrupted for nothing is not its time, either. */
+	vcpu->work_pause += now - vcpu->exit_tsc + WAY;
 	if (vcpu->work_at > vcpu->work_pause)
 		vcpu->work_at = vcpu->work_pause;
 	sched_hold(vcpu->node, EVENT_NET);

@@ -189,7 +189,7 @@ disk_served() { # STORAGE-CMDLINE USER-CMDLINE USER-KEYS: one VM serves a disk o
 
 # The VM that serves the disk is reset while the other one writes: all that was acknowledged is there.
 test_virtio_disk_served_by_a_vm_that_is_reset() {
-	disk_served 'crashes=1 after=1' 'try=served rounds=6' '' && shows 'served: ok' 'storage: reset 1' \
+	disk_served 'crashes=1 after=1' 'try=served rounds=20' '' && shows 'served: ok' 'storage: reset 1' \
 		"its disk 'data' waits for its server: the server has closed" && shows_not 'nbdkit ended|I/O error'
 }
 
