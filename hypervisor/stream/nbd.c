@@ -143,6 +143,8 @@ static bool acknowledged(struct nbd *n, enum nbd_step *result)
 		*result = lost(n, "the server's export is smaller than the disk", 0);
 	else if (n->writes && n->flags & NBD_FLAG_READ_ONLY)
 		*result = lost(n, "the server's export is readonly, and the disk is not", 0);
+	else if (n->writes && !(n->flags & (NBD_FLAG_SEND_FUA | NBD_FLAG_SEND_FLUSH)))
+		*result = lost(n, "the server does not say when what is written is safe", 0);
 	else if (n->least > BLOCK || n->most < MOST_LEAST)
 		*result = lost(n, "the server does not take requests of any number of sectors",
 			n->least > BLOCK ? n->least : n->most);
@@ -185,7 +187,7 @@ static bool take_answer(struct nbd *n, enum nbd_step *result)
 		*result = lost(n, "the server refuses the export", type & ~NBD_REP_ERROR);
 		return false;
 	}
-	if (length > ANSWER_MAX || n->answers++ == ANSWERS) {
+	if (length > ANSWER_MAX || n->answers == ANSWERS) {
 		*result = lost(n, "the server's answer is too long", 0);
 		return false;
 	}
@@ -196,6 +198,7 @@ static bool take_answer(struct nbd *n, enum nbd_step *result)
 		ring_peek(nbd_in(n), text, NBD_ANSWER_SIZE + length);
 		take_info(n, text + NBD_ANSWER_SIZE, length);
 	}
+	n->answers++;
 	stream_took(n->stream, STREAM_OPENER, NBD_ANSWER_SIZE);
 	n->skip = length;
 	return type != NBD_REP_ACK || acknowledged(n, result);

@@ -67,6 +67,7 @@ bool blk_remote_set_state(struct virtio_blk *b, const struct blk_remote_state *s
 		if (!slot_valid(b, &s->slot[i]))
 			return false;
 	__builtin_memcpy(b->remote->slot, s->slot, sizeof(s->slot));
+	b->remote->again = 0; /* it was a time of where the state is from */
 	virtio_ask(&b->v);
 	return true;
 }

@@ -128,10 +128,11 @@ struct sched_node *sched_add(struct vcpu *vcpu)
 	n->weight = vcpu->vm->config.weight;
 	n->allowed = vcpu->vm->config.allowed_cpus;
 	n->slept = true;
+	/* First: who posts to the vCPU that was here makes this one look, at worst. */
+	__atomic_store_n(&n->runnable, false, __ATOMIC_SEQ_CST);
 	__atomic_store_n(&n->posted, 0, __ATOMIC_SEQ_CST);
 	__atomic_store_n(&n->held, 0, __ATOMIC_SEQ_CST);
 	__atomic_store_n(&n->lines, 0, __ATOMIC_SEQ_CST);
-	__atomic_store_n(&n->runnable, false, __ATOMIC_SEQ_CST);
 	vcpu_leave_cpu(vcpu);
 	cpu = sched_place(n);
 	__atomic_store_n(&n->cpu, cpu, __ATOMIC_SEQ_CST);

@@ -66,7 +66,7 @@ static void flags_that_a_server_has_not_are_not_answered(void **state)
 {
 	(void)state;
 	say_greeting(NBD_FIXED_NEWSTYLE);
-	say_export(SIZE, 0);
+	say_export(SIZE, NBD_FLAG_SEND_FUA);
 	say_answer(NBD_REP_ACK, 0);
 	assert_int_equal(answer_all(), NBD_WORKS);
 	assert_int_equal(number(0, 4), NBD_FIXED_NEWSTYLE);
@@ -103,7 +103,7 @@ static void a_server_whose_blocks_do_not_suit_sectors_is_none(void **state)
 		start("root");
 		say_greeting(NBD_FIXED_NEWSTYLE | NBD_NO_ZEROES);
 		say_block_size(sizes[i].least, sizes[i].most);
-		say_export(SIZE, 0);
+		say_export(SIZE, NBD_FLAG_SEND_FLUSH);
 		say_answer(NBD_REP_ACK, 0);
 		assert_int_equal(answer_all(), sizes[i].step);
 	}

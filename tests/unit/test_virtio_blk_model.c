@@ -166,6 +166,8 @@ static void lose_connection(void)
 	server.flags = 1;
 	for (unsigned bit = NBD_FLAG_SEND_FLUSH; bit <= NBD_FLAG_SEND_WRITE_ZEROES; bit <<= 1)
 		server.flags |= below(2) && bit != 16 ? bit : 0;
+	if (!(server.flags & (NBD_FLAG_SEND_FUA | NBD_FLAG_SEND_FLUSH)))
+		server.flags |= NBD_FLAG_SEND_FUA;
 	server.most = below(2) ? 4096 + below(70000) : 0;
 }
 

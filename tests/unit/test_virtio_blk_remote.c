@@ -113,7 +113,7 @@ static void a_server_without_fua_is_asked_to_flush_each_write(void **state)
 static void a_server_that_can_do_nothing_more_reads_and_writes(void **state)
 {
 	(void)state;
-	server.flags = 1;
+	server.flags = 1 | NBD_FLAG_SEND_FUA;
 	server_close();
 	pause();
 	fill(0, 0x5c);
@@ -130,7 +130,21 @@ static void a_server_that_can_do_nothing_more_reads_and_writes(void **state)
 	assert_int_equal(server.disk[17 * 512 - 1], 0x5c);
 	assert_int_equal(server.disk[317 * 512], disk_byte(317 * 512));
 	assert_int_equal(server.done[NBD_CMD_WRITE], 1 + 3); /* 300 sectors are three pieces */
-	assert_int_equal(server.fua, 0);
+	assert_int_equal(server.fua, 4);
+}
+
+static void a_server_that_never_says_what_is_safe_is_none_for_a_disk_that_is_written(
+	void **state)
+{
+	(void)state;
+	server.flags = 1;
+	server_close();
+	pause();
+	assert_string_equal(
+		world.server, "the server does not say when what is written is safe");
+	server.flags |= NBD_FLAG_SEND_FLUSH;
+	pause();
+	assert_null(world.server);
 }
 
 static void a_flush_is_the_servers(void **state)
@@ -400,6 +414,7 @@ int main(void)
 		T(what_is_written_is_on_the_servers_storage),
 		T(a_server_without_fua_is_asked_to_flush_each_write),
 		T(a_server_that_can_do_nothing_more_reads_and_writes),
+		T(a_server_that_never_says_what_is_safe_is_none_for_a_disk_that_is_written),
 		T(a_flush_is_the_servers),
 		T(ranges_are_discarded_and_zeroed_there),
 		T(ranges_that_cannot_be_fail_where_they_stand),

@@ -196,10 +196,19 @@ static uint32_t opens_now(const struct sender_console *c, const struct sender_po
 	return c->acked == c->end ? p->opens : p->sent_opens;
 }
 
+/*
+ * What was sent is not acknowledged, or the guest was not told, as far as reports say: one may
+ * have been overtaken by an older one, or left out.
+ */
+static bool is_open_question(const struct sender_port *p)
+{
+	return p->sent_limit != p->acked_limit || p->sent_opens != p->acked_opens ||
+	       p->told != p->sent_opens;
+}
+
 static bool is_overdue(const struct sender_port *p, double now)
 {
-	return (p->sent_limit != p->acked_limit || p->sent_opens != p->acked_opens) &&
-	       now - p->since >= REPEAT;
+	return is_open_question(p) && now - p->since >= REPEAT;
 }
 
 static bool put_port(struct sender *s, unsigned line, double now)
@@ -284,7 +293,7 @@ double sender_deadline(const struct sender *s)
 	for (unsigned i = 0; i < L0_LINES - LIMIT_VMS; i++) {
 		const struct sender_port *p = &s->port[i];
 
-		if (p->sent_limit != p->acked_limit || p->sent_opens != p->acked_opens)
+		if (s->console[LIMIT_VMS + i].kept && is_open_question(p))
 			first = earlier(first, p->since + REPEAT);
 	}
 	return first;
