@@ -145,13 +145,17 @@ void input_hello(void)
 	mux_record("input version=%u window=%u", FRAME_VERSION, WINDOW);
 }
 
+/* Again, if another CPU has said something newer meanwhile: that record may have been first. */
 static void tell_port(unsigned line)
 {
 	const struct port *p = port_of(line);
+	uint32_t told = load(&p->told);
+	bool guest = __atomic_load_n(&p->guest, __ATOMIC_ACQUIRE);
 
 	mux_record("port channel=%u limit=%u opens=%u told=%u guest=%u", L0_CHANNEL_VM + line,
-		load(&p->limit), load(&p->opens), load(&p->told),
-		__atomic_load_n(&p->guest, __ATOMIC_ACQUIRE));
+		load(&p->limit), load(&p->opens), told, guest);
+	if (load(&p->told) != told || __atomic_load_n(&p->guest, __ATOMIC_ACQUIRE) != guest)
+		set(&input.tell, BIT64(line));
 }
 
 static void tell(unsigned line)

@@ -55,7 +55,9 @@ bool vm_may_record(const struct vm *vm)
 
 	if (!budget_spend(b, rdtsc(), (uint64_t)tsc_khz * RECORDS_PERIOD_MS, RECORDS_BURST))
 		return false;
-	left_out(vm, b, "records");
+	/* The line is one of the log's, which has a budget of its own. */
+	if (__atomic_load_n(&b->refused, __ATOMIC_RELAXED) != 0 && vm_may_log(vm))
+		left_out(vm, b, "records");
 	return true;
 }
 
