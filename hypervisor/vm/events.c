@@ -21,7 +21,7 @@
 #include "vmx/asm.h"
 
 /* Ticks that an exit for work and the way back take beside it, about. */
-#define WAY 2000u
+#define WAY 1200u
 
 /* In a millisecond, at work that waits for something outside. */
 #define WORK_LOOKS 8
