@@ -9,7 +9,8 @@
  * or a frame of 64 KiB, whatever its buffers are, with what comes beside it. One that needs a
  * second turn waits for the guest's.
  */
-#define BUDGET (65536u + VIRTQ_SIZE * VIRTIO_BUFFER_COST + 4 * VIRTIO_CHAIN_COST)
+#define BESIDE (VIRTQ_SIZE * VIRTIO_BUFFER_COST + 4 * VIRTIO_CHAIN_COST)
+#define BUDGET (65536u + BESIDE) /* no chain is begun with what is beside */
 
 #define COMMON_FEATURES                                                       \
 	(VIRTIO_F_VERSION_1 | VIRTIO_F_RING_PACKED | VIRTIO_F_INDIRECT_DESC | \
@@ -199,8 +200,7 @@ static enum virtio_result serve(struct virtio *v, unsigned queue, bool *done)
 {
 	enum virtio_result result = VIRTIO_MORE;
 
-	for (uint64_t budget = BUDGET; budget > VIRTIO_CHAIN_COST;
-		budget -= VIRTIO_CHAIN_COST) {
+	for (uint64_t budget = BUDGET; budget > BESIDE; budget -= VIRTIO_CHAIN_COST) {
 		if (v->taken == VIRTIO_NO_QUEUE)
 			result = take(v, queue);
 		if (v->taken == VIRTIO_NO_QUEUE && result == VIRTIO_MORE)
@@ -211,7 +211,7 @@ static enum virtio_result serve(struct virtio *v, unsigned queue, bool *done)
 		*done |= result == VIRTIO_DONE;
 		if (result != VIRTIO_DONE && result != VIRTIO_HELD)
 			return result;
-		if (budget <= VIRTIO_CHAIN_COST)
+		if (budget <= BESIDE)
 			break;
 	}
 	return VIRTIO_MORE;
