@@ -35,6 +35,7 @@ until_it_shows() {
 	local pattern=$1 pid
 	shift
 	echo "\$ nestor $*"
+	: >"$out" # what an earlier run left is not looked at
 	"$NESTOR" "$@" </dev/null >"$out" 2>&1 &
 	pid=$!
 	while kill -0 "$pid" 2>/dev/null && ! grep -a -q -E -e "$pattern" "$out"; do
