@@ -69,10 +69,16 @@ int machine_disk_check(const struct scenario_spec *s, const struct place *iso, s
 	close(fd);
 	if (refuse_same(&s->machine, &st, iso, e))
 		return e->status;
-	for (unsigned i = 0; i < s->vm_count; i++)
-		for (unsigned k = 0; k < s->vms[i].disk_count; k++)
-			if (refuse_same(&s->machine, &st, &s->vms[i].disks[k].image, e))
+	for (unsigned i = 0; i < s->vm_count; i++) {
+		const struct vm_spec *vm = &s->vms[i];
+
+		for (unsigned k = 0; k < vm->disk_count; k++)
+			if (refuse_same(&s->machine, &st, &vm->disks[k].image, e))
 				return e->status;
+		for (unsigned k = 0; k < vm->cdrom_count; k++)
+			if (refuse_same(&s->machine, &st, &vm->cdroms[k].image, e))
+				return e->status;
+	}
 	return 0;
 }
 
