@@ -7,6 +7,11 @@
 
 #include <stdint.h>
 
+#include "lib/bits.h"
+
+/* 5.10.3 "Feature bits": sockets are streams. */
+#define VIRTIO_VSOCK_F_STREAM BIT64(0)
+
 /* 5.10.4 "Device configuration layout" */
 enum virtio_vsock_config {
 	VIRTIO_VSOCK_GUEST_CID = 0,
@@ -30,6 +35,9 @@ enum virtio_vsock_op {
 };
 
 #define VIRTIO_VSOCK_STREAM 1u /* a type of socket */
+
+/* 5.10.6.7 "Device Events": the guest's connections are gone. */
+#define VIRTIO_VSOCK_TRANSPORT_RESET 0u
 
 /* Flags of VIRTIO_VSOCK_SHUTDOWN: what the sender will not do any more. */
 #define VIRTIO_VSOCK_NO_RECEIVE 1u

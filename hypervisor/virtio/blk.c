@@ -55,7 +55,7 @@ static void advance(struct virtio_blk *b, uint64_t bytes, uint64_t *budget)
 {
 	b->request.at += bytes;
 	b->request.left -= bytes;
-	blk_spend(budget, bytes);
+	virtio_spend(budget, bytes);
 }
 
 /* Pieces that end with a page of the disk, a buffer, and the budget. */
@@ -159,7 +159,7 @@ static bool do_page(struct virtio_blk *b, uint64_t *budget)
 	}
 	b->request.at += n;
 	b->request.left -= n;
-	blk_spend(budget, b->request.unmap ? PAGE_COST : n);
+	virtio_spend(budget, b->request.unmap ? PAGE_COST : n);
 	return true;
 }
 

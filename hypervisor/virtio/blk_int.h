@@ -12,11 +12,6 @@ static inline struct virtio_blk *blk_of(struct virtio *v)
 	return (struct virtio_blk *)(void *)((uint8_t *)v - offsetof(struct virtio_blk, v));
 }
 
-static inline void blk_spend(uint64_t *budget, uint64_t bytes)
-{
-	*budget -= *budget < bytes ? *budget : bytes;
-}
-
 /*
  * Reads the header of a chain and checks it: r->status, and what is left of it. What needs no
  * disk is done. False: what the driver made is no request.

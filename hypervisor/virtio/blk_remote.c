@@ -328,7 +328,7 @@ static bool send_piece(struct virtio_blk *b, unsigned i, uint64_t *budget)
 				   ? 0
 				   : piece_of(r, s, data || command == NBD_CMD_READ);
 	data_size = data ? f->piece : 0;
-	blk_spend(budget, REPLY_COST + data_size);
+	virtio_spend(budget, REPLY_COST + data_size);
 	if (!server_can(r, command)) {
 		piece_done(b, i);
 		return true;
@@ -430,7 +430,7 @@ static void receive_data(struct virtio_blk *b, uint64_t *budget)
 		__builtin_memcpy(to, from, got);
 		stream_took(r->nbd.stream, STREAM_OPENER, (uint32_t)got);
 		r->receive_left -= (uint32_t)got;
-		blk_spend(budget, got);
+		virtio_spend(budget, got);
 	}
 	if (r->receive_left != 0)
 		return;
@@ -482,7 +482,7 @@ static bool receive(struct virtio_blk *b, uint64_t *budget)
 	}
 	if (nbd_receive(&r->nbd, &reply) != NBD_REPLY)
 		return false;
-	blk_spend(budget, REPLY_COST);
+	virtio_spend(budget, REPLY_COST);
 	take_reply(b, &reply);
 	return true;
 }

@@ -37,11 +37,6 @@ static struct net_port *port_of(struct virtio_net *n)
 	return &n->net->port[n->port];
 }
 
-static void spend(uint64_t *budget, uint64_t bytes)
-{
-	*budget -= *budget < bytes ? *budget : bytes;
-}
-
 /* ---- sending ---- */
 
 /* Whether the driver may ask for this work: 5.1.6.2.1. */
@@ -132,7 +127,7 @@ static enum virtio_result send(struct virtio_net *n, struct virtq *q, uint64_t *
 		if (*budget == 0)
 			return VIRTIO_MORE;
 		n->targets &= n->targets - 1;
-		spend(budget, n->frame.meta.length);
+		virtio_spend(budget, n->frame.meta.length);
 		if (!send_to(n, q, port))
 			result = VIRTIO_BAD;
 	}
@@ -246,7 +241,7 @@ static enum filled next_chain(struct virtio_net *n, struct filling *f)
 	if (next == VIRTQ_BAD || n->chain.read.end != 0)
 		return FILL_BAD;
 	/* However little goes into it. */
-	spend(f->budget, VIRTIO_CHAIN_COST + VIRTIO_BUFFER_COST * n->chain.count);
+	virtio_spend(f->budget, VIRTIO_CHAIN_COST + VIRTIO_BUFFER_COST * n->chain.count);
 	n->given[f->count++] = (struct virtq_given){n->chain.id, n->chain.descriptors, 0};
 	f->c = &n->chain;
 	return FILLED;
@@ -361,13 +356,13 @@ static enum virtio_result give_first(struct virtio_net *n, unsigned pair, struct
 	else
 		whole(n, m, frame, &p);
 	result = put(n, &n->v.queue[RECEIVE(pair)], &p, budget);
-	spend(budget, length_of(&p));
+	virtio_spend(budget, length_of(&p));
 	if (result == FILL_BAD)
 		return VIRTIO_BAD;
 	if (result == FILL_WAITS)
 		return VIRTIO_KEEP;
 	if (result == FILL_SMALL) {
-		spend(budget, VIRTIO_CHAIN_COST);
+		virtio_spend(budget, VIRTIO_CHAIN_COST);
 		return lose_first(n, pair);
 	}
 	got(n, pair, m, cut, length_of(&p));
@@ -397,7 +392,7 @@ static enum virtio_result receive(struct virtio_net *n, unsigned pair, uint64_t 
 
 		if (m == NULL)
 			return VIRTIO_KEEP;
-		spend(budget, 1);
+		virtio_spend(budget, 1);
 		result = give_first(n, pair, m, frame, budget);
 	}
 	return result;

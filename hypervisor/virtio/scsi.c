@@ -151,11 +151,6 @@ static bool begin(struct virtio_scsi *s, struct virtq *q)
 	return s->begun;
 }
 
-static void spend(uint64_t *budget, uint64_t bytes)
-{
-	*budget -= *budget < bytes ? *budget : bytes;
-}
-
 /* Zeroes, then data; chain.bad ends it, too. */
 static void go_on(struct virtio_scsi *s, struct virtq *q, uint64_t *budget)
 {
@@ -168,7 +163,7 @@ static void go_on(struct virtio_scsi *s, struct virtq *q, uint64_t *budget)
 
 		if (dst == NULL)
 			return;
-		spend(budget, got);
+		virtio_spend(budget, got);
 		if (s->pad > 0) {
 			__builtin_memset(dst, 0, got);
 			s->pad -= got;

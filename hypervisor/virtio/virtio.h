@@ -121,6 +121,12 @@ static inline bool virtio_live(const struct virtio *v)
 	return (v->status & (VIRTIO_DRIVER_OK | VIRTIO_NEEDS_RESET)) == VIRTIO_DRIVER_OK;
 }
 
+/* Takes so much off a budget, or what is left of it. */
+static inline void virtio_spend(uint64_t *budget, uint64_t bytes)
+{
+	*budget -= *budget < bytes ? *budget : bytes;
+}
+
 /* `config` is other than it was: the driver shall know. */
 void virtio_config_changed(struct virtio *v);
 /* A queue has to be looked at: by the driver's notification, or because VIRTIO_KEEP ends. */

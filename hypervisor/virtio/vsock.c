@@ -9,11 +9,6 @@
 #define PORT_BASE  0x40000000u
 #define PORT_LINKS 64u
 
-/* 5.10.3 "Feature bits": sockets are streams. */
-#define VIRTIO_VSOCK_F_STREAM BIT64(0)
-
-#define EVENT_TRANSPORT_RESET 0u
-
 enum queue {
 	RECEIVE,
 	SEND,
@@ -27,11 +22,6 @@ _Static_assert(sizeof(struct virtio_vsock_hdr) == 44, "5.10.6");
 static struct virtio_vsock *vsock_of(struct virtio *v)
 {
 	return (struct virtio_vsock *)(void *)((char *)v - offsetof(struct virtio_vsock, v));
-}
-
-static void spend(uint64_t *budget, uint64_t bytes)
-{
-	*budget -= *budget < bytes ? *budget : bytes;
 }
 
 /* Another one for each connection, so that what is late for an old one is for nobody. */
@@ -237,7 +227,7 @@ static enum virtio_result give(struct virtio_vsock *d, struct virtq *q, uint64_t
 	room = c->write.left - VIRTIO_VSOCK_HDR_SIZE;
 	if (!next_packet(d, room < PACKET ? (uint32_t)room : PACKET, &h, &link))
 		return VIRTIO_KEEP;
-	spend(budget, h.length);
+	virtio_spend(budget, h.length);
 	if (!virtq_write(q, c, &h, VIRTIO_VSOCK_HDR_SIZE) || !put_data(d, q, link, h.length))
 		return VIRTIO_BAD;
 	return VIRTIO_DONE;
@@ -334,7 +324,7 @@ static enum virtio_result take_data(struct virtio_vsock *d, struct virtq *q, uin
 		if (from == NULL)
 			return VIRTIO_BAD;
 		d->receiving -= (uint32_t)got;
-		spend(budget, got);
+		virtio_spend(budget, got);
 		if (l->state != VSOCK_OPEN)
 			continue; /* it ended meanwhile */
 		ring_put(from_guest(l), 0, from, (uint32_t)got);
@@ -374,7 +364,7 @@ static enum virtio_result take(struct virtio_vsock *d, struct virtq *q, uint64_t
 
 static enum virtio_result give_event(struct virtio_vsock *d, struct virtq *q)
 {
-	const uint32_t event = EVENT_TRANSPORT_RESET;
+	const uint32_t event = VIRTIO_VSOCK_TRANSPORT_RESET;
 
 	if (!d->restored)
 		return VIRTIO_KEEP;
