@@ -17,6 +17,21 @@ LINUX='console=ttyS0 tsc=reliable no_timer_check nokaslr mitigations=off'
 LINUX="$LINUX init_on_alloc=0 random.trust_cpu=on nowatchdog cryptomgr.notests"
 mkdir -p "$LOGS"
 
+# text: what the tool printed, in $out, becomes $out.text, where lines that it cut ("VM| " and "VM+ ") are whole.
+text() {
+	tr -d '\r' <"$out" | LC_ALL=C awk '
+		match($0, /^[a-z0-9_-]+[|+] /) {
+			vm = substr($0, 1, RLENGTH - 2)
+			if (substr($0, RLENGTH - 1, 1) == "+" && vm in last) {
+				line[last[vm]] = line[last[vm]] substr($0, RLENGTH + 1)
+				next
+			}
+			last[vm] = n + 1
+		}
+		{ line[++n] = $0 }
+		END { for (i = 1; i <= n; i++) print line[i] }' >"$out.text"
+}
+
 # expect STATUS ARGS...: runs the tool; its output goes to the log and to $out.
 expect() {
 	local want=$1 got
@@ -24,7 +39,7 @@ expect() {
 	echo "\$ nestor $*"
 	"$NESTOR" "$@" </dev/null >"$out" 2>&1
 	got=$?
-	tr -d '\r' <"$out" >"$out.text"
+	text
 	cat "$out.text"
 	echo "status $got, expected $want"
 	[ "$got" = "$want" ]
@@ -38,12 +53,12 @@ until_it_shows() {
 	: >"$out" # what an earlier run left is not looked at
 	"$NESTOR" "$@" </dev/null >"$out" 2>&1 &
 	pid=$!
-	while kill -0 "$pid" 2>/dev/null && ! grep -a -q -E -e "$pattern" "$out"; do
+	while text && kill -0 "$pid" 2>/dev/null && ! grep -a -q -E -e "$pattern" "$out.text"; do
 		sleep 0.2
 	done
 	kill "$pid" 2>/dev/null
 	wait "$pid"
-	tr -d '\r' <"$out" >"$out.text"
+	text
 	cat "$out.text"
 	shows "$pattern"
 }
@@ -224,11 +239,10 @@ net_vms() {
 	expect 0 run "$file" --summary
 }
 
-says() { # VM TEXT...: lines of several VMs are mixed in the middle
-	local vm=$1 all
+says() { # VM TEXT...
+	local vm=$1 t
 	shift
-	all=$(sed -n "s/^$vm| //p" "$out.text" | tr -d '\n')
-	for t; do [[ $all = *"$t"* ]] || { echo "$vm does not say: $t"; return 1; }; done
+	for t; do grep -a -q -E -e "^$vm\| .*$t" "$out.text" || { echo "$vm does not say: $t"; return 1; }; done
 }
 
 # The other address of the first two.
@@ -703,7 +717,7 @@ test_displays_are_shown_when_asked_for_and_at_the_end() {
 	rm -f "$out".[ab].*
 	kill "$pid"
 	wait "$pid"
-	tr -d '\r' <"$out" >"$out.text"
+	text
 	cat "$out.text"
 	[ "$first" = 0 ] && reads "$out.a.txt" '^No bootable device\.$' && [ -e "$out.b.png" ] &&
 		shows_not 'did not report|damaged|showed nothing'
@@ -1251,12 +1265,12 @@ typing_at_a_terminal() { # ARGS...
 
 seen() { # PATTERN: soon
 	for _ in $(seq 1000); do
-		tr -d '\r' <"$out" >"$out.text"
+		text
 		grep -a -q -E -e "$1" "$out.text" && return
 		kill -0 "$pid" 2>/dev/null || break
 		sleep 0.2
 	done
-	tr -d '\r' <"$out" >"$out.text"
+	text
 	grep -a -q -E -e "$1" "$out.text" || { tail -c 2000 "$out.text"; echo "not seen: $1"; kill "$pid" 2>/dev/null; return 1; }
 }
 
@@ -1265,7 +1279,7 @@ ended() { # STATUS
 	wait $pid
 	got=$?
 	exec 9>&-
-	tr -d '\r' <"$out" >"$out.text"
+	text
 	cat "$out.text"
 	[ "$got" = "$1" ] || { echo "status $got, expected $1"; return 1; }
 }

@@ -12,6 +12,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "lines.h"
 #include "mux.h"
 #include "process.h"
 #include "record.h"
@@ -35,9 +36,8 @@ struct session {
 	FILE *com1;
 	struct consoles consoles;
 	struct screenshots screenshots;
-	unsigned banner;  /* lines of = to come before a raw machine's output */
-	uint8_t console;  /* the channel that wrote to standard output last */
-	bool at_line_end; /* standard output ends with a newline */
+	unsigned banner;    /* lines of = to come before a raw machine's output */
+	struct lines lines; /* of several VMs */
 	double start;
 	double deadline;  /* 0: none */
 	int output_error; /* errno of a write to standard output */
@@ -80,8 +80,15 @@ static bool is_hidden(const struct session *x, const char *vm)
 	return false;
 }
 
+/* What the VMs said comes before what is said of them. */
+static void before_message(struct session *x)
+{
+	lines_flush(&x->lines, true);
+	fflush(stdout);
+}
+
 /* A line on where a virtual CPU is and how it came there. */
-static void dump(const struct session *x, const char *line)
+static void dump(struct session *x, const char *line)
 {
 	const char *words = record_rest(line, "text");
 	char vm[64], text[2048];
@@ -90,13 +97,13 @@ static void dump(const struct session *x, const char *line)
 	if (!words || is_hidden(x, vm))
 		return;
 	symbols_explain(image_of(x, vm), words, text, sizeof(text));
-	fflush(stdout);
+	before_message(x);
 	fprintf(stderr, "%s vcpu %llu: %s\n", vm,
 		(unsigned long long)record_number(line, "vcpu"), text);
 }
 
 /* What was refused to a guest, and why; with several VMs, to whose. */
-static void explain(const struct session *x, const char *line)
+static void explain(struct session *x, const char *line)
 {
 	const char *words = record_rest(line, "text");
 	char vm[64], text[2048];
@@ -105,20 +112,20 @@ static void explain(const struct session *x, const char *line)
 	if (!x->o->explain || !words || is_hidden(x, vm))
 		return;
 	symbols_explain(image_of(x, vm), words, text, sizeof(text));
-	fflush(stdout);
+	before_message(x);
 	if (scenario_shown(x->s) > 1)
 		fprintf(stderr, "%s: %s\n", vm, text);
 	else
 		fprintf(stderr, "%s\n", text);
 }
 
-static void tell_restart(const char *line)
+static void tell_restart(struct session *x, const char *line)
 {
 	char vm[64], kind[32];
 
 	record_text(line, "vm", vm, sizeof(vm));
 	record_text(line, "kind", kind, sizeof(kind));
-	fflush(stdout);
+	before_message(x);
 	fprintf(stderr, "nestor: the VM '%s' ended (%s) and is started again\n", vm, kind);
 }
 
@@ -166,7 +173,7 @@ static void handle_record(struct session *x, const char *line)
 	if (x->stats)
 		fprintf(x->stats, "# %s wall=%.3f\n", line, now() - x->start);
 	if (record_is(line, "vm-end") && record_number(line, "restart"))
-		tell_restart(line);
+		tell_restart(x, line);
 	if (record_is(line, "end") && !x->ended)
 		handle_end(x, line);
 }
@@ -191,20 +198,10 @@ static void feed_console(struct session *x, unsigned vm, const uint8_t *data, si
 		return;
 	if (vm < x->s->vm_count && x->s->vms[vm].hidden)
 		return;
-	if (scenario_shown(x->s) <= 1) {
+	if (scenario_shown(x->s) > 1 && vm < SCENARIO_MAX_VMS)
+		lines_add(&x->lines, vm, (const char *)data, size, now());
+	else
 		fwrite(data, 1, size, stdout);
-		return;
-	}
-	if (x->console != vm && !x->at_line_end)
-		fputc('\n', stdout);
-	x->at_line_end |= x->console != vm;
-	x->console = (uint8_t)vm;
-	for (size_t i = 0; i < size; i++) {
-		if (x->at_line_end)
-			printf("%s| ", vm < x->s->vm_count ? x->s->vms[vm].config.name : "?");
-		fputc(data[i], stdout);
-		x->at_line_end = data[i] == '\n';
-	}
 }
 
 /*
@@ -290,14 +287,19 @@ static bool read_output(struct session *x, int fd)
 	return true;
 }
 
+/* The earlier of two times; 0 is none. */
+static double earlier(double a, double b)
+{
+	return a > 0 && (b <= 0 || a < b) ? a : b;
+}
+
 static int poll_timeout(const struct session *x)
 {
 	double deadline = consoles_deadline(&x->consoles, now()), left;
 
 	if (x->o->raw)
 		return COM1_PERIOD;
-	if (x->deadline > 0 && (deadline <= 0 || x->deadline < deadline))
-		deadline = x->deadline;
+	deadline = earlier(earlier(x->deadline, deadline), lines_deadline(&x->lines));
 	if (deadline <= 0)
 		return -1;
 	left = deadline - now();
@@ -362,6 +364,8 @@ static void follow(struct session *x, struct process *p)
 			return;
 		if (x->o->raw)
 			show_com1(x);
+		lines_attend(&x->lines, now());
+		fflush(stdout);
 		if (x->output_error) {
 			x->status = STATUS_INTERRUPTED;
 			x->ended = true;
@@ -467,6 +471,8 @@ static int run(struct session *x, struct arena *a, const struct machine *m, stru
 	if (process_start(&p, m->argv, m->error_path, e))
 		return e->status;
 	follow(x, &p);
+	lines_flush(&x->lines, false);
+	fflush(stdout);
 	how = process_end(&p, x->ended ? 0 : 2000);
 	if (x->o->raw)
 		show_com1(x);
@@ -487,10 +493,13 @@ int session_run(struct arena *a, const struct scenario_spec *s, const struct mac
 	struct session *x = arena_alloc(a, sizeof(*x));
 	int status;
 
-	*x = (struct session){.s = s, .o = o, .m = m, .start = now(), .at_line_end = true};
+	*x = (struct session){.s = s, .o = o, .m = m, .start = now()};
 	x->banner = m->kind == MACHINE_BOCHS ? 2 : 0;
 	x->deadline = o->timeout ? x->start + (double)o->timeout : 0;
 	mux_init(&x->mux);
+	lines_init(&x->lines, stdout);
+	for (unsigned i = 0; i < s->vm_count; i++)
+		lines_name(&x->lines, i, s->vms[i].config.name);
 	status = open_files(x, m, e);
 	if (!status)
 		status =
