@@ -18,6 +18,7 @@ void config_read(struct text line)
 		.mux = o.mux,
 		.explain = o.explain,
 		.requests = o.requests,
+		.keep = o.keep,
 		.screens = o.screens,
 		.posted = o.posted,
 		.ram_zeroed = o.ram_zeroed,

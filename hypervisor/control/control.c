@@ -2,6 +2,7 @@
 /*
  * What L0 tells the outside about a run: the figures of a VM that ended, and the end.
  */
+#include "control/manage.h"
 #include "cpu/asm.h"
 #include "cpu/machine.h"
 #include "cpu/mux.h"
@@ -103,6 +104,7 @@ static void stat(const struct vm *vm)
 
 void vm_ended(const struct vm *vm, bool again)
 {
+	manage_vm_ended(vm->id);
 	if (!again) {
 		stat(vm);
 		vm_log_end(vm);

@@ -18,6 +18,7 @@ struct l0_config {
 	bool mux;           /* the output stream has channels */
 	bool explain;       /* control records of what was refused to guests, and why */
 	bool requests;      /* the host tool asks by the first serial port */
+	bool keep;          /* VMs that ended can be begun again; the run ends when asked */
 	bool screens;       /* what displays show when their VMs end goes to the host tool */
 	bool posted;        /* posted interrupts even where notifications come late */
 	bool ram_zeroed;    /* free memory is known to be zero */

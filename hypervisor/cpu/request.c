@@ -5,6 +5,7 @@
 #include "cpu/asm.h"
 #include "cpu/config.h"
 #include "cpu/input.h"
+#include "cpu/mem.h"
 #include "cpu/percpu.h"
 #include "cpu/ioapic.h"
 #include "lib/frame.h"
@@ -19,6 +20,19 @@
 /* The boot CPU's, which takes bytes with NMIs blocked only. */
 static struct frame_reader reader;
 static bool quick;
+
+/* A request in words: one at a time, since the tool waits for the answer. */
+enum slot_state {
+	SLOT_FREE,
+	SLOT_FULL,
+	SLOT_TAKEN /* and not answered */
+};
+
+static struct {
+	uint32_t state; /* enum slot_state; atomic */
+	uint32_t size;
+	char line[MANAGE_LINE];
+} slot;
 
 void request_init(void)
 {
@@ -56,6 +70,37 @@ static void be_quick(void)
 	outb(COM1 + UART_FCR, FCR_ENABLE | FCR_TRIGGER_14);
 }
 
+/* One that comes too early is lost, and comes again. */
+static void request_came(const struct frame *f)
+{
+	if (__atomic_load_n(&slot.state, __ATOMIC_ACQUIRE) != SLOT_FREE)
+		return;
+	memcpy(slot.line, f->payload, f->size);
+	slot.size = f->size;
+	__atomic_store_n(&slot.state, SLOT_FULL, __ATOMIC_RELEASE);
+}
+
+bool request_waits(void)
+{
+	return __atomic_load_n(&slot.state, __ATOMIC_ACQUIRE) == SLOT_FULL;
+}
+
+size_t request_take(char line[MANAGE_LINE])
+{
+	uint32_t full = SLOT_FULL;
+
+	if (!__atomic_compare_exchange_n(
+		    &slot.state, &full, SLOT_TAKEN, false, __ATOMIC_ACQUIRE, __ATOMIC_ACQUIRE))
+		return 0;
+	memcpy(line, slot.line, slot.size);
+	return slot.size;
+}
+
+void request_done(void)
+{
+	__atomic_store_n(&slot.state, SLOT_FREE, __ATOMIC_RELEASE);
+}
+
 static void take(uint8_t byte)
 {
 	struct frame f;
@@ -74,7 +119,10 @@ static void take(uint8_t byte)
 		return;
 	}
 	be_quick();
-	input_frame(&f);
+	if (f.kind == FRAME_REQUEST)
+		request_came(&f);
+	else
+		input_frame(&f);
 }
 
 void request_poll(void)

@@ -28,7 +28,6 @@
 
 #define FADT_WBINVD        0x000001
 #define FADT_PROC_C1       0x000004
-#define FADT_NO_PWR_BUTTON 0x000010
 #define FADT_NO_SLP_BUTTON 0x000020
 #define FADT_NO_FIX_RTC    0x000040
 #define FADT_TMR_VAL_EXT   0x000100 /* 32-bit PM timer */
@@ -223,8 +222,8 @@ static uint64_t put_fadt(struct acpi_out *o, const struct acpi_places *at)
 	acpi_put(o, BOOT_LEGACY_DEVICES | BOOT_NO_VGA | BOOT_NO_ASPM, 2);
 	acpi_put(o, 0, 1);
 	acpi_put(o,
-		FADT_WBINVD | FADT_PROC_C1 | FADT_NO_PWR_BUTTON | FADT_NO_SLP_BUTTON |
-			FADT_NO_FIX_RTC | FADT_TMR_VAL_EXT | FADT_RESET_REG,
+		FADT_WBINVD | FADT_PROC_C1 | FADT_NO_SLP_BUTTON | FADT_NO_FIX_RTC |
+			FADT_TMR_VAL_EXT | FADT_RESET_REG,
 		4);
 	put_address(o, 8, 1, VPM_PORT_RESET);
 	acpi_put(o, VPM_RESET_VALUE, 1);

@@ -99,6 +99,9 @@ struct platform_config {
 /* Power-on state. The same call serves reset. */
 void platform_reset(struct platform *p, const struct platform_config *c);
 
+/* The power button is pressed. */
+void platform_power_button(struct platform *p);
+
 /* The vCPU takes an INIT: its LAPIC goes to the state after INIT. */
 void platform_init_vcpu(struct platform *p, unsigned vcpu);
 

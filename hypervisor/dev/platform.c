@@ -288,6 +288,13 @@ void platform_run_timers(struct platform *p, unsigned vcpu, uint64_t now)
 	dev_unlock(p);
 }
 
+void platform_power_button(struct platform *p)
+{
+	dev_lock(p);
+	vpm_press_button(p, dev_now(p));
+	dev_unlock(p);
+}
+
 void platform_init_vcpu(struct platform *p, unsigned vcpu)
 {
 	dev_lock(p);

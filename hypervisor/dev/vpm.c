@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * ACPI fixed hardware and the small system ports. There is no SMI: SCI_EN is always set, as the
- * FADT says by having no SMI command port. Of the fixed events only the timer ever happens.
+ * FADT says by having no SMI command port. Of the fixed events only the timer and the power
+ * button ever happen.
  */
 #include "dev/vpm.h"
 
@@ -11,6 +12,7 @@
 #include "dev/ticks.h"
 
 #define PM1_TIMER      0x0001
+#define PM1_BUTTON     0x0100
 #define PM1_STATUS_ALL 0x8731 /* TMR, BM, GBL, PWRBTN, SLPBTN, RTC, WAK: written 1 to clear */
 #define PM1_ENABLE_ALL 0x0721 /* TMR, GBL, PWRBTN, SLPBTN, RTC */
 
@@ -218,6 +220,12 @@ bool vpm_io(struct platform *p, uint16_t port, bool write, unsigned size, uint32
 
 void vpm_run_timer(struct platform *p, uint64_t now)
 {
+	update(p, now);
+}
+
+void vpm_press_button(struct platform *p, uint64_t now)
+{
+	p->pm.s.status |= PM1_BUTTON;
 	update(p, now);
 }
 

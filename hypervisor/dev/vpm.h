@@ -49,6 +49,9 @@ bool vpm_io(struct platform *p, uint16_t port, bool write, unsigned size, uint32
 /* Sets TMR_STS if the timer's highest bit changed, and drives the SCI. */
 void vpm_run_timer(struct platform *p, uint64_t now);
 
+/* The power button is pressed: PWRBTN_STS (ACPI 4.8.3.1.1 "PM1 Status Registers"). */
+void vpm_press_button(struct platform *p, uint64_t now);
+
 /* Guest TSC of the next timer overflow that raises the SCI, or DEV_NEVER. */
 uint64_t vpm_deadline(const struct platform *p);
 

@@ -17,6 +17,7 @@
 #include <stdint.h>
 
 #include "lib/l0_stream.h"
+#include "lib/manage.h"
 
 #define FRAME_VERSION 1
 #define FRAME_OFFSET  4u

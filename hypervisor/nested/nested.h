@@ -273,6 +273,9 @@ void nested_entry_vmfailed(struct nested *n, uint32_t error);
  */
 uint32_t nested_timer_value(struct nested *n, uint32_t l0_value);
 
+/* L0 writes L1's memory: seam_l1_write, and virtual EPT hears of it. */
+int nested_l1_write(struct nested *n, struct gpa_l1 a, const void *src, uint32_t len);
+
 /* VMX MSRs and IA32_FEATURE_CONTROL. False: #GP. */
 bool nested_rdmsr(const struct nested *n, uint32_t msr, uint64_t *value);
 bool nested_wrmsr(struct nested *n, uint32_t msr, uint64_t value);

@@ -129,11 +129,6 @@ void nvmcs_sync_rare(struct nested *n, struct nvmcs *v);
 /* The hardware VPID for L1's vpid12 (0: L1 uses none). */
 uint16_t nvmcs_vpid02(struct nested *n, uint16_t vpid12);
 
-/* ---- nested.c ---- */
-
-/* L0 writes L1's memory: seam_l1_write, and virtual EPT hears of it. */
-int nested_l1_write(struct nested *n, struct gpa_l1 a, const void *src, uint32_t len);
-
 /* ---- copy.c ---- */
 
 /* Fields of a group between VMCS02 of v, which is current, and v->f. Fields that L1 lacks are

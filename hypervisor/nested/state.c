@@ -118,6 +118,23 @@ void nested_get(struct nested *n, struct nested_state *s)
 		seam_use_vmcs02(n, l2);
 }
 
+bool nested_state_begin_fields(struct nested *n)
+{
+	if (!n->vmxon || n->cur == NULL)
+		return false;
+	if (!n->in_l2)
+		bring_up_to_date(n, n->cur);
+	return true;
+}
+
+bool nested_state_field(const struct nested *n, enum vmcs_fid fid, uint64_t *value)
+{
+	if (!field_exists(n, fid))
+		return false;
+	*value = n->in_l2 && in_guest_area(n, fid) ? seam_vmread(fid) : n->cur->f[fid];
+	return true;
+}
+
 /* ---- set ---- */
 
 static const struct vmcs12_state *find(const struct nested_state *s, uint64_t gpa)

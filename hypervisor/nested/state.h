@@ -56,6 +56,15 @@ struct nested_state {
 void nested_get(struct nested *n, struct nested_state *s);
 
 /*
+ * For a look at L1's current VMCS, field by field: brings it up to date, which nobody can tell.
+ * False: there is none. While L2 runs its guest state is what VMCS02 has, which is current;
+ * else VMCS01 is current before and after.
+ */
+bool nested_state_begin_fields(struct nested *n);
+/* Then: a field as L1 would read it. False: L1 has no such field. */
+bool nested_state_field(const struct nested *n, enum vmcs_fid fid, uint64_t *value);
+
+/*
  * After nested_reset, with VMCS01 current and L1's memory in place. The vCPU's TSC offset,
  * capabilities and features are those that the state was got with. False: the state is
  * impossible, whoever wrote it; the vCPU must be reset then. Guest state itself is not judged:

@@ -47,6 +47,8 @@ const struct setting option_settings[] = {
 		.help = "posted interrupts even on a machine that delays notifications"},
 	{ROW("requests", SETTING_SWITCH, requests),
 		.help = "the host tool may ask for an end, and type at consoles, by the first serial port"},
+	{ROW("keep", SETTING_SWITCH, keep),
+		.help = "VMs that ended can be begun again; the run ends when it is asked to"},
 	{ROW("screens", SETTING_SWITCH, screens),
 		.help = "send the host tool what each display shows when its VM ends"},
 	{ROW("epoch", SETTING_NUMBER, epoch), .max = UINT64_MAX,

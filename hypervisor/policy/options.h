@@ -22,6 +22,7 @@ struct options {
 	uint32_t tsc_khz; /* 0: find out */
 	uint32_t maxcpus;
 	bool requests;    /* the host tool asks by the first serial port (cpu/request.h) */
+	bool keep;        /* VMs that ended can be begun again; the run ends when asked */
 	bool screens;     /* the pictures of displays, when a VM ends (vm/screen.h) */
 	bool posted;      /* posted interrupts even on a machine that delays notifications */
 	uint8_t selftest; /* enum l0_selftest */

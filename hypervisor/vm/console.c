@@ -3,12 +3,14 @@
 
 #include "cpu/input.h"
 #include "vm/devices.h"
+#include "vm/operate.h"
 #include "vm/sched.h"
 #include "vm/screen.h"
 #include "vm/vm_int.h"
 
 void console_work(void)
 {
+	manage_work();
 	if (!input_pending() && !sched_console_asked())
 		return;
 	sched_console_pass(input_take_news());

@@ -15,6 +15,7 @@
 #include "vm/console.h"
 #include "vm/devices.h"
 #include "vm/l2.h"
+#include "vm/operate.h"
 #include "vm/passed.h"
 #include "vm/sched.h"
 #include "vm/screen.h"
@@ -312,6 +313,28 @@ static bool may_look(struct vcpu *vcpu)
 	return false;
 }
 
+/*
+ * While the VM is paused what comes is put aside, so that nothing of the guest changes; then it
+ * is there at once.
+ */
+static bool park(struct vcpu *vcpu, uint32_t *events)
+{
+	bool was = vcpu->paused;
+
+	vcpu->paused = __atomic_load_n(&vcpu->vm->paused, __ATOMIC_SEQ_CST);
+	if (vcpu->paused) {
+		vcpu->parked |= *events & ~(uint32_t)(EVENT_MANAGE | EVENT_PAUSE | EVENT_FLUSH);
+		__atomic_store_n(&vcpu->deadline, DEV_NEVER, __ATOMIC_RELAXED);
+		vcpu->node->deadline = DEV_NEVER;
+		return true;
+	}
+	if (was) {
+		*events |= vcpu->parked | EVENT_TIMER | EVENT_IRQ;
+		vcpu->parked = 0;
+	}
+	return false;
+}
+
 static void process(struct vcpu *vcpu, uint32_t events)
 {
 	if (events & EVENT_STOP) {
@@ -322,12 +345,16 @@ static void process(struct vcpu *vcpu, uint32_t events)
 		return;
 	if (events & EVENT_FLUSH)
 		vmx_flush_all();
+	if (events & EVENT_LINE)
+		passed_take(vcpu);
+	if (events & EVENT_MANAGE)
+		manage_vcpu(vcpu);
+	if (park(vcpu, &events))
+		return;
 	if (events & EVENT_NMI)
 		vcpu->nmi_waits = false; /* it is this one that waits */
 	if (l2_rests(vcpu))
 		l2_rest(vcpu, events & EVENT_NMI);
-	if (events & EVENT_LINE)
-		passed_take(vcpu);
 	if (events & EVENT_WORK || (events & EVENT_NET && may_look(vcpu))) {
 		process_work(vcpu, events & EVENT_NET);
 		events |= EVENT_TIMER; /* of the next piece */
@@ -367,7 +394,7 @@ struct vcpu *vcpu_process_events(struct vcpu *vcpu)
 		if (sched_asked())
 			events |= EVENT_TIMER;
 		process(vcpu, events);
-		if (vcpu->state != VCPU_RUNNABLE || events & EVENT_YIELD ||
+		if (vcpu->state != VCPU_RUNNABLE || vcpu->paused || events & EVENT_YIELD ||
 			sched_slice_over()) {
 			vcpu->stats.ticks[0] += rdtsc() - vcpu->exit_tsc;
 			vcpu = schedule();

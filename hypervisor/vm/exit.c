@@ -15,6 +15,7 @@
 #include "vm/console.h"
 #include "vm/explain.h"
 #include "vm/l2.h"
+#include "vm/life.h"
 #include "vm/sched.h"
 #include "vm/vm_log.h"
 #include "vmx/asm.h"
@@ -104,7 +105,7 @@ static void look_at_queue(struct vcpu *vcpu)
 		vcpu_post(vcpu, EVENT_TIMER);
 	if (__atomic_load_n(&vcpu->node->lines, __ATOMIC_SEQ_CST) != 0)
 		vcpu_post(vcpu, EVENT_LINE);
-	if (l0_config()->time_limit == 0)
+	if (l0_config()->time_limit == 0 || life_asked())
 		vcpu_post(vcpu, EVENT_YIELD);
 }
 

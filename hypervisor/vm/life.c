@@ -23,7 +23,15 @@
 enum life_state {
 	LIFE_NONE,
 	LIFE_RUNS,
-	LIFE_ENDED /* to be wiped, then begun again or given back */
+	LIFE_ENDED, /* to be wiped, then begun again or given back */
+	LIFE_OFF    /* wiped, and keeps its memory until it is asked to begin again */
+};
+
+/* What whoever manages the VM wants after its end; atomic. */
+enum life_wish {
+	WISH_NONE, /* as its configuration says */
+	WISH_OFF,
+	WISH_AGAIN
 };
 
 struct life {
@@ -33,15 +41,18 @@ struct life {
 	enum life_state state; /* other CPUs read it and cpu; atomic */
 	unsigned running;      /* vCPUs that have not stopped */
 	bool again;
-	bool shows;   /* after the end: its display is still to be sent */
-	unsigned cpu; /* whose work it is after the end */
+	bool off;      /* ... but not before somebody asks for it; atomic */
+	bool paused;   /* atomic */
+	uint32_t wish; /* enum life_wish */
+	bool shows;    /* after the end: its display is still to be sent */
+	unsigned cpu;  /* whose work it is after the end */
 	uint32_t restarts;
 	uint64_t wiped; /* bytes, of RAM and then of the pool */
 };
 
 static struct life lives[VM_MAX];
 static unsigned going;   /* VMs that run or will run again */
-static unsigned ended;   /* VMs in LIFE_ENDED */
+static unsigned ended;   /* VMs in LIFE_ENDED or LIFE_OFF */
 static unsigned awaited; /* of those that go, the ones that the run waits for */
 static bool awaits_all;  /* there are only VMs in the background */
 
@@ -77,6 +88,7 @@ static const char *birth(unsigned id)
 static void start(struct life *l)
 {
 	l->running = l->images->config.cpus;
+	__atomic_store_n(&l->paused, false, __ATOMIC_SEQ_CST);
 	__atomic_store_n(&l->state, LIFE_RUNS, __ATOMIC_RELEASE);
 	vm_start(l->vm);
 }
@@ -108,12 +120,16 @@ void life_start(unsigned count)
 		start(&lives[id]);
 }
 
-static bool wants_restart(const struct life *l, enum vm_end end)
+static bool wants_restart(struct life *l, enum vm_end end)
 {
 	const struct vm_config *c = &l->images->config;
+	uint32_t wish = __atomic_exchange_n(&l->wish, WISH_NONE, __ATOMIC_SEQ_CST);
 
-	if (rdtsc() >= l0_config()->time_limit ||
-		(c->restart_limit != 0 && l->restarts >= c->restart_limit))
+	if (rdtsc() >= l0_config()->time_limit)
+		return false;
+	if (wish != WISH_NONE)
+		return wish == WISH_AGAIN;
+	if (c->restart_limit != 0 && l->restarts >= c->restart_limit)
 		return false;
 	switch (c->restart) {
 	case RESTART_ALWAYS:
@@ -164,8 +180,10 @@ void life_vcpu_ended(struct vm *vm, unsigned id)
 	devices_vm_ended(id);
 	passed_end(id);
 	l->again = wants_restart(l, vm->end);
-	streams_vm_ended(id, l->again);
 	vm_ended(vm, l->again);
+	l->off = !l->again && l0_config()->keep && rdtsc() < l0_config()->time_limit;
+	l->again = l->again || l->off;
+	streams_vm_ended(id, l->again);
 	l->shows = screen_ask_last(vm);
 	if (!l->shows && !l->again)
 		gone(l);
@@ -210,6 +228,10 @@ static void finish(unsigned id)
 	struct life *l = &lives[id];
 	const char *error;
 
+	if (__atomic_load_n(&l->off, __ATOMIC_SEQ_CST)) {
+		__atomic_store_n(&l->state, LIFE_OFF, __ATOMIC_RELEASE);
+		return;
+	}
 	__atomic_fetch_sub(&ended, 1, __ATOMIC_SEQ_CST);
 	__atomic_store_n(&l->state, LIFE_NONE, __ATOMIC_RELEASE);
 	if (!l->again) {
@@ -233,9 +255,29 @@ static void give_up(unsigned id)
 	struct life *l = &lives[id];
 
 	l->again = false;
+	l->off = false;
 	streams_vm_ended(id, false);
 	if (!l->shows) /* else show_piece does it */
 		gone(l);
+}
+
+/*
+ * One that is off has nothing to do until somebody asks for it; it is woken by the CPU that
+ * has it.
+ */
+static bool is_at_work(unsigned id)
+{
+	struct life *l = &lives[id];
+	enum life_state state = __atomic_load_n(&l->state, __ATOMIC_ACQUIRE);
+
+	if (__atomic_load_n(&l->cpu, __ATOMIC_RELAXED) != this_cpu()->index)
+		return false;
+	if (state != LIFE_OFF)
+		return state == LIFE_ENDED;
+	if (__atomic_load_n(&l->off, __ATOMIC_SEQ_CST) && rdtsc() < l0_config()->time_limit)
+		return false;
+	__atomic_store_n(&l->state, LIFE_ENDED, __ATOMIC_RELEASE);
+	return true;
 }
 
 bool life_work(void)
@@ -245,8 +287,7 @@ bool life_work(void)
 	for (unsigned id = 0; id < VM_MAX; id++) {
 		struct life *l = &lives[id];
 
-		if (__atomic_load_n(&l->state, __ATOMIC_ACQUIRE) != LIFE_ENDED ||
-			__atomic_load_n(&l->cpu, __ATOMIC_RELAXED) != this_cpu()->index)
+		if (!is_at_work(id))
 			continue;
 		sched_use_address_space(sched_boot_space);
 		if (l->again && rdtsc() >= l0_config()->time_limit)
@@ -256,4 +297,77 @@ bool life_work(void)
 		return true;
 	}
 	return false;
+}
+
+/* ---- who manages VMs ---- */
+
+bool life_asked(void)
+{
+	for (unsigned id = 0; id < VM_MAX; id++)
+		if (__atomic_load_n(&lives[id].state, __ATOMIC_ACQUIRE) == LIFE_OFF &&
+			!__atomic_load_n(&lives[id].off, __ATOMIC_SEQ_CST) &&
+			__atomic_load_n(&lives[id].cpu, __ATOMIC_RELAXED) == this_cpu()->index)
+			return true;
+	return false;
+}
+
+bool life_find(const char *name, unsigned *id)
+{
+	struct text wanted = text_of(name, LIMIT_NAME);
+
+	for (*id = 0; *id < VM_MAX; ++*id)
+		if (lives[*id].images != NULL &&
+			text_is(wanted, lives[*id].images->config.name))
+			return true;
+	return false;
+}
+
+const struct vm_config *life_config(unsigned id)
+{
+	return lives[id].images != NULL ? &lives[id].images->config : NULL;
+}
+
+struct life_view life_view(unsigned id)
+{
+	const struct life *l = &lives[id];
+	struct life_view v = {.restarts = l->restarts};
+
+	switch (__atomic_load_n(&l->state, __ATOMIC_ACQUIRE)) {
+	case LIFE_RUNS:
+		v.is = __atomic_load_n(&l->paused, __ATOMIC_SEQ_CST) ? LIFE_IS_PAUSED
+								     : LIFE_IS_RUNNING;
+		break;
+	case LIFE_ENDED:
+		v.is = LIFE_IS_ENDING;
+		break;
+	case LIFE_OFF:
+		v.is = LIFE_IS_OFF;
+		break;
+	default:
+		v.is = LIFE_IS_GONE;
+	}
+	return v;
+}
+
+void life_set_paused(unsigned id, bool paused)
+{
+	__atomic_store_n(&lives[id].paused, paused, __ATOMIC_SEQ_CST);
+}
+
+void life_wish(unsigned id, bool again)
+{
+	__atomic_store_n(&lives[id].wish, again ? WISH_AGAIN : WISH_OFF, __ATOMIC_SEQ_CST);
+}
+
+bool life_switch_on(unsigned id)
+{
+	struct life *l = &lives[id];
+	unsigned cpu = __atomic_load_n(&l->cpu, __ATOMIC_RELAXED);
+
+	if (__atomic_load_n(&l->state, __ATOMIC_ACQUIRE) == LIFE_RUNS ||
+		!__atomic_exchange_n(&l->off, false, __ATOMIC_SEQ_CST))
+		return false;
+	__atomic_store_n(&sched_cpu(cpu)->shared.resched, true, __ATOMIC_SEQ_CST);
+	apic_send_nmi(percpus[cpu].apic_id);
+	return true;
 }

@@ -26,6 +26,36 @@ const char *life_begin(unsigned id, const struct vm_images *images);
 /* Starts VMs 0 to count - 1, all of which have begun. */
 void life_start(unsigned count);
 
+enum life_is {
+	LIFE_IS_RUNNING,
+	LIFE_IS_PAUSED,
+	LIFE_IS_ENDING, /* or about to begin again */
+	LIFE_IS_OFF,
+	LIFE_IS_GONE /* it ended for good */
+};
+
+struct life_view {
+	enum life_is is;
+	uint32_t restarts;
+};
+
+/* ---- for whoever manages VMs; any CPU, any address space ---- */
+
+bool life_find(const char *name, unsigned *id);
+/* NULL: there is no such VM. */
+const struct vm_config *life_config(unsigned id);
+struct life_view life_view(unsigned id);
+/* For vm/operate.c, where the VM is paused. */
+void life_set_paused(unsigned id, bool paused);
+/* After the end that is about to come it begins again, or does not, whatever restart= says. */
+void life_wish(unsigned id, bool again);
+/* Shall one of those begin again that this CPU has? Then life_work is due. */
+bool life_asked(void);
+/* With L0's option keep=on: a VM that has ended begins again. False: it has not ended. */
+bool life_switch_on(unsigned id);
+
+/* ---- */
+
 /* Does the run wait for the end of such a VM? For all, if all are in the background. */
 bool life_awaits(const struct vm_config *c);
 /* Have all VMs ended that the run waits for? */

@@ -525,7 +525,7 @@ static bool ready(struct sched_node *n)
 		retire(n);
 		return false;
 	}
-	if (vcpu->state == VCPU_RUNNABLE)
+	if (vcpu->state == VCPU_RUNNABLE && !vcpu->paused)
 		return true;
 	n->slept = true;
 	__atomic_store_n(&n->runnable, false, __ATOMIC_SEQ_CST);

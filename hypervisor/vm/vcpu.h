@@ -38,7 +38,9 @@ enum vcpu_event {
 	EVENT_WORK = 1 << 8,     /* a device has work to do */
 	EVENT_NET = 1 << 9,      /* frames may have come */
 	EVENT_CONSOLE = 1 << 10, /* something was typed at the console; vCPU 0 */
-	EVENT_LINE = 1 << 11     /* lines of the machine's devices interrupted: passed_take */
+	EVENT_LINE = 1 << 11,    /* lines of the machine's devices interrupted: passed_take */
+	EVENT_MANAGE = 1 << 12,  /* somebody asks something: manage_vcpu */
+	EVENT_PAUSE = 1 << 13    /* the VM stands still or goes on: vm->paused */
 };
 
 enum vcpu_state {
@@ -107,7 +109,9 @@ struct vcpu {
 	uint64_t rest_tsc;       /* host TSC up to which the rest of its L2 is accounted for */
 	struct vm *vm;
 	unsigned index;        /* in vm->vcpus; the APIC id */
-	enum vcpu_state state; /* only its own CPU writes it */
+	enum vcpu_state state; /* only its own CPU writes it, and the next two */
+	bool paused;           /* it is not run, whatever its state */
+	uint32_t parked;       /* enum vcpu_event that came meanwhile */
 	/* In the run queue of its CPU; NULL before and after; atomic. */
 	struct sched_node *node;
 	unsigned home;       /* the CPU where its VMCSs are active, or NO_CPU */

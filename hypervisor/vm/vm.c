@@ -323,7 +323,11 @@ void vm_start(struct vm *vm)
 	 * wiped. */
 	vm_record(vm, "vm-start vm=%s tsc=%lu", vm->config.name, rdtsc());
 	for (unsigned i = 0; i < cpus; i++) {
-		struct sched_node *node = sched_add(vm->vcpus[i]);
+		struct sched_node *node;
+
+		if (l0_config()->requests) /* one may have come that found no vCPU */
+			vm->vcpus[i]->events |= EVENT_MANAGE;
+		node = sched_add(vm->vcpus[i]);
 
 		if (i == 0)
 			passed_listen(id, node);

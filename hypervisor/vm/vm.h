@@ -86,6 +86,7 @@ struct vm {
 	struct hpa void_page;
 	uint64_t void_at[VM_VOIDS]; /* where EPT01 has it; 0: nowhere */
 	unsigned void_next;
+	bool paused;          /* its vCPUs stand still; atomic */
 	bool windows_changed; /* of PCI, since somebody looked; atomic */
 	bool pages_watched;   /* by virtual EPT, ever (seam_l1_page_watch); atomic */
 	struct hpa vmread_bitmap, vmwrite_bitmap; /* with VMCS shadowing for L1 */

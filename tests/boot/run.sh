@@ -260,6 +260,108 @@ test_two_vms_of_two_cpus_talk_on_two_pairs_of_queues() {
 	CPUS=2 net_vms 'machine: {cpus: 2}' "a lan try=queues $A" "b lan try=queues $B_" && says a 'queues: ok' && says b 'queues: ok'
 }
 
+# managed ARGS...: a run in the background that listens at $at, with its VMs; over says how it ended.
+managed() {
+	at=$PWD/$out.at
+	rm -f "$at"
+	: >"$out"
+	echo "\$ nestor run $* --manage"
+	"$NESTOR" run "$@" --manage "$at" --timeout 120 </dev/null >"$out" 2>&1 &
+	pid=$!
+}
+
+said() { # PATTERN: the run has said it, within 60 s
+	local i
+	for ((i = 0; i < 300; i++)); do
+		text
+		grep -a -q -E -e "$1" "$out.text" && return
+		kill -0 "$pid" 2>/dev/null || break
+		sleep 0.2
+	done
+	echo "not said: $1"
+	cat "$out.text"
+	kill "$pid" 2>/dev/null
+	return 1
+}
+
+ask() { # STATUS VERB...: its output is in $out.answer
+	local want=$1 got
+	shift
+	echo "\$ nestor $*"
+	NESTOR_AT=$at "$NESTOR" "$@" >"$out.answer" 2>&1
+	got=$?
+	cat "$out.answer"
+	[ "$got" = "$want" ] || { echo "status $got, expected $want"; kill "$pid" 2>/dev/null; return 1; }
+}
+
+answered() { # PATTERN...
+	local p
+	for p; do grep -q -E -e "$p" "$out.answer" || { echo "missing in the answer: $p"; kill "$pid" 2>/dev/null; return 1; }; done
+}
+
+over() { # STATUS
+	local got
+	wait "$pid"
+	got=$?
+	text
+	cat "$out.text"
+	[ "$got" = "$1" ] || { echo "status $got, expected $1"; return 1; }
+}
+
+managed_vms() { # COMMAND-LINE...: VMs a, b, ...
+	local name=a line
+	printf 'machine: {cpus: 2}\nvms:\n'
+	for line; do
+		printf '  - {name: %s, kernel: %s, memory: 16M, cmdline: "%s"}\n' "$name" "$PWD/$B/payload/managed.elf" "$line"
+		name=$(tr a-y b-z <<<"$name")
+	done
+}
+
+# Memory of L2 while it runs, stands still, and goes on; its registers and L1's; what L1 has in its VMCS.
+test_a_run_shows_its_levels_and_its_memory_and_takes_changes() {
+	local at pid counter flag first
+	managed_vms l2 '' >"$out.yaml"
+	managed "$out.yaml"
+	said '^a\| managed: counter' && said '^b\| managed: counter' || return 1
+	counter=$(sed -n 's/^a| managed: counter=\(0x[0-9a-f]*\).*/\1/p' "$out.text")
+	flag=$(sed -n 's/^a| managed: .*flag=\(0x[0-9a-f]*\).*/\1/p' "$out.text")
+	ask 0 ps && answered '^a +running +1 ' '^b +running ' && ask 0 pause a && ask 0 ps && answered '^a +paused' || return 1
+	ask 0 mem a "$counter" 8 && first=$(cat "$out.answer") && sleep 1 && ask 0 mem a "$counter" 8 &&
+		[ "$(cat "$out.answer")" = "$first" ] && ask 0 mem a "$counter" 8 --level 1 &&
+		[ "$(cat "$out.answer")" = "$first" ] && ask 0 mem a "$counter" 8 --physical && [ "$(cat "$out.answer")" = "$first" ] || return 1
+	ask 0 regs a && answered '^level=2 current=1' '^rip +0x1[0-9a-f]{5}$' '^rax ' '^cs +selector=0x' &&
+		ask 0 regs a --level 1 && answered '^level=1 current=0' '^rip ' &&
+		ask 0 regs b && answered '^level=1 current=1' && ask 72 regs b --level 2 && answered 'the vCPU is not in L2' &&
+		ask 0 vmcs a --level 2 && answered '^HOST_RIP .* 0x1[0-9a-f]{5}$' '^GUEST_RIP ' && ask 0 vmcs a --json &&
+		answered '"field": "HOST_CR3"' && ask 72 vmcs b --level 2 && ask 0 stat a && answered '^nested_entries +1$' || return 1
+	ask 0 resume a && ask 72 resume a && ask 0 mem a "$counter" 8 && [ "$(cat "$out.answer")" != "$first" ] || return 1
+	ask 0 poke a "$flag" 2a && said 'managed: exit 18' && said '^a\| managed: flag 2a' && ask 0 ps && answered '^a +(off|ending)' || return 1
+	ask 0 mem b 0x100000 4096 && [ "$(wc -l <"$out.answer")" = 256 ] && ask 66 mem b 0x70000000 16 --physical &&
+		ask 66 pause c && ask 66 regs b --vcpu 1 && ask 64 mem b 0x1000 && ask 64 poke b 0 xyz && ask 72 pause a &&
+		ask 0 quit && over 0
+}
+
+# The ends of VMs and their beginnings, the button and NMIs; what happens is told.
+test_a_run_starts_and_stops_vms_when_it_is_asked_to() {
+	local at pid events
+	managed_vms button nmi '' >"$out.yaml"
+	managed "$out.yaml"
+	said '^a\| managed: counter' && said '^b\| managed: counter' && said '^c\| managed: counter' || return 1
+	NESTOR_AT=$at "$NESTOR" events --json >"$out.events" 2>&1 &
+	events=$!
+	sleep 1
+	ask 0 powerdown a && said '^a\| managed: the button, status 0' && ask 0 nmi b && ask 0 nmi b --vcpu 0 && said '^b\| managed: 2 NMIs' &&
+		ask 0 pause c && ask 0 reset c && said "'c' ended .reset. and is started again" && sleep 1 &&
+		ask 0 ps && answered '^c +running .* 1 *$' '^a +off' '^b +off' &&
+		ask 0 stop c && sleep 1 && ask 0 ps --json && [ "$(grep -c '"state": "off"' "$out.answer")" = 3 ] &&
+		ask 0 start a && ask 72 start a && sleep 1 && ask 0 ps && answered '^a +running' && ask 0 powerdown a && sleep 1 &&
+		ask 0 ps && answered '^a +off' && ask 0 quit && over 0 || return 1
+	wait "$events" || return 1
+	cat "$out.events"
+	grep -q '"vm":"c","kind":"reset",.*"restart":1,.*"event":"vm-end"' "$out.events" &&
+		[ "$(grep -c '"event":"vm-start"' "$out.events")" = 2 ] && [ ! -e "$at" ]
+}
+
 long_fio_writes_and_verifies_a_file_system() {
 	expect 0 run --timeout 600 --cpus 2 --machine-cpus 2 --memory 512M --l1 "$B/debian/vmlinux" --initrd "$B/debian-io/io.cpio" \
 		--cmdline "$LINUX quiet try=fio" --scratch 16M && shows '^fio: ok' && shows_not ': failed|cannot be loaded'
@@ -1188,6 +1290,7 @@ test_installed_files_find_each_other() {
 		[ -s "$root/usr/share/man/man1/nestor.1" ] &&
 		completes "$root" 'nestor run --machine-m' '--machine-memory' &&
 		completes "$root" 'nestor run --restart on' 'on-reset on-failure' &&
+		completes "$root" 'nestor pow' 'powerdown' && completes "$root" 'nestor regs --vc' '--vcpu' &&
 		env -u MAKEFLAGS make -s B="$B" DESTDIR="$root" PREFIX=/usr uninstall >>"$out.make" 2>&1 &&
 		[ -z "$(find "$root" -type f)" ]
 }

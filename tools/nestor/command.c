@@ -4,6 +4,7 @@
 
 #include <string.h>
 
+#include "client.h"
 #include "help.h"
 #include "user_net.h"
 
@@ -86,6 +87,7 @@ static const struct option option_table[] = {
 	{"--l0-log", TO_TOOL, "l0-log", RUN},
 	{"--stats", TO_TOOL, "stats", RUN},
 	{"--keep", TO_TOOL, "keep", RUN},
+	{"--manage", TO_TOOL, "manage", RUN},
 	{"--output", TO_TOOL, "output", IMAGE},
 	{"-o", TO_TOOL, "output", IMAGE},
 	{"--bare", TO_FLAG, "bare", RUN},
@@ -109,6 +111,7 @@ static const struct setting tool_rows[] = {
 	{ROW("l0-log", SETTING_LINE, l0_log), .max = 4095},
 	{ROW("stats", SETTING_LINE, stats), .max = 4095},
 	{ROW("keep", SETTING_LINE, keep), .max = 4095},
+	{ROW("manage", SETTING_LINE, manage), .max = 107},
 	{ROW("output", SETTING_LINE, output), .max = 4095},
 	{ROW("bare", SETTING_SWITCH, bare)},
 	{ROW("explain", SETTING_SWITCH, explain)},
@@ -123,16 +126,16 @@ static setting_tables tool_keys = {tool_rows, NULL};
 static const struct {
 	const char *with; /* needs this one, or must not be with it */
 	bool needs;
-	const char *names[16];
+	const char *names[18];
 } option_rules[] = {
 	{"--bare", false,
 		{"--l0", "--l0-option", "--l0-log", "--log-level", "--explain", "--summary",
 			"--stats", "--machine-cpus", "--machine-memory", "--iso", "--console",
-			"--port", "--screenshot", "--l1-firmware", NULL}},
+			"--port", "--screenshot", "--l1-firmware", "--manage", NULL}},
 	{"--iso", false,
 		{"--l0", "--l0-option", "--l0-log", "--log-level", "--explain", "--summary",
 			"--stats", "--argv0", "--vmx", "--shadow", "--apicv", "--vmx-features",
-			"--console", "--port", "--screenshot", NULL}},
+			"--console", "--port", "--screenshot", "--manage", NULL}},
 	{"--iso", true, {"--firmware", NULL}},
 };
 
@@ -152,6 +155,8 @@ static const char *const verb_names[VERB_COUNT] = {
 	[VERB_HELP] = "help",
 	[VERB_VERSION] = "version",
 };
+
+#define VERBS "run, check, image, help, version"
 
 static enum verb find_verb(const char *word)
 {
@@ -566,7 +571,8 @@ int command_parse(struct command *o, int argc, char **argv, struct arena *a, str
 	scenario_init(&o->scenario);
 	o->help_on = VERB_COUNT;
 	if (argc < 2)
-		return usage(&p, "no verb: must be one of run, check, image, help, version");
+		return fail(e, STATUS_USAGE, "no verb: must be one of " VERBS ", %s",
+			client_verbs());
 	o->verb = find_verb(argv[1]);
 	o->help_features = asks_features(argc, argv);
 	if (o->help_features || asks_help(argc, argv)) {
@@ -579,7 +585,7 @@ int command_parse(struct command *o, int argc, char **argv, struct arena *a, str
 		o->help_on = find_verb(argv[2]);
 	if (o->verb == VERB_COUNT)
 		return fail(e, STATUS_USAGE,
-			"unknown verb '%.60s': must be one of run, check, image, help, version",
-			argv[1]);
+			"unknown verb '%.60s': must be one of " VERBS ", %s", argv[1],
+			client_verbs());
 	return o->verb < VERB_HELP ? parse_verb(&p, argc, argv) : 0;
 }

@@ -34,6 +34,7 @@ struct command {
 	const char *l0_log;
 	const char *stats;
 	const char *keep;
+	const char *manage;
 	const char *output;
 	uint64_t bare;
 	uint64_t explain;

@@ -31,6 +31,10 @@ static const char tool_help[] =
 	"  image SCENARIO.yaml | --l1 IMAGE -o FILE.iso\n"
 	"                                    make a bootable image for BIOS and UEFI\n"
 	"  help [VERB], version\n"
+	"verbs for a run that listens (nestor run --manage PATH), with --at PATH:\n"
+	"  ps, events, quit                  all VMs; what happens; the end\n"
+	"  start, stop, powerdown, reset, pause, resume, nmi VM\n"
+	"  stat, regs, vmcs VM; mem VM ADDRESS SIZE; poke VM ADDRESS HEX\n"
 	"\n"
 	"`nestor VERB --help` tells more. Exit statuses: `nestor run --help` and nestor(1).\n";
 
@@ -74,6 +78,8 @@ static const char run_help_end[] =
 	"  --screenshot VM=FILE.png|FILE.txt\n"
 	"                      what the VM's display shows goes there, as a picture or as text,\n"
 	"                      when the VM ends and at each SIGUSR1; repeatable\n"
+	"  --manage PATH       whoever may use this socket can manage the run (ps, stop, ...);\n"
+	"                      VMs that end can be started again, and the run ends by `quit`\n"
 	"  --port VM:PORT=pty|unix:PATH|file:OUT[,IN]\n"
 	"                      the other end of a port of the VM is there; default: nobody\n"
 	"  --timeout S         end after S seconds of real time: a number from 1 to 1000000\n"

@@ -54,7 +54,9 @@ static void cut(struct lines *l)
 	l->open = -1;
 }
 
-/* The line that is open has been quiet for long enough, or @v has waited for it for too long. */
+/*
+ * The line that is open has been quiet for long enough, or @v has waited for it for too long.
+ */
 static double patience(const struct lines *l, const struct lines_vm *v)
 {
 	double quiet = l->touched + LINES_HOLD, wait = v->since + LINES_WAIT;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Output of several VMs on one stream, in whole lines. Each is led by its VM's name and "| ". What
- * has no end yet, as a prompt, is shown after a quarter of a second; when another VM then has
- * something to say, the line is cut, and its rest is led by the name and "+ ".
+ * Output of several VMs on one stream, in whole lines. Each is led by its VM's name and "| ".
+ * What has no end yet, as a prompt, is shown after a quarter of a second; when another VM then
+ * has something to say, the line is cut, and its rest is led by the name and "+ ".
  */
 #ifndef NESTOR_LINES_H
 #define NESTOR_LINES_H
@@ -45,7 +45,9 @@ void lines_attend(struct lines *l, double now);
 /* When lines_attend is wanted next; 0: never, as things are. */
 double lines_deadline(const struct lines *l);
 
-/* Shows all that waits. @cut_last: a line without an end is cut, for a message that comes next. */
+/*
+ * Shows all that waits. @cut_last: a line without an end is cut, for a message that comes next.
+ */
 void lines_flush(struct lines *l, bool cut_last);
 
 #endif

@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "client.h"
 #include "command.h"
 #include "file.h"
 #include "help.h"
@@ -42,6 +43,7 @@ static const char *l0_cmdline(
 	if (kind == MACHINE_BOCHS)
 		l0.tsc_khz = (uint32_t)(o->scenario.machine.ips / 1000);
 	l0.requests = control;
+	l0.keep = control && o->manage;
 	if (o->explain)
 		l0.explain = true;
 	if (o->screenshots.count)
@@ -61,6 +63,7 @@ static int run_in_folder(struct arena *a, const struct command *o, const struct 
 		.summary = o->summary,
 		.progress = o->verbose || isatty(STDERR_FILENO),
 		.timeout = o->scenario.timeout,
+		.manage = o->manage,
 		.consoles = &o->consoles,
 		.screenshots = &o->screenshots,
 		.files = files,
@@ -182,9 +185,13 @@ int main(int argc, char **argv)
 	struct arena a = {NULL};
 	struct command *o = arena_alloc(&a, sizeof(*o));
 	struct error e = {0};
-	int status = command_parse(o, argc, argv, &a, &e);
+	int status = 0;
 
-	if (!status)
+	if (argc > 1 && client_has(argv[1]))
+		status = client_run(argc, argv, &e);
+	else if (argc > 2 && strcmp(argv[1], "help") == 0 && client_has(argv[2]))
+		client_help(argv[2]);
+	else if (!(status = command_parse(o, argc, argv, &a, &e)))
 		status = run_verb(&a, o, &e);
 	if (fflush(stdout) != 0 && errno != EPIPE)
 		status = fail(&e, STATUS_HOST_ERROR, "cannot write standard output: %s",

@@ -9,16 +9,47 @@ _nestor_values() { # VERB OPTION
 	nestor "$1" --help 2>/dev/null | sed -n -E "s/^ +$2 ([a-z0-9-]+(\\|[a-z0-9-]+)+).*/\\1/p" | tr '|' '\n'
 }
 
+_nestor_managing='ps start stop powerdown reset pause resume nmi stat regs vmcs mem poke events quit'
+
+# The names of the VMs of the run at --at or NESTOR_AT.
+_nestor_vms() {
+	local i at=$NESTOR_AT
+
+	for ((i = 2; i < COMP_CWORD; i++)); do
+		[ "${COMP_WORDS[i]}" != --at ] || at=${COMP_WORDS[i + 1]}
+	done
+	[ -z "$at" ] || NESTOR_AT=$at nestor ps 2>/dev/null | sed -n '2,$s/ .*//p'
+}
+
+_nestor_manage() { # VERB WORD BEFORE
+	case $3 in
+	--at) mapfile -t COMPREPLY < <(compgen -f -- "$2") ;;
+	--level) mapfile -t COMPREPLY < <(compgen -W '1 2' -- "$2") ;;
+	--vcpu) ;;
+	*)
+		if [[ $2 == -* ]]; then
+			mapfile -t COMPREPLY < <(compgen -W "$(_nestor_options "$1") --help" -- "$2")
+		else
+			mapfile -t COMPREPLY < <(compgen -W "$(_nestor_vms)" -- "$2")
+		fi
+		;;
+	esac
+}
+
 _nestor() {
 	local word=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD - 1]} verb=${COMP_WORDS[1]} values
 
 	COMPREPLY=()
 	if [ "$COMP_CWORD" = 1 ]; then
-		mapfile -t COMPREPLY < <(compgen -W 'run check image help version' -- "$word")
+		mapfile -t COMPREPLY < <(compgen -W "run check image help version $_nestor_managing" -- "$word")
 		return
 	fi
 	if [ "$verb" = help ]; then
-		mapfile -t COMPREPLY < <(compgen -W 'run check image' -- "$word")
+		mapfile -t COMPREPLY < <(compgen -W "run check image $_nestor_managing" -- "$word")
+		return
+	fi
+	if [[ " $_nestor_managing " == *" $verb "* ]]; then
+		_nestor_manage "$verb" "$word" "$before"
 		return
 	fi
 	case $verb in run | check | image) ;; *) return ;; esac

@@ -230,9 +230,26 @@ static bool put_port(struct sender *s, unsigned line, double now)
 	return true;
 }
 
-/* Lines take turns. */
+static bool put_request(struct sender *s)
+{
+	if (!s->request_size)
+		return false;
+	put(s, FRAME_REQUEST, L0_CHANNEL_CONTROL, (const uint8_t *)s->request, s->request_size);
+	s->request_size = 0;
+	return true;
+}
+
+void sender_request(struct sender *s, const char *line, size_t size)
+{
+	memcpy(s->request, line, size);
+	s->request_size = size;
+}
+
+/* A request is first; lines take turns. */
 static void next_frame(struct sender *s, double now)
 {
+	if (put_request(s))
+		return;
 	for (unsigned i = 0; i < L0_LINES; i++) {
 		unsigned line = s->turn;
 

@@ -39,8 +39,10 @@ struct sender_port {
 };
 
 struct sender {
-	bool open;                               /* Nestor said that it understands */
-	bool stop;                               /* to be sent */
+	bool open;                 /* Nestor said that it understands */
+	bool stop;                 /* to be sent */
+	char request[MANAGE_LINE]; /* to be sent, if request_size is not 0 */
+	size_t request_size;
 	struct sender_console console[L0_LINES]; /* kept NULL: a port that is not connected */
 	struct sender_port port[L0_LINES - LIMIT_VMS];
 	unsigned turn; /* whose frame comes next */
@@ -66,6 +68,8 @@ void sender_port(struct sender *s, unsigned line, uint32_t limit, bool open);
 void sender_resize(struct sender *s, unsigned vm, uint16_t columns, uint16_t rows);
 /* Asks Nestor for what the VM's display shows. */
 void sender_screen(struct sender *s, unsigned vm);
+/* A request in words (lib/manage.h); one that has not been sent yet is forgotten. */
+void sender_request(struct sender *s, const char *line, size_t size);
 /* Asks Nestor to stop all VMs and to report on them. */
 void sender_stop(struct sender *s);
 

@@ -12,6 +12,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "bridge.h"
 #include "lines.h"
 #include "mux.h"
 #include "process.h"
@@ -36,11 +37,13 @@ struct session {
 	FILE *com1;
 	struct consoles consoles;
 	struct screenshots screenshots;
+	struct bridge bridge;
 	unsigned banner;    /* lines of = to come before a raw machine's output */
 	struct lines lines; /* of several VMs */
 	double start;
 	double deadline;  /* 0: none */
 	int output_error; /* errno of a write to standard output */
+	bool quitting;    /* as somebody wished who manages the run: no reports */
 	bool stopping;    /* Nestor was asked to stop; status says why */
 	bool told;        /* bare: status is what the machine said of its end, if that comes */
 	bool ended;
@@ -94,7 +97,7 @@ static void dump(struct session *x, const char *line)
 	char vm[64], text[2048];
 
 	record_text(line, "vm", vm, sizeof(vm));
-	if (!words || is_hidden(x, vm))
+	if (!words || x->quitting || is_hidden(x, vm))
 		return;
 	symbols_explain(image_of(x, vm), words, text, sizeof(text));
 	before_message(x);
@@ -147,6 +150,8 @@ static void handle_end(struct session *x, const char *line)
 
 static void handle_record(struct session *x, const char *line)
 {
+	if (bridge_record(&x->bridge, line))
+		return;
 	if (record_is(line, "dump")) {
 		dump(x, line);
 		return;
@@ -300,6 +305,7 @@ static int poll_timeout(const struct session *x)
 	if (x->o->raw)
 		return COM1_PERIOD;
 	deadline = earlier(earlier(x->deadline, deadline), lines_deadline(&x->lines));
+	deadline = earlier(bridge_deadline(&x->bridge), deadline);
 	if (deadline <= 0)
 		return -1;
 	left = deadline - now();
@@ -328,6 +334,14 @@ static bool stop(struct session *x, enum exit_status why)
 	return true;
 }
 
+/* Who manages the run ends it: in order, once. True: now. */
+static bool quit(struct session *x)
+{
+	x->bridge.quit = false;
+	x->quitting = true;
+	return !x->stopping && stop(x, STATUS_OK);
+}
+
 /* True: it ends the run. */
 static bool take_signal(struct session *x, const struct process *p)
 {
@@ -343,15 +357,17 @@ static bool take_signal(struct session *x, const struct process *p)
 static unsigned poll_for(struct session *x, const struct process *p, struct pollfd *fds)
 {
 	bool full = consoles_are_full(&x->consoles);
+	unsigned n;
 
 	fds[0] = (struct pollfd){full ? -1 : p->output, POLLIN, 0};
 	fds[1] = (struct pollfd){p->signals, POLLIN, 0};
-	return 2 + consoles_poll(&x->consoles, now(), fds + 2);
+	n = 2 + consoles_poll(&x->consoles, now(), fds + 2);
+	return n + bridge_poll(&x->bridge, fds + n);
 }
 
 static void follow(struct session *x, struct process *p)
 {
-	struct pollfd fds[2 + CONSOLES_FDS];
+	struct pollfd fds[2 + CONSOLES_FDS + BRIDGE_FDS];
 
 	for (;;) {
 		unsigned n = poll_for(x, p, fds);
@@ -359,6 +375,8 @@ static void follow(struct session *x, struct process *p)
 		if (poll(fds, n, poll_timeout(x)) < 0)
 			continue;
 		if (fds[0].revents && !read_output(x, p->output))
+			return;
+		if (bridge_attend(&x->bridge, &x->consoles.sender, now()) && quit(x))
 			return;
 		if (consoles_attend(&x->consoles, now()) && stop(x, STATUS_INTERRUPTED))
 			return;
@@ -505,9 +523,12 @@ int session_run(struct arena *a, const struct scenario_spec *s, const struct mac
 		status =
 			consoles_open(&x->consoles, a, s, o->consoles, &m->control, o->bare, e);
 	if (!status)
+		status = bridge_open(&x->bridge, a, o->manage, e);
+	if (!status)
 		status = screenshots_open(&x->screenshots, a, s, o->files, o->screenshots, e);
 	if (!status)
 		status = run(x, a, m, e);
+	bridge_close(&x->bridge);
 	consoles_close(&x->consoles);
 	if (screenshots_close(&x->screenshots, e) && !status)
 		status = e->status;

@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Requests of the host tool (lib/manage.h, docs/management.md). The ways in are seams of vm/
+ * (vm/operate.h); here is what the files of control/ share.
+ */
+#ifndef NESTOR_CONTROL_MANAGE_H
+#define NESTOR_CONTROL_MANAGE_H
+
+#include "lib/manage.h"
+
+struct vcpu;
+
+/* The VM's vCPUs have all stopped: a request that waits for one is answered. */
+void manage_vm_ended(unsigned vm);
+
+/*
+ * manage_look.c: a request that only looks, or writes memory. The vCPU is current. *why: words,
+ * or NULL. Its items are told.
+ */
+enum manage_status manage_look(
+	struct vcpu *vcpu, const struct manage_request *r, const char **why);
+
+#endif

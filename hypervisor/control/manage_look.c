@@ -1,0 +1,267 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What a vCPU is asked to tell of itself: figures, registers, fields of VMCSs, memory. An
+ * answer has a bounded number of items, with the number from which the next one goes on.
+ */
+#include "control/manage.h"
+
+#include "cpu/asm.h"
+#include "cpu/mux.h"
+#include "lib/fmt.h"
+#include "nested/state.h"
+#include "vm/operate.h"
+#include "vm/vm.h"
+#include "vmx/asm.h"
+
+static uint32_t id_of(const struct manage_request *r)
+{
+	return (uint32_t)r->number[MANAGE_ARG_ID];
+}
+
+/* The level that is asked for, or the one that the vCPU is in. */
+static unsigned level_of(const struct vcpu *vcpu, const struct manage_request *r)
+{
+	return r->number[MANAGE_ARG_LEVEL] != 0 ? (unsigned)r->number[MANAGE_ARG_LEVEL]
+						: vcpu_level(vcpu);
+}
+
+static void tell_next(const struct manage_request *r, unsigned next)
+{
+	mux_record("item id=%u next=%u", id_of(r), next);
+}
+
+/* ---- figures ---- */
+
+struct figure {
+	const char *name;
+	uint64_t value;
+};
+
+static unsigned vcpu_figures(const struct vcpu *vcpu, struct figure f[16])
+{
+	const struct vcpu_stats *s = &vcpu->stats;
+	const struct nested_stats *n = &vcpu->nested.stats;
+	const struct figure all[] = {
+		{"ticks_l0", s->ticks[0]},
+		{"ticks_l1", s->ticks[1]},
+		{"ticks_l2", s->ticks[2]},
+		{"injected", s->injected},
+		{"nested_entries", n->entries},
+		{"nested_failed_entries", n->failed_entries},
+		{"nested_exits_to_l1", n->exits_to_l1},
+		{"nested_exits_kept", n->exits_kept},
+		{"vmcs_loads", n->vmcs_loads},
+		{"vept_fills", n->vept_fills},
+		{"vept_syncs", n->vept_syncs},
+		{"vept_zaps", n->vept_zaps},
+		{"posted", n->posted},
+	};
+	unsigned count = sizeof(all) / sizeof(all[0]);
+
+	_Static_assert(sizeof(all) / sizeof(all[0]) <= 16, "room of the caller");
+	for (unsigned i = 0; i < count; i++)
+		f[i] = all[i];
+	return count;
+}
+
+/* First the figures of the vCPU, with number 0 all; then exits, by level and reason. */
+static void stat(const struct vcpu *vcpu, const struct manage_request *r)
+{
+	uint64_t from = r->number[MANAGE_ARG_FROM];
+	struct figure f[16];
+	unsigned count = vcpu_figures(vcpu, f), told = 0;
+
+	for (unsigned i = 0; from == 0 && i < count; i++)
+		mux_record("item id=%u figure=%s value=%lu", id_of(r), f[i].name, f[i].value);
+	for (uint64_t i = from == 0 ? 1 : from; i <= 2 * EXIT_REASON_COUNT; i++) {
+		unsigned level = i > EXIT_REASON_COUNT ? 2 : 1;
+		unsigned reason = (unsigned)(i - 1) % EXIT_REASON_COUNT;
+
+		if (vcpu->stats.exits[level][reason] == 0)
+			continue;
+		if (told++ == MANAGE_ITEMS) {
+			tell_next(r, (unsigned)i);
+			return;
+		}
+		mux_record("item id=%u level=%u reason=%s count=%lu", id_of(r), level,
+			exit_reason_name(reason), vcpu->stats.exits[level][reason]);
+	}
+}
+
+/* ---- registers ---- */
+
+static const struct {
+	const char *name;
+	uint32_t field;
+} vmcs_registers[] = {
+	{"rip", VMCS_GUEST_RIP},
+	{"rsp", VMCS_GUEST_RSP},
+	{"rflags", VMCS_GUEST_RFLAGS},
+	{"cr0", VMCS_GUEST_CR0},
+	{"cr3", VMCS_GUEST_CR3},
+	{"cr4", VMCS_GUEST_CR4},
+	{"efer", VMCS_GUEST_EFER},
+	{"dr7", VMCS_GUEST_DR7},
+	{"gdtr", VMCS_GUEST_GDTR_BASE},
+	{"gdtr_limit", VMCS_GUEST_GDTR_LIMIT},
+	{"idtr", VMCS_GUEST_IDTR_BASE},
+	{"idtr_limit", VMCS_GUEST_IDTR_LIMIT},
+	{"activity", VMCS_GUEST_ACTIVITY_STATE},
+	{"interruptibility", VMCS_GUEST_INTERRUPTIBILITY},
+};
+
+#define SEGMENT(name, n)                                                \
+	{                                                               \
+		name, VMCS_GUEST_##n##_SELECTOR, VMCS_GUEST_##n##_BASE, \
+			VMCS_GUEST_##n##_LIMIT, VMCS_GUEST_##n##_AR     \
+	}
+
+static const struct {
+	const char *name;
+	uint32_t selector, base, limit, rights;
+} segments[] = {
+	SEGMENT("cs", CS),
+	SEGMENT("ss", SS),
+	SEGMENT("ds", DS),
+	SEGMENT("es", ES),
+	SEGMENT("fs", FS),
+	SEGMENT("gs", GS),
+	SEGMENT("ldtr", LDTR),
+	SEGMENT("tr", TR),
+};
+
+/* By enum reg; RSP is in the VMCS. */
+static const char *const general[] = {"rax", "rcx", "rdx", "rbx", NULL, "rbp", "rsi", "rdi",
+	"r8", "r9", "r10", "r11", "r12", "r13", "r14", "r15"};
+
+static void tell_registers(
+	const struct vcpu *vcpu, const struct manage_request *r, unsigned level)
+{
+	bool known = level == vcpu_level(vcpu);
+
+	mux_record("item id=%u level=%u current=%u", id_of(r), level, known);
+	for (unsigned i = 0; known && i < sizeof(general) / sizeof(general[0]); i++)
+		if (general[i] != NULL)
+			mux_record("item id=%u register=%s value=0x%lx", id_of(r), general[i],
+				vcpu->regs.r[i]);
+	for (unsigned i = 0; i < sizeof(vmcs_registers) / sizeof(vmcs_registers[0]); i++)
+		mux_record("item id=%u register=%s value=0x%lx", id_of(r),
+			vmcs_registers[i].name, vmread(vmcs_registers[i].field));
+	if (known)
+		mux_record("item id=%u register=cr2 value=0x%lx", id_of(r), read_cr2());
+	for (unsigned i = 0; i < sizeof(segments) / sizeof(segments[0]); i++)
+		mux_record("item id=%u segment=%s selector=0x%lx base=0x%lx limit=0x%lx "
+			   "rights=0x%lx",
+			id_of(r), segments[i].name, vmread(segments[i].selector),
+			vmread(segments[i].base), vmread(segments[i].limit),
+			vmread(segments[i].rights));
+}
+
+/* ---- VMCSs ---- */
+
+/* Level 1: VMCS01, what the machine has; level 2: VMCS12, as L1 reads it, if one is current. */
+static bool field_value(struct vcpu *vcpu, unsigned level, enum vmcs_fid fid, uint64_t *value)
+{
+	uint32_t encoding = vmcs_fields[fid].encoding;
+
+	if (level == 2)
+		return nested_state_field(&vcpu->nested, fid, value);
+	if (!vmread_checked(encoding))
+		return false;
+	*value = vmread(encoding);
+	return true;
+}
+
+static void tell_fields(struct vcpu *vcpu, const struct manage_request *r, unsigned level)
+{
+	unsigned told = 0;
+
+	for (uint64_t i = r->number[MANAGE_ARG_FROM]; i < FID_COUNT; i++) {
+		uint64_t value;
+
+		if (told == MANAGE_ITEMS) {
+			tell_next(r, (unsigned)i);
+			return;
+		}
+		if (!field_value(vcpu, level, (enum vmcs_fid)i, &value))
+			continue;
+		told++;
+		mux_record("item id=%u field=%s encoding=0x%x value=0x%lx", id_of(r),
+			vmcs_fields[i].name, vmcs_fields[i].encoding, value);
+	}
+}
+
+static enum manage_status vmcs(
+	struct vcpu *vcpu, const struct manage_request *r, const char **why)
+{
+	unsigned level = r->number[MANAGE_ARG_LEVEL] == 2 ? 2 : 1;
+
+	if (level == 2 && !nested_state_begin_fields(&vcpu->nested)) {
+		*why = "L1 has no current VMCS";
+		return MANAGE_IS_STATE;
+	}
+	if (level == 1)
+		vcpu_level_enter(vcpu, 1);
+	tell_fields(vcpu, r, level);
+	vcpu_level_left(vcpu);
+	return MANAGE_IS_OK;
+}
+
+/* ---- memory ---- */
+
+static bool read_memory(struct vcpu *vcpu, const struct manage_request *r, unsigned level)
+{
+	uint32_t size = (uint32_t)r->number[MANAGE_ARG_SIZE];
+	uint8_t bytes[MANAGE_BYTES];
+	char text[2 * MANAGE_BYTES + 1] = "";
+
+	if (!vcpu_peek(vcpu, level, r->number[MANAGE_ARG_PHYSICAL] != 0,
+		    r->number[MANAGE_ARG_AT], bytes, size))
+		return false;
+	for (uint32_t i = 0; i < size; i++)
+		fmt(text + (size_t)2 * i, 3, "%02x", bytes[i]);
+	mux_record("item id=%u level=%u data=%s", id_of(r), level, text);
+	return true;
+}
+
+static bool write_memory(struct vcpu *vcpu, const struct manage_request *r, unsigned level)
+{
+	return vcpu_poke(vcpu, level, r->number[MANAGE_ARG_PHYSICAL] != 0,
+		r->number[MANAGE_ARG_AT], r->data, (uint32_t)r->number[MANAGE_ARG_DATA]);
+}
+
+static enum manage_status in_level(
+	struct vcpu *vcpu, const struct manage_request *r, const char **why)
+{
+	unsigned level = level_of(vcpu, r);
+	bool there = true;
+
+	if (!vcpu_level_enter(vcpu, level)) {
+		*why = "the vCPU is not in L2";
+		return MANAGE_IS_STATE;
+	}
+	if (r->op == MANAGE_REGS)
+		tell_registers(vcpu, r, level);
+	else if (r->op == MANAGE_READ)
+		there = read_memory(vcpu, r, level);
+	else
+		there = write_memory(vcpu, r, level);
+	vcpu_level_left(vcpu);
+	if (!there)
+		*why = "nothing is at this address, or not all of it";
+	return there ? MANAGE_IS_OK : MANAGE_IS_NO_MEMORY;
+}
+
+enum manage_status manage_look(
+	struct vcpu *vcpu, const struct manage_request *r, const char **why)
+{
+	switch (r->op) {
+	case MANAGE_STAT:
+		stat(vcpu, r);
+		return MANAGE_IS_OK;
+	case MANAGE_VMCS:
+		return vmcs(vcpu, r, why);
+	default:
+		return in_level(vcpu, r, why);
+	}
+}

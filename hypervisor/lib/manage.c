@@ -1,0 +1,148 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "lib/manage.h"
+
+enum kind {
+	KIND_TEXT,
+	KIND_NUMBER,
+	KIND_BYTES
+};
+
+static const struct {
+	const char *key;
+	enum kind kind;
+	uint64_t least, most;
+} args[MANAGE_ARGS] = {
+#define A(name, key, kind, least, most) {key, KIND_##kind, least, most},
+#include "lib/manage.def"
+};
+
+/* For the table: sets of arguments. */
+enum {
+#define A(name, key, kind, least, most) ARG_##name = 1 << MANAGE_ARG_##name,
+#include "lib/manage.def"
+};
+
+static const struct {
+	const char *word;
+	enum manage_place place;
+	uint32_t needs, may;
+} ops[MANAGE_OPS] = {
+#define O(name, word, place, needs, may) {word, MANAGE_BY_##place, needs, may},
+#include "lib/manage.def"
+};
+
+static const char *const statuses[] = {
+#define S(name, word) word,
+	MANAGE_STATUSES
+#undef S
+};
+
+enum manage_place manage_place(enum manage_op op)
+{
+	return ops[op].place;
+}
+
+const char *manage_word(enum manage_op op)
+{
+	return ops[op].word;
+}
+
+const char *manage_status_word(enum manage_status status)
+{
+	return statuses[status];
+}
+
+static int digit(char c)
+{
+	if (c >= '0' && c <= '9')
+		return c - '0';
+	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
+
+static bool read_bytes(struct text value, struct manage_request *r, uint64_t *count)
+{
+	if (value.len == 0 || value.len % 2 != 0 || value.len / 2 > sizeof(r->data))
+		return false;
+	for (size_t i = 0; i < value.len; i += 2) {
+		int high = digit(value.s[i]), low = digit(value.s[i + 1]);
+
+		if (high < 0 || low < 0)
+			return false;
+		r->data[i / 2] = (uint8_t)(high << 4 | low);
+	}
+	*count = value.len / 2;
+	return true;
+}
+
+static bool read_value(enum manage_arg arg, struct text value, struct manage_request *r)
+{
+	uint64_t *number = &r->number[arg];
+
+	switch (args[arg].kind) {
+	case KIND_TEXT:
+		return value.len != 0 && text_copy(value, r->vm, sizeof(r->vm));
+	case KIND_BYTES:
+		return read_bytes(value, r, number);
+	default:
+		if (text_number(value, number) && *number >= args[arg].least &&
+			*number <= args[arg].most)
+			return true;
+		*number = 0;
+		return false;
+	}
+}
+
+/* NULL, or what is wrong. */
+static const char *read_argument(struct text word, struct manage_request *r)
+{
+	struct text key, value;
+
+	if (!text_key_value(word, &key, &value))
+		return "an argument must be KEY=VALUE";
+	for (unsigned arg = 0; arg < MANAGE_ARGS; arg++) {
+		if (!text_is(key, args[arg].key))
+			continue;
+		if (r->given & 1u << arg)
+			return "an argument is there twice";
+		if (!read_value(arg, value, r))
+			return "the value of an argument is out of range";
+		r->given |= 1u << arg;
+		return NULL;
+	}
+	return "there is no such argument";
+}
+
+static const char *check(const struct manage_request *r)
+{
+	uint32_t given = r->given & ~(uint32_t)ARG_ID;
+
+	if (!(r->given & ARG_ID))
+		return "it has no id";
+	if (r->op == MANAGE_OPS)
+		return "there is no such request";
+	if ((given & ops[r->op].needs) != ops[r->op].needs)
+		return "an argument that it needs is missing";
+	if (given & ~(ops[r->op].needs | ops[r->op].may))
+		return "it does not take one of its arguments";
+	return NULL;
+}
+
+bool manage_parse(struct text line, struct manage_request *r, const char **why)
+{
+	struct text word = text_word(&line);
+	const char *first = NULL;
+
+	*r = (struct manage_request){.op = 0};
+	while (r->op < MANAGE_OPS && !text_is(word, ops[r->op].word))
+		r->op++;
+	for (word = text_word(&line); word.len != 0; word = text_word(&line)) {
+		const char *wrong = read_argument(word, r);
+
+		if (first == NULL)
+			first = wrong;
+	}
+	if (first == NULL)
+		first = check(r);
+	*why = first;
+	return first == NULL;
+}

@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Requests to a running L0, in words: `stop id=7 vm=a`. The answer is a record
+ * `answer id=7 status=STATUS ...`, after records `item id=7 ...` if there is more to tell
+ * (docs/management.md). Both sides link this; how a request travels is not here. Pure.
+ */
+#ifndef NESTOR_LIB_MANAGE_H
+#define NESTOR_LIB_MANAGE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "lib/limits.h"
+#include "lib/text.h"
+
+#define MANAGE_VERSION 1
+#define MANAGE_LINE    240u /* characters of a request at most */
+#define MANAGE_BYTES   256u /* of memory that one answer has */
+#define MANAGE_DATA    64u  /* and one request */
+#define MANAGE_ITEMS   16u  /* of an answer at most; `next=` tells where to go on */
+
+enum manage_arg {
+#define A(name, key, kind, least, most) MANAGE_ARG_##name,
+#include "lib/manage.def"
+	MANAGE_ARGS
+};
+
+enum manage_op {
+#define O(name, word, place, needs, may) MANAGE_##name,
+#include "lib/manage.def"
+	MANAGE_OPS
+};
+
+enum manage_place {
+	MANAGE_BY_HOST,
+	MANAGE_BY_LIFE,
+	MANAGE_BY_VM,
+	MANAGE_BY_VCPU
+};
+
+/* S(NAME, word) */
+#define MANAGE_STATUSES                                                                        \
+	S(OK, "ok")                                                                            \
+	S(BAD, "bad-request")   /* it is none: unknown, an argument is missing or wrong */     \
+	S(NO_VM, "no-vm")       /* there is no such VM, or vCPU */                             \
+	S(STATE, "wrong-state") /* it does not run, or runs already, or is not at the level */ \
+	S(NO_MEMORY, "no-memory") /* nothing is at the address */                              \
+	S(BUSY, "busy")           /* another request is under way */
+
+enum manage_status {
+#define S(name, word) MANAGE_IS_##name,
+	MANAGE_STATUSES
+#undef S
+};
+
+struct manage_request {
+	enum manage_op op;
+	uint32_t given; /* 1 << enum manage_arg */
+	char vm[LIMIT_NAME];
+	uint64_t number[MANAGE_ARGS]; /* 0 where not given; of BYTES: how many */
+	uint8_t data[MANAGE_DATA];
+};
+
+/*
+ * Reads a request. False: *why says in words what is wrong with it, and number[MANAGE_ARG_ID]
+ * is its id as far as it has one.
+ */
+bool manage_parse(struct text line, struct manage_request *r, const char **why);
+
+static inline bool manage_given(const struct manage_request *r, enum manage_arg arg)
+{
+	return r->given & 1u << arg;
+}
+
+enum manage_place manage_place(enum manage_op op);
+const char *manage_word(enum manage_op op);
+const char *manage_status_word(enum manage_status status);
+
+#endif

@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What whoever manages a VM can do to it and see of it. Everything here is called in the VM's
+ * address space; what concerns a vCPU, by the CPU that has it, with one of its VMCSs current.
+ */
+#ifndef NESTOR_VM_OPERATE_H
+#define NESTOR_VM_OPERATE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct vcpu;
+struct vm;
+
+/* Seams, provided by control/. */
+/* Takes what was asked, if something was. Any CPU, any address space; not in an NMI. */
+void manage_work(void);
+/* EVENT_MANAGE: the vCPU was asked for something, or has just begun. */
+void manage_vcpu(struct vcpu *vcpu);
+
+/*
+ * All vCPUs stand still from now on: none is in guest mode on return. What comes for the VM
+ * waits; its clocks go on. False: they do already.
+ */
+bool vm_pause(struct vm *vm);
+/* They go on. False: they do already. */
+bool vm_resume(struct vm *vm);
+
+/* An NMI for one vCPU, as from the outside. */
+void vm_nmi(struct vm *vm, unsigned vcpu);
+
+/* The power button is pressed: a fixed event of ACPI. */
+void vm_power_button(struct vm *vm);
+
+/* The level that the vCPU is in: 1 or 2. */
+unsigned vcpu_level(const struct vcpu *vcpu);
+
+/*
+ * Makes the VMCS current that has the state of a level: the one that the vCPU is in, or 1 while
+ * it is in 2. L1 then is at the VM entry by which it went to L2, and its general registers are
+ * not known. False: the vCPU is not in L2. vcpu_level_left makes the vCPU's own current again.
+ */
+bool vcpu_level_enter(struct vcpu *vcpu, unsigned level);
+void vcpu_level_left(struct vcpu *vcpu);
+
+/*
+ * Memory of the level whose VMCS is current, as its supervisor sees it, up to a page: at a
+ * linear address, or at a physical one. False: nothing is there, or not all of it. Sets
+ * accessed and dirty flags.
+ */
+bool vcpu_peek(struct vcpu *vcpu, unsigned level, bool physical, uint64_t at, void *dst,
+	uint32_t size);
+bool vcpu_poke(struct vcpu *vcpu, unsigned level, bool physical, uint64_t at, const void *src,
+	uint32_t size);
+
+#endif

@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What somebody who manages its VM can see and change: in L1, or with `l2` in L2, a counter
+ * goes on until a flag is set from outside; with `button` the power button turns the VM off;
+ * with `nmi` NMIs are counted.
+ */
+#include "cmdline.h"
+#include "cpu.h"
+#include "rt.h"
+#include "vmx.h"
+
+#define PM1_EVENT   0x600 /* status, and in the upper half what is enabled */
+#define PM1_CONTROL 0x604
+#define BUTTON      0x100u
+#define ENABLED     (BUTTON << 16)
+#define TURN_OFF    (0x2000u | 5u << 10)
+
+static struct l2 l2;
+volatile uint64_t counter, flag, nmis;
+
+__attribute__((naked)) static void counts(void)
+{
+	__asm__("1:\n\tincq counter(%rip)\n\tcmpq $0, flag(%rip)\n\tje 1b\n\tret");
+}
+
+static bool on_trap(struct trap_frame *f)
+{
+	if (f->vector != 2)
+		return false;
+	nmis++;
+	return true;
+}
+
+static void wait_for_button(void)
+{
+	outl(PM1_EVENT, ENABLED);
+	while (!(inl(PM1_EVENT) & BUTTON))
+		counter++;
+	outl(PM1_EVENT, ENABLED | BUTTON);
+	print("managed: the button, status %x\n", inl(PM1_EVENT) & BUTTON);
+	outl(PM1_CONTROL, TURN_OFF);
+}
+
+int payload_main(void)
+{
+	trap_hook = on_trap;
+	print("managed: counter=0x%lx flag=0x%lx\n", (uint64_t)(uintptr_t)&counter,
+		(uint64_t)(uintptr_t)&flag);
+	if (cmdline_flag("button"))
+		wait_for_button();
+	if (cmdline_flag("nmi")) {
+		while (nmis < 2)
+			counter++;
+		print("managed: %lu NMIs\n", nmis);
+		return 0;
+	}
+	if (cmdline_flag("l2")) {
+		if (!vmx_supported() || !vmx_enable())
+			return 1;
+		l2_setup(&l2, counts);
+		l2_restart(&l2, counts);
+		l2_run(&l2);
+		print("managed: exit %lu\n", vmread(VMCS_EXIT_REASON));
+	} else {
+		counts();
+	}
+	print("managed: flag %lx\n", flag);
+	return 0;
+}

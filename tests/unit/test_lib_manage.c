@@ -1,0 +1,139 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Requests in words: what is one, what is none and why. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "lib/frame.h"
+#include "lib/manage.h"
+
+#include <cmocka.h>
+
+static struct manage_request r;
+static const char *why;
+
+static bool parse(const char *line)
+{
+	return manage_parse(text_of(line, strlen(line)), &r, &why);
+}
+
+static void a_request_has_its_word_its_id_and_its_arguments_in_any_order(void **state)
+{
+	(void)state;
+	assert_true(parse("list id=0"));
+	assert_int_equal(r.op, MANAGE_LIST);
+	assert_true(parse(
+		"  read size=16 at=0xffff800000000000 vm=a-1\tid=4294967295 vcpu=7 level=2\n"));
+	assert_int_equal(r.op, MANAGE_READ);
+	assert_string_equal(r.vm, "a-1");
+	assert_int_equal(r.number[MANAGE_ARG_ID], 4294967295);
+	assert_true(r.number[MANAGE_ARG_AT] == 0xffff800000000000);
+	assert_int_equal(r.number[MANAGE_ARG_SIZE], 16);
+	assert_int_equal(r.number[MANAGE_ARG_VCPU], 7);
+	assert_int_equal(r.number[MANAGE_ARG_LEVEL], 2);
+	assert_false(manage_given(&r, MANAGE_ARG_PHYSICAL));
+	assert_null(why);
+}
+
+static void bytes_are_pairs_of_digits(void **state)
+{
+	(void)state;
+	assert_true(parse("write id=1 vm=a at=0 data=00ff7e"));
+	assert_int_equal(r.number[MANAGE_ARG_DATA], 3);
+	assert_memory_equal(r.data, "\0\xff\x7e", 3);
+	assert_false(parse("write id=1 vm=a at=0 data=0"));
+	assert_false(parse("write id=1 vm=a at=0 data="));
+	assert_false(parse("write id=1 vm=a at=0 data=0G"));
+	assert_false(parse("write id=1 vm=a at=0 data=FF"));
+}
+
+static void as_many_bytes_go_as_there_is_room_for_and_no_more(void **state)
+{
+	char line[MANAGE_LINE + 1];
+	int n = snprintf(
+		line, sizeof(line), "write id=4294967295 vm=a at=0xffffffffffffffff data=");
+
+	(void)state;
+	memset(line + n, 'a', 2 * MANAGE_DATA + 2);
+	line[n + 2 * (int)MANAGE_DATA] = 0;
+	assert_true(parse(line));
+	line[n + 2 * (int)MANAGE_DATA] = 'a';
+	line[n + 2 * (int)MANAGE_DATA + 2] = 0;
+	assert_false(parse(line));
+}
+
+static void assert_refused(const char *line, const char *words, uint64_t id)
+{
+	assert_false(parse(line));
+	assert_string_equal(why, words);
+	assert_true(r.number[MANAGE_ARG_ID] == id);
+}
+
+static void what_is_none_is_refused_with_a_reason_and_its_id(void **state)
+{
+	char name[LIMIT_NAME + 20] = "stop id=4 vm=";
+
+	(void)state;
+	assert_refused("", "it has no id", 0);
+	assert_refused("list", "it has no id", 0);
+	assert_refused("lists id=5", "there is no such request", 5);
+	assert_refused("stop id=5", "an argument that it needs is missing", 5);
+	assert_refused("list id=5 vm=a", "it does not take one of its arguments", 5);
+	assert_refused("stop id=5 vm=a vm=b", "an argument is there twice", 5);
+	assert_refused("stop id=5 vm=a id=6", "an argument is there twice", 5);
+	assert_refused("stop id=5 a", "an argument must be KEY=VALUE", 5);
+	assert_refused("stop id=5 vm=", "the value of an argument is out of range", 5);
+	assert_refused("stop who=1 vm=a id=5", "there is no such argument", 5);
+	assert_refused("regs id=5 vm=a level=3", "the value of an argument is out of range", 5);
+	assert_refused("regs id=5 vm=a vcpu=8", "the value of an argument is out of range", 5);
+	assert_refused(
+		"read id=5 vm=a at=0 size=0", "the value of an argument is out of range", 5);
+	assert_refused(
+		"read id=5 vm=a at=0 size=257", "the value of an argument is out of range", 5);
+	assert_refused("list id=4294967296", "the value of an argument is out of range", 0);
+	memset(name + strlen(name), 'x', LIMIT_NAME);
+	assert_refused(name, "the value of an argument is out of range", 4);
+}
+
+static void each_request_has_a_word_and_each_status(void **state)
+{
+	(void)state;
+	for (unsigned i = 0; i < MANAGE_OPS; i++)
+		for (unsigned k = 0; k < i; k++)
+			assert_string_not_equal(manage_word(i), manage_word(k));
+	assert_string_equal(manage_word(MANAGE_POWERDOWN), "powerdown");
+	assert_string_equal(manage_status_word(MANAGE_IS_NO_MEMORY), "no-memory");
+	assert_int_equal(manage_place(MANAGE_LIST), MANAGE_BY_HOST);
+	assert_int_equal(manage_place(MANAGE_REGS), MANAGE_BY_VCPU);
+}
+
+static void the_longest_request_is_a_frame(void **state)
+{
+	char line[MANAGE_LINE + 1];
+	struct frame f = {
+		FRAME_REQUEST, L0_CHANNEL_CONTROL, MANAGE_LINE, (const uint8_t *)line};
+
+	(void)state;
+	assert_true(frame_valid(&f));
+	f.size++;
+	assert_false(frame_valid(&f));
+	f.size = 0;
+	assert_false(frame_valid(&f));
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_request_has_its_word_its_id_and_its_arguments_in_any_order),
+		cmocka_unit_test(bytes_are_pairs_of_digits),
+		cmocka_unit_test(as_many_bytes_go_as_there_is_room_for_and_no_more),
+		cmocka_unit_test(what_is_none_is_refused_with_a_reason_and_its_id),
+		cmocka_unit_test(each_request_has_a_word_and_each_status),
+		cmocka_unit_test(the_longest_request_is_a_frame),
+	};
+
+	return cmocka_run_group_tests_name("requests in words", tests, NULL, NULL);
+}

@@ -1,0 +1,357 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Who manages a run; see bridge.h. */
+#include "bridge.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "record.h"
+
+#define REPEAT 10.0 /* seconds until Nestor is asked again */
+
+/* ---- the socket ---- */
+
+/* Of a run that was killed: nobody listens there. */
+static void remove_stale(const struct sockaddr_un *at)
+{
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	struct stat st;
+
+	if (fd < 0)
+		return;
+	if (stat(at->sun_path, &st) == 0 && S_ISSOCK(st.st_mode) &&
+		connect(fd, (const struct sockaddr *)at, sizeof(*at)) < 0 &&
+		errno == ECONNREFUSED)
+		unlink(at->sun_path);
+	close(fd);
+}
+
+int bridge_open(struct bridge *b, struct arena *a, const char *path, struct error *e)
+{
+	struct sockaddr_un at = {.sun_family = AF_UNIX};
+
+	*b = (struct bridge){.listener = -1, .a = a, .current = -1, .next_id = 1};
+	for (unsigned i = 0; i < BRIDGE_CLIENTS; i++)
+		b->client[i].fd = -1;
+	if (!path)
+		return 0;
+	if (!*path || strlen(path) >= sizeof(at.sun_path))
+		return fail(e, STATUS_USAGE,
+			"--manage: '%.60s': a socket's path has 1 to %zu characters", path,
+			sizeof(at.sun_path) - 1);
+	strcpy(at.sun_path, path);
+	remove_stale(&at);
+	b->listener = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	if (b->listener < 0 || bind(b->listener, (struct sockaddr *)&at, sizeof(at)) < 0) {
+		fail(e, STATUS_HOST_ERROR, "--manage: cannot listen at '%s': %s", path,
+			strerror(errno));
+		bridge_close(b);
+		return e->status;
+	}
+	b->path = path;
+	if (chmod(path, 0600) < 0 || listen(b->listener, BRIDGE_CLIENTS) < 0)
+		return fail(e, STATUS_HOST_ERROR, "--manage: cannot listen at '%s': %s", path,
+			strerror(errno));
+	return 0;
+}
+
+static void hang_up(struct bridge_client *c)
+{
+	if (c->fd >= 0)
+		close(c->fd);
+	c->fd = -1;
+}
+
+void bridge_close(struct bridge *b)
+{
+	for (unsigned i = 0; i < BRIDGE_CLIENTS; i++)
+		hang_up(&b->client[i]);
+	if (b->listener >= 0)
+		close(b->listener);
+	if (b->path)
+		unlink(b->path);
+	b->listener = -1;
+	b->path = NULL;
+}
+
+/* ---- out ---- */
+
+static void drain(struct bridge_client *c)
+{
+	ssize_t n;
+
+	if (c->fd < 0 || !c->out_size)
+		return;
+	n = send(c->fd, c->out, c->out_size, MSG_DONTWAIT | MSG_NOSIGNAL);
+	if (n < 0 && errno != EAGAIN && errno != EINTR)
+		hang_up(c);
+	if (n <= 0)
+		return;
+	c->out_size -= (size_t)n;
+	memmove(c->out, c->out + n, c->out_size);
+}
+
+/* A client that does not read what it asked for is cut off: nobody waits for it. */
+__attribute__((format(printf, 2, 3))) static void say(
+	struct bridge_client *c, const char *format, ...)
+{
+	size_t room = BRIDGE_ROOM - c->out_size;
+	va_list args;
+	int n;
+
+	if (c->fd < 0)
+		return;
+	va_start(args, format);
+	n = vsnprintf(c->out + c->out_size, room, format, args);
+	va_end(args);
+	if (n < 0 || (size_t)n >= room)
+		hang_up(c);
+	else
+		c->out_size += (size_t)n;
+}
+
+/* ---- in ---- */
+
+static void greet(struct bridge *b)
+{
+	int fd = accept4(b->listener, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+	struct bridge_client *c = b->client;
+	char *out;
+
+	while (c < b->client + BRIDGE_CLIENTS && c->fd >= 0)
+		c++;
+	if (fd < 0)
+		return;
+	if (c == b->client + BRIDGE_CLIENTS) {
+		close(fd);
+		return;
+	}
+	out = c->out ? c->out : arena_alloc(b->a, BRIDGE_ROOM);
+	if (b->current == c - b->client) /* the answer is for who has gone */
+		b->current = -2;
+	*c = (struct bridge_client){.fd = fd, .out = out};
+	say(c, "hello version=%d\n", MANAGE_VERSION);
+}
+
+static void refuse(struct bridge_client *c, const char *why)
+{
+	say(c, "answer id=%u status=%s text=%s\n", c->id, manage_status_word(MANAGE_IS_BAD),
+		why);
+}
+
+/* The words of a request but its id, behind the id that it has for Nestor. */
+static void rename_request(struct bridge *b, struct bridge_client *c)
+{
+	struct text rest = {c->line, c->line_size}, word = text_word(&rest);
+	char out[2 * MANAGE_LINE];
+	size_t n;
+
+	c->passed_id = b->next_id++;
+	n = (size_t)snprintf(
+		out, sizeof(out), "%.*s id=%u", (int)word.len, word.s, c->passed_id);
+	while ((word = text_word(&rest)).len)
+		if (word.len < 3 || strncmp(word.s, "id=", 3) != 0)
+			n += (size_t)snprintf(
+				out + n, sizeof(out) - n, " %.*s", (int)word.len, word.s);
+	memcpy(c->line, out, n);
+	c->line_size = n;
+}
+
+/* What the tool does itself. True: it was that. */
+static bool own_request(struct bridge *b, struct bridge_client *c)
+{
+	struct text rest = {c->line, c->line_size}, word = text_word(&rest), key, value;
+	bool events = text_is(word, "events"), quit = text_is(word, "quit");
+	uint64_t id = 0;
+
+	if (!events && !quit)
+		return false;
+	word = text_word(&rest);
+	if (!text_key_value(word, &key, &value) || !text_is(key, "id") ||
+		!text_number(value, &id) || id > UINT32_MAX || text_word(&rest).len) {
+		c->id = 0;
+		refuse(c, "it takes an id, and nothing else");
+		return true;
+	}
+	c->events |= events;
+	b->quit |= quit;
+	say(c, "answer id=%u status=ok\n", (uint32_t)id);
+	return true;
+}
+
+static void take_line(struct bridge *b, struct bridge_client *c)
+{
+	struct manage_request r;
+	const char *why;
+
+	if (own_request(b, c))
+		return;
+	if (c->too_long || !manage_parse((struct text){c->line, c->line_size}, &r, &why)) {
+		c->id = c->too_long ? 0 : (uint32_t)r.number[MANAGE_ARG_ID];
+		refuse(c, c->too_long ? "it is too long" : why);
+		return;
+	}
+	c->id = (uint32_t)r.number[MANAGE_ARG_ID];
+	rename_request(b, c);
+	c->asks = true;
+	c->passed = false;
+	if (c->line_size > MANAGE_LINE) {
+		c->asks = false;
+		refuse(c, "it is too long");
+	}
+}
+
+/* Up to the end of a line, which waits for its answer before the next is looked at. */
+static void take_bytes(struct bridge *b, struct bridge_client *c)
+{
+	size_t used = 0;
+
+	while (!c->asks && used < c->more_size) {
+		char byte = c->more[used++];
+
+		if (byte != '\n') {
+			if (c->line_size < MANAGE_LINE)
+				c->line[c->line_size++] = byte;
+			else
+				c->too_long = true;
+			continue;
+		}
+		if (c->line_size)
+			take_line(b, c);
+		if (!c->asks)
+			c->line_size = 0;
+		c->too_long = false;
+	}
+	c->more_size -= used;
+	memmove(c->more, c->more + used, c->more_size);
+}
+
+static void read_client(struct bridge *b, struct bridge_client *c)
+{
+	size_t room = sizeof(c->more) - c->more_size;
+	ssize_t n;
+
+	if (c->fd < 0)
+		return;
+	if (room) {
+		n = recv(c->fd, c->more + c->more_size, room, MSG_DONTWAIT);
+		if (n == 0 || (n < 0 && errno != EAGAIN && errno != EINTR)) {
+			drain(c);
+			hang_up(c);
+			return;
+		}
+		if (n > 0)
+			c->more_size += (size_t)n;
+	}
+	take_bytes(b, c);
+}
+
+/* ---- to Nestor ---- */
+
+/* Clients take turns. */
+static void pass_on(struct bridge *b, struct sender *s, double now)
+{
+	for (unsigned i = 0; b->current < 0 && i < BRIDGE_CLIENTS; i++) {
+		unsigned at = (b->turn + i) % BRIDGE_CLIENTS;
+		struct bridge_client *c = &b->client[at];
+
+		if (c->fd < 0 || !c->asks || c->passed)
+			continue;
+		c->passed = true;
+		b->current = (int)at;
+		b->turn = at + 1;
+		b->since = now;
+		sender_request(s, c->line, c->line_size);
+	}
+}
+
+static void ask_again(struct bridge *b, struct sender *s, double now)
+{
+	struct bridge_client *c = &b->client[b->current >= 0 ? b->current : 0];
+
+	if (b->current == -1 || now < b->since + REPEAT)
+		return;
+	b->since = now;
+	if (b->current < 0 || c->fd < 0)
+		b->current = -1; /* nobody waits for it any more */
+	else
+		sender_request(s, c->line, c->line_size);
+}
+
+bool bridge_attend(struct bridge *b, struct sender *s, double now)
+{
+	if (b->listener < 0)
+		return false;
+	greet(b);
+	for (unsigned i = 0; i < BRIDGE_CLIENTS; i++)
+		read_client(b, &b->client[i]);
+	ask_again(b, s, now);
+	pass_on(b, s, now);
+	for (unsigned i = 0; i < BRIDGE_CLIENTS; i++)
+		drain(&b->client[i]);
+	return b->quit;
+}
+
+double bridge_deadline(const struct bridge *b)
+{
+	return b->listener >= 0 && b->current != -1 ? b->since + REPEAT : 0;
+}
+
+unsigned bridge_poll(const struct bridge *b, struct pollfd *fds)
+{
+	unsigned n = 0;
+
+	if (b->listener < 0)
+		return 0;
+	fds[n++] = (struct pollfd){b->listener, POLLIN, 0};
+	for (unsigned i = 0; i < BRIDGE_CLIENTS; i++) {
+		const struct bridge_client *c = &b->client[i];
+		short events = (short)((c->more_size < sizeof(c->more) ? POLLIN : 0) |
+				       (c->out_size ? POLLOUT : 0));
+
+		if (c->fd >= 0)
+			fds[n++] = (struct pollfd){c->fd, events, 0};
+	}
+	return n;
+}
+
+/* ---- from Nestor ---- */
+
+/* `answer id=7 status=ok` becomes the same with the client's id. */
+static void give(struct bridge *b, const char *record, bool last)
+{
+	struct bridge_client *c = b->current >= 0 ? &b->client[b->current] : NULL;
+	const char *rest = strchr(record, ' ');
+	bool its = c && c->asks && record_number(record, "id") == c->passed_id;
+
+	rest = rest ? strchr(rest + 1, ' ') : NULL;
+	if (its)
+		say(c, "%s id=%u%s\n", last ? "answer" : "item", c->id, rest ? rest : "");
+	if (!last || (c && !its))
+		return;
+	b->current = -1;
+	if (!its)
+		return;
+	c->asks = false;
+	c->line_size = 0;
+	take_bytes(b, c);
+}
+
+bool bridge_record(struct bridge *b, const char *record)
+{
+	bool last = record_is(record, "answer");
+
+	if (last || record_is(record, "item")) {
+		give(b, record, last);
+		return true;
+	}
+	for (unsigned i = 0; i < BRIDGE_CLIENTS; i++)
+		if (b->client[i].fd >= 0 && b->client[i].events)
+			say(&b->client[i], "event %s\n", record);
+	return false;
+}

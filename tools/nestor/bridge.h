@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Who manages a run, by a Unix socket: takes requests (lib/manage.h), a line each, from several
+ * clients, sends them to Nestor one after the other, and gives each client its answers
+ * (docs/management.md). Requests of its own: `events`, `quit`.
+ */
+#ifndef NESTOR_BRIDGE_H
+#define NESTOR_BRIDGE_H
+
+#include <poll.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "arena.h"
+#include "lib/manage.h"
+#include "sender.h"
+#include "status.h"
+
+#define BRIDGE_CLIENTS 16
+#define BRIDGE_FDS     (1 + BRIDGE_CLIENTS)
+#define BRIDGE_ROOM \
+	(256u << 10) /* bytes that wait for a client; who reads no faster is cut off */
+
+struct bridge_client {
+	int fd;                     /* -1: nobody */
+	bool events;                /* gets records that are no answers */
+	bool asks;                  /* line is a request that has not been answered */
+	bool passed;                /* Nestor has it */
+	uint32_t id;                /* the client's name for it */
+	uint32_t passed_id;         /* Nestor's */
+	char line[2 * MANAGE_LINE]; /* as it comes, and then as it goes to Nestor */
+	size_t line_size;
+	bool too_long;
+	char more[2 * MANAGE_LINE]; /* what came behind it */
+	size_t more_size;
+	char *out;
+	size_t out_size;
+};
+
+struct bridge {
+	int listener; /* -1: there is none */
+	const char *path;
+	struct arena *a;
+	bool ready; /* Nestor takes requests */
+	bool quit;  /* a client wants the run to end */
+	unsigned turn;
+	int current; /* whose request Nestor has; -1: nobody's */
+	uint32_t next_id;
+	double since; /* it was sent */
+	struct bridge_client client[BRIDGE_CLIENTS];
+};
+
+/* Listens at @path, which must not exist or must be a socket that nobody listens at; NULL: no
+ * bridge. */
+int bridge_open(struct bridge *b, struct arena *a, const char *path, struct error *e);
+void bridge_close(struct bridge *b);
+
+/* Adds what to poll for; returns how many. */
+unsigned bridge_poll(const struct bridge *b, struct pollfd *fds);
+/* Takes and passes on what there is. True: a client wants the run to end. */
+bool bridge_attend(struct bridge *b, struct sender *s, double now);
+/* When to attend even if nothing happens; 0: never. */
+double bridge_deadline(const struct bridge *b);
+
+/* A control record of Nestor. True: it was an answer, and is nobody else's. */
+bool bridge_record(struct bridge *b, const char *record);
+
+#endif
