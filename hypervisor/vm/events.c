@@ -335,6 +335,18 @@ static bool park(struct vcpu *vcpu, uint32_t *events)
 	return false;
 }
 
+/* The same while the VM is paused, and before it is. True: nothing else is looked at now. */
+#define RARE_EVENTS (EVENT_LINE | EVENT_MANAGE | EVENT_PAUSE)
+
+static bool process_rare(struct vcpu *vcpu, uint32_t *events)
+{
+	if (*events & EVENT_LINE)
+		passed_take(vcpu);
+	if (*events & EVENT_MANAGE)
+		manage_vcpu(vcpu);
+	return park(vcpu, events);
+}
+
 static void process(struct vcpu *vcpu, uint32_t events)
 {
 	if (events & EVENT_STOP) {
@@ -345,11 +357,7 @@ static void process(struct vcpu *vcpu, uint32_t events)
 		return;
 	if (events & EVENT_FLUSH)
 		vmx_flush_all();
-	if (events & EVENT_LINE)
-		passed_take(vcpu);
-	if (events & EVENT_MANAGE)
-		manage_vcpu(vcpu);
-	if (park(vcpu, &events))
+	if ((events & RARE_EVENTS || vcpu->paused) && process_rare(vcpu, &events))
 		return;
 	if (events & EVENT_NMI)
 		vcpu->nmi_waits = false; /* it is this one that waits */
