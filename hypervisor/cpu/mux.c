@@ -22,6 +22,8 @@
 #define CONSOLE_SHARE 1024u
 #define PORT_SHARE    256u
 
+#define CROWD         (RING_SIZE / 4) /* of log and records */
+
 _Static_assert(LIMIT_VMS *(CONSOLE_SHARE + LIMIT_PORTS * PORT_SHARE) <= RING_SIZE / 2,
 	"the log has the rest");
 
@@ -177,6 +179,18 @@ uint32_t mux_room(uint8_t channel)
 	uint32_t share = port ? PORT_SHARE : CONSOLE_SHARE;
 
 	return waiting < share ? share - waiting : 0;
+}
+
+bool mux_is_slow(void)
+{
+	return !mux.use_e9;
+}
+
+bool mux_crowded(void)
+{
+	return __atomic_load_n(&mux.waiting[MUX_LOG], __ATOMIC_RELAXED) +
+		       __atomic_load_n(&mux.waiting[MUX_CONTROL], __ATOMIC_RELAXED) >=
+	       CROWD;
 }
 
 bool mux_congested(uint8_t channel)

@@ -42,6 +42,11 @@ void mux_poll(void);
 bool mux_congested(uint8_t channel);
 /* How many bytes may be written until it is so. */
 uint32_t mux_room(uint8_t channel);
+/* Is the stream as slow as a serial port, so that what is said waits? */
+bool mux_is_slow(void);
+/* Do so much log and so many records wait that more might make a CPU wait for the port, and all
+ * others for that CPU? Who can leave out what it has to say does. */
+bool mux_crowded(void);
 /* Returns when nothing waits: the machine ends. */
 void mux_flush(void);
 

@@ -1,6 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "lib/budget.h"
 
+void budget_refuse(struct budget *b)
+{
+	__atomic_fetch_add(&b->refused, 1, __ATOMIC_RELAXED);
+}
+
 bool budget_spend(struct budget *b, uint64_t now, uint64_t period, uint32_t burst)
 {
 	uint64_t old = __atomic_load_n(&b->spent, __ATOMIC_RELAXED);
@@ -9,7 +14,7 @@ bool budget_spend(struct budget *b, uint64_t now, uint64_t period, uint32_t burs
 		uint64_t from = old > now ? old : now;
 
 		if (from - now > period * (burst - 1)) {
-			__atomic_fetch_add(&b->refused, 1, __ATOMIC_RELAXED);
+			budget_refuse(b);
 			return false;
 		}
 		if (__atomic_compare_exchange_n(&b->spent, &old, from + period, false,

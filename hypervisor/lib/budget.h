@@ -17,6 +17,9 @@ struct budget {
 /* `now` and `period` in the same unit. False: not now; that is counted. */
 bool budget_spend(struct budget *b, uint64_t now, uint64_t period, uint32_t burst);
 
+/* It is not to be done, whatever the budget says; that is counted, too. */
+void budget_refuse(struct budget *b);
+
 /* How often it was refused; from 0 again. */
 uint32_t budget_take_refused(struct budget *b);
 

@@ -10,10 +10,14 @@
 #include "lib/budget.h"
 #include "vm/vm.h"
 
-#define LOG_BURST         200u
-#define LOG_PERIOD_MS     50u
-#define RECORDS_BURST     1000u
-#define RECORDS_PERIOD_MS 1u
+struct rate {
+	uint32_t burst, period_ms;
+};
+
+static const struct rate log_rate = {200, 50}, record_rate = {1000, 1};
+/* All VMs together say no more than a serial port of 115200 baud takes: 11 bytes in a
+ * millisecond. */
+static const struct rate slow_log_rate = {7, 200}, slow_record_rate = {14, 100};
 
 /* In the image: a VM that is started again does not begin anew. */
 static struct {
@@ -28,11 +32,22 @@ static void left_out(const struct vm *vm, struct budget *b, const char *what)
 		log_warn("'%s': %u %s were left out", vm->config.name, count, what);
 }
 
+static bool may(struct budget *b, const struct rate *fast, const struct rate *slow)
+{
+	const struct rate *rate = mux_is_slow() ? slow : fast;
+
+	if (!mux_crowded())
+		return budget_spend(
+			b, rdtsc(), (uint64_t)tsc_khz * rate->period_ms, rate->burst);
+	budget_refuse(b);
+	return false;
+}
+
 bool vm_may_log(const struct vm *vm)
 {
 	struct budget *b = &budgets[vm->id].log;
 
-	if (!budget_spend(b, rdtsc(), (uint64_t)tsc_khz * LOG_PERIOD_MS, LOG_BURST))
+	if (!may(b, &log_rate, &slow_log_rate))
 		return false;
 	left_out(vm, b, "lines of the log");
 	return true;
@@ -53,7 +68,7 @@ bool vm_may_record(const struct vm *vm)
 {
 	struct budget *b = &budgets[vm->id].records;
 
-	if (!budget_spend(b, rdtsc(), (uint64_t)tsc_khz * RECORDS_PERIOD_MS, RECORDS_BURST))
+	if (!may(b, &record_rate, &slow_record_rate))
 		return false;
 	/* The line is one of the log's, which has a budget of its own. */
 	if (__atomic_load_n(&b->refused, __ATOMIC_RELAXED) != 0 && vm_may_log(vm))

@@ -122,6 +122,28 @@ static void a_vm_that_floods_has_to_wait_and_others_need_not(void **state)
 	mux_flush();
 }
 
+/* VMs that make no records any more once it is so hold up nobody: the port is never polled. */
+static void it_is_crowded_long_before_anybody_has_to_wait_for_the_port(void **state)
+{
+	unsigned written = 0;
+
+	(void)state;
+	assert_true(mux_is_slow());
+	for (unsigned vm = 0; vm < LIMIT_VMS; vm++)
+		write_many((uint8_t)(MUX_VM + vm), 'x', 1024);
+	assert_false(mux_crowded());
+	in_fifo = looks = 0;
+	while (!mux_crowded()) {
+		write_many(MUX_CONTROL, 'r', 100);
+		written += 100;
+	}
+	write_many(MUX_LOG, 'l', 4000);
+	assert_in_range(written, 4000, 10000);
+	assert_in_range(looks, 0, written + 4000); /* one look for each, none to wait */
+	mux_flush();
+	assert_false(mux_crowded());
+}
+
 static void what_does_not_fit_goes_out_first(void **state)
 {
 	(void)state;
@@ -154,6 +176,7 @@ int main(void)
 		TEST(a_write_takes_what_the_port_has_room_for_and_polls_for_nothing),
 		TEST(everything_comes_in_order),
 		TEST(a_vm_that_floods_has_to_wait_and_others_need_not),
+		TEST(it_is_crowded_long_before_anybody_has_to_wait_for_the_port),
 		TEST(what_does_not_fit_goes_out_first),
 		TEST(a_fault_in_the_midst_of_a_write_can_be_reported),
 	};
