@@ -7,7 +7,7 @@ TOOL_SHARED := $(addprefix hypervisor/,policy/setting.c policy/setting_lists.c p
 TOOL_OBJ := $(TOOL_SRC:tools/nestor/%.c=$(B)/tool/%.o) $(TOOL_SHARED:hypervisor/%.c=$(B)/tool/%.o)
 TOOL_LIB := -ljansson -lpng -lyaml -lz -llzma -lzstd -llz4
 TOOL_CFLAGS := $(HOST_CFLAGS) -D_GNU_SOURCE -DNESTOR_VERSION='"$(VERSION)"' -iquote tools/nestor -iquote hypervisor \
-	$(if $(SAN),$(SANITIZE))
+	$(if $(SAN),$(SANITIZE),-D_FORTIFY_SOURCE=2)
 
 $(B)/tool/%.o: tools/nestor/%.c $(B)/tool/flags
 	@mkdir -p $(@D)
@@ -35,7 +35,7 @@ $(B)/tool/rom.o: $(B)/tool/rom.bin
 
 $(B)/nestor: $(TOOL_OBJ) $(B)/tool/rom.o
 	@echo '  LD    $@'
-	@$(HOSTCC) $(TOOL_CFLAGS) $^ $(TOOL_LIB) -o $@
+	@$(HOSTCC) $(TOOL_CFLAGS) -Wl,-z,relro,-z,now $^ $(TOOL_LIB) -o $@
 
 -include $(TOOL_OBJ:.o=.d)
 
@@ -105,6 +105,21 @@ install: hypervisor tools
 		echo 'no emulator: run `make machine` before, or set NESTOR_BOCHS'
 	@[ -e $(B)/debian-service/service.cpio ] && install -D -m 644 -t $(LIBDIR)/debian-service $(B)/debian-service/vmlinuz \
 		$(B)/debian-service/service.cpio || echo 'no service VM: run `make service-vm` before, for --net user'
+
+# What the Debian package has: all but what is downloaded.
+.PHONY: install-package deb
+install-package:
+	install -D -m 755 $(B)/nestor $(BINDIR)/nestor
+	install -D -m 644 $(B)/nestor.elf $(LIBDIR)/nestor.elf
+	install -D -m 644 tools/nestor/nestor.1 $(MANDIR)/nestor.1
+	install -D -m 644 tools/nestor/nestor.bash $(COMPDIR)/nestor
+	install -D -m 755 packaging/45_nestor $(DESTDIR)/etc/grub.d/45_nestor
+	install -D -m 644 -t $(DESTDIR)/usr/lib/systemd/system packaging/nestor@.service
+	install -D -m 644 -t $(DESTDIR)/usr/share/doc/nestor README.md SECURITY.md docs/management.md docs/LIMITATIONS.md
+
+## make deb          Debian's package, build/deb/nestor_VERSION_amd64.deb, judged by lintian
+deb: hypervisor tools
+	@packaging/deb.sh $(B) $(VERSION)
 
 ## make uninstall    removes what make install put there
 uninstall:

@@ -12,6 +12,8 @@ packages=(
 	libyaml-dev libjansson-dev libpng-dev zlib1g-dev liblzma-dev libzstd-dev liblz4-dev
 	# tests
 	libcmocka-dev gcovr clang-tidy cppcheck shellcheck codespell
+	# the package
+	debhelper fakeroot lintian man-db systemd
 	# machines and boot images
 	qemu-system-x86 seabios ovmf grub-common grub-pc-bin grub-efi-amd64-bin xorriso mtools
 	# the emulator's packages are checked with it

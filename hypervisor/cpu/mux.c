@@ -22,7 +22,7 @@
 #define CONSOLE_SHARE 1024u
 #define PORT_SHARE    256u
 
-#define CROWD         (RING_SIZE / 4) /* of log and records */
+#define CROWD (RING_SIZE / 4) /* of log and records */
 
 _Static_assert(LIMIT_VMS *(CONSOLE_SHARE + LIMIT_PORTS * PORT_SHARE) <= RING_SIZE / 2,
 	"the log has the rest");

@@ -95,8 +95,8 @@ void vcpu_get_state(struct vcpu *vcpu, struct vcpu_saved *s)
 		l2_account_rest(vcpu);
 	memset(s, 0, sizeof(*s));
 	s->state = vcpu->state;
-	s->events = (__atomic_load_n(&vcpu->events, __ATOMIC_SEQ_CST) | vcpu->parked) &
-		    EVENTS_KEPT;
+	s->events =
+		(__atomic_load_n(&vcpu->events, __ATOMIC_SEQ_CST) | vcpu->parked) & EVENTS_KEPT;
 	s->deferred = vcpu->deferred & EVENTS_KEPT;
 	s->init_latched = vcpu->init_latched;
 	s->nmi_waits = vcpu->nmi_waits;

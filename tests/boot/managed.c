@@ -20,7 +20,7 @@ volatile uint64_t counter, flag, nmis;
 
 __attribute__((naked)) static void counts(void)
 {
-	__asm__("1:\n\tincq counter(%rip)\n\tcmpq $0, flag(%rip)\n\tje 1b\n\tret");
+	__asm__("1:\n\tincq counter(%rip)\n\tcmpq $0, flag(%rip)\n\tjz 1b\n\tret");
 }
 
 static bool on_trap(struct trap_frame *f)

@@ -1272,6 +1272,31 @@ test_image_boots_on_the_emulator() {
 		shows 'hello: VT-x offered' 'TSC: [0-9]+ kHz, from '
 }
 
+# As grub.d's entry of the package does it, with the folder elsewhere.
+test_a_folder_for_an_installed_grub_boots_and_nothing_else_is_replaced() {
+	local d=$out.tree image=(image --l1 "$B/payload/hello.elf" --memory 64M)
+	rm -rf "$d" && mkdir -p "$d/boot/grub" "$d/build" && cp "$B/nestor.elf" "$d/build" && touch "$d/file" &&
+		expect 0 "${image[@]}" -o "$d/boot/nest/" && expect 0 "${image[@]}" -o "$d/boot/nest//" &&
+		expect 66 "${image[@]}" -o "$d/build/" && one_line && shows 'no folder that .nestor image. made' && [ -e "$d/build/nestor.elf" ] &&
+		expect 66 "${image[@]}" -o "$d/file/" && expect 74 "${image[@]}" -o "$d/none/nest/" && [ -z "$(find "$d" -name '*.partial' -o -name '*.old')" ] || return 1
+	printf 'serial\nterminal_output serial\nset timeout=0\nmenuentry Nestor {\n\tset nestor=/boot/nest\n\tsource "$nestor/grub.cfg"\n}\n' >"$d/boot/grub/grub.cfg"
+	grub-mkrescue -o "$out.iso" "$d" >"$out.grub" 2>&1 && expect 1 run --iso "$out.iso" --machine bochs --machine-memory 512M --timeout 120 &&
+		rm -f "$out.iso" && shows 'hello: VT-x offered'
+}
+
+# lintian has no complaint, and what is in it works from where it is.
+test_the_package_is_clean_and_its_files_find_each_other() {
+	local root=$out.root unit
+	rm -rf "$root"
+	env -u MAKEFLAGS make -s B="$B" deb >"$out.make" 2>&1 || { cat "$out.make"; return 1; }
+	! grep -E '^[EWI]: ' "$out.make" && dpkg-deb -x "$(tail -n 1 "$out.make")" "$root" || return 1
+	NESTOR=$root/usr/bin/nestor expect 0 image --l1 "$B/payload/power.elf" -o "$out.nest/" &&
+		completes "$root" 'nestor pow' 'powerdown' && man -l "$root/usr/share/man/man1/nestor.1.gz" >"$out.man" 2>&1 && grep -q 'MANAGING A RUN' "$out.man" || return 1
+	for unit in "$root"/usr/lib/systemd/system/*.service; do
+		! systemd-analyze verify --man=no "$unit" 2>&1 | grep -v 'is not executable' || return 1
+	done
+}
+
 # L0 itself loads the bzImage; without an image the tool unpacks it before.
 test_an_image_boots_a_32_bit_bzimage() {
 	iso=$out.iso

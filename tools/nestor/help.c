@@ -120,14 +120,16 @@ static const char check_help[] =
 	"\n";
 
 static const char image_help[] =
-	"usage: nestor image SCENARIO.yaml -o FILE.iso [OPTION]...\n"
-	"       nestor image --l1 IMAGE -o FILE.iso [OPTION]...\n"
+	"usage: nestor image SCENARIO.yaml -o FILE.iso|DIR/ [OPTION]...\n"
+	"       nestor image --l1 IMAGE -o FILE.iso|DIR/ [OPTION]...\n"
 	"\n"
 	"Makes an image that boots Nestor with the scenario's VMs on a PC with BIOS or UEFI,\n"
 	"from CD or (written as it is) from a USB stick. Nestor's log and the VMs' consoles\n"
-	"are on the first serial port, 115200 8n1.\n"
+	"are on the first serial port, 115200 8n1. With a slash at its end, the output is a\n"
+	"folder for a GRUB that is installed: `source $nestor/grub.cfg` in a menu entry, with\n"
+	"$nestor set to the folder.\n"
 	"\n"
-	"  -o, --output FILE   the image to make\n"
+	"  -o, --output FILE   the image to make, or DIR/\n"
 	"  --l0 FILE           Nestor's image; default: nestor.elf beside this program\n"
 	"  --l0-option TEXT    more of Nestor's command line\n"
 	"  --log-level error|warn|info|debug\n"

@@ -12,6 +12,9 @@
 #include "firmware.h"
 #include "process.h"
 
+/* The first line of a folder's grub.cfg. */
+#define FOLDER_MENU "# made by `nestor image`: source it with $nestor set to this folder\n"
+
 /* For firmware, GRUB and what both leave in pieces. */
 #define FIRMWARE_MEMORY (128ULL << 20)
 
@@ -19,9 +22,10 @@
 struct image {
 	struct arena *a;
 	const struct command *o;
-	const char *folder;
-	const char *menu; /* GRUB's configuration */
-	uint64_t size;    /* of all files, in whole pages */
+	const char *folder; /* of the files */
+	const char *prefix; /* what GRUB calls it */
+	const char *menu;   /* GRUB's configuration */
+	uint64_t size;      /* of all files, in whole pages */
 	struct error *e;
 };
 
@@ -61,14 +65,14 @@ static void add_module(
 {
 	m->size += (content->size + 4095) & ~4095ULL;
 	m->menu = arena_format(
-		m->a, "%s\tmodule2 /boot/%s%s\n", m->menu, name, quote(m->a, line));
+		m->a, "%s\tmodule2 %s/%s%s\n", m->menu, m->prefix, name, quote(m->a, line));
 }
 
 static int add_file(
 	struct image *m, const char *name, const struct bytes *content, const char *line)
 {
 	add_module(m, name, content, line);
-	return file_write(arena_format(m->a, "%s/boot/%s", m->folder, name), content, m->e);
+	return file_write(arena_format(m->a, "%s/%s", m->folder, name), content, m->e);
 }
 
 static int check_cmdlines(const struct vm_spec *vm, struct error *e)
@@ -149,29 +153,42 @@ static int add_vm(struct image *m, const struct vm_spec *vm, const struct vm_fil
 	return 0;
 }
 
-static int make_folders(struct image *m)
+static int make_folder(struct image *m, const char *path)
 {
-	static const char *const names[] = {"", "/boot", "/boot/grub"};
-
-	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
-		const char *path = arena_format(m->a, "%s%s", m->folder, names[i]);
-
-		if (mkdir(path, 0755) < 0)
-			return fail(m->e, STATUS_HOST_ERROR, "cannot create '%s': %s", path,
-				strerror(errno));
-	}
+	if (mkdir(path, 0755) < 0)
+		return fail(m->e, STATUS_HOST_ERROR, "cannot create '%s': %s", path,
+			strerror(errno));
 	return 0;
 }
 
+/* Nestor and all files, and in m->menu the commands that load them. */
 static int fill(struct image *m, const struct place *l0, const struct vm_files *files)
 {
 	const struct scenario_spec *s = &m->o->scenario;
 	struct bytes content;
-	const char *path = arena_format(m->a, "%s/boot/grub/grub.cfg", m->folder);
 
-	if (make_folders(m) || file_read(m->a, l0->path, l0->where, &content, m->e))
+	if (file_read(m->a, l0->path, l0->where, &content, m->e) ||
+		file_write(arena_format(m->a, "%s/nestor.elf", m->folder), &content, m->e))
 		return m->e->status;
-	if (file_write(arena_format(m->a, "%s/boot/nestor.elf", m->folder), &content, m->e))
+	m->menu = arena_format(m->a, "\tmultiboot2 %s/nestor.elf %s\n", m->prefix,
+		command_l0_line(m->a, m->o, &s->l0));
+	for (unsigned i = 0; i < s->vm_count; i++)
+		if (add_vm(m, &s->vms[i], &files[i]) || add_disks(m, files, i))
+			return m->e->status;
+	return 0;
+}
+
+/* What grub-mkrescue makes an image of. */
+static int fill_iso(
+	struct image *m, const char *root, const struct place *l0, const struct vm_files *files)
+{
+	const char *grub;
+
+	m->prefix = "/boot";
+	m->folder = arena_format(m->a, "%s/boot", root);
+	grub = arena_format(m->a, "%s/grub", m->folder);
+	if (make_folder(m, root) || make_folder(m, m->folder) || make_folder(m, grub) ||
+		fill(m, l0, files))
 		return m->e->status;
 	m->menu = arena_format(m->a,
 		"serial --unit=0 --speed=115200\n"
@@ -179,14 +196,53 @@ static int fill(struct image *m, const struct place *l0, const struct vm_files *
 		"terminal_output console serial\n"
 		"insmod all_video\n"
 		"set timeout=0\n"
-		"menuentry Nestor {\n"
-		"\tmultiboot2 /boot/nestor.elf %s\n",
-		command_l0_line(m->a, m->o, &s->l0));
-	for (unsigned i = 0; i < s->vm_count; i++)
-		if (add_vm(m, &s->vms[i], &files[i]) || add_disks(m, files, i))
-			return m->e->status;
-	m->menu = arena_format(m->a, "%s}\n", m->menu);
-	return file_write_text(path, m->menu, m->e);
+		"menuentry Nestor {\n%s}\n",
+		m->menu);
+	return file_write_text(arena_format(m->a, "%s/grub.cfg", grub), m->menu, m->e);
+}
+
+/* Its path, and without slashes at its end. */
+static const char *bare_path(const struct image *m)
+{
+	char *out = arena_copy(m->a, m->o->output);
+
+	while (out[0] && out[1] && out[strlen(out) - 1] == '/')
+		out[strlen(out) - 1] = 0;
+	return out;
+}
+
+/*
+ * A folder for a GRUB that is installed: its grub.cfg is to be read with $nestor set to where
+ * GRUB finds the folder. The new folder takes the place of the old one at the end.
+ */
+static int make_directory(struct image *m, const struct place *l0, const struct vm_files *files)
+{
+	const char *out = bare_path(m), *old;
+	int status;
+
+	old = arena_format(m->a, "%s.old", out);
+	m->folder = arena_format(m->a, "%s.partial", out);
+	m->prefix = "$nestor";
+	if (access(m->folder, F_OK) == 0)
+		file_remove_tree(m->folder);
+	if (make_folder(m, m->folder))
+		return m->e->status;
+	status = fill(m, l0, files);
+	m->menu = arena_format(m->a, "%s%s", FOLDER_MENU, m->menu ? m->menu : "");
+	if (status ||
+		file_write_text(arena_format(m->a, "%s/grub.cfg", m->folder), m->menu, m->e)) {
+		file_remove_tree(m->folder);
+		return m->e->status;
+	}
+	if (access(old, F_OK) == 0)
+		file_remove_tree(old);
+	if ((rename(out, old) < 0 && errno != ENOENT) || rename(m->folder, out) < 0) {
+		fail(m->e, STATUS_HOST_ERROR, "cannot create '%s': %s", out, strerror(errno));
+		file_remove_tree(m->folder);
+		return m->e->status;
+	}
+	file_remove_tree(old);
+	return 0;
 }
 
 static void show_log(const char *path)
@@ -214,6 +270,38 @@ static int refuse_input(
 		m->o->output);
 }
 
+/* The output is a folder: DIR/ */
+static bool is_folder(const char *output)
+{
+	size_t length = strlen(output);
+
+	return length && output[length - 1] == '/';
+}
+
+/* Only what an earlier run made is replaced: a folder whose grub.cfg begins as ours do. */
+static bool is_ours(const struct image *m, const char *folder)
+{
+	FILE *f = fopen(arena_format(m->a, "%s/grub.cfg", folder), "re");
+	char line[sizeof(FOLDER_MENU)] = "";
+	bool ours = f && fgets(line, sizeof(line), f) && strcmp(line, FOLDER_MENU) == 0;
+
+	if (f)
+		fclose(f);
+	return ours;
+}
+
+static int check_folder(const struct image *m)
+{
+	const char *out = bare_path(m);
+	struct stat there;
+
+	if (lstat(out, &there) == 0 && (!S_ISDIR(there.st_mode) || !is_ours(m, out)))
+		return fail(m->e, STATUS_BAD_INPUT,
+			"'%s' exists and is no folder that `nestor image` made: name another output",
+			out);
+	return 0;
+}
+
 /*
  * A new file takes the place of the output at the end, so that there is never half an image:
  * what is there already must be a file, and none that goes into the image.
@@ -224,6 +312,8 @@ static int check_output(const struct image *m, const struct place *l0)
 	const char *out = m->o->output;
 	struct stat there;
 
+	if (is_folder(out))
+		return check_folder(m);
 	if (lstat(out, &there) < 0)
 		return 0; /* whatever is wrong else, writing it tells */
 	if (!S_ISREG(there.st_mode))
@@ -255,11 +345,12 @@ static int check_output(const struct image *m, const struct place *l0)
 }
 
 /* Runs grub-mkrescue on the folder. */
-static int build(struct image *m, const struct vm_files *files, const char *log)
+static int build(
+	struct image *m, const char *root, const struct vm_files *files, const char *log)
 {
 	const char *program = file_find_program(m->a, "grub-mkrescue");
 	const char *partial = arena_format(m->a, "%s.partial", m->o->output);
-	const char *const argv[] = {program, "-o", partial, m->folder, "--", "-volid", "NESTOR",
+	const char *const argv[] = {program, "-o", partial, root, "--", "-volid", "NESTOR",
 		"-application_id",
 		boot_iso_label(m->a, &m->o->scenario, files, m->size + FIRMWARE_MEMORY), NULL};
 
@@ -286,18 +377,20 @@ int image_make(struct arena *a, const struct command *o, const struct place *l0,
 	const struct vm_files *files, struct error *e)
 {
 	struct image m = {.a = a, .o = o, .e = e};
-	const char *work;
+	const char *work, *root;
 	int status;
 
 	if (check_output(&m, l0))
 		return e->status;
 	process_hold_signals();
+	if (is_folder(o->output))
+		return make_directory(&m, l0, files);
 	if (file_make_temporary(a, &work, e))
 		return e->status;
-	m.folder = arena_format(a, "%s/iso", work);
-	status = fill(&m, l0, files);
+	root = arena_format(a, "%s/iso", work);
+	status = fill_iso(&m, root, l0, files);
 	if (!status)
-		status = build(&m, files, arena_format(a, "%s/log", work));
+		status = build(&m, root, files, arena_format(a, "%s/log", work));
 	file_remove_tree(work);
 	return status;
 }

@@ -6,7 +6,7 @@
 #include "boot.h"
 #include "command.h"
 
-/* Makes the image o->output. */
+/* Makes the image o->output; with a slash at its end, a folder for a GRUB that is installed. */
 int image_make(struct arena *a, const struct command *o, const struct place *l0,
 	const struct vm_files *files, struct error *e);
 
