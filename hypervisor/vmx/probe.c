@@ -5,6 +5,7 @@
 #include "vmx/vmx.h"
 
 #include "cpu/asm.h"
+#include "spec/vmx_needs.h"
 
 struct vmx_caps vmx_caps;
 
@@ -31,49 +32,16 @@ static void read_caps(void)
 		c->msr[MSR_VMX_EPT_VPID_CAP - MSR_VMX_BASIC] = rdmsr(MSR_VMX_EPT_VPID_CAP);
 	if (caps_allowed1(c, MSR_VMX_PROC2) & PROC2_ENABLE_VMFUNC)
 		c->msr[MSR_VMX_VMFUNC - MSR_VMX_BASIC] = rdmsr(MSR_VMX_VMFUNC);
-	for (uint32_t m = MSR_VMX_TRUE_PIN; m <= MSR_VMX_TRUE_ENTRY; m++) {
-		c->msr[m - MSR_VMX_BASIC] =
-			caps_msr(c, MSR_VMX_BASIC) & BASIC_TRUE_CONTROLS
-				? rdmsr(m)
-				: caps_msr(c, m - MSR_VMX_TRUE_PIN + MSR_VMX_PIN);
-	}
+	for (uint32_t m = MSR_VMX_TRUE_PIN; m <= MSR_VMX_TRUE_ENTRY; m++)
+		if (caps_msr(c, MSR_VMX_BASIC) & BASIC_TRUE_CONTROLS)
+			c->msr[m - MSR_VMX_BASIC] = rdmsr(m);
+	vmx_caps_complete(c);
 	c->maxphyaddr = (uint8_t)cpuid(0x80000008, 0).eax;
 }
 
-/* Nestor builds on these without an alternative. */
-static const struct {
-	uint32_t msr;
-	uint32_t bits;
-	const char *name;
-} needed[] = {
-	{MSR_VMX_TRUE_PIN, PIN_EXT_INTR_EXITING | PIN_NMI_EXITING, "interrupt exiting"},
-	{MSR_VMX_TRUE_PIN, PIN_PREEMPTION_TIMER, "the preemption timer"},
-	{MSR_VMX_TRUE_PROC, PROC_USE_MSR_BITMAPS, "MSR bitmaps"},
-	{MSR_VMX_TRUE_PROC, PROC_SECONDARY, "secondary controls"},
-	{MSR_VMX_PROC2, PROC2_ENABLE_EPT, "EPT"},
-	{MSR_VMX_PROC2, PROC2_ENABLE_VPID, "VPID"},
-	{MSR_VMX_PROC2, PROC2_UNRESTRICTED_GUEST, "unrestricted guest"},
-	{MSR_VMX_TRUE_EXIT, EXIT_SAVE_EFER | EXIT_LOAD_EFER, "EFER switching"},
-	{MSR_VMX_TRUE_EXIT, EXIT_SAVE_PAT | EXIT_LOAD_PAT, "PAT switching"},
-};
-
 static const char *find_missing(void)
 {
-	uint64_t ept;
-
-	if (!(cpuid(1, 0).ecx & BIT(26)))
-		return "XSAVE";
-	for (unsigned i = 0; i < sizeof(needed) / sizeof(needed[0]); i++) {
-		if ((vmx_allowed1(needed[i].msr) & needed[i].bits) != needed[i].bits)
-			return needed[i].name;
-	}
-	ept = caps_msr(&vmx_caps, MSR_VMX_EPT_VPID_CAP);
-	if (!(ept & EPT_CAP_WALK_4) || !(ept & EPT_CAP_WB) || !(ept & EPT_CAP_2M))
-		return "4-level write-back EPT with 2 MiB pages";
-	if (!(ept & EPT_CAP_INVEPT_SINGLE) || !(ept & EPT_CAP_INVVPID_SINGLE) ||
-		!(ept & EPT_CAP_INVEPT_GLOBAL) || !(ept & EPT_CAP_INVVPID_GLOBAL))
-		return "INVEPT and INVVPID of single and all contexts";
-	return NULL;
+	return cpuid(1, 0).ecx & BIT(26) ? vmx_needs_missing(&vmx_caps) : "XSAVE";
 }
 
 enum vmx_status vmx_probe(const char **missing)

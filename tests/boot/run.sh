@@ -1284,6 +1284,27 @@ test_a_folder_for_an_installed_grub_boots_and_nothing_else_is_replaced() {
 		rm -f "$out.iso" && shows 'hello: VT-x offered'
 }
 
+# A machine's MSRs from a file: what it has, what is off and why; one that lacks EPT; files that are none.
+test_check_tells_what_a_machines_vtx_offers() {
+	local f=$out.msrs
+	printf '# a server\nmaxphyaddr 46\n0x480 0x00da040000000004\n0x481 0x000000ff00000016\n0x482 0xfff9fffe0401e172\n0x483 0x01ffffff00036dff\n%s\n' \
+		$'0x484 0x0003ffff000011ff\n0x485 0x7004c1e7\n0x486 0x80000021\n0x487 0xffffffff\n0x488 0x2000\n0x489 0x7727ff\n0x48a 0x2e' \
+		$'0x48c 0x00000f0106734141\n0x48d 0x000000ff00000016\n0x48e 0xfff9fffe04006172\n0x48f 0x01ffffff00036dfb\n0x490 0x0003ffff000011fb' >"$f"
+	{ cat "$f"; echo '0x48b 0x025fffff00000000'; } >"$f.full"
+	{ cat "$f"; echo '0x48b 0x025ffffd00000000'; } >"$f.no_ept"
+	{ cat "$f"; echo '0x48b'; } >"$f.bad"
+	{ cat "$f"; echo '0x500 1'; } >"$f.worse"
+	expect 0 check --host --msrs "$f.full" && shows '^Nestor runs on' '^ept +yes +yes *$' '^vmfunc +no +no +the machine has it not' \
+		'^perf_global_ctrl +yes +no +Nestor does not offer it' &&
+		expect 0 check --host --msrs "$f.full" --vmx-features=-vpid && shows '^vpid +yes +no +vmx-features leaves it out' &&
+		expect 68 check --host --msrs "$f.no_ept" && shows 'does not run on .*: its VT-x lacks EPT$' '^unrestricted +no +no' &&
+		expect 0 check --host --json --msrs "$f.full" && shows '"runs": true' '"0x48b": "0x025fffff00000000"' &&
+		expect 66 check --host --msrs "$f.bad" && one_line && shows "msrs.bad:[0-9]+: the value is no number" &&
+		expect 66 check --host --msrs "$f.worse" && one_line && shows 'there is no such capability MSR' &&
+		expect 64 check --host "$f" && expect 64 check --msrs "$f" --l1 "$B/payload/power.elf" && one_line &&
+		{ grep -q -w vmx /proc/cpuinfo || { expect 68 check --host && shows 'offers no VT-x'; }; }
+}
+
 # lintian has no complaint, and what is in it works from where it is.
 test_the_package_is_clean_and_its_files_find_each_other() {
 	local root=$out.root unit

@@ -11,6 +11,7 @@
 #define RUN   (1U << VERB_RUN)
 #define CHECK (1U << VERB_CHECK)
 #define IMAGE (1U << VERB_IMAGE)
+#define VERBS "run, check, image, help, version"
 
 /* What an option sets, and so the structure and table that its value goes to. */
 enum target {
@@ -94,6 +95,9 @@ static const struct option option_table[] = {
 	{"--explain", TO_FLAG, "explain", RUN},
 	{"--summary", TO_FLAG, "summary", RUN},
 	{"--verbose", TO_FLAG, "verbose", RUN | IMAGE},
+	{"--host", TO_FLAG, "host", CHECK},
+	{"--msrs", TO_TOOL, "msrs", CHECK},
+	{"--json", TO_FLAG, "json", CHECK},
 };
 
 #define OPTION_COUNT (sizeof(option_table) / sizeof(option_table[0]))
@@ -117,6 +121,9 @@ static const struct setting tool_rows[] = {
 	{ROW("explain", SETTING_SWITCH, explain)},
 	{ROW("summary", SETTING_SWITCH, summary)},
 	{ROW("verbose", SETTING_SWITCH, verbose)},
+	{ROW("host", SETTING_SWITCH, host)},
+	{ROW("json", SETTING_SWITCH, json)},
+	{ROW("msrs", SETTING_LINE, msrs), .max = 4095},
 	{.kind = SETTING_END},
 };
 
@@ -137,6 +144,7 @@ static const struct {
 			"--stats", "--argv0", "--vmx", "--shadow", "--apicv", "--vmx-features",
 			"--console", "--port", "--screenshot", "--manage", NULL}},
 	{"--iso", true, {"--firmware", NULL}},
+	{"--host", true, {"--msrs", "--json", NULL}},
 };
 
 struct parser {
@@ -155,8 +163,6 @@ static const char *const verb_names[VERB_COUNT] = {
 	[VERB_HELP] = "help",
 	[VERB_VERSION] = "version",
 };
-
-#define VERBS "run, check, image, help, version"
 
 static enum verb find_verb(const char *word)
 {
@@ -534,7 +540,10 @@ static int parse_verb(struct parser *p, int argc, char **argv)
 		return p->e->status;
 	if (p->o->iso.path && (p->o->scenario_path || p->vm_option))
 		return usage(p, "--iso does not go with a scenario or options of a VM");
-	if (p->o->iso.path)
+	if (p->o->host && (p->o->scenario_path || p->vm_option))
+		return usage(p, "--host does not go with a scenario or options of a VM");
+	p->o->host_features = p->vm.config.vmx_features;
+	if (p->o->iso.path || p->o->host)
 		return 0;
 	if (p->o->scenario_path && p->vm_option)
 		return fail(p->e, STATUS_USAGE, "%s does not go with a scenario: say it there",

@@ -40,6 +40,10 @@ struct command {
 	uint64_t explain;
 	uint64_t summary;
 	uint64_t verbose;
+	uint64_t host; /* check: this machine, or the one of @msrs, in place of a scenario */
+	uint64_t host_features; /* of --vmx-features */
+	uint64_t json;
+	const char *msrs;
 };
 
 /* L0's command line: @l0 with the words of --l0-option, which are the last ones. */

@@ -114,9 +114,17 @@ static const char run_help_end[] =
 static const char check_help[] =
 	"usage: nestor check SCENARIO.yaml\n"
 	"       nestor check --l1 IMAGE [OPTION]...\n"
+	"       nestor check --host [OPTION]...\n"
 	"\n"
 	"Checks a scenario and the files that it names, and runs nothing. Status 0: all is\n"
 	"well; 66: an error, named with its file, line, key and value, and what is allowed.\n"
+	"\n"
+	"  --host              what this machine's VT-x offers, feature by feature, what an L1\n"
+	"                      sees of it, and why something is off; status 68: Nestor does\n"
+	"                      not run here\n"
+	"  --msrs FILE         with --host: of the machine whose capability MSRs FILE has, lines\n"
+	"                      of MSR and value, and of maxphyaddr and a number\n"
+	"  --json              with --host: for programs\n"
 	"\n";
 
 static const char image_help[] =

@@ -10,6 +10,7 @@
 #include "command.h"
 #include "file.h"
 #include "help.h"
+#include "host.h"
 #include "image.h"
 #include "machine.h"
 #include "machine_disk.h"
@@ -135,6 +136,8 @@ static int check(struct arena *a, const struct command *o, struct error *e)
 	struct vm_files *files = arena_alloc(a, sizeof(*files) * SCENARIO_MAX_VMS);
 	struct place l0 = l0_place(a, o);
 
+	if (o->host)
+		return host_check(a, o->msrs, o->host_features, o->json, e);
 	if (machine_disk_check(&o->scenario, &o->iso, e) ||
 		boot_read_files(a, &o->scenario, files, e) ||
 		boot_check_memory(
