@@ -533,6 +533,8 @@ static int parse_verb(struct parser *p, int argc, char **argv)
 	p->vm = *scenario_add_vm(&defaults, "--l1");
 	if (take_words(p, argc, argv, false))
 		return p->e->status;
+	if (is_given(p, "--host") && p->o->scenario_path)
+		return usage(p, "--host does not go with a scenario");
 	if (p->o->scenario_path &&
 		scenario_load(&p->o->scenario, p->o->scenario_path, p->a, p->e))
 		return p->e->status;
@@ -540,8 +542,8 @@ static int parse_verb(struct parser *p, int argc, char **argv)
 		return p->e->status;
 	if (p->o->iso.path && (p->o->scenario_path || p->vm_option))
 		return usage(p, "--iso does not go with a scenario or options of a VM");
-	if (p->o->host && (p->o->scenario_path || p->vm_option))
-		return usage(p, "--host does not go with a scenario or options of a VM");
+	if (p->o->host && p->vm_option)
+		return usage(p, "--host does not go with options of a VM");
 	p->o->host_features = p->vm.config.vmx_features;
 	if (p->o->iso.path || p->o->host)
 		return 0;
