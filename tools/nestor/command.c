@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The command line; see command.h. */
-#include "command.h"
+#include "command_int.h"
 
 #include <string.h>
 
@@ -12,29 +12,6 @@
 #define CHECK (1U << VERB_CHECK)
 #define IMAGE (1U << VERB_IMAGE)
 #define VERBS "run, check, image, help, version"
-
-/* What an option sets, and so the structure and table that its value goes to. */
-enum target {
-	TO_VM,      /* the VM of --l1 */
-	TO_ALL_VMS, /* the VM of --l1, or all VMs of the scenario */
-	TO_MODULE,
-	TO_DISK,
-	TO_CDROM,
-	TO_CONSOLE,
-	TO_SCREENSHOT,
-	TO_PORT,
-	TO_MACHINE,
-	TO_SCENARIO,
-	TO_TOOL,
-	TO_FLAG, /* as TO_TOOL, without a value */
-};
-
-struct option {
-	const char *name;
-	enum target target;
-	const char *setting; /* in the target's table */
-	unsigned verbs;
-};
 
 static const struct option option_table[] = {
 	{"--l1", TO_VM, "kernel", RUN | CHECK | IMAGE},
@@ -147,15 +124,6 @@ static const struct {
 	{"--host", true, {"--msrs", "--json", NULL}},
 };
 
-struct parser {
-	struct command *o;
-	struct vm_spec vm;     /* what options say of the VM */
-	const char *vm_option; /* one that needs --l1 */
-	uint64_t given;        /* 1 << index in option_table */
-	struct arena *a;
-	struct error *e;
-};
-
 static const char *const verb_names[VERB_COUNT] = {
 	[VERB_RUN] = "run",
 	[VERB_CHECK] = "check",
@@ -171,11 +139,6 @@ static enum verb find_verb(const char *word)
 	while (v < VERB_COUNT && strcmp(verb_names[v], word) != 0)
 		v++;
 	return v;
-}
-
-static int usage(struct parser *p, const char *text)
-{
-	return fail(p->e, STATUS_USAGE, "%s", text);
 }
 
 static const char *option_names(struct parser *p)
@@ -199,133 +162,6 @@ static const struct option *find_option(struct parser *p, const char *name)
 	return NULL;
 }
 
-/* --module FILE[,COMMAND LINE] */
-static int add_module(struct parser *p, const char *value)
-{
-	const char *comma = strchr(value, ',');
-	struct module_spec *m = &p->vm.modules[p->vm.module_count];
-
-	if (p->vm.module_count == SCENARIO_MAX_MODULES)
-		return usage(p, "--module: too many modules");
-	if (!*value || comma == value)
-		return usage(p, "--module: must be FILE or FILE,COMMAND-LINE");
-	p->vm.module_count++;
-	m->file.where = "--module";
-	m->file.path = comma ? arena_format(p->a, "%.*s", (int)(comma - value), value)
-			     : arena_copy(p->a, value);
-	m->cmdline = comma ? arena_copy(p->a, comma + 1) : "";
-	if (strlen(m->cmdline) > LIMIT_LINE)
-		return usage(p,
-			arena_format(p->a, "--module: the command line is longer than %d bytes",
-				LIMIT_LINE));
-	return 0;
-}
-
-/* KEY=VALUE of a disk; a usage error if it is none. */
-static int set_disk(struct parser *p, const struct option *o, struct disk_spec *disk,
-	const char *key, const char *value)
-{
-	const struct setting *s = setting_find(disk_keys, key);
-
-	if (!s || !value)
-		return fail(p->e, STATUS_USAGE, "%s: '%.60s': must be one of %s, and a value",
-			o->name, key, setting_names(disk_keys, p->a));
-	if (setting_apply(s, disk, value, o->name, NULL, p->a, p->e))
-		p->e->status = STATUS_USAGE;
-	return p->e->status;
-}
-
-/* --disk FILE[,KEY=VALUE...], --scratch SIZE[,KEY=VALUE...] */
-static int add_disk(struct parser *p, const struct option *o, const char *value)
-{
-	struct disk_spec *disk = scenario_add_disk(&p->vm, o->name);
-	char *rest = arena_copy(p->a, value), *next = strchr(rest, ',');
-
-	if (!disk)
-		return usage(p, "--disk, --scratch: too many disks");
-	if (next)
-		*next++ = 0;
-	if (set_disk(p, o, disk, o->setting, rest))
-		return p->e->status;
-	while (next) {
-		char *key = next, *equals;
-
-		next = strchr(key, ',');
-		if (next)
-			*next++ = 0;
-		equals = strchr(key, '=');
-		if (equals)
-			*equals++ = 0;
-		if (set_disk(p, o, disk, key, equals))
-			return p->e->status;
-	}
-	return 0;
-}
-
-/* --cd FILE */
-static int add_cdrom(struct parser *p, const struct option *o, const char *value)
-{
-	struct cdrom_spec *cdrom = scenario_add_cdrom(&p->vm, o->name);
-
-	if (!cdrom)
-		return usage(p, "--cd: too many CD-ROM drives");
-	if (setting_apply(setting_find(cdrom_keys, o->setting), cdrom, value, o->name, NULL,
-		    p->a, p->e))
-		p->e->status = STATUS_USAGE;
-	return p->e->status;
-}
-
-static int add_place(struct parser *p, const char *vm, const char *port, const char *place)
-{
-	struct console_places *l = &p->o->consoles;
-
-	if (l->count == L0_LINES)
-		return usage(p, "--console, --port: there are more than consoles and ports");
-	l->place[l->count++] = (struct console_place){vm, port, arena_copy(p->a, place)};
-	return 0;
-}
-
-/* --console VM=PLACE */
-static int add_console(struct parser *p, const char *value)
-{
-	const char *equals = strchr(value, '=');
-
-	if (!equals || equals == value || !equals[1])
-		return usage(p,
-			"--console: must be VM=pty, VM=unix:PATH, VM=file:OUT or VM=file:OUT,IN");
-	return add_place(
-		p, arena_format(p->a, "%.*s", (int)(equals - value), value), NULL, equals + 1);
-}
-
-/* --port VM:PORT=PLACE */
-static int add_port(struct parser *p, const char *value)
-{
-	const char *colon = strchr(value, ':'), *equals = strchr(value, '=');
-
-	if (!colon || !equals || colon == value || equals <= colon + 1 || !equals[1])
-		return usage(p,
-			"--port: must be VM:PORT=PLACE, with a place as of --console: pty, "
-			"unix:PATH, file:OUT or file:OUT,IN");
-	return add_place(p, arena_format(p->a, "%.*s", (int)(colon - value), value),
-		arena_format(p->a, "%.*s", (int)(equals - colon - 1), colon + 1), equals + 1);
-}
-
-/* --screenshot VM=FILE */
-static int add_screenshot(struct parser *p, const char *value)
-{
-	struct screenshot_places *l = &p->o->screenshots;
-	const char *equals = strchr(value, '=');
-
-	if (!equals || equals == value || !screenshot_file_ok(equals + 1))
-		return usage(p, "--screenshot: must be VM=FILE.png or VM=FILE.txt");
-	if (l->count == SCREENSHOT_PLACES)
-		return usage(p, "--screenshot: there are more than two for each VM");
-	l->place[l->count].vm = arena_format(p->a, "%.*s", (int)(equals - value), value);
-	l->place[l->count].file = arena_copy(p->a, equals + 1);
-	l->count++;
-	return 0;
-}
-
 static int apply_option(struct parser *p, const struct option *o, const char *value)
 {
 	const struct setting *const *keys = tool_keys;
@@ -333,17 +169,17 @@ static int apply_option(struct parser *p, const struct option *o, const char *va
 
 	switch (o->target) {
 	case TO_MODULE:
-		return add_module(p, value);
+		return command_add_module(p, value);
 	case TO_DISK:
-		return add_disk(p, o, value);
+		return command_add_disk(p, o, value);
 	case TO_CDROM:
-		return add_cdrom(p, o, value);
+		return command_add_cdrom(p, o, value);
 	case TO_CONSOLE:
-		return add_console(p, value);
+		return command_add_console(p, value);
 	case TO_SCREENSHOT:
-		return add_screenshot(p, value);
+		return command_add_screenshot(p, value);
 	case TO_PORT:
-		return add_port(p, value);
+		return command_add_port(p, value);
 	case TO_VM:
 	case TO_ALL_VMS:
 		keys = vm_keys;
@@ -534,16 +370,16 @@ static int parse_verb(struct parser *p, int argc, char **argv)
 	if (take_words(p, argc, argv, false))
 		return p->e->status;
 	if (is_given(p, "--host") && p->o->scenario_path)
-		return usage(p, "--host does not go with a scenario");
+		return command_usage(p, "--host does not go with a scenario");
 	if (p->o->scenario_path &&
 		scenario_load(&p->o->scenario, p->o->scenario_path, p->a, p->e))
 		return p->e->status;
 	if (take_words(p, argc, argv, true) || check_together(p) || check_l0_option(p))
 		return p->e->status;
 	if (p->o->iso.path && (p->o->scenario_path || p->vm_option))
-		return usage(p, "--iso does not go with a scenario or options of a VM");
+		return command_usage(p, "--iso does not go with a scenario or options of a VM");
 	if (p->o->host && p->vm_option)
-		return usage(p, "--host does not go with options of a VM");
+		return command_usage(p, "--host does not go with options of a VM");
 	p->o->host_features = p->vm.config.vmx_features;
 	if (p->o->iso.path || p->o->host)
 		return 0;
