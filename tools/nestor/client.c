@@ -2,23 +2,18 @@
 /* The verbs that manage a run; see client.h. */
 #include "client.h"
 
-#include <errno.h>
 #include <getopt.h>
 #include <inttypes.h>
-#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
-#include <sys/un.h>
-#include <unistd.h>
 
+#include "client_link.h"
 #include "client_show.h"
 #include "lib/manage.h"
 #include "record.h"
 
-#define PATIENCE_MS 60000 /* for an answer; an emulated machine may be slow */
-#define MEMORY_MAX  (16u << 20)
+#define MEMORY_MAX (16u << 20)
 
 enum verb_takes {
 	TAKES_VCPU = 1,
@@ -68,10 +63,7 @@ struct client {
 	const char *vcpu, *level;
 	bool physical, help;
 	char **words;
-	int fd;
-	uint32_t id;
-	char buffer[8192];
-	size_t size, line; /* bytes in it; of the line that was taken last */
+	struct client_link link;
 	struct client_show show;
 	struct error *e;
 };
@@ -189,129 +181,39 @@ static int parse(struct client *c, int argc, char **argv)
 
 /* ---- talking ---- */
 
-static int lost(struct client *c, const char *why)
-{
-	return fail(c->e, STATUS_HOST_ERROR, "the run at '%s': %s", c->at, why);
-}
-
-static int connect_to(struct client *c)
-{
-	struct sockaddr_un at = {.sun_family = AF_UNIX};
-
-	if (strlen(c->at) >= sizeof(at.sun_path))
-		return lost(c, "the path is too long");
-	strcpy(at.sun_path, c->at);
-	c->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	if (c->fd < 0 || connect(c->fd, (struct sockaddr *)&at, sizeof(at)) < 0)
-		return fail(c->e, STATUS_HOST_ERROR, "no run can be reached at '%s': %s", c->at,
-			strerror(errno));
-	return 0;
-}
-
-/* The next line, good until the next call; NULL: why is in c->e. */
-static char *next_line(struct client *c, int patience)
-{
-	for (;;) {
-		char *end;
-		ssize_t n;
-		struct pollfd p = {c->fd, POLLIN, 0};
-
-		c->size -= c->line;
-		memmove(c->buffer, c->buffer + c->line, c->size);
-		c->line = 0;
-		end = memchr(c->buffer, '\n', c->size);
-		if (end) {
-			*end = 0;
-			c->line = (size_t)(end - c->buffer) + 1;
-			return c->buffer;
-		}
-		if (c->size == sizeof(c->buffer)) {
-			lost(c, "it says what is no answer");
-			return NULL;
-		}
-		if (poll(&p, 1, patience) == 0) {
-			fail(c->e, STATUS_TIMEOUT, "the run at '%s' gave no answer", c->at);
-			return NULL;
-		}
-		n = recv(c->fd, c->buffer + c->size, sizeof(c->buffer) - c->size, 0);
-		if (n <= 0) {
-			lost(c, n ? strerror(errno) : "it has ended");
-			return NULL;
-		}
-		c->size += (size_t)n;
-	}
-}
-
-static int say(struct client *c, const char *line, size_t size)
-{
-	return send(c->fd, line, size, MSG_NOSIGNAL) == (ssize_t)size
-		       ? 0
-		       : lost(c, strerror(errno));
-}
-
 /* What went wrong, as an exit status. */
-static int refused(struct client *c, const char *answer)
+static int refused(struct client *c, const struct client_answer *answer)
 {
-	const char *text = record_rest(answer, "text");
-	char status[32];
 	enum exit_status is = STATUS_VM_ERROR;
 
-	record_text(answer, "status", status, sizeof(status));
-	if (strcmp(status, manage_status_word(MANAGE_IS_NO_VM)) == 0 ||
-		strcmp(status, manage_status_word(MANAGE_IS_NO_MEMORY)) == 0)
+	if (answer->status == MANAGE_IS_NO_VM || answer->status == MANAGE_IS_NO_MEMORY)
 		is = STATUS_BAD_INPUT;
-	else if (strcmp(status, manage_status_word(MANAGE_IS_BAD)) == 0)
+	else if (answer->status == MANAGE_IS_BAD)
 		is = STATUS_USAGE;
 	return fail(c->e, is, "%s%s%s: %s", c->verb->name, c->verb->words ? " " : "",
-		c->verb->words ? c->words[0] : "", text ? text : status);
+		c->verb->words ? c->words[0] : "", answer->text);
 }
 
-/* One request with its answer; *next: where the next one goes on, or 0. */
-static int ask(struct client *c, const char *more, uint64_t *next)
+static void show_item(void *context, const char *line)
+{
+	struct client *c = context;
+
+	client_show_item(&c->show, line);
+}
+
+/* A request with all of its answer; @more: what only this verb says. */
+static int ask(struct client *c, const char *more)
 {
 	char line[512];
-	int n = snprintf(line, sizeof(line), "%s id=%u%s%s%s%s%s%s%s%s%s\n", c->verb->word,
-		++c->id, c->verb->words ? " vm=" : "", c->verb->words ? c->words[0] : "",
-		c->vcpu ? " vcpu=" : "", c->vcpu ? c->vcpu : "", c->level ? " level=" : "",
-		c->level ? c->level : "", c->physical ? " physical=1" : "", more, "");
-	char *answer;
+	struct client_answer answer;
 
-	*next = 0;
-	if (n < 0 || (size_t)n >= sizeof(line))
-		return lost(c, "the request is too long");
-	if (say(c, line, (size_t)n))
+	snprintf(line, sizeof(line), "%s%s%s%s%s%s%s%s", c->verb->words ? "vm=" : "",
+		c->verb->words ? c->words[0] : "", c->vcpu ? " vcpu=" : "",
+		c->vcpu ? c->vcpu : "", c->level ? " level=" : "", c->level ? c->level : "",
+		c->physical ? " physical=1" : "", more);
+	if (client_link_ask_all(&c->link, c->verb->word, line, show_item, c, &answer, c->e))
 		return c->e->status;
-	while ((answer = next_line(c, PATIENCE_MS))) {
-		if (record_is(answer, "hello") || record_number(answer, "id") != c->id)
-			continue;
-		if (record_is(answer, "answer")) {
-			char status[32];
-
-			record_text(answer, "status", status, sizeof(status));
-			return strcmp(status, "ok") == 0 ? 0 : refused(c, answer);
-		}
-		if (record_number(answer, "next"))
-			*next = record_number(answer, "next");
-		else
-			client_show_item(&c->show, answer);
-	}
-	return c->e->status;
-}
-
-/* All items, a piece at a time. */
-static int ask_all(struct client *c)
-{
-	uint64_t next = 0;
-
-	do {
-		char more[40] = "";
-
-		if (next)
-			snprintf(more, sizeof(more), " from=%" PRIu64, next);
-		if (ask(c, more, &next))
-			return c->e->status;
-	} while (next);
-	return 0;
+	return answer.status == MANAGE_IS_OK ? 0 : refused(c, &answer);
 }
 
 static bool number(const char *word, uint64_t *value)
@@ -329,11 +231,11 @@ static int ask_memory(struct client *c)
 		return usage(c, "no size from 1 to 16M:", c->words[2]);
 	c->show.at = at;
 	while (size) {
-		uint64_t part = size < MANAGE_BYTES ? size : MANAGE_BYTES, next;
+		uint64_t part = size < MANAGE_BYTES ? size : MANAGE_BYTES;
 		char more[80];
 
 		snprintf(more, sizeof(more), " at=0x%" PRIx64 " size=%" PRIu64, at, part);
-		if (ask(c, more, &next))
+		if (ask(c, more))
 			return c->e->status;
 		at += part;
 		size -= part;
@@ -344,22 +246,21 @@ static int ask_memory(struct client *c)
 static int ask_poke(struct client *c)
 {
 	char more[300];
-	uint64_t at, next;
+	uint64_t at;
 
 	if (!number(c->words[1], &at))
 		return usage(c, "no address:", c->words[1]);
 	snprintf(more, sizeof(more), " at=0x%" PRIx64 " data=%s", at, c->words[2]);
-	return ask(c, more, &next);
+	return ask(c, more);
 }
 
 static int follow_events(struct client *c)
 {
-	uint64_t next;
 	char *line;
 
-	if (ask(c, "", &next))
+	if (ask(c, ""))
 		return c->e->status;
-	while ((line = next_line(c, -1)))
+	while ((line = client_link_line(&c->link, -1, c->e)))
 		if (record_is(line, "event")) {
 			client_show_event(&c->show, line + strlen("event "));
 			fflush(stdout);
@@ -371,7 +272,7 @@ static int follow_events(struct client *c)
 
 int client_run(int argc, char **argv, struct error *e)
 {
-	struct client c = {.verb = find(argv[1]), .fd = -1, .e = e};
+	struct client c = {.verb = find(argv[1]), .e = e};
 
 	if (parse(&c, argc - 1, argv + 1))
 		return e->status;
@@ -379,7 +280,7 @@ int client_run(int argc, char **argv, struct error *e)
 		client_help(c.verb->name);
 		return 0;
 	}
-	if (connect_to(&c))
+	if (client_link_open(&c.link, c.at, e))
 		return e->status;
 	client_show_begin(&c.show, c.verb->shape, c.json);
 	if (c.verb->shape == SHAPE_EVENTS)
@@ -389,8 +290,8 @@ int client_run(int argc, char **argv, struct error *e)
 	else if (strcmp(c.verb->word, "write") == 0)
 		ask_poke(&c);
 	else
-		ask_all(&c);
+		ask(&c, "");
 	client_show_end(&c.show, e->status == 0);
-	close(c.fd);
+	client_link_close(&c.link);
 	return e->status;
 }

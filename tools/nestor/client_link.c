@@ -1,0 +1,149 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A client's end of the socket of a run; see client_link.h. */
+#include "client_link.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <poll.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "record.h"
+
+static int lost(struct client_link *l, const char *why, struct error *e)
+{
+	return fail(e, STATUS_HOST_ERROR, "the run at '%s': %s", l->at, why);
+}
+
+int client_link_open(struct client_link *l, const char *at, struct error *e)
+{
+	struct sockaddr_un address = {.sun_family = AF_UNIX};
+
+	*l = (struct client_link){.at = at, .fd = -1};
+	if (strlen(at) >= sizeof(address.sun_path))
+		return lost(l, "the path is too long", e);
+	strcpy(address.sun_path, at);
+	l->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	if (l->fd >= 0 && connect(l->fd, (struct sockaddr *)&address, sizeof(address)) == 0)
+		return 0;
+	fail(e, STATUS_HOST_ERROR, "no run can be reached at '%s': %s", at, strerror(errno));
+	client_link_close(l);
+	return e->status;
+}
+
+void client_link_close(struct client_link *l)
+{
+	if (l->fd >= 0)
+		close(l->fd);
+	l->fd = -1;
+}
+
+/* The line that is in the buffer, or NULL. */
+static char *take_line(struct client_link *l)
+{
+	char *end;
+
+	l->size -= l->line;
+	memmove(l->buffer, l->buffer + l->line, l->size);
+	l->line = 0;
+	end = memchr(l->buffer, '\n', l->size);
+	if (!end)
+		return NULL;
+	*end = 0;
+	l->line = (size_t)(end - l->buffer) + 1;
+	return l->buffer;
+}
+
+char *client_link_line(struct client_link *l, int patience, struct error *e)
+{
+	for (;;) {
+		char *line = take_line(l);
+		struct pollfd p = {l->fd, POLLIN, 0};
+		ssize_t n;
+
+		if (line)
+			return line;
+		if (l->size == sizeof(l->buffer)) {
+			lost(l, "it says what is no answer", e);
+			return NULL;
+		}
+		if (poll(&p, 1, patience) == 0) {
+			fail(e, STATUS_TIMEOUT, "the run at '%s' gave no answer", l->at);
+			return NULL;
+		}
+		n = recv(l->fd, l->buffer + l->size, sizeof(l->buffer) - l->size, 0);
+		if (n <= 0) {
+			lost(l, n ? strerror(errno) : "it has ended", e);
+			return NULL;
+		}
+		l->size += (size_t)n;
+	}
+}
+
+static int say(struct client_link *l, const char *word, const char *more, struct error *e)
+{
+	char line[2 * MANAGE_LINE];
+	int n = snprintf(
+		line, sizeof(line), "%s id=%u%s%s\n", word, ++l->id, *more ? " " : "", more);
+
+	if (n < 0 || (size_t)n >= sizeof(line))
+		return lost(l, "the request is too long", e);
+	return send(l->fd, line, (size_t)n, MSG_NOSIGNAL) == n ? 0
+							       : lost(l, strerror(errno), e);
+}
+
+static void take_answer(struct client_answer *answer, const char *line)
+{
+	const char *text = record_rest(line, "text");
+	char status[32];
+	unsigned i = MANAGE_IS_OK;
+
+	record_text(line, "status", status, sizeof(status));
+	while (i < MANAGE_IS_BUSY && strcmp(status, manage_status_word(i)) != 0)
+		i++;
+	answer->status = i;
+	snprintf(answer->text, sizeof(answer->text), "%s", text ? text : status);
+}
+
+int client_link_ask(struct client_link *l, const char *word, const char *more, client_item item,
+	void *context, struct client_answer *answer, struct error *e)
+{
+	char *line;
+
+	*answer = (struct client_answer){.status = MANAGE_IS_OK};
+	if (say(l, word, more, e))
+		return e->status;
+	while ((line = client_link_line(l, CLIENT_LINK_PATIENCE, e))) {
+		bool last = record_is(line, "answer");
+
+		if ((!last && !record_is(line, "item")) || record_number(line, "id") != l->id)
+			continue;
+		if (last) {
+			take_answer(answer, line);
+			return 0;
+		}
+		if (record_number(line, "next"))
+			answer->next = record_number(line, "next");
+		else
+			item(context, line);
+	}
+	return e->status;
+}
+
+int client_link_ask_all(struct client_link *l, const char *word, const char *more,
+	client_item item, void *context, struct client_answer *answer, struct error *e)
+{
+	char from[2 * MANAGE_LINE];
+
+	snprintf(from, sizeof(from), "%s", more);
+	do {
+		if (client_link_ask(l, word, from, item, context, answer, e))
+			return e->status;
+		snprintf(from, sizeof(from), "%s%sfrom=%" PRIu64, more, *more ? " " : "",
+			answer->next);
+	} while (answer->next);
+	return 0;
+}

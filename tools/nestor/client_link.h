@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A client's end of the socket at which a run listens (bridge.h, docs/management.md): requests
+ * in words, one at a time, and their answers.
+ */
+#ifndef NESTOR_CLIENT_LINK_H
+#define NESTOR_CLIENT_LINK_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "lib/manage.h"
+#include "status.h"
+
+#define CLIENT_LINK_PATIENCE 60000 /* milliseconds for an answer; emulated machines are slow */
+
+struct client_link {
+	const char *at; /* the socket's path */
+	int fd;         /* -1: not connected */
+	uint32_t id;    /* of the last request */
+	char buffer[8192];
+	size_t size, line; /* bytes in it; of the line that was taken last */
+};
+
+struct client_answer {
+	enum manage_status status;
+	char text[MANAGE_LINE]; /* why, unless it is MANAGE_IS_OK */
+	uint64_t next;          /* more comes with from=; 0: that was all */
+};
+
+/* A line `item id=N key=value...`, good until it returns. */
+typedef void (*client_item)(void *context, const char *line);
+
+/* Connects to the run at @at, which must outlive the link. */
+int client_link_open(struct client_link *l, const char *at, struct error *e);
+void client_link_close(struct client_link *l);
+
+/* The next line, good until the next call. NULL: why is in @e; STATUS_TIMEOUT: none came in so
+ * many milliseconds (-1: no bound); STATUS_HOST_ERROR: none comes any more. */
+char *client_link_line(struct client_link *l, int patience, struct error *e);
+
+/*
+ * Asks `WORD id=N MORE`; @more has the arguments, or is empty. Each item goes to @item. 0: there
+ * is an answer, be it a refusal; else the link is of no use any more.
+ */
+int client_link_ask(struct client_link *l, const char *word, const char *more, client_item item,
+	void *context, struct client_answer *answer, struct error *e);
+
+/* The same, for all that there is, a piece at a time. */
+int client_link_ask_all(struct client_link *l, const char *word, const char *more,
+	client_item item, void *context, struct client_answer *answer, struct error *e);
+
+#endif
