@@ -132,6 +132,7 @@ static void do_here(struct vcpu *vcpu)
 		nmi(vcpu);
 		return;
 	case MANAGE_STAT:
+	case MANAGE_EXPLAIN:
 	case MANAGE_REGS:
 	case MANAGE_VMCS:
 	case MANAGE_READ:

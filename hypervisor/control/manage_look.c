@@ -8,7 +8,9 @@
 #include "cpu/asm.h"
 #include "cpu/mux.h"
 #include "lib/fmt.h"
+#include "nested/explain.h"
 #include "nested/state.h"
+#include "vm/explain.h"
 #include "vm/operate.h"
 #include "vm/vm.h"
 #include "vmx/asm.h"
@@ -86,6 +88,37 @@ static void stat(const struct vcpu *vcpu, const struct manage_request *r)
 		mux_record("item id=%u level=%u reason=%s count=%lu", id_of(r), level,
 			exit_reason_name(reason), vcpu->stats.exits[level][reason]);
 	}
+}
+
+/* ---- refusals ---- */
+
+/* As in the records `explain`; the host tool puts symbols behind the addresses of L1. */
+static void tell_refusal(
+	const struct vm *vm, const struct manage_request *r, const struct explain_record *e)
+{
+	const struct nested_report *why = &e->report;
+	char text[EXPLAIN_TEXT];
+
+	explain_text(text, sizeof(text), why, &vm->nested_vm->caps, true);
+	mux_record("item id=%u vm=%s vcpu=%u level=%u rip=0x%lx instruction=%s rule=%s "
+		   "nth=%u tsc=%lu text=%s",
+		id_of(r), vm->config.name, e->vcpu, why->l2 ? 2u : 1u, why->rip,
+		exit_reason_name(why->instruction), explain_rule_name(explain_rule(why)),
+		e->nth, e->tsc, text);
+}
+
+static void refusals(struct vm *vm, const struct manage_request *r)
+{
+	uint64_t at = r->number[MANAGE_ARG_FROM], first, end;
+	struct explain_record e;
+
+	vm_explain_range(vm, &first, &end);
+	at = at > first ? at : first;
+	for (unsigned told = 0; at < end && told < MANAGE_ITEMS; at++, told++)
+		if (vm_explain_get(vm, at, &e))
+			tell_refusal(vm, r, &e);
+	if (at < end)
+		tell_next(r, (unsigned)at);
 }
 
 /* ---- registers ---- */
@@ -261,6 +294,9 @@ enum manage_status manage_look(
 		return MANAGE_IS_OK;
 	case MANAGE_VMCS:
 		return vmcs(vcpu, r, why);
+	case MANAGE_EXPLAIN:
+		refusals(vcpu->vm, r);
+		return MANAGE_IS_OK;
 	default:
 		return in_level(vcpu, r, why);
 	}

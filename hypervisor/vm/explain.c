@@ -90,6 +90,26 @@ void vm_report_no_vmx(struct vcpu *vcpu, uint32_t reason)
 	seam_report(&vcpu->nested, &r);
 }
 
+void vm_explain_range(struct vm *vm, uint64_t *first, uint64_t *end)
+{
+	vm_lock(vm);
+	*end = vm->explain->total;
+	vm_unlock(vm);
+	*first = *end > EXPLAIN_RING ? *end - EXPLAIN_RING : 0;
+}
+
+bool vm_explain_get(struct vm *vm, uint64_t number, struct explain_record *r)
+{
+	bool kept;
+
+	vm_lock(vm);
+	kept = number < vm->explain->total && vm->explain->total - number <= EXPLAIN_RING;
+	if (kept)
+		*r = vm->explain->last[number % EXPLAIN_RING];
+	vm_unlock(vm);
+	return kept;
+}
+
 void vm_explain_summary(const struct vm *vm)
 {
 	for (unsigned rule = 0; rule < EXPLAIN_RULES; rule++) {

@@ -9,6 +9,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+struct explain_record;
 struct vcpu;
 struct vm;
 
@@ -22,6 +23,14 @@ bool vm_explaining(void);
 void vm_report_msr(struct vcpu *vcpu, uint32_t reason, uint32_t msr, uint64_t value);
 /* A VMX instruction gets #UD, since the VM has no VT-x. */
 void vm_report_no_vmx(struct vcpu *vcpu, uint32_t reason);
+
+/*
+ * The refusals that are kept have numbers from *first to *end - 1, in the order in which they
+ * came; *first == *end: there are none. Another vCPU may add one at any time.
+ */
+void vm_explain_range(struct vm *vm, uint64_t *first, uint64_t *end);
+/* False: it is not kept any more. */
+bool vm_explain_get(struct vm *vm, uint64_t number, struct explain_record *r);
 
 /*
  * Tells how often each rule was broken that was shown EXPLAIN_SHOWN times and then only

@@ -3,6 +3,7 @@
  * An L1 that does what --explain explains: a fault of VMX instructions by each rule that can be
  * broken from here, MSRs, MSR lists, entries of EPT12, and at last a VMX abort, which ends it.
  */
+#include "cmdline.h"
 #include "conf.h"
 
 #define WINDOW 0x40000000ull
@@ -142,6 +143,9 @@ int payload_main(void)
 	entry_list(MSR_FS_BASE, 0);
 	entry_list(MSR_PAT, 2);
 	misconfigurations();
+	print("explained: all\n");
+	while (cmdline_flag("stay"))
+		__asm__ volatile("pause");
 	vmx_abort();
 	return 2;
 }

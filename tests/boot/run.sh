@@ -342,6 +342,20 @@ test_a_run_shows_its_levels_and_its_memory_and_takes_changes() {
 }
 
 # The ends of VMs and their beginnings, the button and NMIs; what happens is told.
+test_a_run_tells_what_it_refused_when_it_is_asked() {
+	local at pid
+	managed --l1 "$B/payload/explained.elf" --memory 64M --cmdline stay --explain
+	said 'explained: all' && ask 0 explain l1 || return 1
+	sed -n 's/^    //p' "$out.answer" >"$out.words"
+	answered '^vm=l1 vcpu=0 level=1 .* rule=MSR_' '<payload_main|<unknown_msr' 'MSR 0x277' && [ "$(wc -l <"$out.words")" -gt 17 ] || return 1
+	text
+	while read -r line; do # all that was explained as it happened
+		grep -q -F -x -e "$line" "$out.text" || { echo "was not told: $line"; kill "$pid"; return 1; }
+	done <"$out.words"
+	ask 0 explain l1 --json && answered '"rule": "MSR_' && ask 66 explain nobody && ask 0 stop l1 && sleep 1 && ask 72 explain l1 &&
+		ask 0 quit && over 0
+}
+
 test_a_run_starts_and_stops_vms_when_it_is_asked_to() {
 	local at pid events
 	managed_vms button nmi '' >"$out.yaml"

@@ -40,6 +40,8 @@ static const struct verb {
 		"an NMI for all vCPUs of a VM, or one"},
 	{"stat", "stat", 1, TAKES_VCPU, SHAPE_LINES, " VM",
 		"ticks, and exits by level and reason, of a vCPU"},
+	{"explain", "explain", 1, 0, SHAPE_LINES, " VM",
+		"what was refused to a VM's L1 and L2 last, and why"},
 	{"regs", "regs", 1, TAKES_VCPU | TAKES_LEVEL, SHAPE_LINES, " VM",
 		"registers of a vCPU, at the level that it is in, or at L1"},
 	{"vmcs", "vmcs", 1, TAKES_VCPU | TAKES_LEVEL, SHAPE_LINES, " VM",

@@ -90,6 +90,10 @@ static void show_line(struct text rest)
 
 		if (text_is(key, "id"))
 			continue;
+		if (text_is(key, "text")) {
+			printf("\n    %.*s", (int)value.len, value.s);
+			continue;
+		}
 		if (plain && first)
 			printf("%-24.*s", (int)value.len, value.s);
 		else if (plain)

@@ -34,7 +34,7 @@ static const char tool_help[] =
 	"verbs for a run that listens (nestor run --manage PATH), with --at PATH:\n"
 	"  ps, events, quit                  all VMs; what happens; the end\n"
 	"  start, stop, powerdown, reset, pause, resume, nmi VM\n"
-	"  stat, regs, vmcs VM; mem VM ADDRESS SIZE; poke VM ADDRESS HEX\n"
+	"  stat, explain, regs, vmcs VM; mem VM ADDRESS SIZE; poke VM ADDRESS HEX\n"
 	"\n"
 	"`nestor VERB --help` tells more. Exit statuses: `nestor run --help` and nestor(1).\n";
 

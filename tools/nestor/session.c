@@ -148,9 +148,23 @@ static void handle_end(struct session *x, const char *line)
 	x->deadline = now() + END_GRACE;
 }
 
+/* What somebody asked for, with symbols in its words. False: it is no answer. */
+static bool answer(struct session *x, const char *line)
+{
+	const char *words = record_rest(line, "text");
+	char vm[64], text[2048], all[sizeof(text) + sizeof(x->line)];
+
+	if (!words || !record_is(line, "item"))
+		return bridge_record(&x->bridge, line);
+	record_text(line, "vm", vm, sizeof(vm));
+	symbols_explain(image_of(x, vm), words, text, sizeof(text));
+	snprintf(all, sizeof(all), "%.*s%s", (int)(words - line), line, text);
+	return bridge_record(&x->bridge, all);
+}
+
 static void handle_record(struct session *x, const char *line)
 {
-	if (bridge_record(&x->bridge, line))
+	if (answer(x, line))
 		return;
 	if (record_is(line, "dump")) {
 		dump(x, line);
