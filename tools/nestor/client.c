@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "client_bundle.h"
 #include "client_link.h"
 #include "client_show.h"
 #include "lib/manage.h"
@@ -53,6 +54,8 @@ static const struct verb {
 		" VM ADDRESS HEX", "writes up to 64 bytes"},
 	{"events", "events", 0, 0, SHAPE_EVENTS, "",
 		"what happens, as it happens, until the run ends"},
+	{"bundle", "list", 1, 0, SHAPE_NONE, " FILE.tar.gz",
+		"all that a report on the run needs, in one archive; VMs are paused meanwhile"},
 	{"quit", "quit", 0, 0, SHAPE_NONE, "", "ends the run"},
 };
 
@@ -285,7 +288,9 @@ int client_run(int argc, char **argv, struct error *e)
 	if (client_link_open(&c.link, c.at, e))
 		return e->status;
 	client_show_begin(&c.show, c.verb->shape, c.json);
-	if (c.verb->shape == SHAPE_EVENTS)
+	if (strcmp(c.verb->name, "bundle") == 0)
+		client_bundle(&c.link, c.words[0], e);
+	else if (c.verb->shape == SHAPE_EVENTS)
 		follow_events(&c);
 	else if (c.verb->shape == SHAPE_MEMORY)
 		ask_memory(&c);

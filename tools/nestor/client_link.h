@@ -40,8 +40,8 @@ void client_link_close(struct client_link *l);
 char *client_link_line(struct client_link *l, int patience, struct error *e);
 
 /*
- * Asks `WORD id=N MORE`; @more has the arguments, or is empty. Each item goes to @item. 0: there
- * is an answer, be it a refusal; else the link is of no use any more.
+ * Asks `WORD id=N MORE`; @more has the arguments, or is empty. Each item goes to @item. 0:
+ * there is an answer, be it a refusal; else the link is of no use any more.
  */
 int client_link_ask(struct client_link *l, const char *word, const char *more, client_item item,
 	void *context, struct client_answer *answer, struct error *e);
