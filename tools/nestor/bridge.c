@@ -12,7 +12,8 @@
 
 #include "record.h"
 
-#define REPEAT 10.0 /* seconds until Nestor is asked again */
+#define BACKLOG 128
+#define REPEAT  10.0 /* seconds until Nestor is asked again */
 
 /* ---- the socket ---- */
 
@@ -54,7 +55,7 @@ int bridge_open(struct bridge *b, struct arena *a, const char *path, struct erro
 		return e->status;
 	}
 	b->path = path;
-	if (chmod(path, 0600) < 0 || listen(b->listener, BRIDGE_CLIENTS) < 0)
+	if (chmod(path, 0600) < 0 || listen(b->listener, BACKLOG) < 0)
 		return fail(e, STATUS_HOST_ERROR, "--manage: cannot listen at '%s': %s", path,
 			strerror(errno));
 	return 0;
@@ -117,17 +118,17 @@ __attribute__((format(printf, 2, 3))) static void say(
 
 /* ---- in ---- */
 
-static void greet(struct bridge *b)
+/* One more than there is room for is turned away with a word. */
+static void greet(struct bridge *b, int fd)
 {
-	int fd = accept4(b->listener, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+	static const char full[] = "answer id=0 status=busy text=too many clients\n";
 	struct bridge_client *c = b->client;
 	char *out;
 
 	while (c < b->client + BRIDGE_CLIENTS && c->fd >= 0)
 		c++;
-	if (fd < 0)
-		return;
 	if (c == b->client + BRIDGE_CLIENTS) {
+		send(fd, full, sizeof(full) - 1, MSG_DONTWAIT | MSG_NOSIGNAL);
 		close(fd);
 		return;
 	}
@@ -285,9 +286,12 @@ static void ask_again(struct bridge *b, struct sender *s, double now)
 
 bool bridge_attend(struct bridge *b, struct sender *s, double now)
 {
+	int fd;
+
 	if (b->listener < 0)
 		return false;
-	greet(b);
+	while ((fd = accept4(b->listener, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK)) >= 0)
+		greet(b, fd);
 	for (unsigned i = 0; i < BRIDGE_CLIENTS; i++)
 		read_client(b, &b->client[i]);
 	ask_again(b, s, now);

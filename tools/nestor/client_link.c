@@ -118,8 +118,10 @@ int client_link_ask(struct client_link *l, const char *word, const char *more, c
 		return e->status;
 	while ((line = client_link_line(l, CLIENT_LINK_PATIENCE, e))) {
 		bool last = record_is(line, "answer");
+		uint64_t id = record_number(line, "id");
 
-		if ((!last && !record_is(line, "item")) || record_number(line, "id") != l->id)
+		/* Number 0 is for who is not let in. */
+		if (last ? id != l->id && id != 0 : !record_is(line, "item") || id != l->id)
 			continue;
 		if (last) {
 			take_answer(answer, line);
