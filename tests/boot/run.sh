@@ -337,6 +337,7 @@ test_a_run_shows_its_levels_and_its_memory_and_takes_changes() {
 	ask 0 bundle "$out.tar.gz" && rm -rf "$out.d" && mkdir -p "$out.d" && tar -xzf "$out.tar.gz" -C "$out.d" --strip-components 1 &&
 		grep -q '^register=rip ' "$out.d/a/vcpu0.regs" && grep -q '^field=HOST_RIP ' "$out.d/a/vcpu0.vmcs12" && grep -q '^level=2 data=' "$out.d/a/vcpu0.code" &&
 		grep -q '^wrong-state: ' "$out.d/b/vcpu0.vmcs12" && ask 0 ps && answered '^a +paused' '^b +running' || return 1
+	ask 0 top --count 1 && answered '^a +paused +0 .* 0 +0 +0 *$' '^b +running +0 +[0-9.]+ +(9[0-9]|100)\.' && ask 64 top --count 0 || return 1
 	ask 0 resume a && ask 72 resume a && ask 0 mem a "$counter" 8 && [ "$(cat "$out.answer")" != "$first" ] || return 1
 	ask 0 poke a "$flag" 2a && said 'managed: exit 18' && said '^a\| managed: flag 2a' && ask 0 ps && answered '^a +(off|ending)' || return 1
 	ask 0 mem b 0x100000 4096 && [ "$(wc -l <"$out.answer")" = 256 ] && ask 66 mem b 0x70000000 16 --physical &&

@@ -11,6 +11,7 @@
 #include "client_bundle.h"
 #include "client_link.h"
 #include "client_show.h"
+#include "client_top.h"
 #include "lib/manage.h"
 #include "record.h"
 
@@ -19,7 +20,8 @@
 enum verb_takes {
 	TAKES_VCPU = 1,
 	TAKES_LEVEL = 2,
-	TAKES_PHYSICAL = 4
+	TAKES_PHYSICAL = 4,
+	TAKES_COUNT = 8
 };
 
 /* What a verb asks for, and how its answer is shown. */
@@ -52,6 +54,8 @@ static const struct verb {
 		"memory of a VM, of the level that the vCPU is in, or of L1"},
 	{"poke", "write", 3, TAKES_VCPU | TAKES_LEVEL | TAKES_PHYSICAL, SHAPE_NONE,
 		" VM ADDRESS HEX", "writes up to 64 bytes"},
+	{"top", "list", 0, TAKES_COUNT, SHAPE_NONE, "",
+		"what the vCPUs do, second by second, until the run ends"},
 	{"events", "events", 0, 0, SHAPE_EVENTS, "",
 		"what happens, as it happens, until the run ends"},
 	{"bundle", "list", 1, 0, SHAPE_NONE, " FILE.tar.gz",
@@ -65,7 +69,7 @@ struct client {
 	const struct verb *verb;
 	const char *at;
 	bool json;
-	const char *vcpu, *level;
+	const char *vcpu, *level, *count;
 	bool physical, help;
 	char **words;
 	struct client_link link;
@@ -113,6 +117,8 @@ void client_help(const char *name)
 		puts("  --level 1|2         of which level");
 	if (v->takes & TAKES_PHYSICAL)
 		puts("  --physical          the address is a physical one of that level");
+	if (v->takes & TAKES_COUNT)
+		puts("  --count N           so many times; default: until the run ends");
 	puts("\nExit statuses: 0; 64 bad command line; 66 there is no such VM, vCPU or address;\n"
 	     "72 the VM is in a state that does not allow it; 74 the run cannot be reached;\n"
 	     "124 no answer in a minute.");
@@ -141,6 +147,9 @@ static int take_option(struct client *c, int option, const char *word)
 	case 'l':
 		c->level = optarg;
 		return c->verb->takes & TAKES_LEVEL ? 0 : usage(c, "unknown option", word);
+	case 'c':
+		c->count = optarg;
+		return c->verb->takes & TAKES_COUNT ? 0 : usage(c, "unknown option", word);
 	case 'p':
 		c->physical = true;
 		return c->verb->takes & TAKES_PHYSICAL ? 0 : usage(c, "unknown option", word);
@@ -157,9 +166,10 @@ static int take_option(struct client *c, int option, const char *word)
 static int parse(struct client *c, int argc, char **argv)
 {
 	static const struct option options[] = {{"at", required_argument, NULL, 'a'},
-		{"json", no_argument, NULL, 'j'}, {"vcpu", required_argument, NULL, 'v'},
-		{"level", required_argument, NULL, 'l'}, {"physical", no_argument, NULL, 'p'},
-		{"help", no_argument, NULL, 'h'}, {NULL, 0, NULL, 0}};
+		{"count", required_argument, NULL, 'c'}, {"json", no_argument, NULL, 'j'},
+		{"vcpu", required_argument, NULL, 'v'}, {"level", required_argument, NULL, 'l'},
+		{"physical", no_argument, NULL, 'p'}, {"help", no_argument, NULL, 'h'},
+		{NULL, 0, NULL, 0}};
 	int option;
 
 	opterr = 0;
@@ -275,6 +285,15 @@ static int follow_events(struct client *c)
 	return c->e->status;
 }
 
+static int run_top(struct client *c)
+{
+	uint64_t count = 0;
+
+	if (c->count && (!number(c->count, &count) || !count))
+		return usage(c, "no number of times:", c->count);
+	return client_top(&c->link, count, c->e);
+}
+
 int client_run(int argc, char **argv, struct error *e)
 {
 	struct client c = {.verb = find(argv[1]), .e = e};
@@ -288,7 +307,9 @@ int client_run(int argc, char **argv, struct error *e)
 	if (client_link_open(&c.link, c.at, e))
 		return e->status;
 	client_show_begin(&c.show, c.verb->shape, c.json);
-	if (strcmp(c.verb->name, "bundle") == 0)
+	if (strcmp(c.verb->name, "top") == 0)
+		run_top(&c);
+	else if (strcmp(c.verb->name, "bundle") == 0)
 		client_bundle(&c.link, c.words[0], e);
 	else if (c.verb->shape == SHAPE_EVENTS)
 		follow_events(&c);

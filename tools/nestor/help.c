@@ -32,7 +32,7 @@ static const char tool_help[] =
 	"                                    make a bootable image for BIOS and UEFI\n"
 	"  help [VERB], version\n"
 	"verbs for a run that listens (nestor run --manage PATH), with --at PATH:\n"
-	"  ps, events, bundle FILE, quit     all VMs; what happens; for a report; the end\n"
+	"  ps, top, events, bundle FILE, quit  all VMs; what happens; for a report; the end\n"
 	"  start, stop, powerdown, reset, pause, resume, nmi VM\n"
 	"  stat, explain, regs, vmcs VM; mem VM ADDRESS SIZE; poke VM ADDRESS HEX\n"
 	"\n"

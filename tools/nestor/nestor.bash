@@ -9,7 +9,7 @@ _nestor_values() { # VERB OPTION
 	nestor "$1" --help 2>/dev/null | sed -n -E "s/^ +$2 ([a-z0-9-]+(\\|[a-z0-9-]+)+).*/\\1/p" | tr '|' '\n'
 }
 
-_nestor_managing='ps start stop powerdown reset pause resume nmi stat explain regs vmcs mem poke events bundle quit'
+_nestor_managing='ps top start stop powerdown reset pause resume nmi stat explain regs vmcs mem poke events bundle quit'
 
 # The names of the VMs of the run at --at or NESTOR_AT.
 _nestor_vms() {
