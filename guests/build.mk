@@ -144,12 +144,22 @@ service-vm: $(SERVICE)/service.cpio
 # fio and iperf3, for long tests.
 DEBIAN_IO := $(B)/debian-io
 
-$(DEBIAN_IO)/packages.txt: guests/debian/fetch-io.sh
+$(DEBIAN_IO)/packages.txt: guests/debian/fetch-programs.sh
 	rm -f $@
-	guests/debian/fetch-io.sh $(DEBIAN_IO)
+	guests/debian/fetch-programs.sh $(DEBIAN_IO) fio iperf3
 
 $(DEBIAN_IO)/io.cpio: guests/debian/mkinitramfs.sh guests/debian/devices-init $(DEBIAN)/packages.txt $(DEBIAN_IO)/packages.txt
 	guests/debian/mkinitramfs.sh io $@ $(B)/kvmclient $(DEBIAN) $(DEBIAN_IO)/root
+
+# Other servers of disks than nbdkit, for a long test.
+DEBIAN_NBD := $(B)/debian-nbd
+
+$(DEBIAN_NBD)/packages.txt: guests/debian/fetch-programs.sh
+	rm -f $@
+	guests/debian/fetch-programs.sh $(DEBIAN_NBD) qemu-utils nbd-server socat
+
+$(DEBIAN_NBD)/nbd.cpio: guests/debian/mkinitramfs.sh guests/debian/storage-init $(DEBIAN)/packages.txt $(DEBIAN_NBD)/packages.txt
+	guests/debian/mkinitramfs.sh nbd $@ $(B)/kvmclient $(DEBIAN) $(DEBIAN_NBD)/root
 
 # The 32-bit kernels as L1, and the one with PAE paging as L2, too.
 DEBIAN32 := $(B)/debian-i386

@@ -5,8 +5,8 @@
 #   guests/debian/mkinitramfs.sh KIND OUTPUT KVMCLIENT [DIR [MODULES]]
 #
 # KIND: boot-server (a VM from which others start by network), devices (L1 that tries its virtio devices), io (the same with fio and iperf3), console (L1 with a shell), l2 (busybox and l2-init), probe (L1 with KVM, no L2), client (L1 with an L2 for our KVM client),
-# qemu (the same with Debian's QEMU), bench (measures guests of KVM and QEMU; their payloads come in a second archive), storage (serves a disk by nbdkit), ide (owns the machine's disk), service (and its network card). DIR is what fetch.sh or fetch-i386.sh made; default build/debian. MODULES is
-# the folder there that has L1's; default modules. For ide and service it is the folder itself, for io the root of fetch-io.sh.
+# qemu (the same with Debian's QEMU), bench (measures guests of KVM and QEMU; their payloads come in a second archive), storage (serves a disk by nbdkit), nbd (or by qemu-nbd or nbd-server), ide (owns the machine's disk), service (and its network card). DIR is what fetch.sh or fetch-i386.sh made; default build/debian. MODULES is
+# the folder there that has L1's; default modules. For ide and service it is the folder itself, for io and nbd the root of fetch-programs.sh.
 set -eu
 kind=$1 output=$2 client=$3 dir=${4:-build/debian} modules=${5:-modules}
 here=$(cd "$(dirname "$0")" && pwd)
@@ -222,6 +222,13 @@ console)
 ide) ide ;;
 service) service ;;
 storage) storage ;;
+nbd)
+	storage
+	base poweroff sha256sum
+	for m in /usr/bin/qemu-nbd /usr/bin/qemu-img /usr/bin/socat /bin/nbd-server; do
+		program "$m" "$modules"
+	done
+	;;
 l2)
 	base reboot insmod sha256sum head dd cmp
 	[ ! -d "$dir/modules/kernel/drivers/virtio" ] || drivers virtio/virtio_mmio # not for 32 bits
@@ -238,7 +245,7 @@ qemu)
 	qemu
 	;;
 *)
-	echo "mkinitramfs.sh: KIND is boot-server, devices, io, console, l2, probe, client, qemu, bench, storage, ide or service, not '$kind'" >&2
+	echo "mkinitramfs.sh: KIND is boot-server, devices, io, console, l2, probe, client, qemu, bench, storage, nbd, ide or service, not '$kind'" >&2
 	exit 64
 	;;
 esac
