@@ -161,6 +161,13 @@ $(DEBIAN_NBD)/packages.txt: guests/debian/fetch-programs.sh
 $(DEBIAN_NBD)/nbd.cpio: guests/debian/mkinitramfs.sh guests/debian/storage-init $(DEBIAN)/packages.txt $(DEBIAN_NBD)/packages.txt
 	guests/debian/mkinitramfs.sh nbd $@ $(B)/kvmclient $(DEBIAN) $(DEBIAN_NBD)/root
 
+# Debian's installer, and the part of the archive that it finds a disk with, for a long test.
+DEBIAN_INSTALLER := $(B)/debian-installer
+
+$(DEBIAN_INSTALLER)/udebs.txt: guests/debian/fetch-installer.sh
+	rm -f $@
+	guests/debian/fetch-installer.sh $(DEBIAN_INSTALLER)
+
 # The 32-bit kernels as L1, and the one with PAE paging as L2, too.
 DEBIAN32 := $(B)/debian-i386
 GCC32 := $(CC) -m32 --sysroot=$(DEBIAN32)/root $(foreach f,-B -L,$(f)$(DEBIAN32)/root/usr/lib/gcc/i686-linux-gnu/12)

@@ -172,7 +172,8 @@ boot-tests: hypervisor tools machine payloads debian-guests $(SERVICE)/service.c
 	@B=$(B) tests/boot/run.sh $(NAMES)
 ## make boot-tests-long  boot tests that take more than a minute
 .PHONY: boot-tests-long
-boot-tests-long: hypervisor tools machine payloads debian-guests $(DEBIAN_IO)/io.cpio $(DEBIAN_NBD)/nbd.cpio
+boot-tests-long: hypervisor tools machine payloads debian-guests $(SERVICE)/service.cpio $(DEBIAN_IO)/io.cpio $(DEBIAN_NBD)/nbd.cpio \
+		$(DEBIAN_INSTALLER)/udebs.txt
 	@B=$(B) tests/boot/run.sh $$(sed -nE 's/^long_([a-z0-9_]+)\(\).*/\1/p' tests/boot/run.sh)
 # --- end machine tests
 

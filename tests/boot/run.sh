@@ -483,6 +483,39 @@ test_a_vm_reaches_the_outside_by_the_network_user() {
 		'vm-end vm=l1 kind=poweroff' 'vm-end vm=user-net kind=stopped' && shows_not 'user-net\||user-net vcpu|not be loaded'
 }
 
+# Debian's installer, as its package has it, with answers in a second archive: an address by DHCP, the archive's signed index and drivers of
+# disks from a server on the host's loopback. That archive has nothing else, so the installation ends there.
+long_debians_installer_loads_packages_by_network() {
+	local d=$B/debian-installer port=$((20000 + RANDOM % 20000)) pid udeb
+	udeb=$(grep '^scsi-modules-' "$d/udebs.txt") && rm -rf "$out.d" && mkdir -p "$out.d" || return
+	cat >"$out.d/preseed.cfg" <<-END
+		d-i debian-installer/locale string en_US.UTF-8
+		d-i keyboard-configuration/xkb-keymap select us
+		d-i netcfg/get_hostname string installer
+		d-i netcfg/get_domain string example.org
+		d-i mirror/country string manual
+		d-i mirror/protocol string http
+		d-i mirror/http/hostname string 10.0.2.2:$port
+		d-i mirror/http/directory string /debian
+		d-i mirror/http/proxy string
+		d-i mirror/suite string bookworm
+		d-i anna/standard_modules boolean false
+		d-i anna/choose_modules multiselect $udeb
+		d-i preseed/early_command string tail -n +1 -f /var/log/syslog </dev/null >/dev/ttyS0 2>&1 3>&- 4>&- 5>&- 6>&- 7>&- 8>&- 9>&- &
+	END
+	cp "$d/initrd" "$out.initrd" &&
+		(cd "$out.d" && find . -type f | cpio --quiet -o -H newc -R 0:0) >>"$out.initrd" || return
+	"$B/debian/root/bin/busybox" httpd -f -p "127.0.0.1:$port" -h "$d/web" &
+	pid=$!
+	until_it_shows 'anna.*URL:http://10\.0\.2\.2:[0-9]+/debian/pool/.*\.udeb \[' run --timeout 900 --memory 1G --l1 "$d/linux" \
+		--initrd "$out.initrd" --net user --scratch 1G,cow=8M \
+		--cmdline "$LINUX quiet auto priority=critical DEBIAN_FRONTEND=text TERM=dumb"
+	kill "$pid"
+	rm -f "$out.initrd"
+	shows 'udhcpc: lease of 10\.0\.2\.[0-9]+ obtained from 10\.0\.2\.2' 'gpgv: Good signature from "Debian Stable Release Key' \
+		'anna.*URL:.*\.udeb \['
+}
+
 test_the_network_user_tells_what_it_needs() {
 	local run=(run --timeout 20 --memory 64M --l1 "$B/payload/power.elf" --net user) yaml=$out.yaml
 	expect 66 "${run[@]}" --machine qemu && one_line && shows "--net: the network 'user' needs --machine bochs" &&

@@ -3,7 +3,7 @@
 # Sourced: packages of another suite or architecture from the mirror that this system uses, with an apt
 # state of its own; nothing of the system's apt changes. The caller sets `work`, a folder that it removes.
 #
-# private_apt_open SUITE ARCHITECTURE, then private_apt TOOL ARGS... (apt-get, apt-cache). 1: no mirror.
+# private_apt_open SUITE ARCHITECTURE [COMPONENT...], then private_apt TOOL ARGS... (apt-get, apt-cache). 1: no mirror.
 readonly debian_keyring=/usr/share/keyrings/debian-archive-keyring.gpg
 
 # shellcheck disable=SC2154
@@ -29,12 +29,13 @@ debian_mirror()
 
 private_apt_open()
 {
-	local mirror
+	local mirror suite=$1
 	apt_architecture=$2
+	shift 2
 	mirror=$(debian_mirror)
 	[ -n "$mirror" ] || return 1
 	mkdir -p "$work/empty" "$work/state/lists/partial" "$work/cache/archives/partial" "$work/debs"
 	: >"$work/status"
-	echo "deb [signed-by=$debian_keyring] $mirror $1 main" >"$work/sources.list"
+	echo "deb [signed-by=$debian_keyring] $mirror $suite ${*:-main}" >"$work/sources.list"
 	private_apt apt-get update >"$work/log" 2>&1
 }
