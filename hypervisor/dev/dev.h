@@ -197,6 +197,19 @@ enum vpci_work platform_work(struct platform *p);
 /* Whether a device answers at this address of memory, which has no RAM. */
 bool platform_has_device(struct platform *p, uint64_t gpa);
 
+/* Addresses of memory, both inclusive. */
+struct dev_window {
+	uint64_t first, last;
+};
+
+/*
+ * May vCPUs access [gpa, gpa + size), which has no RAM, as memory of the machine at *host,
+ * since a device of the machine is there and nothing else? *window: what goes when
+ * dev_windows_changed is called next.
+ */
+bool platform_direct(struct platform *p, uint64_t gpa, uint64_t size, uint64_t *host,
+	struct dev_window *window);
+
 /* Something was typed at the VM's console: dev_console_waiting has grown. */
 void platform_console_came(struct platform *p);
 

@@ -111,6 +111,26 @@ bool platform_has_device(struct platform *p, uint64_t gpa)
 	return there;
 }
 
+static bool meets(uint64_t gpa, uint64_t size, uint64_t base, uint64_t length)
+{
+	return gpa < base + length && base < gpa + size;
+}
+
+bool platform_direct(struct platform *p, uint64_t gpa, uint64_t size, uint64_t *host,
+	struct dev_window *window)
+{
+	bool direct;
+
+	dev_lock(p);
+	direct = !meets(gpa, size, chipset_ecam(p), DEV_ECAM_SIZE) &&
+		 !meets(gpa, size, DEV_IOAPIC_BASE, PAGE) &&
+		 !meets(gpa, size, DEV_LAPIC_BASE, PAGE) &&
+		 !meets(gpa, size, p->flash.base, p->flash.size) &&
+		 vpci_direct(&p->pci, gpa, size, host, window);
+	dev_unlock(p);
+	return direct;
+}
+
 enum vpci_work platform_work(struct platform *p)
 {
 	enum vpci_work left;

@@ -306,6 +306,15 @@ static void write(void *device, unsigned bar, uint64_t offset, unsigned size, ui
 	dev_pass_write(vpci_bar_is_io(b->kind), b->address + offset, size, value);
 }
 
+static bool direct(void *device, unsigned bar, uint64_t offset, uint64_t size, uint64_t *host)
+{
+	const struct vpass *v = device;
+
+	(void)size;
+	*host = v->machine->bar[bar].address + offset;
+	return true;
+}
+
 static bool is_own(const struct vpass *v, unsigned at)
 {
 	return at - v->machine->own < v->machine->own_size;
@@ -362,6 +371,7 @@ static void line_ended(void *device)
 static const struct vpci_ops ops = {
 	.read = read,
 	.write = write,
+	.direct = direct,
 	.config_reading = config_reading,
 	.config_written = config_written,
 	.line_ended = line_ended,

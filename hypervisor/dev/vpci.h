@@ -61,6 +61,12 @@ struct vpci_ops {
 	void (*write)(
 		void *device, unsigned bar, uint64_t offset, unsigned size, uint64_t value);
 	/*
+	 * May vCPUs access [offset, offset + size) behind a base address register without an
+	 * exit? Then *host is where it is. NULL: never.
+	 */
+	bool (*direct)(
+		void *device, unsigned bar, uint64_t offset, uint64_t size, uint64_t *host);
+	/*
 	 * Bytes [offset, offset + size) of the configuration space will be read, were written.
 	 */
 	void (*config_reading)(void *device, unsigned offset, unsigned size);
@@ -196,6 +202,12 @@ unsigned vpci_pirq_of(uint16_t bdf, uint8_t pin);
 uint8_t vpci_pirq_line(unsigned pirq);
 /* Whether a base address register claims this address of memory now. */
 bool vpci_claims(const struct vpci *pci, uint64_t gpa);
+/*
+ * May vCPUs access [gpa, gpa + size) without an exit? It is behind one register, and nothing
+ * else is. *window: all addresses of that register.
+ */
+bool vpci_direct(const struct vpci *pci, uint64_t gpa, uint64_t size, uint64_t *host,
+	struct dev_window *window);
 /* A turn for one function that wants to work. */
 enum vpci_work vpci_work(struct platform *p);
 /* The timer of vpci_ask_work_at; DEV_NEVER. */

@@ -121,6 +121,20 @@ bool vpci_claims(const struct vpci *pci, uint64_t gpa)
 	return window_of(&pci->memory, gpa) != NULL;
 }
 
+bool vpci_direct(const struct vpci *pci, uint64_t gpa, uint64_t size, uint64_t *host,
+	struct dev_window *window)
+{
+	const struct vpci_window *w = window_of(&pci->memory, gpa);
+	const struct vpci_function *f;
+
+	if (w == NULL || window_of(&pci->memory, gpa + size - 1) != w)
+		return false;
+	f = &pci->functions[w->function];
+	*window = (struct dev_window){w->first, w->last};
+	return f->ops != NULL && f->ops->direct != NULL &&
+	       f->ops->direct(f->device, w->bar, gpa - w->first, size, host);
+}
+
 static bool access(struct platform *p, const struct vpci_window *w, uint64_t address,
 	bool write, unsigned size, uint64_t *value)
 {

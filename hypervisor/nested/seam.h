@@ -51,6 +51,12 @@ void *seam_l1_page(struct nested *n, struct gpa_l1 a);
 bool seam_l1_translate(struct nested *n, struct gpa_l1 a, struct hpa *hpa, uint64_t *page_size);
 
 /*
+ * The same for registers of a device of the machine that L1 owns and accesses without an exit;
+ * *page_size only says what it may be. The lock is held.
+ */
+bool seam_l1_device(struct nested *n, struct gpa_l1 a, struct hpa *hpa, uint64_t *page_size);
+
+/*
  * Watch a page that holds an EPT12 table: the word of EPT01 that maps it, whose bit 9 ("dirty")
  * the processor sets when L1 writes the page; set now. The caller clears it atomically, and
  * then flushes EPT01 and waits, since a processor may have the old word cached. Valid as long

@@ -221,14 +221,16 @@ static void leaf_set(struct nested *n, struct vept_root *root, uint32_t t, unsig
 	n->stats.vept_fills++;
 }
 
-/* Maps host memory for the leaf of a walk, in pages of at most this size. */
-static inline __attribute__((always_inline)) void fill_with(struct nested *n,
+/*
+ * Maps host memory for the leaf of a walk, in pages of at most this size. `entry` has the
+ * rights and the memory type.
+ */
+static inline __attribute__((always_inline)) void fill_entry(struct nested *n,
 	struct vept_root *root, const struct vept_walk *w, struct hpa hpa, uint64_t size,
-	uint64_t rights)
+	uint64_t entry)
 {
 	struct vept *e = &n->vm->vept;
 	uint64_t source = w->entry[w->leaf];
-	uint64_t entry = source & (rights | EPT_MEMTYPE | EPT_IPAT);
 	unsigned level = w->known, target = level_of_size(size);
 	uint32_t t = w->table;
 
@@ -246,16 +248,53 @@ static inline __attribute__((always_inline)) void fill_with(struct nested *n,
 	leaf_set(n, root, t, slot_of(w->gpa, target), entry, source);
 }
 
-/* What is no RAM of L1: its APIC-access page, or what L0 has to complete. */
+/* Memory, whose type is what EPT12 says. */
+static inline __attribute__((always_inline)) void fill_with(struct nested *n,
+	struct vept_root *root, const struct vept_walk *w, struct hpa hpa, uint64_t size,
+	uint64_t rights)
+{
+	fill_entry(
+		n, root, w, hpa, size, w->entry[w->leaf] & (rights | EPT_MEMTYPE | EPT_IPAT));
+}
+
+/*
+ * Registers of a device: UC, or WC where EPT12 says so, like EPT01 (SDM 28.2.6.2). A type of
+ * EPT12 by which L2 could cache them counts as UC.
+ */
+static void fill_device(struct nested *n, struct vept_root *root, const struct vept_walk *w,
+	struct hpa hpa, uint64_t size)
+{
+	uint64_t source = w->entry[w->leaf];
+	uint64_t entry = source & (EPT_RIGHTS | EPT_IPAT);
+
+	if ((source & EPT_MEMTYPE) == EPT_TYPE(MEMTYPE_WC))
+		entry |= EPT_TYPE(MEMTYPE_WC);
+	fill_entry(n, root, w, hpa, size, entry);
+}
+
+static uint64_t smaller(uint64_t a, uint64_t b)
+{
+	return a < b ? a : b;
+}
+
+/*
+ * What is no RAM of L1: its APIC-access page, registers of a device that it owns, or what L0
+ * has to complete.
+ */
 static __attribute__((noinline)) enum vept_result fill_foreign(
 	struct nested *n, struct vept_root *root, const struct vept_walk *w)
 {
-	struct hpa apic = {n->vm->vept.apic_hpa};
+	struct hpa hpa = {n->vm->vept.apic_hpa};
+	uint64_t size;
 
 	n->no_ram = walk_target(w);
-	if (root->apic_page == 0 || (n->no_ram.v ^ root->apic_page) & ~PAGE_MASK)
+	if (root->apic_page != 0 && !((n->no_ram.v ^ root->apic_page) & ~PAGE_MASK)) {
+		fill_with(n, root, w, hpa, PAGE_SIZE, EPT_RIGHTS);
+		return VEPT_FILLED;
+	}
+	if (!seam_l1_device(n, n->no_ram, &hpa, &size))
 		return VEPT_NO_RAM;
-	fill_with(n, root, w, apic, PAGE_SIZE, EPT_RIGHTS);
+	fill_device(n, root, w, hpa, smaller(size, BIT64(level_shift(w->leaf))));
 	return VEPT_FILLED;
 }
 

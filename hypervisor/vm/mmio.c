@@ -4,6 +4,7 @@
  * leaves of the local APIC's page. emul/ runs the instruction that made the access.
  */
 #include "vm/seam_emul.h"
+#include "vm/devices.h"
 #include "vm/vm_int.h"
 
 #include "cpu/asm.h"
@@ -111,9 +112,23 @@ static bool map_void(struct vcpu *vcpu, uint64_t gpa, uint64_t q)
 			      : vept_map_ones(&vcpu->nested, root, at);
 }
 
+/* Registers of a device that the VM owns. True: L1, or an L2 without EPT12, can access them. */
+static bool map_registers(struct vcpu *vcpu, uint64_t gpa)
+{
+	bool mapped;
+
+	if (vcpu->vm->devices->passed.count == 0 || root_of(vcpu) != NULL)
+		return false;
+	vm_lock(vcpu->vm);
+	mapped = passed_map_direct(vcpu->vm, gpa);
+	vm_unlock(vcpu->vm);
+	return mapped;
+}
+
 void vcpu_windows_changed(struct vcpu *vcpu)
 {
 	struct vm *vm = vcpu->vm;
+	bool registers;
 
 	vm_lock(vm);
 	for (unsigned i = 0; i < VM_VOIDS; i++) {
@@ -121,8 +136,9 @@ void vcpu_windows_changed(struct vcpu *vcpu)
 			(void)ept_unmap(&vm->ept01, vm->void_at[i], PAGE_SIZE);
 		vm->void_at[i] = 0;
 	}
+	registers = passed_unmap_direct(vm);
 	ept_flush(&vm->ept01);
-	vm_flush_others(vm, vcpu, false);
+	vm_flush_others(vm, vcpu, registers);
 	vm_unlock(vm);
 	if (vm->config.vmx)
 		vept_forget(&vcpu->nested);
@@ -232,6 +248,10 @@ void handle_ept_violation(struct vcpu *vcpu)
 	if (vcpu->nested.in_l2 && nested_apic_access(&vcpu->nested, gpa, q))
 		return;
 	vcpu_redeliver(vcpu);
+	if (map_registers(vcpu, gpa)) {
+		nested_block_nmis_again(q);
+		return;
+	}
 	if (table_in_device(vcpu, gpa, q))
 		return;
 	if (data && emulate_access(vcpu, linear, gpa, q & QUAL_WRITE, code))

@@ -11,6 +11,7 @@
 
 #include "dev/vpass.h"
 #include "policy/scenario.h"
+#include "spec/addr.h"
 
 #define PASSED_MAX 12 /* functions of all VMs */
 
@@ -23,6 +24,9 @@ struct passed_devices {
 	unsigned count;
 	struct vpass device[PASSED_MAX];
 	uint8_t pin[PASSED_MAX]; /* of the machine's IOAPIC; PASSED_NO_PIN */
+	/* Registers of which EPT01 has pages. */
+	unsigned mapped_count;
+	struct dev_window mapped[PASSED_MAX * PCI_BARS];
 };
 
 #define PASSED_NO_PIN UINT8_MAX
@@ -49,6 +53,18 @@ void passed_listen(unsigned vm, struct sched_node *node);
  * current.
  */
 void passed_end(unsigned vm);
+
+/*
+ * Maps registers of the VM's devices at this address, if it has such and they need no exits.
+ * True: EPT01 has them. With the lock of the VM.
+ */
+bool passed_map_direct(struct vm *vm, uint64_t gpa);
+/* What is mapped at this address then, in a page of that size, which it need not have. */
+bool passed_translate(struct vm *vm, uint64_t gpa, struct hpa *hpa, uint64_t *size);
+/*
+ * They may be elsewhere now: EPT01 has none. True: it had some, and must be flushed. Likewise.
+ */
+bool passed_unmap_direct(struct vm *vm);
 
 /* Lines that came in for this vCPU, as interrupts of its devices. */
 void passed_take(struct vcpu *vcpu);

@@ -9,6 +9,7 @@
 #include "emul/breakpoint.h"
 #include "mm/layout.h"
 #include "nested/seam.h"
+#include "vm/passed.h"
 #include "vm/vm_int.h"
 #include "vm/vm_log.h"
 #include "vmx/asm.h"
@@ -61,6 +62,11 @@ bool seam_l1_translate(struct nested *n, struct gpa_l1 a, struct hpa *hpa, uint6
 		return true;
 	}
 	return false;
+}
+
+bool seam_l1_device(struct nested *n, struct gpa_l1 a, struct hpa *hpa, uint64_t *page_size)
+{
+	return passed_translate(vcpu_of(n)->vm, a.v, hpa, page_size);
 }
 
 /* ---- tables that L1 writes: dirty bits of EPT01 ---- */

@@ -129,6 +129,44 @@ bool ept_unmap(struct ept *e, uint64_t gpa, uint64_t size)
 	return true;
 }
 
+/* The leaf for gpa, or the entry that says that there is none; *shift: how much it is for. */
+static uint64_t *last_entry(const struct ept *e, uint64_t gpa, unsigned *shift)
+{
+	uint64_t *table = e->root;
+
+	for (unsigned s = TOP_SHIFT;; s -= 9) {
+		uint64_t *entry = &table[gpa >> s & (ENTRIES - 1)];
+
+		*shift = s;
+		if (!present(*entry) || s == PAGE_SHIFT || *entry & EPT_LARGE)
+			return entry;
+		table = table_of(*entry);
+	}
+}
+
+bool ept_has_table(const struct ept *e, uint64_t gpa)
+{
+	unsigned shift;
+
+	(void)last_entry(e, gpa, &shift);
+	return shift == PAGE_SHIFT;
+}
+
+void ept_clear(struct ept *e, uint64_t gpa, uint64_t size)
+{
+	uint64_t end = gpa + size;
+
+	while (gpa < end) {
+		unsigned shift;
+		uint64_t *entry = last_entry(e, gpa, &shift);
+		uint64_t first = gpa & ~((1ull << shift) - 1);
+
+		gpa = first + (1ull << shift);
+		if (present(*entry) && first >= end - size && gpa <= end)
+			*entry = 0;
+	}
+}
+
 uint64_t *ept_leaf(const struct ept *e, uint64_t gpa, uint64_t *page_size)
 {
 	uint64_t *table = e->root;

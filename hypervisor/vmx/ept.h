@@ -33,6 +33,15 @@ bool ept_map(struct ept *e, uint64_t gpa, struct hpa hpa, uint64_t size, uint64_
 bool ept_unmap(struct ept *e, uint64_t gpa, uint64_t size);
 
 /*
+ * Removes all pages that lie in [gpa, gpa + size) as a whole; below 2^48. Costs no more than
+ * there are entries of tables for it.
+ */
+void ept_clear(struct ept *e, uint64_t gpa, uint64_t size);
+
+/* Is there a table of 4 KiB pages for gpa, whatever is in it? A larger page would free it. */
+bool ept_has_table(const struct ept *e, uint64_t gpa);
+
+/*
  * Makes the page that maps gpa at most 4 KiB large, keeping its content, permissions and type.
  * The leaf entry, or NULL when nothing is mapped or the pool is exhausted. The caller flushes.
  */

@@ -68,6 +68,15 @@ static void show_card(const char *when)
 		*reg(STATUS) >> 1 & 1);
 }
 
+static void measure(void)
+{
+	uint64_t start = rdtsc_exact();
+
+	for (unsigned i = 0; i < 1000; i++)
+		(void)*reg(STATUS);
+	print("a read of a register: %lu ticks\n", (rdtsc_exact() - start) / 1000);
+}
+
 static void rubbish(void)
 {
 	uint64_t seed = 1;
@@ -148,6 +157,7 @@ int payload_main(void)
 	lay_over(0xfee00000, apic_memory(APIC_SVR), "the local APIC");
 	bring_back();
 	show_card("afterwards");
+	measure();
 	interrupts();
 	if (cmdline_flag("reset"))
 		outb(0xcf9, 6);

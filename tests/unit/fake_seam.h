@@ -106,6 +106,22 @@ bool seam_l1_translate(struct nested *n, struct gpa_l1 a, struct hpa *hpa, uint6
 	return true;
 }
 
+/* Registers of a device: 4 MiB, at another place in the machine. */
+#define FAKE_DEVICE      0xd0000000ull
+#define FAKE_DEVICE_SIZE (4ull << 20)
+#define FAKE_DEVICE_HPA  0x7f0000000ull
+
+bool seam_l1_device(struct nested *n, struct gpa_l1 a, struct hpa *hpa, uint64_t *page_size)
+{
+	(void)n;
+	assert_true(fake_hw.locked);
+	if (a.v - FAKE_DEVICE >= FAKE_DEVICE_SIZE)
+		return false;
+	hpa->v = FAKE_DEVICE_HPA + a.v - FAKE_DEVICE;
+	*page_size = SIZE_2M;
+	return true;
+}
+
 uint64_t *seam_l1_page_watch(struct nested *n, struct gpa_l1 a)
 {
 	(void)n;

@@ -178,6 +178,68 @@ static void an_access_that_leaves_a_register_does_not_reach_the_machine(void **s
 	assert_int_equal(host.reads + host.writes, 0);
 }
 
+static bool direct(uint64_t gpa, uint64_t size, uint64_t *where)
+{
+	struct dev_window window;
+
+	if (!platform_direct(&machine, gpa, size, where, &window))
+		return false;
+	assert_int_equal(window.last - window.first, 0x1ffff);
+	return true;
+}
+
+/* Whole pages of what is behind the register, where it decodes, and nothing else is. */
+static void registers_need_no_exit_where_they_are(void **state)
+{
+	uint64_t at = 0;
+
+	(void)state;
+	assert_true(direct(BAR, 4096, &at) && at == HOST_BAR);
+	assert_true(direct(BAR + 0x1f000, 4096, &at) && at == HOST_BAR + 0x1f000);
+	assert_false(direct(BAR + 0x1f000, 8192, &at));
+	assert_false(direct(BAR - 4096, 4096, &at));
+	set_config(PCI_BAR, 4, BAR + 0x20000);
+	assert_false(direct(BAR, 4096, &at));
+	assert_true(direct(BAR + 0x20000, 4096, &at) && at == HOST_BAR);
+	set_config(PCI_COMMAND, 2, PCI_COMMAND_IO);
+	assert_false(direct(BAR + 0x20000, 4096, &at));
+}
+
+static void registers_under_other_devices_need_exits(void **state)
+{
+	static const uint64_t bases[] = {
+		DEV_LAPIC_BASE & ~0x1ffffull, DEV_IOAPIC_BASE, DEV_ECAM_BASE};
+	uint64_t at;
+
+	(void)state;
+	for (unsigned i = 0; i < 2; i++) {
+		set_config(PCI_BAR, 4, bases[i]);
+		assert_false(direct(i == 0 ? DEV_LAPIC_BASE : DEV_IOAPIC_BASE, 4096, &at));
+		assert_true(direct(bases[i] + 0x10000, 4096, &at));
+		assert_false(direct(bases[i], 0x20000, &at));
+	}
+	set_config(PCI_BAR, 4, bases[2]);
+	assert_false(direct(bases[2], 4096, &at));
+}
+
+/* A function whose registers are smaller than a page begins inside one of them. */
+static void a_page_that_another_register_shares_needs_exits(void **state)
+{
+	static const struct vpci_ops none;
+	struct vpci_id id = {.bdf = PCI_BDF(0, 17, 0), .vendor = 1};
+	struct vpci_function *f = vpci_add(&machine, &id, &none, NULL);
+	uint64_t at, config_at = DEV_ECAM_BASE + (17u << 15), v = BAR + 0x2010;
+
+	(void)state;
+	vpci_add_bar(f, 0, VPCI_BAR_32, 16);
+	assert_true(platform_mmio(&machine, 0, config_at + PCI_BAR, true, 4, &v));
+	v = PCI_COMMAND_MEMORY;
+	assert_true(platform_mmio(&machine, 0, config_at + PCI_COMMAND, true, 2, &v));
+	assert_true(direct(BAR + 0x1000, 4096, &at));
+	assert_false(direct(BAR + 0x2000, 4096, &at));
+	assert_false(direct(BAR + 0x3000, 4096, &at)); /* the last one that begins answers */
+}
+
 static void of_command_two_bits_reach_the_machine(void **state)
 {
 	(void)state;
@@ -341,6 +403,9 @@ int main(void)
 		cmocka_unit_test(a_circle_of_capabilities_ends),
 		TEST(the_vm_sees_the_device_at_addresses_of_its_own),
 		TEST(an_access_that_leaves_a_register_does_not_reach_the_machine),
+		TEST(registers_need_no_exit_where_they_are),
+		TEST(registers_under_other_devices_need_exits),
+		TEST(a_page_that_another_register_shares_needs_exits),
 		TEST(of_command_two_bits_reach_the_machine),
 		TEST(shown_capabilities_are_read_anew_and_cannot_be_written),
 		TEST(rubbish_in_the_configuration_space_changes_two_bits_of_the_machine),

@@ -2,8 +2,9 @@
 /*
  * What must hold of EPT02 at any time: the tables in use are those reachable from the roots and
  * what is gone, each once; each is in the one list that it belongs to; what maps memory maps
- * L1's RAM or the void page; and no entry allows more than the EPT12 entry beside it.
- * vept_check() asserts it. Include fake_seam.h first. vept_model.h compares with EPT12 itself.
+ * L1's RAM, the void page, or registers of a device, which are not cached; and no entry allows
+ * more than the EPT12 entry beside it. vept_check() asserts it. Include fake_seam.h first.
+ * vept_model.h compares with EPT12 itself.
  */
 #ifndef NESTOR_TESTS_VEPT_INVARIANTS_H
 #define NESTOR_TESTS_VEPT_INVARIANTS_H
@@ -24,6 +25,11 @@ static inline void vept_check_leaf(const struct vept *e, uint64_t entry, unsigne
 	if (level == 1 &&
 		(hpa == e->void_hpa || hpa == e->apic_hpa || hpa == FAKE_VEPT_SCRATCH))
 		return;
+	if (hpa - FAKE_DEVICE_HPA < FAKE_DEVICE_SIZE) {
+		assert_true(hpa + size <= FAKE_DEVICE_HPA + FAKE_DEVICE_SIZE);
+		assert_true((entry & EPT_MEMTYPE) <= EPT_TYPE(MEMTYPE_WC));
+		return;
+	}
 	assert_true(hpa >= FAKE_HPA_BASE && hpa + size <= FAKE_HPA_BASE + FAKE_RAM_SIZE);
 }
 

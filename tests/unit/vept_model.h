@@ -57,6 +57,18 @@ static inline uint32_t model_child(const struct vept *e, uint64_t entry)
 	return (uint32_t)child;
 }
 
+/* Registers of a device at l1: where they are, and a type by which nobody caches them. */
+static inline bool model_device(uint64_t leaf, unsigned level, uint64_t from, uint64_t l1)
+{
+	uint64_t wc = EPT_TYPE(MEMTYPE_WC), type = from & EPT_IPAT;
+
+	if ((from & EPT_MEMTYPE) == wc)
+		type |= wc;
+	return l1 - FAKE_DEVICE <= FAKE_DEVICE_SIZE - model_size(level) &&
+	       (leaf & EPT_ADDRESS) == FAKE_DEVICE_HPA + l1 - FAKE_DEVICE &&
+	       (leaf & MODEL_TYPE) == type;
+}
+
 /* May hardware have this leaf for the address l1, which the entry `from` of EPT12 maps? */
 static inline bool model_leaf(const struct vept *e, uint64_t leaf, unsigned level,
 	uint64_t from, uint64_t l1, bool ad)
@@ -66,6 +78,8 @@ static inline bool model_leaf(const struct vept *e, uint64_t leaf, unsigned leve
 
 	if (ad && !(from & EPT_DIRTY))
 		rights &= ~2ull;
+	if (l1 - FAKE_DEVICE < FAKE_DEVICE_SIZE && model_device(leaf, level, from, l1))
+		return !((leaf & EPT_RIGHTS) & ~rights);
 	if (!ram && (level > 1 || fake_is_ram(l1, 1)))
 		return false;
 	return !((leaf & EPT_RIGHTS) & ~rights) && (leaf & MODEL_TYPE) == (from & MODEL_TYPE) &&

@@ -1,0 +1,141 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Virtual EPT: registers of a device of the machine that L1 owns, mapped for its L2.
+ */
+#include "fake_seam.h"
+
+#include "fake_caps.h"
+#include "fake_vept.h"
+#include "nested/vept.h"
+#include "vept_invariants.h"
+#include "vept_model.h"
+#include "vept_world.h"
+
+#define TABLES 64u
+
+static struct nested n;
+static struct nested_vm vm;
+
+static int setup(void **state)
+{
+	(void)state;
+	fake_seam_reset();
+	memset(&n, 0, sizeof(n));
+	memset(&vm, 0, sizeof(vm));
+	n.vm = &vm;
+	fake_vept_alloc(&vm.vept, TABLES);
+	vm.vept.execute_only = true;
+	vept_init(&vm.vept);
+	fake_scratch(&n.scratch);
+	ept12_make(EPT_RWX);
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	(void)state;
+	vept_check(&vm.vept);
+	model_invept_all(&n);
+	fake_vept_free(&vm.vept);
+	return 0;
+}
+
+static enum vept_result touch(struct vept_root *root, uint64_t gpa, uint64_t access)
+{
+	uint64_t qualification;
+
+	return vept_handle(&n, root, (struct gpa_l2){gpa}, access, &qualification);
+}
+
+/* Walks EPT02 as hardware would: the leaf entry, or 0; *level is its level. */
+static uint64_t walk02(const struct vept_root *root, uint64_t gpa, unsigned *level)
+{
+	uint64_t hpa = root->eptp02 & ~0xfffull;
+
+	for (*level = 4;; --*level) {
+		uint64_t t = (hpa - vm.vept.pages_hpa) / sizeof(struct vept_pages);
+		uint64_t e;
+
+		assert_in_range(t, 0, TABLES - 1);
+		assert_true(vm.vept.table[t].in_use);
+		assert_int_equal(vm.vept.table[t].level, *level);
+		e = vm.vept.pages[t].entry[gpa >> (12 + 9 * (*level - 1)) & 511];
+		if (!(e & EPT_RWX))
+			return 0;
+		if (*level == 1 || (e & EPT_LARGE))
+			return e;
+		hpa = e & 0xffffffffff000ull;
+	}
+}
+
+/* UC, or WC where EPT12 wants that; never a type by which L2 could cache them. */
+static void registers_of_a_device_are_mapped_and_not_cached(void **state)
+{
+	struct vept_root *root = vept_root_get(&n, EPT12, 0);
+	static const struct {
+		uint64_t type12, type02;
+	} types[] = {{EPT_TYPE(MEMTYPE_UC), EPT_TYPE(MEMTYPE_UC)},
+		{EPT_TYPE(MEMTYPE_WC), EPT_TYPE(MEMTYPE_WC)},
+		{EPT_TYPE(MEMTYPE_WT), EPT_TYPE(MEMTYPE_UC)},
+		{EPT_TYPE(MEMTYPE_WP) | EPT_IPAT, EPT_TYPE(MEMTYPE_UC) | EPT_IPAT},
+		{EPT_WB, EPT_TYPE(MEMTYPE_UC)},
+		{EPT_WB | EPT_IPAT, EPT_TYPE(MEMTYPE_UC) | EPT_IPAT}};
+
+	(void)state;
+	for (uint64_t i = 0; i < sizeof(types) / sizeof(types[0]); i++) {
+		uint64_t at = FAKE_DEVICE + i * PAGE_SIZE;
+		unsigned level;
+
+		fake_write64(EPT12_PT + i * 8, at | types[i].type12 | EPT_RWX);
+		assert_int_equal(touch(root, i * PAGE_SIZE, EPT_WRITE), VEPT_FILLED);
+		assert_true(walk02(root, i * PAGE_SIZE, &level) ==
+			    ((FAKE_DEVICE_HPA + i * PAGE_SIZE) | types[i].type02 | EPT_RWX));
+		assert_int_equal(level, 1);
+	}
+	fake_write64(EPT12_PT, (FAKE_DEVICE + FAKE_DEVICE_SIZE) | EPT_RWX);
+	vept_invalidate(&n, EPT12);
+	assert_int_equal(touch(root, 0, EPT_WRITE), VEPT_NO_RAM);
+}
+
+/* By L1 they may be forbidden; and when they have moved nothing of them is left. */
+static void registers_of_a_device_have_the_rights_of_ept12_and_go(void **state)
+{
+	struct vept_root *root = vept_root_get(&n, EPT12, 0);
+	unsigned level;
+
+	(void)state;
+	fake_write64(EPT12_PT, FAKE_DEVICE | EPT_READ);
+	assert_int_equal(touch(root, 0, EPT_WRITE), VEPT_VIOLATION);
+	assert_int_equal(touch(root, 0, EPT_READ), VEPT_FILLED);
+	assert_int_equal(walk02(root, 0, &level) & EPT_RWX, EPT_READ);
+	vept_forget(&n);
+	assert_int_equal(walk02(root, 0, &level), 0);
+	assert_int_equal(fake_called("flush and wait"), 1);
+}
+
+/* Pages of both sizes: the smaller of what EPT12 has and what the device has. */
+static void large_pages_of_registers_stay_large(void **state)
+{
+	struct vept_root *root = vept_root_get(&n, EPT12, 0);
+	unsigned level;
+
+	(void)state;
+	fake_write64(EPT12_PD + 8, (FAKE_DEVICE + SIZE_2M) | EPT_LARGE | EPT_RWX);
+	assert_int_equal(touch(root, SIZE_2M + 0x5123, EPT_WRITE), VEPT_FILLED);
+	assert_true(walk02(root, SIZE_2M + 0x5123, &level) ==
+		    ((FAKE_DEVICE_HPA + SIZE_2M) | EPT_LARGE | EPT_RWX));
+	assert_int_equal(level, 2);
+}
+
+#define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		T(registers_of_a_device_are_mapped_and_not_cached),
+		T(registers_of_a_device_have_the_rights_of_ept12_and_go),
+		T(large_pages_of_registers_stay_large),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
