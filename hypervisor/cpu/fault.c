@@ -157,10 +157,17 @@ void fault_end(void)
 	machine_off();
 }
 
-static void interrupt(uint64_t vector)
+void fault_device(uint64_t vector)
 {
 	if (vector - VECTOR_LINES < IOAPIC_PINS)
 		fault_line((unsigned)(vector - VECTOR_LINES));
+	else if (vector - VECTOR_MESSAGES < MESSAGE_VECTORS)
+		fault_message((unsigned)(vector - VECTOR_MESSAGES));
+}
+
+static void interrupt(uint64_t vector)
+{
+	fault_device(vector);
 	if (vector != VECTOR_SPURIOUS)
 		apic_eoi();
 }

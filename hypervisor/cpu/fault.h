@@ -16,6 +16,8 @@ struct trap_frame {
 };
 
 /* Vectors of L0's own interrupts, above those that L0 forwards to nobody. */
+#define VECTOR_MESSAGES 0x80 /* and on: what the machine's devices send; MSI needs it aligned */
+#define MESSAGE_VECTORS 40u
 #define VECTOR_LINES    0xc0 /* and on: pins of the machine's IOAPIC */
 #define VECTOR_TIMER    0xf0
 #define VECTOR_KICK     0xf1
@@ -52,6 +54,12 @@ _Noreturn void fault_end(void);
  * Any address space.
  */
 void fault_line(unsigned pin);
+
+/* Seam, provided by vm/: a device has sent VECTOR_MESSAGES + n. Any address space. */
+void fault_message(unsigned n);
+
+/* What the vectors of devices are for; of others, nothing. */
+void fault_device(uint64_t vector);
 
 /* Seam, provided by vm/: prints the VM and vCPU that this CPU works for. */
 void fault_print_context(void);

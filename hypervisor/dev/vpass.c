@@ -12,7 +12,7 @@ static const struct {
 	bool shown; /* read-only */
 } capability_rules[] = {
 	{PCI_CAP_VENDOR, true},    /* where a driver finds its device's registers (virtio) */
-	{PCI_CAP_MSI, false},      /* L0 routes pins only */
+	{PCI_CAP_MSI, false},      /* the VM has vpci's: vpass_message.c */
 	{PCI_CAP_MSIX, false},     /* the same */
 	{PCI_CAP_EXPRESS, false},  /* L0 resets it, and errors are the machine's */
 	{PCI_CAP_ADVANCED, false}, /* the same */
@@ -139,6 +139,7 @@ static void note_capability(struct vpass_function *f, uint8_t id, uint8_t at)
 		f->express = at;
 	if (id == PCI_CAP_ADVANCED)
 		f->advanced = at;
+	vpass_message_find(f, id, at);
 	/* of those that are shown the third byte is the length */
 	if (!is_shown(id) || f->shown_count == VPASS_SHOWN || size < 4 ||
 		at + size > PCI_CONFIG_SIZE)
@@ -185,6 +186,8 @@ static void identify(struct vpass_function *f)
 
 const char *vpass_probe(uint16_t bdf, struct vpass_function *f)
 {
+	const char *why;
+
 	*f = (struct vpass_function){.id = {.bdf = bdf}};
 	if (get(f, PCI_VENDOR, 2) == PCI_NO_VENDOR)
 		return "this machine has no such function";
@@ -198,7 +201,9 @@ const char *vpass_probe(uint16_t bdf, struct vpass_function *f)
 	find_capabilities(f);
 	find_own(f);
 	vpass_ide_find(f);
-	return size_bars(f);
+	why = size_bars(f);
+	vpass_message_check(f);
+	return why;
 }
 
 bool vpass_has_pin(const struct vpass_function *f)
@@ -262,10 +267,11 @@ static void quiet(const struct vpass_function *f)
 	}
 }
 
-bool vpass_end(const struct vpass_function *f)
+bool vpass_end(struct vpass_function *f)
 {
 	bool in_reset = vpass_ide_end(f);
 
+	vpass_message_end(f);
 	quiet(f);
 	put(f, PCI_COMMAND, 2, PCI_COMMAND_NOINTX);
 	if (f->express != 0 &&
@@ -288,8 +294,11 @@ static uint64_t read(void *device, unsigned bar, uint64_t offset, unsigned size)
 {
 	struct vpass *v = device;
 	const struct vpass_bar *b = &v->machine->bar[bar];
-	uint64_t value = dev_pass_read(vpci_bar_is_io(b->kind), b->address + offset, size);
+	uint64_t value;
 
+	if (vpass_message_meets(v->machine, bar, offset, size))
+		return 0;
+	value = dev_pass_read(vpci_bar_is_io(b->kind), b->address + offset, size);
 	if (b->kind == VPCI_BAR_FIXED)
 		vpass_ide_was_read(v, bar, (unsigned)offset, size);
 	return value;
@@ -300,6 +309,8 @@ static void write(void *device, unsigned bar, uint64_t offset, unsigned size, ui
 	struct vpass *v = device;
 	const struct vpass_bar *b = &v->machine->bar[bar];
 
+	if (vpass_message_meets(v->machine, bar, offset, size))
+		return;
 	/* Before: what the write leads to may raise the line at once. */
 	if (b->kind == VPCI_BAR_FIXED)
 		vpass_ide_writing(v, bar, (unsigned)offset, size, value);
@@ -310,7 +321,8 @@ static bool direct(void *device, unsigned bar, uint64_t offset, uint64_t size, u
 {
 	const struct vpass *v = device;
 
-	(void)size;
+	if (vpass_message_meets(v->machine, bar, offset, size))
+		return false;
 	*host = v->machine->bar[bar].address + offset;
 	return true;
 }
@@ -341,19 +353,28 @@ static void config_reading(void *device, unsigned offset, unsigned size)
 		}
 }
 
-/* Decoding stays on in the machine, where nobody else hears of it. */
+/*
+ * Decoding stays on in the machine, where nobody else hears of it; the pin is off while messages
+ * are on.
+ */
+static void write_command(const struct vpass *v)
+{
+	uint32_t wanted = vpci_command(v->f) & (PCI_COMMAND_MASTER | PCI_COMMAND_NOINTX);
+
+	if (vpci_messages(v->f) != VPCI_PIN)
+		wanted |= PCI_COMMAND_NOINTX;
+	put(v->machine, PCI_COMMAND, 2, decoding(v->machine) | wanted);
+}
+
 static void config_written(void *device, unsigned offset, unsigned size)
 {
 	const struct vpass *v = device;
-	uint32_t wanted;
 
 	for (unsigned at = offset; at < offset + size; at++)
 		if (is_own(v, at))
 			put(v->machine, at, 1, vpci_config_get(v->f, at, 1));
-	if (offset >= PCI_COMMAND + 2 || offset + size <= PCI_COMMAND)
-		return;
-	wanted = vpci_command(v->f) & (PCI_COMMAND_MASTER | PCI_COMMAND_NOINTX);
-	put(v->machine, PCI_COMMAND, 2, decoding(v->machine) | wanted);
+	if (offset < PCI_COMMAND + 2 && offset + size > PCI_COMMAND)
+		write_command(v);
 }
 
 /* Lowered first: what the device still has to say raises it again. */
@@ -368,6 +389,19 @@ static void line_ended(void *device)
 	dev_pass_listen(v->machine->id.bdf);
 }
 
+/* With messages the line has no EOI any more. */
+static void messages_changed(void *device)
+{
+	struct vpass *v = device;
+	enum vpci_messages was = v->machine->messages.on, now = vpci_messages(v->f);
+
+	if ((was == VPCI_PIN) != (now == VPCI_PIN))
+		write_command(v);
+	if (now != VPCI_PIN)
+		line_ended(v);
+	vpass_messages_changed(v);
+}
+
 static const struct vpci_ops ops = {
 	.read = read,
 	.write = write,
@@ -375,6 +409,7 @@ static const struct vpci_ops ops = {
 	.config_reading = config_reading,
 	.config_written = config_written,
 	.line_ended = line_ended,
+	.messages_changed = messages_changed,
 };
 
 static bool show_capabilities(struct vpass *v)
@@ -395,7 +430,7 @@ static bool show_capabilities(struct vpass *v)
 }
 
 bool vpass_add(
-	struct vpass *v, const struct vpass_function *machine, struct platform *p, uint16_t bdf)
+	struct vpass *v, struct vpass_function *machine, struct platform *p, uint16_t bdf)
 {
 	struct vpci_id id = machine->id;
 
@@ -413,11 +448,15 @@ bool vpass_add(
 	}
 	if (machine->own_size != 0)
 		vpci_add_own(v->f, machine->own, machine->own_size);
-	return show_capabilities(v);
+	return show_capabilities(v) && vpass_message_add(v);
 }
 
 void vpass_interrupt(struct vpass *v)
 {
+	if (vpci_messages(v->f) != VPCI_PIN) { /* one from before: nobody would end it */
+		dev_pass_listen(v->machine->id.bdf);
+		return;
+	}
 	v->raised = true;
 	vpci_set_intx(v->f, true);
 }

@@ -6,8 +6,9 @@
  * The VM sees a function of vpci's. What it writes to the configuration space stays there, but
  * for two bits of COMMAND, bus mastering and Interrupt Disable, and registers of the device's
  * own that a table opens. Base address registers have addresses of the VM's own; those of the
- * machine never change. Capabilities are shown or hidden by a table. Channels of an IDE
- * controller in compatibility mode are at the same fixed ports and lines as in the machine.
+ * machine never change. Capabilities are shown or hidden by a table; MSI and MSI-X are vpci's,
+ * and the machine's send vectors of L0's. Channels of an IDE controller in compatibility mode
+ * are at the same fixed ports and lines as in the machine.
  */
 #ifndef NESTOR_DEV_VPASS_H
 #define NESTOR_DEV_VPASS_H
@@ -30,6 +31,13 @@ uint64_t dev_pass_read(bool io, uint64_t address, unsigned size);
 void dev_pass_write(bool io, uint64_t address, unsigned size, uint64_t value);
 /* The machine's line of this function may interrupt again. */
 void dev_pass_listen(uint16_t bdf);
+/*
+ * Around accesses to struct vpass_messages, and to the machine's capabilities that follow it.
+ */
+void dev_pass_lock(void);
+void dev_pass_unlock(void);
+/* The local APIC of the machine that messages shall go to: that of this CPU. */
+uint8_t dev_pass_target(void);
 
 /* ---- what the machine has ---- */
 
@@ -39,6 +47,30 @@ struct vpass_bar {
 	uint64_t size;
 };
 
+/* A piece of what is behind a base address register; size 0: none. */
+struct vpass_part {
+	uint8_t bar;
+	uint32_t offset, size;
+};
+
+/*
+ * MSI and MSI-X. Counts are of what the VM has; 0: it does not see the capability. From `on` on
+ * with the lock of messages.
+ */
+struct vpass_messages {
+	uint8_t msi, msix; /* offsets in the machine, or 0 */
+	bool msi_64, msi_masks;
+	uint8_t msi_count, msix_count;
+	uint32_t msi_bits;                /* masks of the machine's MSI, if it has any */
+	uint8_t first;                    /* vector of L0's of message 0 */
+	struct vpass_part table, pending; /* of MSI-X, in the machine */
+	enum vpci_messages on;
+	uint8_t allowed; /* of MSI: log2 of how many messages */
+	uint8_t target;  /* local APIC of the machine */
+	bool hushed;     /* the function sends none for now */
+	uint32_t quiet;  /* vectors that are masked in the machine */
+};
+
 struct vpass_function {
 	struct vpci_id id; /* id.bdf: in the machine */
 	struct vpass_bar bar[PCI_BARS];
@@ -46,6 +78,7 @@ struct vpass_function {
 	uint8_t line;              /* of its pin, as firmware says */
 	uint8_t fixed;             /* channels in compatibility mode: bit by number */
 	uint8_t own, own_size;     /* its registers behind the header that the VM has, too */
+	struct vpass_messages messages;
 	unsigned shown_count;
 	struct {
 		uint8_t at, size;
@@ -68,24 +101,38 @@ void vpass_begin(const struct vpass_function *f);
  * Whatever its VM did with it: afterwards it writes no memory and makes no interrupt. True: a
  * reset of the function has begun, and it must be left alone for PCI_FLR_MS.
  */
-bool vpass_end(const struct vpass_function *f);
+bool vpass_end(struct vpass_function *f);
+/* How many vectors of L0's it can use; a power of two of them is enough for MSI. */
+unsigned vpass_vectors_wanted(const struct vpass_function *f);
+/* Before vpass_add: it has so many, `first` a multiple of the next power of two; 0: none. */
+void vpass_give_vectors(struct vpass_function *f, uint8_t first, unsigned count);
+/*
+ * Messages came before the ones before were taken: no more until vpass_message. In any address
+ * space, with the lock of messages.
+ */
+void vpass_hush(struct vpass_function *f);
 /* Does it ever use its pin? */
 bool vpass_has_pin(const struct vpass_function *f);
 
 /* ---- what the VM has ---- */
 
 struct vpass {
-	const struct vpass_function *machine;
+	struct vpass_function *machine;
 	struct vpci_function *f;
 	uint8_t at[VPASS_SHOWN]; /* offsets of capabilities that the VM sees */
 	bool raised;             /* its line is up, and quiet in the machine until the EOI */
 };
 
 /* False: the VM's PCI has no room for it, or the place is taken. */
-bool vpass_add(struct vpass *v, const struct vpass_function *machine, struct platform *p,
-	uint16_t bdf);
+bool vpass_add(
+	struct vpass *v, struct vpass_function *machine, struct platform *p, uint16_t bdf);
 /* The machine's line has interrupted; it is quiet until dev_pass_listen. */
 void vpass_interrupt(struct vpass *v);
+/*
+ * These messages (bits) have come; later ones come again. On the CPU that the next ones shall
+ * go to, in the address space of the VM.
+ */
+void vpass_message(struct vpass *v, uint32_t vectors);
 /* The line of this channel, which is in compatibility mode, has risen. */
 void vpass_edge(struct vpass *v, unsigned channel);
 

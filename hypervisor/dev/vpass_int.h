@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What vpass.c asks of IDE controllers. Functions of another class are left alone. */
+/*
+ * What vpass.c asks of MSI and MSI-X, and of IDE controllers. Functions of another class are left
+ * alone.
+ */
 #ifndef NESTOR_DEV_VPASS_INT_H
 #define NESTOR_DEV_VPASS_INT_H
 
@@ -7,6 +10,19 @@
 #include "spec/ide.h"
 
 #define VPASS_ALL_FIXED ((1u << IDE_CHANNELS) - 1)
+
+/* A capability of this identifier is there. Then, when registers are known: is it right? */
+void vpass_message_find(struct vpass_function *f, uint8_t id, uint8_t at);
+void vpass_message_check(struct vpass_function *f);
+/* The VM's capabilities. False: no room. */
+bool vpass_message_add(struct vpass *v);
+/* The guest may have changed something of them. */
+void vpass_messages_changed(struct vpass *v);
+/* The function sends none any more. In the address space of the VM. */
+void vpass_message_end(struct vpass_function *f);
+/* Does the machine's MSI-X table or its pending bits lie there? No VM may reach them. */
+bool vpass_message_meets(
+	const struct vpass_function *f, unsigned bar, uint64_t offset, uint64_t size);
 
 /* Channels in compatibility mode, whose base address registers mean nothing. */
 void vpass_ide_find(struct vpass_function *f);

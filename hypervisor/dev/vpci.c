@@ -310,7 +310,7 @@ static bool config_valid(const struct vpci_function *f, const uint8_t *now, cons
 
 		if (i == PCI_STATUS)
 			fixed &= (uint8_t)~PCI_STATUS_INTX;
-		if (f->msi != 0 && i - f->msi - PCI_MSI_PENDING < 4)
+		if (f->msi_masks && i - f->msi - PCI_MSI_PENDING < 4)
 			continue;
 		if ((now[i] ^ then[i]) & fixed)
 			return false;

@@ -71,6 +71,8 @@ struct vpci_ops {
 	 */
 	void (*config_reading)(void *device, unsigned offset, unsigned size);
 	void (*config_written)(void *device, unsigned offset, unsigned size);
+	/* What the guest says of MSI or MSI-X may have changed: enables, masks, the table. */
+	void (*messages_changed)(void *device);
 	/* The guest has ended an interrupt of the line that its pin is routed to. */
 	void (*line_ended)(void *device);
 	/* A piece of the work that vpci_ask_work asked for, bounded. */
@@ -94,8 +96,10 @@ struct vpci_function {
 	uint8_t last_capability; /* offset of the newest, or 0 */
 	uint8_t free;            /* where the next one goes */
 	uint8_t msi, msix;       /* offsets of these capabilities, or 0 */
-	uint8_t vectors;         /* of MSI-X, or MSI */
-	uint8_t msix_bar;
+	bool msi_masks;          /* MSI has mask bits */
+	uint8_t vectors;         /* of MSI-X, or MSI; the larger of both */
+	uint8_t msix_vectors;
+	uint8_t msix_bar, pending_bar;
 	uint32_t msix_table, msix_pending; /* offsets behind it */
 	struct vpci_bar bar[PCI_BARS];
 	uint8_t writable[PCI_CONFIG_SIZE];
@@ -158,10 +162,12 @@ uint8_t vpci_add_capability(
 	struct vpci_function *f, enum pci_capability id, const void *body, uint8_t size);
 void vpci_set_writable(struct vpci_function *f, unsigned offset, uint32_t mask, unsigned size);
 /* vectors: a power of two up to VPCI_MSIX_VECTORS. False: no room. */
-bool vpci_add_msi(struct vpci_function *f, unsigned vectors);
+bool vpci_add_msi(struct vpci_function *f, unsigned vectors, bool masks);
 /* The table and the pending bits lie behind this base address register; multiples of 8. */
 bool vpci_add_msix(struct vpci_function *f, unsigned bar, uint32_t table, uint32_t pending,
 	unsigned vectors);
+/* The pending bits lie behind another one. */
+void vpci_set_pending_bar(struct vpci_function *f, unsigned bar);
 /*
  * Gives all base address registers addresses and turns their decoding on, as firmware does, for
  * a guest that is started without.
@@ -175,8 +181,17 @@ uint32_t vpci_config_get(const struct vpci_function *f, unsigned offset, unsigne
 void vpci_config_set(struct vpci_function *f, unsigned offset, unsigned size, uint32_t value);
 /* Whether it may use memory and send messages. */
 bool vpci_master(const struct vpci_function *f);
-/* Whether MSI-X is on, or MSI: then the pin is not used. */
-bool vpci_messages(const struct vpci_function *f);
+/* What is on: MSI-X, or MSI, and then the pin is not used. */
+enum vpci_messages {
+	VPCI_PIN,
+	VPCI_MSI,
+	VPCI_MSIX
+};
+enum vpci_messages vpci_messages(const struct vpci_function *f);
+/* With MSI on: log2 of the number of messages that software allows. */
+unsigned vpci_msi_allowed(const struct vpci_function *f);
+/* With MSI or MSI-X on: does this vector wait for its mask, or all masks? */
+bool vpci_masked(const struct vpci_function *f, unsigned vector);
 /* An interrupt of this vector, when messages are on; later, if it is masked. */
 void vpci_interrupt(struct vpci_function *f, unsigned vector);
 /* Those that wait for their mask do not come any more. */

@@ -43,19 +43,30 @@ static uint32_t msi_control(const struct vpci_function *f)
 	return f->msi != 0 ? vpci_config_get(f, f->msi + PCI_MSI_CONTROL, 2) : 0;
 }
 
-bool vpci_messages(const struct vpci_function *f)
+/* Both on at once is undefined. */
+enum vpci_messages vpci_messages(const struct vpci_function *f)
 {
-	return msix_control(f) & PCI_MSIX_ENABLE || msi_control(f) & PCI_MSI_ENABLE;
+	if (msix_control(f) & PCI_MSIX_ENABLE)
+		return VPCI_MSIX;
+	return msi_control(f) & PCI_MSI_ENABLE ? VPCI_MSI : VPCI_PIN;
 }
 
-static bool masked(const struct vpci_function *f, unsigned vector)
+unsigned vpci_msi_allowed(const struct vpci_function *f)
+{
+	unsigned allowed = PCI_MSI_ENABLED(msi_control(f));
+	unsigned capable = PCI_MSI_CAPABLE(msi_control(f));
+
+	return allowed < capable ? allowed : capable;
+}
+
+bool vpci_masked(const struct vpci_function *f, unsigned vector)
 {
 	uint32_t control = msix_control(f);
 
 	if (control & PCI_MSIX_ENABLE)
 		return control & PCI_MSIX_MASK_ALL ||
 		       vpci_state_of(f)->msix[vector][3] & PCI_MSIX_ENTRY_MASKED;
-	return vpci_config_get(f, f->msi + PCI_MSI_MASK, 4) >> vector & 1;
+	return f->msi_masks && vpci_config_get(f, f->msi + PCI_MSI_MASK, 4) >> vector & 1;
 }
 
 /* The low bits of the data are the vector's number, as many as software allows. */
@@ -64,7 +75,7 @@ static void send_msi(struct vpci_function *f, unsigned vector)
 	uint32_t low = vpci_config_get(f, f->msi + PCI_MSI_ADDRESS, 4);
 	uint32_t high = vpci_config_get(f, f->msi + PCI_MSI_ADDRESS + 4, 4);
 	uint32_t data = vpci_config_get(f, f->msi + PCI_MSI_DATA, 2);
-	uint32_t numbers = (1u << PCI_MSI_ENABLED(msi_control(f))) - 1;
+	uint32_t numbers = (1u << vpci_msi_allowed(f)) - 1;
 
 	vpci_message(f->platform, (uint64_t)high << 32 | low,
 		(data & ~numbers) | (vector & numbers));
@@ -83,15 +94,15 @@ static void send(struct vpci_function *f, unsigned vector)
 static void set_pending(struct vpci_function *f, uint32_t pending)
 {
 	vpci_state_of(f)->pending = pending;
-	if (f->msi != 0)
+	if (f->msi_masks)
 		vpci_config_set(f, f->msi + PCI_MSI_PENDING, 4, pending);
 }
 
 void vpci_interrupt(struct vpci_function *f, unsigned vector)
 {
-	if (vector >= f->vectors || !vpci_messages(f) || !vpci_master(f))
+	if (vector >= f->vectors || vpci_messages(f) == VPCI_PIN || !vpci_master(f))
 		return;
-	if (masked(f, vector))
+	if (vpci_masked(f, vector))
 		set_pending(f, vpci_state_of(f)->pending | 1u << vector);
 	else
 		send(f, vector);
@@ -106,10 +117,10 @@ static void send_pending(struct vpci_function *f)
 {
 	uint32_t pending = vpci_state_of(f)->pending;
 
-	if (pending == 0 || !vpci_messages(f) || !vpci_master(f))
+	if (pending == 0 || vpci_messages(f) == VPCI_PIN || !vpci_master(f))
 		return;
 	for (unsigned i = 0; i < f->vectors; i++) {
-		if (!(pending >> i & 1) || masked(f, i))
+		if (!(pending >> i & 1) || vpci_masked(f, i))
 			continue;
 		set_pending(f, vpci_state_of(f)->pending & ~(1u << i));
 		send(f, i);
@@ -118,24 +129,33 @@ static void send_pending(struct vpci_function *f)
 
 /* ---- MSI and MSI-X capabilities ---- */
 
-bool vpci_add_msi(struct vpci_function *f, unsigned vectors)
+static void note_vectors(struct vpci_function *f, unsigned vectors)
+{
+	if (vectors > f->vectors)
+		f->vectors = (uint8_t)vectors;
+}
+
+bool vpci_add_msi(struct vpci_function *f, unsigned vectors, bool masks)
 {
 	uint8_t body[PCI_MSI_SIZE - 2] = {0};
 	uint32_t capable = (uint32_t)__builtin_ctz(vectors);
 
 	vpci_put(body, PCI_MSI_CONTROL - 2, 2,
-		PCI_MSI_64 | PCI_MSI_MASKING | capable << PCI_MSI_CAPABLE_SHIFT);
-	f->msi = vpci_add_capability(f, PCI_CAP_MSI, body, PCI_MSI_SIZE);
+		PCI_MSI_64 | (masks ? PCI_MSI_MASKING : 0) | capable << PCI_MSI_CAPABLE_SHIFT);
+	f->msi = vpci_add_capability(
+		f, PCI_CAP_MSI, body, masks ? PCI_MSI_SIZE : PCI_MSI_PLAIN_SIZE);
 	if (f->msi == 0)
 		return false;
-	f->vectors = (uint8_t)vectors;
+	f->msi_masks = masks;
+	note_vectors(f, vectors);
 	vpci_set_writable(
 		f, f->msi + PCI_MSI_CONTROL, PCI_MSI_ENABLE | 7u << PCI_MSI_ENABLED_SHIFT, 2);
 	vpci_set_writable(f, f->msi + PCI_MSI_ADDRESS, ~3u, 4);
 	vpci_set_writable(f, f->msi + PCI_MSI_ADDRESS + 4, ~0u, 4);
 	vpci_set_writable(f, f->msi + PCI_MSI_DATA, 0xffff, 2);
-	vpci_set_writable(
-		f, f->msi + PCI_MSI_MASK, vectors == 32 ? ~0u : (1u << vectors) - 1, 4);
+	if (masks)
+		vpci_set_writable(
+			f, f->msi + PCI_MSI_MASK, vectors == 32 ? ~0u : (1u << vectors) - 1, 4);
 	return true;
 }
 
@@ -150,8 +170,9 @@ bool vpci_add_msix(struct vpci_function *f, unsigned bar, uint32_t table, uint32
 	f->msix = vpci_add_capability(f, PCI_CAP_MSIX, body, PCI_MSIX_SIZE);
 	if (f->msix == 0)
 		return false;
-	f->vectors = (uint8_t)vectors;
-	f->msix_bar = (uint8_t)bar;
+	note_vectors(f, vectors);
+	f->msix_vectors = (uint8_t)vectors;
+	f->msix_bar = f->pending_bar = (uint8_t)bar;
 	f->msix_table = table;
 	f->msix_pending = pending;
 	vpci_set_writable(
@@ -159,6 +180,12 @@ bool vpci_add_msix(struct vpci_function *f, unsigned bar, uint32_t table, uint32
 	for (unsigned i = 0; i < vectors; i++)
 		vpci_state_of(f)->msix[i][3] = PCI_MSIX_ENTRY_MASKED;
 	return true;
+}
+
+void vpci_set_pending_bar(struct vpci_function *f, unsigned bar)
+{
+	f->pending_bar = (uint8_t)bar;
+	vpci_config_set(f, f->msix + PCI_MSIX_PENDING, 4, f->msix_pending | bar);
 }
 
 static uint32_t msix_writable(unsigned word)
@@ -171,6 +198,13 @@ static uint32_t msix_writable(unsigned word)
 	default:
 		return ~0u;
 	}
+}
+
+static void send_and_tell(struct vpci_function *f)
+{
+	send_pending(f);
+	if (f->ops != NULL && f->ops->messages_changed != NULL)
+		f->ops->messages_changed(f->device);
 }
 
 /* Software must use whole words, or pairs of them; others are undefined. */
@@ -193,7 +227,7 @@ static void table_access(
 		result |= (uint64_t)*word << i * 32;
 	}
 	if (write)
-		send_pending(f);
+		send_and_tell(f);
 	else
 		*value = result;
 }
@@ -203,13 +237,13 @@ bool vpci_msix_access(struct vpci_function *f, unsigned bar, uint64_t offset, bo
 {
 	uint64_t table = offset - f->msix_table, bits = offset - f->msix_pending;
 
-	if (f->msix == 0 || bar != f->msix_bar)
+	if (f->msix == 0)
 		return false;
-	if (table < f->vectors * PCI_MSIX_ENTRY_SIZE) {
+	if (bar == f->msix_bar && table < f->msix_vectors * PCI_MSIX_ENTRY_SIZE) {
 		table_access(f, (uint32_t)table, write, size, value);
 		return true;
 	}
-	if (bits >= 8)
+	if (bar != f->pending_bar || bits >= 8)
 		return false;
 	if (!write)
 		*value = (uint64_t)vpci_state_of(f)->pending >> bits * 8;
@@ -221,7 +255,7 @@ bool vpci_msix_access(struct vpci_function *f, unsigned bar, uint64_t offset, bo
 static bool asserts(const struct vpci_function *f)
 {
 	return f->present && f->pin != 0 && vpci_state_of(f)->intx &&
-	       !(vpci_command(f) & PCI_COMMAND_NOINTX) && !vpci_messages(f);
+	       !(vpci_command(f) & PCI_COMMAND_NOINTX) && vpci_messages(f) == VPCI_PIN;
 }
 
 static bool pirq_level(const struct vpci *pci, unsigned pirq)
@@ -298,7 +332,7 @@ void vpci_route(struct platform *p, unsigned pirq, uint8_t irq)
 
 void vpci_update_interrupts(struct vpci_function *f)
 {
-	send_pending(f);
+	send_and_tell(f);
 	if (vpci_state_of(f)->intx)
 		update_pin(f);
 }
@@ -316,13 +350,13 @@ static bool entry_valid(const uint32_t *entry)
 bool vpci_msix_valid(const struct vpci_function *f, const struct vpci_function_state *s)
 {
 	uint32_t line = s->config[PCI_STATUS] & PCI_STATUS_INTX;
-	unsigned entries = f->msix != 0 ? f->vectors : 0;
+	unsigned entries = f->msix_vectors;
 
 	if (s->intx > 1 || (s->intx && f->pin == 0) || (line != 0) != (s->intx != 0))
 		return false;
 	if (f->vectors < 32 && s->pending >> f->vectors != 0)
 		return false;
-	if (f->msi != 0 && vpci_get(s->config, f->msi + PCI_MSI_PENDING, 4) != s->pending)
+	if (f->msi_masks && vpci_get(s->config, f->msi + PCI_MSI_PENDING, 4) != s->pending)
 		return false;
 	for (unsigned i = 0; i < entries; i++)
 		if (!entry_valid(s->msix[i]))

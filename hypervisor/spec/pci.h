@@ -98,11 +98,16 @@ enum pci_msi {
 	PCI_MSI_DATA = 0x0c,
 	PCI_MSI_MASK = 0x10,
 	PCI_MSI_PENDING = 0x14,
-	PCI_MSI_SIZE = 0x18
+	PCI_MSI_SIZE = 0x18,
+	/* the form without masks; those with 32-bit addresses have 4 bytes less from the data on */
+	PCI_MSI_PLAIN_SIZE = 0x0e
 };
+#define PCI_MSI_SHORTER 4u
 
 #define PCI_MSI_ENABLE        BIT(0)
 #define PCI_MSI_CAPABLE_SHIFT 1
+#define PCI_MSI_CAPABLE(c)    ((unsigned)(c) >> PCI_MSI_CAPABLE_SHIFT & 7)
+#define PCI_MSI_CAPABLE_MAX   5u
 #define PCI_MSI_ENABLED_SHIFT 4 /* log2 of how many vectors software allows */
 #define PCI_MSI_ENABLED(c)    ((unsigned)(c) >> PCI_MSI_ENABLED_SHIFT & 7)
 #define PCI_MSI_64            BIT(7)
@@ -116,20 +121,27 @@ enum pci_msix {
 	PCI_MSIX_SIZE = 0x0c
 };
 
-#define PCI_MSIX_ENABLE       BIT(15)
-#define PCI_MSIX_MASK_ALL     BIT(14)
-#define PCI_MSIX_ENTRY_SIZE   16u
-#define PCI_MSIX_ENTRY_MASKED BIT(0)
+#define PCI_MSIX_ENABLE     BIT(15)
+#define PCI_MSIX_ENTRIES(c) (((c)&0x7ffu) + 1)
+#define PCI_MSIX_BAR(v)     ((v)&7u) /* of PCI_MSIX_TABLE, PCI_MSIX_PENDING */
+#define PCI_MSIX_OFFSET(v)  ((v) & ~7u)
+#define PCI_MSIX_MASK_ALL   BIT(14)
+#define PCI_MSIX_ENTRY_SIZE 16u
+/* in an entry: address (two words), data, mask */
+#define PCI_MSIX_ENTRY_DATA    8u
+#define PCI_MSIX_ENTRY_CONTROL 12u
+#define PCI_MSIX_ENTRY_MASKED  BIT(0)
 
 /* SDM 10.11 "Message Signalled Interrupts": where they are sent, and what they say. */
-#define MSI_ADDRESS_BASE   0xfee00000u
-#define MSI_ADDRESS_FIXED  0xfff00000u
-#define MSI_DESTINATION(a) ((uint32_t)(a) >> 12 & 0xff)
-#define MSI_LOGICAL        BIT(2)
-#define MSI_REDIRECTION    BIT(3)
-#define MSI_VECTOR(d)      ((uint8_t)(d))
-#define MSI_DELIVERY(d)    ((enum apic_delivery)((d) >> 8 & 7))
-#define MSI_ASSERT         BIT(14)
-#define MSI_LEVEL          BIT(15)
+#define MSI_ADDRESS_BASE      0xfee00000u
+#define MSI_ADDRESS_FIXED     0xfff00000u
+#define MSI_DESTINATION_SHIFT 12
+#define MSI_DESTINATION(a)    ((uint32_t)(a) >> 12 & 0xff)
+#define MSI_LOGICAL           BIT(2)
+#define MSI_REDIRECTION       BIT(3)
+#define MSI_VECTOR(d)         ((uint8_t)(d))
+#define MSI_DELIVERY(d)       ((enum apic_delivery)((d) >> 8 & 7))
+#define MSI_ASSERT            BIT(14)
+#define MSI_LEVEL             BIT(15)
 
 #endif

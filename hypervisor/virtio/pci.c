@@ -229,7 +229,7 @@ static uint64_t isr_read(struct virtio *v)
 
 static void interrupt(struct virtio *v, uint16_t vector, uint8_t isr)
 {
-	if (vpci_messages(v->function)) {
+	if (vpci_messages(v->function) != VPCI_PIN) {
 		if (vector != VIRTIO_PCI_NO_VECTOR)
 			vpci_interrupt(v->function, vector);
 		return;

@@ -172,8 +172,7 @@ static void handle_external_interrupt(struct vcpu *vcpu)
 {
 	uint32_t vector = INTR_INFO_VECTOR(vmread32(VMCS_EXIT_INTR_INFO));
 
-	if (vector - VECTOR_LINES < IOAPIC_PINS)
-		fault_line(vector - VECTOR_LINES);
+	fault_device(vector);
 	if (vector != VECTOR_SPURIOUS)
 		apic_eoi();
 	if (vector == VECTOR_POSTED) /* it met L2, or a VMCS01 without posted interrupts */

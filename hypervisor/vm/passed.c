@@ -28,11 +28,22 @@
 static struct passed {
 	struct vpass_function f;
 	unsigned vm;
-	uint8_t pin;       /* that its INTx comes in at */
-	uint64_t ready_at; /* host TSC before which it must be left alone */
+	uint8_t wanted;              /* vectors of L0's that it could use */
+	uint8_t messages;            /* that it has, from f.messages.first on */
+	struct sched_node *listener; /* who is told of them; atomic */
+	uint8_t pin;                 /* that its INTx comes in at */
+	uint64_t ready_at;           /* host TSC before which it must be left alone */
 } passed[PASSED_MAX];
 static unsigned passed_count;
 static uint64_t next_memory = FREE_MEMORY, next_port = FREE_PORTS;
+
+/* In struct sched_node: pins, and messages behind them. */
+#define MESSAGE_BIT(n) BIT64(IOAPIC_PINS + (n))
+_Static_assert(IOAPIC_PINS + MESSAGE_VECTORS <= 64, "each has a bit of struct sched_node");
+
+static uint64_t vectors_taken; /* of MESSAGE_VECTORS; by functions, for the whole run */
+static struct passed *sender[MESSAGE_VECTORS]; /* set before VMs run */
+static struct spinlock messages_lock = {.rank = LOCK_MESSAGES};
 
 /* By pin: who is told. */
 static struct sched_node *listeners[IOAPIC_PINS];
@@ -105,6 +116,39 @@ static const char *place_bars(struct vpass_function *f)
 	return NULL;
 }
 
+/* A free range of vectors that begins as MSI needs it; MESSAGE_VECTORS: there is none. */
+static unsigned find_vectors(unsigned count)
+{
+	unsigned step = 1;
+
+	while (step < count)
+		step *= 2;
+	for (unsigned at = 0; at + count <= MESSAGE_VECTORS; at += step)
+		if (!(vectors_taken >> at & (BIT64(count) - 1)))
+			return at;
+	return MESSAGE_VECTORS;
+}
+
+/* As many as it wants, or half as many, and so on. Without any it uses its pin. */
+static const char *give_vectors(struct passed *p)
+{
+	unsigned count = vpass_vectors_wanted(&p->f), at = 0;
+
+	p->wanted = (uint8_t)count;
+	if (count == 0)
+		return NULL;
+	while (count != 0 && (at = find_vectors(count)) == MESSAGE_VECTORS)
+		count /= 2;
+	if (count == 0 && p->pin == PASSED_NO_PIN)
+		return "no interrupt vectors are left for it, and it has no pin";
+	vpass_give_vectors(&p->f, (uint8_t)(VECTOR_MESSAGES + at), count);
+	p->messages = (uint8_t)count;
+	for (unsigned i = 0; i < count; i++)
+		sender[at + i] = p;
+	vectors_taken |= (BIT64(count) - 1) << at;
+	return NULL;
+}
+
 static const char *claim(unsigned vm, uint16_t bdf)
 {
 	struct passed *p = &passed[passed_count];
@@ -118,6 +162,8 @@ static const char *claim(unsigned vm, uint16_t bdf)
 		why = find_pins(p);
 	if (why == NULL)
 		why = place_bars(&p->f);
+	if (why == NULL)
+		why = give_vectors(p);
 	if (why != NULL)
 		return why;
 	edge_pins |= edges_of(p);
@@ -134,19 +180,33 @@ static const char *pin_names(const struct passed *p, char *out, size_t size)
 	return n == 0 ? " none" : out;
 }
 
+/* Fewer than it could use: L0 has no more vectors. */
+static const char *message_count(const struct passed *p, char *out, size_t size)
+{
+	if (p->wanted == 0)
+		return "";
+	if (p->messages == p->wanted)
+		fmt(out, size, ", %u messages", p->messages);
+	else
+		fmt(out, size, ", %u messages of %u: L0 has no more vectors", p->messages,
+			p->wanted);
+	return out;
+}
+
 static void tell(const struct vm_config *c, uint16_t bdf, const char *why)
 {
 	const struct passed *p = &passed[passed_count - 1];
 	unsigned bus = PCI_BDF_BUS(bdf), device = PCI_BDF_DEVICE(bdf);
-	char names[IOAPIC_PINS * 4];
+	char names[IOAPIC_PINS * 4], messages[64];
 
 	if (why != NULL)
 		log_info("'%s': pci:%02x:%02x.%u stays without owner: %s", c->name, bus, device,
 			PCI_BDF_FUNCTION(bdf), why);
 	else
-		log_info("'%s' owns pci:%02x:%02x.%u (%04x:%04x), line%s", c->name, bus, device,
-			PCI_BDF_FUNCTION(bdf), p->f.id.vendor, p->f.id.device,
-			pin_names(p, names, sizeof(names)));
+		log_info("'%s' owns pci:%02x:%02x.%u (%04x:%04x), line%s%s", c->name, bus,
+			device, PCI_BDF_FUNCTION(bdf), p->f.id.vendor, p->f.id.device,
+			pin_names(p, names, sizeof(names)),
+			message_count(p, messages, sizeof(messages)));
 }
 
 static bool claim_listed(const struct vm_config *c, unsigned vm)
@@ -274,8 +334,16 @@ static uint32_t trigger_of(unsigned pin)
 	return edge_pins >> pin & 1 ? 0 : IOAPIC_LEVEL | IOAPIC_ACTIVE_LOW;
 }
 
+static void set_listeners(unsigned vm, struct sched_node *node)
+{
+	for (unsigned i = 0; i < passed_count; i++)
+		if (passed[i].vm == vm)
+			__atomic_store_n(&passed[i].listener, node, __ATOMIC_SEQ_CST);
+}
+
 void passed_listen(unsigned vm, struct sched_node *node)
 {
+	set_listeners(vm, node);
 	for (uint32_t pins = pins_of_vm(vm); pins != 0; pins &= pins - 1) {
 		unsigned pin = (unsigned)__builtin_ctz(pins);
 
@@ -286,6 +354,7 @@ void passed_listen(unsigned vm, struct sched_node *node)
 
 void passed_end(unsigned vm)
 {
+	set_listeners(vm, NULL);
 	for (unsigned i = 0; i < passed_count; i++) {
 		struct passed *p = &passed[i];
 
@@ -307,7 +376,7 @@ void passed_end(unsigned vm)
  * lines when it picks the vCPU, and when it is kicked: by an NMI wherever it is, since it reads
  * only the events on its way into the guest.
  */
-static void raise(struct sched_node *n, uint32_t lines)
+static void raise(struct sched_node *n, uint64_t lines)
 {
 	unsigned cpu = __atomic_load_n(&n->cpu, __ATOMIC_SEQ_CST);
 
@@ -334,8 +403,37 @@ void fault_line(unsigned pin)
 		raise(n, 1u << pin);
 }
 
+/*
+ * A second message of a vector before the vCPU took the first: the function is silenced until
+ * it does, and what it has to say waits in it. Before the bit is set, so that who takes it
+ * opens the function again. So a CPU takes two messages of a vector at most for each turn of
+ * the vCPU, which messages go to the CPU of.
+ */
+void fault_message(unsigned k)
+{
+	struct passed *p = sender[k];
+	struct sched_node *n =
+		p != NULL ? __atomic_load_n(&p->listener, __ATOMIC_SEQ_CST) : NULL;
+
+	if (n == NULL)
+		return;
+	if (__atomic_load_n(&n->lines, __ATOMIC_SEQ_CST) & MESSAGE_BIT(k)) {
+		dev_pass_lock();
+		vpass_hush(&p->f);
+		dev_pass_unlock();
+	}
+	raise(n, MESSAGE_BIT(k));
+}
+
+static uint32_t messages_of(const struct vpass *v, uint64_t lines)
+{
+	unsigned shift = IOAPIC_PINS + v->machine->messages.first - VECTOR_MESSAGES;
+
+	return (uint32_t)(lines >> shift);
+}
+
 /* The pin first: an edge before the guest's interrupt may be lost, one after it may not. */
-static void take_edges(struct vpass *v, uint32_t lines)
+static void take_edges(struct vpass *v, uint64_t lines)
 {
 	for (unsigned i = 0; i < IDE_CHANNELS; i++) {
 		if (!(v->machine->fixed >> i & 1) || !(lines >> IDE_LINE(i) & 1))
@@ -349,13 +447,15 @@ void passed_take(struct vcpu *vcpu)
 {
 	struct vm *vm = vcpu->vm;
 	struct passed_devices *d = &vm->devices->passed;
-	uint32_t lines = __atomic_exchange_n(&vcpu->node->lines, 0, __ATOMIC_SEQ_CST);
+	uint64_t lines = __atomic_exchange_n(&vcpu->node->lines, 0, __ATOMIC_SEQ_CST);
 
 	dev_lock(vm->platform);
 	for (unsigned i = 0; i < d->count; i++) {
 		if (d->pin[i] != PASSED_NO_PIN && lines >> d->pin[i] & 1)
 			vpass_interrupt(&d->device[i]);
 		take_edges(&d->device[i], lines);
+		if (d->device[i].machine->messages.on != VPCI_PIN)
+			vpass_message(&d->device[i], messages_of(&d->device[i], lines));
 	}
 	dev_unlock(vm->platform);
 }
@@ -371,7 +471,25 @@ void passed_poll(void)
 		sti_nop_cli();
 }
 
-/* The seam of dev/vpass; the rest of it is seam_pass.c. */
+/* ---- the seam of dev/vpass; the rest of it is seam_pass.c ---- */
+
+void dev_pass_lock(void)
+{
+	spin_lock(&messages_lock);
+}
+
+void dev_pass_unlock(void)
+{
+	spin_unlock(&messages_lock);
+}
+
+/* Of xAPIC, and the first 255 of x2APIC: others need interrupt remapping. */
+uint8_t dev_pass_target(void)
+{
+	return (uint8_t)(this_cpu()->apic_id <= UINT8_MAX ? this_cpu()->apic_id
+							  : percpus[0].apic_id);
+}
+
 void dev_pass_listen(uint16_t bdf)
 {
 	for (unsigned i = 0; i < passed_count; i++)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Registers of devices that a VM owns, which its vCPUs access without an exit: what EPT01 has of
- * them.
+ * Registers of devices that a VM owns, which its vCPUs access without an exit: what EPT01 has
+ * of them.
  */
 #include "vm/passed.h"
 

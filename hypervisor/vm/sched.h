@@ -25,7 +25,7 @@ struct sched_node {
 	uint64_t vtime;          /* ticks it has run, divided by its weight */
 	uint64_t allowed;        /* CPUs that may run it */
 	uint8_t vm, index;       /* whose vCPU it is, and which */
-	uint32_t lines;          /* of the machine that interrupted for it; any CPU */
+	uint64_t lines;          /* of the machine that interrupted for it, messages; any CPU */
 	uint32_t weight;
 	uint32_t held;   /* of these: the vCPU knows of them; written by its CPU; atomic */
 	uint32_t posted; /* enum vcpu_event, by CPUs that cannot see the vCPU; atomic */

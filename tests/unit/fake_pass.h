@@ -20,7 +20,11 @@ static struct {
 	unsigned size;
 	struct {
 		uint64_t address, value;
-	} written[8]; /* the first ones */
+	} written[8];      /* the first ones */
+	uint64_t table_at; /* of MSI-X, or 0 */
+	uint32_t table[40][4];
+	uint8_t target; /* of messages: this CPU */
+	bool locked;
 } host;
 
 uint32_t dev_pass_config_read(uint16_t bdf, unsigned offset, unsigned size)
@@ -60,6 +64,11 @@ void dev_pass_write(bool io, uint64_t address, unsigned size, uint64_t value)
 		host.written[host.writes].address = address;
 		host.written[host.writes].value = value;
 	}
+	if (!io && host.table_at != 0 && address - host.table_at < sizeof(host.table)) {
+		assert_true(size == 4 && address % 4 == 0 && host.locked);
+		host.table[(address - host.table_at) / 16][address / 4 % 4] = (uint32_t)value;
+		return;
+	}
 	host.writes++;
 	host.io = io;
 	host.address = address;
@@ -71,6 +80,23 @@ void dev_pass_listen(uint16_t bdf)
 {
 	assert_int_equal(bdf, HOST_BDF);
 	host.listens++;
+}
+
+void dev_pass_lock(void)
+{
+	assert_false(host.locked);
+	host.locked = true;
+}
+
+void dev_pass_unlock(void)
+{
+	assert_true(host.locked);
+	host.locked = false;
+}
+
+uint8_t dev_pass_target(void)
+{
+	return host.target;
 }
 
 static void set(uint8_t *at, uint32_t value, unsigned size)

@@ -86,7 +86,7 @@ static int setup_msi(void **state)
 {
 	(void)state;
 	start(2);
-	assert_true(vpci_add_msi(f, VECTORS));
+	assert_true(vpci_add_msi(f, VECTORS, true));
 	set_config(4, 2, 6);
 	set_config(f->msi + 4u, 4, 0xfee01000); /* vCPU 1 */
 	set_config(f->msi + 12u, 2, 0x51);
