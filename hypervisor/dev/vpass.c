@@ -354,8 +354,8 @@ static void config_reading(void *device, unsigned offset, unsigned size)
 }
 
 /*
- * Decoding stays on in the machine, where nobody else hears of it; the pin is off while messages
- * are on.
+ * Decoding stays on in the machine, where nobody else hears of it; the pin is off while
+ * messages are on.
  */
 static void write_command(const struct vpass *v)
 {

@@ -129,10 +129,10 @@ bool vpass_add(
 /* The machine's line has interrupted; it is quiet until dev_pass_listen. */
 void vpass_interrupt(struct vpass *v);
 /*
- * These messages (bits) have come; later ones come again. On the CPU that the next ones shall
- * go to, in the address space of the VM.
+ * These messages (bits) have come. again: later ones shall come, to this CPU; else none does
+ * until the next call. In the address space of the VM.
  */
-void vpass_message(struct vpass *v, uint32_t vectors);
+void vpass_message(struct vpass *v, uint32_t vectors, bool again);
 /* The line of this channel, which is in compatibility mode, has risen. */
 void vpass_edge(struct vpass *v, unsigned channel);
 

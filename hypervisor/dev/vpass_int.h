@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What vpass.c asks of MSI and MSI-X, and of IDE controllers. Functions of another class are left
- * alone.
+ * What vpass.c asks of MSI and MSI-X, and of IDE controllers. Functions of another class are
+ * left alone.
  */
 #ifndef NESTOR_DEV_VPASS_INT_H
 #define NESTOR_DEV_VPASS_INT_H

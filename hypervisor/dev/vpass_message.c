@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * MSI and MSI-X of a function that a VM owns. Addresses, data and masks that the guest writes
- * stay in vpci's capabilities; the machine's have vectors of L0's, which L0 takes as messages of
- * the guest (PCI Local Bus Specification 3.0, 6.8).
+ * stay in vpci's capabilities; the machine's have vectors of L0's, which L0 takes as messages
+ * of the guest (PCI Local Bus Specification 3.0, 6.8).
  *
  * The guest's masks are not passed on as they are written: the machine's vector is masked with
  * the first message that meets a mask of the guest. What a device sends meanwhile waits in its
@@ -263,31 +263,32 @@ void vpass_hush(struct vpass_function *f)
 	write_control(f);
 }
 
-/*
- * Those that a guest masks come no more until it takes its mask away. True: while the function
- * was quiet as a whole some may have been lost.
- */
-static bool open_again(struct vpass *v, uint32_t vectors)
+/* Those that a guest masks come no more until it takes its mask away. */
+static void quiet_masked(struct vpass *v, uint32_t vectors)
 {
-	struct vpass_function *f = v->machine;
-	struct vpass_messages *m = &f->messages;
-	bool lost = m->hushed && m->on == VPCI_MSI && !m->msi_masks;
+	const struct vpass_messages *m = &v->machine->messages;
 
-	if (m->on == VPCI_PIN)
-		return false;
 	for (; vectors != 0; vectors &= vectors - 1) {
 		unsigned i = (unsigned)__builtin_ctz(vectors);
 
 		if (vpci_masked(v->f, i) && (m->on == VPCI_MSIX || m->msi_masks))
-			set_quiet(f, i, true);
+			set_quiet(v->machine, i, true);
 	}
+}
+
+/* True: while the function was silent as a whole some messages may have been lost. */
+static bool open_again(struct vpass *v)
+{
+	struct vpass_function *f = v->machine;
+	struct vpass_messages *m = &f->messages;
+	bool hushed = m->hushed;
+
 	if (m->target != dev_pass_target())
 		turn_on(f, m->on);
-	if (m->hushed) {
-		m->hushed = false;
+	m->hushed = false;
+	if (hushed)
 		write_control(f);
-	}
-	return lost;
+	return hushed && m->on == VPCI_MSI && !m->msi_masks;
 }
 
 /* Of MSI-X, entries; of MSI, as many as the guest allows. */
@@ -298,14 +299,20 @@ static unsigned vector_count(const struct vpass_function *f)
 	return m->on == VPCI_MSIX ? m->msix_count : m->on == VPCI_MSI ? 1u << m->allowed : 0;
 }
 
-void vpass_message(struct vpass *v, uint32_t vectors)
+void vpass_message(struct vpass *v, uint32_t vectors, bool again)
 {
 	unsigned count = vector_count(v->machine);
+	uint32_t all = count < 32 ? (1u << count) - 1 : ~0u;
 
-	vectors &= count < 32 ? (1u << count) - 1 : ~0u;
+	if (count == 0)
+		return;
+	vectors &= all;
 	dev_pass_lock();
-	if (open_again(v, vectors))
-		vectors = count < 32 ? (1u << count) - 1 : ~0u;
+	quiet_masked(v, vectors);
+	if (!again)
+		vpass_hush(v->machine);
+	else if (open_again(v))
+		vectors = all;
 	dev_pass_unlock();
 	for (; vectors != 0; vectors &= vectors - 1)
 		vpci_interrupt(v->f, (unsigned)__builtin_ctz(vectors));

@@ -99,7 +99,8 @@ enum pci_msi {
 	PCI_MSI_MASK = 0x10,
 	PCI_MSI_PENDING = 0x14,
 	PCI_MSI_SIZE = 0x18,
-	/* the form without masks; those with 32-bit addresses have 4 bytes less from the data on */
+	/* the form without masks; those with 32-bit addresses have 4 bytes less from the data
+	 * on */
 	PCI_MSI_PLAIN_SIZE = 0x0e
 };
 #define PCI_MSI_SHORTER 4u

@@ -72,6 +72,8 @@ static void read_deadline(struct vcpu *vcpu)
 
 	if (vcpu->work_at < deadline)
 		deadline = vcpu->work_at;
+	if (vcpu->messages_at < deadline)
+		deadline = vcpu->messages_at;
 	if (l2_rests(vcpu)) {
 		rest = l2_rest_deadline(vcpu);
 		deadline = rest < deadline ? rest : deadline;
@@ -89,6 +91,10 @@ void vcpu_run_timers(struct vcpu *vcpu)
 	if (vcpu->work_at <= now) {
 		vcpu->work_at = DEV_NEVER;
 		vcpu_post(vcpu, EVENT_WORK);
+	}
+	if (vcpu->messages_at <= now) {
+		vcpu->messages_at = DEV_NEVER;
+		vcpu_post(vcpu, EVENT_LINE);
 	}
 	read_deadline(vcpu);
 	if (l2_rests(vcpu) && l2_rest_deadline(vcpu) <= now)
@@ -340,8 +346,8 @@ static bool park(struct vcpu *vcpu, uint32_t *events)
 
 static bool process_rare(struct vcpu *vcpu, uint32_t *events)
 {
-	if (*events & EVENT_LINE)
-		passed_take(vcpu);
+	if (*events & EVENT_LINE && passed_take(vcpu))
+		*events |= EVENT_TIMER;
 	if (*events & EVENT_MANAGE)
 		manage_vcpu(vcpu);
 	return park(vcpu, events);

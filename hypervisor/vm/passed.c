@@ -19,6 +19,14 @@
 #include "vm/sched.h"
 #include "vm/vm_int.h"
 
+/*
+ * Ticks that an exit for messages and the way back take beside it, and the guest's interrupt.
+ */
+#define MESSAGE_TICKS 1200u
+
+/* Of a device that sends without end, the guest has so many times what its messages cost. */
+#define GUEST_SHARE 4u
+
 #define PLACE_FIRST 20 /* devices on bus 0 of the VM; below are L0's own */
 
 /* For devices that nobody gave addresses: those machines have no RAM and no screen there. */
@@ -443,21 +451,61 @@ static void take_edges(struct vpass *v, uint64_t lines)
 	}
 }
 
-void passed_take(struct vcpu *vcpu)
+/* Messages that wait at this CPU come along: one exit for all of them. */
+static uint64_t take_lines(struct vcpu *vcpu)
 {
-	struct vm *vm = vcpu->vm;
-	struct passed_devices *d = &vm->devices->passed;
 	uint64_t lines = __atomic_exchange_n(&vcpu->node->lines, 0, __ATOMIC_SEQ_CST);
 
-	dev_lock(vm->platform);
+	if (lines >> IOAPIC_PINS == 0)
+		return lines;
+	sti_nop_cli();
+	vcpu_add_events(vcpu, EVENT_IRQ); /* a notification may have been among them */
+	return lines | __atomic_exchange_n(&vcpu->node->lines, 0, __ATOMIC_SEQ_CST);
+}
+
+static unsigned count_bits(uint64_t v)
+{
+	unsigned count = 0;
+
+	for (; v != 0; v &= v - 1)
+		count++;
+	return count;
+}
+
+static void tell_devices(struct passed_devices *d, uint64_t lines, bool again)
+{
 	for (unsigned i = 0; i < d->count; i++) {
+		struct vpass *v = &d->device[i];
+
 		if (d->pin[i] != PASSED_NO_PIN && lines >> d->pin[i] & 1)
-			vpass_interrupt(&d->device[i]);
-		take_edges(&d->device[i], lines);
-		if (d->device[i].machine->messages.on != VPCI_PIN)
-			vpass_message(&d->device[i], messages_of(&d->device[i], lines));
+			vpass_interrupt(v);
+		take_edges(v, lines);
+		if (v->machine->messages.on != VPCI_PIN)
+			vpass_message(v, messages_of(v, lines), again);
 	}
+}
+
+/*
+ * Messages that come as fast as they are taken leave the guest time: when some come too early
+ * behind those before, the next ones may come when the guest has had some times what these
+ * cost.
+ */
+bool passed_take(struct vcpu *vcpu)
+{
+	struct vm *vm = vcpu->vm;
+	uint64_t lines = take_lines(vcpu), now = rdtsc(), cost;
+	bool early = vcpu->state == VCPU_RUNNABLE && now < vcpu->messages_pause;
+
+	dev_lock(vm->platform);
+	tell_devices(&vm->devices->passed, lines, !early);
 	dev_unlock(vm->platform);
+	if (lines >> IOAPIC_PINS == 0 && !early)
+		return false;
+	now = rdtsc();
+	cost = now - vcpu->exit_tsc + MESSAGE_TICKS * (1 + count_bits(lines >> IOAPIC_PINS));
+	vcpu->messages_pause = now + cost * GUEST_SHARE;
+	vcpu->messages_at = early ? vcpu->messages_pause : DEV_NEVER;
+	return true;
 }
 
 bool passed_polls(void)
@@ -465,10 +513,16 @@ bool passed_polls(void)
 	return passed_count != 0 && l0_config()->machine.late_notifications;
 }
 
+/* A notification of the vCPU that is loaded here may be among them: it looks itself then. */
 void passed_poll(void)
 {
-	if (passed_polls())
-		sti_nop_cli();
+	struct sched_node *n = sched_this_cpu()->node;
+
+	if (!passed_polls())
+		return;
+	sti_nop_cli();
+	if (n != NULL)
+		__atomic_fetch_or(&n->posted, EVENT_IRQ, __ATOMIC_SEQ_CST);
 }
 
 /* ---- the seam of dev/vpass; the rest of it is seam_pass.c ---- */

@@ -66,8 +66,11 @@ bool passed_translate(struct vm *vm, uint64_t gpa, struct hpa *hpa, uint64_t *si
  */
 bool passed_unmap_direct(struct vm *vm);
 
-/* Lines that came in for this vCPU, as interrupts of its devices. */
-void passed_take(struct vcpu *vcpu);
+/*
+ * Lines and messages that came in for this vCPU, as interrupts of its devices. True: its
+ * deadline has changed.
+ */
+bool passed_take(struct vcpu *vcpu);
 /*
  * Where a guest that has interrupts disabled does not exit for one, this CPU looks from time to
  * time whether one waits: is this needed here? Then passed_poll takes those that do.

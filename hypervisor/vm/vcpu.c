@@ -116,7 +116,7 @@ struct vcpu *vcpu_create(struct vm *vm, unsigned index)
 	vcpu->vm = vm;
 	vcpu->index = index;
 	vcpu->home = this_cpu()->index;
-	vcpu->entry_deadline = vcpu->work_at = DEV_NEVER;
+	vcpu->entry_deadline = vcpu->work_at = vcpu->messages_at = DEV_NEVER;
 	vcpu->xcr0 = XCR0_X87;
 	vcpu->xsave = pool_get(&vm->pool);
 	if (vcpu->xsave == NULL || !cpuid_create(vcpu) || !msr_create(vcpu))

@@ -114,10 +114,12 @@ struct vcpu {
 	uint32_t parked;       /* enum vcpu_event that came meanwhile */
 	/* In the run queue of its CPU; NULL before and after; atomic. */
 	struct sched_node *node;
-	unsigned home;       /* the CPU where its VMCSs are active, or NO_CPU */
-	uint64_t deadline;   /* of its timers, as host TSC; DEV_NEVER: none; atomic */
-	uint64_t work_at;    /* host TSC when it goes on with the work of devices; DEV_NEVER */
-	uint64_t work_pause; /* host TSC until which others' frames wait for its guest */
+	unsigned home;        /* the CPU where its VMCSs are active, or NO_CPU */
+	uint64_t deadline;    /* of its timers, as host TSC; DEV_NEVER: none; atomic */
+	uint64_t work_at;     /* host TSC when it goes on with the work of devices; DEV_NEVER */
+	uint64_t work_pause;  /* host TSC until which others' frames wait for its guest */
+	uint64_t messages_at; /* host TSC when devices that were silenced may send; DEV_NEVER */
+	uint64_t messages_pause; /* host TSC until which the next messages are too early */
 	struct hw_vmcs vmcs01;
 	uint32_t proc01; /* its primary controls */
 	struct cpuid_table *cpuid;

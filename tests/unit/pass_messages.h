@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A function of the machine with MSI and MSI-X that a VM owns, and what must hold of it whatever
- * the VM does.
+ * A function of the machine with MSI and MSI-X that a VM owns, and what must hold of it
+ * whatever the VM does.
  */
 #ifndef NESTOR_TESTS_PASS_MESSAGES_H
 #define NESTOR_TESTS_PASS_MESSAGES_H
@@ -93,14 +93,6 @@ static void messages_are_l0s(void)
 	}
 	if ((msi & PCI_MSI_ENABLE) || (msix & PCI_MSIX_ENABLE))
 		assert_true(host_get(PCI_COMMAND, 2) & PCI_COMMAND_NOINTX);
-}
-
-static void message(unsigned n)
-{
-	dev_lock(&machine);
-	vpass_message(&pass, 1u << n);
-	dev_unlock(&machine);
-	messages_are_l0s();
 }
 
 static void hush(void)

@@ -12,6 +12,14 @@
 
 static unsigned msi, msix; /* where the VM has them */
 
+static void message(unsigned n)
+{
+	dev_lock(&machine);
+	vpass_message(&pass, 1u << n, true);
+	dev_unlock(&machine);
+	messages_are_l0s();
+}
+
 static void find(void)
 {
 	unsigned at = (unsigned)config(PCI_CAPABILITIES, 1);
@@ -223,6 +231,24 @@ static void a_storm_of_msi_is_stopped_by_its_masks(void **state)
 	assert_int_equal(taken(), -1);
 }
 
+static void messages_that_come_too_early_are_taken_and_the_next_ones_wait(void **state)
+{
+	(void)state;
+	use_msix();
+	dev_lock(&machine);
+	vpass_message(&pass, 1u << 2 | 1u << 4, false);
+	dev_unlock(&machine);
+	messages_are_l0s();
+	assert_int_equal(taken(), 0x64);
+	assert_int_equal(taken(), 0x62);
+	assert_true(host_get(HOST_MSIX + 2, 2) & PCI_MSIX_MASK_ALL);
+	dev_lock(&machine);
+	vpass_message(&pass, 0, true);
+	dev_unlock(&machine);
+	assert_false(host_get(HOST_MSIX + 2, 2) & PCI_MSIX_MASK_ALL);
+	assert_int_equal(taken(), -1);
+}
+
 /* A message that a function without masks did not send is none that it keeps: all come. */
 static void of_a_storm_without_masks_no_message_is_lost(void **state)
 {
@@ -371,6 +397,7 @@ int main(void)
 		TEST(pages_of_the_table_and_the_pending_bits_need_exits),
 		TEST(a_storm_is_stopped_by_the_mask_of_all_until_the_guest_took_it),
 		TEST(a_storm_of_msi_is_stopped_by_its_masks),
+		TEST(messages_that_come_too_early_are_taken_and_the_next_ones_wait),
 		TEST(of_a_storm_without_masks_no_message_is_lost),
 		TEST(messages_follow_the_vcpu_to_its_cpu),
 		TEST(the_pin_is_off_while_messages_are_on),
