@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A PCI device for tests, a plugin of Bochs 3.0, none of whose own devices has MSI: registers
+ * A PCI device for tests, a plugin of Bochs 3.0, of whose devices hardly one has MSI: registers
  * behind a 64-bit base address register and ports, MSI with eight messages and masks, MSI-X,
- * DMA, events at a time and in bursts, a pin, a function-level reset. docs/machine-device.md has
+ * DMA, events at a time and in bursts, a pin, a function-level reset. docs/machine-device.md
+ * has
  * its registers.
  *
  * Without headers of Bochs: a copy of the table of functions of its PCI devices, with ours in
@@ -10,74 +11,13 @@
  * only, and the sizes of what is used are checked at the start.
  */
 #define _GNU_SOURCE
+#include "bochs_plugin.h"
+
 #include <dlfcn.h>
 #include <link.h>
-#include <stdbool.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-/* ---- Bochs ---- */
-
-typedef bool (*memory_handler)(uint64_t at, unsigned size, void *data, void *self);
-typedef uint32_t (*port_reader)(void *self, uint32_t port, unsigned size);
-typedef void (*port_writer)(void *self, uint32_t port, uint32_t value, unsigned size);
-
-extern unsigned char bx_devices[], bx_pc_system[];
-extern char pci_vtable[] __asm__("_ZTV15bx_pci_device_c");
-void logfunctions_init(void *log) __asm__("_ZN12logfunctionsC1Ev");
-void logfunctions_put(void *log, const char *name, const char *prefix) __asm__(
-	"_ZN12logfunctions3putEPKcS1_");
-void dma_read(uint64_t at, unsigned size, void *to) __asm__(
-	"_ZN8BX_MEM_C19dmaReadPhysicalPageEmjPh");
-void dma_write(uint64_t at, unsigned size, const void *from) __asm__(
-	"_ZN8BX_MEM_C20dmaWritePhysicalPageEmjPh");
-bool register_memory(void *self, memory_handler read, memory_handler write, void *direct,
-	uint64_t first,
-	uint64_t last) __asm__("_ZN8BX_MEM_C22registerMemoryHandlersEPvPFbmjS0_S0_ES2_PFPhmjS0_"
-			       "Emm");
-bool unregister_memory(void *self, uint64_t first, uint64_t last) __asm__(
-	"_ZN8BX_MEM_C24unregisterMemoryHandlersEPvmm");
-bool set_ports(void *devices, void *self, port_reader read, port_writer write, uint32_t *at,
-	uint8_t *config, unsigned size, const uint8_t *sizes,
-	const char
-		*name) __asm__("_ZN12bx_devices_c15pci_set_base_ioEPvPFjS0_jjEPFvS0_jjjEPjPhjPK"
-			       "hPKc");
-bool register_pci(void *devices, void *device, uint8_t *devfunc, const char *name,
-	const char *description, uint8_t bus) __asm__("_ZN12bx_devices_c21register_pci_"
-						      "handlersEP15bx_pci_device_cPhPKcS4_h");
-void init_config(void *device, uint16_t vendor, uint16_t id, uint8_t revision, uint32_t class,
-	uint8_t header, uint8_t pin) __asm__("_ZN15bx_pci_device_c13init_pci_confEtthjhh");
-bool deliver(uint8_t vector, uint32_t destination, uint8_t mode, bool logical, bool level,
-	bool trigger) __asm__("_Z26apic_bus_deliver_interrupthjhbbb");
-int register_timer(void *system, void *self, void (*expired)(void *), uint64_t ticks,
-	bool again, bool active,
-	const char *name) __asm__("_ZN14bx_pc_system_c20register_timer_"
-				  "ticksEPvPFvS0_EmbbPKc");
-void start_timer(void *system, unsigned timer, uint64_t ticks, bool again) __asm__(
-	"_ZN14bx_pc_system_c20activate_timer_ticksEjmb");
-void stop_timer(void *system, unsigned timer) __asm__(
-	"_ZN14bx_pc_system_c16deactivate_timerEj");
-void pluginRegisterDeviceDevmodel(void *plugin, uint16_t type, void *device, const char *name);
-
-#define DEVICES_SIZE 0xfa0
-#define SYSTEM_SIZE  0x1678
-
-/* Functions of a PCI device, behind two words of its table. */
-enum {
-	SLOT_INIT = 2,
-	SLOT_RESET = 3,
-	SLOT_READ = 7,
-	SLOT_WRITE = 8,
-	SLOTS = 10
-};
-#define OBJECT_SIZE   0x240
-#define OBJECT_CONFIG 0x38
-
-/* The bridge that pins lead to, and its function for them. */
-#define DEVICES_BRIDGE 0x88
-#define SLOT_SET_IRQ   10
 
 /* ---- the device ---- */
 
@@ -619,8 +559,7 @@ static void init(void *self)
 
 static void reset(void *self, unsigned type)
 {
-	(void)self;
-	(void)type;
+	(void)self, (void)type;
 	function_reset();
 }
 
@@ -639,12 +578,8 @@ int libnestordev_plugin_entry(void *plugin, uint16_t type, uint8_t mode);
 
 int libnestordev_plugin_entry(void *plugin, uint16_t type, uint8_t mode)
 {
-	if (mode == 2) /* what is it? optional */
-		return 4;
-	if (mode == 3) /* it is on PCI */
-		return 1;
-	if (mode != 1)
-		return 0;
+	if (mode != 1) /* 2: what is it? optional. 3: it is on PCI */
+		return mode == 2 ? 4 : mode == 3;
 	if (!size_is(bx_devices, DEVICES_SIZE) || !size_is(bx_pc_system, SYSTEM_SIZE) ||
 		!size_is(pci_vtable, sizeof(table))) {
 		fprintf(stderr, "nestordev: not the Bochs that is known\n");

@@ -108,26 +108,47 @@ use_debian_bochs()
 	END
 }
 
-# The build of Bochs that bochs_smp.c knows.
+# The build of Bochs that bochs_smp.c and bochs_device.c know.
 readonly known_bochs=07fc8c4bee6efb24d690302db0f07159ad5a153c88bca64bb9345a4263ceb5aa
+
+is_known()
+{
+	[ -f "$1/root/usr/bin/bochs-bin" ] && [ "$(sha256sum < "$1/root/usr/bin/bochs-bin")" = "$known_bochs  -" ]
+}
+
+# compile SOURCE LIBRARY
+compile()
+{
+	if ! "${CC:-gcc}" -O2 -Wall -Wextra -fPIC -shared -o "$2.$$" "$1"; then
+		rm -f "$2.$$"
+		die "${1##*/} does not compile"
+	fi
+	mv "$2.$$" "$2"
+}
 
 # Bochs 3.0 runs several processors right only with a library of ours loaded (docs/decisions/0019-emulator-smp.md).
 # Without DIR/smp.so the tool runs them by the slower loop of Bochs' debugger.
 make_smp_library()
 {
-	local file=$1/root/usr/bin/bochs-bin
-	[ -f "$file" ] || return 0
-	if [ "$(sha256sum < "$file")" != "$known_bochs  -" ]; then
-		echo "fetch-bochs: not the Bochs that is known: several processors will be slow" >&2
-		return 0
-	fi
-	"${CC:-gcc}" -O2 -Wall -Wextra -fPIC -shared -o "$1/smp.so" "${BASH_SOURCE[0]%/*}/bochs_smp.c" ||
-		die "the library for several processors does not compile"
+	[ -f "$1/root/usr/bin/bochs-bin" ] || return 0
+	is_known "$1" || { echo "fetch-bochs: not the Bochs that is known: several processors will be slow" >&2; return 0; }
+	compile "${BASH_SOURCE[0]%/*}/bochs_smp.c" "$1/smp.so"
+}
+
+# A device for tests (docs/machine-device.md): a plugin, which no machine has unless it is asked for. Made again when it changes.
+make_device()
+{
+	local source=${BASH_SOURCE[0]%/*}/bochs_device.c header=${BASH_SOURCE[0]%/*}/bochs_plugin.h
+	local plugin=$1/root/usr/lib/x86_64-linux-gnu/bochs/plugins/libbx_nestordev.so
+	if [ "$plugin" -nt "$source" ] && [ "$plugin" -nt "$header" ]; then return 0; fi
+	is_known "$1" || return 0
+	compile "$source" "$plugin"
 }
 
 [ $# -eq 1 ] || { echo "usage: ${0##*/} DIR" >&2; exit 64; }
 dir=$1
 if [ "$(cat "$dir/layout" 2>/dev/null)" = "$layout" ] && [ "$(major_of "$dir/bochs")" -ge 3 ]; then
+	make_device "$dir"
 	exit 0
 fi
 mkdir -p "$(dirname "$dir")"
@@ -138,6 +159,7 @@ mkdir "$work/new"
 use_host_bochs "$work/new" || use_debian_bochs "$work/new"
 chmod +x "$work/new/bochs"
 make_smp_library "$work/new"
+make_device "$work/new"
 [ "$(major_of "$work/new/bochs")" -ge 3 ] || {
 	"$work/new/bochs" --help >&2 || true
 	die "the Bochs obtained does not start"
