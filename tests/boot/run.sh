@@ -556,6 +556,58 @@ test_a_vm_writes_rubbish_to_its_own_device() {
 		[ "$(grep -a -c 'enabled: 4 taken' "$out.text")" = 2 ] && [ "$(grep -a -c 'once more: 1 taken' "$out.text")" = 2 ]
 }
 
+# Only a Bochs that is known has it.
+has_test_device() {
+	compgen -G "$B/machine/root/usr/lib/*/bochs/plugins/libbx_nestordev.so" >/dev/null || { echo 'not run: the machine has no test device'; false; }
+}
+
+messages() { # CPUS MACHINE-CPUS ARGS...
+	local line="cpus=$1 reset" cpus=$1 machine=$2 pattern
+	shift 2
+	expect 2 run --timeout 60 --memory 64M --machine bochs --machine-option 'plugin_ctrl: nestordev=1' --devices pci:00:02.0 --iommu none \
+		--l1 "$B/payload/messages.elf" --cmdline "$line" --cpus "$cpus" --machine-cpus "$machine" --restart on-reset \
+		--restart-limit 1 "$@" || return 1
+	for pattern in 'silent: counts 0, events 0, storm 0' '1024 words as written, ports 154534e, without exits: yes, the table: no' \
+		'moved: gone 50, there 50, decoding off: ffffffff' 'pin: 10 taken of 10, events 0' \
+		'^msi: 800 messages taken of 800 sent, 0 vectors wrong, owed 0' 'the last cpu: 800 messages taken of 800 sent, 0 vectors wrong' \
+		'two allowed: message 5 came as 1' 'msi, masked: 0 taken, pending 8, unmasked: came, pending 0, another 1' \
+		'^msix: 1600 messages taken of 1600 sent, 0 vectors wrong' 'again: 1600 messages taken of 1600 sent, 0 vectors wrong' \
+		'msix, masked: 0 taken, pending 80, unmasked: 1, pending 0' 'all masked: 0 taken, pending ffff, unmasked: all came, pending 0' \
+		'dma: copy the same, sum right, 1 message, filled 12288' \
+		'storm: each came, afterwards: 1600 messages taken of 1600 sent, 0 vectors wrong' \
+		'l2: exit 18, id 154534e, memory cafe, without exits: yes, moved away: id ffffffff, memory here cafe'; do
+		[ "$(grep -a -c -e "$pattern" "$out.text")" = 2 ] || { echo "not twice: $pattern"; return 1; }
+	done
+}
+
+# Every message of MSI and MSI-X, with masks and in bursts; registers without exits, from L2 too, that move while another vCPU reads
+# them; DMA; the pin. Twice: a reset while the device sends all the time leaves nothing of it.
+test_a_vm_takes_every_message_of_its_device() {
+	has_test_device || return 0
+	messages 1 1 --apicv off && messages 2 2 && messages 2 2 --l0-option posted=on &&
+		shows 'msix: .*, some by cpu 0, some by cpu 1'
+}
+
+# marks_beside_sender CPUS PIN: of the victim, beside a VM whose device sends all the time; PIN empty: alone
+marks_beside_sender() {
+	local end=36000000 yaml=$out.yaml
+	printf 'machine: {cpus: %d, memory: 256M, option: "plugin_ctrl: nestordev=1"}\nvms:\n' "$1" >"$yaml"
+	printf '  - {name: victim, kernel: %s/victim.elf, memory: 16M, pin: "0"}\n' "$(realpath "$B/payload")" >>"$yaml"
+	[ -z "$2" ] || printf '  - {name: sender, kernel: %s/messages.elf, memory: 64M, cmdline: storm, devices: %s, iommu: none, pin: "%s"}\n' \
+		"$(realpath "$B/payload")" '[pci:00:02.0]' "$2" >>"$yaml"
+	"$NESTOR" run "$yaml" --machine bochs --timeout 60 --l0-option "limit=$end" --stats "$out.stats" >"$out" 2>&1 </dev/null
+	awk -v end="$end" '/mark vm=victim/ { sub(/.*tsc=/, ""); n += $1 > end * 2 / 5 && $1 <= end } END { print n + 0 }' "$out.stats"
+}
+
+# On the same CPU its share is half; on another one, all.
+test_a_device_that_sends_without_end_takes_no_cpu_from_other_vms() {
+	local alone shared other
+	has_test_device || return 0
+	alone=$(marks_beside_sender 1 '') && shared=$(marks_beside_sender 1 0) && other=$(marks_beside_sender 2 1)
+	echo "marks: alone $alone, on one CPU with the sender $shared, on another $other"
+	grep -q 'vm=sender' "$out.stats" && [ "$alone" -gt 50 ] && [ $((shared * 100)) -ge $((alone * 40)) ] && [ $((other * 100)) -ge $((alone * 75)) ]
+}
+
 test_devices_that_a_vm_cannot_have_are_refused_before_anything_starts() {
 	card 66 '' --devices pci:00:1f.2 --iommu none &&
 		shows "'l1': it cannot have pci:00:1f.2: this machine has no such function" && shows_not 'at first' &&
