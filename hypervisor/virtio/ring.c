@@ -467,6 +467,18 @@ void *virtq_take(
 	return va;
 }
 
+bool virtq_peek(struct virtq_chain *c, bool write, struct virtq_buffer *rest)
+{
+	struct virtq_cursor *part = write ? &c->write : &c->read;
+
+	if (!next_buffer(c, part))
+		return false;
+	*rest = c->at[part->buffer];
+	rest->gpa += part->offset;
+	rest->length -= part->offset;
+	return true;
+}
+
 void virtq_skip(struct virtq_chain *c, bool write, uint64_t size)
 {
 	struct virtq_cursor *part = write ? &c->write : &c->read;

@@ -117,6 +117,8 @@ void *virtq_take(
 /* Copies; false when there is less, or c->bad. */
 bool virtq_read(struct virtq *q, struct virtq_chain *c, void *dst, uint64_t size);
 bool virtq_write(struct virtq *q, struct virtq_chain *c, const void *src, uint64_t size);
+/* What is left of the buffer where a part goes on, without taking it. False: nothing. */
+bool virtq_peek(struct virtq_chain *c, bool write, struct virtq_buffer *rest);
 /* Goes on behind so many bytes of a part, or at its end. */
 void virtq_skip(struct virtq_chain *c, bool write, uint64_t size);
 

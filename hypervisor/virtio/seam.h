@@ -42,4 +42,15 @@ void seam_disk_full(struct platform *p, const struct disk *d);
 /* There is no connection to the server of a disk, why; NULL: there is one again. */
 void seam_disk_server(struct platform *p, const struct blk_remote *r, const char *why);
 
+/*
+ * The guest has no use for the chunk of 2 MiB of its memory at this address: it goes, if it is
+ * there and nothing needs it, and reads as zeros from then on. False: not now, and nothing has
+ * happened.
+ */
+bool seam_balloon_give(struct platform *p, uint64_t gpa);
+/* The guest uses this memory again: what is on its way stays as it is. */
+void seam_balloon_keep(struct platform *p, uint64_t gpa, uint64_t size);
+/* No chunk is on its way: each that was given is gone, or stays. */
+bool seam_balloon_settled(struct platform *p);
+
 #endif

@@ -67,6 +67,13 @@ static struct {
 	const char *server;    /* what was said last of a disk's server */
 	unsigned servers_told; /* how often something was said */
 	unsigned arrived[2];   /* by streams, at these VMs */
+	struct world_chunks {
+		uint64_t given[64]; /* by the balloon, the oldest first */
+		unsigned count, room;
+		unsigned keeps; /* times that it took memory back, and what was last */
+		uint64_t kept, kept_size;
+		bool settled;
+	} chunks;
 	struct world_port {
 		uint32_t credit, opens, told;
 		bool busy, guest;
@@ -164,6 +171,34 @@ void seam_disk_server(struct platform *p, const struct blk_remote *r, const char
 	assert_non_null(r);
 	world.server = why;
 	world.servers_told++;
+}
+
+bool seam_balloon_give(struct platform *p, uint64_t gpa)
+{
+	struct world_chunks *w = &world.chunks;
+
+	assert_ptr_equal(p, &machine);
+	assert_true(fake.locked);
+	assert_int_equal(gpa % (2u << 20), 0);
+	if (w->room == 0)
+		return false;
+	w->room--;
+	w->given[w->count++ % 64] = gpa;
+	return true;
+}
+
+void seam_balloon_keep(struct platform *p, uint64_t gpa, uint64_t size)
+{
+	assert_ptr_equal(p, &machine);
+	world.chunks.keeps++;
+	world.chunks.kept = gpa;
+	world.chunks.kept_size = size;
+}
+
+bool seam_balloon_settled(struct platform *p)
+{
+	assert_ptr_equal(p, &machine);
+	return world.chunks.settled;
 }
 
 void stream_arrived(unsigned vm)

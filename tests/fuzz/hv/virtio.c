@@ -10,6 +10,7 @@
 #include "virtio_world.h"
 
 #include "input.h"
+#include "virtio/balloon.h"
 #include "virtio/blk.h"
 #include "virtio/console.h"
 #include "virtio/rng.h"
@@ -17,8 +18,8 @@
 
 #define DISK_PAGES 32u
 #define COW_PAGES  8u
-#define DEVICES    4u
-#define AREAS      9u /* two for each device, and one more */
+#define DEVICES    5u
+#define AREAS      13u /* two for each device, three more for the balloon */
 #define CD_BLOCKS  8u
 #define RAM_MASK   0x3ffffu /* rings and buffers are near each other */
 
@@ -33,7 +34,10 @@ static char names[LIMIT_PORTS][LIMIT_NAME] = {"a", "b", "c", "d"};
 static struct virtio_rng rng;
 static struct virtio_scsi scsi;
 static uint8_t cd_image[CD_BLOCKS * 2048];
-static struct virtio *const devices[DEVICES] = {&blk.v, &console.v, &rng.v, &scsi.v};
+static struct virtio_balloon balloon;
+static uint64_t balloon_bits[8 * BALLOON_CHUNK_WORDS];
+static struct virtio *const devices[DEVICES] = {
+	&blk.v, &console.v, &rng.v, &scsi.v, &balloon.v};
 
 static uint64_t bar_of(unsigned device)
 {
@@ -221,6 +225,48 @@ static void check_disk(void)
 	}
 }
 
+/* Pages are counted, and no chunk is given that the guest does not have. */
+static void check_balloon(void)
+{
+	uint64_t inside = 0;
+
+	for (unsigned i = 0; i < sizeof(balloon_bits) / sizeof(balloon_bits[0]); i++)
+		inside += (uint64_t)__builtin_popcountll(balloon_bits[i]);
+	check(inside == balloon.inside);
+	for (unsigned i = 0; i < world.chunks.count && i < 64; i++)
+		check(world.chunks.given[i] < sizeof(balloon_bits) * 8 * 4096);
+}
+
+/*
+ * Pages that go in or out, or chunks that are reported: one chain in a split ring, and when the
+ * chunks are gone is anybody's guess.
+ */
+static void move_pages(struct input *in)
+{
+	unsigned q = (unsigned)byte(in) % VIRTIO_BALLOON_QUEUES;
+	uint64_t area = (8 + q) * 0x8000ull, place = 0x70000;
+	uint32_t first = (uint32_t)byte(in) << 6, count = (uint32_t)take(in, 2) % 0x2000;
+
+	for (uint32_t i = 0; i < count; i++) {
+		uint32_t page = first + i;
+
+		memcpy(ram(place + 4 * i), &page, 4);
+	}
+	if (q <= VIRTIO_BALLOON_DEFLATE)
+		put_desc(area, place, 4 * count, 0, 0);
+	else
+		put_desc(area, (uint64_t)first << 14, count << 17, VIRTIO_DESC_WRITE, 0);
+	memset(ram(area + DRIVER_AREA + 4), 0, 128);
+	*word(area + DRIVER_AREA + 2) = (uint16_t)(*word(area + DRIVER_AREA + 2) + 1);
+	world.chunks.room = (unsigned)byte(in) % 16;
+	world.chunks.settled = byte(in) & 1;
+	notify_if_there(4, q);
+	fake.now += byte(in) * 10000ull;
+	for (unsigned i = 0; i < 64 && platform_work(&machine) != VPCI_WORK_DONE; i++)
+		;
+	check_balloon();
+}
+
 static void work_on(void)
 {
 	world.room = 4096;
@@ -326,6 +372,9 @@ static void act(struct input *in)
 	case 12:
 		command(in);
 		break;
+	case 14:
+		move_pages(in);
+		break;
 	case 13:
 		other_end(in);
 		break;
@@ -357,6 +406,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		scsi.cdrom[i] = (struct cdrom){
 			.name = "cd", .image = cd_image, .size = sizeof(cd_image) >> i};
 	check(virtio_scsi_create(&scsi, &machine, PCI_BDF(0, 4, 0)));
+	memset(balloon_bits, 0, sizeof(balloon_bits));
+	balloon = (struct virtio_balloon){.inside = 0};
+	check(virtio_balloon_create(
+		&balloon, balloon_bits, 8 * BALLOON_CHUNK, 0, &machine, PCI_BDF(0, 5, 0)));
 	assign();
 	while (in.at < in.end)
 		act(&in);
