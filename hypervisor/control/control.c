@@ -7,9 +7,11 @@
 #include "cpu/machine.h"
 #include "cpu/mux.h"
 #include "mm/page.h"
+#include "vm/devices.h"
 #include "vm/explain.h"
 #include "vm/life.h"
 #include "vm/network.h"
+#include "vm/ram.h"
 #include "vm/vm.h"
 #include "vm/vm_log.h"
 
@@ -91,6 +93,16 @@ static void stat_net(const struct vm *vm, unsigned index)
 				why[i], c->dropped[i]);
 }
 
+static void stat_ram(const struct vm *vm)
+{
+	const struct ram_stats *s = &vm->ram->stats;
+
+	mux_record("stat vm=%s ram_mib=%lu ram_peak_mib=%lu ram_given_mib=%lu ram_kept=%lu "
+		   "ram_waits=%lu balloon_pages=%lu",
+		vm->config.name, (uint64_t)s->there * 2, (uint64_t)s->peak * 2, s->given * 2,
+		s->kept, s->waits, vm->devices->balloon.inside);
+}
+
 static void stat(const struct vm *vm)
 {
 	for (unsigned i = 0; i < vm->config.cpus; i++)
@@ -98,6 +110,8 @@ static void stat(const struct vm *vm)
 	for (unsigned i = 0; i < vm->config.nets.count; i++)
 		stat_net(vm, i);
 	vm_explain_summary(vm);
+	if (vm->ram != NULL)
+		stat_ram(vm);
 	mux_record("stat vm=%s pool_pages=%lu pool_peak=%lu", vm->config.name, vm->pool.in_use,
 		vm->pool.peak);
 }

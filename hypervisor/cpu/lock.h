@@ -15,6 +15,7 @@ enum lock_rank {
 	LOCK_PLATFORM, /* struct platform: all devices of a VM */
 	LOCK_NET,      /* a port of the switch, or what its ports have learned */
 	LOCK_POOL,     /* a VM's page pool */
+	LOCK_RAM,      /* chunks of a VM's RAM that moves */
 	LOCK_PAGES,    /* free host memory */
 	LOCK_QUEUE,    /* a CPU's run queue */
 	LOCK_MESSAGES, /* what devices of the machine may send */

@@ -44,7 +44,10 @@ struct load_range {
 	uint32_t type; /* enum load_range_type */
 };
 
+struct vm;
+
 struct load_target {
+	const struct vm *vm; /* whose RAM it is, for load_ready */
 	/*
 	 * Zero but for the ACPI tables; Multiboot modules go to the first, which begins at 0.
 	 */
@@ -87,6 +90,9 @@ struct entry_state {
 	uint16_t code_selector, data_selector;
 	uint64_t rax, rbx, rsi;
 };
+
+/* Seam, provided by vm/: RAM of the target can be accessed, or not so much of it. */
+bool load_ready(const struct load_target *t, uint64_t gpa, uint64_t size);
 
 /*
  * NULL, or what is wrong with the images; *out is undefined then, and RAM may have been

@@ -19,7 +19,7 @@ uint8_t *ram_at(const struct load_target *t, uint64_t gpa, uint64_t size)
 		uint64_t offset = gpa - r->start; /* huge when below the range */
 
 		if (offset < r->size && size <= r->size - offset)
-			return r->host + offset;
+			return load_ready(t, gpa, size) ? r->host + offset : NULL;
 	}
 	return NULL;
 }

@@ -72,10 +72,28 @@ static bool map_one(uint64_t cr3, uint64_t va, uint64_t pa, unsigned shift, uint
 	return true;
 }
 
+uint64_t paging_rights(uint64_t flags)
+{
+	return has_nx() ? flags : flags & ~PT_XD;
+}
+
+void paging_share(uint64_t cr3, uint64_t va, struct hpa table)
+{
+	uint64_t *root = direct_va((struct hpa){cr3});
+
+	root[va >> 39 & 511] = table.v | PT_P | PT_RW;
+}
+
+void paging_unshare(uint64_t cr3, uint64_t va)
+{
+	uint64_t *root = direct_va((struct hpa){cr3});
+
+	root[va >> 39 & 511] = 0;
+}
+
 bool paging_map(uint64_t cr3, uint64_t va, struct hpa pa, uint64_t size, uint64_t flags)
 {
-	if (!has_nx())
-		flags &= ~PT_XD;
+	flags = paging_rights(flags);
 	for (uint64_t done = 0; done < size;) {
 		unsigned shift = leaf_shift(va + done, pa.v + done, size - done);
 

@@ -28,4 +28,14 @@ bool paging_map(uint64_t cr3, uint64_t va, struct hpa pa, uint64_t size, uint64_
 /* Maps host memory at its place in the direct map. */
 bool paging_map_direct(uint64_t cr3, struct hpa pa, uint64_t size, uint64_t flags);
 
+/* The same bits without those that this machine does not have. */
+uint64_t paging_rights(uint64_t flags);
+
+/*
+ * The 512 GiB from va on have this table of the next level, which the caller owns; and no
+ * longer. paging_destroy is for address spaces that share nothing.
+ */
+void paging_share(uint64_t cr3, uint64_t va, struct hpa table);
+void paging_unshare(uint64_t cr3, uint64_t va);
+
 #endif

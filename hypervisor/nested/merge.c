@@ -108,6 +108,7 @@ static bool write_page(struct nested *n, const struct nvmcs *v, enum vmcs_fid fi
 
 	if (!seam_l1_translate(n, (struct gpa_l1){v->f[fid]}, &hpa, &size))
 		return false;
+	seam_l1_pin(n, (struct gpa_l1){v->f[fid]});
 	seam_vmwrite(fid, hpa.v);
 	return true;
 }

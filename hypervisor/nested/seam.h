@@ -57,6 +57,12 @@ bool seam_l1_translate(struct nested *n, struct gpa_l1 a, struct hpa *hpa, uint6
 bool seam_l1_device(struct nested *n, struct gpa_l1 a, struct hpa *hpa, uint64_t *page_size);
 
 /*
+ * A field of a hardware VMCS has the host-physical address that seam_l1_translate gave, and may
+ * keep it as long as the VM runs: the page stays where it is.
+ */
+void seam_l1_pin(struct nested *n, struct gpa_l1 a);
+
+/*
  * Watch a page that holds an EPT12 table: the word of EPT01 that maps it, whose bit 9 ("dirty")
  * the processor sets when L1 writes the page; set now. The caller clears it atomically, and
  * then flushes EPT01 and waits, since a processor may have the old word cached. Valid as long

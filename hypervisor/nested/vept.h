@@ -173,6 +173,9 @@ bool vept_map_scratch(struct nested *n, struct vept_root *root, struct gpa_l2 gp
 /* L1 has devices where it had none before: nothing is mapped any more. */
 void vept_forget(struct nested *n);
 
+/* Do EPT02 tables mirror EPT12 tables in this memory of L1's? With seam_vm_lock. */
+bool vept_has_tables(const struct vept *e, uint64_t gpa, uint64_t size);
+
 /* Walk for L0's own accesses to L2 memory; false when not mapped with `access` (1 read, 2
  * write, 4 execute), or when L1's page-modification log is full: vept_handle says why. Sets
  * accessed and dirty flags. */

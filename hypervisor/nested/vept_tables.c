@@ -155,6 +155,14 @@ uint32_t table_new(struct nested *n, struct vept_root *root, unsigned level, boo
 	return i;
 }
 
+bool vept_has_tables(const struct vept *e, uint64_t gpa, uint64_t size)
+{
+	for (uint64_t page = gpa; page < gpa + size; page += PAGE_SIZE)
+		if (maybe_watched(e, page) && watch_find(e, page))
+			return true;
+	return false;
+}
+
 /* Out of all books but the list it goes to. */
 static void table_move(struct vept *e, struct list *to, uint32_t i)
 {

@@ -52,6 +52,47 @@ uint64_t memory_pool_size(const struct vm_config *c)
 	return round_up(size) + memory_kept_size(c);
 }
 
+uint64_t memory_ram_size(const struct vm_config *c)
+{
+	return round_up(c->reserve != 0 ? c->reserve : c->memory);
+}
+
+/* A turn of devices and an instruction for each vCPU, and some more. */
+uint32_t memory_spare(const struct vm_config *c)
+{
+	return 8 + 4 * c->cpus;
+}
+
+/* RAM may begin again behind 4 GiB, and ends there so much higher at most. */
+uint64_t memory_balloon_bytes(const struct vm_config *c)
+{
+	return round_up(c->memory) + (2ull << 30);
+}
+
+uint64_t memory_balloon_size(uint64_t bytes)
+{
+	return bytes / MEMORY_UNIT * MEMORY_RAM_BALLOON;
+}
+
+uint64_t memory_books_size(const struct vm_config *c)
+{
+	uint64_t chunks = c->memory / MEMORY_UNIT, tables = 2 + (chunks + 511) / 512;
+
+	if (c->reserve == 0)
+		return 0;
+	return round_up(MEMORY_RAM_BOOKS + tables * MEMORY_PAGE + chunks * MEMORY_RAM_CHUNK +
+			memory_balloon_size(memory_balloon_bytes(c)));
+}
+
+/* A chunk of zeros, where any of them has RAM that moves. */
+static uint64_t zeros_size(const struct vm_config *const *vms, unsigned count)
+{
+	for (unsigned i = 0; i < count; i++)
+		if (vms[i]->reserve != 0)
+			return MEMORY_UNIT;
+	return 0;
+}
+
 uint64_t memory_nets_size(const struct vm_config *const *vms, unsigned count)
 {
 	uint64_t queues = 0;
@@ -111,10 +152,13 @@ static bool fits(
 			return false;
 		r.low += images;
 	}
-	if (!take(&r, memory_nets_size(vms, n)) || !take(&r, memory_streams_size(vms, n)))
+	if (!take(&r, memory_nets_size(vms, n)) || !take(&r, memory_streams_size(vms, n)) ||
+		!take(&r, zeros_size(vms, n)))
 		return false;
 	for (unsigned i = 0; i < n; i++)
-		if (!take(&r, memory_pool_size(vms[i])) || !take(&r, round_up(vms[i]->memory)))
+		if (!take(&r, memory_pool_size(vms[i])) ||
+			!take(&r, memory_books_size(vms[i])) ||
+			!take(&r, memory_ram_size(vms[i])))
 			return false;
 	return true;
 }
@@ -123,10 +167,13 @@ uint64_t memory_of_machine(uint64_t images, const struct vm_config *const *vms, 
 {
 	uint64_t used = round_up(images), memory = used + MEMORY_L0, largest = 0;
 
-	memory += memory_nets_size(vms, count) + memory_streams_size(vms, count);
+	memory += memory_nets_size(vms, count) + memory_streams_size(vms, count) +
+		  zeros_size(vms, count);
 	for (unsigned i = 0; i < count; i++) {
-		memory += memory_pool_size(vms[i]) + round_up(vms[i]->memory);
-		largest = vms[i]->memory > largest ? vms[i]->memory : largest;
+		uint64_t ram = memory_ram_size(vms[i]);
+
+		memory += memory_pool_size(vms[i]) + memory_books_size(vms[i]) + ram;
+		largest = ram > largest ? ram : largest;
 	}
 	/* Only the hole can be in the way, and a region fits above it in the end. */
 	while (!fits(memory, used, vms, count))

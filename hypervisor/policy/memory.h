@@ -24,6 +24,10 @@
 	(512u << 10) /* frames that wait for a pair of queues of a network device */
 #define MEMORY_STREAM_RING (256u << 10) /* bytes under way in one direction of a stream */
 #define MEMORY_REMOTE_DISK (32u << 10)  /* of a disk that another VM serves: requests */
+/* RAM that moves: what L0 knows of it, and of each MEMORY_UNIT. */
+#define MEMORY_RAM_BOOKS   (8u << 10)
+#define MEMORY_RAM_CHUNK   8u
+#define MEMORY_RAM_BALLOON 64u /* a bit for each page */
 #define MEMORY_L0 \
 	(16ull << 20) /* for L0 itself: page tables, and what is lost between regions */
 #define MEMORY_HOLE_START \
@@ -51,6 +55,16 @@ uint64_t memory_kept_size(const struct vm_config *c);
 
 /* Bytes of the VM's pool: all that it needs beside its RAM. */
 uint64_t memory_pool_size(const struct vm_config *c);
+
+/* What of its RAM a VM has from the start: all of it, or its reserve. */
+uint64_t memory_ram_size(const struct vm_config *c);
+/* Of its reserve, in units: what is for accesses that L0 makes for it and cannot put off. */
+uint32_t memory_spare(const struct vm_config *c);
+/* Bytes of what L0 knows of RAM that moves; 0: it does not. */
+uint64_t memory_books_size(const struct vm_config *c);
+/* Guest-physical addresses that the balloon knows of, and the size of its bits for so many. */
+uint64_t memory_balloon_bytes(const struct vm_config *c);
+uint64_t memory_balloon_size(uint64_t bytes);
 
 /* Bytes that all network devices of these VMs need, beside pools. */
 uint64_t memory_nets_size(const struct vm_config *const *vms, unsigned count);

@@ -154,12 +154,23 @@ static bool parse_order(const struct setting *s, struct text v, uint64_t *order)
 	return true;
 }
 
-static void put_choices(const struct setting *s, const char *intro, char *buf, size_t size)
+static size_t put_choices(const struct setting *s, const char *intro, char *buf, size_t size)
 {
 	size_t n = fmt(buf, size, "%s", intro);
 
 	for (size_t i = 0; s->words[i] != NULL; i++)
 		n += fmt(buf + n, size - n, "%s %s", i == 0 ? "" : ",", s->words[i]);
+	return n;
+}
+
+/* So many words stand for the sizes from 0 up, which are none. */
+static uint64_t count_words(const struct setting *s)
+{
+	uint64_t n = 0;
+
+	while (s->words != NULL && s->words[n] != NULL)
+		n++;
+	return n;
 }
 
 /* 64 bits: the largest unit that gives a whole number. */
@@ -178,12 +189,14 @@ static size_t put_size(uint64_t v, char *buf, size_t size)
 static void describe_size(const struct setting *s, char *buf, size_t size)
 {
 	char min[24], max[24], unit[24];
+	size_t n;
 
 	put_size(s->min, min, sizeof(min));
 	put_size(s->max, max, sizeof(max));
 	put_size(s->unit, unit, sizeof(unit));
-	fmt(buf, size, "a size such as 512M or 2G, from %s to %s, a multiple of %s", min, max,
-		unit);
+	n = s->words != NULL ? put_choices(s, "one of", buf, size) : 0;
+	fmt(buf + n, size - n, "%sa size such as 512M or 2G, from %s to %s, a multiple of %s",
+		n != 0 ? ", or " : "", min, max, unit);
 }
 
 static void describe_number(const struct setting *s, char *buf, size_t size)
@@ -268,6 +281,7 @@ static bool parse_value(const struct setting *s, struct text v, uint64_t *out)
 {
 	switch (s->kind) {
 	case SETTING_SIZE:
+		return (s->words != NULL && parse_choice(s, v, out)) || parse_number(s, v, out);
 	case SETTING_NUMBER:
 		return parse_number(s, v, out);
 	case SETTING_SWITCH:
@@ -370,6 +384,8 @@ size_t setting_format(const struct setting *s, const void *object, char *buf, si
 {
 	switch (s->kind) {
 	case SETTING_SIZE:
+		if (get(s, object) < count_words(s))
+			return fmt(buf, size, "%s", s->words[get(s, object)]);
 		return put_size(get(s, object), buf, size);
 	case SETTING_NUMBER:
 		return fmt(buf, size, "%lu", get(s, object));

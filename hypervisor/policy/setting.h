@@ -16,17 +16,18 @@
 #include "lib/text.h"
 
 enum setting_kind {
-	SETTING_END,       /* ends a table */
-	SETTING_SIZE,      /* bytes, as in 512M: from min to max, a multiple of unit */
-	SETTING_NUMBER,    /* from min to max */
-	SETTING_SWITCH,    /* on 1, off 0 */
-	SETTING_CHOICE,    /* index in words */
-	SETTING_NAME,      /* char[size] with a final NUL: letters, digits, '-', '_' and '.' */
-	SETTING_CPU_LIST,  /* mask of CPU numbers, as in 0,2-3 */
-	SETTING_MAC,       /* 48 bits, as in 52:54:00:12:34:56 */
-	SETTING_NETS,      /* struct net_list, as in lan,vlan=5+wan */
-	SETTING_PORTS,     /* struct port_list, as in org.example.agent,log */
-	SETTING_FEATURES,  /* mask of 1 << enum caps_feature, as in haswell,-vpid */
+	SETTING_END,      /* ends a table */
+	SETTING_SIZE,     /* bytes, as in 512M: from min to max, a multiple of unit; or index in
+			    * words, where there are some */
+	SETTING_NUMBER,   /* from min to max */
+	SETTING_SWITCH,   /* on 1, off 0 */
+	SETTING_CHOICE,   /* index in words */
+	SETTING_NAME,     /* char[size] with a final NUL: letters, digits, '-', '_' and '.' */
+	SETTING_CPU_LIST, /* mask of CPU numbers, as in 0,2-3 */
+	SETTING_MAC,      /* 48 bits, as in 52:54:00:12:34:56 */
+	SETTING_NETS,     /* struct net_list, as in lan,vlan=5+wan */
+	SETTING_PORTS,    /* struct port_list, as in org.example.agent,log */
+	SETTING_FEATURES, /* mask of 1 << enum caps_feature, as in haswell,-vpid */
 	SETTING_FUNCTIONS, /* PCI functions of the machine, 16 bits each, the first lowest; 0:
 			    * none, all ones: all of them; as in pci:00:03.0 */
 	SETTING_ORDER, /* words, each once: index + 1 in 8 bits each, the first lowest; 0: none;

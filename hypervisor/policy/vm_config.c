@@ -7,6 +7,8 @@
 #define OPTION_ROM_UNIT         512u
 #define OPTION_ROM_MAX          (128u << 10) /* firmware puts it below 1 MiB */
 #define CONFIG_ONE_TO_ONE_LEAST (32 * MIB)
+#define CONFIG_RESERVE_LEAST    (32 * MIB) /* memory_spare() is half of it and of the next */
+#define CONFIG_RESERVE_CPU      (8 * MIB)
 
 static const char *const protocol_words[] = {
 	[PROTOCOL_AUTO] = "auto",
@@ -46,12 +48,26 @@ static const char *const display_words[] = {
 	NULL,
 };
 
+static const char *const balloon_words[] = {
+	[BALLOON_OFF] = "off",
+	[BALLOON_ON] = "on",
+	NULL,
+};
+
 #define ROW(key, name, kind, member) key, name, kind, SETTING_AT(struct vm_config, member)
 
 const struct setting vm_settings[] = {
 	{ROW("vm", "name", SETTING_NAME, name), .help = "its name"},
 	{ROW("memory", "memory", SETTING_SIZE, memory), .min = 4 * MIB, .max = MIB << 20,
 		.unit = 2 * MIB, .initial = 512 * MIB, .help = "its memory"},
+	{ROW("reserve", "reserve", SETTING_SIZE, reserve), .min = 2 * MIB, .max = MIB << 20,
+		.unit = 2 * MIB,
+		.help = "what of its memory is promised to it; the rest comes when it is used, "
+			"as far as other VMs leave some"},
+	{ROW("balloon", "balloon", SETTING_SIZE, balloon), .min = 2 * MIB, .max = MIB << 20,
+		.unit = 2 * MIB, .words = balloon_words, .initial = BALLOON_OFF,
+		.help = "give it a virtio balloon, by which it gives back what it does not use; "
+			"with a size it is asked to give up so much"},
 	{ROW("cpus", "cpus", SETTING_NUMBER, cpus), .min = 1, .max = LIMIT_VCPUS, .initial = 1,
 		.help = "its virtual CPUs"},
 	{ROW("vmx", "vmx", SETTING_SWITCH, vmx), .initial = true, .help = "offer it VT-x"},
@@ -117,6 +133,17 @@ const char *vm_config_error(const struct vm_config *c)
 		return "'iommu: none' is for a VM with devices of the machine";
 	if (c->devices != 0 && c->memory < CONFIG_ONE_TO_ONE_LEAST)
 		return "a VM with devices of the machine needs 32M of memory at least";
+	if (c->reserve != 0 && c->devices != 0)
+		return "'reserve' is not for a VM with devices of the machine, whose memory stays "
+		       "where it is";
+	if (c->reserve != 0 && c->reserve >= c->memory)
+		return "'reserve' must be less than 'memory'";
+	if (c->reserve != 0 && c->reserve < CONFIG_RESERVE_LEAST + c->cpus * CONFIG_RESERVE_CPU)
+		return "'reserve' must be 32M at least, and 8M more for each virtual CPU";
+	if (c->balloon != BALLOON_OFF && c->reserve == 0)
+		return "'balloon' needs 'reserve', which says what of its memory the VM keeps";
+	if (c->balloon >= c->memory)
+		return "'balloon' must be less than 'memory'";
 	if (vm_boot_names(c, VM_BOOT_NETWORK) && c->nets.count == 0)
 		return "'boot' names network, but the VM has no network device";
 	return NULL;

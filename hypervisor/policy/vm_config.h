@@ -51,6 +51,12 @@ enum vm_display {
 	DISPLAY_RAMFB /* in the guest's RAM: dev/vramfb.h */
 };
 
+/* Words for the size of its balloon. */
+enum vm_balloon {
+	BALLOON_OFF,
+	BALLOON_ON /* there is one, and the guest is asked for nothing */
+};
+
 #define WEIGHT_NORMAL 100u
 #define WEIGHT_MAX    10000u
 
@@ -58,6 +64,8 @@ enum vm_display {
 struct vm_config {
 	char name[VM_NAME_SIZE];
 	uint64_t memory;      /* bytes */
+	uint64_t reserve;     /* of these, promised; 0: all of it is there from the start */
+	uint64_t balloon;     /* enum vm_balloon, or bytes that the guest is asked to give up */
 	unsigned cpus;        /* virtual ones */
 	bool vmx;             /* offer VT-x to L1 */
 	bool shadow;          /* offer and use VMCS shadowing where the machine has it */

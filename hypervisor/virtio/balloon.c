@@ -76,8 +76,10 @@ static void take_out(struct virtio_balloon *b, uint64_t page)
 
 	if (!(*word & bit))
 		return;
-	if (is_full(b, page))
+	if (is_full(b, page)) {
 		seam_balloon_keep(b->v.platform, chunk_of(page), BALLOON_CHUNK);
+		b->asked = true; /* it may be too late: then it has to be gone */
+	}
 	*word &= ~bit;
 	b->inside--;
 }
@@ -196,7 +198,10 @@ static enum vpci_work work(struct virtio *v)
 	return VPCI_WORK_DONE;
 }
 
-/* The driver has forgotten what is in the balloon, and uses it as it likes. */
+/*
+ * The driver has forgotten what is in the balloon, and uses it as it likes. What it wrote to the
+ * configuration it writes again.
+ */
 static void reset(struct virtio *v)
 {
 	struct virtio_balloon *b = balloon_of(v);
@@ -207,8 +212,6 @@ static void reset(struct virtio *v)
 	b->inside = 0;
 	b->asked = false;
 	__builtin_memset(b->held, 0, sizeof(b->held));
-	__builtin_memset(v->config + VIRTIO_BALLOON_ACTUAL, 0,
-		VIRTIO_BALLOON_CONFIG_SIZE - VIRTIO_BALLOON_ACTUAL);
 }
 
 /* What it is asked for stays what it is. */

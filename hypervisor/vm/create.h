@@ -40,6 +40,9 @@ static inline struct vm *vm_of_platform(struct platform *p)
 struct vm_memory {
 	struct mem_slot ram[VM_MAX_SLOTS]; /* all its RAM, from guest-physical 0 up */
 	unsigned ram_count;
+	struct vm_ram *moving; /* in place of ram, in memory that the next two describe */
+	struct hpa books;
+	uint64_t books_size;
 	struct hpa pool;
 	uint64_t pool_size; /* a multiple of SIZE_2M, like the sizes of RAM */
 	uint64_t kept_size; /* of the pool's end: outlives a restart; likewise */
@@ -48,7 +51,8 @@ struct vm_memory {
 
 /* Takes what a configuration needs, zeroed. False when there is not so much: says so in the
  * log, nothing is taken then. Boot address space. */
-bool vm_memory_take(const struct vm_images *images, bool ram_zeroed, struct vm_memory *m);
+bool vm_memory_take(
+	const struct vm_images *images, unsigned id, bool ram_zeroed, struct vm_memory *m);
 /* Returns it; the caller has wiped it. */
 void vm_memory_give_back(const struct vm_memory *m);
 

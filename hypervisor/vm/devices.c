@@ -12,6 +12,7 @@
 #include "spec/virtio_net.h"
 #include "vm/create.h"
 #include "vm/network.h"
+#include "vm/ram.h"
 #include "vm/streams.h"
 #include "vm/vm_int.h"
 
@@ -144,6 +145,15 @@ static bool add_vsock(struct vm *vm)
 	       streams_accept(vm->id, &vm->devices->vsock);
 }
 
+static bool add_balloon(struct vm *vm)
+{
+	uint64_t target = vm->config.balloon;
+
+	return virtio_balloon_create(&vm->devices->balloon, vm->ram->balloon_bits,
+		vm->ram->balloon_bytes, target != BALLOON_ON ? target : 0, vm->platform,
+		PCI_BDF(0, PLACE_BALLOON, 0));
+}
+
 static bool add(struct vm *vm)
 {
 	struct vm_devices *d = vm->devices;
@@ -158,6 +168,8 @@ static bool add(struct vm *vm)
 		if (!add_disk(vm, i))
 			return false;
 	if (d->has_vsock && !add_vsock(vm))
+		return false;
+	if (vm->config.balloon != BALLOON_OFF && !add_balloon(vm))
 		return false;
 	if (d->scsi.count != 0 &&
 		!virtio_scsi_create(&d->scsi, vm->platform, PCI_BDF(0, PLACE_SCSI, 0)))

@@ -9,6 +9,7 @@
 #include <stdint.h>
 
 #include "lib/limits.h"
+#include "virtio/balloon.h"
 #include "virtio/blk.h"
 #include "virtio/console.h"
 #include "virtio/net.h"
@@ -27,6 +28,7 @@ enum device_place {
 	PLACE_CONSOLE = 4,
 	PLACE_VSOCK = 5,
 	PLACE_SCSI = 6,
+	PLACE_BALLOON = 7,
 	PLACE_DISKS = 8, /* and LIMIT_DISKS - 1 behind it */
 	PLACE_NETS = 16  /* and LIMIT_NETS - 1 behind it */
 };
@@ -36,6 +38,7 @@ struct vm_devices {
 	struct virtio_rng rng;
 	struct virtio_console console;
 	struct virtio_vsock vsock;
+	struct virtio_balloon balloon; /* with config.balloon */
 	unsigned disk_count;
 	struct disk *disk[LIMIT_DISKS]; /* NULL: remote */
 	struct blk_remote *remote[LIMIT_DISKS];

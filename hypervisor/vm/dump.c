@@ -96,6 +96,8 @@ static const char *state(const struct vcpu *vcpu)
 		return halted(vcpu);
 	case VCPU_WAIT_SIPI:
 		return "waits for a start-up IPI";
+	case VCPU_STARVED:
+		return "waits for memory, which other VMs have";
 	default:
 		return "runs, waits for nothing";
 	}

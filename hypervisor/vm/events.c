@@ -17,6 +17,7 @@
 #include "vm/l2.h"
 #include "vm/operate.h"
 #include "vm/passed.h"
+#include "vm/ram.h"
 #include "vm/sched.h"
 #include "vm/screen.h"
 #include "vmx/asm.h"
@@ -329,7 +330,8 @@ static bool park(struct vcpu *vcpu, uint32_t *events)
 
 	vcpu->paused = __atomic_load_n(&vcpu->vm->paused, __ATOMIC_SEQ_CST);
 	if (vcpu->paused) {
-		vcpu->parked |= *events & ~(uint32_t)(EVENT_MANAGE | EVENT_PAUSE | EVENT_FLUSH);
+		vcpu->parked |= *events & ~(uint32_t)(EVENT_MANAGE | EVENT_PAUSE | EVENT_FLUSH |
+						      EVENT_MEMORY);
 		__atomic_store_n(&vcpu->deadline, DEV_NEVER, __ATOMIC_RELAXED);
 		vcpu->node->deadline = DEV_NEVER;
 		return true;
@@ -353,6 +355,28 @@ static bool process_rare(struct vcpu *vcpu, uint32_t *events)
 	return park(vcpu, events);
 }
 
+/*
+ * The vCPU needs memory before it goes on: what its guest does is begun again, and devices do
+ * nothing on its behalf meanwhile. What waits for it is not lost.
+ */
+static uint32_t feed(struct vcpu *vcpu, uint32_t events)
+{
+	const uint32_t done =
+		EVENT_STOP | EVENT_FLUSH | EVENT_MEMORY | EVENT_YIELD | RARE_EVENTS;
+
+	vcpu->starved_events |= events & ~done;
+	if (ram_starves(vcpu)) {
+		if (vcpu->state == VCPU_RUNNABLE)
+			vcpu->state = VCPU_STARVED;
+		return 0;
+	}
+	if (vcpu->state == VCPU_STARVED)
+		vcpu->state = VCPU_RUNNABLE;
+	events = vcpu->starved_events | EVENT_TIMER;
+	vcpu->starved_events = 0;
+	return events;
+}
+
 static void process(struct vcpu *vcpu, uint32_t events)
 {
 	if (events & EVENT_STOP) {
@@ -363,8 +387,15 @@ static void process(struct vcpu *vcpu, uint32_t events)
 		return;
 	if (events & EVENT_FLUSH)
 		vmx_flush_all();
+	if (events & EVENT_MEMORY)
+		ram_move_on(vcpu);
 	if ((events & RARE_EVENTS || vcpu->paused) && process_rare(vcpu, &events))
 		return;
+	if (vcpu->starving != 0) {
+		events = feed(vcpu, events);
+		if (vcpu->starving != 0)
+			return;
+	}
 	if (events & EVENT_NMI)
 		vcpu->nmi_waits = false; /* it is this one that waits */
 	if (l2_rests(vcpu))

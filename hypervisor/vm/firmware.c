@@ -49,7 +49,7 @@ static bool map_rom(struct vm *vm, const struct vm_file *file, uint64_t flash_si
 	struct hpa hpa = {file->start + flash_size};
 	uint64_t size = file->size - flash_size;
 
-	vm->rom = (struct mem_slot){BIT64(32) - size, size, hpa};
+	vm->rom = (struct mem_slot){BIT64(32) - size, size, hpa, direct_va(hpa), 0};
 	return paging_map_direct(vm->host_cr3, hpa, size, PT_P | PT_XD) &&
 	       ept_map(&vm->ept01, vm->rom.gpa, hpa, size, EPT_READ | EPT_EXEC, MEMTYPE_WB);
 }

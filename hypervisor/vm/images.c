@@ -4,6 +4,7 @@
 #include "load/load.h"
 #include "mm/layout.h"
 #include "vm/create.h"
+#include "vm/ram.h"
 #include "vm/vm_int.h"
 
 #define ACPI_SIZE   0x10000u
@@ -74,12 +75,12 @@ static void add_slots(struct load_target *t, const struct vm *vm, uint64_t from,
 
 static struct load_target make_target(const struct vm *vm)
 {
-	struct load_target t = {.ram_count = vm->slot_count, .rsdp = DEV_ACPI_BASE};
+	struct load_target t = {.vm = vm, .ram_count = vm->slot_count, .rsdp = DEV_ACPI_BASE};
 
 	for (unsigned i = 0; i < vm->slot_count; i++) {
 		const struct mem_slot *s = &vm->slots[i];
 
-		t.ram[i] = (struct load_ram){s->gpa, s->size, direct_va(s->hpa)};
+		t.ram[i] = (struct load_ram){s->gpa, s->size, s->host};
 	}
 	add_range(&t, 0, LOAD_EBDA, LOAD_RANGE_RAM);
 	add_range(&t, LOAD_EBDA, LOW_RAM_END - LOAD_EBDA, LOAD_RANGE_RESERVED);
@@ -91,6 +92,11 @@ static struct load_target make_target(const struct vm *vm)
 	add_range(&t, DEV_ECAM_BASE, DEV_ECAM_SIZE, LOAD_RANGE_RESERVED);
 	add_slots(&t, vm, BIT64(32), UINT64_MAX);
 	return t;
+}
+
+bool load_ready(const struct load_target *t, uint64_t gpa, uint64_t size)
+{
+	return t->vm->ram == NULL || vm_gpa_to_va(t->vm, gpa, size) != NULL;
 }
 
 static bool put_acpi(struct vm *vm)
@@ -118,6 +124,8 @@ const char *vm_load_images(struct vm *vm, const struct vm_images *images)
 	if (!put_acpi(vm))
 		return "the VM is too small for its ACPI tables";
 	error = load_images(&target, &request, &entry);
+	if (error != NULL && vm->ram != NULL && ram_is_short(vm->ram))
+		return "its reserve is too small for its images";
 	if (error != NULL)
 		return error;
 	vcpu_apply_entry(vm->vcpus[0], &entry);

@@ -12,6 +12,7 @@
 #include "vm/images.h"
 #include "vm/network.h"
 #include "vm/passed.h"
+#include "vm/ram.h"
 #include "vm/sched.h"
 #include "vm/screen.h"
 #include "vm/streams.h"
@@ -98,7 +99,9 @@ const char *life_begin(unsigned id, const struct vm_images *images)
 	struct life *l = &lives[id];
 
 	l->images = images;
-	if (!vm_memory_take(images, l0_config()->ram_zeroed, &l->memory))
+	if (images->config.reserve != 0 && l0_config()->selftest == L0_SELFTEST_STATE)
+		return "selftest=state is not for a VM with a reserve";
+	if (!vm_memory_take(images, id, l0_config()->ram_zeroed, &l->memory))
 		return "";
 	if (!passed_map(id, l->memory.cr3) || !streams_map(id, l->memory.cr3))
 		return "no memory for the page tables of its devices";
@@ -109,6 +112,7 @@ void life_start(unsigned count)
 {
 	sched_put_down();
 	sched_use_address_space(sched_boot_space);
+	ram_take_rest(l0_config()->ram_zeroed);
 	__atomic_store_n(&going, count, __ATOMIC_SEQ_CST);
 	for (unsigned id = 0; id < count; id++)
 		awaited += !lives[id].images->config.background;
@@ -213,6 +217,8 @@ static bool wipe_piece(struct life *l)
 	uint64_t from = l->wiped, at;
 	unsigned i = 0;
 
+	if (m->moving != NULL && ram_drop(m->moving))
+		return true;
 	for (; i < m->ram_count && from >= m->ram[i].size; i++)
 		from -= m->ram[i].size;
 	if (i == m->ram_count && from >= m->pool_size - (l->again ? m->kept_size : 0))
@@ -280,8 +286,18 @@ static bool is_at_work(unsigned id)
 	return true;
 }
 
+/* Again: what it is promised is there, and its devices are as after power-on. */
+static bool may_begin(unsigned id)
+{
+	const struct vm_ram *r = lives[id].memory.moving;
+
+	return (r == NULL || ram_is_whole(r)) && passed_ready(id);
+}
+
 bool life_work(void)
 {
+	if (ram_wipe())
+		return true;
 	if (__atomic_load_n(&ended, __ATOMIC_ACQUIRE) == 0)
 		return false;
 	for (unsigned id = 0; id < VM_MAX; id++) {
@@ -292,7 +308,7 @@ bool life_work(void)
 		sched_use_address_space(sched_boot_space);
 		if (l->again && rdtsc() >= l0_config()->time_limit)
 			give_up(id);
-		if (!show_piece(l) && !wipe_piece(l) && (!l->again || passed_ready(id)))
+		if (!show_piece(l) && !wipe_piece(l) && (!l->again || may_begin(id)))
 			finish(id);
 		return true;
 	}

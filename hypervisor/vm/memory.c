@@ -5,34 +5,54 @@
 #include "vm/memory.h"
 
 #include "cpu/mem.h"
-#include "mm/layout.h"
+#include "spec/addr.h"
+#include "vm/ram.h"
 #include "vm/vm.h"
 
-static inline void *in_slot(const struct mem_slot *s, uint64_t gpa, uint64_t size)
+static inline bool is_in(const struct mem_slot *s, uint64_t gpa, uint64_t size)
 {
 	uint64_t offset = gpa - s->gpa; /* huge when below the slot */
 
-	if (offset < s->size && size <= s->size - offset)
-		return (uint8_t *)direct_va(s->hpa) + offset;
-	return NULL;
+	return offset < s->size && size <= s->size - offset;
 }
 
 void *vm_gpa_to_va(const struct vm *vm, uint64_t gpa, uint64_t size)
 {
 	for (unsigned i = 0; i < vm->slot_count; i++) {
-		void *va = in_slot(&vm->slots[i], gpa, size);
+		const struct mem_slot *s = &vm->slots[i];
 
-		if (va != NULL)
-			return va;
+		if (!is_in(s, gpa, size))
+			continue;
+		if (vm->ram != NULL && !ram_there(vm, s->offset + (gpa - s->gpa), size))
+			return NULL;
+		return s->host + (gpa - s->gpa);
 	}
 	return NULL;
 }
 
 const void *vm_readable_va(const struct vm *vm, uint64_t gpa, uint64_t size)
 {
-	const void *ram = vm_gpa_to_va(vm, gpa, size);
+	const struct mem_slot *s = &vm->rom;
+	const void *ram;
+	uint64_t offset;
 
-	return ram != NULL ? ram : in_slot(&vm->rom, gpa, size);
+	if (vm->ram != NULL && vm_ram_offset(vm, gpa, size, &offset))
+		return ram_readable(vm, offset, size);
+	ram = vm_gpa_to_va(vm, gpa, size);
+	return ram != NULL ? ram : is_in(s, gpa, size) ? s->host + (gpa - s->gpa) : NULL;
+}
+
+bool vm_ram_offset(const struct vm *vm, uint64_t gpa, uint64_t size, uint64_t *offset)
+{
+	for (unsigned i = 0; i < vm->slot_count; i++) {
+		const struct mem_slot *s = &vm->slots[i];
+
+		if (!is_in(s, gpa, size))
+			continue;
+		*offset = s->offset + (gpa - s->gpa);
+		return true;
+	}
+	return false;
 }
 
 bool vm_is_rom(const struct vm *vm, uint64_t gpa)

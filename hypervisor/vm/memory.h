@@ -12,11 +12,15 @@ struct vm;
 
 /*
  * The host address behind a guest-physical range of RAM that does not leave its slot, or NULL.
+ * RAM that moves is there then, until this CPU has handled the exit.
  */
 void *vm_gpa_to_va(const struct vm *vm, uint64_t gpa, uint64_t size);
 
 /* The same for what can be read: RAM, and the ROM of firmware. */
 const void *vm_readable_va(const struct vm *vm, uint64_t gpa, uint64_t size);
+
+/* Where a range of RAM is in all of it. False: it is none, or leaves its slot. */
+bool vm_ram_offset(const struct vm *vm, uint64_t gpa, uint64_t size, uint64_t *offset);
 
 /* Firmware is at this address; writing it has no effect. */
 bool vm_is_rom(const struct vm *vm, uint64_t gpa);

@@ -5,6 +5,7 @@
  */
 #include "vm/seam_emul.h"
 #include "vm/devices.h"
+#include "vm/ram.h"
 #include "vm/vm_int.h"
 
 #include "cpu/asm.h"
@@ -244,11 +245,17 @@ void handle_ept_violation(struct vcpu *vcpu)
 	bool data = q & QUAL_TRANSLATION && !(q & QUAL_FETCH);
 	uint64_t linear = q & QUAL_LINEAR ? vmread(VMCS_GUEST_LINEAR_ADDRESS) : NO_PAGE;
 	uint8_t code[EMUL_MAX_INSN] = {0};
+	uint64_t offset;
 
 	if (vcpu->nested.in_l2 && nested_apic_access(&vcpu->nested, gpa, q))
 		return;
 	vcpu_redeliver(vcpu);
 	if (map_registers(vcpu, gpa)) {
+		nested_block_nmis_again(q);
+		return;
+	}
+	if (vcpu->vm->ram != NULL && vm_ram_offset(vcpu->vm, gpa, 1, &offset)) {
+		ram_touch(vcpu, offset);
 		nested_block_nmis_again(q);
 		return;
 	}

@@ -83,7 +83,7 @@ static uint32_t read_chunk(const struct vm *vm, uint32_t pixels[CHUNK])
 
 	n = n < page ? n : page;
 	n = n < CHUNK ? n : CHUNK;
-	there = vm_gpa_to_va(vm, gpa, n * RAMFB_PIXEL);
+	there = vm_readable_va(vm, gpa, n * RAMFB_PIXEL);
 	if (there != NULL)
 		memcpy(pixels, there, n * RAMFB_PIXEL);
 	else

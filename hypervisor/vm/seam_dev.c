@@ -5,6 +5,7 @@
 #include "vm/create.h"
 #include "vm/devices.h"
 #include "vm/sched.h"
+#include "vm/ram.h"
 #include "vm/vm_int.h"
 
 #include "cpu/asm.h"
@@ -120,20 +121,35 @@ static void mark_written(const struct vm *vm, uint64_t gpa, uint64_t size)
 	while (gpa < end) {
 		uint64_t *leaf = ept_leaf(&vm->ept01, gpa, &page_size);
 
-		if (leaf == NULL)
+		if (leaf == NULL && vm->ram == NULL)
 			return;
-		if (page_size == PAGE_SIZE)
+		if (leaf == NULL) /* the guest has not accessed it yet */
+			page_size = SIZE_2M;
+		else if (page_size == PAGE_SIZE)
 			__atomic_fetch_or(leaf, EPT_DIRTY, __ATOMIC_SEQ_CST);
 		gpa = (gpa | (page_size - 1)) + 1;
 	}
 }
 
+/* RAM that moves: what is not there reads as zeros. Nobody writes there. */
+static void *readable(const struct vm *vm, uint64_t gpa, uint64_t size)
+{
+	uint64_t offset;
+
+	return vm_ram_offset(vm, gpa, size, &offset)
+		       ? (void *)(uintptr_t)ram_readable(vm, offset, size)
+		       : NULL;
+}
+
 void *dev_memory(struct platform *p, uint16_t bdf, uint64_t gpa, uint64_t size, bool write)
 {
 	const struct vm *vm = vm_of_platform(p);
-	void *va = vm_gpa_to_va(vm, gpa, size);
+	void *va;
 
 	(void)bdf; /* no IOMMU yet: all functions see memory as the CPU does */
+	if (!write && vm->ram != NULL)
+		return readable(vm, gpa, size);
+	va = vm_gpa_to_va(vm, gpa, size);
 	if (write && va != NULL && __atomic_load_n(&vm->pages_watched, __ATOMIC_RELAXED))
 		mark_written(vm, gpa, size);
 	return va;

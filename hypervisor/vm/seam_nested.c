@@ -10,6 +10,7 @@
 #include "mm/layout.h"
 #include "nested/seam.h"
 #include "vm/passed.h"
+#include "vm/ram.h"
 #include "vm/vm_int.h"
 #include "vm/vm_log.h"
 #include "vmx/asm.h"
@@ -46,10 +47,33 @@ static uint64_t page_size_at(const struct mem_slot *s, uint64_t gpa, uint64_t wa
 	return PAGE_SIZE;
 }
 
+static bool translate_moving(
+	const struct vm *vm, uint64_t gpa, struct hpa *hpa, uint64_t *page_size)
+{
+	uint64_t offset;
+
+	if (!vm_ram_offset(vm, gpa, 1, &offset) || !ram_translate(vm, offset, hpa))
+		return false;
+	if (*page_size > SIZE_2M)
+		*page_size = SIZE_2M;
+	return true;
+}
+
+void seam_l1_pin(struct nested *n, struct gpa_l1 a)
+{
+	const struct vm *vm = vcpu_of(n)->vm;
+	uint64_t offset;
+
+	if (vm->ram != NULL && vm_ram_offset(vm, a.v, 1, &offset))
+		ram_pin(vm, offset);
+}
+
 bool seam_l1_translate(struct nested *n, struct gpa_l1 a, struct hpa *hpa, uint64_t *page_size)
 {
 	const struct vm *vm = vcpu_of(n)->vm;
 
+	if (vm->ram != NULL)
+		return translate_moving(vm, a.v, hpa, page_size);
 	for (unsigned i = 0; i < vm->slot_count; i++) {
 		const struct mem_slot *s = &vm->slots[i];
 		uint64_t offset = a.v - s->gpa; /* huge when below the slot */
@@ -75,8 +99,10 @@ bool seam_l1_device(struct nested *n, struct gpa_l1 a, struct hpa *hpa, uint64_t
 uint64_t *seam_l1_page_watch(struct nested *n, struct gpa_l1 a)
 {
 	struct vm *vm = vcpu_of(n)->vm;
-	uint64_t *leaf;
+	uint64_t *leaf, offset;
 
+	if (vm->ram != NULL && vm_ram_offset(vm, a.v, PAGE_SIZE, &offset))
+		ram_holds_table(vm, offset);
 	if (!(vm->ept01.eptp & EPTP_AD) || seam_l1_page(n, a) == NULL)
 		return NULL;
 	__atomic_store_n(&vm->pages_watched, true, __ATOMIC_SEQ_CST);

@@ -10,6 +10,7 @@
 #include "cpu/mux.h"
 #include "vm/create.h"
 #include "vm/devices.h"
+#include "vm/ram.h"
 #include "vm/vm_int.h"
 #include "vm/vm_log.h"
 
@@ -116,6 +117,33 @@ void devices_vm_ended(unsigned vm)
 {
 	for (unsigned port = 0; port < LIMIT_PORTS; port++)
 		input_port_left(l0_port_line(vm, port));
+}
+
+/* ---- memory ---- */
+
+bool seam_balloon_give(struct platform *p, uint64_t gpa)
+{
+	struct vm *vm = vm_of_platform(p);
+	uint64_t offset;
+
+	return !vm_ram_offset(vm, gpa, SIZE_2M, &offset) || ram_give(vm, offset);
+}
+
+/* More than one slot: all of it. */
+void seam_balloon_keep(struct platform *p, uint64_t gpa, uint64_t size)
+{
+	struct vm *vm = vm_of_platform(p);
+	uint64_t offset;
+
+	if (vm_ram_offset(vm, gpa, size, &offset))
+		ram_keep(vm, offset, size);
+	else
+		ram_keep(vm, 0, vm->config.memory);
+}
+
+bool seam_balloon_settled(struct platform *p)
+{
+	return ram_settled(vm_of_platform(p));
 }
 
 /* ---- disks ---- */

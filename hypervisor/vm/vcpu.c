@@ -13,6 +13,7 @@
 #include "load/load.h"
 #include "mm/layout.h"
 #include "vm/nested_hw.h"
+#include "vm/ram.h"
 #include "vmx/asm.h"
 
 _Static_assert(offsetof(struct vcpu, regs) == 0, "vmx/stub.S");
@@ -167,6 +168,7 @@ void vcpu_enter_cpu(struct vcpu *vcpu)
 		if (vcpu->nested_hw != NULL)
 			nested_hw_enter_cpu(vcpu);
 		vmx_flush_all(); /* of a time when the vCPU was here before */
+		ram_flush_window(vcpu->vm);
 	}
 	vcpu_use_vmcs(vcpu, vcpu->vmcs);
 }

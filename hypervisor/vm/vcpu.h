@@ -40,14 +40,16 @@ enum vcpu_event {
 	EVENT_CONSOLE = 1 << 10, /* something was typed at the console; vCPU 0 */
 	EVENT_LINE = 1 << 11,    /* lines of the machine's devices interrupted: passed_take */
 	EVENT_MANAGE = 1 << 12,  /* somebody asks something: manage_vcpu */
-	EVENT_PAUSE = 1 << 13    /* the VM stands still or goes on: vm->paused */
+	EVENT_PAUSE = 1 << 13,   /* the VM stands still or goes on: vm->paused */
+	EVENT_MEMORY = 1 << 14   /* RAM that moves: ram_move_on; and there may be some again */
 };
 
 enum vcpu_state {
 	VCPU_RUNNABLE,
 	VCPU_HALTED,    /* HLT: until an interrupt, NMI or INIT */
 	VCPU_WAIT_SIPI, /* after INIT */
-	VCPU_STOPPED    /* the VM ended */
+	VCPU_STOPPED,   /* the VM ended */
+	VCPU_STARVED    /* until there is memory for it: vm/ram.h */
 };
 
 /* Exits by level they came from, and time. Index 0: L0, 1: L1, 2: L2. */
@@ -98,8 +100,10 @@ struct vcpu {
 	struct guest_regs regs; /* offset 0; vmx/stub.S */
 	struct hw_vmcs *vmcs;   /* the current one: &vmcs01, or a VMCS02; vmx/stub.S */
 	uint32_t events;        /* enum vcpu_event */
-	uint32_t deferred;   /* enum vcpu_event to post after the next exit, which is at once */
-	bool init_latched;   /* INIT arrived in VMX root operation: blocked there */
+	uint32_t deferred; /* enum vcpu_event to post after the next exit, which is at once */
+	uint32_t starved_events; /* enum vcpu_event that wait until it has memory */
+	uint8_t starving;        /* enum ram_want: what it needs before it goes on */
+	bool init_latched;       /* INIT arrived in VMX root operation: blocked there */
 	bool nmi_waits;      /* an NMI is blocked: until the NMI window, or the level changes */
 	bool injecting;      /* an event for the next entry is in the current VMCS */
 	uint8_t sipi_vector; /* of the last start-up IPI; atomic */

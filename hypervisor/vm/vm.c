@@ -21,6 +21,7 @@
 #include "vm/explain.h"
 #include "vm/nested_hw.h"
 #include "vm/network.h"
+#include "vm/ram.h"
 #include "vm/screen.h"
 #include "vm/vm_log.h"
 
@@ -28,8 +29,22 @@ _Static_assert(DEV_PCI_HOLE_START == ONE_TO_ONE_HOLE_START, "no RAM where device
 
 static bool map_slot(struct vm *vm, uint64_t gpa, struct hpa hpa, uint64_t size)
 {
-	vm->slots[vm->slot_count++] = (struct mem_slot){gpa, size, hpa};
+	vm->slots[vm->slot_count++] = (struct mem_slot){gpa, size, hpa, direct_va(hpa), 0};
 	return ept_map(&vm->ept01, gpa, hpa, size, EPT_RWX, MEMTYPE_WB);
+}
+
+/* EPT01 maps it when it is accessed. */
+static void place_moving(struct vm *vm, struct vm_ram *r, uint64_t low)
+{
+	uint64_t size = vm->config.memory, high = size - low;
+
+	vm->ram = r;
+	ram_begin(r, low);
+	vm->slots[vm->slot_count++] =
+		(struct mem_slot){.gpa = 0, .size = low, .host = r->window};
+	if (high != 0)
+		vm->slots[vm->slot_count++] = (struct mem_slot){
+			.gpa = BIT64(32), .size = high, .host = r->window + low, .offset = low};
 }
 
 /* low: how much of a single piece is below 4 GiB. */
@@ -37,6 +52,10 @@ static bool map_memory(struct vm *vm, const struct vm_memory *m, uint64_t low)
 {
 	const struct mem_slot *all = &m->ram[0];
 
+	if (m->moving != NULL) {
+		place_moving(vm, m->moving, low);
+		return true;
+	}
 	if (m->ram_count == 1 && all->size > low)
 		return map_slot(vm, 0, all->hpa, low) &&
 		       map_slot(vm, BIT64(32), (struct hpa){all->hpa.v + low}, all->size - low);
@@ -57,7 +76,7 @@ static bool take_region(uint64_t cr3, uint64_t size, bool zeroed, struct hpa *ou
 
 static void add_ram(struct vm_memory *m, uint64_t gpa, struct hpa hpa, uint64_t size)
 {
-	m->ram[m->ram_count++] = (struct mem_slot){gpa, size, hpa};
+	m->ram[m->ram_count++] = (struct mem_slot){gpa, size, hpa, NULL, 0};
 }
 
 /* One piece, which map_memory cuts. */
@@ -138,23 +157,41 @@ static bool map_images(uint64_t cr3, const struct vm_images *images)
 	return true;
 }
 
-bool vm_memory_take(const struct vm_images *images, bool ram_zeroed, struct vm_memory *m)
+static bool take_moving(
+	struct vm_memory *m, const struct vm_config *config, unsigned id, bool zeroed)
+{
+	m->books_size = memory_books_size(config);
+	if (!take_region(m->cr3, m->books_size, zeroed, &m->books))
+		return false;
+	m->moving = ram_create(m->books, config, id, m->cr3, zeroed);
+	return m->moving != NULL;
+}
+
+static bool take_all_ram(
+	struct vm_memory *m, const struct vm_config *config, unsigned id, bool zeroed)
+{
+	if (config->reserve != 0)
+		return take_moving(m, config, id, zeroed);
+	return config->devices != 0 ? take_one_to_one(m, config->memory, zeroed)
+				    : take_ram(m, config->memory, zeroed);
+}
+
+bool vm_memory_take(
+	const struct vm_images *images, unsigned id, bool ram_zeroed, struct vm_memory *m)
 {
 	const struct vm_config *config = &images->config;
-	bool (*take)(struct vm_memory *, uint64_t, bool) =
-		config->devices != 0 ? take_one_to_one : take_ram;
 
 	*m = (struct vm_memory){
 		.pool_size = memory_pool_size(config), .kept_size = memory_kept_size(config)};
 	if (paging_create(&m->cr3) && network_map(m->cr3, config) &&
 		take_region(m->cr3, m->pool_size, ram_zeroed, &m->pool) &&
-		take(m, config->memory, ram_zeroed) && map_images(m->cr3, images)) {
+		take_all_ram(m, config, id, ram_zeroed) && map_images(m->cr3, images)) {
 		tell_ram(config, m);
 		return true;
 	}
 	vm_memory_give_back(m);
 	log_error("'%s': not enough memory on this machine for a VM of %lu MiB (%lu MiB free)",
-		config->name, config->memory >> 20, page_available() >> 20);
+		config->name, memory_ram_size(config) >> 20, page_available() >> 20);
 	return false;
 }
 
@@ -164,6 +201,10 @@ void vm_memory_give_back(const struct vm_memory *m)
 		page_free(m->ram[i].hpa, m->ram[i].size);
 	if (m->pool.v != 0)
 		page_free(m->pool, m->pool_size);
+	if (m->moving != NULL)
+		ram_destroy(m->moving, m->cr3);
+	if (m->books.v != 0)
+		page_free(m->books, m->books_size);
 	if (m->cr3 != 0)
 		paging_destroy(m->cr3);
 }

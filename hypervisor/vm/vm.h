@@ -21,12 +21,15 @@
 #define VM_VOIDS         64u
 #define VM_FIRMWARE_LINE 160
 
+struct vm_ram;
 struct vm_state;
 
 struct mem_slot {
 	uint64_t gpa;
-	uint64_t size; /* 0: none */
-	struct hpa hpa;
+	uint64_t size;   /* 0: none */
+	struct hpa hpa;  /* not of RAM that moves */
+	uint8_t *host;   /* in the VM's address space */
+	uint64_t offset; /* of RAM that moves: from the start of all of it */
 };
 
 enum vm_end {
@@ -68,6 +71,7 @@ struct vm {
 	struct mem_slot slots[VM_MAX_SLOTS];
 	unsigned slot_count;
 	struct mem_slot rom; /* firmware, up to 4 GiB; its host memory is the boot module's */
+	struct vm_ram *ram;  /* that moves; NULL: it is all there */
 	struct vm_kept kept;
 	struct page_pool pool;
 	struct ept ept01;

@@ -89,6 +89,7 @@ enum vm_warning {
 	WARN_IO,
 	WARN_MMIO,
 	WARN_EMULATION,
+	WARN_MEMORY,
 	WARN_DISK /* and those behind it: one for each disk */
 };
 

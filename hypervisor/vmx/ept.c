@@ -167,6 +167,49 @@ void ept_clear(struct ept *e, uint64_t gpa, uint64_t size)
 	}
 }
 
+/* Other CPUs may walk the tables, and read the flags. */
+static void set_entry(uint64_t *entry, uint64_t value)
+{
+	__atomic_store_n(entry, value, __ATOMIC_RELEASE);
+}
+
+static bool is_table(uint64_t entry)
+{
+	return present(entry) && !(entry & EPT_LARGE);
+}
+
+bool ept_chunk_set(struct ept *e, uint64_t gpa, struct hpa hpa)
+{
+	uint64_t *entry = entry_at(e, gpa, 21);
+	uint64_t leaf = EPT_RWX | EPT_TYPE(MEMTYPE_WB);
+
+	if (entry == NULL)
+		return false;
+	if (!is_table(*entry)) {
+		set_entry(entry, hpa.v | leaf | EPT_LARGE);
+		return true;
+	}
+	for (unsigned i = 0; i < ENTRIES; i++)
+		if (!present(table_of(*entry)[i]))
+			set_entry(&table_of(*entry)[i],
+				(hpa.v + i * PAGE_SIZE) | leaf | EPT_DIRTY);
+	return true;
+}
+
+void ept_chunk_clear(struct ept *e, uint64_t gpa)
+{
+	uint64_t *entry = entry_at(e, gpa, 21);
+
+	if (entry == NULL || !present(*entry))
+		return;
+	if (!is_table(*entry)) {
+		set_entry(entry, 0);
+		return;
+	}
+	for (unsigned i = 0; i < ENTRIES; i++)
+		set_entry(&table_of(*entry)[i], EPT_DIRTY);
+}
+
 uint64_t *ept_leaf(const struct ept *e, uint64_t gpa, uint64_t *page_size)
 {
 	uint64_t *table = e->root;

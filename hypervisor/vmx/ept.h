@@ -42,6 +42,13 @@ void ept_clear(struct ept *e, uint64_t gpa, uint64_t size);
 bool ept_has_table(const struct ept *e, uint64_t gpa);
 
 /*
+ * Maps the 2 MiB from gpa on to hpa; and removes that mapping. Tables of 4 KiB pages that are
+ * there stay, for ept_split_to_4k, and say that every page is written. False: pool exhausted.
+ */
+bool ept_chunk_set(struct ept *e, uint64_t gpa, struct hpa hpa);
+void ept_chunk_clear(struct ept *e, uint64_t gpa);
+
+/*
  * Makes the page that maps gpa at most 4 KiB large, keeping its content, permissions and type.
  * The leaf entry, or NULL when nothing is mapped or the pool is exhausted. The caller flushes.
  */

@@ -122,6 +122,12 @@ bool seam_l1_device(struct nested *n, struct gpa_l1 a, struct hpa *hpa, uint64_t
 	return true;
 }
 
+void seam_l1_pin(struct nested *n, struct gpa_l1 a)
+{
+	(void)n;
+	assert_true(fake_is_ram(a.v, 1));
+}
+
 uint64_t *seam_l1_page_watch(struct nested *n, struct gpa_l1 a)
 {
 	(void)n;

@@ -137,13 +137,14 @@ static void a_page_that_is_taken_out_keeps_its_chunk(void **state)
 	move(VIRTIO_BALLOON_INFLATE, 1024, 512);
 	world.chunks.keeps = 0;
 	move(VIRTIO_BALLOON_DEFLATE, 1030, 2);
-	assert_true(back(VIRTIO_BALLOON_DEFLATE));
+	assert_false(back(VIRTIO_BALLOON_DEFLATE)); /* maybe it is going already */
 	assert_int_equal(world.chunks.keeps, 1);
 	assert_int_equal(world.chunks.kept, 2 * BALLOON_CHUNK);
 	assert_int_equal(world.chunks.kept_size, BALLOON_CHUNK);
 	assert_int_equal(balloon.inside, 510);
 	world.chunks.settled = true;
 	time_passes();
+	assert_true(back(VIRTIO_BALLOON_DEFLATE));
 	/* In again, it goes again. */
 	move(VIRTIO_BALLOON_INFLATE, 1030, 2);
 	assert_int_equal(world.chunks.count, 2);

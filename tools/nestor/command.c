@@ -33,6 +33,8 @@ static const struct option option_table[] = {
 	{"--weight", TO_VM, "weight", RUN | CHECK | IMAGE},
 	{"--pin", TO_VM, "pin", RUN | CHECK | IMAGE},
 	{"--display", TO_VM, "display", RUN | CHECK | IMAGE},
+	{"--reserve", TO_VM, "reserve", RUN | CHECK | IMAGE},
+	{"--balloon", TO_VM, "balloon", RUN | CHECK | IMAGE},
 	{"--rng", TO_VM, "rng", RUN | CHECK | IMAGE},
 	{"--virtio-console", TO_VM, "virtio-console", RUN | CHECK | IMAGE},
 	{"--vsock", TO_VM, "vsock", RUN | CHECK | IMAGE},

@@ -175,7 +175,9 @@ static const char *placeholder(const struct setting *s, struct arena *a)
 
 	switch (s->kind) {
 	case SETTING_SIZE:
-		return "SIZE";
+		for (size_t i = 0; s->words && s->words[i]; i++)
+			all = arena_format(a, "%s%s|", all, s->words[i]);
+		return arena_format(a, "%sSIZE", all);
 	case SETTING_NUMBER:
 		return "N";
 	case SETTING_SWITCH:

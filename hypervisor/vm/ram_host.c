@@ -1,0 +1,259 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * RAM that moves: what all VMs share of it, and what a VM is given at its creation.
+ */
+#include "vm/ram_int.h"
+
+#include "cpu/asm.h"
+#include "cpu/mem.h"
+#include "mm/layout.h"
+#include "mm/page.h"
+#include "mm/paging.h"
+#include "policy/memory.h"
+#include "vm/sched.h"
+
+/*
+ * In L0's address spaces two entries of the top tables for each VM; the direct map ends below.
+ */
+#define WINDOW_BASE 0xffffc00000000000ull
+#define WINDOW_SIZE (1ull << 40)
+#define TOP_ENTRY   (1ull << 39) /* what one of them maps */
+#define DROPS       512u         /* chunks that one piece of work gives back */
+
+_Static_assert(CHUNK_SIZE == SIZE_2M, "a chunk is a large page");
+_Static_assert(sizeof(struct vm_ram) <= MEMORY_RAM_BOOKS, "policy/memory.c");
+_Static_assert(sizeof(struct ram_chunk) == MEMORY_RAM_CHUNK, "policy/memory.c");
+
+static struct chunks all;
+static struct spinlock lock = {.rank = LOCK_PAGES};
+static uint32_t waiting[VM_MAX]; /* vCPUs that wait for a chunk: bit by index; with the lock */
+static struct hpa zeros;         /* a chunk */
+
+const uint8_t *ram_zeros(void)
+{
+	return direct_va(zeros);
+}
+
+/* ---- at set-up ---- */
+
+static bool take_frame(bool zeroed, uint32_t *frame)
+{
+	struct hpa at;
+
+	if (!page_alloc(CHUNK_SIZE, CHUNK_SIZE, PAGE_ANYWHERE, &at))
+		return false;
+	if (!zeroed)
+		memset(direct_va(at), 0, CHUNK_SIZE);
+	*frame = (uint32_t)(at.v / CHUNK_SIZE);
+	return true;
+}
+
+static bool take_zeros(bool zeroed)
+{
+	uint32_t frame;
+
+	if (zeros.v != 0)
+		return true;
+	if (!take_frame(zeroed, &frame))
+		return false;
+	zeros.v = frame * CHUNK_SIZE;
+	return true;
+}
+
+static bool take_promised(unsigned vm, const struct vm_config *c, bool zeroed)
+{
+	uint32_t count = (uint32_t)(c->reserve / CHUNK_SIZE), spare = memory_spare(c), frame;
+
+	for (uint32_t i = 0; i < count; i++)
+		if (!take_frame(zeroed, &frame) || !chunks_add(&all, frame, true))
+			return false;
+	return chunks_open(&all, vm, count - spare, spare);
+}
+
+/* The parts behind the structure, in the order of their alignment. */
+static void place_parts(struct vm_ram *r, const struct vm_config *c)
+{
+	uint8_t *at = (uint8_t *)r + MEMORY_RAM_BOOKS;
+
+	r->count = (uint32_t)(c->memory / CHUNK_SIZE);
+	r->pdpt = (uint64_t *)(void *)at;
+	at += WINDOW_SIZE / TOP_ENTRY * PAGE_SIZE;
+	r->pde = (uint64_t *)(void *)at;
+	at += (r->count + PT_ENTRIES - 1) / PT_ENTRIES * PAGE_SIZE;
+	r->chunk = (struct ram_chunk *)(void *)at;
+	at += r->count * sizeof(struct ram_chunk);
+	r->balloon_bits = (uint64_t *)(void *)at;
+	r->balloon_bytes = memory_balloon_bytes(c);
+}
+
+static bool map_window(struct vm_ram *r, uint64_t cr3)
+{
+	uint64_t window = (uint64_t)(uintptr_t)r->window;
+
+	for (uint32_t i = 0; i < r->count; i += PT_ENTRIES)
+		r->pdpt[i / PT_ENTRIES] = hpa_of(&r->pde[i]).v | PT_P | PT_RW;
+	for (unsigned i = 0; i < WINDOW_SIZE / TOP_ENTRY; i++) {
+		struct hpa table = hpa_of(r->pdpt + i * PT_ENTRIES);
+
+		paging_share(cr3, window + i * TOP_ENTRY, table);
+		paging_share(sched_boot_space, window + i * TOP_ENTRY, table);
+	}
+	return paging_map_direct(cr3, zeros, CHUNK_SIZE, PT_P | PT_XD);
+}
+
+struct vm_ram *ram_create(
+	struct hpa books, const struct vm_config *c, unsigned vm, uint64_t cr3, bool zeroed)
+{
+	struct vm_ram *r = direct_va(books);
+
+	if (!take_zeros(zeroed) || !take_promised(vm, c, zeroed))
+		return NULL;
+	r->lock = SPINLOCK(LOCK_RAM);
+	r->vm = vm;
+	r->pde_flags = PT_PS | paging_rights(PT_RW_DATA);
+	r->window = (uint8_t *)(uintptr_t)(WINDOW_BASE + vm * WINDOW_SIZE);
+	place_parts(r, c);
+	return map_window(r, cr3) ? r : NULL;
+}
+
+void ram_take_rest(bool zeroed)
+{
+	struct hpa at;
+
+	while (zeros.v != 0 && all.clean + all.dirty < CHUNKS_MAX &&
+		page_alloc(CHUNK_SIZE, CHUNK_SIZE, PAGE_ANYWHERE, &at))
+		(void)chunks_add(&all, (uint32_t)(at.v / CHUNK_SIZE), zeroed);
+}
+
+void ram_begin(struct vm_ram *r, uint64_t low)
+{
+	r->low = (uint32_t)(low / CHUNK_SIZE);
+	write_cr3(read_cr3());
+}
+
+void ram_destroy(struct vm_ram *r, uint64_t cr3)
+{
+	uint64_t window = (uint64_t)(uintptr_t)r->window;
+
+	for (unsigned i = 0; i < WINDOW_SIZE / TOP_ENTRY; i++) {
+		paging_unshare(cr3, window + i * TOP_ENTRY);
+		paging_unshare(sched_boot_space, window + i * TOP_ENTRY);
+	}
+	write_cr3(read_cr3());
+	spin_lock(&lock);
+	chunks_close(&all, r->vm);
+	spin_unlock(&lock);
+}
+
+/* ---- chunks ---- */
+
+uint32_t ram_host_take(unsigned vm, bool spare)
+{
+	uint32_t frame;
+
+	spin_lock(&lock);
+	frame = spare ? chunks_take_spare(&all, vm) : chunks_take(&all, vm);
+	spin_unlock(&lock);
+	return frame;
+}
+
+void ram_host_give(unsigned vm, uint32_t frame)
+{
+	spin_lock(&lock);
+	chunks_give(&all, vm, frame);
+	spin_unlock(&lock);
+}
+
+/* Who waits is on record before anybody can give what it waits for. */
+bool ram_host_can_go_on(unsigned vm, unsigned vcpu, bool chunk)
+{
+	bool can;
+
+	spin_lock(&lock);
+	can = chunks_settle(&all, vm) && (!chunk || chunks_can_take(&all, vm));
+	if (!can)
+		waiting[vm] |= 1u << vcpu;
+	spin_unlock(&lock);
+	return can;
+}
+
+static void wake(const uint32_t who[VM_MAX])
+{
+	for (unsigned vm = 0; vm < VM_MAX; vm++)
+		for (uint32_t left = who[vm]; left != 0; left &= left - 1)
+			sched_post(vm, (unsigned)__builtin_ctz(left), EVENT_MEMORY);
+}
+
+bool ram_wipe(void)
+{
+	uint32_t who[VM_MAX], frame;
+	uint8_t owner;
+
+	if (__atomic_load_n(&all.dirty, __ATOMIC_RELAXED) == 0)
+		return false;
+	spin_lock(&lock);
+	frame = chunks_to_wipe(&all, &owner);
+	spin_unlock(&lock);
+	if (frame == CHUNK_NONE)
+		return false;
+	sched_use_address_space(sched_boot_space);
+	memset(direct_va((struct hpa){frame * CHUNK_SIZE}), 0, CHUNK_SIZE);
+	spin_lock(&lock);
+	chunks_wiped(&all, owner, frame);
+	memcpy(who, waiting, sizeof(who));
+	memset(waiting, 0, sizeof(waiting));
+	spin_unlock(&lock);
+	wake(who);
+	return true;
+}
+
+/* ---- after the end of a VM ---- */
+
+/* No CPU runs it: what is on its way has arrived. */
+static void rest(struct vm_ram *r)
+{
+	r->asked.count = r->going.count = r->left.count = 0;
+	r->forgets = false;
+	r->round = 0;
+	memset(r->seen, 0, sizeof(r->seen));
+	memset(r->balloon_bits, 0, memory_balloon_size(r->balloon_bytes));
+}
+
+bool ram_drop(struct vm_ram *r)
+{
+	unsigned given = 0;
+
+	for (uint32_t i = 0; i < r->count && given < DROPS; i++) {
+		if (r->chunk[i].frame == CHUNK_NONE)
+			continue;
+		r->pde[i] = 0;
+		ram_host_give(r->vm, r->chunk[i].frame);
+		r->chunk[i] = (struct ram_chunk){.frame = CHUNK_NONE};
+		given++;
+	}
+	if (given != 0)
+		return true;
+	rest(r);
+	r->stats = (struct ram_stats){.there = 0};
+	return false;
+}
+
+bool ram_is_whole(const struct vm_ram *r)
+{
+	bool whole;
+
+	spin_lock(&lock);
+	whole = chunks_used(&all, r->vm) == 0;
+	spin_unlock(&lock);
+	return whole;
+}
+
+bool ram_is_short(const struct vm_ram *r)
+{
+	bool can;
+
+	spin_lock(&lock);
+	can = chunks_can_take(&all, r->vm);
+	spin_unlock(&lock);
+	return !can;
+}
