@@ -116,7 +116,7 @@ devices() {
 	local m
 	base insmod poweroff cat head wc cmp cut mv grep tr dd sha256sum sync seq umount mkdir cp \
 		blkdiscard blockdev ln rm stty
-	drivers "${of_pci[@]}" char/virtio_console char/hw_random/virtio-rng
+	drivers "${of_pci[@]}" char/virtio_console char/hw_random/virtio-rng virtio/virtio_balloon
 	host_program mke2fs
 	host_program e2fsck
 	for m in drivers/net/virtio_net drivers/net/net_failover net/core/failover net/llc/llc net/802/stp \
@@ -124,7 +124,7 @@ devices() {
 		put "$dir/modules/kernel/$m.ko" lib/modules
 	done
 	cdrom_drivers
-	for m in httpd ifconfig ip ls nc nslookup ping sleep taskset tee udhcpc vconfig wget; do
+	for m in httpd ifconfig ip ls md5sum nc nslookup ping sleep taskset tee udhcpc vconfig wget; do
 		ln -s busybox "$stage/bin/$m"
 	done
 	mkdir -p "$stage/etc"

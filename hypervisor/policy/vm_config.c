@@ -48,6 +48,9 @@ static const char *const display_words[] = {
 	NULL,
 };
 
+/* 0: it has all its memory from the start. */
+static const char *const reserve_words[] = {"all", NULL};
+
 static const char *const balloon_words[] = {
 	[BALLOON_OFF] = "off",
 	[BALLOON_ON] = "on",
@@ -60,14 +63,6 @@ const struct setting vm_settings[] = {
 	{ROW("vm", "name", SETTING_NAME, name), .help = "its name"},
 	{ROW("memory", "memory", SETTING_SIZE, memory), .min = 4 * MIB, .max = MIB << 20,
 		.unit = 2 * MIB, .initial = 512 * MIB, .help = "its memory"},
-	{ROW("reserve", "reserve", SETTING_SIZE, reserve), .min = 2 * MIB, .max = MIB << 20,
-		.unit = 2 * MIB,
-		.help = "what of its memory is promised to it; the rest comes when it is used, "
-			"as far as other VMs leave some"},
-	{ROW("balloon", "balloon", SETTING_SIZE, balloon), .min = 2 * MIB, .max = MIB << 20,
-		.unit = 2 * MIB, .words = balloon_words, .initial = BALLOON_OFF,
-		.help = "give it a virtio balloon, by which it gives back what it does not use; "
-			"with a size it is asked to give up so much"},
 	{ROW("cpus", "cpus", SETTING_NUMBER, cpus), .min = 1, .max = LIMIT_VCPUS, .initial = 1,
 		.help = "its virtual CPUs"},
 	{ROW("vmx", "vmx", SETTING_SWITCH, vmx), .initial = true, .help = "offer it VT-x"},
@@ -90,6 +85,14 @@ const struct setting vm_settings[] = {
 		.initial = WEIGHT_NORMAL, .help = "its share of a CPU that several VMs want"},
 	{ROW("pin", "pin", SETTING_CPU_LIST, allowed_cpus), .initial = UINT64_MAX,
 		.help = "physical CPUs that may run it"},
+	{ROW("reserve", "reserve", SETTING_SIZE, reserve), .min = 2 * MIB, .max = MIB << 20,
+		.unit = 2 * MIB, .words = reserve_words,
+		.help = "what of its memory is promised to it; the rest comes when it is used, "
+			"as far as other VMs leave some"},
+	{ROW("balloon", "balloon", SETTING_SIZE, balloon), .min = 2 * MIB, .max = MIB << 20,
+		.unit = 2 * MIB, .words = balloon_words, .initial = BALLOON_OFF,
+		.help = "give it a virtio balloon, by which it gives back what it does not use; "
+			"with a size it is asked to give up so much"},
 	{ROW("rng", "rng", SETTING_SWITCH, rng), .initial = true,
 		.help = "give it a virtio entropy device"},
 	{ROW("virtio_console", "virtio-console", SETTING_SWITCH, virtio_console),

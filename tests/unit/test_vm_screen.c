@@ -66,7 +66,7 @@ void dev_unlock(struct platform *p)
 }
 
 /* Within a page, as a page may be the last one. */
-void *vm_gpa_to_va(const struct vm *v, uint64_t gpa, uint64_t size)
+const void *vm_readable_va(const struct vm *v, uint64_t gpa, uint64_t size)
 {
 	assert_ptr_equal(v, vm);
 	assert_in_range(size, 1, 4096 - gpa % 4096);
