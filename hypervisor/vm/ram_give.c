@@ -7,7 +7,6 @@
 
 #include "cpu/asm.h"
 #include "vm/sched.h"
-#include "vmx/asm.h"
 
 /* ---- what the balloon asks for ---- */
 

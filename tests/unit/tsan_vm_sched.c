@@ -31,6 +31,7 @@
 #include "vm/network.h"
 #include "vm/passed.h"
 #include "vm/passed.h"
+#include "vm/ram.h"
 #include "vm/sched.h"
 #include "vm/screen.h"
 #include "vm/streams.h"
@@ -220,12 +221,35 @@ void vcpu_dump(struct vcpu *vcpu)
 
 /* ---- VMs ---- */
 
-bool vm_memory_take(const struct vm_images *of, bool ram_zeroed, struct vm_memory *m)
+/* No VM has RAM that moves. */
+void ram_take_rest(bool zeroed)
 {
-	unsigned id = (unsigned)(of->config.name[0] - 'a');
+	(void)zeroed;
+}
 
+bool ram_wipe(void)
+{
+	return false;
+}
+
+bool ram_drop(struct vm_ram *r)
+{
+	assert_null(r);
+	return false;
+}
+
+bool ram_is_whole(const struct vm_ram *r)
+{
+	assert_null(r);
+	return true;
+}
+
+bool vm_memory_take(
+	const struct vm_images *of, unsigned id, bool ram_zeroed, struct vm_memory *m)
+{
+	assert_int_equal(id, of->config.name[0] - 'a');
 	(void)ram_zeroed;
-	*m = (struct vm_memory){.ram = {{0, SIZE_2M, hpa_of(memory[id][0])}},
+	*m = (struct vm_memory){.ram = {{.size = SIZE_2M, .hpa = hpa_of(memory[id][0])}},
 		.ram_count = 1,
 		.pool = hpa_of(memory[id][1]),
 		.pool_size = SIZE_2M,
