@@ -4,12 +4,12 @@
 #include "dev/platform.h"
 #include "virtio/seam.h"
 
-#define CLASS      0xff0000u /* none that PCI knows */
-#define QUEUE_SIZE 256u
-#define PAGE_COST  64u  /* of a page that goes in or out, in bytes of a budget */
-#define CHUNK_COST 256u /* of a chunk that is reported */
-#define PAGE_BYTES (1ull << VIRTIO_BALLOON_PAGE_SHIFT)
-#define LOOKS      4u /* in a millisecond, at what is on its way */
+#define NO_CLASS    0xff0000u /* none that PCI knows */
+#define DESCRIPTORS 256u
+#define MOVE_COST   64u  /* of a page that goes in or out, in bytes of a budget */
+#define CHUNK_COST  256u /* of a chunk that is reported */
+#define PAGE_BYTES  (1ull << VIRTIO_BALLOON_PAGE_SHIFT)
+#define LOOKS       4u /* in a millisecond, at what is on its way */
 
 /*
  * No STATS_VQ, which nobody reads, and no FREE_PAGE_HINT, which is for migration. 5.5.6.1: with
@@ -96,9 +96,9 @@ static enum virtio_result move_pages(
 	uint32_t page;
 
 	while (c->read.left >= sizeof(page)) {
-		if (*budget < PAGE_COST)
+		if (*budget < MOVE_COST)
 			return VIRTIO_MORE;
-		virtio_spend(budget, PAGE_COST);
+		virtio_spend(budget, MOVE_COST);
 		if (!virtq_read(q, c, &page, sizeof(page)))
 			return VIRTIO_BAD;
 		if (page >= b->pages)
@@ -114,8 +114,8 @@ static enum virtio_result move_pages(
 /* ---- reports ---- */
 
 /*
- * 5.5.6.7 "Free Page Reporting": the buffers are the pages, and nothing is written to them. What
- * does not fill a chunk stays.
+ * 5.5.6.7 "Free Page Reporting": the buffers are the pages, and nothing is written to them.
+ * What does not fill a chunk stays.
  */
 static enum virtio_result take_reports(struct virtio_balloon *b, uint64_t *budget)
 {
@@ -165,7 +165,9 @@ static enum virtio_result hold(struct virtio_balloon *b, unsigned queue)
 	return VIRTIO_HELD;
 }
 
-/* Without statistics and hints reports come in queue 2 by drivers that count those there are. */
+/*
+ * Without statistics and hints reports come in queue 2 by drivers that count those there are.
+ */
 static enum virtio_result handle(struct virtio *v, unsigned queue, uint64_t *budget)
 {
 	struct virtio_balloon *b = balloon_of(v);
@@ -199,8 +201,8 @@ static enum vpci_work work(struct virtio *v)
 }
 
 /*
- * The driver has forgotten what is in the balloon, and uses it as it likes. What it wrote to the
- * configuration it writes again.
+ * The driver has forgotten what is in the balloon, and uses it as it likes. What it wrote to
+ * the configuration it writes again.
  */
 static void reset(struct virtio *v)
 {
@@ -243,10 +245,10 @@ static const struct virtio_ops ops = {
 
 static const struct virtio_kind kind = {
 	.type = VIRTIO_BALLOON,
-	.class = CLASS,
+	.class = NO_CLASS,
 	.features = FEATURES,
 	.queues = VIRTIO_BALLOON_QUEUES,
-	.queue_size = QUEUE_SIZE,
+	.queue_size = DESCRIPTORS,
 	.config_size = VIRTIO_BALLOON_CONFIG_SIZE,
 	.ops = &ops,
 };

@@ -16,7 +16,9 @@
 
 struct virtio_balloon {
 	struct virtio v;
-	/* A bit for each page below `pages`, by guest-physical address: it is in the balloon. */
+	/*
+	 * A bit for each page below `pages`, by guest-physical address: it is in the balloon.
+	 */
 	uint64_t *bits;
 	uint64_t pages;
 	uint64_t inside; /* so many are */

@@ -253,6 +253,20 @@ test_virtio_disk_for_l2_by_qemu_of_l1() {
 		shows "L2: vda: ${sum%% *}" 'L2: block written' "L1: L2's block is there" 'L1: done with status 0'
 }
 
+# The machine has less memory than its two VMs together: the second one waits until the first one, which runs on, has given back what
+# it does not use any more.
+test_memory_moves_from_one_vm_to_another() {
+	local vm="kernel: $PWD/$B/debian/vmlinuz, initrd: $PWD/$B/debian/devices.cpio, memory: 256M, reserve: 80M, balloon: on"
+	{
+		printf 'timeout: 240\nlog: info\nmachine: {memory: 446M}\nvms:\n'
+		printf '  - {name: first, %s, background: on, cmdline: "%s"}\n' "$vm" \
+			"$LINUX quiet try=memory after=0 fill=48 hold=14 rest=900"
+		printf '  - {name: second, %s, cmdline: "%s"}\n' "$vm" "$LINUX quiet try=memory after=5 fill=48 hold=1 rest=0"
+	} >"$out.yaml"
+	expect 0 run --summary "$out.yaml" && says first 'memory: read and freed' && says second 'memory: ok' &&
+		shows "'second' waits for memory" && shows_not 'memory: failed|Out of memory'
+}
+
 test_virtio_rng_with_posted_interrupts() {
 	devices rng '' --cpus 2 --machine-cpus 2 --l0-option posted=on
 }
