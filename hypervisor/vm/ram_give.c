@@ -165,28 +165,32 @@ static bool asks_for_tables(struct vm_ram *r)
 	return flags & RAM_TABLES;
 }
 
-/* False: nothing is to be done. *forget: EPT02 has to forget what it has, and then the round
- * begins. */
-static bool step(struct vm *vm, bool *forget)
+struct step {
+	bool more;     /* another round is needed */
+	bool forgets;  /* which begins when EPT02 has forgotten what it has */
+	bool released; /* something is to be wiped */
+};
+
+static struct step step(struct vm *vm)
 {
 	struct vm_ram *r = vm->ram;
-	bool more;
+	struct step s = {.more = false};
 
 	vm_lock(vm);
 	spin_lock(&r->lock);
-	more = all_have_seen(vm);
-	if (more) {
+	if (all_have_seen(vm)) {
+		s.released = r->left.count != 0;
 		release_left(r);
 		unmap_going(r);
-		*forget = unmap_asked(vm);
-		r->forgets = *forget;
-		more = r->going.count + r->left.count != 0;
-		if (more && !*forget)
+		s.forgets = unmap_asked(vm);
+		r->forgets = s.forgets;
+		s.more = r->going.count + r->left.count != 0;
+		if (s.more && !s.forgets)
 			__atomic_fetch_add(&r->round, 1, __ATOMIC_SEQ_CST);
 	}
 	spin_unlock(&r->lock);
 	vm_unlock(vm);
-	return more;
+	return s;
 }
 
 static void forget(struct vcpu *vcpu)
@@ -219,17 +223,20 @@ static void see(struct vcpu *vcpu)
 void ram_move_on(struct vcpu *vcpu)
 {
 	struct vm *vm = vcpu->vm;
-	bool forgets = false;
+	struct step s;
 
 	if (vm->ram == NULL)
 		return;
 	see(vcpu);
 	if (asks_for_tables(vm->ram))
 		vept_forget(&vcpu->nested); /* all but the tables that are roots */
-	if (!step(vm, &forgets))
-		return;
-	if (forgets)
+	s = step(vm);
+	if (s.released) /* it is the scheduler that wipes, and then gives short slices */
+		vcpu_post(vcpu, EVENT_YIELD);
+	if (s.forgets)
 		forget(vcpu);
+	if (!s.more)
+		return;
 	for (unsigned i = 0; i < vm->config.cpus; i++)
 		vcpu_post(vm->vcpus[i], EVENT_MEMORY);
 }
