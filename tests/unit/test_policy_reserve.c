@@ -60,6 +60,31 @@ static struct vm_config config(const char *line)
 	return s.vms[0].config;
 }
 
+static void words_stand_for_sizes_in_both_directions(void **state)
+{
+	static const struct {
+		const char *given, *back;
+		uint64_t reserve, balloon;
+	} all[] = {
+		{"kernel vm=a reserve=all balloon=off", " vm=a", 0, BALLOON_OFF},
+		{"kernel vm=a reserve=256M balloon=on", " vm=a reserve=256M balloon=on",
+			256 * MIB, BALLOON_ON},
+		{"kernel vm=a reserve=64M balloon=2048K", " vm=a reserve=64M balloon=2M",
+			64 * MIB, 2 * MIB},
+	};
+	char back[256];
+
+	(void)state;
+	for (unsigned i = 0; i < 3; i++) {
+		struct vm_config c = config(all[i].given);
+
+		assert_int_equal(c.reserve, all[i].reserve);
+		assert_int_equal(c.balloon, all[i].balloon);
+		settings_format(vm_settings, &c, back, sizeof(back));
+		assert_string_equal(back, all[i].back);
+	}
+}
+
 static void of_a_reserve_the_spare_leaves_something_for_the_guest(void **state)
 {
 	static const char *const least[] = {"kernel vm=a reserve=40M",
@@ -95,6 +120,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(what_cannot_be_is_refused_with_what_would_be_right),
+		cmocka_unit_test(words_stand_for_sizes_in_both_directions),
 		cmocka_unit_test(of_a_reserve_the_spare_leaves_something_for_the_guest),
 		cmocka_unit_test(a_machine_needs_the_reserve_and_not_the_memory),
 	};

@@ -440,7 +440,6 @@ static void a_configuration_becomes_a_line_that_gives_it_back(void **state)
 		"kernel vm=a restart=always restart_limit=4294967295 pin=63 protocol=mb2 cmdline0=off",
 		"kernel vm=a memory=1T vmx_features=-ept,-vpid pin=0,2-5,7,60-63 weight=1",
 		"kernel vm=a memory=1026M vmx_features=haswell,-shadow",
-		"kernel vm=a reserve=256M balloon=on",
 		"kernel vm=a vmx_features=skylake,-apicv,+posted_intr",
 		"kernel vm=a net=lan,mac=52:54:00:00:00:0a,vlan=5,rate=64K,frames=3+wan,trunk=on",
 		"kernel vm=a ports=org.example.agent,log,x,y virtio_console=on",
