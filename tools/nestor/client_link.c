@@ -22,7 +22,7 @@ int client_link_open(struct client_link *l, const char *at, struct error *e)
 {
 	struct sockaddr_un address = {.sun_family = AF_UNIX};
 
-	*l = (struct client_link){.at = at, .fd = -1};
+	*l = (struct client_link){.at = at, .fd = -1, .patience = CLIENT_LINK_PATIENCE};
 	if (strlen(at) >= sizeof(address.sun_path))
 		return lost(l, "the path is too long", e);
 	strcpy(address.sun_path, at);
@@ -116,7 +116,7 @@ int client_link_ask(struct client_link *l, const char *word, const char *more, c
 	*answer = (struct client_answer){.status = MANAGE_IS_OK};
 	if (say(l, word, more, e))
 		return e->status;
-	while ((line = client_link_line(l, CLIENT_LINK_PATIENCE, e))) {
+	while ((line = client_link_line(l, l->patience, e))) {
 		bool last = record_is(line, "answer");
 		uint64_t id = record_number(line, "id");
 

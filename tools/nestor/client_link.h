@@ -17,6 +17,7 @@
 struct client_link {
 	const char *at; /* the socket's path */
 	int fd;         /* -1: not connected */
+	int patience;   /* milliseconds for each line of an answer */
 	uint32_t id;    /* of the last request */
 	char buffer[8192];
 	size_t size, line; /* bytes in it; of the line that was taken last */
@@ -31,7 +32,7 @@ struct client_answer {
 /* A line `item id=N key=value...`, good until it returns. */
 typedef void (*client_item)(void *context, const char *line);
 
-/* Connects to the run at @at, which must outlive the link. */
+/* Connects to the run at @at, which must outlive the link; patience is CLIENT_LINK_PATIENCE. */
 int client_link_open(struct client_link *l, const char *at, struct error *e);
 void client_link_close(struct client_link *l);
 

@@ -33,10 +33,11 @@ static bool next_pair(struct text *rest, struct text *key, struct text *value)
 }
 
 /* What is decimal is a number; addresses and bits, in hexadecimal, are text: JSON's numbers
- * have 53 bits. */
+ * have 53 bits. Names and data are text whatever they look like. */
 static json_t *json_value(struct text key, struct text value)
 {
-	bool digits = value.len != 0 && value.len < 16 && !text_is(key, "data");
+	bool digits = value.len != 0 && value.len < 16 && !text_is(key, "data") &&
+		      !text_is(key, "vm") && !text_is(key, "text");
 
 	for (size_t i = 0; i < value.len; i++)
 		digits = digits && value.s[i] >= '0' && value.s[i] <= '9';
@@ -55,6 +56,14 @@ static json_t *json_pairs(struct text rest)
 		if (!text_is(key, "id") && text_copy(key, name, sizeof(name)))
 			json_object_set_new_nocheck(object, name, json_value(key, value));
 	return object;
+}
+
+json_t *client_show_object(const char *line)
+{
+	struct text rest = text_of(line, strlen(line));
+
+	text_word(&rest);
+	return json_pairs(rest);
 }
 
 /* ---- for people ---- */
@@ -128,7 +137,7 @@ void client_show_item(struct client_show *s, const char *line)
 
 	text_word(&rest);
 	if (s->items) {
-		json_array_append_new(s->items, json_pairs(rest));
+		json_array_append_new(s->items, client_show_object(line));
 		return;
 	}
 	switch (s->shape) {

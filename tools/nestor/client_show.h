@@ -30,4 +30,7 @@ void client_show_event(struct client_show *s, const char *record);
 /* ok: the answer is complete, and JSON is printed; else there was an error, and nothing is. */
 void client_show_end(struct client_show *s, bool ok);
 
+/* A line `WORD key=value...` as an object, without its word and id. */
+json_t *client_show_object(const char *line);
+
 #endif

@@ -15,6 +15,7 @@
 #include "machine.h"
 #include "machine_disk.h"
 #include "process.h"
+#include "serve.h"
 #include "session.h"
 
 /* Nestor's image: the one given, or the one that belongs to this program. */
@@ -194,6 +195,10 @@ int main(int argc, char **argv)
 		status = client_run(argc, argv, &e);
 	else if (argc > 2 && strcmp(argv[1], "help") == 0 && client_has(argv[2]))
 		client_help(argv[2]);
+	else if (argc > 1 && strcmp(argv[1], "serve") == 0)
+		status = serve_main(argc, argv, &e);
+	else if (argc > 2 && strcmp(argv[1], "help") == 0 && strcmp(argv[2], "serve") == 0)
+		serve_help();
 	else if (!(status = command_parse(o, argc, argv, &a, &e)))
 		status = run_verb(&a, o, &e);
 	if (fflush(stdout) != 0 && errno != EPIPE)

@@ -1,0 +1,310 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The verb `serve`: its command line, where it listens, and its end; see serve.h. */
+#include "serve.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <getopt.h>
+#include <netinet/in.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "arena.h"
+#include "file.h"
+#include "serve_auth.h"
+#include "serve_conn.h"
+#include "serve_http.h"
+#include "lib/text.h"
+
+#define LISTEN "127.0.0.1:8410"
+
+struct serve {
+	struct arena *a;
+	const char *at, *listen, *token_file, *key_file, *cert_file;
+	bool help;
+	char token[AUTH_TOKEN_MAX + 1];
+	char where[160];    /* as a URL */
+	const char *socket; /* a path that we have made, or NULL */
+	struct serve_http http;
+	struct error *e;
+};
+
+void serve_help(void)
+{
+	puts("usage: nestor serve [OPTION]...\n\n"
+	     "The VMs of a run by HTTP and JSON, for programs: docs/serve.md.\n\n"
+	     "options:\n"
+	     "  --at PATH           the socket of the run (nestor run --manage PATH);\n"
+	     "                      default: the environment's NESTOR_AT\n"
+	     "  --listen WHERE      ADDRESS:PORT, [ADDRESS]:PORT or unix:PATH; port 0: any\n"
+	     "                      free one; default: " LISTEN "\n"
+	     "  --token-file FILE   its first line is what clients must know, 16 to 254\n"
+	     "                      characters; needed unless WHERE is a Unix socket\n"
+	     "  --tls-cert FILE     TLS with this certificate (PEM); needed, with its key,\n"
+	     "  --tls-key FILE      where ADDRESS is not a loopback one\n\n"
+	     "Exit statuses: 0, a signal ended it; 64 bad command line; 74 it cannot listen.");
+}
+
+/* ---- the command line ---- */
+
+static int usage(struct serve *s, const char *what, const char *value)
+{
+	return fail(s->e, STATUS_USAGE, "%s '%.100s': see `nestor serve --help`", what, value);
+}
+
+static int parse(struct serve *s, int argc, char **argv)
+{
+	static const struct option options[] = {{"at", required_argument, NULL, 'a'},
+		{"listen", required_argument, NULL, 'l'},
+		{"token-file", required_argument, NULL, 't'},
+		{"tls-cert", required_argument, NULL, 'c'},
+		{"tls-key", required_argument, NULL, 'k'}, {"help", no_argument, NULL, 'h'},
+		{NULL, 0, NULL, 0}};
+	int option;
+
+	opterr = 0;
+	while ((option = getopt_long(argc, argv, ":h", options, NULL)) != -1) {
+		const char **to = option == 'a'   ? &s->at
+				  : option == 'l' ? &s->listen
+				  : option == 't' ? &s->token_file
+				  : option == 'c' ? &s->cert_file
+				  : option == 'k' ? &s->key_file
+						  : NULL;
+
+		if (option == 'h')
+			s->help = true;
+		else if (!to)
+			return usage(s,
+				option == ':' ? "a value is missing behind" : "unknown option",
+				argv[optind - 1]);
+		else
+			*to = optarg;
+	}
+	if (optind < argc && !s->help)
+		return usage(s, "unknown word", argv[optind]);
+	return 0;
+}
+
+/* ---- where it listens ---- */
+
+struct address {
+	union {
+		struct sockaddr any;
+		struct sockaddr_in v4;
+		struct sockaddr_in6 v6;
+		struct sockaddr_un local;
+	} a;
+	socklen_t size;
+	bool loopback; /* or a Unix socket */
+};
+
+static int bad_listen(struct serve *s)
+{
+	return fail(s->e, STATUS_USAGE,
+		"--listen: '%.100s' must be ADDRESS:PORT, [ADDRESS]:PORT or unix:PATH",
+		s->listen);
+}
+
+static int read_path(struct serve *s, const char *path, struct address *to)
+{
+	if (!*path || strlen(path) >= sizeof(to->a.local.sun_path))
+		return fail(s->e, STATUS_USAGE,
+			"--listen: '%.60s': a socket's path has 1 to %zu characters", path,
+			sizeof(to->a.local.sun_path) - 1);
+	to->a.local.sun_family = AF_UNIX;
+	strcpy(to->a.local.sun_path, path);
+	to->size = sizeof(to->a.local);
+	to->loopback = true;
+	return 0;
+}
+
+static int read_address(struct serve *s, struct address *to)
+{
+	const char *colon = strrchr(s->listen, ':');
+	bool v6 = *s->listen == '[';
+	char host[64];
+	uint64_t port;
+	size_t n;
+
+	*to = (struct address){.size = 0};
+	if (strncmp(s->listen, "unix:", 5) == 0)
+		return read_path(s, s->listen + 5, to);
+	if (!colon || !text_number(text_of(colon + 1, 8), &port) || port > UINT16_MAX)
+		return bad_listen(s);
+	n = (size_t)(colon - s->listen);
+	if (n >= sizeof(host) || (v6 && (n < 3 || colon[-1] != ']')))
+		return bad_listen(s);
+	snprintf(host, sizeof(host), "%.*s", (int)(v6 ? n - 2 : n), s->listen + v6);
+	if (v6 && inet_pton(AF_INET6, host, &to->a.v6.sin6_addr) == 1) {
+		to->a.v6.sin6_family = AF_INET6;
+		to->a.v6.sin6_port = htons((uint16_t)port);
+		to->size = sizeof(to->a.v6);
+		to->loopback = IN6_IS_ADDR_LOOPBACK(&to->a.v6.sin6_addr);
+		return 0;
+	}
+	if (v6 || inet_pton(AF_INET, host, &to->a.v4.sin_addr) != 1)
+		return bad_listen(s);
+	to->a.v4.sin_family = AF_INET;
+	to->a.v4.sin_port = htons((uint16_t)port);
+	to->size = sizeof(to->a.v4);
+	to->loopback = ntohl(to->a.v4.sin_addr.s_addr) >> 24 == 127;
+	return 0;
+}
+
+/* A path at which a server was killed is free; one at which somebody listens is not. */
+static void remove_stale(const struct address *at)
+{
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	struct stat st;
+
+	if (fd < 0)
+		return;
+	if (stat(at->a.local.sun_path, &st) == 0 && S_ISSOCK(st.st_mode) &&
+		connect(fd, &at->a.any, at->size) < 0 && errno == ECONNREFUSED)
+		unlink(at->a.local.sun_path);
+	close(fd);
+}
+
+/* As a URL; a port that was left to the system is known now. */
+static void name_place(struct serve *s, const struct address *at, int fd)
+{
+	const char *scheme = s->cert_file ? "https" : "http", *colon = strrchr(s->listen, ':');
+	struct address is = {.size = sizeof(is.a)};
+	unsigned port;
+
+	if (at->a.any.sa_family == AF_UNIX) {
+		snprintf(s->where, sizeof(s->where), "%s", s->listen);
+		return;
+	}
+	getsockname(fd, &is.a.any, &is.size);
+	port = is.a.any.sa_family == AF_INET ? is.a.v4.sin_port : is.a.v6.sin6_port;
+	snprintf(s->where, sizeof(s->where), "%s://%.*s:%u", scheme, (int)(colon - s->listen),
+		s->listen, ntohs((uint16_t)port));
+}
+
+static int listen_at(struct serve *s, const struct address *at)
+{
+	bool local = at->a.any.sa_family == AF_UNIX;
+	int on = 1, fd = socket(at->a.any.sa_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	mode_t mask;
+	bool bound;
+
+	if (local)
+		remove_stale(at);
+	setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
+	mask = umask(0177);
+	bound = fd >= 0 && bind(fd, &at->a.any, at->size) == 0;
+	umask(mask);
+	if (!bound || listen(fd, SERVE_CONNECTIONS) < 0)
+		return fail(s->e, STATUS_HOST_ERROR, "--listen: cannot listen at '%s': %s",
+			s->listen, strerror(errno));
+	if (local)
+		s->socket = at->a.local.sun_path;
+	name_place(s, at, fd);
+	s->http.listener = fd;
+	return 0;
+}
+
+/* ---- what it needs ---- */
+
+static int check_safety(struct serve *s, const struct address *at)
+{
+	if (!s->token_file && at->a.any.sa_family != AF_UNIX)
+		return fail(s->e, STATUS_USAGE,
+			"nestor serve: whoever can connect to '%s' would have all VMs: "
+			"--token-file FILE, or --listen unix:PATH",
+			s->listen);
+	if (!s->cert_file != !s->key_file)
+		return fail(s->e, STATUS_USAGE, "--tls-cert and --tls-key need each other");
+	if (!at->loopback && !s->cert_file)
+		return fail(s->e, STATUS_USAGE,
+			"nestor serve: '%s' is no loopback address: the token would be seen on "
+			"its way: --tls-cert FILE --tls-key FILE",
+			s->listen);
+	return 0;
+}
+
+static int read_pem(struct serve *s, const char *path, const char *option, char **to)
+{
+	struct bytes file;
+
+	if (!path)
+		return 0;
+	if (file_read(s->a, path, option, &file, s->e))
+		return s->e->status;
+	*to = arena_format(s->a, "%.*s", (int)file.size, (const char *)file.data);
+	return 0;
+}
+
+static int prepare(struct serve *s, struct address *at)
+{
+	if (!s->at || !*s->at)
+		return fail(s->e, STATUS_USAGE,
+			"nestor serve: which run? --at PATH, as of `nestor run --manage PATH`");
+	if (read_address(s, at) || check_safety(s, at))
+		return s->e->status;
+	if (s->token_file && serve_read_token(s->token_file, s->token, s->e))
+		return s->e->status;
+	if (read_pem(s, s->key_file, "--tls-key", &s->http.key) ||
+		read_pem(s, s->cert_file, "--tls-cert", &s->http.cert))
+		return s->e->status;
+	s->http.at = s->at;
+	s->http.token = s->token_file ? s->token : NULL;
+	return 0;
+}
+
+/* ---- and its end ---- */
+
+static void until_a_signal(const sigset_t *signals)
+{
+	const struct timespec second = {1, 0};
+
+	while (sigtimedwait(signals, NULL, &second) < 0)
+		serve_conn_tick();
+}
+
+static int serve(struct serve *s)
+{
+	struct address at;
+	sigset_t signals;
+
+	if (prepare(s, &at))
+		return s->e->status;
+	sigemptyset(&signals);
+	sigaddset(&signals, SIGINT);
+	sigaddset(&signals, SIGTERM);
+	sigaddset(&signals, SIGHUP);
+	sigprocmask(SIG_BLOCK, &signals, NULL);
+	signal(SIGPIPE, SIG_IGN);
+	if (!listen_at(s, &at) && !serve_http_begin(&s->http, s->e)) {
+		printf("serving %s at %s\n", s->at, s->where);
+		fflush(stdout);
+		until_a_signal(&signals);
+		serve_http_end(&s->http);
+	}
+	if (s->socket)
+		unlink(s->socket);
+	return s->e->status;
+}
+
+int serve_main(int argc, char **argv, struct error *e)
+{
+	struct arena a = {NULL};
+	struct serve s = {.a = &a, .at = getenv("NESTOR_AT"), .listen = LISTEN, .e = e};
+
+	if (!parse(&s, argc - 1, argv + 1)) {
+		if (s.help)
+			serve_help();
+		else
+			serve(&s);
+	}
+	arena_free(&a);
+	return e->status;
+}

@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The answers of `nestor serve`: a function for each handler in serve_route.def. */
+#ifndef NESTOR_SERVE_API_H
+#define NESTOR_SERVE_API_H
+
+#include <stdbool.h>
+
+#include "serve_reply.h"
+#include "serve_route.h"
+#include "serve_run.h"
+
+struct serve_job {
+	const char *at; /* the run's socket */
+	const struct serve_request *request;
+	bool octets; /* the client wants bytes as they are */
+	struct serve_run run;
+	struct serve_problem problem;
+	struct serve_reply *reply; /* empty at the beginning */
+};
+
+/* Fill the reply; or false: why is in the problem. */
+typedef bool (*serve_handler)(struct serve_job *j);
+
+bool serve_version(struct serve_job *j);
+bool serve_vms(struct serve_job *j);
+bool serve_vm(struct serve_job *j);
+bool serve_action(struct serve_job *j);
+bool serve_stat(struct serve_job *j);
+bool serve_registers(struct serve_job *j);
+bool serve_vmcs(struct serve_job *j);
+bool serve_memory(struct serve_job *j);
+bool serve_events(struct serve_job *j);
+bool serve_metrics(struct serve_job *j);
+bool serve_openapi(struct serve_job *j);
+
+/* Answers @request with what its route's handler says. */
+void serve_answer(const struct serve_request *request, const char *at, bool octets,
+	bool redfish, struct serve_reply *reply);
+
+#endif

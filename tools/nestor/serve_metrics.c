@@ -1,0 +1,200 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Figures of a run in Prometheus' text format. */
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "serve_api.h"
+
+/* A family of samples that are made of the figures of `stat`. */
+static const struct family {
+	const char *figure, *name, *labels, *about;
+} families[] = {
+	{"ticks_l0", "nestor_vcpu_ticks_total", "level=\"0\"",
+		"TSC ticks that the vCPU spent in L0, L1 and L2"},
+	{"ticks_l1", "nestor_vcpu_ticks_total", "level=\"1\"", NULL},
+	{"ticks_l2", "nestor_vcpu_ticks_total", "level=\"2\"", NULL},
+	{"injected", "nestor_vcpu_injections_total", "", "events that L0 injected"},
+	{"nested_entries", "nestor_vcpu_nested_entries_total", "result=\"entered\"",
+		"VM entries of L1, by what became of them"},
+	{"nested_failed_entries", "nestor_vcpu_nested_entries_total", "result=\"failed\"",
+		NULL},
+	{"nested_exits_to_l1", "nestor_vcpu_nested_exits_total", "handler=\"l1\"",
+		"VM exits of L2, by who handled them"},
+	{"nested_exits_kept", "nestor_vcpu_nested_exits_total", "handler=\"l0\"", NULL},
+	{"vmcs_loads", "nestor_vcpu_vmcs_loads_total", "", "changes of the VMCS"},
+	{"vept_fills", "nestor_vcpu_vept_fills_total", "", "entries of EPT02 that were made"},
+	{"vept_syncs", "nestor_vcpu_vept_syncs_total", "",
+		"pages of L1's EPT that were compared"},
+	{"vept_zaps", "nestor_vcpu_vept_zaps_total", "", "entries of EPT02 that were removed"},
+	{"posted", "nestor_vcpu_posted_interrupts_total", "",
+		"interrupts that were posted for L2"},
+};
+
+#define FAMILIES (sizeof(families) / sizeof(families[0]))
+#define EXITS    "nestor_vcpu_exits_total"
+
+static const char *const states[] = {"running", "paused", "ending", "off", "gone"};
+
+#define STATES (sizeof(states) / sizeof(states[0]))
+
+struct figures {
+	FILE *out;
+	json_t *vms;
+	json_t *items; /* of `stat`, each with the vm and vcpu that it is of */
+};
+
+/* ---- what there is ---- */
+
+static bool add_vcpu(struct serve_job *j, struct figures *f, const char *vm, unsigned vcpu)
+{
+	char more[MANAGE_LINE];
+	json_t *items, *item;
+	size_t i;
+
+	snprintf(more, sizeof(more), "vm=%s vcpu=%u", vm, vcpu);
+	items = serve_run_items(&j->run, "stat", more);
+	if (!items) /* a VM that ended meanwhile has no figures */
+		return j->problem.status == 409 || j->problem.status == 404;
+	json_array_foreach(items, i, item)
+	{
+		json_object_set_new(item, "vm", json_string(vm));
+		json_object_set_new(item, "vcpu", json_integer(vcpu));
+	}
+	json_array_extend(f->items, items);
+	json_decref(items);
+	return true;
+}
+
+static bool collect(struct serve_job *j, struct figures *f)
+{
+	json_t *vm;
+	size_t i;
+
+	f->vms = serve_run_vms(&j->run);
+	if (!f->vms)
+		return false;
+	json_array_foreach(f->vms, i, vm)
+	{
+		const char *state = serve_text(vm, "state");
+		uint64_t cpus = serve_number(vm, "cpus");
+
+		if (strcmp(state, "running") != 0 && strcmp(state, "paused") != 0)
+			continue;
+		for (unsigned n = 0; n < cpus && n < LIMIT_VCPUS; n++)
+			if (!add_vcpu(j, f, serve_text(vm, "name"), n))
+				return false;
+	}
+	return true;
+}
+
+/* ---- how it looks ---- */
+
+static void say_family(FILE *out, const char *name, const char *type, const char *about)
+{
+	fprintf(out, "# HELP %s %s\n# TYPE %s %s\n", name, about, name, type);
+}
+
+static void say_vms(const struct figures *f, const char *name, const char *type,
+	const char *about, const char *key)
+{
+	json_t *vm;
+	size_t i;
+
+	say_family(f->out, name, type, about);
+	json_array_foreach(f->vms, i, vm)
+	{
+		fprintf(f->out, "%s{vm=\"%s\"} %" PRIu64 "\n", name, serve_text(vm, "name"),
+			serve_number(vm, key));
+	}
+}
+
+static void say_states(const struct figures *f)
+{
+	json_t *vm;
+	size_t i;
+
+	say_family(f->out, "nestor_vm_state", "gauge", "1 for the state that the VM is in");
+	json_array_foreach(f->vms, i, vm)
+	{
+		for (size_t n = 0; n < STATES; n++)
+			fprintf(f->out, "nestor_vm_state{vm=\"%s\",state=\"%s\"} %d\n",
+				serve_text(vm, "name"), states[n],
+				strcmp(serve_text(vm, "state"), states[n]) == 0);
+	}
+}
+
+static void say_figure(const struct figures *f, const struct family *row)
+{
+	json_t *item;
+	size_t i;
+
+	if (row->about)
+		say_family(f->out, row->name, "counter", row->about);
+	json_array_foreach(f->items, i, item)
+	{
+		if (strcmp(serve_text(item, "figure"), row->figure) != 0)
+			continue;
+		fprintf(f->out, "%s{vm=\"%s\",vcpu=\"%" PRIu64 "\"%s%s} %" PRIu64 "\n",
+			row->name, serve_text(item, "vm"), serve_number(item, "vcpu"),
+			*row->labels ? "," : "", row->labels, serve_number(item, "value"));
+	}
+}
+
+static void say_exits(const struct figures *f)
+{
+	json_t *item;
+	size_t i;
+
+	say_family(f->out, EXITS, "counter", "VM exits, by the level they left and reason");
+	json_array_foreach(f->items, i, item)
+	{
+		if (!json_object_get(item, "reason"))
+			continue;
+		fprintf(f->out,
+			EXITS "{vm=\"%s\",vcpu=\"%" PRIu64 "\",level=\"%" PRIu64
+			      "\",reason=\"%s\"} %" PRIu64 "\n",
+			serve_text(item, "vm"), serve_number(item, "vcpu"),
+			serve_number(item, "level"), serve_text(item, "reason"),
+			serve_number(item, "count"));
+	}
+}
+
+static void say_all(const struct figures *f)
+{
+	say_family(f->out, "nestor_build_info", "gauge", "the version of nestor serve");
+	fprintf(f->out, "nestor_build_info{version=\"%s\"} 1\n", NESTOR_VERSION);
+	say_states(f);
+	say_vms(f, "nestor_vm_vcpus", "gauge", "vCPUs", "cpus");
+	say_vms(f, "nestor_vm_memory_bytes", "gauge", "memory", "memory");
+	say_vms(f, "nestor_vm_weight", "gauge", "its weight among those that want a CPU",
+		"weight");
+	say_vms(f, "nestor_vm_restarts_total", "counter", "how often it was begun again",
+		"restarts");
+	for (unsigned i = 0; i < FAMILIES; i++)
+		say_figure(f, &families[i]);
+	say_exits(f);
+}
+
+bool serve_metrics(struct serve_job *j)
+{
+	struct figures f = {.items = json_array()};
+	char *text = NULL;
+	size_t size = 0;
+	bool there = collect(j, &f);
+
+	f.out = there ? open_memstream(&text, &size) : NULL;
+	if (f.out) {
+		say_all(&f);
+		fclose(f.out);
+		serve_reply_bytes(
+			j->reply, "text/plain; version=0.0.4; charset=utf-8", text, size);
+	} else if (there) {
+		serve_problem(&j->problem, 503, "no memory is left");
+	}
+	json_decref(f.vms);
+	json_decref(f.items);
+	return f.out != NULL;
+}

@@ -1,0 +1,224 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The API of `nestor serve` as OpenAPI 3.1: paths from the table of routes, and schemas. */
+#include <stdio.h>
+#include <string.h>
+
+#include "serve_api.h"
+
+#define WORD   "{\"type\":\"string\"}"
+#define COUNT  "{\"type\":\"integer\",\"minimum\":0}"
+#define LEVEL  "{\"type\":\"integer\",\"minimum\":1,\"maximum\":2}"
+#define HEX    "{\"type\":\"string\",\"pattern\":\"^0x[0-9a-f]+$\"}"
+#define BOOL   "{\"type\":\"boolean\"}"
+#define OBJECT "\"type\":\"object\",\"additionalProperties\":false,"
+#define VCPU   "\"vm\":" WORD ",\"vcpu\":" COUNT ","
+
+/* By the name that a route's answer has here. */
+static const struct schema {
+	const char *name, *json;
+} schemas[] = {
+	{"Problem", "{\"type\":\"object\",\"required\":[\"title\",\"status\",\"detail\"],"
+		    "\"properties\":{\"title\":" WORD ",\"status\":" COUNT ",\"detail\":" WORD
+		    "}}"},
+	{"Nothing", "{" OBJECT "\"properties\":{}}"},
+	{"OneVcpu", "{" OBJECT "\"properties\":{\"vcpu\":" COUNT "}}"},
+	{"Version", "{" OBJECT "\"required\":[\"nestor\",\"api\",\"protocol\"],\"properties\":"
+		    "{\"nestor\":" WORD ",\"api\":" WORD ",\"protocol\":" COUNT "}}"},
+	{"Vm", "{" OBJECT "\"required\":[\"name\",\"state\",\"cpus\",\"memory\",\"weight\","
+	       "\"restarts\"],\"properties\":{\"name\":" WORD ",\"state\":{\"type\":\"string\","
+	       "\"enum\":[\"running\",\"paused\",\"ending\",\"off\",\"gone\"]},\"cpus\":" COUNT
+	       ",\"memory\":" COUNT ",\"weight\":" COUNT ",\"restarts\":" COUNT "}}"},
+	{"Vms", "{" OBJECT "\"required\":[\"vms\"],\"properties\":{\"vms\":{\"type\":\"array\","
+		"\"items\":{\"$ref\":\"#/components/schemas/Vm\"}}}}"},
+	{"Stat",
+		"{" OBJECT "\"required\":[\"vm\",\"vcpu\",\"figures\",\"exits\"],"
+		"\"properties\":{" VCPU
+		"\"figures\":{\"type\":\"object\",\"additionalProperties\":" COUNT "},"
+		"\"exits\":{\"type\":\"array\",\"items\":{" OBJECT
+		"\"required\":[\"level\",\"reason\",\"count\"],\"properties\":{\"level\":" LEVEL
+		",\"reason\":" WORD ",\"count\":" COUNT "}}}}}"},
+	{"Registers", "{" OBJECT "\"required\":[\"vm\",\"vcpu\",\"level\",\"current\","
+		      "\"registers\",\"segments\"],\"properties\":{" VCPU "\"level\":" LEVEL
+		      ",\"current\":" BOOL ",\"registers\":{\"type\":\"object\","
+		      "\"additionalProperties\":" HEX "},\"segments\":{\"type\":\"object\","
+		      "\"additionalProperties\":{" OBJECT "\"required\":[\"selector\",\"base\","
+		      "\"limit\",\"rights\"],\"properties\":{\"selector\":" HEX ",\"base\":" HEX
+		      ",\"limit\":" HEX ",\"rights\":" HEX "}}}}}"},
+	{"Vmcs", "{" OBJECT "\"required\":[\"vm\",\"vcpu\",\"level\",\"fields\"],"
+		 "\"properties\":{" VCPU "\"level\":" LEVEL ",\"fields\":{\"type\":\"array\","
+		 "\"items\":{" OBJECT "\"required\":[\"field\",\"encoding\",\"value\"],"
+		 "\"properties\":{\"field\":" WORD ",\"encoding\":" HEX ",\"value\":" HEX
+		 "}}}}}"},
+	{"Memory",
+		"{" OBJECT "\"required\":[\"vm\",\"vcpu\",\"level\",\"at\",\"size\",\"data\"],"
+		"\"properties\":{" VCPU "\"level\":" LEVEL ",\"at\":" HEX ",\"size\":" COUNT
+		",\"data\":{\"type\":\"string\",\"pattern\":\"^([0-9a-f]{2})+$\"}}}"},
+};
+
+static const struct {
+	const char *type, *schema; /* NULL: a string */
+} answers[] = {
+	[ANSWER_NOTHING] = {NULL, NULL},
+	[ANSWER_VERSION] = {"application/json", "Version"},
+	[ANSWER_VMS] = {"application/json", "Vms"},
+	[ANSWER_VM] = {"application/json", "Vm"},
+	[ANSWER_STAT] = {"application/json", "Stat"},
+	[ANSWER_REGISTERS] = {"application/json", "Registers"},
+	[ANSWER_VMCS] = {"application/json", "Vmcs"},
+	[ANSWER_MEMORY] = {"application/json", "Memory"},
+	[ANSWER_EVENTS] = {"text/event-stream", NULL},
+	[ANSWER_METRICS] = {"text/plain", NULL},
+	[ANSWER_OPENAPI] = {"application/json", NULL},
+};
+
+static json_t *refer(const char *schema)
+{
+	char to[80];
+
+	snprintf(to, sizeof(to), "#/components/schemas/%s", schema);
+	return json_pack("{s:s}", "$ref", to);
+}
+
+/* ---- a route ---- */
+
+static json_t *parameter(
+	const char *name, const char *in, bool needed, const char *about, json_t *schema)
+{
+	return json_pack("{s:s, s:s, s:b, s:s, s:o}", "name", name, "in", in, "required",
+		needed, "description", about, "schema", schema);
+}
+
+static void add_path_parameters(json_t *parameters, const char *path)
+{
+	if (strstr(path, "{name}"))
+		json_array_append_new(parameters,
+			parameter("name", "path", true, "a VM",
+				json_pack("{s:s, s:s, s:i}", "type", "string", "pattern",
+					"^[A-Za-z0-9._-]+$", "maxLength", LIMIT_NAME - 1)));
+	if (strstr(path, "{n}"))
+		json_array_append_new(
+			parameters, parameter("n", "path", true, "one of its vCPUs",
+					    json_pack("{s:s, s:i, s:i}", "type", "integer",
+						    "minimum", 0, "maximum", LIMIT_VCPUS - 1)));
+}
+
+static json_t *query_schema(const struct serve_query_arg *arg)
+{
+	if (arg->most > INT32_MAX)
+		return json_pack(
+			"{s:s, s:s}", "type", "string", "pattern", "^(0x[0-9A-Fa-f]+|[0-9]+)$");
+	return json_pack("{s:s, s:I, s:I}", "type", "integer", "minimum",
+		(json_int_t)arg->least, "maximum", (json_int_t)arg->most);
+}
+
+static json_t *parameters_of(const struct serve_route *row)
+{
+	json_t *parameters = json_array();
+
+	add_path_parameters(parameters, row->path);
+	for (unsigned i = 0; i < SERVE_ARGS; i++) {
+		const struct serve_query_arg *arg = &serve_args[i];
+
+		if ((row->needs | row->may) & 1u << i)
+			json_array_append_new(
+				parameters, parameter(arg->key, "query", row->needs & 1u << i,
+						    arg->about, query_schema(arg)));
+	}
+	return parameters;
+}
+
+static json_t *content(const char *type, json_t *schema)
+{
+	return json_pack("{s:{s:o}}", type, "schema", schema);
+}
+
+static json_t *answer_of(const struct serve_route *row)
+{
+	const char *type = answers[row->answer].type, *schema = answers[row->answer].schema;
+	json_t *plain =
+		json_pack("{s:s}", "type", row->answer == ANSWER_OPENAPI ? "object" : "string");
+	json_t *is;
+
+	if (!type) {
+		json_decref(plain);
+		return json_pack("{s:s}", "description", "it is done, or has begun");
+	}
+	if (schema) {
+		json_decref(plain);
+		plain = refer(schema);
+	}
+	is = content(type, plain);
+	if (row->answer == ANSWER_MEMORY)
+		json_object_set_new(is, "application/octet-stream",
+			json_pack("{s:{s:s, s:s}}", "schema", "type", "string", "format",
+				"binary"));
+	return json_pack("{s:s, s:o}", "description", row->about, "content", is);
+}
+
+static json_t *operation(const struct serve_route *row)
+{
+	json_t *o = json_pack("{s:s, s:s, s:o, s:{s:o, s:{s:s}}}", "operationId", row->name,
+		"summary", row->about, "parameters", parameters_of(row), "responses",
+		answers[row->answer].type ? "200" : "204", answer_of(row), "default", "$ref",
+		"#/components/responses/Problem");
+
+	if (row->body != BODY_NONE)
+		json_object_set_new(o, "requestBody",
+			json_pack("{s:b, s:o}", "required", 0, "content",
+				content("application/json",
+					refer(row->body == BODY_NMI ? "OneVcpu" : "Nothing"))));
+	if (row->open)
+		json_object_set_new(o, "security", json_array());
+	return o;
+}
+
+/* ---- the document ---- */
+
+static json_t *paths(void)
+{
+	json_t *all = json_object();
+
+	for (unsigned i = 0; i < SERVE_ROUTES; i++) {
+		const struct serve_route *row = &serve_routes[i];
+		json_t *path = json_object_get(all, row->path);
+		char method[8] = "";
+
+		if (serve_is_redfish(row->path)) /* DMTF describes it */
+			continue;
+		if (!path) {
+			path = json_object();
+			json_object_set_new(all, row->path, path);
+		}
+		for (size_t k = 0; row->method[k] && k + 1 < sizeof(method); k++)
+			method[k] = (char)(row->method[k] | 0x20);
+		json_object_set_new(path, method, operation(row));
+	}
+	return all;
+}
+
+static json_t *components(void)
+{
+	json_t *all = json_object();
+
+	for (size_t i = 0; i < sizeof(schemas) / sizeof(schemas[0]); i++)
+		json_object_set_new(all, schemas[i].name, json_loads(schemas[i].json, 0, NULL));
+	return json_pack("{s:o, s:{s:{s:s, s:o}}, s:{s:{s:s, s:s}, s:{s:s, s:s}}}", "schemas",
+		all, "responses", "Problem", "description", "what went wrong", "content",
+		content("application/problem+json", refer("Problem")), "securitySchemes",
+		"bearer", "type", "http", "scheme", "bearer", "basic", "type", "http", "scheme",
+		"basic");
+}
+
+bool serve_openapi(struct serve_job *j)
+{
+	json_t *document = json_pack(
+		"{s:s, s:{s:s, s:s, s:s, s:{s:s, s:s}}, s:[{s:[]}, {s:[]}], s:o, s:o}",
+		"openapi", "3.1.0", "info", "title", "Nestor", "version", NESTOR_VERSION,
+		"description",
+		"VMs of a run of Nestor: their lives, figures, registers, memory", "license",
+		"name", "Apache-2.0", "url", "https://www.apache.org/licenses/LICENSE-2.0",
+		"security", "bearer", "basic", "paths", paths(), "components", components());
+
+	serve_reply_json(j->reply, 200, document);
+	return true;
+}

@@ -1,0 +1,300 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* From an HTTP request to a route; see serve_route.h. */
+#include "serve_route.h"
+
+#include <inttypes.h>
+#include <jansson.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <strings.h>
+
+#include "lib/text.h"
+
+/* For the table: sets of arguments. */
+enum {
+#define Q(name, ...) ARG_##name = 1 << SERVE_ARG_##name,
+#include "serve_route.def"
+};
+
+const struct serve_query_arg serve_args[SERVE_ARGS] = {
+#define Q(name, key, least, most, about) {key, least, most, about},
+#include "serve_route.def"
+};
+
+const struct serve_route serve_routes[SERVE_ROUTES] = {
+#define R(id, method, path, handler, word, needs, may, body, answer, open, about) \
+	{#id, #method, path, word, needs, may, BODY_##body, ANSWER_##answer, open, about},
+#include "serve_route.def"
+};
+
+bool serve_problem(struct serve_problem *p, int status, const char *format, ...)
+{
+	va_list args;
+
+	p->status = status;
+	va_start(args, format);
+	vsnprintf(p->detail, sizeof(p->detail), format, args);
+	va_end(args);
+	return false;
+}
+
+bool serve_is_redfish(const char *target)
+{
+	return strncmp(target, "/redfish", 8) == 0 && strchr("/?", target[8]);
+}
+
+/* ---- texts of a target ---- */
+
+/* What comes before the first @mark, which is taken off, too. */
+static struct text take_until(struct text *rest, char mark)
+{
+	const char *end = rest->len ? memchr(rest->s, mark, rest->len) : NULL;
+	struct text part = {rest->s, end ? (size_t)(end - rest->s) : rest->len};
+	size_t used = part.len + (end ? 1 : 0);
+
+	rest->s += used;
+	rest->len -= used;
+	return part;
+}
+
+static int hex(char c)
+{
+	if (c >= '0' && c <= '9')
+		return c - '0';
+	c |= 0x20;
+	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
+
+/* A part of a target without its %XX; false: it is malformed, too long, or has what is not
+ * printable. */
+static bool plain(struct text t, char *out, size_t size)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < t.len; i++) {
+		char c = t.s[i];
+
+		if (c == '%') {
+			int high = i + 2 < t.len ? hex(t.s[i + 1]) : -1;
+			int low = i + 2 < t.len ? hex(t.s[i + 2]) : -1;
+
+			if (high < 0 || low < 0)
+				return false;
+			c = (char)(high << 4 | low);
+			i += 2;
+		}
+		if (c <= ' ' || c == 0x7f || n + 1 >= size)
+			return false;
+		out[n++] = c;
+	}
+	out[n] = 0;
+	return true;
+}
+
+/* ---- the path ---- */
+
+/* Names of VMs have no other characters; one that has cannot be one. */
+static bool is_name(const char *word)
+{
+	static const char letters[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+				      "0123456789-_.";
+
+	return *word && word[strspn(word, letters)] == 0;
+}
+
+/* A part of a path that stands where the table has @pattern. */
+static bool take_part(struct serve_request *r, struct text pattern, const char *word)
+{
+	struct text t = text_of(word, SERVE_WORD);
+	uint64_t n;
+
+	if (text_is(pattern, "{name}"))
+		return is_name(word) && text_copy(t, r->vm, sizeof(r->vm));
+	if (text_is(pattern, "{session}"))
+		return is_name(word) && text_copy(t, r->session, sizeof(r->session));
+	if (text_is(pattern, "{n}")) {
+		if (!text_number(t, &n) || n >= LIMIT_VCPUS)
+			return false;
+		r->vcpu = (unsigned)n;
+		return true;
+	}
+	return text_is(pattern, word);
+}
+
+/* Does the path fit the row? Then its parts are in *r. */
+static bool fits(const char *row, struct text path, struct serve_request *r)
+{
+	struct text pattern = text_of(row, SERVE_TARGET_MAX);
+	char word[SERVE_WORD];
+
+	*r = (struct serve_request){.id = 0};
+	while (pattern.len && path.len) {
+		struct text want = take_until(&pattern, '/'), got = take_until(&path, '/');
+
+		if (!plain(got, word, sizeof(word)) || !take_part(r, want, word))
+			return false;
+	}
+	return !pattern.len && !path.len;
+}
+
+/* One '/' at the end makes no difference: clients of Redfish differ about it. */
+static struct text without_slash(struct text path)
+{
+	if (path.len > 1 && path.s[path.len - 1] == '/')
+		path.len--;
+	return path;
+}
+
+static bool find_route(
+	const char *method, struct text path, struct serve_request *r, struct serve_problem *p)
+{
+	bool head = strcmp(method, "HEAD") == 0, other = false;
+	struct serve_request found;
+
+	path = without_slash(path);
+	for (unsigned i = 0; i < SERVE_ROUTES; i++) {
+		const struct serve_route *row = &serve_routes[i];
+
+		if (!fits(row->path, path, &found))
+			continue;
+		if (strcmp(row->method, head ? "GET" : method) == 0) {
+			*r = found;
+			r->id = i;
+			return true;
+		}
+		if (strlen(p->allow) + strlen(row->method) + 8 < sizeof(p->allow)) {
+			strcat(p->allow, other ? ", " : "");
+			strcat(p->allow, row->method);
+		}
+		other = true;
+	}
+	if (!other)
+		return serve_problem(p, 404, "nothing is at this path");
+	return serve_problem(p, 405, "not by %.16s: by %s", method, p->allow);
+}
+
+/* ---- the query ---- */
+
+static bool take_argument(
+	struct serve_request *r, const char *key, const char *value, struct serve_problem *p)
+{
+	const struct serve_route *row = &serve_routes[r->id];
+
+	for (unsigned i = 0; i < SERVE_ARGS; i++) {
+		if (strcmp(key, serve_args[i].key) != 0 || !((row->needs | row->may) & 1u << i))
+			continue;
+		if (r->given & 1u << i)
+			return serve_problem(p, 400, "'%s' is there twice", key);
+		if (!text_number(text_of(value, SERVE_WORD), &r->arg[i]) ||
+			r->arg[i] < serve_args[i].least || r->arg[i] > serve_args[i].most)
+			return serve_problem(p, 400,
+				"%s=%.40s: a number from %" PRIu64 " to %" PRIu64 " it must be",
+				key, value, serve_args[i].least, serve_args[i].most);
+		r->given |= 1u << i;
+		return true;
+	}
+	return serve_problem(p, 400, "it takes no argument '%.40s'", key);
+}
+
+static bool read_query(struct serve_request *r, struct text query, struct serve_problem *p)
+{
+	const struct serve_route *row = &serve_routes[r->id];
+	char key[SERVE_WORD], value[SERVE_WORD];
+
+	while (query.len) {
+		struct text pair = take_until(&query, '&'), name = take_until(&pair, '=');
+
+		if (!name.len && !pair.len)
+			continue;
+		if (!plain(name, key, sizeof(key)) || !plain(pair, value, sizeof(value)))
+			return serve_problem(p, 400, "the query cannot be read");
+		if (!take_argument(r, key, value, p))
+			return false;
+	}
+	for (unsigned i = 0; i < SERVE_ARGS; i++)
+		if (row->needs & 1u << i && !(r->given & 1u << i))
+			return serve_problem(p, 400, "the argument '%s' is missing: %s",
+				serve_args[i].key, serve_args[i].about);
+	return true;
+}
+
+bool serve_route_read(const char *method, const char *target, struct serve_request *r,
+	struct serve_problem *p)
+{
+	struct text query = text_of(target, SERVE_TARGET_MAX + 1), path;
+
+	*r = (struct serve_request){.id = SERVE_ROUTES};
+	*p = (struct serve_problem){0};
+	if (query.len > SERVE_TARGET_MAX)
+		return serve_problem(p, 400, "path and query have more than %u characters",
+			SERVE_TARGET_MAX);
+	path = take_until(&query, '?');
+	return find_route(method, path, r, p) && read_query(r, query, p);
+}
+
+/* ---- the body ---- */
+
+static bool is_json(const char *type)
+{
+	static const char json[] = "application/json";
+
+	return type && strncasecmp(type, json, sizeof(json) - 1) == 0 &&
+	       strchr("; \t", type[sizeof(json) - 1]);
+}
+
+static bool read_vcpu(struct serve_request *r, const json_t *vcpu, struct serve_problem *p)
+{
+	if (!json_is_integer(vcpu) || json_integer_value(vcpu) < 0 ||
+		json_integer_value(vcpu) >= LIMIT_VCPUS)
+		return serve_problem(
+			p, 400, "\"vcpu\" must be a number from 0 to %d", LIMIT_VCPUS - 1);
+	r->vcpu = (unsigned)json_integer_value(vcpu);
+	r->vcpu_given = true;
+	return true;
+}
+
+static bool read_member(
+	struct serve_request *r, const char *key, const json_t *value, struct serve_problem *p)
+{
+	enum serve_body body = serve_routes[r->id].body;
+
+	if (body == BODY_NMI && strcmp(key, "vcpu") == 0)
+		return read_vcpu(r, value, p);
+	return serve_problem(p, 400, "it takes no \"%.40s\"", key);
+}
+
+static bool read_members(struct serve_request *r, json_t *object, struct serve_problem *p)
+{
+	const char *key;
+	json_t *value;
+
+	json_object_foreach(
+		object, key, value) if (!read_member(r, key, value, p)) return false;
+	return true;
+}
+
+bool serve_body_read(struct serve_request *r, const char *type, const void *body, size_t size,
+	struct serve_problem *p)
+{
+	json_error_t why;
+	json_t *object;
+	bool good;
+
+	*p = (struct serve_problem){0};
+	if (size > SERVE_BODY_MAX)
+		return serve_problem(p, 413, "a body has %u bytes at most", SERVE_BODY_MAX);
+	if (!size)
+		return true;
+	if (serve_routes[r->id].body == BODY_NONE)
+		return serve_problem(p, 400, "it takes no body");
+	if (!is_json(type))
+		return serve_problem(p, 415, "a body must be application/json");
+	object = json_loadb(body, size, JSON_REJECT_DUPLICATES, &why);
+	if (!object)
+		return serve_problem(p, 400, "line %d of the body: %.120s", why.line, why.text);
+	good = json_is_object(object) ? read_members(r, object, p)
+				      : serve_problem(p, 400, "the body must be an object");
+	json_decref(object);
+	return good;
+}

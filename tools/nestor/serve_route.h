@@ -1,0 +1,104 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * From an HTTP request to a route of `nestor serve` with its arguments, or to what is wrong
+ * with it. Knows no sockets and asks nobody: what comes from a client is judged here.
+ */
+#ifndef NESTOR_SERVE_ROUTE_H
+#define NESTOR_SERVE_ROUTE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "lib/limits.h"
+
+#define SERVE_TARGET_MAX 2048u       /* characters of path and query */
+#define SERVE_BODY_MAX   16384u      /* bytes */
+#define SERVE_MEMORY_MAX (64u << 10) /* bytes that one request reads */
+#define SERVE_WORD       64u         /* characters of a part of a path, with the NUL */
+#define SERVE_SECRET     256u        /* of a name or password, with the NUL */
+
+enum serve_id {
+#define R(id, ...) SERVE_##id,
+#include "serve_route.def"
+	SERVE_ROUTES
+};
+
+enum serve_arg {
+#define Q(name, ...) SERVE_ARG_##name,
+#include "serve_route.def"
+	SERVE_ARGS
+};
+
+enum serve_body {
+	BODY_NONE,  /* the method has none */
+	BODY_EMPTY, /* none, or {} */
+	BODY_NMI,   /* none, or {"vcpu": N} */
+};
+
+enum serve_answer {
+	ANSWER_NOTHING,
+	ANSWER_VERSION,
+	ANSWER_VMS,
+	ANSWER_VM,
+	ANSWER_STAT,
+	ANSWER_REGISTERS,
+	ANSWER_VMCS,
+	ANSWER_MEMORY,
+	ANSWER_EVENTS,
+	ANSWER_METRICS,
+	ANSWER_OPENAPI,
+};
+
+struct serve_route {
+	const char *name, *method, *path, *word;
+	uint32_t needs, may; /* 1 << enum serve_arg */
+	enum serve_body body;
+	enum serve_answer answer;
+	bool open; /* needs no token */
+	const char *about;
+};
+
+extern const struct serve_route serve_routes[SERVE_ROUTES];
+
+struct serve_query_arg {
+	const char *key;
+	uint64_t least, most;
+	const char *about;
+};
+
+extern const struct serve_query_arg serve_args[SERVE_ARGS];
+
+/* What is wrong with a request, or with what it wanted; status 0: nothing. */
+struct serve_problem {
+	int status; /* of HTTP */
+	char detail[256];
+	char allow[32]; /* with 405: the methods that there are */
+};
+
+struct serve_request {
+	enum serve_id id;
+	char vm[LIMIT_NAME];
+	char session[SERVE_WORD];
+	unsigned vcpu;
+	bool vcpu_given;          /* in the body */
+	uint32_t given;           /* 1 << enum serve_arg */
+	uint64_t arg[SERVE_ARGS]; /* 0 where not given */
+};
+
+/* Fills @p and returns false. */
+__attribute__((format(printf, 3, 4))) bool serve_problem(
+	struct serve_problem *p, int status, const char *format, ...);
+
+/* Reads a method and a target, `/path?query` as it came, without its body. */
+bool serve_route_read(const char *method, const char *target, struct serve_request *r,
+	struct serve_problem *p);
+
+/* Reads the body of a request whose route is known; @type: its Content-Type, or NULL. */
+bool serve_body_read(struct serve_request *r, const char *type, const void *body, size_t size,
+	struct serve_problem *p);
+
+/* Does a query's address or path belong to Redfish, whose errors look otherwise? */
+bool serve_is_redfish(const char *target);
+
+#endif
