@@ -425,6 +425,18 @@ test_a_run_starts_and_stops_vms_when_it_is_asked_to() {
 		[ "$(grep -c '"event":"vm-start"' "$out.events")" = 2 ] && [ ! -e "$at" ]
 }
 
+# By HTTP: the document and answers that are as it says, figures, clients that are in the way, and an end under load.
+test_a_run_is_served_by_http() {
+	local at pid counter
+	managed_vms l2 button '' >"$out.yaml"
+	managed "$out.yaml"
+	said '^a\| managed: counter' && said '^b\| managed: counter' && said '^c\| managed: counter' || return 1
+	counter=$(sed -n 's/^a| managed: counter=\(0x[0-9a-f]*\).*/\1/p' "$out.text")
+	rm -rf "$out.serve" && mkdir "$out.serve" && /usr/bin/python3 tests/serve/client.py "$NESTOR" "$at" "$out.serve" "$counter" ||
+		{ kill "$pid"; return 1; }
+	ask 0 quit && over 0
+}
+
 long_fio_writes_and_verifies_a_file_system() {
 	expect 0 run --timeout 600 --cpus 2 --machine-cpus 2 --memory 512M --l1 "$B/debian/vmlinux" --initrd "$B/debian-io/io.cpio" \
 		--cmdline "$LINUX quiet try=fio" --scratch 16M && shows '^fio: ok' && shows_not ': failed|cannot be loaded'

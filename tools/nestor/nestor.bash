@@ -9,6 +9,14 @@ _nestor_values() { # VERB OPTION
 	nestor "$1" --help 2>/dev/null | sed -n -E "s/^ +$2 ([a-z0-9-]+(\\|[a-z0-9-]+)+).*/\\1/p" | tr '|' '\n'
 }
 
+_nestor_serve() { # WORD
+	if [[ $1 == -* ]]; then
+		mapfile -t COMPREPLY < <(compgen -W "$(_nestor_options serve) --help" -- "$1")
+	else
+		mapfile -t COMPREPLY < <(compgen -f -- "$1")
+	fi
+}
+
 _nestor_managing='ps top start stop powerdown reset pause resume nmi stat explain regs vmcs mem poke events bundle quit'
 
 # The names of the VMs of the run at --at or NESTOR_AT.
@@ -41,15 +49,19 @@ _nestor() {
 
 	COMPREPLY=()
 	if [ "$COMP_CWORD" = 1 ]; then
-		mapfile -t COMPREPLY < <(compgen -W "run check image help version $_nestor_managing" -- "$word")
+		mapfile -t COMPREPLY < <(compgen -W "run check image serve help version $_nestor_managing" -- "$word")
 		return
 	fi
 	if [ "$verb" = help ]; then
-		mapfile -t COMPREPLY < <(compgen -W "run check image $_nestor_managing" -- "$word")
+		mapfile -t COMPREPLY < <(compgen -W "run check image serve $_nestor_managing" -- "$word")
 		return
 	fi
 	if [[ " $_nestor_managing " == *" $verb "* ]]; then
 		_nestor_manage "$verb" "$word" "$before"
+		return
+	fi
+	if [ "$verb" = serve ]; then
+		_nestor_serve "$word"
 		return
 	fi
 	case $verb in run | check | image) ;; *) return ;; esac

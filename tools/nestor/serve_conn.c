@@ -13,6 +13,7 @@
 /* fd is one of our own: the library's may be closed, and be another's, when we look. */
 struct serve_conn {
 	bool used;
+	bool cut; /* it ends soon */
 	int fd;
 	enum serve_phase phase;
 	double since;
@@ -23,6 +24,7 @@ static struct serve_conn conns[SERVE_CONNECTIONS];
 
 static void cut_off(struct serve_conn *c)
 {
+	c->cut = true;
 	shutdown(c->fd, SHUT_RDWR);
 }
 
@@ -32,14 +34,14 @@ static void make_room(void)
 	unsigned count = 0;
 
 	for (struct serve_conn *c = conns; c < conns + SERVE_CONNECTIONS; c++) {
-		count += c->used;
-		if (c->used && c->phase == PHASE_ASKS && (!oldest || c->since < oldest->since))
+		if (!c->used || c->cut)
+			continue;
+		count++;
+		if (c->phase == PHASE_ASKS && (!oldest || c->since < oldest->since))
 			oldest = c;
 	}
-	if (count < SERVE_CROWD || !oldest)
-		return;
-	cut_off(oldest);
-	oldest->since = serve_now(); /* it goes; the next one that comes finds another */
+	if (count >= SERVE_CROWD && oldest)
+		cut_off(oldest);
 }
 
 struct serve_conn *serve_conn_begin(int fd)
@@ -54,7 +56,7 @@ struct serve_conn *serve_conn_begin(int fd)
 	while (c < conns + SERVE_CONNECTIONS && c->used)
 		c++;
 	if (c < conns + SERVE_CONNECTIONS)
-		*c = (struct serve_conn){true, own, PHASE_ASKS, serve_now()};
+		*c = (struct serve_conn){true, false, own, PHASE_ASKS, serve_now()};
 	else
 		c = NULL;
 	pthread_mutex_unlock(&lock);

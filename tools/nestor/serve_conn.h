@@ -8,10 +8,11 @@
 
 #include <stdbool.h>
 
-#define SERVE_CONNECTIONS 64 /* at a time */
-#define SERVE_CROWD       48 /* from here on the one that has been silent longest goes */
-#define SERVE_ASKING      20 /* seconds for a whole request, or until the next one */
-#define SERVE_ANSWERING   90 /* seconds for an answer, with its way */
+#define SERVE_CONNECTIONS \
+	256                /* at a time, with those that have been cut off and take a moment */
+#define SERVE_CROWD     48 /* from here on the one that has been silent longest goes */
+#define SERVE_ASKING    20 /* seconds for a whole request, or until the next one */
+#define SERVE_ANSWERING 90 /* seconds for an answer, with its way */
 
 enum serve_phase {
 	PHASE_ASKS,    /* nothing has come, or not all */

@@ -122,7 +122,8 @@ static bool take_part(struct serve_request *r, struct text pattern, const char *
 	return text_is(pattern, word);
 }
 
-/* Does the path fit the row? Then its parts are in *r. */
+/* Does the path fit the row? Then its parts are in *r. One '/' at the end makes no difference:
+ * clients of Redfish differ about it. */
 static bool fits(const char *row, struct text path, struct serve_request *r)
 {
 	struct text pattern = text_of(row, SERVE_TARGET_MAX);
@@ -138,21 +139,12 @@ static bool fits(const char *row, struct text path, struct serve_request *r)
 	return !pattern.len && !path.len;
 }
 
-/* One '/' at the end makes no difference: clients of Redfish differ about it. */
-static struct text without_slash(struct text path)
-{
-	if (path.len > 1 && path.s[path.len - 1] == '/')
-		path.len--;
-	return path;
-}
-
 static bool find_route(
 	const char *method, struct text path, struct serve_request *r, struct serve_problem *p)
 {
 	bool head = strcmp(method, "HEAD") == 0, other = false;
 	struct serve_request found;
 
-	path = without_slash(path);
 	for (unsigned i = 0; i < SERVE_ROUTES; i++) {
 		const struct serve_route *row = &serve_routes[i];
 

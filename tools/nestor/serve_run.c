@@ -10,7 +10,7 @@
 
 #include "client_show.h"
 
-#define PATIENCE 10 /* seconds that the run may be silent */
+#define PATIENCE 15 /* seconds that the run may be silent */
 #define WAIT     5  /* seconds for a free link */
 
 static sem_t links, streams;

@@ -15,7 +15,7 @@
 
 #define SERVE_LINKS   8  /* requests that speak to the run at a time */
 #define SERVE_STREAMS 4  /* streams of events; the bridge has room for 16 clients */
-#define SERVE_TIME    30 /* seconds that a request may take, with all that it asks */
+#define SERVE_TIME    45 /* seconds that a request may take, with all that it asks */
 
 /* One request's way to the run. */
 struct serve_run {

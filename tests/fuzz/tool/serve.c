@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Fuzzer of HTTP requests as `nestor serve` judges them: a method, a target, a type, a body and
+ * an Authorization header, a line each. What is taken has all that its route needs, in its
+ * ranges, and goes to the run as words; what is not has a status and a reason.
+ */
+#include "serve_route.h"
+
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#include "serve_auth.h"
+
+#define LINES 5
+
+static void check(bool holds)
+{
+	if (!holds)
+		abort();
+}
+
+static void check_problem(const struct serve_problem *p)
+{
+	check(p->status >= 400 && p->status < 600);
+	check(*p->detail && memchr(p->detail, 0, sizeof(p->detail)));
+	check(p->status != 405 || *p->allow);
+}
+
+static void check_request(const struct serve_request *q)
+{
+	const struct serve_route *row = &serve_routes[q->id];
+
+	check(q->id < SERVE_ROUTES);
+	check((*q->vm != 0) == (strstr(row->path, "{name}") != NULL));
+	check(strcspn(q->vm, " \t\r\n=%/") == strlen(q->vm));
+	check(strlen(q->vm) < LIMIT_NAME && q->vcpu < LIMIT_VCPUS);
+	check((q->given & row->needs) == row->needs);
+	check(!(q->given & ~(row->needs | row->may)));
+	for (unsigned i = 0; i < SERVE_ARGS; i++)
+		check(!(q->given & 1u << i) ||
+			(q->arg[i] >= serve_args[i].least && q->arg[i] <= serve_args[i].most));
+}
+
+static void judge(char *const line[LINES])
+{
+	struct serve_request q;
+	struct serve_problem p;
+
+	check(!serve_authorized(line[4], "0123456789abcdef") ||
+		strncasecmp(line[4], "B", 1) == 0);
+	if (!serve_route_read(line[0], line[1], &q, &p)) {
+		check_problem(&p);
+		return;
+	}
+	check_request(&q);
+	if (serve_body_read(&q, line[2], line[3], strlen(line[3]), &p))
+		check_request(&q);
+	else
+		check_problem(&p);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	char *text = malloc(size + 1), *rest = text, *line[LINES];
+
+	memcpy(text, data, size);
+	text[size] = 0;
+	for (unsigned i = 0; i < LINES; i++) {
+		line[i] = rest;
+		rest += strcspn(rest, "\n");
+		if (*rest)
+			*rest++ = 0;
+	}
+	judge(line);
+	free(text);
+	return 0;
+}

@@ -1,0 +1,384 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""Clients of `nestor serve`, against a run of tests/boot/managed.c: a (with L2), b (button), c.
+
+usage: client.py NESTOR SOCKET FOLDER COUNTER    COUNTER: where a's counter is, in hexadecimal
+"""
+import atexit
+import copy
+import json
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+
+import jsonschema
+import requests
+from prometheus_client.parser import text_string_to_metric_families
+
+NESTOR, AT, FOLDER, COUNTER = sys.argv[1:]
+TOKEN = 'a token of the test, not secret'.replace(' ', '-')
+OPENAPI = '/usr/share/openapi-specification/schemas/v3.0/schema.json'
+
+
+def fail(*what):
+    print('FAIL', *what)
+    sys.exit(1)
+
+
+def expect(holds, *what):
+    if not holds:
+        fail(*what)
+
+
+class Serve:
+    """A server of its own, and requests to it."""
+
+    def __init__(self, *options, listen='127.0.0.1:0', verify=None):
+        self.command = [NESTOR, 'serve', '--at', AT, '--listen', listen, *options]
+        self.process = subprocess.Popen(self.command, stdout=subprocess.PIPE, text=True)
+        atexit.register(self.process.kill)
+        self.url = self.process.stdout.readline().rsplit(' ', 1)[-1].strip()
+        expect(self.url, 'it does not serve:', *self.command)
+        self.verify = verify
+
+    def ask(self, method, path, token=TOKEN, timeout=20, **more):
+        headers = more.pop('headers', {})
+        if token:
+            headers = {'Authorization': 'Bearer ' + token, **headers}
+        return requests.request(method, self.url + path, headers=headers, timeout=timeout,
+                                verify=self.verify, **more)
+
+    def get(self, path, status=200, **more):
+        answer = self.ask('GET', path, **more)
+        expect(answer.status_code == status, path, answer.status_code, answer.text)
+        return answer
+
+    def end(self, how=signal.SIGTERM):
+        self.process.send_signal(how)
+        return self.process.wait(timeout=10)
+
+
+def token_file():
+    path = FOLDER + '/token'
+    with open(os.open(path, os.O_WRONLY | os.O_CREAT, 0o600), 'w', encoding='ascii') as out:
+        out.write(TOKEN + '\n')
+    return path
+
+
+def eventually(what, holds, seconds=20):
+    until = time.time() + seconds
+    while not holds():
+        expect(time.time() < until, 'not within', seconds, 's:', what)
+        time.sleep(0.1)
+
+
+# ---- the document, and answers that are as it says
+
+class Document:
+    def __init__(self, document):
+        self.document = document
+        self.asked = set()
+
+    def check(self):
+        """It is OpenAPI, by the schema of 3.0, whose features are all that it uses, and its schemas
+        are JSON Schema as 3.1 has it."""
+        with open(OPENAPI, encoding='utf-8') as schema:
+            jsonschema.Draft4Validator(json.load(schema)).validate(
+                {**copy.deepcopy(self.document), 'openapi': '3.0.3'})
+        expect(self.document['openapi'].startswith('3.1.'), 'openapi:', self.document['openapi'])
+        for schema in self.document['components']['schemas'].values():
+            jsonschema.Draft202012Validator.check_schema(schema)
+        names = [o['operationId'] for _, _, o in self.operations()]
+        expect(len(names) == len(set(names)), 'an operationId is there twice')
+
+    def operations(self):
+        for path, methods in self.document['paths'].items():
+            for method, operation in methods.items():
+                yield method.upper(), path, operation
+
+    def find(self, method, path):
+        for m, template, operation in self.operations():
+            pattern = re.sub(r'\\{[a-z]+\\}', '[^/]+', re.escape(template))
+            if m == method and re.fullmatch(pattern, path):
+                return operation
+        return fail('not in the document:', method, path)
+
+    def validate(self, method, path, answer):
+        operation = self.find(method, path.split('?')[0])
+        self.asked.add(operation['operationId'])
+        responses = operation['responses']
+        response = responses.get(str(answer.status_code))
+        if not response:
+            expect(answer.status_code >= 400, method, path, 'gives', answer.status_code)
+            response = self.document['components']['responses']['Problem']
+        kind = answer.headers.get('Content-Type', '').split(';')[0]
+        if 'content' not in response:
+            expect(not answer.content, method, path, 'has content')
+            return
+        expect(kind in response['content'], method, path, 'is', kind)
+        if kind.endswith('json'):
+            schema = {**response['content'][kind]['schema'],
+                      'components': self.document['components']}
+            jsonschema.Draft202012Validator(schema).validate(answer.json())
+
+
+def test_answers_are_as_the_document_says(s, doc):
+    vcpu = '/v1/vms/a/vcpus/0'
+
+    def ask(method, path, status, **more):
+        answer = s.ask(method, path, **more)
+        expect(answer.status_code == status, method, path, answer.status_code, answer.text)
+        doc.validate(method, path, answer)
+        return answer
+
+    vms = ask('GET', '/v1/vms', 200).json()['vms']
+    expect([v['name'] for v in vms] == ['a', 'b', 'c'], vms)
+    expect(ask('GET', '/v1/vms/a', 200).json() == vms[0], 'a is not as in the list')
+    ask('GET', '/v1/version', 200)
+    ask('GET', '/v1/openapi.json', 200, token=None)
+    stat = ask('GET', vcpu + '/stat', 200).json()
+    expect(stat['figures']['nested_entries'] == 1 and stat['figures']['ticks_l2'] > 0, stat)
+    expect(any(e['level'] == 2 for e in stat['exits']), 'no exits of L2')
+    registers = ask('GET', vcpu + '/registers', 200).json()
+    expect(registers['level'] == 2 and registers['current'], registers)
+    expect('rax' in registers['registers'] and 'cs' in registers['segments'], registers)
+    outer = ask('GET', vcpu + '/registers?level=1', 200).json()
+    expect(outer['level'] == 1 and not outer['current'], outer)
+    ask('GET', '/v1/vms/b/vcpus/0/registers?level=2', 409)
+    for level in '', '?level=1', '?level=2':
+        fields = {f['field'] for f in ask('GET', vcpu + '/vmcs' + level, 200).json()['fields']}
+        expect({'GUEST_RIP', 'HOST_RIP', 'GUEST_CR3'} <= fields, fields)
+    ask('GET', '/v1/vms/b/vcpus/0/vmcs?level=2', 409)
+    query = f'{vcpu}/memory?at=0x100000&size=1000'
+    words = ask('GET', query, 200).json()
+    octets = ask('GET', query, 200, headers={'Accept': 'application/octet-stream'})
+    expect(bytes.fromhex(words['data']) == octets.content and len(octets.content) == 1000,
+           'bytes differ from words')
+    ask('GET', f'{vcpu}/memory?at=0x70000000&size=1&physical=1', 404)
+    ask('GET', '/metrics', 200)
+    events = s.ask('GET', '/v1/events', stream=True)
+    doc.asked.add('EVENTS')
+    expect(events.headers['Content-Type'] == 'text/event-stream', events.headers)
+    for method, path, status in (
+            ('pause', 'c', 204), ('pause', 'c', 409), ('resume', 'c', 204), ('reset', 'c', 204),
+            ('powerdown', 'b', 204), ('nmi', 'c', 204), ('start', 'a', 409)):
+        ask('POST', f'/v1/vms/{path}/{method}', status, timeout=30)
+    ask('POST', '/v1/vms/c/nmi', 204, json={'vcpu': 0})
+    ask('POST', '/v1/vms/c/stop', 204)
+    eventually('b and c are off', lambda: [v['state'] for v in s.get('/v1/vms').json()['vms']] ==
+               ['running', 'off', 'off'])
+    ask('POST', '/v1/vms/b/start', 204)
+    ask('POST', '/v1/vms/c/start', 204)
+    missing = {o['operationId'] for _, _, o in doc.operations()} - doc.asked
+    expect(not missing, 'nobody asked for', missing)
+    check_events(events)
+
+
+def check_events(events):
+    seen, name = [], None
+    for line in events.iter_lines(decode_unicode=True):
+        if line.startswith('event: '):
+            name = line[len('event: '):]
+        elif line.startswith('data: '):
+            seen.append((name, json.loads(line[len('data: '):])['vm']))
+        if {('vm-end', 'b'), ('vm-start', 'b'), ('vm-end', 'c'), ('vm-start', 'c')} <= set(seen):
+            break
+    events.close()
+    expect(seen[0] == ('vm-end', 'c'), seen)
+
+
+def test_problems_have_their_status(s, doc):
+    memory = '/v1/vms/a/vcpus/0/memory'
+    for method, path, status, more in (
+            ('GET', '/v1/vms', 401, {'token': None}),
+            ('GET', '/v1/vms', 401, {'token': TOKEN[:-1]}),
+            ('GET', '/v1/nothing', 401, {'token': None}),
+            ('GET', '/v1/nothing', 404, {}),
+            ('GET', '/v1/vms/z', 404, {}),
+            ('GET', '/v1/vms/a%20b', 404, {}),
+            ('POST', '/v1/vms/z/stop', 404, {}),
+            ('GET', '/v1/vms/a/vcpus/5/stat', 404, {}),
+            ('DELETE', '/v1/vms', 405, {}),
+            ('GET', memory, 400, {}),
+            ('GET', memory + '?at=1&size=0', 400, {}),
+            ('GET', memory + '?at=0xffffffffffffffff&size=2', 400, {}),
+            ('GET', '/v1/vms?level=1', 400, {}),
+            ('POST', '/v1/vms/a/nmi', 400, {'json': {'vcpu': 99}}),
+            ('POST', '/v1/vms/a/nmi', 400, {'data': b'{', 'headers': {'Content-Type': 'application/json'}}),
+            ('POST', '/v1/vms/a/nmi', 415, {'data': b'{}', 'headers': {'Content-Type': 'text/plain'}}),
+            ('POST', '/v1/vms/a/nmi', 413, {'data': b' ' * 100000}),
+            ('POST', '/v1/vms/a/nmi', 413, {'data': iter([b' ' * 9000, b' ' * 9000])})):
+        answer = s.ask(method, path, **more)
+        expect(answer.status_code == status, method, path, answer.status_code, answer.text)
+        expect(answer.headers['Content-Type'] == 'application/problem+json', method, path)
+        problem = answer.json()
+        jsonschema.Draft202012Validator(doc.document['components']['schemas']['Problem']).validate(problem)
+        expect(problem['status'] == status, problem)
+        expect((status == 405) == ('Allow' in answer.headers), method, path, 'Allow')
+        expect((status == 401) == ('WWW-Authenticate' in answer.headers), method, path)
+
+
+def samples(s):
+    text = s.get('/metrics').text
+    out = {}
+    for family in text_string_to_metric_families(text):
+        expect(family.documentation and family.type in ('counter', 'gauge'), family)
+        for sample in family.samples:
+            expect((family.type == 'counter') == sample.name.endswith('_total'), sample)
+            key = sample.name, tuple(sorted(sample.labels.items()))
+            expect(key not in out, 'twice:', key)
+            out[key] = sample.value
+    return out
+
+
+def test_metrics_are_those_of_the_run(s):
+    def of(name, **labels):
+        return name, tuple(sorted(labels.items()))
+    first, then = samples(s), samples(s)
+    expect(first[of('nestor_vcpu_nested_entries_total', vm='a', vcpu='0', result='entered')] == 1, first)
+    expect(first[of('nestor_vm_state', vm='a', state='running')] == 1, first)
+    expect(first[of('nestor_vm_memory_bytes', vm='a')] == 16 << 20, first)
+    ticks = of('nestor_vcpu_ticks_total', vm='a', vcpu='0', level='2')
+    expect(then[ticks] > first[ticks] > 0, 'L2 stands still')
+    expect(any(n == 'nestor_vcpu_exits_total' and dict(k)['level'] == '2' for n, k in first), first)
+    for key, value in first.items():
+        if key[0].endswith('_total') and dict(key[1])['vm'] == 'a':
+            expect(then[key] >= value, key, 'goes back')
+
+
+# ---- who is in the way
+
+def connect(s):
+    host, port = s.url.rsplit('/', 1)[1].split(':')
+    return socket.create_connection((host, int(port)), timeout=30)
+
+
+def test_nobody_is_stopped_by_who_asks_nothing(s):
+    idle = [connect(s) for _ in range(70)]
+    for i, one in enumerate(idle):
+        try:
+            one.sendall(b'GET /v1/vms HTTP/1.1\r\nHost: x\r\n'[:i % 30])
+        except OSError:
+            pass  # it has been cut off
+    start = time.time()
+    for _ in range(5):
+        s.get('/v1/vms')
+    expect(time.time() - start < 10, 'it took', time.time() - start)
+    for one in idle:
+        one.close()
+
+
+def test_what_is_too_much_ends_its_connection_alone(s):
+    for data in (b'GET /' + b'a' * 200000 + b' HTTP/1.1\r\n\r\n',
+                 b'GET / HTTP/1.1\r\n' + b'X: y\r\n' * 40000 + b'\r\n',
+                 b'\0' * 100000, b'\x16\x03\x01\x02\x00\x01\x00' * 1000,
+                 b'POST /v1/vms/a/nmi HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer ' + TOKEN.encode() +
+                 b'\r\nContent-Length: 18446744073709551615\r\n\r\n'):
+        with connect(s) as one:
+            try:
+                one.sendall(data)
+                one.shutdown(socket.SHUT_WR)
+                answer = one.recv(100)
+                expect(not answer or re.match(rb'HTTP/1.1 4\d\d ', answer), data[:20], answer)
+            except OSError:
+                pass  # cut off while it sent: as good
+    s.get('/v1/vms')
+
+
+def counter(s):
+    return int.from_bytes(s.get(f'/v1/vms/a/vcpus/0/memory?at={COUNTER}&size=8&level=2', headers={
+        'Accept': 'application/octet-stream'}).content, 'little')
+
+
+def test_its_end_and_beginning_are_noticed_by_no_vm(s, token):
+    """Killed under load, and begun again at the same place."""
+    listen = s.url.rsplit('/', 1)[1]
+    stop, good = threading.Event(), [0, 0]
+
+    def load():
+        while not stop.is_set():
+            try:
+                if s.ask('GET', '/v1/vms/c/vcpus/0/vmcs').status_code == 200:
+                    good[round_of[0]] += 1
+            except requests.exceptions.RequestException:
+                time.sleep(0.05)
+
+    round_of = [0]
+    before, vms = counter(s), s.get('/v1/vms').json()
+    threads = [threading.Thread(target=load) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    time.sleep(1.5)
+    s.end(signal.SIGKILL)
+    round_of[0] = 1
+    again = Serve('--token-file', token, listen=listen)
+    eventually('it answers again', lambda: good[1] > 3)
+    stop.set()
+    for thread in threads:
+        thread.join()
+    expect(good[0] > 0, 'there was no load')
+    expect(again.get('/v1/vms').json() == vms, 'a VM has noticed it')
+    expect(counter(again) > before, 'a stands still')
+    return again
+
+
+# ---- other ways in
+
+def refuses(why, *options):
+    done = subprocess.run([NESTOR, 'serve', '--at', AT, *options], capture_output=True, text=True,
+                          timeout=10, check=False)
+    expect(done.returncode == 64 and why in done.stderr, options, done)
+
+
+def test_what_is_not_safe_is_refused(token):
+    refuses('--token-file', '--listen', '127.0.0.1:0')
+    refuses('no loopback address', '--listen', '0.0.0.0:0', '--token-file', token)
+    refuses('need each other', '--tls-cert', token, '--token-file', token)
+    refuses('must be ADDRESS:PORT', '--listen', 'localhost:80', '--token-file', token)
+    refuses('can be read by others', '--token-file', '/etc/passwd')
+
+
+def test_tls_and_unix_sockets_lead_there_too(token):
+    key, cert, path = (f'{FOLDER}/{n}' for n in ('key', 'cert', 'socket'))
+    subprocess.run(['openssl', 'req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256',
+                    '-nodes', '-keyout', key, '-out', cert, '-days', '2', '-subj', '/CN=nestor',
+                    '-addext', 'subjectAltName=IP:127.0.0.1'], check=True, capture_output=True)
+    s = Serve('--token-file', token, '--tls-cert', cert, '--tls-key', key, verify=cert)
+    expect(s.url.startswith('https://'), s.url)
+    s.get('/v1/vms')
+    s.get('/v1/vms', status=401, token=None)
+    expect(s.end() == 0, 'its end')
+    s = Serve(listen='unix:' + path)
+    curl = ['curl', '-s', '-f', '-m', '20', '--unix-socket', path]
+    expect(os.stat(path).st_mode & 0o777 == 0o600, 'others may open it')
+    vms = subprocess.run([*curl, 'http://x/v1/vms'], check=True, capture_output=True)
+    expect(len(json.loads(vms.stdout)['vms']) == 3, vms)
+    expect(s.end() == 0 and not os.path.exists(path), 'its socket is left behind')
+
+
+def main():
+    token = token_file()
+    s = Serve('--token-file', token)
+    doc = Document(s.get('/v1/openapi.json', token=None).json())
+    doc.check()
+    for test in (lambda: test_answers_are_as_the_document_says(s, doc),
+                 lambda: test_problems_have_their_status(s, doc),
+                 lambda: test_metrics_are_those_of_the_run(s),
+                 lambda: test_nobody_is_stopped_by_who_asks_nothing(s),
+                 lambda: test_what_is_too_much_ends_its_connection_alone(s),
+                 lambda: test_what_is_not_safe_is_refused(token),
+                 lambda: test_tls_and_unix_sockets_lead_there_too(token)):
+        start = time.time()
+        test()
+        print(f'{time.time() - start:.1f} s', test.__code__.co_names[0])
+    s = test_its_end_and_beginning_are_noticed_by_no_vm(s, token)
+    expect(s.end() == 0, 'its end')
+    print('serve: ok')
+
+
+main()

@@ -1,0 +1,351 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What `nestor serve` makes of requests, before the run is asked: routes, queries, bodies,
+ * tokens; how problems look; that its page has the routes of the table. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "file.h"
+#include "serve_api.h"
+#include "serve_auth.h"
+
+#include <cmocka.h> /* last: it has a macro named fail */
+
+static struct serve_request q;
+static struct serve_problem p;
+
+static bool reads(const char *method, const char *target)
+{
+	return serve_route_read(method, target, &q, &p);
+}
+
+/* ---- routes ---- */
+
+static void a_path_leads_to_its_route_with_its_parts(void **state)
+{
+	(void)state;
+	assert_true(reads("GET", "/v1/vms"));
+	assert_int_equal(q.id, SERVE_VMS);
+	assert_true(reads("HEAD", "/v1/vms/"));
+	assert_int_equal(q.id, SERVE_VMS);
+	assert_true(reads("POST", "/v1/vms/web-1.a_b/reset"));
+	assert_int_equal(q.id, SERVE_RESET);
+	assert_string_equal(q.vm, "web-1.a_b");
+	assert_true(reads("GET", "/v1/vms/%77eb/vcpus/7/stat"));
+	assert_int_equal(q.id, SERVE_STAT);
+	assert_string_equal(q.vm, "web");
+	assert_int_equal(q.vcpu, 7);
+}
+
+static void each_route_is_reached_by_its_own_path(void **state)
+{
+	(void)state;
+	for (unsigned i = 0; i < SERVE_ROUTES; i++) {
+		const char *needs = serve_routes[i].needs ? "?at=0&size=1" : "";
+		char path[200] = "";
+
+		for (const char *at = serve_routes[i].path; *at; at++) {
+			size_t n = strlen(path);
+
+			if (*at != '{') {
+				path[n] = *at;
+				continue;
+			}
+			path[n] = at[1] == 'n' && at[2] == '}' ? '1' : 'x';
+			at = strchr(at, '}');
+		}
+		strcat(path, needs);
+		if (!reads(serve_routes[i].method, path) || q.id != i)
+			fail_msg("%s %s: %u %s", serve_routes[i].method, path, q.id, p.detail);
+	}
+}
+
+static void what_is_no_path_is_not_found(void **state)
+{
+	static const char *const wrong[] = {"", "/", "*", "/v1", "/v2/vms", "/v1/vms/a/vcpus",
+		"/v1/vms/a/vcpus/8/stat", "/v1/vms/a/vcpus/-1/stat", "/v1/vms//stop",
+		"/v1/vms/a%20b", "/v1/vms/a%0ab", "/v1/vms/a%00", "/v1/vms/a=b", "/v1/vms/a/b",
+		"/v1/vms/a%2fstop", "/v1/vms/%", "/v1/vms/%4", "/v1/vms/%zz", "//v1/vms",
+		"/v1/vms//", "/v1/vms/abcdefghijklmnopqrstuvwxyz0123456789"};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
+		if (reads("GET", wrong[i]))
+			fail_msg("'%s' was taken for %u", wrong[i], q.id);
+		assert_int_equal(p.status, 404);
+		assert_string_not_equal(p.detail, "");
+	}
+}
+
+static void another_method_is_told_those_that_there_are(void **state)
+{
+	(void)state;
+	assert_false(reads("DELETE", "/v1/vms/a"));
+	assert_int_equal(p.status, 405);
+	assert_string_equal(p.allow, "GET");
+	assert_false(reads("GET", "/v1/vms/a/stop"));
+	assert_int_equal(p.status, 405);
+	assert_string_equal(p.allow, "POST");
+	assert_false(reads("get", "/v1/vms"));
+	assert_int_equal(p.status, 405);
+}
+
+static void arguments_of_a_query_are_in_their_ranges(void **state)
+{
+	static const char *const wrong[] = {"", "?at=1", "?size=1", "?at=1&size=0",
+		"?at=1&size=65537", "?at=1&size=1&level=0", "?at=1&size=1&level=3",
+		"?at=1&size=1&at=1", "?at=x&size=1", "?at=&size=1", "?at&size=1",
+		"?at=1&size=1&other=1", "?at=1&size=1&physical=2", "?at=%&size=1",
+		"?at=18446744073709551616&size=1"};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
+		char target[100] = "/v1/vms/a/vcpus/0/memory";
+
+		strcat(target, wrong[i]);
+		if (reads("GET", target))
+			fail_msg("'%s' was taken", wrong[i]);
+		assert_int_equal(p.status, 400);
+	}
+	assert_true(reads("GET", "/v1/vms/a/vcpus/0/memory?at=0xffffffffffffffff&size=65536&"
+				 "level=2&physical=1"));
+	assert_true(q.arg[SERVE_ARG_AT] == UINT64_MAX && q.arg[SERVE_ARG_SIZE] == 65536);
+	assert_true(q.arg[SERVE_ARG_LEVEL] == 2 && q.arg[SERVE_ARG_PHYSICAL] == 1);
+	assert_int_equal(q.given, (1u << SERVE_ARGS) - 1);
+	assert_false(reads("GET", "/v1/vms?level=1"));
+	assert_int_equal(p.status, 400);
+}
+
+static void a_target_that_is_too_long_is_refused(void **state)
+{
+	char target[SERVE_TARGET_MAX + 100];
+
+	(void)state;
+	memset(target, '&', sizeof(target));
+	memcpy(target, "/v1/vms?", 8);
+	target[SERVE_TARGET_MAX] = 0;
+	assert_true(reads("GET", target));
+	target[SERVE_TARGET_MAX] = '&';
+	target[SERVE_TARGET_MAX + 1] = 0;
+	assert_false(reads("GET", target));
+	assert_int_equal(p.status, 400);
+}
+
+/* ---- bodies ---- */
+
+static int body_status(const char *target, const char *type, const char *body)
+{
+	if (!reads("POST", target))
+		fail_msg("%s: %s", target, p.detail);
+	serve_body_read(&q, type, body, strlen(body), &p);
+	return p.status;
+}
+
+static void a_body_has_what_its_route_takes(void **state)
+{
+	static const char json[] = "application/json", nmi[] = "/v1/vms/a/nmi";
+
+	(void)state;
+	assert_int_equal(body_status(nmi, NULL, ""), 0);
+	assert_false(q.vcpu_given);
+	assert_int_equal(body_status(nmi, json, "{}"), 0);
+	assert_int_equal(
+		body_status(nmi, "Application/JSON; charset=utf-8", "{\"vcpu\":7}"), 0);
+	assert_true(q.vcpu_given && q.vcpu == 7);
+	assert_int_equal(body_status(nmi, json, "{\"vcpu\":8}"), 400);
+	assert_int_equal(body_status(nmi, json, "{\"vcpu\":-1}"), 400);
+	assert_int_equal(body_status(nmi, json, "{\"vcpu\":\"1\"}"), 400);
+	assert_int_equal(body_status(nmi, json, "{\"vcpu\":1,\"vcpu\":1}"), 400);
+	assert_int_equal(body_status(nmi, json, "{\"cpu\":1}"), 400);
+	assert_int_equal(body_status(nmi, json, "[]"), 400);
+	assert_int_equal(body_status(nmi, json, "{"), 400);
+	assert_int_equal(body_status("/v1/vms/a/stop", json, "{}"), 0);
+	assert_int_equal(body_status("/v1/vms/a/stop", json, "{\"vcpu\":1}"), 400);
+}
+
+/* What a page of another site can make a browser send is none of these types. */
+static void a_body_of_another_type_is_refused(void **state)
+{
+	(void)state;
+	assert_int_equal(body_status("/v1/vms/a/nmi", NULL, "{}"), 415);
+	assert_int_equal(body_status("/v1/vms/a/nmi", "text/plain", "{}"), 415);
+	assert_int_equal(body_status("/v1/vms/a/nmi", "application/jsonp", "{}"), 415);
+}
+
+static void a_body_that_is_too_large_is_refused(void **state)
+{
+	char *body = malloc(SERVE_BODY_MAX + 2);
+
+	(void)state;
+	memset(body, ' ', SERVE_BODY_MAX + 1);
+	memcpy(body, "{}", 2);
+	assert_true(reads("POST", "/v1/vms/a/stop"));
+	assert_true(serve_body_read(&q, "application/json", body, SERVE_BODY_MAX, &p));
+	assert_false(serve_body_read(&q, "application/json", body, SERVE_BODY_MAX + 1, &p));
+	assert_int_equal(p.status, 413);
+	free(body);
+}
+
+/* ---- problems ---- */
+
+static void a_problem_says_what_is_wrong_as_json(void **state)
+{
+	struct serve_reply r = {0};
+	json_t *is;
+
+	(void)state;
+	assert_false(serve_problem(&p, 409, "\"%s\" \\ runs\n", "a"));
+	serve_reply_problem(&r, &p, false);
+	assert_int_equal(r.status, 409);
+	assert_string_equal(r.type, "application/problem+json");
+	is = json_loadb(r.data, r.size, 0, NULL);
+	assert_string_equal(serve_text(is, "title"), "Conflict");
+	assert_int_equal(serve_number(is, "status"), 409);
+	assert_string_equal(serve_text(is, "detail"), "\"a\" \\ runs\n");
+	json_decref(is);
+	serve_reply_clear(&r);
+	serve_reply_problem(&r, &p, true);
+	is = json_loadb(r.data, r.size, 0, NULL);
+	assert_string_equal(
+		serve_text(json_object_get(is, "error"), "message"), "\"a\" \\ runs\n");
+	json_decref(is);
+	serve_reply_clear(&r);
+}
+
+static void a_run_that_cannot_be_reached_is_a_problem_of_its_own(void **state)
+{
+	struct serve_reply r = {0};
+
+	(void)state;
+	serve_run_setup();
+	assert_true(reads("GET", "/metrics"));
+	serve_answer(&q, "/nowhere/at/all", false, false, &r);
+	assert_int_equal(r.status, 503);
+	assert_non_null(memmem(r.data, r.size, "/nowhere/at/all", 15));
+	serve_reply_clear(&r);
+	assert_true(reads("GET", "/v1/events"));
+	for (unsigned i = 0; i < 2 * SERVE_STREAMS; i++) { /* none is lost */
+		serve_answer(&q, "/nowhere/at/all", false, false, &r);
+		assert_int_equal(r.status, 503);
+		assert_non_null(memmem(r.data, r.size, "/nowhere/at/all", 15));
+		serve_reply_clear(&r);
+	}
+}
+
+/* ---- tokens ---- */
+
+static const char token[] = "correct-horse-battery";
+
+static void a_token_counts_when_it_is_all_of_it(void **state)
+{
+	(void)state;
+	assert_true(serve_same(token, token));
+	assert_false(serve_same("", token));
+	assert_false(serve_same("correct-horse-batterz", token));
+	assert_false(serve_same("correct-horse-batter", token));
+	assert_false(serve_same("correct-horse-battery-", token));
+	assert_false(serve_same("correct-horse-batterycorrect-horse-battery", token));
+	assert_false(serve_same("x", ""));
+}
+
+static void a_token_comes_as_bearer_or_as_a_password(void **state)
+{
+	(void)state;
+	assert_true(serve_authorized("Bearer correct-horse-battery", token));
+	assert_true(serve_authorized("bearer  correct-horse-battery", token));
+	assert_false(serve_authorized("Bearer", token));
+	assert_false(serve_authorized("Bearer ", token));
+	assert_false(serve_authorized("Token correct-horse-battery", token));
+	assert_false(serve_authorized("correct-horse-battery", token));
+	assert_true(serve_authorized("Basic YWRtaW46Y29ycmVjdC1ob3JzZS1iYXR0ZXJ5", token));
+	assert_true(serve_authorized("Basic OmNvcnJlY3QtaG9yc2UtYmF0dGVyeQ==", token));
+	assert_false(serve_authorized("Basic Y29ycmVjdC1ob3JzZS1iYXR0ZXJ5", token));
+	assert_false(serve_authorized("Basic YWRtaW46Y29ycmVjdC1ob3JzZS1iYXR0ZXJ5!", token));
+	/* "admin:correct-horse-battery" with a zero byte behind it */
+	assert_false(serve_authorized("Basic YWRtaW46Y29ycmVjdC1ob3JzZS1iYXR0ZXJ5AA==", token));
+}
+
+static int read_token(const char *content, mode_t mode, char *is)
+{
+	char path[] = "/tmp/nestor-token-XXXXXX";
+	struct error e = {0};
+	int fd = mkstemp(path);
+
+	assert_int_equal(write(fd, content, strlen(content)), strlen(content));
+	fchmod(fd, mode);
+	close(fd);
+	serve_read_token(path, is, &e);
+	unlink(path);
+	return e.status;
+}
+
+static void a_token_file_is_long_enough_and_nobody_elses(void **state)
+{
+	char is[AUTH_TOKEN_MAX + 1], large[400];
+	struct error e = {0};
+
+	(void)state;
+	assert_int_equal(read_token("correct-horse-battery\nmore\n", 0600, is), 0);
+	assert_string_equal(is, token);
+	assert_int_equal(read_token("correct-horse-battery", 0640, is), STATUS_USAGE);
+	assert_int_equal(read_token("correct-horse-b", 0600, is), STATUS_USAGE);
+	assert_int_equal(read_token("correct horse battery", 0600, is), STATUS_USAGE);
+	assert_int_equal(read_token("", 0600, is), STATUS_USAGE);
+	memset(large, 'a', sizeof(large));
+	large[399] = 0;
+	assert_int_equal(read_token(large, 0600, is), STATUS_USAGE);
+	assert_int_equal(serve_read_token("/nowhere", is, &e), STATUS_USAGE);
+}
+
+/* ---- its page ---- */
+
+static void the_page_has_the_routes_of_the_table(void **state)
+{
+	struct arena a = {NULL};
+	struct error e = {0};
+	struct bytes file;
+	char row[400];
+
+	(void)state;
+	assert_int_equal(file_read(&a, "docs/serve.md", "test", &file, &e), 0);
+	for (unsigned i = 0; i < SERVE_ROUTES; i++) {
+		const struct serve_route *r = &serve_routes[i];
+		int n = snprintf(
+			row, sizeof(row), "| %s `%s` | %s |\n", r->method, r->path, r->about);
+
+		if (!memmem(file.data, file.size, row, (size_t)n))
+			fail_msg("docs/serve.md lacks: %s", row);
+	}
+	arena_free(&a);
+}
+
+#define T(name) cmocka_unit_test(name)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		T(a_path_leads_to_its_route_with_its_parts),
+		T(each_route_is_reached_by_its_own_path),
+		T(what_is_no_path_is_not_found),
+		T(another_method_is_told_those_that_there_are),
+		T(arguments_of_a_query_are_in_their_ranges),
+		T(a_target_that_is_too_long_is_refused),
+		T(a_body_has_what_its_route_takes),
+		T(a_body_of_another_type_is_refused),
+		T(a_body_that_is_too_large_is_refused),
+		T(a_problem_says_what_is_wrong_as_json),
+		T(a_run_that_cannot_be_reached_is_a_problem_of_its_own),
+		T(a_token_counts_when_it_is_all_of_it),
+		T(a_token_comes_as_bearer_or_as_a_password),
+		T(a_token_file_is_long_enough_and_nobody_elses),
+		T(the_page_has_the_routes_of_the_table),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
