@@ -21,7 +21,8 @@ packages=(
 	# guests
 	cpio busybox-static xz-utils lz4 zstd e2fsprogs
 	# clients of the API
-	curl openssl openapi-specification python3-jsonschema python3-prometheus-client python3-requests
+	curl openssl openapi-specification python3-jsonschema python3-prometheus-client
+	python3-requests python3-sushy
 	# starting by network: the option ROM for SeaBIOS, the server of the tests
 	ipxe-qemu dnsmasq-base
 )

@@ -432,8 +432,11 @@ test_a_run_is_served_by_http() {
 	managed "$out.yaml"
 	said '^a\| managed: counter' && said '^b\| managed: counter' && said '^c\| managed: counter' || return 1
 	counter=$(sed -n 's/^a| managed: counter=\(0x[0-9a-f]*\).*/\1/p' "$out.text")
-	rm -rf "$out.serve" && mkdir "$out.serve" && /usr/bin/python3 tests/serve/client.py "$NESTOR" "$at" "$out.serve" "$counter" ||
-		{ kill "$pid"; return 1; }
+	rm -rf "$out.serve" && mkdir "$out.serve" || return 1
+	if ! /usr/bin/python3 tests/serve/client.py "$NESTOR" "$at" "$out.serve" "$counter"; then
+		kill "$pid"
+		return 1
+	fi
 	ask 0 quit && over 0
 }
 

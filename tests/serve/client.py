@@ -192,6 +192,10 @@ def check_events(events):
     expect(seen[0] == ('vm-end', 'c'), seen)
 
 
+def typed(kind):
+    return {'headers': {'Content-Type': kind}}
+
+
 def test_problems_have_their_status(s, doc):
     memory = '/v1/vms/a/vcpus/0/memory'
     for method, path, status, more in (
@@ -209,8 +213,8 @@ def test_problems_have_their_status(s, doc):
             ('GET', memory + '?at=0xffffffffffffffff&size=2', 400, {}),
             ('GET', '/v1/vms?level=1', 400, {}),
             ('POST', '/v1/vms/a/nmi', 400, {'json': {'vcpu': 99}}),
-            ('POST', '/v1/vms/a/nmi', 400, {'data': b'{', 'headers': {'Content-Type': 'application/json'}}),
-            ('POST', '/v1/vms/a/nmi', 415, {'data': b'{}', 'headers': {'Content-Type': 'text/plain'}}),
+            ('POST', '/v1/vms/a/nmi', 400, {'data': b'{', **typed('application/json')}),
+            ('POST', '/v1/vms/a/nmi', 415, {'data': b'{}', **typed('text/plain')}),
             ('POST', '/v1/vms/a/nmi', 413, {'data': b' ' * 100000}),
             ('POST', '/v1/vms/a/nmi', 413, {'data': iter([b' ' * 9000, b' ' * 9000])})):
         answer = s.ask(method, path, **more)
@@ -313,7 +317,7 @@ def test_its_end_and_beginning_are_noticed_by_no_vm(s, token):
     threads = [threading.Thread(target=load) for _ in range(4)]
     for thread in threads:
         thread.start()
-    time.sleep(1.5)
+    eventually('there is load', lambda: good[0] > 3)
     s.end(signal.SIGKILL)
     round_of[0] = 1
     again = Serve('--token-file', token, listen=listen)
@@ -321,13 +325,18 @@ def test_its_end_and_beginning_are_noticed_by_no_vm(s, token):
     stop.set()
     for thread in threads:
         thread.join()
-    expect(good[0] > 0, 'there was no load')
     expect(again.get('/v1/vms').json() == vms, 'a VM has noticed it')
     expect(counter(again) > before, 'a stands still')
     return again
 
 
 # ---- other ways in
+
+def test_redfish_is_driven_by_a_stock_client(s, token):
+    script = os.path.join(os.path.dirname(os.path.abspath(__file__)), 'redfish.py')
+    expect(subprocess.run([sys.executable, script, s.url, token], timeout=60, check=False).returncode == 0,
+           'redfish')
+
 
 def refuses(why, *options):
     done = subprocess.run([NESTOR, 'serve', '--at', AT, *options], capture_output=True, text=True,
@@ -368,6 +377,7 @@ def main():
     doc.check()
     for test in (lambda: test_answers_are_as_the_document_says(s, doc),
                  lambda: test_problems_have_their_status(s, doc),
+                 lambda: test_redfish_is_driven_by_a_stock_client(s, token),
                  lambda: test_metrics_are_those_of_the_run(s),
                  lambda: test_nobody_is_stopped_by_who_asks_nothing(s),
                  lambda: test_what_is_too_much_ends_its_connection_alone(s),

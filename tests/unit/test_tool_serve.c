@@ -14,11 +14,13 @@
 #include "file.h"
 #include "serve_api.h"
 #include "serve_auth.h"
+#include "serve_session.h"
 
 #include <cmocka.h> /* last: it has a macro named fail */
 
 static struct serve_request q;
 static struct serve_problem p;
+static const char token[] = "correct-horse-battery";
 
 static bool reads(const char *method, const char *target)
 {
@@ -192,6 +194,29 @@ static void a_body_that_is_too_large_is_refused(void **state)
 	free(body);
 }
 
+static void redfishs_bodies_have_what_they_must(void **state)
+{
+	static const char json[] = "application/json",
+			  login[] = "/redfish/v1/SessionService/Sessions",
+			  reset[] = "/redfish/v1/Systems/a/Actions/ComputerSystem.Reset";
+
+	(void)state;
+	assert_int_equal(body_status(reset, json, "{\"ResetType\":\"ForceOff\"}"), 0);
+	assert_string_equal(q.reset, "ForceOff");
+	assert_int_equal(body_status(reset, json, "{}"), 400);
+	assert_int_equal(body_status(reset, NULL, ""), 400);
+	assert_int_equal(body_status(reset, json, "{\"ResetType\":1}"), 400);
+	assert_int_equal(body_status(reset, json, "{\"ResetType\":\"\"}"), 400);
+	assert_int_equal(
+		body_status(login, json, "{\"UserName\":\"u\",\"Password\":\"p\"}"), 0);
+	assert_string_equal(q.user, "u");
+	assert_string_equal(q.password, "p");
+	assert_int_equal(body_status(login, json, "{\"UserName\":\"u\"}"), 400);
+	assert_false(reads("GET", "/redfish/v1/Systems?$expand=."));
+	assert_int_equal(p.status, 501);
+	assert_true(reads("GET", "/redfish/v1/Systems/?other=1"));
+}
+
 /* ---- problems ---- */
 
 static void a_problem_says_what_is_wrong_as_json(void **state)
@@ -225,13 +250,13 @@ static void a_run_that_cannot_be_reached_is_a_problem_of_its_own(void **state)
 	(void)state;
 	serve_run_setup();
 	assert_true(reads("GET", "/metrics"));
-	serve_answer(&q, "/nowhere/at/all", false, false, &r);
+	serve_answer(&q, "/nowhere/at/all", token, false, &r);
 	assert_int_equal(r.status, 503);
 	assert_non_null(memmem(r.data, r.size, "/nowhere/at/all", 15));
 	serve_reply_clear(&r);
 	assert_true(reads("GET", "/v1/events"));
 	for (unsigned i = 0; i < 2 * SERVE_STREAMS; i++) { /* none is lost */
-		serve_answer(&q, "/nowhere/at/all", false, false, &r);
+		serve_answer(&q, "/nowhere/at/all", token, false, &r);
 		assert_int_equal(r.status, 503);
 		assert_non_null(memmem(r.data, r.size, "/nowhere/at/all", 15));
 		serve_reply_clear(&r);
@@ -239,8 +264,6 @@ static void a_run_that_cannot_be_reached_is_a_problem_of_its_own(void **state)
 }
 
 /* ---- tokens ---- */
-
-static const char token[] = "correct-horse-battery";
 
 static void a_token_counts_when_it_is_all_of_it(void **state)
 {
@@ -303,6 +326,34 @@ static void a_token_file_is_long_enough_and_nobody_elses(void **state)
 	assert_int_equal(serve_read_token("/nowhere", is, &e), STATUS_USAGE);
 }
 
+static void a_session_lasts_until_it_is_ended_or_makes_room(void **state)
+{
+	struct serve_session first, s, found;
+
+	(void)state;
+	assert_true(serve_session_begin("u", &first));
+	assert_true(serve_session_known(first.secret));
+	assert_false(serve_session_known(""));
+	assert_false(serve_session_known(first.id));
+	assert_true(serve_session_find(first.id, &found));
+	assert_string_equal(found.user, "u");
+	assert_string_equal(found.secret, "");
+	assert_true(serve_session_end(first.id));
+	assert_false(serve_session_end(first.id));
+	assert_false(serve_session_end(""));
+	assert_false(serve_session_known(first.secret));
+	assert_true(serve_session_begin("u", &first));
+	for (unsigned i = 0; i < SESSIONS - 1; i++)
+		assert_true(serve_session_begin("v", &s));
+	assert_true(serve_session_known(first.secret)); /* now others are idle longer */
+	assert_true(serve_session_begin("v", &s));
+	assert_true(serve_session_known(first.secret));
+	assert_true(serve_session_known(s.secret));
+	for (unsigned i = 0; i < SESSIONS; i++)
+		assert_true(serve_session_begin("w", &s));
+	assert_false(serve_session_known(first.secret));
+}
+
 /* ---- its page ---- */
 
 static void the_page_has_the_routes_of_the_table(void **state)
@@ -337,6 +388,7 @@ int main(void)
 		T(arguments_of_a_query_are_in_their_ranges),
 		T(a_target_that_is_too_long_is_refused),
 		T(a_body_has_what_its_route_takes),
+		T(redfishs_bodies_have_what_they_must),
 		T(a_body_of_another_type_is_refused),
 		T(a_body_that_is_too_large_is_refused),
 		T(a_problem_says_what_is_wrong_as_json),
@@ -344,6 +396,7 @@ int main(void)
 		T(a_token_counts_when_it_is_all_of_it),
 		T(a_token_comes_as_bearer_or_as_a_password),
 		T(a_token_file_is_long_enough_and_nobody_elses),
+		T(a_session_lasts_until_it_is_ended_or_makes_room),
 		T(the_page_has_the_routes_of_the_table),
 	};
 

@@ -13,7 +13,7 @@
 #include "record.h"
 
 #define BACKLOG 128
-#define REPEAT  3.0 /* seconds until Nestor is asked again */
+#define REPEAT  1.0 /* seconds until Nestor is asked again */
 
 /* ---- the socket ---- */
 

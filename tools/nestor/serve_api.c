@@ -15,15 +15,17 @@ static const serve_handler handlers[SERVE_ROUTES] = {
 #include "serve_route.def"
 };
 
-void serve_answer(const struct serve_request *request, const char *at, bool octets,
-	bool redfish, struct serve_reply *reply)
+void serve_answer(const struct serve_request *request, const char *at, const char *token,
+	bool octets, struct serve_reply *reply)
 {
-	struct serve_job j = {.at = at, .request = request, .octets = octets, .reply = reply};
+	struct serve_job j = {
+		.at = at, .token = token, .request = request, .octets = octets, .reply = reply};
 
 	serve_run_begin(&j.run, at, &j.problem);
 	if (!handlers[request->id](&j)) {
 		serve_reply_clear(reply);
-		serve_reply_problem(reply, &j.problem, redfish);
+		serve_reply_problem(
+			reply, &j.problem, serve_is_redfish(serve_routes[request->id].path));
 	}
 	serve_run_end(&j.run);
 }

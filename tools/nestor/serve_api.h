@@ -10,7 +10,8 @@
 #include "serve_run.h"
 
 struct serve_job {
-	const char *at; /* the run's socket */
+	const char *at;    /* the run's socket */
+	const char *token; /* NULL: there is none */
 	const struct serve_request *request;
 	bool octets; /* the client wants bytes as they are */
 	struct serve_run run;
@@ -32,9 +33,25 @@ bool serve_memory(struct serve_job *j);
 bool serve_events(struct serve_job *j);
 bool serve_metrics(struct serve_job *j);
 bool serve_openapi(struct serve_job *j);
+bool serve_redfish_versions(struct serve_job *j);
+bool serve_redfish_root(struct serve_job *j);
+bool serve_redfish_odata(struct serve_job *j);
+bool serve_redfish_metadata(struct serve_job *j);
+bool serve_redfish_systems(struct serve_job *j);
+bool serve_redfish_system(struct serve_job *j);
+bool serve_redfish_reset(struct serve_job *j);
+bool serve_redfish_managers(struct serve_job *j);
+bool serve_redfish_manager(struct serve_job *j);
+bool serve_redfish_chassis_all(struct serve_job *j);
+bool serve_redfish_chassis(struct serve_job *j);
+bool serve_redfish_session_service(struct serve_job *j);
+bool serve_redfish_sessions(struct serve_job *j);
+bool serve_redfish_login(struct serve_job *j);
+bool serve_redfish_session(struct serve_job *j);
+bool serve_redfish_logout(struct serve_job *j);
 
 /* Answers @request with what its route's handler says. */
-void serve_answer(const struct serve_request *request, const char *at, bool octets,
-	bool redfish, struct serve_reply *reply);
+void serve_answer(const struct serve_request *request, const char *at, const char *token,
+	bool octets, struct serve_reply *reply);
 
 #endif

@@ -11,6 +11,7 @@
 #include "serve_auth.h"
 #include "serve_conn.h"
 #include "serve_events.h"
+#include "serve_session.h"
 
 #define HEADERS (32u << 10)  /* bytes of a request without its body, and of an answer's head */
 #define STACK   (512u << 10) /* of a thread */
@@ -150,11 +151,15 @@ static bool may_ask(
 {
 	const char *given = header(connection, "Authorization");
 
-	if (!h->token || (given && serve_authorized(given, h->token)))
+	const char *session = header(connection, "X-Auth-Token");
+
+	if (!h->token || (given && serve_authorized(given, h->token)) ||
+		(session && serve_session_known(session)))
 		return true;
 	return serve_problem(p, 401,
-		given ? "the token is not that of --token-file"
-		      : "a token is needed: Authorization: Bearer TOKEN");
+		given || session
+			? "the token is not that of --token-file, or its session has ended"
+			: "a token is needed: Authorization: Bearer TOKEN");
 }
 
 /* What can be said before its body comes. */
@@ -233,7 +238,7 @@ static enum MHD_Result on_request(void *context, struct MHD_Connection *connecti
 	if (p.status)
 		return refuse(connection, x->target, &p);
 	serve_conn_phase(conn_of(connection), PHASE_ANSWERS);
-	serve_answer(&q, h->at, wants_octets(connection), serve_is_redfish(x->target), &r);
+	serve_answer(&q, h->at, h->token, wants_octets(connection), &r);
 	return send_reply(connection, &r, serve_is_redfish(x->target));
 }
 

@@ -69,6 +69,7 @@ static const struct {
 	[ANSWER_EVENTS] = {"text/event-stream", NULL},
 	[ANSWER_METRICS] = {"text/plain", NULL},
 	[ANSWER_OPENAPI] = {"application/json", NULL},
+	[ANSWER_REDFISH] = {"application/json", NULL},
 };
 
 static json_t *refer(const char *schema)

@@ -173,6 +173,9 @@ static bool take_argument(
 {
 	const struct serve_route *row = &serve_routes[r->id];
 
+	/* Redfish: what begins with $ must be done or refused, the rest may be ignored. */
+	if (serve_is_redfish(row->path))
+		return *key != '$' || serve_problem(p, 501, "'%.40s' is not supported", key);
 	for (unsigned i = 0; i < SERVE_ARGS; i++) {
 		if (strcmp(key, serve_args[i].key) != 0 || !((row->needs | row->may) & 1u << i))
 			continue;
@@ -246,6 +249,18 @@ static bool read_vcpu(struct serve_request *r, const json_t *vcpu, struct serve_
 	return true;
 }
 
+static bool read_string(
+	char *out, size_t size, const char *key, const json_t *value, struct serve_problem *p)
+{
+	const char *text = json_string_value(value);
+
+	if (!text || !*text || strlen(text) >= size)
+		return serve_problem(
+			p, 400, "\"%s\" must be a text of 1 to %zu characters", key, size - 1);
+	strcpy(out, text);
+	return true;
+}
+
 static bool read_member(
 	struct serve_request *r, const char *key, const json_t *value, struct serve_problem *p)
 {
@@ -253,6 +268,12 @@ static bool read_member(
 
 	if (body == BODY_NMI && strcmp(key, "vcpu") == 0)
 		return read_vcpu(r, value, p);
+	if (body == BODY_RESET && strcmp(key, "ResetType") == 0)
+		return read_string(r->reset, sizeof(r->reset), key, value, p);
+	if (body == BODY_SESSION && strcmp(key, "UserName") == 0)
+		return read_string(r->user, sizeof(r->user), key, value, p);
+	if (body == BODY_SESSION && strcmp(key, "Password") == 0)
+		return read_string(r->password, sizeof(r->password), key, value, p);
 	return serve_problem(p, 400, "it takes no \"%.40s\"", key);
 }
 
@@ -263,6 +284,18 @@ static bool read_members(struct serve_request *r, json_t *object, struct serve_p
 
 	json_object_foreach(
 		object, key, value) if (!read_member(r, key, value, p)) return false;
+	return true;
+}
+
+static bool has_all(const struct serve_request *r, struct serve_problem *p)
+{
+	enum serve_body body = serve_routes[r->id].body;
+
+	if (body == BODY_RESET && !*r->reset)
+		return serve_problem(p, 400, "the body must have \"ResetType\"");
+	if (body == BODY_SESSION && (!*r->user || !*r->password))
+		return serve_problem(
+			p, 400, "the body must have \"UserName\" and \"Password\"");
 	return true;
 }
 
@@ -277,7 +310,7 @@ bool serve_body_read(struct serve_request *r, const char *type, const void *body
 	if (size > SERVE_BODY_MAX)
 		return serve_problem(p, 413, "a body has %u bytes at most", SERVE_BODY_MAX);
 	if (!size)
-		return true;
+		return has_all(r, p);
 	if (serve_routes[r->id].body == BODY_NONE)
 		return serve_problem(p, 400, "it takes no body");
 	if (!is_json(type))
@@ -285,7 +318,7 @@ bool serve_body_read(struct serve_request *r, const char *type, const void *body
 	object = json_loadb(body, size, JSON_REJECT_DUPLICATES, &why);
 	if (!object)
 		return serve_problem(p, 400, "line %d of the body: %.120s", why.line, why.text);
-	good = json_is_object(object) ? read_members(r, object, p)
+	good = json_is_object(object) ? read_members(r, object, p) && has_all(r, p)
 				      : serve_problem(p, 400, "the body must be an object");
 	json_decref(object);
 	return good;

@@ -31,9 +31,11 @@ enum serve_arg {
 };
 
 enum serve_body {
-	BODY_NONE,  /* the method has none */
-	BODY_EMPTY, /* none, or {} */
-	BODY_NMI,   /* none, or {"vcpu": N} */
+	BODY_NONE,    /* the method has none */
+	BODY_EMPTY,   /* none, or {} */
+	BODY_NMI,     /* none, or {"vcpu": N} */
+	BODY_RESET,   /* {"ResetType": TYPE} */
+	BODY_SESSION, /* {"UserName": NAME, "Password": SECRET} */
 };
 
 enum serve_answer {
@@ -48,6 +50,7 @@ enum serve_answer {
 	ANSWER_EVENTS,
 	ANSWER_METRICS,
 	ANSWER_OPENAPI,
+	ANSWER_REDFISH, /* as DMTF describes it */
 };
 
 struct serve_route {
@@ -81,6 +84,8 @@ struct serve_request {
 	char vm[LIMIT_NAME];
 	char session[SERVE_WORD];
 	unsigned vcpu;
+	char reset[SERVE_WORD]; /* of the body, as are these */
+	char user[SERVE_WORD], password[SERVE_SECRET];
 	bool vcpu_given;          /* in the body */
 	uint32_t given;           /* 1 << enum serve_arg */
 	uint64_t arg[SERVE_ARGS]; /* 0 where not given */

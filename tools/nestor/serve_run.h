@@ -45,7 +45,9 @@ bool serve_run_ask(struct serve_run *run, const char *word, const char *more, cl
 /* The same; the items become objects of an array. NULL: why is in the problem. */
 json_t *serve_run_items(struct serve_run *run, const char *word, const char *more);
 
-/* The VMs (an item each), or the one with this name. NULL: as above, or there is no such one. */
+/*
+ * The VMs (an item each), or the one with this name. NULL: as above, or there is no such one.
+ */
 json_t *serve_run_vms(struct serve_run *run);
 json_t *serve_run_vm(struct serve_run *run, const char *name);
 

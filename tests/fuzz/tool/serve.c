@@ -55,10 +55,13 @@ static void judge(char *const line[LINES])
 		return;
 	}
 	check_request(&q);
-	if (serve_body_read(&q, line[2], line[3], strlen(line[3]), &p))
+	if (serve_body_read(&q, line[2], line[3], strlen(line[3]), &p)) {
 		check_request(&q);
-	else
+		check(serve_routes[q.id].body != BODY_RESET || *q.reset);
+		check(serve_routes[q.id].body != BODY_SESSION || (*q.user && *q.password));
+	} else {
 		check_problem(&p);
+	}
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);

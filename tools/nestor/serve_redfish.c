@@ -1,0 +1,410 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The VMs of a run as Redfish (DMTF DSP0266) has it: each a ComputerSystem, with a Manager, in
+ * one Chassis. What is not there cannot be said of a VM today: media, boot overrides, networks.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "serve_api.h"
+#include "serve_auth.h"
+#include "serve_session.h"
+
+#define ROOT         "/redfish/v1"
+#define SESSION_ROOT ROOT "/SessionService/Sessions"
+
+static bool done(struct serve_job *j, json_t *object)
+{
+	serve_reply_json(j->reply, 200, object);
+	return true;
+}
+
+/* What each resource begins with. */
+static json_t *resource(const char *at, const char *type, const char *id, const char *name)
+{
+	return json_pack("{s:s, s:s, s:s, s:s}", "@odata.id", at, "@odata.type", type, "Id", id,
+		"Name", name);
+}
+
+static json_t *link_to(const char *folder, const char *name)
+{
+	char at[160];
+
+	snprintf(at, sizeof(at), "%s/%s", folder, name);
+	return json_pack("{s:s}", "@odata.id", at);
+}
+
+static json_t *collection(const char *at, const char *type, const char *name, json_t *members)
+{
+	return json_pack("{s:s, s:s, s:s, s:I, s:o}", "@odata.id", at, "@odata.type", type,
+		"Name", name, "Members@odata.count", (json_int_t)json_array_size(members),
+		"Members", members);
+}
+
+/* Links to what is named like the VMs are; NULL: the run does not tell. */
+static json_t *links_to_vms(struct serve_job *j, const char *folder)
+{
+	json_t *vms = serve_run_vms(&j->run), *links = json_array(), *vm;
+	size_t i;
+
+	if (!vms) {
+		json_decref(links);
+		return NULL;
+	}
+	json_array_foreach(vms, i, vm)
+	{
+		json_array_append_new(links, link_to(folder, serve_text(vm, "name")));
+	}
+	json_decref(vms);
+	return links;
+}
+
+/* ---- the service ---- */
+
+bool serve_redfish_versions(struct serve_job *j)
+{
+	return done(j, json_pack("{s:s}", "v1", ROOT "/"));
+}
+
+bool serve_redfish_root(struct serve_job *j)
+{
+	json_t *root =
+		resource(ROOT "/", "#ServiceRoot.v1_9_0.ServiceRoot", "RootService", "Nestor");
+
+	json_object_update_new(
+		root, json_pack("{s:s, s:s, s:{s:s}, s:{s:s}, s:{s:s}, s:{s:s}, s:{s:{s:s}}}",
+			      "RedfishVersion", "1.6.0", "Product", "Nestor " NESTOR_VERSION,
+			      "Systems", "@odata.id", ROOT "/Systems", "Managers", "@odata.id",
+			      ROOT "/Managers", "Chassis", "@odata.id", ROOT "/Chassis",
+			      "SessionService", "@odata.id", ROOT "/SessionService", "Links",
+			      "Sessions", "@odata.id", SESSION_ROOT));
+	return done(j, root);
+}
+
+static const char *const parts[][2] = {
+	/* name in the root, its schema */
+	{"Systems", "ComputerSystemCollection"},
+	{"Managers", "ManagerCollection"},
+	{"Chassis", "ChassisCollection"},
+	{"SessionService", "SessionService"},
+};
+
+#define PARTS (sizeof(parts) / sizeof(parts[0]))
+
+bool serve_redfish_odata(struct serve_job *j)
+{
+	json_t *value = json_array();
+
+	json_array_append_new(value, json_pack("{s:s, s:s, s:s}", "name", "Service", "kind",
+					     "Singleton", "url", ROOT "/"));
+	for (size_t i = 0; i < PARTS; i++) {
+		char url[80];
+
+		snprintf(url, sizeof(url), ROOT "/%s", parts[i][0]);
+		json_array_append_new(value, json_pack("{s:s, s:s, s:s}", "name", parts[i][0],
+						     "kind", "Singleton", "url", url));
+	}
+	return done(j,
+		json_pack("{s:s, s:o}", "@odata.context", ROOT "/$metadata", "value", value));
+}
+
+static void put_reference(FILE *out, const char *schema)
+{
+	fprintf(out,
+		"<edmx:Reference Uri=\"http://redfish.dmtf.org/schemas/v1/%s_v1.xml\">"
+		"<edmx:Include Namespace=\"%s\"/></edmx:Reference>",
+		schema, schema);
+}
+
+bool serve_redfish_metadata(struct serve_job *j)
+{
+	static const char *const others[] = {
+		"ServiceRoot", "ComputerSystem", "Manager", "Session", "SessionCollection"};
+	char *text = NULL;
+	size_t size = 0;
+	FILE *out = open_memstream(&text, &size);
+
+	if (!out)
+		return serve_problem(&j->problem, 503, "no memory is left");
+	fputs("<?xml version=\"1.0\" encoding=\"UTF-8\"?><edmx:Edmx "
+	      "xmlns:edmx=\"http://docs.oasis-open.org/odata/ns/edmx\" Version=\"4.0\">",
+		out);
+	for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++)
+		put_reference(out, others[i]);
+	for (size_t i = 0; i < PARTS; i++)
+		put_reference(out, parts[i][1]);
+	put_reference(out, "Chassis");
+	fputs("<edmx:DataServices><Schema xmlns=\"http://docs.oasis-open.org/odata/ns/edm\" "
+	      "Namespace=\"Service\"><EntityContainer Name=\"Service\" "
+	      "Extends=\"ServiceRoot.v1_0_0.ServiceContainer\"/></Schema></edmx:DataServices>"
+	      "</edmx:Edmx>\n",
+		out);
+	fclose(out);
+	serve_reply_bytes(j->reply, "application/xml", text, size);
+	return true;
+}
+
+/* ---- systems ---- */
+
+static const struct {
+	const char *state, *power, *status; /* the run's word, and Redfish's two */
+} states[] = {
+	{"running", "On", "Enabled"},
+	{"paused", "Paused", "Quiesced"},
+	{"ending", "PoweringOff", "Enabled"},
+	{"off", "Off", "StandbyOffline"},
+	{"gone", "Off", "Absent"},
+};
+
+#define STATES (sizeof(states) / sizeof(states[0]))
+
+/* What ComputerSystem.Reset may be, and what the run is asked for it. done: the state in which
+ * there is nothing to do. */
+static const struct {
+	const char *type, *word, *done;
+} resets[] = {
+	{"On", "start", "running"},
+	{"ForceOff", "stop", "off"},
+	{"GracefulShutdown", "powerdown", "off"},
+	{"ForceRestart", "reset", ""},
+	{"Nmi", "nmi", ""},
+	{"Pause", "pause", "paused"},
+	{"Resume", "resume", "running"},
+};
+
+#define RESETS (sizeof(resets) / sizeof(resets[0]))
+
+static size_t state_of(const json_t *vm)
+{
+	size_t i = 0;
+
+	while (i + 1 < STATES && strcmp(serve_text(vm, "state"), states[i].state) != 0)
+		i++;
+	return i;
+}
+
+static json_t *status(const char *state)
+{
+	return json_pack("{s:s, s:s}", "State", state, "Health", "OK");
+}
+
+static json_t *actions(const char *at)
+{
+	json_t *types = json_array();
+	char target[160];
+
+	for (size_t i = 0; i < RESETS; i++)
+		json_array_append_new(types, json_string(resets[i].type));
+	snprintf(target, sizeof(target), "%s/Actions/ComputerSystem.Reset", at);
+	return json_pack("{s:{s:s, s:o}}", "#ComputerSystem.Reset", "target", target,
+		"ResetType@Redfish.AllowableValues", types);
+}
+
+static void describe(json_t *system, const json_t *vm, const char *name, const char *at)
+{
+	const double gib = 1 << 30;
+	size_t is = state_of(vm);
+
+	json_object_update_new(system,
+		json_pack("{s:s, s:s, s:s, s:s, s:o, s:{s:I}, s:{s:f}}", "SystemType",
+			"Virtual", "Manufacturer", "Nestor", "Model", "VM", "PowerState",
+			states[is].power, "Status", status(states[is].status),
+			"ProcessorSummary", "LogicalProcessorCount",
+			(json_int_t)serve_number(vm, "cpus"), "MemorySummary",
+			"TotalSystemMemoryGiB", (double)serve_number(vm, "memory") / gib));
+	/* It starts from what its scenario says: there is no override. */
+	json_object_update_new(system,
+		json_pack("{s:{s:s, s:s, s:[s]}, s:o, s:{s:[o], s:[o]}}", "Boot",
+			"BootSourceOverrideEnabled", "Disabled", "BootSourceOverrideTarget",
+			"None", "BootSourceOverrideTarget@Redfish.AllowableValues", "None",
+			"Actions", actions(at), "Links", "ManagedBy",
+			link_to(ROOT "/Managers", name), "Chassis",
+			link_to(ROOT "/Chassis", "nest")));
+}
+
+bool serve_redfish_systems(struct serve_job *j)
+{
+	json_t *links = links_to_vms(j, ROOT "/Systems");
+
+	return links && done(j, collection(ROOT "/Systems",
+					"#ComputerSystemCollection.ComputerSystemCollection",
+					"VMs", links));
+}
+
+bool serve_redfish_system(struct serve_job *j)
+{
+	const char *name = j->request->vm;
+	json_t *vm = serve_run_vm(&j->run, name), *system;
+	char at[160];
+
+	if (!vm)
+		return false;
+	snprintf(at, sizeof(at), ROOT "/Systems/%s", name);
+	system = resource(at, "#ComputerSystem.v1_20_0.ComputerSystem", name, name);
+	describe(system, vm, name, at);
+	json_decref(vm);
+	return done(j, system);
+}
+
+/* What the VM is already needs no request: clients ask for it to be sure. */
+static bool is_already(struct serve_job *j, const char *state, bool *already)
+{
+	json_t *vm = serve_run_vm(&j->run, j->request->vm);
+
+	if (!vm)
+		return false;
+	*already = strcmp(serve_text(vm, "state"), state) == 0;
+	json_decref(vm);
+	return true;
+}
+
+bool serve_redfish_reset(struct serve_job *j)
+{
+	char more[MANAGE_LINE];
+	bool already;
+	json_t *items;
+	size_t i = 0;
+
+	while (i < RESETS && strcmp(j->request->reset, resets[i].type) != 0)
+		i++;
+	if (i == RESETS)
+		return serve_problem(&j->problem, 400, "there is no ResetType '%.40s' here",
+			j->request->reset);
+	if (!is_already(j, resets[i].done, &already))
+		return false;
+	j->reply->status = 204;
+	if (already)
+		return true;
+	snprintf(more, sizeof(more), "vm=%s", j->request->vm);
+	items = serve_run_items(&j->run, resets[i].word, more);
+	if (!items)
+		return false;
+	json_decref(items);
+	return true;
+}
+
+/* ---- managers, the chassis ---- */
+
+bool serve_redfish_managers(struct serve_job *j)
+{
+	json_t *links = links_to_vms(j, ROOT "/Managers");
+
+	return links &&
+	       done(j, collection(ROOT "/Managers", "#ManagerCollection.ManagerCollection",
+			       "Managers", links));
+}
+
+bool serve_redfish_manager(struct serve_job *j)
+{
+	const char *name = j->request->vm;
+	json_t *vm = serve_run_vm(&j->run, name), *manager;
+	char at[160];
+
+	if (!vm)
+		return false;
+	json_decref(vm);
+	snprintf(at, sizeof(at), ROOT "/Managers/%s", name);
+	manager = resource(at, "#Manager.v1_11_0.Manager", name, name);
+	json_object_update_new(
+		manager, json_pack("{s:s, s:s, s:s, s:o, s:{s:[o], s:[o]}}", "ManagerType",
+				 "BMC", "Model", "Nestor", "FirmwareVersion", NESTOR_VERSION,
+				 "Status", status("Enabled"), "Links", "ManagerForServers",
+				 link_to(ROOT "/Systems", name), "ManagerForChassis",
+				 link_to(ROOT "/Chassis", "nest")));
+	return done(j, manager);
+}
+
+bool serve_redfish_chassis_all(struct serve_job *j)
+{
+	return done(j, collection(ROOT "/Chassis", "#ChassisCollection.ChassisCollection",
+			       "Chassis", json_pack("[o]", link_to(ROOT "/Chassis", "nest"))));
+}
+
+bool serve_redfish_chassis(struct serve_job *j)
+{
+	json_t *systems = links_to_vms(j, ROOT "/Systems"), *managers, *chassis;
+
+	if (!systems)
+		return false;
+	managers = links_to_vms(j, ROOT "/Managers");
+	if (!managers) {
+		json_decref(systems);
+		return false;
+	}
+	chassis =
+		resource(ROOT "/Chassis/nest", "#Chassis.v1_15_0.Chassis", "nest", "The nest");
+	json_object_update_new(
+		chassis, json_pack("{s:s, s:s, s:o, s:{s:o, s:o}}", "ChassisType", "Other",
+				 "PowerState", "On", "Status", status("Enabled"), "Links",
+				 "ComputerSystems", systems, "ManagedBy", managers));
+	return done(j, chassis);
+}
+
+/* ---- sessions ---- */
+
+bool serve_redfish_session_service(struct serve_job *j)
+{
+	json_t *service = resource(ROOT "/SessionService",
+		"#SessionService.v1_1_8.SessionService", "SessionService", "Sessions");
+
+	json_object_update_new(
+		service, json_pack("{s:b, s:i, s:o, s:{s:s}}", "ServiceEnabled", 1,
+				 "SessionTimeout", SESSION_TIME, "Status", status("Enabled"),
+				 "Sessions", "@odata.id", SESSION_ROOT));
+	return done(j, service);
+}
+
+static json_t *describe_session(const struct serve_session *s)
+{
+	char at[160];
+	json_t *session;
+
+	snprintf(at, sizeof(at), SESSION_ROOT "/%s", s->id);
+	session = resource(at, "#Session.v1_3_0.Session", s->id, "A session");
+	json_object_set_new(session, "UserName", json_string(s->user));
+	return session;
+}
+
+bool serve_redfish_sessions(struct serve_job *j)
+{
+	struct serve_session all[SESSIONS];
+	unsigned n = serve_session_list(all);
+	json_t *links = json_array();
+
+	for (unsigned i = 0; i < n; i++)
+		json_array_append_new(links, link_to(SESSION_ROOT, all[i].id));
+	return done(j, collection(SESSION_ROOT, "#SessionCollection.SessionCollection",
+			       "Sessions", links));
+}
+
+bool serve_redfish_session(struct serve_job *j)
+{
+	struct serve_session s;
+
+	if (!serve_session_find(j->request->session, &s))
+		return serve_problem(&j->problem, 404, "there is no such session");
+	return done(j, describe_session(&s));
+}
+
+bool serve_redfish_login(struct serve_job *j)
+{
+	struct serve_session s;
+
+	if (j->token && !serve_same(j->request->password, j->token))
+		return serve_problem(
+			&j->problem, 401, "the password is not the token of --token-file");
+	if (!serve_session_begin(j->request->user, &s))
+		return serve_problem(&j->problem, 503, "there are no random numbers");
+	serve_reply_json(j->reply, 201, describe_session(&s));
+	snprintf(j->reply->location, sizeof(j->reply->location), SESSION_ROOT "/%s", s.id);
+	snprintf(j->reply->session, sizeof(j->reply->session), "%s", s.secret);
+	return true;
+}
+
+bool serve_redfish_logout(struct serve_job *j)
+{
+	j->reply->status = 204;
+	return serve_session_end(j->request->session) ||
+	       serve_problem(&j->problem, 404, "there is no such session");
+}

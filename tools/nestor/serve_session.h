@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Sessions of clients of Redfish: a secret of their own for the token. All that `nestor serve`
+ * keeps; who has lost one, because it was begun again, begins another.
+ */
+#ifndef NESTOR_SERVE_SESSION_H
+#define NESTOR_SERVE_SESSION_H
+
+#include <stdbool.h>
+
+#include "serve_route.h"
+
+#define SESSIONS     16   /* the one that was idle longest makes room */
+#define SESSION_TIME 1800 /* seconds without a request until it ends */
+
+struct serve_session {
+	char id[SERVE_WORD], secret[SERVE_WORD]; /* id empty: there is none */
+	char user[SERVE_WORD];
+	double used;
+};
+
+/* Begins one. False: there are no random bytes. */
+bool serve_session_begin(const char *user, struct serve_session *s);
+/* Is it the secret of one? Then it is not idle. */
+bool serve_session_known(const char *secret);
+/* A copy of the session with that id, without its secret. */
+bool serve_session_find(const char *id, struct serve_session *s);
+/* Copies of all; returns how many. */
+unsigned serve_session_list(struct serve_session s[SESSIONS]);
+/* False: there is no such one. */
+bool serve_session_end(const char *id);
+
+#endif
