@@ -35,7 +35,7 @@ static const char tool_help[] =
 	"  ps, top, events, bundle FILE, quit  all VMs; what happens; for a report; the end\n"
 	"  start, stop, powerdown, reset, pause, resume, nmi VM\n"
 	"  stat, explain, regs, vmcs VM; mem VM ADDRESS SIZE; poke VM ADDRESS HEX\n"
-	"  serve                             all of that by HTTP\n"
+	"  serve                             most of that by HTTP\n"
 	"\n"
 	"`nestor VERB --help` tells more. Exit statuses: `nestor run --help` and nestor(1).\n";
 
