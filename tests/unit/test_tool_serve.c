@@ -94,6 +94,10 @@ static void another_method_is_told_those_that_there_are(void **state)
 	assert_false(reads("GET", "/v1/vms/a/stop"));
 	assert_int_equal(p.status, 405);
 	assert_string_equal(p.allow, "POST");
+	assert_false(reads("PUT", "/redfish/v1/SessionService/Sessions"));
+	assert_string_equal(p.allow, "GET, POST");
+	assert_true(reads("POST", "/redfish/v1/SessionService/Sessions"));
+	assert_string_equal(p.allow, "");
 	assert_false(reads("get", "/v1/vms"));
 	assert_int_equal(p.status, 405);
 }

@@ -169,7 +169,7 @@ static bool judge(const struct serve_http *h, struct MHD_Connection *connection,
 {
 	const char *length = header(connection, "Content-Length");
 	bool found = serve_route_read(method, x->target, q, p);
-	struct serve_problem other;
+	struct serve_problem other = {0};
 
 	/* Who has no token learns of no path. */
 	if (!(found && serve_routes[q->id].open) && !may_ask(h, connection, &other)) {

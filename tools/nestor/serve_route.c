@@ -153,6 +153,7 @@ static bool find_route(
 		if (strcmp(row->method, head ? "GET" : method) == 0) {
 			*r = found;
 			r->id = i;
+			*p->allow = 0; /* of a row before it with another method */
 			return true;
 		}
 		if (strlen(p->allow) + strlen(row->method) + 8 < sizeof(p->allow)) {
