@@ -263,7 +263,10 @@ def connect(s):
 
 
 def test_nobody_is_stopped_by_who_asks_nothing(s):
-    idle = [connect(s) for _ in range(70)]
+    idle = []
+    for _ in range(7):
+        idle += [connect(s) for _ in range(50)]
+        time.sleep(0.1)
     for i, one in enumerate(idle):
         try:
             one.sendall(b'GET /v1/vms HTTP/1.1\r\nHost: x\r\n'[:i % 30])
@@ -275,6 +278,32 @@ def test_nobody_is_stopped_by_who_asks_nothing(s):
     expect(time.time() - start < 10, 'it took', time.time() - start)
     for one in idle:
         one.close()
+
+
+def half_a_request(s):
+    """A client that is alive, a byte a second, and never comes to its end."""
+    one = connect(s)
+    one.sendall(b'GET /v1/vms HTTP/1.1\r\nX: ')
+
+    def go_on():
+        try:
+            while True:
+                one.sendall(b'y')
+                time.sleep(1)
+        except OSError:
+            pass
+    threading.Thread(target=go_on, daemon=True).start()
+    return one
+
+
+def test_who_asks_slowly_is_cut_off(one, since):
+    try:
+        one.settimeout(15)
+        expect(one.recv(1) == b'', 'it got an answer')
+    except ConnectionError:
+        pass
+    except TimeoutError:
+        fail('it is still there after', time.time() - since, 's')
 
 
 def test_what_is_too_much_ends_its_connection_alone(s):
@@ -375,10 +404,12 @@ def main():
     s = Serve('--token-file', token)
     doc = Document(s.get('/v1/openapi.json', token=None).json())
     doc.check()
+    slow, since = half_a_request(s), time.time()
     for test in (lambda: test_answers_are_as_the_document_says(s, doc),
                  lambda: test_problems_have_their_status(s, doc),
                  lambda: test_redfish_is_driven_by_a_stock_client(s, token),
                  lambda: test_metrics_are_those_of_the_run(s),
+                 lambda: test_who_asks_slowly_is_cut_off(slow, since),
                  lambda: test_nobody_is_stopped_by_who_asks_nothing(s),
                  lambda: test_what_is_too_much_ends_its_connection_alone(s),
                  lambda: test_what_is_not_safe_is_refused(token),

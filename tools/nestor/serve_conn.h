@@ -11,7 +11,7 @@
 #define SERVE_CONNECTIONS \
 	256                /* at a time, with those that have been cut off and take a moment */
 #define SERVE_CROWD     48 /* from here on the one that has been silent longest goes */
-#define SERVE_ASKING    20 /* seconds for a whole request, or until the next one */
+#define SERVE_ASKING    10 /* seconds for a whole request, or until the next one */
 #define SERVE_ANSWERING 90 /* seconds for an answer, with its way */
 
 enum serve_phase {
