@@ -2,7 +2,6 @@
 /*
  * What L0 tells the outside about a run: the figures of a VM that ended, and the end.
  */
-#include "control/manage.h"
 #include "cpu/asm.h"
 #include "cpu/machine.h"
 #include "cpu/mux.h"
@@ -118,7 +117,6 @@ static void stat(const struct vm *vm)
 
 void vm_ended(const struct vm *vm, bool again)
 {
-	manage_vm_ended(vm->id);
 	if (!again) {
 		stat(vm);
 		vm_log_end(vm);

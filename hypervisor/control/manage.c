@@ -236,6 +236,8 @@ void manage_work(void)
 	const char *why;
 	size_t size;
 
+	if (request_take_lost())
+		mux_record("request lost=1");
 	if (!request_waits() || !take_over(HELD_BY_NOBODY))
 		return;
 	size = request_take(line);

@@ -10,9 +10,6 @@
 
 struct vcpu;
 
-/* The VM's vCPUs have all stopped: a request that waits for one is answered. */
-void manage_vm_ended(unsigned vm);
-
 /*
  * manage_look.c: a request that only looks, or writes memory. The vCPU is current. *why: words,
  * or NULL. Its items are told.

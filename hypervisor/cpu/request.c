@@ -8,6 +8,7 @@
 #include "cpu/mem.h"
 #include "cpu/percpu.h"
 #include "cpu/ioapic.h"
+#include "cpu/tsc.h"
 #include "lib/frame.h"
 #include "spec/apic.h"
 #include "spec/uart.h"
@@ -70,6 +71,32 @@ static void be_quick(void)
 	outb(COM1 + UART_FCR, FCR_ENABLE | FCR_TRIGGER_14);
 }
 
+/*
+ * Bytes are missing, or wrong. The tool is told from time to time only, so that a line that is
+ * nothing but noise costs nothing.
+ */
+#define TELL_LOST_MS 20u
+
+static struct {
+	uint64_t next; /* host TSC before which it is not told again; the boot CPU's */
+	bool tell;     /* atomic */
+} lost;
+
+static void note_lost(void)
+{
+	input_lost();
+	if (rdtsc() < lost.next)
+		return;
+	lost.next = rdtsc() + (uint64_t)tsc_khz * TELL_LOST_MS;
+	__atomic_store_n(&lost.tell, true, __ATOMIC_RELEASE);
+}
+
+bool request_take_lost(void)
+{
+	return __atomic_load_n(&lost.tell, __ATOMIC_ACQUIRE) &&
+	       __atomic_exchange_n(&lost.tell, false, __ATOMIC_ACQ_REL);
+}
+
 /* One that comes too early is lost, and comes again. */
 static void request_came(const struct frame *f)
 {
@@ -109,7 +136,7 @@ static void take(uint8_t byte)
 	case FRAME_MORE:
 		return;
 	case FRAME_BAD:
-		input_lost();
+		note_lost();
 		return;
 	case FRAME_READY:
 		break;
@@ -127,8 +154,16 @@ static void take(uint8_t byte)
 
 void request_poll(void)
 {
+	uint8_t status;
+
 	if (!l0_config()->requests || this_cpu()->index != 0)
 		return;
-	for (unsigned i = 0; i < BYTES_AT_ONCE && inb(COM1 + UART_LSR) & LSR_DATA; i++)
+	for (unsigned i = 0; i < BYTES_AT_ONCE; i++) {
+		status = inb(COM1 + UART_LSR);
+		if (status & LSR_OVERRUN)
+			note_lost();
+		if (!(status & LSR_DATA))
+			return;
 		take(inb(COM1 + UART_DATA));
+	}
 }

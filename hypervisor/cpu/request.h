@@ -32,5 +32,7 @@ bool request_waits(void);
  * then no other comes. */
 size_t request_take(char line[MANAGE_LINE]);
 void request_done(void);
+/* Was something lost on its way, that the tool is to be told of? */
+bool request_take_lost(void);
 
 #endif

@@ -32,7 +32,8 @@
 #define MCR_OUT1 0x04
 #define MCR_OUT2 0x08 /* gates the interrupt line on a PC */
 
-#define LSR_DATA 0x01
-#define LSR_THRE 0x20
+#define LSR_DATA    0x01
+#define LSR_OVERRUN 0x02
+#define LSR_THRE    0x20
 
 #endif

@@ -11,6 +11,7 @@
 #include "mm/layout.h"
 #include "vm/images.h"
 #include "vm/network.h"
+#include "vm/operate.h"
 #include "vm/passed.h"
 #include "vm/ram.h"
 #include "vm/sched.h"
@@ -193,7 +194,8 @@ void life_vcpu_ended(struct vm *vm, unsigned id)
 		gone(l);
 	l->wiped = 0;
 	__atomic_store_n(&l->cpu, this_cpu()->index, __ATOMIC_RELAXED);
-	__atomic_store_n(&l->state, LIFE_ENDED, __ATOMIC_RELEASE);
+	__atomic_store_n(&l->state, LIFE_ENDED, __ATOMIC_SEQ_CST);
+	manage_vm_ended(id);
 	__atomic_fetch_add(&ended, 1, __ATOMIC_SEQ_CST);
 }
 
@@ -224,7 +226,7 @@ static bool wipe_piece(struct life *l)
 	if (i == m->ram_count && from >= m->pool_size - (l->again ? m->kept_size : 0))
 		return false;
 	at = i < m->ram_count ? m->ram[i].hpa.v : m->pool.v;
-	memset(direct_va((struct hpa){at + from}), 0, WIPE_PIECE);
+	mem_wipe(direct_va((struct hpa){at + from}), WIPE_PIECE);
 	l->wiped += WIPE_PIECE;
 	return true;
 }
@@ -348,7 +350,7 @@ struct life_view life_view(unsigned id)
 	const struct life *l = &lives[id];
 	struct life_view v = {.restarts = l->restarts};
 
-	switch (__atomic_load_n(&l->state, __ATOMIC_ACQUIRE)) {
+	switch (__atomic_load_n(&l->state, __ATOMIC_SEQ_CST)) {
 	case LIFE_RUNS:
 		v.is = __atomic_load_n(&l->paused, __ATOMIC_SEQ_CST) ? LIFE_IS_PAUSED
 								     : LIFE_IS_RUNNING;

@@ -17,6 +17,9 @@ struct vm;
 void manage_work(void);
 /* EVENT_MANAGE: the vCPU was asked for something, or has just begun. */
 void manage_vcpu(struct vcpu *vcpu);
+/* The VM's vCPUs have all stopped, as life_view() says by now: a request that waits for one is
+ * answered. */
+void manage_vm_ended(unsigned vm);
 
 /*
  * All vCPUs stand still from now on: none is in guest mode on return. What comes for the VM

@@ -197,7 +197,7 @@ bool ram_wipe(void)
 	if (frame == CHUNK_NONE)
 		return false;
 	sched_use_address_space(sched_boot_space);
-	memset(direct_va((struct hpa){frame * CHUNK_SIZE}), 0, CHUNK_SIZE);
+	mem_wipe(direct_va((struct hpa){frame * CHUNK_SIZE}), CHUNK_SIZE);
 	spin_lock(&lock);
 	chunks_wiped(&all, owner, frame);
 	memcpy(who, waiting, sizeof(who));

@@ -13,7 +13,7 @@
 #include "record.h"
 
 #define BACKLOG 128
-#define REPEAT  1.0 /* seconds until Nestor is asked again */
+#define REPEAT  10.0 /* seconds until Nestor is asked again */
 
 /* ---- the socket ---- */
 
@@ -350,6 +350,10 @@ bool bridge_record(struct bridge *b, const char *record)
 {
 	bool last = record_is(record, "answer");
 
+	if (record_is(record, "request")) {
+		b->since = 0; /* what Nestor has not got it is asked again, at once */
+		return true;
+	}
 	if (last || record_is(record, "item")) {
 		give(b, record, last);
 		return true;
