@@ -390,6 +390,46 @@ test_a_run_shows_its_levels_and_its_memory_and_takes_changes() {
 		ask 0 quit && over 0
 }
 
+# gdb_session NAME WHERE LEVEL COMMAND...: stock GDB looks at a VM of the run, and its output is in $out.gdb.
+gdb_session() {
+	local vm=$1 where=$2 level=$3 stub command
+	local -a args=()
+	shift 3
+	for command; do args+=(-ex "$command"); done
+	objcopy -I elf32-i386 -O elf64-x86-64 "$B/payload/managed.elf" "$out.elf" || return 1 # a header as GDB wants it for 64-bit code
+	NESTOR_AT=$at "$NESTOR" gdb "$vm" --level "$level" --listen "$where" >"$out.stub" 2>&1 &
+	stub=$!
+	for ((i = 0; i < 50; i++)); do grep -q 'target remote' "$out.stub" && break; sleep 0.1; done
+	timeout 60 gdb -nx -batch -ex 'set confirm off' -ex 'set remotetimeout 30' -ex "$(sed -n 's/^gdb: //p' "$out.stub")" "${args[@]}" \
+		"$out.elf" >"$out.gdb" 2>&1
+	wait "$stub" || { echo "nestor gdb: status $?"; cat "$out.stub" "$out.gdb"; kill "$pid"; return 1; }
+	cat "$out.gdb"
+}
+
+gdb_shows() { # PATTERN...
+	local p
+	for p; do grep -q -E -e "$p" "$out.gdb" || { echo "GDB does not show: $p"; kill "$pid" 2>/dev/null; return 1; }; done
+}
+
+# Of a running L2, and L1 around it: registers, code, memory by symbol, Ctrl-C; breakpoints are refused and leave no INT3 behind.
+test_gdb_looks_at_both_levels_and_leaves_the_vm_as_it_was() {
+	local at pid i stub
+	managed_vms l2 '' >"$out.yaml"
+	managed "$out.yaml"
+	said '^a\| managed: counter' && said '^b\| managed: counter' || return 1
+	gdb_session a "unix:$out.gdb.at" l2 'info threads' 'printf "there=%d\n", $rip >= (long)counts && $rip < (long)counts + 32' \
+		'x/3i counts' 'set $first = *(long *)&counter' 'printf "still=%d\n", $first == *(long *)&counter' 'printf "paging=%d\n", $cr0 >> 31 & 1' \
+		'monitor exits' 'monitor vmcs' 'break payload_main' continue delete stepi 'x/1xb counts' detach || return 1
+	gdb_shows 'vCPU 0, in L2' 'there=1' 'inc.*counter' 'still=1' 'paging=1' 'figure=nested_entries value=1$' 'field=HOST_RIP' \
+		'Cannot insert breakpoint' 'Remote failure reply: E16' '<counts>:.*0x48' && ask 0 ps && answered '^a +running' || return 1
+	gdb_session a "unix:$out.gdb.at" l1 'printf "l1=%d\n", $rip != 0' 'info registers rax' 'monitor regs' && gdb_shows 'l1=1' 'rax +<unavailable>' 'level=1 current=0' || return 1
+	gdb_session b "unix:$out.gdb.at" l2 'info threads' 'info registers rip rax' 'x/1xb 0x100000' && gdb_shows 'vCPU 0, in L1' 'rip +0x0' 'rax +<unavailable>' 'Cannot access memory' || return 1
+	gdb_session b 127.0.0.1:21234 l1 'set $first = *(long *)&counter' 'python import threading, os, signal; threading.Timer(3, lambda: os.kill(os.getpid(), signal.SIGINT)).start()' \
+		continue 'printf "grown=%d\n", *(long *)&counter > $first' 'set var *(long *)&flag = 0x2a' continue &&
+		gdb_shows 'SIGINT' 'grown=1' 'exited normally' && said '^b\| managed: flag 2a' || return 1
+	ask 64 gdb a --level l3 && ask 64 gdb a --listen 0.0.0.0:1 && ask 66 gdb c && ask 66 gdb a:1 && ask 0 ps && answered '^a +running' '^b +off' && ask 0 quit && over 0
+}
+
 # The ends of VMs and their beginnings, the button and NMIs; what happens is told.
 test_a_run_tells_what_it_refused_when_it_is_asked() {
 	local at pid

@@ -12,6 +12,7 @@
 #include "client_link.h"
 #include "client_show.h"
 #include "client_top.h"
+#include "gdb.h"
 #include "lib/manage.h"
 #include "record.h"
 
@@ -21,7 +22,8 @@ enum verb_takes {
 	TAKES_VCPU = 1,
 	TAKES_LEVEL = 2,
 	TAKES_PHYSICAL = 4,
-	TAKES_COUNT = 8
+	TAKES_COUNT = 8,
+	TAKES_LISTEN = 16
 };
 
 /* What a verb asks for, and how its answer is shown. */
@@ -60,6 +62,8 @@ static const struct verb {
 		"what happens, as it happens, until the run ends"},
 	{"bundle", "list", 1, 0, SHAPE_NONE, " FILE.tar.gz",
 		"all that a report on the run needs, in one archive; VMs are paused meanwhile"},
+	{"gdb", "list", 1, TAKES_LEVEL | TAKES_LISTEN, SHAPE_NONE, " VM[:VCPU]",
+		"a VM as a target of GDB, which looks at L1 or L2"},
 	{"quit", "quit", 0, 0, SHAPE_NONE, "", "ends the run"},
 };
 
@@ -69,7 +73,7 @@ struct client {
 	const struct verb *verb;
 	const char *at;
 	bool json;
-	const char *vcpu, *level, *count;
+	const char *vcpu, *level, *count, *listen;
 	bool physical, help;
 	char **words;
 	struct client_link link;
@@ -119,6 +123,8 @@ void client_help(const char *name)
 		puts("  --physical          the address is a physical one of that level");
 	if (v->takes & TAKES_COUNT)
 		puts("  --count N           so many times; default: until the run ends");
+	if (v->takes & TAKES_LISTEN)
+		puts("  --listen WHERE      127.0.0.1:PORT or unix:PATH; default: " GDB_LISTEN);
 	puts("\nExit statuses: 0; 64 bad command line; 66 there is no such VM, vCPU or address;\n"
 	     "72 the VM is in a state that does not allow it; 74 the run cannot be reached;\n"
 	     "124 no answer in a minute.");
@@ -150,6 +156,9 @@ static int take_option(struct client *c, int option, const char *word)
 	case 'c':
 		c->count = optarg;
 		return c->verb->takes & TAKES_COUNT ? 0 : usage(c, "unknown option", word);
+	case 'n':
+		c->listen = optarg;
+		return c->verb->takes & TAKES_LISTEN ? 0 : usage(c, "unknown option", word);
 	case 'p':
 		c->physical = true;
 		return c->verb->takes & TAKES_PHYSICAL ? 0 : usage(c, "unknown option", word);
@@ -166,7 +175,8 @@ static int take_option(struct client *c, int option, const char *word)
 static int parse(struct client *c, int argc, char **argv)
 {
 	static const struct option options[] = {{"at", required_argument, NULL, 'a'},
-		{"count", required_argument, NULL, 'c'}, {"json", no_argument, NULL, 'j'},
+		{"count", required_argument, NULL, 'c'},
+		{"listen", required_argument, NULL, 'n'}, {"json", no_argument, NULL, 'j'},
 		{"vcpu", required_argument, NULL, 'v'}, {"level", required_argument, NULL, 'l'},
 		{"physical", no_argument, NULL, 'p'}, {"help", no_argument, NULL, 'h'},
 		{NULL, 0, NULL, 0}};
@@ -311,6 +321,8 @@ int client_run(int argc, char **argv, struct error *e)
 		run_top(&c);
 	else if (strcmp(c.verb->name, "bundle") == 0)
 		client_bundle(&c.link, c.words[0], e);
+	else if (strcmp(c.verb->name, "gdb") == 0)
+		gdb_serve(&c.link, c.words[0], c.level, c.listen ? c.listen : GDB_LISTEN, e);
 	else if (c.verb->shape == SHAPE_EVENTS)
 		follow_events(&c);
 	else if (c.verb->shape == SHAPE_MEMORY)

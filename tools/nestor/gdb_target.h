@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What GDB's packets ask of a VM, as requests to its run. The socket of GDB is not here
+ * (gdb.h).
+ */
+#ifndef NESTOR_GDB_TARGET_H
+#define NESTOR_GDB_TARGET_H
+
+#include "client_link.h"
+#include "gdb_packet.h"
+
+enum gdb_then {
+	GDB_STAY,     /* the answer is in out */
+	GDB_GOES_ON,  /* the VM runs: no answer until it stands still again */
+	GDB_DETACHED, /* the answer is in out, and the VM goes on */
+	GDB_KILLED,   /* no answer; the VM goes on */
+};
+
+struct gdb_target {
+	struct client_link *link;
+	struct error *e; /* its status is not 0 when the run cannot be reached any more */
+	char vm[LIMIT_NAME];
+	unsigned vcpu, cpus;
+	unsigned level; /* 0: that where the vCPU is */
+	bool ours;      /* it stands still because GDB wants that */
+	bool ended;     /* the VM runs no more */
+	bool no_ack;    /* GDB wants packets without `+` */
+	char out[GDB_PACKET];
+	size_t size;
+	/* Text for GDB's console, before the answer. */
+	void (*tell)(void *context, const char *data, size_t size);
+	void *context;
+};
+
+/* Finds the VM, of VM[:VCPU]. */
+int gdb_target_open(struct gdb_target *t, const char *vm);
+
+/* The VM stands still: out is why, for GDB. @signal: if it does because of this call. */
+void gdb_target_stop(struct gdb_target *t, unsigned signal);
+/* It stands still, or has ended, without GDB: out is filled. */
+bool gdb_target_stopped(struct gdb_target *t);
+/* It goes on, if GDB is why it stands still. */
+void gdb_target_go(struct gdb_target *t);
+
+/* Serves a packet of GDB, of any bytes, with a 0 behind them. */
+enum gdb_then gdb_target_packet(struct gdb_target *t, const char *data, size_t size);
+
+#endif
