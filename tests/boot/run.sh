@@ -399,6 +399,7 @@ gdb_session() {
 	objcopy -I elf32-i386 -O elf64-x86-64 "$B/payload/managed.elf" "$out.elf" || return 1 # a header as GDB wants it for 64-bit code
 	NESTOR_AT=$at "$NESTOR" gdb "$vm" --level "$level" --listen "$where" >"$out.stub" 2>&1 &
 	stub=$!
+	echo "$stub" >"$out.stub.pid"
 	for ((i = 0; i < 50; i++)); do grep -q 'target remote' "$out.stub" && break; sleep 0.1; done
 	timeout 60 gdb -nx -batch -ex 'set confirm off' -ex 'set remotetimeout 30' -ex "$(sed -n 's/^gdb: //p' "$out.stub")" "${args[@]}" \
 		"$out.elf" >"$out.gdb" 2>&1
@@ -427,6 +428,11 @@ test_gdb_looks_at_both_levels_and_leaves_the_vm_as_it_was() {
 	gdb_session b 127.0.0.1:21234 l1 'set $first = *(long *)&counter' 'python import threading, os, signal; threading.Timer(3, lambda: os.kill(os.getpid(), signal.SIGINT)).start()' \
 		continue 'printf "grown=%d\n", *(long *)&counter > $first' 'set var *(long *)&flag = 0x2a' continue &&
 		gdb_shows 'SIGINT' 'grown=1' 'exited normally' && said '^b\| managed: flag 2a' || return 1
+	# A GDB that is killed, a stub that is ended, and a VM that stood still before.
+	gdb_session a "unix:$out.gdb.at" l2 'shell NESTOR_AT='"$at $NESTOR"' ps' 'python import os; os.kill(os.getpid(), 9)' && gdb_shows '^a +paused' &&
+		ask 0 ps && answered '^a +running' || return 1
+	gdb_session a "unix:$out.gdb.at" l2 "shell kill \$(cat $out.stub.pid); sleep 2; NESTOR_AT=$at $NESTOR ps" && gdb_shows '^a +running' || return 1
+	ask 0 pause a && gdb_session a "unix:$out.gdb.at" l2 detach && ask 0 ps && answered '^a +paused' && ask 0 resume a || return 1
 	ask 64 gdb a --level l3 && ask 64 gdb a --listen 0.0.0.0:1 && ask 66 gdb c && ask 66 gdb a:1 && ask 0 ps && answered '^a +running' '^b +off' && ask 0 quit && over 0
 }
 
