@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Packets of GDB's remote protocol ("Overview" of the appendix "Remote Protocol" of its manual):
- * `$DATA#SUM`, with the escapes of binary data. What packets mean is not here. Pure.
+ * Packets of GDB's remote protocol ("Overview" of the appendix "Remote Protocol" of its
+ * manual): `$DATA#SUM`, with the escapes of binary data. What packets mean is not here. Pure.
  */
 #ifndef NESTOR_GDB_PACKET_H
 #define NESTOR_GDB_PACKET_H

@@ -30,8 +30,8 @@ void gdb_regs_item(struct gdb_regs *r, const char *item);
 void gdb_regs_absent(struct gdb_regs *r);
 
 /*
- * One register, little-endian, in hexadecimal; `x` for each digit that is not known. Returns how
- * many digits.
+ * One register, little-endian, in hexadecimal; `x` for each digit that is not known. Returns
+ * how many digits.
  */
 size_t gdb_reg_put(const struct gdb_regs *r, unsigned n, char *out);
 

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Fuzzes what GDB sends, and what the run answers to that. The first byte chooses the answers. */
+/*
+ * Fuzzes what GDB sends, and what the run answers to that. The first byte chooses the answers.
+ */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
