@@ -49,7 +49,7 @@ enum {
 #define MCR_LOOP 0x10
 #define MCR_MASK 0x1f
 
-#define LSR_EMPTY   0x60 /* holding register and shift register */
+#define LSR_EMPTY 0x60 /* holding register and shift register */
 
 #define MSR_CTS         0x10
 #define MSR_DSR         0x20
