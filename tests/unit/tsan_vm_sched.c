@@ -19,6 +19,7 @@
 #include "cpu/apic.h"
 #include "cpu/fault.h"
 #include "cpu/log.h"
+#include "cpu/mem.h"
 #include "cpu/mux.h"
 #include "cpu/percpu.h"
 #include "cpu/tsc.h"
@@ -28,6 +29,7 @@
 #include "vm/console.h"
 #include "vm/life.h"
 #include "vm/memory.h"
+#include "vm/operate.h"
 #include "vm/network.h"
 #include "vm/passed.h"
 #include "vm/passed.h"
@@ -220,6 +222,17 @@ void vcpu_dump(struct vcpu *vcpu)
 }
 
 /* ---- VMs ---- */
+
+/* Nobody manages them. */
+void manage_vm_ended(unsigned vm)
+{
+	(void)vm;
+}
+
+void mem_wipe(void *at, size_t size)
+{
+	memset(at, 0, size);
+}
 
 /* No VM has RAM that moves. */
 void ram_take_rest(bool zeroed)
