@@ -114,8 +114,8 @@ install-package:
 	install -D -m 644 tools/nestor/nestor.1 $(MANDIR)/nestor.1
 	install -D -m 644 tools/nestor/nestor.bash $(COMPDIR)/nestor
 	install -D -m 755 packaging/45_nestor $(DESTDIR)/etc/grub.d/45_nestor
-	install -D -m 644 -t $(DESTDIR)/usr/lib/systemd/system packaging/nestor@.service
-	install -D -m 644 -t $(DESTDIR)/usr/share/doc/nestor README.md SECURITY.md docs/management.md docs/LIMITATIONS.md
+	install -D -m 644 -t $(DESTDIR)/usr/lib/systemd/system packaging/nestor@.service packaging/nestor-serve@.service
+	install -D -m 644 -t $(DESTDIR)/usr/share/doc/nestor README.md SECURITY.md docs/management.md docs/serve.md docs/gdb.md docs/LIMITATIONS.md
 
 ## make deb          Debian's package, build/deb/nestor_VERSION_amd64.deb, judged by lintian
 deb: hypervisor tools

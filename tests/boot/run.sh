@@ -559,9 +559,9 @@ test_a_vm_reaches_the_outside_by_the_network_user() {
 }
 
 # Debian's installer, as its package has it, with answers in a second archive: an address by DHCP, the archive's signed index and drivers of
-# disks from a server on the host's loopback. That archive has nothing else, so the installation ends there.
-long_debians_installer_loads_packages_by_network() {
-	local d=$B/debian-installer port=$((20000 + RANDOM % 20000)) pid udeb
+# disks from a server on the host's loopback, and with these the disk. That archive has nothing else, so the installation ends there.
+long_debians_installer_finds_network_and_disk() {
+	local d=$B/debian-installer port=$((20000 + RANDOM % 20000)) pid udeb file
 	udeb=$(grep '^scsi-modules-' "$d/udebs.txt") && rm -rf "$out.d" && mkdir -p "$out.d" || return
 	cat >"$out.d/preseed.cfg" <<-END
 		d-i debian-installer/locale string en_US.UTF-8
@@ -576,19 +576,26 @@ long_debians_installer_loads_packages_by_network() {
 		d-i mirror/suite string bookworm
 		d-i anna/standard_modules boolean false
 		d-i anna/choose_modules multiselect $udeb
-		d-i preseed/early_command string tail -n +1 -f /var/log/syslog </dev/null >/dev/ttyS0 2>&1 3>&- 4>&- 5>&- 6>&- 7>&- 8>&- 9>&- &
+		d-i preseed/early_command string sh /find-disk 3>&- 4>&- 5>&- 6>&- 7>&- 8>&- 9>&- &
+	END
+	file=$(cd "$d/web" && find . -name 'scsi-modules-*.udeb') && cat >"$out.d/find-disk" <<-END
+		exec </dev/null >/dev/ttyS0 2>&1
+		tail -n +1 -f /var/log/syslog &
+		until grep -q 'anna.*\.udeb \[' /var/log/syslog && wget -q -O /tmp/disks.udeb "http://10.0.2.2:$port/$file"; do sleep 3; done
+		udpkg --unpack /tmp/disks.udeb && depmod -a && modprobe virtio_blk && sleep 2
+		echo "find-disk: \$(list-devices disk), \$(ip -o -4 addr show scope global | tr -s ' ')"
 	END
 	cp "$d/initrd" "$out.initrd" &&
 		(cd "$out.d" && find . -type f | cpio --quiet -o -H newc -R 0:0) >>"$out.initrd" || return
 	"$B/debian/root/bin/busybox" httpd -f -p "127.0.0.1:$port" -h "$d/web" &
 	pid=$!
-	until_it_shows 'anna.*URL:http://10\.0\.2\.2:[0-9]+/debian/pool/.*\.udeb \[' run --timeout 900 --memory 1G --l1 "$d/linux" \
+	until_it_shows 'find-disk: .*' run --timeout 900 --memory 1G --l1 "$d/linux" \
 		--initrd "$out.initrd" --net user --scratch 1G,cow=8M \
 		--cmdline "$LINUX quiet auto priority=critical DEBIAN_FRONTEND=text TERM=dumb"
 	kill "$pid"
 	rm -f "$out.initrd"
 	shows 'udhcpc: lease of 10\.0\.2\.[0-9]+ obtained from 10\.0\.2\.2' 'gpgv: Good signature from "Debian Stable Release Key' \
-		'anna.*URL:.*\.udeb \['
+		'anna.*URL:.*\.udeb \[' 'find-disk: /dev/vda, .* inet 10\.0\.2\.'
 }
 
 test_the_network_user_tells_what_it_needs() {
