@@ -104,6 +104,10 @@ static const char *power(struct vcpu *vcpu, enum manage_op op)
 	case MANAGE_POWERDOWN:
 		vm_power_button(vm);
 		return NULL;
+	case MANAGE_BALLOON:
+		return vm_balloon_ask(vm, asked.r.number[MANAGE_ARG_TARGET])
+			       ? NULL
+			       : "it has no balloon, or not so much memory";
 	case MANAGE_PAUSE:
 		return vm_pause(vm) ? NULL : "it is paused already";
 	default:

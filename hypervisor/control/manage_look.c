@@ -10,8 +10,11 @@
 #include "lib/fmt.h"
 #include "nested/explain.h"
 #include "nested/state.h"
+#include "policy/chunks.h"
+#include "vm/devices.h"
 #include "vm/explain.h"
 #include "vm/operate.h"
+#include "vm/ram.h"
 #include "vm/vm.h"
 #include "vmx/asm.h"
 
@@ -66,6 +69,23 @@ static unsigned vcpu_figures(const struct vcpu *vcpu, struct figure f[16])
 	return count;
 }
 
+/* Of the VM, with those of its first vCPU. */
+static void tell_ram(const struct vm *vm, const struct manage_request *r)
+{
+	const struct ram_stats *s;
+
+	if (vm->ram == NULL)
+		return;
+	s = &vm->ram->stats;
+	mux_record("item id=%u figure=ram_bytes value=%lu", id_of(r),
+		(uint64_t)(s->there * CHUNK_SIZE));
+	mux_record("item id=%u figure=ram_given_bytes value=%lu", id_of(r),
+		(uint64_t)(s->given * CHUNK_SIZE));
+	mux_record("item id=%u figure=ram_waits value=%lu", id_of(r), s->waits);
+	mux_record("item id=%u figure=balloon_bytes value=%lu", id_of(r),
+		vm->devices->balloon.inside * PAGE_SIZE);
+}
+
 /* First the figures of the vCPU, with number 0 all; then exits, by level and reason. */
 static void stat(const struct vcpu *vcpu, const struct manage_request *r)
 {
@@ -75,6 +95,8 @@ static void stat(const struct vcpu *vcpu, const struct manage_request *r)
 
 	for (unsigned i = 0; from == 0 && i < count; i++)
 		mux_record("item id=%u figure=%s value=%lu", id_of(r), f[i].name, f[i].value);
+	if (from == 0 && vcpu->index == 0)
+		tell_ram(vcpu->vm, r);
 	for (uint64_t i = from == 0 ? 1 : from; i <= 2 * EXIT_REASON_COUNT; i++) {
 		unsigned level = i > EXIT_REASON_COUNT ? 2 : 1;
 		unsigned reason = (unsigned)(i - 1) % EXIT_REASON_COUNT;

@@ -3,6 +3,7 @@
 
 #include "cpu/mem.h"
 #include "dev/dev.h"
+#include "vm/devices.h"
 #include "vm/life.h"
 #include "vm/memory.h"
 #include "vm/sched.h"
@@ -47,6 +48,17 @@ void vm_power_button(struct vm *vm)
 {
 	platform_power_button(vm->platform);
 	vcpu_post(vm->vcpus[0], EVENT_TIMER);
+}
+
+bool vm_balloon_ask(struct vm *vm, uint64_t bytes)
+{
+	if (vm->config.balloon == BALLOON_OFF || bytes >= vm->config.memory)
+		return false;
+	dev_lock(vm->platform);
+	virtio_balloon_ask(&vm->devices->balloon, bytes);
+	dev_unlock(vm->platform);
+	vcpu_touched_devices(vm->vcpus[0]);
+	return true;
 }
 
 /* ---- a level ---- */

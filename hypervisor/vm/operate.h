@@ -35,6 +35,10 @@ void vm_nmi(struct vm *vm, unsigned vcpu);
 /* The power button is pressed: a fixed event of ACPI. */
 void vm_power_button(struct vm *vm);
 
+/* The guest is asked to give up so many bytes, all in all. False: it has no balloon, or not so
+ * much memory. */
+bool vm_balloon_ask(struct vm *vm, uint64_t bytes);
+
 /* The level that the vCPU is in: 1 or 2. */
 unsigned vcpu_level(const struct vcpu *vcpu);
 

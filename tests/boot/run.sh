@@ -437,6 +437,24 @@ test_gdb_looks_at_both_levels_and_leaves_the_vm_as_it_was() {
 }
 
 # The ends of VMs and their beginnings, the button and NMIs; what happens is told.
+# Debian's driver inflates and deflates; what is in the balloon is not the VM's any more.
+test_a_vm_gives_memory_up_when_it_is_asked_to() {
+	local at pid i
+	managed --l1 "$B/debian/vmlinuz" --initrd "$B/debian/devices.cpio" --memory 256M --reserve 96M --balloon on --machine-memory 512M \
+		--cmdline "$LINUX quiet try=memory after=0 fill=8 hold=1 rest=900"
+	said 'memory: read and freed' && ask 64 balloon l1 much && ask 72 balloon l1 256M && ask 0 balloon l1 64M || return 1
+	for ((i = 0; i < 60; i++)); do
+		ask 0 stat l1 >/dev/null && grep -q -E '^balloon_bytes +67108864$' "$out.answer" && break
+		sleep 0.5
+	done
+	answered '^balloon_bytes +67108864$' '^ram_bytes +[0-9]{8,9}$' && ask 0 balloon l1 0 || return 1
+	for ((i = 0; i < 60; i++)); do
+		ask 0 stat l1 >/dev/null && grep -q -E '^balloon_bytes +0$' "$out.answer" && break
+		sleep 0.5
+	done
+	answered '^balloon_bytes +0$' && ask 0 quit && over 0
+}
+
 test_a_run_tells_what_it_refused_when_it_is_asked() {
 	local at pid
 	managed --l1 "$B/payload/explained.elf" --memory 64M --cmdline stay --explain

@@ -43,6 +43,8 @@ static const struct verb {
 	{"resume", "resume", 1, 0, SHAPE_NONE, " VM", "they go on"},
 	{"nmi", "nmi", 1, TAKES_VCPU, SHAPE_NONE, " VM",
 		"an NMI for all vCPUs of a VM, or one"},
+	{"balloon", "balloon", 2, 0, SHAPE_NONE, " VM SIZE",
+		"asks a VM's guest to give up so much memory, all in all"},
 	{"stat", "stat", 1, TAKES_VCPU, SHAPE_LINES, " VM",
 		"ticks, and exits by level and reason, of a vCPU"},
 	{"explain", "explain", 1, 0, SHAPE_LINES, " VM",
@@ -279,6 +281,17 @@ static int ask_poke(struct client *c)
 	return ask(c, more);
 }
 
+static int ask_balloon(struct client *c)
+{
+	char more[64];
+	uint64_t size;
+
+	if (!number(c->words[1], &size))
+		return usage(c, "no size:", c->words[1]);
+	snprintf(more, sizeof(more), " target=%" PRIu64, size);
+	return ask(c, more);
+}
+
 static int follow_events(struct client *c)
 {
 	char *line;
@@ -329,6 +342,8 @@ int client_run(int argc, char **argv, struct error *e)
 		ask_memory(&c);
 	else if (strcmp(c.verb->word, "write") == 0)
 		ask_poke(&c);
+	else if (strcmp(c.verb->word, "balloon") == 0)
+		ask_balloon(&c);
 	else
 		ask(&c, "");
 	client_show_end(&c.show, e->status == 0);

@@ -33,7 +33,7 @@ static const char tool_help[] =
 	"  help [VERB], version\n"
 	"verbs for a run that listens (nestor run --manage PATH), with --at PATH:\n"
 	"  ps, top, events, bundle FILE, quit  all VMs; what happens; for a report; the end\n"
-	"  start, stop, powerdown, reset, pause, resume, nmi VM\n"
+	"  start, stop, powerdown, reset, pause, resume, nmi VM; balloon VM SIZE\n"
 	"  stat, explain, regs, vmcs VM; mem VM ADDRESS SIZE; poke VM ADDRESS HEX\n"
 	"  serve                             most of that by HTTP\n"
 	"\n"

@@ -18,9 +18,9 @@ _nestor_serve() { # WORD
 	fi
 }
 
-_nestor_managing='ps top start stop powerdown reset pause resume nmi stat explain regs vmcs mem poke events bundle quit'
+_nestor_managing='ps top start stop powerdown reset pause resume nmi balloon stat explain regs vmcs mem poke events bundle quit'
 =======
-_nestor_managing='ps top start stop powerdown reset pause resume nmi stat explain regs vmcs mem poke events bundle gdb quit'
+_nestor_managing='ps top start stop powerdown reset pause resume nmi balloon stat explain regs vmcs mem poke events bundle gdb quit'
 >>>>>>> 54f4a1a (nestor gdb: a stock GDB looks at L1 and L2 of a run)
 
 # The names of the VMs of the run at --at or NESTOR_AT.
