@@ -397,7 +397,8 @@ gdb_session() {
 	shift 3
 	for command; do args+=(-ex "$command"); done
 	objcopy -I elf32-i386 -O elf64-x86-64 "$B/payload/managed.elf" "$out.elf" || return 1 # a header as GDB wants it for 64-bit code
-	NESTOR_AT=$at "$NESTOR" gdb "$vm" --level "$level" --listen "$where" >"$out.stub" 2>&1 &
+	: >"$out.stub" # what an earlier one said is not looked at
+	NESTOR_AT=$at timeout 90 "$NESTOR" gdb "$vm" --level "$level" --listen "$where" >"$out.stub" 2>&1 &
 	stub=$!
 	echo "$stub" >"$out.stub.pid"
 	for ((i = 0; i < 50; i++)); do grep -q 'target remote' "$out.stub" && break; sleep 0.1; done
