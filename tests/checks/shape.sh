@@ -33,4 +33,11 @@ while IFS=: read -r file line; do
 done < <(git ls-files '*.c' '*.h' '*.S' '*.def' | while read -r f; do
 	expand -t 8 "$f" | awk -v f="$f" 'length($0) > 96 && /^ *(\/?\*|[^"]*[^"]\/\*)/ { print f ":" FNR }'
 done)
+
+# What a merge leaves behind is no part of any file.
+if git grep -n -E '^(<{7}|>{7})( |$)'; then
+	echo "a conflict was not resolved"
+	bad=1
+fi
+bash -n tools/nestor/nestor.bash || bad=1
 exit $bad

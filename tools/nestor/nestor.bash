@@ -9,7 +9,6 @@ _nestor_values() { # VERB OPTION
 	nestor "$1" --help 2>/dev/null | sed -n -E "s/^ +$2 ([a-z0-9-]+(\\|[a-z0-9-]+)+).*/\\1/p" | tr '|' '\n'
 }
 
-<<<<<<< HEAD
 _nestor_serve() { # WORD
 	if [[ $1 == -* ]]; then
 		mapfile -t COMPREPLY < <(compgen -W "$(_nestor_options serve) --help" -- "$1")
@@ -18,10 +17,7 @@ _nestor_serve() { # WORD
 	fi
 }
 
-_nestor_managing='ps top start stop powerdown reset pause resume nmi balloon stat explain regs vmcs mem poke events bundle quit'
-=======
 _nestor_managing='ps top start stop powerdown reset pause resume nmi balloon stat explain regs vmcs mem poke events bundle gdb quit'
->>>>>>> 54f4a1a (nestor gdb: a stock GDB looks at L1 and L2 of a run)
 
 # The names of the VMs of the run at --at or NESTOR_AT.
 _nestor_vms() {
