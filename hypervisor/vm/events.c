@@ -320,51 +320,39 @@ static bool may_look(struct vcpu *vcpu)
 	return false;
 }
 
+/* What is rare, and looked at even while the vCPU stands still. */
+#define RARE_EVENTS \
+	(EVENT_STOP | EVENT_FLUSH | EVENT_MEMORY | EVENT_LINE | EVENT_MANAGE | EVENT_PAUSE)
+
 /*
  * While the VM is paused what comes is put aside, so that nothing of the guest changes; then it
- * is there at once.
+ * is there at once. 0: nothing is to be done now.
  */
-static bool park(struct vcpu *vcpu, uint32_t *events)
+static uint32_t park(struct vcpu *vcpu, uint32_t events)
 {
 	bool was = vcpu->paused;
 
 	vcpu->paused = __atomic_load_n(&vcpu->vm->paused, __ATOMIC_SEQ_CST);
 	if (vcpu->paused) {
-		vcpu->parked |= *events & ~(uint32_t)(EVENT_MANAGE | EVENT_PAUSE | EVENT_FLUSH |
-						      EVENT_MEMORY);
+		vcpu->parked |= events & ~(uint32_t)RARE_EVENTS;
 		__atomic_store_n(&vcpu->deadline, DEV_NEVER, __ATOMIC_RELAXED);
 		vcpu->node->deadline = DEV_NEVER;
-		return true;
+		return 0;
 	}
 	if (was) {
-		*events |= vcpu->parked | EVENT_TIMER | EVENT_IRQ;
+		events |= vcpu->parked | EVENT_TIMER | EVENT_IRQ;
 		vcpu->parked = 0;
 	}
-	return false;
-}
-
-/* The same while the VM is paused, and before it is. True: nothing else is looked at now. */
-#define RARE_EVENTS (EVENT_LINE | EVENT_MANAGE | EVENT_PAUSE)
-
-static bool process_rare(struct vcpu *vcpu, uint32_t *events)
-{
-	if (*events & EVENT_LINE && passed_take(vcpu))
-		*events |= EVENT_TIMER;
-	if (*events & EVENT_MANAGE)
-		manage_vcpu(vcpu);
-	return park(vcpu, events);
+	return events;
 }
 
 /*
  * The vCPU needs memory before it goes on: what its guest does is begun again, and devices do
- * nothing on its behalf meanwhile. What waits for it is not lost.
+ * nothing on its behalf meanwhile. What waits for it is not lost. 0: as above.
  */
 static uint32_t feed(struct vcpu *vcpu, uint32_t events)
 {
-	const uint32_t done =
-		EVENT_STOP | EVENT_FLUSH | EVENT_MEMORY | EVENT_YIELD | RARE_EVENTS;
-
-	vcpu->starved_events |= events & ~done;
+	vcpu->starved_events |= events & ~(uint32_t)(RARE_EVENTS | EVENT_YIELD);
 	if (ram_starves(vcpu)) {
 		if (vcpu->state == VCPU_RUNNABLE)
 			vcpu->state = VCPU_STARVED;
@@ -377,23 +365,31 @@ static uint32_t feed(struct vcpu *vcpu, uint32_t events)
 	return events;
 }
 
-static void process(struct vcpu *vcpu, uint32_t events)
+/* Those that are left to be handled now; 0: none, the vCPU has stopped or stands still. */
+static __attribute__((noinline)) uint32_t process_rare(struct vcpu *vcpu, uint32_t events)
 {
 	if (events & EVENT_STOP) {
 		vcpu_dump_end(vcpu);
 		vcpu->state = VCPU_STOPPED;
+		return 0;
 	}
-	if (vcpu->state == VCPU_STOPPED)
-		return;
 	if (events & EVENT_FLUSH)
 		vmx_flush_all();
 	if (events & EVENT_MEMORY)
 		ram_move_on(vcpu);
-	if ((events & RARE_EVENTS || vcpu->paused) && process_rare(vcpu, &events))
-		return;
-	if (vcpu->starving != 0) {
-		events = feed(vcpu, events);
-		if (vcpu->starving != 0)
+	if (events & EVENT_LINE && passed_take(vcpu))
+		events |= EVENT_TIMER;
+	if (events & EVENT_MANAGE)
+		manage_vcpu(vcpu);
+	events = park(vcpu, events);
+	return events != 0 && vcpu->starving != 0 ? feed(vcpu, events) : events;
+}
+
+static void process(struct vcpu *vcpu, uint32_t events)
+{
+	if (events & RARE_EVENTS || vcpu->paused || vcpu->starving != 0) {
+		events = process_rare(vcpu, events);
+		if (events == 0)
 			return;
 	}
 	if (events & EVENT_NMI)

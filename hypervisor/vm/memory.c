@@ -16,18 +16,28 @@ static inline bool is_in(const struct mem_slot *s, uint64_t gpa, uint64_t size)
 	return offset < s->size && size <= s->size - offset;
 }
 
+/* Of RAM that moves: where it is seen, once it is there. */
+static __attribute__((noinline)) void *moving_va(
+	const struct vm *vm, uint64_t gpa, uint64_t size)
+{
+	uint64_t offset;
+
+	if (vm->ram == NULL || !vm_ram_offset(vm, gpa, size, &offset) ||
+		!ram_there(vm, offset, size))
+		return NULL;
+	return vm->ram->window + offset;
+}
+
+/* Exits of an L2 come here several times: RAM that does not move is looked at first. */
 void *vm_gpa_to_va(const struct vm *vm, uint64_t gpa, uint64_t size)
 {
-	for (unsigned i = 0; i < vm->slot_count; i++) {
+	for (unsigned i = 0; i < vm->fixed_count; i++) {
 		const struct mem_slot *s = &vm->slots[i];
 
-		if (!is_in(s, gpa, size))
-			continue;
-		if (vm->ram != NULL && !ram_there(vm, s->offset + (gpa - s->gpa), size))
-			return NULL;
-		return s->host + (gpa - s->gpa);
+		if (is_in(s, gpa, size))
+			return s->host + (gpa - s->gpa);
 	}
-	return NULL;
+	return moving_va(vm, gpa, size);
 }
 
 const void *vm_readable_va(const struct vm *vm, uint64_t gpa, uint64_t size)

@@ -20,7 +20,7 @@ struct vcpu;
 struct vm;
 struct vm_config;
 
-#define RAM_MOVES 256u /* chunks that are on their way at one time */
+#define RAM_MOVES 64u /* chunks that are on their way at one time */
 
 struct ram_chunk {
 	uint32_t frame; /* host-physical address / 2 MiB; 0: none */

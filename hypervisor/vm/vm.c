@@ -30,6 +30,7 @@ _Static_assert(DEV_PCI_HOLE_START == ONE_TO_ONE_HOLE_START, "no RAM where device
 static bool map_slot(struct vm *vm, uint64_t gpa, struct hpa hpa, uint64_t size)
 {
 	vm->slots[vm->slot_count++] = (struct mem_slot){gpa, size, hpa, direct_va(hpa), 0};
+	vm->fixed_count = vm->slot_count;
 	return ept_map(&vm->ept01, gpa, hpa, size, EPT_RWX, MEMTYPE_WB);
 }
 

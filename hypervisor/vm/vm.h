@@ -70,8 +70,9 @@ struct vm {
 	struct vcpu *vcpus[DEV_MAX_VCPUS];
 	struct mem_slot slots[VM_MAX_SLOTS];
 	unsigned slot_count;
-	struct mem_slot rom; /* firmware, up to 4 GiB; its host memory is the boot module's */
-	struct vm_ram *ram;  /* that moves; NULL: it is all there */
+	unsigned fixed_count; /* of these, whose RAM does not move: all, or none */
+	struct mem_slot rom;  /* firmware, up to 4 GiB; its host memory is the boot module's */
+	struct vm_ram *ram;   /* that moves; NULL: it is all there */
 	struct vm_kept kept;
 	struct page_pool pool;
 	struct ept ept01;
