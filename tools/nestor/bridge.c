@@ -6,58 +6,27 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 #include "record.h"
+#include "unix_socket.h"
 
 #define BACKLOG 128
 #define REPEAT  10.0 /* seconds until Nestor is asked again */
 
 /* ---- the socket ---- */
 
-/* Of a run that was killed: nobody listens there. */
-static void remove_stale(const struct sockaddr_un *at)
-{
-	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	struct stat st;
-
-	if (fd < 0)
-		return;
-	if (stat(at->sun_path, &st) == 0 && S_ISSOCK(st.st_mode) &&
-		connect(fd, (const struct sockaddr *)at, sizeof(*at)) < 0 &&
-		errno == ECONNREFUSED)
-		unlink(at->sun_path);
-	close(fd);
-}
-
 int bridge_open(struct bridge *b, struct arena *a, const char *path, struct error *e)
 {
-	struct sockaddr_un at = {.sun_family = AF_UNIX};
-
 	*b = (struct bridge){.listener = -1, .a = a, .current = -1, .next_id = 1};
 	for (unsigned i = 0; i < BRIDGE_CLIENTS; i++)
 		b->client[i].fd = -1;
 	if (!path)
 		return 0;
-	if (!*path || strlen(path) >= sizeof(at.sun_path))
-		return fail(e, STATUS_USAGE,
-			"--manage: '%.60s': a socket's path has 1 to %zu characters", path,
-			sizeof(at.sun_path) - 1);
-	strcpy(at.sun_path, path);
-	remove_stale(&at);
-	b->listener = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	if (b->listener < 0 || bind(b->listener, (struct sockaddr *)&at, sizeof(at)) < 0) {
-		fail(e, STATUS_HOST_ERROR, "--manage: cannot listen at '%s': %s", path,
-			strerror(errno));
-		bridge_close(b);
+	b->listener = unix_socket_listen(path, BACKLOG, true, "--manage", e);
+	if (b->listener < 0)
 		return e->status;
-	}
 	b->path = path;
-	if (chmod(path, 0600) < 0 || listen(b->listener, BACKLOG) < 0)
-		return fail(e, STATUS_HOST_ERROR, "--manage: cannot listen at '%s': %s", path,
-			strerror(errno));
 	return 0;
 }
 

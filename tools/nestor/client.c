@@ -26,6 +26,16 @@ enum verb_takes {
 	TAKES_LISTEN = 16
 };
 
+/* What asks, where it is more than one request with all of its answer. */
+struct client;
+static int ask_memory(struct client *c);
+static int ask_poke(struct client *c);
+static int ask_balloon(struct client *c);
+static int follow_events(struct client *c);
+static int run_top(struct client *c);
+static int run_bundle(struct client *c);
+static int run_gdb(struct client *c);
+
 /* What a verb asks for, and how its answer is shown. */
 static const struct verb {
 	const char *name, *word;
@@ -33,40 +43,45 @@ static const struct verb {
 	unsigned takes;
 	enum client_shape shape;
 	const char *usage, *about;
+	int (*run)(struct client *c); /* NULL: asks */
 } verbs[] = {
-	{"ps", "list", 0, 0, SHAPE_TABLE, "", "the VMs, and how they are"},
-	{"start", "start", 1, 0, SHAPE_NONE, " VM", "begins a VM again that has ended"},
-	{"stop", "stop", 1, 0, SHAPE_NONE, " VM", "ends a VM at once"},
-	{"powerdown", "powerdown", 1, 0, SHAPE_NONE, " VM", "presses a VM's power button"},
-	{"reset", "reset", 1, 0, SHAPE_NONE, " VM", "ends a VM at once and begins it again"},
-	{"pause", "pause", 1, 0, SHAPE_NONE, " VM", "a VM's vCPUs stand still"},
-	{"resume", "resume", 1, 0, SHAPE_NONE, " VM", "they go on"},
-	{"nmi", "nmi", 1, TAKES_VCPU, SHAPE_NONE, " VM",
-		"an NMI for all vCPUs of a VM, or one"},
+	{"ps", "list", 0, 0, SHAPE_TABLE, "", "the VMs, and how they are", NULL},
+	{"start", "start", 1, 0, SHAPE_NONE, " VM", "begins a VM again that has ended", NULL},
+	{"stop", "stop", 1, 0, SHAPE_NONE, " VM", "ends a VM at once", NULL},
+	{"powerdown", "powerdown", 1, 0, SHAPE_NONE, " VM", "presses a VM's power button",
+		NULL},
+	{"reset", "reset", 1, 0, SHAPE_NONE, " VM", "ends a VM at once and begins it again",
+		NULL},
+	{"pause", "pause", 1, 0, SHAPE_NONE, " VM", "a VM's vCPUs stand still", NULL},
+	{"resume", "resume", 1, 0, SHAPE_NONE, " VM", "they go on", NULL},
+	{"nmi", "nmi", 1, TAKES_VCPU, SHAPE_NONE, " VM", "an NMI for all vCPUs of a VM, or one",
+		NULL},
 	{"balloon", "balloon", 2, 0, SHAPE_NONE, " VM SIZE",
-		"asks a VM's guest to give up so much memory, all in all"},
+		"asks a VM's guest to give up so much memory, all in all", ask_balloon},
 	{"stat", "stat", 1, TAKES_VCPU, SHAPE_LINES, " VM",
-		"ticks, and exits by level and reason, of a vCPU"},
+		"ticks, and exits by level and reason, of a vCPU", NULL},
 	{"explain", "explain", 1, 0, SHAPE_LINES, " VM",
-		"what was refused to a VM's L1 and L2 last, and why"},
+		"what was refused to a VM's L1 and L2 last, and why", NULL},
 	{"regs", "regs", 1, TAKES_VCPU | TAKES_LEVEL, SHAPE_LINES, " VM",
-		"registers of a vCPU, at the level that it is in, or at L1"},
+		"registers of a vCPU, at the level that it is in, or at L1", NULL},
 	{"vmcs", "vmcs", 1, TAKES_VCPU | TAKES_LEVEL, SHAPE_LINES, " VM",
-		"fields of the VMCS of L1 (--level 1), or of the one that L1 has for L2 (2)"},
+		"fields of the VMCS of L1 (--level 1), or of the one that L1 has for L2 (2)",
+		NULL},
 	{"mem", "read", 3, TAKES_VCPU | TAKES_LEVEL | TAKES_PHYSICAL, SHAPE_MEMORY,
 		" VM ADDRESS SIZE",
-		"memory of a VM, of the level that the vCPU is in, or of L1"},
+		"memory of a VM, of the level that the vCPU is in, or of L1", ask_memory},
 	{"poke", "write", 3, TAKES_VCPU | TAKES_LEVEL | TAKES_PHYSICAL, SHAPE_NONE,
-		" VM ADDRESS HEX", "writes up to 64 bytes"},
+		" VM ADDRESS HEX", "writes up to 64 bytes", ask_poke},
 	{"top", "list", 0, TAKES_COUNT, SHAPE_NONE, "",
-		"what the vCPUs do, second by second, until the run ends"},
+		"what the vCPUs do, second by second, until the run ends", run_top},
 	{"events", "events", 0, 0, SHAPE_EVENTS, "",
-		"what happens, as it happens, until the run ends"},
+		"what happens, as it happens, until the run ends", follow_events},
 	{"bundle", "list", 1, 0, SHAPE_NONE, " FILE.tar.gz",
-		"all that a report on the run needs, in one archive; VMs are paused meanwhile"},
+		"all that a report on the run needs, in one archive; VMs are paused meanwhile",
+		run_bundle},
 	{"gdb", "list", 1, TAKES_LEVEL | TAKES_LISTEN, SHAPE_NONE, " VM[:VCPU]",
-		"a VM as a target of GDB, which looks at L1 or L2"},
-	{"quit", "quit", 0, 0, SHAPE_NONE, "", "ends the run"},
+		"a VM as a target of GDB, which looks at L1 or L2", run_gdb},
+	{"quit", "quit", 0, 0, SHAPE_NONE, "", "ends the run", NULL},
 };
 
 #define VERBS (sizeof(verbs) / sizeof(verbs[0]))
@@ -317,6 +332,17 @@ static int run_top(struct client *c)
 	return client_top(&c->link, count, c->e);
 }
 
+static int run_bundle(struct client *c)
+{
+	return client_bundle(&c->link, c->words[0], c->e);
+}
+
+static int run_gdb(struct client *c)
+{
+	return gdb_serve(
+		&c->link, c->words[0], c->level, c->listen ? c->listen : GDB_LISTEN, c->e);
+}
+
 int client_run(int argc, char **argv, struct error *e)
 {
 	struct client c = {.verb = find(argv[1]), .e = e};
@@ -330,20 +356,8 @@ int client_run(int argc, char **argv, struct error *e)
 	if (client_link_open(&c.link, c.at, e))
 		return e->status;
 	client_show_begin(&c.show, c.verb->shape, c.json);
-	if (strcmp(c.verb->name, "top") == 0)
-		run_top(&c);
-	else if (strcmp(c.verb->name, "bundle") == 0)
-		client_bundle(&c.link, c.words[0], e);
-	else if (strcmp(c.verb->name, "gdb") == 0)
-		gdb_serve(&c.link, c.words[0], c.level, c.listen ? c.listen : GDB_LISTEN, e);
-	else if (c.verb->shape == SHAPE_EVENTS)
-		follow_events(&c);
-	else if (c.verb->shape == SHAPE_MEMORY)
-		ask_memory(&c);
-	else if (strcmp(c.verb->word, "write") == 0)
-		ask_poke(&c);
-	else if (strcmp(c.verb->word, "balloon") == 0)
-		ask_balloon(&c);
+	if (c.verb->run)
+		c.verb->run(&c);
 	else
 		ask(&c, "");
 	client_show_end(&c.show, e->status == 0);

@@ -8,10 +8,10 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 #include "record.h"
+#include "unix_socket.h"
 
 static int lost(struct client_link *l, const char *why, struct error *e)
 {
@@ -20,18 +20,12 @@ static int lost(struct client_link *l, const char *why, struct error *e)
 
 int client_link_open(struct client_link *l, const char *at, struct error *e)
 {
-	struct sockaddr_un address = {.sun_family = AF_UNIX};
-
-	*l = (struct client_link){.at = at, .fd = -1, .patience = CLIENT_LINK_PATIENCE};
-	if (strlen(at) >= sizeof(address.sun_path))
-		return lost(l, "the path is too long", e);
-	strcpy(address.sun_path, at);
-	l->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	if (l->fd >= 0 && connect(l->fd, (struct sockaddr *)&address, sizeof(address)) == 0)
+	*l = (struct client_link){
+		.at = at, .fd = unix_socket_connect(at), .patience = CLIENT_LINK_PATIENCE};
+	if (l->fd >= 0)
 		return 0;
-	fail(e, STATUS_HOST_ERROR, "no run can be reached at '%s': %s", at, strerror(errno));
-	client_link_close(l);
-	return e->status;
+	return fail(
+		e, STATUS_HOST_ERROR, "no run can be reached at '%s': %s", at, strerror(errno));
 }
 
 void client_link_close(struct client_link *l)

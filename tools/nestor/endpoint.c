@@ -9,9 +9,10 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/un.h>
 #include <termios.h>
 #include <unistd.h>
+
+#include "unix_socket.h"
 
 static int cannot(const char *where, const char *what, const char *path, struct error *e)
 {
@@ -43,17 +44,9 @@ static int open_pty(struct endpoint *p, const char *what, const char *where, str
 
 static int open_socket(struct endpoint *p, const char *path, const char *where, struct error *e)
 {
-	struct sockaddr_un address = {.sun_family = AF_UNIX};
-
-	if (!*path || strlen(path) >= sizeof(address.sun_path))
-		return fail(e, STATUS_USAGE, "%s: a socket's path has 1 to %zu bytes", where,
-			sizeof(address.sun_path) - 1);
-	strcpy(address.sun_path, path);
-	p->listener = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	if (p->listener < 0 ||
-		bind(p->listener, (struct sockaddr *)&address, sizeof(address)) < 0 ||
-		listen(p->listener, 1) < 0)
-		return cannot(where, "listen on", path, e);
+	p->listener = unix_socket_listen(path, 1, true, where, e);
+	if (p->listener < 0)
+		return e->status;
 	p->place = path;
 	return 0;
 }

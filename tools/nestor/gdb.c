@@ -18,6 +18,7 @@
 #include <unistd.h>
 
 #include "gdb_target.h"
+#include "unix_socket.h"
 
 #define LOOK_MS     500 /* how often a VM that runs is looked at: has it ended? */
 #define SIGNAL_INT  2u
@@ -56,20 +57,9 @@ static int listen_at(struct session *s, const struct sockaddr *at, socklen_t siz
 
 static int listen_unix(struct session *s, const char *path, struct error *e)
 {
-	struct sockaddr_un at = {.sun_family = AF_UNIX};
-	mode_t mask;
-	int result;
-
-	if (!*path || strlen(path) >= sizeof(at.sun_path))
-		return fail(e, STATUS_USAGE,
-			"--listen: '%.60s': a socket's path has 1 to %zu characters", path,
-			sizeof(at.sun_path) - 1);
-	strcpy(at.sun_path, path);
-	mask = umask(0177);
-	result = listen_at(s, (struct sockaddr *)&at, sizeof(at));
-	umask(mask);
-	if (result < 0)
-		return cannot(path, e);
+	s->listener = unix_socket_listen(path, 1, false, "--listen", e);
+	if (s->listener < 0)
+		return e->status;
 	s->path = path;
 	return 0;
 }

@@ -21,6 +21,7 @@
 #include "serve_auth.h"
 #include "serve_conn.h"
 #include "serve_http.h"
+#include "unix_socket.h"
 #include "lib/text.h"
 
 #define LISTEN "127.0.0.1:8410"
@@ -158,20 +159,6 @@ static int read_address(struct serve *s, struct address *to)
 	return 0;
 }
 
-/* A path at which a server was killed is free; one at which somebody listens is not. */
-static void remove_stale(const struct address *at)
-{
-	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	struct stat st;
-
-	if (fd < 0)
-		return;
-	if (stat(at->a.local.sun_path, &st) == 0 && S_ISSOCK(st.st_mode) &&
-		connect(fd, &at->a.any, at->size) < 0 && errno == ECONNREFUSED)
-		unlink(at->a.local.sun_path);
-	close(fd);
-}
-
 /* As a URL; a port that was left to the system is known now. */
 static void name_place(struct serve *s, const struct address *at, int fd)
 {
@@ -191,22 +178,23 @@ static void name_place(struct serve *s, const struct address *at, int fd)
 
 static int listen_at(struct serve *s, const struct address *at)
 {
-	bool local = at->a.any.sa_family == AF_UNIX;
-	int on = 1, fd = socket(at->a.any.sa_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	mode_t mask;
-	bool bound;
+	int on = 1, fd;
 
-	if (local)
-		remove_stale(at);
-	setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
-	mask = umask(0177);
-	bound = fd >= 0 && bind(fd, &at->a.any, at->size) == 0;
-	umask(mask);
-	if (!bound || listen(fd, SERVE_CONNECTIONS) < 0)
-		return fail(s->e, STATUS_HOST_ERROR, "--listen: cannot listen at '%s': %s",
-			s->listen, strerror(errno));
-	if (local)
-		s->socket = at->a.local.sun_path;
+	if (at->a.any.sa_family == AF_UNIX) {
+		fd = unix_socket_listen(
+			at->a.local.sun_path, SERVE_CONNECTIONS, false, "--listen", s->e);
+		s->socket = fd < 0 ? NULL : at->a.local.sun_path;
+	} else {
+		fd = socket(at->a.any.sa_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+		setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
+		if (fd < 0 || bind(fd, &at->a.any, at->size) < 0 ||
+			listen(fd, SERVE_CONNECTIONS) < 0)
+			return fail(s->e, STATUS_HOST_ERROR,
+				"--listen: cannot listen at '%s': %s", s->listen,
+				strerror(errno));
+	}
+	if (fd < 0)
+		return s->e->status;
 	name_place(s, at, fd);
 	s->http.listener = fd;
 	return 0;

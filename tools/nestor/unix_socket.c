@@ -1,0 +1,85 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Unix sockets; see unix_socket.h. */
+#include "unix_socket.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+static bool make_address(const char *path, struct sockaddr_un *at)
+{
+	*at = (struct sockaddr_un){.sun_family = AF_UNIX};
+	if (!*path || strlen(path) >= sizeof(at->sun_path)) {
+		errno = ENAMETOOLONG;
+		return false;
+	}
+	strcpy(at->sun_path, path);
+	return true;
+}
+
+int unix_socket_connect(const char *path)
+{
+	struct sockaddr_un at;
+	int fd;
+
+	if (!make_address(path, &at))
+		return -1;
+	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	if (fd >= 0 && connect(fd, (struct sockaddr *)&at, sizeof(at)) < 0) {
+		int why = errno;
+
+		close(fd);
+		errno = why;
+		return -1;
+	}
+	return fd;
+}
+
+static void remove_stale(const char *path)
+{
+	struct stat st;
+	int fd;
+
+	if (stat(path, &st) < 0 || !S_ISSOCK(st.st_mode))
+		return;
+	fd = unix_socket_connect(path);
+	if (fd >= 0)
+		close(fd);
+	else if (errno == ECONNREFUSED)
+		unlink(path);
+}
+
+/* It has its rights from the beginning. */
+static bool bind_private(int fd, const struct sockaddr_un *at)
+{
+	mode_t mask = umask(0177);
+	bool bound = bind(fd, (const struct sockaddr *)at, sizeof(*at)) == 0;
+
+	umask(mask);
+	return bound;
+}
+
+int unix_socket_listen(
+	const char *path, int backlog, bool nonblocking, const char *where, struct error *e)
+{
+	struct sockaddr_un at;
+	int fd;
+
+	if (!make_address(path, &at)) {
+		fail(e, STATUS_USAGE, "%s: '%.60s': a socket's path has 1 to %zu characters",
+			where, path, sizeof(at.sun_path) - 1);
+		return -1;
+	}
+	remove_stale(path);
+	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | (nonblocking ? SOCK_NONBLOCK : 0), 0);
+	if (fd >= 0 && bind_private(fd, &at) && listen(fd, backlog) == 0)
+		return fd;
+	fail(e, STATUS_HOST_ERROR, "%s: cannot listen at '%s': %s", where, path,
+		strerror(errno));
+	if (fd >= 0)
+		close(fd);
+	return -1;
+}
