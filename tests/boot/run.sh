@@ -344,6 +344,18 @@ answered() { # PATTERN...
 	for p; do grep -q -E -e "$p" "$out.answer" || { echo "missing in the answer: $p"; kill "$pid" 2>/dev/null; return 1; }; done
 }
 
+ask_until() { # PATTERN VERB...: asks until the answer has it, for 30 s
+	local i pattern=$1
+	shift
+	for ((i = 0; i < 150; i++)); do
+		ask 0 "$@" >/dev/null || return 1
+		grep -q -E -e "$pattern" "$out.answer" && return
+		sleep 0.2
+	done
+	cat "$out.answer"
+	answered "$pattern"
+}
+
 over() { # STATUS
 	local got
 	wait "$pid"
@@ -440,20 +452,13 @@ test_gdb_looks_at_both_levels_and_leaves_the_vm_as_it_was() {
 # The ends of VMs and their beginnings, the button and NMIs; what happens is told.
 # Debian's driver inflates and deflates; what is in the balloon is not the VM's any more.
 test_a_vm_gives_memory_up_when_it_is_asked_to() {
-	local at pid i
+	local at pid
 	managed --l1 "$B/debian/vmlinuz" --initrd "$B/debian/devices.cpio" --memory 256M --reserve 96M --balloon on --machine-memory 512M \
 		--cmdline "$LINUX quiet try=memory after=0 fill=8 hold=1 rest=900"
 	said 'memory: read and freed' && ask 64 balloon l1 much && ask 72 balloon l1 256M && ask 0 balloon l1 64M || return 1
-	for ((i = 0; i < 60; i++)); do
-		ask 0 stat l1 >/dev/null && grep -q -E '^balloon_bytes +67108864$' "$out.answer" && break
-		sleep 0.5
-	done
+	ask_until '^balloon_bytes +67108864$' stat l1 || return 1
 	answered '^balloon_bytes +67108864$' '^ram_bytes +[0-9]{8,9}$' && ask 0 balloon l1 0 || return 1
-	for ((i = 0; i < 60; i++)); do
-		ask 0 stat l1 >/dev/null && grep -q -E '^balloon_bytes +0$' "$out.answer" && break
-		sleep 0.5
-	done
-	answered '^balloon_bytes +0$' && ask 0 quit && over 0
+	ask_until '^balloon_bytes +0$' stat l1 && ask 0 quit && over 0
 }
 
 test_a_run_tells_what_it_refused_when_it_is_asked() {
@@ -466,7 +471,7 @@ test_a_run_tells_what_it_refused_when_it_is_asked() {
 	while read -r line; do # all that was explained as it happened
 		grep -q -F -x -e "$line" "$out.text" || { echo "was not told: $line"; kill "$pid"; return 1; }
 	done <"$out.words"
-	ask 0 explain l1 --json && answered '"rule": "MSR_' && ask 66 explain nobody && ask 0 stop l1 && sleep 1 && ask 72 explain l1 &&
+	ask 0 explain l1 --json && answered '"rule": "MSR_' && ask 66 explain nobody && ask 0 stop l1 && ask_until '^l1 +off' ps && ask 72 explain l1 &&
 		ask 0 quit && over 0
 }
 
@@ -479,11 +484,10 @@ test_a_run_starts_and_stops_vms_when_it_is_asked_to() {
 	events=$!
 	sleep 1
 	ask 0 powerdown a && said '^a\| managed: the button, status 0' && ask 0 nmi b && ask 0 nmi b --vcpu 0 && said '^b\| managed: 2 NMIs' &&
-		ask 0 pause c && ask 0 reset c && said "'c' ended .reset. and is started again" && sleep 1 &&
-		ask 0 ps && answered '^c +running .* 1 *$' '^a +off' '^b +off' &&
-		ask 0 stop c && sleep 1 && ask 0 ps --json && [ "$(grep -c '"state": "off"' "$out.answer")" = 3 ] &&
-		ask 0 start a && ask 72 start a && sleep 1 && ask 0 ps && answered '^a +running' && ask 0 powerdown a && sleep 1 &&
-		ask 0 ps && answered '^a +off' && ask 0 quit && over 0 || return 1
+		ask 0 pause c && ask 0 reset c && said "'c' ended .reset. and is started again" &&
+		ask_until '^c +running .* 1 *$' ps && ask_until '^a +off' ps && ask_until '^b +off' ps && ask 0 stop c && ask_until '^c +off' ps &&
+		ask 0 ps --json && [ "$(grep -c '"state": "off"' "$out.answer")" = 3 ] && ask 0 start a && ask 72 start a &&
+		ask_until '^a +running' ps && ask 0 powerdown a && ask_until '^a +off' ps && ask 0 quit && over 0 || return 1
 	wait "$events" || return 1
 	cat "$out.events"
 	grep -q '"vm":"c","kind":"reset",.*"restart":1,.*"event":"vm-end"' "$out.events" &&
@@ -500,6 +504,7 @@ test_a_run_is_served_by_http() {
 	rm -rf "$out.serve" && mkdir "$out.serve" || return 1
 	if ! /usr/bin/python3 tests/serve/client.py "$NESTOR" "$at" "$out.serve" "$counter"; then
 		kill "$pid"
+		wait "$pid" # before another run has the place
 		return 1
 	fi
 	ask 0 quit && over 0
