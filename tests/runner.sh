@@ -27,7 +27,8 @@ one() {
 		local why="status $status"
 		((status == 124 || status == 137)) && why="over its limit of $limit s"
 		{
-			echo "FAIL  $name ($why); the end of $log:"
+			echo "FAIL  $name ($why); its first errors and the end of $log:"
+			{ grep -m 5 -E '(error|warning): ' "$log" || true; } | sed 's/^/      ! /'
 			tail -n 25 "$log" | sed 's/^/      | /'
 		}
 	fi

@@ -7,10 +7,12 @@ bad=0
 mkdir -p build/test
 modules=$(sed -n 's/^PURE_MODULES := //p' Makefile)
 pure=$(for m in $modules; do git ls-files "hypervisor/$m/*.c"; done)
-# shellcheck disable=SC2086
-clang-tidy --quiet --warnings-as-errors='*' \
-	--checks='-*,clang-analyzer-*,-clang-analyzer-security.insecureAPI.*,-clang-analyzer-valist.Uninitialized,bugprone-infinite-loop,bugprone-sizeof-expression,bugprone-suspicious-*,bugprone-macro-repeated-side-effects' \
-	$pure -- -std=c17 -ffreestanding -Ihypervisor 2> build/test/tidy.txt || bad=1
+# Each file by a process of its own: the analyzer (LLVM 14) remembers the names of va_start and its
+# like by address, and in a process with several files another function may come to lie there.
+checks='-*,clang-analyzer-*,-clang-analyzer-security.insecureAPI.*,bugprone-infinite-loop'
+checks+=',bugprone-sizeof-expression,bugprone-suspicious-*,bugprone-macro-repeated-side-effects'
+echo "$pure" | xargs -P "$(nproc)" -I{} clang-tidy --quiet --warnings-as-errors='*' \
+	--checks="$checks" {} -- -std=c17 -ffreestanding -Ihypervisor 2> build/test/tidy.txt || bad=1
 # shellcheck disable=SC2046
 cppcheck --quiet --error-exitcode=1 --std=c11 --enable=warning,portability --inline-suppr \
 	--suppress=missingIncludeSystem --suppress=unknownMacro -Ihypervisor \
