@@ -19,6 +19,7 @@ void config_read(struct text line)
 		.explain = o.explain,
 		.requests = o.requests,
 		.keep = o.keep,
+		.places = o.places,
 		.screens = o.screens,
 		.posted = o.posted,
 		.ram_zeroed = o.ram_zeroed,

@@ -2,6 +2,7 @@
 #include "main_int.h"
 
 #include "boot/memory.h"
+#include "cpu/config.h"
 #include "cpu/log.h"
 #include "cpu/mem.h"
 #include "policy/scenario.h"
@@ -51,10 +52,25 @@ static bool make_room(struct boot_info *info)
 	return boot_memory_move(info) && read_scenario(info);
 }
 
+/* Who is off at first can only be started by somebody who manages the run. */
+static bool all_can_start(void)
+{
+	for (unsigned i = 0; i < scenario.vm_count; i++)
+		if (!scenario.vms[i].config.start && !l0_config()->keep) {
+			log_error("'%s': 'start=off' is for a run that is managed (keep=on)",
+				scenario.vms[i].config.name);
+			return false;
+		}
+	return true;
+}
+
 bool vms_start(struct boot_info *info)
 {
-	if (!read_scenario(info) || !make_room(info) || !passed_claim(&scenario) ||
-		!network_create(&scenario) || !streams_create(&scenario))
+	if (!read_scenario(info) || !make_room(info) || !all_can_start())
+		return false;
+	life_plan(&scenario);
+	if (!passed_claim(&scenario) || !network_create(&scenario) ||
+		!streams_create(&scenario))
 		return false;
 	for (unsigned i = 0; i < scenario.vm_count; i++) {
 		const char *error = life_begin(i, &scenario.vms[i]);
@@ -65,6 +81,6 @@ bool vms_start(struct boot_info *info)
 			log_error("'%s': %s", scenario.vms[i].config.name, error);
 		return false; /* all of them, or none */
 	}
-	life_start(scenario.vm_count);
+	life_start();
 	return true;
 }

@@ -86,17 +86,36 @@ static void list(void)
 	answer(MANAGE_IS_OK, NULL);
 }
 
+static void define(void)
+{
+	unsigned like;
+	const char *why;
+
+	if (!life_find(asked.r.like, &like)) {
+		answer(MANAGE_IS_NO_VM, "there is no VM that it could be like");
+		return;
+	}
+	why = life_define(like, asked.r.vm, asked.r.with);
+	answer(why == NULL ? MANAGE_IS_OK : MANAGE_IS_STATE, why);
+}
+
 /* ---- by a vCPU ---- */
 
 static const char *power(struct vcpu *vcpu, enum manage_op op)
 {
 	struct vm *vm = vcpu->vm;
+	const char *why;
 
 	switch (op) {
 	case MANAGE_STOP:
 		life_wish(vm->id, false);
 		vm_stop(vm, VM_END_OVER, 0, "the host tool stops it");
 		return NULL;
+	case MANAGE_DESTROY:
+		why = life_forget(vm->id);
+		if (why == NULL)
+			vm_stop(vm, VM_END_OVER, 0, "the host tool destroys it");
+		return why;
 	case MANAGE_RESET:
 		life_wish(vm->id, true);
 		vm_stop(vm, VM_END_RESET, 0, "the host tool resets it");
@@ -187,7 +206,14 @@ static void start(unsigned vm)
 	else if (life_switch_on(vm))
 		answer(MANAGE_IS_OK, NULL);
 	else
-		answer(MANAGE_IS_STATE, "it has not ended");
+		answer(MANAGE_IS_STATE, "it is not off");
+}
+
+static bool is_going(unsigned vm)
+{
+	enum life_is is = life_view(vm).is;
+
+	return is == LIFE_IS_RUNNING || is == LIFE_IS_PAUSED;
 }
 
 /*
@@ -195,11 +221,10 @@ static void start(unsigned vm)
  */
 static void hand_over(unsigned vm)
 {
-	bool first = manage_place(asked.r.op) == MANAGE_BY_VM;
-	unsigned vcpu = first ? 0 : (unsigned)asked.r.number[MANAGE_ARG_VCPU];
-	enum life_is is = life_view(vm).is;
+	bool one = manage_place(asked.r.op) == MANAGE_BY_VCPU;
+	unsigned vcpu = one ? (unsigned)asked.r.number[MANAGE_ARG_VCPU] : 0;
 
-	if (is != LIFE_IS_RUNNING && is != LIFE_IS_PAUSED) {
+	if (!is_going(vm)) {
 		answer(MANAGE_IS_STATE, "the VM does not run");
 		return;
 	}
@@ -207,9 +232,23 @@ static void hand_over(unsigned vm)
 	asked.vcpu = vcpu;
 	__atomic_store_n(&asked.holder, HELD_BY_VCPU, __ATOMIC_SEQ_CST);
 	sched_post(vm, vcpu, EVENT_MANAGE);
-	is = life_view(vm).is;
-	if (is != LIFE_IS_RUNNING && is != LIFE_IS_PAUSED)
+	if (!is_going(vm))
 		manage_vm_ended(vm);
+}
+
+/* One that runs ends first, where it runs. */
+static void destroy(unsigned vm)
+{
+	const char *why;
+
+	if (!l0_config()->keep) {
+		answer(MANAGE_IS_STATE, "this run is not for VMs that go (keep=on)");
+	} else if (is_going(vm)) {
+		hand_over(vm);
+	} else {
+		why = life_forget(vm);
+		answer(why == NULL ? MANAGE_IS_OK : MANAGE_IS_STATE, why);
+	}
 }
 
 static void pass(void)
@@ -217,8 +256,8 @@ static void pass(void)
 	const char *why;
 	unsigned vm;
 
-	if (manage_place(asked.r.op) == MANAGE_BY_HOST) {
-		list();
+	if (asked.r.op == MANAGE_LIST || asked.r.op == MANAGE_DEFINE) {
+		asked.r.op == MANAGE_LIST ? list() : define();
 		return;
 	}
 	if (!life_find(asked.r.vm, &vm)) {
@@ -228,8 +267,10 @@ static void pass(void)
 	why = no_vcpu(life_config(vm), &asked.r);
 	if (why != NULL)
 		answer(MANAGE_IS_NO_VM, why);
-	else if (manage_place(asked.r.op) == MANAGE_BY_LIFE)
+	else if (asked.r.op == MANAGE_START)
 		start(vm);
+	else if (asked.r.op == MANAGE_DESTROY)
+		destroy(vm);
 	else
 		hand_over(vm);
 }

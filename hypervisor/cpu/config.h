@@ -19,9 +19,10 @@ struct l0_config {
 	bool explain;       /* control records of what was refused to guests, and why */
 	bool requests;      /* the host tool asks by the first serial port */
 	bool keep;          /* VMs that ended can be begun again; the run ends when asked */
-	bool screens;       /* what displays show when their VMs end goes to the host tool */
-	bool posted;        /* posted interrupts even where notifications come late */
-	bool ram_zeroed;    /* free memory is known to be zero */
+	unsigned places; /* VMs that there may be at a time; 0: those that modules describe */
+	bool screens;    /* what displays show when their VMs end goes to the host tool */
+	bool posted;     /* posted interrupts even where notifications come late */
+	bool ram_zeroed; /* free memory is known to be zero */
 	enum l0_selftest selftest;
 	uint32_t tsc_khz; /* 0: find out */
 	uint32_t max_cpus;

@@ -74,13 +74,27 @@ static bool read_bytes(struct text value, struct manage_request *r, uint64_t *co
 	return true;
 }
 
+static bool read_text(enum manage_arg arg, struct text value, struct manage_request *r)
+{
+	if (value.len < args[arg].least)
+		return false;
+	switch (arg) {
+	case MANAGE_ARG_LIKE:
+		return text_copy(value, r->like, sizeof(r->like));
+	case MANAGE_ARG_WITH:
+		return text_copy(value, r->with, sizeof(r->with));
+	default:
+		return text_copy(value, r->vm, sizeof(r->vm));
+	}
+}
+
 static bool read_value(enum manage_arg arg, struct text value, struct manage_request *r)
 {
 	uint64_t *number = &r->number[arg];
 
 	switch (args[arg].kind) {
 	case KIND_TEXT:
-		return value.len != 0 && text_copy(value, r->vm, sizeof(r->vm));
+		return read_text(arg, value, r);
 	case KIND_BYTES:
 		return read_bytes(value, r, number);
 	default:

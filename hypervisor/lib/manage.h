@@ -18,6 +18,7 @@
 #define MANAGE_LINE    240u /* characters of a request at most */
 #define MANAGE_BYTES   256u /* of memory that one answer has */
 #define MANAGE_DATA    64u  /* and one request */
+#define MANAGE_WITH    160u /* characters of settings at most */
 #define MANAGE_ITEMS   16u  /* of an answer at most; `next=` tells where to go on */
 
 enum manage_arg {
@@ -57,7 +58,7 @@ enum manage_status {
 struct manage_request {
 	enum manage_op op;
 	uint32_t given; /* 1 << enum manage_arg */
-	char vm[LIMIT_NAME];
+	char vm[LIMIT_NAME], like[LIMIT_NAME], with[MANAGE_WITH + 1];
 	uint64_t number[MANAGE_ARGS]; /* 0 where not given; of BYTES: how many */
 	uint8_t data[MANAGE_DATA];
 };

@@ -69,10 +69,12 @@ void net_received(struct net_switch *s, unsigned port, uint32_t length)
 
 /* ---- ports ---- */
 
+/* Others may send meanwhile: they find the port when all of it is there. */
 void net_port_create(struct net_switch *s, unsigned port, const struct net_setup *setup,
 	void *ring, uint32_t size)
 {
 	struct net_port *p = &s->port[port];
+	uint32_t peers = 1u << port;
 
 	p->setup = *setup;
 	for (unsigned i = 0; i < setup->queues; i++)
@@ -81,14 +83,36 @@ void net_port_create(struct net_switch *s, unsigned port, const struct net_setup
 	p->queues = 1;
 	s->flows |= setup->queues > 1;
 	p->used = true;
-	for (unsigned i = 0; i < NET_PORTS; i++) {
-		struct net_port *q = &s->port[i];
+	for (unsigned i = 0; i < NET_PORTS; i++)
+		if (s->port[i].used && s->port[i].setup.network == setup->network)
+			peers |= 1u << i;
+	__atomic_store_n(&p->peers, peers, __ATOMIC_RELEASE);
+	for (uint32_t left = peers & ~(1u << port); left != 0;)
+		__atomic_fetch_or(
+			&s->port[take_first(&left)].peers, 1u << port, __ATOMIC_RELEASE);
+}
 
-		if (!q->used || q->setup.network != setup->network)
-			continue;
-		q->peers |= 1u << port;
-		p->peers |= 1u << i;
-	}
+void net_port_destroy(struct net_switch *s, unsigned port)
+{
+	struct net_port *p = &s->port[port];
+
+	if (!p->used)
+		return;
+	for (unsigned i = 0; i < NET_PORTS; i++)
+		__atomic_fetch_and(&s->port[i].peers, ~(1u << port), __ATOMIC_RELEASE);
+	net_lock(NET_TABLE);
+	__builtin_memset(p->learned, 0, sizeof(p->learned));
+	net_unlock(NET_TABLE);
+	/* Who has found it before holds the lock, or sees that it is no peer (net_begin). */
+	net_lock(port);
+	__atomic_store_n(&p->peers, 0, __ATOMIC_RELEASE);
+	__atomic_store_n(&p->open, 0, __ATOMIC_RELAXED);
+	__builtin_memset(p->flow, 0, sizeof(p->flow));
+	p->counters = (struct net_counters){.large = 0};
+	p->flood = (struct budget){0};
+	p->paid = p->frames_paid = 0;
+	p->used = false;
+	net_unlock(port);
 }
 
 /* The queues that are. */
@@ -367,6 +391,7 @@ bool net_admit(struct net_switch *s, unsigned port, struct net_frame *f, uint32_
 {
 	enum net_drop why = judge(s, port, f, stripped);
 
+	f->from = (uint8_t)port;
 	if (why == NET_DROPS) {
 		f->flow = s->flows ? net_flow(f->head, f->size) : 0;
 		return true;
@@ -504,7 +529,8 @@ uint8_t *net_begin(struct net_switch *s, unsigned port, const struct net_frame *
 
 	net_lock(port);
 	p->filling = (uint8_t)queue_for(p, f->flow);
-	if (p->filling < NET_QUEUES && wants(p, f))
+	/* Meanwhile another device may have come to the port, on another network. */
+	if (p->peers >> f->from & 1 && p->filling < NET_QUEUES && wants(p, f))
 		room = room_for(s, port, &f->meta);
 	if (room == NULL)
 		net_unlock(port);

@@ -91,7 +91,7 @@ struct net_port {
 	uint8_t queues;  /* that get frames: from 0 on; with the lock of the port */
 	uint8_t filling; /* the one that a frame is put into; likewise */
 	uint32_t open;   /* queues whose driver takes frames; atomic */
-	uint32_t peers;  /* the ports of its network, itself among them */
+	uint32_t peers;  /* the ports of its network, itself among them; atomic */
 	struct net_setup setup;
 	struct net_queue queue[NET_QUEUES];
 	struct net_filter filter; /* with the lock of the port */
@@ -112,16 +112,20 @@ struct net_switch {
 /* A frame that is sent. */
 struct net_frame {
 	struct net_meta meta;
-	uint32_t flow; /* by net_admit */
+	uint32_t flow; /* by net_admit, as is the next */
+	uint8_t from;  /* the port that sends it */
 	uint32_t size; /* bytes in head */
 	uint8_t head[NET_HEAD];
 };
 
-/* ---- set-up, before VMs run ---- */
+/* ---- ports come and go; one call at a time ---- */
 
 /* ring: zeroed, for each queue `size` bytes, a power of two. */
 void net_port_create(struct net_switch *s, unsigned port, const struct net_setup *setup,
 	void *ring, uint32_t size);
+
+/* Its VM has gone. The ring may have another port later; frames that wait in it are lost. */
+void net_port_destroy(struct net_switch *s, unsigned port);
 
 /* ---- for the port's own device, one call at a time ---- */
 

@@ -2,6 +2,7 @@
 #include "policy/memory.h"
 
 #include <stdbool.h>
+#include <stddef.h>
 
 #define POOL_BASE_SIZE   (8ull << 20)
 #define POOL_SHARE_SHIFT 6 /* plus a 64th of the VM's memory */
@@ -93,13 +94,33 @@ static uint64_t zeros_size(const struct vm_config *const *vms, unsigned count)
 	return 0;
 }
 
-uint64_t memory_nets_size(const struct vm_config *const *vms, unsigned count)
+static unsigned own_queues(const struct vm_config *c)
+{
+	unsigned queues = 0;
+
+	for (unsigned k = 0; k < c->nets.count; k++)
+		queues += net_config_queues(&c->nets.at[k], c->cpus);
+	return queues;
+}
+
+unsigned memory_nets_queues(
+	const struct vm_config *const *vms, unsigned count, unsigned places, unsigned place)
+{
+	unsigned most = 0;
+
+	if (places <= count)
+		return place < count ? own_queues(vms[place]) : 0;
+	for (unsigned i = 0; i < count; i++)
+		most = own_queues(vms[i]) > most ? own_queues(vms[i]) : most;
+	return most;
+}
+
+uint64_t memory_nets_size(const struct vm_config *const *vms, unsigned count, unsigned places)
 {
 	uint64_t queues = 0;
 
-	for (unsigned i = 0; i < count; i++)
-		for (unsigned k = 0; k < vms[i]->nets.count; k++)
-			queues += net_config_queues(&vms[i]->nets.at[k], vms[i]->cpus);
+	for (unsigned i = 0; i < count || i < places; i++)
+		queues += memory_nets_queues(vms, count, places, i);
 	return round_up(queues * MEMORY_NET_QUEUE);
 }
 
@@ -142,8 +163,8 @@ static bool moves(const struct vm_config *const *vms, unsigned n)
 	return false;
 }
 
-static bool fits(
-	uint64_t memory, uint64_t images, const struct vm_config *const *vms, unsigned n)
+static bool fits(uint64_t memory, uint64_t images, const struct vm_config *const *vms,
+	unsigned there, unsigned n)
 {
 	struct ram r = ram_of(memory, images + MEMORY_L0);
 
@@ -152,8 +173,8 @@ static bool fits(
 			return false;
 		r.low += images;
 	}
-	if (!take(&r, memory_nets_size(vms, n)) || !take(&r, memory_streams_size(vms, n)) ||
-		!take(&r, zeros_size(vms, n)))
+	if (!take(&r, memory_nets_size(vms, there, n)) ||
+		!take(&r, memory_streams_size(vms, there)) || !take(&r, zeros_size(vms, n)))
 		return false;
 	for (unsigned i = 0; i < n; i++)
 		if (!take(&r, memory_pool_size(vms[i])) ||
@@ -163,20 +184,45 @@ static bool fits(
 	return true;
 }
 
-uint64_t memory_of_machine(uint64_t images, const struct vm_config *const *vms, unsigned count)
+static uint64_t size_of(const struct vm_config *c)
+{
+	return memory_pool_size(c) + memory_books_size(c) + memory_ram_size(c);
+}
+
+/* The VMs, and in the places that are left the largest of them; returns how many. */
+static unsigned fill_places(const struct vm_config *const *vms, unsigned count, unsigned places,
+	const struct vm_config *all[LIMIT_VMS])
+{
+	const struct vm_config *largest = NULL;
+	unsigned n = 0;
+
+	for (; n < count; n++) {
+		all[n] = vms[n];
+		if (largest == NULL || size_of(vms[n]) > size_of(largest))
+			largest = vms[n];
+	}
+	while (n != 0 && n < places)
+		all[n++] = largest;
+	return n;
+}
+
+uint64_t memory_of_machine(
+	uint64_t images, const struct vm_config *const *vms, unsigned count, unsigned places)
 {
 	uint64_t used = round_up(images), memory = used + MEMORY_L0, largest = 0;
+	const struct vm_config *all[LIMIT_VMS];
+	unsigned n = fill_places(vms, count, places, all);
 
-	memory += memory_nets_size(vms, count) + memory_streams_size(vms, count) +
+	memory += memory_nets_size(vms, count, n) + memory_streams_size(vms, count) +
 		  zeros_size(vms, count);
-	for (unsigned i = 0; i < count; i++) {
-		uint64_t ram = memory_ram_size(vms[i]);
+	for (unsigned i = 0; i < n; i++) {
+		uint64_t ram = memory_ram_size(all[i]);
 
-		memory += memory_pool_size(vms[i]) + memory_books_size(vms[i]) + ram;
+		memory += size_of(all[i]);
 		largest = ram > largest ? ram : largest;
 	}
 	/* Only the hole can be in the way, and a region fits above it in the end. */
-	while (!fits(memory, used, vms, count))
+	while (!fits(memory, used, all, count, n))
 		memory += round_up(largest / 8 + 1);
 	return memory;
 }

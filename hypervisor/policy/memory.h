@@ -66,16 +66,24 @@ uint64_t memory_books_size(const struct vm_config *c);
 uint64_t memory_balloon_bytes(const struct vm_config *c);
 uint64_t memory_balloon_size(uint64_t bytes);
 
-/* Bytes that all network devices of these VMs need, beside pools. */
-uint64_t memory_nets_size(const struct vm_config *const *vms, unsigned count);
+/*
+ * Pairs of queues that the network devices of the VM in a place may have: of those that are
+ * there from the start, their own, or where more may come, as many as any of them has. And the
+ * bytes for those of all places, beside pools.
+ */
+unsigned memory_nets_queues(
+	const struct vm_config *const *vms, unsigned count, unsigned places, unsigned place);
+uint64_t memory_nets_size(const struct vm_config *const *vms, unsigned count, unsigned places);
 
 /* The same for the streams to the servers of their disks. */
 uint64_t memory_streams_size(const struct vm_config *const *vms, unsigned count);
 
 /*
  * The least memory of a machine of the tool's on which L0, with its images in the first
- * `images` bytes, can take all VMs; a multiple of MEMORY_UNIT.
+ * `images` bytes, can take all VMs, and in the other places up to `places` VMs as large as the
+ * largest; a multiple of MEMORY_UNIT.
  */
-uint64_t memory_of_machine(uint64_t images, const struct vm_config *const *vms, unsigned count);
+uint64_t memory_of_machine(
+	uint64_t images, const struct vm_config *const *vms, unsigned count, unsigned places);
 
 #endif

@@ -3,6 +3,8 @@
 
 #include <stddef.h>
 
+#include "lib/limits.h"
+
 static const char *const log_words[] = {
 	[LOG_ERROR] = "error",
 	[LOG_WARN] = "warn",
@@ -49,6 +51,8 @@ const struct setting option_settings[] = {
 		.help = "the host tool may ask for an end, and type at consoles, by the first serial port"},
 	{ROW("keep", SETTING_SWITCH, keep),
 		.help = "VMs that ended can be begun again; the run ends when it is asked to"},
+	{ROW("places", SETTING_NUMBER, places), .max = LIMIT_VMS,
+		.help = "VMs that there may be at a time, with those that are defined later; 0: as many as modules describe"},
 	{ROW("screens", SETTING_SWITCH, screens),
 		.help = "send the host tool what each display shows when its VM ends"},
 	{ROW("epoch", SETTING_NUMBER, epoch), .max = UINT64_MAX,

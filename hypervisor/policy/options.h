@@ -23,6 +23,7 @@ struct options {
 	uint32_t maxcpus;
 	bool requests;    /* the host tool asks by the first serial port (cpu/request.h) */
 	bool keep;        /* VMs that ended can be begun again; the run ends when asked */
+	uint32_t places;  /* VMs that there may be at a time; 0: those of the modules */
 	bool screens;     /* the pictures of displays, when a VM ends (vm/screen.h) */
 	bool posted;      /* posted interrupts even on a machine that delays notifications */
 	uint8_t selftest; /* enum l0_selftest */

@@ -334,3 +334,97 @@ bool scenario_complete(struct scenario *s, unsigned *vm, unsigned *disk)
 		}
 	return true;
 }
+
+/* ---- VMs that come later ---- */
+
+static unsigned free_place(const struct scenario *s, unsigned places)
+{
+	unsigned i = 0;
+
+	while (i < places && i < s->vm_count && s->vms[i].config.name[0] != '\0')
+		i++;
+	return i;
+}
+
+/* Its own settings, over those that it has already. */
+static bool define_settings(
+	struct scenario *s, const char *name, const char *with, struct vm_config *c)
+{
+	struct text rest = text_of(with, SETTING_TEXT_SIZE), wanted = text_of(name, LIMIT_NAME);
+	char must[SETTING_TEXT_SIZE];
+
+	if (!setting_parse(&vm_settings[0], wanted, c, must))
+		return refusal_set(&s->refusal, wanted, "its name must be %s", must);
+	for (unsigned i = 0; i < c->nets.count; i++)
+		c->nets.at[i].mac = 0;
+	while (rest.len > 0) {
+		struct text word = {rest.s, 0};
+
+		while (word.len < rest.len && word.s[word.len] != ';')
+			word.len++;
+		rest.s += word.len;
+		rest.len -= word.len;
+		if (rest.len > 0) { /* the semicolon */
+			rest.s++;
+			rest.len--;
+		}
+		if (!settings_parse(vm_settings, word, c, &s->refusal))
+			return false;
+	}
+	return true;
+}
+
+/* NULL: it may be there beside the others. */
+static const char *define_error(
+	const struct scenario *s, const struct vm_config *c, const char *name)
+{
+	const char *error = vm_config_error(c);
+
+	if (error != NULL)
+		return error;
+	if (!text_is(text_of(name, LIMIT_NAME), c->name))
+		return "its name is given twice";
+	if (c->devices != 0 || c->iommu != IOMMU_ON)
+		return "devices of the machine are given away at the start only";
+	if (c->reserve != 0)
+		return "memory that moves ('reserve') is given away at the start only";
+	if (c->remote_disks != 0)
+		return "disks that another VM serves are connected at the start only";
+	if (c->display != DISPLAY_NONE && !c->firmware)
+		return VM_DISPLAY_NEEDS_FIRMWARE;
+	if (c->boot != 0 && !c->firmware)
+		return VM_NO_BOOT;
+	return addresses_taken(s, c)
+		       ? "another network device has the MAC address of one of its"
+		       : NULL;
+}
+
+bool scenario_define(struct scenario *s, unsigned places, unsigned like, const char *name,
+	const char *with, unsigned *vm)
+{
+	struct vm_config c = s->vms[like].config;
+	struct text where = text_of(name, LIMIT_NAME);
+	const char *error;
+
+	*vm = free_place(s, places);
+	if (find(s, name) != NULL)
+		return refusal_set(&s->refusal, where, "there is a VM of this name already");
+	if (*vm >= places)
+		return refusal_set(&s->refusal, where,
+			"the run has places for %u VMs, and all are taken", places);
+	if (!define_settings(s, name, with, &c))
+		return false;
+	error = define_error(s, &c, name);
+	if (error != NULL)
+		return refusal_set(&s->refusal, where, "%s", error);
+	s->vms[*vm] = s->vms[like];
+	s->vms[*vm].config = c;
+	if (*vm == s->vm_count)
+		s->vm_count++;
+	return true;
+}
+
+void scenario_forget(struct scenario *s, unsigned vm)
+{
+	s->vms[vm] = (struct vm_images){.disk_count = 0};
+}

@@ -71,6 +71,18 @@ bool scenario_add(struct scenario *s, struct text line, uint64_t start, uint64_t
  */
 bool scenario_complete(struct scenario *s, unsigned *vm, unsigned *disk);
 
+/*
+ * Adds a VM that is like number `like`, with a name and settings KEY=VALUE[;KEY=VALUE...] of
+ * its own, in the first place below `places` that nobody has, *vm. Its images are the same, its
+ * derived addresses its own. False: s->refusal.why says why not; nothing was added. Not like a
+ * VM that has devices of the machine, disks that another one serves, or RAM that moves: what
+ * those need is settled at the start.
+ */
+bool scenario_define(struct scenario *s, unsigned places, unsigned like, const char *name,
+	const char *with, unsigned *vm);
+/* Nobody has this place any more. */
+void scenario_forget(struct scenario *s, unsigned vm);
+
 /* The VM that serves a disk; vm_count: none. */
 unsigned scenario_server_of(const struct scenario *s, const struct disk_config *c);
 

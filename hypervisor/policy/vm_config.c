@@ -73,6 +73,8 @@ const struct setting vm_settings[] = {
 	{ROW("vmx_features", "vmx-features", SETTING_FEATURES, vmx_features),
 		.help = "what of VT-x it is offered, as in -ept,-vpid, or a CPU generation "
 			"with changes, as in haswell,-vpid; `help` lists the names"},
+	{ROW("start", "start", SETTING_SWITCH, start), .initial = true,
+		.help = "it begins with the run; off: when somebody who manages it says so"},
 	{ROW("restart", "restart", SETTING_CHOICE, restart), .words = restart_words,
 		.initial = RESTART_NEVER,
 		.help = "start it again after its end: when it asked for a reset, also after "

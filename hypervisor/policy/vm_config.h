@@ -81,6 +81,7 @@ struct vm_config {
 	uint8_t iommu;        /* enum vm_iommu */
 	uint64_t devices;     /* PCI functions of the machine that are its own; 0: none */
 	uint32_t weight; /* its share of a CPU that several want, in parts of WEIGHT_NORMAL */
+	bool start;      /* it begins with the run */
 	bool background; /* the run does not wait for its end */
 	uint8_t restart; /* enum vm_restart */
 	uint32_t restart_limit; /* so many times; 0: without end */

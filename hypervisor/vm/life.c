@@ -9,6 +9,7 @@
 #include "cpu/mux.h"
 #include "cpu/percpu.h"
 #include "mm/layout.h"
+#include "mm/page.h"
 #include "vm/images.h"
 #include "vm/network.h"
 #include "vm/operate.h"
@@ -42,7 +43,9 @@ struct life {
 	struct vm *vm;         /* in its memory */
 	enum life_state state; /* other CPUs read it and cpu; atomic */
 	unsigned running;      /* vCPUs that have not stopped */
+	bool fresh;            /* it has not run yet */
 	bool again;
+	bool forget;   /* nobody wants it any more: its place is free after its end; atomic */
 	bool off;      /* ... but not before somebody asks for it; atomic */
 	bool paused;   /* atomic */
 	uint32_t wish; /* enum life_wish */
@@ -52,7 +55,10 @@ struct life {
 	uint64_t wiped; /* bytes, of RAM and then of the pool */
 };
 
+static struct scenario *wanted; /* what all VMs shall be; changed by who manages them only */
 static struct life lives[VM_MAX];
+static unsigned places; /* for them, and those that may come */
+static bool open; /* VMs may come: the run ends when it is asked to, and not before; atomic */
 static unsigned going;   /* VMs that run or will run again */
 static unsigned ended;   /* VMs in LIFE_ENDED or LIFE_OFF */
 static unsigned awaited; /* of those that go, the ones that the run waits for */
@@ -61,6 +67,19 @@ static bool awaits_all;  /* there are only VMs in the background */
 void life_init(uint64_t boot_cr3)
 {
 	sched_init(boot_cr3);
+}
+
+void life_plan(struct scenario *s)
+{
+	unsigned wished = l0_config()->keep ? l0_config()->places : 0;
+
+	wanted = s;
+	places = wished > s->vm_count ? wished : s->vm_count;
+}
+
+unsigned life_places(void)
+{
+	return places;
 }
 
 /* Its memory is there and zero. */
@@ -90,6 +109,7 @@ static const char *birth(unsigned id)
 static void start(struct life *l)
 {
 	l->running = l->images->config.cpus;
+	l->fresh = false;
 	__atomic_store_n(&l->paused, false, __ATOMIC_SEQ_CST);
 	__atomic_store_n(&l->state, LIFE_RUNS, __ATOMIC_RELEASE);
 	vm_start(l->vm);
@@ -104,25 +124,52 @@ const char *life_begin(unsigned id, const struct vm_images *images)
 		return "selftest=state is not for a VM with a reserve";
 	if (!vm_memory_take(images, id, l0_config()->ram_zeroed, &l->memory))
 		return "";
+	l->fresh = true;
 	if (!passed_map(id, l->memory.cr3) || !streams_map(id, l->memory.cr3))
 		return "no memory for the page tables of its devices";
 	return birth(id);
 }
 
-void life_start(unsigned count)
+/* It waits, with its memory, for somebody who starts it. */
+static void wait_for_start(struct life *l)
 {
+	l->again = true;
+	l->wiped = 0;
+	__atomic_store_n(&l->off, true, __ATOMIC_SEQ_CST);
+	__atomic_store_n(&l->cpu, this_cpu()->index, __ATOMIC_RELAXED);
+	__atomic_fetch_add(&ended, 1, __ATOMIC_SEQ_CST);
+	__atomic_store_n(&l->state, LIFE_OFF, __ATOMIC_RELEASE);
+}
+
+void life_start(void)
+{
+	unsigned count = wanted->vm_count;
+
 	sched_put_down();
 	sched_use_address_space(sched_boot_space);
 	ram_take_rest(l0_config()->ram_zeroed);
-	__atomic_store_n(&going, count, __ATOMIC_SEQ_CST);
+	open = l0_config()->keep;
+	__atomic_store_n(&going, count + open, __ATOMIC_SEQ_CST);
 	for (unsigned id = 0; id < count; id++)
 		awaited += !lives[id].images->config.background;
 	if (awaited == 0) { /* it waits for something */
 		awaits_all = true;
 		awaited = count;
 	}
-	for (unsigned id = 0; id < count; id++)
-		start(&lives[id]);
+	awaited += open;
+	for (unsigned id = 0; id < count; id++) {
+		struct life *l = &lives[id];
+
+		if (l->images->config.start)
+			start(l);
+		else
+			wait_for_start(l);
+	}
+}
+
+static bool is_forgotten(const struct life *l)
+{
+	return __atomic_load_n(&l->forget, __ATOMIC_SEQ_CST);
 }
 
 static bool wants_restart(struct life *l, enum vm_end end)
@@ -130,7 +177,7 @@ static bool wants_restart(struct life *l, enum vm_end end)
 	const struct vm_config *c = &l->images->config;
 	uint32_t wish = __atomic_exchange_n(&l->wish, WISH_NONE, __ATOMIC_SEQ_CST);
 
-	if (rdtsc() >= l0_config()->time_limit)
+	if (rdtsc() >= l0_config()->time_limit || is_forgotten(l))
 		return false;
 	if (wish != WISH_NONE)
 		return wish == WISH_AGAIN;
@@ -158,12 +205,11 @@ bool life_is_over(void)
 	return __atomic_load_n(&awaited, __ATOMIC_SEQ_CST) == 0;
 }
 
-/* It will not run again. The last one that the run waits for takes the others with it. */
-static void gone(const struct life *l)
+/* One less. The last one that the run waits for takes the others with it. */
+static void one_less(bool waits)
 {
 	unsigned left = __atomic_sub_fetch(&going, 1, __ATOMIC_SEQ_CST);
-	bool last = life_awaits(&l->images->config) &&
-		    __atomic_sub_fetch(&awaited, 1, __ATOMIC_SEQ_CST) == 0;
+	bool last = waits && __atomic_sub_fetch(&awaited, 1, __ATOMIC_SEQ_CST) == 0;
 
 	if (left == 0)
 		all_vms_ended();
@@ -172,6 +218,12 @@ static void gone(const struct life *l)
 	config_stop();
 	for (unsigned i = 0; i < cpu_count; i++)
 		apic_send_nmi(percpus[i].apic_id);
+}
+
+/* It will not run again. */
+static void gone(const struct life *l)
+{
+	one_less(life_awaits(&l->images->config));
 }
 
 void life_vcpu_ended(struct vm *vm, unsigned id)
@@ -186,7 +238,8 @@ void life_vcpu_ended(struct vm *vm, unsigned id)
 	passed_end(id);
 	l->again = wants_restart(l, vm->end);
 	vm_ended(vm, l->again);
-	l->off = !l->again && l0_config()->keep && rdtsc() < l0_config()->time_limit;
+	l->off = !l->again && l0_config()->keep && !is_forgotten(l) &&
+		 rdtsc() < l0_config()->time_limit;
 	l->again = l->again || l->off;
 	streams_vm_ended(id, l->again);
 	l->shows = screen_ask_last(vm);
@@ -223,12 +276,44 @@ static bool wipe_piece(struct life *l)
 		return true;
 	for (; i < m->ram_count && from >= m->ram[i].size; i++)
 		from -= m->ram[i].size;
-	if (i == m->ram_count && from >= m->pool_size - (l->again ? m->kept_size : 0))
+	if (i == m->ram_count &&
+		from >= m->pool_size - (l->again && !l->fresh ? m->kept_size : 0))
 		return false;
 	at = i < m->ram_count ? m->ram[i].hpa.v : m->pool.v;
 	mem_wipe(direct_va((struct hpa){at + from}), WIPE_PIECE);
 	l->wiped += WIPE_PIECE;
 	return true;
+}
+
+/* Its memory goes back, and with keep=on its place is free. */
+static void give_back(unsigned id)
+{
+	struct life *l = &lives[id];
+	bool forget = is_forgotten(l);
+
+	vm_memory_give_back(&l->memory);
+	if (forget) {
+		network_forget(id);
+		mux_record("vm-gone vm=%s free=%lu tsc=%lu", l->images->config.name,
+			page_available(), rdtsc());
+		__atomic_store_n(&l->images, NULL, __ATOMIC_SEQ_CST);
+	}
+	__atomic_store_n(&l->state, LIFE_NONE, __ATOMIC_RELEASE);
+}
+
+/* Its images do not fit it. Who manages it may want to look, or to destroy it. */
+static void stillborn(unsigned id, const char *error)
+{
+	struct life *l = &lives[id];
+
+	log_error("'%s' cannot be started: %s", l->images->config.name, error);
+	mux_record("vm-refused vm=%s tsc=%lu", l->images->config.name, rdtsc());
+	if (__atomic_load_n(&open, __ATOMIC_SEQ_CST)) {
+		wait_for_start(l);
+		return;
+	}
+	streams_vm_ended(id, false);
+	gone(l);
 }
 
 static void finish(unsigned id)
@@ -241,29 +326,28 @@ static void finish(unsigned id)
 		return;
 	}
 	__atomic_fetch_sub(&ended, 1, __ATOMIC_SEQ_CST);
-	__atomic_store_n(&l->state, LIFE_NONE, __ATOMIC_RELEASE);
 	if (!l->again) {
-		vm_memory_give_back(&l->memory);
+		give_back(id);
 		return;
 	}
-	l->restarts++;
+	__atomic_store_n(&l->state, LIFE_NONE, __ATOMIC_RELEASE);
+	l->restarts += !l->fresh;
 	error = birth(id);
-	if (error == NULL) {
+	if (error == NULL)
 		start(l);
-		return;
-	}
-	log_error("'%s' cannot be started again: %s", l->images->config.name, error);
-	streams_vm_ended(id, false);
-	gone(l);
+	else
+		stillborn(id, error);
 }
 
-/* It was to begin again, but nothing begins any more. */
+/* It was to begin again, but nothing begins any more, or nobody wants it. */
 static void give_up(unsigned id)
 {
 	struct life *l = &lives[id];
 
 	l->again = false;
 	l->off = false;
+	if (l->fresh) /* nothing of it is there that anybody wrote */
+		l->wiped = UINT64_MAX;
 	streams_vm_ended(id, false);
 	if (!l->shows) /* else show_piece does it */
 		gone(l);
@@ -282,7 +366,8 @@ static bool is_at_work(unsigned id)
 		return false;
 	if (state != LIFE_OFF)
 		return state == LIFE_ENDED;
-	if (__atomic_load_n(&l->off, __ATOMIC_SEQ_CST) && rdtsc() < l0_config()->time_limit)
+	if (__atomic_load_n(&l->off, __ATOMIC_SEQ_CST) && !is_forgotten(l) &&
+		rdtsc() < l0_config()->time_limit)
 		return false;
 	__atomic_store_n(&l->state, LIFE_ENDED, __ATOMIC_RELEASE);
 	return true;
@@ -296,10 +381,19 @@ static bool may_begin(unsigned id)
 	return (r == NULL || ram_is_whole(r)) && passed_ready(id);
 }
 
+/* Nobody can ask for VMs any more. */
+static void close_run(void)
+{
+	if (__atomic_exchange_n(&open, false, __ATOMIC_SEQ_CST))
+		one_less(true);
+}
+
 bool life_work(void)
 {
 	if (ram_wipe())
 		return true;
+	if (__atomic_load_n(&open, __ATOMIC_RELAXED) && rdtsc() >= l0_config()->time_limit)
+		close_run();
 	if (__atomic_load_n(&ended, __ATOMIC_ACQUIRE) == 0)
 		return false;
 	for (unsigned id = 0; id < VM_MAX; id++) {
@@ -308,7 +402,7 @@ bool life_work(void)
 		if (!is_at_work(id))
 			continue;
 		sched_use_address_space(sched_boot_space);
-		if (l->again && rdtsc() >= l0_config()->time_limit)
+		if (l->again && (is_forgotten(l) || rdtsc() >= l0_config()->time_limit))
 			give_up(id);
 		if (!show_piece(l) && !wipe_piece(l) && (!l->again || may_begin(id)))
 			finish(id);
@@ -323,26 +417,36 @@ bool life_asked(void)
 {
 	for (unsigned id = 0; id < VM_MAX; id++)
 		if (__atomic_load_n(&lives[id].state, __ATOMIC_ACQUIRE) == LIFE_OFF &&
-			!__atomic_load_n(&lives[id].off, __ATOMIC_SEQ_CST) &&
+			(!__atomic_load_n(&lives[id].off, __ATOMIC_SEQ_CST) ||
+				is_forgotten(&lives[id])) &&
 			__atomic_load_n(&lives[id].cpu, __ATOMIC_RELAXED) == this_cpu()->index)
 			return true;
 	return false;
 }
 
+static const struct vm_images *images_of(unsigned id)
+{
+	return __atomic_load_n(&lives[id].images, __ATOMIC_SEQ_CST);
+}
+
 bool life_find(const char *name, unsigned *id)
 {
-	struct text wanted = text_of(name, LIMIT_NAME);
+	struct text wants = text_of(name, LIMIT_NAME);
 
-	for (*id = 0; *id < VM_MAX; ++*id)
-		if (lives[*id].images != NULL &&
-			text_is(wanted, lives[*id].images->config.name))
+	for (*id = 0; *id < VM_MAX; ++*id) {
+		const struct vm_config *c = life_config(*id);
+
+		if (c != NULL && text_is(wants, c->name))
 			return true;
+	}
 	return false;
 }
 
 const struct vm_config *life_config(unsigned id)
 {
-	return lives[id].images != NULL ? &lives[id].images->config : NULL;
+	const struct vm_images *images = images_of(id);
+
+	return images != NULL ? &images->config : NULL;
 }
 
 struct life_view life_view(unsigned id)
@@ -377,15 +481,85 @@ void life_wish(unsigned id, bool again)
 	__atomic_store_n(&lives[id].wish, again ? WISH_AGAIN : WISH_OFF, __ATOMIC_SEQ_CST);
 }
 
+/* The CPU that has the VM looks at what it shall be. */
+static void call(const struct life *l)
+{
+	unsigned cpu = __atomic_load_n(&l->cpu, __ATOMIC_RELAXED);
+
+	__atomic_store_n(&sched_cpu(cpu)->shared.resched, true, __ATOMIC_SEQ_CST);
+	apic_send_nmi(percpus[cpu].apic_id);
+}
+
 bool life_switch_on(unsigned id)
 {
 	struct life *l = &lives[id];
-	unsigned cpu = __atomic_load_n(&l->cpu, __ATOMIC_RELAXED);
 
 	if (__atomic_load_n(&l->state, __ATOMIC_ACQUIRE) == LIFE_RUNS ||
 		!__atomic_exchange_n(&l->off, false, __ATOMIC_SEQ_CST))
 		return false;
-	__atomic_store_n(&sched_cpu(cpu)->shared.resched, true, __ATOMIC_SEQ_CST);
-	apic_send_nmi(percpus[cpu].apic_id);
+	call(l);
 	return true;
+}
+
+const char *life_forget(unsigned id)
+{
+	struct life *l = &lives[id];
+
+	if (l->images->config.devices != 0)
+		return "it has devices of the machine, until the end of the run";
+	if (streams_has(id))
+		return "it has or serves a disk over the run's streams, until its end";
+	__atomic_store_n(&l->forget, true, __ATOMIC_SEQ_CST);
+	call(l);
+	return NULL;
+}
+
+/* Those that have gone are no longer in the way of others. */
+static void clear_places(void)
+{
+	for (unsigned id = 0; id < wanted->vm_count; id++)
+		if (images_of(id) == NULL)
+			scenario_forget(wanted, id);
+}
+
+/* Boot address space. The VM's place is its own. */
+static const char *found(unsigned id)
+{
+	struct life *l = &lives[id];
+	const struct vm_images *images = &wanted->vms[id];
+
+	if (!network_define(wanted, id))
+		return "its network devices need more queues than a place has";
+	if (!vm_memory_take(images, id, true, &l->memory))
+		return "there is not so much memory";
+	*l = (struct life){.images = NULL, .memory = l->memory, .fresh = true};
+	__atomic_fetch_add(&going, 1, __ATOMIC_SEQ_CST);
+	__atomic_fetch_add(&awaited, life_awaits(&images->config), __ATOMIC_SEQ_CST);
+	wait_for_start(l);
+	__atomic_store_n(&l->images, images, __ATOMIC_SEQ_CST);
+	return NULL;
+}
+
+const char *life_define(unsigned like, const char *name, const char *with)
+{
+	uint64_t cr3 = read_cr3();
+	const char *error;
+	unsigned id;
+
+	if (!__atomic_load_n(&open, __ATOMIC_SEQ_CST))
+		return "the run is not open for other VMs (keep=on), or ends";
+	clear_places();
+	if (!scenario_define(wanted, life_places(), like, name, with, &id))
+		return wanted->refusal.why;
+	sched_use_address_space(sched_boot_space);
+	error = found(id);
+	sched_use_address_space(cr3);
+	if (error == NULL) {
+		mux_record("vm-defined vm=%s number=%u like=%s free=%lu tsc=%lu", name, id,
+			wanted->vms[like].config.name, page_available(), rdtsc());
+		return NULL;
+	}
+	network_forget(id);
+	scenario_forget(wanted, id);
+	return error;
 }

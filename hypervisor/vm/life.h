@@ -19,12 +19,16 @@ struct vm;
 
 /* Before any CPU schedules: the boot address space, which maps all memory and the images. */
 void life_init(uint64_t boot_cr3);
+/* What VMs there shall be, to which life_define adds. */
+void life_plan(struct scenario *s);
+/* VMs that there may be at a time. */
+unsigned life_places(void);
 
 /* Creates and loads VM `id`. The images stay where they are for the whole run. Boot address
  * space. NULL, or what is wrong; "" when the log says it already. */
 const char *life_begin(unsigned id, const struct vm_images *images);
-/* Starts VMs 0 to count - 1, all of which have begun. */
-void life_start(unsigned count);
+/* All VMs have begun: starts those that shall start now. */
+void life_start(void);
 
 enum life_is {
 	LIFE_IS_RUNNING,
@@ -51,8 +55,16 @@ void life_set_paused(unsigned id, bool paused);
 void life_wish(unsigned id, bool again);
 /* Shall one of those begin again that this CPU has? Then life_work is due. */
 bool life_asked(void);
-/* With L0's option keep=on: a VM that has ended begins again. False: it has not ended. */
+/* With L0's option keep=on: a VM that is off begins. False: it is not off. */
 bool life_switch_on(unsigned id);
+/*
+ * Also with keep=on, and one call at a time: a VM that is off, like another one (scenario.h,
+ * scenario_define). NULL, or why not, until the next call. There is a record of it.
+ */
+const char *life_define(unsigned like, const char *name, const char *with);
+/* After its end, or now if it is off, its memory goes back and its place is free; then there is
+ * a record. NULL, or why not. */
+const char *life_forget(unsigned id);
 
 /* ---- */
 

@@ -11,6 +11,7 @@
 #include "mm/paging.h"
 #include "net/seam.h"
 #include "policy/memory.h"
+#include "vm/life.h"
 #include "vm/sched.h"
 #include "vm/vcpu.h"
 
@@ -20,6 +21,7 @@ static struct spinlock locks[NET_PORTS + 1];
 static uint8_t vcpus[LIMIT_VMS];
 static struct hpa queues;
 static uint64_t queues_size;
+static unsigned first_queue[SCENARIO_MAX_VMS + 1]; /* of the VM in a place */
 
 /* ---- seam ---- */
 
@@ -63,19 +65,34 @@ const struct net_counters *network_counters(unsigned vm, unsigned index)
 	return &all.port[network_port(vm, index)].counters;
 }
 
-/* The first device on a network gives it its number. */
-static uint8_t number_of(const struct scenario *s, const char *name)
+static bool has_number(uint8_t number)
 {
-	for (unsigned vm = 0; vm < s->vm_count; vm++)
-		for (unsigned i = 0; i < s->vms[vm].config.nets.count; i++)
-			if (text_is(text_of(name, LIMIT_NAME),
-				    s->vms[vm].config.nets.at[i].network))
-				return (uint8_t)network_port(vm, i);
-	return 0;
+	for (unsigned i = 0; i < NET_PORTS; i++)
+		if (all.port[i].used && all.port[i].setup.network == number)
+			return true;
+	return false;
 }
 
-/* Its queues begin at an offset; the bytes that they have. */
-static uint64_t create_port(const struct scenario *s, unsigned vm, unsigned i, uint64_t offset)
+/* Of the network that another device is on already, or one that no network has. */
+static uint8_t number_of(const struct scenario *s, const char *name)
+{
+	uint8_t number = 0;
+
+	for (unsigned vm = 0; vm < s->vm_count; vm++)
+		for (unsigned i = 0; i < s->vms[vm].config.nets.count; i++) {
+			const struct net_port *p = &all.port[network_port(vm, i)];
+
+			if (p->used && text_is(text_of(name, LIMIT_NAME),
+					       s->vms[vm].config.nets.at[i].network))
+				return p->setup.network;
+		}
+	while (has_number(number))
+		number++;
+	return number;
+}
+
+static void create_port(
+	const struct scenario *s, unsigned vm, unsigned i, unsigned count, uint8_t *ring)
 {
 	const struct vm_config *c = &s->vms[vm].config;
 	const struct net_config *n = &c->nets.at[i];
@@ -86,25 +103,27 @@ static uint64_t create_port(const struct scenario *s, unsigned vm, unsigned i, u
 		.spoof = n->spoof,
 		.vlan = (uint16_t)n->vlan,
 		.mtu = (uint16_t)n->mtu,
-		.queues = (uint8_t)net_config_queues(n, c->cpus),
+		.queues = (uint8_t)count,
 		.rate = n->rate,
 		.frames = n->frames,
 	};
 
 	for (unsigned b = 0; b < ETH_MAC_SIZE; b++)
 		setup.mac[b] = (uint8_t)(mac >> (40 - 8 * b));
-	net_port_create(&all, network_port(vm, i), &setup,
-		(uint8_t *)direct_va(queues) + offset, MEMORY_NET_QUEUE);
-	return (uint64_t)setup.queues * MEMORY_NET_QUEUE;
+	net_port_create(&all, network_port(vm, i), &setup, ring, MEMORY_NET_QUEUE);
 }
 
 static bool take_queues(const struct scenario *s)
 {
 	const struct vm_config *configs[SCENARIO_MAX_VMS];
+	unsigned places = life_places();
 
 	for (unsigned i = 0; i < s->vm_count; i++)
 		configs[i] = &s->vms[i].config;
-	queues_size = memory_nets_size(configs, s->vm_count);
+	for (unsigned i = 0; i < places; i++)
+		first_queue[i + 1] =
+			first_queue[i] + memory_nets_queues(configs, s->vm_count, places, i);
+	queues_size = memory_nets_size(configs, s->vm_count, places);
 	if (queues_size == 0)
 		return true;
 	if (!page_alloc(queues_size, SIZE_2M, PAGE_ANYWHERE, &queues)) {
@@ -117,20 +136,40 @@ static bool take_queues(const struct scenario *s)
 	return true;
 }
 
+bool network_define(const struct scenario *s, unsigned vm)
+{
+	const struct vm_config *c = &s->vms[vm].config;
+	unsigned next = first_queue[vm];
+
+	vcpus[vm] = (uint8_t)c->cpus;
+	for (unsigned i = 0; i < c->nets.count; i++) {
+		unsigned count = net_config_queues(&c->nets.at[i], c->cpus);
+
+		if (count > first_queue[vm + 1] - next)
+			return false;
+		create_port(s, vm, i, count,
+			(uint8_t *)direct_va(queues) + (uint64_t)next * MEMORY_NET_QUEUE);
+		next += count;
+	}
+	return true;
+}
+
+void network_forget(unsigned vm)
+{
+	for (unsigned i = 0; i < LIMIT_NETS; i++)
+		net_port_destroy(&all, network_port(vm, i));
+}
+
 bool network_create(const struct scenario *s)
 {
-	uint64_t offset = 0;
-
 	if (!take_queues(s))
 		return false;
 	all.second = (uint64_t)tsc_khz * 1000;
 	for (unsigned i = 0; i <= NET_PORTS; i++)
 		locks[i].rank = LOCK_NET;
-	for (unsigned vm = 0; vm < s->vm_count; vm++) {
-		vcpus[vm] = (uint8_t)s->vms[vm].config.cpus;
-		for (unsigned i = 0; i < s->vms[vm].config.nets.count; i++)
-			offset += create_port(s, vm, i, offset);
-	}
+	for (unsigned vm = 0; vm < s->vm_count; vm++)
+		if (!network_define(s, vm))
+			return false;
 	return true;
 }
 

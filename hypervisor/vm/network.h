@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The switch between VMs: made at the start from what their settings say, for the whole run. A
- * port is the same in each life of its VM.
+ * The switch between VMs: made at the start from what their settings say, with
+ * queues for all VMs that there may be. A port is the same in each life of its VM.
  */
 #ifndef NESTOR_VM_NETWORK_H
 #define NESTOR_VM_NETWORK_H
@@ -14,6 +14,11 @@
 
 /* Before the first VM is created; boot address space. False: no memory; the log says so. */
 bool network_create(const struct scenario *s);
+/* The ports of a VM that has come to a place, as its settings say. False: it needs more queues
+ * than a place has; some ports may be there. */
+bool network_define(const struct scenario *s, unsigned vm);
+/* It has gone, and no CPU runs it. */
+void network_forget(unsigned vm);
 /* The queues become visible in the address space of a VM, if it has network devices. */
 bool network_map(uint64_t cr3, const struct vm_config *c);
 /* The VM takes no frames any more. */

@@ -94,6 +94,15 @@ void streams_vm_ended(unsigned vm, bool again)
 	}
 }
 
+bool streams_has(unsigned vm)
+{
+	for (unsigned i = 0; i < STREAMS; i++)
+		if (all[i].used &&
+			(all[i].vm[STREAM_OPENER] == vm || all[i].vm[STREAM_ACCEPTOR] == vm))
+			return true;
+	return false;
+}
+
 struct stream *streams_of_disk(unsigned vm, unsigned disk)
 {
 	return &all[index_of(vm, disk)];

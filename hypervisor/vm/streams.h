@@ -21,6 +21,9 @@ bool streams_map(unsigned vm, uint64_t cr3);
 /* A life of the VM has ended. */
 void streams_vm_ended(unsigned vm, bool again);
 
+/* Does the VM have disks that another one serves, or serve some? */
+bool streams_has(unsigned vm);
+
 /* The opener's side of a disk's stream. */
 struct stream *streams_of_disk(unsigned vm, unsigned disk);
 /* Gives the VM's socket device all that it accepts. False: it takes no more. */

@@ -311,7 +311,7 @@ managed() {
 	rm -f "$at"
 	: >"$out"
 	echo "\$ nestor run $* --manage"
-	"$NESTOR" run "$@" --manage "$at" --timeout 120 </dev/null >"$out" 2>&1 &
+	"$NESTOR" run "$@" --manage "$at" --timeout "${LIMIT:-120}" </dev/null >"$out" 2>&1 &
 	pid=$!
 }
 
@@ -492,6 +492,80 @@ test_a_run_starts_and_stops_vms_when_it_is_asked_to() {
 	cat "$out.events"
 	grep -q '"vm":"c","kind":"reset",.*"restart":1,.*"event":"vm-end"' "$out.events" &&
 		[ "$(grep -c '"event":"vm-start"' "$out.events")" = 2 ] && [ ! -e "$at" ]
+}
+
+# rounds N: so many times a VM like t comes, runs L2, and goes, now and then while it runs; the memory that is free is the same each time.
+rounds() {
+	local i events
+	NESTOR_AT=$at "$NESTOR" events >"$out.events" 2>&1 &
+	events=$!
+	for ((i = 0; i < $1; i++)); do
+		ask 0 define x --like t weight=$((i + 1)) && ask 0 start x && ask_until '^x +running' ps || return 1
+		((i % 4 != 0)) || ask_until '^nested_entries +1' stat x || return 1
+		((i % 3 != 0)) || { ask 0 stop x && ask_until '^x +off' ps && ask 72 stop x; } || return 1
+		ask 0 destroy x && ask_until '^a +running' ps || return 1
+		while grep -q '^x ' "$out.answer"; do ask 0 ps >/dev/null || return 1; done
+	done
+	ask 0 quit && over 0 && wait "$events" || return 1
+	[ "$(grep -c '^vm-gone vm=x ' "$out.events")" = "$1" ] || return 1
+	[ "$(sed -n 's/^vm-gone vm=x free=\([0-9]*\) .*/\1/p' "$out.events" | sort -u | wc -l)" = 1 ] || { cat "$out.events"; return 1; }
+}
+
+# t is there for others to be like it.
+with_a_template() { # MACHINE-LINE
+	local vm="kernel: $PWD/$B/payload/managed.elf, memory: 16M"
+	printf '%s\nvms:\n  - {name: a, %s}\n  - {name: t, %s, cmdline: l2, start: off}\n' "$1" "$vm" "$vm" >"$out.yaml"
+	managed "$out.yaml"
+	said '^a\| managed: counter'
+}
+
+test_vms_are_defined_and_destroyed_while_a_run_goes() {
+	local at pid
+	with_a_template 'machine: {cpus: 2, vms: 4}' && ask 0 ps && answered '^a +running' '^t +off' || return 1
+	ask 66 define x --like nobody && ask 72 define a --like t && answered 'a VM of this name already' && ask 72 define x --like t memory=3M &&
+		answered 'memory must be a size .* from 4M' && ask 72 define x --like t colour=red && answered 'unknown key' && answered 'one of vm, memory' && ask 64 define x && ask 64 define x --like t one &&
+		ask 72 define x --like t memory=1G && answered 'there is not so much memory' && ask 72 define x --like t reserve=64M memory=128M && ask 0 ps || return 1
+	answered '^t +off' && ! grep -q '^x ' "$out.answer" || return 1
+	ask 0 define x --like t weight=50 && ask 0 define y --like a && ask 0 ps && answered '^x +off +1 +16M +50 ' '^y +off' && ask 72 define z --like a &&
+		answered 'places for 4 VMs' && ask 72 stop x && ask 0 start x && said '^x\| managed: counter' && ask 0 start t && said '^t\| managed: counter' || return 1
+	ask 0 destroy a && ask 0 destroy y && ask_until '^x +running' ps || return 1
+	while grep -q '^[ay] ' "$out.answer"; do ask 0 ps >/dev/null || return 1; done
+	ask 66 start a && ask 0 define a --like x && ask 0 start a && ask_until '^a +running' ps && ask 0 destroy t && ask 0 destroy x && ask_until '^a +running +1 +16M +50 ' ps && rounds_are_over
+}
+
+rounds_are_over() {
+	while grep -q '^[tx] ' "$out.answer"; do ask 0 ps >/dev/null || return 1; done
+	ask 0 destroy a && ask 0 ps || return 1
+	while grep -q '^a ' "$out.answer"; do ask 0 ps >/dev/null || return 1; done
+	ask 66 define x --like a && ask 0 quit && over 0
+}
+
+test_a_vm_comes_and_goes_twelve_times() {
+	local at pid
+	with_a_template 'machine: {cpus: 2, vms: 3}' && rounds 12
+}
+
+long_a_vm_comes_and_goes_a_thousand_times() {
+	local at pid LIMIT=7200
+	with_a_template 'machine: {cpus: 2, vms: 3}' && rounds 1000
+}
+
+# Their switch ports come and go with them: a talks to b, that is like t, and again to the b after it.
+long_vms_that_come_later_talk_on_a_network() {
+	local at pid i vm="kernel: $PWD/$B/debian/vmlinuz, initrd: $PWD/$B/debian/devices.cpio, memory: 192M, net: lan" LIMIT=900
+	printf 'networks: [lan]\nmachine: {cpus: 2, vms: 3}\nvms:\n' >"$out.yaml"
+	printf '  - {name: %s, %s, start: off, cmdline: "%s quiet role=%s try=ping,transfer %s"}\n' s "$vm" "$LINUX" a "$A" t "$vm" "$LINUX" b "$B_" >>"$out.yaml"
+	managed "$out.yaml"
+	for i in 1 2; do
+		ask_until '^t +off' ps && ask_until '^s +off' ps && ask 0 define b --like t && ask 0 start s && ask 0 start b &&
+			said "(^s.*transfer: ok(.|\n)*){$i}" && LIMIT=900 ask_long '^b +off' ps && ask_long '^s +off' ps && ask 0 destroy b || return 1
+	done
+	ask 0 quit && over 0 && [ "$(grep -c '^b| transfer: ok' "$out.text")" = 2 ]
+}
+
+test_a_vm_that_is_off_at_first_needs_somebody_who_starts_it() {
+	printf 'vms:\n  - {name: t, kernel: %s, memory: 16M, start: off}\n' "$PWD/$B/payload/managed.elf" >"$out.yaml"
+	expect 66 run "$out.yaml" && shows "2: vms: 't' has 'start: off', and nobody could start it"
 }
 
 # By HTTP: the document and answers that are as it says, figures, clients that are in the way, and an end under load.

@@ -38,6 +38,30 @@ static void a_request_has_its_word_its_id_and_its_arguments_in_any_order(void **
 	assert_null(why);
 }
 
+static void texts_are_told_apart(void **state)
+{
+	char line[MANAGE_LINE + 1], longest[MANAGE_WITH + 2];
+
+	(void)state;
+	assert_true(parse("define id=1 like=b with=memory=64M;cpus=2 vm=a"));
+	assert_int_equal(r.op, MANAGE_DEFINE);
+	assert_string_equal(r.vm, "a");
+	assert_string_equal(r.like, "b");
+	assert_string_equal(r.with, "memory=64M;cpus=2");
+	assert_false(parse("define id=1 vm=a"));
+	assert_false(parse("define id=1 vm=a like="));
+	assert_false(parse("define id=1 vm=a like=b with="));
+	memset(longest, 'x', sizeof(longest) - 1);
+	longest[MANAGE_WITH] = 0;
+	snprintf(line, sizeof(line), "define id=1 vm=a like=b with=%s", longest);
+	assert_true(parse(line));
+	assert_string_equal(r.with, longest);
+	longest[MANAGE_WITH] = 'x';
+	longest[MANAGE_WITH + 1] = 0;
+	snprintf(line, sizeof(line), "define id=1 vm=a like=b with=%s", longest);
+	assert_false(parse(line));
+}
+
 static void bytes_are_pairs_of_digits(void **state)
 {
 	(void)state;
@@ -128,6 +152,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_request_has_its_word_its_id_and_its_arguments_in_any_order),
+		cmocka_unit_test(texts_are_told_apart),
 		cmocka_unit_test(bytes_are_pairs_of_digits),
 		cmocka_unit_test(as_many_bytes_go_as_there_is_room_for_and_no_more),
 		cmocka_unit_test(what_is_none_is_refused_with_a_reason_and_its_id),

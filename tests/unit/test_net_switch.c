@@ -396,9 +396,54 @@ static void an_access_port_cannot_reach_a_vlan_of_a_trunk_by_two_tags(void **sta
 		}
 }
 
+/* Network 1 has ports 0 to 3; what 0 learned at 2 goes with 2. */
+static void a_port_that_has_gone_gets_nothing_and_leaves_nothing(void **state)
+{
+	(void)state;
+	for (unsigned i = 0; i < 4; i++)
+		net.port[i].filter.promisc = 1;
+	net.port[2].setup.spoof = true;
+	broadcast(2, 9);
+	assert_int_equal(frame(0, 9, 100), 1u << 2);
+	net_port_destroy(&net, 2);
+	assert_int_equal(frame(0, 2, 100), 1u << 1 | 1u << 3);
+	assert_int_equal(frame(0, 9, 100), 1u << 1 | 1u << 3);
+	assert_int_equal(broadcast(0, 0), 1u << 1 | 1u << 3);
+	net_add(2, (struct net_setup){.network = 5});
+	assert_int_equal(frame(0, 2, 100), 1u << 1 | 1u << 3);
+	assert_int_equal(broadcast(2, 2), 0);
+	net_port_destroy(&net, 2);
+	net_add(2, (struct net_setup){.network = 1});
+	assert_int_equal(net.port[2].counters.sent_frames, 0);
+	assert_int_equal(frame(0, 2, 100), 1u << 2);
+	assert_int_equal(frame(2, 0, 100), 1u << 0);
+}
+
+/* It was found before the port went to another network. */
+static void a_frame_on_its_way_does_not_reach_another_network(void **state)
+{
+	struct net_frame f;
+	uint32_t stripped;
+
+	(void)state;
+	net_fill(bytes, 100, 2, 0, ETH_TYPE_IPV4);
+	memset(&f, 0, sizeof(f));
+	f.meta.length = f.size = 100;
+	memcpy(f.head, bytes, 100);
+	assert_true(net_admit(&net, 0, &f, &stripped));
+	assert_int_equal(net_route(&net, 0, 0, &f), 1u << 2);
+	net_port_destroy(&net, 2);
+	net_add(2, (struct net_setup){.network = 5});
+	assert_null(net_begin(&net, 2, &f));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup(
+			a_port_that_has_gone_gets_nothing_and_leaves_nothing, setup_lan),
+		cmocka_unit_test_setup(
+			a_frame_on_its_way_does_not_reach_another_network, setup_lan),
 		cmocka_unit_test_setup(a_frame_goes_to_the_port_of_its_address, setup_lan),
 		cmocka_unit_test_setup(a_broadcast_goes_to_all_others, setup_lan),
 		cmocka_unit_test_setup(networks_are_isolated, setup_lan),

@@ -25,7 +25,7 @@ static uint64_t machine(unsigned count, uint64_t memory)
 		settings_init(vm_settings, &vms[i]);
 		vms[i].memory = memory;
 	}
-	return memory_of_machine(10 * MIB, list, count);
+	return memory_of_machine(10 * MIB, list, count, 0);
 }
 
 static void the_pool_grows_with_the_vm(void **state)
@@ -118,8 +118,8 @@ static void streams_to_servers_of_disks_need_memory_that_is_nobodys(void **state
 	vms[1].remote_disks = 1;
 	assert_true(memory_streams_size(list, 2) >= 9ull * 2 * MEMORY_STREAM_RING);
 	assert_int_equal(memory_streams_size(list, 2) % MEMORY_UNIT, 0);
-	assert_int_equal(
-		memory_of_machine(10 * MIB, list, 2), without + memory_streams_size(list, 2));
+	assert_int_equal(memory_of_machine(10 * MIB, list, 2, 0),
+		without + memory_streams_size(list, 2));
 	vms[0].remote_disks = vms[1].remote_disks = 0;
 }
 
@@ -129,10 +129,11 @@ static void images_that_are_moved_need_their_room_twice(void **state)
 
 	(void)state;
 	machine(1, 64 * MIB);
-	without = memory_of_machine(700 * MIB, list, 1);
+	without = memory_of_machine(700 * MIB, list, 1, 0);
 	vms[0].devices = 1;
-	assert_true(memory_of_machine(700 * MIB, list, 1) >= 700 * MIB + MEMORY_L0 + 700 * MIB);
-	assert_true(memory_of_machine(700 * MIB, list, 1) <= without + 700 * MIB);
+	assert_true(
+		memory_of_machine(700 * MIB, list, 1, 0) >= 700 * MIB + MEMORY_L0 + 700 * MIB);
+	assert_true(memory_of_machine(700 * MIB, list, 1, 0) <= without + 700 * MIB);
 	vms[0].devices = 0;
 }
 
@@ -171,18 +172,38 @@ static void network_devices_need_memory_that_is_nobodys(void **state)
 	without = machine(2, 64 * MIB);
 	vms[0].nets.count = 3;
 	vms[1].nets.count = 2;
-	assert_true(memory_nets_size(list, 2) >= 5ull * MEMORY_NET_QUEUE);
-	assert_int_equal(memory_nets_size(list, 2) % MEMORY_UNIT, 0);
-	assert_int_equal(
-		memory_of_machine(10 * MIB, list, 2), without + memory_nets_size(list, 2));
+	assert_true(memory_nets_size(list, 2, 0) >= 5ull * MEMORY_NET_QUEUE);
+	assert_int_equal(memory_nets_size(list, 2, 0) % MEMORY_UNIT, 0);
+	assert_int_equal(memory_of_machine(10 * MIB, list, 2, 0),
+		without + memory_nets_size(list, 2, 0));
 	vms[0].cpus = 8;
-	assert_true(memory_nets_size(list, 2) >= (8 * 3 + 2) * (uint64_t)MEMORY_NET_QUEUE);
+	assert_true(memory_nets_size(list, 2, 0) >= (8 * 3 + 2) * (uint64_t)MEMORY_NET_QUEUE);
 	vms[0].nets.at[0].queues = vms[0].nets.at[1].queues = vms[0].nets.at[2].queues = 1;
-	assert_true(memory_nets_size(list, 2) <= 8ull * MEMORY_NET_QUEUE);
+	assert_true(memory_nets_size(list, 2, 0) <= 8ull * MEMORY_NET_QUEUE);
 	vms[0].cpus = 1;
 	vms[0].nets.at[0].queues = vms[0].nets.at[1].queues = vms[0].nets.at[2].queues = 0;
 	vms[0].nets.count = vms[1].nets.count = 0;
-	assert_int_equal(memory_nets_size(list, 2), 0);
+	assert_int_equal(memory_nets_size(list, 2, 0), 0);
+}
+
+static void places_for_more_vms_are_as_large_as_the_largest(void **state)
+{
+	uint64_t both, third;
+
+	(void)state;
+	both = machine(2, 64 * MIB);
+	assert_int_equal(memory_of_machine(10 * MIB, list, 2, 2), both);
+	third = memory_of_machine(10 * MIB, list, 2, 3);
+	assert_true(third >= both + 64 * MIB + memory_pool_size(list[0]));
+	vms[0].nets.count = 2;
+	assert_int_equal(memory_nets_queues(list, 2, 2, 1), 0);
+	assert_int_equal(memory_nets_queues(list, 2, 2, 2), 0);
+	assert_int_equal(memory_nets_queues(list, 2, 3, 1), 2);
+	assert_int_equal(memory_nets_queues(list, 2, 3, 2), 2);
+	assert_true(memory_nets_size(list, 2, 8) >= 16ull * MEMORY_NET_QUEUE);
+	assert_int_equal(
+		memory_of_machine(10 * MIB, list, 2, 3), third + memory_nets_size(list, 2, 3));
+	vms[0].nets.count = 0;
 }
 
 int main(void)
@@ -197,6 +218,7 @@ int main(void)
 		cmocka_unit_test(streams_to_servers_of_disks_need_memory_that_is_nobodys),
 		cmocka_unit_test(all_vms_fit_beside_the_hole),
 		cmocka_unit_test(network_devices_need_memory_that_is_nobodys),
+		cmocka_unit_test(places_for_more_vms_are_as_large_as_the_largest),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

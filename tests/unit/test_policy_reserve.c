@@ -103,12 +103,12 @@ static void a_machine_needs_the_reserve_and_not_the_memory(void **state)
 {
 	struct vm_config all = config("kernel vm=a memory=1G"), part;
 	const struct vm_config *vms[1] = {&all};
-	uint64_t whole = memory_of_machine(0, vms, 1), less;
+	uint64_t whole = memory_of_machine(0, vms, 1, 0), less;
 
 	(void)state;
 	part = config("kernel vm=a memory=1G reserve=256M");
 	vms[0] = &part;
-	less = memory_of_machine(0, vms, 1);
+	less = memory_of_machine(0, vms, 1, 0);
 	assert_int_equal(memory_ram_size(&all), 1024 * MIB);
 	assert_int_equal(memory_ram_size(&part), 256 * MIB);
 	assert_int_equal(memory_books_size(&all), 0);

@@ -370,9 +370,12 @@ static int open_l0(struct arena *a, const struct place *l0, struct bytes *file, 
 	return 0;
 }
 
-/* What the machine needs, by the formula that L0 takes memory by. */
-static uint64_t memory_need(
-	const struct scenario_spec *s, const struct vm_files *files, uint64_t images)
+/*
+ * What the machine needs, by the formula that L0 takes memory by; places: for so many VMs, as
+ * far as they are more.
+ */
+static uint64_t memory_need(const struct scenario_spec *s, const struct vm_files *files,
+	uint64_t images, unsigned places)
 {
 	const struct vm_config *vms[SCENARIO_MAX_VMS];
 	struct vm_config configs[SCENARIO_MAX_VMS];
@@ -388,7 +391,7 @@ static uint64_t memory_need(
 		}
 		vms[i] = &configs[i];
 	}
-	return memory_of_machine(images, vms, s->vm_count);
+	return memory_of_machine(images, vms, s->vm_count, places);
 }
 
 /* Is there so much, where the scenario says how much there is? */
@@ -420,7 +423,7 @@ int boot_check_memory(struct arena *a, const struct scenario_spec *s,
 	list_modules(a, s, files, l);
 	for (unsigned i = 0; i < l->count; i++)
 		images += l->content[i]->size;
-	return check_memory(s, memory_need(s, files, images), e);
+	return check_memory(s, memory_need(s, files, images, 0), e);
 }
 
 int boot_plan_nestor(struct arena *a, const struct scenario_spec *s,
@@ -440,8 +443,8 @@ int boot_plan_nestor(struct arena *a, const struct scenario_spec *s,
 	need = info_at + boot_info_image(a, l, cmdline, 2, info_at, BOOT_MIB * 2).content.size;
 	if (need > BOOT_IMAGES_END)
 		return fail(e, STATUS_BAD_INPUT, "the images of all VMs are more than 2 GiB");
-	out->memory = memory_need(s, files, need);
-	if (check_memory(s, out->memory, e))
+	out->memory = memory_need(s, files, need, (unsigned)s->machine.places);
+	if (check_memory(s, memory_need(s, files, need, 0), e))
 		return e->status;
 	out->memory = s->machine.memory ? s->machine.memory : out->memory;
 	out->cpus = machine_cpus(s);
@@ -466,7 +469,7 @@ const char *boot_iso_label(struct arena *a, const struct scenario_spec *s,
 	const struct vm_files *files, uint64_t images)
 {
 	return arena_format(a, BOOT_ISO_LABEL,
-		(unsigned long long)(memory_need(s, files, images) >> 20),
+		(unsigned long long)(memory_need(s, files, images, 0) >> 20),
 		(unsigned long long)machine_cpus(s));
 }
 

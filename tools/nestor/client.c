@@ -23,7 +23,8 @@ enum verb_takes {
 	TAKES_LEVEL = 2,
 	TAKES_PHYSICAL = 4,
 	TAKES_COUNT = 8,
-	TAKES_LISTEN = 16
+	TAKES_LISTEN = 16,
+	TAKES_LIKE = 32 /* and settings behind the words */
 };
 
 /* What asks, where it is more than one request with all of its answer. */
@@ -31,6 +32,7 @@ struct client;
 static int ask_memory(struct client *c);
 static int ask_poke(struct client *c);
 static int ask_balloon(struct client *c);
+static int ask_define(struct client *c);
 static int follow_events(struct client *c);
 static int run_top(struct client *c);
 static int run_bundle(struct client *c);
@@ -46,7 +48,12 @@ static const struct verb {
 	int (*run)(struct client *c); /* NULL: asks */
 } verbs[] = {
 	{"ps", "list", 0, 0, SHAPE_TABLE, "", "the VMs, and how they are", NULL},
-	{"start", "start", 1, 0, SHAPE_NONE, " VM", "begins a VM again that has ended", NULL},
+	{"define", "define", 1, TAKES_LIKE, SHAPE_NONE, " VM --like VM [KEY=VALUE]...",
+		"a new VM, which is off, with the images and settings of another one, but for those given",
+		ask_define},
+	{"destroy", "destroy", 1, 0, SHAPE_NONE, " VM",
+		"ends a VM for good: its memory and its name are free", NULL},
+	{"start", "start", 1, 0, SHAPE_NONE, " VM", "begins a VM that is off", NULL},
 	{"stop", "stop", 1, 0, SHAPE_NONE, " VM", "ends a VM at once", NULL},
 	{"powerdown", "powerdown", 1, 0, SHAPE_NONE, " VM", "presses a VM's power button",
 		NULL},
@@ -90,9 +97,10 @@ struct client {
 	const struct verb *verb;
 	const char *at;
 	bool json;
-	const char *vcpu, *level, *count, *listen;
+	const char *vcpu, *level, *count, *listen, *like;
 	bool physical, help;
 	char **words;
+	unsigned settings; /* words behind those that the verb needs */
 	struct client_link link;
 	struct client_show show;
 	struct error *e;
@@ -140,6 +148,8 @@ void client_help(const char *name)
 		puts("  --physical          the address is a physical one of that level");
 	if (v->takes & TAKES_COUNT)
 		puts("  --count N           so many times; default: until the run ends");
+	if (v->takes & TAKES_LIKE)
+		puts("  --like VM           whose images and settings it has");
 	if (v->takes & TAKES_LISTEN)
 		puts("  --listen WHERE      127.0.0.1:PORT or unix:PATH; default: " GDB_LISTEN);
 	puts("\nExit statuses: 0; 64 bad command line; 66 there is no such VM, vCPU or address;\n"
@@ -176,6 +186,9 @@ static int take_option(struct client *c, int option, const char *word)
 	case 'n':
 		c->listen = optarg;
 		return c->verb->takes & TAKES_LISTEN ? 0 : usage(c, "unknown option", word);
+	case 'k':
+		c->like = optarg;
+		return c->verb->takes & TAKES_LIKE ? 0 : usage(c, "unknown option", word);
 	case 'p':
 		c->physical = true;
 		return c->verb->takes & TAKES_PHYSICAL ? 0 : usage(c, "unknown option", word);
@@ -192,7 +205,7 @@ static int take_option(struct client *c, int option, const char *word)
 static int parse(struct client *c, int argc, char **argv)
 {
 	static const struct option options[] = {{"at", required_argument, NULL, 'a'},
-		{"count", required_argument, NULL, 'c'},
+		{"count", required_argument, NULL, 'c'}, {"like", required_argument, NULL, 'k'},
 		{"listen", required_argument, NULL, 'n'}, {"json", no_argument, NULL, 'j'},
 		{"vcpu", required_argument, NULL, 'v'}, {"level", required_argument, NULL, 'l'},
 		{"physical", no_argument, NULL, 'p'}, {"help", no_argument, NULL, 'h'},
@@ -206,8 +219,10 @@ static int parse(struct client *c, int argc, char **argv)
 	if (c->help)
 		return 0;
 	c->words = argv + optind;
-	if ((unsigned)(argc - optind) != c->verb->words)
+	if ((unsigned)(argc - optind) < c->verb->words ||
+		((unsigned)(argc - optind) > c->verb->words && !(c->verb->takes & TAKES_LIKE)))
 		return usage(c, "wrong number of words behind", c->verb->name);
+	c->settings = (unsigned)(argc - optind) - c->verb->words;
 	if (!c->at)
 		c->at = getenv("NESTOR_AT");
 	if (!c->at || !*c->at)
@@ -304,6 +319,30 @@ static int ask_balloon(struct client *c)
 	if (!number(c->words[1], &size))
 		return usage(c, "no size:", c->words[1]);
 	snprintf(more, sizeof(more), " target=%" PRIu64, size);
+	return ask(c, more);
+}
+
+/* Settings go over as one word. */
+static int ask_define(struct client *c)
+{
+	char more[MANAGE_LINE] = "";
+	int n;
+
+	if (!c->like)
+		return usage(c, "like which VM (--like VM) is", c->words[0]);
+	n = snprintf(more, sizeof(more), " like=%s", c->like);
+	for (unsigned i = 0; i < c->settings && (size_t)n < sizeof(more); i++) {
+		const char *word = c->words[c->verb->words + i];
+
+		if (strpbrk(word, " \t\n;") || !strchr(word, '='))
+			return usage(c, "no setting KEY=VALUE:", word);
+		n += snprintf(
+			more + n, sizeof(more) - (size_t)n, "%s%s", i ? ";" : " with=", word);
+	}
+	if ((size_t)n >= sizeof(more))
+		return fail(c->e, STATUS_USAGE,
+			"define %s: settings of more than %u characters", c->words[0],
+			MANAGE_WITH);
 	return ask(c, more);
 }
 

@@ -29,6 +29,7 @@ static const struct option option_table[] = {
 	{"--cpus", TO_VM, "cpus", RUN | CHECK | IMAGE},
 	{"--restart", TO_VM, "restart", RUN | CHECK | IMAGE},
 	{"--restart-limit", TO_VM, "restart-limit", RUN | CHECK | IMAGE},
+	{"--start", TO_VM, "start", RUN | CHECK},
 	{"--background", TO_VM, "background", RUN | CHECK | IMAGE},
 	{"--weight", TO_VM, "weight", RUN | CHECK | IMAGE},
 	{"--pin", TO_VM, "pin", RUN | CHECK | IMAGE},
@@ -50,6 +51,7 @@ static const struct option option_table[] = {
 	{"--machine", TO_MACHINE, "kind", RUN},
 	{"--machine-cpus", TO_MACHINE, "cpus", RUN},
 	{"--machine-memory", TO_MACHINE, "memory", RUN},
+	{"--machine-vms", TO_MACHINE, "vms", RUN},
 	{"--machine-option", TO_MACHINE, "option", RUN},
 	{"--ips", TO_MACHINE, "ips", RUN},
 	{"--net-device", TO_MACHINE, "net", RUN},
@@ -80,7 +82,7 @@ static const struct option option_table[] = {
 };
 
 #define OPTION_COUNT (sizeof(option_table) / sizeof(option_table[0]))
-_Static_assert(OPTION_COUNT <= 64, "struct parser has a bit for each");
+_Static_assert(OPTION_COUNT <= COMMAND_OPTIONS, "struct parser has a flag for each");
 
 static const char *const firmware_names[] = {"bios", "uefi", NULL};
 
@@ -124,6 +126,7 @@ static const struct {
 			"--console", "--port", "--screenshot", "--manage", NULL}},
 	{"--iso", true, {"--firmware", NULL}},
 	{"--host", true, {"--msrs", "--json", NULL}},
+	{"--manage", true, {"--machine-vms", NULL}},
 };
 
 static const char *const verb_names[VERB_COUNT] = {
@@ -241,7 +244,7 @@ static int take_option(struct parser *p, char **argv, int *at, bool apply)
 		value = argv[++*at];
 	if (!value)
 		return fail(p->e, STATUS_USAGE, "%s needs a value", o->name);
-	p->given |= 1ULL << (o - option_table);
+	p->given[o - option_table] = true;
 	if (!apply)
 		return 0;
 	if (o->target == TO_VM || o->target == TO_MODULE || o->target == TO_DISK ||
@@ -278,7 +281,7 @@ static int take_words(struct parser *p, int argc, char **argv, bool apply)
 static bool is_given(const struct parser *p, const char *name)
 {
 	for (size_t i = 0; i < OPTION_COUNT; i++)
-		if (p->given & 1ULL << i && strcmp(option_table[i].name, name) == 0)
+		if (p->given[i] && strcmp(option_table[i].name, name) == 0)
 			return true;
 	return false;
 }
@@ -363,6 +366,19 @@ static int check_l0_option(struct parser *p)
 		r.where.len < 60 ? (int)r.where.len : 60, r.where.s, r.why);
 }
 
+/* A VM that is off at first is begun by whoever manages the run. */
+static int check_start(struct parser *p)
+{
+	const struct scenario_spec *s = &p->o->scenario;
+
+	for (unsigned i = 0; i < s->vm_count && p->o->verb != VERB_CHECK && !p->o->manage; i++)
+		if (!s->vms[i].config.start)
+			return fail(p->e, STATUS_BAD_INPUT,
+				"%s: '%s' has 'start: off', and nobody could start it: that is for `nestor run` with --manage",
+				s->vms[i].where, s->vms[i].config.name);
+	return 0;
+}
+
 static int parse_verb(struct parser *p, int argc, char **argv)
 {
 	struct scenario_spec defaults;
@@ -390,7 +406,7 @@ static int parse_verb(struct parser *p, int argc, char **argv)
 			p->vm_option);
 	if (!p->o->scenario_path && use_l1(p))
 		return p->e->status;
-	return add_user_net(p);
+	return check_start(p) ? p->e->status : add_user_net(p);
 }
 
 static bool asks_help(int argc, char **argv)

@@ -28,11 +28,13 @@ struct option {
 	unsigned verbs;
 };
 
+#define COMMAND_OPTIONS 96
+
 struct parser {
 	struct command *o;
-	struct vm_spec vm;     /* what options say of the VM */
-	const char *vm_option; /* one that needs --l1 */
-	uint64_t given;        /* 1 << index in option_table */
+	struct vm_spec vm;           /* what options say of the VM */
+	const char *vm_option;       /* one that needs --l1 */
+	bool given[COMMAND_OPTIONS]; /* by index in option_table */
 	struct arena *a;
 	struct error *e;
 };

@@ -46,6 +46,8 @@ static const char *l0_cmdline(
 		l0.tsc_khz = (uint32_t)(o->scenario.machine.ips / 1000);
 	l0.requests = control;
 	l0.keep = control && o->manage;
+	if (l0.keep)
+		l0.places = (uint32_t)o->scenario.machine.places;
 	if (o->explain)
 		l0.explain = true;
 	if (o->screenshots.count)

@@ -17,7 +17,7 @@ _nestor_serve() { # WORD
 	fi
 }
 
-_nestor_managing='ps top start stop powerdown reset pause resume nmi balloon stat explain regs vmcs mem poke events bundle gdb quit'
+_nestor_managing='ps top define destroy start stop powerdown reset pause resume nmi balloon stat explain regs vmcs mem poke events bundle gdb quit'
 
 # The names of the VMs of the run at --at or NESTOR_AT.
 _nestor_vms() {
@@ -34,6 +34,7 @@ _nestor_manage() { # VERB WORD BEFORE
 	--at) mapfile -t COMPREPLY < <(compgen -f -- "$2") ;;
 	--level) mapfile -t COMPREPLY < <(compgen -W '1 2' -- "$2") ;;
 	--vcpu) ;;
+	--like) mapfile -t COMPREPLY < <(compgen -W "$(_nestor_vms)" -- "$2") ;;
 	*)
 		if [[ $2 == -* ]]; then
 			mapfile -t COMPREPLY < <(compgen -W "$(_nestor_options "$1") --help" -- "$2")

@@ -48,6 +48,7 @@ static const struct setting machine_rows[] = {
 	{ROW("cpus", SETTING_NUMBER, machine_spec, cpus), .min = 1, .max = 64},
 	{ROW("memory", SETTING_SIZE, machine_spec, memory), .min = 2 * MIB, .max = MIB << 20,
 		.unit = 2 * MIB},
+	{ROW("vms", SETTING_NUMBER, machine_spec, places), .min = 1, .max = SCENARIO_MAX_VMS},
 	{ROW("ips", SETTING_NUMBER, machine_spec, ips), .min = 1000000, .max = 4000000000,
 		.initial = 50000000},
 	{ROW("net", SETTING_CHOICE, machine_spec, net), .words = net_words,

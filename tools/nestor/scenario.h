@@ -72,8 +72,9 @@ struct machine_spec {
 	uint64_t cpus;            /* 0: as many as the largest VM has */
 	uint64_t memory;          /* bytes; 0: as much as the VMs need */
 	const char *memory_where; /* where that is said, for messages; NULL: nowhere */
-	uint64_t ips; /* the emulator's instructions in a second of the guest's time */
-	uint64_t net; /* enum machine_net */
+	uint64_t places; /* VMs that there may be at a time; 0: those of the scenario */
+	uint64_t ips;    /* the emulator's instructions in a second of the guest's time */
+	uint64_t net;    /* enum machine_net */
 	struct place disk;
 	uint64_t disk_changes; /* enum disk_changes */
 	bool bochs_only;       /* for the network `user` */

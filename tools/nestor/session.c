@@ -17,6 +17,7 @@
 #include "mux.h"
 #include "process.h"
 #include "record.h"
+#include "session_vms.h"
 #include "summary.h"
 #include "symbols.h"
 
@@ -40,6 +41,7 @@ struct session {
 	struct bridge bridge;
 	unsigned banner;    /* lines of = to come before a raw machine's output */
 	struct lines lines; /* of several VMs */
+	struct session_vms vms;
 	double start;
 	double deadline;  /* 0: none */
 	int output_error; /* errno of a write to standard output */
@@ -66,23 +68,6 @@ static void milestone(struct session *x, uint64_t tsc, const char *what)
 			(double)tsc / 1e6, what);
 }
 
-/* The image of the VM, for its symbols. */
-static const struct bytes *image_of(const struct session *x, const char *vm)
-{
-	for (unsigned i = 0; x->o->files && i < x->s->vm_count; i++)
-		if (strcmp(x->s->vms[i].config.name, vm) == 0)
-			return &x->o->files[i].kernel.image;
-	return NULL;
-}
-
-static bool is_hidden(const struct session *x, const char *vm)
-{
-	for (unsigned i = scenario_shown(x->s); i < x->s->vm_count; i++)
-		if (strcmp(x->s->vms[i].config.name, vm) == 0)
-			return true;
-	return false;
-}
-
 /* What the VMs said comes before what is said of them. */
 static void before_message(struct session *x)
 {
@@ -97,9 +82,9 @@ static void dump(struct session *x, const char *line)
 	char vm[64], text[2048];
 
 	record_text(line, "vm", vm, sizeof(vm));
-	if (!words || x->quitting || is_hidden(x, vm))
+	if (!words || x->quitting || session_vms_hides(&x->vms, vm))
 		return;
-	symbols_explain(image_of(x, vm), words, text, sizeof(text));
+	symbols_explain(session_vms_image(&x->vms, vm), words, text, sizeof(text));
 	before_message(x);
 	fprintf(stderr, "%s vcpu %llu: %s\n", vm,
 		(unsigned long long)record_number(line, "vcpu"), text);
@@ -112,11 +97,11 @@ static void explain(struct session *x, const char *line)
 	char vm[64], text[2048];
 
 	record_text(line, "vm", vm, sizeof(vm));
-	if (!x->o->explain || !words || is_hidden(x, vm))
+	if (!x->o->explain || !words || session_vms_hides(&x->vms, vm))
 		return;
-	symbols_explain(image_of(x, vm), words, text, sizeof(text));
+	symbols_explain(session_vms_image(&x->vms, vm), words, text, sizeof(text));
 	before_message(x);
-	if (scenario_shown(x->s) > 1)
+	if (x->vms.several)
 		fprintf(stderr, "%s: %s\n", vm, text);
 	else
 		fprintf(stderr, "%s\n", text);
@@ -130,6 +115,16 @@ static void tell_restart(struct session *x, const char *line)
 	record_text(line, "kind", kind, sizeof(kind));
 	before_message(x);
 	fprintf(stderr, "nestor: the VM '%s' ended (%s) and is started again\n", vm, kind);
+}
+
+/* VMs come and go. */
+static void tell_place(struct session *x, const char *line)
+{
+	unsigned place = session_vms_record(&x->vms, line);
+
+	before_message(x);
+	if (place < SCENARIO_MAX_VMS)
+		lines_name(&x->lines, place, x->vms.at[place].name);
 }
 
 static void handle_end(struct session *x, const char *line)
@@ -157,7 +152,7 @@ static bool answer(struct session *x, const char *line)
 	if (!words || !record_is(line, "item"))
 		return bridge_record(&x->bridge, line);
 	record_text(line, "vm", vm, sizeof(vm));
-	symbols_explain(image_of(x, vm), words, text, sizeof(text));
+	symbols_explain(session_vms_image(&x->vms, vm), words, text, sizeof(text));
 	snprintf(all, sizeof(all), "%.*s%s", (int)(words - line), line, text);
 	return bridge_record(&x->bridge, all);
 }
@@ -191,6 +186,8 @@ static void handle_record(struct session *x, const char *line)
 	milestone(x, record_number(line, "tsc"), line);
 	if (x->stats)
 		fprintf(x->stats, "# %s wall=%.3f\n", line, now() - x->start);
+	if (record_is(line, "vm-defined") || record_is(line, "vm-gone"))
+		tell_place(x, line);
 	if (record_is(line, "vm-end") && record_number(line, "restart"))
 		tell_restart(x, line);
 	if (record_is(line, "end") && !x->ended)
@@ -213,11 +210,14 @@ static void feed_control(struct session *x, const uint8_t *data, size_t size)
 /* With several VMs, each line tells whose it is. */
 static void feed_console(struct session *x, unsigned vm, const uint8_t *data, size_t size)
 {
-	if (consoles_output(&x->consoles, vm, data, size))
+	bool later = vm < SCENARIO_MAX_VMS && x->vms.at[vm].later;
+
+	/* What was in the place before may have had a place of its own for its output. */
+	if (!later && consoles_output(&x->consoles, vm, data, size))
 		return;
-	if (vm < x->s->vm_count && x->s->vms[vm].hidden)
+	if (!later && vm < x->s->vm_count && x->s->vms[vm].hidden)
 		return;
-	if (scenario_shown(x->s) > 1 && vm < SCENARIO_MAX_VMS)
+	if (x->vms.several && vm < SCENARIO_MAX_VMS)
 		lines_add(&x->lines, vm, (const char *)data, size, now());
 	else
 		fwrite(data, 1, size, stdout);
@@ -530,8 +530,9 @@ int session_run(struct arena *a, const struct scenario_spec *s, const struct mac
 	x->deadline = o->timeout ? x->start + (double)o->timeout : 0;
 	mux_init(&x->mux);
 	lines_init(&x->lines, stdout);
+	session_vms_init(&x->vms, s, o->files);
 	for (unsigned i = 0; i < s->vm_count; i++)
-		lines_name(&x->lines, i, s->vms[i].config.name);
+		lines_name(&x->lines, i, x->vms.at[i].name);
 	status = open_files(x, m, e);
 	if (!status)
 		status =
