@@ -89,7 +89,11 @@ UNIT_EXTRA_test_vm_screen := hypervisor/vm/screen.c
 UNIT_FLAGS_test_vm_screen := -Itests/unit/hw
 UNIT_EXTRA_test_vm_ram := hypervisor/vm/ram.c hypervisor/vm/ram_give.c hypervisor/cpu/lock.c
 UNIT_FLAGS_test_vm_ram := -Itests/unit/hw
-UNIT_EXTRA_tsan_vm_sched := $(UNIT_EXTRA_test_vm_sched) hypervisor/vm/life.c hypervisor/lib/text.c
+UNIT_EXTRA_tsan_vm_sched := $(UNIT_EXTRA_test_vm_sched) hypervisor/vm/life.c \
+	$(wildcard hypervisor/policy/*.c hypervisor/spec/*.c) \
+	$(addprefix hypervisor/lib/, text.c fmt.c) $(wildcard hypervisor/nested/caps*.c)
+UNIT_EXTRA_tsan_vm_define := $(UNIT_EXTRA_tsan_vm_sched)
+UNIT_FLAGS_tsan_vm_define := -Itests/unit/hw
 UNIT_FLAGS_tsan_vm_sched := -Itests/unit/hw
 UNIT_EXTRA_tsan_net_switch := $(wildcard hypervisor/net/*.c) hypervisor/lib/budget.c
 UNIT_EXTRA_tsan_stream := hypervisor/stream/ring.c hypervisor/stream/stream.c

@@ -194,8 +194,11 @@ void manage_vm_ended(unsigned vm)
 
 /* ---- on its way ---- */
 
+/* c: NULL if the VM has gone just now. */
 static const char *no_vcpu(const struct vm_config *c, const struct manage_request *r)
 {
+	if (c == NULL)
+		return "the VM has gone";
 	return r->number[MANAGE_ARG_VCPU] >= c->cpus ? "the VM has no such vCPU" : NULL;
 }
 

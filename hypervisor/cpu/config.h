@@ -38,6 +38,12 @@ struct l0_config {
  */
 const struct l0_config *l0_config(void);
 
+/* The one thing of it that changes (config_stop), on any CPU. */
+static inline uint64_t l0_time_limit(void)
+{
+	return __atomic_load_n(&l0_config()->time_limit, __ATOMIC_RELAXED);
+}
+
 /* Once, boot CPU, while no other CPU runs. */
 void config_set(const struct l0_config *config);
 

@@ -107,8 +107,8 @@ void vcpu_update_deadline(struct vcpu *vcpu)
 	uint64_t slice = sched_this_cpu()->slice_end;
 
 	read_deadline(vcpu);
-	if (slice > l0_config()->time_limit)
-		slice = l0_config()->time_limit;
+	if (slice > l0_time_limit())
+		slice = l0_time_limit();
 	if (mux_pending() && slice > rdtsc() + tsc_khz)
 		slice = rdtsc() + tsc_khz;
 	vcpu->entry_deadline = vcpu->deadline < slice ? vcpu->deadline : slice;

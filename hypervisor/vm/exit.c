@@ -105,7 +105,7 @@ static void look_at_queue(struct vcpu *vcpu)
 		vcpu_post(vcpu, EVENT_TIMER);
 	if (__atomic_load_n(&vcpu->node->lines, __ATOMIC_SEQ_CST) != 0)
 		vcpu_post(vcpu, EVENT_LINE);
-	if (l0_config()->time_limit == 0 || life_asked())
+	if (l0_time_limit() == 0 || life_asked())
 		vcpu_post(vcpu, EVENT_YIELD);
 }
 

@@ -51,8 +51,8 @@ struct life {
 	uint32_t wish; /* enum life_wish */
 	bool shows;    /* after the end: its display is still to be sent */
 	unsigned cpu;  /* whose work it is after the end */
-	uint32_t restarts;
-	uint64_t wiped; /* bytes, of RAM and then of the pool */
+	uint32_t restarts; /* atomic */
+	uint64_t wiped;    /* bytes, of RAM and then of the pool */
 };
 
 static struct scenario *wanted; /* what all VMs shall be; changed by who manages them only */
@@ -177,7 +177,7 @@ static bool wants_restart(struct life *l, enum vm_end end)
 	const struct vm_config *c = &l->images->config;
 	uint32_t wish = __atomic_exchange_n(&l->wish, WISH_NONE, __ATOMIC_SEQ_CST);
 
-	if (rdtsc() >= l0_config()->time_limit || is_forgotten(l))
+	if (rdtsc() >= l0_time_limit() || is_forgotten(l))
 		return false;
 	if (wish != WISH_NONE)
 		return wish == WISH_AGAIN;
@@ -229,6 +229,7 @@ static void gone(const struct life *l)
 void life_vcpu_ended(struct vm *vm, unsigned id)
 {
 	struct life *l = &lives[id];
+	bool stays;
 
 	if (__atomic_sub_fetch(&l->running, 1, __ATOMIC_SEQ_CST) != 0)
 		return;
@@ -238,9 +239,9 @@ void life_vcpu_ended(struct vm *vm, unsigned id)
 	passed_end(id);
 	l->again = wants_restart(l, vm->end);
 	vm_ended(vm, l->again);
-	l->off = !l->again && l0_config()->keep && !is_forgotten(l) &&
-		 rdtsc() < l0_config()->time_limit;
-	l->again = l->again || l->off;
+	stays = !l->again && l0_config()->keep && !is_forgotten(l) && rdtsc() < l0_time_limit();
+	__atomic_store_n(&l->off, stays, __ATOMIC_SEQ_CST);
+	l->again = l->again || stays;
 	streams_vm_ended(id, l->again);
 	l->shows = screen_ask_last(vm);
 	if (!l->shows && !l->again)
@@ -331,7 +332,7 @@ static void finish(unsigned id)
 		return;
 	}
 	__atomic_store_n(&l->state, LIFE_NONE, __ATOMIC_RELEASE);
-	l->restarts += !l->fresh;
+	__atomic_fetch_add(&l->restarts, !l->fresh, __ATOMIC_RELAXED);
 	error = birth(id);
 	if (error == NULL)
 		start(l);
@@ -345,7 +346,7 @@ static void give_up(unsigned id)
 	struct life *l = &lives[id];
 
 	l->again = false;
-	l->off = false;
+	__atomic_store_n(&l->off, false, __ATOMIC_SEQ_CST);
 	if (l->fresh) /* nothing of it is there that anybody wrote */
 		l->wiped = UINT64_MAX;
 	streams_vm_ended(id, false);
@@ -367,7 +368,7 @@ static bool is_at_work(unsigned id)
 	if (state != LIFE_OFF)
 		return state == LIFE_ENDED;
 	if (__atomic_load_n(&l->off, __ATOMIC_SEQ_CST) && !is_forgotten(l) &&
-		rdtsc() < l0_config()->time_limit)
+		rdtsc() < l0_time_limit())
 		return false;
 	__atomic_store_n(&l->state, LIFE_ENDED, __ATOMIC_RELEASE);
 	return true;
@@ -392,7 +393,7 @@ bool life_work(void)
 {
 	if (ram_wipe())
 		return true;
-	if (__atomic_load_n(&open, __ATOMIC_RELAXED) && rdtsc() >= l0_config()->time_limit)
+	if (__atomic_load_n(&open, __ATOMIC_RELAXED) && rdtsc() >= l0_time_limit())
 		close_run();
 	if (__atomic_load_n(&ended, __ATOMIC_ACQUIRE) == 0)
 		return false;
@@ -402,7 +403,7 @@ bool life_work(void)
 		if (!is_at_work(id))
 			continue;
 		sched_use_address_space(sched_boot_space);
-		if (l->again && (is_forgotten(l) || rdtsc() >= l0_config()->time_limit))
+		if (l->again && (is_forgotten(l) || rdtsc() >= l0_time_limit()))
 			give_up(id);
 		if (!show_piece(l) && !wipe_piece(l) && (!l->again || may_begin(id)))
 			finish(id);
@@ -452,7 +453,7 @@ const struct vm_config *life_config(unsigned id)
 struct life_view life_view(unsigned id)
 {
 	const struct life *l = &lives[id];
-	struct life_view v = {.restarts = l->restarts};
+	struct life_view v = {.restarts = __atomic_load_n(&l->restarts, __ATOMIC_RELAXED)};
 
 	switch (__atomic_load_n(&l->state, __ATOMIC_SEQ_CST)) {
 	case LIFE_RUNS:
@@ -494,7 +495,7 @@ bool life_switch_on(unsigned id)
 {
 	struct life *l = &lives[id];
 
-	if (__atomic_load_n(&l->state, __ATOMIC_ACQUIRE) == LIFE_RUNS ||
+	if (__atomic_load_n(&l->state, __ATOMIC_ACQUIRE) == LIFE_RUNS || is_forgotten(l) ||
 		!__atomic_exchange_n(&l->off, false, __ATOMIC_SEQ_CST))
 		return false;
 	call(l);
@@ -503,9 +504,12 @@ bool life_switch_on(unsigned id)
 
 const char *life_forget(unsigned id)
 {
+	const struct vm_config *c = life_config(id);
 	struct life *l = &lives[id];
 
-	if (l->images->config.devices != 0)
+	if (c == NULL)
+		return "it has gone";
+	if (c->devices != 0)
 		return "it has devices of the machine, until the end of the run";
 	if (streams_has(id))
 		return "it has or serves a disk over the run's streams, until its end";
@@ -522,6 +526,14 @@ static void clear_places(void)
 			scenario_forget(wanted, id);
 }
 
+static const char *refuse_memory(const struct vm_config *c)
+{
+	refusal_set(&wanted->refusal, text_of(c->name, LIMIT_NAME),
+		"there is not so much memory: %lu MiB are free, for its %lu MiB and what Nestor needs to run it",
+		page_available() >> 20, c->memory >> 20);
+	return wanted->refusal.why;
+}
+
 /* Boot address space. The VM's place is its own. */
 static const char *found(unsigned id)
 {
@@ -531,8 +543,12 @@ static const char *found(unsigned id)
 	if (!network_define(wanted, id))
 		return "its network devices need more queues than a place has";
 	if (!vm_memory_take(images, id, true, &l->memory))
-		return "there is not so much memory";
-	*l = (struct life){.images = NULL, .memory = l->memory, .fresh = true};
+		return refuse_memory(&images->config);
+	l->fresh = true;
+	l->shows = false;
+	__atomic_store_n(&l->restarts, 0, __ATOMIC_RELAXED);
+	__atomic_store_n(&l->wish, WISH_NONE, __ATOMIC_RELAXED);
+	__atomic_store_n(&l->forget, false, __ATOMIC_SEQ_CST);
 	__atomic_fetch_add(&going, 1, __ATOMIC_SEQ_CST);
 	__atomic_fetch_add(&awaited, life_awaits(&images->config), __ATOMIC_SEQ_CST);
 	wait_for_start(l);
@@ -549,6 +565,8 @@ const char *life_define(unsigned like, const char *name, const char *with)
 	if (!__atomic_load_n(&open, __ATOMIC_SEQ_CST))
 		return "the run is not open for other VMs (keep=on), or ends";
 	clear_places();
+	if (life_config(like) == NULL)
+		return "the VM that it would be like has gone";
 	if (!scenario_define(wanted, life_places(), like, name, with, &id))
 		return wanted->refusal.why;
 	sched_use_address_space(sched_boot_space);

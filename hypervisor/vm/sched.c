@@ -274,7 +274,7 @@ bool sched_slice_over(void)
 {
 	uint64_t now = rdtsc();
 
-	return now >= sched_this_cpu()->slice_end || now >= l0_config()->time_limit;
+	return now >= sched_this_cpu()->slice_end || now >= l0_time_limit();
 }
 
 void sched_resched(void)
@@ -428,7 +428,7 @@ static void stop_all(const struct sched_cpu *c)
 			continue;
 		if (life_is_over())
 			vm_stop(n->vcpu->vm, VM_END_OVER, 0, "the run does not wait for it");
-		else if (l0_config()->time_limit == 0)
+		else if (l0_time_limit() == 0)
 			vm_stop(n->vcpu->vm, VM_END_STOPPED, 0, "the host tool ends the run");
 		else
 			vm_stop(n->vcpu->vm, VM_END_ERROR, 0, "time limit reached");
@@ -572,15 +572,13 @@ struct vcpu *schedule(void)
 		work = life_work();
 		next = run_due_timers(c);
 		c->run_start = rdtsc(); /* what was done for others is not charged to who ran */
-		if (rdtsc() >= l0_config()->time_limit)
+		if (rdtsc() >= l0_time_limit())
 			stop_all(c);
 		n = pick(c);
 		if (n == NULL && work)
 			continue;
 		if (n == NULL) {
-			sleep_until(c, next < l0_config()->time_limit
-					       ? next
-					       : l0_config()->time_limit);
+			sleep_until(c, next < l0_time_limit() ? next : l0_time_limit());
 			continue;
 		}
 		switch_to(n);

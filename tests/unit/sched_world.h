@@ -1,0 +1,616 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * For tests of the scheduler, balance and lives of VMs in threads, each a CPU: the hardware,
+ * and VMs whose vCPUs wake, stop and move each other. It looks for a vCPU on two CPUs, and for a
+ * run-queue node of two vCPUs. The test says what a CPU looks at when it schedules, and what
+ * the end of a VM must be.
+ */
+#ifndef NESTOR_TESTS_SCHED_WORLD_H
+#define NESTOR_TESTS_SCHED_WORLD_H
+
+#include <pthread.h>
+#include <sched.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "cpu/apic.h"
+#include "cpu/config.h"
+#include "cpu/fault.h"
+#include "cpu/log.h"
+#include "cpu/mem.h"
+#include "cpu/mux.h"
+#include "cpu/percpu.h"
+#include "cpu/tsc.h"
+#include "mm/layout.h"
+#include "mm/page.h"
+#include "vm/create.h"
+#include "vm/images.h"
+#include "vm/console.h"
+#include "vm/life.h"
+#include "vm/memory.h"
+#include "vm/operate.h"
+#include "vm/network.h"
+#include "vm/passed.h"
+#include "vm/ram.h"
+#include "vm/sched.h"
+#include "vm/screen.h"
+#include "vm/streams.h"
+#include "vm/vm_int.h"
+
+#define CPUS       3
+#define VMS        4
+#define VCPUS      3
+#define BOOT_SPACE 0x800u
+
+uint64_t hw_now = 1000000;
+_Thread_local uint64_t hw_cr3;
+_Thread_local struct percpu *hw_cpu;
+struct percpu percpus[MAX_CPUS];
+unsigned cpu_count = CPUS;
+uint32_t tsc_khz = 50000;
+
+/* A VM's own memory: wiped and filled again with each life. */
+struct box {
+	struct vm vm;
+	struct vcpu vcpus[VCPUS];
+	bool entered[VCPUS]; /* some CPU runs the vCPU */
+};
+
+static uint8_t memory[VMS][2][SIZE_2M] __attribute__((aligned(SIZE_2M)));
+static struct scenario scenario;
+static bool kicked[CPUS], all_ended;
+static bool taken[VMS]; /* the memory of a VM */
+static unsigned hw_naps; /* a CPU that sleeps looks again after so many; 0: never */
+static _Thread_local uint64_t armed = DEV_NEVER, seed;
+
+_Static_assert(sizeof(struct box) <= SIZE_2M, "a box fits into its memory");
+
+#define CHECK(condition)                                                                \
+	do {                                                                            \
+		if (!(condition)) {                                                     \
+			fprintf(stderr, "%s:%d: %s\n", __FILE__, __LINE__, #condition); \
+			abort();                                                        \
+		}                                                                       \
+	} while (0)
+
+/* ---- the hardware ---- */
+
+static uint64_t pass(uint64_t ticks)
+{
+	return __atomic_add_fetch(&hw_now, ticks, __ATOMIC_RELAXED);
+}
+
+static bool take_kick(void)
+{
+	return __atomic_exchange_n(&kicked[hw_cpu->index], false, __ATOMIC_SEQ_CST);
+}
+
+void hw_sleep(void)
+{
+	unsigned left = hw_naps;
+
+	do {
+		if (__atomic_load_n(&all_ended, __ATOMIC_SEQ_CST))
+			pthread_exit(NULL);
+		sched_yield();
+	} while (!take_kick() && pass(1000) < armed && (hw_naps == 0 || left-- != 0));
+}
+
+void hw_pause(void)
+{
+	sched_yield();
+}
+
+void apic_timer_arm(uint64_t tsc, uint64_t now)
+{
+	(void)now;
+	armed = tsc;
+}
+
+void apic_timer_stop(void)
+{
+	armed = DEV_NEVER;
+}
+
+void apic_send_nmi(uint32_t id)
+{
+	__atomic_store_n(&kicked[id], true, __ATOMIC_SEQ_CST);
+}
+
+void apic_send(uint32_t id, uint8_t vector)
+{
+	(void)vector;
+	apic_send_nmi(id);
+}
+
+bool passed_polls(void)
+{
+	return false;
+}
+
+void passed_poll(void)
+{
+}
+
+void mux_poll(void)
+{
+}
+
+bool mux_pending(void)
+{
+	return false;
+}
+
+void log_line(enum log_level level, const char *format, ...)
+{
+	(void)level;
+	(void)format;
+}
+
+void panic_at(const char *file, int line, const char *format, ...)
+{
+	fprintf(stderr, "%s:%d: %s\n", file, line, format);
+	abort();
+}
+
+/* ---- vCPUs ---- */
+
+static struct box *box_of(const struct vcpu *vcpu)
+{
+	return (void *)vcpu->vm;
+}
+
+void vcpu_save_registers(struct vcpu *vcpu)
+{
+	CHECK(hw_cr3 == vcpu->vm->host_cr3);
+	vcpu->cr2++;
+}
+
+void vcpu_load_registers(struct vcpu *vcpu)
+{
+	CHECK(hw_cr3 == vcpu->vm->host_cr3);
+	vcpu->cr2++;
+}
+
+void vcpu_leave_cpu(struct vcpu *vcpu)
+{
+	CHECK(vcpu->home == NO_CPU || vcpu->home == hw_cpu->index);
+	vcpu->home = NO_CPU;
+}
+
+void vcpu_enter_cpu(struct vcpu *vcpu)
+{
+	CHECK(vcpu->home == NO_CPU || vcpu->home == hw_cpu->index);
+	vcpu->home = hw_cpu->index;
+}
+
+void vcpu_use_vmcs(struct vcpu *vcpu, struct hw_vmcs *v)
+{
+	vcpu->vmcs = v;
+}
+
+static void set_deadline(struct vcpu *vcpu, uint64_t deadline)
+{
+	__atomic_store_n(&vcpu->deadline, deadline, __ATOMIC_RELAXED);
+	vcpu->node->deadline = deadline;
+}
+
+void vcpu_post(struct vcpu *vcpu, uint32_t events)
+{
+	__atomic_fetch_or(&vcpu->events, events, __ATOMIC_SEQ_CST);
+	sched_wake(vcpu);
+}
+
+void vcpu_run_timers(struct vcpu *vcpu)
+{
+	set_deadline(vcpu, DEV_NEVER);
+	vcpu_post(vcpu, EVENT_IRQ);
+}
+
+void vcpu_update_deadline(struct vcpu *vcpu)
+{
+	set_deadline(vcpu, vcpu->deadline);
+}
+
+void vcpu_dump(struct vcpu *vcpu)
+{
+	(void)vcpu;
+}
+
+/* ---- VMs ---- */
+
+/* Nobody manages them. */
+void manage_vm_ended(unsigned vm)
+{
+	(void)vm;
+}
+
+void mem_wipe(void *at, size_t size)
+{
+	memset(at, 0, size);
+}
+
+/* No VM has RAM that moves. */
+void ram_take_rest(bool zeroed)
+{
+	(void)zeroed;
+}
+
+bool ram_wipe(void)
+{
+	return false;
+}
+
+bool ram_drop(struct vm_ram *r)
+{
+	assert_null(r);
+	return false;
+}
+
+bool ram_is_whole(const struct vm_ram *r)
+{
+	assert_null(r);
+	return true;
+}
+
+bool vm_memory_take(
+	const struct vm_images *of, unsigned id, bool ram_zeroed, struct vm_memory *m)
+{
+	CHECK(of == &scenario.vms[id] &&
+		!__atomic_exchange_n(&taken[id], true, __ATOMIC_ACQUIRE));
+	(void)ram_zeroed;
+	*m = (struct vm_memory){.ram = {{.size = SIZE_2M, .hpa = hpa_of(memory[id][0])}},
+		.ram_count = 1,
+		.pool = hpa_of(memory[id][1]),
+		.pool_size = SIZE_2M,
+		.cr3 = 0x1000 * (id + 1)};
+	return true;
+}
+
+void vm_memory_give_back(const struct vm_memory *m)
+{
+	unsigned id = (unsigned)(m->cr3 / 0x1000 - 1);
+
+	memset(direct_va(m->pool), 0xee, m->pool_size);
+	CHECK(__atomic_exchange_n(&taken[id], false, __ATOMIC_RELEASE));
+}
+
+uint64_t page_available(void)
+{
+	return 0;
+}
+
+void mux_record(const char *format, ...)
+{
+	(void)format;
+}
+
+bool streams_has(unsigned vm)
+{
+	(void)vm;
+	return false;
+}
+
+bool network_define(const struct scenario *s, unsigned vm)
+{
+	(void)s;
+	(void)vm;
+	return true;
+}
+
+void network_forget(unsigned vm)
+{
+	(void)vm;
+}
+
+bool passed_map(unsigned vm, uint64_t cr3)
+{
+	(void)vm;
+	(void)cr3;
+	return true;
+}
+
+bool passed_ready(unsigned vm)
+{
+	(void)vm;
+	return true;
+}
+
+void passed_end(unsigned vm)
+{
+	(void)vm;
+}
+
+const char *firmware_check(const struct vm_images *of)
+{
+	(void)of;
+	return NULL;
+}
+
+struct vm *vm_create(const struct vm_images *of, unsigned id, const struct vm_memory *m)
+{
+	const struct vm_config *config = &of->config;
+	struct box *box = direct_va(m->pool);
+
+	CHECK(box->vm.config.cpus == 0);
+	box->vm.config = *config;
+	box->vm.id = id;
+	box->vm.host_cr3 = m->cr3;
+	for (unsigned i = 0; i < config->cpus; i++) {
+		box->vm.vcpus[i] = &box->vcpus[i];
+		box->vcpus[i].vm = &box->vm;
+		box->vcpus[i].index = i;
+		box->vcpus[i].home = hw_cpu->index;
+		box->vcpus[i].deadline = DEV_NEVER;
+		box->vcpus[i].state = i == 0 ? VCPU_RUNNABLE : VCPU_WAIT_SIPI;
+	}
+	return &box->vm;
+}
+
+const char *vm_load_images(struct vm *vm, const struct vm_images *of)
+{
+	(void)vm;
+	(void)of;
+	return NULL;
+}
+
+void vm_start(struct vm *vm)
+{
+	unsigned cpus = vm->config.cpus;
+
+	for (unsigned i = 0; i < cpus; i++)
+		sched_add(vm->vcpus[i]);
+}
+
+void vm_stop(struct vm *vm, enum vm_end end, uint32_t value, const char *why)
+{
+	enum vm_end runs = VM_RUNS;
+
+	(void)why;
+	if (!__atomic_compare_exchange_n(
+		    &vm->end, &runs, end, false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST))
+		return;
+	vm->end_value = value;
+	for (unsigned i = 0; i < vm->config.cpus; i++)
+		vcpu_post(vm->vcpus[i], EVENT_STOP);
+}
+
+/*
+ * Displays of VMs that have ended are sent in pieces, by one CPU, before their memory is wiped.
+ */
+static unsigned to_show[VMS], shown[VMS];
+
+bool screen_ask_last(struct vm *vm)
+{
+	to_show[vm->id] = vm->id % 3 * 4;
+	return to_show[vm->id] != 0;
+}
+
+enum vpci_work screen_work(struct vm *vm)
+{
+	CHECK(hw_cr3 == vm->host_cr3 && vm->end != VM_RUNS);
+	if (--to_show[vm->id] != 0)
+		return to_show[vm->id] % 2 ? VPCI_WORK_WAITS : VPCI_WORK_MORE;
+	shown[vm->id]++;
+	return VPCI_WORK_DONE;
+}
+
+bool streams_map(unsigned vm, uint64_t cr3)
+{
+	(void)vm;
+	(void)cr3;
+	return true;
+}
+
+void streams_vm_ended(unsigned vm, bool again)
+{
+	(void)vm;
+	(void)again;
+}
+
+void network_vm_ended(unsigned vm)
+{
+	(void)vm;
+}
+
+void devices_vm_ended(unsigned vm)
+{
+	(void)vm;
+}
+
+void all_vms_ended(void)
+{
+	__atomic_store_n(&all_ended, true, __ATOMIC_SEQ_CST);
+	pthread_exit(NULL);
+}
+
+/* ---- the loop of a CPU: that of vm/exit.c and vm/events.c in small ---- */
+
+static uint64_t random_number(void)
+{
+	seed = seed * 6364136223846793005u + 1442695040888963407u;
+	return seed >> 33;
+}
+
+static void process(struct vcpu *vcpu, uint32_t events)
+{
+	if (events & EVENT_STOP)
+		vcpu->state = VCPU_STOPPED;
+	if (vcpu->state == VCPU_STOPPED)
+		return;
+	if (events & EVENT_TIMER) {
+		sched_resched();
+		vcpu_update_deadline(vcpu);
+	}
+	if (events & (EVENT_IRQ | EVENT_SIPI | EVENT_NET))
+		vcpu->state = VCPU_RUNNABLE;
+}
+
+static struct vcpu *process_events(struct vcpu *vcpu)
+{
+	for (;;) {
+		uint32_t events;
+
+		sched_take_posted(vcpu->node);
+		events = __atomic_exchange_n(&vcpu->events, 0, __ATOMIC_SEQ_CST);
+		if (events == 0)
+			return vcpu;
+		if (sched_asked())
+			events |= EVENT_TIMER;
+		process(vcpu, events);
+		if (vcpu->state != VCPU_RUNNABLE || sched_slice_over())
+			vcpu = schedule();
+	}
+}
+
+static void set_guest(struct sched_node *n)
+{
+	__atomic_store_n(&sched_this_cpu()->shared.guest, n, __ATOMIC_SEQ_CST);
+}
+
+static struct vcpu *enter(struct vcpu *vcpu)
+{
+	set_guest(vcpu->node);
+	while (__atomic_load_n(&vcpu->events, __ATOMIC_SEQ_CST) != 0 ||
+		__atomic_load_n(&vcpu->node->posted, __ATOMIC_SEQ_CST) != 0) {
+		set_guest(NULL);
+		vcpu = process_events(vcpu);
+		set_guest(vcpu->node);
+	}
+	return vcpu;
+}
+
+/* A while in guest mode: until a kick, or the guest does something. */
+static void run_guest(struct vcpu *vcpu)
+{
+	bool *entered = &box_of(vcpu)->entered[vcpu->index];
+
+	CHECK(vcpu->node->vcpu == vcpu && vcpu_current() == vcpu);
+	CHECK(hw_cr3 == vcpu->vm->host_cr3 && vcpu->home == hw_cpu->index);
+	CHECK(!__atomic_exchange_n(entered, true, __ATOMIC_RELAXED));
+	for (uint64_t i = random_number() % 16; i > 0 && !take_kick(); i--)
+		pass(300);
+	if (random_number() % 8 == 0)
+		sched_yield();
+	CHECK(__atomic_exchange_n(entered, false, __ATOMIC_RELAXED));
+}
+
+static void flush_other(const struct vcpu *other)
+{
+	__atomic_fetch_or(
+		&((struct vcpu *)(uintptr_t)other)->events, EVENT_FLUSH, __ATOMIC_SEQ_CST);
+	sched_wait_out(other, EVENT_FLUSH);
+}
+
+static void handle_exit(struct vcpu *vcpu)
+{
+	struct vm *vm = vcpu->vm;
+	struct vcpu *other = vm->vcpus[random_number() % vm->config.cpus];
+
+	switch (random_number() % 16) {
+	case 0:
+	case 1:
+	case 2:
+	case 3:
+		vcpu_post(other, EVENT_IRQ);
+		break;
+	case 4:
+		vcpu_post(other, EVENT_SIPI);
+		break;
+	case 5:
+	case 6:
+		if (other != vcpu)
+			flush_other(other);
+		break;
+	case 7:
+	case 8:
+	case 9:
+		vcpu->state = VCPU_HALTED;
+		set_deadline(vcpu, pass(0) + random_number() % 100000);
+		vcpu_post(vcpu, EVENT_TIMER);
+		break;
+	case 11:
+	case 12:
+		sched_post((unsigned)(random_number() % VMS),
+			(unsigned)(random_number() % VCPUS), EVENT_NET);
+		break;
+	case 10:
+		if (random_number() % 4 == 0)
+			vm_stop(vm, VM_END_RESET, vm->id, "");
+		break;
+	default:
+		if (sched_asked())
+			vcpu_post(vcpu, EVENT_TIMER);
+		(void)sched_notify_guest(other);
+		break;
+	}
+}
+
+static void *run_cpu(void *arg)
+{
+	struct vcpu *vcpu;
+
+	hw_cpu = arg;
+	hw_cr3 = BOOT_SPACE;
+	seed = hw_cpu->index + 1;
+	vcpu = schedule();
+	for (;;) {
+		vcpu = enter(vcpu);
+		run_guest(vcpu);
+		set_guest(NULL);
+		handle_exit(vcpu);
+		if (sched_slice_over())
+			vcpu = schedule();
+	}
+}
+
+/* Runs all CPUs until all VMs have ended. */
+static void run_all(void)
+{
+	pthread_t thread[CPUS];
+
+	for (unsigned i = 0; i < CPUS; i++)
+		assert_int_equal(pthread_create(&thread[i], NULL, run_cpu, &percpus[i]), 0);
+	for (unsigned i = 0; i < CPUS; i++)
+		assert_int_equal(pthread_join(thread[i], NULL), 0);
+}
+
+static void begin_cpus(void)
+{
+	for (unsigned i = 0; i < CPUS; i++) {
+		percpus[i].index = percpus[i].apic_id = i;
+		percpus[i].shared.usable = true;
+	}
+	hw_cpu = &percpus[0];
+	hw_cr3 = BOOT_SPACE;
+	life_init(BOOT_SPACE);
+}
+
+/* Adds a VM to the scenario. */
+static void plan(struct vm_config c)
+{
+	unsigned i = scenario.vm_count++;
+
+	c.name[0] = (char)('a' + i);
+	c.cpus = i % VCPUS + 1;
+	c.weight = WEIGHT_NORMAL * (i + 1);
+	scenario.vms[i].config = c;
+}
+
+static void begin_vms(void)
+{
+	life_plan(&scenario);
+	for (unsigned i = 0; i < scenario.vm_count; i++)
+		assert_null(life_begin(i, &scenario.vms[i]));
+	life_start();
+	sched_put_down();
+}
+
+#endif

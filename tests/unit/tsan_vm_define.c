@@ -1,0 +1,111 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Somebody who defines, starts, stops and destroys VMs at random, from whatever CPU looks first,
+ * while they run, move and end, under ThreadSanitizer.
+ */
+#include "sched_world.h"
+
+#define ROUNDS 4000
+
+static uint32_t manager; /* a CPU has it; atomic */
+static unsigned rounds, defined, destroyed, started, ended_by_order;
+
+void vm_ended(const struct vm *vm, bool again)
+{
+	CHECK(vm->end != VM_RUNS);
+	(void)again;
+}
+
+static const char *name_of(unsigned i)
+{
+	static const char *const names[] = {"a", "b", "c", "d", "e", "f"};
+
+	return names[i];
+}
+
+static void define(unsigned name)
+{
+	unsigned like;
+
+	if (life_find(name_of(random_number() % 6), &like) &&
+		life_define(like, name_of(name), name % 2 ? "cpus=2;weight=50" : "") == NULL)
+		defined++;
+}
+
+/* What a request to the VM's first vCPU would do, where that is. */
+static void order(unsigned vm, bool destroy)
+{
+	struct sched_node *n = sched_this_cpu()->node;
+
+	if (n == NULL || n->vm != vm || life_view(vm).is != LIFE_IS_RUNNING)
+		return;
+	sched_use_address_space(n->cr3);
+	if (destroy && life_forget(vm) == NULL)
+		destroyed++;
+	else
+		life_wish(vm, random_number() % 2);
+	vm_stop(n->vcpu->vm, VM_END_OVER, vm, "");
+	ended_by_order++;
+}
+
+static void manage(unsigned name)
+{
+	enum life_is is;
+	unsigned vm;
+
+	if (!life_find(name_of(name), &vm)) {
+		define(name);
+		return;
+	}
+	is = life_view(vm).is;
+	if (is == LIFE_IS_RUNNING)
+		order(vm, name != 0 && random_number() % 2);
+	else if (name == 0 || random_number() % 3 != 0) /* one stays, for others to be like */
+		started += life_switch_on(vm);
+	else
+		destroyed += life_forget(vm) == NULL;
+}
+
+/* One request at a time, as control/manage.c has it. */
+void console_work(void)
+{
+	if (__atomic_exchange_n(&manager, 1, __ATOMIC_ACQUIRE) != 0)
+		return;
+	if (l0_time_limit() != 0) {
+		manage((unsigned)(random_number() % 6));
+		if (++rounds == ROUNDS)
+			config_stop();
+	}
+	__atomic_store_n(&manager, 0, __ATOMIC_RELEASE);
+}
+
+static void vms_are_defined_started_stopped_and_destroyed_on_several_cpus(void **state)
+{
+	struct l0_config c = {.keep = true, .places = VMS, .time_limit = UINT64_MAX};
+
+	(void)state;
+	config_set(&c);
+	hw_naps = 20;
+	begin_cpus();
+	for (unsigned i = 0; i < 2; i++)
+		plan((struct vm_config){.memory = 16 << 20,
+			.start = i == 0,
+			.restart = RESTART_ON_RESET,
+			.allowed_cpus = UINT64_MAX,
+			.vmx_features = 1});
+	begin_vms();
+	run_all();
+	assert_int_equal(rounds, ROUNDS);
+	print_message("%u defined, %u started, %u stopped, %u destroyed\n", defined, started,
+		ended_by_order, destroyed);
+	assert_true(defined > 20 && started > 20 && ended_by_order > 20 && destroyed > 20);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(vms_are_defined_started_stopped_and_destroyed_on_several_cpus),
+	};
+
+	return cmocka_run_group_tests_name("tsan_vm_define", tests, NULL, NULL);
+}
