@@ -540,6 +540,19 @@ rounds_are_over() {
 	ask 66 define x --like a && ask 0 quit && over 0
 }
 
+# As ssh is called; what it does there is done here.
+test_a_run_on_another_machine_is_reached_by_ssh() {
+	local at pid
+	mkdir -p "$out.bin" && ln -sf "$PWD/$NESTOR" "$out.bin/nestor" && printf '%s\n' '#!/bin/sh' 'echo "$*" >>"$0.said"' \
+		'[ "$1 $2 $3 $4 $5 $6" = "-T -e none -p 2222 --" ] && [ "$7" = me@far ] || { echo "ssh: no" >&2; exit 255; }' 'shift 7' 'exec sh -c "$*"' >"$out.bin/ssh" &&
+		chmod +x "$out.bin/ssh" && rm -f "$out.bin/ssh.said" || return 1
+	export PATH="$PWD/$out.bin:$PATH"
+	with_a_template 'machine: {cpus: 2}' && ask 0 ps --at "ssh://me@far:2222$at" && answered '^a +running' '^t +off' && ask 0 start t --host me@far:2222 &&
+		ask 0 mem a 0x100000 4096 --host me@far:2222 && [ "$(wc -l <"$out.answer")" = 256 ] && ask 66 start "it's" --host me@far:2222 &&
+		ask 74 ps --host far && answered 'ssh: no' "the run at 'ssh://far/" && ask 64 ps --host '-oProxyCommand=x' && ask 64 ps --at ssh://far && ask 64 ps --at /x --host 'a b' &&
+		ask 74 ps --at "/no such; 'place" --host me@far:2222 && answered "no run can be reached at '/no such; 'place'" && ask 0 quit --host me@far:2222 && over 0
+}
+
 test_a_vm_comes_and_goes_twelve_times() {
 	local at pid
 	with_a_template 'machine: {cpus: 2, vms: 3}' && rounds 12

@@ -11,6 +11,7 @@
 #include "client_bundle.h"
 #include "client_link.h"
 #include "client_show.h"
+#include "client_ssh.h"
 #include "client_top.h"
 #include "gdb.h"
 #include "lib/manage.h"
@@ -37,6 +38,7 @@ static int follow_events(struct client *c);
 static int run_top(struct client *c);
 static int run_bundle(struct client *c);
 static int run_gdb(struct client *c);
+static int run_dial(struct client *c);
 
 /* What a verb asks for, and how its answer is shown. */
 static const struct verb {
@@ -88,6 +90,8 @@ static const struct verb {
 		run_bundle},
 	{"gdb", "list", 1, TAKES_LEVEL | TAKES_LISTEN, SHAPE_NONE, " VM[:VCPU]",
 		"a VM as a target of GDB, which looks at L1 or L2", run_gdb},
+	{"dial", "list", 0, 0, SHAPE_NONE, "",
+		"passes on what standard input says to the run's socket, and back", run_dial},
 	{"quit", "quit", 0, 0, SHAPE_NONE, "", "ends the run", NULL},
 };
 
@@ -95,7 +99,8 @@ static const struct verb {
 
 struct client {
 	const struct verb *verb;
-	const char *at;
+	const char *at, *host;
+	char elsewhere[512]; /* both, as one address */
 	bool json;
 	const char *vcpu, *level, *count, *listen, *like;
 	bool physical, help;
@@ -136,8 +141,10 @@ void client_help(const char *name)
 	const struct verb *v = find(name);
 
 	printf("usage: nestor %s%s [OPTION]...\n\n%s.\n\noptions:\n"
-	       "  --at PATH           the socket of the run (nestor run --manage PATH);\n"
+	       "  --at PATH           the socket of the run (nestor run --manage PATH), or\n"
+	       "                      ssh://[USER@]HOST[:PORT]/PATH of one on another machine;\n"
 	       "                      default: the environment's NESTOR_AT\n"
+	       "  --host [USER@]HOST[:PORT]  the socket is on another machine\n"
 	       "  --json              for programs\n",
 		v->name, v->usage, v->about);
 	if (v->takes & TAKES_VCPU)
@@ -171,6 +178,9 @@ static int take_option(struct client *c, int option, const char *word)
 	case 'a':
 		c->at = optarg;
 		return 0;
+	case 'H':
+		c->host = optarg;
+		return 0;
 	case 'j':
 		c->json = true;
 		return 0;
@@ -202,10 +212,23 @@ static int take_option(struct client *c, int option, const char *word)
 	}
 }
 
+static int go_elsewhere(struct client *c)
+{
+	int n = snprintf(c->elsewhere, sizeof(c->elsewhere), "ssh://%s%s", c->host, c->at);
+
+	if (*c->at != '/' || n < 0 || (size_t)n >= sizeof(c->elsewhere))
+		return fail(c->e, STATUS_USAGE,
+			"nestor %s: with --host the socket is a path on that machine that begins with '/', not '%.100s'",
+			c->verb->name, c->at);
+	c->at = c->elsewhere;
+	return 0;
+}
+
 static int parse(struct client *c, int argc, char **argv)
 {
 	static const struct option options[] = {{"at", required_argument, NULL, 'a'},
-		{"count", required_argument, NULL, 'c'}, {"like", required_argument, NULL, 'k'},
+		{"count", required_argument, NULL, 'c'}, {"host", required_argument, NULL, 'H'},
+		{"like", required_argument, NULL, 'k'},
 		{"listen", required_argument, NULL, 'n'}, {"json", no_argument, NULL, 'j'},
 		{"vcpu", required_argument, NULL, 'v'}, {"level", required_argument, NULL, 'l'},
 		{"physical", no_argument, NULL, 'p'}, {"help", no_argument, NULL, 'h'},
@@ -229,6 +252,8 @@ static int parse(struct client *c, int argc, char **argv)
 		return fail(c->e, STATUS_USAGE,
 			"nestor %s: which run? --at PATH, as of `nestor run --manage PATH`",
 			c->verb->name);
+	if (c->host && go_elsewhere(c))
+		return c->e->status;
 	for (unsigned i = 0; i < c->verb->words; i++)
 		if (!*c->words[i] || strpbrk(c->words[i], " \t\n=") ||
 			strlen(c->words[i]) > 128)
@@ -380,6 +405,11 @@ static int run_gdb(struct client *c)
 {
 	return gdb_serve(
 		&c->link, c->words[0], c->level, c->listen ? c->listen : GDB_LISTEN, c->e);
+}
+
+static int run_dial(struct client *c)
+{
+	return client_ssh_dial(c->link.fd, c->e);
 }
 
 int client_run(int argc, char **argv, struct error *e)

@@ -10,6 +10,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "client_ssh.h"
 #include "record.h"
 #include "unix_socket.h"
 
@@ -20,8 +21,12 @@ static int lost(struct client_link *l, const char *why, struct error *e)
 
 int client_link_open(struct client_link *l, const char *at, struct error *e)
 {
-	*l = (struct client_link){
-		.at = at, .fd = unix_socket_connect(at), .patience = CLIENT_LINK_PATIENCE};
+	*l = (struct client_link){.at = at, .fd = -1, .patience = CLIENT_LINK_PATIENCE};
+	if (client_ssh_is(at)) {
+		l->fd = client_ssh_open(at, &l->child, e);
+		return e->status;
+	}
+	l->fd = unix_socket_connect(at);
 	if (l->fd >= 0)
 		return 0;
 	return fail(
@@ -33,6 +38,9 @@ void client_link_close(struct client_link *l)
 	if (l->fd >= 0)
 		close(l->fd);
 	l->fd = -1;
+	if (l->child > 0)
+		client_ssh_close(l->child);
+	l->child = 0;
 }
 
 /* The line that is in the buffer, or NULL. */

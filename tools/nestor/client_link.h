@@ -8,6 +8,7 @@
 
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 #include "lib/manage.h"
 #include "status.h"
@@ -15,8 +16,9 @@
 #define CLIENT_LINK_PATIENCE 60000 /* milliseconds for an answer; emulated machines are slow */
 
 struct client_link {
-	const char *at; /* the socket's path */
+	const char *at; /* the socket's path, or that of a run elsewhere (client_ssh.h) */
 	int fd;         /* -1: not connected */
+	pid_t child;    /* 0: none; what connects to a run elsewhere */
 	int patience;   /* milliseconds for each line of an answer */
 	uint32_t id;    /* of the last request */
 	char buffer[8192];

@@ -17,7 +17,7 @@ _nestor_serve() { # WORD
 	fi
 }
 
-_nestor_managing='ps top define destroy start stop powerdown reset pause resume nmi balloon stat explain regs vmcs mem poke events bundle gdb quit'
+_nestor_managing='ps top define destroy start stop powerdown reset pause resume nmi balloon stat explain regs vmcs mem poke events bundle gdb dial quit'
 
 # The names of the VMs of the run at --at or NESTOR_AT.
 _nestor_vms() {

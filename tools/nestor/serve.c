@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The verb `serve`: its command line, where it listens, and its end; see serve.h. */
+#include "client_ssh.h"
 #include "serve.h"
 
 #include <arpa/inet.h>
@@ -236,6 +237,10 @@ static int prepare(struct serve *s, struct address *at)
 	if (!s->at || !*s->at)
 		return fail(s->e, STATUS_USAGE,
 			"nestor serve: which run? --at PATH, as of `nestor run --manage PATH`");
+	if (client_ssh_is(s->at))
+		return fail(s->e, STATUS_USAGE,
+			"nestor serve: --at '%.100s': it serves a run of its own machine",
+			s->at);
 	if (read_address(s, at) || check_safety(s, at))
 		return s->e->status;
 	if (s->token_file && serve_read_token(s->token_file, s->token, s->e))
