@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Somebody who defines, starts, stops and destroys VMs at random, from whatever CPU looks first,
- * while they run, move and end, under ThreadSanitizer.
+ * Somebody who defines, starts, stops and destroys VMs at random, from whatever CPU looks
+ * first, while they run, move and end, under ThreadSanitizer.
  */
 #include "sched_world.h"
 
