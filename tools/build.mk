@@ -93,6 +93,7 @@ BINDIR  := $(DESTDIR)$(PREFIX)/bin
 LIBDIR  := $(DESTDIR)$(PREFIX)/lib/nestor
 MANDIR  := $(DESTDIR)$(PREFIX)/share/man/man1
 COMPDIR := $(DESTDIR)$(PREFIX)/share/bash-completion/completions
+ZSHDIR  := $(DESTDIR)$(PREFIX)/share/zsh/vendor-completions
 
 .PHONY: install uninstall
 ## make install      the tool, nestor.elf, manual page and completion to PREFIX=/usr/local, below DESTDIR
@@ -101,6 +102,7 @@ install: hypervisor tools
 	install -D -m 644 $(B)/nestor.elf $(LIBDIR)/nestor.elf
 	install -D -m 644 tools/nestor/nestor.1 $(MANDIR)/nestor.1
 	install -D -m 644 tools/nestor/nestor.bash $(COMPDIR)/nestor
+	install -D -m 644 tools/nestor/nestor.zsh $(ZSHDIR)/_nestor
 	@[ -x $(B)/machine/bochs ] && cp -r $(B)/machine $(LIBDIR)/ || \
 		echo 'no emulator: run `make machine` before, or set NESTOR_BOCHS'
 	@[ -e $(B)/debian-service/service.cpio ] && install -D -m 644 -t $(LIBDIR)/debian-service $(B)/debian-service/vmlinuz \
@@ -113,6 +115,7 @@ install-package:
 	install -D -m 644 $(B)/nestor.elf $(LIBDIR)/nestor.elf
 	install -D -m 644 tools/nestor/nestor.1 $(MANDIR)/nestor.1
 	install -D -m 644 tools/nestor/nestor.bash $(COMPDIR)/nestor
+	install -D -m 644 tools/nestor/nestor.zsh $(ZSHDIR)/_nestor
 	install -D -m 755 packaging/45_nestor $(DESTDIR)/etc/grub.d/45_nestor
 	install -D -m 644 -t $(DESTDIR)/usr/lib/systemd/system packaging/nestor@.service packaging/nestor-serve@.service
 	install -D -m 644 -t $(DESTDIR)/usr/share/doc/nestor README.md SECURITY.md docs/management.md docs/serve.md docs/gdb.md docs/LIMITATIONS.md
@@ -123,5 +126,5 @@ deb: hypervisor tools
 
 ## make uninstall    removes what make install put there
 uninstall:
-	rm -f $(BINDIR)/nestor $(MANDIR)/nestor.1 $(COMPDIR)/nestor
+	rm -f $(BINDIR)/nestor $(MANDIR)/nestor.1 $(COMPDIR)/nestor $(ZSHDIR)/_nestor
 	rm -rf $(LIBDIR)

@@ -11,7 +11,7 @@ packages=(
 	# the host tool's libraries
 	libyaml-dev libjansson-dev libmicrohttpd-dev libpng-dev zlib1g-dev liblzma-dev libzstd-dev liblz4-dev
 	# tests
-	libcmocka-dev gdb gcovr clang-tidy cppcheck shellcheck codespell
+	libcmocka-dev gdb zsh gcovr clang-tidy cppcheck shellcheck codespell
 	# the package
 	debhelper fakeroot lintian man-db systemd
 	# machines and boot images

@@ -1664,6 +1664,8 @@ test_installed_files_find_each_other() {
 		completes "$root" 'nestor run --machine-m' '--machine-memory' &&
 		completes "$root" 'nestor run --restart on' 'on-reset on-failure' &&
 		completes "$root" 'nestor pow' 'powerdown' && completes "$root" 'nestor regs --vc' '--vcpu' &&
+		completes_in_zsh "$root" '--machine-vms' nestor run --machine-v && completes_in_zsh "$root" 'on-reset' nestor run --restart '' &&
+		completes_in_zsh "$root" 'powerdown' nestor pow && completes_in_zsh "$root" 'FILES' nestor image '' &&
 		env -u MAKEFLAGS make -s B="$B" DESTDIR="$root" PREFIX=/usr uninstall >>"$out.make" 2>&1 &&
 		[ -z "$(find "$root" -type f)" ]
 }
@@ -1674,6 +1676,16 @@ completes() { # ROOT LINE WORDS
 	words=$(PATH=$1/usr/bin:$PATH bash -c '. "$0/usr/share/bash-completion/completions/nestor"
 		COMP_WORDS=("$@") COMP_CWORD=$(($# - 1)); _nestor; echo "${COMPREPLY[*]}"' "$1" $2)
 	[ "$words" = "$3" ] || { echo "'$2' is completed as '$words'"; return 1; }
+}
+
+# What zsh's own functions would be told; of words, that this one is among those that begin as the last one.
+completes_in_zsh() { # ROOT WORD LINE...
+	local root=$1 word=$2 said
+	shift 2
+	said=$(PATH=$root/usr/bin:$PATH zsh -f -c 'compadd() { shift; local w; for w; do [[ $w != $prefix* ]] || print -r -- $w; done }; _files() { print FILES }
+		file=$1; shift; words=("$@"); CURRENT=$#; prefix=$words[-1]
+		source $file' zsh "$root/usr/share/zsh/vendor-completions/_nestor" "$@" 2>&1)
+	grep -q -x -e "$word" <<<"$said" || { echo "zsh completes '$*' as '$said'"; return 1; }
 }
 
 test_clean_keeps_what_was_downloaded() {

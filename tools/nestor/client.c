@@ -126,14 +126,25 @@ bool client_has(const char *verb)
 
 const char *client_verbs(void)
 {
-	static char text[256];
+	static char text[16 * VERBS];
 
 	*text = 0;
 	for (size_t i = 0; i < VERBS; i++) {
 		strcat(text, i ? ", " : "");
-		strcat(text, verbs[i].name);
+		strncat(text, verbs[i].name, 13);
 	}
 	return text;
+}
+
+void client_list(void)
+{
+	for (size_t i = 0; i < VERBS; i++) {
+		int n = printf("  %s%s", verbs[i].name, verbs[i].usage);
+
+		if (n > 34)
+			n = printf("\n") - 1;
+		printf("%*s%s\n", 36 - n, "", verbs[i].about);
+	}
 }
 
 void client_help(const char *name)

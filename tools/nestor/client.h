@@ -16,6 +16,9 @@ bool client_has(const char *verb);
 /* For messages: the verbs, with commas. */
 const char *client_verbs(void);
 
+/* Prints a line for each of them: what it takes, and what it does. */
+void client_list(void);
+
 /* How the verb is used. */
 void client_help(const char *verb);
 

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "client.h"
 #include "spec/vmx_features.h"
 
 static const char vm_texts[] =
@@ -30,12 +31,12 @@ static const char tool_help[] =
 	"  check SCENARIO.yaml | --l1 IMAGE  check a scenario and its files\n"
 	"  image SCENARIO.yaml | --l1 IMAGE -o FILE.iso\n"
 	"                                    make a bootable image for BIOS and UEFI\n"
+	"  serve --at PATH                   a run that listens, by HTTP\n"
 	"  help [VERB], version\n"
-	"verbs for a run that listens (nestor run --manage PATH), with --at PATH:\n"
-	"  ps, top, events, bundle FILE, quit  all VMs; what happens; for a report; the end\n"
-	"  start, stop, powerdown, reset, pause, resume, nmi VM; balloon VM SIZE\n"
-	"  stat, explain, regs, vmcs VM; mem VM ADDRESS SIZE; poke VM ADDRESS HEX\n"
-	"  serve                             most of that by HTTP\n"
+	"\n"
+	"verbs for a run that listens (nestor run --manage PATH), with --at PATH:\n";
+
+static const char tool_help_end[] =
 	"\n"
 	"`nestor VERB --help` tells more. Exit statuses: `nestor run --help` and nestor(1).\n";
 
@@ -62,6 +63,8 @@ static const char run_help_end[] =
 	"  --machine-memory SIZE\n"
 	"                      its memory: a size such as 512M or 2G, from 2M to 1T, a multiple\n"
 	"                      of 2M; default: what the VMs need\n"
+	"  --machine-vms N     VMs that there may be at a time: a number from 1 to 8; needs\n"
+	"                      --manage; default: those of the scenario\n"
 	"  --machine-option TEXT  a line of bochsrc, or an argument for QEMU\n"
 	"  --ips N             emulated instructions in a second of the guest's time: a number\n"
 	"                      from 1000000 to 4000000000; default: 50000000\n"
@@ -255,6 +258,8 @@ void help_print(enum verb on)
 	case VERB_VERSION:
 	case VERB_COUNT:
 		fputs(tool_help, stdout);
+		client_list();
+		fputs(tool_help_end, stdout);
 		break;
 	}
 }

@@ -17,7 +17,10 @@ _nestor_serve() { # WORD
 	fi
 }
 
-_nestor_managing='ps top define destroy start stop powerdown reset pause resume nmi balloon stat explain regs vmcs mem poke events bundle gdb dial quit'
+# The verbs that manage a run, as `nestor help` lists them.
+_nestor_managing() {
+	nestor help 2>/dev/null | sed -n '/^verbs for a run/,/^$/s/^  \([a-z][a-z]*\).*/\1/p' | tr '\n' ' '
+}
 
 # The names of the VMs of the run at --at or NESTOR_AT.
 _nestor_vms() {
@@ -46,18 +49,19 @@ _nestor_manage() { # VERB WORD BEFORE
 }
 
 _nestor() {
-	local word=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD - 1]} verb=${COMP_WORDS[1]} values
+	local word=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD - 1]} verb=${COMP_WORDS[1]} values managing
 
+	managing=$(_nestor_managing)
 	COMPREPLY=()
 	if [ "$COMP_CWORD" = 1 ]; then
-		mapfile -t COMPREPLY < <(compgen -W "run check image serve help version $_nestor_managing" -- "$word")
+		mapfile -t COMPREPLY < <(compgen -W "run check image serve help version $managing" -- "$word")
 		return
 	fi
 	if [ "$verb" = help ]; then
-		mapfile -t COMPREPLY < <(compgen -W "run check image serve $_nestor_managing" -- "$word")
+		mapfile -t COMPREPLY < <(compgen -W "run check image serve $managing" -- "$word")
 		return
 	fi
-	if [[ " $_nestor_managing " == *" $verb "* ]]; then
+	if [[ " $managing " == *" $verb "* ]]; then
 		_nestor_manage "$verb" "$word" "$before"
 		return
 	fi
