@@ -21,6 +21,7 @@ void config_read(struct text line)
 		.keep = o.keep,
 		.places = o.places,
 		.screens = o.screens,
+		.trace = o.trace,
 		.posted = o.posted,
 		.ram_zeroed = o.ram_zeroed,
 		.selftest = (enum l0_selftest)o.selftest,

@@ -48,22 +48,24 @@ static void stat_vcpu(const struct vm *vm, const struct vcpu *vcpu)
 	const struct nested_stats *n = &vcpu->nested.stats;
 
 	mux_record("stat vm=%s vcpu=%u ticks_l0=%lu ticks_l1=%lu ticks_l2=%lu injected=%lu",
-		vm->config.name, vcpu->index, s->ticks[0], s->ticks[1], s->ticks[2],
-		s->injected);
+		vm->config.name, vcpu->index, s->ticks[0] + vcpu->spent, s->ticks[1],
+		s->ticks[2], s->injected);
 	if (n->entries != 0)
 		mux_record(
 			"stat vm=%s vcpu=%u nested_entries=%lu nested_failed_entries=%lu nested_exits_to_l1=%lu "
 			"nested_exits_kept=%lu vmcs_loads=%lu vept_fills=%lu vept_syncs=%lu "
 			"vept_zaps=%lu posted=%lu",
 			vm->config.name, vcpu->index, n->entries, n->failed_entries,
-			n->exits_to_l1, n->exits_kept, n->vmcs_loads, n->vept_fills,
+			nested_exits_to_l1(n), n->exits_kept, n->vmcs_loads, n->vept_fills,
 			n->vept_syncs, n->vept_zaps, n->posted);
 	for (unsigned level = 1; level <= 2; level++) {
 		for (unsigned r = 0; r < EXIT_REASON_COUNT; r++) {
-			if (s->exits[level][r] != 0)
+			uint64_t count = vcpu_exits(vcpu, level, r);
+
+			if (count != 0)
 				mux_record("stat vm=%s vcpu=%u level=%u reason=%s count=%lu",
 					vm->config.name, vcpu->index, level,
-					exit_reason_name(r), s->exits[level][r]);
+					exit_reason_name(r), count);
 		}
 	}
 }

@@ -155,6 +155,9 @@ static void do_here(struct vcpu *vcpu)
 		nmi(vcpu);
 		return;
 	case MANAGE_STAT:
+	case MANAGE_LATENCY:
+	case MANAGE_TRACE:
+	case MANAGE_RECORDS:
 	case MANAGE_EXPLAIN:
 	case MANAGE_REGS:
 	case MANAGE_VMCS:

@@ -17,4 +17,10 @@ struct vcpu;
 enum manage_status manage_look(
 	struct vcpu *vcpu, const struct manage_request *r, const char **why);
 
+/* manage_trace.c: a trace begins or ends; what it has. Likewise. */
+enum manage_status manage_trace(
+	struct vcpu *vcpu, const struct manage_request *r, const char **why);
+enum manage_status manage_records(
+	const struct vcpu *vcpu, const struct manage_request *r, const char **why);
+
 #endif

@@ -30,9 +30,9 @@ static unsigned level_of(const struct vcpu *vcpu, const struct manage_request *r
 						: vcpu_level(vcpu);
 }
 
-static void tell_next(const struct manage_request *r, unsigned next)
+static void tell_next(const struct manage_request *r, uint64_t next)
 {
-	mux_record("item id=%u next=%u", id_of(r), next);
+	mux_record("item id=%u next=%lu", id_of(r), next);
 }
 
 /* ---- figures ---- */
@@ -42,7 +42,31 @@ struct figure {
 	uint64_t value;
 };
 
-static unsigned vcpu_figures(const struct vcpu *vcpu, struct figure f[16])
+static bool is_vmx_instruction(unsigned reason)
+{
+	return (reason >= EXIT_VMCALL && reason <= EXIT_VMXON) || reason == EXIT_INVEPT ||
+	       reason == EXIT_INVVPID || reason == EXIT_VMFUNC;
+}
+
+static uint64_t exits_of(const struct vcpu *vcpu, unsigned level, bool vmx_only)
+{
+	uint64_t sum = 0;
+
+	for (unsigned r = 0; r < EXIT_REASON_COUNT; r++)
+		if (!vmx_only || is_vmx_instruction(r))
+			sum += vcpu_exits(vcpu, level, r);
+	return sum;
+}
+
+static void tell_figures(const struct manage_request *r, const struct figure *f, unsigned count)
+{
+	for (unsigned i = 0; i < count; i++)
+		mux_record("item id=%u figure=%s value=%lu", id_of(r), f[i].name, f[i].value);
+}
+
+#define TELL(r, f) tell_figures(r, f, sizeof(f) / sizeof((f)[0]))
+
+static void tell_vcpu(const struct vcpu *vcpu, const struct manage_request *r)
 {
 	const struct vcpu_stats *s = &vcpu->stats;
 	const struct nested_stats *n = &vcpu->nested.stats;
@@ -51,64 +75,105 @@ static unsigned vcpu_figures(const struct vcpu *vcpu, struct figure f[16])
 		{"ticks_l1", s->ticks[1]},
 		{"ticks_l2", s->ticks[2]},
 		{"injected", s->injected},
+		{"sched_waits", s->waits},
+		{"ticks_waiting", s->ticks_waiting},
+		{"exits_l1", exits_of(vcpu, 1, false)},
+		{"exits_l1_vmx", exits_of(vcpu, 1, true)},
+		{"exits_l2", exits_of(vcpu, 2, false)},
 		{"nested_entries", n->entries},
 		{"nested_failed_entries", n->failed_entries},
-		{"nested_exits_to_l1", n->exits_to_l1},
+		{"nested_exits_to_l1", nested_exits_to_l1(n)},
 		{"nested_exits_kept", n->exits_kept},
 		{"vmcs_loads", n->vmcs_loads},
+		{"vmcs_switches", n->vmcs_switches},
 		{"vept_fills", n->vept_fills},
 		{"vept_syncs", n->vept_syncs},
 		{"vept_zaps", n->vept_zaps},
+		{"vept_evictions", n->vept_evictions},
+		{"invept", vcpu_exits(vcpu, 1, EXIT_INVEPT)},
+		{"invvpid", vcpu_exits(vcpu, 1, EXIT_INVVPID)},
 		{"posted", n->posted},
 	};
-	unsigned count = sizeof(all) / sizeof(all[0]);
 
-	_Static_assert(sizeof(all) / sizeof(all[0]) <= 16, "room of the caller");
-	for (unsigned i = 0; i < count; i++)
-		f[i] = all[i];
-	return count;
+	TELL(r, all);
+}
+
+static void tell_ram(const struct vm *vm, const struct manage_request *r)
+{
+	const struct ram_stats *s = &vm->ram->stats;
+	const struct figure all[] = {
+		{"ram_bytes", s->there * CHUNK_SIZE},
+		{"ram_given_bytes", s->given * CHUNK_SIZE},
+		{"ram_waits", s->waits},
+		{"balloon_bytes", vm->devices->balloon.inside * PAGE_SIZE},
+	};
+
+	TELL(r, all);
 }
 
 /* Of the VM, with those of its first vCPU. */
-static void tell_ram(const struct vm *vm, const struct manage_request *r)
+static void tell_vm(const struct vm *vm, const struct manage_request *r)
 {
-	const struct ram_stats *s;
+	const struct figure all[] = {
+		{"ept01_fills", vm->ept01.fills},
+		{"ept01_evictions", vm->ept01.evictions},
+	};
 
-	if (vm->ram == NULL)
-		return;
-	s = &vm->ram->stats;
-	mux_record("item id=%u figure=ram_bytes value=%lu", id_of(r),
-		(uint64_t)(s->there * CHUNK_SIZE));
-	mux_record("item id=%u figure=ram_given_bytes value=%lu", id_of(r),
-		(uint64_t)(s->given * CHUNK_SIZE));
-	mux_record("item id=%u figure=ram_waits value=%lu", id_of(r), s->waits);
-	mux_record("item id=%u figure=balloon_bytes value=%lu", id_of(r),
-		vm->devices->balloon.inside * PAGE_SIZE);
+	TELL(r, all);
+	if (vm->ram != NULL)
+		tell_ram(vm, r);
 }
 
 /* First the figures of the vCPU, with number 0 all; then exits, by level and reason. */
 static void stat(const struct vcpu *vcpu, const struct manage_request *r)
 {
 	uint64_t from = r->number[MANAGE_ARG_FROM];
-	struct figure f[16];
-	unsigned count = vcpu_figures(vcpu, f), told = 0;
+	unsigned told = 0;
 
-	for (unsigned i = 0; from == 0 && i < count; i++)
-		mux_record("item id=%u figure=%s value=%lu", id_of(r), f[i].name, f[i].value);
+	if (from == 0)
+		tell_vcpu(vcpu, r);
 	if (from == 0 && vcpu->index == 0)
-		tell_ram(vcpu->vm, r);
-	for (uint64_t i = from == 0 ? 1 : from; i <= 2 * EXIT_REASON_COUNT; i++) {
+		tell_vm(vcpu->vm, r);
+	for (uint64_t i = from == 0 ? 1 : from; i <= STAT_ROW_NONE; i++) {
 		unsigned level = i > EXIT_REASON_COUNT ? 2 : 1;
 		unsigned reason = (unsigned)(i - 1) % EXIT_REASON_COUNT;
+		uint64_t count = vcpu_exits(vcpu, level, reason);
+		uint64_t to_l1 = level == 2 ? vcpu->nested.stats.to_l1[reason] : 0;
 
-		if (vcpu->stats.exits[level][reason] == 0)
+		if (count == 0 && to_l1 == 0)
 			continue;
 		if (told++ == MANAGE_ITEMS) {
-			tell_next(r, (unsigned)i);
+			tell_next(r, i);
 			return;
 		}
-		mux_record("item id=%u level=%u reason=%s count=%lu", id_of(r), level,
-			exit_reason_name(reason), vcpu->stats.exits[level][reason]);
+		if (level == 1)
+			mux_record("item id=%u level=1 reason=%s count=%lu", id_of(r),
+				exit_reason_name(reason), count);
+		else
+			mux_record("item id=%u level=2 reason=%s count=%lu to_l1=%lu", id_of(r),
+				exit_reason_name(reason), count, to_l1);
+	}
+}
+
+/* How long L0 took, by exits that it was for: buckets that are not empty. */
+static void latency(const struct vcpu *vcpu, const struct manage_request *r)
+{
+	unsigned told = 0;
+
+	for (uint64_t i = r->number[MANAGE_ARG_FROM]; i < STAT_ROWS * LATENCY_BUCKETS; i++) {
+		unsigned row = (unsigned)i / LATENCY_BUCKETS, bucket = i % LATENCY_BUCKETS;
+		bool none = row == STAT_ROW_NONE;
+
+		if (vcpu->stats.latency[i] == 0)
+			continue;
+		if (told++ == MANAGE_ITEMS) {
+			tell_next(r, i);
+			return;
+		}
+		mux_record("item id=%u level=%u reason=%s least=%lu count=%lu", id_of(r),
+			none ? 0 : row / EXIT_REASON_COUNT + 1,
+			none ? "none" : exit_reason_name(row % EXIT_REASON_COUNT),
+			bucket == 0 ? UINT64_C(0) : BIT64(bucket), vcpu->stats.latency[i]);
 	}
 }
 
@@ -140,7 +205,7 @@ static void refusals(struct vm *vm, const struct manage_request *r)
 		if (vm_explain_get(vm, at, &e))
 			tell_refusal(vm, r, &e);
 	if (at < end)
-		tell_next(r, (unsigned)at);
+		tell_next(r, at);
 }
 
 /* ---- registers ---- */
@@ -235,7 +300,7 @@ static void tell_fields(struct vcpu *vcpu, const struct manage_request *r, unsig
 		uint64_t value;
 
 		if (told == MANAGE_ITEMS) {
-			tell_next(r, (unsigned)i);
+			tell_next(r, i);
 			return;
 		}
 		if (!field_value(vcpu, level, (enum vmcs_fid)i, &value))
@@ -314,6 +379,13 @@ enum manage_status manage_look(
 	case MANAGE_STAT:
 		stat(vcpu, r);
 		return MANAGE_IS_OK;
+	case MANAGE_LATENCY:
+		latency(vcpu, r);
+		return MANAGE_IS_OK;
+	case MANAGE_TRACE:
+		return manage_trace(vcpu, r, why);
+	case MANAGE_RECORDS:
+		return manage_records(vcpu, r, why);
 	case MANAGE_VMCS:
 		return vmcs(vcpu, r, why);
 	case MANAGE_EXPLAIN:

@@ -21,6 +21,7 @@ struct l0_config {
 	bool keep;          /* VMs that ended can be begun again; the run ends when asked */
 	unsigned places; /* VMs that there may be at a time; 0: those that modules describe */
 	bool screens;    /* what displays show when their VMs end goes to the host tool */
+	bool trace;      /* VMs are traced from their start */
 	bool posted;     /* posted interrupts even where notifications come late */
 	bool ram_zeroed; /* free memory is known to be zero */
 	enum l0_selftest selftest;

@@ -19,6 +19,7 @@
 #define MANAGE_BYTES   256u /* of memory that one answer has */
 #define MANAGE_DATA    64u  /* and one request */
 #define MANAGE_WITH    160u /* characters of settings at most */
+#define MANAGE_REASONS 128u /* exit reasons are below */
 #define MANAGE_ITEMS   16u  /* of an answer at most; `next=` tells where to go on */
 
 enum manage_arg {

@@ -260,6 +260,8 @@ void nested_load_l1(struct nested *n, struct nvmcs *v, const struct l2_leftover 
 			"VMX abort: the VM-exit MSR-load list cannot be loaded");
 }
 
+_Static_assert(EXIT_REASON_COUNT <= NESTED_TO_L1, "each reason has its counter");
+
 /* VMCS02 is current and the INFO fields are set: L2 stops, L1 goes on at its host state. */
 void exit_to_l1(struct nested *n)
 {
@@ -277,7 +279,7 @@ void exit_to_l1(struct nested *n)
 	if (v->f[FID_EXIT_MSR_STORE_COUNT] && !msrlist_exit_store(n, v))
 		exit_abort(n, v, VMX_ABORT_SAVE_MSRS,
 			"VMX abort: the VM-exit MSR-store list cannot be stored");
-	n->stats.exits_to_l1++;
+	n->stats.to_l1[v->f[FID_EXIT_REASON] % NESTED_TO_L1]++;
 	nested_load_l1(n, v, &l2);
 }
 

@@ -104,10 +104,23 @@ struct nested_refusal {
 	uint64_t found[2];
 };
 
+#define NESTED_TO_L1 128u /* a power of two above all exit reasons */
+
 struct nested_stats {
-	uint64_t entries, failed_entries, exits_to_l1, exits_kept, vmcs_loads, vept_fills,
-		vept_syncs, vept_zaps, posted;
+	uint64_t to_l1[NESTED_TO_L1]; /* exits that L1 got, by the reason that it sees */
+	uint64_t entries, failed_entries, exits_kept, vmcs_loads, vmcs_switches, vept_fills,
+		vept_syncs, vept_zaps, vept_evictions, posted;
 };
+
+/* All exits that L1 got. */
+static inline uint64_t nested_exits_to_l1(const struct nested_stats *s)
+{
+	uint64_t sum = 0;
+
+	for (unsigned i = 0; i < NESTED_TO_L1; i++)
+		sum += s->to_l1[i];
+	return sum;
+}
 
 struct nested {
 	struct nested_vm *vm;

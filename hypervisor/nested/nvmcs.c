@@ -178,6 +178,8 @@ void nvmcs_resolve_link(struct nested *n, struct nvmcs *v)
 
 void nvmcs_select(struct nested *n, struct nvmcs *v)
 {
+	if (v != n->cur)
+		n->stats.vmcs_switches++;
 	n->cur = v;
 	if (v)
 		v->last_use = ++n->use_counter;

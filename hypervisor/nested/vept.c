@@ -64,6 +64,7 @@ static bool give_up_tables(struct nested *n, struct vept_root *keep)
 	struct vept *e = &n->vm->vept;
 	struct vept_root *r = oldest_root(e, keep);
 
+	n->stats.vept_evictions++;
 	if (r) {
 		root_drop(n, r);
 		return true;

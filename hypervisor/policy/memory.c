@@ -46,6 +46,7 @@ uint64_t memory_pool_size(const struct vm_config *c)
 {
 	uint64_t size = POOL_BASE_SIZE + (c->memory >> POOL_SHARE_SHIFT);
 
+	size += (uint64_t)(MEMORY_FIGURES_PAGES + MEMORY_TRACE_PAGES) * c->cpus * MEMORY_PAGE;
 	if (memory_kept_size(c) == 0)
 		size += c->disk_memory;
 	if (c->vmx)

@@ -55,6 +55,8 @@ const struct setting option_settings[] = {
 		.help = "VMs that there may be at a time, with those that are defined later; 0: as many as modules describe"},
 	{ROW("screens", SETTING_SWITCH, screens),
 		.help = "send the host tool what each display shows when its VM ends"},
+	{ROW("trace", SETTING_SWITCH, trace),
+		.help = "trace all VMs from their start; `nestor trace` has what they did last"},
 	{ROW("epoch", SETTING_NUMBER, epoch), .max = UINT64_MAX,
 		.help = "time of day at the start, in seconds since 1970; 0: the machine's"},
 	{ROW("limit", SETTING_NUMBER, limit), .max = UINT64_MAX, .initial = UINT64_MAX,

@@ -25,6 +25,7 @@ struct options {
 	bool keep;        /* VMs that ended can be begun again; the run ends when asked */
 	uint32_t places;  /* VMs that there may be at a time; 0: those of the modules */
 	bool screens;     /* the pictures of displays, when a VM ends (vm/screen.h) */
+	bool trace;       /* VMs are traced from their start (vm/trace.h) */
 	bool posted;      /* posted interrupts even on a machine that delays notifications */
 	uint8_t selftest; /* enum l0_selftest */
 	uint64_t epoch;   /* time of day at the start, seconds since 1970; 0: the machine's */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * vCPUs move from a CPU that has too many to one that sleeps; and, at the end of slices, to one
- * that has two less to run.
+ * The queues of CPUs. vCPUs move from a CPU that has too many to one that sleeps; and, at the
+ * end of slices, to one that has two less to run.
  *
  * The CPU that a vCPU belongs to gives it away: it alone can VMCLEAR what is active there, so
  * nobody ever waits for another CPU. A CPU that goes to sleep says so, and asks one that has
@@ -12,6 +12,51 @@
 #include "cpu/asm.h"
 #include "cpu/log.h"
 #include "vm/sched.h"
+
+/* ---- queues ---- */
+
+void sched_enqueue(struct sched_node *n, unsigned cpu)
+{
+	struct sched_shared *s = &sched_cpu(cpu)->shared;
+
+	spin_lock(&s->lock);
+	n->next = s->queue;
+	__atomic_store_n(&n->cpu, cpu, __ATOMIC_SEQ_CST);
+	__atomic_store_n(&s->queue, n, __ATOMIC_RELEASE);
+	spin_unlock(&s->lock);
+}
+
+void sched_dequeue(struct sched_node *n)
+{
+	struct sched_shared *s = &sched_cpu(n->cpu)->shared;
+	struct sched_node **link = &s->queue;
+
+	spin_lock(&s->lock);
+	while (*link != n)
+		link = &(*link)->next;
+	*link = n->next;
+	spin_unlock(&s->lock);
+}
+
+/* ---- how long they wait ---- */
+
+void sched_begin_wait(struct sched_node *n)
+{
+	__atomic_store_n(&n->since, rdtsc(), __ATOMIC_RELAXED);
+}
+
+void sched_end_wait(struct sched_node *n)
+{
+	uint64_t since = __atomic_exchange_n(&n->since, 0, __ATOMIC_RELAXED), now = rdtsc();
+	struct vcpu_stats *stats = &n->vcpu->stats;
+
+	if (since == 0)
+		return;
+	stats->waits++;
+	stats->ticks_waiting += now > since ? now - since : 0;
+}
+
+/* ---- who goes where ---- */
 
 static bool allowed(const struct sched_node *n, unsigned cpu)
 {

@@ -202,7 +202,7 @@ static unsigned repeated(const struct exit_trace *t, unsigned at, unsigned most)
 {
 	unsigned n = 1;
 
-	while (n < most && t->what[(at + n) % TRACE_SIZE] == t->what[at] &&
+	while (n < most && t->row[(at + n) % TRACE_SIZE] == t->row[at] &&
 		t->rip[(at + n) % TRACE_SIZE] == t->rip[at])
 		n++;
 	return n;
@@ -218,13 +218,13 @@ static void dump_exits(const struct vcpu *vcpu)
 
 	for (unsigned i = 0, same; i < TRACE_SIZE; i += same) {
 		unsigned at = (first + i) % TRACE_SIZE;
-		bool l1 = !(t->what[at] & TRACE_L2);
+		bool l1 = t->row[at] < STAT_ROW(2, 0);
 
 		same = repeated(t, at, TRACE_SIZE - i);
-		if (t->what[at] == 0 && t->rip[at] == 0)
+		if (t->row[at] == 0 && t->rip[at] == 0)
 			continue;
 		n += fmt(text + n, sizeof(text) - n, " L%u %s %s%lx x%u;", l1 ? 1 : 2,
-			exit_reason_name(t->what[at] & TRACE_REASON), mark(l1), t->rip[at],
+			exit_reason_name(t->row[at] % EXIT_REASON_COUNT), mark(l1), t->rip[at],
 			same);
 		if (++in_line % A_LINE == 0) {
 			say(vcpu, "exits:%s", text);
@@ -246,7 +246,7 @@ static void dump_host_fields(const struct vcpu *vcpu)
 	say(vcpu,
 		"VMCS of L1 at 0x%lx: %lu entries, %lu exits to L1, the last for reason 0x%lx, "
 		"qualification 0x%lx",
-		nested->cur->gpa, nested->stats.entries, nested->stats.exits_to_l1,
+		nested->cur->gpa, nested->stats.entries, nested_exits_to_l1(&nested->stats),
 		f[FID_EXIT_REASON], f[FID_EXIT_QUALIFICATION]);
 	say(vcpu,
 		"an exit to L1 loads HOST_RIP @%lx HOST_RSP %lx HOST_CR0 %lx HOST_CR3 %lx "

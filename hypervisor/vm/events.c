@@ -20,6 +20,7 @@
 #include "vm/ram.h"
 #include "vm/sched.h"
 #include "vm/screen.h"
+#include "vm/trace.h"
 #include "vmx/asm.h"
 
 /* Ticks that an exit for work and the way back take beside it, about. */
@@ -423,6 +424,21 @@ static void process(struct vcpu *vcpu, uint32_t events)
 		process_irq(vcpu);
 }
 
+/* What L0 does for the vCPU goes on when it runs again. */
+static void give_way(struct vcpu *vcpu)
+{
+	if (vcpu_traced(vcpu))
+		vcpu_trace_out(vcpu);
+	vcpu->spent = rdtsc() - vcpu->exit_tsc;
+}
+
+static void go_on(struct vcpu *vcpu)
+{
+	vcpu->exit_tsc = rdtsc() - vcpu->spent;
+	if (vcpu_traced(vcpu))
+		vcpu_trace_in(vcpu);
+}
+
 struct vcpu *vcpu_process_events(struct vcpu *vcpu)
 {
 	for (;;) {
@@ -437,9 +453,9 @@ struct vcpu *vcpu_process_events(struct vcpu *vcpu)
 		process(vcpu, events);
 		if (vcpu->state != VCPU_RUNNABLE || vcpu->paused || events & EVENT_YIELD ||
 			sched_slice_over()) {
-			vcpu->stats.ticks[0] += rdtsc() - vcpu->exit_tsc;
+			give_way(vcpu);
 			vcpu = schedule();
-			vcpu->exit_tsc = rdtsc();
+			go_on(vcpu);
 		}
 	}
 }

@@ -17,6 +17,7 @@
 #include "vm/l2.h"
 #include "vm/life.h"
 #include "vm/sched.h"
+#include "vm/trace.h"
 #include "vm/vm_log.h"
 #include "vmx/asm.h"
 #include "vmx/stub.h"
@@ -218,7 +219,7 @@ static void handle_pause(struct vcpu *vcpu)
  * Nobody asked for it: a feature that L0 neither uses nor offers, on a processor newer than L0.
  * What the guest did is not there on its virtual CPU.
  */
-static void handle_unasked(struct vcpu *vcpu)
+static __attribute__((noinline)) void handle_unasked(struct vcpu *vcpu)
 {
 	uint32_t reason = EXIT_REASON_BASIC(vmread32(VMCS_EXIT_REASON));
 
@@ -293,9 +294,10 @@ void vcpu_handle_exit(struct vcpu *vcpu, uint32_t reason)
 {
 	exit_handler h = handlers[reason];
 
-	if (h == NULL)
-		h = handle_unasked;
-	h(vcpu);
+	if (__builtin_expect(h != NULL, true))
+		h(vcpu);
+	else
+		handle_unasked(vcpu);
 }
 
 /* The launch state after a failed entry depends on which instruction it was: start afresh. */
@@ -327,10 +329,11 @@ static inline __attribute__((always_inline)) void write_timer(struct vcpu *vcpu,
 	vmwrite(VMCS_PREEMPTION_TIMER_VALUE, value);
 }
 
-static inline bool has_events(const struct vcpu *vcpu)
+/* node: the vCPU's. */
+static inline bool has_events(const struct vcpu *vcpu, const struct sched_node *node)
 {
 	return (__atomic_load_n(&vcpu->events, __ATOMIC_RELAXED) |
-		       __atomic_load_n(&vcpu->node->posted, __ATOMIC_RELAXED)) != 0;
+		       __atomic_load_n(&node->posted, __ATOMIC_RELAXED)) != 0;
 }
 
 /*
@@ -347,8 +350,26 @@ static __attribute__((noinline)) struct vcpu *handle_events(struct vcpu *vcpu)
 		sched_clear_guest();
 		vcpu = vcpu_process_events(vcpu);
 		sched_set_guest(vcpu->node);
-	} while (has_events(vcpu));
+	} while (has_events(vcpu, vcpu->node));
+	if (vcpu_traced(vcpu)) /* after another one, perhaps, that is not */
+		vcpu_trace_entry(vcpu);
 	return vcpu;
+}
+
+/* L0 has begun to run for the vCPU without an exit. */
+static void no_exit(struct vcpu *vcpu, uint64_t now)
+{
+	vcpu->exit_tsc = now;
+	vcpu->row = STAT_ROW_NONE;
+}
+
+/* L0 has done what the exit was for. */
+static inline __attribute__((always_inline)) void account_l0(struct vcpu *vcpu, uint64_t now)
+{
+	uint64_t ticks = now - vcpu->exit_tsc;
+
+	vcpu->stats.ticks[0] += ticks;
+	vcpu->stats.latency[STAT_LATENCY((size_t)vcpu->row) + latency_bucket(ticks)]++;
 }
 
 /* When the timer has to fire: what is deferred asks for an exit at once. */
@@ -367,11 +388,11 @@ static __attribute__((noinline)) struct vcpu *late(struct vcpu *vcpu, uint64_t n
 	uint64_t deadline;
 
 	while (sched_slice_over()) {
-		vcpu->exit_tsc = now;
+		no_exit(vcpu, now);
 		vcpu_add_events(vcpu, EVENT_YIELD);
 		vcpu = handle_events(vcpu);
 		now = rdtsc();
-		vcpu->stats.ticks[0] += now - vcpu->exit_tsc;
+		account_l0(vcpu, now);
 	}
 	vcpu->entry_tsc = now;
 	deadline = timer_deadline(vcpu);
@@ -405,13 +426,14 @@ static inline struct vcpu *arm_timer_of_l1(struct vcpu *vcpu, uint64_t now)
  */
 static inline __attribute__((always_inline)) struct vcpu *leave(struct vcpu *vcpu)
 {
+	struct sched_node *node = vcpu->node;
 	uint64_t now;
 
-	sched_set_guest(vcpu->node);
-	if (has_events(vcpu))
+	sched_set_guest(node);
+	if (has_events(vcpu, node))
 		vcpu = handle_events(vcpu);
 	now = rdtsc();
-	vcpu->stats.ticks[0] += now - vcpu->exit_tsc;
+	account_l0(vcpu, now);
 	vcpu->entry_tsc = now;
 	if (vcpu->entry_deadline != DEV_NEVER)
 		return arm_timer(vcpu, now);
@@ -440,27 +462,33 @@ static inline void post_deferred(struct vcpu *vcpu)
  * pays for it: the level is a constant here.
  */
 static inline __attribute__((always_inline)) void account(
-	struct vcpu *vcpu, unsigned level, uint32_t reason)
+	struct vcpu *vcpu, unsigned level, uint32_t reason, uint64_t now)
 {
 	struct exit_trace *t = &vcpu->trace;
 	uint64_t rip = vmread(VMCS_GUEST_RIP);
 	unsigned at = (t->at + 1u) % TRACE_SIZE;
+	uint8_t row = (uint8_t)STAT_ROW(level, reason);
 
 	t->at = at;
 	t->rip[at] = rip;
-	t->what[at] = (uint8_t)TRACED(level, reason);
-	vcpu->stats.ticks[level] += vcpu->exit_tsc - vcpu->entry_tsc;
-	vcpu->stats.exits[level][reason]++;
+	t->row[at] = row;
+	vcpu->row = row;
+	vcpu->stats.ticks[level] += now - vcpu->entry_tsc;
 }
 
 static inline __attribute__((always_inline)) struct vcpu *dispatch(
-	struct vcpu *vcpu, uint32_t reason, bool injected)
+	struct vcpu *vcpu, uint32_t reason, uint64_t now)
 {
+	bool injected;
+
 	if (!vcpu->nested.in_l2) {
-		account(vcpu, 1, reason);
+		vcpu->injecting = false;
+		account(vcpu, 1, reason, now);
 		vcpu_handle_exit(vcpu, reason);
 	} else {
-		account(vcpu, 2, reason);
+		injected = vcpu->injecting;
+		vcpu->injecting = false;
+		account(vcpu, 2, reason, now);
 		l2_exit(vcpu, reason, injected);
 	}
 	return leave(vcpu);
@@ -468,10 +496,12 @@ static inline __attribute__((always_inline)) struct vcpu *dispatch(
 
 /* No basic reason of the table: a failed entry, or a processor newer than L0. */
 static __attribute__((noinline)) struct vcpu *odd_exit(
-	struct vcpu *vcpu, uint32_t reason, bool injected)
+	struct vcpu *vcpu, uint32_t reason, uint64_t now)
 {
 	if (!(reason & EXIT_REASON_ENTRY_FAILURE))
-		return dispatch(vcpu, odd_reason(reason), injected);
+		return dispatch(vcpu, odd_reason(reason), now);
+	vcpu->injecting = false;
+	no_exit(vcpu, now);
 	entry_failed(vcpu, reason);
 	return leave(vcpu);
 }
@@ -479,15 +509,14 @@ static __attribute__((noinline)) struct vcpu *odd_exit(
 struct vcpu *vcpu_exit(struct vcpu *vcpu)
 {
 	uint32_t reason = vmread32(VMCS_EXIT_REASON);
-	bool injected = vcpu->injecting;
+	uint64_t now = rdtsc();
 
-	vcpu->exit_tsc = rdtsc();
+	vcpu->exit_tsc = now;
 	sched_clear_guest();
-	vcpu->injecting = false;
 	post_deferred(vcpu);
 	if (reason >= EXIT_REASON_COUNT)
-		return odd_exit(vcpu, reason, injected);
-	return dispatch(vcpu, reason, injected);
+		return odd_exit(vcpu, reason, now);
+	return dispatch(vcpu, reason, now);
 }
 
 struct vcpu *vcpu_entry_failed(struct vcpu *vcpu)
@@ -495,7 +524,7 @@ struct vcpu *vcpu_entry_failed(struct vcpu *vcpu)
 	uint32_t error = vmread32(VMCS_INSTRUCTION_ERROR);
 
 	sched_clear_guest();
-	vcpu->exit_tsc = rdtsc();
+	no_exit(vcpu, rdtsc());
 	post_deferred(vcpu);
 	if (!vcpu->nested.in_l2) {
 		log_error("VMLAUNCH or VMRESUME failed: VM-instruction error %u", error);
@@ -513,7 +542,7 @@ struct vcpu *vcpu_kicked(void)
 	struct vcpu *vcpu = vcpu_current();
 
 	sched_clear_guest();
-	vcpu->exit_tsc = rdtsc();
+	no_exit(vcpu, rdtsc());
 	look_at_queue(vcpu);
 	return leave(vcpu);
 }
@@ -522,6 +551,6 @@ struct vcpu *vm_first(void)
 {
 	struct vcpu *vcpu = schedule();
 
-	vcpu->exit_tsc = rdtsc();
+	vcpu->exit_tsc = rdtsc() - vcpu->spent;
 	return leave(vcpu);
 }

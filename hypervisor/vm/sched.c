@@ -51,29 +51,6 @@ static struct sched_node *node_of(const struct vcpu *vcpu)
 
 /* ---- queues ---- */
 
-void sched_enqueue(struct sched_node *n, unsigned cpu)
-{
-	struct sched_shared *s = &sched_cpu(cpu)->shared;
-
-	spin_lock(&s->lock);
-	n->next = s->queue;
-	__atomic_store_n(&n->cpu, cpu, __ATOMIC_SEQ_CST);
-	__atomic_store_n(&s->queue, n, __ATOMIC_RELEASE);
-	spin_unlock(&s->lock);
-}
-
-void sched_dequeue(struct sched_node *n)
-{
-	struct sched_shared *s = &sched_cpu(n->cpu)->shared;
-	struct sched_node **link = &s->queue;
-
-	spin_lock(&s->lock);
-	while (*link != n)
-		link = &(*link)->next;
-	*link = n->next;
-	spin_unlock(&s->lock);
-}
-
 /* Others only put nodes in front, so that the own CPU needs no lock to walk its queue. */
 static struct sched_node *first(const struct sched_cpu *c)
 {
@@ -137,6 +114,7 @@ struct sched_node *sched_add(struct vcpu *vcpu)
 	cpu = sched_place(n);
 	__atomic_store_n(&n->cpu, cpu, __ATOMIC_SEQ_CST);
 	__atomic_store_n(&vcpu->node, n, __ATOMIC_SEQ_CST);
+	sched_begin_wait(n);
 	if (starts_runnable(vcpu))
 		__atomic_store_n(&n->runnable, true, __ATOMIC_SEQ_CST);
 	__atomic_store_n(&node_for[vcpu->vm->id][vcpu->index], n, __ATOMIC_SEQ_CST);
@@ -226,7 +204,12 @@ void sched_wake(struct vcpu *vcpu)
 
 	if (n == NULL)
 		return;
-	if (sched_is_runnable(n) || __atomic_exchange_n(&n->runnable, true, __ATOMIC_SEQ_CST))
+	if (sched_is_runnable(n)) {
+		kick(n);
+		return;
+	}
+	sched_begin_wait(n);
+	if (__atomic_exchange_n(&n->runnable, true, __ATOMIC_SEQ_CST))
 		kick(n);
 	else if (n != sched_this_cpu()->node)
 		sched_notify(__atomic_load_n(&n->cpu, __ATOMIC_SEQ_CST));
@@ -244,6 +227,8 @@ void sched_post(unsigned vm, unsigned vcpu, uint32_t events)
 	if (n == NULL || (__atomic_load_n(&n->held, __ATOMIC_SEQ_CST) & events) == events ||
 		(__atomic_fetch_or(&n->posted, events, __ATOMIC_SEQ_CST) & events) == events)
 		return;
+	if (!sched_is_runnable(n))
+		sched_begin_wait(n);
 	__atomic_store_n(&n->runnable, true, __ATOMIC_SEQ_CST);
 	sched_notify(__atomic_load_n(&n->cpu, __ATOMIC_SEQ_CST));
 }
@@ -367,6 +352,8 @@ void sched_put_down(void)
 	if (c->node == NULL)
 		return;
 	sched_use_address_space(c->node->cr3);
+	if (sched_is_runnable(c->node))
+		sched_begin_wait(c->node);
 	vcpu_save_registers(c->node->vcpu);
 	this_cpu()->current = NULL;
 	c->node = NULL;
@@ -582,6 +569,7 @@ struct vcpu *schedule(void)
 			continue;
 		}
 		switch_to(n);
+		sched_end_wait(n);
 		if (!ready(n))
 			continue;
 		sched_give_away(n);

@@ -30,6 +30,7 @@ struct sched_node {
 	uint32_t held;   /* of these: the vCPU knows of them; written by its CPU; atomic */
 	uint32_t posted; /* enum vcpu_event, by CPUs that cannot see the vCPU; atomic */
 	uint32_t cpu;    /* whose queue it is in; changed by that CPU only */
+	uint64_t since;  /* host TSC since which it could run and does not; 0: no; atomic */
 	bool slept;      /* since it ran last */
 	bool runnable;   /* may be written by any CPU */
 	bool used;       /* claimed by any CPU, by an exchange */
@@ -135,8 +136,6 @@ void sched_console_pass(uint32_t vms);
 bool sched_console_asked(void);
 
 /* For balance.c. */
-void sched_enqueue(struct sched_node *n, unsigned cpu);
-void sched_dequeue(struct sched_node *n);
 bool sched_is_runnable(const struct sched_node *n);
 /* Something in the queue of that CPU has become runnable. */
 void sched_notify(unsigned cpu);
@@ -147,6 +146,15 @@ void sched_use_address_space(uint64_t cr3);
 extern uint64_t sched_boot_space;
 
 /* ---- balance.c ---- */
+/* The node joins the queue of a CPU; and leaves the one that it is in. */
+void sched_enqueue(struct sched_node *n, unsigned cpu);
+void sched_dequeue(struct sched_node *n);
+/*
+ * It can run from now on: called before it is runnable; and it runs, and is current. Figures
+ * only: who is late may spoil one.
+ */
+void sched_begin_wait(struct sched_node *n);
+void sched_end_wait(struct sched_node *n);
 /* A CPU for a new node. */
 unsigned sched_place(struct sched_node *n);
 /* Runnable vCPUs of this CPU's queue, but for `keep`, go to CPUs that sleep, as far as there

@@ -7,19 +7,28 @@
 #include "vm/vm_int.h"
 
 #include "cpu/asm.h"
+#include "cpu/config.h"
 #include "cpu/log.h"
 #include "cpu/mem.h"
 #include "cpu/percpu.h"
 #include "load/load.h"
 #include "mm/layout.h"
+#include "policy/memory.h"
 #include "vm/nested_hw.h"
 #include "vm/ram.h"
+#include "vm/trace.h"
 #include "vmx/asm.h"
+#include "vmx/stub.h"
 
 _Static_assert(offsetof(struct vcpu, regs) == 0, "vmx/stub.S");
 _Static_assert(offsetof(struct vcpu, vmcs) == 128, "vmx/stub.S");
+_Static_assert(offsetof(struct vcpu, on_exit) == 136, "vmx/stub.S");
 _Static_assert(offsetof(struct percpu, kicked) == 33, "vmx/stub.S");
 _Static_assert(offsetof(struct hw_vmcs, launched) == 0, "vmx/stub.S");
+
+_Static_assert(sizeof(((struct vcpu_stats *)NULL)->latency) <=
+		       (uint64_t)MEMORY_FIGURES_PAGES * MEMORY_PAGE,
+	"a vCPU needs more of the pool");
 
 #define PIN_WANTED \
 	(PIN_EXT_INTR_EXITING | PIN_NMI_EXITING | PIN_VIRTUAL_NMIS | PIN_PREEMPTION_TIMER)
@@ -118,6 +127,8 @@ struct vcpu *vcpu_create(struct vm *vm, unsigned index)
 	vcpu->index = index;
 	vcpu->home = this_cpu()->index;
 	vcpu->entry_deadline = vcpu->work_at = vcpu->messages_at = DEV_NEVER;
+	vcpu->on_exit = vcpu_exit;
+	vcpu->row = STAT_ROW_NONE;
 	vcpu->xcr0 = XCR0_X87;
 	vcpu->xsave = pool_get(&vm->pool);
 	if (vcpu->xsave == NULL || !cpuid_create(vcpu) || !msr_create(vcpu))
@@ -137,6 +148,8 @@ struct vcpu *vcpu_create(struct vm *vm, unsigned index)
 	vcpu->nested.msr_bitmap02 = bitmap02;
 	vcpu->nested.tsc_offset = vm->tsc_offset;
 	vcpu_power_on(vcpu);
+	if (l0_config()->trace && !vcpu_trace_on(vcpu, &(struct trace_filter)TRACE_ALL))
+		return NULL;
 	return vcpu;
 }
 
@@ -147,6 +160,17 @@ void vcpu_power_on(struct vcpu *vcpu)
 	vcpu_reset_state(vcpu);
 	reset_msrs();
 	vcpu->state = vcpu->index == 0 ? VCPU_RUNNABLE : VCPU_WAIT_SIPI;
+}
+
+uint64_t vcpu_exits(const struct vcpu *vcpu, unsigned level, unsigned reason)
+{
+	unsigned row = STAT_ROW(level, reason);
+	const uint64_t *latency = &vcpu->stats.latency[STAT_LATENCY(row)];
+	uint64_t count = vcpu->row == row;
+
+	for (unsigned i = 0; i < LATENCY_BUCKETS; i++)
+		count += latency[i];
+	return count;
 }
 
 void vcpu_leave_cpu(struct vcpu *vcpu)

@@ -11,6 +11,7 @@
 
 #include "dev/dev.h"
 #include "emul/decode.h"
+#include "lib/latency.h"
 #include "lib/limits.h"
 #include "nested/nested.h"
 #include "spec/regs.h"
@@ -52,25 +53,34 @@ enum vcpu_state {
 	VCPU_STARVED    /* until there is memory for it: vm/ram.h */
 };
 
-/* Exits by level they came from, and time. Index 0: L0, 1: L1, 2: L2. */
+/* An exit from level 1 or 2 as a number: of its row among the figures. */
+#define STAT_ROW(level, reason) ((reason) + ((level)-1) * EXIT_REASON_COUNT)
+#define STAT_ROW_NONE           STAT_ROW(3, 0) /* L0 runs for another reason */
+#define STAT_ROWS               (STAT_ROW_NONE + 1)
+#define STAT_LATENCY(row)       ((row)*LATENCY_BUCKETS)
+
+_Static_assert(STAT_ROWS <= UINT8_MAX, "rows are bytes");
+
 struct vcpu_stats {
-	uint64_t exits[3][EXIT_REASON_COUNT]; /* [0] is not used */
-	uint64_t ticks[3];
-	uint64_t injected; /* interrupts */
+	/*
+	 * How long L0 ran, from an exit to the entry that follows it, sleep left out: how often
+	 * it took so long, by STAT_LATENCY() and latency_bucket(). The exit under way is not in
+	 * it yet (vcpu_exits()).
+	 */
+	uint64_t latency[STAT_ROWS * LATENCY_BUCKETS];
+	uint64_t ticks[3];      /* of L0, L1, L2 */
+	uint64_t injected;      /* interrupts */
+	uint64_t waits;         /* how often it could run, and another vCPU did; ... */
+	uint64_t ticks_waiting; /* ... and how long */
 };
 
 /* The last exits. */
-#define TRACE_SIZE            32
-#define TRACED(level, reason) ((reason) | ((level)-1) << 7)
-#define TRACE_REASON          0x7fu
-#define TRACE_L2              0x80u
-
-_Static_assert(EXIT_REASON_COUNT <= TRACE_REASON, "bit 7 is free for the level");
+#define TRACE_SIZE 32
 
 struct exit_trace {
 	unsigned at; /* the newest */
 	uint64_t rip[TRACE_SIZE];
-	uint8_t what[TRACE_SIZE]; /* TRACED() */
+	uint8_t row[TRACE_SIZE]; /* STAT_ROW() */
 };
 
 struct vm;
@@ -79,6 +89,7 @@ struct sched_node;
 struct cpuid_table;
 struct mtrr_state;
 struct nested_hw;
+struct vcpu_tracing;
 
 #define NO_CPU UINT32_MAX
 
@@ -99,7 +110,9 @@ struct vcpu_decoded {
 struct vcpu {
 	struct guest_regs regs; /* offset 0; vmx/stub.S */
 	struct hw_vmcs *vmcs;   /* the current one: &vmcs01, or a VMCS02; vmx/stub.S */
-	uint32_t events;        /* enum vcpu_event */
+	/* What its exits call: vcpu_exit, or what calls that; vmx/stub.S. */
+	struct vcpu *(*on_exit)(struct vcpu *vcpu);
+	uint32_t events;   /* enum vcpu_event */
 	uint32_t deferred; /* enum vcpu_event to post after the next exit, which is at once */
 	uint32_t starved_events; /* enum vcpu_event that wait until it has memory */
 	uint8_t starving;        /* enum ram_want: what it needs before it goes on */
@@ -107,8 +120,10 @@ struct vcpu {
 	bool nmi_waits;      /* an NMI is blocked: until the NMI window, or the level changes */
 	bool injecting;      /* an event for the next entry is in the current VMCS */
 	uint8_t sipi_vector; /* of the last start-up IPI; atomic */
+	uint8_t row;         /* STAT_ROW() of the last exit, or STAT_ROW_NONE */
 	uint64_t entry_tsc;  /* host TSC at the last entry */
-	uint64_t exit_tsc;   /* host TSC at the last exit */
+	uint64_t exit_tsc; /* host TSC at the last exit, and so much later as it slept since */
+	uint64_t spent;    /* while it does not run: ticks of L0 since its last exit */
 	uint64_t entry_deadline; /* host TSC for the preemption timer; DEV_NEVER: none */
 	uint64_t rest_tsc;       /* host TSC up to which the rest of its L2 is accounted for */
 	struct vm *vm;
@@ -137,6 +152,7 @@ struct vcpu {
 	struct mtrr_state *mtrr;
 	struct vcpu_stats stats;
 	struct exit_trace trace;
+	struct vcpu_tracing *tracing; /* vm/trace.h; NULL: it was never traced */
 	enum dev_apic_mode apic_mode; /* that VMCS01 is set up for */
 	uint64_t eoi_exit[4];         /* EOI-exit bitmaps of VMCS01 */
 	struct nested nested;

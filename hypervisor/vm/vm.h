@@ -107,6 +107,10 @@ struct vm {
 /* Ends the VM: all its vCPUs stop at their next entry. `why` is for the log. */
 void vm_stop(struct vm *vm, enum vm_end end, uint32_t value, const char *why);
 
+/* How many exits a level had for a reason, with the one under way; the vCPU is not in guest
+ * mode. */
+uint64_t vcpu_exits(const struct vcpu *vcpu, unsigned level, unsigned reason);
+
 /* The vCPU that this CPU runs now, or NULL. */
 struct vcpu *vcpu_current(void);
 

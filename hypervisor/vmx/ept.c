@@ -107,6 +107,7 @@ bool ept_map(struct ept *e, uint64_t gpa, struct hpa hpa, uint64_t size, uint64_
 		if (entry == NULL)
 			return false;
 		old = *entry;
+		e->fills++;
 		*entry = (hpa.v + done) | perm | EPT_TYPE(type) |
 			 (shift > PAGE_SHIFT ? EPT_LARGE : 0);
 		free_table(e, old, shift);
@@ -125,6 +126,7 @@ bool ept_unmap(struct ept *e, uint64_t gpa, uint64_t size)
 		if (ept_split_to_4k(e, gpa + done) == NULL)
 			return false;
 		*ept_leaf(e, gpa + done, &page_size) = 0;
+		e->evictions++;
 	}
 	return true;
 }
@@ -162,8 +164,10 @@ void ept_clear(struct ept *e, uint64_t gpa, uint64_t size)
 		uint64_t first = gpa & ~((1ull << shift) - 1);
 
 		gpa = first + (1ull << shift);
-		if (present(*entry) && first >= end - size && gpa <= end)
+		if (present(*entry) && first >= end - size && gpa <= end) {
 			*entry = 0;
+			e->evictions++;
+		}
 	}
 }
 
@@ -185,6 +189,7 @@ bool ept_chunk_set(struct ept *e, uint64_t gpa, struct hpa hpa)
 
 	if (entry == NULL)
 		return false;
+	e->fills++;
 	if (!is_table(*entry)) {
 		set_entry(entry, hpa.v | leaf | EPT_LARGE);
 		return true;
@@ -202,6 +207,7 @@ void ept_chunk_clear(struct ept *e, uint64_t gpa)
 
 	if (entry == NULL || !present(*entry))
 		return;
+	e->evictions++;
 	if (!is_table(*entry)) {
 		set_entry(entry, 0);
 		return;

@@ -17,6 +17,7 @@ struct ept {
 	uint64_t *root;
 	uint64_t eptp;
 	struct page_pool *pool;
+	uint64_t fills, evictions; /* mappings that were made, and taken away again */
 };
 
 /* Empty EPT; write-back tables, A/D bits when the machine has them. False: pool exhausted. */

@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The way into guests and back. RAX to R15 are at the start of struct vcpu in encoding order
- * (RSP left out), the pointer to struct hw_vmcs follows. HOST_RSP is the top of the CPU's
- * stack.
+ * (RSP left out), the pointers to struct hw_vmcs and to the function for exits follow.
+ * HOST_RSP is the top of the CPU's stack.
  *
  * An NMI that arrives on the way into a guest must not be missed: PERCPU_KICKED tells of one
  * before vmx_enter, and the handler lets one that interrupts vmx_enter return to where
  * nmi_restarts says (cpu/fault.c).
  */
 #define VCPU_VMCS	128
+#define VCPU_ON_EXIT	136
 #define PERCPU_CURRENT	8
 #define PERCPU_KICKED	33
 
@@ -53,7 +54,7 @@ vmx_exit_stub:
 	mov	%r15, 15 * 8(%rdi)
 	pop	7 * 8(%rdi)
 	xor	%ebp, %ebp
-	call	vcpu_exit
+	call	*VCPU_ON_EXIT(%rdi)
 	mov	%rax, %rdi
 	.size	vmx_exit_stub, . - vmx_exit_stub
 

@@ -23,7 +23,10 @@ struct vcpu *vm_first(void);
 /* HOST_RIP. Not to be called. */
 void vmx_exit_stub(void);
 
-/* Provided by vm/: a VM exit; the registers are in the vCPU. Returns the vCPU to enter next. */
+/*
+ * Provided by vm/: a VM exit; the registers are in the vCPU. Returns the vCPU to enter next.
+ * The stub calls what the vCPU has in its place.
+ */
 struct vcpu *vcpu_exit(struct vcpu *vcpu);
 /* Provided by vm/: an NMI came before the entry. Returns the vCPU to enter. */
 struct vcpu *vcpu_kicked(void);

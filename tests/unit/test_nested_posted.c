@@ -119,7 +119,7 @@ static void a_notification_moves_the_requests_without_an_exit(void **state)
 	for (unsigned i = 0; i < 4; i++)
 		assert_true(fake_read64(DESCRIPTOR + i * 8) == 0);
 	assert_true(fake_read64(DESCRIPTOR + 32) == 0xf00d0002); /* ON alone goes */
-	assert_int_equal(world.n.stats.exits_to_l1, 0);
+	assert_int_equal(nested_exits_to_l1(&world.n.stats), 0);
 }
 
 static void a_lower_request_leaves_rvi(void **state)

@@ -329,6 +329,37 @@ static void equals_share_a_cpu(void **state)
 		assert_in_range(used[i], 95000000, 105000000);
 }
 
+static void who_could_run_and_does_not_waits(void **state)
+{
+	uint64_t used[4] = {0}, waits;
+
+	(void)state;
+	sched_add(&vcpus[0]);
+	run(100000000, used);
+	waits = vcpus[0].stats.waits;
+	sched_add(&vcpus[1]);
+	run(400000000, used);
+	assert_in_range(vcpus[0].stats.ticks_waiting, 190000000, 210000000);
+	assert_in_range(vcpus[1].stats.ticks_waiting, 190000000, 210000000);
+	assert_in_range(vcpus[0].stats.waits - waits, 90, 110);
+}
+
+static void who_sleeps_does_not_wait_until_it_is_woken(void **state)
+{
+	uint64_t used[4] = {0};
+
+	(void)state;
+	vcpus[1].state = VCPU_HALTED;
+	sched_add(&vcpus[0]);
+	sched_add(&vcpus[1]);
+	run(100000000, used);
+	vcpus[1].state = VCPU_RUNNABLE;
+	sched_wake(&vcpus[1]);
+	hw_now += 5000;
+	assert_ptr_equal(schedule(), &vcpus[1]);
+	assert_in_range(vcpus[1].stats.ticks_waiting, 5000, 6000);
+}
+
 static void weights_decide_the_shares(void **state)
 {
 	uint64_t used[4] = {0};
@@ -545,6 +576,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(one_alone_has_no_end_of_its_slice),
 		TEST(equals_share_a_cpu),
+		TEST(who_could_run_and_does_not_waits),
+		TEST(who_sleeps_does_not_wait_until_it_is_woken),
 		TEST(weights_decide_the_shares),
 		TEST(a_sleeper_does_not_get_what_it_did_not_use),
 		TEST(one_that_wakes_up_does_not_wait_for_a_whole_slice),
