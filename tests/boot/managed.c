@@ -2,7 +2,8 @@
 /*
  * What somebody who manages its VM can see and change: in L1, or with `l2` in L2, a counter
  * goes on until a flag is set from outside; with `button` the power button turns the VM off;
- * with `nmi` NMIs are counted.
+ * with `nmi` NMIs are counted; with `exits` L2, once the flag is set, has so many exits that L1
+ * handles, and ends when it is set to something else.
  */
 #include "cmdline.h"
 #include "cpu.h"
@@ -13,14 +14,32 @@
 #define PM1_CONTROL 0x604
 #define BUTTON      0x100u
 #define ENABLED     (BUTTON << 16)
+#define EXITS       100
 #define TURN_OFF    (0x2000u | 5u << 10)
 
 static struct l2 l2;
-volatile uint64_t counter, flag, nmis;
+volatile uint64_t counter, flag, nmis, left = EXITS;
 
 __attribute__((naked)) static void counts(void)
 {
 	__asm__("1:\n\tincq counter(%rip)\n\tcmpq $0, flag(%rip)\n\tjz 1b\n\tret");
+}
+
+__attribute__((naked)) static void exits(void)
+{
+	__asm__("1:\n\tincq counter(%rip)\n\tcmpq $0, flag(%rip)\n\tjz 1b\n"
+		"2:\n\txor %eax, %eax\n\tcpuid\n\tdecq left(%rip)\n\tjnz 2b\n"
+		"3:\n\tincq counter(%rip)\n\tcmpq $1, flag(%rip)\n\tje 3b\n\tret");
+}
+
+static void handle_exits(void)
+{
+	l2_restart(&l2, exits);
+	l2_run(&l2);
+	while (vmread(VMCS_EXIT_REASON) == EXIT_CPUID) {
+		l2_skip();
+		l2_run(&l2);
+	}
 }
 
 static bool on_trap(struct trap_frame *f)
@@ -54,12 +73,16 @@ int payload_main(void)
 		print("managed: %lu NMIs\n", nmis);
 		return 0;
 	}
-	if (cmdline_flag("l2")) {
+	if (cmdline_flag("l2") || cmdline_flag("exits")) {
 		if (!vmx_supported() || !vmx_enable())
 			return 1;
 		l2_setup(&l2, counts);
-		l2_restart(&l2, counts);
-		l2_run(&l2);
+		if (cmdline_flag("exits")) {
+			handle_exits();
+		} else {
+			l2_restart(&l2, counts);
+			l2_run(&l2);
+		}
 		print("managed: exit %lu\n", vmread(VMCS_EXIT_REASON));
 	} else {
 		counts();

@@ -461,6 +461,42 @@ test_a_vm_gives_memory_up_when_it_is_asked_to() {
 	ask_until '^balloon_bytes +0$' stat l1 && ask 0 quit && over 0
 }
 
+traces() { # VM ARGS...: a trace of three seconds, in the background
+	local vm=$1
+	shift
+	NESTOR_AT=$at "$NESTOR" trace "$vm" --for 3 -o "$out.$vm.trace" "$@" >"$out.$vm.tracing" 2>&1
+}
+
+decoded() { # VM records|filtered KIND LEVEL REASON COUNT...: what the trace has
+	local vm=$1 how=$2
+	shift 2
+	ask 0 trace --decode "$out.$vm.trace" --json >/dev/null && cp "$out.answer" "$out.$vm.jsonl" && ask 0 trace --decode "$out.$vm.trace" --perfetto "$out.$vm.json" &&
+		/usr/bin/python3 tests/trace/check.py "$how" "$out.$vm.jsonl" "$@" && /usr/bin/python3 tests/trace/check.py nesting "$out.$vm.json"
+}
+
+# The exits of a hundred instructions of L2 that L1 handles are all in the trace, as they are in the figures.
+test_a_run_traces_what_its_levels_do() {
+	local at pid flag before after jobs
+	managed_vms exits exits >"$out.yaml"
+	managed "$out.yaml"
+	said '^a\| managed: counter' && said '^b\| managed: counter' || return 1
+	flag=$(sed -n 's/^a| managed: .*flag=\(0x[0-9a-f]*\).*/\1/p' "$out.text")
+	ask 0 stat a && before=$(sed -n 's/.*nested_exits_to_l1 *//p' "$out.answer") || return 1
+	traces a & jobs=$!
+	traces b --level 1 --reason VMRESUME & jobs="$jobs $!"
+	sleep 1
+	ask 0 poke a "$flag" 01 && ask 0 poke b "$flag" 01 || return 1
+	for i in $jobs; do wait "$i" || { cat "$out".?.tracing; kill "$pid"; return 1; }; done
+	cat "$out".?.tracing
+	ask 0 stat a && answered '^level=2 CPUID count=100 to_l1=100$' '^level=1 VMRESUME count=100$' '^exits_l1_vmx +[0-9]+$' '^each exit of L2 to L1: [0-9.]+ of L2, and of L1 .*VMRESUME 1\.00' || return 1
+	after=$(sed -n 's/.*nested_exits_to_l1 *//p' "$out.answer")
+	[ "$((after - before))" = 100 ] || { echo "figures: $before, then $after"; kill "$pid"; return 1; }
+	ask 0 latency a && answered '^level=1 VMRESUME least=[0-9]+ count=[0-9]+$' '^level=2 CPUID least=' || return 1
+	decoded a records exit 2 CPUID 100 exit 1 VMRESUME 100 l2-ends 2 CPUID 100 l2-begins 2 VMRESUME 100 entry - - - && decoded b filtered exit 1 VMRESUME 100 exit 1 - 100 exit - - 100 l2-begins - - 100 || { kill "$pid"; return 1; }
+	ask 0 trace --decode "$out.a.trace" --summary && answered '^CPUID +100 .* VMRESUME 1\.00' && ask 66 trace nobody && ask 64 trace a --reason NONE && ask 66 trace --decode "$out.yaml" &&
+		ask 0 poke a "$flag" 02 && said 'managed: exit 18' && ask_until '^a +off' ps && ask 72 trace a -o "$out.off.trace" && ask 0 quit && over 0
+}
+
 test_a_run_tells_what_it_refused_when_it_is_asked() {
 	local at pid
 	managed --l1 "$B/payload/explained.elf" --memory 64M --cmdline stay --explain

@@ -10,6 +10,7 @@
 
 #include "client_bundle.h"
 #include "client_link.h"
+#include "client_multiply.h"
 #include "client_show.h"
 #include "client_ssh.h"
 #include "client_top.h"
@@ -34,6 +35,7 @@ static int ask_memory(struct client *c);
 static int ask_poke(struct client *c);
 static int ask_balloon(struct client *c);
 static int ask_define(struct client *c);
+static int ask_stat(struct client *c);
 static int follow_events(struct client *c);
 static int run_top(struct client *c);
 static int run_bundle(struct client *c);
@@ -68,7 +70,10 @@ static const struct verb {
 	{"balloon", "balloon", 2, 0, SHAPE_NONE, " VM SIZE",
 		"asks a VM's guest to give up so much memory, all in all", ask_balloon},
 	{"stat", "stat", 1, TAKES_VCPU, SHAPE_LINES, " VM",
-		"ticks, and exits by level and reason, of a vCPU", NULL},
+		"ticks, and exits by level and reason, of a vCPU", ask_stat},
+	{"latency", "latency", 1, TAKES_VCPU, SHAPE_LINES, " VM",
+		"how long L0 took for exits of a vCPU, as histograms by level and reason",
+		NULL},
 	{"explain", "explain", 1, 0, SHAPE_LINES, " VM",
 		"what was refused to a VM's L1 and L2 last, and why", NULL},
 	{"regs", "regs", 1, TAKES_VCPU | TAKES_LEVEL, SHAPE_LINES, " VM",
@@ -108,6 +113,7 @@ struct client {
 	unsigned settings; /* words behind those that the verb needs */
 	struct client_link link;
 	struct client_show show;
+	struct multiply *multiply; /* of `stat`, for people */
 	struct error *e;
 };
 
@@ -292,6 +298,8 @@ static void show_item(void *context, const char *line)
 	struct client *c = context;
 
 	client_show_item(&c->show, line);
+	if (c->multiply)
+		multiply_take(c->multiply, line);
 }
 
 /* A request with all of its answer; @more: what only this verb says. */
@@ -380,6 +388,17 @@ static int ask_define(struct client *c)
 			"define %s: settings of more than %u characters", c->words[0],
 			MANAGE_WITH);
 	return ask(c, more);
+}
+
+static int ask_stat(struct client *c)
+{
+	struct multiply m = {.l2 = 0};
+
+	c->multiply = c->json ? NULL : &m;
+	if (ask(c, "") == 0 && !c->json)
+		multiply_show(stdout, &m);
+	c->multiply = NULL;
+	return c->e->status;
 }
 
 static int follow_events(struct client *c)

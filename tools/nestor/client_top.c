@@ -8,6 +8,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "client_multiply.h"
 #include "lib/limits.h"
 #include "record.h"
 
@@ -16,6 +17,7 @@ struct counts {
 	uint64_t ticks[3]; /* L0, L1, L2 */
 	uint64_t exits[3]; /* of level 1 and 2 */
 	uint64_t to_l1;
+	struct multiply multiply;
 };
 
 struct vm {
@@ -65,6 +67,7 @@ static void take_figure(void *context, const char *line)
 	uint64_t level = record_number(line, "level");
 	char name[32];
 
+	multiply_take(&c->multiply, line);
 	if (!record_text(line, "figure", name, sizeof(name))) {
 		if (level == 1 || level == 2)
 			c->exits[level] += record_number(line, "count");
@@ -114,6 +117,7 @@ static uint64_t since(uint64_t after, uint64_t before)
 static void show_vcpu(const struct vm *vm, unsigned i, double seconds)
 {
 	const struct counts *a = &vm->now[i], *b = &vm->before[i];
+	struct multiply m;
 	uint64_t ticks[3], all = 0, exits[3] = {0}, to_l1 = since(a->to_l1, b->to_l1);
 
 	for (unsigned k = 0; k < 3; k++) {
@@ -129,6 +133,10 @@ static void show_vcpu(const struct vm *vm, unsigned i, double seconds)
 	if (to_l1)
 		printf(" %8.2f", (double)(exits[1] + exits[2]) / (double)to_l1);
 	putchar('\n');
+	m = multiply_since(&a->multiply, &b->multiply);
+	if (to_l1)
+		printf("%16s ", "");
+	multiply_show(stdout, &m);
 }
 
 static void show(struct top *t, double seconds)

@@ -17,6 +17,7 @@
 #include "process.h"
 #include "serve.h"
 #include "session.h"
+#include "trace.h"
 
 /* Nestor's image: the one given, or the one that belongs to this program. */
 static struct place l0_place(struct arena *a, const struct command *o)
@@ -201,6 +202,10 @@ int main(int argc, char **argv)
 		status = serve_main(argc, argv, &e);
 	else if (argc > 2 && strcmp(argv[1], "help") == 0 && strcmp(argv[2], "serve") == 0)
 		serve_help();
+	else if (argc > 1 && strcmp(argv[1], "trace") == 0)
+		status = trace_main(argc, argv, &e);
+	else if (argc > 2 && strcmp(argv[1], "help") == 0 && strcmp(argv[2], "trace") == 0)
+		trace_help();
 	else if (!(status = command_parse(o, argc, argv, &a, &e)))
 		status = run_verb(&a, o, &e);
 	if (fflush(stdout) != 0 && errno != EPIPE)
