@@ -37,7 +37,9 @@ END
 measure bare --bare
 measure on --shadow on
 measure off --shadow off
+measure traced --shadow on --l0-option trace=on
 awk -f bench/table.awk "$out/bare.txt" "$out/on.txt" "$out/off.txt" bench/kvm.txt | tee "$out/table.txt"
+awk -f bench/trace.awk "$out/on.txt" "$out/traced.txt" | tee "$out/trace-table.txt"
 # Several vCPUs on two CPUs.
 smp() { # NAME CPUS ARGS...
 	local name=$1 cpus=$2

@@ -47,11 +47,13 @@ void sched_begin_wait(struct sched_node *n)
 
 void sched_end_wait(struct sched_node *n)
 {
-	uint64_t since = __atomic_exchange_n(&n->since, 0, __ATOMIC_RELAXED), now = rdtsc();
+	uint64_t since = __atomic_load_n(&n->since, __ATOMIC_RELAXED), now;
 	struct vcpu_stats *stats = &n->vcpu->stats;
 
 	if (since == 0)
 		return;
+	now = rdtsc();
+	__atomic_store_n(&n->since, 0, __ATOMIC_RELAXED);
 	stats->waits++;
 	stats->ticks_waiting += now > since ? now - since : 0;
 }

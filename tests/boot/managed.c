@@ -29,7 +29,7 @@ __attribute__((naked)) static void exits(void)
 {
 	__asm__("1:\n\tincq counter(%rip)\n\tcmpq $0, flag(%rip)\n\tjz 1b\n"
 		"2:\n\txor %eax, %eax\n\tcpuid\n\tdecq left(%rip)\n\tjnz 2b\n"
-		"3:\n\tincq counter(%rip)\n\tcmpq $1, flag(%rip)\n\tje 3b\n\tret");
+		"3:\n\tincq counter(%rip)\n\tcmpq $1, flag(%rip)\n\tjz 3b\n\tret");
 }
 
 static void handle_exits(void)

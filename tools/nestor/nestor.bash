@@ -34,9 +34,9 @@ _nestor_vms() {
 
 _nestor_manage() { # VERB WORD BEFORE
 	case $3 in
-	--at) mapfile -t COMPREPLY < <(compgen -f -- "$2") ;;
+	--at | -o | --output | --decode | --perfetto) mapfile -t COMPREPLY < <(compgen -f -- "$2") ;;
 	--level) mapfile -t COMPREPLY < <(compgen -W '1 2' -- "$2") ;;
-	--vcpu) ;;
+	--vcpu | --for | --reason | --address) ;;
 	--like) mapfile -t COMPREPLY < <(compgen -W "$(_nestor_vms)" -- "$2") ;;
 	*)
 		if [[ $2 == -* ]]; then

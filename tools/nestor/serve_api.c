@@ -130,6 +130,8 @@ bool serve_stat(struct serve_job *j)
 			continue;
 		}
 		json_object_set_new(item, "count", number(item, "count"));
+		if (has(item, "to_l1", &name))
+			json_object_set_new(item, "to_l1", number(item, "to_l1"));
 		json_array_append(exits, item);
 	}
 	json_object_set_new(out, "figures", figures);

@@ -36,7 +36,7 @@ static const struct schema {
 		"\"figures\":{\"type\":\"object\",\"additionalProperties\":" COUNT "},"
 		"\"exits\":{\"type\":\"array\",\"items\":{" OBJECT
 		"\"required\":[\"level\",\"reason\",\"count\"],\"properties\":{\"level\":" LEVEL
-		",\"reason\":" WORD ",\"count\":" COUNT "}}}}}"},
+		",\"reason\":" WORD ",\"count\":" COUNT ",\"to_l1\":" COUNT "}}}}}"},
 	{"Registers", "{" OBJECT "\"required\":[\"vm\",\"vcpu\",\"level\",\"current\","
 		      "\"registers\",\"segments\"],\"properties\":{" VCPU "\"level\":" LEVEL
 		      ",\"current\":" BOOL ",\"registers\":{\"type\":\"object\","

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * `nestor trace`: what the vCPUs of a VM do, record by record, into a file; and what such a file
- * has, offline (docs/trace.md).
+ * `nestor trace`: what the vCPUs of a VM do, record by record, into a file; and what such a
+ * file has, offline (docs/trace.md).
  */
 #ifndef NESTOR_TRACE_H
 #define NESTOR_TRACE_H
