@@ -262,6 +262,10 @@ static void pass(void)
 	const char *why;
 	unsigned vm;
 
+	if (manage_place(asked.r.op) == MANAGE_BY_TOOL) {
+		answer(MANAGE_IS_BAD, "the host tool answers it");
+		return;
+	}
 	if (asked.r.op == MANAGE_LIST || asked.r.op == MANAGE_DEFINE) {
 		asked.r.op == MANAGE_LIST ? list() : define();
 		return;

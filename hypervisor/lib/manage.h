@@ -38,7 +38,8 @@ enum manage_place {
 	MANAGE_BY_HOST,
 	MANAGE_BY_LIFE,
 	MANAGE_BY_VM,
-	MANAGE_BY_VCPU
+	MANAGE_BY_VCPU,
+	MANAGE_BY_TOOL
 };
 
 /* S(NAME, word) */

@@ -617,6 +617,30 @@ test_a_vm_that_is_off_at_first_needs_somebody_who_starts_it() {
 	expect 66 run "$out.yaml" && shows "2: vms: 't' has 'start: off', and nobody could start it"
 }
 
+# What two VMs say and take by the socket: for who comes late, for two at once, as fast as it goes, by a terminal that is restored.
+test_consoles_of_a_run_are_seen_and_typed_at_by_its_socket() {
+	local at pid run line of=$out
+	typed_vms && managed "$out.yaml" && run=$pid &&
+		said '^a\| typed 1: ready' && said '^b\| typed 2: ready' || return 1
+	export NESTOR_AT=$at
+	ask 66 console nobody && answered 'there is no VM of this name' && ask 64 console || return 1
+	"$NESTOR" console a </dev/null >"$out.early" 2>&1 &
+	for ((line = 0; line < 300; line++)); do printf '%s%040d\n' "$line" 0; done >"$out.sent"
+	"$NESTOR" console a <"$out.sent" >"$out.first" 2>&1 &
+	said "^a\\| typed 1: '2990{40}'" || return 1
+	out=$of.terminal
+	typing_at_a_terminal console b && seen "the console of 'b'" && seen '^typed 2: ready' && printf 'by hand\r' >&9 && seen "^typed 2: 'by hand'" &&
+		printf '\035?' >&9 && seen 'leaves .b., which goes on' && printf '\035\035x\r' >&9 && seen "typed 2: '.x'" &&
+		printf '\035q' >&9 && seen 'status=0' && ended 0 && shows '^icanon $' '^echo $' || { kill "$run"; return 1; }
+	timeout 2 "$NESTOR" console a </dev/null >"$out.late" 2>&1
+	[ $? = 124 ] || [ $? = 130 ] || { kill "$run"; return 1; }
+	pid=$run out=$of
+	ask 0 quit && over 0 && wait || return 1 # their consoles end with the run
+	for line in early first late; do # all that was typed came back, once, in order
+		grep -a -o "^typed 1: '.*'" "$out.$line" | sed "s/^typed 1: '//; s/'$//" | cmp - "$out.sent" || { tail "$out.$line"; return 1; }
+	done
+}
+
 # By HTTP: the document and answers that are as it says, figures, clients that are in the way, and an end under load.
 test_a_run_is_served_by_http() {
 	local at pid counter

@@ -132,6 +132,7 @@ static void each_request_has_a_word_and_each_status(void **state)
 	assert_string_equal(manage_status_word(MANAGE_IS_NO_MEMORY), "no-memory");
 	assert_int_equal(manage_place(MANAGE_LIST), MANAGE_BY_HOST);
 	assert_int_equal(manage_place(MANAGE_REGS), MANAGE_BY_VCPU);
+	assert_int_equal(manage_place(MANAGE_TYPE), MANAGE_BY_TOOL);
 }
 
 static void the_longest_request_is_a_frame(void **state)

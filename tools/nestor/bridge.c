@@ -3,6 +3,7 @@
 #include "bridge.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -13,12 +14,15 @@
 
 #define BACKLOG 128
 #define REPEAT  10.0 /* seconds until Nestor is asked again */
+#define PIECE   1024 /* bytes of a console that a line has at most */
 
 /* ---- the socket ---- */
 
-int bridge_open(struct bridge *b, struct arena *a, const char *path, struct error *e)
+int bridge_open(struct bridge *b, struct arena *a, struct sender *sender, const char *path,
+	struct error *e)
 {
-	*b = (struct bridge){.listener = -1, .a = a, .current = -1, .next_id = 1};
+	*b = (struct bridge){
+		.listener = -1, .a = a, .sender = sender, .current = -1, .next_id = 1};
 	for (unsigned i = 0; i < BRIDGE_CLIENTS; i++)
 		b->client[i].fd = -1;
 	if (!path)
@@ -28,6 +32,13 @@ int bridge_open(struct bridge *b, struct arena *a, const char *path, struct erro
 		return e->status;
 	b->path = path;
 	return 0;
+}
+
+void bridge_name(struct bridge *b, unsigned vm, const char *name)
+{
+	b->name[vm] = name;
+	if (b->listener >= 0 && !b->said[vm])
+		b->said[vm] = arena_alloc(b->a, sizeof(*b->said[vm]));
 }
 
 static void hang_up(struct bridge_client *c)
@@ -85,6 +96,55 @@ __attribute__((format(printf, 2, 3))) static void say(
 		c->out_size += (size_t)n;
 }
 
+/* ---- consoles ---- */
+
+/* True: there may be more. Half of the room is left for answers. */
+static bool say_console(struct bridge *b, struct bridge_client *c, unsigned vm)
+{
+	char hex[2 * PIECE + 1];
+	uint8_t bytes[PIECE];
+	size_t n;
+
+	if (!(c->consoles & 1u << vm) || c->out_size > BRIDGE_ROOM / 2)
+		return false;
+	n = history_read(b->said[vm], &c->at[vm], bytes, PIECE);
+	if (!n)
+		return false;
+	for (size_t i = 0; i < n; i++)
+		snprintf(hex + 2 * i, 3, "%02x", bytes[i]);
+	say(c, "output vm=%s at=%" PRIu64 " data=%s\n", b->name[vm], c->at[vm], hex);
+	c->at[vm] += n;
+	return c->fd >= 0;
+}
+
+/* Who reads more slowly than a console speaks misses something, as `at` tells; nobody waits. */
+static void say_consoles(struct bridge *b, struct bridge_client *c)
+{
+	do {
+		for (unsigned i = 0; i < LIMIT_VMS; i++)
+			while (say_console(b, c, i))
+				;
+		if (!c->consoles || !c->out_size)
+			return;
+		drain(c);
+	} while (c->fd >= 0 && !c->out_size);
+}
+
+void bridge_output(struct bridge *b, unsigned vm, const uint8_t *bytes, size_t size)
+{
+	if (vm >= LIMIT_VMS || !b->said[vm])
+		return;
+	while (size) { /* so that who is up to date misses nothing */
+		size_t n = size < HISTORY_ROOM / 2 ? size : HISTORY_ROOM / 2;
+
+		history_add(b->said[vm], bytes, n);
+		for (unsigned i = 0; i < BRIDGE_CLIENTS; i++)
+			say_consoles(b, &b->client[i]);
+		bytes += n;
+		size -= n;
+	}
+}
+
 /* ---- in ---- */
 
 /* One more than there is room for is turned away with a word. */
@@ -108,10 +168,15 @@ static void greet(struct bridge *b, int fd)
 	say(c, "hello version=%d\n", MANAGE_VERSION);
 }
 
+static void answer(struct bridge_client *c, enum manage_status status, const char *why)
+{
+	say(c, "answer id=%u status=%s%s%s\n", c->id, manage_status_word(status),
+		*why ? " text=" : "", why);
+}
+
 static void refuse(struct bridge_client *c, const char *why)
 {
-	say(c, "answer id=%u status=%s text=%s\n", c->id, manage_status_word(MANAGE_IS_BAD),
-		why);
+	answer(c, MANAGE_IS_BAD, why);
 }
 
 /* The words of a request but its id, behind the id that it has for Nestor. */
@@ -132,26 +197,54 @@ static void rename_request(struct bridge *b, struct bridge_client *c)
 	c->line_size = n;
 }
 
-/* What the tool does itself. True: it was that. */
-static bool own_request(struct bridge *b, struct bridge_client *c)
+static void type(
+	struct bridge *b, struct bridge_client *c, unsigned vm, const struct manage_request *r)
 {
-	struct text rest = {c->line, c->line_size}, word = text_word(&rest), key, value;
-	bool events = text_is(word, "events"), quit = text_is(word, "quit");
-	uint64_t id = 0;
+	size_t size = (size_t)r->number[MANAGE_ARG_DATA];
 
-	if (!events && !quit)
-		return false;
-	word = text_word(&rest);
-	if (!text_key_value(word, &key, &value) || !text_is(key, "id") ||
-		!text_number(value, &id) || id > UINT32_MAX || text_word(&rest).len) {
-		c->id = 0;
-		refuse(c, "it takes an id, and nothing else");
-		return true;
+	if (sender_room(b->sender, vm) < size) {
+		answer(c, MANAGE_IS_BUSY, "so much waits for the VM already");
+		return;
 	}
-	c->events |= events;
-	b->quit |= quit;
-	say(c, "answer id=%u status=ok\n", (uint32_t)id);
-	return true;
+	sender_add(b->sender, vm, r->data, size);
+	answer(c, MANAGE_IS_OK, "");
+}
+
+static void do_for_console(
+	struct bridge *b, struct bridge_client *c, const struct manage_request *r)
+{
+	unsigned vm = 0;
+
+	while (vm < LIMIT_VMS && !(b->name[vm] && strcmp(b->name[vm], r->vm) == 0))
+		vm++;
+	if (vm == LIMIT_VMS) {
+		answer(c, MANAGE_IS_NO_VM, "there is no VM of this name");
+		return;
+	}
+	if (r->op == MANAGE_TYPE) {
+		type(b, c, vm, r);
+		return;
+	}
+	if (r->op == MANAGE_RESIZE) {
+		sender_resize(b->sender, vm, (uint16_t)r->number[MANAGE_ARG_COLUMNS],
+			(uint16_t)r->number[MANAGE_ARG_ROWS]);
+	} else {
+		c->consoles |= 1u << vm;
+		c->at[vm] = r->number[MANAGE_ARG_AT];
+	}
+	answer(c, MANAGE_IS_OK, "");
+}
+
+/* What the tool does itself. */
+static void do_here(struct bridge *b, struct bridge_client *c, const struct manage_request *r)
+{
+	if (r->op != MANAGE_EVENTS && r->op != MANAGE_QUIT) {
+		do_for_console(b, c, r);
+		return;
+	}
+	c->events |= r->op == MANAGE_EVENTS;
+	b->quit |= r->op == MANAGE_QUIT;
+	answer(c, MANAGE_IS_OK, "");
 }
 
 static void take_line(struct bridge *b, struct bridge_client *c)
@@ -159,14 +252,21 @@ static void take_line(struct bridge *b, struct bridge_client *c)
 	struct manage_request r;
 	const char *why;
 
-	if (own_request(b, c))
+	c->id = 0;
+	if (c->too_long) {
+		refuse(c, "it is too long");
 		return;
-	if (c->too_long || !manage_parse((struct text){c->line, c->line_size}, &r, &why)) {
-		c->id = c->too_long ? 0 : (uint32_t)r.number[MANAGE_ARG_ID];
-		refuse(c, c->too_long ? "it is too long" : why);
+	}
+	if (!manage_parse((struct text){c->line, c->line_size}, &r, &why)) {
+		c->id = (uint32_t)r.number[MANAGE_ARG_ID];
+		refuse(c, why);
 		return;
 	}
 	c->id = (uint32_t)r.number[MANAGE_ARG_ID];
+	if (manage_place(r.op) == MANAGE_BY_TOOL) {
+		do_here(b, c, &r);
+		return;
+	}
 	rename_request(b, c);
 	c->asks = true;
 	c->passed = false;
@@ -224,7 +324,7 @@ static void read_client(struct bridge *b, struct bridge_client *c)
 /* ---- to Nestor ---- */
 
 /* Clients take turns. */
-static void pass_on(struct bridge *b, struct sender *s, double now)
+static void pass_on(struct bridge *b, double now)
 {
 	for (unsigned i = 0; b->current < 0 && i < BRIDGE_CLIENTS; i++) {
 		unsigned at = (b->turn + i) % BRIDGE_CLIENTS;
@@ -236,11 +336,11 @@ static void pass_on(struct bridge *b, struct sender *s, double now)
 		b->current = (int)at;
 		b->turn = at + 1;
 		b->since = now;
-		sender_request(s, c->line, c->line_size);
+		sender_request(b->sender, c->line, c->line_size);
 	}
 }
 
-static void ask_again(struct bridge *b, struct sender *s, double now)
+static void ask_again(struct bridge *b, double now)
 {
 	struct bridge_client *c = &b->client[b->current >= 0 ? b->current : 0];
 
@@ -250,10 +350,10 @@ static void ask_again(struct bridge *b, struct sender *s, double now)
 	if (b->current < 0 || c->fd < 0)
 		b->current = -1; /* nobody waits for it any more */
 	else
-		sender_request(s, c->line, c->line_size);
+		sender_request(b->sender, c->line, c->line_size);
 }
 
-bool bridge_attend(struct bridge *b, struct sender *s, double now)
+bool bridge_attend(struct bridge *b, double now)
 {
 	int fd;
 
@@ -263,10 +363,12 @@ bool bridge_attend(struct bridge *b, struct sender *s, double now)
 		greet(b, fd);
 	for (unsigned i = 0; i < BRIDGE_CLIENTS; i++)
 		read_client(b, &b->client[i]);
-	ask_again(b, s, now);
-	pass_on(b, s, now);
-	for (unsigned i = 0; i < BRIDGE_CLIENTS; i++)
+	ask_again(b, now);
+	pass_on(b, now);
+	for (unsigned i = 0; i < BRIDGE_CLIENTS; i++) {
 		drain(&b->client[i]);
+		say_consoles(b, &b->client[i]);
+	}
 	return b->quit;
 }
 
@@ -327,6 +429,9 @@ bool bridge_record(struct bridge *b, const char *record)
 		give(b, record, last);
 		return true;
 	}
+	/* What says how far input has come is between Nestor and the sender. */
+	if (record_is(record, "input") || record_is(record, "port"))
+		return false;
 	for (unsigned i = 0; i < BRIDGE_CLIENTS; i++)
 		if (b->client[i].fd >= 0 && b->client[i].events)
 			say(&b->client[i], "event %s\n", record);

@@ -2,7 +2,8 @@
 /*
  * Who manages a run, by a Unix socket: takes requests (lib/manage.h), a line each, from several
  * clients, sends them to Nestor one after the other, and gives each client its answers
- * (docs/management.md). Requests of its own: `events`, `quit`.
+ * (docs/management.md). What the table has for the tool it answers itself: who wants events and
+ * consoles gets them, and what is typed goes to its VM.
  */
 #ifndef NESTOR_BRIDGE_H
 #define NESTOR_BRIDGE_H
@@ -12,11 +13,12 @@
 #include <stdint.h>
 
 #include "arena.h"
+#include "history.h"
 #include "lib/manage.h"
 #include "sender.h"
 #include "status.h"
 
-#define BRIDGE_CLIENTS 16
+#define BRIDGE_CLIENTS 32
 #define BRIDGE_FDS     (1 + BRIDGE_CLIENTS)
 #define BRIDGE_ROOM \
 	(256u << 10) /* bytes that wait for a client; who reads no faster is cut off */
@@ -24,6 +26,8 @@
 struct bridge_client {
 	int fd;                     /* -1: nobody */
 	bool events;                /* gets records that are no answers */
+	uint32_t consoles;          /* gets what these VMs' say: a bit each, */
+	uint64_t at[LIMIT_VMS];     /* from these bytes on */
 	bool asks;                  /* line is a request that has not been answered */
 	bool passed;                /* Nestor has it */
 	uint32_t id;                /* the client's name for it */
@@ -41,6 +45,9 @@ struct bridge {
 	int listener; /* -1: there is none */
 	const char *path;
 	struct arena *a;
+	struct sender *sender;
+	const char *name[LIMIT_VMS]; /* "", NULL: there is no such VM */
+	struct history *said[LIMIT_VMS];
 	bool ready; /* Nestor takes requests */
 	bool quit;  /* a client wants the run to end */
 	unsigned turn;
@@ -51,16 +58,22 @@ struct bridge {
 };
 
 /* Listens at @path, which must not exist or must be a socket that nobody listens at; NULL: no
- * bridge. */
-int bridge_open(struct bridge *b, struct arena *a, const char *path, struct error *e);
+ * bridge. Requests and what is typed go to @sender. */
+int bridge_open(struct bridge *b, struct arena *a, struct sender *sender, const char *path,
+	struct error *e);
+/* @vm, below LIMIT_VMS, has the name that is at @name, now and later; "": there is none. */
+void bridge_name(struct bridge *b, unsigned vm, const char *name);
 void bridge_close(struct bridge *b);
 
 /* Adds what to poll for; returns how many. */
 unsigned bridge_poll(const struct bridge *b, struct pollfd *fds);
 /* Takes and passes on what there is. True: a client wants the run to end. */
-bool bridge_attend(struct bridge *b, struct sender *s, double now);
+bool bridge_attend(struct bridge *b, double now);
 /* When to attend even if nothing happens; 0: never. */
 double bridge_deadline(const struct bridge *b);
+
+/* What the console of @vm says. */
+void bridge_output(struct bridge *b, unsigned vm, const uint8_t *bytes, size_t size);
 
 /* A control record of Nestor. True: it was an answer, and is nobody else's. */
 bool bridge_record(struct bridge *b, const char *record);

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "client_bundle.h"
+#include "client_console.h"
 #include "client_link.h"
 #include "client_multiply.h"
 #include "client_show.h"
@@ -41,6 +42,7 @@ static int run_top(struct client *c);
 static int run_bundle(struct client *c);
 static int run_gdb(struct client *c);
 static int run_dial(struct client *c);
+static int run_console(struct client *c);
 
 /* What a verb asks for, and how its answer is shown. */
 static const struct verb {
@@ -88,6 +90,10 @@ static const struct verb {
 		" VM ADDRESS HEX", "writes up to 64 bytes", ask_poke},
 	{"top", "list", 0, TAKES_COUNT, SHAPE_NONE, "",
 		"what the vCPUs do, second by second, until the run ends", run_top},
+	{"console", "console", 1, 0, SHAPE_NONE, " VM",
+		"a VM's console: what it says, from a while ago on, and what is typed; Ctrl-] "
+		"and then ? tells the keys",
+		run_console},
 	{"events", "events", 0, 0, SHAPE_EVENTS, "",
 		"what happens, as it happens, until the run ends", follow_events},
 	{"bundle", "list", 1, 0, SHAPE_NONE, " FILE.tar.gz",
@@ -428,7 +434,9 @@ static int run_top(struct client *c)
 
 static int run_bundle(struct client *c)
 {
-	return client_bundle(&c->link, c->words[0], c->e);
+	if (!client_bundle(&c->link, c->words[0], c->e))
+		puts(c->words[0]);
+	return c->e->status;
 }
 
 static int run_gdb(struct client *c)
@@ -440,6 +448,11 @@ static int run_gdb(struct client *c)
 static int run_dial(struct client *c)
 {
 	return client_ssh_dial(c->link.fd, c->e);
+}
+
+static int run_console(struct client *c)
+{
+	return client_console(&c->link, c->words[0], c->e);
 }
 
 int client_run(int argc, char **argv, struct error *e)

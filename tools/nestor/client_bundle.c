@@ -192,8 +192,8 @@ int client_bundle(struct client_link *l, const char *file, struct error *e)
 		fail(e, STATUS_HOST_ERROR, "cannot create '%s': %s", b.folder, strerror(errno));
 	else if (!file_write_text(arena_format(&b.arena, "%s/version", b.folder),
 			 "nestor " NESTOR_VERSION "\n", e) &&
-		 !collect_all(&b) && !pack(&b, parent, file))
-		printf("%s\n", file);
+		 !collect_all(&b))
+		pack(&b, parent, file);
 	file_remove_tree(parent);
 	arena_free(&b.arena);
 	return e->status;

@@ -85,7 +85,7 @@ char *client_link_line(struct client_link *l, int patience, struct error *e)
 	}
 }
 
-static int say(struct client_link *l, const char *word, const char *more, struct error *e)
+int client_link_say(struct client_link *l, const char *word, const char *more, struct error *e)
 {
 	char line[2 * MANAGE_LINE];
 	int n = snprintf(
@@ -97,7 +97,7 @@ static int say(struct client_link *l, const char *word, const char *more, struct
 							       : lost(l, strerror(errno), e);
 }
 
-static void take_answer(struct client_answer *answer, const char *line)
+void client_link_answer(const char *line, struct client_answer *answer)
 {
 	const char *text = record_rest(line, "text");
 	char status[32];
@@ -116,7 +116,7 @@ int client_link_ask(struct client_link *l, const char *word, const char *more, c
 	char *line;
 
 	*answer = (struct client_answer){.status = MANAGE_IS_OK};
-	if (say(l, word, more, e))
+	if (client_link_say(l, word, more, e))
 		return e->status;
 	while ((line = client_link_line(l, l->patience, e))) {
 		bool last = record_is(line, "answer");
@@ -126,7 +126,7 @@ int client_link_ask(struct client_link *l, const char *word, const char *more, c
 		if (last ? id != l->id && id != 0 : !record_is(line, "item") || id != l->id)
 			continue;
 		if (last) {
-			take_answer(answer, line);
+			client_link_answer(line, answer);
 			return 0;
 		}
 		if (record_number(line, "next"))

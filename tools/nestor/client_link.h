@@ -42,6 +42,11 @@ void client_link_close(struct client_link *l);
  * many milliseconds (-1: no bound); STATUS_HOST_ERROR: none comes any more. */
 char *client_link_line(struct client_link *l, int patience, struct error *e);
 
+/* Sends `WORD id=N MORE`, whose answer is for client_link_line(). */
+int client_link_say(struct client_link *l, const char *word, const char *more, struct error *e);
+/* What a line `answer id=N status=STATUS` says. */
+void client_link_answer(const char *line, struct client_answer *answer);
+
 /*
  * Asks `WORD id=N MORE`; @more has the arguments, or is empty. Each item goes to @item. 0:
  * there is an answer, be it a refusal; else the link is of no use any more.

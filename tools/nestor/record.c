@@ -56,6 +56,23 @@ uint64_t record_number(const char *line, const char *key)
 	return record_text(line, key, text, sizeof(text)) ? strtoull(text, NULL, 0) : 0;
 }
 
+static int digit(char c)
+{
+	if (c >= '0' && c <= '9')
+		return c - '0';
+	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
+
+size_t record_bytes(const char *line, const char *key, uint8_t *out, size_t size)
+{
+	const char *hex = record_rest(line, key);
+	size_t n = 0;
+
+	for (; hex && n < size && digit(hex[0]) >= 0 && digit(hex[1]) >= 0; hex += 2)
+		out[n++] = (uint8_t)(digit(hex[0]) << 4 | digit(hex[1]));
+	return n;
+}
+
 int record_end_status(const char *line)
 {
 	static const struct {

@@ -20,6 +20,9 @@ const char *record_rest(const char *line, const char *key);
 /* The number that is @key's value; 0 if there is none. */
 uint64_t record_number(const char *line, const char *key);
 
+/* The bytes whose hexadecimal digits are @key's value, up to @size; returns how many. */
+size_t record_bytes(const char *line, const char *key, uint8_t *out, size_t size);
+
 /* The exit status that a record `end kind=... value=...` asks for. */
 int record_end_status(const char *line);
 

@@ -212,6 +212,7 @@ static void feed_console(struct session *x, unsigned vm, const uint8_t *data, si
 {
 	bool later = vm < SCENARIO_MAX_VMS && x->vms.at[vm].later;
 
+	bridge_output(&x->bridge, vm, data, size);
 	/* What was in the place before may have had a place of its own for its output. */
 	if (!later && consoles_output(&x->consoles, vm, data, size))
 		return;
@@ -390,7 +391,7 @@ static void follow(struct session *x, struct process *p)
 			continue;
 		if (fds[0].revents && !read_output(x, p->output))
 			return;
-		if (bridge_attend(&x->bridge, &x->consoles.sender, now()) && quit(x))
+		if (bridge_attend(&x->bridge, now()) && quit(x))
 			return;
 		if (consoles_attend(&x->consoles, now()) && stop(x, STATUS_INTERRUPTED))
 			return;
@@ -538,7 +539,9 @@ int session_run(struct arena *a, const struct scenario_spec *s, const struct mac
 		status =
 			consoles_open(&x->consoles, a, s, o->consoles, &m->control, o->bare, e);
 	if (!status)
-		status = bridge_open(&x->bridge, a, o->manage, e);
+		status = bridge_open(&x->bridge, a, &x->consoles.sender, o->manage, e);
+	for (unsigned i = 0; !status && i < SCENARIO_MAX_VMS; i++)
+		bridge_name(&x->bridge, i, x->vms.at[i].name);
 	if (!status)
 		status = screenshots_open(&x->screenshots, a, s, o->files, o->screenshots, e);
 	if (!status)

@@ -19,7 +19,10 @@ static void check_request(const struct manage_request *r)
 	check(r->number[MANAGE_ARG_SIZE] <= MANAGE_BYTES);
 	check(r->number[MANAGE_ARG_DATA] <= MANAGE_DATA);
 	check(memchr(r->vm, 0, sizeof(r->vm)) != NULL);
-	check(manage_place(r->op) == MANAGE_BY_HOST || r->vm[0] != 0);
+	check(manage_place(r->op) == MANAGE_BY_HOST || manage_place(r->op) == MANAGE_BY_TOOL ||
+		r->vm[0] != 0);
+	check((r->op != MANAGE_CONSOLE && r->op != MANAGE_TYPE) || r->vm[0] != 0);
+	check(r->op != MANAGE_TYPE || r->number[MANAGE_ARG_DATA] != 0);
 	check(r->op != MANAGE_READ || r->number[MANAGE_ARG_SIZE] != 0);
 	check(r->op != MANAGE_WRITE || r->number[MANAGE_ARG_DATA] != 0);
 }
