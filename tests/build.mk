@@ -222,6 +222,7 @@ CHECK_JOBS ?= $(shell nproc)
 ## make check        installs what is needed, builds all, runs all tests
 check:
 	@$(MAKE) --no-print-directory setup
+	@tools/nestor/web/fetch.sh $(B)/web
 	@$(MAKE) --no-print-directory -j$(CHECK_JOBS) check-run
 
 check-run: hypervisor tools machine payloads debian-guests $(SERVICE)/service.cpio $(UNIT_BIN) $(MSAN_UNIT) $(MSAN_FUZZ) \

@@ -33,15 +33,33 @@ $(B)/tool/rom.bin: tools/nestor/rom.S
 $(B)/tool/rom.o: $(B)/tool/rom.bin
 	@cd $(@D) && ld -r -b binary -z noexecstack rom.bin -o rom.o
 
-$(B)/nestor: $(TOOL_OBJ) $(B)/tool/rom.o
+# The page of `nestor serve`: its files, with what npm's registry has for it, or empty ones instead.
+PAGE_FILES := index.html page.css page.js icon.svg
+PAGE_FETCHED := xterm.js xterm.css xterm.txt
+$(B)/web/xterm.js: tools/nestor/web/package-lock.json tools/nestor/web/fetch.sh
+	@tools/nestor/web/fetch.sh $(B)/web
+	@touch $@
+
+$(B)/tool/page.o: $(PAGE_FILES:%=tools/nestor/web/%) $(B)/web/xterm.js
+	@mkdir -p $(@D)/page
+	@cp $(PAGE_FILES:%=tools/nestor/web/%) $(PAGE_FETCHED:%=$(B)/web/%) $(@D)/page/
+	@cd $(@D)/page && ld -r -b binary -z noexecstack $(PAGE_FILES) $(PAGE_FETCHED) -o ../page.o
+
+TOOL_DATA := $(B)/tool/rom.o $(B)/tool/page.o
+
+$(B)/nestor: $(TOOL_OBJ) $(TOOL_DATA)
 	@echo '  LD    $@'
 	@$(HOSTCC) $(TOOL_CFLAGS) -Wl,-z,relro,-z,now $^ $(TOOL_LIB) -o $@
 
 -include $(TOOL_OBJ:.o=.d)
 
-.PHONY: tools machine setup FORCE
+.PHONY: tools machine setup web FORCE
 ## make tools        the host tool, build/nestor (SAN=1: with sanitizers)
 tools: $(B)/nestor
+
+## make web          fetches xterm.js by npm for the page of nestor serve, if make tools could not
+web:
+	@tools/nestor/web/fetch.sh $(B)/web must
 
 ## make machine      the emulated machine, build/machine: Bochs 3.0 or newer
 machine:
@@ -65,18 +83,18 @@ $(B)/host/tool/%.o: tools/nestor/%.c $(B)/tool/flags
 	@mkdir -p $(@D)
 	@$(HOSTCC) $(filter-out $(SANITIZE),$(TOOL_CFLAGS)) $(SANITIZE) -c $< -o $@
 
-$(B)/host/tool.a: $(TOOL_TEST_OBJ) $(B)/tool/rom.o
+$(B)/host/tool.a: $(TOOL_TEST_OBJ) $(TOOL_DATA)
 	@rm -f $@ && ar rcs $@ $^
 
 -include $(TOOL_TEST_OBJ:.o=.d)
 
 # Fuzzers of the tool's parsers: T seconds each.
 TOOL_FUZZ := $(patsubst tests/fuzz/tool/%.c,$(B)/fuzz/tool_%,$(wildcard tests/fuzz/tool/*.c))
-$(B)/fuzz/tool_%: tests/fuzz/tool/%.c tests/unit/tool_agreement.h $(TOOL_SRC) $(TOOL_SHARED) $(B)/tool/rom.o
+$(B)/fuzz/tool_%: tests/fuzz/tool/%.c tests/unit/tool_agreement.h $(TOOL_SRC) $(TOOL_SHARED) $(TOOL_DATA)
 	@mkdir -p $(@D)
 	@echo '  FUZZ  $@'
 	@$(HOSTCC) $(filter-out -MMD -MP,$(TOOL_CFLAGS)) $(filter-out $(if $(SAN),$(SANITIZE)),$(SANITIZE)) \
-		-fsanitize=fuzzer -iquote tests/unit $< $(filter-out %/main.c,$(TOOL_SRC)) $(TOOL_SHARED) $(B)/tool/rom.o $(TOOL_LIB) -o $@
+		-fsanitize=fuzzer -iquote tests/unit $< $(filter-out %/main.c,$(TOOL_SRC)) $(TOOL_SHARED) $(TOOL_DATA) $(TOOL_LIB) -o $@
 
 .PHONY: fuzz-tool
 ## make fuzz-tool    fuzzes the tool's parsers, T=20 seconds each
@@ -118,7 +136,7 @@ install-package:
 	install -D -m 644 tools/nestor/nestor.zsh $(ZSHDIR)/_nestor
 	install -D -m 755 packaging/45_nestor $(DESTDIR)/etc/grub.d/45_nestor
 	install -D -m 644 -t $(DESTDIR)/usr/lib/systemd/system packaging/nestor@.service packaging/nestor-serve@.service
-	install -D -m 644 -t $(DESTDIR)/usr/share/doc/nestor README.md SECURITY.md docs/management.md docs/serve.md docs/gdb.md docs/LIMITATIONS.md
+	install -D -m 644 -t $(DESTDIR)/usr/share/doc/nestor README.md SECURITY.md docs/management.md docs/serve.md docs/web.md docs/gdb.md docs/LIMITATIONS.md
 
 ## make deb          Debian's package, build/deb/nestor_VERSION_amd64.deb, judged by lintian
 deb: hypervisor tools

@@ -25,7 +25,11 @@ packages=(
 	python3-requests python3-sushy
 	# starting by network: the option ROM for SeaBIOS, the server of the tests
 	ipxe-qemu dnsmasq-base
+	# the page of nestor serve, in a browser
+	chromium chromium-driver python3-selenium
 )
+# For the page's consoles. It may be there without Debian's package, which goes with no other nodejs.
+command -v npm >/dev/null || packages+=(npm)
 
 die()
 {

@@ -6,6 +6,7 @@ usage: client.py NESTOR SOCKET FOLDER COUNTER    COUNTER: where a's counter is, 
 """
 import atexit
 import copy
+import io
 import json
 import os
 import re
@@ -13,6 +14,7 @@ import signal
 import socket
 import subprocess
 import sys
+import tarfile
 import threading
 import time
 
@@ -160,9 +162,26 @@ def test_answers_are_as_the_document_says(s, doc):
     expect(bytes.fromhex(words['data']) == octets.content and len(octets.content) == 1000,
            'bytes differ from words')
     ask('GET', f'{vcpu}/memory?at=0x70000000&size=1&physical=1', 404)
+    ask('PUT', f'{vcpu}/memory?at={COUNTER}&level=2', 204, data=b'\0\0\0\0\0\1\0\0', **typed('application/octet-stream'))
+    expect(counter(s) >> 40 == 1, 'the counter was not written:', counter(s))
+    ask('PUT', f'{vcpu}/memory?at={int(COUNTER, 0) + 7}', 204, json={'data': '01'})
+    expect(counter(s) >> 40 == 0x10001, 'the counter was not written:', counter(s))
+    answer = ask('PUT', f'{vcpu}/memory?at=0xffffc0&physical=1', 404, data=bytes(4096), **typed('application/octet-stream'))
+    expect('after 64 bytes that were written' in answer.json()['detail'], answer.text)
+    all_stat = ask('GET', '/v1/vms/a/stat', 200).json()
+    expect(all_stat['state'] == 'running' and [v['vcpu'] for v in all_stat['vcpus']] == [0], all_stat)
+    expect(all_stat['vcpus'][0]['figures']['nested_entries'] == 1 and any(
+        e['level'] == 2 for e in all_stat['vcpus'][0]['exits']), all_stat)
+    expect(ask('GET', '/v1/vms/a/explain', 200).json() == {'vm': 'a', 'refusals': []}, 'a was refused something')
+    ask('POST', '/v1/vms/a/balloon', 409, json={'target': 1 << 20})
+    answer = ask('POST', '/v1/bundle', 200, timeout=60)
+    expect('nestor-bundle.tar.gz' in answer.headers['Content-Disposition'], answer.headers)
+    names = tarfile.open(fileobj=io.BytesIO(answer.content)).getnames()
+    expect({'nestor-bundle/a/vcpu0.vmcs12', 'nestor-bundle/c/vcpu0.regs'} <= set(names), names)
+    expect({v['state'] for v in s.get('/v1/vms').json()['vms']} == {'running'}, 'the bundle stopped one')
     ask('GET', '/metrics', 200)
     events = s.ask('GET', '/v1/events', stream=True)
-    doc.asked.add('EVENTS')
+    doc.asked.update(('EVENTS', 'CONSOLE'))
     expect(events.headers['Content-Type'] == 'text/event-stream', events.headers)
     for method, path, status in (
             ('pause', 'c', 204), ('pause', 'c', 409), ('resume', 'c', 204), ('reset', 'c', 204),
@@ -174,11 +193,32 @@ def test_answers_are_as_the_document_says(s, doc):
     ask('POST', '/v1/vms/c/stop', 204)
     eventually('b and c are off', lambda: [v['state'] for v in s.get('/v1/vms').json()['vms']] ==
                ['running', 'off', 'off'])
+    expect(ask('GET', '/v1/vms/c/stat', 200).json()['vcpus'] == [], 'c is off and has figures')
+    ask('POST', '/v1/vms/c/console', 204, json={'text': 'x' * 200})
+    ask('POST', '/v1/vms/c/console', 204, data=bytes(range(256)), **typed('application/octet-stream'))
     ask('POST', '/v1/vms/b/start', 204)
     ask('POST', '/v1/vms/c/start', 204)
     missing = {o['operationId'] for _, _, o in doc.operations()} - doc.asked
     expect(not missing, 'nobody asked for', missing)
     check_events(events)
+
+
+def read_console(s, since):
+    with s.ask('GET', f'/v1/vms/c/console?since={since}', stream=True) as answer:
+        expect(answer.headers['Content-Type'] == 'text/event-stream', answer.headers)
+        for line in answer.iter_lines(decode_unicode=True):
+            if line.startswith('data: '):
+                data = json.loads(line[len('data: '):])
+                return data['at'], bytes.fromhex(data['data'])
+    return fail('the console ended')
+
+
+def test_a_console_is_seen_from_any_byte_on(s):
+    at, all_of_it = read_console(s, 0)
+    expect(at == 0 and all_of_it.startswith(b'managed: counter=0x'), at, all_of_it)
+    expect(read_console(s, 9) == (9, all_of_it[9:]), 'from byte 9 on')
+    expect(read_console(s, 1 << 40) == (0, all_of_it), 'as after a run before')
+    expect(s.ask('GET', '/v1/vms/z/console').status_code == 404, 'the console of nobody')
 
 
 def check_events(events):
@@ -210,6 +250,10 @@ def test_problems_have_their_status(s, doc):
             ('POST', '/v1/vms/z/stop', 404, {}),
             ('GET', '/v1/vms/a/vcpus/5/stat', 404, {}),
             ('DELETE', '/v1/vms', 405, {}),
+            ('POST', '/v1/vms/z/console', 404, {'json': {'text': 'x'}}),
+            ('POST', '/v1/vms/a/console', 415, {'data': b'x', **typed('text/plain')}),
+            ('PUT', memory + '?at=1', 400, {}),
+            ('PUT', memory + '?at=0xffffffffffffffff', 400, {'json': {'data': '0000'}}),
             ('GET', memory, 400, {}),
             ('GET', memory + '?at=1&size=0', 400, {}),
             ('GET', memory + '?at=0xffffffffffffffff&size=2', 400, {}),
@@ -409,6 +453,7 @@ def main():
     doc.check()
     slow, since = half_a_request(s), time.time()
     for test in (lambda: test_answers_are_as_the_document_says(s, doc),
+                 lambda: test_a_console_is_seen_from_any_byte_on(s),
                  lambda: test_problems_have_their_status(s, doc),
                  lambda: test_redfish_is_driven_by_a_stock_client(s, token),
                  lambda: test_metrics_are_those_of_the_run(s),

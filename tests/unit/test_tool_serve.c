@@ -49,7 +49,10 @@ static void each_route_is_reached_by_its_own_path(void **state)
 {
 	(void)state;
 	for (unsigned i = 0; i < SERVE_ROUTES; i++) {
-		const char *needs = serve_routes[i].needs ? "?at=0&size=1" : "";
+		uint32_t wants = serve_routes[i].needs;
+		const char *needs = wants & 1u << SERVE_ARG_SIZE ? "?at=0&size=1"
+				    : wants                      ? "?at=0"
+								 : "";
 		char path[200] = "";
 
 		for (const char *at = serve_routes[i].path; *at; at++) {
@@ -70,7 +73,7 @@ static void each_route_is_reached_by_its_own_path(void **state)
 
 static void what_is_no_path_is_not_found(void **state)
 {
-	static const char *const wrong[] = {"", "/", "*", "/v1", "/v2/vms", "/v1/vms/a/vcpus",
+	static const char *const wrong[] = {"", "//", "*", "/v1", "/v2/vms", "/v1/vms/a/vcpus",
 		"/v1/vms/a/vcpus/8/stat", "/v1/vms/a/vcpus/-1/stat", "/v1/vms//stop",
 		"/v1/vms/a%20b", "/v1/vms/a%0ab", "/v1/vms/a%00", "/v1/vms/a=b", "/v1/vms/a/b",
 		"/v1/vms/a%2fstop", "/v1/vms/%", "/v1/vms/%4", "/v1/vms/%zz", "//v1/vms",
@@ -123,7 +126,11 @@ static void arguments_of_a_query_are_in_their_ranges(void **state)
 				 "level=2&physical=1"));
 	assert_true(q.arg[SERVE_ARG_AT] == UINT64_MAX && q.arg[SERVE_ARG_SIZE] == 65536);
 	assert_true(q.arg[SERVE_ARG_LEVEL] == 2 && q.arg[SERVE_ARG_PHYSICAL] == 1);
-	assert_int_equal(q.given, (1u << SERVE_ARGS) - 1);
+	assert_int_equal(q.given, (1u << SERVE_ARG_SINCE) - 1);
+	assert_true(reads("GET", "/v1/vms/a/console?since=18446744073709551615"));
+	assert_true(q.arg[SERVE_ARG_SINCE] == UINT64_MAX);
+	assert_false(reads("PUT", "/v1/vms/a/vcpus/0/memory?at=1&size=1"));
+	assert_false(reads("PUT", "/v1/vms/a/vcpus/0/memory"));
 	assert_false(reads("GET", "/v1/vms?level=1"));
 	assert_int_equal(p.status, 400);
 }
@@ -145,12 +152,21 @@ static void a_target_that_is_too_long_is_refused(void **state)
 
 /* ---- bodies ---- */
 
+static char raw[300]; /* the body, where it is decoded */
+
+static int method_status(
+	const char *method, const char *target, const char *type, const char *body)
+{
+	if (!reads(method, target))
+		fail_msg("%s: %s", target, p.detail);
+	strcpy(raw, body);
+	serve_body_read(&q, type, raw, strlen(body), &p);
+	return p.status;
+}
+
 static int body_status(const char *target, const char *type, const char *body)
 {
-	if (!reads("POST", target))
-		fail_msg("%s: %s", target, p.detail);
-	serve_body_read(&q, type, body, strlen(body), &p);
-	return p.status;
+	return method_status("POST", target, type, body);
 }
 
 static void a_body_has_what_its_route_takes(void **state)
@@ -196,6 +212,48 @@ static void a_body_that_is_too_large_is_refused(void **state)
 	assert_false(serve_body_read(&q, "application/json", body, SERVE_BODY_MAX + 1, &p));
 	assert_int_equal(p.status, 413);
 	free(body);
+}
+
+static void bytes_come_as_they_are_or_in_json(void **state)
+{
+	static const char json[] = "application/json", octets[] = "application/octet-stream",
+			  console[] = "/v1/vms/a/console",
+			  memory[] = "/v1/vms/a/vcpus/0/memory?at=0x1000";
+
+	(void)state;
+	assert_int_equal(body_status(console, octets, "{}\n\377"), 0);
+	assert_int_equal(q.size, 4);
+	assert_memory_equal(q.data, "{}\n\377", 4);
+	assert_int_equal(body_status(console, json, "{\"text\":\"l\\ns \\u00e4\"}"), 0);
+	assert_int_equal(q.size, 6);
+	assert_memory_equal(q.data, "l\ns \303\244", 6);
+	assert_int_equal(method_status("PUT", memory, json, "{\"data\":\"00fF7e\"}"), 0);
+	assert_int_equal(q.size, 3);
+	assert_memory_equal(q.data, "\0\377\176", 3);
+	assert_int_equal(method_status("PUT", memory, octets, "x"), 0);
+	assert_int_equal(method_status("PUT", memory, json, "{\"data\":\"0\"}"), 400);
+	assert_int_equal(method_status("PUT", memory, json, "{\"data\":\"0g\"}"), 400);
+	assert_int_equal(method_status("PUT", memory, json, "{\"data\":\"\"}"), 400);
+	assert_int_equal(method_status("PUT", memory, json, "{\"text\":\"x\"}"), 400);
+	assert_int_equal(method_status("PUT", memory, NULL, ""), 400);
+	assert_int_equal(body_status(console, octets, ""), 400);
+	assert_int_equal(body_status(console, json, "{}"), 400);
+	assert_int_equal(body_status(console, json, "{\"text\":1}"), 400);
+	assert_int_equal(body_status(console, "text/plain", "x"), 415);
+	assert_int_equal(body_status("/v1/vms/a/stop", octets, "x"), 415);
+}
+
+static void a_balloon_has_a_target(void **state)
+{
+	static const char json[] = "application/json", balloon[] = "/v1/vms/a/balloon";
+
+	(void)state;
+	assert_int_equal(body_status(balloon, json, "{\"target\":1099511627776}"), 0);
+	assert_true(q.target == 1099511627776);
+	assert_int_equal(body_status(balloon, json, "{\"target\":-1}"), 400);
+	assert_int_equal(body_status(balloon, json, "{\"target\":\"1\"}"), 400);
+	assert_int_equal(body_status(balloon, json, "{}"), 400);
+	assert_int_equal(body_status(balloon, NULL, ""), 400);
 }
 
 static void redfishs_bodies_have_what_they_must(void **state)
@@ -358,7 +416,29 @@ static void a_session_lasts_until_it_is_ended_or_makes_room(void **state)
 	assert_false(serve_session_known(first.secret));
 }
 
-/* ---- its page ---- */
+/* ---- its pages ---- */
+
+static void files_of_the_page_need_no_run_and_no_token(void **state)
+{
+	struct serve_reply r = {0};
+
+	(void)state;
+	for (unsigned i = 0; i < SERVE_ROUTES; i++) {
+		if (serve_routes[i].answer != ANSWER_PAGE)
+			continue;
+		assert_true(serve_routes[i].open);
+		assert_true(reads("GET", serve_routes[i].path));
+		serve_answer(&q, "/nowhere/at/all", token, false, &r);
+		assert_int_equal(r.status, 200);
+		assert_true(r.page);
+		serve_reply_clear(&r);
+	}
+	assert_true(reads("GET", "/"));
+	serve_answer(&q, "/nowhere/at/all", token, false, &r);
+	assert_string_equal(r.type, "text/html; charset=utf-8");
+	assert_memory_equal(r.data, "<!doctype html>", 15);
+	serve_reply_clear(&r);
+}
 
 static void the_page_has_the_routes_of_the_table(void **state)
 {
@@ -392,6 +472,8 @@ int main(void)
 		T(arguments_of_a_query_are_in_their_ranges),
 		T(a_target_that_is_too_long_is_refused),
 		T(a_body_has_what_its_route_takes),
+		T(bytes_come_as_they_are_or_in_json),
+		T(a_balloon_has_a_target),
 		T(redfishs_bodies_have_what_they_must),
 		T(a_body_of_another_type_is_refused),
 		T(a_body_that_is_too_large_is_refused),
@@ -401,6 +483,7 @@ int main(void)
 		T(a_token_comes_as_bearer_or_as_a_password),
 		T(a_token_file_is_long_enough_and_nobody_elses),
 		T(a_session_lasts_until_it_is_ended_or_makes_room),
+		T(files_of_the_page_need_no_run_and_no_token),
 		T(the_page_has_the_routes_of_the_table),
 	};
 

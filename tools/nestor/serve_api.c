@@ -111,16 +111,12 @@ static json_t *number(const json_t *item, const char *key)
 	return json_integer((json_int_t)serve_number(item, key));
 }
 
-bool serve_stat(struct serve_job *j)
+/* Figures and exits of `stat` go to @out. */
+static void add_stat(json_t *out, json_t *items)
 {
-	json_t *items = of_vcpu(j), *out, *figures, *exits, *item;
+	json_t *figures = json_object(), *exits = json_array(), *item;
 	size_t i;
 
-	if (!items)
-		return false;
-	out = head(j);
-	figures = json_object();
-	exits = json_array();
 	json_array_foreach(items, i, item)
 	{
 		const char *name;
@@ -137,7 +133,66 @@ bool serve_stat(struct serve_job *j)
 	json_object_set_new(out, "figures", figures);
 	json_object_set_new(out, "exits", exits);
 	json_decref(items);
+}
+
+bool serve_stat(struct serve_job *j)
+{
+	json_t *items = of_vcpu(j), *out;
+
+	if (!items)
+		return false;
+	out = head(j);
+	add_stat(out, items);
 	return done(j, out);
+}
+
+/* The same of each vCPU; false: why is in the problem. */
+static bool add_vcpus(struct serve_job *j, json_t *vcpus, uint64_t cpus)
+{
+	char more[MANAGE_LINE];
+
+	for (unsigned n = 0; n < cpus && n < LIMIT_VCPUS; n++) {
+		json_t *items, *vcpu;
+
+		snprintf(more, sizeof(more), "vm=%s vcpu=%u", j->request->vm, n);
+		items = serve_run_items(&j->run, "stat", more);
+		if (!items) /* a VM that ended meanwhile has no figures */
+			return j->problem.status == 409 || j->problem.status == 404;
+		vcpu = json_pack("{s:i}", "vcpu", (int)n);
+		add_stat(vcpu, items);
+		json_array_append_new(vcpus, vcpu);
+	}
+	return true;
+}
+
+bool serve_vm_stat(struct serve_job *j)
+{
+	json_t *vm = serve_run_vm(&j->run, j->request->vm), *vcpus;
+	const char *state = serve_text(vm, "state");
+	bool runs = strcmp(state, "running") == 0 || strcmp(state, "paused") == 0;
+
+	if (!vm)
+		return false;
+	vcpus = json_array();
+	if (runs && !add_vcpus(j, vcpus, serve_number(vm, "cpus"))) {
+		json_decref(vcpus);
+		json_decref(vm);
+		return false;
+	}
+	json_object_set_new(vm, "seconds", json_real(serve_now()));
+	json_object_set_new(vm, "vcpus", vcpus);
+	return done(j, vm);
+}
+
+bool serve_explain(struct serve_job *j)
+{
+	char more[MANAGE_LINE];
+	json_t *items;
+
+	snprintf(more, sizeof(more), "vm=%s", j->request->vm);
+	items = serve_run_items(&j->run, "explain", more);
+	return items &&
+	       done(j, json_pack("{s:s, s:o}", "vm", j->request->vm, "refusals", items));
 }
 
 static void add_register(json_t *out, json_t *registers, json_t *segments, json_t *item)
@@ -284,10 +339,25 @@ bool serve_memory(struct serve_job *j)
 	return done(j, out);
 }
 
-bool serve_events(struct serve_job *j)
+static bool begin_stream(struct serve_job *j, const char *more)
 {
-	j->reply->events = serve_run_stream(j->at, &j->problem);
+	j->reply->events =
+		serve_run_stream(j->at, serve_routes[j->request->id].word, more, &j->problem);
 	j->reply->status = 200;
 	j->reply->type = "text/event-stream";
 	return j->reply->events != NULL;
+}
+
+bool serve_events(struct serve_job *j)
+{
+	return begin_stream(j, "");
+}
+
+bool serve_console(struct serve_job *j)
+{
+	char more[MANAGE_LINE];
+
+	snprintf(more, sizeof(more), "vm=%s at=%" PRIu64, j->request->vm,
+		j->request->arg[SERVE_ARG_SINCE]);
+	return begin_stream(j, more);
 }

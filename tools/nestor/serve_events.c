@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Events of the run as server-sent events; see serve_events.h. */
+/* Events of the run, and consoles, as server-sent events; see serve_events.h. */
 #include "serve_events.h"
 
 #include <microhttpd.h>
@@ -62,6 +62,8 @@ static bool wait_for_text(struct stream *s)
 			return false;
 		if (line && record_is(line, "event"))
 			put_event(s, line + strlen("event "));
+		else if (line && record_is(line, "output"))
+			put_event(s, line);
 		else if (!line && serve_now() > until)
 			put_comment(s);
 	}

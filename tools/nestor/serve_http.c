@@ -16,6 +16,11 @@
 #define HEADERS (32u << 10)  /* bytes of a request without its body, and of an answer's head */
 #define STACK   (512u << 10) /* of a thread */
 
+/* Whatever a guest or a run says: the page has nothing that is not ours, and is in no other. */
+#define PAGE_POLICY                                                                    \
+	"default-src 'self'; object-src 'none'; base-uri 'none'; form-action 'none'; " \
+	"frame-ancestors 'none'"
+
 /* A request while it comes. */
 struct exchange {
 	bool known;     /* its headers are there */
@@ -89,6 +94,12 @@ static void add_headers(struct MHD_Response *m, const struct serve_reply *r, boo
 		MHD_add_response_header(m, "Location", r->location);
 	if (*r->session)
 		MHD_add_response_header(m, "X-Auth-Token", r->session);
+	if (r->file)
+		MHD_add_response_header(m, "Content-Disposition", r->file);
+	if (r->page) {
+		MHD_add_response_header(m, "Content-Security-Policy", PAGE_POLICY);
+		MHD_add_response_header(m, "Referrer-Policy", "no-referrer");
+	}
 	if (r->status == 401)
 		MHD_add_response_header(m, "WWW-Authenticate", "Basic realm=\"nestor\"");
 	if (r->status == 503)

@@ -12,6 +12,14 @@
 #define BOOL   "{\"type\":\"boolean\"}"
 #define OBJECT "\"type\":\"object\",\"additionalProperties\":false,"
 #define VCPU   "\"vm\":" WORD ",\"vcpu\":" COUNT ","
+#define STATE                                                                       \
+	"{\"type\":\"string\",\"enum\":[\"running\",\"paused\",\"ending\",\"off\"," \
+	"\"gone\"]}"
+#define FIGURES                                                                          \
+	"\"figures\":{\"type\":\"object\",\"additionalProperties\":" COUNT "},"          \
+	"\"exits\":{\"type\":\"array\",\"items\":{" OBJECT                               \
+	"\"required\":[\"level\",\"reason\",\"count\"],\"properties\":{\"level\":" LEVEL \
+	",\"reason\":" WORD ",\"count\":" COUNT ",\"to_l1\":" COUNT "}}}"
 
 /* By the name that a route's answer has here. */
 static const struct schema {
@@ -25,18 +33,13 @@ static const struct schema {
 	{"Version", "{" OBJECT "\"required\":[\"nestor\",\"api\",\"protocol\"],\"properties\":"
 		    "{\"nestor\":" WORD ",\"api\":" WORD ",\"protocol\":" COUNT "}}"},
 	{"Vm", "{" OBJECT "\"required\":[\"name\",\"state\",\"cpus\",\"memory\",\"weight\","
-	       "\"restarts\"],\"properties\":{\"name\":" WORD ",\"state\":{\"type\":\"string\","
-	       "\"enum\":[\"running\",\"paused\",\"ending\",\"off\",\"gone\"]},\"cpus\":" COUNT
-	       ",\"memory\":" COUNT ",\"weight\":" COUNT ",\"restarts\":" COUNT "}}"},
+	       "\"restarts\"],\"properties\":{\"name\":" WORD ",\"state\":" STATE
+	       ",\"cpus\":" COUNT ",\"memory\":" COUNT ",\"weight\":" COUNT
+	       ",\"restarts\":" COUNT "}}"},
 	{"Vms", "{" OBJECT "\"required\":[\"vms\"],\"properties\":{\"vms\":{\"type\":\"array\","
 		"\"items\":{\"$ref\":\"#/components/schemas/Vm\"}}}}"},
-	{"Stat",
-		"{" OBJECT "\"required\":[\"vm\",\"vcpu\",\"figures\",\"exits\"],"
-		"\"properties\":{" VCPU
-		"\"figures\":{\"type\":\"object\",\"additionalProperties\":" COUNT "},"
-		"\"exits\":{\"type\":\"array\",\"items\":{" OBJECT
-		"\"required\":[\"level\",\"reason\",\"count\"],\"properties\":{\"level\":" LEVEL
-		",\"reason\":" WORD ",\"count\":" COUNT ",\"to_l1\":" COUNT "}}}}}"},
+	{"Stat", "{" OBJECT "\"required\":[\"vm\",\"vcpu\",\"figures\",\"exits\"],"
+		 "\"properties\":{" VCPU FIGURES "}}"},
 	{"Registers", "{" OBJECT "\"required\":[\"vm\",\"vcpu\",\"level\",\"current\","
 		      "\"registers\",\"segments\"],\"properties\":{" VCPU "\"level\":" LEVEL
 		      ",\"current\":" BOOL ",\"registers\":{\"type\":\"object\","
@@ -49,6 +52,25 @@ static const struct schema {
 		 "\"items\":{" OBJECT "\"required\":[\"field\",\"encoding\",\"value\"],"
 		 "\"properties\":{\"field\":" WORD ",\"encoding\":" HEX ",\"value\":" HEX
 		 "}}}}}"},
+	{"VmStat",
+		"{" OBJECT "\"required\":[\"name\",\"state\",\"cpus\",\"memory\","
+		"\"weight\",\"restarts\",\"seconds\",\"vcpus\"],\"properties\":{\"name\":" WORD
+		",\"state\":" STATE ",\"cpus\":" COUNT ",\"memory\":" COUNT ",\"weight\":" COUNT
+		",\"restarts\":" COUNT ",\"seconds\":{\"type\":\"number\",\"description\":"
+		"\"of the service's clock, when they were asked\"},\"vcpus\":{\"type\":\"array\","
+		"\"items\":{" OBJECT "\"required\":[\"vcpu\",\"figures\",\"exits\"],"
+		"\"properties\":{\"vcpu\":" COUNT "," FIGURES "}}}}}"},
+	{"Refusals",
+		"{" OBJECT "\"required\":[\"vm\",\"refusals\"],\"properties\":{\"vm\":" WORD
+		",\"refusals\":{\"type\":\"array\",\"items\":{\"type\":\"object\",\"required\":"
+		"[\"vcpu\",\"level\",\"rule\",\"text\"],\"properties\":{\"vcpu\":" COUNT
+		",\"level\":" LEVEL ",\"rule\":" WORD ",\"text\":" WORD "}}}}}"},
+	{"Target",
+		"{" OBJECT "\"required\":[\"target\"],\"properties\":{\"target\":" COUNT "}}"},
+	{"Data", "{" OBJECT "\"required\":[\"data\"],\"properties\":{\"data\":{\"type\":"
+		 "\"string\",\"pattern\":\"^([0-9A-Fa-f]{2})+$\"}}}"},
+	{"Text", "{" OBJECT "\"required\":[\"text\"],\"properties\":{\"text\":{\"type\":"
+		 "\"string\",\"minLength\":1}}}"},
 	{"Memory",
 		"{" OBJECT "\"required\":[\"vm\",\"vcpu\",\"level\",\"at\",\"size\",\"data\"],"
 		"\"properties\":{" VCPU "\"level\":" LEVEL ",\"at\":" HEX ",\"size\":" COUNT
@@ -66,10 +88,26 @@ static const struct {
 	[ANSWER_REGISTERS] = {"application/json", "Registers"},
 	[ANSWER_VMCS] = {"application/json", "Vmcs"},
 	[ANSWER_MEMORY] = {"application/json", "Memory"},
+	[ANSWER_VM_STAT] = {"application/json", "VmStat"},
+	[ANSWER_EXPLAIN] = {"application/json", "Refusals"},
+	[ANSWER_BUNDLE] = {"application/gzip", NULL},
+	[ANSWER_PAGE] = {NULL, NULL},
 	[ANSWER_EVENTS] = {"text/event-stream", NULL},
 	[ANSWER_METRICS] = {"text/plain", NULL},
 	[ANSWER_OPENAPI] = {"application/json", NULL},
 	[ANSWER_REDFISH] = {"application/json", NULL},
+};
+
+/* Of what JSON has; a body of bytes may come as it is, too. */
+static const struct {
+	const char *schema;
+	bool needed, octets;
+} bodies[] = {
+	[BODY_EMPTY] = {"Nothing", false, false},
+	[BODY_NMI] = {"OneVcpu", false, false},
+	[BODY_BALLOON] = {"Target", true, false},
+	[BODY_DATA] = {"Data", true, true},
+	[BODY_TEXT] = {"Text", true, true},
 };
 
 static json_t *refer(const char *schema)
@@ -133,6 +171,11 @@ static json_t *content(const char *type, json_t *schema)
 	return json_pack("{s:{s:o}}", type, "schema", schema);
 }
 
+static json_t *octets(void)
+{
+	return json_pack("{s:{s:s, s:s}}", "schema", "type", "string", "format", "binary");
+}
+
 static json_t *answer_of(const struct serve_route *row)
 {
 	const char *type = answers[row->answer].type, *schema = answers[row->answer].schema;
@@ -150,10 +193,17 @@ static json_t *answer_of(const struct serve_route *row)
 	}
 	is = content(type, plain);
 	if (row->answer == ANSWER_MEMORY)
-		json_object_set_new(is, "application/octet-stream",
-			json_pack("{s:{s:s, s:s}}", "schema", "type", "string", "format",
-				"binary"));
+		json_object_set_new(is, "application/octet-stream", octets());
 	return json_pack("{s:s, s:o}", "description", row->about, "content", is);
+}
+
+static json_t *body_of(const struct serve_route *row)
+{
+	json_t *is = content("application/json", refer(bodies[row->body].schema));
+
+	if (bodies[row->body].octets)
+		json_object_set_new(is, "application/octet-stream", octets());
+	return json_pack("{s:b, s:o}", "required", bodies[row->body].needed, "content", is);
 }
 
 static json_t *operation(const struct serve_route *row)
@@ -164,10 +214,7 @@ static json_t *operation(const struct serve_route *row)
 		"#/components/responses/Problem");
 
 	if (row->body != BODY_NONE)
-		json_object_set_new(o, "requestBody",
-			json_pack("{s:b, s:o}", "required", 0, "content",
-				content("application/json",
-					refer(row->body == BODY_NMI ? "OneVcpu" : "Nothing"))));
+		json_object_set_new(o, "requestBody", body_of(row));
 	if (row->open)
 		json_object_set_new(o, "security", json_array());
 	return o;
@@ -184,7 +231,8 @@ static json_t *paths(void)
 		json_t *path = json_object_get(all, row->path);
 		char method[8] = "";
 
-		if (serve_is_redfish(row->path)) /* DMTF describes it */
+		/* DMTF describes Redfish; the page is for people. */
+		if (serve_is_redfish(row->path) || row->answer == ANSWER_PAGE)
 			continue;
 		if (!path) {
 			path = json_object();

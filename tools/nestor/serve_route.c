@@ -231,12 +231,11 @@ bool serve_route_read(const char *method, const char *target, struct serve_reque
 
 /* ---- the body ---- */
 
-static bool is_json(const char *type)
+static bool is_type(const char *type, const char *wanted)
 {
-	static const char json[] = "application/json";
+	size_t n = strlen(wanted);
 
-	return type && strncasecmp(type, json, sizeof(json) - 1) == 0 &&
-	       strchr("; \t", type[sizeof(json) - 1]);
+	return type && strncasecmp(type, wanted, n) == 0 && strchr("; \t", type[n]);
 }
 
 static bool read_vcpu(struct serve_request *r, const json_t *vcpu, struct serve_problem *p)
@@ -262,13 +261,61 @@ static bool read_string(
 	return true;
 }
 
-static bool read_member(
-	struct serve_request *r, const char *key, const json_t *value, struct serve_problem *p)
+static bool read_target(struct serve_request *r, const json_t *target, struct serve_problem *p)
+{
+	if (!json_is_integer(target) || json_integer_value(target) < 0)
+		return serve_problem(p, 400, "\"target\" must be a number of bytes");
+	r->target = (uint64_t)json_integer_value(target);
+	r->target_given = true;
+	return true;
+}
+
+/* Bytes take less room than the JSON that they came in. */
+static bool read_bytes(
+	struct serve_request *r, const json_t *value, uint8_t *body, struct serve_problem *p)
+{
+	const char *text = json_string_value(value);
+	size_t size = json_string_length(value), n = 0;
+
+	if (!text || size % 2)
+		return serve_problem(p, 400, "\"data\" must be pairs of hexadecimal digits");
+	for (; 2 * n < size; n++) {
+		int high = hex(text[2 * n]), low = hex(text[2 * n + 1]);
+
+		if (high < 0 || low < 0)
+			return serve_problem(
+				p, 400, "\"data\" must be pairs of hexadecimal digits");
+		body[n] = (uint8_t)(high << 4 | low);
+	}
+	r->data = body;
+	r->size = n;
+	return true;
+}
+
+static bool read_text(
+	struct serve_request *r, const json_t *value, uint8_t *body, struct serve_problem *p)
+{
+	if (!json_is_string(value))
+		return serve_problem(p, 400, "\"text\" must be a text");
+	memcpy(body, json_string_value(value), json_string_length(value));
+	r->data = body;
+	r->size = json_string_length(value);
+	return true;
+}
+
+static bool read_member(struct serve_request *r, const char *key, const json_t *value,
+	uint8_t *raw, struct serve_problem *p)
 {
 	enum serve_body body = serve_routes[r->id].body;
 
 	if (body == BODY_NMI && strcmp(key, "vcpu") == 0)
 		return read_vcpu(r, value, p);
+	if (body == BODY_BALLOON && strcmp(key, "target") == 0)
+		return read_target(r, value, p);
+	if (body == BODY_DATA && strcmp(key, "data") == 0)
+		return read_bytes(r, value, raw, p);
+	if (body == BODY_TEXT && strcmp(key, "text") == 0)
+		return read_text(r, value, raw, p);
 	if (body == BODY_RESET && strcmp(key, "ResetType") == 0)
 		return read_string(r->reset, sizeof(r->reset), key, value, p);
 	if (body == BODY_SESSION && strcmp(key, "UserName") == 0)
@@ -278,13 +325,14 @@ static bool read_member(
 	return serve_problem(p, 400, "it takes no \"%.40s\"", key);
 }
 
-static bool read_members(struct serve_request *r, json_t *object, struct serve_problem *p)
+static bool read_members(
+	struct serve_request *r, json_t *object, uint8_t *raw, struct serve_problem *p)
 {
 	const char *key;
 	json_t *value;
 
 	json_object_foreach(
-		object, key, value) if (!read_member(r, key, value, p)) return false;
+		object, key, value) if (!read_member(r, key, value, raw, p)) return false;
 	return true;
 }
 
@@ -297,30 +345,47 @@ static bool has_all(const struct serve_request *r, struct serve_problem *p)
 	if (body == BODY_SESSION && (!*r->user || !*r->password))
 		return serve_problem(
 			p, 400, "the body must have \"UserName\" and \"Password\"");
+	if (body == BODY_BALLOON && !r->target_given)
+		return serve_problem(p, 400, "the body must have \"target\"");
+	if ((body == BODY_DATA || body == BODY_TEXT) && !r->size)
+		return serve_problem(p, 400, "the body must have bytes");
 	return true;
 }
 
-bool serve_body_read(struct serve_request *r, const char *type, const void *body, size_t size,
-	struct serve_problem *p)
+static bool read_json(
+	struct serve_request *r, uint8_t *body, size_t size, struct serve_problem *p)
 {
 	json_error_t why;
-	json_t *object;
+	json_t *object = json_loadb((char *)body, size, JSON_REJECT_DUPLICATES, &why);
 	bool good;
+
+	if (!object)
+		return serve_problem(p, 400, "line %d of the body: %.120s", why.line, why.text);
+	good = json_is_object(object) ? read_members(r, object, body, p) && has_all(r, p)
+				      : serve_problem(p, 400, "the body must be an object");
+	json_decref(object);
+	return good;
+}
+
+bool serve_body_read(struct serve_request *r, const char *type, void *body, size_t size,
+	struct serve_problem *p)
+{
+	enum serve_body takes = serve_routes[r->id].body;
+	bool octets = takes == BODY_DATA || takes == BODY_TEXT;
 
 	*p = (struct serve_problem){0};
 	if (size > SERVE_BODY_MAX)
 		return serve_problem(p, 413, "a body has %u bytes at most", SERVE_BODY_MAX);
 	if (!size)
 		return has_all(r, p);
-	if (serve_routes[r->id].body == BODY_NONE)
+	if (takes == BODY_NONE)
 		return serve_problem(p, 400, "it takes no body");
-	if (!is_json(type))
-		return serve_problem(p, 415, "a body must be application/json");
-	object = json_loadb(body, size, JSON_REJECT_DUPLICATES, &why);
-	if (!object)
-		return serve_problem(p, 400, "line %d of the body: %.120s", why.line, why.text);
-	good = json_is_object(object) ? read_members(r, object, p) && has_all(r, p)
-				      : serve_problem(p, 400, "the body must be an object");
-	json_decref(object);
-	return good;
+	if (is_type(type, "application/json"))
+		return read_json(r, body, size, p);
+	if (!octets || !is_type(type, "application/octet-stream"))
+		return serve_problem(p, 415, "a body must be application/json%s",
+			octets ? " or application/octet-stream" : "");
+	r->data = body;
+	r->size = size;
+	return true;
 }

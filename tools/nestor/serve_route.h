@@ -34,6 +34,9 @@ enum serve_body {
 	BODY_NONE,    /* the method has none */
 	BODY_EMPTY,   /* none, or {} */
 	BODY_NMI,     /* none, or {"vcpu": N} */
+	BODY_BALLOON, /* {"target": BYTES} */
+	BODY_DATA,    /* bytes, or {"data": HEX} */
+	BODY_TEXT,    /* bytes, or {"text": TEXT} */
 	BODY_RESET,   /* {"ResetType": TYPE} */
 	BODY_SESSION, /* {"UserName": NAME, "Password": SECRET} */
 };
@@ -47,6 +50,10 @@ enum serve_answer {
 	ANSWER_REGISTERS,
 	ANSWER_VMCS,
 	ANSWER_MEMORY,
+	ANSWER_VM_STAT,
+	ANSWER_EXPLAIN,
+	ANSWER_BUNDLE,
+	ANSWER_PAGE, /* a file of the page: no part of the API */
 	ANSWER_EVENTS,
 	ANSWER_METRICS,
 	ANSWER_OPENAPI,
@@ -86,7 +93,11 @@ struct serve_request {
 	unsigned vcpu;
 	char reset[SERVE_WORD]; /* of the body, as are these */
 	char user[SERVE_WORD], password[SERVE_SECRET];
-	bool vcpu_given;          /* in the body */
+	bool vcpu_given; /* in the body */
+	bool target_given;
+	uint64_t target;
+	const uint8_t *data; /* bytes of the body, which must stay */
+	size_t size;
 	uint32_t given;           /* 1 << enum serve_arg */
 	uint64_t arg[SERVE_ARGS]; /* 0 where not given */
 };
@@ -99,8 +110,11 @@ __attribute__((format(printf, 3, 4))) bool serve_problem(
 bool serve_route_read(const char *method, const char *target, struct serve_request *r,
 	struct serve_problem *p);
 
-/* Reads the body of a request whose route is known; @type: its Content-Type, or NULL. */
-bool serve_body_read(struct serve_request *r, const char *type, const void *body, size_t size,
+/*
+ * Reads the body of a request whose route is known; @type: its Content-Type, or NULL. What
+ * stands for bytes is decoded in place.
+ */
+bool serve_body_read(struct serve_request *r, const char *type, void *body, size_t size,
 	struct serve_problem *p);
 
 /* Does a query's address or path belong to Redfish, whose errors look otherwise? */

@@ -191,7 +191,8 @@ static void ignore_item(void *context, const char *line)
 	(void)line;
 }
 
-struct client_link *serve_run_stream(const char *at, struct serve_problem *p)
+struct client_link *serve_run_stream(
+	const char *at, const char *word, const char *more, struct serve_problem *p)
 {
 	struct client_link *l = calloc(1, sizeof(*l));
 	struct client_answer answer;
@@ -199,16 +200,19 @@ struct client_link *serve_run_stream(const char *at, struct serve_problem *p)
 
 	if (!l || sem_trywait(&streams) != 0) {
 		free(l);
-		serve_problem(p, 503, "there are %d streams of events already", SERVE_STREAMS);
+		serve_problem(p, 503, "there are %d streams already", SERVE_STREAMS);
 		return NULL;
 	}
 	if (!client_link_open(l, at, &e)) {
 		l->patience = 1000 * PATIENCE;
-		if (!client_link_ask(l, "events", "", ignore_item, NULL, &answer, &e) &&
+		if (!client_link_ask(l, word, more, ignore_item, NULL, &answer, &e) &&
 			answer.status == MANAGE_IS_OK)
 			return l;
 	}
-	unreachable(p, &e);
+	if (e.status)
+		unreachable(p, &e);
+	else
+		serve_problem(p, status_of(answer.status), "%s", answer.text);
 	serve_run_stream_end(l);
 	return NULL;
 }

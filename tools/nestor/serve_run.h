@@ -14,7 +14,7 @@
 #include "serve_route.h"
 
 #define SERVE_LINKS   8  /* requests that speak to the run at a time */
-#define SERVE_STREAMS 4  /* streams of events; the bridge has room for 16 clients */
+#define SERVE_STREAMS 12 /* of events and consoles; the bridge has room for 32 clients */
 #define SERVE_TIME    45 /* seconds that a request may take, with all that it asks */
 
 /* One request's way to the run. */
@@ -55,8 +55,12 @@ json_t *serve_run_vm(struct serve_run *run, const char *name);
 const char *serve_text(const json_t *item, const char *key);
 uint64_t serve_number(const json_t *item, const char *key);
 
-/* A link at which events come, malloc'ed, which serve_run_stream_end() takes back. */
-struct client_link *serve_run_stream(const char *at, struct serve_problem *p);
+/*
+ * A link at which events or what a console says comes, as @word with @more asks for, malloc'ed,
+ * which serve_run_stream_end() takes back.
+ */
+struct client_link *serve_run_stream(
+	const char *at, const char *word, const char *more, struct serve_problem *p);
 void serve_run_stream_end(struct client_link *l);
 
 #endif

@@ -47,6 +47,7 @@ static void judge(char *const line[LINES])
 {
 	struct serve_request q;
 	struct serve_problem p;
+	size_t size;
 
 	check(!serve_authorized(line[4], "0123456789abcdef") ||
 		strncasecmp(line[4], "B", 1) == 0);
@@ -55,9 +56,14 @@ static void judge(char *const line[LINES])
 		return;
 	}
 	check_request(&q);
-	if (serve_body_read(&q, line[2], line[3], strlen(line[3]), &p)) {
+	size = strlen(line[3]);
+	if (serve_body_read(&q, line[2], line[3], size, &p)) {
 		check_request(&q);
 		check(serve_routes[q.id].body != BODY_RESET || *q.reset);
+		check((serve_routes[q.id].body != BODY_DATA &&
+			      serve_routes[q.id].body != BODY_TEXT) ||
+			q.size);
+		check(q.size <= size);
 		check(serve_routes[q.id].body != BODY_SESSION || (*q.user && *q.password));
 	} else {
 		check_problem(&p);

@@ -1,0 +1,342 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""The page of `nestor serve` in a headless Chromium, by keyboard, on runs of its own.
+
+usage: page.py NESTOR SCENARIO FOLDER
+
+VMs of the scenario: a, with L2 (tests/boot/managed.c); b, which tells what is typed (typed.c); c, to which much is
+refused (explained.c). Pictures of it go to FOLDER: light.png, dark.png.
+"""
+import atexit
+import base64
+import json
+import os
+import re
+import struct
+import subprocess
+import sys
+import time
+import zlib
+
+os.environ['NO_PROXY'] = os.environ['no_proxy'] = '127.0.0.1,localhost'
+from selenium import webdriver  # noqa: E402
+from selenium.webdriver.chrome.service import Service  # noqa: E402
+from selenium.webdriver.common.action_chains import ActionChains  # noqa: E402
+from selenium.webdriver.common.by import By  # noqa: E402
+from selenium.webdriver.common.keys import Keys  # noqa: E402
+
+NESTOR, SCENARIO, FOLDER = sys.argv[1:]
+AT = FOLDER + '/at'
+TOKEN = 'a-token-of-the-test-not-secret'
+
+
+def fail(*what):
+    print('FAIL', *what)
+    sys.exit(1)
+
+
+def expect(holds, *what):
+    if not holds:
+        fail(*what)
+
+
+def eventually(what, holds, seconds=30):
+    until = time.time() + seconds
+    while not holds():
+        expect(time.time() < until, 'not within', seconds, 's:', what)
+        time.sleep(0.1)
+
+
+def end(process):
+    if process.poll() is None:
+        process.kill()
+    process.wait()
+
+
+def start_run():
+    with open(FOLDER + '/run', 'ab') as log:
+        run = subprocess.Popen([NESTOR, 'run', SCENARIO, '--explain', '--manage', AT, '--timeout', '150'],
+                               stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT)
+    atexit.register(end, run)
+    eventually('the run listens', lambda: nestor('ps').returncode == 0)
+    return run
+
+
+def nestor(*words):
+    return subprocess.run([NESTOR, *words, '--at', AT], capture_output=True, text=True, timeout=60, check=False)
+
+
+class Serve:
+    def __init__(self, listen='127.0.0.1:0'):
+        path = FOLDER + '/token'
+        with open(os.open(path, os.O_WRONLY | os.O_CREAT, 0o600), 'w', encoding='ascii') as out:
+            out.write(TOKEN + '\n')
+        self.process = subprocess.Popen([NESTOR, 'serve', '--at', AT, '--listen', listen, '--token-file', path],
+                                        stdout=subprocess.PIPE, text=True)
+        atexit.register(end, self.process)
+        self.url = self.process.stdout.readline().rsplit(' ', 1)[-1].strip()
+        expect(self.url, 'it does not serve')
+
+
+class Page:
+    """A browser with the page, and what its user sees and types."""
+
+    def __init__(self, url):
+        options = webdriver.ChromeOptions()
+        options.binary_location = '/usr/bin/chromium'
+        for word in ('--headless=new', '--no-sandbox', '--disable-gpu', '--disable-dev-shm-usage', '--no-proxy-server',
+                     '--window-size=1280,1500', '--user-data-dir=' + FOLDER + '/profile'):
+            options.add_argument(word)
+        options.set_capability('goog:loggingPrefs', {'browser': 'ALL', 'performance': 'ALL'})
+        self.driver = webdriver.Chrome(options=options, service=Service('/usr/bin/chromedriver'))
+        atexit.register(self.driver.quit)
+        self.command('Page.addScriptToEvaluateOnNewDocument', source='''window.violations = [];
+            document.addEventListener('securitypolicyviolation', (e) => violations.push(e.violatedDirective + ' ' + e.blockedURI + ' ' + e.sourceFile + ':' + e.lineNumber));''')
+        self.url = url
+        self.driver.get(url + '/')
+
+    def command(self, name, **arguments):
+        return self.driver.execute_cdp_cmd(name, arguments)
+
+    def run(self, script, *arguments):
+        return self.driver.execute_script(script, *arguments)
+
+    def text(self, selector):
+        return self.run('const e = document.querySelector(arguments[0]); return e ? e.textContent : null', selector)
+
+    def shows(self, selector):
+        return self.run('const e = document.querySelector(arguments[0]); return !!e && e.checkVisibility()', selector)
+
+    def keys(self, *keys):
+        for key in keys:
+            ActionChains(self.driver).send_keys(key).perform()
+
+    def focus(self):
+        """The element with the focus, which is seen to have it: its id or its text, and the VM that it is of."""
+        what, of, outline = self.run('''const e = document.activeElement, box = e.closest('article');
+            return [e.id || (e.closest('.xterm') ? 'xterm' : e.textContent), box ? box.querySelector('.name').textContent : '',
+                getComputedStyle(e).outlineStyle]''')
+        expect(outline != 'none' or what == 'xterm' or len(what) > 100, 'nobody sees that', what, of, 'has the focus')
+        return what, of
+
+    def tab_to(self, what, of=''):
+        for _ in range(60):
+            if self.focus() == (what, of):
+                return
+            if self.focus()[0] == 'xterm': # Tab is for the VM
+                self.leave()
+            else:
+                self.keys(Keys.TAB)
+        fail('the keyboard does not come to', what, of)
+
+    def leave(self):
+        ActionChains(self.driver).key_down(Keys.CONTROL).send_keys(']').key_up(Keys.CONTROL).perform()
+
+    def state(self, vm):
+        return self.run('''const box = [...document.querySelectorAll('article')].find((b) =>
+            b.querySelector('.name').textContent === arguments[0]); return box && box.querySelector('.state').textContent''', vm)
+
+    def terminal(self):
+        return self.run('''return [...document.querySelectorAll('#console .xterm-rows > div')].map((d) => d.textContent.trimEnd()).join('\\n')''')
+
+
+def rate(text):
+    return float((text or '-').replace(',', '').replace('-', 'nan'))
+
+
+# ---- tests
+
+def test_a_wrong_token_is_told_and_the_right_one_is_kept_in_this_tab_only(page):
+    eventually('a token is asked for', lambda: page.shows('#login'))
+    expect(page.focus()[0] == 'token', 'the focus is not where it is needed')
+    expect(not page.shows('#nest') and not page.text('#login-error'), page.text('#login-error'))
+    page.keys('not-the-token', Keys.ENTER)
+    eventually('it is told', lambda: 'not the token' in page.text('#login-error'))
+    expect(not page.run('return sessionStorage.getItem("nestor-token")'), 'a wrong token was kept')
+    page.keys(TOKEN, Keys.ENTER)
+    eventually('the nest', lambda: page.shows('#nest'))
+    expect(page.run('return sessionStorage.getItem("nestor-token")') == TOKEN, 'it was not kept')
+    expect(page.run('return localStorage.length') == 0 and not page.run('return document.cookie'), 'it is kept elsewhere')
+    page.driver.refresh()
+    eventually('it need not be typed again', lambda: page.shows('#nest'))
+
+
+def test_levels_are_boxes_with_figures_that_change(page):
+    expect([page.state(vm) for vm in 'abc'] == ['running'] * 3, 'states', [page.state(vm) for vm in 'abc'])
+    expect(page.run('return document.querySelectorAll(".l0 .l1 .l2").length') == 3, 'no nested boxes')
+    eventually('exits of L0', lambda: rate(page.text('#l0-rate')) > 0)
+    before = page.text('#l0-rate')
+    eventually('another rate', lambda: page.text('#l0-rate') != before)
+    expect(page.text('#detail-name').startswith('a: running, 1 vCPU, 16 MiB'), page.text('#detail-name'))
+    eventually('a spends its time in L2', lambda: rate((page.text('#vcpus tbody td:nth-child(4)') or '').rstrip(' %') or 0) > 50)
+    expect(page.text('.l2-about') != 'no guest of its own', 'a has no L2')
+    expect(page.text('article:nth-child(2) .l2-about') == 'no guest of its own', 'b has an L2')
+
+
+def test_a_vm_is_paused_and_resumed_by_keyboard(page):
+    page.tab_to('Pause', 'a')
+    page.keys(Keys.SPACE)
+    eventually('a is paused', lambda: page.state('a') == 'paused')
+    expect(re.search(r'^a +paused', nestor('ps').stdout, re.M), 'it only says so')
+    expect(page.focus() == ('Resume', 'a'), 'the focus is lost:', page.focus())
+    page.keys(Keys.ENTER)
+    eventually('a runs', lambda: page.state('a') == 'running')
+    expect(page.focus() == ('Pause', 'a'), 'the focus is lost:', page.focus())
+
+
+def test_what_was_refused_is_in_words(page):
+    page.tab_to('c', 'c')
+    page.keys(Keys.ENTER)
+    eventually('what was refused to c', lambda: 'MSR' in page.text('#refusals'))
+    expect(re.match('L[12], vCPU 0: ', page.text('#refusals li')), page.text('#refusals li'))
+
+
+def test_a_console_says_and_takes_what_is_typed(page):
+    page.tab_to('b', 'b')
+    page.keys(Keys.ENTER)
+    eventually('b is chosen', lambda: page.text('#detail-name').startswith('b: '))
+    page.tab_to('console-open')
+    page.keys(Keys.ENTER)
+    eventually('what b has said', lambda: 'typed 2: ready' in page.terminal())
+    page.keys("hello 'page' <b>ä</b>", Keys.ENTER)
+    eventually('what was typed', lambda: "typed 2: 'hello 'page' <b>ä</b>'" in page.terminal())
+    page.keys(Keys.TAB)
+    expect(page.focus()[0] == 'xterm', 'Tab is for the VM')
+    page.leave()
+    expect(page.focus()[0] == 'console-close', 'the keyboard is caught in the console:', page.focus())
+
+
+def test_what_may_lose_data_is_asked_for_first(page):
+    page.tab_to('Stop', 'c')
+    page.keys(Keys.ENTER)
+    eventually('it is asked', lambda: page.shows('#confirm'))
+    expect("Stop 'c'?" in page.text('#confirm-about') and page.focus()[0] == 'confirm-no', page.focus())
+    page.keys(Keys.ESCAPE)
+    eventually('it is over', lambda: not page.shows('#confirm'))
+    expect(page.state('c') == 'running', 'c', page.state('c'))
+    page.tab_to('Stop', 'c')
+    page.keys(Keys.ENTER)
+    eventually('it is asked', lambda: page.shows('#confirm'))
+    page.keys(Keys.TAB, Keys.ENTER)
+    eventually('c is off', lambda: page.state('c') == 'off')
+    eventually('it is told', lambda: "'c' ended" in page.text('#events'))
+    expect(page.run('return document.querySelector("#events").getAttribute("aria-live")') == 'polite', 'nobody is told')
+    page.tab_to('Start', 'c')
+    page.keys(Keys.ENTER)
+    eventually('c runs', lambda: page.state('c') == 'running')
+
+
+def test_errors_are_shown_as_text(page):
+    nestor('pause', 'c')
+    page.tab_to('Pause', 'c') if page.state('c') == 'running' else page.tab_to('Resume', 'c')
+    page.run('''window.fetched = window.fetch; window.fetch = (path, more) => more.method === 'POST' ?
+        fetched('/v1/vms/c/start', more) : fetched(path, more)''')
+    page.keys(Keys.ENTER)
+    eventually('why not', lambda: "'c': it has not ended" in page.text('#problem'))
+    page.run('window.fetch = window.fetched')
+    nestor('resume', 'c')
+
+
+def test_ends_of_the_service_and_of_the_run_are_survived(page, serve, run):
+    listen = serve.url.rsplit('/', 1)[1]
+    end(serve.process)
+    eventually('it is told', lambda: 'nestor serve cannot be reached' in page.text('#link'))
+    serve = Serve(listen)
+    eventually('it is there again', lambda: page.text('#link') == 'connected')
+    nestor('quit')
+    expect(run.wait(timeout=30) == 0, 'the run ended with', run.returncode)
+    eventually('it is told', lambda: 'no run can be reached' in page.text('#link'))
+    run = start_run()
+    eventually('it is there again', lambda: page.text('#link') == 'connected')
+    eventually('the console of the new run', lambda: page.terminal().strip() == 'typed 2: ready')
+    eventually('c runs', lambda: page.state('c') == 'running')
+    return run
+
+
+# ---- pictures
+
+def pixels(data):
+    """The rows of a PNG file of 8 bits a channel (PNG, 9: filters)."""
+    width, height, depth, kind = struct.unpack('>IIBB', data[16:26])
+    expect(depth == 8 and kind in (2, 6), 'another PNG:', depth, kind)
+    at, packed = 8, b''
+    while at < len(data):
+        size, name = struct.unpack('>I4s', data[at:at + 8])
+        packed += data[at + 8:at + 8 + size] if name == b'IDAT' else b''
+        at += size + 12
+    raw, step, before, rows = zlib.decompress(packed), 3 if kind == 2 else 4, None, []
+    for y in range(height):
+        line = bytearray(raw[y * (width * step + 1):(y + 1) * (width * step + 1)])
+        how, line = line[0], line[1:]
+        before = before or bytearray(len(line))
+        for x in range(len(line) if how else 0):
+            a, b, c = line[x - step] if x >= step else 0, before[x], before[x - step] if x >= step else 0
+            p = a + b - c
+            near = min((abs(p - a), 0, a), (abs(p - b), 1, b), (abs(p - c), 2, c))[2]
+            line[x] = (line[x] + (0, a, b, (a + b) // 2, near)[how]) & 255
+        before = line
+        rows.append([tuple(line[i:i + 3]) for i in range(0, len(line), step)])
+    return rows
+
+
+def test_both_themes_look_like_something(page):
+    for theme, dark in (('light', False), ('dark', True)):
+        page.command('Emulation.setEmulatedMedia', features=[{'name': 'prefers-color-scheme', 'value': theme}])
+        time.sleep(0.5)
+        page.driver.save_screenshot(f'{FOLDER}/{theme}.png')
+        rows = pixels(base64.b64decode(page.command('Page.captureScreenshot', clip={
+            'x': 0, 'y': 0, 'width': 1280, 'height': 1200, 'scale': 0.25})['data']))
+        colours = {}
+        for row in rows:
+            for pixel in row:
+                colours[pixel] = colours.get(pixel, 0) + 1
+        ground = max(colours, key=colours.get)
+        expect((sum(ground) < 3 * 60) if dark else (sum(ground) > 3 * 220), theme, 'has the ground', ground)
+        expect(len(colours) > 100, theme, 'has', len(colours), 'colours')
+        share = colours[ground] / sum(colours.values())
+        expect(0.2 < share < 0.95, theme, 'is ground to', share)
+        many = [c for c, n in colours.items() if n > 150]
+        expect(len(many) >= 4, theme, 'has areas of', many)  # ground, and a box in a box in a box
+
+
+def test_nothing_comes_from_elsewhere_or_goes_there(page):
+    expect(page.run('return violations') == [], 'against its policy:', page.run('return violations'))
+    urls = set()
+    for entry in page.driver.get_log('performance'):
+        message = json.loads(entry['message'])['message']
+        # what the browser shows before it has the page is its own
+        if message['method'] == 'Network.requestWillBeSent' and not message['params']['documentURL'].startswith('chrome:'):
+            urls.add(message['params']['request']['url'])
+    expect(page.url + '/page.js' in urls and page.url + '/v1/vms' in urls, urls)
+    for url in urls:
+        expect(url.startswith(page.url + '/'), 'it asks', url)
+        expect(TOKEN not in url, 'the token is in', url)
+    for entry in page.driver.get_log('browser'):
+        expect(entry['level'] != 'SEVERE' or re.search('Failed to load resource|net::ERR', entry['message']), entry)
+
+
+def main():
+    run, serve = start_run(), Serve()
+    start = time.time()
+    page = Page(serve.url)
+    print(f'{time.time() - start:.1f} s the browser')
+
+    def restarts():
+        test_ends_of_the_service_and_of_the_run_are_survived(page, serve, run)
+    for test in (test_a_wrong_token_is_told_and_the_right_one_is_kept_in_this_tab_only,
+                 test_levels_are_boxes_with_figures_that_change, test_a_vm_is_paused_and_resumed_by_keyboard,
+                 test_what_was_refused_is_in_words, test_a_console_says_and_takes_what_is_typed,
+                 test_both_themes_look_like_something, test_what_may_lose_data_is_asked_for_first,
+                 test_errors_are_shown_as_text):
+        start = time.time()
+        test(page)
+        print(f'{time.time() - start:.1f} s', test.__name__)
+    start = time.time()
+    restarts()
+    test_nothing_comes_from_elsewhere_or_goes_there(page)
+    print(f'{time.time() - start:.1f} s restarts')
+    expect(nestor('quit').returncode == 0, 'quit')
+    print('page: ok')
+
+
+main()
