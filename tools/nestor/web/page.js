@@ -494,7 +494,8 @@ function takeEvent(event, data) {
 	happened.splice(0, happened.length - EVENTS);
 	if (!takeEvent.waits)
 		takeEvent.waits = setTimeout(showEvents, 300);
-	look.now();
+	if (event === 'vm-start' || event === 'vm-end')
+		look.now();
 }
 
 // New ones are put first, the others stay: only news are read aloud.

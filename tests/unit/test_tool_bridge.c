@@ -1,0 +1,310 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The socket of a run, as its clients see it: what the tool answers itself, above all consoles. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "bridge.h"
+#include "record.h"
+#include "unix_socket.h"
+
+#include <cmocka.h>
+
+#define CLIENTS 3
+
+static struct arena a;
+static struct sender s;
+static struct bridge b;
+static char path[64];
+static int fd[CLIENTS];
+static char said[CLIENTS][1 << 20]; /* what each client was told and has not looked at */
+
+static int setup(void **state)
+{
+	struct error e = {0};
+
+	(void)state;
+	snprintf(path, sizeof(path), "/tmp/nestor-test-bridge-%d", getpid());
+	sender_init(&s, &a);
+	assert_int_equal(bridge_open(&b, &a, &s, path, &e), 0);
+	bridge_name(&b, 0, "a");
+	bridge_name(&b, 1, "b");
+	for (unsigned i = 0; i < CLIENTS; i++) {
+		fd[i] = unix_socket_connect(path);
+		assert_true(fd[i] >= 0);
+		*said[i] = 0;
+	}
+	bridge_attend(&b, 1);
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	(void)state;
+	for (unsigned i = 0; i < CLIENTS; i++)
+		close(fd[i]);
+	bridge_close(&b);
+	arena_free(&a);
+	return 0;
+}
+
+/* All that has come for the client by now. */
+static void hear(unsigned client)
+{
+	size_t size = strlen(said[client]);
+	ssize_t n;
+
+	do {
+		bridge_attend(&b, 1);
+		n = recv(fd[client], said[client] + size, sizeof(said[client]) - 1 - size,
+			MSG_DONTWAIT);
+		size += n > 0 ? (size_t)n : 0;
+	} while (n > 0);
+	said[client][size] = 0;
+}
+
+/* The next line that the client was told; "" if there is none. */
+static const char *line(unsigned client)
+{
+	static char out[8192];
+	char *end;
+
+	hear(client);
+	end = strchr(said[client], '\n');
+	*out = 0;
+	if (end) {
+		*end = 0;
+		snprintf(out, sizeof(out), "%s", said[client]);
+		memmove(said[client], end + 1, strlen(end + 1) + 1);
+	}
+	return out;
+}
+
+static void ask(unsigned client, const char *request)
+{
+	assert_int_equal(send(fd[client], request, strlen(request), 0), strlen(request));
+}
+
+static void greeting(unsigned client)
+{
+	assert_string_equal(line(client), "hello version=1");
+}
+
+static void output(unsigned vm, const char *text)
+{
+	bridge_output(&b, vm, (const uint8_t *)text, strlen(text));
+}
+
+/* ---- what a console says */
+
+static void a_console_is_told_to_who_asked_for_it_alone(void **state)
+{
+	(void)state;
+	for (unsigned i = 0; i < CLIENTS; i++)
+		greeting(i);
+	ask(0, "console id=1 vm=a\n");
+	ask(1, "console id=2 vm=b\n");
+	assert_string_equal(line(0), "answer id=1 status=ok");
+	assert_string_equal(line(1), "answer id=2 status=ok");
+	output(0, "of a");
+	output(1, "of b\n\xff");
+	assert_string_equal(line(0), "output vm=a at=0 data=6f662061");
+	assert_string_equal(line(1), "output vm=b at=0 data=6f6620620aff");
+	for (unsigned i = 0; i < CLIENTS; i++)
+		assert_string_equal(line(i), "");
+}
+
+static void who_comes_late_is_told_what_was_said_from_any_byte_on(void **state)
+{
+	(void)state;
+	output(0, "early");
+	for (unsigned i = 0; i < CLIENTS; i++)
+		greeting(i);
+	ask(0, "console id=1 vm=a\n");
+	ask(1, "console id=1 vm=a at=4\n");
+	ask(2, "console id=1 vm=a at=5\n");
+	for (unsigned i = 0; i < CLIENTS; i++)
+		assert_string_equal(line(i), "answer id=1 status=ok");
+	assert_string_equal(line(0), "output vm=a at=0 data=6561726c79");
+	assert_string_equal(line(1), "output vm=a at=4 data=79");
+	assert_string_equal(line(2), "");
+	output(0, "!");
+	for (unsigned i = 0; i < CLIENTS; i++)
+		assert_string_equal(line(i), "output vm=a at=5 data=21");
+}
+
+/* Takes lines of output until there is none; returns the number of the byte behind the last,
+ * and how many are missing in between. */
+static uint64_t take_all(unsigned client, uint64_t at, uint64_t *missing)
+{
+	const char *is;
+
+	*missing = 0;
+	while (*(is = line(client))) {
+		uint8_t bytes[2048];
+		size_t n = record_bytes(is, "data", bytes, sizeof(bytes));
+
+		assert_true(record_is(is, "output") && record_number(is, "at") >= at);
+		*missing += record_number(is, "at") - at;
+		at = record_number(is, "at");
+		for (size_t i = 0; i < n; i++, at++)
+			assert_int_equal(bytes[i], (uint8_t)(at * 7));
+	}
+	return at;
+}
+
+static void say_much(uint64_t from, size_t size)
+{
+	static uint8_t bytes[1 << 20];
+
+	for (size_t i = 0; i < size; i++)
+		bytes[i] = (uint8_t)((from + i) * 7);
+	bridge_output(&b, 0, bytes, size);
+}
+
+static void who_reads_misses_nothing_however_much_comes_at_once(void **state)
+{
+	uint64_t missing, at = 0;
+
+	(void)state;
+	greeting(0);
+	ask(0, "console id=1 vm=a\n");
+	assert_string_equal(line(0), "answer id=1 status=ok");
+	for (unsigned i = 0; i < 10; i++) {
+		say_much(at, 65536);
+		assert_int_equal(take_all(0, at, &missing), at + 65536);
+		assert_int_equal(missing, 0);
+		at += 65536;
+	}
+}
+
+/* And it gets its answers, stays connected, and stops nobody. */
+static void who_does_not_read_misses_bytes_and_knows_which(void **state)
+{
+	uint64_t missing, end;
+
+	(void)state;
+	greeting(0);
+	ask(0, "console id=1 vm=a\n");
+	assert_string_equal(line(0), "answer id=1 status=ok");
+	say_much(0, 1 << 20);
+	end = take_all(0, 0, &missing);
+	assert_int_equal(end, 1 << 20);
+	assert_true(missing > 0 && missing < (1 << 20) - HISTORY_ROOM);
+	ask(0, "type id=2 vm=a data=00\n");
+	assert_string_equal(line(0), "answer id=2 status=ok");
+}
+
+/* ---- what is typed */
+
+static void what_is_typed_goes_to_its_vm_in_order(void **state)
+{
+	(void)state;
+	greeting(0);
+	greeting(1);
+	ask(0, "type id=7 vm=b data=6c73\ntype id=8 vm=b data=0a\n");
+	assert_string_equal(line(0), "answer id=7 status=ok");
+	assert_string_equal(line(0), "answer id=8 status=ok");
+	ask(1, "type id=1 vm=b data=ff\n");
+	assert_string_equal(line(1), "answer id=1 status=ok");
+	assert_int_equal(s.console[0].end, 0);
+	assert_int_equal(s.console[1].end, 4);
+	assert_memory_equal(s.console[1].kept, "ls\n\xff", 4);
+}
+
+static void what_there_is_no_room_for_is_refused_and_not_cut(void **state)
+{
+	(void)state;
+	greeting(0);
+	s.console[0].end = SENDER_CAPACITY - 2;
+	ask(0, "type id=1 vm=a data=010203\ntype id=2 vm=a data=0102\n");
+	assert_string_equal(
+		line(0), "answer id=1 status=busy text=so much waits for the VM already");
+	assert_string_equal(line(0), "answer id=2 status=ok");
+	assert_int_equal(s.console[0].end, SENDER_CAPACITY);
+}
+
+static void the_size_of_a_terminal_is_passed_on(void **state)
+{
+	(void)state;
+	greeting(0);
+	ask(0, "resize id=1 vm=a columns=300 rows=2\nresize id=2 vm=a columns=0 rows=2\n");
+	assert_string_equal(line(0), "answer id=1 status=ok");
+	assert_true(record_is(line(0), "answer"));
+	assert_true(s.console[0].has_size);
+	assert_memory_equal(s.console[0].size, "\x2c\x01\x02\x00", 4);
+}
+
+/* ---- and others */
+
+static void what_is_wrong_is_answered_with_its_id(void **state)
+{
+	(void)state;
+	greeting(0);
+	ask(0, "console id=1 vm=c\ntype id=2 vm=a\ntype id=3 vm=a data=0\nevents id=4 vm=a\n"
+	       "console vm=a\n");
+	assert_string_equal(
+		line(0), "answer id=1 status=no-vm text=there is no VM of this name");
+	assert_string_equal(line(0), "answer id=2 status=bad-request text=an argument that it "
+				     "needs is missing");
+	assert_string_equal(line(0), "answer id=3 status=bad-request text=the value of an "
+				     "argument is out of range");
+	assert_string_equal(line(0), "answer id=4 status=bad-request text=it does not take one "
+				     "of its arguments");
+	assert_string_equal(line(0), "answer id=0 status=bad-request text=it has no id");
+	assert_int_equal(s.request_size, 0); /* Nestor gets none of it */
+}
+
+static void events_go_to_who_asked_without_what_is_between_l0_and_the_tool(void **state)
+{
+	(void)state;
+	greeting(0);
+	greeting(1);
+	ask(0, "events id=1\n");
+	assert_string_equal(line(0), "answer id=1 status=ok");
+	assert_false(bridge_record(&b, "input channel=2 taken=1 limit=4097"));
+	assert_false(bridge_record(&b, "port channel=10 limit=1 opens=1 told=1 guest=1"));
+	assert_false(bridge_record(&b, "vm-start vm=a tsc=1"));
+	assert_string_equal(line(0), "event vm-start vm=a tsc=1");
+	assert_string_equal(line(0), "");
+	assert_string_equal(line(1), "");
+}
+
+static void a_request_for_l0_goes_there_and_its_answer_comes_back(void **state)
+{
+	(void)state;
+	greeting(0);
+	ask(0, "pause id=77 vm=a\nconsole id=78 vm=a\n");
+	assert_string_equal(line(0), "");
+	assert_memory_equal(s.request, "pause id=1 vm=a", s.request_size);
+	output(0, "x");
+	assert_true(bridge_record(&b, "answer id=1 status=ok"));
+	assert_string_equal(line(0), "answer id=77 status=ok");
+	assert_string_equal(line(0), "answer id=78 status=ok");
+	assert_string_equal(line(0), "output vm=a at=0 data=78");
+}
+
+#define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		T(a_console_is_told_to_who_asked_for_it_alone),
+		T(who_comes_late_is_told_what_was_said_from_any_byte_on),
+		T(who_reads_misses_nothing_however_much_comes_at_once),
+		T(who_does_not_read_misses_bytes_and_knows_which),
+		T(what_is_typed_goes_to_its_vm_in_order),
+		T(what_there_is_no_room_for_is_refused_and_not_cut),
+		T(the_size_of_a_terminal_is_passed_on),
+		T(what_is_wrong_is_answered_with_its_id),
+		T(events_go_to_who_asked_without_what_is_between_l0_and_the_tool),
+		T(a_request_for_l0_goes_there_and_its_answer_comes_back),
+	};
+
+	return cmocka_run_group_tests_name("the socket of a run", tests, NULL, NULL);
+}
