@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * What somebody who manages its VM can see and change: in L1, or with `l2` in L2, a counter
- * goes on until a flag is set from outside; with `button` the power button turns the VM off;
- * with `nmi` NMIs are counted; with `exits` L2, once the flag is set, has so many exits that L1
- * handles, and ends when it is set to something else.
+ * goes on until a flag is set from outside; with `busy`, too, L2 executes CPUID for each, which
+ * L1 passes over; with `button` the power button turns the VM off; with `nmi` NMIs are counted;
+ * with `exits` L2, once the flag is set, has so many exits that L1 handles, and ends when it is
+ * set to something else.
  */
 #include "cmdline.h"
 #include "cpu.h"
@@ -32,14 +33,17 @@ __attribute__((naked)) static void exits(void)
 		"3:\n\tincq counter(%rip)\n\tcmpq $1, flag(%rip)\n\tjz 3b\n\tret");
 }
 
-static void handle_exits(void)
+__attribute__((naked)) static void asks(void)
 {
-	l2_restart(&l2, exits);
-	l2_run(&l2);
-	while (vmread(VMCS_EXIT_REASON) == EXIT_CPUID) {
+	__asm__("1:\n\tcpuid\n\tincq counter(%rip)\n\tcmpq $0, flag(%rip)\n\tjz 1b\n\tret");
+}
+
+static void run_l2(void (*fn)(void))
+{
+	l2_setup(&l2, fn);
+	l2_restart(&l2, fn);
+	while (l2_run(&l2) == VMX_OK && vmread(VMCS_EXIT_REASON) == 10 /* CPUID */)
 		l2_skip();
-		l2_run(&l2);
-	}
 }
 
 static bool on_trap(struct trap_frame *f)
@@ -76,13 +80,7 @@ int payload_main(void)
 	if (cmdline_flag("l2") || cmdline_flag("exits")) {
 		if (!vmx_supported() || !vmx_enable())
 			return 1;
-		l2_setup(&l2, counts);
-		if (cmdline_flag("exits")) {
-			handle_exits();
-		} else {
-			l2_restart(&l2, counts);
-			l2_run(&l2);
-		}
+		run_l2(cmdline_flag("busy") ? asks : cmdline_flag("exits") ? exits : counts);
 		print("managed: exit %lu\n", vmread(VMCS_EXIT_REASON));
 	} else {
 		counts();

@@ -664,7 +664,7 @@ test_the_page_of_a_run_is_used_in_a_browser() {
 	cat >"$out.yaml" <<-END
 		machine: {cpus: 2}
 		vms:
-		  - {name: a, kernel: $PWD/$B/payload/managed.elf, memory: 16M, cmdline: l2}
+		  - {name: a, kernel: $PWD/$B/payload/managed.elf, memory: 16M, cmdline: l2 busy}
 		  - {name: b, kernel: $PWD/$B/payload/typed.elf, memory: 16M, cmdline: id=2}
 		  - {name: c, kernel: $PWD/$B/payload/explained.elf, memory: 64M, cmdline: stay}
 	END
