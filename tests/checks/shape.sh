@@ -13,6 +13,14 @@ for f in $(git ls-files '*.c' '*.h' '*.S' '*.def' '*.lds' '*.sh' '*.awk' '*.mk' 
 	fi
 done
 
+for f in $(git ls-files '*.js' '*.css' '*.html' '*.py'); do
+	head -n 3 "$f" | grep -q 'SPDX-License-Identifier: Apache-2\.0' || { echo "$f: no SPDX-License-Identifier in the first three lines"; bad=1; }
+done
+if git grep -n '"resolved"' -- '*package-lock.json'; then
+	echo "a package-lock.json names a host: npm has omit-lockfile-registry-resolved (.npmrc)"
+	bad=1
+fi
+
 # The formatter puts the braces of a function, and of nothing else, at the start of a line.
 if ! git ls-files '*.c' '*.h' | xargs awk '
 	/^\{/ { start = FNR }

@@ -15,6 +15,7 @@ import re
 import struct
 import subprocess
 import sys
+import tarfile
 import time
 import zlib
 
@@ -236,6 +237,18 @@ def test_what_may_lose_data_is_asked_for_first(page):
     eventually('a runs', lambda: page.state('a') == 'running')
 
 
+def test_a_report_is_a_file(page):
+    page.command('Browser.setDownloadBehavior', behavior='allow', downloadPath=FOLDER)
+    page.tab_to('bundle')
+    page.keys(Keys.ENTER)
+    eventually('it is asked', lambda: 'stand still' in page.text('#confirm-about') and page.shows('#confirm'))
+    page.keys(Keys.TAB, Keys.ENTER)
+    path = FOLDER + '/nestor-bundle.tar.gz'
+    eventually('it is there', lambda: os.path.exists(path) or fail(page.text('#problem')) if page.text('#problem') else os.path.exists(path))
+    with tarfile.open(path) as archive:
+        expect('nestor-bundle/a/vcpu0.vmcs12' in archive.getnames(), archive.getnames())
+
+
 def test_errors_are_shown_as_text(page):
     nestor('pause', 'c')
     page.tab_to('Pause', 'c') if page.state('c') == 'running' else page.tab_to('Resume', 'c')
@@ -337,7 +350,7 @@ def main():
                  test_levels_are_boxes_with_figures_that_change, test_a_vm_is_paused_and_resumed_by_keyboard,
                  test_what_was_refused_is_in_words, test_a_console_says_and_takes_what_is_typed,
                  test_both_themes_look_like_something, test_what_may_lose_data_is_asked_for_first,
-                 test_errors_are_shown_as_text):
+                 test_a_report_is_a_file, test_errors_are_shown_as_text):
         start = time.time()
         test(page)
         print(f'{time.time() - start:.1f} s', test.__name__)
