@@ -200,6 +200,30 @@ static void who_does_not_read_misses_bytes_and_knows_which(void **state)
 	assert_string_equal(line(0), "answer id=2 status=ok");
 }
 
+static void the_console_of_a_vm_that_is_gone_is_not_that_of_the_next_one_in_its_place(
+	void **state)
+{
+	static char name[] = "a";
+
+	(void)state;
+	bridge_name(&b, 0, name);
+	greeting(0);
+	greeting(1);
+	ask(0, "console id=1 vm=a\n");
+	assert_string_equal(line(0), "answer id=1 status=ok");
+	output(0, "x");
+	assert_false(bridge_record(&b, "vm-gone vm=a free=1 tsc=1"));
+	assert_string_equal(line(0), "output vm=a at=0 data=78");
+	assert_string_equal(line(0), "end vm=a");
+	*name = 'z';
+	output(0, "y");
+	assert_string_equal(line(0), "");
+	ask(1, "console id=1 vm=a\nconsole id=2 vm=z\n");
+	assert_true(record_is(line(1), "answer"));
+	assert_string_equal(line(1), "answer id=2 status=ok");
+	assert_string_equal(line(1), "output vm=z at=1 data=79");
+}
+
 /* ---- what is typed */
 
 static void what_is_typed_goes_to_its_vm_in_order(void **state)
@@ -298,6 +322,7 @@ int main(void)
 		T(who_comes_late_is_told_what_was_said_from_any_byte_on),
 		T(who_reads_misses_nothing_however_much_comes_at_once),
 		T(who_does_not_read_misses_bytes_and_knows_which),
+		T(the_console_of_a_vm_that_is_gone_is_not_that_of_the_next_one_in_its_place),
 		T(what_is_typed_goes_to_its_vm_in_order),
 		T(what_there_is_no_room_for_is_refused_and_not_cut),
 		T(the_size_of_a_terminal_is_passed_on),

@@ -64,6 +64,17 @@ static void what_was_never_said_is_the_oldest(void **state)
 	assert_read(UINT64_MAX, 0, 10);
 }
 
+static void what_was_somebody_elses_is_gone(void **state)
+{
+	(void)state;
+	say(100);
+	history_forget(&h);
+	assert_read(0, 100, 0);
+	history_add(&h, (const uint8_t *)"\xbc", 1); /* 100 * 7 */
+	assert_read(0, 100, 1);
+	assert_read(99, 100, 1);
+}
+
 static void no_more_is_read_than_there_is_room_for(void **state)
 {
 	uint8_t out[4] = "...";
@@ -93,6 +104,7 @@ int main(void)
 		cmocka_unit_test(what_is_kept_is_read_from_any_byte_on),
 		cmocka_unit_test(what_is_gone_is_passed_over),
 		cmocka_unit_test(what_was_never_said_is_the_oldest),
+		cmocka_unit_test(what_was_somebody_elses_is_gone),
 		cmocka_unit_test(no_more_is_read_than_there_is_room_for),
 		cmocka_unit_test(a_piece_is_as_its_bytes),
 	};

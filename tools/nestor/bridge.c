@@ -210,13 +210,20 @@ static void type(
 	answer(c, MANAGE_IS_OK, "");
 }
 
-static void do_for_console(
-	struct bridge *b, struct bridge_client *c, const struct manage_request *r)
+static unsigned find_vm(const struct bridge *b, const char *name)
 {
 	unsigned vm = 0;
 
-	while (vm < LIMIT_VMS && !(b->name[vm] && strcmp(b->name[vm], r->vm) == 0))
+	while (vm < LIMIT_VMS && !(b->name[vm] && *name && strcmp(b->name[vm], name) == 0))
 		vm++;
+	return vm;
+}
+
+static void do_for_console(
+	struct bridge *b, struct bridge_client *c, const struct manage_request *r)
+{
+	unsigned vm = find_vm(b, r->vm);
+
 	if (vm == LIMIT_VMS) {
 		answer(c, MANAGE_IS_NO_VM, "there is no VM of this name");
 		return;
@@ -417,6 +424,27 @@ static void give(struct bridge *b, const char *record, bool last)
 	take_bytes(b, c);
 }
 
+/* A VM has gone for good: another one may come to its place. */
+static void vm_gone(struct bridge *b, const char *record)
+{
+	char name[LIMIT_NAME];
+	unsigned vm;
+
+	record_text(record, "vm", name, sizeof(name));
+	vm = find_vm(b, name);
+	if (vm == LIMIT_VMS || !b->said[vm])
+		return;
+	for (unsigned i = 0; i < BRIDGE_CLIENTS; i++) {
+		struct bridge_client *c = &b->client[i];
+
+		say_consoles(b, c);
+		if (c->consoles & 1u << vm)
+			say(c, "end vm=%s\n", name);
+		c->consoles &= ~(1u << vm);
+	}
+	history_forget(b->said[vm]);
+}
+
 bool bridge_record(struct bridge *b, const char *record)
 {
 	bool last = record_is(record, "answer");
@@ -429,6 +457,8 @@ bool bridge_record(struct bridge *b, const char *record)
 		give(b, record, last);
 		return true;
 	}
+	if (record_is(record, "vm-gone"))
+		vm_gone(b, record);
 	/* What says how far input has come is between Nestor and the sender. */
 	if (record_is(record, "input") || record_is(record, "port"))
 		return false;

@@ -146,7 +146,7 @@ static void take_answer(struct console *c, const char *line)
 	}
 }
 
-/* All that has come of the run; at its end the console is at its end. */
+/* All that has come of the run; at its end, or the VM's for good, the console is at its end. */
 static void take_lines(struct console *c)
 {
 	struct error e = {0};
@@ -157,6 +157,8 @@ static void take_lines(struct console *c)
 			show(c, line);
 		else if (record_is(line, "answer"))
 			take_answer(c, line);
+		else if (record_is(line, "end"))
+			c->quit = true;
 	}
 	c->quit |= e.status == STATUS_HOST_ERROR;
 	fflush(stdout);

@@ -12,9 +12,13 @@
 #define HISTORY_ROOM (64u << 10) /* bytes that are kept */
 
 struct history {
-	uint64_t end; /* bytes that it has said */
+	uint64_t start; /* what was said before is nobody's */
+	uint64_t end;   /* bytes that it has said */
 	uint8_t kept[HISTORY_ROOM];
 };
+
+/* Nothing of it is there any more; numbers go on. */
+void history_forget(struct history *h);
 
 void history_add(struct history *h, const uint8_t *bytes, size_t size);
 

@@ -64,6 +64,8 @@ static bool wait_for_text(struct stream *s)
 			put_event(s, line + strlen("event "));
 		else if (line && record_is(line, "output"))
 			put_event(s, line);
+		else if (line && record_is(line, "end")) /* of the VM whose console it is */
+			return false;
 		else if (!line && serve_now() > until)
 			put_comment(s);
 	}

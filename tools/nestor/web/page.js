@@ -484,6 +484,10 @@ function words(event, data) {
 		return `'${vm}' begins`;
 	if (event === 'vm-end')
 		return `'${vm}' ended (${data.kind})${data.restart ? ' and begins again' : ''}`;
+	if (event === 'vm-defined')
+		return `'${vm}' is there, like '${data.like}'`;
+	if (event === 'vm-gone')
+		return `'${vm}' is no more`;
 	return `${vm ? `'${vm}': ` : ''}${event} ${rest}`;
 }
 
@@ -494,7 +498,7 @@ function takeEvent(event, data) {
 	happened.splice(0, happened.length - EVENTS);
 	if (!takeEvent.waits)
 		takeEvent.waits = setTimeout(showEvents, 300);
-	if (event === 'vm-start' || event === 'vm-end')
+	if (['vm-start', 'vm-end', 'vm-defined', 'vm-gone'].includes(event))
 		look.now();
 }
 
