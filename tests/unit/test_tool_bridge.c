@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The socket of a run as its clients see it: what the tool answers itself, above all consoles. */
+/*
+ * The socket of a run as its clients see it: what the tool answers itself, above all consoles.
+ */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

@@ -9,8 +9,9 @@
 #include "client_link.h"
 
 /*
- * Until the VM or the run is no more, the user's escape key, or a signal (STATUS_INTERRUPTED). The end of an
- * input that is no terminal does not end it. Each byte of input arrives once, in order.
+ * Until the VM or the run is no more, the user's escape key, or a signal (STATUS_INTERRUPTED).
+ * The end of an input that is no terminal does not end it. Each byte of input arrives once, in
+ * order.
  */
 int client_console(struct client_link *l, const char *vm, struct error *e);
 

@@ -543,6 +543,7 @@ const look = {
 	wake: () => {},
 	waiting: [], // for a connection
 	is: false,
+	instead: null, // to be done once, while nobody looks
 
 	now() {
 		this.wake();
@@ -614,6 +615,10 @@ async function run() {
 			await look.sleep(60000);
 			continue;
 		}
+		if (look.instead) {
+			await look.instead();
+			look.instead = null;
+		}
 		try {
 			await look.once();
 			$('nest').hidden = $('bundle').hidden = false;
@@ -653,10 +658,17 @@ function login(event) {
 	look.now();
 }
 
+// VMs stand still meanwhile: there is nothing to look at.
 async function bundle() {
-	if (!await confirmed('Make an archive with registers, VMCSs, code and stack of all VMs? They stand still meanwhile.', 'Make it'))
+	if (look.instead || !await confirmed('Make an archive with registers, VMCSs, code and stack of all VMs? They stand still meanwhile.', 'Make it'))
 		return;
 	tell('');
+	look.instead = makeBundle;
+	look.now();
+}
+
+async function makeBundle() {
+	tellLink('', 'making the report');
 	try {
 		const link = document.createElement('a');
 
