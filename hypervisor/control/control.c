@@ -81,6 +81,7 @@ static void stat_net(const struct vm *vm, unsigned index)
 		[NET_DROP_FLOOD] = "flood",
 		[NET_DROP_MTU] = "mtu",
 		[NET_DROP_BUFFERS] = "buffers",
+		[NET_DROP_LINK] = "link",
 	};
 	const struct net_counters *c = network_counters(vm->id, index);
 

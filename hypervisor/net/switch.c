@@ -163,6 +163,16 @@ void net_port_filter(struct net_switch *s, unsigned port, const struct net_filte
 	net_unlock(port);
 }
 
+void net_port_link(struct net_switch *s, unsigned port, bool up)
+{
+	__atomic_store_n(&s->port[port].down, !up, __ATOMIC_RELAXED);
+}
+
+static bool is_down(const struct net_port *p)
+{
+	return __atomic_load_n(&p->down, __ATOMIC_RELAXED);
+}
+
 /* ---- what a receiver wants ---- */
 
 static bool listed(const uint8_t (*list)[ETH_MAC_SIZE], unsigned n, const uint8_t *mac)
@@ -377,6 +387,8 @@ static enum net_drop judge(
 {
 	const struct net_port *p = &s->port[port];
 
+	if (is_down(p))
+		return NET_DROP_LINK;
 	if (f->size < ETH_HEADER)
 		return NET_DROP_BAD;
 	if (!classify(p, f, stripped))
@@ -441,7 +453,8 @@ static uint32_t receivers(const struct net_switch *s, uint32_t set, uint16_t vla
 	while (set != 0) {
 		unsigned i = take_first(&set);
 
-		if (open_queues(&s->port[i]) != 0 && member(&s->port[i], vlan))
+		if (open_queues(&s->port[i]) != 0 && !is_down(&s->port[i]) &&
+			member(&s->port[i], vlan))
 			all |= 1u << i;
 	}
 	return all;

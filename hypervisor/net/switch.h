@@ -45,6 +45,7 @@ enum net_drop {
 	NET_DROP_FLOOD,   /* too many that go to all */
 	NET_DROP_MTU,     /* longer than the receiver's */
 	NET_DROP_BUFFERS, /* the receiver's are too small, or too many segments for it */
+	NET_DROP_LINK,    /* the sender's link is down */
 	NET_DROPS
 };
 
@@ -91,6 +92,7 @@ struct net_port {
 	uint8_t queues;  /* that get frames: from 0 on; with the lock of the port */
 	uint8_t filling; /* the one that a frame is put into; likewise */
 	uint32_t open;   /* queues whose driver takes frames; atomic */
+	bool down;       /* its link: nothing comes or goes; atomic */
 	uint32_t peers;  /* the ports of its network, itself among them; atomic */
 	struct net_setup setup;
 	struct net_queue queue[NET_QUEUES];
@@ -135,6 +137,8 @@ void net_port_close(struct net_switch *s, unsigned port, unsigned queue);
 /* The queues below `queues`, which is 1 at least, get frames; what waits in others is gone. */
 void net_port_use(struct net_switch *s, unsigned port, unsigned queues);
 void net_port_filter(struct net_switch *s, unsigned port, const struct net_filter *f);
+/* Whether its link is up, as it is at first. What waits for the driver stays there. */
+void net_port_link(struct net_switch *s, unsigned port, bool up);
 /* A frame was given to the driver. */
 void net_received(struct net_switch *s, unsigned port, uint32_t length);
 void net_dropped(struct net_switch *s, unsigned port, enum net_drop why);

@@ -69,6 +69,7 @@ enum scsi_additional {
 	SCSI_MEDIUM_MAY_HAVE_CHANGED = 0x2800,
 	SCSI_WAS_RESET = 0x2900,
 	SCSI_SAVING_NOT_SUPPORTED = 0x3900,
+	SCSI_NO_MEDIUM_TRAY_CLOSED = 0x3a01,
 	SCSI_NO_MEDIUM_TRAY_OPEN = 0x3a02,
 	SCSI_REMOVAL_PREVENTED = 0x5302,
 	SCSI_ILLEGAL_MODE = 0x6400
@@ -166,10 +167,14 @@ enum scsi_feature_request {
 #define SCSI_EVENT_POLLED  BIT(0)
 #define SCSI_EVENT_NONE    BIT(7) /* no class that was asked for */
 #define SCSI_EVENT_MEDIA   4      /* class */
-#define SCSI_MEDIA_NEW     2
-#define SCSI_MEDIA_REMOVED 3
 #define SCSI_DOOR_OPEN     BIT(0)
 #define SCSI_MEDIA_PRESENT BIT(1)
+enum scsi_media_event {
+	SCSI_MEDIA_NO_CHANGE = 0,
+	SCSI_MEDIA_EJECT_REQUEST = 1, /* by the button, while removal is prevented */
+	SCSI_MEDIA_NEW = 2,
+	SCSI_MEDIA_REMOVED = 3
+};
 
 /* MMC-5 "READ DISC INFORMATION Command" */
 #define SCSI_DISC_INFORMATION_SIZE 34u

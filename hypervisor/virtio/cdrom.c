@@ -4,8 +4,6 @@
  */
 #include "virtio/cdrom_int.h"
 
-#include <stddef.h>
-
 #define VENDOR       "NESTOR  "
 #define PRODUCT      "CD-ROM          "
 #define REVISION     "1.0 "
@@ -272,7 +270,7 @@ static bool wants_feature(
 static void get_configuration(struct cdrom *c, const uint8_t *cdb, struct cdrom_reply *r)
 {
 	unsigned request = cdb[1] & 3, n = 8;
-	bool medium = !c->s.ejected;
+	bool medium = cdrom_has_medium(c);
 
 	if (request > SCSI_FEATURES_ONE) {
 		cdrom_refuse_field(r);
@@ -284,6 +282,14 @@ static void get_configuration(struct cdrom *c, const uint8_t *cdb, struct cdrom_
 	cdrom_put(r->data, 4, n - 4);
 	cdrom_put(r->data + 6, 2, medium ? SCSI_PROFILE_CD_ROM : 0);
 	cdrom_answer(r, n, cdrom_get(cdb + 7, 2));
+}
+
+/* MMC-5 "GET EVENT STATUS NOTIFICATION Command", the second byte of the media class */
+static uint8_t media_status(const struct cdrom *c)
+{
+	if (c->s.ejected)
+		return SCSI_DOOR_OPEN;
+	return cdrom_has_medium(c) ? SCSI_MEDIA_PRESENT : 0;
 }
 
 /* Events are told when they are asked for, not by themselves. */
@@ -301,7 +307,7 @@ static void get_event_status(struct cdrom *c, const uint8_t *cdb, struct cdrom_r
 	d[3] = 1u << SCSI_EVENT_MEDIA;
 	if (media) {
 		d[4] = c->s.event;
-		d[5] = c->s.ejected ? SCSI_DOOR_OPEN : SCSI_MEDIA_PRESENT;
+		d[5] = media_status(c);
 		c->s.event = 0;
 	}
 	cdrom_answer(r, media ? 8 : 4, cdrom_get(cdb + 7, 2));
@@ -313,7 +319,7 @@ static void eject(struct cdrom *c, struct cdrom_reply *r)
 		cdrom_refuse(r, SCSI_ILLEGAL_REQUEST, SCSI_REMOVAL_PREVENTED);
 		return;
 	}
-	if (!c->s.ejected)
+	if (cdrom_has_medium(c))
 		c->s.event = SCSI_MEDIA_REMOVED;
 	c->s.ejected = 1;
 }
@@ -323,8 +329,15 @@ static void load(struct cdrom *c)
 	if (!c->s.ejected)
 		return;
 	c->s.ejected = 0;
+	if (c->image == NULL)
+		return;
 	c->s.event = SCSI_MEDIA_NEW;
 	c->s.attention = CDROM_CHANGED;
+}
+
+static enum scsi_additional no_medium(const struct cdrom *c)
+{
+	return c->s.ejected ? SCSI_NO_MEDIUM_TRAY_OPEN : SCSI_NO_MEDIUM_TRAY_CLOSED;
 }
 
 static void start_stop_unit(struct cdrom *c, const uint8_t *cdb, struct cdrom_reply *r)
@@ -337,8 +350,8 @@ static void start_stop_unit(struct cdrom *c, const uint8_t *cdb, struct cdrom_re
 		eject(c, r);
 	else if (what == (SCSI_START | SCSI_LOAD_EJECT))
 		load(c);
-	else if (what == SCSI_START && c->s.ejected)
-		cdrom_refuse(r, SCSI_NOT_READY, SCSI_NO_MEDIUM_TRAY_OPEN);
+	else if (what == SCSI_START && !cdrom_has_medium(c))
+		cdrom_refuse(r, SCSI_NOT_READY, no_medium(c));
 }
 
 static void prevent_allow(struct cdrom *c, const uint8_t *cdb, struct cdrom_reply *r)
@@ -404,8 +417,8 @@ static bool told_first(struct cdrom *c, const struct row *row, struct cdrom_repl
 		cdrom_refuse(r, SCSI_UNIT_ATTENTION, take_attention(c));
 	else if (row == NULL)
 		cdrom_refuse(r, SCSI_ILLEGAL_REQUEST, SCSI_INVALID_OPCODE);
-	else if (c != NULL && c->s.ejected && !(flags & NO_MEDIUM))
-		cdrom_refuse(r, SCSI_NOT_READY, SCSI_NO_MEDIUM_TRAY_OPEN);
+	else if (c != NULL && !cdrom_has_medium(c) && !(flags & NO_MEDIUM))
+		cdrom_refuse(r, SCSI_NOT_READY, no_medium(c));
 	else
 		return false;
 	return true;
@@ -424,6 +437,24 @@ void cdrom_command(struct cdrom *c, const uint8_t cdb[CDROM_CDB], struct cdrom_r
 		row->run(c, cdb, r);
 }
 
+bool cdrom_change(struct cdrom *c, const uint8_t *image, uint64_t size, bool force)
+{
+	if (cdrom_has_medium(c) && c->s.prevented && !force) {
+		c->s.event = SCSI_MEDIA_EJECT_REQUEST;
+		return false;
+	}
+	if (image == NULL && c->image == NULL)
+		return true;
+	if (image == NULL && cdrom_has_medium(c))
+		c->s.event = SCSI_MEDIA_REMOVED;
+	c->image = image;
+	c->size = size;
+	c->s.ejected = 1;
+	if (image != NULL)
+		load(c);
+	return true;
+}
+
 void cdrom_reset(struct cdrom *c)
 {
 	c->s.prevented = 0;
@@ -433,5 +464,5 @@ void cdrom_reset(struct cdrom *c)
 bool cdrom_valid_state(const struct cdrom_state *s)
 {
 	return s->ejected <= 1 && s->prevented <= 1 && s->attention <= CDROM_CHANGED &&
-	       (s->event == 0 || s->event == SCSI_MEDIA_NEW || s->event == SCSI_MEDIA_REMOVED);
+	       s->event <= SCSI_MEDIA_REMOVED;
 }

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * A CD-ROM drive as SCSI sees it (SPC-3, MMC-5): commands in, answers out, on an image in
- * memory that is only read and may be shared. A data disc of one track. Not its own: how
- * commands and data travel (scsi.c).
+ * memory that is only read and may be shared. A data disc of one track, or none: whoever
+ * manages the VM changes it, and the drive tells the guest. Not its own: how commands and data
+ * travel (scsi.c).
  */
 #ifndef NESTOR_VIRTIO_CDROM_H
 #define NESTOR_VIRTIO_CDROM_H
@@ -17,7 +18,7 @@
 struct cdrom_state {
 	uint8_t ejected;
 	uint8_t prevented; /* from being so */
-	uint8_t event;     /* of the medium that was not told yet: SCSI_MEDIA_NEW, _REMOVED */
+	uint8_t event;     /* that was not told yet: enum scsi_media_event */
 	uint8_t attention; /* enum cdrom_attention */
 };
 
@@ -30,7 +31,7 @@ enum cdrom_attention {
 
 struct cdrom {
 	const char *name;     /* also its serial number */
-	const uint8_t *image; /* stays as it is */
+	const uint8_t *image; /* its bytes never change; NULL: no medium is in the drive */
 	uint64_t size;        /* of it: bytes, a multiple of SCSI_CD_BLOCK, not 0 */
 	struct cdrom_state s;
 };
@@ -49,6 +50,12 @@ struct cdrom_reply {
 void cdrom_reset(struct cdrom *c);
 /* c NULL: a logical unit that is not there, of a target that is. */
 void cdrom_command(struct cdrom *c, const uint8_t cdb[CDROM_CDB], struct cdrom_reply *r);
+/*
+ * From outside, as by the button and by hand: another medium is in the drive, whose tray is
+ * closed; or none (NULL), and it is open. False: the guest has locked the one that is in it; it
+ * is told that somebody wants it out. force: the lock is not looked at.
+ */
+bool cdrom_change(struct cdrom *c, const uint8_t *image, uint64_t size, bool force);
 /* SCSI_SENSE_SIZE bytes. */
 void cdrom_put_sense(uint8_t *to, uint8_t key, uint16_t additional);
 

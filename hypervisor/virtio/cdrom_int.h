@@ -6,6 +6,8 @@
 #ifndef NESTOR_VIRTIO_CDROM_INT_H
 #define NESTOR_VIRTIO_CDROM_INT_H
 
+#include <stddef.h>
+
 #include "spec/scsi.h"
 #include "virtio/cdrom.h"
 
@@ -49,6 +51,12 @@ static inline void cdrom_answer(struct cdrom_reply *r, uint64_t size, uint64_t a
 	r->asked = allocated;
 	r->size = size < allocated ? size : allocated;
 	r->bytes = r->data;
+}
+
+/* One that can be read. */
+static inline bool cdrom_has_medium(const struct cdrom *c)
+{
+	return c->image != NULL && !c->s.ejected;
 }
 
 static inline uint64_t cdrom_blocks(const struct cdrom *c)

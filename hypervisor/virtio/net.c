@@ -484,3 +484,17 @@ bool virtio_net_create(struct virtio_net *n, struct platform *p, uint16_t bdf,
 	put16(n->v.config + VIRTIO_NET_CONFIG_MTU, c->mtu);
 	return true;
 }
+
+bool virtio_net_link(const struct virtio_net *n)
+{
+	return n->v.config[VIRTIO_NET_CONFIG_STATUS] & VIRTIO_NET_LINK_UP;
+}
+
+void virtio_net_set_link(struct virtio_net *n, bool up)
+{
+	net_port_link(n->net, n->port, up);
+	if (virtio_net_link(n) == up)
+		return;
+	put16(n->v.config + VIRTIO_NET_CONFIG_STATUS, up ? VIRTIO_NET_LINK_UP : 0);
+	virtio_config_changed(&n->v);
+}

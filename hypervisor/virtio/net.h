@@ -50,6 +50,10 @@ struct virtio_net {
 bool virtio_net_create(struct virtio_net *n, struct platform *p, uint16_t bdf,
 	struct net_switch *net, unsigned port, uint64_t refused);
 
+/* Its link is up, as it is at first, or down: no frame comes or goes. The driver is told. */
+void virtio_net_set_link(struct virtio_net *n, bool up);
+bool virtio_net_link(const struct virtio_net *n);
+
 /* Frames may have come: they are looked at. */
 void virtio_net_arrived(struct virtio_net *n);
 

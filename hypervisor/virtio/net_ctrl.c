@@ -234,5 +234,6 @@ bool virtio_net_set_state(struct virtio_net *n, const struct virtio_net_state *s
 	__builtin_memset(n->segment, 0, sizeof(n->segment));
 	virtio_net_use_filter(n);
 	net_port_use(n->net, n->port, s->pairs);
+	net_port_link(n->net, n->port, virtio_net_link(n));
 	return true;
 }

@@ -386,6 +386,81 @@ static void a_medium_whose_removal_is_prevented_stays(void **state)
 	assert_true(cd.s.ejected);
 }
 
+/* What GET EVENT STATUS NOTIFICATION says of the medium: event << 8 | status. */
+static unsigned media_event(void)
+{
+	const uint8_t *d = COMMAND(SCSI_GET_EVENT_STATUS, 1, 0, 0, 0x10, 0, 0, 0, 8);
+
+	expect_good(8);
+	assert_int_equal(be(d, 4), 0x00060410);
+	return (unsigned)be(d + 4, 2);
+}
+
+static void a_medium_that_is_changed_from_outside_is_told(void **state)
+{
+	static uint8_t other[4 * SCSI_CD_BLOCK] = {7};
+	const uint8_t *d;
+
+	(void)state;
+	assert_true(cdrom_change(&cd, other, sizeof(other), false));
+	assert_int_equal(media_event(), SCSI_MEDIA_NEW << 8 | SCSI_MEDIA_PRESENT);
+	assert_int_equal(media_event(), SCSI_MEDIA_PRESENT);
+	COMMAND(SCSI_READ_10, 0, 0, 0, 0, 0, 0, 0, 1);
+	expect_refused(SCSI_UNIT_ATTENTION, SCSI_MEDIUM_MAY_HAVE_CHANGED);
+	d = COMMAND(SCSI_READ_CAPACITY);
+	assert_int_equal(be(d, 4), 3);
+	d = COMMAND(SCSI_READ_10, 0, 0, 0, 0, 0, 0, 0, 1);
+	assert_int_equal(d[0], 7);
+	assert_true(cdrom_change(&cd, NULL, 0, false));
+	assert_int_equal(media_event(), SCSI_MEDIA_REMOVED << 8 | SCSI_DOOR_OPEN);
+	COMMAND(SCSI_TEST_UNIT_READY);
+	expect_refused(SCSI_NOT_READY, SCSI_NO_MEDIUM_TRAY_OPEN);
+	assert_true(cdrom_change(&cd, image, sizeof(image), false));
+	assert_int_equal(media_event(), SCSI_MEDIA_NEW << 8 | SCSI_MEDIA_PRESENT);
+}
+
+/* A tray that the guest has opened is empty once the medium was taken, and closes empty. */
+static void a_drive_without_a_medium_says_so_and_reads_nothing(void **state)
+{
+	const uint8_t *d;
+
+	(void)state;
+	cd = (struct cdrom){.name = "empty"};
+	COMMAND(SCSI_TEST_UNIT_READY);
+	expect_refused(SCSI_NOT_READY, SCSI_NO_MEDIUM_TRAY_CLOSED);
+	COMMAND(SCSI_READ_10, 0, 0, 0, 0, 0, 0, 0, 1);
+	expect_refused(SCSI_NOT_READY, SCSI_NO_MEDIUM_TRAY_CLOSED);
+	COMMAND(SCSI_READ_TOC, 0, 0, 0, 0, 0, 0, 0, 12);
+	expect_refused(SCSI_NOT_READY, SCSI_NO_MEDIUM_TRAY_CLOSED);
+	assert_int_equal(media_event(), 0);
+	d = COMMAND(SCSI_GET_CONFIGURATION, 0, 0, 0, 0, 0, 0, 0, 8);
+	assert_int_equal(be(d + 6, 2), 0);
+	assert_true(cdrom_change(&cd, NULL, 0, false)); /* nothing to take */
+	assert_int_equal(media_event(), 0);
+	COMMAND(SCSI_START_STOP_UNIT, 0, 0, 0, 2);
+	assert_int_equal(media_event(), SCSI_DOOR_OPEN);
+	COMMAND(SCSI_START_STOP_UNIT, 0, 0, 0, 3);
+	expect_good(0);
+	assert_int_equal(media_event(), 0);
+	COMMAND(SCSI_START_STOP_UNIT, 0, 0, 0, 1);
+	expect_refused(SCSI_NOT_READY, SCSI_NO_MEDIUM_TRAY_CLOSED);
+}
+
+static void a_medium_that_the_guest_has_locked_is_asked_for(void **state)
+{
+	(void)state;
+	COMMAND(SCSI_PREVENT_ALLOW, 0, 0, 0, 1);
+	assert_false(cdrom_change(&cd, NULL, 0, false));
+	assert_int_equal(media_event(), SCSI_MEDIA_EJECT_REQUEST << 8 | SCSI_MEDIA_PRESENT);
+	COMMAND(SCSI_TEST_UNIT_READY);
+	expect_good(0);
+	assert_true(cdrom_change(&cd, NULL, 0, true));
+	COMMAND(SCSI_TEST_UNIT_READY);
+	expect_refused(SCSI_NOT_READY, SCSI_NO_MEDIUM_TRAY_OPEN);
+	assert_true(cdrom_change(&cd, image, sizeof(image), false)); /* nothing is locked in */
+	assert_false(cdrom_change(&cd, NULL, 0, false));
+}
+
 static void stopping_and_power_conditions_change_nothing(void **state)
 {
 	(void)state;
@@ -473,7 +548,7 @@ static void states_that_cannot_be_are_refused(void **state)
 	assert_true(cdrom_valid_state(&(struct cdrom_state){1, 1, 3, 2}));
 	assert_false(cdrom_valid_state(&(struct cdrom_state){2, 0, 0, 0}));
 	assert_false(cdrom_valid_state(&(struct cdrom_state){0, 2, 0, 0}));
-	assert_false(cdrom_valid_state(&(struct cdrom_state){0, 0, 1, 0}));
+	assert_false(cdrom_valid_state(&(struct cdrom_state){0, 0, 4, 0}));
 	assert_false(cdrom_valid_state(&(struct cdrom_state){0, 0, 0, 3}));
 }
 
@@ -496,6 +571,9 @@ int main(void)
 		T(an_ejected_medium_is_not_there_until_it_is_loaded),
 		T(events_are_told_when_they_are_asked_for),
 		T(a_medium_whose_removal_is_prevented_stays),
+		T(a_medium_that_is_changed_from_outside_is_told),
+		T(a_drive_without_a_medium_says_so_and_reads_nothing),
+		T(a_medium_that_the_guest_has_locked_is_asked_for),
 		T(stopping_and_power_conditions_change_nothing),
 		T(a_reset_is_told_once_and_not_by_an_inquiry),
 		T(commands_that_are_not_there_are_refused),

@@ -58,6 +58,31 @@ static void a_large_broadcast_takes_several_turns_and_reaches_all(void **state)
 	assert_int_equal(net.port[0].counters.sent_frames, 1);
 }
 
+static void a_link_that_is_down_is_told_and_carries_nothing(void **state)
+{
+	(void)state;
+	up(PLAIN | VIRTIO_NET_F_STATUS);
+	post(0, 2000);
+	virtio_net_set_link(&device, false);
+	assert_int_equal(interrupt(), CONFIG_VECTOR);
+	assert_int_equal(get(at.config + 6, 2), 0);
+	assert_false(virtio_net_link(&device));
+	net_fill(bytes, 1000, 2, 0, ETH_TYPE_IPV4);
+	transmit(NULL, 1000);
+	assert_true(net_queue_empty(&net.port[2].queue[0]));
+	assert_int_equal(dropped(NET_DROP_LINK), 1);
+	assert_int_equal(net.port[0].counters.sent_frames, 0);
+	net_fill(bytes, 1000, 0, 2, ETH_TYPE_IPV4);
+	assert_int_equal(net_send(2, bytes, 1000, NULL), 0);
+	virtio_net_set_link(&device, true);
+	assert_int_equal(interrupt(), CONFIG_VECTOR);
+	assert_int_equal(get(at.config + 6, 2), 1);
+	assert_int_equal(net_send(2, bytes, 1000, NULL), 1);
+	net_fill(bytes, 1000, 2, 0, ETH_TYPE_IPV4);
+	transmit(NULL, 1000);
+	take_from(2, 1000);
+}
+
 static void work_that_was_not_agreed_on_drops_the_frame(void **state)
 {
 	struct virtio_net_hdr h = tcp(2000, 1000, 0, 2);
@@ -470,6 +495,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(the_configuration_tells_address_link_and_mtu),
+		cmocka_unit_test_setup(a_link_that_is_down_is_told_and_carries_nothing, setup),
 		cmocka_unit_test_setup(what_is_refused_is_not_offered, setup),
 		cmocka_unit_test_setup(a_frame_reaches_the_port_of_its_address, setup),
 		cmocka_unit_test_setup(
