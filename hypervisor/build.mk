@@ -81,6 +81,8 @@ UNIT_EXTRA_test_policy_options := hypervisor/cpu/config.c hypervisor/cpu/machine
 UNIT_EXTRA_test_vm_sched := hypervisor/vm/sched.c hypervisor/vm/balance.c hypervisor/cpu/lock.c \
 	hypervisor/cpu/config.c
 UNIT_FLAGS_test_vm_sched := -Itests/unit/hw
+UNIT_EXTRA_test_vm_sched_change := $(UNIT_EXTRA_test_vm_sched)
+UNIT_FLAGS_test_vm_sched_change := $(UNIT_FLAGS_test_vm_sched)
 UNIT_EXTRA_test_cpu_mux := hypervisor/cpu/mux.c hypervisor/cpu/config.c
 UNIT_FLAGS_test_cpu_mux := -Itests/unit/hw
 UNIT_EXTRA_test_cpu_tsc := hypervisor/cpu/tsc.c

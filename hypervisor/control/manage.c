@@ -9,6 +9,7 @@
 #include "cpu/config.h"
 #include "cpu/mux.h"
 #include "cpu/request.h"
+#include "vm/change.h"
 #include "vm/life.h"
 #include "vm/operate.h"
 #include "vm/sched.h"
@@ -166,6 +167,12 @@ static void do_here(struct vcpu *vcpu)
 		status = manage_look(vcpu, &asked.r, &why);
 		answer(status, why);
 		return;
+	case MANAGE_EJECT:
+	case MANAGE_INSERT:
+	case MANAGE_LINK:
+		status = manage_change_here(vcpu, &asked.r, &why);
+		answer(status, why);
+		return;
 	default:
 		why = power(vcpu, asked.r.op);
 		answer(why == NULL ? MANAGE_IS_OK : MANAGE_IS_STATE, why);
@@ -174,6 +181,8 @@ static void do_here(struct vcpu *vcpu)
 
 void manage_vcpu(struct vcpu *vcpu)
 {
+	if (vcpu->index == 0)
+		vm_follow(vcpu->vm);
 	if (__atomic_load_n(&asked.holder, __ATOMIC_SEQ_CST) != HELD_BY_VCPU ||
 		asked.vm != vcpu->vm->id || asked.vcpu != vcpu->index ||
 		!take_over(HELD_BY_VCPU))
@@ -187,12 +196,26 @@ void manage_vcpu(struct vcpu *vcpu)
 	do_here(vcpu);
 }
 
+/*
+ * There is no vCPU that could do it. What is changed here, and the VM begins meanwhile: its
+ * first vCPU looks at that when it begins to run (vm_follow).
+ */
+static void answer_without(unsigned vm, const char *why)
+{
+	if (manage_place(asked.r.op) == MANAGE_BY_DEVICE) {
+		manage_change_off(vm, &asked.r);
+		answer(MANAGE_IS_OK, NULL);
+	} else {
+		answer(MANAGE_IS_STATE, why);
+	}
+}
+
 void manage_vm_ended(unsigned vm)
 {
 	if (__atomic_load_n(&asked.holder, __ATOMIC_SEQ_CST) != HELD_BY_VCPU ||
 		asked.vm != vm || !take_over(HELD_BY_VCPU))
 		return;
-	answer(MANAGE_IS_STATE, "the VM has ended");
+	answer_without(vm, "the VM has ended");
 }
 
 /* ---- on its way ---- */
@@ -231,7 +254,7 @@ static void hand_over(unsigned vm)
 	unsigned vcpu = one ? (unsigned)asked.r.number[MANAGE_ARG_VCPU] : 0;
 
 	if (!is_going(vm)) {
-		answer(MANAGE_IS_STATE, "the VM does not run");
+		answer_without(vm, "the VM does not run");
 		return;
 	}
 	asked.vm = vm;
@@ -257,6 +280,33 @@ static void destroy(unsigned vm)
 	}
 }
 
+static void change(unsigned vm)
+{
+	const char *why = NULL;
+	enum manage_status status;
+
+	status = manage_change(vm, &asked.r, &why);
+	if (status == MANAGE_IS_OK && manage_place(asked.r.op) == MANAGE_BY_DEVICE)
+		hand_over(vm);
+	else
+		answer(status, why);
+}
+
+static void by_host(void)
+{
+	switch (asked.r.op) {
+	case MANAGE_LIST:
+		list();
+		return;
+	case MANAGE_DEFINE:
+		define();
+		return;
+	default:
+		manage_images(&asked.r);
+		answer(MANAGE_IS_OK, NULL);
+	}
+}
+
 static void pass(void)
 {
 	const char *why;
@@ -266,8 +316,8 @@ static void pass(void)
 		answer(MANAGE_IS_BAD, "the host tool answers it");
 		return;
 	}
-	if (asked.r.op == MANAGE_LIST || asked.r.op == MANAGE_DEFINE) {
-		asked.r.op == MANAGE_LIST ? list() : define();
+	if (manage_place(asked.r.op) == MANAGE_BY_HOST) {
+		by_host();
 		return;
 	}
 	if (!life_find(asked.r.vm, &vm)) {
@@ -281,6 +331,8 @@ static void pass(void)
 		start(vm);
 	else if (asked.r.op == MANAGE_DESTROY)
 		destroy(vm);
+	else if (manage_place(asked.r.op) >= MANAGE_BY_CONFIG)
+		change(vm);
 	else
 		hand_over(vm);
 }

@@ -22,5 +22,17 @@ enum manage_status manage_trace(
 	struct vcpu *vcpu, const struct manage_request *r, const char **why);
 enum manage_status manage_records(
 	const struct vcpu *vcpu, const struct manage_request *r, const char **why);
+/* manage_change.c: tells the images that there are. */
+void manage_images(const struct manage_request *r);
+/*
+ * manage_change.c: what has an answer without the VM's vCPUs. Any CPU. *why: words, or NULL.
+ * Its items are told. A request by DEVICE is only looked at: what is left is one of the next
+ * two.
+ */
+enum manage_status manage_change(unsigned vm, const struct manage_request *r, const char **why);
+/* Of such a request that was found good: of a VM that does not run; by its first vCPU. */
+void manage_change_off(unsigned vm, const struct manage_request *r);
+enum manage_status manage_change_here(
+	struct vcpu *vcpu, const struct manage_request *r, const char **why);
 
 #endif

@@ -83,6 +83,12 @@ static bool read_text(enum manage_arg arg, struct text value, struct manage_requ
 		return text_copy(value, r->like, sizeof(r->like));
 	case MANAGE_ARG_WITH:
 		return text_copy(value, r->with, sizeof(r->with));
+	case MANAGE_ARG_DEVICE:
+		return text_copy(value, r->device, sizeof(r->device));
+	case MANAGE_ARG_DISK:
+		return text_copy(value, r->disk, sizeof(r->disk));
+	case MANAGE_ARG_IMAGE:
+		return text_copy(value, r->image, sizeof(r->image));
 	default:
 		return text_copy(value, r->vm, sizeof(r->vm));
 	}

@@ -39,6 +39,8 @@ enum manage_place {
 	MANAGE_BY_LIFE,
 	MANAGE_BY_VM,
 	MANAGE_BY_VCPU,
+	MANAGE_BY_CONFIG,
+	MANAGE_BY_DEVICE,
 	MANAGE_BY_TOOL
 };
 
@@ -46,7 +48,7 @@ enum manage_place {
 #define MANAGE_STATUSES                                                                        \
 	S(OK, "ok")                                                                            \
 	S(BAD, "bad-request")   /* it is none: unknown, an argument is missing or wrong */     \
-	S(NO_VM, "no-vm")       /* there is no such VM, or vCPU */                             \
+	S(NO_VM, "no-vm")       /* there is no such VM, vCPU, device, or image */              \
 	S(STATE, "wrong-state") /* it does not run, or runs already, or is not at the level */ \
 	S(NO_MEMORY, "no-memory") /* nothing is at the address */                              \
 	S(BUSY, "busy")           /* another request is under way */
@@ -61,6 +63,7 @@ struct manage_request {
 	enum manage_op op;
 	uint32_t given; /* 1 << enum manage_arg */
 	char vm[LIMIT_NAME], like[LIMIT_NAME], with[MANAGE_WITH + 1];
+	char device[LIMIT_NAME], disk[LIMIT_NAME], image[LIMIT_NAME];
 	uint64_t number[MANAGE_ARGS]; /* 0 where not given; of BYTES: how many */
 	uint8_t data[MANAGE_DATA];
 };

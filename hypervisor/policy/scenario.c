@@ -66,7 +66,7 @@ static const char *add_vm(
 		if (vm_config_share(&s->vms[i].config, c))
 			return "another VM has one of its devices";
 	*added = &s->vms[s->vm_count++];
-	**added = (struct vm_images){.config = *c};
+	**added = (struct vm_images){.config = *c, .store = &s->store};
 	return NULL;
 }
 
@@ -216,10 +216,40 @@ static bool add_cdrom_line(
 	if (!parse_line(s, cdrom_settings, words, &c))
 		return false;
 	vm = find(s, c.vm);
-	error = vm == NULL ? "there is no kernel for this VM before it"
-			   : cdrom_size_error(file.size);
+	error = vm == NULL ? "there is no kernel for this VM before it" : NULL;
+	if (error == NULL && !c.empty)
+		error = cdrom_size_error(file.size);
 	if (error == NULL)
 		error = add_cdrom(vm, &c, file);
+	return error == NULL || refusal_set(&s->refusal, line, "%s", error);
+}
+
+static const char *add_image(
+	struct image_store *store, const struct image_config *c, struct vm_file file)
+{
+	if (store->count == LIMIT_IMAGES)
+		return "too many images";
+	for (unsigned i = 0; i < store->count; i++)
+		if (text_is(text_of(c->name, LIMIT_NAME), store->at[i].config.name))
+			return "there is an image of this name already";
+	store->at[store->count].config = *c;
+	store->at[store->count++].file = file;
+	return NULL;
+}
+
+static bool add_image_line(
+	struct scenario *s, struct text line, struct text words, struct vm_file file)
+{
+	struct image_config c = {.name = ""};
+	const char *error;
+
+	if (!parse_line(s, image_settings, words, &c))
+		return false;
+	error = image_config_error(&c);
+	if (error == NULL)
+		error = cdrom_size_error(file.size);
+	if (error == NULL)
+		error = add_image(&s->store, &c, file);
 	return error == NULL || refusal_set(&s->refusal, line, "%s", error);
 }
 
@@ -241,7 +271,7 @@ static const char *add(struct scenario *s, struct text kind, const struct vm_con
 		return add_vgabios(vm, file);
 	if (!initrd && !text_is(kind, "module"))
 		return "must begin with firmware, vgabios, boot-rom, kernel, initrd, module, "
-		       "disk or cdrom";
+		       "disk, cdrom or image";
 	if (vm == NULL || !vm->has_kernel)
 		return "there is no kernel for this VM before it";
 	return initrd ? add_initrd(vm, file) : add_module(vm, file);
@@ -258,6 +288,8 @@ bool scenario_add(struct scenario *s, struct text line, uint64_t start, uint64_t
 		return add_disk_line(s, line, rest, file);
 	if (text_is(kind, "cdrom"))
 		return add_cdrom_line(s, line, rest, file);
+	if (text_is(kind, "image"))
+		return add_image_line(s, line, rest, file);
 	settings_init(vm_settings, &c);
 	if (!parse_settings(s, &rest, &c))
 		return false;
@@ -419,6 +451,7 @@ bool scenario_define(struct scenario *s, unsigned places, unsigned like, const c
 		return refusal_set(&s->refusal, where, "%s", error);
 	s->vms[*vm] = s->vms[like];
 	s->vms[*vm].config = c;
+	s->vms[*vm].changes = (struct vm_changes){0};
 	if (*vm == s->vm_count)
 		s->vm_count++;
 	return true;

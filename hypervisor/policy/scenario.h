@@ -32,7 +32,26 @@ struct vm_disk {
 
 struct vm_cdrom {
 	struct cdrom_config config;
-	struct vm_file image;
+	struct vm_file image; /* with config.empty: of no meaning */
+};
+
+/* What drives may be given, of all VMs. */
+struct image_store {
+	struct {
+		struct image_config config;
+		struct vm_file file;
+	} at[LIMIT_IMAGES];
+	unsigned count;
+};
+
+/*
+ * What has been changed of a VM since the run began, beside its configuration (changes.h); all
+ * of it is zero at first, and holds for each start of the VM. Words are atomic.
+ */
+struct vm_changes {
+	uint32_t boot, boot_once;      /* enum vm_boot; VM_BOOT_END: nothing */
+	uint32_t medium[LIMIT_CDROMS]; /* changes_medium() */
+	uint32_t links_down;           /* network devices, bits */
 };
 
 /* A VM has a kernel, which L0 starts, or firmware; with both, firmware is given the kernel. */
@@ -50,11 +69,14 @@ struct vm_images {
 	struct vm_cdrom cdroms[SCENARIO_MAX_CDROMS];
 	unsigned cdrom_count;
 	struct vm_file boot_rom; /* of its network devices, for firmware; size 0: none */
+	const struct image_store *store;
+	struct vm_changes changes;
 };
 
 struct scenario {
 	struct vm_images vms[SCENARIO_MAX_VMS];
 	unsigned vm_count;
+	struct image_store store;
 	struct refusal refusal; /* why the last line was refused, if one was */
 };
 

@@ -58,7 +58,7 @@ enum vm_balloon {
 };
 
 #define WEIGHT_NORMAL 100u
-#define WEIGHT_MAX    10000u
+#define WEIGHT_MAX    ((unsigned)LIMIT_WEIGHT)
 
 /* Ranges and defaults: vm_settings. */
 struct vm_config {

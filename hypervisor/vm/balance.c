@@ -62,7 +62,7 @@ void sched_end_wait(struct sched_node *n)
 
 static bool allowed(const struct sched_node *n, unsigned cpu)
 {
-	return n->allowed >> cpu & 1;
+	return __atomic_load_n(&n->allowed, __ATOMIC_SEQ_CST) >> cpu & 1;
 }
 
 static bool usable(unsigned cpu)
@@ -97,7 +97,7 @@ unsigned sched_place(struct sched_node *n)
 	if (shortest == UINT32_MAX) {
 		log_warn("'%s': none of the CPUs of its pin= runs VMs; any may run it",
 			n->vcpu->vm->config.name);
-		n->allowed = UINT64_MAX;
+		__atomic_store_n(&n->allowed, UINT64_MAX, __ATOMIC_SEQ_CST);
 	}
 	return best;
 }
@@ -126,6 +126,10 @@ static void move(struct sched_node *n, unsigned cpu)
 	sched_use_address_space(back);
 	n->vtime = __atomic_load_n(&sched_cpu(cpu)->vclock, __ATOMIC_RELAXED);
 	sched_enqueue(n, cpu);
+	/* Where it may run may have changed meanwhile (sched_change). By now the node may be
+	 * another's: then that CPU looks for nothing. */
+	if (!allowed(n, cpu))
+		__atomic_store_n(&sched_cpu(cpu)->shared.strays, true, __ATOMIC_SEQ_CST);
 	sched_notify(cpu);
 }
 
@@ -144,6 +148,52 @@ void sched_give_away(const struct sched_node *keep)
 		cpu = claim_sleeper(n);
 		if (cpu < MAX_CPUS)
 			move(n, cpu);
+	}
+}
+
+bool sched_can_run(uint64_t cpus)
+{
+	for (unsigned i = 0; i < MAX_CPUS; i++)
+		if (cpus >> i & 1 && usable(i))
+			return true;
+	return false;
+}
+
+/* Whether they can run or not: one that is woken later is woken here. */
+void sched_send_strays(void)
+{
+	struct sched_shared *s = &sched_this_cpu()->shared;
+	struct sched_node *next;
+
+	if (!__atomic_load_n(&s->strays, __ATOMIC_SEQ_CST))
+		return;
+	__atomic_store_n(&s->strays, false, __ATOMIC_SEQ_CST);
+	for (struct sched_node *n = __atomic_load_n(&s->queue, __ATOMIC_ACQUIRE); n != NULL;
+		n = next) {
+		next = n->next;
+		if (!allowed(n, this_cpu()->index))
+			move(n, sched_place(n));
+	}
+}
+
+/*
+ * Nodes change owners meanwhile, so each is told what is the VM's now; a vCPU that joins a
+ * queue later looks at what holds by then (vm_follow).
+ */
+void sched_change(unsigned vm, uint32_t weight, uint64_t allowed)
+{
+	for (unsigned i = 0; i < DEV_MAX_VCPUS; i++) {
+		struct sched_node *n = sched_node_of(vm, i);
+		unsigned cpu;
+
+		if (n == NULL)
+			continue;
+		__atomic_store_n(&n->weight, weight, __ATOMIC_RELAXED);
+		if (__atomic_exchange_n(&n->allowed, allowed, __ATOMIC_SEQ_CST) == allowed)
+			continue;
+		cpu = __atomic_load_n(&n->cpu, __ATOMIC_SEQ_CST);
+		__atomic_store_n(&sched_cpu(cpu)->shared.strays, true, __ATOMIC_SEQ_CST);
+		sched_notify(cpu);
 	}
 }
 

@@ -57,10 +57,9 @@ bool vm_memory_take(
 void vm_memory_give_back(const struct vm_memory *m);
 
 /* Creates in memory that is zero what a configuration asks for: vCPUs in reset state, platform,
- * the ROM of firmware. NULL when the configuration is impossible; says so in the log. Boot
- * address space. */
-struct vm *vm_create(
-	const struct vm_images *images, unsigned id, const struct vm_memory *memory);
+ * the ROM of firmware. What was said for one start (policy/changes.h) is over then. NULL when
+ * the configuration is impossible; says so in the log. Boot address space. */
+struct vm *vm_create(struct vm_images *images, unsigned id, const struct vm_memory *memory);
 
 /* Whole pages of what is kept (struct vm_kept), or NULL: there is none or not so much. */
 void *vm_keep(struct vm *vm, uint64_t size);

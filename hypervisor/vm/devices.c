@@ -7,10 +7,12 @@
 #include "cpu/log.h"
 #include "cpu/mem.h"
 #include "mm/layout.h"
+#include "policy/changes.h"
 #include "policy/memory.h"
 #include "policy/scenario.h"
 #include "spec/virtio_net.h"
 #include "vm/create.h"
+#include "vm/life.h"
 #include "vm/network.h"
 #include "vm/ram.h"
 #include "vm/streams.h"
@@ -86,12 +88,13 @@ static void create_cdroms(struct vm *vm, const struct vm_images *images)
 	struct virtio_scsi *s = &vm->devices->scsi;
 
 	for (s->count = 0; s->count < images->cdrom_count; s->count++) {
-		const struct vm_cdrom *source = &images->cdroms[s->count];
+		const struct vm_file *f =
+			changes_file(images, s->count, changes_medium(images, s->count));
 
 		s->cdrom[s->count] = (struct cdrom){
-			.name = source->config.name,
-			.image = direct_va((struct hpa){source->image.start}),
-			.size = source->image.size,
+			.name = images->cdroms[s->count].config.name,
+			.image = f != NULL ? direct_va((struct hpa){f->start}) : NULL,
+			.size = f != NULL ? f->size : 0,
 		};
 	}
 }
@@ -122,9 +125,14 @@ bool devices_create(struct vm *vm, const struct vm_images *images)
 
 static bool add_net(struct vm *vm, unsigned i)
 {
-	return virtio_net_create(&vm->devices->net[i], vm->platform,
-		PCI_BDF(0, (PLACE_NETS + i), 0), network_switch(), network_port(vm->id, i),
-		vm->config.nets.at[i].offload ? 0 : NET_OFFLOADS);
+	struct virtio_net *n = &vm->devices->net[i];
+
+	if (!virtio_net_create(n, vm->platform, PCI_BDF(0, (PLACE_NETS + i), 0),
+		    network_switch(), network_port(vm->id, i),
+		    vm->config.nets.at[i].offload ? 0 : NET_OFFLOADS))
+		return false;
+	virtio_net_set_link(n, changes_link(life_images(vm->id), i));
+	return true;
 }
 
 static bool add_disk(struct vm *vm, unsigned i)

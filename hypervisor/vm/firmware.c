@@ -139,21 +139,22 @@ static size_t put_boot_device(char *to, size_t size, enum vm_boot from, unsigned
  * Kinds in the VM's order, devices of a kind in the scenario's. When the configuration says the
  * order, nothing else is tried: the word HALT says so.
  */
-static void add_boot_order(struct firmware_data *d, const struct vm_images *images)
+static void add_boot_order(
+	struct firmware_data *d, const struct vm_config *c, const struct vm_images *images)
 {
 	const unsigned counts[] = {
 		[VM_BOOT_DISK] = images->disk_count,
 		[VM_BOOT_CDROM] = images->cdrom_count,
-		[VM_BOOT_NETWORK] = images->config.nets.count,
+		[VM_BOOT_NETWORK] = c->nets.count,
 	};
 	enum vm_boot from;
 	size_t used = 0;
 
-	for (unsigned n = 0; (from = vm_boot_at(&images->config, n)) != VM_BOOT_END; n++)
+	for (unsigned n = 0; (from = vm_boot_at(c, n)) != VM_BOOT_END; n++)
 		for (unsigned i = 0; i < counts[from]; i++)
 			used += put_boot_device(
 				d->order + used, sizeof(d->order) - used, from, i);
-	if (images->config.boot != 0)
+	if (c->boot != 0)
 		used += fmt(d->order + used, sizeof(d->order) - used, "HALT\n");
 	if (used == 0)
 		return;
@@ -184,13 +185,16 @@ static bool add_blob(struct vm *vm, struct vfwcfg_table *t, uint16_t size_key,
 	return true;
 }
 
-/* By this name SeaBIOS takes the file for the option ROM of all virtio network devices. */
+/*
+ * By this name SeaBIOS takes the file for the option ROM of all virtio network devices. Without
+ * it SeaBIOS does not try networks, as it shall not unless the order names them.
+ */
 static bool add_boot_rom(struct vm *vm, struct firmware_data *d, const struct vm_file *rom)
 {
 	const uint8_t *data;
 	char name[32];
 
-	if (rom->size == 0)
+	if (rom->size == 0 || !vm_boot_names(&vm->config, VM_BOOT_NETWORK))
 		return true;
 	data = map_file(vm, rom);
 	fmt(name, sizeof(name), "pci%04x,%04x.rom", VIRTIO_PCI_VENDOR,
@@ -282,7 +286,7 @@ bool firmware_create(
 	add_machine(d, &vm->config);
 	add_memory(d, platform);
 	add_acpi(d);
-	add_boot_order(d, images);
+	add_boot_order(d, &vm->config, images);
 	if (!add_boot_rom(vm, d, &images->boot_rom) || !add_display(vm, &d->table, images))
 		return false;
 	if (images->has_kernel && !add_kernel(vm, &d->table, images))

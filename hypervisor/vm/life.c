@@ -38,7 +38,7 @@ enum life_wish {
 };
 
 struct life {
-	const struct vm_images *images;
+	struct vm_images *images;
 	struct vm_memory memory;
 	struct vm *vm;         /* in its memory */
 	enum life_state state; /* other CPUs read it and cpu; atomic */
@@ -115,7 +115,7 @@ static void start(struct life *l)
 	vm_start(l->vm);
 }
 
-const char *life_begin(unsigned id, const struct vm_images *images)
+const char *life_begin(unsigned id, struct vm_images *images)
 {
 	struct life *l = &lives[id];
 
@@ -425,7 +425,7 @@ bool life_asked(void)
 	return false;
 }
 
-static const struct vm_images *images_of(unsigned id)
+static struct vm_images *images_of(unsigned id)
 {
 	return __atomic_load_n(&lives[id].images, __ATOMIC_SEQ_CST);
 }
@@ -441,6 +441,16 @@ bool life_find(const char *name, unsigned *id)
 			return true;
 	}
 	return false;
+}
+
+struct vm_images *life_images(unsigned id)
+{
+	return images_of(id);
+}
+
+const struct image_store *life_store(void)
+{
+	return &wanted->store;
 }
 
 const struct vm_config *life_config(unsigned id)
@@ -538,7 +548,7 @@ static const char *refuse_memory(const struct vm_config *c)
 static const char *found(unsigned id)
 {
 	struct life *l = &lives[id];
-	const struct vm_images *images = &wanted->vms[id];
+	struct vm_images *images = &wanted->vms[id];
 
 	if (!network_define(wanted, id))
 		return "its network devices need more queues than a place has";

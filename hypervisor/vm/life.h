@@ -26,7 +26,7 @@ unsigned life_places(void);
 
 /* Creates and loads VM `id`. The images stay where they are for the whole run. Boot address
  * space. NULL, or what is wrong; "" when the log says it already. */
-const char *life_begin(unsigned id, const struct vm_images *images);
+const char *life_begin(unsigned id, struct vm_images *images);
 /* All VMs have begun: starts those that shall start now. */
 void life_start(void);
 
@@ -46,7 +46,11 @@ struct life_view {
 /* ---- for whoever manages VMs; any CPU, any address space ---- */
 
 bool life_find(const char *name, unsigned *id);
-/* NULL: there is no such VM. */
+/* NULL: there is no such VM. What each of its starts begins from; words that change while the
+ * run goes are atomic (policy/changes.h, weight and allowed_cpus). */
+struct vm_images *life_images(unsigned id);
+/* The images that drives of all VMs may be given. */
+const struct image_store *life_store(void);
 const struct vm_config *life_config(unsigned id);
 struct life_view life_view(unsigned id);
 /* For vm/operate.c, where the VM is paused. */

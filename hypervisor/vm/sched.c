@@ -49,6 +49,11 @@ static struct sched_node *node_of(const struct vcpu *vcpu)
 	return __atomic_load_n(&vcpu->node, __ATOMIC_SEQ_CST);
 }
 
+struct sched_node *sched_node_of(unsigned vm, unsigned vcpu)
+{
+	return __atomic_load_n(&node_for[vm][vcpu], __ATOMIC_SEQ_CST);
+}
+
 /* ---- queues ---- */
 
 /* Others only put nodes in front, so that the own CPU needs no lock to walk its queue. */
@@ -102,8 +107,8 @@ struct sched_node *sched_add(struct vcpu *vcpu)
 	n->index = (uint8_t)vcpu->index;
 	n->deadline = DEV_NEVER;
 	n->vtime = 0;
-	n->weight = vcpu->vm->config.weight;
-	n->allowed = vcpu->vm->config.allowed_cpus;
+	__atomic_store_n(&n->weight, vcpu->vm->config.weight, __ATOMIC_RELAXED);
+	__atomic_store_n(&n->allowed, vcpu->vm->config.allowed_cpus, __ATOMIC_SEQ_CST);
 	n->slept = true;
 	/* First: who posts to the vCPU that was here makes this one look, at worst. */
 	__atomic_store_n(&n->runnable, false, __ATOMIC_SEQ_CST);
@@ -125,10 +130,10 @@ struct sched_node *sched_add(struct vcpu *vcpu)
 
 /* ---- waking up ---- */
 
-static void shorten_slice(struct sched_cpu *c)
+static void shorten_slice(struct sched_cpu *c, uint64_t ticks)
 {
 	struct vcpu *vcpu = vcpu_current();
-	uint64_t end = rdtsc() + WAKE_TICKS;
+	uint64_t end = rdtsc() + ticks;
 
 	if (vcpu != NULL && c->slice_end > end) {
 		c->slice_end = end;
@@ -160,9 +165,7 @@ void sched_notify(unsigned cpu)
 		kick_cpu(cpu);
 	else if (node != NULL && node->cr3 == read_cr3())
 		__atomic_fetch_or(&node->vcpu->events, EVENT_TIMER, __ATOMIC_SEQ_CST);
-	/*
-	 * In another VM's address space schedule() is at work, and looks at the queue itself.
-	 */
+	/* In another VM's address space schedule() is at work, and looks itself. */
 }
 
 /*
@@ -223,7 +226,7 @@ void sched_wake(struct vcpu *vcpu)
  */
 void sched_post(unsigned vm, unsigned vcpu, uint32_t events)
 {
-	struct sched_node *n = __atomic_load_n(&node_for[vm][vcpu], __ATOMIC_SEQ_CST);
+	struct sched_node *n = sched_node_of(vm, vcpu);
 
 	__atomic_thread_fence(__ATOMIC_SEQ_CST); /* what they are about, before `held` */
 	if (n == NULL || (__atomic_load_n(&n->held, __ATOMIC_SEQ_CST) & events) == events ||
@@ -272,7 +275,9 @@ void sched_resched(void)
 		return;
 	sched_give_away(c->node);
 	if (runnable_count(c) > (c->node != NULL && sched_is_runnable(c->node)))
-		shorten_slice(c);
+		shorten_slice(c, WAKE_TICKS);
+	if (__atomic_load_n(&c->shared.strays, __ATOMIC_SEQ_CST))
+		shorten_slice(c, 0);
 }
 
 /* ---- what comes for a VM from outside ---- */
@@ -290,11 +295,9 @@ static struct sched_node *own_first_vcpu(unsigned vm)
 /* The CPU that vCPU 0 of the VM belongs to, or cpu_count; it may move meanwhile. */
 static unsigned cpu_of_first_vcpu(unsigned vm)
 {
-	for (unsigned i = 0; i < MAX_NODES; i++)
-		if (__atomic_load_n(&nodes[i].used, __ATOMIC_ACQUIRE) && nodes[i].vm == vm &&
-			nodes[i].index == 0)
-			return __atomic_load_n(&nodes[i].cpu, __ATOMIC_SEQ_CST);
-	return cpu_count;
+	const struct sched_node *n = sched_node_of(vm, 0);
+
+	return n != NULL ? __atomic_load_n(&n->cpu, __ATOMIC_SEQ_CST) : cpu_count;
 }
 
 static void post_here(struct sched_node *n)
@@ -385,7 +388,7 @@ static void switch_to(struct sched_node *n)
 
 static void charge(struct sched_node *n, uint64_t ticks)
 {
-	n->vtime += ticks * WEIGHT_NORMAL / n->weight;
+	n->vtime += ticks * WEIGHT_NORMAL / __atomic_load_n(&n->weight, __ATOMIC_RELAXED);
 }
 
 /* Runs the timers that are due, of this CPU's vCPUs, at their expense; that may make some
@@ -558,6 +561,7 @@ struct vcpu *schedule(void)
 		console_work();
 		passed_poll();
 		account(c);
+		sched_send_strays();
 		work = life_work();
 		next = run_due_timers(c);
 		c->run_start = rdtsc(); /* what was done for others is not charged to who ran */

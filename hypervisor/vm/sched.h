@@ -23,7 +23,7 @@ struct sched_node {
 	uint64_t cr3;            /* of its VM */
 	uint64_t deadline;       /* copy of vcpu->deadline */
 	uint64_t vtime;          /* ticks it has run, divided by its weight */
-	uint64_t allowed;        /* CPUs that may run it */
+	uint64_t allowed;        /* CPUs that may run it; atomic, like weight */
 	uint8_t vm, index;       /* whose vCPU it is, and which */
 	uint64_t lines;          /* of the machine that interrupted for it, messages; any CPU */
 	uint32_t weight;
@@ -43,6 +43,7 @@ struct sched_shared {
 	struct spinlock lock;     /* of queue */
 	bool idle;                /* sleeps or is about to; whoever clears it brings work */
 	bool resched;             /* the queue changed: look at it; set before a kick */
+	bool strays;              /* some of the queue may not run here any more; likewise */
 	uint32_t console;         /* VMs that something came for; set before a kick */
 };
 
@@ -135,7 +136,8 @@ void sched_console_pass(uint32_t vms);
 /* Has another CPU told of some? */
 bool sched_console_asked(void);
 
-/* For balance.c. */
+/* For balance.c. NULL: the vCPU is in no queue; the node may become another's meanwhile. */
+struct sched_node *sched_node_of(unsigned vm, unsigned vcpu);
 bool sched_is_runnable(const struct sched_node *n);
 /* Something in the queue of that CPU has become runnable. */
 void sched_notify(unsigned cpu);
@@ -155,6 +157,12 @@ void sched_dequeue(struct sched_node *n);
  */
 void sched_begin_wait(struct sched_node *n);
 void sched_end_wait(struct sched_node *n);
+/* What a VM has now, for its vCPUs in queues. Any CPU, any address space. */
+void sched_change(unsigned vm, uint32_t weight, uint64_t allowed);
+/* Whether one of these CPUs runs VMs. */
+bool sched_can_run(uint64_t cpus);
+/* If that is flagged, each vCPU of this CPU's queue that may not run here goes where it may. */
+void sched_send_strays(void);
 /* A CPU for a new node. */
 unsigned sched_place(struct sched_node *n);
 /* Runnable vCPUs of this CPU's queue, but for `keep`, go to CPUs that sleep, as far as there

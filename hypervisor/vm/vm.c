@@ -15,6 +15,7 @@
 #include "mm/layout.h"
 #include "mm/page.h"
 #include "mm/paging.h"
+#include "policy/changes.h"
 #include "policy/memory.h"
 #include "policy/msr.h"
 #include "policy/scenario.h"
@@ -154,6 +155,10 @@ static bool map_images(uint64_t cr3, const struct vm_images *images)
 			return false;
 	for (unsigned i = 0; i < images->cdrom_count; i++)
 		if (!map_image(cr3, &images->cdroms[i].image))
+			return false;
+	/* What its drives may be given. */
+	for (unsigned i = 0; images->cdrom_count != 0 && i < images->store->count; i++)
+		if (!map_image(cr3, &images->store->at[i].file))
 			return false;
 	return true;
 }
@@ -342,12 +347,12 @@ static bool create_parts(
 	return true;
 }
 
-struct vm *vm_create(
-	const struct vm_images *images, unsigned id, const struct vm_memory *memory)
+struct vm *vm_create(struct vm_images *images, unsigned id, const struct vm_memory *memory)
 {
 	struct vm_box *box = create_box(&images->config, memory);
 
 	box->vm.id = id;
+	box->vm.config.boot = changes_take_order(images);
 	if (create_parts(box, images, memory))
 		return &box->vm;
 	log_error("'%s': its pool of %lu MiB is too small", images->config.name,

@@ -334,7 +334,7 @@ const char *firmware_check(const struct vm_images *of)
 	return NULL;
 }
 
-struct vm *vm_create(const struct vm_images *of, unsigned id, const struct vm_memory *m)
+struct vm *vm_create(struct vm_images *of, unsigned id, const struct vm_memory *m)
 {
 	const struct vm_config *config = &of->config;
 	struct box *box = direct_va(m->pool);

@@ -62,6 +62,29 @@ static void texts_are_told_apart(void **state)
 	assert_false(parse(line));
 }
 
+static void texts_and_numbers_are_where_their_argument_is(void **state)
+{
+	(void)state;
+	assert_true(parse("insert id=1 vm=a disk=cdrom0 image=debian.iso force=1"));
+	assert_int_equal(r.op, MANAGE_INSERT);
+	assert_int_equal(manage_place(r.op), MANAGE_BY_DEVICE);
+	assert_string_equal(r.vm, "a");
+	assert_string_equal(r.disk, "cdrom0");
+	assert_string_equal(r.image, "debian.iso");
+	assert_string_equal(r.device, "");
+	assert_int_equal(r.number[MANAGE_ARG_FORCE], 1);
+	assert_true(parse("pins id=1 vm=a cpus=0xffffffffffffffff"));
+	assert_true(r.number[MANAGE_ARG_CPUS] == UINT64_MAX);
+	assert_false(parse("pins id=1 vm=a cpus=0"));
+	assert_false(parse("weight id=1 vm=a weight=0"));
+	assert_false(parse("weight id=1 vm=a weight=10001"));
+	assert_true(parse("weight id=1 vm=a weight=10000"));
+	assert_false(parse("insert id=1 vm=a disk=cdrom0"));
+	assert_false(parse("eject id=1 vm=a disk=cdrom0 image=x"));
+	assert_false(parse("link id=1 vm=a net=4 up=1"));
+	assert_true(parse("link id=1 vm=a net=3 up=0"));
+}
+
 static void bytes_are_pairs_of_digits(void **state)
 {
 	(void)state;
@@ -154,6 +177,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_request_has_its_word_its_id_and_its_arguments_in_any_order),
 		cmocka_unit_test(texts_are_told_apart),
+		cmocka_unit_test(texts_and_numbers_are_where_their_argument_is),
 		cmocka_unit_test(bytes_are_pairs_of_digits),
 		cmocka_unit_test(as_many_bytes_go_as_there_is_room_for_and_no_more),
 		cmocka_unit_test(what_is_none_is_refused_with_a_reason_and_its_id),

@@ -204,7 +204,7 @@ static void what_cannot_be_a_vm_is_refused_with_the_word_at_fault(void **state)
 		{"kernel vm=a restart_limit=2", "kernel vm=a restart_limit=2",
 			"needs a choice of when to restart"},
 		{"initrd vm=nobody", "initrd vm=nobody", "no kernel for this VM"},
-		{"disc vm=a", "disc vm=a", "boot-rom, kernel, initrd, module, disk or cdrom"},
+		{"disc vm=a", "disc vm=a", "module, disk, cdrom or image"},
 		{"disk vm=a", "disk vm=a", "no kernel for this VM"},
 		{"", "", "no name"},
 	};

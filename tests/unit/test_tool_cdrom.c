@@ -91,6 +91,32 @@ static void drives_that_cannot_be_are_told_with_their_place(void **state)
 			wrong[i].message);
 }
 
+static void images_are_names_and_files_and_a_drive_may_be_empty(void **state)
+{
+	const struct vm_spec *vm = &scenario.vms[0];
+
+	(void)state;
+	assert_int_equal(parse("images: {debian: d.iso, other: /o.iso}\n"
+			       "vms:\n"
+			       "  - {name: a, firmware: f, cdroms: [{image: none}]}\n"),
+		0);
+	assert_int_equal(scenario.image_count, 2);
+	assert_string_equal(scenario.images[0].file.path, "dir/d.iso");
+	assert_string_equal(scenario.images[0].file.where, "dir/s.yaml:1: file");
+	assert_string_equal(scenario.images[1].file.path, "/o.iso");
+	assert_string_equal(
+		scenario_image_line(&arena, &scenario.images[1]), "image image=other");
+	assert_string_equal(
+		scenario_cdrom_line(&arena, vm, &vm->cdroms[0]), "cdrom vm=a empty=on");
+	expect_error("images: [d]\nvms: [{name: a, kernel: k}]", "images: must be a mapping");
+	expect_error("images: {a b: d}\nvms: [{name: a, kernel: k}]",
+		"dir/s.yaml:1: images: 'a b' is not allowed");
+	expect_error("images: {own: d}\nvms: [{name: a, kernel: k}]",
+		"dir/s.yaml:1: file: the image 'own': an image cannot have the name");
+	expect_error("images: {a: d, a: e}\nvms: [{name: a, kernel: k}]",
+		"a: the key is there twice");
+}
+
 static void an_order_is_a_list_or_a_text(void **state)
 {
 	const struct vm_config *c = &scenario.vms[0].config;
@@ -253,14 +279,18 @@ static void the_option_rom_is_for_firmware_that_needs_it(void **state)
 	add_vm("b", seabios)->config.boot = VM_BOOT_DISK | VM_BOOT_NETWORK << 8;
 	add_vm("c", ovmf)->config.boot = VM_BOOT_NETWORK;
 	add_vm("d", seabios);
+	add_vm("e", seabios);
+	for (unsigned i = 0; i < 4; i++)
+		scenario.vms[i].config.nets.count = 1;
 	assert_int_equal(boot_read_files(&arena, &scenario, files, &error), 0);
 	assert_memory_equal(files[0].boot_rom.data, "\x55\xaa", 2);
 	assert_ptr_equal(files[0].boot_rom.data, files[1].boot_rom.data);
 	assert_int_equal(files[2].boot_rom.size, 0);
-	assert_int_equal(files[3].boot_rom.size, 0);
+	assert_ptr_equal(files[3].boot_rom.data, files[0].boot_rom.data); /* for later */
+	assert_int_equal(files[4].boot_rom.size, 0);
 	assert_int_equal(boot_vm_files(&arena, &scenario.vms[0], &files[0], out), 2);
 	assert_string_equal(out[1].line, "boot-rom vm=a");
-	assert_int_equal(boot_vm_files(&arena, &scenario.vms[3], &files[3], out), 1);
+	assert_int_equal(boot_vm_files(&arena, &scenario.vms[4], &files[4], out), 1);
 	unlink(bios);
 	unlink(uefi);
 }
@@ -271,6 +301,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		T(drives_are_read_with_the_place_of_their_image),
 		T(drives_that_cannot_be_are_told_with_their_place),
+		T(images_are_names_and_files_and_a_drive_may_be_empty),
 		T(an_order_is_a_list_or_a_text),
 		T(an_order_that_cannot_be_is_told),
 		T(options_give_drives_and_order),

@@ -54,7 +54,8 @@ struct shared_file {
 };
 
 struct shared_files {
-	struct shared_file at[LIMIT_VMS * (SCENARIO_MAX_DISKS + SCENARIO_MAX_CDROMS + 1)];
+	struct shared_file
+		at[LIMIT_VMS * (SCENARIO_MAX_DISKS + SCENARIO_MAX_CDROMS + 1) + LIMIT_IMAGES];
 	unsigned count;
 };
 
@@ -86,26 +87,51 @@ static int read_disk(struct arena *a, struct shared_files *l, const struct disk_
 	return fail(e, STATUS_BAD_INPUT, "%s: '%s' is empty", d->image.where, d->image.path);
 }
 
-static int read_cdrom(struct arena *a, struct shared_files *l, const struct cdrom_spec *c,
+static int read_medium(struct arena *a, struct shared_files *l, const struct place *from,
 	struct bytes *out, struct error *e)
 {
 	const char *problem;
 
-	if (read_shared(a, l, &c->image, out, e))
+	if (read_shared(a, l, from, out, e))
 		return e->status;
 	problem = cdrom_size_error(out->size);
-	return problem ? fail(e, STATUS_BAD_INPUT, "%s: '%s' has %zu bytes: %s", c->image.where,
-				 c->image.path, out->size, problem)
+	return problem ? fail(e, STATUS_BAD_INPUT, "%s: '%s' has %zu bytes: %s", from->where,
+				 from->path, out->size, problem)
 		       : 0;
 }
 
-/* Firmware that has no driver of its own for the network gets that of a package. */
+static int read_cdrom(struct arena *a, struct shared_files *l, const struct cdrom_spec *c,
+	struct bytes *out, struct error *e)
+{
+	if (strcmp(c->image.path, CDROM_NONE) != 0)
+		return read_medium(a, l, &c->image, out, e);
+	*out = (struct bytes){arena_alloc(a, 1), 1}; /* a module has a byte, at least */
+	return 0;
+}
+
+static int read_images(struct arena *a, const struct scenario_spec *s, struct shared_files *l,
+	struct bytes *out, struct error *e)
+{
+	for (unsigned i = 0; i < s->image_count; i++)
+		if (read_medium(a, l, &s->images[i].file, &out[i], e))
+			return e->status;
+	return 0;
+}
+
+/*
+ * Firmware that has no driver of its own for the network gets that of a package. It need not be
+ * there where the network is only what somebody may choose while the run goes.
+ */
 static int read_boot_rom(struct arena *a, struct shared_files *l, const struct vm_spec *vm,
 	struct vm_files *f, struct error *e)
 {
 	struct place rom = {FIRMWARE_BOOT_ROM, vm->where};
 
-	if (!vm_boot_names(&vm->config, VM_BOOT_NETWORK) || firmware_is_uefi(&f->firmware))
+	bool named = vm_boot_names(&vm->config, VM_BOOT_NETWORK);
+
+	if (!vm->firmware.path || vm->config.nets.count == 0 || firmware_is_uefi(&f->firmware))
+		return 0;
+	if (access(rom.path, R_OK) < 0 && !named)
 		return 0;
 	if (access(rom.path, R_OK) < 0)
 		return fail(e, STATUS_BAD_INPUT,
@@ -185,7 +211,7 @@ int boot_read_files(
 		if (read_vm(a, &s->vms[i], &files[i], e) || read_vgabios(a, s, files, i, e) ||
 			read_devices(a, &shared, &s->vms[i], &files[i], e))
 			return e->status;
-	return 0;
+	return read_images(a, s, &shared, files[0].images, e);
 }
 
 const char *boot_guest_cmdline(
@@ -310,6 +336,8 @@ static void list_modules(struct arena *a, const struct scenario_spec *s,
 			boot_add_module(l, &files[i].cdroms[j],
 				scenario_cdrom_line(a, vm, &vm->cdroms[j]));
 	}
+	for (unsigned i = 0; i < s->image_count; i++)
+		boot_add_module(l, &files[0].images[i], scenario_image_line(a, &s->images[i]));
 }
 
 static uint64_t machine_cpus(const struct scenario_spec *s)

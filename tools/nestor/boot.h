@@ -28,6 +28,7 @@ struct vm_files {
 	struct bytes cdroms[SCENARIO_MAX_CDROMS];
 	struct bytes boot_rom; /* of its network devices, for firmware; empty: none */
 	uint64_t need;         /* bytes of memory, at least */
+	struct bytes images[LIMIT_IMAGES]; /* of the scenario: the first VM has them for all */
 };
 
 /* What boots an ISO. */

@@ -18,6 +18,7 @@
 #include "gdb.h"
 #include "lib/manage.h"
 #include "record.h"
+#include "scenario.h"
 
 #define MEMORY_MAX (16u << 20)
 
@@ -27,7 +28,9 @@ enum verb_takes {
 	TAKES_PHYSICAL = 4,
 	TAKES_COUNT = 8,
 	TAKES_LISTEN = 16,
-	TAKES_LIKE = 32 /* and settings behind the words */
+	TAKES_LIKE = 32, /* and settings behind the words */
+	TAKES_FORCE = 64,
+	TAKES_ONCE = 128
 };
 
 /* What asks, where it is more than one request with all of its answer. */
@@ -37,6 +40,11 @@ static int ask_poke(struct client *c);
 static int ask_balloon(struct client *c);
 static int ask_define(struct client *c);
 static int ask_stat(struct client *c);
+static int ask_weight(struct client *c);
+static int ask_pins(struct client *c);
+static int ask_boot(struct client *c);
+static int ask_medium(struct client *c);
+static int ask_link(struct client *c);
 static int follow_events(struct client *c);
 static int run_top(struct client *c);
 static int run_bundle(struct client *c);
@@ -71,6 +79,22 @@ static const struct verb {
 		NULL},
 	{"balloon", "balloon", 2, 0, SHAPE_NONE, " VM SIZE",
 		"asks a VM's guest to give up so much memory, all in all", ask_balloon},
+	{"weight", "weight", 2, 0, SHAPE_NONE, " VM N",
+		"a VM's share of a CPU that several want, from now on", ask_weight},
+	{"pins", "pins", 2, 0, SHAPE_NONE, " VM CPUS",
+		"the CPUs that may run a VM from now on, as in 0,2-3", ask_pins},
+	{"devices", "devices", 1, 0, SHAPE_LINES, " VM",
+		"what can be changed of a VM's devices, and how it is", NULL},
+	{"images", "images", 0, 0, SHAPE_LINES, "",
+		"the images that CD-ROM drives may be given", NULL},
+	{"boot", "boot", 2, TAKES_ONCE, SHAPE_NONE, " VM disk|cdrom|network|default",
+		"what a VM's firmware starts it from, at its next starts", ask_boot},
+	{"eject", "eject", 2, TAKES_FORCE, SHAPE_NONE, " VM DRIVE",
+		"takes the medium out of a VM's CD-ROM drive", ask_medium},
+	{"insert", "insert", 3, TAKES_FORCE, SHAPE_NONE, " VM DRIVE IMAGE",
+		"puts an image of the run into a VM's CD-ROM drive", ask_medium},
+	{"link", "link", 3, 0, SHAPE_NONE, " VM NET up|down",
+		"the link of a VM's network device, by its number", ask_link},
 	{"stat", "stat", 1, TAKES_VCPU, SHAPE_LINES, " VM",
 		"ticks, and exits by level and reason, of a vCPU", ask_stat},
 	{"latency", "latency", 1, TAKES_VCPU, SHAPE_LINES, " VM",
@@ -114,7 +138,7 @@ struct client {
 	char elsewhere[512]; /* both, as one address */
 	bool json;
 	const char *vcpu, *level, *count, *listen, *like;
-	bool physical, help;
+	bool physical, help, force, once;
 	char **words;
 	unsigned settings; /* words behind those that the verb needs */
 	struct client_link link;
@@ -182,6 +206,10 @@ void client_help(const char *name)
 		puts("  --like VM           whose images and settings it has");
 	if (v->takes & TAKES_LISTEN)
 		puts("  --listen WHERE      127.0.0.1:PORT or unix:PATH; default: " GDB_LISTEN);
+	if (v->takes & TAKES_ONCE)
+		puts("  --once              at the next start only");
+	if (v->takes & TAKES_FORCE)
+		puts("  --force             even when the guest has locked the drive");
 	puts("\nExit statuses: 0; 64 bad command line; 66 there is no such VM, vCPU or address;\n"
 	     "72 the VM is in a state that does not allow it; 74 the run cannot be reached;\n"
 	     "124 no answer in a minute.");
@@ -225,6 +253,12 @@ static int take_option(struct client *c, int option, const char *word)
 	case 'p':
 		c->physical = true;
 		return c->verb->takes & TAKES_PHYSICAL ? 0 : usage(c, "unknown option", word);
+	case 'f':
+		c->force = true;
+		return c->verb->takes & TAKES_FORCE ? 0 : usage(c, "unknown option", word);
+	case 'o':
+		c->once = true;
+		return c->verb->takes & TAKES_ONCE ? 0 : usage(c, "unknown option", word);
 	case 'h':
 		c->help = true;
 		return 0;
@@ -254,7 +288,8 @@ static int parse(struct client *c, int argc, char **argv)
 		{"like", required_argument, NULL, 'k'},
 		{"listen", required_argument, NULL, 'n'}, {"json", no_argument, NULL, 'j'},
 		{"vcpu", required_argument, NULL, 'v'}, {"level", required_argument, NULL, 'l'},
-		{"physical", no_argument, NULL, 'p'}, {"help", no_argument, NULL, 'h'},
+		{"physical", no_argument, NULL, 'p'}, {"force", no_argument, NULL, 'f'},
+		{"once", no_argument, NULL, 'o'}, {"help", no_argument, NULL, 'h'},
 		{NULL, 0, NULL, 0}};
 	int option;
 
@@ -405,6 +440,62 @@ static int ask_stat(struct client *c)
 		multiply_show(stdout, &m);
 	c->multiply = NULL;
 	return c->e->status;
+}
+
+static int ask_weight(struct client *c)
+{
+	char more[64];
+	uint64_t weight;
+
+	if (!number(c->words[1], &weight) || !weight || weight > WEIGHT_MAX)
+		return usage(c, "no number from 1 to 10000:", c->words[1]);
+	snprintf(more, sizeof(more), " weight=%" PRIu64, weight);
+	return ask(c, more);
+}
+
+/* A list, as `pin` of a scenario has it; to the run they are bits. */
+static int ask_pins(struct client *c)
+{
+	const struct setting *row = setting_find(vm_keys, "pin");
+	struct vm_config config;
+	char must[SETTING_TEXT_SIZE], more[64];
+
+	if (!setting_parse(row, text_of(c->words[1], strlen(c->words[1])), &config, must))
+		return usage(c, "no list of CPUs:", c->words[1]);
+	snprintf(more, sizeof(more), " cpus=0x%" PRIx64, config.allowed_cpus);
+	return ask(c, more);
+}
+
+static int ask_boot(struct client *c)
+{
+	char more[160];
+
+	snprintf(more, sizeof(more), " device=%s%s", c->words[1], c->once ? " once=1" : "");
+	return ask(c, more);
+}
+
+static int ask_medium(struct client *c)
+{
+	char more[320];
+
+	snprintf(more, sizeof(more), " disk=%s%s%s%s", c->words[1],
+		c->verb->words == 3 ? " image=" : "", c->verb->words == 3 ? c->words[2] : "",
+		c->force ? " force=1" : "");
+	return ask(c, more);
+}
+
+static int ask_link(struct client *c)
+{
+	bool up = strcmp(c->words[2], "up") == 0;
+	char more[64];
+	uint64_t net;
+
+	if (!number(c->words[1], &net))
+		return usage(c, "no number of a network device:", c->words[1]);
+	if (!up && strcmp(c->words[2], "down") != 0)
+		return usage(c, "neither up nor down:", c->words[2]);
+	snprintf(more, sizeof(more), " net=%" PRIu64 " up=%d", net, up);
+	return ask(c, more);
 }
 
 static int follow_events(struct client *c)

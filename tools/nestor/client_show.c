@@ -36,8 +36,12 @@ static bool next_pair(struct text *rest, struct text *key, struct text *value)
  * have 53 bits. Names and data are text whatever they look like. */
 static json_t *json_value(struct text key, struct text value)
 {
-	bool digits = value.len != 0 && value.len < 16 && !text_is(key, "data") &&
-		      !text_is(key, "vm") && !text_is(key, "text");
+	static const char *const texts[] = {
+		"data", "vm", "text", "disk", "medium", "image", "network"};
+	bool digits = value.len != 0 && value.len < 16;
+
+	for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++)
+		digits = digits && !text_is(key, texts[i]);
 
 	for (size_t i = 0; i < value.len; i++)
 		digits = digits && value.s[i] >= '0' && value.s[i] <= '9';

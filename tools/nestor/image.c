@@ -104,6 +104,9 @@ static const char *shared_name(
 			if (files[i].cdroms[k].data == content->data)
 				return arena_format(m->a, "%s.cdrom%u", vm, k);
 	}
+	for (unsigned i = 0; i < s->image_count; i++)
+		if (files[0].images[i].data == content->data)
+			return arena_format(m->a, "image.%s", s->images[i].config.name);
 	return NULL;
 }
 
@@ -130,6 +133,18 @@ static int add_disks(struct image *m, const struct vm_files *files, unsigned vm)
 	for (unsigned i = 0; i < v->cdrom_count; i++)
 		if (add_shared(m, files, arena_format(m->a, "%s.cdrom%u", v->config.name, i),
 			    &files[vm].cdroms[i], scenario_cdrom_line(m->a, v, &v->cdroms[i])))
+			return m->e->status;
+	return 0;
+}
+
+static int add_images(struct image *m, const struct vm_files *files)
+{
+	const struct scenario_spec *s = &m->o->scenario;
+
+	for (unsigned i = 0; i < s->image_count; i++)
+		if (add_shared(m, files,
+			    arena_format(m->a, "image.%s", s->images[i].config.name),
+			    &files[0].images[i], scenario_image_line(m->a, &s->images[i])))
 			return m->e->status;
 	return 0;
 }
@@ -175,7 +190,7 @@ static int fill(struct image *m, const struct place *l0, const struct vm_files *
 	for (unsigned i = 0; i < s->vm_count; i++)
 		if (add_vm(m, &s->vms[i], &files[i]) || add_disks(m, files, i))
 			return m->e->status;
-	return 0;
+	return add_images(m, files);
 }
 
 /* What grub-mkrescue makes an image of. */
@@ -341,6 +356,9 @@ static int check_output(const struct image *m, const struct place *l0)
 			if (refuse_input(m, &vm->cdroms[k].image, &there))
 				return m->e->status;
 	}
+	for (unsigned i = 0; i < s->image_count; i++)
+		if (refuse_input(m, &s->images[i].file, &there))
+			return m->e->status;
 	return 0;
 }
 

@@ -79,6 +79,9 @@ int machine_disk_check(const struct scenario_spec *s, const struct place *iso, s
 			if (refuse_same(&s->machine, &st, &vm->cdroms[k].image, e))
 				return e->status;
 	}
+	for (unsigned i = 0; i < s->image_count; i++)
+		if (refuse_same(&s->machine, &st, &s->images[i].file, e))
+			return e->status;
 	return 0;
 }
 

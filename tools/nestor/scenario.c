@@ -37,8 +37,15 @@ static const struct setting disk_texts[] = {
 	{.kind = SETTING_END},
 };
 
+static const char *const cdrom_words[] = {CDROM_NONE, NULL};
+
 static const struct setting cdrom_texts[] = {
-	{ROW("image", SETTING_FILE, cdrom_spec, image)},
+	{ROW("image", SETTING_FILE, cdrom_spec, image), .words = cdrom_words},
+	{.kind = SETTING_END},
+};
+
+static const struct setting image_texts[] = {
+	{ROW("file", SETTING_FILE, image_spec, file)},
 	{.kind = SETTING_END},
 };
 
@@ -69,11 +76,13 @@ static const struct setting scenario_rows[] = {
 _Static_assert(offsetof(struct vm_spec, config) == 0, "rows of vm_settings");
 _Static_assert(offsetof(struct disk_spec, config) == 0, "rows of disk_settings");
 _Static_assert(offsetof(struct cdrom_spec, config) == 0, "rows of cdrom_settings");
+_Static_assert(offsetof(struct image_spec, config) == 0, "rows of image_settings");
 _Static_assert(offsetof(struct scenario_spec, l0) == 0, "rows of option_settings");
 
 setting_tables vm_keys = {vm_settings, vm_texts, NULL};
 setting_tables disk_keys = {disk_texts, disk_settings, NULL};
 setting_tables cdrom_keys = {cdrom_texts, cdrom_settings, NULL};
+setting_tables image_keys = {image_settings, image_texts, NULL};
 setting_tables machine_keys = {machine_rows, NULL};
 setting_tables scenario_keys = {scenario_rows, option_settings, NULL};
 
@@ -140,6 +149,7 @@ static size_t cdrom_line(const struct vm_spec *vm, const struct cdrom_spec *cdro
 	size_t n = strlen(strcpy(line, "cdrom"));
 
 	strcpy(c.vm, vm->config.name);
+	c.empty = cdrom->image.path && strcmp(cdrom->image.path, CDROM_NONE) == 0;
 	return n + settings_format(cdrom_settings, &c, line + n, SETTING_TEXT_SIZE - n);
 }
 
@@ -149,6 +159,22 @@ const char *scenario_cdrom_line(
 	char line[SETTING_TEXT_SIZE];
 
 	cdrom_line(vm, cdrom, line);
+	return arena_copy(a, line);
+}
+
+static size_t image_line(const struct image_spec *image, char *line)
+{
+	size_t n = strlen(strcpy(line, "image"));
+
+	return n +
+	       settings_format(image_settings, &image->config, line + n, SETTING_TEXT_SIZE - n);
+}
+
+const char *scenario_image_line(struct arena *a, const struct image_spec *image)
+{
+	char line[SETTING_TEXT_SIZE];
+
+	image_line(image, line);
 	return arena_copy(a, line);
 }
 
@@ -270,10 +296,28 @@ static int check_vm(const struct vm_spec *vm, struct error *e)
 	return 0;
 }
 
+static int add_images(struct scenario *l0, const struct scenario_spec *s, struct error *e)
+{
+	char line[SETTING_TEXT_SIZE];
+
+	for (unsigned i = 0; i < s->image_count; i++) {
+		size_t n = image_line(&s->images[i], line);
+
+		if (!scenario_add(l0, (struct text){line, n}, 0, SCSI_CD_BLOCK))
+			return fail(e, STATUS_BAD_INPUT, "%s: the image '%s': %s",
+				s->images[i].file.where, s->images[i].config.name,
+				l0->refusal.why);
+	}
+	return 0;
+}
+
 int scenario_finish(struct scenario_spec *s, struct error *e)
 {
 	struct scenario l0 = {.vm_count = 0};
 	unsigned bad_vm, bad_disk;
+
+	if (add_images(&l0, s, e))
+		return e->status;
 
 	for (unsigned i = 0; i < s->vm_count; i++) {
 		struct vm_spec *vm = &s->vms[i];

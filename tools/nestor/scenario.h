@@ -29,7 +29,13 @@ struct disk_spec {
 struct cdrom_spec {
 	struct cdrom_config config; /* what Nestor is told; first: see cdrom_keys */
 	const char *where;
-	struct place image;
+	struct place image; /* or CDROM_NONE: it begins empty */
+};
+
+/* What drives may be given while the run goes. */
+struct image_spec {
+	struct image_config config; /* first: see image_keys */
+	struct place file;
 };
 
 struct vm_spec {
@@ -91,15 +97,18 @@ struct scenario_spec {
 	bool log_given;
 	char networks[LIMIT_NETWORKS][LIMIT_NAME];
 	unsigned network_count;
+	struct image_spec images[LIMIT_IMAGES];
+	unsigned image_count;
 };
 
 /*
- * The settings of struct vm_spec, struct disk_spec, struct cdrom_spec, struct machine_spec and
- * struct scenario_spec.
+ * The settings of struct vm_spec, struct disk_spec, struct cdrom_spec, struct image_spec,
+ * struct machine_spec and struct scenario_spec.
  */
 extern setting_tables vm_keys;
 extern setting_tables disk_keys;
 extern setting_tables cdrom_keys;
+extern setting_tables image_keys;
 extern setting_tables machine_keys;
 extern setting_tables scenario_keys;
 
@@ -121,6 +130,9 @@ struct cdrom_spec *scenario_add_cdrom(struct vm_spec *vm, const char *where);
 /* The line by which L0 is told of a CD-ROM drive. */
 const char *scenario_cdrom_line(
 	struct arena *a, const struct vm_spec *vm, const struct cdrom_spec *cdrom);
+
+/* The line by which L0 is told of an image that drives may be given. */
+const char *scenario_image_line(struct arena *a, const struct image_spec *image);
 
 /* The line by which L0 is told of a disk. */
 const char *scenario_disk_line(

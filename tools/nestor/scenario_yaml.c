@@ -10,15 +10,7 @@
 
 #include "file.h"
 #include "policy/net_config.h"
-
-/*
- * What no scenario needs, and libyaml takes time for that grows with its square: nesting (5 of
- * them are used), nodes, directives.
- */
-#define MAX_SIZE       (1024u * 1024)
-#define MAX_DEPTH      16
-#define MAX_NODES      10000
-#define MAX_DIRECTIVES 16
+#include "scenario_text.h"
 
 struct loader {
 	struct scenario_spec *s;
@@ -202,6 +194,22 @@ static int load_cdroms(struct loader *l, struct vm_spec *vm, yaml_node_t *list)
 			return l->e->status;
 	}
 	return 0;
+}
+
+/* NAME: FILE */
+static int image_key(struct loader *l, void *object, const char *key, yaml_node_t *value)
+{
+	struct scenario_spec *s = object;
+	struct image_spec *image = &s->images[s->image_count];
+
+	if (s->image_count == LIMIT_IMAGES)
+		return fail(l->e, STATUS_BAD_INPUT, "%s: more than %d images",
+			node_where(l, value, key), LIMIT_IMAGES);
+	s->image_count++;
+	if (setting_apply(setting_find(image_keys, "name"), image, key,
+		    node_where(l, value, "images"), l->base, l->a, l->e))
+		return l->e->status;
+	return apply(l, setting_find(image_keys, "file"), image, value);
 }
 
 /* ---- networks ---- */
@@ -437,6 +445,8 @@ static int top_key(struct loader *l, void *object, const char *key, yaml_node_t 
 		return load_vms(l, value);
 	if (strcmp(key, "networks") == 0)
 		return load_networks(l, value);
+	if (strcmp(key, "images") == 0)
+		return for_each_key(l, value, key, scenario, image_key);
 	if (strcmp(key, "machine") == 0 && value->type == YAML_SCALAR_NODE)
 		return apply(l, setting_find(machine_keys, "kind"), &scenario->machine, value);
 	if (strcmp(key, "machine") == 0)
@@ -444,7 +454,8 @@ static int top_key(struct loader *l, void *object, const char *key, yaml_node_t 
 	if (strcmp(key, "log") == 0)
 		scenario->log_given = true;
 	return s ? apply(l, s, object, value)
-		 : unknown_key(l, value, key, scenario_keys, ", vms, machine, networks");
+		 : unknown_key(
+			   l, value, key, scenario_keys, ", vms, machine, networks, images");
 }
 
 static int load_document(struct loader *l)
@@ -472,15 +483,6 @@ static const char *folder_of(const char *path, struct arena *a)
 	return slash ? arena_format(a, "%.*s", (int)(slash - path), path) : ".";
 }
 
-static unsigned line_of(const char *text, const char *at)
-{
-	unsigned line = 1;
-
-	for (; text < at; text++)
-		line += *text == '\n';
-	return line;
-}
-
 /* One document is a scenario. */
 static int check_end(yaml_parser_t *parser, const char *path, struct error *e)
 {
@@ -500,69 +502,6 @@ static int check_end(yaml_parser_t *parser, const char *path, struct error *e)
 			       path, line);
 }
 
-/* Before libyaml sees the file. */
-static int check_text(const char *path, const char *text, size_t size, struct error *e)
-{
-	const char *nul = memchr(text, 0, size);
-	unsigned directives = 0;
-
-	if (nul)
-		return fail(e, STATUS_BAD_INPUT, "%s:%u: not YAML: a NUL byte", path,
-			line_of(text, nul));
-	if (size > MAX_SIZE)
-		return fail(e, STATUS_BAD_INPUT, "%s:%u: a scenario has 1 MiB at most", path,
-			line_of(text, text + MAX_SIZE));
-	for (size_t i = 0; i < size; i++)
-		if (text[i] == '%' && (i == 0 || text[i - 1] == '\n' || text[i - 1] == '\r') &&
-			++directives > MAX_DIRECTIVES)
-			return fail(e, STATUS_BAD_INPUT, "%s:%u: more than %d directives", path,
-				line_of(text, text + i), MAX_DIRECTIVES);
-	return 0;
-}
-
-/* The limits that an event may break; depth and nodes count on from the events before. */
-static int check_event(const yaml_event_t *event, unsigned *depth, unsigned *nodes,
-	const char *path, struct error *e)
-{
-	bool starts = event->type == YAML_SEQUENCE_START_EVENT ||
-		      event->type == YAML_MAPPING_START_EVENT;
-	size_t line = event->start_mark.line + 1;
-
-	*depth += starts;
-	*depth -=
-		event->type == YAML_SEQUENCE_END_EVENT || event->type == YAML_MAPPING_END_EVENT;
-	*nodes += starts || event->type == YAML_SCALAR_EVENT || event->type == YAML_ALIAS_EVENT;
-	if (*depth > MAX_DEPTH)
-		return fail(e, STATUS_BAD_INPUT,
-			"%s:%zu: lists and mappings nested more than %d deep", path, line,
-			MAX_DEPTH);
-	if (*nodes > MAX_NODES)
-		return fail(e, STATUS_BAD_INPUT, "%s:%zu: more than %d values", path, line,
-			MAX_NODES);
-	return 0;
-}
-
-/* Event by event, so that it ends where a limit is; what is no YAML is left to the document. */
-static int check_shape(const char *path, const char *text, size_t size, struct error *e)
-{
-	unsigned depth = 0, nodes = 0;
-	yaml_parser_t parser;
-	yaml_event_t event;
-	bool ended = false;
-	int status = 0;
-
-	if (!yaml_parser_initialize(&parser))
-		return fail(e, STATUS_HOST_ERROR, "out of memory");
-	yaml_parser_set_input_string(&parser, (const unsigned char *)text, size);
-	while (!status && !ended && yaml_parser_parse(&parser, &event)) {
-		status = check_event(&event, &depth, &nodes, path, e);
-		ended = event.type == YAML_STREAM_END_EVENT;
-		yaml_event_delete(&event);
-	}
-	yaml_parser_delete(&parser);
-	return status;
-}
-
 int scenario_parse(struct scenario_spec *s, const char *path, const char *text, size_t size,
 	struct arena *a, struct error *e)
 {
@@ -571,7 +510,7 @@ int scenario_parse(struct scenario_spec *s, const char *path, const char *text, 
 	struct loader l = {s, &doc, path, folder_of(path, a), a, e};
 	int status;
 
-	if (check_text(path, text, size, e) || check_shape(path, text, size, e))
+	if (scenario_check_text(path, text, size, e))
 		return e->status;
 	if (!yaml_parser_initialize(&parser))
 		return fail(e, STATUS_HOST_ERROR, "out of memory");

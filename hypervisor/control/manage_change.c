@@ -1,0 +1,156 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What is changed of a VM while the run goes: shares of CPUs, what it starts from, media of its
+ * drives, links. It holds for later starts, too; so a VM that does not run can be told as well.
+ */
+#include "control/manage.h"
+
+#include "cpu/mux.h"
+#include "policy/changes.h"
+#include "vm/change.h"
+#include "vm/life.h"
+#include "vm/vm.h"
+
+static uint32_t id_of(const struct manage_request *r)
+{
+	return (uint32_t)r->number[MANAGE_ARG_ID];
+}
+
+/* ---- what there is ---- */
+
+static void tell_net(const struct vm_images *vm, const struct manage_request *r, unsigned i)
+{
+	const struct vm_config *c = &vm->config;
+	uint64_t mac = net_config_mac(&c->nets, i, c->name);
+
+	mux_record("item id=%u net=%u network=%s mac=%02x:%02x:%02x:%02x:%02x:%02x link=%s",
+		id_of(r), i, c->nets.at[i].network, (unsigned)(mac >> 40 & 0xff),
+		(unsigned)(mac >> 32 & 0xff), (unsigned)(mac >> 24 & 0xff),
+		(unsigned)(mac >> 16 & 0xff), (unsigned)(mac >> 8 & 0xff),
+		(unsigned)(mac & 0xff), changes_link(vm, i) ? "up" : "down");
+}
+
+static void devices(const struct vm_images *vm, const struct manage_request *r)
+{
+	enum vm_boot boot;
+	bool once;
+
+	if (vm->firmware.size != 0) {
+		boot = changes_boot(vm, &once);
+		mux_record("item id=%u boot=%s once=%u", id_of(r), changes_boot_word(boot),
+			(unsigned)once);
+	}
+	for (unsigned i = 0; i < vm->cdrom_count; i++)
+		mux_record("item id=%u disk=%s medium=%s", id_of(r), vm->cdroms[i].config.name,
+			changes_medium_name(vm, i));
+	for (unsigned i = 0; i < vm->config.nets.count; i++)
+		tell_net(vm, r, i);
+}
+
+void manage_images(const struct manage_request *r)
+{
+	const struct image_store *s = life_store();
+
+	for (unsigned i = 0; i < s->count; i++)
+		mux_record("item id=%u image=%s size=%lu", id_of(r), s->at[i].config.name,
+			s->at[i].file.size);
+}
+
+/* ---- what becomes otherwise ---- */
+
+static enum manage_status boot(
+	struct vm_images *vm, const struct manage_request *r, const char **why)
+{
+	const char *word = r->device;
+	enum vm_boot from = changes_find_boot(word);
+
+	if (from == VM_BOOT_END &&
+		!text_is(text_of(word, LIMIT_NAME), changes_boot_word(VM_BOOT_END))) {
+		*why = "a device is disk, cdrom, network or default";
+		return MANAGE_IS_BAD;
+	}
+	*why = changes_set_boot(vm, from, r->number[MANAGE_ARG_ONCE] != 0);
+	return *why == NULL ? MANAGE_IS_OK : MANAGE_IS_STATE;
+}
+
+/* Where a request for a device goes; false: *why says what there is not. */
+static bool find_device(const struct vm_images *vm, const struct manage_request *r,
+	unsigned *index, uint32_t *medium, const char **why)
+{
+	if (r->op == MANAGE_LINK) {
+		*index = (unsigned)r->number[MANAGE_ARG_NET];
+		*why = "it has no such network device";
+		return *index < vm->config.nets.count;
+	}
+	*medium = CHANGES_NO_MEDIUM;
+	*why = "it has no such CD-ROM drive";
+	if (!changes_find_drive(vm, r->disk, index))
+		return false;
+	*why = "there is no such image in this run";
+	return r->op == MANAGE_EJECT || changes_find_medium(vm, *index, r->image, medium);
+}
+
+enum manage_status manage_change(unsigned vm, const struct manage_request *r, const char **why)
+{
+	struct vm_images *images = life_images(vm);
+	unsigned index;
+	uint32_t medium;
+
+	if (images == NULL) {
+		*why = "the VM has gone";
+		return MANAGE_IS_NO_VM;
+	}
+	switch (r->op) {
+	case MANAGE_WEIGHT:
+		change_weight(vm, images, (uint32_t)r->number[MANAGE_ARG_WEIGHT]);
+		return MANAGE_IS_OK;
+	case MANAGE_PINS:
+		if (change_pins(vm, images, r->number[MANAGE_ARG_CPUS]))
+			return MANAGE_IS_OK;
+		*why = "none of these CPUs runs VMs";
+		return MANAGE_IS_STATE;
+	case MANAGE_BOOT:
+		return boot(images, r, why);
+	case MANAGE_DEVICES:
+		devices(images, r);
+		return MANAGE_IS_OK;
+	default:
+		if (!find_device(images, r, &index, &medium, why))
+			return MANAGE_IS_NO_VM;
+		*why = NULL;
+		return MANAGE_IS_OK;
+	}
+}
+
+void manage_change_off(unsigned vm, const struct manage_request *r)
+{
+	struct vm_images *images = life_images(vm);
+	const char *why;
+	unsigned index;
+	uint32_t medium;
+
+	if (images == NULL || !find_device(images, r, &index, &medium, &why))
+		return;
+	if (r->op == MANAGE_LINK)
+		changes_set_link(images, index, r->number[MANAGE_ARG_UP] != 0);
+	else
+		changes_set_medium(images, index, medium);
+}
+
+enum manage_status manage_change_here(
+	struct vcpu *vcpu, const struct manage_request *r, const char **why)
+{
+	struct vm *vm = vcpu->vm;
+	unsigned index;
+	uint32_t medium;
+
+	if (!find_device(life_images(vm->id), r, &index, &medium, why))
+		return MANAGE_IS_NO_VM;
+	*why = NULL;
+	if (r->op == MANAGE_LINK)
+		vm_change_link(vm, index, r->number[MANAGE_ARG_UP] != 0);
+	else if (!vm_change_medium(vm, index, medium, r->number[MANAGE_ARG_FORCE] != 0))
+		*why = "the guest has locked the drive, and was asked to eject (force=1: at "
+		       "once)";
+	return *why == NULL ? MANAGE_IS_OK : MANAGE_IS_STATE;
+}

@@ -1,0 +1,137 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "policy/changes.h"
+
+#include <stddef.h>
+
+/* ---- media ---- */
+
+bool changes_find_drive(const struct vm_images *vm, const char *name, unsigned *drive)
+{
+	for (*drive = 0; *drive < vm->cdrom_count; ++*drive)
+		if (text_is(text_of(name, DISK_NAME_SIZE), vm->cdroms[*drive].config.name))
+			return true;
+	return false;
+}
+
+bool changes_find_medium(
+	const struct vm_images *vm, unsigned drive, const char *name, uint32_t *medium)
+{
+	struct text wanted = text_of(name, LIMIT_NAME);
+
+	if (text_is(wanted, CDROM_NONE) || text_is(wanted, CDROM_OWN)) {
+		*medium = text_is(wanted, CDROM_OWN) ? 0 : CHANGES_NO_MEDIUM;
+		return *medium != 0 || !vm->cdroms[drive].config.empty;
+	}
+	for (unsigned i = 0; i < vm->store->count; i++)
+		if (text_is(wanted, vm->store->at[i].config.name)) {
+			*medium = i + 1;
+			return true;
+		}
+	return false;
+}
+
+const struct vm_file *changes_file(const struct vm_images *vm, unsigned drive, uint32_t medium)
+{
+	if (medium == 0 && !vm->cdroms[drive].config.empty)
+		return &vm->cdroms[drive].image;
+	if (medium == 0 || medium > vm->store->count)
+		return NULL;
+	return &vm->store->at[medium - 1].file;
+}
+
+uint32_t changes_medium(const struct vm_images *vm, unsigned drive)
+{
+	return __atomic_load_n(&vm->changes.medium[drive], __ATOMIC_SEQ_CST);
+}
+
+/* The loader has a file that is the image of several in one place. */
+const char *changes_medium_name(const struct vm_images *vm, unsigned drive)
+{
+	const struct vm_file *f = changes_file(vm, drive, changes_medium(vm, drive));
+
+	if (f == NULL)
+		return CDROM_NONE;
+	for (unsigned i = 0; i < vm->store->count; i++)
+		if (vm->store->at[i].file.start == f->start)
+			return vm->store->at[i].config.name;
+	return CDROM_OWN;
+}
+
+void changes_set_medium(struct vm_images *vm, unsigned drive, uint32_t medium)
+{
+	__atomic_store_n(&vm->changes.medium[drive], medium, __ATOMIC_SEQ_CST);
+}
+
+/* ---- firmware ---- */
+
+static const char *const boot_words[] = {
+	[VM_BOOT_END] = "default",
+	[VM_BOOT_DISK] = "disk",
+	[VM_BOOT_CDROM] = "cdrom",
+	[VM_BOOT_NETWORK] = "network",
+};
+
+const char *changes_boot_word(enum vm_boot from)
+{
+	return boot_words[from];
+}
+
+enum vm_boot changes_find_boot(const char *word)
+{
+	unsigned i = VM_BOOT_NETWORK;
+
+	while (i != VM_BOOT_END && !text_is(text_of(word, LIMIT_NAME), boot_words[i]))
+		i--;
+	return (enum vm_boot)i;
+}
+
+const char *changes_set_boot(struct vm_images *vm, enum vm_boot from, bool once)
+{
+	if (vm->firmware.size == 0)
+		return "it has no firmware: its kernel is started";
+	if (from == VM_BOOT_DISK && vm->disk_count == 0)
+		return "it has no disk";
+	if (from == VM_BOOT_CDROM && vm->cdrom_count == 0)
+		return "it has no CD-ROM drive";
+	if (from == VM_BOOT_NETWORK && vm->config.nets.count == 0)
+		return "it has no network device";
+	if (!once)
+		__atomic_store_n(&vm->changes.boot, from, __ATOMIC_SEQ_CST);
+	__atomic_store_n(&vm->changes.boot_once, once ? from : VM_BOOT_END, __ATOMIC_SEQ_CST);
+	return NULL;
+}
+
+enum vm_boot changes_boot(const struct vm_images *vm, bool *once)
+{
+	uint32_t from = __atomic_load_n(&vm->changes.boot_once, __ATOMIC_SEQ_CST);
+
+	*once = from != VM_BOOT_END;
+	return (enum vm_boot)(
+		*once ? from : __atomic_load_n(&vm->changes.boot, __ATOMIC_SEQ_CST));
+}
+
+uint32_t changes_take_order(struct vm_images *vm)
+{
+	uint32_t once =
+		__atomic_exchange_n(&vm->changes.boot_once, VM_BOOT_END, __ATOMIC_SEQ_CST);
+	uint32_t always = __atomic_load_n(&vm->changes.boot, __ATOMIC_SEQ_CST);
+
+	if (once != VM_BOOT_END)
+		return once;
+	return always != VM_BOOT_END ? always : vm->config.boot;
+}
+
+/* ---- links ---- */
+
+bool changes_link(const struct vm_images *vm, unsigned net)
+{
+	return !(__atomic_load_n(&vm->changes.links_down, __ATOMIC_SEQ_CST) >> net & 1);
+}
+
+void changes_set_link(struct vm_images *vm, unsigned net, bool up)
+{
+	if (up)
+		__atomic_fetch_and(&vm->changes.links_down, ~(1u << net), __ATOMIC_SEQ_CST);
+	else
+		__atomic_fetch_or(&vm->changes.links_down, 1u << net, __ATOMIC_SEQ_CST);
+}

@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What may be changed of a VM while the run goes: media, the order of boot devices, links. It
+ * is kept beside the VM's images, so that each start finds it; the devices of a VM that runs
+ * are not here. Any CPU may call these.
+ */
+#ifndef NESTOR_POLICY_CHANGES_H
+#define NESTOR_POLICY_CHANGES_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "policy/scenario.h"
+
+/* ---- media: a number says which; what a drive began with is 0 ---- */
+
+#define CHANGES_NO_MEDIUM UINT32_MAX
+
+/* The drive with such a name. False: there is none. */
+bool changes_find_drive(const struct vm_images *vm, const char *name, unsigned *drive);
+/* The number of CDROM_OWN, CDROM_NONE or an image of the store. False: there is no such one. */
+bool changes_find_medium(
+	const struct vm_images *vm, unsigned drive, const char *name, uint32_t *medium);
+/* NULL: none. */
+const struct vm_file *changes_file(const struct vm_images *vm, unsigned drive, uint32_t medium);
+/* What is in the drive, and what that is called: an image of the store by its name there. */
+uint32_t changes_medium(const struct vm_images *vm, unsigned drive);
+const char *changes_medium_name(const struct vm_images *vm, unsigned drive);
+void changes_set_medium(struct vm_images *vm, unsigned drive, uint32_t medium);
+
+/* ---- what firmware starts the VM from ---- */
+
+/* VM_BOOT_END: as the configuration says. once: at the next start only. NULL, or why not. */
+const char *changes_set_boot(struct vm_images *vm, enum vm_boot from, bool once);
+/* What has been said; VM_BOOT_END: nothing. */
+enum vm_boot changes_boot(const struct vm_images *vm, bool *once);
+/* For a start: the order of it, SETTING_ORDER; 0: the default. What is for once is over. */
+uint32_t changes_take_order(struct vm_images *vm);
+const char *changes_boot_word(enum vm_boot from);
+/* VM_BOOT_END of a word that is none. */
+enum vm_boot changes_find_boot(const char *word);
+
+/* ---- links of network devices ---- */
+
+bool changes_link(const struct vm_images *vm, unsigned net);
+void changes_set_link(struct vm_images *vm, unsigned net, bool up);
+
+#endif

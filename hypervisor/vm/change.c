@@ -1,0 +1,90 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "vm/change.h"
+
+#include "dev/dev.h"
+#include "mm/layout.h"
+#include "policy/changes.h"
+#include "vm/devices.h"
+#include "vm/life.h"
+#include "vm/sched.h"
+#include "vm/vm_int.h"
+
+/* With a list of CPUs that run no VMs any may run it (sched_place). */
+static void follow_cpus(unsigned id, const struct vm_config *c)
+{
+	uint64_t cpus = __atomic_load_n(&c->allowed_cpus, __ATOMIC_SEQ_CST);
+
+	sched_change(id, __atomic_load_n(&c->weight, __ATOMIC_SEQ_CST),
+		sched_can_run(cpus) ? cpus : UINT64_MAX);
+}
+
+void change_weight(unsigned id, struct vm_images *vm, uint32_t weight)
+{
+	__atomic_store_n(&vm->config.weight, weight, __ATOMIC_SEQ_CST);
+	follow_cpus(id, &vm->config);
+}
+
+bool change_pins(unsigned id, struct vm_images *vm, uint64_t cpus)
+{
+	if (!sched_can_run(cpus))
+		return false;
+	__atomic_store_n(&vm->config.allowed_cpus, cpus, __ATOMIC_SEQ_CST);
+	follow_cpus(id, &vm->config);
+	return true;
+}
+
+static bool put_medium(
+	struct vm *vm, unsigned drive, const struct vm_file *f, bool force, bool again)
+{
+	struct cdrom *c = &vm->devices->scsi.cdrom[drive];
+	const uint8_t *image = f != NULL ? direct_va((struct hpa){f->start}) : NULL;
+	bool ok = true;
+
+	dev_lock(vm->platform);
+	if (again || c->image != image)
+		ok = cdrom_change(c, image, f != NULL ? f->size : 0, force);
+	dev_unlock(vm->platform);
+	return ok;
+}
+
+bool vm_change_medium(struct vm *vm, unsigned drive, uint32_t medium, bool force)
+{
+	struct vm_images *images = life_images(vm->id);
+
+	if (!put_medium(vm, drive, changes_file(images, drive, medium), force, true))
+		return false;
+	changes_set_medium(images, drive, medium);
+	return true;
+}
+
+static void put_link(struct vm *vm, unsigned net)
+{
+	struct virtio_net *n = &vm->devices->net[net];
+	bool up = changes_link(life_images(vm->id), net), other;
+
+	dev_lock(vm->platform);
+	other = virtio_net_link(n) != up;
+	virtio_net_set_link(n, up);
+	dev_unlock(vm->platform);
+	if (other)
+		vcpu_touched_devices(vm->vcpus[0]);
+}
+
+void vm_change_link(struct vm *vm, unsigned net, bool up)
+{
+	changes_set_link(life_images(vm->id), net, up);
+	put_link(vm, net);
+}
+
+void vm_follow(struct vm *vm)
+{
+	const struct vm_images *images = life_images(vm->id);
+	const struct vm_config *c = &images->config;
+
+	for (unsigned i = 0; i < images->cdrom_count; i++)
+		put_medium(
+			vm, i, changes_file(images, i, changes_medium(images, i)), true, false);
+	for (unsigned i = 0; i < c->nets.count; i++)
+		put_link(vm, i);
+	follow_cpus(vm->id, c);
+}

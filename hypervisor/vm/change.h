@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What whoever manages a VM changes of it while the run goes: what its configuration says from
+ * now on (life_images, policy/changes.h), and what a VM that runs has of that.
+ */
+#ifndef NESTOR_VM_CHANGE_H
+#define NESTOR_VM_CHANGE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct vm;
+struct vm_images;
+
+/* Any CPU, any address space. At once, and for later starts. vm: life_images(id). */
+void change_weight(unsigned id, struct vm_images *vm, uint32_t weight);
+/* CPUs that may run it, bits. False: none of these runs VMs; nothing has changed. */
+bool change_pins(unsigned id, struct vm_images *vm, uint64_t cpus);
+
+/* ---- in the VM's address space, by the CPU that has its first vCPU ---- */
+
+/* A number of changes.h. False: the guest has locked the drive, and now knows what is wanted. */
+bool vm_change_medium(struct vm *vm, unsigned drive, uint32_t medium, bool force);
+void vm_change_link(struct vm *vm, unsigned net, bool up);
+
+/* What was changed after the VM was created and before it ran becomes so. */
+void vm_follow(struct vm *vm);
+
+#endif

@@ -1,0 +1,263 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* For tests of the scheduler: what it calls, CPUs with a simulated clock, four VMs. */
+#ifndef NESTOR_TESTS_SCHED_FAKES_H
+#define NESTOR_TESTS_SCHED_FAKES_H
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "cpu/apic.h"
+#include "cpu/fault.h"
+#include "cpu/log.h"
+#include "cpu/mux.h"
+#include "cpu/percpu.h"
+#include "cpu/tsc.h"
+#include "vm/console.h"
+#include "vm/life.h"
+#include "vm/passed.h"
+#include "vm/sched.h"
+#include "vm/vm_int.h"
+
+#define CPUS       2
+#define BOOT_SPACE 0x800u
+
+uint64_t hw_now;
+_Thread_local uint64_t hw_cr3;
+_Thread_local struct percpu *hw_cpu;
+struct percpu percpus[MAX_CPUS];
+unsigned cpu_count = CPUS;
+uint32_t tsc_khz = 50000;
+
+static struct vm vms[4];
+static struct vcpu vcpus[4];
+static unsigned kicks[CPUS], nmis[CPUS], sleeps, left[4], entered[4];
+static uint64_t armed;
+static jmp_buf awake;
+
+/* ---- what the scheduler calls ---- */
+
+void hw_sleep(void)
+{
+	sleeps++;
+	if (armed == DEV_NEVER)
+		longjmp(awake, 1);
+	hw_now = armed;
+}
+
+/* One thread: nobody else can hold what is waited for. */
+void hw_pause(void)
+{
+	abort();
+}
+
+void apic_timer_arm(uint64_t tsc, uint64_t now)
+{
+	(void)now;
+	armed = tsc;
+}
+
+void apic_timer_stop(void)
+{
+	armed = DEV_NEVER;
+}
+
+void apic_send_nmi(uint32_t id)
+{
+	kicks[id]++;
+	nmis[id]++;
+}
+
+void apic_send(uint32_t id, uint8_t vector)
+{
+	assert_int_equal(vector, VECTOR_KICK);
+	kicks[id]++;
+}
+
+bool passed_polls(void)
+{
+	return false;
+}
+
+void passed_poll(void)
+{
+}
+
+void mux_poll(void)
+{
+}
+
+void console_work(void)
+{
+}
+
+bool mux_pending(void)
+{
+	return false;
+}
+
+void log_line(enum log_level level, const char *format, ...)
+{
+	(void)level;
+	(void)format;
+}
+
+void panic_at(const char *file, int line, const char *format, ...)
+{
+	(void)format;
+	_assert_true(0, "panic", file, line);
+	abort();
+}
+
+void vcpu_save_registers(struct vcpu *vcpu)
+{
+	assert_true(hw_cr3 == vcpu->vm->host_cr3);
+}
+
+void vcpu_load_registers(struct vcpu *vcpu)
+{
+	assert_true(hw_cr3 == vcpu->vm->host_cr3);
+}
+
+void vcpu_leave_cpu(struct vcpu *vcpu)
+{
+	left[vcpu - vcpus]++;
+	vcpu->home = NO_CPU;
+}
+
+void vcpu_enter_cpu(struct vcpu *vcpu)
+{
+	entered[vcpu - vcpus] += vcpu->home != hw_cpu->index;
+	assert_true(vcpu->home == NO_CPU || vcpu->home == hw_cpu->index);
+	vcpu->home = hw_cpu->index;
+}
+
+/* Its timer interrupts it: it can run. */
+void vcpu_run_timers(struct vcpu *vcpu)
+{
+	vcpu->deadline = DEV_NEVER;
+	vcpu->node->deadline = DEV_NEVER;
+	vcpu->state = VCPU_RUNNABLE;
+	sched_wake(vcpu);
+}
+
+void vcpu_update_deadline(struct vcpu *vcpu)
+{
+	vcpu->node->deadline = vcpu->deadline;
+}
+
+void vcpu_dump(struct vcpu *vcpu)
+{
+	(void)vcpu;
+}
+
+void vm_stop(struct vm *vm, enum vm_end end, uint32_t value, const char *why)
+{
+	(void)value;
+	(void)why;
+	vm->end = end;
+}
+
+bool life_work(void)
+{
+	return false;
+}
+
+bool life_is_over(void)
+{
+	return false;
+}
+
+void life_vcpu_ended(struct vm *vm, unsigned id)
+{
+	(void)id;
+	assert_true(hw_cr3 == BOOT_SPACE);
+	vm->end_value = 1;
+}
+
+void vcpu_post(struct vcpu *vcpu, uint32_t events)
+{
+	assert_true(hw_cr3 == vcpu->vm->host_cr3);
+	vcpu->events |= events;
+	sched_wake(vcpu);
+}
+
+/* ---- helpers ---- */
+
+static void on_cpu(unsigned index)
+{
+	hw_cpu = &percpus[index];
+}
+
+static int set_up(void **state)
+{
+	(void)state;
+	memset(vms, 0, sizeof(vms));
+	memset(vcpus, 0, sizeof(vcpus));
+	memset(percpus, 0, sizeof(percpus));
+	memset(kicks, 0, sizeof(kicks));
+	memset(left, 0, sizeof(left));
+	memset(entered, 0, sizeof(entered));
+	sleeps = 0;
+	armed = DEV_NEVER;
+	hw_now = 1000000000;
+	sched_init(BOOT_SPACE);
+	for (unsigned i = 0; i < CPUS; i++) {
+		percpus[i].index = i;
+		percpus[i].apic_id = i;
+		percpus[i].shared.usable = true;
+	}
+	for (unsigned i = 0; i < 4; i++) {
+		vms[i].id = i;
+		vms[i].host_cr3 = 0x1000 * (i + 1);
+		vms[i].config.cpus = 1;
+		vms[i].config.weight = WEIGHT_NORMAL;
+		vms[i].config.allowed_cpus = 1; /* CPU 0, unless a test says otherwise */
+		vcpus[i].vm = &vms[i];
+		vcpus[i].deadline = DEV_NEVER;
+	}
+	on_cpu(0);
+	return 0;
+}
+
+/* All vCPUs stop, so that the next test finds no node in use. */
+static int tear_down(void **state)
+{
+	(void)state;
+	for (unsigned cpu = 0; cpu < CPUS; cpu++) {
+		on_cpu(cpu);
+		armed = DEV_NEVER;
+		for (unsigned i = 0; i < 4; i++)
+			if (vcpus[i].node != NULL && vcpus[i].node->cpu == cpu) {
+				vcpus[i].state = VCPU_STOPPED;
+				sched_wake(&vcpus[i]);
+			}
+		if (setjmp(awake) == 0)
+			(void)schedule();
+	}
+	for (unsigned i = 0; i < 4; i++)
+		assert_null(vcpus[i].node);
+	return 0;
+}
+
+/* What the CPU does until it has run so long: ticks by vCPU. */
+static void run(uint64_t ticks, uint64_t *used)
+{
+	uint64_t end = hw_now + ticks;
+
+	while (hw_now < end) {
+		struct vcpu *v = schedule();
+		uint64_t slice = sched_this_cpu()->slice_end;
+		uint64_t until = slice < end ? slice : end;
+
+		used[v - vcpus] += until - hw_now;
+		hw_now = until;
+	}
+}
+
+#endif

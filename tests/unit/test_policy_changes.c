@@ -1,0 +1,178 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What is changed of a VM while the run goes: which media, what it starts from, links. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "policy/changes.h"
+
+static struct scenario s;
+static struct vm_images *vm;
+
+static void add(const char *line, uint64_t start, uint64_t size)
+{
+	assert_true(scenario_add(&s, text_of(line, strlen(line)), start, size));
+}
+
+static bool takes(const char *line, uint64_t start, uint64_t size)
+{
+	return scenario_add(&s, text_of(line, strlen(line)), start, size);
+}
+
+static int set_up(void **state)
+{
+	(void)state;
+	memset(&s, 0, sizeof(s));
+	add("firmware vm=a boot=disk,cdrom net=lan", 0x100000, FIRMWARE_MIN);
+	add("disk vm=a", 0x200000, 512);
+	add("cdrom vm=a cdrom=tools", 0x300000, 2048);
+	add("cdrom vm=a cdrom=spare empty=on", 0x301000, 1);
+	add("image image=debian", 0x400000, 4096);
+	add("image image=same", 0x300000, 2048);
+	vm = &s.vms[0];
+	return 0;
+}
+
+static void an_image_line_gives_all_vms_an_image(void **state)
+{
+	char line[32];
+
+	(void)state;
+	memset(&s, 0, sizeof(s));
+	assert_true(takes("image image=debian", 0x7000, 4096));
+	assert_int_equal(s.store.count, 1);
+	assert_int_equal(s.store.at[0].file.start, 0x7000);
+	assert_true(takes("kernel vm=a --", 0, 0));
+	assert_ptr_equal(s.vms[0].store, &s.store);
+	assert_false(takes("image image=debian", 0, 2048));
+	assert_non_null(strstr(s.refusal.why, "an image of this name already"));
+	assert_false(takes("image image=none", 0, 2048));
+	assert_false(takes("image image=own", 0, 2048));
+	assert_false(takes("image", 0, 2048));
+	assert_false(takes("image image=x", 0, 2047));
+	assert_false(takes("image image=x vm=a", 0, 2048));
+	for (unsigned i = 1; i < LIMIT_IMAGES; i++) {
+		sprintf(line, "image image=i%u", i);
+		assert_true(takes(line, 0, 2048));
+	}
+	assert_false(takes("image image=more", 0, 2048));
+}
+
+static void a_drive_has_at_first_what_the_scenario_says(void **state)
+{
+	unsigned drive;
+
+	(void)state;
+	assert_true(changes_find_drive(vm, "tools", &drive));
+	assert_int_equal(drive, 0);
+	assert_int_equal(changes_file(vm, 0, changes_medium(vm, 0))->start, 0x300000);
+	assert_string_equal(changes_medium_name(vm, 0), "same"); /* it is the same file */
+	assert_true(changes_find_drive(vm, "spare", &drive));
+	assert_int_equal(drive, 1);
+	assert_null(changes_file(vm, 1, changes_medium(vm, 1)));
+	assert_string_equal(changes_medium_name(vm, 1), "none");
+	assert_false(changes_find_drive(vm, "disk0", &drive));
+	assert_false(changes_find_drive(vm, "", &drive));
+	s.store.count = 1;
+	assert_string_equal(changes_medium_name(vm, 0), "own");
+}
+
+static void a_drive_has_the_image_that_it_was_given(void **state)
+{
+	uint32_t medium;
+
+	(void)state;
+	assert_true(changes_find_medium(vm, 1, "debian", &medium));
+	changes_set_medium(vm, 1, medium);
+	assert_int_equal(changes_file(vm, 1, changes_medium(vm, 1))->start, 0x400000);
+	assert_string_equal(changes_medium_name(vm, 1), "debian");
+	assert_true(changes_find_medium(vm, 1, "none", &medium));
+	changes_set_medium(vm, 1, medium);
+	assert_null(changes_file(vm, 1, changes_medium(vm, 1)));
+	assert_false(changes_find_medium(vm, 1, "own", &medium)); /* it had none */
+	assert_true(changes_find_medium(vm, 0, "own", &medium));
+	assert_int_equal(medium, 0);
+	assert_false(changes_find_medium(vm, 0, "debia", &medium));
+	assert_null(changes_file(vm, 0, 3)); /* beyond the store */
+}
+
+static void an_order_of_once_is_for_one_start(void **state)
+{
+	bool once;
+
+	(void)state;
+	assert_int_equal(changes_boot(vm, &once), VM_BOOT_END);
+	assert_false(once);
+	assert_null(changes_set_boot(vm, VM_BOOT_CDROM, true));
+	assert_int_equal(changes_boot(vm, &once), VM_BOOT_CDROM);
+	assert_true(once);
+	assert_int_equal(changes_take_order(vm), VM_BOOT_CDROM);
+	assert_int_equal(changes_take_order(vm), VM_BOOT_DISK | VM_BOOT_CDROM << 8);
+	assert_int_equal(changes_boot(vm, &once), VM_BOOT_END);
+}
+
+static void an_order_holds_until_another_one_does(void **state)
+{
+	bool once;
+
+	(void)state;
+	assert_null(changes_set_boot(vm, VM_BOOT_NETWORK, false));
+	assert_int_equal(changes_take_order(vm), VM_BOOT_NETWORK);
+	assert_null(changes_set_boot(vm, VM_BOOT_DISK, true));
+	assert_int_equal(changes_take_order(vm), VM_BOOT_DISK);
+	assert_int_equal(changes_take_order(vm), VM_BOOT_NETWORK);
+	assert_int_equal(changes_boot(vm, &once), VM_BOOT_NETWORK);
+	assert_false(once);
+	assert_null(changes_set_boot(vm, VM_BOOT_DISK, true));
+	assert_null(changes_set_boot(vm, VM_BOOT_END, false)); /* ends both */
+	assert_int_equal(changes_take_order(vm), VM_BOOT_DISK | VM_BOOT_CDROM << 8);
+}
+
+static void what_the_vm_has_not_is_no_start(void **state)
+{
+	(void)state;
+	memset(&s, 0, sizeof(s));
+	add("firmware vm=a", 0, FIRMWARE_MIN);
+	add("kernel vm=b --", 0, 1);
+	assert_string_equal(
+		changes_set_boot(&s.vms[0], VM_BOOT_CDROM, true), "it has no CD-ROM drive");
+	assert_string_equal(changes_set_boot(&s.vms[0], VM_BOOT_DISK, true), "it has no disk");
+	assert_string_equal(
+		changes_set_boot(&s.vms[0], VM_BOOT_NETWORK, true), "it has no network device");
+	assert_non_null(changes_set_boot(&s.vms[1], VM_BOOT_END, false));
+	assert_int_equal(changes_take_order(&s.vms[0]), 0);
+	for (unsigned i = VM_BOOT_END; i <= VM_BOOT_NETWORK; i++)
+		assert_int_equal(changes_find_boot(changes_boot_word(i)), i);
+	assert_int_equal(changes_find_boot("tape"), VM_BOOT_END);
+}
+
+static void links_are_up_until_they_are_not(void **state)
+{
+	(void)state;
+	assert_true(changes_link(vm, 0));
+	changes_set_link(vm, 1, false);
+	assert_true(changes_link(vm, 0));
+	assert_false(changes_link(vm, 1));
+	changes_set_link(vm, 1, true);
+	assert_true(changes_link(vm, 1));
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(an_image_line_gives_all_vms_an_image),
+		cmocka_unit_test_setup(a_drive_has_at_first_what_the_scenario_says, set_up),
+		cmocka_unit_test_setup(a_drive_has_the_image_that_it_was_given, set_up),
+		cmocka_unit_test_setup(an_order_of_once_is_for_one_start, set_up),
+		cmocka_unit_test_setup(an_order_holds_until_another_one_does, set_up),
+		cmocka_unit_test_setup(what_the_vm_has_not_is_no_start, set_up),
+		cmocka_unit_test_setup(links_are_up_until_they_are_not, set_up),
+	};
+
+	return cmocka_run_group_tests_name("changes", tests, NULL, NULL);
+}
