@@ -37,8 +37,11 @@ static void devices(const struct vm_images *vm, const struct manage_request *r)
 
 	if (vm->firmware.size != 0) {
 		boot = changes_boot(vm, &once);
-		mux_record("item id=%u boot=%s once=%u", id_of(r), changes_boot_word(boot),
-			(unsigned)once);
+		mux_record("item id=%u boot=%s once=%u may=default%s%s%s", id_of(r),
+			changes_boot_word(boot), (unsigned)once,
+			vm->disk_count != 0 ? ",disk" : "",
+			vm->cdrom_count != 0 ? ",cdrom" : "",
+			vm->config.nets.count != 0 ? ",network" : "");
 	}
 	for (unsigned i = 0; i < vm->cdrom_count; i++)
 		mux_record("item id=%u disk=%s medium=%s", id_of(r), vm->cdroms[i].config.name,

@@ -456,13 +456,12 @@ static int ask_weight(struct client *c)
 /* A list, as `pin` of a scenario has it; to the run they are bits. */
 static int ask_pins(struct client *c)
 {
-	const struct setting *row = setting_find(vm_keys, "pin");
-	struct vm_config config;
-	char must[SETTING_TEXT_SIZE], more[64];
+	char more[64];
+	uint64_t cpus;
 
-	if (!setting_parse(row, text_of(c->words[1], strlen(c->words[1])), &config, must))
+	if (!scenario_cpu_list(c->words[1], &cpus))
 		return usage(c, "no list of CPUs:", c->words[1]);
-	snprintf(more, sizeof(more), " cpus=0x%" PRIx64, config.allowed_cpus);
+	snprintf(more, sizeof(more), " cpus=0x%" PRIx64, cpus);
 	return ask(c, more);
 }
 

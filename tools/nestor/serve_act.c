@@ -27,7 +27,7 @@ bool serve_balloon(struct serve_job *j)
 	char more[MANAGE_LINE];
 
 	snprintf(more, sizeof(more), "vm=%s target=%" PRIu64, j->request->vm,
-		j->request->target);
+		j->request->balloon);
 	return serve_run_ask(&j->run, "balloon", more, ignore_item, NULL) && has_begun(j);
 }
 

@@ -19,6 +19,10 @@ struct serve_job {
 	struct serve_reply *reply; /* empty at the beginning */
 };
 
+/* What can be changed of the request's VM, as the schema Devices has it; NULL: why is in the
+ * problem. */
+json_t *serve_devices_of(struct serve_job *j);
+
 /* Fill the reply; or false: why is in the problem. */
 typedef bool (*serve_handler)(struct serve_job *j);
 
@@ -57,6 +61,24 @@ bool serve_redfish_sessions(struct serve_job *j);
 bool serve_redfish_login(struct serve_job *j);
 bool serve_redfish_session(struct serve_job *j);
 bool serve_redfish_logout(struct serve_job *j);
+bool serve_change(struct serve_job *j);
+bool serve_devices(struct serve_job *j);
+bool serve_boot(struct serve_job *j);
+bool serve_insert(struct serve_job *j);
+bool serve_eject(struct serve_job *j);
+bool serve_link(struct serve_job *j);
+bool serve_images(struct serve_job *j);
+bool serve_redfish_boot(struct serve_job *j);
+bool serve_redfish_media(struct serve_job *j);
+bool serve_redfish_medium(struct serve_job *j);
+bool serve_redfish_insert(struct serve_job *j);
+bool serve_redfish_eject(struct serve_job *j);
+bool serve_redfish_nets(struct serve_job *j);
+bool serve_redfish_net(struct serve_job *j);
+bool serve_redfish_processors(struct serve_job *j);
+bool serve_redfish_processor(struct serve_job *j);
+bool serve_redfish_task_service(struct serve_job *j);
+bool serve_redfish_tasks(struct serve_job *j);
 
 /* Answers @request with what its route's handler says. */
 void serve_answer(const struct serve_request *request, const char *at, const char *token,

@@ -5,6 +5,7 @@
 #include <microhttpd.h>
 #include <stdlib.h>
 #include <string.h>
+#include <stdio.h>
 #include <strings.h>
 
 #include "serve_api.h"
@@ -90,6 +91,8 @@ static void add_headers(struct MHD_Response *m, const struct serve_reply *r, boo
 		MHD_add_response_header(m, "Content-Type", r->type);
 	if (*r->allow)
 		MHD_add_response_header(m, "Allow", r->allow);
+	if (*r->etag)
+		MHD_add_response_header(m, "ETag", r->etag);
 	if (*r->location)
 		MHD_add_response_header(m, "Location", r->location);
 	if (*r->session)
@@ -217,6 +220,12 @@ static bool wants_octets(struct MHD_Connection *connection)
 	return accept && strncasecmp(accept, "application/octet-stream", 24) == 0;
 }
 
+/* One that is too long to be ours fits nothing. */
+static void keep_condition(struct serve_request *q, const char *if_match)
+{
+	snprintf(q->if_match, sizeof(q->if_match), "%s", if_match ? if_match : "");
+}
+
 static enum MHD_Result on_request(void *context, struct MHD_Connection *connection,
 	const char *url, const char *method, const char *version, const char *data,
 	size_t *size, void **exchange)
@@ -248,6 +257,7 @@ static enum MHD_Result on_request(void *context, struct MHD_Connection *connecti
 		serve_body_read(&q, header(connection, "Content-Type"), x->body, x->size, &p);
 	if (p.status)
 		return refuse(connection, x->target, &p);
+	keep_condition(&q, header(connection, "If-Match"));
 	serve_conn_phase(conn_of(connection), PHASE_ANSWERS);
 	serve_answer(&q, h->at, h->token, wants_octets(connection), &r);
 	return send_reply(connection, &r, serve_is_redfish(x->target));

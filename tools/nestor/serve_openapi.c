@@ -30,6 +30,29 @@ static const struct schema {
 		    "}}"},
 	{"Nothing", "{" OBJECT "\"properties\":{}}"},
 	{"OneVcpu", "{" OBJECT "\"properties\":{\"vcpu\":" COUNT "}}"},
+	{"Change", "{" OBJECT "\"properties\":{\"weight\":{\"type\":\"integer\",\"minimum\":1,"
+		   "\"maximum\":10000},\"cpus\":" WORD "}}"},
+	{"Order",
+		"{" OBJECT "\"required\":[\"device\"],\"properties\":{\"device\":{\"type\":"
+		"\"string\",\"enum\":[\"disk\",\"cdrom\",\"network\",\"default\"]},\"once\":" BOOL
+		"}}"},
+	{"Medium", "{" OBJECT "\"required\":[\"image\"],\"properties\":{\"image\":" WORD
+		   ",\"force\":" BOOL "}}"},
+	{"Link", "{" OBJECT "\"required\":[\"up\"],\"properties\":{\"up\":" BOOL "}}"},
+	{"Devices",
+		"{" OBJECT
+		"\"required\":[\"vm\",\"media\",\"links\"],\"properties\":{\"vm\":" WORD
+		",\"media\":{\"type\":\"array\",\"items\":{" OBJECT
+		"\"required\":[\"disk\",\"image\"],\"properties\":{\"disk\":" WORD
+		",\"image\":" WORD "}}},\"links\":{\"type\":\"array\",\"items\":{" OBJECT
+		"\"required\":[\"net\",\"network\",\"mac\",\"up\"],\"properties\":{\"net\":" COUNT
+		",\"network\":" WORD ",\"mac\":" WORD ",\"up\":" BOOL "}}},\"boot\":{" OBJECT
+		"\"required\":[\"device\",\"once\",\"allowed\"],\"properties\":{\"device\":" WORD
+		",\"once\":" BOOL ",\"allowed\":{\"type\":\"array\",\"items\":" WORD "}}}}}"},
+	{"Images", "{" OBJECT "\"required\":[\"images\"],\"properties\":{\"images\":{\"type\":"
+		   "\"array\",\"items\":{" OBJECT
+		   "\"required\":[\"name\",\"size\"],\"properties\":{\"name\":" WORD
+		   ",\"size\":" COUNT "}}}}}"},
 	{"Version", "{" OBJECT "\"required\":[\"nestor\",\"api\",\"protocol\"],\"properties\":"
 		    "{\"nestor\":" WORD ",\"api\":" WORD ",\"protocol\":" COUNT "}}"},
 	{"Vm", "{" OBJECT "\"required\":[\"name\",\"state\",\"cpus\",\"memory\",\"weight\","
@@ -96,18 +119,24 @@ static const struct {
 	[ANSWER_METRICS] = {"text/plain", NULL},
 	[ANSWER_OPENAPI] = {"application/json", NULL},
 	[ANSWER_REDFISH] = {"application/json", NULL},
+	[ANSWER_DEVICES] = {"application/json", "Devices"},
+	[ANSWER_IMAGES] = {"application/json", "Images"},
 };
 
 /* Of what JSON has; a body of bytes may come as it is, too. */
 static const struct {
 	const char *schema;
 	bool needed, octets;
-} bodies[] = {
+} bodies[BODIES] = {
 	[BODY_EMPTY] = {"Nothing", false, false},
 	[BODY_NMI] = {"OneVcpu", false, false},
 	[BODY_BALLOON] = {"Target", true, false},
 	[BODY_DATA] = {"Data", true, true},
 	[BODY_TEXT] = {"Text", true, true},
+	[BODY_CHANGE] = {"Change", true, false},
+	[BODY_ORDER] = {"Order", true, false},
+	[BODY_MEDIUM] = {"Medium", true, false},
+	[BODY_LINK] = {"Link", true, false},
 };
 
 static json_t *refer(const char *schema)
@@ -141,6 +170,20 @@ static void add_path_parameters(json_t *parameters, const char *path)
 						    "minimum", 0, "maximum", LIMIT_VCPUS - 1)));
 }
 
+static void add_device_parameters(json_t *parameters, const char *path)
+{
+	if (strstr(path, "{disk}"))
+		json_array_append_new(
+			parameters, parameter("disk", "path", true, "one of its CD-ROM drives",
+					    json_pack("{s:s, s:s}", "type", "string", "pattern",
+						    "^[A-Za-z0-9._-]+$")));
+	if (strstr(path, "{net}"))
+		json_array_append_new(
+			parameters, parameter("net", "path", true, "one of its network devices",
+					    json_pack("{s:s, s:i, s:i}", "type", "integer",
+						    "minimum", 0, "maximum", LIMIT_NETS - 1)));
+}
+
 static json_t *query_schema(const struct serve_query_arg *arg)
 {
 	if (arg->most > INT32_MAX)
@@ -155,6 +198,7 @@ static json_t *parameters_of(const struct serve_route *row)
 	json_t *parameters = json_array();
 
 	add_path_parameters(parameters, row->path);
+	add_device_parameters(parameters, row->path);
 	for (unsigned i = 0; i < SERVE_ARGS; i++) {
 		const struct serve_query_arg *arg = &serve_args[i];
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The VMs of a run as Redfish (DMTF DSP0266) has it: each a ComputerSystem, with a Manager, in
- * one Chassis. What is not there cannot be said of a VM today: media, boot overrides, networks.
+ * one Chassis. What they have is in serve_redfish_devices.c.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -9,25 +9,26 @@
 
 #include "serve_api.h"
 #include "serve_auth.h"
+#include "serve_redfish.h"
 #include "serve_session.h"
 
-#define ROOT         "/redfish/v1"
+#define ROOT         REDFISH_ROOT
 #define SESSION_ROOT ROOT "/SessionService/Sessions"
 
-static bool done(struct serve_job *j, json_t *object)
+bool redfish_done(struct serve_job *j, json_t *object)
 {
 	serve_reply_json(j->reply, 200, object);
 	return true;
 }
 
 /* What each resource begins with. */
-static json_t *resource(const char *at, const char *type, const char *id, const char *name)
+json_t *redfish_resource(const char *at, const char *type, const char *id, const char *name)
 {
 	return json_pack("{s:s, s:s, s:s, s:s}", "@odata.id", at, "@odata.type", type, "Id", id,
 		"Name", name);
 }
 
-static json_t *link_to(const char *folder, const char *name)
+json_t *redfish_link(const char *folder, const char *name)
 {
 	char at[160];
 
@@ -35,7 +36,7 @@ static json_t *link_to(const char *folder, const char *name)
 	return json_pack("{s:s}", "@odata.id", at);
 }
 
-static json_t *collection(const char *at, const char *type, const char *name, json_t *members)
+json_t *redfish_collection(const char *at, const char *type, const char *name, json_t *members)
 {
 	return json_pack("{s:s, s:s, s:s, s:I, s:o}", "@odata.id", at, "@odata.type", type,
 		"Name", name, "Members@odata.count", (json_int_t)json_array_size(members),
@@ -54,7 +55,7 @@ static json_t *links_to_vms(struct serve_job *j, const char *folder)
 	}
 	json_array_foreach(vms, i, vm)
 	{
-		json_array_append_new(links, link_to(folder, serve_text(vm, "name")));
+		json_array_append_new(links, redfish_link(folder, serve_text(vm, "name")));
 	}
 	json_decref(vms);
 	return links;
@@ -64,22 +65,24 @@ static json_t *links_to_vms(struct serve_job *j, const char *folder)
 
 bool serve_redfish_versions(struct serve_job *j)
 {
-	return done(j, json_pack("{s:s}", "v1", ROOT "/"));
+	return redfish_done(j, json_pack("{s:s}", "v1", ROOT "/"));
 }
 
 bool serve_redfish_root(struct serve_job *j)
 {
-	json_t *root =
-		resource(ROOT "/", "#ServiceRoot.v1_9_0.ServiceRoot", "RootService", "Nestor");
+	json_t *root = redfish_resource(
+		ROOT "/", "#ServiceRoot.v1_9_0.ServiceRoot", "RootService", "Nestor");
 
-	json_object_update_new(
-		root, json_pack("{s:s, s:s, s:{s:s}, s:{s:s}, s:{s:s}, s:{s:s}, s:{s:{s:s}}}",
-			      "RedfishVersion", "1.6.0", "Product", "Nestor " NESTOR_VERSION,
-			      "Systems", "@odata.id", ROOT "/Systems", "Managers", "@odata.id",
-			      ROOT "/Managers", "Chassis", "@odata.id", ROOT "/Chassis",
-			      "SessionService", "@odata.id", ROOT "/SessionService", "Links",
-			      "Sessions", "@odata.id", SESSION_ROOT));
-	return done(j, root);
+	json_object_update_new(root,
+		json_pack(
+			"{s:s, s:s, s:{s:s}, s:{s:s}, s:{s:s}, s:{s:s}, s:{s:s}, s:{s:{s:s}}}",
+			"RedfishVersion", "1.6.0", "Product", "Nestor " NESTOR_VERSION, "Tasks",
+			"@odata.id", ROOT "/TaskService", "Systems", "@odata.id",
+			ROOT "/Systems", "Managers", "@odata.id", ROOT "/Managers", "Chassis",
+			"@odata.id", ROOT "/Chassis", "SessionService", "@odata.id",
+			ROOT "/SessionService", "Links", "Sessions", "@odata.id",
+			SESSION_ROOT));
+	return redfish_done(j, root);
 }
 
 static const char *const parts[][2] = {
@@ -88,6 +91,7 @@ static const char *const parts[][2] = {
 	{"Managers", "ManagerCollection"},
 	{"Chassis", "ChassisCollection"},
 	{"SessionService", "SessionService"},
+	{"TaskService", "TaskService"},
 };
 
 #define PARTS (sizeof(parts) / sizeof(parts[0]))
@@ -105,7 +109,7 @@ bool serve_redfish_odata(struct serve_job *j)
 		json_array_append_new(value, json_pack("{s:s, s:s, s:s}", "name", parts[i][0],
 						     "kind", "Singleton", "url", url));
 	}
-	return done(j,
+	return redfish_done(j,
 		json_pack("{s:s, s:o}", "@odata.context", ROOT "/$metadata", "value", value));
 }
 
@@ -119,8 +123,10 @@ static void put_reference(FILE *out, const char *schema)
 
 bool serve_redfish_metadata(struct serve_job *j)
 {
-	static const char *const others[] = {
-		"ServiceRoot", "ComputerSystem", "Manager", "Session", "SessionCollection"};
+	static const char *const others[] = {"ServiceRoot", "ComputerSystem", "Manager",
+		"Session", "SessionCollection", "VirtualMedia", "VirtualMediaCollection",
+		"EthernetInterface", "EthernetInterfaceCollection", "Processor",
+		"ProcessorCollection", "TaskCollection"};
 	char *text = NULL;
 	size_t size = 0;
 	FILE *out = open_memstream(&text, &size);
@@ -184,7 +190,7 @@ static size_t state_of(const json_t *vm)
 	return i;
 }
 
-static json_t *status(const char *state)
+json_t *redfish_status(const char *state)
 {
 	return json_pack("{s:s, s:s}", "State", state, "Health", "OK");
 }
@@ -201,6 +207,8 @@ static json_t *actions(const char *at)
 		"ResetType@Redfish.AllowableValues", types);
 }
 
+static const char *const folders[] = {"VirtualMedia", "EthernetInterfaces", "Processors"};
+
 static void describe(json_t *system, const json_t *vm, const char *name, const char *at)
 {
 	const double gib = 1 << 30;
@@ -209,42 +217,54 @@ static void describe(json_t *system, const json_t *vm, const char *name, const c
 	json_object_update_new(system,
 		json_pack("{s:s, s:s, s:s, s:s, s:o, s:{s:I}, s:{s:f}}", "SystemType",
 			"Virtual", "Manufacturer", "Nestor", "Model", "VM", "PowerState",
-			states[is].power, "Status", status(states[is].status),
+			states[is].power, "Status", redfish_status(states[is].status),
 			"ProcessorSummary", "LogicalProcessorCount",
 			(json_int_t)serve_number(vm, "cpus"), "MemorySummary",
 			"TotalSystemMemoryGiB", (double)serve_number(vm, "memory") / gib));
-	/* It starts from what its scenario says: there is no override. */
-	json_object_update_new(system,
-		json_pack("{s:{s:s, s:s, s:[s]}, s:o, s:{s:[o], s:[o]}}", "Boot",
-			"BootSourceOverrideEnabled", "Disabled", "BootSourceOverrideTarget",
-			"None", "BootSourceOverrideTarget@Redfish.AllowableValues", "None",
-			"Actions", actions(at), "Links", "ManagedBy",
-			link_to(ROOT "/Managers", name), "Chassis",
-			link_to(ROOT "/Chassis", "nest")));
+	json_object_update_new(
+		system, json_pack("{s:o, s:{s:[o], s:[o]}}", "Actions", actions(at), "Links",
+				"ManagedBy", redfish_link(ROOT "/Managers", name), "Chassis",
+				redfish_link(ROOT "/Chassis", "nest")));
+	for (size_t i = 0; i < sizeof(folders) / sizeof(folders[0]); i++)
+		json_object_set_new(system, folders[i], redfish_link(at, folders[i]));
 }
 
 bool serve_redfish_systems(struct serve_job *j)
 {
 	json_t *links = links_to_vms(j, ROOT "/Systems");
 
-	return links && done(j, collection(ROOT "/Systems",
-					"#ComputerSystemCollection.ComputerSystemCollection",
-					"VMs", links));
+	return links &&
+	       redfish_done(j, redfish_collection(ROOT "/Systems",
+				       "#ComputerSystemCollection.ComputerSystemCollection",
+				       "VMs", links));
 }
 
-bool serve_redfish_system(struct serve_job *j)
+json_t *redfish_system(struct serve_job *j, json_t *devices)
 {
 	const char *name = j->request->vm;
 	json_t *vm = serve_run_vm(&j->run, name), *system;
 	char at[160];
 
 	if (!vm)
-		return false;
+		return NULL;
 	snprintf(at, sizeof(at), ROOT "/Systems/%s", name);
-	system = resource(at, "#ComputerSystem.v1_20_0.ComputerSystem", name, name);
+	system = redfish_resource(at, "#ComputerSystem.v1_20_0.ComputerSystem", name, name);
 	describe(system, vm, name, at);
+	json_object_set_new(system, "Boot", redfish_boot(devices));
 	json_decref(vm);
-	return done(j, system);
+	return system;
+}
+
+bool serve_redfish_system(struct serve_job *j)
+{
+	json_t *devices = serve_devices_of(j), *system;
+
+	system = devices ? redfish_system(j, devices) : NULL;
+	json_decref(devices);
+	if (!system)
+		return false;
+	redfish_etag(system, j->reply->etag, sizeof(j->reply->etag));
+	return redfish_done(j, system);
 }
 
 /* What the VM is already needs no request: clients ask for it to be sure. */
@@ -290,9 +310,9 @@ bool serve_redfish_managers(struct serve_job *j)
 {
 	json_t *links = links_to_vms(j, ROOT "/Managers");
 
-	return links &&
-	       done(j, collection(ROOT "/Managers", "#ManagerCollection.ManagerCollection",
-			       "Managers", links));
+	return links && redfish_done(j, redfish_collection(ROOT "/Managers",
+						"#ManagerCollection.ManagerCollection",
+						"Managers", links));
 }
 
 bool serve_redfish_manager(struct serve_job *j)
@@ -305,20 +325,22 @@ bool serve_redfish_manager(struct serve_job *j)
 		return false;
 	json_decref(vm);
 	snprintf(at, sizeof(at), ROOT "/Managers/%s", name);
-	manager = resource(at, "#Manager.v1_11_0.Manager", name, name);
+	manager = redfish_resource(at, "#Manager.v1_11_0.Manager", name, name);
 	json_object_update_new(
 		manager, json_pack("{s:s, s:s, s:s, s:o, s:{s:[o], s:[o]}}", "ManagerType",
 				 "BMC", "Model", "Nestor", "FirmwareVersion", NESTOR_VERSION,
-				 "Status", status("Enabled"), "Links", "ManagerForServers",
-				 link_to(ROOT "/Systems", name), "ManagerForChassis",
-				 link_to(ROOT "/Chassis", "nest")));
-	return done(j, manager);
+				 "Status", redfish_status("Enabled"), "Links",
+				 "ManagerForServers", redfish_link(ROOT "/Systems", name),
+				 "ManagerForChassis", redfish_link(ROOT "/Chassis", "nest")));
+	json_object_set_new(manager, "VirtualMedia", redfish_link(at, "VirtualMedia"));
+	return redfish_done(j, manager);
 }
 
 bool serve_redfish_chassis_all(struct serve_job *j)
 {
-	return done(j, collection(ROOT "/Chassis", "#ChassisCollection.ChassisCollection",
-			       "Chassis", json_pack("[o]", link_to(ROOT "/Chassis", "nest"))));
+	return redfish_done(
+		j, redfish_collection(ROOT "/Chassis", "#ChassisCollection.ChassisCollection",
+			   "Chassis", json_pack("[o]", redfish_link(ROOT "/Chassis", "nest"))));
 }
 
 bool serve_redfish_chassis(struct serve_job *j)
@@ -332,27 +354,27 @@ bool serve_redfish_chassis(struct serve_job *j)
 		json_decref(systems);
 		return false;
 	}
-	chassis =
-		resource(ROOT "/Chassis/nest", "#Chassis.v1_15_0.Chassis", "nest", "The nest");
+	chassis = redfish_resource(
+		ROOT "/Chassis/nest", "#Chassis.v1_15_0.Chassis", "nest", "The nest");
 	json_object_update_new(
 		chassis, json_pack("{s:s, s:s, s:o, s:{s:o, s:o}}", "ChassisType", "Other",
-				 "PowerState", "On", "Status", status("Enabled"), "Links",
-				 "ComputerSystems", systems, "ManagedBy", managers));
-	return done(j, chassis);
+				 "PowerState", "On", "Status", redfish_status("Enabled"),
+				 "Links", "ComputerSystems", systems, "ManagedBy", managers));
+	return redfish_done(j, chassis);
 }
 
 /* ---- sessions ---- */
 
 bool serve_redfish_session_service(struct serve_job *j)
 {
-	json_t *service = resource(ROOT "/SessionService",
+	json_t *service = redfish_resource(ROOT "/SessionService",
 		"#SessionService.v1_1_8.SessionService", "SessionService", "Sessions");
 
-	json_object_update_new(
-		service, json_pack("{s:b, s:i, s:o, s:{s:s}}", "ServiceEnabled", 1,
-				 "SessionTimeout", SESSION_TIME, "Status", status("Enabled"),
-				 "Sessions", "@odata.id", SESSION_ROOT));
-	return done(j, service);
+	json_object_update_new(service,
+		json_pack("{s:b, s:i, s:o, s:{s:s}}", "ServiceEnabled", 1, "SessionTimeout",
+			SESSION_TIME, "Status", redfish_status("Enabled"), "Sessions",
+			"@odata.id", SESSION_ROOT));
+	return redfish_done(j, service);
 }
 
 static json_t *describe_session(const struct serve_session *s)
@@ -361,7 +383,7 @@ static json_t *describe_session(const struct serve_session *s)
 	json_t *session;
 
 	snprintf(at, sizeof(at), SESSION_ROOT "/%s", s->id);
-	session = resource(at, "#Session.v1_3_0.Session", s->id, "A session");
+	session = redfish_resource(at, "#Session.v1_3_0.Session", s->id, "A session");
 	json_object_set_new(session, "UserName", json_string(s->user));
 	return session;
 }
@@ -373,9 +395,10 @@ bool serve_redfish_sessions(struct serve_job *j)
 	json_t *links = json_array();
 
 	for (unsigned i = 0; i < n; i++)
-		json_array_append_new(links, link_to(SESSION_ROOT, all[i].id));
-	return done(j, collection(SESSION_ROOT, "#SessionCollection.SessionCollection",
-			       "Sessions", links));
+		json_array_append_new(links, redfish_link(SESSION_ROOT, all[i].id));
+	return redfish_done(
+		j, redfish_collection(SESSION_ROOT, "#SessionCollection.SessionCollection",
+			   "Sessions", links));
 }
 
 bool serve_redfish_session(struct serve_job *j)
@@ -384,7 +407,7 @@ bool serve_redfish_session(struct serve_job *j)
 
 	if (!serve_session_find(j->request->session, &s))
 		return serve_problem(&j->problem, 404, "there is no such session");
-	return done(j, describe_session(&s));
+	return redfish_done(j, describe_session(&s));
 }
 
 bool serve_redfish_login(struct serve_job *j)

@@ -17,6 +17,7 @@ static const struct {
 	{404, "Not Found", "Base.1.8.ResourceMissingAtURI"},
 	{405, "Method Not Allowed", "Base.1.8.OperationNotAllowed"},
 	{409, "Conflict", "Base.1.8.ResourceInUse"},
+	{412, "Precondition Failed", "Base.1.8.PreconditionFailed"},
 	{413, "Content Too Large", "Base.1.8.GeneralError"},
 	{415, "Unsupported Media Type", "Base.1.8.GeneralError"},
 	{500, "Internal Server Error", "Base.1.8.InternalError"},
@@ -60,7 +61,7 @@ void serve_reply_json(struct serve_reply *r, int status, json_t *object)
 /* An error as Redfish's specification has it (DSP0266, "Error responses"). */
 static json_t *redfish_error(const struct serve_problem *p)
 {
-	const char *message = statuses[find(p->status)].redfish;
+	const char *message = p->message ? p->message : statuses[find(p->status)].redfish;
 
 	return json_pack("{s:{s:s, s:s, s:[{s:s, s:s, s:s, s:s}]}}", "error", "code", message,
 		"message", p->detail, "@Message.ExtendedInfo", "@odata.type",

@@ -18,6 +18,7 @@ struct serve_reply {
 	char location[160];         /* empty: none */
 	char session[SERVE_WORD];   /* X-Auth-Token; empty: none */
 	char allow[32];             /* empty: none */
+	char etag[SERVE_WORD];      /* likewise */
 	const char *file;           /* that it is to become; NULL: none */
 	bool page;                  /* for people: nothing from elsewhere may come into it */
 	struct client_link *events; /* else the lines that come here; malloc'ed */

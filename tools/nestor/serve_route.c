@@ -5,6 +5,7 @@
 #include <inttypes.h>
 #include <jansson.h>
 #include <stdarg.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <string.h>
 #include <strings.h>
@@ -95,7 +96,7 @@ static bool plain(struct text t, char *out, size_t size)
 /* ---- the path ---- */
 
 /* Names of VMs have no other characters; one that has cannot be one. */
-static bool is_name(const char *word)
+bool serve_is_name(const char *word)
 {
 	static const char letters[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
 				      "0123456789-_.";
@@ -110,9 +111,17 @@ static bool take_part(struct serve_request *r, struct text pattern, const char *
 	uint64_t n;
 
 	if (text_is(pattern, "{name}"))
-		return is_name(word) && text_copy(t, r->vm, sizeof(r->vm));
+		return serve_is_name(word) && text_copy(t, r->vm, sizeof(r->vm));
 	if (text_is(pattern, "{session}"))
-		return is_name(word) && text_copy(t, r->session, sizeof(r->session));
+		return serve_is_name(word) && text_copy(t, r->session, sizeof(r->session));
+	if (text_is(pattern, "{disk}"))
+		return serve_is_name(word) && text_copy(t, r->disk, sizeof(r->disk));
+	if (text_is(pattern, "{net}")) {
+		if (!text_number(t, &n) || n >= LIMIT_NETS)
+			return false;
+		r->net = (unsigned)n;
+		return true;
+	}
 	if (text_is(pattern, "{n}")) {
 		if (!text_number(t, &n) || n >= LIMIT_VCPUS)
 			return false;
@@ -265,8 +274,8 @@ static bool read_target(struct serve_request *r, const json_t *target, struct se
 {
 	if (!json_is_integer(target) || json_integer_value(target) < 0)
 		return serve_problem(p, 400, "\"target\" must be a number of bytes");
-	r->target = (uint64_t)json_integer_value(target);
-	r->target_given = true;
+	r->balloon = (uint64_t)json_integer_value(target);
+	r->balloon_given = true;
 	return true;
 }
 
@@ -303,26 +312,136 @@ static bool read_text(
 	return true;
 }
 
-static bool read_member(struct serve_request *r, const char *key, const json_t *value,
-	uint8_t *raw, struct serve_problem *p)
+static bool read_bool(bool *out, const char *key, const json_t *value, struct serve_problem *p)
 {
-	enum serve_body body = serve_routes[r->id].body;
+	if (!json_is_boolean(value))
+		return serve_problem(p, 400, "\"%s\" must be true or false", key);
+	*out = json_is_true(value);
+	return true;
+}
 
-	if (body == BODY_NMI && strcmp(key, "vcpu") == 0)
+static bool read_weight(struct serve_request *r, const json_t *value, struct serve_problem *p)
+{
+	if (!json_is_integer(value) || json_integer_value(value) < 1 ||
+		json_integer_value(value) > LIMIT_WEIGHT)
+		return serve_problem(
+			p, 400, "\"weight\" must be a number from 1 to %d", LIMIT_WEIGHT);
+	r->weight = (uint64_t)json_integer_value(value);
+	return true;
+}
+
+/* What a client may say of an inserted medium because it cannot be otherwise here. */
+static bool read_default(const char *key, const json_t *value, struct serve_problem *p)
+{
+	return json_is_true(value) ||
+	       serve_problem(p, 400, "\"%s\" can only be true here", key);
+}
+
+static bool read_boot(struct serve_request *r, json_t *object, struct serve_problem *p);
+
+/* Members by the body that has them. */
+enum member_kind {
+	MEMBER_VCPU,
+	MEMBER_WEIGHT,
+	MEMBER_TEXT,
+	MEMBER_NAME,
+	MEMBER_FLAG,
+	MEMBER_TRUE,
+	MEMBER_BOOT,
+	MEMBER_BALLOON,
+	MEMBER_BYTES, /* into the place of the body, like the next */
+	MEMBER_TYPED
+};
+
+#define AT(member) \
+	offsetof(struct serve_request, member), sizeof(((struct serve_request *)NULL)->member)
+
+static const struct member {
+	enum serve_body body;
+	const char *key;
+	enum member_kind kind;
+	size_t offset, size; /* of TEXT */
+} members[] = {
+	{BODY_NMI, "vcpu", MEMBER_VCPU, 0, 0},
+	{BODY_RESET, "ResetType", MEMBER_TEXT, AT(reset)},
+	{BODY_SESSION, "UserName", MEMBER_TEXT, AT(user)},
+	{BODY_SESSION, "Password", MEMBER_TEXT, AT(password)},
+	{BODY_CHANGE, "weight", MEMBER_WEIGHT, 0, 0},
+	{BODY_CHANGE, "cpus", MEMBER_TEXT, AT(cpus)},
+	{BODY_ORDER, "device", MEMBER_NAME, AT(device)},
+	{BODY_ORDER, "once", MEMBER_FLAG, 0, 0},
+	{BODY_MEDIUM, "image", MEMBER_NAME, AT(image)},
+	{BODY_MEDIUM, "force", MEMBER_FLAG, 0, 0},
+	{BODY_LINK, "up", MEMBER_FLAG, 0, 0},
+	{BODY_BOOT, "Boot", MEMBER_BOOT, 0, 0},
+	{BODY_IMAGE, "Image", MEMBER_TEXT, AT(image)},
+	{BODY_IMAGE, "Inserted", MEMBER_TRUE, 0, 0},
+	{BODY_IMAGE, "WriteProtected", MEMBER_TRUE, 0, 0},
+	{BODY_BALLOON, "target", MEMBER_BALLOON, 0, 0},
+	{BODY_DATA, "data", MEMBER_BYTES, 0, 0},
+	{BODY_TEXT, "text", MEMBER_TYPED, 0, 0},
+};
+
+static bool read_member(struct serve_request *r, const char *key, json_t *value, uint8_t *raw,
+	struct serve_problem *p)
+{
+	const struct member *m = members;
+
+	while (m < members + sizeof(members) / sizeof(members[0]) &&
+		(m->body != serve_routes[r->id].body || strcmp(m->key, key) != 0))
+		m++;
+	if (m == members + sizeof(members) / sizeof(members[0]))
+		return serve_problem(p, 400, "it takes no \"%.40s\"", key);
+	switch (m->kind) {
+	case MEMBER_VCPU:
 		return read_vcpu(r, value, p);
-	if (body == BODY_BALLOON && strcmp(key, "target") == 0)
+	case MEMBER_WEIGHT:
+		return read_weight(r, value, p);
+	case MEMBER_FLAG:
+		return read_bool(&r->flag, key, value, p);
+	case MEMBER_TRUE:
+		return read_default(key, value, p);
+	case MEMBER_BOOT:
+		return read_boot(r, value, p);
+	case MEMBER_BALLOON:
 		return read_target(r, value, p);
-	if (body == BODY_DATA && strcmp(key, "data") == 0)
+	case MEMBER_BYTES:
 		return read_bytes(r, value, raw, p);
-	if (body == BODY_TEXT && strcmp(key, "text") == 0)
+	case MEMBER_TYPED:
 		return read_text(r, value, raw, p);
-	if (body == BODY_RESET && strcmp(key, "ResetType") == 0)
-		return read_string(r->reset, sizeof(r->reset), key, value, p);
-	if (body == BODY_SESSION && strcmp(key, "UserName") == 0)
-		return read_string(r->user, sizeof(r->user), key, value, p);
-	if (body == BODY_SESSION && strcmp(key, "Password") == 0)
-		return read_string(r->password, sizeof(r->password), key, value, p);
-	return serve_problem(p, 400, "it takes no \"%.40s\"", key);
+	case MEMBER_NAME:
+		return read_string((char *)r + m->offset, m->size, key, value, p) &&
+		       (serve_is_name((char *)r + m->offset) ||
+			       serve_problem(p, 400,
+				       "\"%s\" must be a name: letters, digits, '-', '_' and '.'",
+				       key));
+	default:
+		return read_string((char *)r + m->offset, m->size, key, value, p);
+	}
+}
+
+/* The object at "Boot". */
+static bool read_boot(struct serve_request *r, json_t *object, struct serve_problem *p)
+{
+	const char *key;
+	json_t *value;
+
+	if (!json_is_object(object))
+		return serve_problem(p, 400, "\"Boot\" must be an object");
+	json_object_foreach(object, key, value)
+	{
+		bool good;
+
+		if (strcmp(key, "BootSourceOverrideTarget") == 0)
+			good = read_string(r->target, sizeof(r->target), key, value, p);
+		else if (strcmp(key, "BootSourceOverrideEnabled") == 0)
+			good = read_string(r->enabled, sizeof(r->enabled), key, value, p);
+		else
+			good = serve_problem(p, 400, "\"Boot\" takes no \"%.40s\"", key);
+		if (!good)
+			return false;
+	}
+	return true;
 }
 
 static bool read_members(
@@ -336,19 +455,43 @@ static bool read_members(
 	return true;
 }
 
-static bool has_all(const struct serve_request *r, struct serve_problem *p)
+static bool has_all(const struct serve_request *r, bool any, struct serve_problem *p)
 {
+	static const struct {
+		enum serve_body body;
+		const char *needs;
+	} all[] = {
+		{BODY_RESET, "\"ResetType\""},
+		{BODY_SESSION, "\"UserName\" and \"Password\""},
+		{BODY_CHANGE, "\"weight\" or \"cpus\""},
+		{BODY_ORDER, "\"device\""},
+		{BODY_MEDIUM, "\"image\""},
+		{BODY_LINK, "\"up\""},
+		{BODY_BOOT, "\"Boot\" with \"BootSourceOverrideTarget\" or "
+			    "\"BootSourceOverrideEnabled\""},
+		{BODY_IMAGE, "\"Image\""},
+		{BODY_BALLOON, "\"target\""},
+		{BODY_DATA, "bytes"},
+		{BODY_TEXT, "bytes"},
+	};
+	const bool there[BODIES] = {
+		[BODY_RESET] = *r->reset,
+		[BODY_SESSION] = *r->user && *r->password,
+		[BODY_CHANGE] = r->weight || *r->cpus,
+		[BODY_ORDER] = *r->device,
+		[BODY_MEDIUM] = *r->image,
+		[BODY_LINK] = any,
+		[BODY_BOOT] = *r->target || *r->enabled,
+		[BODY_IMAGE] = *r->image,
+		[BODY_BALLOON] = r->balloon_given,
+		[BODY_DATA] = r->size != 0,
+		[BODY_TEXT] = r->size != 0,
+	};
 	enum serve_body body = serve_routes[r->id].body;
 
-	if (body == BODY_RESET && !*r->reset)
-		return serve_problem(p, 400, "the body must have \"ResetType\"");
-	if (body == BODY_SESSION && (!*r->user || !*r->password))
-		return serve_problem(
-			p, 400, "the body must have \"UserName\" and \"Password\"");
-	if (body == BODY_BALLOON && !r->target_given)
-		return serve_problem(p, 400, "the body must have \"target\"");
-	if ((body == BODY_DATA || body == BODY_TEXT) && !r->size)
-		return serve_problem(p, 400, "the body must have bytes");
+	for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++)
+		if (all[i].body == body && !there[body])
+			return serve_problem(p, 400, "the body must have %s", all[i].needs);
 	return true;
 }
 
@@ -361,7 +504,8 @@ static bool read_json(
 
 	if (!object)
 		return serve_problem(p, 400, "line %d of the body: %.120s", why.line, why.text);
-	good = json_is_object(object) ? read_members(r, object, body, p) && has_all(r, p)
+	good = json_is_object(object) ? read_members(r, object, body, p) &&
+						has_all(r, json_object_size(object) != 0, p)
 				      : serve_problem(p, 400, "the body must be an object");
 	json_decref(object);
 	return good;
@@ -377,7 +521,7 @@ bool serve_body_read(struct serve_request *r, const char *type, void *body, size
 	if (size > SERVE_BODY_MAX)
 		return serve_problem(p, 413, "a body has %u bytes at most", SERVE_BODY_MAX);
 	if (!size)
-		return has_all(r, p);
+		return has_all(r, false, p);
 	if (takes == BODY_NONE)
 		return serve_problem(p, 400, "it takes no body");
 	if (is_type(type, "application/json"))

@@ -39,6 +39,13 @@ enum serve_body {
 	BODY_TEXT,    /* bytes, or {"text": TEXT} */
 	BODY_RESET,   /* {"ResetType": TYPE} */
 	BODY_SESSION, /* {"UserName": NAME, "Password": SECRET} */
+	BODY_CHANGE,  /* {"weight": N, "cpus": LIST}, one of them or both */
+	BODY_ORDER,   /* {"device": WORD, "once": BOOL}, the second one may be missing */
+	BODY_MEDIUM,  /* {"image": NAME, "force": BOOL}, likewise */
+	BODY_LINK,    /* {"up": BOOL} */
+	BODY_BOOT,    /* {"Boot": {...}}, of Redfish */
+	BODY_IMAGE,   /* {"Image": URI}, with what is so anyway */
+	BODIES
 };
 
 enum serve_answer {
@@ -58,6 +65,8 @@ enum serve_answer {
 	ANSWER_METRICS,
 	ANSWER_OPENAPI,
 	ANSWER_REDFISH, /* as DMTF describes it */
+	ANSWER_DEVICES,
+	ANSWER_IMAGES,
 };
 
 struct serve_route {
@@ -83,7 +92,8 @@ extern const struct serve_query_arg serve_args[SERVE_ARGS];
 struct serve_problem {
 	int status; /* of HTTP */
 	char detail[256];
-	char allow[32]; /* with 405: the methods that there are */
+	char allow[32];      /* with 405: the methods that there are */
+	const char *message; /* of DMTF's Base registry; NULL: by the status */
 };
 
 struct serve_request {
@@ -93,13 +103,21 @@ struct serve_request {
 	unsigned vcpu;
 	char reset[SERVE_WORD]; /* of the body, as are these */
 	char user[SERVE_WORD], password[SERVE_SECRET];
-	bool vcpu_given; /* in the body */
-	bool target_given;
-	uint64_t target;
+	bool balloon_given;
+	uint64_t balloon;
 	const uint8_t *data; /* bytes of the body, which must stay */
 	size_t size;
-	uint32_t given;           /* 1 << enum serve_arg */
-	uint64_t arg[SERVE_ARGS]; /* 0 where not given */
+	bool vcpu_given;       /* in the body */
+	char disk[SERVE_WORD]; /* of the path, like the next */
+	unsigned net;
+	char image[SERVE_SECRET]; /* of the body, to `flag`; empty, 0, false: not given */
+	char device[SERVE_WORD], cpus[SERVE_SECRET];
+	char target[SERVE_WORD], enabled[SERVE_WORD];
+	uint64_t weight;
+	bool flag;                 /* once, force, up */
+	char if_match[SERVE_WORD]; /* the header; empty: there is none */
+	uint32_t given;            /* 1 << enum serve_arg */
+	uint64_t arg[SERVE_ARGS];  /* 0 where not given */
 };
 
 /* Fills @p and returns false. */
@@ -116,6 +134,9 @@ bool serve_route_read(const char *method, const char *target, struct serve_reque
  */
 bool serve_body_read(struct serve_request *r, const char *type, void *body, size_t size,
 	struct serve_problem *p);
+
+/* Whether it can be the name of something of a run: nothing else is sent there. */
+bool serve_is_name(const char *word);
 
 /* Does a query's address or path belong to Redfish, whose errors look otherwise? */
 bool serve_is_redfish(const char *target);

@@ -1,0 +1,157 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The answers of /v1 that change a VM while the run goes, and what there is to change. */
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "lib/manage.h"
+#include "scenario.h"
+#include "serve_api.h"
+
+/* Asks for what is done or refused. */
+static bool ask(struct serve_job *j, const char *word, const char *more)
+{
+	json_t *items = serve_run_items(&j->run, word, more);
+
+	json_decref(items);
+	j->reply->status = 204;
+	return items != NULL;
+}
+
+/* Both are judged before either is asked for. */
+bool serve_change(struct serve_job *j)
+{
+	const struct serve_request *q = j->request;
+	char more[MANAGE_LINE];
+	uint64_t cpus = 0;
+
+	if (*q->cpus && !scenario_cpu_list(q->cpus, &cpus))
+		return serve_problem(&j->problem, 400,
+			"\"cpus\" must be a list of CPU numbers, as in \"0,2-3\", or \"all\"");
+	snprintf(more, sizeof(more), "vm=%s cpus=0x%" PRIx64, q->vm, cpus);
+	if (*q->cpus && !ask(j, "pins", more))
+		return false;
+	snprintf(more, sizeof(more), "vm=%s weight=%" PRIu64, q->vm, q->weight);
+	return !q->weight || ask(j, "weight", more);
+}
+
+bool serve_boot(struct serve_job *j)
+{
+	const struct serve_request *q = j->request;
+	char more[MANAGE_LINE];
+
+	snprintf(more, sizeof(more), "vm=%s device=%s once=%d", q->vm, q->device, q->flag);
+	return ask(j, "boot", more);
+}
+
+bool serve_insert(struct serve_job *j)
+{
+	const struct serve_request *q = j->request;
+	char more[MANAGE_LINE];
+
+	snprintf(more, sizeof(more), "vm=%s disk=%s image=%.64s force=%d", q->vm, q->disk,
+		q->image, q->flag);
+	return ask(j, "insert", more);
+}
+
+bool serve_eject(struct serve_job *j)
+{
+	const struct serve_request *q = j->request;
+	char more[MANAGE_LINE];
+
+	snprintf(more, sizeof(more), "vm=%s disk=%s force=1", q->vm, q->disk);
+	return ask(j, "eject", more);
+}
+
+bool serve_link(struct serve_job *j)
+{
+	const struct serve_request *q = j->request;
+	char more[MANAGE_LINE];
+
+	snprintf(more, sizeof(more), "vm=%s net=%u up=%d", q->vm, q->net, q->flag);
+	return ask(j, "link", more);
+}
+
+/* ---- what there is ---- */
+
+/* The words of a list with commas. */
+static json_t *words_of(const char *text)
+{
+	json_t *words = json_array();
+
+	for (size_t n; *text; text += n + (text[n] != 0)) {
+		n = strcspn(text, ",");
+		json_array_append_new(words, json_stringn(text, n));
+	}
+	return words;
+}
+
+static void add_device(json_t *out, json_t *item)
+{
+	const char *boot = serve_text(item, "boot");
+
+	if (*serve_text(item, "disk")) {
+		json_array_append_new(json_object_get(out, "media"),
+			json_pack("{s:s, s:s}", "disk", serve_text(item, "disk"), "image",
+				serve_text(item, "medium")));
+	} else if (*serve_text(item, "network")) {
+		json_array_append_new(json_object_get(out, "links"),
+			json_pack("{s:I, s:s, s:s, s:b}", "net",
+				(json_int_t)serve_number(item, "net"), "network",
+				serve_text(item, "network"), "mac", serve_text(item, "mac"),
+				"up", strcmp(serve_text(item, "link"), "up") == 0));
+	} else if (*boot) {
+		json_object_set_new(out, "boot",
+			json_pack("{s:s, s:b, s:o}", "device", boot, "once",
+				serve_number(item, "once") != 0, "allowed",
+				words_of(serve_text(item, "may"))));
+	}
+}
+
+json_t *serve_devices_of(struct serve_job *j)
+{
+	char more[MANAGE_LINE];
+	json_t *items, *item, *out;
+	size_t i;
+
+	snprintf(more, sizeof(more), "vm=%s", j->request->vm);
+	items = serve_run_items(&j->run, "devices", more);
+	if (!items)
+		return NULL;
+	out = json_pack("{s:s, s:[], s:[]}", "vm", j->request->vm, "media", "links");
+	json_array_foreach(items, i, item)
+	{
+		add_device(out, item);
+	}
+	json_decref(items);
+	return out;
+}
+
+bool serve_devices(struct serve_job *j)
+{
+	json_t *out = serve_devices_of(j);
+
+	if (!out)
+		return false;
+	serve_reply_json(j->reply, 200, out);
+	return true;
+}
+
+bool serve_images(struct serve_job *j)
+{
+	json_t *items = serve_run_items(&j->run, "images", ""), *images = json_array(), *item;
+	size_t i;
+
+	json_array_foreach(items, i, item)
+	{
+		json_array_append_new(
+			images, json_pack("{s:s, s:I}", "name", serve_text(item, "image"),
+					"size", (json_int_t)serve_number(item, "size")));
+	}
+	if (items)
+		serve_reply_json(j->reply, 200, json_pack("{s:o}", "images", images));
+	else
+		json_decref(images);
+	json_decref(items);
+	return items != NULL;
+}

@@ -1,0 +1,404 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What VMs have, as Redfish sees it: what they are started from, CD-ROM drives as virtual media,
+ * network devices, processors; and tasks, of which there are none.
+ */
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "lib/manage.h"
+#include "serve_redfish.h"
+
+#define IMAGE_SCHEME "nestor:" /* what is behind it is the name of an image of the run */
+
+/* ---- what it is started from ---- */
+
+static const struct {
+	const char *device, *target; /* the run's word, and Redfish's */
+} targets[] = {
+	{"default", "None"},
+	{"network", "Pxe"},
+	{"cdrom", "Cd"},
+	{"disk", "Hdd"},
+};
+
+#define TARGETS (sizeof(targets) / sizeof(targets[0]))
+
+static bool is(const char *a, const char *b)
+{
+	return strcmp(a, b) == 0;
+}
+
+static const char *target_of(const char *device)
+{
+	for (size_t i = 1; i < TARGETS; i++)
+		if (is(targets[i].device, device))
+			return targets[i].target;
+	return targets[0].target;
+}
+
+/* A VM without firmware has no choice. */
+json_t *redfish_boot(const json_t *devices)
+{
+	const json_t *boot = json_object_get(devices, "boot");
+	const char *target = target_of(serve_text(boot, "device")), *enabled = "Disabled";
+	json_t *allowed = json_array(), *word;
+	size_t i;
+
+	json_array_foreach(json_object_get(boot, "allowed"), i, word)
+	{
+		json_array_append_new(allowed, json_string(target_of(json_string_value(word))));
+	}
+	if (!boot)
+		json_array_append_new(allowed, json_string("None"));
+	if (!is(target, "None"))
+		enabled = json_is_true(json_object_get(boot, "once")) ? "Once" : "Continuous";
+	return json_pack("{s:s, s:s, s:o, s:[s, s, s]}", "BootSourceOverrideTarget", target,
+		"BootSourceOverrideEnabled", enabled,
+		"BootSourceOverrideTarget@Redfish.AllowableValues", allowed,
+		"BootSourceOverrideEnabled@Redfish.AllowableValues", "Disabled", "Once",
+		"Continuous");
+}
+
+/* FNV-1a of the text: nobody who would gain by a collision makes it. */
+void redfish_etag(const json_t *resource, char *out, size_t size)
+{
+	char *text = json_dumps(resource, JSON_COMPACT | JSON_SORT_KEYS);
+	uint64_t hash = 0xcbf29ce484222325u;
+
+	for (const char *c = text; c && *c; c++)
+		hash = (hash ^ (uint8_t)*c) * 0x100000001b3u;
+	free(text);
+	snprintf(out, size, "\"%016" PRIx64 "\"", hash);
+}
+
+/* The condition of RFC 9110, 13.1.1 "If-Match". */
+static bool meets_condition(struct serve_job *j, json_t *devices)
+{
+	const char *wanted = j->request->if_match;
+	char etag[SERVE_WORD];
+	json_t *system;
+
+	if (!*wanted || is(wanted, "*"))
+		return true;
+	system = redfish_system(j, devices);
+	if (!system)
+		return false;
+	redfish_etag(system, etag, sizeof(etag));
+	json_decref(system);
+	return is(wanted, etag) || serve_problem(&j->problem, 412,
+					   "If-Match: the system is not as it was: %s", etag);
+}
+
+/* What of the two the client has not said stays as it is; a target alone is for once. */
+static bool choose(struct serve_job *j, const json_t *now, const char **device, bool *once)
+{
+	const char *enabled = j->request->enabled, *target = j->request->target;
+	size_t i = 0;
+
+	if (!*target)
+		target = serve_text(now, "BootSourceOverrideTarget");
+	if (!*enabled)
+		enabled = is(serve_text(now, "BootSourceOverrideEnabled"), "Continuous")
+				  ? "Continuous"
+				  : "Once";
+	while (i < TARGETS && !is(targets[i].target, target))
+		i++;
+	j->problem.message = "Base.1.8.PropertyValueNotInList";
+	if (i == TARGETS)
+		return serve_problem(&j->problem, 400,
+			"BootSourceOverrideTarget '%.40s': None, Pxe, Cd or Hdd", target);
+	if (!is(enabled, "Disabled") && !is(enabled, "Once") && !is(enabled, "Continuous"))
+		return serve_problem(&j->problem, 400,
+			"BootSourceOverrideEnabled '%.40s': Disabled, Once or Continuous",
+			enabled);
+	j->problem.message = NULL;
+	*device = is(enabled, "Disabled") ? "default" : targets[i].device;
+	*once = is(enabled, "Once") && !is(*device, "default");
+	return true;
+}
+
+bool serve_redfish_boot(struct serve_job *j)
+{
+	json_t *devices = serve_devices_of(j), *now, *items = NULL;
+	const char *device;
+	char more[MANAGE_LINE];
+	bool once;
+
+	if (!devices)
+		return false;
+	now = redfish_boot(devices);
+	if (meets_condition(j, devices) && choose(j, now, &device, &once)) {
+		snprintf(more, sizeof(more), "vm=%s device=%s once=%d", j->request->vm, device,
+			once);
+		items = serve_run_items(&j->run, "boot", more);
+	}
+	json_decref(now);
+	json_decref(devices);
+	j->reply->status = 204;
+	json_decref(items);
+	return items != NULL;
+}
+
+/* ---- virtual media ---- */
+
+/* Where the request's drives are: below its manager, or its system. */
+static void media_folder(const struct serve_job *j, char *out, size_t size)
+{
+	const char *path = serve_routes[j->request->id].path;
+
+	snprintf(out, size, REDFISH_ROOT "/%s/%s/VirtualMedia",
+		strncmp(path, REDFISH_ROOT "/Managers", 21) == 0 ? "Managers" : "Systems",
+		j->request->vm);
+}
+
+bool serve_redfish_media(struct serve_job *j)
+{
+	json_t *devices = serve_devices_of(j), *links = json_array(), *medium;
+	char folder[160];
+	size_t i;
+
+	media_folder(j, folder, sizeof(folder));
+	json_array_foreach(json_object_get(devices, "media"), i, medium)
+	{
+		json_array_append_new(links, redfish_link(folder, serve_text(medium, "disk")));
+	}
+	if (devices)
+		redfish_done(j, redfish_collection(folder,
+					"#VirtualMediaCollection.VirtualMediaCollection",
+					"CD-ROM drives", links));
+	else
+		json_decref(links);
+	json_decref(devices);
+	return devices != NULL;
+}
+
+/* What Image may be: the run has no others, and L0 cannot be given one while it goes. */
+static json_t *images_of(struct serve_job *j)
+{
+	json_t *items = serve_run_items(&j->run, "images", ""), *uris = json_array(), *item;
+	size_t i;
+
+	json_array_foreach(items, i, item)
+	{
+		char uri[SERVE_WORD + 16];
+
+		snprintf(uri, sizeof(uri), IMAGE_SCHEME "%.64s", serve_text(item, "image"));
+		json_array_append_new(uris, json_string(uri));
+	}
+	if (!items) {
+		json_decref(uris);
+		return NULL;
+	}
+	json_decref(items);
+	return uris;
+}
+
+static json_t *media_actions(const char *at, json_t *images)
+{
+	char insert[256], eject[256];
+
+	snprintf(insert, sizeof(insert), "%s/Actions/VirtualMedia.InsertMedia", at);
+	snprintf(eject, sizeof(eject), "%s/Actions/VirtualMedia.EjectMedia", at);
+	return json_pack("{s:{s:s, s:o}, s:{s:s}}", "#VirtualMedia.InsertMedia", "target",
+		insert, "Image@Redfish.AllowableValues", images, "#VirtualMedia.EjectMedia",
+		"target", eject);
+}
+
+static json_t *describe_medium(
+	const char *folder, const char *disk, const char *image, json_t *images)
+{
+	bool inserted = !is(image, "none");
+	char at[256], uri[SERVE_WORD + 16];
+	json_t *medium;
+
+	snprintf(at, sizeof(at), "%s/%s", folder, disk);
+	snprintf(uri, sizeof(uri), IMAGE_SCHEME "%.64s", image);
+	medium = redfish_resource(at, "#VirtualMedia.v1_4_0.VirtualMedia", disk, disk);
+	json_object_update_new(
+		medium, json_pack("{s:[s, s], s:s?, s:s?, s:s, s:b, s:b, s:o}", "MediaTypes",
+				"CD", "DVD", "Image", inserted ? uri : NULL, "ImageName",
+				inserted ? image : NULL, "ConnectedVia",
+				inserted ? "URI" : "NotConnected", "Inserted", inserted,
+				"WriteProtected", 1, "Actions", media_actions(at, images)));
+	return medium;
+}
+
+bool serve_redfish_medium(struct serve_job *j)
+{
+	const char *disk = j->request->disk, *image = NULL;
+	json_t *devices = serve_devices_of(j), *medium, *images;
+	char folder[160];
+	size_t i;
+
+	if (!devices)
+		return false;
+	json_array_foreach(json_object_get(devices, "media"), i, medium)
+	{
+		if (is(serve_text(medium, "disk"), disk))
+			image = serve_text(medium, "image");
+	}
+	images = image ? images_of(j) : NULL;
+	media_folder(j, folder, sizeof(folder));
+	if (images)
+		redfish_done(j, describe_medium(folder, disk, image, images));
+	else if (!image)
+		serve_problem(&j->problem, 404, "there is no CD-ROM drive '%s'", disk);
+	json_decref(devices);
+	return images != NULL;
+}
+
+bool serve_redfish_insert(struct serve_job *j)
+{
+	const struct serve_request *q = j->request;
+	const char *name = q->image + strlen(IMAGE_SCHEME);
+	char more[MANAGE_LINE];
+	json_t *items;
+
+	j->problem.message = "Base.1.8.ActionParameterValueFormatError";
+	if (strncmp(q->image, IMAGE_SCHEME, strlen(IMAGE_SCHEME)) != 0 || !serve_is_name(name))
+		return serve_problem(&j->problem, 400,
+			"Image must be " IMAGE_SCHEME "NAME, an image that the run was started "
+			"with (`images` of its scenario): none is fetched from elsewhere");
+	j->problem.message = NULL;
+	snprintf(more, sizeof(more), "vm=%s disk=%s image=%.64s", q->vm, q->disk, name);
+	items = serve_run_items(&j->run, "insert", more);
+	json_decref(items);
+	j->reply->status = 204;
+	return items != NULL;
+}
+
+bool serve_redfish_eject(struct serve_job *j)
+{
+	return serve_eject(j);
+}
+
+/* ---- network devices ---- */
+
+static void net_folder(const struct serve_job *j, char *out, size_t size)
+{
+	snprintf(out, size, REDFISH_ROOT "/Systems/%s/EthernetInterfaces", j->request->vm);
+}
+
+bool serve_redfish_nets(struct serve_job *j)
+{
+	json_t *devices = serve_devices_of(j), *links = json_array();
+	size_t count = json_array_size(json_object_get(devices, "links"));
+	char folder[160];
+
+	net_folder(j, folder, sizeof(folder));
+	for (size_t i = 0; i < count; i++) {
+		char number[16];
+
+		snprintf(number, sizeof(number), "%zu", i);
+		json_array_append_new(links, redfish_link(folder, number));
+	}
+	if (devices)
+		redfish_done(
+			j, redfish_collection(folder,
+				   "#EthernetInterfaceCollection.EthernetInterfaceCollection",
+				   "Network devices", links));
+	else
+		json_decref(links);
+	json_decref(devices);
+	return devices != NULL;
+}
+
+static json_t *describe_net(const struct serve_job *j, const json_t *link)
+{
+	bool up = json_is_true(json_object_get(link, "up"));
+	const char *mac = serve_text(link, "mac");
+	char folder[160], number[16], at[256];
+	json_t *net;
+
+	net_folder(j, folder, sizeof(folder));
+	snprintf(number, sizeof(number), "%u", j->request->net);
+	snprintf(at, sizeof(at), "%s/%s", folder, number);
+	net = redfish_resource(at, "#EthernetInterface.v1_9_0.EthernetInterface", number,
+		serve_text(link, "network"));
+	json_object_update_new(
+		net, json_pack("{s:s, s:s, s:b, s:s, s:o}", "MACAddress", mac,
+			     "PermanentMACAddress", mac, "InterfaceEnabled", 1, "LinkStatus",
+			     up ? "LinkUp" : "LinkDown", "Status", redfish_status("Enabled")));
+	return net;
+}
+
+bool serve_redfish_net(struct serve_job *j)
+{
+	json_t *devices = serve_devices_of(j), *link;
+
+	if (!devices)
+		return false;
+	link = json_array_get(json_object_get(devices, "links"), j->request->net);
+	if (link)
+		redfish_done(j, describe_net(j, link));
+	else
+		serve_problem(
+			&j->problem, 404, "there is no network device %u", j->request->net);
+	json_decref(devices);
+	return link != NULL;
+}
+
+/* ---- processors ---- */
+
+static bool processor_at(struct serve_job *j, uint64_t *cpus, char *folder, size_t size)
+{
+	json_t *vm = serve_run_vm(&j->run, j->request->vm);
+
+	snprintf(folder, size, REDFISH_ROOT "/Systems/%s/Processors", j->request->vm);
+	*cpus = serve_number(vm, "cpus");
+	json_decref(vm);
+	return vm != NULL;
+}
+
+bool serve_redfish_processors(struct serve_job *j)
+{
+	char folder[160];
+	uint64_t cpus;
+
+	return processor_at(j, &cpus, folder, sizeof(folder)) &&
+	       redfish_done(
+		       j, redfish_collection(folder, "#ProcessorCollection.ProcessorCollection",
+				  "Processors", json_pack("[o]", redfish_link(folder, "cpu"))));
+}
+
+bool serve_redfish_processor(struct serve_job *j)
+{
+	char folder[160], at[256];
+	json_t *processor;
+	uint64_t cpus;
+
+	if (!processor_at(j, &cpus, folder, sizeof(folder)))
+		return false;
+	snprintf(at, sizeof(at), "%s/cpu", folder);
+	processor = redfish_resource(at, "#Processor.v1_16_0.Processor", "cpu", "vCPUs");
+	json_object_update_new(
+		processor, json_pack("{s:s, s:s, s:s, s:I, s:I, s:o}", "ProcessorType", "CPU",
+				   "ProcessorArchitecture", "x86", "InstructionSet", "x86-64",
+				   "TotalCores", (json_int_t)cpus, "TotalThreads",
+				   (json_int_t)cpus, "Status", redfish_status("Enabled")));
+	return redfish_done(j, processor);
+}
+
+/* ---- tasks ---- */
+
+bool serve_redfish_task_service(struct serve_job *j)
+{
+	json_t *service = redfish_resource(REDFISH_ROOT "/TaskService",
+		"#TaskService.v1_2_0.TaskService", "TaskService", "Tasks");
+
+	json_object_update_new(
+		service, json_pack("{s:b, s:o, s:o}", "ServiceEnabled", 1, "Status",
+				 redfish_status("Enabled"), "Tasks",
+				 redfish_link(REDFISH_ROOT "/TaskService", "Tasks")));
+	return redfish_done(j, service);
+}
+
+bool serve_redfish_tasks(struct serve_job *j)
+{
+	return redfish_done(
+		j, redfish_collection(REDFISH_ROOT "/TaskService/Tasks",
+			   "#TaskCollection.TaskCollection", "Tasks", json_array()));
+}
