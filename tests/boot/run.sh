@@ -329,6 +329,18 @@ said() { # PATTERN: the run has said it, within 60 s
 	return 1
 }
 
+said_twice() { # PATTERN: the run has said it two times, within 60 s
+	local i
+	for ((i = 0; i < 300; i++)); do
+		text
+		[ "$(grep -a -c -E -e "$1" "$out.text")" -lt 2 ] || return 0
+		sleep 0.2
+	done
+	echo "not said twice: $1"
+	kill "$pid" 2>/dev/null
+	return 1
+}
+
 ask() { # STATUS VERB...: its output is in $out.answer
 	local want=$1 got
 	shift
@@ -669,6 +681,56 @@ test_the_page_of_a_run_is_used_in_a_browser() {
 		  - {name: c, kernel: $PWD/$B/payload/explained.elf, memory: 64M, cmdline: stay}
 	END
 	/usr/bin/python3 tests/serve/page.py "$NESTOR" "$out.yaml" "$PWD/$out.page"
+}
+
+volume() { # NAME KIB [ARGS...]: an ISO image $out.NAME.iso, of that size at least
+	rm -rf "$out.d" && mkdir -p "$out.d" && head -c "$2K" /dev/zero >"$out.d/file" && head -c 2048 "$B/payload/disk.img" >"$out.d/boot.bin" &&
+		xorriso -as mkisofs -quiet -R -V "$1" "${@:3}" -o "$out.$1.iso" "$out.d" && rm -rf "$out.d"
+}
+
+over_http() { # SCRIPT ARGS...: a server of the run at $at, and a client of it
+	local script=$1 server url status
+	rm -rf "$out.serve" && mkdir "$out.serve" && (umask 077 && echo 'a-token-of-the-test,-not-secret' >"$out.serve/token") || return
+	: >"$out.serve/log"
+	"$NESTOR" serve --at "$at" --token-file "$out.serve/token" --listen 127.0.0.1:0 >"$out.serve/log" 2>&1 &
+	server=$!
+	for _ in $(seq 50); do
+		url=$(sed -n 's/.* \(http:[^ ]*\)$/\1/p' "$out.serve/log")
+		[ -z "$url" ] || break
+		sleep 0.1
+	done
+	/usr/bin/python3 "$script" "$url" "$out.serve/token" "${@:2}"
+	status=$?
+	kill "$server"
+	wait "$server"
+	return "$status"
+}
+
+# Linux sees media and links that verbs change; SeaBIOS starts from what Redfish says. Both VMs have drives that begin empty.
+test_media_links_and_boot_devices_are_changed_while_the_vms_run() {
+	local at pid
+	volume ONE 100 && volume TWO 300 && volume HELD 10 && volume BOOT 10 -b boot.bin -no-emul-boot || return
+	{
+		printf 'networks: [lan]\nmachine: {cpus: 2}\nimages: {one: %s, two: %s, held: %s, boot: %s}\nvms:\n' \
+			"$PWD/$out".{ONE,TWO,HELD,BOOT}.iso
+		printf '  - {name: linux, kernel: %s, initrd: %s, memory: 128M, nets: [lan], cdroms: [{image: none, name: cd}],\n' \
+			"$PWD/$B/debian/vmlinux" "$PWD/$B/debian/devices.cpio"
+		printf '     cmdline: "%s quiet try=changes addr=10.0.0.1"}\n' "$LINUX"
+		printf '  - {name: bios, firmware: seabios, memory: 64M, disks: [{image: %s, cow: 64K}], cdroms: [{image: none}]}\n' \
+			"$PWD/$B/payload/disk.img"
+	} >"$out.yaml"
+	managed "$out.yaml"
+	said '^bios\| boot sector: writes' && over_http tests/serve/media.py "$out" || { kill "$pid" 2>/dev/null; wait "$pid"; return 1; }
+	said '^linux\| medium: none' && said '^linux\| link: 1' && ask 0 insert linux cd one && said '^linux\| medium: ONE, [0-9]+ sectors' &&
+		ask 0 link linux 0 down && said '^linux\| link: 0' && ask 0 insert linux cd two && said '^linux\| medium: TWO, [0-9]+ sectors' &&
+		ask 0 devices linux && answered '^disk=cd medium=two$' '^net=0 network=lan mac=[0-9a-f:]{17} link=down$' || return 1
+	[ "$(sed -n 's/^linux| medium: TWO, \([0-9]*\) .*/\1/p' "$out.text")" = $(($(stat -c %s "$out.TWO.iso") / 512)) ] ||
+		{ echo 'not the size of TWO'; kill "$pid"; return 1; }
+	ask 0 eject linux cd && said_twice '^linux\| medium: none' && ask 0 insert linux cd held && said '^linux\| medium: mounted' &&
+		ask 72 eject linux cd && answered 'the guest has locked the drive' && ask 0 eject linux cd --force && said '^linux\| medium: lost' &&
+		ask 0 images && answered '^image=held size=[0-9]+$' && ask 66 insert linux cd three && ask 66 eject linux dvd &&
+		ask 72 boot linux cdrom && ask 64 boot bios tape && ask_until '^bios +off' ps &&
+		ask 0 insert bios cdrom0 one && ask 0 devices bios && answered '^disk=cdrom0 medium=one$' && ask 0 quit && over 0
 }
 
 long_fio_writes_and_verifies_a_file_system() {

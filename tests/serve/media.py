@@ -1,0 +1,145 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""Virtual media and the boot device of a VM by Redfish, as OpenStack's sushy drives them.
+
+usage: media.py URL TOKEN-FILE OUTPUT    OUTPUT: what the run prints. Its VM bios has SeaBIOS, a
+disk that it boots from, which resets and then powers off, and an empty CD-ROM drive.
+"""
+import sys
+import time
+
+import requests
+import sushy
+from sushy import auth, exceptions
+
+URL, TOKEN_FILE, OUTPUT = sys.argv[1:]
+with open(TOKEN_FILE, encoding='ascii') as token:
+    TOKEN = token.readline().strip()
+
+
+FROM_CD = (sushy.BootSource.CD, sushy.BootSourceOverrideEnabled.CONTINUOUS)
+NOTHING = (sushy.BootSource.NONE, sushy.BootSourceOverrideEnabled.DISABLED)
+
+
+def expect(holds, *what):
+    if not holds:
+        print('FAIL', *what)
+        sys.exit(1)
+
+
+def expect_raises(kind, do, *what):
+    try:
+        do()
+    except kind as e:
+        return e
+    expect(False, 'no', kind, *what)
+
+
+def said(text, times=1, seconds=30):
+    """The run has printed it so often."""
+    until = time.time() + seconds
+    while True:
+        with open(OUTPUT, encoding='latin-1') as out:
+            if out.read().count(text) >= times:
+                return
+        expect(time.time() < until, 'not', times, 'times within', seconds, 's:', text)
+        time.sleep(0.2)
+
+
+def boot_of(system):
+    system.refresh(force=True)
+    return system.boot.target, system.boot.enabled
+
+
+def media(system):
+    """The drive of the manager, and the same of the system; what it may be given and may not."""
+    drives = system.managers[0].virtual_media.get_members()
+    expect([d.identity for d in drives] == ['cdrom0'], drives)
+    drive = drives[0]
+    expect(not drive.inserted and drive.image is None, drive.json)
+    expect(sushy.VirtualMediaType.CD in drive.media_types, drive.media_types)
+    for image in 'http://127.0.0.1/x.iso', 'nestor:', 'nestor:a b', 'nestor:../boot', 'boot':
+        e = expect_raises(exceptions.BadRequestError, lambda: drive.insert_media(image), image)
+        expect('images' in str(e), e)
+    expect_raises(exceptions.ResourceNotFoundError, lambda: drive.insert_media('nestor:nothing'))
+    drive.insert_media('nestor:boot')
+    drive.refresh()
+    expect(drive.inserted and drive.image == 'nestor:boot' and drive.image_name == 'boot' and
+           drive.write_protected, drive.json)
+    answer = requests.get(URL + system.path + '/VirtualMedia/cdrom0', auth=('any', TOKEN), timeout=20)
+    expect(answer.json()['Image'] == 'nestor:boot', answer.text)
+    return drive
+
+
+def conditions(system):
+    """A change of what is not as it was any more is refused. Nothing else changes meanwhile: it is off."""
+    state(system, sushy.PowerState.OFF)
+    url, who = URL + system.path, ('any', TOKEN)
+    etag = requests.get(url, auth=who, timeout=20).headers['ETag']
+    body = {'Boot': {'BootSourceOverrideTarget': 'Hdd', 'BootSourceOverrideEnabled': 'Once'}}
+
+    def patch(**headers):
+        return requests.patch(url, json=body, auth=who, timeout=20, headers=headers).status_code
+
+    expect(patch(**{'If-Match': etag}) == 204, etag)
+    expect(patch(**{'If-Match': etag}) == 412, etag)
+    expect(patch(**{'If-Match': '*'}) == 204 and patch() == 204)
+    for wrong in ({'Boot': {}}, {'Boot': 1}, {}, {'Boot': {'BootSourceOverrideTarget': 'Usb'}},
+                  {'Boot': {'BootSourceOverrideEnabled': 'Never'}}, {'Boot': {'BootOrder': []}},
+                  {'Name': 'x'}):
+        answer = requests.patch(url, json=wrong, auth=who, timeout=20)
+        expect(answer.status_code == 400 and 'error' in answer.json(), wrong, answer.text)
+    system.set_system_boot_options(*FROM_CD)
+    expect(boot_of(system) == FROM_CD, boot_of(system))
+    system.set_system_boot_options(enabled=sushy.BootSourceOverrideEnabled.DISABLED)
+    expect(boot_of(system) == NOTHING, boot_of(system))
+
+
+def boots(system, drive):
+    """Once from the CD, and then from the disk again, as the scenario says."""
+    allowed = system.get_allowed_system_boot_source_values()
+    expect(allowed == {sushy.BootSource.NONE, sushy.BootSource.HDD, sushy.BootSource.CD}, allowed)
+    once = (sushy.BootSource.CD, sushy.BootSourceOverrideEnabled.ONCE)
+    system.set_system_boot_options(*once)
+    expect(boot_of(system) == once, boot_of(system))
+    restart(system)
+    said('Booting from DVD/CD...')
+    said('boot sector: WRONG')  # it is the disk's, and finds nothing behind itself
+    expect(boot_of(system) == NOTHING, boot_of(system))
+    restart(system)
+    said('boot sector: was written before')
+    drive.eject_media()
+    drive.refresh()
+    expect(not drive.inserted and drive.image is None, drive.json)
+
+
+def restart(system):
+    """It powers off by itself."""
+    state(system, sushy.PowerState.OFF)
+    system.reset_system(sushy.ResetType.ON)
+
+
+def state(system, wanted):
+    for _ in range(200):
+        system.refresh(force=True)
+        if system.power_state == wanted:
+            return
+        time.sleep(0.1)
+    expect(False, system.power_state, 'is not', wanted)
+
+
+def main():
+    root = sushy.Sushy(URL + '/redfish/v1', auth=auth.BasicAuth('admin', TOKEN), verify=False)
+    system = root.get_system('/redfish/v1/Systems/bios')
+    processors = system.processors.summary
+    expect(processors.count == 1 and processors.architecture == sushy.ProcessorArchitecture.X86, processors)
+    linux = root.get_system('/redfish/v1/Systems/linux')
+    interfaces = linux.ethernet_interfaces.get_members()
+    expect(len(interfaces) == 1 and interfaces[0].mac_address.count(':') == 5, interfaces)
+    expect(linux.ethernet_interfaces.summary, linux.ethernet_interfaces.summary)
+    conditions(system)
+    boots(system, media(system))
+    print('media: ok')
+
+
+main()
