@@ -137,6 +137,12 @@ def main():
     interfaces = linux.ethernet_interfaces.get_members()
     expect(len(interfaces) == 1 and interfaces[0].mac_address.count(':') == 5, interfaces)
     expect(linux.ethernet_interfaces.summary, linux.ethernet_interfaces.summary)
+    for path, kind in (('Systems/bios/VirtualMedia/cdrom0', 'VirtualMedia'),
+                       ('Managers/bios/VirtualMedia/cdrom0', 'VirtualMedia'),
+                       ('Systems/linux/EthernetInterfaces/0', 'EthernetInterface')):
+        answer = requests.get(URL + '/redfish/v1/' + path, auth=('any', TOKEN), timeout=20).json()
+        expect(answer['@odata.id'] == '/redfish/v1/' + path and answer['@odata.type'].endswith('.' + kind) and
+               answer['Id'] and answer['Name'], answer)
     conditions(system)
     boots(system, media(system))
     print('media: ok')

@@ -17,6 +17,17 @@ with open(sys.argv[2], encoding='ascii') as token:
     TOKEN = token.readline().strip()
 
 
+# Properties that DMTF's schemas require (DSP8010 2023.3, "required" of each JSON schema), beside @odata.id,
+# @odata.type and Name; of all resources that are no collections also Id.
+REQUIRED = {
+    'Chassis': {'ChassisType'},
+    'ServiceRoot': {'Links'},
+    'ComputerSystem': set(), 'EthernetInterface': set(), 'Manager': set(), 'Processor': set(), 'Session': set(),
+    'SessionService': set(), 'TaskService': set(), 'VirtualMedia': set(),
+}
+COLLECTION = {'Members', 'Members@odata.count'}
+
+
 def expect(holds, *what):
     if not holds:
         print('FAIL', *what)
@@ -43,14 +54,17 @@ def walk():
         expect(answer.headers['OData-Version'] == '4.0', path, answer.headers)
         seen[path] = answer.json()
         expect(seen[path]['@odata.id'] == path, path, seen[path])
-        for key in ('@odata.type', 'Name'):
-            expect(seen[path].get(key), path, 'lacks', key)
-        members = seen[path].get('Members')
-        expect(seen[path].get('Id') if members is None else
-               len(members) == seen[path]['Members@odata.count'], path, seen[path])
+        kind = seen[path]['@odata.type'].split('.')[-1]
+        needs = {'@odata.id', '@odata.type', 'Name'} | (
+            COLLECTION if kind.endswith('Collection') else {'Id'} | REQUIRED[kind])
+        expect(needs <= set(seen[path]), path, 'lacks', needs - set(seen[path]))
+        expect(kind.endswith('Collection') != ('Id' in seen[path]), path, seen[path])
+        members = seen[path].get('Members', [])
+        expect(len(members) == seen[path].get('Members@odata.count', 0), path, seen[path])
         left += links(seen[path])
     kinds = {r['@odata.type'].split('.')[-1] for r in seen.values()}
-    expect({'ServiceRoot', 'ComputerSystem', 'Manager', 'Chassis', 'SessionService'} <= kinds, kinds)
+    expect({'ServiceRoot', 'ComputerSystem', 'Manager', 'Chassis', 'SessionService', 'TaskService', 'TaskCollection',
+            'Processor', 'VirtualMediaCollection', 'EthernetInterfaceCollection'} <= kinds, kinds)
 
 
 def links(value):

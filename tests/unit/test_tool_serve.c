@@ -62,7 +62,9 @@ static void each_route_is_reached_by_its_own_path(void **state)
 				path[n] = *at;
 				continue;
 			}
-			path[n] = at[1] == 'n' && at[2] == '}' ? '1' : 'x';
+			path[n] = strncmp(at, "{n}", 3) == 0 || strncmp(at, "{net}", 5) == 0
+					  ? '1'
+					  : 'x';
 			at = strchr(at, '}');
 		}
 		strcat(path, needs);
@@ -93,7 +95,7 @@ static void another_method_is_told_those_that_there_are(void **state)
 	(void)state;
 	assert_false(reads("DELETE", "/v1/vms/a"));
 	assert_int_equal(p.status, 405);
-	assert_string_equal(p.allow, "GET");
+	assert_string_equal(p.allow, "GET, PATCH");
 	assert_false(reads("GET", "/v1/vms/a/stop"));
 	assert_int_equal(p.status, 405);
 	assert_string_equal(p.allow, "POST");
@@ -191,6 +193,92 @@ static void a_body_has_what_its_route_takes(void **state)
 	assert_int_equal(body_status("/v1/vms/a/stop", json, "{\"vcpu\":1}"), 400);
 }
 
+static void what_changes_has_its_members_and_they_are_names(void **state)
+{
+	static const struct {
+		const char *method, *target, *body;
+		int status;
+	} cases[] = {
+		{"PATCH", "/v1/vms/a", "{\"weight\":10000}", 0},
+		{"PATCH", "/v1/vms/a", "{\"cpus\":\"0,2-3\"}", 0},
+		{"PATCH", "/v1/vms/a", "{}", 400},
+		{"PATCH", "/v1/vms/a", "{\"weight\":0}", 400},
+		{"PATCH", "/v1/vms/a", "{\"weight\":10001}", 400},
+		{"PATCH", "/v1/vms/a", "{\"weight\":\"1\"}", 400},
+		{"PATCH", "/v1/vms/a", "{\"name\":\"b\"}", 400},
+		{"PUT", "/v1/vms/a/boot", "{\"device\":\"cdrom\",\"once\":true}", 0},
+		{"PUT", "/v1/vms/a/boot", "{\"once\":true}", 400},
+		{"PUT", "/v1/vms/a/boot", "{\"device\":\"cdrom\",\"once\":1}", 400},
+		{"PUT", "/v1/vms/a/boot", "{\"device\":\"disk once=1\"}", 400},
+		{"PUT", "/v1/vms/a/media/cd", "{\"image\":\"debian-12.iso\"}", 0},
+		{"PUT", "/v1/vms/a/media/cd", "{\"image\":\"x force=1\"}", 400},
+		{"PUT", "/v1/vms/a/media/cd", "{\"image\":\"x\\nstop vm=a\"}", 400},
+		{"PUT", "/v1/vms/a/media/cd", "{\"image\":null}", 400},
+		{"PUT", "/v1/vms/a/media/cd", "", 400},
+		{"DELETE", "/v1/vms/a/media/cd", "", 0},
+		{"DELETE", "/v1/vms/a/media/cd", "{}", 400},
+		{"PUT", "/v1/vms/a/links/3", "{\"up\":false}", 0},
+		{"PUT", "/v1/vms/a/links/3", "{}", 400},
+		{"PUT", "/v1/vms/a/links/3", "{\"up\":0}", 400},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
+		if (method_status(cases[i].method, cases[i].target, "application/json",
+			    cases[i].body) != cases[i].status)
+			fail_msg("%s %s %s: %d %s", cases[i].method, cases[i].target,
+				cases[i].body, p.status, p.detail);
+	method_status("PUT", "/v1/vms/a/media/c.1", "application/json",
+		"{\"image\":\"debian\",\"force\":true}");
+	assert_string_equal(q.disk, "c.1");
+	assert_string_equal(q.image, "debian");
+	assert_true(q.flag);
+	method_status("PUT", "/v1/vms/a/links/3", "application/json", "{\"up\":false}");
+	assert_int_equal(q.net, 3);
+	assert_false(q.flag);
+	assert_false(reads("PUT", "/v1/vms/a/links/4"));
+	assert_false(reads("PUT", "/v1/vms/a/media/a%20b"));
+}
+
+static void a_boot_override_is_an_object_in_an_object(void **state)
+{
+	static const char json[] = "application/json", system[] = "/redfish/v1/Systems/a";
+	static const char *const wrong[] = {"{}", "{\"Boot\":{}}", "{\"Boot\":[]}",
+		"{\"Boot\":{\"BootSourceOverrideTarget\":1}}",
+		"{\"Boot\":{\"BootSourceOverrideTarget\":\"Cd\",\"BootOrder\":[]}}",
+		"{\"BootSourceOverrideTarget\":\"Cd\"}"};
+
+	(void)state;
+	assert_int_equal(method_status("PATCH", system, json,
+				 "{\"Boot\":{\"BootSourceOverrideTarget\":\"Cd\","
+				 "\"BootSourceOverrideEnabled\":\"Once\"}}"),
+		0);
+	assert_string_equal(q.target, "Cd");
+	assert_string_equal(q.enabled, "Once");
+	for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++)
+		assert_int_equal(method_status("PATCH", system, json, wrong[i]), 400);
+}
+
+/* Of what can be said of a medium, only what it is anyway. */
+static void an_image_is_inserted_and_cannot_be_written(void **state)
+{
+	static const char json[] = "application/json",
+			  insert[] = "/redfish/v1/Managers/a/VirtualMedia/cdrom0/Actions/"
+				     "VirtualMedia.InsertMedia";
+
+	(void)state;
+	assert_int_equal(body_status(insert, json,
+				 "{\"Image\":\"nestor:x\",\"Inserted\":true,"
+				 "\"WriteProtected\":true}"),
+		0);
+	assert_string_equal(q.image, "nestor:x");
+	assert_int_equal(body_status(insert, json, "{\"Inserted\":true}"), 400);
+	assert_int_equal(
+		body_status(insert, json, "{\"Image\":\"x\",\"WriteProtected\":false}"), 400);
+	assert_int_equal(
+		body_status(insert, json, "{\"Image\":\"x\",\"UserName\":\"u\"}"), 400);
+}
+
 /* What a page of another site can make a browser send is none of these types. */
 static void a_body_of_another_type_is_refused(void **state)
 {
@@ -249,7 +337,7 @@ static void a_balloon_has_a_target(void **state)
 
 	(void)state;
 	assert_int_equal(body_status(balloon, json, "{\"target\":1099511627776}"), 0);
-	assert_true(q.target == 1099511627776);
+	assert_true(q.balloon == 1099511627776);
 	assert_int_equal(body_status(balloon, json, "{\"target\":-1}"), 400);
 	assert_int_equal(body_status(balloon, json, "{\"target\":\"1\"}"), 400);
 	assert_int_equal(body_status(balloon, json, "{}"), 400);
@@ -474,6 +562,9 @@ int main(void)
 		T(a_body_has_what_its_route_takes),
 		T(bytes_come_as_they_are_or_in_json),
 		T(a_balloon_has_a_target),
+		T(what_changes_has_its_members_and_they_are_names),
+		T(a_boot_override_is_an_object_in_an_object),
+		T(an_image_is_inserted_and_cannot_be_written),
 		T(redfishs_bodies_have_what_they_must),
 		T(a_body_of_another_type_is_refused),
 		T(a_body_that_is_too_large_is_refused),

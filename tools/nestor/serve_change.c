@@ -27,7 +27,7 @@ bool serve_change(struct serve_job *j)
 
 	if (*q->cpus && !scenario_cpu_list(q->cpus, &cpus))
 		return serve_problem(&j->problem, 400,
-			"\"cpus\" must be a list of CPU numbers, as in \"0,2-3\", or \"all\"");
+			"\"cpus\" must be a list of CPU numbers, as in \"0,2-3\"");
 	snprintf(more, sizeof(more), "vm=%s cpus=0x%" PRIx64, q->vm, cpus);
 	if (*q->cpus && !ask(j, "pins", more))
 		return false;

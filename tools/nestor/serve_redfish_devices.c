@@ -147,11 +147,10 @@ bool serve_redfish_boot(struct serve_job *j)
 /* Where the request's drives are: below its manager, or its system. */
 static void media_folder(const struct serve_job *j, char *out, size_t size)
 {
-	const char *path = serve_routes[j->request->id].path;
+	bool manager = strstr(serve_routes[j->request->id].path, "/Managers/");
 
 	snprintf(out, size, REDFISH_ROOT "/%s/%s/VirtualMedia",
-		strncmp(path, REDFISH_ROOT "/Managers", 21) == 0 ? "Managers" : "Systems",
-		j->request->vm);
+		manager ? "Managers" : "Systems", j->request->vm);
 }
 
 bool serve_redfish_media(struct serve_job *j)

@@ -35,7 +35,10 @@ static void check_request(const struct serve_request *q)
 	check(q->id < SERVE_ROUTES);
 	check((*q->vm != 0) == (strstr(row->path, "{name}") != NULL));
 	check(strcspn(q->vm, " \t\r\n=%/") == strlen(q->vm));
-	check(strlen(q->vm) < LIMIT_NAME && q->vcpu < LIMIT_VCPUS);
+	check(strlen(q->vm) < LIMIT_NAME && q->vcpu < LIMIT_VCPUS && q->net < LIMIT_NETS);
+	check((*q->disk != 0) == (strstr(row->path, "{disk}") != NULL));
+	check(!*q->disk || serve_is_name(q->disk));
+	check(q->weight <= LIMIT_WEIGHT);
 	check((q->given & row->needs) == row->needs);
 	check(!(q->given & ~(row->needs | row->may)));
 	for (unsigned i = 0; i < SERVE_ARGS; i++)
@@ -64,6 +67,8 @@ static void judge(char *const line[LINES])
 			      serve_routes[q.id].body != BODY_TEXT) ||
 			q.size);
 		check(q.size <= size);
+		check(!*q.device || serve_is_name(q.device));
+		check(serve_routes[q.id].body != BODY_MEDIUM || serve_is_name(q.image));
 		check(serve_routes[q.id].body != BODY_SESSION || (*q.user && *q.password));
 	} else {
 		check_problem(&p);
