@@ -19,7 +19,9 @@ bool change_pins(unsigned id, struct vm_images *vm, uint64_t cpus);
 
 /* ---- in the VM's address space, by the CPU that has its first vCPU ---- */
 
-/* A number of changes.h. False: the guest has locked the drive, and now knows what is wanted. */
+/*
+ * A number of changes.h. False: the guest has locked the drive, and now knows what is wanted.
+ */
 bool vm_change_medium(struct vm *vm, unsigned drive, uint32_t medium, bool force);
 void vm_change_link(struct vm *vm, unsigned net, bool up);
 

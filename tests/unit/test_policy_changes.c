@@ -97,7 +97,7 @@ static void a_drive_has_the_image_that_it_was_given(void **state)
 	assert_false(changes_find_medium(vm, 1, "own", &medium)); /* it had none */
 	assert_true(changes_find_medium(vm, 0, "own", &medium));
 	assert_int_equal(medium, 0);
-	assert_false(changes_find_medium(vm, 0, "debia", &medium));
+	assert_false(changes_find_medium(vm, 0, "debian2", &medium));
 	assert_null(changes_file(vm, 0, 3)); /* beyond the store */
 }
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What VMs have, as Redfish sees it: what they are started from, CD-ROM drives as virtual media,
- * network devices, processors; and tasks, of which there are none.
+ * What VMs have, as Redfish sees it: what they are started from, CD-ROM drives as virtual
+ * media, network devices, processors; and tasks, of which there are none.
  */
 #include <inttypes.h>
 #include <stdio.h>
