@@ -113,6 +113,12 @@ static void handle_exit(struct vcpu *vcpu)
 		sched_post((unsigned)(random_number() % VMS),
 			(unsigned)(random_number() % VCPUS), EVENT_NET);
 		break;
+	case 13: /* any one CPU, or several; seldom, so that they are spread again */
+		if (random_number() % 16 == 0)
+			sched_change((unsigned)(random_number() % VMS),
+				1 + (uint32_t)(random_number() % WEIGHT_MAX),
+				1 + random_number() % ((1u << CPUS) - 1));
+		break;
 	case 10:
 		if (random_number() % 4 == 0)
 			vm_stop(vm, VM_END_RESET, vm->id, "");
