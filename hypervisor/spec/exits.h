@@ -95,6 +95,11 @@ enum cr_access_type {
 	CR_LMSW = 3
 };
 
+/* Table 27-4 "Exit Qualification for MOV DR" */
+#define DR_NUMBER(q)   ((q)&7u)
+#define DR_FROM        BIT(4) /* MOV from DR */
+#define DR_REGISTER(q) (((q) >> 8) & 15u)
+
 /* Table 27-5 "Exit Qualification for I/O Instructions" */
 #define IO_SIZE(q) (((q)&7u) + 1)
 #define IO_IN      BIT(3)

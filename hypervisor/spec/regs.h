@@ -112,7 +112,11 @@ enum reg {
 #define DR7_LOCAL   0x155ull /* L0 to L3, LE */
 #define DR7_ENABLED 0xffull  /* any breakpoint */
 #define DR7_GD      BIT64(13)
-#define DR7_RESET   BIT64(10) /* which is always 1 */
+/* Of DR0 to DR3: both enable bits; one of them; the fields R/W (bits 1:0) and LEN (3:2). */
+#define DR7_ENABLE(n)     (3ull << 2 * (n))
+#define DR7_GLOBAL(n)     (2ull << 2 * (n))
+#define DR7_KIND(n, kind) ((uint64_t)(kind) << (16 + 4 * (n)))
+#define DR7_RESET         BIT64(10) /* which is always 1 */
 
 /* 17.4.1 "IA32_DEBUGCTL MSR" */
 #define DEBUGCTL_LBR                   BIT64(0)
