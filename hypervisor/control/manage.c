@@ -131,7 +131,11 @@ static const char *power(struct vcpu *vcpu, enum manage_op op)
 	case MANAGE_PAUSE:
 		return vm_pause(vm) ? NULL : "it is paused already";
 	default:
-		return vm_resume(vm) ? NULL : "it is not paused";
+		return vm_resume(vm, manage_given(&asked.r, MANAGE_ARG_VCPU)
+					     ? 1 + (unsigned)asked.r.number[MANAGE_ARG_VCPU]
+					     : 0)
+			       ? NULL
+			       : "it is not paused";
 	}
 }
 
@@ -171,6 +175,14 @@ static void do_here(struct vcpu *vcpu)
 	case MANAGE_INSERT:
 	case MANAGE_LINK:
 		status = manage_change_here(vcpu, &asked.r, &why);
+		answer(status, why);
+		return;
+	case MANAGE_SET:
+	case MANAGE_BREAK:
+	case MANAGE_UNBREAK:
+	case MANAGE_STEP:
+	case MANAGE_STOPS:
+		status = manage_debug(vcpu, &asked.r, &why);
 		answer(status, why);
 		return;
 	default:

@@ -16,6 +16,9 @@ struct vcpu;
  */
 enum manage_status manage_look(
 	struct vcpu *vcpu, const struct manage_request *r, const char **why);
+/* manage_debug.c: the same for a request of a debugger. */
+enum manage_status manage_debug(
+	struct vcpu *vcpu, const struct manage_request *r, const char **why);
 
 /* manage_trace.c: a trace begins or ends; what it has. Likewise. */
 enum manage_status manage_trace(

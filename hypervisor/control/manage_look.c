@@ -259,7 +259,8 @@ static void tell_registers(
 {
 	bool known = level == vcpu_level(vcpu);
 
-	mux_record("item id=%u level=%u current=%u", id_of(r), level, known);
+	mux_record("item id=%u level=%u current=%u l2=0x%lx", id_of(r), level, known,
+		vcpu->nested.in_l2 ? nested_l2_name(&vcpu->nested) : 0);
 	for (unsigned i = 0; known && i < sizeof(general) / sizeof(general[0]); i++)
 		if (general[i] != NULL)
 			mux_record("item id=%u register=%s value=0x%lx", id_of(r), general[i],

@@ -105,23 +105,47 @@ DEFINE_CR(3)
 DEFINE_CR(4)
 #undef DEFINE_CR
 
-/* DR0 to DR3 and DR6; DR7 is in the VMCS. */
-static inline void read_debug_registers(uint64_t dr[5])
+/* DR0 to DR3 */
+static inline void read_breakpoints(uint64_t dr[4])
 {
 	__asm__ volatile("mov %%dr0, %0" : "=r"(dr[0]));
 	__asm__ volatile("mov %%dr1, %0" : "=r"(dr[1]));
 	__asm__ volatile("mov %%dr2, %0" : "=r"(dr[2]));
 	__asm__ volatile("mov %%dr3, %0" : "=r"(dr[3]));
-	__asm__ volatile("mov %%dr6, %0" : "=r"(dr[4]));
 }
 
-static inline void write_debug_registers(const uint64_t dr[5])
+static inline void write_breakpoints(const uint64_t dr[4])
 {
 	__asm__ volatile("mov %0, %%dr0" : : "r"(dr[0]));
 	__asm__ volatile("mov %0, %%dr1" : : "r"(dr[1]));
 	__asm__ volatile("mov %0, %%dr2" : : "r"(dr[2]));
 	__asm__ volatile("mov %0, %%dr3" : : "r"(dr[3]));
+}
+
+/* DR0 to DR3 and DR6; DR7 is in the VMCS. */
+static inline void read_debug_registers(uint64_t dr[5])
+{
+	read_breakpoints(dr);
+	__asm__ volatile("mov %%dr6, %0" : "=r"(dr[4]));
+}
+
+static inline void write_debug_registers(const uint64_t dr[5])
+{
+	write_breakpoints(dr);
 	__asm__ volatile("mov %0, %%dr6" : : "r"(dr[4]));
+}
+
+static inline uint64_t read_dr7(void)
+{
+	uint64_t v;
+
+	__asm__ volatile("mov %%dr7, %0" : "=r"(v));
+	return v;
+}
+
+static inline void write_dr7(uint64_t v)
+{
+	__asm__ volatile("mov %0, %%dr7" : : "r"(v));
 }
 
 static inline uint64_t read_dr6(void)

@@ -4,7 +4,8 @@
 enum kind {
 	KIND_TEXT,
 	KIND_NUMBER,
-	KIND_BYTES
+	KIND_BYTES,
+	KIND_WORD
 };
 
 static const struct {
@@ -17,15 +18,12 @@ static const struct {
 };
 
 /* For the table: sets of arguments. */
-enum {
-#define A(name, key, kind, least, most) ARG_##name = 1 << MANAGE_ARG_##name,
-#include "lib/manage.def"
-};
+#define M(name) (UINT64_C(1) << MANAGE_ARG_##name)
 
 static const struct {
 	const char *word;
 	enum manage_place place;
-	uint32_t needs, may;
+	uint64_t needs, may;
 } ops[MANAGE_OPS] = {
 #define O(name, word, place, needs, may) {word, MANAGE_BY_##place, needs, may},
 #include "lib/manage.def"
@@ -101,6 +99,8 @@ static bool read_value(enum manage_arg arg, struct text value, struct manage_req
 	switch (args[arg].kind) {
 	case KIND_TEXT:
 		return read_text(arg, value, r);
+	case KIND_WORD:
+		return value.len != 0 && text_copy(value, r->word, sizeof(r->word));
 	case KIND_BYTES:
 		return read_bytes(value, r, number);
 	default:
@@ -122,11 +122,11 @@ static const char *read_argument(struct text word, struct manage_request *r)
 	for (unsigned arg = 0; arg < MANAGE_ARGS; arg++) {
 		if (!text_is(key, args[arg].key))
 			continue;
-		if (r->given & 1u << arg)
+		if (r->given & UINT64_C(1) << arg)
 			return "an argument is there twice";
 		if (!read_value(arg, value, r))
 			return "the value of an argument is out of range";
-		r->given |= 1u << arg;
+		r->given |= UINT64_C(1) << arg;
 		return NULL;
 	}
 	return "there is no such argument";
@@ -134,9 +134,9 @@ static const char *read_argument(struct text word, struct manage_request *r)
 
 static const char *check(const struct manage_request *r)
 {
-	uint32_t given = r->given & ~(uint32_t)ARG_ID;
+	uint64_t given = r->given & ~M(ID);
 
-	if (!(r->given & ARG_ID))
+	if (!(r->given & M(ID)))
 		return "it has no id";
 	if (r->op == MANAGE_OPS)
 		return "there is no such request";

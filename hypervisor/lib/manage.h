@@ -20,6 +20,7 @@
 #define MANAGE_DATA    64u  /* and one request */
 #define MANAGE_WITH    160u /* characters of settings at most */
 #define MANAGE_REASONS 128u /* exit reasons are below */
+#define MANAGE_WORD    11u  /* characters of a WORD */
 #define MANAGE_ITEMS   16u  /* of an answer at most; `next=` tells where to go on */
 
 enum manage_arg {
@@ -61,11 +62,12 @@ enum manage_status {
 
 struct manage_request {
 	enum manage_op op;
-	uint32_t given; /* 1 << enum manage_arg */
+	uint64_t given; /* 1 << enum manage_arg */
 	char vm[LIMIT_NAME], like[LIMIT_NAME], with[MANAGE_WITH + 1];
 	char device[LIMIT_NAME], disk[LIMIT_NAME], image[LIMIT_NAME];
 	uint64_t number[MANAGE_ARGS]; /* 0 where not given; of BYTES: how many */
 	uint8_t data[MANAGE_DATA];
+	char word[MANAGE_WORD + 1];
 };
 
 /*
@@ -76,7 +78,7 @@ bool manage_parse(struct text line, struct manage_request *r, const char **why);
 
 static inline bool manage_given(const struct manage_request *r, enum manage_arg arg)
 {
-	return r->given & 1u << arg;
+	return r->given & UINT64_C(1) << arg;
 }
 
 enum manage_place manage_place(enum manage_op op);

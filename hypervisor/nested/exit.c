@@ -284,7 +284,7 @@ void exit_to_l1(struct nested *n)
 }
 
 /* L1's preemption timer has run while L2 ran, whoever armed VMCS02's. */
-static void account_timer(struct nvmcs *v)
+static inline __attribute__((always_inline)) void account_timer(struct nvmcs *v)
 {
 	uint32_t elapsed = v->timer02 - (uint32_t)seam_vmread(FID_PREEMPTION_TIMER_VALUE);
 
@@ -343,6 +343,29 @@ enum nested_verdict nested_l2_exit(struct nested *n, uint32_t exit_reason)
 	exit_save_info(v, exit_reason, c.intr_info);
 	exit_to_l1(n);
 	return NESTED_L1;
+}
+
+void nested_l2_exit_of_l0(struct nested *n)
+{
+	n->run_pending = false;
+	if (n->cur->timer_on)
+		account_timer(n->cur);
+	n->stats.exits_kept++;
+}
+
+bool nested_mtf_of_l1(const struct nested *n)
+{
+	const struct nvmcs *v = n->cur;
+	uint32_t info = (uint32_t)v->f[FID_ENTRY_INTR_INFO];
+
+	return v->f[FID_PROC_CONTROLS] & PROC_MTF ||
+	       (n->run_pending && info & INTR_INFO_VALID &&
+		       INTR_INFO_TYPE(info) == INTR_OTHER_EVENT);
+}
+
+uint64_t nested_l2_name(const struct nested *n)
+{
+	return uses_ept(n->cur) ? n->cur->f[FID_EPT_POINTER] : n->cur->gpa | 1;
 }
 
 void nested_entry_failed(struct nested *n, uint32_t exit_reason)

@@ -192,6 +192,19 @@ enum nested_verdict {
 /* VMCS02 is current and L2 exited. */
 enum nested_verdict nested_l2_exit(struct nested *n, uint32_t exit_reason);
 
+/*
+ * For a debugger outside the VM, with VMCS02 current. An exit that is L0's in any case, and
+ * that neither L1 nor L2 knows of: in place of nested_l2_exit.
+ */
+void nested_l2_exit_of_l0(struct nested *n);
+/* Has L1 asked for this exit by the monitor trap flag, or injected it? Before that. */
+bool nested_mtf_of_l1(const struct nested *n);
+/*
+ * What tells L2s of L1 apart: the EPT pointer of the current VMCS12, which all vCPUs of an L2
+ * have, or without EPT its address, with bit 0 set. Not 0.
+ */
+uint64_t nested_l2_name(const struct nested *n);
+
 /* An event that arrives, or that L0 raises, while L2 runs. */
 enum nested_event_kind {
 	NESTED_INTERRUPT, /* L1's local APIC signals one */

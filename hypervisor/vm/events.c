@@ -13,6 +13,7 @@
 #include "cpu/mux.h"
 #include "cpu/tsc.h"
 #include "vm/console.h"
+#include "vm/debugger.h"
 #include "vm/devices.h"
 #include "vm/l2.h"
 #include "vm/operate.h"
@@ -322,8 +323,9 @@ static bool may_look(struct vcpu *vcpu)
 }
 
 /* What is rare, and looked at even while the vCPU stands still. */
-#define RARE_EVENTS \
-	(EVENT_STOP | EVENT_FLUSH | EVENT_MEMORY | EVENT_LINE | EVENT_MANAGE | EVENT_PAUSE)
+#define RARE_EVENTS                                                                          \
+	(EVENT_STOP | EVENT_FLUSH | EVENT_MEMORY | EVENT_LINE | EVENT_MANAGE | EVENT_PAUSE | \
+		EVENT_DEBUG)
 
 /*
  * While the VM is paused what comes is put aside, so that nothing of the guest changes; then it
@@ -333,7 +335,7 @@ static uint32_t park(struct vcpu *vcpu, uint32_t events)
 {
 	bool was = vcpu->paused;
 
-	vcpu->paused = __atomic_load_n(&vcpu->vm->paused, __ATOMIC_SEQ_CST);
+	vcpu->paused = vm_holds(vcpu);
 	if (vcpu->paused) {
 		vcpu->parked |= events & ~(uint32_t)RARE_EVENTS;
 		__atomic_store_n(&vcpu->deadline, DEV_NEVER, __ATOMIC_RELAXED);
@@ -382,8 +384,20 @@ static __attribute__((noinline)) uint32_t process_rare(struct vcpu *vcpu, uint32
 		events |= EVENT_TIMER;
 	if (events & EVENT_MANAGE)
 		manage_vcpu(vcpu);
+	if (events & EVENT_DEBUG)
+		debugger_look(vcpu);
 	events = park(vcpu, events);
 	return events != 0 && vcpu->starving != 0 ? feed(vcpu, events) : events;
+}
+
+static void process_seldom(struct vcpu *vcpu, uint32_t events)
+{
+	if (events & EVENT_CONSOLE)
+		console_came(vcpu);
+	if (events & EVENT_INIT)
+		process_init(vcpu);
+	if (events & EVENT_SIPI)
+		process_sipi(vcpu);
 }
 
 static void process(struct vcpu *vcpu, uint32_t events)
@@ -401,12 +415,8 @@ static void process(struct vcpu *vcpu, uint32_t events)
 		process_work(vcpu, events & EVENT_NET);
 		events |= EVENT_TIMER; /* of the next piece */
 	}
-	if (events & EVENT_CONSOLE)
-		console_came(vcpu);
-	if (events & EVENT_INIT)
-		process_init(vcpu);
-	if (events & EVENT_SIPI)
-		process_sipi(vcpu);
+	if (events & (EVENT_CONSOLE | EVENT_INIT | EVENT_SIPI))
+		process_seldom(vcpu, events);
 	if (events & EVENT_TIMER) {
 		sched_resched();
 		vcpu_update_deadline(vcpu);

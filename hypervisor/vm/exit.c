@@ -13,6 +13,7 @@
 #include "cpu/mux.h"
 #include "cpu/request.h"
 #include "vm/console.h"
+#include "vm/debugger.h"
 #include "vm/explain.h"
 #include "vm/l2.h"
 #include "vm/life.h"
@@ -274,6 +275,7 @@ static const exit_handler handlers[EXIT_REASON_COUNT] = {
 	[EXIT_VMXOFF] = handle_vmx_insn,
 	[EXIT_VMXON] = handle_vmx_insn,
 	[EXIT_CR_ACCESS] = handle_cr_access,
+	[EXIT_MOV_DR] = handle_mov_dr,
 	[EXIT_IO] = handle_io,
 	[EXIT_RDMSR] = handle_rdmsr,
 	[EXIT_WRMSR] = handle_wrmsr,
@@ -351,6 +353,8 @@ static __attribute__((noinline)) struct vcpu *handle_events(struct vcpu *vcpu)
 		vcpu = vcpu_process_events(vcpu);
 		sched_set_guest(vcpu->node);
 	} while (has_events(vcpu, vcpu->node));
+	if (vcpu->debug.on)
+		debugger_load(vcpu);
 	if (vcpu_traced(vcpu)) /* after another one, perhaps, that is not */
 		vcpu_trace_entry(vcpu);
 	return vcpu;
@@ -375,7 +379,7 @@ static inline __attribute__((always_inline)) void account_l0(struct vcpu *vcpu, 
 /* When the timer has to fire: what is deferred asks for an exit at once. */
 static inline uint64_t timer_deadline(const struct vcpu *vcpu)
 {
-	return vcpu->deferred != 0 ? 0 : vcpu->entry_deadline;
+	return (vcpu->deferred & ~(uint32_t)EVENT_DEBUG) != 0 ? 0 : vcpu->entry_deadline;
 }
 
 /*
@@ -388,6 +392,8 @@ static __attribute__((noinline)) struct vcpu *late(struct vcpu *vcpu, uint64_t n
 	uint64_t deadline;
 
 	while (sched_slice_over()) {
+		if (vcpu->debug.loaded)
+			debugger_unload(vcpu);
 		no_exit(vcpu, now);
 		vcpu_add_events(vcpu, EVENT_YIELD);
 		vcpu = handle_events(vcpu);
@@ -414,7 +420,7 @@ static __attribute__((noinline)) struct vcpu *arm_timer(struct vcpu *vcpu, uint6
 /* L0 needs none for L2, unless something waits for L2's next exit. */
 static inline struct vcpu *arm_timer_of_l1(struct vcpu *vcpu, uint64_t now)
 {
-	if (vcpu->deferred != 0)
+	if (vcpu->defers)
 		return arm_timer(vcpu, now);
 	vmwrite(VMCS_PREEMPTION_TIMER_VALUE, nested_timer_value(&vcpu->nested, UINT32_MAX));
 	return vcpu;
@@ -437,7 +443,9 @@ static inline __attribute__((always_inline)) struct vcpu *leave(struct vcpu *vcp
 	vcpu->entry_tsc = now;
 	if (vcpu->entry_deadline != DEV_NEVER)
 		return arm_timer(vcpu, now);
-	return vcpu->nested.in_l2 ? arm_timer_of_l1(vcpu, now) : vcpu;
+	if (vcpu->nested.in_l2)
+		return arm_timer_of_l1(vcpu, now);
+	return vcpu;
 }
 
 /* More than a basic reason of the table: the basic reason, or what stands for all without a
@@ -449,12 +457,11 @@ static uint32_t odd_reason(uint32_t reason)
 	return basic < EXIT_REASON_COUNT ? basic : EXIT_NO_ROW;
 }
 
-static inline void post_deferred(struct vcpu *vcpu)
+static void post_deferred(struct vcpu *vcpu)
 {
-	if (vcpu->deferred == 0)
-		return;
 	vcpu_add_events(vcpu, vcpu->deferred);
 	vcpu->deferred = 0;
+	vcpu->defers = false;
 }
 
 /*
@@ -494,10 +501,21 @@ static inline __attribute__((always_inline)) struct vcpu *dispatch(
 	return leave(vcpu);
 }
 
-/* No basic reason of the table: a failed entry, or a processor newer than L0. */
+/*
+ * Something waits for this exit, or it has no basic reason of the table: a failed entry, or a
+ * processor newer than L0.
+ */
 static __attribute__((noinline)) struct vcpu *odd_exit(
 	struct vcpu *vcpu, uint32_t reason, uint64_t now)
 {
+	if (vcpu->defers)
+		post_deferred(vcpu);
+	if (vcpu->debug.loaded && debugger_takes(vcpu, reason)) {
+		vcpu->injecting = false;
+		account(vcpu, vcpu->nested.in_l2 ? 2 : 1, reason, now);
+		debugger_exit(vcpu);
+		return leave(vcpu);
+	}
 	if (!(reason & EXIT_REASON_ENTRY_FAILURE))
 		return dispatch(vcpu, odd_reason(reason), now);
 	vcpu->injecting = false;
@@ -513,8 +531,7 @@ struct vcpu *vcpu_exit(struct vcpu *vcpu)
 
 	vcpu->exit_tsc = now;
 	sched_clear_guest();
-	post_deferred(vcpu);
-	if (reason >= EXIT_REASON_COUNT)
+	if (vcpu->defers || reason >= EXIT_REASON_COUNT)
 		return odd_exit(vcpu, reason, now);
 	return dispatch(vcpu, reason, now);
 }
@@ -526,6 +543,8 @@ struct vcpu *vcpu_entry_failed(struct vcpu *vcpu)
 	sched_clear_guest();
 	no_exit(vcpu, rdtsc());
 	post_deferred(vcpu);
+	if (vcpu->debug.loaded)
+		debugger_unload(vcpu);
 	if (!vcpu->nested.in_l2) {
 		log_error("VMLAUNCH or VMRESUME failed: VM-instruction error %u", error);
 		entry_failed(vcpu, error);
@@ -543,6 +562,10 @@ struct vcpu *vcpu_kicked(void)
 
 	sched_clear_guest();
 	no_exit(vcpu, rdtsc());
+	if (vcpu->debug.loaded) {
+		debugger_unload(vcpu);
+		vcpu_add_events(vcpu, EVENT_DEBUG);
+	}
 	look_at_queue(vcpu);
 	return leave(vcpu);
 }

@@ -139,7 +139,7 @@ bool l2_event(struct vcpu *vcpu, const struct nested_event *e, uint32_t post)
 	case TAKER_L2:
 		return false;
 	case TAKER_ENTRY_FIRST:
-		vcpu->deferred |= post;
+		vcpu_defer(vcpu, post);
 		break;
 	case TAKER_EXIT_FIRST: /* a halted L2 does not wake up */
 		vcpu->nmi_waits |= e->kind == NESTED_NMI;
@@ -282,6 +282,20 @@ void l2_exit(struct vcpu *vcpu, uint32_t reason, bool injected)
 		handle_in_l0(vcpu, reason);
 		break;
 	}
+	if (!n->in_l2)
+		left(vcpu, false);
+}
+
+void l2_exit_of_debugger(struct vcpu *vcpu, uint64_t conditions)
+{
+	struct nested *n = &vcpu->nested;
+
+	if (n->cur->timer_on && !n->run_pending)
+		account_gap(vcpu);
+	nested_l2_exit_of_l0(n);
+	vcpu->rest_tsc = vcpu->exit_tsc;
+	if (conditions != 0)
+		vcpu_inject_debug(vcpu, conditions);
 	if (!n->in_l2)
 		left(vcpu, false);
 }

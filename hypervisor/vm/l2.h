@@ -17,6 +17,9 @@ struct vcpu;
  */
 __attribute__((noinline)) void l2_exit(struct vcpu *vcpu, uint32_t reason, bool injected);
 
+/* An exit that neither L1 nor L2 knows of, for a debugger; `conditions` of a #DB are left. */
+void l2_exit_of_debugger(struct vcpu *vcpu, uint64_t conditions);
+
 /* The hardware refused VMCS02, which is current. */
 void l2_entry_failed(struct vcpu *vcpu, uint32_t reason);
 /* The same by a VMfail with this VM-instruction error. */

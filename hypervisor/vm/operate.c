@@ -3,6 +3,7 @@
 
 #include "cpu/mem.h"
 #include "dev/dev.h"
+#include "vm/debugger.h"
 #include "vm/devices.h"
 #include "vm/life.h"
 #include "vm/memory.h"
@@ -12,30 +13,41 @@
 
 /* ---- the VM ---- */
 
-/* Each looks at vm->paused before it enters guest mode. */
-static void tell_all(struct vm *vm, bool wait)
+void vm_tell_all(struct vm *vm, uint32_t event, bool wait)
 {
 	for (unsigned i = 0; i < vm->config.cpus; i++)
-		vcpu_post(vm->vcpus[i], EVENT_PAUSE);
+		vcpu_post(vm->vcpus[i], event);
 	for (unsigned i = 0; wait && i < vm->config.cpus; i++)
-		sched_wait_out(vm->vcpus[i], EVENT_PAUSE);
+		sched_wait_out(vm->vcpus[i], event);
 }
 
+bool vm_holds(const struct vcpu *vcpu)
+{
+	unsigned alone = __atomic_load_n(&vcpu->vm->alone, __ATOMIC_SEQ_CST);
+
+	return __atomic_load_n(&vcpu->vm->paused, __ATOMIC_SEQ_CST) ||
+	       (alone != 0 && alone != vcpu->index + 1);
+}
+
+/* Each asks vm_holds before it enters guest mode. */
 bool vm_pause(struct vm *vm)
 {
 	if (__atomic_exchange_n(&vm->paused, true, __ATOMIC_SEQ_CST))
 		return false;
 	life_set_paused(vm->id, true);
-	tell_all(vm, true);
+	vm_tell_all(vm, EVENT_PAUSE, true);
 	return true;
 }
 
-bool vm_resume(struct vm *vm)
+bool vm_resume(struct vm *vm, unsigned alone)
 {
-	if (!__atomic_exchange_n(&vm->paused, false, __ATOMIC_SEQ_CST))
+	unsigned before = __atomic_exchange_n(&vm->alone, alone, __ATOMIC_SEQ_CST);
+
+	if (!__atomic_exchange_n(&vm->paused, false, __ATOMIC_SEQ_CST) && before == alone)
 		return false;
+	debugger_forget_stops(vm);
 	life_set_paused(vm->id, false);
-	tell_all(vm, false);
+	vm_tell_all(vm, EVENT_PAUSE, false);
 	return true;
 }
 

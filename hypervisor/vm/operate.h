@@ -26,8 +26,12 @@ void manage_vm_ended(unsigned vm);
  * waits; its clocks go on. False: they do already.
  */
 bool vm_pause(struct vm *vm);
-/* They go on. False: they do already. */
-bool vm_resume(struct vm *vm);
+/* They go on, or only one of them, with 1 + its number. False: they do already. */
+bool vm_resume(struct vm *vm, unsigned alone);
+/* Does this vCPU stand still? */
+bool vm_holds(const struct vcpu *vcpu);
+/* Posts an event to all vCPUs; wait: none is in guest mode without having looked at it. */
+void vm_tell_all(struct vm *vm, uint32_t event, bool wait);
 
 /* An NMI for one vCPU, as from the outside. */
 void vm_nmi(struct vm *vm, unsigned vcpu);

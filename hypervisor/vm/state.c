@@ -152,7 +152,10 @@ bool vcpu_set_state(struct vcpu *vcpu, const struct vcpu_saved *s)
 		return false;
 	vcpu->state = (enum vcpu_state)s->state;
 	vcpu->rest_tsc = rdtsc();
-	vcpu->deferred = s->deferred;
+	vcpu->deferred = 0;
+	vcpu->defers = false;
+	if (s->deferred != 0)
+		vcpu_defer(vcpu, s->deferred);
 	vcpu->init_latched = s->init_latched;
 	vcpu->nmi_waits = s->nmi_waits;
 	/* Another vCPU may send one now. */

@@ -10,6 +10,7 @@
 #include <stdint.h>
 
 #include "dev/dev.h"
+#include "emul/debugger.h"
 #include "emul/decode.h"
 #include "lib/latency.h"
 #include "lib/limits.h"
@@ -42,7 +43,8 @@ enum vcpu_event {
 	EVENT_LINE = 1 << 11,    /* lines of the machine's devices interrupted: passed_take */
 	EVENT_MANAGE = 1 << 12,  /* somebody asks something: manage_vcpu */
 	EVENT_PAUSE = 1 << 13,   /* the VM stands still or goes on: vm->paused */
-	EVENT_MEMORY = 1 << 14   /* RAM that moves: ram_move_on; and there may be some again */
+	EVENT_MEMORY = 1 << 14,  /* RAM that moves: ram_move_on; and there may be some again */
+	EVENT_DEBUG = 1 << 15    /* a debugger: breakpoints changed, or an exit with them */
 };
 
 enum vcpu_state {
@@ -83,6 +85,49 @@ struct exit_trace {
 	uint8_t row[TRACE_SIZE]; /* STAT_ROW() */
 };
 
+/* Why a debugger's vCPU stands still. */
+enum debug_why {
+	DEBUG_NOTHING,
+	DEBUG_STEP,
+	DEBUG_BREAK, /* about to execute what is at `at` */
+	DEBUG_WRITE, /* has written there */
+	DEBUG_ACCESS /* has read or written there */
+};
+
+struct debug_stop {
+	enum debug_why why;
+	unsigned level;
+	uint64_t rip, at, tsc;
+};
+
+/* Where a vCPU is in its program. */
+struct debug_mark {
+	unsigned level;
+	uint64_t rip, rcx;
+};
+
+/* What a debugger outside the VM wants of a vCPU (vm/debugger.h). */
+struct vcpu_debug {
+	bool on;      /* something is to be done at each entry */
+	bool loaded;  /* its registers and controls are in the CPU: from entry to exit */
+	bool dr;      /* ... and debug registers among them */
+	bool control; /* ... and the primary controls are not those that `proc` says */
+	bool left;    /* there was an exit since the mark */
+	bool steps, skips;
+	unsigned step_level;    /* 1, 2, or 0: any */
+	struct debug_mark from; /* where the step began */
+	struct debug_mark mark; /* before the last exit was handled */
+	struct debug_mark skip; /* the breakpoint behind which it goes on */
+	struct debug_stop hit;  /* met by the last exit */
+	struct debug_stop stop; /* why it stands still; with vm->lock */
+	uint32_t generation;    /* of points */
+	uint32_t epoch;         /* of vm->debug_epoch */
+	uint64_t for_guest;     /* conditions of a #DB that the debugger and the guest share */
+	struct debugger_points points;
+	struct debugger_plan plan;
+	uint64_t own_dr[4], own_dr7; /* the guest's, while they are not in the CPU */
+};
+
 struct vm;
 struct explain_ring;
 struct sched_node;
@@ -112,9 +157,11 @@ struct vcpu {
 	struct hw_vmcs *vmcs;   /* the current one: &vmcs01, or a VMCS02; vmx/stub.S */
 	/* What its exits call: vcpu_exit, or what calls that; vmx/stub.S. */
 	struct vcpu *(*on_exit)(struct vcpu *vcpu);
-	uint32_t events;   /* enum vcpu_event */
-	uint32_t deferred; /* enum vcpu_event to post after the next exit, which is at once */
+	uint32_t events;        /* enum vcpu_event */
+	/* enum vcpu_event to post after the next exit, which is at once but for EVENT_DEBUG */
+	uint32_t deferred;
 	uint32_t starved_events; /* enum vcpu_event that wait until it has memory */
+	bool defers;             /* deferred is not 0: what each exit looks at */
 	uint8_t starving;        /* enum ram_want: what it needs before it goes on */
 	bool init_latched;       /* INIT arrived in VMX root operation: blocked there */
 	bool nmi_waits;      /* an NMI is blocked: until the NMI window, or the level changes */
@@ -158,6 +205,7 @@ struct vcpu {
 	struct nested nested;
 	struct nested_hw *nested_hw; /* hardware VMCSs for L2, vm/nested_hw.h */
 	struct vcpu_decoded decoded[1u << VCPU_DECODED_BITS]; /* by a hash of the key */
+	struct vcpu_debug debug;
 };
 
 #endif

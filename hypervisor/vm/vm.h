@@ -91,9 +91,13 @@ struct vm {
 	struct hpa void_page;
 	uint64_t void_at[VM_VOIDS]; /* where EPT01 has it; 0: nowhere */
 	unsigned void_next;
-	bool paused;          /* its vCPUs stand still; atomic */
-	bool windows_changed; /* of PCI, since somebody looked; atomic */
-	bool pages_watched;   /* by virtual EPT, ever (seam_l1_page_watch); atomic */
+	bool paused;    /* its vCPUs stand still; atomic */
+	unsigned alone; /* 1 + the vCPU that does not, if the VM is not paused; atomic */
+	struct debugger_points points; /* with `lock` */
+	uint32_t points_generation;    /* atomic */
+	uint32_t debug_epoch;          /* steps of another one are forgotten; atomic */
+	bool windows_changed;          /* of PCI, since somebody looked; atomic */
+	bool pages_watched;            /* by virtual EPT, ever (seam_l1_page_watch); atomic */
 	struct hpa vmread_bitmap, vmwrite_bitmap; /* with VMCS shadowing for L1 */
 	struct vm_state *saved;                   /* with selftest=state, like the next */
 	unsigned selftests;                       /* asked for */

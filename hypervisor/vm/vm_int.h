@@ -120,6 +120,7 @@ void handle_cpuid(struct vcpu *vcpu);
 void handle_rdmsr(struct vcpu *vcpu);
 void handle_wrmsr(struct vcpu *vcpu);
 void handle_cr_access(struct vcpu *vcpu);
+void handle_mov_dr(struct vcpu *vcpu);
 void handle_xsetbv(struct vcpu *vcpu);
 void handle_io(struct vcpu *vcpu);
 void handle_ept_violation(struct vcpu *vcpu);
@@ -194,6 +195,13 @@ void vcpu_post(struct vcpu *vcpu, uint32_t events);
 static inline void vcpu_add_events(struct vcpu *vcpu, uint32_t events)
 {
 	__atomic_fetch_or(&vcpu->events, events, __ATOMIC_SEQ_CST);
+}
+
+/* Posts events after the next exit. */
+static inline void vcpu_defer(struct vcpu *vcpu, uint32_t events)
+{
+	vcpu->deferred |= events;
+	vcpu->defers = true;
 }
 
 /*

@@ -97,6 +97,21 @@ static void bytes_are_pairs_of_digits(void **state)
 	assert_false(parse("write id=1 vm=a at=0 data=FF"));
 }
 
+static void words_have_room_for_each_register(void **state)
+{
+	(void)state;
+	assert_true(parse("set id=1 vm=a register=gs_base value=0xffffffffffffffff"));
+	assert_string_equal(r.word, "gs_base");
+	assert_true(r.number[MANAGE_ARG_VALUE] == UINT64_MAX);
+	assert_true(parse("break id=1 vm=a at=0x1000 on=elevenchars"));
+	assert_string_equal(r.word, "elevenchars");
+	assert_string_equal(r.vm, "a");
+	assert_false(parse("break id=1 vm=a at=0x1000 on=twelve-chars"));
+	assert_false(parse("break id=1 vm=a at=0x1000 on="));
+	assert_true(parse("unbreak id=1 vm=a"));
+	assert_string_equal(r.word, "");
+}
+
 static void as_many_bytes_go_as_there_is_room_for_and_no_more(void **state)
 {
 	char line[MANAGE_LINE + 1];
@@ -179,6 +194,7 @@ int main(void)
 		cmocka_unit_test(texts_are_told_apart),
 		cmocka_unit_test(texts_and_numbers_are_where_their_argument_is),
 		cmocka_unit_test(bytes_are_pairs_of_digits),
+		cmocka_unit_test(words_have_room_for_each_register),
 		cmocka_unit_test(as_many_bytes_go_as_there_is_room_for_and_no_more),
 		cmocka_unit_test(what_is_none_is_refused_with_a_reason_and_its_id),
 		cmocka_unit_test(each_request_has_a_word_and_each_status),

@@ -23,6 +23,8 @@ static void check_request(const struct manage_request *r)
 		r->vm[0] != 0);
 	check((r->op != MANAGE_CONSOLE && r->op != MANAGE_TYPE) || r->vm[0] != 0);
 	check(r->op != MANAGE_TYPE || r->number[MANAGE_ARG_DATA] != 0);
+	check(memchr(r->word, 0, sizeof(r->word)) != NULL);
+	check(r->op != MANAGE_SET || r->word[0] != 0);
 	check(r->op != MANAGE_READ || r->number[MANAGE_ARG_SIZE] != 0);
 	check(r->op != MANAGE_WRITE || r->number[MANAGE_ARG_DATA] != 0);
 }

@@ -1,0 +1,159 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What a debugger asks of a VM: breakpoints, steps, changes of registers.
+ */
+#include "control/manage.h"
+
+#include "cpu/mux.h"
+#include "vm/debugger.h"
+#include "vm/operate.h"
+#include "vm/vm.h"
+
+static uint32_t id_of(const struct manage_request *r)
+{
+	return (uint32_t)r->number[MANAGE_ARG_ID];
+}
+
+/* ---- breakpoints ---- */
+
+static const char *const kinds[] = {
+	[DEBUGGER_EXECUTE] = "execute",
+	[DEBUGGER_WRITE] = "write",
+	[DEBUGGER_ACCESS] = "access",
+};
+
+/* Of what the request says; false: there is no such breakpoint. */
+static bool read_point(const struct manage_request *r, struct debugger_point *p)
+{
+	struct text on = text_of(r->word, MANAGE_WORD + 1);
+	uint64_t size = manage_given(r, MANAGE_ARG_SIZE) ? r->number[MANAGE_ARG_SIZE] : 1;
+	unsigned kind = DEBUGGER_EXECUTE;
+
+	if (manage_given(r, MANAGE_ARG_KIND))
+		while (kind <= DEBUGGER_ACCESS &&
+			(kinds[kind] == NULL || !text_is(on, kinds[kind])))
+			kind++;
+	*p = (struct debugger_point){.at = r->number[MANAGE_ARG_AT],
+		.on = (uint8_t)kind,
+		.size = size <= 8 ? (uint8_t)size : 0,
+		.level = (uint8_t)r->number[MANAGE_ARG_LEVEL]};
+	return kind <= DEBUGGER_ACCESS && debugger_valid(p);
+}
+
+static const char not_a_point[] =
+	"kind= is execute (of one byte), write or access; size= 1, 2, 4 or 8, and at= a multiple";
+
+static enum manage_status add(struct vm *vm, const struct manage_request *r, const char **why)
+{
+	struct debugger_point p;
+
+	*why = not_a_point;
+	if (!read_point(r, &p))
+		return MANAGE_IS_BAD;
+	p.l2 = r->number[MANAGE_ARG_L2];
+	*why = "there are four breakpoints already: the processor has no more";
+	if (!debugger_add(vm, &p))
+		return MANAGE_IS_STATE;
+	*why = NULL;
+	return MANAGE_IS_OK;
+}
+
+static enum manage_status take_away(
+	struct vm *vm, const struct manage_request *r, const char **why)
+{
+	struct debugger_point p;
+
+	if (!manage_given(r, MANAGE_ARG_AT)) {
+		debugger_remove_all(vm);
+		return MANAGE_IS_OK;
+	}
+	*why = not_a_point;
+	if (!read_point(r, &p))
+		return MANAGE_IS_BAD;
+	*why = "there is no such breakpoint";
+	if (!debugger_remove(vm, &p))
+		return MANAGE_IS_STATE;
+	*why = NULL;
+	return MANAGE_IS_OK;
+}
+
+static void tell(struct vm *vm, const struct manage_request *r)
+{
+	for (unsigned i = 0; i < vm->config.cpus; i++) {
+		struct debug_stop s = debugger_stop_of(vm, i);
+
+		if (s.why != DEBUG_NOTHING)
+			mux_record("item id=%u vcpu=%u level=%u why=%s rip=0x%lx at=0x%lx "
+				   "tsc=%lu",
+				id_of(r), i, s.level, debugger_word(s.why), s.rip, s.at, s.tsc);
+	}
+	for (unsigned i = 0; i < DEBUGGER_POINTS; i++) {
+		const struct debugger_point *p = &vm->points.p[i];
+
+		if (p->size != 0)
+			mux_record("item id=%u break=%u at=0x%lx kind=%s size=%u level=%u "
+				   "only=%u missing=%u",
+				id_of(r), i, p->at, kinds[p->on], p->size, p->level, p->l2 != 0,
+				debugger_missing(vm, i));
+	}
+}
+
+/* ---- steps, registers ---- */
+
+static enum manage_status step(
+	struct vcpu *vcpu, const struct manage_request *r, const char **why)
+{
+	unsigned alone = r->number[MANAGE_ARG_ALONE] ? 1 + vcpu->index : 0;
+
+	if (!debugger_step(vcpu, (unsigned)r->number[MANAGE_ARG_LEVEL])) {
+		*why = "the machine has no monitor trap flag";
+		return MANAGE_IS_STATE;
+	}
+	vm_resume(vcpu->vm, alone);
+	return MANAGE_IS_OK;
+}
+
+static enum manage_status set(
+	struct vcpu *vcpu, const struct manage_request *r, const char **why)
+{
+	uint64_t level = r->number[MANAGE_ARG_LEVEL];
+
+	*why = "the vCPU is not at this level";
+	if (level != 0 && level != vcpu_level(vcpu))
+		return MANAGE_IS_STATE;
+	*why = "the VM is not paused";
+	if (!vm_holds(vcpu))
+		return MANAGE_IS_STATE;
+	switch (debugger_set(vcpu, r->word, r->number[MANAGE_ARG_VALUE])) {
+	case DEBUGGER_SET:
+		*why = NULL;
+		return MANAGE_IS_OK;
+	case DEBUGGER_SET_UNKNOWN:
+		*why = "it is rax to r15, rip, rflags, cr2, fs_base or gs_base";
+		return MANAGE_IS_BAD;
+	case DEBUGGER_SET_VALUE:
+		*why = "the register cannot have this value";
+		return MANAGE_IS_BAD;
+	default:
+		*why = "not now: an event waits, or interrupts are blocked";
+		return MANAGE_IS_STATE;
+	}
+}
+
+enum manage_status manage_debug(
+	struct vcpu *vcpu, const struct manage_request *r, const char **why)
+{
+	switch (r->op) {
+	case MANAGE_SET:
+		return set(vcpu, r, why);
+	case MANAGE_BREAK:
+		return add(vcpu->vm, r, why);
+	case MANAGE_UNBREAK:
+		return take_away(vcpu->vm, r, why);
+	case MANAGE_STEP:
+		return step(vcpu, r, why);
+	default:
+		tell(vcpu->vm, r);
+		return MANAGE_IS_OK;
+	}
+}

@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A debugger outside the VM, for L1 and L2: breakpoints, steps, and what it changes. What it
+ * needs is in the CPU and the current VMCS only from the last moment before an entry to the
+ * first moment behind the exit: all else in L0, what L1 reads of L2 included, finds the guest's
+ * own debug registers and controls.
+ */
+#ifndef NESTOR_VM_DEBUGGER_H
+#define NESTOR_VM_DEBUGGER_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "emul/debugger.h"
+#include "vm/vcpu.h"
+
+struct vm;
+
+/* ---- the way into the guest and back (vm/exit.c, vm/events.c) ---- */
+
+/* The vCPU, with vcpu->debug.on, is about to be entered. */
+void debugger_load(struct vcpu *vcpu);
+/*
+ * It has left the guest, or was not entered, with vcpu->debug.loaded: the guest's own is back.
+ */
+void debugger_unload(struct vcpu *vcpu);
+/*
+ * The same after an exit. True: the exit is the debugger's, whole or in part: debugger_exit
+ * follows in place of its handling.
+ */
+bool debugger_takes(struct vcpu *vcpu, uint32_t reason);
+void debugger_exit(struct vcpu *vcpu);
+/* EVENT_DEBUG: whether the vCPU, and so the VM, stands still from now on. */
+void debugger_look(struct vcpu *vcpu);
+
+/* ---- what is asked of it ---- */
+
+/*
+ * A breakpoint, of all vCPUs of the VM, which has passed debugger_valid. False: there are
+ * DEBUGGER_POINTS already. One that is there already is there once.
+ */
+bool debugger_add(struct vm *vm, const struct debugger_point *p);
+/* False: there is none like this; `l2` does not count. */
+bool debugger_remove(struct vm *vm, const struct debugger_point *p);
+/* All breakpoints, steps, and what is known of stops; vCPUs that were left alone go on. */
+void debugger_remove_all(struct vm *vm);
+/*
+ * The vCPU, which is current, stops behind its next instruction at this level (0: any). False:
+ * the machine has no monitor trap flag.
+ */
+bool debugger_step(struct vcpu *vcpu, unsigned level);
+/* Why a vCPU of the VM stands still: DEBUG_NOTHING, unless it is for a debugger. */
+struct debug_stop debugger_stop_of(struct vm *vm, unsigned vcpu);
+/* Had a vCPU, when it was entered last, no register for this breakpoint? */
+bool debugger_missing(const struct vm *vm, unsigned point);
+/* For records. */
+const char *debugger_word(enum debug_why why);
+/* They go on, and do not stand still for the same reason again. */
+void debugger_forget_stops(struct vm *vm);
+
+/* What debugger_set says. */
+enum debugger_set {
+	DEBUGGER_SET,
+	DEBUGGER_SET_UNKNOWN, /* there is no such register, or it cannot be changed */
+	DEBUGGER_SET_VALUE,   /* it cannot have this value */
+	DEBUGGER_SET_STATE /* it can, but not now: an event waits, or interrupts are blocked */
+};
+
+/*
+ * Changes a register at the level where the vCPU, which is current, is; only to what VM entry
+ * takes: rax to r15, rip, rflags but for VM and what is reserved, cr2, fs_base, gs_base.
+ */
+enum debugger_set debugger_set(struct vcpu *vcpu, const char *name, uint64_t value);
+
+#endif
