@@ -193,6 +193,32 @@ static void a_vcpu_that_is_not_at_the_level_has_rip_zero_and_nothing_else(void *
 	assert_register(digits, xml, "cr3", "xxxxxxxxxxxxxxxx");
 }
 
+static void values_of_registers_are_little_endian_digits(void **state)
+{
+	uint64_t value;
+
+	(void)state;
+	assert_true(gdb_reg_take("8877665544332211", &value));
+	assert_true(value == 0x1122334455667788);
+	assert_true(gdb_reg_take("46000000", &value));
+	assert_int_equal(value, 0x46);
+	assert_false(gdb_reg_take("", &value));
+	assert_false(gdb_reg_take("123", &value));
+	assert_false(gdb_reg_take("xxxxxxxx", &value));
+	assert_false(gdb_reg_take("887766554433221100", &value));
+}
+
+static void registers_that_are_changed_have_the_words_of_the_request(void **state)
+{
+	static const char *const words[] = {
+		[0] = "rax", [16] = "rip", [17] = "rflags", [18] = "cs", [40] = "fs_base"};
+
+	(void)state;
+	for (unsigned i = 0; i < sizeof(words) / sizeof(words[0]); i++)
+		if (words[i])
+			assert_string_equal(gdb_reg_word(i), words[i]);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -208,6 +234,8 @@ int main(void)
 			a_packet_that_is_too_long_is_refused_and_the_next_one_is_not, begin),
 		cmocka_unit_test(numbers_have_one_to_sixteen_digits),
 		cmocka_unit_test(registers_are_where_the_description_has_them),
+		cmocka_unit_test(values_of_registers_are_little_endian_digits),
+		cmocka_unit_test(registers_that_are_changed_have_the_words_of_the_request),
 		cmocka_unit_test(a_vcpu_that_is_not_at_the_level_has_rip_zero_and_nothing_else),
 	};
 

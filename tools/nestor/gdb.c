@@ -208,23 +208,36 @@ static void take_bytes(struct session *s)
 		take_byte(s, bytes[i]);
 }
 
-/* Waits for bytes of @fd. False: a signal came. */
-static bool wait_for(const struct session *s, int fd, int patience, bool *bytes)
-{
-	struct pollfd fds[2] = {{fd, POLLIN, 0}, {s->signals, POLLIN, 0}};
+/* What there is to do. */
+enum came {
+	CAME_NOTHING, /* in so many milliseconds */
+	CAME_BYTES,   /* of GDB */
+	CAME_EVENT,   /* of the run, maybe that the VM stands still */
+	CAME_SIGNAL
+};
 
-	poll(fds, 2, patience);
-	*bytes = fds[0].revents != 0;
-	return !fds[1].revents;
+static enum came wait_for(const struct session *s, int fd, int patience)
+{
+	struct pollfd fds[3] = {
+		{fd, POLLIN, 0}, {s->signals, POLLIN, 0}, {s->target.link->fd, POLLIN, 0}};
+
+	poll(fds, 3, patience);
+	return fds[1].revents   ? CAME_SIGNAL
+	       : fds[0].revents ? CAME_BYTES
+	       : fds[2].revents ? CAME_EVENT
+				: CAME_NOTHING;
 }
 
 static bool greet(struct session *s)
 {
 	struct timeval patience = {.tv_sec = 10};
+	enum came came;
 	int one = 1;
-	bool bytes;
 
-	if (!wait_for(s, s->listener, -1, &bytes) || !bytes)
+	while ((came = wait_for(s, s->listener, -1)) == CAME_EVENT &&
+		gdb_target_drain(&s->target))
+		;
+	if (came != CAME_BYTES)
 		return false;
 	s->fd = accept4(s->listener, NULL, NULL, SOCK_CLOEXEC);
 	if (s->fd < 0)
@@ -236,24 +249,34 @@ static bool greet(struct session *s)
 	return true;
 }
 
+static void look(struct session *s)
+{
+	if (!s->running || !gdb_target_stopped(&s->target))
+		return;
+	s->running = false;
+	answer_out(s);
+}
+
 static void serve(struct session *s)
 {
 	struct gdb_target *t = &s->target;
-	bool bytes;
 
 	if (!greet(s))
 		return;
 	gdb_target_stop(t, SIGNAL_INT);
+	gdb_target_clear(t);
 	while (!s->over && !t->e->status && !t->ended) {
-		if (!wait_for(s, s->fd, s->running ? LOOK_MS : -1, &bytes))
+		enum came came = wait_for(s, s->fd, s->running ? LOOK_MS : -1);
+
+		if (came == CAME_SIGNAL)
 			break;
-		if (bytes) {
+		if (came == CAME_BYTES)
 			take_bytes(s);
-		} else if (s->running && gdb_target_stopped(t)) {
-			s->running = false;
-			answer_out(s);
-		}
+		else if (came == CAME_NOTHING || gdb_target_drain(t))
+			look(s);
 	}
+	if (!t->e->status && !t->ended)
+		gdb_target_clear(t);
 	if (!t->e->status)
 		gdb_target_go(t);
 }

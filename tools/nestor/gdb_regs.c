@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "gdb_packet.h"
 #include "record.h"
 
 /*
@@ -106,6 +107,28 @@ size_t gdb_reg_put(const struct gdb_regs *r, unsigned n, char *out)
 		else
 			memcpy(out + (size_t)2 * i, "xx", 3);
 	return (size_t)2 * bytes;
+}
+
+bool gdb_reg_take(const char *digits, uint64_t *value)
+{
+	size_t length = strlen(digits);
+
+	*value = 0;
+	if (!length || length % 2 || length > 16)
+		return false;
+	for (size_t i = length; i > 0; i -= 2) {
+		int high = gdb_digit(digits[i - 2]), low = gdb_digit(digits[i - 1]);
+
+		if (high < 0 || low < 0)
+			return false;
+		*value = *value << 8 | (uint64_t)(high << 4 | low);
+	}
+	return true;
+}
+
+const char *gdb_reg_word(unsigned n)
+{
+	return rows[n].source && !rows[n].key ? rows[n].source : rows[n].name;
 }
 
 void gdb_regs_xml(char out[GDB_XML])

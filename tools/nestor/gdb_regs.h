@@ -35,6 +35,11 @@ void gdb_regs_absent(struct gdb_regs *r);
  */
 size_t gdb_reg_put(const struct gdb_regs *r, unsigned n, char *out);
 
+/* The value of a register of up to 8 bytes, of all digits; false: it is none. */
+bool gdb_reg_take(const char *digits, uint64_t *value);
+/* What L0 calls a register that is to be changed. */
+const char *gdb_reg_word(unsigned n);
+
 /* The target description, with a 0 behind it. */
 void gdb_regs_xml(char out[GDB_XML]);
 

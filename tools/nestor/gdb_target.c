@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "gdb_regs.h"
+#include "gdb_target_int.h"
 #include "record.h"
 
 #define PAGE          4096u
@@ -15,10 +16,8 @@
 #define SIGNAL_TRAP   5u
 #define SIGNAL_STOP   17u
 #define ERROR_ADDRESS "E0e"
-#define ERROR_STATE   "E16"
 
-__attribute__((format(printf, 2, 3))) static void put(
-	struct gdb_target *t, const char *format, ...)
+void gdb_put(struct gdb_target *t, const char *format, ...)
 {
 	size_t room = sizeof(t->out) - t->size;
 	va_list args;
@@ -31,23 +30,22 @@ __attribute__((format(printf, 2, 3))) static void put(
 		t->size += (size_t)n < room ? (size_t)n : room - 1;
 }
 
-static void put_hex(struct gdb_target *t, const char *text)
+void gdb_put_hex(struct gdb_target *t, const char *text)
 {
 	for (; *text && t->size + 2 < sizeof(t->out); text++)
-		put(t, "%02x", (unsigned)(unsigned char)*text);
+		gdb_put(t, "%02x", (unsigned)(unsigned char)*text);
 }
 
 /* ---- requests ---- */
 
-static void no_item(void *context, const char *line)
+void gdb_no_item(void *context, const char *line)
 {
 	(void)context;
 	(void)line;
 }
 
-/* False: refused, or there is no run any more. */
-__attribute__((format(printf, 5, 6))) static bool ask(struct gdb_target *t, const char *word,
-	client_item item, void *context, const char *format, ...)
+bool gdb_ask(struct gdb_target *t, const char *word, client_item item, void *context,
+	const char *format, ...)
 {
 	struct client_answer answer;
 	char more[2 * MANAGE_LINE];
@@ -64,6 +62,7 @@ struct look {
 	const char *vm;
 	bool found;
 	unsigned cpus;
+	uint64_t restarts;
 	char state[16];
 };
 
@@ -77,6 +76,7 @@ static void look_item(void *context, const char *line)
 		return;
 	look->found = true;
 	look->cpus = (unsigned)record_number(line, "cpus");
+	look->restarts = record_number(line, "restarts");
 	record_text(line, "state", look->state, sizeof(look->state));
 }
 
@@ -84,7 +84,7 @@ static struct look look_at(struct gdb_target *t)
 {
 	struct look look = {.vm = t->vm};
 
-	ask(t, "list", look_item, &look, "%s", "");
+	gdb_ask(t, "list", look_item, &look, "%s", "");
 	return look;
 }
 
@@ -110,8 +110,23 @@ int gdb_target_open(struct gdb_target *t, const char *vm)
 			"gdb %s: the VM has no vCPU %" PRIu64 ": it has %u", t->vm, vcpu,
 			look.cpus);
 	t->vcpu = (unsigned)vcpu;
-	t->cpus = look.cpus;
-	return 0;
+	t->cpus = look.cpus < LIMIT_VCPUS ? look.cpus : LIMIT_VCPUS;
+	t->restarts = look.restarts;
+	gdb_ask(t, "events", gdb_no_item, NULL, "%s", "");
+	return t->e->status;
+}
+
+/* That there was something is enough: `stops` tells what. */
+bool gdb_target_drain(struct gdb_target *t)
+{
+	struct error e = {.status = 0};
+
+	while (client_link_line(t->link, 0, &e))
+		;
+	if (e.status == STATUS_TIMEOUT)
+		return true;
+	*t->e = e;
+	return false;
 }
 
 /* ---- standing still ---- */
@@ -119,15 +134,15 @@ int gdb_target_open(struct gdb_target *t, const char *vm)
 static void put_stop(struct gdb_target *t, unsigned signal)
 {
 	t->size = 0;
-	put(t, "T%02xthread:%x;", signal, t->vcpu + 1);
+	gdb_put(t, "T%02xthread:%x;", signal, t->vcpu + 1);
 }
 
-static void put_end(struct gdb_target *t)
+void gdb_put_end(struct gdb_target *t)
 {
 	t->ended = true;
 	t->ours = false;
 	t->size = 0;
-	put(t, "W00");
+	gdb_put(t, "W00");
 }
 
 static bool runs(const char *state)
@@ -142,44 +157,64 @@ static bool paused(const char *state)
 
 void gdb_target_stop(struct gdb_target *t, unsigned signal)
 {
-	if (ask(t, "pause", no_item, NULL, "vm=%s", t->vm)) {
+	if (gdb_ask(t, "pause", gdb_no_item, NULL, "vm=%s", t->vm)) {
 		t->ours = true;
 		put_stop(t, signal);
 	} else if (paused(look_at(t).state)) {
 		put_stop(t, signal);
 	} else {
-		put_end(t);
+		gdb_put_end(t);
 	}
+}
+
+/* Its next life has none of the breakpoints. */
+static bool in_another_life(const struct gdb_target *t, const struct look *look)
+{
+	return look->found && look->restarts != t->restarts;
 }
 
 bool gdb_target_stopped(struct gdb_target *t)
 {
 	struct look look = look_at(t);
 
+	if (in_another_life(t, &look)) {
+		gdb_put_end(t);
+		return true;
+	}
 	if (runs(look.state))
 		return false;
-	if (paused(look.state))
-		put_stop(t, SIGNAL_STOP);
+	if (!paused(look.state)) {
+		gdb_put_end(t);
+		return true;
+	}
+	gdb_take_stops(t);
+	if (gdb_put_next_stop(t))
+		t->ours = true;
 	else
-		put_end(t);
+		put_stop(t, SIGNAL_STOP);
 	return true;
+}
+
+void gdb_target_clear(struct gdb_target *t)
+{
+	gdb_ask(t, "unbreak", gdb_no_item, NULL, "vm=%s", t->vm);
 }
 
 void gdb_target_go(struct gdb_target *t)
 {
 	if (t->ours)
-		ask(t, "resume", no_item, NULL, "vm=%s", t->vm);
+		gdb_ask(t, "resume", gdb_no_item, NULL, "vm=%s", t->vm);
 	t->ours = false;
 }
 
-/* GDB's user says so, whoever made it stand still. */
-static enum gdb_then go_on(struct gdb_target *t)
+enum gdb_then gdb_go_on(struct gdb_target *t, const char *which)
 {
-	if (ask(t, "resume", no_item, NULL, "vm=%s", t->vm) || runs(look_at(t).state)) {
+	if (gdb_ask(t, "resume", gdb_no_item, NULL, "vm=%s%s", t->vm, which) ||
+		runs(look_at(t).state)) {
 		t->ours = false;
 		return GDB_GOES_ON;
 	}
-	put_end(t);
+	gdb_put_end(t);
 	return GDB_STAY;
 }
 
@@ -196,10 +231,10 @@ static struct gdb_regs registers(struct gdb_target *t)
 	bool there;
 
 	if (t->level)
-		there = ask(t, "regs", regs_item, &r, "vm=%s vcpu=%u level=%u", t->vm, t->vcpu,
-			t->level);
+		there = gdb_ask(t, "regs", regs_item, &r, "vm=%s vcpu=%u level=%u", t->vm,
+			t->vcpu, t->level);
 	else
-		there = ask(t, "regs", regs_item, &r, "vm=%s vcpu=%u", t->vm, t->vcpu);
+		there = gdb_ask(t, "regs", regs_item, &r, "vm=%s vcpu=%u", t->vm, t->vcpu);
 	if (!there)
 		gdb_regs_absent(&r);
 	return r;
@@ -219,7 +254,7 @@ static void one_register(struct gdb_target *t, const char *p)
 	struct gdb_regs r;
 
 	if (!gdb_number(&p, &n) || *p || n >= GDB_REGS) {
-		put(t, "E01");
+		gdb_put(t, "E01");
 		return;
 	}
 	r = registers(t);
@@ -251,7 +286,7 @@ static void memory_item(void *context, const char *line)
 	if (!record_text(line, "data", data, sizeof(data)) || strlen(data) != m->digits)
 		return;
 	m->there = true;
-	put(m->t, "%s", data);
+	gdb_put(m->t, "%s", data);
 }
 
 /* ADDRESS,SIZE. As much as there is. */
@@ -260,7 +295,7 @@ static void read_memory(struct gdb_target *t, const char *p)
 	uint64_t at, size;
 
 	if (!gdb_number(&p, &at) || *p++ != ',' || !gdb_number(&p, &size) || *p) {
-		put(t, "E01");
+		gdb_put(t, "E01");
 		return;
 	}
 	size = size < MEMORY_MOST ? size : MEMORY_MOST;
@@ -273,14 +308,14 @@ static void read_memory(struct gdb_target *t, const char *p)
 		part = part < size ? part : size;
 		m.digits = 2 * (unsigned)part;
 		where(t, at, text, sizeof(text));
-		if (!ask(t, "read", memory_item, &m, "%s size=%" PRIu64, text, part) ||
+		if (!gdb_ask(t, "read", memory_item, &m, "%s size=%" PRIu64, text, part) ||
 			!m.there)
 			break;
 		at += part;
 		size -= part;
 	}
 	if (!t->size && size)
-		put(t, ERROR_ADDRESS);
+		gdb_put(t, ERROR_ADDRESS);
 }
 
 static bool write_part(struct gdb_target *t, uint64_t at, const char *hex, unsigned digits)
@@ -288,7 +323,7 @@ static bool write_part(struct gdb_target *t, uint64_t at, const char *hex, unsig
 	char text[MANAGE_LINE];
 
 	where(t, at, text, sizeof(text));
-	return ask(t, "write", no_item, NULL, "%s data=%.*s", text, (int)digits, hex);
+	return gdb_ask(t, "write", gdb_no_item, NULL, "%s data=%.*s", text, (int)digits, hex);
 }
 
 /* ADDRESS,SIZE:DIGITS */
@@ -299,7 +334,7 @@ static void write_memory(struct gdb_target *t, const char *p)
 	if (!gdb_number(&p, &at) || *p++ != ',' || !gdb_number(&p, &size) || *p++ != ':' ||
 		size > GDB_PACKET / 2 || strlen(p) != 2 * size ||
 		strspn(p, "0123456789abcdefABCDEF") != 2 * size) {
-		put(t, "E01");
+		gdb_put(t, "E01");
 		return;
 	}
 	while (size) {
@@ -308,26 +343,31 @@ static void write_memory(struct gdb_target *t, const char *p)
 		part = part < MANAGE_DATA ? part : MANAGE_DATA;
 		part = part < size ? part : size;
 		if (!write_part(t, at, p, 2 * (unsigned)part)) {
-			put(t, ERROR_ADDRESS);
+			gdb_put(t, ERROR_ADDRESS);
 			return;
 		}
 		at += part;
 		size -= part;
 		p += 2 * part;
 	}
-	put(t, "OK");
+	gdb_put(t, "OK");
 }
 
 /* ---- vCPUs as threads ---- */
 
-static bool thread_of(const struct gdb_target *t, const char *p, unsigned *vcpu)
+bool gdb_thread(const struct gdb_target *t, const char *p, const char *end, unsigned *vcpu)
 {
 	uint64_t n;
 
-	if (!gdb_number(&p, &n) || *p || n < 1 || n > t->cpus)
+	if (!gdb_number(&p, &n) || p != end || n < 1 || n > t->cpus)
 		return false;
 	*vcpu = (unsigned)n - 1;
 	return true;
+}
+
+static bool thread_of(const struct gdb_target *t, const char *p, unsigned *vcpu)
+{
+	return gdb_thread(t, p, p + strlen(p), vcpu);
 }
 
 /* Hg and Hc: 0 and -1 are any, and all. */
@@ -337,18 +377,18 @@ static void select_thread(struct gdb_target *t, const char *p)
 	unsigned vcpu;
 
 	if (!any && !thread_of(t, p, &vcpu)) {
-		put(t, "E01");
+		gdb_put(t, "E01");
 		return;
 	}
 	if (!any)
 		t->vcpu = vcpu;
-	put(t, "OK");
+	gdb_put(t, "OK");
 }
 
 static void threads(struct gdb_target *t)
 {
 	for (unsigned i = 1; i <= t->cpus; i++)
-		put(t, "%c%x", i == 1 ? 'm' : ',', i);
+		gdb_put(t, "%c%x", i == 1 ? 'm' : ',', i);
 }
 
 static void level_item(void *context, const char *line)
@@ -365,12 +405,12 @@ static void thread_words(struct gdb_target *t, const char *p)
 	unsigned vcpu, level = 0;
 
 	if (!thread_of(t, p, &vcpu)) {
-		put(t, "E01");
+		gdb_put(t, "E01");
 		return;
 	}
-	ask(t, "regs", level_item, &level, "vm=%s vcpu=%u", t->vm, vcpu);
+	gdb_ask(t, "regs", level_item, &level, "vm=%s vcpu=%u", t->vm, vcpu);
 	snprintf(text, sizeof(text), level ? "vCPU %u, in L%u" : "vCPU %u", vcpu, level);
-	put_hex(t, text);
+	gdb_put_hex(t, text);
 }
 
 /* ---- queries ---- */
@@ -382,7 +422,7 @@ static void description(struct gdb_target *t, const char *p)
 	size_t whole;
 
 	if (!gdb_number(&p, &from) || *p++ != ',' || !gdb_number(&p, &size) || *p) {
-		put(t, "E01");
+		gdb_put(t, "E01");
 		return;
 	}
 	gdb_regs_xml(xml);
@@ -390,75 +430,7 @@ static void description(struct gdb_target *t, const char *p)
 	from = from < whole ? from : whole;
 	size = size < GDB_PACKET / 2 ? size : GDB_PACKET / 2;
 	size = size < whole - from ? size : whole - from;
-	put(t, "%c%.*s", from + size == whole ? 'l' : 'm', (int)size, xml + from);
-}
-
-static void console_item(void *context, const char *line)
-{
-	struct gdb_target *t = context;
-	const char *rest = strchr(line, ' ');
-
-	rest = rest ? strchr(rest + 1, ' ') : NULL;
-	t->size = 0;
-	put(t, "O");
-	put_hex(t, rest ? rest + 1 : line);
-	put_hex(t, "\n");
-	t->tell(t->context, t->out, t->size);
-}
-
-static void console_say(struct gdb_target *t, const char *text)
-{
-	t->size = 0;
-	put(t, "O");
-	put_hex(t, text);
-	t->tell(t->context, t->out, t->size);
-}
-
-/* What `monitor` does. per: what the request names: 0 the VM, 1 a vCPU, 2 a level, too. */
-static const struct command {
-	const char *name, *word;
-	unsigned per;
-} commands[] = {
-	{"exits", "stat", 1},
-	{"explain", "explain", 0},
-	{"regs", "regs", 2},
-	{"vmcs", "vmcs", 2},
-};
-
-static void run_command(struct gdb_target *t, const struct command *c)
-{
-	char text[MANAGE_LINE];
-	int n = snprintf(text, sizeof(text), "vm=%s", t->vm);
-
-	if (c->per > 0)
-		n += snprintf(text + n, sizeof(text) - (size_t)n, " vcpu=%u", t->vcpu);
-	if (c->per > 1 && t->level)
-		snprintf(text + n, sizeof(text) - (size_t)n, " level=%u", t->level);
-	if (!ask(t, c->word, console_item, t, "%s", text))
-		console_say(t, "it cannot be told: the vCPU is not at this level\n");
-	t->size = 0;
-	put(t, "OK");
-}
-
-static void monitor(struct gdb_target *t, const char *hex)
-{
-	char name[16] = "";
-
-	for (size_t i = 0; i + 1 < sizeof(name); i++) {
-		int high = gdb_digit(hex[2 * i]), low;
-
-		if (high < 0 || (low = gdb_digit(hex[2 * i + 1])) < 0)
-			break;
-		name[i] = (char)(high << 4 | low);
-	}
-	for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++)
-		if (strcmp(name, commands[i].name) == 0) {
-			run_command(t, &commands[i]);
-			return;
-		}
-	console_say(t, "monitor exits, explain, regs, vmcs\n");
-	t->size = 0;
-	put(t, "OK");
+	gdb_put(t, "%c%.*s", from + size == whole ? 'l' : 'm', (int)size, xml + from);
 }
 
 /* What is behind @word at the beginning of @p, or NULL. */
@@ -474,24 +446,27 @@ static void query(struct gdb_target *t, const char *p)
 	const char *rest;
 
 	if (behind(p, "qSupported")) {
-		put(t, "PacketSize=%x;QStartNoAckMode+;qXfer:features:read+", GDB_PACKET);
+		gdb_put(t,
+			"PacketSize=%x;QStartNoAckMode+;qXfer:features:read+;swbreak+;"
+			"hwbreak+;vContSupported+",
+			GDB_PACKET);
 	} else if (strcmp(p, "QStartNoAckMode") == 0) {
 		t->no_ack = true;
-		put(t, "OK");
+		gdb_put(t, "OK");
 	} else if ((rest = behind(p, "qXfer:features:read:target.xml:"))) {
 		description(t, rest);
 	} else if (strcmp(p, "qfThreadInfo") == 0) {
 		threads(t);
 	} else if (strcmp(p, "qsThreadInfo") == 0) {
-		put(t, "l");
+		gdb_put(t, "l");
 	} else if ((rest = behind(p, "qThreadExtraInfo,"))) {
 		thread_words(t, rest);
 	} else if (strcmp(p, "qC") == 0) {
-		put(t, "QC%x", t->vcpu + 1);
+		gdb_put(t, "QC%x", t->vcpu + 1);
 	} else if (strcmp(p, "qAttached") == 0) {
-		put(t, "1");
+		gdb_put(t, "1");
 	} else if ((rest = behind(p, "qRcmd,"))) {
-		monitor(t, rest);
+		gdb_monitor(t, rest);
 	}
 }
 
@@ -501,25 +476,25 @@ static void alive(struct gdb_target *t, const char *p)
 {
 	unsigned vcpu;
 
-	put(t, thread_of(t, p, &vcpu) ? "OK" : "E01");
+	gdb_put(t, thread_of(t, p, &vcpu) ? "OK" : "E01");
 }
 
-/* Without an answer to Z0 GDB would write INT3 itself, which the guest would take. */
-static void look_only(struct gdb_target *t, char what)
+/* Packets that let the VM go on. */
+static enum gdb_then run(struct gdb_target *t, const char *data)
 {
-	switch (what) {
-	case 'G':
-	case 'P':
-	case 's':
-	case 'S':
-	case 'C':
-	case 'Z':
-	case 'z':
-		put(t, ERROR_STATE);
-		break;
-	default: /* an empty answer: not known */
-		break;
-	}
+	const char *rest = behind(data, "vCont");
+
+	if (rest && *rest == '?')
+		gdb_put(t, "vCont;c;C;s;S");
+	else if (rest)
+		return gdb_vcont(t, rest);
+	else if (*data == 'v') /* an empty answer: not known */
+		return GDB_STAY;
+	else if (data[1] && (*data == 'c' || *data == 's')) /* at another address */
+		gdb_put(t, ERROR_STATE);
+	else
+		return *data == 'c' || *data == 'C' ? gdb_continue(t) : gdb_step(t);
+	return GDB_STAY;
 }
 
 enum gdb_then gdb_target_packet(struct gdb_target *t, const char *data, size_t size)
@@ -532,12 +507,23 @@ enum gdb_then gdb_target_packet(struct gdb_target *t, const char *data, size_t s
 		gdb_target_stop(t, SIGNAL_TRAP);
 		return GDB_STAY;
 	case 'c':
-		if (!*rest)
-			return go_on(t);
-		put(t, ERROR_STATE);
+	case 'C':
+	case 's':
+	case 'S':
+	case 'v':
+		return run(t, data);
+	case 'Z':
+	case 'z':
+		gdb_point(t, rest, *data == 'Z');
+		return GDB_STAY;
+	case 'P':
+		gdb_write_register(t, rest);
+		return GDB_STAY;
+	case 'G': /* registers one by one only */
+		gdb_put(t, ERROR_STATE);
 		return GDB_STAY;
 	case 'D':
-		put(t, "OK");
+		gdb_put(t, "OK");
 		return GDB_DETACHED;
 	case 'k':
 		return GDB_KILLED;
@@ -563,8 +549,7 @@ enum gdb_then gdb_target_packet(struct gdb_target *t, const char *data, size_t s
 	case 'Q':
 		query(t, data);
 		return GDB_STAY;
-	default:
-		look_only(t, *data);
+	default: /* an empty answer: not known */
 		return GDB_STAY;
 	}
 }

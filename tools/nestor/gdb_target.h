@@ -16,15 +16,30 @@ enum gdb_then {
 	GDB_KILLED,   /* no answer; the VM goes on */
 };
 
+/* Why a vCPU stands still, as `stops` tells it. */
+struct gdb_stop {
+	bool any;
+	uint64_t at;
+	char why[12];
+};
+
+/* The breakpoints that GDB calls software breakpoints: it wants to hear that word again. */
+#define GDB_SOFT 4u
+
 struct gdb_target {
 	struct client_link *link;
 	struct error *e; /* its status is not 0 when the run cannot be reached any more */
 	char vm[LIMIT_NAME];
 	unsigned vcpu, cpus;
 	unsigned level; /* 0: that where the vCPU is */
-	bool ours;      /* it stands still because GDB wants that */
-	bool ended;     /* the VM runs no more */
-	bool no_ack;    /* GDB wants packets without `+` */
+	uint64_t l2;    /* breakpoints count only in this L2, as `regs` calls it; 0: in all */
+	uint64_t restarts;                 /* of the VM, when GDB came */
+	struct gdb_stop stop[LIMIT_VCPUS]; /* that GDB has not heard of */
+	uint64_t soft[GDB_SOFT];
+	unsigned softs;
+	bool ours;   /* it stands still because GDB wants that */
+	bool ended;  /* the VM runs no more */
+	bool no_ack; /* GDB wants packets without `+` */
 	char out[GDB_PACKET];
 	size_t size;
 	/* Text for GDB's console, before the answer. */
@@ -37,8 +52,15 @@ int gdb_target_open(struct gdb_target *t, const char *vm);
 
 /* The VM stands still: out is why, for GDB. @signal: if it does because of this call. */
 void gdb_target_stop(struct gdb_target *t, unsigned signal);
-/* It stands still, or has ended, without GDB: out is filled. */
+/*
+ * Takes what the run has said by itself. False: it is not there any more, which t->e says
+ * (STATUS_HOST_ERROR).
+ */
+bool gdb_target_drain(struct gdb_target *t);
+/* It stands still, for a breakpoint or without GDB, or has ended: out is filled. */
 bool gdb_target_stopped(struct gdb_target *t);
+/* Nothing of GDB's is left in L0: breakpoints, steps. */
+void gdb_target_clear(struct gdb_target *t);
 /* It goes on, if GDB is why it stands still. */
 void gdb_target_go(struct gdb_target *t);
 

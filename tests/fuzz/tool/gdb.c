@@ -32,7 +32,8 @@ static int answers(uint8_t how, uint32_t id)
 		"vm=a state=paused cpus=3", "vm=a state=off cpus=3",
 		"register=rip value=0x1234", "data=41424344",
 		"segment=cs selector=8 base=0 limit=0 rights=0", "data=4142",
-		"level=1 current=0"};
+		"level=1 current=0", "vcpu=2 level=2 why=execute rip=0x1000 at=0x1000 tsc=1",
+		"vcpu=0 level=1 why=write rip=0x1000 at=0x2000 tsc=1"};
 	int fds[2];
 
 	if (socketpair(AF_UNIX, SOCK_STREAM, 0, fds) != 0)
@@ -40,7 +41,8 @@ static int answers(uint8_t how, uint32_t id)
 	for (uint32_t i = 1; i <= ANSWERS; i++) {
 		char line[256];
 		int n = snprintf(line, sizeof(line), "item id=%u %s\nanswer id=%u status=%s\n",
-			id + i, items[how & 7], id + i, how & 8 ? "wrong-state" : "ok");
+			id + i, items[(how & 7) + (how >> 6 & 2)], id + i,
+			how & 8 ? "wrong-state" : "ok");
 
 		if (write(fds[1], line, (size_t)n) != n)
 			abort();
