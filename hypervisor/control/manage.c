@@ -177,6 +177,10 @@ static void do_here(struct vcpu *vcpu)
 		status = manage_change_here(vcpu, &asked.r, &why);
 		answer(status, why);
 		return;
+	case MANAGE_EPT:
+		status = manage_ept(vcpu, &asked.r, &why);
+		answer(status, why);
+		return;
 	case MANAGE_SET:
 	case MANAGE_BREAK:
 	case MANAGE_UNBREAK:

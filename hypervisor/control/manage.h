@@ -19,6 +19,9 @@ enum manage_status manage_look(
 /* manage_debug.c: the same for a request of a debugger. */
 enum manage_status manage_debug(
 	struct vcpu *vcpu, const struct manage_request *r, const char **why);
+/* manage_ept.c: how a guest-physical address is mapped. */
+enum manage_status manage_ept(
+	struct vcpu *vcpu, const struct manage_request *r, const char **why);
 
 /* manage_trace.c: a trace begins or ends; what it has. Likewise. */
 enum manage_status manage_trace(

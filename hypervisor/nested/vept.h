@@ -182,6 +182,17 @@ bool vept_has_tables(const struct vept *e, uint64_t gpa, uint64_t size);
 bool vept_walk(struct nested *n, uint64_t eptp12, struct gpa_l2 gpa, unsigned access,
 	struct gpa_l1 *l1);
 
+/* How an address is mapped: entries by level, from VEPT_LEVELS down to the last one. */
+#define VEPT_LEVELS 4
+struct vept_look {
+	uint64_t entry12[VEPT_LEVELS + 1], entry02[VEPT_LEVELS + 1];
+	unsigned last12, last02;
+	enum vept_result found; /* of EPT12: VEPT_FILLED, VEPT_VIOLATION or VEPT_MISCONFIG */
+	struct gpa_l1 l1;       /* VEPT_FILLED: where EPT12 leads */
+};
+/* Changes nothing. False: L2 has no EPT12, or the address has more than 48 bits. */
+bool vept_look(struct nested *n, struct gpa_l2 gpa, struct vept_look *look);
+
 /* L0 wrote L1's memory (at most a page) on behalf of L1 or L2: EPT12 may have changed. */
 void vept_written(struct nested *n, struct gpa_l1 a, uint32_t len);
 

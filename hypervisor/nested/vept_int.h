@@ -9,7 +9,7 @@
 #include "nested/vept.h"
 #include "spec/ept.h"
 
-#define ROOT_LEVEL 4
+#define ROOT_LEVEL VEPT_LEVELS
 
 static inline unsigned level_shift(unsigned level)
 {

@@ -165,3 +165,13 @@ bool vcpu_poke(struct vcpu *vcpu, unsigned level, bool is_physical, uint64_t at,
 		return physical(vcpu, level, at, NULL, src, size);
 	return linear_exists(&s, &at) && paging_write(&vcpu->nested, &s, at, src, size, &fault);
 }
+
+unsigned vm_look_at_ept01(struct vm *vm, uint64_t gpa, uint64_t entry[5])
+{
+	unsigned last;
+
+	vm_lock(vm);
+	last = ept_look(&vm->ept01, gpa, entry);
+	vm_unlock(vm);
+	return last;
+}

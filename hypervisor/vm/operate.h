@@ -63,5 +63,7 @@ bool vcpu_peek(struct vcpu *vcpu, unsigned level, bool physical, uint64_t at, vo
 	uint32_t size);
 bool vcpu_poke(struct vcpu *vcpu, unsigned level, bool physical, uint64_t at, const void *src,
 	uint32_t size);
+/* The walk of EPT01 for an address of 48 bits; as ept_look. */
+unsigned vm_look_at_ept01(struct vm *vm, uint64_t gpa, uint64_t entry[5]);
 
 #endif

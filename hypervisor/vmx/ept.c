@@ -235,6 +235,20 @@ uint64_t *ept_leaf(const struct ept *e, uint64_t gpa, uint64_t *page_size)
 	}
 }
 
+unsigned ept_look(const struct ept *e, uint64_t gpa, uint64_t entry[5])
+{
+	const uint64_t *table = e->root;
+
+	for (unsigned level = 4;; level--) {
+		uint64_t v = table[gpa >> (PAGE_SHIFT + 9 * (level - 1)) & (ENTRIES - 1)];
+
+		entry[level] = v;
+		if (!present(v) || level == 1 || v & EPT_LARGE)
+			return level;
+		table = table_of(v);
+	}
+}
+
 uint64_t *ept_split_to_4k(struct ept *e, uint64_t gpa)
 {
 	uint64_t page_size;

@@ -58,6 +58,9 @@ uint64_t *ept_split_to_4k(struct ept *e, uint64_t gpa);
 /* The leaf that maps gpa and its page size, or NULL. */
 uint64_t *ept_leaf(const struct ept *e, uint64_t gpa, uint64_t *page_size);
 
+/* The entries that a walk for gpa (of 48 bits) meets, by level: 4 down to the one returned. */
+unsigned ept_look(const struct ept *e, uint64_t gpa, uint64_t entry[5]);
+
 /* INVEPT single-context on this CPU. */
 void ept_flush(const struct ept *e);
 
