@@ -208,6 +208,13 @@ bool debugger_takes(struct vcpu *vcpu, uint32_t reason)
 	return false;
 }
 
+void debugger_access(struct vcpu *vcpu, uint64_t at, unsigned size, unsigned how)
+{
+	struct debugger_place place = place_of(vcpu, false);
+
+	met_points(vcpu, debugger_meets(&vcpu->debug.points, &place, at, size, how));
+}
+
 void debugger_exit(struct vcpu *vcpu)
 {
 	uint64_t conditions = vcpu->debug.for_guest;
@@ -254,6 +261,23 @@ static bool step_is_over(const struct vcpu *vcpu)
 	return d->step_level != 2 || now.rip != d->from.rip || vcpu->injecting;
 }
 
+bool debugger_holds_interrupts(struct vcpu *vcpu)
+{
+	struct vcpu_debug *d = &vcpu->debug;
+
+	if (vcpu->state != VCPU_RUNNABLE || !steps_here(d, level_of(vcpu)))
+		return false;
+	d->held = true;
+	return true;
+}
+
+static void release_interrupts(struct vcpu *vcpu)
+{
+	if (vcpu->debug.held)
+		vcpu_add_events(vcpu, EVENT_IRQ);
+	vcpu->debug.held = false;
+}
+
 /* The first of several vCPUs makes the others stand still; each tells why. */
 static void stop(struct vcpu *vcpu, const struct debug_stop *s)
 {
@@ -261,6 +285,7 @@ static void stop(struct vcpu *vcpu, const struct debug_stop *s)
 	struct vm *vm = vcpu->vm;
 
 	d->steps = false;
+	release_interrupts(vcpu);
 	d->skips = s->why == DEBUG_BREAK;
 	d->skip = (struct debug_mark){.level = s->level, .rip = s->rip};
 	vm_lock(vm);
@@ -280,6 +305,7 @@ static void forget(struct vcpu *vcpu, uint32_t epoch)
 	d->epoch = epoch;
 	d->steps = d->skips = false;
 	d->hit.why = DEBUG_NOTHING;
+	release_interrupts(vcpu);
 }
 
 void debugger_look(struct vcpu *vcpu)
@@ -292,6 +318,9 @@ void debugger_look(struct vcpu *vcpu)
 	if (d->hit.why == DEBUG_NOTHING && step_is_over(vcpu))
 		met(vcpu, DEBUG_STEP, vmread(VMCS_GUEST_RIP));
 	d->left = false;
+	/* L0 has completed the instruction that it made the access for. */
+	if (d->hit.why >= DEBUG_WRITE && d->hit.level == level_of(vcpu))
+		d->hit.rip = vmread(VMCS_GUEST_RIP);
 	if (d->hit.why != DEBUG_NOTHING)
 		stop(vcpu, &d->hit);
 	d->hit.why = DEBUG_NOTHING;

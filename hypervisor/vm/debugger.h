@@ -30,6 +30,10 @@ void debugger_unload(struct vcpu *vcpu);
  */
 bool debugger_takes(struct vcpu *vcpu, uint32_t reason);
 void debugger_exit(struct vcpu *vcpu);
+/* L0 has accessed memory for the guest, at a linear address; how: enum emul_watch. */
+void debugger_access(struct vcpu *vcpu, uint64_t at, unsigned size, unsigned how);
+/* A step is under way here: interrupts that L0 would deliver wait until it is over. */
+bool debugger_holds_interrupts(struct vcpu *vcpu);
 /* EVENT_DEBUG: whether the vCPU, and so the VM, stands still from now on. */
 void debugger_look(struct vcpu *vcpu);
 

@@ -206,6 +206,8 @@ static void process_irq(struct vcpu *vcpu)
 		update_apic(vcpu);
 	if (!irq_waits(vcpu))
 		return;
+	if (vcpu->debug.steps && debugger_holds_interrupts(vcpu))
+		return;
 	if (arrives_in_l2(vcpu, NESTED_INTERRUPT, EVENT_IRQ))
 		return;
 	if (!can_take_interrupt(vcpu)) {

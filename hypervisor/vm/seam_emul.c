@@ -9,6 +9,7 @@
 #include "emul/breakpoint.h"
 #include "nested/seam.h"
 #include "nested/vept.h"
+#include "vm/debugger.h"
 #include "vm/vm_int.h"
 #include "vmx/asm.h"
 
@@ -30,7 +31,7 @@ static bool watched(const struct emulation *e)
 {
 	const struct nested *n = &e->vcpu->nested;
 
-	return e->rflags & RFLAGS_TF || emul_breakpoints_on(e->dr7) ||
+	return e->rflags & RFLAGS_TF || emul_breakpoints_on(e->dr7) || e->vcpu->debug.on ||
 	       (n->in_l2 && nested_who_takes(n, &(struct nested_event){.kind = NESTED_MTF}) ==
 				    TAKER_L1);
 }
@@ -224,6 +225,8 @@ static void watch(struct emulation *e, uint64_t linear, uint32_t len, enum emul_
 {
 	if (emul_breakpoints_on(e->dr7))
 		e->hits |= vcpu_breakpoints(e->dr7, linear, len, how);
+	if (e->vcpu->debug.on)
+		debugger_access(e->vcpu, linear, len, how);
 }
 
 bool seam_memory_read(struct emul_env *env, uint64_t linear, void *dst, uint32_t len)

@@ -114,6 +114,7 @@ struct vcpu_debug {
 	bool control; /* ... and the primary controls are not those that `proc` says */
 	bool left;    /* there was an exit since the mark */
 	bool steps, skips;
+	bool held;              /* an interrupt waits for the end of the step */
 	unsigned step_level;    /* 1, 2, or 0: any */
 	struct debug_mark from; /* where the step began */
 	struct debug_mark mark; /* before the last exit was handled */
