@@ -16,7 +16,10 @@
 #define OWN_DR7 0x000b0401ul
 #define DB      1u
 
+#define IOAPIC_SELECT 0xfec00000ul
+
 static struct l2 l2;
+static struct ept ept;
 volatile uint64_t counter, flag;
 volatile uint64_t watched; /* written once a turn */
 volatile uint64_t seen;    /* exits in L1 */
@@ -90,6 +93,7 @@ __attribute__((noinline)) void l1_exit(void)
 	seen++;
 	use_own(0x1000 + seen);
 	l2.rax = 100 * seen;
+	*(volatile uint32_t *)IOAPIC_SELECT = (uint32_t)seen; /* L0 completes it */
 	l2_skip();
 	level = 2;
 }
@@ -122,6 +126,9 @@ int payload_main(void)
 		return 1;
 	WRITE_DR(0, (uint64_t)(uintptr_t)&own);
 	l2_setup(&l2, in_l2);
+	ept_init(&ept);
+	ept_identity(&ept, 16ul << 20, 2);
+	ept_use(&ept);
 	ctl_set(VMCS_ENTRY_CONTROLS, ENTRY_LOAD_DEBUG);
 	ctl_set(VMCS_EXIT_CONTROLS, EXIT_SAVE_DEBUG);
 	vmwrite(VMCS_GUEST_DR7, OWN_DR7);

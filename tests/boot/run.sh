@@ -474,16 +474,16 @@ test_gdb_breaks_steps_and_watches_in_both_levels() {
 	for i in 'a, cmdline: ""' 'b, cmdline: ""' 'c, cmdline: "turns=1"' 'd, cpus: 2, cmdline: "two"'; do printf '  - {kernel: %s, memory: 16M, name: %s}\n' "$k" "$i" >>"$out.yaml"; done
 	managed "$out.yaml"
 	for i in a b c d; do said "^$i"'\| debugged: begins' || return 1; done
-	gdb_session a "unix:$out.gdb.at" l2 'set var flag = 1' 'break l2_turn' continue 'print $rdi' bt stepi stepi continue 'print $rdi' 'break *&l2_asks' continue delete stepi \
+	gdb_session a "unix:$out.gdb.at" l2 'monitor ept 0x100000' 'monitor only' 'set var flag = 1' 'break l2_turn' continue 'monitor stops' 'print $rdi' bt stepi stepi continue 'print $rdi' 'break *&l2_asks' continue delete stepi \
 		'printf "asked=%d rax=%d\n", $rip - (long)&l2_asks, $rax' 'watch watched' continue 'awatch own' continue continue delete continue || return 1
-	gdb_shows 'Breakpoint 1, l2_turn \(turn=turn@entry=1\)' '^\$1 = 1$' 'in in_l2 \(\)' 'turn=turn@entry=2' '^\$2 = 2$' 'asked=2 rax=200' \
+	gdb_shows 'table=ept12 step=2 .* is=page rights=rwx' 'table=ept02 step=2 .* is=page' 'table=ept01' '^vcpu=0 level=2 why=execute' 'Breakpoint 1, l2_turn \(turn=turn@entry=1\)' '^\$1 = 1$' 'in in_l2 \(\)' 'turn=turn@entry=2' '^\$2 = 2$' 'asked=2 rax=200' \
 		'Hardware watchpoint 3: watched' 'Old value = 14' 'New value = 21' 'watchpoint 4: own' 'New value = 3$' 'exited normally' && debugged_end a || return 1
 	# A GDB that dies at a breakpoint that is met all the time, and a life that ends with one.
 	gdb_session b "unix:$out.gdb.at" l2 'break *$rip' continue 'python import os; os.kill(os.getpid(), 9)'; ask 0 ps && answered '^b +running' || return 1
 	gdb_session b "unix:$out.gdb.at" '' 'break l2_turn' 'break payload_main' "shell (sleep 2; NESTOR_AT=$at $NESTOR reset b) >$out.reset 2>&1 &" continue && gdb_shows 'exited normally' || return 1
 	for ((i = 0; i < 100; i++)); do NESTOR_AT=$at "$NESTOR" stat b 2>&1 | grep -q -E '^nested_entries +1$' && break; sleep 0.2; done
-	gdb_session b "unix:$out.gdb.at" l1 'set var *(long *)&flag = 1' 'break l1_exit' continue 'info threads' 'print seen' bt finish continue 'watch own' continue detach || return 1
-	gdb_shows 'Breakpoint 1, l1_exit' 'vCPU 0, in L1' '^\$1 = 0$' 'in payload_main' 'New value = 4098' && debugged_end b || return 1
+	gdb_session b "unix:$out.gdb.at" l1 'set var *(long *)&flag = 1' 'break l1_exit' continue 'info threads' 'print seen' bt finish continue 'watch own' continue delete 'awatch *(int *)0xfec00000' continue detach || return 1
+	gdb_shows 'Breakpoint 1, l1_exit' 'vCPU 0, in L1' '^\$1 = 0$' 'in payload_main' 'New value = 4098' 'Value = -1' && debugged_end b || return 1
 	gdb_session c "unix:$out.gdb.at" '' 'set var flag = 1' 'break l2_turn' continue 'set $rdi = 9' 'set $rip = 0x8000000000000000' 'break *&l2_asks' continue delete stepi \
 		'info threads' 'printf "exit=%d\n", $rip == (long)&l2_exited' stepi 'printf "on=%d\n", $rip > (long)&l2_exited' detach || return 1
 	gdb_shows 'in L1' 'exit=1' 'on=1' 'Could not write register' && said '^c\| debugged: exit 18, 1 turns, sum 100, watched 63, traps 1 and 1' || return 1

@@ -29,6 +29,14 @@ static void console_say(struct gdb_target *t, const char *text)
 	t->tell(t->context, t->out, t->size);
 }
 
+static void console_why(struct gdb_target *t)
+{
+	char text[MANAGE_LINE + 8];
+
+	snprintf(text, sizeof(text), "no: %s\n", t->why);
+	console_say(t, text);
+}
+
 static void l2_item(void *context, const char *line)
 {
 	uint64_t *l2 = context;
@@ -59,6 +67,7 @@ static const struct command {
 	{"explain", "explain", 0, false},
 	{"regs", "regs", 2, false},
 	{"vmcs", "vmcs", 2, false},
+	{"ept", "ept", 2, true},
 	{"stops", "stops", 0, false},
 };
 
@@ -74,7 +83,7 @@ static void run_command(struct gdb_target *t, const struct command *c, uint64_t 
 	if (c->per > 1 && t->level)
 		snprintf(text + n, sizeof(text) - (size_t)n, " level=%u", t->level);
 	if (!gdb_ask(t, c->word, console_item, t, "%s", text))
-		console_say(t, "it cannot be told: the vCPU is not at this level\n");
+		console_why(t);
 }
 
 /* The text of pairs of digits, as far as there is room. */

@@ -54,8 +54,10 @@ bool gdb_ask(struct gdb_target *t, const char *word, client_item item, void *con
 	va_start(args, format);
 	vsnprintf(more, sizeof(more), format, args);
 	va_end(args);
-	return client_link_ask_all(t->link, word, more, item, context, &answer, t->e) == 0 &&
-	       answer.status == MANAGE_IS_OK;
+	if (client_link_ask_all(t->link, word, more, item, context, &answer, t->e))
+		return false;
+	snprintf(t->why, sizeof(t->why), "%s", answer.text);
+	return answer.status == MANAGE_IS_OK;
 }
 
 struct look {

@@ -37,9 +37,10 @@ struct gdb_target {
 	struct gdb_stop stop[LIMIT_VCPUS]; /* that GDB has not heard of */
 	uint64_t soft[GDB_SOFT];
 	unsigned softs;
-	bool ours;   /* it stands still because GDB wants that */
-	bool ended;  /* the VM runs no more */
-	bool no_ack; /* GDB wants packets without `+` */
+	bool ours;             /* it stands still because GDB wants that */
+	bool ended;            /* the VM runs no more */
+	char why[MANAGE_LINE]; /* the last request was refused */
+	bool no_ack;           /* GDB wants packets without `+` */
 	char out[GDB_PACKET];
 	size_t size;
 	/* Text for GDB's console, before the answer. */
