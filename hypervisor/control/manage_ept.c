@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * How a guest-physical address is mapped, entry by entry: by EPT01, and of L2 by EPT12, which is
- * L1's, and by EPT02, which is what L0 has made of both.
+ * How a guest-physical address is mapped, entry by entry: by EPT01, and of L2 by EPT12, which
+ * is L1's, and by EPT02, which is what L0 has made of both.
  */
 #include "control/manage.h"
 

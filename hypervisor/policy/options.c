@@ -25,6 +25,7 @@ static const char *const selftest_words[] = {
 	[L0_SELFTEST_NONE] = "none",
 	[L0_SELFTEST_FAULT] = "fault",
 	[L0_SELFTEST_STATE] = "state",
+	[L0_SELFTEST_DEBUGGER] = "debugger",
 	NULL,
 };
 

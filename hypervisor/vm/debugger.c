@@ -2,6 +2,7 @@
 #include "vm/debugger.h"
 
 #include "cpu/asm.h"
+#include "cpu/config.h"
 #include "cpu/mux.h"
 #include "vm/l2.h"
 #include "vm/operate.h"
@@ -36,6 +37,23 @@ static uint64_t linear_rip(void)
 static uint32_t own_controls(const struct vcpu *vcpu)
 {
 	return vcpu->nested.in_l2 ? vcpu->nested.cur->proc_02 : vcpu->proc01;
+}
+
+/* ---- selftest=debugger ---- */
+
+#define SELFTEST_AT 0x5a5a5a5a5000ull /* no guest has anything there */
+
+/* Nothing of it may be seen by guests, whatever they do. */
+void debugger_selftest(struct vcpu *vcpu)
+{
+	struct vcpu_debug *d = &vcpu->debug;
+
+	d->quiet = l0_config()->selftest == L0_SELFTEST_DEBUGGER;
+	if (!d->quiet)
+		return;
+	d->on = true;
+	d->points.p[0] =
+		(struct debugger_point){.at = SELFTEST_AT, .on = DEBUGGER_WRITE, .size = 8};
 }
 
 /* ---- into the guest ---- */
@@ -99,7 +117,7 @@ void debugger_load(struct vcpu *vcpu)
 	load_debug_registers(d);
 	if (d->dr)
 		proc |= PROC_MOV_DR_EXITING;
-	if (steps_here(d, now.level) || behind)
+	if (steps_here(d, now.level) || behind || d->quiet)
 		proc |= PROC_MTF;
 	d->control = proc != own;
 	if (d->control)
@@ -241,7 +259,7 @@ static void take_points(struct vcpu *vcpu)
 	}
 	for (unsigned i = 0; i < DEBUGGER_POINTS; i++)
 		any |= d->points.p[i].size != 0;
-	d->on = any || d->steps || d->skips;
+	d->on = any || d->steps || d->skips || d->quiet;
 }
 
 /*

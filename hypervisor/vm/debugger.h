@@ -37,6 +37,9 @@ bool debugger_holds_interrupts(struct vcpu *vcpu);
 /* EVENT_DEBUG: whether the vCPU, and so the VM, stands still from now on. */
 void debugger_look(struct vcpu *vcpu);
 
+/* A new vCPU, with selftest=debugger. */
+void debugger_selftest(struct vcpu *vcpu);
+
 /* ---- what is asked of it ---- */
 
 /*

@@ -14,6 +14,7 @@
 #include "load/load.h"
 #include "mm/layout.h"
 #include "policy/memory.h"
+#include "vm/debugger.h"
 #include "vm/nested_hw.h"
 #include "vm/ram.h"
 #include "vm/trace.h"
@@ -147,6 +148,7 @@ struct vcpu *vcpu_create(struct vm *vm, unsigned index)
 		give_controls_to_nested(vcpu);
 	vcpu->nested.msr_bitmap02 = bitmap02;
 	vcpu->nested.tsc_offset = vm->tsc_offset;
+	debugger_selftest(vcpu);
 	vcpu_power_on(vcpu);
 	if (l0_config()->trace && !vcpu_trace_on(vcpu, &(struct trace_filter)TRACE_ALL))
 		return NULL;

@@ -113,6 +113,7 @@ struct vcpu_debug {
 	bool dr;      /* ... and debug registers among them */
 	bool control; /* ... and the primary controls are not those that `proc` says */
 	bool left;    /* there was an exit since the mark */
+	bool quiet;   /* selftest=debugger */
 	bool steps, skips;
 	bool held;              /* an interrupt waits for the end of the step */
 	unsigned step_level;    /* 1, 2, or 0: any */

@@ -124,7 +124,7 @@ static const struct verb {
 		"all that a report on the run needs, in one archive; VMs are paused meanwhile",
 		run_bundle},
 	{"gdb", "list", 1, TAKES_LEVEL | TAKES_LISTEN, SHAPE_NONE, " VM[:VCPU]",
-		"a VM as a target of GDB, which looks at L1 or L2", run_gdb},
+		"a VM as a target of GDB, which debugs L1 or L2", run_gdb},
 	{"dial", "list", 0, 0, SHAPE_NONE, "",
 		"passes on what standard input says to the run's socket, and back", run_dial},
 	{"quit", "quit", 0, 0, SHAPE_NONE, "", "ends the run", NULL},

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * `nestor gdb VM[:VCPU]`: a VM of a run as a target of a stock GDB, of L1 or of L2
- * (docs/gdb.md): one GDB at a time, at a socket; the VM stands still while GDB looks.
+ * (docs/gdb.md): one GDB at a time, at a socket.
  */
 #ifndef NESTOR_GDB_H
 #define NESTOR_GDB_H
