@@ -48,7 +48,7 @@ void debugger_selftest(struct vcpu *vcpu)
 {
 	struct vcpu_debug *d = &vcpu->debug;
 
-	d->quiet = l0_config()->selftest == L0_SELFTEST_DEBUGGER;
+	d->quiet = l0_config()->selftest == L0_SELFTEST_DEBUGGER && has_mtf();
 	if (!d->quiet)
 		return;
 	d->on = true;
@@ -304,7 +304,7 @@ static void stop(struct vcpu *vcpu, const struct debug_stop *s)
 
 	d->steps = false;
 	release_interrupts(vcpu);
-	d->skips = s->why == DEBUG_BREAK;
+	d->skips = s->why == DEBUG_BREAK && has_mtf();
 	d->skip = (struct debug_mark){.level = s->level, .rip = s->rip};
 	vm_lock(vm);
 	d->stop = *s;
