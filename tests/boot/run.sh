@@ -267,6 +267,14 @@ test_memory_moves_from_one_vm_to_another() {
 		shows "'second' waits for memory" && shows_not 'memory: failed|Out of memory'
 }
 
+# The tool counts as L0 does: so much as it wants is enough.
+test_a_reserve_holds_the_images_of_its_vm() {
+	local run=(run --timeout 20 --l1 "$B/payload/power.elf" --cmdline exit=3 --module "$out.module" --memory 64M --reserve)
+	head -c 20000000 /dev/zero >"$out.module"
+	expect 66 "${run[@]}" 44M && one_line && shows "need a 'reserve' of 46M, with 24M for L0's own accesses" &&
+		expect 7 "${run[@]}" 46M
+}
+
 test_virtio_rng_with_posted_interrupts() {
 	devices rng '' --cpus 2 --machine-cpus 2 --l0-option posted=on
 }
@@ -1882,7 +1890,9 @@ test_unknown_key() {
 test_bad_option_value() {
 	expect 64 run --l1 "$B/payload/hello.elf" --cpus many && one_line && shows 'cpus.*from 1 to 8' &&
 		expect 64 check --l1 "$B/payload/hello.elf" --cpus 9 && one_line && shows 'cpus.*from 1 to 8' &&
-		expect 64 run --l1 "$B/payload/hello.elf" --l0-option muxx=on && one_line && shows 'l0-option.*muxx=on.*one of log, mux'
+		expect 64 run --l1 "$B/payload/hello.elf" --l0-option muxx=on && one_line && shows 'l0-option.*muxx=on.*one of log, mux' &&
+		expect 66 run --machine bochs --l1 "$B/payload/hello.elf" --machine-cpus 16 && one_line &&
+		shows '--machine-cpus: 16 CPUs are asked for, but the emulated machine has at most 15'
 }
 
 test_settings_that_do_not_go_together() {

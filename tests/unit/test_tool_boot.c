@@ -285,6 +285,57 @@ static void without_nestor_the_memory_for_the_rest_is_judged(void **state)
 	assert_int_equal(boot_check_memory(&arena, &scenario, files, &l0, "", &error), 0);
 }
 
+/* A kernel of a unit, and a module that ends in the sixth; 12 are spare. */
+static void a_reserve_must_hold_the_images_of_its_vm(void **state)
+{
+	char path[] = "nestor-test-XXXXXX", module[] = "nestor-module-XXXXXX";
+	struct bytes elf = image_elf64(&arena, 0x100000, 0x3000);
+	struct vm_spec *vm = &scenario.vms[0];
+	int fd = mkstemp(path), fm = mkstemp(module);
+
+	(void)state;
+	image_put_multiboot1(&elf, 1200, 0);
+	assert_int_equal(write(fd, elf.data, elf.size), elf.size);
+	assert_int_equal(ftruncate(fm, 10 * MIB), 0);
+	close(fd);
+	close(fm);
+	vm->kernel = (struct place){path, "s.yaml:4: kernel"};
+	vm->module_count = 1;
+	vm->modules[0].file = (struct place){module, "s.yaml:5: file"};
+	vm->config.reserve = 34 * MIB;
+	assert_int_equal(boot_read_files(&arena, &scenario, files, &error), STATUS_BAD_INPUT);
+	assert_non_null(strstr(error.text, "s.yaml:4: kernel: 'nestor-test-"));
+	assert_non_null(strstr(error.text, "need a 'reserve' of 36M, with 24M for L0's own "
+					   "accesses, but the VM 'a' has one of 34M"));
+	vm->config.reserve = 36 * MIB;
+	assert_int_equal(boot_read_files(&arena, &scenario, files, &error), 0);
+	vm->config.reserve = 0;
+	assert_int_equal(boot_read_files(&arena, &scenario, files, &error), 0);
+	unlink(path);
+	unlink(module);
+}
+
+static void the_largest_of_images_that_are_too_large_is_named(void **state)
+{
+	const struct place l0 = {"no-such-file", "--l0"};
+	struct vm_spec *vm = &scenario.vms[0];
+	uint8_t bytes[2];
+
+	(void)state;
+	files[0].kernel = (struct kernel){.image = image_elf64(&arena, 0x100000, 0x3000)};
+	vm->initrd = (struct place){"initrd.cpio", "s.yaml:5: initrd"};
+	files[0].initrd = (struct bytes){&bytes[0], 1024 * MIB};
+	scenario_add_disk(vm, "here")->image = (struct place){"disk.img", "s.yaml:6: image"};
+	files[0].disks[0] = (struct bytes){&bytes[1], 1023 * MIB};
+	assert_int_equal(boot_check_memory(&arena, &scenario, files, &l0, "", &error), 0);
+	files[0].disks[0].size = 1025 * MIB;
+	assert_int_equal(
+		boot_check_memory(&arena, &scenario, files, &l0, "", &error), STATUS_BAD_INPUT);
+	assert_string_equal(error.text,
+		"s.yaml:6: image: 'disk.img', of 1025M, is the largest image: those of all VMs "
+		"must be less than 2048M together, with Nestor");
+}
+
 static void a_bare_multiboot_1_image_gets_its_information(void **state)
 {
 	uint64_t info, module;
@@ -384,6 +435,10 @@ int main(void)
 			a_machine_too_small_for_the_vms_is_refused, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(
 			without_nestor_the_memory_for_the_rest_is_judged, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(
+			a_reserve_must_hold_the_images_of_its_vm, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(
+			the_largest_of_images_that_are_too_large_is_named, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(
 			a_bare_multiboot_1_image_gets_its_information, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(

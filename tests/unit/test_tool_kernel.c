@@ -247,6 +247,33 @@ static void multiboot_1_load_addresses_are_used(void **state)
 	assert_non_null(multiboot_find(&file, &h));
 }
 
+/* Two segments in one unit, and one in two units far away; with load addresses, all between. */
+static void a_kernel_lies_in_units_of_memory(void **state)
+{
+	struct bytes file = image_elf64(&arena, 0x600000, 0x1000);
+	Elf64_Ehdr *h = (Elf64_Ehdr *)(void *)file.data;
+	Elf64_Phdr *p = (Elf64_Phdr *)(void *)(file.data + sizeof(*h));
+	struct kernel k;
+
+	(void)state;
+	h->e_phnum = 3;
+	p[1] = p[2] = p[0];
+	p[1].p_paddr = 0x601000;
+	p[2].p_paddr = 0x15ff000;
+	p[2].p_memsz = 0x2000;
+	assert_null(kernel_parse(&arena, &file, &k));
+	assert_int_equal(kernel_units(&k), 4); /* and low memory */
+	p[0].p_paddr = 0x1000;
+	assert_null(kernel_parse(&arena, &file, &k));
+	assert_int_equal(kernel_units(&k), 4);
+	image_put_multiboot1(&file, 1800, 1U << 16);
+	bytes_put(&file, 1812, 4, 0x600000 + 1800);
+	bytes_put(&file, 1816, 4, 0x600000);
+	bytes_put(&file, 1824, 4, 0xe00001);
+	assert_null(kernel_parse(&arena, &file, &k));
+	assert_int_equal(kernel_units(&k), 6);
+}
+
 static void multiboot_2_tags_that_lead_outside_are_survived(void **state)
 {
 	struct bytes file = {arena_alloc(&arena, 256), 256};
@@ -281,6 +308,7 @@ int main(void)
 		cmocka_unit_test_teardown(the_entry_of_an_elf_is_a_physical_address, tear_down),
 		cmocka_unit_test_teardown(multiboot_2_goes_before_multiboot_1, tear_down),
 		cmocka_unit_test_teardown(multiboot_1_load_addresses_are_used, tear_down),
+		cmocka_unit_test_teardown(a_kernel_lies_in_units_of_memory, tear_down),
 		cmocka_unit_test_teardown(
 			multiboot_2_tags_that_lead_outside_are_survived, tear_down),
 	};

@@ -177,8 +177,9 @@ int bochs_prepare(
 		return fail(e, STATUS_USAGE, "--firmware uefi needs --machine qemu");
 	if (plan->cpus > CPUS_MAX)
 		return fail(e, STATUS_BAD_INPUT,
-			"the emulated machine has at most %d CPUs, but %llu are asked for",
-			CPUS_MAX, (unsigned long long)plan->cpus);
+			"%s: %llu CPUs are asked for, but the emulated machine has at most %d",
+			parts->config->cpus_where ? parts->config->cpus_where : "the image",
+			(unsigned long long)plan->cpus, CPUS_MAX);
 	if (!bochs)
 		return fail(
 			e, STATUS_HOST_ERROR, "Bochs >= 3.0 is missing: run `make machine`");

@@ -126,6 +126,7 @@ static int read_boot_rom(struct arena *a, struct shared_files *l, const struct v
 	struct vm_files *f, struct error *e)
 {
 	struct place rom = {FIRMWARE_BOOT_ROM, vm->where};
+	const char *problem;
 
 	bool named = vm_boot_names(&vm->config, VM_BOOT_NETWORK);
 
@@ -138,7 +139,13 @@ static int read_boot_rom(struct arena *a, struct shared_files *l, const struct v
 			"%s: the VM '%s': 'boot' names network, which needs '%s': install the "
 			"package ipxe-qemu",
 			vm->where, vm->config.name, rom.path);
-	return read_shared(a, l, &rom, &f->boot_rom, e);
+	if (read_shared(a, l, &rom, &f->boot_rom, e))
+		return e->status;
+	problem = option_rom_size_error(f->boot_rom.size);
+	return problem ? fail(e, STATUS_BAD_INPUT, "%s: the VM '%s': '%s' has %zu bytes: %s",
+				 rom.where, vm->config.name, rom.path, f->boot_rom.size,
+				 problem)
+		       : 0;
 }
 
 /* What many VMs may have. */
@@ -178,7 +185,7 @@ static int read_vm(
 		f->need += f->modules[i].size;
 	}
 	if (f->need <= vm->config.memory)
-		return 0;
+		return boot_check_reserve(vm, f, e);
 	return fail(e, STATUS_BAD_INPUT,
 		"%s: '%s' and its modules need %lluM of memory, but the VM '%s' has %lluM",
 		vm->kernel.where, vm->kernel.path,
@@ -289,15 +296,22 @@ static unsigned same_content(const struct module_list *l, unsigned i)
 	return l->content[i]->size ? k : i;
 }
 
-struct bytes boot_pack_modules(struct arena *a, struct module_list *l, uint64_t at)
+/* What they take together, in whole pages. */
+static uint64_t packed_size(const struct module_list *l)
 {
-	struct bytes all = {NULL, 0};
-	uint64_t offset = 0;
+	uint64_t size = 0;
 
 	for (unsigned i = 0; i < l->count; i++)
 		if (same_content(l, i) == i)
-			all.size +=
-				(l->content[i]->size + BOOT_PAGE - 1) / BOOT_PAGE * BOOT_PAGE;
+			size += boot_whole_pages(l->content[i]->size);
+	return size;
+}
+
+struct bytes boot_pack_modules(struct arena *a, struct module_list *l, uint64_t at)
+{
+	struct bytes all = {NULL, packed_size(l)};
+	uint64_t offset = 0;
+
 	all.data = arena_alloc(a, all.size + 1);
 	for (unsigned i = 0; i < l->count; i++) {
 		size_t size = l->content[i]->size;
@@ -313,7 +327,7 @@ struct bytes boot_pack_modules(struct arena *a, struct module_list *l, uint64_t 
 			memcpy(all.data + offset, l->content[i]->data, size);
 		l->modules[i].start = (uint32_t)(at + offset);
 		l->modules[i].end = (uint32_t)(at + offset + size);
-		offset += (size + BOOT_PAGE - 1) / BOOT_PAGE * BOOT_PAGE;
+		offset += boot_whole_pages(size);
 	}
 	return all;
 }
@@ -365,7 +379,7 @@ struct boot_image boot_info_image(struct arena *a, struct module_list *l, const 
 	unsigned version, uint64_t at, uint64_t memory)
 {
 	size_t info_size = boot_information(a, l, cmdline, version, at, memory).size;
-	size_t info_pages = (info_size + BOOT_PAGE - 1) / BOOT_PAGE * BOOT_PAGE;
+	size_t info_pages = boot_whole_pages(info_size);
 	struct bytes modules = boot_pack_modules(a, l, at + info_pages);
 	struct bytes info = boot_information(a, l, cmdline, version, at, memory);
 	struct boot_image out = {at, {NULL, info_pages + modules.size}};
@@ -439,18 +453,16 @@ int boot_check_memory(struct arena *a, const struct scenario_spec *s,
 	const struct vm_files *files, const struct place *l0, const char *cmdline,
 	struct error *e)
 {
-	struct module_list *l;
+	struct module_list *l = arena_alloc(a, sizeof(*l));
 	struct boot_plan plan;
-	uint64_t images = 0;
+	uint64_t images;
 
-	if (!s->machine.memory)
-		return 0;
-	if (access(l0->path, R_OK) == 0)
-		return boot_plan_nestor(a, s, files, l0, cmdline, &plan, e);
-	l = arena_alloc(a, sizeof(*l));
 	list_modules(a, s, files, l);
-	for (unsigned i = 0; i < l->count; i++)
-		images += l->content[i]->size;
+	images = packed_size(l);
+	if (images > BOOT_IMAGES_END)
+		return boot_too_large(s, files, e);
+	if (s->machine.memory && access(l0->path, R_OK) == 0)
+		return boot_plan_nestor(a, s, files, l0, cmdline, &plan, e);
 	return check_memory(s, memory_need(s, files, images, 0), e);
 }
 
@@ -465,12 +477,12 @@ int boot_plan_nestor(struct arena *a, const struct scenario_spec *s,
 
 	if (open_l0(a, l0, &file, &elf, e))
 		return e->status;
-	info_at = (elf.high + BOOT_PAGE - 1) / BOOT_PAGE * BOOT_PAGE;
+	info_at = boot_whole_pages(elf.high);
 	list_modules(a, s, files, l);
 	/* Sized once without modules' places and memory map, which do not change its size. */
 	need = info_at + boot_info_image(a, l, cmdline, 2, info_at, BOOT_MIB * 2).content.size;
 	if (need > BOOT_IMAGES_END)
-		return fail(e, STATUS_BAD_INPUT, "the images of all VMs are more than 2 GiB");
+		return boot_too_large(s, files, e);
 	out->memory = memory_need(s, files, need, (unsigned)s->machine.places);
 	if (check_memory(s, memory_need(s, files, need, 0), e))
 		return e->status;

@@ -56,7 +56,8 @@ const char *boot_kernel_line(
 	struct arena *a, const struct vm_spec *vm, const struct kernel *kernel);
 
 /*
- * Does the memory that the scenario gives the machine suffice, as boot_plan_nestor() asks, too?
+ * Are the images not too large for any machine, and does the memory that the scenario gives the
+ * machine suffice, as boot_plan_nestor() asks, too?
  * Without the file @l0 the question is whether it does for the rest.
  */
 int boot_check_memory(struct arena *a, const struct scenario_spec *s,

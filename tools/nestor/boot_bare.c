@@ -39,7 +39,7 @@ static void plan_multiboot(struct arena *a, const struct vm_spec *vm, const stru
 	struct boot_plan *out)
 {
 	struct module_list *l = arena_alloc(a, sizeof(*l));
-	uint64_t info_at = (f->kernel.high + BOOT_PAGE - 1) / BOOT_PAGE * BOOT_PAGE;
+	uint64_t info_at = boot_whole_pages(f->kernel.high);
 	unsigned version = f->kernel.kind == KERNEL_MULTIBOOT2 ? 2 : 1;
 	struct rom_parameters p = {.eax = version == 2 ? MULTIBOOT2_EAX : MULTIBOOT1_EAX};
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Shared by boot.c and boot_bare.c. */
+/* Shared by boot.c, boot_bare.c and boot_fit.c. */
 #ifndef NESTOR_BOOT_INT_H
 #define NESTOR_BOOT_INT_H
 
@@ -9,6 +9,11 @@
 #define BOOT_PAGE       4096ULL
 #define BOOT_IMAGES_END (2048 * BOOT_MIB) /* images are below, whatever the machine has */
 #define BOOT_RANGES     4
+
+static inline uint64_t boot_whole_pages(uint64_t size)
+{
+	return (size + BOOT_PAGE - 1) / BOOT_PAGE * BOOT_PAGE;
+}
 
 /* All modules of a scenario: kernel, initrd and modules of each VM. */
 struct module_list {
@@ -40,5 +45,14 @@ struct bytes boot_pack_modules(struct arena *a, struct module_list *l, uint64_t 
 /* Returns an image for address @at: the Multiboot information, then the modules. */
 struct boot_image boot_info_image(struct arena *a, struct module_list *l, const char *cmdline,
 	unsigned version, uint64_t at, uint64_t memory);
+
+/* ---- boot_fit.c ---- */
+
+/* Does the VM's reserve, if it has one, hold its images? Refuses nothing that L0 takes. */
+int boot_check_reserve(const struct vm_spec *vm, const struct vm_files *f, struct error *e);
+
+/* Fails because all images together are more than BOOT_IMAGES_END; names the largest. */
+int boot_too_large(
+	const struct scenario_spec *s, const struct vm_files *files, struct error *e);
 
 #endif

@@ -193,8 +193,7 @@ static int apply_option(struct parser *p, const struct option *o, const char *va
 	case TO_MACHINE:
 		keys = machine_keys;
 		object = &p->o->scenario.machine;
-		if (strcmp(o->setting, "memory") == 0)
-			p->o->scenario.machine.memory_where = o->name;
+		machine_is_told(object, o->setting, o->name);
 		break;
 	case TO_SCENARIO:
 		keys = scenario_keys;

@@ -4,8 +4,6 @@
 
 #include <elf.h>
 
-#define SPAN_LIMIT (1ULL << 30)
-
 bool elf_is(const struct bytes *file)
 {
 	return bytes_match(file, 0, ELFMAG, SELFMAG);
@@ -55,7 +53,7 @@ static const char *read_segments(struct elf *elf)
 	}
 	if (elf->high == 0)
 		return "is an ELF file without load segments";
-	if (elf->high - elf->low > SPAN_LIMIT)
+	if (elf->high - elf->low > ELF_SPAN_MAX)
 		return "is an ELF file whose load segments span more than 1 GiB";
 	return NULL;
 }

@@ -8,6 +8,9 @@
 #include "arena.h"
 #include "bytes.h"
 
+/* What the load segments of an executable may span, in bytes of physical addresses. */
+#define ELF_SPAN_MAX (1ULL << 30)
+
 struct elf {
 	const struct bytes *file;
 	bool is64;

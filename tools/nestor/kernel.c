@@ -5,6 +5,7 @@
 #include "elf.h"
 #include "file.h"
 #include "multiboot.h"
+#include "policy/memory.h"
 #include "unpack.h"
 
 /* Offsets in the setup header of a bzImage (the kernel's Documentation/x86/boot.rst). */
@@ -83,6 +84,7 @@ static const char *parse_multiboot(const struct multiboot_header *h, struct kern
 	if (h->has_address) {
 		out->low = h->load_low;
 		out->high = h->load_high;
+		out->flat = true;
 		return NULL;
 	}
 	problem = elf_open(&out->image, &elf);
@@ -110,6 +112,37 @@ const char *kernel_parse(struct arena *a, const struct bytes *file, struct kerne
 		return parse_linux(out);
 	return "is no kernel: it must be a Linux bzImage or vmlinux, or have a Multiboot 1 or "
 	       "2 header";
+}
+
+/* The units of segments, each once; those of an ELF file lie within 1 GiB. */
+static uint64_t segments_units(const struct elf *elf)
+{
+	bool seen[ELF_SPAN_MAX / MEMORY_UNIT + 2] = {false};
+	uint64_t first = elf->low / MEMORY_UNIT, count = 0;
+	struct elf_segment s;
+
+	for (unsigned i = 0; i < elf->phnum; i++) {
+		uint64_t at, last;
+
+		if (!elf_get_segment(elf, i, &s))
+			continue;
+		last = (s.paddr + s.memsz - 1) / MEMORY_UNIT;
+		for (at = s.paddr / MEMORY_UNIT; at <= last; at++) {
+			count += !seen[at - first];
+			seen[at - first] = true;
+		}
+	}
+	return count;
+}
+
+uint64_t kernel_units(const struct kernel *kernel)
+{
+	uint64_t first = kernel->low / MEMORY_UNIT;
+	struct elf elf;
+
+	if (!kernel->flat && elf_open(&kernel->image, &elf) == NULL)
+		return segments_units(&elf) + (first != 0);
+	return (kernel->high + MEMORY_UNIT - 1) / MEMORY_UNIT - first + (first != 0);
 }
 
 int kernel_load(struct arena *a, const struct place *from, struct kernel *out, struct error *e)

@@ -21,6 +21,7 @@ struct kernel {
 	struct bytes image; /* for Linux the unpacked vmlinux, else the file */
 	uint64_t header;    /* offset of the Multiboot header */
 	uint64_t low, high; /* the memory that it occupies when loaded */
+	bool flat;          /* all of that, as its header says, even if the file is ELF */
 };
 
 /* How L0 starts an image of @kind. */
@@ -28,6 +29,9 @@ enum load_protocol kernel_protocol(enum kernel_kind kind);
 
 /* Recognises @file; returns NULL, or what is wrong with it, to follow the file's name. */
 const char *kernel_parse(struct arena *a, const struct bytes *file, struct kernel *out);
+
+/* How many units of memory (policy/memory.h) it lies in when loaded, with the first one. */
+uint64_t kernel_units(const struct kernel *kernel);
 
 /* Reads a bzImage for firmware to start; what it occupies is unknown. */
 int kernel_load_packed(

@@ -104,6 +104,14 @@ void scenario_init(struct scenario_spec *s)
 	settings_init(machine_rows, &s->machine);
 }
 
+void machine_is_told(struct machine_spec *m, const char *key, const char *where)
+{
+	if (strcmp(key, "cpus") == 0)
+		m->cpus_where = where;
+	if (strcmp(key, "memory") == 0)
+		m->memory_where = where;
+}
+
 struct vm_spec *scenario_add_vm(struct scenario_spec *s, const char *where)
 {
 	struct vm_spec *vm;

@@ -74,10 +74,11 @@ enum disk_changes {
 };
 
 struct machine_spec {
-	uint64_t kind;            /* enum machine_kind */
-	uint64_t cpus;            /* 0: as many as the largest VM has */
-	uint64_t memory;          /* bytes; 0: as much as the VMs need */
-	const char *memory_where; /* where that is said, for messages; NULL: nowhere */
+	uint64_t kind;          /* enum machine_kind */
+	uint64_t cpus;          /* 0: as many as the largest VM has */
+	uint64_t memory;        /* bytes; 0: as much as the VMs need */
+	const char *cpus_where; /* where these are said, for messages; NULL: nowhere */
+	const char *memory_where;
 	uint64_t places; /* VMs that there may be at a time; 0: those of the scenario */
 	uint64_t ips;    /* the emulator's instructions in a second of the guest's time */
 	uint64_t net;    /* enum machine_net */
@@ -111,6 +112,9 @@ extern setting_tables cdrom_keys;
 extern setting_tables image_keys;
 extern setting_tables machine_keys;
 extern setting_tables scenario_keys;
+
+/* Remembers the place of a setting of the machine, if there are messages that name it. */
+void machine_is_told(struct machine_spec *m, const char *key, const char *where);
 
 /* Sets all values to their defaults, with no VM. */
 void scenario_init(struct scenario_spec *s);

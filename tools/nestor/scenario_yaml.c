@@ -431,8 +431,7 @@ static int machine_key(struct loader *l, void *object, const char *key, yaml_nod
 	const struct setting *s = setting_find(machine_keys, key);
 	struct machine_spec *machine = object;
 
-	if (strcmp(key, "memory") == 0)
-		machine->memory_where = node_where(l, value, key);
+	machine_is_told(machine, key, node_where(l, value, key));
 	return s ? apply(l, s, object, value) : unknown_key(l, value, key, machine_keys, "");
 }
 
