@@ -165,8 +165,9 @@ void fault_device(uint64_t vector)
 		fault_message((unsigned)(vector - VECTOR_MESSAGES));
 }
 
-static void interrupt(uint64_t vector)
+static void interrupt(struct percpu *c, uint64_t vector)
 {
+	c->notified |= vector == VECTOR_POSTED;
 	fault_device(vector);
 	if (vector != VECTOR_SPURIOUS)
 		apic_eoi();
@@ -192,7 +193,7 @@ void trap_handler(struct trap_frame *f)
 	struct percpu *c = this_cpu();
 
 	if (f->vector >= 32) {
-		interrupt(f->vector);
+		interrupt(c, f->vector);
 		return;
 	}
 	if (f->vector == VEC_NMI) {

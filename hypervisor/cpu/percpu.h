@@ -58,6 +58,7 @@ struct percpu {
 	unsigned held_count;
 	uint32_t mux_ticket; /* of the output stream's lock, with in_mux */
 	bool in_mux;
+	bool notified; /* a notification of posted interrupts met L0; reset by who asks */
 	struct cpu_shared shared;
 	uint8_t upper[PERCPU_UPPER] __attribute__((aligned(PERCPU_LINE)));
 	uint8_t vmxon_page[4096] __attribute__((aligned(4096)));

@@ -513,15 +513,19 @@ bool passed_polls(void)
 	return passed_count != 0 && l0_config()->machine.late_notifications;
 }
 
-/* A notification of the vCPU that is loaded here may be among them: it looks itself then. */
+/*
+ * A notification of the vCPU that is loaded here may be among them: it looks itself then. Only
+ * then: one that halts would never sleep.
+ */
 void passed_poll(void)
 {
 	struct sched_node *n = sched_this_cpu()->node;
 
 	if (!passed_polls())
 		return;
+	this_cpu()->notified = false;
 	sti_nop_cli();
-	if (n != NULL)
+	if (n != NULL && this_cpu()->notified)
 		__atomic_fetch_or(&n->posted, EVENT_IRQ, __ATOMIC_SEQ_CST);
 }
 
