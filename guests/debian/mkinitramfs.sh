@@ -184,6 +184,14 @@ cdrom_drivers() {
 	done
 }
 
+network_drivers() {
+	local m
+	for m in drivers/net/virtio_net drivers/net/net_failover net/core/failover; do
+		put "$dir/modules/kernel/$m.ko" lib/modules
+		unsign "${m##*/}"
+	done
+}
+
 # Without debug information and signature, whose check takes the kernel a second of emulated time.
 unsign() { # MODULE
 	strip -g "$stage/lib/modules/$1.ko"
@@ -230,8 +238,11 @@ nbd)
 	done
 	;;
 l2)
-	base reboot insmod sha256sum head dd cmp
+	base reboot insmod sha256sum head dd cmp ip udhcpc ping wget
+	mkdir -p "$stage/etc"
+	put "$here/dhcp-script" bin
 	[ ! -d "$dir/modules/kernel/drivers/virtio" ] || drivers virtio/virtio_mmio # not for 32 bits
+	[ ! -d "$dir/modules/kernel/drivers/virtio" ] || network_drivers
 	cp "$here/l2-init" "$stage/init"
 	;;
 probe) l1 ;;
@@ -239,8 +250,13 @@ bench) bench ;;
 client) l1 && l2_image ;;
 qemu)
 	l1
-	base insmod poweroff cat head dd cmp
+	base insmod poweroff cat head dd cmp ifconfig brctl tunctl
 	drivers "${of_pci[@]}"
+	network_drivers
+	for m in drivers/net/tun net/llc/llc net/802/stp net/bridge/bridge; do
+		put "$dir/modules/kernel/$m.ko" lib/modules
+		unsign "${m##*/}"
+	done
 	l2_image
 	qemu
 	;;

@@ -253,6 +253,18 @@ test_virtio_disk_for_l2_by_qemu_of_l1() {
 		shows "L2: vda: ${sum%% *}" 'L2: block written' "L1: L2's block is there" 'L1: done with status 0'
 }
 
+# L1 has its card of the switch on a bridge with its L2, which gets an address of its own, and a file from outside the machine.
+long_virtio_net_for_l2_by_qemu_of_l1() {
+	local port=$((20000 + RANDOM % 20000)) sum pid
+	mkdir -p "$out.web" && head -c 300000 /dev/urandom >"$out.web/file" || return 1
+	sum=$(sha256sum <"$out.web/file")
+	"$B/debian/root/bin/busybox" httpd -f -p "127.0.0.1:$port" -h "$out.web" &
+	pid=$!
+	linux 0 qemu "quiet l2=qemu l2net=1 url=http://10.0.2.2:$port/file" --memory 768M --net user,spoof=on
+	kill "$pid"
+	shows 'eth0 has 10.0.2.[0-9]+/24, router 10.0.2.2' '3 packets received' "L2: got ${sum%% *}" 'L1: done with status 0'
+}
+
 # The machine has less memory than its two VMs together: the second one waits until the first one, which runs on, has given back what
 # it does not use any more.
 test_memory_moves_from_one_vm_to_another() {
