@@ -1998,8 +1998,19 @@ test_a_terminal_is_restored_after_a_time_out_and_a_crash() {
 	local tool
 	typing_at_a_terminal "${typed[@]}" id=1 --timeout 4 && seen 'status=124' && ended 0 && shows '^icanon $' '^echo $' &&
 		typing_at_a_terminal "${typed[@]}" id=1 && seen 'ready' &&
-		tool=$(pgrep -P "$(pgrep -P "$pid" | head -n 1)" -x nestor || pgrep -P "$pid" -x nestor) && kill -SEGV "$tool" &&
+		tool=$(tool_of_terminal) && kill -SEGV "$tool" &&
 		seen 'status=139' && ended 0 && shows '^icanon $' '^echo $'
+}
+
+tool_of_terminal() { # its process, when typing_at_a_terminal has started it
+	pgrep -P "$(pgrep -P "$pid" | head -n 1)" -x nestor || pgrep -P "$pid" -x nestor
+}
+
+test_a_terminal_that_changes_its_size_tells_linux() {
+	typing_at_a_terminal run --timeout 120 --l1 "$B/debian/vmlinuz" --initrd "$B/debian/devices.cpio" --virtio-console on \
+		--cmdline "$LINUX quiet try=resize" && seen '^resize: 43 132' &&
+		stty -F "/proc/$(tool_of_terminal)/fd/0" rows 50 columns 120 && seen '^resize: 50 120' && seen 'status=0' && ended 0 &&
+		shows '^resize: ok'
 }
 
 typed_vms() { # of the payload, a and b, in $out.yaml
