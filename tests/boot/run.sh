@@ -860,7 +860,8 @@ test_a_vm_reaches_the_outside_by_the_network_user() {
 }
 
 # Debian's installer, as its package has it, with answers in a second archive: an address by DHCP, the archive's signed index and drivers of
-# disks from a server on the host's loopback, and with these the disk. That archive has nothing else, so the installation ends there.
+# disks from a server on the host's loopback, and with these the disk. That archive has nothing else, so the installation ends there; what
+# the installer would load for later steps is taken out of its queue.
 long_debians_installer_finds_network_and_disk() {
 	local d=$B/debian-installer port=$((20000 + RANDOM % 20000)) pid udeb file
 	udeb=$(grep '^scsi-modules-' "$d/udebs.txt") && rm -rf "$out.d" && mkdir -p "$out.d" || return
@@ -882,6 +883,7 @@ long_debians_installer_finds_network_and_disk() {
 	file=$(cd "$d/web" && find . -name 'scsi-modules-*.udeb') && cat >"$out.d/find-disk" <<-END
 		exec </dev/null >/dev/ttyS0 2>&1
 		tail -n +1 -f /var/log/syslog &
+		while sleep 1; do rm -f /var/lib/anna-install/queue; done &
 		until grep -q 'anna.*\.udeb \[' /var/log/syslog && wget -q -O /tmp/disks.udeb "http://10.0.2.2:$port/$file"; do sleep 3; done
 		udpkg --unpack /tmp/disks.udeb && depmod -a && modprobe virtio_blk && sleep 2
 		echo "find-disk: \$(list-devices disk), \$(ip -o -4 addr show scope global | tr -s ' ')"
