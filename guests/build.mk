@@ -168,6 +168,13 @@ $(DEBIAN_INSTALLER)/udebs.txt: guests/debian/fetch-installer.sh
 	rm -f $@
 	guests/debian/fetch-installer.sh $(DEBIAN_INSTALLER)
 
+# memtest86+, for a long test.
+DEBIAN_MEMTEST := $(B)/debian-memtest
+
+$(DEBIAN_MEMTEST)/packages.txt: guests/debian/fetch-programs.sh
+	rm -f $@
+	guests/debian/fetch-programs.sh $(DEBIAN_MEMTEST) memtest86+
+
 # The 32-bit kernels as L1, and the one with PAE paging as L2, too.
 DEBIAN32 := $(B)/debian-i386
 GCC32 := $(CC) -m32 --sysroot=$(DEBIAN32)/root $(foreach f,-B -L,$(f)$(DEBIAN32)/root/usr/lib/gcc/i686-linux-gnu/12)

@@ -1286,6 +1286,22 @@ long_debian_boots_from_the_network_by_ovmf() {
 	debian_by_network ovmf && shows 'Start PXE over IPv4'
 }
 
+# From its package: GRUB on a disk loads it, as a BIOS kernel.
+long_memtest86_passes_from_firmware() {
+	rm -rf "$out.d" && mkdir -p "$out.d/boot/grub" && cp "$B/debian-memtest/root/boot/memtest86+x64.bin" "$out.d/boot" || return
+	cat >"$out.d/boot/grub/grub.cfg" <<-END
+		serial --unit=0 --speed=115200
+		terminal_input serial
+		terminal_output serial
+		set timeout=0
+		menuentry memtest {
+			linux16 /boot/memtest86+x64.bin console=ttyS0,115200
+		}
+	END
+	grub-mkrescue -o "$out.img" "$out.d" >"$out.grub" 2>&1 || cat "$out.grub"
+	until_it_shows 'Pass: +[1-9][0-9]* +Errors: 0 ' run --timeout 900 --l1-firmware seabios --memory 20M --disk "$out.img"
+}
+
 png_size() { # FILE: width and height
 	od -An -tu4 --endian=big -j16 -N8 "$1" | tr -s ' '
 }
