@@ -168,6 +168,13 @@ $(DEBIAN_INSTALLER)/udebs.txt: guests/debian/fetch-installer.sh
 	rm -f $@
 	guests/debian/fetch-installer.sh $(DEBIAN_INSTALLER)
 
+# A disk with a whole Debian, for long tests.
+DEBIAN_DISK := $(B)/debian-disk
+
+$(DEBIAN_DISK)/packages.txt: guests/debian/make-disk.sh
+	rm -f $@
+	guests/debian/make-disk.sh $(DEBIAN_DISK)
+
 # memtest86+, for a long test.
 DEBIAN_MEMTEST := $(B)/debian-memtest
 

@@ -1230,6 +1230,23 @@ long_debian_boots_from_a_cd_by_ovmf() {
 	debian_from_a_cd ovmf && shows 'NESTOR CD-ROM'
 }
 
+# A whole Debian, installed by mmdebstrap on a disk: to its login, where a command is typed.
+debian_lets_in() { # FIRMWARE
+	local PATIENCE=6000
+	typing run --timeout 900 --l1-firmware "$1" --memory 512M --disk "$B/debian-disk/disk.img,cow=64M" && seen 'nestor login: $' &&
+		printf 'root\n' >&9 && seen 'Password: $' && printf 'nestor\n' >&9 && seen 'root@nestor:~# $' &&
+		printf 'echo $((6 * 7)) $(systemctl is-system-running --wait) $(stat -f -c %%T /)\n' >&9 && seen '42 running ext' &&
+		printf 'poweroff\n' >&9 && ended 0 && shows 'Welcome to GRUB!' 'reboot: Power down'
+}
+
+long_debian_of_mmdebstrap_lets_in_by_seabios() {
+	debian_lets_in seabios
+}
+
+long_debian_of_mmdebstrap_lets_in_by_ovmf() {
+	debian_lets_in ovmf
+}
+
 # A CD that cannot be booted before a disk that can, and alone.
 test_firmware_starts_from_what_boot_names_in_its_order() {
 	local run=(run --timeout 60 --l1-firmware seabios --memory 64M --firmware-log on --log-level info
@@ -1961,8 +1978,8 @@ typing_at_a_terminal() { # ARGS...
 	pid=$!
 }
 
-seen() { # PATTERN: soon
-	for _ in $(seq 1000); do
+seen() { # PATTERN: soon. PATIENCE of the environment: how many fifths of a second, if not 1,000
+	for _ in $(seq "${PATIENCE:-1000}"); do
 		text
 		grep -a -q -E -e "$1" "$out.text" && return
 		kill -0 "$pid" 2>/dev/null || break
