@@ -103,11 +103,11 @@ static void words_have_room_for_each_register(void **state)
 	assert_true(parse("set id=1 vm=a register=gs_base value=0xffffffffffffffff"));
 	assert_string_equal(r.word, "gs_base");
 	assert_true(r.number[MANAGE_ARG_VALUE] == UINT64_MAX);
-	assert_true(parse("break id=1 vm=a at=0x1000 on=elevenchars"));
+	assert_true(parse("break id=1 vm=a at=0x1000 kind=elevenchars"));
 	assert_string_equal(r.word, "elevenchars");
 	assert_string_equal(r.vm, "a");
-	assert_false(parse("break id=1 vm=a at=0x1000 on=twelve-chars"));
-	assert_false(parse("break id=1 vm=a at=0x1000 on="));
+	assert_false(parse("break id=1 vm=a at=0x1000 kind=twelve-chars"));
+	assert_false(parse("break id=1 vm=a at=0x1000 kind="));
 	assert_true(parse("unbreak id=1 vm=a"));
 	assert_string_equal(r.word, "");
 }
