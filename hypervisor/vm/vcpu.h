@@ -159,7 +159,7 @@ struct vcpu {
 	struct hw_vmcs *vmcs;   /* the current one: &vmcs01, or a VMCS02; vmx/stub.S */
 	/* What its exits call: vcpu_exit, or what calls that; vmx/stub.S. */
 	struct vcpu *(*on_exit)(struct vcpu *vcpu);
-	uint32_t events;        /* enum vcpu_event */
+	uint32_t events; /* enum vcpu_event */
 	/* enum vcpu_event to post after the next exit, which is at once but for EVENT_DEBUG */
 	uint32_t deferred;
 	uint32_t starved_events; /* enum vcpu_event that wait until it has memory */

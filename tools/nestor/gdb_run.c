@@ -175,8 +175,8 @@ static bool one_point(
 	if (set && t->l2)
 		snprintf(l2, sizeof(l2), " l2=0x%" PRIx64, t->l2);
 	return gdb_ask(t, set ? "break" : "unbreak", gdb_no_item, NULL,
-		"vm=%s at=0x%" PRIx64 " kind=%s size=%u%s%s", t->vm, at, on, size, level_words(t),
-		l2);
+		"vm=%s at=0x%" PRIx64 " kind=%s size=%u%s%s", t->vm, at, on, size,
+		level_words(t), l2);
 }
 
 /* All pieces of a range, or none. */
