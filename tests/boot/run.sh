@@ -376,10 +376,10 @@ answered() { # PATTERN...
 	for p; do grep -q -E -e "$p" "$out.answer" || { echo "missing in the answer: $p"; kill "$pid" 2>/dev/null; return 1; }; done
 }
 
-ask_until() { # PATTERN VERB...: asks until the answer has it, for 30 s
+ask_until() { # PATTERN VERB...: asks until the answer has it, for 30 s, or what PATIENCE says
 	local i pattern=$1
 	shift
-	for ((i = 0; i < 150; i++)); do
+	for ((i = 0; i < ${PATIENCE:-30} * 5; i++)); do
 		ask 0 "$@" >/dev/null || return 1
 		grep -q -E -e "$pattern" "$out.answer" && return
 		sleep 0.2
@@ -667,9 +667,15 @@ long_vms_that_come_later_talk_on_a_network() {
 	printf 'networks: [lan]\nmachine: {cpus: 2, vms: 3}\nvms:\n' >"$out.yaml"
 	printf '  - {name: %s, %s, start: off, cmdline: "%s quiet role=%s try=ping,transfer %s"}\n' s "$vm" "$LINUX" a "$A" t "$vm" "$LINUX" b "$B_" >>"$out.yaml"
 	managed "$out.yaml"
+	for ((i = 0; i < 100; i++)); do # until somebody listens
+		NESTOR_AT=$at "$NESTOR" ps >/dev/null 2>&1 && break
+		sleep 0.2
+	done
 	for i in 1 2; do
-		ask_until '^t +off' ps && ask_until '^s +off' ps && ask 0 define b --like t && ask 0 start s && ask 0 start b &&
-			said "(^s.*transfer: ok(.|\n)*){$i}" && LIMIT=900 ask_long '^b +off' ps && ask_long '^s +off' ps && ask 0 destroy b || return 1
+		ask 0 define b --like t && ask 0 start s && ask 0 start b && PATIENCE=600 ask_until '^b +off' ps &&
+			PATIENCE=600 ask_until '^s +off' ps && ask 0 destroy b || return 1
+		ask 0 ps >/dev/null || return 1
+		while grep -q "^b " "$out.answer"; do ask 0 ps >/dev/null || return 1; done
 	done
 	ask 0 quit && over 0 && [ "$(grep -c '^b| transfer: ok' "$out.text")" = 2 ]
 }
