@@ -399,7 +399,7 @@ over() { # STATUS
 
 managed_vms() { # COMMAND-LINE...: VMs a, b, ...
 	local name=a line
-	printf 'machine: {cpus: 2}\nvms:\n'
+	printf 'machine: {cpus: 2%s}\nvms:\n' "${PLACES:+, vms: $PLACES}"
 	for line; do
 		printf '  - {name: %s, kernel: %s, memory: 16M, cmdline: "%s"}\n' "$name" "$PWD/$B/payload/managed.elf" "$line"
 		name=$(tr a-y b-z <<<"$name")
@@ -712,7 +712,7 @@ test_consoles_of_a_run_are_seen_and_typed_at_by_its_socket() {
 # By HTTP: the document and answers that are as it says, figures, clients that are in the way, and an end under load.
 test_a_run_is_served_by_http() {
 	local at pid counter
-	managed_vms l2 button '' >"$out.yaml"
+	PLACES=4 managed_vms l2 button '' >"$out.yaml"
 	managed "$out.yaml"
 	said '^a\| managed: counter' && said '^b\| managed: counter' && said '^c\| managed: counter' || return 1
 	counter=$(sed -n 's/^a| managed: counter=\(0x[0-9a-f]*\).*/\1/p' "$out.text")

@@ -93,9 +93,9 @@ static void what_is_no_path_is_not_found(void **state)
 static void another_method_is_told_those_that_there_are(void **state)
 {
 	(void)state;
-	assert_false(reads("DELETE", "/v1/vms/a"));
+	assert_false(reads("PUT", "/v1/vms/a"));
 	assert_int_equal(p.status, 405);
-	assert_string_equal(p.allow, "GET, PATCH");
+	assert_string_equal(p.allow, "GET, DELETE, PATCH");
 	assert_false(reads("GET", "/v1/vms/a/stop"));
 	assert_int_equal(p.status, 405);
 	assert_string_equal(p.allow, "POST");
@@ -238,6 +238,31 @@ static void what_changes_has_its_members_and_they_are_names(void **state)
 	assert_false(q.flag);
 	assert_false(reads("PUT", "/v1/vms/a/links/4"));
 	assert_false(reads("PUT", "/v1/vms/a/media/a%20b"));
+}
+
+static int define(const char *settings)
+{
+	char body[300];
+
+	snprintf(body, sizeof(body), "{\"name\":\"w2\",\"like\":\"w\",\"settings\":%s}",
+		settings);
+	return body_status("/v1/vms", "application/json", body);
+}
+
+static void a_new_vm_has_a_model_and_settings_of_its_own(void **state)
+{
+	static const char *const wrong[] = {"[]", "{\"memory\":\"1 M\"}", "{\"a\":\"1;b=2\"}",
+		"{\"memory\":\"\"}", "{\"memory\":null}", "{\"x y\":1}"};
+
+	(void)state;
+	assert_int_equal(define("{\"memory\":\"64M\",\"cpus\":2,\"vmx\":false}"), 0);
+	assert_string_equal(q.name, "w2");
+	assert_string_equal(q.like, "w");
+	assert_string_equal(q.with, "memory=64M;cpus=2;vmx=off");
+	for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++)
+		assert_int_equal(define(wrong[i]), 400);
+	assert_int_equal(body_status("/v1/vms", "application/json", "{\"name\":\"a\"}"), 400);
+	assert_true(reads("DELETE", "/v1/vms/a"));
 }
 
 static void a_boot_override_is_an_object_in_an_object(void **state)
@@ -413,97 +438,6 @@ static void a_run_that_cannot_be_reached_is_a_problem_of_its_own(void **state)
 	}
 }
 
-/* ---- tokens ---- */
-
-static void a_token_counts_when_it_is_all_of_it(void **state)
-{
-	(void)state;
-	assert_true(serve_same(token, token));
-	assert_false(serve_same("", token));
-	assert_false(serve_same("correct-horse-batterz", token));
-	assert_false(serve_same("correct-horse-batter", token));
-	assert_false(serve_same("correct-horse-battery-", token));
-	assert_false(serve_same("correct-horse-batterycorrect-horse-battery", token));
-	assert_false(serve_same("x", ""));
-}
-
-static void a_token_comes_as_bearer_or_as_a_password(void **state)
-{
-	(void)state;
-	assert_true(serve_authorized("Bearer correct-horse-battery", token));
-	assert_true(serve_authorized("bearer  correct-horse-battery", token));
-	assert_false(serve_authorized("Bearer", token));
-	assert_false(serve_authorized("Bearer ", token));
-	assert_false(serve_authorized("Token correct-horse-battery", token));
-	assert_false(serve_authorized("correct-horse-battery", token));
-	assert_true(serve_authorized("Basic YWRtaW46Y29ycmVjdC1ob3JzZS1iYXR0ZXJ5", token));
-	assert_true(serve_authorized("Basic OmNvcnJlY3QtaG9yc2UtYmF0dGVyeQ==", token));
-	assert_false(serve_authorized("Basic Y29ycmVjdC1ob3JzZS1iYXR0ZXJ5", token));
-	assert_false(serve_authorized("Basic YWRtaW46Y29ycmVjdC1ob3JzZS1iYXR0ZXJ5!", token));
-	/* "admin:correct-horse-battery" with a zero byte behind it */
-	assert_false(serve_authorized("Basic YWRtaW46Y29ycmVjdC1ob3JzZS1iYXR0ZXJ5AA==", token));
-}
-
-static int read_token(const char *content, mode_t mode, char *is)
-{
-	char path[] = "/tmp/nestor-token-XXXXXX";
-	struct error e = {0};
-	int fd = mkstemp(path);
-
-	assert_int_equal(write(fd, content, strlen(content)), strlen(content));
-	fchmod(fd, mode);
-	close(fd);
-	serve_read_token(path, is, &e);
-	unlink(path);
-	return e.status;
-}
-
-static void a_token_file_is_long_enough_and_nobody_elses(void **state)
-{
-	char is[AUTH_TOKEN_MAX + 1], large[400];
-	struct error e = {0};
-
-	(void)state;
-	assert_int_equal(read_token("correct-horse-battery\nmore\n", 0600, is), 0);
-	assert_string_equal(is, token);
-	assert_int_equal(read_token("correct-horse-battery", 0640, is), STATUS_USAGE);
-	assert_int_equal(read_token("correct-horse-b", 0600, is), STATUS_USAGE);
-	assert_int_equal(read_token("correct horse battery", 0600, is), STATUS_USAGE);
-	assert_int_equal(read_token("", 0600, is), STATUS_USAGE);
-	memset(large, 'a', sizeof(large));
-	large[399] = 0;
-	assert_int_equal(read_token(large, 0600, is), STATUS_USAGE);
-	assert_int_equal(serve_read_token("/nowhere", is, &e), STATUS_USAGE);
-}
-
-static void a_session_lasts_until_it_is_ended_or_makes_room(void **state)
-{
-	struct serve_session first, s, found;
-
-	(void)state;
-	assert_true(serve_session_begin("u", &first));
-	assert_true(serve_session_known(first.secret));
-	assert_false(serve_session_known(""));
-	assert_false(serve_session_known(first.id));
-	assert_true(serve_session_find(first.id, &found));
-	assert_string_equal(found.user, "u");
-	assert_string_equal(found.secret, "");
-	assert_true(serve_session_end(first.id));
-	assert_false(serve_session_end(first.id));
-	assert_false(serve_session_end(""));
-	assert_false(serve_session_known(first.secret));
-	assert_true(serve_session_begin("u", &first));
-	for (unsigned i = 0; i < SESSIONS - 1; i++)
-		assert_true(serve_session_begin("v", &s));
-	assert_true(serve_session_known(first.secret)); /* now others are idle longer */
-	assert_true(serve_session_begin("v", &s));
-	assert_true(serve_session_known(first.secret));
-	assert_true(serve_session_known(s.secret));
-	for (unsigned i = 0; i < SESSIONS; i++)
-		assert_true(serve_session_begin("w", &s));
-	assert_false(serve_session_known(first.secret));
-}
-
 /* ---- its pages ---- */
 
 static void files_of_the_page_need_no_run_and_no_token(void **state)
@@ -563,6 +497,7 @@ int main(void)
 		T(bytes_come_as_they_are_or_in_json),
 		T(a_balloon_has_a_target),
 		T(what_changes_has_its_members_and_they_are_names),
+		T(a_new_vm_has_a_model_and_settings_of_its_own),
 		T(a_boot_override_is_an_object_in_an_object),
 		T(an_image_is_inserted_and_cannot_be_written),
 		T(redfishs_bodies_have_what_they_must),
@@ -570,10 +505,6 @@ int main(void)
 		T(a_body_that_is_too_large_is_refused),
 		T(a_problem_says_what_is_wrong_as_json),
 		T(a_run_that_cannot_be_reached_is_a_problem_of_its_own),
-		T(a_token_counts_when_it_is_all_of_it),
-		T(a_token_comes_as_bearer_or_as_a_password),
-		T(a_token_file_is_long_enough_and_nobody_elses),
-		T(a_session_lasts_until_it_is_ended_or_makes_room),
 		T(files_of_the_page_need_no_run_and_no_token),
 		T(the_page_has_the_routes_of_the_table),
 	};

@@ -38,6 +38,8 @@ bool serve_vm_stat(struct serve_job *j);
 bool serve_explain(struct serve_job *j);
 bool serve_poke(struct serve_job *j);
 bool serve_balloon(struct serve_job *j);
+bool serve_define(struct serve_job *j);
+bool serve_destroy(struct serve_job *j);
 bool serve_type(struct serve_job *j);
 bool serve_bundle(struct serve_job *j);
 bool serve_page(struct serve_job *j);

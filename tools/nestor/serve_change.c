@@ -35,6 +35,25 @@ bool serve_change(struct serve_job *j)
 	return !q->weight || ask(j, "weight", more);
 }
 
+bool serve_define(struct serve_job *j)
+{
+	const struct serve_request *q = j->request;
+	char more[MANAGE_LINE];
+
+	snprintf(more, sizeof(more), "vm=%s like=%s%s%s", q->name, q->like,
+		*q->with ? " with=" : "", q->with);
+	snprintf(j->reply->location, sizeof(j->reply->location), "/v1/vms/%s", q->name);
+	return ask(j, "define", more);
+}
+
+bool serve_destroy(struct serve_job *j)
+{
+	char more[MANAGE_LINE];
+
+	snprintf(more, sizeof(more), "vm=%s", j->request->vm);
+	return ask(j, "destroy", more);
+}
+
 bool serve_boot(struct serve_job *j)
 {
 	const struct serve_request *q = j->request;

@@ -88,6 +88,11 @@ static const struct schema {
 		",\"refusals\":{\"type\":\"array\",\"items\":{\"type\":\"object\",\"required\":"
 		"[\"vcpu\",\"level\",\"rule\",\"text\"],\"properties\":{\"vcpu\":" COUNT
 		",\"level\":" LEVEL ",\"rule\":" WORD ",\"text\":" WORD "}}}}}"},
+	{"Definition",
+		"{" OBJECT "\"required\":[\"name\",\"like\"],\"properties\":{\"name\":" WORD
+		",\"like\":" WORD ",\"settings\":{\"type\":\"object\","
+		"\"additionalProperties\":{},"
+		"\"description\":\"as in L0's module lines: memory, cpus, weight, ...\"}}}"},
 	{"Target",
 		"{" OBJECT "\"required\":[\"target\"],\"properties\":{\"target\":" COUNT "}}"},
 	{"Data", "{" OBJECT "\"required\":[\"data\"],\"properties\":{\"data\":{\"type\":"
@@ -130,6 +135,7 @@ static const struct {
 } bodies[BODIES] = {
 	[BODY_EMPTY] = {"Nothing", false, false},
 	[BODY_NMI] = {"OneVcpu", false, false},
+	[BODY_DEFINE] = {"Definition", true, false},
 	[BODY_BALLOON] = {"Target", true, false},
 	[BODY_DATA] = {"Data", true, true},
 	[BODY_TEXT] = {"Text", true, true},

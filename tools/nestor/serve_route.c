@@ -339,6 +339,51 @@ static bool read_default(const char *key, const json_t *value, struct serve_prob
 
 static bool read_boot(struct serve_request *r, json_t *object, struct serve_problem *p);
 
+/* A setting's value as the run writes it; false: it can be none. */
+static bool setting_text(const json_t *value, char *out, size_t size)
+{
+	const char *text = json_string_value(value);
+	int n;
+
+	if (json_is_integer(value))
+		n = snprintf(out, size, "%" JSON_INTEGER_FORMAT, json_integer_value(value));
+	else if (json_is_boolean(value))
+		n = snprintf(out, size, "%s", json_is_true(value) ? "on" : "off");
+	else
+		n = text && *text && strlen(text) == json_string_length(value) &&
+				    !strpbrk(text, " \t\r\n;")
+			    ? snprintf(out, size, "%s", text)
+			    : -1;
+	return n > 0 && (size_t)n < size;
+}
+
+static bool read_settings(struct serve_request *r, json_t *object, struct serve_problem *p)
+{
+	size_t used = 0;
+	const char *key;
+	json_t *value;
+
+	if (!json_is_object(object))
+		return serve_problem(p, 400, "\"settings\" must be an object");
+	json_object_foreach(object, key, value)
+	{
+		char text[MANAGE_WITH];
+		int n;
+
+		if (!serve_is_name(key) || !setting_text(value, text, sizeof(text)))
+			return serve_problem(p, 400,
+				"the setting \"%.40s\" must be a word, a number, true or false",
+				key);
+		n = snprintf(r->with + used, sizeof(r->with) - used, "%s%s=%s", used ? ";" : "",
+			key, text);
+		if ((size_t)n >= sizeof(r->with) - used)
+			return serve_problem(p, 400,
+				"\"settings\" have more than %u characters", MANAGE_WITH);
+		used += (size_t)n;
+	}
+	return true;
+}
+
 /* Members by the body that has them. */
 enum member_kind {
 	MEMBER_VCPU,
@@ -348,6 +393,7 @@ enum member_kind {
 	MEMBER_FLAG,
 	MEMBER_TRUE,
 	MEMBER_BOOT,
+	MEMBER_SETTINGS,
 	MEMBER_BALLOON,
 	MEMBER_BYTES, /* into the place of the body, like the next */
 	MEMBER_TYPED
@@ -377,6 +423,9 @@ static const struct member {
 	{BODY_IMAGE, "Image", MEMBER_TEXT, AT(image)},
 	{BODY_IMAGE, "Inserted", MEMBER_TRUE, 0, 0},
 	{BODY_IMAGE, "WriteProtected", MEMBER_TRUE, 0, 0},
+	{BODY_DEFINE, "name", MEMBER_NAME, AT(name)},
+	{BODY_DEFINE, "like", MEMBER_NAME, AT(like)},
+	{BODY_DEFINE, "settings", MEMBER_SETTINGS, 0, 0},
 	{BODY_BALLOON, "target", MEMBER_BALLOON, 0, 0},
 	{BODY_DATA, "data", MEMBER_BYTES, 0, 0},
 	{BODY_TEXT, "text", MEMBER_TYPED, 0, 0},
@@ -403,6 +452,8 @@ static bool read_member(struct serve_request *r, const char *key, json_t *value,
 		return read_default(key, value, p);
 	case MEMBER_BOOT:
 		return read_boot(r, value, p);
+	case MEMBER_SETTINGS:
+		return read_settings(r, value, p);
 	case MEMBER_BALLOON:
 		return read_target(r, value, p);
 	case MEMBER_BYTES:
@@ -470,6 +521,7 @@ static bool has_all(const struct serve_request *r, bool any, struct serve_proble
 		{BODY_BOOT, "\"Boot\" with \"BootSourceOverrideTarget\" or "
 			    "\"BootSourceOverrideEnabled\""},
 		{BODY_IMAGE, "\"Image\""},
+		{BODY_DEFINE, "\"name\" and \"like\""},
 		{BODY_BALLOON, "\"target\""},
 		{BODY_DATA, "bytes"},
 		{BODY_TEXT, "bytes"},
@@ -483,6 +535,7 @@ static bool has_all(const struct serve_request *r, bool any, struct serve_proble
 		[BODY_LINK] = any,
 		[BODY_BOOT] = *r->target || *r->enabled,
 		[BODY_IMAGE] = *r->image,
+		[BODY_DEFINE] = *r->name && *r->like,
 		[BODY_BALLOON] = r->balloon_given,
 		[BODY_DATA] = r->size != 0,
 		[BODY_TEXT] = r->size != 0,

@@ -11,6 +11,7 @@
 #include <stdint.h>
 
 #include "lib/limits.h"
+#include "lib/manage.h"
 
 #define SERVE_TARGET_MAX 2048u       /* characters of path and query */
 #define SERVE_BODY_MAX   16384u      /* bytes */
@@ -31,9 +32,11 @@ enum serve_arg {
 };
 
 enum serve_body {
-	BODY_NONE,    /* the method has none */
-	BODY_EMPTY,   /* none, or {} */
-	BODY_NMI,     /* none, or {"vcpu": N} */
+	BODY_NONE,  /* the method has none */
+	BODY_EMPTY, /* none, or {} */
+	BODY_NMI,   /* none, or {"vcpu": N} */
+	/* {"name": NAME, "like": NAME, "settings": {KEY: VALUE}}, which may be missing */
+	BODY_DEFINE,
 	BODY_BALLOON, /* {"target": BYTES} */
 	BODY_DATA,    /* bytes, or {"data": HEX} */
 	BODY_TEXT,    /* bytes, or {"text": TEXT} */
@@ -112,6 +115,8 @@ struct serve_request {
 	unsigned net;
 	char image[SERVE_SECRET]; /* of the body, to `flag`; empty, 0, false: not given */
 	char device[SERVE_WORD], cpus[SERVE_SECRET];
+	char name[SERVE_WORD], like[SERVE_WORD];
+	char with[MANAGE_WITH + 1]; /* KEY=VALUE;KEY=VALUE..., as the run takes it */
 	char target[SERVE_WORD], enabled[SERVE_WORD];
 	uint64_t weight;
 	bool flag;                 /* once, force, up */
