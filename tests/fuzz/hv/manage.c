@@ -16,6 +16,8 @@ static void check_request(const struct manage_request *r)
 	check(r->number[MANAGE_ARG_ID] <= UINT32_MAX);
 	check(r->number[MANAGE_ARG_VCPU] < LIMIT_VCPUS);
 	check(r->number[MANAGE_ARG_LEVEL] <= 2);
+	check(r->number[MANAGE_ARG_REASON] < MANAGE_REASONS);
+	check(r->number[MANAGE_ARG_ON] <= 1);
 	check(r->number[MANAGE_ARG_SIZE] <= MANAGE_BYTES);
 	check(r->number[MANAGE_ARG_DATA] <= MANAGE_DATA);
 	check(memchr(r->vm, 0, sizeof(r->vm)) != NULL);
