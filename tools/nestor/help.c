@@ -37,6 +37,7 @@ static const char tool_help[] =
 	"verbs for a run that listens (nestor run --manage PATH), with --at PATH:\n";
 
 static const char tool_help_end[] =
+	"  trace VM                          what a VM's vCPUs do, into a file; shows files\n"
 	"\n"
 	"`nestor VERB --help` tells more. Exit statuses: `nestor run --help` and nestor(1).\n";
 
