@@ -287,7 +287,8 @@ test_a_reserve_holds_the_images_of_its_vm() {
 		expect 7 "${run[@]}" 46M
 }
 
-test_virtio_rng_with_posted_interrupts() {
+# The emulator's notifications come late, so that this is not how it is used there. Some runs stand still: see docs/LIMITATIONS.md, "Known defects".
+long_virtio_rng_with_posted_interrupts() {
 	devices rng '' --cpus 2 --machine-cpus 2 --l0-option posted=on
 }
 
@@ -651,6 +652,11 @@ test_a_run_on_another_machine_is_reached_by_ssh() {
 		ask 74 ps --at "/no such; 'place" --host me@far:2222 && answered "no run can be reached at '/no such; 'place'" && ask 0 quit --host me@far:2222 && over 0
 }
 
+# The page's commands, and the output that it has of them.
+test_the_tutorial_finds_both_mistakes_of_a_hypervisor() {
+	/usr/bin/python3 tests/boot/tutorial.py docs/tutorial.md
+}
+
 test_a_vm_comes_and_goes_twelve_times() {
 	local at pid
 	with_a_template 'machine: {cpus: 2, vms: 3}' && rounds 12
@@ -700,9 +706,9 @@ test_consoles_of_a_run_are_seen_and_typed_at_by_its_socket() {
 	typing_at_a_terminal console b && seen "the console of 'b'" && seen '^typed 2: ready' && printf 'by hand\r' >&9 && seen "^typed 2: 'by hand'" &&
 		printf '\035?' >&9 && seen 'leaves .b., which goes on' && printf '\035\035x\r' >&9 && seen "typed 2: '.x'" &&
 		printf '\035q' >&9 && seen 'status=0' && ended 0 && shows '^icanon $' '^echo $' || { kill "$run"; return 1; }
+	pid=$run out=$of
 	timeout 2 "$NESTOR" console a </dev/null >"$out.late" 2>&1
 	[ $? = 124 ] || { kill "$run"; return 1; }
-	pid=$run out=$of
 	ask 0 quit && over 0 && wait || return 1 # their consoles end with the run
 	for line in early first late; do # all that was typed came back, once, in order
 		grep -a -o "^typed 1: '.*'" "$out.$line" | sed "s/^typed 1: '//; s/'$//" | cmp - "$out.sent" || { tail "$out.$line"; return 1; }

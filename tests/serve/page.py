@@ -255,7 +255,7 @@ def test_errors_are_shown_as_text(page):
     page.run('''window.fetched = window.fetch; window.fetch = (path, more) => more.method === 'POST' ?
         fetched('/v1/vms/c/start', more) : fetched(path, more)''')
     page.keys(Keys.ENTER)
-    eventually('why not', lambda: "'c': it has not ended" in page.text('#problem'))
+    eventually('why not', lambda: "'c': it is not off" in page.text('#problem'))
     page.run('window.fetch = window.fetched')
     nestor('resume', 'c')
 
