@@ -142,15 +142,17 @@ static void shorten_slice(struct sched_cpu *c, uint64_t ticks)
 }
 
 /*
- * Out of guest mode, or out of its sleep: by an NMI, since a guest that has interrupts disabled
- * does not exit for an interrupt on every machine (tests/conformance/DEVIATIONS.md).
+ * Out of its sleep; or out of guest mode, into which it may be on its way, by an NMI, since a
+ * guest that has interrupts disabled does not exit for an interrupt on every machine, nor for
+ * one that came before it was entered, and may get a virtual one for it that it has disabled
+ * (tests/conformance/DEVIATIONS.md). A CPU that wakes up says so before it looks at its queue.
  */
 static void kick_cpu(unsigned cpu)
 {
-	if (__atomic_load_n(&sched_cpu(cpu)->shared.guest, __ATOMIC_SEQ_CST) != NULL)
-		apic_send_nmi(percpus[cpu].apic_id);
-	else
+	if (__atomic_load_n(&sched_cpu(cpu)->shared.idle, __ATOMIC_SEQ_CST))
 		apic_send(percpus[cpu].apic_id, VECTOR_KICK);
+	else
+		apic_send_nmi(percpus[cpu].apic_id);
 }
 
 /* A node of that CPU has become runnable. */

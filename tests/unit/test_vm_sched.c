@@ -264,6 +264,23 @@ static void busy_cpus_level_what_they_have_to_run(void **state)
 	}
 }
 
+/* An interrupt would wait for the guest to enable them, if the CPU enters one just now. */
+static void a_cpu_that_is_awake_is_told_of_its_queue_by_an_nmi(void **state)
+{
+	(void)state;
+	vms[1].config.allowed_cpus = 2;
+	sched_add(&vcpus[1]);
+	sched_cpu(1)->shared.idle = false;
+	kicks[1] = nmis[1] = 0;
+	sched_post(1, 0, EVENT_MANAGE);
+	assert_int_equal(nmis[1], 1);
+	sched_cpu(1)->shared.idle = true;
+	sched_notify(1);
+	assert_int_equal(kicks[1], 2);
+	assert_int_equal(nmis[1], 1);
+	sched_cpu(1)->shared.idle = false;
+}
+
 static void only_one_in_guest_mode_is_kicked(void **state)
 {
 	(void)state;
@@ -332,6 +349,7 @@ int main(void)
 		TEST(one_that_waits_goes_to_a_cpu_that_sleeps),
 		TEST(a_cpu_that_goes_to_sleep_asks_for_work),
 		TEST(busy_cpus_level_what_they_have_to_run),
+		TEST(a_cpu_that_is_awake_is_told_of_its_queue_by_an_nmi),
 		TEST(only_one_in_guest_mode_is_kicked),
 		TEST(a_stopped_vcpu_leaves_and_the_last_one_ends_the_vm),
 		TEST(who_sleeps_without_a_vcpu_is_in_no_vms_address_space),
