@@ -6,12 +6,13 @@
 #
 # Every command gets a log DIR/name.log and its time limit. Its exit status decides, and what it
 # printed is counted: cmocka's "[  PASSED  ] N test(s)." and lines "N passed, N failed" count as
-# that many tests, any other command as one. The last line is "N passed, N failed".
+# that many tests, any other command as one. What failed is told at once and again before the
+# last line, "N passed, N failed".
 set -uo pipefail
 dir=$1
 jobs=$2
 mkdir -p "$dir"
-rm -f "$dir"/*.result
+rm -f "$dir"/*.result "$dir"/*.failure
 
 one() {
 	local name=$1 limit=$2 command=$3 log=$dir/$1.log start=$SECONDS status=0
@@ -30,7 +31,7 @@ one() {
 			echo "FAIL  $name ($why); its first errors and the end of $log:"
 			{ grep -m 5 -E '(error|warning): ' "$log" || true; } | sed 's/^/      ! /'
 			tail -n 25 "$log" | sed 's/^/      | /'
-		}
+		} | tee "$dir/$name.failure"
 	fi
 	echo "$passed $failed" > "$dir/$name.result"
 }
@@ -43,4 +44,8 @@ while IFS=$'\t' read -r name limit command; do
 	one "$name" "$limit" "$command" &
 done
 wait
+if compgen -G "$dir/*.failure" > "$dir/failures"; then
+	echo "What failed:"
+	xargs cat < "$dir/failures" | head -n 200
+fi
 cat "$dir"/*.result | awk '{ p += $1; f += $2 } END { print p + 0 " passed, " f + 0 " failed"; exit f > 0 || p == 0 }'

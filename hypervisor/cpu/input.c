@@ -238,6 +238,15 @@ uint32_t input_read(unsigned line, void *bytes, uint32_t size)
 	return size;
 }
 
+void input_forget(unsigned vm)
+{
+	uint32_t waiting = input_waiting(vm);
+
+	if (waiting != 0)
+		has_read(vm, waiting);
+	(void)input_take_screen(vm);
+}
+
 bool input_size(unsigned vm, uint16_t *columns, uint16_t *rows)
 {
 	uint32_t size = load(&input.line[vm].size);

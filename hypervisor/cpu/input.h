@@ -39,6 +39,8 @@ uint8_t input_take(unsigned line);
 uint32_t input_read(unsigned line, void *bytes, uint32_t size);
 /* Whether the tool has asked for what the VM's display shows, since the last call. */
 bool input_take_screen(unsigned vm);
+/* There is another VM now: what waits for its console was for the one before. */
+void input_forget(unsigned vm);
 /* The size of the VM's terminal, if the tool told it. */
 bool input_size(unsigned vm, uint16_t *columns, uint16_t *rows);
 

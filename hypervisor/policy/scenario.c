@@ -387,6 +387,7 @@ static bool define_settings(
 
 	if (!setting_parse(&vm_settings[0], wanted, c, must))
 		return refusal_set(&s->refusal, wanted, "its name must be %s", must);
+	c->ports.count = 0;
 	for (unsigned i = 0; i < c->nets.count; i++)
 		c->nets.at[i].mac = 0;
 	while (rest.len > 0) {
@@ -420,6 +421,8 @@ static const char *define_error(
 		return "devices of the machine are given away at the start only";
 	if (c->reserve != 0)
 		return "memory that moves ('reserve') is given away at the start only";
+	if (c->ports.count != 0)
+		return "named ports are connected at the start only";
 	if (c->remote_disks != 0)
 		return "disks that another VM serves are connected at the start only";
 	if (c->display != DISPLAY_NONE && !c->firmware)

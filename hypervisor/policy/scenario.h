@@ -96,9 +96,9 @@ bool scenario_complete(struct scenario *s, unsigned *vm, unsigned *disk);
 /*
  * Adds a VM that is like number `like`, with a name and settings KEY=VALUE[;KEY=VALUE...] of
  * its own, in the first place below `places` that nobody has, *vm. Its images are the same, its
- * derived addresses its own. False: s->refusal.why says why not; nothing was added. Not like a
- * VM that has devices of the machine, disks that another one serves, or RAM that moves: what
- * those need is settled at the start.
+ * derived addresses its own; named ports it has none. False: s->refusal.why says why not;
+ * nothing was added. Not like a VM that has devices of the machine, disks that another one
+ * serves, or RAM that moves: what those need is settled at the start.
  */
 bool scenario_define(struct scenario *s, unsigned places, unsigned like, const char *name,
 	const char *with, unsigned *vm);

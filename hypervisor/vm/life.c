@@ -4,6 +4,7 @@
 #include "cpu/apic.h"
 #include "cpu/asm.h"
 #include "cpu/config.h"
+#include "cpu/input.h"
 #include "cpu/log.h"
 #include "cpu/mem.h"
 #include "cpu/mux.h"
@@ -554,6 +555,7 @@ static const char *found(unsigned id)
 		return "its network devices need more queues than a place has";
 	if (!vm_memory_take(images, id, true, &l->memory))
 		return refuse_memory(&images->config);
+	input_forget(id);
 	l->fresh = true;
 	l->shows = false;
 	__atomic_store_n(&l->restarts, 0, __ATOMIC_RELAXED);

@@ -655,6 +655,21 @@ test_a_run_on_another_machine_is_reached_by_ssh() {
 		ask 74 ps --at "/no such; 'place" --host me@far:2222 && answered "no run can be reached at '/no such; 'place'" && ask 0 quit --host me@far:2222 && over 0
 }
 
+# What was typed at a VM that has gone since, and that took nothing of it, is not for the next one in its place.
+test_a_vm_that_comes_later_has_nothing_of_what_another_one_was_told() {
+	local at pid
+	printf 'machine: {cpus: 2, vms: 3}\nvms:\n  - {name: a, kernel: %s, memory: 16M}\n  - {name: t, kernel: %s, memory: 16M, cmdline: id=1, start: off}\n' \
+		"$PWD/$B/payload/managed.elf" "$PWD/$B/payload/typed.elf" >"$out.yaml"
+	managed "$out.yaml"
+	said '^a\| managed: counter' && ask 0 define x --like t && ask 0 start x && said '^x\| typed 1: ready' && ask 0 pause x || return 1
+	printf 'secret %05000d\r' 0 | NESTOR_AT=$at timeout 3 "$NESTOR" console x >"$out.first" 2>&1
+	ask 0 destroy x && ask 0 ps || return 1
+	while grep -q '^x ' "$out.answer"; do ask 0 ps >/dev/null || return 1; done
+	ask 0 define y --like t && ask 0 start y && said '^y\| typed 1: ready' || return 1
+	printf 'hello\r' | NESTOR_AT=$at timeout 3 "$NESTOR" console y >"$out.second" 2>&1
+	said "^y\| typed 1: 'hello'" && ask 0 quit && over 0 && ! grep -q 'secret\|0000' "$out.text" "$out.second"
+}
+
 # The page's commands, and the output that it has of them.
 test_the_tutorial_finds_both_mistakes_of_a_hypervisor() {
 	/usr/bin/python3 tests/boot/tutorial.py docs/tutorial.md

@@ -23,6 +23,7 @@
 #include "cpu/apic.h"
 #include "cpu/config.h"
 #include "cpu/fault.h"
+#include "cpu/input.h"
 #include "cpu/log.h"
 #include "cpu/mem.h"
 #include "cpu/mux.h"
@@ -280,6 +281,11 @@ void vm_memory_give_back(const struct vm_memory *m)
 
 	memset(direct_va(m->pool), 0xee, m->pool_size);
 	CHECK(__atomic_exchange_n(&taken[id], false, __ATOMIC_RELEASE));
+}
+
+void input_forget(unsigned vm)
+{
+	(void)vm;
 }
 
 uint64_t page_available(void)

@@ -55,7 +55,7 @@ static void a_vm_like_another_one_has_its_images_and_settings_of_its_own(void **
 
 	(void)state;
 	assert_true(scenario_add(&s,
-		t("kernel vm=a memory=64M cpus=4 net=lan,mac=52:54:00:00:00:01 weight=7 -- line"),
+		t("kernel vm=a memory=64M cpus=4 net=lan,mac=52:54:00:00:00:01 weight=7 ports=agent,log -- line"),
 		0x1000, 10));
 	assert_true(scenario_add(&s, t("initrd vm=a"), 0x2000, 20));
 	assert_true(scenario_add(&s, t("disk vm=a disk=d"), 0x3000, 512));
@@ -73,6 +73,8 @@ static void a_vm_like_another_one_has_its_images_and_settings_of_its_own(void **
 	assert_true(net_config_mac(&a->config.nets, 0, "a") !=
 		    net_config_mac(&b->config.nets, 0, "b"));
 	assert_int_equal(a->config.memory, 64 << 20);
+	assert_int_equal(a->config.ports.count, 2);
+	assert_int_equal(b->config.ports.count, 0);
 }
 
 static void a_place_that_is_free_again_is_taken_first(void **state)
@@ -103,6 +105,7 @@ static void what_cannot_be_a_vm_later_is_refused_and_changes_nothing(void **stat
 	expect_no_vm(8, "b!", "", "its name must be");
 	expect_no_vm(8, "b", "memory=64M;reserve=40M", "at the start only");
 	expect_no_vm(8, "b", "memory=64M;devices=pci:00:03.0;iommu=none", "at the start only");
+	expect_no_vm(8, "b", "ports=agent", "at the start only");
 	expect_no_vm(8, "b", "boot=disk", "firmware");
 	expect_no_vm(8, "b", "display=ramfb", "firmware");
 	expect_no_vm(8, "b", "net=lan,mac=52:54:00:00:00:01+lan,mac=52:54:00:00:00:01", "MAC");

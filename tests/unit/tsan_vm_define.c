@@ -5,7 +5,9 @@
  */
 #include "sched_world.h"
 
-#define ROUNDS 4000
+#define ROUNDS   4000
+#define OF_EACH  20 /* of what the manager does, at least, however the CPUs' threads are run */
+#define TOO_MANY (1000 * ROUNDS) /* by then it is not the threads' order */
 
 static uint32_t manager; /* a CPU has it; atomic */
 static unsigned rounds, defined, destroyed, started, ended_by_order;
@@ -66,6 +68,12 @@ static void manage(unsigned name)
 		destroyed += life_forget(vm) == NULL;
 }
 
+static bool enough_of_each(void)
+{
+	return defined > OF_EACH && started > OF_EACH && ended_by_order > OF_EACH &&
+	       destroyed > OF_EACH;
+}
+
 /* One request at a time, as control/manage.c has it. */
 void console_work(void)
 {
@@ -73,7 +81,8 @@ void console_work(void)
 		return;
 	if (l0_time_limit() != 0) {
 		manage((unsigned)(random_number() % 6));
-		if (++rounds == ROUNDS)
+		rounds++;
+		if ((rounds >= ROUNDS && enough_of_each()) || rounds == TOO_MANY)
 			config_stop();
 	}
 	__atomic_store_n(&manager, 0, __ATOMIC_RELEASE);
@@ -95,10 +104,9 @@ static void vms_are_defined_started_stopped_and_destroyed_on_several_cpus(void *
 			.vmx_features = 1});
 	begin_vms();
 	run_all();
-	assert_int_equal(rounds, ROUNDS);
-	print_message("%u defined, %u started, %u stopped, %u destroyed\n", defined, started,
-		ended_by_order, destroyed);
-	assert_true(defined > 20 && started > 20 && ended_by_order > 20 && destroyed > 20);
+	print_message("%u rounds: %u defined, %u started, %u stopped, %u destroyed\n", rounds,
+		defined, started, ended_by_order, destroyed);
+	assert_true(rounds >= ROUNDS && enough_of_each());
 }
 
 int main(void)

@@ -85,7 +85,7 @@ static unsigned next_with_focus(const struct consoles *c, unsigned vm, unsigned 
 	unsigned count = scenario_shown(c->s);
 
 	for (unsigned i = 0; i < count; i++, vm += step)
-		if (!c->endpoint[vm % count])
+		if (!c->endpoint[vm % count] && !c->gone[vm % count])
 			return vm % count;
 	return count;
 }
@@ -94,13 +94,13 @@ static void tell_size(struct consoles *c)
 {
 	uint16_t columns, rows;
 
-	if (!c->bare && terminal_size(&columns, &rows))
+	if (!c->bare && !c->gone[c->focus] && terminal_size(&columns, &rows))
 		sender_resize(&c->sender, c->focus, columns, rows);
 }
 
 static void give_focus(struct consoles *c, unsigned vm)
 {
-	if (vm >= scenario_shown(c->s) || c->endpoint[vm]) {
+	if (vm >= scenario_shown(c->s) || c->endpoint[vm] || c->gone[vm]) {
 		fprintf(stderr, "\nnestor: there is no such console here\n");
 		return;
 	}
@@ -149,6 +149,34 @@ void consoles_close(struct consoles *c)
 			endpoint_close(c->endpoint[i]);
 }
 
+static void close_line(struct consoles *c, unsigned line)
+{
+	sender_forget(&c->sender, line);
+	if (c->endpoint[line])
+		endpoint_close(c->endpoint[line]);
+	c->endpoint[line] = NULL;
+}
+
+void consoles_vm_gone(struct consoles *c, unsigned vm)
+{
+	unsigned next;
+
+	close_line(c, vm);
+	for (unsigned port = 0; port < LIMIT_PORTS; port++)
+		close_line(c, l0_port_line(vm, port));
+	c->gone[vm] = true;
+	if (vm != c->focus || !c->input)
+		return;
+	next = next_with_focus(c, vm, 1);
+	if (c->terminal && next < scenario_shown(c->s))
+		give_focus(c, next);
+	else if (c->terminal)
+		fprintf(stderr, "\nnestor: '%s' has gone: input goes to nobody\n",
+			name_of(c, vm));
+	else
+		c->input = false;
+}
+
 /* ---- the user's keys ---- */
 
 static void show_help(const struct consoles *c)
@@ -159,7 +187,7 @@ static void show_help(const struct consoles *c)
 		"  Ctrl-]   types Ctrl-]\n"
 		"  n, p     the next or the one before of several VMs gets the input\n");
 	for (unsigned i = 0; i < scenario_shown(c->s); i++)
-		if (!c->endpoint[i])
+		if (!c->endpoint[i] && !c->gone[i])
 			fprintf(stderr, "  %u        '%s'%s\n", i + 1, name_of(c, i),
 				i == c->focus ? ", which has it now" : "");
 	fprintf(stderr, "  ? or h   this\n");
@@ -167,7 +195,7 @@ static void show_help(const struct consoles *c)
 
 static void type(struct consoles *c, uint8_t byte)
 {
-	if (sender_room(&c->sender, c->focus))
+	if (sender_room(&c->sender, c->focus) && !c->gone[c->focus])
 		sender_add(&c->sender, c->focus, &byte, 1);
 	else
 		fputc('\a', stderr);

@@ -36,6 +36,7 @@ struct consoles {
 	struct sender sender;
 	struct endpoint *endpoint[L0_LINES]; /* NULL: standard input and output, or nobody */
 	struct endpoint places[L0_LINES];
+	bool gone[LIMIT_VMS]; /* destroyed: who is in its place now has no input from here */
 	uint32_t received[L0_LINES]; /* bytes of output of a port */
 };
 
@@ -50,6 +51,9 @@ int consoles_open(struct consoles *c, struct arena *a, const struct scenario_spe
 	const struct console_places *places, const struct control *control, bool bare,
 	struct error *e);
 void consoles_close(struct consoles *c);
+
+/* A VM of the scenario was destroyed: its places are closed, and nothing is typed at it. */
+void consoles_vm_gone(struct consoles *c, unsigned vm);
 
 /* Adds what to poll for; returns how many. */
 unsigned consoles_poll(struct consoles *c, double now, struct pollfd *fds);

@@ -55,6 +55,11 @@ void sender_add(struct sender *s, unsigned line, const uint8_t *bytes, size_t si
 		c->kept[c->end++ % SENDER_CAPACITY] = bytes[i];
 }
 
+void sender_forget(struct sender *s, unsigned line)
+{
+	s->console[line].end = s->console[line].sent;
+}
+
 void sender_port(struct sender *s, unsigned line, uint32_t limit, bool open)
 {
 	struct sender_port *p = port_of(s, line);

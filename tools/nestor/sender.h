@@ -65,6 +65,8 @@ void sender_add(struct sender *s, unsigned line, const uint8_t *bytes, size_t si
  * which is never less than before; and somebody is there, or not.
  */
 void sender_port(struct sender *s, unsigned line, uint32_t limit, bool open);
+/* Whom it was for has gone: what is not yet on its way is dropped. */
+void sender_forget(struct sender *s, unsigned line);
 void sender_resize(struct sender *s, unsigned vm, uint16_t columns, uint16_t rows);
 /* Asks Nestor for what the VM's display shows. */
 void sender_screen(struct sender *s, unsigned vm);

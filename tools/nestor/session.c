@@ -120,11 +120,15 @@ static void tell_restart(struct session *x, const char *line)
 /* VMs come and go. */
 static void tell_place(struct session *x, const char *line)
 {
-	unsigned place = session_vms_record(&x->vms, line);
+	unsigned place;
 
-	before_message(x);
-	if (place < SCENARIO_MAX_VMS)
-		lines_name(&x->lines, place, x->vms.at[place].name);
+	before_message(x); /* with the name of who said it */
+	place = session_vms_record(&x->vms, line);
+	if (place == SCENARIO_MAX_VMS)
+		return;
+	lines_name(&x->lines, place, x->vms.at[place].name);
+	if (!*x->vms.at[place].name)
+		consoles_vm_gone(&x->consoles, place);
 }
 
 static void handle_end(struct session *x, const char *line)

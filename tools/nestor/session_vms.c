@@ -56,7 +56,7 @@ unsigned session_vms_record(struct session_vms *v, const char *record)
 	i = find(v, name);
 	if (i < SCENARIO_MAX_VMS)
 		*v->at[i].name = 0;
-	return SCENARIO_MAX_VMS;
+	return i;
 }
 
 const struct bytes *session_vms_image(const struct session_vms *v, const char *name)

@@ -26,7 +26,8 @@ void session_vms_init(
 	struct session_vms *v, const struct scenario_spec *s, const struct vm_files *files);
 
 /*
- * A record `vm-defined` or `vm-gone`. The place that has somebody new; SCENARIO_MAX_VMS: none.
+ * A record `vm-defined` or `vm-gone`. The place that it is about, which has somebody new or
+ * nobody (name "") now; SCENARIO_MAX_VMS: it is about none.
  */
 unsigned session_vms_record(struct session_vms *v, const char *record);
 
