@@ -182,31 +182,31 @@ boot-tests-long: hypervisor tools machine payloads debian-guests $(SERVICE)/serv
 FUZZ_BIN = $(TOOL_FUZZ) $(HV_FUZZ)
 
 define CHECK_LIST
-edges	60	tests/checks/edges.sh $(HV_OBJ) $(HV_PURE)
-pure	60	tests/checks/pure.sh $(B)/hv/pure.a
-shape	60	tests/checks/shape.sh
+edges	240	tests/checks/edges.sh $(HV_OBJ) $(HV_PURE)
+pure	240	tests/checks/pure.sh $(B)/hv/pure.a
+shape	240	tests/checks/shape.sh
 headers	300	tests/checks/headers.sh
-facts	60	tests/checks/facts.sh
-bios	60	tests/checks/bios.sh
-format	120	tests/checks/format.sh
+facts	240	tests/checks/facts.sh
+bios	240	tests/checks/bios.sh
+format	300	tests/checks/format.sh
 static	600	tests/checks/static.sh
-docs	60	tests/checks/docs.sh $(B)/docs/sdm_coverage
-$(foreach t,$(UNIT_BIN),$(notdir $(t))	120	$(t)
-)$(foreach t,$(MSAN_UNIT),msan_$(notdir $(t))	60	$(t)
-)$(foreach f,$(MSAN_FUZZ),msan_$(notdir $(f))	60	RUNS=4000 tests/fuzz/short.sh $(f)
-)cover	120	$(MAKE) --no-print-directory B=$(B) cover
-$(foreach t,$(TSAN_BIN),$(notdir $(t))	120	TSAN_OPTIONS=halt_on_error=1 $(t)
-)$(foreach f,$(FUZZ_BIN),fuzz_$(notdir $(f))	120	tests/fuzz/short.sh $(f)
-)$(foreach c,$(CONFORMANCE_NAMES),conformance_$(c)	240	B=$(B) tests/conformance/run.sh $(c)
-)$(foreach c,$(filter-out shadow,$(CONFORMANCE_NAMES)),conformance_$(c)_unshadowed	240	B=$(B) LOG_SUFFIX=-unshadowed RUN_ARGS="--shadow off" tests/conformance/run.sh $(c)
-)$(foreach c,$(filter smp%,$(CONFORMANCE_NAMES)),conformance_$(c)_timeshared	240	B=$(B) LOG_SUFFIX=-timeshared RUN_ARGS="--machine-cpus 1" tests/conformance/run.sh $(c)
-)$(foreach s,$(STRESS_NAMES),stress_$(s)	240	B=$(B) tests/stress/run.sh $(s)
-)stress_clocks_timeshared	240	B=$(B) LOG_SUFFIX=-timeshared MACHINE_CPUS=1 tests/stress/run.sh clocks
-stress_clocks_with_its_state_put_back	240	B=$(B) LOG_SUFFIX=-state RUN_ARGS="--l0-option selftest=state" tests/stress/run.sh clocks
-$(foreach p,$(FAIRNESS_NAMES),fairness_$(p)	240	B=$(B) tests/fairness/run.sh $(p)
-)$(foreach c,apic events lapic nmi,conformance_$(c)_without_apicv	240	B=$(B) LOG_SUFFIX=-noapicv RUN_ARGS="--apicv off" tests/conformance/run.sh $(c)
-)$(foreach c,apicvintr events guests_32 nmi smp_events vpid,conformance_$(c)_with_its_state_put_back	240	B=$(B) LOG_SUFFIX=-state RUN_ARGS="--l0-option selftest=state" tests/conformance/run.sh $(c)
-)$(foreach b,$(BOOT_TESTS),boot_$(b)	400	B=$(B) tests/boot/run.sh $(b)
+docs	240	tests/checks/docs.sh $(B)/docs/sdm_coverage
+$(foreach t,$(UNIT_BIN),$(notdir $(t))	300	$(t)
+)$(foreach t,$(MSAN_UNIT),msan_$(notdir $(t))	240	$(t)
+)$(foreach f,$(MSAN_FUZZ),msan_$(notdir $(f))	240	RUNS=4000 tests/fuzz/short.sh $(f)
+)cover	300	$(MAKE) --no-print-directory B=$(B) cover
+$(foreach t,$(TSAN_BIN),$(notdir $(t))	300	TSAN_OPTIONS=halt_on_error=1 $(t)
+)$(foreach f,$(FUZZ_BIN),fuzz_$(notdir $(f))	300	tests/fuzz/short.sh $(f)
+)$(foreach c,$(CONFORMANCE_NAMES),conformance_$(c)	600	B=$(B) tests/conformance/run.sh $(c)
+)$(foreach c,$(filter-out shadow,$(CONFORMANCE_NAMES)),conformance_$(c)_unshadowed	600	B=$(B) LOG_SUFFIX=-unshadowed RUN_ARGS="--shadow off" tests/conformance/run.sh $(c)
+)$(foreach c,$(filter smp%,$(CONFORMANCE_NAMES)),conformance_$(c)_timeshared	600	B=$(B) LOG_SUFFIX=-timeshared RUN_ARGS="--machine-cpus 1" tests/conformance/run.sh $(c)
+)$(foreach s,$(STRESS_NAMES),stress_$(s)	600	B=$(B) tests/stress/run.sh $(s)
+)stress_clocks_timeshared	600	B=$(B) LOG_SUFFIX=-timeshared MACHINE_CPUS=1 tests/stress/run.sh clocks
+stress_clocks_with_its_state_put_back	600	B=$(B) LOG_SUFFIX=-state RUN_ARGS="--l0-option selftest=state" tests/stress/run.sh clocks
+$(foreach p,$(FAIRNESS_NAMES),fairness_$(p)	600	B=$(B) tests/fairness/run.sh $(p)
+)$(foreach c,apic events lapic nmi,conformance_$(c)_without_apicv	600	B=$(B) LOG_SUFFIX=-noapicv RUN_ARGS="--apicv off" tests/conformance/run.sh $(c)
+)$(foreach c,apicvintr events guests_32 nmi smp_events vpid,conformance_$(c)_with_its_state_put_back	600	B=$(B) LOG_SUFFIX=-state RUN_ARGS="--l0-option selftest=state" tests/conformance/run.sh $(c)
+)$(foreach b,$(BOOT_TESTS),boot_$(b)	900	B=$(B) tests/boot/run.sh $(b)
 )
 endef
 export CHECK_LIST

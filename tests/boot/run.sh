@@ -79,7 +79,7 @@ one_line() { # the last run printed one line
 }
 
 power() { # STATUS COMMAND-LINE
-	expect "$1" run --timeout 20 --memory 64M --l1 "$B/payload/power.elf" --cmdline "$2"
+	expect "$1" run --timeout 120 --memory 64M --l1 "$B/payload/power.elf" --cmdline "$2"
 }
 
 linux() { # STATUS KIND COMMAND-LINE ARGS...
@@ -281,7 +281,7 @@ test_memory_moves_from_one_vm_to_another() {
 
 # The tool counts as L0 does: so much as it wants is enough.
 test_a_reserve_holds_the_images_of_its_vm() {
-	local run=(run --timeout 20 --l1 "$B/payload/power.elf" --cmdline exit=3 --module "$out.module" --memory 64M --reserve)
+	local run=(run --timeout 120 --l1 "$B/payload/power.elf" --cmdline exit=3 --module "$out.module" --memory 64M --reserve)
 	head -c 20000000 /dev/zero >"$out.module"
 	expect 66 "${run[@]}" 44M && one_line && shows "need a 'reserve' of 46M, with 24M for L0's own accesses" &&
 		expect 7 "${run[@]}" 46M
@@ -446,11 +446,11 @@ gdb_session() {
 	for command; do args+=(-ex "$command"); done
 	objcopy -I elf32-i386 -O elf64-x86-64 "$B/payload/${elf:-managed}.elf" "$out.elf" || return 1 # a header as GDB wants it for 64-bit code
 	: >"$out.stub" # what an earlier one said is not looked at
-	NESTOR_AT=$at timeout 90 "$NESTOR" gdb "$vm" ${level:+--level "$level"} --listen "$where" >"$out.stub" 2>&1 &
+	NESTOR_AT=$at timeout 240 "$NESTOR" gdb "$vm" ${level:+--level "$level"} --listen "$where" >"$out.stub" 2>&1 &
 	stub=$!
 	echo "$stub" >"$out.stub.pid"
 	for ((i = 0; i < 50; i++)); do grep -q 'target remote' "$out.stub" && break; sleep 0.1; done
-	timeout 60 gdb -nx -batch -ex 'set confirm off' -ex 'set remotetimeout 30' -ex "$(sed -n 's/^gdb: //p' "$out.stub")" "${args[@]}" \
+	timeout 180 gdb -nx -batch -ex 'set confirm off' -ex 'set remotetimeout 30' -ex "$(sed -n 's/^gdb: //p' "$out.stub")" "${args[@]}" \
 		"$out.elf" >"$out.gdb" 2>&1
 	wait "$stub" || { echo "nestor gdb: status $?"; cat "$out.stub" "$out.gdb"; kill "$pid"; return 1; }
 	cat "$out.gdb"
@@ -662,11 +662,11 @@ test_a_vm_that_comes_later_has_nothing_of_what_another_one_was_told() {
 		"$PWD/$B/payload/managed.elf" "$PWD/$B/payload/typed.elf" >"$out.yaml"
 	managed "$out.yaml"
 	said '^a\| managed: counter' && ask 0 define x --like t && ask 0 start x && said '^x\| typed 1: ready' && ask 0 pause x || return 1
-	printf 'secret %05000d\r' 0 | NESTOR_AT=$at timeout 3 "$NESTOR" console x >"$out.first" 2>&1
+	printf 'secret %05000d\r' 0 | NESTOR_AT=$at timeout 5 "$NESTOR" console x >"$out.first" 2>&1
 	ask 0 destroy x && ask 0 ps || return 1
 	while grep -q '^x ' "$out.answer"; do ask 0 ps >/dev/null || return 1; done
 	ask 0 define y --like t && ask 0 start y && said '^y\| typed 1: ready' || return 1
-	printf 'hello\r' | NESTOR_AT=$at timeout 3 "$NESTOR" console y >"$out.second" 2>&1
+	printf 'hello\r' | NESTOR_AT=$at timeout 60 "$NESTOR" console y >"$out.second" 2>&1 &
 	said "^y\| typed 1: 'hello'" && ask 0 quit && over 0 && ! grep -q 'secret\|0000' "$out.text" "$out.second"
 }
 
@@ -932,7 +932,7 @@ long_debians_installer_finds_network_and_disk() {
 }
 
 test_the_network_user_tells_what_it_needs() {
-	local run=(run --timeout 20 --memory 64M --l1 "$B/payload/power.elf" --net user) yaml=$out.yaml
+	local run=(run --timeout 120 --memory 64M --l1 "$B/payload/power.elf" --net user) yaml=$out.yaml
 	expect 66 "${run[@]}" --machine qemu && one_line && shows "--net: the network 'user' needs --machine bochs" &&
 		expect 66 "${run[@]}" --devices pci:00:03.0 --iommu none && one_line && shows "--net: the VM 'user-net': " &&
 		expect 66 image --l1 "$B/payload/power.elf" --net user -o "$out.iso" && one_line && shows 'an image has none' &&
@@ -947,10 +947,10 @@ test_a_run_does_not_wait_for_vms_in_the_background() {
 	vms "$out.yaml" 'machine: {cpus: 2}' 'name: b, cmdline: hang, memory: 16M, background: on, restart: always' \
 		'name: a, cmdline: exit=3, memory: 16M' \
 		'name: c, cmdline: spin, memory: 16M, background: on' &&
-		expect 7 run "$out.yaml" --timeout 30 --verbose &&
+		expect 7 run "$out.yaml" --timeout 120 --verbose &&
 		shows 'vm-end vm=a kind=debug-exit' 'vm-end vm=b kind=stopped value=0 restart=0' 'vm-end vm=c kind=stopped' &&
 		shows_not 'vcpu 0:' && vms "$out.yaml" 'machine: {cpus: 1}' 'name: a, cmdline: s5, memory: 16M, background: on' \
-		'name: b, cmdline: s5, memory: 16M, background: on' && expect 0 run "$out.yaml" --timeout 30 --verbose &&
+		'name: b, cmdline: s5, memory: 16M, background: on' && expect 0 run "$out.yaml" --timeout 120 --verbose &&
 		shows 'vm-end vm=a kind=poweroff' 'vm-end vm=b kind=poweroff' &&
 		vms "$out.yaml" 'machine: {cpus: 1}' 'name: a, cmdline: spin, memory: 16M, background: on' &&
 		expect 124 run "$out.yaml" --timeout 3 && shows 'a vcpu 0: '
@@ -959,7 +959,7 @@ test_a_run_does_not_wait_for_vms_in_the_background() {
 card() { # STATUS COMMAND-LINE ARGS...
 	local want=$1 line=$2
 	shift 2
-	expect "$want" run --timeout 60 --memory 64M --machine bochs --net-device user --l1 "$B/payload/passed.elf" \
+	expect "$want" run --timeout 180 --memory 64M --machine bochs --net-device user --l1 "$B/payload/passed.elf" \
 		--cmdline "$line" "$@"
 }
 
@@ -979,7 +979,7 @@ has_test_device() {
 messages() { # CPUS MACHINE-CPUS ARGS...
 	local line="cpus=$1 reset" cpus=$1 machine=$2 pattern
 	shift 2
-	expect 2 run --timeout 60 --memory 64M --machine bochs --machine-option 'plugin_ctrl: nestordev=1' --devices pci:00:02.0 --iommu none \
+	expect 2 run --timeout 180 --memory 64M --machine bochs --machine-option 'plugin_ctrl: nestordev=1' --devices pci:00:02.0 --iommu none \
 		--l1 "$B/payload/messages.elf" --cmdline "$line" --cpus "$cpus" --machine-cpus "$machine" --restart on-reset \
 		--restart-limit 1 "$@" || return 1
 	for pattern in 'silent: counts 0, events 0, storm 0' '1024 words as written, ports 154534e, without exits: yes, the table: no' \
@@ -1010,7 +1010,7 @@ marks_beside_sender() {
 	printf '  - {name: victim, kernel: %s/victim.elf, memory: 16M, pin: "0"}\n' "$(realpath "$B/payload")" >>"$yaml"
 	[ -z "$2" ] || printf '  - {name: sender, kernel: %s/messages.elf, memory: 64M, cmdline: storm, devices: %s, iommu: none, pin: "%s"}\n' \
 		"$(realpath "$B/payload")" '[pci:00:02.0]' "$2" >>"$yaml"
-	"$NESTOR" run "$yaml" --machine bochs --timeout 60 --l0-option "limit=$end" --stats "$out.stats" >"$out" 2>&1 </dev/null
+	"$NESTOR" run "$yaml" --machine bochs --timeout 180 --l0-option "limit=$end" --stats "$out.stats" >"$out" 2>&1 </dev/null
 	awk -v end="$end" '/mark vm=victim/ { sub(/.*tsc=/, ""); n += $1 > end * 2 / 5 && $1 <= end } END { print n + 0 }' "$out.stats"
 }
 
@@ -1036,7 +1036,7 @@ test_devices_that_a_vm_cannot_have_are_refused_before_anything_starts() {
 ide() { # STATUS COMMAND-LINE DISK ARGS...
 	local want=$1 line=$2 disk=$3
 	shift 3
-	expect "$want" run --timeout 60 --memory 32M --machine bochs --l1 "$B/payload/ide.elf" --cmdline "$line" \
+	expect "$want" run --timeout 180 --memory 32M --machine bochs --l1 "$B/payload/ide.elf" --cmdline "$line" \
 		--machine-disk "$disk" "$@"
 }
 
@@ -1157,7 +1157,7 @@ test_linux_as_l2_without_apic_virtualization() {
 # Firmware of our own, started again after its reset.
 test_firmware_finds_what_a_pc_has() {
 	local line
-	expect 2 run --timeout 20 --memory 64M --l1-firmware "$B/payload/rom.bin" --log-level error \
+	expect 2 run --timeout 120 --memory 64M --l1-firmware "$B/payload/rom.bin" --log-level error \
 		--restart on-reset --restart-limit 1 &&
 		shows_not 'WRONG' || return 1
 	for line in 'starts at the reset vector' 'its copy below 1 MiB is clean' 'its copy is RAM' \
@@ -1194,7 +1194,7 @@ test_seabios_starts_all_processors() {
 }
 
 test_seabios_boots_from_a_disk_that_outlives_a_reset() {
-	expect 0 run --timeout 60 --l1-firmware seabios --memory 64M --disk "$B/payload/disk.img,cow=64K" \
+	expect 0 run --timeout 180 --l1-firmware seabios --memory 64M --disk "$B/payload/disk.img,cow=64K" \
 		--restart on-reset --restart-limit 1 &&
 		shows 'boot sector: runs' 'boot sector: reads' 'boot sector: writes' 'boot sector: memory' &&
 		shows 'is started again' 'boot sector: was written before' && shows_not 'WRONG'
@@ -1202,7 +1202,7 @@ test_seabios_boots_from_a_disk_that_outlives_a_reset() {
 
 # Told by the file bootorder; the first one alone is asked for a boot sector.
 test_disks_are_booted_in_the_order_of_the_scenario() {
-	until_it_shows 'not a bootable disk' run --timeout 60 --l1-firmware seabios --memory 64M --firmware-log on \
+	until_it_shows 'not a bootable disk' run --timeout 180 --l1-firmware seabios --memory 64M --firmware-log on \
 		--log-level info --scratch 2M --disk "$B/payload/disk.img,cow=64K" &&
 		shows '1: /pci@i0cf8/scsi@8/disk@0,0' '2: /pci@i0cf8/scsi@9/disk@0,0' && shows_not 'boot sector: runs'
 }
@@ -1279,7 +1279,7 @@ long_debian_of_mmdebstrap_lets_in_by_ovmf() {
 
 # A CD that cannot be booted before a disk that can, and alone.
 test_firmware_starts_from_what_boot_names_in_its_order() {
-	local run=(run --timeout 60 --l1-firmware seabios --memory 64M --firmware-log on --log-level info
+	local run=(run --timeout 180 --l1-firmware seabios --memory 64M --firmware-log on --log-level info
 		--disk "$B/payload/disk.img,cow=64K" --cd "$out.cd")
 	head -c 40960 /dev/zero >"$out.cd"
 	until_it_shows 'boot sector: runs' "${run[@]}" --boot cdrom,disk &&
@@ -1442,7 +1442,7 @@ test_linux_with_the_vtx_of_nehalem() {
 }
 
 test_refusals_are_explained() {
-	expect 1 run --timeout 60 --memory 128M --explain --l1 "$B/payload/entry.elf" &&
+	expect 1 run --timeout 180 --memory 128M --explain --l1 "$B/payload/entry.elf" &&
 		shows 'ENABLE_EPT is set and EPT_POINTER = 0x[0-9a-f]+ has memory type 7; allowed: 0 \(UC\)' \
 			'rule PIN_RESERVED was broken [0-9]+ times, the first 16 are shown above'
 }
@@ -1450,7 +1450,7 @@ test_refusals_are_explained() {
 # 1 GiB pages are not offered, so that such an entry is malformed.
 test_all_kinds_of_refusals_are_explained_with_symbols() {
 	local rule
-	expect 4 run --timeout 60 --memory 128M --explain --vmx-features=-ept_1g --l1 "$B/payload/explained.elf" &&
+	expect 4 run --timeout 180 --memory 128M --explain --vmx-features=-ept_1g --l1 "$B/payload/explained.elf" &&
 		shows 'VMPTRLD at 0x[0-9a-f]+ <non_canonical_operand\+0x[0-9a-f]+> raised #GP: the operand is at the linear address 0x800000000000; ' \
 			'VMXOFF at 0x[0-9a-f]+ <vmxoff(\+0x[0-9a-f]+)?> raised #GP: the CPL is 0x3; allowed: CPL 0' \
 			'VMXON at .* raised #GP: CR0 is 0x[0-9a-f]+; bit 5 \(NE\) must be 1; ' \
@@ -1469,7 +1469,7 @@ test_all_kinds_of_refusals_are_explained_with_symbols() {
 }
 
 test_what_is_refused_is_not_told_unasked() {
-	expect 4 run --timeout 60 --memory 128M --l1 "$B/payload/explained.elf" && shows 'EPT12: exit 49' && shows_not ', rule '
+	expect 4 run --timeout 180 --memory 128M --l1 "$B/payload/explained.elf" && shows 'EPT12: exit 49' && shows_not ', rule '
 }
 
 test_32_bit_linux_as_l1() {
@@ -1505,7 +1505,7 @@ test_debug_exit_sets_the_status() {
 }
 
 test_tsc_deadline_follows_writes_to_the_tsc() {
-	expect 1 run --timeout 20 --memory 64M --l1 "$B/payload/l1tsc.elf" --cmdline deadlines &&
+	expect 1 run --timeout 120 --memory 64M --l1 "$B/payload/l1tsc.elf" --cmdline deadlines &&
 		shows 'deadline: armed 1, fired 1, late 1, left 0$' \
 			'deadline, low TSC: armed 1, fired 1, late 1, left 0$' \
 			'deadline far away: armed 1, fired 0, late 0, left 200000000000$' \
@@ -1515,19 +1515,19 @@ test_tsc_deadline_follows_writes_to_the_tsc() {
 
 # Bits 63:32, which the emulator cuts off (DEVIATIONS.md).
 test_reserved_bits_of_the_syscall_mask_are_refused_in_l2() {
-	expect 1 run --timeout 20 --memory 64M --l1 "$B/payload/cpuid_msr.elf" --cmdline fmask &&
+	expect 1 run --timeout 120 --memory 64M --l1 "$B/payload/cpuid_msr.elf" --cmdline fmask &&
 		shows 'FMASK in L2: exit 0 .*event=80000b0d/0' 'list: FMASK: entry failure 34 qual=1$'
 }
 
 test_a_page_table_in_device_memory_reads_as_ones() {
-	local run=(run --timeout 20 --memory 64M --l1 "$B/payload/l1mmio.elf" --cmdline walk)
+	local run=(run --timeout 120 --memory 64M --l1 "$B/payload/l1mmio.elf" --cmdline walk)
 
 	expect 1 "${run[@]}" --apicv off && shows 'walk: vector 14 error 9 at 700000000000$' 'local APIC is there: 50014$' &&
 		expect 1 "${run[@]}" && shows 'walk: vector 14 error 9 at 700000000000$' 'local APIC is there:'
 }
 
 test_no_access_to_a_device_ends_its_vm() {
-	expect 1 run --timeout 20 --log-level info --memory 64M --l1 "$B/payload/refused.elf" &&
+	expect 1 run --timeout 120 --log-level info --memory 64M --l1 "$B/payload/refused.elf" &&
 		shows 'sgdt: vector 6$' 'fxsave: vector 6$' 'fild: vector 6$' 'mmx: vector 6$' 'far jump: vector 6$' \
 			'mov to a segment: vector 6$' 'fetch from the IOAPIC: vector 6$' 'fetch from the local APIC: vector 6$' \
 			'fxsave to the local APIC: vector 6$' 'the local APIC is there: 50014$' 'hlt with TF: 3 steps$' &&
@@ -1536,7 +1536,7 @@ test_no_access_to_a_device_ends_its_vm() {
 
 # As the SDM has it, where the bare emulator differs.
 test_an_l2_that_halts_without_hlt_exiting() {
-	local run=(run --timeout 60 --memory 64M --l1 "$B/payload/rest.elf") with
+	local run=(run --timeout 180 --memory 64M --l1 "$B/payload/rest.elf") with
 	for with in '--shadow on' '--shadow off' '--l0-option selftest=state'; do
 		# shellcheck disable=SC2086
 		expect 1 "${run[@]}" $with && shows 'hlt, interrupt of L1: ok exit 1, rip .2, activity 1, late, 0 taken$' \
@@ -1556,12 +1556,12 @@ test_an_l2_that_halts_without_hlt_exiting() {
 }
 
 test_a_base_address_moves_to_where_nothing_was() {
-	expect 1 run --timeout 20 --memory 64M --l1 "$B/payload/movedbar.elf" --rng on &&
+	expect 1 run --timeout 120 --memory 64M --l1 "$B/payload/movedbar.elf" --rng on &&
 		shows 'queues: 1$' 'at a fresh place: 1$' 'where L1 had touched: 1$' 'where L2 had touched: 1$'
 }
 
 test_time_of_day() {
-	local run=(run --timeout 20 --log-level info --memory 64M --l1 "$B/payload/hello.elf")
+	local run=(run --timeout 120 --log-level info --memory 64M --l1 "$B/payload/hello.elf")
 
 	expect 1 "${run[@]}" && shows "time of day: [0-9]{10} seconds .* the machine's clock" &&
 		expect 1 "${run[@]}" --l0-option epoch=12345 &&
@@ -1570,7 +1570,7 @@ test_time_of_day() {
 
 # There is no BIOS: its calls come back, and say so.
 test_a_bios_call_of_a_multiboot_l1_is_not_supported_and_changes_nothing() {
-	local run=(run --timeout 20 --memory 64M --l1 "$B/payload/realmode_32.elf" --cmdline)
+	local run=(run --timeout 120 --memory 64M --l1 "$B/payload/realmode_32.elf" --cmdline)
 
 	expect 1 "${run[@]}" '' &&
 		shows 'int 10: ax 8641, carry 1, zero 1, intact$' 'int 13: ax 8641, carry 1, zero 1, intact$' \
@@ -1601,13 +1601,13 @@ test_vms_of_the_default_size_fit() {
 }
 
 test_a_vm_with_memory_above_four_gib() {
-	expect 15 run --memory 5G --timeout 60 --l1 "$B/payload/power.elf" --cmdline exit=7
+	expect 15 run --memory 5G --timeout 180 --l1 "$B/payload/power.elf" --cmdline exit=7
 }
 
 # The second does not fit on the machine: the first does not start.
 test_a_scenario_that_does_not_fit_is_refused_before_anything_starts() {
 	vms "$out.yaml" 'machine: {cpus: 2}' 'name: a, cmdline: exit=1, memory: 16M' 'name: b, memory: 16M' &&
-		iso_of "$out.yaml" && expect 66 run --iso "$iso" --machine bochs --machine-memory 48M --timeout 60 &&
+		iso_of "$out.yaml" && expect 66 run --iso "$iso" --machine bochs --machine-memory 48M --timeout 180 &&
 		shows "'b': not enough memory" && shows_not 'power: '
 }
 
@@ -1625,7 +1625,7 @@ test_a_triple_fault_a_hang_and_a_time_out_are_reported() {
 	local where='l1 vcpu 0: in L1, 64-bit mode, CPL 0, rip 0x[0-9a-f]+ <payload_main'
 	local run=(run --memory 64M --summary --l1 "$B/payload/power.elf" --cmdline)
 
-	expect 4 "${run[@]}" triple --timeout 60 &&
+	expect 4 "${run[@]}" triple --timeout 180 &&
 		shows "$where" 'the triple fault began here: reason 2' 'code at rip: 0f 0b' 'L1 TRIPLE_FAULT 0x' \
 			'idt 0 limit 0' 'summary of VM l1' &&
 		expect 124 "${run[@]}" hang --timeout 3 &&
@@ -1653,7 +1653,7 @@ test_a_bare_machine_that_fails_itself_is_not_taken_for_its_guest() {
 }
 
 test_output_that_cannot_be_written_is_told() {
-	local run=(run --memory 64M --timeout 20 --l1 "$B/payload/power.elf" --cmdline s5)
+	local run=(run --memory 64M --timeout 120 --l1 "$B/payload/power.elf" --cmdline s5)
 
 	"$NESTOR" help 2>"$out.text" >/dev/full
 	[ $? = 74 ] && shows 'cannot write standard output: No space' || return 1
@@ -1698,7 +1698,7 @@ test_an_image_brings_what_its_machine_needs() {
 test_a_command_line_that_would_be_cut_is_refused() {
 	local line scenario=$LOGS/line.yaml
 	line=$(printf 'x%.0s' {1..2047})
-	expect 1 run --timeout 20 --memory 64M --l1 "$B/payload/hello.elf" --module "README.md,$line" &&
+	expect 1 run --timeout 120 --memory 64M --l1 "$B/payload/hello.elf" --module "README.md,$line" &&
 		expect 64 run --l1 "$B/payload/hello.elf" --module "README.md,x$line" && one_line &&
 		shows '^nestor: --module: the command line is longer than 2047 bytes' || return 1
 	printf 'vms:\n  - name: a\n    kernel: %s\n    modules:\n      - file: %s\n        cmdline: x%s\n' \
@@ -1713,7 +1713,7 @@ test_options_that_would_be_ignored_are_refused() {
 }
 
 test_a_cpu_without_64_bit_mode_is_told_at_once() {
-	expect 68 run --timeout 30 --memory 64M --machine bochs --l1 "$B/payload/hello.elf" \
+	expect 68 run --timeout 120 --memory 64M --machine bochs --l1 "$B/payload/hello.elf" \
 		--machine-option 'cpu: model=p3_katmai, count=1, ips=50000000' && shows 'no 64-bit mode'
 }
 
@@ -1786,7 +1786,7 @@ test_clocks_go_on_over_restarts() {
 }
 
 test_vmx_abort_of_a_32_bit_l1() {
-	expect 4 run --timeout 20 --memory 64M --log-level info --l1 "$B/payload/abort_32.elf" &&
+	expect 4 run --timeout 120 --memory 64M --log-level info --l1 "$B/payload/abort_32.elf" &&
 		shows 'L1: entering L2' 'VMX abort: a host PDPTE has a reserved bit set' && shows_not 'L1: exit'
 }
 
@@ -1799,14 +1799,14 @@ no_defect_of_l0() {
 # An L1 that does its worst, seen from outside: it ends by its own exit.
 # A delivery of #DB that raises the next one must not keep a CPU for ever (CVE-2015-8104): L0 sees its time limit.
 test_an_endless_debug_exception_leaves_l0_the_cpu() {
-	expect 72 run --timeout 60 --memory 64M --l0-option limit=40000000 --l1 "$B/payload/debug_loop.elf" &&
+	expect 72 run --timeout 180 --memory 64M --l0-option limit=40000000 --l1 "$B/payload/debug_loop.elf" &&
 		shows 'debug_loop: starts' 'time limit' && shows_not 'debug_loop: ended'
 }
 
 test_hostile_l1() {
 	local seed
 	for seed in 1 2 3; do
-		expect 1 run --timeout 60 --memory 64M --l1 "$B/payload/hostile.elf" --cmdline "seed=$seed count=1500" \
+		expect 1 run --timeout 180 --memory 64M --l1 "$B/payload/hostile.elf" --cmdline "seed=$seed count=1500" \
 			--virtio-console on --scratch 1M,cow=64K &&
 			shows 'hostile: done' && no_defect_of_l0 || return 1
 	done
@@ -1825,7 +1825,7 @@ test_hostile_vms_and_a_bystander() {
 }
 
 test_fault_in_l0_ends_with_70() {
-	expect 70 run --timeout 30 --memory 64M --l1 "$B/payload/hello.elf" --l0-option selftest=fault &&
+	expect 70 run --timeout 120 --memory 64M --l1 "$B/payload/hello.elf" --l0-option selftest=fault &&
 		shows '#PF|page fault' 'backtrace|called from|\+0x'
 }
 
@@ -1914,7 +1914,7 @@ test_installed_files_find_each_other() {
 	local root=$out.root payload=$B/payload/power.elf
 	rm -rf "$root"
 	env -u MAKEFLAGS make -s B="$B" DESTDIR="$root" PREFIX=/usr install >"$out.make" 2>&1 || { cat "$out.make"; return 1; }
-	NESTOR=$root/usr/bin/nestor expect 7 run --memory 64M --timeout 30 --l1 "$payload" --cmdline exit=3 &&
+	NESTOR=$root/usr/bin/nestor expect 7 run --memory 64M --timeout 120 --l1 "$payload" --cmdline exit=3 &&
 		[ -s "$root/usr/share/man/man1/nestor.1" ] &&
 		completes "$root" 'nestor run --machine-m' '--machine-memory' &&
 		completes "$root" 'nestor run --restart on' 'on-reset on-failure' &&
@@ -1982,7 +1982,7 @@ test_settings_that_do_not_go_together() {
 }
 
 test_cpu_without_vtx() {
-	expect 68 run --timeout 30 --memory 64M --machine bochs --l1 "$B/payload/hello.elf" \
+	expect 68 run --timeout 120 --memory 64M --machine bochs --l1 "$B/payload/hello.elf" \
 		--machine-option 'cpu: model=athlon64_clawhammer, count=1, ips=50000000' &&
 		shows 'no VT-x'
 }
@@ -2029,7 +2029,7 @@ ended() { # STATUS
 	[ "$got" = "$1" ] || { echo "status $got, expected $1"; return 1; }
 }
 
-typed=(run --memory 16M --timeout 60 --l1 "$B/payload/typed.elf" --cmdline)
+typed=(run --memory 16M --timeout 180 --l1 "$B/payload/typed.elf" --cmdline)
 
 test_standard_input_is_typed_at_the_only_vm() {
 	printf 'hello there\nquit\n' | "$NESTOR" "${typed[@]}" id=1 >"$out.text" 2>&1
@@ -2118,11 +2118,11 @@ test_a_console_that_cannot_be_is_told() {
 test_a_bare_machine_gets_what_is_typed() {
 	local machine
 	for machine in bochs qemu; do
-		printf 'hello\nquit\n' | "$NESTOR" run --bare --machine $machine --memory 16M --timeout 30 --l1 "$B/payload/typed.elf" \
+		printf 'hello\nquit\n' | "$NESTOR" run --bare --machine $machine --memory 16M --timeout 120 --l1 "$B/payload/typed.elf" \
 			--cmdline 'id=1' >"$out.text" 2>&1
 		cat "$out.text"
 		shows "^typed 1: 'hello'" "^typed 1: 'quit'" || return 1
-		printf 'it came back\nquit\n' | "$NESTOR" run --bare --machine $machine --memory 16M --timeout 30 \
+		printf 'it came back\nquit\n' | "$NESTOR" run --bare --machine $machine --memory 16M --timeout 120 \
 			--l1 "$B/payload/typed.elf" --cmdline 'back quiet' >"$out.text" 2>&1
 		cat "$out.text"
 		shows 'it came back' || return 1

@@ -6,14 +6,14 @@
 #
 # A line `/* cpus: N */` in a payload's source runs it with N processors, on a machine of as many.
 #
-# Environment: B (build folder), NESTOR (the tool), TIMEOUT (seconds a run, default 60), RUN_ARGS (more
+# Environment: B (build folder), NESTOR (the tool), TIMEOUT (seconds a run, default 200), RUN_ARGS (more
 # arguments for the run under Nestor, such as --shadow off), CMDLINE (for the payload). Logs are kept in $B/test/conformance. The
 # bare output of an unchanged payload is kept and used again. Ends with `N passed, N failed`.
 set -u
 cd "$(dirname "$0")/../.." || exit 2
 B=${B:-build}
 NESTOR=${NESTOR:-$B/nestor}
-TIMEOUT=${TIMEOUT:-60}
+TIMEOUT=${TIMEOUT:-200}
 RUN_ARGS=${RUN_ARGS:-}
 CMDLINE=${CMDLINE:-}
 LOGS=$B/test/conformance${LOG_SUFFIX:-}

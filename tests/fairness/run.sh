@@ -5,14 +5,14 @@
 #
 #   tests/fairness/run.sh [PATTERN...]      default: all rows
 #
-# Environment: B (build folder), NESTOR (the tool), TICKS (length of a run, default 36000000), TIMEOUT (seconds a run, default 60),
+# Environment: B (build folder), NESTOR (the tool), TICKS (length of a run, default 36000000), TIMEOUT (seconds a run, default 200),
 # RUN_ARGS (such as --shadow off). Logs: $B/test/fairness. Ends with `N passed, N failed`.
 set -u
 cd "$(dirname "$0")/../.." || exit 2
 B=${B:-build}
 NESTOR=${NESTOR:-$B/nestor}
 TICKS=${TICKS:-36000000}
-TIMEOUT=${TIMEOUT:-60}
+TIMEOUT=${TIMEOUT:-200}
 LOGS=$B/test/fairness
 mkdir -p "$LOGS"
 

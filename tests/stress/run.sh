@@ -6,7 +6,7 @@
 #
 # Environment: B (build folder), NESTOR (the tool), SEED (default 1), COUNT (rounds, default what the payload has), CPUS (vCPUs,
 # default 4), MACHINE_CPUS (default 2), T (seconds for each payload: with one seed after the other until then; default one run),
-# TIMEOUT (seconds a run, default 60), RUN_ARGS (such as --shadow off). Logs: $B/test/stress$LOG_SUFFIX. Ends with `N passed, N failed`.
+# TIMEOUT (seconds a run, default 200), RUN_ARGS (such as --shadow off). Logs: $B/test/stress$LOG_SUFFIX. Ends with `N passed, N failed`.
 set -u
 cd "$(dirname "$0")/../.." || exit 2
 B=${B:-build}
@@ -15,7 +15,7 @@ SEED=${SEED:-1}
 CPUS=${CPUS:-4}
 MACHINE_CPUS=${MACHINE_CPUS:-2}
 T=${T:-0}
-TIMEOUT=${TIMEOUT:-60}
+TIMEOUT=${TIMEOUT:-200}
 LOGS=$B/test/stress${LOG_SUFFIX:-}
 mkdir -p "$LOGS"
 
