@@ -339,9 +339,9 @@ managed() {
 	pid=$!
 }
 
-said() { # PATTERN: the run has said it, within 60 s
+said() { # PATTERN: the run has said it, within 180 s
 	local i
-	for ((i = 0; i < 300; i++)); do
+	for ((i = 0; i < 900; i++)); do
 		text
 		grep -a -q -E -e "$1" "$out.text" && return
 		kill -0 "$pid" 2>/dev/null || break
@@ -353,9 +353,9 @@ said() { # PATTERN: the run has said it, within 60 s
 	return 1
 }
 
-said_twice() { # PATTERN: the run has said it two times, within 60 s
+said_twice() { # PATTERN: the run has said it two times, within 180 s
 	local i
-	for ((i = 0; i < 300; i++)); do
+	for ((i = 0; i < 900; i++)); do
 		text
 		[ "$(grep -a -c -E -e "$1" "$out.text")" -lt 2 ] || return 0
 		sleep 0.2
@@ -380,10 +380,10 @@ answered() { # PATTERN...
 	for p; do grep -q -E -e "$p" "$out.answer" || { echo "missing in the answer: $p"; kill "$pid" 2>/dev/null; return 1; }; done
 }
 
-ask_until() { # PATTERN VERB...: asks until the answer has it, for 30 s, or what PATIENCE says
+ask_until() { # PATTERN VERB...: asks until the answer has it, for 120 s, or what PATIENCE says
 	local i pattern=$1
 	shift
-	for ((i = 0; i < ${PATIENCE:-30} * 5; i++)); do
+	for ((i = 0; i < ${PATIENCE:-120} * 5; i++)); do
 		ask 0 "$@" >/dev/null || return 1
 		grep -q -E -e "$pattern" "$out.answer" && return
 		sleep 0.2
@@ -449,7 +449,7 @@ gdb_session() {
 	NESTOR_AT=$at timeout 240 "$NESTOR" gdb "$vm" ${level:+--level "$level"} --listen "$where" >"$out.stub" 2>&1 &
 	stub=$!
 	echo "$stub" >"$out.stub.pid"
-	for ((i = 0; i < 50; i++)); do grep -q 'target remote' "$out.stub" && break; sleep 0.1; done
+	for ((i = 0; i < 600; i++)); do grep -q 'target remote' "$out.stub" && break; sleep 0.1; done
 	timeout 180 gdb -nx -batch -ex 'set confirm off' -ex 'set remotetimeout 30' -ex "$(sed -n 's/^gdb: //p' "$out.stub")" "${args[@]}" \
 		"$out.elf" >"$out.gdb" 2>&1
 	wait "$stub" || { echo "nestor gdb: status $?"; cat "$out.stub" "$out.gdb"; kill "$pid"; return 1; }
@@ -505,7 +505,7 @@ test_gdb_breaks_steps_and_watches_in_both_levels() {
 	# A GDB that dies at a breakpoint that is met all the time, and a life that ends with one.
 	gdb_session b "unix:$out.gdb.at" l2 'break *$rip' continue 'python import os; os.kill(os.getpid(), 9)'; ask 0 ps && answered '^b +running' || return 1
 	gdb_session b "unix:$out.gdb.at" '' 'break l2_turn' 'break payload_main' "shell (sleep 2; NESTOR_AT=$at $NESTOR reset b) >$out.reset 2>&1 &" continue && gdb_shows 'exited normally' || return 1
-	for ((i = 0; i < 100; i++)); do NESTOR_AT=$at "$NESTOR" stat b 2>&1 | grep -q -E '^nested_entries +1$' && break; sleep 0.2; done
+	for ((i = 0; i < 600; i++)); do NESTOR_AT=$at "$NESTOR" stat b 2>&1 | grep -q -E '^nested_entries +1$' && break; sleep 0.2; done
 	gdb_session b "unix:$out.gdb.at" l1 'set var *(long *)&flag = 1' 'break l1_exit' continue 'info threads' 'print seen' bt finish continue 'watch own' continue delete 'awatch *(int *)0xfec00000' continue detach || return 1
 	gdb_shows 'Breakpoint 1, l1_exit' 'vCPU 0, in L1' '^\$1 = 0$' 'in payload_main' 'New value = 4098' 'Value = -1' && debugged_end b || return 1
 	gdb_session c "unix:$out.gdb.at" '' 'set var flag = 1' 'break l2_turn' continue 'set $rdi = 9' 'set $rip = 0x8000000000000000' 'break *&l2_asks' continue delete stepi \
@@ -527,10 +527,10 @@ test_a_vm_gives_memory_up_when_it_is_asked_to() {
 	ask_until '^balloon_bytes +0$' stat l1 && ask 0 quit && over 0
 }
 
-traces() { # VM ARGS...: a trace of three seconds, in the background
+traces() { # VM ARGS...: a trace of eight seconds, in the background
 	local vm=$1
 	shift
-	NESTOR_AT=$at "$NESTOR" trace "$vm" --for 3 -o "$out.$vm.trace" "$@" >"$out.$vm.tracing" 2>&1
+	NESTOR_AT=$at "$NESTOR" trace "$vm" --for 8 -o "$out.$vm.trace" "$@" >"$out.$vm.tracing" 2>&1
 }
 
 decoded() { # VM records|filtered KIND LEVEL REASON COUNT...: what the trace has
@@ -542,15 +542,16 @@ decoded() { # VM records|filtered KIND LEVEL REASON COUNT...: what the trace has
 
 # The exits of a hundred instructions of L2 that L1 handles are all in the trace, as they are in the figures.
 test_a_run_traces_what_its_levels_do() {
-	local at pid flag before after jobs
+	local at pid flag before after jobs i
 	managed_vms exits exits >"$out.yaml"
 	managed "$out.yaml"
 	said '^a\| managed: counter' && said '^b\| managed: counter' || return 1
 	flag=$(sed -n 's/^a| managed: .*flag=\(0x[0-9a-f]*\).*/\1/p' "$out.text")
 	ask 0 stat a && before=$(sed -n 's/.*nested_exits_to_l1 *//p' "$out.answer") || return 1
+	rm -f "$out".?.trace
 	traces a & jobs=$!
 	traces b --level 1 --reason VMRESUME & jobs="$jobs $!"
-	sleep 1
+	for ((i = 0; i < 300; i++)); do [ -s "$out.a.trace" ] && [ -s "$out.b.trace" ] && break; sleep 0.2; done
 	ask 0 poke a "$flag" 01 && ask 0 poke b "$flag" 01 || return 1
 	for i in $jobs; do wait "$i" || { cat "$out".?.tracing; kill "$pid"; return 1; }; done
 	cat "$out".?.tracing
@@ -584,7 +585,7 @@ test_a_run_starts_and_stops_vms_when_it_is_asked_to() {
 	said '^a\| managed: counter' && said '^b\| managed: counter' && said '^c\| managed: counter' || return 1
 	NESTOR_AT=$at "$NESTOR" events --json >"$out.events" 2>&1 &
 	events=$!
-	sleep 1
+	sleep 3
 	ask 0 powerdown a && said '^a\| managed: the button, status 0' && ask 0 nmi b && ask 0 nmi b --vcpu 0 && said '^b\| managed: 2 NMIs' &&
 		ask 0 pause c && ask 0 reset c && said "'c' ended .reset. and is started again" &&
 		ask_until '^c +running .* 1 *$' ps && ask_until '^a +off' ps && ask_until '^b +off' ps && ask 0 stop c && ask_until '^c +off' ps &&
@@ -691,7 +692,7 @@ long_vms_that_come_later_talk_on_a_network() {
 	printf 'networks: [lan]\nmachine: {cpus: 2, vms: 3}\nvms:\n' >"$out.yaml"
 	printf '  - {name: %s, %s, start: off, cmdline: "%s quiet role=%s try=ping,transfer %s"}\n' s "$vm" "$LINUX" a "$A" t "$vm" "$LINUX" b "$B_" >>"$out.yaml"
 	managed "$out.yaml"
-	for ((i = 0; i < 100; i++)); do # until somebody listens
+	for ((i = 0; i < 600; i++)); do # until somebody listens
 		NESTOR_AT=$at "$NESTOR" ps >/dev/null 2>&1 && break
 		sleep 0.2
 	done
@@ -774,7 +775,7 @@ over_http() { # SCRIPT ARGS...: a server of the run at $at, and a client of it
 	: >"$out.serve/log"
 	"$NESTOR" serve --at "$at" --token-file "$out.serve/token" --listen 127.0.0.1:0 >"$out.serve/log" 2>&1 &
 	server=$!
-	for _ in $(seq 50); do
+	for _ in $(seq 600); do
 		url=$(sed -n 's/.* \(http:[^ ]*\)$/\1/p' "$out.serve/log")
 		[ -z "$url" ] || break
 		sleep 0.1
@@ -1678,7 +1679,7 @@ test_no_signal_leaves_a_folder() {
 	for signal in QUIT ABRT USR1 ALRM HUP TERM; do
 		TMPDIR=$tmp "$NESTOR" run --memory 64M --l1 "$B/payload/power.elf" --cmdline hang </dev/null >"$out.text" 2>&1 &
 		pid=$!
-		for _ in $(seq 100); do grep -q 'power: ' "$out.text" && break; sleep 0.1; done
+		for _ in $(seq 600); do grep -q 'power: ' "$out.text" && break; sleep 0.1; done
 		kill -"$signal" $pid
 		wait $pid
 		[ $? = 130 ] || { echo "$signal: not status 130"; return 1; }
@@ -1723,7 +1724,7 @@ test_an_interrupted_run_is_reported() {
 	"$NESTOR" run --memory 64M --cpus 4 --machine-cpus 2 --stats "$out.stats" --l1 "$B/payload/power.elf" --cmdline spin \
 		</dev/null >"$out.text" 2>&1 &
 	pid=$!
-	for _ in $(seq 100); do grep -q 'power: ' "$out.text" && break; sleep 0.2; done
+	for _ in $(seq 600); do grep -q 'power: ' "$out.text" && break; sleep 0.2; done
 	sleep 1
 	kill -INT $pid
 	wait $pid

@@ -198,7 +198,9 @@ static int open_all(struct reader *r)
 	h = (struct trace_head){.tsc_khz = r->tsc_khz};
 	snprintf(h.vm, sizeof(h.vm), "%s", r->wish->vm);
 	trace_file_put_head(&h, head);
-	return write_all(r, head, sizeof(head));
+	if (write_all(r, head, sizeof(head)) == 0)
+		fflush(r->out); /* it is not empty any more: records come */
+	return r->e->status;
 }
 
 static double now(void)
