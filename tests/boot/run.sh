@@ -87,7 +87,7 @@ linux() { # STATUS KIND COMMAND-LINE ARGS...
 }
 
 linux_of() { # STATUS KERNEL INITRD COMMAND-LINE ARGS...
-	expect "$1" run --timeout 240 --verbose --summary --l1 "$2" --initrd "$3" \
+	expect "$1" run --timeout 600 --verbose --summary --l1 "$2" --initrd "$3" \
 		--cmdline "$LINUX $4 end=poweroff" "${@:5}"
 }
 
@@ -888,7 +888,7 @@ test_a_vm_reaches_the_outside_by_the_network_user() {
 	timeout 10 "$busybox" nslookup localhost 2>&1 | grep -q -E 'timed out|no servers' || dns=localhost
 	"$busybox" httpd -f -p "127.0.0.1:$port" -h "$out.web" &
 	pid=$!
-	expect 0 run --timeout 240 --memory 192M --rng off --l1 "$B/debian/vmlinuz" --initrd "$B/debian/devices.cpio" --net user \
+	expect 0 run --timeout 600 --memory 192M --rng off --l1 "$B/debian/vmlinuz" --initrd "$B/debian/devices.cpio" --net user \
 		--cmdline "$LINUX quiet try=user url=http://10.0.2.2:$port/file sum=${sum%% *} dns=$dns" --verbose --stats "$out.stats"
 	kill "$pid"
 	rests user-net && shows 'eth0 has 10.0.2.[0-9]+/24, router 10.0.2.2, dns 10.0.2.3' '3 packets received' '^user: ok' \
@@ -1081,7 +1081,7 @@ test_debians_driver_uses_the_machines_disk() {
 	local disk=$out.disk sum run
 	truncate -s $(((3 << 30) + 512)) "$disk" && head -c 4M /dev/urandom | dd of="$disk" conv=notrunc bs=64k seek=48 2>/dev/null || return 1
 	sum=$(dd if="$disk" bs=64k skip=48 count=64 2>/dev/null | md5sum | cut -d ' ' -f 1)
-	run=(run --timeout 240 --memory 96M --rng off --machine bochs --l1 "$B/debian/vmlinuz" --initrd "$B/debian/ide.cpio"
+	run=(run --timeout 600 --memory 96M --rng off --machine bochs --l1 "$B/debian/vmlinuz" --initrd "$B/debian/ide.cpio"
 		--machine-disk "$disk" --devices pci:00:01.1 --iommu none --cmdline)
 	expect 0 "${run[@]}" "$LINUX quiet try=disk from=48 to=49000 count=64 sum=$sum" &&
 		shows 'sda: 6291457 sectors, XFER_MW_DMA_2' '^disk: ok' ' 14: +[0-9]{2,} +IO-APIC +14-edge +ata_piix' || return 1
@@ -1312,7 +1312,7 @@ served() { # CLIENT
 test_seabios_boots_from_the_network_that_another_vm_serves() {
 	rm -rf "$out.d" && mkdir -p "$out.d" && strip -o "$out.d/hello.elf" "$B/payload/hello.elf" &&
 		printf '#!ipxe\nkernel hello.elf\nboot\n' >"$out.d/boot.ipxe" && served 'firmware: seabios, memory: 64M' &&
-		until_it_shows 'client\| ud2: vector 6' run "$out.yaml" --timeout 240 &&
+		until_it_shows 'client\| ud2: vector 6' run "$out.yaml" --timeout 600 &&
 		shows 'iPXE .* starting execution' 'Filename: boot.ipxe' 'sent /srv/hello.elf' 'client\| hello: VT-x offered'
 }
 
@@ -1911,7 +1911,7 @@ test_an_image_boots_a_32_bit_bzimage() {
 	iso=$out.iso
 	expect 0 image --l1 "$B/debian-i386/vmlinuz-686" --initrd "$B/debian-i386/probe-686.cpio" --memory 256M \
 		--cmdline "$LINUX quiet l2=none end=poweroff" -o "$iso" &&
-		expect 0 run --iso "$iso" --machine bochs --timeout 240 && rm -f "$iso" &&
+		expect 0 run --iso "$iso" --machine bochs --timeout 600 && rm -f "$iso" &&
 		shows 'kvm_intel ept = Y' 'L1: done with status 0'
 }
 
@@ -2138,7 +2138,7 @@ test_a_bare_machine_gets_what_is_typed() {
 # Both ways, by the kernel's own driver, as fast as it goes.
 test_two_hundred_kilobytes_typed_at_linux_come_back() {
 	head -c 200000 /dev/urandom >"$out.sent"
-	typing run --timeout 240 --ips 10000000 --memory 256M --l1 "$B/debian/vmlinuz" --initrd "$B/debian/console.cpio" \
+	typing run --timeout 600 --ips 10000000 --memory 256M --l1 "$B/debian/vmlinuz" --initrd "$B/debian/console.cpio" \
 		--cmdline "$LINUX quiet eat=200000" && seen '^ready' && sleep 0.5 && cat "$out.sent" >&9 && seen '^shell' &&
 		printf 'echo $((6 * 7)) is it\nexit\n' >&9 && wait "$pid" && grep -a -q '^42 is it' "$out" &&
 		grep -a -q "^$(sha256sum <"$out.sent")" "$out" &&
@@ -2161,7 +2161,7 @@ test_named_ports_carry_files_in_both_directions() {
 	local sum size
 	rm -f "$out".{log,socket,got,idle} && head -c 200000 /dev/urandom >"$out.sent" && mkfifo "$out.idle" || return 1
 	sum=$(sha256sum <"$out.sent")
-	typing run --timeout 240 --ips 10000000 --memory 256M --verbose --l1 "$B/debian/vmlinuz" --initrd "$B/debian/devices.cpio" \
+	typing run --timeout 600 --ips 10000000 --memory 256M --verbose --l1 "$B/debian/vmlinuz" --initrd "$B/debian/devices.cpio" \
 		--cmdline "$LINUX quiet try=ports agent=200000" --ports org.example.agent,log,idle --port "l1:log=file:$out.log" \
 		--port "l1:org.example.agent=unix:$out.socket" --port "l1:idle=file:$out.idle" || return 1
 	size=$(stat -c %s "$B/debian/root/bin/busybox")
