@@ -30,6 +30,10 @@ $(B)/unit/test_spec_encodings: private HOST_CFLAGS := $(filter-out -O1,$(HOST_CF
 UNIT_EXTRA_test_nested_vept_bounds := $(wildcard hypervisor/nested/vept*.c)
 UNIT_FLAGS_test_nested_vept_bounds := -fsanitize-coverage=trace-pc-guard
 
+# The remapping unit of the emulated machine, without Bochs.
+UNIT_EXTRA_test_machine_vtd := $(filter-out %/bochs_vtd.c %/bochs_vtd_sources.c,$(wildcard tools/machine/bochs_vtd_*.c))
+UNIT_FLAGS_test_machine_vtd := -iquote tools/machine
+
 .PHONY: unit
 ## make unit         host unit tests
 unit: $(UNIT_BIN)

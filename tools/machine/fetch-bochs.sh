@@ -108,7 +108,7 @@ use_debian_bochs()
 	END
 }
 
-# The build of Bochs that bochs_smp.c and bochs_device.c know.
+# The build of Bochs that bochs_smp.c and our plugins know.
 readonly known_bochs=07fc8c4bee6efb24d690302db0f07159ad5a153c88bca64bb9345a4263ceb5aa
 
 is_known()
@@ -116,14 +116,16 @@ is_known()
 	[ -f "$1/root/usr/bin/bochs-bin" ] && [ "$(sha256sum < "$1/root/usr/bin/bochs-bin")" = "$known_bochs  -" ]
 }
 
-# compile SOURCE LIBRARY
+# compile LIBRARY SOURCE...
 compile()
 {
-	if ! "${CC:-gcc}" -O2 -Wall -Wextra -fPIC -shared -o "$2.$$" "$1"; then
-		rm -f "$2.$$"
-		die "${1##*/} does not compile"
+	local library=$1
+	shift
+	if ! "${CC:-gcc}" -O2 -Wall -Wextra -fPIC -fvisibility=default -shared -Wl,-soname,"${library##*/}" -o "$library.$$" "$@"; then
+		rm -f "$library.$$"
+		die "${library##*/} does not compile"
 	fi
-	mv "$2.$$" "$2"
+	mv "$library.$$" "$library"
 }
 
 # Bochs 3.0 runs several processors right only with a library of ours loaded (docs/decisions/0019-emulator-smp.md).
@@ -132,23 +134,31 @@ make_smp_library()
 {
 	[ -f "$1/root/usr/bin/bochs-bin" ] || return 0
 	is_known "$1" || { echo "fetch-bochs: not the Bochs that is known: several processors will be slow" >&2; return 0; }
-	compile "${BASH_SOURCE[0]%/*}/bochs_smp.c" "$1/smp.so"
+	compile "$1/smp.so" "${BASH_SOURCE[0]%/*}/bochs_smp.c"
 }
 
-# A device for tests (docs/machine-device.md): a plugin, which no machine has unless it is asked for. Made again when it changes.
-make_device()
+# make_plugin DIR NAME SOURCE...: made again when any of our sources changes.
+make_plugin()
 {
-	local source=${BASH_SOURCE[0]%/*}/bochs_device.c header=${BASH_SOURCE[0]%/*}/bochs_plugin.h
-	local plugin=$1/root/usr/lib/x86_64-linux-gnu/bochs/plugins/libbx_nestordev.so
-	if [ "$plugin" -nt "$source" ] && [ "$plugin" -nt "$header" ]; then return 0; fi
+	local here=${BASH_SOURCE[0]%/*} plugin=$1/root/usr/lib/x86_64-linux-gnu/bochs/plugins/libbx_$2.so
+	if [ -e "$plugin" ] && [ -z "$(find "$here" -name 'bochs_*' -newer "$plugin")" ]; then return 0; fi
 	is_known "$1" || return 0
-	compile "$source" "$plugin"
+	compile "$plugin" "${@:3}"
+}
+
+# A device for tests (docs/machine-device.md) and a DMA-remapping unit (docs/machine-vtd.md): plugins, which no machine has unless
+# they are asked for.
+make_plugins()
+{
+	local here=${BASH_SOURCE[0]%/*}
+	make_plugin "$1" nestordev "$here"/bochs_device*.c "$here"/bochs_requests.c
+	make_plugin "$1" nestorvtd "$here"/bochs_ioapic.c "$here"/bochs_vtd*.c
 }
 
 [ $# -eq 1 ] || { echo "usage: ${0##*/} DIR" >&2; exit 64; }
 dir=$1
 if [ "$(cat "$dir/layout" 2>/dev/null)" = "$layout" ] && [ "$(major_of "$dir/bochs")" -ge 3 ]; then
-	make_device "$dir"
+	make_plugins "$dir"
 	exit 0
 fi
 mkdir -p "$(dirname "$dir")"
@@ -159,7 +169,7 @@ mkdir "$work/new"
 use_host_bochs "$work/new" || use_debian_bochs "$work/new"
 chmod +x "$work/new/bochs"
 make_smp_library "$work/new"
-make_device "$work/new"
+make_plugins "$work/new"
 [ "$(major_of "$work/new/bochs")" -ge 3 ] || {
 	"$work/new/bochs" --help >&2 || true
 	die "the Bochs obtained does not start"
