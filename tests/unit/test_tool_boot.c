@@ -417,6 +417,63 @@ static void a_bare_32_bit_linux_starts_without_paging(void **state)
 	assert_non_null(strstr(error.text, "do not fit below 896M"));
 }
 
+static uint8_t sum(uint64_t at, uint64_t size)
+{
+	uint8_t total = 0;
+
+	for (uint64_t i = 0; i < size; i++)
+		total = (uint8_t)(total + byte_at(at + i));
+	return total;
+}
+
+/* A table that the RSDP at @rsdp leads to; 0: none. */
+static uint64_t acpi_table(uint64_t rsdp, const char *signature)
+{
+	uint64_t xsdt = value_at(rsdp + 24, 8);
+
+	assert_int_equal(sum(rsdp, 20), 0);
+	assert_int_equal(sum(rsdp, 36), 0);
+	assert_memory_equal(text_at(xsdt), "XSDT", 4);
+	for (unsigned i = 36; i < value_at(xsdt + 4, 4); i += 8) {
+		uint64_t at = value_at(xsdt + i, 8);
+
+		assert_int_equal(sum(at, value_at(at + 4, 4)), 0);
+		if (memcmp(text_at(at), signature, 4) == 0)
+			return at;
+	}
+	return 0;
+}
+
+static void tables_of_acpi_tell_of_a_remapping_unit_if_there_is_one(void **state)
+{
+	char path[] = "nestor-test-XXXXXX";
+	struct place l0 = write_l0(path);
+	uint64_t info, rsdp, dmar, madt;
+
+	(void)state;
+	files[0].kernel = (struct kernel){
+		.kind = KERNEL_MULTIBOOT1, .image = image_elf64(&arena, 0x100000, 0x3000)};
+	scenario.machine.cpus = 3;
+	assert_int_equal(boot_plan_nestor(&arena, &scenario, files, &l0, "", &plan, &error), 0);
+	info = rom_value(4, 4);
+	assert_int_equal(find_tag(info, 15, 0), 0);
+	assert_int_equal(value_at(find_tag(info, 6, 0) + 24, 8), 0xa0000);
+	scenario.machine.iommu = MACHINE_IOMMU_VTD;
+	assert_int_equal(boot_plan_nestor(&arena, &scenario, files, &l0, "", &plan, &error), 0);
+	unlink(path);
+	info = rom_value(4, 4);
+	rsdp = value_at(0x40e, 2) << 4;
+	assert_int_equal(value_at(find_tag(info, 6, 0) + 24, 8), rsdp); /* no RAM from there */
+	assert_memory_equal(text_at(find_tag(info, 15, 0) + 8), text_at(rsdp), 8);
+	dmar = acpi_table(rsdp, "DMAR");
+	assert_true(dmar != 0);
+	assert_int_equal(value_at(dmar + 56, 8), 0xfed90000);
+	madt = acpi_table(rsdp, "APIC");
+	assert_int_equal(value_at(madt + 4, 4), 44 + 3 * 8 + 12 + 2 * 10);
+	assert_true(acpi_table(rsdp, "MCFG") != 0 && acpi_table(rsdp, "FACP") != 0);
+	assert_int_equal(acpi_table(rsdp, "HPET"), 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -443,6 +500,9 @@ int main(void)
 			a_bare_multiboot_1_image_gets_its_information, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(
 			a_bare_linux_starts_in_64_bit_mode, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(
+			tables_of_acpi_tell_of_a_remapping_unit_if_there_is_one, set_up,
+			tear_down),
 		cmocka_unit_test_setup_teardown(
 			a_bare_32_bit_linux_starts_without_paging, set_up, tear_down),
 	};

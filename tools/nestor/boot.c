@@ -10,6 +10,7 @@
 #include "boot_int.h"
 #include "elf.h"
 #include "file.h"
+#include "machine_acpi.h"
 #include "firmware.h"
 #include "policy/memory.h"
 
@@ -34,14 +35,31 @@ void boot_touch_blocks(struct boot_plan *plan, unsigned blocks)
 	bytes_put(&plan->rom, ROM_PARAMETERS + 24, 4, blocks);
 }
 
-unsigned boot_memory_map(uint64_t memory, struct memory_range ranges[BOOT_RANGES])
+void boot_plan_tables(struct arena *a, const struct machine_spec *m, struct boot_plan *plan)
 {
-	uint64_t low = memory_below_hole(memory);
+	plan->images[BOOT_ACPI] = (struct boot_image){0};
+	plan->images[BOOT_ACPI_PLACE] = (struct boot_image){0};
+	if (m->iommu == MACHINE_IOMMU_NONE)
+		return;
+	plan->images[BOOT_ACPI] =
+		(struct boot_image){MACHINE_ACPI_PLACE, machine_acpi(a, plan->cpus)};
+	plan->images[BOOT_ACPI_PLACE] =
+		(struct boot_image){MACHINE_ACPI_EBDA, machine_acpi_ebda(a)};
+}
+
+unsigned boot_memory_map(const struct boot_plan *plan, struct memory_range ranges[BOOT_RANGES])
+{
+	bool tables = plan->images[BOOT_ACPI].content.size != 0;
+	uint64_t memory = plan->memory, low = memory_below_hole(memory);
+	uint64_t base = tables ? MACHINE_ACPI_PLACE : 0xa0000;
 	unsigned n = 0;
 
-	ranges[n++] = (struct memory_range){0, 0xa0000, true};
-	ranges[n++] = (struct memory_range){0xa0000, 0x60000, false};
+	ranges[n++] = (struct memory_range){0, base, true};
+	ranges[n++] = (struct memory_range){base, 0x100000 - base, false};
 	ranges[n++] = (struct memory_range){0x100000, low - 0x100000, true};
+	if (tables)
+		ranges[n++] =
+			(struct memory_range){MACHINE_ECAM_PLACE, MACHINE_ECAM_SIZE, false};
 	if (memory > low)
 		ranges[n++] = (struct memory_range){1ULL << 32, memory - low, true};
 	return n;
@@ -365,23 +383,25 @@ static uint64_t machine_cpus(const struct scenario_spec *s)
 
 /* The information block itself, for address @at. */
 static struct bytes boot_information(struct arena *a, struct module_list *l,
-	const char *cmdline, unsigned version, uint64_t at, uint64_t memory)
+	const char *cmdline, unsigned version, uint64_t at, const struct boot_plan *plan)
 {
 	struct memory_range ranges[BOOT_RANGES];
-	struct boot_info info = {
-		cmdline, l->modules, l->count, ranges, boot_memory_map(memory, ranges)};
+	const struct bytes *acpi = &plan->images[BOOT_ACPI].content;
+	struct boot_info info = {cmdline, l->modules, l->count, ranges,
+		boot_memory_map(plan, ranges),
+		acpi->size ? (struct bytes){acpi->data, MACHINE_RSDP_SIZE} : (struct bytes){0}};
 
 	return version == 2 ? multiboot2_info(a, &info)
 			    : multiboot1_info(a, &info, (uint32_t)at);
 }
 
 struct boot_image boot_info_image(struct arena *a, struct module_list *l, const char *cmdline,
-	unsigned version, uint64_t at, uint64_t memory)
+	unsigned version, uint64_t at, const struct boot_plan *plan)
 {
-	size_t info_size = boot_information(a, l, cmdline, version, at, memory).size;
+	size_t info_size = boot_information(a, l, cmdline, version, at, plan).size;
 	size_t info_pages = boot_whole_pages(info_size);
 	struct bytes modules = boot_pack_modules(a, l, at + info_pages);
-	struct bytes info = boot_information(a, l, cmdline, version, at, memory);
+	struct bytes info = boot_information(a, l, cmdline, version, at, plan);
 	struct boot_image out = {at, {NULL, info_pages + modules.size}};
 
 	out.content.data = arena_alloc(a, out.content.size);
@@ -479,17 +499,19 @@ int boot_plan_nestor(struct arena *a, const struct scenario_spec *s,
 		return e->status;
 	info_at = boot_whole_pages(elf.high);
 	list_modules(a, s, files, l);
+	out->cpus = machine_cpus(s);
+	boot_plan_tables(a, &s->machine, out);
 	/* Sized once without modules' places and memory map, which do not change its size. */
-	need = info_at + boot_info_image(a, l, cmdline, 2, info_at, BOOT_MIB * 2).content.size;
+	out->memory = BOOT_MIB * 2;
+	need = info_at + boot_info_image(a, l, cmdline, 2, info_at, out).content.size;
 	if (need > BOOT_IMAGES_END)
 		return boot_too_large(s, files, e);
 	out->memory = memory_need(s, files, need, (unsigned)s->machine.places);
 	if (check_memory(s, memory_need(s, files, need, 0), e))
 		return e->status;
 	out->memory = s->machine.memory ? s->machine.memory : out->memory;
-	out->cpus = machine_cpus(s);
 	out->images[0] = (struct boot_image){elf.low, elf_flatten(&elf, a)};
-	out->images[1] = boot_info_image(a, l, cmdline, 2, info_at, out->memory);
+	out->images[1] = boot_info_image(a, l, cmdline, 2, info_at, out);
 	boot_set_rom(a,
 		&(struct rom_parameters){.eax = MULTIBOOT2_EAX,
 			.ebx = (uint32_t)info_at,

@@ -10,7 +10,11 @@
 #include "multiboot.h"
 #include "scenario.h"
 
-#define BOOT_IMAGES 3
+#define BOOT_IMAGES 5
+
+/* The last two: ACPI tables and what leads to them, of a machine that has none by firmware. */
+#define BOOT_ACPI       3
+#define BOOT_ACPI_PLACE 4
 
 struct boot_image {
 	uint64_t at; /* physical; an empty image is none */

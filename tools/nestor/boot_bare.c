@@ -49,7 +49,7 @@ static void plan_multiboot(struct arena *a, const struct vm_spec *vm, const stru
 		boot_add_module(l, &f->modules[i], vm->modules[i].cmdline);
 	out->images[0] = multiboot_image(a, &f->kernel, &p.entry);
 	out->images[1] = boot_info_image(
-		a, l, boot_guest_cmdline(a, vm, &f->kernel), version, info_at, out->memory);
+		a, l, boot_guest_cmdline(a, vm, &f->kernel), version, info_at, out);
 	p.ebx = (uint32_t)info_at;
 	boot_set_rom(a, &p, out);
 }
@@ -59,8 +59,9 @@ static void write_linux_parameters(struct bytes *b, const struct boot_plan *plan
 	const struct boot_image *initrd, bool is64)
 {
 	struct memory_range ranges[BOOT_RANGES];
-	unsigned count = boot_memory_map(plan->memory, ranges);
+	unsigned count = boot_memory_map(plan, ranges);
 
+	bytes_put(b, 0x70, 8, plan->images[BOOT_ACPI].at); /* RSDP; 0: it may look for it */
 	bytes_put(b, 0x1e8, 1, count);
 	bytes_put(b, 0x1fe, 2, 0xaa55);
 	memcpy(b->data + 0x202, "HdrS", 4);
@@ -151,6 +152,7 @@ int boot_plan_bare(struct arena *a, const struct scenario_spec *s, const struct 
 	out->bare = true;
 	out->memory = vm->config.memory;
 	out->cpus = vm->config.cpus;
+	boot_plan_tables(a, &s->machine, out);
 	if (files[0].kernel.kind == KERNEL_LINUX)
 		return plan_linux(a, vm, &files[0], out, e);
 	plan_multiboot(a, vm, &files[0], out);

@@ -8,7 +8,7 @@
 #define BOOT_MIB        (1ULL << 20)
 #define BOOT_PAGE       4096ULL
 #define BOOT_IMAGES_END (2048 * BOOT_MIB) /* images are below, whatever the machine has */
-#define BOOT_RANGES     4
+#define BOOT_RANGES     6
 
 static inline uint64_t boot_whole_pages(uint64_t size)
 {
@@ -30,8 +30,11 @@ struct rom_parameters {
 
 void boot_set_rom(struct arena *a, const struct rom_parameters *p, struct boot_plan *plan);
 
-/* Fills @ranges for a machine with @memory bytes; returns how many they are. */
-unsigned boot_memory_map(uint64_t memory, struct memory_range ranges[BOOT_RANGES]);
+/* Fills @ranges for the machine's memory; returns how many they are. */
+unsigned boot_memory_map(const struct boot_plan *plan, struct memory_range ranges[BOOT_RANGES]);
+
+/* Plans ACPI tables if the machine has what only they tell of, for as many CPUs as it has. */
+void boot_plan_tables(struct arena *a, const struct machine_spec *m, struct boot_plan *plan);
 
 /* The guest's command line as its protocol wants it. */
 const char *boot_guest_cmdline(
@@ -44,7 +47,7 @@ struct bytes boot_pack_modules(struct arena *a, struct module_list *l, uint64_t 
 
 /* Returns an image for address @at: the Multiboot information, then the modules. */
 struct boot_image boot_info_image(struct arena *a, struct module_list *l, const char *cmdline,
-	unsigned version, uint64_t at, uint64_t memory);
+	unsigned version, uint64_t at, const struct boot_plan *plan);
 
 /* ---- boot_fit.c ---- */
 

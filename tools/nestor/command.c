@@ -52,6 +52,7 @@ static const struct option option_table[] = {
 	{"--machine-cpus", TO_MACHINE, "cpus", RUN},
 	{"--machine-memory", TO_MACHINE, "memory", RUN},
 	{"--machine-vms", TO_MACHINE, "vms", RUN},
+	{"--machine-iommu", TO_MACHINE, "iommu", RUN},
 	{"--machine-option", TO_MACHINE, "option", RUN},
 	{"--ips", TO_MACHINE, "ips", RUN},
 	{"--net-device", TO_MACHINE, "net", RUN},
@@ -365,6 +366,17 @@ static int check_l0_option(struct parser *p)
 		r.where.len < 60 ? (int)r.where.len : 60, r.where.s, r.why);
 }
 
+/* Only the emulated machine has a unit. */
+static int check_iommu(struct parser *p)
+{
+	const struct machine_spec *m = &p->o->scenario.machine;
+
+	if (m->iommu == MACHINE_IOMMU_NONE || m->kind != MACHINE_QEMU)
+		return 0;
+	return fail(p->e, STATUS_USAGE,
+		"the machine's iommu: QEMU's machine has none: needs --machine bochs");
+}
+
 /* A VM that is off at first is begun by whoever manages the run. */
 static int check_start(struct parser *p)
 {
@@ -391,7 +403,8 @@ static int parse_verb(struct parser *p, int argc, char **argv)
 	if (p->o->scenario_path &&
 		scenario_load(&p->o->scenario, p->o->scenario_path, p->a, p->e))
 		return p->e->status;
-	if (take_words(p, argc, argv, true) || check_together(p) || check_l0_option(p))
+	if (take_words(p, argc, argv, true) || check_together(p) || check_l0_option(p) ||
+		check_iommu(p))
 		return p->e->status;
 	if (p->o->iso.path && (p->o->scenario_path || p->vm_option))
 		return command_usage(p, "--iso does not go with a scenario or options of a VM");

@@ -61,6 +61,10 @@ void machine_choose(struct arena *a, const struct machine_spec *config, struct m
 		nests = false;
 		why = "the network '" USER_NETWORK "' is not on QEMU's machine";
 	}
+	if (nests && config->iommu != MACHINE_IOMMU_NONE && wanted == MACHINE_AUTO) {
+		nests = false;
+		why = "its VT-d unit is not on QEMU's machine";
+	}
 	m->kind = wanted != MACHINE_AUTO ? wanted : nests ? MACHINE_QEMU : MACHINE_BOCHS;
 	if (wanted == MACHINE_BOCHS)
 		m->reason = "machine: Bochs, as asked for";

@@ -166,6 +166,10 @@ static void write_info2(struct writer *w, const struct boot_info *info, size_t t
 		put(w, 8, info->ranges[i].size);
 		put(w, 8, info->ranges[i].usable ? 1 : 2);
 	}
+	if (info->rsdp.size != 0)
+		put_tag(w, 15, info->rsdp.size);
+	for (size_t i = 0; i < info->rsdp.size; i++)
+		put(w, 1, info->rsdp.data[i]);
 	put_tag(w, 0, 0);
 }
 

@@ -42,6 +42,7 @@ struct boot_info {
 	unsigned module_count;
 	const struct memory_range *ranges; /* from 0 upwards */
 	unsigned range_count;
+	struct bytes rsdp; /* of ACPI 2.0; empty: none */
 };
 
 /* Makes the Multiboot 2 information block. */

@@ -16,6 +16,7 @@ static const char *const machine_words[] = {
 static const char *const net_words[] = {
 	[MACHINE_NET_NONE] = "none", [MACHINE_NET_USER] = "user", NULL};
 
+static const char *const iommu_words[] = {"none", "vtd", "vtd-caching", NULL};
 static const char *const change_words[] = {
 	[DISK_CHANGES_KEEP] = "keep", [DISK_CHANGES_DISCARD] = "discard", NULL};
 
@@ -63,6 +64,8 @@ static const struct setting machine_rows[] = {
 	{ROW("disk", SETTING_FILE, machine_spec, disk)},
 	{ROW("disk-changes", SETTING_CHOICE, machine_spec, disk_changes), .words = change_words,
 		.initial = DISK_CHANGES_KEEP},
+	{ROW("iommu", SETTING_CHOICE, machine_spec, iommu), .words = iommu_words,
+		.initial = MACHINE_IOMMU_NONE},
 	{ROW("option", SETTING_LINE, machine_spec, option), .max = 2047},
 	{.kind = SETTING_END},
 };

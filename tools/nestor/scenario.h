@@ -67,6 +67,13 @@ enum machine_net {
 	MACHINE_NET_USER /* an e1000 behind which the emulator does NAT, DHCP and TFTP */
 };
 
+/* What is between the machine's devices and its memory. */
+enum machine_iommu {
+	MACHINE_IOMMU_NONE,
+	MACHINE_IOMMU_VTD,
+	MACHINE_IOMMU_VTD_CACHING /* in caching mode */
+};
+
 /* What becomes of what the machine writes to its disk. */
 enum disk_changes {
 	DISK_CHANGES_KEEP,
@@ -84,6 +91,7 @@ struct machine_spec {
 	uint64_t net;    /* enum machine_net */
 	struct place disk;
 	uint64_t disk_changes; /* enum disk_changes */
+	uint64_t iommu;        /* enum machine_iommu */
 	bool bochs_only;       /* for the network `user` */
 	const char *option;
 };

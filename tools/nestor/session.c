@@ -448,7 +448,8 @@ static int judge_silent_end(struct session *x, struct arena *a, int how, struct 
 			WEXITSTATUS(how));
 	if (x->o->bare && qemu_ended && (WEXITSTATUS(how) == 0 || WEXITSTATUS(how) % 2))
 		return WEXITSTATUS(how); /* port 0xf4 */
-	if (x->o->raw && words && strstr(words, "shutdown requested"))
+	if (x->o->raw && words &&
+		(strstr(words, "shutdown requested") || strstr(words, "soft power off")))
 		return STATUS_OK;
 	if (x->o->raw && triple)
 		return STATUS_TRIPLE_FAULT;
