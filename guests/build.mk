@@ -8,7 +8,7 @@ OBJCOPY ?= objcopy
 PAYLOAD_CFLAGS := $(WARN) -O2 -g -ffreestanding -mgeneral-regs-only -mno-red-zone -fno-common \
 	-fno-stack-protector -fno-pic -fno-pie -mcmodel=small -fcf-protection=none \
 	-fno-asynchronous-unwind-tables -fno-tree-loop-distribute-patterns -Ihypervisor \
-	-Iguests/runtime -Itests/conformance -Itests/boot/hostile -Itests/stress -MMD -MP
+	-Iguests/runtime -Itests/conformance -Itests/boot -Itests/boot/hostile -Itests/stress -MMD -MP
 PAYLOAD_RT := $(addprefix $(B)/payload/runtime/,start.o ap.o vmx_run.o tables64.o rt.o cmdline.o \
 	apic.o smp.o vmx.o ept.o) $(B)/payload/spec/vmcs.o
 PAYLOAD32_RT := $(addprefix $(B)/payload/32/runtime/,start32.o vmx_run32.o tables32.o rt.o \
@@ -17,7 +17,7 @@ PAYLOADS := $(filter-out %/conf.c %/stress.c,$(wildcard \
 	tests/conformance/*.c tests/boot/*.c tests/stress/*.c tests/fairness/*.c bench/*.c))
 PAYLOAD_ELF := $(patsubst %.c,$(B)/payload/%.elf,$(notdir $(PAYLOADS)))
 PAYLOAD32_ELF := $(filter %_32.elf,$(PAYLOAD_ELF))
-vpath %.c tests/conformance tests/conformance/mutate tests/conformance/l1task tests/boot tests/boot/hostile \
+vpath %.c tests/conformance tests/conformance/mutate tests/conformance/l1task tests/boot tests/boot/hostile tests/boot/vtd \
 	tests/stress tests/fairness bench
 # %lx is 64 bits wide for print, whatever the compiler thinks of it.
 PAYLOAD32_CFLAGS := $(filter-out -mcmodel=small -mno-red-zone,$(PAYLOAD_CFLAGS)) -m32 -Wno-format
@@ -70,6 +70,7 @@ $(B)/payload/l1task_32.elf $(B)/payload/l1taskfault_32.elf: $(B)/payload/32/l1ta
 $(B)/payload/hostile.elf: $(B)/payload/golden.o $(B)/payload/hostile_vmx.o $(B)/payload/hostile_virtio.o
 $(B)/payload/victim.elf $(B)/payload/aggressor.elf $(B)/payload/net.elf: $(B)/payload/runtime/virtio_net.o \
 	$(B)/payload/runtime/virtio_pci.o
+$(B)/payload/vtd_dma.elf $(B)/payload/vtd_irq.elf $(B)/payload/vtd_sriov.elf: $(B)/payload/vtd_unit.o
 $(B)/payload/bench_disk.elf: $(B)/payload/runtime/virtio_pci.o
 $(patsubst tests/stress/%.c,$(B)/payload/%.elf,$(wildcard tests/stress/*.c)): $(B)/payload/stress.o
 $(B)/payload/aggressor.elf: $(B)/payload/stress.o

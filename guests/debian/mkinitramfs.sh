@@ -148,8 +148,8 @@ storage() {
 # What has the machine's disk. MODULES is the folder itself.
 ide() {
 	local m
-	base insmod poweroff grep tr sleep cat dd md5sum seq sync
-	for m in scsi/scsi_common scsi/scsi_mod ata/libata ata/ata_piix scsi/sd_mod; do
+	base insmod poweroff grep tr sleep cat dd md5sum seq sync readlink sort uniq wc
+	for m in scsi/scsi_common scsi/scsi_mod ata/libata ata/ata_piix scsi/sd_mod pci/pci-pf-stub; do
 		put "$modules/kernel/drivers/$m.ko" lib/modules
 	done
 	for m in crypto/crct10dif_common lib/crc-t10dif lib/crc64 lib/crc64-rocksoft block/t10-pi; do
