@@ -157,9 +157,9 @@ static void go_on(struct virtio_scsi *s, struct virtq *q, uint64_t *budget)
 	struct cdrom_reply *a = &s->answer;
 
 	while (*budget > 0 && (s->pad > 0 || a->size > 0)) {
-		uint64_t got;
+		uint64_t got, n = s->pad > 0 ? s->pad : a->size;
 		uint8_t *dst =
-			virtq_take(q, &s->v.chain, true, s->pad > 0 ? s->pad : a->size, &got);
+			virtq_take(q, &s->v.chain, true, n < *budget ? n : *budget, &got);
 
 		if (dst == NULL)
 			return;

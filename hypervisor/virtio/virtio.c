@@ -198,6 +198,7 @@ static enum virtio_result take(struct virtio *v, unsigned queue)
  */
 static enum virtio_result serve(struct virtio *v, unsigned queue, bool *done)
 {
+	struct virtq *q = &v->queue[queue];
 	enum virtio_result result = VIRTIO_MORE;
 
 	for (uint64_t budget = BUDGET; budget > BESIDE; budget -= VIRTIO_CHAIN_COST) {
@@ -214,6 +215,10 @@ static enum virtio_result serve(struct virtio *v, unsigned queue, bool *done)
 		if (budget <= BESIDE)
 			break;
 	}
+	/* A turn that would find nothing would put off what the driver adds until then. */
+	if (!virtq_listen(q))
+		return VIRTIO_DONE;
+	virtq_quiet(q);
 	return VIRTIO_MORE;
 }
 
