@@ -102,6 +102,33 @@ static void output(unsigned vm, const char *text)
 	bridge_output(&b, vm, (const uint8_t *)text, strlen(text));
 }
 
+/* ---- the socket's place */
+
+static void the_end_removes_the_socket(void **state)
+{
+	(void)state;
+	bridge_close(&b);
+	assert_int_equal(access(path, F_OK), -1);
+}
+
+/* Somebody removed the file, and another run listens there. */
+static void the_end_leaves_the_socket_of_another_run_that_has_taken_the_place(void **state)
+{
+	struct error e = {0};
+	struct bridge other;
+	int client;
+
+	(void)state;
+	assert_int_equal(unlink(path), 0);
+	assert_int_equal(bridge_open(&other, &a, &s, path, &e), 0);
+	bridge_close(&b);
+	client = unix_socket_connect(path);
+	assert_true(client >= 0);
+	close(client);
+	bridge_close(&other);
+	assert_int_equal(access(path, F_OK), -1);
+}
+
 /* ---- what a console says */
 
 static void a_console_is_told_to_who_asked_for_it_alone(void **state)
@@ -320,6 +347,8 @@ static void a_request_for_l0_goes_there_and_its_answer_comes_back(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		T(the_end_removes_the_socket),
+		T(the_end_leaves_the_socket_of_another_run_that_has_taken_the_place),
 		T(a_console_is_told_to_who_asked_for_it_alone),
 		T(who_comes_late_is_told_what_was_said_from_any_byte_on),
 		T(who_reads_misses_nothing_however_much_comes_at_once),

@@ -10,7 +10,6 @@
 #include <unistd.h>
 
 #include "record.h"
-#include "unix_socket.h"
 
 #define BACKLOG 128
 #define REPEAT  10.0 /* seconds until Nestor is asked again */
@@ -30,7 +29,7 @@ int bridge_open(struct bridge *b, struct arena *a, struct sender *sender, const 
 	b->listener = unix_socket_listen(path, BACKLOG, true, "--manage", e);
 	if (b->listener < 0)
 		return e->status;
-	b->path = path;
+	b->place = unix_socket_place(path);
 	return 0;
 }
 
@@ -52,12 +51,10 @@ void bridge_close(struct bridge *b)
 {
 	for (unsigned i = 0; i < BRIDGE_CLIENTS; i++)
 		hang_up(&b->client[i]);
+	unix_socket_remove(&b->place);
 	if (b->listener >= 0)
 		close(b->listener);
-	if (b->path)
-		unlink(b->path);
 	b->listener = -1;
-	b->path = NULL;
 }
 
 /* ---- out ---- */

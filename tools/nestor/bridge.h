@@ -17,6 +17,7 @@
 #include "lib/manage.h"
 #include "sender.h"
 #include "status.h"
+#include "unix_socket.h"
 
 #define BRIDGE_CLIENTS 32
 #define BRIDGE_FDS     (1 + BRIDGE_CLIENTS)
@@ -43,7 +44,7 @@ struct bridge_client {
 
 struct bridge {
 	int listener; /* -1: there is none */
-	const char *path;
+	struct unix_place place;
 	struct arena *a;
 	struct sender *sender;
 	const char *name[LIMIT_VMS]; /* "", NULL: there is no such VM */

@@ -12,8 +12,6 @@
 #include <termios.h>
 #include <unistd.h>
 
-#include "unix_socket.h"
-
 static int cannot(const char *where, const char *what, const char *path, struct error *e)
 {
 	return fail(e, STATUS_HOST_ERROR, "%s: cannot %s '%s': %s", where, what, path,
@@ -47,7 +45,7 @@ static int open_socket(struct endpoint *p, const char *path, const char *where, 
 	p->listener = unix_socket_listen(path, 1, true, where, e);
 	if (p->listener < 0)
 		return e->status;
-	p->place = path;
+	p->place = unix_socket_place(path);
 	return 0;
 }
 
@@ -110,12 +108,10 @@ static void hang_up(struct endpoint *p)
 void endpoint_close(struct endpoint *p)
 {
 	hang_up(p);
+	unix_socket_remove(&p->place);
 	if (p->listener >= 0)
 		close(p->listener);
-	if (p->place)
-		unlink(p->place);
 	p->listener = -1;
-	p->place = NULL;
 }
 
 /* ---- who is there ---- */

@@ -14,17 +14,18 @@
 
 #include "arena.h"
 #include "status.h"
+#include "unix_socket.h"
 
 #define ENDPOINT_KEPT 65536u /* as much as the machine's output brings at once */
 
 struct endpoint {
-	int in, out;       /* -1: none, or nobody is there */
-	int listener;      /* of a socket */
-	bool is_pty;       /* in and out are its master */
-	bool patient;      /* output waits for somebody who reads it */
-	bool ended;        /* a socket's peer sends no more, but is there */
-	const char *place; /* what to open; of a socket, removed at the end */
-	uint8_t *kept;     /* output that could not be written yet */
+	int in, out;             /* -1: none, or nobody is there */
+	int listener;            /* of a socket */
+	bool is_pty;             /* in and out are its master */
+	bool patient;            /* output waits for somebody who reads it */
+	bool ended;              /* a socket's peer sends no more, but is there */
+	struct unix_place place; /* of a socket: removed at the end */
+	uint8_t *kept;           /* output that could not be written yet */
 	size_t kept_at, kept_size;
 };
 

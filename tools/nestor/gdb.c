@@ -28,7 +28,7 @@
 struct session {
 	struct gdb_target target;
 	struct gdb_reader reader;
-	const char *path; /* of a Unix socket that is ours */
+	struct unix_place place; /* of a Unix socket that is ours */
 	int listener, fd, signals;
 	bool running; /* GDB waits for the VM to stand still */
 	bool over;
@@ -60,7 +60,7 @@ static int listen_unix(struct session *s, const char *path, struct error *e)
 	s->listener = unix_socket_listen(path, 1, false, "--listen", e);
 	if (s->listener < 0)
 		return e->status;
-	s->path = path;
+	s->place = unix_socket_place(path);
 	return 0;
 }
 
@@ -107,13 +107,12 @@ static void close_all(struct session *s)
 {
 	int *fds[] = {&s->listener, &s->fd, &s->signals};
 
+	unix_socket_remove(&s->place);
 	for (size_t i = 0; i < sizeof(fds) / sizeof(fds[0]); i++) {
 		if (*fds[i] >= 0)
 			close(*fds[i]);
 		*fds[i] = -1;
 	}
-	if (s->path)
-		unlink(s->path);
 }
 
 /* ---- out ---- */
@@ -244,6 +243,7 @@ static bool greet(struct session *s)
 		return false;
 	setsockopt(s->fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof(patience));
 	setsockopt(s->fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
+	unix_socket_remove(&s->place); /* nobody else is let in */
 	close(s->listener);
 	s->listener = -1;
 	return true;
@@ -295,7 +295,7 @@ int gdb_serve(struct client_link *l, const char *vm, const char *level, const ch
 	s.target.level = digit ? (unsigned)(*digit - '0') : 0;
 	if (gdb_target_open(&s.target, vm) == 0 && open_signals(&s, e) == 0 &&
 		open_listener(&s, listen, e) == 0) {
-		printf("gdb: target remote %s\n", s.path ? s.path : listen);
+		printf("gdb: target remote %s\n", s.place.path ? s.place.path : listen);
 		fflush(stdout);
 		serve(&s);
 	}

@@ -32,8 +32,8 @@ struct serve {
 	const char *at, *listen, *token_file, *key_file, *cert_file;
 	bool help;
 	char token[AUTH_TOKEN_MAX + 1];
-	char where[160];    /* as a URL */
-	const char *socket; /* a path that we have made, or NULL */
+	char where[160];          /* as a URL */
+	struct unix_place socket; /* that we have made */
 	struct serve_http http;
 	struct error *e;
 };
@@ -184,7 +184,8 @@ static int listen_at(struct serve *s, const struct address *at)
 	if (at->a.any.sa_family == AF_UNIX) {
 		fd = unix_socket_listen(
 			at->a.local.sun_path, SERVE_CONNECTIONS, false, "--listen", s->e);
-		s->socket = fd < 0 ? NULL : at->a.local.sun_path;
+		if (fd >= 0)
+			s->socket = unix_socket_place(at->a.local.sun_path);
 	} else {
 		fd = socket(at->a.any.sa_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
 		setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
@@ -280,10 +281,10 @@ static int serve(struct serve *s)
 		printf("serving %s at %s\n", s->at, s->where);
 		fflush(stdout);
 		until_a_signal(&signals);
+		unix_socket_remove(&s->socket);
 		serve_http_end(&s->http);
 	}
-	if (s->socket)
-		unlink(s->socket);
+	unix_socket_remove(&s->socket);
 	return s->e->status;
 }
 

@@ -83,3 +83,22 @@ int unix_socket_listen(
 		close(fd);
 	return -1;
 }
+
+struct unix_place unix_socket_place(const char *path)
+{
+	struct stat st;
+
+	if (lstat(path, &st) < 0)
+		return (struct unix_place){NULL, 0, 0};
+	return (struct unix_place){path, st.st_dev, st.st_ino};
+}
+
+void unix_socket_remove(struct unix_place *place)
+{
+	struct stat st;
+
+	if (place->path && lstat(place->path, &st) == 0 && st.st_dev == place->device &&
+		st.st_ino == place->inode)
+		unlink(place->path);
+	place->path = NULL;
+}

@@ -4,8 +4,16 @@
 #define NESTOR_UNIX_SOCKET_H
 
 #include <stdbool.h>
+#include <sys/types.h>
 
 #include "status.h"
+
+/* The file of a socket that is listened at, while it is that one. */
+struct unix_place {
+	const char *path; /* NULL: there is none */
+	dev_t device;
+	ino_t inode;
+};
 
 /*
  * Listens at @path, for nobody but its own user. A socket that is there and at which nobody
@@ -14,6 +22,12 @@
  */
 int unix_socket_listen(
 	const char *path, int backlog, bool nonblocking, const char *where, struct error *e);
+
+/* What is at @path, just after unix_socket_listen. */
+struct unix_place unix_socket_place(const char *path);
+/* Removes the file, unless it has gone or somebody else listens there meanwhile. Before the
+ * socket is closed: until then nobody takes it for stale. */
+void unix_socket_remove(struct unix_place *place);
 
 /* Connects to @path: the descriptor, or -1 with errno. */
 int unix_socket_connect(const char *path);
