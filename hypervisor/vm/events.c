@@ -69,14 +69,20 @@ static uint64_t timers_deadline(const struct vm *vm, unsigned vcpu)
 	return guest == DEV_NEVER ? DEV_NEVER : guest - vm->tsc_offset;
 }
 
-static void read_deadline(struct vcpu *vcpu)
+/* While it runs. */
+static uint64_t next_deadline(const struct vcpu *vcpu)
 {
-	uint64_t deadline = timers_deadline(vcpu->vm, vcpu->index), rest;
+	uint64_t deadline = timers_deadline(vcpu->vm, vcpu->index);
 
 	if (vcpu->work_at < deadline)
 		deadline = vcpu->work_at;
-	if (vcpu->messages_at < deadline)
-		deadline = vcpu->messages_at;
+	return vcpu->messages_at < deadline ? vcpu->messages_at : deadline;
+}
+
+static void read_deadline(struct vcpu *vcpu)
+{
+	uint64_t deadline = next_deadline(vcpu), rest;
+
 	if (l2_rests(vcpu)) {
 		rest = l2_rest_deadline(vcpu);
 		deadline = rest < deadline ? rest : deadline;
@@ -134,7 +140,9 @@ void vcpu_touched_devices(struct vcpu *vcpu)
 {
 	struct vm *vm = vcpu->vm;
 
-	vcpu_post(vcpu, EVENT_TIMER);
+	/* Most accesses change no timer; what is printed has to leave in time. */
+	if (next_deadline(vcpu) != vcpu->deadline || mux_pending())
+		vcpu_post(vcpu, EVENT_TIMER);
 	if (__atomic_load_n(&vm->windows_changed, __ATOMIC_RELAXED) &&
 		__atomic_exchange_n(&vm->windows_changed, false, __ATOMIC_SEQ_CST))
 		vcpu_windows_changed(vcpu);
