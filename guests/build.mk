@@ -149,8 +149,16 @@ $(DEBIAN_IO)/packages.txt: guests/debian/fetch-programs.sh
 	rm -f $@
 	guests/debian/fetch-programs.sh $(DEBIAN_IO) fio iperf3
 
-$(DEBIAN_IO)/io.cpio: guests/debian/mkinitramfs.sh guests/debian/devices-init $(DEBIAN)/packages.txt $(DEBIAN_IO)/packages.txt
-	guests/debian/mkinitramfs.sh io $@ $(B)/kvmclient $(DEBIAN) $(DEBIAN_IO)/root
+$(DEBIAN_IO)/%.cpio: guests/debian/mkinitramfs.sh guests/debian/devices-init guests/debian/iperf-check guests/debian/l1-init \
+		guests/debian/l2-init guests/debian/dhcp-script $(B)/kvmclient $(DEBIAN)/packages.txt $(DEBIAN_IO)/packages.txt
+	guests/debian/mkinitramfs.sh $(if $(filter io,$*),io,io-$*) $@ $(B)/kvmclient $(DEBIAN) \
+		$(if $(filter io,$*),$(DEBIAN_IO)/root,modules) $(DEBIAN_IO)/root
+
+$(DEBIAN_IO)/qemu.cpio: $(DEBIAN_IO)/l2.cpio
+
+$(DEBIAN_IO)/service.cpio: guests/debian/mkinitramfs.sh guests/debian/service-init guests/debian/dhcp-script guests/debian/iperf-check \
+		$(SERVICE)/packages.txt $(DEBIAN)/packages.txt $(DEBIAN_IO)/packages.txt
+	guests/debian/mkinitramfs.sh io-service $@ $(B)/kvmclient $(DEBIAN) $(SERVICE)/modules $(DEBIAN_IO)/root
 
 # Other servers of disks than nbdkit, for a long test.
 DEBIAN_NBD := $(B)/debian-nbd

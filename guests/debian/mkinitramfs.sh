@@ -2,13 +2,14 @@
 # SPDX-License-Identifier: Apache-2.0
 # Makes the initramfs of L1 or L2: uncompressed (decompression costs emulated time), reproducible.
 #
-#   guests/debian/mkinitramfs.sh KIND OUTPUT KVMCLIENT [DIR [MODULES]]
+#   guests/debian/mkinitramfs.sh KIND OUTPUT KVMCLIENT [DIR [MODULES [ROOT]]]
 #
 # KIND: boot-server (a VM from which others start by network), devices (L1 that tries its virtio devices), io (the same with fio and iperf3), console (L1 with a shell), l2 (busybox and l2-init), probe (L1 with KVM, no L2), client (L1 with an L2 for our KVM client),
 # qemu (the same with Debian's QEMU), bench (measures guests of KVM and QEMU; their payloads come in a second archive), storage (serves a disk by nbdkit), nbd (or by qemu-nbd or nbd-server), ide (owns the machine's disk), service (and its network card). DIR is what fetch.sh or fetch-i386.sh made; default build/debian. MODULES is
 # the folder there that has L1's; default modules. For ide and service it is the folder itself, for io and nbd the root of fetch-programs.sh.
+# io-l2, io-qemu (whose L2 is that one, OUTPUT's neighbour l2.cpio), io-service: l2, qemu and service with iperf3, which is below ROOT.
 set -eu
-kind=$1 output=$2 client=$3 dir=${4:-build/debian} modules=${5:-modules}
+kind=$1 output=$2 client=$3 dir=${4:-build/debian} modules=${5:-modules} root=${6-} l2=$dir/l2.cpio
 here=$(cd "$(dirname "$0")" && pwd)
 stage=$(mktemp -d)
 trap 'rm -rf "$stage"' EXIT
@@ -73,7 +74,7 @@ l1() {
 
 l2_image() {
 	put "$dir/vmlinux" l2
-	cp "$dir/l2.cpio" "$stage/l2/initrd"
+	cp "$l2" "$stage/l2/initrd"
 }
 
 drivers() { # MODULE...: virtio ones
@@ -102,8 +103,8 @@ bench() {
 	l1
 	base insmod poweroff cat grep dd sleep seq ifconfig brctl tr
 	drivers "${of_pci[@]}"
-	for m in net/llc/llc net/802/stp net/bridge/bridge drivers/net/tun drivers/net/tap \
-		drivers/vhost/vhost_iotlb drivers/vhost/vhost drivers/vhost/vhost_net; do
+	for m in net/llc/llc net/802/stp net/bridge/bridge net/core/failover drivers/net/net_failover drivers/net/virtio_net \
+		drivers/net/tun drivers/net/tap drivers/vhost/vhost_iotlb drivers/vhost/vhost drivers/vhost/vhost_net; do
 		put "$dir/modules/kernel/$m.ko" lib/modules
 	done
 	qemu
@@ -175,6 +176,38 @@ service() {
 	put "$here/dhcp-script" bin
 }
 
+iperf() { # ROOT
+	local m
+	program /usr/bin/iperf3 "$1"
+	ln -s ../usr/bin/iperf3 "$stage/bin/"
+	base awk cat grep seq sleep
+	put "$here/iperf-check" bin
+}
+
+# A guest that L1's QEMU runs.
+l2() {
+	base reboot insmod sha256sum head dd cmp ip udhcpc ping wget
+	mkdir -p "$stage/etc"
+	put "$here/dhcp-script" bin
+	[ ! -d "$dir/modules/kernel/drivers/virtio" ] || drivers virtio/virtio_mmio # not for 32 bits
+	[ ! -d "$dir/modules/kernel/drivers/virtio" ] || network_drivers
+	cp "$here/l2-init" "$stage/init"
+}
+
+l1_with_qemu() {
+	local m
+	l1
+	base insmod poweroff cat head dd cmp ifconfig brctl tunctl
+	drivers "${of_pci[@]}"
+	network_drivers
+	for m in drivers/net/tun net/llc/llc net/802/stp net/bridge/bridge; do
+		put "$dir/modules/kernel/$m.ko" lib/modules
+		unsign "${m##*/}"
+	done
+	l2_image
+	qemu
+}
+
 cdrom_drivers() {
 	local m
 	for m in drivers/scsi/scsi_common drivers/scsi/scsi_mod drivers/scsi/virtio_scsi drivers/cdrom/cdrom \
@@ -220,8 +253,8 @@ devices) devices ;;
 io)
 	devices
 	program /usr/bin/fio "$modules"
-	program /usr/bin/iperf3 "$modules"
-	ln -s ../usr/bin/fio ../usr/bin/iperf3 "$stage/bin/"
+	iperf "$modules"
+	ln -s ../usr/bin/fio "$stage/bin/"
 	;;
 console)
 	base poweroff cat head sha256sum stty setsid sleep
@@ -237,31 +270,16 @@ nbd)
 		program "$m" "$modules"
 	done
 	;;
-l2)
-	base reboot insmod sha256sum head dd cmp ip udhcpc ping wget
-	mkdir -p "$stage/etc"
-	put "$here/dhcp-script" bin
-	[ ! -d "$dir/modules/kernel/drivers/virtio" ] || drivers virtio/virtio_mmio # not for 32 bits
-	[ ! -d "$dir/modules/kernel/drivers/virtio" ] || network_drivers
-	cp "$here/l2-init" "$stage/init"
-	;;
+l2) l2 ;;
+io-l2) l2 && iperf "$root" ;;
 probe) l1 ;;
 bench) bench ;;
 client) l1 && l2_image ;;
-qemu)
-	l1
-	base insmod poweroff cat head dd cmp ifconfig brctl tunctl
-	drivers "${of_pci[@]}"
-	network_drivers
-	for m in drivers/net/tun net/llc/llc net/802/stp net/bridge/bridge; do
-		put "$dir/modules/kernel/$m.ko" lib/modules
-		unsign "${m##*/}"
-	done
-	l2_image
-	qemu
-	;;
+qemu) l1_with_qemu ;;
+io-qemu) l2=$(dirname "$output")/l2.cpio && l1_with_qemu ;;
+io-service) service && iperf "$root" ;;
 *)
-	echo "mkinitramfs.sh: KIND is boot-server, devices, io, console, l2, probe, client, qemu, bench, storage, nbd, ide or service, not '$kind'" >&2
+	echo "mkinitramfs.sh: KIND is boot-server, devices, io, console, l2, probe, client, qemu, bench, storage, nbd, ide, service, io-l2, io-qemu or io-service, not '$kind'" >&2
 	exit 64
 	;;
 esac

@@ -42,16 +42,30 @@ void vnet_send(struct vnet *n, const void *bytes, uint32_t length)
 	vio_notify(q);
 }
 
+static const uint8_t *bytes_of(const struct vio_queue *q, unsigned d)
+{
+	return (const uint8_t *)(uintptr_t)q->desc[d].address;
+}
+
 /* Not of those that come meanwhile: they may come as fast as they are taken. */
-unsigned vnet_receive(struct vnet *n)
+unsigned vnet_receive_ours(struct vnet *n, bool (*ours)(const uint8_t *bytes))
 {
 	struct vio_queue *q = &n->rx;
 	uint16_t end = q->used[1];
-	unsigned count = (uint16_t)(end - q->taken);
+	unsigned came = (uint16_t)(end - q->taken), count = 0;
 
-	for (; q->taken != end; q->taken++)
-		vio_give(q, q->used[2 + 4 * (q->taken % VNET_RING)]);
-	if (count != 0)
+	for (; q->taken != end; q->taken++) {
+		uint16_t d = q->used[2 + 4 * (q->taken % VNET_RING)];
+
+		count += ours == NULL || ours(bytes_of(q, d));
+		vio_give(q, d);
+	}
+	if (came != 0)
 		vio_notify(q);
 	return count;
+}
+
+unsigned vnet_receive(struct vnet *n)
+{
+	return vnet_receive_ours(n, NULL);
 }

@@ -31,5 +31,7 @@ bool vnet_open(struct vnet *n, uint64_t features, unsigned buffers, uint32_t siz
 void vnet_send(struct vnet *n, const void *bytes, uint32_t length);
 /* How many frames have come since the last time; their buffers are the device's again. */
 unsigned vnet_receive(struct vnet *n);
+/* The same of those alone for which `ours` is true: of header and frame. */
+unsigned vnet_receive_ours(struct vnet *n, bool (*ours)(const uint8_t *bytes));
 
 #endif
