@@ -23,9 +23,18 @@
 #define AML_PACKAGE 0x12
 #define AML_METHOD  0x14
 #define AML_EXT     0x5b
+#define AML_LOCAL0  0x60
 #define AML_ARG0    0x68
+#define AML_ARG1    0x69
+#define AML_ARG3    0x6b
 #define AML_STORE   0x70
+#define AML_AND     0x7b
+#define AML_OR      0x7d
+#define AML_DFIELD  0x8a /* CreateDWordField */
+#define AML_NOT     0x92
+#define AML_EQUAL   0x93
 #define AML_IF      0xa0
+#define AML_ELSE    0xa1
 #define AML_RETURN  0xa4
 #define AML_DEVICE  0x82 /* behind AML_EXT */
 
@@ -43,6 +52,18 @@
 #define RES_WRITABLE  0x01
 
 #define EISA_BASE 0x40 /* 'A' is 1 */
+
+/* PCI Firmware Specification 3.2, 4.5.1 "_OSC Interface for PCI Host Bridge Devices" */
+#define OSC_UUID_ERROR     0x04
+#define OSC_REVISION_ERROR 0x08
+#define OSC_MASKED         0x10
+#define OSC_REVISION       1
+#define OSC_NATIVE         0x1d /* hot plug, PME, AER, the capability; there is no SHPC */
+#define METHOD_SERIALIZED  0x08
+
+/* 33db4d5b-1ff7-401c-9657-7441c03dd766, as a buffer has it. */
+static const uint8_t osc_uuid[16] = {0x5b, 0x4d, 0xdb, 0x33, 0xf7, 0x1f, 0x1c, 0x40, 0x96, 0x57,
+	0x74, 0x41, 0xc0, 0x3d, 0xd7, 0x66};
 
 #define PCI_DEVICES    32u
 #define PCI_PINS       4u
@@ -333,6 +354,91 @@ static void put_prt(struct acpi_out *o)
 	end_package(o, method);
 }
 
+static size_t begin_block(struct acpi_out *o, uint8_t opcode)
+{
+	acpi_put(o, opcode, 1);
+	return begin_package(o);
+}
+
+/* CreateDWordField (Arg3, offset, name) */
+static void put_field(struct acpi_out *o, uint8_t offset, const char *name)
+{
+	acpi_put(o, AML_DFIELD, 1);
+	acpi_put(o, AML_ARG3, 1);
+	put_byte(o, offset);
+	acpi_put_text(o, name, 4);
+}
+
+/* CDW1 |= bits */
+static void put_status(struct acpi_out *o, uint8_t bits)
+{
+	acpi_put(o, AML_OR, 1);
+	acpi_put_text(o, "CDW1", 4);
+	put_byte(o, bits);
+	acpi_put_text(o, "CDW1", 4);
+}
+
+/* Arg0 == ToUUID ("33db4d5b-...") */
+static void put_is_uuid(struct acpi_out *o)
+{
+	size_t buffer;
+
+	acpi_put(o, AML_EQUAL, 1);
+	acpi_put(o, AML_ARG0, 1);
+	buffer = begin_block(o, AML_BUFFER);
+	put_byte(o, sizeof(osc_uuid));
+	for (unsigned i = 0; i < sizeof(osc_uuid); i++)
+		acpi_put(o, osc_uuid[i], 1);
+	end_package(o, buffer);
+}
+
+/* What the guest asks for is its own, as far as it is there: Local0 = CDW3 & OSC_NATIVE. */
+static void put_grant(struct acpi_out *o)
+{
+	size_t condition;
+
+	put_field(o, 8, "CDW3");
+	acpi_put(o, AML_AND, 1);
+	acpi_put_text(o, "CDW3", 4);
+	put_byte(o, OSC_NATIVE);
+	acpi_put(o, AML_LOCAL0, 1);
+	condition = begin_block(o, AML_IF);
+	acpi_put(o, AML_NOT, 1);
+	acpi_put(o, AML_EQUAL, 1);
+	acpi_put(o, AML_ARG1, 1);
+	put_byte(o, OSC_REVISION);
+	put_status(o, OSC_REVISION_ERROR);
+	end_package(o, condition);
+	condition = begin_block(o, AML_IF);
+	acpi_put(o, AML_NOT, 1);
+	acpi_put(o, AML_EQUAL, 1);
+	acpi_put_text(o, "CDW3", 4);
+	acpi_put(o, AML_LOCAL0, 1);
+	put_status(o, OSC_MASKED);
+	end_package(o, condition);
+	acpi_put(o, AML_STORE, 1);
+	acpi_put(o, AML_LOCAL0, 1);
+	acpi_put_text(o, "CDW3", 4);
+}
+
+/* Without it guests leave slots and ports to firmware. */
+static void put_osc(struct acpi_out *o)
+{
+	size_t method = begin_method(o, "_OSC", 4 | METHOD_SERIALIZED), condition;
+
+	put_field(o, 0, "CDW1");
+	condition = begin_block(o, AML_IF);
+	put_is_uuid(o);
+	put_grant(o);
+	end_package(o, condition);
+	condition = begin_block(o, AML_ELSE);
+	put_status(o, OSC_UUID_ERROR);
+	end_package(o, condition);
+	acpi_put(o, AML_RETURN, 1);
+	acpi_put(o, AML_ARG3, 1);
+	end_package(o, method);
+}
+
 static void put_pci(struct acpi_out *o, const struct platform_config *c, uint64_t ecam)
 {
 	size_t device = begin_device(o, "PCI0");
@@ -344,6 +450,8 @@ static void put_pci(struct acpi_out *o, const struct platform_config *c, uint64_
 	put_byte_name(o, "_BBN", 0);
 	put_pci_windows(o, c, ecam);
 	put_prt(o);
+	if (c->root_ports != 0)
+		put_osc(o);
 	put_com1(o);
 	put_rtc(o);
 	end_package(o, device);

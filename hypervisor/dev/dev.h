@@ -77,6 +77,12 @@ void dev_work(struct platform *p);
 /* Base address registers answer at other addresses than before. */
 void dev_windows_changed(struct platform *p);
 
+/*
+ * The guest has turned off the slot of a root port in which something is. With the lock, within
+ * an access: it may be taken out (vport_pull).
+ */
+void dev_slot_off(struct platform *p, unsigned port);
+
 /* ---- what vm/ calls; from any CPU, but for platform_reset ---- */
 
 struct platform_config {
@@ -86,6 +92,7 @@ struct platform_config {
 	uint64_t boot_epoch; /* seconds since 1970 at guest TSC 0, for the RTC */
 	uint64_t boot_ticks; /* and TSC ticks of the second that has begun */
 	bool apicv;          /* the CPU virtualizes the local APICs (SDM chapter 29) */
+	unsigned root_ports; /* in how many slots devices may come and go; 0: none */
 	bool firmware_log;   /* port 0x402 is a debug console */
 	bool display;        /* the guest may show a picture: vramfb.h */
 	/* With firmware: what it is told, and its ACPI tables; they live as long as the VM. */

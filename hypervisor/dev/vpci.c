@@ -21,25 +21,44 @@ static const struct vpci_id host_bridge = {
 #define HOST_COMMAND_WRITABLE \
 	(PCI_COMMAND_IO | HOST_COMMAND | PCI_COMMAND_PARITY | PCI_COMMAND_SERR)
 
-static struct vpci_function *find(struct vpci *pci, uint16_t bdf)
+struct vpci_function *vpci_find(struct vpci *pci, uint16_t place)
 {
 	for (unsigned i = 0; i < VPCI_FUNCTIONS; i++) {
-		if (pci->functions[i].present && pci->functions[i].bdf == bdf)
+		if (pci->functions[i].present && pci->functions[i].bdf == place)
 			return &pci->functions[i];
 	}
 	return NULL;
 }
 
-/* Offsets up to 4095 exist in ECAM; nobody here has extended capabilities. */
+/* The function that answers there now. */
+static struct vpci_function *reach(struct vpci *pci, uint16_t bdf)
+{
+	unsigned bus = PCI_BDF_BUS(bdf), port = 0;
+
+	if (bus != 0) {
+		port = vport_of_bus(pci, bus);
+		if (port == 0)
+			return NULL;
+	}
+	return vpci_find(pci, PCI_BDF(port, PCI_BDF_DEVICE(bdf), PCI_BDF_FUNCTION(bdf)));
+}
+
+/* Only functions of PCI Express have more than 256 bytes. */
+static uint8_t byte_at(const struct vpci_function *f, unsigned offset)
+{
+	if (f->express == 0 && offset >= PCI_CONFIG_SIZE)
+		return 0xff;
+	return offset < VPCI_CONFIG_SIZE ? vpci_state_of(f)->config[offset] : 0;
+}
+
 static uint64_t read(struct vpci_function *f, unsigned offset, unsigned size)
 {
-	const uint8_t *config = vpci_state_of(f)->config;
 	uint64_t value = 0;
 
 	if (f->ops != NULL && f->ops->config_reading != NULL)
 		f->ops->config_reading(f->device, offset, size);
-	for (unsigned i = 0; i < size && offset + i < PCI_CONFIG_SIZE; i++)
-		value |= (uint64_t)config[offset + i] << i * 8;
+	for (unsigned i = 0; i < size; i++)
+		value |= (uint64_t)byte_at(f, offset + i) << i * 8;
 	return value;
 }
 
@@ -47,16 +66,17 @@ static void write(struct vpci_function *f, unsigned offset, unsigned size, uint6
 {
 	uint8_t *config = vpci_state_of(f)->config;
 
-	for (unsigned i = 0; i < size && offset + i < PCI_CONFIG_SIZE; i++) {
-		uint8_t mask = f->writable[offset + i];
+	for (unsigned i = 0; i < size && offset + i < VPCI_CONFIG_SIZE; i++) {
+		uint8_t mask = f->writable[offset + i], new = (uint8_t)(value >> i * 8);
 		uint8_t *byte = &config[offset + i];
 
-		*byte = (uint8_t)((*byte & ~mask) | ((uint8_t)(value >> i * 8) & mask));
+		*byte = (uint8_t)((*byte & ~mask & ~(new & f->clears[offset + i])) |
+				  (new &mask));
 	}
-	if (offset < PCI_BAR + 4 * PCI_BARS) {
-		vpci_update_windows(&f->platform->pci);
-		dev_windows_changed(f->platform);
-	}
+	if (offset < PCI_HEADER_END)
+		vpci_windows_changed(f->platform);
+	if (PCI_BDF_BUS(f->bdf) != 0)
+		vport_endpoint_written(f);
 	vpci_update_interrupts(f);
 	if (f->ops != NULL && f->ops->config_written != NULL)
 		f->ops->config_written(f->device, offset, size);
@@ -65,7 +85,7 @@ static void write(struct vpci_function *f, unsigned offset, unsigned size, uint6
 static void access(struct vpci *pci, uint16_t bdf, unsigned offset, bool writes, unsigned size,
 	uint64_t *value)
 {
-	struct vpci_function *f = find(pci, bdf);
+	struct vpci_function *f = reach(pci, bdf);
 
 	if (f == NULL) {
 		if (!writes)
@@ -120,7 +140,7 @@ struct vpci_function *vpci_add(
 {
 	struct vpci_function *f = p->pci.functions;
 
-	if (find(&p->pci, id->bdf) != NULL)
+	if (vpci_find(&p->pci, id->bdf) != NULL)
 		return NULL;
 	while (f < p->pci.functions + VPCI_FUNCTIONS && f->present)
 		f++;
@@ -136,12 +156,57 @@ struct vpci_function *vpci_add(
 		.free = PCI_HEADER_END,
 	};
 	put_id(f, id);
+	if (PCI_BDF_BUS(id->bdf) != 0)
+		vport_add_endpoint(f);
 	return f;
+}
+
+static void forget_work(struct vpci_function *f)
+{
+	struct vpci *pci = &f->platform->pci;
+	uint32_t mask = ~(1u << vpci_index(f));
+
+	pci->work &= mask;
+	pci->waits &= mask;
+	pci->later &= mask;
+}
+
+void vpci_remove(struct vpci_function *f)
+{
+	struct platform *p = f->platform;
+
+	vpci_set_intx(f, false);
+	forget_work(f);
+	__builtin_memset(vpci_state_of(f), 0, sizeof(struct vpci_function_state));
+	*f = (struct vpci_function){.present = false};
+	vpci_windows_changed(p);
+}
+
+void vpci_reset_function(struct vpci_function *f)
+{
+	struct vpci_function_state *s = vpci_state_of(f);
+
+	for (unsigned i = 0; i < VPCI_CONFIG_SIZE; i++)
+		s->config[i] &= (uint8_t) ~(f->writable[i] | f->clears[i]);
+	for (unsigned i = 0; i < f->msix_vectors; i++)
+		__builtin_memcpy(s->msix[i], (uint32_t[4]){[3] = PCI_MSIX_ENTRY_MASKED},
+			sizeof(s->msix[i]));
+	vpci_config_set(f, f->express + PCI_EXPRESS_CONTROL, 2, PCIE_DEVICE_CONTROL_RESET);
+	vpci_forget_interrupts(f);
+	vpci_set_intx(f, false);
+	forget_work(f);
+	if (f->ops != NULL && f->ops->reset != NULL)
+		f->ops->reset(f->device);
 }
 
 void vpci_set_writable(struct vpci_function *f, unsigned offset, uint32_t mask, unsigned size)
 {
 	vpci_put(f->writable, offset, size, mask);
+}
+
+void vpci_set_clears(struct vpci_function *f, unsigned offset, uint32_t mask, unsigned size)
+{
+	vpci_put(f->clears, offset, size, mask);
 }
 
 void vpci_add_own(struct vpci_function *f, uint8_t offset, uint8_t size)
@@ -182,7 +247,9 @@ void vpci_config_set(struct vpci_function *f, unsigned offset, unsigned size, ui
 
 bool vpci_master(const struct vpci_function *f)
 {
-	return vpci_command(f) & PCI_COMMAND_MASTER;
+	const struct vpci_function *port = vport_of(f);
+
+	return vpci_command(f) & PCI_COMMAND_MASTER && (port == NULL || vport_masters(port));
 }
 
 void vpci_reset(struct platform *p)
@@ -305,8 +372,9 @@ void vpci_get_state(const struct vpci *pci, struct vpci_state *s)
 /* The status register follows from the level of the pin. */
 static bool config_valid(const struct vpci_function *f, const uint8_t *now, const uint8_t *then)
 {
-	for (unsigned i = 0; i < PCI_CONFIG_SIZE; i++) {
-		uint8_t fixed = (uint8_t)~f->writable[i];
+	for (unsigned i = 0; i < VPCI_CONFIG_SIZE; i++) {
+		uint8_t fixed =
+			(uint8_t) ~(f->writable[i] | f->clears[i] | vport_own_bits(f, i));
 
 		if (i == PCI_STATUS)
 			fixed &= (uint8_t)~PCI_STATUS_INTX;
@@ -333,7 +401,7 @@ bool vpci_valid_state(const struct vpci *pci, const struct vpci_state *s)
 			!vpci_msix_valid(f, &s->f[i]))
 			return false;
 	}
-	return !(s->address & ~ADDRESS_WRITABLE);
+	return !(s->address & ~ADDRESS_WRITABLE) && vport_valid_state(pci, s);
 }
 
 bool vpci_set_state(struct vpci *pci, const struct vpci_state *s)
@@ -341,6 +409,7 @@ bool vpci_set_state(struct vpci *pci, const struct vpci_state *s)
 	if (!vpci_valid_state(pci, s))
 		return false;
 	pci->s = *s;
+	vport_put_back(pci);
 	vpci_update_windows(pci);
 	return true;
 }

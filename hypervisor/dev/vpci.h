@@ -3,6 +3,9 @@
  * PCI: configuration space by mechanism 1 (0xcf8, 0xcfc) and ECAM, functions with base address
  * registers, MSI, MSI-X and INTx. The host bridge is 00:00.0.
  *
+ * Functions are on bus 0, or alone behind a root port (vport.h). Their place says which:
+ * instead of a bus, whose number software decides, it has the number of the port, or 0.
+ *
  * Whoever makes a device adds a function after platform_reset and before vCPUs run, with what
  * it is, its registers and capabilities; no list of devices is kept anywhere else. Vpci owns
  * the configuration space, decides which accesses reach the device and carries its interrupts;
@@ -18,11 +21,15 @@
 #include <stdint.h>
 
 #include "dev/dev.h"
+#include "dev/vport.h"
 #include "spec/pci.h"
+#include "spec/pcie.h"
 
 #define VPCI_FUNCTIONS    32
 #define VPCI_MSIX_VECTORS 32 /* of one function at most; also of MSI */
 #define VPCI_PIRQS        8
+/* Stored of a configuration space; in that of PCI Express, zeroes follow. */
+#define VPCI_CONFIG_SIZE (PCI_CONFIG_SIZE + 64)
 
 struct platform;
 struct vpci_function;
@@ -43,7 +50,7 @@ static inline bool vpci_bar_is_io(enum vpci_bar_kind kind)
 
 /* What a function is. */
 struct vpci_id {
-	uint16_t bdf; /* PCI_BDF() */
+	uint16_t bdf; /* its place: PCI_BDF() */
 	uint16_t vendor, device, subvendor, subsystem;
 	uint32_t class; /* class << 16 | subclass << 8 | interface */
 	uint8_t revision;
@@ -68,6 +75,7 @@ struct vpci_ops {
 		void *device, unsigned bar, uint64_t offset, uint64_t size, uint64_t *host);
 	/*
 	 * Bytes [offset, offset + size) of the configuration space will be read, were written.
+	 * Size 0: something in front of it was, and vpci_master may say otherwise than before.
 	 */
 	void (*config_reading)(void *device, unsigned offset, unsigned size);
 	void (*config_written)(void *device, unsigned offset, unsigned size);
@@ -75,6 +83,11 @@ struct vpci_ops {
 	void (*messages_changed)(void *device);
 	/* The guest has ended an interrupt of the line that its pin is routed to. */
 	void (*line_ended)(void *device);
+	/*
+	 * The function is reset, by itself (FLR) or with its bus: vpci has done its part. Only
+	 * for those behind a root port.
+	 */
+	void (*reset)(void *device);
 	/* A piece of the work that vpci_ask_work asked for, bounded. */
 	enum vpci_work (*work)(void *device);
 };
@@ -96,17 +109,19 @@ struct vpci_function {
 	uint8_t last_capability; /* offset of the newest, or 0 */
 	uint8_t free;            /* where the next one goes */
 	uint8_t msi, msix;       /* offsets of these capabilities, or 0 */
+	uint8_t express;         /* likewise; it has extended configuration space */
 	bool msi_masks;          /* MSI has mask bits */
 	uint8_t vectors;         /* of MSI-X, or MSI; the larger of both */
 	uint8_t msix_vectors;
 	uint8_t msix_bar, pending_bar;
 	uint32_t msix_table, msix_pending; /* offsets behind it */
 	struct vpci_bar bar[PCI_BARS];
-	uint8_t writable[PCI_CONFIG_SIZE];
+	uint8_t writable[VPCI_CONFIG_SIZE];
+	uint8_t clears[VPCI_CONFIG_SIZE]; /* bits that writing 1 clears */
 };
 
 struct vpci_function_state {
-	uint8_t config[PCI_CONFIG_SIZE];     /* zero where no function is, like the rest */
+	uint8_t config[VPCI_CONFIG_SIZE];    /* zero where no function is, like the rest */
 	uint32_t msix[VPCI_MSIX_VECTORS][4]; /* address, upper address, data, control */
 	uint32_t pending;                    /* vectors that wait for their mask */
 	uint32_t intx;                       /* the device asserts its pin: 1 */
@@ -131,6 +146,7 @@ struct vpci_windows {
 struct vpci {
 	struct vpci_state s;
 	struct vpci_function functions[VPCI_FUNCTIONS];
+	struct vport port[VPORTS];      /* by number, from 1 up */
 	struct vpci_windows memory, io; /* follow from s */
 	uint8_t pirq[VPCI_PIRQS];       /* ISA line of each; 0: none */
 	uint32_t work, waits;           /* functions that asked for it; that wait with it */
@@ -147,6 +163,11 @@ void vpci_reset(struct platform *p);
 /* NULL: no room, or another function is there. */
 struct vpci_function *vpci_add(
 	struct platform *p, const struct vpci_id *id, const struct vpci_ops *ops, void *device);
+/*
+ * It has gone, with its state and what it asked for; other functions may come. Whoever made it
+ * has stopped it.
+ */
+void vpci_remove(struct vpci_function *f);
 /* size: a power of two, at least 16 for memory and 4 for I/O; of I/O at most 256. */
 void vpci_add_bar(
 	struct vpci_function *f, unsigned bar, enum vpci_bar_kind kind, uint64_t size);
@@ -161,6 +182,8 @@ void vpci_add_own(struct vpci_function *f, uint8_t offset, uint8_t size);
 uint8_t vpci_add_capability(
 	struct vpci_function *f, enum pci_capability id, const void *body, uint8_t size);
 void vpci_set_writable(struct vpci_function *f, unsigned offset, uint32_t mask, unsigned size);
+/* Bits that the device sets, and that writing 1 clears. */
+void vpci_set_clears(struct vpci_function *f, unsigned offset, uint32_t mask, unsigned size);
 /* vectors: a power of two up to VPCI_MSIX_VECTORS. False: no room. */
 bool vpci_add_msi(struct vpci_function *f, unsigned vectors, bool masks);
 /* The table and the pending bits lie behind this base address register; multiples of 8. */
@@ -179,7 +202,7 @@ void vpci_assign(struct platform *p);
 /* Its configuration space, to be read; and a value of it, whatever the mask says. */
 uint32_t vpci_config_get(const struct vpci_function *f, unsigned offset, unsigned size);
 void vpci_config_set(struct vpci_function *f, unsigned offset, unsigned size, uint32_t value);
-/* Whether it may use memory and send messages. */
+/* Whether it may use memory and send messages, by itself and by the port that it is behind. */
 bool vpci_master(const struct vpci_function *f);
 /* What is on: MSI-X, or MSI, and then the pin is not used. */
 enum vpci_messages {
@@ -213,6 +236,8 @@ void vpci_message(struct platform *p, uint64_t address, uint32_t data);
 void vpci_route(struct platform *p, unsigned pirq, uint8_t irq);
 /* The PIRQ (0 to 7, IOAPIC pin 16 + n) of a device's pin 1 to 4. */
 unsigned vpci_pirq_of(uint16_t bdf, uint8_t pin);
+/* The same of a function, wherever it is. */
+unsigned vpci_pirq(const struct vpci_function *f);
 /* The ISA line it is routed to after reset. */
 uint8_t vpci_pirq_line(unsigned pirq);
 /* Whether a base address register claims this address of memory now. */

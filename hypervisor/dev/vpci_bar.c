@@ -67,7 +67,7 @@ static void insert(struct vpci_windows *w, struct vpci_window new)
 
 static void add_windows(struct vpci *pci, unsigned index)
 {
-	const struct vpci_function *f = &pci->functions[index];
+	const struct vpci_function *f = &pci->functions[index], *port = vport_of(f);
 	const uint8_t *config = pci->s.f[index].config;
 	uint32_t command = vpci_get(config, PCI_COMMAND, 2);
 
@@ -81,6 +81,9 @@ static void add_windows(struct vpci *pci, unsigned index)
 			continue;
 		first = kind == VPCI_BAR_FIXED ? f->bar[bar].first
 					       : address_of(config, bar, kind);
+		if (port != NULL &&
+			!vport_passes(port, io, first, first + f->bar[bar].size - 1))
+			continue;
 		insert(io ? &pci->io : &pci->memory,
 			(struct vpci_window){first, first + f->bar[bar].size - 1,
 				(uint8_t)index, (uint8_t)bar});
@@ -93,6 +96,12 @@ void vpci_update_windows(struct vpci *pci)
 	for (unsigned i = 0; i < VPCI_FUNCTIONS; i++)
 		if (pci->functions[i].present)
 			add_windows(pci, i);
+}
+
+void vpci_windows_changed(struct platform *p)
+{
+	vpci_update_windows(&p->pci);
+	dev_windows_changed(p);
 }
 
 /*
@@ -194,7 +203,7 @@ static void assign(struct vpci_function *f, unsigned bar, uint64_t *next)
 	*next += size;
 }
 
-static void assign_all(struct vpci_function *f, uint64_t *port, uint64_t *memory)
+void vpci_assign_function(struct vpci_function *f, uint64_t *port, uint64_t *memory)
 {
 	uint32_t command = vpci_command(f);
 
@@ -212,8 +221,7 @@ static void assign_all(struct vpci_function *f, uint64_t *port, uint64_t *memory
 	}
 	vpci_config_set(f, PCI_COMMAND, 2, command);
 	if (f->pin != 0)
-		vpci_config_set(f, PCI_INTERRUPT_LINE, 1,
-			f->platform->pci.pirq[vpci_pirq_of(f->bdf, f->pin)]);
+		vpci_config_set(f, PCI_INTERRUPT_LINE, 1, f->platform->pci.pirq[vpci_pirq(f)]);
 }
 
 void vpci_assign(struct platform *p)
@@ -221,7 +229,8 @@ void vpci_assign(struct platform *p)
 	uint64_t port = FIRST_PORT, memory = DEV_PCI_HOLE_START;
 
 	for (unsigned i = 0; i < VPCI_FUNCTIONS; i++)
-		if (p->pci.functions[i].present)
-			assign_all(&p->pci.functions[i], &port, &memory);
+		if (p->pci.functions[i].present && PCI_BDF_BUS(p->pci.functions[i].bdf) == 0)
+			vpci_assign_function(&p->pci.functions[i], &port, &memory);
+	vport_assign(p, &port, &memory);
 	vpci_update_windows(&p->pci);
 }

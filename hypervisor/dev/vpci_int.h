@@ -40,12 +40,25 @@ static inline uint32_t vpci_command(const struct vpci_function *f)
 	return vpci_get(vpci_state_of(f)->config, PCI_COMMAND, 2);
 }
 
+/* The function in this place, or NULL. */
+struct vpci_function *vpci_find(struct vpci *pci, uint16_t place);
+/*
+ * As after power-on: what the guest wrote is forgotten, and the device is told. The windows are
+ * to be made anew.
+ */
+void vpci_reset_function(struct vpci_function *f);
+
 /* What address windows there are follows from the configuration spaces. */
 void vpci_update_windows(struct vpci *pci);
+/* The same, and vCPUs that access some without exits hear of it. */
+void vpci_windows_changed(struct platform *p);
 /* Ports behind base address registers. */
 bool vpci_bar_io(struct platform *p, uint16_t port, bool write, unsigned size, uint32_t *value);
 bool vpci_bar_mmio(
 	struct platform *p, uint64_t gpa, bool write, unsigned size, uint64_t *value);
+
+/* Gives a function's base address registers addresses, and turns them on. */
+void vpci_assign_function(struct vpci_function *f, uint64_t *port, uint64_t *memory);
 
 /* Whether an access behind this base address register is one to the MSI-X structures. */
 bool vpci_msix_access(struct vpci_function *f, unsigned bar, uint64_t offset, bool write,

@@ -252,6 +252,17 @@ bool vpci_msix_access(struct vpci_function *f, unsigned bar, uint64_t offset, bo
 
 /* ---- pins ---- */
 
+/* Behind a bridge pins are rotated by the device's number, and then have the bridge's. */
+unsigned vpci_pirq(const struct vpci_function *f)
+{
+	const struct vpci_function *port = vport_of(f);
+
+	if (port == NULL)
+		return vpci_pirq_of(f->bdf, f->pin);
+	return vpci_pirq_of(
+		port->bdf, (uint8_t)(((PCI_BDF_DEVICE(f->bdf) + f->pin - 1u) & 3) + 1));
+}
+
 static bool asserts(const struct vpci_function *f)
 {
 	return f->present && f->pin != 0 && vpci_state_of(f)->intx &&
@@ -263,7 +274,7 @@ static bool pirq_level(const struct vpci *pci, unsigned pirq)
 	for (unsigned i = 0; i < VPCI_FUNCTIONS; i++) {
 		const struct vpci_function *f = &pci->functions[i];
 
-		if (asserts(f) && vpci_pirq_of(f->bdf, f->pin) == pirq)
+		if (asserts(f) && vpci_pirq(f) == pirq)
 			return true;
 	}
 	return false;
@@ -288,7 +299,7 @@ static void update_pin(struct vpci_function *f)
 
 	if (f->pin == 0)
 		return;
-	pirq = vpci_pirq_of(f->bdf, f->pin);
+	pirq = vpci_pirq(f);
 	platform_set_irq(p, PIRQ_FIRST_PIN + pirq, pirq_level(&p->pci, pirq));
 	update_line(p, p->pci.pirq[pirq]);
 }
@@ -315,7 +326,7 @@ void vpci_line_ended(struct platform *p, unsigned irq)
 
 		if (!f->present || f->pin == 0 || f->ops == NULL || f->ops->line_ended == NULL)
 			continue;
-		pirq = vpci_pirq_of(f->bdf, f->pin);
+		pirq = vpci_pirq(f);
 		if (irq == PIRQ_FIRST_PIN + pirq || irq == p->pci.pirq[pirq])
 			f->ops->line_ended(f->device);
 	}

@@ -14,6 +14,7 @@ enum limit {
 	LIMIT_MODULES = 16,
 	LIMIT_IMAGES = 16,      /* that CD-ROM drives of a run may be given */
 	LIMIT_NETS = 4,         /* network devices of one VM */
+	LIMIT_ROOT_PORTS = 8,   /* of one VM */
 	LIMIT_PORTS = 4,        /* byte streams of one VM, beside its console */
 	LIMIT_NETWORKS = 16,    /* of a scenario */
 	LIMIT_NAME = 32,        /* of a VM, a network or a port, with the final NUL */

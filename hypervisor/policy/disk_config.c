@@ -25,6 +25,8 @@ const struct setting disk_settings[] = {
 		.unit = MEMORY_PAGE, .help = "how much of it may be written"},
 	{ROW("readonly", "readonly", SETTING_SWITCH, readonly), .initial = false,
 		.help = "it cannot be written"},
+	{ROW("root_port", "root-port", SETTING_NUMBER, root_port), .max = LIMIT_ROOT_PORTS,
+		.help = "the root port of its VM that it is behind; 0: it is on bus 0"},
 	{.kind = SETTING_END},
 };
 

@@ -24,6 +24,7 @@ struct disk_config {
 	uint32_t port;             /* of the server's virtio socket */
 	uint64_t size;             /* bytes; 0: that of its image */
 	uint64_t cow;              /* bytes that may be written; 0: DISK_COW_DEFAULT */
+	uint32_t root_port;        /* it is in that slot; 0: on bus 0 */
 	bool readonly;
 };
 

@@ -26,6 +26,8 @@ const struct setting net_settings[] = {
 	{ROW("spoof", SETTING_SWITCH, spoof), .help = "it may send from other addresses"},
 	{ROW("offload", SETTING_SWITCH, offload), .initial = true,
 		.help = "it may leave checksums and segments to the receiver"},
+	{ROW("root-port", SETTING_NUMBER, root_port), .max = LIMIT_ROOT_PORTS,
+		.help = "the root port that it is behind; 0: it is on bus 0"},
 	{.kind = SETTING_END},
 };
 
@@ -54,6 +56,14 @@ const char *net_config_error(const struct net_config *c)
 		return "the network device has no network";
 	if (c->trunk && c->vlan != 0)
 		return "a trunk has no VLAN of its own";
+	return NULL;
+}
+
+const struct net_config *net_list_at_port(const struct net_list *l, uint32_t port)
+{
+	for (unsigned i = 0; i < l->count; i++)
+		if (l->at[i].root_port == port)
+			return &l->at[i];
 	return NULL;
 }
 

@@ -20,10 +20,11 @@ struct net_config {
 	uint32_t frames; /* frames a second; likewise */
 	uint32_t vlan;   /* of an access port; 0: no VLAN */
 	uint32_t mtu;
-	uint32_t queues; /* pairs; 0: one for each vCPU */
-	bool trunk;      /* VLANs by tags */
-	bool spoof;      /* it may send from other addresses than its own */
-	bool offload;    /* checksums and segments may be left to others */
+	uint32_t queues;    /* pairs; 0: one for each vCPU */
+	uint32_t root_port; /* it is in that slot; 0: on bus 0 */
+	bool trunk;         /* VLANs by tags */
+	bool spoof;         /* it may send from other addresses than its own */
+	bool offload;       /* checksums and segments may be left to others */
 };
 
 struct net_list {
@@ -42,6 +43,9 @@ unsigned net_config_queues(const struct net_config *c, unsigned cpus);
 
 /* Why values that are right by themselves do not go together; NULL when they do. */
 const char *net_config_error(const struct net_config *c);
+
+/* The device behind this root port (not 0), or NULL. */
+const struct net_config *net_list_at_port(const struct net_list *l, uint32_t port);
 
 /* For setting.c: a list from its text, and back. False: *must (SETTING_TEXT_SIZE) says why. */
 bool net_list_parse(struct text value, struct net_list *l, char *must);

@@ -150,6 +150,18 @@ static void name_by_number(char name[DISK_NAME_SIZE], const char *kind, unsigned
 	name[n + 1] = '\0';
 }
 
+/* What is wrong with a disk in the slot of this root port; NULL: nothing. */
+static const char *slot_error(const struct vm_images *vm, uint32_t port)
+{
+	if (port > vm->config.root_ports)
+		return VM_NO_ROOT_PORT;
+	for (unsigned i = 0; i < vm->disk_count && port != 0; i++)
+		if (vm->disks[i].config.root_port == port)
+			return VM_SLOT_TAKEN;
+	return port != 0 && net_list_at_port(&vm->config.nets, port) != NULL ? VM_SLOT_TAKEN
+									     : NULL;
+}
+
 static const char *add_disk(struct vm_images *vm, struct disk_config *c, struct vm_file file)
 {
 	if (vm->disk_count == SCENARIO_MAX_DISKS)
@@ -158,6 +170,8 @@ static const char *add_disk(struct vm_images *vm, struct disk_config *c, struct 
 	for (unsigned i = 0; i < vm->disk_count; i++)
 		if (text_is(text_of(c->name, DISK_NAME_SIZE), vm->disks[i].config.name))
 			return "the VM has a disk of this name already";
+	if (slot_error(vm, c->root_port) != NULL)
+		return slot_error(vm, c->root_port);
 	vm->disks[vm->disk_count++] = (struct vm_disk){*c, file};
 	vm->config.disk_memory += disk_config_memory(c, file.size);
 	vm->config.remote_disks += disk_config_is_remote(c);
@@ -407,9 +421,23 @@ static bool define_settings(
 	return true;
 }
 
+/* Whether the disks of the one that it is like fit its root ports and networks. */
+static const char *slots_error(const struct vm_images *like, const struct vm_config *c)
+{
+	for (unsigned i = 0; i < like->disk_count; i++) {
+		uint32_t port = like->disks[i].config.root_port;
+
+		if (port > c->root_ports)
+			return VM_NO_ROOT_PORT;
+		if (port != 0 && net_list_at_port(&c->nets, port) != NULL)
+			return VM_SLOT_TAKEN;
+	}
+	return NULL;
+}
+
 /* NULL: it may be there beside the others. */
 static const char *define_error(
-	const struct scenario *s, const struct vm_config *c, const char *name)
+	const struct scenario *s, unsigned like, const struct vm_config *c, const char *name)
 {
 	const char *error = vm_config_error(c);
 
@@ -429,6 +457,9 @@ static const char *define_error(
 		return VM_DISPLAY_NEEDS_FIRMWARE;
 	if (c->boot != 0 && !c->firmware)
 		return VM_NO_BOOT;
+	error = slots_error(&s->vms[like], c);
+	if (error != NULL)
+		return error;
 	return addresses_taken(s, c)
 		       ? "another network device has the MAC address of one of its"
 		       : NULL;
@@ -449,7 +480,7 @@ bool scenario_define(struct scenario *s, unsigned places, unsigned like, const c
 			"the run has places for %u VMs, and all are taken", places);
 	if (!define_settings(s, name, with, &c))
 		return false;
-	error = define_error(s, &c, name);
+	error = define_error(s, like, &c, name);
 	if (error != NULL)
 		return refusal_set(&s->refusal, where, "%s", error);
 	s->vms[*vm] = s->vms[like];

@@ -101,6 +101,9 @@ const struct setting vm_settings[] = {
 		.initial = false, .help = "give it a virtio console beside the UART"},
 	{ROW("vsock", "vsock", SETTING_SWITCH, vsock), .initial = false,
 		.help = "give it a virtio socket device: it can serve disks of other VMs"},
+	{ROW("root_ports", "root-ports", SETTING_NUMBER, root_ports), .max = LIMIT_ROOT_PORTS,
+		.help = "its PCI Express root ports, a slot each, where disks and network "
+			"devices may be"},
 	{ROW("ports", "ports", SETTING_PORTS, ports),
 		.help = "named byte streams of a virtio console: /dev/virtio-ports/NAME"},
 	{ROW("firmware_log", "firmware-log", SETTING_SWITCH, firmware_log),
@@ -124,6 +127,20 @@ const struct setting vm_settings[] = {
 		.help = "a Multiboot 1 command line begins with the image's name"},
 	{.kind = SETTING_END},
 };
+
+/* The devices behind root ports have one each. */
+static const char *nets_error(const struct vm_config *c)
+{
+	for (unsigned i = 0; i < c->nets.count; i++) {
+		uint32_t port = c->nets.at[i].root_port;
+
+		if (port > c->root_ports)
+			return VM_NO_ROOT_PORT;
+		if (port != 0 && net_list_at_port(&c->nets, port) != &c->nets.at[i])
+			return VM_SLOT_TAKEN;
+	}
+	return NULL;
+}
 
 const char *vm_config_error(const struct vm_config *c)
 {
@@ -151,7 +168,7 @@ const char *vm_config_error(const struct vm_config *c)
 		return "'balloon' must be less than 'memory'";
 	if (vm_boot_names(c, VM_BOOT_NETWORK) && c->nets.count == 0)
 		return "'boot' names network, but the VM has no network device";
-	return NULL;
+	return nets_error(c);
 }
 
 enum vm_boot vm_boot_at(const struct vm_config *c, unsigned i)

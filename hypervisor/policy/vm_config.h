@@ -73,6 +73,7 @@ struct vm_config {
 	bool rng;             /* a virtio entropy device */
 	bool virtio_console;  /* beside the UART, on the same stream */
 	bool vsock;           /* a virtio socket device, by which it can serve disks */
+	uint32_t root_ports;  /* slots where disks and networks may be, come and go */
 	bool firmware_log;    /* what its firmware reports goes to the log */
 	uint8_t display;      /* enum vm_display; with firmware only */
 	struct net_list nets; /* its network devices */
@@ -124,6 +125,10 @@ const char *option_rom_size_error(uint64_t size);
 
 /* And of one that has a display, but no firmware. */
 #define VM_DISPLAY_NEEDS_FIRMWARE "'display' needs 'firmware': it tells the VM of the display"
+
+/* What is said of a device behind a root port. */
+#define VM_NO_ROOT_PORT "there is no such root port: 'root-ports' says how many the VM has"
+#define VM_SLOT_TAKEN   "another device is behind this root port, whose slot is for one"
 
 /* Whether both want the same device of the machine. */
 bool vm_config_share(const struct vm_config *a, const struct vm_config *b);

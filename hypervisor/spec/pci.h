@@ -43,6 +43,35 @@ enum pci_offset {
 	PCI_HEADER_END = 0x40
 };
 
+/*
+ * Offsets in a header of type 1 (PCI-to-PCI Bridge Architecture Specification 1.2, 3.2
+ * "PCI-to-PCI Bridge Configuration Space Header Format"), where it differs. Windows begin at
+ * their base and end with the unit that their limit names.
+ */
+enum pci_bridge_offset {
+	PCI_BRIDGE_PRIMARY = 0x18,
+	PCI_BRIDGE_SECONDARY = 0x19,
+	PCI_BRIDGE_SUBORDINATE = 0x1a,
+	PCI_BRIDGE_IO_BASE = 0x1c, /* a byte; likewise the next */
+	PCI_BRIDGE_IO_LIMIT = 0x1d,
+	PCI_BRIDGE_MEMORY_BASE = 0x20, /* two bytes */
+	PCI_BRIDGE_MEMORY_LIMIT = 0x22,
+	PCI_BRIDGE_PREFETCH_BASE = 0x24,
+	PCI_BRIDGE_PREFETCH_LIMIT = 0x26,
+	PCI_BRIDGE_PREFETCH_BASE_HIGH = 0x28, /* four bytes */
+	PCI_BRIDGE_PREFETCH_LIMIT_HIGH = 0x2c,
+	PCI_BRIDGE_CONTROL = 0x3e /* two bytes */
+};
+
+#define PCI_BRIDGE_IO_BITS     0xf0u /* bits 15:12 of the address */
+#define PCI_BRIDGE_IO_UNIT     0x1000u
+#define PCI_BRIDGE_MEMORY_BITS 0xfff0u /* bits 31:20 */
+#define PCI_BRIDGE_MEMORY_UNIT 0x100000u
+#define PCI_BRIDGE_PREFETCH_64 1u /* in the low bits of base and limit */
+#define PCI_BRIDGE_PARITY      BIT(0)
+#define PCI_BRIDGE_SERR        BIT(1)
+#define PCI_BRIDGE_RESET       BIT(6) /* the secondary bus is in reset */
+
 #define PCI_COMMAND_IO     BIT(0)
 #define PCI_COMMAND_MEMORY BIT(1)
 #define PCI_COMMAND_MASTER BIT(2)
@@ -54,7 +83,8 @@ enum pci_offset {
 #define PCI_STATUS_CAPABILITIES BIT(4)
 
 #define PCI_HEADER_MULTIFUNCTION 0x80
-#define PCI_HEADER_LAYOUT        0x7f /* 0: what this file describes */
+#define PCI_HEADER_LAYOUT        0x7f /* 0: a device; 1: a bridge */
+#define PCI_HEADER_BRIDGE        1u
 
 #define PCI_NO_VENDOR        0xffff /* no function is there */
 #define PCI_CLASS_BRIDGE     0x06   /* the upper byte of PCI_CLASS_CODE */
@@ -79,7 +109,7 @@ enum pci_capability {
 	PCI_CAP_ADVANCED = 0x13
 };
 
-/* PCI Express Base Specification, 7.5.3 "PCI Express Capability Structure" */
+/* PCI Express Base Specification, 7.5.3 "PCI Express Capability Structure"; spec/pcie.h */
 #define PCI_EXPRESS_CAPABLE 0x04
 #define PCI_EXPRESS_CONTROL 0x08
 #define PCI_EXPRESS_HAS_FLR BIT(28)

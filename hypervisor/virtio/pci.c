@@ -327,6 +327,11 @@ static void config_written(void *device, unsigned offset, unsigned size)
 			vpci_config_get(v->function, v->access + VIRTIO_CAP_DATA, a.size));
 }
 
+static void reset(void *device)
+{
+	virtio_reset(device);
+}
+
 /* ---- set-up ---- */
 
 static const struct vpci_ops ops = {
@@ -334,6 +339,7 @@ static const struct vpci_ops ops = {
 	.write = bar_write,
 	.config_reading = config_reading,
 	.config_written = config_written,
+	.reset = reset,
 	.work = virtio_work,
 };
 

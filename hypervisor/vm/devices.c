@@ -110,6 +110,7 @@ bool devices_create(struct vm *vm, const struct vm_images *images)
 	for (d->disk_count = 0; d->disk_count < images->disk_count; d->disk_count++) {
 		const struct vm_disk *source = &images->disks[d->disk_count];
 
+		d->disk_port[d->disk_count] = source->config.root_port;
 		if (disk_config_is_remote(&source->config)) {
 			if (!create_remote(vm, d->disk_count, source))
 				return false;
@@ -123,14 +124,35 @@ bool devices_create(struct vm *vm, const struct vm_images *images)
 	return true;
 }
 
+uint16_t device_place(unsigned place, uint32_t root_port)
+{
+	return root_port != 0 ? PCI_BDF(root_port, 0, 0) : PCI_BDF(0, place, 0);
+}
+
+static bool add_ports(struct vm *vm)
+{
+	for (unsigned i = 0; i < vm->config.root_ports; i++)
+		if (!vport_add(vm->platform, i + 1, PCI_BDF(0, PLACE_PORTS, i)))
+			return false;
+	return true;
+}
+
+/* It is there when power comes. */
+static void fill_port(struct vm *vm, uint32_t root_port)
+{
+	if (root_port != 0)
+		vport_fill(vm->platform, root_port);
+}
+
 static bool add_net(struct vm *vm, unsigned i)
 {
 	struct virtio_net *n = &vm->devices->net[i];
+	const struct net_config *c = &vm->config.nets.at[i];
 
-	if (!virtio_net_create(n, vm->platform, PCI_BDF(0, (PLACE_NETS + i), 0),
-		    network_switch(), network_port(vm->id, i),
-		    vm->config.nets.at[i].offload ? 0 : NET_OFFLOADS))
+	if (!virtio_net_create(n, vm->platform, device_place(PLACE_NETS + i, c->root_port),
+		    network_switch(), network_port(vm->id, i), c->offload ? 0 : NET_OFFLOADS))
 		return false;
+	fill_port(vm, c->root_port);
 	virtio_net_set_link(n, changes_link(life_images(vm->id), i));
 	return true;
 }
@@ -138,12 +160,13 @@ static bool add_net(struct vm *vm, unsigned i)
 static bool add_disk(struct vm *vm, unsigned i)
 {
 	struct vm_devices *d = vm->devices;
-	uint16_t bdf = PCI_BDF(0, PLACE_DISKS + i, 0);
+	uint16_t place = device_place(PLACE_DISKS + i, d->disk_port[i]);
 
+	fill_port(vm, d->disk_port[i]);
 	return d->remote[i] != NULL ? virtio_blk_create_remote(&d->blk[i], d->remote[i],
-					      vm->config.cpus, vm->platform, bdf)
+					      vm->config.cpus, vm->platform, place)
 				    : virtio_blk_create(&d->blk[i], d->disk[i], vm->config.cpus,
-					      vm->platform, bdf);
+					      vm->platform, place);
 }
 
 static bool add_vsock(struct vm *vm)
@@ -166,6 +189,8 @@ static bool add(struct vm *vm)
 {
 	struct vm_devices *d = vm->devices;
 
+	if (!add_ports(vm))
+		return false;
 	if (d->has_rng && !virtio_rng_create(&d->rng, vm->platform, PCI_BDF(0, PLACE_RNG, 0)))
 		return false;
 	if (d->has_console && !virtio_console_create(&d->console, vm->config.virtio_console,

@@ -22,8 +22,9 @@ struct platform_config;
 struct vm;
 struct vm_images;
 
-/* Places on bus 0, the same in every VM. The host bridge is device 0. */
+/* Places on bus 0 (struct vpci_id), the same in every VM. The host bridge is device 0. */
 enum device_place {
+	PLACE_PORTS = 1, /* a function each */
 	PLACE_RNG = 3,
 	PLACE_CONSOLE = 4,
 	PLACE_VSOCK = 5,
@@ -33,6 +34,9 @@ enum device_place {
 	PLACE_NETS = 16  /* and LIMIT_NETS - 1 behind it */
 };
 
+/* Where a device is: in its place on bus 0, or behind a root port. */
+uint16_t device_place(unsigned place, uint32_t root_port);
+
 struct vm_devices {
 	bool has_rng, has_console, has_vsock;
 	struct virtio_rng rng;
@@ -40,7 +44,8 @@ struct vm_devices {
 	struct virtio_vsock vsock;
 	struct virtio_balloon balloon; /* with config.balloon */
 	unsigned disk_count;
-	struct disk *disk[LIMIT_DISKS]; /* NULL: remote */
+	uint32_t disk_port[LIMIT_DISKS]; /* root ports; 0: on bus 0 */
+	struct disk *disk[LIMIT_DISKS];  /* NULL: remote */
 	struct blk_remote *remote[LIMIT_DISKS];
 	struct virtio_blk blk[LIMIT_DISKS];
 	struct virtio_scsi scsi; /* count 0: there is none */

@@ -40,7 +40,7 @@ struct firmware_data {
 	struct vfwcfg_table table;
 	struct acpi_loader acpi;
 	struct e820_entry e820[VM_MAX_SLOTS];
-	char order[(LIMIT_DISKS + LIMIT_CDROMS + LIMIT_NETS) * 48];
+	char order[(LIMIT_DISKS + LIMIT_CDROMS + LIMIT_NETS) * 64];
 };
 
 /* Variables at the start of the image become flash, which is not mapped: all else is ROM. */
@@ -122,16 +122,37 @@ static void add_acpi(struct firmware_data *d)
 	}
 }
 
-/* The line of one device of a kind, as Open Firmware names it. */
-static size_t put_boot_device(char *to, size_t size, enum vm_boot from, unsigned i)
+/* On bus 0, or behind a root port: the way to it, and its number there. */
+static size_t put_bus(char *to, size_t size, uint32_t port, unsigned place, unsigned *device)
 {
+	size_t n = fmt(to, size, "/pci@i0cf8");
+
+	*device = port != 0 ? 0 : place;
+	if (port == 1)
+		n += fmt(to + n, size - n, "/pci-bridge@%x", PLACE_PORTS);
+	else if (port != 0)
+		n += fmt(to + n, size - n, "/pci-bridge@%x,%x", PLACE_PORTS, port - 1);
+	return n;
+}
+
+/* The line of one device of a kind, as Open Firmware names it. */
+static size_t put_boot_device(
+	char *to, size_t size, const struct vm_images *images, enum vm_boot from, unsigned i)
+{
+	unsigned device;
+	size_t n;
+
 	switch (from) {
 	case VM_BOOT_DISK:
-		return fmt(to, size, "/pci@i0cf8/scsi@%x/disk@0,0\n", PLACE_DISKS + i);
+		n = put_bus(
+			to, size, images->disks[i].config.root_port, PLACE_DISKS + i, &device);
+		return n + fmt(to + n, size - n, "/scsi@%x/disk@0,0\n", device);
 	case VM_BOOT_CDROM:
 		return fmt(to, size, "/pci@i0cf8/scsi@%x/channel@0/disk@%x,0\n", PLACE_SCSI, i);
 	default:
-		return fmt(to, size, "/pci@i0cf8/ethernet@%x/ethernet-phy@0\n", PLACE_NETS + i);
+		n = put_bus(
+			to, size, images->config.nets.at[i].root_port, PLACE_NETS + i, &device);
+		return n + fmt(to + n, size - n, "/ethernet@%x/ethernet-phy@0\n", device);
 	}
 }
 
@@ -153,7 +174,7 @@ static void add_boot_order(
 	for (unsigned n = 0; (from = vm_boot_at(c, n)) != VM_BOOT_END; n++)
 		for (unsigned i = 0; i < counts[from]; i++)
 			used += put_boot_device(
-				d->order + used, sizeof(d->order) - used, from, i);
+				d->order + used, sizeof(d->order) - used, images, from, i);
 	if (c->boot != 0)
 		used += fmt(d->order + used, sizeof(d->order) - used, "HALT\n");
 	if (used == 0)

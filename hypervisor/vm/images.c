@@ -104,6 +104,7 @@ static bool put_acpi(struct vm *vm)
 	struct platform_config p = {
 		.vcpus = vm->config.cpus,
 		.memory = vm->config.memory,
+		.root_ports = vm->config.root_ports,
 	};
 	uint8_t *acpi = vm_gpa_to_va(vm, DEV_ACPI_BASE, ACPI_SIZE);
 

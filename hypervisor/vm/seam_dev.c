@@ -173,6 +173,12 @@ void dev_windows_changed(struct platform *p)
 	__atomic_store_n(&vm_of_platform(p)->windows_changed, true, __ATOMIC_SEQ_CST);
 }
 
+void dev_slot_off(struct platform *p, unsigned port)
+{
+	(void)p;
+	(void)port;
+}
+
 void dev_nmi(struct platform *p, unsigned vcpu)
 {
 	struct vm *vm = vm_of_platform(p);

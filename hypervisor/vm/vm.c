@@ -314,6 +314,7 @@ static bool create_parts(
 		.vcpus = vm->config.cpus,
 		.tsc_khz = tsc_khz,
 		.memory = vm->config.memory,
+		.root_ports = vm->config.root_ports,
 		.firmware_log = vm->config.firmware_log,
 		.display = vm->config.display != DISPLAY_NONE,
 	};

@@ -142,6 +142,24 @@ test_virtio_console() {
 		[ "$(grep -a -c '^hvc0 line 1[0-9]* of many, and then some more text$' "$out.text")" = 1000 ]
 }
 
+# In the slots of bridges: by messages of their own, and by a pin that all these ports share.
+test_virtio_disks_behind_root_ports() {
+	local image=$out.image way sum
+	disk_image "$image"
+	sum=$(sha256sum <"$image")
+	for way in "try=disk,image,write,ext4,discard" "try=image,write pci=nomsi"; do
+		devices "disk,image" "$way sum=${sum%% *} sectors=1954 serial_wanted=root" --root-ports 8 \
+			--disk "$image,name=root,root-port=1" --scratch 16M,root-port=8 && shows '^write: ok' || return
+	done
+	shows ' 21: .*IO-APIC +21-fasteoi +virtio1, virtio2'
+}
+
+test_seabios_boots_from_a_disk_behind_a_root_port() {
+	expect 0 run --timeout 60 --l1-firmware seabios --memory 64M --root-ports 8 \
+		--disk "$B/payload/disk.img,cow=64K,root-port=6" &&
+		shows 'boot sector: runs' 'boot sector: reads' 'boot sector: writes' && shows_not 'WRONG'
+}
+
 disk_image() { # FILE: 1,954 sectors that are all different
 	seq 100000000 100112000 | head -c 1000448 >"$1"
 }

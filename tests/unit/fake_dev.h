@@ -149,6 +149,18 @@ void *dev_memory(struct platform *p, uint16_t bdf, uint64_t gpa, uint64_t size, 
 	return gpa < fake_ram_size && size <= fake_ram_size - gpa ? fake_ram + gpa : NULL;
 }
 
+/* What the guest turned off, with something in it. */
+static unsigned fake_slots_off, fake_slot;
+
+void dev_slot_off(struct platform *p, unsigned port)
+{
+	assert_ptr_equal(p, &machine);
+	assert_in_range(port, 1, VPORTS);
+	assert_true(vport_filled(p, port));
+	fake_slots_off++;
+	fake_slot = port;
+}
+
 void dev_windows_changed(struct platform *p)
 {
 	(void)p;

@@ -60,6 +60,18 @@ bool platform_irq_visible(const struct platform *p, unsigned irq)
 	return fake.visible;
 }
 
+/* What the guest turned off, with something in it. */
+static unsigned fake_slots_off, fake_slot;
+
+void dev_slot_off(struct platform *p, unsigned port)
+{
+	assert_ptr_equal(p, &machine);
+	assert_in_range(port, 1, VPORTS);
+	assert_true(vport_filled(p, port));
+	fake_slots_off++;
+	fake_slot = port;
+}
+
 void dev_windows_changed(struct platform *p)
 {
 	(void)p;

@@ -106,6 +106,22 @@ static bool dsdt_has(const void *bytes, size_t count)
 	return false;
 }
 
+static void with_root_ports_the_guest_has_native_hot_plug_and_no_other(void **state)
+{
+	/* _OSC with its length, 4 arguments, serialized; And (CDW3, 0x1d, Local0) */
+	static const uint8_t name[] = {'_', 'O', 'S', 'C', 0x0c};
+	static const uint8_t grant[] = {0x7b, 'C', 'D', 'W', '3', 0x0a, 0x1d, 0x60};
+	static const uint8_t uuid[] = {0x5b, 0x4d, 0xdb, 0x33, 0xf7, 0x1f, 0x1c, 0x40};
+
+	(void)state;
+	assert_false(dsdt_has(name, sizeof(name)));
+	config.root_ports = 1;
+	used = acpi_build(memory, SIZE, BASE, &config);
+	assert_true(dsdt_has(name, sizeof(name)) && dsdt_has(grant, sizeof(grant)) &&
+		    dsdt_has(uuid, sizeof(uuid)));
+	assert_int_equal(sum(table("FACP"), get(table("FACP") + 4, 4)), 0);
+}
+
 static void the_rsdp_comes_first_with_two_good_checksums(void **state)
 {
 	(void)state;
@@ -312,6 +328,9 @@ static void a_buffer_that_is_too_small_is_refused_and_not_overrun(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(
+			with_root_ports_the_guest_has_native_hot_plug_and_no_other, setup,
+			teardown),
 		cmocka_unit_test_setup_teardown(
 			the_rsdp_comes_first_with_two_good_checksums, setup, teardown),
 		cmocka_unit_test_setup_teardown(

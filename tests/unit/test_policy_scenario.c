@@ -544,7 +544,7 @@ static void the_longest_texts_fit(void **state)
 	settings_init(vm_settings, &c);
 	memset(c.name, 'x', LIMIT_NAME - 1);
 	c.memory -= 2 << 20;
-	c.cpus = LIMIT_VCPUS;
+	c.cpus = c.root_ports = LIMIT_VCPUS;
 	c.vmx = c.shadow = c.apicv = c.rng = c.cmdline0 = false;
 	c.virtio_console = c.firmware_log = true;
 	c.weight = WEIGHT_MAX;
@@ -558,7 +558,7 @@ static void the_longest_texts_fit(void **state)
 	set_longest_nets(&c.nets);
 	for (const struct setting *row = vm_settings; row->kind != SETTING_END; row++) {
 		assert_true(setting_format(row, &c, text, sizeof(text)) <
-			    (row->kind == SETTING_NETS ? 768 : 256));
+			    (row->kind == SETTING_NETS ? 832 : 256));
 		setting_describe(row, text, sizeof(text));
 		assert_true(strlen(text) < 128);
 	}

@@ -3,10 +3,91 @@
  * Fuzzer of dev/: vCPUs access ports, device memory and MSRs at random, take interrupts, and
  * time passes. The lock is balanced (fake_dev.h), what is asked for stays within the vCPUs, a
  * vector that is pending can be taken, and no timer keeps its vCPU busy: when it has run, its
- * next deadline is ahead.
+ * next deadline is ahead. Boards come into the slots of two root ports and go, and a slot that
+ * is off or empty hides what was there.
  */
 #include "fake_firmware.h"
 #include "input.h"
+
+#define PORTS 2u
+
+static struct {
+	struct vpci_function *f;
+	unsigned resets;
+} board[PORTS];
+
+static uint64_t board_read(void *device, unsigned bar, uint64_t offset, unsigned size)
+{
+	unsigned number = (unsigned)((uintptr_t)device);
+
+	(void)bar;
+	assert_in_range(offset, 0, 0x1000 - size);
+	assert_true(vport_filled(&machine, number) && vport_powered(&machine, number));
+	return offset;
+}
+
+static void board_reset(void *device)
+{
+	board[(uintptr_t)device - 1].resets++;
+}
+
+static enum vpci_work board_work(void *device)
+{
+	(void)device;
+	return VPCI_WORK_DONE;
+}
+
+static const struct vpci_ops board_ops = {
+	.read = board_read, .reset = board_reset, .work = board_work};
+
+static void come(unsigned number)
+{
+	const struct vpci_id id = {.bdf = PCI_BDF(number, 0, 0), .vendor = 0x1af4, .pin = 1};
+	struct vpci_function *f =
+		vpci_add(&machine, &id, &board_ops, (void *)(uintptr_t)number);
+
+	assert_non_null(f);
+	board[number - 1].f = f;
+	vpci_add_bar(f, 0, VPCI_BAR_64, 0x1000);
+	vpci_add_bar(f, 2, VPCI_BAR_IO, 32);
+	assert_true(vpci_add_msi(f, 4, true));
+}
+
+static void start_ports(void)
+{
+	for (unsigned i = 1; i <= PORTS; i++)
+		assert_true(vport_add(&machine, i, PCI_BDF(0, 1, i - 1)));
+	come(1);
+	vport_fill(&machine, 1);
+	board[1].f = NULL;
+	vpci_assign(&machine);
+}
+
+/* A board comes or goes, or somebody presses the button. */
+static void slot(struct input *in)
+{
+	unsigned kind = byte(in), number = 1 + kind % PORTS;
+	struct vpci_function **f = &board[number - 1].f;
+
+	dev_lock(&machine);
+	if (kind & 0x80) {
+		vport_press(&machine, number);
+	} else if (*f == NULL) {
+		come(number);
+		vport_plug(&machine, number);
+	} else {
+		if (kind & 0x40)
+			vpci_ask_work(*f);
+		if (kind & 0x20)
+			vpci_set_intx(*f, true);
+		vport_pull(&machine, number);
+		vpci_remove(*f);
+		*f = NULL;
+	}
+	dev_unlock(&machine);
+	assert_int_equal(vport_filled(&machine, number), *f != NULL);
+	platform_work(&machine);
+}
 
 static uint64_t value(struct input *in)
 {
@@ -37,6 +118,9 @@ static void memory(struct input *in, unsigned vcpu)
 			       : base[kind % 4] + take(in, 3) % (1u << 23);
 	uint64_t v = kind & 0x40 ? value(in) : 0;
 
+	if (kind & 0x20) /* the ports and what is behind them */
+		at = DEV_ECAM_BASE + 0x8000 + (kind & 1) * 0x1000 + (kind & 2) * 0x7c000 +
+		     byte(in);
 	platform_mmio(&machine, vcpu, kind & 0x80 ? take(in, 8) : at, kind & 0x40,
 		kind & 4 ? 4 : size, &v);
 }
@@ -126,7 +210,7 @@ static void act(struct input *in)
 {
 	unsigned kind = byte(in), vcpu = (kind >> 4) % machine.config.vcpus;
 
-	switch (kind % 11) {
+	switch (kind % 12) {
 	case 0:
 	case 1:
 		port(in);
@@ -152,6 +236,9 @@ static void act(struct input *in)
 	case 9:
 		descriptor(in);
 		break;
+	case 10:
+		slot(in);
+		break;
 	default:
 		if (kind & 0x80)
 			platform_init_vcpu(&machine, vcpu);
@@ -170,6 +257,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		firmware_start(1 + kind % DEV_MAX_VCPUS);
 	else
 		fake_start(1 + kind % DEV_MAX_VCPUS);
+	start_ports();
 	while (in.at < in.end)
 		act(&in);
 	return 0;

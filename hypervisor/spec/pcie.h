@@ -1,0 +1,87 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * PCI Express (Base Specification 4.0, chapter 7 "Software Initialization and Configuration"):
+ * the capability of ports and endpoints, slots, extended capabilities.
+ */
+#ifndef NESTOR_SPEC_PCIE_H
+#define NESTOR_SPEC_PCIE_H
+
+#include "lib/bits.h"
+#include "spec/pci.h"
+
+#define PCIE_CONFIG_SIZE 4096u  /* of one function, by ECAM */
+#define PCIE_EXTENDED    0x100u /* where extended capabilities begin */
+
+/* Offsets in the capability, version 2; the first ones are in spec/pci.h. */
+enum pcie_offset {
+	PCIE_CAPABLE = 0x02,
+	PCIE_DEVICE_STATUS = 0x0a,
+	PCIE_LINK_CAPABLE = 0x0c,
+	PCIE_LINK_CONTROL = 0x10,
+	PCIE_LINK_STATUS = 0x12,
+	PCIE_SLOT_CAPABLE = 0x14,
+	PCIE_SLOT_CONTROL = 0x18,
+	PCIE_SLOT_STATUS = 0x1a,
+	PCIE_ROOT_CONTROL = 0x1c,
+	PCIE_LINK_CAPABLE_2 = 0x2c,
+	PCIE_LINK_CONTROL_2 = 0x30,
+	PCIE_SIZE = 0x3c
+};
+
+#define PCIE_VERSION       2u
+#define PCIE_TYPE_SHIFT    4
+#define PCIE_TYPE_ENDPOINT 0u
+#define PCIE_TYPE_ROOT     4u /* a root port */
+#define PCIE_HAS_SLOT      BIT(8)
+
+#define PCIE_DEVICE_ROLE_ERRORS BIT(15) /* role-based error reporting: required */
+/* Relaxed ordering, no snoop, 512 bytes at most in a read: what they are after reset. */
+#define PCIE_DEVICE_CONTROL_RESET 0x2810u
+#define PCIE_DEVICE_CONTROL_BITS  0x78ffu /* error reporting, sizes, attributes */
+
+#define PCIE_LINK_2_5GT        1u /* also bit 1 of PCIE_LINK_CAPABLE_2 */
+#define PCIE_LINK_X1           BIT(4)
+#define PCIE_LINK_SAYS_ACTIVE  BIT(20) /* Data Link Layer Link Active Reporting Capable */
+#define PCIE_LINK_PORT_SHIFT   24
+#define PCIE_LINK_DISABLE      BIT(4)
+#define PCIE_LINK_CONTROL_BITS 0x00d3u /* ASPM, disable, clock, extended synch */
+#define PCIE_LINK_ACTIVE       BIT(13)
+
+#define PCIE_SLOT_HAS_BUTTON    BIT(0)
+#define PCIE_SLOT_HAS_POWER     BIT(1)
+#define PCIE_SLOT_HAS_ATTENTION BIT(3)
+#define PCIE_SLOT_HAS_LED       BIT(4)
+#define PCIE_SLOT_HOT_PLUG      BIT(6)
+#define PCIE_SLOT_NUMBER_SHIFT  19
+
+/* Events: enabled by Slot Control, shown by Slot Status, where writing 1 clears them. */
+#define PCIE_SLOT_BUTTON   BIT(0)
+#define PCIE_SLOT_FAULT    BIT(1)
+#define PCIE_SLOT_PRESENCE BIT(3) /* it has changed */
+#define PCIE_SLOT_COMMAND  BIT(4) /* a command is completed */
+#define PCIE_SLOT_LINK     BIT(8) /* Data Link Layer State Changed: in Slot Status */
+#define PCIE_SLOT_EVENTS \
+	(PCIE_SLOT_BUTTON | PCIE_SLOT_FAULT | PCIE_SLOT_PRESENCE | PCIE_SLOT_COMMAND)
+#define PCIE_SLOT_PRESENT BIT(6) /* Presence Detect State */
+
+#define PCIE_SLOT_INTERRUPT     BIT(5)
+#define PCIE_SLOT_ATTENTION_OFF 0x00c0u /* of the attention indicator: 1 on, 2 blinks, 3 off */
+#define PCIE_SLOT_LED           0x0300u /* of the power indicator; likewise */
+#define PCIE_SLOT_LED_ON        0x0100u
+#define PCIE_SLOT_POWER_OFF     BIT(10)
+#define PCIE_SLOT_LINK_ENABLE   BIT(12) /* PCIE_SLOT_LINK in Slot Control */
+#define PCIE_SLOT_CONTROL_BITS                                                              \
+	(PCIE_SLOT_EVENTS | PCIE_SLOT_INTERRUPT | PCIE_SLOT_ATTENTION_OFF | PCIE_SLOT_LED | \
+		PCIE_SLOT_POWER_OFF | PCIE_SLOT_LINK_ENABLE)
+
+#define PCIE_ROOT_CONTROL_BITS 0x000fu
+
+/* Extended capabilities begin with identifier, version and link. */
+#define PCIE_EXTENDED_ACS     0x000du
+#define PCIE_EXTENDED_VERSION BIT(16)
+#define PCIE_ACS_CONTROL      0x06u
+#define PCIE_ACS_SIZE         0x08u
+/* Source validation, translation blocking, redirects, upstream forwarding. */
+#define PCIE_ACS_BITS 0x001fu
+
+#endif
