@@ -174,6 +174,8 @@ static void do_here(struct vcpu *vcpu)
 	case MANAGE_EJECT:
 	case MANAGE_INSERT:
 	case MANAGE_LINK:
+	case MANAGE_ATTACH:
+	case MANAGE_DETACH:
 		status = manage_change_here(vcpu, &asked.r, &why);
 		answer(status, why);
 		return;

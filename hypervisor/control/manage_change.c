@@ -6,6 +6,7 @@
 #include "control/manage.h"
 
 #include "cpu/mux.h"
+#include "lib/fmt.h"
 #include "policy/changes.h"
 #include "vm/change.h"
 #include "vm/life.h"
@@ -30,6 +31,25 @@ static void tell_net(const struct vm_images *vm, const struct manage_request *r,
 		(unsigned)(mac & 0xff), changes_link(vm, i) ? "up" : "down");
 }
 
+/* Which root ports have what they can have, and which have not: after `key`, with commas. */
+static void tell_ports(const struct vm_images *vm, const struct manage_request *r)
+{
+	char in[4 * LIMIT_ROOT_PORTS] = "", out[4 * LIMIT_ROOT_PORTS] = "";
+	size_t n = 0, m = 0;
+
+	for (unsigned port = 1; port <= vm->config.root_ports; port++) {
+		if (!changes_has_port(vm, port))
+			continue;
+		if (changes_attached(vm, port))
+			n += fmt(in + n, sizeof(in) - n, "%s%u", n != 0 ? "," : "", port);
+		else
+			m += fmt(out + m, sizeof(out) - m, "%s%u", m != 0 ? "," : "", port);
+	}
+	if (n + m != 0)
+		mux_record("item id=%u attached=%s detached=%s", id_of(r), n != 0 ? in : "none",
+			m != 0 ? out : "none");
+}
+
 static void devices(const struct vm_images *vm, const struct manage_request *r)
 {
 	enum vm_boot boot;
@@ -48,6 +68,7 @@ static void devices(const struct vm_images *vm, const struct manage_request *r)
 			changes_medium_name(vm, i));
 	for (unsigned i = 0; i < vm->config.nets.count; i++)
 		tell_net(vm, r, i);
+	tell_ports(vm, r);
 }
 
 void manage_images(const struct manage_request *r)
@@ -80,6 +101,11 @@ static enum manage_status boot(
 static bool find_device(const struct vm_images *vm, const struct manage_request *r,
 	unsigned *index, uint32_t *medium, const char **why)
 {
+	if (r->op == MANAGE_ATTACH || r->op == MANAGE_DETACH) {
+		*index = (unsigned)r->number[MANAGE_ARG_PORT];
+		*why = "no disk or network device of it has this root port";
+		return changes_has_port(vm, *index);
+	}
 	if (r->op == MANAGE_LINK) {
 		*index = (unsigned)r->number[MANAGE_ARG_NET];
 		*why = "it has no such network device";
@@ -91,6 +117,13 @@ static bool find_device(const struct vm_images *vm, const struct manage_request 
 		return false;
 	*why = "there is no such image in this run";
 	return r->op == MANAGE_EJECT || changes_find_medium(vm, *index, r->image, medium);
+}
+
+/* What stays where it is. */
+static bool is_served(const struct vm_images *vm, const struct manage_request *r)
+{
+	return (r->op == MANAGE_ATTACH || r->op == MANAGE_DETACH) &&
+	       changes_port_served(vm, (unsigned)r->number[MANAGE_ARG_PORT]);
 }
 
 enum manage_status manage_change(unsigned vm, const struct manage_request *r, const char **why)
@@ -120,6 +153,9 @@ enum manage_status manage_change(unsigned vm, const struct manage_request *r, co
 	default:
 		if (!find_device(images, r, &index, &medium, why))
 			return MANAGE_IS_NO_VM;
+		*why = "another VM serves this disk: it stays";
+		if (is_served(images, r))
+			return MANAGE_IS_STATE;
 		*why = NULL;
 		return MANAGE_IS_OK;
 	}
@@ -134,10 +170,26 @@ void manage_change_off(unsigned vm, const struct manage_request *r)
 
 	if (images == NULL || !find_device(images, r, &index, &medium, &why))
 		return;
-	if (r->op == MANAGE_LINK)
+	if (r->op == MANAGE_ATTACH || r->op == MANAGE_DETACH)
+		changes_set_attached(images, index, r->op == MANAGE_ATTACH);
+	else if (r->op == MANAGE_LINK)
 		changes_set_link(images, index, r->number[MANAGE_ARG_UP] != 0);
 	else
 		changes_set_medium(images, index, medium);
+}
+
+/*
+ * The answer says whether it is gone, or the guest has been asked: then a record will say it.
+ */
+static const char *detach(struct vm *vm, const struct manage_request *r, unsigned port)
+{
+	bool gone;
+	const char *why = vm_detach(vm, port, r->number[MANAGE_ARG_FORCE] != 0, &gone);
+
+	if (why == NULL)
+		mux_record(
+			"item id=%u port=%u state=%s", id_of(r), port, gone ? "gone" : "asked");
+	return why;
 }
 
 enum manage_status manage_change_here(
@@ -149,8 +201,14 @@ enum manage_status manage_change_here(
 
 	if (!find_device(life_images(vm->id), r, &index, &medium, why))
 		return MANAGE_IS_NO_VM;
+	if (is_served(life_images(vm->id), r))
+		return MANAGE_IS_STATE;
 	*why = NULL;
-	if (r->op == MANAGE_LINK)
+	if (r->op == MANAGE_ATTACH)
+		*why = vm_attach(vm, index);
+	else if (r->op == MANAGE_DETACH)
+		*why = detach(vm, r, index);
+	else if (r->op == MANAGE_LINK)
 		vm_change_link(vm, index, r->number[MANAGE_ARG_UP] != 0);
 	else if (!vm_change_medium(vm, index, medium, r->number[MANAGE_ARG_FORCE] != 0))
 		*why = "the guest has locked the drive, and was asked to eject (force=1: at "

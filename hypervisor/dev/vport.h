@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Root ports: PCI Express bridges on bus 0 with a slot each (PCI Express Base Specification 4.0,
- * 6.7 "PCI Express Hot-Plug Support"), and the PCI Express capability of what is in a slot.
+ * Root ports: PCI Express bridges on bus 0 with a slot each (PCI Express Base Specification
+ * 4.0, 6.7 "PCI Express Hot-Plug Support"), and the PCI Express capability of what is in a
+ * slot.
  *
  * A port's configuration space is its whole state. What is behind it is reached by its bus
  * number and through its windows, as software has set them, while the link is up: the slot has
@@ -46,7 +47,9 @@ void vport_assign(struct platform *p, uint64_t *port, uint64_t *memory);
 void vport_plug(struct platform *p, unsigned number);
 /* The attention button of the slot is pressed. */
 void vport_press(struct platform *p, unsigned number);
-/* What was in the slot is not there any more, with or without the guest: vpci_remove follows. */
+/*
+ * What was in the slot is not there any more, with or without the guest: vpci_remove follows.
+ */
 void vport_pull(struct platform *p, unsigned number);
 /* Whether something is in the slot; whether the slot has power. */
 bool vport_filled(const struct platform *p, unsigned number);

@@ -135,3 +135,40 @@ void changes_set_link(struct vm_images *vm, unsigned net, bool up)
 	else
 		__atomic_fetch_or(&vm->changes.links_down, 1u << net, __ATOMIC_SEQ_CST);
 }
+
+/* ---- what is behind root ports ---- */
+
+static const struct disk_config *disk_at(const struct vm_images *vm, unsigned port)
+{
+	for (unsigned i = 0; i < vm->disk_count; i++)
+		if (vm->disks[i].config.root_port == port)
+			return &vm->disks[i].config;
+	return NULL;
+}
+
+bool changes_has_port(const struct vm_images *vm, unsigned port)
+{
+	return disk_at(vm, port) != NULL || net_list_at_port(&vm->config.nets, port) != NULL;
+}
+
+bool changes_port_served(const struct vm_images *vm, unsigned port)
+{
+	const struct disk_config *c = disk_at(vm, port);
+
+	return c != NULL && disk_config_is_remote(c);
+}
+
+bool changes_attached(const struct vm_images *vm, unsigned port)
+{
+	const struct disk_config *disk = disk_at(vm, port);
+	bool first = disk != NULL ? disk->attached
+				  : net_list_at_port(&vm->config.nets, port)->attached;
+
+	return first != (__atomic_load_n(&vm->changes.moved, __ATOMIC_SEQ_CST) >> port & 1);
+}
+
+void changes_set_attached(struct vm_images *vm, unsigned port, bool attached)
+{
+	if (changes_attached(vm, port) != attached)
+		__atomic_fetch_xor(&vm->changes.moved, 1u << port, __ATOMIC_SEQ_CST);
+}

@@ -45,4 +45,14 @@ enum vm_boot changes_find_boot(const char *word);
 bool changes_link(const struct vm_images *vm, unsigned net);
 void changes_set_link(struct vm_images *vm, unsigned net, bool up);
 
+/* ---- what is behind root ports ---- */
+
+/* Whether the VM's configuration has a device for this root port, by number. */
+bool changes_has_port(const struct vm_images *vm, unsigned port);
+/* Whether another VM serves it: such a disk stays. */
+bool changes_port_served(const struct vm_images *vm, unsigned port);
+/* Whether that device is there. */
+bool changes_attached(const struct vm_images *vm, unsigned port);
+void changes_set_attached(struct vm_images *vm, unsigned port, bool attached);
+
 #endif

@@ -4,6 +4,7 @@
 #include <stddef.h>
 
 #include "policy/memory.h"
+#include "policy/vm_config.h"
 #include "spec/nbd.h"
 
 #define SECTOR 512u
@@ -27,6 +28,8 @@ const struct setting disk_settings[] = {
 		.help = "it cannot be written"},
 	{ROW("root_port", "root-port", SETTING_NUMBER, root_port), .max = LIMIT_ROOT_PORTS,
 		.help = "the root port of its VM that it is behind; 0: it is on bus 0"},
+	{ROW("attached", "attached", SETTING_SWITCH, attached), .initial = true,
+		.help = "it is there from the start"},
 	{.kind = SETTING_END},
 };
 
@@ -70,6 +73,10 @@ const char *disk_config_error(const struct disk_config *c, uint64_t image)
 		return "a disk that another VM serves is written there, not to copies";
 	if (!disk_config_is_remote(c) && (c->export[0] != '\0' || c->port != NBD_PORT))
 		return "'export' and 'port' are for a disk that another VM serves ('nbd')";
+	if (!c->attached && c->root_port == 0)
+		return VM_NOT_ATTACHED;
+	if (disk_config_is_remote(c) && !c->attached)
+		return "a disk that another VM serves is there from the start";
 	if (c->size != 0 && c->size < image)
 		return "the disk is smaller than its image";
 	if (c->readonly && c->cow != 0)

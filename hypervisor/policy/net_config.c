@@ -28,6 +28,8 @@ const struct setting net_settings[] = {
 		.help = "it may leave checksums and segments to the receiver"},
 	{ROW("root-port", SETTING_NUMBER, root_port), .max = LIMIT_ROOT_PORTS,
 		.help = "the root port that it is behind; 0: it is on bus 0"},
+	{ROW("attached", SETTING_SWITCH, attached), .initial = true,
+		.help = "it is there from the start"},
 	{.kind = SETTING_END},
 };
 
@@ -54,6 +56,8 @@ const char *net_config_error(const struct net_config *c)
 {
 	if (c->network[0] == '\0')
 		return "the network device has no network";
+	if (!c->attached && c->root_port == 0)
+		return VM_NOT_ATTACHED;
 	if (c->trunk && c->vlan != 0)
 		return "a trunk has no VLAN of its own";
 	return NULL;

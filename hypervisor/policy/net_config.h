@@ -22,6 +22,7 @@ struct net_config {
 	uint32_t mtu;
 	uint32_t queues;    /* pairs; 0: one for each vCPU */
 	uint32_t root_port; /* it is in that slot; 0: on bus 0 */
+	bool attached;      /* it is there from the start */
 	bool trunk;         /* VLANs by tags */
 	bool spoof;         /* it may send from other addresses than its own */
 	bool offload;       /* checksums and segments may be left to others */
@@ -31,6 +32,10 @@ struct net_list {
 	uint32_t count;
 	struct net_config at[LIMIT_NETS];
 };
+
+/* What is said of a device that is not there from the start. */
+#define VM_NOT_ATTACHED \
+	"only what is behind a root port ('root-port') may come later ('attached: off')"
 
 /* A row each; all have keys, but for the network's name. */
 extern const struct setting net_settings[];

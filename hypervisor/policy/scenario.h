@@ -52,6 +52,7 @@ struct vm_changes {
 	uint32_t boot, boot_once;      /* enum vm_boot; VM_BOOT_END: nothing */
 	uint32_t medium[LIMIT_CDROMS]; /* changes_medium() */
 	uint32_t links_down;           /* network devices, bits */
+	uint32_t moved; /* root ports, bits: unlike at first its device is there, or is not */
 };
 
 /* A VM has a kernel, which L0 starts, or firmware; with both, firmware is given the kernel. */

@@ -155,6 +155,8 @@ const char *vm_config_error(const struct vm_config *c)
 		return "'iommu: none' is for a VM with devices of the machine";
 	if (c->devices != 0 && c->memory < CONFIG_ONE_TO_ONE_LEAST)
 		return "a VM with devices of the machine needs 32M of memory at least";
+	if (c->root_ports != 0 && c->devices != 0)
+		return "'root-ports' is not for a VM with devices of the machine";
 	if (c->reserve != 0 && c->devices != 0)
 		return "'reserve' is not for a VM with devices of the machine, whose memory stays "
 		       "where it is";

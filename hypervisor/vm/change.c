@@ -63,8 +63,9 @@ static void put_link(struct vm *vm, unsigned net)
 	bool up = changes_link(life_images(vm->id), net), other;
 
 	dev_lock(vm->platform);
-	other = virtio_net_link(n) != up;
-	virtio_net_set_link(n, up);
+	other = devices_has_net(vm, net) && virtio_net_link(n) != up;
+	if (devices_has_net(vm, net))
+		virtio_net_set_link(n, up);
 	dev_unlock(vm->platform);
 	if (other)
 		vcpu_touched_devices(vm->vcpus[0]);
@@ -76,6 +77,55 @@ void vm_change_link(struct vm *vm, unsigned net, bool up)
 	put_link(vm, net);
 }
 
+const char *vm_attach(struct vm *vm, unsigned port)
+{
+	enum devices_slot is;
+
+	dev_lock(vm->platform);
+	is = devices_slot(vm, port);
+	if (is == SLOT_OUT && !devices_attach(vm, port))
+		is = SLOT_LEAVES; /* never: each has its place */
+	dev_unlock(vm->platform);
+	if (is == SLOT_IN)
+		return "it is attached";
+	if (is == SLOT_LEAVES)
+		return "the guest has been asked for it, and has not given it yet (detach with "
+		       "force=1: at once)";
+	changes_set_attached(life_images(vm->id), port, true);
+	vcpu_touched_devices(vm->vcpus[0]);
+	return NULL;
+}
+
+const char *vm_detach(struct vm *vm, unsigned port, bool force, bool *gone)
+{
+	enum devices_slot is;
+
+	dev_lock(vm->platform);
+	is = devices_slot(vm, port);
+	*gone = is != SLOT_OUT && devices_detach(vm, port, force);
+	dev_unlock(vm->platform);
+	if (is == SLOT_OUT)
+		return "it is not attached";
+	changes_set_attached(life_images(vm->id), port, false);
+	vcpu_touched_devices(vm->vcpus[0]);
+	return NULL;
+}
+
+/* A VM that begins just now: nobody uses what goes. */
+static void follow_port(struct vm *vm, unsigned port)
+{
+	bool wanted = changes_attached(life_images(vm->id), port), gone;
+	enum devices_slot is;
+
+	dev_lock(vm->platform);
+	is = devices_slot(vm, port);
+	dev_unlock(vm->platform);
+	if (wanted && is == SLOT_OUT)
+		vm_attach(vm, port);
+	else if (!wanted && is == SLOT_IN)
+		vm_detach(vm, port, true, &gone);
+}
+
 void vm_follow(struct vm *vm)
 {
 	const struct vm_images *images = life_images(vm->id);
@@ -84,6 +134,9 @@ void vm_follow(struct vm *vm)
 	for (unsigned i = 0; i < images->cdrom_count; i++)
 		put_medium(
 			vm, i, changes_file(images, i, changes_medium(images, i)), true, false);
+	for (unsigned port = 1; port <= c->root_ports; port++)
+		if (changes_has_port(images, port))
+			follow_port(vm, port);
 	for (unsigned i = 0; i < c->nets.count; i++)
 		put_link(vm, i);
 	follow_cpus(vm->id, c);

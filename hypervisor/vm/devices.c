@@ -16,6 +16,7 @@
 #include "vm/network.h"
 #include "vm/ram.h"
 #include "vm/streams.h"
+#include "vm/vm_log.h"
 #include "vm/vm_int.h"
 
 _Static_assert(sizeof(struct blk_remote) <= MEMORY_REMOTE_DISK, "policy/disk_config.c");
@@ -99,6 +100,13 @@ static void create_cdroms(struct vm *vm, const struct vm_images *images)
 	}
 }
 
+static void note_ports(struct vm_devices *d, const struct vm_images *images)
+{
+	for (unsigned port = 1; port <= images->config.root_ports; port++)
+		if (changes_has_port(images, port) && !changes_attached(images, port))
+			d->out |= 1u << port;
+}
+
 bool devices_create(struct vm *vm, const struct vm_images *images)
 {
 	struct vm_devices *d = vm->devices;
@@ -121,6 +129,7 @@ bool devices_create(struct vm *vm, const struct vm_images *images)
 			return false;
 	}
 	create_cdroms(vm, images);
+	note_ports(d, images);
 	return true;
 }
 
@@ -137,11 +146,30 @@ static bool add_ports(struct vm *vm)
 	return true;
 }
 
-/* It is there when power comes. */
-static void fill_port(struct vm *vm, uint32_t root_port)
+static bool is_in(const struct vm_devices *d, uint32_t root_port)
 {
-	if (root_port != 0)
-		vport_fill(vm->platform, root_port);
+	return !(d->out >> root_port & 1);
+}
+
+static bool has_disk(const struct vm_devices *d, unsigned i)
+{
+	return is_in(d, d->disk_port[i]);
+}
+
+bool devices_has_net(const struct vm *vm, unsigned net)
+{
+	return is_in(vm->devices, vm->config.nets.at[net].root_port);
+}
+
+/* They are there when power comes. */
+static void fill_ports(struct vm *vm)
+{
+	for (unsigned i = 0; i < vm->devices->disk_count; i++)
+		if (vm->devices->disk_port[i] != 0 && has_disk(vm->devices, i))
+			vport_fill(vm->platform, vm->devices->disk_port[i]);
+	for (unsigned i = 0; i < vm->devices->net_count; i++)
+		if (vm->config.nets.at[i].root_port != 0 && devices_has_net(vm, i))
+			vport_fill(vm->platform, vm->config.nets.at[i].root_port);
 }
 
 static bool add_net(struct vm *vm, unsigned i)
@@ -152,7 +180,6 @@ static bool add_net(struct vm *vm, unsigned i)
 	if (!virtio_net_create(n, vm->platform, device_place(PLACE_NETS + i, c->root_port),
 		    network_switch(), network_port(vm->id, i), c->offload ? 0 : NET_OFFLOADS))
 		return false;
-	fill_port(vm, c->root_port);
 	virtio_net_set_link(n, changes_link(life_images(vm->id), i));
 	return true;
 }
@@ -162,7 +189,6 @@ static bool add_disk(struct vm *vm, unsigned i)
 	struct vm_devices *d = vm->devices;
 	uint16_t place = device_place(PLACE_DISKS + i, d->disk_port[i]);
 
-	fill_port(vm, d->disk_port[i]);
 	return d->remote[i] != NULL ? virtio_blk_create_remote(&d->blk[i], d->remote[i],
 					      vm->config.cpus, vm->platform, place)
 				    : virtio_blk_create(&d->blk[i], d->disk[i], vm->config.cpus,
@@ -198,7 +224,7 @@ static bool add(struct vm *vm)
 				      vm->platform, PCI_BDF(0, PLACE_CONSOLE, 0)))
 		return false;
 	for (unsigned i = 0; i < d->disk_count; i++)
-		if (!add_disk(vm, i))
+		if (has_disk(d, i) && !add_disk(vm, i))
 			return false;
 	if (d->has_vsock && !add_vsock(vm))
 		return false;
@@ -208,8 +234,9 @@ static bool add(struct vm *vm)
 		!virtio_scsi_create(&d->scsi, vm->platform, PCI_BDF(0, PLACE_SCSI, 0)))
 		return false;
 	for (unsigned i = 0; i < d->net_count; i++)
-		if (!add_net(vm, i))
+		if (devices_has_net(vm, i) && !add_net(vm, i))
 			return false;
+	fill_ports(vm);
 	return passed_add(vm);
 }
 
@@ -278,10 +305,90 @@ void devices_arrived(struct vm *vm)
 	if (d->has_vsock)
 		virtio_vsock_arrived(&d->vsock);
 	for (unsigned i = 0; i < d->disk_count; i++)
-		virtio_blk_arrived(&d->blk[i]);
+		if (has_disk(d, i))
+			virtio_blk_arrived(&d->blk[i]);
 	for (unsigned i = 0; i < d->net_count; i++)
-		virtio_net_arrived(&d->net[i]);
+		if (devices_has_net(vm, i))
+			virtio_net_arrived(&d->net[i]);
 	dev_unlock(vm->platform);
+}
+
+/* ---- what comes and goes ---- */
+
+enum devices_slot devices_slot(const struct vm *vm, unsigned port)
+{
+	if (!is_in(vm->devices, port))
+		return SLOT_OUT;
+	return vm->devices->leaving >> port & 1 ? SLOT_LEAVES : SLOT_IN;
+}
+
+/* The number of the disk there, or disk_count. */
+static unsigned disk_at(const struct vm_devices *d, unsigned port)
+{
+	unsigned i = 0;
+
+	while (i < d->disk_count && d->disk_port[i] != port)
+		i++;
+	return i;
+}
+
+static unsigned net_at(const struct vm *vm, unsigned port)
+{
+	return (unsigned)(net_list_at_port(&vm->config.nets, port) - vm->config.nets.at);
+}
+
+bool devices_attach(struct vm *vm, unsigned port)
+{
+	struct vm_devices *d = vm->devices;
+	unsigned disk = disk_at(d, port);
+
+	if (!(disk < d->disk_count ? add_disk(vm, disk) : add_net(vm, net_at(vm, port))))
+		return false;
+	d->out &= ~(1u << port);
+	vport_plug(vm->platform, port);
+	return true;
+}
+
+/* It has no queue, no work and no frame any more; then it has no function. */
+static void take_out(struct vm *vm, unsigned port)
+{
+	struct vm_devices *d = vm->devices;
+	unsigned disk = disk_at(d, port);
+	struct virtio *v;
+
+	if (disk == d->disk_count) {
+		net_port_link(network_switch(), network_port(vm->id, net_at(vm, port)), false);
+		v = &d->net[net_at(vm, port)].v;
+	} else {
+		v = &d->blk[disk].v;
+	}
+	vport_pull(vm->platform, port);
+	virtio_reset(v);
+	vpci_remove(v->function);
+	v->function = NULL;
+	d->out |= 1u << port;
+	d->leaving &= ~(1u << port);
+	vm_record(vm, "device-gone vm=%s port=%u tsc=%lu", vm->config.name, port, rdtsc());
+}
+
+bool devices_detach(struct vm *vm, unsigned port, bool force)
+{
+	struct vm_devices *d = vm->devices;
+
+	if (force || !vport_powered(vm->platform, port)) {
+		take_out(vm, port);
+		return true;
+	}
+	if (!(d->leaving >> port & 1)) /* to press it again would take it back */
+		vport_press(vm->platform, port);
+	d->leaving |= 1u << port;
+	return false;
+}
+
+void devices_slot_off(struct vm *vm, unsigned port)
+{
+	if (devices_slot(vm, port) == SLOT_LEAVES)
+		take_out(vm, port);
 }
 
 /* ---- state ---- */
@@ -299,6 +406,8 @@ void devices_get_state(struct vm *vm, struct devices_state *s)
 	if (d->has_vsock)
 		virtio_get_state(&d->vsock.v, &s->vsock);
 	for (unsigned i = 0; i < d->disk_count; i++) {
+		if (!has_disk(d, i))
+			continue;
 		virtio_get_state(&d->blk[i].v, &s->blk[i]);
 		if (d->remote[i] != NULL)
 			blk_remote_get_state(&d->blk[i], &s->remote[i]);
@@ -306,25 +415,34 @@ void devices_get_state(struct vm *vm, struct devices_state *s)
 	if (d->scsi.count != 0)
 		virtio_scsi_get_state(&d->scsi, &s->scsi);
 	for (unsigned i = 0; i < d->net_count; i++) {
+		if (!devices_has_net(vm, i))
+			continue;
 		virtio_get_state(&d->net[i].v, &s->net[i].virtio);
 		virtio_net_get_state(&d->net[i], &s->net[i].net);
 	}
 	dev_unlock(vm->platform);
 }
 
-static bool set(struct vm_devices *d, const struct devices_state *s)
+static bool set_disk(struct vm_devices *d, unsigned i, const struct devices_state *s)
 {
+	return virtio_set_state(&d->blk[i].v, &s->blk[i]) &&
+	       (d->remote[i] == NULL || blk_remote_set_state(&d->blk[i], &s->remote[i]));
+}
+
+static bool set(const struct vm *vm, const struct devices_state *s)
+{
+	struct vm_devices *d = vm->devices;
 	bool ok = !d->has_rng || virtio_set_state(&d->rng.v, &s->rng);
 
 	ok = ok && (!d->has_console || virtio_console_set_state(&d->console, &s->console));
 	ok = ok && (!d->has_vsock || virtio_vsock_set_state(&d->vsock, &s->vsock));
 	for (unsigned i = 0; ok && i < d->disk_count; i++)
-		ok = virtio_set_state(&d->blk[i].v, &s->blk[i]) &&
-		     (d->remote[i] == NULL || blk_remote_set_state(&d->blk[i], &s->remote[i]));
+		ok = !has_disk(d, i) || set_disk(d, i, s);
 	ok = ok && (d->scsi.count == 0 || virtio_scsi_set_state(&d->scsi, &s->scsi));
 	for (unsigned i = 0; ok && i < d->net_count; i++)
-		ok = virtio_set_state(&d->net[i].v, &s->net[i].virtio) &&
-		     virtio_net_set_state(&d->net[i], &s->net[i].net);
+		ok = !devices_has_net(vm, i) ||
+		     (virtio_set_state(&d->net[i].v, &s->net[i].virtio) &&
+			     virtio_net_set_state(&d->net[i], &s->net[i].net));
 	return ok;
 }
 
@@ -333,7 +451,7 @@ bool devices_set_state(struct vm *vm, const struct devices_state *s)
 	bool ok;
 
 	dev_lock(vm->platform);
-	ok = set(vm->devices, s);
+	ok = set(vm, s);
 	dev_unlock(vm->platform);
 	return ok;
 }

@@ -52,6 +52,8 @@ struct vm_devices {
 	unsigned net_count;
 	struct virtio_net net[LIMIT_NETS];
 	struct passed_devices passed; /* of the machine */
+	uint32_t out,
+		leaving; /* root ports, bits: what is not there; the guest was asked for */
 };
 
 struct device_net_state {
@@ -86,6 +88,24 @@ void devices_vm_ended(unsigned vm);
 
 /* Frames may have come for the VM. */
 void devices_arrived(struct vm *vm);
+
+/* ---- what comes and goes, by root port; with the lock of the platform ---- */
+
+enum devices_slot {
+	SLOT_OUT,
+	SLOT_IN,
+	SLOT_LEAVES /* it is there, and the guest has been asked for it */
+};
+
+/* Of a port for which the VM's configuration has something. */
+enum devices_slot devices_slot(const struct vm *vm, unsigned port);
+/* Into its slot, in SLOT_OUT. False: no room on the bus. */
+bool devices_attach(struct vm *vm, unsigned port);
+/* Out of it. True: it is gone; else the guest has been asked. */
+bool devices_detach(struct vm *vm, unsigned port, bool force);
+/* The guest has turned the slot off. */
+void devices_slot_off(struct vm *vm, unsigned port);
+bool devices_has_net(const struct vm *vm, unsigned net);
 
 void devices_get_state(struct vm *vm, struct devices_state *s);
 /* After platform_set_state. False: a device cannot be in this state. */

@@ -175,8 +175,7 @@ void dev_windows_changed(struct platform *p)
 
 void dev_slot_off(struct platform *p, unsigned port)
 {
-	(void)p;
-	(void)port;
+	devices_slot_off(vm_of_platform(p), port);
 }
 
 void dev_nmi(struct platform *p, unsigned vcpu)

@@ -837,6 +837,52 @@ test_media_links_and_boot_devices_are_changed_while_the_vms_run() {
 		ask 0 insert bios cdrom0 one && ask 0 devices bios && answered '^disk=cdrom0 medium=one$' && ask 0 quit && over 0
 }
 
+# attached PORT: by a verb, when the guest has given what it was asked for.
+attached() {
+	local i
+	for ((i = 0; i < 150; i++)); do
+		NESTOR_AT=$at "$NESTOR" attach linux "$1" >"$out.answer" 2>&1 && return
+		sleep 0.2
+	done
+	cat "$out.answer"
+	return 1
+}
+
+# A disk and a network device behind root ports; Linux' own driver of slots (pciehp).
+come_and_go() { # ROUNDS
+	local at pid round
+	{
+		printf 'networks: [lan]\nmachine: {cpus: 2}\nvms:\n'
+		printf '  - {name: linux, kernel: %s, initrd: %s, memory: 128M, root-ports: 2, disks: [{scratch: 1M, root-port: 1, attached: off}],\n' \
+			"$PWD/$B/debian/vmlinux" "$PWD/$B/debian/devices.cpio"
+		printf '     nets: [{network: lan, root-port: 2, attached: off}], cmdline: "%s quiet try=slots addr=10.0.0.1 rounds=%d"}\n' "$LINUX" "$1"
+		printf '  - {name: peer, kernel: %s, initrd: %s, memory: 128M, nets: [lan],\n' \
+			"$PWD/$B/debian/vmlinux" "$PWD/$B/debian/devices.cpio"
+		printf '     cmdline: "%s quiet try=ping addr=10.0.0.2 peer=10.0.0.1"}\n' "$LINUX"
+	} >"$out.yaml"
+	managed "$out.yaml"
+	ask 0 devices linux && answered '^attached=none detached=1,2$' && said '^linux\| .*virtio0-input' || return 1
+	ask 66 attach peer 1 && ask 0 attach linux 2 && ask 72 attach linux 2 && said '^linux\| slots: net here' && said '^peer\| ping: ok' &&
+		ask 0 detach linux 2 && answered '^port=2 state=asked$' && said '^linux\| slots: net gone' || return 1
+	for round in $(seq "$1"); do
+		attached 1 && said "^linux\| slots: disk here $round\$" && ask 0 devices linux && answered '^attached=1 detached=2$' || return 1
+		if [ $((round % 2)) = 0 ]; then
+			ask 0 detach linux 1 --force && answered '^port=1 state=gone$'
+		else
+			ask 0 detach linux 1 && answered '^port=1 state=asked$'
+		fi && said "^linux\| slots: disk gone $round\$" || return 1
+	done
+	ask_until '^linux +off' ps && ask 0 quit && over 0 && shows '^linux\| slots: ok'
+}
+
+test_a_disk_and_a_network_device_come_and_go() {
+	come_and_go 2
+}
+
+long_a_disk_comes_and_goes_twenty_times() {
+	come_and_go 20
+}
+
 long_fio_writes_and_verifies_a_file_system() {
 	expect 0 run --timeout 600 --cpus 2 --machine-cpus 2 --memory 512M --l1 "$B/debian/vmlinux" --initrd "$B/debian-io/io.cpio" \
 		--cmdline "$LINUX quiet try=fio" --scratch 16M && shows '^fio: ok' && shows_not ': failed|cannot be loaded'

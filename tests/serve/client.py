@@ -211,6 +211,8 @@ def test_answers_are_as_the_document_says(s, doc):
     ask('PUT', '/v1/vms/a/media/cdrom0', 404, json={'image': 'none'})
     ask('DELETE', '/v1/vms/a/media/cdrom0', 404)
     ask('PUT', '/v1/vms/a/links/0', 404, json={'up': False})
+    ask('PUT', '/v1/vms/a/slots/1', 404)
+    ask('DELETE', '/v1/vms/a/slots/1', 404)
     like_c = {'name': 'd', 'like': 'c', 'settings': {'weight': 7}}
     ask('POST', '/v1/vms', 404, json={'name': 'd', 'like': 'z'})
     ask('POST', '/v1/vms', 400, json={'name': 'd'})

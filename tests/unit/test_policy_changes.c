@@ -16,7 +16,8 @@ static struct vm_images *vm;
 
 static void add(const char *line, uint64_t start, uint64_t size)
 {
-	assert_true(scenario_add(&s, text_of(line, strlen(line)), start, size));
+	if (!scenario_add(&s, text_of(line, strlen(line)), start, size))
+		fail_msg("%s: %s", line, s.refusal.why);
 }
 
 static bool takes(const char *line, uint64_t start, uint64_t size)
@@ -162,10 +163,55 @@ static void links_are_up_until_they_are_not(void **state)
 	assert_true(changes_link(vm, 1));
 }
 
+static void what_is_behind_root_ports_is_there_until_it_is_changed(void **state)
+{
+	(void)state;
+	memset(&s, 0, sizeof(s));
+	add("kernel vm=a root_ports=4 net=lan,root-port=2,attached=off", 0, 1);
+	add("disk vm=a size=1M root_port=3", 0, 0);
+	add("disk vm=a size=1M root_port=4 attached=off", 0, 0);
+	assert_false(changes_has_port(&s.vms[0], 1));
+	assert_true(changes_has_port(&s.vms[0], 2) && changes_has_port(&s.vms[0], 4));
+	assert_false(changes_attached(&s.vms[0], 2));
+	assert_true(changes_attached(&s.vms[0], 3));
+	assert_false(changes_attached(&s.vms[0], 4));
+	for (unsigned port = 2; port <= 4; port++)
+		for (unsigned i = 0; i < 4; i++) {
+			changes_set_attached(&s.vms[0], port, i % 2);
+			assert_int_equal(changes_attached(&s.vms[0], port), i % 2);
+		}
+	changes_set_attached(&s.vms[0], 3, false);
+	assert_true(changes_attached(&s.vms[0], 2) && changes_attached(&s.vms[0], 4));
+	assert_false(changes_port_served(&s.vms[0], 3));
+}
+
+static void a_slot_is_for_one_device_and_must_be_there(void **state)
+{
+	(void)state;
+	memset(&s, 0, sizeof(s));
+	assert_false(takes("kernel vm=a root_ports=9", 0, 1));
+	assert_false(takes("kernel vm=a root_ports=1 net=lan,root-port=2", 0, 1));
+	assert_false(takes("kernel vm=a root_ports=2 net=x,root-port=2+y,root-port=2", 0, 1));
+	assert_false(takes("kernel vm=a root_ports=1 net=lan,attached=off", 0, 1));
+	assert_false(takes("kernel vm=a root_ports=1 memory=64M devices=all iommu=none", 0, 1));
+	add("kernel vm=a root_ports=3 net=lan,root-port=2", 0, 1);
+	assert_false(takes("disk vm=a size=1M root_port=4", 0, 0));
+	assert_non_null(strstr(s.refusal.why, "there is no such root port"));
+	assert_false(takes("disk vm=a size=1M root_port=2", 0, 0));
+	assert_non_null(strstr(s.refusal.why, "another device is behind this root port"));
+	assert_false(takes("disk vm=a size=1M attached=off", 0, 0));
+	assert_false(takes("disk vm=a size=1M nbd=b root_port=1 attached=off", 0, 0));
+	add("disk vm=a size=1M root_port=1", 0, 0);
+	assert_false(takes("disk vm=a size=1M root_port=1", 0, 0));
+	add("disk vm=a size=1M root_port=3", 0, 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(an_image_line_gives_all_vms_an_image),
+		cmocka_unit_test(what_is_behind_root_ports_is_there_until_it_is_changed),
+		cmocka_unit_test(a_slot_is_for_one_device_and_must_be_there),
 		cmocka_unit_test_setup(a_drive_has_at_first_what_the_scenario_says, set_up),
 		cmocka_unit_test_setup(a_drive_has_the_image_that_it_was_given, set_up),
 		cmocka_unit_test_setup(an_order_of_once_is_for_one_start, set_up),

@@ -524,7 +524,7 @@ static void set_longest_nets(struct net_list *l)
 		memset(l->at[i].network, 'x', LIMIT_NAME - 1);
 		l->at[i].network[LIMIT_NAME - 1] = '\0';
 		l->at[i].trunk = l->at[i].spoof = true;
-		l->at[i].offload = false;
+		l->at[i].offload = l->at[i].attached = false;
 	}
 }
 
@@ -558,7 +558,7 @@ static void the_longest_texts_fit(void **state)
 	set_longest_nets(&c.nets);
 	for (const struct setting *row = vm_settings; row->kind != SETTING_END; row++) {
 		assert_true(setting_format(row, &c, text, sizeof(text)) <
-			    (row->kind == SETTING_NETS ? 832 : 256));
+			    (row->kind == SETTING_NETS ? 896 : 256));
 		setting_describe(row, text, sizeof(text));
 		assert_true(strlen(text) < 128);
 	}

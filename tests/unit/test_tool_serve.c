@@ -62,7 +62,8 @@ static void each_route_is_reached_by_its_own_path(void **state)
 				path[n] = *at;
 				continue;
 			}
-			path[n] = strncmp(at, "{n}", 3) == 0 || strncmp(at, "{net}", 5) == 0
+			path[n] = strncmp(at, "{n}", 3) == 0 || strncmp(at, "{net}", 5) == 0 ||
+						  strncmp(at, "{port}", 6) == 0
 					  ? '1'
 					  : 'x';
 			at = strchr(at, '}');
@@ -237,6 +238,10 @@ static void what_changes_has_its_members_and_they_are_names(void **state)
 	assert_int_equal(q.net, 3);
 	assert_false(q.flag);
 	assert_false(reads("PUT", "/v1/vms/a/links/4"));
+	assert_true(reads("DELETE", "/v1/vms/a/slots/8"));
+	assert_int_equal(q.port, 8);
+	assert_false(reads("PUT", "/v1/vms/a/slots/9"));
+	assert_false(reads("PUT", "/v1/vms/a/slots/0"));
 	assert_false(reads("PUT", "/v1/vms/a/media/a%20b"));
 }
 

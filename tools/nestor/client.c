@@ -45,6 +45,7 @@ static int ask_pins(struct client *c);
 static int ask_boot(struct client *c);
 static int ask_medium(struct client *c);
 static int ask_link(struct client *c);
+static int ask_slot(struct client *c);
 static int follow_events(struct client *c);
 static int run_top(struct client *c);
 static int run_bundle(struct client *c);
@@ -95,6 +96,10 @@ static const struct verb {
 		"puts an image of the run into a VM's CD-ROM drive", ask_medium},
 	{"link", "link", 3, 0, SHAPE_NONE, " VM NET up|down",
 		"the link of a VM's network device, by its number", ask_link},
+	{"attach", "attach", 2, 0, SHAPE_NONE, " VM PORT",
+		"the disk or network device of a root port comes into its slot", ask_slot},
+	{"detach", "detach", 2, TAKES_FORCE, SHAPE_LINES, " VM PORT",
+		"it goes, when the guest has turned its slot off", ask_slot},
 	{"stat", "stat", 1, TAKES_VCPU, SHAPE_LINES, " VM",
 		"ticks, and exits by level and reason, of a vCPU", ask_stat},
 	{"latency", "latency", 1, TAKES_VCPU, SHAPE_LINES, " VM",
@@ -209,7 +214,7 @@ void client_help(const char *name)
 	if (v->takes & TAKES_ONCE)
 		puts("  --once              at the next start only");
 	if (v->takes & TAKES_FORCE)
-		puts("  --force             even when the guest has locked the drive");
+		puts("  --force             even when the guest has locked the drive, or has not turned the slot off");
 	puts("\nExit statuses: 0; 64 bad command line; 66 there is no such VM, vCPU or address;\n"
 	     "72 the VM is in a state that does not allow it; 74 the run cannot be reached;\n"
 	     "124 no answer in a minute.");
@@ -494,6 +499,17 @@ static int ask_link(struct client *c)
 	if (!up && strcmp(c->words[2], "down") != 0)
 		return usage(c, "neither up nor down:", c->words[2]);
 	snprintf(more, sizeof(more), " net=%" PRIu64 " up=%d", net, up);
+	return ask(c, more);
+}
+
+static int ask_slot(struct client *c)
+{
+	char more[64];
+	uint64_t port;
+
+	if (!number(c->words[1], &port))
+		return usage(c, "no number of a root port:", c->words[1]);
+	snprintf(more, sizeof(more), " port=%" PRIu64 "%s", port, c->force ? " force=1" : "");
 	return ask(c, more);
 }
 

@@ -69,6 +69,8 @@ bool serve_boot(struct serve_job *j);
 bool serve_insert(struct serve_job *j);
 bool serve_eject(struct serve_job *j);
 bool serve_link(struct serve_job *j);
+bool serve_attach(struct serve_job *j);
+bool serve_detach(struct serve_job *j);
 bool serve_images(struct serve_job *j);
 bool serve_redfish_boot(struct serve_job *j);
 bool serve_redfish_media(struct serve_job *j);

@@ -91,6 +91,24 @@ bool serve_link(struct serve_job *j)
 	return ask(j, "link", more);
 }
 
+static bool ask_slot(struct serve_job *j, const char *word)
+{
+	char more[MANAGE_LINE];
+
+	snprintf(more, sizeof(more), "vm=%s port=%u", j->request->vm, j->request->port);
+	return ask(j, word, more);
+}
+
+bool serve_attach(struct serve_job *j)
+{
+	return ask_slot(j, "attach");
+}
+
+bool serve_detach(struct serve_job *j)
+{
+	return ask_slot(j, "detach");
+}
+
 /* ---- what there is ---- */
 
 /* The words of a list with commas. */

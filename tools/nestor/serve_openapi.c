@@ -188,6 +188,11 @@ static void add_device_parameters(json_t *parameters, const char *path)
 			parameters, parameter("net", "path", true, "one of its network devices",
 					    json_pack("{s:s, s:i, s:i}", "type", "integer",
 						    "minimum", 0, "maximum", LIMIT_NETS - 1)));
+	if (strstr(path, "{port}"))
+		json_array_append_new(parameters,
+			parameter("port", "path", true, "one of its root ports",
+				json_pack("{s:s, s:i, s:i}", "type", "integer", "minimum", 1,
+					"maximum", LIMIT_ROOT_PORTS)));
 }
 
 static json_t *query_schema(const struct serve_query_arg *arg)

@@ -122,6 +122,12 @@ static bool take_part(struct serve_request *r, struct text pattern, const char *
 		r->net = (unsigned)n;
 		return true;
 	}
+	if (text_is(pattern, "{port}")) {
+		if (!text_number(t, &n) || n == 0 || n > LIMIT_ROOT_PORTS)
+			return false;
+		r->port = (unsigned)n;
+		return true;
+	}
 	if (text_is(pattern, "{n}")) {
 		if (!text_number(t, &n) || n >= LIMIT_VCPUS)
 			return false;

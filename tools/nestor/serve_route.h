@@ -113,6 +113,7 @@ struct serve_request {
 	bool vcpu_given;       /* in the body */
 	char disk[SERVE_WORD]; /* of the path, like the next */
 	unsigned net;
+	unsigned port;
 	char image[SERVE_SECRET]; /* of the body, to `flag`; empty, 0, false: not given */
 	char device[SERVE_WORD], cpus[SERVE_SECRET];
 	char name[SERVE_WORD], like[SERVE_WORD];
