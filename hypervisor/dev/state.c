@@ -14,11 +14,11 @@ _Static_assert(sizeof(struct vrtc_state) == 160, "no padding");
 _Static_assert(sizeof(struct vpm_state) == 16, "no padding");
 _Static_assert(sizeof(struct vpic_state) == 32, "no padding");
 _Static_assert(sizeof(struct vuart_state) == 48, "no padding");
-_Static_assert(sizeof(struct vpci_state) == 26884, "no padding");
+_Static_assert(sizeof(struct vpci_state) == 33604, "no padding");
 _Static_assert(sizeof(struct vfwcfg_state) == 72, "no padding");
 _Static_assert(sizeof(struct vflash_state) == 8, "no padding");
 _Static_assert(sizeof(struct vramfb_state) == 24, "no padding");
-_Static_assert(sizeof(struct platform_state) == 29984, "no padding");
+_Static_assert(sizeof(struct platform_state) == 36704, "no padding");
 
 static const struct vlapic_state no_lapic;
 

@@ -135,16 +135,26 @@ static void put_id(struct vpci_function *f, const struct vpci_id *id)
 	vpci_set_writable(f, PCI_INTERRUPT_LINE, 0xff, 1);
 }
 
+/* What comes behind a port has the same one each time: a state goes by their numbers. */
+static struct vpci_function *free_function(struct vpci *pci, uint16_t place)
+{
+	unsigned i = 0, port = PCI_BDF_BUS(place);
+
+	if (port != 0)
+		i = VPCI_ON_BUS_0 + port - 1;
+	while (port == 0 && i < VPCI_ON_BUS_0 && pci->functions[i].present)
+		i++;
+	if (i == VPCI_ON_BUS_0 && port == 0)
+		return NULL;
+	return i < VPCI_FUNCTIONS && !pci->functions[i].present ? &pci->functions[i] : NULL;
+}
+
 struct vpci_function *vpci_add(
 	struct platform *p, const struct vpci_id *id, const struct vpci_ops *ops, void *device)
 {
-	struct vpci_function *f = p->pci.functions;
+	struct vpci_function *f = free_function(&p->pci, id->bdf);
 
-	if (vpci_find(&p->pci, id->bdf) != NULL)
-		return NULL;
-	while (f < p->pci.functions + VPCI_FUNCTIONS && f->present)
-		f++;
-	if (f == p->pci.functions + VPCI_FUNCTIONS)
+	if (f == NULL || vpci_find(&p->pci, id->bdf) != NULL)
 		return NULL;
 	*f = (struct vpci_function){
 		.platform = p,
@@ -164,7 +174,7 @@ struct vpci_function *vpci_add(
 static void forget_work(struct vpci_function *f)
 {
 	struct vpci *pci = &f->platform->pci;
-	uint32_t mask = ~(1u << vpci_index(f));
+	uint64_t mask = ~BIT64(vpci_index(f));
 
 	pci->work &= mask;
 	pci->waits &= mask;
@@ -298,8 +308,8 @@ bool vpci_mmio(struct platform *p, unsigned vcpu, uint64_t gpa, bool write, unsi
 
 void vpci_ask_work(struct vpci_function *f)
 {
-	f->platform->pci.work |= 1u << vpci_index(f);
-	f->platform->pci.waits &= ~(1u << vpci_index(f));
+	f->platform->pci.work |= BIT64(vpci_index(f));
+	f->platform->pci.waits &= ~BIT64(vpci_index(f));
 	dev_work(f->platform);
 }
 
@@ -310,7 +320,7 @@ void vpci_ask_work_at(struct vpci_function *f, uint64_t when)
 
 	if (pci->later == 0 || when < pci->later_at)
 		pci->later_at = when;
-	pci->later |= 1u << vpci_index(f);
+	pci->later |= BIT64(vpci_index(f));
 	platform_deadline_changed(f->platform);
 }
 
@@ -334,9 +344,9 @@ void vpci_run_timer(struct platform *p, uint64_t now)
 /* The function whose turn it is: the next one behind that which had it last. */
 static unsigned next_worker(const struct vpci *pci)
 {
-	uint32_t behind = pci->work & ~((2u << pci->worked) - 1);
+	uint64_t behind = pci->work & ~((UINT64_C(2) << pci->worked) - 1);
 
-	return (unsigned)__builtin_ctz(behind != 0 ? behind : pci->work);
+	return (unsigned)__builtin_ctzll(behind != 0 ? behind : pci->work);
 }
 
 /* Those that wait have a turn, too, each time that somebody looks. */
@@ -350,13 +360,13 @@ enum vpci_work vpci_work(struct platform *p)
 		return VPCI_WORK_DONE;
 	i = next_worker(pci);
 	pci->worked = (uint8_t)i;
-	pci->work &= ~(1u << i);
-	pci->waits &= ~(1u << i);
+	pci->work &= ~BIT64(i);
+	pci->waits &= ~BIT64(i);
 	left = pci->functions[i].ops->work(pci->functions[i].device);
 	if (left != VPCI_WORK_DONE)
-		pci->work |= 1u << i;
+		pci->work |= BIT64(i);
 	if (left == VPCI_WORK_WAITS)
-		pci->waits |= 1u << i;
+		pci->waits |= BIT64(i);
 	if (pci->work & ~pci->waits)
 		return VPCI_WORK_MORE;
 	return pci->work != 0 ? VPCI_WORK_WAITS : VPCI_WORK_DONE;

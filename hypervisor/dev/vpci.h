@@ -25,7 +25,9 @@
 #include "spec/pci.h"
 #include "spec/pcie.h"
 
-#define VPCI_FUNCTIONS    32
+/* On bus 0, in the order of their coming; behind them the one of each root port. */
+#define VPCI_ON_BUS_0     32
+#define VPCI_FUNCTIONS    (VPCI_ON_BUS_0 + VPORTS)
 #define VPCI_MSIX_VECTORS 32 /* of one function at most; also of MSI */
 #define VPCI_PIRQS        8
 /* Stored of a configuration space; in that of PCI Express, zeroes follow. */
@@ -149,9 +151,9 @@ struct vpci {
 	struct vport port[VPORTS];      /* by number, from 1 up */
 	struct vpci_windows memory, io; /* follow from s */
 	uint8_t pirq[VPCI_PIRQS];       /* ISA line of each; 0: none */
-	uint32_t work, waits;           /* functions that asked for it; that wait with it */
+	uint64_t work, waits;           /* functions that asked for it; that wait with it */
 	uint8_t worked;                 /* the last one that had its turn */
-	uint32_t later;                 /* functions that asked for it at a time */
+	uint64_t later;                 /* functions that asked for it at a time */
 	uint64_t later_at;              /* the earliest of those */
 };
 

@@ -141,9 +141,15 @@ static void two_functions_cannot_be_at_one_place_and_room_is_bounded(void **stat
 
 	(void)state;
 	assert_null(vpci_add(&machine, &id, &ops, &device));
-	for (other.bdf = 0x100; vpci_add(&machine, &other, &ops, &device) != NULL; other.bdf++)
+	for (other.bdf = 0x20; vpci_add(&machine, &other, &ops, &device) != NULL; other.bdf++)
 		n++;
-	assert_int_equal(n, VPCI_FUNCTIONS);
+	assert_int_equal(n, VPCI_ON_BUS_0);
+	other.bdf = PCI_BDF(VPORTS, 0, 0);
+	assert_non_null(vpci_add(&machine, &other, &ops, &device));
+	other.bdf = PCI_BDF(VPORTS, 0, 1);
+	assert_null(vpci_add(&machine, &other, &ops, &device));
+	other.bdf = PCI_BDF(VPORTS + 1, 0, 0);
+	assert_null(vpci_add(&machine, &other, &ops, &device));
 }
 
 static void writing_ones_tells_the_size_and_kind_of_each_register(void **state)
