@@ -17,8 +17,9 @@
 enum mux_channel {
 	MUX_LOG = L0_CHANNEL_LOG,
 	MUX_CONTROL = L0_CHANNEL_CONTROL,
-	MUX_VM = L0_CHANNEL_VM,         /* plus the line: the VM's number, or a port's */
-	MUX_SCREEN = L0_CHANNEL_SCREEN, /* plus the VM's number */
+	MUX_VM = L0_CHANNEL_VM,               /* plus the line: the VM's number, or a port's */
+	MUX_SCREEN = L0_CHANNEL_SCREEN,       /* plus the VM's number */
+	MUX_VARIABLES = L0_CHANNEL_VARIABLES, /* likewise */
 	MUX_CHANNELS = L0_CHANNELS
 };
 

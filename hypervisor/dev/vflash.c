@@ -46,10 +46,20 @@ static void end_sequence(struct vflash *f, uint8_t status)
 	f->s.status |= status;
 }
 
+/* One range has all changes: what lies between them is sent in vain, seldom. */
+static void note_change(struct vflash *f, uint64_t from, uint64_t end)
+{
+	if (f->changed_end == 0 || from < f->changed)
+		f->changed = from;
+	if (end > f->changed_end)
+		f->changed_end = end;
+}
+
 /* Only erasing sets bits. */
 static void program(struct vflash *f, uint64_t offset, uint8_t value)
 {
 	f->data[offset] &= value;
+	note_change(f, offset, offset + 1);
 }
 
 static void confirm_erase(struct vflash *f, uint64_t offset, uint8_t value)
@@ -60,7 +70,9 @@ static void confirm_erase(struct vflash *f, uint64_t offset, uint8_t value)
 		end_sequence(f, FLASH_STATUS_READY | FLASH_STATUS_ERASE);
 		return;
 	}
-	__builtin_memset(f->data + block, 0xff, rest < FLASH_BLOCK ? rest : FLASH_BLOCK);
+	rest = rest < FLASH_BLOCK ? rest : FLASH_BLOCK;
+	__builtin_memset(f->data + block, 0xff, rest);
+	note_change(f, block, block + rest);
 	end_sequence(f, FLASH_STATUS_READY);
 }
 
@@ -143,22 +155,19 @@ bool vflash_mmio(struct platform *p, uint64_t gpa, bool write, unsigned size, ui
 	}
 	if (!write)
 		*value = result;
+	else if (f->s.command == FLASH_READ_ARRAY && f->changed_end != 0)
+		dev_work(p);
 	return true;
 }
 
-/* ---- the image ---- */
-
-uint64_t vflash_size_of(const uint8_t *image, uint64_t size)
+bool vflash_take_changed(struct vflash *f, uint64_t *from, uint64_t *end)
 {
-	static const uint8_t guid[] = VOLUME_NV_DATA_GUID;
-	uint64_t length;
-
-	if (size < FLASH_BLOCK ||
-		__builtin_memcmp(image + VOLUME_GUID, guid, sizeof(guid)) != 0 ||
-		__builtin_memcmp(image + VOLUME_SIGNATURE, "_FVH", 4) != 0)
-		return 0;
-	__builtin_memcpy(&length, image + VOLUME_LENGTH, sizeof(length));
-	return length % FLASH_BLOCK == 0 && length < size ? length : 0;
+	if (f->changed_end == 0)
+		return false;
+	*from = f->changed;
+	*end = f->changed_end;
+	f->changed_end = 0;
+	return true;
 }
 
 /* ---- state ---- */

@@ -23,6 +23,7 @@ struct vflash {
 	struct vflash_state s;
 	uint64_t base, size; /* guest-physical; size 0: there is none */
 	uint8_t *data;
+	uint64_t changed, changed_end; /* since asked for last; end 0: nothing */
 };
 
 void vflash_reset(struct platform *p);
@@ -30,8 +31,11 @@ void vflash_reset(struct platform *p);
 /* One access of 1, 2, 4 or 8 bytes. False when gpa is not in it. */
 bool vflash_mmio(struct platform *p, uint64_t gpa, bool write, unsigned size, uint64_t *value);
 
-/* How long the volume of variables is at the start of an image; 0: there is none. */
-uint64_t vflash_size_of(const uint8_t *image, uint64_t size);
+/*
+ * Bytes from *from up to *end hold all that was programmed or erased since the last call. False:
+ * nothing was. When the guest is done with changing, dev_work is called.
+ */
+bool vflash_take_changed(struct vflash *f, uint64_t *from, uint64_t *end);
 
 /* Taken and put back: state.h. Valid: whether the device can be in it; set checks the same. */
 void vflash_get_state(const struct vflash *f, struct vflash_state *s);

@@ -16,7 +16,9 @@ enum l0_channel {
 	L0_CHANNEL_SCREEN =
 		L0_CHANNEL_PORT +
 		LIMIT_VMS * LIMIT_PORTS, /* plus the VM's: its display; from L0 only */
-	L0_CHANNELS = L0_CHANNEL_SCREEN + LIMIT_VMS
+	L0_CHANNEL_VARIABLES =
+		L0_CHANNEL_SCREEN + LIMIT_VMS, /* likewise: its firmware's variables */
+	L0_CHANNELS = L0_CHANNEL_VARIABLES + LIMIT_VMS
 };
 
 /* What has input: the console of each VM, then the ports of each. */

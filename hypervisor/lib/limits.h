@@ -10,7 +10,7 @@ enum limit {
 	LIMIT_VCPUS = 8,  /* of one VM */
 	LIMIT_DISKS = 8,  /* of one VM */
 	LIMIT_CDROMS = 4, /* of one VM */
-	/* of one VM, beside its firmware, VGA BIOS, kernel and initial RAM disk */
+	/* of one VM, beside its firmware, VGA BIOS, variables, kernel and initial RAM disk */
 	LIMIT_MODULES = 16,
 	LIMIT_IMAGES = 16,      /* that CD-ROM drives of a run may be given */
 	LIMIT_NETS = 4,         /* network devices of one VM */
@@ -24,7 +24,7 @@ enum limit {
 	LIMIT_CPU_NUMBERS = 64, /* of physical CPUs that a scenario can name */
 	/* What the loader hands over when every VM has all it can have. */
 	LIMIT_BOOT_MODULES =
-		LIMIT_VMS * (LIMIT_MODULES + LIMIT_DISKS + LIMIT_CDROMS + 5) + LIMIT_IMAGES
+		LIMIT_VMS * (LIMIT_MODULES + LIMIT_DISKS + LIMIT_CDROMS + 6) + LIMIT_IMAGES
 };
 
 #endif

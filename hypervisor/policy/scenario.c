@@ -114,6 +114,17 @@ static const char *add_vgabios(struct vm_images *vm, const struct vm_file *file)
 	return NULL;
 }
 
+static const char *add_variables(struct vm_images *vm, const struct vm_file *file)
+{
+	if (vm == NULL || vm->firmware.size == 0)
+		return "there is no firmware for this VM before it";
+	if (file->size == 0)
+		return "a volume of variables is not empty";
+	vm->variables = *file;
+	vm->keeps_variables = true;
+	return NULL;
+}
+
 static const char *add_initrd(struct vm_images *vm, const struct vm_file *file)
 {
 	vm->initrd = *file;
@@ -283,8 +294,10 @@ static const char *add(struct scenario *s, struct text kind, const struct vm_con
 			       : "there is no firmware for this VM before it";
 	if (text_is(kind, "vgabios"))
 		return add_vgabios(vm, file);
+	if (text_is(kind, "variables"))
+		return add_variables(vm, file);
 	if (!initrd && !text_is(kind, "module"))
-		return "must begin with firmware, vgabios, boot-rom, kernel, initrd, module, "
+		return "must begin with firmware, vgabios, variables, boot-rom, kernel, initrd, module, "
 		       "disk, cdrom or image";
 	if (vm == NULL || !vm->has_kernel)
 		return "there is no kernel for this VM before it";
@@ -486,6 +499,7 @@ bool scenario_define(struct scenario *s, unsigned places, unsigned like, const c
 	s->vms[*vm] = s->vms[like];
 	s->vms[*vm].config = c;
 	s->vms[*vm].changes = (struct vm_changes){0};
+	s->vms[*vm].keeps_variables = false;
 	if (*vm == s->vm_count)
 		s->vm_count++;
 	return true;

@@ -58,8 +58,10 @@ struct vm_changes {
 /* A VM has a kernel, which L0 starts, or firmware; with both, firmware is given the kernel. */
 struct vm_images {
 	struct vm_config config;
-	struct vm_file firmware; /* size 0: none */
-	struct vm_file vgabios;  /* of its display, for a BIOS; size 0: none */
+	struct vm_file firmware;  /* size 0: none */
+	struct vm_file vgabios;   /* of its display, for a BIOS; size 0: none */
+	struct vm_file variables; /* of its firmware; size 0: those of its image */
+	bool keeps_variables;     /* the host tool wants to know what becomes of them */
 	struct vm_file kernel;
 	bool has_kernel;
 	struct vm_file initrd; /* size 0: none */

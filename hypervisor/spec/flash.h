@@ -7,6 +7,8 @@
 #ifndef NESTOR_SPEC_FLASH_H
 #define NESTOR_SPEC_FLASH_H
 
+#include <stdint.h>
+
 enum flash_command {
 	FLASH_READ_ARRAY_0 = 0x00,
 	FLASH_PROGRAM = 0x10, /* then a byte */
@@ -38,5 +40,8 @@ enum volume_header {
 		0x8d, 0x2b, 0xf1, 0xff, 0x96, 0x76, 0x8b, 0x4c, 0xa9, 0x85, 0x27, 0x47, 0x07, \
 			0x5b, 0x4f, 0x50                                                      \
 	}
+
+/* How long the volume of variables is at the start of an image; 0: there is none. */
+uint64_t flash_volume_size(const uint8_t *image, uint64_t size);
 
 #endif

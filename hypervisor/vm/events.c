@@ -22,6 +22,7 @@
 #include "vm/sched.h"
 #include "vm/screen.h"
 #include "vm/trace.h"
+#include "vm/variables.h"
 #include "vmx/asm.h"
 
 /* Ticks that an exit for work and the way back take beside it, about. */
@@ -300,6 +301,7 @@ static void process_work(struct vcpu *vcpu, bool net)
 	left = platform_work(vcpu->vm->platform);
 	tell_first(vcpu);
 	left = more_of(left, screen_work(vcpu->vm));
+	left = more_of(left, variables_work(vcpu->vm));
 	end = rdtsc();
 	/* What devices ask for meanwhile is in `left`. */
 	__atomic_fetch_and(&vcpu->events, ~(uint32_t)EVENT_WORK, __ATOMIC_SEQ_CST);

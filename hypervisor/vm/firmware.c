@@ -10,6 +10,7 @@
 #include "lib/fmt.h"
 #include "policy/memory.h"
 #include "policy/scenario.h"
+#include "spec/flash.h"
 #include "vm/create.h"
 #include "vm/devices.h"
 #include "vm/vm_int.h"
@@ -54,11 +55,18 @@ static bool map_rom(struct vm *vm, const struct vm_file *file, uint64_t flash_si
 	       ept_map(&vm->ept01, vm->rom.gpa, hpa, size, EPT_READ | EPT_EXEC, MEMTYPE_WB);
 }
 
-/* The variables, as they were before the last restart, or as in the image. */
-static void create_flash(struct vm *vm, const struct vm_file *file, struct platform_config *p)
+static uint64_t volume_size(const struct vm_file *firmware)
 {
-	const uint8_t *image = direct_va((struct hpa){file->start});
-	uint64_t size = vflash_size_of(image, file->size);
+	return flash_volume_size(direct_va((struct hpa){firmware->start}), firmware->size);
+}
+
+/* The variables, as they were before the last restart, or as the tool or the image has them. */
+static void create_flash(
+	struct vm *vm, const struct vm_images *images, struct platform_config *p)
+{
+	const struct vm_file *file = &images->firmware;
+	const struct vm_file *from = images->variables.size != 0 ? &images->variables : file;
+	uint64_t size = volume_size(file);
 	/* What is kept beside the disks is MEMORY_UNIT, of which other things have a part. */
 	uint8_t *flash = size != 0 && size <= MEMORY_UNIT / 2 ? vm_keep(vm, size) : NULL;
 
@@ -68,7 +76,7 @@ static void create_flash(struct vm *vm, const struct vm_file *file, struct platf
 	if (flash == NULL)
 		return;
 	if (!vm->kept.again)
-		memcpy(flash, image, size);
+		memcpy(flash, direct_va((struct hpa){from->start}), size);
 	p->flash_base = BIT64(32) - file->size;
 	p->flash_size = size;
 	p->flash = flash;
@@ -265,6 +273,9 @@ const char *firmware_check(const struct vm_images *images)
 		return "its firmware does not lie at a page: the loader must align modules";
 	if (images->has_kernel && setup_size(&images->kernel) == 0)
 		return "its kernel is no bzImage, which firmware could start";
+	if (images->variables.size != 0 &&
+		images->variables.size != volume_size(&images->firmware))
+		return "its variables are not as long as its firmware has them";
 	return firmware_size_error(images->firmware.size);
 }
 
@@ -299,7 +310,8 @@ bool firmware_create(
 
 	if (d == NULL)
 		return false;
-	create_flash(vm, image, platform);
+	create_flash(vm, images, platform);
+	vm->variables.kept = images->keeps_variables && platform->flash_size != 0;
 	if (!map_rom(vm, image, platform->flash_size))
 		return false;
 	platform->fwcfg = &d->table;

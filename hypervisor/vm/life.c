@@ -19,6 +19,7 @@
 #include "vm/sched.h"
 #include "vm/screen.h"
 #include "vm/streams.h"
+#include "vm/variables.h"
 #include "vm/create.h"
 #include "vm/vm_int.h"
 
@@ -50,7 +51,7 @@ struct life {
 	bool off;      /* ... but not before somebody asks for it; atomic */
 	bool paused;   /* atomic */
 	uint32_t wish; /* enum life_wish */
-	bool shows;    /* after the end: its display is still to be sent */
+	bool shows;    /* after the end: its display or variables are still to be sent */
 	unsigned cpu;  /* whose work it is after the end */
 	uint32_t restarts; /* atomic */
 	uint64_t wiped;    /* bytes, of RAM and then of the pool */
@@ -245,6 +246,7 @@ void life_vcpu_ended(struct vm *vm, unsigned id)
 	l->again = l->again || stays;
 	streams_vm_ended(id, l->again);
 	l->shows = screen_ask_last(vm);
+	l->shows = variables_ask_last(vm) || l->shows;
 	if (!l->shows && !l->again)
 		gone(l);
 	l->wiped = 0;
@@ -254,13 +256,17 @@ void life_vcpu_ended(struct vm *vm, unsigned id)
 	__atomic_fetch_add(&ended, 1, __ATOMIC_SEQ_CST);
 }
 
-/* What its display shows, before its memory is wiped: a piece. False when nothing was left. */
+/*
+ * What its display shows and its firmware keeps, before its memory is wiped: a piece. False
+ * when nothing was left.
+ */
 static bool show_piece(struct life *l)
 {
 	if (!l->shows)
 		return false;
 	sched_use_address_space(l->memory.cr3);
 	l->shows = screen_work(l->vm) != VPCI_WORK_DONE;
+	l->shows = variables_work(l->vm) != VPCI_WORK_DONE || l->shows;
 	sched_use_address_space(sched_boot_space);
 	if (!l->shows && !l->again)
 		gone(l);

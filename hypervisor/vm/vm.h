@@ -13,6 +13,7 @@
 #include "policy/one_to_one.h"
 #include "policy/vm_config.h"
 #include "spec/addr.h"
+#include "vm/variables.h"
 #include "vm/vcpu.h"
 #include "vmx/ept.h"
 
@@ -85,6 +86,7 @@ struct vm {
 	struct platform *platform;
 	struct vm_devices *devices; /* that are PCI functions */
 	struct screen *screen;      /* with a display; else NULL */
+	struct variables variables; /* of firmware */
 	struct nested_vm *nested_vm;
 	struct explain_ring *explain; /* what was refused to L1 and L2 */
 	/* Ones: what is behind addresses of L1 without memory, where it must be mapped. */

@@ -1305,6 +1305,19 @@ test_firmware_finds_what_a_pc_has() {
 	[ "$(grep -a -c 'was there before the reset' "$out.text")" = 1 ]
 }
 
+# The byte of flash that this firmware programs in its first run is there in the second.
+test_variables_of_firmware_outlive_the_run() {
+	local vars=$out.vars run=(run --timeout 20 --memory 64M --l1-firmware "$B/payload/rom.bin" --variables "$out.vars")
+	rm -f "$vars" "$vars.partial"
+	expect 2 "${run[@]}" && shows 'and shows it' && shows_not 'was there before|WRONG' &&
+		[ "$(od -An -tx1 -j 2048 -N 1 "$vars")" = ' 42' ] && [ "$(stat -c %s "$vars")" = 4096 ] && touch -d @1 "$vars" &&
+		expect 2 "${run[@]}" && shows 'which was there before the reset' && shows_not WRONG &&
+		[ "$(stat -c %Y "$vars")" = 1 ] || return 1
+	[ ! -e "$vars.partial" ] && flock "$vars" "$NESTOR" "${run[@]}" >"$out" 2>&1
+	text
+	one_line && shows 'has the variables of a VM of another run'
+}
+
 seabios() { # ARGS...
 	until_it_shows 'No bootable device\.' run --timeout 120 --l1-firmware seabios --firmware-log on \
 		--log-level info --l0-log "$out.l0" "$@" || return 1
@@ -1493,6 +1506,19 @@ reads() { # FILE PATTERN...: the text of a display
 	done
 }
 
+# A variable and a boot entry that OVMF's shell makes in the first run are there in the second.
+long_variables_of_ovmf_outlive_the_run() {
+	local guid=8be4df61-93ca-11d2-aa0d-00e098032b8c
+	local run=(run --timeout 300 --memory 128M --l1-firmware ovmf --variables "$out.vars")
+	rm -f "$out.vars"
+	typing "${run[@]}" && seen 'Shell> $' && printf 'setvar NestorTest -guid %s -nv -bs =0x42424e54\r' $guid >&9 && sleep 2 &&
+		printf 'bcfg boot addp 0 Nope "Nestor entry"\rsetvar NestorTest -guid %s\r' $guid >&9 && seen '42 42 4E 54|54 4E 42 42' &&
+		printf 'reset -s\r' >&9 && ended 0 && [ "$(stat -c %s "$out.vars")" = $((0x84000)) ] || return 1
+	grep -q -a 'N.e.s.t.o.r.T.e.s.t' "$out.vars" || { echo 'not in the file'; return 1; }
+	typing "${run[@]}" && seen 'Shell> $' && printf 'setvar NestorTest -guid %s\r' $guid >&9 && seen '42 42 4E 54|54 4E 42 42' &&
+		printf 'reset -s\r' >&9 && ended 0
+}
+
 # Also that both consoles, the display and the serial port, have the same.
 test_ovmf_shows_its_shell() {
 	rm -f "$out.txt" "$out.png"
@@ -1564,7 +1590,12 @@ test_wrong_firmware_is_told() {
 		expect 66 run --l1-firmware seabios --l1 "$B/debian/vmlinuz" && one_line &&
 		shows "has a 'kernel', which SeaBIOS does not start" &&
 		expect 66 run --l1-firmware ovmf --l1 "$B/payload/power.elf" && one_line && shows 'is no Linux bzImage' &&
-		expect 64 run --bare --l1-firmware seabios && one_line && shows 'does not go with'
+		expect 64 run --bare --l1-firmware seabios && one_line && shows 'does not go with' &&
+		expect 66 run --l1-firmware seabios --variables "$f" && one_line && shows 'keeps no variables' &&
+		expect 66 run --l1-firmware ovmf --variables "$f" && one_line && shows 'has 100000 bytes: the variables of .ovmf. have [0-9]+$' &&
+		expect 66 run --l1 "$B/debian/vmlinuz" --variables "$f" && one_line && shows "has no 'firmware', whose variables" || return
+	printf 'vms:\n  - {name: a, firmware: ovmf, variables: new.vars}\n  - {name: b, firmware: ovmf, variables: ./new.vars}\n' >"$out.yaml"
+	expect 66 check "$out.yaml" && one_line && shows "yaml:3: .*has the variables of the VM 'a' already .*yaml:2: " && [ ! -e "$LOGS/new.vars" ]
 }
 
 test_linux_with_the_vtx_of_nehalem() {

@@ -393,10 +393,22 @@ void vm_stop(struct vm *vm, enum vm_end end, uint32_t value, const char *why)
  */
 static unsigned to_show[VMS], shown[VMS];
 
+bool variables_ask_last(struct vm *vm)
+{
+	(void)vm;
+	return false;
+}
+
 bool screen_ask_last(struct vm *vm)
 {
 	to_show[vm->id] = vm->id % 3 * 4;
 	return to_show[vm->id] != 0;
+}
+
+enum vpci_work variables_work(struct vm *vm)
+{
+	(void)vm;
+	return VPCI_WORK_DONE;
 }
 
 enum vpci_work screen_work(struct vm *vm)

@@ -129,6 +129,33 @@ static void its_content_outlives_a_reset_and_its_commands_do_not(void **state)
 	assert_int_equal(get(1, 1), 0x41);
 }
 
+static void who_keeps_it_is_told_when_a_change_is_done(void **state)
+{
+	uint64_t from, end;
+	unsigned before = fake_works;
+
+	(void)state;
+	put(0x123, 0xff);
+	assert_int_equal(fake_works, before);
+	assert_false(vflash_take_changed(&machine.flash, &from, &end));
+	put(FLASH_BLOCK + 0x10, 0x10);
+	put(FLASH_BLOCK + 0x10, 0x8f);
+	put(0x20, 0x10);
+	put(0x20, 0x40);
+	assert_int_equal(fake_works, before);
+	put(0, 0xff);
+	assert_int_equal(fake_works, before + 1);
+	assert_true(vflash_take_changed(&machine.flash, &from, &end));
+	assert_int_equal(from, 0x20);
+	assert_int_equal(end, FLASH_BLOCK + 0x11);
+	assert_false(vflash_take_changed(&machine.flash, &from, &end));
+	put(FLASH_BLOCK + 0x123, 0x20);
+	put(FLASH_BLOCK + 0x123, 0xd0);
+	assert_true(vflash_take_changed(&machine.flash, &from, &end));
+	assert_int_equal(from, FLASH_BLOCK);
+	assert_int_equal(end, 2 * FLASH_BLOCK);
+}
+
 static void nothing_beyond_its_end_is_touched(void **state)
 {
 	uint64_t v = 0x10;
@@ -146,17 +173,17 @@ static void it_is_the_volume_of_variables_at_the_start_of_an_image(void **state)
 	static const uint8_t guid[] = VOLUME_NV_DATA_GUID;
 
 	(void)state;
-	assert_int_equal(vflash_size_of(image, sizeof(image)), 0);
+	assert_int_equal(flash_volume_size(image, sizeof(image)), 0);
 	memcpy(image + 16, guid, sizeof(guid));
 	memcpy(image + 40, "_FVH", 4);
 	image[33] = 0x20;
-	assert_int_equal(vflash_size_of(image, sizeof(image)), 0x2000);
-	assert_int_equal(vflash_size_of(image, 0x2000), 0); /* nothing is left for code */
+	assert_int_equal(flash_volume_size(image, sizeof(image)), 0x2000);
+	assert_int_equal(flash_volume_size(image, 0x2000), 0); /* nothing is left for code */
 	image[32] = 1;
-	assert_int_equal(vflash_size_of(image, sizeof(image)), 0);
+	assert_int_equal(flash_volume_size(image, sizeof(image)), 0);
 	image[32] = 0;
 	image[39] = 0x80;
-	assert_int_equal(vflash_size_of(image, sizeof(image)), 0);
+	assert_int_equal(flash_volume_size(image, sizeof(image)), 0);
 }
 
 int main(void)
@@ -170,6 +197,7 @@ int main(void)
 		cmocka_unit_test_setup(a_buffer_is_programmed, start),
 		cmocka_unit_test_setup(
 			its_content_outlives_a_reset_and_its_commands_do_not, start),
+		cmocka_unit_test_setup(who_keeps_it_is_told_when_a_change_is_done, start),
 		cmocka_unit_test_setup(nothing_beyond_its_end_is_touched, start),
 		cmocka_unit_test(it_is_the_volume_of_variables_at_the_start_of_an_image),
 	};

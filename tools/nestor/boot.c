@@ -13,6 +13,7 @@
 #include "machine_acpi.h"
 #include "firmware.h"
 #include "policy/memory.h"
+#include "variables.h"
 
 #define ROM_SIZE       0x10000
 #define ROM_PARAMETERS 0xff00
@@ -184,6 +185,8 @@ static int read_vm(
 {
 	if (vm->firmware.path && firmware_load(a, &vm->firmware, &f->firmware, e))
 		return e->status;
+	if (vm->variables.path && variables_load(a, vm, &f->firmware, &f->variables, e))
+		return e->status;
 	if (!vm->kernel.path)
 		return 0;
 	if (vm->firmware.path ? kernel_load_packed(a, &vm->kernel, &f->kernel, e)
@@ -281,6 +284,9 @@ unsigned boot_vm_files(struct arena *a, const struct vm_spec *vm, const struct v
 	if (f->vgabios.size)
 		out[n++] = (struct boot_file){"vgabios", &f->vgabios,
 			arena_format(a, "vgabios vm=%s", vm->config.name)};
+	if (f->variables.size)
+		out[n++] = (struct boot_file){"variables", &f->variables,
+			arena_format(a, "variables vm=%s", vm->config.name)};
 	if (vm->kernel.path)
 		out[n++] = (struct boot_file){
 			"kernel", &f->kernel.image, boot_kernel_line(a, vm, &f->kernel)};

@@ -24,7 +24,8 @@ struct boot_image {
 /* A VM's files, read and recognised. */
 struct vm_files {
 	struct bytes firmware;
-	struct bytes vgabios; /* of a display, for a BIOS */
+	struct bytes vgabios;   /* of a display, for a BIOS */
+	struct bytes variables; /* of the firmware; empty: those of its image */
 	struct kernel kernel;
 	struct bytes initrd;
 	struct bytes modules[SCENARIO_MAX_MODULES];
@@ -69,13 +70,13 @@ int boot_check_memory(struct arena *a, const struct scenario_spec *s,
 	struct error *e);
 /* A file that Nestor gets as a module, with its command line. */
 struct boot_file {
-	const char *kind; /* firmware, vgabios, boot-rom, kernel, initrd or module */
+	const char *kind; /* firmware, vgabios, variables, boot-rom, kernel, initrd, module */
 	const struct bytes *content;
 	const char *line;
 };
 
 /* Those of a VM, in order. Returns how many. */
-#define BOOT_VM_FILES (LIMIT_MODULES + 5)
+#define BOOT_VM_FILES (LIMIT_MODULES + 6)
 unsigned boot_vm_files(struct arena *a, const struct vm_spec *vm, const struct vm_files *f,
 	struct boot_file out[BOOT_VM_FILES]);
 

@@ -16,6 +16,7 @@
 static const struct option option_table[] = {
 	{"--l1", TO_VM, "kernel", RUN | CHECK | IMAGE},
 	{"--l1-firmware", TO_VM, "firmware", RUN | CHECK | IMAGE},
+	{"--variables", TO_VM, "variables", RUN | CHECK},
 	{"--firmware-log", TO_VM, "firmware-log", RUN | CHECK | IMAGE},
 	{"--name", TO_VM, "name", RUN | CHECK | IMAGE},
 	{"--cmdline", TO_VM, "cmdline", RUN | CHECK | IMAGE},

@@ -12,6 +12,7 @@ static const char vm_texts[] =
 	"  --l1 IMAGE          a Linux bzImage or vmlinux, or a Multiboot 1 or 2 image\n"
 	"  --l1-firmware seabios|ovmf|FILE\n"
 	"                      firmware that starts the VM, instead of Nestor or with its kernel\n"
+	"  --variables FILE    what its firmware remembers is kept there; made if need be\n"
 	"  --cmdline TEXT      its command line\n"
 	"  --initrd FILE       its initial RAM disk (Linux)\n"
 	"  --module FILE[,TEXT]  a boot module with its command line (Multiboot); repeatable\n"

@@ -77,6 +77,11 @@ static int add_file(
 
 static int check_cmdlines(const struct vm_spec *vm, struct error *e)
 {
+	if (vm->variables.path)
+		return fail(e, STATUS_BAD_INPUT,
+			"%s: '%s': variables are kept in a file by `nestor run` only, not by "
+			"an image: leave 'variables' out",
+			vm->variables.where, vm->variables.path);
 	if (check_cmdline(vm, "cmdline", vm->cmdline, e))
 		return e->status;
 	for (unsigned i = 0; i < vm->module_count; i++)

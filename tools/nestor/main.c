@@ -18,6 +18,7 @@
 #include "serve.h"
 #include "session.h"
 #include "trace.h"
+#include "variables.h"
 
 /* Nestor's image: the one given, or the one that belongs to this program. */
 static struct place l0_place(struct arena *a, const struct command *o)
@@ -104,7 +105,7 @@ static int run(struct arena *a, struct command *o, struct error *e)
 
 	if (!o->scenario.log_given && !o->l0_log)
 		o->scenario.l0.log = LOG_WARN;
-	if (machine_disk_check(&o->scenario, &o->iso, e))
+	if (machine_disk_check(&o->scenario, &o->iso, e) || variables_check(&o->scenario, e))
 		return e->status;
 	machine_choose(a, &o->scenario.machine, &m);
 	if (o->verbose || isatty(STDERR_FILENO) || strncmp(m.reason, "warning", 7) == 0)
@@ -142,7 +143,7 @@ static int check(struct arena *a, const struct command *o, struct error *e)
 
 	if (o->host)
 		return host_check(a, o->msrs, o->host_features, o->json, e);
-	if (machine_disk_check(&o->scenario, &o->iso, e) ||
+	if (machine_disk_check(&o->scenario, &o->iso, e) || variables_check(&o->scenario, e) ||
 		boot_read_files(a, &o->scenario, files, e) ||
 		boot_check_memory(
 			a, &o->scenario, files, &l0, l0_cmdline(a, o, MACHINE_BOCHS, true), e))

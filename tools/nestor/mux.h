@@ -15,9 +15,10 @@
 enum mux_channel {
 	MUX_LOG = L0_CHANNEL_LOG,
 	MUX_CONTROL = L0_CHANNEL_CONTROL,
-	MUX_CONSOLE = L0_CHANNEL_VM,    /* and the following: one for each VM */
-	MUX_SCREEN = L0_CHANNEL_SCREEN, /* likewise */
-	MUX_NONE = 0xff,                /* nothing chosen yet */
+	MUX_CONSOLE = L0_CHANNEL_VM,          /* and the following: one for each VM */
+	MUX_SCREEN = L0_CHANNEL_SCREEN,       /* likewise */
+	MUX_VARIABLES = L0_CHANNEL_VARIABLES, /* likewise */
+	MUX_NONE = 0xff,                      /* nothing chosen yet */
 };
 
 struct mux {

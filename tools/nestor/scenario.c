@@ -25,6 +25,8 @@ static const char *const change_words[] = {
 static const struct setting vm_texts[] = {
 	{ROW("firmware", SETTING_FILE, vm_spec, firmware), .words = firmware_words,
 		.help = "the firmware that starts it: Debian's SeaBIOS or OVMF, or a file"},
+	{ROW("variables", SETTING_FILE, vm_spec, variables),
+		.help = "the file in which what firmware remembers outlives the run"},
 	{ROW("kernel", SETTING_FILE, vm_spec, kernel)},
 	{ROW("initrd", SETTING_FILE, vm_spec, initrd)},
 	{ROW("cmdline", SETTING_LINE, vm_spec, cmdline), .max = LIMIT_LINE},
@@ -306,6 +308,10 @@ static int check_vm(const struct vm_spec *vm, struct error *e)
 		return fail(e, STATUS_BAD_INPUT,
 			"%s: the VM '%s' has 'modules', which 'firmware' does not take",
 			vm->where, vm->config.name);
+	if (vm->variables.path && !vm->firmware.path)
+		return fail(e, STATUS_BAD_INPUT,
+			"%s: the VM '%s' has no 'firmware', whose variables could be kept",
+			vm->variables.where, vm->config.name);
 	if (vm->kernel.path && vm->firmware.path &&
 		strcmp(vm->firmware.path, FIRMWARE_SEABIOS) == 0)
 		return fail(e, STATUS_BAD_INPUT,

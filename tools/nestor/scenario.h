@@ -42,6 +42,7 @@ struct vm_spec {
 	struct vm_config config; /* what Nestor is told; first: see vm_keys */
 	const char *where;       /* the place that defined it, for errors */
 	struct place firmware;   /* this or a kernel, or both */
+	struct place variables;  /* where the firmware's are kept; path NULL: nowhere */
 	struct place kernel;
 	struct place initrd;
 	const char *cmdline;

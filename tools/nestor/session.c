@@ -20,6 +20,7 @@
 #include "session_vms.h"
 #include "summary.h"
 #include "symbols.h"
+#include "variables.h"
 
 #define END_GRACE   2.0  /* seconds from the last record to the machine's own end */
 #define STOP_GRACE  10.0 /* seconds that Nestor has to stop the VMs and report */
@@ -38,6 +39,7 @@ struct session {
 	FILE *com1;
 	struct consoles consoles;
 	struct screenshots screenshots;
+	struct variables variables;
 	struct bridge bridge;
 	unsigned banner;    /* lines of = to come before a raw machine's output */
 	struct lines lines; /* of several VMs */
@@ -187,6 +189,8 @@ static void handle_record(struct session *x, const char *line)
 		screenshots_record(&x->screenshots, line);
 		return;
 	}
+	if (variables_record(&x->variables, line))
+		return;
 	milestone(x, record_number(line, "tsc"), line);
 	if (x->stats)
 		fprintf(x->stats, "# %s wall=%.3f\n", line, now() - x->start);
@@ -268,6 +272,8 @@ static void feed(void *context, uint8_t channel, const uint8_t *data, size_t siz
 		fwrite(data, 1, size, x->log);
 	else if (channel == MUX_CONTROL)
 		feed_control(x, data, size);
+	else if (channel >= MUX_VARIABLES && channel != MUX_NONE)
+		variables_take(&x->variables, channel - MUX_VARIABLES, data, size);
 	else if (channel >= MUX_SCREEN && channel != MUX_NONE)
 		feed_screen(x, channel - MUX_SCREEN, data, size);
 	else if (channel != MUX_NONE)
@@ -549,8 +555,12 @@ int session_run(struct arena *a, const struct scenario_spec *s, const struct mac
 		bridge_name(&x->bridge, i, x->vms.at[i].name);
 	if (!status)
 		status = screenshots_open(&x->screenshots, a, s, o->files, o->screenshots, e);
+	if (!status && !o->raw)
+		status = variables_open(&x->variables, s, o->files, e);
 	if (!status)
 		status = run(x, a, m, e);
+	if (variables_close(&x->variables, e))
+		status = e->status;
 	bridge_close(&x->bridge);
 	consoles_close(&x->consoles);
 	if (screenshots_close(&x->screenshots, e) && !status)
