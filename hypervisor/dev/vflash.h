@@ -32,8 +32,8 @@ void vflash_reset(struct platform *p);
 bool vflash_mmio(struct platform *p, uint64_t gpa, bool write, unsigned size, uint64_t *value);
 
 /*
- * Bytes from *from up to *end hold all that was programmed or erased since the last call. False:
- * nothing was. When the guest is done with changing, dev_work is called.
+ * Bytes from *from up to *end hold all that was programmed or erased since the last call.
+ * False: nothing was. When the guest is done with changing, dev_work is called.
  */
 bool vflash_take_changed(struct vflash *f, uint64_t *from, uint64_t *end);
 

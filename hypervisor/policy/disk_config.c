@@ -22,6 +22,8 @@ const struct setting disk_settings[] = {
 		.help = "its name at that server, if it is not its own"},
 	{ROW("port", "port", SETTING_NUMBER, port), .min = 1, .max = UINT32_MAX - 1,
 		.initial = NBD_PORT, .help = "where that server listens (virtio-vsock)"},
+	{ROW("host", NULL, SETTING_NUMBER, host), .min = 1, .max = LIMIT_VMS * LIMIT_DISKS,
+		.help = "the number of the host's file that it is, of size="},
 	{ROW("cow", "cow", SETTING_SIZE, cow), .min = MEMORY_PAGE, .max = 1ull << 40,
 		.unit = MEMORY_PAGE, .help = "how much of it may be written"},
 	{ROW("readonly", "readonly", SETTING_SWITCH, readonly), .initial = false,
@@ -48,7 +50,7 @@ uint32_t disk_config_pages(const struct disk_config *c, uint64_t image)
 	uint64_t size = round_up(disk_config_size(c, image), MEMORY_PAGE);
 	uint64_t cow = c->cow != 0 ? c->cow : DISK_COW_DEFAULT;
 
-	if (c->readonly || disk_config_is_remote(c))
+	if (c->readonly || !disk_config_is_in_memory(c))
 		return 0;
 	return (uint32_t)((cow < size ? cow : size) / MEMORY_PAGE);
 }
@@ -61,6 +63,8 @@ uint64_t disk_config_memory(const struct disk_config *c, uint64_t image)
 
 	if (disk_config_is_remote(c))
 		return MEMORY_REMOTE_DISK;
+	if (c->host != 0)
+		return MEMORY_PAGE;
 	return round_up(size / MEMORY_PAGE * sizeof(uint32_t), MEMORY_PAGE) +
 	       pages * MEMORY_PAGE + round_up(pages * sizeof(uint32_t), MEMORY_PAGE);
 }
@@ -71,6 +75,8 @@ const char *disk_config_error(const struct disk_config *c, uint64_t image)
 		return "a disk that another VM serves needs its size";
 	if (disk_config_is_remote(c) && c->cow != 0)
 		return "a disk that another VM serves is written there, not to copies";
+	if (c->host != 0 && (c->size == 0 || c->cow != 0 || disk_config_is_remote(c)))
+		return "a disk that is a file of the host has a size, and neither 'cow' nor 'nbd'";
 	if (!disk_config_is_remote(c) && (c->export[0] != '\0' || c->port != NBD_PORT))
 		return "'export' and 'port' are for a disk that another VM serves ('nbd')";
 	if (!c->attached && c->root_port == 0)

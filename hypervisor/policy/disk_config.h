@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What a disk in memory is asked to be: the settings that L0 and the host tool share, and what
+ * What a disk is asked to be: the settings that L0 and the host tool share, and what
  * follows from them.
  */
 #ifndef NESTOR_POLICY_DISK_CONFIG_H
@@ -22,6 +22,7 @@ struct disk_config {
 	char server[LIMIT_NAME];   /* the VM that serves it by NBD; none: it is in memory */
 	char export[LIMIT_EXPORT]; /* its name there; none: its own */
 	uint32_t port;             /* of the server's virtio socket */
+	uint32_t host;             /* the file of the host that it is; 0: none */
 	uint64_t size;             /* bytes; 0: that of its image */
 	uint64_t cow;              /* bytes that may be written; 0: DISK_COW_DEFAULT */
 	uint32_t root_port;        /* it is in that slot; 0: on bus 0 */
@@ -37,6 +38,12 @@ extern const struct setting disk_settings[];
 static inline bool disk_config_is_remote(const struct disk_config *c)
 {
 	return c->server[0] != '\0';
+}
+
+/* Neither a file of the host nor at another VM. */
+static inline bool disk_config_is_in_memory(const struct disk_config *c)
+{
+	return c->host == 0 && !disk_config_is_remote(c);
 }
 
 static inline const char *disk_config_export(const struct disk_config *c)

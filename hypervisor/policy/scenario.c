@@ -186,6 +186,7 @@ static const char *add_disk(struct vm_images *vm, struct disk_config *c, struct 
 	vm->disks[vm->disk_count++] = (struct vm_disk){*c, file};
 	vm->config.disk_memory += disk_config_memory(c, file.size);
 	vm->config.remote_disks += disk_config_is_remote(c);
+	vm->config.host_disks += c->host != 0;
 	return NULL;
 }
 
@@ -464,6 +465,8 @@ static const char *define_error(
 		return "memory that moves ('reserve') is given away at the start only";
 	if (c->ports.count != 0)
 		return "named ports are connected at the start only";
+	if (c->host_disks != 0)
+		return "disks that are files of the host belong to one VM";
 	if (c->remote_disks != 0)
 		return "disks that another VM serves are connected at the start only";
 	if (c->display != DISPLAY_NONE && !c->firmware)

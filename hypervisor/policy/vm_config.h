@@ -92,6 +92,7 @@ struct vm_config {
 	uint64_t vmx_features;  /* mask of 1 << enum caps_feature: what VT-x L1 gets at most */
 	uint64_t disk_memory;   /* bytes of its pool for its disks; no setting: they say it */
 	uint32_t remote_disks;  /* that other VMs serve; likewise */
+	uint32_t host_disks;    /* that are files of the host; likewise */
 	struct port_list ports; /* byte streams beside its console */
 };
 

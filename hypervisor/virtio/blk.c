@@ -213,7 +213,7 @@ static uint8_t begin_type(struct virtio_blk *b, struct virtq *q, uint64_t sector
 			return VIRTIO_BLK_S_OK;
 		b->request.left = 0;
 		return VIRTIO_BLK_S_IOERR;
-	case VIRTIO_BLK_T_FLUSH: /* memory keeps what it has */
+	case VIRTIO_BLK_T_FLUSH: /* of memory nothing is to do: it keeps what it has */
 		return VIRTIO_BLK_S_OK;
 	case VIRTIO_BLK_T_GET_ID:
 		do_id(b, q);
@@ -240,6 +240,8 @@ bool blk_begin(struct virtio_blk *b, struct virtq *q)
 /* True when more is left of it than the budget allows. */
 static bool go_on(struct virtio_blk *b, struct virtq *q, uint64_t *budget)
 {
+	if (b->host != NULL)
+		return blk_host_go_on(b, q, budget);
 	switch (b->request.type) {
 	case VIRTIO_BLK_T_IN:
 		do_in(b, q, budget);
@@ -370,6 +372,7 @@ bool virtio_blk_create(struct virtio_blk *b, struct disk *disk, unsigned queues,
 	struct platform *p, uint16_t bdf)
 {
 	b->disk = disk;
+	b->host = NULL;
 	b->remote = NULL;
 	b->name = disk->name;
 	b->size = disk->size;
@@ -377,10 +380,23 @@ bool virtio_blk_create(struct virtio_blk *b, struct disk *disk, unsigned queues,
 	return create(b, queues, p, bdf);
 }
 
+bool virtio_blk_create_host(struct virtio_blk *b, const struct blk_host *host, unsigned queues,
+	struct platform *p, uint16_t bdf)
+{
+	b->disk = NULL;
+	b->host = host;
+	b->remote = NULL;
+	b->name = host->name;
+	b->size = host->size;
+	b->readonly = host->readonly;
+	return create(b, queues, p, bdf);
+}
+
 bool virtio_blk_create_remote(struct virtio_blk *b, struct blk_remote *remote, unsigned queues,
 	struct platform *p, uint16_t bdf)
 {
 	b->disk = NULL;
+	b->host = NULL;
 	b->remote = remote;
 	b->name = remote->name;
 	b->size = remote->size;

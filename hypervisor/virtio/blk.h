@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The block device (virtio 1.2, 5.2), on a disk in memory, or on one that another VM serves
- * (blk_remote.h).
+ * The block device (virtio 1.2, 5.2), on a disk in memory, in a file of the host (blk_host.h),
+ * or on one that another VM serves (blk_remote.h).
  */
 #ifndef NESTOR_VIRTIO_BLK_H
 #define NESTOR_VIRTIO_BLK_H
 
 #include "spec/virtio_blk.h"
+#include "virtio/blk_host.h"
 #include "virtio/blk_remote.h"
 #include "virtio/disk.h"
 #include "virtio/virtio.h"
@@ -26,7 +27,8 @@ struct virtio_blk {
 	const char *name;        /* and serial number */
 	uint64_t size;           /* bytes */
 	bool readonly;
-	struct disk *disk; /* one of these two */
+	struct disk *disk; /* one of these three */
+	const struct blk_host *host;
 	struct blk_remote *remote;
 	bool begun;                 /* the chain that is taken */
 	struct blk_request request; /* which is this */
@@ -37,6 +39,9 @@ bool virtio_blk_create(struct virtio_blk *b, struct disk *disk, unsigned queues,
 	struct platform *p, uint16_t bdf);
 /* The same; the caller has filled `remote` by blk_remote_create. */
 bool virtio_blk_create_remote(struct virtio_blk *b, struct blk_remote *remote, unsigned queues,
+	struct platform *p, uint16_t bdf);
+/* The same; the caller has filled `host`, which lives as long. */
+bool virtio_blk_create_host(struct virtio_blk *b, const struct blk_host *host, unsigned queues,
 	struct platform *p, uint16_t bdf);
 /* Something may have come from the server of its disk. */
 void virtio_blk_arrived(struct virtio_blk *b);

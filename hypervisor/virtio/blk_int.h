@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What disks in memory and disks elsewhere do in the same way.
+ * What disks in memory, in files of the host and elsewhere do in the same way.
  */
 #ifndef NESTOR_VIRTIO_BLK_INT_H
 #define NESTOR_VIRTIO_BLK_INT_H
@@ -24,6 +24,11 @@ bool blk_next_range(const struct virtio_blk *b, struct virtq *q, struct virtq_ch
 bool blk_ranges_left(const struct virtq_chain *c, const struct blk_request *r);
 /* The status goes into the last byte of the chain. */
 void blk_put_status(struct virtq *q, struct virtq_chain *c, uint8_t status);
+
+/* ---- a file of the host ---- */
+
+/* Goes on with a request that has begun. True: more of it is left. */
+bool blk_host_go_on(struct virtio_blk *b, struct virtq *q, uint64_t *budget);
 
 /* ---- a disk elsewhere ---- */
 

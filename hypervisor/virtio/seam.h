@@ -9,6 +9,9 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "spec/host_disk.h"
+
+struct blk_host;
 struct blk_remote;
 struct disk;
 struct platform;
@@ -38,6 +41,14 @@ void seam_line_told(struct platform *p, unsigned port, uint32_t opens, bool gues
 
 /* A disk has no page left for what the guest wrote. Each time that a request fails so. */
 void seam_disk_full(struct platform *p, const struct disk *d);
+
+/*
+ * What is to be done with `size` bytes at a place of a file of the host, which lies in it; of
+ * reads and writes they are at `bytes`, in contiguous memory. False: the host has an error,
+ * which is told.
+ */
+bool seam_host_disk(struct platform *p, const struct blk_host *d, enum host_disk_op op,
+	uint64_t at, void *bytes, uint64_t size);
 
 /* There is no connection to the server of a disk, why; NULL: there is one again. */
 void seam_disk_server(struct platform *p, const struct blk_remote *r, const char *why);

@@ -4,6 +4,7 @@
 #include "cpu/input.h"
 
 #include "cpu/asm.h"
+#include "cpu/host_disk.h"
 #include "cpu/log.h"
 #include "cpu/mem.h"
 #include "mm/layout.h"
@@ -83,6 +84,43 @@ static bool create_remote(struct vm *vm, unsigned i, const struct vm_disk *sourc
 	return ok;
 }
 
+/* A file of the host, which the machine must have. */
+static bool create_host(struct vm *vm, unsigned i, const struct vm_disk *source)
+{
+	const struct disk_config *c = &source->config;
+	bool ok = true;
+	struct blk_host *h = take(vm, sizeof(*h), &ok);
+
+	if (host_disk_size(c->host) != c->size) {
+		log_error(
+			"'%s': its disk '%s' is file %u of the host, with %lu bytes, which this "
+			"machine has not: `nestor run` gives it to the emulated machine; "
+			"elsewhere another VM serves it (nbd=)",
+			vm->config.name, c->name, c->host, c->size);
+		return false;
+	}
+	if (!ok)
+		return false;
+	*h = (struct blk_host){c->name, c->host, c->size, c->readonly};
+	vm->devices->host[i] = h;
+	return true;
+}
+
+static bool create_in_memory(struct vm *vm, unsigned i, const struct vm_disk *source)
+{
+	vm->devices->disk[i] = create_disk(vm, source);
+	return vm->devices->disk[i] != NULL;
+}
+
+static bool create_any(struct vm *vm, unsigned i, const struct vm_disk *source)
+{
+	if (disk_config_is_remote(&source->config))
+		return create_remote(vm, i, source);
+	if (source->config.host != 0)
+		return create_host(vm, i, source);
+	return create_in_memory(vm, i, source);
+}
+
 /* They read the boot modules themselves. */
 static void create_cdroms(struct vm *vm, const struct vm_images *images)
 {
@@ -119,13 +157,7 @@ bool devices_create(struct vm *vm, const struct vm_images *images)
 		const struct vm_disk *source = &images->disks[d->disk_count];
 
 		d->disk_port[d->disk_count] = source->config.root_port;
-		if (disk_config_is_remote(&source->config)) {
-			if (!create_remote(vm, d->disk_count, source))
-				return false;
-			continue;
-		}
-		d->disk[d->disk_count] = create_disk(vm, source);
-		if (d->disk[d->disk_count] == NULL)
+		if (!create_any(vm, d->disk_count, source))
 			return false;
 	}
 	create_cdroms(vm, images);
@@ -189,6 +221,9 @@ static bool add_disk(struct vm *vm, unsigned i)
 	struct vm_devices *d = vm->devices;
 	uint16_t place = device_place(PLACE_DISKS + i, d->disk_port[i]);
 
+	if (d->host[i] != NULL)
+		return virtio_blk_create_host(
+			&d->blk[i], d->host[i], vm->config.cpus, vm->platform, place);
 	return d->remote[i] != NULL ? virtio_blk_create_remote(&d->blk[i], d->remote[i],
 					      vm->config.cpus, vm->platform, place)
 				    : virtio_blk_create(&d->blk[i], d->disk[i], vm->config.cpus,

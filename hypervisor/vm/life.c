@@ -256,10 +256,7 @@ void life_vcpu_ended(struct vm *vm, unsigned id)
 	__atomic_fetch_add(&ended, 1, __ATOMIC_SEQ_CST);
 }
 
-/*
- * What its display shows and its firmware keeps, before its memory is wiped: a piece. False
- * when nothing was left.
- */
+/* Of display and variables, before they are wiped: a piece. False when nothing was left. */
 static bool show_piece(struct life *l)
 {
 	if (!l->shows)

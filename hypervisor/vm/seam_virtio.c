@@ -5,6 +5,7 @@
 #include "virtio/seam.h"
 
 #include "cpu/asm.h"
+#include "cpu/host_disk.h"
 #include "cpu/input.h"
 #include "cpu/mem.h"
 #include "cpu/mux.h"
@@ -155,6 +156,43 @@ static unsigned number_of(const struct vm *vm, const struct disk *d)
 	while (i + 1 < LIMIT_DISKS && vm->devices->disk[i] != d)
 		i++;
 	return i;
+}
+
+static const char *host_error(uint32_t error)
+{
+	switch (error) {
+	case HOST_DISK_EIO:
+		return "an I/O error";
+	case HOST_DISK_EFBIG:
+		return "the file may not grow";
+	case HOST_DISK_ENOSPC:
+	case HOST_DISK_EDQUOT:
+		return "no space is left";
+	case HOST_DISK_EROFS:
+		return "it is read-only";
+	default:
+		return "an error";
+	}
+}
+
+bool seam_host_disk(struct platform *p, const struct blk_host *d, enum host_disk_op op,
+	uint64_t at, void *bytes, uint64_t size)
+{
+	struct vm *vm = vm_of_platform(p);
+	uint64_t place = at;
+	uint32_t error = host_disk_do(d->number, op, &place, bytes, size);
+	unsigned i = 0;
+
+	if (error == 0)
+		return true;
+	while (i + 1 < LIMIT_DISKS && vm->devices->host[i] != d)
+		i++;
+	if (vm_first_time(vm, WARN_DISK + i))
+		vm_log(vm, LOG_WARN,
+			"'%s': the file of its disk '%s' could not be %s at byte %lu: %s (%u)",
+			vm->config.name, d->name, op == HOST_DISK_READ ? "read" : "written", at,
+			host_error(error), error);
+	return false;
 }
 
 void seam_disk_full(struct platform *p, const struct disk *d)

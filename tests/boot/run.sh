@@ -249,6 +249,39 @@ long_virtio_disk_served_by_qemu_nbd_from_qcow2() {
 		shows_not 'ended with status|I/O error'
 }
 
+# A disk of 8 GiB that is not loaded. Killed at once after it was told that all is on the disk, the run has lost nothing; the next one finds
+# it, and what that one writes is gone. What the file has no room for is an I/O error.
+host_disk() { # CHANGES TRY FAR
+	local line="$LINUX quiet try=$2 far=$3"
+	run=(run --timeout 120 --memory 128M --l1 "$B/debian/vmlinuz" --initrd "$B/debian/devices.cpio" --cmdline "$line" --disk "$out.img,name=big$1")
+}
+
+test_virtio_disk_of_a_file_that_is_not_loaded() {
+	local run pid sum at
+	rm -f "$out.img" && truncate -s 8G "$out.img" && head -c 1M "$B/debian/root/bin/busybox" >"$out.want" || return 1
+	host_disk ,changes=keep far write
+	"$NESTOR" "${run[@]}" </dev/null >"$out" 2>&1 &
+	pid=$!
+	seen 'far: flushed at 8191 MiB'
+	kill -9 $pid
+	wait $pid 2>/dev/null
+	for at in 0 4096 8191; do
+		cmp <(dd if="$out.img" bs=1M skip=$at count=1 2>/dev/null) "$out.want" || return 1
+	done
+	[ "$(du -m "$out.img" | cut -f 1)" -le 8 ] || { echo 'not sparse'; return 1; }
+	sum=$(stat -c '%Y %b' "$out.img")
+	host_disk '' far,over read
+	expect 0 "${run[@]}" && shows 'far: ok' 'over: ok' && [ "$(stat -c '%Y %b' "$out.img")" = "$sum" ] || return 1
+	host_disk ,changes=keep far write
+	expect 66 "${run[@]}" --l1 "$B/debian/vmlinuz" --disk "$out.img" && one_line && shows "used twice, and its changes are kept" || return 1
+	expect 66 "${run[@]}" --machine qemu && shows 'needs the emulated machine' || return 1
+	flock -s "$out.img" "$NESTOR" "${run[@]}" >"$out" 2>&1
+	text
+	one_line && shows 'is the disk of another run' || return 1
+	(trap '' XFSZ && ulimit -f $((4 << 20)) && expect 0 "${run[@]}") && shows 'far: flushed at 0 MiB' 'far: error at 4096 MiB' 'far: failed' &&
+		[ "$(grep -c "could not be written at byte 4294967296: the file may not grow (27)" "$out.text")" = 1 ]
+}
+
 # Its boot sector waits until there is a server, and finds after a reset what it wrote before.
 test_seabios_boots_from_a_disk_that_another_vm_serves() {
 	cat >"$out.yaml" <<-END
@@ -1511,11 +1544,11 @@ long_variables_of_ovmf_outlive_the_run() {
 	local guid=8be4df61-93ca-11d2-aa0d-00e098032b8c
 	local run=(run --timeout 300 --memory 128M --l1-firmware ovmf --variables "$out.vars")
 	rm -f "$out.vars"
-	typing "${run[@]}" && seen 'Shell> $' && printf 'setvar NestorTest -guid %s -nv -bs =0x42424e54\r' $guid >&9 && sleep 2 &&
+	typing "${run[@]}" && seen 'Shell> ' && printf 'setvar NestorTest -guid %s -nv -bs =0x42424e54\r' $guid >&9 && sleep 2 &&
 		printf 'bcfg boot addp 0 Nope "Nestor entry"\rsetvar NestorTest -guid %s\r' $guid >&9 && seen '42 42 4E 54|54 4E 42 42' &&
 		printf 'reset -s\r' >&9 && ended 0 && [ "$(stat -c %s "$out.vars")" = $((0x84000)) ] || return 1
 	grep -q -a 'N.e.s.t.o.r.T.e.s.t' "$out.vars" || { echo 'not in the file'; return 1; }
-	typing "${run[@]}" && seen 'Shell> $' && printf 'setvar NestorTest -guid %s\r' $guid >&9 && seen '42 42 4E 54|54 4E 42 42' &&
+	typing "${run[@]}" && seen 'Shell> ' && printf 'setvar NestorTest -guid %s\r' $guid >&9 && seen '42 42 4E 54|54 4E 42 42' &&
 		printf 'reset -s\r' >&9 && ended 0
 }
 

@@ -107,7 +107,7 @@ static void errors_name_file_line_key_value_and_what_is_allowed(void **state)
 	expect_error("vms:\n  - name: a\n    kernal: k\n",
 		"dir/s.yaml:3: unknown key 'kernal': must be one of name, memory, cpus, vmx, shadow, "
 		"apicv, vmx-features, start, restart, restart-limit, background, weight, pin, "
-		"reserve, balloon, rng, virtio-console, vsock, ports, firmware-log, boot, display, net, devices, iommu, argv0, firmware, kernel, initrd, cmdline, modules, disks, "
+		"reserve, balloon, rng, virtio-console, vsock, ports, firmware-log, boot, display, net, devices, iommu, argv0, firmware, variables, kernel, initrd, cmdline, modules, disks, "
 		"cdroms, nets");
 	expect_error("vms: [{name: a, kernel: k, cpus: 9}]",
 		"dir/s.yaml:1: cpus: '9' is not allowed: must be a number from 1 to 8");
@@ -190,8 +190,15 @@ static void disks_that_cannot_be_are_told_with_their_place(void **state)
 		{"{nbd: a, size: 1M}", "nbd 'a': a VM cannot serve its own disk"},
 		{"{scratch: 1M, export: x}", "are for a disk that another VM serves"},
 		{"{image: d, sizes: 1M}",
-			"dir/s.yaml:5: unknown key 'sizes': must be one of image, size, name, "
+			"dir/s.yaml:5: unknown key 'sizes': must be one of image, changes, size, name, "
 			"scratch, nbd, export, port, cow, readonly"},
+		{"{image: none-such, changes: keep}",
+			"dir/s.yaml:5: image: 'dir/none-such': No such file"},
+		{"{image: /, changes: keep}", "dir/s.yaml:5: image: '/' is not a file"},
+		{"{scratch: 1M, changes: keep}",
+			"dir/s.yaml:5: disks: 'changes: keep' is for a disk with an 'image'"},
+		{"{image: /etc/passwd, changes: keep, cow: 1M}", "is for changes in memory"},
+		{"{image: d, changes: no}", "must be one of keep, discard"},
 		{"{image: d, cow: 100}", "dir/s.yaml:5: cow: '100' is not allowed: must be"},
 		{"{scratch: 1000}", "a multiple of 512"},
 		{"{scratch: 1M, name: twenty-characters-no1}",
@@ -465,7 +472,8 @@ static void options_give_disks_too(void **state)
 	expect_usage("nestor|run|--l1|k|--disk|a,cow=5", "a multiple of 4K");
 	expect_usage("nestor|run|--l1|k|--disk|a,name=twenty-characters-no1",
 		"must be 1 to 20 letters");
-	expect_usage("nestor|run|--l1|k|--disk|a,frob=5", "'frob': must be one of image, size");
+	expect_usage("nestor|run|--l1|k|--disk|a,frob=5",
+		"'frob': must be one of image, changes, size");
 	expect_usage("nestor|run|--l1|k|--disk|a,cow", "'cow': must be one of");
 	expect_usage("nestor|run|--l1|k|--disk|a,cow,name=x", "'cow': must be one of");
 	expect_usage("nestor|run|--l1|k|--scratch|x", "must be a size");

@@ -9,6 +9,7 @@
 
 #include "fake_dev.h"
 #include "stream/seam.h"
+#include "virtio/blk_host.h"
 #include "virtio/seam.h"
 #include "virtio/virtio.h"
 
@@ -156,6 +157,38 @@ void seam_line_told(struct platform *p, unsigned port, uint32_t opens, bool gues
 	world.port[port].told = opens;
 	world.port[port].guest = guest;
 	world.port[port].reports++;
+}
+
+/* The host's file: its bytes, what is on its disk, and the error that it has at a place. */
+#define WORLD_FILE (64u * 4096u)
+static uint8_t world_file[WORLD_FILE], world_flushed[WORLD_FILE];
+static uint64_t world_bad_byte = UINT64_MAX;
+static unsigned world_host_requests;
+
+bool seam_host_disk(struct platform *p, const struct blk_host *d, enum host_disk_op op,
+	uint64_t at_byte, void *bytes, uint64_t size)
+{
+	assert_ptr_equal(p, &machine);
+	assert_int_equal(d->number, 3);
+	assert_true(at_byte <= d->size && size <= d->size - at_byte);
+	world_host_requests++;
+	if (world_bad_byte >= at_byte && world_bad_byte - at_byte < size)
+		return false;
+	switch (op) {
+	case HOST_DISK_READ:
+		memcpy(bytes, world_file + at_byte, size);
+		return true;
+	case HOST_DISK_WRITE:
+		memcpy(world_file + at_byte, bytes, size);
+		return true;
+	case HOST_DISK_FLUSH:
+		memcpy(world_flushed, world_file, sizeof(world_file));
+		return true;
+	default:
+		assert_in_range(op, HOST_DISK_ZERO, HOST_DISK_DISCARD);
+		memset(world_file + at_byte, 0, size);
+		return true;
+	}
 }
 
 void seam_disk_full(struct platform *p, const struct disk *d)

@@ -266,15 +266,6 @@ static void reset(void *self, unsigned type)
 
 /* ---- the plugin ---- */
 
-static bool size_is(void *symbol, size_t size)
-{
-	Dl_info info;
-	const ElfW(Sym) *s = NULL;
-
-	return dladdr1(symbol, &info, (void **)&s, RTLD_DL_SYMENT) && s != NULL &&
-	       s->st_size == size;
-}
-
 int libnestordev_plugin_entry(void *plugin, uint16_t type, uint8_t mode);
 
 int libnestordev_plugin_entry(void *plugin, uint16_t type, uint8_t mode)
@@ -283,8 +274,7 @@ int libnestordev_plugin_entry(void *plugin, uint16_t type, uint8_t mode)
 
 	if (mode != 1) /* 2: what is it? optional. 3: it is on PCI */
 		return mode == 2 ? 4 : mode == 3;
-	if (!size_is(bx_devices, DEVICES_SIZE) || !size_is(bx_pc_system, SYSTEM_SIZE) ||
-		!size_is(pci_vtable, sizeof(table))) {
+	if (!plugin_knows_bochs(sizeof(table))) {
 		fprintf(stderr, "nestordev: not the Bochs that is known\n");
 		exit(1);
 	}

@@ -6,7 +6,11 @@
 #ifndef NESTOR_TOOLS_BOCHS_PLUGIN_H
 #define NESTOR_TOOLS_BOCHS_PLUGIN_H
 
+#include <dlfcn.h>
+#include <limits.h>
+#include <link.h>
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 typedef bool (*memory_handler)(uint64_t at, unsigned size, void *data, void *self);
@@ -48,6 +52,13 @@ void start_timer(void *system, unsigned timer, uint64_t ticks, bool again) __asm
 	"_ZN14bx_pc_system_c20activate_timer_ticksEjmb");
 void stop_timer(void *system, unsigned timer) __asm__(
 	"_ZN14bx_pc_system_c16deactivate_timerEj");
+bool register_read_port(void *devices, void *self, port_reader read, uint32_t port,
+	const char *name,
+	uint8_t sizes) __asm__("_ZN12bx_devices_c24register_io_read_handlerEPvPFjS0_jjEjPKch");
+bool register_write_port(void *devices, void *self, port_writer write, uint32_t port,
+	const char *name,
+	uint8_t sizes) __asm__("_ZN12bx_devices_c25register_io_write_handlerEPvPFvS0_jjjEjPKc"
+			       "h");
 void pluginRegisterDeviceDevmodel(void *plugin, uint16_t type, void *device, const char *name);
 
 #define DEVICES_SIZE 0xfa0
@@ -67,5 +78,21 @@ enum {
 /* The bridge that pins lead to, and its function for them. */
 #define DEVICES_BRIDGE 0x88
 #define SLOT_SET_IRQ   10
+
+static inline bool size_is(void *symbol, size_t size)
+{
+	Dl_info info;
+	const ElfW(Sym) *s = NULL;
+
+	return dladdr1(symbol, &info, (void **)&s, RTLD_DL_SYMENT) && s != NULL &&
+	       s->st_size == size;
+}
+
+/* With a table of the functions of PCI devices of this size. */
+static inline bool plugin_knows_bochs(size_t table)
+{
+	return size_is(bx_devices, DEVICES_SIZE) && size_is(bx_pc_system, SYSTEM_SIZE) &&
+	       size_is(pci_vtable, table);
+}
 
 #endif

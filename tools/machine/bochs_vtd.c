@@ -246,15 +246,6 @@ static void reset(void *self, unsigned type)
 	devices_outp(bx_devices, PCI_DATA, 1, 1);
 }
 
-static bool size_is(void *symbol, size_t size)
-{
-	Dl_info info;
-	const ElfW(Sym) *s = NULL;
-
-	return dladdr1(symbol, &info, (void **)&s, RTLD_DL_SYMENT) && s != NULL &&
-	       s->st_size == size;
-}
-
 int libnestorvtd_plugin_entry(void *plugin, uint16_t type, uint8_t mode);
 
 int libnestorvtd_plugin_entry(void *plugin, uint16_t type, uint8_t mode)

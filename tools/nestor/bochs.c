@@ -45,6 +45,23 @@ static bool runs_smp_well(struct arena *a, const char *bochs)
 	return access(arena_format(a, "%.*s/smp.so", length, bochs), F_OK) == 0;
 }
 
+/* Our device for files of this host; false with an error: it is not there. */
+static bool has_disk_device(struct arena *a, const char *bochs, struct error *e)
+{
+	const char *slash = strrchr(bochs, '/');
+	int length = slash ? (int)(slash - bochs) : 0;
+	const char *plugin =
+		arena_format(a, "%.*s/root/usr/lib/x86_64-linux-gnu/bochs/plugins/%s", length,
+			bochs, "libbx_nestordisk.so");
+
+	if (access(plugin, R_OK) < 0)
+		fail(e, STATUS_HOST_ERROR,
+			"the emulator has no device for disks that are files ('%s'): run `make "
+			"machine`, or let another VM serve them ('nbd')",
+			plugin);
+	return !e->status;
+}
+
 /* The end of the highest image. */
 static uint64_t images_end(const struct boot_plan *plan)
 {
@@ -155,10 +172,10 @@ static const char *configuration(struct arena *a, const struct machine_parts *pa
 		"error: action=report\n"
 		"info: action=report\n"
 		"debug: action=ignore\n"
-		"%s%s%s%s%s",
+		"%s%s%s%s%s%s",
 		(unsigned long long)plan->cpus, (unsigned long long)config->ips, mib, host,
 		BLOCK >> 10, boot_lines(a, plan, folder), com1, folder, net_lines(a, config),
-		disk_lines(a, parts),
+		disk_lines(a, parts), config->host_disks ? "plugin_ctrl: nestordisk=1\n" : "",
 		config->iommu == MACHINE_IOMMU_NONE ? "" : "plugin_ctrl: nestorvtd=1\n",
 		config->option ? config->option : "", config->option ? "\n" : "");
 }
@@ -208,6 +225,10 @@ int bochs_prepare(
 	if (!bochs)
 		return fail(
 			e, STATUS_HOST_ERROR, "Bochs >= 3.0 is missing: run `make machine`");
+	if (parts->config->host_disks && !has_disk_device(a, bochs, e))
+		return e->status;
+	if (parts->config->host_disks && setenv("NESTOR_DISKS", folder, 1) < 0)
+		return fail(e, STATUS_HOST_ERROR, "no memory for the environment");
 	if (file_write(arena_format(a, "%s/vga.bin", folder), &vga, e) ||
 		file_write_text(rc, text, e) || file_write_text(debugger, "c\n", e) ||
 		write_ram(arena_format(a, "%s/ram.bin", folder), plan, e))

@@ -17,7 +17,8 @@ static const char vm_texts[] =
 	"  --initrd FILE       its initial RAM disk (Linux)\n"
 	"  --module FILE[,TEXT]  a boot module with its command line (Multiboot); repeatable\n"
 	"  --disk FILE[,KEY=VALUE...]  a disk that begins as FILE, which stays as it is; keys:\n"
-	"                      cow (how much may be written; default: all, up to 64M),\n"
+	"                      changes (keep: FILE is written, on the emulator; default:\n"
+	"                      discard), cow (how much may be written; default: all, up to 64M),\n"
 	"                      readonly, name (20 characters at most); repeatable\n"
 	"  --scratch SIZE[,KEY=VALUE...]  an empty disk; the same keys\n"
 	"  --cd FILE           a CD-ROM drive with the image FILE; repeatable\n";

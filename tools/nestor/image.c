@@ -10,6 +10,7 @@
 
 #include "file.h"
 #include "firmware.h"
+#include "host_disk.h"
 #include "process.h"
 
 /* The first line of a folder's grub.cfg. */
@@ -77,6 +78,8 @@ static int add_file(
 
 static int check_cmdlines(const struct vm_spec *vm, struct error *e)
 {
+	if (host_disks_refuse(vm, e))
+		return e->status;
 	if (vm->variables.path)
 		return fail(e, STATUS_BAD_INPUT,
 			"%s: '%s': variables are kept in a file by `nestor run` only, not by "

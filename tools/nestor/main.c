@@ -11,6 +11,7 @@
 #include "file.h"
 #include "help.h"
 #include "host.h"
+#include "host_disk.h"
 #include "image.h"
 #include "machine.h"
 #include "machine_disk.h"
@@ -75,7 +76,8 @@ static int run_in_folder(struct arena *a, const struct command *o, const struct 
 		.files = files,
 	};
 
-	if (machine_prepare(a, &o->scenario.machine, plan, folder, m, e))
+	if (host_disks_prepare(a, &o->scenario, m->kind, folder, e) ||
+		machine_prepare(a, &o->scenario.machine, plan, folder, m, e))
 		return e->status;
 	return session_run(a, &o->scenario, m, &session, e);
 }
@@ -95,6 +97,15 @@ static int make_plan(struct arena *a, const struct command *o, const struct mach
 		l0_cmdline(a, o, m->kind, m->control.path != NULL), plan, e);
 }
 
+/* Has everybody what is written alone? */
+static int check_shared(const struct command *o, struct error *e)
+{
+	if (machine_disk_check(&o->scenario, &o->iso, e) ||
+		host_disks_check(&o->scenario, &o->iso, e))
+		return e->status;
+	return variables_check(&o->scenario, e);
+}
+
 static int run(struct arena *a, struct command *o, struct error *e)
 {
 	struct boot_plan plan = {0};
@@ -105,7 +116,7 @@ static int run(struct arena *a, struct command *o, struct error *e)
 
 	if (!o->scenario.log_given && !o->l0_log)
 		o->scenario.l0.log = LOG_WARN;
-	if (machine_disk_check(&o->scenario, &o->iso, e) || variables_check(&o->scenario, e))
+	if (check_shared(o, e))
 		return e->status;
 	machine_choose(a, &o->scenario.machine, &m);
 	if (o->verbose || isatty(STDERR_FILENO) || strncmp(m.reason, "warning", 7) == 0)
@@ -143,8 +154,7 @@ static int check(struct arena *a, const struct command *o, struct error *e)
 
 	if (o->host)
 		return host_check(a, o->msrs, o->host_features, o->json, e);
-	if (machine_disk_check(&o->scenario, &o->iso, e) || variables_check(&o->scenario, e) ||
-		boot_read_files(a, &o->scenario, files, e) ||
+	if (check_shared(o, e) || boot_read_files(a, &o->scenario, files, e) ||
 		boot_check_memory(
 			a, &o->scenario, files, &l0, l0_cmdline(a, o, MACHINE_BOCHS, true), e))
 		return e->status;

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "firmware.h"
+#include "host_disk.h"
 #include "policy/scenario.h"
 #include "spec/scsi.h"
 
@@ -35,6 +36,8 @@ static const struct setting vm_texts[] = {
 
 static const struct setting disk_texts[] = {
 	{ROW("image", SETTING_FILE, disk_spec, image)},
+	{ROW("changes", SETTING_CHOICE, disk_spec, changes), .words = change_words,
+		.initial = DISK_CHANGES_DISCARD, .help = "what becomes of what is written"},
 	{ROW("size", SETTING_SIZE, disk_spec, config.size), .min = 512, .max = MIB << 20,
 		.unit = 512, .help = "the size of a disk that another VM serves"},
 	{.kind = SETTING_END},
@@ -149,6 +152,7 @@ struct disk_spec *scenario_add_disk(struct vm_spec *vm, const char *where)
 	disk = &vm->disks[vm->disk_count++];
 	memset(disk, 0, sizeof(*disk));
 	settings_init(disk_settings, &disk->config);
+	settings_init(disk_texts, disk);
 	disk->where = where;
 	return disk;
 }
@@ -262,7 +266,7 @@ static int check_disks(const struct vm_spec *vm, struct error *e)
 			return fail(e, STATUS_BAD_INPUT,
 				"%s: the disk has neither 'image' nor 'scratch' nor 'nbd'",
 				d->where);
-		if (d->image.path && d->config.size)
+		if (d->image.path && d->config.size && !d->config.host)
 			return fail(e, STATUS_BAD_INPUT,
 				"%s: the disk has both 'image' and a size ('scratch')",
 				d->where);
@@ -347,12 +351,16 @@ int scenario_finish(struct scenario_spec *s, struct error *e)
 	if (add_images(&l0, s, e))
 		return e->status;
 
+	for (unsigned i = 0; i < s->vm_count; i++)
+		if (check_vm(&s->vms[i], e) || check_disks(&s->vms[i], e))
+			return e->status;
+	if (host_disks_number(s, e))
+		return e->status;
 	for (unsigned i = 0; i < s->vm_count; i++) {
 		struct vm_spec *vm = &s->vms[i];
 		const char *where;
 
-		if (check_vm(vm, e) || check_disks(vm, e) || check_cdroms(vm, e) ||
-			check_boot(vm, e))
+		if (check_cdroms(vm, e) || check_boot(vm, e))
 			return e->status;
 		vm->config.firmware = vm->firmware.path != NULL;
 		if (vm->firmware.path && vm->config.devices)

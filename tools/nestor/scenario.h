@@ -20,10 +20,17 @@ struct module_spec {
 	const char *cmdline;
 };
 
+/* What becomes of what is written to a disk. */
+enum disk_changes {
+	DISK_CHANGES_KEEP,
+	DISK_CHANGES_DISCARD
+};
+
 struct disk_spec {
 	struct disk_config config; /* what Nestor is told; first: see disk_keys */
 	const char *where;
 	struct place image; /* without one it is a scratch disk */
+	uint64_t changes;   /* enum disk_changes */
 };
 
 struct cdrom_spec {
@@ -75,12 +82,6 @@ enum machine_iommu {
 	MACHINE_IOMMU_VTD_CACHING /* in caching mode */
 };
 
-/* What becomes of what the machine writes to its disk. */
-enum disk_changes {
-	DISK_CHANGES_KEEP,
-	DISK_CHANGES_DISCARD
-};
-
 struct machine_spec {
 	uint64_t kind;          /* enum machine_kind */
 	uint64_t cpus;          /* 0: as many as the largest VM has */
@@ -93,6 +94,7 @@ struct machine_spec {
 	struct place disk;
 	uint64_t disk_changes; /* enum disk_changes */
 	uint64_t iommu;        /* enum machine_iommu */
+	uint32_t host_disks;   /* of VMs, that are files of this host: host_disk.h */
 	bool bochs_only;       /* for the network `user` */
 	const char *option;
 };

@@ -1,0 +1,100 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Each piece of a request is a request to the host, which keeps no order of its own: what was
+ * written before a flush is on the host's disk after it.
+ */
+#include "spec/host_disk.h"
+#include "virtio/blk_int.h"
+#include "virtio/seam.h"
+
+/* A range that is zeroed or given up goes to the host in such pieces, each for so much of the
+ * budget. */
+#define RANGE_PIECE (16u << 20)
+#define RANGE_COST  4096u
+
+/* False: an error of the host's, which is the request's. */
+static bool ask(struct virtio_blk *b, enum host_disk_op op, void *bytes, uint64_t size)
+{
+	struct blk_request *r = &b->request;
+
+	if (seam_host_disk(b->v.platform, b->host, op, r->at, bytes, size))
+		return true;
+	r->status = VIRTIO_BLK_S_IOERR;
+	r->left = 0;
+	return false;
+}
+
+static void advance(struct blk_request *r, uint64_t bytes, uint64_t cost, uint64_t *budget)
+{
+	r->at += bytes;
+	r->left -= bytes;
+	virtio_spend(budget, cost);
+}
+
+static void transfer(struct virtio_blk *b, struct virtq *q, uint64_t *budget)
+{
+	bool in = b->request.type == VIRTIO_BLK_T_IN;
+	uint64_t got;
+
+	while (b->request.left > 0 && *budget > 0) {
+		uint64_t most = (*budget + VIRTIO_BLK_SECTOR - 1) & ~(VIRTIO_BLK_SECTOR - 1ull);
+		uint64_t n = b->request.left < most ? b->request.left : most;
+		void *bytes = virtq_take(q, &b->v.chain, in, n, &got);
+
+		if (bytes == NULL) /* chain.bad */
+			return;
+		if (!ask(b, in ? HOST_DISK_READ : HOST_DISK_WRITE, bytes, got))
+			return;
+		advance(&b->request, got, got, budget);
+	}
+}
+
+static void ranges(struct virtio_blk *b, struct virtq *q, uint64_t *budget)
+{
+	struct blk_request *r = &b->request;
+
+	while (*budget > 0 && (r->left > 0 || blk_next_range(b, q, &b->v.chain, r))) {
+		uint64_t n = r->left < RANGE_PIECE ? r->left : RANGE_PIECE;
+
+		if (n > 0 && !ask(b, r->unmap ? HOST_DISK_DISCARD : HOST_DISK_ZERO, NULL, n))
+			return;
+		advance(r, n, RANGE_COST, budget);
+	}
+}
+
+/* A driver that does not flush expects that what is done is there (virtio 1.2, 5.2.6.2). */
+static void finish(struct virtio_blk *b)
+{
+	bool wrote = b->request.type == VIRTIO_BLK_T_OUT ||
+		     b->request.type == VIRTIO_BLK_T_WRITE_ZEROES;
+
+	if (b->request.status == VIRTIO_BLK_S_OK && wrote &&
+		!virtio_has(&b->v, VIRTIO_BLK_F_FLUSH))
+		ask(b, HOST_DISK_FLUSH, NULL, 0);
+}
+
+bool blk_host_go_on(struct virtio_blk *b, struct virtq *q, uint64_t *budget)
+{
+	bool more = false;
+
+	switch (b->request.type) {
+	case VIRTIO_BLK_T_IN:
+	case VIRTIO_BLK_T_OUT:
+		transfer(b, q, budget);
+		more = b->request.left > 0;
+		break;
+	case VIRTIO_BLK_T_DISCARD:
+	case VIRTIO_BLK_T_WRITE_ZEROES:
+		ranges(b, q, budget);
+		more = blk_ranges_left(&b->v.chain, &b->request);
+		break;
+	case VIRTIO_BLK_T_FLUSH:
+		ask(b, HOST_DISK_FLUSH, NULL, 0);
+		break;
+	default:
+		break;
+	}
+	if (!more)
+		finish(b);
+	return more;
+}

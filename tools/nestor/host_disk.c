@@ -1,0 +1,199 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Files of this host as disks; see host_disk.h. */
+#include "host_disk.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "machine_disk.h"
+#include "spec/virtio_blk.h"
+
+static bool keeps(const struct disk_spec *d)
+{
+	return d->changes == DISK_CHANGES_KEEP && !d->config.readonly;
+}
+
+/* ---- which they are ---- */
+
+static int check_size(const struct disk_spec *d, uint64_t size, struct error *e)
+{
+	if (size != 0 && size % VIRTIO_BLK_SECTOR == 0)
+		return 0;
+	return fail(e, STATUS_BAD_INPUT,
+		"%s: '%s' has %llu bytes: must be a multiple of %u, and more than 0",
+		d->image.where, d->image.path, (unsigned long long)size, VIRTIO_BLK_SECTOR);
+}
+
+static int number_disk(struct disk_spec *d, uint32_t *count, struct error *e)
+{
+	bool wanted = d->changes == DISK_CHANGES_KEEP;
+	struct stat st;
+	uint64_t size;
+
+	if (d->config.host) /* looked at before */
+		d->config.size = d->config.host = 0;
+	if (!d->image.path)
+		return wanted ? fail(e, STATUS_BAD_INPUT,
+					"%s: 'changes: keep' is for a disk with an 'image'",
+					d->where)
+			      : 0;
+	if (stat(d->image.path, &st) < 0)
+		return wanted ? fail(e, STATUS_BAD_INPUT, "%s: '%s': %s", d->image.where,
+					d->image.path, strerror(errno))
+			      : 0;
+	size = (uint64_t)st.st_size;
+	if (!S_ISREG(st.st_mode) && wanted)
+		return fail(e, STATUS_BAD_INPUT, "%s: '%s' is not a file", d->image.where,
+			d->image.path);
+	if (!S_ISREG(st.st_mode) || (!wanted && size <= HOST_DISK_LOADED_MAX))
+		return 0;
+	if (d->config.cow)
+		return fail(e, STATUS_BAD_INPUT,
+			"%s: '%s' is not loaded (%s): 'cow' is for changes in memory, leave it out",
+			d->where, d->image.path,
+			wanted ? "its changes are kept" : "it has more than 1024M");
+	d->config.host = ++*count;
+	d->config.size = size;
+	return check_size(d, size, e);
+}
+
+int host_disks_number(struct scenario_spec *s, struct error *e)
+{
+	uint32_t count = 0;
+
+	for (unsigned i = 0; i < s->vm_count; i++)
+		for (unsigned k = 0; k < s->vms[i].disk_count; k++)
+			if (number_disk(&s->vms[i].disks[k], &count, e))
+				return e->status;
+	s->machine.host_disks = count;
+	return 0;
+}
+
+int host_disks_refuse(const struct vm_spec *vm, struct error *e)
+{
+	for (unsigned k = 0; k < vm->disk_count; k++)
+		if (vm->disks[k].config.host)
+			return fail(e, STATUS_BAD_INPUT,
+				"%s: '%s': an image has no disk whose changes are kept, nor one "
+				"of more than 1024M: let another VM serve it ('nbd')",
+				vm->disks[k].image.where, vm->disks[k].image.path);
+	return 0;
+}
+
+/* ---- two of the same ---- */
+
+struct written {
+	const struct place *place;
+	struct stat st;
+};
+
+static int refuse_same(const struct written *w, const struct place *other, struct error *e)
+{
+	struct stat st;
+
+	if (other == w->place || !other->path || stat(other->path, &st) < 0 ||
+		st.st_dev != w->st.st_dev || st.st_ino != w->st.st_ino)
+		return 0;
+	return fail(e, STATUS_BAD_INPUT,
+		"%s: '%s' is used twice, and its changes are kept: %s names it, too",
+		w->place->where, w->place->path, other->where);
+}
+
+static int check_against_all(
+	const struct written *w, const struct scenario_spec *s, struct error *e)
+{
+	for (unsigned i = 0; i < s->vm_count; i++) {
+		const struct vm_spec *vm = &s->vms[i];
+
+		for (unsigned k = 0; k < vm->disk_count; k++)
+			if (refuse_same(w, &vm->disks[k].image, e))
+				return e->status;
+		for (unsigned k = 0; k < vm->cdrom_count; k++)
+			if (refuse_same(w, &vm->cdroms[k].image, e))
+				return e->status;
+		if (refuse_same(w, &vm->variables, e) || refuse_same(w, &vm->kernel, e) ||
+			refuse_same(w, &vm->initrd, e) || refuse_same(w, &vm->firmware, e))
+			return e->status;
+	}
+	for (unsigned i = 0; i < s->image_count; i++)
+		if (refuse_same(w, &s->images[i].file, e))
+			return e->status;
+	return refuse_same(w, &s->machine.disk, e);
+}
+
+int host_disks_check(const struct scenario_spec *s, const struct place *iso, struct error *e)
+{
+	for (unsigned i = 0; i < s->vm_count; i++)
+		for (unsigned k = 0; k < s->vms[i].disk_count; k++) {
+			const struct disk_spec *d = &s->vms[i].disks[k];
+			struct written w = {.place = &d->image};
+
+			if (!d->config.host || !keeps(d) || stat(d->image.path, &w.st) < 0)
+				continue;
+			if (check_against_all(&w, s, e) || refuse_same(&w, iso, e))
+				return e->status;
+		}
+	return 0;
+}
+
+/* ---- for the machine ---- */
+
+static int lock_disk(const struct disk_spec *d, struct error *e)
+{
+	bool keep = keeps(d);
+	int fd = open(d->image.path, (keep ? O_RDWR : O_RDONLY) | O_CLOEXEC);
+
+	if (fd < 0)
+		return fail(e, STATUS_BAD_INPUT, "%s: '%s': %s", d->image.where, d->image.path,
+			strerror(errno));
+	/* It stays open, for its lock. */
+	if (flock(fd, (keep ? LOCK_EX : LOCK_SH) | LOCK_NB) == 0)
+		return 0;
+	return fail(e, STATUS_BAD_INPUT, "%s: '%s' is the disk of another run", d->image.where,
+		d->image.path);
+}
+
+static int link_disk(
+	struct arena *a, const struct disk_spec *d, const char *folder, struct error *e)
+{
+	const char *how = d->config.readonly ? "read" : keeps(d) ? "keep" : "discard";
+	const char *name = arena_format(a, "%s/disk%u.%s", folder, d->config.host, how);
+	char *whole = realpath(d->image.path, NULL);
+
+	unlink(name); /* left by a run whose folder was kept */
+	if (!whole || symlink(whole, name) < 0)
+		fail(e, STATUS_HOST_ERROR, "cannot create '%s': %s", name, strerror(errno));
+	free(whole);
+	return e->status;
+}
+
+static int prepare(struct arena *a, const struct disk_spec *d, enum machine_kind kind,
+	const char *folder, struct error *e)
+{
+	if (!d->config.host)
+		return 0;
+	if (kind != MACHINE_BOCHS)
+		return fail(e, STATUS_BAD_INPUT,
+			"%s: '%s': a disk whose changes are kept, or of more than 1024M, needs the "
+			"emulated machine (--machine bochs); elsewhere let another VM serve it "
+			"('nbd')",
+			d->image.where, d->image.path);
+	if (lock_disk(d, e))
+		return e->status;
+	return link_disk(a, d, folder, e);
+}
+
+int host_disks_prepare(struct arena *a, const struct scenario_spec *s, enum machine_kind kind,
+	const char *folder, struct error *e)
+{
+	for (unsigned i = 0; i < s->vm_count; i++)
+		for (unsigned k = 0; k < s->vms[i].disk_count; k++)
+			if (prepare(a, &s->vms[i].disks[k], kind, folder, e))
+				return e->status;
+	return 0;
+}

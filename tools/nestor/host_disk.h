@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Disks of VMs that are files of this host, and not loaded: those whose changes are kept, and
+ * those that are too large for the memory of a machine. The emulated machine has a device for
+ * them (tools/machine/bochs_disk.c).
+ */
+#ifndef NESTOR_HOST_DISK_H
+#define NESTOR_HOST_DISK_H
+
+#include "machine.h"
+#include "scenario.h"
+
+/* A larger image is not loaded. */
+#define HOST_DISK_LOADED_MAX (1ULL << 30)
+
+/*
+ * Decides which disks are such files, and numbers them: config.host and config.size. A file
+ * that cannot be looked at is not one, unless its changes are to be kept.
+ */
+int host_disks_number(struct scenario_spec *s, struct error *e);
+
+/*
+ * Does nobody else in the scenario, nor the machine's disk or the ISO image, have a file that
+ * is written?
+ */
+int host_disks_check(const struct scenario_spec *s, const struct place *iso, struct error *e);
+
+/*
+ * Makes them known in the machine's folder. Until this program ends no other run writes them,
+ * or has what this one writes. Does nothing if there are none.
+ */
+int host_disks_prepare(struct arena *a, const struct scenario_spec *s, enum machine_kind kind,
+	const char *folder, struct error *e);
+
+/* A disk of such a kind on an image: refused, with what to do. */
+int host_disks_refuse(const struct vm_spec *vm, struct error *e);
+
+#endif
