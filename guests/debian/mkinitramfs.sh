@@ -146,16 +146,21 @@ storage() {
 	cp "$here/storage-init" "$stage/init"
 }
 
-# What has the machine's disk. MODULES is the folder itself.
-ide() {
+ide_drivers() { # FOLDER
 	local m
-	base insmod poweroff grep tr sleep cat dd md5sum seq sync readlink sort uniq wc
-	for m in scsi/scsi_common scsi/scsi_mod ata/libata ata/ata_piix scsi/sd_mod pci/pci-pf-stub; do
-		put "$modules/kernel/drivers/$m.ko" lib/modules
+	for m in scsi/scsi_common scsi/scsi_mod ata/libata ata/ata_piix scsi/sd_mod; do
+		put "$1/kernel/drivers/$m.ko" lib/modules
 	done
 	for m in crypto/crct10dif_common lib/crc-t10dif lib/crc64 lib/crc64-rocksoft block/t10-pi; do
-		[ ! -e "$modules/kernel/$m.ko" ] || put "$modules/kernel/$m.ko" lib/modules # else the kernel has it
+		[ ! -e "$1/kernel/$m.ko" ] || put "$1/kernel/$m.ko" lib/modules # else the kernel has it
 	done
+}
+
+# What has the machine's disk. MODULES is the folder itself.
+ide() {
+	base insmod poweroff grep tr sleep cat dd md5sum seq sync readlink sort uniq wc
+	ide_drivers "$modules"
+	put "$modules/kernel/drivers/pci/pci-pf-stub.ko" lib/modules
 	cp "$here/service-init" "$stage/init"
 }
 
@@ -266,6 +271,7 @@ storage) storage ;;
 nbd)
 	storage
 	base poweroff sha256sum
+	ide_drivers "$dir/modules"
 	for m in /usr/bin/qemu-nbd /usr/bin/qemu-img /usr/bin/socat /bin/nbd-server; do
 		program "$m" "$modules"
 	done

@@ -249,6 +249,34 @@ long_virtio_disk_served_by_qemu_nbd_from_qcow2() {
 		shows_not 'ended with status|I/O error'
 }
 
+# The machine's own disk: a VM of stock programs owns it, by pass-through, and serves it to another one.
+machine_disk_served() { # SERVER-WORDS
+	{
+		printf 'timeout: 900\nmachine: {kind: bochs, cpus: 2, disk: %s}\nvms:\n' "$PWD/$out.disk"
+		printf '  - {name: storage, kernel: %s, initrd: %s, memory: 256M, vsock: on, devices: [pci:00:01.1], iommu: none,\n' \
+			"$PWD/$B/debian/vmlinuz" "$PWD/$B/debian-nbd/nbd.cpio"
+		printf '     cmdline: "%s"}\n' "$LINUX quiet disk=sda $1"
+		printf '  - {name: user, kernel: %s, initrd: %s, memory: 128M, cmdline: "%s",\n' \
+			"$PWD/$B/debian/vmlinuz" "$PWD/$B/debian/devices.cpio" "$LINUX quiet try=served,ext4_served,sum_served rounds=6"
+		printf '     disks: [{name: data, nbd: storage, size: 16M}]}\n'
+	} >"$out.yaml"
+	truncate -s 0 "$out.disk" && truncate -s "$2" "$out.disk" &&
+		until_it_shows "user\| (.*served: failed|.*panic)|$3" run "$out.yaml" &&
+		shows ' served: ok' 'ext4_served: ok' && shows_not 'ended with status|I/O error' || return
+	sum=$(sed -n 's/^user| served: \([0-9a-f]\{64\}\)$/\1/p' "$out.text")
+	[ -n "$sum" ]
+}
+
+long_the_machines_own_disk_is_served_by_nbd_server() {
+	local sum
+	machine_disk_served server=nbd-server 16M '^user\| \[.*reboot: Power down' && [ "$(sha256sum <"$out.disk")" = "$sum  -" ]
+}
+
+long_the_machines_own_disk_is_served_by_qemu_nbd_as_qcow2() {
+	local sum
+	machine_disk_served 'server=qemu-nbd size=16M' 17M '^storage\| storage: holds' && shows "^storage\| storage: holds $sum"
+}
+
 # A disk of 8 GiB that is not loaded. Killed at once after it was told that all is on the disk, the run has lost nothing; the next one finds
 # it, and what that one writes is gone. What the file has no room for is an I/O error.
 host_disk() { # CHANGES TRY FAR
@@ -280,6 +308,15 @@ test_virtio_disk_of_a_file_that_is_not_loaded() {
 	one_line && shows 'is the disk of another run' || return 1
 	(trap '' XFSZ && ulimit -f $((4 << 20)) && expect 0 "${run[@]}") && shows 'far: flushed at 0 MiB' 'far: error at 4096 MiB' 'far: failed' &&
 		[ "$(grep -c "could not be written at byte 4294967296: the file may not grow (27)" "$out.text")" = 1 ]
+}
+
+# A file system on 20 GiB, which is whole in the next run.
+long_ext4_on_a_large_file_is_there_in_the_next_run() {
+	local run=(run --timeout 900 --memory 256M --l1 "$B/debian/vmlinuz" --initrd "$B/debian/devices.cpio" --scratch 4K
+		--disk "$out.img,changes=keep")
+	rm -f "$out.img" && truncate -s 20G "$out.img" || return 1
+	expect 0 "${run[@]}" --cmdline "$LINUX quiet try=ext4" && shows 'ext4: ok' &&
+		expect 0 "${run[@]}" --cmdline "$LINUX quiet try=fsck" && shows 'fsck: ok' 'fsck: sums are right' && shows_not 'I/O error'
 }
 
 # Its boot sector waits until there is a server, and finds after a reset what it wrote before.

@@ -270,7 +270,6 @@ static void a_disk_that_cannot_be_is_refused_with_the_word_at_fault(void **state
 			"1 to 20 letters"},
 		{"disk vm=a color=red", "color=red",
 			"one of vm, disk, size, nbd, export, port, host, cow, readonly"},
-		{"disk vm=a host=1", "disk vm=a host=1", "file of the host has a size"},
 		{"disk", "disk", "no kernel for this VM"},
 		{"disk vm=b", "disk vm=b", "no kernel for this VM"},
 		{"disk vm=a size=512", "disk vm=a size=512", "smaller than its image"},

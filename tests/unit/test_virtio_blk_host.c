@@ -5,6 +5,8 @@
  */
 #include "virtio_world.h"
 
+#include "policy/disk_config.h"
+#include "spec/nbd.h"
 #include "spec/virtio_blk.h"
 #include "virtio/blk.h"
 
@@ -188,6 +190,21 @@ static void what_lies_beyond_the_file_or_memory_is_not_asked_for(void **state)
 	assert_int_equal(world_host_requests, 0);
 }
 
+static void such_a_disk_has_a_size_and_nothing_in_memory(void **state)
+{
+	struct disk_config c = {.host = 1, .size = 20ull << 30, .port = NBD_PORT};
+
+	(void)state;
+	assert_null(disk_config_error(&c, 0));
+	assert_int_equal(disk_config_size(&c, 0), 20ull << 30);
+	assert_int_equal(disk_config_pages(&c, 0), 0);
+	assert_int_equal(disk_config_memory(&c, 0), 4096);
+	c.cow = 4096;
+	assert_non_null(disk_config_error(&c, 0));
+	c.cow = c.size = 0;
+	assert_non_null(disk_config_error(&c, 0));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -202,6 +219,7 @@ int main(void)
 		cmocka_unit_test_setup(a_large_request_takes_several_turns, setup),
 		cmocka_unit_test_setup(
 			what_lies_beyond_the_file_or_memory_is_not_asked_for, setup),
+		cmocka_unit_test(such_a_disk_has_a_size_and_nothing_in_memory),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -5,6 +5,7 @@
  * DMA, events at a time and in bursts, a pin, a function-level reset, SR-IOV.
  * docs/machine-device.md has its registers. Here is what they do, alike in each function.
  */
+#define _GNU_SOURCE
 #include "bochs_device.h"
 #include "bochs_requests.h"
 

@@ -5,6 +5,7 @@
  * its own. Their registers are 64 KiB apart, behind the capability's first base address
  * register.
  */
+#define _GNU_SOURCE
 #include "bochs_device.h"
 #include "bochs_vtd.h"
 

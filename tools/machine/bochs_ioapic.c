@@ -4,6 +4,7 @@
  * cannot be told apart: 24 pins, version 20h with an EOI register, entries in remappable format
  * (VT-d 5.1.5.1 "I/OxAPIC Programming"). What it sends is a request to the unit.
  */
+#define _GNU_SOURCE
 #include "bochs_plugin.h"
 #include "bochs_vtd.h"
 

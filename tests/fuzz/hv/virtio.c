@@ -28,6 +28,7 @@ static struct disk disk;
 static uint32_t map[DISK_PAGES], next_free[COW_PAGES];
 static uint8_t pages[COW_PAGES * DISK_PAGE];
 
+static struct blk_host host;
 static struct virtio_blk blk;
 static struct virtio_console console;
 static char names[LIMIT_PORTS][LIMIT_NAME] = {"a", "b", "c", "d"};
@@ -388,6 +389,7 @@ static void act(struct input *in)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct input in = {data, data + size};
+	unsigned kinds = (unsigned)byte(&in);
 
 	world_start();
 	memset(map, 0, sizeof(map));
@@ -396,9 +398,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		.image = image,
 		.image_size = sizeof(image)};
 	disk_init(&disk, map, pages, next_free, COW_PAGES);
-	check(virtio_blk_create(&blk, &disk, 2, &machine, PCI_BDF(0, 1, 0)));
+	host = (struct blk_host){"d", 3, DISK_PAGES * DISK_PAGE, kinds & 4};
+	check(kinds & 2 ? virtio_blk_create_host(&blk, &host, 2, &machine, PCI_BDF(0, 1, 0))
+			: virtio_blk_create(&blk, &disk, 2, &machine, PCI_BDF(0, 1, 0)));
 	check(virtio_console_create(
-		&console, byte(&in) & 1, byte(&in) % 5, names, &machine, PCI_BDF(0, 2, 0)));
+		&console, kinds & 1, byte(&in) % 5, names, &machine, PCI_BDF(0, 2, 0)));
 	check(virtio_rng_create(&rng, &machine, PCI_BDF(0, 3, 0)));
 	memset(cd_image, 0x11, sizeof(cd_image));
 	scsi.count = 2;
