@@ -340,13 +340,19 @@ void vuart_reset(struct platform *p)
 	p->uart = (struct vuart){.s = {.divisor = {1, 0}}};
 }
 
+/* A guest that polls may look at the modem's lines, too, as OVMF does, before each look at LSR. */
+static bool is_look(unsigned reg)
+{
+	return reg == REG_LSR || reg == REG_MSR || reg == REG_MCR;
+}
+
 bool vuart_io(struct platform *p, uint16_t port, bool write, unsigned size, uint32_t *value)
 {
 	unsigned reg = port & 7;
 
 	if (size != 1 || (port & ~7u) != VUART_PORT)
 		return false;
-	if ((write || reg != REG_LSR) && p->uart.s.polls < VUART_POLLS)
+	if ((write || !is_look(reg)) && p->uart.s.polls < VUART_POLLS)
 		p->uart.s.polls = 0;
 	if (write)
 		write_register(p, reg, (uint8_t)*value);

@@ -38,7 +38,7 @@ struct vuart_state {
 	uint8_t count;  /* bytes in the FIFO, of loopback; at most 1 while FIFOs are off */
 	uint8_t batch;  /* bytes typed that have arrived and were not read */
 	bool held;      /* the guest's driver took RTS back: it has no room */
-	uint16_t polls; /* reads of LSR and nothing else, up to VUART_POLLS, where it stays */
+	uint16_t polls; /* reads of LSR, and no other use, up to VUART_POLLS, where it stays */
 };
 
 struct vuart {

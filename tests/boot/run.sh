@@ -1478,7 +1478,7 @@ long_debian_boots_from_a_cd_by_ovmf() {
 # A whole Debian, installed by mmdebstrap on a disk: to its login, where a command is typed.
 debian_lets_in() { # FIRMWARE
 	local PATIENCE=6000
-	typing run --timeout 900 --l1-firmware "$1" --memory 512M --disk "$B/debian-disk/disk.img,cow=64M" && seen 'nestor login: $' &&
+	typing run --timeout 1800 --l1-firmware "$1" --memory 512M --disk "$B/debian-disk/disk.img,cow=64M" && seen 'nestor login: $' &&
 		printf 'root\n' >&9 && seen 'Password: $' && printf 'nestor\n' >&9 && seen 'root@nestor:~# $' &&
 		printf 'echo $((6 * 7)) $(systemctl is-system-running --wait) $(stat -f -c %%T /)\n' >&9 && seen '42 running ext' &&
 		printf 'poweroff\n' >&9 && ended 0 && shows 'Welcome to GRUB!' 'reboot: Power down'

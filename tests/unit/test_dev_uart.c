@@ -291,6 +291,21 @@ static void who_polls_gets_bytes_without_interrupts_or_rts(void **state)
 	assert_int_equal(in(DATA), 'b');
 }
 
+/* As OVMF does. */
+static void who_polls_may_look_at_the_modem_too(void **state)
+{
+	unsigned polls = 0;
+
+	(void)state;
+	type("a");
+	do {
+		in(MSR);
+		in(MCR);
+		assert_in_range(polls++, 0, VUART_POLLS);
+	} while (!(in(LSR) & 1));
+	assert_int_equal(in(DATA), 'a');
+}
+
 /* Looks for the transmitter between bytes are no polling. */
 static void who_only_sends_gets_nothing(void **state)
 {
@@ -447,6 +462,7 @@ int main(void)
 		cmocka_unit_test_setup(nothing_comes_while_nobody_listens, setup),
 		cmocka_unit_test_setup(a_driver_that_clears_what_is_there_loses_nothing, setup),
 		cmocka_unit_test_setup(who_polls_gets_bytes_without_interrupts_or_rts, setup),
+		cmocka_unit_test_setup(who_polls_may_look_at_the_modem_too, setup),
 		cmocka_unit_test_setup(who_only_sends_gets_nothing, setup),
 		cmocka_unit_test_setup(
 			a_driver_that_takes_rts_back_gets_no_more_until_it_gives_it, setup),
