@@ -340,7 +340,9 @@ void vuart_reset(struct platform *p)
 	p->uart = (struct vuart){.s = {.divisor = {1, 0}}};
 }
 
-/* A guest that polls may look at the modem's lines, too, as OVMF does, before each look at LSR. */
+/*
+ * A guest that polls may look at the modem's lines, too, as OVMF does, before each look at LSR.
+ */
 static bool is_look(unsigned reg)
 {
 	return reg == REG_LSR || reg == REG_MSR || reg == REG_MCR;

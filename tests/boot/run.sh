@@ -281,7 +281,7 @@ long_the_machines_own_disk_is_served_by_qemu_nbd_as_qcow2() {
 # it, and what that one writes is gone. What the file has no room for is an I/O error.
 host_disk() { # CHANGES TRY FAR
 	local line="$LINUX quiet try=$2 far=$3"
-	run=(run --timeout 120 --memory 128M --l1 "$B/debian/vmlinuz" --initrd "$B/debian/devices.cpio" --cmdline "$line" --disk "$out.img,name=big$1")
+	run=(run --timeout 240 --memory 128M --l1 "$B/debian/vmlinuz" --initrd "$B/debian/devices.cpio" --cmdline "$line" --disk "$out.img,name=big$1")
 }
 
 test_virtio_disk_of_a_file_that_is_not_loaded() {
@@ -1377,7 +1377,7 @@ test_firmware_finds_what_a_pc_has() {
 
 # The byte of flash that this firmware programs in its first run is there in the second.
 test_variables_of_firmware_outlive_the_run() {
-	local vars=$out.vars run=(run --timeout 20 --memory 64M --l1-firmware "$B/payload/rom.bin" --variables "$out.vars")
+	local vars=$out.vars run=(run --timeout 120 --memory 64M --l1-firmware "$B/payload/rom.bin" --variables "$out.vars")
 	rm -f "$vars" "$vars.partial"
 	expect 2 "${run[@]}" && shows 'and shows it' && shows_not 'was there before|WRONG' &&
 		[ "$(od -An -tx1 -j 2048 -N 1 "$vars")" = ' 42' ] && [ "$(stat -c %s "$vars")" = 4096 ] && touch -d @1 "$vars" &&

@@ -302,7 +302,7 @@ static void who_polls_may_look_at_the_modem_too(void **state)
 		in(MSR);
 		in(MCR);
 		assert_in_range(polls++, 0, VUART_POLLS);
-	} while (!(in(LSR) & 1));
+	} while (!(in(LSR)&1));
 	assert_int_equal(in(DATA), 'a');
 }
 
