@@ -18,6 +18,7 @@ void config_read(struct text line)
 		.mux = o.mux,
 		.explain = o.explain,
 		.requests = o.requests,
+		.media = o.media,
 		.keep = o.keep,
 		.places = o.places,
 		.screens = o.screens,

@@ -4,6 +4,7 @@
 #include "boot/memory.h"
 #include "cpu/config.h"
 #include "cpu/log.h"
+#include "cpu/media.h"
 #include "cpu/mem.h"
 #include "policy/scenario.h"
 #include "vm/life.h"
@@ -64,6 +65,17 @@ static bool all_can_start(void)
 	return true;
 }
 
+/* Without it the run goes on: files cannot be lent. */
+static void find_media(void)
+{
+	if (!l0_config()->media)
+		return;
+	if (passed_has_ide(MEDIA_CHANNEL))
+		log_info("CD-ROM drives take no files: a VM has the IDE channel of their disk");
+	else if (!media_init())
+		log_warn("CD-ROM drives take no files: the disk for them is not there");
+}
+
 bool vms_start(struct boot_info *info)
 {
 	if (!read_scenario(info) || !make_room(info) || !all_can_start())
@@ -72,6 +84,7 @@ bool vms_start(struct boot_info *info)
 	if (!passed_claim(&scenario) || !network_create(&scenario) ||
 		!streams_create(&scenario))
 		return false;
+	find_media();
 	for (unsigned i = 0; i < scenario.vm_count; i++) {
 		const char *error = life_begin(i, &scenario.vms[i]);
 

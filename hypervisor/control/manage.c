@@ -173,6 +173,7 @@ static void do_here(struct vcpu *vcpu)
 		return;
 	case MANAGE_EJECT:
 	case MANAGE_INSERT:
+	case MANAGE_BORROW:
 	case MANAGE_LINK:
 	case MANAGE_ATTACH:
 	case MANAGE_DETACH:

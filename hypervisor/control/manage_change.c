@@ -5,6 +5,7 @@
  */
 #include "control/manage.h"
 
+#include "cpu/media.h"
 #include "cpu/mux.h"
 #include "lib/fmt.h"
 #include "policy/changes.h"
@@ -50,6 +51,18 @@ static void tell_ports(const struct vm_images *vm, const struct manage_request *
 			m != 0 ? out : "none");
 }
 
+static void tell_drive(const struct vm_images *vm, const struct manage_request *r, unsigned i)
+{
+	struct changes_content c = changes_content(vm, i, changes_medium(vm, i));
+
+	if (c.lent == 0)
+		mux_record("item id=%u disk=%s medium=%s", id_of(r), vm->cdroms[i].config.name,
+			changes_medium_name(vm, i));
+	else
+		mux_record("item id=%u disk=%s medium=" CDROM_LENT " lent=%u size=%lu",
+			id_of(r), vm->cdroms[i].config.name, c.lent, c.size);
+}
+
 static void devices(const struct vm_images *vm, const struct manage_request *r)
 {
 	enum vm_boot boot;
@@ -64,8 +77,7 @@ static void devices(const struct vm_images *vm, const struct manage_request *r)
 			vm->config.nets.count != 0 ? ",network" : "");
 	}
 	for (unsigned i = 0; i < vm->cdrom_count; i++)
-		mux_record("item id=%u disk=%s medium=%s", id_of(r), vm->cdroms[i].config.name,
-			changes_medium_name(vm, i));
+		tell_drive(vm, r, i);
 	for (unsigned i = 0; i < vm->config.nets.count; i++)
 		tell_net(vm, r, i);
 	tell_ports(vm, r);
@@ -99,7 +111,7 @@ static enum manage_status boot(
 
 /* Where a request for a device goes; false: *why says what there is not. */
 static bool find_device(const struct vm_images *vm, const struct manage_request *r,
-	unsigned *index, uint32_t *medium, const char **why)
+	unsigned *index, uint64_t *medium, const char **why)
 {
 	if (r->op == MANAGE_ATTACH || r->op == MANAGE_DETACH) {
 		*index = (unsigned)r->number[MANAGE_ARG_PORT];
@@ -115,6 +127,11 @@ static bool find_device(const struct vm_images *vm, const struct manage_request 
 	*why = "it has no such CD-ROM drive";
 	if (!changes_find_drive(vm, r->disk, index))
 		return false;
+	if (r->op == MANAGE_BORROW) {
+		*why = "the machine has no disk for files, or no CD-ROM has this size";
+		return media_there() && changes_lend(r->number[MANAGE_ARG_LENT],
+						r->number[MANAGE_ARG_BYTES], medium);
+	}
 	*why = "there is no such image in this run";
 	return r->op == MANAGE_EJECT || changes_find_medium(vm, *index, r->image, medium);
 }
@@ -130,7 +147,7 @@ enum manage_status manage_change(unsigned vm, const struct manage_request *r, co
 {
 	struct vm_images *images = life_images(vm);
 	unsigned index;
-	uint32_t medium;
+	uint64_t medium;
 
 	if (images == NULL) {
 		*why = "the VM has gone";
@@ -166,7 +183,7 @@ void manage_change_off(unsigned vm, const struct manage_request *r)
 	struct vm_images *images = life_images(vm);
 	const char *why;
 	unsigned index;
-	uint32_t medium;
+	uint64_t medium;
 
 	if (images == NULL || !find_device(images, r, &index, &medium, &why))
 		return;
@@ -197,7 +214,7 @@ enum manage_status manage_change_here(
 {
 	struct vm *vm = vcpu->vm;
 	unsigned index;
-	uint32_t medium;
+	uint64_t medium;
 
 	if (!find_device(life_images(vm->id), r, &index, &medium, why))
 		return MANAGE_IS_NO_VM;

@@ -33,6 +33,14 @@ static inline uint16_t inw(uint16_t port)
 	return v;
 }
 
+/* So many words from a port to memory. */
+static inline void insw(uint16_t port, void *to, uint32_t count)
+{
+	uint64_t left = count;
+
+	__asm__ volatile("cld; rep insw" : "+D"(to), "+c"(left) : "d"(port) : "memory");
+}
+
 static inline uint32_t inl(uint16_t port)
 {
 	uint32_t v;

@@ -18,6 +18,7 @@ struct l0_config {
 	bool mux;           /* the output stream has channels */
 	bool explain;       /* control records of what was refused to guests, and why */
 	bool requests;      /* the host tool asks by the first serial port */
+	bool media;         /* the host tool lends media by a disk */
 	bool keep;          /* VMs that ended can be begun again; the run ends when asked */
 	unsigned places; /* VMs that there may be at a time; 0: those that modules describe */
 	bool screens;    /* what displays show when their VMs end goes to the host tool */

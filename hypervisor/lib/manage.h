@@ -12,6 +12,7 @@
 #include <stdint.h>
 
 #include "lib/limits.h"
+#include "lib/media.h"
 #include "lib/text.h"
 
 #define MANAGE_VERSION 1

@@ -30,8 +30,8 @@ const char *image_config_error(const struct image_config *c)
 
 	if (name.len == 0)
 		return "the image has no name";
-	if (text_is(name, CDROM_OWN) || text_is(name, CDROM_NONE))
-		return "an image cannot have the name 'own' or 'none'";
+	if (text_is(name, CDROM_OWN) || text_is(name, CDROM_NONE) || text_is(name, CDROM_LENT))
+		return "an image cannot have the name 'own', 'none' or 'file'";
 	return NULL;
 }
 

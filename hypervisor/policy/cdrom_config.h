@@ -24,9 +24,11 @@ struct image_config {
 	char name[LIMIT_NAME];
 };
 
-/* Words for media that are no names of images: what the drive began with, and nothing. */
+/* Words for media that are no names of images: what the drive began with, nothing, a file that
+ * is lent. */
 #define CDROM_OWN  "own"
 #define CDROM_NONE "none"
+#define CDROM_LENT "file"
 
 /* A row each; all have keys. */
 extern const struct setting cdrom_settings[];

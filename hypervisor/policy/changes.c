@@ -3,6 +3,10 @@
 
 #include <stddef.h>
 
+#include "lib/bits.h"
+#include "lib/media.h"
+#include "spec/scsi.h"
+
 /* ---- media ---- */
 
 bool changes_find_drive(const struct vm_images *vm, const char *name, unsigned *drive)
@@ -14,7 +18,7 @@ bool changes_find_drive(const struct vm_images *vm, const char *name, unsigned *
 }
 
 bool changes_find_medium(
-	const struct vm_images *vm, unsigned drive, const char *name, uint32_t *medium)
+	const struct vm_images *vm, unsigned drive, const char *name, uint64_t *medium)
 {
 	struct text wanted = text_of(name, LIMIT_NAME);
 
@@ -30,16 +34,39 @@ bool changes_find_medium(
 	return false;
 }
 
-const struct vm_file *changes_file(const struct vm_images *vm, unsigned drive, uint32_t medium)
+/* A word has 31 bits of number and one that tells, and its blocks above. */
+#define LENT BIT64(31)
+
+bool changes_lend(uint64_t number, uint64_t size, uint64_t *medium)
 {
-	if (medium == 0 && !vm->cdroms[drive].config.empty)
-		return &vm->cdroms[drive].image;
-	if (medium == 0 || medium > vm->store->count)
-		return NULL;
-	return &vm->store->at[medium - 1].file;
+	if (number == 0 || number > MEDIA_NUMBER_MAX || size > MEDIA_SLOT_SIZE ||
+		cdrom_size_error(size) != NULL)
+		return false;
+	*medium = size / SCSI_CD_BLOCK << 32 | LENT | number;
+	return true;
 }
 
-uint32_t changes_medium(const struct vm_images *vm, unsigned drive)
+static struct changes_content content_of_file(const struct vm_file *f)
+{
+	return (struct changes_content){.file = f, .size = f->size};
+}
+
+struct changes_content changes_content(
+	const struct vm_images *vm, unsigned drive, uint64_t medium)
+{
+	if (medium == 0 && !vm->cdroms[drive].config.empty)
+		return content_of_file(&vm->cdroms[drive].image);
+	if (medium != 0 && medium <= vm->store->count)
+		return content_of_file(&vm->store->at[medium - 1].file);
+	if (medium == CHANGES_NO_MEDIUM || !(medium & LENT))
+		return (struct changes_content){.file = NULL};
+	return (struct changes_content){
+		.lent = (uint32_t)(medium & (LENT - 1)),
+		.size = (medium >> 32) * SCSI_CD_BLOCK,
+	};
+}
+
+uint64_t changes_medium(const struct vm_images *vm, unsigned drive)
 {
 	return __atomic_load_n(&vm->changes.medium[drive], __ATOMIC_SEQ_CST);
 }
@@ -47,17 +74,17 @@ uint32_t changes_medium(const struct vm_images *vm, unsigned drive)
 /* The loader has a file that is the image of several in one place. */
 const char *changes_medium_name(const struct vm_images *vm, unsigned drive)
 {
-	const struct vm_file *f = changes_file(vm, drive, changes_medium(vm, drive));
+	struct changes_content c = changes_content(vm, drive, changes_medium(vm, drive));
 
-	if (f == NULL)
-		return CDROM_NONE;
+	if (c.file == NULL)
+		return c.lent != 0 ? CDROM_LENT : CDROM_NONE;
 	for (unsigned i = 0; i < vm->store->count; i++)
-		if (vm->store->at[i].file.start == f->start)
+		if (vm->store->at[i].file.start == c.file->start)
 			return vm->store->at[i].config.name;
 	return CDROM_OWN;
 }
 
-void changes_set_medium(struct vm_images *vm, unsigned drive, uint32_t medium)
+void changes_set_medium(struct vm_images *vm, unsigned drive, uint64_t medium)
 {
 	__atomic_store_n(&vm->changes.medium[drive], medium, __ATOMIC_SEQ_CST);
 }

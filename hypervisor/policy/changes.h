@@ -12,21 +12,30 @@
 
 #include "policy/scenario.h"
 
-/* ---- media: a number says which; what a drive began with is 0 ---- */
+/* ---- media: a word says which; what a drive began with is 0 ---- */
 
-#define CHANGES_NO_MEDIUM UINT32_MAX
+#define CHANGES_NO_MEDIUM UINT64_C(0xffffffff)
+
+/* What a word says: a file, a medium that is lent (lib/media.h), or neither. */
+struct changes_content {
+	const struct vm_file *file; /* NULL: none */
+	uint32_t lent;              /* 0: none */
+	uint64_t size;
+};
 
 /* The drive with such a name. False: there is none. */
 bool changes_find_drive(const struct vm_images *vm, const char *name, unsigned *drive);
-/* The number of CDROM_OWN, CDROM_NONE or an image of the store. False: there is no such one. */
+/* The word of CDROM_OWN, CDROM_NONE or an image of the store. False: there is no such one. */
 bool changes_find_medium(
-	const struct vm_images *vm, unsigned drive, const char *name, uint32_t *medium);
-/* NULL: none. */
-const struct vm_file *changes_file(const struct vm_images *vm, unsigned drive, uint32_t medium);
+	const struct vm_images *vm, unsigned drive, const char *name, uint64_t *medium);
+/* The word of what is lent. False: no CD-ROM has such a size, or none has such a number. */
+bool changes_lend(uint64_t number, uint64_t size, uint64_t *medium);
+struct changes_content changes_content(
+	const struct vm_images *vm, unsigned drive, uint64_t medium);
 /* What is in the drive, and what that is called: an image of the store by its name there. */
-uint32_t changes_medium(const struct vm_images *vm, unsigned drive);
+uint64_t changes_medium(const struct vm_images *vm, unsigned drive);
 const char *changes_medium_name(const struct vm_images *vm, unsigned drive);
-void changes_set_medium(struct vm_images *vm, unsigned drive, uint32_t medium);
+void changes_set_medium(struct vm_images *vm, unsigned drive, uint64_t medium);
 
 /* ---- what firmware starts the VM from ---- */
 

@@ -50,6 +50,8 @@ const struct setting option_settings[] = {
 		.help = "posted interrupts even on a machine that delays notifications"},
 	{ROW("requests", SETTING_SWITCH, requests),
 		.help = "the host tool may ask for an end, and type at consoles, by the first serial port"},
+	{ROW("media", SETTING_SWITCH, media),
+		.help = "the first drive of the second IDE channel is where the host tool puts what CD-ROM drives are given while the run goes"},
 	{ROW("keep", SETTING_SWITCH, keep),
 		.help = "VMs that ended can be begun again; the run ends when it is asked to"},
 	{ROW("places", SETTING_NUMBER, places), .max = LIMIT_VMS,

@@ -22,6 +22,7 @@ struct options {
 	uint32_t tsc_khz; /* 0: find out */
 	uint32_t maxcpus;
 	bool requests;    /* the host tool asks by the first serial port (cpu/request.h) */
+	bool media;       /* the host tool lends media by a disk (cpu/media.h) */
 	bool keep;        /* VMs that ended can be begun again; the run ends when asked */
 	uint32_t places;  /* VMs that there may be at a time; 0: those of the modules */
 	bool screens;     /* the pictures of displays, when a VM ends (vm/screen.h) */

@@ -50,7 +50,7 @@ struct image_store {
  */
 struct vm_changes {
 	uint32_t boot, boot_once;      /* enum vm_boot; VM_BOOT_END: nothing */
-	uint32_t medium[LIMIT_CDROMS]; /* changes_medium() */
+	uint64_t medium[LIMIT_CDROMS]; /* changes_medium() */
 	uint32_t links_down;           /* network devices, bits */
 	uint32_t moved; /* root ports, bits: unlike at first its device is there, or is not */
 };

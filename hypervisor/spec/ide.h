@@ -27,9 +27,21 @@
 #define IDE_MASTER_SIZE          8u /* of a channel */
 
 /* In these blocks: status is command when written. */
+#define IDE_DATA           0u
+#define IDE_COUNT          2u
+#define IDE_LBA            3u /* and the two behind it: bits 23:0 */
+#define IDE_DRIVE          6u
 #define IDE_STATUS         7u
 #define IDE_CONTROL        2u /* in native mode; a port by itself else */
 #define IDE_MASTER_COMMAND 0u
+
+#define IDE_DRIVE_LBA    0xe0u /* the first drive, and bits 27:24 of the sector's number */
+#define IDE_READ_SECTORS 0x20u
+#define IDE_STATUS_ERR   BIT(0)
+#define IDE_STATUS_DRQ   BIT(3)
+#define IDE_STATUS_FAULT BIT(5)
+#define IDE_STATUS_READY BIT(6)
+#define IDE_STATUS_BUSY  BIT(7)
 
 #define IDE_CONTROL_NIEN BIT(1) /* no interrupts */
 #define IDE_CONTROL_SRST BIT(2) /* both drives are in reset while it is set */

@@ -55,6 +55,7 @@ enum scsi_sense_offset {
 enum scsi_sense_key {
 	SCSI_NO_SENSE = 0x0,
 	SCSI_NOT_READY = 0x2,
+	SCSI_MEDIUM_ERROR = 0x3,
 	SCSI_ILLEGAL_REQUEST = 0x5,
 	SCSI_UNIT_ATTENTION = 0x6
 };
@@ -62,6 +63,7 @@ enum scsi_sense_key {
 /* Additional sense code << 8 | its qualifier */
 enum scsi_additional {
 	SCSI_NO_ADDITIONAL = 0x0000,
+	SCSI_UNRECOVERED_READ_ERROR = 0x1100,
 	SCSI_INVALID_OPCODE = 0x2000,
 	SCSI_LBA_OUT_OF_RANGE = 0x2100,
 	SCSI_INVALID_FIELD = 0x2400,

@@ -329,7 +329,7 @@ static void load(struct cdrom *c)
 	if (!c->s.ejected)
 		return;
 	c->s.ejected = 0;
-	if (c->image == NULL)
+	if (!cdrom_medium_is(&c->medium))
 		return;
 	c->s.event = SCSI_MEDIA_NEW;
 	c->s.attention = CDROM_CHANGED;
@@ -437,22 +437,33 @@ void cdrom_command(struct cdrom *c, const uint8_t cdb[CDROM_CDB], struct cdrom_r
 		row->run(c, cdb, r);
 }
 
-bool cdrom_change(struct cdrom *c, const uint8_t *image, uint64_t size, bool force)
+bool cdrom_change(struct cdrom *c, const struct cdrom_medium *m, bool force)
 {
+	bool some = cdrom_medium_is(m);
+
 	if (cdrom_has_medium(c) && c->s.prevented && !force) {
 		c->s.event = SCSI_MEDIA_EJECT_REQUEST;
 		return false;
 	}
-	if (image == NULL && c->image == NULL)
+	if (!some && !cdrom_medium_is(&c->medium))
 		return true;
-	if (image == NULL && cdrom_has_medium(c))
+	if (!some && cdrom_has_medium(c))
 		c->s.event = SCSI_MEDIA_REMOVED;
-	c->image = image;
-	c->size = size;
+	c->medium = *m;
 	c->s.ejected = 1;
-	if (image != NULL)
+	if (some)
 		load(c);
 	return true;
+}
+
+void cdrom_unreadable(struct cdrom *c, struct cdrom_reply *r)
+{
+	if (!cdrom_has_medium(c))
+		cdrom_refuse(r, SCSI_NOT_READY, no_medium(c));
+	else if (c->medium.lent != r->lent)
+		cdrom_refuse(r, SCSI_UNIT_ATTENTION, SCSI_MEDIUM_MAY_HAVE_CHANGED);
+	else
+		cdrom_refuse(r, SCSI_MEDIUM_ERROR, SCSI_UNRECOVERED_READ_ERROR);
 }
 
 void cdrom_reset(struct cdrom *c)

@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A CD-ROM drive as SCSI sees it (SPC-3, MMC-5): commands in, answers out, on an image in
- * memory that is only read and may be shared. A data disc of one track, or none: whoever
- * manages the VM changes it, and the drive tells the guest. Not its own: how commands and data
- * travel (scsi.c).
+ * A CD-ROM drive as SCSI sees it (SPC-3, MMC-5): commands in, answers out, on a medium that is
+ * only read: an image in memory, which may be shared, or one that is lent from outside. A data
+ * disc of one track, or none: whoever manages the VM changes it, and the drive tells the guest.
+ * Not its own: how commands and data travel, and how the bytes of what is lent come (scsi.c).
  */
 #ifndef NESTOR_VIRTIO_CDROM_H
 #define NESTOR_VIRTIO_CDROM_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #define CDROM_CDB  16u /* bytes of a command that have a meaning */
@@ -29,10 +30,16 @@ enum cdrom_attention {
 	CDROM_CHANGED
 };
 
+/* Bytes that never change, in memory or at seam_medium_read. All zero: none. */
+struct cdrom_medium {
+	const uint8_t *image; /* NULL: not in memory */
+	uint32_t lent;        /* else its number (lib/media.h) */
+	uint64_t size;        /* bytes, a multiple of SCSI_CD_BLOCK, not 0 */
+};
+
 struct cdrom {
-	const char *name;     /* also its serial number */
-	const uint8_t *image; /* its bytes never change; NULL: no medium is in the drive */
-	uint64_t size;        /* of it: bytes, a multiple of SCSI_CD_BLOCK, not 0 */
+	const char *name; /* also its serial number */
+	struct cdrom_medium medium;
 	struct cdrom_state s;
 };
 
@@ -40,9 +47,12 @@ struct cdrom_reply {
 	uint8_t status; /* enum scsi_status */
 	uint8_t key;    /* of the sense data */
 	uint16_t additional;
-	uint64_t asked;       /* bytes: what the command allows, or is about */
-	uint64_t size;        /* bytes: what there is of it */
-	const uint8_t *bytes; /* in `data`, or in the image */
+	uint64_t asked; /* bytes: what the command allows, or is about */
+	uint64_t size;  /* bytes: what there is of it */
+	const uint8_t
+		*bytes; /* in `data`, or in the image; NULL: on the medium that is lent, */
+	uint32_t lent;  /* this one, */
+	uint64_t at;    /* from this byte on */
 	uint8_t data[CDROM_DATA];
 };
 
@@ -52,10 +62,17 @@ void cdrom_reset(struct cdrom *c);
 void cdrom_command(struct cdrom *c, const uint8_t cdb[CDROM_CDB], struct cdrom_reply *r);
 /*
  * From outside, as by the button and by hand: another medium is in the drive, whose tray is
- * closed; or none (NULL), and it is open. False: the guest has locked the one that is in it; it
- * is told that somebody wants it out. force: the lock is not looked at.
+ * closed; or none, and it is open. False: the guest has locked the one that is in it; it is
+ * told that somebody wants it out. force: the lock is not looked at.
  */
-bool cdrom_change(struct cdrom *c, const uint8_t *image, uint64_t size, bool force);
+bool cdrom_change(struct cdrom *c, const struct cdrom_medium *m, bool force);
+/* What of a medium that is lent cannot be read: the answer becomes a refusal. */
+void cdrom_unreadable(struct cdrom *c, struct cdrom_reply *r);
+
+static inline bool cdrom_medium_is(const struct cdrom_medium *m)
+{
+	return m->image != NULL || m->lent != 0;
+}
 /* SCSI_SENSE_SIZE bytes. */
 void cdrom_put_sense(uint8_t *to, uint8_t key, uint16_t additional);
 

@@ -56,12 +56,12 @@ static inline void cdrom_answer(struct cdrom_reply *r, uint64_t size, uint64_t a
 /* One that can be read. */
 static inline bool cdrom_has_medium(const struct cdrom *c)
 {
-	return c->image != NULL && !c->s.ejected;
+	return cdrom_medium_is(&c->medium) && !c->s.ejected;
 }
 
 static inline uint64_t cdrom_blocks(const struct cdrom *c)
 {
-	return c->size / SCSI_CD_BLOCK;
+	return c->medium.size / SCSI_CD_BLOCK;
 }
 
 /* Of the medium, which is there when they are called. */

@@ -34,7 +34,9 @@ static void read_blocks(struct cdrom *c, uint64_t lba, uint64_t count, struct cd
 		return;
 	}
 	r->asked = r->size = count * SCSI_CD_BLOCK;
-	r->bytes = c->image + lba * SCSI_CD_BLOCK;
+	r->at = lba * SCSI_CD_BLOCK;
+	r->lent = c->medium.lent;
+	r->bytes = c->medium.image != NULL ? c->medium.image + r->at : NULL;
 }
 
 /* READ(10), READ(12), READ(16); the upper bits of the second byte ask for protection data. */

@@ -11,6 +11,7 @@
 #include "virtio/scsi.h"
 
 #include "spec/scsi.h"
+#include "virtio/seam.h"
 
 #define QUEUES      3u
 #define SEGMENTS    (VIRTQ_SIZE - 2)
@@ -101,78 +102,145 @@ static enum virtio_scsi_response_code run(struct virtio_scsi *s, const uint8_t *
 	const uint8_t cdb[CDROM_CDB], uint64_t room, uint64_t out)
 {
 	enum virtio_scsi_response_code code;
-	struct cdrom *c;
 
 	s->answer = (struct cdrom_reply){.status = SCSI_GOOD};
-	code = find(s, lun, &c);
+	code = find(s, lun, &s->drive);
 	if (code == VIRTIO_SCSI_S_BAD_TARGET)
 		return code;
 	if (room != 0 && out != 0) /* VIRTIO_SCSI_F_INOUT is not offered */
 		return VIRTIO_SCSI_S_FAILURE;
-	cdrom_command(c, cdb, &s->answer);
+	cdrom_command(s->drive, cdb, &s->answer);
 	if (s->answer.asked <= room)
 		return VIRTIO_SCSI_S_OK;
 	s->answer.size = 0;
 	return VIRTIO_SCSI_S_OVERRUN;
 }
 
-/* The response and the sense data, whose place is `size` bytes. */
-static bool respond(struct virtio_scsi *s, struct virtq *q,
-	const struct virtio_scsi_response *r, uint32_t size)
+/* So much data can go where the driver wants it. */
+static uint64_t room_of(const struct virtio_scsi *s)
 {
+	return s->v.chain.write.left - sizeof(struct virtio_scsi_response) - s->sense_size;
+}
+
+/* The response to what s->answer is, with its sense data. */
+static bool respond(struct virtio_scsi *s, struct virtq *q, enum virtio_scsi_response_code code)
+{
+	struct virtq_chain *c = &s->v.chain;
+	uint64_t most = room_of(s) + c->read.left;
+	struct virtio_scsi_response r = {
+		.response = (uint8_t)code,
+		.status = s->answer.status,
+		.residual = (uint32_t)(most - s->answer.size),
+	};
 	uint8_t sense[SCSI_SENSE_SIZE];
 
-	s->pad = size - r->sense_len;
+	if (r.status == SCSI_CHECK_CONDITION)
+		r.sense_len = s->sense_size < SCSI_SENSE_SIZE ? s->sense_size : SCSI_SENSE_SIZE;
+	s->pad = s->sense_size - r.sense_len;
 	cdrom_put_sense(sense, s->answer.key, s->answer.additional);
-	return virtq_write(q, &s->v.chain, r, sizeof(*r)) &&
-	       virtq_write(q, &s->v.chain, sense, r->sense_len);
+	return virtq_write(q, c, &r, sizeof(r)) && virtq_write(q, c, sense, r.sense_len);
 }
 
 /* False: what the driver made is no request. */
 static bool begin(struct virtio_scsi *s, struct virtq *q)
 {
 	struct virtq_chain *c = &s->v.chain;
-	uint32_t sense_size = get(s, VIRTIO_SCSI_SENSE_SIZE);
-	struct virtio_scsi_response r = {0};
 	struct virtio_scsi_request h;
 	uint8_t cdb[CDROM_CDB];
-	uint64_t room, out;
 
-	if (c->write.left < sizeof(r) + (uint64_t)sense_size || !take_command(s, q, &h, cdb))
+	s->sense_size = get(s, VIRTIO_SCSI_SENSE_SIZE);
+	s->first = c->write;
+	if (c->write.left < sizeof(struct virtio_scsi_response) + (uint64_t)s->sense_size ||
+		!take_command(s, q, &h, cdb))
 		return false;
-	room = c->write.left - sizeof(r) - sense_size;
-	out = c->read.left;
-	r.response = (uint8_t)run(s, h.lun, cdb, room, out);
-	r.status = s->answer.status;
-	r.residual = (uint32_t)(room + out - s->answer.size);
-	if (r.status == SCSI_CHECK_CONDITION)
-		r.sense_len = sense_size < SCSI_SENSE_SIZE ? sense_size : SCSI_SENSE_SIZE;
-	s->begun = respond(s, q, &r, sense_size);
+	s->begun = respond(s, q, run(s, h.lun, cdb, room_of(s), c->read.left));
 	return s->begun;
 }
 
-/* Zeroes, then data; chain.bad ends it, too. */
-static void go_on(struct virtio_scsi *s, struct virtq *q, uint64_t *budget)
+/* What is next of the answer is kept, if it can be read now. */
+static enum seam_medium look(struct virtio_scsi *s, uint64_t *budget)
+{
+	const struct cdrom_medium *m = &s->drive->medium;
+	const struct cdrom_reply *a = &s->answer;
+	struct scsi_piece *k = &s->piece;
+	enum seam_medium is;
+	uint64_t left;
+
+	if (m->lent != a->lent) /* it was taken out meanwhile */
+		return SEAM_MEDIUM_FAILED;
+	if (k->lent == a->lent && a->at >= k->at && a->at - k->at < k->size)
+		return SEAM_MEDIUM_READ;
+	k->lent = 0;
+	k->at = a->at - a->at % SCSI_CD_BLOCK;
+	left = m->size - k->at;
+	k->size = left < SCSI_PIECE ? (uint32_t)left : SCSI_PIECE;
+	virtio_spend(budget, k->size);
+	is = seam_medium_read(s->v.platform, a->lent, k->at, k->bytes, k->size);
+	if (is == SEAM_MEDIUM_READ)
+		k->lent = a->lent;
+	return is;
+}
+
+/* Data of a medium that is lent. False: not now, or chain.bad. */
+static bool pass_lent(struct virtio_scsi *s, struct virtq *q, uint64_t *budget)
 {
 	struct cdrom_reply *a = &s->answer;
+	const struct scsi_piece *k = &s->piece;
+	uint64_t most, got;
+	uint8_t *dst;
 
-	while (*budget > 0 && (s->pad > 0 || a->size > 0)) {
-		uint64_t got, n = s->pad > 0 ? s->pad : a->size;
-		uint8_t *dst =
-			virtq_take(q, &s->v.chain, true, n < *budget ? n : *budget, &got);
-
-		if (dst == NULL)
-			return;
-		virtio_spend(budget, got);
-		if (s->pad > 0) {
-			__builtin_memset(dst, 0, got);
-			s->pad -= got;
-			continue;
-		}
-		__builtin_memcpy(dst, a->bytes, got);
-		a->bytes += got;
-		a->size -= got;
+	switch (look(s, budget)) {
+	case SEAM_MEDIUM_BUSY:
+		return false;
+	case SEAM_MEDIUM_FAILED:
+		cdrom_unreadable(s->drive, a);
+		s->v.chain.write = s->first;
+		s->v.chain.written = 0;
+		return respond(s, q, VIRTIO_SCSI_S_OK);
+	default:
+		break;
 	}
+	most = k->at + k->size - a->at;
+	dst = virtq_take(q, &s->v.chain, true, most < a->size ? most : a->size, &got);
+	if (dst == NULL)
+		return false;
+	virtio_spend(budget, got);
+	__builtin_memcpy(dst, k->bytes + (a->at - k->at), got);
+	a->at += got;
+	a->size -= got;
+	return true;
+}
+
+/* Zeroes, or data in memory. False: chain.bad. */
+static bool pass(struct virtio_scsi *s, struct virtq *q, uint64_t *budget)
+{
+	struct cdrom_reply *a = &s->answer;
+	uint64_t got, n = s->pad > 0 ? s->pad : a->size;
+	uint8_t *dst = virtq_take(q, &s->v.chain, true, n < *budget ? n : *budget, &got);
+
+	if (dst == NULL)
+		return false;
+	virtio_spend(budget, got);
+	if (s->pad > 0) {
+		__builtin_memset(dst, 0, got);
+		s->pad -= got;
+		return true;
+	}
+	__builtin_memcpy(dst, a->bytes, got);
+	a->bytes += got;
+	a->size -= got;
+	return true;
+}
+
+/* Zeroes, then data. */
+static void go_on(struct virtio_scsi *s, struct virtq *q, uint64_t *budget)
+{
+	const struct cdrom_reply *a = &s->answer;
+	bool more = true;
+
+	while (more && *budget > 0 && (s->pad > 0 || a->size > 0))
+		more = s->pad > 0 || a->bytes != NULL ? pass(s, q, budget)
+						      : pass_lent(s, q, budget);
 }
 
 static enum virtio_result request(struct virtio_scsi *s, struct virtq *q, uint64_t *budget)
@@ -329,6 +397,7 @@ bool virtio_scsi_create(struct virtio_scsi *s, struct platform *p, uint16_t bdf)
 {
 	for (unsigned i = 0; i < LIMIT_CDROMS; i++)
 		s->cdrom[i].s = (struct cdrom_state){0};
+	s->piece.lent = 0;
 	fill_config(s);
 	return virtio_create(&s->v, &kind, p, bdf);
 }

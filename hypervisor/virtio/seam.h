@@ -50,6 +50,18 @@ void seam_disk_full(struct platform *p, const struct disk *d);
 bool seam_host_disk(struct platform *p, const struct blk_host *d, enum host_disk_op op,
 	uint64_t at, void *bytes, uint64_t size);
 
+/*
+ * Reads so many bytes of a medium that is lent (struct cdrom_medium), whole blocks, as soon as
+ * it can be.
+ */
+enum seam_medium {
+	SEAM_MEDIUM_READ,
+	SEAM_MEDIUM_BUSY, /* others read; ask again soon */
+	SEAM_MEDIUM_FAILED
+};
+enum seam_medium seam_medium_read(
+	struct platform *p, uint32_t lent, uint64_t at, void *to, uint32_t size);
+
 /* There is no connection to the server of a disk, why; NULL: there is one again. */
 void seam_disk_server(struct platform *p, const struct blk_remote *r, const char *why);
 

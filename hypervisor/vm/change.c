@@ -33,25 +33,36 @@ bool change_pins(unsigned id, struct vm_images *vm, uint64_t cpus)
 	return true;
 }
 
+struct cdrom_medium vm_medium(const struct vm_images *vm, unsigned drive, uint64_t medium)
+{
+	struct changes_content c = changes_content(vm, drive, medium);
+
+	return (struct cdrom_medium){
+		.image = c.file != NULL ? direct_va((struct hpa){c.file->start}) : NULL,
+		.lent = c.lent,
+		.size = c.size,
+	};
+}
+
 static bool put_medium(
-	struct vm *vm, unsigned drive, const struct vm_file *f, bool force, bool again)
+	struct vm *vm, unsigned drive, const struct cdrom_medium *m, bool force, bool again)
 {
 	struct cdrom *c = &vm->devices->scsi.cdrom[drive];
-	const uint8_t *image = f != NULL ? direct_va((struct hpa){f->start}) : NULL;
 	bool ok = true;
 
 	dev_lock(vm->platform);
-	if (again || c->image != image)
-		ok = cdrom_change(c, image, f != NULL ? f->size : 0, force);
+	if (again || c->medium.image != m->image || c->medium.lent != m->lent)
+		ok = cdrom_change(c, m, force);
 	dev_unlock(vm->platform);
 	return ok;
 }
 
-bool vm_change_medium(struct vm *vm, unsigned drive, uint32_t medium, bool force)
+bool vm_change_medium(struct vm *vm, unsigned drive, uint64_t medium, bool force)
 {
 	struct vm_images *images = life_images(vm->id);
+	struct cdrom_medium m = vm_medium(images, drive, medium);
 
-	if (!put_medium(vm, drive, changes_file(images, drive, medium), force, true))
+	if (!put_medium(vm, drive, &m, force, true))
 		return false;
 	changes_set_medium(images, drive, medium);
 	return true;
@@ -131,9 +142,11 @@ void vm_follow(struct vm *vm)
 	const struct vm_images *images = life_images(vm->id);
 	const struct vm_config *c = &images->config;
 
-	for (unsigned i = 0; i < images->cdrom_count; i++)
-		put_medium(
-			vm, i, changes_file(images, i, changes_medium(images, i)), true, false);
+	for (unsigned i = 0; i < images->cdrom_count; i++) {
+		struct cdrom_medium m = vm_medium(images, i, changes_medium(images, i));
+
+		put_medium(vm, i, &m, true, false);
+	}
 	for (unsigned port = 1; port <= c->root_ports; port++)
 		if (changes_has_port(images, port))
 			follow_port(vm, port);

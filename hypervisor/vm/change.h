@@ -9,8 +9,12 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+struct cdrom_medium;
 struct vm;
 struct vm_images;
+
+/* What is in a drive by a word of changes.h, in the VM's address space. */
+struct cdrom_medium vm_medium(const struct vm_images *vm, unsigned drive, uint64_t medium);
 
 /* Any CPU, any address space. At once, and for later starts. vm: life_images(id). */
 void change_weight(unsigned id, struct vm_images *vm, uint32_t weight);
@@ -20,9 +24,9 @@ bool change_pins(unsigned id, struct vm_images *vm, uint64_t cpus);
 /* ---- in the VM's address space, by the CPU that has its first vCPU ---- */
 
 /*
- * A number of changes.h. False: the guest has locked the drive, and now knows what is wanted.
+ * A word of changes.h. False: the guest has locked the drive, and now knows what is wanted.
  */
-bool vm_change_medium(struct vm *vm, unsigned drive, uint32_t medium, bool force);
+bool vm_change_medium(struct vm *vm, unsigned drive, uint64_t medium, bool force);
 void vm_change_link(struct vm *vm, unsigned net, bool up);
 
 /*

@@ -12,6 +12,7 @@
 #include "policy/memory.h"
 #include "policy/scenario.h"
 #include "spec/virtio_net.h"
+#include "vm/change.h"
 #include "vm/create.h"
 #include "vm/life.h"
 #include "vm/network.h"
@@ -126,16 +127,11 @@ static void create_cdroms(struct vm *vm, const struct vm_images *images)
 {
 	struct virtio_scsi *s = &vm->devices->scsi;
 
-	for (s->count = 0; s->count < images->cdrom_count; s->count++) {
-		const struct vm_file *f =
-			changes_file(images, s->count, changes_medium(images, s->count));
-
+	for (s->count = 0; s->count < images->cdrom_count; s->count++)
 		s->cdrom[s->count] = (struct cdrom){
 			.name = images->cdroms[s->count].config.name,
-			.image = f != NULL ? direct_va((struct hpa){f->start}) : NULL,
-			.size = f != NULL ? f->size : 0,
+			.medium = vm_medium(images, s->count, changes_medium(images, s->count)),
 		};
-	}
 }
 
 static void note_ports(struct vm_devices *d, const struct vm_images *images)

@@ -276,6 +276,14 @@ bool passed_claim(const struct scenario *s)
 	return true;
 }
 
+bool passed_has_ide(unsigned channel)
+{
+	for (unsigned i = 0; i < passed_count; i++)
+		if (passed[i].f.fixed >> channel & 1)
+			return true;
+	return false;
+}
+
 /* ---- a VM's ---- */
 
 bool passed_map(unsigned vm, uint64_t cr3)

@@ -37,6 +37,9 @@ struct passed_devices {
  */
 bool passed_claim(const struct scenario *s);
 
+/* Does a VM own this channel, at its fixed ports, of an IDE controller? */
+bool passed_has_ide(unsigned channel);
+
 /* The registers of the VM's devices, in its address space. */
 bool passed_map(unsigned vm, uint64_t cr3);
 /* The functions on the VM's PCI. False: too many. */

@@ -7,8 +7,10 @@
 #include "cpu/asm.h"
 #include "cpu/host_disk.h"
 #include "cpu/input.h"
+#include "cpu/media.h"
 #include "cpu/mem.h"
 #include "cpu/mux.h"
+#include "lib/media.h"
 #include "vm/create.h"
 #include "vm/devices.h"
 #include "vm/ram.h"
@@ -193,6 +195,26 @@ bool seam_host_disk(struct platform *p, const struct blk_host *d, enum host_disk
 			vm->config.name, d->name, op == HOST_DISK_READ ? "read" : "written", at,
 			host_error(error), error);
 	return false;
+}
+
+enum seam_medium seam_medium_read(
+	struct platform *p, uint32_t lent, uint64_t at, void *to, uint32_t size)
+{
+	struct vm *vm = vm_of_platform(p);
+
+	switch (at <= MEDIA_SLOT_SIZE - size ? media_read(media_place(lent) + at, to, size)
+					     : MEDIA_FAILED) {
+	case MEDIA_READ:
+		return SEAM_MEDIUM_READ;
+	case MEDIA_BUSY:
+		return SEAM_MEDIUM_BUSY;
+	default:
+		if (vm_first_time(vm, WARN_MEDIUM))
+			vm_log(vm, LOG_WARN,
+				"'%s': the file in its CD-ROM drive cannot be read",
+				vm->config.name);
+		return SEAM_MEDIUM_FAILED;
+	}
 }
 
 void seam_disk_full(struct platform *p, const struct disk *d)

@@ -90,6 +90,7 @@ enum vm_warning {
 	WARN_MMIO,
 	WARN_EMULATION,
 	WARN_MEMORY,
+	WARN_MEDIUM,
 	WARN_DISK /* and those behind it: one for each disk */
 };
 

@@ -853,7 +853,7 @@ test_the_page_of_a_run_is_used_in_a_browser() {
 }
 
 volume() { # NAME KIB [ARGS...]: an ISO image $out.NAME.iso, of that size at least
-	rm -rf "$out.d" && mkdir -p "$out.d" && head -c "$2K" /dev/zero >"$out.d/file" && head -c 2048 "$B/payload/disk.img" >"$out.d/boot.bin" &&
+	rm -rf "$out.d" && mkdir -p "$out.d" && head -c "$2K" /dev/urandom >"$out.d/file" && head -c 2048 "$B/payload/disk.img" >"$out.d/boot.bin" &&
 		xorriso -as mkisofs -quiet -R -V "$1" "${@:3}" -o "$out.$1.iso" "$out.d" && rm -rf "$out.d"
 }
 
@@ -875,10 +875,20 @@ over_http() { # SCRIPT ARGS...: a server of the run at $at, and a client of it
 	return "$status"
 }
 
+unlocked() { # VERB...: as soon as it can be; while the guest looks at the medium the drive is locked
+	local i
+	for ((i = 0; i < 300; i++)); do
+		NESTOR_AT=$at "$NESTOR" "$@" >"$out.answer" 2>&1 && return
+		answered 'the guest has locked the drive' || return 1
+		sleep 0.2
+	done
+	return 1
+}
+
 # Linux sees media and links that verbs change; SeaBIOS starts from what Redfish says. Both VMs have drives that begin empty.
 test_media_links_and_boot_devices_are_changed_while_the_vms_run() {
-	local at pid i
-	volume ONE 100 && volume TWO 300 && volume HELD 10 && volume BOOT 10 -b boot.bin -no-emul-boot || return
+	local at pid
+	volume ONE 100 && volume TWO 300 && volume HELD 10 && volume FILE 4000 && volume BOOT 10 -b boot.bin -no-emul-boot || return
 	{
 		printf 'networks: [lan]\nmachine: {cpus: 2}\nimages: {one: %s, two: %s, held: %s, boot: %s}\nvms:\n' \
 			"$PWD/$out".{ONE,TWO,HELD,BOOT}.iso
@@ -895,12 +905,11 @@ test_media_links_and_boot_devices_are_changed_while_the_vms_run() {
 		ask 0 devices linux && answered '^disk=cd medium=two$' '^net=0 network=lan mac=[0-9a-f:]{17} link=down$' || return 1
 	[ "$(sed -n 's/^linux| medium: TWO, \([0-9]*\) .*/\1/p' "$out.text")" = $(($(stat -c %s "$out.TWO.iso") / 512)) ] ||
 		{ echo 'not the size of TWO'; kill "$pid"; return 1; }
-	for ((i = 0; i < 300; i++)); do # while the guest looks at the medium the drive is locked
-		NESTOR_AT=$at "$NESTOR" eject linux cd >"$out.answer" 2>&1 && break
-		answered 'the guest has locked the drive' || return 1
-		sleep 0.2
-	done
-	said_twice '^linux\| medium: none' && ask 0 insert linux cd held && said '^linux\| medium: mounted' &&
+	# A file that the run did not begin with: its bytes come by the machine's disk.
+	unlocked insert linux cd --file "$out.FILE.iso" && said "^linux\\| medium: FILE, [0-9]+ sectors, $(md5sum <"$out.FILE.iso" | cut -c1-32)" &&
+		rm "$out.FILE.iso" && ask 0 devices linux && answered '^disk=cd medium=file lent=[0-9]+ size=[0-9]+$' &&
+		ask 72 insert linux cd --file "$out.yaml" && answered 'multiple of 2048' && ask 66 insert linux cd --file "$out.FILE.iso" || return 1
+	unlocked eject linux cd && said_twice '^linux\| medium: none' && ask 0 insert linux cd held && said '^linux\| medium: mounted' &&
 		ask 72 eject linux cd && answered 'the guest has locked the drive' && ask 0 eject linux cd --force && said '^linux\| medium: lost' &&
 		ask 0 images && answered '^image=held size=[0-9]+$' && ask 66 insert linux cd three && ask 66 eject linux dvd &&
 		ask 72 boot linux cdrom && ask 64 boot bios tape && ask_until '^bios +off' ps &&

@@ -73,6 +73,13 @@ static void texts_and_numbers_are_where_their_argument_is(void **state)
 	assert_string_equal(r.image, "debian.iso");
 	assert_string_equal(r.device, "");
 	assert_int_equal(r.number[MANAGE_ARG_FORCE], 1);
+	assert_true(parse("lend id=1 vm=a disk=cdrom0"));
+	assert_int_equal(manage_place(r.op), MANAGE_BY_TOOL);
+	assert_true(parse("borrow id=1 vm=a disk=cdrom0 lent=7 bytes=4096 force=1"));
+	assert_int_equal(manage_place(r.op), MANAGE_BY_DEVICE);
+	assert_int_equal(r.number[MANAGE_ARG_LENT], 7);
+	assert_false(parse("borrow id=1 vm=a disk=cdrom0 lent=0 bytes=4096"));
+	assert_false(parse("borrow id=1 vm=a disk=cdrom0 lent=1"));
 	assert_true(parse("pins id=1 vm=a cpus=0xffffffffffffffff"));
 	assert_true(r.number[MANAGE_ARG_CPUS] == UINT64_MAX);
 	assert_false(parse("pins id=1 vm=a cpus=0"));

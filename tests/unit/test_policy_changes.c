@@ -9,6 +9,7 @@
 
 #include <cmocka.h>
 
+#include "lib/media.h"
 #include "policy/changes.h"
 
 static struct scenario s;
@@ -71,11 +72,11 @@ static void a_drive_has_at_first_what_the_scenario_says(void **state)
 	(void)state;
 	assert_true(changes_find_drive(vm, "tools", &drive));
 	assert_int_equal(drive, 0);
-	assert_int_equal(changes_file(vm, 0, changes_medium(vm, 0))->start, 0x300000);
+	assert_int_equal(changes_content(vm, 0, changes_medium(vm, 0)).file->start, 0x300000);
 	assert_string_equal(changes_medium_name(vm, 0), "same"); /* it is the same file */
 	assert_true(changes_find_drive(vm, "spare", &drive));
 	assert_int_equal(drive, 1);
-	assert_null(changes_file(vm, 1, changes_medium(vm, 1)));
+	assert_null(changes_content(vm, 1, changes_medium(vm, 1)).file);
 	assert_string_equal(changes_medium_name(vm, 1), "none");
 	assert_false(changes_find_drive(vm, "disk0", &drive));
 	assert_false(changes_find_drive(vm, "", &drive));
@@ -85,21 +86,54 @@ static void a_drive_has_at_first_what_the_scenario_says(void **state)
 
 static void a_drive_has_the_image_that_it_was_given(void **state)
 {
-	uint32_t medium;
+	uint64_t medium;
 
 	(void)state;
 	assert_true(changes_find_medium(vm, 1, "debian", &medium));
 	changes_set_medium(vm, 1, medium);
-	assert_int_equal(changes_file(vm, 1, changes_medium(vm, 1))->start, 0x400000);
+	assert_int_equal(changes_content(vm, 1, changes_medium(vm, 1)).file->start, 0x400000);
 	assert_string_equal(changes_medium_name(vm, 1), "debian");
 	assert_true(changes_find_medium(vm, 1, "none", &medium));
 	changes_set_medium(vm, 1, medium);
-	assert_null(changes_file(vm, 1, changes_medium(vm, 1)));
+	assert_null(changes_content(vm, 1, changes_medium(vm, 1)).file);
 	assert_false(changes_find_medium(vm, 1, "own", &medium)); /* it had none */
 	assert_true(changes_find_medium(vm, 0, "own", &medium));
 	assert_int_equal(medium, 0);
 	assert_false(changes_find_medium(vm, 0, "debian2", &medium));
-	assert_null(changes_file(vm, 0, 3)); /* beyond the store */
+	assert_null(changes_content(vm, 0, 3).file); /* beyond the store */
+}
+
+static void a_drive_has_what_it_was_lent(void **state)
+{
+	struct changes_content c;
+	uint64_t medium;
+
+	(void)state;
+	assert_true(changes_lend(7, 3 * 2048, &medium));
+	changes_set_medium(vm, 1, medium);
+	c = changes_content(vm, 1, changes_medium(vm, 1));
+	assert_null(c.file);
+	assert_int_equal(c.lent, 7);
+	assert_int_equal(c.size, 3 * 2048);
+	assert_string_equal(changes_medium_name(vm, 1), "file");
+	assert_true(changes_lend(MEDIA_NUMBER_MAX, MEDIA_SLOT_SIZE, &medium));
+	c = changes_content(vm, 0, medium);
+	assert_int_equal(c.lent, MEDIA_NUMBER_MAX);
+	assert_int_equal(c.size, MEDIA_SLOT_SIZE);
+}
+
+static void nothing_is_lent_that_no_slot_has_room_for(void **state)
+{
+	uint64_t medium;
+
+	(void)state;
+	assert_false(changes_lend(0, 2048, &medium));
+	assert_false(changes_lend(UINT64_C(1) << 32, 2048, &medium));
+	assert_false(changes_lend(MEDIA_NUMBER_MAX + UINT64_C(1), 2048, &medium));
+	assert_false(changes_lend(1, 0, &medium));
+	assert_false(changes_lend(1, 2049, &medium));
+	assert_false(changes_lend(1, MEDIA_SLOT_SIZE + 2048, &medium));
+	assert_int_equal(changes_content(vm, 1, CHANGES_NO_MEDIUM).lent, 0);
 }
 
 static void an_order_of_once_is_for_one_start(void **state)
@@ -214,6 +248,8 @@ int main(void)
 		cmocka_unit_test(a_slot_is_for_one_device_and_must_be_there),
 		cmocka_unit_test_setup(a_drive_has_at_first_what_the_scenario_says, set_up),
 		cmocka_unit_test_setup(a_drive_has_the_image_that_it_was_given, set_up),
+		cmocka_unit_test_setup(a_drive_has_what_it_was_lent, set_up),
+		cmocka_unit_test_setup(nothing_is_lent_that_no_slot_has_room_for, set_up),
 		cmocka_unit_test_setup(an_order_of_once_is_for_one_start, set_up),
 		cmocka_unit_test_setup(an_order_holds_until_another_one_does, set_up),
 		cmocka_unit_test_setup(what_the_vm_has_not_is_no_start, set_up),

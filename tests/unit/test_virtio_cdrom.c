@@ -24,7 +24,7 @@ static int setup(void **state)
 	(void)state;
 	for (unsigned i = 0; i < BLOCKS; i++)
 		image[i * SCSI_CD_BLOCK] = (uint8_t)(i * 7);
-	cd = (struct cdrom){.name = "tools", .image = image, .size = sizeof(image)};
+	cd = (struct cdrom){.name = "tools", .medium = {.image = image, .size = sizeof(image)}};
 	return 0;
 }
 
@@ -224,12 +224,12 @@ static void a_disc_longer_than_times_can_say_ends_at_the_last_time(void **state)
 	const uint8_t *d;
 
 	(void)state;
-	cd.size = 1ull << 33;
+	cd.medium.size = 1ull << 33;
 	d = COMMAND(SCSI_READ_TOC, 2, 0, 0, 0, 0, 0xaa, 0, 255);
 	assert_int_equal(be(d + 8, 4), 0x00ff3b4a);
 	d = COMMAND(SCSI_READ_CAPACITY);
 	assert_int_equal(be(d, 4), (1u << 22) - 1);
-	cd.size = 1ull << 45; /* more blocks than 32 bits say */
+	cd.medium.size = 1ull << 45; /* more blocks than 32 bits say */
 	d = COMMAND(SCSI_READ_CAPACITY);
 	assert_int_equal(be(d, 4), UINT32_MAX);
 }
@@ -396,13 +396,20 @@ static unsigned media_event(void)
 	return (unsigned)be(d + 4, 2);
 }
 
+static bool change(const uint8_t *bytes, uint64_t size, bool force)
+{
+	struct cdrom_medium m = {.image = bytes, .size = size};
+
+	return cdrom_change(&cd, &m, force);
+}
+
 static void a_medium_that_is_changed_from_outside_is_told(void **state)
 {
 	static uint8_t other[4 * SCSI_CD_BLOCK] = {7};
 	const uint8_t *d;
 
 	(void)state;
-	assert_true(cdrom_change(&cd, other, sizeof(other), false));
+	assert_true(change(other, sizeof(other), false));
 	assert_int_equal(media_event(), SCSI_MEDIA_NEW << 8 | SCSI_MEDIA_PRESENT);
 	assert_int_equal(media_event(), SCSI_MEDIA_PRESENT);
 	COMMAND(SCSI_READ_10, 0, 0, 0, 0, 0, 0, 0, 1);
@@ -411,11 +418,11 @@ static void a_medium_that_is_changed_from_outside_is_told(void **state)
 	assert_int_equal(be(d, 4), 3);
 	d = COMMAND(SCSI_READ_10, 0, 0, 0, 0, 0, 0, 0, 1);
 	assert_int_equal(d[0], 7);
-	assert_true(cdrom_change(&cd, NULL, 0, false));
+	assert_true(change(NULL, 0, false));
 	assert_int_equal(media_event(), SCSI_MEDIA_REMOVED << 8 | SCSI_DOOR_OPEN);
 	COMMAND(SCSI_TEST_UNIT_READY);
 	expect_refused(SCSI_NOT_READY, SCSI_NO_MEDIUM_TRAY_OPEN);
-	assert_true(cdrom_change(&cd, image, sizeof(image), false));
+	assert_true(change(image, sizeof(image), false));
 	assert_int_equal(media_event(), SCSI_MEDIA_NEW << 8 | SCSI_MEDIA_PRESENT);
 }
 
@@ -435,7 +442,7 @@ static void a_drive_without_a_medium_says_so_and_reads_nothing(void **state)
 	assert_int_equal(media_event(), 0);
 	d = COMMAND(SCSI_GET_CONFIGURATION, 0, 0, 0, 0, 0, 0, 0, 8);
 	assert_int_equal(be(d + 6, 2), 0);
-	assert_true(cdrom_change(&cd, NULL, 0, false)); /* nothing to take */
+	assert_true(change(NULL, 0, false)); /* nothing to take */
 	assert_int_equal(media_event(), 0);
 	COMMAND(SCSI_START_STOP_UNIT, 0, 0, 0, 2);
 	assert_int_equal(media_event(), SCSI_DOOR_OPEN);
@@ -450,15 +457,15 @@ static void a_medium_that_the_guest_has_locked_is_asked_for(void **state)
 {
 	(void)state;
 	COMMAND(SCSI_PREVENT_ALLOW, 0, 0, 0, 1);
-	assert_false(cdrom_change(&cd, NULL, 0, false));
+	assert_false(change(NULL, 0, false));
 	assert_int_equal(media_event(), SCSI_MEDIA_EJECT_REQUEST << 8 | SCSI_MEDIA_PRESENT);
 	COMMAND(SCSI_TEST_UNIT_READY);
 	expect_good(0);
-	assert_true(cdrom_change(&cd, NULL, 0, true));
+	assert_true(change(NULL, 0, true));
 	COMMAND(SCSI_TEST_UNIT_READY);
 	expect_refused(SCSI_NOT_READY, SCSI_NO_MEDIUM_TRAY_OPEN);
-	assert_true(cdrom_change(&cd, image, sizeof(image), false)); /* nothing is locked in */
-	assert_false(cdrom_change(&cd, NULL, 0, false));
+	assert_true(change(image, sizeof(image), false)); /* nothing is locked in */
+	assert_false(change(NULL, 0, false));
 }
 
 static void stopping_and_power_conditions_change_nothing(void **state)

@@ -64,10 +64,15 @@ static struct {
 	uint32_t room; /* of the console */
 	uint8_t console[1 << 16];
 	uint32_t console_size;
-	unsigned full;         /* disks */
-	const char *server;    /* what was said last of a disk's server */
-	unsigned servers_told; /* how often something was said */
-	unsigned arrived[2];   /* by streams, at these VMs */
+	unsigned full;                       /* disks */
+	const char *server;                  /* what was said last of a disk's server */
+	unsigned servers_told;               /* how often something was said */
+	unsigned arrived[2];                 /* by streams, at these VMs */
+	struct world_lent {                  /* media that are lent */
+		unsigned reads, busy, fails; /* times that it was read; that it is not, next */
+		uint32_t number;             /* that was read last, */
+		uint64_t at;                 /* from here on */
+	} lent;
 	struct world_chunks {
 		uint64_t given[64]; /* by the balloon, the oldest first */
 		unsigned count, room;
@@ -204,6 +209,37 @@ void seam_disk_server(struct platform *p, const struct blk_remote *r, const char
 	assert_non_null(r);
 	world.server = why;
 	world.servers_told++;
+}
+
+/* What is at a byte of a medium that is lent. */
+static inline uint8_t world_lent_byte(uint32_t lent, uint64_t place)
+{
+	return (uint8_t)(lent * 31 + place * 7 + place / 2048);
+}
+
+enum seam_medium seam_medium_read(
+	struct platform *p, uint32_t lent, uint64_t place, void *to, uint32_t size)
+{
+	struct world_lent *l = &world.lent;
+
+	assert_ptr_equal(p, &machine);
+	assert_true(fake.locked);
+	assert_true(lent != 0 && size != 0 && place % 2048 == 0 && size % 2048 == 0);
+	l->number = lent;
+	l->at = place;
+	if (l->busy != 0) {
+		l->busy--;
+		return SEAM_MEDIUM_BUSY;
+	}
+	if (l->fails != 0) {
+		l->fails--;
+		memset(to, 0xee, size);
+		return SEAM_MEDIUM_FAILED;
+	}
+	l->reads++;
+	for (uint32_t i = 0; i < size; i++)
+		((uint8_t *)to)[i] = world_lent_byte(lent, place + i);
+	return SEAM_MEDIUM_READ;
 }
 
 bool seam_balloon_give(struct platform *p, uint64_t gpa)

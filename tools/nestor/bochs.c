@@ -133,6 +133,18 @@ static const char *disk_lines(struct arena *a, const struct machine_parts *parts
 		small ? sectors : 0, small ? 1 : 16, small ? 1 : 63);
 }
 
+/* The disk by which media are lent: the first one of the second channel, as Nestor expects. */
+static const char *media_lines(struct arena *a, const struct machine_parts *parts)
+{
+	if (!parts->media)
+		return "";
+	return arena_format(a,
+		"ata1: enabled=1, ioaddr1=0x170, ioaddr2=0x370, irq=15\n"
+		"ata1-master: type=disk, path=\"%s\", mode=flat, cylinders=0, heads=16, "
+		"spt=63\n",
+		parts->media);
+}
+
 /* The network card, with the emulator's own NAT behind it. Slot 1 is device 2 of bus 0. */
 static const char *net_lines(struct arena *a, const struct machine_spec *config)
 {
@@ -172,10 +184,11 @@ static const char *configuration(struct arena *a, const struct machine_parts *pa
 		"error: action=report\n"
 		"info: action=report\n"
 		"debug: action=ignore\n"
-		"%s%s%s%s%s%s",
+		"%s%s%s%s%s%s%s",
 		(unsigned long long)plan->cpus, (unsigned long long)config->ips, mib, host,
 		BLOCK >> 10, boot_lines(a, plan, folder), com1, folder, net_lines(a, config),
-		disk_lines(a, parts), config->host_disks ? "plugin_ctrl: nestordisk=1\n" : "",
+		disk_lines(a, parts), media_lines(a, parts),
+		config->host_disks ? "plugin_ctrl: nestordisk=1\n" : "",
 		config->iommu == MACHINE_IOMMU_NONE ? "" : "plugin_ctrl: nestorvtd=1\n",
 		config->option ? config->option : "", config->option ? "\n" : "");
 }

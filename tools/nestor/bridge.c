@@ -14,14 +14,19 @@
 #define BACKLOG 128
 #define REPEAT  10.0 /* seconds until Nestor is asked again */
 #define PIECE   1024 /* bytes of a console that a line has at most */
+#define AT_ONCE 1e-3 /* a time that was long ago */
 
 /* ---- the socket ---- */
 
-int bridge_open(struct bridge *b, struct arena *a, struct sender *sender, const char *path,
-	struct error *e)
+int bridge_open(struct bridge *b, struct arena *a, struct sender *sender, struct media *media,
+	const char *path, struct error *e)
 {
-	*b = (struct bridge){
-		.listener = -1, .a = a, .sender = sender, .current = -1, .next_id = 1};
+	*b = (struct bridge){.listener = -1,
+		.a = a,
+		.sender = sender,
+		.media = media,
+		.current = -1,
+		.next_id = 1};
 	for (unsigned i = 0; i < BRIDGE_CLIENTS; i++)
 		b->client[i].fd = -1;
 	if (!path)
@@ -40,10 +45,19 @@ void bridge_name(struct bridge *b, unsigned vm, const char *name)
 		b->said[vm] = arena_alloc(b->a, sizeof(*b->said[vm]));
 }
 
+static void forget_file(struct bridge_client *c)
+{
+	if (c->file >= 0)
+		close(c->file);
+	c->file = -1;
+}
+
 static void hang_up(struct bridge_client *c)
 {
-	if (c->fd >= 0)
-		close(c->fd);
+	if (c->fd < 0)
+		return;
+	forget_file(c);
+	close(c->fd);
 	c->fd = -1;
 }
 
@@ -159,9 +173,11 @@ static void greet(struct bridge *b, int fd)
 		return;
 	}
 	out = c->out ? c->out : arena_alloc(b->a, BRIDGE_ROOM);
+	if (c->lends)
+		media_free(b->media, c->lends);
 	if (b->current == c - b->client) /* the answer is for who has gone */
 		b->current = -2;
-	*c = (struct bridge_client){.fd = fd, .out = out};
+	*c = (struct bridge_client){.fd = fd, .out = out, .file = -1};
 	say(c, "hello version=%d\n", MANAGE_VERSION);
 }
 
@@ -239,9 +255,78 @@ static void do_for_console(
 	answer(c, MANAGE_IS_OK, "");
 }
 
+/* ---- files for drives ---- */
+
+/* It is copied first, piece by piece, and then offered to Nestor. */
+static void lend(struct bridge *b, struct bridge_client *c, const struct manage_request *r)
+{
+	char why[128];
+
+	c->lends = media_begin(b->media, c->file, r->vm, r->disk, why);
+	c->file = -1;
+	c->force = r->number[MANAGE_ARG_FORCE] != 0;
+	c->asks = c->lends != NULL;
+	if (!c->lends)
+		answer(c, MANAGE_IS_STATE, why);
+}
+
+/* The client's request is over, and its next one may come. */
+static void end_request(struct bridge *b, struct bridge_client *c);
+
+static void go_on_lending(struct bridge *b, struct bridge_client *c)
+{
+	struct media_slot *s = c->lends;
+	char why[128];
+
+	if (c->fd < 0) { /* nobody waits for it any more */
+		c->lends = NULL;
+		media_free(b->media, s);
+		return;
+	}
+	if (media_copy(b->media, s, why)) {
+		c->lends = NULL;
+		c->passed_id = b->next_id++;
+		c->line_size = (size_t)snprintf(c->line, sizeof(c->line),
+			"borrow id=%u vm=%s disk=%s lent=%u bytes=%" PRIu64 "%s", c->passed_id,
+			s->vm, s->disk, s->number, s->size, c->force ? " force=1" : "");
+		c->passed = false;
+	} else if (*why) {
+		c->lends = NULL;
+		media_free(b->media, s);
+		answer(c, MANAGE_IS_STATE, why);
+		end_request(b, c);
+	}
+}
+
+/* Which medium that Nestor was told of has a number. */
+static struct media_slot *offered(const struct bridge *b, uint64_t number)
+{
+	struct media_slot *s = &b->media->slot[number % MEDIA_SLOTS];
+
+	return s->state == MEDIA_OFFERED && s->number == number ? s : NULL;
+}
+
+/* Nestor has done the last request, or not, whoever asked for it: what has which drive now? */
+static void settle_media(struct bridge *b, bool done)
+{
+	const struct manage_request *r = &b->sent;
+	struct media_slot *s = NULL;
+
+	if (r->op == MANAGE_BORROW)
+		s = offered(b, r->number[MANAGE_ARG_LENT]);
+	if (s && !done)
+		media_free(b->media, s);
+	else if (done && (s || r->op == MANAGE_EJECT || r->op == MANAGE_INSERT))
+		media_has(b->media, r->vm, r->disk, s);
+}
+
 /* What the tool does itself. */
 static void do_here(struct bridge *b, struct bridge_client *c, const struct manage_request *r)
 {
+	if (r->op == MANAGE_LEND) {
+		lend(b, c, r);
+		return;
+	}
 	if (r->op != MANAGE_EVENTS && r->op != MANAGE_QUIT) {
 		do_for_console(b, c, r);
 		return;
@@ -267,6 +352,10 @@ static void take_line(struct bridge *b, struct bridge_client *c)
 		return;
 	}
 	c->id = (uint32_t)r.number[MANAGE_ARG_ID];
+	if (r.op == MANAGE_BORROW) {
+		refuse(c, "it is the tool's to say: lend");
+		return;
+	}
 	if (manage_place(r.op) == MANAGE_BY_TOOL) {
 		do_here(b, c, &r);
 		return;
@@ -305,6 +394,13 @@ static void take_bytes(struct bridge *b, struct bridge_client *c)
 	memmove(c->more, c->more + used, c->more_size);
 }
 
+static void end_request(struct bridge *b, struct bridge_client *c)
+{
+	c->asks = false;
+	c->line_size = 0;
+	take_bytes(b, c);
+}
+
 static void read_client(struct bridge *b, struct bridge_client *c)
 {
 	size_t room = sizeof(c->more) - c->more_size;
@@ -313,7 +409,7 @@ static void read_client(struct bridge *b, struct bridge_client *c)
 	if (c->fd < 0)
 		return;
 	if (room) {
-		n = recv(c->fd, c->more + c->more_size, room, MSG_DONTWAIT);
+		n = unix_socket_receive(c->fd, c->more + c->more_size, room, &c->file);
 		if (n == 0 || (n < 0 && errno != EAGAIN && errno != EINTR)) {
 			drain(c);
 			hang_up(c);
@@ -330,16 +426,20 @@ static void read_client(struct bridge *b, struct bridge_client *c)
 /* Clients take turns. */
 static void pass_on(struct bridge *b, double now)
 {
+	const char *why;
+
 	for (unsigned i = 0; b->current < 0 && i < BRIDGE_CLIENTS; i++) {
 		unsigned at = (b->turn + i) % BRIDGE_CLIENTS;
 		struct bridge_client *c = &b->client[at];
 
-		if (c->fd < 0 || !c->asks || c->passed)
+		if (c->fd < 0 || !c->asks || c->passed || c->lends)
 			continue;
 		c->passed = true;
 		b->current = (int)at;
 		b->turn = at + 1;
 		b->since = now;
+		b->sent_id = c->passed_id;
+		manage_parse((struct text){c->line, c->line_size}, &b->sent, &why);
 		sender_request(b->sender, c->line, c->line_size);
 	}
 }
@@ -365,8 +465,11 @@ bool bridge_attend(struct bridge *b, double now)
 		return false;
 	while ((fd = accept4(b->listener, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK)) >= 0)
 		greet(b, fd);
-	for (unsigned i = 0; i < BRIDGE_CLIENTS; i++)
+	for (unsigned i = 0; i < BRIDGE_CLIENTS; i++) {
 		read_client(b, &b->client[i]);
+		if (b->client[i].lends)
+			go_on_lending(b, &b->client[i]);
+	}
 	ask_again(b, now);
 	pass_on(b, now);
 	for (unsigned i = 0; i < BRIDGE_CLIENTS; i++) {
@@ -378,6 +481,9 @@ bool bridge_attend(struct bridge *b, double now)
 
 double bridge_deadline(const struct bridge *b)
 {
+	for (unsigned i = 0; i < BRIDGE_CLIENTS; i++)
+		if (b->client[i].lends)
+			return AT_ONCE;
 	return b->listener >= 0 && b->current != -1 ? b->since + REPEAT : 0;
 }
 
@@ -401,6 +507,14 @@ unsigned bridge_poll(const struct bridge *b, struct pollfd *fds)
 
 /* ---- from Nestor ---- */
 
+static bool is_done(const char *record)
+{
+	char status[16];
+
+	record_text(record, "status", status, sizeof(status));
+	return strcmp(status, manage_status_word(MANAGE_IS_OK)) == 0;
+}
+
 /* `answer id=7 status=ok` becomes the same with the client's id. */
 static void give(struct bridge *b, const char *record, bool last)
 {
@@ -408,17 +522,16 @@ static void give(struct bridge *b, const char *record, bool last)
 	const char *rest = strchr(record, ' ');
 	bool its = c && c->asks && record_number(record, "id") == c->passed_id;
 
+	if (last && record_number(record, "id") == b->sent_id)
+		settle_media(b, is_done(record));
 	rest = rest ? strchr(rest + 1, ' ') : NULL;
 	if (its)
 		say(c, "%s id=%u%s\n", last ? "answer" : "item", c->id, rest ? rest : "");
 	if (!last || (c && !its))
 		return;
 	b->current = -1;
-	if (!its)
-		return;
-	c->asks = false;
-	c->line_size = 0;
-	take_bytes(b, c);
+	if (its)
+		end_request(b, c);
 }
 
 /* A VM has gone for good: another one may come to its place. */
@@ -431,6 +544,7 @@ static void vm_gone(struct bridge *b, const char *record)
 	vm = find_vm(b, name);
 	if (vm == LIMIT_VMS || !b->said[vm])
 		return;
+	media_gone(b->media, name);
 	for (unsigned i = 0; i < BRIDGE_CLIENTS; i++) {
 		struct bridge_client *c = &b->client[i];
 

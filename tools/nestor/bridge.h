@@ -3,7 +3,8 @@
  * Who manages a run, by a Unix socket: takes requests (lib/manage.h), a line each, from several
  * clients, sends them to Nestor one after the other, and gives each client its answers
  * (docs/management.md). What the table has for the tool it answers itself: who wants events and
- * consoles gets them, and what is typed goes to its VM.
+ * consoles gets them, what is typed goes to its VM, and files that clients lend to drives come
+ * by the socket themselves (SCM_RIGHTS).
  */
 #ifndef NESTOR_BRIDGE_H
 #define NESTOR_BRIDGE_H
@@ -15,6 +16,7 @@
 #include "arena.h"
 #include "history.h"
 #include "lib/manage.h"
+#include "media.h"
 #include "sender.h"
 #include "status.h"
 #include "unix_socket.h"
@@ -36,6 +38,9 @@ struct bridge_client {
 	char line[2 * MANAGE_LINE]; /* as it comes, and then as it goes to Nestor */
 	size_t line_size;
 	bool too_long;
+	int file;                   /* that came last, with a line; -1: none */
+	struct media_slot *lends;   /* what is copied for it; NULL: nothing */
+	bool force;                 /* as it said with that */
 	char more[2 * MANAGE_LINE]; /* what came behind it */
 	size_t more_size;
 	char *out;
@@ -55,13 +60,16 @@ struct bridge {
 	int current; /* whose request Nestor has; -1: nobody's */
 	uint32_t next_id;
 	double since; /* it was sent */
+	struct media *media;
+	struct manage_request sent; /* the last one, and its id there */
+	uint32_t sent_id;
 	struct bridge_client client[BRIDGE_CLIENTS];
 };
 
 /* Listens at @path, which must not exist or must be a socket that nobody listens at; NULL: no
- * bridge. Requests and what is typed go to @sender. */
-int bridge_open(struct bridge *b, struct arena *a, struct sender *sender, const char *path,
-	struct error *e);
+ * bridge. Requests and what is typed go to @sender, files that are lent to @media. */
+int bridge_open(struct bridge *b, struct arena *a, struct sender *sender, struct media *media,
+	const char *path, struct error *e);
 /* @vm, below LIMIT_VMS, has the name that is at @name, now and later; "": there is none. */
 void bridge_name(struct bridge *b, unsigned vm, const char *name);
 void bridge_close(struct bridge *b);

@@ -30,7 +30,8 @@ enum verb_takes {
 	TAKES_LISTEN = 16,
 	TAKES_LIKE = 32, /* and settings behind the words */
 	TAKES_FORCE = 64,
-	TAKES_ONCE = 128
+	TAKES_ONCE = 128,
+	TAKES_FILE = 256 /* in place of its last word */
 };
 
 /* What asks, where it is more than one request with all of its answer. */
@@ -92,8 +93,9 @@ static const struct verb {
 		"what a VM's firmware starts it from, at its next starts", ask_boot},
 	{"eject", "eject", 2, TAKES_FORCE, SHAPE_NONE, " VM DRIVE",
 		"takes the medium out of a VM's CD-ROM drive", ask_medium},
-	{"insert", "insert", 3, TAKES_FORCE, SHAPE_NONE, " VM DRIVE IMAGE",
-		"puts an image of the run into a VM's CD-ROM drive", ask_medium},
+	{"insert", "insert", 3, TAKES_FORCE | TAKES_FILE, SHAPE_NONE,
+		" VM DRIVE {IMAGE | --file PATH}",
+		"puts an image of the run, or a file, into a VM's CD-ROM drive", ask_medium},
 	{"link", "link", 3, 0, SHAPE_NONE, " VM NET up|down",
 		"the link of a VM's network device, by its number", ask_link},
 	{"attach", "attach", 2, 0, SHAPE_NONE, " VM PORT",
@@ -142,10 +144,11 @@ struct client {
 	const char *at, *host;
 	char elsewhere[512]; /* both, as one address */
 	bool json;
-	const char *vcpu, *level, *count, *listen, *like;
+	const char *vcpu, *level, *count, *listen, *like, *file;
 	bool physical, help, force, once;
 	char **words;
-	unsigned settings; /* words behind those that the verb needs */
+	unsigned count_words; /* that are needed here */
+	unsigned settings;    /* words behind those that the verb needs */
 	struct client_link link;
 	struct client_show show;
 	struct multiply *multiply; /* of `stat`, for people */
@@ -213,6 +216,9 @@ void client_help(const char *name)
 		puts("  --listen WHERE      127.0.0.1:PORT or unix:PATH; default: " GDB_LISTEN);
 	if (v->takes & TAKES_ONCE)
 		puts("  --once              at the next start only");
+	if (v->takes & TAKES_FILE)
+		puts("  --file PATH         a file of this machine, which the run copies: a CD's\n"
+		     "                      image, 7 GiB at most");
 	if (v->takes & TAKES_FORCE)
 		puts("  --force             even when the guest has locked the drive, or has not turned the slot off");
 	puts("\nExit statuses: 0; 64 bad command line; 66 there is no such VM, vCPU or address;\n"
@@ -255,6 +261,9 @@ static int take_option(struct client *c, int option, const char *word)
 	case 'k':
 		c->like = optarg;
 		return c->verb->takes & TAKES_LIKE ? 0 : usage(c, "unknown option", word);
+	case 'i':
+		c->file = optarg;
+		return c->verb->takes & TAKES_FILE ? 0 : usage(c, "unknown option", word);
 	case 'p':
 		c->physical = true;
 		return c->verb->takes & TAKES_PHYSICAL ? 0 : usage(c, "unknown option", word);
@@ -289,13 +298,14 @@ static int go_elsewhere(struct client *c)
 static int parse(struct client *c, int argc, char **argv)
 {
 	static const struct option options[] = {{"at", required_argument, NULL, 'a'},
-		{"count", required_argument, NULL, 'c'}, {"host", required_argument, NULL, 'H'},
-		{"like", required_argument, NULL, 'k'},
+		{"count", required_argument, NULL, 'c'}, {"file", required_argument, NULL, 'i'},
+		{"host", required_argument, NULL, 'H'}, {"like", required_argument, NULL, 'k'},
 		{"listen", required_argument, NULL, 'n'}, {"json", no_argument, NULL, 'j'},
 		{"vcpu", required_argument, NULL, 'v'}, {"level", required_argument, NULL, 'l'},
 		{"physical", no_argument, NULL, 'p'}, {"force", no_argument, NULL, 'f'},
 		{"once", no_argument, NULL, 'o'}, {"help", no_argument, NULL, 'h'},
 		{NULL, 0, NULL, 0}};
+	unsigned count;
 	int option;
 
 	opterr = 0;
@@ -305,10 +315,12 @@ static int parse(struct client *c, int argc, char **argv)
 	if (c->help)
 		return 0;
 	c->words = argv + optind;
-	if ((unsigned)(argc - optind) < c->verb->words ||
-		((unsigned)(argc - optind) > c->verb->words && !(c->verb->takes & TAKES_LIKE)))
+	count = (unsigned)(argc - optind);
+	c->count_words = c->verb->words - (c->file != NULL);
+	if (count < c->count_words ||
+		(count > c->count_words && !(c->verb->takes & TAKES_LIKE)))
 		return usage(c, "wrong number of words behind", c->verb->name);
-	c->settings = (unsigned)(argc - optind) - c->verb->words;
+	c->settings = count - c->count_words;
 	if (!c->at)
 		c->at = getenv("NESTOR_AT");
 	if (!c->at || !*c->at)
@@ -317,7 +329,7 @@ static int parse(struct client *c, int argc, char **argv)
 			c->verb->name);
 	if (c->host && go_elsewhere(c))
 		return c->e->status;
-	for (unsigned i = 0; i < c->verb->words; i++)
+	for (unsigned i = 0; i < c->count_words; i++)
 		if (!*c->words[i] || strpbrk(c->words[i], " \t\n=") ||
 			strlen(c->words[i]) > 128)
 			return usage(c, "not possible:", c->words[i]);
@@ -358,7 +370,8 @@ static int ask(struct client *c, const char *more)
 		c->verb->words ? c->words[0] : "", c->vcpu ? " vcpu=" : "",
 		c->vcpu ? c->vcpu : "", c->level ? " level=" : "", c->level ? c->level : "",
 		c->physical ? " physical=1" : "", more);
-	if (client_link_ask_all(&c->link, c->verb->word, line, show_item, c, &answer, c->e))
+	if (client_link_ask_all(&c->link, c->file ? "lend" : c->verb->word, line, show_item, c,
+		    &answer, c->e))
 		return c->e->status;
 	return answer.status == MANAGE_IS_OK ? 0 : refused(c, &answer);
 }
@@ -480,11 +493,13 @@ static int ask_boot(struct client *c)
 
 static int ask_medium(struct client *c)
 {
+	bool named = c->count_words == 3;
 	char more[320];
 
-	snprintf(more, sizeof(more), " disk=%s%s%s%s", c->words[1],
-		c->verb->words == 3 ? " image=" : "", c->verb->words == 3 ? c->words[2] : "",
-		c->force ? " force=1" : "");
+	snprintf(more, sizeof(more), " disk=%s%s%s%s", c->words[1], named ? " image=" : "",
+		named ? c->words[2] : "", c->force ? " force=1" : "");
+	if (c->file && client_link_file(&c->link, c->file, c->e))
+		return c->e->status;
 	return ask(c, more);
 }
 

@@ -3,6 +3,7 @@
 #include "client_link.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <poll.h>
 #include <stdio.h>
@@ -21,7 +22,8 @@ static int lost(struct client_link *l, const char *why, struct error *e)
 
 int client_link_open(struct client_link *l, const char *at, struct error *e)
 {
-	*l = (struct client_link){.at = at, .fd = -1, .patience = CLIENT_LINK_PATIENCE};
+	*l = (struct client_link){
+		.at = at, .fd = -1, .file = -1, .patience = CLIENT_LINK_PATIENCE};
 	if (client_ssh_is(at)) {
 		l->fd = client_ssh_open(at, &l->child, e);
 		return e->status;
@@ -37,7 +39,9 @@ void client_link_close(struct client_link *l)
 {
 	if (l->fd >= 0)
 		close(l->fd);
-	l->fd = -1;
+	if (l->file >= 0)
+		close(l->file);
+	l->fd = l->file = -1;
 	if (l->child > 0)
 		client_ssh_close(l->child);
 	l->child = 0;
@@ -85,6 +89,29 @@ char *client_link_line(struct client_link *l, int patience, struct error *e)
 	}
 }
 
+int client_link_file(struct client_link *l, const char *path, struct error *e)
+{
+	if (l->child)
+		return fail(e, STATUS_USAGE,
+			"'%.100s': the run is on another machine, and takes files only there",
+			path);
+	l->file = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+	if (l->file < 0)
+		return fail(e, STATUS_BAD_INPUT, "'%.100s': %s", path, strerror(errno));
+	l->patience = CLIENT_LINK_COPY;
+	return 0;
+}
+
+static bool send_line(struct client_link *l, const char *line, size_t size)
+{
+	bool sent = unix_socket_send(l->fd, line, size, l->file) == (ssize_t)size;
+
+	if (l->file >= 0)
+		close(l->file);
+	l->file = -1;
+	return sent;
+}
+
 int client_link_say(struct client_link *l, const char *word, const char *more, struct error *e)
 {
 	char line[2 * MANAGE_LINE];
@@ -93,8 +120,7 @@ int client_link_say(struct client_link *l, const char *word, const char *more, s
 
 	if (n < 0 || (size_t)n >= sizeof(line))
 		return lost(l, "the request is too long", e);
-	return send(l->fd, line, (size_t)n, MSG_NOSIGNAL) == n ? 0
-							       : lost(l, strerror(errno), e);
+	return send_line(l, line, (size_t)n) ? 0 : lost(l, strerror(errno), e);
 }
 
 void client_link_answer(const char *line, struct client_answer *answer)

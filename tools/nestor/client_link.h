@@ -6,6 +6,7 @@
 #ifndef NESTOR_CLIENT_LINK_H
 #define NESTOR_CLIENT_LINK_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
@@ -13,7 +14,8 @@
 #include "lib/manage.h"
 #include "status.h"
 
-#define CLIENT_LINK_PATIENCE 60000 /* milliseconds for an answer; emulated machines are slow */
+#define CLIENT_LINK_PATIENCE 60000  /* milliseconds for an answer; emulated machines are slow */
+#define CLIENT_LINK_COPY     600000 /* and until a file is copied */
 
 struct client_link {
 	const char *at; /* the socket's path, or that of a run elsewhere (client_ssh.h) */
@@ -21,6 +23,7 @@ struct client_link {
 	pid_t child;    /* 0: none; what connects to a run elsewhere */
 	int patience;   /* milliseconds for each line of an answer */
 	uint32_t id;    /* of the last request */
+	int file;       /* that goes with the next one; -1: none */
 	char buffer[8192];
 	size_t size, line; /* bytes in it; of the line that was taken last */
 };
@@ -37,6 +40,9 @@ typedef void (*client_item)(void *context, const char *line);
 /* Connects to the run at @at, which must outlive the link; patience is CLIENT_LINK_PATIENCE. */
 int client_link_open(struct client_link *l, const char *at, struct error *e);
 void client_link_close(struct client_link *l);
+
+/* A file goes with the next request, whose answer may take as long as copying it does. */
+int client_link_file(struct client_link *l, const char *path, struct error *e);
 
 /* The next line, good until the next call. NULL: why is in @e; STATUS_TIMEOUT: none came in so
  * many milliseconds (-1: no bound); STATUS_HOST_ERROR: none comes any more. */

@@ -8,6 +8,7 @@
 #include "file.h"
 #include "machine_disk.h"
 #include "machine_int.h"
+#include "media.h"
 
 #define QEMU "qemu-system-x86_64"
 
@@ -100,6 +101,9 @@ int machine_prepare(struct arena *a, const struct machine_spec *config, struct b
 	if (file_write_text(m->com1_path, "", e) ||
 		file_write(arena_format(a, "%s/rom.bin", folder), &plan->rom, e))
 		return e->status;
+	if (m->lends && media_make(a, folder, &m->media, e))
+		return e->status;
+	parts.media = m->media;
 	if (m->kind == MACHINE_BOCHS)
 		return bochs_prepare(a, &parts, v, e);
 	return qemu_prepare(a, &parts, v, e);

@@ -3,6 +3,8 @@
 #ifndef NESTOR_MACHINE_H
 #define NESTOR_MACHINE_H
 
+#include <stdbool.h>
+
 #include "boot.h"
 #include "control.h"
 
@@ -11,6 +13,8 @@ struct machine {
 	enum machine_kind kind; /* never MACHINE_AUTO */
 	const char *reason;     /* why this kind: a line for the user */
 	struct control control; /* its first serial port; path NULL: that is a file */
+	bool lends;             /* it has a disk by which media are lent to its drives, */
+	const char *media;      /* in this file (media.h) */
 	const char *const *argv;
 	const char *error_path; /* its standard error */
 	const char *com1_path;  /* what it sent to its first serial port */

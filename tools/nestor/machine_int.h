@@ -27,6 +27,7 @@ struct machine_parts {
 	const char *folder; /* for its files */
 	const char *disk;   /* NULL: it has none */
 	uint64_t disk_size;
+	const char *media;   /* likewise: the one by which media are lent */
 	const char *control; /* the terminal that its first serial port is; NULL: it has none */
 };
 

@@ -38,8 +38,9 @@ static struct place l0_place(struct arena *a, const struct command *o)
 }
 
 static const char *l0_cmdline(
-	struct arena *a, const struct command *o, enum machine_kind kind, bool control)
+	struct arena *a, const struct command *o, const struct machine *m, bool control)
 {
+	enum machine_kind kind = m->kind;
 	struct options l0 = o->scenario.l0;
 
 	l0.mux = true;
@@ -49,6 +50,7 @@ static const char *l0_cmdline(
 		l0.tsc_khz = (uint32_t)(o->scenario.machine.ips / 1000);
 	l0.requests = control;
 	l0.keep = control && o->manage;
+	l0.media = m->lends;
 	if (l0.keep)
 		l0.places = (uint32_t)o->scenario.machine.places;
 	if (o->explain)
@@ -94,7 +96,15 @@ static int make_plan(struct arena *a, const struct command *o, const struct mach
 	if (o->bare)
 		return boot_plan_bare(a, &o->scenario, files, plan, e);
 	return boot_plan_nestor(a, &o->scenario, files, &l0,
-		l0_cmdline(a, o, m->kind, m->control.path != NULL), plan, e);
+		l0_cmdline(a, o, m, m->control.path != NULL), plan, e);
+}
+
+static bool has_cdroms(const struct scenario_spec *s)
+{
+	for (unsigned i = 0; i < s->vm_count; i++)
+		if (s->vms[i].cdrom_count)
+			return true;
+	return false;
 }
 
 /* Has everybody what is written alone? */
@@ -123,6 +133,7 @@ static int run(struct arena *a, struct command *o, struct error *e)
 		fprintf(stderr, "nestor: %s\n", m.reason);
 	if (o->bare ? consoles_have_input() : !o->iso.path)
 		control_open(a, &m.control);
+	m.lends = m.control.path && o->manage && !o->bare && has_cdroms(&o->scenario);
 	if (make_plan(a, o, &m, files, &plan, e))
 		return e->status;
 	if (folder && mkdir(folder, 0755) < 0 && errno != EEXIST)
@@ -149,14 +160,14 @@ static void print_vm(struct arena *a, const struct vm_spec *vm, const struct vm_
 
 static int check(struct arena *a, const struct command *o, struct error *e)
 {
+	const struct machine m = {.kind = MACHINE_BOCHS};
 	struct vm_files *files = arena_alloc(a, sizeof(*files) * SCENARIO_MAX_VMS);
 	struct place l0 = l0_place(a, o);
 
 	if (o->host)
 		return host_check(a, o->msrs, o->host_features, o->json, e);
 	if (check_shared(o, e) || boot_read_files(a, &o->scenario, files, e) ||
-		boot_check_memory(
-			a, &o->scenario, files, &l0, l0_cmdline(a, o, MACHINE_BOCHS, true), e))
+		boot_check_memory(a, &o->scenario, files, &l0, l0_cmdline(a, o, &m, true), e))
 		return e->status;
 	for (unsigned i = 0; i < o->scenario.vm_count; i++)
 		print_vm(a, &o->scenario.vms[i], &files[i]);

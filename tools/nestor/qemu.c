@@ -73,6 +73,16 @@ static void add_disk(struct arena *a, const struct machine_parts *parts, struct 
 	}
 }
 
+/* As Bochs has it (bochs.c). QEMU reads the file each time that the machine does. */
+static void add_media(struct arena *a, const struct machine_parts *parts, struct argv *v)
+{
+	if (!parts->media)
+		return;
+	argv_add(v, "-drive");
+	argv_add(v, arena_format(a, "if=ide,index=2,media=disk,format=raw,file=%s",
+			    escaped(a, parts->media)));
+}
+
 int qemu_prepare(
 	struct arena *a, const struct machine_parts *parts, struct argv *v, struct error *e)
 {
@@ -115,6 +125,7 @@ int qemu_prepare(
 				    MACHINE_NET_DEVICE));
 	}
 	add_disk(a, parts, v);
+	add_media(a, parts, v);
 	if (parts->config->option)
 		argv_add(v, parts->config->option);
 	return add_images(a, plan, folder, v, e);

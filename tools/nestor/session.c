@@ -41,6 +41,7 @@ struct session {
 	struct screenshots screenshots;
 	struct variables variables;
 	struct bridge bridge;
+	struct media media;
 	unsigned banner;    /* lines of = to come before a raw machine's output */
 	struct lines lines; /* of several VMs */
 	struct session_vms vms;
@@ -537,7 +538,7 @@ int session_run(struct arena *a, const struct scenario_spec *s, const struct mac
 	struct session *x = arena_alloc(a, sizeof(*x));
 	int status;
 
-	*x = (struct session){.s = s, .o = o, .m = m, .start = now()};
+	*x = (struct session){.s = s, .o = o, .m = m, .start = now(), .media = {.fd = -1}};
 	x->banner = m->kind == MACHINE_BOCHS ? 2 : 0;
 	x->deadline = o->timeout ? x->start + (double)o->timeout : 0;
 	mux_init(&x->mux);
@@ -550,7 +551,10 @@ int session_run(struct arena *a, const struct scenario_spec *s, const struct mac
 		status =
 			consoles_open(&x->consoles, a, s, o->consoles, &m->control, o->bare, e);
 	if (!status)
-		status = bridge_open(&x->bridge, a, &x->consoles.sender, o->manage, e);
+		status = media_open(&x->media, m->media, e);
+	if (!status)
+		status = bridge_open(
+			&x->bridge, a, &x->consoles.sender, &x->media, o->manage, e);
 	for (unsigned i = 0; !status && i < SCENARIO_MAX_VMS; i++)
 		bridge_name(&x->bridge, i, x->vms.at[i].name);
 	if (!status)
@@ -562,6 +566,7 @@ int session_run(struct arena *a, const struct scenario_spec *s, const struct mac
 	if (variables_close(&x->variables, e))
 		status = e->status;
 	bridge_close(&x->bridge);
+	media_close(&x->media);
 	consoles_close(&x->consoles);
 	if (screenshots_close(&x->screenshots, e) && !status)
 		status = e->status;

@@ -3,6 +3,7 @@
 #include "unix_socket.h"
 
 #include <errno.h>
+#include <stdint.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -101,4 +102,47 @@ void unix_socket_remove(struct unix_place *place)
 		st.st_ino == place->inode)
 		unlink(place->path);
 	place->path = NULL;
+}
+
+/* Room for one descriptor. */
+union control {
+	struct cmsghdr header;
+	char room[CMSG_SPACE(sizeof(int))];
+};
+
+ssize_t unix_socket_receive(int fd, char *to, size_t size, int *file)
+{
+	union control control;
+	struct iovec part = {to, size};
+	struct msghdr m = {.msg_iov = &part,
+		.msg_iovlen = 1,
+		.msg_control = &control,
+		.msg_controllen = sizeof(control)};
+	ssize_t n = recvmsg(fd, &m, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+	struct cmsghdr *h = n > 0 ? CMSG_FIRSTHDR(&m) : NULL;
+
+	if (!h || h->cmsg_level != SOL_SOCKET || h->cmsg_type != SCM_RIGHTS ||
+		h->cmsg_len != CMSG_LEN(sizeof(int)))
+		return n;
+	if (*file >= 0)
+		close(*file);
+	memcpy(file, CMSG_DATA(h), sizeof(int));
+	return n;
+}
+
+ssize_t unix_socket_send(int fd, const char *from, size_t size, int file)
+{
+	union control control = {.room = ""};
+	struct iovec part = {(char *)(uintptr_t)from, size};
+	struct msghdr m = {.msg_iov = &part, .msg_iovlen = 1};
+
+	if (file >= 0) {
+		control.header = (struct cmsghdr){.cmsg_len = CMSG_LEN(sizeof(int)),
+			.cmsg_level = SOL_SOCKET,
+			.cmsg_type = SCM_RIGHTS};
+		memcpy(CMSG_DATA(&control.header), &file, sizeof(int));
+		m.msg_control = &control;
+		m.msg_controllen = sizeof(control);
+	}
+	return sendmsg(fd, &m, MSG_NOSIGNAL);
 }

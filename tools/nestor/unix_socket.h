@@ -32,4 +32,11 @@ void unix_socket_remove(struct unix_place *place);
 /* Connects to @path: the descriptor, or -1 with errno. */
 int unix_socket_connect(const char *path);
 
+/*
+ * As recv() and send() without waiting, and with a file, if there is one: of those that come
+ * the last is kept in *file, whose descriptor of before (-1: none) is closed.
+ */
+ssize_t unix_socket_receive(int fd, char *to, size_t size, int *file);
+ssize_t unix_socket_send(int fd, const char *from, size_t size, int file);
+
 #endif

@@ -315,6 +315,14 @@ static void scsi_state(struct input *in)
 	dev_unlock(&machine);
 }
 
+/* One in memory, or one that is lent. */
+static struct cdrom_medium cd_medium(unsigned drive, unsigned choice)
+{
+	if (choice & 1u << drive)
+		return (struct cdrom_medium){.lent = 1, .size = sizeof(cd_image)};
+	return (struct cdrom_medium){.image = cd_image, .size = sizeof(cd_image) >> drive};
+}
+
 /* Of a port: somebody comes or goes, sends, takes more. */
 static void other_end(struct input *in)
 {
@@ -329,6 +337,22 @@ static void other_end(struct input *in)
 		w->in_size += byte(in);
 	dev_lock(&machine);
 	virtio_console_look(&console);
+	dev_unlock(&machine);
+}
+
+/* Whoever manages the VM changes its media, and what is lent is not always there. */
+static void media(struct input *in)
+{
+	struct cdrom *c = &scsi.cdrom[byte(in) % 2];
+	struct cdrom_medium m = cd_medium(0, byte(in));
+
+	if (m.lent != 0)
+		m.lent = 1 + byte(in) % 3;
+	world.lent.busy = byte(in) % 4;
+	world.lent.fails = byte(in) % 8 == 0;
+	dev_lock(&machine);
+	cdrom_change(
+		c, byte(in) % 4 == 0 ? &(struct cdrom_medium){.lent = 0} : &m, byte(in) & 1);
 	dev_unlock(&machine);
 }
 
@@ -377,7 +401,10 @@ static void act(struct input *in)
 		move_pages(in);
 		break;
 	case 13:
-		other_end(in);
+		if (device & 1)
+			media(in);
+		else
+			other_end(in);
 		break;
 	default:
 		for (unsigned q = 0; q < VIRTIO_CONSOLE_MORE + 2 * LIMIT_PORTS; q++)
@@ -407,8 +434,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	memset(cd_image, 0x11, sizeof(cd_image));
 	scsi.count = 2;
 	for (unsigned i = 0; i < scsi.count; i++)
-		scsi.cdrom[i] = (struct cdrom){
-			.name = "cd", .image = cd_image, .size = sizeof(cd_image) >> i};
+		scsi.cdrom[i] = (struct cdrom){.name = "cd", .medium = cd_medium(i, byte(&in))};
 	check(virtio_scsi_create(&scsi, &machine, PCI_BDF(0, 4, 0)));
 	memset(balloon_bits, 0, sizeof(balloon_bits));
 	balloon = (struct virtio_balloon){.inside = 0};
