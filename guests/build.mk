@@ -170,6 +170,13 @@ $(DEBIAN_NBD)/packages.txt: guests/debian/fetch-programs.sh
 $(DEBIAN_NBD)/nbd.cpio: guests/debian/mkinitramfs.sh guests/debian/storage-init $(DEBIAN)/packages.txt $(DEBIAN_NBD)/packages.txt
 	guests/debian/mkinitramfs.sh nbd $@ $(B)/kvmclient $(DEBIAN) $(DEBIAN_NBD)/root
 
+# Debian's Ironic, for a long test.
+DEBIAN_IRONIC := $(B)/debian-ironic
+
+$(DEBIAN_IRONIC)/packages.txt: tests/ironic/fetch.sh
+	rm -f $@
+	tests/ironic/fetch.sh $(DEBIAN_IRONIC)
+
 # Debian's installer, and the part of the archive that it finds a disk with, for a long test.
 DEBIAN_INSTALLER := $(B)/debian-installer
 

@@ -177,7 +177,8 @@ boot-tests: hypervisor tools machine payloads debian-guests $(SERVICE)/service.c
 ## make boot-tests-long  boot tests that take more than a minute
 .PHONY: boot-tests-long
 boot-tests-long: hypervisor tools machine payloads debian-guests $(SERVICE)/service.cpio $(addprefix $(DEBIAN_IO)/,io.cpio qemu.cpio service.cpio) $(DEBIAN_NBD)/nbd.cpio \
-		$(DEBIAN_INSTALLER)/udebs.txt $(DEBIAN_MEMTEST)/packages.txt $(DEBIAN_DISK)/packages.txt
+		$(DEBIAN_INSTALLER)/udebs.txt $(DEBIAN_MEMTEST)/packages.txt $(DEBIAN_DISK)/packages.txt \
+		$(DEBIAN_IRONIC)/packages.txt
 	@B=$(B) tests/boot/run.sh $$(sed -nE 's/^long_([a-z0-9_]+)\(\).*/\1/p' tests/boot/run.sh)
 # --- end machine tests
 

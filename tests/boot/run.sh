@@ -857,11 +857,16 @@ volume() { # NAME KIB [ARGS...]: an ISO image $out.NAME.iso, of that size at lea
 		xorriso -as mkisofs -quiet -R -V "$1" "${@:3}" -o "$out.$1.iso" "$out.d" && rm -rf "$out.d"
 }
 
-over_http() { # SCRIPT ARGS...: a server of the run at $at, and a client of it
-	local script=$1 server url status
+free_port() {
+	/usr/bin/python3 -c 'import socket; s = socket.create_server(("127.0.0.1", 0)); print(s.getsockname()[1])'
+}
+
+over_http() { # SCRIPT ARGS...: a server of the run at $at, with SERVE_ARGS, and a client of it
+	local script=$1 server url status SERVE_ARGS=${SERVE_ARGS-}
 	rm -rf "$out.serve" && mkdir "$out.serve" && (umask 077 && echo 'a-token-of-the-test,-not-secret' >"$out.serve/token") || return
 	: >"$out.serve/log"
-	"$NESTOR" serve --at "$at" --token-file "$out.serve/token" --listen 127.0.0.1:0 >"$out.serve/log" 2>&1 &
+	# shellcheck disable=SC2086
+	"$NESTOR" serve --at "$at" --token-file "$out.serve/token" --listen 127.0.0.1:0 $SERVE_ARGS >"$out.serve/log" 2>&1 &
 	server=$!
 	for _ in $(seq 600); do
 		url=$(sed -n 's/.* \(http:[^ ]*\)$/\1/p' "$out.serve/log")
@@ -887,7 +892,7 @@ unlocked() { # VERB...: as soon as it can be; while the guest looks at the mediu
 
 # Linux sees media and links that verbs change; SeaBIOS starts from what Redfish says. Both VMs have drives that begin empty.
 test_media_links_and_boot_devices_are_changed_while_the_vms_run() {
-	local at pid
+	local at pid port
 	volume ONE 100 && volume TWO 300 && volume HELD 10 && volume FILE 4000 && volume BOOT 10 -b boot.bin -no-emul-boot || return
 	{
 		printf 'networks: [lan]\nmachine: {cpus: 2}\nimages: {one: %s, two: %s, held: %s, boot: %s}\nvms:\n' \
@@ -899,7 +904,9 @@ test_media_links_and_boot_devices_are_changed_while_the_vms_run() {
 			"$PWD/$B/payload/disk.img"
 	} >"$out.yaml"
 	managed "$out.yaml"
-	said '^bios\| boot sector: writes' && over_http tests/serve/media.py "$out" || { kill "$pid" 2>/dev/null; wait "$pid"; return 1; }
+	port=$(free_port)
+	said '^bios\| boot sector: writes' &&
+		SERVE_ARGS="--media-from http://127.0.0.1:$port/ok --media-limit 1M" over_http tests/serve/media.py "$out" "$port" || { kill "$pid" 2>/dev/null; wait "$pid"; return 1; }
 	said '^linux\| medium: none' && said '^linux\| link: 1' && ask 0 insert linux cd one && said '^linux\| medium: ONE, [0-9]+ sectors' &&
 		ask 0 link linux 0 down && said '^linux\| link: 0' && ask 0 insert linux cd two && said '^linux\| medium: TWO, [0-9]+ sectors' &&
 		ask 0 devices linux && answered '^disk=cd medium=two$' '^net=0 network=lan mac=[0-9a-f:]{17} link=down$' || return 1
@@ -960,6 +967,28 @@ test_a_disk_and_a_network_device_come_and_go() {
 
 long_a_disk_comes_and_goes_twenty_times() {
 	come_and_go 20
+}
+
+# A node's image as Ironic's users have it: GRUB, Debian's kernel, and what tells what is in the drive.
+node_iso() {
+	local d=$out.iso.d
+	rm -rf "$d" && mkdir -p "$d/boot/grub" && cp "$B/debian/vmlinuz" "$B/debian/devices.cpio" "$d/boot" || return
+	cat >"$d/boot/grub/grub.cfg" <<-END
+		serial --unit=0 --speed=115200
+		terminal_output serial
+		set timeout=0
+		menuentry node {
+			linux /boot/vmlinuz $LINUX quiet try=changes addr=10.0.0.1
+			initrd /boot/devices.cpio
+		}
+	END
+	grub-mkrescue -o "$out.iso" "$d" -- -volid IRONIC >"$out.grub" 2>&1 || cat "$out.grub"
+	rm -rf "$d"
+}
+
+# The guide's commands, with Debian's Ironic.
+long_ironic_deploys_a_vm_by_virtual_media() {
+	node_iso && timeout 900 tests/ironic/guide.sh "$NESTOR" "$B/debian-ironic" "$out.iso" "$PWD/$out.work"
 }
 
 long_fio_writes_and_verifies_a_file_system() {

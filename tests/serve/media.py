@@ -2,17 +2,20 @@
 # SPDX-License-Identifier: Apache-2.0
 """Virtual media and the boot device of a VM by Redfish, as OpenStack's sushy drives them.
 
-usage: media.py URL TOKEN-FILE OUTPUT    OUTPUT: what the run prints. Its VM bios has SeaBIOS, a
-disk that it boots from, which resets and then powers off, and an empty CD-ROM drive.
+usage: media.py URL TOKEN-FILE OUTPUT PORT    OUTPUT: what the run prints. Its VM bios has SeaBIOS, a
+disk that it boots from, which resets and then powers off, and an empty CD-ROM drive. Media may be
+fetched from http://127.0.0.1:PORT/ok, up to 1 MiB.
 """
+import http.server
 import sys
+import threading
 import time
 
 import requests
 import sushy
 from sushy import auth, exceptions
 
-URL, TOKEN_FILE, OUTPUT = sys.argv[1:]
+URL, TOKEN_FILE, OUTPUT, PORT = sys.argv[1:]
 with open(TOKEN_FILE, encoding='ascii') as token:
     TOKEN = token.readline().strip()
 
@@ -46,6 +49,65 @@ def said(text, times=1, seconds=30):
         time.sleep(0.2)
 
 
+class Images(http.server.BaseHTTPRequestHandler):
+    """A server of media: one that is good, and what is wrong in each way."""
+
+    def do_GET(self):
+        FETCHED.append(self.path)
+        size, redirect = SIZES.get(self.path, 0), self.path == '/ok/redirect'
+        self.send_response(302 if redirect else 401 if self.path == '/ok/secret' else 200 if size else 404)
+        if redirect:
+            self.send_header('Location', '/ok/good.iso')
+        if size and self.path != '/ok/endless':
+            self.send_header('Content-Length', str(size))
+        self.end_headers()
+        try:
+            for _ in range(size // 4):
+                self.wfile.write(b'\5' * 4)
+            self.wfile.write(b'\5' * (size % 4))
+        except OSError:
+            pass  # it has had enough
+
+    def log_message(self, *_):
+        pass
+
+
+SIZES = {'/ok/good.iso': 40960, '/ok/odd': 2049, '/ok/large': 4 << 20, '/ok/endless': 4 << 20, '/okay/good.iso': 40960}
+FETCHED = []
+
+
+def fetches(drive):
+    """What is fetched and what is not; and that a drive keeps what it has when that fails."""
+    at = 'http://127.0.0.1:' + PORT
+    server = http.server.ThreadingHTTPServer(('127.0.0.1', int(PORT)), Images)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    for path, why in (('/ok/nothing', 'status 404'), ('/ok/secret', 'status 401'), ('/ok/odd', 'multiple of 2048'),
+                      ('/ok/redirect', 'not followed'), ('/ok/large', '1048576'), ('/ok/endless', '1048576')):
+        e = expect_raises(exceptions.BadRequestError, lambda: drive.insert_media(at + path), path)
+        expect(why in str(e), path, e)
+    tried = len(FETCHED)
+    for image in (at + '/okay/good.iso', at + '/ok/../okay/good.iso', at + '/ok/%2e%2e/okay/good.iso',
+                  'http://user@127.0.0.1:' + PORT + '/ok/good.iso', 'http://localhost:' + PORT + '/ok/good.iso',
+                  'file:///etc/hostname', 'ftp://127.0.0.1/ok/good.iso', 'boot', ''):
+        expect_raises(exceptions.BadRequestError, lambda: drive.insert_media(image), image)
+    expect(len(FETCHED) == tried, FETCHED)
+    drive.refresh(force=True)
+    expect(drive.image == 'nestor:boot', drive.json)
+    drive.insert_media(at + '/ok/good.iso')
+    drive.refresh(force=True)
+    expect(drive.inserted and drive.image == at + '/ok/good.iso' and drive.image_name == 'good.iso' and
+           drive.connected_via == sushy.ConnectedVia.URI, drive.json)
+    drive.eject_media()
+    drive.refresh(force=True)
+    expect(not drive.inserted and drive.image is None, drive.json)
+    server.shutdown()
+    server.server_close()
+    e = expect_raises(exceptions.BadRequestError, lambda: drive.insert_media(at + '/ok/good.iso'), 'no server')
+    expect('cannot be fetched' in str(e), e)
+    drive.insert_media('nestor:boot')
+    drive.refresh(force=True)
+
+
 def boot_of(system):
     system.refresh(force=True)
     return system.boot.target, system.boot.enabled
@@ -58,9 +120,9 @@ def media(system):
     drive = drives[0]
     expect(not drive.inserted and drive.image is None, drive.json)
     expect(sushy.VirtualMediaType.CD in drive.media_types, drive.media_types)
-    for image in 'http://127.0.0.1/x.iso', 'nestor:', 'nestor:a b', 'nestor:../boot', 'boot':
+    for image in 'nestor:', 'nestor:a b', 'nestor:../boot':
         e = expect_raises(exceptions.BadRequestError, lambda: drive.insert_media(image), image)
-        expect('images' in str(e), e)
+        expect('image of the run' in str(e), e)
     expect_raises(exceptions.ResourceNotFoundError, lambda: drive.insert_media('nestor:nothing'))
     drive.insert_media('nestor:boot')
     drive.refresh()
@@ -68,6 +130,7 @@ def media(system):
            drive.write_protected, drive.json)
     answer = requests.get(URL + system.path + '/VirtualMedia/cdrom0', auth=('any', TOKEN), timeout=20)
     expect(answer.json()['Image'] == 'nestor:boot', answer.text)
+    fetches(drive)
     return drive
 
 

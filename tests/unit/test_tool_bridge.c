@@ -525,7 +525,7 @@ static void no_more_is_lent_than_there_are_slots(void **state)
 	assert_non_null(strstr(sent(), " lent=36 ")); /* the same slot */
 }
 
-/* The answer comes when nobody waits: what Nestor has stays, until the drive has another one. */
+/* What Nestor has stays, until the drive has another one. */
 static void who_goes_while_a_file_is_lent_leaves_nothing_behind(void **state)
 {
 	(void)state;

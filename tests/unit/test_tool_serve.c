@@ -212,6 +212,9 @@ static void what_changes_has_its_members_and_they_are_names(void **state)
 		{"PUT", "/v1/vms/a/boot", "{\"device\":\"cdrom\",\"once\":1}", 400},
 		{"PUT", "/v1/vms/a/boot", "{\"device\":\"disk once=1\"}", 400},
 		{"PUT", "/v1/vms/a/media/cd", "{\"image\":\"debian-12.iso\"}", 0},
+		{"PUT", "/v1/vms/a/media/cd", "{\"uri\":\"https://h/a.iso\",\"force\":true}", 0},
+		{"PUT", "/v1/vms/a/media/cd", "{\"uri\":\"https://h/a\",\"image\":\"x\"}", 400},
+		{"PUT", "/v1/vms/a/media/cd", "{\"force\":true}", 400},
 		{"PUT", "/v1/vms/a/media/cd", "{\"image\":\"x force=1\"}", 400},
 		{"PUT", "/v1/vms/a/media/cd", "{\"image\":\"x\\nstop vm=a\"}", 400},
 		{"PUT", "/v1/vms/a/media/cd", "{\"image\":null}", 400},
@@ -301,7 +304,14 @@ static void an_image_is_inserted_and_cannot_be_written(void **state)
 				 "{\"Image\":\"nestor:x\",\"Inserted\":true,"
 				 "\"WriteProtected\":true}"),
 		0);
-	assert_string_equal(q.image, "nestor:x");
+	assert_string_equal(q.uri, "nestor:x");
+	assert_int_equal(
+		body_status(insert, json,
+			"{\"Image\":\"https://h/x.iso?y\",\"TransferMethod\":\"Upload\","
+			"\"TransferProtocolType\":\"HTTPS\"}"),
+		0);
+	assert_string_equal(q.uri, "https://h/x.iso?y");
+	assert_string_equal(q.protocol, "HTTPS");
 	assert_int_equal(body_status(insert, json, "{\"Inserted\":true}"), 400);
 	assert_int_equal(
 		body_status(insert, json, "{\"Image\":\"x\",\"WriteProtected\":false}"), 400);

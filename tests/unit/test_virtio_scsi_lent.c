@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * CD-ROM drives whose medium is lent: its bytes come from outside, sometimes late, sometimes not
- * at all.
+ * CD-ROM drives whose medium is lent: its bytes come from outside, sometimes late, sometimes
+ * not at all.
  */
 #include "scsi_world.h"
 

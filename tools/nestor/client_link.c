@@ -37,10 +37,10 @@ int client_link_open(struct client_link *l, const char *at, struct error *e)
 
 void client_link_close(struct client_link *l)
 {
+	if (l->fd >= 0 && l->file >= 0)
+		close(l->file);
 	if (l->fd >= 0)
 		close(l->fd);
-	if (l->file >= 0)
-		close(l->file);
 	l->fd = l->file = -1;
 	if (l->child > 0)
 		client_ssh_close(l->child);

@@ -18,14 +18,18 @@
 #include <unistd.h>
 
 #include "arena.h"
+#include "fetch.h"
 #include "file.h"
+#include "lib/media.h"
 #include "serve_auth.h"
 #include "serve_conn.h"
 #include "serve_http.h"
 #include "unix_socket.h"
 #include "lib/text.h"
 
-#define LISTEN "127.0.0.1:8410"
+#define LISTEN       "127.0.0.1:8410"
+#define MEDIA_FOLDER "/var/tmp"
+#define MEDIA_LIMIT  (UINT64_C(4) << 30)
 
 struct serve {
 	struct arena *a;
@@ -34,6 +38,8 @@ struct serve {
 	char token[AUTH_TOKEN_MAX + 1];
 	char where[160];          /* as a URL */
 	struct unix_place socket; /* that we have made */
+	const char *media_limit, *media_folder;
+	struct fetch_rules media;
 	struct serve_http http;
 	struct error *e;
 };
@@ -50,7 +56,12 @@ void serve_help(void)
 	     "  --token-file FILE   its first line is what clients must know, 16 to 254\n"
 	     "                      characters; needed unless WHERE is a Unix socket\n"
 	     "  --tls-cert FILE     TLS with this certificate (PEM); needed, with its key,\n"
-	     "  --tls-key FILE      where ADDRESS is not a loopback one\n\n"
+	     "  --tls-key FILE      where ADDRESS is not a loopback one\n"
+	     "  --media-from URI    media may be fetched from below this http://, https:// or\n"
+	     "                      file:// URI, also several times; default: from nowhere\n"
+	     "  --media-limit SIZE  of what is fetched; default: 4G, at most 7G\n"
+	     "  --media-folder DIR  where it is until the run has it; default: /var/tmp\n"
+	     "  --media-ca FILE     who certifies https servers (PEM); default: the system's\n\n"
 	     "Exit statuses: 0, a signal ended it; 64 bad command line; 74 it cannot listen.");
 }
 
@@ -67,7 +78,11 @@ static int parse(struct serve *s, int argc, char **argv)
 		{"listen", required_argument, NULL, 'l'},
 		{"token-file", required_argument, NULL, 't'},
 		{"tls-cert", required_argument, NULL, 'c'},
-		{"tls-key", required_argument, NULL, 'k'}, {"help", no_argument, NULL, 'h'},
+		{"tls-key", required_argument, NULL, 'k'},
+		{"media-from", required_argument, NULL, 'm'},
+		{"media-limit", required_argument, NULL, 'L'},
+		{"media-folder", required_argument, NULL, 'F'},
+		{"media-ca", required_argument, NULL, 'C'}, {"help", no_argument, NULL, 'h'},
 		{NULL, 0, NULL, 0}};
 	int option;
 
@@ -78,10 +93,17 @@ static int parse(struct serve *s, int argc, char **argv)
 				  : option == 't' ? &s->token_file
 				  : option == 'c' ? &s->cert_file
 				  : option == 'k' ? &s->key_file
+				  : option == 'L' ? &s->media_limit
+				  : option == 'F' ? &s->media_folder
+				  : option == 'C' ? &s->media.ca
 						  : NULL;
 
 		if (option == 'h')
 			s->help = true;
+		else if (option == 'm' && fetch_allow(&s->media, optarg, s->e))
+			return s->e->status;
+		else if (option == 'm')
+			continue;
 		else if (!to)
 			return usage(s,
 				option == ':' ? "a value is missing behind" : "unknown option",
@@ -233,6 +255,27 @@ static int read_pem(struct serve *s, const char *path, const char *option, char 
 	return 0;
 }
 
+/* What is wrong shows now, and not when somebody wants a medium. */
+static int prepare_media(struct serve *s)
+{
+	const char *folder = s->media_folder ? s->media_folder : MEDIA_FOLDER;
+
+	s->media.folder = folder;
+	s->media.limit = MEDIA_LIMIT;
+	if (s->media_limit && (!text_number(text_of(s->media_limit, strlen(s->media_limit)),
+				       &s->media.limit) ||
+				      !s->media.limit || s->media.limit > MEDIA_SLOT_SIZE))
+		return fail(s->e, STATUS_USAGE, "--media-limit: '%.40s': a size from 1 to 7G",
+			s->media_limit);
+	if (s->media.origins && access(folder, W_OK | X_OK) < 0)
+		return fail(s->e, STATUS_USAGE, "--media-folder: '%.100s': %s", folder,
+			strerror(errno));
+	if (s->media.ca && access(s->media.ca, R_OK) < 0)
+		return fail(s->e, STATUS_USAGE, "--media-ca: '%.100s': %s", s->media.ca,
+			strerror(errno));
+	return fetch_begin(&s->media, s->e);
+}
+
 static int prepare(struct serve *s, struct address *at)
 {
 	if (!s->at || !*s->at)
@@ -248,6 +291,8 @@ static int prepare(struct serve *s, struct address *at)
 		return s->e->status;
 	if (read_pem(s, s->key_file, "--tls-key", &s->http.key) ||
 		read_pem(s, s->cert_file, "--tls-cert", &s->http.cert))
+		return s->e->status;
+	if (prepare_media(s))
 		return s->e->status;
 	s->http.at = s->at;
 	s->http.token = s->token_file ? s->token : NULL;

@@ -7,6 +7,7 @@
 #include "lib/manage.h"
 #include "scenario.h"
 #include "serve_api.h"
+#include "serve_media.h"
 
 /* Asks for what is done or refused. */
 static bool ask(struct serve_job *j, const char *word, const char *more)
@@ -68,6 +69,8 @@ bool serve_insert(struct serve_job *j)
 	const struct serve_request *q = j->request;
 	char more[MANAGE_LINE];
 
+	if (*q->uri)
+		return serve_media_insert(j, q->uri, q->flag);
 	snprintf(more, sizeof(more), "vm=%s disk=%s image=%.64s force=%d", q->vm, q->disk,
 		q->image, q->flag);
 	return ask(j, "insert", more);
@@ -123,14 +126,24 @@ static json_t *words_of(const char *text)
 	return words;
 }
 
+/* A file has a number in this run, by which it is told from others. */
+static json_t *medium_of(const json_t *item)
+{
+	json_t *medium = json_pack("{s:s, s:s}", "disk", serve_text(item, "disk"), "image",
+		serve_text(item, "medium"));
+
+	if (serve_number(item, "lent"))
+		json_object_set_new(
+			medium, "lent", json_integer((json_int_t)serve_number(item, "lent")));
+	return medium;
+}
+
 static void add_device(json_t *out, json_t *item)
 {
 	const char *boot = serve_text(item, "boot");
 
 	if (*serve_text(item, "disk")) {
-		json_array_append_new(json_object_get(out, "media"),
-			json_pack("{s:s, s:s}", "disk", serve_text(item, "disk"), "image",
-				serve_text(item, "medium")));
+		json_array_append_new(json_object_get(out, "media"), medium_of(item));
 	} else if (*serve_text(item, "network")) {
 		json_array_append_new(json_object_get(out, "links"),
 			json_pack("{s:I, s:s, s:s, s:b}", "net",

@@ -93,7 +93,9 @@ void serve_conn_tick(void)
 
 	pthread_mutex_lock(&lock);
 	for (struct serve_conn *c = conns; c < conns + SERVE_CONNECTIONS; c++) {
-		int limit = c->phase == PHASE_ASKS ? SERVE_ASKING : SERVE_ANSWERING;
+		int limit = c->phase == PHASE_ASKS      ? SERVE_ASKING
+			    : c->phase == PHASE_FETCHES ? SERVE_FETCHING
+							: SERVE_ANSWERING;
 
 		if (c->used && c->phase != PHASE_STREAMS && now > c->since + limit)
 			cut_off(c);

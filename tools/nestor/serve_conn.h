@@ -13,10 +13,12 @@
 #define SERVE_CROWD     48 /* from here on the one that has been silent longest goes */
 #define SERVE_ASKING    10 /* seconds for a whole request, or until the next one */
 #define SERVE_ANSWERING 90 /* seconds for an answer, with its way */
+#define SERVE_FETCHING  1000 /* and with what is fetched and copied for it */
 
 enum serve_phase {
 	PHASE_ASKS,    /* nothing has come, or not all */
 	PHASE_ANSWERS, /* it has asked, and gets its answer */
+	PHASE_FETCHES, /* the same, from elsewhere */
 	PHASE_STREAMS, /* that goes on for as long as it likes */
 };
 

@@ -8,10 +8,12 @@
 #include <stdio.h>
 #include <strings.h>
 
+#include "fetch.h"
 #include "serve_api.h"
 #include "serve_auth.h"
 #include "serve_conn.h"
 #include "serve_events.h"
+#include "serve_media.h"
 #include "serve_session.h"
 
 #define HEADERS (32u << 10)  /* bytes of a request without its body, and of an answer's head */
@@ -226,6 +228,15 @@ static void keep_condition(struct serve_request *q, const char *if_match)
 	snprintf(q->if_match, sizeof(q->if_match), "%s", if_match ? if_match : "");
 }
 
+/* Until the answer goes out nobody may find that nothing happens. */
+static void expect_answer(struct MHD_Connection *connection, bool late)
+{
+	serve_conn_phase(conn_of(connection), late ? PHASE_FETCHES : PHASE_ANSWERS);
+	if (late)
+		MHD_set_connection_option(
+			connection, MHD_CONNECTION_OPTION_TIMEOUT, (unsigned)SERVE_FETCHING);
+}
+
 static enum MHD_Result on_request(void *context, struct MHD_Connection *connection,
 	const char *url, const char *method, const char *version, const char *data,
 	size_t *size, void **exchange)
@@ -258,7 +269,7 @@ static enum MHD_Result on_request(void *context, struct MHD_Connection *connecti
 	if (p.status)
 		return refuse(connection, x->target, &p);
 	keep_condition(&q, header(connection, "If-Match"));
-	serve_conn_phase(conn_of(connection), PHASE_ANSWERS);
+	expect_answer(connection, serve_media_takes_long(&q));
 	serve_answer(&q, h->at, h->token, wants_octets(connection), &r);
 	return send_reply(connection, &r, serve_is_redfish(x->target));
 }
@@ -297,6 +308,7 @@ int serve_http_begin(struct serve_http *h, struct error *e)
 void serve_http_end(struct serve_http *h)
 {
 	serve_events_stop();
+	fetch_stop();
 	if (h->daemon)
 		MHD_stop_daemon(h->daemon);
 	h->daemon = NULL;

@@ -36,15 +36,16 @@ static const struct schema {
 		"{" OBJECT "\"required\":[\"device\"],\"properties\":{\"device\":{\"type\":"
 		"\"string\",\"enum\":[\"disk\",\"cdrom\",\"network\",\"default\"]},\"once\":" BOOL
 		"}}"},
-	{"Medium", "{" OBJECT "\"required\":[\"image\"],\"properties\":{\"image\":" WORD
-		   ",\"force\":" BOOL "}}"},
+	{"Medium", "{" OBJECT "\"oneOf\":[{\"required\":[\"image\"]},{\"required\":[\"uri\"]}],"
+		   "\"properties\":{\"image\":" WORD ",\"uri\":" WORD ",\"force\":" BOOL "}}"},
 	{"Link", "{" OBJECT "\"required\":[\"up\"],\"properties\":{\"up\":" BOOL "}}"},
 	{"Devices",
 		"{" OBJECT
 		"\"required\":[\"vm\",\"media\",\"links\"],\"properties\":{\"vm\":" WORD
 		",\"media\":{\"type\":\"array\",\"items\":{" OBJECT
 		"\"required\":[\"disk\",\"image\"],\"properties\":{\"disk\":" WORD
-		",\"image\":" WORD "}}},\"links\":{\"type\":\"array\",\"items\":{" OBJECT
+		",\"image\":" WORD ",\"lent\":" COUNT
+		"}}},\"links\":{\"type\":\"array\",\"items\":{" OBJECT
 		"\"required\":[\"net\",\"network\",\"mac\",\"up\"],\"properties\":{\"net\":" COUNT
 		",\"network\":" WORD ",\"mac\":" WORD ",\"up\":" BOOL "}}},\"boot\":{" OBJECT
 		"\"required\":[\"device\",\"once\",\"allowed\"],\"properties\":{\"device\":" WORD

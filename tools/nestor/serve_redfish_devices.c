@@ -9,9 +9,9 @@
 #include <string.h>
 
 #include "lib/manage.h"
+#include "fetch.h"
+#include "serve_media.h"
 #include "serve_redfish.h"
-
-#define IMAGE_SCHEME "nestor:" /* what is behind it is the name of an image of the run */
 
 /* ---- what it is started from ---- */
 
@@ -174,7 +174,7 @@ bool serve_redfish_media(struct serve_job *j)
 	return devices != NULL;
 }
 
-/* What Image may be: the run has no others, and L0 cannot be given one while it goes. */
+/* What Image may be beside the URI of what is fetched. */
 static json_t *images_of(struct serve_job *j)
 {
 	json_t *items = serve_run_items(&j->run, "images", ""), *uris = json_array(), *item;
@@ -184,7 +184,7 @@ static json_t *images_of(struct serve_job *j)
 	{
 		char uri[SERVE_WORD + 16];
 
-		snprintf(uri, sizeof(uri), IMAGE_SCHEME "%.64s", serve_text(item, "image"));
+		snprintf(uri, sizeof(uri), REDFISH_IMAGE "%.64s", serve_text(item, "image"));
 		json_array_append_new(uris, json_string(uri));
 	}
 	if (!items) {
@@ -201,34 +201,57 @@ static json_t *media_actions(const char *at, json_t *images)
 
 	snprintf(insert, sizeof(insert), "%s/Actions/VirtualMedia.InsertMedia", at);
 	snprintf(eject, sizeof(eject), "%s/Actions/VirtualMedia.EjectMedia", at);
-	return json_pack("{s:{s:s, s:o}, s:{s:s}}", "#VirtualMedia.InsertMedia", "target",
+	if (fetch_may()) { /* these are not all */
+		json_decref(images);
+		images = NULL;
+	}
+	return json_pack("{s:{s:s, s:o*}, s:{s:s}}", "#VirtualMedia.InsertMedia", "target",
 		insert, "Image@Redfish.AllowableValues", images, "#VirtualMedia.EjectMedia",
 		"target", eject);
 }
 
-static json_t *describe_medium(
-	const char *folder, const char *disk, const char *image, json_t *images)
+/* Of a file that another process fetched or a verb inserted nobody knows from where it is. */
+static void put_image(json_t *medium, const struct serve_job *j, const json_t *drive)
 {
-	bool inserted = !is(image, "none");
-	char at[256], uri[SERVE_WORD + 16];
+	const char *image = serve_text(drive, "image"), *slash;
+	uint64_t lent = serve_number(drive, "lent");
+	char uri[FETCH_URL_MAX] = "";
+
+	if (is(image, "none"))
+		return;
+	if (lent)
+		serve_media_origin(j->request->vm, j->request->disk, lent, uri);
+	else
+		snprintf(uri, sizeof(uri), REDFISH_IMAGE "%.64s", image);
+	slash = lent ? strrchr(uri, '/') : NULL;
+	if (*uri)
+		json_object_set_new(medium, "Image", json_string(uri));
+	json_object_set_new(medium, "ImageName", json_string(slash ? slash + 1 : image));
+}
+
+static json_t *describe_medium(
+	const struct serve_job *j, const char *folder, const json_t *drive, json_t *images)
+{
+	bool inserted = !is(serve_text(drive, "image"), "none");
+	const char *disk = j->request->disk;
+	char at[256];
 	json_t *medium;
 
 	snprintf(at, sizeof(at), "%s/%s", folder, disk);
-	snprintf(uri, sizeof(uri), IMAGE_SCHEME "%.64s", image);
 	medium = redfish_resource(at, "#VirtualMedia.v1_4_0.VirtualMedia", disk, disk);
-	json_object_update_new(
-		medium, json_pack("{s:[s, s], s:s?, s:s?, s:s, s:b, s:b, s:o}", "MediaTypes",
-				"CD", "DVD", "Image", inserted ? uri : NULL, "ImageName",
-				inserted ? image : NULL, "ConnectedVia",
-				inserted ? "URI" : "NotConnected", "Inserted", inserted,
-				"WriteProtected", 1, "Actions", media_actions(at, images)));
+	json_object_update_new(medium,
+		json_pack("{s:[s, s], s:n, s:n, s:s, s:b, s:b, s:s, s:s, s:o}", "MediaTypes",
+			"CD", "DVD", "Image", "ImageName", "ConnectedVia",
+			inserted ? "URI" : "NotConnected", "Inserted", inserted,
+			"WriteProtected", 1, "TransferMethod", "Upload", "TransferProtocolType",
+			"HTTP", "Actions", media_actions(at, images)));
+	put_image(medium, j, drive);
 	return medium;
 }
 
 bool serve_redfish_medium(struct serve_job *j)
 {
-	const char *disk = j->request->disk, *image = NULL;
-	json_t *devices = serve_devices_of(j), *medium, *images;
+	json_t *devices = serve_devices_of(j), *medium, *drive = NULL, *images;
 	char folder[160];
 	size_t i;
 
@@ -236,32 +259,55 @@ bool serve_redfish_medium(struct serve_job *j)
 		return false;
 	json_array_foreach(json_object_get(devices, "media"), i, medium)
 	{
-		if (is(serve_text(medium, "disk"), disk))
-			image = serve_text(medium, "image");
+		if (is(serve_text(medium, "disk"), j->request->disk))
+			drive = medium;
 	}
-	images = image ? images_of(j) : NULL;
+	images = drive ? images_of(j) : NULL;
 	media_folder(j, folder, sizeof(folder));
-	if (images)
-		redfish_done(j, describe_medium(folder, disk, image, images));
-	else if (!image)
-		serve_problem(&j->problem, 404, "there is no CD-ROM drive '%s'", disk);
+	if (images) {
+		medium = describe_medium(j, folder, drive, images);
+		redfish_etag(medium, j->reply->etag, sizeof(j->reply->etag));
+		redfish_done(j, medium);
+	} else if (!drive) {
+		serve_problem(
+			&j->problem, 404, "there is no CD-ROM drive '%s'", j->request->disk);
+	}
 	json_decref(devices);
 	return images != NULL;
+}
+
+/* What a client may say of how it comes, it cannot be otherwise. */
+static bool transfer_is_ours(struct serve_job *j)
+{
+	const struct serve_request *q = j->request;
+
+	j->problem.message = "Base.1.8.ActionParameterValueFormatError";
+	if (*q->protocol && !is(q->protocol, "HTTP") && !is(q->protocol, "HTTPS"))
+		return serve_problem(&j->problem, 400,
+			"TransferProtocolType '%.40s': HTTP or HTTPS", q->protocol);
+	if (*q->method && !is(q->method, "Stream") && !is(q->method, "Upload"))
+		return serve_problem(
+			&j->problem, 400, "TransferMethod '%.40s': Upload", q->method);
+	j->problem.message = NULL;
+	return true;
 }
 
 bool serve_redfish_insert(struct serve_job *j)
 {
 	const struct serve_request *q = j->request;
-	const char *name = q->image + strlen(IMAGE_SCHEME);
+	const char *name = q->uri + strlen(REDFISH_IMAGE);
 	char more[MANAGE_LINE];
 	json_t *items;
 
-	j->problem.message = "Base.1.8.ActionParameterValueFormatError";
-	if (strncmp(q->image, IMAGE_SCHEME, strlen(IMAGE_SCHEME)) != 0 || !serve_is_name(name))
+	if (!transfer_is_ours(j))
+		return false;
+	if (strncmp(q->uri, REDFISH_IMAGE, strlen(REDFISH_IMAGE)) != 0)
+		return serve_media_insert(j, q->uri, false);
+	if (!serve_is_name(name)) {
+		j->problem.message = "Base.1.8.ActionParameterValueFormatError";
 		return serve_problem(&j->problem, 400,
-			"Image must be " IMAGE_SCHEME "NAME, an image that the run was started "
-			"with (`images` of its scenario): none is fetched from elsewhere");
-	j->problem.message = NULL;
+			"behind " REDFISH_IMAGE " must be the name of an image of the run");
+	}
 	snprintf(more, sizeof(more), "vm=%s disk=%s image=%.64s", q->vm, q->disk, name);
 	items = serve_run_items(&j->run, "insert", more);
 	json_decref(items);

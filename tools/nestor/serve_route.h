@@ -18,6 +18,7 @@
 #define SERVE_MEMORY_MAX (64u << 10) /* bytes that one request reads */
 #define SERVE_WORD       64u         /* characters of a part of a path, with the NUL */
 #define SERVE_SECRET     256u        /* of a name or password, with the NUL */
+#define SERVE_URI        1024u       /* of where a medium is, with the NUL */
 
 enum serve_id {
 #define R(id, ...) SERVE_##id,
@@ -44,7 +45,7 @@ enum serve_body {
 	BODY_SESSION, /* {"UserName": NAME, "Password": SECRET} */
 	BODY_CHANGE,  /* {"weight": N, "cpus": LIST}, one of them or both */
 	BODY_ORDER,   /* {"device": WORD, "once": BOOL}, the second one may be missing */
-	BODY_MEDIUM,  /* {"image": NAME, "force": BOOL}, likewise */
+	BODY_MEDIUM,  /* {"image": NAME, "force": BOOL}, likewise; or "uri": URI */
 	BODY_LINK,    /* {"up": BOOL} */
 	BODY_BOOT,    /* {"Boot": {...}}, of Redfish */
 	BODY_IMAGE,   /* {"Image": URI}, with what is so anyway */
@@ -81,6 +82,9 @@ struct serve_route {
 	const char *about;
 };
 
+/* In Redfish, what is behind it is the name of an image of the run. */
+#define REDFISH_IMAGE "nestor:"
+
 extern const struct serve_route serve_routes[SERVE_ROUTES];
 
 struct serve_query_arg {
@@ -114,7 +118,8 @@ struct serve_request {
 	char disk[SERVE_WORD]; /* of the path, like the next */
 	unsigned net;
 	unsigned port;
-	char image[SERVE_SECRET]; /* of the body, to `flag`; empty, 0, false: not given */
+	char image[SERVE_WORD]; /* of the body, to `flag`; empty, 0, false: not given */
+	char uri[SERVE_URI], protocol[SERVE_WORD], method[SERVE_WORD];
 	char device[SERVE_WORD], cpus[SERVE_SECRET];
 	char name[SERVE_WORD], like[SERVE_WORD];
 	char with[MANAGE_WITH + 1]; /* KEY=VALUE;KEY=VALUE..., as the run takes it */

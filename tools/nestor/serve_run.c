@@ -3,10 +3,12 @@
 #include "serve_run.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <semaphore.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "client_show.h"
 
@@ -31,8 +33,9 @@ void serve_run_setup(void)
 
 void serve_run_begin(struct serve_run *run, const char *at, struct serve_problem *p)
 {
-	*run = (struct serve_run){.at = at, .deadline = serve_now() + SERVE_TIME, .problem = p};
-	run->link.fd = -1;
+	*run = (struct serve_run){
+		.at = at, .file = -1, .deadline = serve_now() + SERVE_TIME, .problem = p};
+	run->link.fd = run->link.file = -1;
 }
 
 void serve_run_end(struct serve_run *run)
@@ -92,8 +95,8 @@ static int status_of(enum manage_status status)
 	}
 }
 
-bool serve_run_ask(struct serve_run *run, const char *word, const char *more, client_item item,
-	void *context)
+static bool ask(struct serve_run *run, const char *word, const char *more, client_item item,
+	void *context, int patience)
 {
 	double left = run->deadline - serve_now();
 	struct client_answer answer;
@@ -104,12 +107,40 @@ bool serve_run_ask(struct serve_run *run, const char *word, const char *more, cl
 			run->problem, 504, "it takes longer than %d s", SERVE_TIME);
 	if (!connected(run))
 		return false;
-	run->link.patience = (int)(1000 * (left < PATIENCE ? left : PATIENCE)) + 1;
+	run->link.patience = (int)(1000 * (left < patience ? left : patience)) + 1;
+	run->link.file = run->file;
+	run->file = -1;
 	if (client_link_ask_all(&run->link, word, more, item, context, &answer, &e))
 		return unreachable(run->problem, &e);
 	if (answer.status == MANAGE_IS_OK)
 		return true;
 	return serve_problem(run->problem, status_of(answer.status), "%s", answer.text);
+}
+
+bool serve_run_ask(struct serve_run *run, const char *word, const char *more, client_item item,
+	void *context)
+{
+	return ask(run, word, more, item, context, PATIENCE);
+}
+
+static void ignore_item(void *context, const char *line)
+{
+	(void)context;
+	(void)line;
+}
+
+bool serve_run_lend(struct serve_run *run, const char *more, int file, int seconds)
+{
+	bool done;
+
+	run->deadline = serve_now() + seconds;
+	run->file = fcntl(file, F_DUPFD_CLOEXEC, 0); /* the link closes its own */
+	done = ask(run, "lend", more, ignore_item, NULL, seconds);
+	if (run->file >= 0)
+		close(run->file);
+	run->file = -1;
+	run->deadline = serve_now() + SERVE_TIME;
+	return done;
 }
 
 /* ---- items as JSON ---- */
@@ -184,12 +215,6 @@ json_t *serve_run_vm(struct serve_run *run, const char *name)
 }
 
 /* ---- events ---- */
-
-static void ignore_item(void *context, const char *line)
-{
-	(void)context;
-	(void)line;
-}
 
 struct client_link *serve_run_stream(
 	const char *at, const char *word, const char *more, struct serve_problem *p)

@@ -22,6 +22,7 @@ struct serve_run {
 	const char *at;
 	struct client_link link;
 	bool counted;
+	int file;        /* that goes with the next request; -1: none */
 	double deadline; /* of serve_now() */
 	struct serve_problem *problem;
 };
@@ -41,6 +42,11 @@ void serve_run_end(struct serve_run *run);
  * and its status is the one of manage.h that @refusal gets, if it is not NULL. */
 bool serve_run_ask(struct serve_run *run, const char *word, const char *more, client_item item,
 	void *context);
+
+/*
+ * Lends a file, which stays the caller's, with these words; the run may take so many seconds.
+ */
+bool serve_run_lend(struct serve_run *run, const char *more, int file, int seconds);
 
 /* The same; the items become objects of an array. NULL: why is in the problem. */
 json_t *serve_run_items(struct serve_run *run, const char *word, const char *more);

@@ -11,6 +11,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "fetch_url.h"
 #include "serve_auth.h"
 
 #define LINES 5
@@ -46,6 +47,21 @@ static void check_request(const struct serve_request *q)
 			(q->arg[i] >= serve_args[i].least && q->arg[i] <= serve_args[i].most));
 }
 
+/* What is fetched is below what is allowed, and cannot be something else to somebody else. */
+static void check_uri(const char *uri)
+{
+	struct fetch_url u, allowed;
+
+	check(!fetch_url_read("http://127.0.0.1:8080/nodes", &allowed));
+	if (fetch_url_read(uri, &u))
+		return;
+	check(u.folder > 0 && u.folder <= strlen(u.path) && *u.path == '/');
+	check(strcspn(uri, " \t\r\n\\#\"<>") == strlen(uri));
+	check(!fetch_url_is_below(&u, &allowed) ||
+		(strncasecmp(uri, "http://127.0.0.1:8080/nodes", 27) == 0 &&
+			(uri[27] == 0 || uri[27] == '/' || uri[27] == '?')));
+}
+
 static void judge(char *const line[LINES])
 {
 	struct serve_request q;
@@ -68,7 +84,9 @@ static void judge(char *const line[LINES])
 			q.size);
 		check(q.size <= size);
 		check(!*q.device || serve_is_name(q.device));
-		check(serve_routes[q.id].body != BODY_MEDIUM || serve_is_name(q.image));
+		check(serve_routes[q.id].body != BODY_MEDIUM || *q.uri ||
+			serve_is_name(q.image));
+		check_uri(q.uri);
 		check(serve_routes[q.id].body != BODY_SESSION || (*q.user && *q.password));
 	} else {
 		check_problem(&p);
