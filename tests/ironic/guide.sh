@@ -12,6 +12,11 @@ mkdir -p "$work/bin" "$work/http"
 cp "$iso" "$work/http/node.iso"
 ln -s "$nestor" "$work/bin/nestor"
 sed -n '/^```sh$/,/^```$/{/^```/d;p}' "$guide" >"$work/commands.sh"
+# Somebody else may have the guide's ports.
+for port in 8410 8080 6385 8089; do
+	free=$(/usr/bin/python3 -c 'import socket; s = socket.create_server(("127.0.0.1", 0)); print(s.getsockname()[1])')
+	sed -i "s/\b$port\b/$free/g" "$work/commands.sh"
+done
 [ "$(wc -l <"$work/commands.sh")" -gt 50 ] || { echo "guide.sh: the guide has no commands"; exit 1; }
 cd "$work"
 export PATH=$work/bin:$root/usr/bin:$PATH PYTHONPATH=$root/usr/lib/python3/dist-packages

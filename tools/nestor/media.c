@@ -18,6 +18,9 @@
 int media_make(struct arena *a, const char *folder, const char **path, struct error *e)
 {
 	*path = arena_format(a, "%s/media.img", folder);
+	/* What a machine that was killed left in a folder that was kept; Bochs' lock, too. */
+	unlink(*path);
+	unlink(arena_format(a, "%s.lock", *path));
 	if (file_write_text(*path, MEDIA_LABEL, e))
 		return e->status;
 	if (truncate(*path, (off_t)MEDIA_DISK_SIZE) == 0)
