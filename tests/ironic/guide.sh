@@ -11,6 +11,7 @@ rm -rf "$work"
 mkdir -p "$work/bin" "$work/http"
 cp "$iso" "$work/http/node.iso"
 ln -s "$nestor" "$work/bin/nestor"
+# shellcheck disable=SC2016
 sed -n '/^```sh$/,/^```$/{/^```/d;p}' "$guide" >"$work/commands.sh"
 # Somebody else may have the guide's ports.
 for port in 8410 8080 6385 8089; do

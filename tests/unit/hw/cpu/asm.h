@@ -23,6 +23,7 @@ void hw_pause(void);
 /* Ports. */
 uint8_t hw_in(uint16_t port);
 void hw_out(uint16_t port, uint8_t value);
+void hw_words(uint16_t port, void *to, uint32_t count);
 
 static inline uint8_t inb(uint16_t port)
 {
@@ -32,6 +33,11 @@ static inline uint8_t inb(uint16_t port)
 static inline void outb(uint16_t port, uint8_t value)
 {
 	hw_out(port, value);
+}
+
+static inline void insw(uint16_t port, void *to, uint32_t count)
+{
+	hw_words(port, to, count);
 }
 
 static inline uint64_t rdtsc(void)
