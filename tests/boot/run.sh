@@ -988,7 +988,7 @@ node_iso() {
 
 # The guide's commands, with Debian's Ironic.
 long_ironic_deploys_a_vm_by_virtual_media() {
-	node_iso && timeout 900 tests/ironic/guide.sh "$NESTOR" "$B/debian-ironic" "$out.iso" "$PWD/$out.work"
+	node_iso && timeout 1800 tests/ironic/guide.sh "$NESTOR" "$B/debian-ironic" "$out.iso" "$PWD/$out.work"
 }
 
 long_fio_writes_and_verifies_a_file_system() {
