@@ -139,9 +139,11 @@ static void ask_drive(const uint8_t cdb[CDROM_CDB])
 	check(r.size <= r.asked);
 	if (r.size == 0)
 		return;
-	offset = (uint64_t)(r.bytes - cd_image);
-	check(r.bytes == r.data ? r.size <= sizeof(r.data)
-				: offset <= c->size && r.size <= c->size - offset);
+	offset = r.bytes != NULL ? (uint64_t)(r.bytes - cd_image) : r.at;
+	check(r.bytes != NULL || (r.lent != 0 && r.lent == c->medium.lent));
+	check(r.bytes == r.data
+			? r.size <= sizeof(r.data)
+			: offset <= c->medium.size && r.size <= c->medium.size - offset);
 }
 
 static void notify_if_there(unsigned device, unsigned q)
