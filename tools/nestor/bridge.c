@@ -27,7 +27,7 @@ int bridge_open(struct bridge *b, struct arena *a, struct sender *sender, struct
 		.media = media,
 		.current = -1,
 		.next_id = 1};
-	for (unsigned i = 0; i < BRIDGE_CLIENTS; i++)
+	for (unsigned i = 0; i <= BRIDGE_CLIENTS; i++)
 		b->client[i].fd = -1;
 	if (!path)
 		return 0;
@@ -158,6 +158,12 @@ void bridge_output(struct bridge *b, unsigned vm, const uint8_t *bytes, size_t s
 
 /* ---- in ---- */
 
+/* Nobody is there, and nothing is left of who was. */
+static bool is_free(const struct bridge *b, const struct bridge_client *c)
+{
+	return c->fd < 0 && b->current != c - b->client && bridge_hold_is_empty(&c->held);
+}
+
 /* One more than there is room for is turned away with a word. */
 static void greet(struct bridge *b, int fd)
 {
@@ -165,7 +171,7 @@ static void greet(struct bridge *b, int fd)
 	struct bridge_client *c = b->client;
 	char *out;
 
-	while (c < b->client + BRIDGE_CLIENTS && c->fd >= 0)
+	while (c < b->client + BRIDGE_CLIENTS && !is_free(b, c))
 		c++;
 	if (c == b->client + BRIDGE_CLIENTS) {
 		send(fd, full, sizeof(full) - 1, MSG_DONTWAIT | MSG_NOSIGNAL);
@@ -175,8 +181,6 @@ static void greet(struct bridge *b, int fd)
 	out = c->out ? c->out : arena_alloc(b->a, BRIDGE_ROOM);
 	if (c->lends)
 		media_free(b->media, c->lends);
-	if (b->current == c - b->client) /* the answer is for who has gone */
-		b->current = -2;
 	*c = (struct bridge_client){.fd = fd, .out = out, .file = -1};
 	say(c, "hello version=%d\n", MANAGE_VERSION);
 }
@@ -363,6 +367,8 @@ static void take_line(struct bridge *b, struct bridge_client *c)
 	rename_request(b, c);
 	c->asks = true;
 	c->passed = false;
+	c->changes = bridge_hold_of(&r, find_vm(b, r.vm));
+	c->holds = r.number[MANAGE_ARG_HOLD] != 0;
 	if (c->line_size > MANAGE_LINE) {
 		c->asks = false;
 		refuse(c, "it is too long");
@@ -396,7 +402,8 @@ static void take_bytes(struct bridge *b, struct bridge_client *c)
 
 static void end_request(struct bridge *b, struct bridge_client *c)
 {
-	c->asks = false;
+	c->asks = c->holds = false;
+	c->changes = (struct bridge_hold){0};
 	c->line_size = 0;
 	take_bytes(b, c);
 }
@@ -423,11 +430,32 @@ static void read_client(struct bridge *b, struct bridge_client *c)
 
 /* ---- to Nestor ---- */
 
+/* What clients held that have gone comes before what others want. */
+static void undo(struct bridge *b, double now)
+{
+	struct bridge_client *c = &b->client[BRIDGE_CLIENTS];
+
+	for (unsigned i = 0; i < BRIDGE_CLIENTS; i++)
+		if (b->client[i].fd < 0) {
+			bridge_hold_add(&b->undo, &b->client[i].held);
+			b->client[i].held = (struct bridge_hold){0};
+		}
+	if (b->current >= 0 || bridge_hold_is_empty(&b->undo))
+		return;
+	c->asks = true;
+	c->passed_id = b->next_id++;
+	c->line_size = bridge_hold_undo(&b->undo, b->name, c->passed_id, c->line);
+	b->current = BRIDGE_CLIENTS;
+	b->since = now;
+	sender_request(b->sender, c->line, c->line_size);
+}
+
 /* Clients take turns. */
 static void pass_on(struct bridge *b, double now)
 {
 	const char *why;
 
+	undo(b, now);
 	for (unsigned i = 0; b->current < 0 && i < BRIDGE_CLIENTS; i++) {
 		unsigned at = (b->turn + i) % BRIDGE_CLIENTS;
 		struct bridge_client *c = &b->client[at];
@@ -448,13 +476,13 @@ static void ask_again(struct bridge *b, double now)
 {
 	struct bridge_client *c = &b->client[b->current >= 0 ? b->current : 0];
 
-	if (b->current == -1 || now < b->since + REPEAT)
+	if (b->current < 0 || now < b->since + REPEAT)
 		return;
 	b->since = now;
-	if (b->current < 0 || c->fd < 0)
-		b->current = -1; /* nobody waits for it any more */
-	else
+	if (c->fd >= 0 || c->holds || b->current == BRIDGE_CLIENTS)
 		sender_request(b->sender, c->line, c->line_size);
+	else
+		b->current = -1; /* nobody waits for it any more */
 }
 
 bool bridge_attend(struct bridge *b, double now)
@@ -515,6 +543,16 @@ static bool is_done(const char *record)
 	return strcmp(status, manage_status_word(MANAGE_IS_OK)) == 0;
 }
 
+/* What has been done is held by who did it, if at all. */
+static void keep(struct bridge *b, struct bridge_client *c)
+{
+	for (unsigned i = 0; i < BRIDGE_CLIENTS; i++)
+		bridge_hold_remove(&b->client[i].held, &c->changes);
+	bridge_hold_remove(&b->undo, &c->changes);
+	if (c->holds)
+		bridge_hold_add(&c->held, &c->changes);
+}
+
 /* `answer id=7 status=ok` becomes the same with the client's id. */
 static void give(struct bridge *b, const char *record, bool last)
 {
@@ -530,8 +568,11 @@ static void give(struct bridge *b, const char *record, bool last)
 	if (!last || (c && !its))
 		return;
 	b->current = -1;
-	if (its)
-		end_request(b, c);
+	if (!its)
+		return;
+	if (is_done(record))
+		keep(b, c);
+	end_request(b, c);
 }
 
 /* A VM has gone for good: another one may come to its place. */
@@ -552,7 +593,9 @@ static void vm_gone(struct bridge *b, const char *record)
 		if (c->consoles & 1u << vm)
 			say(c, "end vm=%s\n", name);
 		c->consoles &= ~(1u << vm);
+		bridge_hold_forget(&c->held, vm);
 	}
+	bridge_hold_forget(&b->undo, vm);
 	history_forget(b->said[vm]);
 }
 

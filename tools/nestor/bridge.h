@@ -14,6 +14,7 @@
 #include <stdint.h>
 
 #include "arena.h"
+#include "bridge_hold.h"
 #include "history.h"
 #include "lib/manage.h"
 #include "media.h"
@@ -35,6 +36,9 @@ struct bridge_client {
 	bool passed;                /* Nestor has it */
 	uint32_t id;                /* the client's name for it */
 	uint32_t passed_id;         /* Nestor's */
+	bool holds;                 /* it is to end with the connection, */
+	struct bridge_hold changes; /* this */
+	struct bridge_hold held;    /* what does, of requests that have been answered */
 	char line[2 * MANAGE_LINE]; /* as it comes, and then as it goes to Nestor */
 	size_t line_size;
 	bool too_long;
@@ -57,13 +61,14 @@ struct bridge {
 	bool ready; /* Nestor takes requests */
 	bool quit;  /* a client wants the run to end */
 	unsigned turn;
-	int current; /* whose request Nestor has; -1: nobody's */
+	int current; /* whose request Nestor has; -1: nobody's; BRIDGE_CLIENTS: our own */
 	uint32_t next_id;
 	double since; /* it was sent */
 	struct media *media;
 	struct manage_request sent; /* the last one, and its id there */
 	uint32_t sent_id;
-	struct bridge_client client[BRIDGE_CLIENTS];
+	struct bridge_hold undo;                         /* of clients that have gone */
+	struct bridge_client client[BRIDGE_CLIENTS + 1]; /* the last one is nobody: us */
 };
 
 /* Listens at @path, which must not exist or must be a socket that nobody listens at; NULL: no

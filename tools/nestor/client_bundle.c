@@ -119,7 +119,7 @@ static int collect_vcpu(struct bundle *b, const struct vm *vm, unsigned vcpu)
 #undef NAME
 }
 
-/* Nothing moves while it is looked at. */
+/* Nothing moves while it is looked at, nor stands still when we are no more. */
 static int set_paused(struct bundle *b, const struct vm *vm, bool paused)
 {
 	struct client_answer answer;
@@ -127,7 +127,8 @@ static int set_paused(struct bundle *b, const struct vm *vm, bool paused)
 	if (!vm->runs || vm->was_paused)
 		return 0;
 	return client_link_ask_all(b->link, paused ? "pause" : "resume",
-		arena_format(&b->arena, "vm=%s", vm->name), write_item, b, &answer, b->e);
+		arena_format(&b->arena, "vm=%s%s", vm->name, paused ? " hold=1" : ""),
+		write_item, b, &answer, b->e);
 }
 
 static int collect_vm(struct bundle *b, const struct vm *vm)

@@ -107,8 +107,8 @@ static int begin(struct reader *r, unsigned vcpu)
 	struct client_answer answer;
 	char more[MANAGE_LINE];
 	int n = snprintf(more, sizeof(more),
-		"vm=%s vcpu=%u on=1 low=0x%" PRIx64 " high=0x%" PRIx64, w->vm, vcpu, w->low,
-		w->high);
+		"vm=%s vcpu=%u on=1 hold=1 low=0x%" PRIx64 " high=0x%" PRIx64, w->vm, vcpu,
+		w->low, w->high);
 
 	if (w->level)
 		n += snprintf(more + n, sizeof(more) - (size_t)n, " level=%u", w->level);

@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What ends with a client's connection; see bridge_hold.h. */
+#include "bridge_hold.h"
+
+#include <stdio.h>
+
+_Static_assert(LIMIT_VMS <= 32 && LIMIT_VMS * LIMIT_VCPUS <= 64, "a bit for each");
+
+struct bridge_hold bridge_hold_of(const struct manage_request *r, unsigned vm)
+{
+	uint64_t vcpu = r->number[MANAGE_ARG_VCPU];
+
+	if (vm >= LIMIT_VMS)
+		return (struct bridge_hold){0};
+	if (r->op == MANAGE_PAUSE ||
+		(r->op == MANAGE_RESUME && !manage_given(r, MANAGE_ARG_VCPU)))
+		return (struct bridge_hold){.paused = UINT32_C(1) << vm};
+	if (r->op == MANAGE_TRACE)
+		return (struct bridge_hold){.traced = UINT64_C(1) << (vm * LIMIT_VCPUS + vcpu)};
+	return (struct bridge_hold){0};
+}
+
+void bridge_hold_add(struct bridge_hold *to, const struct bridge_hold *more)
+{
+	to->paused |= more->paused;
+	to->traced |= more->traced;
+}
+
+void bridge_hold_remove(struct bridge_hold *from, const struct bridge_hold *less)
+{
+	from->paused &= ~less->paused;
+	from->traced &= ~less->traced;
+}
+
+void bridge_hold_forget(struct bridge_hold *h, unsigned vm)
+{
+	h->paused &= ~(UINT32_C(1) << vm);
+	h->traced &= ~(((UINT64_C(1) << LIMIT_VCPUS) - 1) << vm * LIMIT_VCPUS);
+}
+
+bool bridge_hold_is_empty(const struct bridge_hold *h)
+{
+	return !h->paused && !h->traced;
+}
+
+size_t bridge_hold_undo(
+	struct bridge_hold *h, const char *const names[], uint32_t id, char out[MANAGE_LINE])
+{
+	unsigned bit;
+
+	if (h->paused) {
+		bit = (unsigned)__builtin_ctz(h->paused);
+		h->paused &= h->paused - 1;
+		return (size_t)snprintf(out, MANAGE_LINE, "resume id=%u vm=%s", id, names[bit]);
+	}
+	bit = (unsigned)__builtin_ctzll(h->traced);
+	h->traced &= h->traced - 1;
+	return (size_t)snprintf(out, MANAGE_LINE, "trace id=%u vm=%s vcpu=%u on=0", id,
+		names[bit / LIMIT_VCPUS], bit % LIMIT_VCPUS);
+}
