@@ -39,7 +39,7 @@ include tests/build.mk
 all: hypervisor tools
 
 # What is downloaded: neither changes with the sources.
-DOWNLOADS := machine debian debian-i386 debian-service debian-io web
+DOWNLOADS := machine debian debian-i386 debian-service debian-io web promtool
 
 ## make clean        removes what was built; what was downloaded stays
 clean:

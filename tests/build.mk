@@ -171,8 +171,11 @@ stress-hostile: hypervisor tools machine payloads
 .PHONY: fairness
 fairness: hypervisor tools machine payloads
 	@B=$(B) tests/fairness/run.sh $(NAMES)
+# What judges figures for Prometheus.
+$(B)/promtool/promtool:
+	tests/serve/fetch-promtool.sh $(@D)
 ## make boot-tests   Linux as L1 and L2, boot images, bad input
-boot-tests: hypervisor tools machine payloads debian-guests $(SERVICE)/service.cpio
+boot-tests: hypervisor tools machine payloads debian-guests $(SERVICE)/service.cpio $(B)/promtool/promtool
 	@B=$(B) tests/boot/run.sh $(NAMES)
 ## make boot-tests-long  boot tests that take more than a minute
 .PHONY: boot-tests-long
@@ -196,6 +199,7 @@ bios	240	tests/checks/bios.sh
 format	300	tests/checks/format.sh
 static	600	tests/checks/static.sh
 docs	240	tests/checks/docs.sh $(B)/docs/sdm_coverage
+serve_events	240	/usr/bin/python3 tests/serve/events.py $(B)/nestor
 $(foreach t,$(UNIT_BIN),$(notdir $(t))	300	$(t)
 )$(foreach t,$(MSAN_UNIT),msan_$(notdir $(t))	240	$(t)
 )$(foreach f,$(MSAN_FUZZ),msan_$(notdir $(f))	240	RUNS=4000 tests/fuzz/short.sh $(f)
@@ -230,7 +234,7 @@ check:
 	@tools/nestor/web/fetch.sh $(B)/web
 	@$(MAKE) --no-print-directory -j$(CHECK_JOBS) check-run
 
-check-run: hypervisor tools machine payloads debian-guests $(SERVICE)/service.cpio $(UNIT_BIN) $(MSAN_UNIT) $(MSAN_FUZZ) \
+check-run: hypervisor tools machine payloads debian-guests $(SERVICE)/service.cpio $(B)/promtool/promtool $(UNIT_BIN) $(MSAN_UNIT) $(MSAN_FUZZ) \
 		$(COVER_BIN) $(TSAN_BIN) $(FUZZ_BIN) $(B)/docs/sdm_coverage
 	@mkdir -p $(B)/test
 	@printf '%s\n' "$$CHECK_LIST" | sed 's/^ *//; /^$$/d' | MAKEFLAGS= tests/runner.sh $(B)/test $(CHECK_JOBS)

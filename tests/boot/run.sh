@@ -862,7 +862,7 @@ test_a_run_is_served_by_http() {
 	said '^a\| managed: counter' && said '^b\| managed: counter' && said '^c\| managed: counter' || return 1
 	counter=$(sed -n 's/^a| managed: counter=\(0x[0-9a-f]*\).*/\1/p' "$out.text")
 	rm -rf "$out.serve" && mkdir "$out.serve" || return 1
-	if ! /usr/bin/python3 tests/serve/client.py "$NESTOR" "$at" "$out.serve" "$counter"; then
+	if ! /usr/bin/python3 tests/serve/client.py "$NESTOR" "$at" "$out.serve" "$counter" "$B/promtool/promtool"; then
 		kill "$pid"
 		wait "$pid" # before another run has the place
 		return 1

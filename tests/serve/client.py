@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Clients of `nestor serve`, against a run of tests/boot/managed.c: a (with L2), b (button), c.
 
-usage: client.py NESTOR SOCKET FOLDER COUNTER    COUNTER: where a's counter is, in hexadecimal
+usage: client.py NESTOR SOCKET FOLDER COUNTER PROMTOOL    COUNTER: where a's counter is, in hexadecimal
 """
 import atexit
 import copy
@@ -22,19 +22,11 @@ import jsonschema
 import requests
 from prometheus_client.parser import text_string_to_metric_families
 
-NESTOR, AT, FOLDER, COUNTER = sys.argv[1:]
+from checks import eventually, expect, fail
+
+NESTOR, AT, FOLDER, COUNTER, PROMTOOL = sys.argv[1:]
 TOKEN = 'a token of the test, not secret'.replace(' ', '-')
 OPENAPI = '/usr/share/openapi-specification/schemas/v3.0/schema.json'
-
-
-def fail(*what):
-    print('FAIL', *what)
-    sys.exit(1)
-
-
-def expect(holds, *what):
-    if not holds:
-        fail(*what)
 
 
 class Serve:
@@ -70,13 +62,6 @@ def token_file():
     with open(os.open(path, os.O_WRONLY | os.O_CREAT, 0o600), 'w', encoding='ascii') as out:
         out.write(TOKEN + '\n')
     return path
-
-
-def eventually(what, holds, seconds=20):
-    until = time.time() + seconds
-    while not holds():
-        expect(time.time() < until, 'not within', seconds, 's:', what)
-        time.sleep(0.1)
 
 
 # ---- the document, and answers that are as it says
@@ -305,15 +290,40 @@ def test_problems_have_their_status(s, doc):
 
 def samples(s):
     text = s.get('/metrics').text
+    judged = subprocess.run([PROMTOOL, 'check', 'metrics'], input=text, capture_output=True, text=True, timeout=20, check=False)
+    expect(judged.returncode == 0 and not judged.stderr, 'promtool:', judged.stdout, judged.stderr)
     out = {}
     for family in text_string_to_metric_families(text):
-        expect(family.documentation and family.type in ('counter', 'gauge'), family)
+        expect(family.documentation and family.type in ('counter', 'gauge', 'histogram'), family)
         for sample in family.samples:
             expect((family.type == 'counter') == sample.name.endswith('_total'), sample)
+            expect((family.type == 'histogram') == sample.name.endswith(('_bucket', '_count')), sample)
             key = sample.name, tuple(sorted(sample.labels.items()))
             expect(key not in out, 'twice:', key)
             out[key] = sample.value
     return out
+
+
+def check_histograms(all_samples):
+    """Each has the same bounds, grows with them, and has as many as there were exits."""
+    histograms, exits = {}, {}
+    for (name, labels), value in all_samples.items():
+        labels = dict(labels)
+        bound = float(labels.pop('le', 'nan'))
+        key = tuple(sorted(labels.items()))
+        if name == 'nestor_vcpu_exit_ticks_bucket':
+            histograms.setdefault(key, {})[bound] = value
+        elif name == 'nestor_vcpu_exits_total':
+            exits[key] = value
+    expect({dict(key)['level'] for key in histograms} >= {'1', '2'}, histograms)
+    for key, buckets in histograms.items():
+        bounds = sorted(buckets)
+        counts = [buckets[bound] for bound in bounds]
+        expect(len(bounds) == 15 and bounds[0] == 127 and bounds[-1] == float('inf'), key, bounds)
+        expect(counts == sorted(counts) and counts[-1] > 0, key, counts)
+        expect(all_samples['nestor_vcpu_exit_ticks_count', key] == counts[-1], key)
+        if dict(key)['level'] != '0':  # it was asked for a moment later
+            expect(exits.get(key, 0) <= counts[-1] <= 2 * exits.get(key, 0) + 1000, key, exits.get(key), counts)
 
 
 def test_metrics_are_those_of_the_run(s):
@@ -327,6 +337,7 @@ def test_metrics_are_those_of_the_run(s):
     expect(first[ticks] > 0, 'L2 has not run')
     eventually('L2 goes on', lambda: samples(s)[ticks] > first[ticks])
     expect(any(n == 'nestor_vcpu_exits_total' and dict(k)['level'] == '2' for n, k in first), first)
+    check_histograms(first)
     for key, value in first.items():
         if key[0].endswith('_total') and dict(key[1])['vm'] == 'a':
             expect(then[key] >= value, key, 'goes back')

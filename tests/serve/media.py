@@ -15,6 +15,8 @@ import requests
 import sushy
 from sushy import auth, exceptions
 
+from checks import expect, expect_raises
+
 URL, TOKEN_FILE, OUTPUT, PORT = sys.argv[1:]
 with open(TOKEN_FILE, encoding='ascii') as token:
     TOKEN = token.readline().strip()
@@ -22,20 +24,6 @@ with open(TOKEN_FILE, encoding='ascii') as token:
 
 FROM_CD = (sushy.BootSource.CD, sushy.BootSourceOverrideEnabled.CONTINUOUS)
 NOTHING = (sushy.BootSource.NONE, sushy.BootSourceOverrideEnabled.DISABLED)
-
-
-def expect(holds, *what):
-    if not holds:
-        print('FAIL', *what)
-        sys.exit(1)
-
-
-def expect_raises(kind, do, *what):
-    try:
-        do()
-    except kind as e:
-        return e
-    expect(False, 'no', kind, *what)
 
 
 def said(text, times=1, seconds=30):

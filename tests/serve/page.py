@@ -25,27 +25,11 @@ from selenium.webdriver.chrome.service import Service  # noqa: E402
 from selenium.webdriver.common.action_chains import ActionChains  # noqa: E402
 from selenium.webdriver.common.by import By  # noqa: E402
 from selenium.webdriver.common.keys import Keys  # noqa: E402
+from checks import eventually, expect, fail  # noqa: E402
 
 NESTOR, SCENARIO, FOLDER = sys.argv[1:]
 AT = FOLDER + '/at'
 TOKEN = 'a-token-of-the-test-not-secret'
-
-
-def fail(*what):
-    print('FAIL', *what)
-    sys.exit(1)
-
-
-def expect(holds, *what):
-    if not holds:
-        fail(*what)
-
-
-def eventually(what, holds, seconds=30):
-    until = time.time() + seconds
-    while not holds():
-        expect(time.time() < until, 'not within', seconds, 's:', what)
-        time.sleep(0.1)
 
 
 def end(process):

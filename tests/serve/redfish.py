@@ -12,6 +12,8 @@ import requests
 import sushy
 from sushy import auth, exceptions
 
+from checks import expect, expect_raises
+
 URL = sys.argv[1]
 with open(sys.argv[2], encoding='ascii') as token:
     TOKEN = token.readline().strip()
@@ -23,23 +25,10 @@ REQUIRED = {
     'Chassis': {'ChassisType'},
     'ServiceRoot': {'Links'},
     'ComputerSystem': set(), 'EthernetInterface': set(), 'Manager': set(), 'Processor': set(), 'Session': set(),
-    'SessionService': set(), 'TaskService': set(), 'VirtualMedia': set(),
+    'SessionService': set(), 'TaskService': set(), 'VirtualMedia': set(), 'EventService': set(), 'Memory': set(),
+    'EventDestination': set(), 'MessageRegistryFile': {'Languages', 'Location', 'Registry'},
 }
 COLLECTION = {'Members', 'Members@odata.count'}
-
-
-def expect(holds, *what):
-    if not holds:
-        print('FAIL', *what)
-        sys.exit(1)
-
-
-def expect_raises(kind, do, *what):
-    try:
-        do()
-    except kind:
-        return
-    expect(False, 'no', kind, *what)
 
 
 def walk():
@@ -64,7 +53,8 @@ def walk():
         left += links(seen[path])
     kinds = {r['@odata.type'].split('.')[-1] for r in seen.values()}
     expect({'ServiceRoot', 'ComputerSystem', 'Manager', 'Chassis', 'SessionService', 'TaskService', 'TaskCollection',
-            'Processor', 'VirtualMediaCollection', 'EthernetInterfaceCollection'} <= kinds, kinds)
+            'Processor', 'VirtualMediaCollection', 'EthernetInterfaceCollection', 'EventService', 'Memory',
+            'EventDestinationCollection', 'MessageRegistryFile'} <= kinds, kinds)
 
 
 def links(value):

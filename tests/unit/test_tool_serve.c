@@ -389,7 +389,8 @@ static void redfishs_bodies_have_what_they_must(void **state)
 {
 	static const char json[] = "application/json",
 			  login[] = "/redfish/v1/SessionService/Sessions",
-			  reset[] = "/redfish/v1/Systems/a/Actions/ComputerSystem.Reset";
+			  reset[] = "/redfish/v1/Systems/a/Actions/ComputerSystem.Reset",
+			  events[] = "/redfish/v1/EventService/Subscriptions";
 
 	(void)state;
 	assert_int_equal(body_status(reset, json, "{\"ResetType\":\"ForceOff\"}"), 0);
@@ -403,6 +404,21 @@ static void redfishs_bodies_have_what_they_must(void **state)
 	assert_string_equal(q.user, "u");
 	assert_string_equal(q.password, "p");
 	assert_int_equal(body_status(login, json, "{\"UserName\":\"u\"}"), 400);
+	assert_int_equal(
+		body_status(events, json,
+			"{\"Destination\":\"http://h/\",\"Protocol\":\"Redfish\","
+			"\"Context\":\"\",\"EventTypes\":[\"StatusChange\",\"Alert\"]}"),
+		0);
+	assert_string_equal(q.destination, "http://h/");
+	assert_int_equal(q.types, 1 | 1 << 4);
+	assert_int_equal(body_status(events, json, "{\"Destination\":\"http://h/\"}"), 400);
+	assert_int_equal(body_status(events, json, "{\"Protocol\":\"Redfish\"}"), 400);
+	assert_int_equal(body_status(events, json, "{\"Protocol\":\"SNMPv2c\"}"), 400);
+	assert_int_equal(body_status(events, json, "{\"EventTypes\":\"Alert\"}"), 400);
+	assert_int_equal(body_status(events, json, "{\"EventTypes\":[1]}"), 400);
+	assert_int_equal(
+		body_status(events, json, "{\"Destination\":\"http://h/\\u0000\"}"), 400);
+	assert_int_equal(body_status(events, json, "{\"Destination\":\"http://h/ \"}"), 400);
 	assert_false(reads("GET", "/redfish/v1/Systems?$expand=."));
 	assert_int_equal(p.status, 501);
 	assert_true(reads("GET", "/redfish/v1/Systems/?other=1"));

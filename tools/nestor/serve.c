@@ -24,6 +24,7 @@
 #include "serve_auth.h"
 #include "serve_conn.h"
 #include "serve_http.h"
+#include "serve_push.h"
 #include "unix_socket.h"
 #include "lib/text.h"
 
@@ -33,7 +34,7 @@
 
 struct serve {
 	struct arena *a;
-	const char *at, *listen, *token_file, *key_file, *cert_file;
+	const char *at, *listen, *token_file, *key_file, *cert_file, *events_to;
 	bool help;
 	char token[AUTH_TOKEN_MAX + 1];
 	char where[160];          /* as a URL */
@@ -61,7 +62,9 @@ void serve_help(void)
 	     "                      file:// URI, also several times; default: from nowhere\n"
 	     "  --media-limit SIZE  of what is fetched; default: 4G, at most 7G\n"
 	     "  --media-folder DIR  where it is until the run has it; default: /var/tmp\n"
-	     "  --media-ca FILE     who certifies https servers (PEM); default: the system's\n\n"
+	     "  --media-ca FILE     who certifies https servers (PEM); default: the system's\n"
+	     "  --events-to URL,... where clients of Redfish may have events sent to: URLs\n"
+	     "                      that begin like one of these; default: nowhere\n\n"
 	     "Exit statuses: 0, a signal ended it; 64 bad command line; 74 it cannot listen.");
 }
 
@@ -78,6 +81,7 @@ static int parse(struct serve *s, int argc, char **argv)
 		{"listen", required_argument, NULL, 'l'},
 		{"token-file", required_argument, NULL, 't'},
 		{"tls-cert", required_argument, NULL, 'c'},
+		{"events-to", required_argument, NULL, 'e'},
 		{"tls-key", required_argument, NULL, 'k'},
 		{"media-from", required_argument, NULL, 'm'},
 		{"media-limit", required_argument, NULL, 'L'},
@@ -96,6 +100,7 @@ static int parse(struct serve *s, int argc, char **argv)
 				  : option == 'L' ? &s->media_limit
 				  : option == 'F' ? &s->media_folder
 				  : option == 'C' ? &s->media.ca
+				  : option == 'e' ? &s->events_to
 						  : NULL;
 
 		if (option == 'h')
@@ -286,6 +291,8 @@ static int prepare(struct serve *s, struct address *at)
 			"nestor serve: --at '%.100s': it serves a run of its own machine",
 			s->at);
 	if (read_address(s, at) || check_safety(s, at))
+		return s->e->status;
+	if (serve_push_allow(s->events_to, s->e))
 		return s->e->status;
 	if (s->token_file && serve_read_token(s->token_file, s->token, s->e))
 		return s->e->status;

@@ -350,7 +350,14 @@ static bool begin_stream(struct serve_job *j, const char *more)
 
 bool serve_events(struct serve_job *j)
 {
-	return begin_stream(j, "");
+	if (!serve_run_stream_take(&j->problem))
+		return false;
+	j->reply->happens = true;
+	j->reply->as_redfish = serve_is_redfish(serve_routes[j->request->id].path);
+	j->reply->status = 200;
+	j->reply->type = "text/event-stream";
+	return serve_log_read(&j->reply->log, j->request->last_event) ||
+	       serve_problem(&j->problem, 503, "no run can be reached at '%.100s'", j->at);
 }
 
 bool serve_console(struct serve_job *j)

@@ -83,6 +83,16 @@ bool serve_redfish_processors(struct serve_job *j);
 bool serve_redfish_processor(struct serve_job *j);
 bool serve_redfish_task_service(struct serve_job *j);
 bool serve_redfish_tasks(struct serve_job *j);
+bool serve_redfish_event_service(struct serve_job *j);
+bool serve_redfish_subscriptions(struct serve_job *j);
+bool serve_redfish_subscribe(struct serve_job *j);
+bool serve_redfish_subscription(struct serve_job *j);
+bool serve_redfish_unsubscribe(struct serve_job *j);
+bool serve_redfish_registries(struct serve_job *j);
+bool serve_redfish_registry(struct serve_job *j);
+bool serve_redfish_messages(struct serve_job *j);
+bool serve_redfish_memories(struct serve_job *j);
+bool serve_redfish_memory(struct serve_job *j);
 
 /* Answers @request with what its route's handler says. */
 void serve_answer(const struct serve_request *request, const char *at, const char *token,

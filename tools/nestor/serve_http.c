@@ -14,6 +14,8 @@
 #include "serve_conn.h"
 #include "serve_events.h"
 #include "serve_media.h"
+#include "serve_log.h"
+#include "serve_push.h"
 #include "serve_session.h"
 
 #define HEADERS (32u << 10)  /* bytes of a request without its body, and of an answer's head */
@@ -118,11 +120,8 @@ static struct MHD_Response *response_of(struct serve_reply *r)
 {
 	struct MHD_Response *m;
 
-	if (r->events) {
-		m = serve_events_response(r->events);
-		r->events = m ? NULL : r->events;
-		return m;
-	}
+	if (r->events || r->happens)
+		return serve_events_response(r);
 	m = MHD_create_response_from_buffer(r->size, r->data, MHD_RESPMEM_MUST_FREE);
 	r->data = m ? NULL : r->data;
 	return m;
@@ -131,7 +130,7 @@ static struct MHD_Response *response_of(struct serve_reply *r)
 static enum MHD_Result send_reply(
 	struct MHD_Connection *connection, struct serve_reply *r, bool redfish)
 {
-	bool streams = r->events;
+	bool streams = r->events || r->happens;
 	struct MHD_Response *m = response_of(r);
 	enum MHD_Result is = MHD_NO;
 
@@ -237,6 +236,11 @@ static void expect_answer(struct MHD_Connection *connection, bool late)
 			connection, MHD_CONNECTION_OPTION_TIMEOUT, (unsigned)SERVE_FETCHING);
 }
 
+static void keep_last_event(struct serve_request *q, const char *id)
+{
+	snprintf(q->last_event, sizeof(q->last_event), "%s", id ? id : "");
+}
+
 static enum MHD_Result on_request(void *context, struct MHD_Connection *connection,
 	const char *url, const char *method, const char *version, const char *data,
 	size_t *size, void **exchange)
@@ -269,6 +273,7 @@ static enum MHD_Result on_request(void *context, struct MHD_Connection *connecti
 	if (p.status)
 		return refuse(connection, x->target, &p);
 	keep_condition(&q, header(connection, "If-Match"));
+	keep_last_event(&q, header(connection, "Last-Event-ID"));
 	expect_answer(connection, serve_media_takes_long(&q));
 	serve_answer(&q, h->at, h->token, wants_octets(connection), &r);
 	return send_reply(connection, &r, serve_is_redfish(x->target));
@@ -297,6 +302,7 @@ int serve_http_begin(struct serve_http *h, struct error *e)
 			 MHD_USE_POLL | (h->key ? MHD_USE_TLS : 0);
 
 	serve_run_setup();
+	serve_log_begin(h->at);
 	h->daemon = MHD_start_daemon(
 		flags, 0, NULL, NULL, on_request, h, MHD_OPTION_ARRAY, options, MHD_OPTION_END);
 	if (!h->daemon)
@@ -309,6 +315,8 @@ void serve_http_end(struct serve_http *h)
 {
 	serve_events_stop();
 	fetch_stop();
+	serve_push_end_all();
+	serve_log_end();
 	if (h->daemon)
 		MHD_stop_daemon(h->daemon);
 	h->daemon = NULL;

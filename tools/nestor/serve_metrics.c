@@ -45,6 +45,15 @@ static const struct family {
 
 #define FAMILIES (sizeof(families) / sizeof(families[0]))
 #define EXITS    "nestor_vcpu_exits_total"
+#define LATENCY  "nestor_vcpu_exit_ticks"
+
+/*
+ * Bounds of histograms: 2^n - 1 ticks, the same ones for all, so that they can be added. What
+ * is finer at both ends `nestor latency` has.
+ */
+#define BUCKET_LEAST 7u
+#define BUCKET_MOST  20u
+#define BUCKETS      (BUCKET_MOST - BUCKET_LEAST + 1)
 
 static const char *const states[] = {"running", "paused", "ending", "off", "gone"};
 
@@ -53,19 +62,21 @@ static const char *const states[] = {"running", "paused", "ending", "off", "gone
 struct figures {
 	FILE *out;
 	json_t *vms;
-	json_t *items; /* of `stat`, each with the vm and vcpu that it is of */
+	json_t *items;     /* of `stat`, each with the vm and vcpu that it is of */
+	json_t *latencies; /* likewise, of `latency` */
 };
 
 /* ---- what there is ---- */
 
-static bool add_vcpu(struct serve_job *j, struct figures *f, const char *vm, unsigned vcpu)
+static bool add_items(
+	struct serve_job *j, json_t *to, const char *word, const char *vm, unsigned vcpu)
 {
 	char more[MANAGE_LINE];
 	json_t *items, *item;
 	size_t i;
 
 	snprintf(more, sizeof(more), "vm=%s vcpu=%u", vm, vcpu);
-	items = serve_run_items(&j->run, "stat", more);
+	items = serve_run_items(&j->run, word, more);
 	if (!items) /* a VM that ended meanwhile has no figures */
 		return j->problem.status == 409 || j->problem.status == 404;
 	json_array_foreach(items, i, item)
@@ -73,9 +84,15 @@ static bool add_vcpu(struct serve_job *j, struct figures *f, const char *vm, uns
 		json_object_set_new(item, "vm", json_string(vm));
 		json_object_set_new(item, "vcpu", json_integer(vcpu));
 	}
-	json_array_extend(f->items, items);
+	json_array_extend(to, items);
 	json_decref(items);
 	return true;
+}
+
+static bool add_vcpu(struct serve_job *j, struct figures *f, const char *vm, unsigned vcpu)
+{
+	return add_items(j, f->items, "stat", vm, vcpu) &&
+	       add_items(j, f->latencies, "latency", vm, vcpu);
 }
 
 static bool collect(struct serve_job *j, struct figures *f)
@@ -172,6 +189,66 @@ static void say_exits(const struct figures *f)
 	}
 }
 
+/* What a histogram is of: its labels but `le`. */
+static int put_labels(const json_t *item, char *out, size_t size)
+{
+	return snprintf(out, size,
+		"vm=\"%s\",vcpu=\"%" PRIu64 "\",level=\"%" PRIu64 "\",reason=\"%s\"",
+		serve_text(item, "vm"), serve_number(item, "vcpu"), serve_number(item, "level"),
+		serve_text(item, "reason"));
+}
+
+/* There is no sum: nobody adds up what each exit took. */
+static void say_histogram(FILE *out, const char *labels, const uint64_t count[BUCKETS + 1])
+{
+	uint64_t all = 0;
+
+	for (unsigned i = 0; i < BUCKETS; i++) {
+		all += count[i];
+		fprintf(out, LATENCY "_bucket{%s,le=\"%u\"} %" PRIu64 "\n", labels,
+			(1u << (BUCKET_LEAST + i)) - 1, all);
+	}
+	all += count[BUCKETS];
+	fprintf(out,
+		LATENCY "_bucket{%s,le=\"+Inf\"} %" PRIu64 "\n" LATENCY "_count{%s} %" PRIu64
+			"\n",
+		labels, all, labels, all);
+}
+
+static unsigned bucket_of(uint64_t least)
+{
+	unsigned i = 0;
+
+	while (i < BUCKETS && least >> (BUCKET_LEAST + i))
+		i++;
+	return i;
+}
+
+/* Items of one histogram come one behind the other. */
+static void say_latencies(const struct figures *f)
+{
+	uint64_t count[BUCKETS + 1] = {0};
+	char before[160] = "", labels[160];
+	json_t *item;
+	size_t i;
+
+	say_family(f->out, LATENCY, "histogram",
+		"TSC ticks that L0 took, by the level and reason of the exit");
+	json_array_foreach(f->latencies, i, item)
+	{
+		put_labels(item, labels, sizeof(labels));
+		if (strcmp(labels, before) != 0) {
+			if (*before)
+				say_histogram(f->out, before, count);
+			memset(count, 0, sizeof(count));
+			memcpy(before, labels, sizeof(before));
+		}
+		count[bucket_of(serve_number(item, "least"))] += serve_number(item, "count");
+	}
+	if (*before)
+		say_histogram(f->out, before, count);
+}
+
 static void say_all(const struct figures *f)
 {
 	say_family(f->out, "nestor_build_info", "gauge", "the version of nestor serve");
@@ -186,11 +263,12 @@ static void say_all(const struct figures *f)
 	for (unsigned i = 0; i < FAMILIES; i++)
 		say_figure(f, &families[i]);
 	say_exits(f);
+	say_latencies(f);
 }
 
 bool serve_metrics(struct serve_job *j)
 {
-	struct figures f = {.items = json_array()};
+	struct figures f = {.items = json_array(), .latencies = json_array()};
 	char *text = NULL;
 	size_t size = 0;
 	bool there = collect(j, &f);
@@ -206,5 +284,6 @@ bool serve_metrics(struct serve_job *j)
 	}
 	json_decref(f.vms);
 	json_decref(f.items);
+	json_decref(f.latencies);
 	return f.out != NULL;
 }

@@ -82,6 +82,8 @@ bool serve_redfish_root(struct serve_job *j)
 			"@odata.id", ROOT "/Chassis", "SessionService", "@odata.id",
 			ROOT "/SessionService", "Links", "Sessions", "@odata.id",
 			SESSION_ROOT));
+	json_object_set_new(root, "EventService", redfish_link(ROOT, "EventService"));
+	json_object_set_new(root, "Registries", redfish_link(ROOT, "Registries"));
 	return redfish_done(j, root);
 }
 
@@ -92,6 +94,8 @@ static const char *const parts[][2] = {
 	{"Chassis", "ChassisCollection"},
 	{"SessionService", "SessionService"},
 	{"TaskService", "TaskService"},
+	{"EventService", "EventService"},
+	{"Registries", "MessageRegistryFileCollection"},
 };
 
 #define PARTS (sizeof(parts) / sizeof(parts[0]))
@@ -126,7 +130,9 @@ bool serve_redfish_metadata(struct serve_job *j)
 	static const char *const others[] = {"ServiceRoot", "ComputerSystem", "Manager",
 		"Session", "SessionCollection", "VirtualMedia", "VirtualMediaCollection",
 		"EthernetInterface", "EthernetInterfaceCollection", "Processor",
-		"ProcessorCollection", "TaskCollection"};
+		"ProcessorCollection", "TaskCollection", "Memory", "MemoryCollection", "Event",
+		"EventDestination", "EventDestinationCollection", "MessageRegistryFile",
+		"MessageRegistry"};
 	char *text = NULL;
 	size_t size = 0;
 	FILE *out = open_memstream(&text, &size);
@@ -207,7 +213,8 @@ static json_t *actions(const char *at)
 		"ResetType@Redfish.AllowableValues", types);
 }
 
-static const char *const folders[] = {"VirtualMedia", "EthernetInterfaces", "Processors"};
+static const char *const folders[] = {
+	"VirtualMedia", "EthernetInterfaces", "Processors", "Memory"};
 
 static void describe(json_t *system, const json_t *vm, const char *name, const char *at)
 {

@@ -427,6 +427,45 @@ bool serve_redfish_processor(struct serve_job *j)
 	return redfish_done(j, processor);
 }
 
+/* ---- memory ---- */
+
+static void memory_folder(const struct serve_job *j, char *out, size_t size)
+{
+	snprintf(out, size, REDFISH_ROOT "/Systems/%s/Memory", j->request->vm);
+}
+
+bool serve_redfish_memories(struct serve_job *j)
+{
+	json_t *vm = serve_run_vm(&j->run, j->request->vm);
+	char folder[160];
+
+	if (!vm)
+		return false;
+	json_decref(vm);
+	memory_folder(j, folder, sizeof(folder));
+	return redfish_done(
+		j, redfish_collection(folder, "#MemoryCollection.MemoryCollection", "Memory",
+			   json_pack("[o]", redfish_link(folder, "ram"))));
+}
+
+bool serve_redfish_memory(struct serve_job *j)
+{
+	json_t *vm = serve_run_vm(&j->run, j->request->vm), *memory;
+	char folder[160], at[256];
+
+	if (!vm)
+		return false;
+	memory_folder(j, folder, sizeof(folder));
+	snprintf(at, sizeof(at), "%s/ram", folder);
+	memory = redfish_resource(at, "#Memory.v1_9_0.Memory", "ram", "RAM");
+	json_object_update_new(
+		memory, json_pack("{s:s, s:I, s:o}", "MemoryType", "DRAM", "CapacityMiB",
+				(json_int_t)(serve_number(vm, "memory") >> 20), "Status",
+				redfish_status("Enabled")));
+	json_decref(vm);
+	return redfish_done(j, memory);
+}
+
 /* ---- tasks ---- */
 
 bool serve_redfish_task_service(struct serve_job *j)

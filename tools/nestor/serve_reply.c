@@ -14,6 +14,7 @@ static const struct {
 } statuses[] = {
 	{400, "Bad Request", "Base.1.8.GeneralError"},
 	{401, "Unauthorized", "Base.1.8.NoValidSession"},
+	{403, "Forbidden", "Base.1.8.InsufficientPrivilege"},
 	{404, "Not Found", "Base.1.8.ResourceMissingAtURI"},
 	{405, "Method Not Allowed", "Base.1.8.OperationNotAllowed"},
 	{409, "Conflict", "Base.1.8.ResourceInUse"},
@@ -87,5 +88,7 @@ void serve_reply_clear(struct serve_reply *r)
 	free(r->data);
 	if (r->events)
 		serve_run_stream_end(r->events);
+	if (r->happens)
+		serve_run_stream_give();
 	*r = (struct serve_reply){0};
 }

@@ -8,6 +8,7 @@
 #include <stddef.h>
 
 #include "client_link.h"
+#include "serve_log.h"
 #include "serve_route.h"
 
 struct serve_reply {
@@ -15,13 +16,16 @@ struct serve_reply {
 	const char *type; /* NULL: there is no content */
 	char *data;       /* malloc'ed */
 	size_t size;
-	char location[160];         /* empty: none */
-	char session[SERVE_WORD];   /* X-Auth-Token; empty: none */
-	char allow[32];             /* empty: none */
-	char etag[SERVE_WORD];      /* likewise */
-	const char *file;           /* that it is to become; NULL: none */
-	bool page;                  /* for people: nothing from elsewhere may come into it */
-	struct client_link *events; /* else the lines that come here; malloc'ed */
+	char location[160];          /* empty: none */
+	char session[SERVE_WORD];    /* X-Auth-Token; empty: none */
+	char allow[32];              /* empty: none */
+	char etag[SERVE_WORD];       /* likewise */
+	const char *file;            /* that it is to become; NULL: none */
+	bool page;                   /* for people: nothing from elsewhere may come into it */
+	struct client_link *events;  /* else the lines that come here; malloc'ed */
+	bool happens;                /* else what happens, */
+	struct serve_log_reader log; /* for this reader, */
+	bool as_redfish;             /* in its form */
 };
 
 /* Takes @object over. */

@@ -11,6 +11,7 @@
 #include <strings.h>
 
 #include "lib/text.h"
+#include "serve_subscription.h"
 
 /* For the table: sets of arguments. */
 enum {
@@ -112,7 +113,7 @@ static bool take_part(struct serve_request *r, struct text pattern, const char *
 
 	if (text_is(pattern, "{name}"))
 		return serve_is_name(word) && text_copy(t, r->vm, sizeof(r->vm));
-	if (text_is(pattern, "{session}"))
+	if (text_is(pattern, "{session}") || text_is(pattern, "{subscription}"))
 		return serve_is_name(word) && text_copy(t, r->session, sizeof(r->session));
 	if (text_is(pattern, "{disk}"))
 		return serve_is_name(word) && text_copy(t, r->disk, sizeof(r->disk));
@@ -445,6 +446,8 @@ static bool read_member(struct serve_request *r, const char *key, json_t *value,
 {
 	const struct member *m = members;
 
+	if (serve_routes[r->id].body == BODY_SUBSCRIPTION)
+		return serve_subscription_member(r, key, value, p);
 	while (m < members + sizeof(members) / sizeof(members[0]) &&
 		(m->body != serve_routes[r->id].body || strcmp(m->key, key) != 0))
 		m++;
@@ -530,6 +533,7 @@ static bool has_all(const struct serve_request *r, bool any, struct serve_proble
 		{BODY_BOOT, "\"Boot\" with \"BootSourceOverrideTarget\" or "
 			    "\"BootSourceOverrideEnabled\""},
 		{BODY_IMAGE, "\"Image\""},
+		{BODY_SUBSCRIPTION, "\"Destination\" and \"Protocol\""},
 		{BODY_DEFINE, "\"name\" and \"like\""},
 		{BODY_BALLOON, "\"target\""},
 		{BODY_DATA, "bytes"},
@@ -544,6 +548,7 @@ static bool has_all(const struct serve_request *r, bool any, struct serve_proble
 		[BODY_LINK] = any,
 		[BODY_BOOT] = *r->target || *r->enabled,
 		[BODY_IMAGE] = *r->uri,
+		[BODY_SUBSCRIPTION] = *r->destination && r->flag,
 		[BODY_DEFINE] = *r->name && *r->like,
 		[BODY_BALLOON] = r->balloon_given,
 		[BODY_DATA] = r->size != 0,

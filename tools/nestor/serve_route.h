@@ -13,12 +13,13 @@
 #include "lib/limits.h"
 #include "lib/manage.h"
 
-#define SERVE_TARGET_MAX 2048u       /* characters of path and query */
-#define SERVE_BODY_MAX   16384u      /* bytes */
-#define SERVE_MEMORY_MAX (64u << 10) /* bytes that one request reads */
-#define SERVE_WORD       64u         /* characters of a part of a path, with the NUL */
-#define SERVE_SECRET     256u        /* of a name or password, with the NUL */
-#define SERVE_URI        1024u       /* of where a medium is, with the NUL */
+#define SERVE_TARGET_MAX  2048u       /* characters of path and query */
+#define SERVE_BODY_MAX    16384u      /* bytes */
+#define SERVE_MEMORY_MAX  (64u << 10) /* bytes that one request reads */
+#define SERVE_WORD        64u         /* characters of a part of a path, with the NUL */
+#define SERVE_SECRET      256u        /* of a name or password, with the NUL */
+#define SERVE_DESTINATION 512u        /* of a URL that events are sent to; likewise */
+#define SERVE_URI         1024u       /* of where a medium is, with the NUL */
 
 enum serve_id {
 #define R(id, ...) SERVE_##id,
@@ -49,6 +50,10 @@ enum serve_body {
 	BODY_LINK,    /* {"up": BOOL} */
 	BODY_BOOT,    /* {"Boot": {...}}, of Redfish */
 	BODY_IMAGE,   /* {"Image": URI}, with what is so anyway */
+	/*
+	 * {"Destination": URL, "Context": TEXT, "EventTypes": [TYPE]}, with what is so anyway
+	 */
+	BODY_SUBSCRIPTION,
 	BODIES
 };
 
@@ -125,10 +130,13 @@ struct serve_request {
 	char with[MANAGE_WITH + 1]; /* KEY=VALUE;KEY=VALUE..., as the run takes it */
 	char target[SERVE_WORD], enabled[SERVE_WORD];
 	uint64_t weight;
-	bool flag;                 /* once, force, up */
-	char if_match[SERVE_WORD]; /* the header; empty: there is none */
-	uint32_t given;            /* 1 << enum serve_arg */
-	uint64_t arg[SERVE_ARGS];  /* 0 where not given */
+	bool flag;                   /* once, force, up */
+	char if_match[SERVE_WORD];   /* the header; empty: there is none */
+	char last_event[SERVE_WORD]; /* Last-Event-ID; likewise */
+	char destination[SERVE_DESTINATION], context[SERVE_SECRET]; /* of a subscription */
+	uint32_t types;                                             /* likewise, a bit each */
+	uint32_t given;                                             /* 1 << enum serve_arg */
+	uint64_t arg[SERVE_ARGS];                                   /* 0 where not given */
 };
 
 /* Fills @p and returns false. */

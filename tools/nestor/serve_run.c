@@ -216,6 +216,17 @@ json_t *serve_run_vm(struct serve_run *run, const char *name)
 
 /* ---- events ---- */
 
+bool serve_run_stream_take(struct serve_problem *p)
+{
+	return sem_trywait(&streams) == 0 ||
+	       serve_problem(p, 503, "there are %d streams already", SERVE_STREAMS);
+}
+
+void serve_run_stream_give(void)
+{
+	sem_post(&streams);
+}
+
 struct client_link *serve_run_stream(
 	const char *at, const char *word, const char *more, struct serve_problem *p)
 {
@@ -223,9 +234,12 @@ struct client_link *serve_run_stream(
 	struct client_answer answer;
 	struct error e = {0};
 
-	if (!l || sem_trywait(&streams) != 0) {
+	if (!l) {
+		serve_problem(p, 503, "no memory is left");
+		return NULL;
+	}
+	if (!serve_run_stream_take(p)) {
 		free(l);
-		serve_problem(p, 503, "there are %d streams already", SERVE_STREAMS);
 		return NULL;
 	}
 	if (!client_link_open(l, at, &e)) {
@@ -246,5 +260,5 @@ void serve_run_stream_end(struct client_link *l)
 {
 	client_link_close(l);
 	free(l);
-	sem_post(&streams);
+	serve_run_stream_give();
 }

@@ -69,4 +69,8 @@ struct client_link *serve_run_stream(
 	const char *at, const char *word, const char *more, struct serve_problem *p);
 void serve_run_stream_end(struct client_link *l);
 
+/* A place among those streams for one without a link of its own, and back. */
+bool serve_run_stream_take(struct serve_problem *p);
+void serve_run_stream_give(void);
+
 #endif
