@@ -114,7 +114,7 @@ static bool find_device(const struct vm_images *vm, const struct manage_request 
 	unsigned *index, uint64_t *medium, const char **why)
 {
 	if (r->op == MANAGE_ATTACH || r->op == MANAGE_DETACH) {
-		*index = (unsigned)r->number[MANAGE_ARG_PORT];
+		*index = (unsigned)r->number[MANAGE_ARG_SLOT];
 		*why = "no disk or network device of it has this root port";
 		return changes_has_port(vm, *index);
 	}
@@ -140,7 +140,7 @@ static bool find_device(const struct vm_images *vm, const struct manage_request 
 static bool is_served(const struct vm_images *vm, const struct manage_request *r)
 {
 	return (r->op == MANAGE_ATTACH || r->op == MANAGE_DETACH) &&
-	       changes_port_served(vm, (unsigned)r->number[MANAGE_ARG_PORT]);
+	       changes_port_served(vm, (unsigned)r->number[MANAGE_ARG_SLOT]);
 }
 
 enum manage_status manage_change(unsigned vm, const struct manage_request *r, const char **why)
@@ -205,7 +205,7 @@ static const char *detach(struct vm *vm, const struct manage_request *r, unsigne
 
 	if (why == NULL)
 		mux_record(
-			"item id=%u port=%u state=%s", id_of(r), port, gone ? "gone" : "asked");
+			"item id=%u slot=%u state=%s", id_of(r), port, gone ? "gone" : "asked");
 	return why;
 }
 

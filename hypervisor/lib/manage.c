@@ -87,6 +87,8 @@ static bool read_text(enum manage_arg arg, struct text value, struct manage_requ
 		return text_copy(value, r->disk, sizeof(r->disk));
 	case MANAGE_ARG_IMAGE:
 		return text_copy(value, r->image, sizeof(r->image));
+	case MANAGE_ARG_PORT:
+		return text_copy(value, r->port, sizeof(r->port));
 	default:
 		return text_copy(value, r->vm, sizeof(r->vm));
 	}

@@ -65,7 +65,7 @@ struct manage_request {
 	enum manage_op op;
 	uint64_t given; /* 1 << enum manage_arg */
 	char vm[LIMIT_NAME], like[LIMIT_NAME], with[MANAGE_WITH + 1];
-	char device[LIMIT_NAME], disk[LIMIT_NAME], image[LIMIT_NAME];
+	char device[LIMIT_NAME], disk[LIMIT_NAME], image[LIMIT_NAME], port[LIMIT_NAME];
 	uint64_t number[MANAGE_ARGS]; /* 0 where not given; of BYTES: how many */
 	uint8_t data[MANAGE_DATA];
 	char word[MANAGE_WORD + 1];

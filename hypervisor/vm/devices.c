@@ -399,7 +399,7 @@ static void take_out(struct vm *vm, unsigned port)
 	v->function = NULL;
 	d->out |= 1u << port;
 	d->leaving &= ~(1u << port);
-	vm_record(vm, "device-gone vm=%s port=%u tsc=%lu", vm->config.name, port, rdtsc());
+	vm_record(vm, "device-gone vm=%s slot=%u tsc=%lu", vm->config.name, port, rdtsc());
 }
 
 bool devices_detach(struct vm *vm, unsigned port, bool force)

@@ -981,13 +981,13 @@ come_and_go() { # ROUNDS
 	managed "$out.yaml"
 	ask 0 devices linux && answered '^attached=none detached=1,2$' && said '^linux\| .*virtio0-input' || return 1
 	ask 66 attach peer 1 && ask 0 attach linux 2 && ask 72 attach linux 2 && said '^linux\| slots: net here' && said '^peer\| ping: ok' &&
-		ask 0 detach linux 2 && answered '^port=2 state=asked$' && said '^linux\| slots: net gone' || return 1
+		ask 0 detach linux 2 && answered '^slot=2 state=asked$' && said '^linux\| slots: net gone' || return 1
 	for round in $(seq "$1"); do
 		attached 1 && said "^linux\| slots: disk here $round\$" && ask 0 devices linux && answered '^attached=1 detached=2$' || return 1
 		if [ $((round % 2)) = 0 ]; then
-			ask 0 detach linux 1 --force && answered '^port=1 state=gone$'
+			ask 0 detach linux 1 --force && answered '^slot=1 state=gone$'
 		else
-			ask 0 detach linux 1 && answered '^port=1 state=asked$'
+			ask 0 detach linux 1 && answered '^slot=1 state=asked$'
 		fi && said "^linux\| slots: disk gone $round\$" || return 1
 	done
 	ask_until '^linux +off' ps && ask 0 quit && over 0 && shows '^linux\| slots: ok'
@@ -2468,6 +2468,27 @@ test_named_ports_carry_files_in_both_directions() {
 		"'l1' has opened its port 'log'" "'l1' has closed its port 'org.example.agent'" &&
 		cmp "$out.got" "$B/debian/root/bin/busybox" && grep -q '^agent: here again$' "$out.again" &&
 		cat "$B/debian/root/bin/busybox" "$B/debian/root/bin/busybox" | cmp - "$out.log"
+}
+
+# The same by the run's socket: a client that goes, and the next one, which the guest is told of.
+test_a_named_port_is_a_clients_of_the_runs_socket() {
+	local at=$PWD/$out.at size job
+	rm -f "$out".{log,got,again,idle} "$at" && head -c 200000 /dev/urandom >"$out.sent" && mkfifo "$out.idle" || return 1
+	typing run --timeout 240 --ips 10000000 --memory 256M --verbose --l1 "$B/debian/vmlinuz" --initrd "$B/debian/devices.cpio" \
+		--cmdline "$LINUX quiet try=ports agent=200000" --ports org.example.agent,log,idle --manage "$at" \
+		--port "l1:log=file:$out.log" --port "l1:idle=file:$out.idle" || return 1
+	size=$(stat -c %s "$B/debian/root/bin/busybox")
+	for ((i = 0; i < 100; i++)); do [ ! -S "$at" ] || break; sleep 0.1; done
+	NESTOR_AT=$at "$NESTOR" console l1 --port org.example.agent <"$out.sent" >"$out.got" &
+	job=$!
+	for ((i = 0; i < 1000; i++)); do [ "$(stat -c %s "$out.got")" -lt "$size" ] || break; sleep 0.1; done
+	cmp "$out.got" "$B/debian/root/bin/busybox" && seen "^agent: $(sha256sum <"$out.sent" | cut -d ' ' -f 1)" || { kill "$job" "$pid"; return 1; }
+	ask 72 console l1 --port log && ask 66 console l1 --port none && ask 72 console l1 --port org.example.agent &&
+		answered 'another client has it' || { kill "$job" "$pid"; return 1; }
+	kill -9 "$job" && seen 'the other end has gone' || { kill "$pid"; return 1; }
+	echo 'here again' | NESTOR_AT=$at timeout 60 "$NESTOR" console l1 --port org.example.agent >"$out.again" &
+	for ((i = 0; i < 300; i++)); do ! grep -q '^agent: here again$' "$out.again" || break; sleep 0.1; done
+	grep -q '^agent: here again$' "$out.again" && ask 0 quit && wait "$pid" && wait && shows '^ports: ok' "'l1' has opened its port 'log'"
 }
 
 run_one() {

@@ -198,6 +198,8 @@ def test_answers_are_as_the_document_says(s, doc):
     ask('PUT', '/v1/vms/a/links/0', 404, json={'up': False})
     ask('PUT', '/v1/vms/a/slots/1', 404)
     ask('DELETE', '/v1/vms/a/slots/1', 404)
+    ask('GET', '/v1/vms/a/ports/agent', 404)
+    ask('POST', '/v1/vms/a/ports/agent', 404, json={'text': 'x'})
     like_c = {'name': 'd', 'like': 'c', 'settings': {'weight': 7}}
     ask('POST', '/v1/vms', 404, json={'name': 'd', 'like': 'z'})
     ask('POST', '/v1/vms', 400, json={'name': 'd'})

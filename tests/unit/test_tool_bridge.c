@@ -109,6 +109,12 @@ static void greeting(unsigned client)
 	assert_string_equal(line(client), "hello version=1");
 }
 
+static void goes(unsigned client)
+{
+	close(fd[client]);
+	fd[client] = -1;
+}
+
 static void output(unsigned vm, const char *text)
 {
 	bridge_output(&b, vm, (const uint8_t *)text, strlen(text));
@@ -265,6 +271,119 @@ static void the_console_of_a_vm_that_is_gone_is_not_that_of_the_next_one_in_its_
 	assert_string_equal(line(1), "output vm=z at=1 data=79");
 }
 
+/* ---- ports */
+
+#define AGENT (LIMIT_VMS + LIMIT_PORTS + 2) /* the line of port 2 of b */
+
+static void with_ports(void)
+{
+	bridge_port(&b, 1, 1, "log", true);
+	bridge_port(&b, 1, 2, "agent", false);
+	for (unsigned i = 0; i < CLIENTS; i++)
+		greeting(i);
+}
+
+/* The guest knows that somebody is there. */
+static void guest_knows(void)
+{
+	s.port[AGENT - LIMIT_VMS].acked_opens = s.port[AGENT - LIMIT_VMS].opens;
+	s.port[AGENT - LIMIT_VMS].told = s.port[AGENT - LIMIT_VMS].opens;
+}
+
+static bool is_open(void)
+{
+	return s.port[AGENT - LIMIT_VMS].opens & 1;
+}
+
+static void a_port_is_one_clients_until_it_goes(void **state)
+{
+	(void)state;
+	with_ports();
+	ask(0, "console id=1 vm=b port=agent\n");
+	assert_string_equal(line(0), "answer id=1 status=ok");
+	assert_true(is_open());
+	ask(1, "console id=1 vm=b port=agent\nconsole id=2 vm=b port=log\n"
+	       "console id=3 vm=b port=other\nconsole id=4 vm=a port=agent\n");
+	assert_string_equal(line(1), "answer id=1 status=busy text=another client has it");
+	assert_string_equal(line(1), "answer id=2 status=wrong-state text=its other end is "
+				     "where --port of the run says");
+	for (unsigned id = 3; id <= 4; id++)
+		assert_non_null(strstr(line(1), "status=no-vm"));
+	output(AGENT, "of b\xff");
+	assert_string_equal(line(0), "output vm=b port=agent at=0 data=6f662062ff");
+	assert_string_equal(line(1), "");
+	goes(0);
+	bridge_attend(&b, 1);
+	assert_false(is_open());
+	output(AGENT, "lost");
+	ask(1, "console id=5 vm=b port=agent\n");
+	assert_string_equal(line(1), "answer id=5 status=ok");
+	output(AGENT, "x");
+	assert_string_equal(line(1), "output vm=b port=agent at=9 data=78");
+	assert_true(is_open());
+}
+
+static void what_is_typed_at_a_port_goes_there_while_somebody_has_it(void **state)
+{
+	(void)state;
+	with_ports();
+	ask(1, "type id=1 vm=b port=agent data=00\n");
+	assert_non_null(strstr(line(1), "status=wrong-state"));
+	ask(0, "console id=1 vm=b port=agent\n");
+	assert_string_equal(line(0), "answer id=1 status=ok");
+	ask(1, "type id=2 vm=b port=agent data=00\n");
+	assert_string_equal(
+		line(1), "answer id=2 status=busy text=its guest takes nothing now");
+	guest_knows();
+	ask(1, "type id=3 vm=b port=agent data=0102\n");
+	assert_string_equal(line(1), "answer id=3 status=ok");
+	assert_int_equal(s.console[AGENT].end, 2);
+	assert_int_equal(s.console[1].end, 0);
+}
+
+/* What it says waits in the guest: nothing is lost, and the client stays. */
+static void a_port_waits_for_its_client(void **state)
+{
+	struct sender_port *p = &s.port[AGENT - LIMIT_VMS];
+	uint32_t sent = 0;
+	uint64_t heard = 0;
+	const char *is;
+
+	(void)state;
+	with_ports();
+	ask(0, "console id=1 vm=b port=agent\n");
+	assert_string_equal(line(0), "answer id=1 status=ok");
+	for (unsigned i = 0; i < 100 && sent < p->limit; i++) {
+		static uint8_t bytes[L0_OUTPUT_WINDOW];
+		uint32_t size = p->limit - sent;
+
+		bridge_output(&b, AGENT, bytes, size);
+		sent += size;
+		bridge_attend(&b, 1); /* the client reads nothing */
+	}
+	assert_true(sent >= L0_OUTPUT_WINDOW && sent == p->limit);
+	while (*(is = line(0))) {
+		assert_true(record_is(is, "output") && record_number(is, "at") == heard);
+		heard += strlen(record_rest(is, "data")) / 2;
+	}
+	assert_int_equal(heard, sent);
+	bridge_attend(&b, 1);
+	assert_true(p->limit == sent + L0_OUTPUT_WINDOW);
+}
+
+static void a_vm_that_goes_takes_its_ports_along(void **state)
+{
+	(void)state;
+	with_ports();
+	ask(0, "console id=1 vm=b port=agent\n");
+	assert_string_equal(line(0), "answer id=1 status=ok");
+	assert_false(bridge_record(&b, "vm-gone vm=b free=1 tsc=1"));
+	assert_string_equal(line(0), "end vm=b port=agent");
+	assert_false(is_open());
+	ask(0, "console id=2 vm=b port=agent\n");
+	assert_non_null(strstr(line(0), "status=no-vm"));
+}
+
 /* ---- what is typed */
 
 static void what_is_typed_goes_to_its_vm_in_order(void **state)
@@ -378,12 +497,6 @@ static void answered(unsigned id, const char *status)
 
 	snprintf(record, sizeof(record), "answer id=%u status=%s", id, status);
 	assert_true(bridge_record(&b, record));
-}
-
-static void goes(unsigned client)
-{
-	close(fd[client]);
-	fd[client] = -1;
 }
 
 static void what_a_client_holds_is_undone_when_it_goes(void **state)
@@ -687,6 +800,10 @@ int main(void)
 		T(who_reads_misses_nothing_however_much_comes_at_once),
 		T(who_does_not_read_misses_bytes_and_knows_which),
 		T(the_console_of_a_vm_that_is_gone_is_not_that_of_the_next_one_in_its_place),
+		T(a_port_is_one_clients_until_it_goes),
+		T(what_is_typed_at_a_port_goes_there_while_somebody_has_it),
+		T(a_port_waits_for_its_client),
+		T(a_vm_that_goes_takes_its_ports_along),
 		T(what_is_typed_goes_to_its_vm_in_order),
 		T(what_there_is_no_room_for_is_refused_and_not_cut),
 		T(the_size_of_a_terminal_is_passed_on),

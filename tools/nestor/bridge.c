@@ -9,6 +9,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "bridge_port.h"
 #include "record.h"
 
 #define BACKLOG 128
@@ -52,6 +53,11 @@ static void forget_file(struct bridge_client *c)
 	c->file = -1;
 }
 
+void bridge_port(struct bridge *b, unsigned vm, unsigned port, const char *name, bool placed)
+{
+	b->port[vm * LIMIT_PORTS + port] = (struct bridge_port){.name = name, .placed = placed};
+}
+
 static void hang_up(struct bridge_client *c)
 {
 	if (c->fd < 0)
@@ -88,9 +94,7 @@ static void drain(struct bridge_client *c)
 	memmove(c->out, c->out + n, c->out_size);
 }
 
-/* A client that does not read what it asked for is cut off: nobody waits for it. */
-__attribute__((format(printf, 2, 3))) static void say(
-	struct bridge_client *c, const char *format, ...)
+void bridge_say(struct bridge_client *c, const char *format, ...)
 {
 	size_t room = BRIDGE_ROOM - c->out_size;
 	va_list args;
@@ -123,7 +127,7 @@ static bool say_console(struct bridge *b, struct bridge_client *c, unsigned vm)
 		return false;
 	for (size_t i = 0; i < n; i++)
 		snprintf(hex + 2 * i, 3, "%02x", bytes[i]);
-	say(c, "output vm=%s at=%" PRIu64 " data=%s\n", b->name[vm], c->at[vm], hex);
+	bridge_say(c, "output vm=%s at=%" PRIu64 " data=%s\n", b->name[vm], c->at[vm], hex);
 	c->at[vm] += n;
 	return c->fd >= 0;
 }
@@ -143,6 +147,7 @@ static void say_consoles(struct bridge *b, struct bridge_client *c)
 
 void bridge_output(struct bridge *b, unsigned vm, const uint8_t *bytes, size_t size)
 {
+	bridge_port_output(b, vm, bytes, size);
 	if (vm >= LIMIT_VMS || !b->said[vm])
 		return;
 	while (size) { /* so that who is up to date misses nothing */
@@ -161,7 +166,8 @@ void bridge_output(struct bridge *b, unsigned vm, const uint8_t *bytes, size_t s
 /* Nobody is there, and nothing is left of who was. */
 static bool is_free(const struct bridge *b, const struct bridge_client *c)
 {
-	return c->fd < 0 && b->current != c - b->client && bridge_hold_is_empty(&c->held);
+	return c->fd < 0 && !c->ports && b->current != c - b->client &&
+	       bridge_hold_is_empty(&c->held);
 }
 
 /* One more than there is room for is turned away with a word. */
@@ -182,12 +188,12 @@ static void greet(struct bridge *b, int fd)
 	if (c->lends)
 		media_free(b->media, c->lends);
 	*c = (struct bridge_client){.fd = fd, .out = out, .file = -1};
-	say(c, "hello version=%d\n", MANAGE_VERSION);
+	bridge_say(c, "hello version=%d\n", MANAGE_VERSION);
 }
 
 static void answer(struct bridge_client *c, enum manage_status status, const char *why)
 {
-	say(c, "answer id=%u status=%s%s%s\n", c->id, manage_status_word(status),
+	bridge_say(c, "answer id=%u status=%s%s%s\n", c->id, manage_status_word(status),
 		*why ? " text=" : "", why);
 }
 
@@ -240,9 +246,16 @@ static void do_for_console(
 	struct bridge *b, struct bridge_client *c, const struct manage_request *r)
 {
 	unsigned vm = find_vm(b, r->vm);
+	enum manage_status status;
+	const char *why;
 
 	if (vm == LIMIT_VMS) {
 		answer(c, MANAGE_IS_NO_VM, "there is no VM of this name");
+		return;
+	}
+	if (manage_given(r, MANAGE_ARG_PORT)) {
+		status = bridge_port_ask(b, c, vm, r, &why);
+		answer(c, status, why);
 		return;
 	}
 	if (r->op == MANAGE_TYPE) {
@@ -504,6 +517,7 @@ bool bridge_attend(struct bridge *b, double now)
 		drain(&b->client[i]);
 		say_consoles(b, &b->client[i]);
 	}
+	bridge_port_attend(b);
 	return b->quit;
 }
 
@@ -564,7 +578,8 @@ static void give(struct bridge *b, const char *record, bool last)
 		settle_media(b, is_done(record));
 	rest = rest ? strchr(rest + 1, ' ') : NULL;
 	if (its)
-		say(c, "%s id=%u%s\n", last ? "answer" : "item", c->id, rest ? rest : "");
+		bridge_say(
+			c, "%s id=%u%s\n", last ? "answer" : "item", c->id, rest ? rest : "");
 	if (!last || (c && !its))
 		return;
 	b->current = -1;
@@ -591,11 +606,12 @@ static void vm_gone(struct bridge *b, const char *record)
 
 		say_consoles(b, c);
 		if (c->consoles & 1u << vm)
-			say(c, "end vm=%s\n", name);
+			bridge_say(c, "end vm=%s\n", name);
 		c->consoles &= ~(1u << vm);
 		bridge_hold_forget(&c->held, vm);
 	}
 	bridge_hold_forget(&b->undo, vm);
+	bridge_port_vm_gone(b, vm);
 	history_forget(b->said[vm]);
 }
 
@@ -618,6 +634,6 @@ bool bridge_record(struct bridge *b, const char *record)
 		return false;
 	for (unsigned i = 0; i < BRIDGE_CLIENTS; i++)
 		if (b->client[i].fd >= 0 && b->client[i].events)
-			say(&b->client[i], "event %s\n", record);
+			bridge_say(&b->client[i], "event %s\n", record);
 	return false;
 }

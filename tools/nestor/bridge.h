@@ -24,6 +24,7 @@
 
 #define BRIDGE_CLIENTS 32
 #define BRIDGE_FDS     (1 + BRIDGE_CLIENTS)
+#define BRIDGE_PORTS   (LIMIT_VMS * LIMIT_PORTS)
 #define BRIDGE_ROOM \
 	(256u << 10) /* bytes that wait for a client; who reads no faster is cut off */
 
@@ -32,6 +33,7 @@ struct bridge_client {
 	bool events;                /* gets records that are no answers */
 	uint32_t consoles;          /* gets what these VMs' say: a bit each, */
 	uint64_t at[LIMIT_VMS];     /* from these bytes on */
+	uint32_t ports;             /* is the other end of these: a bit each */
 	bool asks;                  /* line is a request that has not been answered */
 	bool passed;                /* Nestor has it */
 	uint32_t id;                /* the client's name for it */
@@ -51,6 +53,15 @@ struct bridge_client {
 	size_t out_size;
 };
 
+/* A port of a VM, LIMIT_PORTS of each (bridge_port.h). */
+struct bridge_port {
+	const char *name;         /* NULL: there is none */
+	bool placed;              /* the run has a place for its other end */
+	bool connected;           /* the sender knows it */
+	uint64_t said;            /* bytes, since the run began */
+	uint32_t received, limit; /* the same, and what it may, as the sender counts */
+};
+
 struct bridge {
 	int listener; /* -1: there is none */
 	struct unix_place place;
@@ -58,6 +69,7 @@ struct bridge {
 	struct sender *sender;
 	const char *name[LIMIT_VMS]; /* "", NULL: there is no such VM */
 	struct history *said[LIMIT_VMS];
+	struct bridge_port port[BRIDGE_PORTS];
 	bool ready; /* Nestor takes requests */
 	bool quit;  /* a client wants the run to end */
 	unsigned turn;
@@ -77,6 +89,8 @@ int bridge_open(struct bridge *b, struct arena *a, struct sender *sender, struct
 	const char *path, struct error *e);
 /* @vm, below LIMIT_VMS, has the name that is at @name, now and later; "": there is none. */
 void bridge_name(struct bridge *b, unsigned vm, const char *name);
+/* @vm has a port of the name that is at @name; @placed: its other end is the run's. */
+void bridge_port(struct bridge *b, unsigned vm, unsigned port, const char *name, bool placed);
 void bridge_close(struct bridge *b);
 
 /* Adds what to poll for; returns how many. */
@@ -86,7 +100,7 @@ bool bridge_attend(struct bridge *b, double now);
 /* When to attend even if nothing happens; 0: never. */
 double bridge_deadline(const struct bridge *b);
 
-/* What the console of @vm says. */
+/* What the console of @vm says, or a port by its line. */
 void bridge_output(struct bridge *b, unsigned vm, const uint8_t *bytes, size_t size);
 
 /* A control record of Nestor. True: it was an answer, and is nobody else's. */

@@ -31,7 +31,8 @@ enum verb_takes {
 	TAKES_LIKE = 32, /* and settings behind the words */
 	TAKES_FORCE = 64,
 	TAKES_ONCE = 128,
-	TAKES_FILE = 256 /* in place of its last word */
+	TAKES_FILE = 256, /* in place of its last word */
+	TAKES_PORT = 512
 };
 
 /* What asks, where it is more than one request with all of its answer. */
@@ -121,7 +122,7 @@ static const struct verb {
 		" VM ADDRESS HEX", "writes up to 64 bytes", ask_poke},
 	{"top", "list", 0, TAKES_COUNT, SHAPE_NONE, "",
 		"what the vCPUs do, second by second, until the run ends", run_top},
-	{"console", "console", 1, 0, SHAPE_NONE, " VM",
+	{"console", "console", 1, TAKES_PORT, SHAPE_NONE, " VM",
 		"a VM's console: what it says, from a while ago on, and what is typed; Ctrl-] "
 		"and then ? tells the keys",
 		run_console},
@@ -144,7 +145,7 @@ struct client {
 	const char *at, *host;
 	char elsewhere[512]; /* both, as one address */
 	bool json;
-	const char *vcpu, *level, *count, *listen, *like, *file;
+	const char *vcpu, *level, *count, *listen, *like, *file, *port;
 	bool physical, help, force, once;
 	char **words;
 	unsigned count_words; /* that are needed here */
@@ -214,6 +215,8 @@ void client_help(const char *name)
 		puts("  --like VM           whose images and settings it has");
 	if (v->takes & TAKES_LISTEN)
 		puts("  --listen WHERE      127.0.0.1:PORT or unix:PATH; default: " GDB_LISTEN);
+	if (v->takes & TAKES_PORT)
+		puts("  --port NAME         a port of the VM, which is this client's meanwhile");
 	if (v->takes & TAKES_ONCE)
 		puts("  --once              at the next start only");
 	if (v->takes & TAKES_FILE)
@@ -267,6 +270,9 @@ static int take_option(struct client *c, int option, const char *word)
 	case 'p':
 		c->physical = true;
 		return c->verb->takes & TAKES_PHYSICAL ? 0 : usage(c, "unknown option", word);
+	case 'P':
+		c->port = optarg;
+		return c->verb->takes & TAKES_PORT ? 0 : usage(c, "unknown option", word);
 	case 'f':
 		c->force = true;
 		return c->verb->takes & TAKES_FORCE ? 0 : usage(c, "unknown option", word);
@@ -300,6 +306,7 @@ static int parse(struct client *c, int argc, char **argv)
 	static const struct option options[] = {{"at", required_argument, NULL, 'a'},
 		{"count", required_argument, NULL, 'c'}, {"file", required_argument, NULL, 'i'},
 		{"host", required_argument, NULL, 'H'}, {"like", required_argument, NULL, 'k'},
+		{"port", required_argument, NULL, 'P'},
 		{"listen", required_argument, NULL, 'n'}, {"json", no_argument, NULL, 'j'},
 		{"vcpu", required_argument, NULL, 'v'}, {"level", required_argument, NULL, 'l'},
 		{"physical", no_argument, NULL, 'p'}, {"force", no_argument, NULL, 'f'},
@@ -524,7 +531,7 @@ static int ask_slot(struct client *c)
 
 	if (!number(c->words[1], &port))
 		return usage(c, "no number of a root port:", c->words[1]);
-	snprintf(more, sizeof(more), " port=%" PRIu64 "%s", port, c->force ? " force=1" : "");
+	snprintf(more, sizeof(more), " slot=%" PRIu64 "%s", port, c->force ? " force=1" : "");
 	return ask(c, more);
 }
 
@@ -573,7 +580,9 @@ static int run_dial(struct client *c)
 
 static int run_console(struct client *c)
 {
-	return client_console(&c->link, c->words[0], c->e);
+	if (c->port && (strpbrk(c->port, " \t\n=") || strlen(c->port) >= LIMIT_NAME))
+		return usage(c, "no name of a port:", c->port);
+	return client_console(&c->link, c->words[0], c->port, c->e);
 }
 
 int client_run(int argc, char **argv, struct error *e)

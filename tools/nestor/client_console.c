@@ -21,11 +21,14 @@
 struct console {
 	struct client_link *link;
 	const char *vm;
-	bool terminal; /* standard input is one, and raw */
-	bool input;    /* it is to be read */
+	char which[2 * LIMIT_NAME +
+		   16]; /* as the run is asked: the VM, and its port if it is one */
+	bool terminal;  /* standard input is one, and raw */
+	bool input;     /* it is to be read */
 	bool quit;
-	bool any;    /* output has come, up to: */
-	uint64_t at; /* the number of the next byte */
+	bool is_port; /* it has no size */
+	bool any;     /* output has come, up to: */
+	uint64_t at;  /* the number of the next byte */
 	struct keys keys;
 	uint8_t typed[AHEAD]; /* not taken yet */
 	size_t size;
@@ -115,7 +118,7 @@ static int ask_next(struct console *c)
 	if (c->wants_size) {
 		c->wants_size = false;
 		if (terminal_size(&columns, &rows) && columns && rows) {
-			snprintf(more, sizeof(more), "vm=%s columns=%u rows=%u", c->vm, columns,
+			snprintf(more, sizeof(more), "%s columns=%u rows=%u", c->which, columns,
 				rows);
 			return client_link_say(c->link, "resize", more, c->e);
 		}
@@ -124,7 +127,7 @@ static int ask_next(struct console *c)
 	c->asks = c->asked_size;
 	if (!c->asks)
 		return 0;
-	n = snprintf(more, sizeof(more), "vm=%s data=", c->vm);
+	n = snprintf(more, sizeof(more), "%s data=", c->which);
 	for (size_t i = 0; i < c->asked_size; i++)
 		n += snprintf(more + n, sizeof(more) - (size_t)n, "%02x", c->typed[i]);
 	return client_link_say(c->link, "type", more, c->e);
@@ -198,7 +201,7 @@ static void follow(struct console *c)
 			take_lines(c);
 		if (fds[2].revents)
 			read_input(c);
-		c->wants_size |= fds[3].revents != 0;
+		c->wants_size |= fds[3].revents != 0 && !c->is_port;
 	}
 }
 
@@ -208,21 +211,24 @@ static void ignore_item(void *context, const char *line)
 	(void)line;
 }
 
-int client_console(struct client_link *l, const char *vm, struct error *e)
+int client_console(struct client_link *l, const char *vm, const char *port, struct error *e)
 {
-	struct console c = {.link = l, .vm = vm, .input = true, .e = e};
+	struct console c = {.link = l, .vm = vm, .input = true, .is_port = port, .e = e};
 	struct client_answer answer;
-	char more[MANAGE_LINE];
 
-	snprintf(more, sizeof(more), "vm=%s", vm);
-	if (client_link_ask(l, "console", more, ignore_item, NULL, &answer, e))
+	snprintf(c.which, sizeof(c.which), "vm=%.31s%s%.31s", vm, port ? " port=" : "",
+		port ? port : "");
+	if (client_link_ask(l, "console", c.which, ignore_item, NULL, &answer, e))
 		return e->status;
 	if (answer.status != MANAGE_IS_OK)
-		return fail(e, STATUS_BAD_INPUT, "console %s: %s", vm, answer.text);
+		return fail(e,
+			answer.status == MANAGE_IS_NO_VM ? STATUS_BAD_INPUT : STATUS_VM_ERROR,
+			"console %s: %s", vm, answer.text);
 	watch_signals(&c);
 	if (isatty(STDIN_FILENO)) {
-		c.terminal = c.wants_size = terminal_is_there() && terminal_open();
+		c.terminal = terminal_is_there() && terminal_open();
 		c.input = c.terminal;
+		c.wants_size = c.terminal && !port;
 	}
 	if (c.terminal)
 		fprintf(stderr, "nestor: the console of '%s'; Ctrl-] ? tells the keys\n", vm);

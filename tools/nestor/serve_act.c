@@ -84,7 +84,8 @@ bool serve_type(struct serve_job *j)
 	char more[MANAGE_LINE];
 
 	for (size_t done = 0, part; done < q->size; done += part) {
-		int n = snprintf(more, sizeof(more), "vm=%s", q->vm);
+		int n = snprintf(more, sizeof(more), "vm=%s%s%s", q->vm,
+			*q->port ? " port=" : "", q->port);
 
 		part = put_part(q, done, more, n);
 		if (!serve_run_ask(&j->run, "type", more, ignore_item, NULL))

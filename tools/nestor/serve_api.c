@@ -364,7 +364,10 @@ bool serve_console(struct serve_job *j)
 {
 	char more[MANAGE_LINE];
 
-	snprintf(more, sizeof(more), "vm=%s at=%" PRIu64, j->request->vm,
-		j->request->arg[SERVE_ARG_SINCE]);
+	if (*j->request->port)
+		snprintf(more, sizeof(more), "vm=%s port=%s", j->request->vm, j->request->port);
+	else
+		snprintf(more, sizeof(more), "vm=%s at=%" PRIu64, j->request->vm,
+			j->request->arg[SERVE_ARG_SINCE]);
 	return begin_stream(j, more);
 }

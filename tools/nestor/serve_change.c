@@ -98,7 +98,7 @@ static bool ask_slot(struct serve_job *j, const char *word)
 {
 	char more[MANAGE_LINE];
 
-	snprintf(more, sizeof(more), "vm=%s port=%u", j->request->vm, j->request->port);
+	snprintf(more, sizeof(more), "vm=%s slot=%u", j->request->vm, j->request->slot);
 	return ask(j, word, more);
 }
 

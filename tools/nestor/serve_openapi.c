@@ -184,14 +184,19 @@ static void add_device_parameters(json_t *parameters, const char *path)
 			parameters, parameter("disk", "path", true, "one of its CD-ROM drives",
 					    json_pack("{s:s, s:s}", "type", "string", "pattern",
 						    "^[A-Za-z0-9._-]+$")));
+	if (strstr(path, "{port}"))
+		json_array_append_new(parameters,
+			parameter("port", "path", true, "one of its named ports",
+				json_pack("{s:s, s:s, s:i}", "type", "string", "pattern",
+					"^[A-Za-z0-9._-]+$", "maxLength", LIMIT_NAME - 1)));
 	if (strstr(path, "{net}"))
 		json_array_append_new(
 			parameters, parameter("net", "path", true, "one of its network devices",
 					    json_pack("{s:s, s:i, s:i}", "type", "integer",
 						    "minimum", 0, "maximum", LIMIT_NETS - 1)));
-	if (strstr(path, "{port}"))
+	if (strstr(path, "{slot}"))
 		json_array_append_new(parameters,
-			parameter("port", "path", true, "one of its root ports",
+			parameter("slot", "path", true, "one of its root ports",
 				json_pack("{s:s, s:i, s:i}", "type", "integer", "minimum", 1,
 					"maximum", LIMIT_ROOT_PORTS)));
 }

@@ -117,16 +117,18 @@ static bool take_part(struct serve_request *r, struct text pattern, const char *
 		return serve_is_name(word) && text_copy(t, r->session, sizeof(r->session));
 	if (text_is(pattern, "{disk}"))
 		return serve_is_name(word) && text_copy(t, r->disk, sizeof(r->disk));
+	if (text_is(pattern, "{port}"))
+		return serve_is_name(word) && text_copy(t, r->port, sizeof(r->port));
 	if (text_is(pattern, "{net}")) {
 		if (!text_number(t, &n) || n >= LIMIT_NETS)
 			return false;
 		r->net = (unsigned)n;
 		return true;
 	}
-	if (text_is(pattern, "{port}")) {
+	if (text_is(pattern, "{slot}")) {
 		if (!text_number(t, &n) || n == 0 || n > LIMIT_ROOT_PORTS)
 			return false;
-		r->port = (unsigned)n;
+		r->slot = (unsigned)n;
 		return true;
 	}
 	if (text_is(pattern, "{n}")) {

@@ -121,8 +121,8 @@ struct serve_request {
 	size_t size;
 	bool vcpu_given;       /* in the body */
 	char disk[SERVE_WORD]; /* of the path, like the next */
-	unsigned net;
-	unsigned port;
+	char port[LIMIT_NAME];
+	unsigned net, slot;
 	char image[SERVE_WORD]; /* of the body, to `flag`; empty, 0, false: not given */
 	char uri[SERVE_URI], protocol[SERVE_WORD], method[SERVE_WORD];
 	char device[SERVE_WORD], cpus[SERVE_SECRET];

@@ -532,6 +532,15 @@ static int run(struct session *x, struct arena *a, const struct machine *m, stru
 	return x->ended ? x->status : judge_silent_end(x, a, how, e);
 }
 
+static void name_ports(struct session *x, unsigned vm)
+{
+	const struct port_list *ports = &x->s->vms[vm].config.ports;
+
+	for (unsigned i = 0; i < ports->count; i++)
+		bridge_port(&x->bridge, vm, i, ports->name[i],
+			x->consoles.endpoint[l0_port_line(vm, i)] != NULL);
+}
+
 int session_run(struct arena *a, const struct scenario_spec *s, const struct machine *m,
 	const struct session_options *o, struct error *e)
 {
@@ -557,6 +566,8 @@ int session_run(struct arena *a, const struct scenario_spec *s, const struct mac
 			&x->bridge, a, &x->consoles.sender, &x->media, o->manage, e);
 	for (unsigned i = 0; !status && i < SCENARIO_MAX_VMS; i++)
 		bridge_name(&x->bridge, i, x->vms.at[i].name);
+	for (unsigned i = 0; !status && i < s->vm_count; i++)
+		name_ports(x, i);
 	if (!status)
 		status = screenshots_open(&x->screenshots, a, s, o->files, o->screenshots, e);
 	if (!status && !o->raw)
