@@ -187,7 +187,11 @@ def test_answers_are_as_the_document_says(s, doc):
     ask('PATCH', '/v1/vms/b', 204, json={'weight': 300, 'cpus': '0'})
     ask('PATCH', '/v1/vms/b', 409, json={'cpus': '63'})
     ask('PATCH', '/v1/vms/b', 400, json={'cpus': '0,'})
-    expect(ask('GET', '/v1/vms/b', 200).json()['weight'] == 300, 'the weight')
+    b = ask('GET', '/v1/vms/b', 200)
+    expect(b.json()['weight'] == 300, 'the weight')
+    as_it_is = {'headers': {'If-Match': b.headers['ETag']}, 'json': {'weight': 200}}
+    ask('PATCH', '/v1/vms/b', 204, **as_it_is)
+    ask('PATCH', '/v1/vms/b', 412, **as_it_is)
     ask('PATCH', '/v1/vms/b', 204, json={'weight': 100, 'cpus': '0-63'})
     expect(ask('GET', '/v1/vms/a/devices', 200).json() == {'vm': 'a', 'media': [], 'links': []}, 'devices')
     expect(ask('GET', '/v1/images', 200).json() == {'images': []}, 'images')

@@ -19,14 +19,17 @@ with open(sys.argv[2], encoding='ascii') as token:
     TOKEN = token.readline().strip()
 
 
-# Properties that DMTF's schemas require (DSP8010 2023.3, "required" of each JSON schema), beside @odata.id,
-# @odata.type and Name; of all resources that are no collections also Id.
+# Properties that DMTF's JSON schemas (DSP8010 2025.4) require, "required" of the definition that @odata.type names, beside
+# @odata.id, @odata.type, Name and Id: Chassis.v1_15_0, ServiceRoot.v1_9_0, EventDestination.v1_10_0,
+# MessageRegistryFile.v1_1_0; ComputerSystem.v1_20_0, EthernetInterface.v1_9_0, EventService.v1_7_0, Manager.v1_11_0,
+# Memory.v1_9_0, Processor.v1_16_0, Session.v1_3_0, SessionService.v1_1_8, TaskService.v1_2_0 and VirtualMedia.v1_4_0 no others.
+# Of collections: Name, Members, Members@odata.count.
 REQUIRED = {
     'Chassis': {'ChassisType'},
     'ServiceRoot': {'Links'},
     'ComputerSystem': set(), 'EthernetInterface': set(), 'Manager': set(), 'Processor': set(), 'Session': set(),
     'SessionService': set(), 'TaskService': set(), 'VirtualMedia': set(), 'EventService': set(), 'Memory': set(),
-    'EventDestination': set(), 'MessageRegistryFile': {'Languages', 'Location', 'Registry'},
+    'EventDestination': {'Context', 'SubscriptionType'}, 'MessageRegistryFile': {'Languages', 'Location', 'Registry'},
 }
 COLLECTION = {'Members', 'Members@odata.count'}
 

@@ -53,7 +53,22 @@ bool serve_vm(struct serve_job *j)
 {
 	json_t *vm = serve_run_vm(&j->run, j->request->vm);
 
-	return vm && done(j, vm);
+	if (!vm)
+		return false;
+	serve_etag(vm, j->reply->etag, sizeof(j->reply->etag));
+	return done(j, vm);
+}
+
+bool serve_meets_condition(struct serve_job *j, const json_t *object)
+{
+	const char *wanted = j->request->if_match;
+	char etag[SERVE_WORD];
+
+	if (!*wanted || strcmp(wanted, "*") == 0)
+		return true;
+	serve_etag(object, etag, sizeof(etag));
+	return strcmp(wanted, etag) == 0 ||
+	       serve_problem(&j->problem, 412, "If-Match: it is not as it was: %s", etag);
 }
 
 bool serve_action(struct serve_job *j)

@@ -23,6 +23,9 @@ struct serve_job {
  * problem. */
 json_t *serve_devices_of(struct serve_job *j);
 
+/* The condition of RFC 9110, 13.1.1 "If-Match", for what is as @object says; or a problem. */
+bool serve_meets_condition(struct serve_job *j, const json_t *object);
+
 /* Fill the reply; or false: why is in the problem. */
 typedef bool (*serve_handler)(struct serve_job *j);
 

@@ -20,6 +20,16 @@ static bool ask(struct serve_job *j, const char *word, const char *more)
 }
 
 /* Both are judged before either is asked for. */
+/* Who says If-Match has seen the VM as GET has it. */
+static bool is_as_expected(struct serve_job *j)
+{
+	json_t *vm = *j->request->if_match ? serve_run_vm(&j->run, j->request->vm) : NULL;
+	bool is = !*j->request->if_match || (vm && serve_meets_condition(j, vm));
+
+	json_decref(vm);
+	return is;
+}
+
 bool serve_change(struct serve_job *j)
 {
 	const struct serve_request *q = j->request;
@@ -29,6 +39,8 @@ bool serve_change(struct serve_job *j)
 	if (*q->cpus && !scenario_cpu_list(q->cpus, &cpus))
 		return serve_problem(&j->problem, 400,
 			"\"cpus\" must be a list of CPU numbers, as in \"0,2-3\"");
+	if (!is_as_expected(j))
+		return false;
 	snprintf(more, sizeof(more), "vm=%s cpus=0x%" PRIx64, q->vm, cpus);
 	if (*q->cpus && !ask(j, "pins", more))
 		return false;

@@ -270,7 +270,7 @@ bool serve_redfish_system(struct serve_job *j)
 	json_decref(devices);
 	if (!system)
 		return false;
-	redfish_etag(system, j->reply->etag, sizeof(j->reply->etag));
+	serve_etag(system, j->reply->etag, sizeof(j->reply->etag));
 	return redfish_done(j, system);
 }
 

@@ -23,7 +23,5 @@ json_t *redfish_system(struct serve_job *j, json_t *devices);
 
 /* The object `Boot`, of what serve_devices_of has. */
 json_t *redfish_boot(const json_t *devices);
-/* The ETag of a resource: other when anything in it is. */
-void redfish_etag(const json_t *resource, char *out, size_t size);
 
 #endif

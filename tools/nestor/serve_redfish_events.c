@@ -265,9 +265,10 @@ bool serve_redfish_messages(struct serve_job *j)
 		const struct message *m = &messages[i];
 
 		json_object_set_new(all, m->id,
-			json_pack("{s:s, s:s, s:s, s:i, s:o, s:s}", "Description", m->format,
-				"Message", m->format, "MessageSeverity", m->severity,
-				"NumberOfArgs", m->key ? 2 : 1, "ParamTypes",
+			json_pack("{s:s, s:s, s:s, s:s, s:i, s:o, s:s}", "Description",
+				m->format, "Message", m->format, "Severity", m->severity,
+				"MessageSeverity", m->severity, "NumberOfArgs", m->key ? 2 : 1,
+				"ParamTypes",
 				m->key ? json_pack("[s, s]", "string", "string")
 				       : json_pack("[s]", "string"),
 				"Resolution", "None."));

@@ -2,6 +2,8 @@
 /* What `nestor serve` answers; see serve_reply.h. */
 #include "serve_reply.h"
 
+#include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -16,7 +18,7 @@ static const struct {
 	{401, "Unauthorized", "Base.1.8.NoValidSession"},
 	{403, "Forbidden", "Base.1.8.InsufficientPrivilege"},
 	{404, "Not Found", "Base.1.8.ResourceMissingAtURI"},
-	{405, "Method Not Allowed", "Base.1.8.OperationNotAllowed"},
+	{405, "Method Not Allowed", "Base.1.8.GeneralError"},
 	{409, "Conflict", "Base.1.8.ResourceInUse"},
 	{412, "Precondition Failed", "Base.1.8.PreconditionFailed"},
 	{413, "Content Too Large", "Base.1.8.GeneralError"},
@@ -81,6 +83,18 @@ void serve_reply_problem(struct serve_reply *r, const struct serve_problem *p, b
 	if (!redfish)
 		r->type = "application/problem+json";
 	memcpy(r->allow, p->allow, sizeof(r->allow));
+}
+
+/* FNV-1a of the text: nobody who would gain by a collision makes it. */
+void serve_etag(const json_t *object, char *out, size_t size)
+{
+	char *text = json_dumps(object, JSON_COMPACT | JSON_SORT_KEYS);
+	uint64_t hash = 0xcbf29ce484222325u;
+
+	for (const char *c = text; c && *c; c++)
+		hash = (hash ^ (uint8_t)*c) * 0x100000001b3u;
+	free(text);
+	snprintf(out, size, "\"%016" PRIx64 "\"", hash);
 }
 
 void serve_reply_clear(struct serve_reply *r)

@@ -35,6 +35,9 @@ void serve_reply_bytes(struct serve_reply *r, const char *type, char *data, size
 /* Problem details (RFC 9457), or Redfish's own form of an error. */
 void serve_reply_problem(struct serve_reply *r, const struct serve_problem *p, bool redfish);
 
+/* The ETag of what is answered: other when anything in it is. */
+void serve_etag(const json_t *object, char *out, size_t size);
+
 /* Nothing is left behind but *r as it was at the beginning. */
 void serve_reply_clear(struct serve_reply *r);
 
