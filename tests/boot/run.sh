@@ -2481,7 +2481,7 @@ test_a_named_port_is_a_clients_of_the_runs_socket() {
 	for ((i = 0; i < 100; i++)); do [ ! -S "$at" ] || break; sleep 0.1; done
 	NESTOR_AT=$at "$NESTOR" console l1 --port org.example.agent <"$out.sent" >"$out.got" &
 	job=$!
-	for ((i = 0; i < 1000; i++)); do [ "$(stat -c %s "$out.got")" -lt "$size" ] || break; sleep 0.1; done
+	for ((i = 0; i < 3000; i++)); do [ "$(stat -c %s "$out.got")" -lt "$size" ] && kill -0 "$job" || break; sleep 0.1; done
 	cmp "$out.got" "$B/debian/root/bin/busybox" && seen "^agent: $(sha256sum <"$out.sent" | cut -d ' ' -f 1)" || { kill "$job" "$pid"; return 1; }
 	ask 72 console l1 --port log && ask 66 console l1 --port none && ask 72 console l1 --port org.example.agent &&
 		answered 'another client has it' || { kill "$job" "$pid"; return 1; }

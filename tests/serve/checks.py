@@ -22,7 +22,7 @@ def expect_raises(kind, do, *what):
     return fail('no', kind, *what)
 
 
-def eventually(what, holds, seconds=30):
+def eventually(what, holds, seconds=60):
     until = time.time() + seconds
     while not holds():
         expect(time.time() < until, 'not within', seconds, 's:', what)

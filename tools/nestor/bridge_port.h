@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Named ports of VMs at the run's socket: a port has one other end at a time, the place that
- * the run has for it (--port) or one client, which gets what it says until it goes. What it says
- * waits in its guest while that client does not read. Between files of the bridge.
+ * the run has for it (--port) or one client, which gets what it says until it goes. What it
+ * says waits in its guest while that client does not read. Between files of the bridge.
  */
 #ifndef NESTOR_BRIDGE_PORT_H
 #define NESTOR_BRIDGE_PORT_H
@@ -13,7 +13,9 @@
 __attribute__((format(printf, 2, 3))) void bridge_say(
 	struct bridge_client *c, const char *format, ...);
 
-/* `console` and `type` with `port`, of the VM in the place @vm: the answer, and in *why more. */
+/*
+ * `console` and `type` with `port`, of the VM in the place @vm: the answer, and in *why more.
+ */
 enum manage_status bridge_port_ask(struct bridge *b, struct bridge_client *c, unsigned vm,
 	const struct manage_request *r, const char **why);
 
