@@ -243,7 +243,7 @@ static void what_changes_has_its_members_and_they_are_names(void **state)
 	assert_false(q.flag);
 	assert_false(reads("PUT", "/v1/vms/a/links/4"));
 	assert_true(reads("DELETE", "/v1/vms/a/slots/8"));
-	assert_int_equal(q.port, 8);
+	assert_int_equal(q.slot, 8);
 	assert_false(reads("PUT", "/v1/vms/a/slots/9"));
 	assert_false(reads("PUT", "/v1/vms/a/slots/0"));
 	assert_false(reads("PUT", "/v1/vms/a/media/a%20b"));
