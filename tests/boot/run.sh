@@ -684,6 +684,16 @@ test_a_run_traces_what_its_levels_do() {
 		ask 0 poke a "$flag" 02 && said 'managed: exit 18' && ask_until '^a +off' ps && ask 72 trace a -o "$out.off.trace" && ask 0 quit && over 0
 }
 
+# Exact numbers, and a machine that does what it does without.
+test_a_profile_has_what_l0_and_its_guests_executed() {
+	expect 1 run --machine bochs --timeout 60 --memory 64M --stats "$out.plain" --l1 "$B/payload/profiled.elf" && shows '^profiled: exit 18' || return 1
+	expect 1 run --machine bochs --timeout 100 --memory 64M --stats "$out.stats" --profile "$out.profile" --l1 "$B/payload/profiled.elf" && shows '^profiled: exit 18' || return 1
+	diff <(sed 's/ wall=.*//' "$out.plain") <(sed 's/ wall=.*//' "$out.stats") || { echo 'it is another run'; return 1; }
+	/usr/bin/python3 tests/trace/check_profile.py "$out.profile.folded" "$out.profile.svg" "$out.stats" || return 1
+	expect 64 run --machine qemu --profile "$out.no" --l1 "$B/payload/profiled.elf" && shows '--profile needs --machine bochs' &&
+		expect 64 run --bare --profile "$out.no" --l1 "$B/payload/profiled.elf"
+}
+
 test_a_run_tells_what_it_refused_when_it_is_asked() {
 	local at pid
 	managed --l1 "$B/payload/explained.elf" --memory 64M --cmdline stay --explain

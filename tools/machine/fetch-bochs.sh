@@ -141,19 +141,21 @@ make_smp_library()
 make_plugin()
 {
 	local here=${BASH_SOURCE[0]%/*} plugin=$1/root/usr/lib/x86_64-linux-gnu/bochs/plugins/libbx_$2.so
-	if [ -e "$plugin" ] && [ -z "$(find "$here" "$here/../../hypervisor/spec/host_disk.h" \( -name 'bochs_*' -o -name host_disk.h \) -newer "$plugin")" ]; then return 0; fi
+	if [ -e "$plugin" ] && [ -z "$(find "$here" "$here/../nestor" "$here/../../hypervisor/spec" \( -name 'bochs_*' -o -name profile_raw.h -o -name host_disk.h \) -newer "$plugin")" ]; then return 0; fi
 	is_known "$1" || return 0
 	compile "$plugin" "${@:3}"
 }
 
-# A device for tests (docs/machine-device.md), files of the host as disks (docs/virtio.md) and a DMA-remapping unit
-# (docs/machine-vtd.md): plugins, which no machine has unless they are asked for.
+# A device for tests (docs/machine-device.md), files of the host as disks (docs/virtio.md), a DMA-remapping unit
+# (docs/machine-vtd.md), and what counts for `nestor run --profile` (docs/trace.md): plugins, which no machine has unless they are
+# asked for.
 make_plugins()
 {
 	local here=${BASH_SOURCE[0]%/*}
 	make_plugin "$1" nestordev "$here"/bochs_device*.c "$here"/bochs_requests.c
 	make_plugin "$1" nestorvtd "$here"/bochs_ioapic.c "$here"/bochs_vtd*.c
 	make_plugin "$1" nestordisk "$here"/bochs_disk.c
+	make_plugin "$1" nestorprof "$here"/bochs_profile.c
 }
 
 [ $# -eq 1 ] || { echo "usage: ${0##*/} DIR" >&2; exit 64; }

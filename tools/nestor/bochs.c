@@ -45,21 +45,26 @@ static bool runs_smp_well(struct arena *a, const char *bochs)
 	return access(arena_format(a, "%.*s/smp.so", length, bochs), F_OK) == 0;
 }
 
-/* Our device for files of this host; false with an error: it is not there. */
-static bool has_disk_device(struct arena *a, const char *bochs, struct error *e)
+/* A plugin of ours, which the Bochs that is known has: "disk" is nestordisk. */
+static const char *plugin_path(struct arena *a, const char *bochs, const char *name)
 {
 	const char *slash = strrchr(bochs, '/');
 	int length = slash ? (int)(slash - bochs) : 0;
-	const char *plugin =
-		arena_format(a, "%.*s/root/usr/lib/x86_64-linux-gnu/bochs/plugins/%s", length,
-			bochs, "libbx_nestordisk.so");
 
-	if (access(plugin, R_OK) < 0)
-		fail(e, STATUS_HOST_ERROR,
-			"the emulator has no device for disks that are files ('%s'): run `make "
-			"machine`, or let another VM serve them ('nbd')",
-			plugin);
-	return !e->status;
+	return arena_format(a,
+		"%.*s/root/usr/lib/x86_64-linux-gnu/bochs/plugins/libbx_nestor%s.so", length,
+		bochs, name);
+}
+
+static int need_plugin(
+	struct arena *a, const char *bochs, const char *name, const char *what, struct error *e)
+{
+	const char *plugin = plugin_path(a, bochs, name);
+
+	if (access(plugin, R_OK) == 0)
+		return 0;
+	return fail(
+		e, STATUS_HOST_ERROR, "%s: '%s' is missing: run `make machine`", what, plugin);
 }
 
 /* The end of the highest image. */
@@ -184,33 +189,24 @@ static const char *configuration(struct arena *a, const struct machine_parts *pa
 		"error: action=report\n"
 		"info: action=report\n"
 		"debug: action=ignore\n"
-		"%s%s%s%s%s%s%s",
+		"%s%s%s%s%s%s%s%s",
 		(unsigned long long)plan->cpus, (unsigned long long)config->ips, mib, host,
 		BLOCK >> 10, boot_lines(a, plan, folder), com1, folder, net_lines(a, config),
 		disk_lines(a, parts), media_lines(a, parts),
 		config->host_disks ? "plugin_ctrl: nestordisk=1\n" : "",
 		config->iommu == MACHINE_IOMMU_NONE ? "" : "plugin_ctrl: nestorvtd=1\n",
+		config->profile ? "plugin_ctrl: nestorprof=1\n" : "",
 		config->option ? config->option : "", config->option ? "\n" : "");
 }
 
-/* Our plugin, of the Bochs that is known only; what it is to be like is in its environment. */
+/* What the unit is to be like is in the plugin's environment. */
 static int add_iommu(struct arena *a, const struct machine_spec *config, const char *bochs,
 	struct argv *v, struct error *e)
 {
-	const char *slash = strrchr(bochs, '/');
-	int length = slash ? (int)(slash - bochs) : 0;
-
 	if (config->iommu == MACHINE_IOMMU_NONE)
 		return 0;
-	if (access(arena_format(a,
-			   "%.*s/root/usr/lib/x86_64-linux-gnu/bochs/plugins/"
-			   "libbx_nestorvtd.so",
-			   length, bochs),
-		    F_OK) != 0)
-		return fail(e, STATUS_HOST_ERROR,
-			"--machine-iommu: the Bochs at %s has no VT-d unit: that comes with "
-			"`make machine`, for Debian 13's Bochs 3.0",
-			bochs);
+	if (need_plugin(a, bochs, "vtd", "--machine-iommu", e))
+		return e->status;
 	argv_add(v, "/usr/bin/env");
 	argv_add(v, config->iommu == MACHINE_IOMMU_VTD_CACHING ? "NESTOR_VTD=caching"
 							       : "NESTOR_VTD=");
@@ -238,10 +234,14 @@ int bochs_prepare(
 	if (!bochs)
 		return fail(
 			e, STATUS_HOST_ERROR, "Bochs >= 3.0 is missing: run `make machine`");
-	if (parts->config->host_disks && !has_disk_device(a, bochs, e))
+	if (parts->config->host_disks &&
+		need_plugin(a, bochs, "disk",
+			"a disk that is a file ('nbd' lets another VM serve it)", e))
 		return e->status;
 	if (parts->config->host_disks && setenv("NESTOR_DISKS", folder, 1) < 0)
 		return fail(e, STATUS_HOST_ERROR, "no memory for the environment");
+	if (parts->config->profile && need_plugin(a, bochs, "prof", "--profile", e))
+		return e->status;
 	if (file_write(arena_format(a, "%s/vga.bin", folder), &vga, e) ||
 		file_write_text(rc, text, e) || file_write_text(debugger, "c\n", e) ||
 		write_ram(arena_format(a, "%s/ram.bin", folder), plan, e))

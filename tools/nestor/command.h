@@ -35,6 +35,7 @@ struct command {
 	const char *stats;
 	const char *keep;
 	const char *manage;
+	const char *profile; /* the name of its two files; NULL: none */
 	const char *output;
 	uint64_t bare;
 	uint64_t explain;

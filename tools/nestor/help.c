@@ -104,6 +104,8 @@ static const char run_help_end[] =
 	"  --l0 FILE           Nestor's image; default: nestor.elf beside this program\n"
 	"  --l0-option TEXT    more of Nestor's command line\n"
 	"  --firmware bios|uefi  what boots --iso; uefi only on QEMU; default: bios\n"
+	"  --profile NAME      each instruction of Nestor, by function, goes to NAME.folded, and\n"
+	"                      to NAME.svg as a flame graph; on the emulated machine\n"
 	"  --keep DIR          keep the machine's files (configuration, images, log) there\n"
 	"  --verbose           report milestones, with ticks and real time\n"
 	"\n"

@@ -66,6 +66,10 @@ void machine_choose(struct arena *a, const struct machine_spec *config, struct m
 		nests = false;
 		why = "its VT-d unit is not on QEMU's machine";
 	}
+	if (nests && config->profile && wanted == MACHINE_AUTO) {
+		nests = false;
+		why = "only it counts instructions, for --profile";
+	}
 	m->kind = wanted != MACHINE_AUTO ? wanted : nests ? MACHINE_QEMU : MACHINE_BOCHS;
 	if (wanted == MACHINE_BOCHS)
 		m->reason = "machine: Bochs, as asked for";
@@ -91,6 +95,8 @@ int machine_prepare(struct arena *a, const struct machine_spec *config, struct b
 		.config = config, .plan = plan, .folder = folder, .control = m->control.path};
 	struct argv *v = arena_alloc(a, sizeof(*v));
 
+	if (config->profile && m->kind != MACHINE_BOCHS)
+		return fail(e, STATUS_USAGE, "--profile needs --machine bochs");
 	if (m->kind == MACHINE_BOCHS)
 		bochs_adapt(plan);
 	m->argv = v->item;

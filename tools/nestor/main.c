@@ -16,6 +16,7 @@
 #include "machine.h"
 #include "machine_disk.h"
 #include "process.h"
+#include "profile.h"
 #include "serve.h"
 #include "session.h"
 #include "trace.h"
@@ -78,10 +79,20 @@ static int run_in_folder(struct arena *a, const struct command *o, const struct 
 		.files = files,
 	};
 
+	struct place l0 = l0_place(a, o);
+	struct error late = {0};
+	int status;
+
 	if (host_disks_prepare(a, &o->scenario, m->kind, folder, e) ||
-		machine_prepare(a, &o->scenario.machine, plan, folder, m, e))
+		machine_prepare(a, &o->scenario.machine, plan, folder, m, e) ||
+		(o->profile && profile_begin(a, l0.path, folder, e)))
 		return e->status;
-	return session_run(a, &o->scenario, m, &session, e);
+	status = session_run(a, &o->scenario, m, &session, e);
+	if (o->profile && profile_end(a, l0.path, folder, o->profile, &late) && !e->status) {
+		*e = late;
+		status = late.status;
+	}
+	return status;
 }
 
 static int make_plan(struct arena *a, const struct command *o, const struct machine *m,
@@ -128,6 +139,7 @@ static int run(struct arena *a, struct command *o, struct error *e)
 		o->scenario.l0.log = LOG_WARN;
 	if (check_shared(o, e))
 		return e->status;
+	o->scenario.machine.profile = o->profile != NULL;
 	machine_choose(a, &o->scenario.machine, &m);
 	if (o->verbose || isatty(STDERR_FILENO) || strncmp(m.reason, "warning", 7) == 0)
 		fprintf(stderr, "nestor: %s\n", m.reason);

@@ -96,6 +96,7 @@ struct machine_spec {
 	uint64_t iommu;        /* enum machine_iommu */
 	uint32_t host_disks;   /* of VMs, that are files of this host: host_disk.h */
 	bool bochs_only;       /* for the network `user` */
+	bool profile;          /* the emulator counts instructions: profile.h */
 	const char *option;
 };
 

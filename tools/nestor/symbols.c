@@ -92,6 +92,24 @@ const char *symbols_find(const struct bytes *image, uint64_t address, uint64_t *
 	return name;
 }
 
+bool symbols_value(const struct bytes *image, const char *name, uint64_t *value)
+{
+	struct table t;
+
+	if (!find_table(image, &t))
+		return false;
+	for (uint64_t at = 0; at < t.symbols.size; at += t.l->st_size_all) {
+		uint64_t name_at = bytes_value(&t.symbols, at, 4);
+
+		if (name_at >= t.names.size ||
+			strcmp((const char *)t.names.data + name_at, name) != 0)
+			continue;
+		*value = bytes_value(&t.symbols, at + t.l->st_value, t.l->word);
+		return true;
+	}
+	return false;
+}
+
 void symbols_explain(const struct bytes *image, const char *text, char *out, size_t size)
 {
 	size_t n = 0;

@@ -11,6 +11,9 @@
  */
 const char *symbols_find(const struct bytes *image, uint64_t address, uint64_t *offset);
 
+/* Finds the symbol @name and sets its value; false: there is none. */
+bool symbols_value(const struct bytes *image, const char *name, uint64_t *value);
+
 /*
  * Copies @text to @out, cut at @size. Behind each address that is marked as @HEX comes its
  * symbol: 0xHEX <main+0x1c>; the mark itself becomes 0x.
