@@ -185,6 +185,7 @@ static void do_here(struct vcpu *vcpu)
 		answer(status, why);
 		return;
 	case MANAGE_SET:
+	case MANAGE_FPU:
 	case MANAGE_BREAK:
 	case MANAGE_UNBREAK:
 	case MANAGE_STEP:

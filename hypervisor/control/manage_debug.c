@@ -5,6 +5,7 @@
 #include "control/manage.h"
 
 #include "cpu/mux.h"
+#include "lib/fmt.h"
 #include "vm/debugger.h"
 #include "vm/operate.h"
 #include "vm/vm.h"
@@ -113,15 +114,23 @@ static enum manage_status step(
 	return MANAGE_IS_OK;
 }
 
-static enum manage_status set(
-	struct vcpu *vcpu, const struct manage_request *r, const char **why)
+static bool at_level(const struct vcpu *vcpu, const struct manage_request *r)
 {
 	uint64_t level = r->number[MANAGE_ARG_LEVEL];
 
-	*why = "the vCPU is not at this level";
-	if (level != 0 && level != vcpu_level(vcpu))
+	return level == 0 || level == vcpu_level(vcpu);
+}
+
+static const char not_at_level[] = "the vCPU is not at this level";
+static const char not_paused[] = "the VM is not paused";
+
+static enum manage_status set(
+	struct vcpu *vcpu, const struct manage_request *r, const char **why)
+{
+	*why = not_at_level;
+	if (!at_level(vcpu, r))
 		return MANAGE_IS_STATE;
-	*why = "the VM is not paused";
+	*why = not_paused;
 	if (!vm_holds(vcpu))
 		return MANAGE_IS_STATE;
 	switch (debugger_set(vcpu, r->word, r->number[MANAGE_ARG_VALUE])) {
@@ -129,15 +138,57 @@ static enum manage_status set(
 		*why = NULL;
 		return MANAGE_IS_OK;
 	case DEBUGGER_SET_UNKNOWN:
-		*why = "it is rax to r15, rip, rflags, cr2, fs_base or gs_base";
+		*why = "it is rax to r15, rip, rflags, cr2, fs_base, gs_base; of L1 also cr0, "
+		       "cr3, cr4, cr8";
 		return MANAGE_IS_BAD;
 	case DEBUGGER_SET_VALUE:
 		*why = "the register cannot have this value";
 		return MANAGE_IS_BAD;
 	default:
-		*why = "not now: an event waits, or interrupts are blocked";
+		*why = "not now: an event waits, interrupts are blocked, or L1 decides on it";
 		return MANAGE_IS_STATE;
 	}
+}
+
+/* ---- x87, SSE, AVX ---- */
+
+static void tell_bytes(
+	const struct manage_request *r, uint32_t at, const uint8_t *bytes, uint32_t size)
+{
+	char text[2 * MANAGE_BYTES + 1] = "";
+
+	for (uint32_t i = 0; i < size; i++)
+		fmt(text + (size_t)2 * i, 3, "%02x", bytes[i]);
+	mux_record("item id=%u at=%u data=%s", id_of(r), at, text);
+}
+
+/* AVX where the guest has it on. */
+static enum manage_status fpu(
+	struct vcpu *vcpu, const struct manage_request *r, const char **why)
+{
+	const uint8_t *legacy, *avx;
+
+	*why = not_at_level;
+	if (!at_level(vcpu, r))
+		return MANAGE_IS_STATE;
+	if (manage_given(r, MANAGE_ARG_DATA)) {
+		*why = not_paused;
+		if (!vm_holds(vcpu))
+			return MANAGE_IS_STATE;
+		*why = "at= and data= must be of the registers, MXCSR with valid bits";
+		if (!vcpu_fpu_write(vcpu, r->number[MANAGE_ARG_AT], r->data,
+			    (uint32_t)r->number[MANAGE_ARG_DATA]))
+			return MANAGE_IS_BAD;
+		*why = NULL;
+		return MANAGE_IS_OK;
+	}
+	*why = NULL;
+	vcpu_fpu_read(vcpu, &legacy, &avx);
+	tell_bytes(r, 0, legacy, MANAGE_BYTES);
+	tell_bytes(r, MANAGE_BYTES, legacy + MANAGE_BYTES, FPU_LEGACY - MANAGE_BYTES);
+	if (avx != NULL)
+		tell_bytes(r, FPU_AVX, avx, FPU_AVX_SIZE);
+	return MANAGE_IS_OK;
 }
 
 enum manage_status manage_debug(
@@ -146,6 +197,8 @@ enum manage_status manage_debug(
 	switch (r->op) {
 	case MANAGE_SET:
 		return set(vcpu, r, why);
+	case MANAGE_FPU:
+		return fpu(vcpu, r, why);
 	case MANAGE_BREAK:
 		return add(vcpu->vm, r, why);
 	case MANAGE_UNBREAK:

@@ -270,6 +270,9 @@ static void tell_registers(
 			vmcs_registers[i].name, vmread(vmcs_registers[i].field));
 	if (known)
 		mux_record("item id=%u register=cr2 value=0x%lx", id_of(r), read_cr2());
+	if (known && level == 1)
+		mux_record("item id=%u register=cr8 value=0x%lx", id_of(r),
+			platform_get_cr8(vcpu->vm->platform, vcpu->index));
 	for (unsigned i = 0; i < sizeof(segments) / sizeof(segments[0]); i++)
 		mux_record("item id=%u segment=%s selector=0x%lx base=0x%lx limit=0x%lx "
 			   "rights=0x%lx",

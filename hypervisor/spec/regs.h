@@ -67,6 +67,12 @@ enum reg {
 #define CR4_CET        BIT64(23)
 
 /* 2.6 "Extended Control Registers (Including XCR0)" */
+/* SDM volume 1, 13.4.1 "Legacy Region of an XSAVE Area", 13.4.2 "XSAVE Header" */
+#define XSAVE_MXCSR       24u
+#define XSAVE_HEADER      512u
+#define XSAVE_HEADER_REST 56u /* XCOMP_BV and reserved words: 0 in the standard format */
+#define MXCSR_VALID       0xffffu
+
 #define XCR0_X87       BIT64(0)
 #define XCR0_SSE       BIT64(1)
 #define XCR0_AVX       BIT64(2)

@@ -199,6 +199,28 @@ static bool mov_to_cr(struct vcpu *vcpu, unsigned cr, uint64_t v)
 	}
 }
 
+/* Translations of what was there before are gone, also those that PCIDs would keep. */
+static bool set_cr3(struct vcpu *vcpu, uint64_t cr3)
+{
+	uint64_t old = vmread(VMCS_GUEST_CR3);
+
+	if (cr3 >> vmx_caps.maxphyaddr != 0 ||
+		(!(vmread(VMCS_GUEST_EFER) & EFER_LMA) && cr3 >> 32 != 0))
+		return false;
+	vmwrite(VMCS_GUEST_CR3, cr3);
+	if (!vcpu_load_pdptes(vcpu, vcpu_read_cr0(), vcpu_read_cr4())) {
+		vmwrite(VMCS_GUEST_CR3, old);
+		return false;
+	}
+	invvpid(INVVPID_SINGLE, vcpu_vpid01(vcpu), 0);
+	return true;
+}
+
+bool vcpu_set_cr(struct vcpu *vcpu, unsigned cr, uint64_t value)
+{
+	return cr == 3 ? set_cr3(vcpu, value) : mov_to_cr(vcpu, cr, value);
+}
+
 static void mov_from_cr8(struct vcpu *vcpu, unsigned reg)
 {
 	vcpu_write_gpr(vcpu, reg, platform_get_cr8(vcpu->vm->platform, vcpu->index));

@@ -526,6 +526,14 @@ static enum debugger_set set_base(uint32_t field, uint64_t value)
 	return DEBUGGER_SET;
 }
 
+/* Those of L2 L1 decides on, too: by masks, shadows and exits. */
+static enum debugger_set set_cr(struct vcpu *vcpu, unsigned cr, uint64_t value)
+{
+	if (vcpu->nested.in_l2)
+		return DEBUGGER_SET_STATE;
+	return vcpu_set_cr(vcpu, cr, value) ? DEBUGGER_SET : DEBUGGER_SET_VALUE;
+}
+
 static bool is(const char *a, const char *b)
 {
 	while (*a != 0 && *a == *b)
@@ -559,6 +567,9 @@ enum debugger_set debugger_set(struct vcpu *vcpu, const char *name, uint64_t val
 		return set_base(VMCS_GUEST_FS_BASE, value);
 	if (is(name, "gs_base"))
 		return set_base(VMCS_GUEST_GS_BASE, value);
+	if (name[0] == 'c' && name[1] == 'r' && name[2] != 0 && name[3] == 0 &&
+		(name[2] == '0' || name[2] == '3' || name[2] == '4' || name[2] == '8'))
+		return set_cr(vcpu, (unsigned)(name[2] - '0'), value);
 	if (!is(name, "cr2"))
 		return DEBUGGER_SET_UNKNOWN;
 	write_cr2(value);

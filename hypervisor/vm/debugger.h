@@ -70,12 +70,13 @@ enum debugger_set {
 	DEBUGGER_SET,
 	DEBUGGER_SET_UNKNOWN, /* there is no such register, or it cannot be changed */
 	DEBUGGER_SET_VALUE,   /* it cannot have this value */
-	DEBUGGER_SET_STATE /* it can, but not now: an event waits, or interrupts are blocked */
+	DEBUGGER_SET_STATE /* it can, but not now: an event waits, interrupts are blocked, it is L2 */
 };
 
 /*
  * Changes a register at the level where the vCPU, which is current, is; only to what VM entry
- * takes: rax to r15, rip, rflags but for VM and what is reserved, cr2, fs_base, gs_base.
+ * takes: rax to r15, rip, rflags but for VM and what is reserved, cr2, fs_base, gs_base; of L1 cr0,
+ * cr3, cr4, cr8, as by MOV.
  */
 enum debugger_set debugger_set(struct vcpu *vcpu, const char *name, uint64_t value);
 

@@ -55,6 +55,21 @@ bool vcpu_level_enter(struct vcpu *vcpu, unsigned level);
 void vcpu_level_left(struct vcpu *vcpu);
 
 /*
+ * The registers of x87, SSE and AVX, which are those of the level where the vCPU is, as in the
+ * standard format of XSAVE (SDM volume 1, 13.4): @legacy has FPU_LEGACY bytes, and @avx, which
+ * is NULL while the guest has AVX off, FPU_AVX_SIZE. Valid until the vCPU goes on.
+ */
+#define FPU_LEGACY   416u /* up to XMM15 */
+#define FPU_AVX      576u /* what stands for the beginning of AVX, wherever the CPU has it */
+#define FPU_AVX_SIZE 256u /* the upper halves of YMM0 to YMM15 */
+void vcpu_fpu_read(struct vcpu *vcpu, const uint8_t **legacy, const uint8_t **avx);
+/*
+ * Changes bytes of them, from FPU_LEGACY or from FPU_AVX on. False: they are not all there, or
+ * MXCSR would have reserved bits.
+ */
+bool vcpu_fpu_write(struct vcpu *vcpu, uint64_t at, const uint8_t *data, uint32_t size);
+
+/*
  * Memory of the level whose VMCS is current, as its supervisor sees it, up to a page: at a
  * linear address, or at a physical one. False: nothing is there, or not all of it. Sets
  * accessed and dirty flags.

@@ -10,12 +10,6 @@
 #define EVENTS_KEPT   ((uint32_t)(EVENT_NMI | EVENT_INIT | EVENT_SIPI))
 #define EVENTS_POSTED ((uint32_t)(EVENT_IRQ | EVENT_TIMER | EVENT_FLUSH))
 
-/* SDM volume 1, 13.4.1 "Legacy Region of an XSAVE Area", 13.4.2 "XSAVE Header" */
-#define XSAVE_MXCSR       24u
-#define XSAVE_HEADER      512u
-#define XSAVE_HEADER_REST 56u /* XCOMP_BV and reserved words: 0 in the standard format */
-#define MXCSR_VALID       0xffffu
-
 /* ---- registers ---- */
 
 static void get_registers(const struct vcpu *vcpu, struct register_state *s)

@@ -173,6 +173,11 @@ void vcpu_set_lma(bool active);
  * none. */
 bool vcpu_physical_address(struct vcpu *vcpu, uint64_t address, struct gpa_l1 *at);
 /* May XCR0 of a vCPU be this (SDM 2.6 "Extended Control Registers (Including XCR0)")? */
+/*
+ * CR0, CR3, CR4 or CR8 of L1, whose VMCS01 is current, gets a value, as by MOV to it. False:
+ * MOV would fault; nothing has changed.
+ */
+bool vcpu_set_cr(struct vcpu *vcpu, unsigned cr, uint64_t value);
 bool vcpu_xcr0_valid(uint64_t v);
 /* A general register as an operand of the current mode. */
 uint64_t vcpu_read_gpr(struct vcpu *vcpu, unsigned reg);

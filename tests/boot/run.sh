@@ -532,14 +532,14 @@ gdb_session() {
 	local -a args=()
 	shift 3
 	for command; do args+=(-ex "$command"); done
-	objcopy -I elf32-i386 -O elf64-x86-64 "$B/payload/${elf:-managed}.elf" "$out.elf" || return 1 # a header as GDB wants it for 64-bit code
+	[ -n "${GDB_FILE-}" ] || objcopy -I elf32-i386 -O elf64-x86-64 "$B/payload/${elf:-managed}.elf" "$out.elf" || return 1 # a header as GDB wants it for 64-bit code
 	: >"$out.stub" # what an earlier one said is not looked at
-	NESTOR_AT=$at timeout 240 "$NESTOR" gdb "$vm" ${level:+--level "$level"} --listen "$where" >"$out.stub" 2>&1 &
+	NESTOR_AT=$at timeout "${GDB_LIMIT:-240}" "$NESTOR" gdb "$vm" ${level:+--level "$level"} --listen "$where" >"$out.stub" 2>&1 &
 	stub=$!
 	echo "$stub" >"$out.stub.pid"
 	for ((i = 0; i < 600; i++)); do grep -q 'target remote' "$out.stub" && break; sleep 0.1; done
-	timeout 180 gdb -nx -batch -ex 'set confirm off' -ex 'set remotetimeout 30' -ex "$(sed -n 's/^gdb: //p' "$out.stub")" "${args[@]}" \
-		"$out.elf" >"$out.gdb" 2>&1
+	timeout "${GDB_LIMIT:-180}" gdb -nx -batch -ex 'set confirm off' -ex 'set remotetimeout 30' -ex "$(sed -n 's/^gdb: //p' "$out.stub")" "${args[@]}" \
+		"${GDB_FILE:-$out.elf}" >"$out.gdb" 2>&1
 	wait "$stub" || { echo "nestor gdb: status $?"; cat "$out.stub" "$out.gdb"; kill "$pid"; return 1; }
 	cat "$out.gdb"
 }
@@ -601,6 +601,52 @@ test_gdb_breaks_steps_and_watches_in_both_levels() {
 	gdb_shows 'in L1' 'exit=1' 'on=1' 'Could not write register' && said '^c\| debugged: exit 18, 1 turns, sum 100, watched 63, traps 1 and 1' || return 1
 	gdb_session d "unix:$out.gdb.at" '' 'set var flag = 1' 'break other_turn' continue stepi 'info threads' delete 'break l1_exit' 'break l2_turn' continue continue delete continue || return 1
 	gdb_shows 'Thread 2 hit Breakpoint 1, other_turn' '\* 2 .*vCPU 1, in L1' 'Thread 1 hit Breakpoint 3' 'Thread 1 hit Breakpoint 2' && debugged_end d 5 && ask 0 quit && over 0
+}
+
+# Of both levels, read and written; what MOV would refuse is an error.
+test_gdb_shows_and_changes_vectors_and_control_registers() {
+	local at pid i elf=vectors k=$PWD/$B/payload/vectors.elf
+	local -a looks=('p $xmm1.v2_int64' 'p/x $xmm1.uint128' 'p $ymm2.v4_int64' 'p $st0' 'p $st1' 'p/x $ftag' 'p/x $fctrl' 'p/x $mxcsr' 'set $xmm1.v2_int64[0] = 77' 'set $ymm2.v4_int64[3] = 99' 'set $st0 = 2.5' 'set $mxcsr = 0x1f80' 'p $xmm1.v2_int64[0]')
+	printf 'machine: {cpus: 2}\nvms:\n' >"$out.yaml"
+	for i in 'a, cmdline: ""' 'b, cmdline: "l2"'; do printf '  - {kernel: %s, memory: 16M, name: %s}\n' "$k" "$i" >>"$out.yaml"; done
+	managed "$out.yaml"
+	said '^a\| vectors: begins' && said '^b\| vectors: begins' && ask_until '^nested_entries +1$' stat b || return 1
+	gdb_session a "unix:$out.gdb.at" l1 "${looks[@]}" 'p/x $cr4 & 0x40600' 'p $cr8' 'set $cr8 = 9' 'p $cr8' 'p $cr8 = 16' 'p $cr4 = 1L << 40' 'p $cr4 = 0' 'p $cr3 = -1L' 'set $cr3 = $cr3' 'set $cr0 = $cr0 | 4' 'p/x $cr0 & 4' 'set $cr0 = $cr0 & ~4L' 'p $mxcsr = 0x10000' \
+		'set var flag = 1' detach || return 1
+	gdb_shows '^\$1 = \{1229801703532086340, 6148933456520775816\}' '^\$2 = 0x55556666777788881111222233334444' '^\$3 = \{1, 2, 3, 4\}' '^\$4 = 3\.14159265358979' '^\$5 = 1$' '^\$6 = 0xfff$' '^\$7 = 0x37f$' '^\$8 = 0x1f80$' '^\$9 = 77$' \
+		'^\$10 = 0x40600$' '^\$11 = 0$' '^\$12 = 9$' '^\$13 = 0x4$' && [ "$(grep -c 'Could not write register' "$out.gdb")" = 5 ] || { kill "$pid"; return 1; }
+	said '^a\| vectors: 4d 5555666677778888, 1 63, 4004000000000000$' || return 1
+	gdb_session b "unix:$out.gdb.at" l2 "${looks[@]}" 'p $cr8' 'p $cr4 = $cr4' 'set var flag = 1' detach || return 1
+	gdb_shows '^\$1 = \{1229801703532086340, 6148933456520775816\}' '^\$3 = \{1, 2, 3, 4\}' '^\$4 = 3\.14159265358979' '^\$9 = 77$' '^\$10 = <unavailable>' 'Could not write register' && said '^b\| vectors: 4d 5555666677778888, 1 63, 4004000000000000$' &&
+		ask 0 quit && over 0
+}
+
+# linux_symbols: what the run has told of its kernel's symbols, as a file for GDB (docs/gdb.md).
+linux_symbols() {
+	{
+		echo '.section .text, "ax", @nobits'
+		echo 'base: .skip 0x2000000'
+		tr -d '\r' <"$out.text" | awk '$1 == "L1:" && $2 == "symbol" {
+			printf ".globl %s\n.type %s, @%s\n.set %s, base + 0x%s - 0xffffffff81000000\n", $3, $3, $4 ~ /[tTwW]/ ? "function" : "object", $3, $5 }'
+	} >"$out.S" && as -o "$out.o" "$out.S" && ld -Ttext=0xffffffff81000000 -e 0 -o "$out.symbols" "$out.o"
+}
+
+# The stock kernel as L1 with its KVM and QEMU, and as L2: breakpoints at functions, a watchpoint, steps in L2; L1's KVM at its exit handler; and both say what they say without.
+long_gdb_debugs_linux_as_l2_and_kvm_in_l1() {
+	local at pid i LIMIT=900 GDB_LIMIT=300 GDB_FILE
+	managed --l1 "$B/debian/vmlinuz" --initrd "$B/debian/qemu.cpio" --memory 768M --ips 200000000 \
+		--cmdline "$LINUX quiet l2=qemu end=poweroff symbols=run_init_process,__x64_sys_reboot,jiffies_64,vmx_handle_exit"
+	for i in 1 2 3; do said 'starting L2 with Debian' && break; done || return 1
+	linux_symbols || return 1
+	GDB_FILE=$out.symbols
+	gdb_session l1 "unix:$out.gdb.at" l2 'break run_init_process' continue 'info symbol $rip' 'printf "path=%s\n", (char *)$rdi' 'info threads' 'watch *(long *)&jiffies_64' continue 'delete' stepi stepi 'printf "cr3=%d\n", $cr3 != 0' detach || return 1
+	gdb_shows 'Breakpoint 1, ' 'run_init_process in section' 'path=/init' 'in L2' 'Hardware watchpoint 2' 'Old value = [0-9]+' 'New value = [0-9]+' 'cr3=1' || return 1
+	gdb_session l1 "unix:$out.gdb.at" l1 'break *(long)&vmx_handle_exit' continue 'printf "there=%d\n", $rip == (long)&vmx_handle_exit' 'info threads' 'x/1gx $rsp' stepi delete detach || return 1
+	gdb_shows 'there=1' 'in L1' '0xffff[0-9a-f]+:' || return 1
+	gdb_session l1 "unix:$out.gdb.at" l2 'break __x64_sys_reboot' continue 'info symbol $rip' delete detach || return 1
+	gdb_shows '__x64_sys_reboot in section' || return 1
+	for i in 1 2 3; do said 'L1: done with status 0' && break; done || return 1
+	shows 'L2: user space reached' 'L2: done' && shows_not 'WARNING|BUG|Call Trace' && ask 0 quit && over 0
 }
 
 # The ends of VMs and their beginnings, the button and NMIs; what happens is told.

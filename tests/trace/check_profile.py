@@ -44,7 +44,7 @@ within("L1 by L0's figures, less", told[1] - total("L1"), 0, 150 * exits)
 cpuid = total("L0", "L1:CPUID")
 within("CPUID, each", cpuid // cpuids, 120, 220)
 inside = sum(t for f, t in stacks if f[:2] == ["L0", "L1:CPUID"] and "handle_cpuid" in f[2:])
-within("of it in handle_cpuid", inside * 100 // cpuid, 20, 80)
+within("of it in handle_cpuid", inside * 100 // cpuid, 10, 60)
 within("outside of any function", sum(t for f, t in stacks if f[-1].startswith("[") and f[1] != "start"), 0, 0)
 
 graph = xml.parse(svg).getroot()

@@ -4,6 +4,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -113,32 +114,40 @@ static void numbers_have_one_to_sixteen_digits(void **state)
 
 /* ---- registers ---- */
 
+/* What an attribute of the register at @p is. */
+static size_t attribute(const char *p, const char *name)
+{
+	return strtoul(strstr(p, name) + strlen(name), NULL, 10);
+}
+
 /*
- * Where a register is among the digits of a packet `g`, as GDB finds it: by the sizes of those
- * before it in the description.
+ * Where a register is among the digits of all, as GDB finds it: by the sizes of those whose
+ * numbers are smaller. Without a name: behind the last one.
  */
 static size_t place_of(const char *xml, const char *name)
 {
+	char word[40];
+	const char *p, *wanted;
 	size_t bits = 0;
-	const char *p = xml;
 
-	while ((p = strstr(p, "<reg name=\""))) {
-		size_t length = strlen(name);
-
-		p += strlen("<reg name=\"");
-		if (strncmp(p, name, length) == 0 && p[length] == '"')
-			return bits / 4;
-		bits += strtoul(strstr(p, "bitsize=\"") + strlen("bitsize=\""), NULL, 10);
-	}
-	return *name ? SIZE_MAX : bits / 4;
+	snprintf(word, sizeof(word), "<reg name=\"%s\"", name);
+	wanted = strstr(xml, word);
+	if (*name && !wanted)
+		return SIZE_MAX;
+	for (p = strstr(xml, "<reg name="); p; p = strstr(p + 1, "<reg name="))
+		if (!*name || attribute(p, "regnum=\"") < attribute(wanted, "regnum=\""))
+			bits += attribute(p, "bitsize=\"");
+	return bits / 4;
 }
+
+#define ALL_HEX (GDB_REGS_HEX + 8 * 20 + 8 * 8 + 16 * 32 + 8 + 16 * 32)
 
 static void assert_register(
 	const char *digits, const char *xml, const char *name, const char *value)
 {
 	size_t at = place_of(xml, name);
 
-	assert_true(at + strlen(value) <= GDB_REGS_HEX);
+	assert_true(at + strlen(value) <= ALL_HEX);
 	assert_memory_equal(digits + at, value, strlen(value));
 }
 
@@ -153,7 +162,7 @@ static void registers_are_where_the_description_has_them(void **state)
 		"item id=1 register=cr3 value=0xabc000", "item id=1 register=nonsense value=1",
 		"item id=1 register="};
 	struct gdb_regs r = {.known = {false}};
-	char digits[GDB_REGS_HEX + 1], xml[GDB_XML];
+	char digits[ALL_HEX + 1], xml[GDB_XML];
 	size_t n = 0;
 
 	(void)state;
@@ -162,8 +171,9 @@ static void registers_are_where_the_description_has_them(void **state)
 	for (unsigned i = 0; i < GDB_REGS; i++)
 		n += gdb_reg_put(&r, i, digits + n);
 	gdb_regs_xml(xml);
-	assert_int_equal(n, GDB_REGS_HEX);
-	assert_int_equal(place_of(xml, ""), GDB_REGS_HEX);
+	assert_int_equal(n, ALL_HEX);
+	assert_int_equal(place_of(xml, ""), ALL_HEX);
+	assert_int_equal(place_of(xml, "st0"), GDB_REGS_HEX);
 	assert_register(digits, xml, "rbx", "8877665544332211");
 	assert_register(digits, xml, "rip", "1000100000000000");
 	assert_register(digits, xml, "eflags", "02020000");
@@ -177,10 +187,109 @@ static void registers_are_where_the_description_has_them(void **state)
 		xml + strlen(xml) - strlen("</feature></target>"), "</feature></target>");
 }
 
+/* ---- x87, SSE, AVX ---- */
+
+/*
+ * FXSAVE's image: top of stack 7 with 1.0, and nothing else; XMM3, MXCSR; YMM15's upper half.
+ */
+static struct gdb_fpu some_fpu(bool avx)
+{
+	struct gdb_fpu f = {.legacy = false};
+	char item[2 * GDB_FPU_LEGACY + 64];
+	uint8_t image[GDB_FPU_LEGACY] = {0x7f, 0x03, 0, 7 << 3, 0x80};
+	size_t n = (size_t)sprintf(item, "item id=1 at=0 data=");
+
+	image[24] = 0x80;
+	image[25] = 0x1f;
+	image[32 + 7] = 0x80;
+	image[32 + 8] = 0xff;
+	image[32 + 9] = 0x3f;
+	image[160 + 3 * 16] = 0x12;
+	image[160 + 3 * 16 + 15] = 0x34;
+	for (unsigned i = 0; i < 256; i++)
+		n += (size_t)sprintf(item + n, "%02x", image[i]);
+	gdb_fpu_item(&f, item);
+	n = (size_t)sprintf(item, "item id=1 at=256 data=");
+	for (unsigned i = 256; i < GDB_FPU_LEGACY; i++)
+		n += (size_t)sprintf(item + n, "%02x", image[i]);
+	gdb_fpu_item(&f, item);
+	n = (size_t)sprintf(item, "item id=1 at=576 data=");
+	for (unsigned i = 0; i < 256; i++)
+		n += (size_t)sprintf(item + n, "%02x", i == 15 * 16 ? 0x56 : 0);
+	if (avx)
+		gdb_fpu_item(&f, item);
+	return f;
+}
+
+static void assert_fpu(const struct gdb_fpu *f, const char *name, const char *value)
+{
+	struct gdb_regs r = {.known = {false}};
+	char digits[ALL_HEX + 1], xml[GDB_XML];
+	size_t n = 0;
+
+	gdb_regs_fpu(&r, f);
+	for (unsigned i = 0; i < GDB_REGS; i++)
+		n += gdb_reg_put(&r, i, digits + n);
+	gdb_regs_xml(xml);
+	assert_register(digits, xml, name, value);
+}
+
+static void registers_of_x87_sse_and_avx_are_those_of_xsave(void **state)
+{
+	struct gdb_fpu f = some_fpu(true), none = some_fpu(false);
+
+	(void)state;
+	assert_fpu(&f, "st0", "0000000000000080ff3f");
+	assert_fpu(&f, "fctrl", "7f030000");
+	assert_fpu(&f, "fstat", "00380000");
+	assert_fpu(&f, "ftag", "ff3f0000"); /* register 7 is valid, the others are empty */
+	assert_fpu(&f, "mxcsr", "801f0000");
+	assert_fpu(&f, "xmm3", "12000000000000000000000000000034");
+	assert_fpu(&f, "ymm15h", "56000000000000000000000000000000");
+	assert_fpu(&none, "ymm15h", "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx");
+	assert_fpu(&none, "xmm3", "12000000000000000000000000000034");
+	assert_fpu(&none, "rax", "xxxxxxxxxxxxxxxx");
+}
+
+static void what_is_written_of_them_is_a_piece_of_xsave(void **state)
+{
+	struct gdb_fpu f = some_fpu(false);
+	struct gdb_fpu_piece p;
+	unsigned xmm3 = 32 + 16 + 3, ftag = 32 + 10, ymm15h = GDB_REGS - 1;
+
+	(void)state;
+	assert_false(gdb_reg_is_fpu(31));
+	assert_true(gdb_reg_is_fpu(32));
+	assert_true(gdb_reg_piece(xmm3, "000102030405060708090a0b0c0d0e0f", &f, &p));
+	assert_int_equal(p.at, 160 + 3 * 16);
+	assert_int_equal(p.size, 16);
+	assert_int_equal(p.data[15], 15);
+	assert_true(gdb_reg_piece(ftag, "fd3f0000", &f, &p));
+	assert_int_equal(p.size, 1);
+	assert_int_equal(p.data[0], 0x81);
+	assert_false(gdb_reg_piece(xmm3, "00", &f, &p));
+	assert_false(gdb_reg_piece(xmm3, "xx0102030405060708090a0b0c0d0e0f", &f, &p));
+	assert_false(gdb_reg_piece(ymm15h, "000102030405060708090a0b0c0d0e0f", &f, &p));
+}
+
+static void items_of_xsave_that_make_no_sense_are_no_trouble(void **state)
+{
+	static const char *const items[] = {"item at=5000 data=00", "item at=831 data=0000",
+		"item at=0 data=zz", "item at=18446744073709551615 data=00",
+		"item data=", "item at=415 data=0g", "item at=0"};
+	struct gdb_fpu f = {.legacy = false};
+
+	(void)state;
+	for (unsigned i = 0; i < sizeof(items) / sizeof(items[0]); i++)
+		gdb_fpu_item(&f, items[i]);
+	assert_false(f.legacy);
+	assert_false(f.avx);
+}
+
 static void a_vcpu_that_is_not_at_the_level_has_rip_zero_and_nothing_else(void **state)
 {
 	struct gdb_regs r;
-	char digits[GDB_REGS_HEX + 1], xml[GDB_XML];
+	char digits[ALL_HEX + 1], xml[GDB_XML];
 	size_t n = 0;
 
 	(void)state;
@@ -210,8 +319,12 @@ static void values_of_registers_are_little_endian_digits(void **state)
 
 static void registers_that_are_changed_have_the_words_of_the_request(void **state)
 {
-	static const char *const words[] = {
-		[0] = "rax", [16] = "rip", [17] = "rflags", [18] = "cs", [40] = "fs_base"};
+	static const char *const words[] = {[0] = "rax",
+		[16] = "rip",
+		[17] = "rflags",
+		[18] = "cs",
+		[24] = "fs_base",
+		[30] = "cr8"};
 
 	(void)state;
 	for (unsigned i = 0; i < sizeof(words) / sizeof(words[0]); i++)
@@ -235,6 +348,9 @@ int main(void)
 		cmocka_unit_test(numbers_have_one_to_sixteen_digits),
 		cmocka_unit_test(registers_are_where_the_description_has_them),
 		cmocka_unit_test(values_of_registers_are_little_endian_digits),
+		cmocka_unit_test(registers_of_x87_sse_and_avx_are_those_of_xsave),
+		cmocka_unit_test(what_is_written_of_them_is_a_piece_of_xsave),
+		cmocka_unit_test(items_of_xsave_that_make_no_sense_are_no_trouble),
 		cmocka_unit_test(registers_that_are_changed_have_the_words_of_the_request),
 		cmocka_unit_test(a_vcpu_that_is_not_at_the_level_has_rip_zero_and_nothing_else),
 	};

@@ -92,8 +92,8 @@ static uint64_t get(const unsigned char *cpu, unsigned at)
 }
 
 /*
- * Ticks, with those that a HLT skips and those of repeated instructions. Processors in turn have
- * no ticks of their own: instructions.
+ * Ticks, with those that a HLT skips and those of repeated instructions. Processors in turn
+ * have no ticks of their own: instructions.
  */
 static uint64_t now(const unsigned char *cpu)
 {

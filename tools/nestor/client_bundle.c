@@ -147,6 +147,22 @@ static int collect_vm(struct bundle *b, const struct vm *vm)
 	return status;
 }
 
+/* The first @count ones, also when a signal has ended the collection. */
+static int resume_all(struct bundle *b, unsigned count)
+{
+	struct error why = *b->e;
+
+	if (why.status == STATUS_INTERRUPTED) {
+		*b->e = (struct error){.status = 0};
+		client_link_heard(b->link);
+	}
+	for (unsigned i = 0; i < count; i++)
+		set_paused(b, &b->vms[i], false);
+	if (why.status)
+		*b->e = why;
+	return b->e->status;
+}
+
 static int collect_all(struct bundle *b)
 {
 	unsigned paused = 0;
@@ -157,10 +173,7 @@ static int collect_all(struct bundle *b)
 		status = set_paused(b, &b->vms[paused++], true);
 	for (unsigned i = 0; !status && i < b->count; i++)
 		status = collect_vm(b, &b->vms[i]);
-	for (unsigned i = 0; i < paused; i++)
-		if (set_paused(b, &b->vms[i], false))
-			status = b->e->status;
-	return status;
+	return resume_all(b, paused) ? b->e->status : status;
 }
 
 static int pack(struct bundle *b, const char *parent, const char *file)
@@ -186,6 +199,7 @@ int client_bundle(struct client_link *l, const char *file, struct error *e)
 	const char *parent;
 
 	process_hold_signals();
+	l->wake = process_signals();
 	if (file_make_temporary(&b.arena, &parent, e))
 		return e->status;
 	b.folder = arena_format(&b.arena, "%s/nestor-bundle", parent);

@@ -8,6 +8,7 @@
 #include <poll.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -23,7 +24,12 @@ static int lost(struct client_link *l, const char *why, struct error *e)
 int client_link_open(struct client_link *l, const char *at, struct error *e)
 {
 	*l = (struct client_link){
-		.at = at, .fd = -1, .file = -1, .patience = CLIENT_LINK_PATIENCE};
+		.at = at,
+		.fd = -1,
+		.file = -1,
+		.wake = -1,
+		.patience = CLIENT_LINK_PATIENCE,
+	};
 	if (client_ssh_is(at)) {
 		l->fd = client_ssh_open(at, &l->child, e);
 		return e->status;
@@ -47,6 +53,15 @@ void client_link_close(struct client_link *l)
 	l->child = 0;
 }
 
+void client_link_heard(struct client_link *l)
+{
+	struct signalfd_siginfo info;
+
+	while (read(l->wake, &info, sizeof(info)) < 0 && errno == EINTR)
+		;
+	l->patience = CLIENT_LINK_TIDYING;
+}
+
 /* The line that is in the buffer, or NULL. */
 static char *take_line(struct client_link *l)
 {
@@ -67,7 +82,7 @@ char *client_link_line(struct client_link *l, int patience, struct error *e)
 {
 	for (;;) {
 		char *line = take_line(l);
-		struct pollfd p = {l->fd, POLLIN, 0};
+		struct pollfd p[] = {{l->fd, POLLIN, 0}, {l->wake, POLLIN, 0}};
 		ssize_t n;
 
 		if (line)
@@ -76,8 +91,12 @@ char *client_link_line(struct client_link *l, int patience, struct error *e)
 			lost(l, "it says what is no answer", e);
 			return NULL;
 		}
-		if (poll(&p, 1, patience) == 0) {
+		if (poll(p, 2, patience) == 0) {
 			fail(e, STATUS_TIMEOUT, "the run at '%s' gave no answer", l->at);
+			return NULL;
+		}
+		if (p[1].revents) {
+			fail(e, STATUS_INTERRUPTED, "interrupted");
 			return NULL;
 		}
 		n = recv(l->fd, l->buffer + l->size, sizeof(l->buffer) - l->size, 0);

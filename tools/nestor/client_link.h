@@ -16,12 +16,14 @@
 
 #define CLIENT_LINK_PATIENCE 60000  /* milliseconds for an answer; emulated machines are slow */
 #define CLIENT_LINK_COPY     600000 /* and until a file is copied */
+#define CLIENT_LINK_TIDYING  3000   /* the same, after a signal */
 
 struct client_link {
 	const char *at; /* the socket's path, or that of a run elsewhere (client_ssh.h) */
 	int fd;         /* -1: not connected */
 	pid_t child;    /* 0: none; what connects to a run elsewhere */
 	int patience;   /* milliseconds for each line of an answer */
+	int wake;       /* a signalfd that ends waiting, with STATUS_INTERRUPTED; -1: none */
 	uint32_t id;    /* of the last request */
 	int file;       /* that goes with the next one; -1: none */
 	char buffer[8192];
@@ -44,8 +46,17 @@ void client_link_close(struct client_link *l);
 /* A file goes with the next request, whose answer may take as long as copying it does. */
 int client_link_file(struct client_link *l, const char *path, struct error *e);
 
-/* The next line, good until the next call. NULL: why is in @e; STATUS_TIMEOUT: none came in so
- * many milliseconds (-1: no bound); STATUS_HOST_ERROR: none comes any more. */
+/*
+ * The signal of `wake` is taken: what has to be put in order is asked with little patience, and
+ * the next signal ends that, too.
+ */
+void client_link_heard(struct client_link *l);
+
+/*
+ * The next line, good until the next call. NULL: why is in @e; STATUS_TIMEOUT: none came in so
+ * many milliseconds (-1: no bound); STATUS_INTERRUPTED: `wake`; STATUS_HOST_ERROR: none comes
+ * any more.
+ */
 char *client_link_line(struct client_link *l, int patience, struct error *e);
 
 /* Sends `WORD id=N MORE`, whose answer is for client_link_line(). */

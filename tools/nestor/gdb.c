@@ -97,7 +97,7 @@ static int open_signals(struct session *s, struct error *e)
 	sigaddset(&set, SIGINT);
 	sigaddset(&set, SIGTERM);
 	sigprocmask(SIG_BLOCK, &set, NULL);
-	s->signals = signalfd(-1, &set, SFD_CLOEXEC);
+	s->signals = s->target.link->wake = signalfd(-1, &set, SFD_CLOEXEC);
 	return s->signals < 0
 		       ? fail(e, STATUS_HOST_ERROR, "gdb: no signals: %s", strerror(errno))
 		       : 0;
@@ -268,12 +268,18 @@ static void serve(struct session *s)
 	while (!s->over && !t->e->status && !t->ended) {
 		enum came came = wait_for(s, s->fd, s->running ? LOOK_MS : -1);
 
-		if (came == CAME_SIGNAL)
+		if (came == CAME_SIGNAL) {
+			client_link_heard(t->link);
 			break;
+		}
 		if (came == CAME_BYTES)
 			take_bytes(s);
 		else if (came == CAME_NOTHING || gdb_target_drain(t))
 			look(s);
+	}
+	if (t->e->status == STATUS_INTERRUPTED) { /* in a request */
+		*t->e = (struct error){.status = 0};
+		client_link_heard(t->link);
 	}
 	if (!t->e->status && !t->ended)
 		gdb_target_clear(t);

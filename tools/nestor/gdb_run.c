@@ -239,12 +239,35 @@ void gdb_point(struct gdb_target *t, const char *p, bool set)
 
 /* ---- registers ---- */
 
+/* A `call` writes them all back, most of them as they are. */
+static bool write_fpu(struct gdb_target *t, unsigned n, const char *digits)
+{
+	const struct gdb_fpu *f = gdb_fpu(t);
+	struct gdb_fpu_piece p;
+	char hex[2 * GDB_REG_BYTES + 1] = "";
+
+	if (!gdb_reg_piece(n, digits, f, &p))
+		return false;
+	if (memcmp(f->data + p.at, p.data, p.size) == 0)
+		return true;
+	for (unsigned i = 0; i < p.size; i++)
+		sprintf(hex + (size_t)2 * i, "%02x", (unsigned)p.data[i]);
+	t->fpu_known = false;
+	return gdb_ask(t, "fpu", gdb_no_item, NULL, "vm=%s vcpu=%u at=%u data=%s%s", t->vm,
+		t->vcpu, p.at, hex, level_words(t));
+}
+
 void gdb_write_register(struct gdb_target *t, const char *p)
 {
 	uint64_t n, value;
 
-	if (!gdb_number(&p, &n) || *p++ != '=' || n >= GDB_REGS || !gdb_reg_take(p, &value)) {
+	if (!gdb_number(&p, &n) || *p++ != '=' || n >= GDB_REGS ||
+		(!gdb_reg_is_fpu((unsigned)n) && !gdb_reg_take(p, &value))) {
 		gdb_put(t, ERROR_PACKET);
+		return;
+	}
+	if (gdb_reg_is_fpu((unsigned)n)) {
+		gdb_put(t, "%s", write_fpu(t, (unsigned)n, p) ? "OK" : ERROR_STATE);
 		return;
 	}
 	gdb_put(t, "%s",

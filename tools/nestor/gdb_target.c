@@ -7,7 +7,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "gdb_regs.h"
 #include "gdb_target_int.h"
 #include "record.h"
 
@@ -162,6 +161,8 @@ void gdb_target_stop(struct gdb_target *t, unsigned signal)
 	if (gdb_ask(t, "pause", gdb_no_item, NULL, "vm=%s", t->vm)) {
 		t->ours = true;
 		put_stop(t, signal);
+	} else if (t->e->status == STATUS_INTERRUPTED) {
+		t->ours = true; /* it may be */
 	} else if (paused(look_at(t).state)) {
 		put_stop(t, signal);
 	} else {
@@ -246,20 +247,43 @@ static void all_registers(struct gdb_target *t)
 {
 	struct gdb_regs r = registers(t);
 
-	for (unsigned i = 0; i < GDB_REGS; i++)
+	for (unsigned i = 0; i < GDB_REGS_MAIN; i++)
 		t->size += gdb_reg_put(&r, i, t->out + t->size);
+}
+
+static void fpu_item(void *context, const char *line)
+{
+	gdb_fpu_item(context, line);
+}
+
+/* GDB asks for one after the other: they are kept until something can have changed. */
+const struct gdb_fpu *gdb_fpu(struct gdb_target *t)
+{
+	if (t->fpu_known)
+		return &t->fpu;
+	t->fpu = (struct gdb_fpu){.legacy = false};
+	t->fpu_known = true;
+	if (t->level)
+		gdb_ask(t, "fpu", fpu_item, &t->fpu, "vm=%s vcpu=%u level=%u", t->vm, t->vcpu,
+			t->level);
+	else
+		gdb_ask(t, "fpu", fpu_item, &t->fpu, "vm=%s vcpu=%u", t->vm, t->vcpu);
+	return &t->fpu;
 }
 
 static void one_register(struct gdb_target *t, const char *p)
 {
 	uint64_t n;
-	struct gdb_regs r;
+	struct gdb_regs r = {.known = {false}};
 
 	if (!gdb_number(&p, &n) || *p || n >= GDB_REGS) {
 		gdb_put(t, "E01");
 		return;
 	}
-	r = registers(t);
+	if (gdb_reg_is_fpu((unsigned)n))
+		gdb_regs_fpu(&r, gdb_fpu(t));
+	else
+		r = registers(t);
 	t->size = gdb_reg_put(&r, (unsigned)n, t->out);
 }
 
@@ -504,6 +528,8 @@ enum gdb_then gdb_target_packet(struct gdb_target *t, const char *data, size_t s
 	const char *rest = data + (size != 0);
 
 	t->size = 0;
+	if (*data != 'p' && *data != 'P') /* of the same vCPU, which has stood still */
+		t->fpu_known = false;
 	switch (*data) {
 	case '?':
 		gdb_target_stop(t, SIGNAL_TRAP);

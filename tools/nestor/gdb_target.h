@@ -8,6 +8,7 @@
 
 #include "client_link.h"
 #include "gdb_packet.h"
+#include "gdb_regs.h"
 
 enum gdb_then {
 	GDB_STAY,     /* the answer is in out */
@@ -40,7 +41,9 @@ struct gdb_target {
 	bool ours;             /* it stands still because GDB wants that */
 	bool ended;            /* the VM runs no more */
 	char why[MANAGE_LINE]; /* the last request was refused */
-	bool no_ack;           /* GDB wants packets without `+` */
+	bool fpu_known;        /* fpu has what the selected vCPU has */
+	struct gdb_fpu fpu;
+	bool no_ack; /* GDB wants packets without `+` */
 	char out[GDB_PACKET];
 	size_t size;
 	/* Text for GDB's console, before the answer. */

@@ -27,6 +27,8 @@ bool gdb_thread(const struct gdb_target *t, const char *p, const char *end, unsi
 
 /* The answer is that the VM has ended. */
 void gdb_put_end(struct gdb_target *t);
+/* The registers of x87, SSE and AVX of the selected vCPU. */
+const struct gdb_fpu *gdb_fpu(struct gdb_target *t);
 /* GDB's user wants the VM to go on, whoever made it stand still. */
 enum gdb_then gdb_go_on(struct gdb_target *t, const char *which);
 

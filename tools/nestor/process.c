@@ -33,6 +33,14 @@ void process_hold_signals(void)
 	signal(SIGPIPE, SIG_IGN);
 }
 
+int process_signals(void)
+{
+	sigset_t set;
+
+	watched_signals(&set);
+	return signalfd(-1, &set, SFD_CLOEXEC);
+}
+
 /* In the child: never returns. */
 static _Noreturn void run_child(
 	const char *const *argv, const char *error_path, int output, pid_t parent)
@@ -58,12 +66,10 @@ int process_start(
 {
 	pid_t self = getpid();
 	int ends[2];
-	sigset_t set;
 
 	if (pipe2(ends, O_CLOEXEC) < 0)
 		return fail(e, STATUS_HOST_ERROR, "cannot make a pipe: %s", strerror(errno));
-	watched_signals(&set);
-	p->signals = signalfd(-1, &set, SFD_CLOEXEC);
+	p->signals = process_signals();
 	p->output = ends[0];
 	p->pid = fork();
 	if (p->pid == 0)

@@ -21,6 +21,9 @@ struct process {
  */
 void process_hold_signals(void);
 
+/* A descriptor that is readable when one of them has come; -1: there is none. The caller's. */
+int process_signals(void);
+
 /*
  * Starts @argv in a process group of its own, without input, with its standard error in the
  * file @error_path. It dies with us, however we end.

@@ -33,7 +33,8 @@ struct profile_node {
 struct profile_slot {
 	uint64_t rip; /* of the instruction */
 	uint64_t
-		ticks; /* that it took, all times together; 0: an empty slot or one just taken */
+		/* that it took, all times together; 0: an empty slot or one just taken */
+		ticks;
 	uint32_t node;
 	uint32_t taken;
 };

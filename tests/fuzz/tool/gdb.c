@@ -88,5 +88,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		serve(&t, &r, size ? data[0] : 0);
 	snprintf(text, sizeof(text), "%.*s", (int)(size & 0x1ff), (const char *)data);
 	gdb_regs_item(&(struct gdb_regs){.known = {false}}, text);
+	gdb_fpu_item(&(struct gdb_fpu){.legacy = false}, text);
 	return 0;
 }
