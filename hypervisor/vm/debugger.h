@@ -70,13 +70,14 @@ enum debugger_set {
 	DEBUGGER_SET,
 	DEBUGGER_SET_UNKNOWN, /* there is no such register, or it cannot be changed */
 	DEBUGGER_SET_VALUE,   /* it cannot have this value */
-	DEBUGGER_SET_STATE /* it can, but not now: an event waits, interrupts are blocked, it is L2 */
+	/* it can, but not now: an event waits, interrupts are blocked, it is L2 */
+	DEBUGGER_SET_STATE
 };
 
 /*
  * Changes a register at the level where the vCPU, which is current, is; only to what VM entry
- * takes: rax to r15, rip, rflags but for VM and what is reserved, cr2, fs_base, gs_base; of L1 cr0,
- * cr3, cr4, cr8, as by MOV.
+ * takes: rax to r15, rip, rflags but for VM and what is reserved, cr2, fs_base, gs_base; of L1
+ * cr0, cr3, cr4, cr8, as by MOV.
  */
 enum debugger_set debugger_set(struct vcpu *vcpu, const char *name, uint64_t value);
 

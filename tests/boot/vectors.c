@@ -14,6 +14,14 @@ uint64_t xmm[2] __attribute__((used)) = {0x1111222233334444, 0x5555666677778888}
 uint64_t ymm[4] __attribute__((used)) = {1, 2, 3, 4};
 uint64_t st __attribute__((used));
 
+/* For GDB to call. */
+uint64_t twice(uint64_t x);
+
+__attribute__((noinline, used)) uint64_t twice(uint64_t x)
+{
+	return 2 * x;
+}
+
 __attribute__((naked)) static void holds(void)
 {
 	__asm__("fninit\n\tfld1\n\tfldpi\n\tmovdqu xmm(%rip), %xmm1\n\tvmovdqu ymm(%rip), %ymm2\n"

@@ -331,13 +331,16 @@ static const char vectors[] =
 
 static size_t put_feature(char out[GDB_XML], size_t n, const char *feature)
 {
+	/* `call` leaves control registers alone. */
+	const char *kept = strcmp(feature, CTRL) == 0 ? " save-restore=\"no\"" : "";
+
 	n += (size_t)snprintf(out + n, GDB_XML - n, "<feature name=\"%s\">%s", feature,
 		strcmp(feature, SSE) == 0 ? vectors : "");
 	for (unsigned i = 0; i < GDB_REGS; i++)
 		if (strcmp(rows[i].feature, feature) == 0)
 			n += (size_t)snprintf(out + n, GDB_XML - n,
-				"<reg name=\"%s\" bitsize=\"%u\" type=\"%s\" regnum=\"%u\"/>",
-				rows[i].name, rows[i].bits, rows[i].type, i);
+				"<reg name=\"%s\" bitsize=\"%u\" type=\"%s\" regnum=\"%u\"%s/>",
+				rows[i].name, rows[i].bits, rows[i].type, i, kept);
 	return n + (size_t)snprintf(out + n, GDB_XML - n, "</feature>");
 }
 
