@@ -103,6 +103,14 @@ static void load_debug_registers(struct vcpu_debug *d)
 	vmwrite(VMCS_GUEST_DR7, d->plan.dr7);
 }
 
+/* L1 injects an exit by MTF: nothing is executed, be L2 active or not (SDM 26.6.8). */
+static bool exits_at_once(void)
+{
+	uint32_t info = vmread32(VMCS_ENTRY_INTR_INFO);
+
+	return info & INTR_INFO_VALID && INTR_INFO_TYPE(info) == INTR_OTHER_EVENT;
+}
+
 void debugger_load(struct vcpu *vcpu)
 {
 	struct vcpu_debug *d = &vcpu->debug;
@@ -117,7 +125,7 @@ void debugger_load(struct vcpu *vcpu)
 	load_debug_registers(d);
 	if (d->dr)
 		proc |= PROC_MOV_DR_EXITING;
-	if (steps_here(d, now.level) || behind || d->quiet)
+	if ((steps_here(d, now.level) || behind || d->quiet) && !exits_at_once())
 		proc |= PROC_MTF;
 	d->control = proc != own;
 	if (d->control)

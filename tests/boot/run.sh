@@ -624,18 +624,18 @@ test_gdb_shows_and_changes_vectors_and_control_registers() {
 # linux_symbols: what the run has told of its kernel's symbols, as a file for GDB (docs/gdb.md).
 linux_symbols() {
 	{
-		echo '.section .text, "ax", @nobits'
+		echo '.section .kernel, "ax", @nobits'
 		echo 'base: .skip 0x2000000'
 		tr -d '\r' <"$out.text" | awk '$1 == "L1:" && $2 == "symbol" {
 			printf ".globl %s\n.type %s, @%s\n.set %s, base + 0x%s - 0xffffffff81000000\n", $3, $3, $4 ~ /[tTwW]/ ? "function" : "object", $3, $5 }'
-	} >"$out.S" && as -o "$out.o" "$out.S" && ld -Ttext=0xffffffff81000000 -e 0 -o "$out.symbols" "$out.o"
+	} >"$out.S" && as -o "$out.o" "$out.S" && ld --section-start=.kernel=0xffffffff81000000 -e 0 -o "$out.symbols" "$out.o"
 }
 
 # The stock kernel as L1 with its KVM and QEMU, and as L2: breakpoints at functions, a watchpoint, steps in L2; L1's KVM at its exit handler; and both say what they say without.
 long_gdb_debugs_linux_as_l2_and_kvm_in_l1() {
 	local at pid LIMIT=900 GDB_LIMIT=300 GDB_FILE
 	managed --l1 "$B/debian/vmlinuz" --initrd "$B/debian/qemu.cpio" --memory 768M --ips 200000000 \
-		--cmdline "$LINUX quiet l2=qemu end=poweroff symbols=run_init_process,__x64_sys_reboot,jiffies_64,vmx_handle_exit"
+		--cmdline "$LINUX quiet l2=qemu end=poweroff symbols=run_init_process|__x64_sys_reboot|jiffies_64|vmx_handle_exit"
 	said 'starting L2 with Debian' || return 1
 	linux_symbols || return 1
 	GDB_FILE=$out.symbols
