@@ -81,6 +81,59 @@ static inline void cpu_pause(void)
 	hw_pause();
 }
 
+/* Registers that a vCPU leaves in the CPU. */
+uint64_t hw_rdmsr(uint32_t msr);
+void hw_wrmsr(uint32_t msr, uint64_t value);
+void hw_xsetbv(uint64_t value);
+void hw_xsave(void *area, uint64_t mask);
+void hw_xrstor(const void *area, uint64_t mask);
+
+static inline uint64_t rdmsr(uint32_t msr)
+{
+	return hw_rdmsr(msr);
+}
+
+static inline void wrmsr(uint32_t msr, uint64_t value)
+{
+	hw_wrmsr(msr, value);
+}
+
+static inline void xsetbv(uint32_t index, uint64_t value)
+{
+	(void)index;
+	hw_xsetbv(value);
+}
+
+static inline void xsave64(void *area, uint64_t mask)
+{
+	hw_xsave(area, mask);
+}
+
+static inline void xrstor64(const void *area, uint64_t mask)
+{
+	hw_xrstor(area, mask);
+}
+
+static inline uint64_t read_cr2(void)
+{
+	return 0;
+}
+
+static inline void write_cr2(uint64_t value)
+{
+	(void)value;
+}
+
+static inline void read_debug_registers(uint64_t dr[5])
+{
+	(void)dr;
+}
+
+static inline void write_debug_registers(const uint64_t dr[5])
+{
+	(void)dr;
+}
+
 static inline void *read_gs_self(void)
 {
 	return hw_cpu;
