@@ -246,7 +246,7 @@ bool serve_redfish_medium(struct serve_job *j)
 	media_folder(j, folder, sizeof(folder));
 	if (images) {
 		medium = describe_medium(j, folder, drive, images);
-		redfish_etag(medium, j->reply->etag, sizeof(j->reply->etag));
+		serve_etag(medium, j->reply->etag, sizeof(j->reply->etag));
 		redfish_done(j, medium);
 	} else if (!drive) {
 		serve_problem(
