@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # What bench-init printed, as rows of kvm_virtio.txt: operation, exits, ticks with QEMU's main loop (or tap), ticks with an
-# I/O thread (or vhost). Files in this order: disk, tap, vhost, nested, nestedtap, nestedvhost.
+# I/O thread (or vhost). Files in this order: disk, tap, vhost, nested.
 FNR == 1 { file++ }
 { sub(/:$/, "", $1) }
 
@@ -47,19 +47,6 @@ $1 ~ /^(tap|vhost)_/ {
 	else
 		note(operation, "exits", sprintf("%.2f", ($3 - started) / part[4]))
 }
-
-# exits NUMBER NAME COUNT: of all until then, and COUNT requests of an L2 were made since the line before; NAME_start_0: what
-# starting costs. Of the L2 with the same NAME: net: NUMBER ticks a frame
-file > 3 && $1 == "exits" {
-	spent = $2 - so_far
-	so_far = $2
-	if ($3 ~ /_start_0$/) {
-		started = spent
-		started_count = $4
-	} else if ($3 != "begin")
-		note("l2_" $3, "exits", sprintf("%.2f", (spent - started) / ($4 - started_count)))
-}
-file > 4 && /^net_.* ticks a frame/ { note("l2_" $1, file == 5 ? "main" : "fast", $3) }
 
 function value(operation, column) {
 	return (operation, column) in cell ? cell[operation, column] : "-"

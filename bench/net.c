@@ -153,7 +153,7 @@ int payload_main(void)
 	serving = cmdline_flag("serve");
 	net.vector = halting ? VECTOR : VIO_POLLED;
 	apic_take_all();
-	if (!vnet_open(&net, FEATURES, BUFFERS, size > 1514 ? VNET_FRAME : 2048))
+	if (!vnet_open(&net, FEATURES, BUFFERS, serving || size > 1514 ? VNET_FRAME : 2048))
 		return 1;
 	make(sender ? size : 60, sender ? 1 : 2, sender ? 2 : 1);
 	do {

@@ -92,7 +92,7 @@ host() { # NAME SCENARIO-LINES [VM]: `host` goes on after a mark once its figure
 	grep -q '^host: done' "$out/$name.txt" || incomplete "$name"
 }
 host_vm() { # RUNS MORE
-	printf '  - {name: host, kernel: %s, initrd: %s, memory: 512M, cmdline: "%s marks=typed run=%s", %s}\n' \
+	printf '  - {name: host, kernel: %s, initrd: %s, memory: 512M, cmdline: "%s run=%s", %s}\n' \
 		"$(realpath "$B/debian/vmlinux")" "$(realpath "$out/host.cpio")" "$HOST_WORDS" "$1" "$2"
 }
 
