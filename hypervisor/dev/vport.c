@@ -238,6 +238,8 @@ bool vport_add(struct platform *p, unsigned number, uint16_t bdf)
 	if (v->f == NULL)
 		return false;
 	vpci_config_set(v->f, PCI_HEADER_TYPE, 1, PCI_HEADER_BRIDGE | PCI_HEADER_MULTIFUNCTION);
+	/* SeaBIOS does not turn it on, and uses what is behind. */
+	vpci_config_set(v->f, PCI_COMMAND, 2, PCI_COMMAND_MASTER);
 	open_bridge(v->f);
 	add_express(v->f, PCIE_TYPE_ROOT << PCIE_TYPE_SHIFT | PCIE_HAS_SLOT, 0);
 	add_slot(v->f, number);

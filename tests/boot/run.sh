@@ -1024,23 +1024,24 @@ attached() {
 
 # A disk and a network device behind root ports; Linux' own driver of slots (pciehp).
 come_and_go() { # ROUNDS
-	local at pid round
+	local at pid round LIMIT=600
 	{
 		printf 'networks: [lan]\nmachine: {cpus: 2}\nvms:\n'
 		printf '  - {name: linux, kernel: %s, initrd: %s, memory: 128M, root-ports: 2, disks: [{scratch: 1M, root-port: 1, attached: off}],\n' \
 			"$PWD/$B/debian/vmlinux" "$PWD/$B/debian/devices.cpio"
 		printf '     nets: [{network: lan, root-port: 2, attached: off}], cmdline: "%s quiet try=slots addr=10.0.0.1 rounds=%d"}\n' "$LINUX" "$1"
-		printf '  - {name: peer, kernel: %s, initrd: %s, memory: 128M, nets: [lan],\n' \
+		printf '  - {name: peer, start: off, kernel: %s, initrd: %s, memory: 128M, nets: [lan],\n' \
 			"$PWD/$B/debian/vmlinux" "$PWD/$B/debian/devices.cpio"
 		printf '     cmdline: "%s quiet try=ping addr=10.0.0.2 peer=10.0.0.1"}\n' "$LINUX"
 	} >"$out.yaml"
 	managed "$out.yaml"
-	ask 0 devices linux && answered '^attached=none detached=1,2$' && said '^linux\| .*virtio0-input' || return 1
-	ask 66 attach peer 1 && ask 0 attach linux 2 && ask 72 attach linux 2 && said '^linux\| slots: net here' && said '^peer\| ping: ok' &&
+	said '^linux\| .*virtio0-input' && ask 0 devices linux && answered '^attached=none detached=1,2$' || return 1
+	ask 66 attach peer 1 && ask 0 attach linux 2 && ask 72 attach linux 2 && said '^linux\| slots: net here' &&
+		ask 0 start peer && said '^peer\| .*virtio[01]-input' && said '^peer\| ping: ok' &&
 		ask 0 detach linux 2 && answered '^slot=2 state=asked$' && said '^linux\| slots: net gone' || return 1
 	for round in $(seq "$1"); do
 		attached 1 && said "^linux\| slots: disk here $round\$" && ask 0 devices linux && answered '^attached=1 detached=2$' || return 1
-		if [ $((round % 2)) = 0 ]; then
+		if [ "$round" = "$1" ]; then
 			ask 0 detach linux 1 --force && answered '^slot=1 state=gone$'
 		else
 			ask 0 detach linux 1 && answered '^slot=1 state=asked$'
