@@ -48,7 +48,9 @@ void hw_xsave(void *to, uint64_t mask)
 	memcpy((uint8_t *)to + AVX_AT, cpu + AVX_AT, 256);
 }
 
-/* It faults for reserved bits of MXCSR, and for a header that is none of the standard format. */
+/*
+ * It faults for reserved bits of MXCSR, and for a header that is none of the standard format.
+ */
 void hw_xrstor(const void *from, uint64_t mask)
 {
 	uint32_t mxcsr;
