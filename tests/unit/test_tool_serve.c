@@ -63,7 +63,7 @@ static void each_route_is_reached_by_its_own_path(void **state)
 				continue;
 			}
 			path[n] = strncmp(at, "{n}", 3) == 0 || strncmp(at, "{net}", 5) == 0 ||
-						  strncmp(at, "{port}", 6) == 0
+						  strncmp(at, "{slot}", 6) == 0
 					  ? '1'
 					  : 'x';
 			at = strchr(at, '}');

@@ -9,6 +9,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "bridge_media.h"
 #include "bridge_port.h"
 #include "record.h"
 
@@ -272,69 +273,13 @@ static void do_for_console(
 	answer(c, MANAGE_IS_OK, "");
 }
 
-/* ---- files for drives ---- */
-
-/* It is copied first, piece by piece, and then offered to Nestor. */
+/* A file for a drive is copied first, piece by piece, and then offered to Nestor. */
 static void lend(struct bridge *b, struct bridge_client *c, const struct manage_request *r)
 {
-	char why[128];
+	char why[BRIDGE_WHY];
 
-	c->lends = media_begin(b->media, c->file, r->vm, r->disk, why);
-	c->file = -1;
-	c->force = r->number[MANAGE_ARG_FORCE] != 0;
-	c->asks = c->lends != NULL;
-	if (!c->lends)
+	if (!bridge_media_begin(b, c, r, why))
 		answer(c, MANAGE_IS_STATE, why);
-}
-
-/* The client's request is over, and its next one may come. */
-static void end_request(struct bridge *b, struct bridge_client *c);
-
-static void go_on_lending(struct bridge *b, struct bridge_client *c)
-{
-	struct media_slot *s = c->lends;
-	char why[128];
-
-	if (c->fd < 0) { /* nobody waits for it any more */
-		c->lends = NULL;
-		media_free(b->media, s);
-		return;
-	}
-	if (media_copy(b->media, s, why)) {
-		c->lends = NULL;
-		c->passed_id = b->next_id++;
-		c->line_size = (size_t)snprintf(c->line, sizeof(c->line),
-			"borrow id=%u vm=%s disk=%s lent=%u bytes=%" PRIu64 "%s", c->passed_id,
-			s->vm, s->disk, s->number, s->size, c->force ? " force=1" : "");
-		c->passed = false;
-	} else if (*why) {
-		c->lends = NULL;
-		media_free(b->media, s);
-		answer(c, MANAGE_IS_STATE, why);
-		end_request(b, c);
-	}
-}
-
-/* Which medium that Nestor was told of has a number. */
-static struct media_slot *offered(const struct bridge *b, uint64_t number)
-{
-	struct media_slot *s = &b->media->slot[number % MEDIA_SLOTS];
-
-	return s->state == MEDIA_OFFERED && s->number == number ? s : NULL;
-}
-
-/* Nestor has done the last request, or not, whoever asked for it: what has which drive now? */
-static void settle_media(struct bridge *b, bool done)
-{
-	const struct manage_request *r = &b->sent;
-	struct media_slot *s = NULL;
-
-	if (r->op == MANAGE_BORROW)
-		s = offered(b, r->number[MANAGE_ARG_LENT]);
-	if (s && !done)
-		media_free(b->media, s);
-	else if (done && (s || r->op == MANAGE_EJECT || r->op == MANAGE_INSERT))
-		media_has(b->media, r->vm, r->disk, s);
 }
 
 /* What the tool does itself. */
@@ -413,12 +358,23 @@ static void take_bytes(struct bridge *b, struct bridge_client *c)
 	memmove(c->more, c->more + used, c->more_size);
 }
 
+/* The client's request is over, and its next one may come. */
 static void end_request(struct bridge *b, struct bridge_client *c)
 {
 	c->asks = c->holds = false;
 	c->changes = (struct bridge_hold){0};
 	c->line_size = 0;
 	take_bytes(b, c);
+}
+
+static void go_on_lending(struct bridge *b, struct bridge_client *c)
+{
+	char why[BRIDGE_WHY];
+
+	if (bridge_media_go_on(b, c, why))
+		return;
+	answer(c, MANAGE_IS_STATE, why);
+	end_request(b, c);
 }
 
 static void read_client(struct bridge *b, struct bridge_client *c)
@@ -575,7 +531,7 @@ static void give(struct bridge *b, const char *record, bool last)
 	bool its = c && c->asks && record_number(record, "id") == c->passed_id;
 
 	if (last && record_number(record, "id") == b->sent_id)
-		settle_media(b, is_done(record));
+		bridge_media_settle(b, is_done(record));
 	rest = rest ? strchr(rest + 1, ' ') : NULL;
 	if (its)
 		bridge_say(

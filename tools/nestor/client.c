@@ -37,23 +37,10 @@ enum verb_takes {
 
 /* What asks, where it is more than one request with all of its answer. */
 struct client;
-static int ask_memory(struct client *c);
-static int ask_poke(struct client *c);
-static int ask_balloon(struct client *c);
-static int ask_define(struct client *c);
-static int ask_stat(struct client *c);
-static int ask_weight(struct client *c);
-static int ask_pins(struct client *c);
-static int ask_boot(struct client *c);
-static int ask_medium(struct client *c);
-static int ask_link(struct client *c);
-static int ask_slot(struct client *c);
-static int follow_events(struct client *c);
-static int run_top(struct client *c);
-static int run_bundle(struct client *c);
-static int run_gdb(struct client *c);
-static int run_dial(struct client *c);
-static int run_console(struct client *c);
+typedef int verb_run(struct client *c);
+static verb_run ask_memory, ask_poke, ask_balloon, ask_define, ask_stat, ask_weight, ask_pins,
+	ask_boot, ask_medium, ask_link, ask_slot, follow_events, run_top, run_bundle, run_gdb,
+	run_dial, run_console;
 
 /* What a verb asks for, and how its answer is shown. */
 static const struct verb {
@@ -62,7 +49,7 @@ static const struct verb {
 	unsigned takes;
 	enum client_shape shape;
 	const char *usage, *about;
-	int (*run)(struct client *c); /* NULL: asks */
+	verb_run *run; /* NULL: asks */
 } verbs[] = {
 	{"ps", "list", 0, 0, SHAPE_TABLE, "", "the VMs, and how they are", NULL},
 	{"define", "define", 1, TAKES_LIKE, SHAPE_NONE, " VM --like VM [KEY=VALUE]...",

@@ -105,11 +105,19 @@ bool serve_is_name(const char *word)
 	return *word && word[strspn(word, letters)] == 0;
 }
 
+static bool take_number(struct text t, unsigned least, unsigned most, unsigned *out)
+{
+	uint64_t n;
+	bool good = text_number(t, &n) && n >= least && n <= most;
+
+	*out = good ? (unsigned)n : *out;
+	return good;
+}
+
 /* A part of a path that stands where the table has @pattern. */
 static bool take_part(struct serve_request *r, struct text pattern, const char *word)
 {
 	struct text t = text_of(word, SERVE_WORD);
-	uint64_t n;
 
 	if (text_is(pattern, "{name}"))
 		return serve_is_name(word) && text_copy(t, r->vm, sizeof(r->vm));
@@ -119,24 +127,12 @@ static bool take_part(struct serve_request *r, struct text pattern, const char *
 		return serve_is_name(word) && text_copy(t, r->disk, sizeof(r->disk));
 	if (text_is(pattern, "{port}"))
 		return serve_is_name(word) && text_copy(t, r->port, sizeof(r->port));
-	if (text_is(pattern, "{net}")) {
-		if (!text_number(t, &n) || n >= LIMIT_NETS)
-			return false;
-		r->net = (unsigned)n;
-		return true;
-	}
-	if (text_is(pattern, "{slot}")) {
-		if (!text_number(t, &n) || n == 0 || n > LIMIT_ROOT_PORTS)
-			return false;
-		r->slot = (unsigned)n;
-		return true;
-	}
-	if (text_is(pattern, "{n}")) {
-		if (!text_number(t, &n) || n >= LIMIT_VCPUS)
-			return false;
-		r->vcpu = (unsigned)n;
-		return true;
-	}
+	if (text_is(pattern, "{net}"))
+		return take_number(t, 0, LIMIT_NETS - 1, &r->net);
+	if (text_is(pattern, "{slot}"))
+		return take_number(t, 1, LIMIT_ROOT_PORTS, &r->slot);
+	if (text_is(pattern, "{n}"))
+		return take_number(t, 0, LIMIT_VCPUS - 1, &r->vcpu);
 	return text_is(pattern, word);
 }
 
