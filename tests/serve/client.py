@@ -40,7 +40,7 @@ class Serve:
         expect(self.url, 'it does not serve:', *self.command)
         self.verify = verify
 
-    def ask(self, method, path, token=TOKEN, timeout=20, **more):
+    def ask(self, method, path, token=TOKEN, timeout=60, **more):
         headers = more.pop('headers', {})
         if token:
             headers = {'Authorization': 'Bearer ' + token, **headers}
@@ -296,7 +296,7 @@ def test_problems_have_their_status(s, doc):
 
 def samples(s):
     text = s.get('/metrics').text
-    judged = subprocess.run([PROMTOOL, 'check', 'metrics'], input=text, capture_output=True, text=True, timeout=20, check=False)
+    judged = subprocess.run([PROMTOOL, 'check', 'metrics'], input=text, capture_output=True, text=True, timeout=60, check=False)
     expect(judged.returncode == 0 and not judged.stderr, 'promtool:', judged.stdout, judged.stderr)
     out = {}
     for family in text_string_to_metric_families(text):

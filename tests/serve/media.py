@@ -26,7 +26,7 @@ FROM_CD = (sushy.BootSource.CD, sushy.BootSourceOverrideEnabled.CONTINUOUS)
 NOTHING = (sushy.BootSource.NONE, sushy.BootSourceOverrideEnabled.DISABLED)
 
 
-def said(text, times=1, seconds=30):
+def said(text, times=1, seconds=180):
     """The run has printed it so often."""
     until = time.time() + seconds
     while True:
@@ -116,7 +116,7 @@ def media(system):
     drive.refresh()
     expect(drive.inserted and drive.image == 'nestor:boot' and drive.image_name == 'boot' and
            drive.write_protected, drive.json)
-    answer = requests.get(URL + system.path + '/VirtualMedia/cdrom0', auth=('any', TOKEN), timeout=20)
+    answer = requests.get(URL + system.path + '/VirtualMedia/cdrom0', auth=('any', TOKEN), timeout=60)
     expect(answer.json()['Image'] == 'nestor:boot', answer.text)
     fetches(drive)
     return drive
@@ -126,11 +126,11 @@ def conditions(system):
     """A change of what is not as it was any more is refused. Nothing else changes meanwhile: it is off."""
     state(system, sushy.PowerState.OFF)
     url, who = URL + system.path, ('any', TOKEN)
-    etag = requests.get(url, auth=who, timeout=20).headers['ETag']
+    etag = requests.get(url, auth=who, timeout=60).headers['ETag']
     body = {'Boot': {'BootSourceOverrideTarget': 'Hdd', 'BootSourceOverrideEnabled': 'Once'}}
 
     def patch(**headers):
-        return requests.patch(url, json=body, auth=who, timeout=20, headers=headers).status_code
+        return requests.patch(url, json=body, auth=who, timeout=60, headers=headers).status_code
 
     expect(patch(**{'If-Match': etag}) == 204, etag)
     expect(patch(**{'If-Match': etag}) == 412, etag)
@@ -138,7 +138,7 @@ def conditions(system):
     for wrong in ({'Boot': {}}, {'Boot': 1}, {}, {'Boot': {'BootSourceOverrideTarget': 'Usb'}},
                   {'Boot': {'BootSourceOverrideEnabled': 'Never'}}, {'Boot': {'BootOrder': []}},
                   {'Name': 'x'}):
-        answer = requests.patch(url, json=wrong, auth=who, timeout=20)
+        answer = requests.patch(url, json=wrong, auth=who, timeout=60)
         expect(answer.status_code == 400 and 'error' in answer.json(), wrong, answer.text)
     system.set_system_boot_options(*FROM_CD)
     expect(boot_of(system) == FROM_CD, boot_of(system))
@@ -191,7 +191,7 @@ def main():
     for path, kind in (('Systems/bios/VirtualMedia/cdrom0', 'VirtualMedia'),
                        ('Managers/bios/VirtualMedia/cdrom0', 'VirtualMedia'),
                        ('Systems/linux/EthernetInterfaces/0', 'EthernetInterface')):
-        answer = requests.get(URL + '/redfish/v1/' + path, auth=('any', TOKEN), timeout=20).json()
+        answer = requests.get(URL + '/redfish/v1/' + path, auth=('any', TOKEN), timeout=60).json()
         expect(answer['@odata.id'] == '/redfish/v1/' + path and answer['@odata.type'].endswith('.' + kind) and
                answer['Id'] and answer['Name'], answer)
     conditions(system)

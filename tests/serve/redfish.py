@@ -41,7 +41,7 @@ def walk():
         path = left.pop()
         if path in seen:
             continue
-        answer = requests.get(URL + path, auth=('any', TOKEN), timeout=20)
+        answer = requests.get(URL + path, auth=('any', TOKEN), timeout=60)
         expect(answer.status_code == 200, path, answer.status_code, answer.text)
         expect(answer.headers['OData-Version'] == '4.0', path, answer.headers)
         seen[path] = answer.json()
@@ -75,13 +75,13 @@ def links(value):
 def open_documents():
     """What clients read before they have a token; all else needs one."""
     for path in '/redfish', '/redfish/v1/odata', '/redfish/v1':
-        expect(requests.get(URL + path, timeout=20).status_code == 200, path)
-    metadata = requests.get(URL + '/redfish/v1/$metadata', timeout=20)
+        expect(requests.get(URL + path, timeout=60).status_code == 200, path)
+    metadata = requests.get(URL + '/redfish/v1/$metadata', timeout=60)
     expect(metadata.headers['Content-Type'] == 'application/xml', metadata.headers)
     xml.etree.ElementTree.fromstring(metadata.content)
-    answer = requests.get(URL + '/redfish/v1/Systems', timeout=20)
+    answer = requests.get(URL + '/redfish/v1/Systems', timeout=60)
     expect(answer.status_code == 401 and 'error' in answer.json(), answer.text)
-    answer = requests.get(URL + '/redfish/v1/Systems?$expand=.', auth=('any', TOKEN), timeout=20)
+    answer = requests.get(URL + '/redfish/v1/Systems?$expand=.', auth=('any', TOKEN), timeout=60)
     expect(answer.status_code == 501, answer.text)
 
 
@@ -137,9 +137,9 @@ def sessions():
     expect([s.username for s in members] == ['admin'], members)
     secret = root._auth.get_session_key()
     with_it = {'X-Auth-Token': secret}
-    expect(requests.get(URL + '/v1/vms', headers=with_it, timeout=20).status_code == 200, 'session')
+    expect(requests.get(URL + '/v1/vms', headers=with_it, timeout=60).status_code == 200, 'session')
     root._auth.close()
-    expect(requests.get(URL + '/v1/vms', headers=with_it, timeout=20).status_code == 401, 'it goes on')
+    expect(requests.get(URL + '/v1/vms', headers=with_it, timeout=60).status_code == 401, 'it goes on')
     expect_raises(exceptions.AccessError, lambda: sushy.Sushy(
         URL + '/redfish/v1', auth=auth.SessionAuth('admin', TOKEN + 'x'), verify=False))
 

@@ -192,7 +192,8 @@ static void what_lies_beyond_the_file_or_memory_is_not_asked_for(void **state)
 
 static void such_a_disk_has_a_size_and_nothing_in_memory(void **state)
 {
-	struct disk_config c = {.host = 1, .size = 20ull << 30, .port = NBD_PORT};
+	struct disk_config c = {
+		.host = 1, .size = 20ull << 30, .port = NBD_PORT, .attached = true};
 
 	(void)state;
 	assert_null(disk_config_error(&c, 0));

@@ -63,8 +63,8 @@ void serve_help(void)
 	     "  --media-limit SIZE  of what is fetched; default: 4G, at most 7G\n"
 	     "  --media-folder DIR  where it is until the run has it; default: /var/tmp\n"
 	     "  --media-ca FILE     who certifies https servers (PEM); default: the system's\n"
-	     "  --events-to URL,... where clients of Redfish may have events sent to: URLs\n"
-	     "                      that begin like one of these; default: nowhere\n\n"
+	     "  --events-to URL,... where clients of Redfish may have events sent to: one of\n"
+	     "                      these, or what is in it; default: nowhere\n\n"
 	     "Exit statuses: 0, a signal ended it; 64 bad command line; 74 it cannot listen.");
 }
 

@@ -10,6 +10,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "fetch_url.h"
 #include "serve_log.h"
 #include "serve_redfish_events.h"
 
@@ -17,45 +18,49 @@
 
 /* ---- what is allowed ---- */
 
-static const char *allowed;
+static struct fetch_url allowed[PUSH_PLACES];
+static unsigned places;
 
-/* `http[s]://HOST[:PORT]/...`: with the slash, so that no other host begins alike. */
-static bool is_place(const char *url, size_t size)
+static int allow(const char *text, struct error *e)
 {
-	size_t scheme = strncmp(url, "http://", 7) == 0    ? 7
-			: strncmp(url, "https://", 8) == 0 ? 8
-							   : 0;
-	size_t host = scheme ? strcspn(url + scheme, "/") : 0;
+	struct fetch_url *u = &allowed[places];
+	const char *wrong =
+		places == PUSH_PLACES ? "there are too many" : fetch_url_read(text, u);
 
-	return host && scheme + host < size && !memchr(url + scheme, '@', host);
+	if (!wrong && (u->scheme == FETCH_FILE || strchr(text, '?')))
+		wrong = "must be http[s]://HOST[:PORT]/, and may have a path";
+	if (wrong)
+		return fail(e, STATUS_USAGE, "--events-to '%.100s': %s", text, wrong);
+	places++;
+	return 0;
 }
 
 int serve_push_allow(const char *list, struct error *e)
 {
+	char text[FETCH_URL_MAX + 1]; /* one more is too long for everybody */
 	size_t size;
 
 	for (const char *at = list; at && *at; at += size + (at[size] == ',')) {
 		size = strcspn(at, ",");
-		if (!is_place(at, size))
-			return fail(e, STATUS_USAGE,
-				"--events-to: '%.*s' must be http[s]://HOST[:PORT]/, and may have a path",
-				(int)(size < 100 ? size : 100), at);
+		snprintf(text, sizeof(text), "%.*s",
+			(int)(size < sizeof(text) ? size : sizeof(text)), at);
+		if (allow(text, e))
+			return e->status;
 	}
 	if (list)
 		curl_global_init(CURL_GLOBAL_DEFAULT); /* once, before there are threads */
-	allowed = list;
 	return 0;
 }
 
 bool serve_push_is_allowed(const char *destination)
 {
-	size_t size;
+	struct fetch_url u;
 
-	for (const char *at = allowed; at && *at; at += size + (at[size] == ',')) {
-		size = strcspn(at, ",");
-		if (strncmp(destination, at, size) == 0)
+	if (fetch_url_read(destination, &u))
+		return false;
+	for (unsigned i = 0; i < places; i++)
+		if (fetch_url_is_below(&u, &allowed[i]))
 			return true;
-	}
 	return false;
 }
 
@@ -116,6 +121,8 @@ static CURL *open_client(struct subscription *s, struct curl_slist *headers)
 	curl_easy_setopt(c, CURLOPT_PROTOCOLS_STR, "http,https");
 	curl_easy_setopt(c, CURLOPT_PROXY, "");
 	curl_easy_setopt(c, CURLOPT_FOLLOWLOCATION, 0L);
+	curl_easy_setopt(c, CURLOPT_PATH_AS_IS, 1L);
+	curl_easy_setopt(c, CURLOPT_NETRC, (long)CURL_NETRC_IGNORED);
 	curl_easy_setopt(c, CURLOPT_NOSIGNAL, 1L);
 	curl_easy_setopt(c, CURLOPT_TIMEOUT, (long)PUSH_TIME);
 	curl_easy_setopt(c, CURLOPT_HTTPHEADER, headers);

@@ -14,6 +14,7 @@
 #include "status.h"
 
 #define PUSH_SUBSCRIPTIONS 8u
+#define PUSH_PLACES        16u
 #define PUSH_TRIES         3  /* for an event; then the subscription ends */
 #define PUSH_INTERVAL      5  /* seconds in between */
 #define PUSH_TIME          10 /* seconds that a destination has for an event */
@@ -25,8 +26,8 @@ struct serve_push {
 };
 
 /*
- * Destinations that are allowed: URLs, with commas between; each allows what begins with it.
- * NULL: none. @list must stay.
+ * Destinations that are allowed: URLs, with commas between; each allows itself and what is in
+ * its folder (fetch_url.h). NULL: none.
  */
 int serve_push_allow(const char *list, struct error *e);
 bool serve_push_is_allowed(const char *destination);
