@@ -19,38 +19,60 @@ static struct {
 	bool busy; /* a CPU reads; atomic */
 } media;
 
-/* Until it is not busy and has these flags. False: an error, or it takes too long. */
-static bool wait_for(uint8_t flags)
+/*
+ * Until it is not busy and has none of the flags beside these, or @ends: then false. The status
+ * at last.
+ */
+static bool wait_for(uint64_t ends, uint8_t flags, uint8_t none, uint8_t *status)
 {
-	uint64_t end = rdtsc() + (uint64_t)tsc_khz * PATIENCE_MS;
-
 	do {
-		uint8_t status = inb(PORT(IDE_STATUS));
-
-		if (status & IDE_STATUS_BUSY)
-			cpu_pause();
-		else if (status & (IDE_STATUS_ERR | IDE_STATUS_FAULT))
-			return false;
-		else if ((status & flags) == flags)
+		*status = inb(PORT(IDE_STATUS));
+		if (!(*status & (IDE_STATUS_BUSY | none)) && (*status & flags) == flags)
 			return true;
-	} while (rdtsc() < end);
+		cpu_pause();
+	} while (rdtsc() < ends);
 	return false;
 }
 
-/* 256 sectors are said as 0. */
+static uint64_t patience(void)
+{
+	return rdtsc() + (uint64_t)tsc_khz * PATIENCE_MS;
+}
+
+/* What a read that failed left would be the data of the next one. */
+static void reset_drive(void)
+{
+	uint64_t ends = rdtsc() + tsc_khz / 50; /* it takes 5 us */
+
+	outb(CONTROL, IDE_CONTROL_SRST | IDE_CONTROL_NIEN);
+	while (rdtsc() < ends)
+		cpu_pause();
+	outb(CONTROL, IDE_CONTROL_NIEN);
+}
+
+/* 256 sectors are said as 0. An error stays in the status until the next command. */
 static bool read_sectors(uint32_t first, uint8_t *to, uint32_t count)
 {
-	if (!wait_for(0))
+	const uint8_t errors = IDE_STATUS_ERR | IDE_STATUS_FAULT;
+	uint64_t ends = patience();
+	uint8_t status;
+
+	if (!wait_for(ends, 0, IDE_STATUS_DRQ, &status))
 		return false;
 	outb(PORT(IDE_DRIVE), (uint8_t)(IDE_DRIVE_LBA | first >> 24));
-	if (!wait_for(IDE_STATUS_READY))
+	if (!wait_for(ends, IDE_STATUS_READY, IDE_STATUS_DRQ, &status))
 		return false;
 	outb(PORT(IDE_COUNT), (uint8_t)count);
 	for (unsigned i = 0; i < 3; i++)
 		outb(PORT(IDE_LBA + i), (uint8_t)(first >> 8 * i));
 	outb(PORT(IDE_STATUS), IDE_READ_SECTORS);
 	for (; count > 0; count--, to += MEDIA_SECTOR) {
-		if (!wait_for(IDE_STATUS_DRQ))
+		ends = patience();
+		do {
+			if (!wait_for(ends, 0, 0, &status) || status & errors)
+				return false;
+		} while (!(status & IDE_STATUS_DRQ) && rdtsc() < ends);
+		if (!(status & IDE_STATUS_DRQ))
 			return false;
 		insw(PORT(IDE_DATA), to, MEDIA_SECTOR / 2);
 	}
@@ -81,6 +103,8 @@ enum media_result media_read(uint64_t at, void *to, uint32_t size)
 	if (__atomic_exchange_n(&media.busy, true, __ATOMIC_ACQUIRE))
 		return MEDIA_BUSY;
 	ok = read_sectors((uint32_t)(at / MEDIA_SECTOR), to, size / MEDIA_SECTOR);
+	if (!ok)
+		reset_drive();
 	__atomic_store_n(&media.busy, false, __ATOMIC_RELEASE);
 	return ok ? MEDIA_READ : MEDIA_FAILED;
 }

@@ -210,5 +210,7 @@ bool vflash_set_state(struct vflash *f, const struct vflash_state *s)
 	if (!vflash_valid_state(f, s))
 		return false;
 	f->s = *s;
+	if (f->size != 0) /* what was to be told of is forgotten */
+		note_change(f, 0, f->size);
 	return true;
 }

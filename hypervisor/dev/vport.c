@@ -148,6 +148,7 @@ static void written(void *device, unsigned offset, unsigned size)
 	unsigned number = number_of(v, &p->pci);
 	bool command = touches(offset, size, v->f->express + PCIE_SLOT_CONTROL, 2u);
 
+	update_event(v); /* what was acknowledged and comes again is a new event */
 	if (command)
 		show(v->f, PCIE_SLOT_COMMAND);
 	follow_link(v);
@@ -356,6 +357,12 @@ void vport_plug(struct platform *p, unsigned number)
 void vport_press(struct platform *p, unsigned number)
 {
 	happen(p, number, PCIE_SLOT_BUTTON);
+}
+
+bool vport_considers(const struct platform *p, unsigned number)
+{
+	return (get(p->pci.port[number - 1].f, PCIE_SLOT_CONTROL, 2) & PCIE_SLOT_LED) ==
+	       PCIE_SLOT_LED_BLINKS;
 }
 
 void vport_pull(struct platform *p, unsigned number)

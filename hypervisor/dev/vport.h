@@ -47,6 +47,8 @@ void vport_assign(struct platform *p, uint64_t *port, uint64_t *memory);
 void vport_plug(struct platform *p, unsigned number);
 /* The attention button of the slot is pressed. */
 void vport_press(struct platform *p, unsigned number);
+/* Whether the guest has heard the button and waits: pressed again, it takes it back. */
+bool vport_considers(const struct platform *p, unsigned number);
 /*
  * What was in the slot is not there any more, with or without the guest: vpci_remove follows.
  */

@@ -183,6 +183,9 @@ static const char *add_disk(struct vm_images *vm, struct disk_config *c, struct 
 			return "the VM has a disk of this name already";
 	if (slot_error(vm, c->root_port) != NULL)
 		return slot_error(vm, c->root_port);
+	if (c->host != 0 && vm->config.reserve != 0)
+		return "a disk that is a file of the host needs memory that does not move: no "
+		       "'reserve'";
 	vm->disks[vm->disk_count++] = (struct vm_disk){*c, file};
 	vm->config.disk_memory += disk_config_memory(c, file.size);
 	vm->config.remote_disks += disk_config_is_remote(c);

@@ -68,6 +68,7 @@ enum pcie_offset {
 #define PCIE_SLOT_ATTENTION_OFF 0x00c0u /* of the attention indicator: 1 on, 2 blinks, 3 off */
 #define PCIE_SLOT_LED           0x0300u /* of the power indicator; likewise */
 #define PCIE_SLOT_LED_ON        0x0100u
+#define PCIE_SLOT_LED_BLINKS    0x0200u
 #define PCIE_SLOT_POWER_OFF     BIT(10)
 #define PCIE_SLOT_LINK_ENABLE   BIT(12) /* PCIE_SLOT_LINK in Slot Control */
 #define PCIE_SLOT_CONTROL_BITS                                                              \

@@ -9,15 +9,18 @@
 
 /* A range that is zeroed or given up goes to the host in such pieces, each for so much of the
  * budget. */
-#define RANGE_PIECE (16u << 20)
-#define RANGE_COST  4096u
+#define RANGE_PIECE  (1u << 20)
+#define RANGE_COST   4096u
+#define REQUEST_COST 1024u /* of each request to the host, beside its bytes */
 
 /* False: an error of the host's, which is the request's. */
 static bool ask(struct virtio_blk *b, enum host_disk_op op, void *bytes, uint64_t size)
 {
 	struct blk_request *r = &b->request;
 
-	if (seam_host_disk(b->v.platform, b->host, op, r->at, bytes, size))
+	uint64_t at = op == HOST_DISK_FLUSH ? 0 : r->at;
+
+	if (seam_host_disk(b->v.platform, b->host, op, at, bytes, size))
 		return true;
 	r->status = VIRTIO_BLK_S_IOERR;
 	r->left = 0;
@@ -45,7 +48,7 @@ static void transfer(struct virtio_blk *b, struct virtq *q, uint64_t *budget)
 			return;
 		if (!ask(b, in ? HOST_DISK_READ : HOST_DISK_WRITE, bytes, got))
 			return;
-		advance(&b->request, got, got, budget);
+		advance(&b->request, got, got + REQUEST_COST, budget);
 	}
 }
 
@@ -62,15 +65,22 @@ static void ranges(struct virtio_blk *b, struct virtq *q, uint64_t *budget)
 	}
 }
 
+/* The host may take long for it: it is the last thing of this turn. */
+static void flush(struct virtio_blk *b, uint64_t *budget)
+{
+	ask(b, HOST_DISK_FLUSH, NULL, 0);
+	virtio_spend(budget, *budget);
+}
+
 /* A driver that does not flush expects that what is done is there (virtio 1.2, 5.2.6.2). */
-static void finish(struct virtio_blk *b)
+static void finish(struct virtio_blk *b, uint64_t *budget)
 {
 	bool wrote = b->request.type == VIRTIO_BLK_T_OUT ||
 		     b->request.type == VIRTIO_BLK_T_WRITE_ZEROES;
 
 	if (b->request.status == VIRTIO_BLK_S_OK && wrote &&
 		!virtio_has(&b->v, VIRTIO_BLK_F_FLUSH))
-		ask(b, HOST_DISK_FLUSH, NULL, 0);
+		flush(b, budget);
 }
 
 bool blk_host_go_on(struct virtio_blk *b, struct virtq *q, uint64_t *budget)
@@ -89,12 +99,12 @@ bool blk_host_go_on(struct virtio_blk *b, struct virtq *q, uint64_t *budget)
 		more = blk_ranges_left(&b->v.chain, &b->request);
 		break;
 	case VIRTIO_BLK_T_FLUSH:
-		ask(b, HOST_DISK_FLUSH, NULL, 0);
+		flush(b, budget);
 		break;
 	default:
 		break;
 	}
 	if (!more)
-		finish(b);
+		finish(b, budget);
 	return more;
 }

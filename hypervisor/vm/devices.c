@@ -7,6 +7,7 @@
 #include "cpu/host_disk.h"
 #include "cpu/log.h"
 #include "cpu/mem.h"
+#include "cpu/mux.h"
 #include "mm/layout.h"
 #include "policy/changes.h"
 #include "policy/memory.h"
@@ -399,7 +400,8 @@ static void take_out(struct vm *vm, unsigned port)
 	v->function = NULL;
 	d->out |= 1u << port;
 	d->leaving &= ~(1u << port);
-	vm_record(vm, "device-gone vm=%s slot=%u tsc=%lu", vm->config.name, port, rdtsc());
+	/* Once for each request: no budget, since somebody waits for it. */
+	mux_record("device-gone vm=%s slot=%u tsc=%lu", vm->config.name, port, rdtsc());
 }
 
 bool devices_detach(struct vm *vm, unsigned port, bool force)
@@ -410,7 +412,8 @@ bool devices_detach(struct vm *vm, unsigned port, bool force)
 		take_out(vm, port);
 		return true;
 	}
-	if (!(d->leaving >> port & 1)) /* to press it again would take it back */
+	/* A guest that starts just now may not have heard of it the first time. */
+	if (!(d->leaving >> port & 1) || !vport_considers(vm->platform, port))
 		vport_press(vm->platform, port);
 	d->leaving |= 1u << port;
 	return false;

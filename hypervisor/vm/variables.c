@@ -5,14 +5,20 @@
  */
 #include "vm/variables.h"
 
+#include "cpu/asm.h"
 #include "cpu/config.h"
 #include "cpu/mux.h"
+#include "cpu/tsc.h"
 #include "dev/platform.h"
 #include "vm/create.h"
 #include "vm/vm_int.h"
 
 #define CHUNK 256u  /* bytes that are written at once; in the stream some count twice */
 #define PIECE 8192u /* bytes of a turn */
+
+/* Records that a guest causes share the stream with those of others. */
+#define TOLD_PERIOD_MS 50u
+#define TOLD_BURST     40u
 
 bool variables_ask_last(struct vm *vm)
 {
@@ -40,6 +46,12 @@ static void finish(struct vm *vm)
 	vm->variables.owed = false;
 }
 
+static bool may_tell(struct variables *v)
+{
+	return !mux_crowded() &&
+	       budget_spend(&v->told, rdtsc(), (uint64_t)tsc_khz * TOLD_PERIOD_MS, TOLD_BURST);
+}
+
 static enum vpci_work work(struct vm *vm)
 {
 	struct variables *v = &vm->variables;
@@ -47,9 +59,15 @@ static enum vpci_work work(struct vm *vm)
 	uint64_t n;
 
 	for (uint32_t done = 0; done < PIECE; done += (uint32_t)n) {
-		if (v->at == v->end && !begin(vm)) {
-			finish(vm);
-			return VPCI_WORK_DONE;
+		if (v->at == v->end) {
+			if (!v->owed && vm->platform->flash.changed_end == 0)
+				return VPCI_WORK_DONE;
+			if (!may_tell(v))
+				return VPCI_WORK_WAITS;
+			if (!begin(vm)) {
+				finish(vm);
+				return VPCI_WORK_DONE;
+			}
 		}
 		if (mux_room(channel) < 2 * CHUNK)
 			return VPCI_WORK_WAITS;

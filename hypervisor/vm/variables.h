@@ -12,6 +12,7 @@
 #include <stdint.h>
 
 #include "dev/dev.h"
+#include "lib/budget.h"
 
 struct vm;
 
@@ -19,6 +20,7 @@ struct variables {
 	bool kept;        /* the tool wants them; else nothing is sent */
 	bool owed;        /* a record `variables-whole` */
 	uint64_t at, end; /* bytes that are still to be sent */
+	struct budget told;
 };
 
 /* The VM has ended, and its memory is still there. True: variables_work has to be called until
@@ -26,7 +28,7 @@ struct variables {
 bool variables_ask_last(struct vm *vm);
 
 /* A piece of what changed, in the address space of the VM. WAITS: for room in the stream out of
- * L0. */
+ * L0, or for the VM's turn. */
 enum vpci_work variables_work(struct vm *vm);
 
 #endif

@@ -65,6 +65,8 @@ void hw_out(uint16_t port, uint8_t value)
 {
 	if (port == 0x376) {
 		d.control = value;
+		if (value & IDE_CONTROL_SRST)
+			d.left = d.busy = 0;
 		return;
 	}
 	assert_int_equal(d.busy, 0); /* a drive that is busy loses what is written */
@@ -163,8 +165,9 @@ static void an_error_of_the_drive_ends_the_read_and_not_the_next_one(void **stat
 	d.fails_at = 2;
 	assert_int_equal(media_read(4096, bytes, sizeof(bytes)), MEDIA_FAILED);
 	d.fails_at = NONE;
-	d.left = 0;
-	assert_int_equal(media_read(4096, bytes, sizeof(bytes)), MEDIA_READ);
+	assert_int_equal(media_read(8192, bytes, sizeof(bytes)), MEDIA_READ);
+	assert_int_equal(bytes[0], byte_at(16, 0)); /* and not what the other one has left */
+	assert_int_equal(d.control, IDE_CONTROL_NIEN);
 }
 
 static void a_drive_that_is_never_ready_is_waited_for_no_longer_than_others_can(void **state)

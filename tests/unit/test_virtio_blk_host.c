@@ -182,6 +182,13 @@ static void what_lies_beyond_the_file_or_memory_is_not_asked_for(void **state)
 	assert_int_equal(request(VIRTIO_BLK_T_IN, SECTORS, 512, NULL), VIRTIO_BLK_S_IOERR);
 	assert_int_equal(
 		request(VIRTIO_BLK_T_OUT, UINT64_MAX / 512, 512, NULL), VIRTIO_BLK_S_IOERR);
+	*(struct virtio_blk_range *)ram(DATA) =
+		(struct virtio_blk_range){UINT64_MAX / 512, 8, 0};
+	assert_int_equal(
+		request(VIRTIO_BLK_T_DISCARD, 0, sizeof(struct virtio_blk_range), NULL),
+		VIRTIO_BLK_S_IOERR);
+	assert_int_equal(request(VIRTIO_BLK_T_FLUSH, 0, 0, NULL), VIRTIO_BLK_S_OK);
+	world_host_requests = 0;
 	memcpy(ram(HEADER), &h, sizeof(h));
 	give(0, b, 3);
 	notify(0);

@@ -429,9 +429,10 @@ static void pass_on(struct bridge *b, double now)
 		unsigned at = (b->turn + i) % BRIDGE_CLIENTS;
 		struct bridge_client *c = &b->client[at];
 
-		if (c->fd < 0 || !c->asks || c->passed || c->lends)
+		if (c->fd < 0 || !c->asks || c->passed || bridge_media_waits(c))
 			continue;
 		c->passed = true;
+		bridge_media_sent(c);
 		b->current = (int)at;
 		b->turn = at + 1;
 		b->since = now;
@@ -448,7 +449,8 @@ static void ask_again(struct bridge *b, double now)
 	if (b->current < 0 || now < b->since + REPEAT)
 		return;
 	b->since = now;
-	if (c->fd >= 0 || c->holds || b->current == BRIDGE_CLIENTS)
+	if (c->fd >= 0 || c->holds || b->current == BRIDGE_CLIENTS ||
+		(b->sent_id == c->passed_id && b->sent.op == MANAGE_BORROW))
 		sender_request(b->sender, c->line, c->line_size);
 	else
 		b->current = -1; /* nobody waits for it any more */
@@ -480,7 +482,7 @@ bool bridge_attend(struct bridge *b, double now)
 double bridge_deadline(const struct bridge *b)
 {
 	for (unsigned i = 0; i < BRIDGE_CLIENTS; i++)
-		if (b->client[i].lends)
+		if (bridge_media_waits(&b->client[i]))
 			return AT_ONCE;
 	return b->listener >= 0 && b->current != -1 ? b->since + REPEAT : 0;
 }

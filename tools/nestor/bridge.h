@@ -26,7 +26,7 @@
 #define BRIDGE_FDS     (1 + BRIDGE_CLIENTS)
 #define BRIDGE_PORTS   (LIMIT_VMS * LIMIT_PORTS)
 #define BRIDGE_ROOM \
-	(256u << 10) /* bytes that wait for a client; who reads no faster is cut off */
+	(512u << 10) /* bytes that wait for a client; who reads no faster is cut off */
 
 struct bridge_client {
 	int fd;                     /* -1: nobody */

@@ -18,12 +18,11 @@ bool bridge_media_begin(struct bridge *b, struct bridge_client *c,
 bool bridge_media_go_on(struct bridge *b, struct bridge_client *c, char why[BRIDGE_WHY])
 {
 	struct media_slot *s = c->lends;
-	bool copied = c->fd >= 0 && media_copy(b->media, s, why);
 
-	if (c->fd >= 0 && !copied && !*why)
+	*why = 0;
+	if (c->fd >= 0 && s->state == MEDIA_READY)
 		return true;
-	c->lends = NULL;
-	if (copied) {
+	if (c->fd >= 0 && media_copy(b->media, s, why)) {
 		c->passed_id = b->next_id++;
 		c->line_size = (size_t)snprintf(c->line, sizeof(c->line),
 			"borrow id=%u vm=%s disk=%s lent=%u bytes=%" PRIu64 "%s", c->passed_id,
@@ -31,8 +30,23 @@ bool bridge_media_go_on(struct bridge *b, struct bridge_client *c, char why[BRID
 		c->passed = false;
 		return true;
 	}
+	if (c->fd >= 0 && !*why)
+		return true;
+	c->lends = NULL;
 	media_free(b->media, s);
 	return c->fd < 0; /* nobody waits for it any more */
+}
+
+bool bridge_media_waits(const struct bridge_client *c)
+{
+	return c->lends && c->lends->state != MEDIA_READY;
+}
+
+void bridge_media_sent(struct bridge_client *c)
+{
+	if (c->lends)
+		c->lends->state = MEDIA_OFFERED;
+	c->lends = NULL;
 }
 
 /* Which medium that Nestor was told of has a number. */

@@ -19,6 +19,11 @@ bool bridge_media_begin(struct bridge *b, struct bridge_client *c,
  */
 bool bridge_media_go_on(struct bridge *b, struct bridge_client *c, char why[BRIDGE_WHY]);
 
+/* Whether the client's request is not ready, since its file is copied. */
+bool bridge_media_waits(const struct bridge_client *c);
+/* The client's request is on its way to Nestor. */
+void bridge_media_sent(struct bridge_client *c);
+
 /* Nestor has done the last request, or not, whoever asked: what has which drive now? */
 void bridge_media_settle(struct bridge *b, bool done);
 

@@ -9,8 +9,8 @@
 #define PIECE 1024 /* bytes of a port that a line has at most */
 
 _Static_assert(LIMIT_VMS *LIMIT_PORTS <= 32, "a bit for each");
-/* All that a port may send ahead fits, as digits, beside half of what is kept for a client. */
-_Static_assert(3 * L0_OUTPUT_WINDOW < BRIDGE_ROOM, "a window in hexadecimal");
+/* All that a port may send ahead fits, as digits, beside what consoles may fill: a half. */
+_Static_assert(3 * L0_OUTPUT_WINDOW < BRIDGE_ROOM / 2, "a window in hexadecimal");
 
 static unsigned find_port(const struct bridge *b, unsigned vm, const char *name)
 {
@@ -52,6 +52,10 @@ static enum manage_status take(
 	*why = "another client has it";
 	if (owner_of(b, n))
 		return MANAGE_IS_BUSY;
+	*why = "this client has a port already: another connection may have another one";
+	if (c->ports)
+		return MANAGE_IS_STATE;
+	bridge_port_attend(b); /* the guest hears that who had it has gone */
 	*why = "";
 	if (!p->connected)
 		sender_connect(b->sender, b->a, LIMIT_VMS + n);

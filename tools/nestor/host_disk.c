@@ -29,7 +29,8 @@ static int check_size(const struct disk_spec *d, uint64_t size, struct error *e)
 		d->image.where, d->image.path, (unsigned long long)size, VIRTIO_BLK_SECTOR);
 }
 
-static int number_disk(struct disk_spec *d, uint32_t *count, struct error *e)
+static int number_disk(
+	const struct vm_spec *vm, struct disk_spec *d, uint32_t *count, struct error *e)
 {
 	bool wanted = d->changes == DISK_CHANGES_KEEP;
 	struct stat st;
@@ -57,6 +58,13 @@ static int number_disk(struct disk_spec *d, uint32_t *count, struct error *e)
 			"%s: '%s' is not loaded (%s): 'cow' is for changes in memory, leave it out",
 			d->where, d->image.path,
 			wanted ? "its changes are kept" : "it has more than 1024M");
+	if (vm->config.reserve)
+		return fail(e, STATUS_BAD_INPUT,
+			"%s: '%s' is not loaded (%s), and the memory of '%s' moves ('reserve'), "
+			"which does not go together",
+			d->where, d->image.path,
+			wanted ? "its changes are kept" : "it has more than 1024M",
+			vm->config.name);
 	d->config.host = ++*count;
 	d->config.size = size;
 	return check_size(d, size, e);
@@ -68,7 +76,7 @@ int host_disks_number(struct scenario_spec *s, struct error *e)
 
 	for (unsigned i = 0; i < s->vm_count; i++)
 		for (unsigned k = 0; k < s->vms[i].disk_count; k++)
-			if (number_disk(&s->vms[i].disks[k], &count, e))
+			if (number_disk(&s->vms[i], &s->vms[i].disks[k], &count, e))
 				return e->status;
 	s->machine.host_disks = count;
 	return 0;
@@ -158,14 +166,28 @@ static int lock_disk(const struct disk_spec *d, struct error *e)
 		d->image.path);
 }
 
+static const char *const uses[] = {"keep", "read", "discard"};
+
+static const char *link_name(struct arena *a, const char *folder, uint32_t disk, unsigned use)
+{
+	return arena_format(a, "%s/disk%u.%s", folder, disk, uses[use]);
+}
+
+/* What a run left whose folder was kept: the device takes whatever is there. */
+static void forget_disks(struct arena *a, const char *folder)
+{
+	for (uint32_t disk = 1; disk <= LIMIT_VMS * LIMIT_DISKS; disk++)
+		for (unsigned use = 0; use < sizeof(uses) / sizeof(uses[0]); use++)
+			unlink(link_name(a, folder, disk, use));
+}
+
 static int link_disk(
 	struct arena *a, const struct disk_spec *d, const char *folder, struct error *e)
 {
-	const char *how = d->config.readonly ? "read" : keeps(d) ? "keep" : "discard";
-	const char *name = arena_format(a, "%s/disk%u.%s", folder, d->config.host, how);
+	unsigned use = keeps(d) ? 0 : d->config.readonly ? 1 : 2;
+	const char *name = link_name(a, folder, d->config.host, use);
 	char *whole = realpath(d->image.path, NULL);
 
-	unlink(name); /* left by a run whose folder was kept */
 	if (!whole || symlink(whole, name) < 0)
 		fail(e, STATUS_HOST_ERROR, "cannot create '%s': %s", name, strerror(errno));
 	free(whole);
@@ -191,6 +213,8 @@ static int prepare(struct arena *a, const struct disk_spec *d, enum machine_kind
 int host_disks_prepare(struct arena *a, const struct scenario_spec *s, enum machine_kind kind,
 	const char *folder, struct error *e)
 {
+	if (s->machine.host_disks)
+		forget_disks(a, folder);
 	for (unsigned i = 0; i < s->vm_count; i++)
 		for (unsigned k = 0; k < s->vms[i].disk_count; k++)
 			if (prepare(a, &s->vms[i].disks[k], kind, folder, e))

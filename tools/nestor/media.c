@@ -59,8 +59,9 @@ void media_free(struct media *m, struct media_slot *s)
 	if (s->state == MEDIA_FREE)
 		return;
 	/* It is only room that this gives back: what a number has said is not read again. */
-	if (fallocate(m->fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, at, (off_t)s->done) <
-			0 &&
+	if (s->done &&
+		fallocate(m->fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, at,
+			(off_t)s->done) < 0 &&
 		errno != EOPNOTSUPP)
 		fprintf(stderr, "nestor: a medium's memory is not given back: %s\n",
 			strerror(errno));
@@ -168,7 +169,7 @@ bool media_copy(struct media *m, struct media_slot *s, char *why)
 		return false;
 	close(s->file);
 	s->file = -1;
-	s->state = MEDIA_OFFERED;
+	s->state = MEDIA_READY;
 	return true;
 }
 

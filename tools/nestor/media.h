@@ -18,6 +18,7 @@
 enum media_state {
 	MEDIA_FREE,
 	MEDIA_COPIED,  /* a part of it, as yet */
+	MEDIA_READY,   /* all of it, but Nestor has not been told */
 	MEDIA_OFFERED, /* whether its drive has it nobody has said */
 	MEDIA_LENT
 };

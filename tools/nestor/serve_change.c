@@ -19,7 +19,6 @@ static bool ask(struct serve_job *j, const char *word, const char *more)
 	return items != NULL;
 }
 
-/* Both are judged before either is asked for. */
 /* Who says If-Match has seen the VM as GET has it. */
 static bool is_as_expected(struct serve_job *j)
 {
@@ -30,6 +29,7 @@ static bool is_as_expected(struct serve_job *j)
 	return is;
 }
 
+/* Both are judged before either is asked for. */
 bool serve_change(struct serve_job *j)
 {
 	const struct serve_request *q = j->request;

@@ -315,9 +315,9 @@ void serve_http_end(struct serve_http *h)
 {
 	serve_events_stop();
 	fetch_stop();
-	serve_push_end_all();
 	serve_log_end();
 	if (h->daemon)
 		MHD_stop_daemon(h->daemon);
 	h->daemon = NULL;
+	serve_push_end_all(); /* now that nobody subscribes any more */
 }

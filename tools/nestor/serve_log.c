@@ -13,8 +13,9 @@
 #include "client_link.h"
 #include "record.h"
 
-#define LOOK    500 /* milliseconds until it is looked whether all ends, or tried again */
-#define ARRIVAL 2   /* seconds that a reader waits for the first connection */
+#define LOOK     500  /* milliseconds until it is looked whether all ends, or tried again */
+#define PATIENCE 3000 /* milliseconds for its answer, which is the tool's */
+#define ARRIVAL  2    /* seconds that a reader waits for the first connection */
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static pthread_cond_t news;
@@ -80,6 +81,7 @@ static void listen_to(struct client_link *l)
 	struct error e = {0};
 	const char *line;
 
+	l->patience = PATIENCE;
 	if (client_link_ask(l, "events", "", ignore_item, NULL, &answer, &e) ||
 		answer.status != MANAGE_IS_OK)
 		return;
@@ -148,6 +150,16 @@ static uint64_t number_of(const char *name)
 		number > count)
 		return 0;
 	return number;
+}
+
+uint64_t serve_log_run(void)
+{
+	uint64_t is;
+
+	pthread_mutex_lock(&lock);
+	is = run;
+	pthread_mutex_unlock(&lock);
+	return is;
 }
 
 bool serve_log_read(struct serve_log_reader *r, const char *last)

@@ -31,6 +31,9 @@ void serve_log_begin(const char *at);
 /* All readers are told LOG_ENDED, and the thread ends. */
 void serve_log_end(void);
 
+/* Which connection to the run this is, from 1 up: what was known of another is not of this. */
+uint64_t serve_log_run(void);
+
 /*
  * A reader of what comes from now on, or, with @last as in "id:" of an earlier event, of what
  * came behind that one and is still there. NULL, "": from now on. False: the run cannot be

@@ -10,13 +10,14 @@
 
 #include "fetch.h"
 #include "policy/cdrom_config.h"
+#include "serve_log.h"
 
 #define COPYING 300 /* seconds until the run has its copy */
 
 /* As many as the run lends; the oldest makes room. */
 static struct origin {
 	char vm[LIMIT_NAME], disk[SERVE_WORD], uri[FETCH_URL_MAX];
-	uint64_t lent;
+	uint64_t lent, run; /* its number there, and of which run */
 } origins[MEDIA_SLOTS];
 static unsigned next_origin;
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
@@ -28,12 +29,15 @@ bool serve_media_takes_long(const struct serve_request *q)
 
 void serve_media_origin(const char *vm, const char *disk, uint64_t lent, char *out)
 {
+	uint64_t run = serve_log_run();
+
 	*out = 0;
 	pthread_mutex_lock(&lock);
 	for (unsigned i = 0; i < MEDIA_SLOTS; i++) {
 		const struct origin *o = &origins[i];
 
-		if (o->lent == lent && strcmp(o->vm, vm) == 0 && strcmp(o->disk, disk) == 0)
+		if (o->lent == lent && o->run == run && strcmp(o->vm, vm) == 0 &&
+			strcmp(o->disk, disk) == 0)
 			snprintf(out, FETCH_URL_MAX, "%s", o->uri);
 	}
 	pthread_mutex_unlock(&lock);
@@ -44,6 +48,7 @@ static void remember(struct serve_job *j, const char *uri)
 {
 	const struct serve_request *q = j->request;
 	struct serve_problem unheard = {0};
+	uint64_t run = serve_log_run();
 	json_t *devices, *medium;
 	struct origin *o;
 	size_t i;
@@ -61,6 +66,7 @@ static void remember(struct serve_job *j, const char *uri)
 		snprintf(o->disk, sizeof(o->disk), "%s", q->disk);
 		snprintf(o->uri, sizeof(o->uri), "%s", uri);
 		o->lent = serve_number(medium, "lent");
+		o->run = run;
 	}
 	pthread_mutex_unlock(&lock);
 	json_decref(devices);

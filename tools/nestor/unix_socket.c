@@ -114,10 +114,11 @@ ssize_t unix_socket_receive(int fd, char *to, size_t size, int *file)
 {
 	union control control;
 	struct iovec part = {to, size};
+	/* With room for a second one the kernel would make that ours, too. */
 	struct msghdr m = {.msg_iov = &part,
 		.msg_iovlen = 1,
 		.msg_control = &control,
-		.msg_controllen = sizeof(control)};
+		.msg_controllen = CMSG_LEN(sizeof(int))};
 	ssize_t n = recvmsg(fd, &m, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
 	struct cmsghdr *h = n > 0 ? CMSG_FIRSTHDR(&m) : NULL;
 

@@ -94,10 +94,11 @@ static int fill(const struct vm_variables *v, int fd)
 	struct stat st;
 	ssize_t written;
 
-	if (v->lock >= 0 && fstat(v->lock, &st) == 0)
-		(void)fchmod(fd, st.st_mode & 0777);
-	if (ftruncate(fd, 0) < 0)
-		return -1;
+	mode_t mask = umask(0);
+
+	umask(mask);
+	(void)fchmod(fd,
+		v->lock >= 0 && fstat(v->lock, &st) == 0 ? st.st_mode & 0777 : 0644 & ~mask);
 	written = write(fd, v->written, v->size);
 	if (written >= 0 && (size_t)written < v->size)
 		errno = ENOSPC;
@@ -120,8 +121,8 @@ static int write_file(struct vm_variables *v, struct error *e)
 	char partial[PATH_MAX];
 	int fd;
 
-	snprintf(partial, sizeof(partial), "%s.partial", v->path ? v->path : v->file->path);
-	fd = open(partial, O_RDWR | O_CREAT | O_CLOEXEC, 0644);
+	snprintf(partial, sizeof(partial), "%s.XXXXXX", v->path ? v->path : v->file->path);
+	fd = mkostemp(partial, O_CLOEXEC);
 	if (fd < 0 || flock(fd, LOCK_EX | LOCK_NB) < 0 || fill(v, fd) < 0 ||
 		name_file(v, partial) < 0) {
 		fail_at(v, "write", e);
