@@ -12,8 +12,9 @@
 
 #include "client_show.h"
 
-#define PATIENCE 15 /* seconds that the run may be silent */
-#define WAIT     5  /* seconds for a free link */
+/* Seconds that the run may be silent: a request that was lost is asked again after 10. */
+#define PATIENCE 30
+#define WAIT     5 /* seconds for a free link */
 
 static sem_t links, streams;
 
