@@ -20,23 +20,21 @@ static struct {
 } media;
 
 /*
- * Until it is not busy and has none of the flags beside these, or @ends: then false. The status
- * at last.
+ * Until it is not busy and its status has the flag. False: it takes too long, or the status has
+ * one of @wrong.
  */
-static bool wait_for(uint64_t ends, uint8_t flags, uint8_t none, uint8_t *status)
+static bool wait_for(uint8_t flag, uint8_t wrong)
 {
+	uint64_t ends = rdtsc() + (uint64_t)tsc_khz * PATIENCE_MS;
+
 	do {
-		*status = inb(PORT(IDE_STATUS));
-		if (!(*status & (IDE_STATUS_BUSY | none)) && (*status & flags) == flags)
-			return true;
+		uint8_t status = inb(PORT(IDE_STATUS));
+
+		if (!(status & IDE_STATUS_BUSY) && status & (flag | wrong))
+			return !(status & wrong);
 		cpu_pause();
 	} while (rdtsc() < ends);
 	return false;
-}
-
-static uint64_t patience(void)
-{
-	return rdtsc() + (uint64_t)tsc_khz * PATIENCE_MS;
 }
 
 /* What a read that failed left would be the data of the next one. */
@@ -53,26 +51,17 @@ static void reset_drive(void)
 /* 256 sectors are said as 0. An error stays in the status until the next command. */
 static bool read_sectors(uint32_t first, uint8_t *to, uint32_t count)
 {
-	const uint8_t errors = IDE_STATUS_ERR | IDE_STATUS_FAULT;
-	uint64_t ends = patience();
-	uint8_t status;
-
-	if (!wait_for(ends, 0, IDE_STATUS_DRQ, &status))
+	if (!wait_for(IDE_STATUS_READY, IDE_STATUS_DRQ))
 		return false;
 	outb(PORT(IDE_DRIVE), (uint8_t)(IDE_DRIVE_LBA | first >> 24));
-	if (!wait_for(ends, IDE_STATUS_READY, IDE_STATUS_DRQ, &status))
+	if (!wait_for(IDE_STATUS_READY, IDE_STATUS_DRQ))
 		return false;
 	outb(PORT(IDE_COUNT), (uint8_t)count);
 	for (unsigned i = 0; i < 3; i++)
 		outb(PORT(IDE_LBA + i), (uint8_t)(first >> 8 * i));
 	outb(PORT(IDE_STATUS), IDE_READ_SECTORS);
 	for (; count > 0; count--, to += MEDIA_SECTOR) {
-		ends = patience();
-		do {
-			if (!wait_for(ends, 0, 0, &status) || status & errors)
-				return false;
-		} while (!(status & IDE_STATUS_DRQ) && rdtsc() < ends);
-		if (!(status & IDE_STATUS_DRQ))
+		if (!wait_for(IDE_STATUS_DRQ, IDE_STATUS_ERR | IDE_STATUS_FAULT))
 			return false;
 		insw(PORT(IDE_DATA), to, MEDIA_SECTOR / 2);
 	}

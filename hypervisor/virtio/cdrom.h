@@ -49,10 +49,10 @@ struct cdrom_reply {
 	uint16_t additional;
 	uint64_t asked; /* bytes: what the command allows, or is about */
 	uint64_t size;  /* bytes: what there is of it */
-	const uint8_t
-		*bytes; /* in `data`, or in the image; NULL: on the medium that is lent, */
-	uint32_t lent;  /* this one, */
-	uint64_t at;    /* from this byte on */
+	/* In `data`, or in the image; NULL: on the medium that is lent, from this byte on. */
+	const uint8_t *bytes;
+	uint32_t lent;
+	uint64_t at;
 	uint8_t data[CDROM_DATA];
 };
 

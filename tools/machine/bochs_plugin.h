@@ -61,8 +61,17 @@ bool register_write_port(void *devices, void *self, port_writer write, uint32_t 
 			       "h");
 void pluginRegisterDeviceDevmodel(void *plugin, uint16_t type, void *device, const char *name);
 
+uint32_t devices_inp(void *devices, uint16_t port, unsigned size) __asm__(
+	"_ZN12bx_devices_c3inpEtj");
+void devices_outp(void *devices, uint16_t port, uint32_t value, unsigned size) __asm__(
+	"_ZN12bx_devices_c4outpEtjj");
+
 #define DEVICES_SIZE 0xfa0
 #define SYSTEM_SIZE  0x1678
+
+/* Ports of configuration space. */
+#define PCI_INDEX 0xcf8u
+#define PCI_DATA  0xcfcu
 
 /* Functions of a PCI device, behind two words of its table. */
 enum {

@@ -21,13 +21,7 @@
 extern char device_vtable[] __asm__("_ZTV13bx_devmodel_c");
 extern unsigned char bx_mem[];
 uint64_t memory_length(void *mem) __asm__("_ZN16BX_MEMORY_STUB_C14get_memory_lenEv");
-uint32_t devices_inp(void *devices, uint16_t port, unsigned size) __asm__(
-	"_ZN12bx_devices_c3inpEtj");
-void devices_outp(void *devices, uint16_t port, uint32_t value, unsigned size) __asm__(
-	"_ZN12bx_devices_c4outpEtjj");
 
-#define PCI_INDEX    0xcf8u
-#define PCI_DATA     0xcfcu
 #define DEVICE_SLOTS 7
 #define DEVICE_SIZE  0x38
 

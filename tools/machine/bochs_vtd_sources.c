@@ -14,13 +14,6 @@
 #include <string.h>
 #include <sys/mman.h>
 
-uint32_t devices_inp(void *devices, uint16_t port, unsigned size) __asm__(
-	"_ZN12bx_devices_c3inpEtj");
-void devices_outp(void *devices, uint16_t port, uint32_t value, unsigned size) __asm__(
-	"_ZN12bx_devices_c4outpEtjj");
-
-#define PCI_INDEX   0xcf8u
-#define PCI_DATA    0xcfcu
 #define FUNCTIONS   256u
 #define NO_FUNCTION 0xffffu
 

@@ -45,26 +45,62 @@ static bool runs_smp_well(struct arena *a, const char *bochs)
 	return access(arena_format(a, "%.*s/smp.so", length, bochs), F_OK) == 0;
 }
 
-/* A plugin of ours, which the Bochs that is known has: "disk" is nestordisk. */
-static const char *plugin_path(struct arena *a, const char *bochs, const char *name)
+/* ---- plugins of ours (tools/machine), which the Bochs that is known has ---- */
+
+struct plugin {
+	bool wanted;
+	const char *name, *what; /* it is for */
+	const char *variable,
+		*value; /* of its environment; NULL: it needs none, or others set it */
+};
+
+#define PLUGINS 3
+
+static void plugins_of(const struct machine_parts *parts, struct plugin out[PLUGINS])
+{
+	const struct machine_spec *c = parts->config;
+	bool caching = c->iommu == MACHINE_IOMMU_VTD_CACHING;
+
+	out[0] = (struct plugin){c->host_disks != 0, "nestordisk",
+		"a disk that is a file ('nbd' lets another VM serve it)", "NESTOR_DISKS",
+		parts->folder};
+	out[1] = (struct plugin){c->iommu != MACHINE_IOMMU_NONE, "nestorvtd", "--machine-iommu",
+		"NESTOR_VTD", caching ? "caching" : ""};
+	out[2] = (struct plugin){c->profile, "nestorprof", "--profile", NULL, NULL};
+}
+
+static const char *plugin_lines(struct arena *a, const struct machine_parts *parts)
+{
+	struct plugin plugins[PLUGINS];
+	const char *lines = "";
+
+	plugins_of(parts, plugins);
+	for (const struct plugin *p = plugins; p < plugins + PLUGINS; p++)
+		if (p->wanted)
+			lines = arena_format(a, "%splugin_ctrl: %s=1\n", lines, p->name);
+	return lines;
+}
+
+static int prepare_plugins(
+	struct arena *a, const struct machine_parts *parts, const char *bochs, struct error *e)
 {
 	const char *slash = strrchr(bochs, '/');
 	int length = slash ? (int)(slash - bochs) : 0;
+	struct plugin plugins[PLUGINS];
 
-	return arena_format(a,
-		"%.*s/root/usr/lib/x86_64-linux-gnu/bochs/plugins/libbx_nestor%s.so", length,
-		bochs, name);
-}
+	plugins_of(parts, plugins);
+	for (const struct plugin *p = plugins; p < plugins + PLUGINS; p++) {
+		const char *file = arena_format(a,
+			"%.*s/root/usr/lib/x86_64-linux-gnu/bochs/plugins/libbx_%s.so", length,
+			bochs, p->name);
 
-static int need_plugin(
-	struct arena *a, const char *bochs, const char *name, const char *what, struct error *e)
-{
-	const char *plugin = plugin_path(a, bochs, name);
-
-	if (access(plugin, R_OK) == 0)
-		return 0;
-	return fail(
-		e, STATUS_HOST_ERROR, "%s: '%s' is missing: run `make machine`", what, plugin);
+		if (p->wanted && access(file, R_OK) < 0)
+			return fail(e, STATUS_HOST_ERROR,
+				"%s: '%s' is missing: run `make machine`", p->what, file);
+		if (p->wanted && p->variable && setenv(p->variable, p->value, 1) < 0)
+			return fail(e, STATUS_HOST_ERROR, "the environment is full");
+	}
+	return 0;
 }
 
 /* The end of the highest image. */
@@ -189,28 +225,11 @@ static const char *configuration(struct arena *a, const struct machine_parts *pa
 		"error: action=report\n"
 		"info: action=report\n"
 		"debug: action=ignore\n"
-		"%s%s%s%s%s%s%s%s",
+		"%s%s%s%s%s%s",
 		(unsigned long long)plan->cpus, (unsigned long long)config->ips, mib, host,
 		BLOCK >> 10, boot_lines(a, plan, folder), com1, folder, net_lines(a, config),
-		disk_lines(a, parts), media_lines(a, parts),
-		config->host_disks ? "plugin_ctrl: nestordisk=1\n" : "",
-		config->iommu == MACHINE_IOMMU_NONE ? "" : "plugin_ctrl: nestorvtd=1\n",
-		config->profile ? "plugin_ctrl: nestorprof=1\n" : "",
+		disk_lines(a, parts), media_lines(a, parts), plugin_lines(a, parts),
 		config->option ? config->option : "", config->option ? "\n" : "");
-}
-
-/* What the unit is to be like is in the plugin's environment. */
-static int add_iommu(struct arena *a, const struct machine_spec *config, const char *bochs,
-	struct argv *v, struct error *e)
-{
-	if (config->iommu == MACHINE_IOMMU_NONE)
-		return 0;
-	if (need_plugin(a, bochs, "vtd", "--machine-iommu", e))
-		return e->status;
-	argv_add(v, "/usr/bin/env");
-	argv_add(v, config->iommu == MACHINE_IOMMU_VTD_CACHING ? "NESTOR_VTD=caching"
-							       : "NESTOR_VTD=");
-	return 0;
 }
 
 int bochs_prepare(
@@ -234,19 +253,11 @@ int bochs_prepare(
 	if (!bochs)
 		return fail(
 			e, STATUS_HOST_ERROR, "Bochs >= 3.0 is missing: run `make machine`");
-	if (parts->config->host_disks &&
-		need_plugin(a, bochs, "disk",
-			"a disk that is a file ('nbd' lets another VM serve it)", e))
-		return e->status;
-	if (parts->config->host_disks && setenv("NESTOR_DISKS", folder, 1) < 0)
-		return fail(e, STATUS_HOST_ERROR, "no memory for the environment");
-	if (parts->config->profile && need_plugin(a, bochs, "prof", "--profile", e))
+	if (prepare_plugins(a, parts, bochs, e))
 		return e->status;
 	if (file_write(arena_format(a, "%s/vga.bin", folder), &vga, e) ||
 		file_write_text(rc, text, e) || file_write_text(debugger, "c\n", e) ||
 		write_ram(arena_format(a, "%s/ram.bin", folder), plan, e))
-		return e->status;
-	if (add_iommu(a, parts->config, bochs, v, e))
 		return e->status;
 	argv_add(v, bochs);
 	argv_add(v, "-q");

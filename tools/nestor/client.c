@@ -17,6 +17,7 @@
 #include "client_top.h"
 #include "gdb.h"
 #include "lib/manage.h"
+#include "process.h"
 #include "record.h"
 #include "scenario.h"
 
@@ -210,7 +211,8 @@ void client_help(const char *name)
 		puts("  --file PATH         a file of this machine, which the run copies: a CD's\n"
 		     "                      image, 7 GiB at most");
 	if (v->takes & TAKES_FORCE)
-		puts("  --force             even when the guest has locked the drive, or has not turned the slot off");
+		puts("  --force             even when the guest has locked the drive, or has not\n"
+		     "                      turned the slot off");
 	puts("\nExit statuses: 0; 64 bad command line; 66 there is no such VM, vCPU or address;\n"
 	     "72 the VM is in a state that does not allow it; 74 the run cannot be reached;\n"
 	     "124 no answer in a minute.");
@@ -547,8 +549,11 @@ static int run_top(struct client *c)
 	return client_top(&c->link, count, c->e);
 }
 
+/* Signals are this program's here; in `nestor serve` they are for its own end. */
 static int run_bundle(struct client *c)
 {
+	process_hold_signals();
+	c->link.wake = process_signals();
 	if (!client_bundle(&c->link, c->words[0], c->e))
 		puts(c->words[0]);
 	return c->e->status;

@@ -198,8 +198,6 @@ int client_bundle(struct client_link *l, const char *file, struct error *e)
 	struct bundle b = {.link = l, .e = e};
 	const char *parent;
 
-	process_hold_signals();
-	l->wake = process_signals();
 	if (file_make_temporary(&b.arena, &parent, e))
 		return e->status;
 	b.folder = arena_format(&b.arena, "%s/nestor-bundle", parent);
