@@ -43,6 +43,8 @@ static const struct message {
 	{"vm-defined", "VMDefined", RESOURCE_ADDED, "like", "OK",
 		"There is a new VM '%1', like '%2'."},
 	{"vm-gone", "VMGone", RESOURCE_REMOVED, NULL, "OK", "The VM '%1' is gone for good."},
+	{"device-gone", "DeviceGone", RESOURCE_REMOVED, "slot", "OK",
+		"What was behind root port %2 of the VM '%1' is out of its slot."},
 	{"vm-refused", "VMRefused", ALERT, NULL, "Warning", "The VM '%1' could not begin."},
 	{"stopped", "VMStopped", STATUS_CHANGE, "why", "OK",
 		"The VM '%1' stands still for its debugger: %2."},
