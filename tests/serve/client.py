@@ -52,9 +52,13 @@ class Serve:
         expect(answer.status_code == status, path, answer.status_code, answer.text)
         return answer
 
+    def files(self):
+        folder = f'/proc/{self.process.pid}/fd/'
+        return [os.readlink(folder + f) for f in os.listdir(folder) if os.path.islink(folder + f)]
+
     def end(self, how=signal.SIGTERM):
         self.process.send_signal(how)
-        return self.process.wait(timeout=10)
+        return self.process.wait(timeout=60)
 
 
 def token_file():
@@ -164,6 +168,7 @@ def test_answers_are_as_the_document_says(s, doc):
     names = tarfile.open(fileobj=io.BytesIO(answer.content)).getnames()
     expect({'nestor-bundle/a/vcpu0.vmcs12', 'nestor-bundle/c/vcpu0.regs'} <= set(names), names)
     expect({v['state'] for v in s.get('/v1/vms').json()['vms']} == {'running'}, 'the bundle stopped one')
+    expect('anon_inode:[signalfd]' not in s.files(), 'a bundle takes the signals for the end of the service')
     ask('GET', '/metrics', 200)
     events = s.ask('GET', '/v1/events', stream=True)
     doc.asked.update(('EVENTS', 'CONSOLE'))
