@@ -14,10 +14,10 @@
 static bool may_be_silenced(enum vtd_reason reason)
 {
 	switch (reason) {
-#define R(code, name, silenced) \
-	case VTD_##name:        \
+#define R(code, name, silenced, words) \
+	case VTD_##name:               \
 		return silenced;
-#include "bochs_vtd_reasons.def"
+#include "../../hypervisor/spec/vtd_reasons.def"
 #undef R
 	default:
 		return false;

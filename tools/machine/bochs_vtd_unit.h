@@ -70,8 +70,8 @@ static inline bool vtd_is_message(uint64_t at)
 
 enum vtd_reason {
 	VTD_OK = 0,
-#define R(code, name, silenced) VTD_##name = (code),
-#include "bochs_vtd_reasons.def"
+#define R(code, name, silenced, words) VTD_##name = (code),
+#include "../../hypervisor/spec/vtd_reasons.def"
 #undef R
 };
 
