@@ -109,13 +109,25 @@ static bool take_text(struct text *t, const char *s)
 	return true;
 }
 
-/* pci:BUS:DEVICE.FUNCTION; 00:00.0, the host bridge, cannot be given away. */
+static bool starts_with(struct text t, const char *s)
+{
+	return take_text(&t, s);
+}
+
+/*
+ * [pci:][0000:]BUS:DEVICE.FUNCTION, of the first segment, as pci(8) and Linux write them;
+ * 00:00.0, the host bridge, cannot be given away.
+ */
 static bool parse_function(struct text t, uint64_t *bdf)
 {
 	unsigned bus, device, function;
 
-	if (!take_text(&t, "pci:") || !take_hex(&t, 2, &bus) || !take_text(&t, ":") ||
-		!take_hex(&t, 2, &device) || !take_text(&t, ".") || !take_hex(&t, 1, &function))
+	if (starts_with(t, "pci:"))
+		(void)take_text(&t, "pci:");
+	if (starts_with(t, "0000:"))
+		(void)take_text(&t, "0000:");
+	if (!take_hex(&t, 2, &bus) || !take_text(&t, ":") || !take_hex(&t, 2, &device) ||
+		!take_text(&t, ".") || !take_hex(&t, 1, &function))
 		return false;
 	if (t.len != 0 || device > 31 || function > 7)
 		return false;

@@ -53,9 +53,18 @@ static void devices_of_the_machine_are_read_as_a_word_or_as_a_list(void **state)
 	assert_true(scenario.vms[0].config.devices == SETTING_ALL_FUNCTIONS);
 }
 
+static void devices_may_be_written_as_pci_and_with_their_segment(void **state)
+{
+	(void)state;
+	assert_int_equal(parse("vms: [{name: a, kernel: k, iommu: none, "
+			       "pci: ['0000:00:03.0', 'pci:0000:1f:02.7', '02:00.0']}]"),
+		0);
+	assert_int_equal(scenario.vms[0].config.devices, 0x02001f170018);
+}
+
 static void wrong_devices_are_told(void **state)
 {
-	static const char *const wrong[] = {"pci:00:03", "00:03.0", "pci:00:20.0",
+	static const char *const wrong[] = {"pci:00:03", "pci:0001:00:03.0", "pci:00:20.0",
 		"pci:00:03.8", "pci:00:00.0", "pci:00:03.0,", "pci:00:03.0,pci:00:03.0",
 		"pci:00:01.0,pci:00:02.0,pci:00:03.0,pci:00:04.0,pci:00:05.0"};
 
@@ -87,6 +96,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_teardown(
 			devices_of_the_machine_are_read_as_a_word_or_as_a_list, tear_down),
+		cmocka_unit_test_teardown(
+			devices_may_be_written_as_pci_and_with_their_segment, tear_down),
 		cmocka_unit_test_teardown(wrong_devices_are_told, tear_down),
 	};
 

@@ -378,8 +378,15 @@ static int load_words(struct loader *l, const struct setting *s, struct vm_spec 
 		s, vm, all ? all : none, node_where(l, list, s->name), l->base, l->a, l->e);
 }
 
-static int vm_key(struct loader *l, void *object, const char *key, yaml_node_t *value)
+/* Other names of keys. */
+static const char *usual_key(const char *key)
 {
+	return strcmp(key, "pci") == 0 ? "devices" : key;
+}
+
+static int vm_key(struct loader *l, void *object, const char *name, yaml_node_t *value)
+{
+	const char *key = usual_key(name);
 	const struct setting *s = setting_find(vm_keys, key);
 
 	if (strcmp(key, "modules") == 0)
@@ -403,7 +410,7 @@ static int vm_key(struct loader *l, void *object, const char *key, yaml_node_t *
 	if (strcmp(key, "vmx") == 0 && value->type == YAML_MAPPING_NODE)
 		return for_each_key(l, value, "vmx", object, vmx_key);
 	return s ? apply(l, s, object, value)
-		 : unknown_key(l, value, key, vm_keys, ", modules, disks, cdroms, nets");
+		 : unknown_key(l, value, key, vm_keys, ", modules, disks, cdroms, nets, pci");
 }
 
 static int load_vms(struct loader *l, yaml_node_t *list)
