@@ -7,6 +7,7 @@
 
 #include "dev/acpi_loader.h"
 #include "dev/vpm.h"
+#include "dev/vvtd.h"
 
 #define HEADER_SIZE     36
 #define LENGTH_OFFSET   4
@@ -286,6 +287,30 @@ static uint64_t put_mcfg(struct acpi_out *o, uint64_t ecam)
 	return end_table(o, start);
 }
 
+/* One unit for all functions, and what the IOAPIC is to it. */
+static uint64_t put_dmar(struct acpi_out *o)
+{
+	size_t start = begin_table(o, "DMAR", 1);
+
+	acpi_put(o, VVTD_HOST_BITS - 1, 1);
+	acpi_put(o, DMAR_FLAG_IR, 1);
+	acpi_put_zeros(o, 10);
+	acpi_put(o, DMAR_DRHD, 2);
+	acpi_put(o, DMAR_DRHD_SIZE + DMAR_SCOPE_SIZE + 2, 2);
+	acpi_put(o, DMAR_DRHD_ALL, 1);
+	acpi_put(o, 0, 1);
+	acpi_put(o, 0, 2); /* segment */
+	acpi_put(o, VVTD_BASE, 8);
+	acpi_put(o, DMAR_SCOPE_IOAPIC, 1);
+	acpi_put(o, DMAR_SCOPE_SIZE + 2, 1);
+	acpi_put(o, 0, 2);
+	acpi_put(o, IOAPIC_ID, 1);
+	acpi_put(o, VVTD_IOAPIC_BUS, 1);
+	acpi_put(o, VVTD_IOAPIC_DEVICE, 1);
+	acpi_put(o, 0, 1); /* function */
+	return end_table(o, start);
+}
+
 /* RSDT with 4-byte entries, XSDT with 8-byte entries. */
 static uint64_t put_root(struct acpi_out *o, const struct acpi_places *at, unsigned entry_bytes)
 {
@@ -294,6 +319,8 @@ static uint64_t put_root(struct acpi_out *o, const struct acpi_places *at, unsig
 	acpi_put_pointer(o, at->fadt, entry_bytes);
 	acpi_put_pointer(o, at->madt, entry_bytes);
 	acpi_put_pointer(o, at->mcfg, entry_bytes);
+	if (at->dmar != 0)
+		acpi_put_pointer(o, at->dmar, entry_bytes);
 	return end_table(o, start);
 }
 
@@ -319,6 +346,7 @@ void acpi_put_tables(struct acpi_out *o, struct acpi_places *at,
 	at->fadt = put_fadt(o, at);
 	at->madt = put_madt(o, c);
 	at->mcfg = put_mcfg(o, ecam);
+	at->dmar = c->vtd ? put_dmar(o) : 0;
 	at->rsdt = put_root(o, at, 4);
 	at->xsdt = put_root(o, at, 8);
 }

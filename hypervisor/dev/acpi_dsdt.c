@@ -11,6 +11,7 @@
 #include "dev/vpci.h"
 #include "dev/vpm.h"
 #include "dev/vuart.h"
+#include "dev/vvtd.h"
 #include "spec/q35.h"
 
 #define AML_NAME    0x08
@@ -457,7 +458,8 @@ static void put_pci(struct acpi_out *o, const struct platform_config *c, uint64_
 	end_package(o, device);
 }
 
-/* What PCI must not give away: ECAM and the power management ports. */
+/* What PCI must not give away: ECAM, the power management ports, the remapping unit.
+ */
 static void put_reserved(struct acpi_out *o, const struct platform_config *c, uint64_t ecam)
 {
 	size_t device = begin_device(o, "RES0");
@@ -469,6 +471,8 @@ static void put_reserved(struct acpi_out *o, const struct platform_config *c, ui
 	/* With the LPC bridge: all that it decodes there. */
 	put_ports(o, VPM_PORT_EVENT, c->fwcfg != NULL ? LPC_PMBASE_PORTS : VPM_PORT_SIZE);
 	put_memory(o, ecam, DEV_ECAM_SIZE);
+	if (c->vtd)
+		put_memory(o, VVTD_BASE, VVTD_SIZE);
 	end_resources(o, r);
 	end_package(o, device);
 }

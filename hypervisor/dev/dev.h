@@ -67,8 +67,10 @@ void dev_unlock(struct platform *p);
 /*
  * The host address of a guest-physical range of RAM as a PCI function sees it, which must be
  * contiguous; NULL when it is not, or when the function may not access it so. The one way of
- * devices to the guest's memory: a virtual IOMMU translates here, by pages. Good until the
- * lock is released. bdf 0 is for what is no PCI function.
+ * devices to the guest's memory: a virtual IOMMU translates here, by pages, and
+ * vvtd_contiguous (vvtd.h) says how much goes by one call. Good until the lock is released.
+ * bdf: the function's place (vpci.h); 0 is for what is no PCI function, and the addresses are
+ * the memory's.
  */
 void *dev_memory(struct platform *p, uint16_t bdf, uint64_t gpa, uint64_t size, bool write);
 /* A device has work to do: platform_work is called soon, by the vCPU that asked for it. */
@@ -95,6 +97,7 @@ struct platform_config {
 	unsigned root_ports; /* in how many slots devices may come and go; 0: none */
 	bool firmware_log;   /* port 0x402 is a debug console */
 	bool display;        /* the guest may show a picture: vramfb.h */
+	bool vtd;            /* it has a virtual VT-d: vvtd.h */
 	/* With firmware: what it is told, and its ACPI tables; they live as long as the VM. */
 	const struct vfwcfg_table *fwcfg;
 	struct acpi_loader *acpi;
@@ -221,7 +224,7 @@ bool platform_direct(struct platform *p, uint64_t gpa, uint64_t size, uint64_t *
 void platform_console_came(struct platform *p);
 
 /*
- * ACPI tables (RSDP, XSDT, FADT, FACS, MADT, MCFG, DSDT) for this configuration, written for
+ * ACPI tables (RSDP, XSDT, FADT, FACS, MADT, MCFG, DMAR, DSDT) for this configuration, written for
  * the guest-physical address `base` into buf. Returns the bytes used (the RSDP is first), or 0
  * when size does not suffice.
  */

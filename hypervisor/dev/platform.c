@@ -79,6 +79,13 @@ static bool mmio(struct platform *p, unsigned vcpu, uint64_t gpa, bool write, un
 			*value = vioapic_read(p, offset);
 		return true;
 	}
+	if (vvtd_claims(p, gpa, size)) {
+		if (write)
+			vvtd_write(p, gpa, size, *value);
+		else
+			*value = vvtd_read(p, gpa, size);
+		return true;
+	}
 	if (vflash_mmio(p, gpa, write, size, value))
 		return true;
 	return vpci_mmio(p, vcpu, gpa, write, size, value);
@@ -105,8 +112,8 @@ bool platform_has_device(struct platform *p, uint64_t gpa)
 
 	dev_lock(p);
 	there = gpa - chipset_ecam(p) < DEV_ECAM_SIZE || gpa - DEV_IOAPIC_BASE < PAGE ||
-		gpa - DEV_LAPIC_BASE < PAGE || gpa - p->flash.base < p->flash.size ||
-		vpci_claims(&p->pci, gpa);
+		gpa - DEV_LAPIC_BASE < PAGE || vvtd_claims(p, gpa, 1) ||
+		gpa - p->flash.base < p->flash.size || vpci_claims(&p->pci, gpa);
 	dev_unlock(p);
 	return there;
 }
@@ -124,7 +131,7 @@ bool platform_direct(struct platform *p, uint64_t gpa, uint64_t size, uint64_t *
 	dev_lock(p);
 	direct = !meets(gpa, size, chipset_ecam(p), DEV_ECAM_SIZE) &&
 		 !meets(gpa, size, DEV_IOAPIC_BASE, PAGE) &&
-		 !meets(gpa, size, DEV_LAPIC_BASE, PAGE) &&
+		 !meets(gpa, size, DEV_LAPIC_BASE, PAGE) && !vvtd_claims(p, gpa, size) &&
 		 !meets(gpa, size, p->flash.base, p->flash.size) &&
 		 vpci_direct(&p->pci, gpa, size, host, window);
 	dev_unlock(p);
@@ -137,6 +144,8 @@ enum vpci_work platform_work(struct platform *p)
 
 	dev_lock(p);
 	left = vpci_work(p);
+	if (p->config.vtd && vvtd_work(p))
+		left = VPCI_WORK_MORE;
 	dev_unlock(p);
 	return left;
 }
@@ -339,5 +348,6 @@ void platform_reset(struct platform *p, const struct platform_config *c)
 	vfwcfg_reset(p);
 	vflash_reset(p);
 	vramfb_reset(p);
+	vvtd_reset(p);
 	platform_deadline_changed(p);
 }

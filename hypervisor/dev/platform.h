@@ -18,6 +18,7 @@
 #include "dev/vramfb.h"
 #include "dev/vrtc.h"
 #include "dev/vuart.h"
+#include "dev/vvtd.h"
 
 struct platform {
 	struct vlapic lapic[DEV_MAX_VCPUS]; /* aligned to pages */
@@ -32,6 +33,7 @@ struct platform {
 	struct vfwcfg fwcfg;
 	struct vflash flash;
 	struct vramfb ramfb;
+	struct vvtd vtd;
 	uint64_t deadline; /* earliest of the devices that are not LAPICs */
 };
 

@@ -18,7 +18,8 @@ _Static_assert(sizeof(struct vpci_state) == 33604, "no padding");
 _Static_assert(sizeof(struct vfwcfg_state) == 72, "no padding");
 _Static_assert(sizeof(struct vflash_state) == 8, "no padding");
 _Static_assert(sizeof(struct vramfb_state) == 24, "no padding");
-_Static_assert(sizeof(struct platform_state) == 36704, "no padding");
+_Static_assert(sizeof(struct vvtd_state) == 664, "no padding");
+_Static_assert(sizeof(struct platform_state) == 37368, "no padding");
 
 static const struct vlapic_state no_lapic;
 
@@ -48,6 +49,7 @@ void platform_get_state(struct platform *p, struct platform_state *s)
 	vfwcfg_get_state(&p->fwcfg, &s->fwcfg);
 	vflash_get_state(&p->flash, &s->flash);
 	vramfb_get_state(&p->ramfb, &s->ramfb);
+	vvtd_get_state(p, &s->vtd);
 	dev_unlock(p);
 }
 
@@ -72,7 +74,7 @@ static bool valid(const struct platform *p, const struct platform_state *s)
 	       vuart_valid_state(&p->uart, &s->uart) && vpci_valid_state(&p->pci, &s->pci) &&
 	       vfwcfg_valid_state(&p->fwcfg, &s->fwcfg) &&
 	       vflash_valid_state(&p->flash, &s->flash) && vramfb_valid_state(p, &s->ramfb) &&
-	       s->reserved == 0;
+	       vvtd_valid_state(p, &s->vtd) && s->reserved == 0;
 }
 
 static bool set(struct platform *p, const struct platform_state *s)
@@ -86,7 +88,7 @@ static bool set(struct platform *p, const struct platform_state *s)
 	     vpm_set_state(&p->pm, &s->pm) && vpic_set_state(&p->pic, &s->pic) &&
 	     vuart_set_state(&p->uart, &s->uart) && vpci_set_state(&p->pci, &s->pci) &&
 	     vfwcfg_set_state(&p->fwcfg, &s->fwcfg) && vflash_set_state(&p->flash, &s->flash) &&
-	     vramfb_set_state(p, &s->ramfb);
+	     vramfb_set_state(p, &s->ramfb) && vvtd_set_state(p, &s->vtd);
 	if (!ok)
 		return false;
 	chipset_put_back(p);

@@ -19,7 +19,7 @@
 
 #include "dev/platform.h"
 
-#define PLATFORM_STATE_VERSION 5
+#define PLATFORM_STATE_VERSION 6
 
 struct platform_state {
 	uint32_t size;    /* of the structure */
@@ -40,6 +40,7 @@ struct platform_state {
 	struct vfwcfg_state fwcfg;
 	struct vflash_state flash;
 	struct vramfb_state ramfb;
+	struct vvtd_state vtd;
 };
 
 /* The state of all devices. No vCPU runs, and each exit is handled to its end. */

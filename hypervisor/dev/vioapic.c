@@ -13,15 +13,21 @@
 #define ENTRY_MASKED     (1ull << 16)
 #define ENTRY_READ_ONLY  (ENTRY_PENDING | ENTRY_REMOTE_IRR)
 #define ENTRY_MODE(e)    ((enum apic_delivery)((e) >> 8 & 7))
-#define ENTRY_DEFINED    0xff0000000001ffffull
+#define ENTRY_LOW        0x1ffffull
+#define ENTRY_HIGH       0xff00000000000000ull
+#define ENTRY_HANDLE     0x00ff000000000000ull /* of an entry in remappable format */
 
 #define ID_WRITABLE 0x0f000000u
 
-#define VERSION (0x11u | (VIOAPIC_PINS - 1) << 16)
+/* From 20h on it has an EOI register. */
+#define VERSION     0x11u
+#define VERSION_EOI 0x20u
+#define LAST_PIN    ((VIOAPIC_PINS - 1u) << 16)
 
 enum ioapic_register {
 	IOREGSEL = 0x00,
 	IOWIN = 0x10,
+	IOEOI = 0x40,
 	INDEX_ID = 0,
 	INDEX_VERSION = 1,
 	INDEX_ARBITRATION = 2,
@@ -30,7 +36,7 @@ enum ioapic_register {
 
 void vioapic_reset(struct platform *p)
 {
-	p->ioapic = (struct vioapic){0};
+	p->ioapic = (struct vioapic){.remappable = p->config.vtd};
 	for (unsigned i = 0; i < VIOAPIC_PINS; i++)
 		p->ioapic.s.entry[i] = ENTRY_MASKED;
 }
@@ -38,6 +44,21 @@ void vioapic_reset(struct platform *p)
 bool vioapic_masked(const struct vioapic *io, unsigned pin)
 {
 	return io->s.entry[pin] & ENTRY_MASKED;
+}
+
+/* As a write of data to an address, which is how it reaches the remapping unit. */
+static bool remapped(struct platform *p, uint64_t e, struct vlapic_message *m)
+{
+	uint32_t address = MSI_ADDRESS_BASE, data = 0, handle = VTD_RTE_HANDLE(e);
+
+	if (e & VTD_RTE_REMAPPABLE) {
+		address |= VTD_MSI_REMAPPABLE | (handle & 0x7fff) << 5 | (handle >> 15) << 2;
+	} else {
+		address |= (uint32_t)(e >> 56) << MSI_DESTINATION_SHIFT |
+			   (e & ENTRY_LOGICAL ? MSI_LOGICAL : 0);
+		data = (uint32_t)(e & 0x7ff) | (e & ENTRY_LEVEL ? MSI_LEVEL | MSI_ASSERT : 0);
+	}
+	return vvtd_message(p, VVTD_IOAPIC_SOURCE, address, data, m);
 }
 
 static void send(struct platform *p, unsigned pin)
@@ -51,11 +72,13 @@ static void send(struct platform *p, unsigned pin)
 		.level = e & ENTRY_LEVEL,
 	};
 
-	if (m.mode == DELIVER_STARTUP || m.mode == DELIVER_EXTINT)
-		return; /* reserved; and the PIC's INTR, which platform.c looks for */
 	if (!m.logical && m.destination == 0xff)
 		m.destination = UINT32_MAX;
-	if (vlapic_send(p, &m) && m.level)
+	if (vvtd_remaps(p) && !remapped(p, e, &m))
+		return;
+	if (m.mode == DELIVER_STARTUP || m.mode == DELIVER_EXTINT)
+		return; /* reserved; and the PIC's INTR, which platform.c looks for */
+	if (vlapic_send(p, &m) && e & ENTRY_LEVEL)
 		p->ioapic.s.entry[pin] |= ENTRY_REMOTE_IRR;
 }
 
@@ -89,6 +112,10 @@ void vioapic_set(struct platform *p, unsigned pin, bool level)
 		send(p, pin);
 }
 
+/*
+ * The vector is compared with the entry's, whatever a remapping unit makes of it (VT-d
+ * "I/OxAPIC Programming"): software puts the same one into both, or ends the pin by IOEOI.
+ */
 void vioapic_eoi(struct platform *p, uint8_t vector)
 {
 	for (unsigned pin = 0; pin < VIOAPIC_PINS; pin++) {
@@ -114,10 +141,16 @@ uint32_t vioapic_read(struct platform *p, uint32_t offset)
 	if (io->s.select == INDEX_ID || io->s.select == INDEX_ARBITRATION)
 		return io->s.id;
 	if (io->s.select == INDEX_VERSION)
-		return VERSION;
+		return (io->remappable ? VERSION_EOI : VERSION) | LAST_PIN;
 	if (io->s.select < INDEX_TABLE || pin >= VIOAPIC_PINS)
 		return 0;
 	return (uint32_t)(io->s.select & 1 ? io->s.entry[pin] >> 32 : io->s.entry[pin]);
+}
+
+/* Bits that an entry can have. */
+static uint64_t defined(const struct vioapic *io)
+{
+	return ENTRY_LOW | ENTRY_HIGH | (io->remappable ? ENTRY_HANDLE : 0);
 }
 
 static void write_entry(struct platform *p, unsigned pin, bool high, uint32_t value)
@@ -126,7 +159,7 @@ static void write_entry(struct platform *p, unsigned pin, bool high, uint32_t va
 	uint64_t old = *e, new;
 
 	new = high ? (uint64_t)value << 32 | (uint32_t)old : (old & ~0xffffffffull) | value;
-	*e = (new &ENTRY_DEFINED & ~ENTRY_READ_ONLY) | (old & ENTRY_READ_ONLY);
+	*e = (new &defined(&p->ioapic) & ~ENTRY_READ_ONLY) | (old & ENTRY_READ_ONLY);
 	/* As Linux ends an interrupt that it lost: by an edge-triggered pin, for a moment. */
 	if (!(*e & ENTRY_LEVEL) && old & ENTRY_REMOTE_IRR) {
 		*e &= ~ENTRY_REMOTE_IRR;
@@ -143,6 +176,8 @@ void vioapic_write(struct platform *p, uint32_t offset, uint32_t value)
 
 	if (offset == IOREGSEL)
 		io->s.select = (uint8_t)value;
+	if (offset == IOEOI && io->remappable)
+		vioapic_eoi(p, (uint8_t)value);
 	if (offset != IOWIN)
 		return;
 	if (io->s.select == INDEX_ID)
@@ -156,18 +191,17 @@ void vioapic_get_state(const struct vioapic *io, struct vioapic_state *s)
 	*s = io->s;
 }
 
-static bool entry_valid(uint64_t e)
+static bool entry_valid(const struct vioapic *io, uint64_t e)
 {
-	if (e & (~ENTRY_DEFINED | ENTRY_PENDING)) /* every message is delivered at once */
+	if (e & (~defined(io) | ENTRY_PENDING)) /* every message is delivered at once */
 		return false;
 	return !(e & ENTRY_REMOTE_IRR) || (e & ENTRY_LEVEL);
 }
 
 bool vioapic_valid_state(const struct vioapic *io, const struct vioapic_state *s)
 {
-	(void)io;
 	for (unsigned pin = 0; pin < VIOAPIC_PINS; pin++)
-		if (!entry_valid(s->entry[pin]))
+		if (!entry_valid(io, s->entry[pin]))
 			return false;
 	return !(s->lines >> VIOAPIC_PINS) && !(s->id & ~ID_WRITABLE) &&
 	       STATE_ZERO(s->reserved);

@@ -23,6 +23,8 @@ struct vioapic_state {
 
 struct vioapic {
 	struct vioapic_state s;
+	/* Interrupts can be remapped: it has what that needs. Configuration. */
+	bool remappable;
 };
 
 void vioapic_reset(struct platform *p);

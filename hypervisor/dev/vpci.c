@@ -30,6 +30,15 @@ struct vpci_function *vpci_find(struct vpci *pci, uint16_t place)
 	return NULL;
 }
 
+uint16_t vpci_requester(const struct vpci *pci, uint16_t place)
+{
+	unsigned port = PCI_BDF_BUS(place);
+
+	if (port == 0)
+		return place;
+	return PCI_BDF(vport_bus(pci, port), PCI_BDF_DEVICE(place), PCI_BDF_FUNCTION(place));
+}
+
 /* The function that answers there now. */
 static struct vpci_function *reach(struct vpci *pci, uint16_t bdf)
 {

@@ -34,6 +34,7 @@
 #define VPCI_CONFIG_SIZE (PCI_CONFIG_SIZE + 64)
 
 struct platform;
+struct vlapic_message;
 struct vpci_function;
 
 enum vpci_bar_kind {
@@ -232,8 +233,16 @@ void vpci_ask_work_at(struct vpci_function *f, uint64_t when);
 
 /* An interrupt of this pin of the IOAPIC, or of this ISA line at the PICs, has ended. */
 void vpci_line_ended(struct platform *p, unsigned irq);
-/* A message to local APICs; other addresses than theirs are ignored. */
-void vpci_message(struct platform *p, uint64_t address, uint32_t data);
+/*
+ * A message of this requester to local APICs, remapped where the VM does that; other addresses
+ * than theirs are ignored.
+ */
+void vpci_message(struct platform *p, uint16_t requester, uint64_t address, uint32_t data);
+/* The same, as it arrives: what no message may be is dropped. False: nobody accepted it. */
+bool vpci_deliver(struct platform *p, const struct vlapic_message *m);
+/* By what bus, device and function the function in a place is known, as buses are numbered now.
+ */
+uint16_t vpci_requester(const struct vpci *pci, uint16_t place);
 /* The ISA line that a PIRQ is routed to; 0: none. */
 void vpci_route(struct platform *p, unsigned pirq, uint8_t irq);
 /* The PIRQ (0 to 7, IOAPIC pin 16 + n) of a device's pin 1 to 4. */

@@ -12,25 +12,26 @@
 
 /* ---- messages ---- */
 
-void vpci_message(struct platform *p, uint64_t address, uint32_t data)
+bool vpci_deliver(struct platform *p, const struct vlapic_message *m)
 {
-	struct vlapic_message m = {
-		.destination = MSI_DESTINATION(address),
-		.vector = MSI_VECTOR(data),
-		.mode = MSI_DELIVERY(data),
-		.logical = address & MSI_LOGICAL,
-		.level = data & MSI_LEVEL,
-	};
+	if (m->mode == DELIVER_STARTUP || m->mode == DELIVER_EXTINT ||
+		(m->mode <= DELIVER_LOWEST && m->vector < 16))
+		return false;
+	return vlapic_send(p, m);
+}
 
-	if ((address & ~(uint64_t)~MSI_ADDRESS_FIXED) != MSI_ADDRESS_BASE)
-		return;
-	if (m.mode == DELIVER_STARTUP || m.mode == DELIVER_EXTINT ||
-		(m.mode <= DELIVER_LOWEST && m.vector < 16) ||
-		(m.level && !(data & MSI_ASSERT)))
-		return;
-	if (!m.logical && m.destination == 0xff)
-		m.destination = UINT32_MAX;
-	vlapic_send(p, &m);
+void vpci_message(struct platform *p, uint16_t requester, uint64_t address, uint32_t data)
+{
+	struct vlapic_message m;
+
+	if ((address & ~(uint64_t)~MSI_ADDRESS_FIXED) == MSI_ADDRESS_BASE &&
+		vvtd_message(p, requester, address, data, &m))
+		(void)vpci_deliver(p, &m);
+}
+
+static void message(struct vpci_function *f, uint64_t address, uint32_t data)
+{
+	vpci_message(f->platform, vpci_requester(&f->platform->pci, f->bdf), address, data);
 }
 
 static uint32_t msix_control(const struct vpci_function *f)
@@ -77,8 +78,7 @@ static void send_msi(struct vpci_function *f, unsigned vector)
 	uint32_t data = vpci_config_get(f, f->msi + PCI_MSI_DATA, 2);
 	uint32_t numbers = (1u << vpci_msi_allowed(f)) - 1;
 
-	vpci_message(f->platform, (uint64_t)high << 32 | low,
-		(data & ~numbers) | (vector & numbers));
+	message(f, (uint64_t)high << 32 | low, (data & ~numbers) | (vector & numbers));
 }
 
 static void send(struct vpci_function *f, unsigned vector)
@@ -86,7 +86,7 @@ static void send(struct vpci_function *f, unsigned vector)
 	const uint32_t *entry = vpci_state_of(f)->msix[vector];
 
 	if (msix_control(f) & PCI_MSIX_ENABLE)
-		vpci_message(f->platform, (uint64_t)entry[1] << 32 | entry[0], entry[2]);
+		message(f, (uint64_t)entry[1] << 32 | entry[0], entry[2]);
 	else
 		send_msi(f, vector);
 }

@@ -375,6 +375,13 @@ void vport_pull(struct platform *p, unsigned number)
 
 /* ---- what it passes on ---- */
 
+unsigned vport_bus(const struct vpci *pci, unsigned number)
+{
+	const struct vpci_function *f = number <= VPORTS ? pci->port[number - 1].f : NULL;
+
+	return f != NULL ? vpci_config_get(f, PCI_BRIDGE_SECONDARY, 1) : 0;
+}
+
 unsigned vport_of_bus(const struct vpci *pci, unsigned bus)
 {
 	for (unsigned i = 0; i < VPORTS; i++) {

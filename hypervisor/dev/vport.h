@@ -61,6 +61,8 @@ bool vport_powered(const struct platform *p, unsigned number);
 
 /* The port in front of this function, or NULL. */
 struct vpci_function *vport_of(const struct vpci_function *f);
+/* The bus behind the port with this number, as software has numbered it; 0: not yet. */
+unsigned vport_bus(const struct vpci *pci, unsigned number);
 /* The number of the port through which this bus is reached now; 0: none. */
 unsigned vport_of_bus(const struct vpci *pci, unsigned bus);
 /* Whether the port passes on accesses to these addresses, of memory or ports. */

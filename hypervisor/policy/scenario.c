@@ -462,7 +462,7 @@ static const char *define_error(
 		return error;
 	if (!text_is(text_of(name, LIMIT_NAME), c->name))
 		return "its name is given twice";
-	if (c->devices != 0 || c->iommu != IOMMU_ON)
+	if (c->devices != 0 || c->iommu == IOMMU_NONE)
 		return "devices of the machine are given away at the start only";
 	if (c->reserve != 0)
 		return "memory that moves ('reserve') is given away at the start only";

@@ -39,6 +39,7 @@ static const char *const boot_words[] = {
 static const char *const iommu_words[] = {
 	[IOMMU_ON] = "on",
 	[IOMMU_NONE] = "none",
+	[IOMMU_VTD] = "vtd",
 	NULL,
 };
 
@@ -148,6 +149,9 @@ const char *vm_config_error(const struct vm_config *c)
 		return "the VM has no name";
 	if (c->restart_limit != 0 && c->restart == RESTART_NEVER)
 		return "a limit of restarts needs a choice of when to restart";
+	if (c->devices != 0 && c->iommu == IOMMU_VTD)
+		return "'iommu: vtd' is not for a VM with devices of the machine yet: its virtual "
+		       "VT-d is for devices that L0 emulates";
 	if (c->devices != 0 && c->iommu != IOMMU_NONE)
 		return "devices of the machine need 'iommu: none', which says that the VM can "
 		       "read and write all memory by their DMA: this version uses no IOMMU";
@@ -166,6 +170,9 @@ const char *vm_config_error(const struct vm_config *c)
 		return "'reserve' must be 32M at least, and 8M more for each virtual CPU";
 	if (c->balloon != BALLOON_OFF && c->reserve == 0)
 		return "'balloon' needs 'reserve', which says what of its memory the VM keeps";
+	if (c->balloon != BALLOON_OFF && c->iommu == IOMMU_VTD)
+		return "'balloon' is not for a VM with 'iommu: vtd': its driver gives memory by "
+		       "other addresses than a virtual VT-d has";
 	if (c->balloon >= c->memory)
 		return "'balloon' must be less than 'memory'";
 	if (vm_boot_names(c, VM_BOOT_NETWORK) && c->nets.count == 0)

@@ -15,6 +15,7 @@
 /* ---- VT-d "Register Descriptions": offsets; of 64 bits where the comment says so ---- */
 
 #define VTD_REGISTERS_SIZE 0x1000u
+#define VTD_REGISTERS_BASE UINT64_C(0xfed90000) /* on most PCs; the table DMAR says */
 
 #define VTD_VER     0x00u
 #define VTD_CAP     0x08u /* 64 */
@@ -64,6 +65,18 @@
 #define VTD_SAGAW_3          (UINT32_C(1) << 1) /* levels of tables */
 #define VTD_SAGAW_4          (UINT32_C(1) << 2)
 #define VTD_SAGAW_5          (UINT32_C(1) << 3)
+
+/* ... as their values are put together */
+#define VTD_CAP_ND_16BIT    UINT64_C(6) /* 2^16 domains */
+#define VTD_CAP_SAGAW_SHIFT 8
+#define VTD_CAP_MGAW_SHIFT  16 /* less one */
+#define VTD_CAP_FRO_SHIFT   24 /* in units of 16 bytes; likewise IRO */
+#define VTD_CAP_NFR_SHIFT   40 /* less one */
+#define VTD_CAP_MAMV_SHIFT  48
+#define VTD_ECAP_IRO_SHIFT  8
+#define VTD_ECAP_MHMV_SHIFT 20
+#define VTD_OFFSET_UNIT     16u
+#define VTD_VERSION_1_0     0x10u
 
 /* "Extended Capability Register" */
 #define VTD_ECAP_C       BIT64(0) /* accesses to tables are coherent */
@@ -131,8 +144,8 @@
 /* "Invalidation Queue Error Record Register": IQEI */
 #define VTD_IQEI_TYPE     3u
 #define VTD_IQEI_RESERVED 4u
-#define VTD_IQEI_TAIL     2u
-#define VTD_IQEI_WIDTH    1u
+#define VTD_IQEI_FETCH    2u
+#define VTD_IQEI_TAIL     1u
 
 /* "Interrupt Remapping Table Address Register": 2^(S + 1) entries */
 #define VTD_IRTA_S(irta) (UINT32_C(2) << ((irta)&15))
@@ -146,7 +159,18 @@
 #define VTD_FRCD_REASON_SHIFT 32
 #define VTD_FRCD_SOURCE(high) ((uint16_t)(high))
 
+/* The index of a blocked interrupt request is in the fault information, from this bit on. */
+#define VTD_FRCD_INDEX_SHIFT 48
+
+/* Bits first to last, both inclusive. */
+#define VTD_BITS(first, last) ((UINT64_MAX >> (63 - (last))) & (UINT64_MAX << (first)))
+
 /* ---- "Root Entry", "Context Entry": 16 bytes each ---- */
+
+#define VTD_ENTRY_SIZE         16u
+#define VTD_ROOT_RESERVED      VTD_BITS(1, 11) /* in the lower half; all of the upper one */
+#define VTD_CONTEXT_RESERVED   VTD_BITS(4, 11)
+#define VTD_CONTEXT_RESERVED_2 (BIT64(7) | VTD_BITS(24, 63)) /* in the upper half */
 
 #define VTD_PRESENT           BIT64(0)
 #define VTD_ROOT_ADDRESS      (~UINT64_C(0xfff)) /* and within the width of host addresses */
@@ -194,6 +218,15 @@
 #define VTD_WAIT_SW         BIT64(5)
 #define VTD_WAIT_FN         BIT64(6) /* fence */
 #define VTD_WAIT_DATA_SHIFT 32
+#define VTD_DESCRIPTOR_SIZE 16u
+
+/* Reserved bits of descriptors, in the lower half and in the upper one. */
+#define VTD_INV_CONTEXT_RESERVED (VTD_BITS(6, 8) | VTD_BITS(12, 15) | VTD_BITS(50, 63))
+#define VTD_INV_IOTLB_RESERVED   (BIT64(8) | VTD_BITS(12, 15) | VTD_BITS(32, 63))
+#define VTD_INV_IOTLB_RESERVED_2 VTD_BITS(7, 11)
+#define VTD_INV_IRTE_RESERVED    (VTD_BITS(5, 8) | VTD_BITS(12, 26) | VTD_BITS(48, 63))
+#define VTD_INV_WAIT_RESERVED    (VTD_BITS(7, 8) | VTD_BITS(12, 31))
+#define VTD_INV_WAIT_RESERVED_2  UINT64_C(3)
 
 /* ---- "Interrupt Requests", "Interrupt Remapping Table Entry": 16 bytes ---- */
 
@@ -224,6 +257,11 @@
 #define VTD_IRTE_SQ_SHIFT      16
 #define VTD_IRTE_SVT(high)     ((unsigned)((high) >> 18 & 3))
 #define VTD_IRTE_SVT_SHIFT     18
+/* Reserved bits of one that is not posted; destinations of 8 bits have more. */
+#define VTD_IRTE_RESERVED      (VTD_BITS(12, 14) | VTD_BITS(24, 31))
+#define VTD_IRTE_RESERVED_8BIT (VTD_BITS(32, 39) | VTD_BITS(48, 63))
+#define VTD_IRTE_RESERVED_2    VTD_BITS(20, 63)
+#define VTD_IRTE_DST_8BIT(low) ((uint8_t)((low) >> 40))
 #define VTD_SVT_NONE           0u
 #define VTD_SVT_SOURCE         1u /* with SQ: which of the function's bits do not count */
 #define VTD_SVT_BUSES          2u /* from SID 15:8 to SID 7:0 */

@@ -4,6 +4,7 @@
 #include <stddef.h>
 
 #include "dev/dev.h"
+#include "dev/vvtd.h"
 #include "spec/virtio.h"
 
 #define DESC_SIZE   16u
@@ -31,36 +32,92 @@ static void fence(void)
 	__atomic_thread_fence(__ATOMIC_SEQ_CST);
 }
 
+/* ---- areas ---- */
+
+/*
+ * An area of a queue is a page long at most: it touches two of them, which a virtual
+ * IOMMU may have anywhere. What is aligned to its size lies in one.
+ */
+static void *place(const struct virtq_area *a, uint32_t offset)
+{
+	return offset < a->first ? a->at + offset : a->rest + (offset - a->first);
+}
+
+static uint16_t *word(const struct virtq_area *a, uint32_t number)
+{
+	return place(a, number * (uint32_t)sizeof(uint16_t));
+}
+
+static void read_area(const struct virtq_area *a, uint32_t offset, void *dst, uint32_t size)
+{
+	uint32_t n = offset < a->first ? a->first - offset : size;
+
+	n = n < size ? n : size;
+	__builtin_memcpy(dst, place(a, offset), n);
+	if (n < size)
+		__builtin_memcpy((uint8_t *)dst + n, a->rest, size - n);
+}
+
+static bool open_area(
+	struct virtq *q, uint64_t gpa, uint32_t size, bool write, struct virtq_area *a)
+{
+	a->first = (uint32_t)vvtd_contiguous(q->platform, q->bdf, gpa, size, write);
+	a->at = dev_memory(q->platform, q->bdf, gpa, a->first, write);
+	a->rest = NULL;
+	if (a->at == NULL || a->first == size)
+		return a->at != NULL;
+	a->rest = dev_memory(q->platform, q->bdf, gpa + a->first, size - a->first, write);
+	return a->rest != NULL;
+}
+
 /* ---- the words of a split ring ---- */
 
 static uint16_t avail_flags(const struct virtq *q)
 {
-	return load((const uint16_t *)q->driver);
+	return load(word(&q->driver, 0));
 }
 
 static uint16_t avail_index(const struct virtq *q)
 {
-	return load((const uint16_t *)q->driver + 1);
+	return load(word(&q->driver, 1));
 }
 
 static uint16_t avail_entry(const struct virtq *q, uint16_t index)
 {
-	return load((const uint16_t *)q->driver + 2 + index % q->s.size);
+	return load(word(&q->driver, 2u + index % q->s.size));
 }
 
 static uint16_t used_event(const struct virtq *q)
 {
-	return load((const uint16_t *)q->driver + 2 + q->s.size);
+	return load(word(&q->driver, 2u + q->s.size));
 }
 
-static uint16_t *used_words(const struct virtq *q)
+static uint16_t *used_flags(const struct virtq *q)
 {
-	return q->device;
+	return word(&q->device, 0);
+}
+
+static uint16_t *used_index(const struct virtq *q)
+{
+	return word(&q->device, 1);
+}
+
+/* An entry is aligned to 4 bytes only: its halves may be apart. */
+static uint32_t *used_entry(const struct virtq *q, uint16_t index, bool length)
+{
+	return place(&q->device, 4u + 8u * (uint32_t)(index % q->s.size) + (length ? 4u : 0u));
 }
 
 static uint16_t *avail_event(const struct virtq *q)
 {
-	return (uint16_t *)q->device + 2 + 4u * q->s.size;
+	return word(&q->device, 2 + 4u * q->s.size);
+}
+
+/* ---- those of a packed one: event suppression structures, 4 bytes each, in one page ---- */
+
+static struct virtio_event *event(const struct virtq_area *a)
+{
+	return (struct virtio_event *)(void *)a->at;
 }
 
 /* ---- set-up ---- */
@@ -100,11 +157,9 @@ bool virtq_open(struct virtq *q)
 	uint32_t driver = q->packed ? sizeof(struct virtio_event) : VIRTIO_AVAIL_SIZE(s->size);
 	uint32_t device = q->packed ? sizeof(struct virtio_event) : VIRTIO_USED_SIZE(s->size);
 
-	q->desc = dev_memory(
-		q->platform, q->bdf, s->desc, (uint64_t)DESC_SIZE * s->size, q->packed);
-	q->driver = dev_memory(q->platform, q->bdf, s->driver, driver, false);
-	q->device = dev_memory(q->platform, q->bdf, s->device, device, true);
-	return q->desc != NULL && q->driver != NULL && q->device != NULL;
+	return open_area(q, s->desc, DESC_SIZE * (uint32_t)s->size, q->packed, &q->desc) &&
+	       open_area(q, s->driver, driver, false, &q->driver) &&
+	       open_area(q, s->device, device, true, &q->device);
 }
 
 /* ---- chains ---- */
@@ -127,22 +182,22 @@ static bool add_buffer(struct virtq_chain *c, uint64_t gpa, uint32_t length, uin
 }
 
 /* A descriptor of a table in guest memory, aligned or not; it is read once. */
-static struct virtio_desc read_desc(const void *table, unsigned index)
+static struct virtio_desc read_desc(const struct virtq_area *table, unsigned index)
 {
 	struct virtio_desc d;
 
-	__builtin_memcpy(&d, (const uint8_t *)table + (size_t)DESC_SIZE * index, sizeof(d));
+	read_area(table, DESC_SIZE * index, &d, sizeof(d));
 	__atomic_signal_fence(__ATOMIC_SEQ_CST); /* the compiler does not read it again */
 	return d;
 }
 
-static const void *indirect_table(
-	struct virtq *q, uint64_t gpa, uint32_t length, unsigned *entries)
+static bool indirect_table(struct virtq *q, uint64_t gpa, uint32_t length,
+	struct virtq_area *table, unsigned *entries)
 {
 	*entries = length / DESC_SIZE;
 	if (!q->indirect || *entries == 0 || *entries > VIRTQ_SIZE || length % DESC_SIZE)
-		return NULL;
-	return dev_memory(q->platform, q->bdf, gpa, length, false);
+		return false;
+	return open_area(q, gpa, length, false, table);
 }
 
 /*
@@ -151,7 +206,7 @@ static const void *indirect_table(
  */
 static bool walk_split(struct virtq *q, struct virtq_chain *c, uint16_t head)
 {
-	const void *table = q->desc;
+	struct virtq_area table = q->desc;
 	unsigned entries = q->s.size, at = head;
 	bool inside = false;
 
@@ -160,12 +215,11 @@ static bool walk_split(struct virtq *q, struct virtq_chain *c, uint16_t head)
 
 		if (at >= entries)
 			return false;
-		d = read_desc(table, at);
+		d = read_desc(&table, at);
 		if (d.flags & VIRTIO_DESC_INDIRECT) {
 			if (inside || d.flags & VIRTIO_DESC_NEXT)
 				return false;
-			table = indirect_table(q, d.address, d.length, &entries);
-			if (table == NULL)
+			if (!indirect_table(q, d.address, d.length, &table, &entries))
 				return false;
 			inside = true;
 			at = 0;
@@ -210,7 +264,7 @@ static enum virtq_result next_split(struct virtq *q, struct virtq_chain *c)
 
 static struct virtio_packed_desc *packed_at(const struct virtq *q, uint16_t index)
 {
-	return (struct virtio_packed_desc *)q->desc + index;
+	return place(&q->desc, DESC_SIZE * (uint32_t)index);
 }
 
 static bool packed_is_available(const struct virtq *q, uint16_t flags)
@@ -225,16 +279,18 @@ static bool walk_indirect(
 	struct virtq *q, struct virtq_chain *c, const struct virtio_packed_desc *d)
 {
 	unsigned entries;
-	const void *table = indirect_table(q, d->address, d->length, &entries);
+	struct virtq_area table;
 
-	for (unsigned i = 0; table != NULL && i < entries; i++) {
-		struct virtio_desc e = read_desc(table, i);
+	if (!indirect_table(q, d->address, d->length, &table, &entries))
+		return false;
+	for (unsigned i = 0; i < entries; i++) {
+		struct virtio_desc e = read_desc(&table, i);
 
 		/* Where a split descriptor has `flags` a packed one has its id, unused here. */
 		if (!add_buffer(c, e.address, e.length, e.next))
 			return false;
 	}
-	return table != NULL;
+	return true;
 }
 
 static bool walk_packed(struct virtq *q, struct virtq_chain *c)
@@ -242,7 +298,7 @@ static bool walk_packed(struct virtq *q, struct virtq_chain *c)
 	uint16_t at = q->s.avail;
 
 	while (c->descriptors < q->s.size) {
-		struct virtio_desc d = read_desc(q->desc, at);
+		struct virtio_desc d = read_desc(&q->desc, at);
 		struct virtio_packed_desc p = {d.address, d.length, d.flags, d.next};
 
 		c->id = p.id;
@@ -304,12 +360,11 @@ void virtq_put_back(struct virtq *q, const struct virtq_chain *c)
 
 static void give_split(struct virtq *q, const struct virtq_given *g, unsigned n)
 {
-	uint16_t *words = used_words(q);
-	struct virtio_used *ring = (struct virtio_used *)(void *)(words + 2);
-
-	for (unsigned i = 0; i < n; i++)
-		ring[q->s.used++ % q->s.size] = (struct virtio_used){g[i].id, g[i].written};
-	store(words + 1, q->s.used);
+	for (unsigned i = 0; i < n; i++, q->s.used++) {
+		*used_entry(q, q->s.used, false) = g[i].id;
+		*used_entry(q, q->s.used, true) = g[i].written;
+	}
+	store(used_index(q), q->s.used);
 }
 
 /* Its flags; they are the driver's sign that it is there. */
@@ -372,7 +427,7 @@ static bool split_wants(const struct virtq *q, uint16_t old)
 
 static bool packed_wants(const struct virtq *q, uint16_t old)
 {
-	const struct virtio_event *e = q->driver;
+	const struct virtio_event *e = event(&q->driver);
 	uint16_t flags = load(&e->flags), place = load(&e->place);
 	uint16_t event = place & PLACE_INDEX;
 
@@ -393,22 +448,21 @@ bool virtq_wants_interrupt(struct virtq *q)
 	q->s.signalled = q->s.used;
 	q->s.has_signalled = true;
 	if (!known && q->event_idx) /* nothing to compare with: unless it wants none at all */
-		return !q->packed || load(&((const struct virtio_event *)q->driver)->flags) !=
-					     VIRTIO_EVENT_DISABLE;
+		return !q->packed || load(&event(&q->driver)->flags) != VIRTIO_EVENT_DISABLE;
 	return wants;
 }
 
 void virtq_quiet(struct virtq *q)
 {
 	if (q->packed)
-		store(&((struct virtio_event *)q->device)->flags, VIRTIO_EVENT_DISABLE);
+		store(&event(&q->device)->flags, VIRTIO_EVENT_DISABLE);
 	else if (!q->event_idx)
-		store(used_words(q), VIRTIO_USED_NO_NOTIFY);
+		store(used_flags(q), VIRTIO_USED_NO_NOTIFY);
 }
 
 static void listen_packed(struct virtq *q)
 {
-	struct virtio_event *e = q->device;
+	struct virtio_event *e = event(&q->device);
 
 	store(&e->place, (uint16_t)(q->s.avail | (q->s.avail_wrap ? VIRTIO_EVENT_WRAP : 0)));
 	store(&e->flags, q->event_idx ? VIRTIO_EVENT_DESC : VIRTIO_EVENT_ENABLE);
@@ -421,7 +475,7 @@ bool virtq_listen(struct virtq *q)
 	else if (q->event_idx)
 		store(avail_event(q), q->s.avail);
 	else
-		store(used_words(q), 0);
+		store(used_flags(q), 0);
 	fence(); /* who added something meanwhile did not notify */
 	if (q->packed)
 		return packed_is_available(q, load(&packed_at(q, q->s.avail)->flags));
@@ -456,6 +510,7 @@ void *virtq_take(
 	gpa = b->gpa + part->offset;
 	*size = b->length - part->offset;
 	*size = *size < most ? *size : most;
+	*size = vvtd_contiguous(q->platform, q->bdf, gpa, *size, write);
 	va = dev_memory(q->platform, q->bdf, gpa, *size, write);
 	if (va == NULL) {
 		c->bad = true;

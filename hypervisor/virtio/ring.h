@@ -33,12 +33,19 @@ struct virtq_state {
 	uint8_t reserved[2];
 };
 
+/* Memory of a queue that may lie in two pages of the host, apart from each other. */
+struct virtq_area {
+	uint8_t *at, *rest; /* NULL: it is not there */
+	uint32_t first;     /* bytes at `at`; the others are at `rest` */
+};
+
 struct virtq {
 	struct virtq_state s;
 	struct platform *platform;
 	uint16_t bdf;
 	bool packed, indirect, event_idx; /* features */
-	void *desc, *driver, *device;     /* between virtq_open and the end of the lock */
+	/* Between virtq_open and the end of the lock. */
+	struct virtq_area desc, driver, device;
 };
 
 struct virtq_buffer {

@@ -2,6 +2,7 @@
 #include "virtio/virtio.h"
 
 #include "dev/dev.h"
+#include "dev/vvtd.h"
 #include "virtio/pci.h"
 
 /*
@@ -22,6 +23,8 @@ bool virtio_create(
 	v->kind = kind;
 	v->platform = p;
 	v->offered = kind->features | COMMON_FEATURES;
+	if (vvtd_exists(p))
+		v->offered |= VIRTIO_F_ACCESS_PLATFORM;
 	v->generation = 0;
 	v->served = 0;
 	for (unsigned i = 0; i < VIRTIO_QUEUES; i++) {
@@ -67,9 +70,15 @@ void virtio_reset(struct virtio *v)
 	virtio_pci_update_pin(v);
 }
 
+/*
+ * 6.1: a device may insist that its addresses are translated. It has to: a driver in L2 would
+ * else reach all memory of L1.
+ */
 static bool features_valid(const struct virtio *v, uint64_t features)
 {
-	return !(features & ~v->offered) && features & VIRTIO_F_VERSION_1;
+	uint64_t needed = VIRTIO_F_VERSION_1 | (v->offered & VIRTIO_F_ACCESS_PLATFORM);
+
+	return !(features & ~v->offered) && (features & needed) == needed;
 }
 
 static void use_features(struct virtio *v)

@@ -90,6 +90,8 @@ static struct load_target make_target(const struct vm *vm)
 		vm->config.devices != 0 ? LOAD_RANGE_RESERVED : LOAD_RANGE_RAM);
 	add_slots(&t, vm, 0, DEV_PCI_HOLE_START);
 	add_range(&t, DEV_ECAM_BASE, DEV_ECAM_SIZE, LOAD_RANGE_RESERVED);
+	if (vm->config.iommu == IOMMU_VTD)
+		add_range(&t, VVTD_BASE, VVTD_SIZE, LOAD_RANGE_RESERVED);
 	add_slots(&t, vm, BIT64(32), UINT64_MAX);
 	return t;
 }
@@ -105,6 +107,7 @@ static bool put_acpi(struct vm *vm)
 		.vcpus = vm->config.cpus,
 		.memory = vm->config.memory,
 		.root_ports = vm->config.root_ports,
+		.vtd = vm->config.iommu == IOMMU_VTD,
 	};
 	uint8_t *acpi = vm_gpa_to_va(vm, DEV_ACPI_BASE, ACPI_SIZE);
 

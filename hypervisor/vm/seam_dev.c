@@ -146,7 +146,8 @@ void *dev_memory(struct platform *p, uint16_t bdf, uint64_t gpa, uint64_t size, 
 	const struct vm *vm = vm_of_platform(p);
 	void *va;
 
-	(void)bdf; /* no IOMMU yet: all functions see memory as the CPU does */
+	if (bdf != 0 && vvtd_translates(p))
+		return vvtd_memory(p, bdf, gpa, size, write);
 	if (!write && vm->ram != NULL)
 		return readable(vm, gpa, size);
 	va = vm_gpa_to_va(vm, gpa, size);

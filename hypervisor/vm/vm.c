@@ -317,6 +317,7 @@ static bool create_parts(
 		.root_ports = vm->config.root_ports,
 		.firmware_log = vm->config.firmware_log,
 		.display = vm->config.display != DISPLAY_NONE,
+		.vtd = vm->config.iommu == IOMMU_VTD,
 	};
 
 	vm->msr_bitmap = pool_get(&vm->pool);

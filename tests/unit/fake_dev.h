@@ -30,6 +30,8 @@ static struct platform machine;
 
 /* What fake_start asks for: local APICs that a CPU virtualizes. */
 static bool fake_apicv;
+/* And a virtual VT-d. */
+static bool fake_vtd;
 
 static struct {
 	uint64_t now;
@@ -142,10 +144,10 @@ static unsigned fake_works;
 
 void *dev_memory(struct platform *p, uint16_t bdf, uint64_t gpa, uint64_t size, bool write)
 {
-	(void)bdf;
-	(void)write;
 	assert_ptr_equal(p, &machine);
 	assert_true(fake.locked);
+	if (bdf != 0 && vvtd_translates(p)) /* as in L0 */
+		return vvtd_memory(p, bdf, gpa, size, write);
 	return gpa < fake_ram_size && size <= fake_ram_size - gpa ? fake_ram + gpa : NULL;
 }
 
@@ -197,7 +199,8 @@ static inline void fake_start(unsigned vcpus)
 	struct platform_config c = {.vcpus = vcpus,
 		.tsc_khz = FAKE_KHZ,
 		.memory = 512ull << 20,
-		.apicv = fake_apicv};
+		.apicv = fake_apicv,
+		.vtd = fake_vtd};
 
 	memset(&fake, 0, sizeof(fake));
 	fake_typed_count = 0;

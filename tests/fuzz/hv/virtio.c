@@ -209,7 +209,7 @@ static void message(struct input *in)
 	uint64_t address = byte(in) & 1 ? 0xfee00000 | (take(in, 2) << 4) : take(in, 8);
 
 	dev_lock(&machine);
-	vpci_message(&machine, address, (uint32_t)take(in, 4));
+	vpci_message(&machine, 0, address, (uint32_t)take(in, 4));
 	dev_unlock(&machine);
 }
 

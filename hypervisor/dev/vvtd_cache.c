@@ -1,0 +1,164 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What the unit caches, and what an invalidation takes away: VT-d "Caching Translation
+ * Information", "Invalidation of Translation Caches". Only what is present and right is cached.
+ */
+#include "dev/vvtd_int.h"
+
+#define SHIFT_FIRST 12u
+#define SHIFT_LAST  30u
+#define SHIFT_STEP  9u
+
+static unsigned page_place(uint16_t domain, uint64_t at, unsigned shift)
+{
+	return (unsigned)((at >> shift) + 5u * domain + 11u * shift) % VVTD_PAGES;
+}
+
+const struct vvtd_context *vvtd_cached_context(const struct vvtd *u, uint16_t source)
+{
+	const struct vvtd_context *c = &u->contexts[(source ^ source >> 8) % VVTD_CONTEXTS];
+
+	return c->valid && c->source == source ? c : NULL;
+}
+
+void vvtd_cache_context(struct vvtd *u, const struct vvtd_context *c)
+{
+	u->contexts[(c->source ^ c->source >> 8) % VVTD_CONTEXTS] = *c;
+}
+
+const struct vvtd_page *vvtd_cached_page(const struct vvtd *u, uint16_t domain, uint64_t at)
+{
+	for (unsigned shift = SHIFT_FIRST; shift <= SHIFT_LAST; shift += SHIFT_STEP) {
+		const struct vvtd_page *page = &u->pages[page_place(domain, at, shift)];
+
+		if (page->valid && page->domain == domain && page->shift == shift &&
+			page->at >> shift == at >> shift)
+			return page;
+	}
+	return NULL;
+}
+
+void vvtd_cache_page(struct vvtd *u, const struct vvtd_page *page)
+{
+	u->pages[page_place(page->domain, page->at, page->shift)] = *page;
+}
+
+const struct vvtd_entry *vvtd_cached_entry(const struct vvtd *u, uint16_t index)
+{
+	const struct vvtd_entry *e = &u->entries[index % VVTD_ENTRIES];
+
+	return e->valid && e->index == index ? e : NULL;
+}
+
+void vvtd_cache_entry(struct vvtd *u, const struct vvtd_entry *e)
+{
+	u->entries[e->index % VVTD_ENTRIES] = *e;
+}
+
+/* ---- invalidation ---- */
+
+bool vvtd_covers_context(const struct vvtd_invalidation *i, uint16_t source, uint16_t domain)
+{
+	if (i->what != VVTD_OF_CONTEXTS)
+		return false;
+	if (i->granularity == VTD_GLOBAL)
+		return true;
+	return domain == i->domain &&
+	       (i->granularity != VTD_DEVICE || ((source ^ i->source) & ~i->functions) == 0);
+}
+
+/* Aligned powers of two meet when one lies in the other. */
+bool vvtd_covers_page(
+	const struct vvtd_invalidation *i, uint16_t domain, uint64_t at, unsigned shift)
+{
+	unsigned larger = SHIFT_FIRST + i->mask;
+
+	if (i->what != VVTD_OF_PAGES)
+		return false;
+	if (i->granularity == VTD_GLOBAL)
+		return true;
+	larger = larger > shift ? larger : shift;
+	return domain == i->domain &&
+	       (i->granularity != VTD_PAGES || at >> larger == i->at >> larger);
+}
+
+bool vvtd_covers_entry(const struct vvtd_invalidation *i, uint16_t index)
+{
+	return i->what == VVTD_OF_ENTRIES &&
+	       (i->granularity == VTD_GLOBAL || index >> i->mask == i->index >> i->mask);
+}
+
+static void look_at(struct vvtd_page *page, const struct vvtd_invalidation *i)
+{
+	if (page->valid && vvtd_covers_page(i, page->domain, page->at, page->shift))
+		page->valid = false;
+}
+
+/* A few pages: only the places where they can be. */
+static bool forget_few(struct vvtd *u, const struct vvtd_invalidation *i)
+{
+	uint64_t pages = UINT64_C(1) << i->mask;
+
+	if (i->granularity != VTD_PAGES || pages > VVTD_PAGES / 8)
+		return false;
+	for (uint64_t n = 0; n < pages; n++) {
+		uint64_t at = i->at + (n << SHIFT_FIRST);
+
+		for (unsigned s = SHIFT_FIRST; s <= SHIFT_LAST; s += SHIFT_STEP)
+			look_at(&u->pages[page_place(i->domain, at, s)], i);
+	}
+	return true;
+}
+
+static void forget_pages(struct vvtd *u, const struct vvtd_invalidation *i)
+{
+	if (forget_few(u, i))
+		return;
+	for (unsigned n = 0; n < VVTD_PAGES; n++)
+		look_at(&u->pages[n], i);
+}
+
+static void forget_contexts(struct vvtd *u, const struct vvtd_invalidation *i)
+{
+	for (unsigned n = 0; n < VVTD_CONTEXTS; n++) {
+		struct vvtd_context *c = &u->contexts[n];
+
+		if (c->valid && vvtd_covers_context(i, c->source, c->domain))
+			c->valid = false;
+	}
+}
+
+static void forget_entries(struct vvtd *u, const struct vvtd_invalidation *i)
+{
+	for (unsigned n = 0; n < VVTD_ENTRIES; n++) {
+		struct vvtd_entry *e = &u->entries[n];
+
+		if (e->valid && vvtd_covers_entry(i, e->index))
+			e->valid = false;
+	}
+}
+
+void vvtd_forget(struct platform *p, const struct vvtd_invalidation *i)
+{
+	switch (i->what) {
+	case VVTD_OF_CONTEXTS:
+		forget_contexts(&p->vtd, i);
+		break;
+	case VVTD_OF_PAGES:
+		forget_pages(&p->vtd, i);
+		break;
+	case VVTD_OF_ENTRIES:
+		forget_entries(&p->vtd, i);
+		break;
+	}
+}
+
+void vvtd_forget_all(struct vvtd *u)
+{
+	for (unsigned n = 0; n < VVTD_CONTEXTS; n++)
+		u->contexts[n].valid = false;
+	for (unsigned n = 0; n < VVTD_PAGES; n++)
+		u->pages[n].valid = false;
+	for (unsigned n = 0; n < VVTD_ENTRIES; n++)
+		u->entries[n].valid = false;
+}

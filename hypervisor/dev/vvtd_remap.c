@@ -1,0 +1,128 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Interrupt requests: compatibility and remappable format, the remapping table (VT-d "Interrupt
+ * Remapping"). Posted ones are not offered: their entries are wrong here.
+ */
+#include "dev/vvtd_int.h"
+
+/* "Interrupt Remapping Table Entry": SVT, SQ and SID. */
+static bool source_fits(uint64_t high, uint16_t source)
+{
+	static const uint16_t ignored[4] = {0, 4, 6, 7};
+	uint16_t sid = VTD_IRTE_SID(high);
+	unsigned bus = source >> 8;
+
+	switch (VTD_IRTE_SVT(high)) {
+	case VTD_SVT_NONE:
+		return true;
+	case VTD_SVT_SOURCE:
+		return ((sid ^ source) & ~ignored[VTD_IRTE_SQ(high)]) == 0;
+	case VTD_SVT_BUSES:
+		return bus >= sid >> 8u && bus <= (sid & 0xffu);
+	default:
+		return false;
+	}
+}
+
+static enum vtd_reason check_entry(uint64_t irta, const struct vvtd_entry *e)
+{
+	if (!(e->low & VTD_PRESENT))
+		return VTD_FAULT_IRTE_ABSENT;
+	if (e->low & (VTD_IRTE_RESERVED | VTD_IRTE_IM) || e->high & VTD_IRTE_RESERVED_2 ||
+		(!(irta & VTD_IRTA_EIME) && e->low & VTD_IRTE_RESERVED_8BIT))
+		return VTD_FAULT_IRTE_RESERVED;
+	return VTD_NO_FAULT;
+}
+
+static enum vtd_reason get_entry(struct platform *p, uint16_t index, struct vvtd_entry *out)
+{
+	const struct vvtd_entry *e = vvtd_cached_entry(&p->vtd, index);
+	uint64_t irta = p->vtd.s.irta, pair[2];
+	enum vtd_reason reason;
+
+	if (e != NULL) {
+		*out = *e;
+		return VTD_NO_FAULT;
+	}
+	if (!vvtd_fetch(p, (irta & VTD_BITS(12, 63)) + VTD_ENTRY_SIZE * (uint64_t)index, pair))
+		return VTD_FAULT_IRTE_ACCESS;
+	*out = (struct vvtd_entry){true, index, pair[0], pair[1]};
+	reason = check_entry(irta, out);
+	if (reason == VTD_NO_FAULT)
+		vvtd_cache_entry(&p->vtd, out);
+	return reason;
+}
+
+static void read_entry(uint64_t irta, const struct vvtd_entry *e, struct vlapic_message *m)
+{
+	*m = (struct vlapic_message){
+		.destination =
+			irta & VTD_IRTA_EIME ? VTD_IRTE_DST(e->low) : VTD_IRTE_DST_8BIT(e->low),
+		.vector = VTD_IRTE_VECTOR(e->low),
+		.mode = (enum apic_delivery)VTD_IRTE_DLM(e->low),
+		.logical = e->low & VTD_IRTE_DM,
+		.level = e->low & VTD_IRTE_TM,
+	};
+	if (!(irta & VTD_IRTA_EIME) && !m->logical && m->destination == 0xff)
+		m->destination = UINT32_MAX;
+}
+
+static bool remap(struct platform *p, uint16_t source, uint32_t address, uint32_t data,
+	struct vlapic_message *m)
+{
+	uint32_t index = VTD_MSI_HANDLE(address);
+	enum vtd_reason reason = VTD_NO_FAULT;
+	struct vvtd_entry e = {.valid = false};
+
+	if (address & VTD_MSI_SHV)
+		index += data & 0xffff;
+	if (address & VTD_MSI_SHV && data >> 16 != 0)
+		reason = VTD_FAULT_REQUEST_RESERVED;
+	else if (index >= VTD_IRTA_S(p->vtd.s.irta))
+		reason = VTD_FAULT_INDEX_TOO_LARGE;
+	else
+		reason = get_entry(p, (uint16_t)index, &e);
+	if (reason == VTD_NO_FAULT && !source_fits(e.high, source))
+		reason = VTD_FAULT_SOURCE;
+	if (reason != VTD_NO_FAULT) {
+		vvtd_fault(p, reason, e.low & VTD_IRTE_FPD, source,
+			(uint64_t)index << VTD_FRCD_INDEX_SHIFT, false);
+		return false;
+	}
+	read_entry(p->vtd.s.irta, &e, m);
+	return true;
+}
+
+static void read_compatible(uint32_t address, uint32_t data, struct vlapic_message *m)
+{
+	*m = (struct vlapic_message){
+		.destination = MSI_DESTINATION(address),
+		.vector = MSI_VECTOR(data),
+		.mode = MSI_DELIVERY(data),
+		.logical = address & MSI_LOGICAL,
+		.level = data & MSI_LEVEL,
+	};
+	if (!m->logical && m->destination == 0xff)
+		m->destination = UINT32_MAX;
+}
+
+bool vvtd_remaps(const struct platform *p)
+{
+	return vvtd_is_on(&p->vtd, VTD_IRE);
+}
+
+bool vvtd_message(struct platform *p, uint16_t source, uint64_t address, uint32_t data,
+	struct vlapic_message *m)
+{
+	const struct vvtd *u = &p->vtd;
+	uint32_t low = (uint32_t)address;
+
+	if (vvtd_remaps(p) && low & VTD_MSI_REMAPPABLE)
+		return remap(p, source, low, data, m);
+	if (vvtd_remaps(p) && (u->s.irta & VTD_IRTA_EIME || !vvtd_is_on(u, VTD_CFI))) {
+		vvtd_fault(p, VTD_FAULT_COMPATIBILITY_BLOCKED, false, source, 0, false);
+		return false;
+	}
+	read_compatible(low, data, m);
+	return !m->level || data & MSI_ASSERT;
+}

@@ -1,0 +1,215 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Translation of functions' addresses in legacy mode: root and context entries, second-level
+ * tables of 3 and 4 levels (VT-d "Legacy Mode Address Translation", "Second-Stage Translation",
+ * "Root Entry", "Context Entry", "Second-Stage Paging Entries").
+ */
+#include "dev/vvtd_int.h"
+
+#define PAGE          4096u
+#define PAGE_SHIFT    12u
+#define LEVEL_BITS    9u
+#define LEVEL_LARGEST 3u /* of a page: 1 GiB */
+#define PASSED_SHIFT  63u
+#define ADDRESS       VTD_BITS(PAGE_SHIFT, VVTD_HOST_BITS - 1)
+
+/* ---- context entries ---- */
+
+/* Of a present one: what it says. */
+static enum vtd_reason decode_context(const uint64_t e[2], struct vvtd_context *c)
+{
+	unsigned type = VTD_CONTEXT_TT(e[0]);
+
+	if (e[0] & (VTD_CONTEXT_RESERVED | VVTD_ABOVE_HOST) || e[1] & VTD_CONTEXT_RESERVED_2)
+		return VTD_FAULT_CONTEXT_RESERVED;
+	c->passes = type == VTD_TT_PASS;
+	c->levels = (uint8_t)(VTD_CONTEXT_AW(e[1]) + 2);
+	c->domain = VTD_CONTEXT_DID(e[1]);
+	c->tables = e[0] & ADDRESS;
+	if (type != VTD_TT_TABLES && !c->passes)
+		return VTD_FAULT_CONTEXT_INVALID;
+	if (c->levels != 4 && (c->levels != 3 || c->passes)) /* passing wants the largest */
+		return VTD_FAULT_CONTEXT_INVALID;
+	return VTD_NO_FAULT;
+}
+
+static enum vtd_reason read_context(struct platform *p, struct vvtd_context *c)
+{
+	uint64_t root[2], e[2];
+
+	if (!vvtd_fetch(p, p->vtd.s.root + VTD_ENTRY_SIZE * (c->source >> 8), root))
+		return VTD_FAULT_ROOT_ACCESS;
+	if (!(root[0] & VTD_PRESENT))
+		return VTD_FAULT_ROOT_ABSENT;
+	if (root[0] & (VTD_ROOT_RESERVED | VVTD_ABOVE_HOST) || root[1] != 0)
+		return VTD_FAULT_ROOT_RESERVED;
+	if (!vvtd_fetch(p, (root[0] & ADDRESS) + VTD_ENTRY_SIZE * (c->source & 0xff), e))
+		return VTD_FAULT_CONTEXT_ACCESS;
+	c->silent = e[0] & VTD_CONTEXT_FPD;
+	if (!(e[0] & VTD_PRESENT))
+		return VTD_FAULT_CONTEXT_ABSENT;
+	return decode_context(e, c);
+}
+
+static enum vtd_reason get_context(
+	struct platform *p, uint16_t source, struct vvtd_context *out)
+{
+	const struct vvtd_context *c = vvtd_cached_context(&p->vtd, source);
+	enum vtd_reason reason;
+
+	if (c != NULL) {
+		*out = *c;
+		return VTD_NO_FAULT;
+	}
+	*out = (struct vvtd_context){.valid = true, .source = source};
+	reason = read_context(p, out);
+	if (reason == VTD_NO_FAULT)
+		vvtd_cache_context(&p->vtd, out);
+	return reason;
+}
+
+/* ---- tables ---- */
+
+static unsigned shift_of(unsigned level)
+{
+	return PAGE_SHIFT + LEVEL_BITS * (level - 1);
+}
+
+static uint64_t reserved_bits(unsigned level, bool leaf)
+{
+	uint64_t bits = VTD_BITS(VVTD_HOST_BITS, 51) | VTD_SL_TRANSIENT;
+
+	if (!leaf)
+		bits |= VTD_SL_SNOOP; /* snoop control is of pages */
+	if (level > LEVEL_LARGEST)
+		bits |= VTD_SL_LARGE;
+	if (leaf && level > 1)
+		bits |= VTD_BITS(PAGE_SHIFT, shift_of(level) - 1);
+	return bits;
+}
+
+/* The page of an address; rights 0: there is none. */
+static enum vtd_reason walk(
+	struct platform *p, const struct vvtd_context *c, uint64_t at, struct vvtd_page *page)
+{
+	uint64_t table = c->tables, rights = VTD_SL_RIGHTS;
+
+	for (unsigned level = c->levels;; level--) {
+		unsigned shift = shift_of(level);
+		uint64_t index = at >> shift & (BIT64(LEVEL_BITS) - 1), e;
+		const uint64_t *entry = dev_memory(p, 0, table + 8 * index, 8, false);
+		bool leaf;
+
+		if (entry == NULL)
+			return VTD_FAULT_PAGING_ACCESS;
+		e = __atomic_load_n(entry, __ATOMIC_RELAXED);
+		leaf = level == 1 || (level <= LEVEL_LARGEST && e & VTD_SL_LARGE);
+		if (e & VTD_SL_RIGHTS && e & reserved_bits(level, leaf))
+			return VTD_FAULT_PAGING_RESERVED;
+		rights &= e;
+		table = e & ADDRESS;
+		if (!leaf && e & VTD_SL_RIGHTS)
+			continue;
+		*page = (struct vvtd_page){.valid = true,
+			.shift = (uint8_t)shift,
+			.rights = leaf ? (uint8_t)rights : 0,
+			.domain = c->domain,
+			.at = at >> shift << shift,
+			.gpa = table};
+		return VTD_NO_FAULT;
+	}
+}
+
+static enum vtd_reason find_page(
+	struct platform *p, const struct vvtd_context *c, uint64_t at, struct vvtd_page *out)
+{
+	const struct vvtd_page *page = vvtd_cached_page(&p->vtd, c->domain, at);
+	enum vtd_reason reason;
+
+	if (page != NULL) {
+		*out = *page;
+		return VTD_NO_FAULT;
+	}
+	reason = walk(p, c, at, out);
+	if (reason == VTD_NO_FAULT && out->rights != 0)
+		vvtd_cache_page(&p->vtd, out);
+	return reason;
+}
+
+static enum vtd_reason by_tables(struct platform *p, const struct vvtd_context *c, uint64_t at,
+	bool write, struct vvtd_place *to)
+{
+	struct vvtd_page page;
+	enum vtd_reason reason;
+	uint64_t offset;
+
+	if (at >> shift_of(c->levels + 1u) != 0)
+		return VTD_FAULT_ADDRESS_TOO_LARGE;
+	reason = find_page(p, c, at, &page);
+	if (reason != VTD_NO_FAULT)
+		return reason;
+	if (!(page.rights & (write ? VTD_SL_WRITE : VTD_SL_READ)))
+		return write ? VTD_FAULT_WRITE_DENIED : VTD_FAULT_READ_DENIED;
+	offset = at - page.at;
+	to->gpa = page.gpa + offset;
+	to->left = BIT64(page.shift) - offset;
+	to->shift = page.shift;
+	to->rights = page.rights;
+	return VTD_MSI_RANGE(to->gpa) ? VTD_FAULT_INTERRUPT_RANGE : VTD_NO_FAULT;
+}
+
+enum vtd_reason vvtd_translate(
+	struct platform *p, uint16_t source, uint64_t iova, bool write, struct vvtd_place *to)
+{
+	struct vvtd_context c;
+	enum vtd_reason reason = get_context(p, source, &c);
+
+	to->silent = c.silent;
+	if (reason != VTD_NO_FAULT)
+		return reason;
+	if (!c.passes)
+		return by_tables(p, &c, iova, write, to);
+	if (iova >> VVTD_HOST_BITS != 0)
+		return VTD_FAULT_ADDRESS_TOO_LARGE;
+	to->gpa = iova;
+	to->left = BIT64(VVTD_HOST_BITS) - iova;
+	to->shift = PASSED_SHIFT;
+	to->rights = VTD_SL_RIGHTS;
+	return VTD_NO_FAULT;
+}
+
+/* ---- for devices ---- */
+
+bool vvtd_translates(const struct platform *p)
+{
+	return vvtd_is_on(&p->vtd, VTD_TE);
+}
+
+void *vvtd_memory(struct platform *p, uint16_t place, uint64_t iova, uint64_t size, bool write)
+{
+	uint16_t source = vpci_requester(&p->pci, place);
+	struct vvtd_place to;
+	enum vtd_reason reason;
+
+	if (VTD_MSI_RANGE(iova)) /* interrupt requests are there, and no memory */
+		return NULL;
+	reason = vvtd_translate(p, source, iova, write, &to);
+	if (reason != VTD_NO_FAULT) {
+		vvtd_fault(p, reason, to.silent, source, iova & ~(uint64_t)(PAGE - 1), !write);
+		return NULL;
+	}
+	return size <= to.left ? dev_memory(p, 0, to.gpa, size, write) : NULL;
+}
+
+uint64_t vvtd_contiguous(
+	struct platform *p, uint16_t place, uint64_t iova, uint64_t size, bool write)
+{
+	uint64_t left = PAGE - iova % PAGE;
+	struct vvtd_place to;
+
+	if (!vvtd_translates(p) || size <= left)
+		return size;
+	if (vvtd_translate(p, vpci_requester(&p->pci, place), iova, write, &to) == VTD_NO_FAULT)
+		left = to.left;
+	return size < left ? size : left;
+}
