@@ -122,7 +122,7 @@ $(DEBIAN)/%.cpio: guests/debian/mkinitramfs.sh guests/debian/l1-init guests/debi
 		$(B)/kvmclient $(DEBIAN)/packages.txt
 	guests/debian/mkinitramfs.sh $* $@ $(B)/kvmclient $(DEBIAN)
 
-$(DEBIAN)/client.cpio $(DEBIAN)/qemu.cpio: $(DEBIAN)/l2.cpio
+$(DEBIAN)/client.cpio $(DEBIAN)/qemu.cpio $(DEBIAN)/vfio.cpio: $(DEBIAN)/l2.cpio
 
 $(DEBIAN)/ide.cpio: guests/debian/mkinitramfs.sh guests/debian/service-init $(DEBIAN)/packages.txt
 	guests/debian/mkinitramfs.sh ide $@ $(B)/kvmclient $(DEBIAN) $(DEBIAN)/modules

@@ -7,6 +7,7 @@
 # KIND: boot-server (a VM from which others start by network), devices (L1 that tries its virtio devices), io (the same with fio and iperf3), console (L1 with a shell), l2 (busybox and l2-init), probe (L1 with KVM, no L2), client (L1 with an L2 for our KVM client),
 # qemu (the same with Debian's QEMU), bench (measures guests of KVM and QEMU; their payloads come in a second archive), storage (serves a disk by nbdkit), nbd (or by qemu-nbd or nbd-server), ide (owns the machine's disk), service (and its network card). DIR is what fetch.sh or fetch-i386.sh made; default build/debian. MODULES is
 # the folder there that has L1's; default modules. For ide and service it is the folder itself, for io and nbd the root of fetch-programs.sh.
+# vfio: qemu with what L1 needs to give a PCI function of its own to L2.
 # io-l2, io-qemu (whose L2 is that one, OUTPUT's neighbour l2.cpio), io-service: l2, qemu and service with iperf3, which is below ROOT.
 set -eu
 kind=$1 output=$2 client=$3 dir=${4:-build/debian} modules=${5:-modules} root=${6-} l2=$dir/l2.cpio
@@ -194,7 +195,7 @@ l2() {
 	base reboot insmod sha256sum head dd cmp ip udhcpc ping wget
 	mkdir -p "$stage/etc"
 	put "$here/dhcp-script" bin
-	[ ! -d "$dir/modules/kernel/drivers/virtio" ] || drivers virtio/virtio_mmio # not for 32 bits
+	[ ! -d "$dir/modules/kernel/drivers/virtio" ] || drivers virtio/virtio_mmio "${of_pci[@]}" # not for 32 bits
 	[ ! -d "$dir/modules/kernel/drivers/virtio" ] || network_drivers
 	cp "$here/l2-init" "$stage/init"
 }
@@ -211,6 +212,15 @@ l1_with_qemu() {
 	done
 	l2_image
 	qemu
+}
+
+vfio_drivers() {
+	local m
+	drivers # of what comes back from L2
+	for m in vfio vfio_virqfd vfio_iommu_type1 pci/vfio-pci-core pci/vfio-pci; do
+		put "$dir/modules/kernel/drivers/vfio/$m.ko" lib/modules
+		unsign "${m##*/}"
+	done
 }
 
 cdrom_drivers() {
@@ -282,10 +292,11 @@ probe) l1 ;;
 bench) bench ;;
 client) l1 && l2_image ;;
 qemu) l1_with_qemu ;;
+vfio) l1_with_qemu && vfio_drivers ;;
 io-qemu) l2=$(dirname "$output")/l2.cpio && l1_with_qemu ;;
 io-service) service && iperf "$root" ;;
 *)
-	echo "mkinitramfs.sh: KIND is boot-server, devices, io, console, l2, probe, client, qemu, bench, storage, nbd, ide, service, io-l2, io-qemu or io-service, not '$kind'" >&2
+	echo "mkinitramfs.sh: KIND is boot-server, devices, io, console, l2, probe, client, qemu, bench, vfio, storage, nbd, ide, service, io-l2, io-qemu or io-service, not '$kind'" >&2
 	exit 64
 	;;
 esac

@@ -98,11 +98,12 @@ static void look_at(struct vvtd_page *page, const struct vvtd_invalidation *i)
 static bool forget_few(struct vvtd *u, const struct vvtd_invalidation *i)
 {
 	uint64_t pages = UINT64_C(1) << i->mask;
+	uint64_t first = i->at & ~((pages << SHIFT_FIRST) - 1); /* its low bits do not count */
 
 	if (i->granularity != VTD_PAGES || pages > VVTD_PAGES / 8)
 		return false;
 	for (uint64_t n = 0; n < pages; n++) {
-		uint64_t at = i->at + (n << SHIFT_FIRST);
+		uint64_t at = first + (n << SHIFT_FIRST);
 
 		for (unsigned s = SHIFT_FIRST; s <= SHIFT_LAST; s += SHIFT_STEP)
 			look_at(&u->pages[page_place(i->domain, at, s)], i);
