@@ -21,6 +21,7 @@ enum step_device {
 	STEP_LAPIC,
 	STEP_FIRMWARE,
 	STEP_FLASH,
+	STEP_VTD,
 	STEP_INTERRUPT,
 	STEP_TIME,
 	STEP_DEVICES
@@ -128,6 +129,25 @@ static inline uint64_t step_uart(void)
 		return fake_typed_count;
 	}
 	return step_byte_port(port, step_chance(60) ? STEP_PICK(values) : (uint8_t)step_any());
+}
+
+/* Registers of the remapping unit, and what a function's access does to them. */
+static inline uint64_t step_vtd(void)
+{
+	static const uint16_t words[] = {VTD_GCMD, VTD_GCMD, VTD_RTADDR, VTD_CCMD + 4, VTD_FSTS,
+		VTD_FECTL, VTD_FEDATA, VTD_FEADDR, VTD_IQT, VTD_IQA, VTD_ICS, VTD_IECTL,
+		VTD_IRTA, VVTD_IOTLB + 12, VVTD_FRCD + 12, VVTD_FRCD + 28};
+	uint64_t at = VVTD_BASE + STEP_PICK(words), v = step_any();
+
+	if (step_chance(30)) {
+		dev_lock(&machine);
+		v = dev_memory(&machine, PCI_BDF(0, 3, 0), v % 0x10000, 1, v >> 63) != NULL;
+		dev_unlock(&machine);
+		return v;
+	}
+	platform_mmio(&machine, 0, at, step_chance(70), 4, &v);
+	platform_work(&machine);
+	return v;
 }
 
 static inline uint64_t step_pm(void)
@@ -371,6 +391,8 @@ static inline uint64_t step(enum step_device device)
 		return step_firmware();
 	case STEP_FLASH:
 		return step_flash();
+	case STEP_VTD:
+		return step_vtd();
 	case STEP_PCI:
 		return step_pci();
 	case STEP_IOAPIC:

@@ -47,6 +47,7 @@ static inline void firmware_start(unsigned vcpus)
 		.tsc_khz = FAKE_KHZ,
 		.memory = 512ull << 20,
 		.apicv = fake_apicv,
+		.vtd = fake_vtd,
 		.display = true,
 		.fwcfg = &firmware_table,
 		.acpi = &firmware_acpi,

@@ -31,6 +31,7 @@ static const struct piece {
 	PIECE(pci, STEP_PCI),
 	PIECE(fwcfg, STEP_FIRMWARE),
 	PIECE(flash, STEP_FLASH),
+	PIECE(vtd, STEP_VTD),
 	PIECE(ioapic, STEP_IOAPIC),
 	PIECE(lapic[0], STEP_LAPIC),
 	PIECE(lapic[1], STEP_LAPIC),
@@ -87,6 +88,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
 	fake_apicv = config & 8;
 	step_with_firmware = config & 16;
+	fake_vtd = config & 32;
 	step_start(1 + config % DEV_MAX_VCPUS);
 	fake_enable_apics();
 	steps(seed, device);
