@@ -224,9 +224,9 @@ bool platform_direct(struct platform *p, uint64_t gpa, uint64_t size, uint64_t *
 void platform_console_came(struct platform *p);
 
 /*
- * ACPI tables (RSDP, XSDT, FADT, FACS, MADT, MCFG, DMAR, DSDT) for this configuration, written for
- * the guest-physical address `base` into buf. Returns the bytes used (the RSDP is first), or 0
- * when size does not suffice.
+ * ACPI tables (RSDP, XSDT, FADT, FACS, MADT, MCFG, DMAR, DSDT) for this configuration, written
+ * for the guest-physical address `base` into buf. Returns the bytes used (the RSDP is first),
+ * or 0 when size does not suffice.
  */
 size_t acpi_build(uint8_t *buf, size_t size, uint64_t base, const struct platform_config *c);
 

@@ -13,9 +13,9 @@
 #define ENTRY_MASKED     (1ull << 16)
 #define ENTRY_READ_ONLY  (ENTRY_PENDING | ENTRY_REMOTE_IRR)
 #define ENTRY_MODE(e)    ((enum apic_delivery)((e) >> 8 & 7))
-#define ENTRY_LOW        0x1ffffull
-#define ENTRY_HIGH       0xff00000000000000ull
-#define ENTRY_HANDLE     0x00ff000000000000ull /* of an entry in remappable format */
+#define DEFINED_LOW      0x1ffffull
+#define DEFINED_HIGH     0xff00000000000000ull
+#define DEFINED_HANDLE   0x00ff000000000000ull /* of an entry in remappable format */
 
 #define ID_WRITABLE 0x0f000000u
 
@@ -150,7 +150,7 @@ uint32_t vioapic_read(struct platform *p, uint32_t offset)
 /* Bits that an entry can have. */
 static uint64_t defined(const struct vioapic *io)
 {
-	return ENTRY_LOW | ENTRY_HIGH | (io->remappable ? ENTRY_HANDLE : 0);
+	return DEFINED_LOW | DEFINED_HIGH | (io->remappable ? DEFINED_HANDLE : 0);
 }
 
 static void write_entry(struct platform *p, unsigned pin, bool high, uint32_t value)

@@ -2,8 +2,8 @@
 /*
  * Invalidation: what registers and descriptors ask for, and the queue (VT-d "Register-based
  * Invalidation Interface", "Queued Invalidation Interface"). Accesses of devices are done when
- * the lock is free: there is nothing to drain, and descriptors are done in their order. There is
- * no device TLB, thus neither its descriptor nor its errors (ICE, ITE).
+ * the lock is free: there is nothing to drain, and descriptors are done in their order. There
+ * is no device TLB, thus neither its descriptor nor its errors (ICE, ITE).
  */
 #include "dev/vvtd_int.h"
 

@@ -6,8 +6,8 @@
  */
 #include "dev/vvtd_int.h"
 
-#define PAGE          4096u
-#define PAGE_SHIFT    12u
+#include "spec/addr.h"
+
 #define LEVEL_BITS    9u
 #define LEVEL_LARGEST 3u /* of a page: 1 GiB */
 #define PASSED_SHIFT  63u
@@ -195,7 +195,7 @@ void *vvtd_memory(struct platform *p, uint16_t place, uint64_t iova, uint64_t si
 		return NULL;
 	reason = vvtd_translate(p, source, iova, write, &to);
 	if (reason != VTD_NO_FAULT) {
-		vvtd_fault(p, reason, to.silent, source, iova & ~(uint64_t)(PAGE - 1), !write);
+		vvtd_fault(p, reason, to.silent, source, iova & ~PAGE_MASK, !write);
 		return NULL;
 	}
 	return size <= to.left ? dev_memory(p, 0, to.gpa, size, write) : NULL;
@@ -204,7 +204,7 @@ void *vvtd_memory(struct platform *p, uint16_t place, uint64_t iova, uint64_t si
 uint64_t vvtd_contiguous(
 	struct platform *p, uint16_t place, uint64_t iova, uint64_t size, bool write)
 {
-	uint64_t left = PAGE - iova % PAGE;
+	uint64_t left = PAGE_SIZE - iova % PAGE_SIZE;
 	struct vvtd_place to;
 
 	if (!vvtd_translates(p) || size <= left)
