@@ -72,6 +72,7 @@ $(B)/payload/victim.elf $(B)/payload/aggressor.elf $(B)/payload/net.elf: $(B)/pa
 	$(B)/payload/runtime/virtio_pci.o
 $(B)/payload/vtd_dma.elf $(B)/payload/vtd_irq.elf $(B)/payload/vtd_sriov.elf: $(B)/payload/vtd_unit.o
 $(B)/payload/bench_disk.elf: $(B)/payload/runtime/virtio_pci.o
+$(B)/payload/vvtd.elf: $(B)/payload/vtd_unit.o $(B)/payload/runtime/virtio_pci.o
 $(patsubst tests/stress/%.c,$(B)/payload/%.elf,$(wildcard tests/stress/*.c)): $(B)/payload/stress.o
 $(B)/payload/aggressor.elf: $(B)/payload/stress.o
 
@@ -223,7 +224,7 @@ $(DEBIAN32)/client.cpio: $(DEBIAN32)/l2.cpio
 .PHONY: debian-guests
 ## make debian-guests  Debian's kernels and initramfs images for L1 and L2
 debian-guests: $(addprefix $(DEBIAN)/,boot-server.cpio devices.cpio ide.cpio console.cpio storage.cpio probe.cpio client.cpio \
-		qemu.cpio) \
+		qemu.cpio vfio.cpio) \
 		$(addprefix $(DEBIAN32)/,probe-686.cpio client.cpio)
 
 .PHONY: bench

@@ -192,7 +192,7 @@ iperf() { # ROOT
 
 # A guest that L1's QEMU runs.
 l2() {
-	base reboot insmod sha256sum head tail seq dd cmp ip udhcpc ping wget
+	base reboot insmod sha256sum head seq dd cmp ip udhcpc ping wget
 	mkdir -p "$stage/etc"
 	put "$here/dhcp-script" bin
 	[ ! -d "$dir/modules/kernel/drivers/virtio" ] || drivers virtio/virtio_mmio "${of_pci[@]}" # not for 32 bits

@@ -1330,6 +1330,38 @@ long_debian_on_the_bare_machine_uses_its_vtd_unit() {
 		shows '0000:00:03.0: Adding to iommu group' 'udhcpc: lease of 10.0.2.15 obtained' 'service: the network is there'
 }
 
+# The virtual one of a VM, by a payload with tables of its own, and with the state of all taken and put back; and what it does not go with.
+test_a_vms_virtual_vtd_does_what_its_tables_say() {
+	local option
+	for option in log_level=info selftest=state; do
+		expect 1 run --timeout 60 --memory 64M --iommu vtd --l0-option "$option" --l1 "$B/payload/vvtd.elf" && shows 'vvtd: all as it should be' || return 1
+	done
+	expect 3 run --timeout 60 --memory 64M --l1 "$B/payload/vvtd.elf" && shows 'no entropy device, or no unit' || return 1
+	expect 66 check --devices pci:00:01.1 --iommu vtd --l1 "$B/payload/vvtd.elf" && one_line && shows 'not for a VM with devices of the machine yet' || return 1
+	expect 66 check --reserve 96M --balloon on --iommu vtd --l1 "$B/payload/vvtd.elf" && one_line && shows "'balloon' is not for a VM with 'iommu: vtd'"
+}
+
+virtual_vtd='quiet loglevel=6 intel_iommu=on iommu=nopt intremap=on'
+came_up_behind_vtd() {
+	shows 'DMAR: IOMMU enabled' 'DMAR-IR: Enabled IRQ remapping in x2apic mode' 'dmar0: Using Queued invalidation' 'Default domain type: Translated' "$@" &&
+		shows_not 'DMAR:.*[Ff]ault|DMAR: DRHD: handling|BUG|Call Trace|QI queue|nobody cared|: failed'
+}
+
+# Debian's own drivers behind it: all that its devices do is through tables, and their messages through the unit.
+test_debian_uses_its_virtual_vtd() {
+	truncate -s 8M "$out.img" && linux 0 devices "$virtual_vtd try=write,ext4,rng" --iommu vtd --cpus 2 --memory 256M --net lan --root-ports 1 \
+		--disk "$out.img,cow=12M,root-port=1" &&
+		came_up_behind_vtd 'IR-PCI-MSI.* virtio1-req' 'Adding to iommu group' 'write: ok' 'ext4: ok' 'rng: ok'
+}
+
+# VFIO of L1 gives its disk to its L2, which Debian's QEMU runs, and takes it back: what L2's driver wrote is there.
+long_l1_gives_its_disk_to_its_l2_by_vfio() {
+	truncate -s 4M "$out.img" && linux 0 vfio "$virtual_vtd l2=qemu machine=q35 l2disk=1 l2vfio=0000:00:08.0 l2rate=2" --iommu vtd --memory 768M \
+		--ips 200000000 --disk "$out.img,cow=4M" &&
+		came_up_behind_vtd 'L1: 0000:00:08.0 is in group 0000:00:08.0$' 'L2: vda: bb9f8df61474d25e71fa00722318cd387396ca1736605e1248821cc0de3d3af8' \
+			'L2: block written' 'L2: round 2' "L1: L2's block is there" 'L1: done with status 0'
+}
+
 # marks_beside_sender CPUS PIN: of the victim, beside a VM whose device sends all the time; PIN empty: alone
 marks_beside_sender() {
 	local end=36000000 yaml=$out.yaml
