@@ -67,7 +67,7 @@ $(PAYLOAD32_ELF): $(B)/payload/%.elf: $(B)/payload/32/%.o $(B)/payload/32/conf.o
 # Objects that one payload needs besides.
 $(B)/payload/mutate.elf: $(B)/payload/golden.o
 $(B)/payload/l1task_32.elf $(B)/payload/l1taskfault_32.elf: $(B)/payload/32/l1task.o
-$(B)/payload/hostile.elf: $(B)/payload/golden.o $(B)/payload/hostile_vmx.o $(B)/payload/hostile_virtio.o
+$(B)/payload/hostile.elf: $(B)/payload/golden.o $(B)/payload/hostile_vmx.o $(B)/payload/hostile_virtio.o $(B)/payload/hostile_vtd.o
 $(B)/payload/victim.elf $(B)/payload/aggressor.elf $(B)/payload/net.elf: $(B)/payload/runtime/virtio_net.o \
 	$(B)/payload/runtime/virtio_pci.o
 $(B)/payload/vtd_dma.elf $(B)/payload/vtd_irq.elf $(B)/payload/vtd_sriov.elf: $(B)/payload/vtd_unit.o
@@ -98,7 +98,7 @@ $(B)/payload/disk.img: $(B)/payload/rom/disk.o
 -include $(wildcard $(B)/payload/rom/*.d)
 
 .SECONDARY: $(PAYLOAD_ELF:.elf=.o) $(B)/payload/conf.o $(B)/payload/golden.o $(B)/payload/stress.o \
-	$(B)/payload/hostile_vmx.o $(B)/payload/hostile_virtio.o $(addprefix $(B)/payload/runtime/,virtio_net.o virtio_pci.o) $(PAYLOAD_RT) \
+	$(B)/payload/hostile_vmx.o $(B)/payload/hostile_virtio.o $(B)/payload/hostile_vtd.o $(addprefix $(B)/payload/runtime/,virtio_net.o virtio_pci.o) $(PAYLOAD_RT) \
 	$(PAYLOAD32_ELF:$(B)/payload/%.elf=$(B)/payload/32/%.o) $(B)/payload/32/conf.o $(B)/payload/32/l1task.o $(PAYLOAD32_RT)
 .PHONY: payloads
 ## make payloads     conformance and bench payloads (Multiboot 1 ELF)

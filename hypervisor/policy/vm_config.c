@@ -120,8 +120,8 @@ const struct setting vm_settings[] = {
 		.help = "PCI functions of the machine that are its own"},
 	{ROW("iommu", "iommu", SETTING_CHOICE, iommu), .words = iommu_words,
 		.initial = IOMMU_ON,
-		.help = "how they reach memory: none says that they, and so the VM, can read "
-			"and write all of it"},
+		.help = "how its devices reach memory: vtd gives it a virtual VT-d; none says that "
+			"those of the machine, and so the VM, can read and write all of it"},
 	{ROW("protocol", NULL, SETTING_CHOICE, protocol), .words = protocol_words,
 		.initial = PROTOCOL_AUTO, .help = "how its kernel is started"},
 	{ROW("cmdline0", "argv0", SETTING_SWITCH, cmdline0), .initial = true,

@@ -339,8 +339,8 @@ static void plain_instructions(void)
 }
 
 static void (*const actions[])(void) = {msrs, ports, device_memory, control_registers, segments,
-	plain_instructions, hostile_virtio, hostile_insn, hostile_insn, hostile_tables,
-	hostile_l2, hostile_l2, hostile_l2};
+	plain_instructions, hostile_virtio, hostile_vtd, hostile_insn, hostile_insn,
+	hostile_tables, hostile_l2, hostile_l2, hostile_l2};
 #define ACTIONS (sizeof(actions) / sizeof(actions[0]))
 
 int payload_main(void)
@@ -356,6 +356,7 @@ int payload_main(void)
 	print("hostile: seed=%lu count=%lu wild=%u\n", seed, count, hostile_wild);
 	hostile_vmx_start();
 	hostile_virtio_start();
+	hostile_vtd_start();
 	for (uint64_t i = 0; i < count; i++) {
 		uint64_t kind = only < ACTIONS ? only : random64() % ACTIONS;
 

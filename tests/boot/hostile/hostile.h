@@ -25,6 +25,10 @@ void hostile_virtio_start(void);
 /* Some steps with one of its virtio devices, if it has any. */
 void hostile_virtio(void);
 
+void hostile_vtd_start(void);
+/* Some steps with its virtual VT-d, if it has one and is wild. */
+void hostile_vtd(void);
+
 void hostile_vmx_start(void);
 /* Prints what happened to L2. */
 void hostile_vmx_end(void);

@@ -62,6 +62,10 @@ static void set_up(uintptr_t common)
 	uint64_t page = (uintptr_t)rings;
 
 	features |= VIRTIO_F_VERSION_1;
+	*at32(common + VIRTIO_COMMON_DEVICE_SELECT) = 1; /* one behind a VT-d wants it said */
+	if (!one_in(16))
+		features |= (uint64_t)*at32(common + VIRTIO_COMMON_DEVICE_FEATURES) << 32 &
+			    VIRTIO_F_ACCESS_PLATFORM;
 	*at8(common + VIRTIO_COMMON_STATUS) = 0;
 	for (unsigned i = 0; i < 2; i++) {
 		*at32(common + VIRTIO_COMMON_DRIVER_SELECT) = i;
