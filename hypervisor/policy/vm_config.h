@@ -33,7 +33,7 @@ enum vm_restart {
 
 /* How devices of the machine that the VM owns reach memory. */
 enum vm_iommu {
-	IOMMU_ON,   /* through one, to the VM's memory only; L0 cannot do it yet */
+	IOMMU_ON,   /* the VM's only; L0 cannot do it yet for those of the machine */
 	IOMMU_NONE, /* all of it; the VM's memory is mapped one to one */
 	IOMMU_VTD   /* the VM has a virtual one, VT-d, which all its devices obey */
 };
