@@ -56,7 +56,8 @@ static bool fill(uint64_t at, uint32_t length)
 	requests.desc[0] = (struct virtio_desc){at, length, VIRTIO_DESC_WRITE, 0};
 	vio_give(&requests, 0);
 	vio_notify(&requests);
-	for (uint64_t end = rdtsc_exact() + LONG; rdtsc_exact() < end && requests.used[1] == before;)
+	for (uint64_t end = rdtsc_exact() + LONG;
+		rdtsc_exact() < end && requests.used[1] == before;)
 		if (stopped())
 			return false;
 	return requests.used[1] != before;

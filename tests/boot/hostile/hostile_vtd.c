@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What the hostile L1 does to its virtual VT-d, if it has one: tables and descriptors of rubbish
- * beside good ones, every register, so that its devices go anywhere and its interrupts are
- * lost. Only when it is wild.
+ * What the hostile L1 does to its virtual VT-d, if it has one: tables and descriptors of
+ * rubbish beside good ones, every register, so that its devices go anywhere and its interrupts
+ * are lost. Only when it is wild.
  */
 #include "hostile.h"
 #include "rt.h"
