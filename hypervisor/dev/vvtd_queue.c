@@ -7,7 +7,7 @@
  */
 #include "dev/vvtd_int.h"
 
-#define AT_ONCE    32u /* descriptors, in one access or one piece of work */
+#define AT_ONCE    16u /* descriptors, in one access or one piece of work */
 #define FIRST_SIZE 4096u
 #define ERROR_NONE 0u
 

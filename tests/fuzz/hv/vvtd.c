@@ -132,7 +132,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		if (kind & 0x80)
 			take_and_put_back();
 		while (kind & 0x40 && platform_work(&machine) == VPCI_WORK_MORE)
-			check(turns++ <= 128 * 256 / 32);
+			check(turns++ <= 128 * 256 / 16);
 	}
 	return 0;
 }
