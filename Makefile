@@ -25,7 +25,7 @@ HV_CFLAGS := $(WARN) -O2 -g -ffreestanding -mgeneral-regs-only -mno-red-zone -fn
 HOST_CFLAGS := $(WARN) -O1 -g -fno-omit-frame-pointer -MMD -MP
 SANITIZE := -fsanitize=address,undefined -fno-sanitize-recover=all
 
-PURE_MODULES := lib spec nested emul load policy net stream dev virtio
+PURE_MODULES := lib spec nested emul load policy net stream dev virtio vtd
 PURE_SRC := $(foreach m,$(PURE_MODULES),$(wildcard hypervisor/$(m)/*.c))
 
 include hypervisor/build.mk

@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What vtd/ needs from outside: registers, memory, time, and how PCI's buses hang together. L0
+ * has it in vm/seam_vtd.c; payloads and tests have their own.
+ */
+#ifndef NESTOR_VTD_SEAM_H
+#define NESTOR_VTD_SEAM_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* Registers of the unit at this physical address; @at is a multiple of the access's size. */
+uint32_t vtd_seam_read32(uint64_t registers, unsigned at);
+uint64_t vtd_seam_read64(uint64_t registers, unsigned at);
+void vtd_seam_write32(uint64_t registers, unsigned at, uint32_t value);
+void vtd_seam_write64(uint64_t registers, unsigned at, uint64_t value);
+
+/* A zeroed page of 4 KiB out of what the caller of vtd/ named, or NULL; and back. */
+void *vtd_seam_page(void *pool);
+void vtd_seam_page_back(void *pool, void *page);
+/* Where such a page, or what is in it, is for a unit; and the other way round. */
+uint64_t vtd_seam_address(const void *at);
+void *vtd_seam_pointer(uint64_t address);
+/* Writes these bytes back from caches to memory, for units that do not look into caches. */
+void vtd_seam_write_back(const void *at, unsigned size);
+
+/* Microseconds, since whenever. Called again and again while a unit is waited for. */
+uint64_t vtd_seam_now(void);
+
+/* Is this function of segment 0 a bridge? Then the buses behind it. */
+bool vtd_seam_bridge(uint16_t bdf, uint8_t *secondary, uint8_t *subordinate);
+
+#endif

@@ -1,0 +1,196 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "vtd/tables.h"
+
+#include "vtd/seam.h"
+
+#define PAGE          UINT64_C(0x1000)
+#define PAGE_SHIFT    12u
+#define ENTRIES       512u
+#define ADDRESS       UINT64_C(0x000ffffffffff000)
+#define HOST_BITS     52
+#define MESSAGES      UINT64_C(0xfee00000)
+#define MESSAGES_SIZE UINT64_C(0x100000)
+
+static unsigned top_shift(const struct vtd_tables *t)
+{
+	return PAGE_SHIFT + 9 * (t->levels - 1);
+}
+
+static bool present(uint64_t entry)
+{
+	return entry & VTD_SL_RIGHTS;
+}
+
+static bool is_leaf(uint64_t entry, unsigned shift)
+{
+	return shift == PAGE_SHIFT || entry & VTD_SL_LARGE;
+}
+
+/* The unit may walk the tables at this moment. */
+static void set(const struct vtd_tables *t, uint64_t *entry, uint64_t value)
+{
+	__atomic_store_n(entry, value, __ATOMIC_RELEASE);
+	if (!t->coherent)
+		vtd_seam_write_back(entry, sizeof(*entry));
+}
+
+static uint64_t *new_table(const struct vtd_tables *t)
+{
+	uint64_t *table = vtd_seam_page(t->pool);
+
+	if (table != NULL && !t->coherent)
+		vtd_seam_write_back(table, PAGE);
+	return table;
+}
+
+bool vtd_tables_create(struct vtd_tables *t, const struct vtd_caps *c, void *pool)
+{
+	*t = (struct vtd_tables){.pool = pool,
+		.levels = c->levels,
+		.bits = c->bits,
+		.leaf = c->snoop ? VTD_SL_SNOOP : 0,
+		.large_2m = c->large_2m,
+		.large_1g = c->large_1g,
+		.coherent = c->coherent};
+	t->root = new_table(t);
+	return t->root != NULL;
+}
+
+/* Levels bound the depth. */
+static void free_table(const struct vtd_tables *t, uint64_t *table, unsigned shift)
+{
+	for (unsigned i = 0; shift > PAGE_SHIFT && i < ENTRIES; i++)
+		if (present(table[i]) && !is_leaf(table[i], shift))
+			free_table(t, vtd_seam_pointer(table[i] & ADDRESS), shift - 9);
+	vtd_seam_page_back(t->pool, table);
+}
+
+void vtd_tables_destroy(struct vtd_tables *t)
+{
+	if (t->root != NULL)
+		free_table(t, t->root, top_shift(t));
+	t->root = NULL;
+}
+
+static unsigned shift_for(const struct vtd_tables *t, uint64_t at, uint64_t host, uint64_t size)
+{
+	uint64_t both = at | host;
+
+	if (t->large_1g && (both & (BIT64(30) - 1)) == 0 && size >= BIT64(30))
+		return 30;
+	if (t->large_2m && (both & (BIT64(21) - 1)) == 0 && size >= BIT64(21))
+		return 21;
+	return PAGE_SHIFT;
+}
+
+/* NULL: *why. */
+static uint64_t *entry_for(
+	const struct vtd_tables *t, uint64_t at, unsigned shift, const char **why)
+{
+	uint64_t *table = t->root;
+
+	for (unsigned s = top_shift(t); s > shift; s -= 9) {
+		uint64_t *entry = &table[at >> s & (ENTRIES - 1)];
+
+		if (!present(*entry)) {
+			table = new_table(t);
+			if (table == NULL) {
+				*why = "there is no memory for its tables";
+				return NULL;
+			}
+			set(t, entry, vtd_seam_address(table) | VTD_SL_RIGHTS);
+		} else if (is_leaf(*entry, s)) {
+			*why = "something is mapped there";
+			return NULL;
+		} else {
+			table = vtd_seam_pointer(*entry & ADDRESS);
+		}
+	}
+	return &table[at >> shift & (ENTRIES - 1)];
+}
+
+static bool meets_messages(uint64_t at, uint64_t size)
+{
+	return at < MESSAGES + MESSAGES_SIZE && MESSAGES < at + size;
+}
+
+static const char *check(const struct vtd_tables *t, uint64_t at, uint64_t host, uint64_t size)
+{
+	if ((at | host | size) & (PAGE - 1))
+		return "addresses and sizes are not those of pages";
+	if (size > BIT64(t->bits) || at > BIT64(t->bits) - size)
+		return "the unit's tables do not reach so far";
+	if (size > BIT64(HOST_BITS) || host > BIT64(HOST_BITS) - size)
+		return "no machine has such addresses";
+	if (meets_messages(at, size) || meets_messages(host, size))
+		return "interrupt requests go there";
+	return NULL;
+}
+
+const char *vtd_tables_map(
+	struct vtd_tables *t, uint64_t at, uint64_t host, uint64_t size, uint64_t rights)
+{
+	const char *why = check(t, at, host, size);
+
+	for (uint64_t done = 0; why == NULL && done < size;) {
+		unsigned shift = shift_for(t, at + done, host + done, size - done);
+		uint64_t *entry = entry_for(t, at + done, shift, &why);
+
+		if (entry == NULL)
+			return why;
+		if (present(*entry))
+			return "something is mapped there";
+		set(t, entry,
+			(host + done) | (rights & VTD_SL_RIGHTS) | t->leaf |
+				(shift > PAGE_SHIFT ? VTD_SL_LARGE : 0));
+		done += BIT64(shift);
+	}
+	return why;
+}
+
+/* The leaf for an address, or the entry that says that there is none. */
+static uint64_t *last_entry(const struct vtd_tables *t, uint64_t at, unsigned *shift)
+{
+	uint64_t *table = t->root;
+
+	for (unsigned s = top_shift(t);; s -= 9) {
+		uint64_t *entry = &table[at >> s & (ENTRIES - 1)];
+
+		*shift = s;
+		if (!present(*entry) || is_leaf(*entry, s))
+			return entry;
+		table = vtd_seam_pointer(*entry & ADDRESS);
+	}
+}
+
+bool vtd_tables_unmap(struct vtd_tables *t, uint64_t at, uint64_t size)
+{
+	if (size > BIT64(t->bits) || at > BIT64(t->bits) - size)
+		return false;
+	for (uint64_t end = at + size; at < end;) {
+		unsigned shift;
+		uint64_t *entry = last_entry(t, at, &shift);
+		uint64_t page = BIT64(shift), first = at & ~(page - 1);
+
+		if (present(*entry) && (first != at || page > end - at))
+			return false;
+		if (present(*entry))
+			set(t, entry, 0);
+		at = first + page;
+	}
+	return true;
+}
+
+uint64_t vtd_tables_look(
+	const struct vtd_tables *t, uint64_t at, uint64_t *host, uint64_t *size)
+{
+	unsigned shift;
+	uint64_t entry;
+
+	if (t->root == NULL || at >> t->bits != 0)
+		return 0;
+	entry = *last_entry(t, at, &shift);
+	*size = BIT64(shift);
+	*host = (entry & ADDRESS & ~(*size - 1)) | (at & (*size - 1));
+	return entry & VTD_SL_RIGHTS;
+}
