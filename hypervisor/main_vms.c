@@ -46,7 +46,7 @@ static bool make_room(struct boot_info *info)
 	bool devices = false;
 
 	for (unsigned i = 0; i < scenario.vm_count; i++)
-		devices = devices || scenario.vms[i].config.devices != 0;
+		devices = devices || vm_config_one_to_one(&scenario.vms[i].config);
 	if (!devices)
 		return true;
 	memset(&scenario, 0, sizeof(scenario));

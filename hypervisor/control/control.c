@@ -9,6 +9,7 @@
 #include "vm/devices.h"
 #include "vm/explain.h"
 #include "vm/life.h"
+#include "vm/passed.h"
 #include "vm/network.h"
 #include "vm/ram.h"
 #include "vm/vm.h"
@@ -114,6 +115,9 @@ static void stat(const struct vm *vm)
 	vm_explain_summary(vm);
 	if (vm->ram != NULL)
 		stat_ram(vm);
+	if (vm_config_has_iommu(&vm->config))
+		mux_record("stat vm=%s dma_blocked=%lu", vm->config.name,
+			passed_blocked_count(vm->id));
 	mux_record("stat vm=%s pool_pages=%lu pool_peak=%lu", vm->config.name, vm->pool.in_use,
 		vm->pool.peak);
 }

@@ -1,18 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "cpu/acpi.h"
 
-#include <stdbool.h>
-
 #include "cpu/mem.h"
 #include "mm/layout.h"
 
-#define HEADER_SIZE   36u
-#define MAX_TABLE     (1u << 20)
-#define MADT_ENTRIES  44u
-#define MADT_LAPIC    0
-#define MADT_X2APIC   9
-#define LAPIC_ENABLED 1u
-#define REACHABLE     (1ull << 32)
+#define HEADER_SIZE       36u
+#define MAX_TABLE         (1u << 20)
+#define MADT_ENTRIES      44u
+#define MADT_LAPIC        0
+#define MADT_IOAPIC_ENTRY 1
+#define MADT_X2APIC       9
+#define LAPIC_ENABLED     1u
+#define REACHABLE         (1ull << 32)
 
 static uint32_t get32(const uint8_t *p)
 {
@@ -64,29 +63,55 @@ static unsigned count_madt(const uint8_t *madt, uint32_t length)
 	return n;
 }
 
-unsigned acpi_count_cpus(const uint8_t *rsdp, size_t size)
+const uint8_t *acpi_find(
+	const uint8_t *rsdp, size_t size, const char *signature, uint32_t *length)
 {
 	const uint8_t *root;
-	uint32_t length, step;
+	uint32_t all, step;
 
 	if (rsdp == NULL || size < 20)
-		return 0;
+		return NULL;
 	if (size >= 36 && rsdp[15] >= 2) {
 		step = 8;
-		root = table_at(get64(rsdp + 24), &length);
+		root = table_at(get64(rsdp + 24), &all);
 	} else {
 		step = 4;
-		root = table_at(get32(rsdp + 16), &length);
+		root = table_at(get32(rsdp + 16), &all);
 	}
 	if (root == NULL)
-		return 0;
-	for (uint32_t at = HEADER_SIZE; at + step <= length; at += step) {
-		uint32_t table_length;
-		const uint8_t *t = table_at(
-			step == 8 ? get64(root + at) : get32(root + at), &table_length);
+		return NULL;
+	for (uint32_t at = HEADER_SIZE; at + step <= all; at += step) {
+		const uint8_t *t =
+			table_at(step == 8 ? get64(root + at) : get32(root + at), length);
 
-		if (t != NULL && memcmp(t, "APIC", 4) == 0)
-			return count_madt(t, table_length);
+		if (t != NULL && memcmp(t, signature, 4) == 0)
+			return t;
 	}
-	return 0;
+	return NULL;
+}
+
+unsigned acpi_count_cpus(const uint8_t *rsdp, size_t size)
+{
+	uint32_t length;
+	const uint8_t *madt = acpi_find(rsdp, size, "APIC", &length);
+
+	return madt != NULL ? count_madt(madt, length) : 0;
+}
+
+bool acpi_ioapic_id(const uint8_t *rsdp, size_t size, uint32_t address, uint8_t *id)
+{
+	uint32_t length;
+	const uint8_t *madt = acpi_find(rsdp, size, "APIC", &length);
+
+	for (uint32_t at = MADT_ENTRIES; madt != NULL && at + 2 <= length; at += madt[at + 1]) {
+		const uint8_t *e = madt + at;
+
+		if (e[1] < 2 || e[1] > length - at)
+			break;
+		if (e[0] == MADT_IOAPIC_ENTRY && e[1] >= 12 && get32(e + 4) == address) {
+			*id = e[2];
+			return true;
+		}
+	}
+	return false;
 }

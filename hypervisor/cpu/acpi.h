@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What L0 takes from the machine's ACPI tables: how many CPUs are enabled.
+ * What L0 takes from the machine's ACPI tables: how many CPUs are enabled, which IOAPIC it has,
+ * and tables by name.
  */
 #ifndef NESTOR_CPU_ACPI_H
 #define NESTOR_CPU_ACPI_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -13,5 +15,12 @@
  * 4 GiB; call while the boot page tables are in use.
  */
 unsigned acpi_count_cpus(const uint8_t *rsdp, size_t size);
+
+/* A table with this signature, a right length and a right checksum, or NULL. Likewise. */
+const uint8_t *acpi_find(
+	const uint8_t *rsdp, size_t size, const char *signature, uint32_t *length);
+
+/* The identifier of the IOAPIC at this address. False: none is told of. Likewise. */
+bool acpi_ioapic_id(const uint8_t *rsdp, size_t size, uint32_t address, uint8_t *id);
 
 #endif

@@ -62,6 +62,11 @@ void apic_init(void)
 	this_cpu()->apic_id = read_id();
 }
 
+bool apic_is_extended(void)
+{
+	return apic.x2;
+}
+
 void apic_eoi(void)
 {
 	apic_write(APIC_EOI, 0);

@@ -18,6 +18,9 @@
  * its id in struct percpu. Every CPU. */
 void apic_init(void);
 
+/* In x2APIC mode, whose identifiers have 32 bits? */
+bool apic_is_extended(void);
+
 void apic_eoi(void);
 
 /* VECTOR_TIMER at that host TSC, once; a time in the past means at once. */

@@ -322,6 +322,17 @@ static inline void *read_gs_self(void)
 	return p;
 }
 
+/* Writes the cache line back to memory. */
+static inline void clflush(const void *at)
+{
+	__asm__ volatile("clflush %0" : : "m"(*(const uint8_t *)at) : "memory");
+}
+
+static inline void mfence(void)
+{
+	__asm__ volatile("mfence" : : : "memory");
+}
+
 /* A jump starts a new trace on the emulator and makes RDTSC exact there. */
 static inline uint64_t rdtsc_exact(void)
 {

@@ -8,6 +8,8 @@
 #define PIN 0x10 /* index of a pin's two registers */
 
 static uint32_t entries[IOAPIC_PINS]; /* lower halves, as they were written */
+static uint32_t targets[IOAPIC_PINS]; /* local APICs */
+static uint32_t used;                 /* pins that were set */
 static struct spinlock lock = {.rank = LOCK_MACHINE};
 
 static void write(uint32_t index, uint32_t value)
@@ -18,14 +20,33 @@ static void write(uint32_t index, uint32_t value)
 	io[4] = value;
 }
 
-void ioapic_set(unsigned pin, uint32_t low, uint32_t apic_id)
+static void set(unsigned pin, uint32_t low, uint32_t high)
 {
 	spin_lock(&lock);
 	entries[pin] = low;
+	used |= 1u << pin;
 	write(PIN + 2 * pin, IOAPIC_MASKED);
-	write(PIN + 2 * pin + 1, apic_id << 24);
+	write(PIN + 2 * pin + 1, high);
 	write(PIN + 2 * pin, low);
 	spin_unlock(&lock);
+}
+
+void ioapic_set(unsigned pin, uint32_t low, uint32_t apic_id)
+{
+	targets[pin] = apic_id;
+	set(pin, low, apic_id << 24);
+}
+
+void ioapic_set_raw(unsigned pin, uint64_t entry)
+{
+	set(pin, (uint32_t)entry, (uint32_t)(entry >> 32));
+}
+
+bool ioapic_get(unsigned pin, uint32_t *low, uint32_t *apic_id)
+{
+	*low = entries[pin];
+	*apic_id = targets[pin];
+	return used >> pin & 1;
 }
 
 void ioapic_mask(unsigned pin, bool masked)

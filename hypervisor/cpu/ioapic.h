@@ -16,6 +16,10 @@
 /* The lower half of a pin's entry, and the local APIC that it goes to. Pin: below IOAPIC_PINS.
  */
 void ioapic_set(unsigned pin, uint32_t low, uint32_t apic_id);
+/* The whole entry, in another format. */
+void ioapic_set_raw(unsigned pin, uint64_t entry);
+/* What ioapic_set was told. False: nothing. */
+bool ioapic_get(unsigned pin, uint32_t *low, uint32_t *apic_id);
 /* Of a pin that was set. Any CPU, any address space. */
 void ioapic_mask(unsigned pin, bool masked);
 

@@ -19,6 +19,7 @@ enum lock_rank {
 	LOCK_PAGES,    /* free host memory */
 	LOCK_QUEUE,    /* a CPU's run queue */
 	LOCK_MESSAGES, /* what devices of the machine may send */
+	LOCK_IOMMU,    /* the machine's remapping units */
 	LOCK_MACHINE   /* registers of the machine behind an index: PCI, the IOAPIC */
 };                     /* The output stream has its own lock, below all of these (cpu/mux.c). */
 

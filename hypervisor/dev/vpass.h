@@ -38,6 +38,15 @@ void dev_pass_lock(void);
 void dev_pass_unlock(void);
 /* The local APIC of the machine that messages shall go to: that of this CPU. */
 uint8_t dev_pass_target(void);
+/*
+ * Address and data of the function's message 0 to its m.target; message i has i more in its
+ * data. With the lock of messages, before the machine has them.
+ */
+struct vpass_message_to {
+	uint32_t address, data;
+};
+struct vpass_function;
+struct vpass_message_to dev_pass_message_to(const struct vpass_function *f);
 
 /* ---- what the machine has ---- */
 

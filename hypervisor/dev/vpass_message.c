@@ -115,11 +115,6 @@ static unsigned msi_offset(const struct vpass_messages *m, unsigned offset)
 	return m->msi + offset - (m->msi_64 ? 0 : PCI_MSI_SHORTER);
 }
 
-static uint32_t address_of(const struct vpass_messages *m)
-{
-	return MSI_ADDRESS_BASE | (uint32_t)m->target << MSI_DESTINATION_SHIFT;
-}
-
 static void write_entry(
 	const struct vpass_function *f, unsigned i, unsigned offset, uint32_t value)
 {
@@ -159,11 +154,12 @@ static void write_control(const struct vpass_function *f)
 static void write_msi(const struct vpass_function *f)
 {
 	const struct vpass_messages *m = &f->messages;
+	struct vpass_message_to to = dev_pass_message_to(f);
 
-	put(f, m->msi + PCI_MSI_ADDRESS, 4, address_of(m));
+	put(f, m->msi + PCI_MSI_ADDRESS, 4, to.address);
 	if (m->msi_64)
 		put(f, m->msi + PCI_MSI_ADDRESS + 4, 4, 0);
-	put(f, msi_offset(m, PCI_MSI_DATA), 2, m->first);
+	put(f, msi_offset(m, PCI_MSI_DATA), 2, to.data);
 }
 
 /* Entries beyond those that the VM has are masked, as they were after reset. */
@@ -171,13 +167,14 @@ static void write_table(const struct vpass_function *f)
 {
 	const struct vpass_messages *m = &f->messages;
 	unsigned entries = m->table.size / PCI_MSIX_ENTRY_SIZE;
+	struct vpass_message_to to = dev_pass_message_to(f);
 
 	put(f, m->msix + PCI_MSIX_CONTROL, 2, PCI_MSIX_ENABLE | PCI_MSIX_MASK_ALL);
 	for (unsigned i = 0; i < entries; i++) {
 		if (i < m->msix_count) {
-			write_entry(f, i, 0, address_of(m));
+			write_entry(f, i, 0, to.address);
 			write_entry(f, i, 4, 0);
-			write_entry(f, i, PCI_MSIX_ENTRY_DATA, m->first + i);
+			write_entry(f, i, PCI_MSIX_ENTRY_DATA, to.data + i);
 		}
 		write_entry(f, i, PCI_MSIX_ENTRY_CONTROL,
 			i < m->msix_count && !(m->quiet >> i & 1) ? NO_MASK

@@ -4,8 +4,9 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#define POOL_BASE_SIZE   (8ull << 20)
-#define POOL_SHARE_SHIFT 6 /* plus a 64th of the VM's memory */
+#define POOL_BASE_SIZE      (8ull << 20)
+#define MEMORY_IOMMU_TABLES 64 /* above those of 4 KiB */
+#define POOL_SHARE_SHIFT    6  /* plus a 64th of the VM's memory */
 
 /* A machine's RAM that is free: below the hole and above it. */
 struct ram {
@@ -42,6 +43,12 @@ uint64_t memory_kept_size(const struct vm_config *c)
 	return c->firmware || disks ? MEMORY_UNIT + round_up(c->disk_memory) : 0;
 }
 
+/* Tables of pages of 4 KiB for all of it, which a unit may need that has no larger ones. */
+static uint64_t iommu_size(const struct vm_config *c)
+{
+	return (c->memory / MEMORY_UNIT + MEMORY_IOMMU_TABLES) * MEMORY_PAGE;
+}
+
 uint64_t memory_pool_size(const struct vm_config *c)
 {
 	uint64_t size = POOL_BASE_SIZE + (c->memory >> POOL_SHARE_SHIFT);
@@ -51,6 +58,8 @@ uint64_t memory_pool_size(const struct vm_config *c)
 		size += c->disk_memory;
 	if (c->vmx)
 		size += nested_size(c);
+	if (vm_config_has_iommu(c))
+		size += iommu_size(c);
 	return round_up(size) + memory_kept_size(c);
 }
 
@@ -159,7 +168,7 @@ static bool take(struct ram *r, uint64_t size)
 static bool moves(const struct vm_config *const *vms, unsigned n)
 {
 	for (unsigned i = 0; i < n; i++)
-		if (vms[i]->devices != 0)
+		if (vm_config_one_to_one(vms[i]))
 			return true;
 	return false;
 }

@@ -149,16 +149,11 @@ const char *vm_config_error(const struct vm_config *c)
 		return "the VM has no name";
 	if (c->restart_limit != 0 && c->restart == RESTART_NEVER)
 		return "a limit of restarts needs a choice of when to restart";
-	if (c->devices != 0 && c->iommu == IOMMU_VTD)
-		return "'iommu: vtd' is not for a VM with devices of the machine yet: its virtual "
-		       "VT-d is for devices that L0 emulates";
-	if (c->devices != 0 && c->iommu != IOMMU_NONE)
-		return "devices of the machine need 'iommu: none', which says that the VM can "
-		       "read and write all memory by their DMA: this version uses no IOMMU";
 	if (c->devices == 0 && c->iommu == IOMMU_NONE)
 		return "'iommu: none' is for a VM with devices of the machine";
-	if (c->devices != 0 && c->memory < CONFIG_ONE_TO_ONE_LEAST)
-		return "a VM with devices of the machine needs 32M of memory at least";
+	if (vm_config_one_to_one(c) && c->memory < CONFIG_ONE_TO_ONE_LEAST)
+		return "a VM with devices of the machine and 'iommu: none' needs 32M of memory at "
+		       "least";
 	if (c->root_ports != 0 && c->devices != 0)
 		return "'root-ports' is not for a VM with devices of the machine";
 	if (c->reserve != 0 && c->devices != 0)
@@ -207,6 +202,16 @@ const char *firmware_size_error(uint64_t size)
 	if (size >= FIRMWARE_MIN && size <= FIRMWARE_MAX && size % FIRMWARE_UNIT == 0)
 		return NULL;
 	return "firmware must be from 64 KiB to 16 MiB long, a multiple of 4 KiB";
+}
+
+bool vm_config_one_to_one(const struct vm_config *c)
+{
+	return c->devices != 0 && c->iommu == IOMMU_NONE;
+}
+
+bool vm_config_has_iommu(const struct vm_config *c)
+{
+	return c->devices != 0 && c->iommu != IOMMU_NONE;
 }
 
 bool vm_config_share(const struct vm_config *a, const struct vm_config *b)

@@ -33,7 +33,7 @@ enum vm_restart {
 
 /* How devices of the machine that the VM owns reach memory. */
 enum vm_iommu {
-	IOMMU_ON,   /* the VM's only; L0 cannot do it yet for those of the machine */
+	IOMMU_ON,   /* through the machine's, to the VM's memory only */
 	IOMMU_NONE, /* all of it; the VM's memory is mapped one to one */
 	IOMMU_VTD   /* the VM has a virtual one, VT-d, which all its devices obey */
 };
@@ -131,6 +131,12 @@ const char *option_rom_size_error(uint64_t size);
 /* What is said of a device behind a root port. */
 #define VM_NO_ROOT_PORT "there is no such root port: 'root-ports' says how many the VM has"
 #define VM_SLOT_TAKEN   "another device is behind this root port, whose slot is for one"
+
+/* Its memory is where the machine has it, since nothing translates what its devices access. */
+bool vm_config_one_to_one(const struct vm_config *c);
+
+/* It has devices, and the machine's IOMMU translates what they access. */
+bool vm_config_has_iommu(const struct vm_config *c);
 
 /* Whether both want the same device of the machine. */
 bool vm_config_share(const struct vm_config *a, const struct vm_config *b);

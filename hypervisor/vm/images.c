@@ -87,7 +87,7 @@ static struct load_target make_target(const struct vm *vm)
 	add_range(&t, DEV_ACPI_BASE, FIRMWARE, LOAD_RANGE_RESERVED);
 	/* Where memory is one to one, the first slot is not: it is for the CPU only. */
 	add_range(&t, HIGH_RAM, vm->slots[0].size - HIGH_RAM,
-		vm->config.devices != 0 ? LOAD_RANGE_RESERVED : LOAD_RANGE_RAM);
+		vm_config_one_to_one(&vm->config) ? LOAD_RANGE_RESERVED : LOAD_RANGE_RAM);
 	add_slots(&t, vm, 0, DEV_PCI_HOLE_START);
 	add_range(&t, DEV_ECAM_BASE, DEV_ECAM_SIZE, LOAD_RANGE_RESERVED);
 	if (vm->config.iommu == IOMMU_VTD)

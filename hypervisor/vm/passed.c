@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "vm/passed.h"
+#include "vm/passed_int.h"
 
 #include "cpu/apic.h"
 #include "cpu/asm.h"
@@ -18,6 +18,8 @@
 #include "vm/create.h"
 #include "vm/sched.h"
 #include "vm/vm_int.h"
+#include "vm/vm_log.h"
+#include "vtd/unit.h"
 
 /*
  * Ticks that an exit for messages and the way back take beside it, and the guest's interrupt.
@@ -29,252 +31,14 @@
 
 #define PLACE_FIRST 20 /* devices on bus 0 of the VM; below are L0's own */
 
-/* For devices that nobody gave addresses: those machines have no RAM and no screen there. */
-#define FREE_MEMORY UINT64_C(0xf0000000)
-#define FREE_PORTS  0xc000u
-
-static struct passed {
-	struct vpass_function f;
-	unsigned vm;
-	uint8_t wanted;              /* vectors of L0's that it could use */
-	uint8_t messages;            /* that it has, from f.messages.first on */
-	struct sched_node *listener; /* who is told of them; atomic */
-	uint8_t pin;                 /* that its INTx comes in at */
-	uint64_t ready_at;           /* host TSC before which it must be left alone */
-} passed[PASSED_MAX];
-static unsigned passed_count;
-static uint64_t next_memory = FREE_MEMORY, next_port = FREE_PORTS;
-
 /* In struct sched_node: pins, and messages behind them. */
 #define MESSAGE_BIT(n) BIT64(IOAPIC_PINS + (n))
 _Static_assert(IOAPIC_PINS + MESSAGE_VECTORS <= 64, "each has a bit of struct sched_node");
 
-static uint64_t vectors_taken; /* of MESSAGE_VECTORS; by functions, for the whole run */
-static struct passed *sender[MESSAGE_VECTORS]; /* set before VMs run */
 static struct spinlock messages_lock = {.rank = LOCK_MESSAGES};
 
 /* By pin: who is told. */
 static struct sched_node *listeners[IOAPIC_PINS];
-static uint32_t edge_pins; /* those of IDE channels; set before VMs run */
-
-/* ---- who has what ---- */
-
-/* PASSED_NO_PIN: it has none, or (with a pin) nobody knows. */
-static uint8_t pin_of(const struct vpass_function *f)
-{
-	if (!vpass_has_pin(f))
-		return PASSED_NO_PIN;
-	if (l0_config()->machine.piix_pins && PCI_BDF_BUS(f->id.bdf) == 0)
-		return (uint8_t)(16 + ((PCI_BDF_DEVICE(f->id.bdf) + f->id.pin - 2u) & 3));
-	return f->line != 0 && f->line < PCI_LINES ? f->line : PASSED_NO_PIN;
-}
-
-static uint32_t edges_of(const struct passed *p)
-{
-	return (uint32_t)p->f.fixed << IDE_LINE(0);
-}
-
-static uint32_t pins_of(const struct passed *p)
-{
-	return edges_of(p) | (p->pin != PASSED_NO_PIN ? 1u << p->pin : 0);
-}
-
-static const char *collision(const struct passed *a, const struct passed *b)
-{
-	uint32_t both = pins_of(a) & pins_of(b);
-
-	if (a->f.fixed & b->f.fixed)
-		return "its fixed ports are those of another function, too";
-	if (both != 0 && a->vm != b->vm)
-		return "it shares its interrupt with a device of another VM";
-	if (both & (edges_of(a) | edges_of(b)))
-		return "it shares its interrupt with an IDE channel";
-	return NULL;
-}
-
-static const char *find_pins(struct passed *p)
-{
-	const char *why = NULL;
-
-	p->pin = pin_of(&p->f);
-	if (p->pin == PASSED_NO_PIN && vpass_has_pin(&p->f))
-		return "firmware does not tell the line of its interrupt";
-	for (unsigned i = 0; i < passed_count && why == NULL; i++)
-		why = collision(&passed[i], p);
-	return why;
-}
-
-static const char *place_bars(struct vpass_function *f)
-{
-	for (unsigned i = 0; i < PCI_BARS; i++) {
-		struct vpass_bar *bar = &f->bar[i];
-		uint64_t *next = bar->kind == VPCI_BAR_IO ? &next_port : &next_memory;
-
-		if (bar->kind == VPCI_BAR_NONE || bar->address != 0)
-			continue;
-		if (!l0_config()->machine.no_firmware)
-			return "firmware has given it no addresses";
-		*next = (*next + bar->size - 1) & ~(bar->size - 1);
-		if (bar->kind == VPCI_BAR_IO ? *next + bar->size > BIT64(16)
-					     : *next + bar->size > IOAPIC_DEFAULT_BASE)
-			return "there are no addresses left for it";
-		vpass_place(f, i, *next);
-		*next += bar->size;
-	}
-	return NULL;
-}
-
-/* A free range of vectors that begins as MSI needs it; MESSAGE_VECTORS: there is none. */
-static unsigned find_vectors(unsigned count)
-{
-	unsigned step = 1;
-
-	while (step < count)
-		step *= 2;
-	for (unsigned at = 0; at + count <= MESSAGE_VECTORS; at += step)
-		if (!(vectors_taken >> at & (BIT64(count) - 1)))
-			return at;
-	return MESSAGE_VECTORS;
-}
-
-/* As many as it wants, or half as many, and so on. Without any it uses its pin. */
-static const char *give_vectors(struct passed *p)
-{
-	unsigned count = vpass_vectors_wanted(&p->f), at = 0;
-
-	p->wanted = (uint8_t)count;
-	if (count == 0)
-		return NULL;
-	while (count != 0 && (at = find_vectors(count)) == MESSAGE_VECTORS)
-		count /= 2;
-	if (count == 0 && p->pin == PASSED_NO_PIN)
-		return "no interrupt vectors are left for it, and it has no pin";
-	vpass_give_vectors(&p->f, (uint8_t)(VECTOR_MESSAGES + at), count);
-	p->messages = (uint8_t)count;
-	for (unsigned i = 0; i < count; i++)
-		sender[at + i] = p;
-	vectors_taken |= (BIT64(count) - 1) << at;
-	return NULL;
-}
-
-static const char *claim(unsigned vm, uint16_t bdf)
-{
-	struct passed *p = &passed[passed_count];
-	const char *why;
-
-	if (passed_count == PASSED_MAX)
-		return "all VMs together have too many";
-	*p = (struct passed){.vm = vm};
-	why = vpass_probe(bdf, &p->f);
-	if (why == NULL)
-		why = find_pins(p);
-	if (why == NULL)
-		why = place_bars(&p->f);
-	if (why == NULL)
-		why = give_vectors(p);
-	if (why != NULL)
-		return why;
-	edge_pins |= edges_of(p);
-	passed_count++;
-	return NULL;
-}
-
-static const char *pin_names(const struct passed *p, char *out, size_t size)
-{
-	size_t n = 0;
-
-	for (uint32_t pins = pins_of(p); pins != 0; pins &= pins - 1)
-		n += fmt(out + n, size - n, "%s %d", n == 0 ? "" : ",", __builtin_ctz(pins));
-	return n == 0 ? " none" : out;
-}
-
-/* Fewer than it could use: L0 has no more vectors. */
-static const char *message_count(const struct passed *p, char *out, size_t size)
-{
-	if (p->wanted == 0)
-		return "";
-	if (p->messages == p->wanted)
-		fmt(out, size, ", %u messages", p->messages);
-	else
-		fmt(out, size, ", %u messages of %u: L0 has no more vectors", p->messages,
-			p->wanted);
-	return out;
-}
-
-static void tell(const struct vm_config *c, uint16_t bdf, const char *why)
-{
-	const struct passed *p = &passed[passed_count - 1];
-	unsigned bus = PCI_BDF_BUS(bdf), device = PCI_BDF_DEVICE(bdf);
-	char names[IOAPIC_PINS * 4], messages[64];
-
-	if (why != NULL)
-		log_info("'%s': pci:%02x:%02x.%u stays without owner: %s", c->name, bus, device,
-			PCI_BDF_FUNCTION(bdf), why);
-	else
-		log_info("'%s' owns pci:%02x:%02x.%u (%04x:%04x), line%s%s", c->name, bus,
-			device, PCI_BDF_FUNCTION(bdf), p->f.id.vendor, p->f.id.device,
-			pin_names(p, names, sizeof(names)),
-			message_count(p, messages, sizeof(messages)));
-}
-
-static bool claim_listed(const struct vm_config *c, unsigned vm)
-{
-	for (uint64_t list = c->devices; list != 0; list >>= 16) {
-		uint16_t bdf = (uint16_t)list;
-		const char *why = claim(vm, bdf);
-
-		if (why == NULL) {
-			tell(c, bdf, NULL);
-			continue;
-		}
-		log_error("'%s': it cannot have pci:%02x:%02x.%u: %s", c->name,
-			PCI_BDF_BUS(bdf), PCI_BDF_DEVICE(bdf), PCI_BDF_FUNCTION(bdf), why);
-		return false;
-	}
-	return true;
-}
-
-/* All but the bridges. */
-static void claim_device(const struct vm_config *c, unsigned vm, uint16_t first)
-{
-	unsigned functions =
-		pci_read(first, PCI_HEADER_TYPE, 1) & PCI_HEADER_MULTIFUNCTION ? 8 : 1;
-
-	for (unsigned i = 0; i < functions; i++) {
-		uint16_t bdf = (uint16_t)(first + i);
-
-		if (pci_read(bdf, PCI_VENDOR, 2) != PCI_NO_VENDOR &&
-			pci_read(bdf, PCI_CLASS_CODE, 2) >> 8 != PCI_CLASS_BRIDGE)
-			tell(c, bdf, claim(vm, bdf));
-	}
-}
-
-static bool claim_all(const struct vm_config *c, unsigned vm)
-{
-	for (unsigned bdf = 0; bdf <= UINT16_MAX; bdf += 8)
-		if (pci_read((uint16_t)bdf, PCI_VENDOR, 2) != PCI_NO_VENDOR)
-			claim_device(c, vm, (uint16_t)bdf);
-	if (passed_count == 0)
-		log_error("'%s': this machine has no device that a VM can have", c->name);
-	return passed_count != 0;
-}
-
-bool passed_claim(const struct scenario *s)
-{
-	for (unsigned i = 0; i < s->vm_count; i++) {
-		const struct vm_config *c = &s->vms[i].config;
-
-		if (c->devices == 0)
-			continue;
-		log_warn("'%s' has devices without an IOMMU: it can read and write all memory, "
-			 "that of L0 and of other VMs, too",
-			c->name);
-		if (c->devices == SETTING_ALL_FUNCTIONS ? !claim_all(c, i)
-							: !claim_listed(c, i))
-			return false;
-	}
-	return true;
-}
 
 bool passed_has_ide(unsigned channel)
 {
@@ -302,6 +66,17 @@ bool passed_map(unsigned vm, uint64_t cr3)
 	return true;
 }
 
+static bool create_tables(struct vm *vm, const struct passed *p)
+{
+	const char *why = iommu_create(vm, &p->place);
+
+	if (why != NULL)
+		log_error("'%s': the IOMMU of pci:%02x:%02x.%u: %s", p->name,
+			PCI_BDF_BUS(p->f.id.bdf), PCI_BDF_DEVICE(p->f.id.bdf),
+			PCI_BDF_FUNCTION(p->f.id.bdf), why);
+	return why == NULL;
+}
+
 bool passed_add(struct vm *vm)
 {
 	struct passed_devices *d = &vm->devices->passed;
@@ -312,6 +87,8 @@ bool passed_add(struct vm *vm)
 
 		if (passed[i].vm != vm->id)
 			continue;
+		if (!create_tables(vm, &passed[i]))
+			return false;
 		if (!vpass_add(&d->device[d->count], &passed[i].f, vm->platform, bdf))
 			return false;
 		d->pin[d->count++] = passed[i].pin;
@@ -327,11 +104,39 @@ bool passed_ready(unsigned vm)
 	return true;
 }
 
+static void say(const struct passed *p, const char *what, const char *why)
+{
+	vm_log_named(p->vm, p->name, LOG_ERROR, "'%s': pci:%02x:%02x.%u %s: %s", p->name,
+		PCI_BDF_BUS(p->f.id.bdf), PCI_BDF_DEVICE(p->f.id.bdf),
+		PCI_BDF_FUNCTION(p->f.id.bdf), what, why);
+}
+
+/* What cannot be attached is blocked, as it was. */
+static void attach(struct passed *p)
+{
+	const char *why = iommu_attach(&p->place, p->f.id.bdf, p->vm);
+
+	if (why != NULL)
+		say(p, "reaches no memory", why);
+}
+
 void passed_begin(unsigned vm)
 {
 	for (unsigned i = 0; i < passed_count; i++)
-		if (passed[i].vm == vm)
+		if (passed[i].vm == vm) {
+			attach(&passed[i]);
 			vpass_begin(&passed[i].f);
+		}
+}
+
+/* Those of IDE channels. */
+static uint32_t edge_pins(void)
+{
+	uint32_t pins = 0;
+
+	for (unsigned i = 0; i < passed_count; i++)
+		pins |= passed_edges(&passed[i]);
+	return pins;
 }
 
 static uint32_t pins_of_vm(unsigned vm)
@@ -340,14 +145,14 @@ static uint32_t pins_of_vm(unsigned vm)
 
 	for (unsigned i = 0; i < passed_count; i++)
 		if (passed[i].vm == vm)
-			pins |= pins_of(&passed[i]);
+			pins |= passed_pins(&passed[i]);
 	return pins;
 }
 
 /* PCI's interrupts are level-triggered, and a low level is active; ISA's are rising edges. */
 static uint32_t trigger_of(unsigned pin)
 {
-	return edge_pins >> pin & 1 ? 0 : IOAPIC_LEVEL | IOAPIC_ACTIVE_LOW;
+	return edge_pins() >> pin & 1 ? 0 : IOAPIC_LEVEL | IOAPIC_ACTIVE_LOW;
 }
 
 static void set_listeners(unsigned vm, struct sched_node *node)
@@ -364,8 +169,22 @@ void passed_listen(unsigned vm, struct sched_node *node)
 		unsigned pin = (unsigned)__builtin_ctz(pins);
 
 		__atomic_store_n(&listeners[pin], node, __ATOMIC_SEQ_CST);
-		ioapic_set(pin, (VECTOR_LINES + pin) | trigger_of(pin), percpus[0].apic_id);
+		iommu_set_pin(pin, (VECTOR_LINES + pin) | trigger_of(pin), percpus[0].apic_id);
 	}
+}
+
+/* Its unit knows nothing of it any more: no page of the VM, no message. */
+static void detach(struct passed *p)
+{
+	const char *why = iommu_detach(&p->place, p->f.id.bdf, p->vm);
+
+	if (p->messages != 0)
+		iommu_clear_messages(&p->place,
+			&(struct iommu_messages){.first = p->f.messages.first - VECTOR_MESSAGES,
+				.count = p->messages});
+	if (why != NULL)
+		say(p, "was silenced, but its IOMMU does not say that it forgot its memory",
+			why);
 }
 
 void passed_end(unsigned vm)
@@ -374,15 +193,56 @@ void passed_end(unsigned vm)
 	for (unsigned i = 0; i < passed_count; i++) {
 		struct passed *p = &passed[i];
 
-		if (p->vm == vm && vpass_end(&p->f))
+		if (p->vm != vm)
+			continue;
+		if (vpass_end(&p->f))
 			p->ready_at = rdtsc() + (uint64_t)tsc_khz * PCI_FLR_MS;
+		detach(p);
 	}
+	iommu_forget(vm);
+	iommu_poll(true);
 	for (uint32_t pins = pins_of_vm(vm); pins != 0; pins &= pins - 1) {
 		unsigned pin = (unsigned)__builtin_ctz(pins);
 
 		ioapic_mask(pin, true);
 		__atomic_store_n(&listeners[pin], NULL, __ATOMIC_SEQ_CST);
 	}
+}
+
+/* ---- what its unit blocked ---- */
+
+bool passed_blocked(const struct vtd_fault *f)
+{
+	bool message = vtd_reason_is_interrupt(f->reason);
+
+	for (unsigned i = 0; i < passed_count; i++) {
+		struct passed *p = &passed[i];
+
+		if (p->f.id.bdf != f->source)
+			continue;
+		__atomic_fetch_add(&p->blocked, 1, __ATOMIC_RELAXED);
+		vm_log_named(p->vm, p->name, LOG_WARN,
+			"'%s': pci:%02x:%02x.%u was kept from a %s 0x%lx: %s%s", p->name,
+			PCI_BDF_BUS(f->source), PCI_BDF_DEVICE(f->source),
+			PCI_BDF_FUNCTION(f->source),
+			message   ? "message with index"
+			: f->read ? "read at"
+				  : "write at",
+			message ? f->address >> 48 : f->address, vtd_reason_words(f->reason),
+			f->lost ? "; more was not recorded" : "");
+		return true;
+	}
+	return false;
+}
+
+uint64_t passed_blocked_count(unsigned vm)
+{
+	uint64_t count = 0;
+
+	for (unsigned i = 0; i < passed_count; i++)
+		if (passed[i].vm == vm)
+			count += __atomic_load_n(&passed[i].blocked, __ATOMIC_RELAXED);
+	return count;
 }
 
 /* ---- interrupts ---- */
@@ -412,7 +272,7 @@ void fault_line(unsigned pin)
 {
 	struct sched_node *n = __atomic_load_n(&listeners[pin], __ATOMIC_SEQ_CST);
 
-	if (n == NULL || !(edge_pins >> pin & 1) ||
+	if (n == NULL || !(edge_pins() >> pin & 1) ||
 		__atomic_load_n(&n->lines, __ATOMIC_SEQ_CST) >> pin & 1)
 		ioapic_mask(pin, true);
 	if (n != NULL)
@@ -427,7 +287,7 @@ void fault_line(unsigned pin)
  */
 void fault_message(unsigned k)
 {
-	struct passed *p = sender[k];
+	struct passed *p = passed_sender[k];
 	struct sched_node *n =
 		p != NULL ? __atomic_load_n(&p->listener, __ATOMIC_SEQ_CST) : NULL;
 
@@ -516,9 +376,14 @@ bool passed_take(struct vcpu *vcpu)
 	return true;
 }
 
-bool passed_polls(void)
+static bool notices_late(void)
 {
 	return passed_count != 0 && l0_config()->machine.late_notifications;
+}
+
+bool passed_polls(void)
+{
+	return notices_late() || iommu_is_on();
 }
 
 /*
@@ -529,12 +394,18 @@ void passed_poll(void)
 {
 	struct sched_node *n = sched_this_cpu()->node;
 
-	if (!passed_polls())
+	iommu_poll(false);
+	if (!notices_late())
 		return;
 	this_cpu()->notified = false;
 	sti_nop_cli();
 	if (n != NULL && this_cpu()->notified)
 		__atomic_fetch_or(&n->posted, EVENT_IRQ, __ATOMIC_SEQ_CST);
+}
+
+uint64_t passed_sleep_end(void)
+{
+	return iommu_is_on() ? rdtsc() + iommu_patience() : DEV_NEVER;
 }
 
 /* ---- the seam of dev/vpass; the rest of it is seam_pass.c ---- */
@@ -554,6 +425,20 @@ uint8_t dev_pass_target(void)
 {
 	return (uint8_t)(this_cpu()->apic_id <= UINT8_MAX ? this_cpu()->apic_id
 							  : percpus[0].apic_id);
+}
+
+struct vpass_message_to dev_pass_message_to(const struct vpass_function *f)
+{
+	struct vpass_message_to to = {
+		MSI_ADDRESS_BASE | (uint32_t)f->messages.target << MSI_DESTINATION_SHIFT,
+		f->messages.first};
+	unsigned first = f->messages.first - VECTOR_MESSAGES;
+	const struct passed *p = passed_sender[first];
+	struct iommu_messages m = {first, p->messages, f->messages.target};
+
+	if (iommu_set_messages(&p->place, f->id.bdf, &m, &to.address))
+		to.data = 0;
+	return to;
 }
 
 void dev_pass_listen(uint16_t bdf)

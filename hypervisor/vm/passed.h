@@ -37,6 +37,14 @@ struct passed_devices {
  */
 bool passed_claim(const struct scenario *s);
 
+/*
+ * A unit has blocked this. True: it was a function of a VM, which is told, and it is counted.
+ */
+struct vtd_fault;
+bool passed_blocked(const struct vtd_fault *f);
+/* How many requests of the VM's functions were blocked, over all its lives. */
+uint64_t passed_blocked_count(unsigned vm);
+
 /* Does a VM own this channel, at its fixed ports, of an IDE controller? */
 bool passed_has_ide(unsigned channel);
 
@@ -75,10 +83,13 @@ bool passed_unmap_direct(struct vm *vm);
  */
 bool passed_take(struct vcpu *vcpu);
 /*
- * Where a guest that has interrupts disabled does not exit for one, this CPU looks from time to
- * time whether one waits: is this needed here? Then passed_poll takes those that do.
+ * Must this CPU call passed_poll from time to time, whatever its guests do? Where a guest that
+ * has interrupts disabled does not exit for one, to take those that wait; and for what the
+ * machine's IOMMU has to tell.
  */
 bool passed_polls(void);
 void passed_poll(void);
+/* The host TSC at which this CPU must call passed_poll again, if it sleeps. */
+uint64_t passed_sleep_end(void);
 
 #endif

@@ -546,6 +546,13 @@ static uint64_t slice_end(const struct sched_cpu *c, const struct sched_node *ru
 	return end;
 }
 
+static uint64_t earliest(uint64_t a, uint64_t b, uint64_t c)
+{
+	uint64_t first = a < b ? a : b;
+
+	return first < c ? first : c;
+}
+
 struct vcpu *schedule(void)
 {
 	struct sched_cpu *c = sched_this_cpu();
@@ -571,7 +578,7 @@ struct vcpu *schedule(void)
 		if (n == NULL && work)
 			continue;
 		if (n == NULL) {
-			sleep_until(c, next < l0_time_limit() ? next : l0_time_limit());
+			sleep_until(c, earliest(next, l0_time_limit(), passed_sleep_end()));
 			continue;
 		}
 		switch_to(n);

@@ -20,6 +20,7 @@
 #include "policy/msr.h"
 #include "policy/scenario.h"
 #include "vm/explain.h"
+#include "vm/iommu.h"
 #include "vm/nested_hw.h"
 #include "vm/network.h"
 #include "vm/ram.h"
@@ -133,7 +134,7 @@ static bool take_one_to_one(struct vm_memory *m, uint64_t size, bool zeroed)
 
 static void tell_ram(const struct vm_config *config, const struct vm_memory *m)
 {
-	for (unsigned i = 0; i < m->ram_count && config->devices != 0; i++)
+	for (unsigned i = 0; i < m->ram_count && vm_config_one_to_one(config); i++)
 		log_info("memory of '%s', %s: 0x%lx to 0x%lx", config->name,
 			i == 0 ? "for the CPU only" : "one to one", m->ram[i].gpa,
 			m->ram[i].gpa + m->ram[i].size);
@@ -178,8 +179,8 @@ static bool take_all_ram(
 {
 	if (config->reserve != 0)
 		return take_moving(m, config, id, zeroed);
-	return config->devices != 0 ? take_one_to_one(m, config->memory, zeroed)
-				    : take_ram(m, config->memory, zeroed);
+	return vm_config_one_to_one(config) ? take_one_to_one(m, config->memory, zeroed)
+					    : take_ram(m, config->memory, zeroed);
 }
 
 bool vm_memory_take(
@@ -189,7 +190,7 @@ bool vm_memory_take(
 
 	*m = (struct vm_memory){
 		.pool_size = memory_pool_size(config), .kept_size = memory_kept_size(config)};
-	if (paging_create(&m->cr3) && network_map(m->cr3, config) &&
+	if (paging_create(&m->cr3) && network_map(m->cr3, config) && iommu_map(m->cr3) &&
 		take_region(m->cr3, m->pool_size, ram_zeroed, &m->pool) &&
 		take_all_ram(m, config, id, ram_zeroed) && map_images(m->cr3, images)) {
 		tell_ram(config, m);

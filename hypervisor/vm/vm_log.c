@@ -24,12 +24,12 @@ static struct {
 	struct budget log, records;
 } budgets[VM_MAX];
 
-static void left_out(const struct vm *vm, struct budget *b, const char *what)
+static void left_out(const char *name, struct budget *b, const char *what)
 {
 	uint32_t count = budget_take_refused(b);
 
 	if (count != 0)
-		log_warn("'%s': %u %s were left out", vm->config.name, count, what);
+		log_warn("'%s': %u %s were left out", name, count, what);
 }
 
 static bool may(struct budget *b, const struct rate *fast, const struct rate *slow)
@@ -43,14 +43,30 @@ static bool may(struct budget *b, const struct rate *fast, const struct rate *sl
 	return false;
 }
 
-bool vm_may_log(const struct vm *vm)
+static bool may_log(unsigned vm, const char *name)
 {
-	struct budget *b = &budgets[vm->id].log;
+	struct budget *b = &budgets[vm].log;
 
 	if (!may(b, &log_rate, &slow_log_rate))
 		return false;
-	left_out(vm, b, "lines of the log");
+	left_out(name, b, "lines of the log");
 	return true;
+}
+
+bool vm_may_log(const struct vm *vm)
+{
+	return may_log(vm->id, vm->config.name);
+}
+
+void vm_log_named(unsigned vm, const char *name, enum log_level level, const char *format, ...)
+{
+	va_list args;
+
+	if (level > l0_config()->log || !may_log(vm, name))
+		return;
+	va_start(args, format);
+	log_line_v(level, format, args);
+	va_end(args);
 }
 
 void vm_log(const struct vm *vm, enum log_level level, const char *format, ...)
@@ -72,7 +88,7 @@ bool vm_may_record(const struct vm *vm)
 		return false;
 	/* The line is one of the log's, which has a budget of its own. */
 	if (__atomic_load_n(&b->refused, __ATOMIC_RELAXED) != 0 && vm_may_log(vm))
-		left_out(vm, b, "records");
+		left_out(vm->config.name, b, "records");
 	return true;
 }
 
@@ -89,6 +105,6 @@ void vm_record(const struct vm *vm, const char *format, ...)
 
 void vm_log_end(const struct vm *vm)
 {
-	left_out(vm, &budgets[vm->id].log, "lines of the log");
-	left_out(vm, &budgets[vm->id].records, "records");
+	left_out(vm->config.name, &budgets[vm->id].log, "lines of the log");
+	left_out(vm->config.name, &budgets[vm->id].records, "records");
 }

@@ -17,6 +17,10 @@ struct vm;
 void vm_log(const struct vm *vm, enum log_level level, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));
 
+/* The same, in any address space, for a VM of this number and name. */
+void vm_log_named(unsigned vm, const char *name, enum log_level level, const char *format, ...)
+	__attribute__((format(printf, 4, 5)));
+
 /* May a message of several lines be written with log_line? It counts as one. */
 bool vm_may_log(const struct vm *vm);
 

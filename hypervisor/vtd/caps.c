@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "vtd/caps.h"
 
-#define PAGE            0x1000u
+#include "spec/addr.h"
+
 #define LEVELS_MIN      3u
 #define LEVELS_MAX      5u
 #define WIDTH(levels)   (12 + 9 * (levels))
@@ -41,7 +42,7 @@ static unsigned size_of_registers(uint64_t cap, uint64_t ecap)
 	unsigned iotlb = VTD_ECAP_IRO(ecap) + IOTLB_REGISTERS;
 	unsigned end = faults > iotlb ? faults : iotlb;
 
-	return end < PAGE ? PAGE : (end + PAGE - 1) / PAGE * PAGE;
+	return end < PAGE_SIZE ? PAGE_SIZE : (end + PAGE_SIZE - 1) / PAGE_SIZE * PAGE_SIZE;
 }
 
 static unsigned width(const struct vtd_caps *c)

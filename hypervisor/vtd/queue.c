@@ -5,8 +5,8 @@
 #include "vtd/seam.h"
 #include "vtd/unit_int.h"
 
-#define DESCRIPTORS 256u /* of a page */
-#define ERRORS      (VTD_IQE | VTD_ICE | VTD_ITE)
+#define QUEUE_ENTRIES 256u /* of a page */
+#define ERRORS        (VTD_IQE | VTD_ICE | VTD_ITE)
 
 static void put(struct vtd_unit *u, struct vtd_entry d)
 {
@@ -15,7 +15,7 @@ static void put(struct vtd_unit *u, struct vtd_entry d)
 	*at = d;
 	if (!u->caps.coherent)
 		vtd_seam_write_back(at, sizeof(*at));
-	u->tail = (u->tail + 1) % DESCRIPTORS;
+	u->tail = (u->tail + 1) % QUEUE_ENTRIES;
 }
 
 static bool is_done(const struct vtd_unit *u)

@@ -1,11 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "vtd/tables.h"
 
+#include "spec/addr.h"
 #include "vtd/seam.h"
 
-#define PAGE          UINT64_C(0x1000)
-#define PAGE_SHIFT    12u
-#define ENTRIES       512u
+#define SL_ENTRIES    512u
 #define ADDRESS       UINT64_C(0x000ffffffffff000)
 #define HOST_BITS     52
 #define MESSAGES      UINT64_C(0xfee00000)
@@ -39,7 +38,7 @@ static uint64_t *new_table(const struct vtd_tables *t)
 	uint64_t *table = vtd_seam_page(t->pool);
 
 	if (table != NULL && !t->coherent)
-		vtd_seam_write_back(table, PAGE);
+		vtd_seam_write_back(table, PAGE_SIZE);
 	return table;
 }
 
@@ -59,7 +58,7 @@ bool vtd_tables_create(struct vtd_tables *t, const struct vtd_caps *c, void *poo
 /* Levels bound the depth. */
 static void free_table(const struct vtd_tables *t, uint64_t *table, unsigned shift)
 {
-	for (unsigned i = 0; shift > PAGE_SHIFT && i < ENTRIES; i++)
+	for (unsigned i = 0; shift > PAGE_SHIFT && i < SL_ENTRIES; i++)
 		if (present(table[i]) && !is_leaf(table[i], shift))
 			free_table(t, vtd_seam_pointer(table[i] & ADDRESS), shift - 9);
 	vtd_seam_page_back(t->pool, table);
@@ -90,7 +89,7 @@ static uint64_t *entry_for(
 	uint64_t *table = t->root;
 
 	for (unsigned s = top_shift(t); s > shift; s -= 9) {
-		uint64_t *entry = &table[at >> s & (ENTRIES - 1)];
+		uint64_t *entry = &table[at >> s & (SL_ENTRIES - 1)];
 
 		if (!present(*entry)) {
 			table = new_table(t);
@@ -106,7 +105,7 @@ static uint64_t *entry_for(
 			table = vtd_seam_pointer(*entry & ADDRESS);
 		}
 	}
-	return &table[at >> shift & (ENTRIES - 1)];
+	return &table[at >> shift & (SL_ENTRIES - 1)];
 }
 
 static bool meets_messages(uint64_t at, uint64_t size)
@@ -116,7 +115,7 @@ static bool meets_messages(uint64_t at, uint64_t size)
 
 static const char *check(const struct vtd_tables *t, uint64_t at, uint64_t host, uint64_t size)
 {
-	if ((at | host | size) & (PAGE - 1))
+	if ((at | host | size) & (PAGE_SIZE - 1))
 		return "addresses and sizes are not those of pages";
 	if (size > BIT64(t->bits) || at > BIT64(t->bits) - size)
 		return "the unit's tables do not reach so far";
@@ -154,7 +153,7 @@ static uint64_t *last_entry(const struct vtd_tables *t, uint64_t at, unsigned *s
 	uint64_t *table = t->root;
 
 	for (unsigned s = top_shift(t);; s -= 9) {
-		uint64_t *entry = &table[at >> s & (ENTRIES - 1)];
+		uint64_t *entry = &table[at >> s & (SL_ENTRIES - 1)];
 
 		*shift = s;
 		if (!present(*entry) || is_leaf(*entry, s))

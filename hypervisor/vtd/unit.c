@@ -1,17 +1,18 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "vtd/unit_int.h"
 
+#include "spec/addr.h"
 #include "vtd/seam.h"
 
-#define PAGE           0x1000u
 #define IRTA_SIZE      UINT64_C(7) /* 2^(7 + 1) entries */
 #define PMEN_ENABLE    (UINT32_C(1) << 31)
 #define PMEN_STATUS    (UINT32_C(1) << 0)
+#define BATCH          16u /* descriptors */
 #define BUS(source)    ((source) >> 8)
 #define DEVICE(source) ((source)&0xff)
 
 _Static_assert(VTD_IRTES == 2u << IRTA_SIZE, "what IRTA says");
-_Static_assert(VTD_IRTES * sizeof(struct vtd_entry) == PAGE, "a page of entries");
+_Static_assert(VTD_IRTES * sizeof(struct vtd_entry) == PAGE_SIZE, "a page of entries");
 
 /* ---- registers ---- */
 
@@ -71,7 +72,7 @@ static void *new_page(struct vtd_unit *u)
 	void *page = vtd_seam_page(u->pool);
 
 	if (page != NULL && !u->caps.coherent)
-		vtd_seam_write_back(page, PAGE);
+		vtd_seam_write_back(page, PAGE_SIZE);
 	return page;
 }
 
@@ -292,28 +293,31 @@ const char *vtd_unit_flush_pages(
 
 /* ---- interrupts ---- */
 
-const char *vtd_unit_set_irte(struct vtd_unit *u, unsigned index, struct vtd_entry e)
+const char *vtd_unit_set_irtes(
+	struct vtd_unit *u, unsigned first, const struct vtd_entry *e, unsigned count)
 {
-	const struct vtd_entry forget = vtd_forget_irte((uint16_t)index);
+	struct vtd_entry forget[BATCH];
+	unsigned waiting = 0;
 
 	if (u->failed != NULL)
 		return u->failed;
-	if (!u->remaps || index >= VTD_IRTES)
+	if (!u->remaps || first >= VTD_IRTES || count > VTD_IRTES - first)
 		return "the unit has no such interrupt";
-	if (u->irtes[index].low == e.low && u->irtes[index].high == e.high)
-		return NULL;
-	set_entry(u, &u->irtes[index], e);
-	flush_writes(u);
-	return vtd_unit_submit(u, &forget, 1);
-}
-
-const char *vtd_unit_clear_irtes(struct vtd_unit *u, unsigned first, unsigned count)
-{
 	for (unsigned i = 0; i < count; i++) {
-		const char *why = vtd_unit_set_irte(u, first + i, (struct vtd_entry){0, 0});
+		struct vtd_entry *at = &u->irtes[first + i];
 
-		if (why != NULL)
-			return why;
+		if (at->low == e[i].low && at->high == e[i].high)
+			continue;
+		set_entry(u, at, e[i]);
+		forget[waiting++] = vtd_forget_irte((uint16_t)(first + i));
+		if (waiting < BATCH)
+			continue;
+		flush_writes(u);
+		vtd_unit_submit(u, forget, waiting);
+		waiting = 0;
 	}
-	return NULL;
+	if (waiting == 0)
+		return u->failed;
+	flush_writes(u);
+	return vtd_unit_submit(u, forget, waiting);
 }

@@ -49,6 +49,9 @@ const char *vtd_unit_start(struct vtd_unit *u, void *pool, bool extended);
 /* Only the first half: nothing is translated. Also what a caller has started. */
 const char *vtd_unit_stop(struct vtd_unit *u);
 
+/* Nobody may use it any more. Returns why, which stays the first reason. */
+const char *vtd_unit_fail(struct vtd_unit *u, const char *why);
+
 /* ---- functions; domains are numbers from 1 up to caps.domains, less one ---- */
 
 /* Requests of this function go through these tables from now on. It had none before. */
@@ -66,8 +69,9 @@ const char *vtd_unit_flush_pages(
 
 /* ---- interrupts; index below VTD_IRTES ---- */
 
-const char *vtd_unit_set_irte(struct vtd_unit *u, unsigned index, struct vtd_entry e);
-const char *vtd_unit_clear_irtes(struct vtd_unit *u, unsigned first, unsigned count);
+/* Those from `first` on; an entry of zeros: there is none any more. */
+const char *vtd_unit_set_irtes(
+	struct vtd_unit *u, unsigned first, const struct vtd_entry *e, unsigned count);
 
 /* ---- faults ---- */
 

@@ -99,6 +99,13 @@ uint8_t dev_pass_target(void)
 	return host.target;
 }
 
+struct vpass_message_to dev_pass_message_to(const struct vpass_function *f)
+{
+	return (struct vpass_message_to){
+		MSI_ADDRESS_BASE | (uint32_t)f->messages.target << MSI_DESTINATION_SHIFT,
+		f->messages.first};
+}
+
 static void set(uint8_t *at, uint32_t value, unsigned size)
 {
 	memcpy(at, &value, size);

@@ -131,6 +131,11 @@ void apic_send(uint32_t id, uint8_t vector)
 	apic_send_nmi(id);
 }
 
+uint64_t passed_sleep_end(void)
+{
+	return UINT64_MAX;
+}
+
 bool passed_polls(void)
 {
 	return false;

@@ -1,0 +1,327 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "vm/iommu.h"
+
+#include "cpu/acpi.h"
+#include "cpu/apic.h"
+#include "cpu/fault.h"
+#include "cpu/ioapic.h"
+#include "cpu/lock.h"
+#include "cpu/log.h"
+#include "cpu/percpu.h"
+#include "lib/budget.h"
+#include "cpu/tsc.h"
+#include "mm/paging.h"
+#include "spec/apic.h"
+#include "spec/pci.h"
+#include "vm/passed.h"
+#include "vm/sched.h"
+#include "vm/vm.h"
+#include "vm/vm_log.h"
+#include "vtd/unit.h"
+
+#define DELIVER_MASK 7u
+#define SEGMENT      0u  /* configuration mechanism 1 reaches no other */
+#define PIN_FIRST    64u /* interrupt entries of the IOAPIC's pins; before: messages */
+#define POLL_MS      1u
+#define SLEEP_MS     100u
+#define STRAYS_MS    50u /* lines about functions that nobody owns */
+
+_Static_assert(MESSAGE_VECTORS <= PIN_FIRST && PIN_FIRST + IOAPIC_PINS <= VTD_IRTES,
+	"each has an entry");
+
+static struct dmar dmar;
+static struct vtd_unit units[DMAR_UNITS];
+static struct vtd_tables tables[VM_MAX][DMAR_UNITS]; /* in pools of VMs, from birth to end */
+static struct spinlock lock = {.rank = LOCK_IOMMU};
+static bool any_on;
+static uint8_t ioapic_unit = IOMMU_NO_UNIT;
+static uint16_t ioapic_source;
+static uint64_t next_poll; /* host TSC; atomic */
+static struct budget strays;
+
+/* ---- what the machine has ---- */
+
+void iommu_read(const uint8_t *rsdp, size_t size)
+{
+	uint32_t length = 0, unit;
+	const uint8_t *table = acpi_find(rsdp, size, "DMAR", &length);
+	uint8_t id;
+
+	dmar_read(table, length, &dmar);
+	if (!acpi_ioapic_id(rsdp, size, (uint32_t)IOAPIC_DEFAULT_BASE, &id))
+		return;
+	unit = dmar_ioapic(&dmar, id, &ioapic_source);
+	if (unit != DMAR_NONE)
+		ioapic_unit = (uint8_t)unit;
+}
+
+/* The first page tells how many there are. */
+static bool map_unit(uint64_t cr3, const struct vtd_unit *u)
+{
+	uint64_t size =
+		u->caps.registers_size != 0 ? u->caps.registers_size : VTD_REGISTERS_SIZE;
+
+	return paging_map_direct(cr3, (struct hpa){u->registers}, size, PT_RW_DATA | PT_UC);
+}
+
+static const char *start_unit(struct vtd_unit *u, const struct dmar_unit *d)
+{
+	const char *why = d->why;
+
+	*u = (struct vtd_unit){.registers = d->registers, .failed = why};
+	if (why != NULL)
+		return why;
+	if (d->segment != SEGMENT)
+		return vtd_unit_fail(u, "it is for a segment of PCI that L0 does not reach");
+	if (!map_unit(sched_boot_space, u))
+		return vtd_unit_fail(u, "there is no memory for L0's page tables");
+	why = vtd_unit_find(u, d->registers, 0);
+	if (why == NULL && !map_unit(sched_boot_space, u))
+		return vtd_unit_fail(u, "there is no memory for L0's page tables");
+	return why != NULL ? why : vtd_unit_start(u, NULL, apic_is_extended());
+}
+
+/*
+ * What L0 has set keeps working: with remapping, entries in the old format are blocked. An edge
+ * may be lost meanwhile: what it was for is looked at.
+ */
+static void take_pins(void)
+{
+	for (unsigned pin = 0; pin < IOAPIC_PINS; pin++) {
+		uint32_t low, apic_id;
+
+		if (ioapic_get(pin, &low, &apic_id))
+			iommu_set_pin(pin, low, apic_id);
+	}
+	apic_send_nmi(this_cpu()->apic_id);
+}
+
+void iommu_start(void)
+{
+	for (unsigned i = 0; i < dmar.unit_count && dmar.why == NULL; i++) {
+		struct vtd_unit *u = &units[i];
+		const char *why = start_unit(u, &dmar.units[i]);
+
+		any_on = any_on || u->on;
+		if (why != NULL)
+			log_warn("the IOMMU at 0x%lx is not used: %s", u->registers, why);
+		else
+			log_info("the IOMMU at 0x%lx is on: tables of %u levels, interrupts %s",
+				u->registers, u->caps.levels,
+				!u->remaps    ? "as they are"
+				: u->extended ? "remapped, to x2APICs"
+					      : "remapped");
+	}
+	if (ioapic_unit != IOMMU_NO_UNIT && units[ioapic_unit].remaps)
+		take_pins();
+}
+
+bool iommu_map(uint64_t cr3)
+{
+	for (unsigned i = 0; i < dmar.unit_count; i++)
+		if (units[i].on && !map_unit(cr3, &units[i]))
+			return false;
+	return true;
+}
+
+/* ---- functions ---- */
+
+/* What firmware does with a device by DMA goes on when a VM has it. */
+static const char *look_at(const struct vtd_unit *u, uint16_t bdf, bool through)
+{
+	if (u->failed != NULL)
+		return u->failed;
+	if (!u->on)
+		return "its IOMMU is not on";
+	if (through)
+		return u->caps.pass ? NULL
+				    : "its IOMMU is on and cannot let it pass ('iommu: none')";
+	if (!u->remaps)
+		return "its IOMMU does not remap interrupts: it could send any to any CPU";
+	if (dmar_region_of(&dmar, SEGMENT, bdf) != NULL)
+		return "firmware uses it for itself, by memory that it must reach (RMRR)";
+	return NULL;
+}
+
+const char *iommu_find(uint16_t bdf, bool through, struct iommu_place *place)
+{
+	const char *why;
+	uint32_t unit = dmar_unit_of(&dmar, SEGMENT, bdf, &why);
+
+	*place = (struct iommu_place){.unit = IOMMU_NO_UNIT, .through = through};
+	if (unit == DMAR_NONE)
+		return through ? NULL : why;
+	if (through && !units[unit].on)
+		return NULL;
+	place->unit = (uint8_t)unit;
+	return look_at(&units[unit], bdf, through);
+}
+
+const char *iommu_create(struct vm *vm, const struct iommu_place *place)
+{
+	struct vtd_tables *t;
+	const char *why = NULL;
+
+	if (place->unit == IOMMU_NO_UNIT || place->through)
+		return NULL;
+	t = &tables[vm->id][place->unit];
+	if (t->root != NULL)
+		return NULL;
+	if (!vtd_tables_create(t, &units[place->unit].caps, &vm->pool))
+		return "there is no memory for its tables";
+	for (unsigned i = 0; i < vm->slot_count && why == NULL; i++)
+		why = vtd_tables_map(t, vm->slots[i].gpa, vm->slots[i].hpa.v, vm->slots[i].size,
+			VTD_SL_RIGHTS);
+	return why;
+}
+
+static uint16_t domain_of(unsigned vm)
+{
+	return (uint16_t)(vm + 1);
+}
+
+const char *iommu_attach(const struct iommu_place *place, uint16_t bdf, unsigned vm)
+{
+	struct vtd_unit *u = &units[place->unit];
+	const char *why;
+
+	if (place->unit == IOMMU_NO_UNIT)
+		return NULL;
+	spin_lock(&lock);
+	if (place->through)
+		why = vtd_unit_pass(u, bdf, domain_of(vm));
+	else
+		why = vtd_unit_attach(u, bdf, &tables[vm][place->unit], domain_of(vm));
+	spin_unlock(&lock);
+	return why;
+}
+
+const char *iommu_detach(const struct iommu_place *place, uint16_t bdf, unsigned vm)
+{
+	const char *why;
+
+	if (place->unit == IOMMU_NO_UNIT)
+		return NULL;
+	spin_lock(&lock);
+	why = vtd_unit_detach(&units[place->unit], bdf, domain_of(vm));
+	spin_unlock(&lock);
+	return why;
+}
+
+void iommu_forget(unsigned vm)
+{
+	for (unsigned i = 0; i < DMAR_UNITS; i++)
+		tables[vm][i].root = NULL;
+}
+
+/* ---- interrupts ---- */
+
+bool iommu_set_messages(const struct iommu_place *place, uint16_t bdf,
+	const struct iommu_messages *m, uint32_t *address)
+{
+	struct vtd_unit *u = &units[place->unit];
+	struct vtd_interrupt_to to = {.target = m->target, .source = bdf};
+	struct vtd_entry e[MESSAGE_VECTORS];
+
+	if (place->unit == IOMMU_NO_UNIT || !u->remaps)
+		return false;
+	to.extended = u->extended;
+	for (unsigned i = 0; i < m->count; i++) {
+		to.vector = (uint8_t)(VECTOR_MESSAGES + m->first + i);
+		e[i] = vtd_irte(&to);
+	}
+	spin_lock(&lock);
+	vtd_unit_set_irtes(u, m->first, e, m->count);
+	spin_unlock(&lock);
+	*address = vtd_message_address((uint16_t)m->first);
+	return true;
+}
+
+void iommu_clear_messages(const struct iommu_place *place, const struct iommu_messages *m)
+{
+	static const struct vtd_entry none[MESSAGE_VECTORS];
+
+	if (place->unit == IOMMU_NO_UNIT || !units[place->unit].remaps)
+		return;
+	spin_lock(&lock);
+	vtd_unit_set_irtes(&units[place->unit], m->first, none, m->count);
+	spin_unlock(&lock);
+}
+
+/* Vector and trigger are in both, so that an EOI finds the pin. */
+void iommu_set_pin(unsigned pin, uint32_t low, uint32_t apic_id)
+{
+	uint32_t kept = low & ~(DELIVER_MASK << DELIVER_SHIFT);
+	struct vtd_interrupt_to to = {.vector = (uint8_t)low,
+		.mode = low >> DELIVER_SHIFT & DELIVER_MASK,
+		.level = low & IOAPIC_LEVEL,
+		.target = apic_id,
+		.source = ioapic_source};
+	unsigned index = PIN_FIRST + pin;
+	struct vtd_entry e;
+
+	if (ioapic_unit == IOMMU_NO_UNIT || !units[ioapic_unit].remaps) {
+		ioapic_set(pin, low, apic_id);
+		return;
+	}
+	to.extended = units[ioapic_unit].extended;
+	e = vtd_irte(&to);
+	spin_lock(&lock);
+	vtd_unit_set_irtes(&units[ioapic_unit], index, &e, 1);
+	spin_unlock(&lock);
+	ioapic_set_raw(pin, vtd_ioapic_handle((uint16_t)index) | kept);
+}
+
+/* ---- what was blocked ---- */
+
+bool iommu_is_on(void)
+{
+	return any_on;
+}
+
+uint64_t iommu_patience(void)
+{
+	return (uint64_t)tsc_khz * SLEEP_MS;
+}
+
+static void tell_stray(const struct vtd_fault *f)
+{
+	uint32_t count;
+
+	if (!budget_spend(&strays, rdtsc(), (uint64_t)tsc_khz * STRAYS_MS, 4))
+		return;
+	count = budget_take_refused(&strays);
+	log_warn("pci:%02x:%02x.%u, which no VM has, was kept from a %s 0x%lx: %s%s",
+		PCI_BDF_BUS(f->source), PCI_BDF_DEVICE(f->source), PCI_BDF_FUNCTION(f->source),
+		vtd_reason_is_interrupt(f->reason) ? "message with index"
+		: f->read                          ? "read at"
+						   : "write at",
+		vtd_reason_is_interrupt(f->reason) ? f->address >> 48 : f->address,
+		vtd_reason_words(f->reason), count != 0 ? " (others were left out)" : "");
+}
+
+static void poll_unit(struct vtd_unit *u)
+{
+	struct vtd_fault f;
+
+	for (unsigned i = 0; i < VTD_CAP_NFR(u->caps.cap) && vtd_unit_fault(u, &f); i++)
+		if (!passed_blocked(&f))
+			tell_stray(&f);
+}
+
+/* One CPU at a time, and no more than all records of a unit: a device may fault without end. */
+void iommu_poll(bool now)
+{
+	uint64_t at = __atomic_load_n(&next_poll, __ATOMIC_RELAXED);
+
+	if (!any_on || (!now && rdtsc() < at) ||
+		!__atomic_compare_exchange_n(&next_poll, &at,
+			rdtsc() + (uint64_t)tsc_khz * POLL_MS, false, __ATOMIC_SEQ_CST,
+			__ATOMIC_SEQ_CST))
+		return;
+	spin_lock(&lock);
+	for (unsigned i = 0; i < dmar.unit_count; i++)
+		if (units[i].on && units[i].failed == NULL)
+			poll_unit(&units[i]);
+	spin_unlock(&lock);
+}

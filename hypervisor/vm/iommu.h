@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The machine's remapping units, for devices that VMs own: which unit a function is behind, the
+ * memory that it reaches, its messages, what was blocked. The driver of a unit is vtd/.
+ *
+ * Units are on only in a run with devices that go through one. Then a function that nobody owns
+ * reaches nothing.
+ */
+#ifndef NESTOR_VM_IOMMU_H
+#define NESTOR_VM_IOMMU_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "vtd/dmar.h"
+
+struct vm;
+
+#define IOMMU_NO_UNIT UINT8_MAX
+
+/* How a function reaches memory. */
+struct iommu_place {
+	uint8_t unit; /* IOMMU_NO_UNIT: none, or it is not on */
+	bool through; /* as if there were none */
+};
+
+/* What firmware's tables say. Boot page tables, before any memory is given away. */
+void iommu_read(const uint8_t *rsdp, size_t size);
+/* All units that L0 can use are on, with everything blocked. Boot CPU and address space. */
+void iommu_start(void);
+/* Their registers, in another address space: all of those that L0 runs in have them. */
+bool iommu_map(uint64_t cr3);
+
+/* Where the function is. NULL, or why it cannot be given to a VM so. After iommu_start. */
+const char *iommu_find(uint16_t bdf, bool through, struct iommu_place *place);
+
+/* Tables of a unit for all RAM of the VM, out of its pool. NULL, or why not. */
+const char *iommu_create(struct vm *vm, const struct iommu_place *place);
+/* The function reaches its VM's memory; and no more. NULL, or why that is not sure. */
+const char *iommu_attach(const struct iommu_place *place, uint16_t bdf, unsigned vm);
+const char *iommu_detach(const struct iommu_place *place, uint16_t bdf, unsigned vm);
+
+/* All functions of the VM are detached: its tables go with its memory. */
+void iommu_forget(unsigned vm);
+
+/*
+ * Messages number `first` on (of MESSAGE_VECTORS) are this function's, to a local APIC. False:
+ * its unit remaps none; else the address, to which data 0 and on belongs.
+ */
+struct iommu_messages {
+	unsigned first, count;
+	uint32_t target;
+};
+bool iommu_set_messages(const struct iommu_place *place, uint16_t bdf,
+	const struct iommu_messages *m, uint32_t *address);
+/* They are nobody's. */
+void iommu_clear_messages(const struct iommu_place *place, const struct iommu_messages *m);
+
+/* Like ioapic_set. */
+void iommu_set_pin(unsigned pin, uint32_t low, uint32_t apic_id);
+
+/* Is a unit on, so that iommu_poll must be called from time to time? */
+bool iommu_is_on(void);
+/* Tells and counts what was blocked, if it was not asked just before. now: in any case. */
+void iommu_poll(bool now);
+/* The longest that L0 may sleep without asking; ticks. */
+uint64_t iommu_patience(void);
+
+#endif

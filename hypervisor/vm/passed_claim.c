@@ -1,0 +1,263 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Who owns which function of the machine: found, judged and made quiet before any VM is made.
+ */
+#include "vm/passed_int.h"
+
+#include "cpu/config.h"
+#include "cpu/log.h"
+#include "cpu/pci.h"
+#include "lib/fmt.h"
+#include "spec/apic.h"
+#include "vm/topology.h"
+
+/* For devices that nobody gave addresses: those machines have no RAM and no screen there. */
+#define FREE_MEMORY UINT64_C(0xf0000000)
+#define FREE_PORTS  0xc000u
+
+struct passed passed[PASSED_MAX];
+unsigned passed_count;
+struct passed *passed_sender[MESSAGE_VECTORS];
+
+static uint64_t next_memory = FREE_MEMORY, next_port = FREE_PORTS;
+static uint64_t vectors_taken; /* of MESSAGE_VECTORS; by functions, for the whole run */
+
+/* PASSED_NO_PIN: it has none, or (with a pin) nobody knows. */
+static uint8_t pin_of(const struct vpass_function *f)
+{
+	if (!vpass_has_pin(f))
+		return PASSED_NO_PIN;
+	if (l0_config()->machine.piix_pins && PCI_BDF_BUS(f->id.bdf) == 0)
+		return (uint8_t)(16 + ((PCI_BDF_DEVICE(f->id.bdf) + f->id.pin - 2u) & 3));
+	return f->line != 0 && f->line < PCI_LINES ? f->line : PASSED_NO_PIN;
+}
+
+static const char *collision(const struct passed *a, const struct passed *b)
+{
+	uint32_t both = passed_pins(a) & passed_pins(b);
+
+	if (a->f.fixed & b->f.fixed)
+		return "its fixed ports are those of another function, too";
+	if (both != 0 && a->vm != b->vm)
+		return "it shares its interrupt with a device of another VM";
+	if (both & (passed_edges(a) | passed_edges(b)))
+		return "it shares its interrupt with an IDE channel";
+	return NULL;
+}
+
+static const char *find_pins(struct passed *p)
+{
+	const char *why = NULL;
+
+	p->pin = pin_of(&p->f);
+	if (p->pin == PASSED_NO_PIN && vpass_has_pin(&p->f))
+		return "firmware does not tell the line of its interrupt";
+	for (unsigned i = 0; i < passed_count && why == NULL; i++)
+		why = collision(&passed[i], p);
+	return why;
+}
+
+static const char *place_bars(struct vpass_function *f)
+{
+	for (unsigned i = 0; i < PCI_BARS; i++) {
+		struct vpass_bar *bar = &f->bar[i];
+		uint64_t *next = bar->kind == VPCI_BAR_IO ? &next_port : &next_memory;
+
+		if (bar->kind == VPCI_BAR_NONE || bar->address != 0)
+			continue;
+		if (!l0_config()->machine.no_firmware)
+			return "firmware has given it no addresses";
+		*next = (*next + bar->size - 1) & ~(bar->size - 1);
+		if (bar->kind == VPCI_BAR_IO ? *next + bar->size > BIT64(16)
+					     : *next + bar->size > IOAPIC_DEFAULT_BASE)
+			return "there are no addresses left for it";
+		vpass_place(f, i, *next);
+		*next += bar->size;
+	}
+	return NULL;
+}
+
+/* A free range of vectors that begins as MSI needs it; MESSAGE_VECTORS: there is none. */
+static unsigned find_vectors(unsigned count)
+{
+	unsigned step = 1;
+
+	while (step < count)
+		step *= 2;
+	for (unsigned at = 0; at + count <= MESSAGE_VECTORS; at += step)
+		if (!(vectors_taken >> at & (BIT64(count) - 1)))
+			return at;
+	return MESSAGE_VECTORS;
+}
+
+/* As many as it wants, or half as many, and so on. Without any it uses its pin. */
+static const char *give_vectors(struct passed *p)
+{
+	unsigned count = vpass_vectors_wanted(&p->f), at = 0;
+
+	p->wanted = (uint8_t)count;
+	if (count == 0)
+		return NULL;
+	while (count != 0 && (at = find_vectors(count)) == MESSAGE_VECTORS)
+		count /= 2;
+	if (count == 0 && p->pin == PASSED_NO_PIN)
+		return "no interrupt vectors are left for it, and it has no pin";
+	vpass_give_vectors(&p->f, (uint8_t)(VECTOR_MESSAGES + at), count);
+	p->messages = (uint8_t)count;
+	for (unsigned i = 0; i < count; i++)
+		passed_sender[at + i] = p;
+	vectors_taken |= (BIT64(count) - 1) << at;
+	return NULL;
+}
+
+/* Functions that the machine may not keep apart are one VM's, or nobody's. */
+static const char *find_group(struct passed *p)
+{
+	const char *why = topology_group(p->f.id.bdf, &p->group);
+
+	for (unsigned i = 0; i < passed_count && why == NULL; i++)
+		if (passed[i].group == p->group && passed[i].vm != p->vm)
+			why = "the machine does not keep it apart from a device of another VM";
+	return why;
+}
+
+static const char *find_unit(struct passed *p, const struct vm_config *c)
+{
+	bool through = c->iommu == IOMMU_NONE;
+	const char *why = iommu_find(p->f.id.bdf, through, &p->place);
+
+	if (why == NULL && (!through || iommu_is_on()))
+		why = find_group(p);
+	return why;
+}
+
+static const char *claim(const struct vm_config *c, unsigned vm, uint16_t bdf)
+{
+	struct passed *p = &passed[passed_count];
+	const char *why;
+
+	if (passed_count == PASSED_MAX)
+		return "all VMs together have too many";
+	*p = (struct passed){.vm = vm, .name = c->name};
+	why = vpass_probe(bdf, &p->f);
+	if (why == NULL)
+		why = find_unit(p, c);
+	if (why == NULL)
+		why = find_pins(p);
+	if (why == NULL)
+		why = place_bars(&p->f);
+	if (why == NULL)
+		why = give_vectors(p);
+	if (why != NULL)
+		return why;
+	passed_count++;
+	return NULL;
+}
+
+static const char *pin_names(const struct passed *p, char *out, size_t size)
+{
+	size_t n = 0;
+
+	for (uint32_t pins = passed_pins(p); pins != 0; pins &= pins - 1)
+		n += fmt(out + n, size - n, "%s %d", n == 0 ? "" : ",", __builtin_ctz(pins));
+	return n == 0 ? " none" : out;
+}
+
+/* Fewer than it could use: L0 has no more vectors. */
+static const char *message_count(const struct passed *p, char *out, size_t size)
+{
+	if (p->wanted == 0)
+		return "";
+	if (p->messages == p->wanted)
+		fmt(out, size, ", %u messages", p->messages);
+	else
+		fmt(out, size, ", %u messages of %u: L0 has no more vectors", p->messages,
+			p->wanted);
+	return out;
+}
+
+static void tell(const struct vm_config *c, uint16_t bdf, const char *why)
+{
+	const struct passed *p = &passed[passed_count - 1];
+	unsigned bus = PCI_BDF_BUS(bdf), device = PCI_BDF_DEVICE(bdf);
+	char names[IOAPIC_PINS * 4], messages[64];
+
+	if (why != NULL)
+		log_info("'%s': pci:%02x:%02x.%u stays without owner: %s", c->name, bus, device,
+			PCI_BDF_FUNCTION(bdf), why);
+	else
+		log_info("'%s' owns pci:%02x:%02x.%u (%04x:%04x), line%s%s", c->name, bus,
+			device, PCI_BDF_FUNCTION(bdf), p->f.id.vendor, p->f.id.device,
+			pin_names(p, names, sizeof(names)),
+			message_count(p, messages, sizeof(messages)));
+}
+
+static bool claim_listed(const struct vm_config *c, unsigned vm)
+{
+	for (uint64_t list = c->devices; list != 0; list >>= 16) {
+		uint16_t bdf = (uint16_t)list;
+		const char *why = claim(c, vm, bdf);
+
+		if (why == NULL) {
+			tell(c, bdf, NULL);
+			continue;
+		}
+		log_error("'%s': it cannot have pci:%02x:%02x.%u: %s", c->name,
+			PCI_BDF_BUS(bdf), PCI_BDF_DEVICE(bdf), PCI_BDF_FUNCTION(bdf), why);
+		return false;
+	}
+	return true;
+}
+
+/* All but the bridges. */
+static void claim_device(const struct vm_config *c, unsigned vm, uint16_t first)
+{
+	unsigned functions =
+		pci_read(first, PCI_HEADER_TYPE, 1) & PCI_HEADER_MULTIFUNCTION ? 8 : 1;
+
+	for (unsigned i = 0; i < functions; i++) {
+		uint16_t bdf = (uint16_t)(first + i);
+
+		if (pci_read(bdf, PCI_VENDOR, 2) != PCI_NO_VENDOR &&
+			pci_read(bdf, PCI_CLASS_CODE, 2) >> 8 != PCI_CLASS_BRIDGE)
+			tell(c, bdf, claim(c, vm, bdf));
+	}
+}
+
+static bool claim_all(const struct vm_config *c, unsigned vm)
+{
+	for (unsigned bdf = 0; bdf <= UINT16_MAX; bdf += 8)
+		if (pci_read((uint16_t)bdf, PCI_VENDOR, 2) != PCI_NO_VENDOR)
+			claim_device(c, vm, (uint16_t)bdf);
+	if (passed_count == 0)
+		log_error("'%s': this machine has no device that a VM can have", c->name);
+	return passed_count != 0;
+}
+
+static bool wants_units(const struct scenario *s)
+{
+	for (unsigned i = 0; i < s->vm_count; i++)
+		if (vm_config_has_iommu(&s->vms[i].config))
+			return true;
+	return false;
+}
+
+bool passed_claim(const struct scenario *s)
+{
+	if (wants_units(s))
+		iommu_start();
+	for (unsigned i = 0; i < s->vm_count; i++) {
+		const struct vm_config *c = &s->vms[i].config;
+
+		if (c->devices == 0)
+			continue;
+		if (c->iommu == IOMMU_NONE)
+			log_warn("'%s' has devices without an IOMMU: it can read and write all "
+				 "memory, that of L0 and of other VMs, too",
+				c->name);
+		if (c->devices == SETTING_ALL_FUNCTIONS ? !claim_all(c, i)
+							: !claim_listed(c, i))
+			return false;
+	}
+	return true;
+}

@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What the files of devices that VMs own share: which function is whose.
+ */
+#ifndef NESTOR_VM_PASSED_INT_H
+#define NESTOR_VM_PASSED_INT_H
+
+#include "cpu/fault.h"
+#include "spec/ide.h"
+#include "vm/iommu.h"
+#include "vm/passed.h"
+
+struct passed {
+	struct vpass_function f;
+	unsigned vm;
+	const char *name;            /* of that VM */
+	struct iommu_place place;    /* the unit that its requests go through */
+	uint16_t group;              /* of functions that the machine does not keep apart */
+	uint8_t wanted;              /* vectors of L0's that it could use */
+	uint8_t messages;            /* that it has, from f.messages.first on */
+	struct sched_node *listener; /* who is told of them; atomic */
+	uint8_t pin;                 /* that its INTx comes in at */
+	uint64_t ready_at;           /* host TSC before which it must be left alone */
+	uint64_t blocked; /* requests of it that its unit did not let through; atomic */
+};
+
+/* Set before VMs run. */
+extern struct passed passed[PASSED_MAX];
+extern unsigned passed_count;
+extern struct passed *passed_sender[MESSAGE_VECTORS];
+
+/* Pins that interrupt by edges: those of IDE channels; and all of them. */
+static inline uint32_t passed_edges(const struct passed *p)
+{
+	return (uint32_t)p->f.fixed << IDE_LINE(0);
+}
+
+static inline uint32_t passed_pins(const struct passed *p)
+{
+	return passed_edges(p) | (p->pin != PASSED_NO_PIN ? 1u << p->pin : 0);
+}
+
+#endif

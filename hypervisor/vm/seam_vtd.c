@@ -1,0 +1,99 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What vtd/ needs of L0: registers in every address space, and pages: a unit's own are in the
+ * image, which every address space has; those of a VM's tables are in its pool.
+ */
+#include "vtd/seam.h"
+
+#include "cpu/asm.h"
+#include "cpu/lock.h"
+#include "cpu/pci.h"
+#include "cpu/tsc.h"
+#include "mm/layout.h"
+#include "mm/pool.h"
+#include "spec/addr.h"
+#include "spec/pci.h"
+#include "vtd/dmar.h"
+
+#define OWN_PAGES  (4 * DMAR_UNITS + 32) /* 4 each, and one for each bus with devices */
+#define CACHE_LINE 64u
+
+static uint8_t own[OWN_PAGES][PAGE_SIZE] __attribute__((aligned(4096)));
+static unsigned own_used; /* by one CPU at a time: with the lock of units, or at the start */
+
+static void *at_register(uint64_t registers, unsigned at)
+{
+	return direct_va((struct hpa){registers + at});
+}
+
+uint32_t vtd_seam_read32(uint64_t registers, unsigned at)
+{
+	return *(volatile uint32_t *)at_register(registers, at);
+}
+
+uint64_t vtd_seam_read64(uint64_t registers, unsigned at)
+{
+	return *(volatile uint64_t *)at_register(registers, at);
+}
+
+void vtd_seam_write32(uint64_t registers, unsigned at, uint32_t value)
+{
+	*(volatile uint32_t *)at_register(registers, at) = value;
+}
+
+void vtd_seam_write64(uint64_t registers, unsigned at, uint64_t value)
+{
+	*(volatile uint64_t *)at_register(registers, at) = value;
+}
+
+void *vtd_seam_page(void *pool)
+{
+	if (pool != NULL)
+		return pool_get(pool);
+	return own_used < OWN_PAGES ? own[own_used++] : NULL;
+}
+
+/* Units keep theirs. */
+void vtd_seam_page_back(void *pool, void *page)
+{
+	if (pool != NULL)
+		pool_put(pool, page);
+}
+
+uint64_t vtd_seam_address(const void *at)
+{
+	return hpa_of(at).v;
+}
+
+void *vtd_seam_pointer(uint64_t address)
+{
+	uint64_t offset = address - hpa_of(own).v;
+
+	return offset < sizeof(own) ? &own[offset / PAGE_SIZE][offset % PAGE_SIZE]
+				    : direct_va((struct hpa){address});
+}
+
+void vtd_seam_write_back(const void *at, unsigned size)
+{
+	const uint8_t *from = at;
+
+	for (unsigned i = 0; i < size; i += CACHE_LINE)
+		clflush(from + i);
+	mfence();
+}
+
+uint64_t vtd_seam_now(void)
+{
+	cpu_pause();
+	return rdtsc() / (tsc_khz / 1000 != 0 ? tsc_khz / 1000 : 1);
+}
+
+bool vtd_seam_bridge(uint16_t bdf, uint8_t *secondary, uint8_t *subordinate)
+{
+	if (pci_read(bdf, PCI_VENDOR, 2) == PCI_NO_VENDOR ||
+		(pci_read(bdf, PCI_HEADER_TYPE, 1) & PCI_HEADER_LAYOUT) != PCI_HEADER_BRIDGE)
+		return false;
+	*secondary = (uint8_t)pci_read(bdf, PCI_BRIDGE_SECONDARY, 1);
+	*subordinate = (uint8_t)pci_read(bdf, PCI_BRIDGE_SUBORDINATE, 1);
+	return *secondary > bdf >> 8;
+}
