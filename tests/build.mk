@@ -36,6 +36,8 @@ UNIT_FLAGS_test_machine_vtd := -iquote tools/machine
 # And beside the virtual one of a VM.
 UNIT_EXTRA_test_dev_vvtd_model := tests/unit/vvtd_oracle.c $(UNIT_EXTRA_test_machine_vtd)
 UNIT_FLAGS_test_dev_vvtd_model := -iquote tools/machine
+UNIT_EXTRA_test_vtd_driver := tests/unit/vtd_model.c $(UNIT_EXTRA_test_machine_vtd)
+UNIT_FLAGS_test_vtd_driver := -iquote tools/machine
 
 .PHONY: unit
 ## make unit         host unit tests

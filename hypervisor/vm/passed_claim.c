@@ -202,8 +202,11 @@ static bool claim_listed(const struct vm_config *c, unsigned vm)
 			tell(c, bdf, NULL);
 			continue;
 		}
-		log_error("'%s': it cannot have pci:%02x:%02x.%u: %s", c->name,
-			PCI_BDF_BUS(bdf), PCI_BDF_DEVICE(bdf), PCI_BDF_FUNCTION(bdf), why);
+		log_error("'%s': it cannot have pci:%02x:%02x.%u: %s%s", c->name,
+			PCI_BDF_BUS(bdf), PCI_BDF_DEVICE(bdf), PCI_BDF_FUNCTION(bdf), why,
+			vm_config_has_iommu(c) && !iommu_is_on()
+				? "; 'iommu: none' would give it without one, and with it all memory"
+				: "");
 		return false;
 	}
 	return true;

@@ -51,6 +51,8 @@ static void devices_of_the_machine_are_read_as_a_word_or_as_a_list(void **state)
 		parse("vms:\n  - name: a\n    kernel: k\n    devices: all\n    iommu: none\n"),
 		0);
 	assert_true(scenario.vms[0].config.devices == SETTING_ALL_FUNCTIONS);
+	assert_int_equal(parse("vms: [{name: a, kernel: k, devices: all, memory: 16M}]"), 0);
+	assert_int_equal(scenario.vms[0].config.iommu, IOMMU_ON);
 }
 
 static void devices_may_be_written_as_pci_and_with_their_segment(void **state)
@@ -75,8 +77,6 @@ static void wrong_devices_are_told(void **state)
 				     "    devices: '%s'\n",
 				     wrong[i]),
 			"dir/s.yaml:5: devices: ");
-	expect_error("vms:\n  - name: a\n    kernel: k\n    devices: all\n",
-		"dir/s.yaml:2: vms: the VM 'a': devices of the machine need 'iommu: none'");
 	expect_error("vms: [{name: a, firmware: f, devices: all, iommu: none}]",
 		"starts from a kernel, not from firmware");
 	expect_error("vms: [{name: a, kernel: k, iommu: none}]", "is for a VM with devices");

@@ -133,6 +133,7 @@ static const char *label(const char *name)
 		{"vept_syncs", "virtual EPT: tables compared"},
 		{"vept_zaps", "virtual EPT: entries removed"},
 		{"posted", "notifications of posted interrupts"},
+		{"dma_blocked", "requests of its devices that the IOMMU blocked"},
 		{"pool_pages", "pages of the VM's pool in use"},
 		{"pool_peak", "pages of the VM's pool, peak"},
 	};

@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The table DMAR, whatever is in it: the first byte says which bridges there are, and whether
+ * length and checksum are made right.
+ */
+#include <string.h>
+
+#include "input.h"
+#include "vtd/dmar.h"
+#include "vtd/seam.h"
+
+#define HEADER 36u
+
+static uint8_t bridges;
+
+bool vtd_seam_bridge(uint16_t bdf, uint8_t *secondary, uint8_t *subordinate)
+{
+	*secondary = (uint8_t)((bdf >> 8) + 1 + (bdf >> 3 & 3));
+	*subordinate = (uint8_t)(*secondary + (bridges & 7));
+	return (bdf >> 3 & bridges) == 0;
+}
+
+/* What is said of a function must fit together. */
+static void ask(const struct dmar *d, uint16_t bdf)
+{
+	const char *why = NULL;
+	uint32_t unit = dmar_unit_of(d, (uint16_t)(bdf & 1), bdf, &why);
+	uint16_t source;
+
+	check((unit == DMAR_NONE) == (why != NULL));
+	check(unit == DMAR_NONE ||
+		(unit < d->unit_count && d->why == NULL && d->units[unit].why == NULL &&
+			d->units[unit].segment == (bdf & 1)));
+	if (dmar_region_of(d, 0, bdf) != NULL)
+		check(dmar_region_of(d, 0, bdf)->first <= dmar_region_of(d, 0, bdf)->last);
+	unit = dmar_ioapic(d, (uint8_t)bdf, &source);
+	check(unit == DMAR_NONE || unit < d->unit_count);
+}
+
+static void make_right(uint8_t *table, size_t size)
+{
+	uint8_t sum = 0;
+
+	memcpy(table, "DMAR", 4);
+	table[4] = (uint8_t)size;
+	table[5] = (uint8_t)(size >> 8);
+	table[6] = table[7] = 0;
+	table[9] = 0;
+	for (size_t i = 0; i < size; i++)
+		sum = (uint8_t)(sum + table[i]);
+	table[9] = (uint8_t)-sum;
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	static struct dmar d;
+	uint8_t table[2048], how;
+
+	if (size < 1 || size - 1 > sizeof(table))
+		return 0;
+	how = data[0];
+	bridges = how >> 1;
+	memcpy(table, data + 1, size - 1);
+	if (how & 1 && size - 1 >= HEADER)
+		make_right(table, size - 1);
+	dmar_read(table, size - 1, &d);
+	for (unsigned bdf = 0; bdf < 0x400; bdf += 3)
+		ask(&d, (uint16_t)bdf);
+	return 0;
+}
