@@ -76,6 +76,8 @@ static const char *start_unit(struct vtd_unit *u, const struct dmar_unit *d)
 	if (!map_unit(sched_boot_space, u))
 		return vtd_unit_fail(u, "there is no memory for L0's page tables");
 	why = vtd_unit_find(u, d->registers, 0);
+	if (!(dmar.flags & DMAR_FLAG_IR))
+		u->caps.remap = 0; /* this platform's interrupts do not go through it */
 	if (why == NULL && !map_unit(sched_boot_space, u))
 		return vtd_unit_fail(u, "there is no memory for L0's page tables");
 	return why != NULL ? why : vtd_unit_start(u, NULL, apic_is_extended());

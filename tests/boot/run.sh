@@ -1486,6 +1486,19 @@ test_debians_driver_uses_the_machines_disk() {
 		[ "$(dd if="$disk" bs=64k skip=5 count=2 2>/dev/null | md5sum)" = "$sum  -" ]
 }
 
+# Debian's driver of the machine's disk in L1, behind the machine's IOMMU: its DMA and its edges, in ordinary memory.
+test_linux_uses_the_machines_disk_through_the_iommu() {
+	local disk=$out.disk sum
+	has_test_device || return 0
+	truncate -s 64M "$disk" && head -c 4M /dev/urandom | dd of="$disk" conv=notrunc bs=64k seek=48 2>/dev/null || return 1
+	sum=$(dd if="$disk" bs=64k skip=48 count=64 2>/dev/null | md5sum | cut -d ' ' -f 1)
+	expect 0 run --timeout 600 --memory 96M --rng off --machine bochs --machine-iommu vtd-caching --l1 "$B/debian/vmlinuz" \
+		--initrd "$B/debian/ide.cpio" --machine-disk "$disk" --devices pci:00:01.1 --stats "$out.stats" \
+		--cmdline "$LINUX quiet try=disk from=48 to=500 count=64 sum=$sum" &&
+		shows 'XFER_MW_DMA_2' '^disk: ok' ' 14: +[0-9]{2,} +IO-APIC +14-edge +ata_piix' && shows_not 'was kept from' &&
+		[ "$(dd if="$disk" bs=64k skip=500 count=64 2>/dev/null | md5sum)" = "$sum  -" ] && grep -q 'dma_blocked=0' "$out.stats"
+}
+
 test_linux_as_l2() {
 	linux 0 client 'quiet l2=client' &&
 		shows 'L1: starting L2' 'L2: user space reached' 'L2: done' 'L1: done with status 0' \
