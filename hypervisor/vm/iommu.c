@@ -17,6 +17,7 @@
 #include "vm/sched.h"
 #include "vm/vm.h"
 #include "vm/vm_log.h"
+#include "vtd/dmar.h"
 #include "vtd/unit.h"
 
 #define DELIVER_MASK 7u
@@ -64,7 +65,8 @@ static bool map_unit(uint64_t cr3, const struct vtd_unit *u)
 	return paging_map_direct(cr3, (struct hpa){u->registers}, size, PT_RW_DATA | PT_UC);
 }
 
-static const char *start_unit(struct vtd_unit *u, const struct dmar_unit *d)
+/* What it is; registers are in the boot address space then. */
+static const char *find_unit(struct vtd_unit *u, const struct dmar_unit *d)
 {
 	const char *why = d->why;
 
@@ -80,7 +82,7 @@ static const char *start_unit(struct vtd_unit *u, const struct dmar_unit *d)
 		u->caps.remap = 0; /* this platform's interrupts do not go through it */
 	if (why == NULL && !map_unit(sched_boot_space, u))
 		return vtd_unit_fail(u, "there is no memory for L0's page tables");
-	return why != NULL ? why : vtd_unit_start(u, NULL, apic_is_extended());
+	return why;
 }
 
 /*
@@ -102,8 +104,10 @@ void iommu_start(void)
 {
 	for (unsigned i = 0; i < dmar.unit_count && dmar.why == NULL; i++) {
 		struct vtd_unit *u = &units[i];
-		const char *why = start_unit(u, &dmar.units[i]);
+		const char *why = find_unit(u, &dmar.units[i]);
 
+		if (why == NULL)
+			why = vtd_unit_start(u, NULL, apic_is_extended());
 		any_on = any_on || u->on;
 		if (why != NULL)
 			log_warn("the IOMMU at 0x%lx is not used: %s", u->registers, why);
@@ -116,6 +120,19 @@ void iommu_start(void)
 	}
 	if (ioapic_unit != IOMMU_NO_UNIT && units[ioapic_unit].remaps)
 		take_pins();
+}
+
+void iommu_stop(void)
+{
+	for (unsigned i = 0; i < dmar.unit_count && dmar.why == NULL; i++) {
+		const char *why = find_unit(&units[i], &dmar.units[i]);
+
+		if (why == NULL)
+			why = vtd_unit_stop(&units[i]);
+		if (why != NULL)
+			log_warn("the IOMMU at 0x%lx stays as firmware left it: %s",
+				units[i].registers, why);
+	}
 }
 
 bool iommu_map(uint64_t cr3)
@@ -184,11 +201,12 @@ static uint16_t domain_of(unsigned vm)
 
 const char *iommu_attach(const struct iommu_place *place, uint16_t bdf, unsigned vm)
 {
-	struct vtd_unit *u = &units[place->unit];
+	struct vtd_unit *u;
 	const char *why;
 
 	if (place->unit == IOMMU_NO_UNIT)
 		return NULL;
+	u = &units[place->unit];
 	spin_lock(&lock);
 	if (place->through)
 		why = vtd_unit_pass(u, bdf, domain_of(vm));
@@ -218,14 +236,21 @@ void iommu_forget(unsigned vm)
 
 /* ---- interrupts ---- */
 
+/* NULL: interrupts of the function are not remapped. */
+static struct vtd_unit *remapper(const struct iommu_place *place)
+{
+	return place->unit != IOMMU_NO_UNIT && units[place->unit].remaps ? &units[place->unit]
+									 : NULL;
+}
+
 bool iommu_set_messages(const struct iommu_place *place, uint16_t bdf,
 	const struct iommu_messages *m, uint32_t *address)
 {
-	struct vtd_unit *u = &units[place->unit];
+	struct vtd_unit *u = remapper(place);
 	struct vtd_interrupt_to to = {.target = m->target, .source = bdf};
 	struct vtd_entry e[MESSAGE_VECTORS];
 
-	if (place->unit == IOMMU_NO_UNIT || !u->remaps)
+	if (u == NULL)
 		return false;
 	to.extended = u->extended;
 	for (unsigned i = 0; i < m->count; i++) {
@@ -242,11 +267,12 @@ bool iommu_set_messages(const struct iommu_place *place, uint16_t bdf,
 void iommu_clear_messages(const struct iommu_place *place, const struct iommu_messages *m)
 {
 	static const struct vtd_entry none[MESSAGE_VECTORS];
+	struct vtd_unit *u = remapper(place);
 
-	if (place->unit == IOMMU_NO_UNIT || !units[place->unit].remaps)
+	if (u == NULL)
 		return;
 	spin_lock(&lock);
-	vtd_unit_set_irtes(&units[place->unit], m->first, none, m->count);
+	vtd_unit_set_irtes(u, m->first, none, m->count);
 	spin_unlock(&lock);
 }
 

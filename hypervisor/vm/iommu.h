@@ -13,8 +13,6 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "vtd/dmar.h"
-
 struct vm;
 
 #define IOMMU_NO_UNIT UINT8_MAX
@@ -29,19 +27,26 @@ struct iommu_place {
 void iommu_read(const uint8_t *rsdp, size_t size);
 /* All units that L0 can use are on, with everything blocked. Boot CPU and address space. */
 void iommu_start(void);
+/* What firmware has left on is off: devices reach all memory. Likewise, in place of it. */
+void iommu_stop(void);
 /* Their registers, in another address space: all of those that L0 runs in have them. */
 bool iommu_map(uint64_t cr3);
 
 /* Where the function is. NULL, or why it cannot be given to a VM so. After iommu_start. */
 const char *iommu_find(uint16_t bdf, bool through, struct iommu_place *place);
 
-/* Tables of a unit for all RAM of the VM, out of its pool. NULL, or why not. */
+/*
+ * Tables of a unit for all RAM of the VM, out of its pool, if it has none. NULL, or why not.
+ */
 const char *iommu_create(struct vm *vm, const struct iommu_place *place);
 /* The function reaches its VM's memory; and no more. NULL, or why that is not sure. */
 const char *iommu_attach(const struct iommu_place *place, uint16_t bdf, unsigned vm);
 const char *iommu_detach(const struct iommu_place *place, uint16_t bdf, unsigned vm);
 
-/* All functions of the VM are detached: its tables go with its memory. */
+/*
+ * All functions of the VM are detached: its tables go with its memory. Also before
+ * iommu_create, since a VM may have come to nothing after it.
+ */
 void iommu_forget(unsigned vm);
 
 /*

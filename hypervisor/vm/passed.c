@@ -82,6 +82,7 @@ bool passed_add(struct vm *vm)
 	struct passed_devices *d = &vm->devices->passed;
 
 	d->count = 0;
+	iommu_forget(vm->id);
 	for (unsigned i = 0; i < passed_count; i++) {
 		uint16_t bdf = PCI_BDF(0, PLACE_FIRST + d->count, 0);
 

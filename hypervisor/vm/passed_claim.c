@@ -237,18 +237,24 @@ static bool claim_all(const struct vm_config *c, unsigned vm)
 	return passed_count != 0;
 }
 
-static bool wants_units(const struct scenario *s)
+/* Devices with an IOMMU need it; others must not meet what firmware has made of it. */
+static void set_up_units(const struct scenario *s)
 {
-	for (unsigned i = 0; i < s->vm_count; i++)
-		if (vm_config_has_iommu(&s->vms[i].config))
-			return true;
-	return false;
+	bool wanted = false, devices = false;
+
+	for (unsigned i = 0; i < s->vm_count; i++) {
+		wanted = wanted || vm_config_has_iommu(&s->vms[i].config);
+		devices = devices || s->vms[i].config.devices != 0;
+	}
+	if (wanted)
+		iommu_start();
+	else if (devices)
+		iommu_stop();
 }
 
 bool passed_claim(const struct scenario *s)
 {
-	if (wants_units(s))
-		iommu_start();
+	set_up_units(s);
 	for (unsigned i = 0; i < s->vm_count; i++) {
 		const struct vm_config *c = &s->vms[i].config;
 
