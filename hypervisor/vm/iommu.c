@@ -22,12 +22,12 @@
 
 #define DELIVER_MASK 7u
 #define SEGMENT      0u  /* configuration mechanism 1 reaches no other */
-#define PIN_FIRST    64u /* interrupt entries of the IOAPIC's pins; before: messages */
+#define IRTE_OF_PINS 64u /* interrupt entries of the IOAPIC's pins; before: messages */
 #define POLL_MS      1u
 #define SLEEP_MS     100u
 #define STRAYS_MS    50u /* lines about functions that nobody owns */
 
-_Static_assert(MESSAGE_VECTORS <= PIN_FIRST && PIN_FIRST + IOAPIC_PINS <= VTD_IRTES,
+_Static_assert(MESSAGE_VECTORS <= IRTE_OF_PINS && IRTE_OF_PINS + IOAPIC_PINS <= VTD_IRTES,
 	"each has an entry");
 
 static struct dmar dmar;
@@ -285,7 +285,7 @@ void iommu_set_pin(unsigned pin, uint32_t low, uint32_t apic_id)
 		.level = low & IOAPIC_LEVEL,
 		.target = apic_id,
 		.source = ioapic_source};
-	unsigned index = PIN_FIRST + pin;
+	unsigned index = IRTE_OF_PINS + pin;
 	struct vtd_entry e;
 
 	if (ioapic_unit == IOMMU_NO_UNIT || !units[ioapic_unit].remaps) {

@@ -140,8 +140,8 @@ static void images_that_are_moved_need_their_room_twice(void **state)
 		memory_of_machine(700 * MIB, list, 1, 0) >= 700 * MIB + MEMORY_L0 + 700 * MIB);
 	assert_true(memory_of_machine(700 * MIB, list, 1, 0) <= without + 700 * MIB);
 	vms[0].iommu = IOMMU_ON; /* then its memory may be anywhere */
-	assert_true(memory_of_machine(700 * MIB, list, 1, 0) <
-		700 * MIB + MEMORY_L0 + 700 * MIB);
+	assert_true(
+		memory_of_machine(700 * MIB, list, 1, 0) < 700 * MIB + MEMORY_L0 + 700 * MIB);
 	vms[0].devices = 0;
 }
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The emulated machine's remapping unit for tests of the driver: what it sees and does. It works
- * on its queue only while it is waited for, and what it has cached it uses until it is told to
- * forget it.
+ * The emulated machine's remapping unit for tests of the driver: what it sees and does. It
+ * works on its queue only while it is waited for, and what it has cached it uses until it is
+ * told to forget it.
  */
 #ifndef NESTOR_TESTS_VTD_MODEL_H
 #define NESTOR_TESTS_VTD_MODEL_H
