@@ -8,17 +8,17 @@ OBJCOPY ?= objcopy
 PAYLOAD_CFLAGS := $(WARN) -O2 -g -ffreestanding -mgeneral-regs-only -mno-red-zone -fno-common \
 	-fno-stack-protector -fno-pic -fno-pie -mcmodel=small -fcf-protection=none \
 	-fno-asynchronous-unwind-tables -fno-tree-loop-distribute-patterns -Ihypervisor \
-	-Iguests/runtime -Itests/conformance -Itests/boot -Itests/boot/hostile -Itests/stress -MMD -MP
+	-Iguests/runtime -Itests/conformance -Itests/boot -Itests/boot/hostile -Itests/stress -Itests/vtd/rt -MMD -MP
 PAYLOAD_RT := $(addprefix $(B)/payload/runtime/,start.o ap.o vmx_run.o tables64.o rt.o cmdline.o \
 	apic.o smp.o vmx.o ept.o) $(B)/payload/spec/vmcs.o
 PAYLOAD32_RT := $(addprefix $(B)/payload/32/runtime/,start32.o vmx_run32.o tables32.o rt.o \
 	cmdline.o apic.o vmx.o ept.o) $(B)/payload/32/spec/vmcs.o
 PAYLOADS := $(filter-out %/conf.c %/stress.c,$(wildcard \
-	tests/conformance/*.c tests/boot/*.c tests/stress/*.c tests/fairness/*.c bench/*.c))
+	tests/conformance/*.c tests/boot/*.c tests/stress/*.c tests/fairness/*.c tests/vtd/*.c bench/*.c))
 PAYLOAD_ELF := $(patsubst %.c,$(B)/payload/%.elf,$(notdir $(PAYLOADS)))
 PAYLOAD32_ELF := $(filter %_32.elf,$(PAYLOAD_ELF))
 vpath %.c tests/conformance tests/conformance/mutate tests/conformance/l1task tests/boot tests/boot/hostile tests/boot/vtd \
-	tests/stress tests/fairness bench
+	tests/stress tests/fairness tests/vtd tests/vtd/rt bench
 # %lx is 64 bits wide for print, whatever the compiler thinks of it.
 PAYLOAD32_CFLAGS := $(filter-out -mcmodel=small -mno-red-zone,$(PAYLOAD_CFLAGS)) -m32 -Wno-format
 
@@ -31,6 +31,10 @@ $(B)/payload/runtime/%.o: guests/runtime/%.c
 	$(CC) $(PAYLOAD_CFLAGS) -c $< -o $@
 
 $(B)/payload/spec/%.o: hypervisor/spec/%.c
+	@mkdir -p $(@D)
+	$(CC) $(PAYLOAD_CFLAGS) -c $< -o $@
+
+$(B)/payload/hv/%.o: hypervisor/%.c
 	@mkdir -p $(@D)
 	$(CC) $(PAYLOAD_CFLAGS) -c $< -o $@
 
@@ -71,6 +75,11 @@ $(B)/payload/hostile.elf: $(B)/payload/golden.o $(B)/payload/hostile_vmx.o $(B)/
 $(B)/payload/victim.elf $(B)/payload/aggressor.elf $(B)/payload/net.elf: $(B)/payload/runtime/virtio_net.o \
 	$(B)/payload/runtime/virtio_pci.o
 $(B)/payload/vtd_dma.elf $(B)/payload/vtd_irq.elf $(B)/payload/vtd_sriov.elf: $(B)/payload/vtd_unit.o
+# L0's driver of such units, and what it does not need to be told apart for.
+PAYLOAD_VTD := $(patsubst hypervisor/%.c,$(B)/payload/hv/%.o,$(wildcard hypervisor/vtd/*.c)) \
+	$(addprefix $(B)/payload/,vtd_unit.o vtd_pci.o vtd_acpi.o vtd_copier.o vtd_seam.o)
+$(B)/payload/vtd_rules.elf: $(B)/payload/vtd_rules_irq.o $(PAYLOAD_VTD)
+$(B)/payload/vtd_driver.elf: $(B)/payload/vtd_nvme.o $(PAYLOAD_VTD)
 $(B)/payload/bench_disk.elf: $(B)/payload/runtime/virtio_pci.o
 $(B)/payload/vvtd.elf: $(B)/payload/vtd_unit.o $(B)/payload/runtime/virtio_pci.o
 $(patsubst tests/stress/%.c,$(B)/payload/%.elf,$(wildcard tests/stress/*.c)): $(B)/payload/stress.o
@@ -104,7 +113,7 @@ $(B)/payload/disk.img: $(B)/payload/rom/disk.o
 ## make payloads     conformance and bench payloads (Multiboot 1 ELF)
 payloads: $(PAYLOAD_ELF) $(B)/payload/rom.bin $(B)/payload/disk.img
 
--include $(wildcard $(addprefix $(B)/payload/,*.d runtime/*.d spec/*.d 32/*.d 32/runtime/*.d 32/spec/*.d))
+-include $(wildcard $(addprefix $(B)/payload/,*.d hv/vtd/*.d runtime/*.d spec/*.d 32/*.d 32/runtime/*.d 32/spec/*.d))
 
 # Debian as L1 and L2: kernel and programs from Debian's packages, initramfs made here.
 DEBIAN := $(B)/debian

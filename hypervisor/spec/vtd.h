@@ -142,10 +142,11 @@
 #define VTD_IQA_DW BIT64(11) /* of 32 bytes */
 
 /* "Invalidation Queue Error Record Register": IQEI */
+#define VTD_IQEI_TAIL     1u
+#define VTD_IQEI_FETCH    2u
 #define VTD_IQEI_TYPE     3u
 #define VTD_IQEI_RESERVED 4u
-#define VTD_IQEI_FETCH    2u
-#define VTD_IQEI_TAIL     1u
+#define VTD_IQEI_WIDTH    5u
 
 /* "Interrupt Remapping Table Address Register": 2^(S + 1) entries */
 #define VTD_IRTA_S(irta) (UINT32_C(2) << ((irta)&15))

@@ -142,6 +142,11 @@ static void pass_through_three_levels(void)
 	unit_context(DOMAIN, 3, 2, 0);
 }
 
+static void table_nowhere(void)
+{
+	*unit_entry(tables, levels, FROM, 2) = UINT64_C(0xff00000000) | BOTH;
+}
+
 static void tables_nowhere(void)
 {
 	unit_context(DOMAIN, 4, 0, UINT64_C(0xff00000000));
@@ -214,7 +219,8 @@ static const struct {
 	{"context entry of two levels", context_of_two_levels, 0x03, true},
 	{"context entry for a device TLB", context_of_no_type, 0x03, true},
 	{"pass-through with three levels", pass_through_three_levels, 0x03, true},
-	{"paging entries where no memory is", tables_nowhere, 0x07, true},
+	{"topmost table where no memory is", tables_nowhere, 0x03, true},
+	{"lower table where no memory is", table_nowhere, 0x07, true},
 	{"paging entry with a reserved bit", page_reserved, 0x0c, true},
 	{"page beyond the host's addresses", page_beyond, 0x0c, true},
 	{"large page at level 4", large_at_the_top, 0x0c, true},

@@ -109,11 +109,13 @@ static struct vtd_table first_table(
 		.table = c->low & HOST_PAGE};
 }
 
-/* Finds the page of @at; rights 0: there is none. */
+/* Finds the page of @at; rights 0: there is none. A topmost table that cannot be read is taken
+ * for a mistake of the context entry, as the specification has it. */
 static enum vtd_reason walk(
 	struct vtd *u, const struct vtd_context *c, uint64_t at, struct vtd_page *out)
 {
-	struct vtd_table t = first_table(u, c, at, (unsigned)WIDTH(c->high) + 2);
+	unsigned top = (unsigned)WIDTH(c->high) + 2;
+	struct vtd_table t = first_table(u, c, at, top);
 
 	for (;;) {
 		unsigned shift = 12 + 9 * (t.level - 1u);
@@ -121,7 +123,7 @@ static enum vtd_reason walk(
 		bool leaf;
 
 		if (!vtd_memory_read(t.table + 8 * (at >> shift & 511), &e, 8))
-			return VTD_PAGING_ACCESS;
+			return t.level == top ? VTD_CONTEXT_INVALID : VTD_PAGING_ACCESS;
 		leaf = t.level == 1 || (t.level < 4 && e & LARGE);
 		if (e & (VTD_READ | VTD_WRITE) && e & reserved_bits(t.level, leaf))
 			return VTD_PAGING_RESERVED;

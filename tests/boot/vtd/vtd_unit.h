@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * For payloads that program the remapping unit of the emulated machine (docs/machine-vtd.md)
- * and let its test device (docs/machine-device.md) reach memory and interrupt.
+ * For payloads that program a remapping unit: that of the emulated machine
+ * (docs/machine-vtd.md), whose test device (docs/machine-device.md) they let reach memory and
+ * interrupt, or QEMU's, by another device (tests/vtd).
  */
 #ifndef NESTOR_TESTS_BOOT_VTD_UNIT_H
 #define NESTOR_TESTS_BOOT_VTD_UNIT_H
@@ -9,33 +10,36 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "spec/vtd.h"
+
 #define UNIT   0xfed90000u
 #define SOURCE 0x10u /* the device: 00:02.0 */
 #define BUS    0u
 
-#define CAP     0x08u
-#define ECAP    0x10u
-#define GCMD    0x18u
-#define GSTS    0x1cu
-#define RTADDR  0x20u
-#define CCMD    0x28u
-#define FSTS    0x34u
-#define FECTL   0x38u
-#define FEDATA  0x3cu
-#define FEADDR  0x40u
-#define IQH     0x80u
-#define IQT     0x88u
-#define IQA     0x90u
-#define ICS     0x9cu
-#define IECTL   0xa0u
-#define IEDATA  0xa4u
-#define IEADDR  0xa8u
-#define IQERCD  0xb0u
-#define IRTA    0xb8u
-#define IVA     0x100u
-#define IOTLB   0x108u
-#define FRCD    0x200u
-#define RECORDS 8u
+#define CAP    0x08u
+#define ECAP   0x10u
+#define GCMD   0x18u
+#define GSTS   0x1cu
+#define RTADDR 0x20u
+#define CCMD   0x28u
+#define FSTS   0x34u
+#define FECTL  0x38u
+#define FEDATA 0x3cu
+#define FEADDR 0x40u
+#define IQH    0x80u
+#define IQT    0x88u
+#define IQA    0x90u
+#define ICS    0x9cu
+#define IECTL  0xa0u
+#define IEDATA 0xa4u
+#define IEADDR 0xa8u
+#define IQERCD 0xb0u
+#define IRTA   0xb8u
+/* Where the unit says that they are, and how many. */
+#define IVA     VTD_ECAP_IRO(unit64(ECAP))
+#define IOTLB   (IVA + 8)
+#define FRCD    VTD_CAP_FRO(unit64(CAP))
+#define RECORDS VTD_CAP_NFR(unit64(CAP))
 
 /* Of GCMD and GSTS. */
 #define TRANSLATE (1u << 31)
