@@ -204,6 +204,7 @@ bios	240	tests/checks/bios.sh
 format	300	tests/checks/format.sh
 static	600	tests/checks/static.sh
 docs	240	tests/checks/docs.sh $(B)/docs/sdm_coverage
+vtd_on_qemu	600	B=$(B) tests/vtd/run.sh
 serve_events	240	/usr/bin/python3 tests/serve/events.py $(B)/nestor
 $(foreach t,$(UNIT_BIN),$(notdir $(t))	300	$(t)
 )$(foreach t,$(MSAN_UNIT),msan_$(notdir $(t))	240	$(t)

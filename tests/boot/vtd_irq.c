@@ -129,6 +129,8 @@ static const struct {
 	{"a destination of more than 8 bits", SIMPLE(VECTOR) | UINT64_C(1) << 48, 0, 0, 0, 0x24,
 		true},
 	{"a posted entry with reserved bits", PRESENT | POSTED | 1 << 2, 0, 0, 0, 0x24, true},
+	{"a descriptor beyond the host's addresses", PRESENT | POSTED, UINT64_C(1) << 40, 0, 0,
+		0x24, true},
 	{"a descriptor where no memory is", PRESENT | POSTED, UINT64_C(0xff) << 32, 0, 0, 0x27,
 		true},
 };

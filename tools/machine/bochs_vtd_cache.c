@@ -108,7 +108,7 @@ static bool overlap(uint64_t x, unsigned a, uint64_t y, unsigned b)
 	return x >> larger == y >> larger;
 }
 
-/* VT-d 6.5.1.2 "IOTLB Registers", 6.5.2.3 "IOTLB Invalidate Descriptor" */
+/* VT-d 6.5.1.2 "IOTLB Registers", 6.5.2.3 "IOTLB Invalidate" */
 void vtd_forget_pages(struct vtd *u, unsigned granularity, uint16_t domain, uint64_t at,
 	unsigned mask, bool hint)
 {
@@ -133,7 +133,7 @@ void vtd_forget_pages(struct vtd *u, unsigned granularity, uint16_t domain, uint
 	}
 }
 
-/* VT-d 6.5.2.7 "Interrupt Entry Cache Invalidate Descriptor" */
+/* VT-d 6.5.2.8 "Interrupt Entry Cache Invalidate Descriptor" */
 void vtd_forget_irtes(struct vtd *u, bool selective, uint16_t index, unsigned mask)
 {
 	for (unsigned i = 0; i < VTD_IRTES; i++)

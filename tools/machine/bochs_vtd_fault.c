@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Recording of faults, and the events by which the unit tells software of them and of
- * completed invalidation. VT-d 7.2.1 "Primary Fault Logging", 7.3 "Fault Reporting".
+ * Recording of faults, and the events by which the unit tells software of them and of completed
+ * invalidation. VT-d 7.2.1 "Primary Fault Logging", 7.3 "Non-Recoverable Fault Event".
  */
 #include "bochs_vtd_unit.h"
 

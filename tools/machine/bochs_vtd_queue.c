@@ -69,8 +69,9 @@ static enum queue_error wait(struct vtd *u, uint64_t low, uint64_t high)
 
 	if (low & (vtd_bits(7, 8) | vtd_bits(12, 31)) || high & 3)
 		return ERROR_RESERVED;
-	if (low & WAIT_STATUS && (high >> VTD_HOST_BITS != 0 || vtd_is_message(high)))
-		return ERROR_RESERVED;
+	high &= vtd_bits(2, VTD_HOST_BITS - 1); /* what is above is ignored */
+	if (low & WAIT_STATUS && vtd_is_message(high))
+		return ERROR_RESERVED; /* undefined; so it is seen */
 	if (low & WAIT_STATUS)
 		vtd_memory_write(high, &status, 4);
 	if (low & WAIT_INTERRUPT && !(u->reg[VTD_ICS / 4] & COMPLETE)) {

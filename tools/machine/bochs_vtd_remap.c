@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Interrupt requests: compatibility and remappable format, the remapping table, posting. VT-d
- * 5.1 "Interrupt Remapping", 5.2 "Interrupt Posting", 9.10 to 9.12 for the entries.
+ * 5.1 "Interrupt Remapping", 5.2 "Interrupt Posting", 9.9 to 9.11 for the entries.
  */
 #include "bochs_vtd_unit.h"
 
@@ -15,17 +15,18 @@
 #define LOGICAL     0x04u /* of an address in compatibility format */
 
 /* Of an entry. */
-#define PRESENT       1u
-#define SILENT        2u
-#define POSTED        0x8000u
-#define URGENT        0x4000u
-#define REMAPPED_ZERO (vtd_bits(12, 14) | vtd_bits(24, 31))
-#define XAPIC_ZERO    (vtd_bits(32, 39) | vtd_bits(48, 63)) /* destinations of 8 bits */
-#define POSTED_ZERO   (vtd_bits(2, 7) | vtd_bits(12, 13) | vtd_bits(24, 37))
-#define HIGH_ZERO     vtd_bits(20, 63) /* of a remapped one; of a posted one to bit 31 */
-#define SOURCE_NONE   0u
-#define SOURCE_ID     1u
-#define SOURCE_BUSES  2u
+#define PRESENT          1u
+#define SILENT           2u
+#define POSTED           0x8000u
+#define URGENT           0x4000u
+#define REMAPPED_ZERO    (vtd_bits(12, 14) | vtd_bits(24, 31))
+#define XAPIC_ZERO       (vtd_bits(32, 39) | vtd_bits(48, 63)) /* destinations of 8 bits */
+#define POSTED_ZERO      (vtd_bits(2, 7) | vtd_bits(12, 13) | vtd_bits(24, 37))
+#define HIGH_ZERO        vtd_bits(20, 63) /* of a remapped one */
+#define POSTED_HIGH_ZERO (vtd_bits(20, 31) | vtd_bits(VTD_HOST_BITS, 63))
+#define SOURCE_NONE      0u
+#define SOURCE_ID        1u
+#define SOURCE_BUSES     2u
 
 #define EXTENDED(irta) ((irta) >> 11 & 1)
 #define ENTRIES(irta)  (2u << ((irta)&15))
@@ -42,14 +43,14 @@ static enum vtd_reason check_entry(uint64_t irta, uint64_t low, uint64_t high)
 	if (!(low & PRESENT))
 		return VTD_IRTE_ABSENT;
 	if (low & POSTED)
-		return low & POSTED_ZERO || high & vtd_bits(20, 31) ? VTD_IRTE_RESERVED
+		return low & POSTED_ZERO || high & POSTED_HIGH_ZERO ? VTD_IRTE_RESERVED
 								    : VTD_OK;
 	if (low & REMAPPED_ZERO || high & HIGH_ZERO || (!EXTENDED(irta) && low & XAPIC_ZERO))
 		return VTD_IRTE_RESERVED;
 	return VTD_OK;
 }
 
-/* VT-d 9.10, fields SVT, SQ and SID. */
+/* VT-d 9.9, fields SVT, SQ and SID. */
 static bool source_fits(uint64_t high, uint16_t source)
 {
 	static const uint16_t ignored[4] = {0, 4, 6, 7};
@@ -105,7 +106,7 @@ static enum vtd_reason post(const struct vtd *u, const struct vtd_irte *e)
 	uint8_t d[DESCRIPTOR_SIZE], vector = (uint8_t)(e->low >> 16);
 	uint32_t control, destination;
 
-	if (at >> VTD_HOST_BITS != 0 || !vtd_memory_read(at, d, sizeof(d)))
+	if (!vtd_memory_read(at, d, sizeof(d)))
 		return VTD_DESCRIPTOR_ACCESS;
 	memcpy(&control, d + CONTROL, 4);
 	memcpy(&destination, d + CONTROL + 4, 4);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Translation of a device's addresses in legacy mode: root and context entries, second-level
- * paging. VT-d 3.4.2 "Legacy Mode Address Translation", 3.7 "Second-Level Translation", 9.1
- * "Root Entry", 9.3 "Context Entry", 9.8 "Second-Level Paging Entries".
+ * paging. VT-d 3.4.2 "Legacy Mode Address Translation", 3.7 "Second-Stage Translation", 9.1
+ * "Root Entry", 9.3 "Context Entry", 9.8 "Second-Stage Paging Entries".
  */
 #include "bochs_vtd_unit.h"
 

@@ -5,7 +5,9 @@
 
 #include <stdint.h>
 
-/* With the queue on and translation off. */
+/* With the queue on. */
+void rules_of_the_queue(void);
+/* And translation off. */
 void rules_of_interrupts(void);
 
 /* As expect(), with a name of two parts: lines that differ are told apart by their names. */
