@@ -1,0 +1,158 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "vtd/mirror.h"
+
+#define MESSAGES     UINT64_C(0xfee00000)
+#define MESSAGES_END UINT64_C(0xfef00000)
+#define SIZE_2M      BIT64(21)
+#define SIZE_1G      BIT64(30)
+
+bool vtd_mirror_create(struct vtd_mirror *m, const struct vtd_caps *c, void *pool)
+{
+	*m = (struct vtd_mirror){.changed_from = UINT64_MAX};
+	return vtd_tables_create(&m->tables, c, pool);
+}
+
+void vtd_mirror_destroy(struct vtd_mirror *m)
+{
+	vtd_tables_destroy(&m->tables);
+	m->at = m->end = 0;
+}
+
+static uint64_t limit(const struct vtd_mirror *m)
+{
+	return BIT64(m->tables.bits);
+}
+
+void vtd_mirror_forget(struct vtd_mirror *m, uint64_t at, uint64_t size)
+{
+	uint64_t end;
+
+	if (size == 0 || at >= limit(m))
+		return;
+	end = size < limit(m) - at ? at + size : limit(m);
+	if (m->at >= m->end) {
+		m->at = at;
+		m->end = end;
+		m->begun = false;
+		return;
+	}
+	if (at < m->at) {
+		m->at = at;
+		m->begun = false;
+	}
+	m->end = end > m->end ? end : m->end;
+}
+
+bool vtd_mirror_changed(struct vtd_mirror *m, uint64_t *at, uint64_t *size)
+{
+	if (m->changed_from >= m->changed_to)
+		return false;
+	*at = m->changed_from;
+	*size = m->changed_to - m->changed_from;
+	m->changed_from = UINT64_MAX;
+	m->changed_to = 0;
+	return true;
+}
+
+static void note(struct vtd_mirror *m, uint64_t at, uint64_t size)
+{
+	if (at < m->changed_from)
+		m->changed_from = at;
+	if (at + size > m->changed_to)
+		m->changed_to = at + size;
+}
+
+/* From an address on: so many bytes shall be at `host` with these rights; 0: nowhere. */
+struct piece {
+	uint64_t at, size, host, rights;
+};
+
+static void cut(struct piece *w, uint64_t size)
+{
+	if (size < w->size)
+		w->size = size;
+}
+
+/* Where interrupt requests go no device reads or writes memory, whatever tables say. */
+static void leave_out_messages(struct piece *w)
+{
+	if (w->at < MESSAGES)
+		cut(w, MESSAGES - w->at);
+	else if (w->at < MESSAGES_END) {
+		cut(w, MESSAGES_END - w->at);
+		w->rights = 0;
+	}
+}
+
+static struct piece wanted(uint64_t at, const struct vtd_leaf *leaf, void *owner)
+{
+	struct piece w = {.at = at, .size = leaf->at + leaf->size - at, .rights = leaf->rights};
+
+	leave_out_messages(&w);
+	if (w.rights == 0)
+		return w;
+	w.size = vtd_seam_host(owner, leaf->gpa + (at - leaf->at), w.size, &w.host);
+	if (w.host == VTD_NO_RAM)
+		w.rights = 0;
+	return w;
+}
+
+/* A table of entries at most: what is not aligned becomes small pages. */
+static uint64_t in_one_step(const struct vtd_mirror *m, const struct piece *w)
+{
+	if (m->tables.large_1g && ((w->at | w->host) & (SIZE_1G - 1)) == 0)
+		return SIZE_1G;
+	return SIZE_2M - (w->at & (SIZE_2M - 1));
+}
+
+static void map(struct vtd_mirror *m, struct piece *w)
+{
+	const char *why;
+
+	cut(w, in_one_step(m, w));
+	why = vtd_tables_map(&m->tables, w->at, w->host, w->size, w->rights);
+	if (why != NULL && m->why == NULL)
+		m->why = why;
+	note(m, w->at, w->size);
+	m->at = w->at + w->size;
+}
+
+/* What was there goes as a whole; if it reached further, that is compared again. */
+static void unmap(struct vtd_mirror *m, uint64_t first, uint64_t size)
+{
+	(void)vtd_tables_unmap(&m->tables, first, size);
+	note(m, first, size);
+	if (first < m->at)
+		m->at = first;
+	if (first + size > m->end)
+		m->end = first + size;
+}
+
+static void compare(struct vtd_mirror *m, struct piece w)
+{
+	uint64_t host, size, rights = vtd_tables_look(&m->tables, w.at, &host, &size);
+	uint64_t first = w.at & ~(size - 1);
+
+	cut(&w, first + size - w.at);
+	if (rights == w.rights && (rights == 0 || host == w.host))
+		m->at = w.at + w.size;
+	else if (rights != 0)
+		unmap(m, first, size);
+	else
+		map(m, &w);
+}
+
+bool vtd_mirror_step(struct vtd_mirror *m, void *owner, unsigned most)
+{
+	struct vtd_leaf leaf = {0};
+
+	for (; most > 0 && m->at < m->end; most--) {
+		if (m->at - leaf.at >= leaf.size)
+			vtd_seam_leaf(owner, m->at, &leaf);
+		if (!m->begun)
+			m->at = leaf.at;
+		m->begun = true;
+		compare(m, wanted(m->at, &leaf, owner));
+	}
+	return m->at < m->end;
+}
