@@ -163,6 +163,8 @@ void fault_device(uint64_t vector)
 		fault_line((unsigned)(vector - VECTOR_LINES));
 	else if (vector - VECTOR_MESSAGES < MESSAGE_VECTORS)
 		fault_message((unsigned)(vector - VECTOR_MESSAGES));
+	else if (vector == VECTOR_IOMMU)
+		fault_iommu();
 }
 
 static void interrupt(struct percpu *c, uint64_t vector)

@@ -22,6 +22,7 @@ struct trap_frame {
 #define VECTOR_TIMER    0xf0
 #define VECTOR_KICK     0xf1
 #define VECTOR_POSTED   0xf2 /* posted-interrupt notification */
+#define VECTOR_IOMMU    0xf3 /* a remapping unit of the machine has blocked something */
 #define VECTOR_SPURIOUS 0xff
 
 /* Fills the IDT. Boot CPU, once, before percpu_init. */
@@ -54,6 +55,9 @@ _Noreturn void fault_end(void);
  * Any address space.
  */
 void fault_line(unsigned pin);
+
+/* Seam, provided by vm/: VECTOR_IOMMU. Any address space. */
+void fault_iommu(void);
 
 /* Seam, provided by vm/: a device has sent VECTOR_MESSAGES + n. Any address space. */
 void fault_message(unsigned n);

@@ -129,9 +129,11 @@ bool vvtd_fetch(struct platform *p, uint64_t gpa, uint64_t pair[2])
 
 /* ---- commands ---- */
 
-/* "Global Command Register": done at once. */
-static void command(struct vvtd *u, uint32_t v)
+/* "Global Command Register": done at once, but for what devices of the machine need. */
+static void command(struct platform *p, uint32_t v)
 {
+	struct vvtd *u = &p->vtd;
+	bool switches = (v ^ vvtd_get(u, VTD_GSTS)) & VTD_TE;
 	uint32_t status = (vvtd_get(u, VTD_GSTS) & ~STATES) | (v & STATES) | (v & ONCE);
 
 	if (v & VTD_RTP)
@@ -143,6 +145,9 @@ static void command(struct vvtd *u, uint32_t v)
 	vvtd_set(u, VTD_GSTS, status);
 	if (!(v & VTD_QIE))
 		vvtd_set(u, VTD_IQH, 0);
+	if (switches || v & VTD_RTP)
+		dev_remap_changed(p, NULL);
+	u->switches = switches;
 }
 
 /*
@@ -184,7 +189,7 @@ static void written(struct platform *p, unsigned at, uint32_t v)
 
 	switch (at) {
 	case VTD_GCMD:
-		command(u, v);
+		command(p, v);
 		break;
 	case VTD_CCMD + HIGH:
 		if (v >> 31)
@@ -243,13 +248,37 @@ void vvtd_write(struct platform *p, uint64_t gpa, unsigned size, uint64_t value)
 	(void)vvtd_work(p);
 }
 
-uint64_t vvtd_read(const struct platform *p, uint64_t gpa, unsigned size)
+/*
+ * While tables of devices of the machine do not yet follow, commands are not done: translation
+ * is as it was, and an invalidation goes on.
+ */
+static uint32_t read_word(const struct platform *p, unsigned at)
+{
+	uint32_t v = vvtd_get(&p->vtd, at);
+
+	if (!dev_remap_waits(p))
+		return v;
+	switch (at & ~3u) {
+	case VTD_GSTS:
+		return p->vtd.switches ? v ^ VTD_TE : v;
+	case VTD_CCMD + HIGH:
+	case VVTD_IOTLB + VTD_IOTLB_REG + HIGH:
+		return v | UINT32_C(1) << 31;
+	default:
+		return v;
+	}
+}
+
+uint64_t vvtd_read(struct platform *p, uint64_t gpa, unsigned size)
 {
 	unsigned at = (unsigned)(gpa - VVTD_BASE);
 	uint64_t value = 0;
 
+	if ((at >= (VTD_FSTS & ~7u) && at < VTD_FEDATA) || at >= VVTD_FRCD)
+		dev_remap_faults(p);
+
 	for (unsigned i = 0; i < size && at + i < VVTD_END; i++) {
-		uint32_t byte = vvtd_get(&p->vtd, at + i) >> (at + i) % 4 * 8 & 0xff;
+		uint32_t byte = read_word(p, at + i) >> (at + i) % 4 * 8 & 0xff;
 
 		value |= (uint64_t)byte << i * 8;
 	}
@@ -294,6 +323,7 @@ bool vvtd_set_state(struct platform *p, const struct vvtd_state *s)
 	if (!p->config.vtd)
 		return true;
 	vvtd_forget_all(&p->vtd);
+	dev_remap_changed(p, NULL);
 	if (vvtd_queue_waits(&p->vtd))
 		dev_work(p);
 	return true;

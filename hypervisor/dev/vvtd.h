@@ -76,6 +76,7 @@ struct vvtd_entry {
 
 struct vvtd {
 	struct vvtd_state s;
+	bool switches; /* the last command turned translation on or off */
 	/* Caches; each entry has one place. */
 	struct vvtd_context contexts[VVTD_CONTEXTS];
 	struct vvtd_page pages[VVTD_PAGES];
@@ -95,7 +96,7 @@ bool vvtd_claims(const struct platform *p, uint64_t gpa, uint64_t size);
  * One access in [VVTD_BASE, VVTD_BASE + VVTD_SIZE). Software must use aligned 32 or 64 bits:
  * other writes are ignored.
  */
-uint64_t vvtd_read(const struct platform *p, uint64_t gpa, unsigned size);
+uint64_t vvtd_read(struct platform *p, uint64_t gpa, unsigned size);
 void vvtd_write(struct platform *p, uint64_t gpa, unsigned size, uint64_t value);
 /* A piece of the invalidation queue, bounded. True: there is more (dev_work was called). */
 bool vvtd_work(struct platform *p);
@@ -116,6 +117,25 @@ struct vvtd_place {
  */
 enum vtd_reason vvtd_translate(
 	struct platform *p, uint16_t source, uint64_t iova, bool write, struct vvtd_place *to);
+
+/*
+ * The context entry of a requester, with translation on; c->passes: its addresses are memory's.
+ * Records nothing.
+ */
+enum vtd_reason vvtd_context_of(struct platform *p, uint16_t source, struct vvtd_context *c);
+
+/*
+ * What such tables have at an address that they reach: a page, or (rights 0) that there is none
+ * in all that an entry stands for. Not by the caches.
+ */
+void vvtd_page_of(
+	struct platform *p, const struct vvtd_context *c, uint64_t at, struct vvtd_page *page);
+
+/*
+ * A function of the machine's was kept from a page: recorded as what the guest's tables say, if
+ * they do not allow it.
+ */
+void vvtd_blocked(struct platform *p, uint16_t source, uint64_t iova, bool read);
 
 /* Whether functions' accesses to memory go through tables. */
 bool vvtd_translates(const struct platform *p);
@@ -151,6 +171,22 @@ struct vvtd_invalidation {
 	uint16_t index;
 	unsigned mask; /* 2^mask pages or entries */
 };
+
+/*
+ * Seam, provided by vm/: functions of the machine that the VM owns have tables that follow from
+ * the guest's. Software has said that these may be other ones; NULL: translation begins or
+ * ends, or there are other root tables.
+ */
+void dev_remap_changed(struct platform *p, const struct vvtd_invalidation *i);
+/*
+ * A piece of what follows from that, from *most entries on, which become less. True: there is
+ * more, and what was said has not been done yet.
+ */
+bool dev_remap_work(struct platform *p, unsigned *most);
+/* Whether there is. */
+bool dev_remap_waits(const struct platform *p);
+/* Software looks at what was blocked: what the machine knows of it is recorded now. */
+void dev_remap_faults(struct platform *p);
 
 /* Whether something cached, with these, is to be forgotten. */
 bool vvtd_covers_context(const struct vvtd_invalidation *i, uint16_t source, uint16_t domain);

@@ -150,8 +150,9 @@ void vvtd_forget(struct platform *p, const struct vvtd_invalidation *i)
 		break;
 	case VVTD_OF_ENTRIES:
 		forget_entries(&p->vtd, i);
-		break;
+		return;
 	}
+	dev_remap_changed(p, i);
 }
 
 void vvtd_forget_all(struct vvtd *u)

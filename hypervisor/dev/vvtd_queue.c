@@ -7,7 +7,8 @@
  */
 #include "dev/vvtd_int.h"
 
-#define AT_ONCE    16u /* descriptors, in one access or one piece of work */
+#define AT_ONCE    16u  /* descriptors, in one access or one piece of work */
+#define FOLLOWED   256u /* entries of tables that devices of the machine have, likewise */
 #define FIRST_SIZE 4096u
 #define ERROR_NONE 0u
 
@@ -153,15 +154,20 @@ bool vvtd_queue_waits(const struct vvtd *u)
 	       vvtd_get(u, VTD_IQH) != vvtd_get(u, VTD_IQT);
 }
 
+/* What a descriptor asked for is done before the next one is looked at. */
 bool vvtd_work(struct platform *p)
 {
 	struct vvtd *u = &p->vtd;
+	unsigned most = FOLLOWED;
 
-	for (unsigned n = 0; vvtd_queue_waits(u); n++) {
+	for (unsigned n = 0;; n++) {
 		uint32_t head = vvtd_get(u, VTD_IQH);
+		bool follows = dev_remap_work(p, &most);
 		unsigned error;
 
-		if (n == AT_ONCE) {
+		if (!follows && !vvtd_queue_waits(u))
+			return false;
+		if (follows || n == AT_ONCE) {
 			dev_work(p);
 			return true;
 		}
@@ -173,5 +179,4 @@ bool vvtd_work(struct platform *p)
 		}
 		vvtd_set(u, VTD_IQH, (head + VTD_DESCRIPTOR_SIZE) & (queue_size(u) - 1));
 	}
-	return false;
 }

@@ -88,7 +88,7 @@ static uint64_t reserved_bits(unsigned level, bool leaf)
 	return bits;
 }
 
-/* The page of an address; rights 0: there is none. */
+/* The page of an address; rights 0: there is none. What it says of its size holds always. */
 static enum vtd_reason walk(
 	struct platform *p, const struct vvtd_context *c, uint64_t at, struct vvtd_page *page)
 {
@@ -100,8 +100,13 @@ static enum vtd_reason walk(
 		const uint64_t *entry = dev_memory(p, 0, table + 8 * index, 8, false);
 		bool leaf;
 
-		if (entry == NULL)
-			return VTD_FAULT_PAGING_ACCESS;
+		*page = (struct vvtd_page){.valid = true,
+			.shift = (uint8_t)shift,
+			.domain = c->domain,
+			.at = at >> shift << shift};
+		if (entry == NULL) /* of the topmost table the context entry is to blame */
+			return level == c->levels ? VTD_FAULT_CONTEXT_INVALID
+						  : VTD_FAULT_PAGING_ACCESS;
 		e = __atomic_load_n(entry, __ATOMIC_RELAXED);
 		leaf = level == 1 || (level <= LEVEL_LARGEST && e & VTD_SL_LARGE);
 		if (e & VTD_SL_RIGHTS && e & reserved_bits(level, leaf))
@@ -110,12 +115,8 @@ static enum vtd_reason walk(
 		table = e & ADDRESS;
 		if (!leaf && e & VTD_SL_RIGHTS)
 			continue;
-		*page = (struct vvtd_page){.valid = true,
-			.shift = (uint8_t)shift,
-			.rights = leaf ? (uint8_t)rights : 0,
-			.domain = c->domain,
-			.at = at >> shift << shift,
-			.gpa = table};
+		page->rights = leaf ? (uint8_t)rights : 0;
+		page->gpa = table;
 		return VTD_NO_FAULT;
 	}
 }
@@ -158,6 +159,18 @@ static enum vtd_reason by_tables(struct platform *p, const struct vvtd_context *
 	return VTD_MSI_RANGE(to->gpa) ? VTD_FAULT_INTERRUPT_RANGE : VTD_NO_FAULT;
 }
 
+enum vtd_reason vvtd_context_of(struct platform *p, uint16_t source, struct vvtd_context *c)
+{
+	return get_context(p, source, c);
+}
+
+void vvtd_page_of(
+	struct platform *p, const struct vvtd_context *c, uint64_t at, struct vvtd_page *page)
+{
+	if (walk(p, c, at, page) != VTD_NO_FAULT)
+		page->rights = 0;
+}
+
 enum vtd_reason vvtd_translate(
 	struct platform *p, uint16_t source, uint64_t iova, bool write, struct vvtd_place *to)
 {
@@ -179,6 +192,15 @@ enum vtd_reason vvtd_translate(
 }
 
 /* ---- for devices ---- */
+
+void vvtd_blocked(struct platform *p, uint16_t source, uint64_t iova, bool read)
+{
+	struct vvtd_place to;
+	enum vtd_reason reason = vvtd_translate(p, source, iova, !read, &to);
+
+	if (reason != VTD_NO_FAULT)
+		vvtd_fault(p, reason, to.silent, source, iova, read);
+}
 
 bool vvtd_translates(const struct platform *p)
 {

@@ -43,10 +43,18 @@ uint64_t memory_kept_size(const struct vm_config *c)
 	return c->firmware || disks ? MEMORY_UNIT + round_up(c->disk_memory) : 0;
 }
 
-/* Tables of pages of 4 KiB for all of it, which a unit may need that has no larger ones. */
+/* Of pages of 4 KiB for all of it, which a unit may need that has no larger ones. */
+unsigned memory_iommu_tables(const struct vm_config *c)
+{
+	return (unsigned)(c->memory / MEMORY_UNIT) + MEMORY_IOMMU_TABLES;
+}
+
+/* Those of the VM, and with a virtual unit those of each function. */
 static uint64_t iommu_size(const struct vm_config *c)
 {
-	return (c->memory / MEMORY_UNIT + MEMORY_IOMMU_TABLES) * MEMORY_PAGE;
+	unsigned sets = c->iommu == IOMMU_VTD ? 1 + SETTING_FUNCTIONS_MAX : 1;
+
+	return (uint64_t)memory_iommu_tables(c) * sets * MEMORY_PAGE;
 }
 
 uint64_t memory_pool_size(const struct vm_config *c)

@@ -58,6 +58,9 @@ uint64_t memory_kept_size(const struct vm_config *c);
 /* Bytes of the VM's pool: all that it needs beside its RAM. */
 uint64_t memory_pool_size(const struct vm_config *c);
 
+/* How many tables a unit of the machine may need for what a VM's device reaches. */
+unsigned memory_iommu_tables(const struct vm_config *c);
+
 /* What of its RAM a VM has from the start: all of it, or its reserve. */
 uint64_t memory_ram_size(const struct vm_config *c);
 /* Of its reserve, in units: what is for accesses that L0 makes for it and cannot put off. */

@@ -20,12 +20,13 @@
 #include "vtd/dmar.h"
 #include "vtd/unit.h"
 
-#define DELIVER_MASK 7u
-#define SEGMENT      0u  /* configuration mechanism 1 reaches no other */
-#define IRTE_OF_PINS 64u /* interrupt entries of the IOAPIC's pins; before: messages */
-#define POLL_MS      1u
-#define SLEEP_MS     100u
-#define STRAYS_MS    50u /* lines about functions that nobody owns */
+#define DELIVER_MASK   7u
+#define SEGMENT        0u  /* configuration mechanism 1 reaches no other */
+#define IRTE_OF_PINS   64u /* interrupt entries of the IOAPIC's pins; before: messages */
+#define POLL_MS        1u
+#define SLEEP_MS       100u
+#define EVENTS_AT_ONCE 16u /* and then one each POLL_MS */
+#define STRAYS_MS      50u /* lines about functions that nobody owns */
 
 _Static_assert(MESSAGE_VECTORS <= IRTE_OF_PINS && IRTE_OF_PINS + IOAPIC_PINS <= VTD_IRTES,
 	"each has an entry");
@@ -39,6 +40,8 @@ static uint8_t ioapic_unit = IOMMU_NO_UNIT;
 static uint16_t ioapic_source;
 static uint64_t next_poll; /* host TSC; atomic */
 static struct budget strays;
+static struct budget events;
+static bool event_masked; /* too many came: iommu_poll opens it; with the lock */
 
 /* ---- what the machine has ---- */
 
@@ -108,6 +111,11 @@ void iommu_start(void)
 
 		if (why == NULL)
 			why = vtd_unit_start(u, NULL, apic_is_extended());
+		if (why == NULL)
+			vtd_unit_fault_event(u,
+				MSI_ADDRESS_BASE |
+					(percpus[0].apic_id & 0xff) << MSI_DESTINATION_SHIFT,
+				percpus[0].apic_id & ~UINT32_C(0xff), VECTOR_IOMMU);
 		any_on = any_on || u->on;
 		if (why != NULL)
 			log_warn("the IOMMU at 0x%lx is not used: %s", u->registers, why);
@@ -199,31 +207,57 @@ static uint16_t domain_of(unsigned vm)
 	return (uint16_t)(vm + 1);
 }
 
+const struct vtd_caps *iommu_caps(const struct iommu_place *place)
+{
+	return &units[place->unit].caps;
+}
+
+const char *iommu_attach_tables(const struct iommu_place *place, uint16_t bdf,
+	const struct vtd_tables *t, uint16_t domain)
+{
+	struct vtd_unit *u = &units[place->unit];
+	const char *why;
+
+	spin_lock(&lock);
+	why = t == NULL ? vtd_unit_pass(u, bdf, domain) : vtd_unit_attach(u, bdf, t, domain);
+	spin_unlock(&lock);
+	return why;
+}
+
 const char *iommu_attach(const struct iommu_place *place, uint16_t bdf, unsigned vm)
 {
-	struct vtd_unit *u;
-	const char *why;
+	const struct vtd_tables *t = NULL;
 
 	if (place->unit == IOMMU_NO_UNIT)
 		return NULL;
-	u = &units[place->unit];
+	if (!place->through)
+		t = &tables[vm][place->unit];
+	return iommu_attach_tables(place, bdf, t, domain_of(vm));
+}
+
+const char *iommu_detach_tables(const struct iommu_place *place, uint16_t bdf, uint16_t domain)
+{
+	const char *why;
+
 	spin_lock(&lock);
-	if (place->through)
-		why = vtd_unit_pass(u, bdf, domain_of(vm));
-	else
-		why = vtd_unit_attach(u, bdf, &tables[vm][place->unit], domain_of(vm));
+	why = vtd_unit_detach(&units[place->unit], bdf, domain);
 	spin_unlock(&lock);
 	return why;
 }
 
 const char *iommu_detach(const struct iommu_place *place, uint16_t bdf, unsigned vm)
 {
+	return place->unit == IOMMU_NO_UNIT ? NULL
+					    : iommu_detach_tables(place, bdf, domain_of(vm));
+}
+
+const char *iommu_flush(
+	const struct iommu_place *place, uint16_t domain, uint64_t at, uint64_t size)
+{
 	const char *why;
 
-	if (place->unit == IOMMU_NO_UNIT)
-		return NULL;
 	spin_lock(&lock);
-	why = vtd_unit_detach(&units[place->unit], bdf, domain_of(vm));
+	why = vtd_unit_flush_pages(&units[place->unit], domain, at, size);
 	spin_unlock(&lock);
 	return why;
 }
@@ -337,6 +371,28 @@ static void poll_unit(struct vtd_unit *u)
 			tell_stray(&f);
 }
 
+static void mask_events(bool mask)
+{
+	for (unsigned i = 0; i < dmar.unit_count; i++)
+		if (units[i].on && units[i].failed == NULL)
+			vtd_unit_mask_event(&units[i], mask);
+	event_masked = mask;
+}
+
+/*
+ * A device that is blocked without end may not keep a CPU: after some events it is only looked
+ * at from time to time.
+ */
+void fault_iommu(void)
+{
+	iommu_poll(true);
+	spin_lock(&lock);
+	if (!event_masked &&
+		!budget_spend(&events, rdtsc(), (uint64_t)tsc_khz * POLL_MS, EVENTS_AT_ONCE))
+		mask_events(true);
+	spin_unlock(&lock);
+}
+
 /* One CPU at a time, and no more than all records of a unit: a device may fault without end. */
 void iommu_poll(bool now)
 {
@@ -351,5 +407,7 @@ void iommu_poll(bool now)
 	for (unsigned i = 0; i < dmar.unit_count; i++)
 		if (units[i].on && units[i].failed == NULL)
 			poll_unit(&units[i]);
+	if (!now && event_masked)
+		mask_events(false);
 	spin_unlock(&lock);
 }

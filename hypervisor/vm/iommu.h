@@ -13,6 +13,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "vm/vm.h"
+#include "vtd/tables.h"
+
 struct vm;
 
 #define IOMMU_NO_UNIT UINT8_MAX
@@ -42,6 +45,19 @@ const char *iommu_create(struct vm *vm, const struct iommu_place *place);
 /* The function reaches its VM's memory; and no more. NULL, or why that is not sure. */
 const char *iommu_attach(const struct iommu_place *place, uint16_t bdf, unsigned vm);
 const char *iommu_detach(const struct iommu_place *place, uint16_t bdf, unsigned vm);
+
+/*
+ * The same with tables of the caller's, for one function in a domain of its own: `domain` from
+ * IOMMU_DOMAINS up. What the unit can do is what they must be made for.
+ */
+#define IOMMU_DOMAINS (VM_MAX + 1u)
+const struct vtd_caps *iommu_caps(const struct iommu_place *place);
+const char *iommu_attach_tables(const struct iommu_place *place, uint16_t bdf,
+	const struct vtd_tables *t, uint16_t domain);
+const char *iommu_detach_tables(const struct iommu_place *place, uint16_t bdf, uint16_t domain);
+/* These tables changed: nothing of before is used any more when it returns. */
+const char *iommu_flush(
+	const struct iommu_place *place, uint16_t domain, uint64_t at, uint64_t size);
 
 /*
  * All functions of the VM are detached: its tables go with its memory. Also before

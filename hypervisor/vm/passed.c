@@ -177,7 +177,10 @@ void passed_listen(unsigned vm, struct sched_node *node)
 /* Its unit knows nothing of it any more: no page of the VM, no message. */
 static void detach(struct passed *p)
 {
-	const char *why = iommu_detach(&p->place, p->f.id.bdf, p->vm);
+	const char *why;
+
+	iommu_virtual_end(p);
+	why = iommu_detach(&p->place, p->f.id.bdf, p->vm);
 
 	if (p->messages != 0)
 		iommu_clear_messages(&p->place,
@@ -222,6 +225,8 @@ bool passed_blocked(const struct vtd_fault *f)
 		if (p->f.id.bdf != f->source)
 			continue;
 		__atomic_fetch_add(&p->blocked, 1, __ATOMIC_RELAXED);
+		if (iommu_virtual_fault(p, f))
+			return true;
 		vm_log_named(p->vm, p->name, LOG_WARN,
 			"'%s': pci:%02x:%02x.%u was kept from a %s 0x%lx: %s%s", p->name,
 			PCI_BDF_BUS(f->source), PCI_BDF_DEVICE(f->source),

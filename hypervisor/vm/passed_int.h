@@ -8,6 +8,7 @@
 #include "cpu/fault.h"
 #include "spec/ide.h"
 #include "vm/iommu.h"
+#include "vm/iommu_virtual.h"
 #include "vm/passed.h"
 
 struct passed {
@@ -21,6 +22,7 @@ struct passed {
 	struct sched_node *listener; /* who is told of them; atomic */
 	uint8_t pin;                 /* that its INTx comes in at */
 	uint64_t ready_at;           /* host TSC before which it must be left alone */
+	struct iommu_virtual virtual;
 	uint64_t blocked; /* requests of it that its unit did not let through; atomic */
 };
 

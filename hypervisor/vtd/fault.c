@@ -63,5 +63,10 @@ void vtd_unit_fault_event(
 	vtd_seam_write32(u->registers, VTD_FEDATA, data);
 	vtd_seam_write32(u->registers, VTD_FEADDR, address);
 	vtd_seam_write32(u->registers, VTD_FEUADDR, address_high);
-	vtd_seam_write32(u->registers, VTD_FECTL, 0);
+	vtd_unit_mask_event(u, false);
+}
+
+void vtd_unit_mask_event(struct vtd_unit *u, bool mask)
+{
+	vtd_seam_write32(u->registers, VTD_FECTL, mask ? VTD_EVENT_IM : 0);
 }

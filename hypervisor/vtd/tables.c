@@ -33,10 +33,11 @@ static void set(const struct vtd_tables *t, uint64_t *entry, uint64_t value)
 		vtd_seam_write_back(entry, sizeof(*entry));
 }
 
-static uint64_t *new_table(const struct vtd_tables *t)
+static uint64_t *new_table(struct vtd_tables *t)
 {
-	uint64_t *table = vtd_seam_page(t->pool);
+	uint64_t *table = t->most == 0 || t->pages < t->most ? vtd_seam_page(t->pool) : NULL;
 
+	t->pages += table != NULL;
 	if (table != NULL && !t->coherent)
 		vtd_seam_write_back(table, PAGE_SIZE);
 	return table;
@@ -83,8 +84,7 @@ static unsigned shift_for(const struct vtd_tables *t, uint64_t at, uint64_t host
 }
 
 /* NULL: *why. */
-static uint64_t *entry_for(
-	const struct vtd_tables *t, uint64_t at, unsigned shift, const char **why)
+static uint64_t *entry_for(struct vtd_tables *t, uint64_t at, unsigned shift, const char **why)
 {
 	uint64_t *table = t->root;
 

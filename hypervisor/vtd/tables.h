@@ -17,6 +17,7 @@ struct vtd_tables {
 	unsigned levels, bits;
 	uint64_t leaf; /* bits of each leaf */
 	bool large_2m, large_1g, coherent;
+	unsigned pages, most; /* how many it has, and may have; most 0: as many as there are */
 };
 
 /* Empty. False: the pool has no page. */

@@ -88,6 +88,8 @@ bool vtd_unit_fault(struct vtd_unit *u, struct vtd_fault *f);
 /* In words, after "blocked: "; of a number that is not known, that. */
 const char *vtd_reason_words(uint8_t reason);
 bool vtd_reason_is_interrupt(uint8_t reason);
+/* None comes until it is not masked any more; then it does, if there is something. */
+void vtd_unit_mask_event(struct vtd_unit *u, bool mask);
 /* Fault events are this message. */
 void vtd_unit_fault_event(
 	struct vtd_unit *u, uint32_t address, uint32_t address_high, uint32_t data);

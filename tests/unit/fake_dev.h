@@ -16,6 +16,7 @@
 #include <cmocka.h>
 
 #include "dev/platform.h"
+#include "fake_remap.h"
 #include "spec/apic.h"
 #include "spec/msr.h"
 

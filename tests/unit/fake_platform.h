@@ -17,6 +17,7 @@
 #include <cmocka.h>
 
 #include "dev/platform.h"
+#include "fake_remap.h"
 
 #define FAKE_KHZ  1000000u /* a tick is a nanosecond */
 #define FAKE_IRQS 24

@@ -110,17 +110,32 @@ void device_message(uint32_t address, uint32_t data)
 
 /* ---- tables ---- */
 
+/* A unit may take its time. */
+static void wait_status(uint32_t bits, uint32_t want)
+{
+	for (unsigned i = 0; i < LONG_TIME && (unit32(GSTS) & bits) != want; i++)
+		__asm__ volatile("pause");
+}
+
+static void wait_end(unsigned at)
+{
+	for (unsigned i = 0; i < LONG_TIME && unit64(at) & BEGIN; i++)
+		__asm__ volatile("pause");
+}
+
 void unit_on(uint32_t bits)
 {
 	uint32_t once = bits & (SRTP | SIRTP);
 
 	set_unit32(GCMD, (unit32(GSTS) & (TRANSLATE | QIE | IRE | CFI)) | bits);
+	wait_status(bits, bits);
 	expect(once ? "a pointer is taken over" : "switched on", unit32(GSTS) & bits, bits);
 }
 
 void unit_off(uint32_t bits)
 {
 	set_unit32(GCMD, unit32(GSTS) & (TRANSLATE | QIE | IRE | CFI) & ~bits);
+	wait_status(bits, 0);
 	expect("switched off", unit32(GSTS) & bits, 0);
 }
 
@@ -212,6 +227,7 @@ void forget_contexts(unsigned granularity, unsigned domain, unsigned source)
 		return;
 	}
 	set_unit64(CCMD, BEGIN | (uint64_t)granularity << 61 | source << 16 | domain);
+	wait_end(CCMD);
 	if (unit64(CCMD) & BEGIN || !forgot(granularity, unit64(CCMD) >> 59 & 3))
 		expect("contexts invalidated by register", unit64(CCMD), 0);
 }
@@ -227,6 +243,7 @@ void forget_pages(unsigned granularity, unsigned domain, uint64_t at, unsigned m
 	}
 	set_unit64(IVA, where);
 	set_unit64(IOTLB, BEGIN | (uint64_t)granularity << 60 | (uint64_t)domain << 32);
+	wait_end(IOTLB);
 	if (unit64(IOTLB) & BEGIN || !forgot(granularity, unit64(IOTLB) >> 57 & 3))
 		expect("pages invalidated by register", unit64(IOTLB), 0);
 }

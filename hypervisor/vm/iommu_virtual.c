@@ -1,0 +1,363 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "vm/iommu_virtual.h"
+
+#include "policy/memory.h"
+#include "vm/create.h"
+#include "vm/passed_int.h"
+#include "vm/sched.h"
+#include "vm/vm_int.h"
+#include "vm/vm_log.h"
+
+#define FOLLOW_PART 64u   /* entries between two looks at the tables */
+#define MOST_TABLES 1024u /* they are given back at once, when there are other ones */
+#define FAULT_ANY   2u
+#define FAULT_READ  1u
+
+static uint16_t domain_of(const struct passed *p)
+{
+	return (uint16_t)(IOMMU_DOMAINS + (unsigned)(p - passed));
+}
+
+static struct passed *of(const struct vpass *v)
+{
+	return (struct passed *)((uint8_t *)v->machine - offsetof(struct passed, f));
+}
+
+static void say(const struct passed *p, const char *why)
+{
+	vm_log_named(p->vm, p->name, LOG_WARN,
+		"'%s': pci:%02x:%02x.%u does not reach all that the VM's IOMMU allows: %s",
+		p->name, PCI_BDF_BUS(p->f.id.bdf), PCI_BDF_DEVICE(p->f.id.bdf),
+		PCI_BDF_FUNCTION(p->f.id.bdf), why);
+}
+
+/* ---- what the machine's unit has ---- */
+
+static void detach(struct passed *p)
+{
+	struct iommu_virtual *v = &p->virtual;
+	const char *why = NULL;
+
+	if (v->now == IOMMU_FOLLOWS_VM)
+		why = iommu_detach(&p->place, p->f.id.bdf, p->vm);
+	else if (v->now == IOMMU_FOLLOWS_TABLES)
+		why = iommu_detach_tables(&p->place, p->f.id.bdf, domain_of(p));
+	v->now = IOMMU_FOLLOWS_NOBODY;
+	if (why != NULL)
+		say(p, why);
+}
+
+static void drop_tables(struct iommu_virtual *v)
+{
+	v->making = false;
+	if (v->mirror.tables.root != NULL)
+		vtd_mirror_destroy(&v->mirror);
+}
+
+static void make_tables(struct passed *p, struct vm *vm)
+{
+	struct iommu_virtual *v = &p->virtual;
+
+	v->making = vtd_mirror_create(&v->mirror, iommu_caps(&p->place), &vm->pool);
+	v->mirror.tables.most = memory_iommu_tables(&vm->config);
+	if (v->mirror.tables.most > MOST_TABLES)
+		v->mirror.tables.most = MOST_TABLES;
+	if (v->making)
+		vtd_mirror_forget(&v->mirror, 0, UINT64_MAX);
+	else
+		say(p, "there is no memory for its tables");
+}
+
+/* Its tables are what the VM's say. */
+static void made(struct passed *p)
+{
+	struct iommu_virtual *v = &p->virtual;
+	const char *why;
+	uint64_t at, size;
+
+	(void)vtd_mirror_changed(&v->mirror, &at, &size); /* nobody has used them */
+	why = iommu_attach_tables(&p->place, p->f.id.bdf, &v->mirror.tables, domain_of(p));
+	v->making = false;
+	if (why == NULL)
+		v->now = IOMMU_FOLLOWS_TABLES;
+	else
+		say(p, why);
+}
+
+static void changed(struct passed *p)
+{
+	struct iommu_virtual *v = &p->virtual;
+	const char *why;
+	uint64_t at, size;
+
+	if (!vtd_mirror_changed(&v->mirror, &at, &size))
+		return;
+	why = iommu_flush(&p->place, domain_of(p), at, size);
+	if (why != NULL)
+		say(p, why);
+}
+
+/* ---- what the VM's unit says ---- */
+
+static enum iommu_follows wanted(
+	struct platform *platform, uint16_t source, struct vvtd_context *c)
+{
+	if (!vvtd_translates(platform))
+		return IOMMU_FOLLOWS_VM;
+	if (vvtd_context_of(platform, source, c) != VTD_NO_FAULT)
+		return IOMMU_FOLLOWS_NOBODY;
+	return c->passes ? IOMMU_FOLLOWS_VM : IOMMU_FOLLOWS_TABLES;
+}
+
+static bool has_tables(const struct iommu_virtual *v)
+{
+	return v->making || v->now == IOMMU_FOLLOWS_TABLES;
+}
+
+static bool same_tables(const struct vvtd_context *a, const struct vvtd_context *b)
+{
+	return a->tables == b->tables && a->levels == b->levels;
+}
+
+static void follow_context(struct passed *p, struct vm *vm, uint16_t source)
+{
+	struct iommu_virtual *v = &p->virtual;
+	struct vvtd_context c = {.valid = false};
+	enum iommu_follows to = wanted(vm->platform, source, &c);
+
+	if (to == IOMMU_FOLLOWS_TABLES ? has_tables(v) && same_tables(&c, &v->context)
+				       : to == v->now && !v->making) {
+		v->context = c;
+		return;
+	}
+	detach(p);
+	drop_tables(v);
+	v->context = c;
+	v->again = false;
+	if (to == IOMMU_FOLLOWS_TABLES) {
+		make_tables(p, vm);
+	} else if (to == IOMMU_FOLLOWS_VM) {
+		const char *why = iommu_attach(&p->place, p->f.id.bdf, p->vm);
+
+		if (why == NULL)
+			v->now = IOMMU_FOLLOWS_VM;
+		else
+			say(p, why);
+	}
+}
+
+/* The part of it that these tables reach; the whole for all that is not of some pages. */
+static void follow_pages(struct iommu_virtual *v, const struct vvtd_invalidation *i)
+{
+	uint64_t size = UINT64_C(4096) << i->mask;
+
+	if (!has_tables(v) || (i->granularity != VTD_GLOBAL && i->domain != v->context.domain))
+		return;
+	if (i->granularity == VTD_PAGES)
+		vtd_mirror_forget(&v->mirror, i->at & ~(size - 1), size);
+	else
+		vtd_mirror_forget(&v->mirror, 0, UINT64_MAX);
+}
+
+static bool is_virtual(const struct vm *vm, const struct passed *p)
+{
+	return vm->config.iommu == IOMMU_VTD && p->place.unit != IOMMU_NO_UNIT;
+}
+
+void dev_remap_changed(struct platform *platform, const struct vvtd_invalidation *i)
+{
+	struct vm *vm = vm_of_platform(platform);
+	struct passed_devices *d = &vm->devices->passed;
+
+	for (unsigned n = 0; n < d->count; n++) {
+		struct passed *p = of(&d->device[n]);
+		uint16_t source = d->device[n].f->bdf;
+
+		if (!is_virtual(vm, p))
+			continue;
+		if (i == NULL || vvtd_covers_context(i, source, p->virtual.context.domain) ||
+			(i->what == VVTD_OF_CONTEXTS && !has_tables(&p->virtual)))
+			follow_context(p, vm, source);
+		else if (i->what == VVTD_OF_PAGES)
+			follow_pages(&p->virtual, i);
+	}
+}
+
+/* ---- seam of vtd/mirror ---- */
+
+struct owner {
+	struct vm *vm;
+	const struct vvtd_context *context;
+};
+
+void vtd_seam_leaf(void *owner, uint64_t at, struct vtd_leaf *leaf)
+{
+	const struct owner *o = owner;
+	unsigned bits = 12u + 9u * o->context->levels;
+	struct vvtd_page page;
+
+	if (at >> bits != 0) {
+		*leaf = (struct vtd_leaf){
+			.at = at >> bits << bits, .size = UINT64_C(1) << bits};
+		return;
+	}
+	vvtd_page_of(o->vm->platform, o->context, at, &page);
+	*leaf = (struct vtd_leaf){.at = page.at,
+		.size = UINT64_C(1) << page.shift,
+		.gpa = page.gpa,
+		.rights = page.rights};
+}
+
+uint64_t vtd_seam_host(void *owner, uint64_t gpa, uint64_t size, uint64_t *host)
+{
+	const struct vm *vm = ((struct owner *)owner)->vm;
+
+	*host = VTD_NO_RAM;
+	for (unsigned i = 0; i < vm->slot_count; i++) {
+		const struct mem_slot *s = &vm->slots[i];
+
+		if (gpa >= s->gpa && gpa - s->gpa < s->size) {
+			*host = s->hpa.v + (gpa - s->gpa);
+			return s->gpa + s->size - gpa < size ? s->gpa + s->size - gpa : size;
+		}
+		if (s->gpa > gpa && s->gpa - gpa < size)
+			size = s->gpa - gpa;
+	}
+	return size;
+}
+
+/* ---- work ---- */
+
+/*
+ * Tables that are empty are kept, for who maps there again: when there is no memory left, all
+ * are made anew, once.
+ */
+static void ran_out(struct passed *p, struct vm *vm)
+{
+	struct iommu_virtual *v = &p->virtual;
+
+	if (v->again) {
+		say(p, v->mirror.why);
+		v->mirror.why = NULL;
+		return;
+	}
+	detach(p);
+	drop_tables(v);
+	make_tables(p, vm);
+	v->again = true;
+}
+
+static bool tables_wait(const struct iommu_virtual *v)
+{
+	return v->making || (has_tables(v) && v->mirror.at < v->mirror.end);
+}
+
+static void follow(struct passed *p, struct vm *vm, unsigned *most)
+{
+	struct iommu_virtual *v = &p->virtual;
+	struct owner o = {vm, &v->context};
+
+	/* It takes as many steps as there are entries; what is over is known afterwards. */
+	while (*most != 0 && v->mirror.at < v->mirror.end) {
+		unsigned part = *most < FOLLOW_PART ? *most : FOLLOW_PART;
+
+		(void)vtd_mirror_step(&v->mirror, &o, part);
+		*most -= part;
+	}
+	if (v->mirror.at < v->mirror.end)
+		return;
+	if (v->mirror.why != NULL)
+		ran_out(p, vm);
+	else
+		v->again = false;
+	if (v->mirror.at < v->mirror.end)
+		return;
+	if (v->making)
+		made(p);
+	else
+		changed(p);
+}
+
+static void give_faults(struct passed *p, struct vm *vm, uint16_t source)
+{
+	struct platform *platform = vm->platform;
+
+	for (unsigned i = 0; i < IOMMU_FAULTS; i++) {
+		uint64_t f = __atomic_exchange_n(&p->virtual.fault[i], 0, __ATOMIC_ACQ_REL);
+
+		if (f != 0 && vvtd_translates(platform))
+			vvtd_blocked(platform, source, f & ~UINT64_C(0xfff), f & FAULT_READ);
+	}
+}
+
+bool dev_remap_work(struct platform *platform, unsigned *most)
+{
+	struct vm *vm = vm_of_platform(platform);
+	struct passed_devices *d = &vm->devices->passed;
+	bool more = false;
+
+	for (unsigned n = 0; n < d->count; n++) {
+		struct passed *p = of(&d->device[n]);
+
+		if (!is_virtual(vm, p))
+			continue;
+		give_faults(p, vm, d->device[n].f->bdf);
+		if (tables_wait(&p->virtual))
+			follow(p, vm, most);
+		more = more || tables_wait(&p->virtual);
+	}
+	return more;
+}
+
+void dev_remap_faults(struct platform *platform)
+{
+	struct vm *vm = vm_of_platform(platform);
+	struct passed_devices *d = &vm->devices->passed;
+
+	if (d->count == 0)
+		return;
+	iommu_poll(true);
+	for (unsigned n = 0; n < d->count; n++)
+		give_faults(of(&d->device[n]), vm, d->device[n].f->bdf);
+}
+
+bool dev_remap_waits(const struct platform *platform)
+{
+	const struct vm *vm = vm_of_platform((struct platform *)(uintptr_t)platform);
+	const struct passed_devices *d = &vm->devices->passed;
+
+	for (unsigned n = 0; n < d->count; n++)
+		if (is_virtual(vm, of(&d->device[n])) &&
+			tables_wait(&of(&d->device[n])->virtual))
+			return true;
+	return false;
+}
+
+/* ---- ---- */
+
+/* In any address space: the VM's own looks for it. */
+bool iommu_virtual_fault(struct passed *p, const struct vtd_fault *f)
+{
+	uint64_t value =
+		(f->address & ~UINT64_C(0xfff)) | FAULT_ANY | (f->read ? FAULT_READ : 0);
+
+	if (p->virtual.now == IOMMU_FOLLOWS_VM || vtd_reason_is_interrupt(f->reason))
+		return false;
+	for (unsigned i = 0; i < IOMMU_FAULTS; i++) {
+		uint64_t none = 0;
+
+		if (__atomic_compare_exchange_n(&p->virtual.fault[i], &none, value, false,
+			    __ATOMIC_ACQ_REL, __ATOMIC_RELAXED))
+			break;
+	}
+	sched_post(p->vm, 0, EVENT_WORK);
+	return true;
+}
+
+/* The memory of its tables is the VM's pool, which goes as a whole. */
+void iommu_virtual_end(struct passed *p)
+{
+	if (p->virtual.now != IOMMU_FOLLOWS_VM)
+		detach(p);
+	p->virtual = (struct iommu_virtual){.now = IOMMU_FOLLOWS_VM};
+}

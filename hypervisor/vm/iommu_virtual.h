@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Devices of the machine in a VM that has a virtual VT-d: their unit's tables are what the VM's
+ * own say, composed with where its memory is (vtd/mirror.h).
+ *
+ * Who has turned translation on there, or says that tables changed, waits until the machine's
+ * unit does the same; meanwhile a function whose tables are made anew reaches nothing.
+ */
+#ifndef NESTOR_VM_IOMMU_VIRTUAL_H
+#define NESTOR_VM_IOMMU_VIRTUAL_H
+
+#include <stdbool.h>
+
+#include "dev/vvtd.h"
+#include "vtd/mirror.h"
+#include "vtd/unit.h"
+
+struct passed;
+
+#define IOMMU_FAULTS 8u
+
+enum iommu_follows {
+	IOMMU_FOLLOWS_VM, /* the function reaches the VM's memory, as without a virtual unit */
+	IOMMU_FOLLOWS_NOBODY, /* nothing */
+	IOMMU_FOLLOWS_TABLES  /* what the VM's tables for it say */
+};
+
+/* Of one function; with the lock of the platform. */
+struct iommu_virtual {
+	enum iommu_follows now; /* what the machine's unit has */
+	bool making;            /* it will be IOMMU_FOLLOWS_TABLES: the mirror is not done */
+	bool again;             /* memory ran out, and it was made anew once */
+	struct vvtd_context context;
+	struct vtd_mirror mirror;
+	/* Requests that were blocked: page | 1 for a read | 2 for any; 0: none. Atomic. */
+	uint64_t fault[IOMMU_FAULTS];
+};
+
+/* The function is silent: nothing follows from its VM's unit any more. */
+void iommu_virtual_end(struct passed *p);
+
+/* A request of the function was blocked: its VM is told, if its unit is who decides. */
+bool iommu_virtual_fault(struct passed *p, const struct vtd_fault *f);
+
+#endif
