@@ -14,12 +14,12 @@ _Static_assert(sizeof(struct vrtc_state) == 160, "no padding");
 _Static_assert(sizeof(struct vpm_state) == 16, "no padding");
 _Static_assert(sizeof(struct vpic_state) == 32, "no padding");
 _Static_assert(sizeof(struct vuart_state) == 48, "no padding");
-_Static_assert(sizeof(struct vpci_state) == 33604, "no padding");
+_Static_assert(sizeof(struct vpci_state) == 45796, "no padding");
 _Static_assert(sizeof(struct vfwcfg_state) == 72, "no padding");
 _Static_assert(sizeof(struct vflash_state) == 8, "no padding");
 _Static_assert(sizeof(struct vramfb_state) == 24, "no padding");
 _Static_assert(sizeof(struct vvtd_state) == 664, "no padding");
-_Static_assert(sizeof(struct platform_state) == 37368, "no padding");
+_Static_assert(sizeof(struct platform_state) == 49560, "no padding");
 
 static const struct vlapic_state no_lapic;
 

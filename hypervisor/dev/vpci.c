@@ -74,6 +74,7 @@ static uint64_t read(struct vpci_function *f, unsigned offset, unsigned size)
 static void write(struct vpci_function *f, unsigned offset, unsigned size, uint64_t value)
 {
 	uint8_t *config = vpci_state_of(f)->config;
+	struct vpci_sriov before = vpci_sriov_of(f);
 
 	for (unsigned i = 0; i < size && offset + i < VPCI_CONFIG_SIZE; i++) {
 		uint8_t mask = f->writable[offset + i], new = (uint8_t)(value >> i * 8);
@@ -86,6 +87,8 @@ static void write(struct vpci_function *f, unsigned offset, unsigned size, uint6
 		vpci_windows_changed(f->platform);
 	if (PCI_BDF_BUS(f->bdf) != 0)
 		vport_endpoint_written(f);
+	if (f->vfs != 0)
+		vpci_sriov_written(f, offset, size, &before);
 	vpci_update_interrupts(f);
 	if (f->ops != NULL && f->ops->config_written != NULL)
 		f->ops->config_written(f->device, offset, size);
@@ -96,7 +99,7 @@ static void access(struct vpci *pci, uint16_t bdf, unsigned offset, bool writes,
 {
 	struct vpci_function *f = reach(pci, bdf);
 
-	if (f == NULL) {
+	if (f == NULL || vpci_hidden(f)) {
 		if (!writes)
 			*value = UINT64_MAX >> (8 - size) * 8;
 		return;
@@ -140,16 +143,27 @@ static void put_id(struct vpci_function *f, const struct vpci_id *id)
 	vpci_put(config, PCI_INTERRUPT_PIN, 1, id->pin);
 	if (id->multifunction)
 		config[PCI_HEADER_TYPE] = PCI_HEADER_MULTIFUNCTION;
-	vpci_set_writable(f, PCI_COMMAND, COMMAND_WRITABLE, 2);
-	vpci_set_writable(f, PCI_INTERRUPT_LINE, 0xff, 1);
+	vpci_set_writable(f, PCI_COMMAND,
+		id->physical != NULL ? PCI_COMMAND_MASTER : COMMAND_WRITABLE, 2);
+	if (id->physical == NULL)
+		vpci_set_writable(f, PCI_INTERRUPT_LINE, 0xff, 1);
+}
+
+static uint8_t number_of(const struct vpci_id *id)
+{
+	return id->physical != NULL ? (uint8_t)(id->bdf - vpci_vf_place(id->physical, 0)) : 0;
 }
 
 /* What comes behind a port has the same one each time: a state goes by their numbers. */
-static struct vpci_function *free_function(struct vpci *pci, uint16_t place)
+static struct vpci_function *free_function(struct vpci *pci, const struct vpci_id *id)
 {
-	unsigned i = 0, port = PCI_BDF_BUS(place);
+	unsigned i = 0, port = PCI_BDF_BUS(id->bdf);
 
-	if (port != 0)
+	if (port > VPORTS || (id->physical != NULL && number_of(id) >= id->physical->vfs))
+		return NULL;
+	if (id->physical != NULL)
+		i = id->physical->first_vf + number_of(id);
+	else if (port != 0)
 		i = VPCI_ON_BUS_0 + port - 1;
 	while (port == 0 && i < VPCI_ON_BUS_0 && pci->functions[i].present)
 		i++;
@@ -161,7 +175,7 @@ static struct vpci_function *free_function(struct vpci *pci, uint16_t place)
 struct vpci_function *vpci_add(
 	struct platform *p, const struct vpci_id *id, const struct vpci_ops *ops, void *device)
 {
-	struct vpci_function *f = free_function(&p->pci, id->bdf);
+	struct vpci_function *f = free_function(&p->pci, id);
 
 	if (f == NULL || vpci_find(&p->pci, id->bdf) != NULL)
 		return NULL;
@@ -173,10 +187,14 @@ struct vpci_function *vpci_add(
 		.bdf = id->bdf,
 		.pin = id->pin,
 		.free = PCI_HEADER_END,
+		.physical = id->physical,
+		.number = number_of(id),
 	};
 	put_id(f, id);
 	if (PCI_BDF_BUS(id->bdf) != 0)
 		vport_add_endpoint(f);
+	if (f->physical != NULL)
+		vpci_sriov_add_vf(f);
 	return f;
 }
 
@@ -210,7 +228,11 @@ void vpci_reset_function(struct vpci_function *f)
 	for (unsigned i = 0; i < f->msix_vectors; i++)
 		__builtin_memcpy(s->msix[i], (uint32_t[4]){[3] = PCI_MSIX_ENTRY_MASKED},
 			sizeof(s->msix[i]));
-	vpci_config_set(f, f->express + PCI_EXPRESS_CONTROL, 2, PCIE_DEVICE_CONTROL_RESET);
+	if (f->physical == NULL)
+		vpci_config_set(
+			f, f->express + PCI_EXPRESS_CONTROL, 2, PCIE_DEVICE_CONTROL_RESET);
+	if (f->vfs != 0)
+		vpci_sriov_reset(f);
 	vpci_forget_interrupts(f);
 	vpci_set_intx(f, false);
 	forget_work(f);
@@ -417,7 +439,7 @@ bool vpci_valid_state(const struct vpci *pci, const struct vpci_state *s)
 			continue;
 		}
 		if (!config_valid(f, pci->s.f[i].config, s->f[i].config) ||
-			!vpci_msix_valid(f, &s->f[i]))
+			!vpci_msix_valid(f, &s->f[i]) || !vpci_sriov_valid(f, s))
 			return false;
 	}
 	return !(s->address & ~ADDRESS_WRITABLE) && vport_valid_state(pci, s);

@@ -25,13 +25,19 @@
 #include "spec/pci.h"
 #include "spec/pcie.h"
 
-/* On bus 0, in the order of their coming; behind them the one of each root port. */
+/*
+ * On bus 0, in the order of their coming; behind them the one of each root port, and virtual
+ * ones.
+ */
 #define VPCI_ON_BUS_0     32
-#define VPCI_FUNCTIONS    (VPCI_ON_BUS_0 + VPORTS)
+#define VPCI_FIRST_VF     (VPCI_ON_BUS_0 + VPORTS)
+#define VPCI_FUNCTIONS    (VPCI_FIRST_VF + LIMIT_VM_VFS)
 #define VPCI_MSIX_VECTORS 32 /* of one function at most; also of MSI */
 #define VPCI_PIRQS        8
 /* Stored of a configuration space; in that of PCI Express, zeroes follow. */
-#define VPCI_CONFIG_SIZE (PCI_CONFIG_SIZE + 64)
+#define VPCI_CONFIG_SIZE (PCI_CONFIG_SIZE + PCIE_SRIOV_SIZE + PCIE_ARI_SIZE)
+
+_Static_assert(VPCI_FUNCTIONS <= 64, "sets of functions are words");
 
 struct platform;
 struct vlapic_message;
@@ -59,6 +65,7 @@ struct vpci_id {
 	uint8_t revision;
 	uint8_t pin; /* INTA# 1 to INTD# 4; 0: none */
 	bool multifunction;
+	struct vpci_function *physical; /* it is a virtual function of this one; else NULL */
 };
 
 /* What a device does. Each may be NULL; the device is the pointer given to vpci_add. */
@@ -109,12 +116,15 @@ struct vpci_function {
 	bool present;
 	uint16_t bdf;
 	uint8_t pin;
-	uint8_t last_capability; /* offset of the newest, or 0 */
-	uint8_t free;            /* where the next one goes */
-	uint8_t msi, msix;       /* offsets of these capabilities, or 0 */
-	uint8_t express;         /* likewise; it has extended configuration space */
-	bool msi_masks;          /* MSI has mask bits */
-	uint8_t vectors;         /* of MSI-X, or MSI; the larger of both */
+	uint8_t last_capability;        /* offset of the newest, or 0 */
+	uint8_t free;                   /* where the next one goes */
+	uint8_t msi, msix;              /* offsets of these capabilities, or 0 */
+	uint8_t express;                /* likewise; it has extended configuration space */
+	bool msi_masks;                 /* MSI has mask bits */
+	struct vpci_function *physical; /* of a virtual function; else NULL */
+	uint8_t number;                 /* of a virtual function, from 0 on */
+	uint8_t vfs, first_vf; /* how many it may have, and where the first one is; or 0 */
+	uint8_t vectors;       /* of MSI-X, or MSI; the larger of both */
 	uint8_t msix_vectors;
 	uint8_t msix_bar, pending_bar;
 	uint32_t msix_table, msix_pending; /* offsets behind it */
@@ -168,7 +178,7 @@ struct vpci_function *vpci_add(
 	struct platform *p, const struct vpci_id *id, const struct vpci_ops *ops, void *device);
 /*
  * It has gone, with its state and what it asked for; other functions may come. Whoever made it
- * has stopped it.
+ * has stopped it; its virtual functions have gone before.
  */
 void vpci_remove(struct vpci_function *f);
 /* size: a power of two, at least 16 for memory and 4 for I/O; of I/O at most 256. */
@@ -192,6 +202,15 @@ bool vpci_add_msi(struct vpci_function *f, unsigned vectors, bool masks);
 /* The table and the pending bits lie behind this base address register; multiples of 8. */
 bool vpci_add_msix(struct vpci_function *f, unsigned bar, uint32_t table, uint32_t pending,
 	unsigned vectors);
+/*
+ * Single Root I/O Virtualization (SR-IOV, vpci_sriov.c) of a function that is behind a root
+ * port and has all its base address registers, of memory: up to LIMIT_VFS virtual functions
+ * with registers as its own and this device ID. vpci_add adds each, in the place that
+ * vpci_vf_place names. Software makes them appear, in their state after reset, and go. Their
+ * state is in LIMIT_VM_VFS rows, of which the first is number `first`.
+ */
+void vpci_add_sriov(struct vpci_function *f, unsigned vfs, unsigned first, uint16_t device);
+uint16_t vpci_vf_place(const struct vpci_function *f, unsigned number);
 /* The pending bits lie behind another one. */
 void vpci_set_pending_bar(struct vpci_function *f, unsigned bar);
 /*

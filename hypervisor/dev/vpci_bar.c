@@ -6,16 +6,16 @@
 
 #define FIRST_PORT 0xc000u
 
-static bool is_64(enum vpci_bar_kind kind)
+bool vpci_bar_is_64(enum vpci_bar_kind kind)
 {
 	return kind == VPCI_BAR_64 || kind == VPCI_BAR_64_PREFETCH;
 }
 
-static uint32_t flags_of(enum vpci_bar_kind kind)
+uint32_t vpci_bar_flags(enum vpci_bar_kind kind)
 {
 	if (kind == VPCI_BAR_IO)
 		return PCI_BAR_IO;
-	return (is_64(kind) ? PCI_BAR_64 : 0) |
+	return (vpci_bar_is_64(kind) ? PCI_BAR_64 : 0) |
 	       (kind == VPCI_BAR_64_PREFETCH ? PCI_BAR_PREFETCH : 0);
 }
 
@@ -27,9 +27,11 @@ void vpci_add_bar(struct vpci_function *f, unsigned bar, enum vpci_bar_kind kind
 	uint64_t mask = ~(size - 1);
 
 	f->bar[bar] = (struct vpci_bar){kind, size, 0};
-	vpci_config_set(f, offset, 4, flags_of(kind));
+	if (f->physical != NULL) /* they are the capability's */
+		return;
+	vpci_config_set(f, offset, 4, vpci_bar_flags(kind));
 	vpci_set_writable(f, offset, (uint32_t)(kind == VPCI_BAR_IO ? mask & 0xffff : mask), 4);
-	if (is_64(kind))
+	if (vpci_bar_is_64(kind))
 		vpci_set_writable(f, offset + 4, (uint32_t)(mask >> 32), 4);
 }
 
@@ -46,7 +48,23 @@ static uint64_t address_of(const uint8_t *config, unsigned bar, enum vpci_bar_ki
 	if (kind == VPCI_BAR_IO)
 		return low & ~(uint64_t)PCI_BAR_IO_FLAGS;
 	low &= ~(uint64_t)PCI_BAR_MEMORY_FLAGS;
-	return is_64(kind) ? low | (uint64_t)vpci_get(config, offset + 4, 4) << 32 : low;
+	return vpci_bar_is_64(kind) ? low | (uint64_t)vpci_get(config, offset + 4, 4) << 32
+				    : low;
+}
+
+/* Whether the register's addresses reach the function, but for a port in front of it. */
+static bool decodes(const struct vpci_function *f, unsigned bar, uint64_t *first)
+{
+	enum vpci_bar_kind kind = f->bar[bar].kind;
+	uint32_t on = vpci_bar_is_io(kind) ? PCI_COMMAND_IO : PCI_COMMAND_MEMORY;
+
+	if (kind == VPCI_BAR_NONE)
+		return false;
+	if (f->physical != NULL)
+		return vpci_vf_address(f, bar, first);
+	*first = kind == VPCI_BAR_FIXED ? f->bar[bar].first
+					: address_of(vpci_state_of(f)->config, bar, kind);
+	return vpci_command(f) & on;
 }
 
 /* ---- windows ---- */
@@ -68,19 +86,13 @@ static void insert(struct vpci_windows *w, struct vpci_window new)
 static void add_windows(struct vpci *pci, unsigned index)
 {
 	const struct vpci_function *f = &pci->functions[index], *port = vport_of(f);
-	const uint8_t *config = pci->s.f[index].config;
-	uint32_t command = vpci_get(config, PCI_COMMAND, 2);
 
 	for (unsigned bar = 0; bar < PCI_BARS; bar++) {
-		enum vpci_bar_kind kind = f->bar[bar].kind;
-		bool io = vpci_bar_is_io(kind);
+		bool io = vpci_bar_is_io(f->bar[bar].kind);
 		uint64_t first;
 
-		if (kind == VPCI_BAR_NONE ||
-			!(command & (io ? PCI_COMMAND_IO : PCI_COMMAND_MEMORY)))
+		if (!decodes(f, bar, &first))
 			continue;
-		first = kind == VPCI_BAR_FIXED ? f->bar[bar].first
-					       : address_of(config, bar, kind);
 		if (port != NULL &&
 			!vport_passes(port, io, first, first + f->bar[bar].size - 1))
 			continue;
@@ -197,8 +209,9 @@ static void assign(struct vpci_function *f, unsigned bar, uint64_t *next)
 	uint64_t size = f->bar[bar].size;
 
 	*next = align(*next, size);
-	vpci_config_set(f, PCI_BAR + 4 * bar, 4, (uint32_t)*next | flags_of(f->bar[bar].kind));
-	if (is_64(f->bar[bar].kind))
+	vpci_config_set(
+		f, PCI_BAR + 4 * bar, 4, (uint32_t)*next | vpci_bar_flags(f->bar[bar].kind));
+	if (vpci_bar_is_64(f->bar[bar].kind))
 		vpci_config_set(f, PCI_BAR + 4 * bar + 4, 4, 0);
 	*next += size;
 }
@@ -220,6 +233,8 @@ void vpci_assign_function(struct vpci_function *f, uint64_t *port, uint64_t *mem
 		}
 	}
 	vpci_config_set(f, PCI_COMMAND, 2, command);
+	if (f->vfs != 0)
+		vpci_sriov_assign(f, memory);
 	if (f->pin != 0)
 		vpci_config_set(f, PCI_INTERRUPT_LINE, 1, f->platform->pci.pirq[vpci_pirq(f)]);
 }

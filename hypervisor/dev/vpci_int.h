@@ -48,6 +48,33 @@ struct vpci_function *vpci_find(struct vpci *pci, uint16_t place);
  */
 void vpci_reset_function(struct vpci_function *f);
 
+/* ---- vpci_sriov.c ---- */
+
+/* It is a virtual function that software has not made appear. */
+bool vpci_hidden(const struct vpci_function *f);
+/* Where this register's addresses of a virtual function are; false: it decodes none. */
+bool vpci_vf_address(const struct vpci_function *f, unsigned bar, uint64_t *first);
+/* The extended capabilities of a virtual function. */
+void vpci_sriov_add_vf(struct vpci_function *f);
+/* What the capability was before a write. */
+struct vpci_sriov {
+	uint32_t control, count, page;
+};
+struct vpci_sriov vpci_sriov_of(const struct vpci_function *f);
+/* The guest wrote there: what it may not write is as before, and functions come and go. */
+void vpci_sriov_written(struct vpci_function *f, unsigned offset, unsigned size,
+	const struct vpci_sriov *before);
+/* With the physical function: there are no virtual ones any more. */
+void vpci_sriov_reset(struct vpci_function *f);
+/* First addresses for virtual functions. */
+void vpci_sriov_assign(struct vpci_function *f, uint64_t *memory);
+/* Of a function that has or is one: whether it can be in this state. */
+bool vpci_sriov_valid(const struct vpci_function *f, const struct vpci_state *s);
+
+/* Bits of a base address register of this kind. */
+uint32_t vpci_bar_flags(enum vpci_bar_kind kind);
+bool vpci_bar_is_64(enum vpci_bar_kind kind);
+
 /* What address windows there are follows from the configuration spaces. */
 void vpci_update_windows(struct vpci *pci);
 /* The same, and vCPUs that access some without exits hear of it. */

@@ -250,9 +250,13 @@ bool vport_add(struct platform *p, unsigned number, uint16_t bdf)
 
 void vport_add_endpoint(struct vpci_function *f)
 {
+	bool virtual = f->physical != NULL;
+
 	add_express(f, PCIE_TYPE_ENDPOINT << PCIE_TYPE_SHIFT, PCI_EXPRESS_HAS_FLR);
 	vpci_set_writable(f, f->express + PCI_EXPRESS_CONTROL,
-		PCIE_DEVICE_CONTROL_BITS | PCI_EXPRESS_FLR, 2);
+		(virtual ? 0 : PCIE_DEVICE_CONTROL_BITS) | PCI_EXPRESS_FLR, 2);
+	if (virtual) /* the physical function's is for all */
+		vpci_config_set(f, f->express + PCI_EXPRESS_CONTROL, 2, 0);
 }
 
 /* The bit that asks for a function-level reset reads 0. */
@@ -307,7 +311,8 @@ static void assign_port(
 	vpci_config_set(f, PCI_BRIDGE_SECONDARY, 1, number);
 	vpci_config_set(f, PCI_BRIDGE_SUBORDINATE, 1, number);
 	for (unsigned i = 0; i < VPCI_FUNCTIONS; i++)
-		if (pci->functions[i].present && PCI_BDF_BUS(pci->functions[i].bdf) == number)
+		if (pci->functions[i].present && pci->functions[i].physical == NULL &&
+			PCI_BDF_BUS(pci->functions[i].bdf) == number)
 			vpci_assign_function(&pci->functions[i], &end_port, &end);
 	end = align(end == memory ? end + 1 : end, PORT_WINDOW);
 	put_memory_window(f, PCI_BRIDGE_MEMORY_BASE, memory, end, 0);

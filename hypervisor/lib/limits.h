@@ -14,6 +14,9 @@ enum limit {
 	LIMIT_MODULES = 16,
 	LIMIT_IMAGES = 16,      /* that CD-ROM drives of a run may be given */
 	LIMIT_NETS = 4,         /* network devices of one VM */
+	LIMIT_VFS = 7,          /* virtual functions of one network device */
+	LIMIT_VM_VFS = 14,      /* of one VM */
+	LIMIT_ALL_VFS = 32,     /* of all VMs together */
 	LIMIT_ROOT_PORTS = 8,   /* of one VM */
 	LIMIT_PORTS = 4,        /* byte streams of one VM, beside its console */
 	LIMIT_NETWORKS = 16,    /* of a scenario */

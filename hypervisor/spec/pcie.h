@@ -85,4 +85,31 @@ enum pcie_offset {
 /* Source validation, translation blocking, redirects, upstream forwarding. */
 #define PCIE_ACS_BITS 0x001fu
 
+#define PCIE_EXTENDED_ARI      0x000eu /* alternative routing-ID interpretation */
+#define PCIE_ARI_SIZE          0x08u
+#define PCIE_EXTENDED_SRIOV    0x0010u
+#define PCIE_EXTENDED_NEXT(at) ((uint32_t)(at) << 20)
+
+/* 9.3.3 "SR-IOV Extended Capability" */
+enum pcie_sriov_offset {
+	PCIE_SRIOV_CONTROL = 0x08,
+	PCIE_SRIOV_INITIAL = 0x0c,
+	PCIE_SRIOV_TOTAL = 0x0e,
+	PCIE_SRIOV_COUNT = 0x10, /* NumVFs */
+	PCIE_SRIOV_FIRST =
+		0x14, /* the first one's routing ID, counted from the physical one's */
+	PCIE_SRIOV_STRIDE = 0x16,
+	PCIE_SRIOV_DEVICE = 0x1a,
+	PCIE_SRIOV_PAGES = 0x1c, /* sizes that it can: bit n for 4 KiB << n */
+	PCIE_SRIOV_PAGE = 0x20,  /* the one in use */
+	PCIE_SRIOV_BAR = 0x24,
+	PCIE_SRIOV_SIZE = 0x40
+};
+
+#define PCIE_SRIOV_ENABLE    BIT(0)
+#define PCIE_SRIOV_MEMORY    BIT(3)
+#define PCIE_SRIOV_ARI       BIT(4) /* ARI Capable Hierarchy */
+#define PCIE_SRIOV_PAGES_ALL 0x553u /* those that are required: 4K, 8K, 64K, 256K, 1M, 4M */
+#define PCIE_SRIOV_PAGE_UNIT 4096u
+
 #endif

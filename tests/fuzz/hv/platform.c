@@ -4,17 +4,23 @@
  * time passes. The lock is balanced (fake_dev.h), what is asked for stays within the vCPUs, a
  * vector that is pending can be taken, and no timer keeps its vCPU busy: when it has run, its
  * next deadline is ahead. Boards come into the slots of two root ports and go, and a slot that
- * is off or empty hides what was there.
+ * is off or empty hides what was there. The second one has virtual functions: none answers that
+ * the capability does not show, and the state is one that can be put back.
  */
 #include "fake_firmware.h"
 #include "input.h"
 
-#define PORTS 2u
+#define PORTS     2u
+#define WITH_VFS  2u /* the port */
+#define VFS       7u
+#define FIRST_ROW 3u
 
 static struct {
 	struct vpci_function *f;
 	unsigned resets;
 } board[PORTS];
+
+static struct vpci_function *vf[VFS];
 
 static uint64_t board_read(void *device, unsigned bar, uint64_t offset, unsigned size)
 {
@@ -40,6 +46,75 @@ static enum vpci_work board_work(void *device)
 static const struct vpci_ops board_ops = {
 	.read = board_read, .reset = board_reset, .work = board_work};
 
+static uint32_t of_sriov(unsigned offset, unsigned size)
+{
+	return vpci_config_get(board[WITH_VFS - 1].f, PCIE_EXTENDED + offset, size);
+}
+
+static bool shown(unsigned i)
+{
+	return of_sriov(PCIE_SRIOV_CONTROL, 2) & PCIE_SRIOV_ENABLE &&
+	       i < of_sriov(PCIE_SRIOV_COUNT, 2);
+}
+
+static uint64_t vf_read(void *device, unsigned bar, uint64_t offset, unsigned size)
+{
+	assert_int_equal(bar, 0);
+	assert_in_range(offset, 0, 0x1000 - size);
+	assert_true(shown((unsigned)((struct vpci_function **)device - vf)));
+	assert_true(of_sriov(PCIE_SRIOV_CONTROL, 2) & PCIE_SRIOV_MEMORY);
+	assert_true(vport_filled(&machine, WITH_VFS) && vport_powered(&machine, WITH_VFS));
+	return offset;
+}
+
+static const struct vpci_ops vf_ops = {.read = vf_read, .work = board_work};
+
+static void come_vfs(struct vpci_function *f)
+{
+	vpci_add_sriov(f, VFS, FIRST_ROW, 0x1041);
+	for (unsigned i = 0; i < VFS; i++) {
+		const struct vpci_id id = {.bdf = vpci_vf_place(f, i),
+			.vendor = PCI_NO_VENDOR,
+			.device = PCI_NO_VENDOR,
+			.physical = f};
+
+		vf[i] = vpci_add(&machine, &id, &vf_ops, &vf[i]);
+		assert_non_null(vf[i]);
+		vpci_add_bar(vf[i], 0, VPCI_BAR_64, 0x1000);
+		assert_true(vpci_add_msix(vf[i], 0, 0x800, 0xc00, 4));
+	}
+}
+
+static void go_vfs(void)
+{
+	for (unsigned i = 0; i < VFS; i++)
+		vpci_remove(vf[i]);
+}
+
+/* The capability and its functions are accessed on purpose; then all of it makes sense. */
+static void virtualization(struct input *in)
+{
+	static struct vpci_state s;
+	static const uint8_t at[] = {PCIE_SRIOV_CONTROL, PCIE_SRIOV_COUNT, PCIE_SRIOV_PAGE,
+		PCIE_SRIOV_BAR, PCIE_SRIOV_BAR + 4};
+	unsigned kind = byte(in), bus = vpci_config_get(machine.pci.port[WITH_VFS - 1].f,
+					  PCI_BRIDGE_SECONDARY, 1);
+	uint64_t gpa = DEV_ECAM_BASE + ((uint64_t)PCI_BDF(bus, 0, kind & 7) << 12);
+	uint64_t v = take(in, 1u << (kind >> 6));
+
+	gpa += kind & 7 ? byte(in) : PCIE_EXTENDED + at[byte(in) % sizeof(at)];
+	if (kind & 0x20 && board[WITH_VFS - 1].f != NULL) /* behind a register */
+		gpa = (of_sriov(PCIE_SRIOV_BAR, 4) & ~15u) +
+		      (uint64_t)of_sriov(PCIE_SRIOV_BAR + 4, 4) * 0x100000000 + take(in, 2);
+	platform_mmio(&machine, 0, gpa, kind & 8, 1u << (kind >> 6), &v);
+	vpci_get_state(&machine.pci, &s);
+	assert_true(vpci_valid_state(&machine.pci, &s));
+	for (unsigned i = 0; board[WITH_VFS - 1].f != NULL && i < VFS; i++)
+		assert_true(shown(i) || !vpci_master(vf[i]));
+	assert_in_range(
+		board[WITH_VFS - 1].f != NULL ? of_sriov(PCIE_SRIOV_COUNT, 2) : 0, 0, VFS);
+}
+
 static void come(unsigned number)
 {
 	const struct vpci_id id = {.bdf = PCI_BDF(number, 0, 0), .vendor = 0x1af4, .pin = 1};
@@ -51,6 +126,8 @@ static void come(unsigned number)
 	vpci_add_bar(f, 0, VPCI_BAR_64, 0x1000);
 	vpci_add_bar(f, 2, VPCI_BAR_IO, 32);
 	assert_true(vpci_add_msi(f, 4, true));
+	if (number == WITH_VFS)
+		come_vfs(f);
 }
 
 static void start_ports(void)
@@ -81,6 +158,8 @@ static void slot(struct input *in)
 		if (kind & 0x20)
 			vpci_set_intx(*f, true);
 		vport_pull(&machine, number);
+		if (number == WITH_VFS)
+			go_vfs();
 		vpci_remove(*f);
 		*f = NULL;
 	}
@@ -210,7 +289,7 @@ static void act(struct input *in)
 {
 	unsigned kind = byte(in), vcpu = (kind >> 4) % machine.config.vcpus;
 
-	switch (kind % 12) {
+	switch (kind % 13) {
 	case 0:
 	case 1:
 		port(in);
@@ -238,6 +317,9 @@ static void act(struct input *in)
 		break;
 	case 10:
 		slot(in);
+		break;
+	case 11:
+		virtualization(in);
 		break;
 	default:
 		if (kind & 0x80)
