@@ -21,9 +21,9 @@ static bool same(const uint8_t *a, const uint8_t *b)
 }
 
 /* Takes the first port out of a set that has one. */
-static unsigned take_first(uint32_t *set)
+static unsigned take_first(uint64_t *set)
 {
-	unsigned i = (unsigned)__builtin_ctz(*set);
+	unsigned i = (unsigned)__builtin_ctzll(*set);
 
 	*set &= *set - 1;
 	return i;
@@ -74,7 +74,7 @@ void net_port_create(struct net_switch *s, unsigned port, const struct net_setup
 	void *ring, uint32_t size)
 {
 	struct net_port *p = &s->port[port];
-	uint32_t peers = 1u << port;
+	uint64_t peers = BIT64(port);
 
 	p->setup = *setup;
 	for (unsigned i = 0; i < setup->queues; i++)
@@ -85,11 +85,11 @@ void net_port_create(struct net_switch *s, unsigned port, const struct net_setup
 	p->used = true;
 	for (unsigned i = 0; i < NET_PORTS; i++)
 		if (s->port[i].used && s->port[i].setup.network == setup->network)
-			peers |= 1u << i;
+			peers |= BIT64(i);
 	__atomic_store_n(&p->peers, peers, __ATOMIC_RELEASE);
-	for (uint32_t left = peers & ~(1u << port); left != 0;)
+	for (uint64_t left = peers & ~BIT64(port); left != 0;)
 		__atomic_fetch_or(
-			&s->port[take_first(&left)].peers, 1u << port, __ATOMIC_RELEASE);
+			&s->port[take_first(&left)].peers, BIT64(port), __ATOMIC_RELEASE);
 }
 
 void net_port_destroy(struct net_switch *s, unsigned port)
@@ -99,7 +99,7 @@ void net_port_destroy(struct net_switch *s, unsigned port)
 	if (!p->used)
 		return;
 	for (unsigned i = 0; i < NET_PORTS; i++)
-		__atomic_fetch_and(&s->port[i].peers, ~(1u << port), __ATOMIC_RELEASE);
+		__atomic_fetch_and(&s->port[i].peers, ~BIT64(port), __ATOMIC_RELEASE);
 	net_lock(NET_TABLE);
 	__builtin_memset(p->learned, 0, sizeof(p->learned));
 	net_unlock(NET_TABLE);
@@ -254,7 +254,7 @@ static void learn(struct net_switch *s, unsigned port, const struct net_frame *f
 
 	if (same(source(f), p->setup.mac))
 		return;
-	for (uint32_t others = p->peers & ~(1u << port); others != 0;) {
+	for (uint64_t others = p->peers & ~BIT64(port); others != 0;) {
 		struct net_port *q = &s->port[take_first(&others)];
 		struct net_learned *l = find(s, q, source(f), vlan_of(f));
 
@@ -267,7 +267,7 @@ static void learn(struct net_switch *s, unsigned port, const struct net_frame *f
 /* Whose the address is, by configuration; NET_PORTS: nobody's. */
 static unsigned owner(const struct net_switch *s, unsigned port, const uint8_t *mac)
 {
-	for (uint32_t peers = s->port[port].peers; peers != 0;) {
+	for (uint64_t peers = s->port[port].peers; peers != 0;) {
 		unsigned i = take_first(&peers);
 
 		if (same(mac, s->port[i].setup.mac))
@@ -421,7 +421,7 @@ static bool member(const struct net_port *p, uint16_t vlan)
 
 static unsigned learned_at(struct net_switch *s, unsigned port, const struct net_frame *f)
 {
-	for (uint32_t peers = s->port[port].peers; peers != 0;) {
+	for (uint64_t peers = s->port[port].peers; peers != 0;) {
 		unsigned i = take_first(&peers);
 
 		if (find(s, &s->port[i], destination(f), vlan_of(f)) != NULL)
@@ -446,16 +446,16 @@ static unsigned look_up(struct net_switch *s, unsigned port, const struct net_fr
 }
 
 /* Of a set, those that may get what is in this VLAN. */
-static uint32_t receivers(const struct net_switch *s, uint32_t set, uint16_t vlan)
+static uint64_t receivers(const struct net_switch *s, uint64_t set, uint16_t vlan)
 {
-	uint32_t all = 0;
+	uint64_t all = 0;
 
 	while (set != 0) {
 		unsigned i = take_first(&set);
 
 		if (open_queues(&s->port[i]) != 0 && !is_down(&s->port[i]) &&
 			member(&s->port[i], vlan))
-			all |= 1u << i;
+			all |= BIT64(i);
 	}
 	return all;
 }
@@ -492,12 +492,12 @@ static unsigned queue_for(struct net_port *p, uint32_t flow)
 	return open != 0 ? (unsigned)__builtin_ctz(open) : NET_QUEUES;
 }
 
-uint32_t net_route(
+uint64_t net_route(
 	struct net_switch *s, unsigned port, unsigned queue, const struct net_frame *f)
 {
 	struct net_port *p = &s->port[port];
 	unsigned to = look_up(s, port, f);
-	uint32_t set = to == NET_PORTS ? p->peers : 1u << to;
+	uint64_t set = to == NET_PORTS ? p->peers : BIT64(to);
 
 	if (to == NET_PORTS &&
 		!budget_spend(&p->flood, net_now(), s->second / NET_FLOODED, NET_FLOOD_BURST)) {
@@ -509,7 +509,7 @@ uint32_t net_route(
 	count(&p->counters.sent_bytes, f->meta.length);
 	count(&p->counters.large, f->meta.gso != 0);
 	count(&p->counters.flooded, to == NET_PORTS);
-	return receivers(s, set & ~(1u << port), vlan_of(f));
+	return receivers(s, set & ~BIT64(port), vlan_of(f));
 }
 
 /* Of a large frame its segments count, also when the receiver takes it uncut. */

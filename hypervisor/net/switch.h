@@ -20,7 +20,7 @@
 #include "net/queue.h"
 #include "spec/net.h"
 
-#define NET_PORTS       (LIMIT_VMS * LIMIT_NETS)
+#define NET_PORTS       (LIMIT_VMS * LIMIT_NETS + LIMIT_ALL_VFS)
 #define NET_TABLE       NET_PORTS /* the lock of what was learned */
 #define NET_FRAME_MAX   65568u    /* bytes: the largest IP packet, its headers and a tag */
 #define NET_HEAD        256u      /* of a frame: what is looked at */
@@ -35,7 +35,7 @@
 #define NET_QUEUES      ((unsigned)LIMIT_VCPUS) /* of a port, for what it receives */
 #define NET_FLOWS       1024u /* a power of two: what a port remembers of flows */
 
-_Static_assert(NET_PORTS <= 32, "sets of ports are words");
+_Static_assert(NET_PORTS <= 64, "sets of ports are words");
 
 enum net_drop {
 	NET_DROP_FULL,    /* the receiver's queue */
@@ -93,7 +93,7 @@ struct net_port {
 	uint8_t filling; /* the one that a frame is put into; likewise */
 	uint32_t open;   /* queues whose driver takes frames; atomic */
 	bool down;       /* its link: nothing comes or goes; atomic */
-	uint32_t peers;  /* the ports of its network, itself among them; atomic */
+	uint64_t peers;  /* the ports of its network, itself among them; atomic */
 	struct net_setup setup;
 	struct net_queue queue[NET_QUEUES];
 	struct net_filter filter; /* with the lock of the port */
@@ -151,7 +151,7 @@ bool net_may_send(struct net_switch *s, unsigned port, uint32_t length);
  */
 bool net_admit(struct net_switch *s, unsigned port, struct net_frame *f, uint32_t *stripped);
 /* The ports that get it, which is counted and learned. queue: on which it was sent. */
-uint32_t net_route(
+uint64_t net_route(
 	struct net_switch *s, unsigned port, unsigned queue, const struct net_frame *f);
 /*
  * Room for it in a queue of a port of net_route, whose lock is held then, up to net_finish;

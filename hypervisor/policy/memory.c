@@ -62,6 +62,7 @@ uint64_t memory_pool_size(const struct vm_config *c)
 	uint64_t size = POOL_BASE_SIZE + (c->memory >> POOL_SHARE_SHIFT);
 
 	size += (uint64_t)(MEMORY_FIGURES_PAGES + MEMORY_TRACE_PAGES) * c->cpus * MEMORY_PAGE;
+	size += (uint64_t)net_list_vfs(&c->nets, c->nets.count) * MEMORY_VF;
 	if (memory_kept_size(c) == 0)
 		size += c->disk_memory;
 	if (c->vmx)
@@ -117,7 +118,7 @@ static unsigned own_queues(const struct vm_config *c)
 	unsigned queues = 0;
 
 	for (unsigned k = 0; k < c->nets.count; k++)
-		queues += net_config_queues(&c->nets.at[k], c->cpus);
+		queues += net_config_queues(&c->nets.at[k], c->cpus) + c->nets.at[k].vfs;
 	return queues;
 }
 

@@ -26,6 +26,7 @@
 	(512u << 10) /* frames that wait for a pair of queues of a network device */
 #define MEMORY_STREAM_RING (256u << 10) /* bytes under way in one direction of a stream */
 #define MEMORY_REMOTE_DISK (32u << 10)  /* of a disk that another VM serves: requests */
+#define MEMORY_VF          (16u << 10)  /* of a virtual function of a network device */
 /* RAM that moves: what L0 knows of it, and of each MEMORY_UNIT. */
 #define MEMORY_RAM_BOOKS   (8u << 10)
 #define MEMORY_RAM_CHUNK   8u

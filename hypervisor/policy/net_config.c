@@ -28,6 +28,8 @@ const struct setting net_settings[] = {
 		.help = "it may leave checksums and segments to the receiver"},
 	{ROW("root-port", SETTING_NUMBER, root_port), .max = LIMIT_ROOT_PORTS,
 		.help = "the root port that it is behind; 0: it is on bus 0"},
+	{ROW("vfs", SETTING_NUMBER, vfs), .max = LIMIT_VFS,
+		.help = "virtual functions (SR-IOV) that the guest may turn on"},
 	{ROW("attached", SETTING_SWITCH, attached), .initial = true,
 		.help = "it is there from the start"},
 	{.kind = SETTING_END},
@@ -47,6 +49,24 @@ uint64_t net_config_mac(const struct net_list *l, unsigned index, const char *vm
 	return UINT64_C(0x524e) << 32 | (hash & 0xffffffff);
 }
 
+/* The second byte counts on, so that those of devices with addresses in a row differ, too. */
+uint64_t net_config_vf_mac(uint64_t mac, unsigned number)
+{
+	uint64_t second = (mac + (UINT64_C(1) + number) * (UINT64_C(1) << 32)) & 0xff00000000;
+
+	return (mac & UINT64_C(0xff00ffffffff)) | second |
+	       (uint64_t)ETH_LOCAL << (ETH_MAC_SIZE - 1) * 8;
+}
+
+unsigned net_list_vfs(const struct net_list *l, unsigned index)
+{
+	unsigned vfs = 0;
+
+	for (unsigned i = 0; i < index; i++)
+		vfs += l->at[i].vfs;
+	return vfs;
+}
+
 unsigned net_config_queues(const struct net_config *c, unsigned cpus)
 {
 	return c->queues != 0 ? c->queues : cpus;
@@ -58,6 +78,9 @@ const char *net_config_error(const struct net_config *c)
 		return "the network device has no network";
 	if (!c->attached && c->root_port == 0)
 		return VM_NOT_ATTACHED;
+	if (c->vfs != 0 && c->root_port == 0)
+		return "only what is behind a root port ('root-port') has virtual functions "
+		       "('vfs')";
 	if (c->trunk && c->vlan != 0)
 		return "a trunk has no VLAN of its own";
 	return NULL;

@@ -22,6 +22,7 @@ struct net_config {
 	uint32_t mtu;
 	uint32_t queues;    /* pairs; 0: one for each vCPU */
 	uint32_t root_port; /* it is in that slot; 0: on bus 0 */
+	uint32_t vfs;       /* virtual functions that it may have */
 	bool attached;      /* it is there from the start */
 	bool trunk;         /* VLANs by tags */
 	bool spoof;         /* it may send from other addresses than its own */
@@ -43,7 +44,13 @@ extern const struct setting net_settings[];
 /* The address that a device has: its own, or one that follows from names. */
 uint64_t net_config_mac(const struct net_list *l, unsigned index, const char *vm);
 
-/* How many pairs of queues it has in a VM with so many vCPUs. */
+/* The address of its virtual function `number`, from 0 on, that follows from its own. */
+uint64_t net_config_vf_mac(uint64_t mac, unsigned number);
+
+/* The virtual functions of all devices in front of this one; of all with index l->count. */
+unsigned net_list_vfs(const struct net_list *l, unsigned index);
+
+/* How many pairs of queues it has in a VM with so many vCPUs. Virtual functions have one. */
 unsigned net_config_queues(const struct net_config *c, unsigned cpus);
 
 /* Why values that are right by themselves do not go together; NULL when they do. */

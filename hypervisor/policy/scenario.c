@@ -33,15 +33,45 @@ static bool parse_settings(struct scenario *s, struct text *rest, struct vm_conf
 	return true;
 }
 
+/* Address k of a network device: its own, and those of its virtual functions. */
+static uint64_t address_of(const struct vm_config *c, unsigned net, unsigned k)
+{
+	uint64_t mac = net_config_mac(&c->nets, net, c->name);
+
+	return k == 0 ? mac : net_config_vf_mac(mac, k - 1);
+}
+
+static bool share_an_address(
+	const struct vm_config *a, unsigned i, const struct vm_config *b, unsigned j)
+{
+	for (unsigned k = 0; k <= a->nets.at[i].vfs; k++)
+		for (unsigned m = 0; m <= b->nets.at[j].vfs; m++)
+			if (address_of(a, i, k) == address_of(b, j, m))
+				return true;
+	return false;
+}
+
 /* Whether a network device of the VM has an address that another one has. */
 static bool address_taken(const struct vm_config *a, const struct vm_config *b)
 {
 	for (unsigned i = 0; i < a->nets.count; i++)
 		for (unsigned j = 0; j < b->nets.count; j++)
-			if ((a != b || i != j) && net_config_mac(&a->nets, i, a->name) ==
-							  net_config_mac(&b->nets, j, b->name))
+			if ((a != b || i != j) && share_an_address(a, i, b, j))
 				return true;
 	return false;
+}
+
+#define TOO_MANY_VFS "all VMs together may have 32 virtual functions of network devices ('vfs')"
+_Static_assert(LIMIT_ALL_VFS == 32, "the words above");
+
+/* With those of one VM more. */
+static bool too_many_vfs(const struct scenario *s, const struct vm_config *c)
+{
+	unsigned vfs = net_list_vfs(&c->nets, c->nets.count);
+
+	for (unsigned i = 0; i < s->vm_count; i++)
+		vfs += net_list_vfs(&s->vms[i].config.nets, s->vms[i].config.nets.count);
+	return vfs > LIMIT_ALL_VFS;
 }
 
 static bool addresses_taken(const struct scenario *s, const struct vm_config *c)
@@ -62,6 +92,8 @@ static const char *add_vm(
 		return "too many VMs";
 	if (addresses_taken(s, c))
 		return "another network device has the MAC address of one of its";
+	if (too_many_vfs(s, c))
+		return TOO_MANY_VFS;
 	for (unsigned i = 0; i < s->vm_count; i++)
 		if (vm_config_share(&s->vms[i].config, c))
 			return "another VM has one of its devices";
@@ -479,6 +511,8 @@ static const char *define_error(
 	error = slots_error(&s->vms[like], c);
 	if (error != NULL)
 		return error;
+	if (too_many_vfs(s, c))
+		return TOO_MANY_VFS;
 	return addresses_taken(s, c)
 		       ? "another network device has the MAC address of one of its"
 		       : NULL;

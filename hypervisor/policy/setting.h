@@ -58,7 +58,7 @@ struct setting {
 #define SETTING_ALL_FUNCTIONS UINT64_MAX
 
 /* Enough for each text that says what a value must be. */
-#define SETTING_TEXT_SIZE 1536
+#define SETTING_TEXT_SIZE 1600
 
 /* Why a text is refused. */
 struct refusal {

@@ -140,8 +140,13 @@ static const char *nets_error(const struct vm_config *c)
 		if (port != 0 && net_list_at_port(&c->nets, port) != &c->nets.at[i])
 			return VM_SLOT_TAKEN;
 	}
+	if (net_list_vfs(&c->nets, c->nets.count) > LIMIT_VM_VFS)
+		return "the network devices of a VM may have 14 virtual functions ('vfs') "
+		       "together";
 	return NULL;
 }
+
+_Static_assert(LIMIT_VM_VFS == 14, "the words above");
 
 const char *vm_config_error(const struct vm_config *c)
 {

@@ -122,7 +122,7 @@ static enum virtio_result send(struct virtio_net *n, struct virtq *q, uint64_t *
 	if (!n->sending)
 		result = begin_sending(n, q);
 	while (result == VIRTIO_DONE && n->targets != 0) {
-		unsigned port = (unsigned)__builtin_ctz(n->targets);
+		unsigned port = (unsigned)__builtin_ctzll(n->targets);
 
 		if (*budget == 0)
 			return VIRTIO_MORE;
@@ -458,8 +458,9 @@ static void put16(uint8_t *at, uint16_t v)
 	at[1] = (uint8_t)(v >> 8);
 }
 
-bool virtio_net_create(struct virtio_net *n, struct platform *p, uint16_t bdf,
-	struct net_switch *net, unsigned port, uint64_t refused)
+/* What it is. */
+static const struct virtio_kind *begin(
+	struct virtio_net *n, struct net_switch *net, unsigned port)
 {
 	const struct net_setup *c = &net->port[port].setup;
 
@@ -474,8 +475,14 @@ bool virtio_net_create(struct virtio_net *n, struct platform *p, uint16_t bdf,
 		.config_size = VIRTIO_NET_CONFIG_SIZE,
 		.ops = &ops,
 	};
-	if (!virtio_create(&n->v, &n->kind, p, bdf))
-		return false;
+	return &n->kind;
+}
+
+/* What the driver reads. */
+static bool end(struct virtio_net *n, uint64_t refused)
+{
+	const struct net_setup *c = &port_of(n)->setup;
+
 	n->v.offered &= ~refused;
 	__builtin_memset(n->v.config, 0, sizeof(n->v.config));
 	__builtin_memcpy(n->v.config + VIRTIO_NET_CONFIG_MAC, c->mac, ETH_MAC_SIZE);
@@ -483,6 +490,19 @@ bool virtio_net_create(struct virtio_net *n, struct platform *p, uint16_t bdf,
 	put16(n->v.config + VIRTIO_NET_CONFIG_PAIRS, c->queues);
 	put16(n->v.config + VIRTIO_NET_CONFIG_MTU, c->mtu);
 	return true;
+}
+
+bool virtio_net_create(struct virtio_net *n, struct platform *p, uint16_t bdf,
+	struct net_switch *net, unsigned port, uint64_t refused)
+{
+	return virtio_create(&n->v, begin(n, net, port), p, bdf) && end(n, refused);
+}
+
+bool virtio_net_create_vf(struct virtio_net *n, const struct virtio_net *physical,
+	unsigned number, unsigned port, uint64_t refused)
+{
+	return virtio_create_vf(&n->v, begin(n, physical->net, port), &physical->v, number) &&
+	       end(n, refused);
 }
 
 bool virtio_net_link(const struct virtio_net *n)

@@ -33,7 +33,7 @@ struct virtio_net {
 	struct virtio_net_state s;
 	/* The frame that is being sent: of the chain that is taken. */
 	bool sending;
-	uint32_t targets; /* ports that do not have it yet */
+	uint64_t targets; /* ports that do not have it yet */
 	struct net_frame frame;
 	struct virtq_cursor body; /* what follows its head */
 	/* The oldest frame that was received on each queue: the next segment of it. */
@@ -49,6 +49,13 @@ struct virtio_net {
  */
 bool virtio_net_create(struct virtio_net *n, struct platform *p, uint16_t bdf,
 	struct net_switch *net, unsigned port, uint64_t refused);
+
+/*
+ * A virtual function of another one, which virtio_offer_vfs has made physical; likewise, with a
+ * port of its own.
+ */
+bool virtio_net_create_vf(struct virtio_net *n, const struct virtio_net *physical,
+	unsigned number, unsigned port, uint64_t refused);
 
 /* Its link is up, as it is at first, or down: no frame comes or goes. The driver is told. */
 void virtio_net_set_link(struct virtio_net *n, bool up);

@@ -380,17 +380,21 @@ static bool add_capabilities(struct virtio *v)
 	       vpci_add_msix(v->function, BAR, MSIX_TABLE, MSIX_PENDING, k->queues + 1u);
 }
 
-bool virtio_pci_add(struct virtio *v, uint16_t bdf)
+/* A virtual function has its identifiers from the capability of the physical one. */
+bool virtio_pci_add(struct virtio *v, uint16_t bdf, struct vpci_function *physical)
 {
+	uint16_t device = (uint16_t)(VIRTIO_PCI_DEVICE + v->kind->type);
+	bool virtual = physical != NULL;
 	const struct vpci_id id = {
 		.bdf = bdf,
-		.vendor = VIRTIO_PCI_VENDOR,
-		.device = (uint16_t)(VIRTIO_PCI_DEVICE + v->kind->type),
+		.vendor = virtual ? PCI_NO_VENDOR : VIRTIO_PCI_VENDOR,
+		.device = virtual ? PCI_NO_VENDOR : device,
 		.subvendor = VIRTIO_PCI_VENDOR,
-		.subsystem = (uint16_t)(VIRTIO_PCI_DEVICE + v->kind->type),
+		.subsystem = device,
 		.class = v->kind->class,
 		.revision = VIRTIO_PCI_REVISION,
-		.pin = 1,
+		.pin = virtual ? 0 : 1,
+		.physical = physical,
 	};
 
 	v->function = vpci_add(v->platform, &id, &ops, v);

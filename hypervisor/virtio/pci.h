@@ -11,9 +11,13 @@
 #include <stdint.h>
 
 struct virtio;
+struct vpci_function;
 
-/* Adds the function. False: no room on the bus. */
-bool virtio_pci_add(struct virtio *v, uint16_t bdf);
+/*
+ * Adds the function; physical: it is a virtual one of that, else NULL. False: no room on the
+ * bus.
+ */
+bool virtio_pci_add(struct virtio *v, uint16_t bdf, struct vpci_function *physical);
 /* The pin follows the ISR status. */
 void virtio_pci_update_pin(struct virtio *v);
 

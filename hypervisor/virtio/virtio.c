@@ -17,8 +17,8 @@
 	(VIRTIO_F_VERSION_1 | VIRTIO_F_RING_PACKED | VIRTIO_F_INDIRECT_DESC | \
 		VIRTIO_F_EVENT_IDX | VIRTIO_F_RING_RESET | VIRTIO_F_NOTIFICATION_DATA)
 
-bool virtio_create(
-	struct virtio *v, const struct virtio_kind *kind, struct platform *p, uint16_t bdf)
+static bool create(struct virtio *v, const struct virtio_kind *kind, struct platform *p,
+	uint16_t bdf, struct vpci_function *physical)
 {
 	v->kind = kind;
 	v->platform = p;
@@ -31,10 +31,29 @@ bool virtio_create(
 		v->queue[i].platform = p;
 		v->queue[i].bdf = bdf;
 	}
-	if (!virtio_pci_add(v, bdf))
+	if (!virtio_pci_add(v, bdf, physical))
 		return false;
 	virtio_reset(v);
 	return true;
+}
+
+bool virtio_create(
+	struct virtio *v, const struct virtio_kind *kind, struct platform *p, uint16_t bdf)
+{
+	return create(v, kind, p, bdf, NULL);
+}
+
+void virtio_offer_vfs(struct virtio *v, unsigned vfs, unsigned first)
+{
+	vpci_add_sriov(v->function, vfs, first, (uint16_t)(VIRTIO_PCI_DEVICE + v->kind->type));
+	v->offered |= VIRTIO_F_SR_IOV;
+}
+
+bool virtio_create_vf(struct virtio *v, const struct virtio_kind *kind,
+	const struct virtio *physical, unsigned number)
+{
+	return create(v, kind, physical->platform, vpci_vf_place(physical->function, number),
+		physical->function);
 }
 
 /* ---- status ---- */

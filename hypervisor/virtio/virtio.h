@@ -107,6 +107,13 @@ struct virtio {
  */
 bool virtio_create(
 	struct virtio *v, const struct virtio_kind *kind, struct platform *p, uint16_t bdf);
+/*
+ * It may have virtual functions of its kind: vpci_add_sriov. Then virtio_create_vf makes each,
+ * as virtio_create does.
+ */
+void virtio_offer_vfs(struct virtio *v, unsigned vfs, unsigned first);
+bool virtio_create_vf(struct virtio *v, const struct virtio_kind *kind,
+	const struct virtio *physical, unsigned number);
 
 /* ---- for the device ---- */
 

@@ -76,7 +76,7 @@ static void put_link(struct vm *vm, unsigned net)
 	dev_lock(vm->platform);
 	other = devices_has_net(vm, net) && virtio_net_link(n) != up;
 	if (devices_has_net(vm, net))
-		virtio_net_set_link(n, up);
+		devices_put_link(vm, net);
 	dev_unlock(vm->platform);
 	if (other)
 		vcpu_touched_devices(vm->vcpus[0]);

@@ -19,6 +19,7 @@
 #include "vm/network.h"
 #include "vm/ram.h"
 #include "vm/streams.h"
+#include "vm/vfs.h"
 #include "vm/vm_log.h"
 #include "vm/vm_int.h"
 
@@ -159,7 +160,7 @@ bool devices_create(struct vm *vm, const struct vm_images *images)
 	}
 	create_cdroms(vm, images);
 	note_ports(d, images);
-	return true;
+	return vfs_create(vm);
 }
 
 uint16_t device_place(unsigned place, uint32_t root_port)
@@ -201,16 +202,30 @@ static void fill_ports(struct vm *vm)
 			vport_fill(vm->platform, vm->config.nets.at[i].root_port);
 }
 
+static uint64_t refused(const struct net_config *c)
+{
+	return c->offload ? 0 : NET_OFFLOADS;
+}
+
 static bool add_net(struct vm *vm, unsigned i)
 {
 	struct virtio_net *n = &vm->devices->net[i];
 	const struct net_config *c = &vm->config.nets.at[i];
 
 	if (!virtio_net_create(n, vm->platform, device_place(PLACE_NETS + i, c->root_port),
-		    network_switch(), network_port(vm->id, i), c->offload ? 0 : NET_OFFLOADS))
+		    network_switch(), network_port(vm->id, i), refused(c)) ||
+		!vfs_add(vm, i, refused(c)))
 		return false;
-	virtio_net_set_link(n, changes_link(life_images(vm->id), i));
+	devices_put_link(vm, i);
 	return true;
+}
+
+void devices_put_link(struct vm *vm, unsigned net)
+{
+	bool up = changes_link(life_images(vm->id), net);
+
+	virtio_net_set_link(&vm->devices->net[net], up);
+	vfs_set_link(vm, net, up);
 }
 
 static bool add_disk(struct vm *vm, unsigned i)
@@ -342,6 +357,7 @@ void devices_arrived(struct vm *vm)
 	for (unsigned i = 0; i < d->net_count; i++)
 		if (devices_has_net(vm, i))
 			virtio_net_arrived(&d->net[i]);
+	vfs_arrived(vm);
 	dev_unlock(vm->platform);
 }
 
@@ -391,6 +407,7 @@ static void take_out(struct vm *vm, unsigned port)
 	if (disk == d->disk_count) {
 		net_port_link(network_switch(), network_port(vm->id, net_at(vm, port)), false);
 		v = &d->net[net_at(vm, port)].v;
+		vfs_remove(vm, net_at(vm, port));
 	} else {
 		v = &d->blk[disk].v;
 	}
@@ -454,6 +471,7 @@ void devices_get_state(struct vm *vm, struct devices_state *s)
 		virtio_get_state(&d->net[i].v, &s->net[i].virtio);
 		virtio_net_get_state(&d->net[i], &s->net[i].net);
 	}
+	vfs_get_state(vm, s->vf);
 	dev_unlock(vm->platform);
 }
 
@@ -477,7 +495,7 @@ static bool set(const struct vm *vm, const struct devices_state *s)
 		ok = !devices_has_net(vm, i) ||
 		     (virtio_set_state(&d->net[i].v, &s->net[i].virtio) &&
 			     virtio_net_set_state(&d->net[i], &s->net[i].net));
-	return ok;
+	return ok && vfs_set_state(vm, s->vf);
 }
 
 bool devices_set_state(struct vm *vm, const struct devices_state *s)

@@ -52,6 +52,7 @@ struct vm_devices {
 	struct virtio_scsi scsi; /* count 0: there is none */
 	unsigned net_count;
 	struct virtio_net net[LIMIT_NETS];
+	struct virtio_net *vf; /* virtual functions of all of these, one device after another */
 	struct passed_devices passed; /* of the machine */
 	uint32_t out,
 		leaving; /* root ports, bits: what is not there; the guest was asked for */
@@ -71,6 +72,7 @@ struct devices_state {
 	struct blk_remote_state remote[LIMIT_DISKS];
 	struct virtio_scsi_state scsi; /* what is on CD-ROMs does not change */
 	struct device_net_state net[LIMIT_NETS];
+	struct device_net_state vf[LIMIT_VM_VFS];
 };
 
 /* At the VM's creation, before devices_reset. The images stay. False: its pool is too small. */
@@ -107,6 +109,8 @@ bool devices_detach(struct vm *vm, unsigned port, bool force);
 /* The guest has turned the slot off. */
 void devices_slot_off(struct vm *vm, unsigned port);
 bool devices_has_net(const struct vm *vm, unsigned net);
+/* Of a network device that is there: its link is as the VM's changes say. */
+void devices_put_link(struct vm *vm, unsigned net);
 
 void devices_get_state(struct vm *vm, struct devices_state *s);
 /* After platform_set_state. False: a device cannot be in this state. */

@@ -15,10 +15,14 @@
 #include "vm/sched.h"
 #include "vm/vcpu.h"
 
+#define FIRST_VF_PORT (LIMIT_VMS * LIMIT_NETS)
+
 /* In the image, so that each VM's address space has it; queues are mapped there. */
 static struct net_switch all;
 static struct spinlock locks[NET_PORTS + 1];
 static uint8_t vcpus[LIMIT_VMS];
+static uint8_t vf_port[LIMIT_VMS][LIMIT_VM_VFS]; /* 0: it has no port */
+static uint8_t vf_vm[LIMIT_ALL_VFS];             /* whose the ports behind those are */
 static struct hpa queues;
 static uint64_t queues_size;
 static unsigned first_queue[SCENARIO_MAX_VMS + 1]; /* of the VM in a place */
@@ -43,7 +47,7 @@ uint64_t net_now(void)
 /* Drivers have the queue of a pair's number on the vCPU of that number. */
 void net_arrived(unsigned port, unsigned queue)
 {
-	unsigned vm = port / LIMIT_NETS;
+	unsigned vm = port < FIRST_VF_PORT ? port / LIMIT_NETS : vf_vm[port - FIRST_VF_PORT];
 
 	sched_post(vm, queue % vcpus[vm], EVENT_NET);
 }
@@ -58,6 +62,11 @@ struct net_switch *network_switch(void)
 unsigned network_port(unsigned vm, unsigned index)
 {
 	return vm * LIMIT_NETS + index;
+}
+
+unsigned network_vf_port(unsigned vm, unsigned vf)
+{
+	return vf_port[vm][vf];
 }
 
 const struct net_counters *network_counters(unsigned vm, unsigned index)
@@ -91,14 +100,12 @@ static uint8_t number_of(const struct scenario *s, const char *name)
 	return number;
 }
 
-static void create_port(
-	const struct scenario *s, unsigned vm, unsigned i, unsigned count, uint8_t *ring)
+/* With `count` pairs of queues and this address; the rest is as the device's settings say. */
+static void create_port(const struct net_config *n, uint8_t network, unsigned port,
+	unsigned count, uint64_t mac, uint8_t *ring)
 {
-	const struct vm_config *c = &s->vms[vm].config;
-	const struct net_config *n = &c->nets.at[i];
-	uint64_t mac = net_config_mac(&c->nets, i, c->name);
 	struct net_setup setup = {
-		.network = number_of(s, n->network),
+		.network = network,
 		.trunk = n->trunk,
 		.spoof = n->spoof,
 		.vlan = (uint16_t)n->vlan,
@@ -110,7 +117,48 @@ static void create_port(
 
 	for (unsigned b = 0; b < ETH_MAC_SIZE; b++)
 		setup.mac[b] = (uint8_t)(mac >> (40 - 8 * b));
-	net_port_create(&all, network_port(vm, i), &setup, ring, MEMORY_NET_QUEUE);
+	net_port_create(&all, port, &setup, ring, MEMORY_NET_QUEUE);
+}
+
+/* A port for a virtual function; false: there is none. */
+static bool take_vf_port(unsigned vm, unsigned vf)
+{
+	unsigned i = 0;
+
+	while (i < LIMIT_ALL_VFS && all.port[FIRST_VF_PORT + i].used)
+		i++;
+	if (i == LIMIT_ALL_VFS)
+		return false;
+	vf_vm[i] = (uint8_t)vm;
+	vf_port[vm][vf] = (uint8_t)(FIRST_VF_PORT + i);
+	return true;
+}
+
+static uint8_t *ring_of(unsigned queue)
+{
+	return (uint8_t *)direct_va(queues) + (uint64_t)queue * MEMORY_NET_QUEUE;
+}
+
+/* The ports of a device and its virtual functions, which have a pair of queues each. */
+static bool create_ports(const struct scenario *s, unsigned vm, unsigned i, unsigned *next)
+{
+	const struct vm_config *c = &s->vms[vm].config;
+	const struct net_config *n = &c->nets.at[i];
+	unsigned count = net_config_queues(n, c->cpus), first = net_list_vfs(&c->nets, i);
+	uint64_t mac = net_config_mac(&c->nets, i, c->name);
+	uint8_t network = number_of(s, n->network);
+
+	if (count + n->vfs > first_queue[vm + 1] - *next)
+		return false;
+	create_port(n, network, network_port(vm, i), count, mac, ring_of(*next));
+	*next += count;
+	for (unsigned k = 0; k < n->vfs; k++, (*next)++) {
+		if (!take_vf_port(vm, first + k))
+			return false;
+		create_port(n, network, vf_port[vm][first + k], 1, net_config_vf_mac(mac, k),
+			ring_of(*next));
+	}
+	return true;
 }
 
 static bool take_queues(const struct scenario *s)
@@ -142,15 +190,9 @@ bool network_define(const struct scenario *s, unsigned vm)
 	unsigned next = first_queue[vm];
 
 	vcpus[vm] = (uint8_t)c->cpus;
-	for (unsigned i = 0; i < c->nets.count; i++) {
-		unsigned count = net_config_queues(&c->nets.at[i], c->cpus);
-
-		if (count > first_queue[vm + 1] - next)
+	for (unsigned i = 0; i < c->nets.count; i++)
+		if (!create_ports(s, vm, i, &next))
 			return false;
-		create_port(s, vm, i, count,
-			(uint8_t *)direct_va(queues) + (uint64_t)next * MEMORY_NET_QUEUE);
-		next += count;
-	}
 	return true;
 }
 
@@ -158,6 +200,10 @@ void network_forget(unsigned vm)
 {
 	for (unsigned i = 0; i < LIMIT_NETS; i++)
 		net_port_destroy(&all, network_port(vm, i));
+	for (unsigned i = 0; i < LIMIT_VM_VFS && vf_port[vm][i] != 0; i++) {
+		net_port_destroy(&all, vf_port[vm][i]);
+		vf_port[vm][i] = 0;
+	}
 }
 
 bool network_create(const struct scenario *s)
@@ -183,4 +229,6 @@ void network_vm_ended(unsigned vm)
 	for (unsigned i = 0; i < LIMIT_NETS; i++)
 		for (unsigned q = 0; q < all.port[network_port(vm, i)].setup.queues; q++)
 			net_port_close(&all, network_port(vm, i), q);
+	for (unsigned i = 0; i < LIMIT_VM_VFS && vf_port[vm][i] != 0; i++)
+		net_port_close(&all, vf_port[vm][i], 0);
 }

@@ -15,7 +15,8 @@
 /* Before the first VM is created; boot address space. False: no memory; the log says so. */
 bool network_create(const struct scenario *s);
 /* The ports of a VM that has come to a place, as its settings say. False: it needs more queues
- * than a place has; some ports may be there. */
+ * than a place has, or the switch has no ports for its virtual functions; some ports may be
+ * there. */
 bool network_define(const struct scenario *s, unsigned vm);
 /* It has gone, and no CPU runs it. */
 void network_forget(unsigned vm);
@@ -26,6 +27,8 @@ void network_vm_ended(unsigned vm);
 
 struct net_switch *network_switch(void);
 unsigned network_port(unsigned vm, unsigned index);
+/* Of a virtual function, which the VM has counted through all its devices. */
+unsigned network_vf_port(unsigned vm, unsigned vf);
 const struct net_counters *network_counters(unsigned vm, unsigned index);
 
 #endif

@@ -154,7 +154,7 @@ static inline struct virtio_net_hdr tcp(
 		.csum_offset = 16};
 }
 
-static inline uint32_t send_tcp_to_us(uint32_t payload, uint16_t mss)
+static inline uint64_t send_tcp_to_us(uint32_t payload, uint16_t mss)
 {
 	struct virtio_net_hdr h = tcp(payload, mss, 1, 0);
 	const struct net_meta m = {.flags = h.flags,

@@ -101,11 +101,12 @@ static inline uint32_t net_fill(
 
 /* As a device does it, from bytes in one piece, on one of its queues. The ports that got a
  * copy. */
-static inline uint32_t net_send_on(unsigned port, unsigned queue, const uint8_t *bytes,
+static inline uint64_t net_send_on(unsigned port, unsigned queue, const uint8_t *bytes,
 	uint32_t length, const struct net_meta *meta)
 {
 	struct net_frame f;
-	uint32_t stripped, set, got = 0;
+	uint32_t stripped;
+	uint64_t set, got = 0;
 
 	memset(&f, 0, sizeof(f));
 	if (meta != NULL)
@@ -125,12 +126,12 @@ static inline uint32_t net_send_on(unsigned port, unsigned queue, const uint8_t 
 		memcpy(at, f.head, f.size);
 		memcpy(at + f.size, bytes + stripped + f.size, f.meta.length - f.size);
 		net_finish(&net, to, &f, true);
-		got |= 1u << to;
+		got |= BIT64(to);
 	}
 	return got;
 }
 
-static inline uint32_t net_send(
+static inline uint64_t net_send(
 	unsigned port, const uint8_t *bytes, uint32_t length, const struct net_meta *meta)
 {
 	return net_send_on(port, 0, bytes, length, meta);

@@ -22,20 +22,20 @@ static int setup_lan(void **state)
 	return 0;
 }
 
-static uint32_t frame(unsigned from, uint8_t to, uint32_t length)
+static uint64_t frame(unsigned from, uint8_t to, uint32_t length)
 {
 	net_fill(bytes, length, to, (uint8_t)from, ETH_TYPE_IPV4);
 	return net_send(from, bytes, length, NULL);
 }
 
-static uint32_t broadcast(unsigned from, uint8_t source)
+static uint64_t broadcast(unsigned from, uint8_t source)
 {
 	net_fill(bytes, 100, 0, source, ETH_TYPE_IPV4);
 	memset(bytes, 0xff, ETH_MAC_SIZE);
 	return net_send(from, bytes, 100, NULL);
 }
 
-static uint32_t tagged(unsigned from, uint8_t to, uint16_t tci)
+static uint64_t tagged(unsigned from, uint8_t to, uint16_t tci)
 {
 	net_fill(bytes, 100, to, (uint8_t)from, ETH_TYPE_VLAN);
 	bytes[14] = (uint8_t)(tci >> 8);
@@ -286,7 +286,7 @@ static void impossible_lengths_are_refused(void **state)
 	assert_int_equal(dropped(0, NET_DROP_BAD), 4);
 }
 
-static uint32_t large(unsigned from, uint8_t to, uint32_t payload, uint16_t mss)
+static uint64_t large(unsigned from, uint8_t to, uint32_t payload, uint16_t mss)
 {
 	const struct net_meta m = {.flags = VIRTIO_NET_NEEDS_CSUM,
 		.gso = VIRTIO_NET_GSO_TCPV4,

@@ -558,7 +558,7 @@ static void the_longest_texts_fit(void **state)
 	set_longest_nets(&c.nets);
 	for (const struct setting *row = vm_settings; row->kind != SETTING_END; row++) {
 		assert_true(setting_format(row, &c, text, sizeof(text)) <
-			    (row->kind == SETTING_NETS ? 896 : 256));
+			    (row->kind == SETTING_NETS ? 960 : 256));
 		setting_describe(row, text, sizeof(text));
 		assert_true(strlen(text) < 128);
 	}

@@ -91,7 +91,8 @@ static void make(struct sender *s, struct net_frame *f)
 static void send(struct sender *s)
 {
 	struct net_frame f;
-	uint32_t stripped, set;
+	uint32_t stripped;
+	uint64_t set;
 
 	make(s, &f);
 	if (!net_may_send(&net, s->port, f.meta.length) ||

@@ -134,9 +134,10 @@ static void start_ports(void)
 {
 	for (unsigned i = 1; i <= PORTS; i++)
 		assert_true(vport_add(&machine, i, PCI_BDF(0, 1, i - 1)));
-	come(1);
-	vport_fill(&machine, 1);
-	board[1].f = NULL;
+	for (unsigned i = 1; i <= PORTS; i++) {
+		come(i);
+		vport_fill(&machine, i);
+	}
 	vpci_assign(&machine);
 }
 
