@@ -1038,7 +1038,7 @@ come_and_go() { # ROUNDS
 		printf 'networks: [lan]\nmachine: {cpus: 2}\nvms:\n'
 		printf '  - {name: linux, kernel: %s, initrd: %s, memory: 128M, root-ports: 2, disks: [{scratch: 1M, root-port: 1, attached: off}],\n' \
 			"$PWD/$B/debian/vmlinux" "$PWD/$B/debian/devices.cpio"
-		printf '     nets: [{network: lan, root-port: 2, attached: off}], cmdline: "%s quiet try=slots addr=10.0.0.1 rounds=%d"}\n' "$LINUX" "$1"
+		printf '     nets: [{network: lan, root-port: 2, vfs: 2, attached: off}], cmdline: "%s quiet try=slots addr=10.0.0.1 rounds=%d"}\n' "$LINUX" "$1"
 		printf '  - {name: peer, start: off, kernel: %s, initrd: %s, memory: 128M, nets: [lan],\n' \
 			"$PWD/$B/debian/vmlinux" "$PWD/$B/debian/devices.cpio"
 		printf '     cmdline: "%s quiet try=ping addr=10.0.0.2 peer=10.0.0.1"}\n' "$LINUX"

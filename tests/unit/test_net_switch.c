@@ -437,6 +437,25 @@ static void a_frame_on_its_way_does_not_reach_another_network(void **state)
 	assert_null(net_begin(&net, 2, &f));
 }
 
+static void the_last_ports_are_like_the_first(void **state)
+{
+	struct net_setup setup = {.network = 1, .mtu = ETH_MTU_DEFAULT, .queues = 1};
+	unsigned last = NET_PORTS - 1;
+
+	(void)state;
+	for (unsigned i = 0; i < 2; i++) {
+		net_mac(setup.mac, (uint8_t)(last - i));
+		net_port_create(&net, last - i, &setup, net_rings[4 + i], NET_RING);
+		net_port_open(&net, last - i, 0);
+	}
+	assert_int_equal(frame(0, (uint8_t)last, 100), BIT64(last));
+	assert_int_equal(frame(last, (uint8_t)(last - 1), 100), BIT64(last - 1));
+	assert_int_equal(frame(last, 0, 100), BIT64(0));
+	assert_true(broadcast(last, (uint8_t)last) == (0xf | BIT64(last - 1)));
+	net_port_destroy(&net, last);
+	assert_true(broadcast(0, 0) == (0xe | BIT64(last - 1)));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -444,6 +463,7 @@ int main(void)
 			a_port_that_has_gone_gets_nothing_and_leaves_nothing, setup_lan),
 		cmocka_unit_test_setup(
 			a_frame_on_its_way_does_not_reach_another_network, setup_lan),
+		cmocka_unit_test_setup(the_last_ports_are_like_the_first, setup_lan),
 		cmocka_unit_test_setup(a_frame_goes_to_the_port_of_its_address, setup_lan),
 		cmocka_unit_test_setup(a_broadcast_goes_to_all_others, setup_lan),
 		cmocka_unit_test_setup(networks_are_isolated, setup_lan),

@@ -194,6 +194,27 @@ static void network_devices_need_memory_that_is_nobodys(void **state)
 	assert_int_equal(memory_nets_size(list, 2, 0), 0);
 }
 
+static void virtual_functions_have_a_queue_and_memory_each(void **state)
+{
+	uint64_t pool, all;
+
+	(void)state;
+	all = machine(1, 64 * MIB);
+	pool = memory_pool_size(&vms[0]);
+	vms[0].nets.count = 1;
+	vms[0].nets.at[0].vfs = 7;
+	assert_int_equal(memory_nets_queues(list, 1, 1, 0), 8);
+	vms[0].cpus = 2;
+	assert_int_equal(memory_nets_queues(list, 1, 1, 0), 9);
+	vms[0].cpus = 1;
+	vms[0].nets.at[0].vfs = 1000; /* more than there may be: sizes are rounded */
+	assert_true(memory_pool_size(&vms[0]) >= pool + 1000ull * MEMORY_VF);
+	assert_true(memory_of_machine(10 * MIB, list, 1, 1) >=
+		    all + 1001ull * MEMORY_NET_QUEUE + 1000ull * MEMORY_VF);
+	vms[0].nets.at[0].vfs = 0;
+	vms[0].nets.count = 0;
+}
+
 static void places_for_more_vms_are_as_large_as_the_largest(void **state)
 {
 	uint64_t both, third;
@@ -226,6 +247,7 @@ int main(void)
 		cmocka_unit_test(streams_to_servers_of_disks_need_memory_that_is_nobodys),
 		cmocka_unit_test(all_vms_fit_beside_the_hole),
 		cmocka_unit_test(network_devices_need_memory_that_is_nobodys),
+		cmocka_unit_test(virtual_functions_have_a_queue_and_memory_each),
 		cmocka_unit_test(places_for_more_vms_are_as_large_as_the_largest),
 	};
 
