@@ -5,6 +5,7 @@
 #include "cpu/asm.h"
 #include "cpu/machine.h"
 #include "cpu/mux.h"
+#include "lib/fmt.h"
 #include "mm/page.h"
 #include "vm/devices.h"
 #include "vm/explain.h"
@@ -72,7 +73,8 @@ static void stat_vcpu(const struct vm *vm, const struct vcpu *vcpu)
 }
 
 /* Of a network device: what it did, and why frames were dropped. */
-static void stat_net(const struct vm *vm, unsigned index)
+/* Of a network device, or a virtual function of one. */
+static void stat_port(const struct vm *vm, const char *name, const struct net_counters *c)
 {
 	static const char *const why[NET_DROPS] = {
 		[NET_DROP_FULL] = "full",
@@ -84,16 +86,29 @@ static void stat_net(const struct vm *vm, unsigned index)
 		[NET_DROP_BUFFERS] = "buffers",
 		[NET_DROP_LINK] = "link",
 	};
-	const struct net_counters *c = network_counters(vm->id, index);
 
-	mux_record("stat vm=%s net%u_sent_frames=%lu net%u_sent_bytes=%lu net%u_sent_large=%lu "
-		   "net%u_received_frames=%lu net%u_received_bytes=%lu net%u_flooded=%lu",
-		vm->config.name, index, c->sent_frames, index, c->sent_bytes, index, c->large,
-		index, c->received_frames, index, c->received_bytes, index, c->flooded);
+	mux_record("stat vm=%s %s_sent_frames=%lu %s_sent_bytes=%lu %s_sent_large=%lu "
+		   "%s_received_frames=%lu %s_received_bytes=%lu %s_flooded=%lu",
+		vm->config.name, name, c->sent_frames, name, c->sent_bytes, name, c->large,
+		name, c->received_frames, name, c->received_bytes, name, c->flooded);
 	for (unsigned i = 0; i < NET_DROPS; i++)
 		if (c->dropped[i] != 0)
-			mux_record("stat vm=%s net%u_dropped_%s=%lu", vm->config.name, index,
+			mux_record("stat vm=%s %s_dropped_%s=%lu", vm->config.name, name,
 				why[i], c->dropped[i]);
+}
+
+static void stat_net(const struct vm *vm, unsigned index)
+{
+	const struct net_list *l = &vm->config.nets;
+	unsigned first = net_list_vfs(l, index);
+	char name[16];
+
+	fmt(name, sizeof(name), "net%u", index);
+	stat_port(vm, name, network_counters(network_port(vm->id, index)));
+	for (unsigned i = 0; i < l->at[index].vfs; i++) {
+		fmt(name, sizeof(name), "net%uvf%u", index, i);
+		stat_port(vm, name, network_counters(network_vf_port(vm->id, first + i)));
+	}
 }
 
 static void stat_ram(const struct vm *vm)

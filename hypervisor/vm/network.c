@@ -69,9 +69,9 @@ unsigned network_vf_port(unsigned vm, unsigned vf)
 	return vf_port[vm][vf];
 }
 
-const struct net_counters *network_counters(unsigned vm, unsigned index)
+const struct net_counters *network_counters(unsigned port)
 {
-	return &all.port[network_port(vm, index)].counters;
+	return &all.port[port].counters;
 }
 
 static bool has_number(uint8_t number)

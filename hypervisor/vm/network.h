@@ -29,6 +29,6 @@ struct net_switch *network_switch(void);
 unsigned network_port(unsigned vm, unsigned index);
 /* Of a virtual function, which the VM has counted through all its devices. */
 unsigned network_vf_port(unsigned vm, unsigned vf);
-const struct net_counters *network_counters(unsigned vm, unsigned index);
+const struct net_counters *network_counters(unsigned port);
 
 #endif

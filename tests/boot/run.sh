@@ -417,7 +417,7 @@ test_two_vms_talk_by_virtio_net() {
 test_virtual_functions_of_a_network_device_come_talk_and_go() {
 	devices vfs addr=10.0.0.1 --root-ports 1 --net lan,root-port=1,vfs=5,mac=52:4e:00:00:00:07 --stats "$out.stats" &&
 		shows 'vfs: up to 5' 'vfs: 0 is 0000:01:00.1 0x1af4 0x1041 52:4f:00:00:00:07' \
-			'vfs: 1 is 0000:01:00.2 0x1af4 0x1041 52:50:00:00:00:07' '^flr' '^5$' &&
+			'vfs: 1 is 0000:01:00.2 0x1af4 0x1041 52:50:00:00:00:07' '^flr' '^5$' && grep -q -E 'net0vf1_received_frames=[1-9]' "$out.stats" &&
 		shows_not 'virtio.*(fail|error)|WARNING|BUG|Call Trace|not enough MMIO|failed'
 }
 
