@@ -22,7 +22,7 @@
 #define VPM_PORT_SIZE    16
 #define VPM_PORT_RESET   0xcf9
 #define VPM_RESET_VALUE  6
-#define VPM_S5_TYPE      5 /* SLP_TYP of S5 */
+#define VPM_S5_TYPE      0 /* SLP_TYP of S5; firmware of QEMU's machines takes it for granted */
 #define VPM_SCI          9 /* level triggered, active high */
 #define VPM_TIMER_HZ     3579545u
 

@@ -16,7 +16,7 @@
 #define BUTTON      0x100u
 #define ENABLED     (BUTTON << 16)
 #define EXITS       100
-#define TURN_OFF    (0x2000u | 5u << 10)
+#define TURN_OFF    0x2000u /* SLP_EN, and 0 as SLP_TYP */
 
 static struct l2 l2;
 volatile uint64_t counter, flag, nmis, left = EXITS;

@@ -7,7 +7,7 @@
 #include "cpu.h"
 #include "rt.h"
 
-#define S5_TYPE 5u
+#define S5_TYPE 0u
 
 static void triple_fault(void)
 {

@@ -1807,7 +1807,7 @@ long_variables_of_ovmf_outlive_the_run() {
 		printf 'reset -c\r' >&9 && ended 2 && [ "$(stat -c %s "$out.vars")" = $((128 << 10)) ] || return 1
 	grep -q -a 'N.e.s.t.o.r.T.e.s.t' "$out.vars" || { echo 'not in the file'; return 1; }
 	typing "${run[@]}" && seen 'Shell> ' && printf 'setvar NestorTest -guid %s\r' $guid >&9 && seen '42 42 4E 54|54 4E 42 42' &&
-		printf 'reset -c\r' >&9 && ended 2
+		printf 'reset -s\r' >&9 && ended 0
 }
 
 # Also that both consoles, the display and the serial port, have the same.

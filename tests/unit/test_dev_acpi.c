@@ -11,6 +11,7 @@
 
 #include "dev/dev.h"
 #include "dev/vpci.h"
+#include "dev/vpm.h"
 
 #define BASE 0xe0000ull
 #define SIZE 0x10000
@@ -270,7 +271,8 @@ static void the_dsdt_has_the_devices(void **state)
 	static const uint8_t pnp0a08[] = {0x0c, 0x41, 0xd0, 0x0a, 0x08};
 	static const uint8_t pnp0501[] = {0x0c, 0x41, 0xd0, 0x05, 0x01};
 	static const uint8_t pnp0b00[] = {0x0c, 0x41, 0xd0, 0x0b, 0x00};
-	static const uint8_t s5[] = {0x08, '_', 'S', '5', '_', 0x12};
+	static const uint8_t s5[] = {
+		0x08, '_', 'S', '5', '_', 0x12, 0x88, 0, 0, 4, VPM_S5_TYPE, VPM_S5_TYPE};
 
 	(void)state;
 	assert_true(dsdt_has(pnp0a08, sizeof(pnp0a08)));

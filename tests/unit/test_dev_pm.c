@@ -95,7 +95,7 @@ static void the_machine_is_always_in_acpi_mode(void **state)
 	assert_int_equal(in(0x604, 2), 1);
 }
 
-static void sleep_type_5_with_enable_powers_off(void **state)
+static void the_sleep_type_of_s5_with_enable_powers_off(void **state)
 {
 	(void)state;
 	out(0x604, 2, VPM_S5_TYPE << 10);
@@ -107,10 +107,25 @@ static void sleep_type_5_with_enable_powers_off(void **state)
 	assert_int_equal(in(0x604, 2) & 0x2000, 0);
 }
 
-static void other_sleep_types_do_nothing(void **state)
+/* Without looking at the tables: it clears the type, and then sets the bit in what it reads. */
+static void firmware_that_takes_type_0_for_s5_powers_off(void **state)
 {
 	(void)state;
-	out(0x604, 2, 1 << 10 | 0x2000);
+	out(0x604, 2, 0x1c00);
+	out(0x604, 2, in(0x604, 2) & ~0x3c00u);
+	assert_int_equal(fake.powers, 0);
+	out(0x604, 2, in(0x604, 2) | 0x2000);
+	assert_int_equal(fake.powers, 1);
+	assert_int_equal(fake.power, DEV_POWER_OFF);
+}
+
+static void other_sleep_types_are_kept_and_do_nothing(void **state)
+{
+	(void)state;
+	for (uint32_t type = VPM_S5_TYPE + 1; type < 8; type++) {
+		out(0x604, 2, type << 10 | 0x2000);
+		assert_int_equal(in(0x604, 2), type << 10 | 1);
+	}
 	assert_int_equal(fake.powers, 0);
 }
 
@@ -210,8 +225,9 @@ int main(void)
 		cmocka_unit_test_setup(
 			status_and_enable_can_be_accessed_together_and_by_byte, setup),
 		cmocka_unit_test_setup(the_machine_is_always_in_acpi_mode, setup),
-		cmocka_unit_test_setup(sleep_type_5_with_enable_powers_off, setup),
-		cmocka_unit_test_setup(other_sleep_types_do_nothing, setup),
+		cmocka_unit_test_setup(the_sleep_type_of_s5_with_enable_powers_off, setup),
+		cmocka_unit_test_setup(firmware_that_takes_type_0_for_s5_powers_off, setup),
+		cmocka_unit_test_setup(other_sleep_types_are_kept_and_do_nothing, setup),
 		cmocka_unit_test_setup(every_reset_port_resets, setup),
 		cmocka_unit_test_setup(the_debug_exit_takes_values_of_any_size, setup),
 		cmocka_unit_test_setup(the_debug_console_says_that_it_is_there, setup),

@@ -4,7 +4,7 @@
  * INT 13h, asks INT 15h for the memory, and resets; what it wrote is there then, and it powers
  * off by ACPI. Linked at 0x7c00.
  */
-#define POWER_OFF 0x3400 /* SLP_TYP of S5, SLP_EN */
+#define POWER_OFF 0x2000 /* SLP_TYP of S5, which is 0, and SLP_EN */
 #define BUFFER    0x8000
 #define MAGIC     0x4e657374
 
