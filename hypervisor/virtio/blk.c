@@ -63,7 +63,7 @@ static void do_in(struct virtio_blk *b, struct virtq *q, uint64_t *budget)
 {
 	while (b->request.left > 0 && *budget > 0) {
 		uint64_t n = b->request.left, got;
-		const uint8_t *src = disk_read(b->disk, b->request.at, &n);
+		const uint8_t *src = disk_read(b->on.disk, b->request.at, &n);
 		uint8_t *dst = virtq_take(q, &b->v.chain, true, n, &got);
 
 		if (dst == NULL)
@@ -80,7 +80,7 @@ static bool no_space(struct virtio_blk *b)
 {
 	b->request.status = VIRTIO_BLK_S_IOERR;
 	b->request.left = 0;
-	seam_disk_full(b->v.platform, b->disk);
+	seam_disk_full(b->v.platform, b->on.disk);
 	return false;
 }
 
@@ -98,7 +98,7 @@ static void do_out(struct virtio_blk *b, struct virtq *q, uint64_t *budget)
 		if (src == NULL)
 			return;
 		count = got;
-		dst = disk_write(b->disk, b->request.at, &count);
+		dst = disk_write(b->on.disk, b->request.at, &count);
 		if (dst == NULL) {
 			no_space(b);
 			return;
@@ -137,9 +137,9 @@ static bool zero_part(struct virtio_blk *b, uint64_t bytes)
 
 	if (b->request.type == VIRTIO_BLK_T_DISCARD)
 		return true;
-	if (disk_read(b->disk, b->request.at, &n) == NULL && n == bytes)
+	if (disk_read(b->on.disk, b->request.at, &n) == NULL && n == bytes)
 		return true;
-	dst = disk_write(b->disk, b->request.at, &bytes);
+	dst = disk_write(b->on.disk, b->request.at, &bytes);
 	if (dst == NULL)
 		return no_space(b);
 	__builtin_memset(dst, 0, bytes);
@@ -154,7 +154,7 @@ static bool do_page(struct virtio_blk *b, uint64_t *budget)
 	if (n < DISK_PAGE) {
 		if (!zero_part(b, n))
 			return false;
-	} else if (!disk_zero_page(b->disk, b->request.at, b->request.unmap)) {
+	} else if (!disk_zero_page(b->on.disk, b->request.at, b->request.unmap)) {
 		return no_space(b);
 	}
 	b->request.at += n;
@@ -240,7 +240,7 @@ bool blk_begin(struct virtio_blk *b, struct virtq *q)
 /* True when more is left of it than the budget allows. */
 static bool go_on(struct virtio_blk *b, struct virtq *q, uint64_t *budget)
 {
-	if (b->host != NULL)
+	if (b->on.host != NULL)
 		return blk_host_go_on(b, q, budget);
 	switch (b->request.type) {
 	case VIRTIO_BLK_T_IN:
@@ -269,7 +269,7 @@ static enum virtio_result handle(struct virtio *v, unsigned queue, uint64_t *bud
 	struct virtio_blk *b = blk_of(v);
 	struct virtq *q = &v->queue[queue];
 
-	if (b->remote != NULL)
+	if (b->on.remote != NULL)
 		return blk_remote_handle(b, queue);
 	if (!b->begun && !blk_begin(b, q))
 		return VIRTIO_BAD;
@@ -297,7 +297,7 @@ static void forget(struct virtio *v)
 	struct virtio_blk *b = blk_of(v);
 
 	b->begun = false;
-	if (b->remote != NULL)
+	if (b->on.remote != NULL)
 		blk_remote_forget(b, VIRTIO_NO_QUEUE);
 }
 
@@ -306,7 +306,7 @@ static void forget_queue(struct virtio *v, unsigned queue)
 {
 	struct virtio_blk *b = blk_of(v);
 
-	if (b->remote != NULL)
+	if (b->on.remote != NULL)
 		blk_remote_forget(b, queue);
 	else if (v->taken == VIRTIO_NO_QUEUE)
 		forget(v);
@@ -322,7 +322,7 @@ static const struct virtio_ops ops = {
 
 void virtio_blk_arrived(struct virtio_blk *b)
 {
-	if (b->remote != NULL)
+	if (b->on.remote != NULL)
 		virtio_ask(&b->v);
 }
 
@@ -339,7 +339,7 @@ static void fill_config(struct virtio_blk *b)
 	__builtin_memset(b->v.config, 0, sizeof(b->v.config));
 	put(b, VIRTIO_BLK_CAPACITY, 8, b->size / VIRTIO_BLK_SECTOR);
 	put(b, VIRTIO_BLK_SIZE_MAX, 4, SEGMENT_MAX);
-	put(b, VIRTIO_BLK_SEG_MAX, 4, b->remote != NULL ? BLK_SEGMENTS : SEGMENTS);
+	put(b, VIRTIO_BLK_SEG_MAX, 4, b->on.remote != NULL ? BLK_SEGMENTS : SEGMENTS);
 	put(b, VIRTIO_BLK_BLK_SIZE, 4, VIRTIO_BLK_SECTOR);
 	put(b, VIRTIO_BLK_PHYSICAL_EXPONENT, 1, __builtin_ctz(SECTORS_IN_PAGE));
 	put(b, VIRTIO_BLK_NUM_QUEUES, 2, b->kind.queues);
@@ -353,8 +353,23 @@ static void fill_config(struct virtio_blk *b)
 	put(b, VIRTIO_BLK_ZEROES_MAY_UNMAP, 1, 1);
 }
 
-static bool create(struct virtio_blk *b, unsigned queues, struct platform *p, uint16_t bdf)
+static void describe(struct virtio_blk *b, const char *name, uint64_t size, bool readonly)
 {
+	b->name = name;
+	b->size = size;
+	b->readonly = readonly;
+}
+
+bool virtio_blk_create(struct virtio_blk *b, const struct blk_backing *on, unsigned queues,
+	struct platform *p, uint16_t bdf)
+{
+	b->on = *on;
+	if (on->disk != NULL)
+		describe(b, on->disk->name, on->disk->size, on->disk->readonly);
+	else if (on->host != NULL)
+		describe(b, on->host->name, on->host->size, on->host->readonly);
+	else
+		describe(b, on->remote->name, on->remote->size, on->remote->readonly);
 	b->kind = (struct virtio_kind){
 		.type = VIRTIO_BLK,
 		.class = CLASS,
@@ -366,40 +381,4 @@ static bool create(struct virtio_blk *b, unsigned queues, struct platform *p, ui
 	};
 	fill_config(b);
 	return virtio_create(&b->v, &b->kind, p, bdf);
-}
-
-bool virtio_blk_create(struct virtio_blk *b, struct disk *disk, unsigned queues,
-	struct platform *p, uint16_t bdf)
-{
-	b->disk = disk;
-	b->host = NULL;
-	b->remote = NULL;
-	b->name = disk->name;
-	b->size = disk->size;
-	b->readonly = disk->readonly;
-	return create(b, queues, p, bdf);
-}
-
-bool virtio_blk_create_host(struct virtio_blk *b, const struct blk_host *host, unsigned queues,
-	struct platform *p, uint16_t bdf)
-{
-	b->disk = NULL;
-	b->host = host;
-	b->remote = NULL;
-	b->name = host->name;
-	b->size = host->size;
-	b->readonly = host->readonly;
-	return create(b, queues, p, bdf);
-}
-
-bool virtio_blk_create_remote(struct virtio_blk *b, struct blk_remote *remote, unsigned queues,
-	struct platform *p, uint16_t bdf)
-{
-	b->disk = NULL;
-	b->host = NULL;
-	b->remote = remote;
-	b->name = remote->name;
-	b->size = remote->size;
-	b->readonly = remote->readonly;
-	return create(b, queues, p, bdf);
 }

@@ -21,27 +21,26 @@ struct blk_request {
 	uint64_t left; /* of it, or of the range */
 };
 
+/* What a device's disk is: one of these, which lives as long; the others are NULL. */
+struct blk_backing {
+	struct disk *disk;
+	const struct blk_host *host;
+	struct blk_remote *remote; /* filled by blk_remote_create */
+};
+
 struct virtio_blk {
 	struct virtio v;
 	struct virtio_kind kind; /* features and queues are this disk's */
 	const char *name;        /* and serial number */
 	uint64_t size;           /* bytes */
 	bool readonly;
-	struct disk *disk; /* one of these three */
-	const struct blk_host *host;
-	struct blk_remote *remote;
+	struct blk_backing on;
 	bool begun;                 /* the chain that is taken */
 	struct blk_request request; /* which is this */
 };
 
 /* queues: one for each vCPU that shall have its own. False: no room on the bus. */
-bool virtio_blk_create(struct virtio_blk *b, struct disk *disk, unsigned queues,
-	struct platform *p, uint16_t bdf);
-/* The same; the caller has filled `remote` by blk_remote_create. */
-bool virtio_blk_create_remote(struct virtio_blk *b, struct blk_remote *remote, unsigned queues,
-	struct platform *p, uint16_t bdf);
-/* The same; the caller has filled `host`, which lives as long. */
-bool virtio_blk_create_host(struct virtio_blk *b, const struct blk_host *host, unsigned queues,
+bool virtio_blk_create(struct virtio_blk *b, const struct blk_backing *on, unsigned queues,
 	struct platform *p, uint16_t bdf);
 /* Something may have come from the server of its disk. */
 void virtio_blk_arrived(struct virtio_blk *b);

@@ -20,7 +20,7 @@ static bool ask(struct virtio_blk *b, enum host_disk_op op, void *bytes, uint64_
 
 	uint64_t at = op == HOST_DISK_FLUSH ? 0 : r->at;
 
-	if (seam_host_disk(b->v.platform, b->host, op, at, bytes, size))
+	if (seam_host_disk(b->v.platform, b->on.host, op, at, bytes, size))
 		return true;
 	r->status = VIRTIO_BLK_S_IOERR;
 	r->left = 0;

@@ -73,9 +73,9 @@ static bool has_ranges(const struct blk_slot *s)
 /* Queues whose chains found no slot. */
 static void wake_queues(struct virtio_blk *b)
 {
-	uint32_t full = b->remote->full;
+	uint32_t full = b->on.remote->full;
 
-	b->remote->full = 0;
+	b->on.remote->full = 0;
 	for (; full != 0; full &= full - 1)
 		virtio_kick(&b->v, (unsigned)__builtin_ctz(full));
 }
@@ -83,7 +83,7 @@ static void wake_queues(struct virtio_blk *b)
 /* The chain is loaded. */
 static void finish(struct virtio_blk *b, unsigned i, uint8_t status)
 {
-	struct blk_remote *r = b->remote;
+	struct blk_remote *r = b->on.remote;
 	struct blk_slot *s = &r->slot[i];
 	struct virtq *q = &b->v.queue[s->queue];
 
@@ -108,7 +108,7 @@ static bool needs_no_server(const struct blk_request *r)
 
 enum virtio_result blk_remote_handle(struct virtio_blk *b, unsigned queue)
 {
-	struct blk_remote *r = b->remote;
+	struct blk_remote *r = b->on.remote;
 	struct virtq_chain *c = &b->v.chain;
 	struct virtq *q = &b->v.queue[queue];
 	unsigned i = free_slot(r);
@@ -157,7 +157,7 @@ static void disconnect(struct blk_remote *r)
 
 static void tell(struct virtio_blk *b, const char *why)
 {
-	struct blk_remote *r = b->remote;
+	struct blk_remote *r = b->on.remote;
 
 	if (r->told == why)
 		return;
@@ -167,7 +167,7 @@ static void tell(struct virtio_blk *b, const char *why)
 
 static void wait_and_try(struct virtio_blk *b)
 {
-	struct blk_remote *r = b->remote;
+	struct blk_remote *r = b->on.remote;
 
 	forget_flight(r);
 	tell(b, r->nbd.why);
@@ -178,7 +178,7 @@ static void wait_and_try(struct virtio_blk *b)
 /* Nobody will ever answer. */
 static void fail_all(struct virtio_blk *b)
 {
-	struct blk_remote *r = b->remote;
+	struct blk_remote *r = b->on.remote;
 
 	forget_flight(r);
 	tell(b, "the VM that serves it has ended: requests fail");
@@ -195,7 +195,7 @@ static void fail_all(struct virtio_blk *b)
 /* Whether requests can go on. */
 static bool connected(struct virtio_blk *b)
 {
-	struct blk_remote *r = b->remote;
+	struct blk_remote *r = b->on.remote;
 
 	if (r->again != 0 && dev_now(b->v.platform) < r->again) {
 		virtio_ask_at(&b->v, r->again);
@@ -250,7 +250,7 @@ static uint32_t piece_of(const struct blk_remote *r, const struct blk_slot *s, b
 /* From the chain into the ring, behind the head of the request. False: chain.bad. */
 static bool put_data(struct virtio_blk *b, const struct blk_slot *s, uint32_t count)
 {
-	struct blk_remote *r = b->remote;
+	struct blk_remote *r = b->on.remote;
 
 	for (uint32_t done = 0; done < count;) {
 		uint32_t room = count - done;
@@ -294,7 +294,7 @@ static bool server_can(const struct blk_remote *r, uint16_t command)
 /* The next range of a slot that has none. False: the slot is done with. */
 static bool begin_range(struct virtio_blk *b, unsigned i)
 {
-	struct blk_remote *r = b->remote;
+	struct blk_remote *r = b->on.remote;
 	struct blk_slot *s = &r->slot[i];
 	struct blk_request request = {.type = s->type};
 
@@ -316,7 +316,7 @@ static void piece_done(struct virtio_blk *b, unsigned i);
 /* The chain is loaded. False: there is no room now. */
 static bool send_piece(struct virtio_blk *b, unsigned i, uint64_t *budget)
 {
-	struct blk_remote *r = b->remote;
+	struct blk_remote *r = b->on.remote;
 	struct blk_slot *s = &r->slot[i];
 	struct blk_flight *f = &r->flight[i];
 	uint16_t command = f->flush ? NBD_CMD_FLUSH : command_of(r, s);
@@ -355,7 +355,7 @@ static bool send_piece(struct virtio_blk *b, unsigned i, uint64_t *budget)
 /* One that has something to send. False: none of them can now. */
 static bool send_next(struct virtio_blk *b, uint64_t *budget)
 {
-	struct blk_remote *r = b->remote;
+	struct blk_remote *r = b->on.remote;
 
 	for (unsigned n = 0; n < BLK_SLOTS; n++) {
 		unsigned i = (r->turn + n) % BLK_SLOTS;
@@ -387,7 +387,7 @@ static bool must_flush(const struct blk_remote *r, const struct blk_slot *s)
 /* The chain is loaded, and its cursors are where the piece began; of a read, where it ended. */
 static void piece_done(struct virtio_blk *b, unsigned i)
 {
-	struct blk_remote *r = b->remote;
+	struct blk_remote *r = b->on.remote;
 	struct blk_slot *s = &r->slot[i];
 	struct blk_flight *f = &r->flight[i];
 
@@ -408,7 +408,7 @@ static void piece_done(struct virtio_blk *b, unsigned i)
 
 static void receive_data(struct virtio_blk *b, uint64_t *budget)
 {
-	struct blk_remote *r = b->remote;
+	struct blk_remote *r = b->on.remote;
 	unsigned i = r->receiving;
 	struct blk_slot *s = &r->slot[i];
 
@@ -441,7 +441,7 @@ static void receive_data(struct virtio_blk *b, uint64_t *budget)
 
 static void take_reply(struct virtio_blk *b, const struct nbd_reply *reply)
 {
-	struct blk_remote *r = b->remote;
+	struct blk_remote *r = b->on.remote;
 	unsigned i = reply->cookie < BLK_SLOTS ? (unsigned)reply->cookie : BLK_SLOTS;
 
 	if (i == BLK_SLOTS || !r->flight[i].sent) {
@@ -467,7 +467,7 @@ static void take_reply(struct virtio_blk *b, const struct nbd_reply *reply)
 /* False: nothing has come. */
 static bool receive(struct virtio_blk *b, uint64_t *budget)
 {
-	struct blk_remote *r = b->remote;
+	struct blk_remote *r = b->on.remote;
 	uint32_t before = ring_waiting(nbd_in(&r->nbd));
 	struct nbd_reply reply;
 	unsigned i = r->receiving;
@@ -489,7 +489,7 @@ static bool receive(struct virtio_blk *b, uint64_t *budget)
 
 static bool goes_on(const struct virtio_blk *b)
 {
-	return virtio_live(&b->v) && b->remote->nbd.phase == NBD_READY;
+	return virtio_live(&b->v) && b->on.remote->nbd.phase == NBD_READY;
 }
 
 enum vpci_work blk_remote_work(struct virtio_blk *b)
@@ -506,10 +506,10 @@ enum vpci_work blk_remote_work(struct virtio_blk *b)
 	}
 	if (!virtio_live(&b->v))
 		return VPCI_WORK_DONE;
-	if (b->remote->nbd.phase == NBD_READY && !more &&
-		stream_state(b->remote->nbd.stream) == STREAM_OPEN)
+	if (b->on.remote->nbd.phase == NBD_READY && !more &&
+		stream_state(b->on.remote->nbd.stream) == STREAM_OPEN)
 		return VPCI_WORK_DONE;
-	if (b->remote->nbd.phase != NBD_READY) {
+	if (b->on.remote->nbd.phase != NBD_READY) {
 		wait_and_try(b);
 		return VPCI_WORK_DONE;
 	}
@@ -524,7 +524,7 @@ enum vpci_work blk_remote_work(struct virtio_blk *b)
  */
 void blk_remote_forget(struct virtio_blk *b, unsigned queue)
 {
-	struct blk_remote *r = b->remote;
+	struct blk_remote *r = b->on.remote;
 	bool flies = false;
 
 	for (unsigned i = 0; i < BLK_SLOTS; i++) {

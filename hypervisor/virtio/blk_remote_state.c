@@ -8,8 +8,8 @@ void blk_remote_get_state(const struct virtio_blk *b, struct blk_remote_state *s
 {
 	__builtin_memset(s, 0, sizeof(*s));
 	for (unsigned i = 0; i < BLK_SLOTS; i++)
-		if (b->remote->slot[i].used)
-			s->slot[i] = b->remote->slot[i];
+		if (b->on.remote->slot[i].used)
+			s->slot[i] = b->on.remote->slot[i];
 }
 
 static bool cursor_valid(
@@ -66,8 +66,8 @@ bool blk_remote_set_state(struct virtio_blk *b, const struct blk_remote_state *s
 	for (unsigned i = 0; i < BLK_SLOTS; i++)
 		if (!slot_valid(b, &s->slot[i]))
 			return false;
-	__builtin_memcpy(b->remote->slot, s->slot, sizeof(s->slot));
-	b->remote->again = 0; /* it was a time of where the state is from */
+	__builtin_memcpy(b->on.remote->slot, s->slot, sizeof(s->slot));
+	b->on.remote->again = 0; /* it was a time of where the state is from */
 	virtio_ask(&b->v);
 	return true;
 }

@@ -83,7 +83,7 @@ static bool create_remote(struct vm *vm, unsigned i, const struct vm_disk *sourc
 	if (ok)
 		blk_remote_create(r, c->name, disk_config_export(c), c->size, c->readonly,
 			streams_of_disk(vm->id, i));
-	vm->devices->remote[i] = r;
+	vm->devices->backing[i].remote = r;
 	return ok;
 }
 
@@ -105,14 +105,14 @@ static bool create_host(struct vm *vm, unsigned i, const struct vm_disk *source)
 	if (!ok)
 		return false;
 	*h = (struct blk_host){c->name, c->host, c->size, c->readonly};
-	vm->devices->host[i] = h;
+	vm->devices->backing[i].host = h;
 	return true;
 }
 
 static bool create_in_memory(struct vm *vm, unsigned i, const struct vm_disk *source)
 {
-	vm->devices->disk[i] = create_disk(vm, source);
-	return vm->devices->disk[i] != NULL;
+	vm->devices->backing[i].disk = create_disk(vm, source);
+	return vm->devices->backing[i].disk != NULL;
 }
 
 static bool create_any(struct vm *vm, unsigned i, const struct vm_disk *source)
@@ -233,13 +233,8 @@ static bool add_disk(struct vm *vm, unsigned i)
 	struct vm_devices *d = vm->devices;
 	uint16_t place = device_place(PLACE_DISKS + i, d->disk_port[i]);
 
-	if (d->host[i] != NULL)
-		return virtio_blk_create_host(
-			&d->blk[i], d->host[i], vm->config.cpus, vm->platform, place);
-	return d->remote[i] != NULL ? virtio_blk_create_remote(&d->blk[i], d->remote[i],
-					      vm->config.cpus, vm->platform, place)
-				    : virtio_blk_create(&d->blk[i], d->disk[i], vm->config.cpus,
-					      vm->platform, place);
+	return virtio_blk_create(
+		&d->blk[i], &d->backing[i], vm->config.cpus, vm->platform, place);
 }
 
 static bool add_vsock(struct vm *vm)
@@ -460,7 +455,7 @@ void devices_get_state(struct vm *vm, struct devices_state *s)
 		if (!has_disk(d, i))
 			continue;
 		virtio_get_state(&d->blk[i].v, &s->blk[i]);
-		if (d->remote[i] != NULL)
+		if (d->backing[i].remote != NULL)
 			blk_remote_get_state(&d->blk[i], &s->remote[i]);
 	}
 	if (d->scsi.count != 0)
@@ -478,7 +473,8 @@ void devices_get_state(struct vm *vm, struct devices_state *s)
 static bool set_disk(struct vm_devices *d, unsigned i, const struct devices_state *s)
 {
 	return virtio_set_state(&d->blk[i].v, &s->blk[i]) &&
-	       (d->remote[i] == NULL || blk_remote_set_state(&d->blk[i], &s->remote[i]));
+	       (d->backing[i].remote == NULL ||
+		       blk_remote_set_state(&d->blk[i], &s->remote[i]));
 }
 
 static bool set(const struct vm *vm, const struct devices_state *s)

@@ -45,9 +45,7 @@ struct vm_devices {
 	struct virtio_balloon balloon; /* with config.balloon */
 	unsigned disk_count;
 	uint32_t disk_port[LIMIT_DISKS]; /* root ports; 0: on bus 0 */
-	struct disk *disk[LIMIT_DISKS];  /* one of these three */
-	struct blk_host *host[LIMIT_DISKS];
-	struct blk_remote *remote[LIMIT_DISKS];
+	struct blk_backing backing[LIMIT_DISKS];
 	struct virtio_blk blk[LIMIT_DISKS];
 	struct virtio_scsi scsi; /* count 0: there is none */
 	unsigned net_count;

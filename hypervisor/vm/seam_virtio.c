@@ -155,7 +155,7 @@ static unsigned number_of(const struct vm *vm, const struct disk *d)
 {
 	unsigned i = 0;
 
-	while (i + 1 < LIMIT_DISKS && vm->devices->disk[i] != d)
+	while (i + 1 < LIMIT_DISKS && vm->devices->backing[i].disk != d)
 		i++;
 	return i;
 }
@@ -187,7 +187,7 @@ bool seam_host_disk(struct platform *p, const struct blk_host *d, enum host_disk
 
 	if (error == 0)
 		return true;
-	while (i + 1 < LIMIT_DISKS && vm->devices->host[i] != d)
+	while (i + 1 < LIMIT_DISKS && vm->devices->backing[i].host != d)
 		i++;
 	if (vm_first_time(vm, WARN_DISK + i))
 		vm_log(vm, LOG_WARN,

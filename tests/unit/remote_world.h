@@ -87,7 +87,8 @@ static inline void remote_create(unsigned queues, bool readonly)
 	memset(&blk, 0xa5, sizeof(blk));
 	memset(&remote, 0xa5, sizeof(remote));
 	blk_remote_create(&remote, "root-disk", "root", SERVER_DISK, readonly, &wire);
-	assert_true(virtio_blk_create_remote(&blk, &remote, queues, &machine, WORLD_BDF));
+	assert_true(virtio_blk_create(
+		&blk, &(struct blk_backing){.remote = &remote}, queues, &machine, WORLD_BDF));
 }
 
 static inline void remote_start(unsigned queues, uint64_t features)

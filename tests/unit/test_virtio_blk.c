@@ -43,7 +43,8 @@ static void start_disk(bool readonly, uint32_t page_count, uint64_t features)
 		.readonly = readonly};
 	disk_init(&disk, map, pages, next_free, page_count);
 	memset(&blk, 0xa5, sizeof(blk));
-	assert_true(virtio_blk_create(&blk, &disk, 2, &machine, WORLD_BDF));
+	assert_true(virtio_blk_create(
+		&blk, &(struct blk_backing){.disk = &disk}, 2, &machine, WORLD_BDF));
 	world_up(features, 2, SIZE);
 	offered = world_offered();
 	work();

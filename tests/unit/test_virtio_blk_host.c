@@ -36,7 +36,8 @@ static void start_disk(bool readonly, uint64_t features)
 	world_host_requests = 0;
 	host = (struct blk_host){"file", 3, WORLD_FILE, readonly};
 	memset(&blk, 0xa5, sizeof(blk));
-	assert_true(virtio_blk_create_host(&blk, &host, 2, &machine, WORLD_BDF));
+	assert_true(virtio_blk_create(
+		&blk, &(struct blk_backing){.host = &host}, 2, &machine, WORLD_BDF));
 	world_up(features, 2, SIZE);
 	offered = world_offered();
 	work();

@@ -33,7 +33,8 @@ static void create(struct input *in)
 	stream_create(&wire, 0, 1, NBD_PORT, memory, RING);
 	blk_remote_create(&remote, "disk", "export", DISK, kind & 1, &wire);
 	memset(&blk, 0, sizeof(blk));
-	check(virtio_blk_create_remote(&blk, &remote, QUEUES, &machine, WORLD_BDF));
+	check(virtio_blk_create(
+		&blk, &(struct blk_backing){.remote = &remote}, QUEUES, &machine, WORLD_BDF));
 	features |= kind & 2 ? VIRTIO_F_RING_PACKED : 0;
 	features |= kind & 4 ? VIRTIO_F_EVENT_IDX : 0;
 	world_up(features, QUEUES, SIZE);

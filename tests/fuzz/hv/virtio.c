@@ -419,6 +419,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct input in = {data, data + size};
 	unsigned kinds = (unsigned)byte(&in);
+	struct blk_backing on;
 
 	world_start();
 	memset(map, 0, sizeof(map));
@@ -428,8 +429,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		.image_size = sizeof(image)};
 	disk_init(&disk, map, pages, next_free, COW_PAGES);
 	host = (struct blk_host){"d", 3, DISK_PAGES * DISK_PAGE, kinds & 4};
-	check(kinds & 2 ? virtio_blk_create_host(&blk, &host, 2, &machine, PCI_BDF(0, 1, 0))
-			: virtio_blk_create(&blk, &disk, 2, &machine, PCI_BDF(0, 1, 0)));
+	on = kinds & 2 ? (struct blk_backing){.host = &host}
+		       : (struct blk_backing){.disk = &disk};
+	check(virtio_blk_create(&blk, &on, 2, &machine, PCI_BDF(0, 1, 0)));
 	check(virtio_console_create(
 		&console, kinds & 1, byte(&in) % 5, names, &machine, PCI_BDF(0, 2, 0)));
 	check(virtio_rng_create(&rng, &machine, PCI_BDF(0, 3, 0)));
