@@ -6,67 +6,19 @@
 #ifndef NESTOR_TESTS_FAKE_DEV_H
 #define NESTOR_TESTS_FAKE_DEV_H
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stdbool.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <string.h>
-
-#include <cmocka.h>
-
-#include "dev/platform.h"
-#include "fake_remap.h"
+#include "fake_machine.h"
 #include "spec/apic.h"
 #include "spec/msr.h"
-
-#define FAKE_KHZ 1000000u /* a tick is a nanosecond */
 
 /* Values of IA32_APIC_BASE; all but vCPU 0 have them. */
 #define BASE_DISABLED DEV_LAPIC_BASE
 #define BASE_XAPIC    (DEV_LAPIC_BASE | APIC_BASE_ENABLE)
 #define BASE_X2APIC   (BASE_XAPIC | APIC_BASE_X2APIC)
 
-static struct platform machine;
-
 /* What fake_start asks for: local APICs that a CPU virtualizes. */
 static bool fake_apicv;
 /* And a virtual VT-d. */
 static bool fake_vtd;
-
-static struct {
-	uint64_t now;
-	unsigned kicks[DEV_MAX_VCPUS], inits[DEV_MAX_VCPUS], startups[DEV_MAX_VCPUS];
-	unsigned nmis[DEV_MAX_VCPUS], posted[DEV_MAX_VCPUS];
-	uint8_t startup_vector;
-	unsigned console_bytes;
-	char console_last;
-	bool locked;
-	char firmware_last;
-	unsigned displays, refusals; /* pictures that the guest told of */
-	unsigned powers;
-	enum dev_power_event power;
-	uint32_t power_value;
-} fake;
-
-uint64_t dev_now(struct platform *p)
-{
-	assert_ptr_equal(p, &machine);
-	return fake.now;
-}
-
-void dev_console(struct platform *p, uint8_t byte)
-{
-	assert_ptr_equal(p, &machine);
-	fake.console_bytes++;
-	fake.console_last = (char)byte;
-}
-
-void dev_firmware_log(struct platform *p, uint8_t byte)
-{
-	assert_ptr_equal(p, &machine);
-	fake.firmware_last = (char)byte;
-}
 
 void dev_display(struct platform *p, const struct vramfb_state *s, const char *why)
 {
@@ -75,40 +27,6 @@ void dev_display(struct platform *p, const struct vramfb_state *s, const char *w
 	assert_non_null(s);
 	fake.displays += why == NULL;
 	fake.refusals += why != NULL;
-}
-
-/* What was typed at the console; the test adds to it. */
-static uint8_t fake_typed[64];
-static unsigned fake_typed_count;
-
-static inline void fake_type(uint8_t byte)
-{
-	if (fake_typed_count < sizeof(fake_typed))
-		fake_typed[fake_typed_count++] = byte;
-}
-
-uint32_t dev_console_waiting(struct platform *p)
-{
-	assert_ptr_equal(p, &machine);
-	return fake_typed_count;
-}
-
-uint8_t dev_console_take(struct platform *p)
-{
-	uint8_t byte = fake_typed[0];
-
-	assert_ptr_equal(p, &machine);
-	assert_in_range(fake_typed_count, 1, sizeof(fake_typed));
-	memmove(fake_typed, fake_typed + 1, --fake_typed_count);
-	return byte;
-}
-
-void dev_power(struct platform *p, enum dev_power_event event, uint32_t value)
-{
-	assert_ptr_equal(p, &machine);
-	fake.powers++;
-	fake.power = event;
-	fake.power_value = value;
 }
 
 void dev_kick(struct platform *p, unsigned vcpu)
@@ -138,10 +56,9 @@ void dev_posted(struct platform *p, unsigned vcpu)
 	fake.kicks[vcpu]++;
 }
 
-/* The RAM of a test that has some; how often devices asked for work. */
+/* The RAM of a test that has some. */
 static uint8_t *fake_ram;
 static uint64_t fake_ram_size;
-static unsigned fake_works;
 
 void *dev_memory(struct platform *p, uint16_t bdf, uint64_t gpa, uint64_t size, bool write)
 {
@@ -150,29 +67,6 @@ void *dev_memory(struct platform *p, uint16_t bdf, uint64_t gpa, uint64_t size, 
 	if (bdf != 0 && vvtd_translates(p)) /* as in L0 */
 		return vvtd_memory(p, bdf, gpa, size, write);
 	return gpa < fake_ram_size && size <= fake_ram_size - gpa ? fake_ram + gpa : NULL;
-}
-
-/* What the guest turned off, with something in it. */
-static unsigned fake_slots_off, fake_slot;
-
-void dev_slot_off(struct platform *p, unsigned port)
-{
-	assert_ptr_equal(p, &machine);
-	assert_in_range(port, 1, VPORTS);
-	assert_true(vport_filled(p, port));
-	fake_slots_off++;
-	fake_slot = port;
-}
-
-void dev_windows_changed(struct platform *p)
-{
-	(void)p;
-}
-
-void dev_work(struct platform *p)
-{
-	assert_ptr_equal(p, &machine);
-	fake_works++;
 }
 
 void dev_init_ipi(struct platform *p, unsigned vcpu)
@@ -203,8 +97,7 @@ static inline void fake_start(unsigned vcpus)
 		.apicv = fake_apicv,
 		.vtd = fake_vtd};
 
-	memset(&fake, 0, sizeof(fake));
-	fake_typed_count = 0;
+	fake_forget();
 	memset(&machine, 0xa5, sizeof(machine));
 	platform_reset(&machine, &c);
 }

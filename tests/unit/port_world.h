@@ -161,7 +161,7 @@ static inline int setup_empty(void **state)
 	(void)state;
 	fake_start();
 	memset(&device, 0, sizeof(device));
-	fake_slots_off = 0;
+	fake.slots_off = 0;
 	vpci_reset(&machine);
 	for (unsigned i = 1; i <= 3; i++)
 		assert_true(vport_add(&machine, i, PCI_BDF(0, 1, i - 1)));

@@ -233,11 +233,11 @@ static void a_slot_without_power_hides_and_resets_what_is_in_it(void **state)
 	assert_int_equal(behind(0, 4), HIDDEN);
 	assert_false(reaches(BAR_AT));
 	assert_false(vpci_master(f));
-	assert_int_equal(fake_slots_off, 1);
-	assert_int_equal(fake_slot, PORT);
+	assert_int_equal(fake.slots_off, 1);
+	assert_int_equal(fake.slot, PORT);
 	set_port(SLOT_CONTROL, 2, 0);
 	assert_true(is_reset());
-	assert_int_equal(fake_slots_off, 1);
+	assert_int_equal(fake.slots_off, 1);
 }
 
 /* ---- a guest without firmware ---- */

@@ -106,7 +106,7 @@ static void a_board_that_goes_leaves_nothing(void **state)
 		set_port(SLOT_CONTROL, 2, ALL_EVENTS | PCIE_SLOT_POWER_OFF);
 		set_port(SLOT_STATUS, 2, 0xffff);
 	}
-	assert_int_equal(fake_slots_off, 0);
+	assert_int_equal(fake.slots_off, 0);
 }
 
 #define TEST(name)       cmocka_unit_test_setup(name, setup)

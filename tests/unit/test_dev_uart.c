@@ -424,7 +424,6 @@ static void any_sequence_of_accesses_is_survived(void **state)
 	for (unsigned i = 0; i < 200000; i++) {
 		uint32_t x = (uint32_t)random_next(&seed);
 
-		fake.console_length = 0;
 		if (x & 0x100)
 			out((uint16_t)(DATA + (x >> 16 & 7)), (uint8_t)(x >> 24));
 		else
