@@ -48,12 +48,12 @@ static inline void blk_looks(void)
 static inline void run(void)
 {
 	for (unsigned n = 0;
-		fake.works != 0 || world.arrived[0] != 0 || world.arrived[1] != 0 ||
+		fake_works != 0 || world.arrived[0] != 0 || world.arrived[1] != 0 ||
 		(server.trickles != 0 && server.out_count != 0);
 		n++) {
 		assert_true(n < 1000000);
-		if (fake.works != 0) {
-			fake.works = 0;
+		if (fake_works != 0) {
+			fake_works = 0;
 			work();
 		}
 		if (world.arrived[0] != 0) {
@@ -82,7 +82,7 @@ static inline void remote_create(unsigned queues, bool readonly)
 	world_start();
 	server_start();
 	memset(tag, 0, sizeof(tag));
-	fake.works = 0;
+	fake_works = 0;
 	blk_queues = queues;
 	memset(&blk, 0xa5, sizeof(blk));
 	memset(&remote, 0xa5, sizeof(remote));

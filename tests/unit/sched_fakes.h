@@ -3,41 +3,12 @@
 #ifndef NESTOR_TESTS_SCHED_FAKES_H
 #define NESTOR_TESTS_SCHED_FAKES_H
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <stdlib.h>
-#include <string.h>
-
-#include <cmocka.h>
-
-#include "cpu/apic.h"
-#include "cpu/fault.h"
-#include "cpu/log.h"
-#include "cpu/mux.h"
-#include "cpu/percpu.h"
-#include "cpu/tsc.h"
-#include "vm/console.h"
-#include "vm/life.h"
-#include "vm/passed.h"
-#include "vm/sched.h"
-#include "vm/vm_int.h"
-
-#define CPUS       2
-#define BOOT_SPACE 0x800u
-
-uint64_t hw_now;
-_Thread_local uint64_t hw_cr3;
-_Thread_local struct percpu *hw_cpu;
-struct percpu percpus[MAX_CPUS];
-unsigned cpu_count = CPUS;
-uint32_t tsc_khz = 50000;
+#define CPUS 2
+#include "sched_cpus.h"
 
 static struct vm vms[4];
 static struct vcpu vcpus[4];
 static unsigned kicks[CPUS], nmis[CPUS], sleeps, left[4], entered[4];
-static uint64_t armed;
 static jmp_buf awake;
 
 /* ---- what the scheduler calls ---- */
@@ -56,17 +27,6 @@ void hw_pause(void)
 	abort();
 }
 
-void apic_timer_arm(uint64_t tsc, uint64_t now)
-{
-	(void)now;
-	armed = tsc;
-}
-
-void apic_timer_stop(void)
-{
-	armed = DEV_NEVER;
-}
-
 void apic_send_nmi(uint32_t id)
 {
 	kicks[id]++;
@@ -79,37 +39,8 @@ void apic_send(uint32_t id, uint8_t vector)
 	kicks[id]++;
 }
 
-uint64_t passed_sleep_end(void)
-{
-	return UINT64_MAX;
-}
-
-bool passed_polls(void)
-{
-	return false;
-}
-
-void passed_poll(void)
-{
-}
-
-void mux_poll(void)
-{
-}
-
 void console_work(void)
 {
-}
-
-bool mux_pending(void)
-{
-	return false;
-}
-
-void log_line(enum log_level level, const char *format, ...)
-{
-	(void)level;
-	(void)format;
 }
 
 void panic_at(const char *file, int line, const char *format, ...)
@@ -154,11 +85,6 @@ void vcpu_run_timers(struct vcpu *vcpu)
 void vcpu_update_deadline(struct vcpu *vcpu)
 {
 	vcpu->node->deadline = vcpu->deadline;
-}
-
-void vcpu_dump(struct vcpu *vcpu)
-{
-	(void)vcpu;
 }
 
 void vm_stop(struct vm *vm, enum vm_end end, uint32_t value, const char *why)
@@ -212,11 +138,7 @@ static int set_up(void **state)
 	armed = DEV_NEVER;
 	hw_now = 1000000000;
 	sched_init(BOOT_SPACE);
-	for (unsigned i = 0; i < CPUS; i++) {
-		percpus[i].index = i;
-		percpus[i].apic_id = i;
-		percpus[i].shared.usable = true;
-	}
+	fake_cpus();
 	for (unsigned i = 0; i < 4; i++) {
 		vms[i].id = i;
 		vms[i].host_cr3 = 0x1000 * (i + 1);
@@ -226,7 +148,6 @@ static int set_up(void **state)
 		vcpus[i].vm = &vms[i];
 		vcpus[i].deadline = DEV_NEVER;
 	}
-	on_cpu(0);
 	return 0;
 }
 

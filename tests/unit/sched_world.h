@@ -10,52 +10,27 @@
 
 #include <pthread.h>
 #include <sched.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 
-#include <cmocka.h>
+#define CPUS 3
+#include "sched_cpus.h"
 
-#include "cpu/apic.h"
 #include "cpu/config.h"
-#include "cpu/fault.h"
 #include "cpu/input.h"
-#include "cpu/log.h"
 #include "cpu/mem.h"
-#include "cpu/mux.h"
-#include "cpu/percpu.h"
-#include "cpu/tsc.h"
 #include "mm/layout.h"
 #include "mm/page.h"
 #include "vm/create.h"
 #include "vm/images.h"
-#include "vm/console.h"
-#include "vm/life.h"
 #include "vm/memory.h"
 #include "vm/operate.h"
 #include "vm/network.h"
-#include "vm/passed.h"
 #include "vm/ram.h"
-#include "vm/sched.h"
 #include "vm/screen.h"
 #include "vm/streams.h"
-#include "vm/vm_int.h"
 
-#define CPUS       3
-#define VMS        4
-#define VCPUS      3
-#define BOOT_SPACE 0x800u
-
-uint64_t hw_now = 1000000;
-_Thread_local uint64_t hw_cr3;
-_Thread_local struct percpu *hw_cpu;
-struct percpu percpus[MAX_CPUS];
-unsigned cpu_count = CPUS;
-uint32_t tsc_khz = 50000;
+#define VMS   4
+#define VCPUS 3
 
 /* A VM's own memory: wiped and filled again with each life. */
 struct box {
@@ -69,7 +44,7 @@ static struct scenario scenario;
 static bool kicked[CPUS], all_ended;
 static bool taken[VMS];  /* the memory of a VM */
 static unsigned hw_naps; /* a CPU that sleeps looks again after so many; 0: never */
-static _Thread_local uint64_t armed = DEV_NEVER, seed;
+static _Thread_local uint64_t seed;
 
 _Static_assert(sizeof(struct box) <= SIZE_2M, "a box fits into its memory");
 
@@ -109,17 +84,6 @@ void hw_pause(void)
 	sched_yield();
 }
 
-void apic_timer_arm(uint64_t tsc, uint64_t now)
-{
-	(void)now;
-	armed = tsc;
-}
-
-void apic_timer_stop(void)
-{
-	armed = DEV_NEVER;
-}
-
 void apic_send_nmi(uint32_t id)
 {
 	__atomic_store_n(&kicked[id], true, __ATOMIC_SEQ_CST);
@@ -129,35 +93,6 @@ void apic_send(uint32_t id, uint8_t vector)
 {
 	(void)vector;
 	apic_send_nmi(id);
-}
-
-uint64_t passed_sleep_end(void)
-{
-	return UINT64_MAX;
-}
-
-bool passed_polls(void)
-{
-	return false;
-}
-
-void passed_poll(void)
-{
-}
-
-void mux_poll(void)
-{
-}
-
-bool mux_pending(void)
-{
-	return false;
-}
-
-void log_line(enum log_level level, const char *format, ...)
-{
-	(void)level;
-	(void)format;
 }
 
 void panic_at(const char *file, int line, const char *format, ...)
@@ -223,11 +158,6 @@ void vcpu_run_timers(struct vcpu *vcpu)
 void vcpu_update_deadline(struct vcpu *vcpu)
 {
 	set_deadline(vcpu, vcpu->deadline);
-}
-
-void vcpu_dump(struct vcpu *vcpu)
-{
-	(void)vcpu;
 }
 
 /* ---- VMs ---- */
@@ -469,11 +399,7 @@ static void run_all(void)
 
 static void begin_cpus(void)
 {
-	for (unsigned i = 0; i < CPUS; i++) {
-		percpus[i].index = percpus[i].apic_id = i;
-		percpus[i].shared.usable = true;
-	}
-	hw_cpu = &percpus[0];
+	fake_cpus();
 	hw_cr3 = BOOT_SPACE;
 	life_init(BOOT_SPACE);
 }

@@ -132,19 +132,19 @@ static void its_content_outlives_a_reset_and_its_commands_do_not(void **state)
 static void who_keeps_it_is_told_when_a_change_is_done(void **state)
 {
 	uint64_t from, end;
-	unsigned before = fake.works;
+	unsigned before = fake_works;
 
 	(void)state;
 	put(0x123, 0xff);
-	assert_int_equal(fake.works, before);
+	assert_int_equal(fake_works, before);
 	assert_false(vflash_take_changed(&machine.flash, &from, &end));
 	put(FLASH_BLOCK + 0x10, 0x10);
 	put(FLASH_BLOCK + 0x10, 0x8f);
 	put(0x20, 0x10);
 	put(0x20, 0x40);
-	assert_int_equal(fake.works, before);
+	assert_int_equal(fake_works, before);
 	put(0, 0xff);
-	assert_int_equal(fake.works, before + 1);
+	assert_int_equal(fake_works, before + 1);
 	assert_true(vflash_take_changed(&machine.flash, &from, &end));
 	assert_int_equal(from, 0x20);
 	assert_int_equal(end, FLASH_BLOCK + 0x11);

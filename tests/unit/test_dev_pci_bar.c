@@ -347,12 +347,12 @@ static void the_device_hears_of_accesses_to_its_configuration(void **state)
 static void work_is_asked_for_and_done_piece_by_piece(void **state)
 {
 	(void)state;
-	fake.works = 0;
+	fake_works = 0;
 	assert_int_equal(platform_work(&machine), VPCI_WORK_DONE);
 	assert_int_equal(device.works, 0);
 	device.work_left = 3;
 	vpci_ask_work(f);
-	assert_int_equal(fake.works, 1);
+	assert_int_equal(fake_works, 1);
 	assert_int_equal(platform_work(&machine), VPCI_WORK_MORE);
 	assert_int_equal(platform_work(&machine), VPCI_WORK_MORE);
 	assert_int_equal(platform_work(&machine), VPCI_WORK_DONE);

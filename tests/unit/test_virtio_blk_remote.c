@@ -347,7 +347,7 @@ static void requests_wait_for_room_in_the_stream(void **state)
 	}
 	submit(8, 0, VIRTIO_BLK_T_IN, 6000, 512);
 	world.arrived[1] = 0;
-	fake.works = 0;
+	fake_works = 0;
 	work();
 	assert_true(ring_room(&wire.to[STREAM_ACCEPTOR]) < 65536 + 28);
 	number = stream_wanted(&wire);

@@ -1,0 +1,97 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * For tests of the scheduler, in one thread (sched_fakes.h) or with one for each CPU
+ * (sched_world.h): CPUs with a simulated clock and timer, and what is quiet in both. Before it
+ * is included CPUS says how many there are.
+ */
+#ifndef NESTOR_TESTS_SCHED_CPUS_H
+#define NESTOR_TESTS_SCHED_CPUS_H
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "cpu/apic.h"
+#include "cpu/fault.h"
+#include "cpu/log.h"
+#include "cpu/mux.h"
+#include "cpu/percpu.h"
+#include "cpu/tsc.h"
+#include "vm/console.h"
+#include "vm/life.h"
+#include "vm/passed.h"
+#include "vm/sched.h"
+#include "vm/vm_int.h"
+
+#define BOOT_SPACE 0x800u
+
+uint64_t hw_now = 1000000;
+_Thread_local uint64_t hw_cr3;
+_Thread_local struct percpu *hw_cpu;
+struct percpu percpus[MAX_CPUS];
+unsigned cpu_count = CPUS;
+uint32_t tsc_khz = 50000;
+
+static _Thread_local uint64_t armed = DEV_NEVER;
+
+void apic_timer_arm(uint64_t tsc, uint64_t now)
+{
+	(void)now;
+	armed = tsc;
+}
+
+void apic_timer_stop(void)
+{
+	armed = DEV_NEVER;
+}
+
+uint64_t passed_sleep_end(void)
+{
+	return UINT64_MAX;
+}
+
+bool passed_polls(void)
+{
+	return false;
+}
+
+void passed_poll(void)
+{
+}
+
+void mux_poll(void)
+{
+}
+
+bool mux_pending(void)
+{
+	return false;
+}
+
+void log_line(enum log_level level, const char *format, ...)
+{
+	(void)level;
+	(void)format;
+}
+
+void vcpu_dump(struct vcpu *vcpu)
+{
+	(void)vcpu;
+}
+
+/* CPUs that can run VMs; this thread is the first one. */
+static inline void fake_cpus(void)
+{
+	for (unsigned i = 0; i < CPUS; i++) {
+		percpus[i].index = percpus[i].apic_id = i;
+		percpus[i].shared.usable = true;
+	}
+	hw_cpu = &percpus[0];
+}
+
+#endif
