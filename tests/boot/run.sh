@@ -155,6 +155,13 @@ test_virtio_disks_behind_root_ports() {
 		--disk "$image,name=root,root-port=1" --scratch 16M,root-port=8 && shows ' 21: .*IO-APIC +21-fasteoi +virtio1, virtio2'
 }
 
+# The same, of which L0 takes the state and puts it back all the time: windows of bridges, slots, what is in them.
+test_virtio_disks_behind_root_ports_whose_state_is_put_back() {
+	disk_image "$out.image"
+	devices disk,write,ext4 'sectors=1954 serial_wanted=root' --root-ports 8 --disk "$out.image,name=root,root-port=1" \
+		--scratch 16M,root-port=8 --l0-option selftest=state
+}
+
 test_seabios_boots_from_a_disk_behind_a_root_port() {
 	expect 2 run --timeout 60 --l1-firmware seabios --memory 64M --root-ports 8 \
 		--disk "$B/payload/disk.img,cow=64K,root-port=6" &&
@@ -1032,7 +1039,7 @@ attached() {
 }
 
 # A disk and a network device behind root ports; Linux' own driver of slots (pciehp).
-come_and_go() { # ROUNDS
+come_and_go() { # ROUNDS ARGS...
 	local at pid round LIMIT=600
 	{
 		printf 'networks: [lan]\nmachine: {cpus: 2}\nvms:\n'
@@ -1043,7 +1050,7 @@ come_and_go() { # ROUNDS
 			"$PWD/$B/debian/vmlinux" "$PWD/$B/debian/devices.cpio"
 		printf '     cmdline: "%s quiet try=ping addr=10.0.0.2 peer=10.0.0.1"}\n' "$LINUX"
 	} >"$out.yaml"
-	managed "$out.yaml"
+	managed "$out.yaml" "${@:2}"
 	said '^linux\| .*virtio0-input' && ask 0 devices linux && answered '^attached=none detached=1,2$' || return 1
 	ask 66 attach peer 1 && ask 0 attach linux 2 && ask 72 attach linux 2 && said '^linux\| slots: net here' &&
 		ask 0 start peer && said '^peer\| .*virtio[01]-input' && said '^peer\| ping: ok' &&
@@ -1062,6 +1069,11 @@ test_a_disk_and_a_network_device_come_and_go() {
 
 long_a_disk_comes_and_goes_twenty_times() {
 	come_and_go 20
+}
+
+# While L0 takes the state of the VM and puts it back.
+long_a_disk_comes_and_goes_with_its_state_put_back() {
+	come_and_go 3 --l0-option selftest=state
 }
 
 # A node's image as Ironic's users have it: GRUB, Debian's kernel, and what tells what is in the drive.
@@ -1664,9 +1676,9 @@ debian_disk() {
 	rm -rf "$d"
 }
 
-debian_from_a_disk() { # FIRMWARE
+debian_from_a_disk() { # FIRMWARE [KEYS-OF-DISK] ARGS...
 	debian_disk "$1" &&
-		expect 0 run --timeout 300 --verbose --summary --l1-firmware "$1" --memory 512M --disk "$LOGS/$1.disk.img" &&
+		expect 0 run --timeout 300 --verbose --summary --l1-firmware "$1" --memory 512M --disk "$LOGS/$1.disk.img${2-}" "${@:3}" &&
 		shows 'Welcome to GRUB!' "Booting .debian'" 'proc/cpuinfo has vmx' 'kvm_intel ept = Y' \
 			'L1: done with status 0' 'reboot: Power down' &&
 		shows_not 'WARNING|BUG|Call Trace'
@@ -1678,6 +1690,11 @@ test_debian_boots_from_a_disk_by_seabios() {
 
 long_debian_boots_from_a_disk_by_ovmf() {
 	debian_from_a_disk ovmf
+}
+
+# In the slot of a bridge, to which OVMF gives its bus and windows.
+long_debian_boots_from_a_disk_behind_a_root_port_by_ovmf() {
+	debian_from_a_disk ovmf ,root-port=3 --root-ports 4
 }
 
 # The same image as a CD.
