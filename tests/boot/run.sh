@@ -155,13 +155,6 @@ test_virtio_disks_behind_root_ports() {
 		--disk "$image,name=root,root-port=1" --scratch 16M,root-port=8 && shows ' 21: .*IO-APIC +21-fasteoi +virtio1, virtio2'
 }
 
-# The same, of which L0 takes the state and puts it back all the time: windows of bridges, slots, what is in them.
-test_virtio_disks_behind_root_ports_whose_state_is_put_back() {
-	disk_image "$out.image"
-	devices disk,write,ext4 'sectors=1954 serial_wanted=root' --root-ports 8 --disk "$out.image,name=root,root-port=1" \
-		--scratch 16M,root-port=8 --l0-option selftest=state
-}
-
 test_seabios_boots_from_a_disk_behind_a_root_port() {
 	expect 2 run --timeout 60 --l1-firmware seabios --memory 64M --root-ports 8 \
 		--disk "$B/payload/disk.img,cow=64K,root-port=6" &&
@@ -1071,7 +1064,13 @@ long_a_disk_comes_and_goes_twenty_times() {
 	come_and_go 20
 }
 
-# While L0 takes the state of the VM and puts it back.
+# While L0 takes the state of the VM and puts it back, again and again: windows of bridges, slots, what is in them.
+long_virtio_disks_behind_root_ports_whose_state_is_put_back() {
+	disk_image "$out.image"
+	devices disk,write,ext4 'sectors=1954 serial_wanted=root' --root-ports 8 --disk "$out.image,name=root,root-port=1" \
+		--scratch 16M,root-port=8 --l0-option selftest=state --timeout 600
+}
+
 long_a_disk_comes_and_goes_with_its_state_put_back() {
 	come_and_go 3 --l0-option selftest=state
 }
