@@ -1032,7 +1032,7 @@ attached() {
 }
 
 # A disk and a network device behind root ports; Linux' own driver of slots (pciehp).
-come_and_go() { # ROUNDS ARGS...
+come_and_go() { # ROUNDS
 	local at pid round LIMIT=600
 	{
 		printf 'networks: [lan]\nmachine: {cpus: 2}\nvms:\n'
@@ -1043,7 +1043,7 @@ come_and_go() { # ROUNDS ARGS...
 			"$PWD/$B/debian/vmlinux" "$PWD/$B/debian/devices.cpio"
 		printf '     cmdline: "%s quiet try=ping addr=10.0.0.2 peer=10.0.0.1"}\n' "$LINUX"
 	} >"$out.yaml"
-	managed "$out.yaml" "${@:2}"
+	managed "$out.yaml"
 	said '^linux\| .*virtio0-input' && ask 0 devices linux && answered '^attached=none detached=1,2$' || return 1
 	ask 66 attach peer 1 && ask 0 attach linux 2 && ask 72 attach linux 2 && said '^linux\| slots: net here' &&
 		ask 0 start peer && said '^peer\| .*virtio[01]-input' && said '^peer\| ping: ok' &&
@@ -1069,10 +1069,6 @@ long_virtio_disks_behind_root_ports_whose_state_is_put_back() {
 	disk_image "$out.image"
 	devices disk,write,ext4 'sectors=1954 serial_wanted=root' --root-ports 8 --disk "$out.image,name=root,root-port=1" \
 		--scratch 16M,root-port=8 --l0-option selftest=state --timeout 600
-}
-
-long_a_disk_comes_and_goes_with_its_state_put_back() {
-	come_and_go 3 --l0-option selftest=state
 }
 
 # A node's image as Ironic's users have it: GRUB, Debian's kernel, and what tells what is in the drive.
