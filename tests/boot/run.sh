@@ -1228,7 +1228,7 @@ long_debians_installer_finds_network_and_disk() {
 		(cd "$out.d" && find . -type f | cpio --quiet -o -H newc -R 0:0) >>"$out.initrd" || return
 	"$B/debian/root/bin/busybox" httpd -f -p "127.0.0.1:$port" -h "$d/web" &
 	pid=$!
-	until_it_shows 'find-disk: .*' run --timeout 900 --memory 1G --l1 "$d/linux" \
+	until_it_shows 'find-disk: .*' run --timeout 1800 --memory 1G --l1 "$d/linux" \
 		--initrd "$out.initrd" --net user --scratch 1G,cow=8M \
 		--cmdline "$LINUX quiet auto priority=critical DEBIAN_FRONTEND=text TERM=dumb"
 	kill "$pid"
