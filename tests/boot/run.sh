@@ -1064,11 +1064,12 @@ long_a_disk_comes_and_goes_twenty_times() {
 	come_and_go 20
 }
 
-# While L0 takes the state of the VM and puts it back, again and again: windows of bridges, slots, what is in them.
+# While L0 takes the state of the VM and puts it back, again and again: windows of bridges, slots, what is in them. The timer of the VM is
+# slow, since it would do nothing but its interrupts otherwise.
 long_virtio_disks_behind_root_ports_whose_state_is_put_back() {
 	disk_image "$out.image"
-	devices disk,write,ext4 'sectors=1954 serial_wanted=root' --root-ports 8 --disk "$out.image,name=root,root-port=1" \
-		--scratch 16M,root-port=8 --l0-option selftest=state --timeout 600
+	devices disk,write 'sectors=1954 serial_wanted=root' --root-ports 8 --disk "$out.image,name=root,root-port=1" \
+		--scratch 4M,root-port=8 --l0-option selftest=state --timeout 600 --ips 400000000
 }
 
 # A node's image as Ironic's users have it: GRUB, Debian's kernel, and what tells what is in the drive.
