@@ -21,10 +21,8 @@
 #include "vm/sched.h"
 #include "vmx/asm.h"
 
-#define MAX_NODES   (VM_MAX * DEV_MAX_VCPUS)
-#define SLICE_TICKS 2000000u
-#define WAKE_TICKS  50000u /* what the running vCPU gets when another becomes runnable */
-#define SLEEPER_LAG (2 * SLICE_TICKS) /* how far a vCPU that slept may be behind */
+#define MAX_NODES  (VM_MAX * DEV_MAX_VCPUS)
+#define WAKE_TICKS 50000u /* what the running vCPU gets when another becomes runnable */
 
 static struct sched_node nodes[MAX_NODES];
 static struct sched_node *node_for[VM_MAX][DEV_MAX_VCPUS]; /* while they are there; atomic */
@@ -56,12 +54,6 @@ struct sched_node *sched_node_of(unsigned vm, unsigned vcpu)
 
 /* ---- queues ---- */
 
-/* Others only put nodes in front, so that the own CPU needs no lock to walk its queue. */
-static struct sched_node *first(const struct sched_cpu *c)
-{
-	return __atomic_load_n(&c->shared.queue, __ATOMIC_ACQUIRE);
-}
-
 bool sched_is_runnable(const struct sched_node *n)
 {
 	return __atomic_load_n(&n->runnable, __ATOMIC_ACQUIRE);
@@ -71,7 +63,7 @@ static unsigned runnable_count(const struct sched_cpu *c)
 {
 	unsigned count = 0;
 
-	for (struct sched_node *n = first(c); n != NULL; n = n->next)
+	for (struct sched_node *n = sched_first(c); n != NULL; n = n->next)
 		count += sched_is_runnable(n);
 	return count;
 }
@@ -285,7 +277,7 @@ void sched_resched(void)
 /* Of this CPU's queue, where its vCPU is sure to be there. */
 static struct sched_node *own_first_vcpu(unsigned vm)
 {
-	struct sched_node *n = first(sched_this_cpu());
+	struct sched_node *n = sched_first(sched_this_cpu());
 
 	while (n != NULL && (n->vm != vm || n->index != 0))
 		n = n->next;
@@ -386,25 +378,20 @@ static void switch_to(struct sched_node *n)
 		vcpu_add_events(n->vcpu, EVENT_LINE);
 }
 
-static void charge(struct sched_node *n, uint64_t ticks)
-{
-	n->vtime += ticks * WEIGHT_NORMAL / __atomic_load_n(&n->weight, __ATOMIC_RELAXED);
-}
-
 /* Runs the timers that are due, of this CPU's vCPUs, at their expense; that may make some
  * runnable. The earliest deadline that is still ahead. */
 static uint64_t run_due_timers(struct sched_cpu *c)
 {
 	uint64_t next = DEV_NEVER;
 
-	for (struct sched_node *n = first(c); n != NULL; n = n->next) {
+	for (struct sched_node *n = sched_first(c); n != NULL; n = n->next) {
 		uint64_t now = rdtsc();
 
 		if (n->deadline <= now) {
 			sched_use_address_space(n->cr3);
 			vcpu_run_timers(n->vcpu);
 			c->cut = rdtsc();
-			charge(n, c->cut - now);
+			sched_charge(n, c->cut - now);
 		}
 		next = n->deadline < next ? n->deadline : next;
 	}
@@ -414,7 +401,7 @@ static uint64_t run_due_timers(struct sched_cpu *c)
 /* The run is over, or has taken too long: no VM goes on. */
 static void stop_all(const struct sched_cpu *c)
 {
-	for (struct sched_node *n = first(c); n != NULL; n = n->next) {
+	for (struct sched_node *n = sched_first(c); n != NULL; n = n->next) {
 		switch_to(n);
 		if (__atomic_load_n(&n->vcpu->vm->end, __ATOMIC_SEQ_CST) != VM_RUNS)
 			continue;
@@ -445,48 +432,13 @@ static void sleep_until(struct sched_cpu *c, uint64_t deadline)
 	__atomic_store_n(&c->shared.idle, false, __ATOMIC_SEQ_CST);
 }
 
-/* Virtual time goes on with the one that has had least, of those that did not just wake up. */
-static void advance_clock(struct sched_cpu *c)
-{
-	uint64_t least = UINT64_MAX;
-
-	for (struct sched_node *n = first(c); n != NULL; n = n->next)
-		if (sched_is_runnable(n) && !n->slept && n->vtime < least)
-			least = n->vtime;
-	if (least != UINT64_MAX && least > c->vclock)
-		__atomic_store_n(&c->vclock, least, __ATOMIC_RELAXED);
-}
-
-/*
- * Fair by weight: the runnable node that has had least. A node that slept does not get all that
- * it did not use.
- */
-static struct sched_node *pick(struct sched_cpu *c)
-{
-	struct sched_node *best = NULL;
-	uint64_t floor;
-
-	advance_clock(c);
-	floor = c->vclock > SLEEPER_LAG ? c->vclock - SLEEPER_LAG : 0;
-	for (struct sched_node *n = first(c); n != NULL; n = n->next) {
-		if (!sched_is_runnable(n))
-			continue;
-		if (n->slept && n->vtime < floor)
-			n->vtime = floor;
-		n->slept = false;
-		if (best == NULL || n->vtime < best->vtime)
-			best = n;
-	}
-	return best;
-}
-
 /* What the vCPU has used since it was picked. */
 static void account(struct sched_cpu *c)
 {
 	uint64_t now = rdtsc();
 
 	if (c->node != NULL)
-		charge(c->node, now - c->run_start);
+		sched_charge(c->node, now - c->run_start);
 	c->run_start = now;
 }
 
@@ -540,7 +492,7 @@ static uint64_t slice_end(const struct sched_cpu *c, const struct sched_node *ru
 	uint64_t end = ends ? rdtsc() + SLICE_TICKS : DEV_NEVER;
 	uint64_t least = c->cut + WAKE_TICKS;
 
-	for (struct sched_node *n = first(c); n != NULL; n = n->next)
+	for (struct sched_node *n = sched_first(c); n != NULL; n = n->next)
 		if (n != runs && n->deadline < end)
 			end = n->deadline > least ? n->deadline : least;
 	return end;
@@ -559,7 +511,7 @@ struct vcpu *schedule(void)
 
 	for (;;) {
 		struct sched_node *n;
-		bool work;
+		bool work, early;
 		uint64_t next;
 
 		/* What a kick is for is looked at below. */
@@ -574,11 +526,12 @@ struct vcpu *schedule(void)
 		c->run_start = rdtsc(); /* what was done for others is not charged to who ran */
 		if (rdtsc() >= l0_time_limit())
 			stop_all(c);
-		n = pick(c);
+		n = sched_pick(c, &early);
 		if (n == NULL && work)
 			continue;
 		if (n == NULL) {
 			sleep_until(c, earliest(next, l0_time_limit(), passed_sleep_end()));
+			c->run_start = rdtsc(); /* nobody has had the time that it slept */
 			continue;
 		}
 		switch_to(n);
@@ -589,6 +542,8 @@ struct vcpu *schedule(void)
 		if (runnable_count(c) > 2)
 			sched_level(n);
 		c->slice_end = slice_end(c, n, work);
+		if (early)
+			shorten_slice(c, WAKE_TICKS);
 		vcpu_update_deadline(n->vcpu);
 		return n->vcpu;
 	}

@@ -69,6 +69,12 @@ static inline struct sched_cpu *sched_this_cpu(void)
 	return (void *)this_cpu()->upper;
 }
 
+/* Others only put nodes in front, so that the own CPU needs no lock to walk its queue. */
+static inline struct sched_node *sched_first(const struct sched_cpu *c)
+{
+	return __atomic_load_n(&c->shared.queue, __ATOMIC_ACQUIRE);
+}
+
 #define SCHED_GUEST                                                            \
 	(offsetof(struct percpu, upper) + offsetof(struct sched_cpu, shared) + \
 		offsetof(struct sched_shared, guest))
@@ -146,6 +152,16 @@ void sched_put_down(void);
 void sched_use_address_space(uint64_t cr3);
 /* The one that is no VM's: set once, by sched_init. */
 extern uint64_t sched_boot_space;
+
+/* ---- pick.c ---- */
+
+#define SLICE_TICKS 2000000u
+
+/* The vCPU has used so many ticks. */
+void sched_charge(struct sched_node *n, uint64_t ticks);
+/* Who runs next of this CPU's queue; NULL: nobody can. early: it is not its turn, and it shall
+ * have a short slice only. */
+struct sched_node *sched_pick(struct sched_cpu *c, bool *early);
 
 /* ---- balance.c ---- */
 /* The node joins the queue of a CPU; and leaves the one that it is in. */

@@ -174,6 +174,49 @@ static void a_cpu_without_work_sleeps_until_the_next_timer(void **state)
 	assert_false(sched_cpu(0)->shared.idle);
 }
 
+/* Not even that of the vCPU which stood still last: it would stand behind who runs then. */
+static void time_that_a_cpu_sleeps_is_nobodys(void **state)
+{
+	uint64_t used[4] = {0};
+
+	(void)state;
+	sched_add(&vcpus[0]);
+	sched_add(&vcpus[1]);
+	run(100000000, used);
+	vcpus[0].node->vtime += 10000000; /* so that it is looked at last */
+	vcpus[0].state = vcpus[1].state = VCPU_HALTED;
+	vcpus[0].events = vcpus[1].events = 0;
+	vcpus[1].deadline = vcpus[1].node->deadline = hw_now + 1000000000;
+	assert_ptr_equal(schedule(), &vcpus[1]); /* a thousand million ticks later */
+	assert_int_equal(sleeps, 1);
+	vcpus[0].state = VCPU_RUNNABLE;
+	sched_wake(&vcpus[0]);
+	memset(used, 0, sizeof(used));
+	run(40000000, used);
+	assert_in_range(used[0], 13000000, 24000000);
+}
+
+static void who_is_asked_answers_before_its_turn_and_for_a_short_time(void **state)
+{
+	uint64_t used[4] = {0};
+
+	(void)state;
+	vms[0].config.weight = 1;
+	vms[1].config.weight = 100 * WEIGHT_NORMAL;
+	sched_add(&vcpus[0]);
+	sched_add(&vcpus[1]);
+	run(100000000, used);
+	assert_ptr_equal(schedule(), &vcpus[1]);
+	hw_now += 1000;
+	sched_post(0, 0, EVENT_MANAGE);
+	assert_true(vcpus[1].events & EVENT_TIMER);
+	assert_ptr_equal(schedule(), &vcpus[0]);
+	assert_true(vcpus[0].events & EVENT_MANAGE);
+	assert_true(sched_cpu(0)->slice_end <= hw_now + 50000);
+	hw_now = sched_cpu(0)->slice_end;
+	assert_ptr_equal(schedule(), &vcpus[1]);
+}
+
 static void new_ones_are_spread_over_the_cpus(void **state)
 {
 	(void)state;
@@ -344,6 +387,8 @@ int main(void)
 		TEST(one_that_wakes_up_does_not_wait_for_a_whole_slice),
 		TEST(timers_of_those_that_wait_end_a_slice),
 		TEST(a_cpu_without_work_sleeps_until_the_next_timer),
+		TEST(time_that_a_cpu_sleeps_is_nobodys),
+		TEST(who_is_asked_answers_before_its_turn_and_for_a_short_time),
 		TEST(new_ones_are_spread_over_the_cpus),
 		TEST(pinned_ones_stay),
 		TEST(one_that_waits_goes_to_a_cpu_that_sleeps),

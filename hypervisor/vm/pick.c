@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Whose turn it is on a CPU: fair by weight, by virtual time. */
+#include "vm/vm_int.h"
+
+#include "vm/sched.h"
+
+#define SLEEPER_LAG (2 * SLICE_TICKS) /* how far a vCPU that slept may be behind */
+
+void sched_charge(struct sched_node *n, uint64_t ticks)
+{
+	n->vtime += ticks * WEIGHT_NORMAL / __atomic_load_n(&n->weight, __ATOMIC_RELAXED);
+}
+
+/* Virtual time goes on with the one that has had least, of those that did not just wake up. */
+static void advance_clock(struct sched_cpu *c)
+{
+	uint64_t least = UINT64_MAX;
+
+	for (struct sched_node *n = sched_first(c); n != NULL; n = n->next)
+		if (sched_is_runnable(n) && !n->slept && n->vtime < least)
+			least = n->vtime;
+	if (least != UINT64_MAX && least > c->vclock)
+		__atomic_store_n(&c->vclock, least, __ATOMIC_RELAXED);
+}
+
+/* The runnable node that has had least. A node that slept does not get all that it did not use.
+ */
+static struct sched_node *pick_fair(struct sched_cpu *c)
+{
+	struct sched_node *best = NULL;
+	uint64_t floor;
+
+	advance_clock(c);
+	floor = c->vclock > SLEEPER_LAG ? c->vclock - SLEEPER_LAG : 0;
+	for (struct sched_node *n = sched_first(c); n != NULL; n = n->next) {
+		if (!sched_is_runnable(n))
+			continue;
+		if (n->slept && n->vtime < floor)
+			n->vtime = floor;
+		n->slept = false;
+		if (best == NULL || n->vtime < best->vtime)
+			best = n;
+	}
+	return best;
+}
+
+/*
+ * Who is asked something by whoever manages the run is next, however much it has had: beside
+ * one of a hundred times its weight its turn may be minutes away, and the line carries no other
+ * request meanwhile. There is one at a time, and no guest makes any.
+ */
+static struct sched_node *pick_asked(const struct sched_cpu *c)
+{
+	for (struct sched_node *n = sched_first(c); n != NULL; n = n->next)
+		if (sched_is_runnable(n) &&
+			__atomic_load_n(&n->posted, __ATOMIC_SEQ_CST) & EVENT_MANAGE)
+			return n;
+	return NULL;
+}
+
+struct sched_node *sched_pick(struct sched_cpu *c, bool *early)
+{
+	struct sched_node *fair = pick_fair(c), *asked = pick_asked(c);
+
+	*early = asked != NULL && asked != fair;
+	return *early ? asked : fair;
+}
