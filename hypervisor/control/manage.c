@@ -223,8 +223,8 @@ void manage_vcpu(struct vcpu *vcpu)
 static void answer_without(unsigned vm, const char *why)
 {
 	if (manage_place(asked.r.op) == MANAGE_BY_DEVICE) {
-		manage_change_off(vm, &asked.r);
-		answer(MANAGE_IS_OK, NULL);
+		why = manage_change_off(vm, &asked.r);
+		answer(why == NULL ? MANAGE_IS_OK : MANAGE_IS_STATE, why);
 	} else {
 		answer(MANAGE_IS_STATE, why);
 	}

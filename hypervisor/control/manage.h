@@ -37,7 +37,7 @@ void manage_images(const struct manage_request *r);
  */
 enum manage_status manage_change(unsigned vm, const struct manage_request *r, const char **why);
 /* Of such a request that was found good: of a VM that does not run; by its first vCPU. */
-void manage_change_off(unsigned vm, const struct manage_request *r);
+const char *manage_change_off(unsigned vm, const struct manage_request *r);
 enum manage_status manage_change_here(
 	struct vcpu *vcpu, const struct manage_request *r, const char **why);
 

@@ -5,11 +5,13 @@
  */
 #include "control/manage.h"
 
+#include "cpu/host_disk.h"
 #include "cpu/media.h"
 #include "cpu/mux.h"
 #include "lib/fmt.h"
 #include "policy/changes.h"
 #include "vm/change.h"
+#include "vm/devices.h"
 #include "vm/life.h"
 #include "vm/vm.h"
 
@@ -32,6 +34,22 @@ static void tell_net(const struct vm_images *vm, const struct manage_request *r,
 		(unsigned)(mac & 0xff), changes_link(vm, i) ? "up" : "down");
 }
 
+/* What a root port has, or can have. */
+static void tell_slot(const struct vm_images *vm, const struct manage_request *r, unsigned port)
+{
+	uint32_t bay = changes_port_bay(vm, port);
+	bool disk;
+	const char *name = changes_port_name(vm, port, &disk);
+	const char *state = changes_attached(vm, port) ? "attached" : "detached";
+
+	if (bay != 0)
+		mux_record("item id=%u slot=%u holds=bay name=%s state=%s size=%lu", id_of(r),
+			port, name, state, host_disk_size(bay));
+	else
+		mux_record("item id=%u slot=%u holds=%s name=%s state=%s", id_of(r), port,
+			disk ? "disk" : "network", name, state);
+}
+
 /* Which root ports have what they can have, and which have not: after `key`, with commas. */
 static void tell_ports(const struct vm_images *vm, const struct manage_request *r)
 {
@@ -49,6 +67,9 @@ static void tell_ports(const struct vm_images *vm, const struct manage_request *
 	if (n + m != 0)
 		mux_record("item id=%u attached=%s detached=%s", id_of(r), n != 0 ? in : "none",
 			m != 0 ? out : "none");
+	for (unsigned port = 1; port <= vm->config.root_ports; port++)
+		if (changes_has_port(vm, port))
+			tell_slot(vm, r, port);
 }
 
 static void tell_drive(const struct vm_images *vm, const struct manage_request *r, unsigned i)
@@ -143,6 +164,23 @@ static bool is_served(const struct vm_images *vm, const struct manage_request *r
 	       changes_port_served(vm, (unsigned)r->number[MANAGE_ARG_SLOT]);
 }
 
+/* NULL, or why it cannot be attached, wherever the VM is; of what is in a bay. */
+static const char *attach_error(const struct vm_images *vm, const struct manage_request *r)
+{
+	unsigned port = (unsigned)r->number[MANAGE_ARG_SLOT];
+	uint32_t bay = changes_port_bay(vm, port);
+
+	if (r->op != MANAGE_ATTACH)
+		return NULL;
+	if (r->number[MANAGE_ARG_FRESH] == 0)
+		return bay == 0 || host_disk_size(bay) != 0
+			       ? NULL
+			       : "the bay is empty: say which disk (attach --disk)";
+	if (bay == 0)
+		return "what is there is the scenario's: only a bay ('bay: on') takes another";
+	return changes_attached(vm, port) ? "it is attached" : NULL;
+}
+
 enum manage_status manage_change(unsigned vm, const struct manage_request *r, const char **why)
 {
 	struct vm_images *images = life_images(vm);
@@ -173,26 +211,32 @@ enum manage_status manage_change(unsigned vm, const struct manage_request *r, co
 		*why = "another VM serves this disk: it stays";
 		if (is_served(images, r))
 			return MANAGE_IS_STATE;
-		*why = NULL;
-		return MANAGE_IS_OK;
+		*why = attach_error(images, r);
+		return *why == NULL ? MANAGE_IS_OK : MANAGE_IS_STATE;
 	}
 }
 
-void manage_change_off(unsigned vm, const struct manage_request *r)
+const char *manage_change_off(unsigned vm, const struct manage_request *r)
 {
 	struct vm_images *images = life_images(vm);
 	const char *why;
 	unsigned index;
 	uint64_t medium;
 
-	if (images == NULL || !find_device(images, r, &index, &medium, &why))
-		return;
+	if (images == NULL)
+		return "the VM has gone";
+	if (!find_device(images, r, &index, &medium, &why))
+		return why;
+	if (r->op == MANAGE_ATTACH && r->number[MANAGE_ARG_FRESH] != 0 &&
+		!host_disk_open(changes_port_bay(images, index)))
+		return DEVICES_NOTHING_THERE;
 	if (r->op == MANAGE_ATTACH || r->op == MANAGE_DETACH)
 		changes_set_attached(images, index, r->op == MANAGE_ATTACH);
 	else if (r->op == MANAGE_LINK)
 		changes_set_link(images, index, r->number[MANAGE_ARG_UP] != 0);
 	else
 		changes_set_medium(images, index, medium);
+	return NULL;
 }
 
 /*
@@ -222,7 +266,7 @@ enum manage_status manage_change_here(
 		return MANAGE_IS_STATE;
 	*why = NULL;
 	if (r->op == MANAGE_ATTACH)
-		*why = vm_attach(vm, index);
+		*why = vm_attach(vm, index, r->number[MANAGE_ARG_FRESH] != 0);
 	else if (r->op == MANAGE_DETACH)
 		*why = detach(vm, r, index);
 	else if (r->op == MANAGE_LINK)

@@ -43,3 +43,11 @@ uint64_t host_disk_size(uint32_t disk)
 		return 0;
 	return size;
 }
+
+bool host_disk_open(uint32_t disk)
+{
+	uint64_t size = 0;
+
+	return inl(HOST_DISK_ID) == HOST_DISK_MAGIC &&
+	       host_disk_do(disk, HOST_DISK_OPEN, &size, NULL, 0) == 0;
+}

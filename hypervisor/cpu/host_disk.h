@@ -18,7 +18,12 @@
 uint32_t host_disk_do(
 	uint32_t disk, enum host_disk_op op, uint64_t *at, const void *bytes, uint64_t size);
 
-/* How large a disk is; 0: there is none of this number, or no device. */
+/* How large a disk is; 0: there is none of this number, or in this bay, or no device. */
 uint64_t host_disk_size(uint32_t disk);
+/*
+ * A bay, which nobody uses, gets what the host has put there since. False: that is nothing; what
+ * was there stays.
+ */
+bool host_disk_open(uint32_t disk);
 
 #endif

@@ -185,6 +185,21 @@ bool changes_port_served(const struct vm_images *vm, unsigned port)
 	return c != NULL && disk_config_is_remote(c);
 }
 
+uint32_t changes_port_bay(const struct vm_images *vm, unsigned port)
+{
+	const struct disk_config *c = disk_at(vm, port);
+
+	return c != NULL && c->bay ? c->host : 0;
+}
+
+const char *changes_port_name(const struct vm_images *vm, unsigned port, bool *disk)
+{
+	const struct disk_config *c = disk_at(vm, port);
+
+	*disk = c != NULL;
+	return c != NULL ? c->name : net_list_at_port(&vm->config.nets, port)->network;
+}
+
 bool changes_attached(const struct vm_images *vm, unsigned port)
 {
 	const struct disk_config *disk = disk_at(vm, port);

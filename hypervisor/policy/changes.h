@@ -60,6 +60,10 @@ void changes_set_link(struct vm_images *vm, unsigned net, bool up);
 bool changes_has_port(const struct vm_images *vm, unsigned port);
 /* Whether another VM serves it: such a disk stays. */
 bool changes_port_served(const struct vm_images *vm, unsigned port);
+/* The number of the host's file that a bay there has; 0: none is there. */
+uint32_t changes_port_bay(const struct vm_images *vm, unsigned port);
+/* What is there, by its name, and whether that is a disk; only of a port that has something. */
+const char *changes_port_name(const struct vm_images *vm, unsigned port, bool *disk);
 /* Whether that device is there. */
 bool changes_attached(const struct vm_images *vm, unsigned port);
 void changes_set_attached(struct vm_images *vm, unsigned port, bool attached);

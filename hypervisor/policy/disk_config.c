@@ -32,6 +32,8 @@ const struct setting disk_settings[] = {
 		.help = "the root port of its VM that it is behind; 0: it is on bus 0"},
 	{ROW("attached", "attached", SETTING_SWITCH, attached), .initial = true,
 		.help = "it is there from the start"},
+	{ROW("bay", "bay", SETTING_SWITCH, bay), .initial = false,
+		.help = "it has nothing until a file is put there while the run goes"},
 	{.kind = SETTING_END},
 };
 
@@ -75,7 +77,11 @@ const char *disk_config_error(const struct disk_config *c, uint64_t image)
 		return "a disk that another VM serves needs its size";
 	if (disk_config_is_remote(c) && c->cow != 0)
 		return "a disk that another VM serves is written there, not to copies";
-	if (c->host != 0 && (c->size == 0 || c->cow != 0 || disk_config_is_remote(c)))
+	if (c->bay && (c->host == 0 || c->size != 0 || c->readonly || c->attached))
+		return "a bay has 'attached: off', and neither 'image', 'scratch' nor 'readonly': "
+		       "what it has comes while the run goes, on the emulated machine";
+	if (c->host != 0 &&
+		((c->size == 0 && !c->bay) || c->cow != 0 || disk_config_is_remote(c)))
 		return "a disk that is a file of the host has a size, and neither 'cow' nor 'nbd'";
 	if (!disk_config_is_remote(c) && (c->export[0] != '\0' || c->port != NBD_PORT))
 		return "'export' and 'port' are for a disk that another VM serves ('nbd')";

@@ -27,6 +27,7 @@ struct disk_config {
 	uint64_t cow;              /* bytes that may be written; 0: DISK_COW_DEFAULT */
 	uint32_t root_port;        /* it is in that slot; 0: on bus 0 */
 	bool attached;             /* it is there from the start */
+	bool bay;                  /* `host` is empty until somebody puts a file there */
 	bool readonly;
 };
 

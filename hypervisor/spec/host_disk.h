@@ -21,6 +21,8 @@ enum host_disk_op {
 	HOST_DISK_FLUSH,   /* what was written is on the host's disk */
 	HOST_DISK_ZERO,    /* `size` bytes */
 	HOST_DISK_DISCARD, /* likewise: the file may lose them; they read as zeroes */
+	/* What is in this bay now is looked at, in place of what was; its size into `at` */
+	HOST_DISK_OPEN,
 	HOST_DISK_OPS
 };
 
@@ -36,6 +38,7 @@ struct host_disk_request {
 };
 
 enum host_disk_error {
+	HOST_DISK_ENOENT = 2, /* of HOST_DISK_OPEN: nothing new is there */
 	HOST_DISK_EIO = 5,
 	HOST_DISK_EINVAL = 22, /* no such disk, place or request */
 	HOST_DISK_EFBIG = 27,

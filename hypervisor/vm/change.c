@@ -88,20 +88,23 @@ void vm_change_link(struct vm *vm, unsigned net, bool up)
 	put_link(vm, net);
 }
 
-const char *vm_attach(struct vm *vm, unsigned port)
+const char *vm_attach(struct vm *vm, unsigned port, bool fresh)
 {
+	const char *why = NULL;
 	enum devices_slot is;
 
 	dev_lock(vm->platform);
 	is = devices_slot(vm, port);
-	if (is == SLOT_OUT && !devices_attach(vm, port))
-		is = SLOT_LEAVES; /* never: each has its place */
+	if (is == SLOT_OUT)
+		why = devices_attach(vm, port, fresh);
 	dev_unlock(vm->platform);
 	if (is == SLOT_IN)
 		return "it is attached";
 	if (is == SLOT_LEAVES)
 		return "the guest has been asked for it, and has not given it yet (detach with "
 		       "force=1: at once)";
+	if (why != NULL)
+		return why;
 	changes_set_attached(life_images(vm->id), port, true);
 	vcpu_touched_devices(vm->vcpus[0]);
 	return NULL;
@@ -132,7 +135,7 @@ static void follow_port(struct vm *vm, unsigned port)
 	is = devices_slot(vm, port);
 	dev_unlock(vm->platform);
 	if (wanted && is == SLOT_OUT)
-		vm_attach(vm, port);
+		vm_attach(vm, port, false);
 	else if (!wanted && is == SLOT_IN)
 		vm_detach(vm, port, true, &gone);
 }

@@ -33,9 +33,10 @@ void vm_change_link(struct vm *vm, unsigned net, bool up);
  * What is behind a root port, for which the configuration has something, comes into its slot;
  * goes: the guest is asked, and gives it when it turns the slot off, which a record says, or it
  * goes at once (force, or the slot is off already). It holds for later starts, too; a guest
- * that was asked does not find it at its next start. NULL, or why not.
+ * that was asked does not find it at its next start. fresh: a bay has what the host put there
+ * since. NULL, or why not.
  */
-const char *vm_attach(struct vm *vm, unsigned port);
+const char *vm_attach(struct vm *vm, unsigned port, bool fresh);
 const char *vm_detach(struct vm *vm, unsigned port, bool force, bool *gone);
 
 /* What was changed after the VM was created and before it ran becomes so. */

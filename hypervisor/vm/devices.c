@@ -94,7 +94,7 @@ static bool create_host(struct vm *vm, unsigned i, const struct vm_disk *source)
 	bool ok = true;
 	struct blk_host *h = take(vm, sizeof(*h), &ok);
 
-	if (host_disk_size(c->host) != c->size) {
+	if (!c->bay && host_disk_size(c->host) != c->size) {
 		log_error(
 			"'%s': its disk '%s' is file %u of the host, with %lu bytes, which this "
 			"machine has not: `nestor run` gives it to the emulated machine; "
@@ -104,7 +104,9 @@ static bool create_host(struct vm *vm, unsigned i, const struct vm_disk *source)
 	}
 	if (!ok)
 		return false;
-	*h = (struct blk_host){c->name, c->host, c->size, c->readonly};
+	*h = (struct blk_host){
+		c->name, c->host, c->bay ? host_disk_size(c->host) : c->size, c->readonly};
+	vm->devices->bays |= (uint32_t)c->bay << i;
 	vm->devices->backing[i].host = h;
 	return true;
 }
@@ -380,16 +382,30 @@ static unsigned net_at(const struct vm *vm, unsigned port)
 	return (unsigned)(net_list_at_port(&vm->config.nets, port) - vm->config.nets.at);
 }
 
-bool devices_attach(struct vm *vm, unsigned port)
+/* NULL, or why there is nothing to attach. */
+static const char *look_into_bay(struct blk_host *h, bool fresh)
+{
+	if (fresh && !host_disk_open(h->number))
+		return DEVICES_NOTHING_THERE;
+	h->size = host_disk_size(h->number);
+	return h->size != 0 ? NULL : "the bay is empty: say which disk (attach --disk)";
+}
+
+const char *devices_attach(struct vm *vm, unsigned port, bool fresh)
 {
 	struct vm_devices *d = vm->devices;
 	unsigned disk = disk_at(d, port);
+	const char *why = NULL;
 
+	if (d->bays >> disk & 1)
+		why = look_into_bay(d->host[disk], fresh);
+	if (why != NULL)
+		return why;
 	if (!(disk < d->disk_count ? add_disk(vm, disk) : add_net(vm, net_at(vm, port))))
-		return false;
+		return "there is no room on the bus"; /* never: each has its place */
 	d->out &= ~(1u << port);
 	vport_plug(vm->platform, port);
-	return true;
+	return NULL;
 }
 
 /* It has no queue, no work and no frame any more; then it has no function. */

@@ -52,6 +52,7 @@ struct vm_devices {
 	struct virtio_net net[LIMIT_NETS];
 	struct virtio_net *vf; /* virtual functions of all of these, one device after another */
 	struct passed_devices passed; /* of the machine */
+	uint32_t bays;                /* disks, bits: `host` may be empty */
 	uint32_t out,
 		leaving; /* root ports, bits: what is not there; the guest was asked for */
 };
@@ -100,8 +101,10 @@ enum devices_slot {
 
 /* Of a port for which the VM's configuration has something. */
 enum devices_slot devices_slot(const struct vm *vm, unsigned port);
-/* Into its slot, in SLOT_OUT. False: no room on the bus. */
-bool devices_attach(struct vm *vm, unsigned port);
+#define DEVICES_NOTHING_THERE "the host has put nothing there that could be opened"
+
+/* Into its slot, in SLOT_OUT. NULL, or why not; fresh: as of vm_attach. */
+const char *devices_attach(struct vm *vm, unsigned port, bool fresh);
 /* Out of it. True: it is gone; else the guest has been asked. */
 bool devices_detach(struct vm *vm, unsigned port, bool force);
 /* The guest has turned the slot off. */

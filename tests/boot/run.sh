@@ -1020,48 +1020,57 @@ test_media_links_and_boot_devices_are_changed_while_the_vms_run() {
 		ask 0 insert bios cdrom0 one && ask 0 devices bios && answered '^disk=cdrom0 medium=one$' && ask 0 quit && over 0
 }
 
-# attached PORT: by a verb, when the guest has given what it was asked for.
+# attached PORT [ARGS]: by a verb, when the guest has given what it was asked for.
 attached() {
 	local i
 	for ((i = 0; i < 150; i++)); do
-		NESTOR_AT=$at "$NESTOR" attach linux "$1" >"$out.answer" 2>&1 && return
+		NESTOR_AT=$at "$NESTOR" attach linux "$@" >"$out.answer" 2>&1 && return
 		sleep 0.2
 	done
 	cat "$out.answer"
 	return 1
 }
 
-# A disk and a network device behind root ports; Linux' own driver of slots (pciehp).
-come_and_go() { # ROUNDS
-	local at pid round LIMIT=600
+# A disk and a network device behind root ports; Linux' own driver of slots (pciehp). In a bay the disk is a file, which is kept, and
+# then another one that was a copy of it.
+come_and_go() { # ROUNDS {scratch: 1M | bay: on}
+	local at pid round file LIMIT=600
 	{
 		printf 'networks: [lan]\nmachine: {cpus: 2}\nvms:\n'
-		printf '  - {name: linux, kernel: %s, initrd: %s, memory: 128M, root-ports: 2, disks: [{scratch: 1M, root-port: 1, attached: off}],\n' \
-			"$PWD/$B/debian/vmlinux" "$PWD/$B/debian/devices.cpio"
+		printf '  - {name: linux, kernel: %s, initrd: %s, memory: 128M, root-ports: 2, disks: [{%s, root-port: 1, attached: off}],\n' \
+			"$PWD/$B/debian/vmlinux" "$PWD/$B/debian/devices.cpio" "$2"
 		printf '     nets: [{network: lan, root-port: 2, vfs: 2, attached: off}], cmdline: "%s quiet try=slots addr=10.0.0.1 rounds=%d"}\n' "$LINUX" "$1"
 		printf '  - {name: peer, start: off, kernel: %s, initrd: %s, memory: 128M, nets: [lan],\n' \
 			"$PWD/$B/debian/vmlinux" "$PWD/$B/debian/devices.cpio"
 		printf '     cmdline: "%s quiet try=ping addr=10.0.0.2 peer=10.0.0.1"}\n' "$LINUX"
 	} >"$out.yaml"
 	managed "$out.yaml"
-	said '^linux\| .*virtio0-input' && ask 0 devices linux && answered '^attached=none detached=1,2$' || return 1
+	said '^linux\| .*virtio0-input' && ask 0 devices linux && answered '^attached=none detached=1,2$' '^slot=2 holds=network name=lan state=detached$' || return 1
 	ask 66 attach peer 1 && ask 0 attach linux 2 && ask 72 attach linux 2 && said '^linux\| slots: net here' &&
 		ask 0 start peer && said '^peer\| .*virtio[01]-input' && said '^peer\| ping: ok' &&
 		ask 0 detach linux 2 && answered '^slot=2 state=asked$' && said '^linux\| slots: net gone' || return 1
 	for round in $(seq "$1"); do
-		attached 1 && said "^linux\| slots: disk here $round\$" && ask 0 devices linux && answered '^attached=1 detached=2$' || return 1
+		file=
+		if [ "$2" = 'bay: on' ]; then
+			[ "$round" != 1 ] || { truncate -s 1M "$out.1.disk" && ask 72 attach linux 1 && ask 72 attach linux 2 --disk "$out.1.disk"; } || return 1
+			file="--disk $out.$round.disk $([ "$round" != 1 ] || echo --keep)"
+		fi
+		# shellcheck disable=SC2086
+		attached 1 $file && said "^linux\| slots: disk here $round\$" && ask 0 devices linux && answered '^attached=1 detached=2$' || return 1
 		ask 0 detach linux 1 && answered '^slot=1 state=asked$' && said "^linux\| slots: disk gone $round\$" || return 1
+		[ -z "$file" ] || cp "$out.$round.disk" "$out.$((round + 1)).disk"
 	done
 	ask_until '^linux +off' ps && ask 0 attach linux 2 && ask 0 devices linux &&
 		answered '^attached=2 detached=1$' && ask 0 quit && over 0 && shows '^linux\| slots: ok'
 }
 
 test_a_disk_and_a_network_device_come_and_go() {
-	come_and_go 2
+	come_and_go 2 'bay: on' || return 1
+	cmp "$out.1.disk" "$out.2.disk" && ! cmp -s "$out.1.disk" <(head -c 1M /dev/zero) # it was kept, and the second one not written
 }
 
 long_a_disk_comes_and_goes_twenty_times() {
-	come_and_go 20
+	come_and_go 20 'scratch: 1M'
 }
 
 # While L0 takes the state of the VM and puts it back, again and again: windows of bridges, slots, what is in them. The timer of the VM is

@@ -198,7 +198,7 @@ def test_answers_are_as_the_document_says(s, doc):
     ask('PATCH', '/v1/vms/b', 204, **as_it_is)
     ask('PATCH', '/v1/vms/b', 412, **as_it_is)
     ask('PATCH', '/v1/vms/b', 204, json={'weight': 100, 'cpus': '0-63'})
-    expect(ask('GET', '/v1/vms/a/devices', 200).json() == {'vm': 'a', 'media': [], 'links': []}, 'devices')
+    expect(ask('GET', '/v1/vms/a/devices', 200).json() == {'vm': 'a', 'media': [], 'links': [], 'slots': []}, 'devices')
     expect(ask('GET', '/v1/images', 200).json() == {'images': []}, 'images')
     ask('PUT', '/v1/vms/a/boot', 409, json={'device': 'disk'})
     ask('PUT', '/v1/vms/a/boot', 400, json={'device': 'tape'})

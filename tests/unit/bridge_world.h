@@ -124,6 +124,54 @@ static inline void output(unsigned vm, const char *text)
 	bridge_output(&b, vm, (const uint8_t *)text, strlen(text));
 }
 
+/* The next request that Nestor would get; "": none. */
+static inline const char *sent(void)
+{
+	static char out[MANAGE_LINE + 1];
+	static struct frame_reader reader;
+	const uint8_t *bytes;
+	struct frame f;
+	size_t size;
+
+	*out = 0;
+	hear(0);
+	frame_reader_init(&reader);
+	while ((bytes = sender_next(&s, 1, &size))) {
+		for (size_t i = 0; i < size; i++)
+			if (frame_read(&reader, bytes[i], &f) == FRAME_READY &&
+				f.kind == FRAME_REQUEST)
+				snprintf(out, sizeof(out), "%.*s", (int)f.size,
+					(const char *)f.payload);
+		sender_wrote(&s, size);
+	}
+	return out;
+}
+
+static inline void ask_with(unsigned client, const char *request, int file)
+{
+	union {
+		struct cmsghdr header;
+		char room[CMSG_SPACE(sizeof(int))];
+	} control = {.header = {CMSG_LEN(sizeof(int)), SOL_SOCKET, SCM_RIGHTS}};
+	struct iovec part = {(char *)(uintptr_t)request, strlen(request)};
+	struct msghdr m = {.msg_iov = &part,
+		.msg_iovlen = 1,
+		.msg_control = &control,
+		.msg_controllen = sizeof(control)};
+
+	memcpy(CMSG_DATA(&control.header), &file, sizeof(int));
+	assert_int_equal(sendmsg(fd[client], &m, 0), strlen(request));
+	close(file);
+}
+
+static inline void nestor_says(const char *status)
+{
+	char record[64];
+
+	snprintf(record, sizeof(record), "answer id=%u status=%s", b.sent_id, status);
+	assert_true(bridge_record(&b, record));
+}
+
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 #endif

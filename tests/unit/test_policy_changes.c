@@ -219,6 +219,30 @@ static void what_is_behind_root_ports_is_there_until_it_is_changed(void **state)
 	assert_false(changes_port_served(&s.vms[0], 3));
 }
 
+static void a_bay_is_empty_at_first(void **state)
+{
+	bool disk;
+
+	(void)state;
+	memset(&s, 0, sizeof(s));
+	add("kernel vm=a root_ports=3 net=lan,root-port=2", 0, 1);
+	assert_false(takes("disk vm=a host=1 bay=on root_port=1", 0, 0));
+	assert_false(takes("disk vm=a host=1 bay=on attached=off", 0, 0));
+	assert_false(takes("disk vm=a bay=on root_port=1 attached=off", 0, 0));
+	assert_false(takes("disk vm=a host=1 size=1M bay=on root_port=1 attached=off", 0, 0));
+	assert_false(takes("disk vm=a host=1 root_port=1 attached=off", 0, 0));
+	add("disk vm=a disk=extra host=7 bay=on root_port=1 attached=off", 0, 0);
+	add("disk vm=a size=1M root_port=3", 0, 0);
+	assert_int_equal(changes_port_bay(&s.vms[0], 1), 7);
+	assert_int_equal(changes_port_bay(&s.vms[0], 2), 0);
+	assert_int_equal(changes_port_bay(&s.vms[0], 3), 0);
+	assert_string_equal(changes_port_name(&s.vms[0], 1, &disk), "extra");
+	assert_true(disk);
+	assert_string_equal(changes_port_name(&s.vms[0], 2, &disk), "lan");
+	assert_false(disk);
+	assert_false(changes_attached(&s.vms[0], 1));
+}
+
 static void a_slot_is_for_one_device_and_must_be_there(void **state)
 {
 	(void)state;
@@ -245,6 +269,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(an_image_line_gives_all_vms_an_image),
 		cmocka_unit_test(what_is_behind_root_ports_is_there_until_it_is_changed),
+		cmocka_unit_test(a_bay_is_empty_at_first),
 		cmocka_unit_test(a_slot_is_for_one_device_and_must_be_there),
 		cmocka_unit_test_setup(a_drive_has_at_first_what_the_scenario_says, set_up),
 		cmocka_unit_test_setup(a_drive_has_the_image_that_it_was_given, set_up),

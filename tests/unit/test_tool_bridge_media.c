@@ -4,46 +4,6 @@
 
 /* ---- files for drives ---- */
 
-/* The next request that Nestor would get; "": none. */
-static const char *sent(void)
-{
-	static char out[MANAGE_LINE + 1];
-	static struct frame_reader reader;
-	const uint8_t *bytes;
-	struct frame f;
-	size_t size;
-
-	*out = 0;
-	hear(0);
-	frame_reader_init(&reader);
-	while ((bytes = sender_next(&s, 1, &size))) {
-		for (size_t i = 0; i < size; i++)
-			if (frame_read(&reader, bytes[i], &f) == FRAME_READY &&
-				f.kind == FRAME_REQUEST)
-				snprintf(out, sizeof(out), "%.*s", (int)f.size,
-					(const char *)f.payload);
-		sender_wrote(&s, size);
-	}
-	return out;
-}
-
-static void ask_with(unsigned client, const char *request, int file)
-{
-	union {
-		struct cmsghdr header;
-		char room[CMSG_SPACE(sizeof(int))];
-	} control = {.header = {CMSG_LEN(sizeof(int)), SOL_SOCKET, SCM_RIGHTS}};
-	struct iovec part = {(char *)(uintptr_t)request, strlen(request)};
-	struct msghdr m = {.msg_iov = &part,
-		.msg_iovlen = 1,
-		.msg_control = &control,
-		.msg_controllen = sizeof(control)};
-
-	memcpy(CMSG_DATA(&control.header), &file, sizeof(int));
-	assert_int_equal(sendmsg(fd[client], &m, 0), strlen(request));
-	close(file);
-}
-
 /* A file of so many bytes, each of which is `is`. */
 static int a_file(size_t size, uint8_t is)
 {
@@ -73,14 +33,6 @@ static uint8_t at_end_of(uint32_t number, size_t size)
 	assert_int_equal(pread(file, &byte, 1, (off_t)(media_place(number) + size - 1)), 1);
 	close(file);
 	return byte;
-}
-
-static void nestor_says(const char *status)
-{
-	char record[64];
-
-	snprintf(record, sizeof(record), "answer id=%u status=%s", b.sent_id, status);
-	assert_true(bridge_record(&b, record));
 }
 
 static void a_file_is_copied_and_then_offered(void **state)

@@ -6,7 +6,8 @@
  *
  * The folder NESTOR_DISKS has, for each disk, numbered from 1 on, one link to its file:
  * diskN.keep is written; diskN.read is only read; diskN.discard is, too, and what is written
- * goes to a file without a name in that folder.
+ * goes to a file without a name in that folder. diskN.bay, beside: the disk is empty at first, and
+ * what is there is looked at anew when it is asked for.
  */
 #define _GNU_SOURCE
 #include "bochs_plugin.h"
@@ -28,6 +29,7 @@
 
 struct disk {
 	int file;
+	bool bay;
 	bool writes;      /* to the file */
 	int over;         /* what has been written, else; -1: nothing can be */
 	uint8_t *in_over; /* a bit for each page: it is there */
@@ -221,6 +223,8 @@ static int transfer(struct disk *d, const struct host_disk_request *r)
 	return error;
 }
 
+static int fill_bay(unsigned number, uint64_t *size);
+
 static int request(struct host_disk_request *r)
 {
 	struct disk *d;
@@ -228,6 +232,8 @@ static int request(struct host_disk_request *r)
 	if (r->disk == 0 || r->disk > count)
 		return EINVAL;
 	d = &disks[r->disk - 1];
+	if (r->op == HOST_DISK_OPEN)
+		return fill_bay(r->disk, &r->at);
 	if (r->op == HOST_DISK_SIZE)
 		r->at = d->size;
 	else if (r->at > d->size || r->size > d->size - r->at)
@@ -274,56 +280,106 @@ static _Noreturn void give_up(const char *what)
 	exit(1);
 }
 
-static int try_open(char path[PATH_MAX], const char *folder, const char *how, int flags)
+static int try_open(
+	char path[PATH_MAX], const char *folder, unsigned number, const char *how, int flags)
 {
-	snprintf(path, PATH_MAX, "%s/disk%u.%s", folder, count + 1, how);
+	snprintf(path, PATH_MAX, "%s/disk%u.%s", folder, number, how);
 	return open(path, flags | O_CLOEXEC);
 }
 
-static void make_over(struct disk *d, const char *folder)
+/* As long as the disk, so that what was zeroed can be read. */
+static bool make_over(struct disk *d, const char *folder)
 {
 	d->over = open(folder, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
 	d->in_over = calloc(d->size / PAGE / 8 + 1, 1);
-	/* As long as the disk, so that what was zeroed can be read. */
-	if (d->over < 0 || d->in_over == NULL ||
-		ftruncate(d->over, (off_t)((d->size + PAGE - 1) / PAGE * PAGE)) < 0)
-		give_up(folder);
+	return d->over >= 0 && d->in_over != NULL &&
+	       ftruncate(d->over, (off_t)((d->size + PAGE - 1) / PAGE * PAGE)) == 0;
 }
 
-/* The next disk; false: there is none. */
-static bool open_disk(const char *folder)
+static void close_disk(struct disk *d)
 {
-	struct disk *d = &disks[count];
-	char path[PATH_MAX];
+	if (d->file >= 0)
+		close(d->file);
+	if (d->over >= 0)
+		close(d->over);
+	free(d->in_over);
+}
+
+/* What is there for a disk; 0 or an error, ENOENT: nothing. */
+static int open_disk(struct disk *d, const char *folder, unsigned number, char path[PATH_MAX])
+{
 	bool discards = false;
 	struct stat st;
+	int error;
 
-	d->over = -1;
-	d->file = try_open(path, folder, "keep", O_RDWR);
+	*d = (struct disk){.over = -1};
+	d->file = try_open(path, folder, number, "keep", O_RDWR);
 	d->writes = d->file >= 0;
 	if (d->file < 0 && errno == ENOENT)
-		d->file = try_open(path, folder, "read", O_RDONLY);
+		d->file = try_open(path, folder, number, "read", O_RDONLY);
 	if (d->file < 0 && errno == ENOENT) {
-		d->file = try_open(path, folder, "discard", O_RDONLY);
+		d->file = try_open(path, folder, number, "discard", O_RDONLY);
 		discards = true;
 	}
-	if (d->file < 0 && errno == ENOENT)
-		return false;
-	if (d->file < 0 || fstat(d->file, &st) < 0)
+	if (d->file < 0)
+		return errno;
+	if (fstat(d->file, &st) == 0) {
+		d->size = (uint64_t)st.st_size;
+		if (!discards || make_over(d, folder))
+			return 0;
+	}
+	error = errno != 0 ? errno : ENOMEM;
+	close_disk(d);
+	return error;
+}
+
+/* Nobody uses it meanwhile. What was there stays if there is an error. */
+static int fill_bay(unsigned number, uint64_t *size)
+{
+	struct disk *d = &disks[number - 1], fresh;
+	char path[PATH_MAX];
+	int error = d->bay ? open_disk(&fresh, getenv("NESTOR_DISKS"), number, path) : EINVAL;
+
+	if (error != 0)
+		return error;
+	fresh.bay = true;
+	close_disk(d);
+	*d = fresh;
+	*size = d->size;
+	return 0;
+}
+
+static bool is_bay(const char *folder, unsigned number)
+{
+	char path[PATH_MAX];
+
+	snprintf(path, PATH_MAX, "%s/disk%u.bay", folder, number);
+	return access(path, F_OK) == 0;
+}
+
+/* False: there is no disk of this number. */
+static bool begin_disk(struct disk *d, const char *folder, unsigned number)
+{
+	char path[PATH_MAX];
+	int error;
+
+	if (is_bay(folder, number)) {
+		*d = (struct disk){.bay = true, .file = -1, .over = -1};
+		return true;
+	}
+	error = open_disk(d, folder, number, path);
+	errno = error;
+	if (error != 0 && error != ENOENT)
 		give_up(path);
-	d->size = (uint64_t)st.st_size;
-	if (discards)
-		make_over(d, folder);
-	count++;
-	return true;
+	return error == 0;
 }
 
 static void init(void *self)
 {
 	const char *folder = getenv("NESTOR_DISKS");
 
-	while (folder != NULL && count < DISKS && open_disk(folder))
-		;
+	while (folder != NULL && count < DISKS && begin_disk(&disks[count], folder, count + 1))
+		count++;
 	for (uint32_t port = HOST_DISK_ID; port < HOST_DISK_ID + HOST_DISK_PORTS; port += 4)
 		if (!register_read_port(bx_devices, self, read_port, port, "nestordisk", 4) ||
 			!register_write_port(

@@ -9,6 +9,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "bridge_bay.h"
+#include "bridge_here.h"
 #include "bridge_media.h"
 #include "bridge_port.h"
 #include "record.h"
@@ -47,13 +49,6 @@ void bridge_name(struct bridge *b, unsigned vm, const char *name)
 		b->said[vm] = arena_alloc(b->a, sizeof(*b->said[vm]));
 }
 
-static void forget_file(struct bridge_client *c)
-{
-	if (c->file >= 0)
-		close(c->file);
-	c->file = -1;
-}
-
 void bridge_port(struct bridge *b, unsigned vm, unsigned port, const char *name, bool placed)
 {
 	b->port[vm * LIMIT_PORTS + port] = (struct bridge_port){.name = name, .placed = placed};
@@ -63,7 +58,7 @@ static void hang_up(struct bridge_client *c)
 {
 	if (c->fd < 0)
 		return;
-	forget_file(c);
+	bridge_forget_file(c);
 	close(c->fd);
 	c->fd = -1;
 }
@@ -192,15 +187,9 @@ static void greet(struct bridge *b, int fd)
 	bridge_say(c, "hello version=%d\n", MANAGE_VERSION);
 }
 
-static void answer(struct bridge_client *c, enum manage_status status, const char *why)
-{
-	bridge_say(c, "answer id=%u status=%s%s%s\n", c->id, manage_status_word(status),
-		*why ? " text=" : "", why);
-}
-
 static void refuse(struct bridge_client *c, const char *why)
 {
-	answer(c, MANAGE_IS_BAD, why);
+	bridge_answer(c, MANAGE_IS_BAD, why);
 }
 
 /* The words of a request but its id, behind the id that it has for Nestor. */
@@ -221,83 +210,6 @@ static void rename_request(struct bridge *b, struct bridge_client *c)
 	c->line_size = n;
 }
 
-static void type(
-	struct bridge *b, struct bridge_client *c, unsigned vm, const struct manage_request *r)
-{
-	size_t size = (size_t)r->number[MANAGE_ARG_DATA];
-
-	if (sender_room(b->sender, vm) < size) {
-		answer(c, MANAGE_IS_BUSY, "so much waits for the VM already");
-		return;
-	}
-	sender_add(b->sender, vm, r->data, size);
-	answer(c, MANAGE_IS_OK, "");
-}
-
-static unsigned find_vm(const struct bridge *b, const char *name)
-{
-	unsigned vm = 0;
-
-	while (vm < LIMIT_VMS && !(b->name[vm] && *name && strcmp(b->name[vm], name) == 0))
-		vm++;
-	return vm;
-}
-
-static void do_for_console(
-	struct bridge *b, struct bridge_client *c, const struct manage_request *r)
-{
-	unsigned vm = find_vm(b, r->vm);
-	enum manage_status status;
-	const char *why;
-
-	if (vm == LIMIT_VMS) {
-		answer(c, MANAGE_IS_NO_VM, "there is no VM of this name");
-		return;
-	}
-	if (manage_given(r, MANAGE_ARG_PORT)) {
-		status = bridge_port_ask(b, c, vm, r, &why);
-		answer(c, status, why);
-		return;
-	}
-	if (r->op == MANAGE_TYPE) {
-		type(b, c, vm, r);
-		return;
-	}
-	if (r->op == MANAGE_RESIZE) {
-		sender_resize(b->sender, vm, (uint16_t)r->number[MANAGE_ARG_COLUMNS],
-			(uint16_t)r->number[MANAGE_ARG_ROWS]);
-	} else {
-		c->consoles |= 1u << vm;
-		c->at[vm] = r->number[MANAGE_ARG_AT];
-	}
-	answer(c, MANAGE_IS_OK, "");
-}
-
-/* A file for a drive is copied first, piece by piece, and then offered to Nestor. */
-static void lend(struct bridge *b, struct bridge_client *c, const struct manage_request *r)
-{
-	char why[BRIDGE_WHY];
-
-	if (!bridge_media_begin(b, c, r, why))
-		answer(c, MANAGE_IS_STATE, why);
-}
-
-/* What the tool does itself. */
-static void do_here(struct bridge *b, struct bridge_client *c, const struct manage_request *r)
-{
-	if (r->op == MANAGE_LEND) {
-		lend(b, c, r);
-		return;
-	}
-	if (r->op != MANAGE_EVENTS && r->op != MANAGE_QUIT) {
-		do_for_console(b, c, r);
-		return;
-	}
-	c->events |= r->op == MANAGE_EVENTS;
-	b->quit |= r->op == MANAGE_QUIT;
-	answer(c, MANAGE_IS_OK, "");
-}
-
 static void take_line(struct bridge *b, struct bridge_client *c)
 {
 	struct manage_request r;
@@ -314,18 +226,18 @@ static void take_line(struct bridge *b, struct bridge_client *c)
 		return;
 	}
 	c->id = (uint32_t)r.number[MANAGE_ARG_ID];
-	if (r.op == MANAGE_BORROW) {
-		refuse(c, "it is the tool's to say: lend");
+	if (r.op == MANAGE_BORROW || r.number[MANAGE_ARG_FRESH]) {
+		refuse(c, "it is the tool's to say: lend, fill");
 		return;
 	}
 	if (manage_place(r.op) == MANAGE_BY_TOOL) {
-		do_here(b, c, &r);
+		bridge_do(b, c, &r);
 		return;
 	}
 	rename_request(b, c);
 	c->asks = true;
 	c->passed = false;
-	c->changes = bridge_hold_of(&r, find_vm(b, r.vm));
+	c->changes = bridge_hold_of(&r, bridge_find_vm(b, r.vm));
 	c->holds = r.number[MANAGE_ARG_HOLD] != 0;
 	if (c->line_size > MANAGE_LINE) {
 		c->asks = false;
@@ -373,7 +285,7 @@ static void go_on_lending(struct bridge *b, struct bridge_client *c)
 
 	if (bridge_media_go_on(b, c, why))
 		return;
-	answer(c, MANAGE_IS_STATE, why);
+	bridge_answer(c, MANAGE_IS_STATE, why);
 	end_request(b, c);
 }
 
@@ -449,7 +361,7 @@ static void ask_again(struct bridge *b, double now)
 	if (b->current < 0 || now < b->since + REPEAT)
 		return;
 	b->since = now;
-	if (c->fd >= 0 || c->holds || b->current == BRIDGE_CLIENTS ||
+	if (c->fd >= 0 || c->holds || c->fills || b->current == BRIDGE_CLIENTS ||
 		(b->sent_id == c->passed_id && b->sent.op == MANAGE_BORROW))
 		sender_request(b->sender, c->line, c->line_size);
 	else
@@ -468,6 +380,8 @@ bool bridge_attend(struct bridge *b, double now)
 		read_client(b, &b->client[i]);
 		if (b->client[i].lends)
 			go_on_lending(b, &b->client[i]);
+		if (b->client[i].fd < 0 && b->current != (int)i)
+			bridge_bay_settle(b, &b->client[i], false);
 	}
 	ask_again(b, now);
 	pass_on(b, now);
@@ -543,6 +457,7 @@ static void give(struct bridge *b, const char *record, bool last)
 	b->current = -1;
 	if (!its)
 		return;
+	bridge_bay_settle(b, c, is_done(record));
 	if (is_done(record))
 		keep(b, c);
 	end_request(b, c);
@@ -555,7 +470,7 @@ static void vm_gone(struct bridge *b, const char *record)
 	unsigned vm;
 
 	record_text(record, "vm", name, sizeof(name));
-	vm = find_vm(b, name);
+	vm = bridge_find_vm(b, name);
 	if (vm == LIMIT_VMS || !b->said[vm])
 		return;
 	media_gone(b->media, name);

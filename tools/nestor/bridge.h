@@ -16,6 +16,7 @@
 #include "arena.h"
 #include "bridge_hold.h"
 #include "history.h"
+#include "host_disk.h"
 #include "lib/manage.h"
 #include "media.h"
 #include "sender.h"
@@ -47,6 +48,7 @@ struct bridge_client {
 	int file;                   /* that came last, with a line; -1: none */
 	struct media_slot *lends;   /* what is copied for it; NULL: nothing */
 	bool force;                 /* as it said with that */
+	uint32_t fills;             /* the bay that it puts a file into; 0: none */
 	char more[2 * MANAGE_LINE]; /* what came behind it */
 	size_t more_size;
 	char *out;
@@ -77,6 +79,7 @@ struct bridge {
 	uint32_t next_id;
 	double since; /* it was sent */
 	struct media *media;
+	struct host_bays *bays;     /* NULL: there are none */
 	struct manage_request sent; /* the last one, and its id there */
 	uint32_t sent_id;
 	struct bridge_hold undo;                         /* of clients that have gone */

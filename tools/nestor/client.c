@@ -2,13 +2,16 @@
 /* The verbs that manage a run; see client.h. */
 #include "client.h"
 
-#include <getopt.h>
+#include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "client_bundle.h"
+#include "client_int.h"
 #include "client_console.h"
 #include "client_link.h"
 #include "client_multiply.h"
@@ -21,37 +24,16 @@
 #include "record.h"
 #include "scenario.h"
 
-#define MEMORY_MAX (16u << 20)
-
-enum verb_takes {
-	TAKES_VCPU = 1,
-	TAKES_LEVEL = 2,
-	TAKES_PHYSICAL = 4,
-	TAKES_COUNT = 8,
-	TAKES_LISTEN = 16,
-	TAKES_LIKE = 32, /* and settings behind the words */
-	TAKES_FORCE = 64,
-	TAKES_ONCE = 128,
-	TAKES_FILE = 256, /* in place of its last word */
-	TAKES_PORT = 512
-};
+#define MEMORY_MAX     (16u << 20)
+#define SCRATCH_MAX    (1ull << 40)
+#define SCRATCH_FOLDER "/var/tmp"
 
 /* What asks, where it is more than one request with all of its answer. */
-struct client;
-typedef int verb_run(struct client *c);
 static verb_run ask_memory, ask_poke, ask_balloon, ask_define, ask_stat, ask_weight, ask_pins,
-	ask_boot, ask_medium, ask_link, ask_slot, follow_events, run_top, run_bundle, run_gdb,
-	run_dial, run_console;
+	ask_boot, ask_medium, ask_link, ask_slot, ask_attach, follow_events, run_top,
+	run_bundle, run_gdb, run_dial, run_console;
 
-/* What a verb asks for, and how its answer is shown. */
-static const struct verb {
-	const char *name, *word;
-	unsigned words; /* that it needs behind it */
-	unsigned takes;
-	enum client_shape shape;
-	const char *usage, *about;
-	verb_run *run; /* NULL: asks */
-} verbs[] = {
+static const struct verb verbs[] = {
 	{"ps", "list", 0, 0, SHAPE_TABLE, "", "the VMs, and how they are", NULL},
 	{"define", "define", 1, TAKES_LIKE, SHAPE_NONE, " VM --like VM [KEY=VALUE]...",
 		"a new VM, which is off, with the images and settings of another one, but for those given",
@@ -87,8 +69,10 @@ static const struct verb {
 		"puts an image of the run, or a file, into a VM's CD-ROM drive", ask_medium},
 	{"link", "link", 3, 0, SHAPE_NONE, " VM NET up|down",
 		"the link of a VM's network device, by its number", ask_link},
-	{"attach", "attach", 2, 0, SHAPE_NONE, " VM PORT",
-		"the disk or network device of a root port comes into its slot", ask_slot},
+	{"attach", "attach", 2, TAKES_DISK, SHAPE_NONE,
+		" VM PORT [--disk {FILE | scratch:SIZE} [--keep]]",
+		"the disk or network device of a root port comes into its slot; or a file, into a bay",
+		ask_attach},
 	{"detach", "detach", 2, TAKES_FORCE, SHAPE_LINES, " VM PORT",
 		"it goes, when the guest has turned its slot off", ask_slot},
 	{"stat", "stat", 1, TAKES_VCPU, SHAPE_LINES, " VM",
@@ -127,22 +111,6 @@ static const struct verb {
 };
 
 #define VERBS (sizeof(verbs) / sizeof(verbs[0]))
-
-struct client {
-	const struct verb *verb;
-	const char *at, *host;
-	char elsewhere[512]; /* both, as one address */
-	bool json;
-	const char *vcpu, *level, *count, *listen, *like, *file, *port;
-	bool physical, help, force, once;
-	char **words;
-	unsigned count_words; /* that are needed here */
-	unsigned settings;    /* words behind those that the verb needs */
-	struct client_link link;
-	struct client_show show;
-	struct multiply *multiply; /* of `stat`, for people */
-	struct error *e;
-};
 
 static const struct verb *find(const char *name)
 {
@@ -210,126 +178,17 @@ void client_help(const char *name)
 	if (v->takes & TAKES_FILE)
 		puts("  --file PATH         a file of this machine, which the run copies: a CD's\n"
 		     "                      image, 7 GiB at most");
+	if (v->takes & TAKES_DISK)
+		puts("  --disk FILE         what a bay has from now on (`bay: on` of a disk): a file of\n"
+		     "                      this machine; what is written is not kept\n"
+		     "  --disk scratch:SIZE  the same, an empty one\n"
+		     "  --keep              what is written is kept in FILE");
 	if (v->takes & TAKES_FORCE)
 		puts("  --force             even when the guest has locked the drive, or has not\n"
 		     "                      turned the slot off");
 	puts("\nExit statuses: 0; 64 bad command line; 66 there is no such VM, vCPU or address;\n"
 	     "72 the VM is in a state that does not allow it; 74 the run cannot be reached;\n"
 	     "124 no answer in a minute.");
-}
-
-/* ---- the command line ---- */
-
-static int usage(struct client *c, const char *what, const char *value)
-{
-	return fail(c->e, STATUS_USAGE, "%s '%.60s': `nestor %s%s`, see `nestor %s --help`",
-		what, value, c->verb->name, c->verb->usage, c->verb->name);
-}
-
-static int take_option(struct client *c, int option, const char *word)
-{
-	switch (option) {
-	case 'a':
-		c->at = optarg;
-		return 0;
-	case 'H':
-		c->host = optarg;
-		return 0;
-	case 'j':
-		c->json = true;
-		return 0;
-	case 'v':
-		c->vcpu = optarg;
-		return c->verb->takes & TAKES_VCPU ? 0 : usage(c, "unknown option", word);
-	case 'l':
-		c->level = optarg;
-		return c->verb->takes & TAKES_LEVEL ? 0 : usage(c, "unknown option", word);
-	case 'c':
-		c->count = optarg;
-		return c->verb->takes & TAKES_COUNT ? 0 : usage(c, "unknown option", word);
-	case 'n':
-		c->listen = optarg;
-		return c->verb->takes & TAKES_LISTEN ? 0 : usage(c, "unknown option", word);
-	case 'k':
-		c->like = optarg;
-		return c->verb->takes & TAKES_LIKE ? 0 : usage(c, "unknown option", word);
-	case 'i':
-		c->file = optarg;
-		return c->verb->takes & TAKES_FILE ? 0 : usage(c, "unknown option", word);
-	case 'p':
-		c->physical = true;
-		return c->verb->takes & TAKES_PHYSICAL ? 0 : usage(c, "unknown option", word);
-	case 'P':
-		c->port = optarg;
-		return c->verb->takes & TAKES_PORT ? 0 : usage(c, "unknown option", word);
-	case 'f':
-		c->force = true;
-		return c->verb->takes & TAKES_FORCE ? 0 : usage(c, "unknown option", word);
-	case 'o':
-		c->once = true;
-		return c->verb->takes & TAKES_ONCE ? 0 : usage(c, "unknown option", word);
-	case 'h':
-		c->help = true;
-		return 0;
-	case ':':
-		return usage(c, "a value is missing behind", word);
-	default:
-		return usage(c, "unknown option", word);
-	}
-}
-
-static int go_elsewhere(struct client *c)
-{
-	int n = snprintf(c->elsewhere, sizeof(c->elsewhere), "ssh://%s%s", c->host, c->at);
-
-	if (*c->at != '/' || n < 0 || (size_t)n >= sizeof(c->elsewhere))
-		return fail(c->e, STATUS_USAGE,
-			"nestor %s: with --host the socket is a path on that machine that begins with '/', not '%.100s'",
-			c->verb->name, c->at);
-	c->at = c->elsewhere;
-	return 0;
-}
-
-static int parse(struct client *c, int argc, char **argv)
-{
-	static const struct option options[] = {{"at", required_argument, NULL, 'a'},
-		{"count", required_argument, NULL, 'c'}, {"file", required_argument, NULL, 'i'},
-		{"host", required_argument, NULL, 'H'}, {"like", required_argument, NULL, 'k'},
-		{"port", required_argument, NULL, 'P'},
-		{"listen", required_argument, NULL, 'n'}, {"json", no_argument, NULL, 'j'},
-		{"vcpu", required_argument, NULL, 'v'}, {"level", required_argument, NULL, 'l'},
-		{"physical", no_argument, NULL, 'p'}, {"force", no_argument, NULL, 'f'},
-		{"once", no_argument, NULL, 'o'}, {"help", no_argument, NULL, 'h'},
-		{NULL, 0, NULL, 0}};
-	unsigned count;
-	int option;
-
-	opterr = 0;
-	while ((option = getopt_long(argc, argv, ":h", options, NULL)) != -1)
-		if (take_option(c, option, argv[optind - 1]))
-			return c->e->status;
-	if (c->help)
-		return 0;
-	c->words = argv + optind;
-	count = (unsigned)(argc - optind);
-	c->count_words = c->verb->words - (c->file != NULL);
-	if (count < c->count_words ||
-		(count > c->count_words && !(c->verb->takes & TAKES_LIKE)))
-		return usage(c, "wrong number of words behind", c->verb->name);
-	c->settings = count - c->count_words;
-	if (!c->at)
-		c->at = getenv("NESTOR_AT");
-	if (!c->at || !*c->at)
-		return fail(c->e, STATUS_USAGE,
-			"nestor %s: which run? --at PATH, as of `nestor run --manage PATH`",
-			c->verb->name);
-	if (c->host && go_elsewhere(c))
-		return c->e->status;
-	for (unsigned i = 0; i < c->count_words; i++)
-		if (!*c->words[i] || strpbrk(c->words[i], " \t\n=") ||
-			strlen(c->words[i]) > 128)
-			return usage(c, "not possible:", c->words[i]);
-	return 0;
 }
 
 /* ---- talking ---- */
@@ -356,6 +215,12 @@ static void show_item(void *context, const char *line)
 		multiply_take(c->multiply, line);
 }
 
+/* With a file that goes along it is another one. */
+static const char *word_of(const struct client *c)
+{
+	return c->file ? "lend" : c->disk ? "fill" : c->verb->word;
+}
+
 /* A request with all of its answer; @more: what only this verb says. */
 static int ask(struct client *c, const char *more)
 {
@@ -366,8 +231,7 @@ static int ask(struct client *c, const char *more)
 		c->verb->words ? c->words[0] : "", c->vcpu ? " vcpu=" : "",
 		c->vcpu ? c->vcpu : "", c->level ? " level=" : "", c->level ? c->level : "",
 		c->physical ? " physical=1" : "", more);
-	if (client_link_ask_all(&c->link, c->file ? "lend" : c->verb->word, line, show_item, c,
-		    &answer, c->e))
+	if (client_link_ask_all(&c->link, word_of(c), line, show_item, c, &answer, c->e))
 		return c->e->status;
 	return answer.status == MANAGE_IS_OK ? 0 : refused(c, &answer);
 }
@@ -382,9 +246,9 @@ static int ask_memory(struct client *c)
 	uint64_t at, size;
 
 	if (!number(c->words[1], &at))
-		return usage(c, "no address:", c->words[1]);
+		return client_usage(c, "no address:", c->words[1]);
 	if (!number(c->words[2], &size) || !size || size > MEMORY_MAX)
-		return usage(c, "no size from 1 to 16M:", c->words[2]);
+		return client_usage(c, "no size from 1 to 16M:", c->words[2]);
 	c->show.at = at;
 	while (size) {
 		uint64_t part = size < MANAGE_BYTES ? size : MANAGE_BYTES;
@@ -405,7 +269,7 @@ static int ask_poke(struct client *c)
 	uint64_t at;
 
 	if (!number(c->words[1], &at))
-		return usage(c, "no address:", c->words[1]);
+		return client_usage(c, "no address:", c->words[1]);
 	snprintf(more, sizeof(more), " at=0x%" PRIx64 " data=%s", at, c->words[2]);
 	return ask(c, more);
 }
@@ -416,7 +280,7 @@ static int ask_balloon(struct client *c)
 	uint64_t size;
 
 	if (!number(c->words[1], &size))
-		return usage(c, "no size:", c->words[1]);
+		return client_usage(c, "no size:", c->words[1]);
 	snprintf(more, sizeof(more), " target=%" PRIu64, size);
 	return ask(c, more);
 }
@@ -428,13 +292,13 @@ static int ask_define(struct client *c)
 	int n;
 
 	if (!c->like)
-		return usage(c, "like which VM (--like VM) is", c->words[0]);
+		return client_usage(c, "like which VM (--like VM) is", c->words[0]);
 	n = snprintf(more, sizeof(more), " like=%s", c->like);
 	for (unsigned i = 0; i < c->settings && (size_t)n < sizeof(more); i++) {
 		const char *word = c->words[c->verb->words + i];
 
 		if (strpbrk(word, " \t\n;") || !strchr(word, '='))
-			return usage(c, "no setting KEY=VALUE:", word);
+			return client_usage(c, "no setting KEY=VALUE:", word);
 		n += snprintf(
 			more + n, sizeof(more) - (size_t)n, "%s%s", i ? ";" : " with=", word);
 	}
@@ -462,7 +326,7 @@ static int ask_weight(struct client *c)
 	uint64_t weight;
 
 	if (!number(c->words[1], &weight) || !weight || weight > WEIGHT_MAX)
-		return usage(c, "no number from 1 to 10000:", c->words[1]);
+		return client_usage(c, "no number from 1 to 10000:", c->words[1]);
 	snprintf(more, sizeof(more), " weight=%" PRIu64, weight);
 	return ask(c, more);
 }
@@ -474,7 +338,7 @@ static int ask_pins(struct client *c)
 	uint64_t cpus;
 
 	if (!scenario_cpu_list(c->words[1], &cpus))
-		return usage(c, "no list of CPUs:", c->words[1]);
+		return client_usage(c, "no list of CPUs:", c->words[1]);
 	snprintf(more, sizeof(more), " cpus=0x%" PRIx64, cpus);
 	return ask(c, more);
 }
@@ -494,7 +358,7 @@ static int ask_medium(struct client *c)
 
 	snprintf(more, sizeof(more), " disk=%s%s%s%s", c->words[1], named ? " image=" : "",
 		named ? c->words[2] : "", c->force ? " force=1" : "");
-	if (c->file && client_link_file(&c->link, c->file, c->e))
+	if (c->file && client_link_file(&c->link, c->file, false, c->e))
 		return c->e->status;
 	return ask(c, more);
 }
@@ -506,9 +370,9 @@ static int ask_link(struct client *c)
 	uint64_t net;
 
 	if (!number(c->words[1], &net))
-		return usage(c, "no number of a network device:", c->words[1]);
+		return client_usage(c, "no number of a network device:", c->words[1]);
 	if (!up && strcmp(c->words[2], "down") != 0)
-		return usage(c, "neither up nor down:", c->words[2]);
+		return client_usage(c, "neither up nor down:", c->words[2]);
 	snprintf(more, sizeof(more), " net=%" PRIu64 " up=%d", net, up);
 	return ask(c, more);
 }
@@ -519,8 +383,43 @@ static int ask_slot(struct client *c)
 	uint64_t port;
 
 	if (!number(c->words[1], &port))
-		return usage(c, "no number of a root port:", c->words[1]);
+		return client_usage(c, "no number of a root port:", c->words[1]);
 	snprintf(more, sizeof(more), " slot=%" PRIu64 "%s", port, c->force ? " force=1" : "");
+	return ask(c, more);
+}
+
+/* An empty file without a name, which is gone with the run. */
+static int lend_scratch(struct client *c, const char *size)
+{
+	uint64_t bytes;
+
+	if (!number(size, &bytes) || !bytes || bytes % 512 || bytes > SCRATCH_MAX)
+		return client_usage(c, "no size, a multiple of 512 up to 1024G:", c->disk);
+	c->link.file = open(SCRATCH_FOLDER, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+	if (c->link.file < 0 || ftruncate(c->link.file, (off_t)bytes) < 0)
+		return fail(c->e, STATUS_HOST_ERROR, "a file in " SCRATCH_FOLDER ": %s",
+			strerror(errno));
+	c->keep = true;
+	return 0;
+}
+
+/* What a bay shall have goes with the request. */
+static int ask_attach(struct client *c)
+{
+	bool scratch = c->disk && strncmp(c->disk, "scratch:", 8) == 0;
+	char more[64];
+	uint64_t port;
+
+	if (!c->disk && !c->keep)
+		return ask_slot(c);
+	if (!c->disk || (c->keep && scratch))
+		return client_usage(c, "--keep is for a file:", c->disk ? c->disk : "");
+	if (!number(c->words[1], &port))
+		return client_usage(c, "no number of a root port:", c->words[1]);
+	if (scratch ? lend_scratch(c, c->disk + 8)
+		    : client_link_file(&c->link, c->disk, c->keep, c->e))
+		return c->e->status;
+	snprintf(more, sizeof(more), " slot=%" PRIu64 " keep=%d", port, c->keep);
 	return ask(c, more);
 }
 
@@ -545,7 +444,7 @@ static int run_top(struct client *c)
 	uint64_t count = 0;
 
 	if (c->count && (!number(c->count, &count) || !count))
-		return usage(c, "no number of times:", c->count);
+		return client_usage(c, "no number of times:", c->count);
 	return client_top(&c->link, count, c->e);
 }
 
@@ -573,7 +472,7 @@ static int run_dial(struct client *c)
 static int run_console(struct client *c)
 {
 	if (c->port && (strpbrk(c->port, " \t\n=") || strlen(c->port) >= LIMIT_NAME))
-		return usage(c, "no name of a port:", c->port);
+		return client_usage(c, "no name of a port:", c->port);
 	return client_console(&c->link, c->words[0], c->port, c->e);
 }
 
@@ -581,7 +480,7 @@ int client_run(int argc, char **argv, struct error *e)
 {
 	struct client c = {.verb = find(argv[1]), .e = e};
 
-	if (parse(&c, argc - 1, argv + 1))
+	if (client_parse(&c, argc - 1, argv + 1))
 		return e->status;
 	if (c.help) {
 		client_help(c.verb->name);

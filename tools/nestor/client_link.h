@@ -43,8 +43,9 @@ typedef void (*client_item)(void *context, const char *line);
 int client_link_open(struct client_link *l, const char *at, struct error *e);
 void client_link_close(struct client_link *l);
 
-/* A file goes with the next request, whose answer may take as long as copying it does. */
-int client_link_file(struct client_link *l, const char *path, struct error *e);
+/* A file, opened for writing too if it @writes, goes with the next request, whose answer may
+ * take as long as copying it does. */
+int client_link_file(struct client_link *l, const char *path, bool writes, struct error *e);
 
 /*
  * The signal of `wake` is taken: what has to be put in order is asked with little patience, and

@@ -4,12 +4,14 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "file.h"
 #include "machine_disk.h"
 #include "spec/virtio_blk.h"
 
@@ -38,6 +40,13 @@ static int number_disk(
 
 	if (d->config.host) /* looked at before */
 		d->config.size = d->config.host = 0;
+	if (d->config.bay && vm->config.reserve)
+		return fail(e, STATUS_BAD_INPUT,
+			"%s: the memory of '%s' moves ('reserve'), which does not go together with "
+			"a 'bay'",
+			d->where, vm->config.name);
+	if (d->config.bay)
+		d->config.host = ++*count;
 	if (!d->image.path)
 		return wanted ? fail(e, STATUS_BAD_INPUT,
 					"%s: 'changes: keep' is for a disk with an 'image'",
@@ -85,7 +94,11 @@ int host_disks_number(struct scenario_spec *s, struct error *e)
 int host_disks_refuse(const struct vm_spec *vm, struct error *e)
 {
 	for (unsigned k = 0; k < vm->disk_count; k++)
-		if (vm->disks[k].config.host)
+		if (vm->disks[k].config.bay)
+			return fail(e, STATUS_BAD_INPUT,
+				"%s: an image has no bay: what it has comes from `nestor attach`",
+				vm->disks[k].where);
+		else if (vm->disks[k].config.host)
 			return fail(e, STATUS_BAD_INPUT,
 				"%s: '%s': an image has no disk whose changes are kept, nor one "
 				"of more than 1024M: let another VM serve it ('nbd')",
@@ -141,7 +154,8 @@ int host_disks_check(const struct scenario_spec *s, const struct place *iso, str
 			const struct disk_spec *d = &s->vms[i].disks[k];
 			struct written w = {.place = &d->image};
 
-			if (!d->config.host || !keeps(d) || stat(d->image.path, &w.st) < 0)
+			if (!d->config.host || !d->image.path || !keeps(d) ||
+				stat(d->image.path, &w.st) < 0)
 				continue;
 			if (check_against_all(&w, s, e) || refuse_same(&w, iso, e))
 				return e->status;
@@ -166,7 +180,9 @@ static int lock_disk(const struct disk_spec *d, struct error *e)
 		d->image.path);
 }
 
-static const char *const uses[] = {"keep", "read", "discard"};
+static const char *const uses[] = {"keep", "read", "discard", "bay"};
+
+#define USE_BAY 3u
 
 static const char *link_name(struct arena *a, const char *folder, uint32_t disk, unsigned use)
 {
@@ -194,11 +210,23 @@ static int link_disk(
 	return e->status;
 }
 
+static int make_bay(
+	struct arena *a, const struct disk_spec *d, const char *folder, struct error *e)
+{
+	return file_write_text(link_name(a, folder, d->config.host, USE_BAY), "", e);
+}
+
 static int prepare(struct arena *a, const struct disk_spec *d, enum machine_kind kind,
 	const char *folder, struct error *e)
 {
 	if (!d->config.host)
 		return 0;
+	if (d->config.bay)
+		return kind == MACHINE_BOCHS ? make_bay(a, d, folder, e)
+					     : fail(e, STATUS_BAD_INPUT,
+						       "%s: a 'bay' needs the emulated machine "
+						       "(--machine bochs)",
+						       d->where);
 	if (kind != MACHINE_BOCHS)
 		return fail(e, STATUS_BAD_INPUT,
 			"%s: '%s': a disk whose changes are kept, or of more than 1024M, needs the "
@@ -220,4 +248,101 @@ int host_disks_prepare(struct arena *a, const struct scenario_spec *s, enum mach
 			if (prepare(a, &s->vms[i].disks[k], kind, folder, e))
 				return e->status;
 	return 0;
+}
+
+/* ---- bays ---- */
+
+void host_bays_begin(struct host_bays *b, const struct scenario_spec *s, const char *folder)
+{
+	*b = (struct host_bays){.s = s, .folder = folder};
+	for (unsigned i = 0; i < HOST_BAYS; i++)
+		b->file[i] = b->next[i] = -1;
+}
+
+void host_bays_end(struct host_bays *b)
+{
+	for (unsigned i = 0; i < HOST_BAYS; i++) {
+		host_bay_settle(b, i + 1, false);
+		if (b->file[i] >= 0)
+			close(b->file[i]);
+		b->file[i] = -1;
+	}
+}
+
+uint32_t host_bay_find(const struct host_bays *b, const char *vm, unsigned port)
+{
+	for (unsigned i = 0; b->s && i < b->s->vm_count; i++) {
+		const struct vm_spec *v = &b->s->vms[i];
+
+		if (strcmp(v->config.name, vm) != 0)
+			continue;
+		for (unsigned k = 0; k < v->disk_count; k++)
+			if (v->disks[k].config.bay && v->disks[k].config.root_port == port)
+				return v->disks[k].config.host;
+	}
+	return 0;
+}
+
+static const char *judge(int file, bool keep)
+{
+	struct stat st;
+	int mode;
+
+	if (file < 0)
+		return "no file came with it: is the run on another machine?";
+	mode = fcntl(file, F_GETFL) & O_ACCMODE;
+	if (fstat(file, &st) < 0 || !S_ISREG(st.st_mode) || mode == O_WRONLY)
+		return "what came with it is no file that can be read";
+	if (keep && mode != O_RDWR)
+		return "what came with it cannot be written";
+	if (st.st_size == 0 || st.st_size % VIRTIO_BLK_SECTOR != 0)
+		return "a disk has a multiple of 512 bytes, and more than 0";
+	if (flock(file, (keep ? LOCK_EX : LOCK_SH) | LOCK_NB) < 0)
+		return "it is the disk of another VM or run";
+	return NULL;
+}
+
+static void bay_path(
+	const struct host_bays *b, uint32_t bay, bool keep, char *path, size_t size)
+{
+	snprintf(path, size, "%s/disk%u.%s", b->folder, bay, uses[keep ? 0 : 2]);
+}
+
+/* The device opens what its link leads to: the same file, whatever its name or none. */
+const char *host_bay_offer(struct host_bays *b, uint32_t bay, int file, bool keep)
+{
+	char path[512], target[64];
+	const char *why;
+
+	if (b->next[bay - 1] >= 0)
+		return "another file is put there just now";
+	why = judge(file, keep);
+	if (why)
+		return why;
+	bay_path(b, bay, keep, path, sizeof(path));
+	snprintf(target, sizeof(target), "/proc/%d/fd/%d", (int)getpid(), file);
+	if (symlink(target, path) < 0)
+		return "there is no room in the machine's folder";
+	b->next[bay - 1] = file;
+	return NULL;
+}
+
+void host_bay_settle(struct host_bays *b, uint32_t bay, bool taken)
+{
+	int *next = &b->next[bay - 1], *file = &b->file[bay - 1];
+	char path[512];
+
+	if (*next < 0)
+		return;
+	for (unsigned keep = 0; keep < 2; keep++) {
+		bay_path(b, bay, keep, path, sizeof(path));
+		unlink(path);
+	}
+	if (taken && *file >= 0)
+		close(*file);
+	if (taken)
+		*file = *next;
+	else
+		close(*next);
+	*next = -1;
 }

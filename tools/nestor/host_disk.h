@@ -35,4 +35,28 @@ int host_disks_prepare(struct arena *a, const struct scenario_spec *s, enum mach
 /* A disk of such a kind on an image: refused, with what to do. */
 int host_disks_refuse(const struct vm_spec *vm, struct error *e);
 
+/* ---- bays: what is in them comes while the run goes ---- */
+
+#define HOST_BAYS (LIMIT_VMS * LIMIT_DISKS)
+
+struct host_bays {
+	const struct scenario_spec *s;
+	const char *folder; /* the machine's */
+	int file[HOST_BAYS]; /* what is in a bay, by number less one, with its lock; -1: nothing */
+	int next[HOST_BAYS]; /* what is offered just now; likewise */
+};
+
+/* @folder and @s must outlive it. */
+void host_bays_begin(struct host_bays *b, const struct scenario_spec *s, const char *folder);
+void host_bays_end(struct host_bays *b);
+/* The number of the bay behind a root port; 0: there is none. */
+uint32_t host_bay_find(const struct host_bays *b, const char *vm, unsigned port);
+/*
+ * Puts a file where the machine finds it when Nestor looks; it is taken, unless there is a
+ * reason why not. @keep: it is written.
+ */
+const char *host_bay_offer(struct host_bays *b, uint32_t bay, int file, bool keep);
+/* Nestor has looked: it is what the bay has now, or not. */
+void host_bay_settle(struct host_bays *b, uint32_t bay, bool taken);
+
 #endif

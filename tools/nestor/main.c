@@ -73,6 +73,7 @@ static int run_in_folder(struct arena *a, const struct command *o, const struct 
 		.summary = o->summary,
 		.progress = o->verbose || isatty(STDERR_FILENO),
 		.timeout = o->scenario.timeout,
+		.folder = folder,
 		.manage = o->manage,
 		.consoles = &o->consoles,
 		.screenshots = &o->screenshots,

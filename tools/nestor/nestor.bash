@@ -34,7 +34,7 @@ _nestor_vms() {
 
 _nestor_manage() { # VERB WORD BEFORE
 	case $3 in
-	--at | --file | -o | --output | --decode | --perfetto) mapfile -t COMPREPLY < <(compgen -f -- "$2") ;;
+	--at | --file | --disk | -o | --output | --decode | --perfetto) mapfile -t COMPREPLY < <(compgen -f -- "$2") ;;
 	--level) mapfile -t COMPREPLY < <(compgen -W '1 2' -- "$2") ;;
 	--vcpu | --for | --reason | --address | --port) ;;
 	--like) mapfile -t COMPREPLY < <(compgen -W "$(_nestor_vms)" -- "$2") ;;

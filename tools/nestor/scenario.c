@@ -262,10 +262,14 @@ static int check_disks(const struct vm_spec *vm, struct error *e)
 		if (d->image.path && disk_config_is_remote(&d->config))
 			return fail(e, STATUS_BAD_INPUT,
 				"%s: the disk has both 'image' and 'nbd'", d->where);
-		if (!d->image.path && !d->config.size && !disk_config_is_remote(&d->config))
+		if (!d->image.path && !d->config.size && !d->config.bay &&
+			!disk_config_is_remote(&d->config))
 			return fail(e, STATUS_BAD_INPUT,
-				"%s: the disk has neither 'image' nor 'scratch' nor 'nbd'",
+				"%s: the disk has neither 'image' nor 'scratch', 'nbd' nor 'bay'",
 				d->where);
+		if (d->image.path && d->config.bay)
+			return fail(e, STATUS_BAD_INPUT,
+				"%s: the disk has both 'image' and 'bay'", d->where);
 		if (d->image.path && d->config.size && !d->config.host)
 			return fail(e, STATUS_BAD_INPUT,
 				"%s: the disk has both 'image' and a size ('scratch')",

@@ -150,6 +150,19 @@ static json_t *medium_of(const json_t *item)
 	return medium;
 }
 
+static json_t *slot_of(const json_t *item)
+{
+	json_t *slot = json_pack("{s:I, s:s, s:s, s:b}", "slot",
+		(json_int_t)serve_number(item, "slot"), "holds", serve_text(item, "holds"),
+		"name", serve_text(item, "name"), "attached",
+		strcmp(serve_text(item, "state"), "attached") == 0);
+
+	if (strcmp(serve_text(item, "holds"), "bay") == 0)
+		json_object_set_new(
+			slot, "size", json_integer((json_int_t)serve_number(item, "size")));
+	return slot;
+}
+
 static void add_device(json_t *out, json_t *item)
 {
 	const char *boot = serve_text(item, "boot");
@@ -162,6 +175,8 @@ static void add_device(json_t *out, json_t *item)
 				(json_int_t)serve_number(item, "net"), "network",
 				serve_text(item, "network"), "mac", serve_text(item, "mac"),
 				"up", strcmp(serve_text(item, "link"), "up") == 0));
+	} else if (*serve_text(item, "holds")) {
+		json_array_append_new(json_object_get(out, "slots"), slot_of(item));
 	} else if (*boot) {
 		json_object_set_new(out, "boot",
 			json_pack("{s:s, s:b, s:o}", "device", boot, "once",
@@ -180,7 +195,8 @@ json_t *serve_devices_of(struct serve_job *j)
 	items = serve_run_items(&j->run, "devices", more);
 	if (!items)
 		return NULL;
-	out = json_pack("{s:s, s:[], s:[]}", "vm", j->request->vm, "media", "links");
+	out = json_pack(
+		"{s:s, s:[], s:[], s:[]}", "vm", j->request->vm, "media", "links", "slots");
 	json_array_foreach(items, i, item)
 	{
 		add_device(out, item);

@@ -41,13 +41,18 @@ static const struct schema {
 	{"Link", "{" OBJECT "\"required\":[\"up\"],\"properties\":{\"up\":" BOOL "}}"},
 	{"Devices",
 		"{" OBJECT
-		"\"required\":[\"vm\",\"media\",\"links\"],\"properties\":{\"vm\":" WORD
+		"\"required\":[\"vm\",\"media\",\"links\",\"slots\"],\"properties\":{\"vm\":" WORD
 		",\"media\":{\"type\":\"array\",\"items\":{" OBJECT
 		"\"required\":[\"disk\",\"image\"],\"properties\":{\"disk\":" WORD
 		",\"image\":" WORD ",\"lent\":" COUNT
 		"}}},\"links\":{\"type\":\"array\",\"items\":{" OBJECT
 		"\"required\":[\"net\",\"network\",\"mac\",\"up\"],\"properties\":{\"net\":" COUNT
-		",\"network\":" WORD ",\"mac\":" WORD ",\"up\":" BOOL "}}},\"boot\":{" OBJECT
+		",\"network\":" WORD ",\"mac\":" WORD ",\"up\":" BOOL "}}},\"slots\":{"
+		"\"type\":\"array\",\"items\":{" OBJECT
+		"\"required\":[\"slot\",\"holds\",\"name\",\"attached\"],\"properties\":{"
+		"\"slot\":" COUNT ",\"holds\":{\"enum\":[\"disk\",\"network\",\"bay\"]},"
+		"\"name\":" WORD ",\"attached\":" BOOL ",\"size\":" COUNT
+		"}}},\"boot\":{" OBJECT
 		"\"required\":[\"device\",\"once\",\"allowed\"],\"properties\":{\"device\":" WORD
 		",\"once\":" BOOL ",\"allowed\":{\"type\":\"array\",\"items\":" WORD "}}}}}"},
 	{"Images", "{" OBJECT "\"required\":[\"images\"],\"properties\":{\"images\":{\"type\":"

@@ -42,6 +42,7 @@ struct session {
 	struct variables variables;
 	struct bridge bridge;
 	struct media media;
+	struct host_bays bays;
 	unsigned banner;    /* lines of = to come before a raw machine's output */
 	struct lines lines; /* of several VMs */
 	struct session_vms vms;
@@ -564,6 +565,8 @@ int session_run(struct arena *a, const struct scenario_spec *s, const struct mac
 	if (!status)
 		status = bridge_open(
 			&x->bridge, a, &x->consoles.sender, &x->media, o->manage, e);
+	host_bays_begin(&x->bays, s, o->folder);
+	x->bridge.bays = &x->bays;
 	for (unsigned i = 0; !status && i < SCENARIO_MAX_VMS; i++)
 		bridge_name(&x->bridge, i, x->vms.at[i].name);
 	for (unsigned i = 0; !status && i < s->vm_count; i++)
@@ -577,6 +580,7 @@ int session_run(struct arena *a, const struct scenario_spec *s, const struct mac
 	if (variables_close(&x->variables, e))
 		status = e->status;
 	bridge_close(&x->bridge);
+	host_bays_end(&x->bays);
 	media_close(&x->media);
 	consoles_close(&x->consoles);
 	if (screenshots_close(&x->screenshots, e) && !status)

@@ -20,6 +20,7 @@ struct session_options {
 	bool explain;       /* what was refused to guests, and why, to standard error */
 	bool progress;      /* milestones to standard error */
 	uint64_t timeout;   /* seconds; 0: none */
+	const char *folder; /* the machine's */
 	const char *manage; /* socket of who manages the run; NULL: nobody does */
 	const struct console_places *consoles;
 	const struct screenshot_places *screenshots;
