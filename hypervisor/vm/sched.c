@@ -460,6 +460,15 @@ static void retire(struct sched_node *n)
 	life_vcpu_ended(vm, id);
 }
 
+/* The one that ran has stopped: it needs no turn to end, be it however far ahead. */
+static void retire_current(struct sched_cpu *c)
+{
+	struct sched_node *n = c->node;
+
+	if (n != NULL && read_cr3() == n->cr3 && n->vcpu->state == VCPU_STOPPED)
+		retire(n);
+}
+
 /* The vCPU is current. Whether it can be entered after what waits for it was handled. */
 static bool ready(struct sched_node *n)
 {
@@ -520,6 +529,7 @@ struct vcpu *schedule(void)
 		console_work();
 		passed_poll();
 		account(c);
+		retire_current(c);
 		sched_send_strays();
 		work = life_work();
 		next = run_due_timers(c);

@@ -217,6 +217,25 @@ static void who_is_asked_answers_before_its_turn_and_for_a_short_time(void **sta
 	assert_ptr_equal(schedule(), &vcpus[1]);
 }
 
+/* As when it is asked to end: others may have had less. */
+static void who_stops_ends_before_its_turn(void **state)
+{
+	uint64_t used[4] = {0};
+
+	(void)state;
+	vms[0].config.weight = 1;
+	sched_add(&vcpus[0]);
+	sched_add(&vcpus[1]);
+	run(100000000, used);
+	assert_ptr_equal(schedule(), &vcpus[1]);
+	sched_post(0, 0, EVENT_MANAGE);
+	assert_ptr_equal(schedule(), &vcpus[0]);
+	vcpus[0].state = VCPU_STOPPED;
+	assert_ptr_equal(schedule(), &vcpus[1]);
+	assert_null(vcpus[0].node);
+	assert_int_equal(vms[0].end_value, 1);
+}
+
 static void new_ones_are_spread_over_the_cpus(void **state)
 {
 	(void)state;
@@ -389,6 +408,7 @@ int main(void)
 		TEST(a_cpu_without_work_sleeps_until_the_next_timer),
 		TEST(time_that_a_cpu_sleeps_is_nobodys),
 		TEST(who_is_asked_answers_before_its_turn_and_for_a_short_time),
+		TEST(who_stops_ends_before_its_turn),
 		TEST(new_ones_are_spread_over_the_cpus),
 		TEST(pinned_ones_stay),
 		TEST(one_that_waits_goes_to_a_cpu_that_sleeps),
