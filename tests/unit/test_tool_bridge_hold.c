@@ -66,6 +66,39 @@ static void what_was_refused_or_is_undone_already_is_left_alone(void **state)
 	assert_string_equal(asked(), "");
 }
 
+/* However `nestor gdb` ends. */
+static void a_debuggers_breakpoints_go_before_its_vm_goes_on(void **state)
+{
+	(void)state;
+	ask(0, "pause id=1 vm=a hold=1\nbreak id=2 vm=a at=5 hold=1\nresume id=3 vm=a hold=1\n");
+	assert_string_equal(asked(), "pause vm=a hold=1");
+	answered(1, "ok");
+	assert_string_equal(asked(), "break vm=a at=5 hold=1");
+	answered(2, "ok");
+	assert_string_equal(asked(), "resume vm=a hold=1");
+	answered(3, "ok");
+	goes(0);
+	assert_string_equal(asked(), "unbreak vm=a");
+	answered(4, "ok");
+	assert_string_equal(asked(), "resume vm=a");
+	answered(5, "wrong-state"); /* it met none */
+	assert_string_equal(asked(), "");
+}
+
+/* As `nestor gdb` does when it is told to end. */
+static void a_debugger_that_has_cleared_up_leaves_nothing_to_do(void **state)
+{
+	(void)state;
+	ask(0, "break id=1 vm=a at=5 hold=1\nstep id=2 vm=a hold=1\nunbreak id=3 vm=a at=5\n"
+	       "unbreak id=4 vm=a\nresume id=5 vm=a\n");
+	for (unsigned id = 1; id <= 5; id++) {
+		assert_string_not_equal(asked(), "");
+		answered(id, "ok");
+	}
+	goes(0);
+	assert_string_equal(asked(), "");
+}
+
 static void what_another_client_asked_for_since_is_its_own(void **state)
 {
 	(void)state;
@@ -129,6 +162,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		T(what_a_client_holds_is_undone_when_it_goes),
 		T(what_was_refused_or_is_undone_already_is_left_alone),
+		T(a_debuggers_breakpoints_go_before_its_vm_goes_on),
+		T(a_debugger_that_has_cleared_up_leaves_nothing_to_do),
 		T(what_another_client_asked_for_since_is_its_own),
 		T(what_is_under_way_when_its_client_goes_is_undone_when_it_is_done),
 		T(an_undoing_that_gets_lost_is_asked_for_again),

@@ -10,11 +10,17 @@ struct bridge_hold bridge_hold_of(const struct manage_request *r, unsigned vm)
 {
 	uint64_t vcpu = r->number[MANAGE_ARG_VCPU];
 
+	bool hold = r->number[MANAGE_ARG_HOLD] != 0;
+
 	if (vm >= LIMIT_VMS)
 		return (struct bridge_hold){0};
-	if (r->op == MANAGE_PAUSE ||
-		(r->op == MANAGE_RESUME && !manage_given(r, MANAGE_ARG_VCPU)))
+	/* Where one vCPU goes on the VM stands still, unless a debugger lets it. */
+	if (r->op == MANAGE_PAUSE || (r->op == MANAGE_STEP && hold) ||
+		(r->op == MANAGE_RESUME && (hold || !manage_given(r, MANAGE_ARG_VCPU))))
 		return (struct bridge_hold){.paused = UINT32_C(1) << vm};
+	if (r->op == MANAGE_BREAK ||
+		(r->op == MANAGE_UNBREAK && !manage_given(r, MANAGE_ARG_AT)))
+		return (struct bridge_hold){.debugged = UINT32_C(1) << vm};
 	if (r->op == MANAGE_TRACE)
 		return (struct bridge_hold){.traced = UINT64_C(1) << (vm * LIMIT_VCPUS + vcpu)};
 	return (struct bridge_hold){0};
@@ -23,24 +29,27 @@ struct bridge_hold bridge_hold_of(const struct manage_request *r, unsigned vm)
 void bridge_hold_add(struct bridge_hold *to, const struct bridge_hold *more)
 {
 	to->paused |= more->paused;
+	to->debugged |= more->debugged;
 	to->traced |= more->traced;
 }
 
 void bridge_hold_remove(struct bridge_hold *from, const struct bridge_hold *less)
 {
 	from->paused &= ~less->paused;
+	from->debugged &= ~less->debugged;
 	from->traced &= ~less->traced;
 }
 
 void bridge_hold_forget(struct bridge_hold *h, unsigned vm)
 {
 	h->paused &= ~(UINT32_C(1) << vm);
+	h->debugged &= ~(UINT32_C(1) << vm);
 	h->traced &= ~(((UINT64_C(1) << LIMIT_VCPUS) - 1) << vm * LIMIT_VCPUS);
 }
 
 bool bridge_hold_is_empty(const struct bridge_hold *h)
 {
-	return !h->paused && !h->traced;
+	return !h->paused && !h->debugged && !h->traced;
 }
 
 size_t bridge_hold_undo(
@@ -48,6 +57,13 @@ size_t bridge_hold_undo(
 {
 	unsigned bit;
 
+	/* First, or the VM would meet them again at once. */
+	if (h->debugged) {
+		bit = (unsigned)__builtin_ctz(h->debugged);
+		h->debugged &= h->debugged - 1;
+		return (size_t)snprintf(
+			out, MANAGE_LINE, "unbreak id=%u vm=%s", id, names[bit]);
+	}
 	if (h->paused) {
 		bit = (unsigned)__builtin_ctz(h->paused);
 		h->paused &= h->paused - 1;

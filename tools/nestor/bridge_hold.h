@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * What ends with the connection of the client that asked for it (hold=1): VMs that stand still,
- * and traces. However a client goes, the bridge undoes it. Does not own how requests travel.
+ * or would when they meet one of its breakpoints; these; and traces. However a client goes, the bridge undoes it. Does not own how requests travel.
  */
 #ifndef NESTOR_BRIDGE_HOLD_H
 #define NESTOR_BRIDGE_HOLD_H
@@ -14,7 +14,7 @@
 
 /* A bit for each VM, and for each vCPU of each. */
 struct bridge_hold {
-	uint32_t paused;
+	uint32_t paused, debugged;
 	uint64_t traced;
 };
 

@@ -78,7 +78,7 @@ bool gdb_put_next_stop(struct gdb_target *t)
 static enum gdb_then step(struct gdb_target *t, unsigned vcpu, bool alone)
 {
 	t->stop[vcpu].any = false;
-	if (gdb_ask(t, "step", gdb_no_item, NULL, "vm=%s vcpu=%u%s%s", t->vm, vcpu,
+	if (gdb_ask(t, "step", gdb_no_item, NULL, "vm=%s vcpu=%u%s%s hold=1", t->vm, vcpu,
 		    level_words(t), alone ? " alone=1" : "")) {
 		t->vcpu = vcpu;
 		t->ours = false;
@@ -175,8 +175,8 @@ static bool one_point(
 	if (set && t->l2)
 		snprintf(l2, sizeof(l2), " l2=0x%" PRIx64, t->l2);
 	return gdb_ask(t, set ? "break" : "unbreak", gdb_no_item, NULL,
-		"vm=%s at=0x%" PRIx64 " kind=%s size=%u%s%s", t->vm, at, on, size,
-		level_words(t), l2);
+		"vm=%s at=0x%" PRIx64 " kind=%s size=%u%s%s%s", t->vm, at, on, size,
+		level_words(t), l2, set ? " hold=1" : "");
 }
 
 /* All pieces of a range, or none. */

@@ -158,7 +158,7 @@ static bool paused(const char *state)
 
 void gdb_target_stop(struct gdb_target *t, unsigned signal)
 {
-	if (gdb_ask(t, "pause", gdb_no_item, NULL, "vm=%s", t->vm)) {
+	if (gdb_ask(t, "pause", gdb_no_item, NULL, "vm=%s hold=1", t->vm)) {
 		t->ours = true;
 		put_stop(t, signal);
 	} else if (t->e->status == STATUS_INTERRUPTED) {
@@ -212,7 +212,7 @@ void gdb_target_go(struct gdb_target *t)
 
 enum gdb_then gdb_go_on(struct gdb_target *t, const char *which)
 {
-	if (gdb_ask(t, "resume", gdb_no_item, NULL, "vm=%s%s", t->vm, which) ||
+	if (gdb_ask(t, "resume", gdb_no_item, NULL, "vm=%s%s hold=1", t->vm, which) ||
 		runs(look_at(t).state)) {
 		t->ours = false;
 		return GDB_GOES_ON;
