@@ -20,7 +20,6 @@
 
 static struct serve_request q;
 static struct serve_problem p;
-static const char token[] = "correct-horse-battery";
 
 static bool reads(const char *method, const char *target)
 {
@@ -450,6 +449,8 @@ static void a_problem_says_what_is_wrong_as_json(void **state)
 	serve_reply_clear(&r);
 }
 
+static const struct serve_who anybody = {.role = ROLE_ADMIN};
+
 static void a_run_that_cannot_be_reached_is_a_problem_of_its_own(void **state)
 {
 	struct serve_reply r = {0};
@@ -457,13 +458,13 @@ static void a_run_that_cannot_be_reached_is_a_problem_of_its_own(void **state)
 	(void)state;
 	serve_run_setup();
 	assert_true(reads("GET", "/metrics"));
-	serve_answer(&q, "/nowhere/at/all", token, false, &r);
+	serve_answer(&q, "/nowhere/at/all", NULL, &anybody, false, &r);
 	assert_int_equal(r.status, 503);
 	assert_non_null(memmem(r.data, r.size, "/nowhere/at/all", 15));
 	serve_reply_clear(&r);
 	assert_true(reads("GET", "/v1/events"));
 	for (unsigned i = 0; i < 2 * SERVE_STREAMS; i++) { /* none is lost */
-		serve_answer(&q, "/nowhere/at/all", token, false, &r);
+		serve_answer(&q, "/nowhere/at/all", NULL, &anybody, false, &r);
 		assert_int_equal(r.status, 503);
 		assert_non_null(memmem(r.data, r.size, "/nowhere/at/all", 15));
 		serve_reply_clear(&r);
@@ -482,13 +483,13 @@ static void files_of_the_page_need_no_run_and_no_token(void **state)
 			continue;
 		assert_true(serve_routes[i].open);
 		assert_true(reads("GET", serve_routes[i].path));
-		serve_answer(&q, "/nowhere/at/all", token, false, &r);
+		serve_answer(&q, "/nowhere/at/all", NULL, &anybody, false, &r);
 		assert_int_equal(r.status, 200);
 		assert_true(r.page);
 		serve_reply_clear(&r);
 	}
 	assert_true(reads("GET", "/"));
-	serve_answer(&q, "/nowhere/at/all", token, false, &r);
+	serve_answer(&q, "/nowhere/at/all", NULL, &anybody, false, &r);
 	assert_string_equal(r.type, "text/html; charset=utf-8");
 	assert_memory_equal(r.data, "<!doctype html>", 15);
 	serve_reply_clear(&r);

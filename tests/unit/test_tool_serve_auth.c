@@ -32,19 +32,24 @@ static void a_token_counts_when_it_is_all_of_it(void **state)
 
 static void a_token_comes_as_bearer_or_as_a_password(void **state)
 {
+	struct serve_tokens t = {.count = 0};
+	struct serve_who who;
+
 	(void)state;
-	assert_true(serve_authorized("Bearer correct-horse-battery", token));
-	assert_true(serve_authorized("bearer  correct-horse-battery", token));
-	assert_false(serve_authorized("Bearer", token));
-	assert_false(serve_authorized("Bearer ", token));
-	assert_false(serve_authorized("Token correct-horse-battery", token));
-	assert_false(serve_authorized("correct-horse-battery", token));
-	assert_true(serve_authorized("Basic YWRtaW46Y29ycmVjdC1ob3JzZS1iYXR0ZXJ5", token));
-	assert_true(serve_authorized("Basic OmNvcnJlY3QtaG9yc2UtYmF0dGVyeQ==", token));
-	assert_false(serve_authorized("Basic Y29ycmVjdC1ob3JzZS1iYXR0ZXJ5", token));
-	assert_false(serve_authorized("Basic YWRtaW46Y29ycmVjdC1ob3JzZS1iYXR0ZXJ5!", token));
+	serve_tokens_add(&t, token);
+	assert_true(serve_authorized("Bearer correct-horse-battery", &t, &who));
+	assert_true(serve_authorized("bearer  correct-horse-battery", &t, &who));
+	assert_false(serve_authorized("Bearer", &t, &who));
+	assert_false(serve_authorized("Bearer ", &t, &who));
+	assert_false(serve_authorized("Token correct-horse-battery", &t, &who));
+	assert_false(serve_authorized("correct-horse-battery", &t, &who));
+	assert_true(serve_authorized("Basic YWRtaW46Y29ycmVjdC1ob3JzZS1iYXR0ZXJ5", &t, &who));
+	assert_true(serve_authorized("Basic OmNvcnJlY3QtaG9yc2UtYmF0dGVyeQ==", &t, &who));
+	assert_false(serve_authorized("Basic Y29ycmVjdC1ob3JzZS1iYXR0ZXJ5", &t, &who));
+	assert_false(serve_authorized("Basic YWRtaW46Y29ycmVjdC1ob3JzZS1iYXR0ZXJ5!", &t, &who));
 	/* "admin:correct-horse-battery" with a zero byte behind it */
-	assert_false(serve_authorized("Basic YWRtaW46Y29ycmVjdC1ob3JzZS1iYXR0ZXJ5AA==", token));
+	assert_false(
+		serve_authorized("Basic YWRtaW46Y29ycmVjdC1ob3JzZS1iYXR0ZXJ5AA==", &t, &who));
 }
 
 static int read_token(const char *content, mode_t mode, char *is)
@@ -79,32 +84,144 @@ static void a_token_file_is_long_enough_and_nobody_elses(void **state)
 	assert_int_equal(serve_read_token("/nowhere", is, &e), STATUS_USAGE);
 }
 
-static void a_session_lasts_until_it_is_ended_or_makes_room(void **state)
+static void a_hash_is_that_of_the_standard(void **state)
 {
-	struct serve_session first, s, found;
+	static const struct {
+		const char *text, *hash;
+	} known[] = {
+		{"", "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"},
+		{"abc", "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"},
+		{"abcdbcdecdefdefgefghfghighijhijkijkljklmklmnlmnomnopnopq",
+			"248d6a61d20638b8e5c026930c3e6039a33ce45964ff2167f6ecedd419db06c1"},
+		{"abcdefghbcdefghicdefghijdefghijkefghijklfghijklmghijklmnhijklmnoijklmnopjklmnopq"
+		 "klmnopqrlmnopqrsmnopqrstnopqrstu",
+			"cf5b16a778af8380036ce59e7b0492370b249b11e8f07a51afac45037afee9d1"},
+	};
 
 	(void)state;
-	assert_true(serve_session_begin("u", &first));
-	assert_true(serve_session_known(first.secret));
-	assert_false(serve_session_known(""));
-	assert_false(serve_session_known(first.id));
+	for (unsigned i = 0; i < sizeof(known) / sizeof(known[0]); i++) {
+		uint8_t hash[SHA256_SIZE];
+		char hex[2 * SHA256_SIZE + 1];
+
+		sha256(known[i].text, strlen(known[i].text), hash);
+		for (unsigned k = 0; k < SHA256_SIZE; k++)
+			snprintf(hex + (size_t)2 * k, 3, "%02x", hash[k]);
+		assert_string_equal(hex, known[i].hash);
+	}
+}
+
+/* Of "reading-is-enough-for-me" and "operating-is-my-profession". */
+#define HASH_READ    "d6a144d66f3e6cd5e874184e45128817e29ca0cdc72527201e76b77c4224dd7d"
+#define HASH_OPERATE "dcec5fc107f1e3c4d4bcc5f24f69e000aa9db61fb19e0f42c98950189edf9d31"
+
+static struct serve_tokens tokens;
+static struct error error;
+
+static int read_tokens(const char *content, mode_t mode)
+{
+	char path[] = "/tmp/nestor-tokens-XXXXXX";
+	int fd = mkstemp(path);
+
+	assert_int_equal(write(fd, content, strlen(content)), strlen(content));
+	fchmod(fd, mode);
+	close(fd);
+	tokens.count = 0;
+	error = (struct error){0};
+	serve_read_tokens(path, &tokens, &error);
+	unlink(path);
+	return error.status;
+}
+
+static void a_token_of_a_file_has_a_name_and_a_role(void **state)
+{
+	struct serve_who who = {.role = ROLE_READ};
+
+	(void)state;
+	assert_int_equal(read_tokens("# who may ask\n\nwatch read " HASH_READ " # the screen\n"
+				     "ann.b\toperate  " HASH_OPERATE "\n",
+				 0644),
+		0);
+	assert_int_equal(tokens.count, 2);
+	assert_true(serve_tokens_know(&tokens, "operating-is-my-profession", &who));
+	assert_string_equal(who.name, "ann.b");
+	assert_int_equal(who.role, ROLE_OPERATE);
+	assert_true(serve_authorized("Bearer reading-is-enough-for-me", &tokens, &who));
+	assert_string_equal(who.name, "watch");
+	assert_int_equal(who.role, ROLE_READ);
+	assert_false(serve_tokens_know(&tokens, HASH_READ, &who));
+	assert_false(serve_tokens_know(&tokens, "", &who));
+	serve_tokens_add(&tokens, token);
+	assert_true(serve_tokens_know(&tokens, token, &who));
+	assert_string_equal(who.name, "");
+	assert_int_equal(who.role, ROLE_ADMIN);
+}
+
+static void a_line_of_tokens_that_is_none_is_told_with_its_number(void **state)
+{
+	static const char *const wrong[][2] = {
+		{"watch read\n", ":1: must be NAME ROLE SHA-256"},
+		{"watch read " HASH_READ " more\n", ":1: must be NAME ROLE SHA-256"},
+		{"\nwatch root " HASH_READ "\n", ":2: a role is read, operate or admin"},
+		{"wa/tch read " HASH_READ "\n", ":1: a name has 1 to 32"},
+		{"watch read abc\n", ":1: SHA-256 has 64 digits"},
+		{"a read " HASH_READ "\na read " HASH_OPERATE "\n",
+			":2: the name is there twice"},
+		{"a read " HASH_READ "\nb read " HASH_READ "\n",
+			":2: the token is there twice"},
+		{"# nobody\n", "has no token"},
+	};
+
+	(void)state;
+	for (unsigned i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
+		assert_int_equal(read_tokens(wrong[i][0], 0600), STATUS_USAGE);
+		assert_non_null(strstr(error.text, wrong[i][1]));
+	}
+	assert_int_equal(read_tokens("watch read " HASH_READ "\n", 0620), STATUS_USAGE);
+}
+
+static void a_role_may_what_those_below_it_may(void **state)
+{
+	(void)state;
+	assert_int_equal(serve_role_needed(SERVE_VMS), ROLE_READ);
+	assert_int_equal(serve_role_needed(SERVE_CONSOLE), ROLE_READ);
+	assert_int_equal(serve_role_needed(SERVE_TYPE), ROLE_OPERATE);
+	assert_int_equal(serve_role_needed(SERVE_MEMORY), ROLE_OPERATE);
+	assert_int_equal(serve_role_needed(SERVE_POKE), ROLE_ADMIN);
+	assert_int_equal(serve_role_needed(SERVE_DESTROY), ROLE_ADMIN);
+	assert_int_equal(serve_role_needed(SERVE_RF_RESET), ROLE_OPERATE);
+	assert_int_equal(serve_role_needed(SERVE_RF_LOGOUT), ROLE_READ);
+}
+
+static void a_session_lasts_until_it_is_ended_or_makes_room(void **state)
+{
+	const struct serve_who who = {"ann", ROLE_OPERATE};
+	struct serve_session first, s, found;
+	struct serve_who is = {.role = ROLE_READ};
+
+	(void)state;
+	assert_true(serve_session_begin("u", &who, &first));
+	assert_true(serve_session_known(first.secret, &is));
+	assert_false(serve_session_known("", &is));
+	assert_false(serve_session_known(first.id, &is));
 	assert_true(serve_session_find(first.id, &found));
 	assert_string_equal(found.user, "u");
 	assert_string_equal(found.secret, "");
+	assert_string_equal(is.name, "ann");
+	assert_int_equal(is.role, ROLE_OPERATE);
 	assert_true(serve_session_end(first.id));
 	assert_false(serve_session_end(first.id));
 	assert_false(serve_session_end(""));
-	assert_false(serve_session_known(first.secret));
-	assert_true(serve_session_begin("u", &first));
+	assert_false(serve_session_known(first.secret, &is));
+	assert_true(serve_session_begin("u", &who, &first));
 	for (unsigned i = 0; i < SESSIONS - 1; i++)
-		assert_true(serve_session_begin("v", &s));
-	assert_true(serve_session_known(first.secret)); /* now others are idle longer */
-	assert_true(serve_session_begin("v", &s));
-	assert_true(serve_session_known(first.secret));
-	assert_true(serve_session_known(s.secret));
+		assert_true(serve_session_begin("v", &who, &s));
+	assert_true(serve_session_known(first.secret, &is)); /* now others are idle longer */
+	assert_true(serve_session_begin("v", &who, &s));
+	assert_true(serve_session_known(first.secret, &is));
+	assert_true(serve_session_known(s.secret, &is));
 	for (unsigned i = 0; i < SESSIONS; i++)
-		assert_true(serve_session_begin("w", &s));
-	assert_false(serve_session_known(first.secret));
+		assert_true(serve_session_begin("w", &who, &s));
+	assert_false(serve_session_known(first.secret, &is));
 }
 
 int main(void)
@@ -114,6 +231,10 @@ int main(void)
 		T(a_token_counts_when_it_is_all_of_it),
 		T(a_token_comes_as_bearer_or_as_a_password),
 		T(a_token_file_is_long_enough_and_nobody_elses),
+		T(a_hash_is_that_of_the_standard),
+		T(a_token_of_a_file_has_a_name_and_a_role),
+		T(a_line_of_tokens_that_is_none_is_told_with_its_number),
+		T(a_role_may_what_those_below_it_may),
 		T(a_session_lasts_until_it_is_ended_or_makes_room),
 	};
 

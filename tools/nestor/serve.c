@@ -34,9 +34,9 @@
 
 struct serve {
 	struct arena *a;
-	const char *at, *listen, *token_file, *key_file, *cert_file, *events_to;
+	const char *at, *listen, *token_file, *tokens_file, *key_file, *cert_file, *events_to;
 	bool help;
-	char token[AUTH_TOKEN_MAX + 1];
+	struct serve_tokens tokens;
 	char where[160];          /* as a URL */
 	struct unix_place socket; /* that we have made */
 	const char *media_limit, *media_folder;
@@ -56,6 +56,8 @@ void serve_help(void)
 	     "                      free one; default: " LISTEN "\n"
 	     "  --token-file FILE   its first line is what clients must know, 16 to 254\n"
 	     "                      characters; needed unless WHERE is a Unix socket\n"
+	     "  --tokens FILE       more of them, each with a name and a role: a line each,\n"
+	     "                      NAME read|operate|admin SHA-256 (of the token)\n"
 	     "  --tls-cert FILE     TLS with this certificate (PEM); needed, with its key,\n"
 	     "  --tls-key FILE      where ADDRESS is not a loopback one\n"
 	     "  --media-from URI    media may be fetched from below this http://, https:// or\n"
@@ -80,6 +82,7 @@ static int parse(struct serve *s, int argc, char **argv)
 	static const struct option options[] = {{"at", required_argument, NULL, 'a'},
 		{"listen", required_argument, NULL, 'l'},
 		{"token-file", required_argument, NULL, 't'},
+		{"tokens", required_argument, NULL, 'T'},
 		{"tls-cert", required_argument, NULL, 'c'},
 		{"events-to", required_argument, NULL, 'e'},
 		{"tls-key", required_argument, NULL, 'k'},
@@ -95,6 +98,7 @@ static int parse(struct serve *s, int argc, char **argv)
 		const char **to = option == 'a'   ? &s->at
 				  : option == 'l' ? &s->listen
 				  : option == 't' ? &s->token_file
+				  : option == 'T' ? &s->tokens_file
 				  : option == 'c' ? &s->cert_file
 				  : option == 'k' ? &s->key_file
 				  : option == 'L' ? &s->media_limit
@@ -233,10 +237,10 @@ static int listen_at(struct serve *s, const struct address *at)
 
 static int check_safety(struct serve *s, const struct address *at)
 {
-	if (!s->token_file && at->a.any.sa_family != AF_UNIX)
+	if (!s->token_file && !s->tokens_file && at->a.any.sa_family != AF_UNIX)
 		return fail(s->e, STATUS_USAGE,
 			"nestor serve: whoever can connect to '%s' would have all VMs: "
-			"--token-file FILE, or --listen unix:PATH",
+			"--token-file FILE, --tokens FILE, or --listen unix:PATH",
 			s->listen);
 	if (!s->cert_file != !s->key_file)
 		return fail(s->e, STATUS_USAGE, "--tls-cert and --tls-key need each other");
@@ -281,6 +285,20 @@ static int prepare_media(struct serve *s)
 	return fetch_begin(&s->media, s->e);
 }
 
+static int read_tokens(struct serve *s)
+{
+	char token[AUTH_TOKEN_MAX + 1];
+
+	if (s->tokens_file && serve_read_tokens(s->tokens_file, &s->tokens, s->e))
+		return s->e->status;
+	if (!s->token_file)
+		return 0;
+	if (serve_read_token(s->token_file, token, s->e))
+		return s->e->status;
+	serve_tokens_add(&s->tokens, token);
+	return 0;
+}
+
 static int prepare(struct serve *s, struct address *at)
 {
 	if (!s->at || !*s->at)
@@ -294,7 +312,7 @@ static int prepare(struct serve *s, struct address *at)
 		return s->e->status;
 	if (serve_push_allow(s->events_to, s->e))
 		return s->e->status;
-	if (s->token_file && serve_read_token(s->token_file, s->token, s->e))
+	if (read_tokens(s))
 		return s->e->status;
 	if (read_pem(s, s->key_file, "--tls-key", &s->http.key) ||
 		read_pem(s, s->cert_file, "--tls-cert", &s->http.cert))
@@ -302,7 +320,8 @@ static int prepare(struct serve *s, struct address *at)
 	if (prepare_media(s))
 		return s->e->status;
 	s->http.at = s->at;
-	s->http.token = s->token_file ? s->token : NULL;
+	s->http.tokens = s->tokens.count ? &s->tokens : NULL;
+	s->http.logs = s->tokens_file != NULL;
 	return 0;
 }
 

@@ -15,11 +15,16 @@ static const serve_handler handlers[SERVE_ROUTES] = {
 #include "serve_route.def"
 };
 
-void serve_answer(const struct serve_request *request, const char *at, const char *token,
-	bool octets, struct serve_reply *reply)
+void serve_answer(const struct serve_request *request, const char *at,
+	const struct serve_tokens *tokens, const struct serve_who *who, bool octets,
+	struct serve_reply *reply)
 {
-	struct serve_job j = {
-		.at = at, .token = token, .request = request, .octets = octets, .reply = reply};
+	struct serve_job j = {.at = at,
+		.tokens = tokens,
+		.who = *who,
+		.request = request,
+		.octets = octets,
+		.reply = reply};
 
 	serve_run_begin(&j.run, at, &j.problem);
 	if (!handlers[request->id](&j)) {

@@ -5,13 +5,15 @@
 
 #include <stdbool.h>
 
+#include "serve_auth.h"
 #include "serve_reply.h"
 #include "serve_route.h"
 #include "serve_run.h"
 
 struct serve_job {
-	const char *at;    /* the run's socket */
-	const char *token; /* NULL: there is none */
+	const char *at;                    /* the run's socket */
+	const struct serve_tokens *tokens; /* NULL: there are none */
+	struct serve_who who;              /* who asks */
 	const struct serve_request *request;
 	bool octets; /* the client wants bytes as they are */
 	struct serve_run run;
@@ -98,7 +100,8 @@ bool serve_redfish_memories(struct serve_job *j);
 bool serve_redfish_memory(struct serve_job *j);
 
 /* Answers @request with what its route's handler says. */
-void serve_answer(const struct serve_request *request, const char *at, const char *token,
-	bool octets, struct serve_reply *reply);
+void serve_answer(const struct serve_request *request, const char *at,
+	const struct serve_tokens *tokens, const struct serve_who *who, bool octets,
+	struct serve_reply *reply);
 
 #endif

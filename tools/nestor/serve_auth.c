@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <string.h>
 #include <strings.h>
 #include <sys/stat.h>
@@ -17,6 +18,64 @@ bool serve_same(const char *given, const char *secret)
 	for (size_t i = 0; i < size; i++)
 		different |= (unsigned char)(given[i] ^ secret[length ? i % length : 0]);
 	return !different;
+}
+
+/* ---- roles ---- */
+
+static const char *const role_words[] = {
+	[ROLE_READ] = "read",
+	[ROLE_OPERATE] = "operate",
+	[ROLE_ADMIN] = "admin",
+};
+
+const char *serve_role_word(enum serve_role role)
+{
+	return role_words[role];
+}
+
+/* Memory has what a guest keeps to itself; a port is its client's alone. */
+enum serve_role serve_role_needed(enum serve_id id)
+{
+	switch (id) {
+	case SERVE_DEFINE:
+	case SERVE_DESTROY:
+	case SERVE_POKE:
+		return ROLE_ADMIN;
+	case SERVE_MEMORY:
+	case SERVE_PORT:
+		return ROLE_OPERATE;
+	case SERVE_RF_LOGOUT: /* of one's own */
+		return ROLE_READ;
+	default:
+		return strcmp(serve_routes[id].method, "GET") == 0 ? ROLE_READ : ROLE_OPERATE;
+	}
+}
+
+/* ---- tokens ---- */
+
+bool serve_tokens_know(const struct serve_tokens *t, const char *token, struct serve_who *who)
+{
+	uint8_t hash[SHA256_SIZE];
+	bool known = false;
+
+	sha256(token, strlen(token), hash);
+	for (unsigned i = 0; i < t->count; i++) {
+		volatile uint8_t different = 0;
+
+		for (unsigned k = 0; k < SHA256_SIZE; k++)
+			different |= hash[k] ^ t->at[i].hash[k];
+		if (different)
+			continue;
+		*who = t->at[i].who;
+		known = true;
+	}
+	return known;
+}
+
+void serve_tokens_add(struct serve_tokens *t, const char *token)
+{
+	t->at[t->count].who = (struct serve_who){.role = ROLE_ADMIN};
+	sha256(token, strlen(token), t->at[t->count++].hash);
 }
 
 static int base64_value(char c)
@@ -48,7 +107,7 @@ static bool base64(const char *text, char *out, size_t size)
 	return text[strspn(text, "=")] == 0 && strlen(out) == n;
 }
 
-bool serve_authorized(const char *header, const char *token)
+bool serve_authorized(const char *header, const struct serve_tokens *t, struct serve_who *who)
 {
 	char decoded[2 * AUTH_TOKEN_MAX];
 	const char *rest = strchr(header, ' '), *password;
@@ -57,11 +116,11 @@ bool serve_authorized(const char *header, const char *token)
 		return false;
 	rest += strspn(rest, " ");
 	if (strncasecmp(header, "Bearer ", 7) == 0)
-		return serve_same(rest, token);
+		return serve_tokens_know(t, rest, who);
 	if (strncasecmp(header, "Basic ", 6) != 0 || !base64(rest, decoded, sizeof(decoded)))
 		return false;
 	password = strchr(decoded, ':');
-	return password && serve_same(password + 1, token);
+	return password && serve_tokens_know(t, password + 1, who);
 }
 
 static int bad(const char *path, const char *why, struct error *e)
@@ -93,4 +152,85 @@ int serve_read_token(const char *path, char token[AUTH_TOKEN_MAX + 1], struct er
 		if (*p <= ' ' || *p > '~')
 			return bad(path, "has more than letters, digits and signs", e);
 	return 0;
+}
+
+/* ---- a file of tokens ---- */
+
+static bool read_hash(const char *text, uint8_t hash[SHA256_SIZE])
+{
+	static const char digits[] = "0123456789abcdef";
+
+	if (strlen(text) != (size_t)2 * SHA256_SIZE || text[strspn(text, digits)] != 0)
+		return false;
+	for (unsigned i = 0; i < SHA256_SIZE; i++)
+		hash[i] = (uint8_t)((strchr(digits, text[2 * i]) - digits) << 4 |
+				    (strchr(digits, text[2 * i + 1]) - digits));
+	return true;
+}
+
+/* NULL, or what is wrong with a line that has something. */
+static const char *read_line(struct serve_tokens *t, const char *line)
+{
+	char name[64], role[64], hash[80], more[2];
+	struct serve_who who = {.role = ROLE_READ};
+	unsigned r = 0;
+
+	if (sscanf(line, "%63s %63s %79s %1s", name, role, hash, more) != 3)
+		return "must be NAME ROLE SHA-256";
+	if (strlen(name) >= AUTH_NAME || !serve_is_name(name))
+		return "a name has 1 to 32 letters, digits, '-', '_' and '.'";
+	while (r <= ROLE_ADMIN && strcmp(role, role_words[r]) != 0)
+		r++;
+	if (r > ROLE_ADMIN)
+		return "a role is read, operate or admin";
+	if (t->count >= AUTH_TOKENS)
+		return "there are 64 tokens at most";
+	if (!read_hash(hash, t->at[t->count].hash))
+		return "SHA-256 has 64 digits, 0 to 9 and a to f (printf %s TOKEN | sha256sum)";
+	for (unsigned i = 0; i < t->count; i++) {
+		if (strcmp(t->at[i].who.name, name) == 0)
+			return "the name is there twice";
+		if (memcmp(t->at[i].hash, t->at[t->count].hash, SHA256_SIZE) == 0)
+			return "the token is there twice";
+	}
+	strcpy(who.name, name);
+	who.role = (enum serve_role)r;
+	t->at[t->count++].who = who;
+	return NULL;
+}
+
+static int read_lines(FILE *f, const char *path, struct serve_tokens *t, struct error *e)
+{
+	unsigned count = t->count;
+	char line[256];
+
+	for (unsigned n = 1; fgets(line, sizeof(line), f); n++) {
+		const char *why = strlen(line) == sizeof(line) - 1 ? "is too long" : NULL;
+
+		line[strcspn(line, "#\r\n")] = 0;
+		if (!why && line[strspn(line, " \t")] != 0)
+			why = read_line(t, line);
+		if (why)
+			return fail(e, STATUS_USAGE, "--tokens: %s:%u: %s", path, n, why);
+	}
+	if (t->count == count)
+		return fail(e, STATUS_USAGE, "--tokens: '%s' has no token", path);
+	return 0;
+}
+
+int serve_read_tokens(const char *path, struct serve_tokens *t, struct error *e)
+{
+	FILE *f = fopen(path, "re");
+	struct stat st;
+
+	if (!f || fstat(fileno(f), &st) < 0)
+		fail(e, STATUS_USAGE, "--tokens: cannot read '%s': %s", path, strerror(errno));
+	else if (st.st_mode & 022)
+		fail(e, STATUS_USAGE, "--tokens: '%s' can be written by others: chmod go-w it",
+			path);
+	else
+		read_lines(f, path, t, e);
+	if (f)
+		fclose(f);
+	return e->status;
 }

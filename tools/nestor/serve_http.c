@@ -33,6 +33,8 @@ struct exchange {
 	char *target;   /* as it came */
 	char *body;
 	size_t size;
+	char method[16];
+	struct serve_who who; /* once it is known */
 };
 
 /* ---- its beginning and end ---- */
@@ -144,12 +146,28 @@ static enum MHD_Result send_reply(
 	return is;
 }
 
-static enum MHD_Result refuse(
-	struct MHD_Connection *connection, const char *target, const struct serve_problem *p)
+/* What was changed, or refused, and by whom; nothing of it is the client's own text. */
+static void note(const struct serve_http *h, const struct exchange *x, int status)
 {
-	bool redfish = serve_is_redfish(target);
+	char target[128];
+	size_t n = 0;
+
+	if (!h->logs || (status < 400 && strcmp(x->method, "GET") == 0))
+		return;
+	for (; x->target[n] && x->target[n] != '?' && n + 1 < sizeof(target); n++)
+		target[n] = x->target[n] > ' ' && x->target[n] <= '~' ? x->target[n] : '?';
+	target[n] = 0;
+	fprintf(stderr, "nestor serve: %s %s %s %d\n", *x->who.name ? x->who.name : "-",
+		x->method, target, status);
+}
+
+static enum MHD_Result refuse(const struct serve_http *h, struct MHD_Connection *connection,
+	const struct exchange *x, const struct serve_problem *p)
+{
+	bool redfish = serve_is_redfish(x->target);
 	struct serve_reply r = {0};
 
+	note(h, x, p->status);
 	serve_reply_problem(&r, p, redfish);
 	return send_reply(connection, &r, redfish);
 }
@@ -161,25 +179,25 @@ static const char *header(struct MHD_Connection *connection, const char *name)
 	return MHD_lookup_connection_value(connection, MHD_HEADER_KIND, name);
 }
 
-static bool may_ask(
-	const struct serve_http *h, struct MHD_Connection *connection, struct serve_problem *p)
+static bool may_ask(const struct serve_http *h, struct MHD_Connection *connection,
+	struct serve_who *who, struct serve_problem *p)
 {
 	const char *given = header(connection, "Authorization");
 
 	const char *session = header(connection, "X-Auth-Token");
 
-	if (!h->token || (given && serve_authorized(given, h->token)) ||
-		(session && serve_session_known(session)))
+	*who = (struct serve_who){.role = h->tokens ? ROLE_READ : ROLE_ADMIN};
+	if (!h->tokens || (given && serve_authorized(given, h->tokens, who)) ||
+		(session && serve_session_known(session, who)))
 		return true;
 	return serve_problem(p, 401,
-		given || session
-			? "the token is not that of --token-file, or its session has ended"
-			: "a token is needed: Authorization: Bearer TOKEN");
+		given || session ? "the token is none of this service, or its session has ended"
+				 : "a token is needed: Authorization: Bearer TOKEN");
 }
 
 /* What can be said before its body comes. */
 static bool judge(const struct serve_http *h, struct MHD_Connection *connection,
-	const char *method, const struct exchange *x, struct serve_request *q,
+	const char *method, struct exchange *x, struct serve_request *q,
 	struct serve_problem *p)
 {
 	const char *length = header(connection, "Content-Length");
@@ -187,10 +205,14 @@ static bool judge(const struct serve_http *h, struct MHD_Connection *connection,
 	struct serve_problem other = {0};
 
 	/* Who has no token learns of no path. */
-	if (!(found && serve_routes[q->id].open) && !may_ask(h, connection, &other)) {
+	if (!(found && serve_routes[q->id].open) && !may_ask(h, connection, &x->who, &other)) {
 		*p = other;
 		return false;
 	}
+	if (found && !serve_routes[q->id].open && x->who.role < serve_role_needed(q->id))
+		return serve_problem(p, 403, "this needs the role %s; '%s' has %s",
+			serve_role_word(serve_role_needed(q->id)), x->who.name,
+			serve_role_word(x->who.role));
 	if (found && length && strtoull(length, NULL, 10) > SERVE_BODY_MAX)
 		return serve_problem(p, 413, "a body has %u bytes at most", SERVE_BODY_MAX);
 	return found;
@@ -255,13 +277,14 @@ static enum MHD_Result on_request(void *context, struct MHD_Connection *connecti
 	(void)version;
 	if (!x || !x->target)
 		return MHD_NO;
+	snprintf(x->method, sizeof(x->method), "%s", method);
 	if (x->known && *size) {
 		keep_body(x, data, *size);
 		*size = 0;
 		return MHD_YES;
 	}
 	if (!judge(h, connection, method, x, &q, &p))
-		return refuse(connection, x->target, &p);
+		return refuse(h, connection, x, &p);
 	if (!x->known) {
 		x->known = true;
 		return MHD_YES;
@@ -271,11 +294,12 @@ static enum MHD_Result on_request(void *context, struct MHD_Connection *connecti
 	else
 		serve_body_read(&q, header(connection, "Content-Type"), x->body, x->size, &p);
 	if (p.status)
-		return refuse(connection, x->target, &p);
+		return refuse(h, connection, x, &p);
 	keep_condition(&q, header(connection, "If-Match"));
 	keep_last_event(&q, header(connection, "Last-Event-ID"));
 	expect_answer(connection, serve_media_takes_long(&q));
-	serve_answer(&q, h->at, h->token, wants_octets(connection), &r);
+	serve_answer(&q, h->at, h->tokens, &x->who, wants_octets(connection), &r);
+	note(h, x, r.status);
 	return send_reply(connection, &r, serve_is_redfish(x->target));
 }
 

@@ -6,12 +6,16 @@
 #ifndef NESTOR_SERVE_HTTP_H
 #define NESTOR_SERVE_HTTP_H
 
+#include <stdbool.h>
+
+#include "serve_auth.h"
 #include "status.h"
 
 struct serve_http {
-	const char *at;    /* the run's socket */
-	const char *token; /* NULL: whoever can connect may ask */
-	char *key, *cert;  /* PEM; NULL: no TLS */
+	const char *at;                    /* the run's socket */
+	const struct serve_tokens *tokens; /* NULL: whoever can connect may ask */
+	bool logs;                         /* who asks for what, to standard error */
+	char *key, *cert;                  /* PEM; NULL: no TLS */
 	int listener;
 	struct MHD_Daemon *daemon;
 };

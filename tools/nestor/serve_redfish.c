@@ -419,12 +419,13 @@ bool serve_redfish_session(struct serve_job *j)
 
 bool serve_redfish_login(struct serve_job *j)
 {
+	struct serve_who who = {.role = ROLE_ADMIN};
 	struct serve_session s;
 
-	if (j->token && !serve_same(j->request->password, j->token))
+	if (j->tokens && !serve_tokens_know(j->tokens, j->request->password, &who))
 		return serve_problem(
-			&j->problem, 401, "the password is not the token of --token-file");
-	if (!serve_session_begin(j->request->user, &s))
+			&j->problem, 401, "the password is no token of this service");
+	if (!serve_session_begin(*who.name ? who.name : j->request->user, &who, &s))
 		return serve_problem(&j->problem, 503, "there are no random numbers");
 	serve_reply_json(j->reply, 201, describe_session(&s));
 	snprintf(j->reply->location, sizeof(j->reply->location), SESSION_ROOT "/%s", s.id);
@@ -434,7 +435,13 @@ bool serve_redfish_login(struct serve_job *j)
 
 bool serve_redfish_logout(struct serve_job *j)
 {
+	struct serve_session s;
+
 	j->reply->status = 204;
+	if (j->who.role != ROLE_ADMIN && serve_session_find(j->request->session, &s) &&
+		strcmp(s.who.name, j->who.name) != 0)
+		return serve_problem(
+			&j->problem, 403, "only the role admin ends sessions of others");
 	return serve_session_end(j->request->session) ||
 	       serve_problem(&j->problem, 404, "there is no such session");
 }

@@ -29,11 +29,11 @@ static bool lives(const struct serve_session *s)
 	return *s->id && serve_now() < s->used + SESSION_TIME;
 }
 
-bool serve_session_begin(const char *user, struct serve_session *s)
+bool serve_session_begin(const char *user, const struct serve_who *who, struct serve_session *s)
 {
 	struct serve_session *place = sessions;
 
-	*s = (struct serve_session){.used = serve_now()};
+	*s = (struct serve_session){.used = serve_now(), .who = *who};
 	if (!random_hex(s->id, 8) || !random_hex(s->secret, 24))
 		return false;
 	snprintf(s->user, sizeof(s->user), "%s", user);
@@ -46,7 +46,7 @@ bool serve_session_begin(const char *user, struct serve_session *s)
 	return true;
 }
 
-bool serve_session_known(const char *secret)
+bool serve_session_known(const char *secret, struct serve_who *who)
 {
 	bool known = false;
 
@@ -57,6 +57,7 @@ bool serve_session_known(const char *secret)
 		if (!lives(s) || !serve_same(secret, s->secret))
 			continue;
 		s->used = serve_now();
+		*who = s->who;
 		known = true;
 	}
 	pthread_mutex_unlock(&lock);

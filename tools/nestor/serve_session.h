@@ -8,6 +8,7 @@
 
 #include <stdbool.h>
 
+#include "serve_auth.h"
 #include "serve_route.h"
 
 #define SESSIONS     16   /* the one that was idle longest makes room */
@@ -16,13 +17,15 @@
 struct serve_session {
 	char id[SERVE_WORD], secret[SERVE_WORD]; /* id empty: there is none */
 	char user[SERVE_WORD];
+	struct serve_who who; /* whose token it stands for */
 	double used;
 };
 
 /* Begins one. False: there are no random bytes. */
-bool serve_session_begin(const char *user, struct serve_session *s);
-/* Is it the secret of one? Then it is not idle. */
-bool serve_session_known(const char *secret);
+bool serve_session_begin(
+	const char *user, const struct serve_who *who, struct serve_session *s);
+/* Is it the secret of one? Then it is not idle; whose is in @who. */
+bool serve_session_known(const char *secret, struct serve_who *who);
 /* A copy of the session with that id, without its secret. */
 bool serve_session_find(const char *id, struct serve_session *s);
 /* Copies of all; returns how many. */

@@ -64,12 +64,14 @@ static void check_uri(const char *uri)
 
 static void judge(char *const line[LINES])
 {
+	struct serve_tokens tokens = {.count = 0};
 	struct serve_request q;
 	struct serve_problem p;
+	struct serve_who who;
 	size_t size;
 
-	check(!serve_authorized(line[4], "0123456789abcdef") ||
-		strncasecmp(line[4], "B", 1) == 0);
+	serve_tokens_add(&tokens, "0123456789abcdef");
+	check(!serve_authorized(line[4], &tokens, &who) || strncasecmp(line[4], "B", 1) == 0);
 	if (!serve_route_read(line[0], line[1], &q, &p)) {
 		check_problem(&p);
 		return;
