@@ -84,6 +84,21 @@ static void tell_drive(const struct vm_images *vm, const struct manage_request *
 			id_of(r), vm->cdroms[i].config.name, c.lent, c.size);
 }
 
+/* Where its bytes are, and how many: of a bay 0, while it is empty. */
+static void tell_disk(const struct vm_images *vm, const struct manage_request *r, unsigned i)
+{
+	const struct disk_config *c = &vm->disks[i].config;
+	uint64_t size =
+		c->bay ? host_disk_size(c->host) : disk_config_size(c, vm->disks[i].image.size);
+
+	mux_record("item id=%u volume=%s is=%s size=%lu readonly=%u port=%u", id_of(r), c->name,
+		disk_config_is_remote(c) ? "served"
+		: c->bay                 ? "bay"
+		: c->host != 0           ? "file"
+					 : "memory",
+		size, (unsigned)c->readonly, c->root_port);
+}
+
 static void devices(const struct vm_images *vm, const struct manage_request *r)
 {
 	enum vm_boot boot;
@@ -99,6 +114,8 @@ static void devices(const struct vm_images *vm, const struct manage_request *r)
 	}
 	for (unsigned i = 0; i < vm->cdrom_count; i++)
 		tell_drive(vm, r, i);
+	for (unsigned i = 0; i < vm->disk_count; i++)
+		tell_disk(vm, r, i);
 	for (unsigned i = 0; i < vm->config.nets.count; i++)
 		tell_net(vm, r, i);
 	tell_ports(vm, r);

@@ -21,8 +21,8 @@ uint32_t host_disk_do(
 /* How large a disk is; 0: there is none of this number, or in this bay, or no device. */
 uint64_t host_disk_size(uint32_t disk);
 /*
- * A bay, which nobody uses, gets what the host has put there since. False: that is nothing; what
- * was there stays.
+ * A bay, which nobody uses, gets what the host has put there since. False: that is nothing;
+ * what was there stays.
  */
 bool host_disk_open(uint32_t disk);
 

@@ -549,7 +549,9 @@ gdb_session() {
 	for ((i = 0; i < 600; i++)); do grep -q 'target remote' "$out.stub" && break; sleep 0.1; done
 	timeout "${GDB_LIMIT:-180}" gdb -nx -batch -ex 'set confirm off' -ex 'set remotetimeout 30' -ex "$(sed -n 's/^gdb: //p' "$out.stub")" "${args[@]}" \
 		"${GDB_FILE:-$out.elf}" >"$out.gdb" 2>&1
-	wait "$stub" || { echo "nestor gdb: status $?"; cat "$out.stub" "$out.gdb"; kill "$pid"; return 1; }
+	wait "$stub"
+	i=$?
+	[ "$i" = "${STUB_STATUS:-0}" ] || { echo "nestor gdb: status $i"; cat "$out.stub" "$out.gdb"; kill "$pid"; return 1; }
 	cat "$out.gdb"
 }
 
@@ -577,7 +579,9 @@ test_gdb_looks_at_both_levels_and_leaves_the_vm_as_it_was() {
 	# A GDB that is killed, a stub that is ended, and a VM that stood still before.
 	gdb_session a "unix:$out.gdb.at" l2 'shell NESTOR_AT='"$at $NESTOR"' ps' 'python import os; os.kill(os.getpid(), 9)' && gdb_shows '^a +paused' &&
 		ask 0 ps && answered '^a +running' || return 1
-	gdb_session a "unix:$out.gdb.at" l2 "shell kill \$(cat $out.stub.pid); sleep 2; NESTOR_AT=$at $NESTOR ps" && gdb_shows '^a +running' || return 1
+	gdb_session a "unix:$out.gdb.at" l2 "shell pkill -P \$(cat $out.stub.pid); sleep 2; NESTOR_AT=$at $NESTOR ps" && gdb_shows '^a +running' || return 1
+	STUB_STATUS=137 gdb_session a "unix:$out.gdb.at" l2 'break *$rip' continue "shell pkill -9 -P \$(cat $out.stub.pid); sleep 2" && gdb_shows 'Breakpoint 1, ' &&
+		ask_until '^a +running' ps && sleep 1 && ask 0 ps && answered '^a +running' || return 1
 	ask 0 pause a && gdb_session a "unix:$out.gdb.at" l2 detach && ask 0 ps && answered '^a +paused' && ask 0 resume a || return 1
 	ask 64 gdb a --level l3 && ask 64 gdb a --listen 0.0.0.0:1 && ask 66 gdb c && ask 66 gdb a:1 && ask 0 ps && answered '^a +running' '^b +off' && ask 0 quit && over 0
 }
@@ -938,12 +942,13 @@ test_a_run_is_served_by_http() {
 # In Chromium, by keyboard: levels, figures, buttons, refusals, a console; nothing from elsewhere. It starts and ends its runs itself.
 test_the_page_of_a_run_is_used_in_a_browser() {
 	[ -s "$B/web/xterm.js" ] || { echo 'the page has no consoles: make web'; return 1; }
-	rm -rf "$out.page" && mkdir "$out.page" || return 1
+	rm -rf "$out.page" && mkdir "$out.page" && volume ONE 10 && volume TWO 20 || return 1
 	cat >"$out.yaml" <<-END
-		machine: {cpus: 2}
+		machine: {cpus: 2, vms: 4, memory: 256M}
+		images: {one: $PWD/$out.ONE.iso, two: $PWD/$out.TWO.iso}
 		vms:
 		  - {name: a, kernel: $PWD/$B/payload/managed.elf, memory: 16M, cmdline: l2 busy}
-		  - {name: b, kernel: $PWD/$B/payload/typed.elf, memory: 16M, cmdline: id=2}
+		  - {name: b, kernel: $PWD/$B/payload/typed.elf, memory: 16M, cmdline: id=2, cdroms: [{image: none}], root-ports: 1, disks: [{name: extra, scratch: 1M, root-port: 1, attached: off}]}
 		  - {name: c, kernel: $PWD/$B/payload/explained.elf, memory: 64M, cmdline: stay}
 	END
 	/usr/bin/python3 tests/serve/page.py "$NESTOR" "$out.yaml" "$PWD/$out.page"

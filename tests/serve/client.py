@@ -199,7 +199,7 @@ def test_answers_are_as_the_document_says(s, doc):
     ask('PATCH', '/v1/vms/b', 204, **as_it_is)
     ask('PATCH', '/v1/vms/b', 412, **as_it_is)
     ask('PATCH', '/v1/vms/b', 204, json={'weight': 100, 'cpus': '0-63'})
-    expect(ask('GET', '/v1/vms/a/devices', 200).json() == {'vm': 'a', 'media': [], 'links': [], 'slots': []}, 'devices')
+    expect(ask('GET', '/v1/vms/a/devices', 200).json() == {'vm': 'a', 'media': [], 'links': [], 'slots': [], 'disks': []}, 'devices')
     expect(ask('GET', '/v1/images', 200).json() == {'images': []}, 'images')
     ask('PUT', '/v1/vms/a/boot', 409, json={'device': 'disk'})
     ask('PUT', '/v1/vms/a/boot', 400, json={'device': 'tape'})
@@ -511,6 +511,13 @@ def test_tokens_have_names_and_roles():
     expect(s.ask('DELETE', places[1], token=None, headers=session[0]).status_code == 403, 'of another')
     expect(s.ask('DELETE', places[0], token=None, headers=session[0]).status_code == 204, 'its own')
     expect(s.ask('DELETE', places[1], token='the-token-of-admin').status_code == 204, 'by an admin')
+    accounts = s.get('/redfish/v1/AccountService/Accounts', token='the-token-of-read').json()['Members']
+    found = [s.get(m['@odata.id'], token='the-token-of-read').json() for m in accounts]
+    expect([(a['UserName'], a['RoleId'], a['Password']) for a in found] ==
+           [('read.one', 'ReadOnly', None), ('operate.one', 'Operator', None), ('admin.one', 'Administrator', None)], found)
+    role = s.get(found[1]['Links']['Role']['@odata.id'], token='the-token-of-read').json()
+    expect(role['AssignedPrivileges'] == ['Login', 'ConfigureSelf', 'ConfigureComponents'], role)
+    s.get('/redfish/v1/AccountService/Accounts/nobody', status=404, token='the-token-of-read')
     expect(s.end() == 0, 'its end')
     with open(FOLDER + '/tokens.log', encoding='utf-8') as log:
         said = log.read()

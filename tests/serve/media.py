@@ -64,6 +64,18 @@ SIZES = {'/ok/good.iso': 40960, '/ok/odd': 2049, '/ok/large': 4 << 20, '/ok/endl
 FETCHED = []
 
 
+def disks(system, session):
+    """A disk is a drive and a volume, and what is not there is not found."""
+    storage = system.storage.get_members()
+    expect([s.identity for s in storage] == ['virtio'], storage)
+    drive = storage[0].drives[0]
+    expect(drive.json['CapacityBytes'] > 0 and drive.json['CapacityBytes'] % 512 == 0, drive.json)
+    volumes = storage[0].volumes.get_members()
+    expect([v.identity for v in volumes] == [drive.identity] and
+           volumes[0].capacity_bytes == drive.json['CapacityBytes'], volumes)
+    expect(requests.get(URL + storage[0].path + '/Drives/nothing', auth=session, timeout=60).status_code == 404, 'nothing')
+
+
 def fetches(drive):
     """What is fetched and what is not; and that a drive keeps what it has when that fails."""
     at = 'http://127.0.0.1:' + PORT
@@ -194,6 +206,7 @@ def main():
         answer = requests.get(URL + '/redfish/v1/' + path, auth=('any', TOKEN), timeout=60).json()
         expect(answer['@odata.id'] == '/redfish/v1/' + path and answer['@odata.type'].endswith('.' + kind) and
                answer['Id'] and answer['Name'], answer)
+    disks(system, ('any', TOKEN))
     conditions(system)
     boots(system, media(system))
     print('media: ok')

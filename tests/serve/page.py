@@ -104,7 +104,7 @@ class Page:
     def focus(self):
         """The element with the focus, which is seen to have it: its id or its text, and the VM that it is of."""
         what, of, outline = self.run('''const e = document.activeElement, box = e.closest('article');
-            return [e.id || (e.closest('.xterm') ? 'xterm' : e.textContent), box ? box.querySelector('.name').textContent : '',
+            return [e.id || (e.closest('.xterm') ? 'xterm' : e.getAttribute('aria-label') || e.textContent), box ? box.querySelector('.name').textContent : '',
                 getComputedStyle(e).outlineStyle]''')
         expect(outline != 'none' or what == 'xterm' or len(what) > 100, 'nobody sees that', what, of, 'has the focus')
         return what, of
@@ -154,6 +154,7 @@ def test_a_wrong_token_is_told_and_the_right_one_is_kept_in_this_tab_only(page):
 def test_levels_are_boxes_with_figures_that_change(page):
     expect([page.state(vm) for vm in 'abc'] == ['running'] * 3, 'states', [page.state(vm) for vm in 'abc'])
     expect(page.run('return document.querySelectorAll(".l0 .l1 .l2").length') == 3, 'no nested boxes')
+    expect(page.text('#no-devices') == 'None.', page.text('#devices'))
     eventually('exits of L0', lambda: rate(page.text('#l0-rate')) > 0)
     before = page.text('#l0-rate')
     eventually('another rate', lambda: page.text('#l0-rate') != before)
@@ -219,6 +220,45 @@ def test_what_may_lose_data_is_asked_for_first(page):
     page.tab_to('Start', 'a')
     page.keys(Keys.ENTER)
     eventually('a runs', lambda: page.state('a') == 'running')
+
+
+def test_media_and_slots_are_changed_by_keyboard(page):
+    expect(page.text('#detail-name').startswith('b: '), page.text('#detail-name'))
+    eventually('its drive', lambda: page.text('#drives .about') == 'cdrom0: empty')
+    page.tab_to('Image for cdrom0 of b')
+    page.keys('two')
+    page.tab_to('Insert into cdrom0 of b')
+    page.keys(Keys.ENTER)
+    eventually('it is in', lambda: page.text('#drives .about') == 'cdrom0: two')
+    expect('disk=cdrom0 medium=two' in nestor('devices', 'b').stdout, 'it only says so')
+    page.tab_to('Eject cdrom0 of b')
+    page.keys(Keys.SPACE)
+    eventually('it is out', lambda: page.text('#drives .about') == 'cdrom0: empty')
+    expect(page.text('#slots .about') == "slot 1: disk 'extra', not attached", page.text('#slots'))
+    page.tab_to('Attach slot 1 of b')
+    page.keys(Keys.ENTER)
+    eventually('it is there', lambda: page.text('#slots .about') == "slot 1: disk 'extra', attached")
+    expect(page.focus()[0] == 'Detach slot 1 of b', 'the focus is lost:', page.focus())
+    page.keys(Keys.ENTER) # nobody in the VM has the slot on: it goes at once
+    eventually('it is gone', lambda: page.text('#slots .about') == "slot 1: disk 'extra', not attached")
+
+
+def test_a_vm_comes_and_goes_by_keyboard(page):
+    page.tab_to('define-name')
+    page.keys('a', Keys.ENTER)
+    eventually('there is one', lambda: page.text('#problem').startswith('Define: '))
+    expect(page.focus()[0] == 'define-name', page.focus())
+    page.keys('2')
+    page.tab_to('define-do')
+    page.keys(Keys.ENTER)
+    eventually('it is there', lambda: page.state('a2') == 'off')
+    expect(not page.text('#problem') and page.run('return document.querySelector("#define-name").value') == '', page.text('#problem'))
+    page.tab_to('Destroy', 'a2')
+    page.keys(Keys.ENTER)
+    eventually('it is asked', lambda: page.shows('#confirm') and "Destroy 'a2'?" in page.text('#confirm-about'))
+    page.keys(Keys.TAB, Keys.ENTER)
+    eventually('it is gone', lambda: page.state('a2') is None)
+    expect('a2' not in nestor('ps').stdout, 'it only says so')
 
 
 def test_a_report_is_a_file(page):
@@ -334,6 +374,7 @@ def main():
                  test_levels_are_boxes_with_figures_that_change, test_a_vm_is_paused_and_resumed_by_keyboard,
                  test_what_was_refused_is_in_words, test_a_console_says_and_takes_what_is_typed,
                  test_both_themes_look_like_something, test_what_may_lose_data_is_asked_for_first,
+                 test_media_and_slots_are_changed_by_keyboard, test_a_vm_comes_and_goes_by_keyboard,
                  test_a_report_is_a_file, test_errors_are_shown_as_text):
         start = time.time()
         test(page)

@@ -22,13 +22,15 @@ with open(sys.argv[2], encoding='ascii') as token:
 # Properties that DMTF's JSON schemas (DSP8010 2025.4) require, "required" of the definition that @odata.type names, beside
 # @odata.id, @odata.type, Name and Id: Chassis.v1_15_0, ServiceRoot.v1_9_0, EventDestination.v1_10_0,
 # MessageRegistryFile.v1_1_0; ComputerSystem.v1_20_0, EthernetInterface.v1_9_0, EventService.v1_7_0, Manager.v1_11_0,
-# Memory.v1_9_0, Processor.v1_16_0, Session.v1_3_0, SessionService.v1_1_8, TaskService.v1_2_0 and VirtualMedia.v1_4_0 no others.
+# Memory.v1_9_0, Processor.v1_16_0, Session.v1_3_0, SessionService.v1_1_8, AccountService.v1_3_0,
+# ManagerAccount.v1_3_0, Role.v1_2_4, Storage.v1_7_0, Drive.v1_7_0, Volume.v1_3_0, TaskService.v1_2_0 and VirtualMedia.v1_4_0 no others.
 # Of collections: Name, Members, Members@odata.count.
 REQUIRED = {
     'Chassis': {'ChassisType'},
     'ServiceRoot': {'Links'},
     'ComputerSystem': set(), 'EthernetInterface': set(), 'Manager': set(), 'Processor': set(), 'Session': set(),
     'SessionService': set(), 'TaskService': set(), 'VirtualMedia': set(), 'EventService': set(), 'Memory': set(),
+    'AccountService': set(), 'ManagerAccount': set(), 'Role': set(), 'Storage': set(), 'Drive': set(), 'Volume': set(),
     'EventDestination': {'Context', 'SubscriptionType'}, 'MessageRegistryFile': {'Languages', 'Location', 'Registry'},
 }
 COLLECTION = {'Members', 'Members@odata.count'}
@@ -57,6 +59,7 @@ def walk():
     kinds = {r['@odata.type'].split('.')[-1] for r in seen.values()}
     expect({'ServiceRoot', 'ComputerSystem', 'Manager', 'Chassis', 'SessionService', 'TaskService', 'TaskCollection',
             'Processor', 'VirtualMediaCollection', 'EthernetInterfaceCollection', 'EventService', 'Memory',
+            'AccountService', 'ManagerAccountCollection', 'Role', 'Storage', 'VolumeCollection',
             'EventDestinationCollection', 'MessageRegistryFile'} <= kinds, kinds)
 
 

@@ -6,8 +6,8 @@
  *
  * The folder NESTOR_DISKS has, for each disk, numbered from 1 on, one link to its file:
  * diskN.keep is written; diskN.read is only read; diskN.discard is, too, and what is written
- * goes to a file without a name in that folder. diskN.bay, beside: the disk is empty at first, and
- * what is there is looked at anew when it is asked for.
+ * goes to a file without a name in that folder. diskN.bay, beside: the disk is empty at first,
+ * and what is there is looked at anew when it is asked for.
  */
 #define _GNU_SOURCE
 #include "bochs_plugin.h"

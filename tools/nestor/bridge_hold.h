@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * What ends with the connection of the client that asked for it (hold=1): VMs that stand still,
- * or would when they meet one of its breakpoints; these; and traces. However a client goes, the bridge undoes it. Does not own how requests travel.
+ * or would when they meet one of its breakpoints; these; and traces. However a client goes, the
+ * bridge undoes it. Does not own how requests travel.
  */
 #ifndef NESTOR_BRIDGE_HOLD_H
 #define NESTOR_BRIDGE_HOLD_H

@@ -13,75 +13,66 @@ int client_usage(struct client *c, const char *what, const char *value)
 		what, value, c->verb->name, c->verb->usage, c->verb->name);
 }
 
+/* Options that not all verbs take. */
+static bool takes(const struct verb *v, int option)
+{
+	static const struct {
+		int option;
+		unsigned takes;
+	} needs[] = {
+		{'v', TAKES_VCPU},
+		{'l', TAKES_LEVEL},
+		{'c', TAKES_COUNT},
+		{'n', TAKES_LISTEN},
+		{'k', TAKES_LIKE},
+		{'i', TAKES_FILE},
+		{'p', TAKES_PHYSICAL},
+		{'P', TAKES_PORT},
+		{'d', TAKES_DISK},
+		{'K', TAKES_DISK},
+		{'f', TAKES_FORCE},
+		{'o', TAKES_ONCE},
+	};
+
+	for (size_t i = 0; i < sizeof(needs) / sizeof(needs[0]); i++)
+		if (needs[i].option == option)
+			return v->takes & needs[i].takes;
+	return true;
+}
+
+/* Where the value of an option goes; NULL: it has none. */
+static const char **value_of(struct client *c, int option)
+{
+	return option == 'a'   ? &c->at
+	       : option == 'H' ? &c->host
+	       : option == 'v' ? &c->vcpu
+	       : option == 'l' ? &c->level
+	       : option == 'c' ? &c->count
+	       : option == 'n' ? &c->listen
+	       : option == 'k' ? &c->like
+	       : option == 'i' ? &c->file
+	       : option == 'P' ? &c->port
+	       : option == 'd' ? &c->disk
+			       : NULL;
+}
+
 static int take_option(struct client *c, int option, const char *word)
 {
-	switch (option) {
-	case 'a':
-		c->at = optarg;
-		return 0;
-	case 'H':
-		c->host = optarg;
-		return 0;
-	case 'j':
-		c->json = true;
-		return 0;
-	case 'v':
-		c->vcpu = optarg;
-		return c->verb->takes & TAKES_VCPU ? 0
-						   : client_usage(c, "unknown option", word);
-	case 'l':
-		c->level = optarg;
-		return c->verb->takes & TAKES_LEVEL ? 0
-						    : client_usage(c, "unknown option", word);
-	case 'c':
-		c->count = optarg;
-		return c->verb->takes & TAKES_COUNT ? 0
-						    : client_usage(c, "unknown option", word);
-	case 'n':
-		c->listen = optarg;
-		return c->verb->takes & TAKES_LISTEN ? 0
-						     : client_usage(c, "unknown option", word);
-	case 'k':
-		c->like = optarg;
-		return c->verb->takes & TAKES_LIKE ? 0
-						   : client_usage(c, "unknown option", word);
-	case 'i':
-		c->file = optarg;
-		return c->verb->takes & TAKES_FILE ? 0
-						   : client_usage(c, "unknown option", word);
-	case 'p':
-		c->physical = true;
-		return c->verb->takes & TAKES_PHYSICAL
-			       ? 0
-			       : client_usage(c, "unknown option", word);
-	case 'P':
-		c->port = optarg;
-		return c->verb->takes & TAKES_PORT ? 0
-						   : client_usage(c, "unknown option", word);
-	case 'd':
-		c->disk = optarg;
-		return c->verb->takes & TAKES_DISK ? 0
-						   : client_usage(c, "unknown option", word);
-	case 'K':
-		c->keep = true;
-		return c->verb->takes & TAKES_DISK ? 0
-						   : client_usage(c, "unknown option", word);
-	case 'f':
-		c->force = true;
-		return c->verb->takes & TAKES_FORCE ? 0
-						    : client_usage(c, "unknown option", word);
-	case 'o':
-		c->once = true;
-		return c->verb->takes & TAKES_ONCE ? 0
-						   : client_usage(c, "unknown option", word);
-	case 'h':
-		c->help = true;
-		return 0;
-	case ':':
+	const char **value = value_of(c, option);
+
+	if (option == ':')
 		return client_usage(c, "a value is missing behind", word);
-	default:
+	if (option == '?' || !takes(c->verb, option))
 		return client_usage(c, "unknown option", word);
-	}
+	if (value)
+		*value = optarg;
+	c->json |= option == 'j';
+	c->physical |= option == 'p';
+	c->force |= option == 'f';
+	c->once |= option == 'o';
+	c->keep |= option == 'K';
+	c->help |= option == 'h';
+	return 0;
 }
 
 static int go_elsewhere(struct client *c)

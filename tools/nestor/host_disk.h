@@ -42,7 +42,8 @@ int host_disks_refuse(const struct vm_spec *vm, struct error *e);
 struct host_bays {
 	const struct scenario_spec *s;
 	const char *folder; /* the machine's */
-	int file[HOST_BAYS]; /* what is in a bay, by number less one, with its lock; -1: nothing */
+	/* what is in a bay, by number less one, with its lock; -1: nothing */
+	int file[HOST_BAYS];
 	int next[HOST_BAYS]; /* what is offered just now; likewise */
 };
 

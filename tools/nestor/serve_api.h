@@ -96,6 +96,16 @@ bool serve_redfish_unsubscribe(struct serve_job *j);
 bool serve_redfish_registries(struct serve_job *j);
 bool serve_redfish_registry(struct serve_job *j);
 bool serve_redfish_messages(struct serve_job *j);
+bool serve_redfish_storages(struct serve_job *j);
+bool serve_redfish_storage(struct serve_job *j);
+bool serve_redfish_drive(struct serve_job *j);
+bool serve_redfish_volumes(struct serve_job *j);
+bool serve_redfish_volume(struct serve_job *j);
+bool serve_redfish_account_service(struct serve_job *j);
+bool serve_redfish_accounts(struct serve_job *j);
+bool serve_redfish_account(struct serve_job *j);
+bool serve_redfish_roles(struct serve_job *j);
+bool serve_redfish_role(struct serve_job *j);
 bool serve_redfish_memories(struct serve_job *j);
 bool serve_redfish_memory(struct serve_job *j);
 

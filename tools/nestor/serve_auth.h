@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Who may ask what: tokens, each by itself, as the password of Basic, or for a session. Each has
- * a role, and may have a name.
+ * Who may ask what: tokens, each by itself, as the password of Basic, or for a session. Each
+ * has a role, and may have a name.
  */
 #ifndef NESTOR_SERVE_AUTH_H
 #define NESTOR_SERVE_AUTH_H

@@ -150,6 +150,18 @@ static json_t *medium_of(const json_t *item)
 	return medium;
 }
 
+static json_t *disk_of(const json_t *item)
+{
+	json_t *disk = json_pack("{s:s, s:s, s:I, s:b}", "name", serve_text(item, "volume"),
+		"is", serve_text(item, "is"), "size", (json_int_t)serve_number(item, "size"),
+		"readonly", serve_number(item, "readonly") != 0);
+
+	if (serve_number(item, "port"))
+		json_object_set_new(
+			disk, "slot", json_integer((json_int_t)serve_number(item, "port")));
+	return disk;
+}
+
 static json_t *slot_of(const json_t *item)
 {
 	json_t *slot = json_pack("{s:I, s:s, s:s, s:b}", "slot",
@@ -175,6 +187,8 @@ static void add_device(json_t *out, json_t *item)
 				(json_int_t)serve_number(item, "net"), "network",
 				serve_text(item, "network"), "mac", serve_text(item, "mac"),
 				"up", strcmp(serve_text(item, "link"), "up") == 0));
+	} else if (*serve_text(item, "volume")) {
+		json_array_append_new(json_object_get(out, "disks"), disk_of(item));
 	} else if (*serve_text(item, "holds")) {
 		json_array_append_new(json_object_get(out, "slots"), slot_of(item));
 	} else if (*boot) {
@@ -195,8 +209,8 @@ json_t *serve_devices_of(struct serve_job *j)
 	items = serve_run_items(&j->run, "devices", more);
 	if (!items)
 		return NULL;
-	out = json_pack(
-		"{s:s, s:[], s:[], s:[]}", "vm", j->request->vm, "media", "links", "slots");
+	out = json_pack("{s:s, s:[], s:[], s:[], s:[]}", "vm", j->request->vm, "media", "links",
+		"slots", "disks");
 	json_array_foreach(items, i, item)
 	{
 		add_device(out, item);

@@ -41,7 +41,7 @@ static const struct schema {
 	{"Link", "{" OBJECT "\"required\":[\"up\"],\"properties\":{\"up\":" BOOL "}}"},
 	{"Devices",
 		"{" OBJECT
-		"\"required\":[\"vm\",\"media\",\"links\",\"slots\"],\"properties\":{\"vm\":" WORD
+		"\"required\":[\"vm\",\"media\",\"links\",\"slots\",\"disks\"],\"properties\":{\"vm\":" WORD
 		",\"media\":{\"type\":\"array\",\"items\":{" OBJECT
 		"\"required\":[\"disk\",\"image\"],\"properties\":{\"disk\":" WORD
 		",\"image\":" WORD ",\"lent\":" COUNT
@@ -52,6 +52,10 @@ static const struct schema {
 		"\"required\":[\"slot\",\"holds\",\"name\",\"attached\"],\"properties\":{"
 		"\"slot\":" COUNT ",\"holds\":{\"enum\":[\"disk\",\"network\",\"bay\"]},"
 		"\"name\":" WORD ",\"attached\":" BOOL ",\"size\":" COUNT
+		"}}},\"disks\":{\"type\":\"array\",\"items\":{" OBJECT
+		"\"required\":[\"name\",\"is\",\"size\",\"readonly\"],\"properties\":{"
+		"\"name\":" WORD ",\"is\":{\"enum\":[\"memory\",\"file\",\"served\",\"bay\"]},"
+		"\"size\":" COUNT ",\"readonly\":" BOOL ",\"slot\":" COUNT
 		"}}},\"boot\":{" OBJECT
 		"\"required\":[\"device\",\"once\",\"allowed\"],\"properties\":{\"device\":" WORD
 		",\"once\":" BOOL ",\"allowed\":{\"type\":\"array\",\"items\":" WORD "}}}}}"},

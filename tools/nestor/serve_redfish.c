@@ -83,6 +83,7 @@ bool serve_redfish_root(struct serve_job *j)
 			ROOT "/SessionService", "Links", "Sessions", "@odata.id",
 			SESSION_ROOT));
 	json_object_set_new(root, "EventService", redfish_link(ROOT, "EventService"));
+	json_object_set_new(root, "AccountService", redfish_link(ROOT, "AccountService"));
 	json_object_set_new(root, "Registries", redfish_link(ROOT, "Registries"));
 	return redfish_done(j, root);
 }
@@ -93,6 +94,7 @@ static const char *const parts[][2] = {
 	{"Managers", "ManagerCollection"},
 	{"Chassis", "ChassisCollection"},
 	{"SessionService", "SessionService"},
+	{"AccountService", "AccountService"},
 	{"TaskService", "TaskService"},
 	{"EventService", "EventService"},
 	{"Registries", "MessageRegistryFileCollection"},
@@ -132,7 +134,9 @@ bool serve_redfish_metadata(struct serve_job *j)
 		"EthernetInterface", "EthernetInterfaceCollection", "Processor",
 		"ProcessorCollection", "TaskCollection", "Memory", "MemoryCollection", "Event",
 		"EventDestination", "EventDestinationCollection", "MessageRegistryFile",
-		"MessageRegistry"};
+		"MessageRegistry", "ManagerAccount", "ManagerAccountCollection", "Role",
+		"RoleCollection", "Storage", "StorageCollection", "Drive", "Volume",
+		"VolumeCollection"};
 	char *text = NULL;
 	size_t size = 0;
 	FILE *out = open_memstream(&text, &size);
@@ -214,7 +218,7 @@ static json_t *actions(const char *at)
 }
 
 static const char *const folders[] = {
-	"VirtualMedia", "EthernetInterfaces", "Processors", "Memory"};
+	"VirtualMedia", "EthernetInterfaces", "Processors", "Memory", "Storage"};
 
 static void describe(json_t *system, const json_t *vm, const char *name, const char *at)
 {

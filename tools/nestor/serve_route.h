@@ -111,7 +111,7 @@ struct serve_problem {
 struct serve_request {
 	enum serve_id id;
 	char vm[LIMIT_NAME];
-	char session[SERVE_WORD];
+	char session[SERVE_WORD], account[SERVE_WORD];
 	unsigned vcpu;
 	char reset[SERVE_WORD]; /* of the body, as are these */
 	char user[SERVE_WORD], password[SERVE_SECRET];
@@ -153,6 +153,9 @@ bool serve_route_read(const char *method, const char *target, struct serve_reque
  */
 bool serve_body_read(struct serve_request *r, const char *type, void *body, size_t size,
 	struct serve_problem *p);
+
+/* The value of a hexadecimal digit; -1: it is none. */
+int serve_hex(char c);
 
 /* Whether it can be the name of something of a run: nothing else is sent there. */
 bool serve_is_name(const char *word);

@@ -160,6 +160,8 @@ const acts = [
 	{ word: 'stop', label: 'Stop', of: ['running', 'paused'],
 		ask: (vm) => `Stop '${vm}'? It ends at once; what its guest has not written to a disk is lost.` },
 	{ word: 'start', label: 'Start', of: ['off'] },
+	{ word: '', method: 'DELETE', label: 'Destroy', of: ['off'],
+		ask: (vm) => `Destroy '${vm}'? It is gone for good, with what is on its disks in memory.` },
 ];
 
 let chosen = '';
@@ -189,7 +191,7 @@ async function act(vm, what) {
 		return;
 	tell('');
 	try {
-		await ask('POST', ofVm(vm, what.word));
+		await ask(what.method || 'POST', ofVm(vm, what.word));
 	} catch (e) {
 		tell(`${what.label} '${vm}': ${e.message}`);
 		refuse(e);
@@ -295,6 +297,89 @@ function fillRefusals(list, why) {
 	put($('no-refusals'), list.length ? '' : why);
 }
 
+// What changes a device; what it said is shown with the name of the button.
+async function change(what, method, path, body) {
+	tell('');
+	try {
+		await ask(method, path, body ? { headers: { 'Content-Type': 'application/json' }, body: JSON.stringify(body) } : {});
+	} catch (e) {
+		tell(`${what}: ${e.message}`);
+		refuse(e);
+	}
+	look.now();
+}
+
+function makeDevice(tag) {
+	return () => {
+		const item = document.createElement('li'), about = document.createElement('span');
+
+		about.className = 'about';
+		item.append(about, ...tag.map((name) => {
+			const part = document.createElement(name);
+
+			if (name === 'button')
+				part.type = 'button';
+			return part;
+		}));
+		return item;
+	};
+}
+
+// The words of a list that somebody may be about to choose from are left alone while they are the same.
+function fillOptions(select, words) {
+	fillRows(select, words, () => document.createElement('option'), put);
+}
+
+function button(element, label, about, does) {
+	put(element, label);
+	element.setAttribute('aria-label', `${label} ${about}`);
+	element.onclick = does;
+}
+
+function fillDrive(images) {
+	return (item, drive) => {
+		const [select, insert, eject] = item.querySelectorAll('select, button');
+		const path = ofVm(chosen, `media/${encodeURIComponent(drive.disk)}`), name = `${drive.disk} of ${chosen}`;
+
+		put(item.firstElementChild, `${drive.disk}: ${drive.image === 'none' ? 'empty' : drive.image}`);
+		select.setAttribute('aria-label', `Image for ${name}`);
+		fillOptions(select, images);
+		select.hidden = insert.hidden = !images.length;
+		button(insert, 'Insert', `into ${name}`,
+			() => change(`Insert into ${name}`, 'PUT', path, { image: select.value }));
+		button(eject, 'Eject', name, () => change(`Eject ${name}`, 'DELETE', path));
+	};
+}
+
+function fillSlot(item, slot) {
+	const path = ofVm(chosen, `slots/${slot.slot}`), name = `slot ${slot.slot} of ${chosen}`;
+	const what = slot.holds === 'bay' && !slot.size ? 'an empty bay' : slot.holds;
+
+	put(item.firstElementChild, `slot ${slot.slot}: ${what} '${slot.name}', ${slot.attached ? 'attached' : 'not attached'}`);
+	button(item.lastElementChild, slot.attached ? 'Detach' : 'Attach', name, () => slot.attached ?
+		change(`Detach ${name}`, 'DELETE', path) : change(`Attach ${name}`, 'PUT', path));
+}
+
+let images = null; // of the run, once they were asked for
+
+async function showDevices(name) {
+	const { media, slots } = await get(ofVm(name, 'devices'));
+
+	images = images || (await get('/v1/images')).images.map((i) => i.name);
+	if (name !== chosen)
+		return;
+	fillRows($('drives'), media, makeDevice(['select', 'button', 'button']), fillDrive(images));
+	fillRows($('slots'), slots, makeDevice(['button']), fillSlot);
+	put($('no-devices'), media.length + slots.length ? '' : 'None.');
+}
+
+async function define(event) {
+	event.preventDefault();
+	await change('Define', 'POST', '/v1/vms', { name: $('define-name').value.trim(), like: $('define-like').value });
+	if (!$('problem').textContent)
+		$('define-name').value = '';
+}
+
 async function showChosen() {
 	const vm = vms.find((v) => v.name === chosen), kept = seen.get(chosen);
 
@@ -306,6 +391,12 @@ async function showChosen() {
 		(vm.restarts ? `, begun again: ${vm.restarts}` : ''));
 	fillVcpus(kept ? kept.rates : []);
 	fillExits(kept ? kept.rates : []);
+	try {
+		await showDevices(vm.name);
+	} catch (e) {
+		if (e.status !== 409 && e.status !== 404)
+			throw e;
+	}
 	if (vm.state !== 'running' && vm.state !== 'paused') {
 		fillRefusals([], 'It does not run.');
 		return;
@@ -566,6 +657,7 @@ const look = {
 
 	set(is) {
 		this.is = is;
+		images = is ? images : null; // another run has others
 		if (is)
 			this.waiting.splice(0).forEach((done) => done());
 	},
@@ -577,6 +669,7 @@ const look = {
 			keep(await get(ofVm(vm.name, 'stat')));
 		vms = list;
 		fillRows($('vms'), vms, makeBox, fillBox);
+		fillOptions($('define-like'), vms.map((v) => v.name));
 		const all = [...seen].filter(([name]) => vms.some((v) => v.name === name)).flatMap(([, kept]) => kept.rates);
 		put($('l0-rate'), rate(all.length ? sum(all, (r) => r.l1 + r.l2) : null));
 		if (!vms.some((v) => v.name === chosen))
@@ -687,6 +780,7 @@ function begin() {
 
 	chosen = sessionStorage.getItem('nestor-vm') || '';
 	$('login').onsubmit = login;
+	$('define').onsubmit = define;
 	$('bundle').onclick = bundle;
 	$('forget').onclick = () => forget('');
 	$('console-open').onclick = () => pane.terminal ? pane.close() : pane.open(chosen);
