@@ -265,7 +265,7 @@ static int check_disks(const struct vm_spec *vm, struct error *e)
 		if (!d->image.path && !d->config.size && !d->config.bay &&
 			!disk_config_is_remote(&d->config))
 			return fail(e, STATUS_BAD_INPUT,
-				"%s: the disk has neither 'image' nor 'scratch', 'nbd' nor 'bay'",
+				"%s: the disk has neither 'image' nor 'scratch' nor 'nbd' nor 'bay'",
 				d->where);
 		if (d->image.path && d->config.bay)
 			return fail(e, STATUS_BAD_INPUT,

@@ -8,7 +8,9 @@
 #define ACCOUNTS SERVICE "/Accounts"
 #define ROLES    SERVICE "/Roles"
 
-/* Redfish's own roles, with the privileges of DSP0266, "Roles", as far as there is something. */
+/*
+ * Redfish's own roles, with the privileges of DSP0266, "Roles", as far as there is something.
+ */
 static const struct {
 	const char *name, *privileges;
 } roles[] = {
