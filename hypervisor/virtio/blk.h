@@ -24,7 +24,7 @@ struct blk_request {
 /* What a device's disk is: one of these, which lives as long; the others are NULL. */
 struct blk_backing {
 	struct disk *disk;
-	const struct blk_host *host;
+	struct blk_host *host;
 	struct blk_remote *remote; /* filled by blk_remote_create */
 };
 

@@ -398,7 +398,7 @@ const char *devices_attach(struct vm *vm, unsigned port, bool fresh)
 	const char *why = NULL;
 
 	if (d->bays >> disk & 1)
-		why = look_into_bay(d->host[disk], fresh);
+		why = look_into_bay(d->backing[disk].host, fresh);
 	if (why != NULL)
 		return why;
 	if (!(disk < d->disk_count ? add_disk(vm, disk) : add_net(vm, net_at(vm, port))))
