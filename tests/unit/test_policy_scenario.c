@@ -444,7 +444,6 @@ static void a_configuration_becomes_a_line_that_gives_it_back(void **state)
 		"kernel vm=a net=lan,mac=52:54:00:00:00:0a,vlan=5,rate=64K,frames=3+wan,trunk=on",
 		"kernel vm=a ports=org.example.agent,log,x,y virtio_console=on",
 		"kernel vm=a net=lan,spoof=on,offload=off,mtu=9000,queues=8",
-		"kernel vm=a root_ports=2 net=lan,root-port=2,vfs=3",
 	};
 	char line[512] = "kernel";
 	struct vm_config first;
@@ -484,53 +483,6 @@ static void addresses_of_network_devices_differ(void **state)
 	expect_refusal("kernel vm=c net=lan++lan", "net=lan++lan", "1 to 31 letters");
 	expect_refusal("kernel vm=c net=lan,mac=00:00:00:00:00:00",
 		"net=lan,mac=00:00:00:00:00:00", "the address of a station");
-}
-
-static void virtual_functions_have_limits_and_need_a_root_port(void **state)
-{
-	const struct net_list *nets = &s.vms[0].config.nets;
-
-	(void)state;
-	assert_true(add("kernel vm=a root_ports=3 net=lan,root-port=1,vfs=7+lan,root-port=3,"
-			"vfs=6+wan"));
-	assert_int_equal(nets->at[0].vfs, 7);
-	assert_int_equal(net_list_vfs(nets, 0), 0);
-	assert_int_equal(net_list_vfs(nets, 1), 7);
-	assert_int_equal(net_list_vfs(nets, 3), 13);
-	expect_refusal("kernel vm=b net=lan,vfs=1", "net=lan,vfs=1",
-		"only what is behind a root port ('root-port') has virtual functions ('vfs')");
-	expect_refusal("kernel vm=b root_ports=1 net=lan,root-port=1,vfs=8",
-		"net=lan,root-port=1,vfs=8", "vfs must be a number from 0 to 7");
-	expect_refusal("kernel vm=b root_ports=3 "
-		       "net=lan,root-port=1,vfs=7+lan,root-port=2,vfs=7+lan,root-port=3,vfs=1",
-		"kernel vm=b root_ports=3 "
-		"net=lan,root-port=1,vfs=7+lan,root-port=2,vfs=7+lan,root-port=3,vfs=1",
-		"may have 14 virtual functions ('vfs') together");
-	assert_true(add("kernel vm=b root_ports=2 net=lan,root-port=1,vfs=7+lan,root-port=2,"
-			"vfs=7"));
-	assert_true(add("kernel vm=c root_ports=1 net=lan,root-port=1,vfs=5"));
-	expect_refusal("kernel vm=d root_ports=1 net=lan,root-port=1,vfs=1",
-		"kernel vm=d root_ports=1 net=lan,root-port=1,vfs=1",
-		"all VMs together may have 32 virtual functions");
-}
-
-static void addresses_of_virtual_functions_follow_and_differ(void **state)
-{
-	uint64_t mac = 0x524e12345678;
-
-	(void)state;
-	assert_int_equal(net_config_vf_mac(mac, 0), 0x524f12345678);
-	assert_int_equal(net_config_vf_mac(mac, 6), 0x525512345678);
-	assert_int_equal(net_config_vf_mac(0x00ff00000001, 1), 0x020100000001);
-	assert_true(add("kernel vm=a root_ports=1 "
-			"net=lan,root-port=1,vfs=2,mac=52:54:00:00:00:01"));
-	expect_refusal("kernel vm=b net=wan,mac=52:56:00:00:00:01",
-		"kernel vm=b net=wan,mac=52:56:00:00:00:01", "has the MAC address");
-	expect_refusal("kernel vm=b root_ports=1 "
-		       "net=lan,root-port=1,vfs=1,mac=52:55:00:00:00:01",
-		"kernel vm=b root_ports=1 net=lan,root-port=1,vfs=1,mac=52:55:00:00:00:01",
-		"has the MAC address");
-	assert_true(add("kernel vm=b net=wan,mac=52:57:00:00:00:01"));
 }
 
 static void ports_have_different_names(void **state)
@@ -639,10 +591,6 @@ int main(void)
 		cmocka_unit_test_setup(
 			a_configuration_becomes_a_line_that_gives_it_back, set_up),
 		cmocka_unit_test_setup(addresses_of_network_devices_differ, set_up),
-		cmocka_unit_test_setup(
-			virtual_functions_have_limits_and_need_a_root_port, set_up),
-		cmocka_unit_test_setup(
-			addresses_of_virtual_functions_follow_and_differ, set_up),
 		cmocka_unit_test_setup(ports_have_different_names, set_up),
 		cmocka_unit_test_setup(only_what_is_not_the_default_is_written, set_up),
 		cmocka_unit_test_setup(the_longest_texts_fit, set_up),
