@@ -439,6 +439,106 @@ static void computation(void)
 	report("l2_compute_ratio_x1000", result * 1000 / in_l1);
 }
 
+/* ---- L1s that read and write much at each exit: what is measured is what is learned ---- */
+
+#define COUNT(a)   (sizeof(a) / sizeof((a)[0]))
+#define SEGMENT(s) G(s##_SELECTOR), G(s##_BASE), G(s##_LIMIT), G(s##_AR)
+#define G(name)    VMCS_GUEST_##name
+#define H(name)    VMCS_HOST_##name
+#define TABLES     G(GDTR_BASE), G(GDTR_LIMIT), G(IDTR_BASE), G(IDTR_LIMIT)
+#define SEGMENTS                                                                      \
+	SEGMENT(ES), SEGMENT(CS), SEGMENT(SS), SEGMENT(DS), SEGMENT(FS), SEGMENT(GS), \
+		SEGMENT(LDTR), SEGMENT(TR)
+#define MSRS G(SYSENTER_CS), G(SYSENTER_ESP), G(SYSENTER_EIP), G(PAT), G(EFER), G(DEBUGCTL)
+#define HOST_STATE                                                                          \
+	H(CR0), H(CR3), H(CR4), H(ES_SELECTOR), H(CS_SELECTOR), H(SS_SELECTOR),             \
+		H(DS_SELECTOR), H(FS_SELECTOR), H(GS_SELECTOR), H(TR_SELECTOR), H(FS_BASE), \
+		H(GS_BASE), H(TR_BASE), H(GDTR_BASE), H(IDTR_BASE), H(SYSENTER_CS),         \
+		H(SYSENTER_ESP), H(SYSENTER_EIP), H(RIP)
+#define CONTROLS                                                                         \
+	VMCS_PIN_CONTROLS, VMCS_PROC2_CONTROLS, VMCS_EXIT_CONTROLS, VMCS_ENTRY_CONTROLS, \
+		VMCS_CR0_GUEST_HOST_MASK, VMCS_CR4_GUEST_HOST_MASK, VMCS_TSC_OFFSET,     \
+		VMCS_EXIT_MSR_STORE_COUNT, VMCS_EXIT_MSR_LOAD_COUNT,                     \
+		VMCS_ENTRY_MSR_LOAD_COUNT, VMCS_PF_ERROR_MASK, VMCS_PF_ERROR_MATCH,      \
+		VMCS_CR3_TARGET_COUNT, VMCS_MSR_BITMAP
+
+static const uint16_t vbox_reads[] = {
+	SEGMENT(ES), SEGMENT(DS), SEGMENT(FS), SEGMENT(GS), SEGMENT(TR), TABLES, G(DR7)};
+static const uint16_t vbox_writes[] = {H(FS_BASE), H(GS_BASE), H(FS_SELECTOR), H(GS_SELECTOR),
+	H(TR_BASE), VMCS_TSC_OFFSET, VMCS_EXIT_CONTROLS, VMCS_ENTRY_MSR_LOAD_COUNT,
+	VMCS_EXIT_MSR_LOAD_COUNT};
+/* What an L1 that nests reads of the VMCS that runs L3, and writes there, and to L2's own. */
+static const uint16_t l3_reads[] = {SEGMENTS, TABLES, MSRS, G(DR7), G(PENDING_DBG),
+	G(ACTIVITY_STATE), HOST_STATE, CONTROLS};
+static const uint16_t l3_writes[] = {SEGMENTS, TABLES, MSRS, G(DR7), G(PENDING_DBG), HOST_STATE,
+	VMCS_PIN_CONTROLS, VMCS_EXIT_CONTROLS, VMCS_ENTRY_CONTROLS, VMCS_TSC_OFFSET,
+	VMCS_PF_ERROR_MASK, VMCS_PF_ERROR_MATCH};
+static const uint16_t l2_writes[] = {SEGMENTS, TABLES};
+
+_Static_assert(COUNT(vbox_reads) == 25 && COUNT(vbox_writes) == 9, "VirtualBox's pattern");
+_Static_assert(COUNT(l3_reads) == 78 && COUNT(l3_writes) + COUNT(l2_writes) == 105, "L3's");
+
+static void read_all(const uint16_t *fields, size_t count)
+{
+	for (size_t i = 0; i < count; i++)
+		sink = fast_vmread(fields[i]);
+}
+
+static uint64_t kept_values[2][128];
+
+/* The values that they have, which keep_all has looked up. */
+static void write_all(const uint16_t *fields, size_t count, const uint64_t *values)
+{
+	for (size_t i = 0; i < count; i++)
+		fast_vmwrite(fields[i], values[i]);
+}
+
+static void keep_all(const uint16_t *fields, size_t count, uint64_t *values)
+{
+	for (size_t i = 0; i < count; i++)
+		values[i] = fast_vmread(fields[i]);
+}
+
+static void prepare_vbox(void)
+{
+	keep_all(vbox_writes, COUNT(vbox_writes), kept_values[0]);
+}
+
+static void handle_like_vbox(uint32_t reason)
+{
+	(void)reason;
+	read_all(vbox_reads, COUNT(vbox_reads));
+	write_all(vbox_writes, COUNT(vbox_writes), kept_values[0]);
+	skip();
+}
+
+/* An exit of L3 that ends at L2, whose VMCALL stands for its VMRESUME. */
+static void l3_exit(struct l2 *two, struct l2 *three)
+{
+	l2_enter(three);
+	read_all(l3_reads, COUNT(l3_reads));
+	fast_vmptrld(address_of(two->vmcs));
+	write_all(l2_writes, COUNT(l2_writes), kept_values[0]);
+	l2_enter(two);
+	fast_vmptrld(address_of(three->vmcs));
+	write_all(l3_writes, COUNT(l3_writes), kept_values[1]);
+}
+
+static void l1_that_nests(void)
+{
+	struct l2 three = guest;
+
+	l2_restart(&guest, op_forever);
+	l2_run(&guest);
+	keep_all(l2_writes, COUNT(l2_writes), kept_values[0]);
+	three.vmcs = vmcs_other;
+	l2_restart(&three, op_forever);
+	l2_run(&three);
+	keep_all(l3_writes, COUNT(l3_writes), kept_values[1]);
+	L1_OP("l3_exit", l3_exit(&guest, &three));
+	fast_vmptrld(address_of(guest.vmcs));
+}
+
 int payload_main(void)
 {
 	if (!vmx_supported() || !vmx_enable()) {
@@ -459,5 +559,7 @@ int payload_main(void)
 	l2_exits();
 	l2_memory();
 	computation();
+	l2_op("l2_cpuid_vboxlike", op_cpuid, prepare_vbox, handle_like_vbox);
+	l1_that_nests();
 	return 0;
 }

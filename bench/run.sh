@@ -17,8 +17,8 @@ measure() { # NAME ARGS...
 	shift
 	"$NESTOR" run --memory 128M --timeout "$TIMEOUT" --l1 "$B/payload/bench.elf" "$@" \
 		>"$out/$name.raw" 2>"$out/$name.err" </dev/null || status=$?
-	tr -d '\r' <"$out/$name.raw" | grep -a -E '^l[12]_[a-z0-9_]+ [0-9]+$' >"$out/$name.txt" || true
-	if ! grep -q '^l2_compute_ratio' "$out/$name.txt"; then
+	tr -d '\r' <"$out/$name.raw" | grep -a -E '^l[123]_[a-z0-9_]+ [0-9]+$' >"$out/$name.txt" || true
+	if ! grep -q '^l3_exit' "$out/$name.txt"; then
 		echo "bench: $name run incomplete, status $status; see $out/$name.raw and .err" >&2
 		tail -n 5 "$out/$name.raw" "$out/$name.err" >&2
 		return 1

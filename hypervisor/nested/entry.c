@@ -224,6 +224,7 @@ static void enter(struct nested *n, struct nvmcs *v)
 	n->run_pending = true;
 	n->l2_wait_sipi = v->f[FID_GUEST_ACTIVITY_STATE] == ACTIVITY_WAIT_FOR_SIPI;
 	n->stats.entries++;
+	v->habit.turn++;
 }
 
 int nested_entry(struct nested *n, const struct l1_mode *m, uint32_t reason)
@@ -238,9 +239,9 @@ int nested_entry(struct nested *n, const struct l1_mode *m, uint32_t reason)
 	if (outcome != INSN_SUCCEED)
 		return outcome;
 	if (n->vm->shadowing) {
-		uint32_t changed = copy_from_shadow(n, v);
-
-		v->unchecked |= (uint8_t)changed;
+		v->unchecked |= (uint8_t)copy_from_shadow(n, v);
+		if (v->learned)
+			v->unchecked |= (uint8_t)learn_at_entry(n, v);
 		seam_use_vmcs01(n);
 	}
 	e = (struct check_env){.f = v->f,

@@ -280,6 +280,8 @@ void exit_to_l1(struct nested *n)
 		exit_abort(n, v, VMX_ABORT_SAVE_MSRS,
 			"VMX abort: the VM-exit MSR-store list cannot be stored");
 	n->stats.to_l1[v->f[FID_EXIT_REASON] % NESTED_TO_L1]++;
+	if (v->learned)
+		learn_at_exit(n, v);
 	nested_load_l1(n, v, &l2);
 }
 

@@ -133,7 +133,8 @@ static enum vmcs_fid field_of(const struct nested *n, uint64_t encoding)
 /* Whether a hardware VMCS, not v->f, has the field's value; if the machine has the field. */
 static bool field_elsewhere(const struct nvmcs *v, enum vmcs_fid fid)
 {
-	return v->all_in_shadow || (v->rare_in_02 && vmcs_fields[fid].group == GROUP_RARE);
+	return v->all_in_shadow || learn_open(v, fid, true) ||
+	       (v->rare_in_02 && vmcs_fields[fid].group == GROUP_RARE);
 }
 
 __attribute__((noinline)) static uint64_t field_fetch(
@@ -143,11 +144,11 @@ __attribute__((noinline)) static uint64_t field_fetch(
 
 	if (!field_in_hardware(n, fid))
 		return v->f[fid];
-	if (v->all_in_shadow) {
+	if (v->all_in_shadow || learn_open(v, fid, true)) {
 		value = shadow_read_field(n, v, fid);
 		if (n->in_l2)
 			seam_use_vmcs02(n, n->cur);
-		return value;
+		return value & vmcs_value_mask(vmcs_fields[fid].encoding);
 	}
 	seam_use_vmcs02(n, v);
 	value = seam_vmread(fid);
@@ -184,7 +185,8 @@ static void field_set(struct nested *n, struct nvmcs *v, enum vmcs_fid fid, uint
 	} else {
 		v->dirty |= row->group;
 	}
-	if (n->vm->shadowing && (v->is_shadow || (row->flags & FIELD_SR)))
+	if (n->vm->shadowing &&
+		(v->is_shadow || (row->flags & FIELD_SR) || learn_open(v, fid, false)))
 		shadow_write_field(n, v, fid);
 }
 
@@ -204,6 +206,7 @@ static inline __attribute__((always_inline)) int vmread_of(
 	fid = field_of(n, encoding);
 	if (fid == FID_NONE)
 		return insn_refuse(n, VMERR_BAD_FIELD, encoding, 0);
+	n->touched = (uint8_t)fid;
 	value = field_get(n, v, fid);
 	if (vmcs_is_high((uint32_t)encoding))
 		value >>= 32;
@@ -236,18 +239,31 @@ static inline __attribute__((always_inline)) int vmwrite_of(
 		return insn_refuse(n, VMERR_READ_ONLY_FIELD, encoding, 0);
 	if (vmcs_is_high((uint32_t)encoding))
 		value = value << 32 | (uint32_t)field_get(n, v, fid);
+	n->touched = (uint8_t)fid;
 	field_set(n, v, fid, value);
 	return INSN_SUCCEED;
 }
 
 int insn_vmread(struct nested *n, const struct l1_mode *m)
 {
-	return vmread_of(n, m, n->cur);
+	int outcome = vmread_of(n, m, n->cur);
+
+	if (outcome != INSN_SUCCEED)
+		return outcome;
+	if (n->vm->shadowing)
+		learn_touch(n, false);
+	return INSN_SUCCEED;
 }
 
 int insn_vmwrite(struct nested *n, const struct l1_mode *m)
 {
-	return vmwrite_of(n, m, n->cur);
+	int outcome = vmwrite_of(n, m, n->cur);
+
+	if (outcome != INSN_SUCCEED)
+		return outcome;
+	if (n->vm->shadowing)
+		learn_touch(n, true);
+	return INSN_SUCCEED;
 }
 
 int insn_vmread_link(struct nested *n, const struct l1_mode *m)

@@ -13,6 +13,7 @@ void nested_vm_init(struct nested_vm *vm)
 	for (unsigned w = 0; w < sizeof(vm->exists) / sizeof(vm->exists[0]); w++)
 		vm->in_hardware[w] = vm->exists[w];
 	insn_l2_find_fields(vm);
+	learn_init(vm);
 	vm->vept.no_1g = !(caps_msr(&vm->caps, MSR_VMX_EPT_VPID_CAP) & EPT_CAP_1G);
 	vept_init(&vm->vept);
 }
@@ -21,6 +22,8 @@ void nested_field_absent(struct nested_vm *vm, enum vmcs_fid fid)
 {
 	vm->in_hardware[fid / 64] &= ~BIT64(fid % 64);
 	insn_l2_find_fields(vm);
+	if (vm->shadowing)
+		learn_field_absent(vm, fid);
 }
 
 void nested_reset(struct nested *n, struct nested_vm *vm, unsigned vcpu, uint64_t *gpr,
@@ -51,7 +54,12 @@ void nested_reset(struct nested *n, struct nested_vm *vm, unsigned vcpu, uint64_
 		n->slot[i].gpa = NVMCS_FREE;
 		n->slot[i].hw = i;
 		n->slot[i].root = NULL;
+		n->slot[i].learned = false;
+		n->slot[i].habit = (struct nested_habit){0};
 	}
+	n->bitmaps = &vm->usual;
+	if (vm->shadowing)
+		seam_use_bitmaps(n, n->bitmaps);
 	n->scratch.root = NULL;
 	n->scratch.count = 0;
 	vept_root_leave(n);

@@ -24,6 +24,32 @@
 #define NVMCS_FREE   UINT64_MAX /* also the architectural "no current VMCS" */
 #define VPID02_SLOTS 7
 
+/* VMREAD and VMWRITE bitmaps of VMCS01, a page each: a zero leaves the field to hardware. */
+struct nested_bitmaps {
+	uint64_t *read, *write;
+};
+
+#define NESTED_FIELD_SET ((FID_COUNT + 63) / 64)
+
+/*
+ * What L1 touches again and again by exits in the VMCSs of a slot, and what of it is open: left
+ * to hardware as the fields are whose rows say SR or SW (learn.c). [0]: reads, [1]: writes.
+ */
+struct nested_habit {
+	uint32_t turn;                      /* VM entries of the slot, a clock */
+	uint32_t round;                     /* the turn of the last touch */
+	uint32_t epoch;                     /* the turn from which on touches are counted */
+	uint32_t since;                     /* the first field was opened in this turn */
+	bool ready;                         /* the slot's bitmaps are filled */
+	uint8_t touched[2][FID_COUNT];      /* in so many turns */
+	uint64_t now[2][NESTED_FIELD_SET];  /* and in this one */
+	uint64_t open[2][NESTED_FIELD_SET]; /* writes only where reads are */
+	uint8_t write_count, rare_count, moved_count;
+	uint8_t write[FID_COUNT]; /* fids: those open for writes ... */
+	uint8_t rare[FID_COUNT];  /* ... for reads, of GROUP_RARE ... */
+	uint8_t moved[FID_COUNT]; /* ... and others that L2 or its exit may change */
+};
+
 /* A VMCS12 that is active on the vCPU, with its hardware VMCSs. */
 struct nvmcs {
 	uint64_t f[FID_COUNT]; /* the fields; see rare_in_02 for the exception */
@@ -34,6 +60,7 @@ struct nvmcs {
 	bool is_shadow;       /* L1 set the shadow-VMCS indicator */
 	bool all_in_shadow;   /* ... and hardware serves it: its shadow VMCS has all fields */
 	bool rare_in_02;      /* GROUP_RARE of f is stale: L2 ran, VMCS02 has the values */
+	bool learned;         /* fields are open, see habit */
 	bool no_virtual_apic; /* L1's virtual-APIC page is no RAM: no TPR shadow in VMCS02 */
 	bool timer_on;        /* L1's preemption timer was armed at the last entry */
 	uint8_t dirty;        /* groups whose values in f have not reached VMCS02 */
@@ -51,7 +78,8 @@ struct nvmcs {
 	bool pml_moved; /* PML_INDEX of f has not reached the shadow VMCS */
 	bool missed;    /* the last exit was an EPT violation of L1's, at this address: */
 	struct gpa_l2 missed_gpa;
-	uint32_t hw; /* index of the hardware VMCSs, for the seam */
+	uint32_t hw;               /* index of the hardware VMCSs, for the seam */
+	struct nested_habit habit; /* of the slot: it outlives the VMCS12 */
 };
 
 /* What L0 requires while L2 runs, constant for a VM. */
@@ -93,6 +121,12 @@ struct nested_vm {
 	struct nested_pass_word pass[NESTED_PASS_WORDS];
 	unsigned field_word_count;
 	struct nested_field_word field_words[NESTED_FIELD_WORDS];
+	/* With shadowing; pages, set before nested_vm_init: what the field table says, and for
+	 * VMCSs that L1 itself uses as shadows every field. */
+	struct nested_bitmaps usual, all;
+	/* A field that L1 touched in so many turns of an epoch is opened, and all are closed
+	 * after so many turns; nested_vm_init sets what is good on hardware. */
+	uint32_t learn_touches, learn_keep;
 	struct vept vept;
 };
 
@@ -143,7 +177,10 @@ struct nested {
 	uint64_t *msr_bitmap02;
 	/* Pages, set before nested_reset; with nested_vm.shadowing. */
 	uint64_t *vmread_bitmap02, *vmwrite_bitmap02;
+	struct nested_bitmaps own[NVMCS_SLOTS]; /* likewise; of each slot's habits */
+	const struct nested_bitmaps *bitmaps;   /* those that VMCS01 has */
 	struct vept_scratch scratch;   /* page and hpa are set before nested_reset, too */
+	uint8_t touched;               /* fid of the last VMREAD or VMWRITE that exited */
 	bool x2apic_open;              /* msr_bitmap02 has zeros for x2APIC MSRs */
 	struct gpa_l1 no_ram;          /* with EPT12: what L2's EPT violation of L0 is about */
 	struct nested_refusal refused; /* set where something is refused */

@@ -124,6 +124,12 @@ void nvmcs_resolve_link(struct nested *n, struct nvmcs *v);
 void nvmcs_clear_region(struct nested *n, uint64_t gpa);
 /* Select the current VMCS (NULL: none); VMCS01 is current before and after. */
 void nvmcs_select(struct nested *n, struct nvmcs *v);
+/*
+ * With vm->shadowing, of a VMCS that L1 does not use as a shadow: what L1 may have written
+ * comes into f; the CHK_* flags of fields that changed. VMCS02 or the shadow VMCS is current
+ * afterwards.
+ */
+uint32_t nvmcs_from_shadow(struct nested *n, struct nvmcs *v);
 /* Brings GROUP_RARE of f up to date; VMCS01 is current before and after. */
 void nvmcs_sync_rare(struct nested *n, struct nvmcs *v);
 /* The hardware VPID for L1's vpid12 (0: L1 uses none). */
@@ -154,6 +160,43 @@ void copy_all_from_shadow(struct nested *n, struct nvmcs *v);
 /* One field; VMCS01 is current afterwards. */
 uint64_t shadow_read_field(struct nested *n, const struct nvmcs *v, enum vmcs_fid fid);
 void shadow_write_field(struct nested *n, const struct nvmcs *v, enum vmcs_fid fid);
+
+/* ---- learn.c ---- */
+
+/* Fills vm->usual and vm->all with vm->shadowing, without which nothing else is called. */
+void learn_init(struct nested_vm *vm);
+/* Later: a field that the machine lacks. */
+void learn_field_absent(struct nested_vm *vm, enum vmcs_fid fid);
+/* The bitmaps that go with the current VMCS (NULL: none). */
+const struct nested_bitmaps *learn_bitmaps(const struct nested *n, const struct nvmcs *v);
+/* VMCS01 gets them; it is current. */
+void learn_use_bitmaps(struct nested *n, const struct nested_bitmaps *b);
+/*
+ * VMREAD or VMWRITE of L1 touched n->touched of the current VMCS by an exit, and has succeeded.
+ * VMCS01 is current before and after.
+ */
+__attribute__((noinline)) void learn_touch(struct nested *n, bool write);
+/* Closes all of the slot's fields. VMCS01 is current; v->f has what L1 wrote. */
+void learn_forget(struct nested *n, struct nvmcs *v);
+
+/*
+ * With v->learned. Fetches what L1 may have written, as copy_from_shadow does, whose shadow
+ * VMCS is current; VMCS02 or the shadow VMCS is current afterwards.
+ */
+__attribute__((noinline)) uint32_t learn_from_shadow(struct nested *n, struct nvmcs *v);
+/* The same at a VM entry, where what is out of date is forgotten; VMCS01 is current afterwards.
+ */
+__attribute__((noinline)) uint32_t learn_at_entry(struct nested *n, struct nvmcs *v);
+/* L2 has exited, v->f has all but GROUP_RARE: VMCS02 is current, the shadow VMCS afterwards. */
+__attribute__((noinline)) void learn_at_exit(struct nested *n, struct nvmcs *v);
+/* v->f has other fields than before; the shadow VMCS is current. */
+void learn_to_shadow(const struct nvmcs *v);
+
+/* Is the field open? Then the shadow VMCS has its value; and what L1 wrote last, by writes. */
+static inline bool learn_open(const struct nvmcs *v, enum vmcs_fid fid, bool write)
+{
+	return v->learned && v->habit.open[write][fid / 64] & BIT64(fid % 64);
+}
 
 /* ---- load_l1.c ---- */
 

@@ -39,6 +39,13 @@ void nvmcs_sync_rare(struct nested *n, struct nvmcs *v)
 	v->rare_in_02 = false;
 }
 
+uint32_t nvmcs_from_shadow(struct nested *n, struct nvmcs *v)
+{
+	uint32_t changed = copy_from_shadow(n, v);
+
+	return v->learned ? changed | learn_from_shadow(n, v) : changed;
+}
+
 void nvmcs_flush(struct nested *n, struct nvmcs *v)
 {
 	uint32_t launched = v->launched;
@@ -48,7 +55,7 @@ void nvmcs_flush(struct nested *n, struct nvmcs *v)
 		if (v->is_shadow)
 			copy_all_from_shadow(n, v);
 		else
-			copy_from_shadow(n, v);
+			(void)nvmcs_from_shadow(n, v);
 		seam_use_vmcs01(n);
 	}
 	nvmcs_sync_rare(n, v);
@@ -113,10 +120,14 @@ static void activate(
 	v->last_use = ++n->use_counter; /* no two are alike: see next_used */
 	v->just_loaded = true;
 	if (n->vm->shadowing) {
+		if (v->learned && v->is_shadow) /* hardware serves all of it */
+			learn_forget(n, v);
 		if (v->is_shadow)
 			copy_all_to_shadow(n, v);
 		else
 			copy_to_shadow(n, v);
+		if (v->learned)
+			learn_to_shadow(v);
 		seam_use_vmcs01(n);
 	}
 }
@@ -183,8 +194,10 @@ void nvmcs_select(struct nested *n, struct nvmcs *v)
 	n->cur = v;
 	if (v)
 		v->last_use = ++n->use_counter;
-	if (n->vm->shadowing)
+	if (n->vm->shadowing) {
 		seam_vmwrite(FID_VMCS_LINK_POINTER, v ? seam_shadow_hpa(n, v).v : UINT64_MAX);
+		learn_use_bitmaps(n, learn_bitmaps(n, v));
+	}
 }
 
 uint16_t nvmcs_vpid02(struct nested *n, uint16_t vpid12)

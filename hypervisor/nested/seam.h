@@ -14,6 +14,7 @@
 #include "spec/vmcs.h"
 
 struct nested;
+struct nested_bitmaps;
 struct nested_report;
 struct nvmcs;
 
@@ -31,6 +32,9 @@ void seam_vmwrite(enum vmcs_fid fid, uint64_t value);
 
 /* The shadow VMCS of v, for link pointers. */
 struct hpa seam_shadow_hpa(struct nested *n, const struct nvmcs *v);
+
+/* VMCS01, which is current, gets these VMREAD and VMWRITE bitmaps. */
+void seam_use_bitmaps(struct nested *n, const struct nested_bitmaps *b);
 
 /* An event for the next entry into the current VMCS (SDM 24.8.3). */
 void seam_queue_event(struct nested *n, uint32_t info, uint32_t error_code, uint32_t length);

@@ -64,7 +64,7 @@ static void bring_up_to_date(struct nested *n, struct nvmcs *v)
 	if (n->vm->shadowing && v->is_shadow)
 		copy_all_from_shadow(n, v);
 	else if (n->vm->shadowing && !runs)
-		v->unchecked |= (uint8_t)copy_from_shadow(n, v);
+		v->unchecked |= (uint8_t)nvmcs_from_shadow(n, v);
 	seam_use_vmcs01(n);
 	if (!runs)
 		nvmcs_sync_rare(n, v);

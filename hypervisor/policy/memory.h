@@ -18,7 +18,7 @@
  */
 #define MEMORY_EPT02_TABLE      8448u  /* bytes at most, with its book-keeping */
 #define MEMORY_EPT02_TABLES_MAX 32768u /* of a VM, however large */
-#define MEMORY_VMCS_PAGES       23u    /* for each virtual CPU */
+#define MEMORY_VMCS_PAGES       39u    /* for each virtual CPU */
 #define MEMORY_FIGURES_PAGES    24u    /* likewise, with and without VT-x */
 #define MEMORY_TRACE_PAGES      32u    /* likewise: the ring of its trace */
 #define MEMORY_PAGE             4096u

@@ -19,7 +19,7 @@ _Static_assert(sizeof(struct vept_pages) + sizeof(struct vept_table) +
 		       MEMORY_EPT02_TABLE,
 	"an EPT02 table needs more of the pool");
 _Static_assert(VEPT_TABLES_MAX == MEMORY_EPT02_TABLES_MAX, "tables of a VM");
-_Static_assert(2 * NVMCS_SLOTS + 7 <= MEMORY_VMCS_PAGES, "a vCPU needs more of the pool");
+_Static_assert(4 * NVMCS_SLOTS + 7 <= MEMORY_VMCS_PAGES, "a vCPU needs more of the pool");
 _Static_assert(MEMORY_UNIT == SIZE_2M && MEMORY_PAGE == PAGE_SIZE, "sizes of regions");
 
 static unsigned pages_of(uint64_t bytes)
@@ -27,29 +27,11 @@ static unsigned pages_of(uint64_t bytes)
 	return (unsigned)((bytes + PAGE_SIZE - 1) / PAGE_SIZE);
 }
 
-/* Intercept every field but those the table lets L1 reach (SDM 24.6.15). */
-static bool create_shadow_bitmaps(struct vm *vm)
+static bool create_bitmaps(struct vm *vm, struct nested_bitmaps *b)
 {
-	uint8_t *read = pool_get(&vm->pool), *write = pool_get(&vm->pool);
-
-	if (read == NULL || write == NULL)
-		return false;
-	memset(read, 0xff, PAGE_SIZE);
-	memset(write, 0xff, PAGE_SIZE);
-	for (unsigned fid = 0; fid < FID_COUNT; fid++) {
-		const struct vmcs_field *f = &vmcs_fields[fid];
-		uint8_t keep = (uint8_t) ~(1u << (f->encoding & 7));
-
-		if (!caps_field_exists(&vm->nested_vm->caps, (enum vmcs_fid)fid))
-			continue;
-		if (f->flags & FIELD_SR)
-			read[f->encoding / 8] &= keep;
-		if (f->flags & FIELD_SW_ONLY)
-			write[f->encoding / 8] &= keep;
-	}
-	vm->vmread_bitmap = hpa_of(read);
-	vm->vmwrite_bitmap = hpa_of(write);
-	return true;
+	b->read = pool_get(&vm->pool);
+	b->write = pool_get(&vm->pool);
+	return b->read != NULL && b->write != NULL;
 }
 
 bool nested_hw_create(struct vm *vm)
@@ -74,8 +56,10 @@ bool nested_hw_create(struct vm *vm)
 	e->maxphyaddr = nv->caps.maxphyaddr;
 	e->execute_only = caps_msr(&nv->caps, MSR_VMX_EPT_VPID_CAP) & EPT_CAP_EXECUTE_ONLY;
 	e->advanced_info = caps_msr(&vmx_caps, MSR_VMX_EPT_VPID_CAP) & EPT_CAP_ADVANCED_INFO;
+	if (nv->shadowing && !(create_bitmaps(vm, &nv->usual) && create_bitmaps(vm, &nv->all)))
+		return false;
 	nested_vm_init(nv);
-	return !nv->shadowing || create_shadow_bitmaps(vm);
+	return true;
 }
 
 /*
@@ -84,20 +68,9 @@ bool nested_hw_create(struct vm *vm)
  */
 static void find_absent_fields(struct vm *vm)
 {
-	struct nested_vm *nv = vm->nested_vm;
-	uint8_t *read = direct_va(vm->vmread_bitmap), *write = direct_va(vm->vmwrite_bitmap);
-
-	for (unsigned fid = 0; fid < FID_COUNT; fid++) {
-		uint32_t encoding = vmcs_fields[fid].encoding;
-
-		if (vmread_checked(encoding))
-			continue;
-		nested_field_absent(nv, (enum vmcs_fid)fid);
-		if (!nv->shadowing)
-			continue;
-		read[encoding / 8] |= (uint8_t)(1u << (encoding & 7));
-		write[encoding / 8] |= (uint8_t)(1u << (encoding & 7));
-	}
+	for (unsigned fid = 0; fid < FID_COUNT; fid++)
+		if (!vmread_checked(vmcs_fields[fid].encoding))
+			nested_field_absent(vm->nested_vm, (enum vmcs_fid)fid);
 }
 
 void nested_hw_controls(struct vm *vm, const struct nested_l0_controls *l0)
@@ -130,8 +103,9 @@ bool nested_hw_vcpu_create(struct vcpu *vcpu)
 	vcpu->nested.vmwrite_bitmap02 = pool_get(&vm->pool);
 	if (vcpu->nested.vmread_bitmap02 == NULL || vcpu->nested.vmwrite_bitmap02 == NULL)
 		return false;
-	vmwrite(VMCS_VMREAD_BITMAP, vm->vmread_bitmap.v);
-	vmwrite(VMCS_VMWRITE_BITMAP, vm->vmwrite_bitmap.v);
+	for (unsigned i = 0; i < NVMCS_SLOTS; i++)
+		if (!create_bitmaps(vm, &vcpu->nested.own[i]))
+			return false;
 	return true;
 }
 

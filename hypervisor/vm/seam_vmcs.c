@@ -93,6 +93,13 @@ struct hpa seam_shadow_hpa(struct nested *n, const struct nvmcs *v)
 	return shadow_of(n, v)->hpa;
 }
 
+void seam_use_bitmaps(struct nested *n, const struct nested_bitmaps *b)
+{
+	(void)n;
+	vmwrite(VMCS_VMREAD_BITMAP, hpa_of(b->read).v);
+	vmwrite(VMCS_VMWRITE_BITMAP, hpa_of(b->write).v);
+}
+
 void seam_queue_event(struct nested *n, uint32_t info, uint32_t error_code, uint32_t length)
 {
 	vcpu_inject(vcpu_of(n), info, error_code, length);

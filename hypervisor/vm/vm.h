@@ -100,7 +100,6 @@ struct vm {
 	uint32_t debug_epoch;          /* steps of another one are forgotten; atomic */
 	bool windows_changed;          /* of PCI, since somebody looked; atomic */
 	bool pages_watched;            /* by virtual EPT, ever (seam_l1_page_watch); atomic */
-	struct hpa vmread_bitmap, vmwrite_bitmap; /* with VMCS shadowing for L1 */
 	struct vm_state *saved;                   /* with selftest=state, like the next */
 	unsigned selftests;                       /* asked for */
 	enum vm_end end;

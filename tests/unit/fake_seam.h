@@ -20,11 +20,13 @@ struct fake_hw {
 	uint64_t vmcs01[FID_COUNT];
 	uint64_t vmcs02[NVMCS_SLOTS][FID_COUNT];
 	uint64_t shadow[NVMCS_SLOTS][FID_COUNT];
-	uint64_t *current; /* one of the above */
-	bool bug_expected; /* seam_bug does not fail the test */
-	bool no_written;   /* the machine does not tell what L1 wrote */
-	bool locked;       /* seam_vm_lock */
+	uint64_t *current;                    /* one of the above */
+	const struct nested_bitmaps *bitmaps; /* of VMCS01 */
+	bool bug_expected;                    /* seam_bug does not fail the test */
+	bool no_written;                      /* the machine does not tell what L1 wrote */
+	bool locked;                          /* seam_vm_lock */
 	int irq;           /* the interrupt that L1's local APIC signals; negative: none */
+	unsigned accesses; /* VMREADs and VMWRITEs of L0 */
 	unsigned osxsave_changes;
 	struct nested_report report; /* the last one */
 	void (*at_settle)(void);     /* what other CPUs do just before they are flushed */
@@ -40,6 +42,17 @@ static inline void fake_seam_reset(void)
 }
 
 /* ---- hardware VMCSs ---- */
+
+/* Pages for the VMREAD and VMWRITE bitmaps, before nested_vm_init. */
+static inline void fake_bitmaps(struct nested *n, struct nested_vm *vm)
+{
+	static uint64_t pages[4 + 2 * NVMCS_SLOTS][PAGE_SIZE / sizeof(uint64_t)];
+
+	vm->usual = (struct nested_bitmaps){pages[0], pages[1]};
+	vm->all = (struct nested_bitmaps){pages[2], pages[3]};
+	for (unsigned i = 0; i < NVMCS_SLOTS; i++)
+		n->own[i] = (struct nested_bitmaps){pages[4 + 2 * i], pages[5 + 2 * i]};
+}
 
 void seam_use_vmcs01(struct nested *n)
 {
@@ -69,17 +82,27 @@ struct hpa seam_shadow_hpa(struct nested *n, const struct nvmcs *v)
 
 uint64_t seam_vmread(enum vmcs_fid fid)
 {
+	fake_hw.accesses++;
 	return fake_hw.current[fid];
 }
 
 void seam_vmread_to(enum vmcs_fid fid, uint64_t *to)
 {
+	fake_hw.accesses++;
 	*to = fake_hw.current[fid];
 }
 
 void seam_vmwrite(enum vmcs_fid fid, uint64_t value)
 {
+	fake_hw.accesses++;
 	fake_hw.current[fid] = value & vmcs_value_mask(vmcs_fields[fid].encoding);
+}
+
+void seam_use_bitmaps(struct nested *n, const struct nested_bitmaps *b)
+{
+	assert_true(n->vm->shadowing);
+	assert_ptr_equal(fake_hw.current, fake_hw.vmcs01);
+	fake_hw.bitmaps = b;
 }
 
 void seam_queue_event(struct nested *n, uint32_t info, uint32_t error_code, uint32_t length)

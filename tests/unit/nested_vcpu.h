@@ -85,6 +85,7 @@ static int vcpu_setup(void **state)
 	caps_derive(&vm.caps, &hw, &policy);
 	vm.l0 = l0_controls(&hw);
 	fake_vept_alloc(&vm.vept, TABLES);
+	fake_bitmaps(&n, &vm);
 	nested_vm_init(&vm);
 	fake_scratch(&n.scratch);
 	n.vmread_bitmap02 = vmread_bitmap02;

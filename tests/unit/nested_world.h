@@ -150,6 +150,8 @@ static inline void world_reset(void)
 	e->apic_hpa = WORLD_APIC_HPA;
 	e->maxphyaddr = world.vm.caps.maxphyaddr;
 	e->execute_only = true;
+	fake_bitmaps(&world.n, &world.vm);
+	world.vm.shadowing = true; /* all is prepared for tests that turn it on */
 	nested_vm_init(&world.vm);
 	memset(world.msr_bitmap01, 0xff, sizeof(world.msr_bitmap01));
 	nested_pass_msrs(&world.vm, world.msr_bitmap01);
@@ -160,6 +162,7 @@ static inline void world_reset(void)
 	memset(world.vmread_bitmap02, 0xff, sizeof(world.vmread_bitmap02));
 	memset(world.vmwrite_bitmap02, 0xff, sizeof(world.vmwrite_bitmap02));
 	nested_reset(&world.n, &world.vm, 0, world.gpr, 0x100, world.msr_bitmap02);
+	world.vm.shadowing = false;
 	world.n.tsc_offset = 0x123456789;
 	for (unsigned i = 0; i < NVMCS_SLOTS; i++)
 		world_vmcs02_create(fake_hw.vmcs02[i]);

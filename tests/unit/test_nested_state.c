@@ -32,8 +32,9 @@ static void forget(bool shadowing)
 	fake_hw.current = fake_hw.vmcs01;
 	memset(&world.n, 0x5a, sizeof(world.n));
 	world.n.stats = (struct nested_stats){0};
-	nested_vm_init(&world.vm);
+	fake_bitmaps(&world.n, &world.vm);
 	world.vm.shadowing = shadowing;
+	nested_vm_init(&world.vm);
 	world.n.scratch.page = world.scratch_page;
 	world.n.vmread_bitmap02 = world.vmread_bitmap02;
 	world.n.vmwrite_bitmap02 = world.vmwrite_bitmap02;

@@ -6,9 +6,10 @@
  */
 #define FAKE_RAM_SIZE ((2u << 20) + (64u << 10))
 
-#include "nested_world.h"
+#include "l1_fields.h"
 
 #include "input.h"
+#include "nested/nested_int.h"
 #include "nested/paging.h"
 #include "vept_invariants.h"
 #include "vmcs02_theorem.h"
@@ -35,6 +36,14 @@ static uint64_t value(struct input *in, uint64_t old)
 	}
 }
 
+static bool in_64_bit_mode(void)
+{
+	const uint64_t *f = fake_hw.vmcs01;
+
+	return f[FID_GUEST_EFER] & EFER_LMA && f[FID_GUEST_CS_AR] & SEG_AR_L &&
+	       SEG_AR_DPL(f[FID_GUEST_SS_AR]) == 0 && !(f[FID_GUEST_RFLAGS] & RFLAGS_VM);
+}
+
 static uint64_t region(struct input *in)
 {
 	unsigned i = byte(in) % 20;
@@ -53,15 +62,24 @@ static void pointer_insn(struct input *in)
 	world_pointer(insn, insn == EXIT_VMXON ? WORLD_VMXON : region(in));
 }
 
+/* By hardware where that serves L1, which it does in this mode only. */
+static void write_encoding(uint64_t encoding, uint64_t v)
+{
+	if (in_64_bit_mode())
+		l1_vmwrite(encoding, v);
+	else
+		world_write_encoding(encoding, v);
+}
+
 static void write_field(struct input *in)
 {
 	unsigned i = byte(in);
 	uint64_t old = world.n.cur && i < FID_COUNT ? world.n.cur->f[i] : 0;
 
 	if (i < FID_COUNT)
-		world_write_encoding(vmcs_fields[i].encoding, value(in, old));
+		write_encoding(vmcs_fields[i].encoding, value(in, old));
 	else
-		world_write_encoding(take(in, 2), value(in, 0));
+		write_encoding(take(in, 2), value(in, 0));
 }
 
 static void read_field(struct input *in)
@@ -69,7 +87,12 @@ static void read_field(struct input *in)
 	uint64_t v;
 	unsigned i = byte(in);
 
-	world_read_encoding(i < FID_COUNT ? vmcs_fields[i].encoding : take(in, 4), &v);
+	uint64_t encoding = i < FID_COUNT ? vmcs_fields[i].encoding : take(in, 4);
+
+	if (in_64_bit_mode())
+		l1_vmread(encoding, &v);
+	else
+		world_read_encoding(encoding, &v);
 }
 
 static void write_golden(struct input *in)
@@ -82,7 +105,7 @@ static void write_golden(struct input *in)
 	goldens[byte(in) % 8](f);
 	world_host(f);
 	for (unsigned i = 0; i < FID_COUNT; i++)
-		world_write_encoding(vmcs_fields[i].encoding, f[i]);
+		write_encoding(vmcs_fields[i].encoding, f[i]);
 }
 
 static void any_insn(struct input *in)
@@ -130,24 +153,12 @@ static void choose_root(struct input *in)
 	world_write_encoding(VMCS_EPT_POINTER, root | flags | 0x1e);
 }
 
-/* VMWRITE that hardware does in the shadow VMCS. */
-static void write_shadow(struct input *in)
-{
-	unsigned fid = byte(in) % FID_COUNT;
-	uint64_t *field, mask = vmcs_value_mask(vmcs_fields[fid].encoding);
-
-	if (!world.vm.shadowing || !world.n.cur || !(vmcs_fields[fid].flags & FIELD_SW_ONLY))
-		return;
-	field = &fake_hw.shadow[world.n.cur->hw][fid];
-	*field = value(in, *field) & mask;
-}
-
 static void l1_mode(struct input *in)
 {
 	uint8_t mode = byte(in);
 
 	if (mode & 0x80) {
-		write_shadow(in);
+		write_field(in);
 		return;
 	}
 	if (mode & 1)
@@ -361,11 +372,32 @@ static void act_as_l2(struct input *in)
 	}
 }
 
+/* While L1 runs the shadow VMCS has what an exit would find; L1 alone writes it. */
+static void check_open_fields(void)
+{
+	const struct nvmcs *v = world.n.cur;
+
+	if (world.n.in_l2 || !v || !v->learned)
+		return;
+	assert_ptr_equal(fake_hw.bitmaps, &world.n.own[v->hw]);
+	for (unsigned i = 0; i < FID_COUNT; i++) {
+		enum vmcs_fid fid = (enum vmcs_fid)i;
+		uint64_t now = fake_hw.shadow[v->hw][i];
+
+		if (!learn_open(v, fid, false) || learn_open(v, fid, true))
+			continue;
+		assert_true(now == v->f[i]);
+		assert_true(vmcs_fields[i].group != GROUP_RARE || !v->rare_in_02 ||
+			    now == fake_hw.vmcs02[v->hw][i]);
+	}
+}
+
 static void check_promises(void)
 {
 	const struct nested *n = &world.n;
 
 	vept_check(&world.vm.vept);
+	check_open_fields();
 	assert_true(!n->in_l2 || (n->vmxon && n->cur));
 	assert_ptr_equal(
 		fake_hw.current, n->in_l2 ? fake_hw.vmcs02[n->cur->hw] : fake_hw.vmcs01);
@@ -378,9 +410,14 @@ static void check_promises(void)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct input in = {data, data + size};
+	uint8_t first;
 
 	world_reset();
-	world.vm.shadowing = byte(&in) & 1;
+	first = byte(&in);
+	world.vm.shadowing = first & 1;
+	world.vm.learn_touches = 1 + (first >> 1 & 3);
+	world.vm.learn_keep = 8;
+	fake_hw.bitmaps = world.n.bitmaps;
 	world.vm.explaining = true;
 	fake_write32(WORLD_VMCS + 15 * PAGE_SIZE, CAPS_REVISION | BIT(31));
 	world_vmptrld(0);
