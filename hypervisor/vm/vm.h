@@ -100,8 +100,8 @@ struct vm {
 	uint32_t debug_epoch;          /* steps of another one are forgotten; atomic */
 	bool windows_changed;          /* of PCI, since somebody looked; atomic */
 	bool pages_watched;            /* by virtual EPT, ever (seam_l1_page_watch); atomic */
-	struct vm_state *saved;                   /* with selftest=state, like the next */
-	unsigned selftests;                       /* asked for */
+	struct vm_state *saved;        /* with selftest=state, like the next */
+	unsigned selftests;            /* asked for */
 	enum vm_end end;
 	uint32_t end_value;
 	char firmware_line[VM_FIRMWARE_LINE]; /* as far as it has come */

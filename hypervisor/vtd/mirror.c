@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "vtd/mirror.h"
 
+#include "spec/addr.h"
+
 #define MESSAGES     UINT64_C(0xfee00000)
 #define MESSAGES_END UINT64_C(0xfef00000)
-#define SIZE_2M      BIT64(21)
-#define SIZE_1G      BIT64(30)
 
 bool vtd_mirror_create(struct vtd_mirror *m, const struct vtd_caps *c, void *pool)
 {

@@ -10,7 +10,7 @@ objcopy --remove-section='.gnu.lto_*' "$1" "$archive"
 cd "$(dirname "$0")/../.."
 bad=0
 
-seam=$(grep -ohE '\b(seam|vtd_seam|dev|net|stream|load)_[a-z0-9_]+ ?\(' hypervisor/nested/seam.h hypervisor/net/seam.h hypervisor/stream/seam.h hypervisor/emul/seam.h hypervisor/dev/dev.h hypervisor/dev/vpass.h hypervisor/virtio/seam.h hypervisor/load/load.h hypervisor/vtd/seam.h | tr -d ' (' | sort -u)
+seam=$(grep -ohE '\b(seam|vtd_seam|dev|net|stream|load)_[a-z0-9_]+ ?\(' hypervisor/nested/seam.h hypervisor/net/seam.h hypervisor/stream/seam.h hypervisor/emul/seam.h hypervisor/dev/dev.h hypervisor/dev/vpass.h hypervisor/dev/vvtd.h hypervisor/virtio/seam.h hypervisor/load/load.h hypervisor/vtd/seam.h hypervisor/vtd/mirror.h | tr -d ' (' | sort -u)
 defined=$(nm --defined-only "$archive" 2> /dev/null | awk 'NF == 3 { print $3 }' | sort -u)
 undefined=$(nm -u "$archive" 2> /dev/null | awk 'NF == 2 { print $2 }' | sort -u)
 for symbol in $(comm -23 <(echo "$undefined") <(echo "$defined")); do
