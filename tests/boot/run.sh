@@ -1374,8 +1374,23 @@ test_a_vms_virtual_vtd_does_what_its_tables_say() {
 	expect 1 run --timeout 60 --memory 64M --iommu vtd --l1 "$B/payload/vvtd.elf" && shows 'vvtd: all as it should be' || return 1
 	expect 1 run --timeout 60 --memory 64M --iommu vtd --l0-option selftest=state --l1 "$B/payload/vvtd.elf" && shows 'vvtd: all as it should be' || return 1
 	expect 3 run --timeout 60 --memory 64M --l1 "$B/payload/vvtd.elf" && shows 'no entropy device, or no unit' || return 1
-	expect 66 check --devices pci:00:01.1 --iommu vtd --l1 "$B/payload/vvtd.elf" && one_line && shows 'not for a VM with devices of the machine yet' || return 1
 	expect 66 check --reserve 96M --balloon on --iommu vtd --l1 "$B/payload/vvtd.elf" && one_line && shows "'balloon' is not for a VM with 'iommu: vtd'"
+}
+
+# A device of the machine in a VM with a virtual one: what the bare machine's unit decides it decides, line for line; with each kind of unit
+# below. And L0's own driver, as L1.
+test_a_device_of_the_machine_follows_the_virtual_vtd_of_its_vm() {
+	local device=(--timeout 120 --memory 64M --machine-option 'plugin_ctrl: nestordev=1' --l1 "$B/payload/vtd_rules.elf") unit
+	has_test_device || return 0
+	expect 0 run --bare --machine-iommu vtd-caching "${device[@]}" && shows 'vtd_rules: 0 lines differ' || return 1
+	grep -a -E ': ok$|NOT' "$out.text" | grep -v '^page that snoops' >"$out.bare" # which the virtual one can
+	[ "$(wc -l <"$out.bare")" -gt 200 ] || return 1
+	for unit in vtd vtd-caching; do
+		expect 1 run --machine-iommu "$unit" "${device[@]}" --devices pci:00:02.0 --iommu vtd --stats "$out.stats" || return 1
+		grep -a -E ': ok$|NOT' "$out.text" | diff "$out.bare" - || return 1
+	done
+	grep -q 'dma_blocked=[1-9]' "$out.stats" || return 1
+	expect 1 run --machine-iommu vtd "${device[@]}" --l1 "$B/payload/vtd_driver.elf" --devices pci:00:02.0 --iommu vtd && shows 'vtd_driver: 0 lines differ'
 }
 
 virtual_vtd='intel_iommu=on iommu=nopt intremap=on'
