@@ -308,7 +308,7 @@ void vpci_set_intx(struct vpci_function *f, bool level)
 {
 	struct vpci_function_state *s = vpci_state_of(f);
 
-	if (s->intx == level)
+	if (s->intx == level || f->pin == 0)
 		return;
 	s->intx = level;
 	if (level)

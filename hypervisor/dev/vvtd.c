@@ -108,6 +108,7 @@ void vvtd_reset(struct platform *p)
 	struct vvtd *u = &p->vtd;
 
 	u->s = (struct vvtd_state){.next = 0};
+	u->switches = false;
 	if (!p->config.vtd)
 		return;
 	vvtd_forget_all(u);
@@ -322,6 +323,7 @@ bool vvtd_set_state(struct platform *p, const struct vvtd_state *s)
 	p->vtd.s = *s;
 	if (!p->config.vtd)
 		return true;
+	p->vtd.switches = false;
 	vvtd_forget_all(&p->vtd);
 	dev_remap_changed(p, NULL);
 	if (vvtd_queue_waits(&p->vtd))

@@ -133,9 +133,9 @@ void vvtd_page_of(
 
 /*
  * A function of the machine's was kept from a page: recorded as what the guest's tables say, if
- * they do not allow it.
+ * they do not allow it. False: they do.
  */
-void vvtd_blocked(struct platform *p, uint16_t source, uint64_t iova, bool read);
+bool vvtd_blocked(struct platform *p, uint16_t source, uint64_t iova, bool read);
 
 /* Whether functions' accesses to memory go through tables. */
 bool vvtd_translates(const struct platform *p);

@@ -103,7 +103,8 @@ static unsigned wait(struct platform *p, uint64_t low, uint64_t high)
 
 	if (low & VTD_INV_WAIT_RESERVED || high & VTD_INV_WAIT_RESERVED_2)
 		return VTD_IQEI_RESERVED;
-	if (low & VTD_WAIT_SW && (high >> VVTD_HOST_BITS != 0 || VTD_MSI_RANGE(high)))
+	high &= VTD_BITS(0, VVTD_HOST_BITS - 1); /* those above are ignored */
+	if (low & VTD_WAIT_SW && VTD_MSI_RANGE(high))
 		return VTD_IQEI_RESERVED;
 	if (low & VTD_WAIT_SW) {
 		status = dev_memory(p, 0, high, sizeof(*status), true);
@@ -164,6 +165,8 @@ bool vvtd_work(struct platform *p)
 		uint32_t head = vvtd_get(u, VTD_IQH);
 		bool follows = dev_remap_work(p, &most);
 		unsigned error;
+
+		u->switches = u->switches && follows;
 
 		if (!follows && !vvtd_queue_waits(u))
 			return false;

@@ -193,13 +193,16 @@ enum vtd_reason vvtd_translate(
 
 /* ---- for devices ---- */
 
-void vvtd_blocked(struct platform *p, uint16_t source, uint64_t iova, bool read)
+bool vvtd_blocked(struct platform *p, uint16_t source, uint64_t iova, bool read)
 {
 	struct vvtd_place to;
-	enum vtd_reason reason = vvtd_translate(p, source, iova, !read, &to);
+	enum vtd_reason reason = VTD_NO_FAULT;
 
+	if (vvtd_translates(p))
+		reason = vvtd_translate(p, source, iova, !read, &to);
 	if (reason != VTD_NO_FAULT)
 		vvtd_fault(p, reason, to.silent, source, iova, read);
+	return reason != VTD_NO_FAULT;
 }
 
 bool vvtd_translates(const struct platform *p)

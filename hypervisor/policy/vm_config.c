@@ -159,6 +159,9 @@ const char *vm_config_error(const struct vm_config *c)
 	if (vm_config_one_to_one(c) && c->memory < CONFIG_ONE_TO_ONE_LEAST)
 		return "a VM with devices of the machine and 'iommu: none' needs 32M of memory at "
 		       "least";
+	if (c->devices == SETTING_ALL_FUNCTIONS && c->iommu == IOMMU_VTD)
+		return "with 'iommu: vtd' devices of the machine are named one by one: each needs "
+		       "memory for tables";
 	if (c->root_ports != 0 && c->devices != 0)
 		return "'root-ports' is not for a VM with devices of the machine";
 	if (c->reserve != 0 && c->devices != 0)

@@ -235,6 +235,8 @@ static bool add_disk(struct vm *vm, unsigned i)
 	struct vm_devices *d = vm->devices;
 	uint16_t place = device_place(PLACE_DISKS + i, d->disk_port[i]);
 
+	if (d->bays >> i & 1) /* another file may be there since the VM was made */
+		d->backing[i].host->size = host_disk_size(d->backing[i].host->number);
 	return virtio_blk_create(
 		&d->blk[i], &d->backing[i], vm->config.cpus, vm->platform, place);
 }
@@ -388,7 +390,11 @@ static const char *look_into_bay(struct blk_host *h, bool fresh)
 	if (fresh && !host_disk_open(h->number))
 		return DEVICES_NOTHING_THERE;
 	h->size = host_disk_size(h->number);
-	return h->size != 0 ? NULL : "the bay is empty: say which disk (attach --disk)";
+	if (h->size == 0)
+		return "the bay is empty: say which disk (attach --disk)";
+	return h->size % VIRTIO_BLK_SECTOR == 0
+		       ? NULL
+		       : "its file is no whole number of sectors of 512 bytes";
 }
 
 const char *devices_attach(struct vm *vm, unsigned port, bool fresh)

@@ -41,7 +41,9 @@ static uint16_t ioapic_source;
 static uint64_t next_poll; /* host TSC; atomic */
 static struct budget strays;
 static struct budget events;
-static bool event_masked; /* too many came: iommu_poll opens it; with the lock */
+static bool event_masked; /* too many came; with the lock, like the next two */
+static uint64_t masked_until;
+static bool told_failed[DMAR_UNITS];
 
 /* ---- what the machine has ---- */
 
@@ -388,9 +390,22 @@ void fault_iommu(void)
 	iommu_poll(true);
 	spin_lock(&lock);
 	if (!event_masked &&
-		!budget_spend(&events, rdtsc(), (uint64_t)tsc_khz * POLL_MS, EVENTS_AT_ONCE))
+		!budget_spend(&events, rdtsc(), (uint64_t)tsc_khz * POLL_MS, EVENTS_AT_ONCE)) {
 		mask_events(true);
+		masked_until = rdtsc() + (uint64_t)tsc_khz * POLL_MS;
+	}
 	spin_unlock(&lock);
+}
+
+/* It has come to nothing in the run: said once, here, whatever it was asked for. */
+static void tell_failed(unsigned unit)
+{
+	if (!told_failed[unit])
+		log_error(
+			"the IOMMU at 0x%lx has failed, what is behind it reaches no more than it "
+			"did: %s",
+			units[unit].registers, units[unit].failed);
+	told_failed[unit] = true;
 }
 
 /* One CPU at a time, and no more than all records of a unit: a device may fault without end. */
@@ -407,7 +422,9 @@ void iommu_poll(bool now)
 	for (unsigned i = 0; i < dmar.unit_count; i++)
 		if (units[i].on && units[i].failed == NULL)
 			poll_unit(&units[i]);
-	if (!now && event_masked)
+		else if (units[i].on)
+			tell_failed(i);
+	if (event_masked && rdtsc() >= masked_until)
 		mask_events(false);
 	spin_unlock(&lock);
 }

@@ -8,8 +8,7 @@
 #include "vm/vm_int.h"
 #include "vm/vm_log.h"
 
-#define FOLLOW_PART 64u   /* entries between two looks at the tables */
-#define MOST_TABLES 1024u /* they are given back at once, when there are other ones */
+#define FOLLOW_PART 64u /* entries between two looks at the tables */
 #define FAULT_ANY   2u
 #define FAULT_READ  1u
 
@@ -43,15 +42,21 @@ static void detach(struct passed *p)
 	else if (v->now == IOMMU_FOLLOWS_TABLES)
 		why = iommu_detach_tables(&p->place, p->f.id.bdf, domain_of(p));
 	v->now = IOMMU_FOLLOWS_NOBODY;
-	if (why != NULL)
-		say(p, why);
+	if (why == NULL)
+		return;
+	/* The unit may use these for ever: their pages stay as they are, with the VM's own RAM. */
+	v->lost = true;
+	v->mirror = (struct vtd_mirror){.at = 0};
+	say(p, why);
 }
 
+/* They are worked off in pieces, before there are others. */
 static void drop_tables(struct iommu_virtual *v)
 {
 	v->making = false;
 	if (v->mirror.tables.root != NULL)
-		vtd_mirror_destroy(&v->mirror);
+		v->dead = v->mirror.tables;
+	v->mirror = (struct vtd_mirror){.at = 0};
 }
 
 static void make_tables(struct passed *p, struct vm *vm)
@@ -60,8 +65,6 @@ static void make_tables(struct passed *p, struct vm *vm)
 
 	v->making = vtd_mirror_create(&v->mirror, iommu_caps(&p->place), &vm->pool);
 	v->mirror.tables.most = memory_iommu_tables(&vm->config);
-	if (v->mirror.tables.most > MOST_TABLES)
-		v->mirror.tables.most = MOST_TABLES;
 	if (v->making)
 		vtd_mirror_forget(&v->mirror, 0, UINT64_MAX);
 	else
@@ -134,8 +137,10 @@ static void follow_context(struct passed *p, struct vm *vm, uint16_t source)
 	drop_tables(v);
 	v->context = c;
 	v->again = false;
+	if (v->lost)
+		return;
 	if (to == IOMMU_FOLLOWS_TABLES) {
-		make_tables(p, vm);
+		v->making = true;
 	} else if (to == IOMMU_FOLLOWS_VM) {
 		const char *why = iommu_attach(&p->place, p->f.id.bdf, p->vm);
 
@@ -175,6 +180,8 @@ void dev_remap_changed(struct platform *platform, const struct vvtd_invalidation
 
 		if (!is_virtual(vm, p))
 			continue;
+		if (i == NULL && p->virtual.mirror.tables.root != NULL)
+			vtd_mirror_forget(&p->virtual.mirror, 0, UINT64_MAX);
 		if (i == NULL || vvtd_covers_context(i, source, p->virtual.context.domain) ||
 			(i->what == VVTD_OF_CONTEXTS && !has_tables(&p->virtual)))
 			follow_context(p, vm, source);
@@ -232,7 +239,7 @@ uint64_t vtd_seam_host(void *owner, uint64_t gpa, uint64_t size, uint64_t *host)
  * Tables that are empty are kept, for who maps there again: when there is no memory left, all
  * are made anew, once.
  */
-static void ran_out(struct passed *p, struct vm *vm)
+static void ran_out(struct passed *p)
 {
 	struct iommu_virtual *v = &p->virtual;
 
@@ -243,13 +250,14 @@ static void ran_out(struct passed *p, struct vm *vm)
 	}
 	detach(p);
 	drop_tables(v);
-	make_tables(p, vm);
+	v->making = !v->lost;
 	v->again = true;
 }
 
 static bool tables_wait(const struct iommu_virtual *v)
 {
-	return v->making || (has_tables(v) && v->mirror.at < v->mirror.end);
+	return v->making || v->dead.root != NULL ||
+	       (has_tables(v) && v->mirror.at < v->mirror.end);
 }
 
 static void follow(struct passed *p, struct vm *vm, unsigned *most)
@@ -257,6 +265,10 @@ static void follow(struct passed *p, struct vm *vm, unsigned *most)
 	struct iommu_virtual *v = &p->virtual;
 	struct owner o = {vm, &v->context};
 
+	if (v->dead.root != NULL && !vtd_tables_destroy_some(&v->dead, most))
+		return;
+	if (v->making && v->mirror.tables.root == NULL)
+		make_tables(p, vm);
 	/* It takes as many steps as there are entries; what is over is known afterwards. */
 	while (*most != 0 && v->mirror.at < v->mirror.end) {
 		unsigned part = *most < FOLLOW_PART ? *most : FOLLOW_PART;
@@ -264,18 +276,28 @@ static void follow(struct passed *p, struct vm *vm, unsigned *most)
 		(void)vtd_mirror_step(&v->mirror, &o, part);
 		*most -= part;
 	}
-	if (v->mirror.at < v->mirror.end)
+	if (v->mirror.tables.root == NULL || v->mirror.at < v->mirror.end)
 		return;
 	if (v->mirror.why != NULL)
-		ran_out(p, vm);
+		ran_out(p);
 	else
 		v->again = false;
-	if (v->mirror.at < v->mirror.end)
+	if (v->mirror.tables.root == NULL)
 		return;
 	if (v->making)
 		made(p);
 	else
 		changed(p);
+}
+
+/* What its tables allow, and the machine's do not have. */
+static void tell_no_memory(const struct passed *p, uint64_t at, bool read)
+{
+	vm_log_named(p->vm, p->name, LOG_WARN,
+		"'%s': pci:%02x:%02x.%u was kept from a %s 0x%lx: no memory of the VM's is there, "
+		"or none that its tables in the machine have room for",
+		p->name, PCI_BDF_BUS(p->f.id.bdf), PCI_BDF_DEVICE(p->f.id.bdf),
+		PCI_BDF_FUNCTION(p->f.id.bdf), read ? "read at" : "write at", at);
 }
 
 static void give_faults(struct passed *p, struct vm *vm, uint16_t source)
@@ -285,8 +307,10 @@ static void give_faults(struct passed *p, struct vm *vm, uint16_t source)
 	for (unsigned i = 0; i < IOMMU_FAULTS; i++) {
 		uint64_t f = __atomic_exchange_n(&p->virtual.fault[i], 0, __ATOMIC_ACQ_REL);
 
-		if (f != 0 && vvtd_translates(platform))
-			vvtd_blocked(platform, source, f & ~UINT64_C(0xfff), f & FAULT_READ);
+		if (f != 0 &&
+			!vvtd_blocked(platform, source, f & ~UINT64_C(0xfff), f & FAULT_READ) &&
+			!tables_wait(&p->virtual))
+			tell_no_memory(p, f & ~UINT64_C(0xfff), f & FAULT_READ);
 	}
 }
 

@@ -29,9 +29,11 @@ enum iommu_follows {
 struct iommu_virtual {
 	enum iommu_follows now; /* what the machine's unit has */
 	bool making;            /* it will be IOMMU_FOLLOWS_TABLES: the mirror is not done */
-	bool again;             /* memory ran out, and it was made anew once */
+	bool lost;  /* the unit may use tables of before: nothing is given it again */
+	bool again; /* memory ran out, and it was made anew once */
 	struct vvtd_context context;
-	struct vtd_mirror mirror;
+	struct vtd_mirror mirror; /* with root NULL: there is none */
+	struct vtd_tables dead;   /* of before, whose pages go back; no mirror before */
 	/* Requests that were blocked: page | 1 for a read | 2 for any; 0: none. Atomic. */
 	uint64_t fault[IOMMU_FAULTS];
 };

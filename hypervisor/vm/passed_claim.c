@@ -126,6 +126,9 @@ static const char *find_unit(struct passed *p, const struct vm_config *c)
 	bool through = c->iommu == IOMMU_NONE;
 	const char *why = iommu_find(p->f.id.bdf, through, &p->place);
 
+	if (why == NULL && c->iommu == IOMMU_VTD &&
+		iommu_caps(&p->place)->domains < IOMMU_DOMAINS + PASSED_MAX)
+		return "its IOMMU has too few domains for functions that follow a virtual VT-d";
 	if (why == NULL && (!through || iommu_is_on()))
 		why = find_group(p);
 	return why;

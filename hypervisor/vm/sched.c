@@ -465,7 +465,10 @@ static void retire_current(struct sched_cpu *c)
 {
 	struct sched_node *n = c->node;
 
-	if (n != NULL && read_cr3() == n->cr3 && n->vcpu->state == VCPU_STOPPED)
+	if (n == NULL)
+		return;
+	sched_use_address_space(n->cr3);
+	if (n->vcpu->state == VCPU_STOPPED)
 		retire(n);
 }
 

@@ -277,7 +277,8 @@ uint32_t dmar_ioapic(const struct dmar *d, uint8_t id, uint16_t *source)
 	for (unsigned i = 0; i < d->scope_count && d->why == NULL; i++) {
 		const struct dmar_scope *s = &d->scopes[i];
 
-		if (s->region || s->kind != DMAR_SCOPE_IOAPIC || s->id != id || !s->found)
+		if (s->region || s->kind != DMAR_SCOPE_IOAPIC || s->id != id || !s->found ||
+			d->units[s->owner].segment != 0)
 			continue;
 		*source = s->bdf;
 		return d->units[s->owner].why == NULL ? s->owner : DMAR_NONE;

@@ -16,6 +16,14 @@ static void take(struct vtd_unit *u, unsigned at, uint64_t high, struct vtd_faul
 	vtd_seam_write32(u->registers, at + 12, (uint32_t)(VTD_FRCD_F >> 32));
 }
 
+/* With an overflow nothing is recorded until it is cleared: so it is, when all were taken. */
+static bool none_left(struct vtd_unit *u)
+{
+	if (vtd_seam_read32(u->registers, VTD_FSTS) & VTD_PFO)
+		vtd_seam_write32(u->registers, VTD_FSTS, VTD_PFO);
+	return false;
+}
+
 /* Records fill up from the one on that FSTS names; what is behind is older than a hole. */
 bool vtd_unit_fault(struct vtd_unit *u, struct vtd_fault *f)
 {
@@ -23,7 +31,7 @@ bool vtd_unit_fault(struct vtd_unit *u, struct vtd_fault *f)
 	unsigned count = VTD_CAP_NFR(u->caps.cap), first = VTD_FSTS_FRI(status);
 
 	if (!(status & VTD_PPF))
-		return false;
+		return none_left(u);
 	for (unsigned i = 0; i < count; i++) {
 		unsigned at = VTD_CAP_FRO(u->caps.cap) + (first + i) % count * VTD_FRCD_SIZE;
 		uint64_t high = vtd_seam_read64(u->registers, at + 8);
@@ -36,7 +44,7 @@ bool vtd_unit_fault(struct vtd_unit *u, struct vtd_fault *f)
 			vtd_seam_write32(u->registers, VTD_FSTS, VTD_PFO);
 		return true;
 	}
-	return false;
+	return none_left(u);
 }
 
 const char *vtd_reason_words(uint8_t reason)

@@ -3,6 +3,7 @@
 
 #include "spec/addr.h"
 
+#define FEW_PAGES    UINT64_C(0x40000)
 #define MESSAGES     UINT64_C(0xfee00000)
 #define MESSAGES_END UINT64_C(0xfef00000)
 
@@ -97,12 +98,16 @@ static struct piece wanted(uint64_t at, const struct vtd_leaf *leaf, void *owner
 	return w;
 }
 
-/* A table of entries at most: what is not aligned becomes small pages. */
+/* A few entries at most: what is not aligned becomes small pages. */
 static uint64_t in_one_step(const struct vtd_mirror *m, const struct piece *w)
 {
-	if (m->tables.large_1g && ((w->at | w->host) & (SIZE_1G - 1)) == 0)
+	uint64_t both = w->at | w->host;
+
+	if (m->tables.large_1g && (both & (SIZE_1G - 1)) == 0 && w->size >= SIZE_1G)
 		return SIZE_1G;
-	return SIZE_2M - (w->at & (SIZE_2M - 1));
+	if (m->tables.large_2m && (both & (SIZE_2M - 1)) == 0 && w->size >= SIZE_2M)
+		return SIZE_2M;
+	return FEW_PAGES - (w->at & (FEW_PAGES - 1));
 }
 
 static void map(struct vtd_mirror *m, struct piece *w)
@@ -152,6 +157,9 @@ bool vtd_mirror_step(struct vtd_mirror *m, void *owner, unsigned most)
 		if (!m->begun)
 			m->at = leaf.at;
 		m->begun = true;
+		if (leaf.at + leaf.size > m->end) /* a part of it is all of it */
+			m->end =
+				leaf.at + leaf.size < limit(m) ? leaf.at + leaf.size : limit(m);
 		compare(m, wanted(m->at, &leaf, owner));
 	}
 	return m->at < m->end;

@@ -56,20 +56,35 @@ bool vtd_tables_create(struct vtd_tables *t, const struct vtd_caps *c, void *poo
 	return t->root != NULL;
 }
 
-/* Levels bound the depth. */
-static void free_table(const struct vtd_tables *t, uint64_t *table, unsigned shift)
+/* Levels bound the depth. False: *most entries were looked at, and there are more. */
+static bool free_table(struct vtd_tables *t, uint64_t *table, unsigned shift, unsigned *most)
 {
-	for (unsigned i = 0; shift > PAGE_SHIFT && i < SL_ENTRIES; i++)
-		if (present(table[i]) && !is_leaf(table[i], shift))
-			free_table(t, vtd_seam_pointer(table[i] & ADDRESS), shift - 9);
+	for (unsigned i = 0; shift > PAGE_SHIFT && i < SL_ENTRIES; i++) {
+		if (!present(table[i]) || is_leaf(table[i], shift))
+			continue;
+		if (*most == 0)
+			return false;
+		--*most;
+		if (!free_table(t, vtd_seam_pointer(table[i] & ADDRESS), shift - 9, most))
+			return false;
+		table[i] = 0;
+	}
 	vtd_seam_page_back(t->pool, table);
+	return true;
+}
+
+bool vtd_tables_destroy_some(struct vtd_tables *t, unsigned *most)
+{
+	if (t->root != NULL && free_table(t, t->root, top_shift(t), most))
+		t->root = NULL;
+	return t->root == NULL;
 }
 
 void vtd_tables_destroy(struct vtd_tables *t)
 {
-	if (t->root != NULL)
-		free_table(t, t->root, top_shift(t));
-	t->root = NULL;
+	unsigned all = UINT32_MAX;
+
+	(void)vtd_tables_destroy_some(t, &all);
 }
 
 static unsigned shift_for(const struct vtd_tables *t, uint64_t at, uint64_t host, uint64_t size)
@@ -186,6 +201,8 @@ uint64_t vtd_tables_look(
 	unsigned shift;
 	uint64_t entry;
 
+	*host = 0;
+	*size = PAGE_SIZE;
 	if (t->root == NULL || at >> t->bits != 0)
 		return 0;
 	entry = *last_entry(t, at, &shift);

@@ -24,6 +24,8 @@ struct vtd_tables {
 bool vtd_tables_create(struct vtd_tables *t, const struct vtd_caps *c, void *pool);
 /* Gives all pages back; no unit uses them any more. */
 void vtd_tables_destroy(struct vtd_tables *t);
+/* So many of them, which *most loses. True: it was the last one. */
+bool vtd_tables_destroy_some(struct vtd_tables *t, unsigned *most);
 
 /*
  * Maps [at, at + size) to `host` with the largest pages that fit; all are multiples of 4 KiB.

@@ -77,14 +77,16 @@ static void *new_page(struct vtd_unit *u)
 }
 
 /* NULL: there is no table for its bus, and none can be made. */
-static struct vtd_entry *context_of(struct vtd_unit *u, uint16_t source)
+static struct vtd_entry *context_of(struct vtd_unit *u, uint16_t source, bool *new)
 {
 	struct vtd_entry *root = &u->root[BUS(source)], *contexts;
 
+	*new = false;
 	if (root->low & VTD_PRESENT) {
 		contexts = vtd_seam_pointer(root->low & VTD_ROOT_ADDRESS);
 		return &contexts[DEVICE(source)];
 	}
+	*new = true;
 	contexts = new_page(u);
 	if (contexts == NULL)
 		return NULL;
@@ -229,20 +231,25 @@ static const char *set_context(
 	/* In caching mode what was absent was so for domain 0. */
 	const struct vtd_entry forget[] = {vtd_forget_context(source, 0),
 		vtd_forget_context(source, domain), vtd_forget_domain(u->caps.cap, domain)};
+	/* And that a bus had no root entry may be known for all of it. */
+	const struct vtd_entry all[] = {
+		vtd_forget_all_contexts(), vtd_forget_all_pages(u->caps.cap)};
 	struct vtd_entry *context;
+	bool new;
 
-	if (u->failed != NULL)
+	/* What a unit that failed has in memory is right, too: nobody knows what it still reads. */
+	if (u->failed != NULL && (e.low & VTD_PRESENT || u->root == NULL))
 		return u->failed;
 	if (domain == 0 || domain >= u->caps.domains)
 		return "the unit has not so many domains";
-	context = context_of(u, source);
+	context = context_of(u, source, &new);
 	if (context == NULL)
 		return "there is no memory for the unit's tables";
 	if (context->low & e.low & VTD_PRESENT)
 		return "the unit has tables for this function already";
 	set_entry(u, context, e);
 	flush_writes(u);
-	return vtd_unit_submit(u, forget, 3);
+	return new ? vtd_unit_submit(u, all, 2) : vtd_unit_submit(u, forget, 3);
 }
 
 const char *vtd_unit_attach(

@@ -307,6 +307,21 @@ static void a_part_of_a_large_page_is_all_of_it(void **state)
 	expect_equal(&mirror);
 }
 
+/* Also where it was mapped by small ones: memory is not aligned so. */
+static void a_part_of_a_large_page_of_small_ones_is_all_of_it(void **state)
+{
+	(void)state;
+	blocks[2].large =
+		(struct vtd_leaf){BASE + 2 * BLOCK, BLOCK, HIGH_RAM + 2 * BLOCK, VTD_SL_RIGHTS};
+	vtd_mirror_forget(&mirror, BASE + 2 * BLOCK, PAGE);
+	compare_all(3);
+	expect_equal(&mirror);
+	blocks[2].large.rights = 0;
+	vtd_mirror_forget(&mirror, BASE + 2 * BLOCK, PAGE);
+	compare_all(3);
+	expect_equal(&mirror);
+}
+
 static void a_large_page_stays_one_if_memory_is_so(void **state)
 {
 	uint64_t host, size;
@@ -383,6 +398,7 @@ int main(void)
 		TEST(what_changes_is_followed_where_it_is_told),
 		TEST(what_is_told_while_it_compares_is_compared_too),
 		TEST(a_part_of_a_large_page_is_all_of_it),
+		TEST(a_part_of_a_large_page_of_small_ones_is_all_of_it),
 		TEST(a_large_page_stays_one_if_memory_is_so),
 		TEST(interrupt_requests_have_no_memory_whatever_tables_say),
 		TEST(a_piece_is_bounded),
