@@ -44,7 +44,9 @@ static void detach(struct passed *p)
 	v->now = IOMMU_FOLLOWS_NOBODY;
 	if (why == NULL)
 		return;
-	/* The unit may use these for ever: their pages stay as they are, with the VM's own RAM. */
+	/*
+	 * The unit may use these for ever: their pages stay as they are, with the VM's own RAM.
+	 */
 	v->lost = true;
 	v->mirror = (struct vtd_mirror){.at = 0};
 	say(p, why);

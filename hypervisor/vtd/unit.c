@@ -237,7 +237,8 @@ static const char *set_context(
 	struct vtd_entry *context;
 	bool new;
 
-	/* What a unit that failed has in memory is right, too: nobody knows what it still reads. */
+	/* What a unit that failed has in memory is right, too: nobody knows what it still
+	 * reads. */
 	if (u->failed != NULL && (e.low & VTD_PRESENT || u->root == NULL))
 		return u->failed;
 	if (domain == 0 || domain >= u->caps.domains)
