@@ -8,6 +8,7 @@ import atexit
 import copy
 import io
 import hashlib
+import http.client
 import json
 import os
 import re
@@ -504,6 +505,12 @@ def test_tokens_have_names_and_roles():
     login = [s.ask('POST', '/redfish/v1/SessionService/Sessions', token=None,
                    json={'UserName': 'x', 'Password': f'the-token-of-{role}'}) for role in roles[:2]]
     expect(login[0].json()['UserName'] == 'read.one', login[0].text)
+    s.ask('POST', '/redfish/v1/SessionService/Sessions', token=None, json={'UserName': 'x', 'Password': 'the-token-of-nobody'})
+    s.ask('HEAD', '/v1/vms', token='the-token-of-read')
+    raw = http.client.HTTPConnection(s.url.split('//')[1], timeout=60)
+    raw.request('M\x7fSS', '/v1/vms', headers={'Authorization': 'Bearer the-token-of-read'})
+    expect(raw.getresponse().status == 405, 'a method that is none')
+    raw.close()
     session = [{'X-Auth-Token': a.headers['X-Auth-Token']} for a in login]
     s.get('/v1/vms', token=None, headers=session[0])
     expect(s.ask('POST', '/v1/vms/b/resume', token=None, headers=session[0]).status_code == 403, 'a session')
@@ -522,9 +529,11 @@ def test_tokens_have_names_and_roles():
     with open(FOLDER + '/tokens.log', encoding='utf-8') as log:
         said = log.read()
     for line in ('read.one POST /v1/vms/b/resume 403', 'operate.one POST /v1/vms/b/resume 409',
-                 '- GET /v1/vms 401', 'admin.one DELETE /v1/vms/nobody 404'):
+                 '- GET /v1/vms 401', 'admin.one DELETE /v1/vms/nobody 404',
+                 'operate.one POST /redfish/v1/SessionService/Sessions 201', '- POST /redfish/v1/SessionService/Sessions 401',
+                 'read.one M?SS /v1/vms 405'):
         expect(f'nestor serve: {line}\n' in said, line, said)
-    expect('the-token' not in said and 'GET /v1/vms 200' not in said, said)
+    expect('the-token' not in said and 'GET /v1/vms 200' not in said and 'HEAD' not in said, said)
 
 
 def test_tls_and_unix_sockets_lead_there_too(token):

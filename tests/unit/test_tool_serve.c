@@ -449,7 +449,7 @@ static void a_problem_says_what_is_wrong_as_json(void **state)
 	serve_reply_clear(&r);
 }
 
-static const struct serve_who anybody = {.role = ROLE_ADMIN};
+static struct serve_who anybody = {.role = ROLE_ADMIN};
 
 static void a_run_that_cannot_be_reached_is_a_problem_of_its_own(void **state)
 {

@@ -116,6 +116,7 @@ static void a_hash_is_that_of_the_standard(void **state)
 
 static struct serve_tokens tokens;
 static struct error error;
+static uid_t owner; /* of the file, if it is another one */
 
 static int read_tokens(const char *content, mode_t mode)
 {
@@ -124,12 +125,40 @@ static int read_tokens(const char *content, mode_t mode)
 
 	assert_int_equal(write(fd, content, strlen(content)), strlen(content));
 	fchmod(fd, mode);
+	if (owner)
+		assert_int_equal(fchown(fd, owner, owner), 0);
 	close(fd);
 	tokens.count = 0;
 	error = (struct error){0};
 	serve_read_tokens(path, &tokens, &error);
 	unlink(path);
 	return error.status;
+}
+
+/* Of what has no lines: a FIFO, which is not waited for, or a folder. */
+static void a_file_of_tokens_is_a_file_of_its_own_user(void **state)
+{
+	char path[] = "/tmp/nestor-tokens-XXXXXX", fifo[64];
+
+	(void)state;
+	assert_non_null(mkdtemp(path));
+	snprintf(fifo, sizeof(fifo), "%s/fifo", path);
+	assert_int_equal(mkfifo(fifo, 0600), 0);
+	error = (struct error){0};
+	assert_int_equal(serve_read_tokens(fifo, &tokens, &error), STATUS_USAGE);
+	assert_non_null(strstr(error.text, "is no file"));
+	error = (struct error){0};
+	assert_int_equal(serve_read_tokens(path, &tokens, &error), STATUS_USAGE);
+	assert_non_null(strstr(error.text, "is no file"));
+	unlink(fifo);
+	rmdir(path);
+	if (geteuid() != 0)
+		return; /* nothing can be given to another user */
+	owner = 1;
+	assert_int_equal(read_tokens("watch read " HASH_READ "\n", 0600), STATUS_USAGE);
+	assert_non_null(strstr(error.text, "belongs to another user"));
+	owner = 0;
+	assert_int_equal(read_tokens("watch read " HASH_READ "\n", 0600), 0);
 }
 
 static void a_token_of_a_file_has_a_name_and_a_role(void **state)
@@ -163,6 +192,8 @@ static void a_line_of_tokens_that_is_none_is_told_with_its_number(void **state)
 		{"watch read " HASH_READ " more\n", ":1: must be NAME ROLE SHA-256"},
 		{"\nwatch root " HASH_READ "\n", ":2: a role is read, operate or admin"},
 		{"wa/tch read " HASH_READ "\n", ":1: a name has 1 to 32"},
+		{"- read " HASH_READ "\n", ":1: the name '-' is nobody's"},
+		{"watch read <64 digits of sha256sum>\n", ":1: must be NAME ROLE SHA-256"},
 		{"watch read abc\n", ":1: SHA-256 has 64 digits"},
 		{"a read " HASH_READ "\na read " HASH_OPERATE "\n",
 			":2: the name is there twice"},
@@ -199,7 +230,7 @@ static void a_session_lasts_until_it_is_ended_or_makes_room(void **state)
 	struct serve_who is = {.role = ROLE_READ};
 
 	(void)state;
-	assert_true(serve_session_begin("u", &who, &first));
+	assert_null(serve_session_begin("u", &who, &first));
 	assert_true(serve_session_known(first.secret, &is));
 	assert_false(serve_session_known("", &is));
 	assert_false(serve_session_known(first.id, &is));
@@ -212,16 +243,52 @@ static void a_session_lasts_until_it_is_ended_or_makes_room(void **state)
 	assert_false(serve_session_end(first.id));
 	assert_false(serve_session_end(""));
 	assert_false(serve_session_known(first.secret, &is));
-	assert_true(serve_session_begin("u", &who, &first));
-	for (unsigned i = 0; i < SESSIONS - 1; i++)
-		assert_true(serve_session_begin("v", &who, &s));
+	assert_null(serve_session_begin("u", &who, &first));
+	for (unsigned i = 0; i < SESSIONS_EACH - 1; i++)
+		assert_null(serve_session_begin("v", &who, &s));
 	assert_true(serve_session_known(first.secret, &is)); /* now others are idle longer */
-	assert_true(serve_session_begin("v", &who, &s));
+	assert_null(serve_session_begin("v", &who, &s));
 	assert_true(serve_session_known(first.secret, &is));
 	assert_true(serve_session_known(s.secret, &is));
-	for (unsigned i = 0; i < SESSIONS; i++)
-		assert_true(serve_session_begin("w", &who, &s));
+	for (unsigned i = 0; i < SESSIONS_EACH; i++)
+		assert_null(serve_session_begin("w", &who, &s));
 	assert_false(serve_session_known(first.secret, &is));
+}
+
+static unsigned sessions_of(const char *name)
+{
+	struct serve_session all[SESSIONS];
+	unsigned n = serve_session_list(all), of = 0;
+
+	for (unsigned i = 0; i < n; i++)
+		of += strcmp(all[i].who.name, name) == 0;
+	return of;
+}
+
+static void a_session_makes_room_for_none_of_another_name(void **state)
+{
+	struct serve_who who = {"bob", ROLE_READ}, is = {.role = ROLE_READ};
+	struct serve_session first, s;
+
+	(void)state;
+	assert_null(serve_session_begin("u", &who, &first));
+	strcpy(who.name, "eve");
+	for (unsigned i = 0; i < 2 * SESSIONS; i++)
+		assert_null(serve_session_begin("u", &who, &s));
+	assert_int_equal(sessions_of("eve"), SESSIONS_EACH);
+	for (unsigned i = 0; serve_session_list((struct serve_session[SESSIONS]){0}) < SESSIONS;
+		i++) {
+		snprintf(who.name, sizeof(who.name), "n%u", i / SESSIONS_EACH);
+		assert_null(serve_session_begin("u", &who, &s));
+	}
+	strcpy(who.name, "late");
+	assert_non_null(serve_session_begin("u", &who, &s));
+	assert_true(serve_session_known(first.secret, &is));
+	assert_string_equal(is.name, "bob");
+	strcpy(who.name, "bob");
+	assert_null(serve_session_begin("u", &who, &s)); /* in the place of its own one */
+	assert_false(serve_session_known(first.secret, &is));
+	assert_int_equal(sessions_of("bob"), 1);
 }
 
 int main(void)
@@ -234,8 +301,10 @@ int main(void)
 		T(a_hash_is_that_of_the_standard),
 		T(a_token_of_a_file_has_a_name_and_a_role),
 		T(a_line_of_tokens_that_is_none_is_told_with_its_number),
+		T(a_file_of_tokens_is_a_file_of_its_own_user),
 		T(a_role_may_what_those_below_it_may),
 		T(a_session_lasts_until_it_is_ended_or_makes_room),
+		T(a_session_makes_room_for_none_of_another_name),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

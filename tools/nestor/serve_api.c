@@ -16,7 +16,7 @@ static const serve_handler handlers[SERVE_ROUTES] = {
 };
 
 void serve_answer(const struct serve_request *request, const char *at,
-	const struct serve_tokens *tokens, const struct serve_who *who, bool octets,
+	const struct serve_tokens *tokens, struct serve_who *who, bool octets,
 	struct serve_reply *reply)
 {
 	struct serve_job j = {.at = at,
@@ -33,6 +33,7 @@ void serve_answer(const struct serve_request *request, const char *at,
 			reply, &j.problem, serve_is_redfish(serve_routes[request->id].path));
 	}
 	serve_run_end(&j.run);
+	*who = j.who;
 }
 
 static bool done(struct serve_job *j, json_t *object)

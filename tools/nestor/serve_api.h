@@ -13,7 +13,7 @@
 struct serve_job {
 	const char *at;                    /* the run's socket */
 	const struct serve_tokens *tokens; /* NULL: there are none */
-	struct serve_who who;              /* who asks */
+	struct serve_who who;              /* who asks, or has logged in */
 	const struct serve_request *request;
 	bool octets; /* the client wants bytes as they are */
 	struct serve_run run;
@@ -109,9 +109,10 @@ bool serve_redfish_role(struct serve_job *j);
 bool serve_redfish_memories(struct serve_job *j);
 bool serve_redfish_memory(struct serve_job *j);
 
-/* Answers @request with what its route's handler says. */
+/* Answers @request with what its route's handler says. @who asks; a login is of whoever it says
+ * afterwards. */
 void serve_answer(const struct serve_request *request, const char *at,
-	const struct serve_tokens *tokens, const struct serve_who *who, bool octets,
+	const struct serve_tokens *tokens, struct serve_who *who, bool octets,
 	struct serve_reply *reply);
 
 #endif

@@ -179,6 +179,8 @@ static const char *read_line(struct serve_tokens *t, const char *line)
 		return "must be NAME ROLE SHA-256";
 	if (strlen(name) >= AUTH_NAME || !serve_is_name(name))
 		return "a name has 1 to 32 letters, digits, '-', '_' and '.'";
+	if (strcmp(name, "-") == 0)
+		return "the name '-' is nobody's: the log has it for requests without one";
 	while (r <= ROLE_ADMIN && strcmp(role, role_words[r]) != 0)
 		r++;
 	if (r > ROLE_ADMIN)
@@ -220,11 +222,16 @@ static int read_lines(FILE *f, const char *path, struct serve_tokens *t, struct 
 
 int serve_read_tokens(const char *path, struct serve_tokens *t, struct error *e)
 {
-	FILE *f = fopen(path, "re");
+	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK); /* a FIFO would hold it up */
+	FILE *f = fd >= 0 ? fdopen(fd, "r") : NULL;
 	struct stat st;
 
-	if (!f || fstat(fileno(f), &st) < 0)
+	if (!f || fstat(fd, &st) < 0)
 		fail(e, STATUS_USAGE, "--tokens: cannot read '%s': %s", path, strerror(errno));
+	else if (!S_ISREG(st.st_mode))
+		fail(e, STATUS_USAGE, "--tokens: '%s' is no file", path);
+	else if (st.st_uid != geteuid() && st.st_uid != 0)
+		fail(e, STATUS_USAGE, "--tokens: '%s' belongs to another user: chown it", path);
 	else if (st.st_mode & 022)
 		fail(e, STATUS_USAGE, "--tokens: '%s' can be written by others: chmod go-w it",
 			path);
@@ -232,5 +239,7 @@ int serve_read_tokens(const char *path, struct serve_tokens *t, struct error *e)
 		read_lines(f, path, t, e);
 	if (f)
 		fclose(f);
+	else if (fd >= 0)
+		close(fd);
 	return e->status;
 }

@@ -60,8 +60,9 @@ int serve_read_token(const char *path, char token[AUTH_TOKEN_MAX + 1], struct er
 /* It is an admin's, without a name. */
 void serve_tokens_add(struct serve_tokens *t, const char *token);
 /*
- * Adds those of a file, which nobody else must be able to write: a line each, `NAME ROLE
- * SHA-256`, the last one of the token and in hexadecimal; empty lines, and comments from # on.
+ * Adds those of a file of root or of who runs this, which nobody else must be able to write: a
+ * line each, `NAME ROLE SHA-256`, the last one of the token and in hexadecimal; empty lines,
+ * and comments from # on.
  */
 int serve_read_tokens(const char *path, struct serve_tokens *t, struct error *e);
 

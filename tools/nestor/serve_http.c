@@ -146,19 +146,28 @@ static enum MHD_Result send_reply(
 	return is;
 }
 
-/* What was changed, or refused, and by whom; nothing of it is the client's own text. */
-static void note(const struct serve_http *h, const struct exchange *x, int status)
+/* What of a client's own text may be in a line of the log, up to a query. */
+static void clean(char *out, size_t size, const char *text)
 {
-	char target[128];
 	size_t n = 0;
 
-	if (!h->logs || (status < 400 && strcmp(x->method, "GET") == 0))
+	for (; text[n] && text[n] != '?' && n + 1 < size; n++)
+		out[n] = text[n] > ' ' && text[n] <= '~' ? text[n] : '?';
+	out[n] = 0;
+}
+
+/* What was changed, or refused, and by whom. */
+static void note(const struct serve_http *h, const struct exchange *x, int status)
+{
+	char method[sizeof(x->method)], target[128];
+	bool looks = strcmp(x->method, "GET") == 0 || strcmp(x->method, "HEAD") == 0;
+
+	if (!h->logs || (status < 400 && looks))
 		return;
-	for (; x->target[n] && x->target[n] != '?' && n + 1 < sizeof(target); n++)
-		target[n] = x->target[n] > ' ' && x->target[n] <= '~' ? x->target[n] : '?';
-	target[n] = 0;
-	fprintf(stderr, "nestor serve: %s %s %s %d\n", *x->who.name ? x->who.name : "-",
-		x->method, target, status);
+	clean(method, sizeof(method), x->method);
+	clean(target, sizeof(target), x->target);
+	fprintf(stderr, "nestor serve: %s %s %s %d\n", *x->who.name ? x->who.name : "-", method,
+		target, status);
 }
 
 static enum MHD_Result refuse(const struct serve_http *h, struct MHD_Connection *connection,

@@ -425,12 +425,15 @@ bool serve_redfish_login(struct serve_job *j)
 {
 	struct serve_who who = {.role = ROLE_ADMIN};
 	struct serve_session s;
+	const char *why;
 
 	if (j->tokens && !serve_tokens_know(j->tokens, j->request->password, &who))
 		return serve_problem(
 			&j->problem, 401, "the password is no token of this service");
-	if (!serve_session_begin(*who.name ? who.name : j->request->user, &who, &s))
-		return serve_problem(&j->problem, 503, "there are no random numbers");
+	j->who = who;
+	why = serve_session_begin(*who.name ? who.name : j->request->user, &who, &s);
+	if (why)
+		return serve_problem(&j->problem, 503, "%s", why);
 	serve_reply_json(j->reply, 201, describe_session(&s));
 	snprintf(j->reply->location, sizeof(j->reply->location), SESSION_ROOT "/%s", s.id);
 	snprintf(j->reply->session, sizeof(j->reply->session), "%s", s.secret);

@@ -29,11 +29,10 @@ bool serve_redfish_account_service(struct serve_job *j)
 	json_t *service = redfish_resource(SERVICE, "#AccountService.v1_3_0.AccountService",
 		"AccountService", "Accounts: the named tokens of nestor serve");
 
-	json_object_update_new(service,
-		json_pack("{s:b, s:o, s:i, s:o, s:o}", "ServiceEnabled", 1, "Status",
-			redfish_status("Enabled"), "MinPasswordLength", (int)AUTH_TOKEN_MIN,
-			"Accounts", redfish_link(SERVICE, "Accounts"), "Roles",
-			redfish_link(SERVICE, "Roles")));
+	json_object_update_new(service, json_pack("{s:b, s:o, s:o, s:o}", "ServiceEnabled", 1,
+						"Status", redfish_status("Enabled"), "Accounts",
+						redfish_link(SERVICE, "Accounts"), "Roles",
+						redfish_link(SERVICE, "Roles")));
 	return redfish_done(j, service);
 }
 

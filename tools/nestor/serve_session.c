@@ -29,21 +29,41 @@ static bool lives(const struct serve_session *s)
 	return *s->id && serve_now() < s->used + SESSION_TIME;
 }
 
-bool serve_session_begin(const char *user, const struct serve_who *who, struct serve_session *s)
+/* For one more of this name; NULL: others have all places. */
+static struct serve_session *find_place(const char *name)
 {
-	struct serve_session *place = sessions;
+	struct serve_session *empty = NULL, *oldest = NULL;
+	unsigned count = 0;
+
+	for (struct serve_session *s = sessions; s < sessions + SESSIONS; s++) {
+		if (!lives(s)) {
+			empty = s;
+			continue;
+		}
+		if (strcmp(s->who.name, name) != 0)
+			continue;
+		count++;
+		if (!oldest || s->used < oldest->used)
+			oldest = s;
+	}
+	return empty && count < SESSIONS_EACH ? empty : oldest;
+}
+
+const char *serve_session_begin(
+	const char *user, const struct serve_who *who, struct serve_session *s)
+{
+	struct serve_session *place;
 
 	*s = (struct serve_session){.used = serve_now(), .who = *who};
 	if (!random_hex(s->id, 8) || !random_hex(s->secret, 24))
-		return false;
+		return "there are no random numbers";
 	snprintf(s->user, sizeof(s->user), "%s", user);
 	pthread_mutex_lock(&lock);
-	for (unsigned i = 0; i < SESSIONS; i++)
-		if (!lives(&sessions[i]) || (lives(place) && sessions[i].used < place->used))
-			place = &sessions[i];
-	*place = *s;
+	place = find_place(who->name);
+	if (place)
+		*place = *s;
 	pthread_mutex_unlock(&lock);
-	return true;
+	return place ? NULL : "others have all sessions that there may be";
 }
 
 bool serve_session_known(const char *secret, struct serve_who *who)

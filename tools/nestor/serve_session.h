@@ -11,8 +11,9 @@
 #include "serve_auth.h"
 #include "serve_route.h"
 
-#define SESSIONS     16   /* the one that was idle longest makes room */
-#define SESSION_TIME 1800 /* seconds without a request until it ends */
+#define SESSIONS      64
+#define SESSIONS_EACH 8    /* of one name; its one that was idle longest makes room */
+#define SESSION_TIME  1800 /* seconds without a request until it ends */
 
 struct serve_session {
 	char id[SERVE_WORD], secret[SERVE_WORD]; /* id empty: there is none */
@@ -21,8 +22,8 @@ struct serve_session {
 	double used;
 };
 
-/* Begins one. False: there are no random bytes. */
-bool serve_session_begin(
+/* Begins one, and may end one of the same name for it, of no other. NULL, or why not. */
+const char *serve_session_begin(
 	const char *user, const struct serve_who *who, struct serve_session *s);
 /* Is it the secret of one? Then it is not idle; whose is in @who. */
 bool serve_session_known(const char *secret, struct serve_who *who);
