@@ -2,6 +2,8 @@
 /* Files that clients put into bays, by the socket of a run. */
 #include "bridge_world.h"
 
+#include <sys/file.h>
+
 #include "host_disk.h"
 
 static struct scenario_spec spec;
@@ -67,9 +69,64 @@ static void a_file_lies_in_the_bay_while_nestor_looks(void **state)
 	nestor_says("ok");
 	assert_string_equal(line(0), "answer id=9 status=ok");
 	assert_int_equal(in_bay("keep"), -1);
-	ask_with(0, "fill id=10 vm=b slot=2\n", a_disk_of(1024, O_RDONLY));
-	assert_string_equal(line(0),
-		"answer id=10 status=wrong-state text=it is the disk of another VM or run");
+}
+
+/* May another run have it, to read or to write? */
+static bool others_may(bool write)
+{
+	int file = a_disk_of(1024, O_RDWR);
+	bool may = flock(file, (write ? LOCK_EX : LOCK_SH) | LOCK_NB) == 0;
+
+	close(file);
+	return may;
+}
+
+static void fills(const char *request, const char *status)
+{
+	ask_with(0, request, a_disk_of(1024, O_RDWR));
+	assert_string_not_equal(sent(), "");
+	nestor_says(status);
+	line(0);
+}
+
+static void the_file_of_a_bay_comes_into_it_again(void **state)
+{
+	(void)state;
+	fills("fill id=1 vm=b slot=2\n", "ok");
+	assert_true(others_may(false));
+	assert_false(others_may(true));
+	fills("fill id=2 vm=b slot=2 keep=1\n", "wrong-state");
+	assert_true(others_may(false));
+	fills("fill id=3 vm=b slot=2 keep=1\n", "ok");
+	assert_false(others_may(false));
+	fills("fill id=4 vm=b slot=2\n", "wrong-state");
+	assert_false(others_may(false));
+	fills("fill id=5 vm=b slot=2 keep=1\n", "ok");
+	assert_false(others_may(false));
+	fills("fill id=6 vm=b slot=2\n", "ok");
+	assert_true(others_may(false));
+	assert_false(others_may(true));
+}
+
+static void a_file_that_others_have_comes_into_no_bay(void **state)
+{
+	static const char no[] = " status=wrong-state text=it is the disk of another VM or run";
+	int other = a_disk_of(1024, O_RDWR);
+	char expected[128];
+
+	(void)state;
+	assert_int_equal(flock(other, LOCK_EX | LOCK_NB), 0);
+	ask_with(0, "fill id=1 vm=b slot=2\n", a_disk_of(1024, O_RDONLY));
+	snprintf(expected, sizeof(expected), "answer id=1%s", no);
+	assert_string_equal(line(0), expected);
+	assert_int_equal(flock(other, LOCK_SH | LOCK_NB), 0);
+	fills("fill id=2 vm=b slot=2\n", "ok");
+	ask_with(0, "fill id=3 vm=b slot=2 keep=1\n", a_disk_of(1024, O_RDWR));
+	snprintf(expected, sizeof(expected), "answer id=3%s", no);
+	assert_string_equal(line(0), expected);
+	close(other);
+	assert_true(others_may(false)); /* the bay has it still, to read */
+	assert_false(others_may(true));
 }
 
 static void what_nestor_refuses_is_nobodys(void **state)
@@ -97,6 +154,32 @@ static void who_goes_before_nestor_is_asked_leaves_nothing(void **state)
 	hear(1);
 	hear(1);
 	assert_int_equal(in_bay("discard"), -1);
+}
+
+/* It does not read, so that it is hung up where no request is looked at. */
+static void who_is_hung_up_before_nestor_is_asked_leaves_nothing(void **state)
+{
+	(void)state;
+	ask(0, "events id=1\n");
+	assert_string_equal(line(0), "answer id=1 status=ok");
+	ask(1, "list id=1\n");
+	assert_string_equal(sent(), "list id=1");
+	ask_with(0, "fill id=2 vm=b slot=2\n", a_disk_of(1024, O_RDONLY));
+	hear(0);
+	assert_int_equal(in_bay("discard"), 1024);
+	for (unsigned i = 0; b.client[0].fd >= 0; i++) {
+		assert_true(i < BRIDGE_ROOM);
+		bridge_record(&b, "vm-start vm=a tsc=1");
+	}
+	goes(0);
+	fd[0] = unix_socket_connect(path);
+	assert_true(fd[0] >= 0);
+	*said[0] = 0;
+	greeting(0);
+	assert_int_equal(in_bay("discard"), -1);
+	ask_with(0, "fill id=1 vm=b slot=2\n", a_disk_of(2048, O_RDONLY));
+	hear(0);
+	assert_int_equal(in_bay("discard"), 2048);
 }
 
 static void what_is_no_disk_or_no_bay_is_refused(void **state)
@@ -142,7 +225,10 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		B(a_file_lies_in_the_bay_while_nestor_looks),
 		B(what_nestor_refuses_is_nobodys),
+		B(the_file_of_a_bay_comes_into_it_again),
+		B(a_file_that_others_have_comes_into_no_bay),
 		B(who_goes_before_nestor_is_asked_leaves_nothing),
+		B(who_is_hung_up_before_nestor_is_asked_leaves_nothing),
 		B(what_is_no_disk_or_no_bay_is_refused),
 	};
 

@@ -183,6 +183,7 @@ static void greet(struct bridge *b, int fd)
 	out = c->out ? c->out : arena_alloc(b->a, BRIDGE_ROOM);
 	if (c->lends)
 		media_free(b->media, c->lends);
+	bridge_bay_settle(b, c, false);
 	*c = (struct bridge_client){.fd = fd, .out = out, .file = -1};
 	bridge_say(c, "hello version=%d\n", MANAGE_VERSION);
 }

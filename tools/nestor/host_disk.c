@@ -283,7 +283,33 @@ uint32_t host_bay_find(const struct host_bays *b, const char *vm, unsigned port)
 	return 0;
 }
 
-static const char *judge(int file, bool keep)
+/* Is it what is in the bay already? Its lock is that of the bay then. */
+static bool is_same(int file, int in_bay)
+{
+	struct stat st, was;
+
+	return in_bay >= 0 && fstat(file, &st) == 0 && fstat(in_bay, &was) == 0 &&
+	       st.st_dev == was.st_dev && st.st_ino == was.st_ino;
+}
+
+static bool lock(int file, bool keep)
+{
+	return flock(file, (keep ? LOCK_EX : LOCK_SH) | LOCK_NB) == 0;
+}
+
+/* A file that was in the bay and is kept from now on needs more of its lock; less waits until
+ * Nestor has looked. A lock that cannot be had is lost, and so taken again. */
+static bool lock_again(const struct host_bays *b, uint32_t bay, bool keep)
+{
+	int file = b->file[bay - 1];
+
+	if (!keep || b->keeps[bay - 1] || lock(file, true))
+		return true;
+	lock(file, false);
+	return false;
+}
+
+static const char *judge(const struct host_bays *b, uint32_t bay, int file, bool keep)
 {
 	struct stat st;
 	int mode;
@@ -297,15 +323,26 @@ static const char *judge(int file, bool keep)
 		return "what came with it cannot be written";
 	if (st.st_size == 0 || st.st_size % VIRTIO_BLK_SECTOR != 0)
 		return "a disk has a multiple of 512 bytes, and more than 0";
-	if (flock(file, (keep ? LOCK_EX : LOCK_SH) | LOCK_NB) < 0)
-		return "it is the disk of another VM or run";
-	return NULL;
+	if (is_same(file, b->file[bay - 1]) ? lock_again(b, bay, keep) : lock(file, keep))
+		return NULL;
+	return "it is the disk of another VM or run";
 }
 
 static void bay_path(
 	const struct host_bays *b, uint32_t bay, bool keep, char *path, size_t size)
 {
 	snprintf(path, size, "%s/disk%u.%s", b->folder, bay, uses[keep ? 0 : 2]);
+}
+
+/* The lock of what the bay has, if that was offered anew, is for what it is used for now. */
+static bool settle_lock(const struct host_bays *b, uint32_t bay, int offered, bool keep)
+{
+	int file = b->file[bay - 1];
+
+	if (!is_same(offered, file))
+		return false;
+	lock(file, keep);
+	return true;
 }
 
 /* The device opens what its link leads to: the same file, whatever its name or none. */
@@ -316,20 +353,24 @@ const char *host_bay_offer(struct host_bays *b, uint32_t bay, int file, bool kee
 
 	if (b->next[bay - 1] >= 0)
 		return "another file is put there just now";
-	why = judge(file, keep);
+	why = judge(b, bay, file, keep);
 	if (why)
 		return why;
 	bay_path(b, bay, keep, path, sizeof(path));
 	snprintf(target, sizeof(target), "/proc/%d/fd/%d", (int)getpid(), file);
-	if (symlink(target, path) < 0)
+	if (symlink(target, path) < 0) {
+		settle_lock(b, bay, file, b->keeps[bay - 1]);
 		return "there is no room in the machine's folder";
+	}
 	b->next[bay - 1] = file;
+	b->next_keeps[bay - 1] = keep;
 	return NULL;
 }
 
 void host_bay_settle(struct host_bays *b, uint32_t bay, bool taken)
 {
 	int *next = &b->next[bay - 1], *file = &b->file[bay - 1];
+	bool *keeps = &b->keeps[bay - 1];
 	char path[512];
 
 	if (*next < 0)
@@ -338,11 +379,14 @@ void host_bay_settle(struct host_bays *b, uint32_t bay, bool taken)
 		bay_path(b, bay, keep, path, sizeof(path));
 		unlink(path);
 	}
-	if (taken && *file >= 0)
-		close(*file);
 	if (taken)
-		*file = *next;
-	else
+		*keeps = b->next_keeps[bay - 1];
+	if (settle_lock(b, bay, *next, *keeps) || !taken) {
 		close(*next);
+	} else {
+		if (*file >= 0)
+			close(*file);
+		*file = *next;
+	}
 	*next = -1;
 }

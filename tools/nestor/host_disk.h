@@ -44,7 +44,8 @@ struct host_bays {
 	const char *folder; /* the machine's */
 	/* what is in a bay, by number less one, with its lock; -1: nothing */
 	int file[HOST_BAYS];
-	int next[HOST_BAYS]; /* what is offered just now; likewise */
+	int next[HOST_BAYS];                          /* what is offered just now; likewise */
+	bool keeps[HOST_BAYS], next_keeps[HOST_BAYS]; /* are they written? */
 };
 
 /* @folder and @s must outlive it. */
