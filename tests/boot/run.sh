@@ -841,6 +841,7 @@ test_a_run_on_another_machine_is_reached_by_ssh() {
 	export PATH="$PWD/$out.bin:$PATH"
 	with_a_template 'machine: {cpus: 2}' && ask 0 ps --at "ssh://me@far:2222$at" && answered '^a +running' '^t +off' && ask 0 start t --host me@far:2222 &&
 		ask 0 mem a 0x100000 4096 --host me@far:2222 && [ "$(wc -l <"$out.answer")" = 256 ] && ask 66 start "it's" --host me@far:2222 &&
+		ask 64 attach a 1 --disk scratch:1M --host me@far:2222 && answered 'takes files only there' && ask 64 attach a 1 --keep && answered 'keep needs --disk FILE' &&
 		ask 74 ps --host far && answered 'ssh: no' "the run at 'ssh://far/" && ask 64 ps --host '-oProxyCommand=x' && ask 64 ps --at ssh://far && ask 64 ps --at /x --host 'a b' &&
 		ask 74 ps --at "/no such; 'place" --host me@far:2222 && answered "no run can be reached at '/no such; 'place'" && ask 0 quit --host me@far:2222 && over 0
 }

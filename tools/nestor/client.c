@@ -395,6 +395,8 @@ static int lend_scratch(struct client *c, const char *size)
 
 	if (!number(size, &bytes) || !bytes || bytes % 512 || bytes > SCRATCH_MAX)
 		return client_usage(c, "no size, a multiple of 512 up to 1024G:", c->disk);
+	if (client_link_takes_files(&c->link, c->disk, c->e))
+		return c->e->status;
 	c->link.file = open(SCRATCH_FOLDER, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
 	if (c->link.file < 0 || ftruncate(c->link.file, (off_t)bytes) < 0)
 		return fail(c->e, STATUS_HOST_ERROR, "a file in " SCRATCH_FOLDER ": %s",
@@ -412,8 +414,10 @@ static int ask_attach(struct client *c)
 
 	if (!c->disk && !c->keep)
 		return ask_slot(c);
-	if (!c->disk || (c->keep && scratch))
-		return client_usage(c, "--keep is for a file:", c->disk ? c->disk : "");
+	if (!c->disk)
+		return fail(c->e, STATUS_USAGE, "nestor attach: --keep needs --disk FILE");
+	if (c->keep && scratch)
+		return client_usage(c, "--keep is for a file:", c->disk);
 	if (!number(c->words[1], &port))
 		return client_usage(c, "no number of a root port:", c->words[1]);
 	if (scratch ? lend_scratch(c, c->disk + 8)

@@ -108,12 +108,18 @@ char *client_link_line(struct client_link *l, int patience, struct error *e)
 	}
 }
 
+int client_link_takes_files(const struct client_link *l, const char *what, struct error *e)
+{
+	if (!l->child)
+		return 0;
+	return fail(e, STATUS_USAGE,
+		"'%.100s': the run is on another machine, and takes files only there", what);
+}
+
 int client_link_file(struct client_link *l, const char *path, bool writes, struct error *e)
 {
-	if (l->child)
-		return fail(e, STATUS_USAGE,
-			"'%.100s': the run is on another machine, and takes files only there",
-			path);
+	if (client_link_takes_files(l, path, e))
+		return e->status;
 	l->file = open(path, (writes ? O_RDWR : O_RDONLY) | O_CLOEXEC | O_NONBLOCK);
 	if (l->file < 0)
 		return fail(e, STATUS_BAD_INPUT, "'%.100s': %s", path, strerror(errno));

@@ -43,6 +43,8 @@ typedef void (*client_item)(void *context, const char *line);
 int client_link_open(struct client_link *l, const char *at, struct error *e);
 void client_link_close(struct client_link *l);
 
+/* May a file go with a request? Not to another machine; @what is the file for the error. */
+int client_link_takes_files(const struct client_link *l, const char *what, struct error *e);
 /* A file, opened for writing too if it @writes, goes with the next request, whose answer may
  * take as long as copying it does. */
 int client_link_file(struct client_link *l, const char *path, bool writes, struct error *e);
