@@ -325,9 +325,14 @@ function makeDevice(tag) {
 	};
 }
 
-// The words of a list that somebody may be about to choose from are left alone while they are the same.
+// The words of a list that somebody may be about to choose from are left alone while they are the same; the one that is
+// chosen stays, wherever it is now.
 function fillOptions(select, words) {
+	const was = select.value;
+
 	fillRows(select, words, () => document.createElement('option'), put);
+	if (select.value !== was && words.includes(was))
+		select.value = was;
 }
 
 function button(element, label, about, does) {
@@ -358,6 +363,13 @@ function fillSlot(item, slot) {
 	put(item.firstElementChild, `slot ${slot.slot}: ${what} '${slot.name}', ${slot.attached ? 'attached' : 'not attached'}`);
 	button(item.lastElementChild, slot.attached ? 'Detach' : 'Attach', name, () => slot.attached ?
 		change(`Detach ${name}`, 'DELETE', path) : change(`Attach ${name}`, 'PUT', path));
+}
+
+// What was another VM's, or is not there while this one is off, has no buttons.
+function forgetDevices() {
+	$('drives').replaceChildren();
+	$('slots').replaceChildren();
+	put($('no-devices'), '');
 }
 
 let images = null; // of the run, once they were asked for
@@ -396,6 +408,8 @@ async function showChosen() {
 	} catch (e) {
 		if (e.status !== 409 && e.status !== 404)
 			throw e;
+		if (vm.name === chosen)
+			forgetDevices();
 	}
 	if (vm.state !== 'running' && vm.state !== 'paused') {
 		fillRefusals([], 'It does not run.');
@@ -413,8 +427,10 @@ async function showChosen() {
 }
 
 function choose(name) {
-	if (chosen !== name)
+	if (chosen !== name) {
 		pane.close();
+		forgetDevices();
+	}
 	chosen = name;
 	sessionStorage.setItem('nestor-vm', name);
 	$('vms').querySelectorAll('article').forEach((box, i) => vms[i] && fillBox(box, vms[i]));
