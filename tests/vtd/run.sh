@@ -72,9 +72,12 @@ boot() { # NAME PAYLOAD FIRMWARE UNIT COMMAND-LINE
 		"${COPIER[@]}" "${nvme[@]}" -trace 'vtd_inv_desc_*' -D "$LOGS/$1.trace" </dev/null >"$LOGS/$1.log" 2>>"$LOGS/$1.err"
 }
 
-# The lines that differ are all in the list.
+# The lines that differ are all in the list, and as many as the payload counted.
 differing() { # NAME
-	local line bad=0
+	local line bad=0 count lines
+	count=$(sed -n 's/^vtd_[a-z]*: \([0-9]*\) lines differ.*/\1/p' "$LOGS/$1.log")
+	lines=$(grep -a -c -E ', NOT |: NOT, ' "$LOGS/$1.log")
+	[ "$count" = "$lines" ] || { echo "$1: $lines lines have NOT, and the payload counted ${count:-nothing}"; bad=1; }
 	while IFS= read -r line; do
 		grep -q -F -x -e "$line" "$LIST" || { echo "$1: $line"; bad=1; }
 	done < <(grep -a -E ', NOT |: NOT, ' "$LOGS/$1.log")
@@ -123,6 +126,15 @@ count() { # STATUS NAME
 	fi
 }
 
+# A row that is asked for is there.
+known() { # NAME...
+	local name bad=0
+	for name in "$@"; do
+		grep -q -E "^$name +[|]" <<<"$MATRIX" || { echo "no row of the matrix: '$name'"; bad=1; }
+	done
+	return $bad
+}
+
 main() {
 	local name payload firmware unit line version skipped=0
 	command -v "$QEMU" >/dev/null || { without all 'program'; echo '0 passed, 1 failed'; exit 1; }
@@ -131,6 +143,7 @@ main() {
 		echo '0 passed, 1 failed'
 		exit 1
 	fi
+	known "$@" || { echo '0 passed, 1 failed'; exit 1; }
 	mkdir -p "$LOGS"
 	rm -rf "${LOGS:?}"/*
 	while IFS='|' read -r name payload firmware unit line; do

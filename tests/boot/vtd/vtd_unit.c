@@ -207,7 +207,7 @@ void queue_wait(void)
 	for (unsigned i = 0; i < LONG_TIME && *status != 0x600d; i++)
 		__asm__ volatile("pause");
 	if (*status != 0x600d) {
-		print("the queue does not go on: head %x, tail %x, status %x\n", unit32(IQH),
+		print("the queue goes on: NOT, head %x, tail %x, status %x\n", unit32(IQH),
 			unit32(IQT), unit32(FSTS));
 		failed++;
 	}
