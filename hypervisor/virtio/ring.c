@@ -54,7 +54,7 @@ static void read_area(const struct virtq_area *a, uint32_t offset, void *dst, ui
 
 	n = n < size ? n : size;
 	__builtin_memcpy(dst, place(a, offset), n);
-	if (n < size)
+	if (n < size && a->rest != NULL)
 		__builtin_memcpy((uint8_t *)dst + n, a->rest, size - n);
 }
 
