@@ -195,7 +195,7 @@ enum vtd_reason vvtd_translate(
 
 bool vvtd_blocked(struct platform *p, uint16_t source, uint64_t iova, bool read)
 {
-	struct vvtd_place to;
+	struct vvtd_place to = {.silent = false};
 	enum vtd_reason reason = VTD_NO_FAULT;
 
 	if (vvtd_translates(p))

@@ -94,8 +94,17 @@ static void fault_is(uint8_t reason, uint16_t function, bool read, uint64_t at)
 
 /* ---- what the unit is asked for ---- */
 
+/* The first function of a bus makes its root entry, which all of the bus may be known by. */
 static void meant_context(uint16_t function, unsigned domain)
 {
+	static bool known[VTD_BUSES];
+
+	if (!known[function >> 8]) {
+		known[function >> 8] = true;
+		print("meant: context invalidate globally\n");
+		print("meant: iotlb invalidate global\n");
+		return;
+	}
 	for (unsigned i = 0; i < 2; i++)
 		print("meant: context invalidate devices sid 0x%x fmask 0x0\n", function);
 	print("meant: iotlb invalidate whole domain 0x%x\n", domain);
