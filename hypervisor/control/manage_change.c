@@ -40,7 +40,9 @@ static void tell_slot(const struct vm_images *vm, const struct manage_request *r
 	uint32_t bay = changes_port_bay(vm, port);
 	bool disk;
 	const char *name = changes_port_name(vm, port, &disk);
-	const char *state = changes_attached(vm, port) ? "attached" : "detached";
+	const char *state = changes_asked(vm, port)      ? "asked"
+			    : changes_attached(vm, port) ? "attached"
+							 : "detached";
 
 	if (bay != 0)
 		mux_record("item id=%u slot=%u holds=bay name=%s state=%s size=%lu", id_of(r),
@@ -59,7 +61,7 @@ static void tell_ports(const struct vm_images *vm, const struct manage_request *
 	for (unsigned port = 1; port <= vm->config.root_ports; port++) {
 		if (!changes_has_port(vm, port))
 			continue;
-		if (changes_attached(vm, port))
+		if (changes_attached(vm, port) || changes_asked(vm, port))
 			n += fmt(in + n, sizeof(in) - n, "%s%u", n != 0 ? "," : "", port);
 		else
 			m += fmt(out + m, sizeof(out) - m, "%s%u", m != 0 ? "," : "", port);

@@ -140,6 +140,22 @@ static void tell_behind(struct vpci *pci, unsigned number)
 	}
 }
 
+/*
+ * A driver that starts drops what happened before it listens: who pressed the button meanwhile
+ * has done so again when it does. Not part of the state: it is a press that may be lost.
+ */
+static void press_again(struct vport *v)
+{
+	uint32_t control = get(v->f, PCIE_SLOT_CONTROL, 2);
+	bool listens = control & PCIE_SLOT_BUTTON;
+
+	if ((control & PCIE_SLOT_LED) == PCIE_SLOT_LED_BLINKS || control & PCIE_SLOT_POWER_OFF)
+		v->pressed = false;
+	if (v->pressed && listens && !v->listens)
+		show(v->f, PCIE_SLOT_BUTTON);
+	v->listens = listens;
+}
+
 /* Each write to Slot Control is a command, and is done at once. */
 static void written(void *device, unsigned offset, unsigned size)
 {
@@ -149,8 +165,10 @@ static void written(void *device, unsigned offset, unsigned size)
 	bool command = touches(offset, size, v->f->express + PCIE_SLOT_CONTROL, 2u);
 
 	update_event(v); /* what was acknowledged and comes again is a new event */
-	if (command)
+	if (command) {
 		show(v->f, PCIE_SLOT_COMMAND);
+		press_again(v);
+	}
 	follow_link(v);
 	update_event(v);
 	if (touches(offset, size, PCI_COMMAND, 2))
@@ -235,6 +253,7 @@ bool vport_add(struct platform *p, unsigned number, uint16_t bdf)
 		.pin = (uint8_t)(1 + (number - 1) % PORT_PINS),
 	};
 
+	v->pressed = v->listens = false;
 	v->f = vpci_add(p, &id, &ops, v);
 	if (v->f == NULL)
 		return false;
@@ -361,6 +380,7 @@ void vport_plug(struct platform *p, unsigned number)
 
 void vport_press(struct platform *p, unsigned number)
 {
+	p->pci.port[number - 1].pressed = true;
 	happen(p, number, PCIE_SLOT_BUTTON);
 }
 
@@ -374,6 +394,7 @@ void vport_pull(struct platform *p, unsigned number)
 {
 	struct vpci_function *f = p->pci.port[number - 1].f;
 
+	p->pci.port[number - 1].pressed = false;
 	put(f, PCIE_SLOT_STATUS, get(f, PCIE_SLOT_STATUS, 2) & ~PCIE_SLOT_PRESENT);
 	happen(p, number, PCIE_SLOT_PRESENCE);
 }

@@ -30,6 +30,8 @@ struct vpci_state;
 struct vport {
 	struct vpci_function *f; /* NULL: it is not there */
 	bool event;              /* what it interrupts for; follows from its registers */
+	bool pressed;            /* the guest has not shown that it heard the button */
+	bool listens;            /* the button is enabled as an event */
 };
 
 /* ---- set-up ---- */

@@ -214,3 +214,16 @@ void changes_set_attached(struct vm_images *vm, unsigned port, bool attached)
 	if (changes_attached(vm, port) != attached)
 		__atomic_fetch_xor(&vm->changes.moved, 1u << port, __ATOMIC_SEQ_CST);
 }
+
+bool changes_asked(const struct vm_images *vm, unsigned port)
+{
+	return __atomic_load_n(&vm->changes.asked, __ATOMIC_SEQ_CST) >> port & 1;
+}
+
+void changes_set_asked(struct vm_images *vm, unsigned port, bool asked)
+{
+	if (asked)
+		__atomic_fetch_or(&vm->changes.asked, 1u << port, __ATOMIC_SEQ_CST);
+	else
+		__atomic_fetch_and(&vm->changes.asked, ~(1u << port), __ATOMIC_SEQ_CST);
+}

@@ -67,5 +67,8 @@ const char *changes_port_name(const struct vm_images *vm, unsigned port, bool *d
 /* Whether that device is there. */
 bool changes_attached(const struct vm_images *vm, unsigned port);
 void changes_set_attached(struct vm_images *vm, unsigned port, bool attached);
+/* The guest has been asked for what is there, and has not given it: it is there. */
+bool changes_asked(const struct vm_images *vm, unsigned port);
+void changes_set_asked(struct vm_images *vm, unsigned port, bool asked);
 
 #endif

@@ -53,6 +53,7 @@ struct vm_changes {
 	uint64_t medium[LIMIT_CDROMS]; /* changes_medium() */
 	uint32_t links_down;           /* network devices, bits */
 	uint32_t moved; /* root ports, bits: unlike at first its device is there, or is not */
+	uint32_t asked; /* likewise: the guest shall give it, and has not yet; atomic */
 };
 
 /* A VM has a kernel, which L0 starts, or firmware; with both, firmware is given the kernel. */

@@ -162,6 +162,7 @@ bool devices_create(struct vm *vm, const struct vm_images *images)
 	}
 	create_cdroms(vm, images);
 	note_ports(d, images);
+	__atomic_store_n(&life_images(vm->id)->changes.asked, 0, __ATOMIC_SEQ_CST);
 	return vfs_create(vm);
 }
 
@@ -434,6 +435,7 @@ static void take_out(struct vm *vm, unsigned port)
 	v->function = NULL;
 	d->out |= 1u << port;
 	d->leaving &= ~(1u << port);
+	changes_set_asked(life_images(vm->id), port, false);
 	/* Once for each request: no budget, since somebody waits for it. */
 	mux_record("device-gone vm=%s slot=%u tsc=%lu", vm->config.name, port, rdtsc());
 }
@@ -450,6 +452,7 @@ bool devices_detach(struct vm *vm, unsigned port, bool force)
 	if (!(d->leaving >> port & 1) || !vport_considers(vm->platform, port))
 		vport_press(vm->platform, port);
 	d->leaving |= 1u << port;
+	changes_set_asked(life_images(vm->id), port, true);
 	return false;
 }
 

@@ -49,6 +49,22 @@ static void an_event_without_messages_is_the_level_of_its_pin(void **state)
 	assert_int_equal(fake.messages, 0);
 }
 
+/* What it dropped at its start; until it shows that it heard. */
+static void a_driver_that_starts_hears_the_button_again(void **state)
+{
+	(void)state;
+	vport_press(&machine, PORT);
+	set_port(SLOT_STATUS, 2, PCIE_SLOT_BUTTON | PCIE_SLOT_COMMAND);
+	assert_false(port(SLOT_STATUS, 2) & PCIE_SLOT_BUTTON);
+	set_port(SLOT_CONTROL, 2, PCIE_SLOT_BUTTON | PCIE_SLOT_LED_ON);
+	assert_true(port(SLOT_STATUS, 2) & PCIE_SLOT_BUTTON);
+	set_port(SLOT_STATUS, 2, PCIE_SLOT_BUTTON | PCIE_SLOT_COMMAND);
+	set_port(SLOT_CONTROL, 2, PCIE_SLOT_BUTTON | PCIE_SLOT_LED_BLINKS);
+	set_port(SLOT_CONTROL, 2, PCIE_SLOT_LED_BLINKS);
+	set_port(SLOT_CONTROL, 2, PCIE_SLOT_BUTTON | PCIE_SLOT_LED_ON);
+	assert_false(port(SLOT_STATUS, 2) & PCIE_SLOT_BUTTON);
+}
+
 static int setup_plug(void **state)
 {
 	setup_empty(state);
@@ -118,6 +134,7 @@ int main(void)
 		TEST(a_command_is_completed_and_a_message_says_so),
 		TEST(events_that_nobody_wants_are_shown_only),
 		TEST(an_event_without_messages_is_the_level_of_its_pin),
+		TEST(a_driver_that_starts_hears_the_button_again),
 		TEST_EMPTY(a_board_that_comes_is_told_and_waits_for_power),
 		TEST_EMPTY(a_board_that_goes_leaves_nothing),
 	};
