@@ -164,10 +164,11 @@ static json_t *disk_of(const json_t *item)
 
 static json_t *slot_of(const json_t *item)
 {
+	/* What the guest was asked for is still there. */
+	bool attached = strcmp(serve_text(item, "state"), "detached") != 0;
 	json_t *slot = json_pack("{s:I, s:s, s:s, s:b}", "slot",
 		(json_int_t)serve_number(item, "slot"), "holds", serve_text(item, "holds"),
-		"name", serve_text(item, "name"), "attached",
-		strcmp(serve_text(item, "state"), "attached") == 0);
+		"name", serve_text(item, "name"), "attached", attached);
 
 	if (strcmp(serve_text(item, "holds"), "bay") == 0)
 		json_object_set_new(
