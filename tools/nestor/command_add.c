@@ -45,10 +45,23 @@ static int set_disk(struct parser *p, const struct option *o, struct disk_spec *
 	return p->e->status;
 }
 
+#define DISK_WORDS 16u /* more than a disk has settings */
+
+/* One of the first `count` words. */
+static bool is_among(const char *const *words, unsigned count, const char *word)
+{
+	for (unsigned i = 0; i < count; i++)
+		if (strcmp(words[i], word) == 0)
+			return true;
+	return false;
+}
+
 /* --disk FILE[,KEY=VALUE...], --scratch SIZE[,KEY=VALUE...] */
 int command_add_disk(struct parser *p, const struct option *o, const char *value)
 {
 	struct disk_spec *disk = scenario_add_disk(&p->vm, o->name);
+	const char *words[DISK_WORDS] = {o->setting};
+	unsigned count = 1;
 	char *rest = arena_copy(p->a, value), *next = strchr(rest, ',');
 
 	if (!disk)
@@ -66,6 +79,10 @@ int command_add_disk(struct parser *p, const struct option *o, const char *value
 		equals = strchr(key, '=');
 		if (equals)
 			*equals++ = 0;
+		if (is_among(words, count, key) || count == DISK_WORDS)
+			return command_usage(
+				p, arena_format(p->a, "%s: %s is given twice", o->name, key));
+		words[count++] = key;
 		if (set_disk(p, o, disk, key, equals))
 			return p->e->status;
 	}
