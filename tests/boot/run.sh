@@ -2466,7 +2466,8 @@ test_unknown_key() {
 }
 
 test_bad_option_value() {
-	expect 64 run --l1 "$B/payload/hello.elf" --cpus many && one_line && shows 'cpus.*from 1 to 8' &&
+	expect 66 run --machine bochs --l1 "$B/payload/hello.elf" --memory 1T && one_line && shows "memory are asked for.*at most 1048576M" &&
+		expect 64 run --l1 "$B/payload/hello.elf" --cpus many && one_line && shows 'cpus.*from 1 to 8' &&
 		expect 64 check --l1 "$B/payload/hello.elf" --scratch 1M,cow=4K,cow=8K && one_line && shows "cow is given twice" &&
 		expect 64 check --l1 "$B/payload/hello.elf" --cpus 9 && one_line && shows 'cpus.*from 1 to 8' &&
 		expect 64 run --l1 "$B/payload/hello.elf" --l0-option muxx=on && one_line && shows 'l0-option.*muxx=on.*one of log, mux' &&

@@ -10,7 +10,8 @@
 #include "policy/memory.h"
 
 /* More than this makes Bochs itself give up; what the guest has beyond is swapped to a file. */
-#define HOST_LIMIT_MIB 2048
+#define HOST_LIMIT_MIB   2048
+#define MEMORY_LIMIT_MIB 1048576ull /* of its setting "guest" */
 
 /* With more it has no timers for their local APICs. */
 #define CPUS_MAX 15
@@ -197,6 +198,12 @@ static const char *net_lines(struct arena *a, const struct machine_spec *config)
 		MACHINE_NET_DEVICE - 1);
 }
 
+/* It takes addresses without RAM for memory, too. */
+static unsigned long long memory_mib(const struct boot_plan *plan)
+{
+	return (plan->memory + memory_hole(plan->memory)) >> 20;
+}
+
 /* The configuration, for a machine whose runs repeat exactly. */
 static const char *configuration(struct arena *a, const struct machine_parts *parts)
 {
@@ -206,8 +213,7 @@ static const char *configuration(struct arena *a, const struct machine_parts *pa
 	const char *com1 = parts->control
 				   ? arena_format(a, "mode=term, dev=\"%s\"", parts->control)
 				   : arena_format(a, "mode=file, dev=\"%s/com1.txt\"", folder);
-	/* It takes addresses without RAM for memory, too. */
-	unsigned long long mib = (plan->memory + memory_hole(plan->memory)) >> 20;
+	unsigned long long mib = memory_mib(plan);
 	unsigned long long host = mib < HOST_LIMIT_MIB ? mib : HOST_LIMIT_MIB;
 
 	return arena_format(a,
@@ -250,6 +256,12 @@ int bochs_prepare(
 			"%s: %llu CPUs are asked for, but the emulated machine has at most %d",
 			parts->config->cpus_where ? parts->config->cpus_where : "the image",
 			(unsigned long long)plan->cpus, CPUS_MAX);
+	if (memory_mib(plan) > MEMORY_LIMIT_MIB)
+		return fail(e, STATUS_BAD_INPUT,
+			"%s: %lluM of memory are asked for, what L0 needs included, but the "
+			"emulated machine has at most %lluM, with its addresses without RAM",
+			parts->config->memory_where ? parts->config->memory_where : "the VMs",
+			(unsigned long long)plan->memory >> 20, MEMORY_LIMIT_MIB);
 	if (!bochs)
 		return fail(
 			e, STATUS_HOST_ERROR, "Bochs >= 3.0 is missing: run `make machine`");
