@@ -10,8 +10,8 @@
 #include "vm/devices.h"
 #include "vm/explain.h"
 #include "vm/life.h"
-#include "vm/passed.h"
 #include "vm/network.h"
+#include "vm/passed.h"
 #include "vm/ram.h"
 #include "vm/vm.h"
 #include "vm/vm_log.h"
@@ -72,8 +72,9 @@ static void stat_vcpu(const struct vm *vm, const struct vcpu *vcpu)
 	}
 }
 
-/* Of a network device: what it did, and why frames were dropped. */
-/* Of a network device, or a virtual function of one. */
+/*
+ * Of a network device, or a virtual function of one: what it did, and why frames were dropped.
+ */
 static void stat_port(const struct vm *vm, const char *name, const struct net_counters *c)
 {
 	static const char *const why[NET_DROPS] = {

@@ -192,9 +192,7 @@ static const char *attach_error(const struct vm_images *vm, const struct manage_
 	if (r->op != MANAGE_ATTACH)
 		return NULL;
 	if (r->number[MANAGE_ARG_FRESH] == 0)
-		return bay == 0 || host_disk_size(bay) != 0
-			       ? NULL
-			       : "the bay is empty: say which disk (attach --disk)";
+		return bay == 0 || host_disk_size(bay) != 0 ? NULL : DEVICES_BAY_EMPTY;
 	if (bay == 0)
 		return "what is there is the scenario's: only a bay ('bay: on') takes another";
 	return changes_attached(vm, port) ? "it is attached" : NULL;

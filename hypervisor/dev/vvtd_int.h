@@ -38,6 +38,16 @@ static inline bool vvtd_is_on(const struct vvtd *u, uint32_t what)
 	return vvtd_get(u, VTD_GSTS) & what;
 }
 
+/*
+ * Bits of a function's number that do not count: function masks, and SQ of interrupt entries.
+ */
+static inline uint16_t vvtd_ignored_functions(unsigned mask)
+{
+	static const uint16_t ignored[4] = {0, 4, 6, 7};
+
+	return ignored[mask & 3];
+}
+
 /* An entry of 16 bytes of the guest's memory, read once. False: there is no memory. */
 bool vvtd_fetch(struct platform *p, uint64_t gpa, uint64_t pair[2]);
 

@@ -12,14 +12,6 @@
 #define FIRST_SIZE 4096u
 #define ERROR_NONE 0u
 
-/* Bits of the function number that a function mask leaves out. */
-static uint16_t ignored_functions(unsigned mask)
-{
-	static const uint16_t ignored[4] = {0, 4, 6, 7};
-
-	return ignored[mask & 3];
-}
-
 bool vvtd_decode_ccmd(uint64_t value, struct vvtd_invalidation *i)
 {
 	*i = (struct vvtd_invalidation){
@@ -27,7 +19,7 @@ bool vvtd_decode_ccmd(uint64_t value, struct vvtd_invalidation *i)
 		.granularity = (unsigned)(value >> VTD_CCMD_CIRG_SHIFT & 3),
 		.domain = (uint16_t)value,
 		.source = (uint16_t)(value >> VTD_CCMD_SID_SHIFT),
-		.functions = ignored_functions((unsigned)(value >> VTD_CCMD_FM_SHIFT)),
+		.functions = vvtd_ignored_functions((unsigned)(value >> VTD_CCMD_FM_SHIFT)),
 	};
 	return i->granularity != 0;
 }
@@ -60,7 +52,7 @@ static unsigned contexts(struct platform *p, uint64_t low, uint64_t high)
 		.granularity = VTD_INV_GRANULARITY(low),
 		.domain = (uint16_t)(low >> VTD_INV_DID_SHIFT),
 		.source = (uint16_t)(low >> VTD_INV_SID_SHIFT),
-		.functions = ignored_functions((unsigned)(low >> VTD_INV_FM_SHIFT)),
+		.functions = vvtd_ignored_functions((unsigned)(low >> VTD_INV_FM_SHIFT)),
 	};
 
 	if (low & VTD_INV_CONTEXT_RESERVED || high != 0 || i.granularity == 0)

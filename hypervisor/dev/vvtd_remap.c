@@ -8,7 +8,6 @@
 /* "Interrupt Remapping Table Entry": SVT, SQ and SID. */
 static bool source_fits(uint64_t high, uint16_t source)
 {
-	static const uint16_t ignored[4] = {0, 4, 6, 7};
 	uint16_t sid = VTD_IRTE_SID(high);
 	unsigned bus = source >> 8;
 
@@ -16,7 +15,7 @@ static bool source_fits(uint64_t high, uint16_t source)
 	case VTD_SVT_NONE:
 		return true;
 	case VTD_SVT_SOURCE:
-		return ((sid ^ source) & ~ignored[VTD_IRTE_SQ(high)]) == 0;
+		return ((sid ^ source) & ~vvtd_ignored_functions(VTD_IRTE_SQ(high))) == 0;
 	case VTD_SVT_BUSES:
 		return bus >= sid >> 8u && bus <= (sid & 0xffu);
 	default:

@@ -30,8 +30,10 @@ enum pcie_offset {
 
 #define PCIE_VERSION       2u
 #define PCIE_TYPE_SHIFT    4
+#define PCIE_TYPE(flags)   ((flags) >> PCIE_TYPE_SHIFT & 15)
 #define PCIE_TYPE_ENDPOINT 0u
 #define PCIE_TYPE_ROOT     4u /* a root port */
+#define PCIE_TYPE_TO_PCI   7u /* a bridge from PCI Express to PCI */
 #define PCIE_HAS_SLOT      BIT(8)
 
 #define PCIE_DEVICE_ROLE_ERRORS BIT(15) /* role-based error reporting: required */

@@ -130,6 +130,10 @@
 #define VTD_ITE            (UINT32_C(1) << 6)
 #define VTD_FSTS_FRI(fsts) ((unsigned)((fsts) >> 8 & 0xff))
 
+/* "Protected Memory Enable Register" */
+#define VTD_PMEN_ENABLE (UINT32_C(1) << 31)
+#define VTD_PMEN_STATUS (UINT32_C(1) << 0)
+
 /* "Fault Event Control Register", "Invalidation Event Control Register" */
 #define VTD_EVENT_IM (UINT32_C(1) << 31)
 #define VTD_EVENT_IP (UINT32_C(1) << 30)
@@ -232,6 +236,8 @@
 /* ---- "Interrupt Requests", "Interrupt Remapping Table Entry": 16 bytes ---- */
 
 /* Addresses of writes that are interrupt requests. */
+#define VTD_MSI_FIRST          UINT64_C(0xfee00000)
+#define VTD_MSI_END            UINT64_C(0xfef00000)
 #define VTD_MSI_RANGE(address) ((address) >> 20 == 0xfee)
 #define VTD_MSI_REMAPPABLE     (UINT32_C(1) << 4)
 #define VTD_MSI_SHV            (UINT32_C(1) << 3) /* the data has a subhandle, which is added */

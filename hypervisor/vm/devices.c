@@ -392,7 +392,7 @@ static const char *look_into_bay(struct blk_host *h, bool fresh)
 		return DEVICES_NOTHING_THERE;
 	h->size = host_disk_size(h->number);
 	if (h->size == 0)
-		return "the bay is empty: say which disk (attach --disk)";
+		return DEVICES_BAY_EMPTY;
 	return h->size % VIRTIO_BLK_SECTOR == 0
 		       ? NULL
 		       : "its file is no whole number of sectors of 512 bytes";

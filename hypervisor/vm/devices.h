@@ -101,6 +101,7 @@ enum devices_slot {
 
 /* Of a port for which the VM's configuration has something. */
 enum devices_slot devices_slot(const struct vm *vm, unsigned port);
+#define DEVICES_BAY_EMPTY     "the bay is empty: say which disk (attach --disk)"
 #define DEVICES_NOTHING_THERE "the host has put nothing there that could be opened"
 
 /* Into its slot, in SLOT_OUT. NULL, or why not; fresh: as of vm_attach. */

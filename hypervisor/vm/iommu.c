@@ -8,8 +8,8 @@
 #include "cpu/lock.h"
 #include "cpu/log.h"
 #include "cpu/percpu.h"
-#include "lib/budget.h"
 #include "cpu/tsc.h"
+#include "lib/budget.h"
 #include "mm/paging.h"
 #include "spec/apic.h"
 #include "spec/pci.h"
@@ -350,6 +350,8 @@ uint64_t iommu_patience(void)
 
 static void tell_stray(const struct vtd_fault *f)
 {
+	uint64_t number;
+	const char *what = vtd_fault_words(f, &number);
 	uint32_t count;
 
 	if (!budget_spend(&strays, rdtsc(), (uint64_t)tsc_khz * STRAYS_MS, 4))
@@ -357,11 +359,8 @@ static void tell_stray(const struct vtd_fault *f)
 	count = budget_take_refused(&strays);
 	log_warn("pci:%02x:%02x.%u, which no VM has, was kept from a %s 0x%lx: %s%s",
 		PCI_BDF_BUS(f->source), PCI_BDF_DEVICE(f->source), PCI_BDF_FUNCTION(f->source),
-		vtd_reason_is_interrupt(f->reason) ? "message with index"
-		: f->read                          ? "read at"
-						   : "write at",
-		vtd_reason_is_interrupt(f->reason) ? f->address >> 48 : f->address,
-		vtd_reason_words(f->reason), count != 0 ? " (others were left out)" : "");
+		what, number, vtd_reason_words(f->reason),
+		count != 0 ? " (others were left out)" : "");
 }
 
 static void poll_unit(struct vtd_unit *u)

@@ -32,6 +32,20 @@ static void say(const struct passed *p, const char *why)
 
 /* ---- what the machine's unit has ---- */
 
+/*
+ * The unit did not say that it did what it was asked: it may use these tables for ever. Their
+ * pages stay as they are, with nothing but the VM's own RAM behind them.
+ */
+static void lose(struct passed *p, const char *why)
+{
+	struct iommu_virtual *v = &p->virtual;
+
+	v->lost = true;
+	v->making = false;
+	v->mirror = (struct vtd_mirror){.at = 0};
+	say(p, why);
+}
+
 static void detach(struct passed *p)
 {
 	struct iommu_virtual *v = &p->virtual;
@@ -42,14 +56,8 @@ static void detach(struct passed *p)
 	else if (v->now == IOMMU_FOLLOWS_TABLES)
 		why = iommu_detach_tables(&p->place, p->f.id.bdf, domain_of(p));
 	v->now = IOMMU_FOLLOWS_NOBODY;
-	if (why == NULL)
-		return;
-	/*
-	 * The unit may use these for ever: their pages stay as they are, with the VM's own RAM.
-	 */
-	v->lost = true;
-	v->mirror = (struct vtd_mirror){.at = 0};
-	say(p, why);
+	if (why != NULL)
+		lose(p, why);
 }
 
 /* They are worked off in pieces, before there are others. */
@@ -82,11 +90,12 @@ static void made(struct passed *p)
 
 	(void)vtd_mirror_changed(&v->mirror, &at, &size); /* nobody has used them */
 	why = iommu_attach_tables(&p->place, p->f.id.bdf, &v->mirror.tables, domain_of(p));
+	if (why != NULL) {
+		lose(p, why);
+		return;
+	}
 	v->making = false;
-	if (why == NULL)
-		v->now = IOMMU_FOLLOWS_TABLES;
-	else
-		say(p, why);
+	v->now = IOMMU_FOLLOWS_TABLES;
 }
 
 static void changed(struct passed *p)

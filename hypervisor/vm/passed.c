@@ -181,7 +181,6 @@ static void detach(struct passed *p)
 
 	iommu_virtual_end(p);
 	why = iommu_detach(&p->place, p->f.id.bdf, p->vm);
-
 	if (p->messages != 0)
 		iommu_clear_messages(&p->place,
 			&(struct iommu_messages){.first = p->f.messages.first - VECTOR_MESSAGES,
@@ -217,7 +216,8 @@ void passed_end(unsigned vm)
 
 bool passed_blocked(const struct vtd_fault *f)
 {
-	bool message = vtd_reason_is_interrupt(f->reason);
+	uint64_t number;
+	const char *what = vtd_fault_words(f, &number);
 
 	for (unsigned i = 0; i < passed_count; i++) {
 		struct passed *p = &passed[i];
@@ -230,11 +230,7 @@ bool passed_blocked(const struct vtd_fault *f)
 		vm_log_named(p->vm, p->name, LOG_WARN,
 			"'%s': pci:%02x:%02x.%u was kept from a %s 0x%lx: %s%s", p->name,
 			PCI_BDF_BUS(f->source), PCI_BDF_DEVICE(f->source),
-			PCI_BDF_FUNCTION(f->source),
-			message   ? "message with index"
-			: f->read ? "read at"
-				  : "write at",
-			message ? f->address >> 48 : f->address, vtd_reason_words(f->reason),
+			PCI_BDF_FUNCTION(f->source), what, number, vtd_reason_words(f->reason),
 			f->lost ? "; more was not recorded" : "");
 		return true;
 	}

@@ -6,13 +6,11 @@
 
 #include "cpu/pci.h"
 #include "spec/pci.h"
+#include "spec/pcie.h"
 #include "vtd/seam.h"
 
-#define EXPRESS_TYPE(flags) ((flags) >> 4 & 15)
-#define TO_PCI              7u /* from PCI Express to PCI */
-#define EXPRESS_FLAGS       2u /* in the capability */
-#define FUNCTIONS           8u
-#define DEVICES             32u
+#define FUNCTIONS 8u
+#define DEVICES   32u
 
 static bool is_there(uint16_t bdf)
 {
@@ -66,7 +64,7 @@ static bool hides_requesters(uint16_t bridge)
 	unsigned express = express_of(bridge);
 
 	return express == 0 ||
-	       EXPRESS_TYPE(pci_read(bridge, express + EXPRESS_FLAGS, 2)) == TO_PCI;
+	       PCIE_TYPE(pci_read(bridge, express + PCIE_CAPABLE, 2)) == PCIE_TYPE_TO_PCI;
 }
 
 /*

@@ -70,7 +70,7 @@ static inline struct vtd_entry vtd_irte_posted(
 /* Address of a message for this index, to which its data is added. */
 static inline uint32_t vtd_message_address(uint16_t index)
 {
-	return UINT32_C(0xfee00000) | (uint32_t)(index & 0x7fff) << 5 |
+	return (uint32_t)VTD_MSI_FIRST | (uint32_t)(index & 0x7fff) << 5 |
 	       (uint32_t)(index >> 15) << 2 | VTD_MSI_REMAPPABLE | VTD_MSI_SHV;
 }
 

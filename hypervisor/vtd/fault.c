@@ -65,6 +65,16 @@ bool vtd_reason_is_interrupt(uint8_t reason)
 	return reason >= VTD_FAULT_REQUEST_RESERVED && reason <= VTD_FAULT_DESCRIPTOR_RESERVED;
 }
 
+const char *vtd_fault_words(const struct vtd_fault *f, uint64_t *number)
+{
+	bool message = vtd_reason_is_interrupt(f->reason);
+
+	*number = message ? f->address >> VTD_FRCD_INDEX_SHIFT : f->address;
+	if (message)
+		return "message with index";
+	return f->read ? "read at" : "write at";
+}
+
 void vtd_unit_fault_event(
 	struct vtd_unit *u, uint32_t address, uint32_t address_high, uint32_t data)
 {

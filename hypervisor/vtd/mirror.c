@@ -3,9 +3,7 @@
 
 #include "spec/addr.h"
 
-#define FEW_PAGES    UINT64_C(0x40000)
-#define MESSAGES     UINT64_C(0xfee00000)
-#define MESSAGES_END UINT64_C(0xfef00000)
+#define FEW_PAGES UINT64_C(0x40000)
 
 bool vtd_mirror_create(struct vtd_mirror *m, const struct vtd_caps *c, void *pool)
 {
@@ -77,10 +75,10 @@ static void cut(struct piece *w, uint64_t size)
 /* Where interrupt requests go no device reads or writes memory, whatever tables say. */
 static void leave_out_messages(struct piece *w)
 {
-	if (w->at < MESSAGES)
-		cut(w, MESSAGES - w->at);
-	else if (w->at < MESSAGES_END) {
-		cut(w, MESSAGES_END - w->at);
+	if (w->at < VTD_MSI_FIRST)
+		cut(w, VTD_MSI_FIRST - w->at);
+	else if (w->at < VTD_MSI_END) {
+		cut(w, VTD_MSI_END - w->at);
 		w->rights = 0;
 	}
 }

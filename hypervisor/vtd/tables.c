@@ -4,11 +4,9 @@
 #include "spec/addr.h"
 #include "vtd/seam.h"
 
-#define SL_ENTRIES    512u
-#define ADDRESS       UINT64_C(0x000ffffffffff000)
-#define HOST_BITS     52
-#define MESSAGES      UINT64_C(0xfee00000)
-#define MESSAGES_SIZE UINT64_C(0x100000)
+#define SL_ENTRIES 512u
+#define ADDRESS    UINT64_C(0x000ffffffffff000)
+#define HOST_BITS  52
 
 static unsigned top_shift(const struct vtd_tables *t)
 {
@@ -125,7 +123,7 @@ static uint64_t *entry_for(struct vtd_tables *t, uint64_t at, unsigned shift, co
 
 static bool meets_messages(uint64_t at, uint64_t size)
 {
-	return at < MESSAGES + MESSAGES_SIZE && MESSAGES < at + size;
+	return at < VTD_MSI_END && VTD_MSI_FIRST < at + size;
 }
 
 static const char *check(const struct vtd_tables *t, uint64_t at, uint64_t host, uint64_t size)

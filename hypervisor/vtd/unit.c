@@ -5,9 +5,7 @@
 #include "vtd/seam.h"
 
 #define IRTA_SIZE      UINT64_C(7) /* 2^(7 + 1) entries */
-#define PMEN_ENABLE    (UINT32_C(1) << 31)
-#define PMEN_STATUS    (UINT32_C(1) << 0)
-#define BATCH          16u /* descriptors */
+#define BATCH          16u         /* descriptors */
 #define BUS(source)    ((source) >> 8)
 #define DEVICE(source) ((source)&0xff)
 
@@ -109,9 +107,9 @@ static const char *end_protected_memory(struct vtd_unit *u)
 {
 	if (u->failed != NULL || !(u->caps.cap & (VTD_CAP_PLMR | VTD_CAP_PHMR)))
 		return u->failed;
-	vtd_seam_write32(
-		u->registers, VTD_PMEN, vtd_seam_read32(u->registers, VTD_PMEN) & ~PMEN_ENABLE);
-	return wait_for(u, VTD_PMEN, PMEN_STATUS, false,
+	vtd_seam_write32(u->registers, VTD_PMEN,
+		vtd_seam_read32(u->registers, VTD_PMEN) & ~VTD_PMEN_ENABLE);
+	return wait_for(u, VTD_PMEN, VTD_PMEN_STATUS, false,
 		"the unit does not end the protection of memory that firmware began");
 }
 

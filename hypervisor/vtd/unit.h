@@ -85,7 +85,9 @@ struct vtd_fault {
 
 /* The oldest one that is recorded, which is forgotten then. False: there is none. */
 bool vtd_unit_fault(struct vtd_unit *u, struct vtd_fault *f);
-/* In words, after "blocked: "; of a number that is not known, that. */
+/* What was blocked: "read at", "write at" or "message with index", and that number. */
+const char *vtd_fault_words(const struct vtd_fault *f, uint64_t *number);
+/* Why, in words, after "blocked: "; of a number that is not known, that. */
 const char *vtd_reason_words(uint8_t reason);
 bool vtd_reason_is_interrupt(uint8_t reason);
 /* None comes until it is not masked any more; then it does, if there is something. */
