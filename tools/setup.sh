@@ -9,7 +9,7 @@ packages=(
 	# building
 	make gcc libc6-dev binutils clang clang-format libclang-rt-dev
 	# the host tool's libraries
-	libyaml-dev libjansson-dev libmicrohttpd-dev libcurl4-gnutls-dev libpng-dev zlib1g-dev liblzma-dev libzstd-dev liblz4-dev
+	libyaml-dev libjansson-dev libmicrohttpd-dev libcurl4-gnutls-dev libgnutls28-dev libpng-dev zlib1g-dev liblzma-dev libzstd-dev liblz4-dev
 	# tests
 	libcmocka-dev gdb zsh gcovr clang-tidy cppcheck shellcheck codespell
 	# the package

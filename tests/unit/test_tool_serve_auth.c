@@ -84,32 +84,6 @@ static void a_token_file_is_long_enough_and_nobody_elses(void **state)
 	assert_int_equal(serve_read_token("/nowhere", is, &e), STATUS_USAGE);
 }
 
-static void a_hash_is_that_of_the_standard(void **state)
-{
-	static const struct {
-		const char *text, *hash;
-	} known[] = {
-		{"", "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"},
-		{"abc", "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"},
-		{"abcdbcdecdefdefgefghfghighijhijkijkljklmklmnlmnomnopnopq",
-			"248d6a61d20638b8e5c026930c3e6039a33ce45964ff2167f6ecedd419db06c1"},
-		{"abcdefghbcdefghicdefghijdefghijkefghijklfghijklmghijklmnhijklmnoijklmnopjklmnopq"
-		 "klmnopqrlmnopqrsmnopqrstnopqrstu",
-			"cf5b16a778af8380036ce59e7b0492370b249b11e8f07a51afac45037afee9d1"},
-	};
-
-	(void)state;
-	for (unsigned i = 0; i < sizeof(known) / sizeof(known[0]); i++) {
-		uint8_t hash[SHA256_SIZE];
-		char hex[2 * SHA256_SIZE + 1];
-
-		sha256(known[i].text, strlen(known[i].text), hash);
-		for (unsigned k = 0; k < SHA256_SIZE; k++)
-			snprintf(hex + (size_t)2 * k, 3, "%02x", hash[k]);
-		assert_string_equal(hex, known[i].hash);
-	}
-}
-
 /* Of "reading-is-enough-for-me" and "operating-is-my-profession". */
 #define HASH_READ    "d6a144d66f3e6cd5e874184e45128817e29ca0cdc72527201e76b77c4224dd7d"
 #define HASH_OPERATE "dcec5fc107f1e3c4d4bcc5f24f69e000aa9db61fb19e0f42c98950189edf9d31"
@@ -298,7 +272,6 @@ int main(void)
 		T(a_token_counts_when_it_is_all_of_it),
 		T(a_token_comes_as_bearer_or_as_a_password),
 		T(a_token_file_is_long_enough_and_nobody_elses),
-		T(a_hash_is_that_of_the_standard),
 		T(a_token_of_a_file_has_a_name_and_a_role),
 		T(a_line_of_tokens_that_is_none_is_told_with_its_number),
 		T(a_file_of_tokens_is_a_file_of_its_own_user),

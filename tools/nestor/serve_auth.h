@@ -11,13 +11,13 @@
 #include <stdint.h>
 
 #include "serve_route.h"
-#include "sha256.h"
 #include "status.h"
 
 #define AUTH_TOKEN_MIN 16u
 #define AUTH_TOKEN_MAX 255u
 
 #define AUTH_TOKENS 64u /* of a file */
+#define AUTH_HASH   32u /* bytes of SHA-256 */
 #define AUTH_NAME   33u /* characters of a name, with the NUL */
 
 /* Each may what those before it may. */
@@ -35,7 +35,7 @@ struct serve_who {
 struct serve_tokens {
 	struct {
 		struct serve_who who;
-		uint8_t hash[SHA256_SIZE]; /* of the token */
+		uint8_t hash[AUTH_HASH]; /* of the token */
 	} at[AUTH_TOKENS + 1];
 	unsigned count;
 };
