@@ -1,20 +1,19 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The remapping unit of the emulated machine, bare: translation of the test device's DMA with
- * tables of every kind, each fault with its record, stale entries until they are invalidated,
- * by registers and by the queue. Command line: `caching`: the unit is in caching mode.
+ * The remapping unit of the emulated machine, bare: what tests/vtd/vtd_rules.c does not ask
+ * every unit. What this one has, which mistakes it does not overlook, how many faults it
+ * records, stale entries until they are invalidated, by registers and by the queue, which is
+ * worked on later. Command line: `caching`: the unit is in caching mode.
  */
 #include "apic.h"
 #include "cmdline.h"
 #include "rt.h"
 #include "vtd/vtd_unit.h"
 
-#define DOMAIN  7u
-#define FROM    UINT64_C(0x40000000)
-#define TO      UINT64_C(0x40001000)
-#define EVENT   0x51u
-#define MESSAGE 0x52u
-#define BEYOND  (UINT64_C(1) << 41)
+#define DOMAIN 7u
+#define FROM   UINT64_C(0x40000000)
+#define TO     UINT64_C(0x40001000)
+#define EVENT  0x51u
 
 static uint64_t *tables, *source, *target, *other;
 static unsigned levels = 4;
@@ -45,111 +44,11 @@ static void fresh(void)
 	(void)take_fault();
 }
 
-/* ---- translation ---- */
-
-static void large_pages(void)
-{
-	uint64_t mib2 = address_of(source) & ~UINT64_C(0x1fffff);
-	uint64_t in = address_of(source) - mib2;
-
-	fresh();
-	unit_map(tables, levels, UINT64_C(3) << 30, mib2, 2, BOTH);
-	expect("a page of 2 MiB", copy((UINT64_C(3) << 30) + in, TO), 1);
-	unit_map(tables, levels, UINT64_C(5) << 30, 0, 3, BOTH);
-	expect("a page of 1 GiB", copy((UINT64_C(5) << 30) + address_of(source), TO), 1);
-}
-
-static void across_pages(void)
-{
-	fresh();
-	unit_map(tables, levels, TO + 0x1000, address_of(other), 1, BOTH);
-	source[0] = 0x1234;
-	target[511] = 0;
-	(void)device_copy(FROM, TO + 0x1000 - 4, 8);
-	expect("across pages", target[511] >> 32 << 32 | (uint32_t)other[0],
-		UINT64_C(0x1234) << 32);
-}
-
-static void translation(void)
-{
-	unit_off(TRANSLATE);
-	expect("translation off", copy(address_of(source), address_of(target)), 1);
-	unit_on(TRANSLATE);
-	for (levels = 3; levels <= 4; levels++) {
-		fresh();
-		expect(levels == 3 ? "three levels" : "four levels", copy(FROM, TO), 1);
-	}
-	levels = 4;
-	unit_map(tables, levels, UINT64_C(0x7ffffffff000), address_of(source), 1, BOTH);
-	expect("the last page of 48 bits", copy(UINT64_C(0x7ffffffff000), TO), 1);
-	large_pages();
-	across_pages();
-	fresh();
-	unit_context(DOMAIN, 4, 2, 0);
-	forget_all();
-	expect("passed through", copy(address_of(source), address_of(target)), 1);
-	expect("no fault so far", take_fault().reason, 0);
-}
-
 /* ---- faults ---- */
-
-static uint64_t at_fault; /* where the device reads */
-
-static void root_beyond(void)
-{
-	set_unit64(RTADDR, BEYOND);
-	set_unit32(GCMD, TRANSLATE | SRTP | (unit32(GSTS) & QIE));
-}
-
-static void root_absent(void)
-{
-	root[0] = 0;
-}
-
-static void root_reserved(void)
-{
-	root[0] |= 2;
-}
-
-/* Within 2^40, but no memory is there. */
-static void contexts_nowhere(void)
-{
-	root[0] = UINT64_C(0xff00000000) | 1;
-}
-
-static void context_absent(void)
-{
-	contexts[2 * SOURCE] = 0;
-}
-
-static void context_reserved(void)
-{
-	contexts[2 * SOURCE + 1] |= 1u << 7;
-}
-
-static void context_of_two_levels(void)
-{
-	unit_context(DOMAIN, 2, 0, address_of(tables));
-}
-
-static void context_of_no_type(void)
-{
-	unit_context(DOMAIN, 4, 1, address_of(tables));
-}
 
 static void pass_through_three_levels(void)
 {
 	unit_context(DOMAIN, 3, 2, 0);
-}
-
-static void table_nowhere(void)
-{
-	*unit_entry(tables, levels, FROM, 2) = UINT64_C(0xff00000000) | BOTH;
-}
-
-static void tables_nowhere(void)
-{
-	unit_context(DOMAIN, 4, 0, UINT64_C(0xff00000000));
 }
 
 static void page_reserved(void)
@@ -157,91 +56,20 @@ static void page_reserved(void)
 	*unit_entry(tables, levels, FROM, 1) |= 1u << 11;
 }
 
-static void page_beyond(void)
-{
-	*unit_entry(tables, levels, FROM, 1) |= BEYOND;
-}
-
 static void large_at_the_top(void)
 {
 	*unit_entry(tables, levels, FROM, 4) |= LARGE;
-}
-
-static void large_without_its_zeros(void)
-{
-	*unit_entry(tables, levels, FROM, 2) |= LARGE;
-}
-
-static void address_of_49_bits(void)
-{
-	at_fault = FROM | UINT64_C(1) << 48;
-}
-
-static void address_of_40_bits(void)
-{
-	levels = 3;
-	fresh();
-	at_fault = FROM | UINT64_C(1) << 39;
-}
-
-static void write_only(void)
-{
-	*unit_entry(tables, levels, FROM, 1) = address_of(source) | WRITE_OK;
-}
-
-static void page_absent(void)
-{
-	*unit_entry(tables, levels, FROM, 1) = 0;
-}
-
-static void table_write_only(void)
-{
-	*unit_entry(tables, levels, FROM, 2) &= ~UINT64_C(1);
-}
-
-static void leads_to_interrupts(void)
-{
-	*unit_entry(tables, levels, FROM, 1) = 0xfee00000u | BOTH;
 }
 
 static const struct {
 	const char *name;
 	void (*prepare)(void);
 	unsigned reason;
-	bool silenced; /* by FPD */
 } faults[] = {
-	{"root table beyond the host's addresses", root_beyond, 0x08, false},
-	{"root entry absent", root_absent, 0x01, false},
-	{"root entry with reserved bits", root_reserved, 0x0a, false},
-	{"context table where no memory is", contexts_nowhere, 0x09, false},
-	{"context entry absent", context_absent, 0x02, true},
-	{"context entry with reserved bits", context_reserved, 0x0b, true},
-	{"context entry of two levels", context_of_two_levels, 0x03, true},
-	{"context entry for a device TLB", context_of_no_type, 0x03, true},
-	{"pass-through with three levels", pass_through_three_levels, 0x03, true},
-	{"topmost table where no memory is", tables_nowhere, 0x03, true},
-	{"lower table where no memory is", table_nowhere, 0x07, true},
-	{"paging entry with a reserved bit", page_reserved, 0x0c, true},
-	{"page beyond the host's addresses", page_beyond, 0x0c, true},
-	{"large page at level 4", large_at_the_top, 0x0c, true},
-	{"large page with address bits", large_without_its_zeros, 0x0c, true},
-	{"address of 49 bits", address_of_49_bits, 0x04, true},
-	{"address of 40 bits with three levels", address_of_40_bits, 0x04, true},
-	{"page that cannot be read", write_only, 0x06, true},
-	{"page absent", page_absent, 0x06, true},
-	{"table that cannot be read", table_write_only, 0x06, true},
-	{"page that leads to interrupts", leads_to_interrupts, 0x0e, true},
+	{"pass-through with three levels", pass_through_three_levels, 0x03},
+	{"paging entry with a reserved bit", page_reserved, 0x0c},
+	{"large page at level 4", large_at_the_top, 0x0c},
 };
-
-/* As after unit_tables(). */
-static void repair_root(void)
-{
-	root[0] = address_of(contexts) | 1;
-	set_unit64(RTADDR, address_of(root));
-	set_unit32(GCMD, TRANSLATE | SRTP | (unit32(GSTS) & QIE));
-	levels = 4;
-	at_fault = FROM;
-}
 
 static void one_fault(unsigned i, bool silent)
 {
@@ -253,29 +81,14 @@ static void one_fault(unsigned i, bool silent)
 		contexts[2 * SOURCE] |= 2;
 	forget_all();
 	/* the read is blocked; what is written are ones */
-	(void)copy(at_fault, TO);
+	(void)copy(FROM, TO);
 	f = take_fault();
 	if (silent) {
-		expect("the same, silenced", f.reason,
-			faults[i].silenced ? 0 : faults[i].reason);
+		expect("the same, silenced", f.reason, 0);
 	} else {
 		expect(faults[i].name, f.reason, faults[i].reason);
-		expect("its record", f.source == SOURCE && f.read && f.information == at_fault,
-			1);
+		expect("its record", f.source == SOURCE && f.read && f.information == FROM, 1);
 	}
-	repair_root();
-}
-
-static void write_faults(void)
-{
-	struct fault f;
-
-	fresh();
-	*unit_entry(tables, levels, TO, 1) = address_of(target) | READ_OK;
-	expect("a write is blocked", copy(FROM, TO + 8), 2);
-	f = take_fault();
-	expect("page that cannot be written", f.reason, 0x05);
-	expect("its record", f.source == SOURCE && !f.read && f.information == TO, 1);
 }
 
 static void overflow(void)
@@ -306,12 +119,10 @@ static void overflow(void)
 
 static void all_faults(void)
 {
-	at_fault = FROM;
 	for (unsigned i = 0; i < sizeof(faults) / sizeof(faults[0]); i++) {
 		one_fault(i, false);
 		one_fault(i, true);
 	}
-	write_faults();
 	overflow();
 }
 
@@ -414,24 +225,6 @@ static void absent_pages(void)
 
 /* ---- the queue ---- */
 
-static void queue_events(void)
-{
-	set_unit32(IEDATA, MESSAGE);
-	set_unit64(IEADDR, 0xfee00000u);
-	set_unit32(IECTL, 0);
-	queue_put(5 | 1u << 4, 0);
-	queue_wait();
-	wait_ticks(1000);
-	expect("a wait descriptor interrupts", interrupt_count[MESSAGE], 1);
-	expect("and says so", unit32(ICS), 1);
-	queue_put(5 | 1u << 4, 0);
-	queue_wait();
-	wait_ticks(1000);
-	expect("not again before that is cleared", interrupt_count[MESSAGE], 1);
-	set_unit32(ICS, 1);
-	expect("cleared", unit32(ICS), 0);
-}
-
 static void queue_is_asynchronous(void)
 {
 	change_page();
@@ -446,15 +239,8 @@ static const struct {
 	uint64_t low, high;
 	unsigned error;
 } bad[] = {
-	{"a descriptor of no type", 0, 0, 3},
 	{"of a device TLB, which there is not", 3, 0, 3},
 	{"of type 16 and above", 5 | 1u << 9, 0, 3},
-	{"contexts without granularity", 1, 0, 4},
-	{"contexts with reserved bits", 1 | ALL << 4, 1, 4},
-	{"pages without granularity", 2, 0, 4},
-	{"pages with too large a mask", 2 | SELECTED << 4, 19, 4},
-	{"interrupt entries with reserved bits", 4 | UINT64_C(1) << 63, 0, 4},
-	{"a wait with reserved bits", 5 | 1u << 8, 0, 4},
 	{"a wait that writes to interrupts", 5 | 1u << 5, 0xfee00000u, 4},
 };
 
@@ -492,7 +278,6 @@ int payload_main(void)
 	other = page_alloc();
 	unit_tables();
 	unit_on(TRANSLATE);
-	translation();
 	all_faults();
 	for (unsigned i = 0; i < 2; i++) {
 		print(i == 0 ? "by registers:\n" : "by the queue:\n");
@@ -503,7 +288,6 @@ int payload_main(void)
 		if (i == 0)
 			queue_start();
 	}
-	queue_events();
 	queue_is_asynchronous();
 	queue_errors();
 	print("vtd_dma: %s\n", failed == 0 ? "all as it should be" : "NOT as it should be");

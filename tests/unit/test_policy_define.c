@@ -1,34 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* VMs that come while others run: like one that is there, in a place that is free. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <string.h>
-
-#include <cmocka.h>
-
-#include "policy/scenario.h"
-
-static struct scenario s;
-
-static int set_up(void **state)
-{
-	(void)state;
-	memset(&s, 0, sizeof(s));
-	return 0;
-}
-
-static struct text t(const char *text)
-{
-	return text_of(text, strlen(text));
-}
-
-static bool add(const char *line)
-{
-	return scenario_add(&s, t(line), 0, 1);
-}
+#include "scenario_world.h"
 
 static bool define(unsigned places, unsigned like, const char *name, const char *with)
 {

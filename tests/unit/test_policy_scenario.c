@@ -2,50 +2,10 @@
 /*
  * The VMs that boot modules describe, and the settings of one.
  */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <string.h>
-
-#include <cmocka.h>
+#include "scenario_world.h"
 
 #include "policy/memory.h"
-#include "policy/scenario.h"
 #include "spec/vmx_features.h"
-
-static struct scenario s;
-
-static int set_up(void **state)
-{
-	(void)state;
-	memset(&s, 0, sizeof(s));
-	return 0;
-}
-
-static struct text t(const char *text)
-{
-	return text_of(text, strlen(text));
-}
-
-static bool add(const char *line)
-{
-	return scenario_add(&s, t(line), 0, 1);
-}
-
-static void expect_refusal(const char *line, const char *where, const char *why)
-{
-	unsigned before = s.vm_count;
-
-	assert_false(add(line));
-	assert_int_equal(s.vm_count, before);
-	if (!text_is(s.refusal.where, where))
-		fail_msg("'%s': '%.*s' is named", line, (int)s.refusal.where.len,
-			s.refusal.where.s);
-	if (strstr(s.refusal.why, why) == NULL)
-		fail_msg("'%s': '%s' lacks '%s'", line, s.refusal.why, why);
-}
 
 static void a_vm_of_which_nothing_is_said_has_the_defaults(void **state)
 {
