@@ -23,7 +23,6 @@ struct vtd_caps {
 	unsigned write_flush : 1; /* buffered writes must be flushed by command */
 	unsigned remap : 1;       /* interrupts */
 	unsigned extended : 1;    /* to destinations of 32 bits */
-	unsigned post : 1;        /* interrupts into descriptors */
 	uint32_t domains;
 	unsigned registers_size; /* bytes from the first register on; whole pages */
 };

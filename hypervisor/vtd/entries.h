@@ -57,16 +57,6 @@ static inline struct vtd_entry vtd_irte(const struct vtd_interrupt_to *i)
 		vtd_irte_source(i->source)};
 }
 
-/* Into the posted-interrupt descriptor at this address, a multiple of 64. */
-static inline struct vtd_entry vtd_irte_posted(
-	uint64_t descriptor, uint8_t vector, uint16_t source)
-{
-	return (struct vtd_entry){(descriptor >> 6 & 0x3ffffff) << VTD_IRTE_PDA_LOW_SHIFT |
-					  (uint64_t)vector << VTD_IRTE_VECTOR_SHIFT |
-					  VTD_IRTE_IM | VTD_PRESENT,
-		(descriptor >> 32) << 32 | vtd_irte_source(source)};
-}
-
 /* Address of a message for this index, to which its data is added. */
 static inline uint32_t vtd_message_address(uint16_t index)
 {

@@ -303,6 +303,7 @@ test_virtio_disk_of_a_file_that_is_not_loaded() {
 	expect 0 "${run[@]}" && shows 'far: ok' 'over: ok' && [ "$(stat -c '%Y %b' "$out.img")" = "$sum" ] || return 1
 	host_disk ,changes=keep far write
 	expect 66 "${run[@]}" --l1 "$B/debian/vmlinuz" --disk "$out.img" && one_line && shows "used twice, and its changes are kept" || return 1
+	expect 66 "${run[@]}" --module "$out.img" && one_line && shows "used twice, and its changes are kept" || return 1
 	expect 66 "${run[@]}" --machine qemu && shows 'needs the emulated machine' || return 1
 	flock -s "$out.img" "$NESTOR" "${run[@]}" >"$out" 2>&1
 	text

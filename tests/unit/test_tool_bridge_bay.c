@@ -129,6 +129,22 @@ static void a_file_that_others_have_comes_into_no_bay(void **state)
 	assert_false(others_may(true));
 }
 
+/* Its images are read once, at the start; but what was written to them would be on the host. */
+static void a_file_that_the_run_has_for_something_else_is_not_kept(void **state)
+{
+	char name[128];
+	int file = a_disk_of(1024, O_RDWR);
+
+	(void)state;
+	snprintf(name, sizeof(name), "%s/disk", folder);
+	spec.vms[0].module_count = 1;
+	spec.vms[0].modules[0].file.path = name;
+	ask_with(0, "fill id=1 vm=b slot=2 keep=1\n", file);
+	assert_string_equal(line(0), "answer id=1 status=wrong-state text=the run has it for "
+				     "something else, and its changes would be kept");
+	fills("fill id=2 vm=b slot=2\n", "ok");
+}
+
 static void what_nestor_refuses_is_nobodys(void **state)
 {
 	(void)state;
@@ -224,6 +240,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		B(a_file_lies_in_the_bay_while_nestor_looks),
+		B(a_file_that_the_run_has_for_something_else_is_not_kept),
 		B(what_nestor_refuses_is_nobodys),
 		B(the_file_of_a_bay_comes_into_it_again),
 		B(a_file_that_others_have_comes_into_no_bay),

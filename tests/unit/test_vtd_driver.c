@@ -245,24 +245,6 @@ static void a_message_goes_where_its_entry_says_if_its_sender_is_the_right_one(v
 	}
 }
 
-static void a_posted_interrupt_is_in_the_descriptor_and_the_notification_is_sent(void **state)
-{
-	uint64_t descriptor = 0x1e0040;
-	struct vtd_entry e = vtd_irte_posted(descriptor, 0x61, SOURCE);
-
-	(void)state;
-	begin(false);
-	start(true);
-	model_memory[descriptor + 34] = 0xf2; /* NV */
-	model_memory[descriptor + 36] = 7;    /* NDST */
-	assert_null(vtd_unit_set_irtes(&unit, 0, &e, 1));
-	assert_int_equal(model_message(SOURCE, vtd_message_address(0), 0), 0);
-	assert_int_equal(model_memory[descriptor + 0x61 / 8], 1u << 0x61 % 8);
-	assert_int_equal(model.vector, 0xf2);
-	assert_int_equal(model.target, 7);
-	assert_int_equal(model_message(NEIGHBOUR, vtd_message_address(0), 0), VTD_FAULT_SOURCE);
-}
-
 static void faults_are_told_once_in_their_order_and_what_had_no_room_shows(void **state)
 {
 	struct vtd_fault f;
@@ -461,8 +443,6 @@ int main(void)
 			changed_mappings_are_seen_after_a_flush_of_the_domain_or_of_the_pages),
 		cmocka_unit_test(
 			a_message_goes_where_its_entry_says_if_its_sender_is_the_right_one),
-		cmocka_unit_test(
-			a_posted_interrupt_is_in_the_descriptor_and_the_notification_is_sent),
 		cmocka_unit_test(
 			faults_are_told_once_in_their_order_and_what_had_no_room_shows),
 		cmocka_unit_test(a_fault_event_is_sent_when_it_is_asked_for),

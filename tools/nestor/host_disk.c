@@ -108,58 +108,72 @@ int host_disks_refuse(const struct vm_spec *vm, struct error *e)
 
 /* ---- two of the same ---- */
 
-struct written {
-	const struct place *place;
-	struct stat st;
-};
-
-static int refuse_same(const struct written *w, const struct place *other, struct error *e)
+static bool is_at(const struct place *p, const struct stat *file)
 {
 	struct stat st;
 
-	if (other == w->place || !other->path || stat(other->path, &st) < 0 ||
-		st.st_dev != w->st.st_dev || st.st_ino != w->st.st_ino)
-		return 0;
-	return fail(e, STATUS_BAD_INPUT,
-		"%s: '%s' is used twice, and its changes are kept: %s names it, too",
-		w->place->where, w->place->path, other->where);
+	return p->path && stat(p->path, &st) == 0 && st.st_dev == file->st_dev &&
+	       st.st_ino == file->st_ino;
 }
 
-static int check_against_all(
-	const struct written *w, const struct scenario_spec *s, struct error *e)
+/* Where a VM names this file; NULL: nowhere, or at `but` only. */
+static const struct place *find_in_vm(
+	const struct vm_spec *vm, const struct stat *file, const struct place *but)
 {
-	for (unsigned i = 0; i < s->vm_count; i++) {
-		const struct vm_spec *vm = &s->vms[i];
+	const struct place *one[] = {&vm->variables, &vm->kernel, &vm->initrd, &vm->firmware};
 
-		for (unsigned k = 0; k < vm->disk_count; k++)
-			if (refuse_same(w, &vm->disks[k].image, e))
-				return e->status;
-		for (unsigned k = 0; k < vm->cdrom_count; k++)
-			if (refuse_same(w, &vm->cdroms[k].image, e))
-				return e->status;
-		if (refuse_same(w, &vm->variables, e) || refuse_same(w, &vm->kernel, e) ||
-			refuse_same(w, &vm->initrd, e) || refuse_same(w, &vm->firmware, e))
-			return e->status;
-	}
-	for (unsigned i = 0; i < s->image_count; i++)
-		if (refuse_same(w, &s->images[i].file, e))
-			return e->status;
-	return refuse_same(w, &s->machine.disk, e);
+	for (unsigned k = 0; k < vm->disk_count; k++)
+		if (&vm->disks[k].image != but && is_at(&vm->disks[k].image, file))
+			return &vm->disks[k].image;
+	for (unsigned k = 0; k < vm->cdrom_count; k++)
+		if (is_at(&vm->cdroms[k].image, file))
+			return &vm->cdroms[k].image;
+	for (unsigned k = 0; k < vm->module_count; k++)
+		if (is_at(&vm->modules[k].file, file))
+			return &vm->modules[k].file;
+	for (unsigned k = 0; k < sizeof(one) / sizeof(one[0]); k++)
+		if (is_at(one[k], file))
+			return one[k];
+	return NULL;
+}
+
+/* The same of all VMs, and of what is the machine's or the run's. */
+static const struct place *find_place(
+	const struct scenario_spec *s, const struct stat *file, const struct place *but)
+{
+	const struct place *found = NULL;
+
+	for (unsigned i = 0; i < s->vm_count && !found; i++)
+		found = find_in_vm(&s->vms[i], file, but);
+	for (unsigned i = 0; i < s->image_count && !found; i++)
+		if (is_at(&s->images[i].file, file))
+			found = &s->images[i].file;
+	return !found && is_at(&s->machine.disk, file) ? &s->machine.disk : found;
+}
+
+static int check_kept(const struct disk_spec *d, const struct scenario_spec *s,
+	const struct place *iso, struct error *e)
+{
+	const struct place *other;
+	struct stat st;
+
+	if (!d->config.host || !d->image.path || !keeps(d) || stat(d->image.path, &st) < 0)
+		return 0;
+	other = find_place(s, &st, &d->image);
+	if (!other && is_at(iso, &st))
+		other = iso;
+	return other ? fail(e, STATUS_BAD_INPUT,
+			       "%s: '%s' is used twice, and its changes are kept: %s names it, too",
+			       d->image.where, d->image.path, other->where)
+		     : 0;
 }
 
 int host_disks_check(const struct scenario_spec *s, const struct place *iso, struct error *e)
 {
 	for (unsigned i = 0; i < s->vm_count; i++)
-		for (unsigned k = 0; k < s->vms[i].disk_count; k++) {
-			const struct disk_spec *d = &s->vms[i].disks[k];
-			struct written w = {.place = &d->image};
-
-			if (!d->config.host || !d->image.path || !keeps(d) ||
-				stat(d->image.path, &w.st) < 0)
-				continue;
-			if (check_against_all(&w, s, e) || refuse_same(&w, iso, e))
+		for (unsigned k = 0; k < s->vms[i].disk_count; k++)
+			if (check_kept(&s->vms[i].disks[k], s, iso, e))
 				return e->status;
-		}
 	return 0;
 }
 
@@ -321,6 +335,8 @@ static const char *judge(const struct host_bays *b, uint32_t bay, int file, bool
 		return "what came with it is no file that can be read";
 	if (keep && mode != O_RDWR)
 		return "what came with it cannot be written";
+	if (keep && find_place(b->s, &st, NULL))
+		return "the run has it for something else, and its changes would be kept";
 	if (st.st_size == 0 || st.st_size % VIRTIO_BLK_SECTOR != 0)
 		return "a disk has a multiple of 512 bytes, and more than 0";
 	if (is_same(file, b->file[bay - 1]) ? lock_again(b, bay, keep) : lock(file, keep))
