@@ -202,6 +202,8 @@ bool vpci_add_msi(struct vpci_function *f, unsigned vectors, bool masks);
 /* The table and the pending bits lie behind this base address register; multiples of 8. */
 bool vpci_add_msix(struct vpci_function *f, unsigned bar, uint32_t table, uint32_t pending,
 	unsigned vectors);
+/* It is a virtual function that software has not made appear. */
+bool vpci_hidden(const struct vpci_function *f);
 /*
  * Single Root I/O Virtualization (SR-IOV, vpci_sriov.c) of a function that is behind a root
  * port and has all its base address registers, of memory: up to LIMIT_VFS virtual functions

@@ -50,8 +50,6 @@ void vpci_reset_function(struct vpci_function *f);
 
 /* ---- vpci_sriov.c ---- */
 
-/* It is a virtual function that software has not made appear. */
-bool vpci_hidden(const struct vpci_function *f);
 /* Where this register's addresses of a virtual function are; false: it decodes none. */
 bool vpci_vf_address(const struct vpci_function *f, unsigned bar, uint64_t *first);
 /* The extended capabilities of a virtual function. */

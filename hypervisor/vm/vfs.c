@@ -98,6 +98,13 @@ void vfs_get_state(const struct vm *vm, struct device_net_state *s)
 	}
 }
 
+/* What cannot be seen is as after reset: the platform's state, which is there, says which. */
+static bool set_vf(struct virtio_net *vf, const struct device_net_state *s)
+{
+	return (!vpci_hidden(vf->v.function) || s->virtio.status == 0) &&
+	       virtio_set_state(&vf->v, &s->virtio) && virtio_net_set_state(vf, &s->net);
+}
+
 bool vfs_set_state(const struct vm *vm, const struct device_net_state *s)
 {
 	bool ok = true;
@@ -106,8 +113,7 @@ bool vfs_set_state(const struct vm *vm, const struct device_net_state *s)
 		struct range r = there(vm, net);
 
 		for (unsigned i = r.first; ok && i < r.end; i++)
-			ok = virtio_set_state(&vm->devices->vf[i].v, &s[i].virtio) &&
-			     virtio_net_set_state(&vm->devices->vf[i], &s[i].net);
+			ok = set_vf(&vm->devices->vf[i], &s[i]);
 	}
 	return ok;
 }
