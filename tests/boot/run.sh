@@ -1012,7 +1012,7 @@ test_media_links_and_boot_devices_are_changed_while_the_vms_run() {
 	said '^bios\| boot sector: writes' &&
 		SERVE_ARGS="--media-from http://127.0.0.1:$port/ok --media-limit 1M" over_http tests/serve/media.py "$out" "$port" || { kill "$pid" 2>/dev/null; wait "$pid"; return 1; }
 	said '^linux\| medium: none' && said '^linux\| link: 1' && ask 0 insert linux cd one && said '^linux\| medium: ONE, [0-9]+ sectors' &&
-		ask 0 link linux 0 down && said '^linux\| link: 0' && ask 0 insert linux cd two && said '^linux\| medium: TWO, [0-9]+ sectors' &&
+		ask 0 link linux 0 down && said '^linux\| link: 0' && unlocked insert linux cd two && said '^linux\| medium: TWO, [0-9]+ sectors' &&
 		ask 0 devices linux && answered '^disk=cd medium=two$' '^net=0 network=lan mac=[0-9a-f:]{17} link=down$' || return 1
 	[ "$(sed -n 's/^linux| medium: TWO, \([0-9]*\) .*/\1/p' "$out.text")" = $(($(stat -c %s "$out.TWO.iso") / 512)) ] ||
 		{ echo 'not the size of TWO'; kill "$pid"; return 1; }

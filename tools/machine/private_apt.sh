@@ -29,13 +29,13 @@ debian_mirror()
 
 private_apt_open()
 {
-	local mirror suite=$1
+	local mirror of=$1
 	apt_architecture=$2
 	shift 2
 	mirror=$(debian_mirror)
 	[ -n "$mirror" ] || return 1
 	mkdir -p "$work/empty" "$work/state/lists/partial" "$work/cache/archives/partial" "$work/debs"
 	: >"$work/status"
-	echo "deb [signed-by=$debian_keyring] $mirror $suite ${*:-main}" >"$work/sources.list"
+	echo "deb [signed-by=$debian_keyring] $mirror $of ${*:-main}" >"$work/sources.list"
 	private_apt apt-get update >"$work/log" 2>&1
 }
