@@ -158,9 +158,21 @@ make_plugins()
 	make_plugin "$1" nestorprof "$here"/bochs_profile.c
 }
 
+# What DIR/root lacks of the libraries of the emulator and its display, in the loader's words; nothing of a host's Bochs. That the
+# emulator tells its version says nothing of the display, which it loads when a machine starts.
+missing_libraries()
+{
+	local lib=$1/root/usr/lib/x86_64-linux-gnu file
+	[ -d "$1/root" ] || return 0
+	for file in "$1/root/usr/bin/bochs-bin" "$lib/bochs/plugins/libbx_sdl2_gui.so"; do
+		"$lib/ld-linux-x86-64.so.2" --library-path "$lib" --list "$file" 2>&1 >/dev/null || true
+	done
+}
+
 [ $# -eq 1 ] || { echo "usage: ${0##*/} DIR" >&2; exit 64; }
 dir=$1
-if [ "$(cat "$dir/layout" 2>/dev/null)" = "$layout" ] && [ "$(major_of "$dir/bochs")" -ge 3 ]; then
+if [ "$(cat "$dir/layout" 2>/dev/null)" = "$layout" ] && [ "$(major_of "$dir/bochs")" -ge 3 ] &&
+	[ -z "$(missing_libraries "$dir")" ]; then
 	make_plugins "$dir"
 	exit 0
 fi
@@ -177,6 +189,8 @@ make_plugins "$work/new"
 	"$work/new/bochs" --help >&2 || true
 	die "the Bochs obtained does not start"
 }
+missing=$(missing_libraries "$work/new")
+[ -z "$missing" ] || { echo "$missing" >&2; die "the packages obtained do not have all that Bochs needs; try again"; }
 echo "$layout" > "$work/new/layout"
 rm -rf "$dir"
 mv "$work/new" "$dir"
