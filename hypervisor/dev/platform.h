@@ -37,6 +37,12 @@ struct platform {
 	uint64_t deadline; /* earliest of the devices that are not LAPICs */
 };
 
+/* Whether functions' accesses to memory go through tables: vvtd.h. Asked at each of them. */
+static inline bool vvtd_translates(const struct platform *p)
+{
+	return p->vtd.s.reg[VTD_GSTS / 4] & VTD_TE;
+}
+
 /*
  * Drives an interrupt line. Lines 0 to 15 are ISA's: they reach the PIC and the IOAPIC (line 0
  * at pin 2); 16 to 23 are IOAPIC pins.

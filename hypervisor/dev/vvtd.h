@@ -137,8 +137,6 @@ void vvtd_page_of(
  */
 bool vvtd_blocked(struct platform *p, uint16_t source, uint64_t iova, bool read);
 
-/* Whether functions' accesses to memory go through tables. */
-bool vvtd_translates(const struct platform *p);
 /*
  * For the seam of devices to memory, with translation on: dev_memory for the function in this
  * place. NULL, and recorded, if it is blocked; NULL also when it is not contiguous in

@@ -205,11 +205,6 @@ bool vvtd_blocked(struct platform *p, uint16_t source, uint64_t iova, bool read)
 	return reason != VTD_NO_FAULT;
 }
 
-bool vvtd_translates(const struct platform *p)
-{
-	return vvtd_is_on(&p->vtd, VTD_TE);
-}
-
 void *vvtd_memory(struct platform *p, uint16_t place, uint64_t iova, uint64_t size, bool write)
 {
 	uint16_t source = vpci_requester(&p->pci, place);

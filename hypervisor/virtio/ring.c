@@ -38,7 +38,8 @@ static void fence(void)
  * An area of a queue is a page long at most: it touches two of them, which a virtual
  * IOMMU may have anywhere. What is aligned to its size lies in one.
  */
-static void *place(const struct virtq_area *a, uint32_t offset)
+static inline __attribute__((always_inline)) void *place(
+	const struct virtq_area *a, uint32_t offset)
 {
 	return offset < a->first ? a->at + offset : a->rest + (offset - a->first);
 }
@@ -58,16 +59,26 @@ static void read_area(const struct virtq_area *a, uint32_t offset, void *dst, ui
 		__builtin_memcpy((uint8_t *)dst + n, a->rest, size - n);
 }
 
-static bool open_area(
+static __attribute__((noinline)) bool open_pages(
 	struct virtq *q, uint64_t gpa, uint32_t size, bool write, struct virtq_area *a)
 {
 	a->first = (uint32_t)vvtd_contiguous(q->platform, q->bdf, gpa, size, write);
 	a->at = dev_memory(q->platform, q->bdf, gpa, a->first, write);
-	a->rest = NULL;
 	if (a->at == NULL || a->first == size)
 		return a->at != NULL;
 	a->rest = dev_memory(q->platform, q->bdf, gpa + a->first, size - a->first, write);
 	return a->rest != NULL;
+}
+
+static inline bool open_area(
+	struct virtq *q, uint64_t gpa, uint32_t size, bool write, struct virtq_area *a)
+{
+	a->rest = NULL;
+	if (q->paged)
+		return open_pages(q, gpa, size, write, a);
+	a->first = size;
+	a->at = dev_memory(q->platform, q->bdf, gpa, size, write);
+	return a->at != NULL;
 }
 
 /* ---- the words of a split ring ---- */
@@ -510,7 +521,8 @@ void *virtq_take(
 	gpa = b->gpa + part->offset;
 	*size = b->length - part->offset;
 	*size = *size < most ? *size : most;
-	*size = vvtd_contiguous(q->platform, q->bdf, gpa, *size, write);
+	if (q->paged)
+		*size = vvtd_contiguous(q->platform, q->bdf, gpa, *size, write);
 	va = dev_memory(q->platform, q->bdf, gpa, *size, write);
 	if (va == NULL) {
 		c->bad = true;

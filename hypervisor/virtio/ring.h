@@ -44,6 +44,7 @@ struct virtq {
 	struct platform *platform;
 	uint16_t bdf;
 	bool packed, indirect, event_idx; /* features */
+	bool paged;                       /* a virtual IOMMU may have its pages anywhere */
 	/* Between virtq_open and the end of the lock. */
 	struct virtq_area desc, driver, device;
 };

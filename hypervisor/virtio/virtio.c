@@ -30,6 +30,7 @@ static bool create(struct virtio *v, const struct virtio_kind *kind, struct plat
 	for (unsigned i = 0; i < VIRTIO_QUEUES; i++) {
 		v->queue[i].platform = p;
 		v->queue[i].bdf = bdf;
+		v->queue[i].paged = vvtd_exists(p);
 	}
 	if (!virtio_pci_add(v, bdf, physical))
 		return false;

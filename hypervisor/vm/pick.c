@@ -23,11 +23,21 @@ static void advance_clock(struct sched_cpu *c)
 		__atomic_store_n(&c->vclock, least, __ATOMIC_RELAXED);
 }
 
-/* The runnable node that has had least. A node that slept does not get all that it did not use.
- */
-static struct sched_node *pick_fair(struct sched_cpu *c)
+static bool is_asked(const struct sched_node *n)
 {
-	struct sched_node *best = NULL;
+	return __atomic_load_n(&n->posted, __ATOMIC_SEQ_CST) & EVENT_MANAGE;
+}
+
+/*
+ * The runnable node that has had least. A node that slept does not get all that it did not use.
+ *
+ * Who is asked something by whoever manages the run is next, however much it has had: beside
+ * one of a hundred times its weight its turn may be minutes away, and the line carries no other
+ * request meanwhile. There is one at a time, and no guest makes any.
+ */
+struct sched_node *sched_pick(struct sched_cpu *c, bool *early)
+{
+	struct sched_node *fair = NULL, *asked = NULL;
 	uint64_t floor;
 
 	advance_clock(c);
@@ -38,30 +48,11 @@ static struct sched_node *pick_fair(struct sched_cpu *c)
 		if (n->slept && n->vtime < floor)
 			n->vtime = floor;
 		n->slept = false;
-		if (best == NULL || n->vtime < best->vtime)
-			best = n;
+		if (fair == NULL || n->vtime < fair->vtime)
+			fair = n;
+		if (is_asked(n))
+			asked = n;
 	}
-	return best;
-}
-
-/*
- * Who is asked something by whoever manages the run is next, however much it has had: beside
- * one of a hundred times its weight its turn may be minutes away, and the line carries no other
- * request meanwhile. There is one at a time, and no guest makes any.
- */
-static struct sched_node *pick_asked(const struct sched_cpu *c)
-{
-	for (struct sched_node *n = sched_first(c); n != NULL; n = n->next)
-		if (sched_is_runnable(n) &&
-			__atomic_load_n(&n->posted, __ATOMIC_SEQ_CST) & EVENT_MANAGE)
-			return n;
-	return NULL;
-}
-
-struct sched_node *sched_pick(struct sched_cpu *c, bool *early)
-{
-	struct sched_node *fair = pick_fair(c), *asked = pick_asked(c);
-
 	*early = asked != NULL && asked != fair;
 	return *early ? asked : fair;
 }

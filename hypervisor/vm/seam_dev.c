@@ -146,7 +146,7 @@ void *dev_memory(struct platform *p, uint16_t bdf, uint64_t gpa, uint64_t size, 
 	const struct vm *vm = vm_of_platform(p);
 	void *va;
 
-	if (bdf != 0 && vvtd_translates(p))
+	if (vvtd_translates(p) && bdf != 0)
 		return vvtd_memory(p, bdf, gpa, size, write);
 	if (!write && vm->ram != NULL)
 		return readable(vm, gpa, size);
