@@ -162,10 +162,10 @@ make_plugins()
 # emulator tells its version says nothing of the display, which it loads when a machine starts.
 missing_libraries()
 {
-	local lib=$1/root/usr/lib/x86_64-linux-gnu file
+	local lib=$1/root/usr/lib/x86_64-linux-gnu file words
 	[ -d "$1/root" ] || return 0
 	for file in "$1/root/usr/bin/bochs-bin" "$lib/bochs/plugins/libbx_sdl2_gui.so"; do
-		"$lib/ld-linux-x86-64.so.2" --library-path "$lib" --list "$file" 2>&1 >/dev/null || true
+		words=$("$lib/ld-linux-x86-64.so.2" --library-path "$lib" --list "$file" 2>&1) || echo "${words##*/}"
 	done
 }
 
