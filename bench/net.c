@@ -124,8 +124,8 @@ static void meet(bool sender)
 }
 
 /*
- * Frames of the sender, and an answer for each window. Ticks from the WARMth window to the last but
- * one: with the last answer the other VM ends, and its memory is wiped meanwhile.
+ * Frames of the sender, and an answer for each window. Ticks from the WARMth window to the last
+ * but one: with the last answer the other VM ends, and its memory is wiped meanwhile.
  */
 static uint64_t exchange(bool sender, uint32_t size)
 {
