@@ -166,7 +166,8 @@ int payload_main(void)
 		ticks = exchange(sender, size);
 	} while (serving);
 	if (sender && plan.count > (WARM + 1) * plan.window)
-		print("net: %lu ticks a frame\n", ticks / (plan.count - (WARM + 1) * plan.window));
+		print("net: %lu ticks a frame\n",
+			ticks / (plan.count - (WARM + 1) * plan.window));
 	print("net: done, notified %u %u times\n", net.rx.notified, net.tx.notified);
 	while (cmdline_flag("stay"))
 		__asm__ volatile("cli; hlt");

@@ -12,7 +12,8 @@
 		(uint64_t)(VVTD_BITS - 1) << VTD_CAP_MGAW_SHIFT |                              \
 		(uint64_t)(VVTD_FRCD / VTD_OFFSET_UNIT) << VTD_CAP_FRO_SHIFT | VTD_CAP_2M |    \
 		VTD_CAP_1G | VTD_CAP_PSI | (uint64_t)(VVTD_RECORDS - 1) << VTD_CAP_NFR_SHIFT | \
-		(uint64_t)VVTD_MASK_MAX << VTD_CAP_MAMV_SHIFT | VTD_CAP_DWD | VTD_CAP_DRD)
+		(uint64_t)VVTD_MASK_MAX << VTD_CAP_MAMV_SHIFT | VTD_CAP_DWD | VTD_CAP_DRD |    \
+		VTD_CAP_PI)
 /* Memory is coherent for all that devices of L0 do: snoop control is there for the asking. */
 #define EXTENDED                                                                             \
 	(VTD_ECAP_C | VTD_ECAP_QI | VTD_ECAP_IR | VTD_ECAP_EIM | VTD_ECAP_PT | VTD_ECAP_SC | \

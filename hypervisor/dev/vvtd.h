@@ -199,8 +199,8 @@ void vvtd_forget(struct platform *p, const struct vvtd_invalidation *i);
 /* Whether they are remapped. */
 bool vvtd_remaps(const struct platform *p);
 /*
- * A write of data to an address of interrupt requests: the message that it is. False: it is
- * blocked, and recorded.
+ * A write of data to an address of interrupt requests: the message that it leads to. False: to
+ * none, since it is blocked, and recorded, or has been posted where nobody is to be notified.
  */
 bool vvtd_message(struct platform *p, uint16_t source, uint64_t address, uint32_t data,
 	struct vlapic_message *m);

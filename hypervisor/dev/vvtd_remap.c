@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Interrupt requests: compatibility and remappable format, the remapping table (VT-d "Interrupt
- * Remapping"). Posted ones are not offered: their entries are wrong here.
+ * Remapping"), posted ones ("Interrupt Posting").
  */
 #include "dev/vvtd_int.h"
+
+#include "spec/posted.h"
 
 /* "Interrupt Remapping Table Entry": SVT, SQ and SID. */
 static bool source_fits(uint64_t high, uint16_t source)
@@ -27,7 +29,12 @@ static enum vtd_reason check_entry(uint64_t irta, const struct vvtd_entry *e)
 {
 	if (!(e->low & VTD_PRESENT))
 		return VTD_FAULT_IRTE_ABSENT;
-	if (e->low & (VTD_IRTE_RESERVED | VTD_IRTE_IM) || e->high & VTD_IRTE_RESERVED_2 ||
+	if (e->low & VTD_IRTE_IM)
+		return e->low & VTD_IRTE_POSTED_RESERVED ||
+				       e->high & (VTD_IRTE_POSTED_RESERVED_2 | VVTD_ABOVE_HOST)
+			       ? VTD_FAULT_IRTE_RESERVED
+			       : VTD_NO_FAULT;
+	if (e->low & VTD_IRTE_RESERVED || e->high & VTD_IRTE_RESERVED_2 ||
 		(!(irta & VTD_IRTA_EIME) && e->low & VTD_IRTE_RESERVED_8BIT))
 		return VTD_FAULT_IRTE_RESERVED;
 	return VTD_NO_FAULT;
@@ -66,12 +73,47 @@ static void read_entry(uint64_t irta, const struct vvtd_entry *e, struct vlapic_
 		m->destination = UINT32_MAX;
 }
 
+/*
+ * VT-d 5.2.3 "Interrupt-Posting Hardware Operation". The descriptor is the guest's memory,
+ * which its processors change meanwhile: the request is there before ON says so.
+ */
+static enum vtd_reason post(struct platform *p, const struct vvtd_entry *e, bool *notifies,
+	struct vlapic_message *m)
+{
+	uint64_t at = VTD_IRTE_PDA(e->low, e->high),
+		 *pid = dev_memory(p, 0, at, PID_SIZE, true);
+	uint8_t vector = VTD_IRTE_VECTOR(e->low);
+	uint64_t control;
+
+	*notifies = false;
+	if (pid == NULL)
+		return VTD_FAULT_DESCRIPTOR_ACCESS;
+	control = __atomic_load_n(&pid[PID_CONTROL], __ATOMIC_SEQ_CST);
+	if (control & PID_RESERVED)
+		return VTD_FAULT_DESCRIPTOR_RESERVED;
+	__atomic_fetch_or(&pid[vector / 64], BIT64(vector % 64), __ATOMIC_SEQ_CST);
+	/* Who suppresses notifications looks for requests when he ends that. */
+	control = __atomic_load_n(&pid[PID_CONTROL], __ATOMIC_SEQ_CST);
+	if (control & PID_SN && !(e->low & VTD_IRTE_URGENT))
+		return VTD_NO_FAULT;
+	control = __atomic_fetch_or(&pid[PID_CONTROL], PID_ON, __ATOMIC_SEQ_CST);
+	*notifies = !(control & PID_ON);
+	*m = (struct vlapic_message){
+		.destination = p->vtd.s.irta & VTD_IRTA_EIME ? PID_NDST(control)
+							     : PID_NDST_8BIT(control),
+		.vector = PID_NV(control),
+		.mode = DELIVER_FIXED,
+	};
+	return VTD_NO_FAULT;
+}
+
 static bool remap(struct platform *p, uint16_t source, uint32_t address, uint32_t data,
 	struct vlapic_message *m)
 {
 	uint32_t index = VTD_MSI_HANDLE(address);
 	enum vtd_reason reason = VTD_NO_FAULT;
 	struct vvtd_entry e = {.valid = false};
+	bool goes = true;
 
 	if (address & VTD_MSI_SHV)
 		index += data & 0xffff;
@@ -83,13 +125,16 @@ static bool remap(struct platform *p, uint16_t source, uint32_t address, uint32_
 		reason = get_entry(p, (uint16_t)index, &e);
 	if (reason == VTD_NO_FAULT && !source_fits(e.high, source))
 		reason = VTD_FAULT_SOURCE;
+	if (reason == VTD_NO_FAULT && e.low & VTD_IRTE_IM)
+		reason = post(p, &e, &goes, m);
+	else if (reason == VTD_NO_FAULT)
+		read_entry(p->vtd.s.irta, &e, m);
 	if (reason != VTD_NO_FAULT) {
 		vvtd_fault(p, reason, e.low & VTD_IRTE_FPD, source,
 			(uint64_t)index << VTD_FRCD_INDEX_SHIFT, false);
 		return false;
 	}
-	read_entry(p->vtd.s.irta, &e, m);
-	return true;
+	return goes;
 }
 
 static void read_compatible(uint32_t address, uint32_t data, struct vlapic_message *m)

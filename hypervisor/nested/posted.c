@@ -9,12 +9,7 @@
  */
 #include "nested/nested_int.h"
 #include "spec/apic.h"
-
-/* The descriptor (29.6, table 29-1), 64 bytes: 256 requests, then ON in the next bit. */
-#define PIR_WORDS  4u
-#define ON_WORD    4u
-#define ON         BIT64(0)
-#define DESC_ALIGN 63u
+#include "spec/posted.h"
 
 bool posted_notifies(const struct nvmcs *v, int vector)
 {
@@ -28,7 +23,7 @@ static uint64_t *descriptor(struct nested *n, const struct nvmcs *v)
 	uint64_t gpa = v->f[FID_POSTED_INTR_DESC];
 	uint8_t *page = seam_l1_page(n, (struct gpa_l1){gpa & ~PAGE_MASK});
 
-	return page ? (uint64_t *)(void *)(page + (gpa & PAGE_MASK & ~(uint64_t)DESC_ALIGN))
+	return page ? (uint64_t *)(void *)(page + (gpa & PAGE_MASK & ~(uint64_t)(PID_SIZE - 1)))
 		    : NULL;
 }
 
@@ -37,7 +32,7 @@ static int move_requests(uint64_t *pir, uint8_t *virtual_apic)
 {
 	int top = -1;
 
-	for (unsigned i = 0; i < PIR_WORDS; i++) {
+	for (unsigned i = 0; i < PID_PIR_WORDS; i++) {
 		uint64_t bits = __atomic_exchange_n(&pir[i], 0, __ATOMIC_SEQ_CST);
 		uint32_t *irr = (uint32_t *)(void *)(virtual_apic + APIC_IRR + i * 32);
 
@@ -61,7 +56,7 @@ void posted_process(struct nested *n, const struct nvmcs *v)
 	n->stats.posted++;
 	if (!desc)
 		return;
-	__atomic_fetch_and(&desc[ON_WORD], ~ON, __ATOMIC_SEQ_CST);
+	__atomic_fetch_and(&desc[PID_CONTROL], ~PID_ON, __ATOMIC_SEQ_CST);
 	if (!virtual_apic || !(v->proc2_02 & PROC2_VIRT_INTR_DELIVERY))
 		return;
 	top = move_requests(desc, virtual_apic);

@@ -246,32 +246,37 @@
 #define VTD_RTE_REMAPPABLE BIT64(48)
 #define VTD_RTE_HANDLE(e)  ((unsigned)((e) >> 49 & 0x7fff) | (unsigned)((e) >> 11 & 1) << 15)
 
-#define VTD_IRTE_FPD           BIT64(1)
-#define VTD_IRTE_DM            BIT64(2) /* logical */
-#define VTD_IRTE_RH            BIT64(3)
-#define VTD_IRTE_TM            BIT64(4) /* level */
-#define VTD_IRTE_DLM(low)      ((unsigned)((low) >> 5 & 7))
-#define VTD_IRTE_DLM_SHIFT     5
-#define VTD_IRTE_URGENT        BIT64(14) /* of a posted one */
-#define VTD_IRTE_IM            BIT64(15) /* posted */
-#define VTD_IRTE_VECTOR(low)   ((uint8_t)((low) >> 16))
-#define VTD_IRTE_VECTOR_SHIFT  16
-#define VTD_IRTE_DST(low)      ((uint32_t)((low) >> 32)) /* of 8 bits: in 47:40 */
-#define VTD_IRTE_DST_SHIFT     32
-#define VTD_IRTE_PDA_LOW_SHIFT 38 /* bits 31:6 of the descriptor's address, from 38 on */
-#define VTD_IRTE_SID(high)     ((uint16_t)(high))
-#define VTD_IRTE_SQ(high)      ((unsigned)((high) >> 16 & 3))
-#define VTD_IRTE_SQ_SHIFT      16
-#define VTD_IRTE_SVT(high)     ((unsigned)((high) >> 18 & 3))
-#define VTD_IRTE_SVT_SHIFT     18
+#define VTD_IRTE_FPD          BIT64(1)
+#define VTD_IRTE_DM           BIT64(2) /* logical */
+#define VTD_IRTE_RH           BIT64(3)
+#define VTD_IRTE_TM           BIT64(4) /* level */
+#define VTD_IRTE_DLM(low)     ((unsigned)((low) >> 5 & 7))
+#define VTD_IRTE_DLM_SHIFT    5
+#define VTD_IRTE_URGENT       BIT64(14) /* of a posted one */
+#define VTD_IRTE_IM           BIT64(15) /* posted */
+#define VTD_IRTE_VECTOR(low)  ((uint8_t)((low) >> 16))
+#define VTD_IRTE_VECTOR_SHIFT 16
+#define VTD_IRTE_DST(low)     ((uint32_t)((low) >> 32)) /* of 8 bits: in 47:40 */
+#define VTD_IRTE_DST_SHIFT    32
+#define VTD_IRTE_SID(high)    ((uint16_t)(high))
+#define VTD_IRTE_SQ(high)     ((unsigned)((high) >> 16 & 3))
+#define VTD_IRTE_SQ_SHIFT     16
+#define VTD_IRTE_SVT(high)    ((unsigned)((high) >> 18 & 3))
+#define VTD_IRTE_SVT_SHIFT    18
 /* Reserved bits of one that is not posted; destinations of 8 bits have more. */
 #define VTD_IRTE_RESERVED      (VTD_BITS(12, 14) | VTD_BITS(24, 31))
 #define VTD_IRTE_RESERVED_8BIT (VTD_BITS(32, 39) | VTD_BITS(48, 63))
 #define VTD_IRTE_RESERVED_2    VTD_BITS(20, 63)
 #define VTD_IRTE_DST_8BIT(low) ((uint8_t)((low) >> 40))
-#define VTD_SVT_NONE           0u
-#define VTD_SVT_SOURCE         1u /* with SQ: which of the function's bits do not count */
-#define VTD_SVT_BUSES          2u /* from SID 15:8 to SID 7:0 */
+/* Of a posted one, with the address of its descriptor; its host width bounds that. */
+#define VTD_IRTE_POSTED_RESERVED   (VTD_BITS(2, 7) | VTD_BITS(12, 13) | VTD_BITS(24, 37))
+#define VTD_IRTE_POSTED_RESERVED_2 VTD_BITS(20, 31)
+#define VTD_IRTE_PDA_LOW_SHIFT     38 /* bits 31:6 of it, from 38 on */
+#define VTD_IRTE_PDA(low, high) \
+	((low) >> VTD_IRTE_PDA_LOW_SHIFT << 6 | ((high)&VTD_BITS(32, 63)))
+#define VTD_SVT_NONE   0u
+#define VTD_SVT_SOURCE 1u /* with SQ: which of the function's bits do not count */
+#define VTD_SVT_BUSES  2u /* from SID 15:8 to SID 7:0 */
 
 /* ---- "BIOS Considerations": the table DMAR ---- */
 

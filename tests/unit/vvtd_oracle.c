@@ -8,6 +8,7 @@
 uint8_t oracle_ram[ORACLE_RAM] __attribute__((aligned(4096)));
 static struct vtd unit;
 static struct vtd_interrupt last;
+static bool delivered;
 
 bool vtd_memory_read(uint64_t at, void *to, unsigned size)
 {
@@ -28,6 +29,7 @@ bool vtd_memory_write(uint64_t at, const void *from, unsigned size)
 void vtd_deliver(const struct vtd_interrupt *i)
 {
 	last = *i;
+	delivered = true;
 }
 
 void oracle_reset(void)
@@ -63,9 +65,11 @@ unsigned oracle_translate(
 unsigned oracle_message(
 	uint16_t source, uint32_t address, uint32_t data, struct oracle_message *m)
 {
-	unsigned reason = vtd_message(&unit, source, address, data);
+	unsigned reason;
 
+	delivered = false;
+	reason = vtd_message(&unit, source, address, data);
 	*m = (struct oracle_message){
-		last.vector, last.mode, last.logical, last.level, last.destination};
+		delivered, last.vector, last.mode, last.logical, last.level, last.destination};
 	return reason;
 }

@@ -15,6 +15,7 @@
 extern uint8_t oracle_ram[ORACLE_RAM] __attribute__((aligned(4096)));
 
 struct oracle_message {
+	bool goes; /* what follows is sent */
 	uint8_t vector, mode;
 	bool logical, level;
 	uint32_t destination;
