@@ -19,7 +19,11 @@ file == 2 && FNR == 1 { finish() }
 file == 2 { sub(/:$/, "", $1) }
 file == 2 && $2 == "net:" && $4 == "ticks" { print "l2_" $1, $3 }
 file == 2 && $2 == "net:" && $3 == "done," { notified[$1] = $5 + $6 }
-file == 2 && $2 == "disk:" && $1 == "read_4k_" count["disk_read_4k_irq"] { notified["disk_read_4k_irq"] = $5 }
+file == 2 && $2 == "disk:" && match($1, /read_4k_/) {
+	o = substr($1, 1, RSTART - 1) "disk_read_4k_irq"
+	if (substr($1, RSTART + RLENGTH) == count[o])
+		notified[o] = $5
+}
 
 # The figures since the mark before are those of NAME.
 function finish(    k) {

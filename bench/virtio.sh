@@ -91,9 +91,9 @@ host() { # NAME SCENARIO-LINES [VM]: `host` goes on after a mark once its figure
 	tr -d '\r' <"$out/$name.raw" | sed 's/^host| //' >"$out/$name.txt"
 	grep -q '^host: done' "$out/$name.txt" || incomplete "$name"
 }
-host_vm() { # RUNS MORE
+host_vm() { # RUNS MORE [WORDS-OF-THE-COMMAND-LINE]
 	printf '  - {name: host, kernel: %s, initrd: %s, memory: 512M, cmdline: "%s run=%s", %s}\n' \
-		"$(realpath "$B/debian/vmlinux")" "$(realpath "$out/host.cpio")" "$HOST_WORDS" "$1" "$2"
+		"$(realpath "$B/debian/vmlinux")" "$(realpath "$out/host.cpio")" "$HOST_WORDS ${3-}" "$1" "$2"
 }
 
 l2() {
@@ -113,6 +113,16 @@ $(host_vm l2net,l2vhost 'net: "lan,mac=52:00:00:00:00:03,spoof=on"')
 	awk -f bench/marks.awk "$out/l2net.marks" "$out/l2net.txt"
 }
 
+# By functions of L1's that it gives to its L2: its disk, and a virtual function of its network card.
+vfio() {
+	host vfio "networks: [lan]
+vms:
+$(host_vm vfiodisk,vfnet 'iommu: vtd, root-ports: 1, disks: [{scratch: 1M}], net: "lan,root-port=1,vfs=1,mac=52:ff:00:00:00:01,spoof=on"' 'intel_iommu=on iommu=nopt intremap=on')
+  - {name: serve, kernel: $(realpath "$B/payload/net.elf"), memory: 64M, background: on, cmdline: serve halt, net: \"lan,mac=52:00:00:00:00:02\"}" serve
+	awk '$1 == "vfio:" && $2 ~ /^disk_/ { print "l2_vfio_" $2, $3 }' "$out/vfio.txt"
+	awk -f bench/marks.awk "$out/vfio.marks" "$out/vfio.txt"
+}
+
 {
 	disk polled
 	cat "$out/disk.txt"
@@ -126,6 +136,7 @@ $(host_vm l2net,l2vhost 'net: "lan,mac=52:00:00:00:00:03,spoof=on"')
 	net_rows 65000 4
 	l2
 	l2net
+	vfio
 } >"$out/virtio.txt"
 
 cat <<'END'

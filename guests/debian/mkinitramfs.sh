@@ -102,12 +102,13 @@ qemu() {
 bench() {
 	local m
 	l1
-	base insmod poweroff cat grep dd sleep seq ifconfig brctl tr
+	base insmod poweroff cat grep dd sleep seq ifconfig brctl tr readlink
 	drivers "${of_pci[@]}"
 	for m in net/llc/llc net/802/stp net/bridge/bridge net/core/failover drivers/net/net_failover drivers/net/virtio_net \
 		drivers/net/tun drivers/net/tap drivers/vhost/vhost_iotlb drivers/vhost/vhost drivers/vhost/vhost_net; do
 		put "$dir/modules/kernel/$m.ko" lib/modules
 	done
+	vfio_drivers
 	qemu
 	put "$dir/root/usr/share/qemu/multiboot_dma.bin" usr/share/qemu
 	cp "$here/bench-init" "$stage/init"

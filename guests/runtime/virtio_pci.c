@@ -88,6 +88,11 @@ static void put32(struct vio *d, unsigned offset, uint32_t v)
 	*(volatile uint32_t *)(volatile void *)(d->common + offset) = v;
 }
 
+static uint32_t get32(struct vio *d, unsigned offset)
+{
+	return *(volatile uint32_t *)(volatile void *)(d->common + offset);
+}
+
 static void put_address(struct vio *d, unsigned offset, const volatile void *p)
 {
 	uint64_t a = (uint64_t)(uintptr_t)p;
@@ -101,6 +106,10 @@ bool vio_negotiate(struct vio *d, uint64_t features)
 	features |= VIRTIO_F_VERSION_1;
 	put8(d, VIRTIO_COMMON_STATUS, 0);
 	put8(d, VIRTIO_COMMON_STATUS, VIRTIO_ACKNOWLEDGE | VIRTIO_DRIVER);
+	/* Addresses are what they are: a payload has all of its memory. */
+	put32(d, VIRTIO_COMMON_DEVICE_SELECT, 1);
+	features |= (uint64_t)get32(d, VIRTIO_COMMON_DEVICE_FEATURES) << 32 &
+		    VIRTIO_F_ACCESS_PLATFORM;
 	for (uint32_t i = 0; i < 2; i++) {
 		put32(d, VIRTIO_COMMON_DRIVER_SELECT, i);
 		put32(d, VIRTIO_COMMON_DRIVER_FEATURES, (uint32_t)(features >> 32 * i));

@@ -190,28 +190,40 @@ static bool walk_allows(const struct vept_walk *w, unsigned access, uint32_t con
 	return (w->perms & access) == access;
 }
 
+/*
+ * The root that the processor has for it, whose mirrors say where most of the walk ends, as its
+ * caches do for the processor (28.3.1). With seam_vm_lock.
+ */
+static const struct vept_root *root_of(const struct nested *n, uint64_t eptp12)
+{
+	const struct vept_root *root = n->in_l2 ? n->cur->root : NULL;
+
+	return root && root->eptp12 == eptp12 ? root : NULL;
+}
+
+static enum vept_result walk_once(struct nested *n, uint64_t eptp12, struct gpa_l2 gpa,
+	unsigned access, struct vept_walk *w)
+{
+	uint32_t controls = controls_of(n);
+
+	if (vept_walk_ept12(n, root_of(n, eptp12), eptp12, gpa.v, controls, w) != VEPT_FILLED ||
+		!walk_allows(w, access, controls))
+		return VEPT_PML_FULL;
+	return eptp12 & EPTP_AD ? vept_set_flags(n, w, access & EPT_WRITE, controls)
+				: VEPT_FILLED;
+}
+
 bool vept_walk(struct nested *n, uint64_t eptp12, struct gpa_l2 gpa, unsigned access,
 	struct gpa_l1 *l1)
 {
-	uint32_t controls = controls_of(n);
-	enum vept_result r = VEPT_FILLED;
+	enum vept_result r = VEPT_VIOLATION;
 	struct vept_walk w;
 
 	/* An L1 that changes its tables without end gets the last walk without the flags. */
-	for (unsigned i = 0; i < WALK_TRIES; i++) {
-		if (vept_walk_ept12(n, NULL, eptp12, gpa.v, controls, &w) != VEPT_FILLED ||
-			!walk_allows(&w, access, controls))
-			return false;
-		if (!(eptp12 & EPTP_AD))
-			break;
-		seam_vm_lock(n);
-		r = vept_set_flags(n, &w, access & EPT_WRITE, controls);
-		seam_vm_unlock(n);
-		if (r == VEPT_PML_FULL)
-			return false;
-		if (r == VEPT_FILLED)
-			break;
-	}
+	seam_vm_lock(n);
+	for (unsigned i = 0; i < WALK_TRIES && r == VEPT_VIOLATION; i++)
+		r = walk_once(n, eptp12, gpa, access, &w);
+	seam_vm_unlock(n);
 	*l1 = walk_target(&w);
-	return true;
+	return r != VEPT_PML_FULL;
 }

@@ -230,7 +230,7 @@ static bool emulate_access(
 	if (insn == NULL)
 		return false;
 	emulation_cpu(&e, &cpu);
-	if (linear != NO_PAGE && !vcpu->nested.in_l2) /* one that reads, too, looks it up */
+	if (linear != NO_PAGE) /* one that reads, too, looks it up */
 		emulation_know(&e, linear, gpa, write);
 	emulation_end(&e, &cpu, emul_run(&cpu, insn));
 	vcpu_touched_devices(vcpu);
