@@ -95,7 +95,6 @@ UNIT_EXTRA_test_vm_variables := hypervisor/vm/variables.c
 UNIT_FLAGS_test_vm_variables := -Itests/unit/hw
 UNIT_EXTRA_test_vm_switch := hypervisor/vm/switch.c
 UNIT_FLAGS_test_vm_switch := -Itests/unit/hw
-UNIT_EXTRA_test_vm_topology := hypervisor/vm/topology.c
 UNIT_EXTRA_test_vm_ram := hypervisor/vm/ram.c hypervisor/vm/ram_give.c hypervisor/cpu/lock.c
 UNIT_FLAGS_test_vm_ram := -Itests/unit/hw
 UNIT_EXTRA_tsan_vm_sched := $(UNIT_EXTRA_test_vm_sched) hypervisor/vm/life.c \

@@ -18,6 +18,7 @@
 #include "vm/vm.h"
 #include "vm/vm_log.h"
 #include "vtd/dmar.h"
+#include "vtd/judge.h"
 #include "vtd/unit.h"
 
 #define DELIVER_MASK   7u
@@ -155,23 +156,6 @@ bool iommu_map(uint64_t cr3)
 
 /* ---- functions ---- */
 
-/* What firmware does with a device by DMA goes on when a VM has it. */
-static const char *look_at(const struct vtd_unit *u, uint16_t bdf, bool through)
-{
-	if (u->failed != NULL)
-		return u->failed;
-	if (!u->on)
-		return "its IOMMU is not on";
-	if (through)
-		return u->caps.pass ? NULL
-				    : "its IOMMU is on and cannot let it pass ('iommu: none')";
-	if (!u->remaps)
-		return "its IOMMU does not remap interrupts: it could send any to any CPU";
-	if (dmar_region_of(&dmar, SEGMENT, bdf) != NULL)
-		return "firmware uses it for itself, by memory that it must reach (RMRR)";
-	return NULL;
-}
-
 const char *iommu_find(uint16_t bdf, bool through, struct iommu_place *place)
 {
 	const char *why;
@@ -183,7 +167,7 @@ const char *iommu_find(uint16_t bdf, bool through, struct iommu_place *place)
 	if (through && !units[unit].on)
 		return NULL;
 	place->unit = (uint8_t)unit;
-	return look_at(&units[unit], bdf, through);
+	return vtd_judge_function(&dmar, &units[unit], bdf, through);
 }
 
 const char *iommu_create(struct vm *vm, const struct iommu_place *place)

@@ -9,7 +9,7 @@
 #include "cpu/pci.h"
 #include "lib/fmt.h"
 #include "spec/apic.h"
-#include "vm/topology.h"
+#include "vtd/topology.h"
 
 /* For devices that nobody gave addresses: those machines have no RAM and no screen there. */
 #define FREE_MEMORY UINT64_C(0xf0000000)

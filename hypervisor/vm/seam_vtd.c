@@ -88,6 +88,11 @@ uint64_t vtd_seam_now(void)
 	return rdtsc() / (tsc_khz / 1000 != 0 ? tsc_khz / 1000 : 1);
 }
 
+uint32_t vtd_seam_config(uint16_t bdf, unsigned offset, unsigned size)
+{
+	return pci_read(bdf, offset, size);
+}
+
 bool vtd_seam_bridge(uint16_t bdf, uint8_t *secondary, uint8_t *subordinate)
 {
 	if (pci_read(bdf, PCI_VENDOR, 2) == PCI_NO_VENDOR ||

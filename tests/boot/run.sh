@@ -1418,6 +1418,15 @@ long_l1_gives_its_disk_to_its_l2_by_vfio() {
 		grep -q -E 'nested_entries=.* posted=[0-9]{4,}$' "$out.stats"
 }
 
+# A virtual function of L1's network card, by VFIO: L2's driver has a lease and an answer from outside through it.
+test_l1_gives_a_virtual_function_to_its_l2_by_vfio() {
+	linux 0 vfio "$virtual_vtd l2=qemu machine=q35 l2net=1 l2vfio=vf" --iommu vtd --memory 768M --ips 200000000 --root-ports 1 \
+		--net user,root-port=1,vfs=1 --stats "$out.stats" &&
+		came_up_behind_vtd 'L1: the first virtual function of 0000:01:00.0 is 0000:01:00.1' 'L1: 0000:01:00.1 is in group 0000:01:00.1$' \
+			'eth0 has 10.0.2.15/24' '3 packets transmitted, 3 packets received' 'L2: done' 'L1: done with status 0' &&
+		grep -q -E 'net0vf0_received_frames=[1-9]' "$out.stats" && grep -q -E 'nested_entries=.* posted=[1-9]' "$out.stats"
+}
+
 # marks_beside_sender CPUS PIN: of the victim, beside a VM whose device sends all the time; PIN empty: alone
 marks_beside_sender() {
 	local end=36000000 yaml=$out.yaml

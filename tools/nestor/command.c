@@ -82,6 +82,7 @@ static const struct option option_table[] = {
 	{"--verbose", TO_FLAG, "verbose", RUN | IMAGE},
 	{"--host", TO_FLAG, "host", CHECK},
 	{"--msrs", TO_TOOL, "msrs", CHECK},
+	{"--sys", TO_TOOL, "sys", CHECK},
 	{"--json", TO_FLAG, "json", CHECK},
 };
 
@@ -110,6 +111,7 @@ static const struct setting tool_rows[] = {
 	{ROW("host", SETTING_SWITCH, host)},
 	{ROW("json", SETTING_SWITCH, json)},
 	{ROW("msrs", SETTING_LINE, msrs), .max = 4095},
+	{ROW("sys", SETTING_LINE, sys), .max = 4095},
 	{.kind = SETTING_END},
 };
 
@@ -131,7 +133,7 @@ static const struct {
 			"--stats", "--argv0", "--vmx", "--shadow", "--apicv", "--vmx-features",
 			"--console", "--port", "--screenshot", "--manage", "--profile", NULL}},
 	{"--iso", true, {"--firmware", NULL}},
-	{"--host", true, {"--msrs", "--json", NULL}},
+	{"--host", true, {"--msrs", "--sys", "--json", NULL}},
 	{"--manage", true, {"--machine-vms", NULL}},
 };
 

@@ -45,6 +45,7 @@ struct command {
 	uint64_t host_features; /* of --vmx-features */
 	uint64_t json;
 	const char *msrs;
+	const char *sys; /* of check --host */
 };
 
 /* L0's command line: @l0 with the words of --l0-option, which are the last ones. */

@@ -132,10 +132,11 @@ static const char check_help[] =
 	"well; 66: an error, named with its file, line, key and value, and what is allowed.\n"
 	"\n"
 	"  --host              what this machine's VT-x offers, feature by feature, what an L1\n"
-	"                      sees of it, and why something is off; status 68: Nestor does\n"
-	"                      not run here\n"
+	"                      sees of it, and why something is off; which devices a VM could\n"
+	"                      have, and why not; status 68: Nestor does not run here\n"
 	"  --msrs FILE         with --host: of the machine whose capability MSRs FILE has, lines\n"
 	"                      of MSR and value, and of maxphyaddr and a number\n"
+	"  --sys DIR           with --host: of the machine whose /sys DIR is a copy of\n"
 	"  --json              with --host: for programs\n"
 	"\n";
 

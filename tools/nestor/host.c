@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "file.h"
+#include "host_devices.h"
 #include "lib/text.h"
 #include "nested/caps.h"
 #include "spec/msr.h"
@@ -204,7 +205,8 @@ static json_t *json_msrs(const struct vmx_caps *c)
 	return all;
 }
 
-static void show_json(const struct host *h, struct arena *a, uint64_t machine, uint64_t l1)
+static void show_json(const struct host *h, struct arena *a, uint64_t machine, uint64_t l1,
+	const struct host_devices *d)
 {
 	json_t *features = json_array(), *all = json_object();
 
@@ -227,25 +229,37 @@ static void show_json(const struct host *h, struct arena *a, uint64_t machine, u
 		json_object_set_new(all, "msrs", json_msrs(&h->caps));
 		json_object_set_new(all, "l1_msrs", json_msrs(&h->l1));
 	}
+	if (d && !d->why)
+		json_object_set_new(all, "devices", host_devices_json(d));
+	else if (d)
+		json_object_set_new(all, "devices_why", json_string(d->why));
 	json_dumpf(all, stdout, JSON_INDENT(2) | JSON_PRESERVE_ORDER);
 	putchar('\n');
 	json_decref(all);
 }
 
-int host_check(struct arena *a, const char *msrs, unsigned long long features, bool json,
-	struct error *e)
+int host_check(struct arena *a, const struct host_question *q, struct error *e)
 {
-	struct host h = {.wanted = features};
+	struct host h = {.wanted = q->features};
+	struct host_devices devices, *told = NULL;
 	uint64_t machine, l1;
 
-	if (msrs ? read_file(&h, a, msrs, e) : (read_host(&h), 0))
+	if (q->msrs ? read_file(&h, a, q->msrs, e) : (read_host(&h), 0))
 		return e->status;
 	judge(&h, a);
 	machine = h.known ? caps_machine_features(&h.caps) : 0;
 	l1 = h.known ? caps_machine_features(&h.l1) & machine : 0;
-	if (json)
-		show_json(&h, a, machine, l1);
-	else
-		show_text(&h, a, machine, l1);
+	/* MSRs of another machine say nothing of this one's devices. */
+	if (q->sys || !q->msrs) {
+		host_devices_read(a, q->sys ? q->sys : "/sys", &devices);
+		told = &devices;
+	}
+	if (q->json) {
+		show_json(&h, a, machine, l1, told);
+		return h.missing ? STATUS_NO_VTX : 0;
+	}
+	show_text(&h, a, machine, l1);
+	if (told)
+		host_devices_show(told);
 	return h.missing ? STATUS_NO_VTX : 0;
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * `nestor check --host`: what VT-x this machine offers, feature by feature, what an L1 would
- * see of it, and why something is off.
+ * see of it, and why something is off; and which devices could be a VM's.
  */
 #ifndef NESTOR_HOST_H
 #define NESTOR_HOST_H
@@ -11,12 +11,14 @@
 #include "arena.h"
 #include "status.h"
 
-/*
- * @msrs: a file with the capability MSRs of a machine, NULL for this one. @features: what the
- * VMs are offered, a mask of caps_feature. Prints; fails with STATUS_NO_VTX where Nestor does
- * not run.
- */
-int host_check(struct arena *a, const char *msrs, unsigned long long features, bool json,
-	struct error *e);
+struct host_question {
+	const char *msrs; /* a file with a machine's capability MSRs; NULL: this one */
+	const char *sys;  /* a folder like /sys; NULL: this machine's */
+	unsigned long long features; /* that VMs are offered, a mask of caps_feature */
+	bool json;
+};
+
+/* Prints; fails with STATUS_NO_VTX where Nestor does not run. */
+int host_check(struct arena *a, const struct host_question *q, struct error *e);
 
 #endif

@@ -178,7 +178,8 @@ static int check(struct arena *a, const struct command *o, struct error *e)
 	struct place l0 = l0_place(a, o);
 
 	if (o->host)
-		return host_check(a, o->msrs, o->host_features, o->json, e);
+		return host_check(a,
+			&(struct host_question){o->msrs, o->sys, o->host_features, o->json}, e);
 	if (check_shared(o, e) || boot_read_files(a, &o->scenario, files, e) ||
 		boot_check_memory(a, &o->scenario, files, &l0, l0_cmdline(a, o, &m, true), e))
 		return e->status;

@@ -9,9 +9,8 @@
 #include <stdint.h>
 #include <string.h>
 
-#include "cpu/pci.h"
 #include "spec/pci.h"
-#include "vm/topology.h"
+#include "vtd/topology.h"
 #include "vtd/seam.h"
 
 #include <cmocka.h>
@@ -50,7 +49,7 @@ static const struct function *find(uint16_t bdf)
 	return NULL;
 }
 
-uint32_t pci_read(uint16_t bdf, unsigned offset, unsigned size)
+uint32_t vtd_seam_config(uint16_t bdf, unsigned offset, unsigned size)
 {
 	const struct function *f = find(bdf);
 

@@ -3,8 +3,8 @@
  * Which functions of the machine's PCI cannot be told apart, or reach each other past the
  * IOMMU.
  */
-#ifndef NESTOR_VM_TOPOLOGY_H
-#define NESTOR_VM_TOPOLOGY_H
+#ifndef NESTOR_VTD_TOPOLOGY_H
+#define NESTOR_VTD_TOPOLOGY_H
 
 #include <stdint.h>
 

@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "vm/topology.h"
+#include "vtd/topology.h"
 
 #include <stdbool.h>
 #include <stddef.h>
 
-#include "cpu/pci.h"
 #include "spec/pci.h"
 #include "spec/pcie.h"
 #include "vtd/seam.h"
@@ -14,7 +13,7 @@
 
 static bool is_there(uint16_t bdf)
 {
-	return pci_read(bdf, PCI_VENDOR, 2) != PCI_NO_VENDOR;
+	return vtd_seam_config(bdf, PCI_VENDOR, 2) != PCI_NO_VENDOR;
 }
 
 static bool is_multifunction(uint16_t bdf)
@@ -22,7 +21,7 @@ static bool is_multifunction(uint16_t bdf)
 	uint16_t first = (uint16_t)(bdf & ~(FUNCTIONS - 1));
 
 	return is_there(first) &&
-	       pci_read(first, PCI_HEADER_TYPE, 1) & PCI_HEADER_MULTIFUNCTION;
+	       vtd_seam_config(first, PCI_HEADER_TYPE, 1) & PCI_HEADER_MULTIFUNCTION;
 }
 
 /* Offset of its PCI Express capability, or 0. A list without end was walked enough. */
@@ -30,12 +29,12 @@ static unsigned express_of(uint16_t bdf)
 {
 	unsigned at = 0;
 
-	if (pci_read(bdf, PCI_STATUS, 2) & PCI_STATUS_CAPABILITIES)
-		at = pci_read(bdf, PCI_CAPABILITIES, 1) & 0xfc;
+	if (vtd_seam_config(bdf, PCI_STATUS, 2) & PCI_STATUS_CAPABILITIES)
+		at = vtd_seam_config(bdf, PCI_CAPABILITIES, 1) & 0xfc;
 	for (unsigned i = 0; i < PCI_CAPABILITIES_MAX && at >= PCI_HEADER_END; i++) {
-		if (pci_read(bdf, at, 1) == PCI_CAP_EXPRESS)
+		if (vtd_seam_config(bdf, at, 1) == PCI_CAP_EXPRESS)
 			return at;
-		at = pci_read(bdf, at + 1, 1) & 0xfc;
+		at = vtd_seam_config(bdf, at + 1, 1) & 0xfc;
 	}
 	return 0;
 }
@@ -63,8 +62,8 @@ static bool hides_requesters(uint16_t bridge)
 {
 	unsigned express = express_of(bridge);
 
-	return express == 0 ||
-	       PCIE_TYPE(pci_read(bridge, express + PCIE_CAPABLE, 2)) == PCIE_TYPE_TO_PCI;
+	return express == 0 || PCIE_TYPE(vtd_seam_config(bridge, express + PCIE_CAPABLE, 2)) ==
+				       PCIE_TYPE_TO_PCI;
 }
 
 /*
