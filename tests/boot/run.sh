@@ -944,13 +944,13 @@ test_a_run_is_served_by_http() {
 # In Chromium, by keyboard: levels, figures, buttons, refusals, a console; nothing from elsewhere. It starts and ends its runs itself.
 test_the_page_of_a_run_is_used_in_a_browser() {
 	[ -s "$B/web/xterm.js" ] || { echo 'the page has no consoles: make web'; return 1; }
-	rm -rf "$out.page" && mkdir "$out.page" && volume ONE 10 && volume TWO 20 || return 1
+	rm -rf "$out.page" && mkdir -p "$out.page/disks" && truncate -s 1M "$out.page/disks/data.img" && volume ONE 10 && volume TWO 20 || return 1
 	cat >"$out.yaml" <<-END
 		machine: {cpus: 2, vms: 4, memory: 256M}
 		images: {one: $PWD/$out.ONE.iso, two: $PWD/$out.TWO.iso}
 		vms:
 		  - {name: a, kernel: $PWD/$B/payload/managed.elf, memory: 16M, cmdline: l2 busy}
-		  - {name: b, kernel: $PWD/$B/payload/typed.elf, memory: 16M, cmdline: id=2, cdroms: [{image: none}], root-ports: 1, disks: [{name: extra, scratch: 1M, root-port: 1, attached: off}]}
+		  - {name: b, kernel: $PWD/$B/payload/typed.elf, memory: 16M, cmdline: id=2, cdroms: [{image: none}], root-ports: 2, disks: [{name: extra, scratch: 1M, root-port: 1, attached: off}, {name: bay, bay: on, root-port: 2, attached: off}]}
 		  - {name: c, kernel: $PWD/$B/payload/explained.elf, memory: 64M, cmdline: stay}
 	END
 	/usr/bin/python3 tests/serve/page.py "$NESTOR" "$out.yaml" "$PWD/$out.page"
@@ -1025,6 +1025,20 @@ test_media_links_and_boot_devices_are_changed_while_the_vms_run() {
 		ask 0 images && answered '^image=held size=[0-9]+$' && ask 66 insert linux cd three && ask 66 eject linux dvd &&
 		ask 72 boot linux cdrom && ask 64 boot bios tape && ask_until '^bios +off' ps &&
 		ask 0 insert bios cdrom0 one && ask 0 devices bios && answered '^disk=cdrom0 medium=one$' && ask 0 quit && over 0
+}
+
+# Disks of a folder, and empty ones; the VM's payload has no driver of slots.
+test_bays_are_given_disks_by_http() {
+	local at pid
+	rm -rf "$out.disks" && mkdir "$out.disks" || return
+	cat >"$out.yaml" <<-END
+		vms:
+		  - {name: b, kernel: $PWD/$B/payload/typed.elf, memory: 16M, cmdline: id=2, root-ports: 2, disks: [{name: extra, scratch: 1M, root-port: 1}, {name: bay, bay: on, root-port: 2, attached: off}]}
+	END
+	managed "$out.yaml"
+	said 'typed 2: ready' && SERVE_ARGS="--disks-from $out.disks --scratch-limit 2M" over_http tests/serve/bays.py "$out.disks" "$out.serve/log" ||
+		{ kill "$pid" 2>/dev/null; wait "$pid"; return 1; }
+	ask 0 quit && over 0 && rm -rf "$out.disks"
 }
 
 # attached PORT [ARGS]: by a verb, when the guest has given what it was asked for.

@@ -56,7 +56,8 @@ class Serve:
         path = FOLDER + '/token'
         with open(os.open(path, os.O_WRONLY | os.O_CREAT, 0o600), 'w', encoding='ascii') as out:
             out.write(TOKEN + '\n')
-        self.process = subprocess.Popen([NESTOR, 'serve', '--at', AT, '--listen', listen, '--token-file', path],
+        self.process = subprocess.Popen([NESTOR, 'serve', '--at', AT, '--listen', listen, '--token-file', path,
+                                         '--disks-from', FOLDER + '/disks', '--scratch-limit', '2G'],
                                         stdout=subprocess.PIPE, text=True)
         atexit.register(end, self.process)
         self.url = self.process.stdout.readline().rsplit(' ', 1)[-1].strip()
@@ -243,6 +244,34 @@ def test_media_and_slots_are_changed_by_keyboard(page):
     eventually('it is gone', lambda: page.text('#slots .about') == "slot 1: disk 'extra', not attached")
 
 
+def test_a_bay_is_given_disks_by_keyboard(page):
+    def slot():
+        return page.text('#slots li:nth-child(2) .about')
+    eventually('its bay', lambda: slot() == "slot 2: an empty bay 'bay', not attached")
+    page.tab_to('Disk for slot 2 of b')
+    expect(page.run('return [...document.activeElement.options].map((o) => o.value)') == ['data.img', 'an empty disk of 1 GiB'], 'its disks')
+    page.keys('data')
+    page.tab_to('Keep what is written to slot 2 of b')
+    page.keys(Keys.SPACE)
+    page.tab_to('Attach slot 2 of b')
+    page.keys(Keys.ENTER)
+    eventually('it is there', lambda: slot() == "slot 2: bay 'bay', 1,048,576 bytes, attached")
+    expect('volume=bay is=bay size=1048576 readonly=0 port=2' in nestor('devices', 'b').stdout, 'it only says so')
+    disk = FOLDER + '/disks/data.img'
+    expect(subprocess.run(['flock', '-n', '-s', disk, 'true'], check=False).returncode == 1, 'it is not kept: others may read it')
+    page.keys(Keys.ENTER)
+    eventually('it is gone', lambda: slot().endswith(', not attached'))
+    page.tab_to('Disk for slot 2 of b')
+    page.keys('an empty')
+    expect(not page.shows('#slots li:nth-child(2) label'), 'an empty disk is kept')
+    page.tab_to('Attach slot 2 of b')
+    page.keys(Keys.ENTER)
+    eventually('the other one', lambda: slot() == "slot 2: bay 'bay', 1,073,741,824 bytes, attached")
+    expect(subprocess.run(['flock', '-n', '-x', disk, 'true'], check=False).returncode == 0, 'the first one is still there')
+    page.keys(Keys.ENTER)
+    eventually('it is gone', lambda: slot().endswith(', not attached'))
+
+
 def test_a_vm_comes_and_goes_by_keyboard(page):
     page.tab_to('define-name')
     page.keys('a', Keys.ENTER)
@@ -374,7 +403,8 @@ def main():
                  test_levels_are_boxes_with_figures_that_change, test_a_vm_is_paused_and_resumed_by_keyboard,
                  test_what_was_refused_is_in_words, test_a_console_says_and_takes_what_is_typed,
                  test_both_themes_look_like_something, test_what_may_lose_data_is_asked_for_first,
-                 test_media_and_slots_are_changed_by_keyboard, test_a_vm_comes_and_goes_by_keyboard,
+                 test_media_and_slots_are_changed_by_keyboard, test_a_bay_is_given_disks_by_keyboard,
+                 test_a_vm_comes_and_goes_by_keyboard,
                  test_a_report_is_a_file, test_errors_are_shown_as_text):
         start = time.time()
         test(page)

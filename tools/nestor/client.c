@@ -18,14 +18,15 @@
 #include "client_show.h"
 #include "client_ssh.h"
 #include "client_top.h"
+#include "file.h"
 #include "gdb.h"
+#include "host_disk.h"
 #include "lib/manage.h"
 #include "process.h"
 #include "record.h"
 #include "scenario.h"
 
 #define MEMORY_MAX     (16u << 20)
-#define SCRATCH_MAX    (1ull << 40)
 #define SCRATCH_FOLDER "/var/tmp"
 
 /* What asks, where it is more than one request with all of its answer. */
@@ -393,12 +394,12 @@ static int lend_scratch(struct client *c, const char *size)
 {
 	uint64_t bytes;
 
-	if (!number(size, &bytes) || !bytes || bytes % 512 || bytes > SCRATCH_MAX)
+	if (!number(size, &bytes) || !bytes || bytes % 512 || bytes > HOST_DISK_SCRATCH_MAX)
 		return client_usage(c, "no size, a multiple of 512 up to 1024G:", c->disk);
 	if (client_link_takes_files(&c->link, c->disk, c->e))
 		return c->e->status;
-	c->link.file = open(SCRATCH_FOLDER, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
-	if (c->link.file < 0 || ftruncate(c->link.file, (off_t)bytes) < 0)
+	c->link.file = file_make_unnamed(SCRATCH_FOLDER, bytes);
+	if (c->link.file < 0)
 		return fail(c->e, STATUS_HOST_ERROR, "a file in " SCRATCH_FOLDER ": %s",
 			strerror(errno));
 	c->keep = true;

@@ -41,7 +41,7 @@ _nestor() {
 		return
 	fi
 	case $before in
-	--at | --token-file | --tls-cert | --tls-key | --media-ca | --media-folder | --tokens | --file | --disk) _files; return ;;
+	--at | --token-file | --tls-cert | --tls-key | --media-ca | --media-folder | --disks-from | --tokens | --file | --disk) _files; return ;;
 	--*) found=(${(f)"$(_nestor_values $verb $before)"}) ;;
 	esac
 	if (($#found == 0)) && { (($managing[(Ie)$verb])) || [[ $before == --like ]]; }; then

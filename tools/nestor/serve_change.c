@@ -7,6 +7,7 @@
 #include "lib/manage.h"
 #include "scenario.h"
 #include "serve_api.h"
+#include "serve_disks.h"
 #include "serve_media.h"
 
 /* Asks for what is done or refused. */
@@ -116,6 +117,8 @@ static bool ask_slot(struct serve_job *j, const char *word)
 
 bool serve_attach(struct serve_job *j)
 {
+	if (*j->request->file || j->request->scratch)
+		return serve_disks_fill(j);
 	return ask_slot(j, "attach");
 }
 

@@ -39,6 +39,13 @@ static const struct schema {
 	{"Medium", "{" OBJECT "\"oneOf\":[{\"required\":[\"image\"]},{\"required\":[\"uri\"]}],"
 		   "\"properties\":{\"image\":" WORD ",\"uri\":" WORD ",\"force\":" BOOL "}}"},
 	{"Link", "{" OBJECT "\"required\":[\"up\"],\"properties\":{\"up\":" BOOL "}}"},
+	{"Slot", "{" OBJECT "\"not\":{\"required\":[\"disk\",\"scratch\"]},\"properties\":{"
+		 "\"disk\":" WORD ",\"keep\":" BOOL ",\"scratch\":{\"type\":\"integer\","
+		 "\"minimum\":512,\"multipleOf\":512}}}"},
+	{"Disks", "{" OBJECT "\"required\":[\"disks\",\"scratch\"],\"properties\":{\"disks\":"
+		  "{\"type\":\"array\",\"items\":{" OBJECT
+		  "\"required\":[\"name\",\"size\"],\"properties\":{\"name\":" WORD
+		  ",\"size\":" COUNT "}}},\"scratch\":" COUNT "}}"},
 	{"Devices",
 		"{" OBJECT
 		"\"required\":[\"vm\",\"media\",\"links\",\"slots\",\"disks\"],\"properties\":{\"vm\":" WORD
@@ -136,6 +143,7 @@ static const struct {
 	[ANSWER_REDFISH] = {"application/json", NULL},
 	[ANSWER_DEVICES] = {"application/json", "Devices"},
 	[ANSWER_IMAGES] = {"application/json", "Images"},
+	[ANSWER_DISKS] = {"application/json", "Disks"},
 };
 
 /* Of what JSON has; a body of bytes may come as it is, too. */
@@ -153,6 +161,7 @@ static const struct {
 	[BODY_ORDER] = {"Order", true, false},
 	[BODY_MEDIUM] = {"Medium", true, false},
 	[BODY_LINK] = {"Link", true, false},
+	[BODY_SLOT] = {"Slot", false, false},
 };
 
 static json_t *refer(const char *schema)

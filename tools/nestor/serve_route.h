@@ -19,6 +19,7 @@
 #define SERVE_WORD        64u         /* characters of a part of a path, with the NUL */
 #define SERVE_SECRET      256u        /* of a name or password, with the NUL */
 #define SERVE_DESTINATION 512u        /* of a URL that events are sent to; likewise */
+#define SERVE_FILE        128u        /* of a file of a folder, with the NUL */
 #define SERVE_URI         1024u       /* of where a medium is, with the NUL */
 
 enum serve_id {
@@ -48,6 +49,7 @@ enum serve_body {
 	BODY_ORDER,   /* {"device": WORD, "once": BOOL}, the second one may be missing */
 	BODY_MEDIUM,  /* {"image": NAME, "force": BOOL}, likewise; or "uri": URI */
 	BODY_LINK,    /* {"up": BOOL} */
+	BODY_SLOT,    /* {"disk": NAME, "keep": BOOL} or {"scratch": BYTES}, or nothing */
 	BODY_BOOT,    /* {"Boot": {...}}, of Redfish */
 	BODY_IMAGE,   /* {"Image": URI}, with what is so anyway */
 	/*
@@ -76,6 +78,7 @@ enum serve_answer {
 	ANSWER_REDFISH, /* as DMTF describes it */
 	ANSWER_DEVICES,
 	ANSWER_IMAGES,
+	ANSWER_DISKS,
 };
 
 struct serve_route {
@@ -123,14 +126,16 @@ struct serve_request {
 	char disk[SERVE_WORD]; /* of the path, like the next */
 	char port[LIMIT_NAME];
 	unsigned net, slot;
-	char image[SERVE_WORD]; /* of the body, to `flag`; empty, 0, false: not given */
+	char file[SERVE_FILE]; /* of the body, to `flag`; empty, 0, false: not given */
+	char image[SERVE_WORD];
 	char uri[SERVE_URI], protocol[SERVE_WORD], method[SERVE_WORD];
 	char device[SERVE_WORD], cpus[SERVE_SECRET];
 	char name[SERVE_WORD], like[SERVE_WORD];
 	char with[MANAGE_WITH + 1]; /* KEY=VALUE;KEY=VALUE..., as the run takes it */
 	char target[SERVE_WORD], enabled[SERVE_WORD];
 	uint64_t weight;
-	bool flag;                   /* once, force, up */
+	uint64_t scratch;            /* bytes */
+	bool flag;                   /* once, force, up, keep */
 	char if_match[SERVE_WORD];   /* the header; empty: there is none */
 	char last_event[SERVE_WORD]; /* Last-Event-ID; likewise */
 	char destination[SERVE_DESTINATION], context[SERVE_SECRET]; /* of a subscription */

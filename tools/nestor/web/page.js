@@ -356,13 +356,50 @@ function fillDrive(images) {
 	};
 }
 
-function fillSlot(item, slot) {
-	const path = ofVm(chosen, `slots/${slot.slot}`), name = `slot ${slot.slot} of ${chosen}`;
-	const what = slot.holds === 'bay' && !slot.size ? 'an empty bay' : slot.holds;
+const EMPTY = 'an empty disk of '; // and as many GiB
+const AS_IT_IS = 'what it has';
 
-	put(item.firstElementChild, `slot ${slot.slot}: ${what} '${slot.name}', ${slot.attached ? 'attached' : 'not attached'}`);
-	button(item.lastElementChild, slot.attached ? 'Detach' : 'Attach', name, () => slot.attached ?
-		change(`Detach ${name}`, 'DELETE', path) : change(`Attach ${name}`, 'PUT', path));
+// What a bay may be given: names of disks have no spaces.
+function bayWords(slot, disks) {
+	return [...slot.size ? [AS_IT_IS] : [], ...disks.disks.map((d) => d.name),
+		...[1, 8, 64].filter((n) => n * 2 ** 30 <= disks.scratch).map((n) => `${EMPTY}${n} GiB`)];
+}
+
+function bayBody(word, keep) {
+	if (word === AS_IT_IS)
+		return undefined;
+	return word.startsWith(EMPTY) ? { scratch: parseInt(word.slice(EMPTY.length), 10) * 2 ** 30 } : { disk: word, keep };
+}
+
+function makeSlot() {
+	const item = makeDevice(['select', 'label', 'button'])(), keep = document.createElement('input');
+
+	keep.type = 'checkbox';
+	item.querySelector('label').append(keep, ' keep what is written');
+	return item;
+}
+
+// A bay that waits for a disk has a list of those that there are; whether one is kept matters of a file only.
+function fillSlot(disks) {
+	return (item, slot) => {
+		const [select, label, does] = item.querySelectorAll('select, label, button'), keep = label.firstElementChild;
+		const path = ofVm(chosen, `slots/${slot.slot}`), name = `slot ${slot.slot} of ${chosen}`;
+		const bay = slot.holds === 'bay', waits = bay && !slot.attached;
+		const seeWhich = () => {
+			label.hidden = !waits || !disks.disks.some((d) => d.name === select.value);
+		};
+
+		put(item.firstElementChild, `slot ${slot.slot}: ${bay && !slot.size ? 'an empty bay' : slot.holds} '${slot.name}'` +
+			`${bay && slot.size ? `, ${count.format(slot.size)} bytes` : ''}, ${slot.attached ? 'attached' : 'not attached'}`);
+		select.setAttribute('aria-label', `Disk for ${name}`);
+		keep.setAttribute('aria-label', `Keep what is written to ${name}`);
+		fillOptions(select, waits ? bayWords(slot, disks) : []);
+		select.hidden = !select.options.length;
+		select.onchange = seeWhich;
+		seeWhich();
+		button(does, slot.attached ? 'Detach' : 'Attach', name, () => slot.attached ? change(`Detach ${name}`, 'DELETE', path) :
+			change(`Attach ${name}`, 'PUT', path, waits && select.value ? bayBody(select.value, keep.checked) : undefined));
+	};
 }
 
 // What was another VM's, or is not there while this one is off, has no buttons.
@@ -378,10 +415,11 @@ async function showDevices(name) {
 	const { media, slots } = await get(ofVm(name, 'devices'));
 
 	images = images || (await get('/v1/images')).images.map((i) => i.name);
+	const disks = slots.some((s) => s.holds === 'bay' && !s.attached) ? await get('/v1/disks') : { disks: [], scratch: 0 };
 	if (name !== chosen)
 		return;
 	fillRows($('drives'), media, makeDevice(['select', 'button', 'button']), fillDrive(images));
-	fillRows($('slots'), slots, makeDevice(['button']), fillSlot);
+	fillRows($('slots'), slots, makeSlot, fillSlot(disks));
 	put($('no-devices'), media.length + slots.length ? '' : 'None.');
 }
 
