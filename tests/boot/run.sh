@@ -1027,6 +1027,35 @@ test_media_links_and_boot_devices_are_changed_while_the_vms_run() {
 		ask 0 insert bios cdrom0 one && ask 0 devices bios && answered '^disk=cdrom0 medium=one$' && ask 0 quit && over 0
 }
 
+# A network device with a virtual function goes from network to network while its VM runs, while it is out of its slot, and while the VM
+# is off. Nobody is reached on the one that it has left, by neither, from neither side.
+test_a_network_device_moves_between_networks() {
+	local at pid LIMIT=400 vm addr peers net more
+	{
+		printf 'networks: [lan, wan, nowhere]\nmachine: {cpus: 2}\nvms:\n'
+		while read -r vm addr peers net more; do
+			printf '  - {name: %s, kernel: %s, initrd: %s, memory: 128M, root-ports: 1, nets: [{network: %s, root-port: 1%s}],\n' \
+				"$vm" "$PWD/$B/debian/vmlinux" "$PWD/$B/debian/devices.cpio" "$net" "${more:+, vfs: 1}"
+			printf '     cmdline: "%s quiet try=moves addr=10.0.0.%s peers=%s %s"}\n' "$LINUX" "$addr" "$peers" "$more"
+		done <<-END
+			linux 1 2,3 lan vf=10.0.0.4
+			one 2 1,3,4 lan
+			two 3 1,2,4 wan
+		END
+	} >"$out.yaml"
+	managed "$out.yaml"
+	said '^linux\| reaches: 2' && said '^one\| reaches: 1 4' && ask 0 networks &&
+		answered '^network=lan ports=3$' '^network=wan ports=1$' '^network=nowhere ports=0$' &&
+		ask 66 network linux 0 lna && answered 'no such network' && ask 66 network linux 1 wan && ask 66 attach linux 1 --net lna || return 1
+	ask 0 network linux 0 wan && said '^linux\| link: 0' && said '^linux\| reaches: 3' && said '^two\| reaches: 1 4' && said '^one\| reaches: *$' &&
+		said_twice '^linux\| link: 1' && ask 0 devices linux &&
+		answered '^net=0 network=wan mac=[0-9a-f:]* link=up$' '^slot=1 holds=network name=wan state=attached$' || return 1
+	ask 0 detach linux 1 && said '^linux\| link: *$' && attached 1 --net lan && said_twice '^linux\| reaches: 2' && said '^two\| reaches: *$' &&
+		ask 0 stop linux && ask_until '^linux +off' ps && ask 0 network linux 0 wan && ask 0 devices linux && answered '^net=0 network=wan' &&
+		ask 0 start linux && said_twice '^linux\| reaches: 3' && said_twice '^two\| reaches: 1 4' || return 1
+	shows_not '^one\| reaches: .*3|^two\| reaches: .*2' && ask 0 network linux 0 nowhere && said_twice '^linux\| reaches: *$' && ask 0 quit && over 0
+}
+
 # Disks of a folder, and empty ones; the VM's payload has no driver of slots.
 test_bays_are_given_disks_by_http() {
 	local at pid

@@ -223,6 +223,8 @@ static void what_changes_has_its_members_and_they_are_names(void **state)
 		{"DELETE", "/v1/vms/a/media/cd", "{}", 400},
 		{"PUT", "/v1/vms/a/links/3", "{\"up\":false}", 0},
 		{"PUT", "/v1/vms/a/links/3", "{}", 400},
+		{"PUT", "/v1/vms/a/links/3", "{\"network\":\"lan\"}", 0},
+		{"PUT", "/v1/vms/a/links/3", "{\"network\":\"lan up=0\"}", 400},
 		{"PUT", "/v1/vms/a/links/3", "{\"up\":0}", 400},
 	};
 
@@ -252,11 +254,13 @@ static void a_bay_is_given_a_disk_or_an_empty_one_or_nothing(void **state)
 {
 	static const char json[] = "application/json", slot[] = "/v1/vms/a/slots/3";
 	static const char *const good[] = {"", "{}", "{\"disk\":\"a.img\"}",
-		"{\"scratch\":512}", "{\"disk\":\"a.img\",\"keep\":true}"};
+		"{\"scratch\":512}", "{\"network\":\"lan\"}",
+		"{\"disk\":\"a.img\",\"keep\":true}"};
 	static const char *const wrong[] = {"{\"scratch\":513}", "{\"scratch\":0}",
 		"{\"scratch\":-512}", "{\"scratch\":\"1M\"}", "{\"keep\":true}",
 		"{\"scratch\":512,\"keep\":true}", "{\"scratch\":512,\"disk\":\"a\"}",
-		"{\"disk\":\"../a\"}", "{\"disk\":\"a keep=1\"}"};
+		"{\"disk\":\"../a\"}", "{\"disk\":\"a keep=1\"}",
+		"{\"disk\":\"a\",\"network\":\"lan\"}", "{\"network\":\"lan\",\"keep\":true}"};
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++)

@@ -103,15 +103,21 @@ bool serve_link(struct serve_job *j)
 	const struct serve_request *q = j->request;
 	char more[MANAGE_LINE];
 
+	snprintf(more, sizeof(more), "vm=%s net=%u network=%s", q->vm, q->net, q->network);
+	if (*q->network && !ask(j, "network", more))
+		return false;
 	snprintf(more, sizeof(more), "vm=%s net=%u up=%d", q->vm, q->net, q->flag);
-	return ask(j, "link", more);
+	return !q->flag_given || ask(j, "link", more);
 }
 
 static bool ask_slot(struct serve_job *j, const char *word)
 {
 	char more[MANAGE_LINE];
 
-	snprintf(more, sizeof(more), "vm=%s slot=%u", j->request->vm, j->request->slot);
+	const struct serve_request *q = j->request;
+
+	snprintf(more, sizeof(more), "vm=%s slot=%u%s%s", q->vm, q->slot,
+		*q->network ? " network=" : "", q->network);
 	return ask(j, word, more);
 }
 
@@ -231,6 +237,26 @@ bool serve_devices(struct serve_job *j)
 		return false;
 	serve_reply_json(j->reply, 200, out);
 	return true;
+}
+
+bool serve_networks(struct serve_job *j)
+{
+	json_t *items = serve_run_items(&j->run, "networks", ""), *networks = json_array(),
+	       *item;
+	size_t i;
+
+	json_array_foreach(items, i, item)
+	{
+		json_array_append_new(
+			networks, json_pack("{s:s, s:I}", "name", serve_text(item, "network"),
+					  "ports", (json_int_t)serve_number(item, "ports")));
+	}
+	if (items)
+		serve_reply_json(j->reply, 200, json_pack("{s:o}", "networks", networks));
+	else
+		json_decref(networks);
+	json_decref(items);
+	return items != NULL;
 }
 
 bool serve_images(struct serve_job *j)

@@ -38,10 +38,19 @@ static const struct schema {
 		"}}"},
 	{"Medium", "{" OBJECT "\"oneOf\":[{\"required\":[\"image\"]},{\"required\":[\"uri\"]}],"
 		   "\"properties\":{\"image\":" WORD ",\"uri\":" WORD ",\"force\":" BOOL "}}"},
-	{"Link", "{" OBJECT "\"required\":[\"up\"],\"properties\":{\"up\":" BOOL "}}"},
-	{"Slot", "{" OBJECT "\"not\":{\"required\":[\"disk\",\"scratch\"]},\"properties\":{"
-		 "\"disk\":" WORD ",\"keep\":" BOOL ",\"scratch\":{\"type\":\"integer\","
-		 "\"minimum\":512,\"multipleOf\":512}}}"},
+	{"Link", "{" OBJECT "\"anyOf\":[{\"required\":[\"up\"]},{\"required\":[\"network\"]}],"
+		 "\"properties\":{\"up\":" BOOL ",\"network\":" WORD "}}"},
+	{"Slot",
+		"{" OBJECT "\"not\":{\"anyOf\":[{\"required\":[\"disk\",\"scratch\"]},{"
+		"\"required\":[\"disk\",\"network\"]},{\"required\":[\"scratch\",\"network\"]}]},"
+		"\"properties\":{\"disk\":" WORD ",\"network\":" WORD ",\"keep\":" BOOL
+		",\"scratch\":{\"type\":\"integer\","
+		"\"minimum\":512,\"multipleOf\":512}}}"},
+	{"Networks",
+		"{" OBJECT "\"required\":[\"networks\"],\"properties\":{\"networks\":{\"type\":"
+		"\"array\",\"items\":{" OBJECT
+		"\"required\":[\"name\",\"ports\"],\"properties\":{\"name\":" WORD
+		",\"ports\":" COUNT "}}}}}"},
 	{"Disks", "{" OBJECT "\"required\":[\"disks\",\"scratch\"],\"properties\":{\"disks\":"
 		  "{\"type\":\"array\",\"items\":{" OBJECT
 		  "\"required\":[\"name\",\"size\"],\"properties\":{\"name\":" WORD
@@ -143,6 +152,7 @@ static const struct {
 	[ANSWER_REDFISH] = {"application/json", NULL},
 	[ANSWER_DEVICES] = {"application/json", "Devices"},
 	[ANSWER_IMAGES] = {"application/json", "Images"},
+	[ANSWER_NETWORKS] = {"application/json", "Networks"},
 	[ANSWER_DISKS] = {"application/json", "Disks"},
 };
 

@@ -48,10 +48,11 @@ enum serve_body {
 	BODY_CHANGE,  /* {"weight": N, "cpus": LIST}, one of them or both */
 	BODY_ORDER,   /* {"device": WORD, "once": BOOL}, the second one may be missing */
 	BODY_MEDIUM,  /* {"image": NAME, "force": BOOL}, likewise; or "uri": URI */
-	BODY_LINK,    /* {"up": BOOL} */
-	BODY_SLOT,    /* {"disk": NAME, "keep": BOOL} or {"scratch": BYTES}, or nothing */
-	BODY_BOOT,    /* {"Boot": {...}}, of Redfish */
-	BODY_IMAGE,   /* {"Image": URI}, with what is so anyway */
+	BODY_LINK,    /* {"up": BOOL, "network": NAME}, one of them or both */
+	/* {"disk": NAME, "keep": BOOL}, {"scratch": BYTES} or {"network": NAME}; or nothing */
+	BODY_SLOT,
+	BODY_BOOT,  /* {"Boot": {...}}, of Redfish */
+	BODY_IMAGE, /* {"Image": URI}, with what is so anyway */
 	/*
 	 * {"Destination": URL, "Context": TEXT, "EventTypes": [TYPE]}, with what is so anyway
 	 */
@@ -79,6 +80,7 @@ enum serve_answer {
 	ANSWER_DEVICES,
 	ANSWER_IMAGES,
 	ANSWER_DISKS,
+	ANSWER_NETWORKS,
 };
 
 struct serve_route {
@@ -127,7 +129,7 @@ struct serve_request {
 	char port[LIMIT_NAME];
 	unsigned net, slot;
 	char file[SERVE_FILE]; /* of the body, to `flag`; empty, 0, false: not given */
-	char image[SERVE_WORD];
+	char image[SERVE_WORD], network[LIMIT_NAME];
 	char uri[SERVE_URI], protocol[SERVE_WORD], method[SERVE_WORD];
 	char device[SERVE_WORD], cpus[SERVE_SECRET];
 	char name[SERVE_WORD], like[SERVE_WORD];
@@ -135,7 +137,7 @@ struct serve_request {
 	char target[SERVE_WORD], enabled[SERVE_WORD];
 	uint64_t weight;
 	uint64_t scratch;            /* bytes */
-	bool flag;                   /* once, force, up, keep */
+	bool flag, flag_given;       /* once, force, up, keep */
 	char if_match[SERVE_WORD];   /* the header; empty: there is none */
 	char last_event[SERVE_WORD]; /* Last-Event-ID; likewise */
 	char destination[SERVE_DESTINATION], context[SERVE_SECRET]; /* of a subscription */
