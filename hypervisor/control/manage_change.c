@@ -126,6 +126,8 @@ static void devices(const struct vm_images *vm, const struct manage_request *r)
 		tell_disk(vm, r, i);
 	for (unsigned i = 0; i < vm->config.nets.count; i++)
 		tell_net(vm, r, i);
+	for (unsigned i = 0; i < vm->config.ports.count; i++)
+		mux_record("item id=%u named=%s", id_of(r), vm->config.ports.name[i]);
 	tell_ports(vm, r);
 }
 

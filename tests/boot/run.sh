@@ -956,6 +956,18 @@ test_the_page_of_a_run_is_used_in_a_browser() {
 	/usr/bin/python3 tests/serve/page.py "$NESTOR" "$out.yaml" "$PWD/$out.page"
 }
 
+# The same of a Linux: its network device goes to another network, lines go to its named port and come back.
+test_networks_and_named_ports_are_used_on_the_page() {
+	[ -s "$B/web/xterm.js" ] || { echo 'the page has no consoles: make web'; return 1; }
+	rm -rf "$out.page" && mkdir -p "$out.page/disks" || return 1
+	cat >"$out.yaml" <<-END
+		networks: [lan, wan]
+		vms:
+		  - {name: linux, kernel: $PWD/$B/debian/vmlinux, initrd: $PWD/$B/debian/devices.cpio, memory: 128M, nets: [lan], ports: "agent,log", cmdline: "$LINUX quiet try=agent"}
+	END
+	/usr/bin/python3 tests/serve/page.py "$NESTOR" "$out.yaml" "$PWD/$out.page" ports
+}
+
 volume() { # NAME KIB [ARGS...]: an ISO image $out.NAME.iso, of that size at least
 	rm -rf "$out.d" && mkdir -p "$out.d" && head -c "$2K" /dev/urandom >"$out.d/file" && head -c 2048 "$B/payload/disk.img" >"$out.d/boot.bin" &&
 		xorriso -as mkisofs -quiet -R -V "$1" "${@:3}" -o "$out.$1.iso" "$out.d" && rm -rf "$out.d"

@@ -200,7 +200,7 @@ def test_answers_are_as_the_document_says(s, doc):
     ask('PATCH', '/v1/vms/b', 204, **as_it_is)
     ask('PATCH', '/v1/vms/b', 412, **as_it_is)
     ask('PATCH', '/v1/vms/b', 204, json={'weight': 100, 'cpus': '0-63'})
-    expect(ask('GET', '/v1/vms/a/devices', 200).json() == {'vm': 'a', 'media': [], 'links': [], 'slots': [], 'disks': []}, 'devices')
+    expect(ask('GET', '/v1/vms/a/devices', 200).json() == {'vm': 'a', 'media': [], 'links': [], 'slots': [], 'disks': [], 'ports': []}, 'devices')
     expect(ask('GET', '/v1/images', 200).json() == {'images': []}, 'images')
     expect(ask('GET', '/v1/disks', 200).json() == {'disks': [], 'scratch': 0}, 'disks')
     ask('PUT', '/v1/vms/a/boot', 409, json={'device': 'disk'})

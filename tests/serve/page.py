@@ -2,10 +2,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """The page of `nestor serve` in a headless Chromium, by keyboard, on runs of its own.
 
-usage: page.py NESTOR SCENARIO FOLDER
+usage: page.py NESTOR SCENARIO FOLDER [ports]
 
 VMs of the scenario: a, with an L2 that its L1 is busy with (tests/boot/managed.c); b, which tells what is typed (typed.c); c, to which much is
-refused (explained.c). Pictures of it go to FOLDER: light.png, dark.png.
+refused (explained.c). Pictures of it go to FOLDER: light.png, dark.png. With `ports` another scenario, of a VM linux on the network lan, with a
+named port `agent` whose lines come back, and `log`, which the run has a place for.
 """
 import atexit
 import base64
@@ -27,7 +28,7 @@ from selenium.webdriver.common.by import By  # noqa: E402
 from selenium.webdriver.common.keys import Keys  # noqa: E402
 from checks import eventually, expect, fail  # noqa: E402
 
-NESTOR, SCENARIO, FOLDER = sys.argv[1:]
+NESTOR, SCENARIO, FOLDER = sys.argv[1:4]
 AT = FOLDER + '/at'
 TOKEN = 'a-token-of-the-test-not-secret'
 
@@ -38,9 +39,9 @@ def end(process):
     process.wait()
 
 
-def start_run():
+def start_run(*more):
     with open(FOLDER + '/run', 'ab') as log:
-        run = subprocess.Popen([NESTOR, 'run', SCENARIO, '--explain', '--manage', AT, '--timeout', '150'],
+        run = subprocess.Popen([NESTOR, 'run', SCENARIO, '--explain', '--manage', AT, '--timeout', '150', *more],
                                stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT)
     atexit.register(end, run)
     eventually('the run listens', lambda: nestor('ps').returncode == 0)
@@ -272,6 +273,63 @@ def test_a_bay_is_given_disks_by_keyboard(page):
     eventually('it is gone', lambda: slot().endswith(', not attached'))
 
 
+def test_a_network_device_is_put_on_another_network_by_keyboard(page):
+    def net():
+        return page.text('#nets .about')
+    eventually('its device', lambda: re.fullmatch('network device 0: lan, [0-9a-f:]{17}, link up', net() or ''))
+    page.tab_to('Network for network device 0 of linux')
+    expect(page.run('return [...document.activeElement.options].map((o) => o.value)') == ['wan'], 'networks')
+    page.tab_to('Move network device 0 of linux')
+    page.keys(Keys.ENTER)
+    eventually('it is there', lambda: net().startswith('network device 0: wan, '))
+    expect('net=0 network=wan ' in nestor('devices', 'linux').stdout, 'it only says so')
+    page.tab_to('Link down of network device 0 of linux')
+    page.keys(Keys.ENTER)
+    eventually('it is down', lambda: net().endswith('link down'))
+    expect(page.focus()[0] == 'Link up of network device 0 of linux', page.focus())
+    page.keys(Keys.ENTER)
+    eventually('it is up', lambda: net().endswith('link up'))
+
+
+def takes_port():
+    """Another client gets the port of the page's, and goes again."""
+    client = subprocess.Popen([NESTOR, 'console', 'linux', '--port', 'agent', '--at', AT], stdin=subprocess.DEVNULL,
+                              stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        expect(client.wait(timeout=2) == 72, 'it ended with', client.returncode)
+        return False
+    except subprocess.TimeoutExpired:
+        end(client)
+        return True
+
+
+def test_a_named_port_is_used_by_lines(page):
+    with open(FOLDER + '/run', encoding='latin-1') as run:
+        eventually('the guest listens', lambda: 'agent: listens' in run.read())
+    page.tab_to('console-which')
+    expect(page.run('return [...document.activeElement.options].map((o) => o.value)') == ['console', 'port agent', 'port log'], 'ports')
+    page.keys('port a')
+    page.tab_to('console-open')
+    page.keys(Keys.ENTER)
+    eventually('it is there', lambda: "Lines go to port 'agent'" in page.text('#console-about'))
+    page.keys('one', 'x', Keys.BACKSPACE, ' line', Keys.ENTER)
+    eventually('it comes back', lambda: page.terminal().split() == ['one', 'line', 'heard:', 'one', 'line'])
+    page.keys('<b>ä', Keys.ENTER)
+    eventually('the next one', lambda: page.terminal().rstrip().endswith('heard: <b>ä'))
+    expect(not takes_port(), 'another client has it, too')
+    page.leave()
+    expect(page.focus()[0] == 'console-close', page.focus())
+    page.keys(Keys.ENTER)
+    eventually('it is free', takes_port)
+    page.tab_to('console-which')
+    page.keys('port l')
+    page.tab_to('console-open')
+    page.keys(Keys.ENTER)
+    eventually('why not', lambda: 'has a place for' in page.text('#console-about') or page.text('#console-about').endswith('trying again'))
+    page.tab_to('console-close')
+    page.keys(Keys.ENTER)
+
+
 def test_a_vm_comes_and_goes_by_keyboard(page):
     page.tab_to('define-name')
     page.keys('a', Keys.ENTER)
@@ -391,6 +449,19 @@ def test_nothing_comes_from_elsewhere_or_goes_there(page):
         expect(entry['level'] != 'SEVERE' or re.search('Failed to load resource|net::ERR', entry['message']), entry)
 
 
+def ports():
+    start_run('--port', f'linux:log=file:{FOLDER}/log')
+    page = Page(Serve().url)
+    eventually('a token is asked for', lambda: page.shows('#login'))
+    page.keys(TOKEN, Keys.ENTER)
+    eventually('the nest', lambda: page.shows('#nest'))
+    for test in test_a_network_device_is_put_on_another_network_by_keyboard, test_a_named_port_is_used_by_lines:
+        test(page)
+    test_nothing_comes_from_elsewhere_or_goes_there(page)
+    expect(nestor('quit').returncode == 0, 'quit')
+    print('page: ok')
+
+
 def main():
     run, serve = start_run(), Serve()
     start = time.time()
@@ -417,4 +488,4 @@ def main():
     print('page: ok')
 
 
-main()
+ports() if sys.argv[4:] else main()

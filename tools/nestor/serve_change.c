@@ -199,6 +199,9 @@ static void add_device(json_t *out, json_t *item)
 				"up", strcmp(serve_text(item, "link"), "up") == 0));
 	} else if (*serve_text(item, "volume")) {
 		json_array_append_new(json_object_get(out, "disks"), disk_of(item));
+	} else if (*serve_text(item, "named")) {
+		json_array_append_new(
+			json_object_get(out, "ports"), json_string(serve_text(item, "named")));
 	} else if (*serve_text(item, "holds")) {
 		json_array_append_new(json_object_get(out, "slots"), slot_of(item));
 	} else if (*boot) {
@@ -219,8 +222,8 @@ json_t *serve_devices_of(struct serve_job *j)
 	items = serve_run_items(&j->run, "devices", more);
 	if (!items)
 		return NULL;
-	out = json_pack("{s:s, s:[], s:[], s:[], s:[]}", "vm", j->request->vm, "media", "links",
-		"slots", "disks");
+	out = json_pack("{s:s, s:[], s:[], s:[], s:[], s:[]}", "vm", j->request->vm, "media",
+		"links", "slots", "disks", "ports");
 	json_array_foreach(items, i, item)
 	{
 		add_device(out, item);

@@ -57,7 +57,9 @@ static const struct schema {
 		  ",\"size\":" COUNT "}}},\"scratch\":" COUNT "}}"},
 	{"Devices",
 		"{" OBJECT
-		"\"required\":[\"vm\",\"media\",\"links\",\"slots\",\"disks\"],\"properties\":{\"vm\":" WORD
+		"\"required\":[\"vm\",\"media\",\"links\",\"slots\",\"disks\",\"ports\"],"
+		"\"properties\":{\"vm\":" WORD ",\"ports\":{\"type\":\"array\",\"items\":" WORD
+		"}"
 		",\"media\":{\"type\":\"array\",\"items\":{" OBJECT
 		"\"required\":[\"disk\",\"image\"],\"properties\":{\"disk\":" WORD
 		",\"image\":" WORD ",\"lent\":" COUNT

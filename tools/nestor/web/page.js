@@ -356,6 +356,22 @@ function fillDrive(images) {
 	};
 }
 
+function fillNet(networks) {
+	return (item, net) => {
+		const [select, move, link] = item.querySelectorAll('select, button');
+		const path = ofVm(chosen, `links/${net.net}`), name = `network device ${net.net} of ${chosen}`;
+		const others = networks.filter((n) => n !== net.network);
+
+		put(item.firstElementChild, `network device ${net.net}: ${net.network}, ${net.mac}, link ${net.up ? 'up' : 'down'}`);
+		select.setAttribute('aria-label', `Network for ${name}`);
+		fillOptions(select, others);
+		select.hidden = move.hidden = !others.length;
+		button(move, 'Move', name, () => change(`Move ${name}`, 'PUT', path, { network: select.value }));
+		button(link, net.up ? 'Link down' : 'Link up', `of ${name}`,
+			() => change(`Link of ${name}`, 'PUT', path, { up: !net.up }));
+	};
+}
+
 const EMPTY = 'an empty disk of '; // and as many GiB
 const AS_IT_IS = 'what it has';
 
@@ -404,6 +420,9 @@ function fillSlot(disks) {
 
 // What was another VM's, or is not there while this one is off, has no buttons.
 function forgetDevices() {
+	$('console-which').replaceChildren();
+	$('console-which').hidden = true;
+	$('nets').replaceChildren();
 	$('drives').replaceChildren();
 	$('slots').replaceChildren();
 	put($('no-devices'), '');
@@ -412,15 +431,19 @@ function forgetDevices() {
 let images = null; // of the run, once they were asked for
 
 async function showDevices(name) {
-	const { media, slots } = await get(ofVm(name, 'devices'));
+	const { media, links, slots, ports } = await get(ofVm(name, 'devices'));
 
 	images = images || (await get('/v1/images')).images.map((i) => i.name);
 	const disks = slots.some((s) => s.holds === 'bay' && !s.attached) ? await get('/v1/disks') : { disks: [], scratch: 0 };
+	const networks = links.length ? (await get('/v1/networks')).networks.map((n) => n.name) : [];
 	if (name !== chosen)
 		return;
+	fillRows($('nets'), links, makeDevice(['select', 'button', 'button']), fillNet(networks));
 	fillRows($('drives'), media, makeDevice(['select', 'button', 'button']), fillDrive(images));
+	fillOptions($('console-which'), [CONSOLE, ...ports.map((port) => PORT + port)]);
+	$('console-which').hidden = !ports.length || typeof Terminal !== 'function';
 	fillRows($('slots'), slots, makeSlot, fillSlot(disks));
-	put($('no-devices'), media.length + slots.length ? '' : 'None.');
+	put($('no-devices'), links.length + media.length + slots.length ? '' : 'None.');
 }
 
 async function define(event) {
@@ -508,8 +531,12 @@ function tameXterm() {
 
 const bytesOf = (hex) => Uint8Array.from({ length: hex.length / 2 }, (_, i) => parseInt(hex.slice(2 * i, 2 * i + 2), 16));
 
+const CONSOLE = 'console';
+const PORT = 'port '; // and its name
+
 const pane = {
 	vm: '',
+	port: '', // empty: its console
 	terminal: null,
 	ends: null, // an AbortController
 	at: 0, // bytes that it has
@@ -523,8 +550,13 @@ const pane = {
 			cursorAccent: is('--console'), selectionBackground: is('--l2') };
 	},
 
-	open(vm) {
+	// A port is for programs, which read lines: one is edited here, and sent with its end.
+	line: '',
+
+	open(vm, which) {
 		this.vm = vm;
+		this.port = which.startsWith(PORT) ? which.slice(PORT.length) : '';
+		this.line = '';
 		this.at = 0;
 		this.typed = [];
 		this.ends = new AbortController();
@@ -539,13 +571,23 @@ const pane = {
 			$('console-close').focus();
 			return false;
 		});
-		this.terminal.onData((text) => this.type(new TextEncoder().encode(text)));
-		this.terminal.onBinary((text) => this.type(Uint8Array.from(text, (c) => c.charCodeAt(0))));
+		this.terminal.onData((text) => this.port ? this.edit(text) : this.type(new TextEncoder().encode(text)));
+		this.terminal.onBinary((text) => this.port || this.type(Uint8Array.from(text, (c) => c.charCodeAt(0))));
 		put($('console-open'), 'Close');
 		$('console-open').setAttribute('aria-expanded', 'true');
-		put($('console-about'), 'Ctrl-] leaves the console.');
+		this.tellHow();
 		this.terminal.focus();
 		this.watch(this.ends.signal);
+	},
+
+	tellHow() {
+		put($('console-about'), this.port ? `Lines go to port '${this.port}', which nobody else has meanwhile. Ctrl-] leaves it.` :
+			'Ctrl-] leaves the console.');
+	},
+
+	// Where it is: what a console has said is kept, of a port nothing is.
+	path() {
+		return ofVm(this.vm, this.port ? `ports/${encodeURIComponent(this.port)}` : 'console');
 	},
 
 	close() {
@@ -567,6 +609,10 @@ const pane = {
 	take({ at, data }) {
 		const bytes = bytesOf(data);
 
+		if (this.port) {
+			this.terminal.write(bytes);
+			return;
+		}
 		if (at < this.at)
 			this.terminal.reset(); // another run: it counts anew
 		else if (at > this.at && this.at)
@@ -578,7 +624,7 @@ const pane = {
 	async watch(signal) {
 		for (let wait = 1000; !signal.aborted; wait = Math.min(2 * wait, SLOWEST)) {
 			try {
-				await follow(`${ofVm(this.vm, 'console')}?since=${this.at}`, (event, data) => {
+				await follow(this.path() + (this.port ? '' : `?since=${this.at}`), (event, data) => {
 					wait = 500;
 					if (event === 'output' && !signal.aborted)
 						this.take(data);
@@ -590,26 +636,42 @@ const pane = {
 			}
 			await sleep(wait);
 			if (!signal.aborted)
-				put($('console-about'), 'Ctrl-] leaves the console.');
+				this.tellHow();
+		}
+	},
+
+	edit(text) {
+		for (const c of text) {
+			if (c === '\r' || c === '\n') {
+				this.terminal.write('\r\n');
+				this.type(new TextEncoder().encode(`${this.line}\n`));
+				this.line = '';
+			} else if (c === '\x7f' && this.line) {
+				this.line = [...this.line].slice(0, -1).join('');
+				this.terminal.write('\b \b');
+			} else if (c >= ' ' && c !== '\x7f') {
+				this.line += c;
+				this.terminal.write(c);
+			}
 		}
 	},
 
 	// In order: one request at a time.
 	async type(bytes) {
-		const vm = this.vm;
+		const ends = this.ends, path = this.path(), to = this.port ? `port '${this.port}' of '${this.vm}'` : `'${this.vm}'`;
 
 		this.typed.push(...bytes);
 		if (this.sends)
 			return;
 		this.sends = true;
-		while (this.typed.length && this.vm === vm) {
+		while (this.typed.length && this.ends === ends) {
 			const body = Uint8Array.from(this.typed.splice(0, 4096));
 
 			try {
-				await ask('POST', ofVm(vm, 'console'), { body, headers: { 'Content-Type': 'application/octet-stream' } });
+				await ask('POST', path, { body, headers: { 'Content-Type': 'application/octet-stream' } });
 			} catch (e) {
 				this.typed = [];
-				tell(`Not typed at '${vm}': ${e.message}`);
+				tell(`Not typed at ${to}: ${e.message}`);
 				refuse(e);
 			}
 		}
@@ -837,8 +899,9 @@ function begin() {
 	$('define').onsubmit = define;
 	$('bundle').onclick = bundle;
 	$('forget').onclick = () => forget('');
-	$('console-open').onclick = () => pane.terminal ? pane.close() : pane.open(chosen);
+	$('console-open').onclick = () => pane.terminal ? pane.close() : pane.open(chosen, $('console-which').value);
 	$('console-close').onclick = () => pane.close();
+	$('console-which').onchange = () => pane.close();
 	$('console-open').hidden = !hasConsoles;
 	$('reader').onchange = () => {
 		if (pane.terminal)
