@@ -1963,7 +1963,8 @@ test_wrong_displays_are_told() {
 		expect 64 run --l1-firmware seabios --display ramfb --screenshot a.png && one_line &&
 		shows 'must be VM=FILE.png or VM=FILE.txt' &&
 		expect 64 run --l1-firmware seabios --display ramfb --screenshot l1=a.jpg && one_line &&
-		expect 64 run --l1-firmware seabios --display ramfb --screenshot x=a.png && one_line && shows 'no such VM'
+		expect 64 run --l1-firmware seabios --display ramfb --screenshot x=a.png && one_line && shows 'no such VM' &&
+		expect 64 run --l1-firmware seabios --display ramfb --screenshot "l1=$out.none/a.png" && one_line && shows "the folder '.*none/': No such file"
 }
 
 test_ovmf_starts_linux_with_a_hypervisor() {
