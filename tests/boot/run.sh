@@ -1068,6 +1068,29 @@ test_a_network_device_moves_between_networks() {
 	shows_not '^one\| reaches: .*3|^two\| reaches: .*2' && ask 0 network linux 0 nowhere && said_twice '^linux\| reaches: *$' && ask 0 quit && over 0
 }
 
+# What is said of networks, whoever is on them: a name stays what it is when its devices have gone, for those that come later, too.
+test_networks_are_told_and_stay_what_they_are() {
+	local at pid
+	cat >"$out.yaml" <<-END
+		networks: [quiet, lan, wan]
+		machine: {vms: 4, memory: 256M}
+		vms:
+		  - {name: a, kernel: $PWD/$B/payload/typed.elf, memory: 16M, cmdline: id=1, root-ports: 2, nets: [lan, {network: wan, root-port: 2, vfs: 3, attached: off}]}
+		  - {name: b, kernel: $PWD/$B/payload/typed.elf, memory: 16M, cmdline: id=2, start: off, nets: [lan]}
+	END
+	managed "$out.yaml"
+	said '^a\| typed 1: ready' && ask 0 networks && answered '^network=quiet ports=0$' '^network=lan ports=2$' '^network=wan ports=4$' &&
+		ask 0 network a 0 wan && ask 0 network b 0 wan && ask 0 devices a && answered '^net=0 network=wan .* link=up$' &&
+		ask 0 devices b && answered '^net=0 network=wan ' && ask 0 networks && answered '^network=lan ports=1$' && # b goes when it begins
+		ask 0 start b && ask_until '^network=lan ports=0$' networks && ask 0 define c --like a && ask 0 devices c &&
+		answered '^net=0 network=lan ' '^net=1 network=wan ' && ask 0 networks && answered '^network=lan ports=1$' '^network=wan ports=10$' || return 1
+	ask 0 attach a 2 --net quiet && ask 0 devices a && answered '^net=1 network=quiet ' '^slot=2 holds=network name=quiet state=attached$' &&
+		ask 72 attach a 2 --net lan && ask 0 devices a && answered '^net=1 network=quiet ' && ask 64 attach a 2 --net 'l n' &&
+		ask 64 attach a 2 --net lan --disk x && ask 64 network a x lan && ask 66 network a 2 lan && ask 66 network nobody 0 lan &&
+		ask 0 networks --json && answered '"network": "quiet"' '"ports": 4' && ask 0 define d --like b net=fresh && ask 0 networks && answered '^network=fresh ports=1$' || return 1
+	ask 0 network a 0 fresh && ask 0 destroy d && ask_until '^network=fresh ports=1$' networks && ask 0 quit && over 0
+}
+
 # Disks of a folder, and empty ones; the VM's payload has no driver of slots.
 test_bays_are_given_disks_by_http() {
 	local at pid
