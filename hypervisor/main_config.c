@@ -4,6 +4,13 @@
 #include "cpu/config.h"
 #include "policy/options.h"
 
+static struct network_list networks;
+
+const struct network_list *config_networks(void)
+{
+	return &networks;
+}
+
 void config_read(struct text line)
 {
 	static struct refusal r;
@@ -13,6 +20,7 @@ void config_read(struct text line)
 	while (!options_parse(&line, &o, &r))
 		log_error("command line: '%.*s' is left out: %s", (int)r.where.len, r.where.s,
 			r.why);
+	networks = o.networks;
 	config_set(&(struct l0_config){
 		.log = (enum log_level)o.log,
 		.mux = o.mux,

@@ -11,9 +11,12 @@
 
 #include "boot/boot_info.h"
 #include "lib/text.h"
+#include "policy/name_list.h"
 
 /* L0's command line becomes its configuration; words that are not understood are left out. */
 void config_read(struct text line);
+/* The networks that it names. */
+const struct network_list *config_networks(void);
 
 /* Starts the other CPUs; they wait, in this address space. expected: see smp_start. */
 void cpus_start(unsigned expected, uint64_t cr3);

@@ -80,6 +80,7 @@ bool vms_start(struct boot_info *info)
 {
 	if (!read_scenario(info) || !make_room(info) || !all_can_start())
 		return false;
+	scenario.networks = *config_networks();
 	life_plan(&scenario);
 	if (!passed_claim(&scenario) || !network_create(&scenario) ||
 		!streams_create(&scenario))

@@ -175,6 +175,7 @@ static void do_here(struct vcpu *vcpu)
 	case MANAGE_INSERT:
 	case MANAGE_BORROW:
 	case MANAGE_LINK:
+	case MANAGE_NETWORK:
 	case MANAGE_ATTACH:
 	case MANAGE_DETACH:
 		status = manage_change_here(vcpu, &asked.r, &why);
@@ -320,6 +321,10 @@ static void by_host(void)
 		return;
 	case MANAGE_DEFINE:
 		define();
+		return;
+	case MANAGE_NETWORKS:
+		manage_networks(&asked.r);
+		answer(MANAGE_IS_OK, NULL);
 		return;
 	default:
 		manage_images(&asked.r);

@@ -30,6 +30,7 @@ enum manage_status manage_records(
 	const struct vcpu *vcpu, const struct manage_request *r, const char **why);
 /* manage_change.c: tells the images that there are. */
 void manage_images(const struct manage_request *r);
+void manage_networks(const struct manage_request *r);
 /*
  * manage_change.c: what has an answer without the VM's vCPUs. Any CPU. *why: words, or NULL.
  * Its items are told. A request by DEVICE is only looked at: what is left is one of the next

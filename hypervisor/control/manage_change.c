@@ -13,7 +13,10 @@
 #include "vm/change.h"
 #include "vm/devices.h"
 #include "vm/life.h"
+#include "vm/network.h"
 #include "vm/vm.h"
+
+#define NO_NETWORK "there is no such network in this run"
 
 static uint32_t id_of(const struct manage_request *r)
 {
@@ -28,7 +31,7 @@ static void tell_net(const struct vm_images *vm, const struct manage_request *r,
 	uint64_t mac = net_config_mac(&c->nets, i, c->name);
 
 	mux_record("item id=%u net=%u network=%s mac=%02x:%02x:%02x:%02x:%02x:%02x link=%s",
-		id_of(r), i, c->nets.at[i].network, (unsigned)(mac >> 40 & 0xff),
+		id_of(r), i, network_name(network_wanted(vm, i)), (unsigned)(mac >> 40 & 0xff),
 		(unsigned)(mac >> 32 & 0xff), (unsigned)(mac >> 24 & 0xff),
 		(unsigned)(mac >> 16 & 0xff), (unsigned)(mac >> 8 & 0xff),
 		(unsigned)(mac & 0xff), changes_link(vm, i) ? "up" : "down");
@@ -39,11 +42,14 @@ static void tell_slot(const struct vm_images *vm, const struct manage_request *r
 {
 	uint32_t bay = changes_port_bay(vm, port);
 	bool disk;
+	unsigned net;
 	const char *name = changes_port_name(vm, port, &disk);
 	const char *state = changes_asked(vm, port)      ? "asked"
 			    : changes_attached(vm, port) ? "attached"
 							 : "detached";
 
+	if (changes_port_net(vm, port, &net))
+		name = network_name(network_wanted(vm, net));
 	if (bay != 0)
 		mux_record("item id=%u slot=%u holds=bay name=%s state=%s size=%lu", id_of(r),
 			port, name, state, host_disk_size(bay));
@@ -120,6 +126,8 @@ static void devices(const struct vm_images *vm, const struct manage_request *r)
 		tell_disk(vm, r, i);
 	for (unsigned i = 0; i < vm->config.nets.count; i++)
 		tell_net(vm, r, i);
+	for (unsigned i = 0; i < vm->config.ports.count; i++)
+		mux_record("item id=%u named=%s", id_of(r), vm->config.ports.name[i]);
 	tell_ports(vm, r);
 }
 
@@ -130,6 +138,17 @@ void manage_images(const struct manage_request *r)
 	for (unsigned i = 0; i < s->count; i++)
 		mux_record("item id=%u image=%s size=%lu", id_of(r), s->at[i].config.name,
 			s->at[i].file.size);
+}
+
+void manage_networks(const struct manage_request *r)
+{
+	uint64_t from = r->number[MANAGE_ARG_FROM], i;
+
+	for (i = from; i < network_count() && i - from < MANAGE_ITEMS; i++)
+		mux_record("item id=%u network=%s ports=%u", id_of(r),
+			network_name((unsigned)i), network_ports((unsigned)i));
+	if (i < network_count())
+		mux_record("item id=%u next=%lu", id_of(r), i);
 }
 
 /* ---- what becomes otherwise ---- */
@@ -149,20 +168,46 @@ static enum manage_status boot(
 	return *why == NULL ? MANAGE_IS_OK : MANAGE_IS_STATE;
 }
 
+/* Where a request for a root port goes: what is there, and on which network it shall be. */
+static bool find_slot(const struct vm_images *vm, const struct manage_request *r,
+	unsigned *port, const char **why)
+{
+	uint8_t network;
+	unsigned net;
+
+	*port = (unsigned)r->number[MANAGE_ARG_SLOT];
+	*why = "no disk or network device of it has this root port";
+	if (!changes_has_port(vm, *port))
+		return false;
+	if (!manage_given(r, MANAGE_ARG_NETWORK))
+		return true;
+	*why = changes_port_net(vm, *port, &net)
+		       ? NO_NETWORK
+		       : "what has this root port is no network device";
+	return changes_port_net(vm, *port, &net) && network_find(r->network, &network);
+}
+
+static bool find_net(const struct vm_images *vm, const struct manage_request *r, unsigned *net,
+	const char **why)
+{
+	uint8_t network;
+
+	*net = (unsigned)r->number[MANAGE_ARG_NET];
+	*why = "it has no such network device";
+	if (*net >= vm->config.nets.count)
+		return false;
+	*why = NO_NETWORK;
+	return r->op == MANAGE_LINK || network_find(r->network, &network);
+}
+
 /* Where a request for a device goes; false: *why says what there is not. */
 static bool find_device(const struct vm_images *vm, const struct manage_request *r,
 	unsigned *index, uint64_t *medium, const char **why)
 {
-	if (r->op == MANAGE_ATTACH || r->op == MANAGE_DETACH) {
-		*index = (unsigned)r->number[MANAGE_ARG_SLOT];
-		*why = "no disk or network device of it has this root port";
-		return changes_has_port(vm, *index);
-	}
-	if (r->op == MANAGE_LINK) {
-		*index = (unsigned)r->number[MANAGE_ARG_NET];
-		*why = "it has no such network device";
-		return *index < vm->config.nets.count;
-	}
+	if (r->op == MANAGE_ATTACH || r->op == MANAGE_DETACH)
+		return find_slot(vm, r, index, why);
+	if (r->op == MANAGE_LINK || r->op == MANAGE_NETWORK)
+		return find_net(vm, r, index, why);
 	*medium = CHANGES_NO_MEDIUM;
 	*why = "it has no such CD-ROM drive";
 	if (!changes_find_drive(vm, r->disk, index))
@@ -233,6 +278,27 @@ enum manage_status manage_change(unsigned vm, const struct manage_request *r, co
 	}
 }
 
+/* The number of the network that a request names, of which find_device knows. */
+static uint8_t network_of(const struct manage_request *r)
+{
+	uint8_t number;
+
+	network_find(r->network, &number);
+	return number;
+}
+
+/* index: of find_device. The port comes there when the VM begins (vm_follow). */
+static void set_network_off(
+	struct vm_images *vm, const struct manage_request *r, unsigned index)
+{
+	unsigned net = index;
+
+	if (!manage_given(r, MANAGE_ARG_NETWORK) ||
+		(r->op == MANAGE_ATTACH && !changes_port_net(vm, index, &net)))
+		return;
+	changes_set_network(vm, net, network_of(r));
+}
+
 const char *manage_change_off(unsigned vm, const struct manage_request *r)
 {
 	struct vm_images *images = life_images(vm);
@@ -247,8 +313,11 @@ const char *manage_change_off(unsigned vm, const struct manage_request *r)
 	if (r->op == MANAGE_ATTACH && r->number[MANAGE_ARG_FRESH] != 0 &&
 		!host_disk_open(changes_port_bay(images, index)))
 		return DEVICES_NOTHING_THERE;
+	set_network_off(images, r, index);
 	if (r->op == MANAGE_ATTACH || r->op == MANAGE_DETACH)
 		changes_set_attached(images, index, r->op == MANAGE_ATTACH);
+	else if (r->op == MANAGE_NETWORK)
+		return NULL;
 	else if (r->op == MANAGE_LINK)
 		changes_set_link(images, index, r->number[MANAGE_ARG_UP] != 0);
 	else
@@ -270,6 +339,14 @@ static const char *detach(struct vm *vm, const struct manage_request *r, unsigne
 	return why;
 }
 
+static const char *attach(struct vm *vm, const struct manage_request *r, unsigned port)
+{
+	uint8_t network = manage_given(r, MANAGE_ARG_NETWORK) ? network_of(r) : 0;
+
+	return vm_attach(vm, port, r->number[MANAGE_ARG_FRESH] != 0,
+		manage_given(r, MANAGE_ARG_NETWORK) ? &network : NULL);
+}
+
 enum manage_status manage_change_here(
 	struct vcpu *vcpu, const struct manage_request *r, const char **why)
 {
@@ -283,11 +360,13 @@ enum manage_status manage_change_here(
 		return MANAGE_IS_STATE;
 	*why = NULL;
 	if (r->op == MANAGE_ATTACH)
-		*why = vm_attach(vm, index, r->number[MANAGE_ARG_FRESH] != 0);
+		*why = attach(vm, r, index);
 	else if (r->op == MANAGE_DETACH)
 		*why = detach(vm, r, index);
 	else if (r->op == MANAGE_LINK)
 		vm_change_link(vm, index, r->number[MANAGE_ARG_UP] != 0);
+	else if (r->op == MANAGE_NETWORK)
+		vm_change_network(vm, index, network_of(r));
 	else if (!vm_change_medium(vm, index, medium, r->number[MANAGE_ARG_FORCE] != 0))
 		*why = "the guest has locked the drive, and was asked to eject (force=1: at "
 		       "once)";

@@ -66,6 +66,7 @@ struct manage_request {
 	uint64_t given; /* 1 << enum manage_arg */
 	char vm[LIMIT_NAME], like[LIMIT_NAME], with[MANAGE_WITH + 1];
 	char device[LIMIT_NAME], disk[LIMIT_NAME], image[LIMIT_NAME], port[LIMIT_NAME];
+	char network[LIMIT_NAME];
 	uint64_t number[MANAGE_ARGS]; /* 0 where not given; of BYTES: how many */
 	uint8_t data[MANAGE_DATA];
 	char word[MANAGE_WORD + 1];

@@ -4,6 +4,7 @@
 #include <stddef.h>
 
 #include "net/flow.h"
+#include "net/net_int.h"
 #include "net/offload.h"
 #include "net/seam.h"
 
@@ -18,15 +19,6 @@ static bool same(const uint8_t *a, const uint8_t *b)
 	__builtin_memcpy(&a1, a + sizeof(a0), sizeof(a1));
 	__builtin_memcpy(&b1, b + sizeof(b0), sizeof(b1));
 	return a0 == b0 && a1 == b1;
-}
-
-/* Takes the first port out of a set that has one. */
-static unsigned take_first(uint64_t *set)
-{
-	unsigned i = (unsigned)__builtin_ctzll(*set);
-
-	*set &= *set - 1;
-	return i;
 }
 
 static bool broadcast(const uint8_t *mac)
@@ -65,112 +57,6 @@ void net_received(struct net_switch *s, unsigned port, uint32_t length)
 {
 	count(&s->port[port].counters.received_frames, 1);
 	count(&s->port[port].counters.received_bytes, length);
-}
-
-/* ---- ports ---- */
-
-/* Others may send meanwhile: they find the port when all of it is there. */
-void net_port_create(struct net_switch *s, unsigned port, const struct net_setup *setup,
-	void *ring, uint32_t size)
-{
-	struct net_port *p = &s->port[port];
-	uint64_t peers = BIT64(port);
-
-	p->setup = *setup;
-	for (unsigned i = 0; i < setup->queues; i++)
-		p->queue[i] =
-			(struct net_queue){(uint8_t *)ring + (uint64_t)i * size, size, 0, 0};
-	p->queues = 1;
-	s->flows |= setup->queues > 1;
-	p->used = true;
-	for (unsigned i = 0; i < NET_PORTS; i++)
-		if (s->port[i].used && s->port[i].setup.network == setup->network)
-			peers |= BIT64(i);
-	__atomic_store_n(&p->peers, peers, __ATOMIC_RELEASE);
-	for (uint64_t left = peers & ~BIT64(port); left != 0;)
-		__atomic_fetch_or(
-			&s->port[take_first(&left)].peers, BIT64(port), __ATOMIC_RELEASE);
-}
-
-void net_port_destroy(struct net_switch *s, unsigned port)
-{
-	struct net_port *p = &s->port[port];
-
-	if (!p->used)
-		return;
-	for (unsigned i = 0; i < NET_PORTS; i++)
-		__atomic_fetch_and(&s->port[i].peers, ~BIT64(port), __ATOMIC_RELEASE);
-	net_lock(NET_TABLE);
-	__builtin_memset(p->learned, 0, sizeof(p->learned));
-	net_unlock(NET_TABLE);
-	/* Who has found it before holds the lock, or sees that it is no peer (net_begin). */
-	net_lock(port);
-	__atomic_store_n(&p->peers, 0, __ATOMIC_RELEASE);
-	__atomic_store_n(&p->open, 0, __ATOMIC_RELAXED);
-	__builtin_memset(p->flow, 0, sizeof(p->flow));
-	p->counters = (struct net_counters){.large = 0};
-	p->flood = (struct budget){0};
-	p->paid = p->frames_paid = 0;
-	p->used = false;
-	net_unlock(port);
-}
-
-/* The queues that are. */
-static uint32_t open_queues(const struct net_port *p)
-{
-	return __atomic_load_n(&p->open, __ATOMIC_RELAXED);
-}
-
-static void set_open(struct net_port *p, unsigned port, uint32_t open)
-{
-	if (open_queues(p) == open)
-		return;
-	net_lock(port);
-	__atomic_store_n(&p->open, open, __ATOMIC_RELAXED);
-	net_unlock(port);
-}
-
-void net_port_open(struct net_switch *s, unsigned port, unsigned queue)
-{
-	struct net_port *p = &s->port[port];
-
-	set_open(p, port, open_queues(p) | BIT(queue));
-}
-
-void net_port_close(struct net_switch *s, unsigned port, unsigned queue)
-{
-	struct net_port *p = &s->port[port];
-
-	set_open(p, port, open_queues(p) & ~BIT(queue));
-	net_queue_clear(&p->queue[queue]);
-}
-
-void net_port_use(struct net_switch *s, unsigned port, unsigned queues)
-{
-	struct net_port *p = &s->port[port];
-
-	net_lock(port);
-	p->queues = (uint8_t)queues;
-	net_unlock(port);
-	for (unsigned i = queues; i < p->setup.queues; i++)
-		net_queue_clear(&p->queue[i]);
-}
-
-void net_port_filter(struct net_switch *s, unsigned port, const struct net_filter *f)
-{
-	net_lock(port);
-	s->port[port].filter = *f;
-	net_unlock(port);
-}
-
-void net_port_link(struct net_switch *s, unsigned port, bool up)
-{
-	__atomic_store_n(&s->port[port].down, !up, __ATOMIC_RELAXED);
-}
-
-static bool is_down(const struct net_port *p)
-{
-	return __atomic_load_n(&p->down, __ATOMIC_RELAXED);
 }
 
 /* ---- what a receiver wants ---- */
@@ -254,8 +140,8 @@ static void learn(struct net_switch *s, unsigned port, const struct net_frame *f
 
 	if (same(source(f), p->setup.mac))
 		return;
-	for (uint64_t others = p->peers & ~BIT64(port); others != 0;) {
-		struct net_port *q = &s->port[take_first(&others)];
+	for (uint64_t others = net_peers(p) & ~BIT64(port); others != 0;) {
+		struct net_port *q = &s->port[net_take_first(&others)];
 		struct net_learned *l = find(s, q, source(f), vlan_of(f));
 
 		if (l != NULL) /* it has moved */
@@ -267,8 +153,8 @@ static void learn(struct net_switch *s, unsigned port, const struct net_frame *f
 /* Whose the address is, by configuration; NET_PORTS: nobody's. */
 static unsigned owner(const struct net_switch *s, unsigned port, const uint8_t *mac)
 {
-	for (uint64_t peers = s->port[port].peers; peers != 0;) {
-		unsigned i = take_first(&peers);
+	for (uint64_t peers = net_peers(&s->port[port]); peers != 0;) {
+		unsigned i = net_take_first(&peers);
 
 		if (same(mac, s->port[i].setup.mac))
 			return i;
@@ -387,7 +273,7 @@ static enum net_drop judge(
 {
 	const struct net_port *p = &s->port[port];
 
-	if (is_down(p))
+	if (net_is_down(p))
 		return NET_DROP_LINK;
 	if (f->size < ETH_HEADER)
 		return NET_DROP_BAD;
@@ -405,7 +291,9 @@ bool net_admit(struct net_switch *s, unsigned port, struct net_frame *f, uint32_
 
 	f->from = (uint8_t)port;
 	if (why == NET_DROPS) {
-		f->flow = s->flows ? net_flow(f->head, f->size) : 0;
+		f->flow = __atomic_load_n(&s->flows, __ATOMIC_RELAXED)
+				  ? net_flow(f->head, f->size)
+				  : 0;
 		return true;
 	}
 	net_dropped(s, port, why);
@@ -421,8 +309,8 @@ static bool member(const struct net_port *p, uint16_t vlan)
 
 static unsigned learned_at(struct net_switch *s, unsigned port, const struct net_frame *f)
 {
-	for (uint64_t peers = s->port[port].peers; peers != 0;) {
-		unsigned i = take_first(&peers);
+	for (uint64_t peers = net_peers(&s->port[port]); peers != 0;) {
+		unsigned i = net_take_first(&peers);
 
 		if (find(s, &s->port[i], destination(f), vlan_of(f)) != NULL)
 			return i;
@@ -451,9 +339,9 @@ static uint64_t receivers(const struct net_switch *s, uint64_t set, uint16_t vla
 	uint64_t all = 0;
 
 	while (set != 0) {
-		unsigned i = take_first(&set);
+		unsigned i = net_take_first(&set);
 
-		if (open_queues(&s->port[i]) != 0 && !is_down(&s->port[i]) &&
+		if (net_open_queues(&s->port[i]) != 0 && !net_is_down(&s->port[i]) &&
 			member(&s->port[i], vlan))
 			all |= BIT64(i);
 	}
@@ -482,7 +370,7 @@ static void remember(struct net_port *p, unsigned queue, uint32_t flow)
 /* With the lock of the port. NET_QUEUES: none takes frames. */
 static unsigned queue_for(struct net_port *p, uint32_t flow)
 {
-	uint32_t open = open_queues(p) & (BIT(p->queues) - 1);
+	uint32_t open = net_open_queues(p) & (BIT(p->queues) - 1);
 	unsigned queue = __atomic_load_n(remembered(p, flow), __ATOMIC_RELAXED) - 1u;
 
 	if (queue >= p->queues)
@@ -497,7 +385,7 @@ uint64_t net_route(
 {
 	struct net_port *p = &s->port[port];
 	unsigned to = look_up(s, port, f);
-	uint64_t set = to == NET_PORTS ? p->peers : BIT64(to);
+	uint64_t set = to == NET_PORTS ? net_peers(p) : BIT64(to);
 
 	if (to == NET_PORTS &&
 		!budget_spend(&p->flood, net_now(), s->second / NET_FLOODED, NET_FLOOD_BURST)) {
@@ -542,8 +430,8 @@ uint8_t *net_begin(struct net_switch *s, unsigned port, const struct net_frame *
 
 	net_lock(port);
 	p->filling = (uint8_t)queue_for(p, f->flow);
-	/* Meanwhile another device may have come to the port, on another network. */
-	if (p->peers >> f->from & 1 && p->filling < NET_QUEUES && wants(p, f))
+	/* Meanwhile one of the two ports may have come to another network. */
+	if (net_peers(p) >> f->from & 1 && p->filling < NET_QUEUES && wants(p, f))
 		room = room_for(s, port, &f->meta);
 	if (room == NULL)
 		net_unlock(port);

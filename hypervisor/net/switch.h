@@ -21,7 +21,8 @@
 #include "spec/net.h"
 
 #define NET_PORTS       (LIMIT_VMS * LIMIT_NETS + LIMIT_ALL_VFS)
-#define NET_TABLE       NET_PORTS /* the lock of what was learned */
+#define NET_TABLE       NET_PORTS /* the lock of networks and of what was learned */
+#define NET_NOWHERE     0xffu     /* the network of a port that is about to come to one */
 #define NET_FRAME_MAX   65568u    /* bytes: the largest IP packet, its headers and a tag */
 #define NET_HEAD        256u      /* of a frame: what is looked at */
 #define NET_BUCKETS     32u       /* a power of two */
@@ -60,7 +61,7 @@ struct net_counters {
 /* What a port shall be. */
 struct net_setup {
 	uint8_t mac[ETH_MAC_SIZE];
-	uint8_t network; /* a number */
+	uint8_t network; /* a number below NET_NOWHERE; with the lock of the table */
 	bool trunk, spoof;
 	uint16_t vlan; /* of an access port; 0: none */
 	uint16_t mtu;
@@ -107,7 +108,7 @@ struct net_port {
 
 struct net_switch {
 	uint64_t second; /* in the unit of net_now */
-	bool flows;      /* some port has several queues */
+	bool flows;      /* some port has several queues; atomic */
 	struct net_port port[NET_PORTS];
 };
 
@@ -129,7 +130,17 @@ void net_port_create(struct net_switch *s, unsigned port, const struct net_setup
 /* Its VM has gone. The ring may have another port later; frames that wait in it are lost. */
 void net_port_destroy(struct net_switch *s, unsigned port);
 
+/* The network that it is on, by number. */
+uint8_t net_port_network(const struct net_switch *s, unsigned port);
+
 /* ---- for the port's own device, one call at a time ---- */
+
+/*
+ * It is on another network, as if it had been created there, but for its filter, limits and
+ * counters: frames that wait in its queues are gone, so are the addresses that it has learned.
+ * What its device is sending shall not go on: a port that was routed to may be there, too.
+ */
+void net_port_move(struct net_switch *s, unsigned port, uint8_t network);
 
 /* From now on the queue takes frames; or it does not, and those that wait there are gone. */
 void net_port_open(struct net_switch *s, unsigned port, unsigned queue);

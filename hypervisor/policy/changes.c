@@ -163,6 +163,30 @@ void changes_set_link(struct vm_images *vm, unsigned net, bool up)
 		__atomic_fetch_or(&vm->changes.links_down, 1u << net, __ATOMIC_SEQ_CST);
 }
 
+/* ---- networks ---- */
+
+bool changes_network(const struct vm_images *vm, unsigned net, uint8_t *number)
+{
+	uint32_t word = __atomic_load_n(&vm->changes.network[net], __ATOMIC_SEQ_CST);
+
+	*number = (uint8_t)(word - 1);
+	return word != 0;
+}
+
+void changes_set_network(struct vm_images *vm, unsigned net, uint8_t number)
+{
+	__atomic_store_n(&vm->changes.network[net], number + 1u, __ATOMIC_SEQ_CST);
+}
+
+bool changes_port_net(const struct vm_images *vm, unsigned port, unsigned *net)
+{
+	const struct net_list *l = &vm->config.nets;
+	const struct net_config *c = net_list_at_port(l, port);
+
+	*net = c != NULL ? (unsigned)(c - l->at) : 0;
+	return c != NULL;
+}
+
 /* ---- what is behind root ports ---- */
 
 static const struct disk_config *disk_at(const struct vm_images *vm, unsigned port)

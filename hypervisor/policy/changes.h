@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What may be changed of a VM while the run goes: media, the order of boot devices, links. It
- * is kept beside the VM's images, so that each start finds it; the devices of a VM that runs
- * are not here. Any CPU may call these.
+ * What may be changed of a VM while the run goes: media, the order of boot devices, links,
+ * networks. It is kept beside the VM's images, so that each start finds it; the devices of a VM
+ * that runs are not here. Any CPU may call these.
  */
 #ifndef NESTOR_POLICY_CHANGES_H
 #define NESTOR_POLICY_CHANGES_H
@@ -53,6 +53,14 @@ enum vm_boot changes_find_boot(const char *word);
 
 bool changes_link(const struct vm_images *vm, unsigned net);
 void changes_set_link(struct vm_images *vm, unsigned net, bool up);
+
+/* ---- networks of network devices, which the caller has numbered ---- */
+
+/* The one that it has been put on. False: that of its settings. */
+bool changes_network(const struct vm_images *vm, unsigned net, uint8_t *number);
+void changes_set_network(struct vm_images *vm, unsigned net, uint8_t number);
+/* The network device behind a root port. False: something else is there, or nothing. */
+bool changes_port_net(const struct vm_images *vm, unsigned port, unsigned *net);
 
 /* ---- what is behind root ports ---- */
 

@@ -54,6 +54,8 @@ const struct setting option_settings[] = {
 		.help = "the first drive of the second IDE channel is where the host tool puts what CD-ROM drives are given while the run goes"},
 	{ROW("keep", SETTING_SWITCH, keep),
 		.help = "VMs that ended can be begun again; the run ends when it is asked to"},
+	{ROW("networks", SETTING_NAMES, networks),
+		.help = "networks that VMs may be put on while the run goes, beside those that a VM is on from its start"},
 	{ROW("places", SETTING_NUMBER, places), .max = LIMIT_VMS,
 		.help = "VMs that there may be at a time, with those that are defined later; 0: as many as modules describe"},
 	{ROW("screens", SETTING_SWITCH, screens),

@@ -11,6 +11,7 @@
 #include "lib/l0_machine.h"
 #include "lib/l0_selftest.h"
 #include "lib/log_level.h"
+#include "policy/name_list.h"
 #include "policy/setting.h"
 
 struct options {
@@ -21,9 +22,10 @@ struct options {
 	bool explain;     /* control records of refused VM entries and VMX instructions */
 	uint32_t tsc_khz; /* 0: find out */
 	uint32_t maxcpus;
-	bool requests;    /* the host tool asks by the first serial port (cpu/request.h) */
-	bool media;       /* the host tool lends media by a disk (cpu/media.h) */
-	bool keep;        /* VMs that ended can be begun again; the run ends when asked */
+	bool requests; /* the host tool asks by the first serial port (cpu/request.h) */
+	bool media;    /* the host tool lends media by a disk (cpu/media.h) */
+	bool keep;     /* VMs that ended can be begun again; the run ends when asked */
+	struct network_list networks; /* that there are, whether VMs are on them or not */
 	uint32_t places;  /* VMs that there may be at a time; 0: those of the modules */
 	bool screens;     /* the pictures of displays, when a VM ends (vm/screen.h) */
 	bool trace;       /* VMs are traced from their start (vm/trace.h) */

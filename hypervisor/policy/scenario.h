@@ -53,6 +53,7 @@ struct vm_changes {
 	uint64_t medium[LIMIT_CDROMS]; /* changes_medium() */
 	uint32_t links_down;           /* network devices, bits */
 	uint32_t moved; /* root ports, bits: unlike at first its device is there, or is not */
+	uint32_t network[LIMIT_NETS]; /* changes_network() plus 1; 0: as its settings say */
 	uint32_t asked; /* likewise: the guest shall give it, and has not yet; atomic */
 };
 
@@ -81,7 +82,8 @@ struct scenario {
 	struct vm_images vms[SCENARIO_MAX_VMS];
 	unsigned vm_count;
 	struct image_store store;
-	struct refusal refusal; /* why the last line was refused, if one was */
+	struct network_list networks; /* that there are, whoever is on them */
+	struct refusal refusal;       /* why the last line was refused, if one was */
 };
 
 /*

@@ -6,7 +6,7 @@
 #include "lib/fmt.h"
 #include "lib/limits.h"
 #include "policy/net_config.h"
-#include "policy/port_list.h"
+#include "policy/name_list.h"
 #include "spec/net.h"
 #include "spec/pci.h"
 #include "spec/vmx_features.h"
@@ -62,7 +62,7 @@ void settings_init(const struct setting *table, void *object)
 {
 	for (const struct setting *s = table; s->kind != SETTING_END; s++) {
 		if (s->kind == SETTING_NAME || s->kind == SETTING_NETS ||
-			s->kind == SETTING_PORTS)
+			s->kind == SETTING_NAMES)
 			__builtin_memset((char *)object + s->offset, 0, s->size);
 		else if (s->kind != SETTING_LINE && s->kind != SETTING_FILE)
 			set(s, object, initial_value(s));
@@ -74,9 +74,25 @@ static const struct net_list *nets_of(const struct setting *s, const void *objec
 	return (const void *)((const char *)object + s->offset);
 }
 
-static const struct port_list *ports_of(const struct setting *s, const void *object)
+_Static_assert(LIMIT_PORTS <= LIMIT_NETWORKS &&
+		       offsetof(struct port_list, name) == sizeof(uint32_t) &&
+		       offsetof(struct network_list, name) == sizeof(uint32_t),
+	"lists of names");
+
+/* Of a structure as those of name_list.h: the count, and the names behind it. */
+#define NAMES_AT sizeof(uint32_t)
+
+static uint32_t names_most(const struct setting *s)
 {
-	return (const void *)((const char *)object + s->offset);
+	return (uint32_t)((s->size - NAMES_AT) / LIMIT_NAME);
+}
+
+static uint32_t names_count(const struct setting *s, const void *object)
+{
+	uint32_t count;
+
+	__builtin_memcpy(&count, (const char *)object + s->offset, sizeof(count));
+	return count;
 }
 
 bool setting_is_default(const struct setting *s, const void *object)
@@ -85,8 +101,8 @@ bool setting_is_default(const struct setting *s, const void *object)
 		return ((const char *)object)[s->offset] == '\0';
 	if (s->kind == SETTING_NETS)
 		return nets_of(s, object)->count == 0;
-	if (s->kind == SETTING_PORTS)
-		return ports_of(s, object)->count == 0;
+	if (s->kind == SETTING_NAMES)
+		return names_count(s, object) == 0;
 	return get(s, object) == initial_value(s);
 }
 
@@ -239,9 +255,8 @@ void setting_describe(const struct setting *s, char *buf, size_t size)
 		fmt(buf, size, "NETWORK[,KEY=VALUE...], at most %d with '+' between them",
 			LIMIT_NETS);
 		break;
-	case SETTING_PORTS:
-		fmt(buf, size, "at most %d different names of ports, as in agent,log",
-			LIMIT_PORTS);
+	case SETTING_NAMES:
+		fmt(buf, size, "at most %u different names, as in agent,log", names_most(s));
 		break;
 	case SETTING_FUNCTIONS:
 		fmt(buf, size,
@@ -306,13 +321,14 @@ static bool parse_parts(const struct setting *s, struct text value, void *object
 {
 	union {
 		struct net_list nets;
-		struct port_list ports;
+		struct network_list names; /* the longest of them */
 	} l;
 	char why[SETTING_TEXT_SIZE];
 	size_t n;
 
 	if (s->kind == SETTING_NETS ? net_list_parse(value, &l.nets, why)
-				    : port_list_parse(value, &l.ports, why)) {
+				    : name_list_parse(value, l.names.name[0], names_most(s),
+					      &l.names.count, why)) {
 		__builtin_memcpy((char *)object + s->offset, &l, s->size);
 		return true;
 	}
@@ -326,7 +342,7 @@ bool setting_parse(const struct setting *s, struct text value, void *object, cha
 {
 	uint64_t v;
 
-	if (s->kind == SETTING_NETS || s->kind == SETTING_PORTS)
+	if (s->kind == SETTING_NETS || s->kind == SETTING_NAMES)
 		return parse_parts(s, value, object, must);
 	if (s->kind == SETTING_NAME && parse_name(s, value, object))
 		return true;
@@ -401,8 +417,9 @@ size_t setting_format(const struct setting *s, const void *object, char *buf, si
 		return setting_put_mac(get(s, object), buf, size);
 	case SETTING_NETS:
 		return net_list_format(nets_of(s, object), buf, size);
-	case SETTING_PORTS:
-		return port_list_format(ports_of(s, object), buf, size);
+	case SETTING_NAMES:
+		return name_list_format((const char *)object + s->offset + NAMES_AT,
+			names_count(s, object), buf, size);
 	case SETTING_FUNCTIONS:
 		return setting_put_functions(get(s, object), buf, size);
 	case SETTING_ORDER:

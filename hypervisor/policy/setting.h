@@ -26,7 +26,7 @@ enum setting_kind {
 	SETTING_CPU_LIST, /* mask of CPU numbers, as in 0,2-3 */
 	SETTING_MAC,      /* 48 bits, as in 52:54:00:12:34:56 */
 	SETTING_NETS,     /* struct net_list, as in lan,vlan=5+wan */
-	SETTING_PORTS,    /* struct port_list, as in org.example.agent,log */
+	SETTING_NAMES,    /* a structure of name_list.h, as in org.example.agent,log */
 	SETTING_FEATURES, /* mask of 1 << enum caps_feature, as in haswell,-vpid */
 	SETTING_FUNCTIONS, /* PCI functions of the machine, 16 bits each, the first lowest; 0:
 			    * none, all ones: all of them; as in pci:00:03.0 */

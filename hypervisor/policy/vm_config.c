@@ -105,7 +105,7 @@ const struct setting vm_settings[] = {
 	{ROW("root_ports", "root-ports", SETTING_NUMBER, root_ports), .max = LIMIT_ROOT_PORTS,
 		.help = "its PCI Express root ports, a slot each, where disks and network "
 			"devices may be"},
-	{ROW("ports", "ports", SETTING_PORTS, ports),
+	{ROW("ports", "ports", SETTING_NAMES, ports),
 		.help = "named byte streams of a virtio console: /dev/virtio-ports/NAME"},
 	{ROW("firmware_log", "firmware-log", SETTING_SWITCH, firmware_log),
 		.help = "log what its firmware reports on the debug port 0x402, with level info"},

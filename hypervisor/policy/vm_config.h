@@ -10,7 +10,7 @@
 
 #include "lib/limits.h"
 #include "policy/net_config.h"
-#include "policy/port_list.h"
+#include "policy/name_list.h"
 #include "policy/setting.h"
 
 #define VM_NAME_SIZE LIMIT_NAME

@@ -3,11 +3,14 @@
 
 #include <stddef.h>
 
+#include "dev/dev.h"
+#include "dev/platform.h"
 #include "spec/virtio_net.h"
 
 #define CLASS     0x020000u /* Ethernet controller */
 #define RING_SIZE 256u
 #define HDR       ((uint32_t)sizeof(struct virtio_net_hdr))
+#define BLINK     1000u /* milliseconds that a link is shown as down */
 
 #define FEATURES                                                                            \
 	(VIRTIO_NET_F_CSUM | VIRTIO_NET_F_GUEST_CSUM | VIRTIO_NET_F_CTRL_GUEST_OFFLOADS |   \
@@ -436,10 +439,37 @@ static void queue_reset(struct virtio *v, unsigned queue)
 		close_pair(n, PAIR(queue));
 }
 
+static void put16(uint8_t *at, uint16_t v)
+{
+	at[0] = (uint8_t)v;
+	at[1] = (uint8_t)(v >> 8);
+}
+
+void virtio_net_show_link(struct virtio_net *n, bool up)
+{
+	put16(n->v.config + VIRTIO_NET_CONFIG_STATUS, up ? VIRTIO_NET_LINK_UP : 0);
+}
+
+/* The driver sees the link as it is again. */
+static enum vpci_work work(struct virtio *v)
+{
+	struct virtio_net *n = net_of(v);
+
+	if (n->s.blinks) {
+		n->s.blinks = false;
+		virtio_net_show_link(n, true);
+		virtio_config_changed(v);
+	}
+	return VPCI_WORK_DONE;
+}
+
 static void reset(struct virtio *v)
 {
 	struct virtio_net *n = net_of(v);
 
+	if (n->s.blinks)
+		virtio_net_show_link(n, true);
+	n->s.blinks = false;
 	n->sending = false;
 	for (unsigned i = 0; i < port_of(n)->setup.queues; i++)
 		close_pair(n, i);
@@ -450,13 +480,8 @@ static const struct virtio_ops ops = {
 	.handle = handle,
 	.reset = reset,
 	.queue_reset = queue_reset,
+	.work = work,
 };
-
-static void put16(uint8_t *at, uint16_t v)
-{
-	at[0] = (uint8_t)v;
-	at[1] = (uint8_t)(v >> 8);
-}
 
 /* What it is. */
 static const struct virtio_kind *begin(
@@ -507,7 +532,7 @@ bool virtio_net_create_vf(struct virtio_net *n, const struct virtio_net *physica
 
 bool virtio_net_link(const struct virtio_net *n)
 {
-	return n->v.config[VIRTIO_NET_CONFIG_STATUS] & VIRTIO_NET_LINK_UP;
+	return n->s.blinks || n->v.config[VIRTIO_NET_CONFIG_STATUS] & VIRTIO_NET_LINK_UP;
 }
 
 void virtio_net_set_link(struct virtio_net *n, bool up)
@@ -515,6 +540,26 @@ void virtio_net_set_link(struct virtio_net *n, bool up)
 	net_port_link(n->net, n->port, up);
 	if (virtio_net_link(n) == up)
 		return;
-	put16(n->v.config + VIRTIO_NET_CONFIG_STATUS, up ? VIRTIO_NET_LINK_UP : 0);
+	n->s.blinks = false;
+	virtio_net_show_link(n, up);
+	virtio_config_changed(&n->v);
+}
+
+static void blink(struct virtio_net *n)
+{
+	struct platform *p = n->v.platform;
+
+	n->s.blinks = true;
+	virtio_net_show_link(n, false);
+	virtio_ask_at(&n->v, dev_now(p) + (uint64_t)p->config.tsc_khz * BLINK);
+}
+
+void virtio_net_moved(struct virtio_net *n)
+{
+	n->targets = 0;
+	__builtin_memset(n->segment, 0, sizeof(n->segment));
+	if (!virtio_net_link(n) || !virtio_live(&n->v))
+		return;
+	blink(n);
 	virtio_config_changed(&n->v);
 }

@@ -22,7 +22,8 @@ struct virtio_net_state {
 	uint64_t offloads; /* features that the driver wants now */
 	struct net_filter filter;
 	uint16_t pairs; /* of queues that the driver uses */
-	uint16_t reserved;
+	uint8_t blinks; /* its link is shown as down for a moment */
+	uint8_t reserved;
 };
 
 struct virtio_net {
@@ -61,12 +62,21 @@ bool virtio_net_create_vf(struct virtio_net *n, const struct virtio_net *physica
 void virtio_net_set_link(struct virtio_net *n, bool up);
 bool virtio_net_link(const struct virtio_net *n);
 
+/*
+ * Its port has come to another network: nothing of the one before goes on, and the link is
+ * shown as down for a moment, so that the driver's system asks anew who and where it is.
+ */
+void virtio_net_moved(struct virtio_net *n);
+
 /* Frames may have come: they are looked at. */
 void virtio_net_arrived(struct virtio_net *n);
 
 /* Beside those of struct virtio, after which they are called. */
 void virtio_net_get_state(const struct virtio_net *n, struct virtio_net_state *s);
 bool virtio_net_set_state(struct virtio_net *n, const struct virtio_net_state *s);
+
+/* What the driver reads of its link. */
+void virtio_net_show_link(struct virtio_net *n, bool up);
 
 /* ---- net_ctrl.c ---- */
 

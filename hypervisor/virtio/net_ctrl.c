@@ -227,7 +227,8 @@ static bool filter_valid(const struct net_filter *f)
 bool virtio_net_set_state(struct virtio_net *n, const struct virtio_net_state *s)
 {
 	if (!filter_valid(&s->filter) || s->offloads & ~(uint64_t)OFFLOADS ||
-		s->reserved != 0 || s->pairs == 0 || s->pairs > virtio_net_pairs(n))
+		s->reserved != 0 || s->blinks > 1 || s->pairs == 0 ||
+		s->pairs > virtio_net_pairs(n))
 		return false;
 	n->s = *s;
 	n->sending = false;
@@ -235,5 +236,10 @@ bool virtio_net_set_state(struct virtio_net *n, const struct virtio_net_state *s
 	virtio_net_use_filter(n);
 	net_port_use(n->net, n->port, s->pairs);
 	net_port_link(n->net, n->port, virtio_net_link(n));
+	if (s->blinks) { /* enough of it: the driver hears soon that it is up */
+		n->s.blinks = virtio_live(&n->v);
+		virtio_net_show_link(n, !n->s.blinks);
+		virtio_ask(&n->v);
+	}
 	return true;
 }

@@ -88,13 +88,36 @@ void vm_change_link(struct vm *vm, unsigned net, bool up)
 	put_link(vm, net);
 }
 
-const char *vm_attach(struct vm *vm, unsigned port, bool fresh)
+static void put_network(struct vm *vm, unsigned net)
 {
+	bool other;
+
+	dev_lock(vm->platform);
+	other = devices_put_network(vm, net);
+	dev_unlock(vm->platform);
+	if (other)
+		vcpu_touched_devices(vm->vcpus[0]);
+}
+
+void vm_change_network(struct vm *vm, unsigned net, uint8_t number)
+{
+	changes_set_network(life_images(vm->id), net, number);
+	put_network(vm, net);
+}
+
+const char *vm_attach(struct vm *vm, unsigned port, bool fresh, const uint8_t *network)
+{
+	struct vm_images *images = life_images(vm->id);
 	const char *why = NULL;
 	enum devices_slot is;
+	unsigned net;
 
 	dev_lock(vm->platform);
 	is = devices_slot(vm, port);
+	if (is == SLOT_OUT && network != NULL && changes_port_net(images, port, &net)) {
+		changes_set_network(images, net, *network);
+		devices_put_network(vm, net);
+	}
 	if (is == SLOT_OUT)
 		why = devices_attach(vm, port, fresh);
 	dev_unlock(vm->platform);
@@ -105,7 +128,7 @@ const char *vm_attach(struct vm *vm, unsigned port, bool fresh)
 		       "force=1: at once)";
 	if (why != NULL)
 		return why;
-	changes_set_attached(life_images(vm->id), port, true);
+	changes_set_attached(images, port, true);
 	vcpu_touched_devices(vm->vcpus[0]);
 	return NULL;
 }
@@ -135,7 +158,7 @@ static void follow_port(struct vm *vm, unsigned port)
 	is = devices_slot(vm, port);
 	dev_unlock(vm->platform);
 	if (wanted && is == SLOT_OUT)
-		vm_attach(vm, port, false);
+		vm_attach(vm, port, false, NULL);
 	else if (!wanted && is == SLOT_IN)
 		vm_detach(vm, port, true, &gone);
 }
@@ -153,7 +176,9 @@ void vm_follow(struct vm *vm)
 	for (unsigned port = 1; port <= c->root_ports; port++)
 		if (changes_has_port(images, port))
 			follow_port(vm, port);
-	for (unsigned i = 0; i < c->nets.count; i++)
+	for (unsigned i = 0; i < c->nets.count; i++) {
+		put_network(vm, i);
 		put_link(vm, i);
+	}
 	follow_cpus(vm->id, c);
 }

@@ -28,15 +28,17 @@ bool change_pins(unsigned id, struct vm_images *vm, uint64_t cpus);
  */
 bool vm_change_medium(struct vm *vm, unsigned drive, uint64_t medium, bool force);
 void vm_change_link(struct vm *vm, unsigned net, bool up);
+/* With its virtual functions; the guest sees the link go down and up. */
+void vm_change_network(struct vm *vm, unsigned net, uint8_t number);
 
 /*
  * What is behind a root port, for which the configuration has something, comes into its slot;
  * goes: the guest is asked, and gives it when it turns the slot off, which a record says, or it
  * goes at once (force, or the slot is off already). It holds for later starts, too; a guest
  * that was asked does not find it at its next start. fresh: a bay has what the host put there
- * since. NULL, or why not.
+ * since. network: not NULL, a network device is on that one from now on. NULL, or why not.
  */
-const char *vm_attach(struct vm *vm, unsigned port, bool fresh);
+const char *vm_attach(struct vm *vm, unsigned port, bool fresh, const uint8_t *network);
 const char *vm_detach(struct vm *vm, unsigned port, bool force, bool *gone);
 
 /* What was changed after the VM was created and before it ran becomes so. */

@@ -231,6 +231,18 @@ void devices_put_link(struct vm *vm, unsigned net)
 	vfs_set_link(vm, net, up);
 }
 
+bool devices_put_network(struct vm *vm, unsigned net)
+{
+	uint8_t number = network_wanted(life_images(vm->id), net);
+
+	if (!network_move(vm->id, &vm->config.nets, net, number))
+		return false;
+	if (devices_has_net(vm, net))
+		virtio_net_moved(&vm->devices->net[net]);
+	vfs_moved(vm, net);
+	return true;
+}
+
 static bool add_disk(struct vm *vm, unsigned i)
 {
 	struct vm_devices *d = vm->devices;

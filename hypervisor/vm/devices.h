@@ -113,6 +113,11 @@ void devices_slot_off(struct vm *vm, unsigned port);
 bool devices_has_net(const struct vm *vm, unsigned net);
 /* Of a network device that is there: its link is as the VM's changes say. */
 void devices_put_link(struct vm *vm, unsigned net);
+/*
+ * A network device, there or not, comes to the network that the VM's changes say. False: it is
+ * there.
+ */
+bool devices_put_network(struct vm *vm, unsigned net);
 
 void devices_get_state(struct vm *vm, struct devices_state *s);
 /* After platform_set_state. False: a device cannot be in this state. */

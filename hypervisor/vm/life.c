@@ -555,7 +555,7 @@ static const char *found(unsigned id)
 	struct vm_images *images = &wanted->vms[id];
 
 	if (!network_define(wanted, id))
-		return "its network devices need more queues than a place has, or more virtual functions than are left";
+		return "its network devices need more queues than a place has, more virtual functions than are left, or networks of new names when there are too many";
 	if (!vm_memory_take(images, id, true, &l->memory))
 		return refuse_memory(&images->config);
 	input_forget(id);

@@ -10,12 +10,16 @@
 #include "mm/page.h"
 #include "mm/paging.h"
 #include "net/seam.h"
+#include "policy/changes.h"
 #include "policy/memory.h"
 #include "vm/life.h"
 #include "vm/sched.h"
 #include "vm/vcpu.h"
 
 #define FIRST_VF_PORT (LIMIT_VMS * LIMIT_NETS)
+#define NETWORKS      (LIMIT_NETWORKS + LIMIT_VMS * LIMIT_NETS)
+
+_Static_assert(NETWORKS <= NET_NOWHERE, "numbers of networks");
 
 /* In the image, so that each VM's address space has it; queues are mapped there. */
 static struct net_switch all;
@@ -23,6 +27,8 @@ static struct spinlock locks[NET_PORTS + 1];
 static uint8_t vcpus[LIMIT_VMS];
 static uint8_t vf_port[LIMIT_VMS][LIMIT_VM_VFS]; /* 0: it has no port */
 static uint8_t vf_vm[LIMIT_ALL_VFS];             /* whose the ports behind those are */
+static char names[NETWORKS][LIMIT_NAME];
+static unsigned name_count; /* atomic; it only grows */
 static struct hpa queues;
 static uint64_t queues_size;
 static unsigned first_queue[SCENARIO_MAX_VMS + 1]; /* of the VM in a place */
@@ -74,31 +80,68 @@ const struct net_counters *network_counters(unsigned port)
 	return &all.port[port].counters;
 }
 
-static bool has_number(uint8_t number)
+/* ---- networks: a number is a name's for good, whoever is on it ---- */
+
+unsigned network_count(void)
 {
-	for (unsigned i = 0; i < NET_PORTS; i++)
-		if (all.port[i].used && all.port[i].setup.network == number)
-			return true;
-	return false;
+	return __atomic_load_n(&name_count, __ATOMIC_ACQUIRE);
 }
 
-/* Of the network that another device is on already, or one that no network has. */
-static uint8_t number_of(const struct scenario *s, const char *name)
+const char *network_name(unsigned number)
 {
-	uint8_t number = 0;
+	return names[number];
+}
 
-	for (unsigned vm = 0; vm < s->vm_count; vm++)
-		for (unsigned i = 0; i < s->vms[vm].config.nets.count; i++) {
-			const struct net_port *p = &all.port[network_port(vm, i)];
+bool network_find(const char *name, uint8_t *number)
+{
+	unsigned count = network_count();
+	unsigned i = name_list_find(names[0], count, text_of(name, LIMIT_NAME));
 
-			if (p->used && text_is(text_of(name, LIMIT_NAME),
-					       s->vms[vm].config.nets.at[i].network))
-				return p->setup.network;
-		}
-	while (has_number(number))
-		number++;
+	*number = (uint8_t)i;
+	return i < count;
+}
+
+unsigned network_ports(unsigned number)
+{
+	unsigned count = 0;
+
+	for (unsigned i = 0; i < NET_PORTS; i++)
+		count += net_port_network(&all, i) == number;
+	return count;
+}
+
+/* Also of one that nobody has named before. False: there are too many. */
+static bool take_number(const char *name, uint8_t *number)
+{
+	if (network_find(name, number))
+		return true;
+	if (name_count == NETWORKS)
+		return false;
+	memcpy(names[name_count], name, LIMIT_NAME);
+	__atomic_store_n(&name_count, name_count + 1, __ATOMIC_RELEASE);
+	return true;
+}
+
+uint8_t network_wanted(const struct vm_images *vm, unsigned net)
+{
+	uint8_t number;
+
+	if (!changes_network(vm, net, &number))
+		network_find(vm->config.nets.at[net].network, &number);
 	return number;
 }
+
+bool network_move(unsigned vm, const struct net_list *l, unsigned net, uint8_t number)
+{
+	if (net_port_network(&all, network_port(vm, net)) == number)
+		return false;
+	net_port_move(&all, network_port(vm, net), number);
+	for (unsigned i = net_list_vfs(l, net); i < net_list_vfs(l, net + 1); i++)
+		net_port_move(&all, vf_port[vm][i], number);
+	return true;
+}
+
+/* ---- ports ---- */
 
 /* With `count` pairs of queues and this address; the rest is as the device's settings say. */
 static void create_port(const struct net_config *n, uint8_t network, unsigned port,
@@ -146,9 +189,9 @@ static bool create_ports(const struct scenario *s, unsigned vm, unsigned i, unsi
 	const struct net_config *n = &c->nets.at[i];
 	unsigned count = net_config_queues(n, c->cpus), first = net_list_vfs(&c->nets, i);
 	uint64_t mac = net_config_mac(&c->nets, i, c->name);
-	uint8_t network = number_of(s, n->network);
+	uint8_t network;
 
-	if (count + n->vfs > first_queue[vm + 1] - *next)
+	if (count + n->vfs > first_queue[vm + 1] - *next || !take_number(n->network, &network))
 		return false;
 	create_port(n, network, network_port(vm, i), count, mac, ring_of(*next));
 	*next += count;
@@ -211,8 +254,13 @@ bool network_create(const struct scenario *s)
 	if (!take_queues(s))
 		return false;
 	all.second = (uint64_t)tsc_khz * 1000;
+	for (unsigned i = 0; i < NET_PORTS; i++)
+		all.port[i].setup.network = NET_NOWHERE;
 	for (unsigned i = 0; i <= NET_PORTS; i++)
 		locks[i].rank = LOCK_NET;
+	for (unsigned i = 0; i < s->networks.count; i++)
+		memcpy(names[i], s->networks.name[i], LIMIT_NAME);
+	name_count = s->networks.count;
 	for (unsigned vm = 0; vm < s->vm_count; vm++)
 		if (!network_define(s, vm))
 			return false;

@@ -15,9 +15,22 @@
 /* Before the first VM is created; boot address space. False: no memory; the log says so. */
 bool network_create(const struct scenario *s);
 /* The ports of a VM that has come to a place, as its settings say. False: it needs more queues
- * than a place has, or the switch has no ports for its virtual functions; some ports may be
- * there. */
+ * than a place has, the switch has no ports for its virtual functions, or there are too many
+ * networks; some ports may be there. */
 bool network_define(const struct scenario *s, unsigned vm);
+/* Networks, by number: those that the run began with, and those of VMs that came later. */
+unsigned network_count(void);
+const char *network_name(unsigned number);
+bool network_find(const char *name, uint8_t *number);
+/* How many ports are on it. */
+unsigned network_ports(unsigned number);
+/* The one that a network device of a VM shall be on. */
+uint8_t network_wanted(const struct vm_images *vm, unsigned net);
+/*
+ * Puts the ports of a device and of its virtual functions on it (net_port_move), for whoever
+ * has the VM's devices. False: they are there.
+ */
+bool network_move(unsigned vm, const struct net_list *l, unsigned net, uint8_t number);
 /* It has gone, and no CPU runs it. */
 void network_forget(unsigned vm);
 /* The queues become visible in the address space of a VM, if it has network devices. */

@@ -17,7 +17,7 @@
 #include "vm/devices.h"
 #include "vm/vm.h"
 
-#define VM_STATE_VERSION 3u
+#define VM_STATE_VERSION 4u
 
 /* Registers that are in no VMCS. */
 struct register_state {

@@ -74,6 +74,14 @@ void vfs_set_link(struct vm *vm, unsigned net, bool up)
 		virtio_net_set_link(&vm->devices->vf[i], up);
 }
 
+void vfs_moved(struct vm *vm, unsigned net)
+{
+	struct range r = there(vm, net);
+
+	for (unsigned i = r.first; i < r.end; i++)
+		virtio_net_moved(&vm->devices->vf[i]);
+}
+
 void vfs_arrived(struct vm *vm)
 {
 	for (unsigned net = 0; net < vm->config.nets.count; net++) {

@@ -20,6 +20,8 @@ bool vfs_add(struct vm *vm, unsigned net, uint64_t refused);
 /* They leave, before it does. */
 void vfs_remove(struct vm *vm, unsigned net);
 
+/* They have come to another network, with their device. */
+void vfs_moved(struct vm *vm, unsigned net);
 /* Their links are the device's. */
 void vfs_set_link(struct vm *vm, unsigned net, bool up);
 /* Frames may have come for some. */

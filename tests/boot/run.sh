@@ -944,16 +944,28 @@ test_a_run_is_served_by_http() {
 # In Chromium, by keyboard: levels, figures, buttons, refusals, a console; nothing from elsewhere. It starts and ends its runs itself.
 test_the_page_of_a_run_is_used_in_a_browser() {
 	[ -s "$B/web/xterm.js" ] || { echo 'the page has no consoles: make web'; return 1; }
-	rm -rf "$out.page" && mkdir "$out.page" && volume ONE 10 && volume TWO 20 || return 1
+	rm -rf "$out.page" && mkdir -p "$out.page/disks" && truncate -s 1M "$out.page/disks/data.img" && volume ONE 10 && volume TWO 20 || return 1
 	cat >"$out.yaml" <<-END
 		machine: {cpus: 2, vms: 4, memory: 256M}
 		images: {one: $PWD/$out.ONE.iso, two: $PWD/$out.TWO.iso}
 		vms:
 		  - {name: a, kernel: $PWD/$B/payload/managed.elf, memory: 16M, cmdline: l2 busy}
-		  - {name: b, kernel: $PWD/$B/payload/typed.elf, memory: 16M, cmdline: id=2, cdroms: [{image: none}], root-ports: 1, disks: [{name: extra, scratch: 1M, root-port: 1, attached: off}]}
+		  - {name: b, kernel: $PWD/$B/payload/typed.elf, memory: 16M, cmdline: id=2, cdroms: [{image: none}], root-ports: 2, disks: [{name: extra, scratch: 1M, root-port: 1, attached: off}, {name: bay, bay: on, root-port: 2, attached: off}]}
 		  - {name: c, kernel: $PWD/$B/payload/explained.elf, memory: 64M, cmdline: stay}
 	END
 	/usr/bin/python3 tests/serve/page.py "$NESTOR" "$out.yaml" "$PWD/$out.page"
+}
+
+# The same of a Linux: its network device goes to another network, lines go to its named port and come back.
+test_networks_and_named_ports_are_used_on_the_page() {
+	[ -s "$B/web/xterm.js" ] || { echo 'the page has no consoles: make web'; return 1; }
+	rm -rf "$out.page" && mkdir -p "$out.page/disks" || return 1
+	cat >"$out.yaml" <<-END
+		networks: [lan, wan]
+		vms:
+		  - {name: linux, kernel: $PWD/$B/debian/vmlinux, initrd: $PWD/$B/debian/devices.cpio, memory: 128M, nets: [lan], ports: "agent,log", cmdline: "$LINUX quiet try=agent"}
+	END
+	/usr/bin/python3 tests/serve/page.py "$NESTOR" "$out.yaml" "$PWD/$out.page" ports
 }
 
 volume() { # NAME KIB [ARGS...]: an ISO image $out.NAME.iso, of that size at least
@@ -1025,6 +1037,72 @@ test_media_links_and_boot_devices_are_changed_while_the_vms_run() {
 		ask 0 images && answered '^image=held size=[0-9]+$' && ask 66 insert linux cd three && ask 66 eject linux dvd &&
 		ask 72 boot linux cdrom && ask 64 boot bios tape && ask_until '^bios +off' ps &&
 		ask 0 insert bios cdrom0 one && ask 0 devices bios && answered '^disk=cdrom0 medium=one$' && ask 0 quit && over 0
+}
+
+# A network device with a virtual function goes from network to network while its VM runs, while it is out of its slot, and while the VM
+# is off. Nobody is reached on the one that it has left, by neither, from neither side.
+test_a_network_device_moves_between_networks() {
+	local at pid LIMIT=400 vm addr peers net more
+	{
+		printf 'networks: [lan, wan, nowhere]\nmachine: {cpus: 2}\nvms:\n'
+		while read -r vm addr peers net more; do
+			printf '  - {name: %s, kernel: %s, initrd: %s, memory: 128M, root-ports: 1, nets: [{network: %s, root-port: 1%s}],\n' \
+				"$vm" "$PWD/$B/debian/vmlinux" "$PWD/$B/debian/devices.cpio" "$net" "${more:+, vfs: 1}"
+			printf '     cmdline: "%s quiet try=moves addr=10.0.0.%s peers=%s %s"}\n' "$LINUX" "$addr" "$peers" "$more"
+		done <<-END
+			linux 1 2,3 lan vf=10.0.0.4
+			one 2 1,3,4 lan
+			two 3 1,2,4 wan
+		END
+	} >"$out.yaml"
+	managed "$out.yaml"
+	said '^linux\| reaches: 2' && said '^one\| reaches: 1 4' && ask 0 networks &&
+		answered '^network=lan ports=3$' '^network=wan ports=1$' '^network=nowhere ports=0$' &&
+		ask 66 network linux 0 lna && answered 'no such network' && ask 66 network linux 1 wan && ask 66 attach linux 1 --net lna || return 1
+	ask 0 network linux 0 wan && said '^linux\| link: 0' && said '^linux\| reaches: 3' && said '^two\| reaches: 1 4' && said '^one\| reaches: *$' &&
+		said_twice '^linux\| link: 1' && ask 0 devices linux &&
+		answered '^net=0 network=wan mac=[0-9a-f:]* link=up$' '^slot=1 holds=network name=wan state=attached$' || return 1
+	ask 0 detach linux 1 && said '^linux\| link: *$' && attached 1 --net lan && said_twice '^linux\| reaches: 2' && said '^two\| reaches: *$' &&
+		ask 0 stop linux && ask_until '^linux +off' ps && ask 0 network linux 0 wan && ask 0 devices linux && answered '^net=0 network=wan' &&
+		ask 0 start linux && said_twice '^linux\| reaches: 3' && said_twice '^two\| reaches: 1 4' || return 1
+	shows_not '^one\| reaches: .*3|^two\| reaches: .*2' && ask 0 network linux 0 nowhere && said_twice '^linux\| reaches: *$' && ask 0 quit && over 0
+}
+
+# What is said of networks, whoever is on them: a name stays what it is when its devices have gone, for those that come later, too.
+test_networks_are_told_and_stay_what_they_are() {
+	local at pid
+	cat >"$out.yaml" <<-END
+		networks: [quiet, lan, wan]
+		machine: {vms: 4, memory: 256M}
+		vms:
+		  - {name: a, kernel: $PWD/$B/payload/typed.elf, memory: 16M, cmdline: id=1, root-ports: 2, nets: [lan, {network: wan, root-port: 2, vfs: 3, attached: off}]}
+		  - {name: b, kernel: $PWD/$B/payload/typed.elf, memory: 16M, cmdline: id=2, start: off, nets: [lan]}
+	END
+	managed "$out.yaml"
+	said '^a\| typed 1: ready' && ask 0 networks && answered '^network=quiet ports=0$' '^network=lan ports=2$' '^network=wan ports=4$' &&
+		ask 0 network a 0 wan && ask 0 network b 0 wan && ask 0 devices a && answered '^net=0 network=wan .* link=up$' &&
+		ask 0 devices b && answered '^net=0 network=wan ' && ask 0 networks && answered '^network=lan ports=1$' && # b goes when it begins
+		ask 0 start b && ask_until '^network=lan ports=0$' networks && ask 0 define c --like a && ask 0 devices c &&
+		answered '^net=0 network=lan ' '^net=1 network=wan ' && ask 0 networks && answered '^network=lan ports=1$' '^network=wan ports=10$' || return 1
+	ask 0 attach a 2 --net quiet && ask 0 devices a && answered '^net=1 network=quiet ' '^slot=2 holds=network name=quiet state=attached$' &&
+		ask 72 attach a 2 --net lan && ask 0 devices a && answered '^net=1 network=quiet ' && ask 64 attach a 2 --net 'l n' &&
+		ask 64 attach a 2 --net lan --disk x && ask 64 network a x lan && ask 66 network a 2 lan && ask 66 network nobody 0 lan &&
+		ask 0 networks --json && answered '"network": "quiet"' '"ports": 4' && ask 0 define d --like b net=fresh && ask 0 networks && answered '^network=fresh ports=1$' || return 1
+	ask 0 network a 0 fresh && ask 0 destroy d && ask_until '^network=fresh ports=1$' networks && ask 0 quit && over 0
+}
+
+# Disks of a folder, and empty ones; the VM's payload has no driver of slots.
+test_bays_are_given_disks_by_http() {
+	local at pid
+	rm -rf "$out.disks" && mkdir "$out.disks" || return
+	cat >"$out.yaml" <<-END
+		vms:
+		  - {name: b, kernel: $PWD/$B/payload/typed.elf, memory: 16M, cmdline: id=2, root-ports: 2, disks: [{name: extra, scratch: 1M, root-port: 1}, {name: bay, bay: on, root-port: 2, attached: off}]}
+	END
+	managed "$out.yaml"
+	said 'typed 2: ready' && SERVE_ARGS="--disks-from $out.disks --scratch-limit 2M" over_http tests/serve/bays.py "$out.disks" "$out.serve/log" ||
+		{ kill "$pid" 2>/dev/null; wait "$pid"; return 1; }
+	ask 0 quit && over 0 && rm -rf "$out.disks"
 }
 
 # attached PORT [ARGS]: by a verb, when the guest has given what it was asked for.
@@ -1919,7 +1997,8 @@ test_wrong_displays_are_told() {
 		expect 64 run --l1-firmware seabios --display ramfb --screenshot a.png && one_line &&
 		shows 'must be VM=FILE.png or VM=FILE.txt' &&
 		expect 64 run --l1-firmware seabios --display ramfb --screenshot l1=a.jpg && one_line &&
-		expect 64 run --l1-firmware seabios --display ramfb --screenshot x=a.png && one_line && shows 'no such VM'
+		expect 64 run --l1-firmware seabios --display ramfb --screenshot x=a.png && one_line && shows 'no such VM' &&
+		expect 64 run --l1-firmware seabios --display ramfb --screenshot "l1=$out.none/a.png" && one_line && shows "the folder '.*none/': No such file"
 }
 
 test_ovmf_starts_linux_with_a_hypervisor() {

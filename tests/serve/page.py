@@ -2,10 +2,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """The page of `nestor serve` in a headless Chromium, by keyboard, on runs of its own.
 
-usage: page.py NESTOR SCENARIO FOLDER
+usage: page.py NESTOR SCENARIO FOLDER [ports]
 
 VMs of the scenario: a, with an L2 that its L1 is busy with (tests/boot/managed.c); b, which tells what is typed (typed.c); c, to which much is
-refused (explained.c). Pictures of it go to FOLDER: light.png, dark.png.
+refused (explained.c). Pictures of it go to FOLDER: light.png, dark.png. With `ports` another scenario, of a VM linux on the network lan, with a
+named port `agent` whose lines come back, and `log`, which the run has a place for.
 """
 import atexit
 import base64
@@ -27,7 +28,7 @@ from selenium.webdriver.common.by import By  # noqa: E402
 from selenium.webdriver.common.keys import Keys  # noqa: E402
 from checks import eventually, expect, fail  # noqa: E402
 
-NESTOR, SCENARIO, FOLDER = sys.argv[1:]
+NESTOR, SCENARIO, FOLDER = sys.argv[1:4]
 AT = FOLDER + '/at'
 TOKEN = 'a-token-of-the-test-not-secret'
 
@@ -38,9 +39,9 @@ def end(process):
     process.wait()
 
 
-def start_run():
+def start_run(*more):
     with open(FOLDER + '/run', 'ab') as log:
-        run = subprocess.Popen([NESTOR, 'run', SCENARIO, '--explain', '--manage', AT, '--timeout', '150'],
+        run = subprocess.Popen([NESTOR, 'run', SCENARIO, '--explain', '--manage', AT, '--timeout', '150', *more],
                                stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT)
     atexit.register(end, run)
     eventually('the run listens', lambda: nestor('ps').returncode == 0)
@@ -56,7 +57,8 @@ class Serve:
         path = FOLDER + '/token'
         with open(os.open(path, os.O_WRONLY | os.O_CREAT, 0o600), 'w', encoding='ascii') as out:
             out.write(TOKEN + '\n')
-        self.process = subprocess.Popen([NESTOR, 'serve', '--at', AT, '--listen', listen, '--token-file', path],
+        self.process = subprocess.Popen([NESTOR, 'serve', '--at', AT, '--listen', listen, '--token-file', path,
+                                         '--disks-from', FOLDER + '/disks', '--scratch-limit', '2G'],
                                         stdout=subprocess.PIPE, text=True)
         atexit.register(end, self.process)
         self.url = self.process.stdout.readline().rsplit(' ', 1)[-1].strip()
@@ -243,6 +245,91 @@ def test_media_and_slots_are_changed_by_keyboard(page):
     eventually('it is gone', lambda: page.text('#slots .about') == "slot 1: disk 'extra', not attached")
 
 
+def test_a_bay_is_given_disks_by_keyboard(page):
+    def slot():
+        return page.text('#slots li:nth-child(2) .about')
+    eventually('its bay', lambda: slot() == "slot 2: an empty bay 'bay', not attached")
+    page.tab_to('Disk for slot 2 of b')
+    expect(page.run('return [...document.activeElement.options].map((o) => o.value)') == ['data.img', 'an empty disk of 1 GiB'], 'its disks')
+    page.keys('data')
+    page.tab_to('Keep what is written to slot 2 of b')
+    page.keys(Keys.SPACE)
+    page.tab_to('Attach slot 2 of b')
+    page.keys(Keys.ENTER)
+    eventually('it is there', lambda: slot() == "slot 2: bay 'bay', 1,048,576 bytes, attached")
+    expect('volume=bay is=bay size=1048576 readonly=0 port=2' in nestor('devices', 'b').stdout, 'it only says so')
+    disk = FOLDER + '/disks/data.img'
+    expect(subprocess.run(['flock', '-n', '-s', disk, 'true'], check=False).returncode == 1, 'it is not kept: others may read it')
+    page.keys(Keys.ENTER)
+    eventually('it is gone', lambda: slot().endswith(', not attached'))
+    page.tab_to('Disk for slot 2 of b')
+    page.keys('an empty')
+    expect(not page.shows('#slots li:nth-child(2) label'), 'an empty disk is kept')
+    page.tab_to('Attach slot 2 of b')
+    page.keys(Keys.ENTER)
+    eventually('the other one', lambda: slot() == "slot 2: bay 'bay', 1,073,741,824 bytes, attached")
+    expect(subprocess.run(['flock', '-n', '-x', disk, 'true'], check=False).returncode == 0, 'the first one is still there')
+    page.keys(Keys.ENTER)
+    eventually('it is gone', lambda: slot().endswith(', not attached'))
+
+
+def test_a_network_device_is_put_on_another_network_by_keyboard(page):
+    def net():
+        return page.text('#nets .about')
+    eventually('its device', lambda: re.fullmatch('network device 0: lan, [0-9a-f:]{17}, link up', net() or ''))
+    page.tab_to('Network for network device 0 of linux')
+    expect(page.run('return [...document.activeElement.options].map((o) => o.value)') == ['wan'], 'networks')
+    page.tab_to('Move network device 0 of linux')
+    page.keys(Keys.ENTER)
+    eventually('it is there', lambda: net().startswith('network device 0: wan, '))
+    expect('net=0 network=wan ' in nestor('devices', 'linux').stdout, 'it only says so')
+    page.tab_to('Link down of network device 0 of linux')
+    page.keys(Keys.ENTER)
+    eventually('it is down', lambda: net().endswith('link down'))
+    expect(page.focus()[0] == 'Link up of network device 0 of linux', page.focus())
+    page.keys(Keys.ENTER)
+    eventually('it is up', lambda: net().endswith('link up'))
+
+
+def takes_port():
+    """Another client gets the port of the page's, and goes again."""
+    client = subprocess.Popen([NESTOR, 'console', 'linux', '--port', 'agent', '--at', AT], stdin=subprocess.DEVNULL,
+                              stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        expect(client.wait(timeout=2) == 72, 'it ended with', client.returncode)
+        return False
+    except subprocess.TimeoutExpired:
+        end(client)
+        return True
+
+
+def test_a_named_port_is_used_by_lines(page):
+    with open(FOLDER + '/run', encoding='latin-1') as run:
+        eventually('the guest listens', lambda: 'agent: listens' in run.read())
+    page.tab_to('console-which')
+    expect(page.run('return [...document.activeElement.options].map((o) => o.value)') == ['console', 'port agent', 'port log'], 'ports')
+    page.keys('port a')
+    page.tab_to('console-open')
+    page.keys(Keys.ENTER)
+    eventually('it is there', lambda: "Lines go to port 'agent'" in page.text('#console-about'))
+    page.keys('one', 'x', Keys.BACKSPACE, ' line', Keys.ENTER)
+    eventually('it comes back', lambda: page.terminal().split() == ['one', 'line', 'heard:', 'one', 'line'])
+    page.keys('<b>ä', Keys.ENTER)
+    eventually('the next one', lambda: page.terminal().rstrip().endswith('heard: <b>ä'))
+    expect(not takes_port(), 'another client has it, too')
+    page.leave()
+    expect(page.focus()[0] == 'console-close', page.focus())
+    page.keys(Keys.ENTER)
+    eventually('it is free', takes_port)
+    page.tab_to('console-which')
+    page.keys('port l')
+    page.tab_to('console-open')
+    page.keys(Keys.ENTER)
+    eventually('why not', lambda: 'has a place for' in page.text('#console-about') or page.text('#console-about').endswith('trying again'))
+    page.tab_to('console-close')
+    page.keys(Keys.ENTER)
+
+
 def test_a_vm_comes_and_goes_by_keyboard(page):
     page.tab_to('define-name')
     page.keys('a', Keys.ENTER)
@@ -362,6 +449,19 @@ def test_nothing_comes_from_elsewhere_or_goes_there(page):
         expect(entry['level'] != 'SEVERE' or re.search('Failed to load resource|net::ERR', entry['message']), entry)
 
 
+def ports():
+    start_run('--port', f'linux:log=file:{FOLDER}/log')
+    page = Page(Serve().url)
+    eventually('a token is asked for', lambda: page.shows('#login'))
+    page.keys(TOKEN, Keys.ENTER)
+    eventually('the nest', lambda: page.shows('#nest'))
+    for test in test_a_network_device_is_put_on_another_network_by_keyboard, test_a_named_port_is_used_by_lines:
+        test(page)
+    test_nothing_comes_from_elsewhere_or_goes_there(page)
+    expect(nestor('quit').returncode == 0, 'quit')
+    print('page: ok')
+
+
 def main():
     run, serve = start_run(), Serve()
     start = time.time()
@@ -374,7 +474,8 @@ def main():
                  test_levels_are_boxes_with_figures_that_change, test_a_vm_is_paused_and_resumed_by_keyboard,
                  test_what_was_refused_is_in_words, test_a_console_says_and_takes_what_is_typed,
                  test_both_themes_look_like_something, test_what_may_lose_data_is_asked_for_first,
-                 test_media_and_slots_are_changed_by_keyboard, test_a_vm_comes_and_goes_by_keyboard,
+                 test_media_and_slots_are_changed_by_keyboard, test_a_bay_is_given_disks_by_keyboard,
+                 test_a_vm_comes_and_goes_by_keyboard,
                  test_a_report_is_a_file, test_errors_are_shown_as_text):
         start = time.time()
         test(page)
@@ -387,4 +488,4 @@ def main():
     print('page: ok')
 
 
-main()
+ports() if sys.argv[4:] else main()

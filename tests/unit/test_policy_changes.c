@@ -197,6 +197,26 @@ static void links_are_up_until_they_are_not(void **state)
 	assert_true(changes_link(vm, 1));
 }
 
+static void a_device_is_on_the_network_of_its_settings_until_it_is_put_elsewhere(void **state)
+{
+	uint8_t number;
+	unsigned net;
+
+	(void)state;
+	assert_false(changes_network(vm, 0, &number));
+	for (unsigned i = 0; i < 255; i += 127) {
+		changes_set_network(vm, 1, (uint8_t)i);
+		assert_true(changes_network(vm, 1, &number));
+		assert_int_equal(number, i);
+	}
+	assert_false(changes_network(vm, 0, &number));
+	memset(&s, 0, sizeof(s));
+	add("kernel vm=a root_ports=4 net=lan+wan,root-port=2", 0, 1);
+	assert_true(changes_port_net(&s.vms[0], 2, &net));
+	assert_int_equal(net, 1);
+	assert_false(changes_port_net(&s.vms[0], 3, &net));
+}
+
 static void what_is_behind_root_ports_is_there_until_it_is_changed(void **state)
 {
 	(void)state;
@@ -279,6 +299,9 @@ int main(void)
 		cmocka_unit_test_setup(an_order_holds_until_another_one_does, set_up),
 		cmocka_unit_test_setup(what_the_vm_has_not_is_no_start, set_up),
 		cmocka_unit_test_setup(links_are_up_until_they_are_not, set_up),
+		cmocka_unit_test_setup(
+			a_device_is_on_the_network_of_its_settings_until_it_is_put_elsewhere,
+			set_up),
 	};
 
 	return cmocka_run_group_tests_name("changes", tests, NULL, NULL);

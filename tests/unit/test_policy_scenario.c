@@ -454,11 +454,11 @@ static void ports_have_different_names(void **state)
 	assert_int_equal(l->count, 2);
 	assert_string_equal(l->name[0], "org.example.agent");
 	assert_string_equal(l->name[1], "log");
-	assert_int_equal(port_list_find(l, text_of("log", 9)), 1);
-	assert_int_equal(port_list_find(l, text_of("lo", 9)), 2);
+	assert_int_equal(name_list_find(l->name[0], l->count, text_of("log", 9)), 1);
+	assert_int_equal(name_list_find(l->name[0], l->count, text_of("lo", 9)), 2);
 	expect_refusal("kernel vm=b ports=a,b,a", "ports=a,b,a", "; a is given twice");
 	expect_refusal("kernel vm=b ports=a,b,c,d,e", "ports=a,b,c,d,e",
-		"at most 4 different names of ports, as in agent,log; not so many ports");
+		"at most 4 different names, as in agent,log; not so many");
 	expect_refusal("kernel vm=b ports=a,,b", "ports=a,,b", "; 1 to 31 letters");
 	expect_refusal("kernel vm=b ports=", "ports=", "; 1 to 31 letters");
 }

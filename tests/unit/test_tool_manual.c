@@ -127,7 +127,7 @@ static void expect_described(const struct documented *d, const char *text, const
 	if (d->row == setting_find(vm_keys, "name"))
 		expect_default(text, d, word, COMMAND_VM_NAME);
 	else if (d->row->kind != SETTING_FEATURES && d->row->kind != SETTING_NAME &&
-		 d->row->kind != SETTING_NETS && d->row->kind != SETTING_PORTS &&
+		 d->row->kind != SETTING_NETS && d->row->kind != SETTING_NAMES &&
 		 d->row->kind != SETTING_ORDER &&
 		 (d->row->initial != 0 || object != &scenario.machine)) {
 		setting_format(d->row, object, value, sizeof(value));

@@ -484,6 +484,36 @@ static void a_vm_without_a_display_has_none(void **state)
 	assert_non_null(strstr(e.text, "no such VM"));
 }
 
+static void a_place_that_cannot_be_written_is_told_at_the_start(void **state)
+{
+	static const struct {
+		const char *file, *says;
+	} cases[] = {
+		{"none/a.png", "none/': No such file or directory"},
+		{"file/a.png", "file/': Not a directory"},
+		{"made.png", "there is a folder of this name"},
+	};
+	const struct bytes nothing = {NULL, 0};
+	struct error e = {0};
+
+	(void)state;
+	assert_int_equal(mkdir(arena_format(&arena, "%s/made.png", folder), 0755), 0);
+	assert_int_equal(file_write(arena_format(&arena, "%s/file", folder), &nothing, &e), 0);
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		e = (struct error){0};
+		places.count = 0;
+		name_place("vm", cases[i].file);
+		assert_int_equal(
+			screenshots_open(&shots, &arena, &scenario, files, &places, &e),
+			STATUS_USAGE);
+		if (!strstr(e.text, cases[i].says))
+			fail_msg("%s", e.text);
+	}
+	e = (struct error){0};
+	places.place[0].file = "a.png"; /* here */
+	assert_int_equal(screenshots_open(&shots, &arena, &scenario, files, &places, &e), 0);
+}
+
 static void a_name_says_what_is_written(void **state)
 {
 	(void)state;
@@ -516,6 +546,7 @@ int main(void)
 		SESSION(what_is_no_picture_writes_nothing),
 		SESSION(a_file_that_cannot_be_written_is_told),
 		SESSION(a_vm_without_a_display_has_none),
+		SESSION(a_place_that_cannot_be_written_is_told_at_the_start),
 		TEST(a_name_says_what_is_written),
 	};
 

@@ -223,6 +223,8 @@ static void what_changes_has_its_members_and_they_are_names(void **state)
 		{"DELETE", "/v1/vms/a/media/cd", "{}", 400},
 		{"PUT", "/v1/vms/a/links/3", "{\"up\":false}", 0},
 		{"PUT", "/v1/vms/a/links/3", "{}", 400},
+		{"PUT", "/v1/vms/a/links/3", "{\"network\":\"lan\"}", 0},
+		{"PUT", "/v1/vms/a/links/3", "{\"network\":\"lan up=0\"}", 400},
 		{"PUT", "/v1/vms/a/links/3", "{\"up\":0}", 400},
 	};
 
@@ -246,6 +248,29 @@ static void what_changes_has_its_members_and_they_are_names(void **state)
 	assert_false(reads("PUT", "/v1/vms/a/slots/9"));
 	assert_false(reads("PUT", "/v1/vms/a/slots/0"));
 	assert_false(reads("PUT", "/v1/vms/a/media/a%20b"));
+}
+
+static void a_bay_is_given_a_disk_or_an_empty_one_or_nothing(void **state)
+{
+	static const char json[] = "application/json", slot[] = "/v1/vms/a/slots/3";
+	static const char *const good[] = {"", "{}", "{\"disk\":\"a.img\"}",
+		"{\"scratch\":512}", "{\"network\":\"lan\"}",
+		"{\"disk\":\"a.img\",\"keep\":true}"};
+	static const char *const wrong[] = {"{\"scratch\":513}", "{\"scratch\":0}",
+		"{\"scratch\":-512}", "{\"scratch\":\"1M\"}", "{\"keep\":true}",
+		"{\"scratch\":512,\"keep\":true}", "{\"scratch\":512,\"disk\":\"a\"}",
+		"{\"disk\":\"../a\"}", "{\"disk\":\"a keep=1\"}",
+		"{\"disk\":\"a\",\"network\":\"lan\"}", "{\"network\":\"lan\",\"keep\":true}"};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++)
+		if (method_status("PUT", slot, json, wrong[i]) != 400)
+			fail_msg("%s was taken", wrong[i]);
+	for (size_t i = 0; i < sizeof(good) / sizeof(good[0]); i++)
+		if (method_status("PUT", slot, json, good[i]) != 0)
+			fail_msg("%s: %s", good[i], p.detail);
+	assert_string_equal(q.file, "a.img");
+	assert_true(q.slot == 3 && q.flag && q.scratch == 0);
 }
 
 static int define(const char *settings)
@@ -530,6 +555,7 @@ int main(void)
 		T(bytes_come_as_they_are_or_in_json),
 		T(a_balloon_has_a_target),
 		T(what_changes_has_its_members_and_they_are_names),
+		T(a_bay_is_given_a_disk_or_an_empty_one_or_nothing),
 		T(a_new_vm_has_a_model_and_settings_of_its_own),
 		T(a_boot_override_is_an_object_in_an_object),
 		T(an_image_is_inserted_and_cannot_be_written),

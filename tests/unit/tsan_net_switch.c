@@ -2,7 +2,7 @@
 /*
  * The switch in threads under ThreadSanitizer: several ports send to each other on several
  * queues, to all and from addresses that move, while each takes frames out, closes and opens
- * its queues, and uses more or less of them.
+ * its queues, uses more or less of them, and goes from network to network; others come and go.
  */
 #include <pthread.h>
 #include <sched.h>
@@ -21,6 +21,7 @@
 
 #define PORTS  4u
 #define QUEUES 3u /* of each port */
+#define FIRST  8u /* byte of a frame on the first network; on the next one it is one more */
 #define RING   (16u << 10)
 #define ROUNDS 20000u
 #define SECOND 1000000u
@@ -63,6 +64,7 @@ struct sender {
 	unsigned port;
 	uint32_t random;
 	uint64_t sent, got;
+	uint8_t network;
 };
 
 static uint32_t number(struct sender *s)
@@ -75,7 +77,7 @@ static uint32_t number(struct sender *s)
 static void make(struct sender *s, struct net_frame *f)
 {
 	memset(f, 0, sizeof(*f));
-	f->meta.length = 14 + number(s) % 1500;
+	f->meta.length = 15 + number(s) % 1500;
 	f->size = f->meta.length < NET_HEAD ? f->meta.length : NET_HEAD;
 	memset(f->head, (int)(f->meta.length & 0xff), f->size);
 	memset(f->head, number(s) % 8 == 0 ? 0xff : 0, 6);
@@ -86,6 +88,7 @@ static void make(struct sender *s, struct net_frame *f)
 	f->head[0] = f->head[0] ? 0xff : 0x52;
 	f->head[12] = 8;
 	f->head[13] = 0;
+	f->head[14] = (uint8_t)(FIRST + s->network);
 }
 
 static void send(struct sender *s)
@@ -120,7 +123,8 @@ static void receive(struct sender *s)
 
 	if (m == NULL)
 		return;
-	for (uint32_t i = 14; i < m->length; i++)
+	CHECK(frame[14] == FIRST + s->network);
+	for (uint32_t i = 15; i < m->length; i++)
 		CHECK(frame[i] == (uint8_t)m->length);
 	net_received(&net, s->port, m->length);
 	net_queue_drop(q);
@@ -148,6 +152,10 @@ static void *run(void *arg)
 			net_port_use(&net, s->port, 1 + number(s) % QUEUES);
 		if (number(s) % 16 == 0)
 			net_port_open(&net, s->port, number(s) % QUEUES);
+		if (number(s) % 200 == 0) {
+			s->network ^= 1;
+			net_port_move(&net, s->port, s->network);
+		}
 		if (number(s) % 4 == 0)
 			sched_yield();
 	}
@@ -156,10 +164,27 @@ static void *run(void *arg)
 	return NULL;
 }
 
-static void ports_send_receive_open_and_close_on_several_cpus(void **state)
+/* Ports without a driver, on either network. */
+static void *come_and_go(void *arg)
+{
+	static uint8_t ring[RING] __attribute__((aligned(16)));
+	struct net_setup setup = {.queues = 2, .mtu = 1500};
+
+	for (unsigned i = PORTS; i < NET_PORTS; i++) {
+		setup.mac[5] = (uint8_t)i;
+		setup.network ^= 1;
+		net_port_create(&net, i, &setup, ring, RING / 2);
+		for (unsigned k = 0; k < 50; k++)
+			sched_yield();
+		net_port_destroy(&net, i);
+	}
+	return arg;
+}
+
+static void ports_send_receive_move_open_and_close_on_several_cpus(void **state)
 {
 	static struct sender senders[PORTS];
-	pthread_t thread[PORTS];
+	pthread_t thread[PORTS], another;
 	uint64_t got = 0, at[NET_QUEUES] = {0};
 
 	(void)state;
@@ -177,10 +202,12 @@ static void ports_send_receive_open_and_close_on_several_cpus(void **state)
 	}
 	for (unsigned i = 0; i < PORTS; i++)
 		assert_int_equal(pthread_create(&thread[i], NULL, run, &senders[i]), 0);
+	assert_int_equal(pthread_create(&another, NULL, come_and_go, NULL), 0);
 	for (unsigned i = 0; i < PORTS; i++) {
 		assert_int_equal(pthread_join(thread[i], NULL), 0);
 		got += senders[i].got;
 	}
+	assert_int_equal(pthread_join(another, NULL), 0);
 	assert_true(got > ROUNDS / 4);
 	for (unsigned i = 0; i < PORTS; i++)
 		for (unsigned q = 0; q < NET_QUEUES; q++)
@@ -192,7 +219,7 @@ static void ports_send_receive_open_and_close_on_several_cpus(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(ports_send_receive_open_and_close_on_several_cpus),
+		cmocka_unit_test(ports_send_receive_move_open_and_close_on_several_cpus),
 	};
 
 	return cmocka_run_group_tests_name("tsan_net_switch", tests, NULL, NULL);

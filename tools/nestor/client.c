@@ -18,20 +18,21 @@
 #include "client_show.h"
 #include "client_ssh.h"
 #include "client_top.h"
+#include "file.h"
 #include "gdb.h"
+#include "host_disk.h"
 #include "lib/manage.h"
 #include "process.h"
 #include "record.h"
 #include "scenario.h"
 
 #define MEMORY_MAX     (16u << 20)
-#define SCRATCH_MAX    (1ull << 40)
 #define SCRATCH_FOLDER "/var/tmp"
 
 /* What asks, where it is more than one request with all of its answer. */
 static verb_run ask_memory, ask_poke, ask_balloon, ask_define, ask_stat, ask_weight, ask_pins,
-	ask_boot, ask_medium, ask_link, ask_slot, ask_attach, follow_events, run_top,
-	run_bundle, run_gdb, run_dial, run_console;
+	ask_boot, ask_medium, ask_link, ask_network, ask_slot, ask_attach, follow_events,
+	run_top, run_bundle, run_gdb, run_dial, run_console;
 
 static const struct verb verbs[] = {
 	{"ps", "list", 0, 0, SHAPE_TABLE, "", "the VMs, and how they are", NULL},
@@ -69,8 +70,12 @@ static const struct verb verbs[] = {
 		"puts an image of the run, or a file, into a VM's CD-ROM drive", ask_medium},
 	{"link", "link", 3, 0, SHAPE_NONE, " VM NET up|down",
 		"the link of a VM's network device, by its number", ask_link},
-	{"attach", "attach", 2, TAKES_DISK, SHAPE_NONE,
-		" VM PORT [--disk {FILE | scratch:SIZE} [--keep]]",
+	{"network", "network", 3, 0, SHAPE_NONE, " VM NET NETWORK",
+		"a VM's network device, by its number, is on another network of the run",
+		ask_network},
+	{"networks", "networks", 0, 0, SHAPE_LINES, "", "the networks of the run", NULL},
+	{"attach", "attach", 2, TAKES_DISK | TAKES_NET, SHAPE_NONE,
+		" VM PORT [--disk {FILE | scratch:SIZE} [--keep] | --net NETWORK]",
 		"the disk or network device of a root port comes into its slot; or a file, into a bay",
 		ask_attach},
 	{"detach", "detach", 2, TAKES_FORCE, SHAPE_LINES, " VM PORT",
@@ -183,6 +188,8 @@ void client_help(const char *name)
 		     "                      this machine; what is written is not kept\n"
 		     "  --disk scratch:SIZE  the same, an empty one\n"
 		     "  --keep              what is written is kept in FILE");
+	if (v->takes & TAKES_NET)
+		puts("  --net NETWORK       which network of the run a network device is on from now on");
 	if (v->takes & TAKES_FORCE)
 		puts("  --force             even when the guest has locked the drive, or has not\n"
 		     "                      turned the slot off");
@@ -377,14 +384,26 @@ static int ask_link(struct client *c)
 	return ask(c, more);
 }
 
+static int ask_network(struct client *c)
+{
+	char more[160];
+	uint64_t net;
+
+	if (!number(c->words[1], &net))
+		return client_usage(c, "no number of a network device:", c->words[1]);
+	snprintf(more, sizeof(more), " net=%" PRIu64 " network=%s", net, c->words[2]);
+	return ask(c, more);
+}
+
 static int ask_slot(struct client *c)
 {
-	char more[64];
+	char more[160];
 	uint64_t port;
 
 	if (!number(c->words[1], &port))
 		return client_usage(c, "no number of a root port:", c->words[1]);
-	snprintf(more, sizeof(more), " slot=%" PRIu64 "%s", port, c->force ? " force=1" : "");
+	snprintf(more, sizeof(more), " slot=%" PRIu64 "%s%s%.64s", port,
+		c->force ? " force=1" : "", c->net ? " network=" : "", c->net ? c->net : "");
 	return ask(c, more);
 }
 
@@ -393,12 +412,12 @@ static int lend_scratch(struct client *c, const char *size)
 {
 	uint64_t bytes;
 
-	if (!number(size, &bytes) || !bytes || bytes % 512 || bytes > SCRATCH_MAX)
+	if (!number(size, &bytes) || !bytes || bytes % 512 || bytes > HOST_DISK_SCRATCH_MAX)
 		return client_usage(c, "no size, a multiple of 512 up to 1024G:", c->disk);
 	if (client_link_takes_files(&c->link, c->disk, c->e))
 		return c->e->status;
-	c->link.file = open(SCRATCH_FOLDER, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
-	if (c->link.file < 0 || ftruncate(c->link.file, (off_t)bytes) < 0)
+	c->link.file = file_make_unnamed(SCRATCH_FOLDER, bytes);
+	if (c->link.file < 0)
 		return fail(c->e, STATUS_HOST_ERROR, "a file in " SCRATCH_FOLDER ": %s",
 			strerror(errno));
 	c->keep = true;
@@ -412,6 +431,10 @@ static int ask_attach(struct client *c)
 	char more[64];
 	uint64_t port;
 
+	if (c->net && (!*c->net || strpbrk(c->net, " \t\n=") || strlen(c->net) >= LIMIT_NAME))
+		return client_usage(c, "no name of a network:", c->net);
+	if (c->net && (c->disk || c->keep))
+		return fail(c->e, STATUS_USAGE, "nestor attach: --net is for no disk");
 	if (!c->disk && !c->keep)
 		return ask_slot(c);
 	if (!c->disk)

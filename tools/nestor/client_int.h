@@ -21,7 +21,8 @@ enum verb_takes {
 	TAKES_ONCE = 128,
 	TAKES_FILE = 256, /* in place of its last word */
 	TAKES_PORT = 512,
-	TAKES_DISK = 1024
+	TAKES_DISK = 1024,
+	TAKES_NET = 2048
 };
 
 struct client;
@@ -42,7 +43,7 @@ struct client {
 	const char *at, *host;
 	char elsewhere[512]; /* both, as one address */
 	bool json;
-	const char *vcpu, *level, *count, *listen, *like, *file, *port, *disk;
+	const char *vcpu, *level, *count, *listen, *like, *file, *port, *disk, *net;
 	bool physical, help, force, once, keep;
 	char **words;
 	unsigned count_words; /* that are needed here */

@@ -29,6 +29,7 @@ static bool takes(const struct verb *v, int option)
 		{'p', TAKES_PHYSICAL},
 		{'P', TAKES_PORT},
 		{'d', TAKES_DISK},
+		{'N', TAKES_NET},
 		{'K', TAKES_DISK},
 		{'f', TAKES_FORCE},
 		{'o', TAKES_ONCE},
@@ -53,6 +54,7 @@ static const char **value_of(struct client *c, int option)
 	       : option == 'i' ? &c->file
 	       : option == 'P' ? &c->port
 	       : option == 'd' ? &c->disk
+	       : option == 'N' ? &c->net
 			       : NULL;
 }
 
@@ -93,11 +95,12 @@ int client_parse(struct client *c, int argc, char **argv)
 		{"count", required_argument, NULL, 'c'}, {"file", required_argument, NULL, 'i'},
 		{"host", required_argument, NULL, 'H'}, {"like", required_argument, NULL, 'k'},
 		{"port", required_argument, NULL, 'P'}, {"disk", required_argument, NULL, 'd'},
-		{"keep", no_argument, NULL, 'K'}, {"listen", required_argument, NULL, 'n'},
-		{"json", no_argument, NULL, 'j'}, {"vcpu", required_argument, NULL, 'v'},
-		{"level", required_argument, NULL, 'l'}, {"physical", no_argument, NULL, 'p'},
-		{"force", no_argument, NULL, 'f'}, {"once", no_argument, NULL, 'o'},
-		{"help", no_argument, NULL, 'h'}, {NULL, 0, NULL, 0}};
+		{"net", required_argument, NULL, 'N'}, {"keep", no_argument, NULL, 'K'},
+		{"listen", required_argument, NULL, 'n'}, {"json", no_argument, NULL, 'j'},
+		{"vcpu", required_argument, NULL, 'v'}, {"level", required_argument, NULL, 'l'},
+		{"physical", no_argument, NULL, 'p'}, {"force", no_argument, NULL, 'f'},
+		{"once", no_argument, NULL, 'o'}, {"help", no_argument, NULL, 'h'},
+		{NULL, 0, NULL, 0}};
 	unsigned count;
 	int option;
 

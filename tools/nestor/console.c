@@ -44,7 +44,8 @@ static unsigned line_of(const struct consoles *c, const struct console_place *pl
 	if (!place->port)
 		return vm;
 	ports = &c->s->vms[vm].config.ports;
-	port = port_list_find(ports, text_of(place->port, strlen(place->port)));
+	port = name_list_find(
+		ports->name[0], ports->count, text_of(place->port, strlen(place->port)));
 	if (port < ports->count)
 		return l0_port_line(vm, port);
 	fail(e, STATUS_USAGE, "%s: the VM has no such port: see 'ports'", where);

@@ -12,6 +12,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "file.h"
+
 #define AT_A_TIME  2        /* fetches; more are asked to come again */
 #define CONNECTING 10L      /* seconds */
 #define SLOW       1024L    /* bytes a second are too few, */
@@ -154,16 +156,9 @@ static int on_progress(
 
 static int make_file(struct serve_problem *p)
 {
-	char name[512];
-	int fd = open(rules->folder, O_TMPFILE | O_RDWR | O_CLOEXEC | O_EXCL, 0600);
+	int fd = file_make_unnamed(rules->folder, 0);
 
-	if (fd >= 0)
-		return fd;
-	snprintf(name, sizeof(name), "%s/nestor-media-XXXXXX", rules->folder);
-	fd = mkostemp(name, O_CLOEXEC);
-	if (fd >= 0)
-		unlink(name);
-	else
+	if (fd < 0)
 		serve_problem(p, 503, "no file can be made in '%.100s': %s", rules->folder,
 			strerror(errno));
 	return fd;

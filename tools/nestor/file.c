@@ -120,6 +120,27 @@ int file_make_temporary(struct arena *a, const char **out, struct error *e)
 	return 0;
 }
 
+/* Not all file systems have files without a name. */
+int file_make_unnamed(const char *folder, uint64_t size)
+{
+	char path[PATH_MAX];
+	int fd = open(folder, O_TMPFILE | O_RDWR | O_CLOEXEC | O_EXCL, 0600), why;
+
+	if (fd < 0) {
+		snprintf(path, sizeof(path), "%s/nestor-XXXXXX", folder);
+		fd = mkostemp(path, O_CLOEXEC);
+		if (fd >= 0)
+			unlink(path);
+	}
+	if (fd >= 0 && ftruncate(fd, (off_t)size) < 0) {
+		why = errno;
+		close(fd);
+		errno = why;
+		fd = -1;
+	}
+	return fd;
+}
+
 static int remove_entry(const char *path, const struct stat *st, int type, struct FTW *ftw)
 {
 	(void)st;

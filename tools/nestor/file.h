@@ -29,6 +29,12 @@ int file_write_at(
 /* Makes a fresh folder for temporary files and returns its path in @out. */
 int file_make_temporary(struct arena *a, const char **out, struct error *e);
 
+/*
+ * Makes a file without a name, which is gone with its last user, of so many bytes that read as
+ * zeroes; -1: see errno.
+ */
+int file_make_unnamed(const char *folder, uint64_t size);
+
 /* Removes a folder and all in it; what cannot be removed stays. */
 void file_remove_tree(const char *path);
 

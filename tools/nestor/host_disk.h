@@ -13,6 +13,9 @@
 /* A larger image is not loaded. */
 #define HOST_DISK_LOADED_MAX (1ULL << 30)
 
+/* Bytes of an empty disk that somebody asks for while the run goes. */
+#define HOST_DISK_SCRATCH_MAX (1ULL << 40)
+
 /*
  * Decides which disks are such files, and numbers them: config.host and config.size. A file
  * that cannot be looked at is not one, unless its changes are to be kept.

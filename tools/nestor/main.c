@@ -38,6 +38,13 @@ static struct place l0_place(struct arena *a, const struct command *o)
 	return p;
 }
 
+/* Those that no VM is on, too: one may be put there. */
+static void name_networks(const struct scenario_spec *s, struct network_list *l)
+{
+	for (l->count = 0; l->count < s->network_count; l->count++)
+		strcpy(l->name[l->count], s->networks[l->count]);
+}
+
 static const char *l0_cmdline(
 	struct arena *a, const struct command *o, const struct machine *m, bool control)
 {
@@ -52,8 +59,10 @@ static const char *l0_cmdline(
 	l0.requests = control;
 	l0.keep = control && o->manage;
 	l0.media = m->lends;
-	if (l0.keep)
+	if (l0.keep) {
 		l0.places = (uint32_t)o->scenario.machine.places;
+		name_networks(&o->scenario, &l0.networks);
+	}
 	if (o->explain)
 		l0.explain = true;
 	if (o->screenshots.count)

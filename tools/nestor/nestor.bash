@@ -22,14 +22,22 @@ _nestor_managing() {
 	nestor help 2>/dev/null | sed -n '/^verbs for a run/,/^$/s/^  \([a-z][a-z]*\).*/\1/p' | tr '\n' ' '
 }
 
-# The names of the VMs of the run at --at or NESTOR_AT.
+# The names of the VMs of the run at --at or NESTOR_AT, or of its networks.
 _nestor_vms() {
+	_nestor_ask ps '2,$s/ .*//p'
+}
+
+_nestor_networks() {
+	_nestor_ask networks 's/^network=\([^ ]*\).*/\1/p'
+}
+
+_nestor_ask() { # VERB SED
 	local i at=$NESTOR_AT
 
 	for ((i = 2; i < COMP_CWORD; i++)); do
 		[ "${COMP_WORDS[i]}" != --at ] || at=${COMP_WORDS[i + 1]}
 	done
-	[ -z "$at" ] || NESTOR_AT=$at nestor ps 2>/dev/null | sed -n '2,$s/ .*//p'
+	[ -z "$at" ] || NESTOR_AT=$at nestor "$1" 2>/dev/null | sed -n "$2"
 }
 
 _nestor_manage() { # VERB WORD BEFORE
@@ -37,6 +45,7 @@ _nestor_manage() { # VERB WORD BEFORE
 	--at | --file | --disk | -o | --output | --decode | --perfetto) mapfile -t COMPREPLY < <(compgen -f -- "$2") ;;
 	--level) mapfile -t COMPREPLY < <(compgen -W '1 2' -- "$2") ;;
 	--vcpu | --for | --reason | --address | --port) ;;
+	--net) mapfile -t COMPREPLY < <(compgen -W "$(_nestor_networks)" -- "$2") ;;
 	--like) mapfile -t COMPREPLY < <(compgen -W "$(_nestor_vms)" -- "$2") ;;
 	*)
 		if [[ $2 == -* ]]; then

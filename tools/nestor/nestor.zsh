@@ -18,12 +18,20 @@ _nestor_values() { # VERB OPTION
 
 # The names of the VMs of the run at --at or NESTOR_AT.
 _nestor_vms() {
+	_nestor_ask ps '2,$s/ .*//p'
+}
+
+_nestor_networks() {
+	_nestor_ask networks 's/^network=\([^ ]*\).*/\1/p'
+}
+
+_nestor_ask() { # VERB SED
 	local i at=$NESTOR_AT
 
 	for ((i = 3; i < CURRENT; i++)); do
 		[[ $words[i] != --at ]] || at=$words[i+1]
 	done
-	[[ -z $at ]] || NESTOR_AT=$at nestor ps 2>/dev/null | sed -n '2,$s/ .*//p'
+	[[ -z $at ]] || NESTOR_AT=$at nestor "$1" 2>/dev/null | sed -n "$2"
 }
 
 _nestor() {
@@ -41,7 +49,8 @@ _nestor() {
 		return
 	fi
 	case $before in
-	--at | --token-file | --tls-cert | --tls-key | --media-ca | --media-folder | --tokens | --file | --disk) _files; return ;;
+	--at | --token-file | --tls-cert | --tls-key | --media-ca | --media-folder | --disks-from | --tokens | --file | --disk) _files; return ;;
+	--net) [[ $verb == attach ]] && found=(${(f)"$(_nestor_networks)"}) ;;
 	--*) found=(${(f)"$(_nestor_values $verb $before)"}) ;;
 	esac
 	if (($#found == 0)) && { (($managing[(Ie)$verb])) || [[ $before == --like ]]; }; then

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "png.h"
@@ -34,6 +35,30 @@ static const char *name_of(const struct screenshots *x, unsigned vm)
 	return x->s->vms[vm].config.name;
 }
 
+/* Whether a picture can be put there, which is a new file each time. */
+static int check_folder(const struct screenshot_place *place, struct error *e)
+{
+	const char *slash = strrchr(place->file, '/');
+	int length = slash ? (int)(slash - place->file) + 1 : 1;
+	struct arena a = {NULL};
+	const char *folder = slash ? place->file : ".", *path;
+	struct stat st;
+
+	path = arena_format(&a, "%.*s", length, folder);
+	if (stat(path, &st) == 0 && !S_ISDIR(st.st_mode))
+		errno = ENOTDIR;
+	else if (access(path, W_OK | X_OK) == 0)
+		errno = 0;
+	if (errno)
+		fail(e, STATUS_USAGE, "--screenshot %s=%s: the folder '%s': %s", place->vm,
+			place->file, path, strerror(errno));
+	else if (stat(place->file, &st) == 0 && S_ISDIR(st.st_mode))
+		fail(e, STATUS_USAGE, "--screenshot %s=%s: there is a folder of this name",
+			place->vm, place->file);
+	arena_free(&a);
+	return e->status;
+}
+
 static int check_place(
 	const struct screenshots *x, const struct screenshot_place *place, struct error *e)
 {
@@ -42,7 +67,7 @@ static int check_place(
 			continue;
 		x->screen[vm].wanted = true;
 		if (x->s->vms[vm].config.display != DISPLAY_NONE)
-			return 0;
+			return check_folder(place, e);
 		return fail(e, STATUS_USAGE,
 			"--screenshot %s: the VM has no display: it needs 'display: ramfb'",
 			place->vm);

@@ -23,6 +23,7 @@
 #include "lib/media.h"
 #include "serve_auth.h"
 #include "serve_conn.h"
+#include "serve_disks.h"
 #include "serve_http.h"
 #include "serve_push.h"
 #include "unix_socket.h"
@@ -39,7 +40,7 @@ struct serve {
 	struct serve_tokens tokens;
 	char where[160];          /* as a URL */
 	struct unix_place socket; /* that we have made */
-	const char *media_limit, *media_folder;
+	const char *media_limit, *media_folder, *disks_from, *scratch_limit;
 	struct fetch_rules media;
 	struct serve_http http;
 	struct error *e;
@@ -65,6 +66,9 @@ void serve_help(void)
 	     "  --media-limit SIZE  of what is fetched; default: 4G, at most 7G\n"
 	     "  --media-folder DIR  where it is until the run has it; default: /var/tmp\n"
 	     "  --media-ca FILE     who certifies https servers (PEM); default: the system's\n"
+	     "  --disks-from DIR    bays may be given the files of this folder; default: none\n"
+	     "  --scratch-limit SIZE  and empty disks of up to this size, at most 1024G, which\n"
+	     "                      are in the folder of media; default: none\n"
 	     "  --events-to URL,... where clients of Redfish may have events sent to: one of\n"
 	     "                      these, or what is in it; default: nowhere\n\n"
 	     "Exit statuses: 0, a signal ended it; 64 bad command line; 74 it cannot listen.");
@@ -89,8 +93,10 @@ static int parse(struct serve *s, int argc, char **argv)
 		{"media-from", required_argument, NULL, 'm'},
 		{"media-limit", required_argument, NULL, 'L'},
 		{"media-folder", required_argument, NULL, 'F'},
-		{"media-ca", required_argument, NULL, 'C'}, {"help", no_argument, NULL, 'h'},
-		{NULL, 0, NULL, 0}};
+		{"media-ca", required_argument, NULL, 'C'},
+		{"disks-from", required_argument, NULL, 'D'},
+		{"scratch-limit", required_argument, NULL, 'S'},
+		{"help", no_argument, NULL, 'h'}, {NULL, 0, NULL, 0}};
 	int option;
 
 	opterr = 0;
@@ -105,6 +111,8 @@ static int parse(struct serve *s, int argc, char **argv)
 				  : option == 'F' ? &s->media_folder
 				  : option == 'C' ? &s->media.ca
 				  : option == 'e' ? &s->events_to
+				  : option == 'D' ? &s->disks_from
+				  : option == 'S' ? &s->scratch_limit
 						  : NULL;
 
 		if (option == 'h')
@@ -317,7 +325,8 @@ static int prepare(struct serve *s, struct address *at)
 	if (read_pem(s, s->key_file, "--tls-key", &s->http.key) ||
 		read_pem(s, s->cert_file, "--tls-cert", &s->http.cert))
 		return s->e->status;
-	if (prepare_media(s))
+	if (prepare_media(s) ||
+		serve_disks_begin(s->disks_from, s->scratch_limit, s->media.folder, s->e))
 		return s->e->status;
 	s->http.at = s->at;
 	s->http.tokens = s->tokens.count ? &s->tokens : NULL;

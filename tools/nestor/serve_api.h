@@ -77,6 +77,8 @@ bool serve_link(struct serve_job *j);
 bool serve_attach(struct serve_job *j);
 bool serve_detach(struct serve_job *j);
 bool serve_images(struct serve_job *j);
+bool serve_networks(struct serve_job *j);
+bool serve_disks(struct serve_job *j);
 bool serve_redfish_boot(struct serve_job *j);
 bool serve_redfish_media(struct serve_job *j);
 bool serve_redfish_medium(struct serve_job *j);

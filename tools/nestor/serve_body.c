@@ -11,6 +11,7 @@
 
 #include "lib/text.h"
 #include "serve_subscription.h"
+#include "spec/virtio_blk.h"
 
 static bool is_type(const char *type, const char *wanted)
 {
@@ -48,6 +49,18 @@ static bool read_target(struct serve_request *r, const json_t *target, struct se
 		return serve_problem(p, 400, "\"target\" must be a number of bytes");
 	r->balloon = (uint64_t)json_integer_value(target);
 	r->balloon_given = true;
+	return true;
+}
+
+static bool read_scratch(struct serve_request *r, const json_t *value, struct serve_problem *p)
+{
+	json_int_t bytes = json_integer_value(value);
+
+	if (bytes <= 0 || bytes % VIRTIO_BLK_SECTOR != 0)
+		return serve_problem(p, 400,
+			"\"scratch\" must be a number of bytes, a multiple of %u",
+			VIRTIO_BLK_SECTOR);
+	r->scratch = (uint64_t)bytes;
 	return true;
 }
 
@@ -167,6 +180,7 @@ enum member_kind {
 	MEMBER_BOOT,
 	MEMBER_SETTINGS,
 	MEMBER_BALLOON,
+	MEMBER_SCRATCH,
 	MEMBER_BYTES, /* into the place of the body, like the next */
 	MEMBER_TYPED
 };
@@ -192,6 +206,11 @@ static const struct member {
 	{BODY_MEDIUM, "uri", MEMBER_TEXT, AT(uri)},
 	{BODY_MEDIUM, "force", MEMBER_FLAG, 0, 0},
 	{BODY_LINK, "up", MEMBER_FLAG, 0, 0},
+	{BODY_LINK, "network", MEMBER_NAME, AT(network)},
+	{BODY_SLOT, "disk", MEMBER_NAME, AT(file)},
+	{BODY_SLOT, "network", MEMBER_NAME, AT(network)},
+	{BODY_SLOT, "scratch", MEMBER_SCRATCH, 0, 0},
+	{BODY_SLOT, "keep", MEMBER_FLAG, 0, 0},
 	{BODY_BOOT, "Boot", MEMBER_BOOT, 0, 0},
 	{BODY_IMAGE, "Image", MEMBER_TEXT, AT(uri)},
 	{BODY_IMAGE, "TransferProtocolType", MEMBER_TEXT, AT(protocol)},
@@ -224,6 +243,7 @@ static bool read_member(struct serve_request *r, const char *key, json_t *value,
 	case MEMBER_WEIGHT:
 		return read_weight(r, value, p);
 	case MEMBER_FLAG:
+		r->flag_given = true;
 		return read_bool(&r->flag, key, value, p);
 	case MEMBER_TRUE:
 		return read_default(key, value, p);
@@ -233,6 +253,8 @@ static bool read_member(struct serve_request *r, const char *key, json_t *value,
 		return read_settings(r, value, p);
 	case MEMBER_BALLOON:
 		return read_target(r, value, p);
+	case MEMBER_SCRATCH:
+		return read_scratch(r, value, p);
 	case MEMBER_BYTES:
 		return read_bytes(r, value, raw, p);
 	case MEMBER_TYPED:
@@ -283,7 +305,7 @@ static bool read_members(
 	return true;
 }
 
-static bool has_all(const struct serve_request *r, bool any, struct serve_problem *p)
+static bool has_all(const struct serve_request *r, struct serve_problem *p)
 {
 	static const struct {
 		enum serve_body body;
@@ -294,7 +316,9 @@ static bool has_all(const struct serve_request *r, bool any, struct serve_proble
 		{BODY_CHANGE, "\"weight\" or \"cpus\""},
 		{BODY_ORDER, "\"device\""},
 		{BODY_MEDIUM, "either \"image\" or \"uri\""},
-		{BODY_LINK, "\"up\""},
+		{BODY_LINK, "\"up\" or \"network\""},
+		{BODY_SLOT,
+			"\"disk\", with \"keep\" or without, \"scratch\", \"network\" or nothing"},
 		{BODY_BOOT, "\"Boot\" with \"BootSourceOverrideTarget\" or "
 			    "\"BootSourceOverrideEnabled\""},
 		{BODY_IMAGE, "\"Image\""},
@@ -310,7 +334,9 @@ static bool has_all(const struct serve_request *r, bool any, struct serve_proble
 		[BODY_CHANGE] = r->weight || *r->cpus,
 		[BODY_ORDER] = *r->device,
 		[BODY_MEDIUM] = !*r->image != !*r->uri,
-		[BODY_LINK] = any,
+		[BODY_LINK] = r->flag_given || *r->network,
+		[BODY_SLOT] = (*r->file || !r->flag) &&
+			      (*r->file != 0) + (r->scratch != 0) + (*r->network != 0) <= 1,
 		[BODY_BOOT] = *r->target || *r->enabled,
 		[BODY_IMAGE] = *r->uri,
 		[BODY_SUBSCRIPTION] = *r->destination && r->flag,
@@ -336,8 +362,7 @@ static bool read_json(
 
 	if (!object)
 		return serve_problem(p, 400, "line %d of the body: %.120s", why.line, why.text);
-	good = json_is_object(object) ? read_members(r, object, body, p) &&
-						has_all(r, json_object_size(object) != 0, p)
+	good = json_is_object(object) ? read_members(r, object, body, p) && has_all(r, p)
 				      : serve_problem(p, 400, "the body must be an object");
 	json_decref(object);
 	return good;
@@ -353,7 +378,7 @@ bool serve_body_read(struct serve_request *r, const char *type, void *body, size
 	if (size > SERVE_BODY_MAX)
 		return serve_problem(p, 413, "a body has %u bytes at most", SERVE_BODY_MAX);
 	if (!size)
-		return has_all(r, false, p);
+		return has_all(r, p);
 	if (takes == BODY_NONE)
 		return serve_problem(p, 400, "it takes no body");
 	if (is_type(type, "application/json"))

@@ -7,6 +7,7 @@
 #include "lib/manage.h"
 #include "scenario.h"
 #include "serve_api.h"
+#include "serve_disks.h"
 #include "serve_media.h"
 
 /* Asks for what is done or refused. */
@@ -102,20 +103,28 @@ bool serve_link(struct serve_job *j)
 	const struct serve_request *q = j->request;
 	char more[MANAGE_LINE];
 
+	snprintf(more, sizeof(more), "vm=%s net=%u network=%s", q->vm, q->net, q->network);
+	if (*q->network && !ask(j, "network", more))
+		return false;
 	snprintf(more, sizeof(more), "vm=%s net=%u up=%d", q->vm, q->net, q->flag);
-	return ask(j, "link", more);
+	return !q->flag_given || ask(j, "link", more);
 }
 
 static bool ask_slot(struct serve_job *j, const char *word)
 {
 	char more[MANAGE_LINE];
 
-	snprintf(more, sizeof(more), "vm=%s slot=%u", j->request->vm, j->request->slot);
+	const struct serve_request *q = j->request;
+
+	snprintf(more, sizeof(more), "vm=%s slot=%u%s%s", q->vm, q->slot,
+		*q->network ? " network=" : "", q->network);
 	return ask(j, word, more);
 }
 
 bool serve_attach(struct serve_job *j)
 {
+	if (*j->request->file || j->request->scratch)
+		return serve_disks_fill(j);
 	return ask_slot(j, "attach");
 }
 
@@ -190,6 +199,9 @@ static void add_device(json_t *out, json_t *item)
 				"up", strcmp(serve_text(item, "link"), "up") == 0));
 	} else if (*serve_text(item, "volume")) {
 		json_array_append_new(json_object_get(out, "disks"), disk_of(item));
+	} else if (*serve_text(item, "named")) {
+		json_array_append_new(
+			json_object_get(out, "ports"), json_string(serve_text(item, "named")));
 	} else if (*serve_text(item, "holds")) {
 		json_array_append_new(json_object_get(out, "slots"), slot_of(item));
 	} else if (*boot) {
@@ -210,8 +222,8 @@ json_t *serve_devices_of(struct serve_job *j)
 	items = serve_run_items(&j->run, "devices", more);
 	if (!items)
 		return NULL;
-	out = json_pack("{s:s, s:[], s:[], s:[], s:[]}", "vm", j->request->vm, "media", "links",
-		"slots", "disks");
+	out = json_pack("{s:s, s:[], s:[], s:[], s:[], s:[]}", "vm", j->request->vm, "media",
+		"links", "slots", "disks", "ports");
 	json_array_foreach(items, i, item)
 	{
 		add_device(out, item);
@@ -228,6 +240,26 @@ bool serve_devices(struct serve_job *j)
 		return false;
 	serve_reply_json(j->reply, 200, out);
 	return true;
+}
+
+bool serve_networks(struct serve_job *j)
+{
+	json_t *items = serve_run_items(&j->run, "networks", ""), *networks = json_array(),
+	       *item;
+	size_t i;
+
+	json_array_foreach(items, i, item)
+	{
+		json_array_append_new(
+			networks, json_pack("{s:s, s:I}", "name", serve_text(item, "network"),
+					  "ports", (json_int_t)serve_number(item, "ports")));
+	}
+	if (items)
+		serve_reply_json(j->reply, 200, json_pack("{s:o}", "networks", networks));
+	else
+		json_decref(networks);
+	json_decref(items);
+	return items != NULL;
 }
 
 bool serve_images(struct serve_job *j)

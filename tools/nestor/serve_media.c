@@ -119,7 +119,8 @@ bool serve_media_insert(struct serve_job *j, const char *uri, bool force)
 	if (file < 0)
 		return false;
 	snprintf(more, sizeof(more), "vm=%s disk=%s force=%d", q->vm, q->disk, force);
-	good = is_medium(file, &j->problem) && serve_run_lend(&j->run, more, file, COPYING);
+	good = is_medium(file, &j->problem) &&
+	       serve_run_lend(&j->run, "lend", more, file, COPYING);
 	close(file);
 	if (good)
 		remember(j, uri);

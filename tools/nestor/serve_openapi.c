@@ -38,10 +38,28 @@ static const struct schema {
 		"}}"},
 	{"Medium", "{" OBJECT "\"oneOf\":[{\"required\":[\"image\"]},{\"required\":[\"uri\"]}],"
 		   "\"properties\":{\"image\":" WORD ",\"uri\":" WORD ",\"force\":" BOOL "}}"},
-	{"Link", "{" OBJECT "\"required\":[\"up\"],\"properties\":{\"up\":" BOOL "}}"},
+	{"Link", "{" OBJECT "\"anyOf\":[{\"required\":[\"up\"]},{\"required\":[\"network\"]}],"
+		 "\"properties\":{\"up\":" BOOL ",\"network\":" WORD "}}"},
+	{"Slot",
+		"{" OBJECT "\"not\":{\"anyOf\":[{\"required\":[\"disk\",\"scratch\"]},{"
+		"\"required\":[\"disk\",\"network\"]},{\"required\":[\"scratch\",\"network\"]}]},"
+		"\"properties\":{\"disk\":" WORD ",\"network\":" WORD ",\"keep\":" BOOL
+		",\"scratch\":{\"type\":\"integer\","
+		"\"minimum\":512,\"multipleOf\":512}}}"},
+	{"Networks",
+		"{" OBJECT "\"required\":[\"networks\"],\"properties\":{\"networks\":{\"type\":"
+		"\"array\",\"items\":{" OBJECT
+		"\"required\":[\"name\",\"ports\"],\"properties\":{\"name\":" WORD
+		",\"ports\":" COUNT "}}}}}"},
+	{"Disks", "{" OBJECT "\"required\":[\"disks\",\"scratch\"],\"properties\":{\"disks\":"
+		  "{\"type\":\"array\",\"items\":{" OBJECT
+		  "\"required\":[\"name\",\"size\"],\"properties\":{\"name\":" WORD
+		  ",\"size\":" COUNT "}}},\"scratch\":" COUNT "}}"},
 	{"Devices",
 		"{" OBJECT
-		"\"required\":[\"vm\",\"media\",\"links\",\"slots\",\"disks\"],\"properties\":{\"vm\":" WORD
+		"\"required\":[\"vm\",\"media\",\"links\",\"slots\",\"disks\",\"ports\"],"
+		"\"properties\":{\"vm\":" WORD ",\"ports\":{\"type\":\"array\",\"items\":" WORD
+		"}"
 		",\"media\":{\"type\":\"array\",\"items\":{" OBJECT
 		"\"required\":[\"disk\",\"image\"],\"properties\":{\"disk\":" WORD
 		",\"image\":" WORD ",\"lent\":" COUNT
@@ -136,6 +154,8 @@ static const struct {
 	[ANSWER_REDFISH] = {"application/json", NULL},
 	[ANSWER_DEVICES] = {"application/json", "Devices"},
 	[ANSWER_IMAGES] = {"application/json", "Images"},
+	[ANSWER_NETWORKS] = {"application/json", "Networks"},
+	[ANSWER_DISKS] = {"application/json", "Disks"},
 };
 
 /* Of what JSON has; a body of bytes may come as it is, too. */
@@ -153,6 +173,7 @@ static const struct {
 	[BODY_ORDER] = {"Order", true, false},
 	[BODY_MEDIUM] = {"Medium", true, false},
 	[BODY_LINK] = {"Link", true, false},
+	[BODY_SLOT] = {"Slot", false, false},
 };
 
 static json_t *refer(const char *schema)

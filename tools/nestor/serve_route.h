@@ -19,6 +19,7 @@
 #define SERVE_WORD        64u         /* characters of a part of a path, with the NUL */
 #define SERVE_SECRET      256u        /* of a name or password, with the NUL */
 #define SERVE_DESTINATION 512u        /* of a URL that events are sent to; likewise */
+#define SERVE_FILE        128u        /* of a file of a folder, with the NUL */
 #define SERVE_URI         1024u       /* of where a medium is, with the NUL */
 
 enum serve_id {
@@ -47,9 +48,11 @@ enum serve_body {
 	BODY_CHANGE,  /* {"weight": N, "cpus": LIST}, one of them or both */
 	BODY_ORDER,   /* {"device": WORD, "once": BOOL}, the second one may be missing */
 	BODY_MEDIUM,  /* {"image": NAME, "force": BOOL}, likewise; or "uri": URI */
-	BODY_LINK,    /* {"up": BOOL} */
-	BODY_BOOT,    /* {"Boot": {...}}, of Redfish */
-	BODY_IMAGE,   /* {"Image": URI}, with what is so anyway */
+	BODY_LINK,    /* {"up": BOOL, "network": NAME}, one of them or both */
+	/* {"disk": NAME, "keep": BOOL}, {"scratch": BYTES} or {"network": NAME}; or nothing */
+	BODY_SLOT,
+	BODY_BOOT,  /* {"Boot": {...}}, of Redfish */
+	BODY_IMAGE, /* {"Image": URI}, with what is so anyway */
 	/*
 	 * {"Destination": URL, "Context": TEXT, "EventTypes": [TYPE]}, with what is so anyway
 	 */
@@ -76,6 +79,8 @@ enum serve_answer {
 	ANSWER_REDFISH, /* as DMTF describes it */
 	ANSWER_DEVICES,
 	ANSWER_IMAGES,
+	ANSWER_DISKS,
+	ANSWER_NETWORKS,
 };
 
 struct serve_route {
@@ -123,14 +128,16 @@ struct serve_request {
 	char disk[SERVE_WORD]; /* of the path, like the next */
 	char port[LIMIT_NAME];
 	unsigned net, slot;
-	char image[SERVE_WORD]; /* of the body, to `flag`; empty, 0, false: not given */
+	char file[SERVE_FILE]; /* of the body, to `flag`; empty, 0, false: not given */
+	char image[SERVE_WORD], network[LIMIT_NAME];
 	char uri[SERVE_URI], protocol[SERVE_WORD], method[SERVE_WORD];
 	char device[SERVE_WORD], cpus[SERVE_SECRET];
 	char name[SERVE_WORD], like[SERVE_WORD];
 	char with[MANAGE_WITH + 1]; /* KEY=VALUE;KEY=VALUE..., as the run takes it */
 	char target[SERVE_WORD], enabled[SERVE_WORD];
 	uint64_t weight;
-	bool flag;                   /* once, force, up */
+	uint64_t scratch;            /* bytes */
+	bool flag, flag_given;       /* once, force, up, keep */
 	char if_match[SERVE_WORD];   /* the header; empty: there is none */
 	char last_event[SERVE_WORD]; /* Last-Event-ID; likewise */
 	char destination[SERVE_DESTINATION], context[SERVE_SECRET]; /* of a subscription */

@@ -130,13 +130,14 @@ static void ignore_item(void *context, const char *line)
 	(void)line;
 }
 
-bool serve_run_lend(struct serve_run *run, const char *more, int file, int seconds)
+bool serve_run_lend(
+	struct serve_run *run, const char *word, const char *more, int file, int seconds)
 {
 	bool done;
 
 	run->deadline = serve_now() + seconds;
 	run->file = fcntl(file, F_DUPFD_CLOEXEC, 0); /* the link closes its own */
-	done = ask(run, "lend", more, ignore_item, NULL, seconds);
+	done = ask(run, word, more, ignore_item, NULL, seconds);
 	if (run->file >= 0)
 		close(run->file);
 	run->file = -1;

@@ -44,9 +44,10 @@ bool serve_run_ask(struct serve_run *run, const char *word, const char *more, cl
 	void *context);
 
 /*
- * Lends a file, which stays the caller's, with these words; the run may take so many seconds.
+ * Asks @word with a file, which stays the caller's; the run may take so many seconds.
  */
-bool serve_run_lend(struct serve_run *run, const char *more, int file, int seconds);
+bool serve_run_lend(
+	struct serve_run *run, const char *word, const char *more, int file, int seconds);
 
 /* The same; the items become objects of an array. NULL: why is in the problem. */
 json_t *serve_run_items(struct serve_run *run, const char *word, const char *more);

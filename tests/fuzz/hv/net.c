@@ -176,6 +176,14 @@ static void receive_one(struct input *in)
 	notify(q);
 }
 
+/* Its port, to the network of all others or to none of theirs. */
+static void move(struct input *in)
+{
+	net_port_move(&net, 0, 1 + byte(in) % 2);
+	virtio_net_moved(&device);
+	check(net_queue_empty(&net.port[0].queue[0]) && device.targets == 0);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct input in = {data, data + size};
@@ -204,6 +212,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		default:
 			if (byte(&in) == 3)
 				bring_up(&in);
+			else if (byte(&in) == 5)
+				move(&in);
 		}
 		work();
 		check(net_held == -1);

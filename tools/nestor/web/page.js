@@ -356,17 +356,73 @@ function fillDrive(images) {
 	};
 }
 
-function fillSlot(item, slot) {
-	const path = ofVm(chosen, `slots/${slot.slot}`), name = `slot ${slot.slot} of ${chosen}`;
-	const what = slot.holds === 'bay' && !slot.size ? 'an empty bay' : slot.holds;
+function fillNet(networks) {
+	return (item, net) => {
+		const [select, move, link] = item.querySelectorAll('select, button');
+		const path = ofVm(chosen, `links/${net.net}`), name = `network device ${net.net} of ${chosen}`;
+		const others = networks.filter((n) => n !== net.network);
 
-	put(item.firstElementChild, `slot ${slot.slot}: ${what} '${slot.name}', ${slot.attached ? 'attached' : 'not attached'}`);
-	button(item.lastElementChild, slot.attached ? 'Detach' : 'Attach', name, () => slot.attached ?
-		change(`Detach ${name}`, 'DELETE', path) : change(`Attach ${name}`, 'PUT', path));
+		put(item.firstElementChild, `network device ${net.net}: ${net.network}, ${net.mac}, link ${net.up ? 'up' : 'down'}`);
+		select.setAttribute('aria-label', `Network for ${name}`);
+		fillOptions(select, others);
+		select.hidden = move.hidden = !others.length;
+		button(move, 'Move', name, () => change(`Move ${name}`, 'PUT', path, { network: select.value }));
+		button(link, net.up ? 'Link down' : 'Link up', `of ${name}`,
+			() => change(`Link of ${name}`, 'PUT', path, { up: !net.up }));
+	};
+}
+
+const EMPTY = 'an empty disk of '; // and as many GiB
+const AS_IT_IS = 'what it has';
+
+// What a bay may be given: names of disks have no spaces.
+function bayWords(slot, disks) {
+	return [...slot.size ? [AS_IT_IS] : [], ...disks.disks.map((d) => d.name),
+		...[1, 8, 64].filter((n) => n * 2 ** 30 <= disks.scratch).map((n) => `${EMPTY}${n} GiB`)];
+}
+
+function bayBody(word, keep) {
+	if (word === AS_IT_IS)
+		return undefined;
+	return word.startsWith(EMPTY) ? { scratch: parseInt(word.slice(EMPTY.length), 10) * 2 ** 30 } : { disk: word, keep };
+}
+
+function makeSlot() {
+	const item = makeDevice(['select', 'label', 'button'])(), keep = document.createElement('input');
+
+	keep.type = 'checkbox';
+	item.querySelector('label').append(keep, ' keep what is written');
+	return item;
+}
+
+// A bay that waits for a disk has a list of those that there are; whether one is kept matters of a file only.
+function fillSlot(disks) {
+	return (item, slot) => {
+		const [select, label, does] = item.querySelectorAll('select, label, button'), keep = label.firstElementChild;
+		const path = ofVm(chosen, `slots/${slot.slot}`), name = `slot ${slot.slot} of ${chosen}`;
+		const bay = slot.holds === 'bay', waits = bay && !slot.attached;
+		const seeWhich = () => {
+			label.hidden = !waits || !disks.disks.some((d) => d.name === select.value);
+		};
+
+		put(item.firstElementChild, `slot ${slot.slot}: ${bay && !slot.size ? 'an empty bay' : slot.holds} '${slot.name}'` +
+			`${bay && slot.size ? `, ${count.format(slot.size)} bytes` : ''}, ${slot.attached ? 'attached' : 'not attached'}`);
+		select.setAttribute('aria-label', `Disk for ${name}`);
+		keep.setAttribute('aria-label', `Keep what is written to ${name}`);
+		fillOptions(select, waits ? bayWords(slot, disks) : []);
+		select.hidden = !select.options.length;
+		select.onchange = seeWhich;
+		seeWhich();
+		button(does, slot.attached ? 'Detach' : 'Attach', name, () => slot.attached ? change(`Detach ${name}`, 'DELETE', path) :
+			change(`Attach ${name}`, 'PUT', path, waits && select.value ? bayBody(select.value, keep.checked) : undefined));
+	};
 }
 
 // What was another VM's, or is not there while this one is off, has no buttons.
 function forgetDevices() {
+	$('console-which').replaceChildren();
+	$('console-which').hidden = true;
+	$('nets').replaceChildren();
 	$('drives').replaceChildren();
 	$('slots').replaceChildren();
 	put($('no-devices'), '');
@@ -375,14 +431,19 @@ function forgetDevices() {
 let images = null; // of the run, once they were asked for
 
 async function showDevices(name) {
-	const { media, slots } = await get(ofVm(name, 'devices'));
+	const { media, links, slots, ports } = await get(ofVm(name, 'devices'));
 
 	images = images || (await get('/v1/images')).images.map((i) => i.name);
+	const disks = slots.some((s) => s.holds === 'bay' && !s.attached) ? await get('/v1/disks') : { disks: [], scratch: 0 };
+	const networks = links.length ? (await get('/v1/networks')).networks.map((n) => n.name) : [];
 	if (name !== chosen)
 		return;
+	fillRows($('nets'), links, makeDevice(['select', 'button', 'button']), fillNet(networks));
 	fillRows($('drives'), media, makeDevice(['select', 'button', 'button']), fillDrive(images));
-	fillRows($('slots'), slots, makeDevice(['button']), fillSlot);
-	put($('no-devices'), media.length + slots.length ? '' : 'None.');
+	fillOptions($('console-which'), [CONSOLE, ...ports.map((port) => PORT + port)]);
+	$('console-which').hidden = !ports.length || typeof Terminal !== 'function';
+	fillRows($('slots'), slots, makeSlot, fillSlot(disks));
+	put($('no-devices'), links.length + media.length + slots.length ? '' : 'None.');
 }
 
 async function define(event) {
@@ -470,8 +531,12 @@ function tameXterm() {
 
 const bytesOf = (hex) => Uint8Array.from({ length: hex.length / 2 }, (_, i) => parseInt(hex.slice(2 * i, 2 * i + 2), 16));
 
+const CONSOLE = 'console';
+const PORT = 'port '; // and its name
+
 const pane = {
 	vm: '',
+	port: '', // empty: its console
 	terminal: null,
 	ends: null, // an AbortController
 	at: 0, // bytes that it has
@@ -485,8 +550,13 @@ const pane = {
 			cursorAccent: is('--console'), selectionBackground: is('--l2') };
 	},
 
-	open(vm) {
+	// A port is for programs, which read lines: one is edited here, and sent with its end.
+	line: '',
+
+	open(vm, which) {
 		this.vm = vm;
+		this.port = which.startsWith(PORT) ? which.slice(PORT.length) : '';
+		this.line = '';
 		this.at = 0;
 		this.typed = [];
 		this.ends = new AbortController();
@@ -501,13 +571,23 @@ const pane = {
 			$('console-close').focus();
 			return false;
 		});
-		this.terminal.onData((text) => this.type(new TextEncoder().encode(text)));
-		this.terminal.onBinary((text) => this.type(Uint8Array.from(text, (c) => c.charCodeAt(0))));
+		this.terminal.onData((text) => this.port ? this.edit(text) : this.type(new TextEncoder().encode(text)));
+		this.terminal.onBinary((text) => this.port || this.type(Uint8Array.from(text, (c) => c.charCodeAt(0))));
 		put($('console-open'), 'Close');
 		$('console-open').setAttribute('aria-expanded', 'true');
-		put($('console-about'), 'Ctrl-] leaves the console.');
+		this.tellHow();
 		this.terminal.focus();
 		this.watch(this.ends.signal);
+	},
+
+	tellHow() {
+		put($('console-about'), this.port ? `Lines go to port '${this.port}', which nobody else has meanwhile. Ctrl-] leaves it.` :
+			'Ctrl-] leaves the console.');
+	},
+
+	// Where it is: what a console has said is kept, of a port nothing is.
+	path() {
+		return ofVm(this.vm, this.port ? `ports/${encodeURIComponent(this.port)}` : 'console');
 	},
 
 	close() {
@@ -529,6 +609,10 @@ const pane = {
 	take({ at, data }) {
 		const bytes = bytesOf(data);
 
+		if (this.port) {
+			this.terminal.write(bytes);
+			return;
+		}
 		if (at < this.at)
 			this.terminal.reset(); // another run: it counts anew
 		else if (at > this.at && this.at)
@@ -540,7 +624,7 @@ const pane = {
 	async watch(signal) {
 		for (let wait = 1000; !signal.aborted; wait = Math.min(2 * wait, SLOWEST)) {
 			try {
-				await follow(`${ofVm(this.vm, 'console')}?since=${this.at}`, (event, data) => {
+				await follow(this.path() + (this.port ? '' : `?since=${this.at}`), (event, data) => {
 					wait = 500;
 					if (event === 'output' && !signal.aborted)
 						this.take(data);
@@ -552,26 +636,42 @@ const pane = {
 			}
 			await sleep(wait);
 			if (!signal.aborted)
-				put($('console-about'), 'Ctrl-] leaves the console.');
+				this.tellHow();
+		}
+	},
+
+	edit(text) {
+		for (const c of text) {
+			if (c === '\r' || c === '\n') {
+				this.terminal.write('\r\n');
+				this.type(new TextEncoder().encode(`${this.line}\n`));
+				this.line = '';
+			} else if (c === '\x7f' && this.line) {
+				this.line = [...this.line].slice(0, -1).join('');
+				this.terminal.write('\b \b');
+			} else if (c >= ' ' && c !== '\x7f') {
+				this.line += c;
+				this.terminal.write(c);
+			}
 		}
 	},
 
 	// In order: one request at a time.
 	async type(bytes) {
-		const vm = this.vm;
+		const ends = this.ends, path = this.path(), to = this.port ? `port '${this.port}' of '${this.vm}'` : `'${this.vm}'`;
 
 		this.typed.push(...bytes);
 		if (this.sends)
 			return;
 		this.sends = true;
-		while (this.typed.length && this.vm === vm) {
+		while (this.typed.length && this.ends === ends) {
 			const body = Uint8Array.from(this.typed.splice(0, 4096));
 
 			try {
-				await ask('POST', ofVm(vm, 'console'), { body, headers: { 'Content-Type': 'application/octet-stream' } });
+				await ask('POST', path, { body, headers: { 'Content-Type': 'application/octet-stream' } });
 			} catch (e) {
 				this.typed = [];
-				tell(`Not typed at '${vm}': ${e.message}`);
+				tell(`Not typed at ${to}: ${e.message}`);
 				refuse(e);
 			}
 		}
@@ -799,8 +899,9 @@ function begin() {
 	$('define').onsubmit = define;
 	$('bundle').onclick = bundle;
 	$('forget').onclick = () => forget('');
-	$('console-open').onclick = () => pane.terminal ? pane.close() : pane.open(chosen);
+	$('console-open').onclick = () => pane.terminal ? pane.close() : pane.open(chosen, $('console-which').value);
 	$('console-close').onclick = () => pane.close();
+	$('console-which').onchange = () => pane.close();
 	$('console-open').hidden = !hasConsoles;
 	$('reader').onchange = () => {
 		if (pane.terminal)
