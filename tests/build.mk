@@ -29,6 +29,7 @@ $(B)/unit/test_spec_encodings: private HOST_CFLAGS := $(filter-out -O1,$(HOST_CF
 # How much virtual EPT does is counted by the branches that run (-fsanitize-coverage).
 UNIT_EXTRA_test_nested_vept_bounds := $(wildcard hypervisor/nested/vept*.c)
 UNIT_FLAGS_test_nested_vept_bounds := -fsanitize-coverage=trace-pc-guard
+UNIT_EXTRA_tsan_nested_views := $(wildcard hypervisor/nested/vept*.c)
 
 # The remapping unit of the emulated machine, without Bochs.
 UNIT_EXTRA_test_machine_vtd := $(filter-out %/bochs_vtd.c %/bochs_vtd_sources.c,$(wildcard tools/machine/bochs_vtd_*.c))
