@@ -634,7 +634,7 @@ def counted(n):
 test_gdb_breaks_at_many_places_in_both_levels() {
 	local at pid i stub elf=points k=$PWD/$B/payload/points.elf
 	printf 'machine: {cpus: 2}\nvms:\n' >"$out.yaml"
-	for i in 'a, cmdline: "turns=3"' 'b, cpus: 2, cmdline: "two"' 'c, cmdline: "no_ept"' 'd, cmdline: ""'; do printf '  - {kernel: %s, memory: 16M, name: %s}\n' "$k" "$i" >>"$out.yaml"; done
+	for i in 'a, cmdline: "turns=3"' 'b, cpus: 2, cmdline: "two"' 'c, cpus: 8, cmdline: "no_ept"' 'd, cmdline: ""'; do printf '  - {kernel: %s, memory: 16M, name: %s}\n' "$k" "$i" >>"$out.yaml"; done
 	LIMIT=240 managed "$out.yaml"
 	for i in a b c d; do said "^$i"'\| points: begins' || return 1; done
 	gdb_session a "unix:$out.gdb.at" '' "python $points_python" 'set breakpoint always-inserted on' 'set var flag = 1' 'python places(1, 2)' 'python met(*names(2), *names(1))' 'monitor stops' 'delete 1-6 14-19' \
@@ -643,6 +643,8 @@ test_gdb_breaks_at_many_places_in_both_levels() {
 		said '^a\| points: exit 18, turns 3, 3, 0$' || { kill "$pid" 2>/dev/null; return 1; }
 	gdb_session b "unix:$out.gdb.at" l1 "python $points_python" 'set var flag = 1' 'python places(1)' 'python counted(52)' delete continue || return 1
 	gdb_shows 'counted=26 each=\[2\]' && said '^b\| points: exit 18, turns 2, 2, 2$' || { kill "$pid" 2>/dev/null; return 1; }
+	gdb_session c "unix:$out.gdb.at" l2 "python for i in range(257): gdb.execute('break *%d' % (0x700000 + i), to_string=True)" continue 'set breakpoint always-inserted on' 'delete 257' 'monitor stops' delete detach || return 1
+	gdb_shows 'Cannot insert breakpoint 257\.$' '^break=259 at=0x7000ff kind=soft' || { kill "$pid" 2>/dev/null; return 1; }
 	gdb_session c "unix:$out.gdb.at" '' "python $points_python" 'set var flag = 1' 'python places(1, 2)' 'python met(*names(2), *names(1))' 'python met(*names(2), *names(1))' detach || return 1
 	[ "$(grep -c '^order=1$' "$out.gdb")" = 2 ] && said '^c\| points: exit 18, turns 2, 2, 0$' || { kill "$pid" 2>/dev/null; return 1; }
 	gdb_session d "unix:$out.gdb.at" '' "python $points_python" 'python places(1, 2)' "shell (sleep 2; NESTOR_AT=$at $NESTOR reset d) >$out.reset 2>&1 &" continue && gdb_shows 'exited normally' || return 1
