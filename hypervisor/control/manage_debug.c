@@ -67,9 +67,11 @@ static enum manage_status add(struct vm *vm, const struct manage_request *r, con
 		*why = NULL;
 		return MANAGE_IS_OK;
 	case DEBUGGER_FULL:
-		*why = is_soft(r) ? "there are 256 breakpoints of kind=soft already"
-				  : "there are four breakpoints already: the processor has no "
-				    "more (kind=soft needs none)";
+		*why = is_soft(r)
+			       ? "there are 256 breakpoints of kind=soft already (four without "
+				 "the monitor trap flag)"
+			       : "there are four breakpoints already: the processor has no "
+				 "more (kind=soft needs none)";
 		return MANAGE_IS_STATE;
 	default:
 		*why = "the VM's pool has no memory left for breakpoints of kind=soft";
