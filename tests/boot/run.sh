@@ -597,9 +597,9 @@ debugged_end() { # NAME [OTHERS]
 test_gdb_breaks_steps_and_watches_in_both_levels() {
 	local at pid i stub elf=debugged k=$PWD/$B/payload/debugged.elf
 	printf 'machine: {cpus: 2}\nvms:\n' >"$out.yaml"
-	for i in 'a, cmdline: ""' 'b, cmdline: ""' 'c, cmdline: "turns=1"' 'd, cpus: 2, cmdline: "two"'; do printf '  - {kernel: %s, memory: 16M, name: %s}\n' "$k" "$i" >>"$out.yaml"; done
+	for i in 'a, cmdline: ""' 'b, cmdline: ""' 'c, cmdline: "turns=1"' 'd, cpus: 2, cmdline: "two"' 'e, cmdline: ""'; do printf '  - {kernel: %s, memory: 16M, name: %s}\n' "$k" "$i" >>"$out.yaml"; done
 	managed "$out.yaml"
-	for i in a b c d; do said "^$i"'\| debugged: begins' || return 1; done
+	for i in a b c d e; do said "^$i"'\| debugged: begins' || return 1; done
 	gdb_session a "unix:$out.gdb.at" l2 'monitor ept 0x100000' 'monitor only' 'set var flag = 1' 'break l2_turn' continue 'monitor stops' 'print $rdi' bt stepi stepi continue 'print $rdi' 'break *&l2_asks' continue delete stepi \
 		'printf "asked=%d rax=%d\n", $rip - (long)&l2_asks, $rax' 'watch watched' continue 'awatch own' continue continue delete continue || return 1
 	gdb_shows 'table=ept12 step=2 .* is=page rights=rwx' 'table=ept02 step=2 .* is=page' 'table=ept01' '^vcpu=0 level=2 why=execute' 'Breakpoint 1, l2_turn \(turn=turn@entry=1\)' '^\$1 = 1$' 'in in_l2 \(\)' 'turn=turn@entry=2' '^\$2 = 2$' 'asked=2 rax=200' \
@@ -614,7 +614,11 @@ test_gdb_breaks_steps_and_watches_in_both_levels() {
 		'info threads' 'printf "exit=%d\n", $rip == (long)&l2_exited' stepi 'printf "on=%d\n", $rip > (long)&l2_exited' detach || return 1
 	gdb_shows 'in L1' 'exit=1' 'on=1' 'Could not write register' && said '^c\| debugged: exit 18, 1 turns, sum 100, watched 63, traps 1 and 1' || return 1
 	gdb_session d "unix:$out.gdb.at" '' 'set var flag = 1' 'break other_turn' continue stepi 'info threads' delete 'break l1_exit' 'break l2_turn' continue continue delete continue || return 1
-	gdb_shows 'Thread 2 hit Breakpoint 1, other_turn' '\* 2 .*vCPU 1, in L1' 'Thread 1 hit Breakpoint 3' 'Thread 1 hit Breakpoint 2' && debugged_end d 5 && ask 0 quit && over 0
+	gdb_shows 'Thread 2 hit Breakpoint 1, other_turn' '\* 2 .*vCPU 1, in L1' 'Thread 1 hit Breakpoint 3' 'Thread 1 hit Breakpoint 2' && debugged_end d 5 || return 1
+	# More than registers, of which both levels have one enabled, in pages that are executed all the time.
+	gdb_session e "unix:$out.gdb.at" '' 'set var flag = 1' 'break l2_turn' 'break *&l2_asks' 'break l1_exit' 'break other_turn' 'break *((long)&l2_turn + 1)' 'break *((long)&l1_exit + 1)' 'break payload_main' \
+		'python for i in range(12): gdb.execute("continue")' 'watch own' continue delete continue || return 1
+	[ "$(grep -c '^Breakpoint [123], ' "$out.gdb")" = 12 ] && gdb_shows 'watchpoint 8: own' 'exited normally' && debugged_end e && ask 0 quit && over 0
 }
 
 # Python for GDB. places(...): breakpoints in payload points, by levels; met(N): where so many stops were, in order, and by whom.
