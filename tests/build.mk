@@ -29,6 +29,7 @@ $(B)/unit/test_spec_encodings: private HOST_CFLAGS := $(filter-out -O1,$(HOST_CF
 # How much virtual EPT does is counted by the branches that run (-fsanitize-coverage).
 UNIT_EXTRA_test_nested_vept_bounds := $(wildcard hypervisor/nested/vept*.c)
 UNIT_FLAGS_test_nested_vept_bounds := -fsanitize-coverage=trace-pc-guard
+UNIT_EXTRA_tsan_nested_views := $(wildcard hypervisor/nested/vept*.c)
 
 # The remapping unit of the emulated machine, without Bochs.
 UNIT_EXTRA_test_machine_vtd := $(filter-out %/bochs_vtd.c %/bochs_vtd_sources.c,$(wildcard tools/machine/bochs_vtd_*.c))
@@ -221,6 +222,7 @@ stress_clocks_with_its_state_put_back	600	B=$(B) LOG_SUFFIX=-state RUN_ARGS="--l
 $(foreach p,$(FAIRNESS_NAMES),fairness_$(p)	600	B=$(B) tests/fairness/run.sh $(p)
 )$(foreach c,apic events lapic nmi,conformance_$(c)_without_apicv	600	B=$(B) LOG_SUFFIX=-noapicv RUN_ARGS="--apicv off" tests/conformance/run.sh $(c)
 )$(foreach c,apicvintr events guests_32 nmi shadowhabit smp_events vpid,conformance_$(c)_with_its_state_put_back	600	B=$(B) LOG_SUFFIX=-state RUN_ARGS="--l0-option selftest=state" tests/conformance/run.sh $(c)
+)$(foreach c,apicvintr debug eptx events guests_32 l2cache smp_vmx taskswitch,conformance_$(c)_on_a_debuggers_pages	600	B=$(B) LOG_SUFFIX=-pages RUN_ARGS="--l0-option selftest=pages" tests/conformance/run.sh $(c)
 )$(foreach b,$(BOOT_TESTS),boot_$(b)	900	B=$(B) tests/boot/run.sh $(b)
 )
 endef

@@ -23,6 +23,15 @@ static const char *const kinds[] = {
 	[DEBUGGER_ACCESS] = "access",
 };
 
+/* DEBUGGER_EXECUTE, without a debug register. */
+static const char soft_kind[] = "soft";
+
+static bool is_soft(const struct manage_request *r)
+{
+	return manage_given(r, MANAGE_ARG_KIND) &&
+	       text_is(text_of(r->word, MANAGE_WORD + 1), soft_kind);
+}
+
 /* Of what the request says; false: there is no such breakpoint. */
 static bool read_point(const struct manage_request *r, struct debugger_point *p)
 {
@@ -30,7 +39,7 @@ static bool read_point(const struct manage_request *r, struct debugger_point *p)
 	uint64_t size = manage_given(r, MANAGE_ARG_SIZE) ? r->number[MANAGE_ARG_SIZE] : 1;
 	unsigned kind = DEBUGGER_EXECUTE;
 
-	if (manage_given(r, MANAGE_ARG_KIND))
+	if (manage_given(r, MANAGE_ARG_KIND) && !is_soft(r))
 		while (kind <= DEBUGGER_ACCESS &&
 			(kinds[kind] == NULL || !text_is(on, kinds[kind])))
 			kind++;
@@ -42,7 +51,8 @@ static bool read_point(const struct manage_request *r, struct debugger_point *p)
 }
 
 static const char not_a_point[] =
-	"kind= is execute (of one byte), write or access; size= 1, 2, 4 or 8, and at= a multiple";
+	"kind= is execute or soft (of one byte), write or access; size= 1, 2, 4 or 8, and at= a "
+	"multiple";
 
 static enum manage_status add(struct vm *vm, const struct manage_request *r, const char **why)
 {
@@ -52,11 +62,21 @@ static enum manage_status add(struct vm *vm, const struct manage_request *r, con
 	if (!read_point(r, &p))
 		return MANAGE_IS_BAD;
 	p.l2 = r->number[MANAGE_ARG_L2];
-	*why = "there are four breakpoints already: the processor has no more";
-	if (!debugger_add(vm, &p))
+	switch (debugger_add(vm, &p, is_soft(r))) {
+	case DEBUGGER_ADDED:
+		*why = NULL;
+		return MANAGE_IS_OK;
+	case DEBUGGER_FULL:
+		*why = is_soft(r)
+			       ? "there are 256 breakpoints of kind=soft already (four without "
+				 "the monitor trap flag)"
+			       : "there are four breakpoints already: the processor has no "
+				 "more (kind=soft needs none)";
 		return MANAGE_IS_STATE;
-	*why = NULL;
-	return MANAGE_IS_OK;
+	default:
+		*why = "the VM's pool has no memory left for breakpoints of kind=soft";
+		return MANAGE_IS_STATE;
+	}
 }
 
 static enum manage_status take_away(
@@ -72,13 +92,28 @@ static enum manage_status take_away(
 	if (!read_point(r, &p))
 		return MANAGE_IS_BAD;
 	*why = "there is no such breakpoint";
-	if (!debugger_remove(vm, &p))
+	if (!debugger_remove(vm, &p, is_soft(r)))
 		return MANAGE_IS_STATE;
 	*why = NULL;
 	return MANAGE_IS_OK;
 }
 
-static void tell(struct vm *vm, const struct manage_request *r)
+/* As many as an answer has room for. */
+static void tell_soft(struct vm *vm, const struct manage_request *r)
+{
+	uint64_t from = r->number[MANAGE_ARG_FROM], i = from;
+	struct debugger_point p;
+
+	for (; i - from < MANAGE_ITEMS && debugger_soft(vm, i, &p); i++)
+		mux_record("item id=%u break=%lu at=0x%lx kind=%s size=%u level=%u only=%u "
+			   "missing=0",
+			id_of(r), DEBUGGER_POINTS + i, p.at, soft_kind, p.size, p.level,
+			p.l2 != 0);
+	if (debugger_soft(vm, i, &p))
+		mux_record("item id=%u next=%lu", id_of(r), i);
+}
+
+static void tell_stops(struct vm *vm, const struct manage_request *r)
 {
 	for (unsigned i = 0; i < vm->config.cpus; i++) {
 		struct debug_stop s = debugger_stop_of(vm, i);
@@ -206,7 +241,10 @@ enum manage_status manage_debug(
 	case MANAGE_STEP:
 		return step(vcpu, r, why);
 	default:
-		tell(vcpu->vm, r);
+		if (is_soft(r))
+			tell_soft(vcpu->vm, r);
+		else
+			tell_stops(vcpu->vm, r);
 		return MANAGE_IS_OK;
 	}
 }

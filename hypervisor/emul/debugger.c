@@ -11,7 +11,7 @@ bool debugger_valid(const struct debugger_point *p)
 	return p->at % p->size == 0 && (p->on != DEBUGGER_EXECUTE || p->size == 1);
 }
 
-static bool counts(const struct debugger_point *p, const struct debugger_place *place)
+bool debugger_counts(const struct debugger_point *p, const struct debugger_place *place)
 {
 	if (p->size == 0 || (p->level != 0 && p->level != place->level))
 		return false;
@@ -52,7 +52,7 @@ struct debugger_plan debugger_make(const struct debugger_points *points,
 	for (unsigned i = 0; i < 4; i++)
 		plan.dr[i] = dr[i];
 	for (unsigned i = 0; i < DEBUGGER_POINTS; i++) {
-		if (!counts(&points->p[i], place))
+		if (!debugger_counts(&points->p[i], place))
 			continue;
 		while (reg < 4 && guest_has(dr7, reg))
 			reg++;

@@ -55,6 +55,8 @@ struct debugger_split {
 };
 
 bool debugger_valid(const struct debugger_point *p);
+/* Is it to be met here? */
+bool debugger_counts(const struct debugger_point *p, const struct debugger_place *place);
 
 static inline bool debugger_same(const struct debugger_point *a, const struct debugger_point *b)
 {

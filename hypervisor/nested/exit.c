@@ -355,6 +355,17 @@ void nested_l2_exit_of_l0(struct nested *n)
 	n->stats.exits_kept++;
 }
 
+void nested_set_view(struct nested *n, uint8_t view)
+{
+	if (n->view == view)
+		return;
+	n->view = view;
+	for (unsigned i = 0; i < NVMCS_SLOTS; i++)
+		n->slot[i].dirty |= GROUP_CTL; /* their next entry finds its root anew */
+	if (n->in_l2 && n->cur->root)
+		merge_root(n, n->cur);
+}
+
 bool nested_mtf_of_l1(const struct nested *n)
 {
 	const struct nvmcs *v = n->cur;

@@ -90,10 +90,12 @@ static __attribute__((noinline)) void reserve_tables(struct nested *n, struct ve
 		reap(e, 1);
 }
 
-static struct vept_root *root_find(struct vept *e, uint64_t eptp12, uint64_t apic_page)
+static struct vept_root *root_find(
+	struct vept *e, uint64_t eptp12, uint64_t apic_page, uint8_t view)
 {
 	for (unsigned i = 0; i < VEPT_ROOTS; i++)
-		if (e->root[i].eptp12 == eptp12 && e->root[i].apic_page == apic_page)
+		if (e->root[i].eptp12 == eptp12 && e->root[i].apic_page == apic_page &&
+			e->root[i].view == view)
 			return &e->root[i];
 	return NULL;
 }
@@ -101,7 +103,7 @@ static struct vept_root *root_find(struct vept *e, uint64_t eptp12, uint64_t api
 static struct vept_root *root_new(struct nested *n, uint64_t eptp12, uint64_t apic_page)
 {
 	struct vept *e = &n->vm->vept;
-	struct vept_root *r = root_find(e, 0, 0);
+	struct vept_root *r = root_find(e, 0, 0, 0);
 
 	if (!r) {
 		r = oldest_root(e, NULL);
@@ -111,6 +113,7 @@ static struct vept_root *root_new(struct nested *n, uint64_t eptp12, uint64_t ap
 	reap_some(e);
 	r->eptp12 = eptp12;
 	r->apic_page = apic_page;
+	r->view = n->view;
 	r->table = table_new(n, r, ROOT_LEVEL, false, eptp12 & EPT_ADDRESS);
 	r->eptp02 = table_hpa(e, r->table) | EPTP_WALK_4 | (eptp12 & EPTP_AD) | 6;
 	return r;
@@ -131,7 +134,7 @@ struct vept_root *vept_root_get(struct nested *n, uint64_t eptp12, uint64_t apic
 
 	seam_vm_lock(n);
 	e->used[n->vcpu] = NULL;
-	r = root_find(e, eptp12, apic_page);
+	r = root_find(e, eptp12, apic_page, n->view);
 	if (!r)
 		r = root_new(n, eptp12, apic_page);
 	root_use(n, r);
@@ -258,6 +261,15 @@ static inline __attribute__((always_inline)) void fill_with(struct nested *n,
 		n, root, w, hpa, size, w->entry[w->leaf] & (rights | EPT_MEMTYPE | EPT_IPAT));
 }
 
+/* In a debugger's root that is executable which it has let through. */
+static uint64_t rights_in(
+	const struct nested *n, const struct vept_root *root, const struct vept_walk *w)
+{
+	if (root->view == 0 || (n->view_opens && !((n->view_code.v ^ w->gpa) & ~PAGE_MASK)))
+		return EPT_RIGHTS;
+	return EPT_READ | EPT_WRITE;
+}
+
 /*
  * Registers of a device: UC, or WC where EPT12 says so, like EPT01 (SDM 28.2.6.2). A type of
  * EPT12 by which L2 could cache them counts as UC.
@@ -266,7 +278,7 @@ static void fill_device(struct nested *n, struct vept_root *root, const struct v
 	struct hpa hpa, uint64_t size)
 {
 	uint64_t source = w->entry[w->leaf];
-	uint64_t entry = source & (EPT_RIGHTS | EPT_IPAT);
+	uint64_t entry = source & (rights_in(n, root, w) | EPT_IPAT);
 
 	if ((source & EPT_MEMTYPE) == EPT_TYPE(MEMTYPE_WC))
 		entry |= EPT_TYPE(MEMTYPE_WC);
@@ -290,13 +302,20 @@ static __attribute__((noinline)) enum vept_result fill_foreign(
 
 	n->no_ram = walk_target(w);
 	if (root->apic_page != 0 && !((n->no_ram.v ^ root->apic_page) & ~PAGE_MASK)) {
-		fill_with(n, root, w, hpa, PAGE_SIZE, EPT_RIGHTS);
+		fill_with(n, root, w, hpa, PAGE_SIZE, rights_in(n, root, w));
 		return VEPT_FILLED;
 	}
 	if (!seam_l1_device(n, n->no_ram, &hpa, &size))
 		return VEPT_NO_RAM;
-	fill_device(n, root, w, hpa, smaller(size, BIT64(level_shift(w->leaf))));
+	size = root->view != 0 ? PAGE_SIZE : smaller(size, BIT64(level_shift(w->leaf)));
+	fill_device(n, root, w, hpa, size);
 	return VEPT_FILLED;
+}
+
+static __attribute__((noinline)) void fill_in_view(
+	struct nested *n, struct vept_root *root, const struct vept_walk *w, struct hpa hpa)
+{
+	fill_with(n, root, w, hpa, PAGE_SIZE, rights_in(n, root, w));
 }
 
 /* What the walk leads to. */
@@ -308,7 +327,10 @@ static enum vept_result fill(
 
 	if (!seam_l1_translate(n, walk_target(w), &hpa, &size))
 		return fill_foreign(n, root, w);
-	fill_with(n, root, w, hpa, size, EPT_RIGHTS);
+	if (__builtin_expect(root->view != 0, false))
+		fill_in_view(n, root, w, hpa);
+	else
+		fill_with(n, root, w, hpa, size, EPT_RIGHTS);
 	return VEPT_FILLED;
 }
 
@@ -322,7 +344,7 @@ static bool map_page(struct nested *n, struct vept_root *root, uint64_t gpa, str
 
 	if (vept_walk_ept12(n, root, root->eptp12, gpa, controls_of(n), &w) != VEPT_FILLED)
 		return false;
-	fill_with(n, root, &w, page, PAGE_SIZE, rights);
+	fill_with(n, root, &w, page, PAGE_SIZE, rights & rights_in(n, root, &w));
 	return true;
 }
 
@@ -337,8 +359,9 @@ bool vept_map_ones(struct nested *n, struct vept_root *root, struct gpa_l2 gpa)
 	return mapped;
 }
 
-/* The leaf of this address goes, if it maps this page. */
-static void unmap_page(struct nested *n, struct vept_root *root, uint64_t gpa, uint64_t hpa)
+/* The leaf of this address goes, if it maps this page, or any (NULL). False: it has none. */
+static bool unmap_page(
+	struct nested *n, struct vept_root *root, uint64_t gpa, const uint64_t *hpa)
 {
 	struct vept *e = &n->vm->vept;
 	uint32_t t = root->table;
@@ -347,10 +370,12 @@ static void unmap_page(struct nested *n, struct vept_root *root, uint64_t gpa, u
 		unsigned slot = slot_of(gpa, level);
 		uint64_t entry = e->pages[t].entry[slot];
 
-		if (level == 1 && entry && (entry & EPT_ADDRESS) == hpa)
+		if (level == 1 && entry && (!hpa || (entry & EPT_ADDRESS) == *hpa)) {
 			entry_clear(e, t, slot);
+			return true;
+		}
 		if (level == 1 || !entry || is_leaf(entry, level))
-			return;
+			return false;
 		t = child_of(e, entry);
 	}
 }
@@ -361,7 +386,7 @@ static void scratch_clean(struct nested *n, struct vept_scratch *s)
 	bool there = s->root && s->root->generation == s->generation;
 
 	for (unsigned i = 0; there && i < s->count; i++)
-		unmap_page(n, s->root, s->gpa[i], s->hpa);
+		unmap_page(n, s->root, s->gpa[i], &s->hpa);
 	if (there && s->count)
 		root_flush(n, s->root);
 	s->count = 0;
@@ -399,6 +424,28 @@ void vept_forget(struct nested *n)
 	seam_vm_unlock(n);
 }
 
+/* ---- views of a debugger ---- */
+
+void vept_view_close(
+	struct nested *n, struct vept_root *root, uint32_t generation, struct gpa_l2 gpa)
+{
+	seam_vm_lock(n);
+	if (root->generation == generation && unmap_page(n, root, gpa.v, NULL))
+		root_flush(n, root);
+	seam_vm_unlock(n);
+}
+
+void vept_view_empty(struct nested *n, uint8_t view)
+{
+	struct vept *e = &n->vm->vept;
+
+	seam_vm_lock(n);
+	for (unsigned i = 0; i < VEPT_ROOTS; i++)
+		if (e->root[i].eptp12 && e->root[i].view == view)
+			root_empty(n, &e->root[i]);
+	seam_vm_unlock(n);
+}
+
 /* ---- violations ---- */
 
 /* The right that a fetch needs under mode-based execute control; 0: hardware does not tell. */
@@ -427,7 +474,8 @@ static bool fetch_allowed(const struct vept *e, const struct vept_walk *w, uint6
 		t = child_of(e, e->pages[t].entry[slot]);
 		slot = slot_of(w->gpa, --level);
 	}
-	return !e->pages[t].entry[slot] || e->pages[t].source[slot] != w->entry[w->leaf];
+	return !e->pages[t].entry[slot] || e->pages[t].source[slot] != w->entry[w->leaf] ||
+	       (w->entry[w->leaf] & execute & ~e->pages[t].entry[slot]); /* a view's */
 }
 
 static bool access_allowed(

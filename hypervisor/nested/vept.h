@@ -74,6 +74,7 @@ struct vept_root {
 	struct list cut; /* tables that hardware may still walk, until the next flush */
 	uint32_t table;
 	uint32_t generation; /* changes when the root goes */
+	uint8_t view;        /* 1 + the vCPU that alone has it, for a debugger; 0: of all */
 };
 
 /* A page that L2 may write, where L1 gave it no memory. Of a vCPU. */
@@ -169,6 +170,15 @@ __attribute__((noinline)) void vept_prefill(
  */
 bool vept_map_ones(struct nested *n, struct vept_root *root, struct gpa_l2 gpa);
 bool vept_map_scratch(struct nested *n, struct vept_root *root, struct gpa_l2 gpa);
+
+/*
+ * Roots of a debugger, of one vCPU (nested_set_view): small pages, and executable only where
+ * nested.view_code was when they were filled. Such a page is not any more, if the root is still
+ * there; and all that those of a view have.
+ */
+void vept_view_close(
+	struct nested *n, struct vept_root *root, uint32_t generation, struct gpa_l2 gpa);
+void vept_view_empty(struct nested *n, uint8_t view);
 
 /* L1 has devices where it had none before: nothing is mapped any more. */
 void vept_forget(struct nested *n);

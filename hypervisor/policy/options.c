@@ -26,6 +26,7 @@ static const char *const selftest_words[] = {
 	[L0_SELFTEST_FAULT] = "fault",
 	[L0_SELFTEST_STATE] = "state",
 	[L0_SELFTEST_DEBUGGER] = "debugger",
+	[L0_SELFTEST_PAGES] = "pages",
 	NULL,
 };
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "vm/debugger.h"
+#include "vm/debugger_int.h"
 
 #include "cpu/asm.h"
 #include "cpu/config.h"
@@ -9,7 +9,7 @@
 #include "vm/vm_int.h"
 #include "vmx/asm.h"
 
-static bool has_mtf(void)
+bool debugger_has_mtf(void)
 {
 	return vmx_allowed1(MSR_VMX_PROC) & PROC_MTF;
 }
@@ -26,7 +26,7 @@ static struct debug_mark where(const struct vcpu *vcpu)
 		.rcx = vcpu->regs.r[REG_RCX]};
 }
 
-static uint64_t linear_rip(void)
+uint64_t debugger_linear_rip(void)
 {
 	uint64_t rip = vmread(VMCS_GUEST_RIP);
 
@@ -39,21 +39,34 @@ static uint32_t own_controls(const struct vcpu *vcpu)
 	return vcpu->nested.in_l2 ? vcpu->nested.cur->proc_02 : vcpu->proc01;
 }
 
-/* ---- selftest=debugger ---- */
+/* ---- selftest=debugger, selftest=pages ---- */
 
 #define SELFTEST_AT 0x5a5a5a5a5000ull /* no guest has anything there */
+
+static bool steps_all(void)
+{
+	return l0_config()->selftest == L0_SELFTEST_DEBUGGER;
+}
 
 /* Nothing of it may be seen by guests, whatever they do. */
 void debugger_selftest(struct vcpu *vcpu)
 {
 	struct vcpu_debug *d = &vcpu->debug;
 
-	d->quiet = l0_config()->selftest == L0_SELFTEST_DEBUGGER && has_mtf();
+	d->quiet = (steps_all() || l0_config()->selftest == L0_SELFTEST_PAGES) &&
+		   debugger_has_mtf();
 	if (!d->quiet)
 		return;
 	d->on = true;
-	d->points.p[0] =
+	d->set.p[0] =
 		(struct debugger_point){.at = SELFTEST_AT, .on = DEBUGGER_WRITE, .size = 8};
+	if (steps_all())
+		return;
+	/* Though no page has a breakpoint. */
+	vm_lock(vcpu->vm);
+	if (debugger_pages_give_one(vcpu))
+		debugger_pages_take(vcpu);
+	vm_unlock(vcpu->vm);
 }
 
 /* ---- into the guest ---- */
@@ -76,7 +89,7 @@ static struct debugger_place place_of(struct vcpu *vcpu, bool behind)
 	return (struct debugger_place){.level = level_of(vcpu),
 		.l2 = vcpu->nested.in_l2 ? nested_l2_name(&vcpu->nested) : 0,
 		.skips = behind,
-		.skip = behind ? linear_rip() : 0};
+		.skip = behind ? debugger_linear_rip() : 0};
 }
 
 /*
@@ -118,14 +131,16 @@ void debugger_load(struct vcpu *vcpu)
 	bool behind = skips(d, &now);
 	struct debugger_place place = place_of(vcpu, behind);
 	uint32_t own = own_controls(vcpu), proc = own;
+	bool looks;
 
 	read_breakpoints(d->own_dr);
 	d->own_dr7 = vmread(VMCS_GUEST_DR7);
-	d->plan = debugger_make(&d->points, &place, d->own_dr, d->own_dr7);
+	looks = debugger_pages_load(vcpu, &place);
 	load_debug_registers(d);
 	if (d->dr)
 		proc |= PROC_MOV_DR_EXITING;
-	if ((steps_here(d, now.level) || behind || d->quiet) && !exits_at_once())
+	if ((steps_here(d, now.level) || behind || looks || (d->quiet && steps_all())) &&
+		!exits_at_once())
 		proc |= PROC_MTF;
 	d->control = proc != own;
 	if (d->control)
@@ -182,6 +197,7 @@ void debugger_unload(struct vcpu *vcpu)
 	struct vcpu_debug *d = &vcpu->debug;
 
 	d->loaded = false;
+	debugger_pages_unload(vcpu);
 	if (d->dr) {
 		unload_pending(vcpu);
 		write_breakpoints(d->own_dr);
@@ -209,7 +225,7 @@ static bool takes_mtf(struct vcpu *vcpu)
 	if (!d->control || (vcpu->nested.in_l2 && nested_mtf_of_l1(&vcpu->nested)))
 		return false;
 	d->skips = false;
-	if (d->steps && d->hit.why == DEBUG_NOTHING)
+	if (steps_here(d, level_of(vcpu)) && d->hit.why == DEBUG_NOTHING)
 		met(vcpu, DEBUG_STEP, vmread(VMCS_GUEST_RIP));
 	return true;
 }
@@ -221,6 +237,7 @@ bool debugger_takes(struct vcpu *vcpu, uint32_t reason)
 	debugger_unload(vcpu);
 	d->mark = where(vcpu);
 	d->left = true;
+	d->injected = vcpu->injecting;
 	d->for_guest = 0;
 	if (reason == EXIT_MTF)
 		return takes_mtf(vcpu);
@@ -230,6 +247,11 @@ bool debugger_takes(struct vcpu *vcpu, uint32_t reason)
 		met_points(vcpu, s.hits);
 		d->for_guest = s.hits != 0 ? s.guest : 0;
 		return s.hits != 0;
+	}
+	if (reason == EXIT_EPT_VIOLATION) {
+		struct debugger_place place = place_of(vcpu, false);
+
+		return debugger_pages_violation(vcpu, &place);
 	}
 	return false;
 }
@@ -249,6 +271,7 @@ void debugger_exit(struct vcpu *vcpu)
 		l2_exit_of_debugger(vcpu, conditions);
 	else if (conditions != 0)
 		vcpu_inject_debug(vcpu, conditions);
+	debugger_pages_exit(vcpu);
 }
 
 /* ---- standing still ---- */
@@ -261,13 +284,28 @@ static void take_points(struct vcpu *vcpu)
 
 	if (d->generation != __atomic_load_n(&vm->points_generation, __ATOMIC_SEQ_CST)) {
 		vm_lock(vm);
-		d->points = vm->points;
+		d->set = vm->points;
 		d->generation = vm->points_generation;
+		debugger_pages_take(vcpu);
 		vm_unlock(vm);
 	}
 	for (unsigned i = 0; i < DEBUGGER_POINTS; i++)
-		any |= d->points.p[i].size != 0;
+		any |= d->set.p[i].size != 0;
+	any |= d->pages != NULL && d->pages->code.count != 0;
 	d->on = any || d->steps || d->skips || d->quiet;
+	if (!d->on)
+		debugger_pages_off(vcpu);
+}
+
+/* Where no register tells. */
+static void look_at_pages(struct vcpu *vcpu)
+{
+	struct debug_mark now = where(vcpu);
+	struct debugger_place place = place_of(vcpu, skips(&vcpu->debug, &now));
+	const struct debugger_point *p = debugger_pages_look(vcpu, &place);
+
+	if (p != NULL && vcpu->debug.hit.why == DEBUG_NOTHING)
+		met(vcpu, DEBUG_BREAK, p->at);
 }
 
 /*
@@ -312,12 +350,13 @@ static void stop(struct vcpu *vcpu, const struct debug_stop *s)
 
 	d->steps = false;
 	release_interrupts(vcpu);
-	d->skips = s->why == DEBUG_BREAK && has_mtf();
+	d->skips = s->why == DEBUG_BREAK && debugger_has_mtf();
 	d->skip = (struct debug_mark){.level = s->level, .rip = s->rip};
 	vm_lock(vm);
 	d->stop = *s;
 	vm_unlock(vm);
 	vm_pause(vm);
+	debugger_pages_close(vcpu);
 	mux_record("stopped vm=%s vcpu=%u level=%u why=%s rip=0x%lx at=0x%lx tsc=%lu",
 		vm->config.name, vcpu->index, s->level, debugger_word(s->why), s->rip, s->at,
 		s->tsc);
@@ -347,6 +386,7 @@ void debugger_look(struct vcpu *vcpu)
 	/* L0 has completed the instruction that it made the access for. */
 	if (d->hit.why >= DEBUG_WRITE && d->hit.level == level_of(vcpu))
 		d->hit.rip = vmread(VMCS_GUEST_RIP);
+	look_at_pages(vcpu);
 	if (d->hit.why != DEBUG_NOTHING)
 		stop(vcpu, &d->hit);
 	d->hit.why = DEBUG_NOTHING;
@@ -375,23 +415,35 @@ static bool add(struct debugger_points *points, const struct debugger_point *p)
 	return free != NULL;
 }
 
-bool debugger_add(struct vm *vm, const struct debugger_point *p)
+/* Without MTF nobody can look at RIP, and only those in registers are met. */
+static enum debugger_added add_soft(struct vm *vm, const struct debugger_point *p)
 {
-	bool added;
+	if (!debugger_has_mtf())
+		return add(&vm->points, p) ? DEBUGGER_ADDED : DEBUGGER_FULL;
+	if (!debugger_pages_give(vm))
+		return DEBUGGER_NO_MEMORY;
+	return debugger_code_add(vm->code, p) ? DEBUGGER_ADDED : DEBUGGER_FULL;
+}
+
+enum debugger_added debugger_add(struct vm *vm, const struct debugger_point *p, bool soft)
+{
+	enum debugger_added added;
 
 	vm_lock(vm);
-	added = add(&vm->points, p);
+	if (soft)
+		added = add_soft(vm, p);
+	else
+		added = add(&vm->points, p) ? DEBUGGER_ADDED : DEBUGGER_FULL;
 	points_changed(vm);
 	vm_unlock(vm);
 	vm_tell_all(vm, EVENT_DEBUG, true);
 	return added;
 }
 
-bool debugger_remove(struct vm *vm, const struct debugger_point *p)
+static bool remove_hard(struct vm *vm, const struct debugger_point *p)
 {
 	bool found = false;
 
-	vm_lock(vm);
 	for (unsigned i = 0; i < DEBUGGER_POINTS; i++) {
 		struct debugger_point *q = &vm->points.p[i], like = *p;
 
@@ -401,16 +453,42 @@ bool debugger_remove(struct vm *vm, const struct debugger_point *p)
 		q->size = 0;
 		found = true;
 	}
+	return found;
+}
+
+bool debugger_remove(struct vm *vm, const struct debugger_point *p, bool soft)
+{
+	bool found;
+
+	vm_lock(vm);
+	if (soft && debugger_has_mtf())
+		found = vm->code != NULL && debugger_code_remove(vm->code, p);
+	else
+		found = remove_hard(vm, p);
 	points_changed(vm);
 	vm_unlock(vm);
 	vm_tell_all(vm, EVENT_DEBUG, true);
 	return found;
 }
 
+bool debugger_soft(struct vm *vm, uint64_t number, struct debugger_point *p)
+{
+	bool there;
+
+	vm_lock(vm);
+	there = vm->code != NULL && number < vm->code->count;
+	if (there)
+		*p = vm->code->p[number];
+	vm_unlock(vm);
+	return there;
+}
+
 void debugger_remove_all(struct vm *vm)
 {
 	vm_lock(vm);
 	vm->points = (struct debugger_points){.p = {{.size = 0}}};
+	if (vm->code != NULL)
+		vm->code->count = 0;
 	points_changed(vm);
 	vm_unlock(vm);
 	__atomic_fetch_add(&vm->debug_epoch, 1, __ATOMIC_SEQ_CST);
@@ -424,7 +502,7 @@ bool debugger_step(struct vcpu *vcpu, unsigned level)
 {
 	struct vcpu_debug *d = &vcpu->debug;
 
-	if (!has_mtf())
+	if (!debugger_has_mtf())
 		return false;
 	d->steps = true;
 	d->step_level = level;
@@ -476,110 +554,4 @@ const char *debugger_word(enum debug_why why)
 	};
 
 	return words[why];
-}
-
-/* ---- registers ---- */
-
-/* By enum reg. */
-static const char *const general[REG_COUNT] = {"rax", "rcx", "rdx", "rbx", "rsp", "rbp", "rsi",
-	"rdi", "r8", "r9", "r10", "r11", "r12", "r13", "r14", "r15"};
-
-/* SDM 26.3.1.4 "Checks on Guest RIP and RFLAGS" */
-static enum debugger_set set_rip(struct vcpu *vcpu, uint64_t value)
-{
-	if (vcpu_in_long64() ? !canonical(value) : value >> 32 != 0)
-		return DEBUGGER_SET_VALUE;
-	vmwrite(VMCS_GUEST_RIP, value);
-	vcpu->debug.skips = false;
-	return DEBUGGER_SET;
-}
-
-static bool injects_interrupt(const struct vcpu *vcpu)
-{
-	return vcpu->injecting &&
-	       INTR_INFO_TYPE(vmread32(VMCS_ENTRY_INTR_INFO)) == INTR_EXTERNAL;
-}
-
-/*
- * 26.3.1.4, and what 26.3.1.5 has for IF with blocking by STI, and for TF with a pending trap.
- */
-static enum debugger_set set_rflags(struct vcpu *vcpu, uint64_t value)
-{
-	uint64_t changed = vmread(VMCS_GUEST_RFLAGS) ^ value;
-	uint32_t blocking = vmread32(VMCS_GUEST_INTERRUPTIBILITY);
-	bool held = blocking & (INTERRUPTIBILITY_STI | INTERRUPTIBILITY_MOV_SS) ||
-		    vmread32(VMCS_GUEST_ACTIVITY_STATE) == ACTIVITY_HLT;
-
-	if (value & ~RFLAGS_DEFINED || !(value & RFLAGS_FIXED) || changed & RFLAGS_VM)
-		return DEBUGGER_SET_VALUE;
-	if (changed & RFLAGS_TF && held)
-		return DEBUGGER_SET_STATE;
-	if (!(value & RFLAGS_IF) &&
-		(blocking & INTERRUPTIBILITY_STI || injects_interrupt(vcpu)))
-		return DEBUGGER_SET_STATE;
-	vmwrite(VMCS_GUEST_RFLAGS, value);
-	if (changed & value & RFLAGS_IF)
-		vcpu_add_events(vcpu, EVENT_IRQ);
-	return DEBUGGER_SET;
-}
-
-/* 26.3.1.2 "Checks on Guest Segment Registers"; in virtual-8086 mode it is the selector's. */
-static enum debugger_set set_base(uint32_t field, uint64_t value)
-{
-	if (!canonical(value))
-		return DEBUGGER_SET_VALUE;
-	if (vmread(VMCS_GUEST_RFLAGS) & RFLAGS_VM)
-		return DEBUGGER_SET_STATE;
-	vmwrite(field, value);
-	return DEBUGGER_SET;
-}
-
-/* Those of L2 L1 decides on, too: by masks, shadows and exits. */
-static enum debugger_set set_cr(struct vcpu *vcpu, unsigned cr, uint64_t value)
-{
-	if (vcpu->nested.in_l2)
-		return DEBUGGER_SET_STATE;
-	return vcpu_set_cr(vcpu, cr, value) ? DEBUGGER_SET : DEBUGGER_SET_VALUE;
-}
-
-static bool is(const char *a, const char *b)
-{
-	while (*a != 0 && *a == *b)
-		a++, b++;
-	return *a == *b;
-}
-
-static bool set_general(struct vcpu *vcpu, const char *name, uint64_t value)
-{
-	for (unsigned i = 0; i < REG_COUNT; i++) {
-		if (!is(name, general[i]))
-			continue;
-		if (i == REG_RSP)
-			vmwrite(VMCS_GUEST_RSP, value);
-		else
-			vcpu->regs.r[i] = value;
-		return true;
-	}
-	return false;
-}
-
-enum debugger_set debugger_set(struct vcpu *vcpu, const char *name, uint64_t value)
-{
-	if (set_general(vcpu, name, value))
-		return DEBUGGER_SET;
-	if (is(name, "rip"))
-		return set_rip(vcpu, value);
-	if (is(name, "rflags"))
-		return set_rflags(vcpu, value);
-	if (is(name, "fs_base"))
-		return set_base(VMCS_GUEST_FS_BASE, value);
-	if (is(name, "gs_base"))
-		return set_base(VMCS_GUEST_GS_BASE, value);
-	if (name[0] == 'c' && name[1] == 'r' && name[2] != 0 && name[3] == 0 &&
-		(name[2] == '0' || name[2] == '3' || name[2] == '4' || name[2] == '8'))
-		return set_cr(vcpu, (unsigned)(name[2] - '0'), value);
-	if (!is(name, "cr2"))
-		return DEBUGGER_SET_UNKNOWN;
-	write_cr2(value);
-	return DEBUGGER_SET;
 }

@@ -37,18 +37,27 @@ bool debugger_holds_interrupts(struct vcpu *vcpu);
 /* EVENT_DEBUG: whether the vCPU, and so the VM, stands still from now on. */
 void debugger_look(struct vcpu *vcpu);
 
-/* A new vCPU, with selftest=debugger. */
+/* A new vCPU, with selftest=debugger or selftest=pages. */
 void debugger_selftest(struct vcpu *vcpu);
 
 /* ---- what is asked of it ---- */
 
+/* What debugger_add says. */
+enum debugger_added {
+	DEBUGGER_ADDED,
+	DEBUGGER_FULL,     /* there are DEBUGGER_POINTS, or DEBUGGER_CODE, already */
+	DEBUGGER_NO_MEMORY /* in the VM's pool */
+};
+
 /*
- * A breakpoint, of all vCPUs of the VM, which has passed debugger_valid. False: there are
- * DEBUGGER_POINTS already. One that is there already is there once.
+ * A breakpoint, of all vCPUs of the VM, which has passed debugger_valid. soft: on code, it
+ * needs no debug register. One that is there already is there once.
  */
-bool debugger_add(struct vm *vm, const struct debugger_point *p);
+enum debugger_added debugger_add(struct vm *vm, const struct debugger_point *p, bool soft);
 /* False: there is none like this; `l2` does not count. */
-bool debugger_remove(struct vm *vm, const struct debugger_point *p);
+bool debugger_remove(struct vm *vm, const struct debugger_point *p, bool soft);
+/* The soft one with a number; false: there are not so many. */
+bool debugger_soft(struct vm *vm, uint64_t number, struct debugger_point *p);
 /* All breakpoints, steps, and what is known of stops; vCPUs that were left alone go on. */
 void debugger_remove_all(struct vm *vm);
 /*

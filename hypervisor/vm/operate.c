@@ -155,6 +155,15 @@ bool vcpu_peek(struct vcpu *vcpu, unsigned level, bool is_physical, uint64_t at,
 	return linear_exists(&s, &at) && paging_read(&vcpu->nested, &s, at, dst, size, &fault);
 }
 
+bool vcpu_find(struct vcpu *vcpu, unsigned level, uint64_t at, struct gpa_l1 *found)
+{
+	struct paging_state s = paging_of(vcpu, level);
+	struct paging_fault fault;
+
+	return linear_exists(&s, &at) &&
+	       paging_translate(&vcpu->nested, &s, at, PAGING_READ, found, &fault);
+}
+
 bool vcpu_poke(struct vcpu *vcpu, unsigned level, bool is_physical, uint64_t at,
 	const void *src, uint32_t size)
 {

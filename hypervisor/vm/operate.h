@@ -9,6 +9,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "spec/addr.h"
+
 struct vcpu;
 struct vm;
 
@@ -78,6 +80,8 @@ bool vcpu_peek(struct vcpu *vcpu, unsigned level, bool physical, uint64_t at, vo
 	uint32_t size);
 bool vcpu_poke(struct vcpu *vcpu, unsigned level, bool physical, uint64_t at, const void *src,
 	uint32_t size);
+/* Where in L1's memory a linear address is, likewise. */
+bool vcpu_find(struct vcpu *vcpu, unsigned level, uint64_t at, struct gpa_l1 *found);
 /* The walk of EPT01 for an address of 48 bits; as ept_look. */
 unsigned vm_look_at_ept01(struct vm *vm, uint64_t gpa, uint64_t entry[5]);
 

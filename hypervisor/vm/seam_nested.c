@@ -131,6 +131,8 @@ void seam_flush_ept(struct nested *n, uint64_t eptp, bool wait)
 {
 	struct vcpu *vcpu = vcpu_of(n);
 
+	if (wait) /* EPT01's, perhaps: a dirty flag went */
+		ept_changed(&vcpu->vm->ept01);
 	invept(INVEPT_SINGLE, eptp);
 	if (vcpu->vm->config.cpus > 1)
 		vm_flush_others(vcpu->vm, vcpu, wait);

@@ -113,9 +113,10 @@ struct vcpu_debug {
 	bool dr;      /* ... and debug registers among them */
 	bool control; /* ... and the primary controls are not those that `proc` says */
 	bool left;    /* there was an exit since the mark */
-	bool quiet;   /* selftest=debugger */
+	bool quiet;   /* selftest=debugger or pages */
 	bool steps, skips;
 	bool held;              /* an interrupt waits for the end of the step */
+	bool injected;          /* the last entry had an event */
 	unsigned step_level;    /* 1, 2, or 0: any */
 	struct debug_mark from; /* where the step began */
 	struct debug_mark mark; /* before the last exit was handled */
@@ -125,12 +126,15 @@ struct vcpu_debug {
 	uint32_t generation;    /* of points */
 	uint32_t epoch;         /* of vm->debug_epoch */
 	uint64_t for_guest;     /* conditions of a #DB that the debugger and the guest share */
-	struct debugger_points points;
+	struct debugger_points set;    /* those that shall have a register */
+	struct debugger_points points; /* ... and of others those that have one for now */
+	struct debugger_pages *pages;  /* of those others; NULL: there were never any */
 	struct debugger_plan plan;
 	uint64_t own_dr[4], own_dr7; /* the guest's, while they are not in the CPU */
 };
 
 struct vm;
+struct debugger_pages;
 struct explain_ring;
 struct sched_node;
 struct cpuid_table;

@@ -24,6 +24,8 @@
 
 struct vm_ram;
 struct vm_state;
+struct debugger_code;
+struct debugger_pages;
 
 struct mem_slot {
 	uint64_t gpa;
@@ -95,13 +97,15 @@ struct vm {
 	unsigned void_next;
 	bool paused;    /* its vCPUs stand still; atomic */
 	unsigned alone; /* 1 + the vCPU that does not, if the VM is not paused; atomic */
-	struct debugger_points points; /* with `lock` */
-	uint32_t points_generation;    /* atomic */
-	uint32_t debug_epoch;          /* steps of another one are forgotten; atomic */
-	bool windows_changed;          /* of PCI, since somebody looked; atomic */
-	bool pages_watched;            /* by virtual EPT, ever (seam_l1_page_watch); atomic */
-	struct vm_state *saved;        /* with selftest=state, like the next */
-	unsigned selftests;            /* asked for */
+	struct debugger_points points;                     /* with `lock`, like the next two */
+	struct debugger_code *code;                        /* NULL: there were never any */
+	struct debugger_pages *debug_pages[DEV_MAX_VCPUS]; /* likewise */
+	uint32_t points_generation;                        /* atomic */
+	uint32_t debug_epoch;   /* steps of another one are forgotten; atomic */
+	bool windows_changed;   /* of PCI, since somebody looked; atomic */
+	bool pages_watched;     /* by virtual EPT, ever (seam_l1_page_watch); atomic */
+	struct vm_state *saved; /* with selftest=state, like the next */
+	unsigned selftests;     /* asked for */
 	enum vm_end end;
 	uint32_t end_value;
 	char firmware_line[VM_FIRMWARE_LINE]; /* as far as it has come */

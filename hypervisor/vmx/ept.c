@@ -110,6 +110,8 @@ bool ept_map(struct ept *e, uint64_t gpa, struct hpa hpa, uint64_t size, uint64_
 		e->fills++;
 		*entry = (hpa.v + done) | perm | EPT_TYPE(type) |
 			 (shift > PAGE_SHIFT ? EPT_LARGE : 0);
+		if (old != 0)
+			ept_changed(e);
 		free_table(e, old, shift);
 		done += 1ull << shift;
 	}
@@ -126,6 +128,7 @@ bool ept_unmap(struct ept *e, uint64_t gpa, uint64_t size)
 		if (ept_split_to_4k(e, gpa + done) == NULL)
 			return false;
 		*ept_leaf(e, gpa + done, &page_size) = 0;
+		ept_changed(e);
 		e->evictions++;
 	}
 	return true;
@@ -166,6 +169,7 @@ void ept_clear(struct ept *e, uint64_t gpa, uint64_t size)
 		gpa = first + (1ull << shift);
 		if (present(*entry) && first >= end - size && gpa <= end) {
 			*entry = 0;
+			ept_changed(e);
 			e->evictions++;
 		}
 	}
@@ -210,10 +214,11 @@ void ept_chunk_clear(struct ept *e, uint64_t gpa)
 	e->evictions++;
 	if (!is_table(*entry)) {
 		set_entry(entry, 0);
-		return;
+	} else {
+		for (unsigned i = 0; i < ENTRIES; i++)
+			set_entry(&table_of(*entry)[i], EPT_DIRTY);
 	}
-	for (unsigned i = 0; i < ENTRIES; i++)
-		set_entry(&table_of(*entry)[i], EPT_DIRTY);
+	ept_changed(e);
 }
 
 uint64_t *ept_leaf(const struct ept *e, uint64_t gpa, uint64_t *page_size)
@@ -258,7 +263,8 @@ uint64_t *ept_split_to_4k(struct ept *e, uint64_t gpa)
 	return entry_at(e, gpa, PAGE_SHIFT);
 }
 
-void ept_flush(const struct ept *e)
+void ept_flush(struct ept *e)
 {
+	ept_changed(e);
 	invept(INVEPT_SINGLE, e->eptp);
 }

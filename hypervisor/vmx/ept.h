@@ -18,6 +18,8 @@ struct ept {
 	uint64_t eptp;
 	struct page_pool *pool;
 	uint64_t fills, evictions; /* mappings that were made, and taken away again */
+	/* How often what others know of it may have become wrong (ept_changed); atomic. */
+	uint32_t changes;
 };
 
 /* Empty EPT; write-back tables, A/D bits when the machine has them. False: pool exhausted. */
@@ -61,7 +63,13 @@ uint64_t *ept_leaf(const struct ept *e, uint64_t gpa, uint64_t *page_size);
 /* The entries that a walk for gpa (of 48 bits) meets, by level: 4 down to the one returned. */
 unsigned ept_look(const struct ept *e, uint64_t gpa, uint64_t entry[5]);
 
-/* INVEPT single-context on this CPU. */
-void ept_flush(const struct ept *e);
+/* A mapping or a right went, or a dirty flag: who has a copy of entries begins anew. */
+static inline void ept_changed(struct ept *e)
+{
+	__atomic_fetch_add(&e->changes, 1, __ATOMIC_SEQ_CST);
+}
+
+/* INVEPT single-context on this CPU, after such a change. */
+void ept_flush(struct ept *e);
 
 #endif

@@ -597,9 +597,9 @@ debugged_end() { # NAME [OTHERS]
 test_gdb_breaks_steps_and_watches_in_both_levels() {
 	local at pid i stub elf=debugged k=$PWD/$B/payload/debugged.elf
 	printf 'machine: {cpus: 2}\nvms:\n' >"$out.yaml"
-	for i in 'a, cmdline: ""' 'b, cmdline: ""' 'c, cmdline: "turns=1"' 'd, cpus: 2, cmdline: "two"'; do printf '  - {kernel: %s, memory: 16M, name: %s}\n' "$k" "$i" >>"$out.yaml"; done
+	for i in 'a, cmdline: ""' 'b, cmdline: ""' 'c, cmdline: "turns=1"' 'd, cpus: 2, cmdline: "two"' 'e, cmdline: ""'; do printf '  - {kernel: %s, memory: 16M, name: %s}\n' "$k" "$i" >>"$out.yaml"; done
 	managed "$out.yaml"
-	for i in a b c d; do said "^$i"'\| debugged: begins' || return 1; done
+	for i in a b c d e; do said "^$i"'\| debugged: begins' || return 1; done
 	gdb_session a "unix:$out.gdb.at" l2 'monitor ept 0x100000' 'monitor only' 'set var flag = 1' 'break l2_turn' continue 'monitor stops' 'print $rdi' bt stepi stepi continue 'print $rdi' 'break *&l2_asks' continue delete stepi \
 		'printf "asked=%d rax=%d\n", $rip - (long)&l2_asks, $rax' 'watch watched' continue 'awatch own' continue continue delete continue || return 1
 	gdb_shows 'table=ept12 step=2 .* is=page rights=rwx' 'table=ept02 step=2 .* is=page' 'table=ept01' '^vcpu=0 level=2 why=execute' 'Breakpoint 1, l2_turn \(turn=turn@entry=1\)' '^\$1 = 1$' 'in in_l2 \(\)' 'turn=turn@entry=2' '^\$2 = 2$' 'asked=2 rax=200' \
@@ -614,7 +614,47 @@ test_gdb_breaks_steps_and_watches_in_both_levels() {
 		'info threads' 'printf "exit=%d\n", $rip == (long)&l2_exited' stepi 'printf "on=%d\n", $rip > (long)&l2_exited' detach || return 1
 	gdb_shows 'in L1' 'exit=1' 'on=1' 'Could not write register' && said '^c\| debugged: exit 18, 1 turns, sum 100, watched 63, traps 1 and 1' || return 1
 	gdb_session d "unix:$out.gdb.at" '' 'set var flag = 1' 'break other_turn' continue stepi 'info threads' delete 'break l1_exit' 'break l2_turn' continue continue delete continue || return 1
-	gdb_shows 'Thread 2 hit Breakpoint 1, other_turn' '\* 2 .*vCPU 1, in L1' 'Thread 1 hit Breakpoint 3' 'Thread 1 hit Breakpoint 2' && debugged_end d 5 && ask 0 quit && over 0
+	gdb_shows 'Thread 2 hit Breakpoint 1, other_turn' '\* 2 .*vCPU 1, in L1' 'Thread 1 hit Breakpoint 3' 'Thread 1 hit Breakpoint 2' && debugged_end d 5 || return 1
+	# More than registers, of which both levels have one enabled, in pages that are executed all the time.
+	gdb_session e "unix:$out.gdb.at" '' 'set var flag = 1' 'break l2_turn' 'break *&l2_asks' 'break l1_exit' 'break other_turn' 'break *((long)&l2_turn + 1)' 'break *((long)&l1_exit + 1)' 'break payload_main' \
+		'python for i in range(12): gdb.execute("continue")' 'watch own' continue delete continue || return 1
+	[ "$(grep -c '^Breakpoint [123], ' "$out.gdb")" = 12 ] && gdb_shows 'watchpoint 8: own' 'exited normally' && debugged_end e && ask 0 quit && over 0
+}
+
+# Python for GDB. places(...): breakpoints in payload points, by levels; met(N): where so many stops were, in order, and by whom.
+points_python='def names(level): return ["l%d_%s" % (level, n) for n in ["p0", "p1", "p2", "p3", "p4", "p5", "cross", "p6", "p7", "p8", "p9", "p10", "p11"]]
+def places(*levels): [gdb.execute("break *(long)&" + n, to_string=True) for l in levels for n in names(l)]
+def stop(): gdb.execute("continue", to_string=True); return gdb.execute("info symbol $rip", to_string=True).split()[0]
+def met(*want): got = [stop() for n in want]; print("order=%d" % (got == list(want)) + ("" if got == list(want) else " " + " ".join(got)))
+def counted(n):
+  got = {}
+  for i in range(n):
+    key = (stop(), gdb.selected_thread().num)
+    got[key] = got.get(key, 0) + 1
+  print("counted=%d each=%s" % (len(got), sorted(set(got.values()))))'
+
+# More breakpoints than there are debug registers: at both levels, more in a page than registers have room for, in an instruction that reaches into the next page. Neither
+# L1 nor L2 sees them in its code, which both read and change; two vCPUs meet them in the same pages; L2 without EPT; a VM that is reset, or left by its GDB, goes on.
+test_gdb_breaks_at_many_places_in_both_levels() {
+	local at pid i stub elf=points k=$PWD/$B/payload/points.elf
+	printf 'machine: {cpus: 2}\nvms:\n' >"$out.yaml"
+	for i in 'a, cmdline: "turns=3"' 'b, cpus: 2, cmdline: "two"' 'c, cpus: 8, cmdline: "no_ept"' 'd, cmdline: ""'; do printf '  - {kernel: %s, memory: 16M, name: %s}\n' "$k" "$i" >>"$out.yaml"; done
+	LIMIT=240 managed "$out.yaml"
+	for i in a b c d; do said "^$i"'\| points: begins' || return 1; done
+	gdb_session a "unix:$out.gdb.at" '' "python $points_python" 'set breakpoint always-inserted on' 'set var flag = 1' 'python places(1, 2)' 'python met(*names(2), *names(1))' 'monitor stops' 'delete 1-6 14-19' \
+		'python met(*names(2)[6:], *names(1)[6:])' 'watch taken[0]' continue 'python met(*names(2)[6:])' delete continue || return 1
+	[ "$(grep -c '^order=1$' "$out.gdb")" = 3 ] && [ "$(grep -c '^break=.* kind=soft size=1 level=0 only=0 missing=0' "$out.gdb")" = 26 ] && gdb_shows 'Hardware watchpoint 27' 'New value = 2' 'exited normally' &&
+		said '^a\| points: exit 18, turns 3, 3, 0$' || { kill "$pid" 2>/dev/null; return 1; }
+	gdb_session b "unix:$out.gdb.at" l1 "python $points_python" 'set var flag = 1' 'python places(1)' 'python counted(52)' delete continue || return 1
+	gdb_shows 'counted=26 each=\[2\]' && said '^b\| points: exit 18, turns 2, 2, 2$' || { kill "$pid" 2>/dev/null; return 1; }
+	gdb_session c "unix:$out.gdb.at" l2 "python for i in range(257): gdb.execute('break *%d' % (0x700000 + i), to_string=True)" continue 'set breakpoint always-inserted on' 'delete 257' 'monitor stops' delete detach || return 1
+	gdb_shows 'Cannot insert breakpoint 257\.$' '^break=259 at=0x7000ff kind=soft' || { kill "$pid" 2>/dev/null; return 1; }
+	gdb_session c "unix:$out.gdb.at" '' "python $points_python" 'set var flag = 1' 'python places(1, 2)' 'python met(*names(2), *names(1))' 'python met(*names(2), *names(1))' detach || return 1
+	[ "$(grep -c '^order=1$' "$out.gdb")" = 2 ] && said '^c\| points: exit 18, turns 2, 2, 0$' || { kill "$pid" 2>/dev/null; return 1; }
+	gdb_session d "unix:$out.gdb.at" '' "python $points_python" 'python places(1, 2)' "shell (sleep 2; NESTOR_AT=$at $NESTOR reset d) >$out.reset 2>&1 &" continue && gdb_shows 'exited normally' || return 1
+	for ((i = 0; i < 600; i++)); do NESTOR_AT=$at "$NESTOR" stat d 2>&1 | grep -q -E '^nested_entries +1$' && break; sleep 0.2; done
+	gdb_session d "unix:$out.gdb.at" l2 "python $points_python" 'set var flag = 1' 'python places(2)' 'python met(*names(2)[:9])' 'python import os; os.kill(os.getpid(), 9)'
+	gdb_shows '^order=1$' && said '^d\| points: exit 18, turns 2, 2, 0$' && ask 0 quit && over 0
 }
 
 # Of both levels, read and written; what MOV would refuse is an error.

@@ -61,14 +61,15 @@ static void choose_l2(struct gdb_target *t, bool only)
 static const struct command {
 	const char *name, *word;
 	unsigned per;
-	bool at; /* with an address */
+	bool at;          /* with an address */
+	const char *more; /* of the same request again, or NULL */
 } commands[] = {
-	{"exits", "stat", 1, false},
-	{"explain", "explain", 0, false},
-	{"regs", "regs", 2, false},
-	{"vmcs", "vmcs", 2, false},
-	{"ept", "ept", 2, true},
-	{"stops", "stops", 0, false},
+	{"exits", "stat", 1, false, NULL},
+	{"explain", "explain", 0, false, NULL},
+	{"regs", "regs", 2, false, NULL},
+	{"vmcs", "vmcs", 2, false, NULL},
+	{"ept", "ept", 2, true, NULL},
+	{"stops", "stops", 0, false, " kind=soft"},
 };
 
 static void run_command(struct gdb_target *t, const struct command *c, uint64_t at)
@@ -82,7 +83,8 @@ static void run_command(struct gdb_target *t, const struct command *c, uint64_t 
 		n += snprintf(text + n, sizeof(text) - (size_t)n, " vcpu=%u", t->vcpu);
 	if (c->per > 1 && t->level)
 		snprintf(text + n, sizeof(text) - (size_t)n, " level=%u", t->level);
-	if (!gdb_ask(t, c->word, console_item, t, "%s", text))
+	if (!gdb_ask(t, c->word, console_item, t, "%s", text) ||
+		(c->more && !gdb_ask(t, c->word, console_item, t, "%s%s", text, c->more)))
 		console_why(t);
 }
 

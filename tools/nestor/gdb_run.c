@@ -218,7 +218,7 @@ static void note_soft(struct gdb_target *t, uint64_t at, bool set)
  */
 void gdb_point(struct gdb_target *t, const char *p, bool set)
 {
-	static const char *const kinds[] = {"execute", "execute", "write", NULL, "access"};
+	static const char *const kinds[] = {"soft", "execute", "write", NULL, "access"};
 	uint64_t type, at, size;
 
 	if (!gdb_number(&p, &type) || *p++ != ',' || !gdb_number(&p, &at) || *p++ != ',' ||

@@ -24,8 +24,9 @@ struct gdb_stop {
 	char why[12];
 };
 
-/* The breakpoints that GDB calls software breakpoints: it wants to hear that word again. */
-#define GDB_SOFT 4u
+/* The breakpoints that GDB calls software breakpoints: it wants to hear that word again. L0 has
+ * no more. */
+#define GDB_SOFT 256u
 
 struct gdb_target {
 	struct client_link *link;

@@ -291,15 +291,37 @@ static void l0_reads_l2(struct input *in)
 		nested_deliver_ept_fault(&world.n, &fault);
 }
 
+/* Another EPT02 for a debugger, or the one of all; what is executable there. */
+static void debugger_looks(struct input *in)
+{
+	struct nested *n = &world.n;
+	struct vept_root *root;
+	uint8_t what = byte(in);
+
+	nested_set_view(n, what & 3);
+	n->view_opens = what & 4;
+	n->view_code = (struct gpa_l2){take(in, 3)};
+	root = n->cur->root;
+	if (what & 8)
+		vept_view_empty(n, what >> 4 & 3);
+	else if (what & 0x10 && root)
+		vept_view_close(n, root, root->generation, n->view_code);
+}
+
 /* What L0 does in L2's place; no event is queued for L2. */
 static void l0_for_l2(struct input *in)
 {
 	struct nested_event e = {.kind = NESTED_EXCEPTION};
 	struct nested *n = &world.n;
+	uint8_t what = byte(in);
 	uint64_t v = 0;
 
 	world_02()[FID_ENTRY_INTR_INFO] &= ~(uint64_t)INTR_INFO_VALID;
-	switch (byte(in) % 7) {
+	if (what >= 0xf0) {
+		debugger_looks(in);
+		return;
+	}
+	switch (what % 7) {
 	case 0:
 		l0_reads_l2(in);
 		break;
