@@ -1812,6 +1812,15 @@ long_debian_boots_from_the_network_by_ovmf() {
 	debian_by_network ovmf && shows 'Start PXE over IPv4'
 }
 
+# From its package, by the entries of Linux' boot protocol: no Linux, and nothing in it is compressed.
+long_memtest86_starts_without_firmware() {
+	local m
+	for m in x64 ia32; do
+		until_it_shows 'Memtest86\+ v[0-9.]+' run --timeout 120 --memory 64M --l1 "$B/debian-memtest/root/boot/memtest86+$m.bin" \
+			--cmdline console=ttyS0,115200 || return
+	done
+}
+
 # From its package: GRUB on a disk loads it, as a BIOS kernel.
 long_memtest86_passes_from_firmware() {
 	rm -rf "$out.d" && mkdir -p "$out.d/boot/grub" && cp "$B/debian-memtest/root/boot/memtest86+x64.bin" "$out.d/boot" || return
