@@ -2093,6 +2093,13 @@ test_power_off_reset_triple_fault_time_limit() {
 		expect 124 run --timeout 3 --memory 64M --l1 "$B/payload/power.elf" --cmdline hang
 }
 
+# 600 lines otherwise, and others of the log are left out.
+test_ports_that_no_device_has_are_told_once() {
+	expect 0 run --timeout 120 --memory 64M --log-level debug --l1 "$B/payload/power.elf" --cmdline 'vga s5' &&
+		shows "'l1': OUT port 0x3d4, which no device has; 0x3d0 to 0x3df are not told again" &&
+		[ "$(grep -a -c 'port 0x3d[45]' "$out.text")" = 1 ] && shows_not 'lines of the log were left out'
+}
+
 vms() { # FILE MACHINE-LINE VM-LINE...: a scenario of the power payload
 	local file=$1 elf line
 	elf=$(realpath "$B/payload/power.elf")
