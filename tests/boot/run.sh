@@ -9,74 +9,11 @@
 # passes when its function returns 0. Ends with `N passed, N failed`.
 set -u
 cd "$(dirname "$0")/../.." || exit 2
-B=${B:-build}
-NESTOR=${NESTOR:-$B/nestor}
+# shellcheck source=tests/runs.sh
+. tests/runs.sh
 JOBS=${JOBS:-2}
 LOGS=$B/test/boot
-LINUX='console=ttyS0 tsc=reliable no_timer_check nokaslr mitigations=off'
-LINUX="$LINUX init_on_alloc=0 random.trust_cpu=on nowatchdog cryptomgr.notests"
 mkdir -p "$LOGS"
-
-# text: what the tool printed, in $out, becomes $out.text, where lines that it cut ("VM| " and "VM+ ") are whole.
-text() {
-	tr -d '\r' <"$out" | LC_ALL=C awk '
-		match($0, /^[a-z0-9_-]+[|+] /) {
-			vm = substr($0, 1, RLENGTH - 2)
-			if (substr($0, RLENGTH - 1, 1) == "+" && vm in last) {
-				line[last[vm]] = line[last[vm]] substr($0, RLENGTH + 1)
-				next
-			}
-			last[vm] = n + 1
-		}
-		{ line[++n] = $0 }
-		END { for (i = 1; i <= n; i++) print line[i] }' >"$out.text"
-}
-
-# expect STATUS ARGS...: runs the tool; its output goes to the log and to $out.
-expect() {
-	local want=$1 got
-	shift
-	echo "\$ nestor $*"
-	"$NESTOR" "$@" </dev/null >"$out" 2>&1
-	got=$?
-	text
-	cat "$out.text"
-	echo "status $got, expected $want"
-	[ "$got" = "$want" ]
-}
-
-# until_it_shows PATTERN ARGS...: the same for what has no end of its own; ends it when the output has the pattern.
-until_it_shows() {
-	local pattern=$1 pid
-	shift
-	echo "\$ nestor $*"
-	: >"$out" # what an earlier run left is not looked at
-	"$NESTOR" "$@" </dev/null >"$out" 2>&1 &
-	pid=$!
-	while text && kill -0 "$pid" 2>/dev/null && ! grep -a -q -E -e "$pattern" "$out.text"; do
-		sleep 0.2
-	done
-	kill "$pid" 2>/dev/null
-	wait "$pid"
-	text
-	cat "$out.text"
-	shows "$pattern"
-}
-
-shows() { # PATTERN...
-	local p
-	for p in "$@"; do
-		grep -a -q -E -e "$p" "$out.text" || { echo "missing: $p"; return 1; }
-	done
-}
-
-shows_not() {
-	! grep -a -E -e "$1" "$out.text" || { echo "must not be there: $1"; return 1; }
-}
-
-one_line() { # the last run printed one line
-	[ "$(grep -a -c . "$out.text")" = 1 ] || { echo "not one line"; return 1; }
-}
 
 power() { # STATUS COMMAND-LINE
 	expect "$1" run --timeout 120 --memory 64M --l1 "$B/payload/power.elf" --cmdline "$2"
@@ -1835,6 +1772,15 @@ long_memtest86_passes_from_firmware() {
 	END
 	grub-mkrescue -o "$out.img" "$out.d" >"$out.grub" 2>&1 || cat "$out.grub"
 	until_it_shows 'Pass: +[1-9][0-9]* +Errors: 0 ' run --timeout 900 --l1-firmware seabios --memory 20M --disk "$out.img"
+}
+
+# Xen as L1: a PVH dom0 is its guest by VT-x, and so are the others. By the matrix, whose rows say what must be seen.
+long_xen_runs_pvh_and_hvm_guests() {
+	tests/matrix/run.sh xen-dom0pvh xen-dom0pvh-hvm
+}
+
+long_xen_with_four_vcpus_and_one_with_a_pv_dom0_run_guests() {
+	tests/matrix/run.sh xen-dom0pvh-smp xen-pv
 }
 
 png_size() { # FILE: width and height
