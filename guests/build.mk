@@ -104,6 +104,15 @@ $(B)/payload/disk.img: $(B)/payload/rom/disk.o
 	$(LD) -m elf_i386 -nostdlib -static -z noexecstack --no-warn-rwx-segments -Ttext=0x7c00 --oformat=binary \
 		-o $@ $<
 
+# The same for a BIOS without a screen.
+$(B)/payload/rom/disk-serial.o: tests/boot/rom/disk.S
+	@mkdir -p $(@D)
+	$(CC) -m32 -DSERIAL -MMD -MP -c $< -o $@
+
+$(B)/payload/disk-serial.img: $(B)/payload/rom/disk-serial.o
+	$(LD) -m elf_i386 -nostdlib -static -z noexecstack --no-warn-rwx-segments -Ttext=0x7c00 --oformat=binary \
+		-o $@ $<
+
 -include $(wildcard $(B)/payload/rom/*.d)
 
 .SECONDARY: $(PAYLOAD_ELF:.elf=.o) $(B)/payload/conf.o $(B)/payload/golden.o $(B)/payload/stress.o \
@@ -207,6 +216,27 @@ DEBIAN_MEMTEST := $(B)/debian-memtest
 $(DEBIAN_MEMTEST)/packages.txt: guests/debian/fetch-programs.sh
 	rm -f $@
 	guests/debian/fetch-programs.sh $(DEBIAN_MEMTEST) memtest86+
+
+# Xen, its toolstack, and the generic kernel as dom0: the one for clouds cannot be one. What HVM guests boot is a payload.
+DEBIAN_XEN := $(B)/debian-xen
+
+$(DEBIAN_XEN)/packages.txt: guests/debian/fetch-programs.sh
+	rm -f $@
+	guests/debian/fetch-programs.sh $(DEBIAN_XEN) xen-hypervisor-4.17-amd64 xen-utils-4.17 qemu-system-xen qemu-system-data seabios
+
+$(DEBIAN_XEN)/xen: $(DEBIAN_XEN)/packages.txt
+	zcat $(DEBIAN_XEN)/root/boot/xen-4.17-amd64.gz >$@
+
+$(DEBIAN_XEN)/vmlinux: guests/debian/unpack-kernel.sh $(DEBIAN_XEN)/packages.txt $(SERVICE)/packages.txt
+	guests/debian/unpack-kernel.sh $(SERVICE)/vmlinuz $@
+
+$(DEBIAN_XEN)/xen.cpio: guests/debian/mkinitramfs.sh guests/debian/xen-init $(B)/kvmclient $(DEBIAN)/l2.cpio $(B)/payload/disk-serial.img \
+		$(DEBIAN)/packages.txt $(SERVICE)/packages.txt $(DEBIAN_XEN)/packages.txt
+	guests/debian/mkinitramfs.sh xen $@ $(B)/kvmclient $(DEBIAN) $(SERVICE)/modules $(DEBIAN_XEN)/root $(B)/payload/disk-serial.img
+
+.PHONY: xen-guests
+## make xen-guests   Debian's Xen with dom0 and what its domUs start from
+xen-guests: $(addprefix $(DEBIAN_XEN)/,xen vmlinux xen.cpio)
 
 # The 32-bit kernels as L1, and the one with PAE paging as L2, too.
 DEBIAN32 := $(B)/debian-i386

@@ -185,10 +185,14 @@ boot-tests: hypervisor tools machine payloads debian-guests $(SERVICE)/service.c
 	@B=$(B) tests/boot/run.sh $(NAMES)
 ## make boot-tests-long  boot tests that take more than a minute
 .PHONY: boot-tests-long
-boot-tests-long: hypervisor tools machine payloads debian-guests $(SERVICE)/service.cpio $(addprefix $(DEBIAN_IO)/,io.cpio qemu.cpio service.cpio) $(DEBIAN_NBD)/nbd.cpio \
+boot-tests-long: hypervisor tools machine payloads debian-guests xen-guests $(SERVICE)/service.cpio $(addprefix $(DEBIAN_IO)/,io.cpio qemu.cpio service.cpio) $(DEBIAN_NBD)/nbd.cpio \
 		$(DEBIAN_INSTALLER)/udebs.txt $(DEBIAN_MEMTEST)/packages.txt $(DEBIAN_DISK)/packages.txt \
 		$(DEBIAN_IRONIC)/packages.txt
 	@B=$(B) tests/boot/run.sh $$(sed -nE 's/^long_([a-z0-9_]+)\(\).*/\1/p' tests/boot/run.sh)
+## make matrix        hypervisors and their guests as cells, into docs/matrix.md; CELLS=NAME...: these only
+.PHONY: matrix
+matrix: hypervisor tools machine payloads debian-guests xen-guests
+	@B=$(B) tests/matrix/run.sh $(CELLS)
 # --- end machine tests
 
 # --- all of it

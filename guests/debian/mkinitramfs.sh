@@ -2,15 +2,16 @@
 # SPDX-License-Identifier: Apache-2.0
 # Makes the initramfs of L1 or L2: uncompressed (decompression costs emulated time), reproducible.
 #
-#   guests/debian/mkinitramfs.sh KIND OUTPUT KVMCLIENT [DIR [MODULES [ROOT]]]
+#   guests/debian/mkinitramfs.sh KIND OUTPUT KVMCLIENT [DIR [MODULES [ROOT [DISK]]]]
 #
 # KIND: boot-server (a VM from which others start by network), devices (L1 that tries its virtio devices), io (the same with fio and iperf3), console (L1 with a shell), l2 (busybox and l2-init), probe (L1 with KVM, no L2), client (L1 with an L2 for our KVM client),
 # qemu (the same with Debian's QEMU), bench (measures guests of KVM and QEMU; their payloads come in a second archive), storage (serves a disk by nbdkit), nbd (or by qemu-nbd or nbd-server), ide (owns the machine's disk), service (and its network card). DIR is what fetch.sh or fetch-i386.sh made; default build/debian. MODULES is
 # the folder there that has L1's; default modules. For ide and service it is the folder itself, for io and nbd the root of fetch-programs.sh.
 # vfio: qemu with what L1 needs to give a PCI function of its own to L2.
+# xen: Xen's dom0; MODULES is the folder of its modules, ROOT of fetch-programs.sh, DISK what HVM guests boot.
 # io-l2, io-qemu (whose L2 is that one, OUTPUT's neighbour l2.cpio), io-service: l2, qemu and service with iperf3, which is below ROOT.
 set -eu
-kind=$1 output=$2 client=$3 dir=${4:-build/debian} modules=${5:-modules} root=${6-} l2=$dir/l2.cpio
+kind=$1 output=$2 client=$3 dir=${4:-build/debian} modules=${5:-modules} root=${6-} disk=${7-} l2=$dir/l2.cpio
 here=$(cd "$(dirname "$0")" && pwd)
 stage=$(mktemp -d)
 trap 'rm -rf "$stage"' EXIT
@@ -263,6 +264,32 @@ boot_server() {
 	cp "$here/boot-server-init" "$stage/init"
 }
 
+# dom0 of Xen, with its toolstack and what domUs start from. MODULES and ROOT: of the packages of both.
+xen() {
+	local m
+	base insmod poweroff cat mkdir ln grep tail tr usleep
+	put "$client" bin
+	for m in xen-evtchn xen-privcmd xen-gntdev xen-gntalloc xenfs/xenfs; do
+		put "$modules/kernel/drivers/xen/$m.ko" lib/modules
+		unsign "${m##*/}"
+	done
+	for m in xl xenstored xenconsoled xen-init-dom0; do
+		program "/usr/lib/xen-4.17/bin/$m" "$root"
+	done
+	program /usr/libexec/xen-qemu-system-i386 "$root"
+	put "$root/usr/lib/xen-4.17/boot/hvmloader" usr/lib/xen-4.17/boot
+	put "$root/usr/share/seabios/bios-256k.bin" usr/share/seabios
+	put "$root/usr/share/qemu/kvmvapic.bin" usr/share/qemu
+	for m in en-us common modifiers; do # QEMU wants to know the keys of no screen
+		[ ! -e "$root/usr/share/qemu/keymaps/$m" ] || put "$root/usr/share/qemu/keymaps/$m" usr/share/qemu/keymaps
+	done
+	mkdir -p "$stage/domu"
+	cp "$dir/vmlinux" "$stage/domu/"
+	cp "$disk" "$stage/domu/disk.img"
+	cp "$l2" "$stage/domu/initrd"
+	cp "$here/xen-init" "$stage/init"
+}
+
 case $kind in
 boot-server) boot_server ;;
 devices) devices ;;
@@ -296,8 +323,9 @@ qemu) l1_with_qemu ;;
 vfio) l1_with_qemu && vfio_drivers ;;
 io-qemu) l2=$(dirname "$output")/l2.cpio && l1_with_qemu ;;
 io-service) service && iperf "$root" ;;
+xen) xen ;;
 *)
-	echo "mkinitramfs.sh: KIND is boot-server, devices, io, console, l2, probe, client, qemu, bench, vfio, storage, nbd, ide, service, io-l2, io-qemu or io-service, not '$kind'" >&2
+	echo "mkinitramfs.sh: KIND is boot-server, devices, io, console, l2, probe, client, qemu, bench, vfio, storage, nbd, ide, service, io-l2, io-qemu, io-service or xen, not '$kind'" >&2
 	exit 64
 	;;
 esac

@@ -8,6 +8,7 @@
 #include "dev/acpi_loader.h"
 #include "dev/vpm.h"
 #include "dev/vvtd.h"
+#include "spec/uart.h"
 
 #define HEADER_SIZE     36
 #define LENGTH_OFFSET   4
@@ -44,6 +45,15 @@
 #define MPS_LEVEL_HIGH   0x000d
 #define MPS_CONFORMS     0
 #define IOAPIC_ID        0
+
+/* Serial Port Console Redirection Table, revision 2. */
+#define SPCR_REVISION     2
+#define SPCR_16550        0
+#define SPCR_PIC_IOAPIC   3 /* its interrupt comes by both */
+#define SPCR_115200       7
+#define SPCR_ONE_STOP_BIT 1
+#define SPCR_VT_UTF8      2
+#define SPCR_NO_PCI       0xffff /* vendor, device */
 
 void acpi_put(struct acpi_out *o, uint64_t value, unsigned bytes)
 {
@@ -287,6 +297,29 @@ static uint64_t put_mcfg(struct acpi_out *o, uint64_t ecam)
 	return end_table(o, start);
 }
 
+/* The UART, for who wants a console before its drivers. */
+static uint64_t put_spcr(struct acpi_out *o)
+{
+	size_t start = begin_table(o, "SPCR", SPCR_REVISION);
+
+	acpi_put(o, SPCR_16550, 1);
+	acpi_put_zeros(o, 3);
+	put_address(o, 8, 1, COM1);
+	acpi_put(o, SPCR_PIC_IOAPIC, 1);
+	acpi_put(o, COM1_IRQ, 1);
+	acpi_put(o, COM1_IRQ, 4);
+	acpi_put(o, SPCR_115200, 1);
+	acpi_put(o, 0, 1); /* parity */
+	acpi_put(o, SPCR_ONE_STOP_BIT, 1);
+	acpi_put(o, 0, 1); /* flow control */
+	acpi_put(o, SPCR_VT_UTF8, 1);
+	acpi_put(o, 0, 1); /* language */
+	acpi_put(o, SPCR_NO_PCI, 2);
+	acpi_put(o, SPCR_NO_PCI, 2);
+	acpi_put_zeros(o, 3 + 4 + 1 + 4); /* place on PCI, flags, segment, reserved */
+	return end_table(o, start);
+}
+
 /* One unit for all functions, and what the IOAPIC is to it. */
 static uint64_t put_dmar(struct acpi_out *o)
 {
@@ -319,6 +352,7 @@ static uint64_t put_root(struct acpi_out *o, const struct acpi_places *at, unsig
 	acpi_put_pointer(o, at->fadt, entry_bytes);
 	acpi_put_pointer(o, at->madt, entry_bytes);
 	acpi_put_pointer(o, at->mcfg, entry_bytes);
+	acpi_put_pointer(o, at->spcr, entry_bytes);
 	if (at->dmar != 0)
 		acpi_put_pointer(o, at->dmar, entry_bytes);
 	return end_table(o, start);
@@ -346,6 +380,7 @@ void acpi_put_tables(struct acpi_out *o, struct acpi_places *at,
 	at->fadt = put_fadt(o, at);
 	at->madt = put_madt(o, c);
 	at->mcfg = put_mcfg(o, ecam);
+	at->spcr = put_spcr(o);
 	at->dmar = c->vtd ? put_dmar(o) : 0;
 	at->rsdt = put_root(o, at, 4);
 	at->xsdt = put_root(o, at, 8);

@@ -469,7 +469,7 @@ static void put_reserved(struct acpi_out *o, const struct platform_config *c, ui
 	put_byte_name(o, "_UID", 0);
 	r = begin_resources(o);
 	/* With the LPC bridge: all that it decodes there. */
-	put_ports(o, VPM_PORT_EVENT, c->fwcfg != NULL ? LPC_PMBASE_PORTS : VPM_PORT_SIZE);
+	put_ports(o, VPM_PORT_EVENT, LPC_PMBASE_PORTS);
 	put_memory(o, ecam, DEV_ECAM_SIZE);
 	if (c->vtd)
 		put_memory(o, VVTD_BASE, VVTD_SIZE);

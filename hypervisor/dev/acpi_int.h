@@ -40,7 +40,7 @@ struct acpi_out {
 
 /* Where a table went, guest-physical. */
 struct acpi_places {
-	uint64_t facs, dsdt, fadt, madt, mcfg, rsdt, xsdt;
+	uint64_t facs, dsdt, fadt, madt, mcfg, spcr, rsdt, xsdt;
 	uint64_t dmar; /* 0: there is none */
 };
 

@@ -61,9 +61,8 @@ static void reset_lpc(struct vpci_function *f)
 
 void chipset_reset(struct platform *p)
 {
-	if (p->config.fwcfg == NULL)
-		return;
-	reset_host(&p->pci.functions[0]);
+	if (p->config.fwcfg != NULL)
+		reset_host(&p->pci.functions[0]);
 	reset_lpc(vpci_add(p, &lpc_id, &lpc_ops, p)); /* the second: there is room */
 }
 
@@ -90,7 +89,7 @@ static void lpc_written(void *device, unsigned offset, unsigned size)
 /* The interrupt controllers have their levels already. */
 void chipset_put_back(struct platform *p)
 {
-	for (unsigned i = 0; p->config.fwcfg != NULL && i < VPCI_PIRQS; i++)
+	for (unsigned i = 0; i < VPCI_PIRQS; i++)
 		p->pci.pirq[i] = routed_line(p, i);
 }
 

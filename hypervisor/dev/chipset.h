@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The chipset as firmware sees it: what the host bridge has beyond its identity, and the LPC
- * bridge. Only machines that start with firmware have it.
+ * The chipset: the LPC bridge, and, for firmware only, what the host bridge has beyond its
+ * identity.
  *
  * Firmware moves ECAM and routes PIRQs to ISA lines. All else is kept or read-only, and has no
  * effect: the ACPI ports stay where they are, 0xc0000 to 0xfffff is always RAM.

@@ -37,18 +37,18 @@ static const char *no_match(enum load_format format)
 	return "the kernel is none of bzImage, Multiboot 1, Multiboot 2";
 }
 
-_Static_assert(LIMIT_LINE == 2047, "these two say it");
+_Static_assert(LIMIT_NAMED_LINE == 2303, "these three say it");
 
 /* A line that does not fit is not cut: what would be missing is the guest's business. */
 static const char *too_long(const struct load_request *r)
 {
-	if (r->kernel.cmdline.len > LIMIT_LINE)
-		return "the kernel's command line is longer than 2047 bytes";
+	if (r->kernel.cmdline.len > LIMIT_NAMED_LINE)
+		return "the kernel's command line is longer than 2303 bytes";
 	for (unsigned k = 0; k < r->module_count; k++)
-		if (r->modules[k].cmdline.len > LIMIT_LINE)
-			return "a module's command line is longer than 2047 bytes";
-	return r->initrd.cmdline.len > LIMIT_LINE
-		       ? "the initrd's command line is longer than 2047 bytes"
+		if (r->modules[k].cmdline.len > LIMIT_NAMED_LINE)
+			return "a module's command line is longer than 2303 bytes";
+	return r->initrd.cmdline.len > LIMIT_NAMED_LINE
+		       ? "the initrd's command line is longer than 2303 bytes"
 		       : NULL;
 }
 
@@ -67,8 +67,10 @@ const char *load_images(const struct load_target *target, const struct load_requ
 		const struct format *f = &formats[k];
 
 		if ((wanted == LOAD_AUTO ? f->by_looks : wanted == f->format) &&
-			f->is(&request->kernel))
+			f->is(&request->kernel)) {
+			bios_put(target);
 			return f->load(target, request, out);
+		}
 	}
 	return no_match(wanted);
 }

@@ -16,7 +16,8 @@
 #define LOAD_INFO2        0x5000u  /* Multiboot 2 information, command lines included */
 #define LOAD_TABLES       0x10000u /* identity map: 6 pages */
 #define LOAD_CMDLINE_SIZE 4096u
-#define LOAD_MODULE_TEXT  (LIMIT_LINE + 1u)
+#define LOAD_NAME         7u /* of the loader's own names, at most; a space follows */
+#define LOAD_MODULE_TEXT  (LOAD_NAME + 1u + LIMIT_NAMED_LINE + 1u)
 #define LOAD_BIOS         0xf0000u  /* behind the ACPI tables, reserved like them */
 #define LOAD_LOW_END      0x100000u /* images that may be anywhere lie above */
 
@@ -54,8 +55,8 @@ uint64_t ram_put_identity_map(const struct load_target *t);
 /* ---- bios.c ---- */
 
 /*
- * What a kernel finds in real mode when there was no firmware, for protocols that do not say
- * what is in low memory. Before the images: one that wants to be there wins.
+ * What a kernel finds in real mode when there was no firmware. Before the images: one that
+ * wants to be there wins.
  */
 void bios_put(const struct load_target *t);
 

@@ -3,8 +3,6 @@
 
 #include "spec/addr.h"
 
-#define KERNEL_NAME "kernel "
-
 const char *multiboot_load_flat(const struct load_target *t, const struct load_image *i,
 	uint64_t header, const struct multiboot_addresses *a, struct loaded *l)
 {
@@ -50,7 +48,9 @@ static bool place_module(const struct load_target *t, const struct load_image *i
 	if (i->size != 0 && !ram_write(t, start, i->data, i->size))
 		return false;
 	*at = start + i->size;
-	*m = (struct placed_module){start, *at, i->cmdline};
+	m->start = start;
+	m->end = *at;
+	m->cmdline = i->cmdline;
 	return true;
 }
 
@@ -65,22 +65,30 @@ const char *multiboot_place_modules(const struct load_target *t, const struct lo
 			continue;
 		if (!place_module(t, i, &at, &m[*count]))
 			return "the modules do not fit into the VM's memory";
+		m[*count].name = !r->cmdline0 ? NULL : k == 0 ? "initrd" : "module";
 		(*count)++;
 	}
 	return NULL;
 }
 
-/* As QEMU does, the name of the image comes first. */
-void multiboot_put_cmdline(const struct load_target *t, const struct load_request *r)
+uint32_t multiboot_put_text(
+	const struct load_target *t, uint64_t gpa, const char *name, struct text text)
 {
-	const size_t name = sizeof(KERNEL_NAME) - 1;
-	uint64_t at = LOAD_CMDLINE;
+	size_t size = name != NULL ? text_of(name, LOAD_NAME).len : 0;
 
-	if (r->cmdline0) {
-		ram_put_text(t, at, (struct text){KERNEL_NAME, name}, LOAD_CMDLINE_SIZE);
-		at += name;
+	if (size != 0) {
+		(void)ram_write(t, gpa, name, size);
+		if (text.len != 0)
+			(void)ram_write(t, gpa + size++, " ", 1);
 	}
-	ram_put_text(t, at, r->kernel.cmdline, LIMIT_LINE + 1);
+	ram_put_text(t, gpa + size, text, text.len + 1);
+	return (uint32_t)(size + text.len + 1);
+}
+
+uint32_t multiboot_put_cmdline(const struct load_target *t, const struct load_request *r)
+{
+	return multiboot_put_text(
+		t, LOAD_CMDLINE, r->cmdline0 ? "kernel" : NULL, r->kernel.cmdline);
 }
 
 uint32_t multiboot_high_kib(const struct load_target *t)

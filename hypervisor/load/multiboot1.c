@@ -55,7 +55,7 @@ static void put_modules(
 		ram_put32(t, at, (uint32_t)m[k].start);
 		ram_put32(t, at + 4, (uint32_t)m[k].end);
 		ram_put32(t, at + 8, (uint32_t)text);
-		ram_put_text(t, text, m[k].cmdline, LOAD_MODULE_TEXT);
+		(void)multiboot_put_text(t, text, m[k].name, m[k].cmdline);
 	}
 	ram_put32(t, LOAD_INFO + 20, count);
 	ram_put32(t, LOAD_INFO + 24, MODULES_AT);
@@ -105,7 +105,6 @@ const char *mb1_load(
 	unsigned count;
 	const char *error;
 
-	bios_put(t);
 	error = load_kernel(t, &r->kernel, &l);
 	if (error == NULL)
 		error = multiboot_place_modules(t, r, l.end, modules, &count);
@@ -113,7 +112,7 @@ const char *mb1_load(
 		return error;
 	ram_put32(t, LOAD_INFO, INFO_MEMORY | INFO_CMD | INFO_MODS | INFO_MMAP | INFO_LOADER);
 	put_memory(t);
-	multiboot_put_cmdline(t, r);
+	(void)multiboot_put_cmdline(t, r);
 	ram_put32(t, LOAD_INFO + 16, LOAD_CMDLINE);
 	put_modules(t, modules, count);
 	(void)ram_write(t, LOADER_AT, MULTIBOOT_LOADER_NAME, sizeof(MULTIBOOT_LOADER_NAME));

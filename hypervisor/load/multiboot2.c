@@ -14,7 +14,7 @@
 
 /* All tags at their largest, in the order in which they are written. */
 _Static_assert(8 + (TAG_HEAD + LOAD_CMDLINE_SIZE) + (TAG_HEAD + 8) +
-			       MULTIBOOT_MODULES * (TAG_HEAD + 8 + LIMIT_LINE + 1) +
+			       MULTIBOOT_MODULES * (TAG_HEAD + 8 + LOAD_MODULE_TEXT) +
 			       (TAG_HEAD + 8) + (TAG_HEAD + 8 + MMAP_ROW * LOAD_MAX_RANGES) +
 			       (TAG_HEAD + 40) + TAG_HEAD <=
 		       LOAD_TABLES - LOAD_INFO2,
@@ -116,28 +116,25 @@ struct tag_writer {
 	uint64_t at;
 };
 
+/* Body NULL: it is there already. */
 static void tag(struct tag_writer *w, enum info_tag type, const void *body, uint32_t size)
 {
 	ram_put32(w->target, w->at, type);
 	ram_put32(w->target, w->at + 4, TAG_HEAD + size);
-	if (size != 0)
+	if (body != NULL)
 		(void)ram_write(w->target, w->at + TAG_HEAD, body, size);
 	w->at += (TAG_HEAD + size + 7) & ~7u;
 }
 
 static void tag_modules(struct tag_writer *w, const struct placed_module *m, unsigned count)
 {
-	struct {
-		uint32_t start, end;
-		char cmdline[LIMIT_LINE + 1];
-	} body;
-
 	for (unsigned k = 0; k < count; k++) {
-		body.start = (uint32_t)m[k].start;
-		body.end = (uint32_t)m[k].end;
-		text_copy(m[k].cmdline, body.cmdline, sizeof(body.cmdline));
-		tag(w, INFO_MODULE, &body,
-			8 + (uint32_t)text_of(body.cmdline, sizeof(body.cmdline) - 1).len + 1);
+		uint64_t body = w->at + TAG_HEAD;
+
+		ram_put32(w->target, body, (uint32_t)m[k].start);
+		ram_put32(w->target, body + 4, (uint32_t)m[k].end);
+		tag(w, INFO_MODULE, NULL,
+			8 + multiboot_put_text(w->target, body + 8, m[k].name, m[k].cmdline));
 	}
 }
 
@@ -172,15 +169,12 @@ const char *mb2_load(
 	unsigned count;
 	const char *error;
 
-	bios_put(t);
 	error = load_kernel(t, &r->kernel, &l);
 	if (error == NULL)
 		error = multiboot_place_modules(t, r, l.end, modules, &count);
 	if (error != NULL)
 		return error;
-	multiboot_put_cmdline(t, r);
-	tag(&w, INFO_CMDLINE, cmdline,
-		(uint32_t)text_of(cmdline, LOAD_CMDLINE_SIZE - 1).len + 1);
+	tag(&w, INFO_CMDLINE, cmdline, multiboot_put_cmdline(t, r));
 	tag(&w, INFO_LOADER, MULTIBOOT_LOADER_NAME, sizeof(MULTIBOOT_LOADER_NAME));
 	tag_modules(&w, modules, count);
 	tag_memory(&w);

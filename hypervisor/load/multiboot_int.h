@@ -17,6 +17,7 @@ struct multiboot_addresses {
 
 struct placed_module {
 	uint64_t start, end;
+	const char *name; /* in front of its text; NULL: none */
 	struct text cmdline;
 };
 
@@ -29,7 +30,11 @@ const char *multiboot_load_elf(
 /* Copies the modules behind the kernel, which ends at `at`: page-aligned, in order. */
 const char *multiboot_place_modules(const struct load_target *t, const struct load_request *r,
 	uint64_t at, struct placed_module m[MULTIBOOT_MODULES], unsigned *count);
-void multiboot_put_cmdline(const struct load_target *t, const struct load_request *r);
+/* To low memory; the bytes with the NUL. Name: at most LOAD_NAME, or NULL. */
+uint32_t multiboot_put_text(
+	const struct load_target *t, uint64_t gpa, const char *name, struct text text);
+/* The kernel's, at LOAD_CMDLINE; the bytes with the NUL. */
+uint32_t multiboot_put_cmdline(const struct load_target *t, const struct load_request *r);
 /* KiB of RAM above 1 MiB, up to the first hole. */
 uint32_t multiboot_high_kib(const struct load_target *t);
 /* The entry in protected mode, with the address of the information. */

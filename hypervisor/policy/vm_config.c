@@ -125,7 +125,7 @@ const struct setting vm_settings[] = {
 	{ROW("protocol", NULL, SETTING_CHOICE, protocol), .words = protocol_words,
 		.initial = PROTOCOL_AUTO, .help = "how its kernel is started"},
 	{ROW("cmdline0", "argv0", SETTING_SWITCH, cmdline0), .initial = true,
-		.help = "a Multiboot 1 command line begins with the image's name"},
+		.help = "Multiboot command lines begin with the name of their file"},
 	{.kind = SETTING_END},
 };
 

@@ -33,6 +33,15 @@ static struct io_access decode(uint64_t q)
 	};
 }
 
+/* What a device that is not there would have had: a driver that looks for one looks often. */
+static bool first_of_block(struct vm *vm, uint16_t port)
+{
+	unsigned block = port / VM_PORT_BLOCK;
+	uint64_t bit = BIT64(block % 64);
+
+	return !(__atomic_fetch_or(&vm->no_device[block / 64], bit, __ATOMIC_RELAXED) & bit);
+}
+
 void vcpu_port_io(struct vcpu *vcpu, uint16_t port, bool write, unsigned size, uint32_t *value)
 {
 	struct vm *vm = vcpu->vm;
@@ -42,9 +51,12 @@ void vcpu_port_io(struct vcpu *vcpu, uint16_t port, bool write, unsigned size, u
 			rdtsc());
 		return;
 	}
-	if (!platform_io(vm->platform, port, write, size, value))
-		vm_log(vm, LOG_DEBUG, "'%s': %s port 0x%x, which no device has",
-			vm->config.name, write ? "OUT" : "IN", port);
+	if (!platform_io(vm->platform, port, write, size, value) && first_of_block(vm, port))
+		vm_log(vm, LOG_DEBUG,
+			"'%s': %s port 0x%x, which no device has; 0x%x to 0x%x are not told again",
+			vm->config.name, write ? "OUT" : "IN", port,
+			port / VM_PORT_BLOCK * VM_PORT_BLOCK,
+			port / VM_PORT_BLOCK * VM_PORT_BLOCK + VM_PORT_BLOCK - 1);
 }
 
 static void simple(struct vcpu *vcpu, const struct io_access *a)

@@ -21,6 +21,8 @@
 #define VM_MAX_SLOTS     ONE_TO_ONE_REGIONS /* of RAM */
 #define VM_VOIDS         64u
 #define VM_FIRMWARE_LINE 160
+#define VM_PORT_BLOCK    16u /* ports that have one line of the log */
+#define VM_PORT_BLOCKS   (0x10000u / VM_PORT_BLOCK)
 
 struct vm_ram;
 struct vm_state;
@@ -111,6 +113,7 @@ struct vm {
 	char firmware_line[VM_FIRMWARE_LINE]; /* as far as it has come */
 	unsigned firmware_line_used;
 	uint64_t warned[4]; /* bitmap: things logged once, enum vm_warning and exit reasons */
+	uint64_t no_device[VM_PORT_BLOCKS / 64]; /* bitmap: ports that no device has, logged */
 };
 
 /* Ends the VM: all its vCPUs stop at their next entry. `why` is for the log. */

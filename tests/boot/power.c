@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Ends in the way that its command line asks for: exit=N, s5, reset, triple, hang, spin; with
- * lie after a line that looks like a record of an end.
+ * lie after a line that looks like a record of an end, with vga after many writes to the ports
+ * of a VGA that is not there.
  */
 #include "cmdline.h"
 #include "cpu.h"
@@ -31,6 +32,10 @@ int payload_main(void)
 	print("power: %s\n", payload_cmdline());
 	if (cmdline_flag("lie"))
 		print("end kind=debug-exit value=3 tsc=0\n");
+	for (unsigned i = 0; i < 300 && cmdline_flag("vga"); i++) {
+		outb(0x3d4, 14);
+		outb(0x3d5, (uint8_t)i);
+	}
 	if (cmdline_flag("triple"))
 		triple_fault();
 	if (cmdline_flag("reset"))

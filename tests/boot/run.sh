@@ -9,74 +9,11 @@
 # passes when its function returns 0. Ends with `N passed, N failed`.
 set -u
 cd "$(dirname "$0")/../.." || exit 2
-B=${B:-build}
-NESTOR=${NESTOR:-$B/nestor}
+# shellcheck source=tests/runs.sh
+. tests/runs.sh
 JOBS=${JOBS:-2}
 LOGS=$B/test/boot
-LINUX='console=ttyS0 tsc=reliable no_timer_check nokaslr mitigations=off'
-LINUX="$LINUX init_on_alloc=0 random.trust_cpu=on nowatchdog cryptomgr.notests"
 mkdir -p "$LOGS"
-
-# text: what the tool printed, in $out, becomes $out.text, where lines that it cut ("VM| " and "VM+ ") are whole.
-text() {
-	tr -d '\r' <"$out" | LC_ALL=C awk '
-		match($0, /^[a-z0-9_-]+[|+] /) {
-			vm = substr($0, 1, RLENGTH - 2)
-			if (substr($0, RLENGTH - 1, 1) == "+" && vm in last) {
-				line[last[vm]] = line[last[vm]] substr($0, RLENGTH + 1)
-				next
-			}
-			last[vm] = n + 1
-		}
-		{ line[++n] = $0 }
-		END { for (i = 1; i <= n; i++) print line[i] }' >"$out.text"
-}
-
-# expect STATUS ARGS...: runs the tool; its output goes to the log and to $out.
-expect() {
-	local want=$1 got
-	shift
-	echo "\$ nestor $*"
-	"$NESTOR" "$@" </dev/null >"$out" 2>&1
-	got=$?
-	text
-	cat "$out.text"
-	echo "status $got, expected $want"
-	[ "$got" = "$want" ]
-}
-
-# until_it_shows PATTERN ARGS...: the same for what has no end of its own; ends it when the output has the pattern.
-until_it_shows() {
-	local pattern=$1 pid
-	shift
-	echo "\$ nestor $*"
-	: >"$out" # what an earlier run left is not looked at
-	"$NESTOR" "$@" </dev/null >"$out" 2>&1 &
-	pid=$!
-	while text && kill -0 "$pid" 2>/dev/null && ! grep -a -q -E -e "$pattern" "$out.text"; do
-		sleep 0.2
-	done
-	kill "$pid" 2>/dev/null
-	wait "$pid"
-	text
-	cat "$out.text"
-	shows "$pattern"
-}
-
-shows() { # PATTERN...
-	local p
-	for p in "$@"; do
-		grep -a -q -E -e "$p" "$out.text" || { echo "missing: $p"; return 1; }
-	done
-}
-
-shows_not() {
-	! grep -a -E -e "$1" "$out.text" || { echo "must not be there: $1"; return 1; }
-}
-
-one_line() { # the last run printed one line
-	[ "$(grep -a -c . "$out.text")" = 1 ] || { echo "not one line"; return 1; }
-}
 
 power() { # STATUS COMMAND-LINE
 	expect "$1" run --timeout 120 --memory 64M --l1 "$B/payload/power.elf" --cmdline "$2"
@@ -1941,6 +1878,15 @@ long_debian_boots_from_the_network_by_ovmf() {
 	debian_by_network ovmf && shows 'Start PXE over IPv4'
 }
 
+# From its package, by the entries of Linux' boot protocol: no Linux, and nothing in it is compressed.
+long_memtest86_starts_without_firmware() {
+	local m
+	for m in x64 ia32; do
+		until_it_shows 'Memtest86\+ v[0-9.]+' run --timeout 120 --memory 64M --l1 "$B/debian-memtest/root/boot/memtest86+$m.bin" \
+			--cmdline console=ttyS0,115200 || return
+	done
+}
+
 # From its package: GRUB on a disk loads it, as a BIOS kernel.
 long_memtest86_passes_from_firmware() {
 	rm -rf "$out.d" && mkdir -p "$out.d/boot/grub" && cp "$B/debian-memtest/root/boot/memtest86+x64.bin" "$out.d/boot" || return
@@ -1955,6 +1901,15 @@ long_memtest86_passes_from_firmware() {
 	END
 	grub-mkrescue -o "$out.img" "$out.d" >"$out.grub" 2>&1 || cat "$out.grub"
 	until_it_shows 'Pass: +[1-9][0-9]* +Errors: 0 ' run --timeout 900 --l1-firmware seabios --memory 20M --disk "$out.img"
+}
+
+# Xen as L1: a PVH dom0 is its guest by VT-x, and so are the others. By the matrix, whose rows say what must be seen.
+long_xen_runs_pvh_and_hvm_guests() {
+	tests/matrix/run.sh xen-dom0pvh xen-dom0pvh-hvm
+}
+
+long_xen_with_four_vcpus_and_one_with_a_pv_dom0_run_guests() {
+	tests/matrix/run.sh xen-dom0pvh-smp xen-pv
 }
 
 png_size() { # FILE: width and height
@@ -2212,6 +2167,13 @@ test_a_bios_call_of_a_multiboot_l1_is_not_supported_and_changes_nothing() {
 test_power_off_reset_triple_fault_time_limit() {
 	power 0 s5 && power 2 reset && power 4 triple &&
 		expect 124 run --timeout 3 --memory 64M --l1 "$B/payload/power.elf" --cmdline hang
+}
+
+# 600 lines otherwise, and others of the log are left out.
+test_ports_that_no_device_has_are_told_once() {
+	expect 0 run --timeout 120 --memory 64M --log-level debug --l1 "$B/payload/power.elf" --cmdline 'vga s5' &&
+		shows "'l1': OUT port 0x3d4, which no device has; 0x3d0 to 0x3df are not told again" &&
+		[ "$(grep -a -c 'port 0x3d[45]' "$out.text")" = 1 ] && shows_not 'lines of the log were left out'
 }
 
 vms() { # FILE MACHINE-LINE VM-LINE...: a scenario of the power payload

@@ -137,7 +137,8 @@ static void every_table_has_a_good_checksum(void **state)
 	uint64_t xsdt = get(BASE + 24, 8);
 	uint64_t rsdt = get(BASE + 16, 4);
 	uint64_t dsdt = get(table("FACP") + 140, 8);
-	uint64_t tables[] = {xsdt, rsdt, dsdt, table("FACP"), table("APIC"), table("MCFG")};
+	uint64_t tables[] = {
+		xsdt, rsdt, dsdt, table("FACP"), table("APIC"), table("MCFG"), table("SPCR")};
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(tables) / sizeof(tables[0]); i++) {
@@ -255,6 +256,21 @@ static void the_madt_describes_the_interrupt_wiring(void **state)
 	assert_int_equal(get(nmi + 5, 1), 1);
 }
 
+static void the_spcr_describes_the_uart(void **state)
+{
+	uint64_t spcr = table("SPCR");
+
+	(void)state;
+	assert_int_equal(get(spcr + 4, 4), 80);
+	assert_int_equal(get(spcr + 36, 1), 0);
+	assert_int_equal(get(spcr + 40, 4), 0x01000801); /* ports, 8 bits, by bytes */
+	assert_int_equal(get(spcr + 44, 8), 0x3f8);
+	assert_int_equal(get(spcr + 52, 2), 0x0403);
+	assert_int_equal(get(spcr + 54, 4), 4);
+	assert_int_equal(get(spcr + 58, 3), 0x010007);
+	assert_int_equal(get(spcr + 64, 4), 0xffffffff); /* no PCI function */
+}
+
 static void the_mcfg_describes_ecam(void **state)
 {
 	uint64_t mcfg = table("MCFG");
@@ -354,6 +370,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(
 			the_madt_describes_the_interrupt_wiring, setup, teardown),
 		cmocka_unit_test_setup_teardown(the_mcfg_describes_ecam, setup, teardown),
+		cmocka_unit_test_setup_teardown(the_spcr_describes_the_uart, setup, teardown),
 		cmocka_unit_test_setup_teardown(the_dsdt_has_the_devices, setup, teardown),
 		cmocka_unit_test_setup_teardown(
 			interrupt_pins_are_routed_as_pci_does_it, setup, teardown),

@@ -103,14 +103,15 @@ static void ecam_does_not_hide_the_apics(void **state)
 	assert_int_equal(value, 1u << 24);
 }
 
-static void without_firmware_ecam_stays_and_there_is_no_lpc_bridge(void **state)
+static void without_firmware_ecam_stays_and_the_lpc_bridge_is_there(void **state)
 {
 	(void)state;
 	fake_start(1);
 	config_write(HOST, 0x60, 4, 0xb0000001);
 	assert_true(ecam_at(0xe0000000));
 	assert_false(ecam_at(0xb0000000));
-	assert_int_equal(config_read(LPC, 0x00, 4), 0xffffffff);
+	assert_int_equal(config_read(LPC, 0x00, 4), 0x29188086);
+	assert_int_equal(config_read(LPC, 0x40, 4), 0x601); /* the ACPI ports of the tables */
 	assert_int_equal(config_read(HOST, 0x2c, 4), 0);
 }
 
@@ -241,7 +242,7 @@ static const uint8_t *table(const char *signature)
 
 static void tables_are_complete_wherever_firmware_puts_them(void **state)
 {
-	static const char *const names[] = {"FACP", "APIC", "MCFG"};
+	static const char *const names[] = {"FACP", "APIC", "MCFG", "SPCR"};
 	const uint8_t *fadt, *dsdt, *rsdt;
 
 	(void)state;
@@ -249,7 +250,7 @@ static void tables_are_complete_wherever_firmware_puts_them(void **state)
 	assert_int_equal(execute(), 2);
 	assert_int_equal(sum(firmware_acpi.rsdp, 20), 0);
 	assert_int_equal(sum(firmware_acpi.rsdp, 36), 0);
-	for (size_t i = 0; i < 3; i++)
+	for (size_t i = 0; i < 4; i++)
 		assert_int_equal(sum(table(names[i]), get(table(names[i]) + 4, 4)), 0);
 	fadt = table("FACP");
 	dsdt = at(get(fadt + 140, 8));
@@ -298,7 +299,7 @@ int main(void)
 		cmocka_unit_test_setup(firmware_decides_where_ecam_is, start),
 		cmocka_unit_test_setup(ecam_does_not_hide_the_apics, start),
 		cmocka_unit_test_setup(
-			without_firmware_ecam_stays_and_there_is_no_lpc_bridge, start),
+			without_firmware_ecam_stays_and_the_lpc_bridge_is_there, start),
 		cmocka_unit_test_setup(firmware_routes_pirqs_to_isa_lines, start),
 		cmocka_unit_test(ram_of_a_vm_with_firmware_ends_below_ecam),
 		cmocka_unit_test_setup(tables_are_complete_wherever_firmware_puts_them, start),

@@ -62,13 +62,20 @@ static void an_image_that_wants_low_memory_has_it(void **state)
 	assert_true(has(0, ELF_DATA, 0x500));
 }
 
-static void linux_has_no_bios(void **state)
+static void linux_finds_the_same_in_real_mode(void **state)
 {
+	static uint8_t table[0x1000], code[0x10000];
+
 	(void)state;
+	make_elf(false, kernel32.vaddr, &kernel32, 1);
+	ok(LOAD_ELF);
+	memcpy(table, ram(0), sizeof(table));
+	memcpy(code, ram(0xf0000), sizeof(code));
 	make_bzimage();
 	ok(LOAD_LINUX);
-	assert_true(all_zero(0, 0x1000));
-	assert_true(all_zero(0xf0000, 0x100000));
+	assert_memory_equal(ram(0), table, sizeof(table));
+	assert_memory_equal(ram(0xf0000), code, sizeof(code));
+	assert_false(all_zero(0, 0x400));
 }
 
 /* ---- Multiboot 1 ---- */
@@ -124,6 +131,9 @@ static void the_name_of_the_image_comes_first_when_asked_for(void **state)
 	w.request.cmdline0 = true;
 	ok(LOAD_ELF);
 	assert_string_equal((const char *)ram(CMDLINE), "kernel noapic");
+	set_text(&w.request.kernel.cmdline, "");
+	ok(LOAD_ELF);
+	assert_string_equal((const char *)ram(CMDLINE), "kernel");
 }
 
 static void modules_follow_the_kernel_page_by_page_the_initrd_first(void **state)
@@ -161,7 +171,7 @@ static void modules_lie_above_1_mib(void **state)
 
 static void as_many_modules_as_may_be_do_not_overlap(void **state)
 {
-	static char line[LIMIT_LINE + 1];
+	static char line[LIMIT_NAMED_LINE + 1];
 
 	(void)state;
 	memset(line, 'x', sizeof(line) - 1);
@@ -170,13 +180,16 @@ static void as_many_modules_as_may_be_do_not_overlap(void **state)
 	for (unsigned i = 0; i < LOAD_MAX_MODULES; i++)
 		set_image(&w.request.modules[i], "module", line);
 	w.request.module_count = LOAD_MAX_MODULES;
+	w.request.cmdline0 = true;
 	ok(LOAD_ELF);
 	assert_int_equal(get(INFO + 20, 4), LOAD_MAX_MODULES + 1);
 	for (unsigned i = 0; i <= LOAD_MAX_MODULES; i++) {
 		uint64_t text = get(get(INFO + 24, 4) + 16 * i + 8, 4);
 
-		assert_in_range(text, CMDLINE + 4096, 0x10000 - LIMIT_LINE - 1);
-		assert_int_equal(strlen((const char *)ram(text)), LIMIT_LINE);
+		size_t length = strlen("module ") + LIMIT_NAMED_LINE;
+
+		assert_in_range(text, CMDLINE + 4096, 0x10000 - length - 1);
+		assert_int_equal(strlen((const char *)ram(text)), length);
 	}
 	assert_string_equal((const char *)ram(get(INFO + 64, 4)), "Nestor");
 }
@@ -184,7 +197,7 @@ static void as_many_modules_as_may_be_do_not_overlap(void **state)
 /* Cut silently, it would say something else. */
 static void a_command_line_that_is_too_long_is_refused(void **state)
 {
-	static char line[LIMIT_LINE + 2];
+	static char line[LIMIT_NAMED_LINE + 2];
 
 	(void)state;
 	memset(line, 'x', sizeof(line) - 1);
@@ -192,14 +205,14 @@ static void a_command_line_that_is_too_long_is_refused(void **state)
 	set_image(&w.request.modules[0], "module", "");
 	set_image(&w.request.modules[1], "module", line);
 	w.request.module_count = 2;
-	refused(LOAD_ELF, "a module's command line is longer than 2047 bytes");
+	refused(LOAD_ELF, "a module's command line is longer than 2303 bytes");
 	set_text(&w.request.modules[1].cmdline, line + 1);
 	ok(LOAD_ELF);
 	set_text(&w.request.initrd.cmdline, line);
-	refused(LOAD_ELF, "the initrd's command line is longer than 2047 bytes");
+	refused(LOAD_ELF, "the initrd's command line is longer than 2303 bytes");
 	set_text(&w.request.initrd.cmdline, "");
 	set_text(&w.request.kernel.cmdline, line);
-	refused(LOAD_ELF, "the kernel's command line is longer than 2047 bytes");
+	refused(LOAD_ELF, "the kernel's command line is longer than 2303 bytes");
 }
 
 static void modules_that_do_not_fit_are_refused(void **state)
@@ -386,9 +399,36 @@ static void multiboot_2_tells_the_memory_map(void **state)
 	}
 }
 
+/* Who takes the first word of its own line for a name does so with its modules', too. */
+static void names_come_before_the_texts_of_modules_in_both_protocols(void **state)
+{
+	static const char *const want[] = {"initrd", "module its line", "module"};
+
+	(void)state;
+	make_elf(false, kernel32.vaddr, &kernel32, 1);
+	set_image(&w.request.initrd, "the initrd", "");
+	set_image(&w.request.modules[0], "module", "its line");
+	set_image(&w.request.modules[1], "other", "");
+	w.request.module_count = 2;
+	w.request.cmdline0 = true;
+	ok(LOAD_ELF);
+	for (unsigned i = 0; i < 3; i++)
+		assert_string_equal(
+			(const char *)ram(get(get(INFO + 24, 4) + 16 * i + 8, 4)), want[i]);
+	put_mb2(MB_HEADER, NULL, 0);
+	ok(LOAD_MULTIBOOT2);
+	assert_string_equal((const char *)ram(info_tag(1) + 8), "kernel");
+	for (uint64_t at = info_tag(3), i = 0; i < 3; i++) {
+		assert_int_equal(get(at, 4), 3);
+		assert_int_equal(get(at + 4, 4), 16 + strlen(want[i]) + 1);
+		assert_string_equal((const char *)ram(at + 16), want[i]);
+		at += (get(at + 4, 4) + 7) & ~7ull;
+	}
+}
+
 static void all_that_multiboot_2_can_tell_fits_and_no_line_is_cut(void **state)
 {
-	static char line[LIMIT_LINE + 1];
+	static char line[LIMIT_NAMED_LINE + 1];
 	unsigned modules = 0;
 
 	(void)state;
@@ -401,16 +441,16 @@ static void all_that_multiboot_2_can_tell_fits_and_no_line_is_cut(void **state)
 		set_image(&w.request.modules[i], "module", line);
 	w.request.module_count = LOAD_MAX_MODULES;
 	w.target.map_count = LOAD_MAX_RANGES;
+	w.request.cmdline0 = true;
 	ok(LOAD_MULTIBOOT2);
 	assert_in_range(INFO2 + get(INFO2, 4), INFO2, 0x10000);
 	for (uint64_t at = INFO2 + 8; get(at, 4) != 0; at += (get(at + 4, 4) + 7) & ~7ull)
-		modules += get(at, 4) == 3 && strlen((const char *)ram(at + 16)) == LIMIT_LINE;
+		modules += get(at, 4) == 3 && strlen((const char *)ram(at + 16)) ==
+						      strlen("module ") + LIMIT_NAMED_LINE;
 	assert_int_equal(modules, LOAD_MAX_MODULES + 1);
 	assert_memory_equal(ram(info_tag(15) + 8), RSDP_TEXT, 36);
-	assert_int_equal(strlen((const char *)ram(CMDLINE)), LIMIT_LINE);
-	w.request.cmdline0 = true;
-	ok(LOAD_MULTIBOOT2);
-	assert_int_equal(strlen((const char *)ram(CMDLINE)), strlen("kernel ") + LIMIT_LINE);
+	assert_int_equal(
+		strlen((const char *)ram(CMDLINE)), strlen("kernel ") + LIMIT_NAMED_LINE);
 }
 
 static void a_multiboot_2_header_may_name_its_entry(void **state)
@@ -484,11 +524,12 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(every_vector_leads_to_a_handler_that_ends),
 		TEST(an_image_that_wants_low_memory_has_it),
-		TEST(linux_has_no_bios),
+		TEST(linux_finds_the_same_in_real_mode),
 		TEST(an_elf_file_is_entered_as_multiboot_1_does),
 		TEST(an_entry_in_no_segment_is_a_physical_address),
 		TEST(a_multiboot_1_kernel_finds_its_information),
 		TEST(the_name_of_the_image_comes_first_when_asked_for),
+		TEST(names_come_before_the_texts_of_modules_in_both_protocols),
 		TEST(modules_follow_the_kernel_page_by_page_the_initrd_first),
 		TEST(modules_lie_above_1_mib),
 		TEST(as_many_modules_as_may_be_do_not_overlap),

@@ -118,7 +118,7 @@ static void nestor_gets_its_modules_described(void **state)
 		.kind = KERNEL_MULTIBOOT1, .image = image_elf64(&arena, 0x100000, 0x3000)};
 	scenario.vms[0].cmdline = "x y";
 	scenario.vms[0].module_count = 1;
-	scenario.vms[0].modules[0].cmdline = "mod";
+	scenario.vms[0].modules[0] = (struct module_spec){{"/m/extra", "test"}, "mod"};
 	files[0].modules[0] = (struct bytes){arena_alloc(&arena, 5000), 5000};
 	memcpy(files[0].modules[0].data, "content", 7);
 	assert_int_equal(
@@ -135,7 +135,7 @@ static void nestor_gets_its_modules_described(void **state)
 	assert_int_equal(value_at(tag + 8, 4) % 4096, 0);
 	assert_int_equal(value_at(value_at(tag + 8, 4), 4), 0x464c457f);
 	tag = find_tag(info, 3, 1);
-	assert_string_equal(text_at(tag + 16), "module vm=a -- mod");
+	assert_string_equal(text_at(tag + 16), "module vm=a -- extra mod");
 	assert_int_equal(value_at(tag + 12, 4) - value_at(tag + 8, 4), 5000);
 	assert_string_equal(text_at(value_at(tag + 8, 4)), "content");
 	assert_int_equal(find_tag(info, 3, 2), 0);
@@ -222,6 +222,7 @@ static void the_kernel_line_tells_how_a_vm_lives(void **state)
 	scenario_init(&scenario);
 	vm = scenario_add_vm(&scenario, "here");
 	strcpy(vm->config.name, "a");
+	vm->kernel = (struct place){"k", "here"};
 	vm->config.restart = RESTART_ON_FAILURE;
 	vm->config.restart_limit = 5;
 	vm->config.weight = 50;
@@ -348,7 +349,7 @@ static void a_bare_multiboot_1_image_gets_its_information(void **state)
 	image_put_multiboot1(&files[0].kernel.image, 1200, 0);
 	scenario.vms[0].cmdline = "a=b";
 	scenario.vms[0].module_count = 1;
-	scenario.vms[0].modules[0].cmdline = "first";
+	scenario.vms[0].modules[0] = (struct module_spec){{"/m/extra", "test"}, "first"};
 	files[0].modules[0] = (struct bytes){(uint8_t *)arena_copy(&arena, "content"), 8};
 	assert_int_equal(boot_plan_bare(&arena, &scenario, files, &plan, &error), 0);
 	assert_int_equal(plan.memory, 64 * MIB);
@@ -362,14 +363,16 @@ static void a_bare_multiboot_1_image_gets_its_information(void **state)
 	assert_int_equal(value_at(info + 20, 4), 1);
 	module = value_at(info + 24, 4);
 	assert_string_equal(text_at(value_at(module, 4)), "content");
-	assert_string_equal(text_at(value_at(module + 8, 4)), "first");
+	assert_string_equal(text_at(value_at(module + 8, 4)), "extra first");
 	assert_int_equal(value_at(info + 44, 4), 3 * 24);
+	scenario.vms[0].initrd.path = "ram.cpio";
 	files[0].initrd = (struct bytes){(uint8_t *)arena_copy(&arena, "initrd"), 7};
 	assert_int_equal(boot_plan_bare(&arena, &scenario, files, &plan, &error), 0);
 	info = rom_value(4, 4);
 	assert_int_equal(value_at(info + 20, 4), 2);
 	module = value_at(info + 24, 4);
 	assert_string_equal(text_at(value_at(module, 4)), "initrd");
+	assert_string_equal(text_at(value_at(module + 8, 4)), "ram.cpio");
 	assert_string_equal(text_at(value_at(module + 16, 4)), "content");
 }
 

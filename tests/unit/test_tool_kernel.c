@@ -131,6 +131,65 @@ static void every_truncation_of_a_bzimage_is_refused(void **state)
 	}
 }
 
+/* memtest86+ is such a program. */
+static struct bytes bzimage_as_it_is(uint64_t low, uint32_t init_size)
+{
+	struct bytes file = {arena_alloc(&arena, 8192), 8192};
+
+	bytes_put(&file, 0x1f1, 1, 2); /* sectors of setup code, behind the first */
+	bytes_put(&file, 0x1fe, 2, 0xaa55);
+	memcpy(file.data + 0x202, "HdrS", 4);
+	bytes_put(&file, 0x206, 2, 0x20c);
+	bytes_put(&file, 0x236, 2, 1);
+	bytes_put(&file, 0x258, 8, low);
+	bytes_put(&file, 0x260, 4, init_size);
+	memcpy(file.data + 1536, "code", 4);
+	return file;
+}
+
+static void a_bzimage_without_a_payload_is_started_as_it_is(void **state)
+{
+	struct bytes file = bzimage_as_it_is(0x100000, 0x6000);
+	struct kernel_bzimage z;
+	struct kernel k;
+
+	(void)state;
+	assert_null(kernel_parse(&arena, &file, &k));
+	assert_int_equal(k.kind, KERNEL_BZIMAGE);
+	assert_int_equal(kernel_protocol(k.kind), PROTOCOL_LINUX);
+	assert_int_equal(k.low, 0x100000);
+	assert_int_equal(k.high, 0x106000);
+	assert_ptr_equal(k.image.data, file.data);
+	kernel_bzimage(&k, &z);
+	assert_memory_equal(z.code.data, "code", 4);
+	assert_int_equal(z.code.size, 8192 - 1536);
+	assert_true(z.is64);
+	assert_int_equal(z.entry, 0x100200);
+	bytes_put(&file, 0x236, 2, 4);
+	kernel_bzimage(&k, &z);
+	assert_false(z.is64);
+	assert_int_equal(z.entry, 0x100000);
+}
+
+static void a_bzimage_without_a_payload_that_cannot_be_started_says_why(void **state)
+{
+	struct bytes file = bzimage_as_it_is(0x100000, 0x6000);
+	struct kernel k;
+
+	(void)state;
+	bytes_put(&file, 0x206, 2, 0x209);
+	assert_non_null(strstr(kernel_parse(&arena, &file, &k), "older than 2.10"));
+	file = bzimage_as_it_is(0x100000, 100);
+	assert_non_null(strstr(kernel_parse(&arena, &file, &k), "larger than the memory"));
+	file = bzimage_as_it_is(0xfffff000, 0x6000);
+	assert_non_null(strstr(kernel_parse(&arena, &file, &k), "above 4 GiB"));
+	file = bzimage_as_it_is(UINT64_MAX, 0x6000);
+	assert_non_null(strstr(kernel_parse(&arena, &file, &k), "above 4 GiB"));
+	file = bzimage_as_it_is(0x100000, 0x6000);
+	file.size = 1536;
+	assert_non_null(strstr(kernel_parse(&arena, &file, &k), "nothing behind its setup"));
+}
+
 static void a_32_bit_linux_is_recognised(void **state)
 {
 	struct bytes elf = image_elf32(&arena, 0x1000000, 0x3000);
@@ -298,6 +357,10 @@ int main(void)
 		cmocka_unit_test_teardown(
 			a_bzimage_with_a_wrong_unpacked_size_is_refused, tear_down),
 		cmocka_unit_test_teardown(every_truncation_of_a_bzimage_is_refused, tear_down),
+		cmocka_unit_test_teardown(
+			a_bzimage_without_a_payload_is_started_as_it_is, tear_down),
+		cmocka_unit_test_teardown(
+			a_bzimage_without_a_payload_that_cannot_be_started_says_why, tear_down),
 		cmocka_unit_test_teardown(a_32_bit_linux_is_recognised, tear_down),
 		cmocka_unit_test_teardown(
 			a_vmlinux_is_recognised_without_multiboot_header, tear_down),

@@ -242,30 +242,6 @@ int boot_read_files(
 	return read_images(a, s, &shared, files[0].images, e);
 }
 
-const char *boot_guest_cmdline(
-	struct arena *a, const struct vm_spec *vm, const struct kernel *kernel)
-{
-	if (kernel->kind != KERNEL_MULTIBOOT1 || !vm->config.cmdline0)
-		return vm->cmdline;
-	return arena_format(a, "%s%s%s", file_base_name(vm->kernel.path),
-		*vm->cmdline ? " " : "", vm->cmdline);
-}
-
-/* The tool itself puts a name before the command line, as it knows the image's. */
-const char *boot_kernel_line(
-	struct arena *a, const struct vm_spec *vm, const struct kernel *kernel)
-{
-	char settings[SETTING_TEXT_SIZE];
-	struct vm_config c = vm->config;
-
-	if (vm->firmware.path) /* which has the settings */
-		return arena_format(a, "kernel vm=%s -- %s", vm->config.name, vm->cmdline);
-	c.protocol = (uint8_t)kernel_protocol(kernel->kind);
-	c.cmdline0 = false;
-	settings_format(vm_settings, &c, settings, sizeof(settings));
-	return arena_format(a, "kernel%s -- %s", settings, boot_guest_cmdline(a, vm, kernel));
-}
-
 static const char *firmware_line(struct arena *a, const struct vm_spec *vm)
 {
 	char settings[SETTING_TEXT_SIZE];
@@ -292,11 +268,11 @@ unsigned boot_vm_files(struct arena *a, const struct vm_spec *vm, const struct v
 			"kernel", &f->kernel.image, boot_kernel_line(a, vm, &f->kernel)};
 	if (vm->initrd.path)
 		out[n++] = (struct boot_file){
-			"initrd", &f->initrd, arena_format(a, "initrd vm=%s", vm->config.name)};
+			"initrd", &f->initrd, boot_initrd_line(a, vm, &f->kernel)};
 	for (unsigned i = 0; i < vm->module_count; i++)
 		out[n++] = (struct boot_file){"module", &f->modules[i],
 			arena_format(a, "module vm=%s -- %s", vm->config.name,
-				vm->modules[i].cmdline)};
+				boot_module_text(a, vm, &f->kernel, i))};
 	if (f->boot_rom.size)
 		out[n++] = (struct boot_file){"boot-rom", &f->boot_rom,
 			arena_format(a, "boot-rom vm=%s", vm->config.name)};

@@ -44,9 +44,9 @@ static void plan_multiboot(struct arena *a, const struct vm_spec *vm, const stru
 	struct rom_parameters p = {.eax = version == 2 ? MULTIBOOT2_EAX : MULTIBOOT1_EAX};
 
 	if (f->initrd.size != 0) /* the first one, as in L0 */
-		boot_add_module(l, &f->initrd, "");
+		boot_add_module(l, &f->initrd, boot_initrd_text(a, vm, &f->kernel));
 	for (unsigned i = 0; i < vm->module_count; i++)
-		boot_add_module(l, &f->modules[i], vm->modules[i].cmdline);
+		boot_add_module(l, &f->modules[i], boot_module_text(a, vm, &f->kernel, i));
 	out->images[0] = multiboot_image(a, &f->kernel, &p.entry);
 	out->images[1] = boot_info_image(
 		a, l, boot_guest_cmdline(a, vm, &f->kernel), version, info_at, out);
@@ -105,32 +105,52 @@ static uint64_t bare_end(uint64_t memory)
 	return memory < BOOT_IMAGES_END ? memory : BOOT_IMAGES_END;
 }
 
+/* What is put where of a kernel by Linux' protocol, and how it is entered. */
+struct linux_start {
+	struct boot_image image;
+	bool is64;
+	uint64_t entry;
+};
+
+static struct linux_start linux_start(struct arena *a, const struct kernel *k)
+{
+	struct kernel_bzimage z;
+	struct elf elf;
+
+	if (k->kind == KERNEL_BZIMAGE) {
+		kernel_bzimage(k, &z);
+		return (struct linux_start){{k->low, z.code}, z.is64, z.entry};
+	}
+	elf_open(&k->image, &elf);
+	return (struct linux_start){
+		{elf.low, elf_flatten(&elf, a)}, elf.is64, elf_physical_entry(&elf)};
+}
+
 static int plan_linux(struct arena *a, const struct vm_spec *vm, const struct vm_files *f,
 	struct boot_plan *out, struct error *e)
 {
 	uint64_t end = bare_end(out->memory), initrd_at;
 	struct bytes low = {arena_alloc(a, LINUX_LOW_SIZE), LINUX_LOW_SIZE};
-	struct elf elf;
+	struct linux_start start = linux_start(a, &f->kernel);
 
-	elf_open(&f->kernel.image, &elf);
-	if (!elf.is64 && end > LINUX32_INITRD_END)
+	if (!start.is64 && end > LINUX32_INITRD_END)
 		end = LINUX32_INITRD_END;
 	if (f->initrd.size > end || end - f->initrd.size < f->kernel.high + BOOT_PAGE)
 		return fail(e, STATUS_BAD_INPUT,
 			"%s: '%s' and its initrd do not fit below %lluM", vm->kernel.where,
 			vm->kernel.path, (unsigned long long)(end / BOOT_MIB));
 	initrd_at = (end - f->initrd.size) / BOOT_PAGE * BOOT_PAGE;
-	out->images[0] = (struct boot_image){elf.low, elf_flatten(&elf, a)};
+	out->images[0] = start.image;
 	out->images[1] = (struct boot_image){initrd_at, f->initrd};
-	write_linux_parameters(&low, out, &out->images[1], elf.is64);
+	write_linux_parameters(&low, out, &out->images[1], start.is64);
 	memcpy(low.data + LINUX_CMDLINE - LINUX_PARAMETERS, vm->cmdline,
 		strlen(vm->cmdline) + 1);
 	write_page_tables(&low, LINUX_PAGE_TABLES);
 	out->images[2] = (struct boot_image){LINUX_PARAMETERS, low};
 	boot_set_rom(a,
 		&(struct rom_parameters){.esi = LINUX_PARAMETERS,
-			.cr3 = elf.is64 ? LINUX_PAGE_TABLES : 0,
-			.entry = elf_physical_entry(&elf)},
+			.cr3 = start.is64 ? LINUX_PAGE_TABLES : 0,
+			.entry = start.entry},
 		out);
 	return 0;
 }
@@ -153,7 +173,7 @@ int boot_plan_bare(struct arena *a, const struct scenario_spec *s, const struct 
 	out->memory = vm->config.memory;
 	out->cpus = vm->config.cpus;
 	boot_plan_tables(a, &s->machine, out);
-	if (files[0].kernel.kind == KERNEL_LINUX)
+	if (kernel_protocol(files[0].kernel.kind) == PROTOCOL_LINUX)
 		return plan_linux(a, vm, &files[0], out, e);
 	plan_multiboot(a, vm, &files[0], out);
 	return 0;

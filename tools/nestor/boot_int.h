@@ -36,8 +36,15 @@ unsigned boot_memory_map(const struct boot_plan *plan, struct memory_range range
 /* Plans ACPI tables if the machine has what only they tell of, for as many CPUs as it has. */
 void boot_plan_tables(struct arena *a, const struct machine_spec *m, struct boot_plan *plan);
 
-/* The guest's command line as its protocol wants it. */
+/* The guest's command line, its initrd's and a module's text as its protocol wants them. */
 const char *boot_guest_cmdline(
+	struct arena *a, const struct vm_spec *vm, const struct kernel *kernel);
+const char *boot_initrd_text(
+	struct arena *a, const struct vm_spec *vm, const struct kernel *kernel);
+const char *boot_module_text(
+	struct arena *a, const struct vm_spec *vm, const struct kernel *kernel, unsigned i);
+/* What L0 gets as the text of its module `initrd`. */
+const char *boot_initrd_line(
 	struct arena *a, const struct vm_spec *vm, const struct kernel *kernel);
 
 void boot_add_module(struct module_list *l, const struct bytes *content, const char *cmdline);

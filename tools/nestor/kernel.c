@@ -13,14 +13,20 @@ enum {
 	SETUP_SECTS = 0x1f1,
 	SETUP_MAGIC = 0x202, /* "HdrS" */
 	SETUP_VERSION = 0x206,
+	SETUP_XLOADFLAGS = 0x236, /* bit 0: it has a 64-bit entry */
 	SETUP_PAYLOAD_OFFSET = 0x248,
 	SETUP_PAYLOAD_LENGTH = 0x24c,
+	SETUP_PREF_ADDRESS = 0x258,
+	SETUP_INIT_SIZE = 0x260,
+	SETUP_HEADER_END = 0x264,
+	ENTRY_64 = 0x200, /* behind the 32-bit one */
 };
 
 enum load_protocol kernel_protocol(enum kernel_kind kind)
 {
 	static const enum load_protocol protocols[] = {
 		[KERNEL_LINUX] = PROTOCOL_LINUX,
+		[KERNEL_BZIMAGE] = PROTOCOL_LINUX,
 		[KERNEL_MULTIBOOT1] = PROTOCOL_MB1,
 		[KERNEL_MULTIBOOT2] = PROTOCOL_MB2,
 		[KERNEL_PACKED] = PROTOCOL_LINUX,
@@ -39,11 +45,56 @@ static const char *check_vmlinux(const struct elf *elf)
 	return NULL;
 }
 
+static uint64_t setup_size(const struct bytes *file)
+{
+	uint64_t sectors = bytes_value(file, SETUP_SECTS, 1);
+
+	return ((sectors ? sectors : 4) + 1) * 512;
+}
+
+/* Protocol 2.08 tells of a payload; what is no Linux, such as memtest86+, has none. */
+static bool has_no_payload(const struct bytes *file)
+{
+	return bytes_value(file, SETUP_VERSION, 2) >= 0x208 &&
+	       bytes_has(file, 0, SETUP_HEADER_END) &&
+	       bytes_value(file, SETUP_PAYLOAD_LENGTH, 4) == 0;
+}
+
+static const char *parse_bzimage(struct kernel *out)
+{
+	uint64_t setup = setup_size(&out->image);
+
+	if (bytes_value(&out->image, SETUP_VERSION, 2) < 0x20a)
+		return "has no compressed kernel, and does not say where it wants to be (its "
+		       "boot protocol is older than 2.10)";
+	if (out->image.size <= setup)
+		return "is a damaged bzImage: there is nothing behind its setup sectors";
+	out->kind = KERNEL_BZIMAGE;
+	out->low = bytes_value(&out->image, SETUP_PREF_ADDRESS, 8);
+	out->high = out->low + bytes_value(&out->image, SETUP_INIT_SIZE, 4);
+	out->flat = true;
+	if (out->low > UINT32_MAX || out->high > UINT32_MAX)
+		return "is a bzImage that wants to be above 4 GiB";
+	if (out->high - out->low < out->image.size - setup)
+		return "is a damaged bzImage: it is larger than the memory that it asks for";
+	return NULL;
+}
+
+void kernel_bzimage(const struct kernel *kernel, struct kernel_bzimage *out)
+{
+	const struct bytes *file = &kernel->image;
+	uint64_t setup = setup_size(file);
+
+	out->code = bytes_slice(file, setup, file->size - setup);
+	out->is64 = bytes_value(file, SETUP_VERSION, 2) >= 0x20c &&
+		    (bytes_value(file, SETUP_XLOADFLAGS, 2) & 1) != 0;
+	out->entry = kernel->low + (out->is64 ? ENTRY_64 : 0);
+}
+
 /* Unpacks the vmlinux in a bzImage; its last four bytes are its unpacked size. */
 static const char *unpack_bzimage(
 	struct arena *a, const struct bytes *file, struct bytes *vmlinux)
 {
-	uint64_t sectors = bytes_value(file, SETUP_SECTS, 1);
 	uint64_t offset = bytes_value(file, SETUP_PAYLOAD_OFFSET, 4);
 	uint64_t length = bytes_value(file, SETUP_PAYLOAD_LENGTH, 4);
 	struct bytes packed;
@@ -52,7 +103,7 @@ static const char *unpack_bzimage(
 	if (bytes_value(file, SETUP_VERSION, 2) < 0x208)
 		return "is a Linux kernel older than 2.6.26, which does not say where its "
 		       "payload is";
-	offset += ((sectors ? sectors : 4) + 1) * 512;
+	offset += setup_size(file);
 	if (length < 8 || !bytes_has(file, offset, length))
 		return "is a damaged bzImage: its payload is not all in the file";
 	packed = bytes_slice(file, offset, length);
@@ -100,6 +151,8 @@ const char *kernel_parse(struct arena *a, const struct bytes *file, struct kerne
 
 	*out = (struct kernel){.image = *file};
 	if (bytes_match(file, SETUP_MAGIC, "HdrS", 4)) {
+		if (has_no_payload(file))
+			return parse_bzimage(out);
 		problem = unpack_bzimage(a, file, &out->image);
 		return problem ? problem : parse_linux(out);
 	}

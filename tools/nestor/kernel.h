@@ -10,7 +10,8 @@
 #include "status.h"
 
 enum kernel_kind {
-	KERNEL_LINUX,      /* vmlinux, an ELF64 file */
+	KERNEL_LINUX,      /* vmlinux, an ELF file */
+	KERNEL_BZIMAGE,    /* by Linux' boot protocol, but nothing in it is compressed */
 	KERNEL_MULTIBOOT1, /* ELF, or another file with load addresses in its header */
 	KERNEL_MULTIBOOT2, /* ELF, or likewise */
 	KERNEL_PACKED,     /* a bzImage as it is, for firmware to start */
@@ -18,7 +19,7 @@ enum kernel_kind {
 
 struct kernel {
 	enum kernel_kind kind;
-	struct bytes image; /* for Linux the unpacked vmlinux, else the file */
+	struct bytes image; /* of Linux the unpacked vmlinux, else the file */
 	uint64_t header;    /* offset of the Multiboot header */
 	uint64_t low, high; /* the memory that it occupies when loaded */
 	bool flat;          /* all of that, as its header says, even if the file is ELF */
@@ -26,6 +27,16 @@ struct kernel {
 
 /* How L0 starts an image of @kind. */
 enum load_protocol kernel_protocol(enum kernel_kind kind);
+
+/* Where a bzImage that runs as it is has its code, and how that is entered. */
+struct kernel_bzimage {
+	struct bytes code;
+	bool is64; /* by the 64-bit entry, else by the 32-bit one */
+	uint64_t entry;
+};
+
+/* Of a KERNEL_BZIMAGE. */
+void kernel_bzimage(const struct kernel *kernel, struct kernel_bzimage *out);
 
 /* Recognises @file; returns NULL, or what is wrong with it, to follow the file's name. */
 const char *kernel_parse(struct arena *a, const struct bytes *file, struct kernel *out);

@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A disk that a BIOS boots: its first sector prints with INT 10h, reads and writes sectors with
- * INT 13h, asks INT 15h for the memory, and resets; what it wrote is there then, and it powers
- * off by ACPI. Linked at 0x7c00.
+ * A disk that a BIOS boots: its first sector prints with INT 10h (with SERIAL itself, on COM1,
+ * where the BIOS has no screen), reads and writes sectors with INT 13h, asks INT 15h for the
+ * memory, and resets; what it wrote is there then, and it powers off by ACPI. Linked at 0x7c00.
  */
 #define POWER_OFF 0x2000 /* SLP_TYP of S5, which is 0, and SLP_EN */
 #define BUFFER    0x8000
 #define MAGIC     0x4e657374
+#define COM1      0x3f8
 
 	.code16
 	.text
@@ -90,6 +91,22 @@ transfer:
 	int	$0x13
 	ret
 
+#ifdef SERIAL
+print:
+	lodsb
+	testb	%al, %al
+	jz	2f
+	movb	%al, %ah
+	movw	$COM1 + 5, %dx
+1:	inb	%dx, %al
+	testb	$0x20, %al
+	jz	1b
+	movb	%ah, %al
+	movw	$COM1, %dx
+	outb	%al, %dx
+	jmp	print
+2:	ret
+#else
 print:
 	lodsb
 	testb	%al, %al
@@ -99,6 +116,7 @@ print:
 	int	$0x10
 	jmp	print
 1:	ret
+#endif
 
 drive:	.byte	0
 	.balign	4

@@ -1,0 +1,164 @@
+#!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
+# The matrix: which hypervisors run which guests on Nestor. One cell at a time, since each is a machine of its own.
+#
+#   tests/matrix/run.sh [-n|-p] [NAME...]   default: all rows of tests/matrix/cells; -n: shows the commands, and runs nothing;
+#                                           -p: writes the page from the results that there are, and runs nothing
+#
+# Environment: B (build folder), NESTOR (the tool), TIMEOUT (of a cell, in seconds; 900). Log of a cell: $B/test/matrix/NAME.log; what came of it,
+# NAME.result: a cell that has one from the same Nestor, guests and command is not run again, so that a run that was stopped goes on where it was.
+# Writes docs/matrix.md when all rows have a result. Ends with `N passed, N failed`; known failures are not counted.
+set -u
+cd "$(dirname "$0")/../.." || exit 2
+# shellcheck source=tests/runs.sh
+. tests/runs.sh
+TIMEOUT=${TIMEOUT:-900}
+DIR=$B/test/matrix
+TABLE=tests/matrix/cells
+mkdir -p "$DIR"
+
+# ---- the ways: each sets `args` ----
+
+kvm() { # INITRD WORDS ARGS...
+	args=(--l1 "$B/debian/vmlinuz" --initrd "$B/debian/$1.cpio" --cmdline "$LINUX quiet $2 end=poweroff" --memory 768M "${@:3}")
+}
+
+kvm32() { # KERNEL INITRD WORDS ARGS...
+	args=(--l1 "$B/debian-i386/$1" --initrd "$B/debian-i386/$2.cpio" --cmdline "$LINUX quiet $3 end=poweroff" --memory 512M "${@:4}")
+}
+
+xen() { # pv|pvh WORDS ARGS...
+	local dom0=''
+	[ "$1" = pv ] || dom0=' dom0=pvh dom0-iommu=none'
+	args=(--l1 "$B/debian-xen/xen" --cmdline "console=com1 com1=115200,8n1 bootscrub=0 dom0_mem=512M,max:512M$dom0"
+		--module "$B/debian-xen/vmlinux,${LINUX/ttyS0/hvc0} quiet $2 end=poweroff" --module "$B/debian-xen/xen.cpio" --memory 1G "${@:3}")
+}
+
+# ---- rows ----
+
+field() { # N: of the row in $row, without blanks around it
+	awk -F '|' -v n="$1" '{ gsub(/^ +| +$/, "", $n); print $n }' <<<"$row"
+}
+
+rows() {
+	grep -v -E '^(#|$)' "$TABLE"
+}
+
+# Sets `args` for the row in $row; false: it has no way.
+way() {
+	local words
+	[ "$(field 6)" != - ] || return 1
+	eval "words=($(field 6))" # the table's own words, with its quotes
+	"${words[@]}"
+}
+
+command_line() {
+	printf '%q ' "$NESTOR" run "${args[@]}" | sed 's/ $//'
+}
+
+key() {
+	{ command_line && cat "$NESTOR" "$B/nestor.elf" "$B"/debian*/packages.txt guests/debian/*-init; } | sha256sum | cut -d ' ' -f 1
+}
+
+# The row's result, if it is of this Nestor, these guests and this command: `key state ticks seconds reason`, separated by tabs.
+result() {
+	grep -a -e "^$(key)" "$DIR/$(field 1).result" 2>/dev/null
+}
+
+judge() { # STATUS: prints state and reason, separated by a tab
+	local want
+	want=$(field 5)
+	if tr '\n' ' ' <"$out.text" | grep -a -q -E -e "$want" && [ "$1" = 0 ]; then
+		printf 'works\t'
+	elif [ "$1" = 124 ]; then
+		printf 'fails\tno end within %s s' "$TIMEOUT"
+	else
+		printf 'fails\tstatus %s: %s' "$1" "$(grep -a -v -E '^(nestor: |summary|  |l1 vcpu|\(XEN\) r|\[ )' "$out.text" | grep -a -v '^$' | tail -n 1 | tr '\t|' '  ' | cut -c 1-120)"
+	fi
+}
+
+run_cell() {
+	local name log start=$SECONDS got state ticks
+	name=$(field 1) log=$DIR/$name.log out=$DIR/$name.out
+	rm -f "$DIR/$name.result"
+	expect 0 run "${args[@]}" --timeout "$TIMEOUT" --verbose --summary >"$log" 2>&1
+	got=$(sed -n 's/^status \([0-9]*\), expected.*/\1/p' "$log" | tail -n 1)
+	state=$(judge "$got")
+	ticks=$(sed -nE 's/^nestor: +[0-9.]+ s +([0-9.]+) M ticks +end .*/\1/p' "$out.text" | tail -n 1)
+	printf '%s\t%s\t%s\t%s\t%s\n' "$(key)" "${state%%$'\t'*}" "${ticks:--}" "$((SECONDS - start))" "${state#*$'\t'}" >"$DIR/$name.new"
+	mv "$DIR/$name.new" "$DIR/$name.result"
+}
+
+tell() {
+	local state reason
+	IFS=$'\t' read -r _ state _ _ reason <<<"$(result)"
+	if [ "$state" = works ]; then
+		[ -z "$(field 7)" ] || echo "NOTE matrix $(field 1): is known to fail, but works"
+		echo "PASS matrix $(field 1)"
+		passed=$((passed + 1))
+	elif [ -n "$(field 7)" ]; then
+		echo "KNOWN matrix $(field 1): $(field 7)"
+	else
+		echo "FAIL matrix $(field 1): $reason; see $DIR/$(field 1).log"
+		failed=$((failed + 1))
+	fi
+}
+
+# ---- the page ----
+
+versions() {
+	awk '$1 ~ /^(linux-image-|xen-hypervisor|qemu-system-(x86|xen)$|seabios$)/ { print "- `" $1 "` " $2 }' \
+		"$B"/debian/packages.txt "$B"/debian-i386/packages.txt "$B"/debian-service/packages.txt "$B"/debian-xen/packages.txt | sort -u
+}
+
+page_row() {
+	local state=absent ticks='' reason why
+	reason=$(field 7)
+	if way; then
+		IFS=$'\t' read -r _ state ticks _ why <<<"$(result)"
+		state=${state:-not run}
+		ticks=$(awk -v t="$ticks" 'BEGIN { if (t + 0 > 0) printf "%.1f", t / 1000 }')
+		[ "$state" = works ] && reason=''
+		[ "$state" = works ] || reason=${reason:-$why}
+	fi
+	echo "| \`$(field 1)\` | $(field 2) | $(field 3) | $(field 4) | $state | $ticks | $reason |"
+}
+
+page() {
+	cat tests/matrix/head.md
+	versions
+	printf '\n| cell | L1 | L2 | vCPUs of L1, L2 | state | ticks, in 10^9 | why |\n|---|---|---|---|---|---|---|\n'
+	while IFS= read -r row; do
+		page_row
+	done < <(rows)
+}
+
+complete() {
+	while IFS= read -r row; do
+		! way || [ -n "$(result)" ] || return 1
+	done < <(rows)
+}
+
+# ---- all of it ----
+
+show=
+[ "${1-}" != -p ] || { page >docs/matrix.md && exit; }
+[ "${1-}" != -n ] || { show=1 && shift; }
+for n; do
+	rows | grep -q -E "^$n +\|" || { echo "run.sh: no row $n in $TABLE" >&2 && exit 64; }
+done
+passed=0 failed=0
+while IFS= read -r row <&3; do
+	[ $# = 0 ] || [[ " $* " == *" $(field 1) "* ]] || continue
+	way || continue
+	if [ -n "$show" ]; then
+		echo "$(field 1): $(command_line)"
+		continue
+	fi
+	[ -n "$(result)" ] || run_cell
+	tell
+done 3< <(rows)
+[ -z "$show" ] || exit 0
+! complete || page >docs/matrix.md
+echo "$passed passed, $failed failed"
+[ "$failed" -eq 0 ]
