@@ -41,7 +41,7 @@ static volatile uint8_t status;
 
 static bool set_up(bool polled)
 {
-	if (!vio_find(&disk, VIRTIO_BLK) || !vio_negotiate(&disk, 0))
+	if (!vio_find(&disk, VIRTIO_BLK) || !vio_negotiate_translated(&disk, 0))
 		return false;
 	vio_queue_start(&disk, &queue, 0, QUEUE_SIZE, polled ? VIO_POLLED : VECTOR);
 	vio_start(&disk);

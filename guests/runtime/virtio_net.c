@@ -19,7 +19,7 @@ static void give_buffers(struct vnet *n, unsigned buffers, uint32_t size)
 
 bool vnet_open(struct vnet *n, uint64_t features, unsigned buffers, uint32_t size)
 {
-	if (!vio_find(&n->v, VIRTIO_NET) || !vio_negotiate(&n->v, features))
+	if (!vio_find(&n->v, VIRTIO_NET) || !vio_negotiate_translated(&n->v, features))
 		return false;
 	for (unsigned i = 0; i < 6; i++)
 		n->mac[i] = n->v.config[i];

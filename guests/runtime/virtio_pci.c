@@ -106,16 +106,21 @@ bool vio_negotiate(struct vio *d, uint64_t features)
 	features |= VIRTIO_F_VERSION_1;
 	put8(d, VIRTIO_COMMON_STATUS, 0);
 	put8(d, VIRTIO_COMMON_STATUS, VIRTIO_ACKNOWLEDGE | VIRTIO_DRIVER);
-	/* Addresses are what they are: a payload has all of its memory. */
-	put32(d, VIRTIO_COMMON_DEVICE_SELECT, 1);
-	features |= (uint64_t)get32(d, VIRTIO_COMMON_DEVICE_FEATURES) << 32 &
-		    VIRTIO_F_ACCESS_PLATFORM;
 	for (uint32_t i = 0; i < 2; i++) {
 		put32(d, VIRTIO_COMMON_DRIVER_SELECT, i);
 		put32(d, VIRTIO_COMMON_DRIVER_FEATURES, (uint32_t)(features >> 32 * i));
 	}
 	put8(d, VIRTIO_COMMON_STATUS, VIRTIO_ACKNOWLEDGE | VIRTIO_DRIVER | VIRTIO_FEATURES_OK);
 	return d->common[VIRTIO_COMMON_STATUS] & VIRTIO_FEATURES_OK;
+}
+
+/* Addresses are what they are: a payload has all of its memory. */
+bool vio_negotiate_translated(struct vio *d, uint64_t features)
+{
+	put32(d, VIRTIO_COMMON_DEVICE_SELECT, 1);
+	features |= (uint64_t)get32(d, VIRTIO_COMMON_DEVICE_FEATURES) << 32 &
+		    VIRTIO_F_ACCESS_PLATFORM;
+	return vio_negotiate(d, features);
 }
 
 /* To the processor with APIC ID 0, which this one is. */

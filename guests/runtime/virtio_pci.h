@@ -33,6 +33,8 @@ struct vio_queue {
 bool vio_find(struct vio *d, enum virtio_type type);
 /* Resets it and offers it these features, and VERSION_1. False: it takes them not. */
 bool vio_negotiate(struct vio *d, uint64_t features);
+/* Likewise, and takes ACCESS_PLATFORM where it is offered. */
+bool vio_negotiate_translated(struct vio *d, uint64_t features);
 /*
  * A queue with zeroed rings of so many descriptors, 256 at most; vector: of an interrupt, which
  * is MSI-X entry `index`, or VIO_POLLED.

@@ -12,6 +12,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "aside.h"
 #include "bridge.h"
 #include "lines.h"
 #include "mux.h"
@@ -45,6 +46,7 @@ struct session {
 	struct host_bays bays;
 	unsigned banner;    /* lines of = to come before a raw machine's output */
 	struct lines lines; /* of several VMs */
+	struct aside aside; /* of one */
 	struct session_vms vms;
 	double start;
 	double deadline;  /* 0: none */
@@ -76,6 +78,7 @@ static void milestone(struct session *x, uint64_t tsc, const char *what)
 static void before_message(struct session *x)
 {
 	lines_flush(&x->lines, true);
+	aside_flush(&x->aside);
 	fflush(stdout);
 }
 
@@ -231,7 +234,7 @@ static void feed_console(struct session *x, unsigned vm, const uint8_t *data, si
 	if (x->vms.several && vm < SCENARIO_MAX_VMS)
 		lines_add(&x->lines, vm, (const char *)data, size, now());
 	else
-		fwrite(data, 1, size, stdout);
+		aside_console(&x->aside, data, size);
 }
 
 /*
@@ -271,7 +274,7 @@ static void feed(void *context, uint8_t channel, const uint8_t *data, size_t siz
 	struct session *x = context;
 
 	if (channel == MUX_LOG)
-		fwrite(data, 1, size, x->log);
+		aside_log(&x->aside, data, size, now());
 	else if (channel == MUX_CONTROL)
 		feed_control(x, data, size);
 	else if (channel >= MUX_VARIABLES && channel != MUX_NONE)
@@ -333,6 +336,7 @@ static int poll_timeout(const struct session *x)
 		return COM1_PERIOD;
 	deadline = earlier(earlier(x->deadline, deadline), lines_deadline(&x->lines));
 	deadline = earlier(bridge_deadline(&x->bridge), deadline);
+	deadline = earlier(aside_deadline(&x->aside), deadline);
 	if (deadline <= 0)
 		return -1;
 	left = deadline - now();
@@ -410,6 +414,7 @@ static void follow(struct session *x, struct process *p)
 		if (x->o->raw)
 			show_com1(x);
 		lines_attend(&x->lines, now());
+		aside_attend(&x->aside, now());
 		fflush(stdout);
 		if (x->output_error) {
 			x->status = STATUS_INTERRUPTED;
@@ -473,6 +478,7 @@ static int judge_silent_end(struct session *x, struct arena *a, int how, struct 
 static int open_files(struct session *x, const struct machine *m, struct error *e)
 {
 	x->log = x->o->l0_log ? fopen(x->o->l0_log, "we") : stderr;
+	aside_init(&x->aside, stdout, x->log);
 	if (!x->log)
 		return fail(e, STATUS_HOST_ERROR, "cannot create '%s': %s", x->o->l0_log,
 			strerror(errno));
@@ -518,6 +524,7 @@ static int run(struct session *x, struct arena *a, const struct machine *m, stru
 		return e->status;
 	follow(x, &p);
 	lines_flush(&x->lines, false);
+	aside_flush(&x->aside);
 	fflush(stdout);
 	how = process_end(&p, x->ended ? 0 : 2000);
 	if (x->o->raw)

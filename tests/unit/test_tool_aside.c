@@ -1,0 +1,110 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Nestor's log, shown between lines of a console. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "aside.h"
+
+#include <cmocka.h>
+
+static struct aside aside;
+static char *shown;
+static size_t size;
+static FILE *both; /* as a terminal, or a pipe, has them */
+
+static int set_up(void **state)
+{
+	(void)state;
+	both = open_memstream(&shown, &size);
+	aside_init(&aside, both, both);
+	return both == NULL;
+}
+
+static int tear_down(void **state)
+{
+	(void)state;
+	fclose(both);
+	free(shown);
+	return 0;
+}
+
+static void console(const char *text)
+{
+	aside_console(&aside, text, strlen(text));
+}
+
+static void say(const char *text, double now)
+{
+	aside_log(&aside, text, strlen(text), now);
+}
+
+static void expect(const char *text)
+{
+	fflush(both);
+	assert_string_equal(shown, text);
+}
+
+static void the_log_waits_for_the_end_of_a_line(void **state)
+{
+	(void)state;
+	say("first\n", 0);
+	console("one\ntw");
+	say("second\n", 1);
+	say("third\n", 1.1);
+	expect("first\none\ntw");
+	assert_true(aside_deadline(&aside) > 1.2 && aside_deadline(&aside) < 1.3);
+	console("o\nthree\n");
+	expect("first\none\ntwo\nsecond\nthird\nthree\n");
+	assert_true(aside_deadline(&aside) == 0);
+	say("fourth\n", 2);
+	expect("first\none\ntwo\nsecond\nthird\nthree\nfourth\n");
+}
+
+static void behind_a_prompt_it_waits_for_a_moment_only(void **state)
+{
+	(void)state;
+	console("login: ");
+	say("warn\n", 5);
+	aside_attend(&aside, 5.2);
+	expect("login: ");
+	aside_attend(&aside, 5.3);
+	expect("login: warn\n");
+	console("root\n");
+	expect("login: warn\nroot\n");
+}
+
+static void what_has_no_room_to_wait_is_shown(void **state)
+{
+	static char much[ASIDE_ROOM + 1];
+
+	(void)state;
+	memset(much, 'x', ASIDE_ROOM);
+	console("a");
+	say("b", 0);
+	say(much, 0);
+	fflush(both);
+	assert_int_equal(size, 2 + ASIDE_ROOM);
+	assert_memory_equal(shown, "abxx", 4);
+	say("end\n", 0);
+	aside_flush(&aside);
+	fflush(both);
+	assert_int_equal(size, 2 + ASIDE_ROOM + 4);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(
+			the_log_waits_for_the_end_of_a_line, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(
+			behind_a_prompt_it_waits_for_a_moment_only, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(
+			what_has_no_room_to_wait_is_shown, set_up, tear_down),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

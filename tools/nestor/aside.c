@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Nestor's log between lines of a console; see aside.h. */
+#include "aside.h"
+
+#include <string.h>
+
+void aside_init(struct aside *a, FILE *console, FILE *log)
+{
+	*a = (struct aside){.console = console, .log = log};
+}
+
+void aside_flush(struct aside *a)
+{
+	if (a->size == 0)
+		return;
+	fflush(a->console);
+	fwrite(a->data, 1, a->size, a->log);
+	fflush(a->log);
+	a->size = 0;
+}
+
+void aside_console(struct aside *a, const void *data, size_t size)
+{
+	const char *from = data, *end = memchr(from, '\n', size);
+	size_t first = a->size != 0 && end != NULL ? (size_t)(end - from) + 1 : 0;
+
+	if (size == 0)
+		return;
+	if (first != 0) {
+		fwrite(from, 1, first, a->console);
+		aside_flush(a);
+	}
+	fwrite(from + first, 1, size - first, a->console);
+	a->amid = from[size - 1] != '\n';
+}
+
+void aside_log(struct aside *a, const void *data, size_t size, double now)
+{
+	if (!a->amid || size > sizeof(a->data) - a->size) {
+		aside_flush(a);
+		fwrite(data, 1, size, a->log);
+		return;
+	}
+	if (a->size == 0)
+		a->since = now;
+	memcpy(a->data + a->size, data, size);
+	a->size += size;
+}
+
+double aside_deadline(const struct aside *a)
+{
+	return a->size != 0 ? a->since + ASIDE_HOLD : 0;
+}
+
+void aside_attend(struct aside *a, double now)
+{
+	if (a->size != 0 && now >= aside_deadline(a))
+		aside_flush(a);
+}

@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A console and Nestor's log, where both are looked at together: the log comes between lines
+ * of the console. It waits while a line has no end, as a prompt has none, for a quarter of a
+ * second at most.
+ */
+#ifndef NESTOR_ASIDE_H
+#define NESTOR_ASIDE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdio.h>
+
+#define ASIDE_ROOM 8192 /* bytes that wait at most; more do not wait */
+#define ASIDE_HOLD 0.25 /* seconds */
+
+struct aside {
+	FILE *console, *log;
+	bool amid; /* a line of the console is shown without its end */
+	char data[ASIDE_ROOM];
+	size_t size;
+	double since; /* when its first byte came */
+};
+
+void aside_init(struct aside *a, FILE *console, FILE *log);
+
+void aside_console(struct aside *a, const void *data, size_t size);
+/* @now: seconds of a monotonic clock, as below. */
+void aside_log(struct aside *a, const void *data, size_t size, double now);
+
+/* Shows what has waited long enough. */
+void aside_attend(struct aside *a, double now);
+/* When aside_attend is wanted next; 0: never, as things are. */
+double aside_deadline(const struct aside *a);
+
+/* Shows all that waits. */
+void aside_flush(struct aside *a);
+
+#endif
