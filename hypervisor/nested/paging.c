@@ -102,7 +102,10 @@ static bool to_l1(struct nested *n, const struct paging_state *s, uint64_t gpa, 
 	struct gpa_l1 *out)
 {
 	*out = (struct gpa_l1){gpa};
-	return !s->eptp12 || vept_walk(n, s->eptp12, (struct gpa_l2){gpa}, access, out);
+	if (!s->eptp12)
+		return true;
+	return s->looks ? vept_find(n, s->eptp12, (struct gpa_l2){gpa}, access, out)
+			: vept_walk(n, s->eptp12, (struct gpa_l2){gpa}, access, out);
 }
 
 /*
@@ -111,7 +114,7 @@ static bool to_l1(struct nested *n, const struct paging_state *s, uint64_t gpa, 
  */
 static uint64_t read_entry(struct nested *n, struct walk *w, uint64_t gpa)
 {
-	bool ad = w->s->eptp12 & EPTP_AD;
+	bool ad = w->s->eptp12 & EPTP_AD && !w->s->looks;
 	unsigned access = ad ? EPT_READ | EPT_WRITE : EPT_READ;
 	unsigned char *host = NULL;
 	struct entry *e = &w->entry[w->count++];
@@ -340,7 +343,7 @@ static bool walk_fully(struct nested *n, const struct paging_state *s, uint64_t 
 
 		if (walk_faults(&w, access, end, fault))
 			return false;
-		if (mark_accessed(n, &w, access))
+		if (s->looks || mark_accessed(n, &w, access))
 			break;
 	}
 	if (walk_faults(&w, access, WALK_MAPPED, fault))

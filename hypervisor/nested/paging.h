@@ -26,6 +26,7 @@ struct paging_state {
 	uint64_t cr0, cr3, cr4, efer;
 	uint8_t cpl;
 	bool rflags_ac;
+	bool looks; /* from outside: no accessed or dirty flag is set, also not in EPT12 */
 	uint8_t maxphyaddr;
 	uint64_t
 		eptp12; /* L2's paging under this EPT12; 0: L1's, physical addresses are L1's */

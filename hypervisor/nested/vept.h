@@ -191,6 +191,9 @@ bool vept_has_tables(const struct vept *e, uint64_t gpa, uint64_t size);
  * accessed and dirty flags. */
 bool vept_walk(struct nested *n, uint64_t eptp12, struct gpa_l2 gpa, unsigned access,
 	struct gpa_l1 *l1);
+/* The same for who looks from outside: sets none. */
+bool vept_find(struct nested *n, uint64_t eptp12, struct gpa_l2 gpa, unsigned access,
+	struct gpa_l1 *l1);
 
 /* How an address is mapped: entries by level, from VEPT_LEVELS down to the last one. */
 #define VEPT_LEVELS 4

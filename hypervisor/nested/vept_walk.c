@@ -201,16 +201,36 @@ static const struct vept_root *root_of(const struct nested *n, uint64_t eptp12)
 	return root && root->eptp12 == eptp12 ? root : NULL;
 }
 
-static enum vept_result walk_once(struct nested *n, uint64_t eptp12, struct gpa_l2 gpa,
-	unsigned access, struct vept_walk *w)
+static bool leads(struct nested *n, uint64_t eptp12, struct gpa_l2 gpa, unsigned access,
+	struct vept_walk *w)
 {
 	uint32_t controls = controls_of(n);
 
-	if (vept_walk_ept12(n, root_of(n, eptp12), eptp12, gpa.v, controls, w) != VEPT_FILLED ||
-		!walk_allows(w, access, controls))
+	return vept_walk_ept12(n, root_of(n, eptp12), eptp12, gpa.v, controls, w) ==
+		       VEPT_FILLED &&
+	       walk_allows(w, access, controls);
+}
+
+static enum vept_result walk_once(struct nested *n, uint64_t eptp12, struct gpa_l2 gpa,
+	unsigned access, struct vept_walk *w)
+{
+	if (!leads(n, eptp12, gpa, access, w))
 		return VEPT_PML_FULL;
-	return eptp12 & EPTP_AD ? vept_set_flags(n, w, access & EPT_WRITE, controls)
+	return eptp12 & EPTP_AD ? vept_set_flags(n, w, access & EPT_WRITE, controls_of(n))
 				: VEPT_FILLED;
+}
+
+bool vept_find(struct nested *n, uint64_t eptp12, struct gpa_l2 gpa, unsigned access,
+	struct gpa_l1 *l1)
+{
+	struct vept_walk w;
+	bool found;
+
+	seam_vm_lock(n);
+	found = leads(n, eptp12, gpa, access, &w);
+	seam_vm_unlock(n);
+	*l1 = walk_target(&w);
+	return found;
 }
 
 bool vept_walk(struct nested *n, uint64_t eptp12, struct gpa_l2 gpa, unsigned access,

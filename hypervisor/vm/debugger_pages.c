@@ -217,13 +217,13 @@ static void enter_view(struct vcpu *vcpu)
 	struct debugger_pages *m = vcpu->debug.pages;
 	uint32_t changes = __atomic_load_n(&vcpu->vm->ept01.changes, __ATOMIC_SEQ_CST);
 
-	if (m->ept_changes != changes) {
-		m->ept_changes = changes;
-		empty_view(m);
-	}
 	if (root_of(vcpu) != NULL) {
 		nested_set_view(&vcpu->nested, view_of(vcpu));
 		return;
+	}
+	if (m->ept_changes != changes) {
+		m->ept_changes = changes;
+		empty_view(m);
 	}
 	m->viewed = true;
 	vmwrite(VMCS_EPT_POINTER, m->eptp);

@@ -348,13 +348,19 @@ static __attribute__((noinline)) struct vcpu *handle_events(struct vcpu *vcpu)
 		sched_clear_guest();
 		selftest_state(vcpu);
 	}
-	do {
+	for (;;) {
 		sched_clear_guest();
 		vcpu = vcpu_process_events(vcpu);
+		if (vcpu->debug.on)
+			debugger_load(vcpu);
 		sched_set_guest(vcpu->node);
-	} while (has_events(vcpu, vcpu->node));
-	if (vcpu->debug.on)
-		debugger_load(vcpu);
+		if (!has_events(vcpu, vcpu->node))
+			break;
+		if (vcpu->debug.loaded) {
+			debugger_unload(vcpu);
+			vcpu_add_events(vcpu, EVENT_DEBUG);
+		}
+	}
 	if (vcpu_traced(vcpu)) /* after another one, perhaps, that is not */
 		vcpu_trace_entry(vcpu);
 	return vcpu;

@@ -94,11 +94,12 @@ void vcpu_level_left(struct vcpu *vcpu)
 	hw_vmcs_load(vcpu->vmcs);
 }
 
-/* Rights do not matter to who looks from outside; what is not mapped is not there. */
-static struct paging_state paging_of(const struct vcpu *vcpu, unsigned level)
+/* Rights do not matter to who comes from outside; what is not mapped is not there. */
+static struct paging_state paging_of(const struct vcpu *vcpu, unsigned level, bool looks)
 {
 	struct paging_state s = vcpu_paging_state(vcpu);
 
+	s.looks = looks;
 	s.cpl = 0;
 	s.cr0 &= ~(uint64_t)CR0_WP;
 	s.cr4 &= ~(uint64_t)(CR4_SMAP | CR4_SMEP);
@@ -116,12 +117,18 @@ static bool linear_exists(const struct paging_state *s, uint64_t *at)
 }
 
 /* Of L2, page by page. */
-static bool l1_physical(struct vcpu *vcpu, unsigned level, uint64_t at, struct gpa_l1 *out)
+static bool l1_physical(
+	struct vcpu *vcpu, unsigned level, uint64_t at, bool looks, struct gpa_l1 *out)
 {
-	if (level == 2)
-		return vcpu_physical_address(vcpu, at, out);
+	const struct nested *n = &vcpu->nested;
+	const struct vept_root *root = level == 2 && n->in_l2 ? n->cur->root : NULL;
+
 	out->v = at;
-	return true;
+	if (root == NULL)
+		return true;
+	return looks ? vept_find(
+			       &vcpu->nested, root->eptp12, (struct gpa_l2){at}, EPT_READ, out)
+		     : vcpu_physical_address(vcpu, at, out);
 }
 
 static bool physical(struct vcpu *vcpu, unsigned level, uint64_t at, uint8_t *to,
@@ -132,7 +139,7 @@ static bool physical(struct vcpu *vcpu, unsigned level, uint64_t at, uint8_t *to
 		struct gpa_l1 l1;
 
 		part = part < size ? part : size;
-		if (!l1_physical(vcpu, level, at, &l1) ||
+		if (!l1_physical(vcpu, level, at, to != NULL, &l1) ||
 			(to != NULL ? vm_read_gpa(vcpu->vm, l1.v, to, part)
 				    : nested_l1_write(&vcpu->nested, l1, from, part)) != 0)
 			return false;
@@ -147,7 +154,7 @@ static bool physical(struct vcpu *vcpu, unsigned level, uint64_t at, uint8_t *to
 bool vcpu_peek(struct vcpu *vcpu, unsigned level, bool is_physical, uint64_t at, void *dst,
 	uint32_t size)
 {
-	struct paging_state s = paging_of(vcpu, level);
+	struct paging_state s = paging_of(vcpu, level, true);
 	struct paging_fault fault;
 
 	if (is_physical)
@@ -157,7 +164,7 @@ bool vcpu_peek(struct vcpu *vcpu, unsigned level, bool is_physical, uint64_t at,
 
 bool vcpu_find(struct vcpu *vcpu, unsigned level, uint64_t at, struct gpa_l1 *found)
 {
-	struct paging_state s = paging_of(vcpu, level);
+	struct paging_state s = paging_of(vcpu, level, true);
 	struct paging_fault fault;
 
 	return linear_exists(&s, &at) &&
@@ -167,7 +174,7 @@ bool vcpu_find(struct vcpu *vcpu, unsigned level, uint64_t at, struct gpa_l1 *fo
 bool vcpu_poke(struct vcpu *vcpu, unsigned level, bool is_physical, uint64_t at,
 	const void *src, uint32_t size)
 {
-	struct paging_state s = paging_of(vcpu, level);
+	struct paging_state s = paging_of(vcpu, level, false);
 	struct paging_fault fault;
 
 	if (is_physical)

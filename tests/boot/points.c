@@ -4,7 +4,8 @@
  * in three pages; one instruction reaches from a page into the next one, one reads its own
  * page, and one is changed each turn. Both look at each turn whether their code is what it was.
  * L2 counts until a flag is set from outside, then takes turns, behind each an exit to L1,
- * which takes one, too. With `two` a second processor takes turns on L1's code meanwhile.
+ * which takes one, too. With `two` a second processor takes turns on L1's code meanwhile, with
+ * `invalidates`, too, it changes a table and executes INVEPT all the time instead.
  */
 #include "cmdline.h"
 #include "cpu.h"
@@ -149,9 +150,23 @@ static void in_l2(void)
 	}
 }
 
+static void invalidates(void)
+{
+	volatile uint64_t *entry = ept_entry(&ept, 8ul << 20, 2);
+
+	(void)vmx_enable();
+	for (;;) {
+		*entry ^= 1ul << 52; /* ignored */
+		(void)invept_single(&ept);
+		taken[2]++;
+	}
+}
+
 static void on_other(void *arg)
 {
 	(void)arg;
+	if (cmdline_flag("invalidates"))
+		invalidates();
 	while (flag == 0)
 		counter++;
 	for (uint64_t turn = 0; turn < turns; turn++) {
@@ -170,15 +185,15 @@ int payload_main(void)
 			code[k].copy[i] = code[k].at[i];
 	if (!vmx_supported() || !vmx_enable())
 		return 1;
-	if (two) {
-		smp_start(2);
-		start_on(1, on_other, NULL);
-	}
 	l2_setup(&l2, in_l2);
 	if (!cmdline_flag("no_ept")) {
 		ept_init(&ept);
 		ept_identity(&ept, 16ul << 20, 2);
 		ept_use(&ept);
+	}
+	if (two) {
+		smp_start(2);
+		start_on(1, on_other, NULL);
 	}
 	print("points: begins\n");
 	while (l2_run(&l2) == VMX_OK && vmread(VMCS_EXIT_REASON) == EXIT_CPUID) {

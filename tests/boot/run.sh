@@ -594,6 +594,30 @@ test_gdb_breaks_at_many_places_in_both_levels() {
 	gdb_shows '^order=1$' && said '^d\| points: exit 18, turns 2, 2, 0$' && ask 0 quit && over 0
 }
 
+# Many breakpoints, which come and go, in an L1 whose other vCPU executes INVEPT all the time: both go on.
+test_breakpoints_come_and_go_beside_a_vcpu_that_invalidates() {
+	local at pid k=$PWD/$B/payload/points.elf n before after flag
+	flag=$(nm "$k" | awk '$3 == "flag" { print $1 }')
+	printf 'machine: {cpus: 2}\nvms:\n  - {name: a, cpus: 2, memory: 16M, kernel: %s, cmdline: "two invalidates turns=100000000"}\n' "$k" >"$out.yaml"
+	LIMIT=120 managed "$out.yaml"
+	said 'points: begins' && ask 0 poke a "0x$flag" 01 || return 1
+	for n in $(seq 20); do
+		echo "break id=$n vm=a at=$((0x900000 + n * 4096)) kind=soft level=2"
+	done >"$out.ask"
+	for n in $(seq 40); do
+		printf '%s vm=a at=0xa00000 kind=soft level=2\n' "break id=$((20 + n))" "unbreak id=$((60 + n))"
+	done >>"$out.ask"
+	: >"$out.told"
+	{ # dial ends with its input
+		cat "$out.ask"
+		for n in $(seq 300); do [ "$(grep -c ^answer "$out.told")" -lt 100 ] || break; sleep 0.2; done
+	} | timeout 80 "$NESTOR" dial --at "$at" >"$out.told"
+	[ "$(grep -c 'answer .*status=ok' "$out.told")" = 100 ] || { tail -3 "$out.told"; kill "$pid"; return 1; }
+	before=$(NESTOR_AT=$at "$NESTOR" stat a | sed -n 's/^nested_entries *//p') && sleep 3 && after=$(NESTOR_AT=$at "$NESTOR" stat a | sed -n 's/^nested_entries *//p')
+	echo "nested entries: $before, then $after"
+	[ "$after" -gt "$before" ] && ask 0 quit && over 0
+}
+
 # Of both levels, read and written; what MOV would refuse is an error.
 test_gdb_shows_and_changes_vectors_and_control_registers() {
 	local at pid i elf=vectors k=$PWD/$B/payload/vectors.elf

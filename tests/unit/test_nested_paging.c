@@ -217,6 +217,16 @@ static void accesses_set_accessed_and_dirty_flags(void **state)
 	assert_true(fake_read64(PT + 3 * 8) == (DATA | P | W | U | A | D));
 }
 
+static void who_looks_sets_no_flags(void **state)
+{
+	(void)state;
+	s.looks = true;
+	expect_mapped(LINEAR, PAGING_READ, DATA + 0x10);
+	expect_mapped(LINEAR, PAGING_FETCH, DATA + 0x10);
+	assert_true(fake_read64(ROOT + 273 * 8) == (PDPT | P | W | U));
+	assert_true(fake_read64(PT + 3 * 8) == (DATA | P | W | U));
+}
+
 static void refused_accesses_set_no_flags(void **state)
 {
 	(void)state;
@@ -414,6 +424,7 @@ int main(void)
 		TEST(smep_and_execute_disable_stop_fetches),
 		TEST(fetches_are_told_only_where_the_cpu_can_refuse_them),
 		TEST(accesses_set_accessed_and_dirty_flags),
+		TEST(who_looks_sets_no_flags),
 		TEST(refused_accesses_set_no_flags),
 		TEST(tables_outside_ram_read_as_ones),
 		TEST(paging_32bit_maps_pages_of_two_sizes),

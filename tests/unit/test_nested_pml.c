@@ -133,6 +133,21 @@ static void l0s_own_accesses_set_flags_and_are_logged(void **state)
 	assert_int_equal(fake_read64(LOG + 511 * 8), 0x1000);
 }
 
+/* Nothing changes, whether the table of the page is mirrored or not. */
+static void who_looks_sets_no_flags(void **state)
+{
+	struct gpa_l1 at;
+
+	(void)state;
+	launch(PROC2_ENABLE_PML);
+	for (unsigned mirrored = 0; mirrored < 2; mirrored++) {
+		assert_true(vept_find(&n, EPT12_AD, (struct gpa_l2){0x1234}, EPT_READ, &at));
+		assert_true(at.v == TARGET + 0x1234);
+		assert_int_equal(fake_read64(PTE(1)) & (EPT_ACCESSED | EPT_DIRTY), 0);
+		violate(0x2000, EPT_READ);
+	}
+}
+
 /* The exit comes before the access, as for L2's own. */
 static void a_full_log_stops_l0s_accesses_too(void **state)
 {
@@ -197,6 +212,7 @@ int main(void)
 		T(nothing_is_logged_without_the_flags),
 		T(a_log_in_a_table_is_a_change_of_the_table),
 		T(l0s_own_accesses_set_flags_and_are_logged),
+		T(who_looks_sets_no_flags),
 		T(a_full_log_stops_l0s_accesses_too),
 		T(walks_of_l2s_paging_are_writes_of_its_tables),
 	};
