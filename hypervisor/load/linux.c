@@ -112,6 +112,8 @@ static const char *finish(const struct load_target *t, const struct load_request
 {
 	uint8_t *bp = ram_at(t, LOAD_INFO, PAGE_SIZE);
 
+	if (r->kernel.cmdline.len > LIMIT_LINE)
+		return "the kernel's command line is longer than 2047 bytes";
 	put(bp, BP_ACPI_RSDP, t->rsdp, 8);
 	put(bp, BP_LOADER_TYPE, LOADER_OTHER, 1);
 	put(bp, BP_CMDLINE, LOAD_CMDLINE, 4);
@@ -175,6 +177,8 @@ const char *linux_load_bzimage(
 		return "a bzImage that does not say where it wants to be (before protocol 2.10)";
 	if (!is64 && at > UINT32_MAX)
 		return "a 32-bit bzImage that wants to be above 4 GiB";
+	if (at < LOAD_LOW_END)
+		return "a bzImage that wants to be below 1 MiB";
 	setup = (i->data[BP_SETUP_SECTS] == 0 ? 4u : i->data[BP_SETUP_SECTS]) * 512u + 512u;
 	if (setup >= i->size)
 		return "the bzImage is cut";

@@ -553,9 +553,10 @@ static const char *found(unsigned id)
 {
 	struct life *l = &lives[id];
 	struct vm_images *images = &wanted->vms[id];
+	const char *why = network_define(wanted, id);
 
-	if (!network_define(wanted, id))
-		return "its network devices need more queues than a place has, more virtual functions than are left, or networks of new names when there are too many";
+	if (why != NULL)
+		return why;
 	if (!vm_memory_take(images, id, true, &l->memory))
 		return refuse_memory(&images->config);
 	input_forget(id);
@@ -575,7 +576,7 @@ const char *life_define(unsigned like, const char *name, const char *with)
 {
 	uint64_t cr3 = read_cr3();
 	const char *error;
-	unsigned id;
+	unsigned id, networks = network_count();
 
 	if (!__atomic_load_n(&open, __ATOMIC_SEQ_CST))
 		return "the run is not open for other VMs (keep=on), or ends";
@@ -593,6 +594,7 @@ const char *life_define(unsigned like, const char *name, const char *with)
 		return NULL;
 	}
 	network_forget(id);
+	network_take_back(networks);
 	scenario_forget(wanted, id);
 	return error;
 }

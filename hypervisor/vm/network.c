@@ -19,7 +19,7 @@
 #define FIRST_VF_PORT (LIMIT_VMS * LIMIT_NETS)
 #define NETWORKS      (LIMIT_NETWORKS + LIMIT_VMS * LIMIT_NETS)
 
-_Static_assert(NETWORKS <= NET_NOWHERE, "numbers of networks");
+_Static_assert(NETWORKS <= NET_NOWHERE && NETWORKS == 48, "numbers of networks; a text");
 
 /* In the image, so that each VM's address space has it; queues are mapped there. */
 static struct net_switch all;
@@ -110,6 +110,11 @@ unsigned network_ports(unsigned number)
 	return count;
 }
 
+void network_take_back(unsigned count)
+{
+	__atomic_store_n(&name_count, count, __ATOMIC_RELEASE);
+}
+
 /* Also of one that nobody has named before. False: there are too many. */
 static bool take_number(const char *name, uint8_t *number)
 {
@@ -183,7 +188,8 @@ static uint8_t *ring_of(unsigned queue)
 }
 
 /* The ports of a device and its virtual functions, which have a pair of queues each. */
-static bool create_ports(const struct scenario *s, unsigned vm, unsigned i, unsigned *next)
+static const char *create_ports(
+	const struct scenario *s, unsigned vm, unsigned i, unsigned *next)
 {
 	const struct vm_config *c = &s->vms[vm].config;
 	const struct net_config *n = &c->nets.at[i];
@@ -191,17 +197,19 @@ static bool create_ports(const struct scenario *s, unsigned vm, unsigned i, unsi
 	uint64_t mac = net_config_mac(&c->nets, i, c->name);
 	uint8_t network;
 
-	if (count + n->vfs > first_queue[vm + 1] - *next || !take_number(n->network, &network))
-		return false;
+	if (count + n->vfs > first_queue[vm + 1] - *next)
+		return "its network devices need more queues than a place has";
+	if (!take_number(n->network, &network))
+		return "it names a new network, and a run has 48 at most";
 	create_port(n, network, network_port(vm, i), count, mac, ring_of(*next));
 	*next += count;
 	for (unsigned k = 0; k < n->vfs; k++, (*next)++) {
 		if (!take_vf_port(vm, first + k))
-			return false;
+			return "it needs more virtual functions than are left";
 		create_port(n, network, vf_port[vm][first + k], 1, net_config_vf_mac(mac, k),
 			ring_of(*next));
 	}
-	return true;
+	return NULL;
 }
 
 static bool take_queues(const struct scenario *s)
@@ -227,16 +235,16 @@ static bool take_queues(const struct scenario *s)
 	return true;
 }
 
-bool network_define(const struct scenario *s, unsigned vm)
+const char *network_define(const struct scenario *s, unsigned vm)
 {
 	const struct vm_config *c = &s->vms[vm].config;
 	unsigned next = first_queue[vm];
+	const char *why = NULL;
 
 	vcpus[vm] = (uint8_t)c->cpus;
-	for (unsigned i = 0; i < c->nets.count; i++)
-		if (!create_ports(s, vm, i, &next))
-			return false;
-	return true;
+	for (unsigned i = 0; i < c->nets.count && why == NULL; i++)
+		why = create_ports(s, vm, i, &next);
+	return why;
 }
 
 void network_forget(unsigned vm)
@@ -262,7 +270,7 @@ bool network_create(const struct scenario *s)
 		memcpy(names[i], s->networks.name[i], LIMIT_NAME);
 	name_count = s->networks.count;
 	for (unsigned vm = 0; vm < s->vm_count; vm++)
-		if (!network_define(s, vm))
+		if (network_define(s, vm) != NULL)
 			return false;
 	return true;
 }

@@ -14,12 +14,15 @@
 
 /* Before the first VM is created; boot address space. False: no memory; the log says so. */
 bool network_create(const struct scenario *s);
-/* The ports of a VM that has come to a place, as its settings say. False: it needs more queues
- * than a place has, the switch has no ports for its virtual functions, or there are too many
- * networks; some ports may be there. */
-bool network_define(const struct scenario *s, unsigned vm);
+/*
+ * The ports of a VM that has come to a place, as its settings say. NULL, or why there is no
+ * room for them; then some ports and names may be there (network_forget, network_take_back).
+ */
+const char *network_define(const struct scenario *s, unsigned vm);
 /* Networks, by number: those that the run began with, and those of VMs that came later. */
 unsigned network_count(void);
+/* The first so many stay; nobody is on any of the others, or wants to be. */
+void network_take_back(unsigned count);
 const char *network_name(unsigned number);
 bool network_find(const char *name, uint8_t *number);
 /* How many ports are on it. */

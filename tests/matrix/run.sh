@@ -6,7 +6,8 @@
 #                                           -p: writes the page from the results that there are, and runs nothing
 #
 # Environment: B (build folder), NESTOR (the tool), TIMEOUT (of a cell, in seconds; 900). Log of a cell: $B/test/matrix/NAME.log; what came of it,
-# NAME.result: a cell that has one from the same Nestor, guests and command is not run again, so that a run that was stopped goes on where it was.
+# NAME.result: a cell that has one from the same Nestor, guests and command is not run again, so that a run that was stopped goes on where it was; one
+# that is named is run in any case.
 # Writes docs/matrix.md when all rows have a result. Ends with `N passed, N failed`; known failures are not counted.
 set -u
 cd "$(dirname "$0")/../.." || exit 2
@@ -57,7 +58,14 @@ command_line() {
 }
 
 key() {
-	{ command_line && cat "$NESTOR" "$B/nestor.elf" "$B"/debian*/packages.txt guests/debian/*-init; } | sha256sum | cut -d ' ' -f 1
+	{
+		command_line
+		cat "$NESTOR" "$B/nestor.elf" "$B/machine/layout" "$B"/debian*/packages.txt
+		# All files that the command names, as `--disk FILE,cow=1M` does, too.
+		printf '%s\n' "${args[@]}" | tr ',=' '\n' | while IFS= read -r word; do
+			[ ! -f "$word" ] || cat "$word"
+		done
+	} | sha256sum | cut -d ' ' -f 1
 }
 
 # The row's result, if it is of this Nestor, these guests and this command: `key state ticks seconds reason`, separated by tabs.
@@ -155,7 +163,7 @@ while IFS= read -r row <&3; do
 		echo "$(field 1): $(command_line)"
 		continue
 	fi
-	[ -n "$(result)" ] || run_cell
+	[ $# = 0 ] && [ -n "$(result)" ] || run_cell
 	tell
 done 3< <(rows)
 [ -z "$show" ] || exit 0

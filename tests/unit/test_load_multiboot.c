@@ -213,6 +213,12 @@ static void a_command_line_that_is_too_long_is_refused(void **state)
 	set_text(&w.request.initrd.cmdline, "");
 	set_text(&w.request.kernel.cmdline, line);
 	refused(LOAD_ELF, "the kernel's command line is longer than 2303 bytes");
+	make_bzimage(); /* Linux takes no name, and cuts what is longer */
+	line[LIMIT_LINE + 1] = 0;
+	set_text(&w.request.kernel.cmdline, line);
+	refused(LOAD_LINUX, "the kernel's command line is longer than 2047 bytes");
+	set_text(&w.request.kernel.cmdline, line + 1);
+	ok(LOAD_LINUX);
 }
 
 static void modules_that_do_not_fit_are_refused(void **state)

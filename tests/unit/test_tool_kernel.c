@@ -185,6 +185,8 @@ static void a_bzimage_without_a_payload_that_cannot_be_started_says_why(void **s
 	assert_non_null(strstr(kernel_parse(&arena, &file, &k), "above 4 GiB"));
 	file = bzimage_as_it_is(UINT64_MAX, 0x6000);
 	assert_non_null(strstr(kernel_parse(&arena, &file, &k), "above 4 GiB"));
+	file = bzimage_as_it_is(0xff000, 0x6000);
+	assert_non_null(strstr(kernel_parse(&arena, &file, &k), "below 1 MiB"));
 	file = bzimage_as_it_is(0x100000, 0x6000);
 	file.size = 1536;
 	assert_non_null(strstr(kernel_parse(&arena, &file, &k), "nothing behind its setup"));

@@ -72,12 +72,22 @@ static uint64_t hex_of(const char *folder, const char *name)
 
 /* ---- what vtd/ needs; it reads no registers here ---- */
 
+static int by_number(const void *a, const void *b)
+{
+	const struct function *x = a, *y = b;
+
+	return x->segment != y->segment ? (x->segment < y->segment ? -1 : 1)
+					: (x->bdf > y->bdf) - (x->bdf < y->bdf);
+}
+
+/* vtd/ asks for each place where a function could be. */
 static const struct function *find(unsigned segment, uint16_t bdf)
 {
-	for (unsigned i = 0; i < function_count; i++)
-		if (functions[i].segment == segment && functions[i].bdf == bdf)
-			return &functions[i];
-	return NULL;
+	static struct function key;
+
+	key.segment = segment;
+	key.bdf = bdf;
+	return bsearch(&key, functions, function_count, sizeof(*functions), by_number);
 }
 
 uint32_t vtd_seam_config(uint16_t bdf, unsigned offset, unsigned size)
@@ -135,14 +145,6 @@ static const char *read_function(const char *folder, struct function *f)
 	f->device = (unsigned)hex_of(folder, "device");
 	f->class = (unsigned)hex_of(folder, "class") >> 8;
 	return NULL;
-}
-
-static int by_number(const void *a, const void *b)
-{
-	const struct function *x = a, *y = b;
-
-	return x->segment != y->segment ? (x->segment < y->segment ? -1 : 1)
-					: (x->bdf > y->bdf) - (x->bdf < y->bdf);
 }
 
 static const char *read_functions(struct arena *a, const char *sys)

@@ -75,6 +75,8 @@ static const char *parse_bzimage(struct kernel *out)
 	out->flat = true;
 	if (out->low > UINT32_MAX || out->high > UINT32_MAX)
 		return "is a bzImage that wants to be above 4 GiB";
+	if (out->low < 1u << 20)
+		return "is a bzImage that wants to be below 1 MiB, where firmware and loaders are";
 	if (out->high - out->low < out->image.size - setup)
 		return "is a damaged bzImage: it is larger than the memory that it asks for";
 	return NULL;
