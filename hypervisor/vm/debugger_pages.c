@@ -35,30 +35,38 @@ static unsigned pages_for(uint64_t size)
 	return (unsigned)((size + PAGE_SIZE - 1) / PAGE_SIZE);
 }
 
-static void give_back(struct vm *vm, struct debugger_pages *m)
+/* All of them, or none. */
+static bool get_tables(struct vm *vm, void *table[DEBUGGER_TABLES])
 {
-	for (unsigned i = 0; i < m->view.count; i++)
-		pool_put(&vm->pool, m->view.table[i]);
-	for (unsigned i = 0; i < pages_for(sizeof(*m)); i++)
-		pool_put(&vm->pool, (uint8_t *)m + (size_t)i * PAGE_SIZE);
+	for (unsigned i = 0; i < DEBUGGER_TABLES; i++) {
+		table[i] = pool_get(&vm->pool);
+		if (table[i] != NULL)
+			continue;
+		while (i-- > 0)
+			pool_put(&vm->pool, table[i]);
+		return false;
+	}
+	return true;
 }
 
+/* The run comes last: of what goes back to the pool page by page no run is made again. */
 static struct debugger_pages *give(struct vm *vm)
 {
-	struct debugger_pages *m =
-		pool_get_run(&vm->pool, pages_for(sizeof(struct debugger_pages)));
+	void *table[DEBUGGER_TABLES];
+	struct debugger_pages *m;
 	struct debugger_view *v;
 
+	if (!get_tables(vm, table))
+		return NULL;
+	m = pool_get_run(&vm->pool, pages_for(sizeof(struct debugger_pages)));
+	for (unsigned i = 0; i < DEBUGGER_TABLES && m == NULL; i++)
+		pool_put(&vm->pool, table[i]);
 	if (m == NULL)
 		return NULL;
 	v = &m->view;
 	for (; v->count < DEBUGGER_TABLES; v->count++) {
-		v->table[v->count] = pool_get(&vm->pool);
-		if (v->table[v->count] == NULL) {
-			give_back(vm, m);
-			return NULL;
-		}
-		v->hpa[v->count] = hpa_of(v->table[v->count]).v;
+		v->table[v->count] = table[v->count];
+		v->hpa[v->count] = hpa_of(table[v->count]).v;
 	}
 	m->eptp = v->hpa[0] | MEMTYPE_WB | EPTP_WALK_4;
 	m->renew = true;

@@ -66,7 +66,9 @@ static int open_disk(const char *name, bool keep, struct serve_problem *p)
 			"(--disks-from), and it was told of none");
 		return -1;
 	}
-	if (is_disk_name(name)) {
+	/* What is no file is not even opened: somebody may wait at its other end. */
+	if (is_disk_name(name) && fstatat(from_folder, name, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
+		S_ISREG(st.st_mode)) {
 		fd = openat(from_folder, name,
 			(keep ? O_RDWR : O_RDONLY) | O_CLOEXEC | O_NONBLOCK | O_NOFOLLOW);
 		why = errno;
