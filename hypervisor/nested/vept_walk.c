@@ -101,7 +101,7 @@ enum vept_result vept_walk_ept12(struct nested *n, const struct vept_root *root,
 	}
 	page = root ? walk_known(e, w, root->table)
 		    : seam_l1_page(n, (struct gpa_l1){eptp12 & EPT_ADDRESS});
-	for (unsigned level = w->known;; level--) {
+	for (unsigned level = w->known; level >= 1; level--) {
 		unsigned slot = slot_of(gpa, level);
 		/* A read of absent memory gives ones. */
 		uint64_t entry =
@@ -119,6 +119,7 @@ enum vept_result vept_walk_ept12(struct nested *n, const struct vept_root *root,
 			return VEPT_FILLED;
 		page = seam_l1_page(n, (struct gpa_l1){entry & EPT_ADDRESS});
 	}
+	return VEPT_MISCONFIG; /* level 1 has leaves only */
 }
 
 void vept_note_misconfig(struct nested *n, const struct vept_walk *w)
