@@ -212,6 +212,7 @@ static bool leads(struct nested *n, uint64_t eptp12, struct gpa_l2 gpa, unsigned
 	       walk_allows(w, access, controls);
 }
 
+/* VEPT_VIOLATION: an entry changed meanwhile; VEPT_PML_FULL: the access cannot be made. */
 static enum vept_result walk_once(struct nested *n, uint64_t eptp12, struct gpa_l2 gpa,
 	unsigned access, struct vept_walk *w)
 {

@@ -242,41 +242,32 @@ bool serve_devices(struct serve_job *j)
 	return true;
 }
 
-bool serve_networks(struct serve_job *j)
+/* What the run has of something by names, with a number each. */
+static bool named(struct serve_job *j, const char *all, const char *name, const char *number)
 {
-	json_t *items = serve_run_items(&j->run, "networks", ""), *networks = json_array(),
-	       *item;
+	json_t *items = serve_run_items(&j->run, all, ""), *out = json_array(), *item;
 	size_t i;
 
 	json_array_foreach(items, i, item)
 	{
 		json_array_append_new(
-			networks, json_pack("{s:s, s:I}", "name", serve_text(item, "network"),
-					  "ports", (json_int_t)serve_number(item, "ports")));
+			out, json_pack("{s:s, s:I}", "name", serve_text(item, name), number,
+				     (json_int_t)serve_number(item, number)));
 	}
 	if (items)
-		serve_reply_json(j->reply, 200, json_pack("{s:o}", "networks", networks));
+		serve_reply_json(j->reply, 200, json_pack("{s:o}", all, out));
 	else
-		json_decref(networks);
+		json_decref(out);
 	json_decref(items);
 	return items != NULL;
 }
 
+bool serve_networks(struct serve_job *j)
+{
+	return named(j, "networks", "network", "ports");
+}
+
 bool serve_images(struct serve_job *j)
 {
-	json_t *items = serve_run_items(&j->run, "images", ""), *images = json_array(), *item;
-	size_t i;
-
-	json_array_foreach(items, i, item)
-	{
-		json_array_append_new(
-			images, json_pack("{s:s, s:I}", "name", serve_text(item, "image"),
-					"size", (json_int_t)serve_number(item, "size")));
-	}
-	if (items)
-		serve_reply_json(j->reply, 200, json_pack("{s:o}", "images", images));
-	else
-		json_decref(images);
-	json_decref(items);
-	return items != NULL;
+	return named(j, "images", "image", "size");
 }
