@@ -20,7 +20,7 @@ static int set_up(void **state)
 {
 	(void)state;
 	both = open_memstream(&shown, &size);
-	aside_init(&aside, both, both);
+	aside_init(&aside, both, both, true);
 	return both == NULL;
 }
 
@@ -32,9 +32,14 @@ static int tear_down(void **state)
 	return 0;
 }
 
+static void console_at(const char *text, double now)
+{
+	aside_console(&aside, text, strlen(text), now);
+}
+
 static void console(const char *text)
 {
-	aside_console(&aside, text, strlen(text));
+	console_at(text, 0);
 }
 
 static void say(const char *text, double now)
@@ -77,6 +82,22 @@ static void behind_a_prompt_it_waits_for_a_moment_only(void **state)
 	expect("login: warn\nroot\n");
 }
 
+static void a_line_that_goes_on_slowly_is_waited_for(void **state)
+{
+	(void)state;
+	console_at("DMAR-IR: En", 1);
+	say("warn\n", 1);
+	console_at("abled", 1.2);
+	aside_attend(&aside, 1.4);
+	expect("DMAR-IR: Enabled");
+	aside_init(&aside, both, both, false);
+	console_at(" IRQ", 2);
+	say("warn\n", 2);
+	aside_attend(&aside, 6.9);
+	console_at(" remapping\n", 6.9);
+	expect("DMAR-IR: Enabled IRQ remapping\nwarn\n");
+}
+
 static void what_has_no_room_to_wait_is_shown(void **state)
 {
 	static char much[ASIDE_ROOM + 1];
@@ -102,6 +123,8 @@ int main(void)
 			the_log_waits_for_the_end_of_a_line, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(
 			behind_a_prompt_it_waits_for_a_moment_only, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(
+			a_line_that_goes_on_slowly_is_waited_for, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(
 			what_has_no_room_to_wait_is_shown, set_up, tear_down),
 	};

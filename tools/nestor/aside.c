@@ -4,9 +4,10 @@
 
 #include <string.h>
 
-void aside_init(struct aside *a, FILE *console, FILE *log)
+void aside_init(struct aside *a, FILE *console, FILE *log, bool watched)
 {
-	*a = (struct aside){.console = console, .log = log};
+	*a = (struct aside){
+		.console = console, .log = log, .hold = watched ? ASIDE_HOLD : ASIDE_HOLD_FILE};
 }
 
 void aside_flush(struct aside *a)
@@ -19,7 +20,7 @@ void aside_flush(struct aside *a)
 	a->size = 0;
 }
 
-void aside_console(struct aside *a, const void *data, size_t size)
+void aside_console(struct aside *a, const void *data, size_t size, double now)
 {
 	const char *from = data, *end = memchr(from, '\n', size);
 	size_t first = a->size != 0 && end != NULL ? (size_t)(end - from) + 1 : 0;
@@ -32,6 +33,7 @@ void aside_console(struct aside *a, const void *data, size_t size)
 	}
 	fwrite(from + first, 1, size - first, a->console);
 	a->amid = from[size - 1] != '\n';
+	a->since = now;
 }
 
 void aside_log(struct aside *a, const void *data, size_t size, double now)
@@ -49,7 +51,7 @@ void aside_log(struct aside *a, const void *data, size_t size, double now)
 
 double aside_deadline(const struct aside *a)
 {
-	return a->size != 0 ? a->since + ASIDE_HOLD : 0;
+	return a->size != 0 ? a->since + a->hold : 0;
 }
 
 void aside_attend(struct aside *a, double now)

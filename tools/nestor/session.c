@@ -234,7 +234,7 @@ static void feed_console(struct session *x, unsigned vm, const uint8_t *data, si
 	if (x->vms.several && vm < SCENARIO_MAX_VMS)
 		lines_add(&x->lines, vm, (const char *)data, size, now());
 	else
-		aside_console(&x->aside, data, size);
+		aside_console(&x->aside, data, size, now());
 }
 
 /*
@@ -478,7 +478,7 @@ static int judge_silent_end(struct session *x, struct arena *a, int how, struct 
 static int open_files(struct session *x, const struct machine *m, struct error *e)
 {
 	x->log = x->o->l0_log ? fopen(x->o->l0_log, "we") : stderr;
-	aside_init(&x->aside, stdout, x->log);
+	aside_init(&x->aside, stdout, x->log, isatty(STDERR_FILENO));
 	if (!x->log)
 		return fail(e, STATUS_HOST_ERROR, "cannot create '%s': %s", x->o->l0_log,
 			strerror(errno));
