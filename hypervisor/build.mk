@@ -78,11 +78,13 @@ UNIT_EXTRA_test_boot_multiboot2  := hypervisor/boot/boot_info.c hypervisor/boot/
 UNIT_EXTRA_test_policy_options := hypervisor/cpu/config.c hypervisor/cpu/machine.c
 
 # A file of the hardware ring, on faked instructions.
-UNIT_EXTRA_test_vm_sched := hypervisor/vm/sched.c hypervisor/vm/pick.c hypervisor/vm/balance.c hypervisor/cpu/lock.c \
+UNIT_EXTRA_test_vm_sched := hypervisor/vm/sched.c hypervisor/vm/pick.c hypervisor/vm/balance.c hypervisor/vm/arrived.c hypervisor/cpu/lock.c \
 	hypervisor/cpu/config.c
 UNIT_FLAGS_test_vm_sched := -Itests/unit/hw
 UNIT_EXTRA_test_vm_sched_change := $(UNIT_EXTRA_test_vm_sched)
 UNIT_FLAGS_test_vm_sched_change := $(UNIT_FLAGS_test_vm_sched)
+UNIT_EXTRA_test_vm_sched_direct := $(UNIT_EXTRA_test_vm_sched)
+UNIT_FLAGS_test_vm_sched_direct := $(UNIT_FLAGS_test_vm_sched)
 UNIT_EXTRA_test_cpu_mux := hypervisor/cpu/mux.c hypervisor/cpu/config.c
 UNIT_FLAGS_test_cpu_mux := -Itests/unit/hw
 UNIT_EXTRA_test_cpu_media := hypervisor/cpu/media.c

@@ -165,6 +165,8 @@ void fault_device(uint64_t vector)
 		fault_message((unsigned)(vector - VECTOR_MESSAGES));
 	else if (vector == VECTOR_IOMMU)
 		fault_iommu();
+	else if (vector == VECTOR_ARRIVED)
+		fault_arrived();
 }
 
 static void interrupt(struct percpu *c, uint64_t vector)

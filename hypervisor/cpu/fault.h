@@ -23,6 +23,7 @@ struct trap_frame {
 #define VECTOR_KICK     0xf1
 #define VECTOR_POSTED   0xf2 /* posted-interrupt notification */
 #define VECTOR_IOMMU    0xf3 /* a remapping unit of the machine has blocked something */
+#define VECTOR_ARRIVED  0xf4 /* what devices post came for a vCPU that is not loaded */
 #define VECTOR_SPURIOUS 0xff
 
 /* Fills the IDT. Boot CPU, once, before percpu_init. */
@@ -58,6 +59,9 @@ void fault_line(unsigned pin);
 
 /* Seam, provided by vm/: VECTOR_IOMMU. Any address space. */
 void fault_iommu(void);
+
+/* Seam, provided by vm/: VECTOR_ARRIVED. Any address space. */
+void fault_arrived(void);
 
 /* Seam, provided by vm/: a device has sent VECTOR_MESSAGES + n. Any address space. */
 void fault_message(unsigned n);

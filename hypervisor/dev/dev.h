@@ -192,6 +192,13 @@ void platform_apic_ended(struct platform *p, unsigned vcpu, uint8_t vector);
 /* The virtual-APIC page and the posted-interrupt descriptor, each at the start of a page. */
 void *platform_apic_page(struct platform *p, unsigned vcpu);
 void *platform_apic_posted(struct platform *p, unsigned vcpu);
+/*
+ * Who fills the descriptor from outside notifies by this vector, at a local APIC of the machine
+ * as NDST says it. True: there are requests that came before, with another notification. Any
+ * CPU.
+ */
+bool platform_apic_notify(
+	struct platform *p, unsigned vcpu, uint8_t vector, uint32_t destination);
 /* Whether x2APIC mode has this MSR, to be read. */
 bool platform_x2apic_readable(uint32_t msr);
 

@@ -334,6 +334,7 @@ void platform_init_vcpu(struct platform *p, unsigned vcpu)
 void platform_reset(struct platform *p, const struct platform_config *c)
 {
 	p->config = *c;
+	vpci_reset(p); /* first: nobody waits for what local APICs tell */
 	for (unsigned i = 0; i < DEV_MAX_VCPUS; i++)
 		vlapic_reset(p, i);
 	vlapic_virtual_wire(p, 0);
@@ -343,7 +344,6 @@ void platform_reset(struct platform *p, const struct platform_config *c)
 	vrtc_reset(p);
 	vuart_reset(p);
 	vpm_reset(p);
-	vpci_reset(p);
 	chipset_reset(p);
 	vfwcfg_reset(p);
 	vflash_reset(p);

@@ -93,6 +93,7 @@ static bool set(struct platform *p, const struct platform_state *s)
 		return false;
 	chipset_put_back(p);
 	vfwcfg_put_back(p);
+	vpci_routes_changed(p);
 	p->deadline = s->deadline;
 	for (unsigned i = 0; i < p->config.vcpus; i++)
 		dev_kick(p, i);

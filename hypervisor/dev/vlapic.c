@@ -2,6 +2,8 @@
 /*
  * The local APIC's registers. Not its vectors, messages, timer and MSRs.
  */
+#include <stddef.h>
+
 #include "dev/platform.h"
 #include "dev/vlapic_int.h"
 
@@ -47,8 +49,10 @@ void vlapic_mode_changed(struct vlapic *l, unsigned vcpu)
 void vlapic_reset(struct platform *p, unsigned vcpu)
 {
 	struct vlapic *l = &p->lapic[vcpu];
+	size_t rest = offsetof(struct vlapic, hardware);
 
-	__builtin_memset(l, 0, sizeof(*l));
+	__builtin_memset(l->regs, 0, sizeof(l->regs));
+	__builtin_memset((uint8_t *)l + rest, 0, sizeof(*l) - rest);
 	l->hardware = p->config.apicv;
 	l->changed = l->isr_changed = l->hardware;
 	l->base = DEV_LAPIC_BASE | APIC_BASE_ENABLE | (vcpu == 0 ? APIC_BASE_BSP : 0);
@@ -59,8 +63,9 @@ void vlapic_reset(struct platform *p, unsigned vcpu)
 	vlapic_set(l, REG_SVR, 0xff);
 	for (uint32_t i = 0; i < LVT_COUNT; i++)
 		vlapic_set(l, REG_LVT_TIMER + i, LVT_MASKED);
-	vlapic_posted_reset(l);
 	vlapic_mode_changed(l, vcpu);
+	vpci_routes_changed(p);
+	vlapic_posted_reset(l); /* nothing comes any more: it is disabled */
 }
 
 /* 10.4.7.3 "Local APIC State After an INIT Reset": IA32_APIC_BASE stays. */
@@ -71,6 +76,7 @@ void vlapic_init_reset(struct platform *p, unsigned vcpu)
 	vlapic_reset(p, vcpu);
 	p->lapic[vcpu].base = base;
 	vlapic_mode_changed(&p->lapic[vcpu], vcpu);
+	vpci_routes_changed(p);
 	dev_kick(p, vcpu);
 }
 
@@ -80,6 +86,7 @@ void vlapic_virtual_wire(struct platform *p, unsigned vcpu)
 	struct vlapic *l = &p->lapic[vcpu];
 
 	vlapic_set(l, REG_SVR, vlapic_reg(l, REG_SVR) | SVR_ENABLE);
+	vpci_routes_changed(p);
 	vlapic_set(l, REG_LVT_TIMER + LVT_LINT0, DELIVER_EXTINT << 8);
 	vlapic_set(l, REG_LVT_TIMER + LVT_LINT1, DELIVER_NMI << 8);
 }
@@ -169,12 +176,15 @@ void vlapic_write_register(struct platform *p, unsigned vcpu, uint32_t reg, uint
 		break;
 	case REG_LDR:
 		vlapic_set(l, REG_LDR, value & LDR_WRITABLE);
+		vpci_routes_changed(p);
 		break;
 	case REG_DFR:
 		vlapic_set(l, REG_DFR, value | ~DFR_WRITABLE);
+		vpci_routes_changed(p);
 		break;
 	case REG_SVR:
 		write_svr(l, value);
+		vpci_routes_changed(p);
 		break;
 	case REG_ESR:
 		write_esr(l);

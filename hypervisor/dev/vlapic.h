@@ -31,7 +31,7 @@ enum vlapic_lvt {
  */
 struct vlapic_posted {
 	uint64_t requests[4]; /* by vector */
-	uint64_t control;     /* bit 0: requests were added since the owner looked */
+	uint64_t control; /* bit 0: requests were added since the owner looked; else vm/'s */
 	uint64_t reserved[3];
 };
 
@@ -105,6 +105,11 @@ bool vlapic_is_mapped(const struct vlapic *l);
  * Destination UINT32_MAX is everybody. False when nobody accepted it.
  */
 bool vlapic_send(struct platform *p, const struct vlapic_message *m);
+/*
+ * The vCPU in whose descriptor a request would do the same as this message; -1: none does. As
+ * long as vpci_routes_changed does not tell that it may be another one.
+ */
+int vlapic_route(const struct platform *p, const struct vlapic_message *m);
 
 /*
  * The highest vector that may interrupt now, -1 when none; and taking it. Only the CPU that

@@ -7,6 +7,7 @@
 
 #include "dev/platform.h"
 #include "dev/vlapic_int.h"
+#include "spec/posted.h"
 
 _Static_assert(offsetof(struct vlapic, regs) == 0, "the virtual-APIC page");
 _Static_assert(
@@ -68,6 +69,20 @@ void platform_apic_ended(struct platform *p, unsigned vcpu, uint8_t vector)
 void *platform_apic_page(struct platform *p, unsigned vcpu)
 {
 	return p->lapic[vcpu].regs;
+}
+
+bool platform_apic_notify(
+	struct platform *p, unsigned vcpu, uint8_t vector, uint32_t destination)
+{
+	uint64_t *control = &p->lapic[vcpu].posted.control;
+	uint64_t to = (uint64_t)destination << PID_NDST_SHIFT | (uint64_t)vector
+									<< PID_NV_SHIFT;
+	uint64_t old = __atomic_load_n(control, __ATOMIC_RELAXED);
+
+	while (!__atomic_compare_exchange_n(
+		control, &old, to | (old & PID_ON), false, __ATOMIC_SEQ_CST, __ATOMIC_RELAXED))
+		continue;
+	return old & PID_ON;
 }
 
 void *platform_apic_posted(struct platform *p, unsigned vcpu)

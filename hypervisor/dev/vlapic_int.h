@@ -72,9 +72,14 @@ static inline bool vlapic_enabled(const struct vlapic *l)
 /* ---- vlapic_vectors.c ---- */
 /* The highest bit set in a 256-bit register, -1 when none. */
 int vlapic_top(const struct vlapic *l, uint32_t reg);
-/* With hardware: the descriptor as it is without requests; whether it has some. */
+/*
+ * With hardware: the descriptor as it is without requests; whether it has some. A unit of the
+ * machine may post there meanwhile.
+ */
 void vlapic_posted_reset(struct vlapic *l);
 bool vlapic_has_posted(const struct vlapic *l);
+/* Whether a request in the descriptor is like an edge-triggered message of this vector. */
+bool vlapic_takes_posted(const struct vlapic *l, uint8_t vector);
 /* Word i of IRR with the requests that wait elsewhere. */
 uint32_t vlapic_requests(const struct vlapic *l, uint32_t i);
 uint32_t vlapic_ppr(const struct vlapic *l);

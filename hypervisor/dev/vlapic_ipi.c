@@ -80,6 +80,23 @@ bool vlapic_send(struct platform *p, const struct vlapic_message *m)
 	return accepted;
 }
 
+int vlapic_route(const struct platform *p, const struct vlapic_message *m)
+{
+	int vcpu = -1;
+
+	if (m->mode > DELIVER_LOWEST || m->level || m->vector < 16)
+		return -1;
+	for (unsigned i = 0; i < p->config.vcpus; i++) {
+		if (!matches(&p->lapic[i], i, m->destination, m->logical) ||
+			!vlapic_enabled(&p->lapic[i]))
+			continue;
+		if (vcpu >= 0)
+			return -1;
+		vcpu = (int)i;
+	}
+	return vcpu >= 0 && vlapic_takes_posted(&p->lapic[vcpu], m->vector) ? vcpu : -1;
+}
+
 /*
  * Table 10-3 "Valid Combinations for the Pentium 4 and Intel Xeon Processors' Local xAPIC ICR"
  */

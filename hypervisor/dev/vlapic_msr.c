@@ -39,6 +39,7 @@ static bool write_base(struct platform *p, unsigned vcpu, uint64_t value)
 	l->base = DEV_LAPIC_BASE | (value & APIC_BASE_BSP) | to;
 	if (from != to)
 		vlapic_mode_changed(l, vcpu);
+	vpci_routes_changed(p);
 	dev_kick(p, vcpu);
 	return true;
 }

@@ -118,7 +118,6 @@ bool vlapic_set_state(struct vlapic *l, unsigned vcpu, const struct vlapic_state
 	l->regs[REG_ICR * 4 + 1] = s->icr_high;
 	l->esr_pending = s->esr_pending;
 
-	l->posted = (struct vlapic_posted){0};
 	vlapic_posted_reset(l);
 	for (uint32_t i = 0; i < 8; i++) {
 		l->level[i] = s->regs[REG_TMR + i];

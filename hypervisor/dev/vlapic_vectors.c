@@ -98,7 +98,15 @@ static void collect_posted(struct vlapic *l)
 
 void vlapic_posted_reset(struct vlapic *l)
 {
-	l->posted.requests[0] = FLOOR;
+	for (uint32_t i = 0; i < 4; i++)
+		__atomic_store_n(&l->posted.requests[i], i == 0 ? FLOOR : 0, __ATOMIC_SEQ_CST);
+	__atomic_fetch_and(&l->posted.control, ~POSTED_OUTSTANDING, __ATOMIC_SEQ_CST);
+}
+
+bool vlapic_takes_posted(const struct vlapic *l, uint8_t vector)
+{
+	return l->hardware && vlapic_enabled(l) && !test_bit(l->level[vector >> 5], vector) &&
+	       !test_bit(l->late[vector >> 5], vector);
 }
 
 bool vlapic_has_posted(const struct vlapic *l)
@@ -197,6 +205,7 @@ static void post(struct platform *p, unsigned vcpu, uint8_t vector, bool level)
 		set_bit(&l->level[i], vector, level);
 		set_bit(&l->late[i], vector, true);
 		l->late_waits = true;
+		vpci_routes_changed(p);
 		dev_kick(p, vcpu);
 		return;
 	}

@@ -402,6 +402,11 @@ static void messages_changed(void *device)
 	vpass_messages_changed(v);
 }
 
+static void routes_changed(void *device)
+{
+	vpass_routes_changed(device);
+}
+
 static const struct vpci_ops ops = {
 	.read = read,
 	.write = write,
@@ -410,6 +415,7 @@ static const struct vpci_ops ops = {
 	.config_written = config_written,
 	.line_ended = line_ended,
 	.messages_changed = messages_changed,
+	.routes_changed = routes_changed,
 };
 
 static bool show_capabilities(struct vpass *v)

@@ -47,6 +47,13 @@ struct vpass_message_to {
 };
 struct vpass_function;
 struct vpass_message_to dev_pass_message_to(const struct vpass_function *f);
+/*
+ * Can the machine put messages of the function into descriptors of vCPUs, without L0? Then
+ * message i goes there from now on, or, with NULL, to L0 again, as dev_pass_message_to has it
+ * for all; those on their way have arrived. With the lock of messages.
+ */
+bool dev_pass_posts(const struct vpass_function *f);
+void dev_pass_post(const struct vpass_function *f, unsigned i, const struct vpci_posted *to);
 
 /* ---- what the machine has ---- */
 
@@ -77,7 +84,9 @@ struct vpass_messages {
 	uint8_t allowed; /* of MSI: log2 of how many messages */
 	uint8_t target;  /* local APIC of the machine */
 	bool hushed;     /* the function sends none for now */
-	uint32_t quiet;  /* vectors that are masked in the machine */
+	uint32_t posted; /* vectors that the machine posts; as `to` says */
+	struct vpci_posted to[VPCI_MSIX_VECTORS];
+	uint32_t quiet; /* vectors that are masked in the machine */
 };
 
 struct vpass_function {

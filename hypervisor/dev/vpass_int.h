@@ -18,6 +18,8 @@ void vpass_message_check(struct vpass_function *f);
 bool vpass_message_add(struct vpass *v);
 /* The guest may have changed something of them. */
 void vpass_messages_changed(struct vpass *v);
+/* The same of where they lead to. */
+void vpass_routes_changed(struct vpass *v);
 /* The function sends none any more. In the address space of the VM. */
 void vpass_message_end(struct vpass_function *f);
 /* Does the machine's MSI-X table or its pending bits lie there? No VM may reach them. */

@@ -182,8 +182,38 @@ static void write_table(const struct vpass_function *f)
 	}
 }
 
+/* ---- straight into vCPUs ---- */
+
+static bool same(const struct vpci_posted *a, const struct vpci_posted *b)
+{
+	return a->vcpu == b->vcpu && a->vector == b->vector;
+}
+
+/* to: NULL, to L0. */
+static void post(struct vpass_function *f, unsigned i, const struct vpci_posted *to)
+{
+	struct vpass_messages *m = &f->messages;
+	bool is = m->posted >> i & 1;
+
+	if (to != NULL ? is && same(&m->to[i], to) : !is)
+		return;
+	dev_pass_post(f, i, to);
+	m->posted &= ~(1u << i);
+	if (to == NULL)
+		return;
+	m->posted |= 1u << i;
+	m->to[i] = *to;
+}
+
+static void post_none(struct vpass_function *f)
+{
+	for (uint32_t left = f->messages.posted; left != 0; left &= left - 1)
+		post(f, (unsigned)__builtin_ctz(left), NULL);
+}
+
 static void turn_off(struct vpass_function *f)
 {
+	post_none(f);
 	f->messages.on = VPCI_PIN;
 	f->messages.quiet = 0;
 	f->messages.hushed = false;
@@ -197,6 +227,7 @@ static void turn_on(struct vpass_function *f, enum vpci_messages on)
 
 	m->on = on;
 	m->target = dev_pass_target();
+	m->posted = 0; /* all go to L0 again, as dev_pass_message_to says */
 	if (on == VPCI_MSIX)
 		write_table(f);
 	else
@@ -215,6 +246,14 @@ static void set_quiet(struct vpass_function *f, unsigned vector, bool quiet)
 			quiet ? PCI_MSIX_ENTRY_MASKED : NO_MASK);
 	else if (m->msi_masks)
 		write_control(f);
+}
+
+/* Of MSI-X, entries; of MSI, as many as the guest allows. */
+static unsigned vector_count(const struct vpass_function *f)
+{
+	const struct vpass_messages *m = &f->messages;
+
+	return m->on == VPCI_MSIX ? m->msix_count : m->on == VPCI_MSI ? 1u << m->allowed : 0;
 }
 
 /* ---- what the guest wants ---- */
@@ -241,6 +280,29 @@ static void follow(struct vpass *v)
 	}
 }
 
+/*
+ * Of these vectors: a message that does no more than to make a request in one vCPU needs no
+ * exit. What the guest masks comes to L0, which has the pending bits.
+ */
+static void post_again(struct vpass *v, uint32_t vectors)
+{
+	struct vpass_function *f = v->machine;
+	unsigned count = vector_count(f);
+	struct vpci_posted to[VPCI_MSIX_VECTORS];
+	uint32_t posted = 0;
+
+	if (!dev_pass_posts(f))
+		return;
+	for (unsigned i = 0; i < count; i++)
+		if (vectors >> i & 1)
+			posted |= (uint32_t)vpci_may_post(v->f, i, &to[i]) << i;
+	dev_pass_lock();
+	for (unsigned i = 0; i < count; i++)
+		if (vectors >> i & 1)
+			post(f, i, posted >> i & 1 ? &to[i] : NULL);
+	dev_pass_unlock();
+}
+
 void vpass_messages_changed(struct vpass *v)
 {
 	if (v->machine->messages.on == VPCI_PIN && vpci_messages(v->f) == VPCI_PIN)
@@ -248,6 +310,12 @@ void vpass_messages_changed(struct vpass *v)
 	dev_pass_lock();
 	follow(v);
 	dev_pass_unlock();
+	post_again(v, ~0u);
+}
+
+void vpass_routes_changed(struct vpass *v)
+{
+	post_again(v, ~0u);
 }
 
 /* ---- messages ---- */
@@ -288,14 +356,6 @@ static bool open_again(struct vpass *v)
 	return hushed && m->on == VPCI_MSI && !m->msi_masks;
 }
 
-/* Of MSI-X, entries; of MSI, as many as the guest allows. */
-static unsigned vector_count(const struct vpass_function *f)
-{
-	const struct vpass_messages *m = &f->messages;
-
-	return m->on == VPCI_MSIX ? m->msix_count : m->on == VPCI_MSI ? 1u << m->allowed : 0;
-}
-
 void vpass_message(struct vpass *v, uint32_t vectors, bool again)
 {
 	unsigned count = vector_count(v->machine);
@@ -311,6 +371,8 @@ void vpass_message(struct vpass *v, uint32_t vectors, bool again)
 	else if (open_again(v))
 		vectors = all;
 	dev_pass_unlock();
+	/* Before these arrive, so that those behind them are not held up by the same. */
+	post_again(v, vectors);
 	for (; vectors != 0; vectors &= vectors - 1)
 		vpci_interrupt(v->f, (unsigned)__builtin_ctz(vectors));
 }

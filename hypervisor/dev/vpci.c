@@ -190,6 +190,7 @@ struct vpci_function *vpci_add(
 		.physical = id->physical,
 		.number = number_of(id),
 	};
+	p->pci.routes = p->pci.routes || (ops != NULL && ops->routes_changed != NULL);
 	put_id(f, id);
 	if (PCI_BDF_BUS(id->bdf) != 0)
 		vport_add_endpoint(f);

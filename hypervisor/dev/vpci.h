@@ -91,6 +91,8 @@ struct vpci_ops {
 	void (*config_written)(void *device, unsigned offset, unsigned size);
 	/* What the guest says of MSI or MSI-X may have changed: enables, masks, the table. */
 	void (*messages_changed)(void *device);
+	/* Where its messages lead to may have changed, whatever it says of them itself. */
+	void (*routes_changed)(void *device);
 	/* The guest has ended an interrupt of the line that its pin is routed to. */
 	void (*line_ended)(void *device);
 	/*
@@ -164,6 +166,7 @@ struct vpci {
 	uint8_t pirq[VPCI_PIRQS];       /* ISA line of each; 0: none */
 	uint64_t work, waits;           /* functions that asked for it; that wait with it */
 	uint8_t worked;                 /* the last one that had its turn */
+	bool routes;                    /* somebody wants to hear of vpci_routes_changed */
 	uint64_t later;                 /* functions that asked for it at a time */
 	uint64_t later_at;              /* the earliest of those */
 };
@@ -239,6 +242,14 @@ enum vpci_messages vpci_messages(const struct vpci_function *f);
 unsigned vpci_msi_allowed(const struct vpci_function *f);
 /* With MSI or MSI-X on: does this vector wait for its mask, or all masks? */
 bool vpci_masked(const struct vpci_function *f, unsigned vector);
+/*
+ * What vpci_interrupt of this vector would do now is a request in the descriptor of one vCPU:
+ * of which, and its vector. False: it is not.
+ */
+struct vpci_posted {
+	uint8_t vcpu, vector;
+};
+bool vpci_may_post(struct vpci_function *f, unsigned vector, struct vpci_posted *to);
 /* An interrupt of this vector, when messages are on; later, if it is masked. */
 void vpci_interrupt(struct vpci_function *f, unsigned vector);
 /* Those that wait for their mask do not come any more. */
@@ -261,6 +272,8 @@ void vpci_line_ended(struct platform *p, unsigned irq);
 void vpci_message(struct platform *p, uint16_t requester, uint64_t address, uint32_t data);
 /* The same, as it arrives: what no message may be is dropped. False: nobody accepted it. */
 bool vpci_deliver(struct platform *p, const struct vlapic_message *m);
+/* Local APICs, or the VM's IOMMU, have changed: those functions hear of it that want to. */
+void vpci_routes_changed(struct platform *p);
 /* By what bus, device and function the function in a place is known, as buses are numbered now.
  */
 uint16_t vpci_requester(const struct vpci *pci, uint16_t place);

@@ -29,9 +29,25 @@ void vpci_message(struct platform *p, uint16_t requester, uint64_t address, uint
 		(void)vpci_deliver(p, &m);
 }
 
-static void message(struct vpci_function *f, uint64_t address, uint32_t data)
+void vpci_routes_changed(struct platform *p)
 {
-	vpci_message(f->platform, vpci_requester(&f->platform->pci, f->bdf), address, data);
+	for (unsigned i = 0; p->pci.routes && i < VPCI_FUNCTIONS; i++) {
+		const struct vpci_function *f = &p->pci.functions[i];
+
+		if (f->present && f->ops != NULL && f->ops->routes_changed != NULL)
+			f->ops->routes_changed(f->device);
+	}
+}
+
+struct write {
+	uint64_t address;
+	uint32_t data;
+};
+
+static void message(struct vpci_function *f, const struct write *w)
+{
+	vpci_message(
+		f->platform, vpci_requester(&f->platform->pci, f->bdf), w->address, w->data);
 }
 
 static uint32_t msix_control(const struct vpci_function *f)
@@ -71,24 +87,50 @@ bool vpci_masked(const struct vpci_function *f, unsigned vector)
 }
 
 /* The low bits of the data are the vector's number, as many as software allows. */
-static void send_msi(struct vpci_function *f, unsigned vector)
+static struct write msi_write(const struct vpci_function *f, unsigned vector)
 {
 	uint32_t low = vpci_config_get(f, f->msi + PCI_MSI_ADDRESS, 4);
 	uint32_t high = vpci_config_get(f, f->msi + PCI_MSI_ADDRESS + 4, 4);
 	uint32_t data = vpci_config_get(f, f->msi + PCI_MSI_DATA, 2);
 	uint32_t numbers = (1u << vpci_msi_allowed(f)) - 1;
 
-	message(f, (uint64_t)high << 32 | low, (data & ~numbers) | (vector & numbers));
+	return (struct write){
+		(uint64_t)high << 32 | low, (data & ~numbers) | (vector & numbers)};
 }
 
-static void send(struct vpci_function *f, unsigned vector)
+static struct write write_of(const struct vpci_function *f, unsigned vector)
 {
 	const uint32_t *entry = vpci_state_of(f)->msix[vector];
 
 	if (msix_control(f) & PCI_MSIX_ENABLE)
-		message(f, (uint64_t)entry[1] << 32 | entry[0], entry[2]);
-	else
-		send_msi(f, vector);
+		return (struct write){(uint64_t)entry[1] << 32 | entry[0], entry[2]};
+	return msi_write(f, vector);
+}
+
+static void send(struct vpci_function *f, unsigned vector)
+{
+	struct write w = write_of(f, vector);
+
+	message(f, &w);
+}
+
+bool vpci_may_post(struct vpci_function *f, unsigned vector, struct vpci_posted *to)
+{
+	struct platform *p = f->platform;
+	struct vlapic_message m;
+	struct write w;
+	int vcpu;
+
+	if (vector >= f->vectors || vpci_messages(f) == VPCI_PIN || !vpci_master(f) ||
+		vpci_masked(f, vector))
+		return false;
+	w = write_of(f, vector);
+	if ((w.address & ~(uint64_t)~MSI_ADDRESS_FIXED) != MSI_ADDRESS_BASE ||
+		!vvtd_route(p, vpci_requester(&p->pci, f->bdf), w.address, w.data, &m))
+		return false;
+	vcpu = vlapic_route(p, &m);
+	*to = (struct vpci_posted){(uint8_t)vcpu, m.vector};
+	return vcpu >= 0;
 }
 
 static void set_pending(struct vpci_function *f, uint32_t pending)

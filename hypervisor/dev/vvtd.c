@@ -135,7 +135,8 @@ bool vvtd_fetch(struct platform *p, uint64_t gpa, uint64_t pair[2])
 static void command(struct platform *p, uint32_t v)
 {
 	struct vvtd *u = &p->vtd;
-	bool switches = (v ^ vvtd_get(u, VTD_GSTS)) & VTD_TE;
+	uint32_t changed = v ^ vvtd_get(u, VTD_GSTS);
+	bool switches = changed & VTD_TE;
 	uint32_t status = (vvtd_get(u, VTD_GSTS) & ~STATES) | (v & STATES) | (v & ONCE);
 
 	if (v & VTD_RTP)
@@ -149,6 +150,8 @@ static void command(struct platform *p, uint32_t v)
 		vvtd_set(u, VTD_IQH, 0);
 	if (switches || v & VTD_RTP)
 		dev_remap_changed(p, NULL);
+	if (changed & (VTD_IRE | VTD_CFI) || v & VTD_IRTP)
+		vpci_routes_changed(p);
 	u->switches = switches;
 }
 

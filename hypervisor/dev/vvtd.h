@@ -205,6 +205,13 @@ bool vvtd_remaps(const struct platform *p);
 bool vvtd_message(struct platform *p, uint16_t source, uint64_t address, uint32_t data,
 	struct vlapic_message *m);
 
+/*
+ * The message that such a write would lead to, until software has entries forgotten or
+ * switches remapping. False: to none, or more happens than a message: somebody must write.
+ */
+bool vvtd_route(struct platform *p, uint16_t source, uint64_t address, uint32_t data,
+	struct vlapic_message *m);
+
 /* Taken and put back: state.h. Valid: whether the unit can be in it; set checks the same. */
 void vvtd_get_state(const struct platform *p, struct vvtd_state *s);
 bool vvtd_valid_state(const struct platform *p, const struct vvtd_state *s);

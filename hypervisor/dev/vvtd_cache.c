@@ -150,6 +150,7 @@ void vvtd_forget(struct platform *p, const struct vvtd_invalidation *i)
 		break;
 	case VVTD_OF_ENTRIES:
 		forget_entries(&p->vtd, i);
+		vpci_routes_changed(p);
 		return;
 	}
 	dev_remap_changed(p, i);

@@ -107,31 +107,40 @@ static enum vtd_reason post(struct platform *p, const struct vvtd_entry *e, bool
 	return VTD_NO_FAULT;
 }
 
+static uint32_t index_of(uint32_t address, uint32_t data)
+{
+	return VTD_MSI_HANDLE(address) + (address & VTD_MSI_SHV ? data & 0xffff : 0);
+}
+
+static enum vtd_reason find_entry(struct platform *p, uint16_t source, uint32_t address,
+	uint32_t data, struct vvtd_entry *e)
+{
+	uint32_t index = index_of(address, data);
+	enum vtd_reason reason;
+
+	if (address & VTD_MSI_SHV && data >> 16 != 0)
+		return VTD_FAULT_REQUEST_RESERVED;
+	if (index >= VTD_IRTA_S(p->vtd.s.irta))
+		return VTD_FAULT_INDEX_TOO_LARGE;
+	reason = get_entry(p, (uint16_t)index, e);
+	return reason == VTD_NO_FAULT && !source_fits(e->high, source) ? VTD_FAULT_SOURCE
+								       : reason;
+}
+
 static bool remap(struct platform *p, uint16_t source, uint32_t address, uint32_t data,
 	struct vlapic_message *m)
 {
-	uint32_t index = VTD_MSI_HANDLE(address);
-	enum vtd_reason reason = VTD_NO_FAULT;
 	struct vvtd_entry e = {.valid = false};
+	enum vtd_reason reason = find_entry(p, source, address, data, &e);
 	bool goes = true;
 
-	if (address & VTD_MSI_SHV)
-		index += data & 0xffff;
-	if (address & VTD_MSI_SHV && data >> 16 != 0)
-		reason = VTD_FAULT_REQUEST_RESERVED;
-	else if (index >= VTD_IRTA_S(p->vtd.s.irta))
-		reason = VTD_FAULT_INDEX_TOO_LARGE;
-	else
-		reason = get_entry(p, (uint16_t)index, &e);
-	if (reason == VTD_NO_FAULT && !source_fits(e.high, source))
-		reason = VTD_FAULT_SOURCE;
 	if (reason == VTD_NO_FAULT && e.low & VTD_IRTE_IM)
 		reason = post(p, &e, &goes, m);
 	else if (reason == VTD_NO_FAULT)
 		read_entry(p->vtd.s.irta, &e, m);
 	if (reason != VTD_NO_FAULT) {
 		vvtd_fault(p, reason, e.low & VTD_IRTE_FPD, source,
-			(uint64_t)index << VTD_FRCD_INDEX_SHIFT, false);
+			(uint64_t)index_of(address, data) << VTD_FRCD_INDEX_SHIFT, false);
 		return false;
 	}
 	return goes;
@@ -155,18 +164,44 @@ bool vvtd_remaps(const struct platform *p)
 	return vvtd_is_on(&p->vtd, VTD_IRE);
 }
 
+/* Not remapped: is it delivered as it is? */
+static bool passes(const struct platform *p)
+{
+	const struct vvtd *u = &p->vtd;
+
+	return !vvtd_remaps(p) || (!(u->s.irta & VTD_IRTA_EIME) && vvtd_is_on(u, VTD_CFI));
+}
+
+static bool is_compatible(uint32_t address, uint32_t data, struct vlapic_message *m)
+{
+	read_compatible(address, data, m);
+	return !m->level || data & MSI_ASSERT;
+}
+
 bool vvtd_message(struct platform *p, uint16_t source, uint64_t address, uint32_t data,
 	struct vlapic_message *m)
 {
-	const struct vvtd *u = &p->vtd;
 	uint32_t low = (uint32_t)address;
 
 	if (vvtd_remaps(p) && low & VTD_MSI_REMAPPABLE)
 		return remap(p, source, low, data, m);
-	if (vvtd_remaps(p) && (u->s.irta & VTD_IRTA_EIME || !vvtd_is_on(u, VTD_CFI))) {
+	if (!passes(p)) {
 		vvtd_fault(p, VTD_FAULT_COMPATIBILITY_BLOCKED, false, source, 0, false);
 		return false;
 	}
-	read_compatible(low, data, m);
-	return !m->level || data & MSI_ASSERT;
+	return is_compatible(low, data, m);
+}
+
+bool vvtd_route(struct platform *p, uint16_t source, uint64_t address, uint32_t data,
+	struct vlapic_message *m)
+{
+	uint32_t low = (uint32_t)address;
+	struct vvtd_entry e;
+
+	if (!vvtd_remaps(p) || !(low & VTD_MSI_REMAPPABLE))
+		return passes(p) && is_compatible(low, data, m);
+	if (find_entry(p, source, low, data, &e) != VTD_NO_FAULT || e.low & VTD_IRTE_IM)
+		return false;
+	read_entry(p->vtd.s.irta, &e, m);
+	return true;
 }

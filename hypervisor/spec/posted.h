@@ -15,6 +15,8 @@
 #define PID_ON        BIT64(0)
 /* What processors leave to software, and remapping units read. */
 #define PID_SN           BIT64(1)
+#define PID_NV_SHIFT     16
+#define PID_NDST_SHIFT   32
 #define PID_NV(c)        ((uint8_t)((c) >> 16))
 #define PID_NDST(c)      ((uint32_t)((c) >> 32)) /* local APICs of 8 bits: in 47:40 */
 #define PID_NDST_8BIT(c) ((uint8_t)((c) >> 40))

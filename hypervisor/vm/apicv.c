@@ -7,9 +7,11 @@
 #include "vm/create.h"
 #include "vm/vm_int.h"
 
+#include "cpu/apic.h"
 #include "cpu/config.h"
 #include "cpu/fault.h"
 #include "cpu/mem.h"
+#include "cpu/percpu.h"
 #include "mm/layout.h"
 #include "vmx/asm.h"
 
@@ -18,6 +20,8 @@
 #define CR8_EXITS  (PROC_CR8_LOAD_EXITING | PROC_CR8_STORE_EXITING)
 #define STATUS_RVI 0xffu
 #define STATUS_SVI 0xff00u
+
+#define NDST_8BIT_SHIFT 8 /* where a local APIC of 8 bits is in it */
 
 static bool machine_has_it(void)
 {
@@ -60,6 +64,7 @@ void apicv_vcpu_create(struct vcpu *vcpu)
 	for (uint32_t i = 0; i < 4; i++)
 		vmcs_write_setup(VMCS_EOI_EXIT_BITMAP0 + 2 * i, 0);
 	if (vm->apicv.posted) {
+		(void)apicv_notify(vcpu, VECTOR_ARRIVED);
 		vmcs_write_setup(VMCS_POSTED_INTR_NV, VECTOR_POSTED);
 		vmcs_write_setup(VMCS_POSTED_INTR_DESC,
 			hpa_of(platform_apic_posted(vm->platform, vcpu->index)).v);
@@ -143,11 +148,23 @@ void apicv_update(struct vcpu *vcpu)
 	}
 }
 
+bool apicv_has_posted(const struct vcpu *vcpu)
+{
+	return platform_apic_posted_requests(vcpu->vm->platform, vcpu->index);
+}
+
 /* What the CPU has in IRR, or another one has put in the descriptor since. */
 bool apicv_requested(const struct vcpu *vcpu)
 {
-	return vmread32(VMCS_GUEST_INTR_STATUS) & STATUS_RVI ||
-	       platform_apic_posted_requests(vcpu->vm->platform, vcpu->index);
+	return vmread32(VMCS_GUEST_INTR_STATUS) & STATUS_RVI || apicv_has_posted(vcpu);
+}
+
+bool apicv_notify(struct vcpu *vcpu, uint8_t vector)
+{
+	uint32_t id = this_cpu()->apic_id;
+
+	return platform_apic_notify(vcpu->vm->platform, vcpu->index, vector,
+		apic_is_extended() ? id : (id & 0xff) << NDST_8BIT_SHIFT);
 }
 
 /* ---- exits ---- */

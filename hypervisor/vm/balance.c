@@ -124,6 +124,9 @@ static void move(struct sched_node *n, unsigned cpu)
 	sched_use_address_space(n->cr3);
 	vcpu_leave_cpu(n->vcpu);
 	sched_use_address_space(back);
+	/* Its notifications go to this CPU until it is loaded there, and it looks. */
+	if (n->direct)
+		sched_arrived(n);
 	n->vtime = __atomic_load_n(&sched_cpu(cpu)->vclock, __ATOMIC_RELAXED);
 	sched_enqueue(n, cpu);
 	/* Where it may run may have changed meanwhile (sched_change). By now the node may be

@@ -125,9 +125,9 @@ void iommu_start(void)
 		else
 			log_info("the IOMMU at 0x%lx is on: tables of %u levels, interrupts %s",
 				u->registers, u->caps.levels,
-				!u->remaps    ? "as they are"
-				: u->extended ? "remapped, to x2APICs"
-					      : "remapped");
+				!u->remaps      ? "as they are"
+				: u->caps.posts ? "remapped and posted"
+						: "remapped");
 	}
 	if (ioapic_unit != IOMMU_NO_UNIT && units[ioapic_unit].remaps)
 		take_pins();
@@ -282,6 +282,24 @@ bool iommu_set_messages(const struct iommu_place *place, uint16_t bdf,
 	spin_unlock(&lock);
 	*address = vtd_message_address((uint16_t)m->first);
 	return true;
+}
+
+/* Destinations of notifications are as the CPUs' own, whatever the unit is. */
+bool iommu_posts(const struct iommu_place *place)
+{
+	const struct vtd_unit *u = remapper(place);
+
+	return u != NULL && u->caps.posts && u->extended == apic_is_extended();
+}
+
+void iommu_post_message(const struct iommu_place *place, uint16_t bdf, unsigned index,
+	struct hpa descriptor, uint8_t vector)
+{
+	struct vtd_entry e = vtd_irte_posted(descriptor.v, vector, bdf);
+
+	spin_lock(&lock);
+	vtd_unit_set_irtes(&units[place->unit], index, &e, 1);
+	spin_unlock(&lock);
 }
 
 void iommu_clear_messages(const struct iommu_place *place, const struct iommu_messages *m)

@@ -75,6 +75,13 @@ struct iommu_messages {
 };
 bool iommu_set_messages(const struct iommu_place *place, uint16_t bdf,
 	const struct iommu_messages *m, uint32_t *address);
+/*
+ * Whether its unit can post messages. Then message `index`, of those above, makes a request for
+ * this vector in the descriptor there.
+ */
+bool iommu_posts(const struct iommu_place *place);
+void iommu_post_message(const struct iommu_place *place, uint16_t bdf, unsigned index,
+	struct hpa descriptor, uint8_t vector);
 /* They are nobody's. */
 void iommu_clear_messages(const struct iommu_place *place, const struct iommu_messages *m);
 

@@ -77,6 +77,15 @@ static bool create_tables(struct vm *vm, const struct passed *p)
 	return why == NULL;
 }
 
+/* Where APIC virtualization of its VM takes posted interrupts, and its unit posts. */
+static void find_descriptors(struct vm *vm, struct passed *p)
+{
+	p->posts = vm->apicv.posted && iommu_posts(&p->place) && p->messages != 0;
+	vm->apicv.direct = vm->apicv.direct || p->posts;
+	for (unsigned i = 0; i < vm->config.cpus; i++)
+		p->descriptor[i] = hpa_of(platform_apic_posted(vm->platform, i));
+}
+
 bool passed_add(struct vm *vm)
 {
 	struct passed_devices *d = &vm->devices->passed;
@@ -90,6 +99,7 @@ bool passed_add(struct vm *vm)
 			continue;
 		if (!create_tables(vm, &passed[i]))
 			return false;
+		find_descriptors(vm, &passed[i]);
 		if (!vpass_add(&d->device[d->count], &passed[i].f, vm->platform, bdf))
 			return false;
 		d->pin[d->count++] = passed[i].pin;
@@ -388,6 +398,18 @@ bool passed_polls(void)
 	return notices_late() || iommu_is_on();
 }
 
+/* What a unit has posted wakes the vCPU that is loaded here, too. */
+static void take_notification(struct sched_node *n)
+{
+	if (n == NULL || !this_cpu()->notified)
+		return;
+	this_cpu()->notified = false;
+	if (n->direct)
+		sched_arrived(n);
+	else
+		__atomic_fetch_or(&n->posted, EVENT_IRQ, __ATOMIC_SEQ_CST);
+}
+
 /*
  * A notification of the vCPU that is loaded here may be among them: it looks itself then. Only
  * then: one that halts would never sleep.
@@ -397,12 +419,13 @@ void passed_poll(void)
 	struct sched_node *n = sched_this_cpu()->node;
 
 	iommu_poll(false);
+	if (n != NULL && n->direct)
+		take_notification(n);
 	if (!notices_late())
 		return;
 	this_cpu()->notified = false;
 	sti_nop_cli();
-	if (n != NULL && this_cpu()->notified)
-		__atomic_fetch_or(&n->posted, EVENT_IRQ, __ATOMIC_SEQ_CST);
+	take_notification(n);
 }
 
 uint64_t passed_sleep_end(void)
@@ -441,6 +464,30 @@ struct vpass_message_to dev_pass_message_to(const struct vpass_function *f)
 	if (iommu_set_messages(&p->place, f->id.bdf, &m, &to.address))
 		to.data = 0;
 	return to;
+}
+
+static const struct passed *passed_of(const struct vpass_function *f)
+{
+	return (const struct passed *)((const uint8_t *)f - offsetof(struct passed, f));
+}
+
+bool dev_pass_posts(const struct vpass_function *f)
+{
+	return passed_of(f)->posts;
+}
+
+void dev_pass_post(const struct vpass_function *f, unsigned i, const struct vpci_posted *to)
+{
+	const struct passed *p = passed_of(f);
+	unsigned index = f->messages.first - VECTOR_MESSAGES + i;
+	struct iommu_messages m = {index, 1, f->messages.target};
+	uint32_t address;
+
+	if (to != NULL)
+		iommu_post_message(
+			&p->place, f->id.bdf, index, p->descriptor[to->vcpu], to->vector);
+	else
+		(void)iommu_set_messages(&p->place, f->id.bdf, &m, &address);
 }
 
 void dev_pass_listen(uint16_t bdf)

@@ -20,8 +20,10 @@ struct passed {
 	uint8_t wanted;              /* vectors of L0's that it could use */
 	uint8_t messages;            /* that it has, from f.messages.first on */
 	struct sched_node *listener; /* who is told of them; atomic */
-	uint8_t pin;                 /* that its INTx comes in at */
-	uint64_t ready_at;           /* host TSC before which it must be left alone */
+	bool posts;                  /* its unit puts messages into descriptors of vCPUs */
+	struct hpa descriptor[DEV_MAX_VCPUS]; /* if so */
+	uint8_t pin;                          /* that its INTx comes in at */
+	uint64_t ready_at;                    /* host TSC before which it must be left alone */
 	struct iommu_virtual virtual;
 	uint64_t blocked; /* requests of it that its unit did not let through; atomic */
 };

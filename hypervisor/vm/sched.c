@@ -101,6 +101,7 @@ struct sched_node *sched_add(struct vcpu *vcpu)
 	n->vtime = 0;
 	__atomic_store_n(&n->weight, vcpu->vm->config.weight, __ATOMIC_RELAXED);
 	__atomic_store_n(&n->allowed, vcpu->vm->config.allowed_cpus, __ATOMIC_SEQ_CST);
+	n->direct = vcpu->vm->apicv.direct;
 	n->slept = true;
 	/* First: who posts to the vCPU that was here makes this one look, at worst. */
 	__atomic_store_n(&n->runnable, false, __ATOMIC_SEQ_CST);
@@ -351,6 +352,9 @@ void sched_put_down(void)
 	sched_use_address_space(c->node->cr3);
 	if (sched_is_runnable(c->node))
 		sched_begin_wait(c->node);
+	/* What came until now notified whoever runs here next, who does not know. */
+	if (c->node->direct && apicv_notify(c->node->vcpu, VECTOR_ARRIVED))
+		sched_arrived(c->node);
 	vcpu_save_registers(c->node->vcpu);
 	this_cpu()->current = NULL;
 	c->node = NULL;
@@ -368,6 +372,8 @@ static void switch_to(struct sched_node *n)
 		this_cpu()->current = n->vcpu;
 		vcpu_enter_cpu(n->vcpu);
 		vcpu_load_registers(n->vcpu);
+		if (n->direct)
+			(void)apicv_notify(n->vcpu, VECTOR_POSTED);
 		/* A notification may have met whoever ran here, see sched_notify_guest. */
 		if (n->vcpu->vm->apicv.posted)
 			vcpu_add_events(n->vcpu, EVENT_IRQ);

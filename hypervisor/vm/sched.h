@@ -31,6 +31,7 @@ struct sched_node {
 	uint32_t posted; /* enum vcpu_event, by CPUs that cannot see the vCPU; atomic */
 	uint32_t cpu;    /* whose queue it is in; changed by that CPU only */
 	uint64_t since;  /* host TSC since which it could run and does not; 0: no; atomic */
+	bool direct;     /* units of the machine post for it, and notify its CPU */
 	bool slept;      /* since it ran last */
 	bool runnable;   /* may be written by any CPU */
 	bool used;       /* claimed by any CPU, by an exchange */
@@ -126,6 +127,8 @@ static inline bool sched_unhold(struct sched_node *n, uint32_t events)
 /* A request is in the posted-interrupt descriptor of the vCPU. True when it runs in guest mode
  * on another CPU, which has been notified; else it needs an event. Any CPU. */
 bool sched_notify_guest(const struct vcpu *vcpu);
+/* Requests are in the descriptor of a vCPU of this CPU's queue that does not look by itself. */
+void sched_arrived(struct sched_node *n);
 /* Returns when the vCPU, which has this event posted, is not in guest mode or has seen the
  * event. */
 void sched_wait_out(const struct vcpu *vcpu, uint32_t event);

@@ -53,6 +53,7 @@ enum vm_end {
 struct vm_apicv {
 	bool on;
 	bool posted;            /* with posted interrupts */
+	bool direct;            /* units of the machine post, too */
 	bool met_l2;            /* an L2 has run on EPT01 */
 	unsigned hidden;        /* reasons why EPT01 does not have access_page */
 	struct hpa access_page; /* what EPT01 has at the address of the local APIC */

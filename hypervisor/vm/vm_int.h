@@ -150,6 +150,13 @@ void vcpu_port_io(struct vcpu *vcpu, uint16_t port, bool write, unsigned size, u
 void apicv_update(struct vcpu *vcpu);
 /* Whether L1 has a request, deliverable or not; likewise. */
 bool apicv_requested(const struct vcpu *vcpu);
+/* Only what is in the descriptor. */
+bool apicv_has_posted(const struct vcpu *vcpu);
+/*
+ * Units of the machine notify this CPU by that vector. True: they have posted something that
+ * the vCPU did not take yet.
+ */
+bool apicv_notify(struct vcpu *vcpu, uint8_t vector);
 /* L1 enters an L2 without EPT12; likewise. */
 void apicv_l2_without_ept(struct vcpu *vcpu);
 

@@ -66,6 +66,7 @@ const char *vtd_caps_judge(uint64_t cap, uint64_t ecap, unsigned levels, struct 
 		.write_flush = (cap & VTD_CAP_RWBF) != 0,
 		.remap = (ecap & VTD_ECAP_IR) != 0,
 		.extended = (ecap & VTD_ECAP_EIM) != 0,
+		.posts = (ecap & VTD_ECAP_IR) != 0 && (cap & VTD_CAP_PI) != 0,
 		.domains = VTD_CAP_DOMAINS(cap),
 		.registers_size = size_of_registers(cap, ecap)};
 	if ((cap == 0 && ecap == 0) || (cap == UINT64_MAX && ecap == UINT64_MAX))

@@ -23,6 +23,7 @@ struct vtd_caps {
 	unsigned write_flush : 1; /* buffered writes must be flushed by command */
 	unsigned remap : 1;       /* interrupts */
 	unsigned extended : 1;    /* to destinations of 32 bits */
+	unsigned posts : 1;       /* into descriptors of virtual processors */
 	uint32_t domains;
 	unsigned registers_size; /* bytes from the first register on; whole pages */
 };

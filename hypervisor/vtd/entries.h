@@ -57,6 +57,18 @@ static inline struct vtd_entry vtd_irte(const struct vtd_interrupt_to *i)
 		vtd_irte_source(i->source)};
 }
 
+/*
+ * Posted, not urgent: a request for `vector` in the descriptor at @pid, for requests of this
+ * source only (VT-d 9.11 "Interrupt Remapping Table Entry (IRTE) for Posted Interrupts").
+ */
+static inline struct vtd_entry vtd_irte_posted(uint64_t pid, uint8_t vector, uint16_t source)
+{
+	return (struct vtd_entry){(pid & VTD_BITS(6, 31)) << 32 | VTD_IRTE_IM |
+					  (uint64_t)vector << VTD_IRTE_VECTOR_SHIFT |
+					  VTD_PRESENT,
+		(pid & VTD_BITS(32, 63)) | vtd_irte_source(source)};
+}
+
 /* Address of a message for this index, to which its data is added. */
 static inline uint32_t vtd_message_address(uint16_t index)
 {

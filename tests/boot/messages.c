@@ -60,6 +60,8 @@
 #define MSIX_VECTORS 16u
 #define EACH         100u /* interrupts of each vector */
 #define ALL_THE_TIME 150u /* ticks, for all vectors */
+#define HALTS        200u
+#define OFTEN        5000u /* faster than L0 could take them; a guest can, by itself */
 
 /* Memory that is one to one, for the device. */
 #define BUFFER           ((uint8_t *)0x1000000)
@@ -407,6 +409,21 @@ static void transfer(uint32_t how, uint32_t from, uint32_t to)
 	interrupts_off();
 }
 
+/* At the end of DMA, when the CPU has nothing to do: each message wakes it. */
+static void halted(void)
+{
+	uint32_t woken = 0;
+
+	for (unsigned i = 0, n = 0; i < HALTS; i++, n = i % MSIX_VECTORS) {
+		forget();
+		*reg(DMA) = DMA_FILL | DMA_EVENT | n << 16;
+		while (load(&taken[n]) == 0)
+			__asm__ volatile("sti; hlt; cli" ::: "memory");
+		woken += total(MSIX_VECTORS) == 1;
+	}
+	print("halted: %u of %u messages woke it\n", woken, HALTS);
+}
+
 static void dma(void)
 {
 	uint32_t sum = 0;
@@ -431,9 +448,9 @@ static void dma(void)
 
 /* ---- without end ---- */
 
-static void begin_storm(void)
+static void begin_storm(uint32_t period)
 {
-	*reg(PERIOD) = ALL_THE_TIME;
+	*reg(PERIOD) = period;
 	*reg(STORM) = (1u << MSIX_VECTORS) - 1;
 }
 
@@ -443,7 +460,7 @@ static void storm(void)
 
 	forget();
 	interrupts_on();
-	begin_storm();
+	begin_storm(OFTEN);
 	wait(5000000);
 	*reg(STORM) = 0;
 	wait(1000000); /* the last ones wait until the guest has had its time */
@@ -567,11 +584,12 @@ int payload_main(void)
 	if (!cmdline_flag("storm")) {
 		mask_msix();
 		dma();
+		halted();
 		storm();
 		from_l2();
 	}
 	if (cmdline_flag("storm") || cmdline_flag("reset"))
-		begin_storm();
+		begin_storm(ALL_THE_TIME);
 	if (cmdline_flag("storm"))
 		for (open_ears(NULL);;)
 			pause();

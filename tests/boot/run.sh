@@ -1403,7 +1403,7 @@ messages_with() { # IOMMU CPUS MACHINE-CPUS ARGS...
 		'two allowed: message 5 came as 1' 'msi, masked: 0 taken, pending 8, unmasked: came, pending 0, another 1' \
 		'^msix: 1600 messages taken of 1600 sent, 0 vectors wrong' 'again: 1600 messages taken of 1600 sent, 0 vectors wrong' \
 		'msix, masked: 0 taken, pending 80, unmasked: 1, pending 0' 'all masked: 0 taken, pending ffff, unmasked: all came, pending 0' \
-		'dma: copy the same, sum right, 1 message, filled 12288' \
+		'dma: copy the same, sum right, 1 message, filled 12288' 'halted: 200 of 200 messages woke it' \
 		'storm: each came, afterwards: 1600 messages taken of 1600 sent, 0 vectors wrong' \
 		'l2: exit 18, id 154534e, memory cafe, without exits: yes, moved away: id ffffffff, memory here cafe'; do
 		[ "$(grep -a -c -e "$pattern" "$out.text")" = 2 ] || { echo "not twice: $pattern"; return 1; }
@@ -1510,23 +1510,37 @@ test_l1_gives_a_virtual_function_to_its_l2_by_vfio() {
 		grep -q -E 'net0vf0_received_frames=[1-9]' "$out.stats" && grep -q -E 'nested_entries=.* posted=[1-9]' "$out.stats"
 }
 
-# marks_beside_sender CPUS PIN: of the victim, beside a VM whose device sends all the time; PIN empty: alone
+# The machine's unit posts them where the guest wants them: vCPUs that run, that halt, and that another one has taken the CPU from. (On
+# Bochs only when it is told so: its processors take notifications wrongly, but the unit's.)
+test_messages_of_a_device_reach_vcpus_without_an_exit() {
+	local cpus
+	has_test_device || return 0
+	for cpus in '1 1' '2 2' '2 1'; do
+		# shellcheck disable=SC2086 # two words
+		messages_by_iommu $cpus --l0-option posted=on --stats "$out.stats" || return 1
+		[ "$(awk '/level=1 reason=EXTERNAL_INTERRUPT/ { sub(/.*count=/, ""); n += $1 } END { print n + 0 }' "$out.stats")" -lt 200 ] || return 1
+	done
+}
+
+# marks_beside_sender CPUS PIN [MACHINE IOMMU OPTION]: of the victim, beside a VM whose device sends all the time; PIN empty: alone
 marks_beside_sender() {
-	local end=36000000 yaml=$out.yaml
-	printf 'machine: {cpus: %d, memory: 256M, option: "plugin_ctrl: nestordev=1"}\nvms:\n' "$1" >"$yaml"
+	local end=36000000 yaml=$out.yaml machine=${3-} iommu=${4-, iommu: none}
+	printf 'machine: {cpus: %d, memory: 256M, option: "plugin_ctrl: nestordev=1"%s}\nvms:\n' "$1" "$machine" >"$yaml"
 	printf '  - {name: victim, kernel: %s/victim.elf, memory: 16M, pin: "0"}\n' "$(realpath "$B/payload")" >>"$yaml"
-	[ -z "$2" ] || printf '  - {name: sender, kernel: %s/messages.elf, memory: 64M, cmdline: storm, devices: %s, iommu: none, pin: "%s"}\n' \
-		"$(realpath "$B/payload")" '[pci:00:02.0]' "$2" >>"$yaml"
-	"$NESTOR" run "$yaml" --machine bochs --timeout 180 --l0-option "limit=$end" --stats "$out.stats" >"$out" 2>&1 </dev/null
+	[ -z "$2" ] || printf '  - {name: sender, kernel: %s/messages.elf, memory: 64M, cmdline: storm, devices: %s%s, pin: "%s"}\n' \
+		"$(realpath "$B/payload")" '[pci:00:02.0]' "$iommu" "$2" >>"$yaml"
+	"$NESTOR" run "$yaml" --machine bochs --timeout 180 --l0-option "limit=$end ${5-}" --stats "$out.stats" >"$out" 2>&1 </dev/null
 	awk -v end="$end" '/mark vm=victim/ { sub(/.*tsc=/, ""); n += $1 > end * 2 / 5 && $1 <= end } END { print n + 0 }' "$out.stats"
 }
 
-# On the same CPU its share is half; on another one, all.
+# On the same CPU its share is half; on another one, all. So it is when the machine posts what is sent.
 test_a_device_that_sends_without_end_takes_no_cpu_from_other_vms() {
-	local alone shared other
+	local alone shared other posted
 	has_test_device || return 0
+	posted=$(marks_beside_sender 1 0 ', iommu: vtd' '' posted=on) && grep -q 'vm=sender' "$out.stats" || return 1
 	alone=$(marks_beside_sender 1 '') && shared=$(marks_beside_sender 1 0) && other=$(marks_beside_sender 2 1)
-	echo "marks: alone $alone, on one CPU with the sender $shared, on another $other"
+	echo "marks: alone $alone, on one CPU with the sender $shared, on another $other, posted $posted"
+	[ $((posted * 100)) -ge $((alone * 40)) ] || return 1
 	grep -q 'vm=sender' "$out.stats" && [ "$alone" -gt 50 ] && [ $((shared * 100)) -ge $((alone * 40)) ] && [ $((other * 100)) -ge $((alone * 75)) ]
 }
 

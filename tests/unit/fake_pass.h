@@ -25,6 +25,10 @@ static struct {
 	uint32_t table[40][4];
 	uint8_t target; /* of messages: this CPU */
 	bool locked;
+	bool posts; /* its unit does */
+	unsigned posts_made;
+	uint32_t posted; /* messages that go to vCPUs */
+	struct vpci_posted to[32];
 } host;
 
 uint32_t dev_pass_config_read(uint16_t bdf, unsigned offset, unsigned size)
@@ -101,9 +105,28 @@ uint8_t dev_pass_target(void)
 
 struct vpass_message_to dev_pass_message_to(const struct vpass_function *f)
 {
+	host.posted = 0; /* all of them are L0's */
 	return (struct vpass_message_to){
 		MSI_ADDRESS_BASE | (uint32_t)f->messages.target << MSI_DESTINATION_SHIFT,
 		f->messages.first};
+}
+
+bool dev_pass_posts(const struct vpass_function *f)
+{
+	(void)f;
+	return host.posts;
+}
+
+void dev_pass_post(const struct vpass_function *f, unsigned i, const struct vpci_posted *to)
+{
+	(void)f;
+	assert_true(host.locked && i < 32);
+	host.posts_made++;
+	host.posted &= ~(1u << i);
+	if (to == NULL)
+		return;
+	host.posted |= 1u << i;
+	host.to[i] = *to;
 }
 
 static void set(uint8_t *at, uint32_t value, unsigned size)

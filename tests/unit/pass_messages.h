@@ -95,7 +95,7 @@ static void messages_are_l0s(void)
 		assert_true(host_get(PCI_COMMAND, 2) & PCI_COMMAND_NOINTX);
 }
 
-static void hush(void)
+static inline void hush(void)
 {
 	dev_pass_lock();
 	vpass_hush(&found);

@@ -118,6 +118,29 @@ void vcpu_post(struct vcpu *vcpu, uint32_t events)
 	sched_wake(vcpu);
 }
 
+/* What units of the machine see of a vCPU's descriptor. */
+static struct descriptor {
+	bool outstanding;
+	uint8_t vector;
+	unsigned cpu;
+} descriptors[4];
+
+bool apicv_notify(struct vcpu *vcpu, uint8_t vector)
+{
+	struct descriptor *d = &descriptors[vcpu - vcpus];
+
+	assert_true(hw_cr3 == vcpu->vm->host_cr3);
+	d->vector = vector;
+	d->cpu = hw_cpu->index;
+	return d->outstanding;
+}
+
+bool apicv_has_posted(const struct vcpu *vcpu)
+{
+	assert_true(hw_cr3 == vcpu->vm->host_cr3);
+	return descriptors[vcpu - vcpus].outstanding;
+}
+
 /* ---- helpers ---- */
 
 static void on_cpu(unsigned index)
@@ -133,6 +156,7 @@ static int set_up(void **state)
 	memset(percpus, 0, sizeof(percpus));
 	memset(kicks, 0, sizeof(kicks));
 	memset(left, 0, sizeof(left));
+	memset(descriptors, 0, sizeof(descriptors));
 	memset(entered, 0, sizeof(entered));
 	sleeps = 0;
 	armed = DEV_NEVER;
@@ -172,7 +196,7 @@ static int tear_down(void **state)
 }
 
 /* What the CPU does until it has run so long: ticks by vCPU. */
-static void run(uint64_t ticks, uint64_t *used)
+static inline void run(uint64_t ticks, uint64_t *used)
 {
 	uint64_t end = hw_now + ticks;
 
