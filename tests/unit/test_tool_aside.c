@@ -6,6 +6,7 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "aside.h"
 
@@ -98,6 +99,30 @@ static void a_line_that_goes_on_slowly_is_waited_for(void **state)
 	expect("DMAR-IR: Enabled IRQ remapping\nwarn\n");
 }
 
+/* Both have buffers, as standard output has one when it is a file. */
+static void what_was_said_first_is_first_in_a_file_of_both(void **state)
+{
+	static char line[100], found[3 * sizeof(line)];
+	FILE *file = tmpfile(), *out = fdopen(dup(fileno(file)), "w"),
+	     *log = fdopen(dup(fileno(file)), "w");
+
+	(void)state;
+	memset(line, '.', sizeof(line) - 1);
+	line[sizeof(line) - 1] = '\n';
+	aside_init(&aside, out, log, false);
+	setvbuf(out, NULL, _IOFBF, 64);
+	aside_console(&aside, line, sizeof(line), 0);
+	aside_log(&aside, "log\n", 4, 0);
+	fflush(log);
+	aside_console(&aside, "after\n", 6, 0);
+	fclose(out);
+	fclose(log);
+	rewind(file);
+	assert_int_equal(fread(found, 1, sizeof(found), file), sizeof(line) + 10);
+	assert_memory_equal(found + sizeof(line) - 1, "\nlog\nafter\n", 11);
+	fclose(file);
+}
+
 static void what_has_no_room_to_wait_is_shown(void **state)
 {
 	static char much[ASIDE_ROOM + 1];
@@ -125,6 +150,7 @@ int main(void)
 			behind_a_prompt_it_waits_for_a_moment_only, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(
 			a_line_that_goes_on_slowly_is_waited_for, set_up, tear_down),
+		cmocka_unit_test(what_was_said_first_is_first_in_a_file_of_both),
 		cmocka_unit_test_setup_teardown(
 			what_has_no_room_to_wait_is_shown, set_up, tear_down),
 	};

@@ -40,6 +40,7 @@ void aside_log(struct aside *a, const void *data, size_t size, double now)
 {
 	if (!a->amid || size > sizeof(a->data) - a->size) {
 		aside_flush(a);
+		fflush(a->console); /* which has a buffer of its own, with lines before this */
 		fwrite(data, 1, size, a->log);
 		return;
 	}
