@@ -76,7 +76,7 @@ void nestor_main(uint32_t magic, uint32_t block)
 	iommu_read(boot_info.rsdp, boot_info.rsdp_size);
 	boot_memory_init(&boot_info);
 	need(boot_memory_map(&boot_info, &boot_space), "bad-input");
-	apic_init();
+	need(apic_init(), "no-vtx");
 	cpus_start(acpi_cpus, boot_space);
 	greet();
 	if (l0_config()->selftest == L0_SELFTEST_FAULT)

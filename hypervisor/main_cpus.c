@@ -54,7 +54,8 @@ void ap_main(uint32_t index)
 {
 	percpu_init(index);
 	write_cr3(boot_space);
-	apic_init();
+	if (!apic_init())
+		halt_forever();
 	__atomic_store_n(&percpus[index].shared.online, true, __ATOMIC_RELEASE);
 	while (!__atomic_load_n(&released, __ATOMIC_SEQ_CST))
 		sti_hlt_cli();

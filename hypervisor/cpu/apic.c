@@ -3,12 +3,16 @@
 
 #include "cpu/asm.h"
 #include "cpu/fault.h"
+#include "cpu/log.h"
 #include "cpu/percpu.h"
 #include "cpu/tsc.h"
 #include "mm/layout.h"
 #include "spec/vmx.h"
 
 #define OTHERS ((uint32_t)SHORTHAND_OTHERS << ICR_SHORTHAND_SHIFT)
+
+/* Vectors below 16 are an error, masked or not (SDM 10.5.2 "Valid Interrupt Vectors"). */
+#define QUIET (LVT_MASKED | VECTOR_SPURIOUS)
 
 static struct {
 	bool x2;
@@ -42,24 +46,78 @@ static uint32_t read_id(void)
 	return apic.x2 ? v : v >> 24;
 }
 
-void apic_init(void)
+/*
+ * Firmware may have left it in x2APIC mode, which is left by no other way than through
+ * "disabled" (SDM 10.12.5 "x2APIC State Transitions"), or not even so; then its address means
+ * nothing.
+ */
+static bool enable(void)
+{
+	uint64_t base = rdmsr(MSR_APIC_BASE);
+
+	if (base & APIC_BASE_X2APIC)
+		return true;
+	base = (base & APIC_BASE_BSP) | APIC_DEFAULT_BASE | APIC_BASE_ENABLE;
+	wrmsr(MSR_APIC_BASE, base);
+	if (!(rdmsr(MSR_APIC_BASE) & APIC_BASE_ENABLE))
+		return false;
+	if (apic.x2)
+		wrmsr(MSR_APIC_BASE, base | APIC_BASE_X2APIC);
+	return true;
+}
+
+/* Sources that L0 does not use, as far as there are such (SDM 10.5.1, figure 10-7). */
+static void mask_sources(void)
+{
+	static const struct {
+		unsigned number;
+		uint32_t reg;
+	} sources[] = {{4, APIC_LVT_PMC}, {5, APIC_LVT_THERMAL}, {6, APIC_LVT_CMCI}};
+	unsigned last = APIC_VERSION_LAST_LVT(apic_read(APIC_VERSION));
+
+	apic_write(APIC_LVT_ERROR, QUIET);
+	apic_write(APIC_LVT_LINT0, QUIET);
+	apic_write(APIC_LVT_LINT1, DELIVER_NMI << DELIVER_SHIFT);
+	for (unsigned i = 0; i < sizeof(sources) / sizeof(sources[0]); i++)
+		if (sources[i].number <= last)
+			apic_write(sources[i].reg, QUIET);
+}
+
+static bool in_service(void)
+{
+	uint32_t any = 0;
+
+	for (uint32_t i = 0; i < 8; i++)
+		any |= apic_read(APIC_ISR + 16 * i);
+	return any != 0;
+}
+
+/* What firmware was interrupted by and did not end would hold back all below it. */
+static void end_all(void)
+{
+	for (unsigned i = 0; i < 256 && in_service(); i++)
+		apic_eoi();
+}
+
+bool apic_init(void)
 {
 	uint32_t features = cpuid(1, 0).ecx;
 
 	apic.x2 = features & BIT(21);
 	apic.deadline = features & BIT(24);
-	wrmsr(MSR_APIC_BASE,
-		(rdmsr(MSR_APIC_BASE) & APIC_BASE_BSP) | APIC_DEFAULT_BASE | APIC_BASE_ENABLE);
-	if (apic.x2)
-		wrmsr(MSR_APIC_BASE, rdmsr(MSR_APIC_BASE) | APIC_BASE_X2APIC);
+	if (!enable()) {
+		log_error("the local APIC was switched off by the firmware (IA32_APIC_BASE), "
+			  "and cannot be on again until a reset");
+		return false;
+	}
 	apic_write(APIC_SVR, SVR_ENABLE | VECTOR_SPURIOUS);
 	apic_write(APIC_TPR, 0);
-	apic_write(APIC_LVT_LINT0, LVT_MASKED);
-	apic_write(APIC_LVT_LINT1, DELIVER_NMI << DELIVER_SHIFT);
-	apic_write(APIC_LVT_ERROR, LVT_MASKED);
+	mask_sources();
+	end_all();
 	apic_write(APIC_DIVIDE, DIVIDE_BY_1);
 	apic_timer_stop();
 	this_cpu()->apic_id = read_id();
+	return true;
 }
 
 bool apic_is_extended(void)

@@ -14,9 +14,12 @@
  * Every address space maps the registers at APIC_DEFAULT_BASE, for a CPU without x2APIC mode.
  */
 
-/* Enables the LAPIC (x2APIC where the CPU has it), masks its local sources, and notes
- * its id in struct percpu. Every CPU. */
-void apic_init(void);
+/*
+ * Enables the LAPIC (x2APIC where the CPU has it), whatever firmware left it in, masks its
+ * local sources, ends what is in service, and notes its id in struct percpu. Every CPU. False,
+ * with a line in the log: it cannot be used.
+ */
+bool apic_init(void);
 
 /* In x2APIC mode, whose identifiers have 32 bits? */
 bool apic_is_extended(void);

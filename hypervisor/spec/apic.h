@@ -34,6 +34,7 @@ enum apic_offset {
 	APIC_TMR = 0x180,
 	APIC_IRR = 0x200,
 	APIC_ESR = 0x280,
+	APIC_LVT_CMCI = 0x2f0, /* not of a virtual one */
 	APIC_ICR = 0x300,
 	APIC_ICR_HIGH = 0x310, /* xAPIC; x2APIC has the upper half beside the lower one */
 	APIC_LVT_TIMER = 0x320,
@@ -52,6 +53,8 @@ enum apic_offset {
 #define APIC_NUMBER(offset) ((offset) / 16)
 
 /* 10.5.1 "Local Vector Table" */
+#define APIC_VERSION_LAST_LVT(v) ((v) >> 16 & 0xff)
+
 #define LVT_MASKED     BIT(16)
 #define LVT_TIMER_MODE (3u << 17)
 #define TIMER_PERIODIC (1u << 17)

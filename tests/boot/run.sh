@@ -1544,6 +1544,21 @@ test_a_device_that_sends_without_end_takes_no_cpu_from_other_vms() {
 	grep -q 'vm=sender' "$out.stats" && [ "$alone" -gt 50 ] && [ $((shared * 100)) -ge $((alone * 40)) ] && [ $((other * 100)) -ge $((alone * 75)) ]
 }
 
+# MSRs as some other firmware leaves them, on all CPUs: local APICs in x2APIC mode, off, and with VT-x locked; PAT, debug and counters on.
+test_nestor_starts_on_what_firmware_leaves() {
+	local msrs
+	for msrs in 0x1b=0xfee00d00 0x1b=0xfee00900 0x3a=5,0x1b=0xfee00d00 0x277=0,0x1d9=3,0x38f=7,0x2ff=0 \
+		0xc0000080=0x801,0xc0000103=0x1234,0x10=0x8000000000000000; do
+		expect 1 run --machine bochs --timeout 60 --memory 32M --cpus 3 --machine-cpus 3 --l1 "$B/payload/cpuid_msr.elf" --machine-msr "$msrs" \
+			--log-level info && shows '3 CPUs, ' && grep -a '^[a-z]' "$out.text" | grep -v '^nestor' >"$out.$msrs" || return 1
+		diff "$out.0x1b=0xfee00d00" "$out.$msrs" || return 1
+	done
+	expect 68 run --machine bochs --timeout 60 --memory 32M --l1 "$B/payload/power.elf" --machine-msr 0x3a=1 && shows 'VT-x is locked off by the firmware' || return 1
+	expect 68 run --machine bochs --timeout 60 --memory 32M --l1 "$B/payload/power.elf" --machine-msr 0x1b=0xfee00100 && # off: for good, here
+		shows 'the local APIC was switched off by the firmware' || return 1
+	expect 66 run --machine bochs --l1 "$B/payload/power.elf" --machine-msr 0x3a && one_line && shows "machine: 'msr' is '0x3a': it must be INDEX=VALUE"
+}
+
 test_devices_that_a_vm_cannot_have_are_refused_before_anything_starts() {
 	card 66 '' --devices pci:00:1f.2 --iommu none &&
 		shows "'l1': it cannot have pci:00:1f.2: this machine has no such function" && shows_not 'at first' &&

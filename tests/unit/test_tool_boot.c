@@ -16,6 +16,7 @@
 
 #define MIB            (1ULL << 20)
 #define ROM_PARAMETERS 0xff00
+#define ROM_MSRS       0xfe00
 
 static struct arena arena;
 static struct scenario_spec scenario;
@@ -376,6 +377,36 @@ static void a_bare_multiboot_1_image_gets_its_information(void **state)
 	assert_string_equal(text_at(value_at(module + 16, 4)), "content");
 }
 
+static void msrs_of_firmware_are_in_the_rom(void **state)
+{
+	static const char *const wrong[] = {"0x1b", "0x1b=", "=3", "1b=3", "0x100000000=1",
+		"0x1b=0x10000000000000000", "0x1b=1;2=3", "0x1b=1,", "0x1b=-1", "0x1b= 1"};
+
+	(void)state;
+	plan.rom = (struct bytes){arena_alloc(&arena, 0x10000), 0x10000};
+	assert_int_equal(boot_set_msrs(&plan, "0x1b=0xfee00d00,58=5", &error), 0);
+	assert_int_equal(bytes_value(&plan.rom, ROM_MSRS, 4), 2);
+	assert_int_equal(bytes_value(&plan.rom, ROM_MSRS + 4, 4), 0x1b);
+	assert_int_equal(bytes_value(&plan.rom, ROM_MSRS + 8, 8), 0xfee00d00);
+	assert_int_equal(bytes_value(&plan.rom, ROM_MSRS + 16, 4), 58);
+	assert_int_equal(bytes_value(&plan.rom, ROM_MSRS + 20, 8), 5);
+	for (unsigned i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
+		error = (struct error){0};
+		assert_int_equal(boot_set_msrs(&plan, wrong[i], &error), STATUS_BAD_INPUT);
+		assert_non_null(strstr(error.text, wrong[i]));
+	}
+	error = (struct error){0};
+	assert_int_equal(boot_set_msrs(&plan,
+				 "1=1,1=1,1=1,1=1,1=1,1=1,1=1,1=1,1=1,1=1,"
+				 "1=1,1=1,1=1,1=1,1=1,1=1,1=1,1=1,1=1,1=1",
+				 &error),
+		STATUS_BAD_INPUT);
+	assert_non_null(strstr(error.text, "19"));
+	plan.rom = (struct bytes){0};
+	assert_int_equal(boot_set_msrs(&plan, NULL, &error), 0);
+	assert_int_equal(boot_set_msrs(&plan, "0x1b=1", &error), STATUS_BAD_INPUT);
+}
+
 static void a_bare_linux_starts_in_64_bit_mode(void **state)
 {
 	uint64_t parameters;
@@ -501,6 +532,8 @@ int main(void)
 			the_largest_of_images_that_are_too_large_is_named, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(
 			a_bare_multiboot_1_image_gets_its_information, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(
+			msrs_of_firmware_are_in_the_rom, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(
 			a_bare_linux_starts_in_64_bit_mode, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(

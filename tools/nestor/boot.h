@@ -102,6 +102,12 @@ int boot_plan_iso(struct arena *a, const struct scenario_spec *s, const struct p
 	uint64_t firmware, struct boot_plan *out, struct error *e);
 
 /*
+ * MSRs that the ROM writes on all CPUs, first of all: @list is INDEX=VALUE,..., or NULL. Fails
+ * for one that is not so, or for a plan that starts with other firmware.
+ */
+int boot_set_msrs(struct boot_plan *plan, const char *list, struct error *e);
+
+/*
  * Makes the ROM read a byte of each of the first @blocks blocks of 8 MiB, in their order,
  * before anything else.
  */

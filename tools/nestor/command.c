@@ -56,6 +56,7 @@ static const struct option option_table[] = {
 	{"--machine-vms", TO_MACHINE, "vms", RUN},
 	{"--machine-iommu", TO_MACHINE, "iommu", RUN},
 	{"--machine-option", TO_MACHINE, "option", RUN},
+	{"--machine-msr", TO_MACHINE, "msr", RUN},
 	{"--ips", TO_MACHINE, "ips", RUN},
 	{"--net-device", TO_MACHINE, "net", RUN},
 	{"--machine-disk", TO_MACHINE, "disk", RUN},

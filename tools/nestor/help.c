@@ -69,6 +69,7 @@ static const char run_help_end[] =
 	"  --machine-vms N     VMs that there may be at a time: a number from 1 to 8; needs\n"
 	"                      --manage; default: those of the scenario\n"
 	"  --machine-option TEXT  a line of bochsrc, or an argument for QEMU\n"
+	"  --machine-msr LIST  MSRs that firmware has left on all CPUs: INDEX=VALUE,...\n"
 	"  --ips N             emulated instructions in a second of the guest's time: a number\n"
 	"                      from 1000000 to 4000000000; default: 50000000\n"
 	"  --net-device none|user  a network card, an e1000 at pci:00:03.0, with NAT behind it;\n"

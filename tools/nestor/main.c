@@ -105,7 +105,7 @@ static int run_in_folder(struct arena *a, const struct command *o, const struct 
 	return status;
 }
 
-static int make_plan(struct arena *a, const struct command *o, const struct machine *m,
+static int plan_memory(struct arena *a, const struct command *o, const struct machine *m,
 	struct vm_files *files, struct boot_plan *plan, struct error *e)
 {
 	struct place l0 = l0_place(a, o);
@@ -118,6 +118,14 @@ static int make_plan(struct arena *a, const struct command *o, const struct mach
 		return boot_plan_bare(a, &o->scenario, files, plan, e);
 	return boot_plan_nestor(a, &o->scenario, files, &l0,
 		l0_cmdline(a, o, m, m->control.path != NULL), plan, e);
+}
+
+static int make_plan(struct arena *a, const struct command *o, const struct machine *m,
+	struct vm_files *files, struct boot_plan *plan, struct error *e)
+{
+	if (plan_memory(a, o, m, files, plan, e))
+		return e->status;
+	return boot_set_msrs(plan, o->scenario.machine.msr, e);
 }
 
 static bool has_cdroms(const struct scenario_spec *s)

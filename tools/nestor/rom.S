@@ -5,12 +5,17 @@
  * tables, to 64-bit mode) and jumps to the entry point. The tool
  * fills in ROM_PARAMETERS (boot.c). The first serial port is set up as a BIOS does it.
  *
+ * MSRs that the tool has put behind ROM_MSRS are written on all CPUs before: what some other
+ * firmware would have left.
+ *
  * A second start of the machine, which is a reset, ends it: it says so on the debug console the
  * way Nestor does (channel 1, a control record), then writes "Shutdown" to Bochs' port.
  */
 	.set BASE, 0xffff0000
 	.set STARTED, 0x0500		/* a word of memory: zero at power-on */
 	.set STARTED_MAGIC, 0x4e53
+	.set ICR, 0xfee00300
+	.set APIC_BASE_MSR, 0x1b
 
 	.section .text
 	.code16
@@ -64,6 +69,26 @@ protected:
 	mov %eax, %fs
 	mov %eax, %gs
 	mov %eax, %ss
+	mov $BASE + (msrs - _start), %esi
+	lodsl (%esi), %eax
+	mov %eax, %ebp
+	test %ebp, %ebp
+	jz msrs_set
+	movl $0xc4500, ICR		/* INIT, then start-up, to all other CPUs */
+	mov $100000, %ecx
+1:	loop 1b
+	movl $0xc4600 | (0xf0000 + ap_start - _start) >> 12, ICR
+	mov $100000, %ecx
+1:	loop 1b
+2:	lodsl (%esi), %eax
+	mov %eax, %ecx
+	lodsl (%esi), %eax
+	mov (%esi), %edx
+	add $4, %esi
+	wrmsr
+	dec %ebp
+	jnz 2b
+msrs_set:
 	mov $BASE + (parameters - _start), %ebp
 	/*
 	 * Bochs gives memory to the guest in blocks of 8 MiB as they are first touched, but
@@ -127,6 +152,28 @@ end_record:
 end_record_end:
 shutdown:
 	.ascii "Shutdown"
+
+	.org 0xf000			/* other CPUs, in real mode, below 1 MiB */
+	.code16
+ap_start:
+	mov $msrs - ap_start, %si
+	mov %cs:(%si), %bp
+	add $4, %si
+1:	mov %cs:(%si), %ecx
+	mov %cs:4(%si), %eax
+	mov %cs:8(%si), %edx
+	add $12, %si
+	cmp $APIC_BASE_MSR, %ecx
+	jne 2f
+	and $~(1 << 8), %eax		/* not the bootstrap processor */
+2:	wrmsr
+	dec %bp
+	jnz 1b
+3:	hlt
+	jmp 3b
+
+	.org 0xfe00			/* boot_msr.c: how many, then each */
+msrs:	.fill 0xf0, 1, 0
 
 	.org 0xff00			/* struct rom_parameters */
 parameters:

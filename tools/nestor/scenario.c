@@ -72,6 +72,7 @@ static const struct setting machine_rows[] = {
 	{ROW("iommu", SETTING_CHOICE, machine_spec, iommu), .words = iommu_words,
 		.initial = MACHINE_IOMMU_NONE},
 	{ROW("option", SETTING_LINE, machine_spec, option), .max = 2047},
+	{ROW("msr", SETTING_LINE, machine_spec, msr), .max = 1023},
 	{.kind = SETTING_END},
 };
 

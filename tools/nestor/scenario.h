@@ -98,6 +98,7 @@ struct machine_spec {
 	bool bochs_only;       /* for the network `user` */
 	bool profile;          /* the emulator counts instructions: profile.h */
 	const char *option;
+	const char *msr; /* that firmware has set: boot_set_msrs */
 };
 
 struct scenario_spec {
