@@ -65,19 +65,20 @@ static void selftest_fault(void)
 void nestor_main(uint32_t magic, uint32_t block)
 {
 	uint64_t boot_space;
-	unsigned acpi_cpus;
+	uint32_t apic_ids[MAX_CPUS];
+	unsigned known;
 
 	mux_init();
 	fault_init();
 	percpu_init(0);
 	need(read_loader(magic, block), "bad-input");
 	tsc_init();
-	acpi_cpus = acpi_count_cpus(boot_info.rsdp, boot_info.rsdp_size);
+	known = acpi_cpus(boot_info.rsdp, boot_info.rsdp_size, apic_ids, MAX_CPUS);
 	iommu_read(boot_info.rsdp, boot_info.rsdp_size);
 	boot_memory_init(&boot_info);
 	need(boot_memory_map(&boot_info, &boot_space), "bad-input");
 	need(apic_init(), "no-vtx");
-	cpus_start(acpi_cpus, boot_space);
+	cpus_start(apic_ids, known, boot_space);
 	greet();
 	if (l0_config()->selftest == L0_SELFTEST_FAULT)
 		selftest_fault();

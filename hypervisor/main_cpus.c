@@ -21,11 +21,11 @@
 static uint64_t boot_space;
 static bool released;
 
-void cpus_start(unsigned expected, uint64_t cr3)
+void cpus_start(const uint32_t *ids, unsigned count, uint64_t cr3)
 {
 	boot_space = cr3;
 	percpus[0].shared.online = true;
-	smp_start(expected);
+	smp_start(ids, count);
 }
 
 static unsigned usable_count(void)

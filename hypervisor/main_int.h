@@ -18,8 +18,8 @@ void config_read(struct text line);
 /* The networks that it names. */
 const struct network_list *config_networks(void);
 
-/* Starts the other CPUs; they wait, in this address space. expected: see smp_start. */
-void cpus_start(unsigned expected, uint64_t cr3);
+/* Starts the other CPUs, as smp_start does; they wait, in this address space. */
+void cpus_start(const uint32_t *ids, unsigned count, uint64_t cr3);
 /* All CPUs run VMs from now on. After vmx_start, and when one may schedule. */
 void cpus_release(void);
 

@@ -58,13 +58,44 @@ static void wait_for_answers(unsigned expected)
 	}
 }
 
-void smp_start(unsigned expected)
+/* Not this one; of more than 254 without x2APIC mode, no message leads to. */
+static bool can_start(uint32_t id)
+{
+	return id != this_cpu()->apic_id && (id < 255 || apic_is_extended());
+}
+
+/* To all that are known, or to all others: firmware may have reasons to keep one off. */
+static void send_init(const uint32_t *ids, unsigned count)
+{
+	if (count == 0)
+		apic_send_init_all_others();
+	for (unsigned i = 0; i < count; i++)
+		if (can_start(ids[i]))
+			apic_send_init(ids[i]);
+}
+
+static void send_startup(const uint32_t *ids, unsigned count, uint8_t page)
+{
+	if (count == 0)
+		apic_send_startup_all_others(page);
+	for (unsigned i = 0; i < count; i++)
+		if (can_start(ids[i]))
+			apic_send_startup(ids[i], page);
+}
+
+/*
+ * SDM 8.4.4.1 "Typical BSP Initialization Sequence". The second start-up IPI is for processors
+ * that missed the first one: others ignore it. After INIT the manual waits 10 ms, for external
+ * local APICs; those that have what L0 needs of VT-x do not need it.
+ */
+void smp_start(const uint32_t *ids, unsigned count)
 {
 	uint32_t limit = l0_config()->max_cpus;
+	unsigned expected;
 	struct hpa page;
 
 	ap_limit = limit < MAX_CPUS ? limit : MAX_CPUS;
-	if (expected == 1 || ap_limit <= 1)
+	if (count == 1 || ap_limit <= 1)
 		return;
 	for (unsigned i = 0; i < MAX_CPUS; i++)
 		ap_stacks[i] = (uint64_t)(uintptr_t)percpus[i].stack + STACK_SIZE;
@@ -72,11 +103,17 @@ void smp_start(unsigned expected)
 		log_warn("no free page below 1 MiB: the other CPUs stay off");
 		return;
 	}
-	apic_send_init_all_others();
+	expected = count != 0 && count < ap_limit ? count : ap_limit;
+	send_init(ids, count);
 	tsc_delay_us(100);
-	apic_send_startup_all_others((uint8_t)(page.v >> PAGE_SHIFT));
-	if (expected == 0)
-		expected = ap_limit;
-	wait_for_answers(expected < ap_limit ? expected : ap_limit);
+	send_startup(ids, count, (uint8_t)(page.v >> PAGE_SHIFT));
+	wait_for_answers(expected);
+	if (count != 0 && online_count() < expected) {
+		send_startup(ids, count, (uint8_t)(page.v >> PAGE_SHIFT));
+		wait_for_answers(expected);
+	}
 	cpu_count = online_count();
+	if (count != 0 && cpu_count < expected)
+		log_warn("%u of %u CPUs that the firmware tells of have started", cpu_count,
+			expected);
 }

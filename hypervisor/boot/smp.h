@@ -5,11 +5,13 @@
 #ifndef NESTOR_BOOT_SMP_H
 #define NESTOR_BOOT_SMP_H
 
+#include <stdint.h>
+
 /*
- * Starts all other CPUs by INIT and start-up IPIs to "all excluding self"; those that answer
- * run ap_main. `expected` is how many CPUs the MADT names (0: unknown; then it waits until none
- * answers any more). Needs a free page below 1 MiB.
+ * Starts other CPUs by INIT and start-up IPIs; those that answer run ap_main. They are those
+ * with these local APICs, or, if it is not known which there are (@count is 0), all. Needs a
+ * free page below 1 MiB.
  */
-void smp_start(unsigned expected);
+void smp_start(const uint32_t *ids, unsigned count);
 
 #endif

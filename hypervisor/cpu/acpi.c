@@ -2,16 +2,12 @@
 #include "cpu/acpi.h"
 
 #include "cpu/mem.h"
+#include "lib/madt.h"
 #include "mm/layout.h"
 
-#define HEADER_SIZE       36u
-#define MAX_TABLE         (1u << 20)
-#define MADT_ENTRIES      44u
-#define MADT_LAPIC        0
-#define MADT_IOAPIC_ENTRY 1
-#define MADT_X2APIC       9
-#define LAPIC_ENABLED     1u
-#define REACHABLE         (1ull << 32)
+#define HEADER_SIZE 36u
+#define MAX_TABLE   (1u << 20)
+#define REACHABLE   (1ull << 32)
 
 static uint32_t get32(const uint8_t *p)
 {
@@ -45,24 +41,6 @@ static const uint8_t *table_at(uint64_t address, uint32_t *length)
 	return sum == 0 ? t : NULL;
 }
 
-static unsigned count_madt(const uint8_t *madt, uint32_t length)
-{
-	unsigned n = 0;
-
-	for (uint32_t at = MADT_ENTRIES; at + 2 <= length && madt[at + 1] >= 2;
-		at += madt[at + 1]) {
-		const uint8_t *e = madt + at;
-
-		if (e[1] > length - at)
-			break;
-		if (e[0] == MADT_LAPIC && e[1] >= 8)
-			n += get32(e + 4) & LAPIC_ENABLED;
-		if (e[0] == MADT_X2APIC && e[1] >= 16)
-			n += get32(e + 8) & LAPIC_ENABLED;
-	}
-	return n;
-}
-
 const uint8_t *acpi_find(
 	const uint8_t *rsdp, size_t size, const char *signature, uint32_t *length)
 {
@@ -90,12 +68,12 @@ const uint8_t *acpi_find(
 	return NULL;
 }
 
-unsigned acpi_count_cpus(const uint8_t *rsdp, size_t size)
+unsigned acpi_cpus(const uint8_t *rsdp, size_t size, uint32_t *ids, unsigned most)
 {
 	uint32_t length;
 	const uint8_t *madt = acpi_find(rsdp, size, "APIC", &length);
 
-	return madt != NULL ? count_madt(madt, length) : 0;
+	return madt != NULL ? madt_cpus(madt, length, ids, most) : 0;
 }
 
 bool acpi_ioapic_id(const uint8_t *rsdp, size_t size, uint32_t address, uint8_t *id)
@@ -103,15 +81,5 @@ bool acpi_ioapic_id(const uint8_t *rsdp, size_t size, uint32_t address, uint8_t 
 	uint32_t length;
 	const uint8_t *madt = acpi_find(rsdp, size, "APIC", &length);
 
-	for (uint32_t at = MADT_ENTRIES; madt != NULL && at + 2 <= length; at += madt[at + 1]) {
-		const uint8_t *e = madt + at;
-
-		if (e[1] < 2 || e[1] > length - at)
-			break;
-		if (e[0] == MADT_IOAPIC_ENTRY && e[1] >= 12 && get32(e + 4) == address) {
-			*id = e[2];
-			return true;
-		}
-	}
-	return false;
+	return madt != NULL && madt_ioapic(madt, length, address, id);
 }

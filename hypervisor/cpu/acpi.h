@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What L0 takes from the machine's ACPI tables: how many CPUs are enabled, which IOAPIC it has,
+ * What L0 takes from the machine's ACPI tables: which CPUs are enabled, which IOAPIC it has,
  * and tables by name.
  */
 #ifndef NESTOR_CPU_ACPI_H
@@ -11,10 +11,10 @@
 #include <stdint.h>
 
 /*
- * Enabled processors of the MADT, or 0 when the tables cannot be read. Tables must lie below
- * 4 GiB; call while the boot page tables are in use.
+ * Local APICs of the enabled processors of the MADT, @most at most; 0 when the tables cannot be
+ * read. Tables must lie below 4 GiB; call while the boot page tables are in use.
  */
-unsigned acpi_count_cpus(const uint8_t *rsdp, size_t size);
+unsigned acpi_cpus(const uint8_t *rsdp, size_t size, uint32_t *ids, unsigned most);
 
 /* A table with this signature, a right length and a right checksum, or NULL. Likewise. */
 const uint8_t *acpi_find(

@@ -176,6 +176,16 @@ void apic_send_nmi(uint32_t id)
 	send_icr(id, ICR_ASSERT | DELIVER_NMI << DELIVER_SHIFT);
 }
 
+void apic_send_init(uint32_t id)
+{
+	send_icr(id, ICR_ASSERT | DELIVER_INIT << DELIVER_SHIFT);
+}
+
+void apic_send_startup(uint32_t id, uint8_t page)
+{
+	send_icr(id, ICR_ASSERT | DELIVER_STARTUP << DELIVER_SHIFT | page);
+}
+
 void apic_send_init_all_others(void)
 {
 	send_icr(0, OTHERS | ICR_ASSERT | DELIVER_INIT << DELIVER_SHIFT);

@@ -33,6 +33,9 @@ void apic_timer_stop(void);
 /* To one CPU (its APIC id) or to all others. */
 void apic_send(uint32_t id, uint8_t vector);
 void apic_send_nmi(uint32_t id);
+/* The first two of start-up; @page: of memory below 1 MiB that the CPU begins at. */
+void apic_send_init(uint32_t id);
+void apic_send_startup(uint32_t id, uint8_t page);
 void apic_send_init_all_others(void);
 void apic_send_startup_all_others(uint8_t page);
 

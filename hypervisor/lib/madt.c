@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "lib/madt.h"
+
+#include <stddef.h>
+
+#define ENTRIES       44u
+#define LAPIC         0
+#define IOAPIC        1
+#define X2APIC        9
+#define LAPIC_SIZE    8
+#define IOAPIC_SIZE   12
+#define X2APIC_SIZE   16
+#define LAPIC_ENABLED 1u
+
+static uint32_t get32(const uint8_t *p)
+{
+	return p[0] | (uint32_t)p[1] << 8 | (uint32_t)p[2] << 16 | (uint32_t)p[3] << 24;
+}
+
+/* The entry at *at, which moves behind it; NULL: there is none. */
+static const uint8_t *next(const uint8_t *madt, uint32_t length, uint32_t *at)
+{
+	const uint8_t *e = madt + *at;
+
+	if (*at > length || length - *at < 2 || e[1] < 2 || e[1] > length - *at)
+		return NULL;
+	*at += e[1];
+	return e;
+}
+
+/* False: the entry is no processor that is enabled. */
+static bool is_cpu(const uint8_t *e, uint32_t *id)
+{
+	if (e[0] == LAPIC && e[1] >= LAPIC_SIZE) {
+		*id = e[3];
+		return get32(e + 4) & LAPIC_ENABLED;
+	}
+	if (e[0] == X2APIC && e[1] >= X2APIC_SIZE) {
+		*id = get32(e + 4);
+		return get32(e + 8) & LAPIC_ENABLED;
+	}
+	return false;
+}
+
+unsigned madt_cpus(const uint8_t *madt, uint32_t length, uint32_t *ids, unsigned most)
+{
+	unsigned count = 0;
+	uint32_t at = ENTRIES, id;
+
+	for (const uint8_t *e; count < most && (e = next(madt, length, &at)) != NULL;) {
+		bool known = false;
+
+		if (!is_cpu(e, &id))
+			continue;
+		for (unsigned i = 0; i < count; i++)
+			known = known || ids[i] == id;
+		if (!known)
+			ids[count++] = id;
+	}
+	return count;
+}
+
+bool madt_ioapic(const uint8_t *madt, uint32_t length, uint32_t address, uint8_t *id)
+{
+	uint32_t at = ENTRIES;
+
+	for (const uint8_t *e; (e = next(madt, length, &at)) != NULL;)
+		if (e[0] == IOAPIC && e[1] >= IOAPIC_SIZE && get32(e + 4) == address) {
+			*id = e[2];
+			return true;
+		}
+	return false;
+}

@@ -1,0 +1,125 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Processors of the ACPI table MADT, as firmware writes it, and as it should not. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "lib/madt.h"
+#include "random.h"
+
+static uint8_t table[256];
+static uint32_t size, ids[8];
+
+static int set_up(void **state)
+{
+	(void)state;
+	memset(table, 0, sizeof(table));
+	size = 44;
+	return 0;
+}
+
+static void put(const uint8_t *entry, unsigned count)
+{
+	memcpy(table + size, entry, count);
+	size += count;
+}
+
+static void lapic(uint8_t id, uint8_t flags)
+{
+	put((const uint8_t[]){0, 8, 7, id, flags, 0, 0, 0}, 8);
+}
+
+static void x2apic(uint16_t id, uint8_t flags)
+{
+	put((const uint8_t[]){9, 16, 0, 0, (uint8_t)id, (uint8_t)(id >> 8), 0, 0, flags, 0, 0,
+		    0, 1, 0, 0, 0},
+		16);
+}
+
+static unsigned cpus(void)
+{
+	return madt_cpus(table, size, ids, 8);
+}
+
+static void processors_that_are_enabled_are_found_once(void **state)
+{
+	(void)state;
+	lapic(0, 1);
+	lapic(2, 0); /* switched off in the setup */
+	put((const uint8_t[]){1, 12, 5, 0, 0, 0, 0xc0, 0xfe, 0, 0, 0, 0}, 12);
+	lapic(4, 1);
+	lapic(6, 2); /* could be added later */
+	x2apic(0x123, 1);
+	x2apic(4, 1);
+	assert_int_equal(cpus(), 3);
+	assert_int_equal(ids[0], 0);
+	assert_int_equal(ids[1], 4);
+	assert_int_equal(ids[2], 0x123);
+	assert_int_equal(madt_cpus(table, size, ids, 2), 2);
+}
+
+static void an_ioapic_is_found_by_its_address(void **state)
+{
+	uint8_t id = 0;
+
+	(void)state;
+	lapic(0, 1);
+	put((const uint8_t[]){1, 12, 5, 0, 0, 0x10, 0xc0, 0xfe, 0, 0, 0, 0}, 12);
+	put((const uint8_t[]){1, 12, 6, 0, 0, 0, 0xc0, 0xfe, 0, 0, 0, 0}, 12);
+	assert_true(madt_ioapic(table, size, 0xfec00000, &id));
+	assert_int_equal(id, 6);
+	assert_false(madt_ioapic(table, size, 0xfec02000, &id));
+}
+
+static void what_stands_before_damage_counts(void **state)
+{
+	(void)state;
+	lapic(0, 1);
+	lapic(1, 1);
+	table[size - 8 + 1] = 1; /* an entry shorter than its head */
+	assert_int_equal(cpus(), 1);
+	table[size - 8 + 1] = 9; /* one that goes beyond the table */
+	assert_int_equal(cpus(), 1);
+	table[size - 8 + 1] = 7; /* and one too short for what it is */
+	assert_int_equal(cpus(), 1);
+	size = 20;
+	assert_int_equal(cpus(), 0);
+}
+
+static void rubbish_is_never_read_beyond_its_end(void **state)
+{
+	uint64_t seed = 3;
+	uint8_t id;
+
+	(void)state;
+	for (unsigned n = 0; n < 20000; n++) {
+		uint32_t length = random_below(&seed, 120);
+		uint8_t *exact = malloc(length + 1); /* the sanitizer knows its end */
+
+		for (uint32_t i = 0; i < length; i++)
+			exact[i] = (uint8_t)(random_below(&seed, 2) ? random_below(&seed, 17)
+								    : random_next(&seed));
+		assert_true(madt_cpus(exact, length, ids, 8) <= 8);
+		(void)madt_ioapic(exact, length, 0, &id);
+		free(exact);
+	}
+}
+
+#define TEST(name) cmocka_unit_test_setup(name, set_up)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(processors_that_are_enabled_are_found_once),
+		TEST(an_ioapic_is_found_by_its_address),
+		TEST(what_stands_before_damage_counts),
+		TEST(rubbish_is_never_read_beyond_its_end),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
