@@ -9,6 +9,7 @@
 #include "cpu/pci.h"
 #include "lib/fmt.h"
 #include "spec/apic.h"
+#include "vm/ecam.h"
 #include "vtd/topology.h"
 
 /* For devices that nobody gave addresses: those machines have no RAM and no screen there. */
@@ -253,11 +254,14 @@ static void set_up_units(const struct scenario *s)
 		iommu_start();
 	else if (devices)
 		iommu_stop();
+	if (!iommu_is_on())
+		return;
+	ecam_open();
+	topology_separate();
 }
 
-bool passed_claim(const struct scenario *s)
+static bool claim_for_all(const struct scenario *s)
 {
-	set_up_units(s);
 	for (unsigned i = 0; i < s->vm_count; i++) {
 		const struct vm_config *c = &s->vms[i].config;
 
@@ -272,4 +276,14 @@ bool passed_claim(const struct scenario *s)
 			return false;
 	}
 	return true;
+}
+
+bool passed_claim(const struct scenario *s)
+{
+	bool done;
+
+	set_up_units(s);
+	done = claim_for_all(s);
+	ecam_close();
+	return done;
 }
