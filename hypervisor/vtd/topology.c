@@ -92,7 +92,7 @@ static unsigned acs_of(uint16_t bdf)
  * Nothing that L0 gives away uses translated requests: they are blocked where that is possible,
  * and go no way of their own.
  */
-static void separate(uint16_t bdf)
+void topology_separate_function(uint16_t bdf)
 {
 	unsigned acs = acs_of(bdf);
 	uint32_t wanted, was;
@@ -112,7 +112,7 @@ void topology_separate(void)
 		uint16_t first = (uint16_t)(slot * PCI_FUNCTIONS);
 
 		for (unsigned i = 0; is_there(first) && i < functions_of(first); i++)
-			separate((uint16_t)(first + i));
+			topology_separate_function((uint16_t)(first + i));
 	}
 }
 

@@ -15,6 +15,8 @@
  * do so from now on, as far as their configuration space is reached.
  */
 void topology_separate(void);
+/* The same of one, which was not there then. */
+void topology_separate_function(uint16_t bdf);
 
 /*
  * The group of a function: the same number for all that must not be different VMs'. NULL, or
