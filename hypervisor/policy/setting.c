@@ -269,8 +269,7 @@ void setting_describe(const struct setting *s, char *buf, size_t size)
 	case SETTING_FUNCTIONS:
 		fmt(buf, size,
 			"none, all, or 1 to %u PCI functions of the machine, each once, as in "
-			"pci:00:03.0,pci:00:1f.2, or virtual functions, as in pci:00:03.0/vf0 "
-			"(to vf%u)",
+			"pci:00:03.0, or pci:00:03.0/vf0 (to vf%u)",
 			DEVICE_LIST_MAX, DEVICE_VF_MAX);
 		break;
 	case SETTING_FEATURES:

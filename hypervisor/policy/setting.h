@@ -54,7 +54,7 @@ struct setting {
 	.offset = offsetof(type, member), .size = sizeof(((type *)NULL)->member)
 
 /* Enough for each text that says what a value must be. */
-#define SETTING_TEXT_SIZE 1600
+#define SETTING_TEXT_SIZE 1664
 
 /* Why a text is refused. */
 struct refusal {

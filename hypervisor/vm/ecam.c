@@ -11,9 +11,11 @@
 #include "vm/sched.h"
 #include "vtd/mcfg.h"
 
+#define KEPT_MAX (2 * PASSED_MAX) /* functions of VMs, and physical ones of such */
+
 static struct mcfg mcfg = {.why = "firmware's tables were not read"};
 static bool is_open;
-static uint16_t kept[PASSED_MAX];
+static uint16_t kept[KEPT_MAX];
 static unsigned kept_count;
 
 void ecam_find(const uint8_t *rsdp, size_t size)
@@ -85,7 +87,7 @@ bool ecam_keep(uint16_t bdf)
 {
 	if (is_kept(bdf))
 		return true;
-	if (kept_count == PASSED_MAX)
+	if (kept_count == KEPT_MAX)
 		return false;
 	kept[kept_count++] = bdf;
 	return true;

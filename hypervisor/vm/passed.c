@@ -18,6 +18,7 @@
 #include "vm/sched.h"
 #include "vm/vm_int.h"
 #include "vm/vm_log.h"
+#include "vtd/topology.h"
 #include "vtd/unit.h"
 
 /*
@@ -117,11 +118,14 @@ static void say(const struct passed *p, const char *what, const char *why)
 		PCI_BDF_FUNCTION(p->f.id.bdf), what, why);
 }
 
-/* What cannot be attached is blocked, as it was. */
+/* What cannot be attached is blocked, as it was. A reset has turned off what keeps it apart. */
 static void attach(struct passed *p)
 {
-	const char *why = iommu_attach(&p->place, p->f.id.bdf, p->vm);
+	const char *why;
 
+	if (iommu_is_on())
+		topology_separate_function(p->f.id.bdf);
+	why = iommu_attach(&p->place, p->f.id.bdf, p->vm);
 	if (why != NULL)
 		say(p, "reaches no memory", why);
 }

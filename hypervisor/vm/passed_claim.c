@@ -196,6 +196,8 @@ static const char *claim(const struct scenario *s, unsigned vm, struct machine_d
 		why = place_bars(&p->f);
 	if (why == NULL)
 		why = give_vectors(p);
+	if (why == NULL && !ecam_keep(p->f.id.bdf))
+		why = "all VMs together have too many";
 	if (why != NULL)
 		return why;
 	passed_count++;
