@@ -75,6 +75,18 @@ static bool meets_others(uint64_t at, uint64_t size)
 	return false;
 }
 
+bool passed_virtual_meets(const struct vpass_function *f)
+{
+	for (unsigned i = 0; i < count; i++)
+		for (unsigned k = 0; k < PCI_BARS; k++)
+			if (f->bar[k].kind != VPCI_BAR_NONE &&
+				!vpci_bar_is_io(f->bar[k].kind) &&
+				meets_bars(all[i].p.bar, all[i].p.count, f->bar[k].address,
+					f->bar[k].size))
+				return true;
+	return false;
+}
+
 /* As firmware has it for all that it has left room for, or from what nobody has. */
 static const char *place_bar(struct vpass_physical *p, unsigned i)
 {

@@ -23,6 +23,8 @@ struct passed_physical *passed_physical_claim(
 /* Number n of them, and what it has. NULL, or why a VM cannot have it. Likewise. */
 const char *passed_virtual_claim(
 	struct passed_physical *p, unsigned number, struct vpass_function *f);
+/* Whether memory of a function is that of virtual ones. Likewise. */
+bool passed_virtual_meets(const struct vpass_function *f);
 /* Nothing runs: they all go. Likewise. */
 void passed_virtual_off(void);
 
