@@ -19,6 +19,7 @@
 #include "cpu/request.h"
 #include "cpu/tsc.h"
 #include "mm/page.h"
+#include "vm/ecam.h"
 #include "vm/iommu.h"
 #include "vm/life.h"
 #include "vmx/stub.h"
@@ -75,6 +76,7 @@ void nestor_main(uint32_t magic, uint32_t block)
 	tsc_init();
 	known = acpi_cpus(boot_info.rsdp, boot_info.rsdp_size, apic_ids, MAX_CPUS);
 	iommu_read(boot_info.rsdp, boot_info.rsdp_size);
+	ecam_find(boot_info.rsdp, boot_info.rsdp_size);
 	boot_memory_init(&boot_info);
 	need(boot_memory_map(&boot_info, &boot_space), "bad-input");
 	need(apic_init(), "no-vtx");

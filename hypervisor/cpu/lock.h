@@ -18,6 +18,7 @@ enum lock_rank {
 	LOCK_RAM,      /* chunks of a VM's RAM that moves */
 	LOCK_PAGES,    /* free host memory */
 	LOCK_QUEUE,    /* a CPU's run queue */
+	LOCK_VIRTUAL,  /* which virtual functions of the machine there are */
 	LOCK_MESSAGES, /* what devices of the machine may send */
 	LOCK_IOMMU,    /* the machine's remapping units */
 	LOCK_MACHINE   /* registers of the machine behind an index: PCI, the IOAPIC */

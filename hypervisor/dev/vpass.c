@@ -2,9 +2,8 @@
 #include "dev/vpass.h"
 
 #include "dev/vpass_int.h"
+#include "dev/vpass_sriov.h"
 #include "dev/vpci_int.h"
-
-#define PORTS_MAX 256u /* behind a register, in the PCI specification, too */
 
 /* What the VM sees of the machine's capabilities. What has no row is hidden. */
 static const struct {
@@ -53,75 +52,6 @@ static void put(const struct vpass_function *f, unsigned offset, unsigned size, 
 }
 
 /* ---- what the machine has ---- */
-
-static bool is_64(enum vpci_bar_kind kind)
-{
-	return kind == VPCI_BAR_64 || kind == VPCI_BAR_64_PREFETCH;
-}
-
-static enum vpci_bar_kind kind_of(uint32_t low)
-{
-	if (low & PCI_BAR_IO)
-		return VPCI_BAR_IO;
-	if (!(low & PCI_BAR_64))
-		return VPCI_BAR_32;
-	return low & PCI_BAR_PREFETCH ? VPCI_BAR_64_PREFETCH : VPCI_BAR_64;
-}
-
-/* What a register reads as after ones were written to it; it is put back. */
-static uint32_t ones(const struct vpass_function *f, unsigned offset)
-{
-	uint32_t was = get(f, offset, 4), v;
-
-	put(f, offset, 4, ~0u);
-	v = get(f, offset, 4);
-	put(f, offset, 4, was);
-	return v;
-}
-
-static const char *size_bar(struct vpass_function *f, unsigned i)
-{
-	unsigned offset = PCI_BAR + 4 * i;
-	struct vpass_bar *bar = &f->bar[i];
-	uint32_t low = get(f, offset, 4);
-	uint64_t mask = ones(f, offset);
-
-	if (mask == 0)
-		return NULL;
-	bar->kind = kind_of(low);
-	if (bar->kind == VPCI_BAR_IO) {
-		bar->address = low & ~PCI_BAR_IO_FLAGS & 0xffff;
-		mask = (mask & ~(uint64_t)PCI_BAR_IO_FLAGS) | ~UINT64_C(0xffff);
-		bar->size = ~mask + 1;
-		return bar->size > PORTS_MAX ? "it has more ports than PCI allows" : NULL;
-	}
-	bar->address = low & ~PCI_BAR_MEMORY_FLAGS;
-	mask &= ~(uint64_t)PCI_BAR_MEMORY_FLAGS;
-	if (is_64(bar->kind)) {
-		if (i + 1 == PCI_BARS)
-			return "its last base address register says that it has 64 bits";
-		bar->address |= (uint64_t)get(f, offset + 4, 4) << 32;
-		mask |= (uint64_t)ones(f, offset + 4) << 32;
-	} else {
-		mask |= ~UINT64_C(0xffffffff);
-	}
-	bar->size = ~mask + 1;
-	if (bar->size < 16 || bar->size > VPASS_BAR_MAX || bar->size & (bar->size - 1))
-		return "the size of its memory is not possible here";
-	return NULL;
-}
-
-static const char *size_bars(struct vpass_function *f)
-{
-	for (unsigned i = 0; i < PCI_BARS; i++) {
-		const char *why = f->bar[i].kind == VPCI_BAR_NONE ? size_bar(f, i) : NULL;
-
-		if (why != NULL)
-			return why;
-		i += is_64(f->bar[i].kind);
-	}
-	return NULL;
-}
 
 static bool is_shown(uint8_t id)
 {
@@ -184,6 +114,12 @@ static void identify(struct vpass_function *f)
 	f->line = (uint8_t)get(f, PCI_INTERRUPT_LINE, 1);
 }
 
+static bool has_flr(const struct vpass_function *f)
+{
+	return f->express != 0 &&
+	       get(f, f->express + PCI_EXPRESS_CAPABLE, 4) & PCI_EXPRESS_HAS_FLR;
+}
+
 const char *vpass_probe(uint16_t bdf, struct vpass_function *f)
 {
 	const char *why;
@@ -201,9 +137,31 @@ const char *vpass_probe(uint16_t bdf, struct vpass_function *f)
 	find_capabilities(f);
 	find_own(f);
 	vpass_ide_find(f);
-	why = size_bars(f);
+	why = vpass_size_bars(bdf, PCI_BAR, f->bar);
 	vpass_message_check(f);
 	return why;
+}
+
+/* Where it is in its device is the capability's to say, and who it is (9.3.4.1). */
+const char *vpass_probe_virtual(
+	const struct vpass_physical *p, unsigned number, struct vpass_function *f)
+{
+	*f = (struct vpass_function){
+		.id = {.bdf = vpass_virtual_place(p, number)}, .is_virtual = true};
+	if (get(f, PCI_STATUS, 2) == 0xffff)
+		return "it does not answer after it was enabled";
+	identify(f);
+	f->id.vendor = p->vendor;
+	f->id.device = p->device;
+	f->id.pin = 0;
+	for (unsigned i = 0; i < PCI_BARS; i++) {
+		f->bar[i] = p->bar[i];
+		f->bar[i].address += p->bar[i].size * number;
+	}
+	put(f, PCI_COMMAND, 2, PCI_COMMAND_NOINTX);
+	find_capabilities(f);
+	vpass_message_check(f);
+	return has_flr(f) ? NULL : "it has no function-level reset, as each must";
 }
 
 bool vpass_has_pin(const struct vpass_function *f)
@@ -211,19 +169,10 @@ bool vpass_has_pin(const struct vpass_function *f)
 	return f->id.pin != 0 && f->fixed != VPASS_ALL_FIXED;
 }
 
-static void write_bar(const struct vpass_function *f, unsigned i)
-{
-	const struct vpass_bar *bar = &f->bar[i];
-
-	put(f, PCI_BAR + 4 * i, 4, (uint32_t)bar->address);
-	if (is_64(bar->kind))
-		put(f, PCI_BAR + 4 * i + 4, 4, (uint32_t)(bar->address >> 32));
-}
-
 void vpass_place(struct vpass_function *f, unsigned bar, uint64_t address)
 {
 	f->bar[bar].address = address;
-	write_bar(f, bar);
+	vpass_write_bar(f->id.bdf, PCI_BAR, f->bar, bar);
 }
 
 /* IO and memory decoding, as far as there are registers for it. */
@@ -240,12 +189,12 @@ static uint32_t decoding(const struct vpass_function *f)
 	return command;
 }
 
-/* After a reset of the function its registers are empty. */
+/* After a reset of the function its registers are empty. A virtual one has none. */
 void vpass_begin(const struct vpass_function *f)
 {
-	for (unsigned i = 0; i < PCI_BARS; i++)
+	for (unsigned i = 0; i < PCI_BARS && !f->is_virtual; i++)
 		if (f->bar[i].kind != VPCI_BAR_NONE && f->bar[i].kind != VPCI_BAR_FIXED)
-			write_bar(f, i);
+			vpass_write_bar(f->id.bdf, PCI_BAR, f->bar, i);
 	put(f, PCI_INTERRUPT_LINE, 1, f->line);
 	put(f, PCI_COMMAND, 2, decoding(f));
 	vpass_ide_begin(f);
@@ -274,8 +223,7 @@ bool vpass_end(struct vpass_function *f)
 	vpass_message_end(f);
 	quiet(f);
 	put(f, PCI_COMMAND, 2, PCI_COMMAND_NOINTX);
-	if (f->express != 0 &&
-		get(f, f->express + PCI_EXPRESS_CAPABLE, 4) & PCI_EXPRESS_HAS_FLR) {
+	if (has_flr(f)) {
 		put(f, f->express + PCI_EXPRESS_CONTROL, 2,
 			get(f, f->express + PCI_EXPRESS_CONTROL, 2) | PCI_EXPRESS_FLR);
 		return true;

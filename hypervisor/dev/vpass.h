@@ -23,7 +23,10 @@
 
 /* ---- seam: provided by vm/ in L0, by fakes in tests ---- */
 
-/* The machine's configuration space; inside it, aligned, 1, 2 or 4 bytes. */
+/*
+ * The machine's configuration space of 4 KiB; inside it, aligned, 1, 2 or 4 bytes. Ones where
+ * it is not reached.
+ */
 uint32_t dev_pass_config_read(uint16_t bdf, unsigned offset, unsigned size);
 void dev_pass_config_write(uint16_t bdf, unsigned offset, unsigned size, uint32_t value);
 /* Ports or memory of a device, at the machine's address. */
@@ -91,6 +94,7 @@ struct vpass_messages {
 
 struct vpass_function {
 	struct vpci_id id; /* id.bdf: in the machine */
+	bool is_virtual;   /* SR-IOV's: vpass_sriov.h */
 	struct vpass_bar bar[PCI_BARS];
 	uint8_t express, advanced; /* offsets of these capabilities, or 0 */
 	uint8_t line;              /* of its pin, as firmware says */

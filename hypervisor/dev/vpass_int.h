@@ -11,6 +11,14 @@
 
 #define VPASS_ALL_FIXED ((1u << IDE_CHANNELS) - 1)
 
+/*
+ * What is behind six base address registers from this offset on, which do not decode; those
+ * with a kind are known already. NULL, or what is wrong.
+ */
+const char *vpass_size_bars(uint16_t bdf, unsigned at, struct vpass_bar *bar);
+/* Writes number i of them. */
+void vpass_write_bar(uint16_t bdf, unsigned at, const struct vpass_bar *bar, unsigned i);
+
 /* A capability of this identifier is there. Then, when registers are known: is it right? */
 void vpass_message_find(struct vpass_function *f, uint8_t id, uint8_t at);
 void vpass_message_check(struct vpass_function *f);

@@ -94,9 +94,12 @@ static const char *add_vm(
 		return "another network device has the MAC address of one of its";
 	if (too_many_vfs(s, c))
 		return TOO_MANY_VFS;
-	for (unsigned i = 0; i < s->vm_count; i++)
-		if (vm_config_share(&s->vms[i].config, c))
-			return "another VM has one of its devices";
+	for (unsigned i = 0; i < s->vm_count; i++) {
+		const char *why = device_list_conflict(&s->vms[i].config.devices, &c->devices);
+
+		if (why != NULL)
+			return why;
+	}
 	*added = &s->vms[s->vm_count++];
 	**added = (struct vm_images){.config = *c, .store = &s->store};
 	return NULL;
@@ -494,7 +497,7 @@ static const char *define_error(
 		return error;
 	if (!text_is(text_of(name, LIMIT_NAME), c->name))
 		return "its name is given twice";
-	if (c->devices != 0 || c->iommu == IOMMU_NONE)
+	if (!device_list_is_empty(&c->devices) || c->iommu == IOMMU_NONE)
 		return "devices of the machine are given away at the start only";
 	if (c->reserve != 0)
 		return "memory that moves ('reserve') is given away at the start only";

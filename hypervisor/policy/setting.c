@@ -5,6 +5,7 @@
 
 #include "lib/fmt.h"
 #include "lib/limits.h"
+#include "policy/device_list.h"
 #include "policy/net_config.h"
 #include "policy/name_list.h"
 #include "spec/net.h"
@@ -62,11 +63,16 @@ void settings_init(const struct setting *table, void *object)
 {
 	for (const struct setting *s = table; s->kind != SETTING_END; s++) {
 		if (s->kind == SETTING_NAME || s->kind == SETTING_NETS ||
-			s->kind == SETTING_NAMES)
+			s->kind == SETTING_NAMES || s->kind == SETTING_FUNCTIONS)
 			__builtin_memset((char *)object + s->offset, 0, s->size);
 		else if (s->kind != SETTING_LINE && s->kind != SETTING_FILE)
 			set(s, object, initial_value(s));
 	}
+}
+
+static struct device_list *devices_of(const struct setting *s, const void *object)
+{
+	return (struct device_list *)((uintptr_t)object + s->offset);
 }
 
 static const struct net_list *nets_of(const struct setting *s, const void *object)
@@ -103,6 +109,8 @@ bool setting_is_default(const struct setting *s, const void *object)
 		return nets_of(s, object)->count == 0;
 	if (s->kind == SETTING_NAMES)
 		return names_count(s, object) == 0;
+	if (s->kind == SETTING_FUNCTIONS)
+		return device_list_is_empty(devices_of(s, object));
 	return get(s, object) == initial_value(s);
 }
 
@@ -261,8 +269,8 @@ void setting_describe(const struct setting *s, char *buf, size_t size)
 	case SETTING_FUNCTIONS:
 		fmt(buf, size,
 			"none, all, or 1 to %u PCI functions of the machine, each once, as in "
-			"pci:00:03.0,pci:00:1f.2",
-			SETTING_FUNCTIONS_MAX);
+			"pci:00:03.0, or pci:00:03.0/vf0 (to vf%u)",
+			DEVICE_LIST_MAX, DEVICE_VF_MAX);
 		break;
 	case SETTING_FEATURES:
 		fmt(buf, size, "a preset, or +NAME and -NAME with commas between");
@@ -307,8 +315,6 @@ static bool parse_value(const struct setting *s, struct text v, uint64_t *out)
 		return setting_parse_cpu_list(v, out);
 	case SETTING_MAC:
 		return setting_parse_mac(v, out);
-	case SETTING_FUNCTIONS:
-		return setting_parse_functions(v, out);
 	case SETTING_ORDER:
 		return parse_order(s, v, out);
 	default:
@@ -338,6 +344,18 @@ static bool parse_parts(const struct setting *s, struct text value, void *object
 	return false;
 }
 
+static bool parse_devices(const struct setting *s, struct text value, void *object, char *must)
+{
+	struct device_list l;
+
+	if (device_list_parse(value, &l)) {
+		*devices_of(s, object) = l;
+		return true;
+	}
+	setting_describe(s, must, SETTING_TEXT_SIZE);
+	return false;
+}
+
 bool setting_parse(const struct setting *s, struct text value, void *object, char *must)
 {
 	uint64_t v;
@@ -346,6 +364,8 @@ bool setting_parse(const struct setting *s, struct text value, void *object, cha
 		return parse_parts(s, value, object, must);
 	if (s->kind == SETTING_NAME && parse_name(s, value, object))
 		return true;
+	if (s->kind == SETTING_FUNCTIONS)
+		return parse_devices(s, value, object, must);
 	if (s->kind == SETTING_FEATURES) {
 		if (!parse_features(s, value, &v, must, SETTING_TEXT_SIZE))
 			return false;
@@ -421,7 +441,7 @@ size_t setting_format(const struct setting *s, const void *object, char *buf, si
 		return name_list_format((const char *)object + s->offset + NAMES_AT,
 			names_count(s, object), buf, size);
 	case SETTING_FUNCTIONS:
-		return setting_put_functions(get(s, object), buf, size);
+		return device_list_format(devices_of(s, object), buf, size);
 	case SETTING_ORDER:
 		return put_order(s, get(s, object), buf, size);
 	case SETTING_FEATURES:

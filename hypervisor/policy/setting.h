@@ -28,8 +28,8 @@ enum setting_kind {
 	SETTING_NETS,     /* struct net_list, as in lan,vlan=5+wan */
 	SETTING_NAMES,    /* a structure of name_list.h, as in org.example.agent,log */
 	SETTING_FEATURES, /* mask of 1 << enum caps_feature, as in haswell,-vpid */
-	SETTING_FUNCTIONS, /* PCI functions of the machine, 16 bits each, the first lowest; 0:
-			    * none, all ones: all of them; as in pci:00:03.0 */
+	SETTING_FUNCTIONS, /* struct device_list: PCI functions of the machine, as in
+			    * pci:00:03.0 */
 	SETTING_ORDER, /* words, each once: index + 1 in 8 bits each, the first lowest; 0: none;
 			    * as in cdrom,disk */
 	/* Texts of any length: only the host tool has such rows, and reads them itself. */
@@ -53,12 +53,8 @@ struct setting {
 #define SETTING_AT(type, member) \
 	.offset = offsetof(type, member), .size = sizeof(((type *)NULL)->member)
 
-/* SETTING_FUNCTIONS */
-#define SETTING_FUNCTIONS_MAX 4u
-#define SETTING_ALL_FUNCTIONS UINT64_MAX
-
 /* Enough for each text that says what a value must be. */
-#define SETTING_TEXT_SIZE 1600
+#define SETTING_TEXT_SIZE 1664
 
 /* Why a text is refused. */
 struct refusal {

@@ -14,11 +14,9 @@ bool setting_cut(struct text *rest, char separator, struct text *before);
 /* False: the text is none; the value is not to be used then. */
 bool setting_parse_cpu_list(struct text v, uint64_t *mask);
 bool setting_parse_mac(struct text v, uint64_t *mac);
-bool setting_parse_functions(struct text v, uint64_t *list);
 
 /* The length, as in setting_format. */
 size_t setting_put_cpu_list(uint64_t mask, char *buf, size_t size);
 size_t setting_put_mac(uint64_t mac, char *buf, size_t size);
-size_t setting_put_functions(uint64_t list, char *buf, size_t size);
 
 #endif

@@ -4,7 +4,6 @@
 #include "lib/fmt.h"
 #include "lib/limits.h"
 #include "spec/net.h"
-#include "spec/pci.h"
 
 /* Takes off *rest what is before the separator, and it; false when there is none. */
 bool setting_cut(struct text *rest, char separator, struct text *before)
@@ -82,84 +81,6 @@ bool setting_parse_mac(struct text v, uint64_t *mac)
 	return *mac != 0 && !(*mac >> 40 & ETH_MULTICAST);
 }
 
-/* Two hexadecimal digits of a bus or device, or one of a function. */
-static bool take_hex(struct text *t, unsigned digits, unsigned *v)
-{
-	*v = 0;
-	if (t->len < digits)
-		return false;
-	for (unsigned i = 0; i < digits; i++, t->s++, t->len--) {
-		char c = (char)(t->s[0] | 0x20);
-
-		if (t->s[0] >= '0' && t->s[0] <= '9')
-			*v = *v << 4 | (unsigned)(t->s[0] - '0');
-		else if (c >= 'a' && c <= 'f')
-			*v = *v << 4 | (unsigned)(c - 'a' + 10);
-		else
-			return false;
-	}
-	return true;
-}
-
-static bool take_text(struct text *t, const char *s)
-{
-	for (; *s != '\0'; s++, t->s++, t->len--)
-		if (t->len == 0 || t->s[0] != *s)
-			return false;
-	return true;
-}
-
-static bool starts_with(struct text t, const char *s)
-{
-	return take_text(&t, s);
-}
-
-/*
- * [pci:][0000:]BUS:DEVICE.FUNCTION, of the first segment, as pci(8) and Linux write them;
- * 00:00.0, the host bridge, cannot be given away.
- */
-static bool parse_function(struct text t, uint64_t *bdf)
-{
-	unsigned bus, device, function;
-
-	if (starts_with(t, "pci:"))
-		(void)take_text(&t, "pci:");
-	if (starts_with(t, "0000:"))
-		(void)take_text(&t, "0000:");
-	if (!take_hex(&t, 2, &bus) || !take_text(&t, ":") || !take_hex(&t, 2, &device) ||
-		!take_text(&t, ".") || !take_hex(&t, 1, &function))
-		return false;
-	if (t.len != 0 || device > 31 || function > 7)
-		return false;
-	*bdf = PCI_BDF(bus, device, function);
-	return *bdf != 0;
-}
-
-bool setting_parse_functions(struct text v, uint64_t *list)
-{
-	unsigned count = 0;
-	struct text item;
-	uint64_t bdf;
-	bool more;
-
-	*list = SETTING_ALL_FUNCTIONS;
-	if (text_is(v, "all"))
-		return true;
-	*list = 0;
-	if (text_is(v, "none"))
-		return true;
-	do {
-		more = setting_cut(&v, ',', &item);
-		if (count == SETTING_FUNCTIONS_MAX || !parse_function(item, &bdf))
-			return false;
-		for (unsigned i = 0; i < count; i++)
-			if ((*list >> i * 16 & 0xffff) == bdf)
-				return false;
-		*list |= bdf << count++ * 16;
-	} while (more);
-	return *list != SETTING_ALL_FUNCTIONS;
-}
-
 size_t setting_put_cpu_list(uint64_t mask, char *buf, size_t size)
 {
 	size_t n = 0;
@@ -190,18 +111,5 @@ size_t setting_put_mac(uint64_t mac, char *buf, size_t size)
 
 		n += fmt(buf + n, size - n, "%s%02x", i == 0 ? "" : ":", byte);
 	}
-	return n;
-}
-
-size_t setting_put_functions(uint64_t list, char *buf, size_t size)
-{
-	size_t n = 0;
-
-	if (list == 0 || list == SETTING_ALL_FUNCTIONS)
-		return fmt(buf, size, list == 0 ? "none" : "all");
-	for (; list != 0; list >>= 16)
-		n += fmt(buf + n, size - n, "%spci:%02x:%02x.%u", n == 0 ? "" : ",",
-			PCI_BDF_BUS(list & 0xffff), PCI_BDF_DEVICE(list & 0xffff),
-			PCI_BDF_FUNCTION(list));
 	return n;
 }

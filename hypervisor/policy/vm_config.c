@@ -148,25 +148,43 @@ static const char *nets_error(const struct vm_config *c)
 
 _Static_assert(LIMIT_VM_VFS == 14, "the words above");
 
-const char *vm_config_error(const struct vm_config *c)
+static bool has_devices(const struct vm_config *c)
 {
-	if (c->name[0] == '\0')
-		return "the VM has no name";
-	if (c->restart_limit != 0 && c->restart == RESTART_NEVER)
-		return "a limit of restarts needs a choice of when to restart";
-	if (c->devices == 0 && c->iommu == IOMMU_NONE)
+	return !device_list_is_empty(&c->devices);
+}
+
+/* Settings that devices of the machine go with, or do not. */
+static const char *devices_error(const struct vm_config *c)
+{
+	if (!has_devices(c) && c->iommu == IOMMU_NONE)
 		return "'iommu: none' is for a VM with devices of the machine";
 	if (vm_config_one_to_one(c) && c->memory < CONFIG_ONE_TO_ONE_LEAST)
 		return "a VM with devices of the machine and 'iommu: none' needs 32M of memory at "
 		       "least";
-	if (c->devices == SETTING_ALL_FUNCTIONS && c->iommu == IOMMU_VTD)
+	if (c->devices.all && c->iommu == IOMMU_VTD)
 		return "with 'iommu: vtd' devices of the machine are named one by one: each needs "
 		       "memory for tables";
-	if (c->root_ports != 0 && c->devices != 0)
+	if (c->root_ports != 0 && has_devices(c))
 		return "'root-ports' is not for a VM with devices of the machine";
-	if (c->reserve != 0 && c->devices != 0)
+	if (c->reserve != 0 && has_devices(c))
 		return "'reserve' is not for a VM with devices of the machine, whose memory stays "
 		       "where it is";
+	if (device_list_has_virtual(&c->devices) && c->iommu == IOMMU_NONE)
+		return "'iommu: none' is not for virtual functions of the machine's devices, which "
+		       "only an IOMMU tells apart";
+	return device_list_error(&c->devices);
+}
+
+const char *vm_config_error(const struct vm_config *c)
+{
+	const char *why = devices_error(c);
+
+	if (c->name[0] == '\0')
+		return "the VM has no name";
+	if (c->restart_limit != 0 && c->restart == RESTART_NEVER)
+		return "a limit of restarts needs a choice of when to restart";
+	if (why != NULL)
+		return why;
 	if (c->reserve != 0 && c->reserve >= c->memory)
 		return "'reserve' must be less than 'memory'";
 	if (c->reserve != 0 && c->reserve < CONFIG_RESERVE_LEAST + c->cpus * CONFIG_RESERVE_CPU)
@@ -214,23 +232,10 @@ const char *firmware_size_error(uint64_t size)
 
 bool vm_config_one_to_one(const struct vm_config *c)
 {
-	return c->devices != 0 && c->iommu == IOMMU_NONE;
+	return has_devices(c) && c->iommu == IOMMU_NONE;
 }
 
 bool vm_config_has_iommu(const struct vm_config *c)
 {
-	return c->devices != 0 && c->iommu != IOMMU_NONE;
-}
-
-bool vm_config_share(const struct vm_config *a, const struct vm_config *b)
-{
-	if (a->devices == 0 || b->devices == 0)
-		return false;
-	if (a->devices == SETTING_ALL_FUNCTIONS || b->devices == SETTING_ALL_FUNCTIONS)
-		return true;
-	for (uint64_t x = a->devices; x != 0; x >>= 16)
-		for (uint64_t y = b->devices; y != 0; y >>= 16)
-			if ((x & 0xffff) == (y & 0xffff))
-				return true;
-	return false;
+	return has_devices(c) && c->iommu != IOMMU_NONE;
 }

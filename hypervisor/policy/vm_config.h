@@ -9,6 +9,7 @@
 #include <stdint.h>
 
 #include "lib/limits.h"
+#include "policy/device_list.h"
 #include "policy/net_config.h"
 #include "policy/name_list.h"
 #include "policy/setting.h"
@@ -81,7 +82,7 @@ struct vm_config {
 	bool cmdline0;        /* Multiboot: image name in front of the command line */
 	uint8_t protocol;     /* enum load_protocol */
 	uint8_t iommu;        /* enum vm_iommu */
-	uint64_t devices;     /* PCI functions of the machine that are its own; 0: none */
+	struct device_list devices; /* PCI functions of the machine that are its own */
 	uint32_t weight; /* its share of a CPU that several want, in parts of WEIGHT_NORMAL */
 	bool start;      /* it begins with the run */
 	bool background; /* the run does not wait for its end */
@@ -137,8 +138,5 @@ bool vm_config_one_to_one(const struct vm_config *c);
 
 /* It has devices, and the machine's IOMMU translates what they access. */
 bool vm_config_has_iommu(const struct vm_config *c);
-
-/* Whether both want the same device of the machine. */
-bool vm_config_share(const struct vm_config *a, const struct vm_config *b);
 
 #endif

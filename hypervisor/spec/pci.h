@@ -12,6 +12,8 @@
 
 #define PCI_CONFIG_SIZE 256
 #define PCI_BARS        6
+#define PCI_DEVICES     32u /* of a bus */
+#define PCI_FUNCTIONS   8u  /* of a device */
 #define PCI_BDF(bus, device, function) \
 	((uint16_t)((unsigned)(bus) << 8 | (unsigned)(device) << 3 | (unsigned)(function)))
 #define PCI_BDF_BUS(bdf)      ((unsigned)(bdf) >> 8)

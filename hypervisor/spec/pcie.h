@@ -23,6 +23,8 @@ enum pcie_offset {
 	PCIE_SLOT_CONTROL = 0x18,
 	PCIE_SLOT_STATUS = 0x1a,
 	PCIE_ROOT_CONTROL = 0x1c,
+	PCIE_CAPABLE_2 = 0x24, /* Device Capabilities 2 */
+	PCIE_CONTROL_2 = 0x28, /* Device Control 2 */
 	PCIE_LINK_CAPABLE_2 = 0x2c,
 	PCIE_LINK_CONTROL_2 = 0x30,
 	PCIE_SIZE = 0x3c
@@ -33,6 +35,8 @@ enum pcie_offset {
 #define PCIE_TYPE(flags)   ((flags) >> PCIE_TYPE_SHIFT & 15)
 #define PCIE_TYPE_ENDPOINT 0u
 #define PCIE_TYPE_ROOT     4u /* a root port */
+#define PCIE_TYPE_UP       5u /* of a switch, towards the root complex */
+#define PCIE_TYPE_DOWN     6u /* of a switch, away from it */
 #define PCIE_TYPE_TO_PCI   7u /* a bridge from PCI Express to PCI */
 #define PCIE_HAS_SLOT      BIT(8)
 
@@ -79,18 +83,32 @@ enum pcie_offset {
 
 #define PCIE_ROOT_CONTROL_BITS 0x000fu
 
-/* Extended capabilities begin with identifier, version and link. */
+/* In Device Capabilities 2: can forward by alternative routing IDs; in Control 2: does it. */
+#define PCIE_ARI_FORWARDING BIT(5)
+
+/* Extended capabilities begin with identifier, version and link; each has 8 bytes at least. */
+#define PCIE_EXTENDED_MAX     ((PCIE_CONFIG_SIZE - PCIE_EXTENDED) / 8)
 #define PCIE_EXTENDED_ACS     0x000du
 #define PCIE_EXTENDED_VERSION BIT(16)
+#define PCIE_ACS_CAPABLE      0x04u
 #define PCIE_ACS_CONTROL      0x06u
 #define PCIE_ACS_SIZE         0x08u
 /* Source validation, translation blocking, redirects, upstream forwarding. */
 #define PCIE_ACS_BITS 0x001fu
+/* 7.7.8 "ACS Extended Capability": in PCIE_ACS_CAPABLE and PCIE_ACS_CONTROL */
+#define PCIE_ACS_SOURCE     BIT(0) /* validation of the requester's bus */
+#define PCIE_ACS_BLOCK      BIT(1) /* of requests that say that they are translated */
+#define PCIE_ACS_REQUESTS   BIT(2) /* peer-to-peer requests are redirected upwards */
+#define PCIE_ACS_COMPLETION BIT(3) /* and completions */
+#define PCIE_ACS_UPSTREAM   BIT(4) /* forwarding of what would come back through the port */
+#define PCIE_ACS_DIRECT     BIT(6) /* but what says that it is translated goes its way */
 
 #define PCIE_EXTENDED_ARI      0x000eu /* alternative routing-ID interpretation */
 #define PCIE_ARI_SIZE          0x08u
 #define PCIE_EXTENDED_SRIOV    0x0010u
 #define PCIE_EXTENDED_NEXT(at) ((uint32_t)(at) << 20)
+#define PCIE_EXTENDED_ID(v)    ((v)&0xffffu)
+#define PCIE_EXTENDED_LINK(v)  ((v) >> 20 & 0xffcu)
 
 /* 9.3.3 "SR-IOV Extended Capability" */
 enum pcie_sriov_offset {
@@ -113,5 +131,11 @@ enum pcie_sriov_offset {
 #define PCIE_SRIOV_ARI       BIT(4) /* ARI Capable Hierarchy */
 #define PCIE_SRIOV_PAGES_ALL 0x553u /* those that are required: 4K, 8K, 64K, 256K, 1M, 4M */
 #define PCIE_SRIOV_PAGE_UNIT 4096u
+/*
+ * 9.3.3.3.1 "VF Enable": from its being set until a virtual function is asked for anything, and
+ * from its being cleared until the capability is read again.
+ */
+#define PCIE_SRIOV_ON_MS  100u
+#define PCIE_SRIOV_OFF_MS 1000u
 
 #endif

@@ -121,7 +121,7 @@ const char *vm_load_images(struct vm *vm, const struct vm_images *images)
 	struct entry_state entry;
 	const char *error;
 
-	if (images->firmware.size != 0 && images->config.devices != 0)
+	if (images->firmware.size != 0 && !device_list_is_empty(&images->config.devices))
 		return VM_NO_FIRMWARE;
 	if (images->firmware.size != 0)
 		return firmware_start(vm);

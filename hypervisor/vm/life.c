@@ -238,10 +238,10 @@ void life_vcpu_ended(struct vm *vm, unsigned id)
 	sched_use_address_space(l->memory.cr3);
 	network_vm_ended(id);
 	devices_vm_ended(id);
-	passed_end(id);
 	l->again = wants_restart(l, vm->end);
-	vm_ended(vm, l->again);
 	stays = !l->again && l0_config()->keep && !is_forgotten(l) && rdtsc() < l0_time_limit();
+	passed_end(id, l->again || stays);
+	vm_ended(vm, l->again);
 	__atomic_store_n(&l->off, stays, __ATOMIC_SEQ_CST);
 	l->again = l->again || stays;
 	streams_vm_ended(id, l->again);
@@ -327,6 +327,7 @@ static void finish(unsigned id)
 	const char *error;
 
 	if (__atomic_load_n(&l->off, __ATOMIC_SEQ_CST)) {
+		passed_leave(id);
 		__atomic_store_n(&l->state, LIFE_OFF, __ATOMIC_RELEASE);
 		return;
 	}
@@ -354,6 +355,7 @@ static void give_up(unsigned id)
 	if (l->fresh) /* nothing of it is there that anybody wrote */
 		l->wiped = UINT64_MAX;
 	streams_vm_ended(id, false);
+	passed_leave(id);
 	if (!l->shows) /* else show_piece does it */
 		gone(l);
 }
@@ -429,11 +431,6 @@ bool life_asked(void)
 	return false;
 }
 
-static struct vm_images *images_of(unsigned id)
-{
-	return __atomic_load_n(&lives[id].images, __ATOMIC_SEQ_CST);
-}
-
 bool life_find(const char *name, unsigned *id)
 {
 	struct text wants = text_of(name, LIMIT_NAME);
@@ -449,7 +446,7 @@ bool life_find(const char *name, unsigned *id)
 
 struct vm_images *life_images(unsigned id)
 {
-	return images_of(id);
+	return __atomic_load_n(&lives[id].images, __ATOMIC_SEQ_CST);
 }
 
 const struct image_store *life_store(void)
@@ -459,7 +456,7 @@ const struct image_store *life_store(void)
 
 const struct vm_config *life_config(unsigned id)
 {
-	const struct vm_images *images = images_of(id);
+	const struct vm_images *images = life_images(id);
 
 	return images != NULL ? &images->config : NULL;
 }
@@ -523,7 +520,7 @@ const char *life_forget(unsigned id)
 
 	if (c == NULL)
 		return "it has gone";
-	if (c->devices != 0)
+	if (!device_list_is_empty(&c->devices))
 		return "it has devices of the machine, until the end of the run";
 	if (streams_has(id))
 		return "it has or serves a disk over the run's streams, until its end";
@@ -536,7 +533,7 @@ const char *life_forget(unsigned id)
 static void clear_places(void)
 {
 	for (unsigned id = 0; id < wanted->vm_count; id++)
-		if (images_of(id) == NULL)
+		if (life_images(id) == NULL)
 			scenario_forget(wanted, id);
 }
 

@@ -7,7 +7,6 @@
 #include "cpu/fault.h"
 #include "cpu/ioapic.h"
 #include "cpu/log.h"
-#include "cpu/pci.h"
 #include "cpu/percpu.h"
 #include "cpu/tsc.h"
 #include "lib/fmt.h"
@@ -19,6 +18,7 @@
 #include "vm/sched.h"
 #include "vm/vm_int.h"
 #include "vm/vm_log.h"
+#include "vtd/topology.h"
 #include "vtd/unit.h"
 
 /*
@@ -107,10 +107,16 @@ bool passed_add(struct vm *vm)
 	return true;
 }
 
+static bool is_made(struct passed *p)
+{
+	return p->physical == NULL || passed_virtual_ready(p->physical, &p->holds);
+}
+
 bool passed_ready(unsigned vm)
 {
 	for (unsigned i = 0; i < passed_count; i++)
-		if (passed[i].vm == vm && rdtsc() < passed[i].ready_at)
+		if (passed[i].vm == vm &&
+			(rdtsc() < passed[i].ready_at || !is_made(&passed[i])))
 			return false;
 	return true;
 }
@@ -122,11 +128,14 @@ static void say(const struct passed *p, const char *what, const char *why)
 		PCI_BDF_FUNCTION(p->f.id.bdf), what, why);
 }
 
-/* What cannot be attached is blocked, as it was. */
+/* What cannot be attached is blocked, as it was. A reset has turned off what keeps it apart. */
 static void attach(struct passed *p)
 {
-	const char *why = iommu_attach(&p->place, p->f.id.bdf, p->vm);
+	const char *why;
 
+	if (iommu_is_on())
+		topology_separate_function(p->f.id.bdf);
+	why = iommu_attach(&p->place, p->f.id.bdf, p->vm);
 	if (why != NULL)
 		say(p, "reaches no memory", why);
 }
@@ -200,7 +209,14 @@ static void detach(struct passed *p)
 			why);
 }
 
-void passed_end(unsigned vm)
+void passed_leave(unsigned vm)
+{
+	for (unsigned i = 0; i < passed_count; i++)
+		if (passed[i].vm == vm && passed[i].physical != NULL)
+			passed_virtual_leave(passed[i].physical, &passed[i].holds);
+}
+
+void passed_end(unsigned vm, bool keeps)
 {
 	set_listeners(vm, NULL);
 	for (unsigned i = 0; i < passed_count; i++) {
@@ -214,6 +230,8 @@ void passed_end(unsigned vm)
 	}
 	iommu_forget(vm);
 	iommu_poll(true);
+	if (!keeps)
+		passed_leave(vm);
 	for (uint32_t pins = pins_of_vm(vm); pins != 0; pins &= pins - 1) {
 		unsigned pin = (unsigned)__builtin_ctz(pins);
 

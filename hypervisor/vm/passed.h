@@ -61,9 +61,11 @@ void passed_begin(unsigned vm);
 void passed_listen(unsigned vm, struct sched_node *node);
 /*
  * All its vCPUs have stopped: its devices write no memory and are silent. Its address space is
- * current.
+ * current. keeps: it may start again, and its virtual functions stay there for it.
  */
-void passed_end(unsigned vm);
+void passed_end(unsigned vm, bool keeps);
+/* Until passed_ready it needs none of them. Only after passed_end. */
+void passed_leave(unsigned vm);
 
 /*
  * Maps registers of the VM's devices at this address, if it has such and they need no exits.

@@ -9,6 +9,7 @@
 #include "cpu/pci.h"
 #include "lib/fmt.h"
 #include "spec/apic.h"
+#include "vm/ecam.h"
 #include "vtd/topology.h"
 
 /* For devices that nobody gave addresses: those machines have no RAM and no screen there. */
@@ -57,22 +58,38 @@ static const char *find_pins(struct passed *p)
 	return why;
 }
 
+/* 0: none are left below the end. */
+static uint64_t take(uint64_t *next, uint64_t size, uint64_t alignment, uint64_t end)
+{
+	uint64_t at = (*next + alignment - 1) & ~(alignment - 1);
+
+	if (at + size > end)
+		return 0;
+	*next = at + size;
+	return at;
+}
+
+uint64_t passed_free_memory(uint64_t size, uint64_t alignment)
+{
+	return take(&next_memory, size, alignment, IOAPIC_DEFAULT_BASE);
+}
+
 static const char *place_bars(struct vpass_function *f)
 {
 	for (unsigned i = 0; i < PCI_BARS; i++) {
 		struct vpass_bar *bar = &f->bar[i];
-		uint64_t *next = bar->kind == VPCI_BAR_IO ? &next_port : &next_memory;
+		uint64_t at;
 
 		if (bar->kind == VPCI_BAR_NONE || bar->address != 0)
 			continue;
 		if (!l0_config()->machine.no_firmware)
 			return "firmware has given it no addresses";
-		*next = (*next + bar->size - 1) & ~(bar->size - 1);
-		if (bar->kind == VPCI_BAR_IO ? *next + bar->size > BIT64(16)
-					     : *next + bar->size > IOAPIC_DEFAULT_BASE)
+		at = bar->kind == VPCI_BAR_IO
+			     ? take(&next_port, bar->size, bar->size, BIT64(16))
+			     : passed_free_memory(bar->size, bar->size);
+		if (at == 0)
 			return "there are no addresses left for it";
-		vpass_place(f, i, *next);
-		*next += bar->size;
+		vpass_place(f, i, at);
 	}
 	return NULL;
 }
@@ -113,7 +130,11 @@ static const char *give_vectors(struct passed *p)
 /* Functions that the machine may not keep apart are one VM's, or nobody's. */
 static const char *find_group(struct passed *p)
 {
-	const char *why = topology_group(p->f.id.bdf, &p->group);
+	uint16_t bdf = p->f.id.bdf;
+	const char *why = p->physical != NULL
+				  ? topology_group_of_virtual(
+					    passed_physical_bdf(p->physical), bdf, &p->group)
+				  : topology_group(bdf, &p->group);
 
 	for (unsigned i = 0; i < passed_count && why == NULL; i++)
 		if (passed[i].group == p->group && passed[i].vm != p->vm)
@@ -121,36 +142,64 @@ static const char *find_group(struct passed *p)
 	return why;
 }
 
-static const char *find_unit(struct passed *p, const struct vm_config *c)
+/* Of a virtual function, its device's (VT-d 8.3.3 "Implications for SR-IOV"). */
+static const char *find_unit(struct passed *p, const struct vm_config *c, uint16_t bdf)
 {
 	bool through = c->iommu == IOMMU_NONE;
-	const char *why = iommu_find(p->f.id.bdf, through, &p->place);
+	const char *why = iommu_find(bdf, through, &p->place);
 
 	if (why == NULL && c->iommu == IOMMU_VTD &&
 		iommu_caps(&p->place)->domains < IOMMU_DOMAINS + PASSED_MAX)
 		return "its IOMMU has too few domains for functions that follow a virtual VT-d";
-	if (why == NULL && (!through || iommu_is_on()))
-		why = find_group(p);
 	return why;
 }
 
-static const char *claim(const struct vm_config *c, unsigned vm, uint16_t bdf)
+/* Nothing of the device is touched before it is known to be behind a unit. */
+static const char *find_virtual(struct passed *p, const struct vm_config *c,
+	const struct scenario *s, struct machine_device d)
 {
+	const char *why = find_unit(p, c, d.bdf);
+
+	if (why != NULL)
+		return why;
+	p->physical = passed_physical_claim(s, d.bdf, &why);
+	if (p->physical == NULL)
+		return why;
+	p->number = (uint16_t)(d.vf - 1);
+	p->holds = true;
+	return passed_virtual_claim(p->physical, p->number, &p->f);
+}
+
+static const char *find_function(
+	struct passed *p, const struct vm_config *c, struct machine_device d)
+{
+	const char *why = vpass_probe(d.bdf, &p->f);
+
+	return why != NULL ? why : find_unit(p, c, d.bdf);
+}
+
+static const char *claim(const struct scenario *s, unsigned vm, struct machine_device d)
+{
+	const struct vm_config *c = &s->vms[vm].config;
 	struct passed *p = &passed[passed_count];
 	const char *why;
 
 	if (passed_count == PASSED_MAX)
 		return "all VMs together have too many";
 	*p = (struct passed){.vm = vm, .name = c->name};
-	why = vpass_probe(bdf, &p->f);
-	if (why == NULL)
-		why = find_unit(p, c);
+	why = d.vf != 0 ? find_virtual(p, c, s, d) : find_function(p, c, d);
+	if (why == NULL && (c->iommu != IOMMU_NONE || iommu_is_on()))
+		why = find_group(p);
 	if (why == NULL)
 		why = find_pins(p);
 	if (why == NULL)
 		why = place_bars(&p->f);
+	if (why == NULL && d.vf == 0 && passed_virtual_meets(&p->f))
+		why = "its memory is that of virtual functions of another device, too";
 	if (why == NULL)
 		why = give_vectors(p);
+	if (why == NULL && !ecam_keep(p->f.id.bdf))
+		why = "all VMs together have too many";
 	if (why != NULL)
 		return why;
 	passed_count++;
@@ -179,35 +228,50 @@ static const char *message_count(const struct passed *p, char *out, size_t size)
 	return out;
 }
 
-static void tell(const struct vm_config *c, uint16_t bdf, const char *why)
+/* As scenarios have it; a virtual one with its place behind it. */
+static const char *name_of(struct machine_device d, char *out, size_t size)
 {
-	const struct passed *p = &passed[passed_count - 1];
-	unsigned bus = PCI_BDF_BUS(bdf), device = PCI_BDF_DEVICE(bdf);
-	char names[IOAPIC_PINS * 4], messages[64];
+	struct device_list one = {.count = 1, .at = {d}};
 
-	if (why != NULL)
-		log_info("'%s': pci:%02x:%02x.%u stays without owner: %s", c->name, bus, device,
-			PCI_BDF_FUNCTION(bdf), why);
-	else
-		log_info("'%s' owns pci:%02x:%02x.%u (%04x:%04x), line%s%s", c->name, bus,
-			device, PCI_BDF_FUNCTION(bdf), p->f.id.vendor, p->f.id.device,
-			pin_names(p, names, sizeof(names)),
-			message_count(p, messages, sizeof(messages)));
+	(void)device_list_format(&one, out, size);
+	return out;
 }
 
-static bool claim_listed(const struct vm_config *c, unsigned vm)
+static void tell(const struct vm_config *c, struct machine_device d, const char *why)
 {
-	for (uint64_t list = c->devices; list != 0; list >>= 16) {
-		uint16_t bdf = (uint16_t)list;
-		const char *why = claim(c, vm, bdf);
+	const struct passed *p = &passed[passed_count - 1];
+	char name[32], names[IOAPIC_PINS * 4], messages[64], place[32] = "";
+
+	if (why != NULL) {
+		log_info("'%s': %s stays without owner: %s", c->name,
+			name_of(d, name, sizeof(name)), why);
+		return;
+	}
+	if (d.vf != 0)
+		fmt(place, sizeof(place), ", which is %02x:%02x.%u", PCI_BDF_BUS(p->f.id.bdf),
+			PCI_BDF_DEVICE(p->f.id.bdf), PCI_BDF_FUNCTION(p->f.id.bdf));
+	log_info("'%s' owns %s (%04x:%04x)%s, line%s%s", c->name,
+		name_of(d, name, sizeof(name)), p->f.id.vendor, p->f.id.device, place,
+		pin_names(p, names, sizeof(names)),
+		message_count(p, messages, sizeof(messages)));
+}
+
+static bool claim_listed(const struct scenario *s, unsigned vm)
+{
+	const struct vm_config *c = &s->vms[vm].config;
+	char name[32];
+
+	for (unsigned i = 0; i < c->devices.count; i++) {
+		struct machine_device d = c->devices.at[i];
+		const char *why = claim(s, vm, d);
 
 		if (why == NULL) {
-			tell(c, bdf, NULL);
+			tell(c, d, NULL);
 			continue;
 		}
-		log_error("'%s': it cannot have pci:%02x:%02x.%u: %s%s", c->name,
-			PCI_BDF_BUS(bdf), PCI_BDF_DEVICE(bdf), PCI_BDF_FUNCTION(bdf), why,
-			vm_config_has_iommu(c) && !iommu_is_on()
+		log_error("'%s': it cannot have %s: %s%s", c->name,
+			name_of(d, name, sizeof(name)), why,
+			vm_config_has_iommu(c) && !iommu_is_on() && d.vf == 0
 				? "; 'iommu: none' would give it without one, and with it all memory"
 				: "");
 		return false;
@@ -216,27 +280,28 @@ static bool claim_listed(const struct vm_config *c, unsigned vm)
 }
 
 /* All but the bridges. */
-static void claim_device(const struct vm_config *c, unsigned vm, uint16_t first)
+static void claim_device(const struct scenario *s, unsigned vm, uint16_t first)
 {
 	unsigned functions =
 		pci_read(first, PCI_HEADER_TYPE, 1) & PCI_HEADER_MULTIFUNCTION ? 8 : 1;
 
 	for (unsigned i = 0; i < functions; i++) {
-		uint16_t bdf = (uint16_t)(first + i);
+		struct machine_device d = {.bdf = (uint16_t)(first + i)};
 
-		if (pci_read(bdf, PCI_VENDOR, 2) != PCI_NO_VENDOR &&
-			pci_read(bdf, PCI_CLASS_CODE, 2) >> 8 != PCI_CLASS_BRIDGE)
-			tell(c, bdf, claim(c, vm, bdf));
+		if (pci_read(d.bdf, PCI_VENDOR, 2) != PCI_NO_VENDOR &&
+			pci_read(d.bdf, PCI_CLASS_CODE, 2) >> 8 != PCI_CLASS_BRIDGE)
+			tell(&s->vms[vm].config, d, claim(s, vm, d));
 	}
 }
 
-static bool claim_all(const struct vm_config *c, unsigned vm)
+static bool claim_all(const struct scenario *s, unsigned vm)
 {
 	for (unsigned bdf = 0; bdf <= UINT16_MAX; bdf += 8)
 		if (pci_read((uint16_t)bdf, PCI_VENDOR, 2) != PCI_NO_VENDOR)
-			claim_device(c, vm, (uint16_t)bdf);
+			claim_device(s, vm, (uint16_t)bdf);
 	if (passed_count == 0)
-		log_error("'%s': this machine has no device that a VM can have", c->name);
+		log_error("'%s': this machine has no device that a VM can have",
+			s->vms[vm].config.name);
 	return passed_count != 0;
 }
 
@@ -247,29 +312,43 @@ static void set_up_units(const struct scenario *s)
 
 	for (unsigned i = 0; i < s->vm_count; i++) {
 		wanted = wanted || vm_config_has_iommu(&s->vms[i].config);
-		devices = devices || s->vms[i].config.devices != 0;
+		devices = devices || !device_list_is_empty(&s->vms[i].config.devices);
 	}
 	if (wanted)
 		iommu_start();
 	else if (devices)
 		iommu_stop();
+	if (!iommu_is_on())
+		return;
+	ecam_open();
+	topology_separate();
 }
 
-bool passed_claim(const struct scenario *s)
+static bool claim_for_all(const struct scenario *s)
 {
-	set_up_units(s);
 	for (unsigned i = 0; i < s->vm_count; i++) {
 		const struct vm_config *c = &s->vms[i].config;
 
-		if (c->devices == 0)
+		if (device_list_is_empty(&c->devices))
 			continue;
 		if (c->iommu == IOMMU_NONE)
 			log_warn("'%s' has devices without an IOMMU: it can read and write all "
 				 "memory, that of L0 and of other VMs, too",
 				c->name);
-		if (c->devices == SETTING_ALL_FUNCTIONS ? !claim_all(c, i)
-							: !claim_listed(c, i))
+		if (c->devices.all ? !claim_all(s, i) : !claim_listed(s, i))
 			return false;
 	}
 	return true;
+}
+
+bool passed_claim(const struct scenario *s)
+{
+	bool done;
+
+	set_up_units(s);
+	done = claim_for_all(s);
+	if (!done)
+		passed_virtual_off();
+	ecam_close();
+	return done;
 }

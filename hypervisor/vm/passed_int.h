@@ -10,12 +10,16 @@
 #include "vm/iommu.h"
 #include "vm/iommu_virtual.h"
 #include "vm/passed.h"
+#include "vm/passed_virtual.h"
 
 struct passed {
 	struct vpass_function f;
 	unsigned vm;
-	const char *name;            /* of that VM */
-	struct iommu_place place;    /* the unit that its requests go through */
+	const char *name;                 /* of that VM */
+	struct iommu_place place;         /* the unit that its requests go through */
+	struct passed_physical *physical; /* it is a virtual function of this device; or NULL */
+	bool holds;                       /* and is one that must be there */
+	uint16_t number;                  /* of those */
 	uint16_t group;              /* of functions that the machine does not keep apart */
 	uint8_t wanted;              /* vectors of L0's that it could use */
 	uint8_t messages;            /* that it has, from f.messages.first on */
@@ -32,6 +36,9 @@ struct passed {
 extern struct passed passed[PASSED_MAX];
 extern unsigned passed_count;
 extern struct passed *passed_sender[MESSAGE_VECTORS];
+
+/* Addresses that nobody has, on machines without firmware; 0: none are left. For claims. */
+uint64_t passed_free_memory(uint64_t size, uint64_t alignment);
 
 /* Pins that interrupt by edges: those of IDE channels; and all of them. */
 static inline uint32_t passed_edges(const struct passed *p)

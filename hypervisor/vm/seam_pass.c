@@ -3,18 +3,18 @@
  * What dev/vpass needs of the machine: configuration spaces, ports and registers of devices.
  */
 #include "cpu/asm.h"
-#include "cpu/pci.h"
 #include "dev/vpass.h"
 #include "mm/layout.h"
+#include "vm/ecam.h"
 
 uint32_t dev_pass_config_read(uint16_t bdf, unsigned offset, unsigned size)
 {
-	return pci_read(bdf, offset, size);
+	return ecam_read(bdf, offset, size);
 }
 
 void dev_pass_config_write(uint16_t bdf, unsigned offset, unsigned size, uint32_t value)
 {
-	pci_write(bdf, offset, size, value);
+	ecam_write(bdf, offset, size, value);
 }
 
 static uint64_t read_memory(const volatile void *at, unsigned size)

@@ -13,6 +13,7 @@
 #include "mm/pool.h"
 #include "spec/addr.h"
 #include "spec/pci.h"
+#include "vm/ecam.h"
 #include "vtd/dmar.h"
 
 #define OWN_PAGES  (4 * DMAR_UNITS + 32) /* 4 each, and one for each bus with devices */
@@ -90,7 +91,12 @@ uint64_t vtd_seam_now(void)
 
 uint32_t vtd_seam_config(uint16_t bdf, unsigned offset, unsigned size)
 {
-	return pci_read(bdf, offset, size);
+	return ecam_read(bdf, offset, size);
+}
+
+void vtd_seam_set_config(uint16_t bdf, unsigned offset, unsigned size, uint32_t value)
+{
+	ecam_write(bdf, offset, size, value);
 }
 
 bool vtd_seam_bridge(uint16_t bdf, uint8_t *secondary, uint8_t *subordinate)

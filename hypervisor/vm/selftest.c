@@ -52,7 +52,8 @@ void selftest_state(struct vcpu *vcpu)
 {
 	if (vcpu->state == VCPU_STOPPED || vcpu->vm->end != VM_RUNS)
 		return;
-	if (vcpu->vm->config.devices != 0) /* the state of the machine's cannot be taken */
+	if (!device_list_is_empty(
+		    &vcpu->vm->config.devices)) /* the state of the machine's cannot be taken */
 		return;
 	/* It takes longer than the period of a fast timer: not each time, or nothing else would
 	 * run. */

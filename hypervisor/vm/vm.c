@@ -19,6 +19,7 @@
 #include "policy/memory.h"
 #include "policy/msr.h"
 #include "policy/scenario.h"
+#include "vm/ecam.h"
 #include "vm/explain.h"
 #include "vm/iommu.h"
 #include "vm/nested_hw.h"
@@ -191,7 +192,7 @@ bool vm_memory_take(
 	*m = (struct vm_memory){
 		.pool_size = memory_pool_size(config), .kept_size = memory_kept_size(config)};
 	if (paging_create(&m->cr3) && network_map(m->cr3, config) && iommu_map(m->cr3) &&
-		take_region(m->cr3, m->pool_size, ram_zeroed, &m->pool) &&
+		ecam_map(m->cr3) && take_region(m->cr3, m->pool_size, ram_zeroed, &m->pool) &&
 		take_all_ram(m, config, id, ram_zeroed) && map_images(m->cr3, images)) {
 		tell_ram(config, m);
 		return true;

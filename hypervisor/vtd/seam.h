@@ -28,8 +28,12 @@ void vtd_seam_write_back(const void *at, unsigned size);
 /* Microseconds, since whenever. Called again and again while a unit is waited for. */
 uint64_t vtd_seam_now(void);
 
-/* Configuration space of a function of segment 0; size 1, 2 or 4. Ones where nothing is. */
+/*
+ * Configuration space of a function of segment 0, up to 4 KiB; size 1, 2 or 4. Ones where
+ * nothing is, and where it is not reached.
+ */
 uint32_t vtd_seam_config(uint16_t bdf, unsigned offset, unsigned size);
+void vtd_seam_set_config(uint16_t bdf, unsigned offset, unsigned size, uint32_t value);
 
 /* Is this function of segment 0 a bridge? Then the buses behind it. */
 bool vtd_seam_bridge(uint16_t bdf, uint8_t *secondary, uint8_t *subordinate);

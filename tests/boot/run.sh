@@ -1604,6 +1604,76 @@ test_a_device_behind_the_iommu_reaches_its_vm_and_nothing_else() {
 		[ "$(grep -a -c 'enabled: 4 taken' "$out.text")" = 2 ] && [ "$(grep -a -c 'once more: 1 taken' "$out.text")" = 2 ]
 }
 
+vf_vms() { # UNIT: two VMs with a virtual function each, and what else is wanted of them: LIKE_ONE, LIKE_TWO
+	printf 'machine: {kind: bochs, cpus: 2, memory: 320M, iommu: %s, option: "plugin_ctrl: nestordev=1"}\nvms:\n' "$1"
+	printf '  - {name: one, kernel: %s/virtual.elf, memory: 64M, devices: ["pci:00:02.0/vf0"], cmdline: "tag=1 rounds=2 %s}\n' \
+		"$(realpath "$B/payload")" "${LIKE_ONE:-reset\", restart: on-reset, restart-limit: 1}"
+	printf '  - {name: two, kernel: %s/virtual.elf, memory: 64M, devices: ["pci:00:02.0/vf2"], cmdline: "tag=2 rounds=6"%s}\n' \
+		"$(realpath "$B/payload")" "${LIKE_TWO:-}"
+}
+
+vf_did() { # NUMBER TIMES MESSAGES: the VM of this number, so many times
+	local pattern
+	for pattern in "vm $1: id 4e551234, class ff0000, pin 0, bar ffff0004, vectors 16, other capabilities 0$" \
+		"vm $1: registers 154534e, memory 0$" "vm $1: behind its memory: blocked 2048 of 2048$" "vm $1: registers of the device: blocked 128 of 128$" \
+		"vm $1: an interrupt: blocked 1$" "vm $1: behind its registers: ffffffff$" "vm $1: $3 messages of $3, wrong 0$" "vm $1: memory $1$"; do
+		[ "$(grep -a -c -e "$pattern" "$out.text")" = "$2" ] || { echo "not $2 times: $pattern"; return 1; }
+	done
+	[ "$(grep -a -c -e "vm $1: copy the same, blocked 0$" "$out.text")" = $((2 * $2)) ]
+}
+
+# Two VMs at the same time, one of them twice: DMA in their own memory only, all messages, nothing left of before, nothing of the other.
+# The functions are there while a VM may run that has one.
+test_vms_have_virtual_functions_of_a_device_of_the_machine() {
+	local unit
+	has_test_device || return 0
+	for unit in vtd vtd-caching; do
+		vf_vms $unit >"$out.yaml"
+		expect 2 run "$out.yaml" --timeout 120 --log-level info --l0-log "$out.l0" && vf_did 1 2 640 && vf_did 2 1 1920 || return 1
+		grep -q 'pci:00:02.0 has 3 virtual functions of 4: 00:10.0, and so on by 1' "$out.l0" &&
+			grep -q "'one' owns pci:00:02.0/vf0 (1234:4e55), which is 00:10.0, line none, 16 messages" "$out.l0" &&
+			grep -q "'two' owns pci:00:02.0/vf2 (1234:4e55), which is 00:10.2, line none, 16 messages" "$out.l0" &&
+			grep -q "'two': pci:00:10.2 was kept from a write at 0x4000000: the page is not writable" "$out.l0" &&
+			[ "$(grep -c 'virtual functions of pci:00:02.0 are gone' "$out.l0")" = 1 ] || return 1
+	done
+}
+
+# They go with the last VM, and come back for the next one.
+test_virtual_functions_of_the_machine_come_back_with_their_vms() {
+	local at pid rc i
+	has_test_device || return 0
+	LIKE_ONE='"' LIKE_TWO=', start: off' vf_vms vtd-caching >"$out.yaml"
+	managed "$out.yaml" --log-level info --l0-log "$out.l0"
+	said 'one\| vm 1: memory 1$' && ask_until '^one +off' ps && ask 0 start two && said 'two\| vm 2: memory 2$' && ask_until '^two +off' ps || return 1
+	for ((i = 0; i < 100; i++)); do
+		grep -q 'virtual functions of pci:00:02.0 are gone' "$out.l0" && break
+		sleep 0.2
+	done
+	ask 0 start one && said_twice 'one\| vm 1: memory 1$' && vf_did 1 2 640 && vf_did 2 1 1920 &&
+		[ "$(sed -n 's/.*virtual functions of pci:00:02.0 are \([a-z]*\).*/\1/p' "$out.l0" | head -n 2 | paste -sd ' ')" = 'gone there' ]
+	rc=$?
+	kill "$pid" 2>/dev/null
+	wait "$pid"
+	return $rc
+}
+
+vf_refused() { # DEVICES PATTERN ARGS...: before anything starts
+	expect 66 run --timeout 60 --memory 64M --machine bochs --machine-option 'plugin_ctrl: nestordev=1' --l1 "$B/payload/virtual.elf" --devices "$1" "${@:3}" &&
+		one_line && shows "$2" && shows_not 'vm 1'
+}
+
+test_virtual_functions_that_a_vm_cannot_have_are_refused_with_the_reason() {
+	has_test_device || return 0
+	vf_refused pci:00:02.0/vf4 "'l1': it cannot have pci:00:02.0/vf4: it has vf0 to vf3 only" --machine-iommu vtd &&
+		vf_refused pci:00:05.0/vf0 'pci:00:05.0/vf0: this machine has no such function' --machine-iommu vtd &&
+		vf_refused pci:00:01.1/vf0 'pci:00:01.1/vf0: it has no virtual functions .SR-IOV.' --machine-iommu vtd &&
+		vf_refused pci:00:02.0/vf0 'pci:00:02.0/vf0: firmware has no table DMAR: the machine has no IOMMU, or it is switched off$' &&
+		vf_refused pci:00:02.0/vf0 "'iommu: none' is not for virtual functions" --machine-iommu vtd --iommu none &&
+		vf_refused pci:00:02.0/vf0,pci:00:02.0 "is Nestor's own: 'devices' names it, or those" --machine-iommu vtd &&
+		expect 64 check --devices pci:00:02.0/vf256 --l1 "$B/payload/virtual.elf" && one_line && shows 'or pci:00:03.0/vf0 .to vf255' || return 1
+	vf_vms vtd | sed 's,/vf2,,' >"$out.yaml" && expect 66 check "$out.yaml" && one_line && shows "'two': another VM has one of its devices, or virtual functions of one"
+}
+
 ide() { # STATUS COMMAND-LINE DISK ARGS...
 	local want=$1 line=$2 disk=$3
 	shift 3

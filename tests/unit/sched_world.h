@@ -288,7 +288,13 @@ bool passed_ready(unsigned vm)
 	return true;
 }
 
-void passed_end(unsigned vm)
+void passed_end(unsigned vm, bool keeps)
+{
+	(void)vm;
+	(void)keeps;
+}
+
+void passed_leave(unsigned vm)
 {
 	(void)vm;
 }

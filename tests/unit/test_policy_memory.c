@@ -134,7 +134,7 @@ static void images_that_are_moved_need_their_room_twice(void **state)
 	(void)state;
 	machine(1, 64 * MIB);
 	without = memory_of_machine(700 * MIB, list, 1, 0);
-	vms[0].devices = 1;
+	vms[0].devices.count = 1;
 	vms[0].iommu = IOMMU_NONE;
 	assert_true(
 		memory_of_machine(700 * MIB, list, 1, 0) >= 700 * MIB + MEMORY_L0 + 700 * MIB);
@@ -142,7 +142,7 @@ static void images_that_are_moved_need_their_room_twice(void **state)
 	vms[0].iommu = IOMMU_ON; /* then its memory may be anywhere */
 	assert_true(
 		memory_of_machine(700 * MIB, list, 1, 0) < 700 * MIB + MEMORY_L0 + 700 * MIB);
-	vms[0].devices = 0;
+	vms[0].devices.count = 0;
 }
 
 /* Each region lies in one piece on one side of the hole, of which 16 MiB or more is L0's. */

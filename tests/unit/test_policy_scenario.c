@@ -516,6 +516,8 @@ static void the_longest_texts_fit(void **state)
 	c.allowed_cpus = 0x5555555555555555;
 	c.vmx_features = 1;
 	set_longest_nets(&c.nets);
+	for (c.devices.count = 0; c.devices.count < DEVICE_LIST_MAX; c.devices.count++)
+		c.devices.at[c.devices.count] = (struct machine_device){UINT16_MAX, 256};
 	for (const struct setting *row = vm_settings; row->kind != SETTING_END; row++) {
 		assert_true(setting_format(row, &c, text, sizeof(text)) <
 			    (row->kind == SETTING_NETS ? 960 : 256));

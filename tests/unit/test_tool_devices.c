@@ -8,6 +8,8 @@
 
 #include "scenario.h"
 
+#include "spec/pci.h"
+
 #include <cmocka.h> /* last: it has a macro named fail */
 
 static struct arena arena;
@@ -35,6 +37,14 @@ static void expect_error(const char *text, const char *message)
 		fail_msg("'%s' lacks '%s'", error.text, message);
 }
 
+static void expect_list(unsigned vm, const char *list)
+{
+	char text[128];
+
+	(void)device_list_format(&scenario.vms[vm].config.devices, text, sizeof(text));
+	assert_string_equal(text, list);
+}
+
 static void devices_of_the_machine_are_read_as_a_word_or_as_a_list(void **state)
 {
 	(void)state;
@@ -45,12 +55,12 @@ static void devices_of_the_machine_are_read_as_a_word_or_as_a_list(void **state)
 		0);
 	assert_int_equal(scenario.machine.net, MACHINE_NET_USER);
 	assert_int_equal(scenario.vms[0].config.iommu, IOMMU_NONE);
-	assert_int_equal(scenario.vms[0].config.devices, 0x1f170018);
-	assert_int_equal(scenario.vms[1].config.devices, 0);
+	expect_list(0, "pci:00:03.0,pci:1f:02.7");
+	expect_list(1, "none");
 	assert_int_equal(
 		parse("vms:\n  - name: a\n    kernel: k\n    devices: all\n    iommu: none\n"),
 		0);
-	assert_true(scenario.vms[0].config.devices == SETTING_ALL_FUNCTIONS);
+	expect_list(0, "all");
 	assert_int_equal(parse("vms: [{name: a, kernel: k, devices: all, memory: 16M}]"), 0);
 	assert_int_equal(scenario.vms[0].config.iommu, IOMMU_ON);
 }
@@ -61,14 +71,17 @@ static void devices_may_be_written_as_pci_and_with_their_segment(void **state)
 	assert_int_equal(parse("vms: [{name: a, kernel: k, iommu: none, "
 			       "pci: ['0000:00:03.0', 'pci:0000:1f:02.7', '02:00.0']}]"),
 		0);
-	assert_int_equal(scenario.vms[0].config.devices, 0x02001f170018);
+	expect_list(0, "pci:00:03.0,pci:1f:02.7,pci:02:00.0");
 }
 
 static void wrong_devices_are_told(void **state)
 {
 	static const char *const wrong[] = {"pci:00:03", "pci:0001:00:03.0", "pci:00:20.0",
 		"pci:00:03.8", "pci:00:00.0", "pci:00:03.0,", "pci:00:03.0,pci:00:03.0",
-		"pci:00:01.0,pci:00:02.0,pci:00:03.0,pci:00:04.0,pci:00:05.0"};
+		"pci:00:01.0,pci:00:02.0,pci:00:03.0,pci:00:04.0,pci:00:05.0", "pci:00:03.0/",
+		"pci:00:03.0/vf", "pci:00:03.0/vf256", "pci:00:03.0/vf01", "pci:00:03.0/vf-1",
+		"pci:00:03.0/vf0/vf1", "pci:00:03.0/VF0", "pci:00:03.0/vf0,00:03.0/vf0",
+		"pci:00:00.0/vf0"};
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++)
@@ -91,6 +104,42 @@ static void wrong_devices_are_told(void **state)
 		"another VM has one of its devices");
 }
 
+static void virtual_functions_are_named_by_their_device_and_different_vms_have_them(
+	void **state)
+{
+	(void)state;
+	assert_int_equal(parse("vms:\n  - {name: a, kernel: k, devices: ['pci:00:02.0/vf0', "
+			       "'0000:00:02.0/vf255']}\n"
+			       "  - {name: b, kernel: k, devices: ['pci:00:02.0/vf1', "
+			       "'pci:00:03.0']}\n"),
+		0);
+	expect_list(0, "pci:00:02.0/vf0,pci:00:02.0/vf255");
+	expect_list(1, "pci:00:02.0/vf1,pci:00:03.0");
+	assert_int_equal(
+		device_list_vfs(&scenario.vms[0].config.devices, PCI_BDF(0, 2, 0)), 256);
+	assert_int_equal(device_list_vfs(&scenario.vms[1].config.devices, PCI_BDF(0, 2, 0)), 2);
+	assert_int_equal(device_list_vfs(&scenario.vms[1].config.devices, PCI_BDF(0, 3, 0)), 0);
+}
+
+static void a_device_is_a_vms_or_its_virtual_functions_are(void **state)
+{
+	(void)state;
+	expect_error("vms:\n  - {name: a, kernel: k, devices: 'pci:00:02.0/vf3'}\n"
+		     "  - {name: b, kernel: k, devices: 'pci:00:02.0/vf3'}\n",
+		"dir/s.yaml:3: vms: the VM 'b': another VM has one of its devices");
+	expect_error("vms:\n  - {name: a, kernel: k, devices: 'pci:00:02.0/vf3'}\n"
+		     "  - {name: b, kernel: k, devices: 'pci:00:02.0'}\n",
+		"dir/s.yaml:3: vms: the VM 'b': another VM has one of its devices, or virtual "
+		"functions of one, which is Nestor's own then");
+	expect_error("vms:\n  - {name: a, kernel: k, devices: all}\n"
+		     "  - {name: b, kernel: k, devices: 'pci:00:02.0/vf0'}\n",
+		"another VM has one of its devices");
+	expect_error("vms: [{name: a, kernel: k, devices: ['pci:00:02.0/vf0', 'pci:00:02.0']}]",
+		"is Nestor's own: 'devices' names it, or those");
+	expect_error("vms: [{name: a, kernel: k, iommu: none, devices: 'pci:00:02.0/vf0'}]",
+		"'iommu: none' is not for virtual functions");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -98,6 +147,11 @@ int main(void)
 			devices_of_the_machine_are_read_as_a_word_or_as_a_list, tear_down),
 		cmocka_unit_test_teardown(
 			devices_may_be_written_as_pci_and_with_their_segment, tear_down),
+		cmocka_unit_test_teardown(
+			virtual_functions_are_named_by_their_device_and_different_vms_have_them,
+			tear_down),
+		cmocka_unit_test_teardown(
+			a_device_is_a_vms_or_its_virtual_functions_are, tear_down),
 		cmocka_unit_test_teardown(wrong_devices_are_told, tear_down),
 	};
 

@@ -51,10 +51,33 @@ static void put_text(const char *name, const char *text)
 	put_file(name, text, strlen(text));
 }
 
+static void put_word(uint8_t *to, uint64_t v, unsigned size)
+{
+	for (unsigned i = 0; i < size; i++)
+		to[i] = (uint8_t)(v >> 8 * i);
+}
+
+/* How much of a configuration space Linux shows, and what is in its second part. */
+static unsigned config_size;
+static uint32_t acs_can, vfs;
+
+static void put_extended(uint8_t *config)
+{
+	if (acs_can != 0) {
+		put_word(config + PCIE_EXTENDED, PCIE_EXTENDED_ACS | PCIE_EXTENDED_VERSION, 4);
+		put_word(config + PCIE_EXTENDED + PCIE_ACS_CAPABLE, acs_can, 2);
+	}
+	if (vfs != 0) {
+		put_word(
+			config + PCIE_EXTENDED, PCIE_EXTENDED_SRIOV | PCIE_EXTENDED_VERSION, 4);
+		put_word(config + PCIE_EXTENDED + PCIE_SRIOV_TOTAL, vfs, 2);
+	}
+}
+
 /* A function with an Express capability of this kind (PCIE_TYPE_*), or, -1, without one. */
 static void put_function(const char *name, const char *class, int express, unsigned secondary)
 {
-	uint8_t config[256] = {0x34, 0x12, 0x78, 0x56};
+	uint8_t config[PCIE_CONFIG_SIZE] = {0x34, 0x12, 0x78, 0x56};
 
 	config[PCI_HEADER_TYPE] = secondary != 0 ? PCI_HEADER_BRIDGE : 0;
 	config[PCI_BRIDGE_SECONDARY] = config[PCI_BRIDGE_SUBORDINATE] = (uint8_t)secondary;
@@ -63,18 +86,13 @@ static void put_function(const char *name, const char *class, int express, unsig
 		config[PCI_CAPABILITIES] = EXPRESS_AT;
 		config[EXPRESS_AT] = PCI_CAP_EXPRESS;
 		config[EXPRESS_AT + PCIE_CAPABLE] = (uint8_t)(2 | express << 4);
+		put_extended(config);
 	}
 	put_file(arena_format(&arena, "bus/pci/devices/%s/config", name), config,
-		sizeof(config));
+		express >= 0 ? config_size : PCI_CONFIG_SIZE);
 	put_text(arena_format(&arena, "bus/pci/devices/%s/vendor", name), "0x1234\n");
 	put_text(arena_format(&arena, "bus/pci/devices/%s/device", name), "0x5678\n");
 	put_text(arena_format(&arena, "bus/pci/devices/%s/class", name), class);
-}
-
-static void put_word(uint8_t *to, uint64_t v, unsigned size)
-{
-	for (unsigned i = 0; i < size; i++)
-		to[i] = (uint8_t)(v >> 8 * i);
 }
 
 /* A unit for all, and a region that firmware has for 00:1d.0. */
@@ -118,6 +136,8 @@ static int set_up(void **state)
 
 	(void)state;
 	arena = (struct arena){0};
+	config_size = PCIE_CONFIG_SIZE;
+	acs_can = vfs = 0;
 	if (file_make_temporary(&arena, &sys, &e) != 0)
 		return -1;
 	put_function("0000:00:00.0", "0x060000\n", -1, 0);
@@ -201,6 +221,41 @@ static void without_a_table_or_a_unit_that_will_do_the_reason_is_told(void **sta
 	expect_why("pci:00:02.0", "does not remap interrupts");
 }
 
+/* A root port and a switch below it, as put_function has them by now. */
+static void put_switch(void)
+{
+	acs_can = PCIE_ACS_BITS & ~PCIE_ACS_BLOCK;
+	put_function("0000:00:1c.0", "0x060400\n", PCIE_TYPE_ROOT, 3);
+	put_function("0000:04:00.0", "0x060400\n", PCIE_TYPE_DOWN, 5);
+	put_function("0000:04:01.0", "0x060400\n", PCIE_TYPE_DOWN, 6);
+	acs_can = 0;
+	put_function("0000:03:00.0", "0x060400\n", PCIE_TYPE_UP, 4);
+	put_function("0000:05:00.0", "0x020000\n", PCIE_TYPE_ENDPOINT, 0);
+	vfs = 8;
+	put_function("0000:06:00.0", "0x020000\n", PCIE_TYPE_ENDPOINT, 0);
+	put_dmar();
+	put_unit(CAP, ECAP);
+	host_devices_read(&arena, sys, &devices);
+	assert_null(devices.why);
+}
+
+static void ports_that_could_keep_apart_what_is_behind_them_make_smaller_groups(void **state)
+{
+	(void)state;
+	put_switch();
+	assert_false(devices.is_cut);
+	assert_string_equal(device("pci:05:00.0")->group, "pci:05:00.0");
+	assert_string_equal(device("pci:06:00.0")->group, "pci:06:00.0");
+	assert_int_equal(device("pci:05:00.0")->vfs, 0);
+	assert_int_equal(device("pci:06:00.0")->vfs, 8);
+	config_size = 64 + 192;
+	put_switch();
+	assert_true(devices.is_cut);
+	assert_string_equal(device("pci:05:00.0")->group, "pci:00:1c.0");
+	assert_string_equal(device("pci:06:00.0")->group, "pci:00:1c.0");
+	assert_int_equal(device("pci:06:00.0")->vfs, 0);
+}
+
 static void what_cannot_be_read_is_told(void **state)
 {
 	(void)state;
@@ -222,6 +277,9 @@ int main(void)
 		cmocka_unit_test_setup_teardown(
 			without_a_table_or_a_unit_that_will_do_the_reason_is_told, set_up,
 			tear_down),
+		cmocka_unit_test_setup_teardown(
+			ports_that_could_keep_apart_what_is_behind_them_make_smaller_groups,
+			set_up, tear_down),
 		cmocka_unit_test_setup_teardown(what_cannot_be_read_is_told, set_up, tear_down),
 	};
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Which functions of the machine must be one VM's: those of a device with several, and all
- * behind a port; and which cannot be told apart.
+ * Which functions of the machine must be one VM's where nothing keeps them apart: those of a
+ * device with several, and all behind a port; and which cannot be told apart.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -70,6 +70,15 @@ uint32_t vtd_seam_config(uint16_t bdf, unsigned offset, unsigned size)
 	default:
 		return 0;
 	}
+}
+
+void vtd_seam_set_config(uint16_t bdf, unsigned offset, unsigned size, uint32_t value)
+{
+	(void)bdf;
+	(void)offset;
+	(void)size;
+	(void)value;
+	fail_msg("nothing has what could be set");
 }
 
 bool vtd_seam_bridge(uint16_t bdf, uint8_t *secondary, uint8_t *subordinate)

@@ -231,6 +231,8 @@ static void show_json(const struct host *h, struct arena *a, uint64_t machine, u
 	}
 	if (d && !d->why)
 		json_object_set_new(all, "devices", host_devices_json(d));
+	if (d && d->is_cut)
+		json_object_set_new(all, "devices_without_acs", json_true());
 	else if (d)
 		json_object_set_new(all, "devices_why", json_string(d->why));
 	json_dumpf(all, stdout, JSON_INDENT(2) | JSON_PRESERVE_ORDER);

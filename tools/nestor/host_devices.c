@@ -10,12 +10,11 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "spec/pci.h"
+#include "spec/pci_find.h"
 #include "vtd/judge.h"
 #include "vtd/seam.h"
 #include "vtd/topology.h"
 
-#define CONFIG_SIZE   256u
 #define FUNCTIONS_MAX 4096u
 #define DMAR_MAX      65536u
 
@@ -25,7 +24,8 @@ struct function {
 	uint16_t bdf;
 	bool is_virtual;
 	unsigned vendor, device, class;
-	uint8_t config[CONFIG_SIZE];
+	unsigned size; /* of what could be read of its configuration space */
+	uint8_t config[PCIE_CONFIG_SIZE];
 };
 
 /* One machine is looked at; vtd/ asks for functions by their numbers alone. */
@@ -81,7 +81,7 @@ static int by_number(const void *a, const void *b)
 }
 
 /* vtd/ asks for each place where a function could be. */
-static const struct function *find(unsigned segment, uint16_t bdf)
+static struct function *find(unsigned segment, uint16_t bdf)
 {
 	static struct function key;
 
@@ -95,9 +95,21 @@ uint32_t vtd_seam_config(uint16_t bdf, unsigned offset, unsigned size)
 	const struct function *f = find(0, bdf);
 	uint32_t value = UINT32_MAX;
 
-	if (f != NULL && offset + size <= CONFIG_SIZE)
+	if (f != NULL && offset + size <= f->size)
 		memcpy(&value, f->config + offset, size);
 	return value & UINT32_MAX >> (4 - size) * 8;
+}
+
+/*
+ * What L0 would set, in what was read: the machine stays as it is. The bits that are set are
+ * those that the function can (ACS).
+ */
+void vtd_seam_set_config(uint16_t bdf, unsigned offset, unsigned size, uint32_t value)
+{
+	struct function *f = find(0, bdf);
+
+	if (f != NULL && offset + size <= f->size)
+		memcpy(f->config + offset, &value, size);
 }
 
 bool vtd_seam_bridge(uint16_t bdf, uint8_t *secondary, uint8_t *subordinate)
@@ -137,8 +149,9 @@ static const char *read_function(const char *folder, struct function *f)
 	n = read_bytes(path, f->config, sizeof(f->config));
 	if (n < (ssize_t)PCI_HEADER_END)
 		return "what the functions' configuration spaces have cannot be read";
-	if (n < (ssize_t)sizeof(f->config))
+	if (n < (ssize_t)PCI_CONFIG_SIZE)
 		return "only root can read the configuration spaces of PCI functions";
+	f->size = (unsigned)n;
 	snprintf(path, sizeof(path), "%s/physfn", folder);
 	f->is_virtual = access(path, F_OK) == 0;
 	f->vendor = (unsigned)hex_of(folder, "vendor");
@@ -226,7 +239,8 @@ static const char *why_not(const struct machine *m, const struct function *f, ui
 	if (f->segment != 0)
 		return "it is in a segment of PCI that Nestor does not reach";
 	if (f->is_virtual)
-		return "it is a virtual function, which Nestor does not make of the machine's";
+		return "it is a virtual function that this Linux has made; Nestor makes its own, as "
+		       "in pci:01:00.0/vf0";
 	if (f->class >> 8 == PCI_CLASS_BRIDGE)
 		return "it is a bridge";
 	unit = dmar_unit_of(&m->dmar, 0, f->bdf, &why);
@@ -244,8 +258,26 @@ static const char *pci_name(struct arena *a, unsigned segment, uint16_t bdf)
 				      PCI_BDF_DEVICE(bdf), PCI_BDF_FUNCTION(bdf));
 }
 
+/* How many virtual functions it can have. */
+static unsigned virtual_functions(const struct function *f)
+{
+	unsigned at = f->segment != 0 ? 0
+				      : pcie_find(vtd_seam_config, f->bdf, PCIE_EXTENDED_SRIOV,
+						PCIE_SRIOV_SIZE);
+
+	return at != 0 ? vtd_seam_config(f->bdf, at + PCIE_SRIOV_TOTAL, 2) : 0;
+}
+
+/* What has PCI Express has extended configuration space. */
+static bool is_cut(const struct function *f)
+{
+	return f->segment == 0 && f->size < PCIE_CONFIG_SIZE &&
+	       pci_find(vtd_seam_config, f->bdf, PCI_CAP_EXPRESS) != 0;
+}
+
 static void judge_all(struct arena *a, const struct machine *m, struct host_devices *d)
 {
+	topology_separate();
 	d->count = function_count;
 	d->all = arena_alloc(a, sizeof(*d->all) * (function_count + 1));
 	for (unsigned i = 0; i < function_count; i++) {
@@ -257,8 +289,10 @@ static void judge_all(struct arena *a, const struct machine *m, struct host_devi
 			.vendor = f->vendor,
 			.device = f->device,
 			.class = f->class,
+			.vfs = why == NULL ? virtual_functions(f) : 0,
 			.group = why == NULL ? pci_name(a, 0, group) : NULL,
 			.why = why};
+		d->is_cut = d->is_cut || is_cut(f);
 	}
 }
 
@@ -298,10 +332,17 @@ void host_devices_show(const struct host_devices *d)
 	for (unsigned i = 0; i < d->count; i++) {
 		const struct host_device *f = &d->all[i];
 
-		printf("%-14s %04x:%04x  %04x   %-14s %s%s\n", f->name, f->vendor, f->device,
+		printf("%-14s %04x:%04x  %04x   %-14s %s%s", f->name, f->vendor, f->device,
 			f->class, f->group ? f->group : "-", f->why ? "no: " : "yes",
 			f->why ? f->why : "");
+		if (f->vfs != 0)
+			printf(", or its virtual functions %s/vf0 to vf%u", f->name,
+				f->vfs - 1);
+		printf("\n");
 	}
+	if (d->is_cut)
+		printf("ACS and SR-IOV could not be read: the configuration space of some "
+		       "functions has fewer than 4096 bytes here. Groups may be too large.\n");
 }
 
 json_t *host_devices_json(const struct host_devices *d)
@@ -317,6 +358,8 @@ json_t *host_devices_json(const struct host_devices *d)
 		snprintf(class, sizeof(class), "%04x", f->class & 0xffff);
 		row = json_pack("{s:s, s:s, s:s, s:b}", "device", f->name, "id", id, "class",
 			class, "vm", f->why == NULL);
+		if (f->vfs != 0)
+			json_object_set_new(row, "vfs", json_integer(f->vfs));
 		if (f->group)
 			json_object_set_new(row, "group", json_string(f->group));
 		if (f->why)

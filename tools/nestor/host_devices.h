@@ -14,6 +14,7 @@
 struct host_device {
 	const char *name; /* as scenarios have it */
 	unsigned vendor, device, class;
+	unsigned vfs;      /* virtual functions that it can have in its place */
 	const char *group; /* that of all that must be the same VM's; NULL: it has none */
 	const char *why;   /* it cannot be given; NULL: it can */
 };
@@ -21,6 +22,7 @@ struct host_device {
 struct host_devices {
 	const char *why; /* nothing is known; NULL: what follows is */
 	unsigned unit_count, count;
+	bool is_cut;             /* ACS and SR-IOV of some could not be read */
 	struct host_device *all; /* by bus, device, function */
 };
 

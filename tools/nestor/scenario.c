@@ -368,7 +368,7 @@ int scenario_finish(struct scenario_spec *s, struct error *e)
 		if (check_cdroms(vm, e) || check_boot(vm, e))
 			return e->status;
 		vm->config.firmware = vm->firmware.path != NULL;
-		if (vm->firmware.path && vm->config.devices)
+		if (vm->firmware.path && !device_list_is_empty(&vm->config.devices))
 			return fail(e, STATUS_BAD_INPUT, "%s: the VM '%s': %s", vm->where,
 				vm->config.name, VM_NO_FIRMWARE);
 		if (!vm->firmware.path && vm->config.display != DISPLAY_NONE)

@@ -78,7 +78,8 @@ static void configure(struct vm_spec *vm)
 	vm->config.weight = 4 * WEIGHT_NORMAL; /* it is to be there when the others ask */
 	vm->config.rng = false;
 	vm->config.vmx = false;
-	vm->config.devices = PCI_BDF(0, MACHINE_NET_DEVICE, 0);
+	vm->config.devices = (struct device_list){
+		.count = 1, .at = {{.bdf = PCI_BDF(0, MACHINE_NET_DEVICE, 0)}}};
 	vm->config.iommu = IOMMU_NONE;
 	nets->count = 1;
 	settings_init(net_settings, &nets->at[0]);

@@ -1,0 +1,180 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "policy/device_list.h"
+
+#include "lib/fmt.h"
+#include "policy/setting_int.h"
+#include "spec/pci.h"
+
+#define VF_WORD "/vf"
+
+/* Two hexadecimal digits of a bus or device, or one of a function. */
+static bool take_hex(struct text *t, unsigned digits, unsigned *v)
+{
+	*v = 0;
+	if (t->len < digits)
+		return false;
+	for (unsigned i = 0; i < digits; i++, t->s++, t->len--) {
+		char c = (char)(t->s[0] | 0x20);
+
+		if (t->s[0] >= '0' && t->s[0] <= '9')
+			*v = *v << 4 | (unsigned)(t->s[0] - '0');
+		else if (c >= 'a' && c <= 'f')
+			*v = *v << 4 | (unsigned)(c - 'a' + 10);
+		else
+			return false;
+	}
+	return true;
+}
+
+static bool take_text(struct text *t, const char *s)
+{
+	for (; *s != '\0'; s++, t->s++, t->len--)
+		if (t->len == 0 || t->s[0] != *s)
+			return false;
+	return true;
+}
+
+static bool starts_with(struct text t, const char *s)
+{
+	return take_text(&t, s);
+}
+
+/* Behind the function: which virtual one of it. */
+static bool parse_vf(struct text t, uint16_t *vf)
+{
+	uint64_t number;
+
+	*vf = 0;
+	if (t.len == 0)
+		return true;
+	if (!take_text(&t, VF_WORD) || !text_number(t, &number) || number > DEVICE_VF_MAX ||
+		(t.len > 1 && t.s[0] == '0'))
+		return false;
+	*vf = (uint16_t)(number + 1);
+	return true;
+}
+
+/*
+ * [pci:][0000:]BUS:DEVICE.FUNCTION[/vfN], of the first segment, as pci(8) and Linux write them;
+ * 00:00.0, the host bridge, cannot be given away.
+ */
+static bool parse_function(struct text t, struct machine_device *d)
+{
+	unsigned bus, device, function;
+
+	if (starts_with(t, "pci:"))
+		(void)take_text(&t, "pci:");
+	if (starts_with(t, "0000:"))
+		(void)take_text(&t, "0000:");
+	if (!take_hex(&t, 2, &bus) || !take_text(&t, ":") || !take_hex(&t, 2, &device) ||
+		!take_text(&t, ".") || !take_hex(&t, 1, &function))
+		return false;
+	if (!parse_vf(t, &d->vf) || device >= PCI_DEVICES || function >= PCI_FUNCTIONS)
+		return false;
+	d->bdf = PCI_BDF(bus, device, function);
+	return d->bdf != 0;
+}
+
+static bool has(const struct device_list *l, struct machine_device d)
+{
+	for (unsigned i = 0; i < l->count; i++)
+		if (l->at[i].bdf == d.bdf && l->at[i].vf == d.vf)
+			return true;
+	return false;
+}
+
+bool device_list_parse(struct text v, struct device_list *l)
+{
+	struct machine_device d;
+	struct text item;
+	bool more;
+
+	*l = (struct device_list){.all = text_is(v, "all")};
+	if (l->all || text_is(v, "none"))
+		return true;
+	do {
+		more = setting_cut(&v, ',', &item);
+		if (l->count == DEVICE_LIST_MAX || !parse_function(item, &d) || has(l, d))
+			return false;
+		l->at[l->count++] = d;
+	} while (more);
+	return true;
+}
+
+size_t device_list_format(const struct device_list *l, char *buf, size_t size)
+{
+	size_t n = 0;
+
+	if (device_list_is_empty(l) || l->all)
+		return fmt(buf, size, l->all ? "all" : "none");
+	for (unsigned i = 0; i < l->count; i++) {
+		const struct machine_device *d = &l->at[i];
+
+		n += fmt(buf + n, size - n, "%spci:%02x:%02x.%u", n == 0 ? "" : ",",
+			PCI_BDF_BUS(d->bdf), PCI_BDF_DEVICE(d->bdf), PCI_BDF_FUNCTION(d->bdf));
+		if (d->vf != 0)
+			n += fmt(buf + n, size - n, VF_WORD "%u", d->vf - 1u);
+	}
+	return n;
+}
+
+bool device_list_is_empty(const struct device_list *l)
+{
+	return !l->all && l->count == 0;
+}
+
+bool device_list_has_virtual(const struct device_list *l)
+{
+	for (unsigned i = 0; i < l->count; i++)
+		if (l->at[i].vf != 0)
+			return true;
+	return false;
+}
+
+/* Who has virtual functions of it has it by L0. */
+static const char *conflict(struct machine_device a, struct machine_device b)
+{
+	if (a.bdf != b.bdf)
+		return NULL;
+	if (a.vf == b.vf)
+		return "another VM has one of its devices";
+	return a.vf != 0 && b.vf != 0
+		       ? NULL
+		       : "another VM has one of its devices, or virtual functions of one, which is "
+			 "Nestor's own then";
+}
+
+const char *device_list_conflict(const struct device_list *a, const struct device_list *b)
+{
+	const char *why = NULL;
+
+	if (device_list_is_empty(a) || device_list_is_empty(b))
+		return NULL;
+	if (a->all || b->all)
+		return "another VM has one of its devices";
+	for (unsigned i = 0; i < a->count; i++)
+		for (unsigned k = 0; k < b->count && why == NULL; k++)
+			why = conflict(a->at[i], b->at[k]);
+	return why;
+}
+
+const char *device_list_error(const struct device_list *l)
+{
+	for (unsigned i = 0; i < l->count; i++)
+		for (unsigned k = 0; k < l->count; k++)
+			if (l->at[i].bdf == l->at[k].bdf && l->at[i].vf == 0 &&
+				l->at[k].vf != 0)
+				return "a device with virtual functions that VMs have is "
+				       "Nestor's own: 'devices' names it, or those";
+	return NULL;
+}
+
+unsigned device_list_vfs(const struct device_list *l, uint16_t bdf)
+{
+	unsigned count = 0;
+
+	for (unsigned i = 0; i < l->count; i++)
+		if (l->at[i].bdf == bdf && l->at[i].vf > count)
+			count = l->at[i].vf;
+	return count;
+}
