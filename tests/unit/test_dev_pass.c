@@ -206,6 +206,23 @@ static void registers_need_no_exit_where_they_are(void **state)
 	assert_false(direct(BAR + 0x20000, 4096, &at));
 }
 
+/* Whoever runs on them would have to find them anew. */
+static void what_does_not_move_registers_leaves_them_where_they_are(void **state)
+{
+	unsigned before = fake.windows_changes;
+
+	(void)state;
+	set_config(PCI_COMMAND, 2, PCI_COMMAND_MEMORY | PCI_COMMAND_IO | PCI_COMMAND_NOINTX);
+	set_config(PCI_COMMAND, 2, PCI_COMMAND_MEMORY | PCI_COMMAND_IO | PCI_COMMAND_MASTER);
+	set_config(PCI_BAR, 4, BAR);
+	set_config(PCI_STATUS, 2, 0xffff);
+	assert_int_equal(fake.windows_changes, before);
+	set_config(PCI_BAR, 4, BAR + 0x20000);
+	set_config(PCI_COMMAND, 1, PCI_COMMAND_MEMORY);
+	set_config(PCI_COMMAND, 4, 0);
+	assert_int_equal(fake.windows_changes, before + 3);
+}
+
 static void registers_under_other_devices_need_exits(void **state)
 {
 	static const uint64_t bases[] = {
@@ -463,6 +480,7 @@ int main(void)
 		TEST(the_vm_sees_the_device_at_addresses_of_its_own),
 		TEST(an_access_that_leaves_a_register_does_not_reach_the_machine),
 		TEST(registers_need_no_exit_where_they_are),
+		TEST(what_does_not_move_registers_leaves_them_where_they_are),
 		TEST(registers_under_other_devices_need_exits),
 		TEST(a_page_that_another_register_shares_needs_exits),
 		TEST(of_command_two_bits_reach_the_machine),
