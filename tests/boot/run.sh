@@ -1571,7 +1571,7 @@ long_rubbish_in_a_virtual_vtd_lets_a_device_reach_what_its_tables_say_for_long()
 	local seed
 	has_test_device || return 0
 	for seed in 11 12 13 14; do
-		TIMEOUT=600 wild_vtd "$([ $((seed % 2)) = 0 ] && echo vtd || echo vtd-caching)" $((seed / 2 % 2 + 1)) "$seed" 1500 || return 1
+		TIMEOUT=600 wild_vtd "$([ $((seed % 2)) = 0 ] && echo vtd || echo vtd-caching)" $((seed / 2 % 2 + 1)) "$seed" 400 || return 1
 	done
 }
 
