@@ -81,6 +81,7 @@ PAYLOAD_VTD := $(patsubst hypervisor/%.c,$(B)/payload/hv/%.o,$(filter-out %/mirr
 $(B)/payload/vtd_rules.elf: $(B)/payload/vtd_rules_irq.o $(B)/payload/vtd_rules_queue.o $(PAYLOAD_VTD)
 $(B)/payload/vtd_driver.elf: $(B)/payload/vtd_nvme.o $(PAYLOAD_VTD)
 $(B)/payload/bench_disk.elf: $(B)/payload/runtime/virtio_pci.o
+$(B)/payload/wildvtd.elf: $(addprefix $(B)/payload/,vtd_unit.o vtd_pci.o wild_model.o)
 $(B)/payload/vvtd.elf: $(B)/payload/vtd_unit.o $(B)/payload/runtime/virtio_pci.o
 $(patsubst tests/stress/%.c,$(B)/payload/%.elf,$(wildcard tests/stress/*.c)): $(B)/payload/stress.o
 $(B)/payload/aggressor.elf: $(B)/payload/stress.o
@@ -156,6 +157,18 @@ $(SERVICE)/packages.txt: guests/debian/fetch-service.sh
 $(SERVICE)/service.cpio: guests/debian/mkinitramfs.sh guests/debian/service-init guests/debian/dhcp-script \
 		$(DEBIAN)/packages.txt $(SERVICE)/packages.txt
 	guests/debian/mkinitramfs.sh service $@ $(B)/kvmclient $(DEBIAN) $(SERVICE)/modules
+
+# The same kernel as L2, with the driver of the machine's network card, which L1 gives on.
+$(SERVICE)/vmlinux: guests/debian/unpack-kernel.sh $(SERVICE)/packages.txt
+	guests/debian/unpack-kernel.sh $(SERVICE)/vmlinuz $@
+
+$(SERVICE)/l2.cpio: guests/debian/mkinitramfs.sh guests/debian/l2-init guests/debian/dhcp-script $(DEBIAN)/packages.txt \
+		$(SERVICE)/packages.txt
+	guests/debian/mkinitramfs.sh card-l2 $@ $(B)/kvmclient $(DEBIAN) $(SERVICE)/modules
+
+$(SERVICE)/vfio.cpio: guests/debian/mkinitramfs.sh guests/debian/l1-init $(B)/kvmclient $(SERVICE)/vmlinux $(SERVICE)/l2.cpio \
+		$(DEBIAN)/packages.txt
+	guests/debian/mkinitramfs.sh card-vfio $@ $(B)/kvmclient $(DEBIAN)
 
 .PHONY: service-vm
 ## make service-vm   Debian's kernel and the initramfs of the VM behind the network `user`

@@ -181,7 +181,7 @@ fairness: hypervisor tools machine payloads
 $(B)/promtool/promtool:
 	tests/serve/fetch-promtool.sh $(@D)
 ## make boot-tests   Linux as L1 and L2, boot images, bad input
-boot-tests: hypervisor tools machine payloads debian-guests $(SERVICE)/service.cpio $(B)/promtool/promtool
+boot-tests: hypervisor tools machine payloads debian-guests $(SERVICE)/service.cpio $(SERVICE)/vfio.cpio $(B)/promtool/promtool
 	@B=$(B) tests/boot/run.sh $(NAMES)
 ## make boot-tests-long  boot tests that take more than a minute
 .PHONY: boot-tests-long
@@ -246,7 +246,7 @@ check:
 	@tools/nestor/web/fetch.sh $(B)/web
 	@$(MAKE) --no-print-directory -j$(CHECK_JOBS) check-run
 
-check-run: hypervisor tools machine payloads debian-guests $(SERVICE)/service.cpio $(B)/promtool/promtool $(UNIT_BIN) $(MSAN_UNIT) $(MSAN_FUZZ) \
+check-run: hypervisor tools machine payloads debian-guests $(SERVICE)/service.cpio $(SERVICE)/vfio.cpio $(B)/promtool/promtool $(UNIT_BIN) $(MSAN_UNIT) $(MSAN_FUZZ) \
 		$(COVER_BIN) $(TSAN_BIN) $(FUZZ_BIN) $(B)/docs/sdm_coverage
 	@mkdir -p $(B)/test
 	@printf '%s\n' "$$CHECK_LIST" | sed 's/^ *//; /^$$/d' | MAKEFLAGS= tests/runner.sh $(B)/test $(CHECK_JOBS)

@@ -8,6 +8,7 @@
 # qemu (the same with Debian's QEMU), bench (measures guests of KVM and QEMU; their payloads come in a second archive), storage (serves a disk by nbdkit), nbd (or by qemu-nbd or nbd-server), ide (owns the machine's disk), service (and its network card). DIR is what fetch.sh or fetch-i386.sh made; default build/debian. MODULES is
 # the folder there that has L1's; default modules. For ide and service it is the folder itself, for io and nbd the root of fetch-programs.sh.
 # vfio: qemu with what L1 needs to give a PCI function of its own to L2.
+# card-l2, card-vfio: l2 and vfio for the machine's network card; the L2 of the second is OUTPUT's neighbours vmlinux and l2.cpio, the generic kernel.
 # xen: Xen's dom0; MODULES is the folder of its modules, ROOT of fetch-programs.sh, DISK what HVM guests boot.
 # io-l2, io-qemu (whose L2 is that one, OUTPUT's neighbour l2.cpio), io-service: l2, qemu and service with iperf3, which is below ROOT.
 set -eu
@@ -75,7 +76,7 @@ l1() {
 }
 
 l2_image() {
-	put "$dir/vmlinux" l2
+	put "${l2_kernel-$dir/vmlinux}" l2
 	cp "$l2" "$stage/l2/initrd"
 }
 
@@ -193,13 +194,24 @@ iperf() { # ROOT
 }
 
 # A guest that L1's QEMU runs.
-l2() {
+l2_base() {
 	base reboot insmod sha256sum head seq dd cmp ip udhcpc ping wget
 	mkdir -p "$stage/etc"
 	put "$here/dhcp-script" bin
+	cp "$here/l2-init" "$stage/init"
+}
+
+l2() {
+	l2_base
 	[ ! -d "$dir/modules/kernel/drivers/virtio" ] || drivers virtio/virtio_mmio "${of_pci[@]}" # not for 32 bits
 	[ ! -d "$dir/modules/kernel/drivers/virtio" ] || network_drivers
-	cp "$here/l2-init" "$stage/init"
+}
+
+# The same of the generic kernel, with the driver of the machine's network card. MODULES is fetch-service.sh's.
+card_l2() {
+	l2_base
+	put "$modules/kernel/drivers/net/ethernet/intel/e1000/e1000.ko" lib/modules
+	unsign e1000
 }
 
 l1_with_qemu() {
@@ -321,11 +333,16 @@ bench) bench ;;
 client) l1 && l2_image ;;
 qemu) l1_with_qemu ;;
 vfio) l1_with_qemu && vfio_drivers ;;
+card-l2) card_l2 ;;
+card-vfio)
+	l2=$(dirname "$output")/l2.cpio l2_kernel=$(dirname "$output")/vmlinux
+	l1_with_qemu && vfio_drivers
+	;;
 io-qemu) l2=$(dirname "$output")/l2.cpio && l1_with_qemu ;;
 io-service) service && iperf "$root" ;;
 xen) xen ;;
 *)
-	echo "mkinitramfs.sh: KIND is boot-server, devices, io, console, l2, probe, client, qemu, bench, vfio, storage, nbd, ide, service, io-l2, io-qemu, io-service or xen, not '$kind'" >&2
+	echo "mkinitramfs.sh: KIND is boot-server, devices, io, console, l2, probe, client, qemu, bench, vfio, card-l2, card-vfio, storage, nbd, ide, service, io-l2, io-qemu, io-service or xen, not '$kind'" >&2
 	exit 64
 	;;
 esac

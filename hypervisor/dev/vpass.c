@@ -134,6 +134,7 @@ const char *vpass_probe(uint16_t bdf, struct vpass_function *f)
 	if (f->id.pin > 4)
 		return "it has an interrupt pin that PCI does not have";
 	put(f, PCI_COMMAND, 2, PCI_COMMAND_NOINTX);
+	f->disables = get(f, PCI_COMMAND, 2) & PCI_COMMAND_NOINTX;
 	find_capabilities(f);
 	find_own(f);
 	vpass_ide_find(f);
@@ -314,15 +315,40 @@ static void write_command(const struct vpass *v)
 	put(v->machine, PCI_COMMAND, 2, decoding(v->machine) | wanted);
 }
 
+static bool is_disabled(const struct vpass *v)
+{
+	return vpci_command(v->f) & PCI_COMMAND_NOINTX;
+}
+
+/*
+ * Interrupt Disable ends what the line says; what is still to be said raises it again when the
+ * line may be. Until then a function that does not disable it in the machine is not listened
+ * to.
+ */
+static void line_switched(struct vpass *v)
+{
+	if (is_disabled(v) && v->raised) {
+		v->raised = false;
+		v->waits = true;
+		vpci_set_intx(v->f, false);
+	}
+	if (v->waits && (!is_disabled(v) || v->machine->disables)) {
+		v->waits = false;
+		dev_pass_listen(v->machine->id.bdf);
+	}
+}
+
 static void config_written(void *device, unsigned offset, unsigned size)
 {
-	const struct vpass *v = device;
+	struct vpass *v = device;
 
 	for (unsigned at = offset; at < offset + size; at++)
 		if (is_own(v, at))
 			put(v->machine, at, 1, vpci_config_get(v->f, at, 1));
-	if (offset < PCI_COMMAND + 2 && offset + size > PCI_COMMAND)
+	if (offset < PCI_COMMAND + 2 && offset + size > PCI_COMMAND) {
 		write_command(v);
+		line_switched(v);
+	}
 }
 
 /* Lowered first: what the device still has to say raises it again. */
@@ -345,8 +371,11 @@ static void messages_changed(void *device)
 
 	if ((was == VPCI_PIN) != (now == VPCI_PIN))
 		write_command(v);
-	if (now != VPCI_PIN)
+	if (now != VPCI_PIN) {
+		v->raised = v->raised || v->waits;
+		v->waits = false;
 		line_ended(v);
+	}
 	vpass_messages_changed(v);
 }
 
@@ -405,12 +434,16 @@ bool vpass_add(
 	return show_capabilities(v) && vpass_message_add(v);
 }
 
-void vpass_interrupt(struct vpass *v)
+/* Of a line that is disabled, or not used any more, there would be no EOI. */
+bool vpass_interrupt(struct vpass *v)
 {
-	if (vpci_messages(v->f) != VPCI_PIN) { /* one from before: nobody would end it */
-		dev_pass_listen(v->machine->id.bdf);
-		return;
+	if (vpci_messages(v->f) != VPCI_PIN)
+		return false;
+	if (is_disabled(v)) {
+		v->waits = !v->machine->disables;
+		return v->waits;
 	}
 	v->raised = true;
 	vpci_set_intx(v->f, true);
+	return true;
 }

@@ -98,6 +98,7 @@ struct vpass_function {
 	struct vpass_bar bar[PCI_BARS];
 	uint8_t express, advanced; /* offsets of these capabilities, or 0 */
 	uint8_t line;              /* of its pin, as firmware says */
+	bool disables;             /* it has Interrupt Disable */
 	uint8_t fixed;             /* channels in compatibility mode: bit by number */
 	uint8_t own, own_size;     /* its registers behind the header that the VM has, too */
 	struct vpass_messages messages;
@@ -143,13 +144,17 @@ struct vpass {
 	struct vpci_function *f;
 	uint8_t at[VPASS_SHOWN]; /* offsets of capabilities that the VM sees */
 	bool raised;             /* its line is up, and quiet in the machine until the EOI */
+	bool waits;              /* it is quiet until Interrupt Disable is off */
 };
 
 /* False: the VM's PCI has no room for it, or the place is taken. */
 bool vpass_add(
 	struct vpass *v, struct vpass_function *machine, struct platform *p, uint16_t bdf);
-/* The machine's line has interrupted; it is quiet until dev_pass_listen. */
-void vpass_interrupt(struct vpass *v);
+/*
+ * The machine's line has interrupted, and is quiet. True: this function keeps it so until
+ * dev_pass_listen; when none of those that share it does, who calls this opens it.
+ */
+bool vpass_interrupt(struct vpass *v);
 /*
  * These messages (bits) have come. again: later ones shall come, to this CPU; else none does
  * until the next call. In the address space of the VM.

@@ -71,19 +71,27 @@ static uint64_t read(struct vpci_function *f, unsigned offset, unsigned size)
 	return value;
 }
 
+/* Bits of the header that addresses follow from. */
+static uint8_t places_at(unsigned offset)
+{
+	if (offset == PCI_COMMAND)
+		return PCI_COMMAND_IO | PCI_COMMAND_MEMORY;
+	return offset >= PCI_BAR && offset < PCI_HEADER_END ? 0xff : 0;
+}
+
 static void write(struct vpci_function *f, unsigned offset, unsigned size, uint64_t value)
 {
-	uint8_t *config = vpci_state_of(f)->config;
+	uint8_t *config = vpci_state_of(f)->config, moved = 0;
 	struct vpci_sriov before = vpci_sriov_of(f);
 
 	for (unsigned i = 0; i < size && offset + i < VPCI_CONFIG_SIZE; i++) {
 		uint8_t mask = f->writable[offset + i], new = (uint8_t)(value >> i * 8);
-		uint8_t *byte = &config[offset + i];
+		uint8_t *byte = &config[offset + i], old = *byte;
 
-		*byte = (uint8_t)((*byte & ~mask & ~(new & f->clears[offset + i])) |
-				  (new &mask));
+		*byte = (uint8_t)((old & ~mask & ~(new & f->clears[offset + i])) | (new &mask));
+		moved |= (uint8_t)(old ^ *byte) & places_at(offset + i);
 	}
-	if (offset < PCI_HEADER_END)
+	if (moved != 0)
 		vpci_windows_changed(f->platform);
 	if (PCI_BDF_BUS(f->bdf) != 0)
 		vport_endpoint_written(f);

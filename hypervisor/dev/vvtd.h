@@ -125,11 +125,16 @@ enum vtd_reason vvtd_translate(
 enum vtd_reason vvtd_context_of(struct platform *p, uint16_t source, struct vvtd_context *c);
 
 /*
- * What such tables have at an address that they reach: a page, or (rights 0) that there is none
- * in all that an entry stands for. Not by the caches.
+ * What such tables have from an address on that they reach: pages one behind the other with the
+ * same rights, or (rights 0) that there are none. It begins where a page does, or the hole of
+ * an entry, and goes beyond `end` with its last one only. Not by the caches.
  */
-void vvtd_page_of(
-	struct platform *p, const struct vvtd_context *c, uint64_t at, struct vvtd_page *page);
+struct vvtd_run {
+	uint64_t at, size, gpa;
+	uint8_t rights; /* VTD_SL_RIGHTS */
+};
+void vvtd_run_of(struct platform *p, const struct vvtd_context *c, uint64_t at, uint64_t end,
+	struct vvtd_run *run);
 
 /*
  * A function of the machine's was kept from a page: recorded as what the guest's tables say, if

@@ -7,8 +7,8 @@
  */
 #include "dev/vvtd_int.h"
 
-#define AT_ONCE    16u  /* descriptors, in one access or one piece of work */
-#define FOLLOWED   256u /* entries of tables that devices of the machine have, likewise */
+#define AT_ONCE    16u /* descriptors, in one access or one piece of work */
+#define FOLLOWED   64u /* pieces of tables that devices of the machine have, likewise */
 #define FIRST_SIZE 4096u
 #define ERROR_NONE 0u
 

@@ -9,7 +9,9 @@
 #include "spec/addr.h"
 
 #define LEVEL_BITS    9u
-#define LEVEL_LARGEST 3u /* of a page: 1 GiB */
+#define ENTRIES       (1u << LEVEL_BITS)
+#define RUN_MAX       64u /* entries that are looked at for one answer */
+#define LEVEL_LARGEST 3u  /* of a page: 1 GiB */
 #define PASSED_SHIFT  63u
 #define ADDRESS       VTD_BITS(PAGE_SHIFT, VVTD_HOST_BITS - 1)
 
@@ -88,18 +90,22 @@ static uint64_t reserved_bits(unsigned level, bool leaf)
 	return bits;
 }
 
-/* The page of an address; rights 0: there is none. What it says of its size holds always. */
-static enum vtd_reason walk(
-	struct platform *p, const struct vvtd_context *c, uint64_t at, struct vvtd_page *page)
+/*
+ * The page of an address; rights 0: there is none. What it says of its size holds always.
+ * *last: where the entry is that said so.
+ */
+static enum vtd_reason walk(struct platform *p, const struct vvtd_context *c, uint64_t at,
+	struct vvtd_page *page, uint64_t *last)
 {
 	uint64_t table = c->tables, rights = VTD_SL_RIGHTS;
 
 	for (unsigned level = c->levels;; level--) {
 		unsigned shift = shift_of(level);
-		uint64_t index = at >> shift & (BIT64(LEVEL_BITS) - 1), e;
+		uint64_t index = at >> shift & (ENTRIES - 1), e;
 		const uint64_t *entry = dev_memory(p, 0, table + 8 * index, 8, false);
 		bool leaf;
 
+		*last = table + 8 * index;
 		*page = (struct vvtd_page){.valid = true,
 			.shift = (uint8_t)shift,
 			.domain = c->domain,
@@ -126,12 +132,13 @@ static enum vtd_reason find_page(
 {
 	const struct vvtd_page *page = vvtd_cached_page(&p->vtd, c->domain, at);
 	enum vtd_reason reason;
+	uint64_t last;
 
 	if (page != NULL) {
 		*out = *page;
 		return VTD_NO_FAULT;
 	}
-	reason = walk(p, c, at, out);
+	reason = walk(p, c, at, out, &last);
 	if (reason == VTD_NO_FAULT && out->rights != 0)
 		vvtd_cache_page(&p->vtd, out);
 	return reason;
@@ -164,11 +171,45 @@ enum vtd_reason vvtd_context_of(struct platform *p, uint16_t source, struct vvtd
 	return get_context(p, source, c);
 }
 
-void vvtd_page_of(
-	struct platform *p, const struct vvtd_context *c, uint64_t at, struct vvtd_page *page)
+/* Does an entry go on what the first one is: a hole, or pages one behind the other? */
+static bool goes_on(const struct vvtd_run *run, uint64_t e, uint64_t first, uint64_t offset)
 {
-	if (walk(p, c, at, page) != VTD_NO_FAULT)
-		page->rights = 0;
+	return run->rights == 0 ? !(e & VTD_SL_RIGHTS) : e == first + offset;
+}
+
+/*
+ * Entries of one table. Of pages all bits are the same but for the address, so that what was
+ * right about the first one is right about the others. A table that is in no memory has none.
+ */
+static uint64_t run_of_entries(
+	const struct vvtd_run *run, const uint64_t *entry, uint64_t left, uint64_t wanted)
+{
+	uint64_t first, n = 1;
+
+	left = wanted < left ? wanted : left;
+	if (entry == NULL)
+		return left;
+	first = __atomic_load_n(entry, __ATOMIC_RELAXED);
+	if (run->rights != 0 && (first & ADDRESS) != run->gpa) /* it is another one by now */
+		return 1;
+	while (n < left && n < RUN_MAX &&
+		goes_on(run, __atomic_load_n(&entry[n], __ATOMIC_RELAXED), first,
+			n * run->size))
+		n++;
+	return n;
+}
+
+void vvtd_run_of(struct platform *p, const struct vvtd_context *c, uint64_t at, uint64_t end,
+	struct vvtd_run *run)
+{
+	struct vvtd_page page;
+	uint64_t last, left, wanted;
+	bool good = walk(p, c, at, &page, &last) == VTD_NO_FAULT;
+
+	*run = (struct vvtd_run){page.at, BIT64(page.shift), page.gpa, good ? page.rights : 0};
+	left = ENTRIES - last % PAGE_SIZE / 8;
+	wanted = end > run->at ? ((end - run->at - 1) >> page.shift) + 1 : 1;
+	run->size *= run_of_entries(run, dev_memory(p, 0, last, 8 * left, false), left, wanted);
 }
 
 enum vtd_reason vvtd_translate(

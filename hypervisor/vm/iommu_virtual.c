@@ -8,7 +8,7 @@
 #include "vm/vm_int.h"
 #include "vm/vm_log.h"
 
-#define FOLLOW_PART 64u /* entries between two looks at the tables */
+#define FOLLOW_PART 64u /* pieces between two looks at the tables */
 #define FAULT_ANY   2u
 #define FAULT_READ  1u
 
@@ -208,22 +208,20 @@ struct owner {
 	const struct vvtd_context *context;
 };
 
-void vtd_seam_leaf(void *owner, uint64_t at, struct vtd_leaf *leaf)
+void vtd_seam_leaf(void *owner, uint64_t at, uint64_t end, struct vtd_leaf *leaf)
 {
 	const struct owner *o = owner;
 	unsigned bits = 12u + 9u * o->context->levels;
-	struct vvtd_page page;
+	struct vvtd_run run;
 
 	if (at >> bits != 0) {
 		*leaf = (struct vtd_leaf){
 			.at = at >> bits << bits, .size = UINT64_C(1) << bits};
 		return;
 	}
-	vvtd_page_of(o->vm->platform, o->context, at, &page);
-	*leaf = (struct vtd_leaf){.at = page.at,
-		.size = UINT64_C(1) << page.shift,
-		.gpa = page.gpa,
-		.rights = page.rights};
+	vvtd_run_of(o->vm->platform, o->context, at, end, &run);
+	*leaf = (struct vtd_leaf){
+		.at = run.at, .size = run.size, .gpa = run.gpa, .rights = run.rights};
 }
 
 uint64_t vtd_seam_host(void *owner, uint64_t gpa, uint64_t size, uint64_t *host)
@@ -280,7 +278,7 @@ static void follow(struct passed *p, struct vm *vm, unsigned *most)
 		return;
 	if (v->making && v->mirror.tables.root == NULL)
 		make_tables(p, vm);
-	/* It takes as many steps as there are entries; what is over is known afterwards. */
+	/* It takes as many steps as there are pieces; what is over is known afterwards. */
 	while (*most != 0 && v->mirror.at < v->mirror.end) {
 		unsigned part = *most < FOLLOW_PART ? *most : FOLLOW_PART;
 

@@ -372,15 +372,21 @@ static unsigned count_bits(uint64_t v)
 
 static void tell_devices(struct passed_devices *d, uint64_t lines, bool again)
 {
+	uint32_t open = 0, kept = 0;
+
 	for (unsigned i = 0; i < d->count; i++) {
 		struct vpass *v = &d->device[i];
 
-		if (d->pin[i] != PASSED_NO_PIN && lines >> d->pin[i] & 1)
-			vpass_interrupt(v);
+		if (d->pin[i] != PASSED_NO_PIN && lines >> d->pin[i] & 1) {
+			open |= 1u << d->pin[i];
+			kept |= (uint32_t)vpass_interrupt(v) << d->pin[i];
+		}
 		take_edges(v, lines);
 		if (v->machine->messages.on != VPCI_PIN)
 			vpass_message(v, messages_of(v, lines), again);
 	}
+	for (open &= ~kept; open != 0; open &= open - 1)
+		ioapic_mask((unsigned)__builtin_ctz(open), false);
 }
 
 /*

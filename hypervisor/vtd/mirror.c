@@ -120,9 +120,13 @@ static void map(struct vtd_mirror *m, struct piece *w)
 	m->at = w->at + w->size;
 }
 
-/* What was there goes as a whole; if it reached further, that is compared again. */
-static void unmap(struct vtd_mirror *m, uint64_t first, uint64_t size)
+/* The page that was there goes as a whole; if it reached further, that is compared again. */
+static void unmap(struct vtd_mirror *m, uint64_t at)
 {
+	uint64_t host, size, first;
+
+	(void)vtd_tables_look(&m->tables, at, &host, &size);
+	first = at & ~(size - 1);
 	(void)vtd_tables_unmap(&m->tables, first, size);
 	note(m, first, size);
 	if (first < m->at)
@@ -133,14 +137,13 @@ static void unmap(struct vtd_mirror *m, uint64_t first, uint64_t size)
 
 static void compare(struct vtd_mirror *m, struct piece w)
 {
-	uint64_t host, size, rights = vtd_tables_look(&m->tables, w.at, &host, &size);
-	uint64_t first = w.at & ~(size - 1);
+	uint64_t host, size, rights = vtd_tables_run(&m->tables, w.at, &host, &size);
 
-	cut(&w, first + size - w.at);
+	cut(&w, size);
 	if (rights == w.rights && (rights == 0 || host == w.host))
 		m->at = w.at + w.size;
 	else if (rights != 0)
-		unmap(m, first, size);
+		unmap(m, w.at);
 	else
 		map(m, &w);
 }
@@ -151,7 +154,7 @@ bool vtd_mirror_step(struct vtd_mirror *m, void *owner, unsigned most)
 
 	for (; most > 0 && m->at < m->end; most--) {
 		if (m->at - leaf.at >= leaf.size)
-			vtd_seam_leaf(owner, m->at, &leaf);
+			vtd_seam_leaf(owner, m->at, m->end, &leaf);
 		if (!m->begun)
 			m->at = leaf.at;
 		m->begun = true;

@@ -15,17 +15,18 @@
 
 #include "vtd/tables.h"
 
-/* A page of the owner's tables, or a hole: nothing is mapped in all of it. */
+/* Pages of the owner's tables one behind the other, or a hole: nothing is mapped in all of it.
+ */
 struct vtd_leaf {
-	uint64_t at, size; /* a power of two, and a multiple of it */
-	uint64_t gpa;      /* of the page */
+	uint64_t at, size; /* whole pages of the owner's */
+	uint64_t gpa;      /* of the first page */
 	uint64_t rights;   /* VTD_SL_*; 0: a hole */
 };
 
 /* ---- seam ---- */
 
-/* What the owner's tables have at this address. */
-void vtd_seam_leaf(void *owner, uint64_t at, struct vtd_leaf *leaf);
+/* What the owner's tables have from this address on; of what is behind `end` the page of it. */
+void vtd_seam_leaf(void *owner, uint64_t at, uint64_t end, struct vtd_leaf *leaf);
 /*
  * How many bytes of [gpa, gpa + size), from the start on, are RAM in one piece at *host; or are
  * no RAM at all, then *host is VTD_NO_RAM. Whole pages, one at least.
@@ -53,7 +54,7 @@ void vtd_mirror_destroy(struct vtd_mirror *m);
 /* The owner's tables may be other ones in [at, at + size), and in pages that meet it. */
 void vtd_mirror_forget(struct vtd_mirror *m, uint64_t at, uint64_t size);
 
-/* Compares so many pages or holes. True: there are more. */
+/* Compares so many pieces, of 256 KiB or a hole each at most. True: there are more. */
 bool vtd_mirror_step(struct vtd_mirror *m, void *owner, unsigned most);
 
 /* Takes the note of what must be invalidated: whole pages. False: nothing. */

@@ -4,9 +4,10 @@
 #include "spec/addr.h"
 #include "vtd/seam.h"
 
-#define SL_ENTRIES 512u
-#define ADDRESS    UINT64_C(0x000ffffffffff000)
-#define HOST_BITS  52
+#define RUN_ENTRIES 64u /* entries that are looked at for one answer */
+#define SL_ENTRIES  512u
+#define ADDRESS     UINT64_C(0x000ffffffffff000)
+#define HOST_BITS   52
 
 static unsigned top_shift(const struct vtd_tables *t)
 {
@@ -191,6 +192,20 @@ bool vtd_tables_unmap(struct vtd_tables *t, uint64_t at, uint64_t size)
 		at = first + page;
 	}
 	return true;
+}
+
+uint64_t vtd_tables_run(const struct vtd_tables *t, uint64_t at, uint64_t *host, uint64_t *size)
+{
+	unsigned shift, n = 1;
+	const uint64_t *entry = last_entry(t, at, &shift);
+	uint64_t page = BIT64(shift), step = present(*entry) ? page : 0;
+	uint64_t left = SL_ENTRIES - (at >> shift & (SL_ENTRIES - 1));
+
+	while (n < left && n < RUN_ENTRIES && entry[n] == *entry + n * step)
+		n++;
+	*host = (*entry & ADDRESS & ~(page - 1)) | (at & (page - 1));
+	*size = n * page - (at & (page - 1));
+	return *entry & VTD_SL_RIGHTS;
 }
 
 uint64_t vtd_tables_look(

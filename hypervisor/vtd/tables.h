@@ -39,6 +39,12 @@ const char *vtd_tables_map(
 /* Of whole pages as they were mapped. False: a part of a larger one would be left. */
 bool vtd_tables_unmap(struct vtd_tables *t, uint64_t at, uint64_t size);
 
+/*
+ * What there is from `at` on: pages one behind the other, the first of them at *host, or (0
+ * rights) none. *size: how far that goes on, as far as somebody looked. `at` is in reach.
+ */
+uint64_t vtd_tables_run(
+	const struct vtd_tables *t, uint64_t at, uint64_t *host, uint64_t *size);
 /* Where a device's access to `at` goes; 0 rights: nowhere. *size: of the page. */
 uint64_t vtd_tables_look(
 	const struct vtd_tables *t, uint64_t at, uint64_t *host, uint64_t *size);

@@ -32,6 +32,7 @@ static struct {
 	unsigned powers;
 	enum dev_power_event power;
 	uint32_t power_value;
+	unsigned windows_changes;
 	unsigned slots_off, slot; /* what the guest turned off, with something in it */
 	/* of fake_dev.h */
 	unsigned kicks[DEV_MAX_VCPUS], inits[DEV_MAX_VCPUS], startups[DEV_MAX_VCPUS];
@@ -116,7 +117,8 @@ void dev_slot_off(struct platform *p, unsigned port)
 
 void dev_windows_changed(struct platform *p)
 {
-	(void)p;
+	assert_ptr_equal(p, &machine);
+	fake.windows_changes++;
 }
 
 void dev_work(struct platform *p)

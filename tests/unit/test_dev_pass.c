@@ -206,6 +206,23 @@ static void registers_need_no_exit_where_they_are(void **state)
 	assert_false(direct(BAR + 0x20000, 4096, &at));
 }
 
+/* Whoever runs on them would have to find them anew. */
+static void what_does_not_move_registers_leaves_them_where_they_are(void **state)
+{
+	unsigned before = fake.windows_changes;
+
+	(void)state;
+	set_config(PCI_COMMAND, 2, PCI_COMMAND_MEMORY | PCI_COMMAND_IO | PCI_COMMAND_NOINTX);
+	set_config(PCI_COMMAND, 2, PCI_COMMAND_MEMORY | PCI_COMMAND_IO | PCI_COMMAND_MASTER);
+	set_config(PCI_BAR, 4, BAR);
+	set_config(PCI_STATUS, 2, 0xffff);
+	assert_int_equal(fake.windows_changes, before);
+	set_config(PCI_BAR, 4, BAR + 0x20000);
+	set_config(PCI_COMMAND, 1, PCI_COMMAND_MEMORY);
+	set_config(PCI_COMMAND, 4, 0);
+	assert_int_equal(fake.windows_changes, before + 3);
+}
+
 static void registers_under_other_devices_need_exits(void **state)
 {
 	static const uint64_t bases[] = {
@@ -288,11 +305,15 @@ static void rubbish_in_the_configuration_space_changes_two_bits_of_the_machine(v
 	assert_int_equal(host.reads + host.writes, 0);
 }
 
-static void interrupt(void)
+/* Does the function keep the line quiet? */
+static bool interrupt(void)
 {
+	bool keeps;
+
 	dev_lock(&machine);
-	vpass_interrupt(&pass);
+	keeps = vpass_interrupt(&pass);
 	dev_unlock(&machine);
+	return keeps;
 }
 
 static void take(int vector)
@@ -336,6 +357,60 @@ static void making_the_pin_edge_triggered_ends_an_interrupt(void **state)
 	interrupt();
 	fake_ioapic_entry(PIN, 0, 0xa0 | 1u << 16);
 	assert_int_equal(host.listens, 1);
+}
+
+static uint32_t status(void)
+{
+	return vpci_config_get(pass.f, PCI_STATUS, 2) & PCI_STATUS_INTX;
+}
+
+static void disable_line(bool disable)
+{
+	set_config(PCI_COMMAND, 2, PCI_COMMAND_MEMORY | (disable ? PCI_COMMAND_NOINTX : 0));
+}
+
+/* As who gives the device on does: it tells the next one, and waits for that. */
+static void a_line_that_was_disabled_says_only_what_is_still_to_be_said(void **state)
+{
+	(void)state;
+	fake_ioapic_entry(PIN, 0, 0xa0 | LEVEL);
+	assert_true(interrupt());
+	assert_true(status());
+	take(0xa0);
+	disable_line(true);
+	assert_int_equal(host.listens, 1); /* the machine's function is disabled, too */
+	assert_false(status());
+	platform_eoi(&machine, 0);
+	assert_int_equal(fake_pending(0), -1);
+	assert_false(interrupt()); /* another one's that shares it */
+	disable_line(false);
+	assert_int_equal(host.listens, 1);
+	assert_int_equal(fake_pending(0), -1);
+	assert_true(interrupt());
+	take(0xa0);
+}
+
+static void a_function_that_cannot_disable_its_line_is_not_heard_meanwhile(void **state)
+{
+	(void)state;
+	found.disables = false;
+	fake_ioapic_entry(PIN, 0, 0xa0 | LEVEL);
+	interrupt();
+	take(0xa0);
+	disable_line(true);
+	platform_eoi(&machine, 0);
+	assert_int_equal(host.listens, 0);
+	disable_line(false);
+	assert_int_equal(host.listens, 1);
+	disable_line(true);
+	assert_true(interrupt());
+	disable_line(true);
+	assert_int_equal(host.listens, 1);
+	assert_false(status());
+	disable_line(false);
+	disable_line(false);
+	assert_int_equal(host.listens, 2);
+	assert_int_equal(fake_pending(0), -1);
 }
 
 /* PIRQE, which PIN is, is line 10 after reset. */
@@ -405,6 +480,7 @@ int main(void)
 		TEST(the_vm_sees_the_device_at_addresses_of_its_own),
 		TEST(an_access_that_leaves_a_register_does_not_reach_the_machine),
 		TEST(registers_need_no_exit_where_they_are),
+		TEST(what_does_not_move_registers_leaves_them_where_they_are),
 		TEST(registers_under_other_devices_need_exits),
 		TEST(a_page_that_another_register_shares_needs_exits),
 		TEST(of_command_two_bits_reach_the_machine),
@@ -412,6 +488,8 @@ int main(void)
 		TEST(rubbish_in_the_configuration_space_changes_two_bits_of_the_machine),
 		TEST(an_interrupt_is_level_triggered_until_its_eoi),
 		TEST(an_interrupt_at_a_masked_pin_waits),
+		TEST(a_line_that_was_disabled_says_only_what_is_still_to_be_said),
+		TEST(a_function_that_cannot_disable_its_line_is_not_heard_meanwhile),
 		TEST(making_the_pin_edge_triggered_ends_an_interrupt),
 		TEST(an_interrupt_by_the_pics_ends_with_their_eoi),
 		TEST(the_end_stops_dma_and_resets_a_function_that_can_be),

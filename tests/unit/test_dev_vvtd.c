@@ -220,6 +220,61 @@ static void what_is_no_function_is_not_translated(void **state)
 	assert_true(reaches(FUNCTION, STATUS, true));
 }
 
+static struct vvtd_run run_of(uint64_t page, uint64_t end)
+{
+	static const struct vvtd_context c = {.levels = 3, .tables = 4 * PAGE};
+	struct vvtd_run run;
+
+	dev_lock(&machine);
+	vvtd_run_of(&machine, &c, page * PAGE, end * PAGE, &run);
+	dev_unlock(&machine);
+	return run;
+}
+
+#define EXPECT_RUN(run, first, count, from, may)                        \
+	do {                                                            \
+		struct vvtd_run r = (run);                              \
+		assert_int_equal(r.at, (uint64_t)(first)*PAGE);         \
+		assert_int_equal(r.size, (uint64_t)(count)*PAGE);       \
+		assert_int_equal(r.rights, may);                        \
+		if ((may) != 0)                                         \
+			assert_int_equal(r.gpa, (uint64_t)(from)*PAGE); \
+	} while (0)
+
+static void pages_one_behind_the_other_are_one_answer(void **state)
+{
+	(void)state;
+	store(4 * PAGE, 5 * PAGE | VTD_SL_RIGHTS);
+	store(5 * PAGE, 6 * PAGE | VTD_SL_RIGHTS);
+	for (unsigned i = 0; i < 10; i++)
+		store(6 * PAGE + 8 * i, (8 + i) * PAGE | VTD_SL_RIGHTS);
+	store(6 * PAGE + 8 * 10, 18 * PAGE | VTD_SL_READ);
+	store(6 * PAGE + 8 * 11, 20 * PAGE | VTD_SL_READ);
+	EXPECT_RUN(run_of(0, 512), 0, 10, 8, VTD_SL_RIGHTS);
+	EXPECT_RUN(run_of(0, 3), 0, 3, 8, VTD_SL_RIGHTS);
+	EXPECT_RUN(run_of(7, 512), 7, 3, 15, VTD_SL_RIGHTS);
+	EXPECT_RUN(run_of(10, 512), 10, 1, 18, VTD_SL_READ);
+	EXPECT_RUN(run_of(12, 512), 12, 64, 0, 0); /* more is not looked at */
+	EXPECT_RUN(run_of(12, 20), 12, 8, 0, 0);
+	EXPECT_RUN(run_of(510, 4096), 510, 2, 0, 0); /* the end of the table */
+}
+
+/* What lies behind the end of a table is none of its business, nor what no table is in. */
+static void a_hole_is_as_large_as_the_table_that_is_nowhere(void **state)
+{
+	(void)state;
+	store(4 * PAGE, 5 * PAGE | VTD_SL_RIGHTS);
+	store(5 * PAGE, (UINT64_C(1) << 40) | VTD_SL_RIGHTS);
+	store(5 * PAGE + 8, VTD_SL_LARGE | PAGE | VTD_SL_RIGHTS); /* not aligned */
+	store(5 * PAGE + 16, VTD_SL_LARGE | VTD_SL_RIGHTS);
+	store(5 * PAGE + 24, VTD_SL_LARGE | 512 * PAGE | VTD_SL_RIGHTS);
+	EXPECT_RUN(run_of(0, 4096), 0, 512, 0, 0);
+	EXPECT_RUN(run_of(100, 105), 100, 5, 0, 0);
+	EXPECT_RUN(run_of(600, 4096), 512, 512, 0, 0);
+	EXPECT_RUN(run_of(1100, 1101), 1024, 512, 0, VTD_SL_RIGHTS);
+	EXPECT_RUN(run_of(1024, 4096), 1024, 1024, 0, VTD_SL_RIGHTS);
+}
+
 /* ---- the queue ---- */
 
 static void put_descriptor(unsigned n, uint64_t low, uint64_t high)
@@ -499,6 +554,8 @@ int main(void)
 		cmocka_unit_test_setup(a_masked_event_comes_when_it_is_unmasked, set_up),
 		cmocka_unit_test_setup(fpd_silences_what_the_specification_lets_it, set_up),
 		cmocka_unit_test_setup(what_is_no_function_is_not_translated, set_up),
+		cmocka_unit_test_setup(pages_one_behind_the_other_are_one_answer, set_up),
+		cmocka_unit_test_setup(a_hole_is_as_large_as_the_table_that_is_nowhere, set_up),
 		cmocka_unit_test_setup(a_wait_writes_its_status_and_interrupts, set_up),
 		cmocka_unit_test_setup(
 			a_bad_descriptor_stops_the_queue_until_it_is_cleared, set_up),

@@ -37,7 +37,22 @@ struct block {
 static struct block blocks[BLOCKS];
 static unsigned looked;
 
-void vtd_seam_leaf(void *owner, uint64_t at, struct vtd_leaf *leaf)
+/* As many pages as are one behind the other, or a hole of as many. */
+static void go_on(const struct block *b, uint64_t end, struct vtd_leaf *leaf)
+{
+	uint64_t i = (leaf->at - BASE) / PAGE % 512;
+
+	for (unsigned n = 0; n < 63 && ++i < 512 && leaf->at + leaf->size < end; n++) {
+		const struct vtd_leaf *next = &b->page[i];
+
+		if (next->rights != leaf->rights ||
+			(next->rights != 0 && next->gpa != leaf->gpa + leaf->size))
+			return;
+		leaf->size += PAGE;
+	}
+}
+
+void vtd_seam_leaf(void *owner, uint64_t at, uint64_t end, struct vtd_leaf *leaf)
 {
 	uint64_t n = (at - BASE) / BLOCK;
 	struct block *b = owner;
@@ -52,6 +67,8 @@ void vtd_seam_leaf(void *owner, uint64_t at, struct vtd_leaf *leaf)
 		return;
 	}
 	*leaf = b[n].is_table ? b[n].page[(at - BASE) / PAGE % 512] : b[n].large;
+	if (b[n].is_table)
+		go_on(&b[n], end, leaf);
 }
 
 uint64_t vtd_seam_host(void *owner, uint64_t gpa, uint64_t size, uint64_t *host)
@@ -125,7 +142,7 @@ static struct target target_of(uint64_t at)
 	struct vtd_leaf leaf;
 	struct target t = {0};
 
-	vtd_seam_leaf(blocks, at, &leaf);
+	vtd_seam_leaf(blocks, at, at + PAGE, &leaf);
 	if (leaf.rights == 0 || VTD_MSI_RANGE(at))
 		return t;
 	(void)vtd_seam_host(blocks, leaf.gpa + (at - leaf.at), PAGE, &t.host);
@@ -199,8 +216,15 @@ static void change_block(unsigned n)
 
 	b->is_table = number(2);
 	b->large = random_leaf(at, BLOCK);
-	for (unsigned i = 0; i < 512; i++)
+	for (unsigned i = 0; i < 512; i++) {
+		const struct vtd_leaf *before = &b->page[i != 0 ? i - 1 : 0];
+
 		b->page[i] = random_leaf(at + i * PAGE, PAGE);
+		if (i != 0 && number(8) != 0) { /* it goes on */
+			b->page[i].gpa = before->gpa + PAGE;
+			b->page[i].rights = before->rights;
+		}
+	}
 }
 
 static void empty_block(unsigned n)
