@@ -275,8 +275,8 @@ void learn_at_exit(struct nested *n, struct nvmcs *v)
 		uint64_t before = v->f[*p];
 
 		seam_vmread_to((enum vmcs_fid) * p, &v->f[*p]);
-		changed[count] = *p;
-		count += v->f[*p] != before;
+		if (v->f[*p] != before)
+			changed[count++] = *p;
 	}
 	seam_use_shadow(n, v);
 	for (p = changed; p < changed + count; p++)
