@@ -251,6 +251,40 @@ $(DEBIAN_XEN)/xen.cpio: guests/debian/mkinitramfs.sh guests/debian/xen-init $(B)
 ## make xen-guests   Debian's Xen with dom0 and what its domUs start from
 xen-guests: $(addprefix $(DEBIAN_XEN)/,xen vmlinux xen.cpio)
 
+# VirtualBox, and CDs that its guests boot: payloads, and Debian.
+DEBIAN_VBOX := $(B)/debian-vbox
+VBOX_CD := $(addprefix $(DEBIAN_VBOX)/cd/,guest64.iso guest32.iso guest64-smp.iso guest64-vmx.iso linux.iso)
+VBOX_WORDS = $(if $(findstring smp,$*),cpus=4) $(if $(findstring vmx,$*),vmx)
+VBOX_LINUX := console=ttyS0 no_timer_check nokaslr mitigations=off init_on_alloc=0 random.trust_cpu=on nowatchdog cryptomgr.notests
+
+$(DEBIAN_VBOX)/packages.txt: guests/debian/fetch-vbox.sh $(DEBIAN)/packages.txt
+	rm -f $@
+	guests/debian/fetch-vbox.sh $(DEBIAN_VBOX) $(DEBIAN)
+
+$(DEBIAN_VBOX)/cd/guest64%.iso: guests/debian/make-iso.sh $(B)/payload/guest.elf
+	@mkdir -p $(@D)
+	guests/debian/make-iso.sh $@ multiboot $(B)/payload/guest.elf "$(strip $(VBOX_WORDS))"
+
+$(DEBIAN_VBOX)/cd/guest64.iso: guests/debian/make-iso.sh $(B)/payload/guest.elf
+	@mkdir -p $(@D)
+	guests/debian/make-iso.sh $@ multiboot $(B)/payload/guest.elf ''
+
+$(DEBIAN_VBOX)/cd/guest32.iso: guests/debian/make-iso.sh $(B)/payload/guest_32.elf
+	@mkdir -p $(@D)
+	guests/debian/make-iso.sh $@ multiboot $(B)/payload/guest_32.elf ''
+
+$(DEBIAN_VBOX)/cd/linux.iso: guests/debian/make-iso.sh $(DEBIAN)/packages.txt $(DEBIAN)/l2.cpio
+	@mkdir -p $(@D)
+	guests/debian/make-iso.sh $@ linux $(DEBIAN)/vmlinuz '$(VBOX_LINUX)' $(DEBIAN)/l2.cpio
+
+$(DEBIAN_VBOX)/vbox.cpio: guests/debian/mkinitramfs.sh guests/debian/vbox-init $(B)/kvmclient $(VBOX_CD) $(DEBIAN)/packages.txt \
+		$(DEBIAN_VBOX)/packages.txt
+	guests/debian/mkinitramfs.sh vbox $@ $(B)/kvmclient $(DEBIAN) modules $(DEBIAN_VBOX)
+
+.PHONY: vbox-guests
+## make vbox-guests  VirtualBox in Debian, its driver built, and what its guests start from
+vbox-guests: $(DEBIAN_VBOX)/vbox.cpio
+
 # The 32-bit kernels as L1, and the one with PAE paging as L2, too.
 DEBIAN32 := $(B)/debian-i386
 GCC32 := $(CC) -m32 --sysroot=$(DEBIAN32)/root $(foreach f,-B -L,$(f)$(DEBIAN32)/root/usr/lib/gcc/i686-linux-gnu/12)

@@ -9,6 +9,7 @@
 # the folder there that has L1's; default modules. For ide and service it is the folder itself, for io and nbd the root of fetch-programs.sh.
 # vfio: qemu with what L1 needs to give a PCI function of its own to L2.
 # card-l2, card-vfio: l2 and vfio for the machine's network card; the L2 of the second is OUTPUT's neighbours vmlinux and l2.cpio, the generic kernel.
+# vbox: L1 with VirtualBox; ROOT is the folder of fetch-vbox.sh, whose CDs it has.
 # xen: Xen's dom0; MODULES is the folder of its modules, ROOT of fetch-programs.sh, DISK what HVM guests boot.
 # io-l2, io-qemu (whose L2 is that one, OUTPUT's neighbour l2.cpio), io-service: l2, qemu and service with iperf3, which is below ROOT.
 set -eu
@@ -46,7 +47,10 @@ program() { # FILE [ROOT]
 			seen="$seen$lib "
 			path=$(find "$root/lib" "$root/usr/lib" -name "$lib" -print -quit)
 			[ -n "$path" ] || { echo "mkinitramfs.sh: no $lib for $1" >&2 && exit 1; }
-			put "$path" lib/x86_64-linux-gnu
+			case $path in
+			*/virtualbox/*) put "$path" usr/lib/virtualbox ;;
+			*) put "$path" lib/x86_64-linux-gnu ;;
+			esac
 			queue+=("$path")
 		done
 		queue=("${queue[@]:1}")
@@ -302,6 +306,29 @@ xen() {
 	cp "$here/xen-init" "$stage/init"
 }
 
+# VirtualBox without what needs a screen, and the CDs that its guests boot. It wants its files to be root's, and to know who root is.
+vbox() {
+	local f
+	base insmod poweroff mkdir mkfifo sleep kill cat grep sed head tail tr
+	put "$client" bin
+	mkdir -p "$stage/etc" "$stage/l2"
+	echo 'root:x:0:0:root:/root:/bin/sh' >"$stage/etc/passwd"
+	echo 'root:x:0:' >"$stage/etc/group"
+	put "$root/vboxdrv.ko" lib/modules
+	unsign vboxdrv
+	for f in VBoxHeadless VBoxSVC VBoxHeadless.so VBoxVMM.so VBoxDD.so VBoxDD2.so VBoxDDU.so VBoxRT.so VBoxXPCOM.so VBoxXPCOMIPCD.so \
+		VBoxHostChannel.so VBoxSharedFolders.so VBoxSharedClipboard.so VBoxDragAndDropSvc.so VBoxGuestPropSvc.so VBoxGuestControlSvc.so; do
+		program "/usr/lib/virtualbox/$f" "$root/root"
+	done
+	for f in VBoxC.so VBoxSVCM.so VBoxXPCOMIPCC.so; do
+		program "/usr/lib/virtualbox/components/$f" "$root/root"
+	done
+	cp -P "$root"/root/usr/lib/virtualbox/components/* "$stage/usr/lib/virtualbox/components/"
+	cp "$root"/root/usr/lib/virtualbox/*.r0 "$stage/usr/lib/virtualbox/"
+	cp "$root"/cd/*.iso "$stage/l2/"
+	cp "$here/vbox-init" "$stage/init"
+}
+
 case $kind in
 boot-server) boot_server ;;
 devices) devices ;;
@@ -341,8 +368,9 @@ card-vfio)
 io-qemu) l2=$(dirname "$output")/l2.cpio && l1_with_qemu ;;
 io-service) service && iperf "$root" ;;
 xen) xen ;;
+vbox) vbox ;;
 *)
-	echo "mkinitramfs.sh: KIND is boot-server, devices, io, console, l2, probe, client, qemu, bench, vfio, card-l2, card-vfio, storage, nbd, ide, service, io-l2, io-qemu, io-service or xen, not '$kind'" >&2
+	echo "mkinitramfs.sh: KIND is boot-server, devices, io, console, l2, probe, client, qemu, bench, vfio, card-l2, card-vfio, storage, nbd, ide, service, io-l2, io-qemu, io-service, vbox or xen, not '$kind'" >&2
 	exit 64
 	;;
 esac

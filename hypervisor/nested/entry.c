@@ -69,13 +69,18 @@ static enum check_id check_guest(struct nested *n, struct nvmcs *v, const struct
 	return id;
 }
 
-/* PDPTEs of a PAE L2 of an L1 without EPT: those that the checks read (SDM 26.3.2.4). */
+/* Is this a PAE L2 of an L1 without EPT? */
+static bool loads_pdptes(const struct nvmcs *v)
+{
+	return !uses_ept(v) && (v->f[FID_GUEST_CR0] & CR0_PG) &&
+	       (v->f[FID_GUEST_CR4] & CR4_PAE) &&
+	       !(v->f[FID_ENTRY_CONTROLS] & ENTRY_IA32E_GUEST);
+}
+
+/* Those that the checks read (SDM 26.3.2.4). */
 static void load_pdptes(const struct nvmcs *v, const uint64_t *pdpte)
 {
-	uint64_t cr4 = v->f[FID_GUEST_CR4];
-
-	if (uses_ept(v) || !(v->f[FID_GUEST_CR0] & CR0_PG) || !(cr4 & CR4_PAE) ||
-		(v->f[FID_ENTRY_CONTROLS] & ENTRY_IA32E_GUEST))
+	if (!loads_pdptes(v))
 		return;
 	for (unsigned i = 0; i < 4; i++)
 		seam_vmwrite((enum vmcs_fid)(FID_GUEST_PDPTE0 + i), pdpte[i]);
@@ -170,6 +175,7 @@ static void commit(struct nested *n, struct nvmcs *v, const uint64_t *pdpte)
 	load_pdptes(v, pdpte);
 	adjust_to_02(v, &l);
 	v->dirty = 0;
+	v->list_loaded = false;
 	v->timer_on = v->f[FID_PIN_CONTROLS] & PIN_PREEMPTION_TIMER;
 	v->timer12 = (uint32_t)v->f[FID_PREEMPTION_TIMER_VALUE];
 }
@@ -192,6 +198,12 @@ static int entry_failure(
 	n->stats.failed_entries++;
 	nested_load_l1(n, v, NULL);
 	return INSN_DONE;
+}
+
+void entry_undo(struct nvmcs *v)
+{
+	msrlist_entry_undo(v);
+	v->dirty = v->rare_in_02 ? (uint8_t)~GROUP_RARE : UINT8_MAX;
 }
 
 /* The checks that precede those of the VMCS itself. */
@@ -265,15 +277,15 @@ int nested_entry(struct nested *n, const struct l1_mode *m, uint32_t reason)
 		return entry_failure(
 			n, v, EXIT_INVALID_GUEST_STATE, check_rows[id].qualification);
 	}
-	if (v->f[FID_ENTRY_MSR_LOAD_COUNT]) {
-		/* The list may change guest state in VMCS02 and then fail. */
+	if (v->f[FID_ENTRY_MSR_LOAD_COUNT] && loads_pdptes(v)) {
+		/* They are written to VMCS02, and the list may fail then. */
 		nvmcs_sync_rare(n, v);
 		v->dirty |= GROUP_RARE;
 	}
 	commit(n, v, pdpte);
 	bad_msr = v->f[FID_ENTRY_MSR_LOAD_COUNT] ? msrlist_entry_load(n, v) : 0;
 	if (bad_msr) {
-		v->dirty = UINT8_MAX;
+		entry_undo(v);
 		seam_use_vmcs01(n);
 		report_msr_load(n, reason);
 		return entry_failure(n, v, EXIT_MSR_LOADING, bad_msr);
@@ -291,14 +303,14 @@ static bool depends_on_vtpr(const struct nvmcs *v)
 }
 
 /*
- * L2 has not run: L1's instruction fails, and all is as before it, but for what the VM-entry
- * MSR-load list has loaded.
+ * L2 has not run: L1's instruction fails, and all is as before it, but for the machine's own
+ * registers that the VM-entry MSR-load list has loaded.
  */
 static void refuse(struct nested *n, struct nvmcs *v, bool by_l1)
 {
 	uint32_t reason;
 
-	v->dirty = v->rare_in_02 ? (uint8_t)~GROUP_RARE : UINT8_MAX;
+	entry_undo(v);
 	seam_vmwrite(FID_ENTRY_INTR_INFO, 0);
 	n->in_l2 = false;
 	n->run_pending = false;

@@ -230,11 +230,13 @@ uint32_t learn_from_shadow(struct nested *n, struct nvmcs *v)
 
 	for (const uint8_t *p = h->write; p < h->write + h->write_count; p++) {
 		enum vmcs_fid fid = (enum vmcs_fid) * p;
-		uint64_t value = seam_vmread(fid);
+		uint64_t written = seam_vmread(fid), value = written;
 
 		if (value == v->f[fid])
 			continue;
 		value &= vmcs_value_mask(vmcs_fields[fid].encoding); /* see copy_from_shadow */
+		if (value != written)
+			seam_vmwrite(fid, value);
 		if (value == v->f[fid])
 			continue;
 		v->f[fid] = value;
@@ -264,12 +266,20 @@ uint32_t learn_at_entry(struct nested *n, struct nvmcs *v)
 void learn_at_exit(struct nested *n, struct nvmcs *v)
 {
 	const struct nested_habit *h = &v->habit;
+	uint8_t changed[FID_COUNT];
+	unsigned count = 0;
 	const uint8_t *p;
 
-	for (p = h->rare; p < h->rare + h->rare_count; p++)
+	/* What is open there is as in f: most exits change none of it. */
+	for (p = h->rare; p < h->rare + h->rare_count; p++) {
+		uint64_t before = v->f[*p];
+
 		seam_vmread_to((enum vmcs_fid) * p, &v->f[*p]);
+		if (v->f[*p] != before)
+			changed[count++] = *p;
+	}
 	seam_use_shadow(n, v);
-	for (p = h->rare; p < h->rare + h->rare_count; p++)
+	for (p = changed; p < changed + count; p++)
 		seam_vmwrite((enum vmcs_fid) * p, v->f[*p]);
 	for (p = h->moved; p < h->moved + h->moved_count; p++)
 		seam_vmwrite((enum vmcs_fid) * p, v->f[*p]);

@@ -29,13 +29,34 @@ static void refuse_entry(
 		n->refused.found[0] = list_limit(n);
 }
 
+/*
+ * Copies an entry, once. It is aligned (SDM 26.2.1.1, 26.2.1.2, 26.2.1.3), hence in one page,
+ * which is RAM but for an L1 that tries what happens.
+ */
+static bool fetch(struct nested *n, struct gpa_l1 at, struct msr_entry *e)
+{
+	const char *page = seam_l1_page(n, at);
+	uint64_t word[2];
+
+	if (page) {
+		const uint64_t *there = (const uint64_t *)(page + at.v % PAGE_SIZE);
+
+		word[0] = __atomic_load_n(&there[0], __ATOMIC_RELAXED);
+		word[1] = __atomic_load_n(&there[1], __ATOMIC_RELAXED);
+	} else if (seam_l1_read(n, at, word, sizeof(word)) != 0) {
+		return false;
+	}
+	*e = (struct msr_entry){(uint32_t)word[0], (uint32_t)(word[0] >> 32), word[1]};
+	return true;
+}
+
 /* One entry; true, or false and n->refused is set. */
 static bool load_entry(struct nested *n, struct gpa_l1 at, uint32_t i)
 {
 	struct msr_entry e = {0};
 	enum denial why = DENIAL_LIST_NOT_RAM;
 
-	if (seam_l1_read(n, at, &e, sizeof(e)) == 0) {
+	if (fetch(n, at, &e)) {
 		why = nested_msr_entry_denial(e.index, e.reserved, true);
 		if (why == DENIAL_NONE && !seam_wrmsr(n, e.index, e.value))
 			why = DENIAL_LIST_MSR_ACCESS;
@@ -61,10 +82,23 @@ static uint32_t load_list(struct nested *n, uint64_t gpa, uint32_t count)
 	return 0;
 }
 
-uint32_t msrlist_entry_load(struct nested *n, const struct nvmcs *v)
+/* Guest state that L2 may keep in VMCS02 alone, and MSRs of a list load. */
+static const uint8_t loaded_fields[NESTED_LIST_FIELDS] = {
+	FID_GUEST_SYSENTER_CS, FID_GUEST_SYSENTER_ESP, FID_GUEST_SYSENTER_EIP};
+
+uint32_t msrlist_entry_load(struct nested *n, struct nvmcs *v)
 {
+	for (unsigned i = 0; i < NESTED_LIST_FIELDS; i++)
+		v->before_list[i] = seam_vmread((enum vmcs_fid)loaded_fields[i]);
+	v->list_loaded = true;
 	return load_list(
 		n, v->f[FID_ENTRY_MSR_LOAD_ADDR], (uint32_t)v->f[FID_ENTRY_MSR_LOAD_COUNT]);
+}
+
+void msrlist_entry_undo(const struct nvmcs *v)
+{
+	for (unsigned i = 0; v->list_loaded && i < NESTED_LIST_FIELDS; i++)
+		seam_vmwrite((enum vmcs_fid)loaded_fields[i], v->before_list[i]);
 }
 
 bool msrlist_exit_load(struct nested *n, const struct nvmcs *v)
@@ -78,7 +112,8 @@ static bool store_entry(struct nested *n, uint64_t at, uint32_t i)
 	struct msr_entry e = {0};
 	enum denial why = DENIAL_LIST_NOT_RAM;
 
-	if (seam_l1_read(n, (struct gpa_l1){at}, &e, 8) == 0) {
+	if (fetch(n, (struct gpa_l1){at}, &e)) {
+		e.value = 0;
 		why = nested_msr_entry_denial(e.index, e.reserved, false);
 		if (why == DENIAL_NONE && !seam_rdmsr(n, e.index, &e.value))
 			why = DENIAL_LIST_MSR_ACCESS;

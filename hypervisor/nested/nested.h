@@ -50,6 +50,9 @@ struct nested_habit {
 	uint8_t moved[FID_COUNT]; /* ... and others that L2 or its exit may change */
 };
 
+/* Fields of GROUP_RARE that an MSR list may change in VMCS02: msrlist.c has their names. */
+#define NESTED_LIST_FIELDS 3
+
 /* A VMCS12 that is active on the vCPU, with its hardware VMCSs. */
 struct nvmcs {
 	uint64_t f[FID_COUNT]; /* the fields; see rare_in_02 for the exception */
@@ -63,6 +66,7 @@ struct nvmcs {
 	bool learned;         /* fields are open, see habit */
 	bool no_virtual_apic; /* L1's virtual-APIC page is no RAM: no TPR shadow in VMCS02 */
 	bool timer_on;        /* L1's preemption timer was armed at the last entry */
+	bool list_loaded;     /* the entry has loaded MSRs: before_list has what was there */
 	uint8_t dirty;        /* groups whose values in f have not reached VMCS02 */
 	uint8_t unchecked;    /* CHK_* groups of entry checks that must run */
 	uint32_t merged_proc; /* primary controls that VMCS02 was merged for */
@@ -78,7 +82,8 @@ struct nvmcs {
 	bool pml_moved; /* PML_INDEX of f has not reached the shadow VMCS */
 	bool missed;    /* the last exit was an EPT violation of L1's, at this address: */
 	struct gpa_l2 missed_gpa;
-	uint32_t hw;               /* index of the hardware VMCSs, for the seam */
+	uint32_t hw; /* index of the hardware VMCSs, for the seam */
+	uint64_t before_list[NESTED_LIST_FIELDS];
 	struct nested_habit habit; /* of the slot: it outlives the VMCS12 */
 };
 

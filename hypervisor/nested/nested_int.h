@@ -228,6 +228,8 @@ void door_exit(struct nested *n, uint32_t reason);
 void exit_save_info(struct nvmcs *v, uint32_t reason, uint32_t intr_info);
 /* What an exit that no instruction or fault of L2 caused leaves there. */
 void exit_no_info(struct nvmcs *v, uint32_t reason);
+/* An entry failed after it was committed: VMCS02, which is current, and f. */
+void entry_undo(struct nvmcs *v);
 /* L2 was not entered again since VTPR is below L1's threshold: what waits for the entry goes
  * along. */
 void exit_below_threshold(struct nested *n, struct nvmcs *v);
@@ -284,7 +286,9 @@ void nested_load_l1(struct nested *n, struct nvmcs *v, const struct l2_leftover 
  * The VM-entry MSR-load list: 0, or the 1-based number of the entry that failed (SDM 26.4).
  * n->refused is about that one.
  */
-uint32_t msrlist_entry_load(struct nested *n, const struct nvmcs *v);
+uint32_t msrlist_entry_load(struct nested *n, struct nvmcs *v);
+/* Guest state that the list has changed in VMCS02, which is current, is as before the entry. */
+void msrlist_entry_undo(const struct nvmcs *v);
 /* The VM-exit lists (27.4, 27.6); false is a VMX abort, n->refused is about the entry. */
 bool msrlist_exit_store(struct nested *n, const struct nvmcs *v);
 bool msrlist_exit_load(struct nested *n, const struct nvmcs *v);

@@ -79,8 +79,10 @@ static void entry_load_order(void)
 	vmwrite(VMCS_ENTRY_MSR_LOAD_COUNT, 2);
 	conf_run("two entries, the last wins");
 	vmwrite(VMCS_ENTRY_MSR_LOAD_COUNT, 4);
+	entry_load[1].value = 0x21; /* not what the guest gets */
 	l2_skip();
 	conf_run("third entry is bad");
+	print("field SYSENTER_CS: %lx\n", vmread(VMCS_GUEST_SYSENTER_CS));
 	entry_load[2].index = MSR_SYSENTER_CS;
 	entry_load[2].value = 0x40;
 	entry_load[1].reserved = 1;

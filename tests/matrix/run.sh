@@ -35,6 +35,11 @@ xen() { # pv|pvh WORDS ARGS...
 		--module "$B/debian-xen/vmlinux,${LINUX/ttyS0/hvc0} quiet $2 end=poweroff" --module "$B/debian-xen/xen.cpio" --memory 1G "${@:3}")
 }
 
+vbox() { # GUEST WORDS ARGS...: a device second of so many ticks, since what waits for time there would take most of them
+	args=(--l1 "$B/debian/vmlinuz" --initrd "$B/debian-vbox/vbox.cpio" --cmdline "$LINUX quiet guest=$1 $2 end=poweroff" --memory 1G
+		--ips 200000000 "${@:3}")
+}
+
 # ---- rows ----
 
 field() { # N: of the row in $row, without blanks around it
@@ -115,8 +120,8 @@ tell() {
 # ---- the page ----
 
 versions() {
-	awk '$1 ~ /^(linux-image-|xen-hypervisor|qemu-system-(x86|xen)$|seabios$)/ { print "- `" $1 "` " $2 }' \
-		"$B"/debian/packages.txt "$B"/debian-i386/packages.txt "$B"/debian-service/packages.txt "$B"/debian-xen/packages.txt | sort -u
+	awk '$1 ~ /^(linux-image-|xen-hypervisor|qemu-system-(x86|xen)$|seabios$|virtualbox)/ { print "- `" $1 "` " $2 }' \
+		"$B"/debian/packages.txt "$B"/debian-i386/packages.txt "$B"/debian-service/packages.txt "$B"/debian-xen/packages.txt "$B"/debian-vbox/packages.txt | sort -u
 }
 
 page_row() {

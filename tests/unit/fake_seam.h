@@ -248,6 +248,9 @@ bool seam_rdmsr(struct nested *n, uint32_t msr, uint64_t *value)
 	return false;
 }
 
+static const uint8_t fake_sysenter[] = {
+	FID_GUEST_SYSENTER_CS, FID_GUEST_SYSENTER_ESP, FID_GUEST_SYSENTER_EIP};
+
 bool seam_wrmsr(struct nested *n, uint32_t msr, uint64_t value)
 {
 	uint64_t old;
@@ -256,6 +259,8 @@ bool seam_wrmsr(struct nested *n, uint32_t msr, uint64_t value)
 	if (!seam_rdmsr(n, msr, &old))
 		return false;
 	fake_set_msr(msr, value);
+	if (msr >= MSR_SYSENTER_CS && msr <= MSR_SYSENTER_EIP) /* these the VMCS has */
+		seam_vmwrite((enum vmcs_fid)fake_sysenter[msr - MSR_SYSENTER_CS], value);
 	return true;
 }
 

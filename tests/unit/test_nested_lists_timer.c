@@ -5,6 +5,8 @@
  */
 #include "nested_world.h"
 
+#include "spec/apic.h"
+
 #define LIST  0x200000ull /* room for any length */
 #define LIMIT 512u        /* with 0 in bits 27:25 of IA32_VMX_MISC */
 
@@ -84,6 +86,72 @@ static void a_bad_entry_fails_with_its_number(void **state)
 	for (unsigned k = 0; k < 16; k++)
 		put(k, MSR_STAR, k);
 	expect_entered();
+}
+
+/* Of SYSENTER's MSRs L2 has values in VMCS02, and f has those before its run. */
+static void a_list_that_fails_leaves_what_the_guest_had(void **state)
+{
+	(void)state;
+	for (uint32_t msr = MSR_SYSENTER_CS; msr <= MSR_SYSENTER_EIP; msr++) {
+		fake_set_msr(msr, 0);
+		put(msr - MSR_SYSENTER_CS, msr, 0x7777);
+	}
+	put(3, MSR_FS_BASE, 0);
+	expect_entered();
+	world_02()[FID_GUEST_SYSENTER_CS] = 0x11;
+	world_02()[FID_GUEST_SYSENTER_ESP] = 0x22;
+	world_02()[FID_GUEST_SYSENTER_EIP] = 0x33;
+	exit_to_l1();
+	world_l1_64();
+	for (unsigned again = 0; again < 2; again++) {
+		world_write(FID_ENTRY_MSR_LOAD_COUNT, 4);
+		assert_int_equal(world_insn(EXIT_VMRESUME), ENTRY_FAILED);
+		world_l1_64();
+		assert_int_equal(world_read(FID_EXIT_QUALIFICATION), 4);
+		if (again) /* f has it, and VMCS02 what it was */
+			assert_int_equal(world_read(FID_GUEST_SYSENTER_ESP), 0x22);
+		world_write(FID_ENTRY_MSR_LOAD_COUNT, 0);
+		assert_int_equal(world_insn(EXIT_VMRESUME), ENTERED);
+		world.n.run_pending = false;
+		assert_int_equal(world_02()[FID_GUEST_SYSENTER_CS], 0x11);
+		assert_int_equal(world_02()[FID_GUEST_SYSENTER_ESP], 0x22);
+		assert_int_equal(world_02()[FID_GUEST_SYSENTER_EIP], 0x33);
+		exit_to_l1();
+		world_l1_64();
+	}
+	world_write(FID_ENTRY_MSR_LOAD_COUNT, 3);
+	assert_int_equal(world_insn(EXIT_VMRESUME), ENTERED);
+	world.n.run_pending = false;
+	exit_to_l1();
+	world_l1_64();
+	assert_int_equal(world_read(FID_GUEST_SYSENTER_EIP), 0x7777);
+}
+
+/* Hardware's VMfail comes before the list: what that has loaded is not the guest's. */
+static void an_entry_that_is_refused_takes_back_what_its_list_loaded(void **state)
+{
+	(void)state;
+	fake_set_msr(MSR_SYSENTER_EIP, 0);
+	put(0, MSR_SYSENTER_EIP, 0x7777);
+	expect_entered();
+	world_02()[FID_GUEST_SYSENTER_EIP] = 0x33;
+	exit_to_l1();
+	world_l1_64();
+	world_write(FID_ENTRY_MSR_LOAD_COUNT, 1);
+	world_write(
+		FID_PIN_CONTROLS, world_read(FID_PIN_CONTROLS) & ~(uint64_t)PIN_POSTED_INTR);
+	world_write(FID_PROC_CONTROLS, world_read(FID_PROC_CONTROLS) | PROC_TPR_SHADOW);
+	world_write(FID_PROC2_CONTROLS,
+		world_read(FID_PROC2_CONTROLS) &
+			~(uint64_t)(PROC2_APIC_ACCESSES | PROC2_VIRT_INTR_DELIVERY |
+				    PROC2_APIC_REGISTER_VIRT | PROC2_X2APIC_MODE));
+	world_write(FID_TPR_THRESHOLD, 3);
+	fake_write32(world_read(FID_VIRTUAL_APIC_ADDR) + APIC_TPR, 0xf0);
+	assert_int_equal(world_insn(EXIT_VMRESUME), ENTERED);
+	assert_int_equal(world_02()[FID_GUEST_SYSENTER_EIP], 0x7777);
+	nested_entry_vmfailed(&world.n, VMERR_ENTRY_CONTROLS);
+	world_l1_64();
+	assert_int_equal(world_read(FID_GUEST_SYSENTER_EIP), 0x33);
 }
 
 static void a_list_is_as_long_as_the_capability_says(void **state)
@@ -334,6 +402,8 @@ int main(void)
 #define T(name) cmocka_unit_test_setup(name, setup)
 		T(an_entry_loads_its_msrs_in_order),
 		T(a_bad_entry_fails_with_its_number),
+		T(a_list_that_fails_leaves_what_the_guest_had),
+		T(an_entry_that_is_refused_takes_back_what_its_list_loaded),
 		T(a_list_is_as_long_as_the_capability_says),
 		T(a_list_where_l1_has_no_ram_cannot_be_loaded),
 		T(an_exit_stores_then_loads),

@@ -71,6 +71,19 @@ struct vpass_message_to dev_pass_message_to(const struct vpass_function *f)
 	return (struct vpass_message_to){0, 0};
 }
 
+bool dev_pass_posts(const struct vpass_function *f)
+{
+	(void)f;
+	return false;
+}
+
+void dev_pass_post(const struct vpass_function *f, unsigned i, const struct vpci_posted *to)
+{
+	(void)f;
+	(void)i;
+	(void)to;
+}
+
 /* Likely places of what is looked for, and rubbish anywhere. */
 static void fill(struct input *in)
 {

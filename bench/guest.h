@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What a guest of some hypervisor pays, for payloads of 64 and of 32 bits: ticks of operations
+ * that a hypervisor completes, as half of many tries have them, without the cost of measuring.
+ */
+#ifndef NESTOR_BENCH_GUEST_H
+#define NESTOR_BENCH_GUEST_H
+
+#include "cpu.h"
+#include "rt.h"
+
+#define GUEST_TRIES   1000u
+#define GUEST_WARM    9000u   /* exits after which who learns from them has done so */
+#define GUEST_LONGEST 0x40000 /* more is as much */
+#define GUEST_PORT    0x70    /* CMOS' index: nothing waits for it, and every PC has it */
+#define GUEST_INDEX   0x0d
+
+static inline void guest_cpuid(void)
+{
+	(void)cpuid(0, 0);
+}
+
+static inline void guest_out(void)
+{
+	outb(GUEST_PORT, GUEST_INDEX);
+}
+
+static inline void guest_in(void)
+{
+	(void)inb(GUEST_PORT + 1);
+}
+
+static inline void guest_nothing(void)
+{
+}
+
+/*
+ * Ticks of op that half of the tries do not exceed: hypervisors stop a guest's clock now and
+ * then, so that the least may be too little.
+ */
+static inline uint64_t guest_ticks(void (*op)(void), unsigned tries)
+{
+	static uint16_t seen[GUEST_LONGEST];
+	unsigned below = 0, ticks = 0;
+
+	memset(seen, 0, sizeof(seen));
+	for (unsigned i = 0; i < tries; i++) {
+		uint64_t t = rdtsc_exact();
+
+		op();
+		t = rdtsc_exact() - t;
+		seen[t < GUEST_LONGEST ? t : GUEST_LONGEST - 1]++;
+	}
+	while ((below += seen[ticks]) < (tries + 1) / 2)
+		ticks++;
+	return ticks;
+}
+
+/* `name value` for each operation. */
+static inline void guest_costs(unsigned tries)
+{
+	static const struct {
+		const char *name;
+		void (*op)(void);
+	} ops[] = {
+		{"guest_cpuid", guest_cpuid}, {"guest_out", guest_out}, {"guest_in", guest_in}};
+	uint64_t overhead;
+
+	for (unsigned i = 0; i < GUEST_WARM; i++)
+		guest_cpuid();
+	overhead = guest_ticks(guest_nothing, GUEST_TRIES);
+
+	for (size_t i = 0; i < sizeof(ops) / sizeof(ops[0]); i++)
+		print("%s %lu\n", ops[i].name, guest_ticks(ops[i].op, tries) - overhead);
+}
+
+#endif
