@@ -44,6 +44,11 @@ static bool read_loader(uint32_t magic, uint32_t block)
 	config_read(boot_info.cmdline);
 	if (boot_info.truncated)
 		log_warn("the loader's information block is malformed in parts");
+	if (boot_info.left_out != 0)
+		log_warn(
+			"the memory map has more than %u pieces: %lu KiB in the smallest are not "
+			"used",
+			BOOT_MAX_RANGES, boot_info.left_out >> 10);
 	return true;
 }
 

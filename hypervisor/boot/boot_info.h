@@ -13,7 +13,7 @@
 #include "lib/limits.h"
 #include "lib/text.h"
 
-#define BOOT_MAX_RANGES  64
+#define BOOT_MAX_RANGES  128
 #define BOOT_MAX_MODULES LIMIT_BOOT_MODULES
 
 /* Physical. start + size does not overflow. */
@@ -33,6 +33,7 @@ struct boot_info {
 	struct text cmdline;
 	struct boot_range ram[BOOT_MAX_RANGES]; /* available memory */
 	unsigned ram_count;
+	uint64_t left_out; /* bytes of memory in pieces that there was no room for */
 	struct boot_module modules[BOOT_MAX_MODULES];
 	unsigned module_count;
 	const uint8_t *rsdp; /* NULL without ACPI */

@@ -27,6 +27,47 @@ static uint64_t get64(const uint8_t *p)
 	return get32(p) | (uint64_t)get32(p + 4) << 32;
 }
 
+static unsigned smallest(const struct boot_info *info)
+{
+	unsigned least = 0;
+
+	for (unsigned i = 1; i < info->ram_count; i++)
+		if (info->ram[i].size < info->ram[least].size)
+			least = i;
+	return least;
+}
+
+/*
+ * Firmware cuts memory by what it was used for: what lies side by side is one. When there is no
+ * more room the smallest are left out.
+ */
+static void add_ram(struct boot_info *info, uint64_t start, uint64_t length)
+{
+	unsigned least;
+
+	for (unsigned i = 0; i < info->ram_count; i++) {
+		struct boot_range *r = &info->ram[i];
+
+		if (r->start + r->size != start && start + length != r->start)
+			continue;
+		r->start = start < r->start ? start : r->start;
+		r->size += length;
+		return;
+	}
+	if (info->ram_count < BOOT_MAX_RANGES) {
+		info->ram[info->ram_count++] = (struct boot_range){start, length};
+		return;
+	}
+	least = smallest(info);
+	if (info->ram[least].size < length) {
+		struct boot_range kept = {start, length};
+
+		length = info->ram[least].size;
+		info->ram[least] = kept;
+	}
+	info->left_out += length;
+}
+
 static void parse_mmap(const uint8_t *tag, uint32_t size, struct boot_info *info)
 {
 	uint32_t step;
@@ -38,13 +79,8 @@ static void parse_mmap(const uint8_t *tag, uint32_t size, struct boot_info *info
 	for (uint32_t at = MMAP_HEADER; size - at >= MMAP_ENTRY; at += step) {
 		uint64_t start = get64(tag + at), length = get64(tag + at + 8);
 
-		if (get32(tag + at + 16) == MMAP_RAM && length <= UINT64_MAX - start) {
-			if (info->ram_count < BOOT_MAX_RANGES)
-				info->ram[info->ram_count++] =
-					(struct boot_range){start, length};
-			else
-				info->truncated = true;
-		}
+		if (get32(tag + at + 16) == MMAP_RAM && length <= UINT64_MAX - start)
+			add_ram(info, start, length);
 		if (step > size - at)
 			break;
 	}

@@ -12,7 +12,7 @@
 
 #include "spec/addr.h"
 
-#define PAGE_MAX_RANGES 128
+#define PAGE_MAX_RANGES 512
 
 /* Makes [start, start + size) available. Ranges may come in any order and overlap. */
 void page_add(uint64_t start, uint64_t size);

@@ -100,6 +100,44 @@ static void no_byte_behind_the_block_is_read(void **state)
 	}
 }
 
+#define PIECES 3000
+
+/* As firmware of servers leaves memory: in thousands of pieces, the largest last. */
+static void of_memory_in_pieces_the_largest_are_kept(void **state)
+{
+	static uint8_t bytes[8 + 16 + 24 * PIECES + 8];
+	static struct boot_info info;
+	uint64_t at = 0x100000, sum = 0;
+
+	(void)state;
+	put32(bytes, sizeof(bytes));
+	put32(bytes + 8, 6);
+	put32(bytes + 12, 16 + 24 * PIECES);
+	put32(bytes + 16, 24);
+	put32(bytes + sizeof(bytes) - 4, 8);
+	for (unsigned i = 0; i < PIECES; i++) {
+		uint8_t *e = bytes + 24 + 24 * i;
+		uint64_t size = i == PIECES - 1 ? UINT64_C(1) << 40 : 0x1000 * (1 + i % 7);
+
+		sum += size;
+		memcpy(e, &at, 8);
+		memcpy(e + 8, &size, 8);
+		put32(e + 16, 1);
+		at += size + (i % 10 == 0 ? 0 : 0x1000); /* some lie side by side */
+	}
+	assert_true(mb2_parse(bytes, sizeof(bytes), &info));
+	assert_false(info.truncated);
+	assert_int_equal(info.ram_count, BOOT_MAX_RANGES);
+	at = 0;
+	for (unsigned i = 0; i < info.ram_count; i++) {
+		assert_true(info.ram[i].size >= 0x7000);
+		at = info.ram[i].size > at ? info.ram[i].size : at;
+		sum -= info.ram[i].size;
+	}
+	assert_true(sum == info.left_out);
+	assert_true(at == UINT64_C(1) << 40);
+}
+
 static void as_many_modules_are_taken_as_all_vms_can_have(void **state)
 {
 	static uint8_t bytes[16 + 32 * (LIMIT_BOOT_MODULES + 1)];
@@ -156,6 +194,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_block_gives_command_line_memory_and_modules),
 		cmocka_unit_test(no_byte_behind_the_block_is_read),
+		cmocka_unit_test(of_memory_in_pieces_the_largest_are_kept),
 		cmocka_unit_test(as_many_modules_are_taken_as_all_vms_can_have),
 		cmocka_unit_test(tags_with_impossible_sizes_are_left_out),
 		cmocka_unit_test(a_loader_of_another_protocol_is_refused),
