@@ -12,6 +12,7 @@
 #include "cpu/clock.h"
 #include "cpu/config.h"
 #include "cpu/fault.h"
+#include "cpu/ioapic.h"
 #include "cpu/log.h"
 #include "cpu/machine.h"
 #include "cpu/mux.h"
@@ -84,6 +85,7 @@ void nestor_main(uint32_t magic, uint32_t block)
 	ecam_find(boot_info.rsdp, boot_info.rsdp_size);
 	boot_memory_init(&boot_info);
 	need(boot_memory_map(&boot_info, &boot_space), "bad-input");
+	ioapic_init();
 	need(apic_init(), "no-vtx");
 	cpus_start(apic_ids, known, boot_space);
 	greet();

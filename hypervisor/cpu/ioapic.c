@@ -5,7 +5,9 @@
 #include "mm/layout.h"
 #include "spec/apic.h"
 
-#define PIN 0x10 /* index of a pin's two registers */
+#define VERSION  1    /* index of it */
+#define PIN      0x10 /* index of a pin's two registers */
+#define PINS_MAX 120  /* that an index of 8 bits reaches */
 
 static uint32_t entries[IOAPIC_PINS]; /* lower halves, as they were written */
 static uint32_t targets[IOAPIC_PINS]; /* local APICs */
@@ -18,6 +20,22 @@ static void write(uint32_t index, uint32_t value)
 
 	io[0] = index;
 	io[4] = value;
+}
+
+static uint32_t read(uint32_t index)
+{
+	volatile uint32_t *io = direct_va((struct hpa){IOAPIC_DEFAULT_BASE});
+
+	io[0] = index;
+	return io[4];
+}
+
+void ioapic_init(void)
+{
+	unsigned pins = (read(VERSION) >> 16 & 0xff) + 1;
+
+	for (unsigned i = 0; i < pins && i < PINS_MAX; i++)
+		write(PIN + 2 * i, IOAPIC_MASKED);
 }
 
 static void set(unsigned pin, uint32_t low, uint32_t high)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The machine's IOAPIC, where every PC has it. Pins are masked after reset; L0 uses those that
- * it sets here.
+ * The machine's IOAPIC, where every PC has it. L0 uses those pins that it sets here; all others
+ * are masked.
  */
 #ifndef NESTOR_CPU_IOAPIC_H
 #define NESTOR_CPU_IOAPIC_H
@@ -13,6 +13,11 @@
 #define IOAPIC_LEVEL      (1u << 15)
 #define IOAPIC_MASKED     (1u << 16)
 
+/*
+ * Masks all pins: firmware may have left some open, and a level that nobody ends would come
+ * again and again. Before any is set.
+ */
+void ioapic_init(void);
 /* The lower half of a pin's entry, and the local APIC that it goes to. Pin: below IOAPIC_PINS.
  */
 void ioapic_set(unsigned pin, uint32_t low, uint32_t apic_id);
