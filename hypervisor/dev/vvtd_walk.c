@@ -190,8 +190,8 @@ static uint64_t run_of_entries(
 	if (entry == NULL)
 		return left;
 	first = __atomic_load_n(entry, __ATOMIC_RELAXED);
-	if (run->rights != 0 && (first & ADDRESS) != run->gpa) /* it is another one by now */
-		return 1;
+	if (run->rights != 0 && ((first & ADDRESS) != run->gpa || run->rights & ~first))
+		return 1; /* it is another one by now */
 	while (n < left && n < RUN_MAX &&
 		goes_on(run, __atomic_load_n(&entry[n], __ATOMIC_RELAXED), first,
 			n * run->size))
