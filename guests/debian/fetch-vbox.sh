@@ -32,7 +32,7 @@ common=linux-headers-${release%-cloud-amd64}-common
 echo "fetch-vbox.sh: the headers of $release $version" >&2
 mkdir -p "$work/headers" "$work/kernel"
 (cd "$work/headers" && apt-get -qq -o APT::Sandbox::User=root -o Acquire::Retries=3 download "linux-headers-$release=$version" "$common=$version" \
-	linux-kbuild-6.1 >"$work/log" 2>&1) || die "apt has no headers of $release $version: make distclean gets a kernel that it has"
+	"linux-kbuild-${release%%.*}.$(echo "$release" | cut -d . -f 2)" >"$work/log" 2>&1) || die "apt has no headers of $release $version: make distclean gets a kernel that it has"
 for deb in "$work"/headers/*.deb; do
 	dpkg -x "$deb" "$work/kernel"
 done
@@ -42,6 +42,7 @@ private_apt_open "$suite" amd64 main contrib || die "apt does not get Debian's p
 mapfile -t libraries < <(private_apt apt-cache depends --recurse --no-recommends --no-suggests --no-conflicts --no-breaks \
 	--no-replaces --no-enhances virtualbox | grep -E '^(lib|zlib)' | sort -u |
 	grep -v -E '^lib(archive|.*(san|perl|llvm|clang|gcc-[0-9]|stdc..-|python|binutils|mesa|magic|ctf|debconf|newt|slang)|pam|semanage|sepol)|-(dev|data|common|modules|bin|extra)')
+[ "${#libraries[@]}" -gt 0 ] || die "apt does not tell what VirtualBox of $suite needs"
 echo "fetch-vbox.sh: VirtualBox of $suite and ${#libraries[@]} libraries" >&2
 (cd "$work/debs" && private_apt apt-get download virtualbox virtualbox-dkms "${libraries[@]}" >"$work/log" 2>&1) || die "the download failed"
 rm -rf "$dir/root"

@@ -18,8 +18,10 @@ static void keep_own(void)
 
 void boot_memory_init(const struct boot_info *info)
 {
-	for (unsigned i = 0; i < info->ram_count; i++)
+	for (unsigned i = 0; i < info->ram_count; i++) {
+		page_know(info->ram[i].start, info->ram[i].size);
 		page_add(info->ram[i].start, info->ram[i].size);
+	}
 	keep_own();
 	page_reserve(info->block.start, info->block.size);
 	for (unsigned i = 0; i < info->module_count; i++)

@@ -53,10 +53,11 @@ struct vpass_message_to dev_pass_message_to(const struct vpass_function *f);
 /*
  * Can the machine put messages of the function into descriptors of vCPUs, without L0? Then
  * message i goes there from now on, or, with NULL, to L0 again, as dev_pass_message_to has it
- * for all; those on their way have arrived. With the lock of messages.
+ * for all; those on their way have arrived. False: it goes where it went. With the lock of
+ * messages.
  */
 bool dev_pass_posts(const struct vpass_function *f);
-void dev_pass_post(const struct vpass_function *f, unsigned i, const struct vpci_posted *to);
+bool dev_pass_post(const struct vpass_function *f, unsigned i, const struct vpci_posted *to);
 
 /* ---- what the machine has ---- */
 

@@ -167,9 +167,10 @@ static void write_table(const struct vpass_function *f)
 {
 	const struct vpass_messages *m = &f->messages;
 	unsigned entries = m->table.size / PCI_MSIX_ENTRY_SIZE;
-	struct vpass_message_to to = dev_pass_message_to(f);
+	struct vpass_message_to to;
 
 	put(f, m->msix + PCI_MSIX_CONTROL, 2, PCI_MSIX_ENABLE | PCI_MSIX_MASK_ALL);
+	to = dev_pass_message_to(f);
 	for (unsigned i = 0; i < entries; i++) {
 		if (i < m->msix_count) {
 			write_entry(f, i, 0, to.address);
@@ -197,7 +198,8 @@ static void post(struct vpass_function *f, unsigned i, const struct vpci_posted 
 
 	if (to != NULL ? is && same(&m->to[i], to) : !is)
 		return;
-	dev_pass_post(f, i, to);
+	if (!dev_pass_post(f, i, to))
+		return;
 	m->posted &= ~(1u << i);
 	if (to == NULL)
 		return;

@@ -93,7 +93,8 @@ static void set_forward(const struct vpass_physical *p, bool forward)
 		first.at = p->at;
 	control = get(&first, PCIE_SRIOV_CONTROL, 2);
 	wanted = (control & ~PCIE_SRIOV_ARI) | (forward ? PCIE_SRIOV_ARI : 0);
-	if (wanted != control)
+	/* With functions on, which were counted with it, it stays. */
+	if (wanted != control && !(control & PCIE_SRIOV_ENABLE))
 		put(&first, PCIE_SRIOV_CONTROL, 2, wanted);
 }
 

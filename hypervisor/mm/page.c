@@ -11,6 +11,24 @@ static struct range {
 static unsigned range_count;
 static struct spinlock lock = {.rank = LOCK_PAGES};
 
+/* What the machine has, as it was told. */
+static struct range known[PAGE_MAX_RANGES];
+static unsigned known_count;
+
+void page_know(uint64_t start, uint64_t size)
+{
+	if (known_count < PAGE_MAX_RANGES)
+		known[known_count++] = (struct range){start, start + size};
+}
+
+bool page_known(uint64_t start, uint64_t size)
+{
+	for (unsigned i = 0; i < known_count; i++)
+		if (start < known[i].end && known[i].start < start + size)
+			return true;
+	return false;
+}
+
 static void remove_at(unsigned i)
 {
 	range_count--;

@@ -14,6 +14,10 @@
 
 #define PAGE_MAX_RANGES 512
 
+/* RAM of the machine, whoever has it: told at the start, before page_add; asked for. */
+void page_know(uint64_t start, uint64_t size);
+bool page_known(uint64_t start, uint64_t size);
+
 /* Makes [start, start + size) available. Ranges may come in any order and overlap. */
 void page_add(uint64_t start, uint64_t size);
 /* Takes [start, start + size) away, to page boundaries outwards. */

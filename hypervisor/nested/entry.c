@@ -175,7 +175,6 @@ static void commit(struct nested *n, struct nvmcs *v, const uint64_t *pdpte)
 	load_pdptes(v, pdpte);
 	adjust_to_02(v, &l);
 	v->dirty = 0;
-	v->list_loaded = false;
 	v->timer_on = v->f[FID_PIN_CONTROLS] & PIN_PREEMPTION_TIMER;
 	v->timer12 = (uint32_t)v->f[FID_PREEMPTION_TIMER_VALUE];
 }
@@ -200,9 +199,10 @@ static int entry_failure(
 	return INSN_DONE;
 }
 
-void entry_undo(struct nvmcs *v)
+void entry_undo(struct nvmcs *v, bool first)
 {
-	msrlist_entry_undo(v);
+	if (first)
+		msrlist_entry_undo(v);
 	v->dirty = v->rare_in_02 ? (uint8_t)~GROUP_RARE : UINT8_MAX;
 }
 
@@ -285,7 +285,7 @@ int nested_entry(struct nested *n, const struct l1_mode *m, uint32_t reason)
 	commit(n, v, pdpte);
 	bad_msr = v->f[FID_ENTRY_MSR_LOAD_COUNT] ? msrlist_entry_load(n, v) : 0;
 	if (bad_msr) {
-		entry_undo(v);
+		entry_undo(v, true);
 		seam_use_vmcs01(n);
 		report_msr_load(n, reason);
 		return entry_failure(n, v, EXIT_MSR_LOADING, bad_msr);
@@ -310,7 +310,7 @@ static void refuse(struct nested *n, struct nvmcs *v, bool by_l1)
 {
 	uint32_t reason;
 
-	entry_undo(v);
+	entry_undo(v, true);
 	seam_vmwrite(FID_ENTRY_INTR_INFO, 0);
 	n->in_l2 = false;
 	n->run_pending = false;

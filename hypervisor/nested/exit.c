@@ -388,7 +388,7 @@ void nested_entry_failed(struct nested *n, uint32_t exit_reason)
 	seam_bug(n, "hardware refused a VMCS02 that passed all checks");
 	v->f[FID_EXIT_REASON] = exit_reason | EXIT_REASON_ENTRY_FAILURE;
 	v->f[FID_EXIT_QUALIFICATION] = seam_vmread(FID_EXIT_QUALIFICATION);
-	entry_undo(v);
+	entry_undo(v, n->run_pending);
 	seam_vmwrite(FID_ENTRY_INTR_INFO, 0); /* a failed entry leaves the valid bit */
 	nested_load_l1(n, v, NULL);
 }

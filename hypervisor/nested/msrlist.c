@@ -35,7 +35,7 @@ static void refuse_entry(
  */
 static bool fetch(struct nested *n, struct gpa_l1 at, struct msr_entry *e)
 {
-	const char *page = seam_l1_page(n, at);
+	const char *page = at.v % sizeof(*e) == 0 ? seam_l1_page(n, at) : NULL;
 	uint64_t word[2];
 
 	if (page) {
@@ -90,14 +90,15 @@ uint32_t msrlist_entry_load(struct nested *n, struct nvmcs *v)
 {
 	for (unsigned i = 0; i < NESTED_LIST_FIELDS; i++)
 		v->before_list[i] = seam_vmread((enum vmcs_fid)loaded_fields[i]);
-	v->list_loaded = true;
 	return load_list(
 		n, v->f[FID_ENTRY_MSR_LOAD_ADDR], (uint32_t)v->f[FID_ENTRY_MSR_LOAD_COUNT]);
 }
 
 void msrlist_entry_undo(const struct nvmcs *v)
 {
-	for (unsigned i = 0; v->list_loaded && i < NESTED_LIST_FIELDS; i++)
+	bool loaded = v->f[FID_ENTRY_MSR_LOAD_COUNT] != 0;
+
+	for (unsigned i = 0; loaded && i < NESTED_LIST_FIELDS; i++)
 		seam_vmwrite((enum vmcs_fid)loaded_fields[i], v->before_list[i]);
 }
 

@@ -66,7 +66,6 @@ struct nvmcs {
 	bool learned;         /* fields are open, see habit */
 	bool no_virtual_apic; /* L1's virtual-APIC page is no RAM: no TPR shadow in VMCS02 */
 	bool timer_on;        /* L1's preemption timer was armed at the last entry */
-	bool list_loaded;     /* the entry has loaded MSRs: before_list has what was there */
 	uint8_t dirty;        /* groups whose values in f have not reached VMCS02 */
 	uint8_t unchecked;    /* CHK_* groups of entry checks that must run */
 	uint32_t merged_proc; /* primary controls that VMCS02 was merged for */
@@ -83,8 +82,8 @@ struct nvmcs {
 	bool missed;    /* the last exit was an EPT violation of L1's, at this address: */
 	struct gpa_l2 missed_gpa;
 	uint32_t hw; /* index of the hardware VMCSs, for the seam */
-	uint64_t before_list[NESTED_LIST_FIELDS];
-	struct nested_habit habit; /* of the slot: it outlives the VMCS12 */
+	uint64_t before_list[NESTED_LIST_FIELDS]; /* at the last entry with such a list */
+	struct nested_habit habit;                /* of the slot: it outlives the VMCS12 */
 };
 
 /* What L0 requires while L2 runs, constant for a VM. */

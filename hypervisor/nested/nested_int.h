@@ -228,8 +228,11 @@ void door_exit(struct nested *n, uint32_t reason);
 void exit_save_info(struct nvmcs *v, uint32_t reason, uint32_t intr_info);
 /* What an exit that no instruction or fault of L2 caused leaves there. */
 void exit_no_info(struct nvmcs *v, uint32_t reason);
-/* An entry failed after it was committed: VMCS02, which is current, and f. */
-void entry_undo(struct nvmcs *v);
+/*
+ * An entry failed after it was committed: VMCS02, which is current, and f. first: L2 has not
+ * run since L1 entered it.
+ */
+void entry_undo(struct nvmcs *v, bool first);
 /* L2 was not entered again since VTPR is below L1's threshold: what waits for the entry goes
  * along. */
 void exit_below_threshold(struct nested *n, struct nvmcs *v);

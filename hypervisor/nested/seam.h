@@ -45,7 +45,7 @@ void seam_queue_event(struct nested *n, uint32_t info, uint32_t error_code, uint
 int seam_l1_read(struct nested *n, struct gpa_l1 a, void *dst, uint32_t len);
 int seam_l1_write(struct nested *n, struct gpa_l1 a, const void *src, uint32_t len);
 
-/* The host address of a whole page of L1's RAM for bitmaps and tables, or NULL. */
+/* The host address of the whole page of L1's RAM that `a` is in, or NULL. */
 void *seam_l1_page(struct nested *n, struct gpa_l1 a);
 /*
  * The host-physical address behind it and how much is contiguous and aligned alike around it

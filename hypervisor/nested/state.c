@@ -224,6 +224,7 @@ static bool enter_again(struct nested *n, struct nvmcs *v)
 		return false;
 	set_field(n, v, FID_ENTRY_INTR_INFO, event);
 	set_field(n, v, FID_ENTRY_MSR_LOAD_COUNT, msrs);
+	v->unchecked |= FIELD_CHK_C; /* without these two it was checked */
 	seam_use_vmcs02(n, v);
 	return true;
 }

@@ -31,7 +31,7 @@ void fault_arrived(void)
 		if (!n->direct || n == c->node || sched_is_runnable(n))
 			continue;
 		sched_use_address_space(n->cr3);
-		if (!apicv_has_posted(n->vcpu))
+		if (!vcpu_listens(n->vcpu) || !apicv_has_posted(n->vcpu))
 			continue;
 		sched_arrived(n);
 		any = true;

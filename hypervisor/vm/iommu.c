@@ -154,6 +154,15 @@ bool iommu_map(uint64_t cr3)
 	return true;
 }
 
+bool iommu_meets(uint64_t start, uint64_t size)
+{
+	for (unsigned i = 0; i < dmar.unit_count; i++)
+		if (units[i].on && start < units[i].registers + units[i].caps.registers_size &&
+			units[i].registers < start + size)
+			return true;
+	return false;
+}
+
 /* ---- functions ---- */
 
 const char *iommu_find(uint16_t bdf, bool through, struct iommu_place *place)
@@ -289,17 +298,20 @@ bool iommu_posts(const struct iommu_place *place)
 {
 	const struct vtd_unit *u = remapper(place);
 
-	return u != NULL && u->caps.posts && u->extended == apic_is_extended();
+	return u != NULL && u->failed == NULL && u->caps.posts &&
+	       u->extended == apic_is_extended();
 }
 
-void iommu_post_message(const struct iommu_place *place, uint16_t bdf, unsigned index,
+bool iommu_post_message(const struct iommu_place *place, uint16_t bdf, unsigned index,
 	struct hpa descriptor, uint8_t vector)
 {
 	struct vtd_entry e = vtd_irte_posted(descriptor.v, vector, bdf);
+	const char *why;
 
 	spin_lock(&lock);
-	vtd_unit_set_irtes(&units[place->unit], index, &e, 1);
+	why = vtd_unit_set_irtes(&units[place->unit], index, &e, 1);
 	spin_unlock(&lock);
+	return why == NULL;
 }
 
 void iommu_clear_messages(const struct iommu_place *place, const struct iommu_messages *m)

@@ -35,6 +35,9 @@ void iommu_stop(void);
 /* Their registers, in another address space: all of those that L0 runs in have them. */
 bool iommu_map(uint64_t cr3);
 
+/* Are registers of a unit that is used there? */
+bool iommu_meets(uint64_t start, uint64_t size);
+
 /* Where the function is. NULL, or why it cannot be given to a VM so. After iommu_start. */
 const char *iommu_find(uint16_t bdf, bool through, struct iommu_place *place);
 
@@ -80,7 +83,8 @@ bool iommu_set_messages(const struct iommu_place *place, uint16_t bdf,
  * this vector in the descriptor there.
  */
 bool iommu_posts(const struct iommu_place *place);
-void iommu_post_message(const struct iommu_place *place, uint16_t bdf, unsigned index,
+/* False: its unit does not do what it is told; the message goes where it went. */
+bool iommu_post_message(const struct iommu_place *place, uint16_t bdf, unsigned index,
 	struct hpa descriptor, uint8_t vector);
 /* They are nobody's. */
 void iommu_clear_messages(const struct iommu_place *place, const struct iommu_messages *m);

@@ -137,6 +137,7 @@ static void wait_for_start(struct life *l)
 {
 	l->again = true;
 	l->wiped = 0;
+	passed_leave((unsigned)(l - lives));
 	__atomic_store_n(&l->off, true, __ATOMIC_SEQ_CST);
 	__atomic_store_n(&l->cpu, this_cpu()->index, __ATOMIC_RELAXED);
 	__atomic_fetch_add(&ended, 1, __ATOMIC_SEQ_CST);
@@ -360,10 +361,7 @@ static void give_up(unsigned id)
 		gone(l);
 }
 
-/*
- * One that is off has nothing to do until somebody asks for it; it is woken by the CPU that
- * has it.
- */
+/* One that is off has nothing to do until somebody asks for it; its CPU wakes it then. */
 static bool is_at_work(unsigned id)
 {
 	struct life *l = &lives[id];
@@ -397,6 +395,8 @@ static void close_run(void)
 
 bool life_work(void)
 {
+	bool waits = false;
+
 	if (ram_wipe())
 		return true;
 	if (__atomic_load_n(&open, __ATOMIC_RELAXED) && rdtsc() >= l0_time_limit())
@@ -411,14 +411,16 @@ bool life_work(void)
 		sched_use_address_space(sched_boot_space);
 		if (l->again && (is_forgotten(l) || rdtsc() >= l0_time_limit()))
 			give_up(id);
-		if (!show_piece(l) && !wipe_piece(l) && (!l->again || may_begin(id)))
-			finish(id);
+		if (show_piece(l) || wipe_piece(l))
+			return true;
+		waits = l->again && !may_begin(id); /* for its devices; others need not */
+		if (waits)
+			continue;
+		finish(id);
 		return true;
 	}
-	return false;
+	return waits;
 }
-
-/* ---- who manages VMs ---- */
 
 bool life_asked(void)
 {

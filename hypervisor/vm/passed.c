@@ -500,7 +500,7 @@ bool dev_pass_posts(const struct vpass_function *f)
 	return passed_of(f)->posts;
 }
 
-void dev_pass_post(const struct vpass_function *f, unsigned i, const struct vpci_posted *to)
+bool dev_pass_post(const struct vpass_function *f, unsigned i, const struct vpci_posted *to)
 {
 	const struct passed *p = passed_of(f);
 	unsigned index = f->messages.first - VECTOR_MESSAGES + i;
@@ -508,10 +508,10 @@ void dev_pass_post(const struct vpass_function *f, unsigned i, const struct vpci
 	uint32_t address;
 
 	if (to != NULL)
-		iommu_post_message(
+		return iommu_post_message(
 			&p->place, f->id.bdf, index, p->descriptor[to->vcpu], to->vector);
-	else
-		(void)iommu_set_messages(&p->place, f->id.bdf, &m, &address);
+	(void)iommu_set_messages(&p->place, f->id.bdf, &m, &address);
+	return true;
 }
 
 void dev_pass_listen(uint16_t bdf)

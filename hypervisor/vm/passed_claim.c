@@ -194,6 +194,8 @@ static const char *claim(const struct scenario *s, unsigned vm, struct machine_d
 		why = find_pins(p);
 	if (why == NULL)
 		why = place_bars(&p->f);
+	if (why == NULL)
+		why = passed_memory_why_not(p->f.bar, 1);
 	if (why == NULL && d.vf == 0 && passed_virtual_meets(&p->f))
 		why = "its memory is that of virtual functions of another device, too";
 	if (why == NULL)

@@ -8,6 +8,7 @@
 #include "cpu/tsc.h"
 #include "dev/vpass_sriov.h"
 #include "lib/fmt.h"
+#include "mm/page.h"
 #include "spec/apic.h"
 #include "spec/pcie.h"
 #include "vm/ecam.h"
@@ -15,6 +16,7 @@
 #include "vtd/topology.h"
 
 #define LOW_MEMORY (UINT64_C(1) << 20) /* below is what no device has */
+#define REACHED    (UINT64_C(1) << 46) /* by L0's direct map, and more */
 
 struct passed_physical {
 	struct vpass_physical p;
@@ -57,6 +59,21 @@ static bool meets_bars(const struct vpass_bar *bar, uint64_t scale, uint64_t at,
 			meets(bar[i].address, bar[i].size * scale, at, size))
 			return true;
 	return false;
+}
+
+const char *passed_memory_why_not(const struct vpass_bar bar[PCI_BARS], uint64_t scale)
+{
+	for (unsigned i = 0; i < PCI_BARS; i++) {
+		uint64_t at = bar[i].address, size = bar[i].size * scale;
+
+		if (bar[i].kind == VPCI_BAR_NONE || vpci_bar_is_io(bar[i].kind))
+			continue;
+		if (at & (bar[i].size - 1) || at >= REACHED || size > REACHED - at)
+			return "its memory is where no memory of a device can be";
+		if (page_known(at, size) || iommu_meets(at, size))
+			return "its memory is where the machine has RAM, or an IOMMU";
+	}
+	return NULL;
 }
 
 /* Of what L0 knows: its own registers, and devices that were claimed before. */
@@ -117,6 +134,8 @@ static const char *place_bars(struct vpass_physical *p)
 
 	for (unsigned i = 0; i < PCI_BARS && why == NULL; i++)
 		why = place_bar(p, i);
+	if (why == NULL)
+		why = passed_memory_why_not(p->bar, p->count);
 	for (unsigned i = 0; i < PCI_BARS && why == NULL; i++) {
 		if (p->bar[i].kind == VPCI_BAR_NONE)
 			continue;

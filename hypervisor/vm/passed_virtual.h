@@ -35,4 +35,10 @@ bool passed_virtual_ready(struct passed_physical *p, bool *holds);
 /* Its VM has ended, and does not start again by itself. */
 void passed_virtual_leave(struct passed_physical *p, bool *holds);
 
+/*
+ * Registers of @scale functions, one behind the other: NULL, or why a VM cannot have what is
+ * there. A device whose firmware somebody changed may say what it likes.
+ */
+const char *passed_memory_why_not(const struct vpass_bar bar[PCI_BARS], uint64_t scale);
+
 #endif

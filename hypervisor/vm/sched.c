@@ -353,7 +353,8 @@ void sched_put_down(void)
 	if (sched_is_runnable(c->node))
 		sched_begin_wait(c->node);
 	/* What came until now notified whoever runs here next, who does not know. */
-	if (c->node->direct && apicv_notify(c->node->vcpu, VECTOR_ARRIVED))
+	if (c->node->direct && apicv_notify(c->node->vcpu, VECTOR_ARRIVED) &&
+		vcpu_listens(c->node->vcpu))
 		sched_arrived(c->node);
 	vcpu_save_registers(c->node->vcpu);
 	this_cpu()->current = NULL;

@@ -150,6 +150,15 @@ void vcpu_port_io(struct vcpu *vcpu, uint16_t port, bool write, unsigned size, u
 void apicv_update(struct vcpu *vcpu);
 /* Whether L1 has a request, deliverable or not; likewise. */
 bool apicv_requested(const struct vcpu *vcpu);
+/*
+ * Whether requests are for it now: when a vCPU that is paused, starves or waits for start-up
+ * goes on, it looks by itself.
+ */
+static inline bool vcpu_listens(const struct vcpu *vcpu)
+{
+	return !vcpu->paused && (vcpu->state == VCPU_RUNNABLE || vcpu->state == VCPU_HALTED);
+}
+
 /* Only what is in the descriptor. */
 bool apicv_has_posted(const struct vcpu *vcpu);
 /*

@@ -81,6 +81,11 @@ static bool hides_requesters(uint16_t bridge)
 	return type == NO_TYPE || type == PCIE_TYPE_TO_PCI;
 }
 
+static bool has_ari(uint16_t bdf)
+{
+	return pcie_find(vtd_seam_config, bdf, PCIE_EXTENDED_ARI, PCIE_ARI_SIZE) != 0;
+}
+
 /* ---- Access Control Services ---- */
 
 static unsigned acs_of(uint16_t bdf)
@@ -135,20 +140,37 @@ static bool keeps_apart(uint16_t bdf, unsigned type)
 	return (can & get(bdf, acs + PCIE_ACS_CONTROL, 2) & needed) == needed;
 }
 
-/* One function that does not is enough for it to reach, and answer, all others. */
-static bool device_keeps_apart(uint16_t bdf)
+/*
+ * Functions of the device, from its first one on. With alternative routing-IDs all of the bus
+ * behind a port is one device (6.13), whatever its port forwards now.
+ */
+static unsigned device_of(uint16_t bdf, uint16_t *first)
 {
-	uint16_t first = first_of(bdf);
+	uint16_t port, bus = (uint16_t)(bdf & ~(PCI_DEVICES * PCI_FUNCTIONS - 1));
 
-	if (!is_multifunction(bdf))
-		return true;
-	for (unsigned i = 0; i < PCI_FUNCTIONS; i++) {
-		uint16_t one = (uint16_t)(first + i);
-
-		if (is_there(one) && !keeps_apart(one, type_of(one)))
-			return false;
+	if (has_ari(bus) && find_parent(PCI_BDF_BUS(bdf), &port)) {
+		*first = bus;
+		return PCI_DEVICES * PCI_FUNCTIONS;
 	}
-	return true;
+	*first = first_of(bdf);
+	return functions_of(*first);
+}
+
+/* One function that does not is enough for it to reach, and answer, all others. */
+static bool device_keeps_apart(uint16_t bdf, uint16_t *first)
+{
+	unsigned functions = device_of(bdf, first), there = 0;
+	bool apart = true;
+
+	for (unsigned i = 0; i < functions; i++) {
+		uint16_t one = (uint16_t)(*first + i);
+
+		if (!is_there(one))
+			continue;
+		there++;
+		apart = apart && keeps_apart(one, type_of(one));
+	}
+	return apart || there <= 1;
 }
 
 /* Those on the bus inside a switch. */
@@ -175,7 +197,7 @@ static bool ports_keep_apart(unsigned bus)
  */
 static const char *climb(uint16_t bdf, uint16_t *group)
 {
-	uint16_t parent;
+	uint16_t parent, first;
 
 	while (find_parent(PCI_BDF_BUS(bdf), &parent)) {
 		unsigned type = type_of(parent);
@@ -185,8 +207,8 @@ static const char *climb(uint16_t bdf, uint16_t *group)
 		if (type == PCIE_TYPE_UP ? !ports_keep_apart(PCI_BDF_BUS(bdf))
 					 : !keeps_apart(parent, type))
 			*group = parent;
-		if (!device_keeps_apart(parent))
-			*group = first_of(parent);
+		if (!device_keeps_apart(parent, &first))
+			*group = first;
 		bdf = parent;
 	}
 	return NULL;
@@ -194,17 +216,23 @@ static const char *climb(uint16_t bdf, uint16_t *group)
 
 const char *topology_group(uint16_t bdf, uint16_t *group)
 {
-	*group = device_keeps_apart(bdf) ? bdf : first_of(bdf);
+	uint16_t first;
+
+	*group = device_keeps_apart(bdf, &first) ? bdf : first;
 	return climb(bdf, group);
 }
 
 /*
- * Among themselves, functions of this kind are apart: those that could reach each other must
- * have the capability (6.12.1.2), and what has it is told to send that upwards.
+ * Among themselves, and from physical ones that keep themselves apart, these are apart: those
+ * that could reach each other must have the capability (6.12.1.2), and what has it is told to
+ * send that upwards.
  */
 const char *topology_group_of_virtual(uint16_t physical, uint16_t bdf, uint16_t *group)
 {
-	*group = acs_of(bdf) == 0 || keeps_apart(bdf, type_of(bdf)) ? bdf : first_of(physical);
+	uint16_t first;
+	bool apart = device_keeps_apart(physical, &first);
+
+	*group = apart && (acs_of(bdf) == 0 || keeps_apart(bdf, type_of(bdf))) ? bdf : first;
 	return climb(physical, group);
 }
 
@@ -222,11 +250,6 @@ static unsigned forwarder(uint16_t physical, uint16_t *port)
 	if (express == 0 || (type != PCIE_TYPE_ROOT && type != PCIE_TYPE_DOWN))
 		return 0;
 	return (get(*port, express + PCIE_CAPABLE, 2) & 15) >= PCIE_VERSION ? express : 0;
-}
-
-static bool has_ari(uint16_t bdf)
-{
-	return pcie_find(vtd_seam_config, bdf, PCIE_EXTENDED_ARI, PCIE_ARI_SIZE) != 0;
 }
 
 bool topology_forward(uint16_t physical)

@@ -65,6 +65,25 @@ static void set_entry(struct vtd_unit *u, struct vtd_entry *at, struct vtd_entry
 		vtd_seam_write_back(at, sizeof(*at));
 }
 
+/*
+ * An interrupt entry, in one step: no request meets one that is neither the old nor the new
+ * one. Every processor with VT-x can do that.
+ */
+static void set_irte(struct vtd_unit *u, struct vtd_entry *at, struct vtd_entry e)
+{
+	struct vtd_entry old = *at;
+	bool done;
+
+	do
+		__asm__ volatile("lock cmpxchg16b %1"
+				 : "=@ccz"(done), "+m"(*at), "+a"(old.low), "+d"(old.high)
+				 : "b"(e.low), "c"(e.high)
+				 : "memory");
+	while (!done);
+	if (!u->caps.coherent)
+		vtd_seam_write_back(at, sizeof(*at));
+}
+
 static void *new_page(struct vtd_unit *u)
 {
 	void *page = vtd_seam_page(u->pool);
@@ -299,22 +318,35 @@ const char *vtd_unit_flush_pages(
 
 /* ---- interrupts ---- */
 
+/*
+ * Nobody knows what it still reads: what it may write to through descriptors ends in memory, at
+ * least, and nothing new begins.
+ */
+static const char *set_for_none(
+	struct vtd_unit *u, unsigned first, const struct vtd_entry *e, unsigned count)
+{
+	for (unsigned i = 0; i < count; i++)
+		if (!(e[i].low & VTD_PRESENT) || !(e[i].low & VTD_IRTE_IM))
+			set_irte(u, &u->irtes[first + i], e[i]);
+	return u->failed;
+}
+
 const char *vtd_unit_set_irtes(
 	struct vtd_unit *u, unsigned first, const struct vtd_entry *e, unsigned count)
 {
 	struct vtd_entry forget[BATCH];
 	unsigned waiting = 0;
 
-	if (u->failed != NULL)
-		return u->failed;
 	if (!u->remaps || first >= VTD_IRTES || count > VTD_IRTES - first)
-		return "the unit has no such interrupt";
+		return u->failed != NULL ? u->failed : "the unit has no such interrupt";
+	if (u->failed != NULL)
+		return set_for_none(u, first, e, count);
 	for (unsigned i = 0; i < count; i++) {
 		struct vtd_entry *at = &u->irtes[first + i];
 
 		if (at->low == e[i].low && at->high == e[i].high)
 			continue;
-		set_entry(u, at, e[i]);
+		set_irte(u, at, e[i]);
 		forget[waiting++] = vtd_forget_irte((uint16_t)(first + i));
 		if (waiting < BATCH)
 			continue;

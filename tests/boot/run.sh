@@ -2677,7 +2677,7 @@ test_installed_files_find_each_other() {
 	env -u MAKEFLAGS make -s B="$B" DESTDIR="$root" PREFIX=/usr install >"$out.make" 2>&1 || { cat "$out.make"; return 1; }
 	NESTOR=$root/usr/bin/nestor expect 7 run --memory 64M --timeout 120 --l1 "$payload" --cmdline exit=3 &&
 		[ -s "$root/usr/share/man/man1/nestor.1" ] &&
-		completes "$root" 'nestor run --machine-m' '--machine-memory' &&
+		completes "$root" 'nestor run --machine-me' '--machine-memory' &&
 		completes "$root" 'nestor run --restart on' 'on-reset on-failure' &&
 		completes "$root" 'nestor pow' 'powerdown' && completes "$root" 'nestor regs --vc' '--vcpu' &&
 		completes_in_zsh "$root" '--machine-vms' nestor run --machine-v && completes_in_zsh "$root" 'on-reset' nestor run --restart '' &&

@@ -161,7 +161,8 @@ int seam_l1_write(struct nested *n, struct gpa_l1 a, const void *src, uint32_t l
 void *seam_l1_page(struct nested *n, struct gpa_l1 a)
 {
 	(void)n;
-	return (a.v & PAGE_MASK) == 0 && fake_is_ram(a.v, PAGE_SIZE) ? fake.ram + a.v : NULL;
+	a.v &= ~PAGE_MASK; /* as in L0 */
+	return fake_is_ram(a.v, PAGE_SIZE) ? fake.ram + a.v : NULL;
 }
 
 #endif

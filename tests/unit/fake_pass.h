@@ -117,16 +117,17 @@ bool dev_pass_posts(const struct vpass_function *f)
 	return host.posts;
 }
 
-void dev_pass_post(const struct vpass_function *f, unsigned i, const struct vpci_posted *to)
+bool dev_pass_post(const struct vpass_function *f, unsigned i, const struct vpci_posted *to)
 {
 	(void)f;
 	assert_true(host.locked && i < 32);
 	host.posts_made++;
 	host.posted &= ~(1u << i);
 	if (to == NULL)
-		return;
+		return true;
 	host.posted |= 1u << i;
 	host.to[i] = *to;
+	return true;
 }
 
 static void set(uint8_t *at, uint32_t value, unsigned size)

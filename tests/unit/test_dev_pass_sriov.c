@@ -88,11 +88,12 @@ bool dev_pass_posts(const struct vpass_function *f)
 	return false;
 }
 
-void dev_pass_post(const struct vpass_function *f, unsigned i, const struct vpci_posted *to)
+bool dev_pass_post(const struct vpass_function *f, unsigned i, const struct vpci_posted *to)
 {
 	(void)f;
 	(void)i;
 	(void)to;
+	return false;
 }
 
 /* ---- the machine ---- */

@@ -310,9 +310,27 @@ static void impossible_states_are_refused(void **state)
 	assert_false(nested_set(&world.n, &after));
 }
 
+/* The list was not checked with the entry that puts L2 back. */
+static void an_msr_list_of_a_state_is_checked_at_the_next_entry(void **state)
+{
+	(void)state;
+	world_reset();
+	world_enter(golden_64bit);
+	nested_get(&world.n, &before);
+	for (unsigned i = 0; i < before.vmcs_count; i++) {
+		before.vmcs[i].f[FID_ENTRY_MSR_LOAD_COUNT] = 1;
+		before.vmcs[i].f[FID_ENTRY_MSR_LOAD_ADDR] = FAKE_RAM_SIZE - 8;
+	}
+	forget(false);
+	assert_true(nested_set(&world.n, &before));
+	exit_and_see(&copy);
+	assert_int_equal(world_insn(EXIT_VMRESUME), VMFAIL);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(an_msr_list_of_a_state_is_checked_at_the_next_entry),
 #define T(name) cmocka_unit_test_setup(name, world_setup)
 		T(l2_in_flight_goes_on_and_exits_as_it_would_have),
 		T(l2_in_flight_goes_on_with_vmcs_shadowing),

@@ -99,6 +99,20 @@ static void a_line_that_goes_on_slowly_is_waited_for(void **state)
 	expect("DMAR-IR: Enabled IRQ remapping\nwarn\n");
 }
 
+static void a_line_that_never_ends_does_not_hold_the_log_for_ever(void **state)
+{
+	double now = 1;
+
+	(void)state;
+	console_at(".", now);
+	say("error\n", now);
+	for (; now < 20 && aside.size != 0; now += 0.1) {
+		console_at(".", now);
+		aside_attend(&aside, now);
+	}
+	assert_true(now > 1 + ASIDE_HOLD && now < 1.5 + ASIDE_PATIENCE * ASIDE_HOLD);
+}
+
 /* Both have buffers, as standard output has one when it is a file. */
 static void what_was_said_first_is_first_in_a_file_of_both(void **state)
 {
@@ -150,6 +164,9 @@ int main(void)
 			behind_a_prompt_it_waits_for_a_moment_only, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(
 			a_line_that_goes_on_slowly_is_waited_for, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(
+			a_line_that_never_ends_does_not_hold_the_log_for_ever, set_up,
+			tear_down),
 		cmocka_unit_test(what_was_said_first_is_first_in_a_file_of_both),
 		cmocka_unit_test_setup_teardown(
 			what_has_no_room_to_wait_is_shown, set_up, tear_down),

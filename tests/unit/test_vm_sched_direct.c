@@ -98,6 +98,29 @@ static void one_that_moves_looks_where_it_goes(void **state)
 	assert_int_equal(descriptors[1].cpu, 1);
 }
 
+/* When it goes on it looks by itself; until then each turn of the others would wake it. */
+static void one_that_is_paused_is_not_woken(void **state)
+{
+	unsigned turns = 0;
+
+	(void)state;
+	add(2);
+	vcpus[1].paused = true;
+	descriptors[1].outstanding = true;
+	for (unsigned i = 0; i < 20; i++) {
+		struct vcpu *v = schedule();
+
+		turns += v == &vcpus[1];
+		v->events = 0; /* they are put aside */
+		hw_now += SLICE_TICKS;
+	}
+	assert_in_range(turns, 0, 2);
+	descriptors[1].outstanding = false;
+	post(1);
+	assert_false(sched_is_runnable(vcpus[1].node));
+	vcpus[1].paused = false;
+}
+
 #define TEST(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
 
 int main(void)
@@ -106,6 +129,7 @@ int main(void)
 		TEST(a_vcpu_that_is_loaded_is_notified_without_an_exit),
 		TEST(one_that_sleeps_is_woken_and_others_are_not),
 		TEST(what_came_before_another_one_is_loaded_is_not_lost),
+		TEST(one_that_is_paused_is_not_woken),
 		TEST(one_that_moves_looks_where_it_goes),
 	};
 

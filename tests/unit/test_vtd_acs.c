@@ -206,6 +206,45 @@ static void virtual_functions_are_apart_unless_they_say_that_they_are_not(void *
 	assert_int_equal(virtual_group(CARD, second), UP);
 }
 
+/* What one function of a device reaches inside it, the others' virtual functions have. */
+static void virtual_functions_are_with_all_of_a_device_that_keeps_nothing_apart(void **state)
+{
+	uint16_t group;
+
+	(void)state;
+	pci_count = 0;
+	add_acs(add_port(ROOT, PCIE_TYPE_ROOT, 5, 5), ALL);
+	add_function(PCI_BDF(5, 0, 0), PCIE_TYPE_ENDPOINT)->config[PCI_HEADER_TYPE] |=
+		PCI_HEADER_MULTIFUNCTION;
+	add_function(PCI_BDF(5, 0, 1), PCIE_TYPE_ENDPOINT);
+	add_function(PCI_BDF(5, 0x10, 0), PCIE_TYPE_ENDPOINT);
+	topology_separate();
+	assert_null(topology_group(PCI_BDF(5, 0, 1), &group));
+	assert_int_equal(group, PCI_BDF(5, 0, 0));
+	assert_int_equal(virtual_group(PCI_BDF(5, 0, 0), PCI_BDF(5, 0x10, 0)), group);
+}
+
+/* Functions 8 and on look as if they were other devices. */
+static void all_functions_of_a_device_with_alternative_routing_ids_are_one_devices(void **state)
+{
+	uint16_t group;
+
+	(void)state;
+	pci_count = 0;
+	add_acs(add_port(ROOT, PCIE_TYPE_ROOT, 5, 5), ALL);
+	for (unsigned i = 0; i < 10; i++) {
+		struct pci_function *f =
+			add_function((uint16_t)(PCI_BDF(5, 0, 0) + i), PCIE_TYPE_ENDPOINT);
+
+		add_extended(f, PCIE_EXTENDED, PCIE_EXTENDED_ARI, 0);
+	}
+	topology_separate();
+	assert_null(topology_group(PCI_BDF(5, 0, 3), &group));
+	assert_int_equal(group, PCI_BDF(5, 0, 0));
+	assert_null(topology_group(PCI_BDF(5, 1, 0), &group));
+	assert_int_equal(group, PCI_BDF(5, 0, 0));
+}
+
 /* ---- places ---- */
 
 static void forwarding(bool can_forward)
@@ -266,6 +305,8 @@ int main(void)
 		TEST(root_ports_of_one_device_are_apart_when_each_has_the_capability),
 		TEST(a_list_that_has_no_end_or_leaves_the_space_is_walked_so_far),
 		TEST(virtual_functions_are_apart_unless_they_say_that_they_are_not),
+		TEST(virtual_functions_are_with_all_of_a_device_that_keeps_nothing_apart),
+		TEST(all_functions_of_a_device_with_alternative_routing_ids_are_one_devices),
 		TEST(places_of_other_device_numbers_need_ports_that_forward_them),
 		TEST(places_on_other_buses_must_be_the_ports_and_nobody_elses),
 	};

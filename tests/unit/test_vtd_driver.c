@@ -9,6 +9,7 @@
 #include <stdint.h>
 #include <string.h>
 
+#include "vtd/entries.h"
 #include "vtd/seam.h"
 #include "vtd/unit.h"
 #include "vtd_model.h"
@@ -335,6 +336,28 @@ static void an_error_of_the_queue_ends_the_wait_at_once(void **state)
 	assert_in_range(waits, 0, 4);
 }
 
+/* It may read what it knows for ever: the descriptor is another VM's memory by then. */
+static void a_failed_unit_is_left_no_entry_that_posts_into_memory(void **state)
+{
+	struct vtd_entry none = {0, 0}, posted = vtd_irte_posted(0x5000, 0x41, SOURCE);
+	struct vtd_entry l0s =
+		vtd_irte(&(struct vtd_interrupt_to){.vector = 0x80, .source = SOURCE});
+
+	(void)state;
+	begin(false);
+	start(false);
+	assert_null(vtd_unit_set_irtes(&unit, 8, &posted, 1));
+	assert_null(vtd_unit_set_irtes(&unit, 9, &posted, 1));
+	model.dead = true;
+	assert_non_null(vtd_unit_flush(&unit, DOMAIN));
+	assert_non_null(vtd_unit_set_irtes(&unit, 8, &none, 1));
+	assert_non_null(vtd_unit_set_irtes(&unit, 9, &l0s, 1));
+	assert_non_null(vtd_unit_set_irtes(&unit, 10, &posted, 1));
+	assert_true(unit.irtes[8].low == 0);
+	assert_true(unit.irtes[9].low == l0s.low);
+	assert_true(unit.irtes[10].low == 0);
+}
+
 static void the_queue_goes_round(void **state)
 {
 	(void)state;
@@ -449,6 +472,7 @@ int main(void)
 		cmocka_unit_test(
 			a_unit_that_does_not_answer_is_waited_for_once_and_not_for_long),
 		cmocka_unit_test(an_error_of_the_queue_ends_the_wait_at_once),
+		cmocka_unit_test(a_failed_unit_is_left_no_entry_that_posts_into_memory),
 		cmocka_unit_test(the_queue_goes_round),
 		cmocka_unit_test(what_firmware_left_on_is_stopped_and_forgotten),
 		cmocka_unit_test(

@@ -45,14 +45,18 @@ void aside_log(struct aside *a, const void *data, size_t size, double now)
 		return;
 	}
 	if (a->size == 0)
-		a->since = now;
+		a->first = a->since = now;
 	memcpy(a->data + a->size, data, size);
 	a->size += size;
 }
 
 double aside_deadline(const struct aside *a)
 {
-	return a->size != 0 ? a->since + a->hold : 0;
+	double quiet = a->since + a->hold, late = a->first + ASIDE_PATIENCE * a->hold;
+
+	if (a->size == 0)
+		return 0;
+	return quiet < late ? quiet : late;
 }
 
 void aside_attend(struct aside *a, double now)

@@ -3,7 +3,8 @@
  * A console and Nestor's log, where both are looked at together: the log comes between lines
  * of the console. It waits while a line has no end, as a prompt has none, until the console
  * has been quiet: a quarter of a second where somebody looks at it. A file or a pipe has time,
- * since a machine whose host has no CPU for it is quiet as well, in the midst of a line.
+ * since a machine whose host has no CPU for it is quiet as well, in the midst of a line. A line
+ * that never ends is waited for ASIDE_PATIENCE times as long.
  */
 #ifndef NESTOR_ASIDE_H
 #define NESTOR_ASIDE_H
@@ -15,13 +16,15 @@
 #define ASIDE_ROOM      8192 /* bytes that wait at most; more do not wait */
 #define ASIDE_HOLD      0.25 /* seconds; at a terminal */
 #define ASIDE_HOLD_FILE 5.0
+#define ASIDE_PATIENCE  8
 
 struct aside {
 	FILE *console, *log;
 	bool amid; /* a line of the console is shown without its end */
 	char data[ASIDE_ROOM];
 	size_t size;
-	double hold, since; /* when its first byte came, or a later one of the console */
+	double hold;
+	double first, since; /* when its first byte came; or a later one of the console */
 };
 
 /* @watched: the log's place is a terminal. */

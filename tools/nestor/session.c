@@ -478,7 +478,7 @@ static int judge_silent_end(struct session *x, struct arena *a, int how, struct 
 static int open_files(struct session *x, const struct machine *m, struct error *e)
 {
 	x->log = x->o->l0_log ? fopen(x->o->l0_log, "we") : stderr;
-	aside_init(&x->aside, stdout, x->log, isatty(STDERR_FILENO));
+	aside_init(&x->aside, stdout, x->log, isatty(fileno(x->log ? x->log : stderr)));
 	if (!x->log)
 		return fail(e, STATUS_HOST_ERROR, "cannot create '%s': %s", x->o->l0_log,
 			strerror(errno));
