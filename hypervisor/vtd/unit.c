@@ -65,21 +65,25 @@ static void set_entry(struct vtd_unit *u, struct vtd_entry *at, struct vtd_entry
 		vtd_seam_write_back(at, sizeof(*at));
 }
 
-/*
- * An interrupt entry, in one step: no request meets one that is neither the old nor the new
- * one. Every processor with VT-x can do that.
- */
+/* False: *at was not *old, which is what it is, then. Every processor with VT-x can do this. */
+static bool exchange(struct vtd_entry *at, struct vtd_entry *old, struct vtd_entry e)
+{
+	bool done = false;
+
+	__asm__ volatile("lock cmpxchg16b %1\n\tsete %0"
+			 : "+q"(done), "+m"(*at), "+a"(old->low), "+d"(old->high)
+			 : "b"(e.low), "c"(e.high)
+			 : "memory", "cc");
+	return done;
+}
+
+/* In one step: no request meets an entry that is neither the old nor the new one. */
 static void set_irte(struct vtd_unit *u, struct vtd_entry *at, struct vtd_entry e)
 {
 	struct vtd_entry old = *at;
-	bool done;
 
-	do
-		__asm__ volatile("lock cmpxchg16b %1"
-				 : "=@ccz"(done), "+m"(*at), "+a"(old.low), "+d"(old.high)
-				 : "b"(e.low), "c"(e.high)
-				 : "memory");
-	while (!done);
+	while (!exchange(at, &old, e))
+		continue;
 	if (!u->caps.coherent)
 		vtd_seam_write_back(at, sizeof(*at));
 }
