@@ -76,7 +76,6 @@ void vlapic_init_reset(struct platform *p, unsigned vcpu)
 	vlapic_reset(p, vcpu);
 	p->lapic[vcpu].base = base;
 	vlapic_mode_changed(&p->lapic[vcpu], vcpu);
-	vpci_routes_changed(p);
 	dev_kick(p, vcpu);
 }
 
@@ -86,7 +85,6 @@ void vlapic_virtual_wire(struct platform *p, unsigned vcpu)
 	struct vlapic *l = &p->lapic[vcpu];
 
 	vlapic_set(l, REG_SVR, vlapic_reg(l, REG_SVR) | SVR_ENABLE);
-	vpci_routes_changed(p);
 	vlapic_set(l, REG_LVT_TIMER + LVT_LINT0, DELIVER_EXTINT << 8);
 	vlapic_set(l, REG_LVT_TIMER + LVT_LINT1, DELIVER_NMI << 8);
 }

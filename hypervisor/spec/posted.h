@@ -14,12 +14,13 @@
 #define PID_CONTROL   4u  /* the word with what follows */
 #define PID_ON        BIT64(0)
 /* What processors leave to software, and remapping units read. */
-#define PID_SN           BIT64(1)
-#define PID_NV_SHIFT     16
-#define PID_NDST_SHIFT   32
-#define PID_NV(c)        ((uint8_t)((c) >> 16))
-#define PID_NDST(c)      ((uint32_t)((c) >> 32)) /* local APICs of 8 bits: in 47:40 */
-#define PID_NDST_8BIT(c) ((uint8_t)((c) >> 40))
-#define PID_RESERVED     UINT64_C(0xff00fffc) /* of units; in the lower 32 bits */
+#define PID_SN              BIT64(1)
+#define PID_NV_SHIFT        16
+#define PID_NDST_SHIFT      32
+#define PID_NDST_8BIT_SHIFT 8 /* in that, of local APICs of 8 bits */
+#define PID_NV(c)           ((uint8_t)((c) >> 16))
+#define PID_NDST(c)         ((uint32_t)((c) >> 32)) /* local APICs of 8 bits: in 47:40 */
+#define PID_NDST_8BIT(c)    ((uint8_t)((c) >> 40))
+#define PID_RESERVED        UINT64_C(0xff00fffc) /* of units; in the lower 32 bits */
 
 #endif

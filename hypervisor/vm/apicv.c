@@ -13,6 +13,7 @@
 #include "cpu/mem.h"
 #include "cpu/percpu.h"
 #include "mm/layout.h"
+#include "spec/posted.h"
 #include "vmx/asm.h"
 
 #define PROC2_ON   (PROC2_APIC_REGISTER_VIRT | PROC2_VIRT_INTR_DELIVERY)
@@ -20,8 +21,6 @@
 #define CR8_EXITS  (PROC_CR8_LOAD_EXITING | PROC_CR8_STORE_EXITING)
 #define STATUS_RVI 0xffu
 #define STATUS_SVI 0xff00u
-
-#define NDST_8BIT_SHIFT 8 /* where a local APIC of 8 bits is in it */
 
 static bool machine_has_it(void)
 {
@@ -164,7 +163,7 @@ bool apicv_notify(struct vcpu *vcpu, uint8_t vector)
 	uint32_t id = this_cpu()->apic_id;
 
 	return platform_apic_notify(vcpu->vm->platform, vcpu->index, vector,
-		apic_is_extended() ? id : (id & 0xff) << NDST_8BIT_SHIFT);
+		apic_is_extended() ? id : (id & 0xff) << PID_NDST_8BIT_SHIFT);
 }
 
 /* ---- exits ---- */

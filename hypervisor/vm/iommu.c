@@ -123,11 +123,13 @@ void iommu_start(void)
 		if (why != NULL)
 			log_warn("the IOMMU at 0x%lx is not used: %s", u->registers, why);
 		else
-			log_info("the IOMMU at 0x%lx is on: tables of %u levels, interrupts %s",
+			log_info(
+				"the IOMMU at 0x%lx is on: tables of %u levels, interrupts %s%s",
 				u->registers, u->caps.levels,
-				!u->remaps      ? "as they are"
-				: u->caps.posts ? "remapped and posted"
-						: "remapped");
+				!u->remaps    ? "as they are"
+				: u->extended ? "remapped, to x2APICs"
+					      : "remapped",
+				u->remaps && u->caps.posts ? ", can be posted" : "");
 	}
 	if (ioapic_unit != IOMMU_NO_UNIT && units[ioapic_unit].remaps)
 		take_pins();

@@ -17,11 +17,6 @@ static uint16_t domain_of(const struct passed *p)
 	return (uint16_t)(IOMMU_DOMAINS + (unsigned)(p - passed));
 }
 
-static struct passed *of(const struct vpass *v)
-{
-	return (struct passed *)((uint8_t *)v->machine - offsetof(struct passed, f));
-}
-
 static void say(const struct passed *p, const char *why)
 {
 	vm_log_named(p->vm, p->name, LOG_WARN,
@@ -186,7 +181,7 @@ void dev_remap_changed(struct platform *platform, const struct vvtd_invalidation
 	struct passed_devices *d = &vm->devices->passed;
 
 	for (unsigned n = 0; n < d->count; n++) {
-		struct passed *p = of(&d->device[n]);
+		struct passed *p = passed_of(d->device[n].machine);
 		uint16_t source = d->device[n].f->bdf;
 
 		if (!is_virtual(vm, p))
@@ -330,7 +325,7 @@ bool dev_remap_work(struct platform *platform, unsigned *most)
 	bool more = false;
 
 	for (unsigned n = 0; n < d->count; n++) {
-		struct passed *p = of(&d->device[n]);
+		struct passed *p = passed_of(d->device[n].machine);
 
 		if (!is_virtual(vm, p))
 			continue;
@@ -351,7 +346,7 @@ void dev_remap_faults(struct platform *platform)
 		return;
 	iommu_poll(true);
 	for (unsigned n = 0; n < d->count; n++)
-		give_faults(of(&d->device[n]), vm, d->device[n].f->bdf);
+		give_faults(passed_of(d->device[n].machine), vm, d->device[n].f->bdf);
 }
 
 bool dev_remap_waits(const struct platform *platform)
@@ -360,8 +355,8 @@ bool dev_remap_waits(const struct platform *platform)
 	const struct passed_devices *d = &vm->devices->passed;
 
 	for (unsigned n = 0; n < d->count; n++)
-		if (is_virtual(vm, of(&d->device[n])) &&
-			tables_wait(&of(&d->device[n])->virtual))
+		if (is_virtual(vm, passed_of(d->device[n].machine)) &&
+			tables_wait(&passed_of(d->device[n].machine)->virtual))
 			return true;
 	return false;
 }

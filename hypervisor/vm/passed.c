@@ -490,11 +490,6 @@ struct vpass_message_to dev_pass_message_to(const struct vpass_function *f)
 	return to;
 }
 
-static const struct passed *passed_of(const struct vpass_function *f)
-{
-	return (const struct passed *)((const uint8_t *)f - offsetof(struct passed, f));
-}
-
 bool dev_pass_posts(const struct vpass_function *f)
 {
 	return passed_of(f)->posts;

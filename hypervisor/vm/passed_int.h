@@ -40,6 +40,11 @@ extern struct passed *passed_sender[MESSAGE_VECTORS];
 /* Addresses that nobody has, on machines without firmware; 0: none are left. For claims. */
 uint64_t passed_free_memory(uint64_t size, uint64_t alignment);
 
+static inline struct passed *passed_of(const struct vpass_function *f)
+{
+	return (struct passed *)((uintptr_t)f - offsetof(struct passed, f));
+}
+
 /* Pins that interrupt by edges: those of IDE channels; and all of them. */
 static inline uint32_t passed_edges(const struct passed *p)
 {

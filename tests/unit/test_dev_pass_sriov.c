@@ -4,6 +4,7 @@
  * it, where they are, and what a VM has of one.
  */
 #include "fake_dev.h"
+#include "pass_idle.h"
 #include "pci_machine.h"
 #include "random.h"
 
@@ -64,36 +65,9 @@ void dev_pass_listen(uint16_t bdf)
 	fail_msg("they have no pin");
 }
 
-void dev_pass_lock(void)
-{
-}
-
-void dev_pass_unlock(void)
-{
-}
-
-uint8_t dev_pass_target(void)
-{
-	return 0;
-}
-
 struct vpass_message_to dev_pass_message_to(const struct vpass_function *f)
 {
 	return (struct vpass_message_to){MSI_ADDRESS_BASE, f->messages.first};
-}
-
-bool dev_pass_posts(const struct vpass_function *f)
-{
-	(void)f;
-	return false;
-}
-
-bool dev_pass_post(const struct vpass_function *f, unsigned i, const struct vpci_posted *to)
-{
-	(void)f;
-	(void)i;
-	(void)to;
-	return false;
 }
 
 /* ---- the machine ---- */

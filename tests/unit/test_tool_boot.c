@@ -402,6 +402,9 @@ static void msrs_of_firmware_are_in_the_rom(void **state)
 				 &error),
 		STATUS_BAD_INPUT);
 	assert_non_null(strstr(error.text, "19"));
+	error = (struct error){0};
+	assert_int_equal(boot_set_msrs(NULL, "0x1b=1", &error), 0); /* as `check` asks */
+	assert_int_equal(boot_set_msrs(NULL, "0x1b", &error), STATUS_BAD_INPUT);
 	plan.rom = (struct bytes){0};
 	assert_int_equal(boot_set_msrs(&plan, NULL, &error), 0);
 	assert_int_equal(boot_set_msrs(&plan, "0x1b=1", &error), STATUS_BAD_INPUT);

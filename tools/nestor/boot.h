@@ -103,7 +103,7 @@ int boot_plan_iso(struct arena *a, const struct scenario_spec *s, const struct p
 
 /*
  * MSRs that the ROM writes on all CPUs, first of all: @list is INDEX=VALUE,..., or NULL. Fails
- * for one that is not so, or for a plan that starts with other firmware.
+ * for one that is not so, or for a plan that starts with other firmware. @plan NULL: only asks.
  */
 int boot_set_msrs(struct boot_plan *plan, const char *list, struct error *e);
 

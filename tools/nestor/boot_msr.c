@@ -30,7 +30,7 @@ int boot_set_msrs(struct boot_plan *plan, const char *list, struct error *e)
 
 	if (list == NULL)
 		return 0;
-	if (plan->rom.data == NULL)
+	if (plan != NULL && plan->rom.data == NULL)
 		return fail(
 			e, STATUS_BAD_INPUT, "machine: 'msr' is for a start without firmware");
 	for (bool last = false; !last; count++) {
@@ -47,9 +47,12 @@ int boot_set_msrs(struct boot_plan *plan, const char *list, struct error *e)
 				"machine: 'msr' is '%s': it must be INDEX=VALUE,..., each a "
 				"number such as 0x1b, of 32 and of 64 bits",
 				list);
+		if (plan == NULL)
+			continue;
 		bytes_put(&plan->rom, to, 4, index);
 		bytes_put(&plan->rom, to + 4, 8, value);
 	}
-	bytes_put(&plan->rom, ROM_MSRS, 4, count);
+	if (plan != NULL)
+		bytes_put(&plan->rom, ROM_MSRS, 4, count);
 	return 0;
 }

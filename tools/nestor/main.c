@@ -23,6 +23,8 @@
 #include "variables.h"
 
 /* Nestor's image: the one given, or the one that belongs to this program. */
+#define LINE_MAX_SHOWN 65536 /* bytes */
+
 static struct place l0_place(struct arena *a, const struct command *o)
 {
 	const char *own = file_own_folder(a);
@@ -139,7 +141,8 @@ static bool has_cdroms(const struct scenario_spec *s)
 /* Has everybody what is written alone? */
 static int check_shared(const struct command *o, struct error *e)
 {
-	if (machine_disk_check(&o->scenario, &o->iso, e) ||
+	if (boot_set_msrs(NULL, o->scenario.machine.msr, e) ||
+		machine_disk_check(&o->scenario, &o->iso, e) ||
 		host_disks_check(&o->scenario, &o->iso, e))
 		return e->status;
 	return variables_check(&o->scenario, e);
@@ -247,6 +250,8 @@ int main(int argc, char **argv)
 	struct error e = {0};
 	int status = 0;
 
+	/* Whole lines: what goes to standard error, which may be the same file, cuts none. */
+	setvbuf(stdout, NULL, _IOLBF, LINE_MAX_SHOWN);
 	if (argc > 1 && client_has(argv[1]))
 		status = client_run(argc, argv, &e);
 	else if (argc > 2 && strcmp(argv[1], "help") == 0 && client_has(argv[2]))

@@ -5,6 +5,7 @@
  * so much of it and no more, and what it believes fits together; and the table MCFG.
  */
 #include "fake_dev.h"
+#include "pass_idle.h"
 
 #include "dev/vpass_sriov.h"
 #include "spec/pci_find.h"
@@ -52,37 +53,10 @@ void dev_pass_listen(uint16_t bdf)
 	(void)bdf;
 }
 
-void dev_pass_lock(void)
-{
-}
-
-void dev_pass_unlock(void)
-{
-}
-
-uint8_t dev_pass_target(void)
-{
-	return 0;
-}
-
 struct vpass_message_to dev_pass_message_to(const struct vpass_function *f)
 {
 	(void)f;
 	return (struct vpass_message_to){0, 0};
-}
-
-bool dev_pass_posts(const struct vpass_function *f)
-{
-	(void)f;
-	return false;
-}
-
-bool dev_pass_post(const struct vpass_function *f, unsigned i, const struct vpci_posted *to)
-{
-	(void)f;
-	(void)i;
-	(void)to;
-	return false;
 }
 
 /* Likely places of what is looked for, and rubbish anywhere. */
