@@ -15,6 +15,7 @@
 #include "image.h"
 #include "machine.h"
 #include "machine_disk.h"
+#include "output.h"
 #include "process.h"
 #include "profile.h"
 #include "serve.h"
@@ -23,8 +24,6 @@
 #include "variables.h"
 
 /* Nestor's image: the one given, or the one that belongs to this program. */
-#define LINE_MAX_SHOWN 65536 /* bytes */
-
 static struct place l0_place(struct arena *a, const struct command *o)
 {
 	const char *own = file_own_folder(a);
@@ -250,8 +249,7 @@ int main(int argc, char **argv)
 	struct error e = {0};
 	int status = 0;
 
-	/* Whole lines: what goes to standard error, which may be the same file, cuts none. */
-	setvbuf(stdout, NULL, _IOLBF, LINE_MAX_SHOWN);
+	output_init();
 	if (argc > 1 && client_has(argv[1]))
 		status = client_run(argc, argv, &e);
 	else if (argc > 2 && strcmp(argv[1], "help") == 0 && client_has(argv[2]))
@@ -266,9 +264,9 @@ int main(int argc, char **argv)
 		trace_help();
 	else if (!(status = command_parse(o, argc, argv, &a, &e)))
 		status = run_verb(&a, o, &e);
-	if (fflush(stdout) != 0 && errno != EPIPE)
+	if (output_error() && output_error() != EPIPE) /* that of `| head` is no news */
 		status = fail(&e, STATUS_HOST_ERROR, "cannot write standard output: %s",
-			strerror(errno));
+			strerror(output_error()));
 	if (e.status)
 		fprintf(stderr, "nestor: %s\n", e.text);
 	arena_free(&a);

@@ -16,6 +16,7 @@
 #include "bridge.h"
 #include "lines.h"
 #include "mux.h"
+#include "output.h"
 #include "process.h"
 #include "record.h"
 #include "session_vms.h"
@@ -49,11 +50,10 @@ struct session {
 	struct aside aside; /* of one */
 	struct session_vms vms;
 	double start;
-	double deadline;  /* 0: none */
-	int output_error; /* errno of a write to standard output */
-	bool quitting;    /* as somebody wished who manages the run: no reports */
-	bool stopping;    /* Nestor was asked to stop; status says why */
-	bool told;        /* bare: status is what the machine said of its end, if that comes */
+	double deadline; /* 0: none */
+	bool quitting;   /* as somebody wished who manages the run: no reports */
+	bool stopping;   /* Nestor was asked to stop; status says why */
+	bool told;       /* bare: status is what the machine said of its end, if that comes */
 	bool ended;
 	int status;
 };
@@ -313,11 +313,8 @@ static bool read_output(struct session *x, int fd)
 
 	if (got <= 0)
 		return got < 0 && errno == EINTR;
-	errno = 0;
 	mux_feed(&x->mux, buffer, (size_t)got, feed, x);
 	fflush(stdout);
-	if (ferror(stdout) && !x->output_error)
-		x->output_error = errno ? errno : EIO;
 	fflush(x->log);
 	return true;
 }
@@ -415,8 +412,7 @@ static void follow(struct session *x, struct process *p)
 			show_com1(x);
 		lines_attend(&x->lines, now());
 		aside_attend(&x->aside, now());
-		fflush(stdout);
-		if (x->output_error) {
+		if (output_error()) {
 			x->status = STATUS_INTERRUPTED;
 			x->ended = true;
 			return;
@@ -529,9 +525,8 @@ static int run(struct session *x, struct arena *a, const struct machine *m, stru
 	how = process_end(&p, x->ended ? 0 : 2000);
 	if (x->o->raw)
 		show_com1(x);
-	if (x->output_error && x->output_error != EPIPE) /* as of `| head`: no news */
-		return fail(e, STATUS_HOST_ERROR, "cannot write standard output: %s",
-			strerror(x->output_error));
+	if (output_error() && output_error() != EPIPE) /* main.c tells it */
+		return STATUS_HOST_ERROR;
 	if (x->status == STATUS_TIMEOUT)
 		return fail(e, STATUS_TIMEOUT, "the time limit of %llu s is over",
 			(unsigned long long)x->o->timeout);
