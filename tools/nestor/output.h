@@ -10,7 +10,7 @@
 /* Bytes of a line that are held back at most. */
 #define OUTPUT_LINE 65536
 
-/* Before anything is printed. Without memory, standard output stays as the C library made it. */
+/* Before anything is printed. Without memory for that, nothing changes. */
 void output_init(void);
 
 /* errno of the first write that failed, after what is held back went out; or 0. */
