@@ -144,26 +144,44 @@ static enum vtd_reason find_page(
 	return reason;
 }
 
+static inline enum vtd_reason by_page(
+	const struct vvtd_page *page, uint64_t at, bool write, struct vvtd_place *to)
+{
+	uint64_t offset = at - page->at;
+
+	if (!(page->rights & (write ? VTD_SL_WRITE : VTD_SL_READ)))
+		return write ? VTD_FAULT_WRITE_DENIED : VTD_FAULT_READ_DENIED;
+	to->gpa = page->gpa + offset;
+	to->left = BIT64(page->shift) - offset;
+	to->shift = page->shift;
+	to->rights = page->rights;
+	return VTD_MSI_RANGE(to->gpa) ? VTD_FAULT_INTERRUPT_RANGE : VTD_NO_FAULT;
+}
+
 static enum vtd_reason by_tables(struct platform *p, const struct vvtd_context *c, uint64_t at,
 	bool write, struct vvtd_place *to)
 {
 	struct vvtd_page page;
 	enum vtd_reason reason;
-	uint64_t offset;
 
 	if (at >> shift_of(c->levels + 1u) != 0)
 		return VTD_FAULT_ADDRESS_TOO_LARGE;
 	reason = find_page(p, c, at, &page);
-	if (reason != VTD_NO_FAULT)
-		return reason;
-	if (!(page.rights & (write ? VTD_SL_WRITE : VTD_SL_READ)))
-		return write ? VTD_FAULT_WRITE_DENIED : VTD_FAULT_READ_DENIED;
-	offset = at - page.at;
-	to->gpa = page.gpa + offset;
-	to->left = BIT64(page.shift) - offset;
-	to->shift = page.shift;
-	to->rights = page.rights;
-	return VTD_MSI_RANGE(to->gpa) ? VTD_FAULT_INTERRUPT_RANGE : VTD_NO_FAULT;
+	return reason == VTD_NO_FAULT ? by_page(&page, at, write, to) : reason;
+}
+
+/* The usual case: both entries are cached. False: there is more to it. */
+static inline bool by_caches(
+	const struct vvtd *u, uint16_t source, uint64_t at, bool write, struct vvtd_place *to)
+{
+	const struct vvtd_context *c = vvtd_cached_context(u, source);
+	const struct vvtd_page *page;
+
+	if (c == NULL || c->passes || at >> shift_of(c->levels + 1u) != 0)
+		return false;
+	page = vvtd_cached_page(u, c->domain, at);
+	to->silent = c->silent;
+	return page != NULL && by_page(page, at, write, to) == VTD_NO_FAULT;
 }
 
 enum vtd_reason vvtd_context_of(struct platform *p, uint16_t source, struct vvtd_context *c)
@@ -216,8 +234,11 @@ enum vtd_reason vvtd_translate(
 	struct platform *p, uint16_t source, uint64_t iova, bool write, struct vvtd_place *to)
 {
 	struct vvtd_context c;
-	enum vtd_reason reason = get_context(p, source, &c);
+	enum vtd_reason reason;
 
+	if (by_caches(&p->vtd, source, iova, write, to))
+		return VTD_NO_FAULT;
+	reason = get_context(p, source, &c);
 	to->silent = c.silent;
 	if (reason != VTD_NO_FAULT)
 		return reason;

@@ -417,8 +417,8 @@ void nested_deliver_ept_fault(struct nested *n, const struct paging_fault *fault
 	enum vept_result r = VEPT_FILLED;
 
 	if (v->root)
-		r = vept_handle(n, v->root, (struct gpa_l2){fault->gpa}, fault->qualification,
-			&qualification);
+		r = exit_violation(
+			n, (struct gpa_l2){fault->gpa}, fault->qualification, &qualification);
 	if (r == VEPT_FILLED || r == VEPT_NO_RAM)
 		return; /* EPT12 changed meanwhile: L2 tries again */
 	if (r == VEPT_CONVERTIBLE && exit_convert(n, v, fault, qualification))

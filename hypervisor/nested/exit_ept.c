@@ -78,13 +78,23 @@ void exit_report_misconfig(struct nested *n)
 	seam_report(n, &r);
 }
 
+enum vept_result exit_violation(
+	struct nested *n, struct gpa_l2 gpa, uint64_t qualification, uint64_t *told)
+{
+	enum vept_result r = vept_handle(n, n->cur->root, gpa, qualification, told);
+
+	if (r != VEPT_NO_RAM)
+		paging_forget_code(n);
+	return r;
+}
+
 enum nested_verdict exit_ept_violation(struct nested *n, struct nvmcs *v)
 {
 	uint64_t hardware = seam_vmread(FID_EXIT_QUALIFICATION);
 	struct gpa_l2 gpa = {seam_vmread(FID_GUEST_PHYSICAL_ADDRESS)};
 	uint64_t qualification;
 	uint32_t reason = EXIT_EPT_VIOLATION;
-	enum vept_result r = vept_handle(n, v->root, gpa, hardware, &qualification);
+	enum vept_result r = exit_violation(n, gpa, hardware, &qualification);
 
 	if (r == VEPT_FILLED)
 		return retry(hardware);

@@ -33,6 +33,7 @@ int insn_invept(struct nested *n, const struct l1_mode *m)
 		return insn_refuse(n, VMERR_INVALID_INVEPT_INVVPID, type, 0);
 	if (!insn_mem_read(n, m, info, descriptor, sizeof(descriptor)))
 		return INSN_DONE;
+	paging_forget_code(n);
 	if (type == INVEPT_SINGLE) {
 		if (!caps_eptp_ok(&n->vm->caps, descriptor[0]))
 			return refuse_descriptor(n, type, descriptor[0], descriptor[1]);

@@ -15,6 +15,7 @@
 #include <stdint.h>
 
 #include "nested/caps.h"
+#include "nested/paging.h"
 #include "nested/vept.h"
 #include "spec/addr.h"
 #include "spec/vmcs.h"
@@ -191,6 +192,7 @@ struct nested {
 	uint8_t view;                  /* of L2's memory, vept_root.view; nested_set_view */
 	bool view_opens;               /* fills make this page executable: */
 	struct gpa_l2 view_code;
+	struct paging_code code;
 	struct nested_stats stats;
 	struct nvmcs slot[NVMCS_SLOTS];
 };

@@ -243,6 +243,12 @@ void exit_to_l1(struct nested *n);
 bool exit_iret_keeps_nmis_blocked(const struct nvmcs *v);
 /* Did the entry leave NMIs blocked? */
 bool exit_entry_blocked_nmis(const struct nvmcs *v);
+/*
+ * vept_handle of an access that the current VMCS12's L2 made, or L0 for it. Like the violation
+ * itself it ends what is known of the address (SDM 28.3.3.1).
+ */
+enum vept_result exit_violation(
+	struct nested *n, struct gpa_l2 gpa, uint64_t qualification, uint64_t *told);
 /* An EPT violation under an L1 that uses EPT. */
 enum nested_verdict exit_ept_violation(struct nested *n, struct nvmcs *v);
 /* Tells of the EPT12 entry that vept_handle found malformed. */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "nested/paging.h"
 
+#include "nested/nested.h"
 #include "nested/seam.h"
 #include "nested/vept.h"
 #include "spec/vmx.h"
@@ -20,6 +21,7 @@ struct entry {
 	uint64_t value;
 	void *at; /* host address, NULL outside L1's RAM */
 	uint64_t gpa;
+	struct gpa_l1 l1;
 };
 
 /* A walk, from the root's entry to the one that maps the page. */
@@ -125,6 +127,7 @@ static uint64_t read_entry(struct nested *n, struct walk *w, uint64_t gpa)
 	else
 		refuse(w, gpa, ad ? QUAL_READ | QUAL_WRITE : QUAL_READ);
 	e->gpa = gpa;
+	e->l1.v = page.v | (gpa & PAGE_MASK);
 	e->at = host ? host + (gpa & PAGE_MASK) : NULL;
 	if (!e->at)
 		e->value = w->mode == MODE_32BIT ? UINT32_MAX : UINT64_MAX;
@@ -332,36 +335,41 @@ static bool walk_faults(
 	return true;
 }
 
+/* *w: what the walk read last, for who wants to know. */
 static bool walk_fully(struct nested *n, const struct paging_state *s, uint64_t linear,
-	uint32_t access, struct gpa_l1 *out, struct paging_fault *fault)
+	uint32_t access, struct walk *w, struct gpa_l1 *out, struct paging_fault *fault)
 {
-	struct walk w = {.s = s, .mode = mode_of(s), .linear = linear};
-
+	w->s = s;
+	w->mode = mode_of(s);
+	w->linear = linear;
+	w->refused = false;
 	/* An L1 that changes its tables without end gets the last walk without the flags. */
 	for (unsigned i = 0; i < WALK_TRIES; i++) {
-		enum walk_end end = walk_tables(n, &w);
+		enum walk_end end = walk_tables(n, w);
 
-		if (walk_faults(&w, access, end, fault))
+		if (walk_faults(w, access, end, fault))
 			return false;
-		if (s->looks || mark_accessed(n, &w, access))
+		if (s->looks || mark_accessed(n, w, access))
 			break;
 	}
-	if (walk_faults(&w, access, WALK_MAPPED, fault))
+	if (walk_faults(w, access, WALK_MAPPED, fault))
 		return false;
-	out->v = w.base + (linear & (w.size - 1));
-	fault->qualification = (w.rights & PT_US ? QUAL_USER : 0) |
-			       (w.rights & PT_RW ? QUAL_WRITABLE : 0) |
-			       (w.rights & PT_XD ? QUAL_XD : 0);
+	out->v = w->base + (linear & (w->size - 1));
+	fault->qualification = (w->rights & PT_US ? QUAL_USER : 0) |
+			       (w->rights & PT_RW ? QUAL_WRITABLE : 0) |
+			       (w->rights & PT_XD ? QUAL_XD : 0);
 	return true;
 }
 
 bool paging_walk(struct nested *n, const struct paging_state *s, uint64_t linear,
 	uint32_t access, struct gpa_l1 *out, struct paging_fault *fault)
 {
+	struct walk w;
+
 	if (usual_mode(s) && !(access & PAGING_FETCH) &&
 		walk_quickly(n, s, linear, access, out))
 		return true;
-	return walk_fully(n, s, linear, access, out, fault);
+	return walk_fully(n, s, linear, access, &w, out, fault);
 }
 
 /* An access of at most a page, in the one or two pages it touches. */
@@ -371,19 +379,16 @@ struct pieces {
 	uint32_t len[2];
 };
 
-bool paging_translate(struct nested *n, const struct paging_state *s, uint64_t linear,
+/*
+ * *at, where a walk led with the rights in *fault, is L2's address, and then L1's behind it.
+ */
+static bool through_ept12(struct nested *n, const struct paging_state *s, uint64_t linear,
 	uint32_t access, struct gpa_l1 *at, struct paging_fault *fault)
 {
 	bool write = access & PAGING_WRITE;
 	unsigned right = write ? EPT_WRITE : access & PAGING_CODE ? EPT_EXEC : EPT_READ;
-	uint64_t gpa, rights;
+	uint64_t gpa = at->v, rights = fault->qualification;
 
-	if (!paging_walk(n, s, linear, access, at, fault))
-		return false;
-	if (!s->eptp12)
-		return true;
-	gpa = at->v;
-	rights = fault->qualification;
 	if (to_l1(n, s, gpa, right, at))
 		return true;
 	*fault = (struct paging_fault){.address = linear,
@@ -392,6 +397,14 @@ bool paging_translate(struct nested *n, const struct paging_state *s, uint64_t l
 		.qualification = rights | (write ? QUAL_WRITE : QUAL_READ) | QUAL_LINEAR |
 				 QUAL_TRANSLATION};
 	return false;
+}
+
+bool paging_translate(struct nested *n, const struct paging_state *s, uint64_t linear,
+	uint32_t access, struct gpa_l1 *at, struct paging_fault *fault)
+{
+	if (!paging_walk(n, s, linear, access, at, fault))
+		return false;
+	return !s->eptp12 || through_ept12(n, s, linear, access, at, fault);
 }
 
 static bool translate(struct nested *n, const struct paging_state *s, uint64_t linear,
@@ -439,12 +452,101 @@ bool paging_read(struct nested *n, const struct paging_state *s, uint64_t linear
 	return read_fully(n, s, linear, PAGING_READ, dst, len, fault);
 }
 
+/* ---- code of an L2 ---- */
+
+static struct paging_code_page *code_page(struct nested *n, uint64_t linear)
+{
+	return &n->code.page[linear >> PAGE_SHIFT & (PAGING_CODE_PAGES - 1)];
+}
+
+static bool same_state(const struct paging_code_page *c, const struct paging_state *s)
+{
+	return c->cr3 == s->cr3 && c->eptp12 == s->eptp12 && c->cr0 == s->cr0 &&
+	       c->cr4 == s->cr4 && c->efer == s->efer && c->maxphyaddr == s->maxphyaddr;
+}
+
+static bool same_entries(struct nested *n, const struct paging_code_page *c)
+{
+	uint32_t size = c->cr4 & CR4_PAE ? sizeof(uint64_t) : sizeof(uint32_t);
+
+	for (unsigned i = 0; i < c->count; i++) {
+		const uint8_t *page = seam_l1_page(n, c->entry[i].at);
+		const void *at;
+		uint64_t value;
+
+		if (!page)
+			return false;
+		at = page + (c->entry[i].at.v & PAGE_MASK);
+		value = size == sizeof(uint64_t)
+				? __atomic_load_n((const uint64_t *)at, __ATOMIC_RELAXED)
+				: __atomic_load_n((const uint32_t *)at, __ATOMIC_RELAXED);
+		if (value != c->entry[i].value)
+			return false;
+	}
+	return true;
+}
+
+/* PDPTEs of PAE paging are registers: nothing is kept. */
+static void keep_code(struct nested *n, const struct walk *w, struct gpa_l1 at)
+{
+	const struct paging_state *s = w->s;
+	struct paging_code_page *c = code_page(n, w->linear);
+
+	if (w->mode == MODE_PAE || s->looks)
+		return;
+	*c = (struct paging_code_page){.linear = (w->linear & ~PAGE_MASK) | 1,
+		.cr0 = s->cr0,
+		.cr3 = s->cr3,
+		.cr4 = s->cr4,
+		.efer = s->efer,
+		.eptp12 = s->eptp12,
+		.maxphyaddr = s->maxphyaddr,
+		.count = (uint8_t)w->count,
+		.at = {at.v & ~PAGE_MASK}};
+	for (unsigned i = 0; i < w->count; i++) {
+		c->entry[i].at = w->entry[i].l1;
+		c->entry[i].value = w->entry[i].value | PT_A;
+	}
+}
+
+static bool find_code(struct nested *n, const struct paging_state *s, uint64_t linear,
+	struct gpa_l1 *at, struct paging_fault *fault)
+{
+	const struct paging_code_page *c = code_page(n, linear);
+	struct walk w;
+
+	if (c->linear == ((linear & ~PAGE_MASK) | 1) && same_state(c, s) &&
+		same_entries(n, c)) {
+		at->v = c->at.v | (linear & PAGE_MASK);
+		return true;
+	}
+	if (!walk_fully(n, s, linear, PAGING_CODE, &w, at, fault) ||
+		!through_ept12(n, s, linear, PAGING_CODE, at, fault))
+		return false;
+	keep_code(n, &w, *at);
+	return true;
+}
+
+void paging_forget_code(struct nested *n)
+{
+	for (unsigned i = 0; i < PAGING_CODE_PAGES; i++)
+		n->code.page[i].linear = 0;
+}
+
 bool paging_read_code(struct nested *n, const struct paging_state *s, uint64_t linear,
 	void *dst, uint32_t len, struct paging_fault *fault)
 {
+	struct gpa_l1 at;
+
 	if (!s->eptp12)
 		return paging_read(n, s, linear, dst, len, fault);
-	return read_fully(n, s, linear, PAGING_CODE, dst, len, fault);
+	if ((linear & PAGE_MASK) + len > PAGE_SIZE || s->cpl == 3 || !s->rflags_ac)
+		return read_fully(n, s, linear, PAGING_CODE, dst, len, fault);
+	if (!find_code(n, s, linear, &at, fault))
+		return false;
+	if (seam_l1_read(n, at, dst, len) < 0)
+		__builtin_memset(dst, 0xff, len);
+	return true;
 }
 
 /* Absent memory swallows it. */

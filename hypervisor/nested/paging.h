@@ -55,6 +55,29 @@ struct paging_fault {
 	uint64_t qualification;
 };
 
+/*
+ * Where a page of L2's code was found, so that the instructions there that L0 completes need
+ * no walk each. The paging structures are looked at anew each time: entries that read as they
+ * did lead where they did. What EPT12 said of their pages counts until L1 invalidates, as in
+ * the processor's caches (SDM 28.3.3.1 "Operations that Invalidate Cached Mappings").
+ */
+struct paging_code_page {
+	uint64_t linear; /* of the page, with bit 0 set; 0: nothing is known */
+	uint64_t cr0, cr3, cr4, efer, eptp12;
+	uint8_t maxphyaddr, count; /* entries */
+	struct gpa_l1 at;          /* of the page */
+	struct {
+		struct gpa_l1 at;
+		uint64_t value;
+	} entry[4];
+};
+
+#define PAGING_CODE_PAGES 4u /* a power of 2 */
+
+struct paging_code {
+	struct paging_code_page page[PAGING_CODE_PAGES];
+};
+
 /* SDM 4.4.1 "PDPTE Registers": a present entry has no reserved bit set. */
 static inline bool paging_pdpte_ok(uint64_t pdpte, uint8_t maxphyaddr)
 {
@@ -88,9 +111,14 @@ bool paging_translate(struct nested *n, const struct paging_state *s, uint64_t l
  */
 bool paging_read(struct nested *n, const struct paging_state *s, uint64_t linear, void *dst,
 	uint32_t len, struct paging_fault *fault);
-/* The same for the bytes of an instruction that was fetched. */
+/*
+ * The same for the bytes of an instruction that the processor has fetched. Of an L2 with EPT12
+ * the state must be a supervisor's with rflags_ac, and what was found is kept.
+ */
 bool paging_read_code(struct nested *n, const struct paging_state *s, uint64_t linear,
 	void *dst, uint32_t len, struct paging_fault *fault);
+/* L1 has invalidated what EPT12s said, or n starts anew. */
+void paging_forget_code(struct nested *n);
 bool paging_write(struct nested *n, const struct paging_state *s, uint64_t linear,
 	const void *src, uint32_t len, struct paging_fault *fault);
 /* Would paging_write succeed? For instructions that must know before they do something else. */

@@ -167,6 +167,132 @@ static void l2_tries_again_when_ept12_has_changed(void **state)
 	assert_true(n.in_l2);
 }
 
+/* ---- code of L2, which is found again ---- */
+
+static struct paging_state code_paging(void)
+{
+	struct paging_state s = small_paging();
+
+	s.rflags_ac = true;
+	for (uint64_t i = 5; i < 8; i++) {
+		fake_write64(0x60000 + i * 0x1000, 0x1111111111111111 * i);
+		fake_write64(0x64000 + i * 8, (i << 12) | 3);
+	}
+	return s;
+}
+
+static uint64_t code_at(const struct paging_state *s, uint64_t linear)
+{
+	struct paging_fault fault;
+	uint64_t data = 0;
+
+	assert_true(paging_read_code(&n, s, linear, &data, sizeof(data), &fault));
+	return data;
+}
+
+static void code_of_l2_follows_its_own_tables_at_once(void **state)
+{
+	struct paging_state s = code_paging();
+	struct paging_fault fault;
+	uint64_t data;
+
+	(void)state;
+	assert_int_equal(code_at(&s, 0x5000), 0x5555555555555555);
+	assert_int_equal(fake_read64(0x64000 + 5 * 8), 0x5023); /* accessed */
+	fake_write64(0x65000, 0x1234);                          /* bytes are read anew */
+	assert_int_equal(code_at(&s, 0x5000), 0x1234);
+	fake_write64(0x64000 + 5 * 8, 0x6003);
+	assert_int_equal(code_at(&s, 0x5000), 0x6666666666666666);
+	assert_int_equal(fake_read64(0x64000 + 5 * 8), 0x6023);
+	fake_write64(
+		0x64000 + 5 * 8, 0x6003); /* without its accessed flag, which is set again */
+	assert_int_equal(code_at(&s, 0x5000), 0x6666666666666666);
+	assert_int_equal(fake_read64(0x64000 + 5 * 8), 0x6023);
+	assert_int_equal(code_at(&s, 0x7ff8), 0); /* another page has another place */
+	s.cr3 = 0x2000;
+	assert_false(paging_read_code(&n, &s, 0x5000, &data, sizeof(data), &fault));
+	s.cr3 = 0x1000;
+	fake_write64(0x64000 + 5 * 8, 0);
+	assert_false(paging_read_code(&n, &s, 0x5000, &data, sizeof(data), &fault));
+	assert_false(fault.ept);
+	assert_int_equal(fault.error_code, 0);
+}
+
+/* SDM 28.3.3.1 "Operations that Invalidate Cached Mappings" */
+static void code_of_l2_follows_ept12_after_an_invalidation(void **state)
+{
+	struct paging_state s = code_paging();
+
+	(void)state;
+	assert_int_equal(code_at(&s, 0x5000), 0x5555555555555555);
+	fake_write64(0x52000 + 5 * 8, 0x66000 | 0x37);
+	paging_forget_code(&n);
+	assert_int_equal(code_at(&s, 0x5000), 0x6666666666666666);
+	/* a violation is an invalidation of what it is about */
+	fake_write64(0x52000 + 5 * 8, 0x67000 | 0x37);
+	nested_deliver_ept_fault(
+		&n, &(struct paging_fault){
+			    .ept = true, .gpa = 0x5000, .qualification = QUAL_WRITE});
+	assert_int_equal(code_at(&s, 0x5000), 0x7777777777777777);
+	/* another EPT12 at once */
+	fake_write64(0x9000, fake_read64(0x8000));
+	fake_write64(0x52000 + 5 * 8, 0x65000 | 0x37);
+	s.eptp12 = (s.eptp12 & 0xfff) | 0x9000;
+	assert_int_equal(code_at(&s, 0x5000), 0x5555555555555555);
+}
+
+static uint64_t random_entry(void)
+{
+	static const uint64_t pages[] = {
+		0x2000, 0x3000, 0x4000, 0x5000, 0x6000, 0x7000, 0x100000, 1ull << 50};
+	static const uint64_t flags[] = {3, 7, 0x27, 0x63, 1, 0, 0x83, 3 | 1ull << 63};
+
+	return pages[rand() % 8] | flags[rand() % (rand() % 4 ? 4 : 8)];
+}
+
+/* Two answers to one question: with what is known, and without. */
+static void code_is_found_as_a_walk_finds_it(void **state)
+{
+	struct paging_state s = code_paging();
+	static const uint64_t tables[] = {0x61000, 0x62000, 0x63000, 0x64000};
+	unsigned found = 0;
+
+	(void)state;
+	srand(1);
+	for (unsigned i = 0; i < 20000; i++) {
+		uint64_t linear = 0x4ff0 + (uint64_t)(rand() % 0x3020), known = 0, walked = 0;
+		struct paging_fault fault = {0}, again = {0};
+		uint64_t table = tables[rand() % 4];
+		struct paging_code kept;
+		bool ok;
+
+		if (rand() % 4 == 0)
+			fake_write64(
+				table + (table == 0x64000 ? 8 * (uint64_t)(4 + rand() % 4) : 0),
+				table == 0x64000
+					? random_entry()
+					: ((table - 0x60000 + 0x1000) | (rand() % 16 ? 3 : 0)));
+		if (rand() % 16 == 0)
+			s.efer ^= EFER_NXE;
+		if (rand() % 16 == 0)
+			s.cr4 ^= CR4_SMAP;
+		ok = paging_read_code(&n, &s, linear, &known, sizeof(known), &fault);
+		kept = n.code;
+		paging_forget_code(&n);
+		assert_int_equal(
+			paging_read_code(&n, &s, linear, &walked, sizeof(walked), &again), ok);
+		assert_int_equal(known, walked);
+		if (!ok) {
+			assert_int_equal(fault.ept, again.ept);
+			assert_int_equal(fault.error_code, again.error_code);
+			assert_int_equal(fault.gpa, again.gpa);
+		}
+		n.code = kept;
+		found += ok;
+	}
+	assert_true(found > 2000);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -177,6 +303,9 @@ int main(void)
 		T(accesses_for_l2_that_ept12_forbids_are_ept_violations),
 		T(l1_gets_the_ept_violation_of_an_access_by_l0),
 		T(l2_tries_again_when_ept12_has_changed),
+		T(code_of_l2_follows_its_own_tables_at_once),
+		T(code_of_l2_follows_ept12_after_an_invalidation),
+		T(code_is_found_as_a_walk_finds_it),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -462,7 +462,9 @@ static void invept_checks_type_and_descriptor(void **state)
 	expect_fail(world_inv(EXIT_INVEPT, 1, 1ull << 46 | 0x801e, 0),
 		VMERR_INVALID_INVEPT_INVVPID);
 	assert_int_equal(world_inv(EXIT_INVEPT, 1, 0x801e, 0), VMSUCCEED);
+	world.n.code.page[0].linear = 1; /* of an L2 */
 	assert_int_equal(world_inv(EXIT_INVEPT, 2, UINT64_MAX, UINT64_MAX), VMSUCCEED);
+	assert_int_equal(world.n.code.page[0].linear, 0);
 	world.gpr[REG_RCX] = 2;
 	world_operand(0x80000000);
 	fake_hw.vmcs01[FID_EXIT_INSTRUCTION_INFO] |= REG_RCX << 28;
