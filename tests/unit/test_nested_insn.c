@@ -451,18 +451,15 @@ static void memory_operands_have_8_bytes_in_64_bit_mode_and_4_else(void **state)
 
 static void invept_checks_type_and_descriptor(void **state)
 {
+	static const uint64_t bad[][2] = {{0, 0}, {3, 0}, {1ull << 32 | 1, 0x801e}, {1, 0x801f},
+		{1, 0x8006}, {1, 0x889e}, {1, 1ull << 46 | 0x801e}};
+
 	(void)state;
-	expect_fail(world_inv(EXIT_INVEPT, 0, 0, 0), VMERR_INVALID_INVEPT_INVVPID);
-	expect_fail(world_inv(EXIT_INVEPT, 3, 0, 0), VMERR_INVALID_INVEPT_INVVPID);
-	expect_fail(world_inv(EXIT_INVEPT, 1ull << 32 | 1, 0x801e, 0),
-		VMERR_INVALID_INVEPT_INVVPID);
-	expect_fail(world_inv(EXIT_INVEPT, 1, 0x801f, 0), VMERR_INVALID_INVEPT_INVVPID);
-	expect_fail(world_inv(EXIT_INVEPT, 1, 0x8006, 0), VMERR_INVALID_INVEPT_INVVPID);
-	expect_fail(world_inv(EXIT_INVEPT, 1, 0x889e, 0), VMERR_INVALID_INVEPT_INVVPID);
-	expect_fail(world_inv(EXIT_INVEPT, 1, 1ull << 46 | 0x801e, 0),
-		VMERR_INVALID_INVEPT_INVVPID);
+	for (unsigned i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
+		expect_fail(world_inv(EXIT_INVEPT, bad[i][0], bad[i][1], 0),
+			VMERR_INVALID_INVEPT_INVVPID);
 	assert_int_equal(world_inv(EXIT_INVEPT, 1, 0x801e, 0), VMSUCCEED);
-	world.n.code.page[0].linear = 1; /* of an L2 */
+	world.n.code.page[0].linear = 1;
 	assert_int_equal(world_inv(EXIT_INVEPT, 2, UINT64_MAX, UINT64_MAX), VMSUCCEED);
 	assert_int_equal(world.n.code.page[0].linear, 0);
 	world.gpr[REG_RCX] = 2;
