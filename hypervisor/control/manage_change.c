@@ -38,29 +38,37 @@ static void tell_net(const struct vm_images *vm, const struct manage_request *r,
 }
 
 /* What a root port has, or can have. */
-static void tell_slot(const struct vm_images *vm, const struct manage_request *r, unsigned port)
+static void tell_slot(unsigned id, const struct manage_request *r, unsigned port)
 {
+	const struct vm_images *vm = life_images(id);
+	static const char *const holds[] = {[CHANGES_DISK] = "disk",
+		[CHANGES_NET] = "network",
+		[CHANGES_DEVICE] = "device"};
+	enum changes_port kind = changes_port_kind(vm, port);
 	uint32_t bay = changes_port_bay(vm, port);
-	bool disk;
+	char own[CHANGES_NAME_SIZE];
+	const char *name = own, *holder = passed_holder(id, port);
 	unsigned net;
-	const char *name = changes_port_name(vm, port, &disk);
 	const char *state = changes_asked(vm, port)      ? "asked"
 			    : changes_attached(vm, port) ? "attached"
 							 : "detached";
 
+	changes_port_name(vm, port, own);
 	if (changes_port_net(vm, port, &net))
 		name = network_name(network_wanted(vm, net));
 	if (bay != 0)
 		mux_record("item id=%u slot=%u holds=bay name=%s state=%s size=%lu", id_of(r),
 			port, name, state, host_disk_size(bay));
 	else
-		mux_record("item id=%u slot=%u holds=%s name=%s state=%s", id_of(r), port,
-			disk ? "disk" : "network", name, state);
+		mux_record("item id=%u slot=%u holds=%s name=%s state=%s%s%s", id_of(r), port,
+			holds[kind], name, state, holder != NULL ? " holder=" : "",
+			holder != NULL ? holder : "");
 }
 
 /* Which root ports have what they can have, and which have not: after `key`, with commas. */
-static void tell_ports(const struct vm_images *vm, const struct manage_request *r)
+static void tell_ports(unsigned id, const struct manage_request *r)
 {
+	const struct vm_images *vm = life_images(id);
 	char in[4 * LIMIT_ROOT_PORTS] = "", out[4 * LIMIT_ROOT_PORTS] = "";
 	size_t n = 0, m = 0;
 
@@ -77,7 +85,7 @@ static void tell_ports(const struct vm_images *vm, const struct manage_request *
 			m != 0 ? out : "none");
 	for (unsigned port = 1; port <= vm->config.root_ports; port++)
 		if (changes_has_port(vm, port))
-			tell_slot(vm, r, port);
+			tell_slot(id, r, port);
 }
 
 static void tell_drive(const struct vm_images *vm, const struct manage_request *r, unsigned i)
@@ -107,8 +115,9 @@ static void tell_disk(const struct vm_images *vm, const struct manage_request *r
 		size, (unsigned)c->readonly, c->root_port);
 }
 
-static void devices(const struct vm_images *vm, const struct manage_request *r)
+static void devices(unsigned id, const struct manage_request *r)
 {
+	const struct vm_images *vm = life_images(id);
 	enum vm_boot boot;
 	bool once;
 
@@ -128,7 +137,7 @@ static void devices(const struct vm_images *vm, const struct manage_request *r)
 		tell_net(vm, r, i);
 	for (unsigned i = 0; i < vm->config.ports.count; i++)
 		mux_record("item id=%u named=%s", id_of(r), vm->config.ports.name[i]);
-	tell_ports(vm, r);
+	tell_ports(id, r);
 }
 
 void manage_images(const struct manage_request *r)
@@ -176,7 +185,7 @@ static bool find_slot(const struct vm_images *vm, const struct manage_request *r
 	unsigned net;
 
 	*port = (unsigned)r->number[MANAGE_ARG_SLOT];
-	*why = "no disk or network device of it has this root port";
+	*why = "no disk, network device or device of the machine of it has this root port";
 	if (!changes_has_port(vm, *port))
 		return false;
 	if (!manage_given(r, MANAGE_ARG_NETWORK))
@@ -265,7 +274,7 @@ enum manage_status manage_change(unsigned vm, const struct manage_request *r, co
 	case MANAGE_BOOT:
 		return boot(images, r, why);
 	case MANAGE_DEVICES:
-		devices(images, r);
+		devices(vm, r);
 		return MANAGE_IS_OK;
 	default:
 		if (!find_device(images, r, &index, &medium, why))
@@ -299,6 +308,29 @@ static void set_network_off(
 	changes_set_network(vm, net, network_of(r));
 }
 
+static const char *attach_off(
+	unsigned vm, struct vm_images *images, const struct manage_request *r, unsigned port)
+{
+	const char *why = NULL;
+
+	if (r->number[MANAGE_ARG_FRESH] != 0 && !host_disk_open(changes_port_bay(images, port)))
+		why = DEVICES_NOTHING_THERE;
+	if (why == NULL)
+		why = passed_hold(vm, port);
+	if (why != NULL)
+		return why;
+	set_network_off(images, r, port);
+	changes_set_attached(images, port, true);
+	return NULL;
+}
+
+/* In this order: if it begins just now it finds one or the other. */
+static void detach_off(unsigned vm, struct vm_images *images, unsigned port)
+{
+	changes_set_attached(images, port, false);
+	passed_drop(vm, port);
+}
+
 const char *manage_change_off(unsigned vm, const struct manage_request *r)
 {
 	struct vm_images *images = life_images(vm);
@@ -310,12 +342,11 @@ const char *manage_change_off(unsigned vm, const struct manage_request *r)
 		return "the VM has gone";
 	if (!find_device(images, r, &index, &medium, &why))
 		return why;
-	if (r->op == MANAGE_ATTACH && r->number[MANAGE_ARG_FRESH] != 0 &&
-		!host_disk_open(changes_port_bay(images, index)))
-		return DEVICES_NOTHING_THERE;
+	if (r->op == MANAGE_ATTACH)
+		return attach_off(vm, images, r, index);
 	set_network_off(images, r, index);
-	if (r->op == MANAGE_ATTACH || r->op == MANAGE_DETACH)
-		changes_set_attached(images, index, r->op == MANAGE_ATTACH);
+	if (r->op == MANAGE_DETACH)
+		detach_off(vm, images, index);
 	else if (r->op == MANAGE_NETWORK)
 		return NULL;
 	else if (r->op == MANAGE_LINK)

@@ -114,10 +114,21 @@ static void identify(struct vpass_function *f)
 	f->line = (uint8_t)get(f, PCI_INTERRUPT_LINE, 1);
 }
 
-static bool has_flr(const struct vpass_function *f)
+static bool has_express_flr(const struct vpass_function *f)
 {
 	return f->express != 0 &&
 	       get(f, f->express + PCI_EXPRESS_CAPABLE, 4) & PCI_EXPRESS_HAS_FLR;
+}
+
+static bool has_advanced_flr(const struct vpass_function *f)
+{
+	return f->advanced != 0 &&
+	       get(f, f->advanced + PCI_ADVANCED_CAPABLE, 1) & PCI_ADVANCED_HAS_FLR;
+}
+
+bool vpass_has_flr(const struct vpass_function *f)
+{
+	return has_express_flr(f) || has_advanced_flr(f);
 }
 
 const char *vpass_probe(uint16_t bdf, struct vpass_function *f)
@@ -162,7 +173,7 @@ const char *vpass_probe_virtual(
 	put(f, PCI_COMMAND, 2, PCI_COMMAND_NOINTX);
 	find_capabilities(f);
 	vpass_message_check(f);
-	return has_flr(f) ? NULL : "it has no function-level reset, as each must";
+	return has_express_flr(f) ? NULL : "it has no function-level reset, as each must";
 }
 
 bool vpass_has_pin(const struct vpass_function *f)
@@ -201,13 +212,26 @@ void vpass_begin(const struct vpass_function *f)
 	vpass_ide_begin(f);
 }
 
+static bool is_quieted(const struct vpass_function *f, unsigned rule)
+{
+	return quiet_rules[rule].vendor == f->id.vendor &&
+	       quiet_rules[rule].device == f->id.device;
+}
+
+bool vpass_has_quiet_rule(const struct vpass_function *f)
+{
+	for (unsigned i = 0; i < sizeof(quiet_rules) / sizeof(quiet_rules[0]); i++)
+		if (is_quieted(f, i))
+			return true;
+	return false;
+}
+
 static void quiet(const struct vpass_function *f)
 {
 	const struct vpass_bar *bar = &f->bar[0];
 
 	for (unsigned i = 0; i < sizeof(quiet_rules) / sizeof(quiet_rules[0]); i++) {
-		if (quiet_rules[i].vendor != f->id.vendor ||
-			quiet_rules[i].device != f->id.device)
+		if (!is_quieted(f, i))
 			continue;
 		for (unsigned k = 0; k < 4; k++)
 			if (quiet_rules[i].write[k].offset + 4u <= bar->size)
@@ -224,13 +248,12 @@ bool vpass_end(struct vpass_function *f)
 	vpass_message_end(f);
 	quiet(f);
 	put(f, PCI_COMMAND, 2, PCI_COMMAND_NOINTX);
-	if (has_flr(f)) {
+	if (has_express_flr(f)) {
 		put(f, f->express + PCI_EXPRESS_CONTROL, 2,
 			get(f, f->express + PCI_EXPRESS_CONTROL, 2) | PCI_EXPRESS_FLR);
 		return true;
 	}
-	if (f->advanced != 0 &&
-		get(f, f->advanced + PCI_ADVANCED_CAPABLE, 1) & PCI_ADVANCED_HAS_FLR) {
+	if (has_advanced_flr(f)) {
 		put(f, f->advanced + PCI_ADVANCED_CONTROL, 1, PCI_ADVANCED_FLR);
 		return true;
 	}
@@ -245,6 +268,8 @@ static uint64_t read(void *device, unsigned bar, uint64_t offset, unsigned size)
 	const struct vpass_bar *b = &v->machine->bar[bar];
 	uint64_t value;
 
+	if (v->away)
+		return UINT64_MAX;
 	if (vpass_message_meets(v->machine, bar, offset, size))
 		return 0;
 	value = dev_pass_read(vpci_bar_is_io(b->kind), b->address + offset, size);
@@ -258,7 +283,7 @@ static void write(void *device, unsigned bar, uint64_t offset, unsigned size, ui
 	struct vpass *v = device;
 	const struct vpass_bar *b = &v->machine->bar[bar];
 
-	if (vpass_message_meets(v->machine, bar, offset, size))
+	if (v->away || vpass_message_meets(v->machine, bar, offset, size))
 		return;
 	/* Before: what the write leads to may raise the line at once. */
 	if (b->kind == VPCI_BAR_FIXED)
@@ -270,7 +295,7 @@ static bool direct(void *device, unsigned bar, uint64_t offset, uint64_t size, u
 {
 	const struct vpass *v = device;
 
-	if (vpass_message_meets(v->machine, bar, offset, size))
+	if (v->away || vpass_message_meets(v->machine, bar, offset, size))
 		return false;
 	*host = v->machine->bar[bar].address + offset;
 	return true;
@@ -289,6 +314,8 @@ static void config_reading(void *device, unsigned offset, unsigned size)
 {
 	struct vpass *v = device;
 
+	if (v->away)
+		return;
 	for (unsigned at = offset; at < offset + size; at++)
 		if (is_own(v, at))
 			vpci_config_set(v->f, at, 1, get(v->machine, at, 1));
@@ -304,11 +331,12 @@ static void config_reading(void *device, unsigned offset, unsigned size)
 
 /*
  * Decoding stays on in the machine, where nobody else hears of it; the pin is off while
- * messages are on.
+ * messages are on. It is bus master where what is in front of it in the VM passes that on.
  */
-static void write_command(const struct vpass *v)
+void vpass_write_command(const struct vpass *v)
 {
-	uint32_t wanted = vpci_command(v->f) & (PCI_COMMAND_MASTER | PCI_COMMAND_NOINTX);
+	uint32_t wanted = (vpci_command(v->f) & PCI_COMMAND_NOINTX) |
+			  (vpci_master(v->f) ? PCI_COMMAND_MASTER : 0);
 
 	if (vpci_messages(v->f) != VPCI_PIN)
 		wanted |= PCI_COMMAND_NOINTX;
@@ -342,11 +370,13 @@ static void config_written(void *device, unsigned offset, unsigned size)
 {
 	struct vpass *v = device;
 
+	if (v->away)
+		return;
 	for (unsigned at = offset; at < offset + size; at++)
 		if (is_own(v, at))
 			put(v->machine, at, 1, vpci_config_get(v->f, at, 1));
-	if (offset < PCI_COMMAND + 2 && offset + size > PCI_COMMAND) {
-		write_command(v);
+	if (size == 0 || (offset < PCI_COMMAND + 2 && offset + size > PCI_COMMAND)) {
+		vpass_write_command(v);
 		line_switched(v);
 	}
 }
@@ -356,7 +386,7 @@ static void line_ended(void *device)
 {
 	struct vpass *v = device;
 
-	if (!v->raised)
+	if (!v->raised || v->away)
 		return;
 	v->raised = false;
 	vpci_set_intx(v->f, false);
@@ -369,8 +399,10 @@ static void messages_changed(void *device)
 	struct vpass *v = device;
 	enum vpci_messages was = v->machine->messages.on, now = vpci_messages(v->f);
 
+	if (v->away)
+		return;
 	if ((was == VPCI_PIN) != (now == VPCI_PIN))
-		write_command(v);
+		vpass_write_command(v);
 	if (now != VPCI_PIN) {
 		v->raised = v->raised || v->waits;
 		v->waits = false;
@@ -393,6 +425,8 @@ static const struct vpci_ops ops = {
 	.line_ended = line_ended,
 	.messages_changed = messages_changed,
 	.routes_changed = routes_changed,
+	.reset = vpass_reset,
+	.work = vpass_work,
 };
 
 static bool show_capabilities(struct vpass *v)
@@ -421,6 +455,8 @@ bool vpass_add(
 	*v = (struct vpass){.machine = machine, .f = vpci_add(p, &id, &ops, v)};
 	if (v->f == NULL)
 		return false;
+	if (PCI_BDF_BUS(bdf) != 0 && !vpass_has_reset(machine))
+		vport_endpoint_stays(v->f);
 	for (unsigned i = 0; i < PCI_BARS; i++) {
 		const struct vpass_bar *b = &machine->bar[i];
 
@@ -437,6 +473,10 @@ bool vpass_add(
 /* Of a line that is disabled, or not used any more, there would be no EOI. */
 bool vpass_interrupt(struct vpass *v)
 {
+	if (v->away) {
+		v->waits = true;
+		return true;
+	}
 	if (vpci_messages(v->f) != VPCI_PIN)
 		return false;
 	if (is_disabled(v)) {

@@ -32,8 +32,16 @@ void dev_pass_config_write(uint16_t bdf, unsigned offset, unsigned size, uint32_
 /* Ports or memory of a device, at the machine's address. */
 uint64_t dev_pass_read(bool io, uint64_t address, unsigned size);
 void dev_pass_write(bool io, uint64_t address, unsigned size, uint64_t value);
+struct vpass_function;
 /* The machine's line of this function may interrupt again. */
 void dev_pass_listen(uint16_t bdf);
+/*
+ * The guest resets the function. It is away from now on; when no vCPU reaches its registers any
+ * more comes vpass_end, and then vpass_come.
+ */
+void dev_pass_ask_reset(struct platform *p, const struct vpass_function *f);
+/* It has come out of a reset: what keeps it apart from others is on again. */
+void dev_pass_separate(uint16_t bdf);
 /*
  * Around accesses to struct vpass_messages, and to the machine's capabilities that follow it.
  */
@@ -48,7 +56,6 @@ uint8_t dev_pass_target(void);
 struct vpass_message_to {
 	uint32_t address, data;
 };
-struct vpass_function;
 struct vpass_message_to dev_pass_message_to(const struct vpass_function *f);
 /*
  * Can the machine put messages of the function into descriptors of vCPUs, without L0? Then
@@ -146,11 +153,29 @@ struct vpass {
 	uint8_t at[VPASS_SHOWN]; /* offsets of capabilities that the VM sees */
 	bool raised;             /* its line is up, and quiet in the machine until the EOI */
 	bool waits;              /* it is quiet until Interrupt Disable is off */
+	bool away;               /* the machine's is reset, or leaves: it is left alone */
+	uint64_t back_at;        /* dev_now when it is not any more; DEV_NEVER: vm/ says */
 };
 
 /* False: the VM's PCI has no room for it, or the place is taken. */
 bool vpass_add(
 	struct vpass *v, struct vpass_function *machine, struct platform *p, uint16_t bdf);
+/*
+ * Can it be in a slot: NULL, or why not. Such a function is reset with its bus and by itself,
+ * if the machine's can be; meanwhile its registers read ones.
+ */
+const char *vpass_slot_error(const struct vpass_function *f);
+/* Is the machine's as after power-on behind vpass_end? */
+bool vpass_has_reset(const struct vpass_function *f);
+/* Room that a slot needs for its registers, in front of and behind others. */
+struct vport_room vpass_room(const struct vpass_function *f);
+/*
+ * In a VM that runs, behind vpass_add, or vpass_end for a reset: the machine's may be used at
+ * dev_now `when`, which may be over. In the address space of the VM.
+ */
+void vpass_come(struct vpass *v, uint64_t when);
+/* It leaves the VM's PCI: nothing of the guest's reaches the machine. vpci_remove follows. */
+void vpass_leave(struct vpass *v);
 /*
  * The machine's line has interrupted, and is quiet. True: this function keeps it so until
  * dev_pass_listen; when none of those that share it does, who calls this opens it.

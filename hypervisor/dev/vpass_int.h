@@ -34,6 +34,23 @@ void vpass_message_end(struct vpass_function *f);
 bool vpass_message_meets(
 	const struct vpass_function *f, unsigned bar, uint64_t offset, uint64_t size);
 
+/* ---- vpass_slot.c ---- */
+
+/* Of struct vpci_ops. */
+void vpass_reset(void *device);
+enum vpci_work vpass_work(void *device);
+
+/* ---- vpass.c ---- */
+
+/* A reset of the function itself, by its capability. */
+bool vpass_has_flr(const struct vpass_function *f);
+/* It is silenced and reset by registers of its own. */
+bool vpass_has_quiet_rule(const struct vpass_function *f);
+/* COMMAND in the machine is as the guest has it. */
+void vpass_write_command(const struct vpass *v);
+
+/* ---- */
+
 /* Channels in compatibility mode, whose base address registers mean nothing. */
 void vpass_ide_find(struct vpass_function *f);
 /* The drives come out of the reset that vpass_ide_end holds them in. */

@@ -5,6 +5,7 @@
 #include "dev/vpci_int.h"
 
 #define FIRST_PORT 0xc000u
+#define PORTS_END  0x10000u
 
 bool vpci_bar_is_64(enum vpci_bar_kind kind)
 {
@@ -224,7 +225,7 @@ void vpci_assign_function(struct vpci_function *f, uint64_t *port, uint64_t *mem
 		if (f->bar[bar].kind == VPCI_BAR_NONE)
 			continue;
 		if (vpci_bar_is_io(f->bar[bar].kind)) {
-			if (f->bar[bar].kind == VPCI_BAR_IO)
+			if (f->bar[bar].kind == VPCI_BAR_IO && *port < PORTS_END)
 				assign(f, bar, port);
 			command |= PCI_COMMAND_IO;
 		} else {

@@ -2,6 +2,7 @@
 #include "dev/vport.h"
 
 #include "dev/vpci_int.h"
+#include "dev/vvtd.h"
 #include "spec/pcie.h"
 
 /* The root port of QEMU's, which firmware knows; it has nothing beside the standard. */
@@ -156,6 +157,18 @@ static void press_again(struct vport *v)
 	v->listens = listens;
 }
 
+/* By its number software knows what is behind it, and tables of a virtual IOMMU do. */
+static void follow_bus(struct vport *v)
+{
+	uint8_t bus = (uint8_t)vpci_config_get(v->f, PCI_BRIDGE_SECONDARY, 1);
+
+	if (bus == v->bus)
+		return;
+	v->bus = bus;
+	dev_remap_changed(v->f->platform, NULL);
+	vpci_routes_changed(v->f->platform);
+}
+
 /* Each write to Slot Control is a command, and is done at once. */
 static void written(void *device, unsigned offset, unsigned size)
 {
@@ -170,6 +183,7 @@ static void written(void *device, unsigned offset, unsigned size)
 		press_again(v);
 	}
 	follow_link(v);
+	follow_bus(v);
 	update_event(v);
 	if (touches(offset, size, PCI_COMMAND, 2))
 		tell_behind(&p->pci, number);
@@ -253,7 +267,7 @@ bool vport_add(struct platform *p, unsigned number, uint16_t bdf)
 		.pin = (uint8_t)(1 + (number - 1) % PORT_PINS),
 	};
 
-	v->pressed = v->listens = false;
+	*v = (struct vport){.room = {.alignment = 1}};
 	v->f = vpci_add(p, &id, &ops, v);
 	if (v->f == NULL)
 		return false;
@@ -276,6 +290,14 @@ void vport_add_endpoint(struct vpci_function *f)
 		(virtual ? 0 : PCIE_DEVICE_CONTROL_BITS) | PCI_EXPRESS_FLR, 2);
 	if (virtual) /* the physical function's is for all */
 		vpci_config_set(f, f->express + PCI_EXPRESS_CONTROL, 2, 0);
+}
+
+void vport_endpoint_stays(struct vpci_function *f)
+{
+	uint32_t can = get(f, PCI_EXPRESS_CAPABLE, 4) & ~PCI_EXPRESS_HAS_FLR;
+
+	vpci_config_set(f, f->express + PCI_EXPRESS_CAPABLE, 4, can);
+	vpci_set_writable(f, f->express + PCI_EXPRESS_CONTROL, PCIE_DEVICE_CONTROL_BITS, 2);
 }
 
 /* The bit that asks for a function-level reset reads 0. */
@@ -309,10 +331,13 @@ static void put_memory_window(
 		f, base + 2, 2, (uint32_t)((end - 1) >> 16 & PCI_BRIDGE_MEMORY_BITS) | flags);
 }
 
-/* Without ports behind it it has no window: its base is above its limit. */
+/*
+ * Without ports behind it it has no window: its base is above its limit. So if there are no
+ * ports left.
+ */
 static void put_io_window(struct vpci_function *f, uint64_t first, uint64_t end)
 {
-	bool none = first == end;
+	bool none = first == end || end > UINT64_C(1) << 16;
 
 	vpci_config_set(f, PCI_BRIDGE_IO_BASE, 1,
 		(none ? UINT32_MAX : (uint32_t)first >> 8) & PCI_BRIDGE_IO_BITS);
@@ -324,7 +349,9 @@ static void assign_port(
 	struct vpci *pci, unsigned number, uint64_t *next_port, uint64_t *next_memory)
 {
 	struct vpci_function *f = port_at(pci, number);
-	uint64_t memory = align(*next_memory, PORT_WINDOW), end = memory;
+	const struct vport_room *room = &pci->port[number - 1].room;
+	uint64_t memory = align(align(*next_memory, PORT_WINDOW), room->alignment);
+	uint64_t end = memory;
 	uint64_t port = align(*next_port, PCI_BRIDGE_IO_UNIT), end_port = port;
 
 	vpci_config_set(f, PCI_BRIDGE_SECONDARY, 1, number);
@@ -333,15 +360,25 @@ static void assign_port(
 		if (pci->functions[i].present && pci->functions[i].physical == NULL &&
 			PCI_BDF_BUS(pci->functions[i].bdf) == number)
 			vpci_assign_function(&pci->functions[i], &end_port, &end);
+	if (end < memory + room->memory)
+		end = memory + room->memory;
+	if (room->ports && end_port == port)
+		end_port = port + PCI_BRIDGE_IO_UNIT;
 	end = align(end == memory ? end + 1 : end, PORT_WINDOW);
 	put_memory_window(f, PCI_BRIDGE_MEMORY_BASE, memory, end, 0);
 	put_memory_window(
 		f, PCI_BRIDGE_PREFETCH_BASE, end, end + PORT_WINDOW, PCI_BRIDGE_PREFETCH_64);
 	put_io_window(f, port, end_port);
 	vpci_config_set(f, PCI_COMMAND, 2, PORT_COMMAND);
+	pci->port[number - 1].bus = (uint8_t)number;
 	*next_memory = end + PORT_WINDOW;
 	if (end_port != port)
 		*next_port = align(end_port, PCI_BRIDGE_IO_UNIT);
+}
+
+void vport_reserve(struct platform *p, unsigned number, const struct vport_room *room)
+{
+	p->pci.port[number - 1].room = *room;
 }
 
 void vport_assign(struct platform *p, uint64_t *port, uint64_t *memory)
@@ -510,7 +547,9 @@ void vport_put_back(struct vpci *pci)
 	for (unsigned i = 0; i < VPORTS; i++) {
 		struct vport *v = &pci->port[i];
 
-		if (v->f != NULL)
-			v->event = has_event(v->f, vpci_state_of(v->f)->config);
+		if (v->f == NULL)
+			continue;
+		v->event = has_event(v->f, vpci_state_of(v->f)->config);
+		v->bus = (uint8_t)vpci_config_get(v->f, PCI_BRIDGE_SECONDARY, 1);
 	}
 }

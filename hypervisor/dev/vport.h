@@ -27,11 +27,19 @@ struct vpci;
 struct vpci_function;
 struct vpci_state;
 
+/* What a slot may need for registers of what comes into it. */
+struct vport_room {
+	uint64_t memory, alignment; /* bytes, a power of two */
+	bool ports;
+};
+
 struct vport {
 	struct vpci_function *f; /* NULL: it is not there */
 	bool event;              /* what it interrupts for; follows from its registers */
 	bool pressed;            /* the guest has not shown that it heard the button */
 	bool listens;            /* the button is enabled as an event */
+	uint8_t bus;             /* its secondary bus, by which devices behind it are known */
+	struct vport_room room;  /* beyond what there is without it */
 };
 
 /* ---- set-up ---- */
@@ -40,6 +48,8 @@ struct vport {
 bool vport_add(struct platform *p, unsigned number, uint16_t bdf);
 /* As it is when power comes: a function is in the slot, which is on. */
 void vport_fill(struct platform *p, unsigned number);
+/* Before vport_assign: there will be windows of that size, whatever is there. */
+void vport_reserve(struct platform *p, unsigned number, const struct vport_room *room);
 /* Bus numbers and windows, for a guest that starts without firmware (vpci_assign). */
 void vport_assign(struct platform *p, uint64_t *port, uint64_t *memory);
 
@@ -73,6 +83,8 @@ bool vport_passes(const struct vpci_function *port, bool io, uint64_t first, uin
 bool vport_masters(const struct vpci_function *port);
 /* The capability of a function that is behind one. */
 void vport_add_endpoint(struct vpci_function *f);
+/* Such a function cannot be reset by itself. */
+void vport_endpoint_stays(struct vpci_function *f);
 /* The guest wrote into the configuration space of a function behind one. */
 void vport_endpoint_written(struct vpci_function *f);
 /* Bits of this byte of a port's configuration space that it changes itself. */

@@ -4,6 +4,7 @@
 #include <stddef.h>
 
 #include "lib/bits.h"
+#include "lib/fmt.h"
 #include "lib/media.h"
 #include "spec/scsi.h"
 
@@ -197,9 +198,21 @@ static const struct disk_config *disk_at(const struct vm_images *vm, unsigned po
 	return NULL;
 }
 
+enum changes_port changes_port_kind(const struct vm_images *vm, unsigned port)
+{
+	if (port == 0)
+		return CHANGES_NOTHING;
+	if (disk_at(vm, port) != NULL)
+		return CHANGES_DISK;
+	if (net_list_at_port(&vm->config.nets, port) != NULL)
+		return CHANGES_NET;
+	return device_list_at_port(&vm->config.devices, port) != NULL ? CHANGES_DEVICE
+								      : CHANGES_NOTHING;
+}
+
 bool changes_has_port(const struct vm_images *vm, unsigned port)
 {
-	return disk_at(vm, port) != NULL || net_list_at_port(&vm->config.nets, port) != NULL;
+	return changes_port_kind(vm, port) != CHANGES_NOTHING;
 }
 
 bool changes_port_served(const struct vm_images *vm, unsigned port)
@@ -216,19 +229,43 @@ uint32_t changes_port_bay(const struct vm_images *vm, unsigned port)
 	return c != NULL && c->bay ? c->host : 0;
 }
 
-const char *changes_port_name(const struct vm_images *vm, unsigned port, bool *disk)
+void changes_port_name(const struct vm_images *vm, unsigned port, char name[CHANGES_NAME_SIZE])
 {
-	const struct disk_config *c = disk_at(vm, port);
+	switch (changes_port_kind(vm, port)) {
+	case CHANGES_DISK:
+		fmt(name, CHANGES_NAME_SIZE, "%s", disk_at(vm, port)->name);
+		break;
+	case CHANGES_NET:
+		fmt(name, CHANGES_NAME_SIZE, "%s",
+			net_list_at_port(&vm->config.nets, port)->network);
+		break;
+	case CHANGES_DEVICE:
+		device_name(*device_list_at_port(&vm->config.devices, port), name,
+			CHANGES_NAME_SIZE);
+		break;
+	default:
+		name[0] = '\0';
+	}
+}
 
-	*disk = c != NULL;
-	return c != NULL ? c->name : net_list_at_port(&vm->config.nets, port)->network;
+/* From the start. */
+static bool is_first_there(const struct vm_images *vm, unsigned port)
+{
+	switch (changes_port_kind(vm, port)) {
+	case CHANGES_DISK:
+		return disk_at(vm, port)->attached;
+	case CHANGES_NET:
+		return net_list_at_port(&vm->config.nets, port)->attached;
+	case CHANGES_DEVICE:
+		return !device_list_at_port(&vm->config.devices, port)->absent;
+	default:
+		return false;
+	}
 }
 
 bool changes_attached(const struct vm_images *vm, unsigned port)
 {
-	const struct disk_config *disk = disk_at(vm, port);
-	bool first = disk != NULL ? disk->attached
-				  : net_list_at_port(&vm->config.nets, port)->attached;
+	bool first = is_first_there(vm, port);
 
 	return first != (__atomic_load_n(&vm->changes.moved, __ATOMIC_SEQ_CST) >> port & 1);
 }

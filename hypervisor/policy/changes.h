@@ -70,8 +70,17 @@ bool changes_has_port(const struct vm_images *vm, unsigned port);
 bool changes_port_served(const struct vm_images *vm, unsigned port);
 /* The number of the host's file that a bay there has; 0: none is there. */
 uint32_t changes_port_bay(const struct vm_images *vm, unsigned port);
-/* What is there, by its name, and whether that is a disk; only of a port that has something. */
-const char *changes_port_name(const struct vm_images *vm, unsigned port, bool *disk);
+/* What is there; of CHANGES_NOTHING a port has no more. */
+enum changes_port {
+	CHANGES_NOTHING,
+	CHANGES_DISK,
+	CHANGES_NET,
+	CHANGES_DEVICE /* of the machine */
+};
+enum changes_port changes_port_kind(const struct vm_images *vm, unsigned port);
+/* Its name, that of its network, or of the machine's function. */
+#define CHANGES_NAME_SIZE LIMIT_NAME
+void changes_port_name(const struct vm_images *vm, unsigned port, char name[CHANGES_NAME_SIZE]);
 /* Whether that device is there. */
 bool changes_attached(const struct vm_images *vm, unsigned port);
 void changes_set_attached(struct vm_images *vm, unsigned port, bool attached);

@@ -2,10 +2,17 @@
 #include "policy/device_list.h"
 
 #include "lib/fmt.h"
+#include "lib/limits.h"
 #include "policy/setting_int.h"
+#include "policy/vm_config.h"
 #include "spec/pci.h"
 
-#define VF_WORD "/vf"
+#define VF_WORD       "/vf"
+#define PORT_WORD     "root-port"
+#define ATTACHED_WORD "attached"
+
+#define WRONG_PORT "root-port must be from 1 to 8"
+_Static_assert(LIMIT_ROOT_PORTS == 8, "the words above");
 
 /* Two hexadecimal digits of a bus or device, or one of a function. */
 static bool take_hex(struct text *t, unsigned digits, unsigned *v)
@@ -83,22 +90,92 @@ static bool has(const struct device_list *l, struct machine_device d)
 	return false;
 }
 
-bool device_list_parse(struct text v, struct device_list *l)
+static bool has_equals(struct text t)
 {
-	struct machine_device d;
+	for (size_t i = 0; i < t.len; i++)
+		if (t.s[i] == '=')
+			return true;
+	return false;
+}
+
+/* root-port=N or attached=SWITCH, of the function in front. NULL, or what is wrong. */
+static const char *parse_option(struct text item, struct machine_device *d, unsigned *seen)
+{
+	struct text key, value;
+	uint64_t number;
+	bool port;
+
+	text_key_value(item, &key, &value);
+	port = text_is(key, PORT_WORD);
+	if (!port && !text_is(key, ATTACHED_WORD))
+		return "behind a function may be root-port=N and attached=off";
+	if (*seen & (port ? 1u : 2u))
+		return "root-port or attached is said of a function twice";
+	*seen |= port ? 1u : 2u;
+	if (!port) {
+		d->absent = text_is(value, "off");
+		return d->absent || text_is(value, "on") ? NULL : "attached must be on or off";
+	}
+	if (!text_number(value, &number) || number == 0 || number > LIMIT_ROOT_PORTS)
+		return WRONG_PORT;
+	d->root_port = (uint8_t)number;
+	return NULL;
+}
+
+/* The functions, each with what follows it. False: *why, or NULL. */
+static bool parse_list(struct text v, struct device_list *l, const char **why)
+{
 	struct text item;
+	unsigned seen = 0;
 	bool more;
 
-	*l = (struct device_list){.all = text_is(v, "all")};
-	if (l->all || text_is(v, "none"))
-		return true;
 	do {
+		struct machine_device d = {.vf = 0};
+
 		more = setting_cut(&v, ',', &item);
+		if (l->count != 0 && has_equals(item)) {
+			*why = parse_option(item, &l->at[l->count - 1], &seen);
+			if (*why != NULL)
+				return false;
+			continue;
+		}
 		if (l->count == DEVICE_LIST_MAX || !parse_function(item, &d) || has(l, d))
 			return false;
 		l->at[l->count++] = d;
+		seen = 0;
 	} while (more);
 	return true;
+}
+
+/* What is said of one function by itself. */
+static const char *place_error(const struct device_list *l)
+{
+	for (unsigned i = 0; i < l->count; i++)
+		if (l->at[i].absent && l->at[i].root_port == 0)
+			return VM_NOT_ATTACHED;
+	return NULL;
+}
+
+bool device_list_parse(struct text v, struct device_list *l, const char **why)
+{
+	*why = NULL;
+	*l = (struct device_list){.all = text_is(v, "all")};
+	if (l->all || text_is(v, "none"))
+		return true;
+	if (!parse_list(v, l, why))
+		return false;
+	*why = place_error(l);
+	return *why == NULL;
+}
+
+size_t device_name(struct machine_device d, char *buf, size_t size)
+{
+	size_t n = fmt(buf, size, "pci:%02x:%02x.%u", PCI_BDF_BUS(d.bdf), PCI_BDF_DEVICE(d.bdf),
+		PCI_BDF_FUNCTION(d.bdf));
+
+	if (d.vf != 0)
+		n += fmt(buf + n, size - n, VF_WORD "%u", d.vf - 1u);
+	return n;
 }
 
 size_t device_list_format(const struct device_list *l, char *buf, size_t size)
@@ -110,10 +187,13 @@ size_t device_list_format(const struct device_list *l, char *buf, size_t size)
 	for (unsigned i = 0; i < l->count; i++) {
 		const struct machine_device *d = &l->at[i];
 
-		n += fmt(buf + n, size - n, "%spci:%02x:%02x.%u", n == 0 ? "" : ",",
-			PCI_BDF_BUS(d->bdf), PCI_BDF_DEVICE(d->bdf), PCI_BDF_FUNCTION(d->bdf));
-		if (d->vf != 0)
-			n += fmt(buf + n, size - n, VF_WORD "%u", d->vf - 1u);
+		if (n != 0)
+			n += fmt(buf + n, size - n, ",");
+		n += device_name(*d, buf + n, size - n);
+		if (d->root_port != 0)
+			n += fmt(buf + n, size - n, "," PORT_WORD "=%u", d->root_port);
+		if (d->absent)
+			n += fmt(buf + n, size - n, "," ATTACHED_WORD "=off");
 	}
 	return n;
 }
@@ -131,13 +211,46 @@ bool device_list_has_virtual(const struct device_list *l)
 	return false;
 }
 
+const struct machine_device *device_list_at_port(const struct device_list *l, uint32_t port)
+{
+	for (unsigned i = 0; i < l->count; i++)
+		if (l->at[i].root_port == port)
+			return &l->at[i];
+	return NULL;
+}
+
+bool device_list_stays(const struct device_list *l)
+{
+	return l->all || device_list_at_port(l, 0) != NULL;
+}
+
+bool device_list_shares(const struct device_list *a, const struct device_list *b)
+{
+	for (unsigned i = 0; i < a->count; i++)
+		if (has(b, a->at[i]))
+			return true;
+	return false;
+}
+
+/* One function, which moves. */
+static const char *share_error(struct machine_device a, struct machine_device b)
+{
+	if (a.root_port == 0 || b.root_port == 0)
+		return "another VM has one of its devices; a device moves between VMs that all have "
+		       "it behind a root port ('root-port')";
+	return a.absent || b.absent
+		       ? NULL
+		       : "another VM has one of its devices; of VMs that it moves between, all "
+			 "but one say 'attached: off'";
+}
+
 /* Who has virtual functions of it has it by L0. */
 static const char *conflict(struct machine_device a, struct machine_device b)
 {
 	if (a.bdf != b.bdf)
 		return NULL;
 	if (a.vf == b.vf)
-		return "another VM has one of its devices";
+		return share_error(a, b);
 	return a.vf != 0 && b.vf != 0
 		       ? NULL
 		       : "another VM has one of its devices, or virtual functions of one, which is "
@@ -160,6 +273,10 @@ const char *device_list_conflict(const struct device_list *a, const struct devic
 
 const char *device_list_error(const struct device_list *l)
 {
+	for (unsigned i = 0; i < l->count; i++)
+		if (l->at[i].root_port != 0 &&
+			device_list_at_port(l, l->at[i].root_port) != &l->at[i])
+			return VM_SLOT_TAKEN;
 	for (unsigned i = 0; i < l->count; i++)
 		for (unsigned k = 0; k < l->count; k++)
 			if (l->at[i].bdf == l->at[k].bdf && l->at[i].vf == 0 &&

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * PCI functions of the machine, as a VM's setting names them: pci:00:03.0, or pci:00:03.0/vf2
- * for a virtual function of it.
+ * for a virtual function of it; behind it ,root-port=N and ,attached=off, if it comes and goes.
  */
 #ifndef NESTOR_POLICY_DEVICE_LIST_H
 #define NESTOR_POLICY_DEVICE_LIST_H
@@ -17,7 +17,9 @@
 
 struct machine_device {
 	uint16_t bdf;
-	uint16_t vf; /* 0: the function itself; n: its virtual function n - 1 */
+	uint16_t vf;       /* 0: the function itself; n: its virtual function n - 1 */
+	uint8_t root_port; /* it is in that slot; 0: on bus 0 */
+	bool absent;       /* it is not there from the start */
 };
 
 struct device_list {
@@ -26,8 +28,12 @@ struct device_list {
 	struct machine_device at[DEVICE_LIST_MAX];
 };
 
-/* False: the text is none. */
-bool device_list_parse(struct text v, struct device_list *l);
+#define DEVICE_NAME_SIZE 24u
+
+/* False: the text is none; *why, what is wrong with it, or NULL: it names no functions. */
+bool device_list_parse(struct text v, struct device_list *l, const char **why);
+/* The name alone, as in pci:00:03.0/vf2. */
+size_t device_name(struct machine_device d, char *buf, size_t size);
 /* The length, as in setting_format. */
 size_t device_list_format(const struct device_list *l, char *buf, size_t size);
 
@@ -35,7 +41,17 @@ bool device_list_is_empty(const struct device_list *l);
 /* Is a virtual function among them? */
 bool device_list_has_virtual(const struct device_list *l);
 
-/* NULL, or why the two cannot be of two VMs. */
+/* The function behind this root port (not 0), or NULL. */
+const struct machine_device *device_list_at_port(const struct device_list *l, uint32_t port);
+/* Is one of them on bus 0, where it stays; or all? */
+bool device_list_stays(const struct device_list *l);
+/* Is a function in both lists? */
+bool device_list_shares(const struct device_list *a, const struct device_list *b);
+
+/*
+ * NULL, or why the two cannot be of two VMs. A function may be in both if it is behind a root
+ * port in both, and there from the start in one at most.
+ */
 const char *device_list_conflict(const struct device_list *a, const struct device_list *b);
 /* Likewise why it cannot be of one. */
 const char *device_list_error(const struct device_list *l);

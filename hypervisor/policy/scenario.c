@@ -82,6 +82,23 @@ static bool addresses_taken(const struct scenario *s, const struct vm_config *c)
 	return address_taken(c, c);
 }
 
+/* Whether its devices go with those of the others. */
+static const char *devices_error(const struct scenario *s, const struct vm_config *c)
+{
+	for (unsigned i = 0; i < s->vm_count; i++) {
+		const struct vm_config *other = &s->vms[i].config;
+		const char *why = device_list_conflict(&other->devices, &c->devices);
+
+		if (why != NULL)
+			return why;
+		if (device_list_shares(&other->devices, &c->devices) &&
+			(c->iommu == IOMMU_NONE || other->iommu == IOMMU_NONE))
+			return "another VM may have one of its devices: 'iommu: none' is not for "
+			       "devices that move between VMs";
+	}
+	return NULL;
+}
+
 /* Why not; NULL when it was added. */
 static const char *add_vm(
 	struct scenario *s, const struct vm_config *c, struct vm_images **added)
@@ -94,12 +111,8 @@ static const char *add_vm(
 		return "another network device has the MAC address of one of its";
 	if (too_many_vfs(s, c))
 		return TOO_MANY_VFS;
-	for (unsigned i = 0; i < s->vm_count; i++) {
-		const char *why = device_list_conflict(&s->vms[i].config.devices, &c->devices);
-
-		if (why != NULL)
-			return why;
-	}
+	if (devices_error(s, c) != NULL)
+		return devices_error(s, c);
 	*added = &s->vms[s->vm_count++];
 	**added = (struct vm_images){.config = *c, .store = &s->store};
 	return NULL;
@@ -204,8 +217,10 @@ static const char *slot_error(const struct vm_images *vm, uint32_t port)
 	for (unsigned i = 0; i < vm->disk_count && port != 0; i++)
 		if (vm->disks[i].config.root_port == port)
 			return VM_SLOT_TAKEN;
-	return port != 0 && net_list_at_port(&vm->config.nets, port) != NULL ? VM_SLOT_TAKEN
-									     : NULL;
+	if (port != 0 && (net_list_at_port(&vm->config.nets, port) != NULL ||
+				 device_list_at_port(&vm->config.devices, port) != NULL))
+		return VM_SLOT_TAKEN;
+	return NULL;
 }
 
 static const char *add_disk(struct vm_images *vm, struct disk_config *c, struct vm_file file)

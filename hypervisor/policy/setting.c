@@ -268,8 +268,8 @@ void setting_describe(const struct setting *s, char *buf, size_t size)
 		break;
 	case SETTING_FUNCTIONS:
 		fmt(buf, size,
-			"none, all, or 1 to %u PCI functions of the machine, each once, as in "
-			"pci:00:03.0, or pci:00:03.0/vf0 (to vf%u)",
+			"none, all, or 1 to %u PCI functions, each once, as in pci:00:03.0, "
+			"or pci:00:03.0/vf0 (to vf%u), with ,root-port=N,attached=off",
 			DEVICE_LIST_MAX, DEVICE_VF_MAX);
 		break;
 	case SETTING_FEATURES:
@@ -347,12 +347,17 @@ static bool parse_parts(const struct setting *s, struct text value, void *object
 static bool parse_devices(const struct setting *s, struct text value, void *object, char *must)
 {
 	struct device_list l;
+	const char *why;
+	size_t n;
 
-	if (device_list_parse(value, &l)) {
+	if (device_list_parse(value, &l, &why)) {
 		*devices_of(s, object) = l;
 		return true;
 	}
 	setting_describe(s, must, SETTING_TEXT_SIZE);
+	n = text_of(must, SETTING_TEXT_SIZE).len;
+	if (why != NULL)
+		fmt(must + n, SETTING_TEXT_SIZE - n, "; %s", why);
 	return false;
 }
 

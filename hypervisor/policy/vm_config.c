@@ -103,8 +103,8 @@ const struct setting vm_settings[] = {
 	{ROW("vsock", "vsock", SETTING_SWITCH, vsock), .initial = false,
 		.help = "give it a virtio socket device: it can serve disks of other VMs"},
 	{ROW("root_ports", "root-ports", SETTING_NUMBER, root_ports), .max = LIMIT_ROOT_PORTS,
-		.help = "its PCI Express root ports, a slot each, where disks and network "
-			"devices may be"},
+		.help = "its PCI Express root ports, a slot each, where disks, network devices "
+			"and functions of the machine may be"},
 	{ROW("ports", "ports", SETTING_NAMES, ports),
 		.help = "named byte streams of a virtio console: /dev/virtio-ports/NAME"},
 	{ROW("firmware_log", "firmware-log", SETTING_SWITCH, firmware_log),
@@ -137,7 +137,8 @@ static const char *nets_error(const struct vm_config *c)
 
 		if (port > c->root_ports)
 			return VM_NO_ROOT_PORT;
-		if (port != 0 && net_list_at_port(&c->nets, port) != &c->nets.at[i])
+		if (port != 0 && (net_list_at_port(&c->nets, port) != &c->nets.at[i] ||
+					 device_list_at_port(&c->devices, port) != NULL))
 			return VM_SLOT_TAKEN;
 	}
 	if (net_list_vfs(&c->nets, c->nets.count) > LIMIT_VM_VFS)
@@ -164,14 +165,15 @@ static const char *devices_error(const struct vm_config *c)
 	if (c->devices.all && c->iommu == IOMMU_VTD)
 		return "with 'iommu: vtd' devices of the machine are named one by one: each needs "
 		       "memory for tables";
-	if (c->root_ports != 0 && has_devices(c))
-		return "'root-ports' is not for a VM with devices of the machine";
 	if (c->reserve != 0 && has_devices(c))
 		return "'reserve' is not for a VM with devices of the machine, whose memory stays "
 		       "where it is";
 	if (device_list_has_virtual(&c->devices) && c->iommu == IOMMU_NONE)
 		return "'iommu: none' is not for virtual functions of the machine's devices, which "
 		       "only an IOMMU tells apart";
+	for (unsigned i = 0; i < c->devices.count; i++)
+		if (c->devices.at[i].root_port > c->root_ports)
+			return VM_NO_ROOT_PORT;
 	return device_list_error(&c->devices);
 }
 

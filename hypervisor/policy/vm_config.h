@@ -75,7 +75,7 @@ struct vm_config {
 	bool rng;             /* a virtio entropy device */
 	bool virtio_console;  /* beside the UART, on the same stream */
 	bool vsock;           /* a virtio socket device, by which it can serve disks */
-	uint32_t root_ports;  /* slots where disks and networks may be, come and go */
+	uint32_t root_ports;  /* slots of what may come and go */
 	bool firmware_log;    /* what its firmware reports goes to the log */
 	uint8_t display;      /* enum vm_display; with firmware only */
 	struct net_list nets; /* its network devices */

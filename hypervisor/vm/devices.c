@@ -410,25 +410,41 @@ static const char *look_into_bay(struct blk_host *h, bool fresh)
 		       : "its file is no whole number of sectors of 512 bytes";
 }
 
-const char *devices_attach(struct vm *vm, unsigned port, bool fresh)
+static bool is_machines(const struct vm *vm, unsigned port)
+{
+	return passed_at_port(vm, port) < vm->devices->passed.count;
+}
+
+static const char *put_in(struct vm *vm, unsigned port, bool fresh)
 {
 	struct vm_devices *d = vm->devices;
 	unsigned disk = disk_at(d, port);
 	const char *why = NULL;
 
+	if (is_machines(vm, port))
+		return passed_attach(vm, port);
 	if (d->bays >> disk & 1)
 		why = look_into_bay(d->backing[disk].host, fresh);
 	if (why != NULL)
 		return why;
 	if (!(disk < d->disk_count ? add_disk(vm, disk) : add_net(vm, net_at(vm, port))))
 		return "there is no room on the bus"; /* never: each has its place */
-	d->out &= ~(1u << port);
+	return NULL;
+}
+
+const char *devices_attach(struct vm *vm, unsigned port, bool fresh)
+{
+	const char *why = put_in(vm, port, fresh);
+
+	if (why != NULL)
+		return why;
+	vm->devices->out &= ~(1u << port);
 	vport_plug(vm->platform, port);
 	return NULL;
 }
 
 /* It has no queue, no work and no frame any more; then it has no function. */
-static void take_out(struct vm *vm, unsigned port)
+static void take_out_virtio(struct vm *vm, unsigned port)
 {
 	struct vm_devices *d = vm->devices;
 	unsigned disk = disk_at(d, port);
@@ -445,11 +461,21 @@ static void take_out(struct vm *vm, unsigned port)
 	virtio_reset(v);
 	vpci_remove(v->function);
 	v->function = NULL;
+	/* Once for each request: no budget, since somebody waits for it. */
+	mux_record("device-gone vm=%s slot=%u tsc=%lu", vm->config.name, port, rdtsc());
+}
+
+static void take_out(struct vm *vm, unsigned port)
+{
+	struct vm_devices *d = vm->devices;
+
+	if (is_machines(vm, port))
+		passed_take_out(vm, port);
+	else
+		take_out_virtio(vm, port);
 	d->out |= 1u << port;
 	d->leaving &= ~(1u << port);
 	changes_set_asked(life_images(vm->id), port, false);
-	/* Once for each request: no budget, since somebody waits for it. */
-	mux_record("device-gone vm=%s slot=%u tsc=%lu", vm->config.name, port, rdtsc());
 }
 
 bool devices_detach(struct vm *vm, unsigned port, bool force)

@@ -175,6 +175,12 @@ static bool is_virtual(const struct vm *vm, const struct passed *p)
 	return vm->config.iommu == IOMMU_VTD && p->place.unit != IOMMU_NO_UNIT;
 }
 
+/* By what the VM's unit knows one that is there. */
+static uint16_t source_of(const struct vm *vm, unsigned n)
+{
+	return vpci_requester(&vm->platform->pci, vm->devices->passed.device[n].f->bdf);
+}
+
 void dev_remap_changed(struct platform *platform, const struct vvtd_invalidation *i)
 {
 	struct vm *vm = vm_of_platform(platform);
@@ -182,10 +188,11 @@ void dev_remap_changed(struct platform *platform, const struct vvtd_invalidation
 
 	for (unsigned n = 0; n < d->count; n++) {
 		struct passed *p = passed_of(d->device[n].machine);
-		uint16_t source = d->device[n].f->bdf;
+		uint16_t source;
 
-		if (!is_virtual(vm, p))
+		if (d->device[n].f == NULL || !is_virtual(vm, p))
 			continue;
+		source = source_of(vm, n);
 		if (i == NULL && p->virtual.mirror.tables.root != NULL)
 			vtd_mirror_forget(&p->virtual.mirror, 0, UINT64_MAX);
 		if (i == NULL || vvtd_covers_context(i, source, p->virtual.context.domain) ||
@@ -329,7 +336,8 @@ bool dev_remap_work(struct platform *platform, unsigned *most)
 
 		if (!is_virtual(vm, p))
 			continue;
-		give_faults(p, vm, d->device[n].f->bdf);
+		if (d->device[n].f != NULL)
+			give_faults(p, vm, source_of(vm, n));
 		if (tables_wait(&p->virtual))
 			follow(p, vm, most);
 		more = more || tables_wait(&p->virtual);
@@ -346,7 +354,8 @@ void dev_remap_faults(struct platform *platform)
 		return;
 	iommu_poll(true);
 	for (unsigned n = 0; n < d->count; n++)
-		give_faults(passed_of(d->device[n].machine), vm, d->device[n].f->bdf);
+		if (d->device[n].f != NULL)
+			give_faults(passed_of(d->device[n].machine), vm, source_of(vm, n));
 }
 
 bool dev_remap_waits(const struct platform *platform)
@@ -380,6 +389,34 @@ bool iommu_virtual_fault(struct passed *p, const struct vtd_fault *f)
 	}
 	sched_post(p->vm, 0, EVENT_WORK);
 	return true;
+}
+
+void iommu_virtual_begin(struct passed *p, struct vm *vm, uint16_t source)
+{
+	struct iommu_virtual *v = &p->virtual;
+	const char *why;
+
+	if (is_virtual(vm, p)) {
+		v->now = IOMMU_FOLLOWS_NOBODY;
+		follow_context(p, vm, source);
+		if (tables_wait(v))
+			dev_work(vm->platform);
+		return;
+	}
+	v->now = IOMMU_FOLLOWS_VM;
+	why = iommu_attach(&p->place, p->f.id.bdf, p->vm);
+	if (why != NULL)
+		say(p, why);
+}
+
+void iommu_virtual_leave(struct passed *p)
+{
+	struct iommu_virtual *v = &p->virtual;
+
+	detach(p);
+	drop_tables(v);
+	for (unsigned i = 0; i < IOMMU_FAULTS; i++)
+		__atomic_store_n(&v->fault[i], 0, __ATOMIC_RELAXED);
 }
 
 /* The memory of its tables is the VM's pool, which goes as a whole. */

@@ -16,6 +16,7 @@
 #include "vtd/unit.h"
 
 struct passed;
+struct vm;
 
 #define IOMMU_FAULTS 8u
 
@@ -37,6 +38,17 @@ struct iommu_virtual {
 	/* Requests that were blocked: page | 1 for a read | 2 for any; 0: none. Atomic. */
 	uint64_t fault[IOMMU_FAULTS];
 };
+
+/*
+ * The function has come into a VM that runs, where it is this requester: it reaches what the
+ * VM's unit says, if there is one. With the lock of the platform, like the next.
+ */
+void iommu_virtual_begin(struct passed *p, struct vm *vm, uint16_t source);
+/*
+ * It is silent, and leaves: it reaches nothing, nor does it follow. Its tables go back to the
+ * VM's pool in pieces (dev_remap_work).
+ */
+void iommu_virtual_leave(struct passed *p);
 
 /* The function is silent: nothing follows from its VM's unit any more. */
 void iommu_virtual_end(struct passed *p);

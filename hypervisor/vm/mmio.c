@@ -129,6 +129,7 @@ static bool map_registers(struct vcpu *vcpu, uint64_t gpa)
 void vcpu_windows_changed(struct vcpu *vcpu)
 {
 	struct vm *vm = vcpu->vm;
+	uint32_t pending = passed_take_pending(vm);
 	bool registers;
 
 	vm_lock(vm);
@@ -143,6 +144,10 @@ void vcpu_windows_changed(struct vcpu *vcpu)
 	vm_unlock(vm);
 	if (vm->config.vmx)
 		vept_forget(&vcpu->nested);
+	if (pending == 0)
+		return;
+	vm_flush_others(vm, vcpu, true); /* EPT02, too */
+	passed_do_pending(vm, pending);
 }
 
 /* 28.2.4 "Accessed and Dirty Flags for EPT" */

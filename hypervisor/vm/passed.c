@@ -86,25 +86,40 @@ static void find_descriptors(struct vm *vm, struct passed *p)
 		p->descriptor[i] = hpa_of(platform_apic_posted(vm->platform, i));
 }
 
+static bool add(struct vm *vm, struct vpass *v, struct passed *p, unsigned *on_bus_0)
+{
+	*v = (struct vpass){.machine = &p->f};
+	if (!create_tables(vm, p))
+		return false;
+	find_descriptors(vm, p);
+	if (p->root_port != 0)
+		return passed_add_in_slot(vm, v, p);
+	(void)passed_change(p, passed_mark(p), passed_mark(p) | PASSED_USED);
+	return vpass_add(v, &p->f, vm->platform, PCI_BDF(0, PLACE_FIRST + (*on_bus_0)++, 0));
+}
+
 bool passed_add(struct vm *vm)
 {
 	struct passed_devices *d = &vm->devices->passed;
+	unsigned on_bus_0 = 0;
 
 	d->count = 0;
+	d->pending = 0;
 	iommu_forget(vm->id);
 	for (unsigned i = 0; i < passed_count; i++) {
-		uint16_t bdf = PCI_BDF(0, PLACE_FIRST + d->count, 0);
-
 		if (passed[i].vm != vm->id)
 			continue;
-		if (!create_tables(vm, &passed[i]))
-			return false;
-		find_descriptors(vm, &passed[i]);
-		if (!vpass_add(&d->device[d->count], &passed[i].f, vm->platform, bdf))
+		if (!add(vm, &d->device[d->count], &passed[i], &on_bus_0))
 			return false;
 		d->pin[d->count++] = passed[i].pin;
 	}
 	return true;
+}
+
+/* That of another VM's now is not waited for. */
+static bool is_in_reset(const struct passed *p)
+{
+	return passed_is_held(p) && rdtsc() < p->first->ready_at;
 }
 
 static bool is_made(struct passed *p)
@@ -115,13 +130,12 @@ static bool is_made(struct passed *p)
 bool passed_ready(unsigned vm)
 {
 	for (unsigned i = 0; i < passed_count; i++)
-		if (passed[i].vm == vm &&
-			(rdtsc() < passed[i].ready_at || !is_made(&passed[i])))
+		if (passed[i].vm == vm && (is_in_reset(&passed[i]) || !is_made(&passed[i])))
 			return false;
 	return true;
 }
 
-static void say(const struct passed *p, const char *what, const char *why)
+void passed_say(const struct passed *p, const char *what, const char *why)
 {
 	vm_log_named(p->vm, p->name, LOG_ERROR, "'%s': pci:%02x:%02x.%u %s: %s", p->name,
 		PCI_BDF_BUS(p->f.id.bdf), PCI_BDF_DEVICE(p->f.id.bdf),
@@ -137,16 +151,38 @@ static void attach(struct passed *p)
 		topology_separate_function(p->f.id.bdf);
 	why = iommu_attach(&p->place, p->f.id.bdf, p->vm);
 	if (why != NULL)
-		say(p, "reaches no memory", why);
+		passed_say(p, "reaches no memory", why);
 }
 
-void passed_begin(unsigned vm)
+static void set_sender(struct passed *p, struct passed *sender)
 {
-	for (unsigned i = 0; i < passed_count; i++)
-		if (passed[i].vm == vm) {
-			attach(&passed[i]);
-			vpass_begin(&passed[i].f);
+	unsigned first = p->f.messages.first - VECTOR_MESSAGES;
+
+	for (unsigned i = 0; i < p->messages; i++)
+		__atomic_store_n(&passed_sender[first + i], sender, __ATOMIC_SEQ_CST);
+}
+
+/*
+ * One that its VM has been given since passed_ready may be in a reset yet: it is away then, as
+ * if it had come while the VM runs.
+ */
+void passed_begin(struct vm *vm)
+{
+	struct passed_devices *d = &vm->devices->passed;
+
+	for (unsigned i = 0; i < d->count; i++) {
+		struct passed *p = passed_of(d->device[i].machine);
+
+		if (d->device[i].f == NULL)
+			continue;
+		if (rdtsc() < p->first->ready_at) {
+			(void)iommu_attach(&p->place, p->f.id.bdf, p->vm);
+			vpass_come(&d->device[i], passed_ready_at(vm, p));
+			continue;
 		}
+		attach(p);
+		vpass_begin(&p->f);
+	}
 }
 
 /* Those of IDE channels. */
@@ -164,7 +200,7 @@ static uint32_t pins_of_vm(unsigned vm)
 	uint32_t pins = 0;
 
 	for (unsigned i = 0; i < passed_count; i++)
-		if (passed[i].vm == vm)
+		if (passed[i].vm == vm && passed_is_used(&passed[i]))
 			pins |= passed_pins(&passed[i]);
 	return pins;
 }
@@ -175,22 +211,38 @@ static uint32_t trigger_of(unsigned pin)
 	return edge_pins() >> pin & 1 ? 0 : IOAPIC_LEVEL | IOAPIC_ACTIVE_LOW;
 }
 
-static void set_listeners(unsigned vm, struct sched_node *node)
+void passed_open_pins(uint32_t pins, struct sched_node *node)
 {
-	for (unsigned i = 0; i < passed_count; i++)
-		if (passed[i].vm == vm)
-			__atomic_store_n(&passed[i].listener, node, __ATOMIC_SEQ_CST);
-}
-
-void passed_listen(unsigned vm, struct sched_node *node)
-{
-	set_listeners(vm, node);
-	for (uint32_t pins = pins_of_vm(vm); pins != 0; pins &= pins - 1) {
+	for (; pins != 0; pins &= pins - 1) {
 		unsigned pin = (unsigned)__builtin_ctz(pins);
 
 		__atomic_store_n(&listeners[pin], node, __ATOMIC_SEQ_CST);
 		iommu_set_pin(pin, (VECTOR_LINES + pin) | trigger_of(pin), percpus[0].apic_id);
 	}
+}
+
+void passed_close_pins(uint32_t pins)
+{
+	for (; pins != 0; pins &= pins - 1) {
+		unsigned pin = (unsigned)__builtin_ctz(pins);
+
+		ioapic_mask(pin, true);
+		__atomic_store_n(&listeners[pin], NULL, __ATOMIC_SEQ_CST);
+	}
+}
+
+void passed_set_listener(struct passed *p, struct sched_node *node)
+{
+	set_sender(p, node != NULL ? p : NULL);
+	__atomic_store_n(&p->listener, node, __ATOMIC_SEQ_CST);
+}
+
+void passed_listen(unsigned vm, struct sched_node *node)
+{
+	for (unsigned i = 0; i < passed_count; i++)
+		if (passed[i].vm == vm && passed_is_used(&passed[i]))
+			passed_set_listener(&passed[i], node);
+	passed_open_pins(pins_of_vm(vm), node);
 }
 
 /* Its unit knows nothing of it any more: no page of the VM, no message. */
@@ -200,13 +252,9 @@ static void detach(struct passed *p)
 
 	iommu_virtual_end(p);
 	why = iommu_detach(&p->place, p->f.id.bdf, p->vm);
-	if (p->messages != 0)
-		iommu_clear_messages(&p->place,
-			&(struct iommu_messages){.first = p->f.messages.first - VECTOR_MESSAGES,
-				.count = p->messages});
+	passed_clear_messages(p);
 	if (why != NULL)
-		say(p, "was silenced, but its IOMMU does not say that it forgot its memory",
-			why);
+		passed_say(p, PASSED_NOT_FORGOTTEN, why);
 }
 
 void passed_leave(unsigned vm)
@@ -216,28 +264,32 @@ void passed_leave(unsigned vm)
 			passed_virtual_leave(passed[i].physical, &passed[i].holds);
 }
 
+static void end(struct passed *p)
+{
+	if (!passed_is_used(p)) {
+		iommu_virtual_end(p); /* tables of before, in memory that goes */
+		return;
+	}
+	passed_silence(p);
+	detach(p);
+}
+
 void passed_end(unsigned vm, bool keeps)
 {
-	set_listeners(vm, NULL);
-	for (unsigned i = 0; i < passed_count; i++) {
-		struct passed *p = &passed[i];
+	uint32_t pins = pins_of_vm(vm);
 
-		if (p->vm != vm)
-			continue;
-		if (vpass_end(&p->f))
-			p->ready_at = rdtsc() + (uint64_t)tsc_khz * PCI_FLR_MS;
-		detach(p);
-	}
+	for (unsigned i = 0; i < passed_count; i++)
+		if (passed[i].vm == vm && passed_is_used(&passed[i]))
+			passed_set_listener(&passed[i], NULL);
+	for (unsigned i = 0; i < passed_count; i++)
+		if (passed[i].vm == vm)
+			end(&passed[i]);
 	iommu_forget(vm);
 	iommu_poll(true);
 	if (!keeps)
 		passed_leave(vm);
-	for (uint32_t pins = pins_of_vm(vm); pins != 0; pins &= pins - 1) {
-		unsigned pin = (unsigned)__builtin_ctz(pins);
-
-		ioapic_mask(pin, true);
-		__atomic_store_n(&listeners[pin], NULL, __ATOMIC_SEQ_CST);
-	}
+	passed_close_pins(pins);
+	passed_rest(vm, keeps);
 }
 
 /* ---- what its unit blocked ---- */
@@ -250,7 +302,7 @@ bool passed_blocked(const struct vtd_fault *f)
 	for (unsigned i = 0; i < passed_count; i++) {
 		struct passed *p = &passed[i];
 
-		if (p->f.id.bdf != f->source)
+		if (p->f.id.bdf != f->source || !passed_is_held(p))
 			continue;
 		__atomic_fetch_add(&p->blocked, 1, __ATOMIC_RELAXED);
 		if (iommu_virtual_fault(p, f))
@@ -317,7 +369,7 @@ void fault_line(unsigned pin)
  */
 void fault_message(unsigned k)
 {
-	struct passed *p = passed_sender[k];
+	struct passed *p = __atomic_load_n(&passed_sender[k], __ATOMIC_SEQ_CST);
 	struct sched_node *n =
 		p != NULL ? __atomic_load_n(&p->listener, __ATOMIC_SEQ_CST) : NULL;
 
@@ -377,6 +429,8 @@ static void tell_devices(struct passed_devices *d, uint64_t lines, bool again)
 	for (unsigned i = 0; i < d->count; i++) {
 		struct vpass *v = &d->device[i];
 
+		if (v->f == NULL)
+			continue;
 		if (d->pin[i] != PASSED_NO_PIN && lines >> d->pin[i] & 1) {
 			open |= 1u << d->pin[i];
 			kept |= (uint32_t)vpass_interrupt(v) << d->pin[i];
@@ -482,7 +536,7 @@ struct vpass_message_to dev_pass_message_to(const struct vpass_function *f)
 		MSI_ADDRESS_BASE | (uint32_t)f->messages.target << MSI_DESTINATION_SHIFT,
 		f->messages.first};
 	unsigned first = f->messages.first - VECTOR_MESSAGES;
-	const struct passed *p = passed_sender[first];
+	const struct passed *p = passed_of(f);
 	struct iommu_messages m = {first, p->messages, f->messages.target};
 
 	if (iommu_set_messages(&p->place, f->id.bdf, &m, &to.address))

@@ -21,8 +21,9 @@ struct vm;
 
 /* What a VM has of them. */
 struct passed_devices {
-	unsigned count;
-	struct vpass device[PASSED_MAX];
+	unsigned count;                  /* that it may have */
+	struct vpass device[PASSED_MAX]; /* f is NULL: it is not there */
+	uint32_t pending; /* of these, bits: vm/passed_slot.c has to do with them; atomic */
 	uint8_t pin[PASSED_MAX]; /* of the machine's IOAPIC; PASSED_NO_PIN */
 	/* Registers of which EPT01 has pages. */
 	unsigned mapped_count;
@@ -56,7 +57,7 @@ bool passed_add(struct vm *vm);
 /* Have its devices come out of their reset? Before, the VM may not start again. */
 bool passed_ready(unsigned vm);
 /* The VM will run: its devices decode. */
-void passed_begin(unsigned vm);
+void passed_begin(struct vm *vm);
 /* Their interrupts go to its first vCPU, which is in a queue now. */
 void passed_listen(unsigned vm, struct sched_node *node);
 /*
@@ -66,6 +67,37 @@ void passed_listen(unsigned vm, struct sched_node *node);
 void passed_end(unsigned vm, bool keeps);
 /* Until passed_ready it needs none of them. Only after passed_end. */
 void passed_leave(unsigned vm);
+
+/* ---- what comes and goes; passed_slot.c ---- */
+
+/*
+ * Who has the function behind this root port: the name of the VM, which need not run, or NULL.
+ * Any CPU.
+ */
+const char *passed_holder(unsigned vm, unsigned port);
+/*
+ * The VM has it from now on, or not any more; it does not run, and if it begins just now
+ * vm_follow does what is left. NULL, or why not. Any CPU.
+ */
+const char *passed_hold(unsigned vm, unsigned port);
+void passed_drop(unsigned vm, unsigned port);
+/*
+ * It does not run: what it began with is not in use. keeps: what it has stays its own.
+ */
+void passed_rest(unsigned vm, bool keeps);
+/* The number in struct passed_devices; count: there is none. */
+unsigned passed_at_port(const struct vm *vm, unsigned port);
+/* Into the VM's PCI, and out of it. With the lock of the platform. NULL, or why not. */
+const char *passed_attach(struct vm *vm, unsigned port);
+void passed_take_out(struct vm *vm, unsigned port);
+/*
+ * Of functions that were taken out, or that their guest resets, a set: taken before no vCPU
+ * reaches registers that are gone, done afterwards, in the address space of the VM.
+ */
+uint32_t passed_take_pending(struct vm *vm);
+void passed_do_pending(struct vm *vm, uint32_t pending);
+
+/* ---- registers ---- */
 
 /*
  * Maps registers of the VM's devices at this address, if it has such and they need no exits.

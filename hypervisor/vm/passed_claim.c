@@ -37,6 +37,8 @@ static const char *collision(const struct passed *a, const struct passed *b)
 {
 	uint32_t both = passed_pins(a) & passed_pins(b);
 
+	if (a->first == b->first)
+		return NULL;
 	if (a->f.fixed & b->f.fixed)
 		return "its fixed ports are those of another function, too";
 	if (both != 0 && a->vm != b->vm)
@@ -137,7 +139,8 @@ static const char *find_group(struct passed *p)
 				  : topology_group(bdf, &p->group);
 
 	for (unsigned i = 0; i < passed_count && why == NULL; i++)
-		if (passed[i].group == p->group && passed[i].vm != p->vm)
+		if (passed[i].group == p->group && passed[i].vm != p->vm &&
+			passed[i].first != p->first)
 			why = "the machine does not keep it apart from a device of another VM";
 	return why;
 }
@@ -178,16 +181,13 @@ static const char *find_function(
 	return why != NULL ? why : find_unit(p, c, d.bdf);
 }
 
-static const char *claim(const struct scenario *s, unsigned vm, struct machine_device d)
+/* What of it is the machine's, whoever has it. */
+static const char *claim_new(
+	struct passed *p, const struct scenario *s, struct machine_device d)
 {
-	const struct vm_config *c = &s->vms[vm].config;
-	struct passed *p = &passed[passed_count];
-	const char *why;
+	const struct vm_config *c = &s->vms[p->vm].config;
+	const char *why = d.vf != 0 ? find_virtual(p, c, s, d) : find_function(p, c, d);
 
-	if (passed_count == PASSED_MAX)
-		return "all VMs together have too many";
-	*p = (struct passed){.vm = vm, .name = c->name};
-	why = d.vf != 0 ? find_virtual(p, c, s, d) : find_function(p, c, d);
 	if (why == NULL && (c->iommu != IOMMU_NONE || iommu_is_on()))
 		why = find_group(p);
 	if (why == NULL)
@@ -202,8 +202,67 @@ static const char *claim(const struct scenario *s, unsigned vm, struct machine_d
 		why = give_vectors(p);
 	if (why == NULL && !ecam_keep(p->f.id.bdf))
 		why = "all VMs together have too many";
+	return why;
+}
+
+/* Of one that another VM may have, too: the unit has to do for this one. */
+static const char *claim_again(struct passed *p, const struct scenario *s, struct passed *first)
+{
+	const struct vm_config *c = &s->vms[p->vm].config;
+	const char *name = p->name, *why;
+	unsigned vm = p->vm;
+	uint8_t root_port = p->root_port;
+
+	*p = *first;
+	p->name = name;
+	p->vm = vm;
+	p->root_port = root_port;
+	if (!vpass_has_reset(&p->f))
+		return "it has no reset, so that it cannot move between VMs";
+	why = find_unit(
+		p, c, p->physical != NULL ? passed_physical_bdf(p->physical) : p->f.id.bdf);
+	if (why == NULL)
+		why = find_group(p);
+	if (why == NULL)
+		why = find_pins(p);
+	if (why == NULL && p->physical != NULL)
+		passed_virtual_share(p->physical);
+	return why;
+}
+
+/* The claim of a VM before. NULL: it is the first one. */
+static struct passed *find_first(struct machine_device d)
+{
+	struct device_list one = {.count = 1, .at = {d}};
+
+	for (unsigned i = 0; i < passed_count; i++) {
+		struct device_list other = {.count = 1, .at = {passed[i].device}};
+
+		if (device_list_shares(&one, &other))
+			return passed[i].first;
+	}
+	return NULL;
+}
+
+static const char *claim(const struct scenario *s, unsigned vm, struct machine_device d)
+{
+	struct passed *p = &passed[passed_count], *first = find_first(d);
+	const char *why;
+
+	if (passed_count == PASSED_MAX)
+		return "all VMs together have too many";
+	*p = (struct passed){.first = p,
+		.vm = vm,
+		.name = s->vms[vm].config.name,
+		.device = d,
+		.root_port = d.root_port};
+	why = first == NULL ? claim_new(p, s, d) : claim_again(p, s, first);
+	if (why == NULL && d.root_port != 0)
+		why = vpass_slot_error(&p->f);
 	if (why != NULL)
 		return why;
+	if (!d.absent)
+		p->first->holder = passed_mark(p);
 	passed_count++;
 	return NULL;
 }
@@ -230,12 +289,9 @@ static const char *message_count(const struct passed *p, char *out, size_t size)
 	return out;
 }
 
-/* As scenarios have it; a virtual one with its place behind it. */
 static const char *name_of(struct machine_device d, char *out, size_t size)
 {
-	struct device_list one = {.count = 1, .at = {d}};
-
-	(void)device_list_format(&one, out, size);
+	(void)device_name(d, out, size);
 	return out;
 }
 
@@ -252,7 +308,7 @@ static void tell(const struct vm_config *c, struct machine_device d, const char 
 	if (d.vf != 0)
 		fmt(place, sizeof(place), ", which is %02x:%02x.%u", PCI_BDF_BUS(p->f.id.bdf),
 			PCI_BDF_DEVICE(p->f.id.bdf), PCI_BDF_FUNCTION(p->f.id.bdf));
-	log_info("'%s' owns %s (%04x:%04x)%s, line%s%s", c->name,
+	log_info("'%s' %s %s (%04x:%04x)%s, line%s%s", c->name, d.absent ? "may have" : "owns",
 		name_of(d, name, sizeof(name)), p->f.id.vendor, p->f.id.device, place,
 		pin_names(p, names, sizeof(names)),
 		message_count(p, messages, sizeof(messages)));

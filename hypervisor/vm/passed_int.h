@@ -12,8 +12,16 @@
 #include "vm/passed.h"
 #include "vm/passed_virtual.h"
 
+/*
+ * A function that one VM may have. One that moves between VMs has one of these for each: the
+ * first one says who has it.
+ */
 struct passed {
 	struct vpass_function f;
+	struct machine_device device;
+	struct passed *first;
+	uint32_t holder;   /* of the first: PASSED_NOBODY, or passed_mark(); atomic */
+	uint8_t root_port; /* in the VM; 0: it is on bus 0, and the VM's for the whole run */
 	unsigned vm;
 	const char *name;                 /* of that VM */
 	struct iommu_place place;         /* the unit that its requests go through */
@@ -27,8 +35,9 @@ struct passed {
 	bool posts;                  /* its unit puts messages into descriptors of vCPUs */
 	struct hpa descriptor[DEV_MAX_VCPUS]; /* if so */
 	uint8_t pin;                          /* that its INTx comes in at */
-	uint64_t ready_at;                    /* host TSC before which it must be left alone */
+	uint64_t ready_at; /* of the first: host TSC before which it must be left alone */
 	struct iommu_virtual virtual;
+	char refusal[80]; /* why it was refused last */
 	uint64_t blocked; /* requests of it that its unit did not let through; atomic */
 };
 
@@ -44,6 +53,62 @@ static inline struct passed *passed_of(const struct vpass_function *f)
 {
 	return (struct passed *)((uintptr_t)f - offsetof(struct passed, f));
 }
+
+#define PASSED_NOBODY 0u
+#define PASSED_USED   BIT(31) /* its VM runs with it, or is about to */
+
+static inline uint32_t passed_mark(const struct passed *p)
+{
+	return (uint32_t)(p - passed) + 1;
+}
+
+static inline uint32_t passed_holder_of(const struct passed *p)
+{
+	return __atomic_load_n(&p->first->holder, __ATOMIC_SEQ_CST);
+}
+
+/* Has its VM the function, whether it runs or not; does it run with it? */
+static inline bool passed_is_held(const struct passed *p)
+{
+	return (passed_holder_of(p) & ~PASSED_USED) == passed_mark(p);
+}
+
+static inline bool passed_is_used(const struct passed *p)
+{
+	return passed_holder_of(p) == (passed_mark(p) | PASSED_USED);
+}
+
+/* False: it was not so, and nothing was changed. */
+static inline bool passed_change(struct passed *p, uint32_t from, uint32_t to)
+{
+	return __atomic_compare_exchange_n(
+		&p->first->holder, &from, to, false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST);
+}
+
+/* ---- passed.c ---- */
+
+void passed_say(const struct passed *p, const char *what, const char *why);
+#define PASSED_NOT_FORGOTTEN \
+	"was silenced, but its IOMMU does not say that it forgot its memory"
+/* Its messages go to this vCPU; NULL: to nobody. */
+void passed_set_listener(struct passed *p, struct sched_node *node);
+/* Pins of the machine, bits, are the vCPU's and open, or nobody's and masked. */
+void passed_open_pins(uint32_t pins, struct sched_node *node);
+void passed_close_pins(uint32_t pins);
+
+/* ---- passed_slot.c ---- */
+
+/* In its slot, if its VM has it now. False: no room. */
+bool passed_add_in_slot(struct vm *vm, struct vpass *v, struct passed *p);
+/*
+ * The function writes no memory and is silent, and a reset has begun if it has one. In the
+ * address space of its VM.
+ */
+void passed_silence(struct passed *p);
+/* dev_now of its VM when it may be used. */
+uint64_t passed_ready_at(const struct vm *vm, const struct passed *p);
+/* Its unit has no message of it any more. */
+void passed_clear_messages(const struct passed *p);
 
 /* Pins that interrupt by edges: those of IDE channels; and all of them. */
 static inline uint32_t passed_edges(const struct passed *p)

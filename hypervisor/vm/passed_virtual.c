@@ -235,6 +235,11 @@ const char *passed_virtual_claim(
 	return why;
 }
 
+void passed_virtual_share(struct passed_physical *p)
+{
+	p->holders++;
+}
+
 void passed_virtual_off(void)
 {
 	for (unsigned i = 0; i < count; i++)

@@ -27,6 +27,8 @@ const char *passed_virtual_claim(
 bool passed_virtual_meets(const struct vpass_function *f);
 /* Nothing runs: they all go. Likewise. */
 void passed_virtual_off(void);
+/* One of them is another VM's, too, which holds it as well. For claims. */
+void passed_virtual_share(struct passed_physical *p);
 
 uint16_t passed_physical_bdf(const struct passed_physical *p);
 

@@ -368,7 +368,7 @@ void vm_start(struct vm *vm)
 {
 	unsigned cpus = vm->config.cpus, id = vm->id;
 
-	passed_begin(id);
+	passed_begin(vm);
 
 	/* Once the last vCPU is in a queue the VM may end on another CPU, and its memory be
 	 * wiped. */

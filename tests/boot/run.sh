@@ -1110,11 +1110,11 @@ test_bays_are_given_disks_by_http() {
 	ask 0 quit && over 0 && rm -rf "$out.disks"
 }
 
-# attached PORT [ARGS]: by a verb, when the guest has given what it was asked for.
-attached() {
+# attached_to VM PORT [ARGS]: by a verb, when the guest has given what it was asked for.
+attached_to() {
 	local i
 	for ((i = 0; i < 150; i++)); do
-		NESTOR_AT=$at "$NESTOR" attach linux "$@" >"$out.answer" 2>&1 && return
+		NESTOR_AT=$at "$NESTOR" attach "$@" >"$out.answer" 2>&1 && return
 		sleep 0.2
 	done
 	cat "$out.answer"
@@ -1146,7 +1146,7 @@ come_and_go() { # ROUNDS {scratch: 1M | bay: on}
 			file="--disk $out.$round.disk $([ "$round" != 1 ] || echo --keep)"
 		fi
 		# shellcheck disable=SC2086
-		attached 1 $file && said "^linux\| slots: disk here $round\$" && ask 0 devices linux && answered '^attached=1 detached=2$' || return 1
+		attached_to linux 1 $file && said "^linux\| slots: disk here $round\$" && ask 0 devices linux && answered '^attached=1 detached=2$' || return 1
 		ask 0 detach linux 1 && answered '^slot=1 state=asked$' && said "^linux\| slots: disk gone $round\$" || return 1
 		[ -z "$file" ] || cp "$out.$round.disk" "$out.$((round + 1)).disk"
 	done
@@ -1169,6 +1169,92 @@ long_virtio_disks_behind_root_ports_whose_state_is_put_back() {
 	disk_image "$out.image"
 	devices disk,write 'sectors=1954 serial_wanted=root' --root-ports 8 --disk "$out.image,name=root,root-port=1" \
 		--scratch 4M,root-port=8 --l0-option selftest=state --timeout 600 --ips 400000000
+}
+
+slots_vms() { # UNIT DEVICE A'S-WORDS: two VMs that may have a device of the machine; the first one has it
+	printf 'machine: {kind: bochs, cpus: 2, memory: 320M, iommu: %s, option: "plugin_ctrl: nestordev=1"}\nvms:\n' "$1"
+	printf '  - {name: a, kernel: %s/slots.elf, memory: 64M, cpus: 2, root-ports: 1, devices: [{pci: "%s", root-port: 1}], cmdline: "tag=1 cpus=2 %s"}\n' \
+		"$(realpath "$B/payload")" "$2" "$3"
+	printf '  - {name: b, kernel: %s/slots.elf, memory: 64M, root-ports: 2, devices: ["%s,root-port=1,attached=off"], cmdline: "tag=2"}\n' \
+		"$(realpath "$B/payload")" "$2"
+}
+
+# has_worked VM ROUND: as new, all messages, DMA. has_left VM HOW ROUND: nothing reaches it any more.
+has_worked() {
+	said "vm $1: works $2: copy the same, 320 messages of 320, others 0" && shows "vm $1: here $2: id 4e5[45]1234, new yes"
+}
+
+has_left() {
+	said "vm $1: $2 $3: bytes changed 0, late messages 0, registers ffffffff, function ffffffff"
+}
+
+# Asked for and taken away, from VM to VM and back, while a second processor writes to its registers all the time.
+moves() { # UNIT DEVICE
+	local at pid
+	slots_vms "$1" "$2" '' >"$out.yaml"
+	managed "$out.yaml" --l0-log "$out.l0"
+	has_worked 1 1 && ask 72 attach b 1 && answered "'a' has it" && ask 0 devices b && answered "^slot=1 holds=device name=$2 state=detached holder=a\$" &&
+		ask 0 detach a 1 && answered '^slot=1 state=asked$' && has_left 1 given 1 && ask 0 devices a && answered "^slot=1 holds=device name=$2 state=detached\$" &&
+		ask 0 attach b 1 && has_worked 2 1 && ask 72 attach a 1 && answered "'b' has it" &&
+		ask 0 detach b 1 --force && answered '^slot=1 state=gone$' && has_left 2 taken 1 && ask 72 detach b 1 &&
+		ask 0 attach a 1 && has_worked 1 2 && ask 0 detach a 1 --force && has_left 1 taken 2 && ask 0 attach b 1 && has_worked 2 2 &&
+		ask 66 attach a 2 && ask 72 destroy a && ask 0 quit && over 0 && ! grep 'was kept from' "$out.l0"
+}
+
+test_a_device_of_the_machine_moves_between_vms() {
+	has_test_device || return 0
+	moves vtd pci:00:02.0 && moves vtd-caching pci:00:02.0/vf1
+}
+
+# What a VM that ends was asked for is not its own when it begins again; what it has stays its own while it is off.
+test_a_device_that_was_asked_for_goes_with_the_end_of_its_vm() {
+	local at pid
+	has_test_device || return 0
+	slots_vms vtd pci:00:02.0 deaf >"$out.yaml"
+	managed "$out.yaml"
+	has_worked 1 1 && ask 0 detach a 1 && answered '^slot=1 state=asked$' && ask 72 attach b 1 && ask 0 reset a && said_twice 'vm 1: ready' &&
+		ask 0 devices a && answered '^slot=1 holds=device name=pci:00:02.0 state=detached$' && ask 0 attach b 1 && has_worked 2 1 &&
+		ask 0 stop b && ask_until '^b +off' ps && ask 72 attach a 1 && answered "'b' has it" && ask 0 detach b 1 && ask 0 attach a 1 && said_twice 'vm 1: works 1' &&
+		ask 0 start b && ask 0 stop a && ask_until '^a +off' ps && ask 0 detach a 1 && ask 0 attach b 1 && said_twice 'vm 2: works 1' &&
+		ask 0 quit && over 0 && shows_not 'new NO|DIFFERENT'
+}
+
+# Registers of the port, the slot and the device at random while it comes and goes; the VM that has it in between finds it as new.
+test_rubbish_in_slots_harms_no_other_vm() {
+	local at pid round LIMIT=400
+	has_test_device || return 0
+	slots_vms vtd pci:00:02.0 wild >"$out.yaml"
+	managed "$out.yaml" --l0-log "$out.l0"
+	said 'vm 1: wild' && said 'vm 2: ready' || return 1
+	for round in 1 2 3 4 5 6; do
+		ask 0 detach a 1 --force && ask 0 attach b 1 && has_worked 2 "$round" && ask 0 detach b 1 --force && has_left 2 taken "$round" &&
+			ask 0 attach a 1 && sleep 1 && { NESTOR_AT=$at "$NESTOR" detach a 1; [ "$round" != 4 ] || ask 0 reset a; } || return 1
+		ask_until '^a +running' ps && ask_until '^slot=1 ' devices a || return 1
+		NESTOR_AT=$at "$NESTOR" attach a 1 # it is there, or was asked for, or has gone
+	done
+	ask 0 quit && over 0 && ! grep "'b'.* was kept from" "$out.l0"
+}
+
+# The machine's own network card and stock Linux: its driver of slots gives it up, and has it again, with a lease; then it is taken away.
+card_comes_and_goes() { # ARGS...
+	local at pid LIMIT=400
+	managed --machine bochs --machine-iommu vtd --net-device user --root-ports 2 --devices pci:00:03.0,root-port=1 --rng off --l1 "$B/debian-service/vmlinuz" \
+		--initrd "$B/debian-service/service.cpio" --stats "$out.stats" --cmdline "$LINUX quiet try=slots rounds=3 end=poweroff ${EXTRA-}" "$@"
+	said 'slots: card here 1' && ask 0 devices l1 && answered '^slot=1 holds=device name=pci:00:03.0 state=attached holder=l1$' &&
+		ask 0 detach l1 1 && answered '^slot=1 state=asked$' && said 'slots: card gone 1' && attached_to l1 1 && said 'slots: card here 2' &&
+		ask 0 detach l1 1 && said 'slots: card gone 2' && attached_to l1 1 && said 'slots: card here 3' &&
+		ask 0 detach l1 1 --force && answered '^slot=1 state=gone$' && said 'slots: card gone 3' && ask_until '^l1 +off' ps && ask 0 quit && over 0 &&
+		shows '^slots: ok' '3 packets transmitted, 3 packets received' && shows_not ': failed|was kept from|nobody cared' && grep -q 'dma_blocked=0' "$out.stats"
+}
+
+test_linux_loses_the_machines_network_card_and_gets_it_back() {
+	card_comes_and_goes --memory 128M
+}
+
+# Behind its virtual VT-d, whose tables know the card by the number that Linux gave the bus.
+test_linux_loses_a_card_behind_its_virtual_vtd_and_gets_it_back() {
+	has_test_device || return 0
+	EXTRA="$virtual_vtd" card_comes_and_goes --memory 256M --iommu vtd && shows 'Adding to iommu group|DMAR: IOMMU enabled|br0 has'
 }
 
 # A node's image as Ironic's users have it: GRUB, Debian's kernel, and what tells what is in the drive.

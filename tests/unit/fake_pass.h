@@ -29,6 +29,7 @@ static struct {
 	unsigned posts_made;
 	uint32_t posted; /* messages that go to vCPUs */
 	struct vpci_posted to[32];
+	unsigned resets_asked, separated;
 } host;
 
 uint32_t dev_pass_config_read(uint16_t bdf, unsigned offset, unsigned size)
@@ -130,12 +131,25 @@ bool dev_pass_post(const struct vpass_function *f, unsigned i, const struct vpci
 	return true;
 }
 
+void dev_pass_ask_reset(struct platform *p, const struct vpass_function *f)
+{
+	(void)p;
+	assert_int_equal(f->id.bdf, HOST_BDF);
+	host.resets_asked++;
+}
+
+void dev_pass_separate(uint16_t bdf)
+{
+	assert_int_equal(bdf, HOST_BDF);
+	host.separated++;
+}
+
 static void set(uint8_t *at, uint32_t value, unsigned size)
 {
 	memcpy(at, &value, size);
 }
 
-static uint64_t config(unsigned offset, unsigned size)
+static inline uint64_t config(unsigned offset, unsigned size)
 {
 	uint64_t v = 0;
 
@@ -143,7 +157,7 @@ static uint64_t config(unsigned offset, unsigned size)
 	return v;
 }
 
-static void set_config(unsigned offset, unsigned size, uint64_t v)
+static inline void set_config(unsigned offset, unsigned size, uint64_t v)
 {
 	assert_true(platform_mmio(&machine, 0, ECAM + offset, true, size, &v));
 }

@@ -32,4 +32,15 @@ bool dev_pass_post(const struct vpass_function *f, unsigned i, const struct vpci
 	return false;
 }
 
+void dev_pass_ask_reset(struct platform *p, const struct vpass_function *f)
+{
+	(void)p;
+	(void)f;
+}
+
+void dev_pass_separate(uint16_t bdf)
+{
+	(void)bdf;
+}
+
 #endif

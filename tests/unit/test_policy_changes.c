@@ -241,7 +241,7 @@ static void what_is_behind_root_ports_is_there_until_it_is_changed(void **state)
 
 static void a_bay_is_empty_at_first(void **state)
 {
-	bool disk;
+	char name[CHANGES_NAME_SIZE];
 
 	(void)state;
 	memset(&s, 0, sizeof(s));
@@ -256,11 +256,44 @@ static void a_bay_is_empty_at_first(void **state)
 	assert_int_equal(changes_port_bay(&s.vms[0], 1), 7);
 	assert_int_equal(changes_port_bay(&s.vms[0], 2), 0);
 	assert_int_equal(changes_port_bay(&s.vms[0], 3), 0);
-	assert_string_equal(changes_port_name(&s.vms[0], 1, &disk), "extra");
-	assert_true(disk);
-	assert_string_equal(changes_port_name(&s.vms[0], 2, &disk), "lan");
-	assert_false(disk);
+	changes_port_name(&s.vms[0], 1, name);
+	assert_string_equal(name, "extra");
+	assert_int_equal(changes_port_kind(&s.vms[0], 1), CHANGES_DISK);
+	changes_port_name(&s.vms[0], 2, name);
+	assert_string_equal(name, "lan");
+	assert_int_equal(changes_port_kind(&s.vms[0], 2), CHANGES_NET);
 	assert_false(changes_attached(&s.vms[0], 1));
+}
+
+static void a_device_of_the_machine_is_behind_a_port_like_others(void **state)
+{
+	char name[CHANGES_NAME_SIZE];
+
+	(void)state;
+	memset(&s, 0, sizeof(s));
+	add("kernel vm=a memory=64M root_ports=3 devices=pci:00:02.0/vf3,root-port=1,pci:00:04.0,"
+	    "pci:00:05.0,attached=off,root-port=3",
+		0, 1);
+	vm = &s.vms[0];
+	assert_int_equal(changes_port_kind(vm, 1), CHANGES_DEVICE);
+	assert_int_equal(changes_port_kind(vm, 2), CHANGES_NOTHING);
+	assert_int_equal(changes_port_kind(vm, 0), CHANGES_NOTHING);
+	assert_false(changes_has_port(vm, 0));
+	changes_port_name(vm, 1, name);
+	assert_string_equal(name, "pci:00:02.0/vf3");
+	changes_port_name(vm, 2, name);
+	assert_string_equal(name, "");
+	assert_true(changes_attached(vm, 1));
+	assert_false(changes_attached(vm, 3));
+	changes_set_attached(vm, 3, true);
+	changes_set_attached(vm, 1, false);
+	assert_true(changes_attached(vm, 3));
+	assert_false(changes_attached(vm, 1));
+	assert_int_equal(changes_port_bay(vm, 1), 0);
+	assert_false(changes_port_served(vm, 1));
+	assert_false(takes("disk vm=a size=1M root_port=3", 0, 0));
+	assert_non_null(strstr(s.refusal.why, "whose slot is for one"));
+	add("disk vm=a size=1M root_port=2", 0, 0);
 }
 
 static void a_slot_is_for_one_device_and_must_be_there(void **state)
@@ -271,7 +304,6 @@ static void a_slot_is_for_one_device_and_must_be_there(void **state)
 	assert_false(takes("kernel vm=a root_ports=1 net=lan,root-port=2", 0, 1));
 	assert_false(takes("kernel vm=a root_ports=2 net=x,root-port=2+y,root-port=2", 0, 1));
 	assert_false(takes("kernel vm=a root_ports=1 net=lan,attached=off", 0, 1));
-	assert_false(takes("kernel vm=a root_ports=1 memory=64M devices=all iommu=none", 0, 1));
 	add("kernel vm=a root_ports=3 net=lan,root-port=2", 0, 1);
 	assert_false(takes("disk vm=a size=1M root_port=4", 0, 0));
 	assert_non_null(strstr(s.refusal.why, "there is no such root port"));
@@ -290,6 +322,7 @@ int main(void)
 		cmocka_unit_test(an_image_line_gives_all_vms_an_image),
 		cmocka_unit_test(what_is_behind_root_ports_is_there_until_it_is_changed),
 		cmocka_unit_test(a_bay_is_empty_at_first),
+		cmocka_unit_test(a_device_of_the_machine_is_behind_a_port_like_others),
 		cmocka_unit_test(a_slot_is_for_one_device_and_must_be_there),
 		cmocka_unit_test_setup(a_drive_has_at_first_what_the_scenario_says, set_up),
 		cmocka_unit_test_setup(a_drive_has_the_image_that_it_was_given, set_up),

@@ -121,6 +121,90 @@ static void virtual_functions_are_named_by_their_device_and_different_vms_have_t
 	assert_int_equal(device_list_vfs(&scenario.vms[1].config.devices, PCI_BDF(0, 3, 0)), 0);
 }
 
+static void a_device_behind_a_root_port_says_so(void **state)
+{
+	(void)state;
+	assert_int_equal(parse("vms: [{name: a, kernel: k, root-ports: 2, devices: ["
+			       "{pci: 00:02.0, root-port: 2, attached: off}, 'pci:00:03.0']}]"),
+		0);
+	expect_list(0, "pci:00:02.0,root-port=2,attached=off,pci:00:03.0");
+	assert_int_equal(
+		parse("vms: [{name: a, kernel: k, root-ports: 2, devices: "
+		      "'00:03.0,attached=on,root-port=1,pci:00:02.0/vf1,root-port=2'}]"),
+		0);
+	expect_list(0, "pci:00:03.0,root-port=1,pci:00:02.0/vf1,root-port=2");
+	assert_int_equal(parse("vms: [{name: a, kernel: k, root-ports: 2, "
+			       "devices: ['pci:00:03.0,root-port=1']}]"),
+		0);
+	expect_list(0, "pci:00:03.0,root-port=1");
+}
+
+static void wrong_places_behind_root_ports_are_told(void **state)
+{
+	static const struct {
+		const char *devices, *why;
+	} wrong[] = {
+		{"'pci:00:03.0,root-port=0'", "root-port must be from 1 to 8"},
+		{"'pci:00:03.0,root-port=9'", "root-port must be from 1 to 8"},
+		{"'pci:00:03.0,root-port='", "root-port must be from 1 to 8"},
+		{"'pci:00:03.0,root-port=3'", "'root-ports' says how many"},
+		{"'pci:00:03.0,root-port=1,root-port=2'", "said of a function twice"},
+		{"'pci:00:03.0,root-port=1,attached=no'", "attached must be on or off"},
+		{"'pci:00:03.0,attached=off'", "only what is behind a root port"},
+		{"'pci:00:03.0,slot=1'", "may be root-port=N and attached=off"},
+		{"'root-port=1'", "must be none, all, or"},
+		{"'all,root-port=1'", "must be none, all, or"},
+		{"['pci:00:03.0,root-port=1', 'pci:00:04.0,root-port=1']",
+			"whose slot is for one"},
+		{"[{root-port: 1}]", "each its name or {pci, root-port, attached}"},
+		{"[{pci: 00:03.0, pci: 00:04.0}]",
+			"each its name or {pci, root-port, attached}"},
+		{"[{pci: 00:03.0, root-port: [1]}]", "each its name or {pci, root-port"},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++)
+		expect_error(
+			arena_format(&arena,
+				"vms:\n  - {name: a, kernel: k, root-ports: 2, devices: %s}\n",
+				wrong[i].devices),
+			wrong[i].why);
+	expect_error(
+		"vms: [{name: a, kernel: k, root-ports: 1, nets: [{network: lan, root-port: 1}], "
+		"devices: 'pci:00:03.0,root-port=1'}]\nnetworks: [lan]\n",
+		"whose slot is for one");
+}
+
+static void a_device_may_move_between_vms_that_have_it_behind_ports(void **state)
+{
+	(void)state;
+	assert_int_equal(
+		parse("vms:\n"
+		      "  - {name: a, kernel: k, root-ports: 1, devices: 'pci:00:02.0,root-port=1'}\n"
+		      "  - {name: b, kernel: k, root-ports: 2, devices: "
+		      "'pci:00:02.0,root-port=2,attached=off'}\n"
+		      "  - {name: c, kernel: k, root-ports: 2, devices: "
+		      "'pci:00:02.0,root-port=2,attached=off'}\n"),
+		0);
+	expect_error(
+		"vms:\n"
+		"  - {name: a, kernel: k, root-ports: 1, devices: 'pci:00:02.0,root-port=1'}\n"
+		"  - {name: b, kernel: k, root-ports: 1, devices: 'pci:00:02.0,root-port=1'}\n",
+		"dir/s.yaml:3: vms: the VM 'b': another VM has one of its devices; of VMs that it "
+		"moves between, all but one say 'attached: off'");
+	expect_error("vms:\n"
+		     "  - {name: a, kernel: k, devices: 'pci:00:02.0'}\n"
+		     "  - {name: b, kernel: k, root-ports: 1, devices: "
+		     "'pci:00:02.0,root-port=1,attached=off'}\n",
+		"all have it behind a root port");
+	expect_error(
+		"vms:\n"
+		"  - {name: a, kernel: k, root-ports: 1, devices: 'pci:00:02.0,root-port=1'}\n"
+		"  - {name: b, kernel: k, root-ports: 1, iommu: none, devices: "
+		"'pci:00:02.0,root-port=1,attached=off'}\n",
+		"'iommu: none' is not for devices that move between VMs");
+}
+
 static void a_device_is_a_vms_or_its_virtual_functions_are(void **state)
 {
 	(void)state;
@@ -153,6 +237,10 @@ int main(void)
 		cmocka_unit_test_teardown(
 			a_device_is_a_vms_or_its_virtual_functions_are, tear_down),
 		cmocka_unit_test_teardown(wrong_devices_are_told, tear_down),
+		cmocka_unit_test_teardown(a_device_behind_a_root_port_says_so, tear_down),
+		cmocka_unit_test_teardown(wrong_places_behind_root_ports_are_told, tear_down),
+		cmocka_unit_test_teardown(
+			a_device_may_move_between_vms_that_have_it_behind_ports, tear_down),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

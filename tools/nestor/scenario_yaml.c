@@ -359,18 +359,51 @@ static int vmx_key(struct loader *l, void *object, const char *key, yaml_node_t 
 		value->start_mark.line + 1, key);
 }
 
+/* What an item of a list of words is on the command line; NULL: it is none. */
+typedef const char *word_of(struct loader *l, yaml_node_t *node);
+
+static const char *plain_word(struct loader *l, yaml_node_t *node)
+{
+	const char *text = scalar_text(node);
+
+	(void)l;
+	return text && !strchr(text, ',') ? text : NULL;
+}
+
+/* pci:00:03.0,root-port=1,attached=off, or {pci: 00:03.0, root-port: 1, attached: off} */
+static const char *device_word(struct loader *l, yaml_node_t *node)
+{
+	const char *name = NULL, *options = "";
+	yaml_node_pair_t *pair;
+
+	if (node->type != YAML_MAPPING_NODE)
+		return scalar_text(node);
+	for (pair = node->data.mapping.pairs.start; pair < node->data.mapping.pairs.top;
+		pair++) {
+		const char *key = plain_word(l, yaml_document_get_node(l->doc, pair->key));
+		const char *value = plain_word(l, yaml_document_get_node(l->doc, pair->value));
+
+		if (!key || !value || (name && strcmp(key, "pci") == 0))
+			return NULL;
+		if (strcmp(key, "pci") == 0)
+			name = value;
+		else
+			options = arena_format(l->a, "%s,%s=%s", options, key, value);
+	}
+	return name ? arena_format(l->a, "%s%s", name, options) : NULL;
+}
+
 /* A list of words, in place of one text: devices: [pci:00:03.0, pci:00:1f.2]. */
 static int load_words(struct loader *l, const struct setting *s, struct vm_spec *vm,
-	yaml_node_t *list, const char *kind, const char *none)
+	yaml_node_t *list, word_of *word, const char *kind, const char *none)
 {
 	const char *all = NULL, *text;
 	yaml_node_item_t *item;
 
 	for (item = list->data.sequence.items.start; item < list->data.sequence.items.top;
 		item++) {
-		text = scalar_text(yaml_document_get_node(l->doc, *item));
-		if (!text || strchr(text, ',') ||
-			(all ? strlen(all) : 0) + strlen(text) >= SETTING_TEXT_SIZE)
+		text = word(l, yaml_document_get_node(l->doc, *item));
+		if (!text || (all ? strlen(all) : 0) + strlen(text) >= SETTING_TEXT_SIZE)
 			return wrong_kind(l, list, s->name, kind);
 		all = all ? arena_format(l->a, "%s,%s", all, text) : text;
 	}
@@ -400,13 +433,16 @@ static int vm_key(struct loader *l, void *object, const char *name, yaml_node_t 
 	if (strcmp(key, "net") == 0)
 		return load_net_line(l, object, value);
 	if (strcmp(key, "devices") == 0 && value->type == YAML_SEQUENCE_NODE)
-		return load_words(l, s, object, value, "a list of PCI functions", "none");
+		return load_words(l, s, object, value, device_word,
+			"a list of PCI functions, each its name or {pci, root-port, attached}",
+			"none");
 	if (strcmp(key, "boot") == 0 && value->type == YAML_SEQUENCE_NODE)
-		return load_words(l, s, object, value, "a list of words", "");
+		return load_words(l, s, object, value, plain_word, "a list of words", "");
 	if (strcmp(key, "ports") == 0 && value->type == YAML_SEQUENCE_NODE)
 		return value->data.sequence.items.start == value->data.sequence.items.top
 			       ? 0
-			       : load_words(l, s, object, value, "a list of names", "");
+			       : load_words(l, s, object, value, plain_word, "a list of names",
+					 "");
 	if (strcmp(key, "vmx") == 0 && value->type == YAML_MAPPING_NODE)
 		return for_each_key(l, value, "vmx", object, vmx_key);
 	return s ? apply(l, s, object, value)

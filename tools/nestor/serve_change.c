@@ -182,6 +182,9 @@ static json_t *slot_of(const json_t *item)
 	if (strcmp(serve_text(item, "holds"), "bay") == 0)
 		json_object_set_new(
 			slot, "size", json_integer((json_int_t)serve_number(item, "size")));
+	/* Of a device of the machine, the VM that has it. */
+	if (*serve_text(item, "holder"))
+		json_object_set_new(slot, "holder", json_string(serve_text(item, "holder")));
 	return slot;
 }
 

@@ -68,8 +68,9 @@ static const struct schema {
 		",\"network\":" WORD ",\"mac\":" WORD ",\"up\":" BOOL "}}},\"slots\":{"
 		"\"type\":\"array\",\"items\":{" OBJECT
 		"\"required\":[\"slot\",\"holds\",\"name\",\"attached\"],\"properties\":{"
-		"\"slot\":" COUNT ",\"holds\":{\"enum\":[\"disk\",\"network\",\"bay\"]},"
-		"\"name\":" WORD ",\"attached\":" BOOL ",\"size\":" COUNT
+		"\"slot\":" COUNT ",\"holds\":{\"enum\":[\"disk\",\"network\",\"bay\","
+		"\"device\"]},"
+		"\"name\":" WORD ",\"attached\":" BOOL ",\"holder\":" WORD ",\"size\":" COUNT
 		"}}},\"disks\":{\"type\":\"array\",\"items\":{" OBJECT
 		"\"required\":[\"name\",\"is\",\"size\",\"readonly\"],\"properties\":{"
 		"\"name\":" WORD ",\"is\":{\"enum\":[\"memory\",\"file\",\"served\",\"bay\"]},"

@@ -406,7 +406,8 @@ function fillSlot(disks) {
 		};
 
 		put(item.firstElementChild, `slot ${slot.slot}: ${bay && !slot.size ? 'an empty bay' : slot.holds} '${slot.name}'` +
-			`${bay && slot.size ? `, ${count.format(slot.size)} bytes` : ''}, ${slot.attached ? 'attached' : 'not attached'}`);
+			`${bay && slot.size ? `, ${count.format(slot.size)} bytes` : ''}, ${slot.attached ? 'attached' : 'not attached'}` +
+			`${slot.holder && !slot.attached ? `: '${slot.holder}' has it` : ''}`);
 		select.setAttribute('aria-label', `Disk for ${name}`);
 		keep.setAttribute('aria-label', `Keep what is written to ${name}`);
 		fillOptions(select, waits ? bayWords(slot, disks) : []);
