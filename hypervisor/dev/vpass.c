@@ -13,8 +13,9 @@ static const struct {
 	{PCI_CAP_VENDOR, true},    /* where a driver finds its device's registers (virtio) */
 	{PCI_CAP_MSI, false},      /* the VM has vpci's: vpass_message.c */
 	{PCI_CAP_MSIX, false},     /* the same */
-	{PCI_CAP_EXPRESS, false},  /* L0 resets it, and errors are the machine's */
-	{PCI_CAP_ADVANCED, false}, /* the same */
+	{PCI_CAP_POWER, false},    /* likewise: vpass_power.c */
+	{PCI_CAP_EXPRESS, false},  /* likewise; errors and links are the machine's */
+	{PCI_CAP_ADVANCED, false}, /* likewise */
 };
 
 /*
@@ -65,10 +66,7 @@ static void note_capability(struct vpass_function *f, uint8_t id, uint8_t at)
 {
 	uint8_t size = (uint8_t)get(f, at + 2u, 1);
 
-	if (id == PCI_CAP_EXPRESS)
-		f->express = at;
-	if (id == PCI_CAP_ADVANCED)
-		f->advanced = at;
+	vpass_power_find(f, id, at);
 	vpass_message_find(f, id, at);
 	/* of those that are shown the third byte is the length */
 	if (!is_shown(id) || f->shown_count == VPASS_SHOWN || size < 4 ||
@@ -114,12 +112,6 @@ static void identify(struct vpass_function *f)
 	f->line = (uint8_t)get(f, PCI_INTERRUPT_LINE, 1);
 }
 
-static bool has_flr(const struct vpass_function *f)
-{
-	return f->express != 0 &&
-	       get(f, f->express + PCI_EXPRESS_CAPABLE, 4) & PCI_EXPRESS_HAS_FLR;
-}
-
 const char *vpass_probe(uint16_t bdf, struct vpass_function *f)
 {
 	const char *why;
@@ -136,6 +128,7 @@ const char *vpass_probe(uint16_t bdf, struct vpass_function *f)
 	put(f, PCI_COMMAND, 2, PCI_COMMAND_NOINTX);
 	f->disables = get(f, PCI_COMMAND, 2) & PCI_COMMAND_NOINTX;
 	find_capabilities(f);
+	vpass_power_found(f);
 	find_own(f);
 	vpass_ide_find(f);
 	why = vpass_size_bars(bdf, PCI_BAR, f->bar);
@@ -162,7 +155,7 @@ const char *vpass_probe_virtual(
 	put(f, PCI_COMMAND, 2, PCI_COMMAND_NOINTX);
 	find_capabilities(f);
 	vpass_message_check(f);
-	return has_flr(f) ? NULL : "it has no function-level reset, as each must";
+	return vpass_has_flr(f) ? NULL : "it has no function-level reset, as each must";
 }
 
 bool vpass_has_pin(const struct vpass_function *f)
@@ -217,24 +210,21 @@ static void quiet(const struct vpass_function *f)
 	}
 }
 
-bool vpass_end(struct vpass_function *f)
+/* In any other phase than D0 it is silent. */
+void vpass_end(struct vpass_function *f)
 {
-	bool in_reset = vpass_ide_end(f);
+	bool held;
 
+	if (f->phase != VPASS_AWAKE) {
+		f->ends = f->phase != VPASS_RESETS;
+		(void)vpass_settle(f);
+		return;
+	}
+	held = vpass_ide_end(f);
 	vpass_message_end(f);
 	quiet(f);
 	put(f, PCI_COMMAND, 2, PCI_COMMAND_NOINTX);
-	if (has_flr(f)) {
-		put(f, f->express + PCI_EXPRESS_CONTROL, 2,
-			get(f, f->express + PCI_EXPRESS_CONTROL, 2) | PCI_EXPRESS_FLR);
-		return true;
-	}
-	if (f->advanced != 0 &&
-		get(f, f->advanced + PCI_ADVANCED_CAPABLE, 1) & PCI_ADVANCED_HAS_FLR) {
-		put(f, f->advanced + PCI_ADVANCED_CONTROL, 1, PCI_ADVANCED_FLR);
-		return true;
-	}
-	return in_reset;
+	vpass_reset(f, held);
 }
 
 /* ---- what the VM has ---- */
@@ -289,6 +279,7 @@ static void config_reading(void *device, unsigned offset, unsigned size)
 {
 	struct vpass *v = device;
 
+	vpass_power_reading(v, offset, size);
 	for (unsigned at = offset; at < offset + size; at++)
 		if (is_own(v, at))
 			vpci_config_set(v->f, at, 1, get(v->machine, at, 1));
@@ -300,6 +291,11 @@ static void config_reading(void *device, unsigned offset, unsigned size)
 				vpci_config_set(v->f, at, 1,
 					get(v->machine, v->machine->shown[i].at + k, 1));
 		}
+}
+
+static bool is_awake(const struct vpass *v)
+{
+	return v->machine->phase == VPASS_AWAKE;
 }
 
 /*
@@ -342,6 +338,8 @@ static void config_written(void *device, unsigned offset, unsigned size)
 {
 	struct vpass *v = device;
 
+	if (!is_awake(v)) /* it hears of it when it is: came_back */
+		return;
 	for (unsigned at = offset; at < offset + size; at++)
 		if (is_own(v, at))
 			put(v->machine, at, 1, vpci_config_get(v->f, at, 1));
@@ -363,12 +361,23 @@ static void line_ended(void *device)
 	dev_pass_listen(v->machine->id.bdf);
 }
 
+/* The machine's function is as after a reset, or as it was: what the VM says holds again. */
+static void came_back(struct vpass *v)
+{
+	dev_pass_separate(v->machine);
+	vpass_begin(v->machine);
+	write_command(v);
+	vpass_messages_changed(v);
+}
+
 /* With messages the line has no EOI any more. */
 static void messages_changed(void *device)
 {
 	struct vpass *v = device;
 	enum vpci_messages was = v->machine->messages.on, now = vpci_messages(v->f);
 
+	if (!is_awake(v))
+		return;
 	if ((was == VPCI_PIN) != (now == VPCI_PIN))
 		write_command(v);
 	if (now != VPCI_PIN) {
@@ -384,6 +393,72 @@ static void routes_changed(void *device)
 	vpass_routes_changed(device);
 }
 
+/* ---- resets and power states ---- */
+
+static void look_later(struct vpass *v)
+{
+	uint64_t now = dev_pass_now(), at = v->machine->ready_at;
+
+	vpci_ask_work_at(
+		v->f, dev_now(v->f->platform) + (at > now ? at - now : dev_pass_ticks(1)));
+}
+
+/* Silent, it raises no line, and nobody waits for its EOI. */
+static void lower_line(struct vpass *v)
+{
+	v->raised = v->raised || v->waits;
+	v->waits = false;
+	line_ended(v);
+}
+
+static void reset(void *device)
+{
+	struct vpass *v = device;
+
+	vpass_end(v->machine);
+	lower_line(v);
+	if (is_awake(v)) /* it has no reset */
+		came_back(v);
+	else
+		look_later(v);
+}
+
+static void power_changed(void *device, bool sleeps)
+{
+	struct vpass *v = device;
+
+	if (sleeps) {
+		vpass_message_end(v->machine);
+		put(v->machine, PCI_COMMAND, 2, decoding(v->machine) | PCI_COMMAND_NOINTX);
+		vpass_fall(v->machine);
+		lower_line(v);
+	} else {
+		vpass_wake(v->machine);
+	}
+	look_later(v);
+}
+
+/* What passes may have passed. */
+static bool answers(void *device)
+{
+	struct vpass *v = device;
+
+	if (is_awake(v))
+		return true;
+	if (!vpass_settle(v->machine))
+		return false;
+	if (is_awake(v))
+		came_back(v);
+	return true;
+}
+
+static enum vpci_work work(void *device)
+{
+	if (!answers(device))
+		look_later(device);
+	return VPCI_WORK_DONE;
+}
+
 static const struct vpci_ops ops = {
 	.read = read,
 	.write = write,
@@ -393,6 +468,10 @@ static const struct vpci_ops ops = {
 	.line_ended = line_ended,
 	.messages_changed = messages_changed,
 	.routes_changed = routes_changed,
+	.reset = reset,
+	.power_changed = power_changed,
+	.answers = answers,
+	.work = work,
 };
 
 static bool show_capabilities(struct vpass *v)
@@ -431,13 +510,13 @@ bool vpass_add(
 	}
 	if (machine->own_size != 0)
 		vpci_add_own(v->f, machine->own, machine->own_size);
-	return show_capabilities(v) && vpass_message_add(v);
+	return show_capabilities(v) && vpass_message_add(v) && vpass_power_add(v);
 }
 
 /* Of a line that is disabled, or not used any more, there would be no EOI. */
 bool vpass_interrupt(struct vpass *v)
 {
-	if (vpci_messages(v->f) != VPCI_PIN)
+	if (vpci_messages(v->f) != VPCI_PIN || !is_awake(v))
 		return false;
 	if (is_disabled(v)) {
 		v->waits = !v->machine->disables;

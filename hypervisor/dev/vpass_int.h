@@ -34,6 +34,23 @@ void vpass_message_end(struct vpass_function *f);
 bool vpass_message_meets(
 	const struct vpass_function *f, unsigned bar, uint64_t offset, uint64_t size);
 
+/* ---- vpass_power.c ---- */
+
+/* A capability of this identifier is there. */
+void vpass_power_find(struct vpass_function *f, uint8_t id, uint8_t at);
+/* Whoever left it asleep: it will be awake, with the next vpass_settle but one. */
+void vpass_power_found(struct vpass_function *f);
+bool vpass_has_flr(const struct vpass_function *f); /* of PCI Express */
+/* It is silent, in D0: a reset begins if it has one. held: its drives are held in reset. */
+void vpass_reset(struct vpass_function *f, bool held);
+/* It is silent: into D3hot, and out of it. */
+void vpass_fall(struct vpass_function *f);
+void vpass_wake(struct vpass_function *f);
+/* The VM's capabilities, of those that the machine's function has. False: no room. */
+bool vpass_power_add(struct vpass *v);
+/* Bits in them that the machine's function has, read anew. */
+void vpass_power_reading(struct vpass *v, unsigned offset, unsigned size);
+
 /* Channels in compatibility mode, whose base address registers mean nothing. */
 void vpass_ide_find(struct vpass_function *f);
 /* The drives come out of the reset that vpass_ide_end holds them in. */

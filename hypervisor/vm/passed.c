@@ -115,8 +115,7 @@ static bool is_made(struct passed *p)
 bool passed_ready(unsigned vm)
 {
 	for (unsigned i = 0; i < passed_count; i++)
-		if (passed[i].vm == vm &&
-			(rdtsc() < passed[i].ready_at || !is_made(&passed[i])))
+		if (passed[i].vm == vm && (!vpass_settle(&passed[i].f) || !is_made(&passed[i])))
 			return false;
 	return true;
 }
@@ -133,8 +132,7 @@ static void attach(struct passed *p)
 {
 	const char *why;
 
-	if (iommu_is_on())
-		topology_separate_function(p->f.id.bdf);
+	dev_pass_separate(&p->f);
 	why = iommu_attach(&p->place, p->f.id.bdf, p->vm);
 	if (why != NULL)
 		say(p, "reaches no memory", why);
@@ -224,8 +222,7 @@ void passed_end(unsigned vm, bool keeps)
 
 		if (p->vm != vm)
 			continue;
-		if (vpass_end(&p->f))
-			p->ready_at = rdtsc() + (uint64_t)tsc_khz * PCI_FLR_MS;
+		vpass_end(&p->f);
 		detach(p);
 	}
 	iommu_forget(vm);
@@ -458,6 +455,12 @@ uint64_t passed_sleep_end(void)
 }
 
 /* ---- the seam of dev/vpass; the rest of it is seam_pass.c ---- */
+
+void dev_pass_separate(const struct vpass_function *f)
+{
+	if (iommu_is_on())
+		topology_separate_function(f->id.bdf);
+}
 
 void dev_pass_lock(void)
 {

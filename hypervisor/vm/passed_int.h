@@ -27,7 +27,6 @@ struct passed {
 	bool posts;                  /* its unit puts messages into descriptors of vCPUs */
 	struct hpa descriptor[DEV_MAX_VCPUS]; /* if so */
 	uint8_t pin;                          /* that its INTx comes in at */
-	uint64_t ready_at;                    /* host TSC before which it must be left alone */
 	struct iommu_virtual virtual;
 	uint64_t blocked; /* requests of it that its unit did not let through; atomic */
 };

@@ -29,6 +29,8 @@ static struct {
 	unsigned posts_made;
 	uint32_t posted; /* messages that go to vCPUs */
 	struct vpci_posted to[32];
+	uint64_t now; /* milliseconds */
+	unsigned separated;
 } host;
 
 uint32_t dev_pass_config_read(uint16_t bdf, unsigned offset, unsigned size)
@@ -128,6 +130,22 @@ bool dev_pass_post(const struct vpass_function *f, unsigned i, const struct vpci
 	host.posted |= 1u << i;
 	host.to[i] = *to;
 	return true;
+}
+
+uint64_t dev_pass_now(void)
+{
+	return host.now;
+}
+
+uint64_t dev_pass_ticks(unsigned ms)
+{
+	return ms;
+}
+
+void dev_pass_separate(const struct vpass_function *f)
+{
+	assert_int_equal(f->id.bdf, HOST_BDF);
+	host.separated++;
 }
 
 static void set(uint8_t *at, uint32_t value, unsigned size)
