@@ -13,8 +13,9 @@ static const struct {
 	{PCI_CAP_VENDOR, true},    /* where a driver finds its device's registers (virtio) */
 	{PCI_CAP_MSI, false},      /* the VM has vpci's: vpass_message.c */
 	{PCI_CAP_MSIX, false},     /* the same */
-	{PCI_CAP_EXPRESS, false},  /* L0 resets it, and errors are the machine's */
-	{PCI_CAP_ADVANCED, false}, /* the same */
+	{PCI_CAP_POWER, false},    /* likewise: vpass_power.c */
+	{PCI_CAP_EXPRESS, false},  /* likewise; errors and links are the machine's */
+	{PCI_CAP_ADVANCED, false}, /* likewise */
 };
 
 /*
@@ -65,10 +66,7 @@ static void note_capability(struct vpass_function *f, uint8_t id, uint8_t at)
 {
 	uint8_t size = (uint8_t)get(f, at + 2u, 1);
 
-	if (id == PCI_CAP_EXPRESS)
-		f->express = at;
-	if (id == PCI_CAP_ADVANCED)
-		f->advanced = at;
+	vpass_power_find(f, id, at);
 	vpass_message_find(f, id, at);
 	/* of those that are shown the third byte is the length */
 	if (!is_shown(id) || f->shown_count == VPASS_SHOWN || size < 4 ||
@@ -114,28 +112,11 @@ static void identify(struct vpass_function *f)
 	f->line = (uint8_t)get(f, PCI_INTERRUPT_LINE, 1);
 }
 
-static bool has_express_flr(const struct vpass_function *f)
-{
-	return f->express != 0 &&
-	       get(f, f->express + PCI_EXPRESS_CAPABLE, 4) & PCI_EXPRESS_HAS_FLR;
-}
-
-static bool has_advanced_flr(const struct vpass_function *f)
-{
-	return f->advanced != 0 &&
-	       get(f, f->advanced + PCI_ADVANCED_CAPABLE, 1) & PCI_ADVANCED_HAS_FLR;
-}
-
-bool vpass_has_flr(const struct vpass_function *f)
-{
-	return has_express_flr(f) || has_advanced_flr(f);
-}
-
 const char *vpass_probe(uint16_t bdf, struct vpass_function *f)
 {
 	const char *why;
 
-	*f = (struct vpass_function){.id = {.bdf = bdf}};
+	*f = (struct vpass_function){.id = {.bdf = bdf}, .now = &f->first};
 	if (get(f, PCI_VENDOR, 2) == PCI_NO_VENDOR)
 		return "this machine has no such function";
 	identify(f);
@@ -147,6 +128,7 @@ const char *vpass_probe(uint16_t bdf, struct vpass_function *f)
 	put(f, PCI_COMMAND, 2, PCI_COMMAND_NOINTX);
 	f->disables = get(f, PCI_COMMAND, 2) & PCI_COMMAND_NOINTX;
 	find_capabilities(f);
+	vpass_power_found(f);
 	find_own(f);
 	vpass_ide_find(f);
 	why = vpass_size_bars(bdf, PCI_BAR, f->bar);
@@ -158,8 +140,9 @@ const char *vpass_probe(uint16_t bdf, struct vpass_function *f)
 const char *vpass_probe_virtual(
 	const struct vpass_physical *p, unsigned number, struct vpass_function *f)
 {
-	*f = (struct vpass_function){
-		.id = {.bdf = vpass_virtual_place(p, number)}, .is_virtual = true};
+	*f = (struct vpass_function){.id = {.bdf = vpass_virtual_place(p, number)},
+		.now = &f->first,
+		.is_virtual = true};
 	if (get(f, PCI_STATUS, 2) == 0xffff)
 		return "it does not answer after it was enabled";
 	identify(f);
@@ -173,7 +156,7 @@ const char *vpass_probe_virtual(
 	put(f, PCI_COMMAND, 2, PCI_COMMAND_NOINTX);
 	find_capabilities(f);
 	vpass_message_check(f);
-	return has_express_flr(f) ? NULL : "it has no function-level reset, as each must";
+	return vpass_has_flr(f) ? NULL : "it has no function-level reset, as each must";
 }
 
 bool vpass_has_pin(const struct vpass_function *f)
@@ -241,23 +224,21 @@ static void quiet(const struct vpass_function *f)
 	}
 }
 
-bool vpass_end(struct vpass_function *f)
+/* In any other phase than D0 it is silent. */
+void vpass_end(struct vpass_function *f)
 {
-	bool in_reset = vpass_ide_end(f);
+	bool held;
 
+	if (f->now->phase != VPASS_AWAKE) {
+		f->now->ends = f->now->phase != VPASS_RESETS;
+		(void)vpass_settle(f);
+		return;
+	}
+	held = vpass_ide_end(f);
 	vpass_message_end(f);
 	quiet(f);
 	put(f, PCI_COMMAND, 2, PCI_COMMAND_NOINTX);
-	if (has_express_flr(f)) {
-		put(f, f->express + PCI_EXPRESS_CONTROL, 2,
-			get(f, f->express + PCI_EXPRESS_CONTROL, 2) | PCI_EXPRESS_FLR);
-		return true;
-	}
-	if (has_advanced_flr(f)) {
-		put(f, f->advanced + PCI_ADVANCED_CONTROL, 1, PCI_ADVANCED_FLR);
-		return true;
-	}
-	return in_reset;
+	vpass_reset(f, held);
 }
 
 /* ---- what the VM has ---- */
@@ -316,6 +297,7 @@ static void config_reading(void *device, unsigned offset, unsigned size)
 
 	if (v->away)
 		return;
+	vpass_power_reading(v, offset, size);
 	for (unsigned at = offset; at < offset + size; at++)
 		if (is_own(v, at))
 			vpci_config_set(v->f, at, 1, get(v->machine, at, 1));
@@ -333,7 +315,7 @@ static void config_reading(void *device, unsigned offset, unsigned size)
  * Decoding stays on in the machine, where nobody else hears of it; the pin is off while
  * messages are on. It is bus master where what is in front of it in the VM passes that on.
  */
-void vpass_write_command(const struct vpass *v)
+static void write_command(const struct vpass *v)
 {
 	uint32_t wanted = (vpci_command(v->f) & PCI_COMMAND_NOINTX) |
 			  (vpci_master(v->f) ? PCI_COMMAND_MASTER : 0);
@@ -370,13 +352,13 @@ static void config_written(void *device, unsigned offset, unsigned size)
 {
 	struct vpass *v = device;
 
-	if (v->away)
+	if (v->away || !vpass_is_awake(v)) /* it hears of it when it is: vpass_come_back */
 		return;
 	for (unsigned at = offset; at < offset + size; at++)
 		if (is_own(v, at))
 			put(v->machine, at, 1, vpci_config_get(v->f, at, 1));
 	if (size == 0 || (offset < PCI_COMMAND + 2 && offset + size > PCI_COMMAND)) {
-		vpass_write_command(v);
+		write_command(v);
 		line_switched(v);
 	}
 }
@@ -393,16 +375,26 @@ static void line_ended(void *device)
 	dev_pass_listen(v->machine->id.bdf);
 }
 
+void vpass_came_back(struct vpass *v)
+{
+	dev_pass_separate(v->machine);
+	vpass_begin(v->machine);
+	write_command(v);
+	vpass_messages_changed(v);
+	if (vpci_sleeps(v->f)) /* since then */
+		vpass_power_changed(v, true);
+}
+
 /* With messages the line has no EOI any more. */
 static void messages_changed(void *device)
 {
 	struct vpass *v = device;
 	enum vpci_messages was = v->machine->messages.on, now = vpci_messages(v->f);
 
-	if (v->away)
+	if (v->away || !vpass_is_awake(v))
 		return;
 	if ((was == VPCI_PIN) != (now == VPCI_PIN))
-		vpass_write_command(v);
+		write_command(v);
 	if (now != VPCI_PIN) {
 		v->raised = v->raised || v->waits;
 		v->waits = false;
@@ -416,6 +408,33 @@ static void routes_changed(void *device)
 	vpass_routes_changed(device);
 }
 
+/* ---- power states ---- */
+
+/* Silent, it raises no line, and nobody waits for its EOI. */
+static void lower_line(struct vpass *v)
+{
+	v->raised = v->raised || v->waits;
+	v->waits = false;
+	line_ended(v);
+}
+
+void vpass_power_changed(void *device, bool sleeps)
+{
+	struct vpass *v = device;
+
+	if (v->away) /* vpass_came_back */
+		return;
+	if (sleeps) {
+		vpass_message_end(v->machine);
+		put(v->machine, PCI_COMMAND, 2, decoding(v->machine) | PCI_COMMAND_NOINTX);
+		vpass_fall(v->machine);
+		lower_line(v);
+	} else {
+		vpass_wake(v->machine);
+	}
+	vpass_look_later(v);
+}
+
 static const struct vpci_ops ops = {
 	.read = read,
 	.write = write,
@@ -425,7 +444,9 @@ static const struct vpci_ops ops = {
 	.line_ended = line_ended,
 	.messages_changed = messages_changed,
 	.routes_changed = routes_changed,
-	.reset = vpass_reset,
+	.reset = vpass_reset_asked,
+	.power_changed = vpass_power_changed,
+	.answers = vpass_answers,
 	.work = vpass_work,
 };
 
@@ -455,8 +476,6 @@ bool vpass_add(
 	*v = (struct vpass){.machine = machine, .f = vpci_add(p, &id, &ops, v)};
 	if (v->f == NULL)
 		return false;
-	if (PCI_BDF_BUS(bdf) != 0 && !vpass_has_reset(machine))
-		vport_endpoint_stays(v->f);
 	for (unsigned i = 0; i < PCI_BARS; i++) {
 		const struct vpass_bar *b = &machine->bar[i];
 
@@ -467,7 +486,7 @@ bool vpass_add(
 	}
 	if (machine->own_size != 0)
 		vpci_add_own(v->f, machine->own, machine->own_size);
-	return show_capabilities(v) && vpass_message_add(v);
+	return show_capabilities(v) && vpass_message_add(v) && vpass_power_add(v);
 }
 
 /* Of a line that is disabled, or not used any more, there would be no EOI. */
@@ -477,7 +496,7 @@ bool vpass_interrupt(struct vpass *v)
 		v->waits = true;
 		return true;
 	}
-	if (vpci_messages(v->f) != VPCI_PIN)
+	if (vpci_messages(v->f) != VPCI_PIN || !vpass_is_awake(v))
 		return false;
 	if (is_disabled(v)) {
 		v->waits = !v->machine->disables;

@@ -4,11 +4,11 @@
  * accesses to what is behind its base address registers, and its pin.
  *
  * The VM sees a function of vpci's. What it writes to the configuration space stays there, but
- * for two bits of COMMAND, bus mastering and Interrupt Disable, and registers of the device's
- * own that a table opens. Base address registers have addresses of the VM's own; those of the
- * machine never change. Capabilities are shown or hidden by a table; MSI and MSI-X are vpci's,
- * and the machine's send vectors of L0's. Channels of an IDE controller in compatibility mode
- * are at the same fixed ports and lines as in the machine.
+ * for two bits of COMMAND, bus mastering and Interrupt Disable, power states, resets, and
+ * registers of the device's own that a table opens. Base address registers have addresses of
+ * the VM's own; those of the machine never change. Capabilities are shown or hidden by a table;
+ * MSI and MSI-X are vpci's, and the machine's send vectors of L0's. Channels of an IDE
+ * controller in compatibility mode are at the same fixed ports and lines as in the machine.
  */
 #ifndef NESTOR_DEV_VPASS_H
 #define NESTOR_DEV_VPASS_H
@@ -40,8 +40,6 @@ void dev_pass_listen(uint16_t bdf);
  * more comes vpass_end, and then vpass_come.
  */
 void dev_pass_ask_reset(struct platform *p, const struct vpass_function *f);
-/* It has come out of a reset: what keeps it apart from others is on again. */
-void dev_pass_separate(uint16_t bdf);
 /*
  * Around accesses to struct vpass_messages, and to the machine's capabilities that follow it.
  */
@@ -65,6 +63,12 @@ struct vpass_message_to dev_pass_message_to(const struct vpass_function *f);
  */
 bool dev_pass_posts(const struct vpass_function *f);
 bool dev_pass_post(const struct vpass_function *f, unsigned i, const struct vpci_posted *to);
+
+/* Time, in the machine's ticks, and how many so many milliseconds are. */
+uint64_t dev_pass_now(void);
+uint64_t dev_pass_ticks(unsigned ms);
+/* A reset of the function has turned off what keeps it apart from others: once more. */
+void dev_pass_separate(const struct vpass_function *f);
 
 /* ---- what the machine has ---- */
 
@@ -100,15 +104,36 @@ struct vpass_messages {
 	uint32_t quiet; /* vectors that are masked in the machine */
 };
 
+/*
+ * In which state the machine's function is. In those that pass by themselves, at ready_at, it
+ * must be left alone, and is silent.
+ */
+enum vpass_phase {
+	VPASS_AWAKE,  /* in D0 */
+	VPASS_FALLS,  /* passes: into D3hot */
+	VPASS_SLEEPS, /* in D3hot, where configuration is all that it answers to */
+	VPASS_WAKES,  /* passes: out of D3hot */
+	VPASS_RESETS  /* passes: a function-level reset */
+};
+
+struct vpass_state {
+	enum vpass_phase phase;
+	uint64_t ready_at; /* dev_pass_now at which the phase passes, if it does */
+	bool ends;         /* it shall be awake, and reset if it can be, whatever it is */
+};
+
 struct vpass_function {
 	struct vpci_id id; /* id.bdf: in the machine */
-	bool is_virtual;   /* SR-IOV's: vpass_sriov.h */
+	/* In which state it is. VMs that may have it have copies: one state is all theirs. */
+	struct vpass_state *now, first;
+	bool is_virtual; /* SR-IOV's: vpass_sriov.h */
 	struct vpass_bar bar[PCI_BARS];
-	uint8_t express, advanced; /* offsets of these capabilities, or 0 */
-	uint8_t line;              /* of its pin, as firmware says */
-	bool disables;             /* it has Interrupt Disable */
-	uint8_t fixed;             /* channels in compatibility mode: bit by number */
-	uint8_t own, own_size;     /* its registers behind the header that the VM has, too */
+	uint8_t express, advanced, power; /* offsets of these capabilities, or 0 */
+	bool keeps;                       /* No_Soft_Reset: it is in D0 what it was before */
+	uint8_t line;                     /* of its pin, as firmware says */
+	bool disables;                    /* it has Interrupt Disable */
+	uint8_t fixed;                    /* channels in compatibility mode: bit by number */
+	uint8_t own, own_size; /* its registers behind the header that the VM has, too */
 	struct vpass_messages messages;
 	unsigned shown_count;
 	struct {
@@ -124,15 +149,20 @@ const char *vpass_probe(uint16_t bdf, struct vpass_function *f);
 /* Gives a base address register of the machine an address, as firmware would. */
 void vpass_place(struct vpass_function *f, unsigned bar, uint64_t address);
 /*
- * Before its VM runs: the machine's registers are as they were found; it decodes, but is no bus
- * master.
+ * Before its VM runs, and settled: the machine's registers are as they were found; it decodes,
+ * but is no bus master.
  */
 void vpass_begin(const struct vpass_function *f);
 /*
- * Whatever its VM did with it: afterwards it writes no memory and makes no interrupt. True: a
- * reset of the function has begun, and it must be left alone for PCI_FLR_MS.
+ * Whatever its VM did with it: afterwards it writes no memory and makes no interrupt. A reset
+ * of the function has begun, if it has one; it must be left alone until vpass_settle.
  */
-bool vpass_end(struct vpass_function *f);
+void vpass_end(struct vpass_function *f);
+/*
+ * Time may have passed. True: the function is awake, or asleep for its VM. Any CPU and address
+ * space; nobody else has the function.
+ */
+bool vpass_settle(struct vpass_function *f);
 /* How many vectors of L0's it can use; a power of two of them is enough for MSI. */
 unsigned vpass_vectors_wanted(const struct vpass_function *f);
 /* Before vpass_add: it has so many, `first` a multiple of the next power of two; 0: none. */
@@ -153,8 +183,8 @@ struct vpass {
 	uint8_t at[VPASS_SHOWN]; /* offsets of capabilities that the VM sees */
 	bool raised;             /* its line is up, and quiet in the machine until the EOI */
 	bool waits;              /* it is quiet until Interrupt Disable is off */
-	bool away;               /* the machine's is reset, or leaves: it is left alone */
-	uint64_t back_at;        /* dev_now when it is not any more; DEV_NEVER: vm/ says */
+	bool away;  /* the machine's is left alone: its reset is to begin, it leaves */
+	bool comes; /* ... or has come, and must settle first */
 };
 
 /* False: the VM's PCI has no room for it, or the place is taken. */
@@ -170,10 +200,10 @@ bool vpass_has_reset(const struct vpass_function *f);
 /* Room that a slot needs for its registers, in front of and behind others. */
 struct vport_room vpass_room(const struct vpass_function *f);
 /*
- * In a VM that runs, behind vpass_add, or vpass_end for a reset: the machine's may be used at
- * dev_now `when`, which may be over. In the address space of the VM.
+ * In a VM that runs: behind vpass_add; or behind vpass_end, for a reset that the guest asked
+ * for. In the address space of the VM.
  */
-void vpass_come(struct vpass *v, uint64_t when);
+void vpass_come(struct vpass *v);
 /* It leaves the VM's PCI: nothing of the guest's reaches the machine. vpci_remove follows. */
 void vpass_leave(struct vpass *v);
 /*

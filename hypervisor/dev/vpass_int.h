@@ -34,22 +34,44 @@ void vpass_message_end(struct vpass_function *f);
 bool vpass_message_meets(
 	const struct vpass_function *f, unsigned bar, uint64_t offset, uint64_t size);
 
-/* ---- vpass_slot.c ---- */
-
-/* Of struct vpci_ops. */
-void vpass_reset(void *device);
-enum vpci_work vpass_work(void *device);
-
 /* ---- vpass.c ---- */
 
-/* A reset of the function itself, by its capability. */
-bool vpass_has_flr(const struct vpass_function *f);
 /* It is silenced and reset by registers of its own. */
 bool vpass_has_quiet_rule(const struct vpass_function *f);
-/* COMMAND in the machine is as the guest has it. */
-void vpass_write_command(const struct vpass *v);
+/* The guest has put it into D3hot, or out of it: of struct vpci_ops. */
+void vpass_power_changed(void *device, bool sleeps);
+/* The machine's function is as after a reset, or as it was: what the VM says holds again. */
+void vpass_came_back(struct vpass *v);
 
-/* ---- */
+/* ---- vpass_slot.c; of struct vpci_ops ---- */
+
+void vpass_reset_asked(void *device);
+bool vpass_answers(void *device);
+enum vpci_work vpass_work(void *device);
+/* Work comes when the machine's function may have settled. */
+void vpass_look_later(struct vpass *v);
+
+/* ---- vpass_power.c ---- */
+
+static inline bool vpass_is_awake(const struct vpass *v)
+{
+	return v->machine->now->phase == VPASS_AWAKE;
+}
+
+/* A capability of this identifier is there. */
+void vpass_power_find(struct vpass_function *f, uint8_t id, uint8_t at);
+/* Whoever left it asleep: it will be awake, with the next vpass_settle but one. */
+void vpass_power_found(struct vpass_function *f);
+bool vpass_has_flr(const struct vpass_function *f); /* of PCI Express */
+/* It is silent, in D0: a reset begins if it has one. held: its drives are held in reset. */
+void vpass_reset(struct vpass_function *f, bool held);
+/* It is silent: into D3hot, and out of it. */
+void vpass_fall(struct vpass_function *f);
+void vpass_wake(struct vpass_function *f);
+/* The VM's capabilities, of those that the machine's function has. False: no room. */
+bool vpass_power_add(struct vpass *v);
+/* Bits in them that the machine's function has, read anew. */
+void vpass_power_reading(struct vpass *v, unsigned offset, unsigned size);
 
 /* Channels in compatibility mode, whose base address registers mean nothing. */
 void vpass_ide_find(struct vpass_function *f);

@@ -5,7 +5,7 @@
  * A reset of the machine's function takes up to 100 ms, in which it must be left alone (PCI
  * Express Base Specification 4.0, 6.6.2). The VM's function is there meanwhile, as after a
  * reset; what the guest writes to its configuration space is done in the machine when that has
- * come back.
+ * settled.
  */
 #include "dev/vpass_int.h"
 #include "dev/vpci_int.h"
@@ -16,11 +16,6 @@ const char *vpass_slot_error(const struct vpass_function *f)
 		return "an IDE controller cannot be behind a root port: its channels are at "
 		       "fixed ports";
 	return NULL;
-}
-
-bool vpass_has_reset(const struct vpass_function *f)
-{
-	return vpass_has_flr(f) || vpass_has_quiet_rule(f);
 }
 
 /* As vpci_assign_function gives them addresses, from a multiple of the alignment on. */
@@ -53,46 +48,68 @@ static void hear_line(struct vpass *v)
 	dev_pass_listen(v->machine->id.bdf);
 }
 
-/* What the guest has made of the VM's function meanwhile is done in the machine. */
-static void come_back(struct vpass *v)
+void vpass_look_later(struct vpass *v)
 {
-	v->away = false;
-	dev_pass_separate(v->machine->id.bdf);
-	vpass_begin(v->machine);
-	vpass_write_command(v);
-	vpass_messages_changed(v);
+	uint64_t now = dev_pass_now(), at = v->machine->now->ready_at;
+
+	vpci_ask_work_at(
+		v->f, dev_now(v->f->platform) + (at > now ? at - now : dev_pass_ticks(1)));
 }
 
-void vpass_come(struct vpass *v, uint64_t when)
+/* What passes may have passed. False: it has not. */
+static bool settled(struct vpass *v)
 {
-	hear_line(v);
-	v->back_at = when;
-	v->away = dev_now(v->f->platform) < when;
+	if (vpass_is_awake(v) && !v->comes)
+		return true;
+	if (!vpass_settle(v->machine))
+		return false;
 	if (v->away)
-		vpci_ask_work_at(v->f, when);
-	else
-		come_back(v);
+		hear_line(v);
+	v->away = v->comes = false;
+	if (vpass_is_awake(v))
+		vpass_came_back(v);
+	return true;
+}
+
+static bool is_vms_turn(const struct vpass *v)
+{
+	return v->away && !v->comes;
+}
+
+/* One that changes its power state does not meanwhile. */
+bool vpass_answers(void *device)
+{
+	struct vpass *v = device;
+
+	return is_vms_turn(v) || settled(v) || v->comes;
 }
 
 enum vpci_work vpass_work(void *device)
 {
 	struct vpass *v = device;
 
-	if (v->away && v->back_at != DEV_NEVER)
-		vpass_come(v, v->back_at);
+	if (!is_vms_turn(v) && !settled(v))
+		vpass_look_later(v);
 	return VPCI_WORK_DONE;
+}
+
+void vpass_come(struct vpass *v)
+{
+	hear_line(v);
+	v->away = v->comes = true;
+	(void)vpass_work(v);
 }
 
 /*
  * By itself, or with its bus. Other vCPUs may reach its registers until vm/ has heard of it.
  * One that is in its reset already goes on with it: nobody has touched it.
  */
-void vpass_reset(void *device)
+void vpass_reset_asked(void *device)
 {
 	struct vpass *v = device;
 
-	if (v->away && v->back_at != DEV_NEVER)
-		vpci_ask_work_at(v->f, v->back_at);
+	if (v->comes)
+		vpass_look_later(v);
 	if (v->away)
 		return;
 	vpass_leave(v);
@@ -102,5 +119,5 @@ void vpass_reset(void *device)
 void vpass_leave(struct vpass *v)
 {
 	v->away = true;
-	v->back_at = DEV_NEVER;
+	v->comes = false;
 }

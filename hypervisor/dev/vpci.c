@@ -83,6 +83,7 @@ static void write(struct vpci_function *f, unsigned offset, unsigned size, uint6
 {
 	uint8_t *config = vpci_state_of(f)->config, moved = 0;
 	struct vpci_sriov before = vpci_sriov_of(f);
+	bool slept = vpci_sleeps(f);
 
 	for (unsigned i = 0; i < size && offset + i < VPCI_CONFIG_SIZE; i++) {
 		uint8_t mask = f->writable[offset + i], new = (uint8_t)(value >> i * 8);
@@ -93,8 +94,7 @@ static void write(struct vpci_function *f, unsigned offset, unsigned size, uint6
 	}
 	if (moved != 0)
 		vpci_windows_changed(f->platform);
-	if (PCI_BDF_BUS(f->bdf) != 0)
-		vport_endpoint_written(f);
+	vpci_power_written(f, slept);
 	if (f->vfs != 0)
 		vpci_sriov_written(f, offset, size, &before);
 	vpci_update_interrupts(f);
@@ -102,12 +102,18 @@ static void write(struct vpci_function *f, unsigned offset, unsigned size, uint6
 		f->ops->config_written(f->device, offset, size);
 }
 
+static bool answers(const struct vpci_function *f)
+{
+	return !vpci_hidden(f) &&
+	       (f->ops == NULL || f->ops->answers == NULL || f->ops->answers(f->device));
+}
+
 static void access(struct vpci *pci, uint16_t bdf, unsigned offset, bool writes, unsigned size,
 	uint64_t *value)
 {
 	struct vpci_function *f = reach(pci, bdf);
 
-	if (f == NULL || vpci_hidden(f)) {
+	if (f == NULL || !answers(f)) {
 		if (!writes)
 			*value = UINT64_MAX >> (8 - size) * 8;
 		return;
@@ -228,7 +234,7 @@ void vpci_remove(struct vpci_function *f)
 	vpci_windows_changed(p);
 }
 
-void vpci_reset_function(struct vpci_function *f)
+void vpci_forget_function(struct vpci_function *f)
 {
 	struct vpci_function_state *s = vpci_state_of(f);
 
@@ -237,7 +243,7 @@ void vpci_reset_function(struct vpci_function *f)
 	for (unsigned i = 0; i < f->msix_vectors; i++)
 		__builtin_memcpy(s->msix[i], (uint32_t[4]){[3] = PCI_MSIX_ENTRY_MASKED},
 			sizeof(s->msix[i]));
-	if (f->physical == NULL)
+	if (f->express != 0 && f->physical == NULL)
 		vpci_config_set(
 			f, f->express + PCI_EXPRESS_CONTROL, 2, PCIE_DEVICE_CONTROL_RESET);
 	if (f->vfs != 0)
@@ -245,8 +251,18 @@ void vpci_reset_function(struct vpci_function *f)
 	vpci_forget_interrupts(f);
 	vpci_set_intx(f, false);
 	forget_work(f);
+}
+
+void vpci_tell_reset(struct vpci_function *f)
+{
 	if (f->ops != NULL && f->ops->reset != NULL)
 		f->ops->reset(f->device);
+}
+
+void vpci_reset_function(struct vpci_function *f)
+{
+	vpci_forget_function(f);
+	vpci_tell_reset(f);
 }
 
 void vpci_set_writable(struct vpci_function *f, unsigned offset, uint32_t mask, unsigned size)
@@ -299,7 +315,8 @@ bool vpci_master(const struct vpci_function *f)
 {
 	const struct vpci_function *port = vport_of(f);
 
-	return vpci_command(f) & PCI_COMMAND_MASTER && (port == NULL || vport_masters(port));
+	return vpci_command(f) & PCI_COMMAND_MASTER && !vpci_sleeps(f) &&
+	       (port == NULL || vport_masters(port));
 }
 
 void vpci_reset(struct platform *p)

@@ -95,11 +95,18 @@ struct vpci_ops {
 	void (*routes_changed)(void *device);
 	/* The guest has ended an interrupt of the line that its pin is routed to. */
 	void (*line_ended)(void *device);
-	/*
-	 * The function is reset, by itself (FLR) or with its bus: vpci has done its part. Only
-	 * for those behind a root port.
-	 */
+	/* The function is reset, by itself (FLR) or with its bus: vpci has done its part. */
 	void (*reset)(void *device);
+	/*
+	 * It is in D3hot now, or in D0 again, which of those that keep no state is like a
+	 * reset: vpci has done its part.
+	 */
+	void (*power_changed)(void *device, bool sleeps);
+	/*
+	 * Does it answer to configuration? Else it reads as ones, and what is written is lost.
+	 * NULL: always.
+	 */
+	bool (*answers)(void *device);
 	/* A piece of the work that vpci_ask_work asked for, bounded. */
 	enum vpci_work (*work)(void *device);
 };
@@ -122,6 +129,7 @@ struct vpci_function {
 	uint8_t free;                   /* where the next one goes */
 	uint8_t msi, msix;              /* offsets of these capabilities, or 0 */
 	uint8_t express;                /* likewise; it has extended configuration space */
+	uint8_t advanced, power;        /* likewise */
 	bool msi_masks;                 /* MSI has mask bits */
 	struct vpci_function *physical; /* of a virtual function; else NULL */
 	uint8_t number;                 /* of a virtual function, from 0 on */
@@ -216,6 +224,21 @@ bool vpci_hidden(const struct vpci_function *f);
  */
 void vpci_add_sriov(struct vpci_function *f, unsigned vfs, unsigned first, uint16_t device);
 uint16_t vpci_vf_place(const struct vpci_function *f, unsigned number);
+/*
+ * Resets and power states (vpci_power.c). Without them a function has no reset but that of its
+ * bus, and stays in D0.
+ *
+ * PCI Express: flr: with a function-level reset. An endpoint integrated in the root complex
+ * gets the capability, and extended configuration space; one behind a root port has it. False:
+ * no room.
+ */
+bool vpci_add_express(struct vpci_function *f, bool flr);
+/* Advanced Features, with a function-level reset and nothing else. Likewise. */
+bool vpci_add_advanced(struct vpci_function *f);
+/* D0 and D3hot; keeps: No_Soft_Reset. Likewise. */
+bool vpci_add_power(struct vpci_function *f, bool keeps);
+/* Is it in D3hot? Then it decodes nothing but configuration, and is silent. */
+bool vpci_sleeps(const struct vpci_function *f);
 /* The pending bits lie behind another one. */
 void vpci_set_pending_bar(struct vpci_function *f, unsigned bar);
 /*

@@ -59,7 +59,7 @@ static bool decodes(const struct vpci_function *f, unsigned bar, uint64_t *first
 	enum vpci_bar_kind kind = f->bar[bar].kind;
 	uint32_t on = vpci_bar_is_io(kind) ? PCI_COMMAND_IO : PCI_COMMAND_MEMORY;
 
-	if (kind == VPCI_BAR_NONE)
+	if (kind == VPCI_BAR_NONE || vpci_sleeps(f))
 		return false;
 	if (f->physical != NULL)
 		return vpci_vf_address(f, bar, first);

@@ -47,6 +47,16 @@ struct vpci_function *vpci_find(struct vpci *pci, uint16_t place);
  * to be made anew.
  */
 void vpci_reset_function(struct vpci_function *f);
+/* Its two parts: what vpci has; the device. */
+void vpci_forget_function(struct vpci_function *f);
+void vpci_tell_reset(struct vpci_function *f);
+
+/* ---- vpci_power.c ---- */
+
+/* The capability of a function of this type, with these bits of device capabilities. */
+bool vpci_add_express_of(struct vpci_function *f, uint32_t capable, uint32_t can);
+/* The guest wrote there: a reset, or another power state than before. */
+void vpci_power_written(struct vpci_function *f, bool slept);
 
 /* ---- vpci_sriov.c ---- */
 

@@ -212,23 +212,6 @@ static void open_bridge(struct vpci_function *f)
 		PCI_BRIDGE_PARITY | PCI_BRIDGE_SERR | PCI_BRIDGE_RESET, 2);
 }
 
-/* What ports and endpoints have in common. */
-static void add_express(struct vpci_function *f, uint32_t capable, uint32_t can)
-{
-	uint8_t body[PCIE_SIZE - 2] = {0};
-
-	vpci_put(body, PCIE_CAPABLE - 2, 2, PCIE_VERSION | capable);
-	vpci_put(body, PCI_EXPRESS_CAPABLE - 2, 4, PCIE_DEVICE_ROLE_ERRORS | can);
-	vpci_put(body, PCI_EXPRESS_CONTROL - 2, 2, PCIE_DEVICE_CONTROL_RESET);
-	vpci_put(body, PCIE_LINK_CAPABLE - 2, 4, PCIE_LINK_2_5GT | PCIE_LINK_X1);
-	vpci_put(body, PCIE_LINK_STATUS - 2, 2, PCIE_LINK_2_5GT | PCIE_LINK_X1);
-	vpci_put(body, PCIE_LINK_CAPABLE_2 - 2, 4, PCIE_LINK_2_5GT << 1);
-	vpci_put(body, PCIE_LINK_CONTROL_2 - 2, 2, PCIE_LINK_2_5GT);
-	/* The first one: there is room. */
-	f->express = vpci_add_capability(f, PCI_CAP_EXPRESS, body, PCIE_SIZE);
-	vpci_set_writable(f, f->express + PCI_EXPRESS_CONTROL, PCIE_DEVICE_CONTROL_BITS, 2);
-}
-
 static void add_slot(struct vpci_function *f, unsigned number)
 {
 	unsigned at = f->express;
@@ -275,38 +258,18 @@ bool vport_add(struct platform *p, unsigned number, uint16_t bdf)
 	/* SeaBIOS does not turn it on, and uses what is behind. */
 	vpci_config_set(v->f, PCI_COMMAND, 2, PCI_COMMAND_MASTER);
 	open_bridge(v->f);
-	add_express(v->f, PCIE_TYPE_ROOT << PCIE_TYPE_SHIFT | PCIE_HAS_SLOT, 0);
+	/* The first one: there is room. */
+	(void)vpci_add_express_of(v->f, PCIE_TYPE_ROOT << PCIE_TYPE_SHIFT | PCIE_HAS_SLOT, 0);
 	add_slot(v->f, number);
 	add_acs(v->f);
 	return vpci_add_msi(v->f, 1, true);
 }
 
+/* The first one: there is room. */
 void vport_add_endpoint(struct vpci_function *f)
 {
-	bool virtual = f->physical != NULL;
-
-	add_express(f, PCIE_TYPE_ENDPOINT << PCIE_TYPE_SHIFT, PCI_EXPRESS_HAS_FLR);
-	vpci_set_writable(f, f->express + PCI_EXPRESS_CONTROL,
-		(virtual ? 0 : PCIE_DEVICE_CONTROL_BITS) | PCI_EXPRESS_FLR, 2);
-	if (virtual) /* the physical function's is for all */
-		vpci_config_set(f, f->express + PCI_EXPRESS_CONTROL, 2, 0);
-}
-
-void vport_endpoint_stays(struct vpci_function *f)
-{
-	uint32_t can = get(f, PCI_EXPRESS_CAPABLE, 4) & ~PCI_EXPRESS_HAS_FLR;
-
-	vpci_config_set(f, f->express + PCI_EXPRESS_CAPABLE, 4, can);
-	vpci_set_writable(f, f->express + PCI_EXPRESS_CONTROL, PCIE_DEVICE_CONTROL_BITS, 2);
-}
-
-/* The bit that asks for a function-level reset reads 0. */
-void vport_endpoint_written(struct vpci_function *f)
-{
-	if (!(get(f, PCI_EXPRESS_CONTROL, 2) & PCI_EXPRESS_FLR))
-		return;
-	vpci_reset_function(f);
-	vpci_windows_changed(f->platform);
+	(void)vpci_add_express_of(f, PCIE_TYPE_ENDPOINT << PCIE_TYPE_SHIFT, 0);
+	(void)vpci_add_express(f, true);
 }
 
 void vport_fill(struct platform *p, unsigned number)

@@ -83,10 +83,6 @@ bool vport_passes(const struct vpci_function *port, bool io, uint64_t first, uin
 bool vport_masters(const struct vpci_function *port);
 /* The capability of a function that is behind one. */
 void vport_add_endpoint(struct vpci_function *f);
-/* Such a function cannot be reset by itself. */
-void vport_endpoint_stays(struct vpci_function *f);
-/* The guest wrote into the configuration space of a function behind one. */
-void vport_endpoint_written(struct vpci_function *f);
 /* Bits of this byte of a port's configuration space that it changes itself. */
 uint8_t vport_own_bits(const struct vpci_function *f, unsigned offset);
 /* The states of the ports are as they can be; what follows from them. */

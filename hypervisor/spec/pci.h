@@ -104,6 +104,7 @@ enum pci_bridge_offset {
 
 /* Capabilities: identifier, offset of the next, body. */
 enum pci_capability {
+	PCI_CAP_POWER = 0x01,
 	PCI_CAP_MSI = 0x05,
 	PCI_CAP_VENDOR = 0x09,
 	PCI_CAP_EXPRESS = 0x10,
@@ -117,11 +118,29 @@ enum pci_capability {
 #define PCI_EXPRESS_HAS_FLR BIT(28)
 #define PCI_EXPRESS_FLR     BIT(15)
 /* Conventional PCI "Advanced Capabilities" */
-#define PCI_ADVANCED_CAPABLE 0x03
-#define PCI_ADVANCED_CONTROL 0x04
-#define PCI_ADVANCED_HAS_FLR BIT(1)
-#define PCI_ADVANCED_FLR     BIT(0)
-#define PCI_FLR_MS           100 /* what a function may take for it */
+#define PCI_ADVANCED_CAPABLE     0x03
+#define PCI_ADVANCED_CONTROL     0x04
+#define PCI_ADVANCED_STATUS      0x05
+#define PCI_ADVANCED_SIZE        0x06
+#define PCI_ADVANCED_HAS_PENDING BIT(0) /* it tells whether transactions are pending */
+#define PCI_ADVANCED_HAS_FLR     BIT(1)
+#define PCI_ADVANCED_FLR         BIT(0)
+#define PCI_ADVANCED_PENDING     BIT(0)
+#define PCI_FLR_MS               100 /* what a function may take for it */
+
+/*
+ * PCI Express Base Specification 4.0, 7.5.2 "PCI Power Management Capability Structure". Who
+ * changes between D0 and D3hot leaves the function alone for PCI_POWER_MS (5.9).
+ */
+#define PCI_POWER_CAPABLE 0x02
+#define PCI_POWER_CONTROL 0x04
+#define PCI_POWER_SIZE    0x08
+#define PCI_POWER_VERSION 3u
+#define PCI_POWER_STATE   3u
+#define PCI_POWER_D0      0u
+#define PCI_POWER_D3HOT   3u
+#define PCI_POWER_KEEPS   BIT(3) /* No_Soft_Reset: what it was in D0 it is again */
+#define PCI_POWER_MS      10
 
 /* 6.8.1 "MSI Capability Structure", the form with 64-bit addresses and masks. */
 enum pci_msi {

@@ -30,20 +30,22 @@ enum pcie_offset {
 	PCIE_SIZE = 0x3c
 };
 
-#define PCIE_VERSION       2u
-#define PCIE_TYPE_SHIFT    4
-#define PCIE_TYPE(flags)   ((flags) >> PCIE_TYPE_SHIFT & 15)
-#define PCIE_TYPE_ENDPOINT 0u
-#define PCIE_TYPE_ROOT     4u /* a root port */
-#define PCIE_TYPE_UP       5u /* of a switch, towards the root complex */
-#define PCIE_TYPE_DOWN     6u /* of a switch, away from it */
-#define PCIE_TYPE_TO_PCI   7u /* a bridge from PCI Express to PCI */
-#define PCIE_HAS_SLOT      BIT(8)
+#define PCIE_VERSION         2u
+#define PCIE_TYPE_SHIFT      4
+#define PCIE_TYPE(flags)     ((flags) >> PCIE_TYPE_SHIFT & 15)
+#define PCIE_TYPE_ENDPOINT   0u
+#define PCIE_TYPE_ROOT       4u /* a root port */
+#define PCIE_TYPE_UP         5u /* of a switch, towards the root complex */
+#define PCIE_TYPE_DOWN       6u /* of a switch, away from it */
+#define PCIE_TYPE_TO_PCI     7u /* a bridge from PCI Express to PCI */
+#define PCIE_TYPE_INTEGRATED 9u /* an endpoint in the root complex */
+#define PCIE_HAS_SLOT        BIT(8)
 
 #define PCIE_DEVICE_ROLE_ERRORS BIT(15) /* role-based error reporting: required */
 /* Relaxed ordering, no snoop, 512 bytes at most in a read: what they are after reset. */
 #define PCIE_DEVICE_CONTROL_RESET 0x2810u
 #define PCIE_DEVICE_CONTROL_BITS  0x78ffu /* error reporting, sizes, attributes */
+#define PCIE_DEVICE_PENDING       BIT(5)  /* Transactions Pending, in Device Status */
 
 #define PCIE_LINK_2_5GT        1u /* also bit 1 of PCIE_LINK_CAPABLE_2 */
 #define PCIE_LINK_X1           BIT(4)

@@ -117,9 +117,9 @@ bool passed_add(struct vm *vm)
 }
 
 /* That of another VM's now is not waited for. */
-static bool is_in_reset(const struct passed *p)
+static bool is_in_reset(struct passed *p)
 {
-	return passed_is_held(p) && rdtsc() < p->first->ready_at;
+	return passed_is_held(p) && !vpass_settle(&p->f);
 }
 
 static bool is_made(struct passed *p)
@@ -147,8 +147,7 @@ static void attach(struct passed *p)
 {
 	const char *why;
 
-	if (iommu_is_on())
-		topology_separate_function(p->f.id.bdf);
+	dev_pass_separate(&p->f);
 	why = iommu_attach(&p->place, p->f.id.bdf, p->vm);
 	if (why != NULL)
 		passed_say(p, "reaches no memory", why);
@@ -175,9 +174,9 @@ void passed_begin(struct vm *vm)
 
 		if (d->device[i].f == NULL)
 			continue;
-		if (rdtsc() < p->first->ready_at) {
+		if (!vpass_settle(&p->f)) {
 			(void)iommu_attach(&p->place, p->f.id.bdf, p->vm);
-			vpass_come(&d->device[i], passed_ready_at(vm, p));
+			vpass_come(&d->device[i]);
 			continue;
 		}
 		attach(p);
@@ -270,7 +269,7 @@ static void end(struct passed *p)
 		iommu_virtual_end(p); /* tables of before, in memory that goes */
 		return;
 	}
-	passed_silence(p);
+	vpass_end(&p->f);
 	detach(p);
 }
 
@@ -512,6 +511,12 @@ uint64_t passed_sleep_end(void)
 }
 
 /* ---- the seam of dev/vpass; the rest of it is seam_pass.c ---- */
+
+void dev_pass_separate(const struct vpass_function *f)
+{
+	if (iommu_is_on())
+		topology_separate_function(f->id.bdf);
+}
 
 void dev_pass_lock(void)
 {

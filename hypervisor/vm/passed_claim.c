@@ -4,6 +4,7 @@
  */
 #include "vm/passed_int.h"
 
+#include "cpu/asm.h"
 #include "cpu/config.h"
 #include "cpu/log.h"
 #include "cpu/pci.h"
@@ -178,6 +179,8 @@ static const char *find_function(
 {
 	const char *why = vpass_probe(d.bdf, &p->f);
 
+	while (why == NULL && !vpass_settle(&p->f)) /* it was asleep */
+		cpu_pause();
 	return why != NULL ? why : find_unit(p, c, d.bdf);
 }
 

@@ -35,7 +35,6 @@ struct passed {
 	bool posts;                  /* its unit puts messages into descriptors of vCPUs */
 	struct hpa descriptor[DEV_MAX_VCPUS]; /* if so */
 	uint8_t pin;                          /* that its INTx comes in at */
-	uint64_t ready_at; /* of the first: host TSC before which it must be left alone */
 	struct iommu_virtual virtual;
 	char refusal[80]; /* why it was refused last */
 	uint64_t blocked; /* requests of it that its unit did not let through; atomic */
@@ -100,13 +99,6 @@ void passed_close_pins(uint32_t pins);
 
 /* In its slot, if its VM has it now. False: no room. */
 bool passed_add_in_slot(struct vm *vm, struct vpass *v, struct passed *p);
-/*
- * The function writes no memory and is silent, and a reset has begun if it has one. In the
- * address space of its VM.
- */
-void passed_silence(struct passed *p);
-/* dev_now of its VM when it may be used. */
-uint64_t passed_ready_at(const struct vm *vm, const struct passed *p);
 /* Its unit has no message of it any more. */
 void passed_clear_messages(const struct passed *p);
 

@@ -154,14 +154,6 @@ static void hear(struct passed *p, struct sched_node *node)
 
 /* ---- in and out ---- */
 
-void passed_silence(struct passed *p)
-{
-	if (rdtsc() < p->first->ready_at) /* nobody has touched it since */
-		return;
-	if (vpass_end(&p->f))
-		p->first->ready_at = rdtsc() + (uint64_t)tsc_khz * PCI_FLR_MS;
-}
-
 /* Its unit has no message of it any more. */
 void passed_clear_messages(const struct passed *p)
 {
@@ -169,12 +161,6 @@ void passed_clear_messages(const struct passed *p)
 		iommu_clear_messages(&p->place,
 			&(struct iommu_messages){.first = p->f.messages.first - VECTOR_MESSAGES,
 				.count = p->messages});
-}
-
-/* Before the VM's time began it is 0. */
-uint64_t passed_ready_at(const struct vm *vm, const struct passed *p)
-{
-	return p->first->ready_at > rdtsc() ? p->first->ready_at + vm->tsc_offset : 0;
 }
 
 unsigned passed_at_port(const struct vm *vm, unsigned port)
@@ -205,7 +191,7 @@ const char *passed_attach(struct vm *vm, unsigned port)
 	}
 	iommu_virtual_begin(p, vm, vpci_requester(&vm->platform->pci, v->f->bdf));
 	hear(p, vm->vcpus[0]->node);
-	vpass_come(v, passed_ready_at(vm, p));
+	vpass_come(v);
 	return NULL;
 }
 
@@ -232,12 +218,6 @@ void dev_pass_ask_reset(struct platform *p, const struct vpass_function *f)
 			__atomic_fetch_or(&d->pending, BIT(n), __ATOMIC_SEQ_CST);
 }
 
-void dev_pass_separate(uint16_t bdf)
-{
-	if (iommu_is_on())
-		topology_separate_function(bdf);
-}
-
 uint32_t passed_take_pending(struct vm *vm)
 {
 	uint32_t *pending = &vm->devices->passed.pending;
@@ -250,7 +230,7 @@ uint32_t passed_take_pending(struct vm *vm)
 /* Nobody has it then, and what it still sends is blocked. */
 static void release(struct passed *p)
 {
-	passed_silence(p);
+	vpass_end(&p->f);
 	hear(p, NULL);
 	iommu_virtual_leave(p);
 	passed_clear_messages(p);
@@ -258,17 +238,17 @@ static void release(struct passed *p)
 }
 
 /* True: it has gone. It may have come again since, or somebody else has seen to it. */
-static bool do_one(struct vm *vm, struct vpass *v)
+static bool do_one(struct vpass *v)
 {
 	struct passed *p = passed_of(v->machine);
 	bool gone = v->f == NULL && passed_is_used(p);
 
 	if (gone)
 		release(p);
-	if (v->f == NULL || !v->away || v->back_at != DEV_NEVER)
+	if (v->f == NULL || !v->away || v->comes)
 		return gone;
-	passed_silence(p);
-	vpass_come(v, passed_ready_at(vm, p));
+	vpass_end(&p->f);
+	vpass_come(v);
 	return gone;
 }
 
@@ -279,7 +259,7 @@ void passed_do_pending(struct vm *vm, uint32_t pending)
 		bool gone;
 
 		dev_lock(vm->platform);
-		gone = do_one(vm, v);
+		gone = do_one(v);
 		if (dev_remap_waits(vm->platform)) /* tables of before */
 			dev_work(vm->platform);
 		dev_unlock(vm->platform);

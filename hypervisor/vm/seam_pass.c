@@ -3,6 +3,7 @@
  * What dev/vpass needs of the machine: configuration spaces, ports and registers of devices.
  */
 #include "cpu/asm.h"
+#include "cpu/tsc.h"
 #include "dev/vpass.h"
 #include "mm/layout.h"
 #include "vm/ecam.h"
@@ -15,6 +16,16 @@ uint32_t dev_pass_config_read(uint16_t bdf, unsigned offset, unsigned size)
 void dev_pass_config_write(uint16_t bdf, unsigned offset, unsigned size, uint32_t value)
 {
 	ecam_write(bdf, offset, size, value);
+}
+
+uint64_t dev_pass_now(void)
+{
+	return rdtsc();
+}
+
+uint64_t dev_pass_ticks(unsigned ms)
+{
+	return (uint64_t)tsc_khz * ms;
 }
 
 static uint64_t read_memory(const volatile void *at, unsigned size)

@@ -30,6 +30,7 @@ static struct {
 	uint32_t posted; /* messages that go to vCPUs */
 	struct vpci_posted to[32];
 	unsigned resets_asked, separated;
+	uint64_t now; /* milliseconds */
 } host;
 
 uint32_t dev_pass_config_read(uint16_t bdf, unsigned offset, unsigned size)
@@ -138,10 +139,31 @@ void dev_pass_ask_reset(struct platform *p, const struct vpass_function *f)
 	host.resets_asked++;
 }
 
-void dev_pass_separate(uint16_t bdf)
+uint64_t dev_pass_now(void)
 {
-	assert_int_equal(bdf, HOST_BDF);
+	return host.now;
+}
+
+uint64_t dev_pass_ticks(unsigned ms)
+{
+	return ms;
+}
+
+void dev_pass_separate(const struct vpass_function *f)
+{
+	assert_int_equal(f->id.bdf, HOST_BDF);
 	host.separated++;
+}
+
+/* What vm/ does when no vCPU reaches its registers any more. */
+static inline void fake_reset_machines(struct vpass *v)
+{
+	dev_lock(v->f->platform);
+	if (v->away && !v->comes) {
+		vpass_end(v->machine);
+		vpass_come(v);
+	}
+	dev_unlock(v->f->platform);
 }
 
 static void set(uint8_t *at, uint32_t value, unsigned size)

@@ -15,6 +15,8 @@
 #define HOST_BITS  0x4008u
 #define HOST_MSI   0x50
 #define HOST_MSIX  0x70
+#define HOST_PCIE  0x90
+#define HOST_POWER 0xd0
 #define ENTRIES    40u /* in the machine */
 #define FIRST      0x80u
 #define MSIX       16u /* that the VM has */
@@ -34,7 +36,7 @@ static void make_host(uint32_t flags)
 	host.config[PCI_CAPABILITIES] = HOST_MSI;
 	host.config[PCI_INTERRUPT_PIN] = 1;
 	set(host.config + HOST_MSI, PCI_CAP_MSI | HOST_MSIX << 8 | (flags | 4u << 1) << 16, 4);
-	set(host.config + HOST_MSIX, PCI_CAP_MSIX | (ENTRIES - 1) << 16, 4);
+	set(host.config + HOST_MSIX, PCI_CAP_MSIX | HOST_PCIE << 8 | (ENTRIES - 1) << 16, 4);
 	set(host.config + HOST_MSIX + 4, 0x2000, 4);
 	set(host.config + HOST_MSIX + 8, HOST_BITS, 4);
 	set(host.mask + PCI_COMMAND, 0x547, 2);
@@ -43,6 +45,10 @@ static void make_host(uint32_t flags)
 	set(host.mask + HOST_MSI + 2, 0x71, 2);
 	memset(host.mask + HOST_MSI + 4, 0xff, 16);
 	set(host.mask + HOST_MSIX + 2, 0xc000, 2);
+	set(host.config + HOST_PCIE, PCI_CAP_EXPRESS | HOST_POWER << 8, 4);
+	set(host.config + HOST_PCIE + PCI_EXPRESS_CAPABLE, PCI_EXPRESS_HAS_FLR, 4);
+	set(host.config + HOST_POWER, PCI_CAP_POWER, 4);
+	set(host.mask + HOST_POWER + PCI_POWER_CONTROL, PCI_POWER_STATE, 2);
 	host.table_at = HOST_TABLE;
 	host.target = 3;
 	for (unsigned i = 0; i < ENTRIES; i++)

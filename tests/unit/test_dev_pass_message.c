@@ -96,7 +96,8 @@ static void a_vm_sees_as_many_messages_as_l0_has_vectors(void **state)
 	assert_int_equal(config(msi + 2, 2), PCI_MSI_64 | 2u << 1);
 	assert_int_equal(config(msix + 2, 2), 6);
 	own(PCI_MSI_64, 0);
-	assert_int_equal(config(PCI_CAPABILITIES, 1), 0);
+	find();
+	assert_int_equal(msi + msix, 0);
 }
 
 static void the_machine_sends_l0s_vectors_and_the_guest_takes_its_own(void **state)
@@ -351,6 +352,16 @@ static void msix_whose_table_is_nowhere_is_hidden(void **state)
 	expect_no_msix();
 }
 
+/* Rubbish has sent it to sleep, or reset it. */
+static void wake(void)
+{
+	for (unsigned i = 0; i < 2; i++) {
+		host.now += PCI_FLR_MS;
+		set_config(pass.f->power + PCI_POWER_CONTROL, 2, PCI_POWER_D0);
+	}
+	host.now += PCI_FLR_MS;
+}
+
 static void rubbish_never_makes_the_device_send_what_the_guest_says(void **state)
 {
 	uint64_t seed = 11;
@@ -371,6 +382,7 @@ static void rubbish_never_makes_the_device_send_what_the_guest_says(void **state
 			message(random_below(&seed, 32));
 			break;
 		default:
+			wake();
 			set_config(PCI_BAR, 4, BAR);
 			set_config(PCI_COMMAND, 2, 6);
 			put(0x2000 + random_below(&seed, 0x300), size, random_next(&seed));

@@ -2,7 +2,7 @@
 /*
  * A PCI device for tests, a plugin of Bochs 3.0, of whose devices hardly one has MSI: registers
  * behind a 64-bit base address register and ports, MSI with eight messages and masks, MSI-X,
- * DMA, events at a time and in bursts, a pin, a function-level reset, SR-IOV.
+ * DMA, events at a time and in bursts, a pin, a function-level reset, D3hot, SR-IOV.
  * docs/machine-device.md has its registers. Here is what they do, alike in each function.
  */
 #define _GNU_SOURCE
@@ -35,7 +35,7 @@ void update_pin(struct function *f)
 	void *bridge = *(void **)(void *)(bx_devices + DEVICES_BRIDGE);
 	void (**slots)(void *, uint8_t, unsigned, bool) = *(void **)bridge;
 	uint32_t command = get(config(f, COMMAND), 2);
-	bool level = *reg(f, REG_EVENTS) & *reg(f, REG_ENABLE);
+	bool level = (*reg(f, REG_EVENTS) & *reg(f, REG_ENABLE)) && !sleeps(f);
 
 	*config(f, STATUS) =
 		(uint8_t)((*config(f, STATUS) & ~STATUS_INTX) | (level ? STATUS_INTX : 0));
@@ -77,7 +77,8 @@ static bool send_msi(struct function *f, unsigned n)
 static void raise_event(struct function *f, unsigned n)
 {
 	f->d.reg[REG_COUNTS / 4 + n]++;
-	if (!(*config(f, COMMAND) & COMMAND_MASTER) || (!msix_on(f) && !msi_on(f))) {
+	if (!(*config(f, COMMAND) & COMMAND_MASTER) || sleeps(f) ||
+		(!msix_on(f) && !msi_on(f))) {
 		*reg(f, REG_EVENTS) |= 1u << n;
 		update_pin(f);
 	} else if (!msix_on(f)) {
@@ -175,7 +176,8 @@ static void dma(void *self)
 	uint32_t how = *reg(f, REG_DMA), kind = how & DMA_KIND;
 
 	*reg(f, REG_BUSY) = 0;
-	if (!(*config(f, COMMAND) & COMMAND_MASTER) || kind < DMA_COPY || kind > DMA_SUM)
+	if (!(*config(f, COMMAND) & COMMAND_MASTER) || sleeps(f) || kind < DMA_COPY ||
+		kind > DMA_SUM)
 		return;
 	*reg(f, REG_SUM) = 0;
 	for (; left != 0; left -= size, from += size, to += size) {
@@ -308,14 +310,14 @@ uint32_t read_port(void *self, uint32_t port, unsigned size)
 {
 	struct function *f = self;
 
-	return size == 4 ? read_word(f, port & (PORTS - 1) & ~3u) : UINT32_MAX;
+	return size == 4 && !sleeps(f) ? read_word(f, port & (PORTS - 1) & ~3u) : UINT32_MAX;
 }
 
 void write_port(void *self, uint32_t port, uint32_t value, unsigned size)
 {
 	struct function *f = self;
 
-	if (size == 4)
+	if (size == 4 && !sleeps(f))
 		write_word(f, port & (PORTS - 1) & ~3u, value);
 }
 

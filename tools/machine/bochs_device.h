@@ -32,6 +32,7 @@
 #define MSIX        0x70
 #define ADVANCED    0x80
 #define EXPRESS     0x90 /* of a machine with configuration space in memory only */
+#define POWER       0xd8
 
 #define COMMAND_MEMORY 2u
 #define COMMAND_MASTER 4u
@@ -40,6 +41,7 @@
 #define ENABLE_MSI     1u
 #define ENABLE_MSIX    0x8000u
 #define MASK_ALL       0x4000u
+#define POWER_STATE    3u
 
 enum reg {
 	REG_ID = 0x00,
@@ -100,6 +102,12 @@ static inline uint32_t get(const void *from, unsigned size)
 static inline void put(void *to, unsigned size, uint32_t v)
 {
 	memcpy(to, &v, size);
+}
+
+/* In D3hot. A virtual function has no power states of its own. */
+static inline bool sleeps(struct function *f)
+{
+	return !f->is_virtual && (*config(f, POWER + 4) & POWER_STATE) == POWER_STATE;
 }
 
 static inline uint32_t *reg(struct function *f, enum reg r)

@@ -43,7 +43,8 @@ static void map(struct function *f)
 {
 	uint64_t at = (uint64_t)get(config(f, BAR_HIGH), 4) << 32 |
 		      (get(config(f, BAR_LOW), 4) & ~15u);
-	bool on = *config(f, COMMAND) & COMMAND_MEMORY && at != 0 && at < ADDRESS_END;
+	bool on = *config(f, COMMAND) & COMMAND_MEMORY && !sleeps(f) && at != 0 &&
+		  at < ADDRESS_END;
 
 	if (f->mapped == (on ? at : 0))
 		return;
@@ -85,6 +86,7 @@ static const struct writable writable[] = {
 	{MSI + 0x0c, 0xffff},
 	{MSI + 0x10, (1u << MSI_VECTORS) - 1},
 	{MSIX, (ENABLE_MSIX | MASK_ALL) << 16},
+	{POWER + 4, POWER_STATE},
 };
 static const struct writable writable_virtual[] = {
 	{COMMAND, COMMAND_MASTER},
@@ -120,6 +122,14 @@ void function_reset(struct function *f)
 	update_pin(f);
 }
 
+/* Virtual ones go with the physical one. */
+static void reset_all(struct function *f)
+{
+	if (!f->is_virtual)
+		sriov_reset();
+	function_reset(f);
+}
+
 static bool asks_for_reset(struct function *f, uint8_t at, uint32_t value, unsigned size)
 {
 	if (at == EXPRESS + 8 && size >= 2 && value & FLR)
@@ -127,19 +137,29 @@ static bool asks_for_reset(struct function *f, uint8_t at, uint32_t value, unsig
 	return at == ADVANCED + 4 && value & 1 && !f->is_virtual;
 }
 
+/* There are no D1 and D2; nothing is kept over D3hot. */
+static void follow_power(struct function *f, uint8_t was)
+{
+	uint8_t now = *config(f, POWER + 4) & POWER_STATE;
+
+	if (now != 0 && now != POWER_STATE)
+		*config(f, POWER + 4) = was;
+	else if (was != 0 && now == 0)
+		reset_all(f);
+}
+
 static void write_config(void *self, uint8_t at, uint32_t value, unsigned size)
 {
 	struct function *f = self;
 	uint32_t ports = get(config(f, BAR_PORTS), 4);
+	uint8_t power = f->is_virtual ? 0 : *config(f, POWER + 4);
 	unsigned count;
 	const struct writable *row = rows_of(f, &count);
 
 	if (f->is_virtual && !sriov_is_enabled(f))
 		return;
 	if (asks_for_reset(f, at, value, size)) {
-		if (!f->is_virtual) /* they go with it */
-			sriov_reset();
-		function_reset(f);
+		reset_all(f);
 		return;
 	}
 	for (unsigned k = 0; k < size; k++)
@@ -150,6 +170,8 @@ static void write_config(void *self, uint8_t at, uint32_t value, unsigned size)
 			*config(f, at + k) = (uint8_t)((*config(f, at + k) & ~mask) |
 						       (value >> k * 8 & mask));
 		}
+	if (!f->is_virtual)
+		follow_power(f, power);
 	if (get(config(f, BAR_PORTS), 4) != ports)
 		map_ports(f);
 	if (!f->is_virtual)
@@ -201,7 +223,8 @@ static void add_capabilities(struct function *f)
 	put(config(f, MSI), 4,
 		0x05u | MSIX << 8 | 0x0186u << 16); /* 64 bits, masks, 8 messages */
 	put(config(f, ADVANCED), 4,
-		0x13u | 6u << 16 | 3u << 24); /* FLR, transactions pending */
+		0x13u | POWER << 8 | 6u << 16 | 3u << 24); /* FLR, transactions pending */
+	put(config(f, POWER), 4, 0x01u | 3u << 16);        /* version 3; nothing is kept */
 }
 
 static void add_pci(struct function *f, uint16_t source)
@@ -256,7 +279,7 @@ static void reset(void *self, unsigned type)
 
 	(void)type;
 	if (requests_init() && get(config(f, EXPRESS), 4) == 0) {
-		*config(f, ADVANCED + 1) = EXPRESS;
+		*config(f, POWER + 1) = EXPRESS;
 		add_express(f);
 		sriov_init(f);
 	}

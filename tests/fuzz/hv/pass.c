@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Fuzzer of a function of the machine that a VM owns: the guest writes to its configuration
- * space, its MSI-X table and its registers, messages come and storms are stopped. Whatever it
- * does, the machine's function sends L0's vectors only, its registers stay where they are, and
- * nothing but what is open of its configuration space changes.
+ * space, its MSI-X table and its registers, resets it and sends it to sleep, messages come and
+ * storms are stopped. Whatever it does, the machine's function sends L0's vectors only, its
+ * registers stay where they are, nothing but what is open of its configuration space changes,
+ * and nothing at all while it must be left alone.
  */
 #include "../../unit/pass_messages.h"
 
@@ -13,10 +14,11 @@
 
 static uint8_t before[PCI_CONFIG_SIZE];
 
-/* Offsets that L0 writes for the guest: COMMAND, and what messages need. */
+/* Offsets that L0 writes for the guest: COMMAND, what messages need, the power state. */
 static bool is_open(unsigned at)
 {
-	return at - PCI_COMMAND < 2 || at - (HOST_MSI + 2) < 0x16 || at - (HOST_MSIX + 2) < 2;
+	return at - PCI_COMMAND < 2 || at - (HOST_MSI + 2) < 0x16 || at - (HOST_MSIX + 2) < 2 ||
+	       at == HOST_POWER + PCI_POWER_CONTROL;
 }
 
 static void machine_is_sane(void)
@@ -71,9 +73,30 @@ static void put_back(void)
 	set_config(PCI_COMMAND, 2, 6);
 }
 
+static void power(struct input *in)
+{
+	unsigned how = byte(in);
+
+	if (how & 0x80)
+		set_config(pass.f->express + PCI_EXPRESS_CONTROL, 2,
+			PCI_EXPRESS_FLR | (how & 0xff));
+	else
+		set_config(pass.f->power + PCI_POWER_CONTROL, 2, how & 3);
+}
+
+static void pass_time(struct input *in)
+{
+	unsigned ms = byte(in);
+
+	host.now += ms;
+	fake.now += ms;
+	platform_run_timers(&machine, 0, fake.now);
+	(void)platform_work(&machine);
+}
+
 static void act(struct input *in)
 {
-	switch (byte(in) % 8) {
+	switch (byte(in) % 10) {
 	case 0:
 		configure(in);
 		break;
@@ -89,6 +112,12 @@ static void act(struct input *in)
 		break;
 	case 5:
 		hush();
+		break;
+	case 8:
+		power(in);
+		break;
+	case 9:
+		pass_time(in);
 		break;
 	case 6:
 		host.target = (uint8_t)byte(in);
@@ -113,10 +142,19 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	host.posts = first & 8;
 	memcpy(before, host.config, sizeof(before));
 	while (in.at < in.end) {
+		bool alone = found.phase != VPASS_AWAKE && found.phase != VPASS_SLEEPS;
+		uint64_t until = found.ready_at;
+		unsigned writes = host.config_writes;
+
 		act(&in);
 		machine_is_sane();
+		assert_true(!alone || host.now >= until || host.config_writes == writes);
+		assert_true(found.phase == VPASS_AWAKE || found.messages.on == VPCI_PIN);
 	}
 	vpass_end(&found);
+	for (unsigned ms = 0; !vpass_settle(&found); ms++, host.now++)
+		assert_true(ms < 1000);
+	assert_int_equal(found.phase, VPASS_AWAKE);
 	assert_int_equal(host.posted, 0);
 	assert_int_equal(host_get(HOST_MSIX + 2, 2) & 0xc000, 0);
 	assert_int_equal(host_get(HOST_MSI + 2, 2) & 0x71, 0);
