@@ -186,6 +186,8 @@ static uint32_t decoding(const struct vpass_function *f)
 /* After a reset of the function its registers are empty. A virtual one has none. */
 void vpass_begin(const struct vpass_function *f)
 {
+	if (f->phase == VPASS_GONE)
+		return;
 	for (unsigned i = 0; i < PCI_BARS && !f->is_virtual; i++)
 		if (f->bar[i].kind != VPCI_BAR_NONE && f->bar[i].kind != VPCI_BAR_FIXED)
 			vpass_write_bar(f->id.bdf, PCI_BAR, f->bar, i);
@@ -215,6 +217,9 @@ void vpass_end(struct vpass_function *f)
 {
 	bool held;
 
+	vpass_vfs_forget(f);
+	if (f->phase == VPASS_GONE)
+		return;
 	if (f->phase != VPASS_AWAKE) {
 		f->ends = f->phase != VPASS_RESETS;
 		(void)vpass_settle(f);
@@ -229,12 +234,19 @@ void vpass_end(struct vpass_function *f)
 
 /* ---- what the VM has ---- */
 
+static bool is_awake(const struct vpass *v)
+{
+	return v->machine->phase == VPASS_AWAKE;
+}
+
 static uint64_t read(void *device, unsigned bar, uint64_t offset, unsigned size)
 {
 	struct vpass *v = device;
 	const struct vpass_bar *b = &v->machine->bar[bar];
 	uint64_t value;
 
+	if (!is_awake(v))
+		return UINT64_MAX;
 	if (vpass_message_meets(v->machine, bar, offset, size))
 		return 0;
 	value = dev_pass_read(vpci_bar_is_io(b->kind), b->address + offset, size);
@@ -248,7 +260,7 @@ static void write(void *device, unsigned bar, uint64_t offset, unsigned size, ui
 	struct vpass *v = device;
 	const struct vpass_bar *b = &v->machine->bar[bar];
 
-	if (vpass_message_meets(v->machine, bar, offset, size))
+	if (!is_awake(v) || vpass_message_meets(v->machine, bar, offset, size))
 		return;
 	/* Before: what the write leads to may raise the line at once. */
 	if (b->kind == VPCI_BAR_FIXED)
@@ -260,7 +272,7 @@ static bool direct(void *device, unsigned bar, uint64_t offset, uint64_t size, u
 {
 	const struct vpass *v = device;
 
-	if (vpass_message_meets(v->machine, bar, offset, size))
+	if (!is_awake(v) || vpass_message_meets(v->machine, bar, offset, size))
 		return false;
 	*host = v->machine->bar[bar].address + offset;
 	return true;
@@ -291,11 +303,6 @@ static void config_reading(void *device, unsigned offset, unsigned size)
 				vpci_config_set(v->f, at, 1,
 					get(v->machine, v->machine->shown[i].at + k, 1));
 		}
-}
-
-static bool is_awake(const struct vpass *v)
-{
-	return v->machine->phase == VPASS_AWAKE;
 }
 
 /*
@@ -338,7 +345,7 @@ static void config_written(void *device, unsigned offset, unsigned size)
 {
 	struct vpass *v = device;
 
-	if (!is_awake(v)) /* it hears of it when it is: came_back */
+	if (!is_awake(v)) /* it hears of it when it is */
 		return;
 	for (unsigned at = offset; at < offset + size; at++)
 		if (is_own(v, at))
@@ -347,6 +354,7 @@ static void config_written(void *device, unsigned offset, unsigned size)
 		write_command(v);
 		line_switched(v);
 	}
+	vpass_vfs_follow(v);
 }
 
 /* Lowered first: what the device still has to say raises it again. */
@@ -362,12 +370,14 @@ static void line_ended(void *device)
 }
 
 /* The machine's function is as after a reset, or as it was: what the VM says holds again. */
-static void came_back(struct vpass *v)
+void vpass_came_back(struct vpass *v)
 {
 	dev_pass_separate(v->machine);
 	vpass_begin(v->machine);
 	write_command(v);
 	vpass_messages_changed(v);
+	vpass_vfs_wake(v);
+	vpass_vfs_follow(v);
 }
 
 /* With messages the line has no EOI any more. */
@@ -395,12 +405,17 @@ static void routes_changed(void *device)
 
 /* ---- resets and power states ---- */
 
-static void look_later(struct vpass *v)
+void vpass_look_at(struct vpass *v, uint64_t when)
 {
-	uint64_t now = dev_pass_now(), at = v->machine->ready_at;
+	uint64_t now = dev_pass_now();
 
 	vpci_ask_work_at(
-		v->f, dev_now(v->f->platform) + (at > now ? at - now : dev_pass_ticks(1)));
+		v->f, dev_now(v->f->platform) + (when > now ? when - now : dev_pass_ticks(1)));
+}
+
+static void look_later(struct vpass *v)
+{
+	vpass_look_at(v, v->machine->ready_at);
 }
 
 /* Silent, it raises no line, and nobody waits for its EOI. */
@@ -415,10 +430,18 @@ static void reset(void *device)
 {
 	struct vpass *v = device;
 
+	if (v->physical != NULL && vpci_hidden(v->f)) {
+		vpass_vf_gone(v->machine);
+		return;
+	}
+	if (v->physical != NULL && !is_awake(v->physical)) {
+		v->machine->ends = true; /* vpass_vfs_wake */
+		return;
+	}
 	vpass_end(v->machine);
 	lower_line(v);
 	if (is_awake(v)) /* it has no reset */
-		came_back(v);
+		vpass_came_back(v);
 	else
 		look_later(v);
 }
@@ -428,11 +451,14 @@ static void power_changed(void *device, bool sleeps)
 	struct vpass *v = device;
 
 	if (sleeps) {
+		vpass_vfs_sleep(v);
 		vpass_message_end(v->machine);
 		put(v->machine, PCI_COMMAND, 2, decoding(v->machine) | PCI_COMMAND_NOINTX);
 		vpass_fall(v->machine);
 		lower_line(v);
 	} else {
+		if (!v->machine->keeps)
+			vpass_vfs_forget(v->machine);
 		vpass_wake(v->machine);
 	}
 	look_later(v);
@@ -443,19 +469,26 @@ static bool answers(void *device)
 {
 	struct vpass *v = device;
 
+	if (v->physical != NULL && !answers(v->physical))
+		return false;
+	if (v->machine->phase == VPASS_GONE)
+		vpass_vfs_follow(v->physical);
 	if (is_awake(v))
 		return true;
 	if (!vpass_settle(v->machine))
 		return false;
 	if (is_awake(v))
-		came_back(v);
-	return true;
+		vpass_came_back(v);
+	return v->machine->phase != VPASS_GONE;
 }
 
 static enum vpci_work work(void *device)
 {
-	if (!answers(device))
-		look_later(device);
+	struct vpass *v = device;
+
+	if (!answers(v) && v->machine->phase != VPASS_GONE)
+		look_later(v);
+	vpass_vfs_follow(v);
 	return VPCI_WORK_DONE;
 }
 
@@ -491,13 +524,11 @@ static bool show_capabilities(struct vpass *v)
 	return true;
 }
 
-bool vpass_add(
-	struct vpass *v, struct vpass_function *machine, struct platform *p, uint16_t bdf)
+static bool add(struct vpass *v, struct platform *p, const struct vpci_id *id)
 {
-	struct vpci_id id = machine->id;
+	const struct vpass_function *machine = v->machine;
 
-	id.bdf = bdf;
-	*v = (struct vpass){.machine = machine, .f = vpci_add(p, &id, &ops, v)};
+	v->f = vpci_add(p, id, &ops, v);
 	if (v->f == NULL)
 		return false;
 	for (unsigned i = 0; i < PCI_BARS; i++) {
@@ -511,6 +542,29 @@ bool vpass_add(
 	if (machine->own_size != 0)
 		vpci_add_own(v->f, machine->own, machine->own_size);
 	return show_capabilities(v) && vpass_message_add(v) && vpass_power_add(v);
+}
+
+bool vpass_add(
+	struct vpass *v, struct vpass_function *machine, struct platform *p, uint16_t bdf)
+{
+	struct vpci_id id = machine->id;
+
+	id.bdf = bdf;
+	*v = (struct vpass){.machine = machine};
+	return add(v, p, &id);
+}
+
+/* Who it is its physical function says (9.3.4.1). */
+bool vpass_add_vf(struct vpass *v, struct vpass *physical, unsigned number)
+{
+	struct vpass_function *machine = physical->machine->vfs->vf[number];
+	struct vpci_id id = machine->id;
+
+	id.vendor = id.device = PCI_NO_VENDOR;
+	id.bdf = vpci_vf_place(physical->f, number);
+	id.physical = physical->f;
+	*v = (struct vpass){.machine = machine, .physical = physical};
+	return add(v, physical->f->platform, &id);
 }
 
 /* Of a line that is disabled, or not used any more, there would be no EOI. */

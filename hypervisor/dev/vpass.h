@@ -108,7 +108,9 @@ enum vpass_phase {
 	VPASS_FALLS,  /* passes: into D3hot */
 	VPASS_SLEEPS, /* in D3hot, where configuration is all that it answers to */
 	VPASS_WAKES,  /* passes: out of D3hot */
-	VPASS_RESETS  /* passes: a function-level reset */
+	VPASS_RESETS, /* passes: a function-level reset */
+	VPASS_RESTS,  /* a virtual function of a VM's, whose physical one is not in D0 */
+	VPASS_GONE    /* a virtual function that its VM has not made */
 };
 
 struct vpass_function {
@@ -120,6 +122,7 @@ struct vpass_function {
 	enum vpass_phase phase;
 	uint64_t ready_at;     /* dev_pass_now at which the phase passes, if it does */
 	bool ends;             /* it shall be awake, and reset if it can be, whatever it is */
+	struct vpass_vfs *vfs; /* its VM makes virtual functions of it; or NULL */
 	uint8_t line;          /* of its pin, as firmware says */
 	bool disables;         /* it has Interrupt Disable */
 	uint8_t fixed;         /* channels in compatibility mode: bit by number */
@@ -153,6 +156,8 @@ void vpass_end(struct vpass_function *f);
  * space; nobody else has the function.
  */
 bool vpass_settle(struct vpass_function *f);
+/* Has it a function-level reset, as PCI Express has it? */
+bool vpass_has_flr(const struct vpass_function *f);
 /* How many vectors of L0's it can use; a power of two of them is enough for MSI. */
 unsigned vpass_vectors_wanted(const struct vpass_function *f);
 /* Before vpass_add: it has so many, `first` a multiple of the next power of two; 0: none. */
@@ -173,11 +178,18 @@ struct vpass {
 	uint8_t at[VPASS_SHOWN]; /* offsets of capabilities that the VM sees */
 	bool raised;             /* its line is up, and quiet in the machine until the EOI */
 	bool waits;              /* it is quiet until Interrupt Disable is off */
+	struct vpass *physical;  /* the VM made it, of this one; or NULL */
 };
 
 /* False: the VM's PCI has no room for it, or the place is taken. */
 bool vpass_add(
 	struct vpass *v, struct vpass_function *machine, struct platform *p, uint16_t bdf);
+/*
+ * A function of which the VM makes virtual ones, machine->vfs: their rows are `first` on
+ * (vpci_add_sriov). Each is added then, by its number. Likewise.
+ */
+bool vpass_add_vfs(struct vpass *v, unsigned first);
+bool vpass_add_vf(struct vpass *v, struct vpass *physical, unsigned number);
 /*
  * The machine's line has interrupted, and is quiet. True: this function keeps it so until
  * dev_pass_listen; when none of those that share it does, who calls this opens it.

@@ -109,11 +109,14 @@ static void woke(struct vpass_function *f)
 		vpass_reset(f, false);
 }
 
+static bool passes(const struct vpass_function *f)
+{
+	return f->phase == VPASS_FALLS || f->phase == VPASS_WAKES || f->phase == VPASS_RESETS;
+}
+
 bool vpass_settle(struct vpass_function *f)
 {
-	bool passes = f->phase != VPASS_AWAKE && f->phase != VPASS_SLEEPS;
-
-	if (passes && dev_pass_now() < f->ready_at)
+	if (passes(f) && dev_pass_now() < f->ready_at)
 		return false;
 	switch (f->phase) {
 	case VPASS_FALLS:
@@ -130,7 +133,7 @@ bool vpass_settle(struct vpass_function *f)
 	}
 	if (f->phase == VPASS_SLEEPS && f->ends)
 		vpass_wake(f);
-	return f->phase == VPASS_AWAKE || f->phase == VPASS_SLEEPS;
+	return !passes(f);
 }
 
 /* ---- what the VM has ---- */
@@ -144,7 +147,8 @@ bool vpass_power_add(struct vpass *v)
 	const struct vpass_function *m = v->machine;
 	bool flr = vpass_has_flr(m);
 
-	if (m->power != 0 && !vpci_add_power(v->f, m->keeps))
+	/* a virtual one does with its physical one */
+	if (m->power != 0 && v->physical == NULL && !vpci_add_power(v->f, m->keeps))
 		return false;
 	if (m->express != 0 || v->f->express != 0)
 		return vpci_add_express(v->f, flr);

@@ -2,10 +2,12 @@
 #include "policy/device_list.h"
 
 #include "lib/fmt.h"
+#include "lib/limits.h"
 #include "policy/setting_int.h"
 #include "spec/pci.h"
 
-#define VF_WORD "/vf"
+#define VF_WORD  "/vf"
+#define VFS_WORD "/vfs="
 
 /* Two hexadecimal digits of a bus or device, or one of a function. */
 static bool take_hex(struct text *t, unsigned digits, unsigned *v)
@@ -39,24 +41,33 @@ static bool starts_with(struct text t, const char *s)
 	return take_text(&t, s);
 }
 
-/* Behind the function: which virtual one of it. */
-static bool parse_vf(struct text t, uint16_t *vf)
+static bool take_number(struct text t, const char *word, unsigned most, uint64_t *number)
+{
+	return take_text(&t, word) && text_number(t, number) && *number <= most &&
+	       (t.len == 1 || t.s[0] != '0');
+}
+
+/* Behind the function: which virtual one of it, or how many its VM may make. */
+static bool parse_vf(struct text t, struct machine_device *d)
 {
 	uint64_t number;
 
-	*vf = 0;
+	d->vf = d->vfs = 0;
 	if (t.len == 0)
 		return true;
-	if (!take_text(&t, VF_WORD) || !text_number(t, &number) || number > DEVICE_VF_MAX ||
-		(t.len > 1 && t.s[0] == '0'))
+	if (take_number(t, VFS_WORD, LIMIT_VFS, &number) && number != 0) {
+		d->vfs = (uint16_t)number;
+		return true;
+	}
+	if (!take_number(t, VF_WORD, DEVICE_VF_MAX, &number))
 		return false;
-	*vf = (uint16_t)(number + 1);
+	d->vf = (uint16_t)(number + 1);
 	return true;
 }
 
 /*
- * [pci:][0000:]BUS:DEVICE.FUNCTION[/vfN], of the first segment, as pci(8) and Linux write them;
- * 00:00.0, the host bridge, cannot be given away.
+ * [pci:][0000:]BUS:DEVICE.FUNCTION[/vfN|/vfs=N], of the first segment, as pci(8) and Linux
+ * write them; 00:00.0, the host bridge, cannot be given away.
  */
 static bool parse_function(struct text t, struct machine_device *d)
 {
@@ -69,7 +80,7 @@ static bool parse_function(struct text t, struct machine_device *d)
 	if (!take_hex(&t, 2, &bus) || !take_text(&t, ":") || !take_hex(&t, 2, &device) ||
 		!take_text(&t, ".") || !take_hex(&t, 1, &function))
 		return false;
-	if (!parse_vf(t, &d->vf) || device >= PCI_DEVICES || function >= PCI_FUNCTIONS)
+	if (!parse_vf(t, d) || device >= PCI_DEVICES || function >= PCI_FUNCTIONS)
 		return false;
 	d->bdf = PCI_BDF(bus, device, function);
 	return d->bdf != 0;
@@ -114,6 +125,8 @@ size_t device_list_format(const struct device_list *l, char *buf, size_t size)
 			PCI_BDF_BUS(d->bdf), PCI_BDF_DEVICE(d->bdf), PCI_BDF_FUNCTION(d->bdf));
 		if (d->vf != 0)
 			n += fmt(buf + n, size - n, VF_WORD "%u", d->vf - 1u);
+		if (d->vfs != 0)
+			n += fmt(buf + n, size - n, VFS_WORD "%u", d->vfs);
 	}
 	return n;
 }
@@ -126,7 +139,7 @@ bool device_list_is_empty(const struct device_list *l)
 bool device_list_has_virtual(const struct device_list *l)
 {
 	for (unsigned i = 0; i < l->count; i++)
-		if (l->at[i].vf != 0)
+		if (l->at[i].vf != 0 || l->at[i].vfs != 0)
 			return true;
 	return false;
 }
@@ -173,8 +186,21 @@ unsigned device_list_vfs(const struct device_list *l, uint16_t bdf)
 {
 	unsigned count = 0;
 
+	for (unsigned i = 0; i < l->count; i++) {
+		const struct machine_device *d = &l->at[i];
+		unsigned n = d->vf > d->vfs ? d->vf : d->vfs;
+
+		if (d->bdf == bdf && n > count)
+			count = n;
+	}
+	return count;
+}
+
+unsigned device_list_made(const struct device_list *l)
+{
+	unsigned count = 0;
+
 	for (unsigned i = 0; i < l->count; i++)
-		if (l->at[i].bdf == bdf && l->at[i].vf > count)
-			count = l->at[i].vf;
+		count += l->at[i].vfs;
 	return count;
 }

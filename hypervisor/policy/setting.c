@@ -268,8 +268,8 @@ void setting_describe(const struct setting *s, char *buf, size_t size)
 		break;
 	case SETTING_FUNCTIONS:
 		fmt(buf, size,
-			"none, all, or 1 to %u PCI functions of the machine, each once, as in "
-			"pci:00:03.0, or pci:00:03.0/vf0 (to vf%u)",
+			"none, all, or 1 to %u PCI functions, each once, as in pci:00:03.0, "
+			"pci:00:03.0/vf0 (to vf%u) or pci:00:03.0/vfs=1 (to 7)",
 			DEVICE_LIST_MAX, DEVICE_VF_MAX);
 		break;
 	case SETTING_FEATURES:

@@ -86,23 +86,46 @@ static void find_descriptors(struct vm *vm, struct passed *p)
 		p->descriptor[i] = hpa_of(platform_apic_posted(vm->platform, i));
 }
 
-bool passed_add(struct vm *vm)
+/* Where they are on the VM's PCI: devices on bus 0, rows of virtual functions. */
+struct places {
+	unsigned device, row;
+};
+
+/* Those that the VM makes come right behind the function that it makes them of. */
+static bool add(struct vm *vm, struct passed *p, struct places *next)
 {
 	struct passed_devices *d = &vm->devices->passed;
+	struct vpass *v = &d->device[d->count++];
 
-	d->count = 0;
+	d->pin[d->count - 1] = p->pin;
+	if (p->owner != NULL) {
+		unsigned number = (unsigned)(p - p->owner) - 1;
+
+		return vpass_add_vf(v, v - 1 - number, number);
+	}
+	if (!vpass_add(v, &p->f, vm->platform, PCI_BDF(0, next->device++, 0)))
+		return false;
+	if (p->f.vfs == NULL)
+		return true;
+	next->row += p->f.vfs->most;
+	return vpass_add_vfs(v, next->row - p->f.vfs->most);
+}
+
+bool passed_add(struct vm *vm)
+{
+	struct places next = {
+		PLACE_FIRST, net_list_vfs(&vm->config.nets, vm->config.nets.count)};
+
+	vm->devices->passed.count = 0;
 	iommu_forget(vm->id);
 	for (unsigned i = 0; i < passed_count; i++) {
-		uint16_t bdf = PCI_BDF(0, PLACE_FIRST + d->count, 0);
-
 		if (passed[i].vm != vm->id)
 			continue;
 		if (!create_tables(vm, &passed[i]))
 			return false;
 		find_descriptors(vm, &passed[i]);
-		if (!vpass_add(&d->device[d->count], &passed[i].f, vm->platform, bdf))
+		if (!add(vm, &passed[i], &next))
 			return false;
-		d->pin[d->count++] = passed[i].pin;
 	}
 	return true;
 }

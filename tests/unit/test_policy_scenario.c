@@ -517,7 +517,8 @@ static void the_longest_texts_fit(void **state)
 	c.vmx_features = 1;
 	set_longest_nets(&c.nets);
 	for (c.devices.count = 0; c.devices.count < DEVICE_LIST_MAX; c.devices.count++)
-		c.devices.at[c.devices.count] = (struct machine_device){UINT16_MAX, 256};
+		c.devices.at[c.devices.count] =
+			(struct machine_device){.bdf = UINT16_MAX, .vf = 256};
 	for (const struct setting *row = vm_settings; row->kind != SETTING_END; row++) {
 		assert_true(setting_format(row, &c, text, sizeof(text)) <
 			    (row->kind == SETTING_NETS ? 960 : 256));

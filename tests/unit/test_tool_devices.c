@@ -81,7 +81,9 @@ static void wrong_devices_are_told(void **state)
 		"pci:00:01.0,pci:00:02.0,pci:00:03.0,pci:00:04.0,pci:00:05.0", "pci:00:03.0/",
 		"pci:00:03.0/vf", "pci:00:03.0/vf256", "pci:00:03.0/vf01", "pci:00:03.0/vf-1",
 		"pci:00:03.0/vf0/vf1", "pci:00:03.0/VF0", "pci:00:03.0/vf0,00:03.0/vf0",
-		"pci:00:00.0/vf0"};
+		"pci:00:00.0/vf0", "pci:00:03.0/vfs", "pci:00:03.0/vfs=", "pci:00:03.0/vfs=0",
+		"pci:00:03.0/vfs=8", "pci:00:03.0/vfs=01", "pci:00:03.0/vfs=2/vf1",
+		"pci:00:03.0/vfs=2,pci:00:03.0"};
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++)
@@ -121,6 +123,27 @@ static void virtual_functions_are_named_by_their_device_and_different_vms_have_t
 	assert_int_equal(device_list_vfs(&scenario.vms[1].config.devices, PCI_BDF(0, 3, 0)), 0);
 }
 
+static void a_vm_may_make_virtual_functions_of_a_device_that_it_owns(void **state)
+{
+	const struct device_list *l = &scenario.vms[0].config.devices;
+
+	(void)state;
+	assert_int_equal(parse("vms: [{name: a, kernel: k, devices: ['pci:00:02.0/vfs=7', "
+			       "'pci:00:03.0', 'pci:00:04.0/vfs=1']}]"),
+		0);
+	expect_list(0, "pci:00:02.0/vfs=7,pci:00:03.0,pci:00:04.0/vfs=1");
+	assert_int_equal(device_list_vfs(l, PCI_BDF(0, 2, 0)), 7);
+	assert_int_equal(device_list_made(l), 8);
+	expect_error("vms: [{name: a, kernel: k, devices: ['pci:00:02.0/vfs=7', "
+		     "'pci:00:03.0/vfs=7', 'pci:00:04.0/vfs=1']}]",
+		"may have 14 virtual functions ('vfs') together");
+	expect_error("vms: [{name: a, kernel: k, iommu: none, devices: ['pci:00:02.0/vfs=1']}]",
+		"is not for virtual functions");
+	expect_error("vms:\n  - {name: a, kernel: k, devices: 'pci:00:02.0/vfs=2'}\n"
+		     "  - {name: b, kernel: k, devices: 'pci:00:02.0/vf3'}\n",
+		"dir/s.yaml:3: vms: the VM 'b': another VM has one of its devices");
+}
+
 static void a_device_is_a_vms_or_its_virtual_functions_are(void **state)
 {
 	(void)state;
@@ -150,6 +173,8 @@ int main(void)
 		cmocka_unit_test_teardown(
 			virtual_functions_are_named_by_their_device_and_different_vms_have_them,
 			tear_down),
+		cmocka_unit_test_teardown(
+			a_vm_may_make_virtual_functions_of_a_device_that_it_owns, tear_down),
 		cmocka_unit_test_teardown(
 			a_device_is_a_vms_or_its_virtual_functions_are, tear_down),
 		cmocka_unit_test_teardown(wrong_devices_are_told, tear_down),
