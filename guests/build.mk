@@ -74,7 +74,7 @@ $(B)/payload/l1task_32.elf $(B)/payload/l1taskfault_32.elf: $(B)/payload/32/l1ta
 $(B)/payload/hostile.elf: $(B)/payload/golden.o $(B)/payload/hostile_vmx.o $(B)/payload/hostile_virtio.o $(B)/payload/hostile_vtd.o
 $(B)/payload/victim.elf $(B)/payload/aggressor.elf $(B)/payload/net.elf: $(B)/payload/runtime/virtio_net.o \
 	$(B)/payload/runtime/virtio_pci.o
-$(B)/payload/vtd_dma.elf $(B)/payload/vtd_irq.elf $(B)/payload/vtd_sriov.elf: $(B)/payload/vtd_unit.o
+$(B)/payload/vtd_dma.elf $(B)/payload/vtd_irq.elf $(B)/payload/vtd_sriov.elf $(B)/payload/made.elf: $(B)/payload/vtd_unit.o
 # L0's driver of such units, and what it does not need to be told apart for.
 PAYLOAD_VTD := $(patsubst hypervisor/%.c,$(B)/payload/hv/%.o,$(filter-out %/mirror.c %/mcfg.c %/topology.c,$(wildcard hypervisor/vtd/*.c))) \
 	$(addprefix $(B)/payload/,vtd_unit.o vtd_pci.o vtd_acpi.o vtd_copier.o vtd_seam.o)

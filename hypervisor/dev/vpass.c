@@ -187,6 +187,8 @@ static uint32_t decoding(const struct vpass_function *f)
 /* After a reset of the function its registers are empty. A virtual one has none. */
 void vpass_begin(const struct vpass_function *f)
 {
+	if (f->now->phase == VPASS_GONE)
+		return;
 	for (unsigned i = 0; i < PCI_BARS && !f->is_virtual; i++)
 		if (f->bar[i].kind != VPCI_BAR_NONE && f->bar[i].kind != VPCI_BAR_FIXED)
 			vpass_write_bar(f->id.bdf, PCI_BAR, f->bar, i);
@@ -229,6 +231,9 @@ void vpass_end(struct vpass_function *f)
 {
 	bool held;
 
+	vpass_vfs_forget(f);
+	if (f->now->phase == VPASS_GONE)
+		return;
 	if (f->now->phase != VPASS_AWAKE) {
 		f->now->ends = f->now->phase != VPASS_RESETS;
 		(void)vpass_settle(f);
@@ -249,7 +254,7 @@ static uint64_t read(void *device, unsigned bar, uint64_t offset, unsigned size)
 	const struct vpass_bar *b = &v->machine->bar[bar];
 	uint64_t value;
 
-	if (v->away)
+	if (!vpass_is_back(v))
 		return UINT64_MAX;
 	if (vpass_message_meets(v->machine, bar, offset, size))
 		return 0;
@@ -264,7 +269,7 @@ static void write(void *device, unsigned bar, uint64_t offset, unsigned size, ui
 	struct vpass *v = device;
 	const struct vpass_bar *b = &v->machine->bar[bar];
 
-	if (v->away || vpass_message_meets(v->machine, bar, offset, size))
+	if (!vpass_is_back(v) || vpass_message_meets(v->machine, bar, offset, size))
 		return;
 	/* Before: what the write leads to may raise the line at once. */
 	if (b->kind == VPCI_BAR_FIXED)
@@ -276,7 +281,7 @@ static bool direct(void *device, unsigned bar, uint64_t offset, uint64_t size, u
 {
 	const struct vpass *v = device;
 
-	if (v->away || vpass_message_meets(v->machine, bar, offset, size))
+	if (!vpass_is_back(v) || vpass_message_meets(v->machine, bar, offset, size))
 		return false;
 	*host = v->machine->bar[bar].address + offset;
 	return true;
@@ -352,7 +357,7 @@ static void config_written(void *device, unsigned offset, unsigned size)
 {
 	struct vpass *v = device;
 
-	if (v->away || !vpass_is_awake(v)) /* it hears of it when it is: vpass_come_back */
+	if (!vpass_is_back(v)) /* it hears of it when it is: vpass_came_back */
 		return;
 	for (unsigned at = offset; at < offset + size; at++)
 		if (is_own(v, at))
@@ -361,6 +366,7 @@ static void config_written(void *device, unsigned offset, unsigned size)
 		write_command(v);
 		line_switched(v);
 	}
+	vpass_vfs_follow(v);
 }
 
 /* Lowered first: what the device still has to say raises it again. */
@@ -381,6 +387,8 @@ void vpass_came_back(struct vpass *v)
 	vpass_begin(v->machine);
 	write_command(v);
 	vpass_messages_changed(v);
+	vpass_vfs_wake(v);
+	vpass_vfs_follow(v);
 	if (vpci_sleeps(v->f)) /* since then */
 		vpass_power_changed(v, true);
 }
@@ -391,7 +399,7 @@ static void messages_changed(void *device)
 	struct vpass *v = device;
 	enum vpci_messages was = v->machine->messages.on, now = vpci_messages(v->f);
 
-	if (v->away || !vpass_is_awake(v))
+	if (!vpass_is_back(v))
 		return;
 	if ((was == VPCI_PIN) != (now == VPCI_PIN))
 		write_command(v);
@@ -425,11 +433,14 @@ void vpass_power_changed(void *device, bool sleeps)
 	if (v->away) /* vpass_came_back */
 		return;
 	if (sleeps) {
+		vpass_vfs_sleep(v);
 		vpass_message_end(v->machine);
 		put(v->machine, PCI_COMMAND, 2, decoding(v->machine) | PCI_COMMAND_NOINTX);
 		vpass_fall(v->machine);
 		lower_line(v);
 	} else {
+		if (!v->machine->keeps)
+			vpass_vfs_forget(v->machine);
 		vpass_wake(v->machine);
 	}
 	vpass_look_later(v);
@@ -467,13 +478,11 @@ static bool show_capabilities(struct vpass *v)
 	return true;
 }
 
-bool vpass_add(
-	struct vpass *v, struct vpass_function *machine, struct platform *p, uint16_t bdf)
+static bool add(struct vpass *v, struct platform *p, const struct vpci_id *id)
 {
-	struct vpci_id id = machine->id;
+	const struct vpass_function *machine = v->machine;
 
-	id.bdf = bdf;
-	*v = (struct vpass){.machine = machine, .f = vpci_add(p, &id, &ops, v)};
+	v->f = vpci_add(p, id, &ops, v);
 	if (v->f == NULL)
 		return false;
 	for (unsigned i = 0; i < PCI_BARS; i++) {
@@ -487,6 +496,29 @@ bool vpass_add(
 	if (machine->own_size != 0)
 		vpci_add_own(v->f, machine->own, machine->own_size);
 	return show_capabilities(v) && vpass_message_add(v) && vpass_power_add(v);
+}
+
+bool vpass_add(
+	struct vpass *v, struct vpass_function *machine, struct platform *p, uint16_t bdf)
+{
+	struct vpci_id id = machine->id;
+
+	id.bdf = bdf;
+	*v = (struct vpass){.machine = machine};
+	return add(v, p, &id);
+}
+
+/* Who it is its physical function says (9.3.4.1). */
+bool vpass_add_vf(struct vpass *v, struct vpass *physical, unsigned number)
+{
+	struct vpass_function *machine = physical->machine->vfs->vf[number];
+	struct vpci_id id = machine->id;
+
+	id.vendor = id.device = PCI_NO_VENDOR;
+	id.bdf = vpci_vf_place(physical->f, number);
+	id.physical = physical->f;
+	*v = (struct vpass){.machine = machine, .physical = physical};
+	return add(v, physical->f->platform, &id);
 }
 
 /* Of a line that is disabled, or not used any more, there would be no EOI. */

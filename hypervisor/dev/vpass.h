@@ -113,7 +113,9 @@ enum vpass_phase {
 	VPASS_FALLS,  /* passes: into D3hot */
 	VPASS_SLEEPS, /* in D3hot, where configuration is all that it answers to */
 	VPASS_WAKES,  /* passes: out of D3hot */
-	VPASS_RESETS  /* passes: a function-level reset */
+	VPASS_RESETS, /* passes: a function-level reset */
+	VPASS_RESTS,  /* a virtual function of a VM's, whose physical one is not in D0 */
+	VPASS_GONE    /* a virtual function that its VM has not made */
 };
 
 struct vpass_state {
@@ -130,6 +132,7 @@ struct vpass_function {
 	struct vpass_bar bar[PCI_BARS];
 	uint8_t express, advanced, power; /* offsets of these capabilities, or 0 */
 	bool keeps;                       /* No_Soft_Reset: it is in D0 what it was before */
+	struct vpass_vfs *vfs;            /* its VM makes virtual functions of it; or NULL */
 	uint8_t line;                     /* of its pin, as firmware says */
 	bool disables;                    /* it has Interrupt Disable */
 	uint8_t fixed;                    /* channels in compatibility mode: bit by number */
@@ -163,6 +166,8 @@ void vpass_end(struct vpass_function *f);
  * space; nobody else has the function.
  */
 bool vpass_settle(struct vpass_function *f);
+/* Has it a function-level reset, as PCI Express has it? */
+bool vpass_has_flr(const struct vpass_function *f);
 /* How many vectors of L0's it can use; a power of two of them is enough for MSI. */
 unsigned vpass_vectors_wanted(const struct vpass_function *f);
 /* Before vpass_add: it has so many, `first` a multiple of the next power of two; 0: none. */
@@ -185,6 +190,7 @@ struct vpass {
 	bool waits;              /* it is quiet until Interrupt Disable is off */
 	bool away;  /* the machine's is left alone: its reset is to begin, it leaves */
 	bool comes; /* ... or has come, and must settle first */
+	struct vpass *physical; /* the VM made it, of this one; or NULL */
 };
 
 /* False: the VM's PCI has no room for it, or the place is taken. */
@@ -206,6 +212,12 @@ struct vport_room vpass_room(const struct vpass_function *f);
 void vpass_come(struct vpass *v);
 /* It leaves the VM's PCI: nothing of the guest's reaches the machine. vpci_remove follows. */
 void vpass_leave(struct vpass *v);
+/*
+ * A function of which the VM makes virtual ones, machine->vfs: their rows are `first` on
+ * (vpci_add_sriov). Each is added then, by its number. Likewise.
+ */
+bool vpass_add_vfs(struct vpass *v, unsigned first);
+bool vpass_add_vf(struct vpass *v, struct vpass *physical, unsigned number);
 /*
  * The machine's line has interrupted, and is quiet. True: this function keeps it so until
  * dev_pass_listen; when none of those that share it does, who calls this opens it.

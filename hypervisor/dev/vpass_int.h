@@ -6,7 +6,7 @@
 #ifndef NESTOR_DEV_VPASS_INT_H
 #define NESTOR_DEV_VPASS_INT_H
 
-#include "dev/vpass.h"
+#include "dev/vpass_sriov.h"
 #include "spec/ide.h"
 
 #define VPASS_ALL_FIXED ((1u << IDE_CHANNELS) - 1)
@@ -58,11 +58,16 @@ static inline bool vpass_is_awake(const struct vpass *v)
 	return v->machine->now->phase == VPASS_AWAKE;
 }
 
+/* Nor is it away in its VM. */
+static inline bool vpass_is_back(const struct vpass *v)
+{
+	return !v->away && vpass_is_awake(v);
+}
+
 /* A capability of this identifier is there. */
 void vpass_power_find(struct vpass_function *f, uint8_t id, uint8_t at);
 /* Whoever left it asleep: it will be awake, with the next vpass_settle but one. */
 void vpass_power_found(struct vpass_function *f);
-bool vpass_has_flr(const struct vpass_function *f); /* of PCI Express */
 /* It is silent, in D0: a reset begins if it has one. held: its drives are held in reset. */
 void vpass_reset(struct vpass_function *f, bool held);
 /* It is silent: into D3hot, and out of it. */
@@ -72,6 +77,23 @@ void vpass_wake(struct vpass_function *f);
 bool vpass_power_add(struct vpass *v);
 /* Bits in them that the machine's function has, read anew. */
 void vpass_power_reading(struct vpass *v, unsigned offset, unsigned size);
+
+/* ---- vpass.c, for vpass_vfs.c ---- */
+
+/* Its function is awake again: what the VM says holds. */
+void vpass_came_back(struct vpass *v);
+/* The VM's timer looks at it at this dev_pass_now, or somewhat earlier. */
+void vpass_look_at(struct vpass *v, uint64_t when);
+
+/* ---- vpass_vfs.c ---- */
+
+/* The machine has as many as the VM has made, or will have. Of any function. */
+void vpass_vfs_follow(struct vpass *v);
+/* The physical function goes to sleep, and is awake again as it was before. */
+void vpass_vfs_sleep(struct vpass *v);
+void vpass_vfs_wake(struct vpass *v);
+/* There are none any more: a reset of the physical function takes them away. */
+void vpass_vfs_forget(struct vpass_function *physical);
 
 /* Channels in compatibility mode, whose base address registers mean nothing. */
 void vpass_ide_find(struct vpass_function *f);

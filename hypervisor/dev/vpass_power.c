@@ -115,11 +115,15 @@ static void woke(struct vpass_function *f)
 		vpass_reset(f, false);
 }
 
+static bool passes(const struct vpass_function *f)
+{
+	return f->now->phase == VPASS_FALLS || f->now->phase == VPASS_WAKES ||
+	       f->now->phase == VPASS_RESETS;
+}
+
 bool vpass_settle(struct vpass_function *f)
 {
-	bool passes = f->now->phase != VPASS_AWAKE && f->now->phase != VPASS_SLEEPS;
-
-	if (passes && dev_pass_now() < f->now->ready_at)
+	if (passes(f) && dev_pass_now() < f->now->ready_at)
 		return false;
 	switch (f->now->phase) {
 	case VPASS_FALLS:
@@ -136,7 +140,7 @@ bool vpass_settle(struct vpass_function *f)
 	}
 	if (f->now->phase == VPASS_SLEEPS && f->now->ends)
 		vpass_wake(f);
-	return f->now->phase == VPASS_AWAKE || f->now->phase == VPASS_SLEEPS;
+	return !passes(f);
 }
 
 /* ---- what the VM has ---- */
@@ -151,7 +155,8 @@ bool vpass_power_add(struct vpass *v)
 	/* behind a port it has the capability in any case: any reset will do */
 	bool flr = v->f->express != 0 ? vpass_has_reset(m) : vpass_has_flr(m);
 
-	if (m->power != 0 && !vpci_add_power(v->f, m->keeps))
+	/* a virtual one does with its physical one */
+	if (m->power != 0 && v->physical == NULL && !vpci_add_power(v->f, m->keeps))
 		return false;
 	if (m->express != 0 || v->f->express != 0)
 		return vpci_add_express(v->f, flr);

@@ -48,18 +48,28 @@ static void hear_line(struct vpass *v)
 	dev_pass_listen(v->machine->id.bdf);
 }
 
-void vpass_look_later(struct vpass *v)
+void vpass_look_at(struct vpass *v, uint64_t when)
 {
-	uint64_t now = dev_pass_now(), at = v->machine->now->ready_at;
+	uint64_t now = dev_pass_now();
 
 	vpci_ask_work_at(
-		v->f, dev_now(v->f->platform) + (at > now ? at - now : dev_pass_ticks(1)));
+		v->f, dev_now(v->f->platform) + (when > now ? when - now : dev_pass_ticks(1)));
 }
 
-/* What passes may have passed. False: it has not. */
+void vpass_look_later(struct vpass *v)
+{
+	vpass_look_at(v, v->machine->now->ready_at);
+}
+
+static bool is_gone(const struct vpass *v)
+{
+	return v->machine->now->phase == VPASS_GONE;
+}
+
+/* What passes may have passed. False: it has not, or it is gone. */
 static bool settled(struct vpass *v)
 {
-	if (vpass_is_awake(v) && !v->comes)
+	if (vpass_is_back(v))
 		return true;
 	if (!vpass_settle(v->machine))
 		return false;
@@ -68,7 +78,7 @@ static bool settled(struct vpass *v)
 	v->away = v->comes = false;
 	if (vpass_is_awake(v))
 		vpass_came_back(v);
-	return true;
+	return !is_gone(v);
 }
 
 static bool is_vms_turn(const struct vpass *v)
@@ -76,11 +86,15 @@ static bool is_vms_turn(const struct vpass *v)
 	return v->away && !v->comes;
 }
 
-/* One that changes its power state does not meanwhile. */
+/* One that changes its power state does not meanwhile; nor one that is not made. */
 bool vpass_answers(void *device)
 {
 	struct vpass *v = device;
 
+	if (v->physical != NULL && !vpass_answers(v->physical))
+		return false;
+	if (is_gone(v))
+		vpass_vfs_follow(v->physical);
 	return is_vms_turn(v) || settled(v) || v->comes;
 }
 
@@ -88,8 +102,9 @@ enum vpci_work vpass_work(void *device)
 {
 	struct vpass *v = device;
 
-	if (!is_vms_turn(v) && !settled(v))
+	if (!is_vms_turn(v) && !settled(v) && !is_gone(v))
 		vpass_look_later(v);
+	vpass_vfs_follow(v);
 	return VPCI_WORK_DONE;
 }
 
@@ -108,6 +123,14 @@ void vpass_reset_asked(void *device)
 {
 	struct vpass *v = device;
 
+	if (v->physical != NULL && vpci_hidden(v->f)) {
+		vpass_vf_gone(v->machine);
+		return;
+	}
+	if (v->physical != NULL && !vpass_is_awake(v->physical)) {
+		v->machine->now->ends = true; /* vpass_vfs_wake */
+		return;
+	}
 	if (v->comes)
 		vpass_look_later(v);
 	if (v->away)

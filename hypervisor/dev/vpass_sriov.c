@@ -110,6 +110,15 @@ const char *vpass_physical_count(struct vpass_physical *p, unsigned count, bool 
 	return find_places(p);
 }
 
+bool vpass_physical_recount(struct vpass_physical *p, unsigned count)
+{
+	put(p, PCIE_SRIOV_COUNT, 2, count);
+	p->count = (uint16_t)count;
+	return get(p, PCIE_SRIOV_COUNT, 2) == count &&
+	       get(p, PCIE_SRIOV_FIRST, 2) == p->first &&
+	       (count == 1 || get(p, PCIE_SRIOV_STRIDE, 2) == p->stride);
+}
+
 void vpass_physical_place(struct vpass_physical *p, unsigned bar, uint64_t address)
 {
 	p->bar[bar].address = address;

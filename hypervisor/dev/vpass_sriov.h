@@ -2,12 +2,14 @@
 /*
  * Virtual functions of the machine's devices (PCI Express Base Specification 4.0, chapter 9
  * "Single Root I/O Virtualization"). L0 has the physical function, turns them on and off, and
- * knows where each is; each is a VM's like any function of the machine (vpass.h).
+ * knows where each is; each is a VM's like any function of the machine (vpass.h). Or a VM has
+ * the physical function, and says when (vpass_vfs.c).
  */
 #ifndef NESTOR_DEV_VPASS_SRIOV_H
 #define NESTOR_DEV_VPASS_SRIOV_H
 
 #include "dev/vpass.h"
+#include "lib/limits.h"
 
 struct vpass_physical {
 	uint16_t bdf;
@@ -31,6 +33,12 @@ const char *vpass_physical_count(struct vpass_physical *p, unsigned count, bool 
 void vpass_physical_place(struct vpass_physical *p, unsigned bar, uint64_t address);
 
 /*
+ * There shall be so many, up to those of vpass_physical_count, while there are none. False:
+ * they would be elsewhere.
+ */
+bool vpass_physical_recount(struct vpass_physical *p, unsigned count);
+
+/*
  * They are there, and their memory is; none may be asked for anything for PCIE_SRIOV_ON_MS.
  */
 void vpass_physical_on(const struct vpass_physical *p);
@@ -42,5 +50,23 @@ uint16_t vpass_virtual_place(const struct vpass_physical *p, unsigned number);
 /* Like vpass_probe, of one that is on. */
 const char *vpass_probe_virtual(
 	const struct vpass_physical *p, unsigned number, struct vpass_function *f);
+
+/*
+ * Those that the VM with the physical function makes. All are claimed from the start; the
+ * machine has as many as the VM's capability says, or has them soon.
+ */
+struct vpass_vfs {
+	struct vpass_physical *p;
+	unsigned most; /* so many have been claimed */
+	struct vpass_function *vf[LIMIT_VFS];
+	unsigned on;  /* that the machine has; 0: none */
+	bool there;   /* they may be asked for something */
+	bool refused; /* the machine would have them elsewhere: none until VF Enable is off */
+	/* dev_pass_now before which they, or the capability, are left alone */
+	uint64_t ready_at;
+};
+
+/* A virtual function goes: it is silent, and not there until its VM makes it. */
+void vpass_vf_gone(struct vpass_function *f);
 
 #endif

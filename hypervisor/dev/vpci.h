@@ -139,6 +139,7 @@ struct vpci_function {
 	uint8_t msix_bar, pending_bar;
 	uint32_t msix_table, msix_pending; /* offsets behind it */
 	struct vpci_bar bar[PCI_BARS];
+	struct vpci_bar vf_bar[PCI_BARS]; /* of a virtual function of it */
 	uint8_t writable[VPCI_CONFIG_SIZE];
 	uint8_t clears[VPCI_CONFIG_SIZE]; /* bits that writing 1 clears */
 };
@@ -216,13 +217,16 @@ bool vpci_add_msix(struct vpci_function *f, unsigned bar, uint32_t table, uint32
 /* It is a virtual function that software has not made appear. */
 bool vpci_hidden(const struct vpci_function *f);
 /*
- * Single Root I/O Virtualization (SR-IOV, vpci_sriov.c) of a function that is behind a root
- * port and has all its base address registers, of memory: up to LIMIT_VFS virtual functions
- * with registers as its own and this device ID. vpci_add adds each, in the place that
+ * Single Root I/O Virtualization (SR-IOV, vpci_sriov.c) of a function that has PCI Express: up
+ * to LIMIT_VFS virtual functions with these base address registers, of memory, and this device
+ * ID. vpci_add adds each, in the place that
  * vpci_vf_place names. Software makes them appear, in their state after reset, and go. Their
  * state is in LIMIT_VM_VFS rows, of which the first is number `first`.
  */
-void vpci_add_sriov(struct vpci_function *f, unsigned vfs, unsigned first, uint16_t device);
+void vpci_add_sriov(struct vpci_function *f, unsigned vfs, unsigned first, uint16_t device,
+	const struct vpci_bar *bar);
+/* How many virtual functions software has made appear. */
+unsigned vpci_vfs_wanted(const struct vpci_function *f);
 uint16_t vpci_vf_place(const struct vpci_function *f, unsigned number);
 /*
  * Resets and power states (vpci_power.c). Without them a function has no reset but that of its

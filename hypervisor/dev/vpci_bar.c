@@ -244,9 +244,12 @@ void vpci_assign(struct platform *p)
 {
 	uint64_t port = FIRST_PORT, memory = DEV_PCI_HOLE_START;
 
-	for (unsigned i = 0; i < VPCI_FUNCTIONS; i++)
-		if (p->pci.functions[i].present && PCI_BDF_BUS(p->pci.functions[i].bdf) == 0)
-			vpci_assign_function(&p->pci.functions[i], &port, &memory);
+	for (unsigned i = 0; i < VPCI_FUNCTIONS; i++) {
+		struct vpci_function *f = &p->pci.functions[i];
+
+		if (f->present && f->physical == NULL && PCI_BDF_BUS(f->bdf) == 0)
+			vpci_assign_function(f, &port, &memory);
+	}
 	vport_assign(p, &port, &memory);
 	vpci_update_windows(&p->pci);
 }

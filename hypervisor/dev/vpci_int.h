@@ -60,6 +60,7 @@ void vpci_power_written(struct vpci_function *f, bool slept);
 
 /* ---- vpci_sriov.c ---- */
 
+struct vpci_function *vpci_vf(const struct vpci_function *f, unsigned number);
 /* Where this register's addresses of a virtual function are; false: it decodes none. */
 bool vpci_vf_address(const struct vpci_function *f, unsigned bar, uint64_t *first);
 /* The extended capabilities of a virtual function. */

@@ -11,10 +11,16 @@ static uint32_t get(const struct vpci_function *f, unsigned offset, unsigned siz
 	return vpci_config_get(f, offset, size);
 }
 
-bool vpci_sleeps(const struct vpci_function *f)
+static bool in_d3hot(const struct vpci_function *f)
 {
 	return f->power != 0 &&
 	       (get(f, f->power + PCI_POWER_CONTROL, 2) & PCI_POWER_STATE) == PCI_POWER_D3HOT;
+}
+
+/* A virtual function does with its physical one (9.6 "SR-IOV Power Management"). */
+bool vpci_sleeps(const struct vpci_function *f)
+{
+	return in_d3hot(f) || (f->physical != NULL && in_d3hot(f->physical));
 }
 
 /* ---- set-up ---- */
@@ -124,7 +130,7 @@ void vpci_power_written(struct vpci_function *f, bool slept)
 	bool sleeps;
 
 	if (asks_for_reset(f)) {
-		/* nobody is in its registers any more when it begins */
+		/* the device last: it finds its registers nowhere any more */
 		vpci_forget_function(f);
 		vpci_windows_changed(f->platform);
 		vpci_tell_reset(f);

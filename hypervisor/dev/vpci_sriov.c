@@ -26,7 +26,7 @@ static void put(struct vpci_function *f, unsigned offset, unsigned size, uint32_
 	vpci_config_set(f, AT + offset, size, value);
 }
 
-static struct vpci_function *vf_of(const struct vpci_function *f, unsigned number)
+struct vpci_function *vpci_vf(const struct vpci_function *f, unsigned number)
 {
 	return &f->platform->pci.functions[f->first_vf + number];
 }
@@ -56,7 +56,7 @@ bool vpci_hidden(const struct vpci_function *f)
  */
 static uint64_t stride_of(const struct vpci_function *f, unsigned bar, uint32_t page)
 {
-	uint64_t size = f->bar[bar].size, least = (uint64_t)PCIE_SRIOV_PAGE_UNIT * page;
+	uint64_t size = f->vf_bar[bar].size, least = (uint64_t)PCIE_SRIOV_PAGE_UNIT * page;
 
 	return size > least ? size : least;
 }
@@ -89,11 +89,11 @@ void vpci_sriov_assign(struct vpci_function *f, uint64_t *memory)
 	for (unsigned bar = 0; bar < PCI_BARS; bar++) {
 		uint64_t stride;
 
-		if (f->bar[bar].kind == VPCI_BAR_NONE || vpci_bar_is_io(f->bar[bar].kind))
+		if (f->vf_bar[bar].kind == VPCI_BAR_NONE || vpci_bar_is_io(f->vf_bar[bar].kind))
 			continue;
 		stride = stride_now(f, bar);
 		*memory = (*memory + stride - 1) & ~(stride - 1);
-		put(f, bar_at(bar), 4, (uint32_t)*memory | vpci_bar_flags(f->bar[bar].kind));
+		put(f, bar_at(bar), 4, (uint32_t)*memory | vpci_bar_flags(f->vf_bar[bar].kind));
 		*memory += stride * f->vfs;
 	}
 }
@@ -102,7 +102,7 @@ void vpci_sriov_assign(struct vpci_function *f, uint64_t *memory)
 
 static void add_bar(struct vpci_function *f, unsigned bar)
 {
-	enum vpci_bar_kind kind = f->bar[bar].kind;
+	enum vpci_bar_kind kind = f->vf_bar[bar].kind;
 	uint64_t mask = ~(stride_now(f, bar) - 1);
 
 	if (kind == VPCI_BAR_NONE || vpci_bar_is_io(kind))
@@ -118,11 +118,17 @@ static void put_header(struct vpci_function *f, unsigned at, uint32_t id, unsign
 	vpci_config_set(f, at, 4, id | PCIE_EXTENDED_VERSION | PCIE_EXTENDED_NEXT(next));
 }
 
-/* No function follows in a row of ARI's: software finds virtual ones by the capability. */
+/*
+ * No function follows in a row of ARI's: software finds virtual ones by the capability. What is
+ * integrated in the root complex has no ARI (7.8.7).
+ */
 static void add_sriov(struct vpci_function *f, unsigned vfs, uint16_t device)
 {
-	put_header(f, AT, PCIE_EXTENDED_SRIOV, AT + PCIE_SRIOV_SIZE);
-	put_header(f, AT + PCIE_SRIOV_SIZE, PCIE_EXTENDED_ARI, 0);
+	bool ari = vport_of(f) != NULL;
+
+	put_header(f, AT, PCIE_EXTENDED_SRIOV, ari ? AT + PCIE_SRIOV_SIZE : 0);
+	if (ari)
+		put_header(f, AT + PCIE_SRIOV_SIZE, PCIE_EXTENDED_ARI, 0);
 	put(f, PCIE_SRIOV_INITIAL, 2, vfs);
 	put(f, PCIE_SRIOV_TOTAL, 2, vfs);
 	put(f, PCIE_SRIOV_FIRST, 2, FIRST);
@@ -138,8 +144,10 @@ static void add_sriov(struct vpci_function *f, unsigned vfs, uint16_t device)
 		add_bar(f, bar);
 }
 
-void vpci_add_sriov(struct vpci_function *f, unsigned vfs, unsigned first, uint16_t device)
+void vpci_add_sriov(struct vpci_function *f, unsigned vfs, unsigned first, uint16_t device,
+	const struct vpci_bar *bar)
 {
+	__builtin_memcpy(f->vf_bar, bar, sizeof(f->vf_bar));
 	f->vfs = (uint8_t)vfs;
 	f->first_vf = (uint8_t)(VPCI_FIRST_VF + first);
 	add_sriov(f, vfs, device);
@@ -147,7 +155,8 @@ void vpci_add_sriov(struct vpci_function *f, unsigned vfs, unsigned first, uint1
 
 void vpci_sriov_add_vf(struct vpci_function *f)
 {
-	put_header(f, AT, PCIE_EXTENDED_ARI, 0);
+	if (vport_of(f) != NULL)
+		put_header(f, AT, PCIE_EXTENDED_ARI, 0);
 }
 
 /* ---- what software writes ---- */
@@ -166,8 +175,8 @@ struct vpci_sriov vpci_sriov_of(const struct vpci_function *f)
 static void reset_vfs(struct vpci_function *f)
 {
 	for (unsigned i = 0; i < f->vfs; i++)
-		if (vf_of(f, i)->present)
-			vpci_reset_function(vf_of(f, i));
+		if (vpci_vf(f, i)->present)
+			vpci_reset_function(vpci_vf(f, i));
 }
 
 static bool page_valid(uint32_t page)
@@ -181,7 +190,8 @@ static void align_bars(struct vpci_function *f)
 	for (unsigned bar = 0; bar < PCI_BARS; bar++) {
 		uint32_t mask = (uint32_t)(stride_now(f, bar) - 1) & ~PCI_BAR_MEMORY_FLAGS;
 
-		if (f->bar[bar].kind != VPCI_BAR_NONE && !vpci_bar_is_io(f->bar[bar].kind))
+		if (f->vf_bar[bar].kind != VPCI_BAR_NONE &&
+			!vpci_bar_is_io(f->vf_bar[bar].kind))
 			put(f, bar_at(bar), 4, get(f, bar_at(bar), 4) & ~mask);
 	}
 }
@@ -210,6 +220,12 @@ void vpci_sriov_reset(struct vpci_function *f)
 	reset_vfs(f);
 }
 
+unsigned vpci_vfs_wanted(const struct vpci_function *f)
+{
+	return get(f, PCIE_SRIOV_CONTROL, 2) & PCIE_SRIOV_ENABLE ? get(f, PCIE_SRIOV_COUNT, 2)
+								 : 0;
+}
+
 /* ---- state ---- */
 
 static bool capability_valid(const struct vpci_function *f, const uint8_t *capability)
@@ -219,7 +235,8 @@ static bool capability_valid(const struct vpci_function *f, const uint8_t *capab
 	if (vpci_get(capability, PCIE_SRIOV_COUNT, 2) > f->vfs || !page_valid(page))
 		return false;
 	for (unsigned bar = 0; bar < PCI_BARS; bar++)
-		if (f->bar[bar].kind != VPCI_BAR_NONE && !vpci_bar_is_io(f->bar[bar].kind) &&
+		if (f->vf_bar[bar].kind != VPCI_BAR_NONE &&
+			!vpci_bar_is_io(f->vf_bar[bar].kind) &&
 			vpci_get(capability, bar_at(bar), 4) & ~PCI_BAR_MEMORY_FLAGS &
 				(uint32_t)(stride_of(f, bar, page) - 1))
 			return false;

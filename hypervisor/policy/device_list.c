@@ -8,6 +8,7 @@
 #include "spec/pci.h"
 
 #define VF_WORD       "/vf"
+#define VFS_WORD      "/vfs="
 #define PORT_WORD     "root-port"
 #define ATTACHED_WORD "attached"
 
@@ -46,24 +47,33 @@ static bool starts_with(struct text t, const char *s)
 	return take_text(&t, s);
 }
 
-/* Behind the function: which virtual one of it. */
-static bool parse_vf(struct text t, uint16_t *vf)
+static bool take_number(struct text t, const char *word, unsigned most, uint64_t *number)
+{
+	return take_text(&t, word) && text_number(t, number) && *number <= most &&
+	       (t.len == 1 || t.s[0] != '0');
+}
+
+/* Behind the function: which virtual one of it, or how many its VM may make. */
+static bool parse_vf(struct text t, struct machine_device *d)
 {
 	uint64_t number;
 
-	*vf = 0;
+	d->vf = d->vfs = 0;
 	if (t.len == 0)
 		return true;
-	if (!take_text(&t, VF_WORD) || !text_number(t, &number) || number > DEVICE_VF_MAX ||
-		(t.len > 1 && t.s[0] == '0'))
+	if (take_number(t, VFS_WORD, LIMIT_VFS, &number) && number != 0) {
+		d->vfs = (uint16_t)number;
+		return true;
+	}
+	if (!take_number(t, VF_WORD, DEVICE_VF_MAX, &number))
 		return false;
-	*vf = (uint16_t)(number + 1);
+	d->vf = (uint16_t)(number + 1);
 	return true;
 }
 
 /*
- * [pci:][0000:]BUS:DEVICE.FUNCTION[/vfN], of the first segment, as pci(8) and Linux write them;
- * 00:00.0, the host bridge, cannot be given away.
+ * [pci:][0000:]BUS:DEVICE.FUNCTION[/vfN|/vfs=N], of the first segment, as pci(8) and Linux
+ * write them; 00:00.0, the host bridge, cannot be given away.
  */
 static bool parse_function(struct text t, struct machine_device *d)
 {
@@ -76,7 +86,7 @@ static bool parse_function(struct text t, struct machine_device *d)
 	if (!take_hex(&t, 2, &bus) || !take_text(&t, ":") || !take_hex(&t, 2, &device) ||
 		!take_text(&t, ".") || !take_hex(&t, 1, &function))
 		return false;
-	if (!parse_vf(t, &d->vf) || device >= PCI_DEVICES || function >= PCI_FUNCTIONS)
+	if (!parse_vf(t, d) || device >= PCI_DEVICES || function >= PCI_FUNCTIONS)
 		return false;
 	d->bdf = PCI_BDF(bus, device, function);
 	return d->bdf != 0;
@@ -90,9 +100,10 @@ static bool has(const struct device_list *l, struct machine_device d)
 	return false;
 }
 
-static bool has_equals(struct text t)
+/* KEY=VALUE; /vfs=N is of a function. */
+static bool is_option(struct text t)
 {
-	for (size_t i = 0; i < t.len; i++)
+	for (size_t i = 0; i < t.len && t.s[i] != '/'; i++)
 		if (t.s[i] == '=')
 			return true;
 	return false;
@@ -133,7 +144,7 @@ static bool parse_list(struct text v, struct device_list *l, const char **why)
 		struct machine_device d = {.vf = 0};
 
 		more = setting_cut(&v, ',', &item);
-		if (l->count != 0 && has_equals(item)) {
+		if (l->count != 0 && is_option(item)) {
 			*why = parse_option(item, &l->at[l->count - 1], &seen);
 			if (*why != NULL)
 				return false;
@@ -190,6 +201,8 @@ size_t device_list_format(const struct device_list *l, char *buf, size_t size)
 		if (n != 0)
 			n += fmt(buf + n, size - n, ",");
 		n += device_name(*d, buf + n, size - n);
+		if (d->vfs != 0)
+			n += fmt(buf + n, size - n, VFS_WORD "%u", d->vfs);
 		if (d->root_port != 0)
 			n += fmt(buf + n, size - n, "," PORT_WORD "=%u", d->root_port);
 		if (d->absent)
@@ -206,7 +219,7 @@ bool device_list_is_empty(const struct device_list *l)
 bool device_list_has_virtual(const struct device_list *l)
 {
 	for (unsigned i = 0; i < l->count; i++)
-		if (l->at[i].vf != 0)
+		if (l->at[i].vf != 0 || l->at[i].vfs != 0)
 			return true;
 	return false;
 }
@@ -278,6 +291,10 @@ const char *device_list_error(const struct device_list *l)
 			device_list_at_port(l, l->at[i].root_port) != &l->at[i])
 			return VM_SLOT_TAKEN;
 	for (unsigned i = 0; i < l->count; i++)
+		if (l->at[i].root_port != 0 && l->at[i].vfs != 0)
+			return "a device of which the VM makes virtual functions ('/vfs=') stays "
+			       "on bus 0: it is behind no root port";
+	for (unsigned i = 0; i < l->count; i++)
 		for (unsigned k = 0; k < l->count; k++)
 			if (l->at[i].bdf == l->at[k].bdf && l->at[i].vf == 0 &&
 				l->at[k].vf != 0)
@@ -290,8 +307,21 @@ unsigned device_list_vfs(const struct device_list *l, uint16_t bdf)
 {
 	unsigned count = 0;
 
+	for (unsigned i = 0; i < l->count; i++) {
+		const struct machine_device *d = &l->at[i];
+		unsigned n = d->vf > d->vfs ? d->vf : d->vfs;
+
+		if (d->bdf == bdf && n > count)
+			count = n;
+	}
+	return count;
+}
+
+unsigned device_list_made(const struct device_list *l)
+{
+	unsigned count = 0;
+
 	for (unsigned i = 0; i < l->count; i++)
-		if (l->at[i].bdf == bdf && l->at[i].vf > count)
-			count = l->at[i].vf;
+		count += l->at[i].vfs;
 	return count;
 }

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * PCI functions of the machine, as a VM's setting names them: pci:00:03.0, or pci:00:03.0/vf2
- * for a virtual function of it; behind it ,root-port=N and ,attached=off, if it comes and goes.
+ * PCI functions of the machine, as a VM's setting names them: pci:00:03.0; pci:00:03.0/vf2 for
+ * a virtual function of it; pci:00:03.0/vfs=4 for the function, of which the VM itself makes up
+ * to so many virtual ones. Behind it ,root-port=N and ,attached=off, if it comes and goes.
  */
 #ifndef NESTOR_POLICY_DEVICE_LIST_H
 #define NESTOR_POLICY_DEVICE_LIST_H
@@ -18,6 +19,7 @@
 struct machine_device {
 	uint16_t bdf;
 	uint16_t vf;       /* 0: the function itself; n: its virtual function n - 1 */
+	uint16_t vfs;      /* of the function itself: how many virtual ones its VM may make */
 	uint8_t root_port; /* it is in that slot; 0: on bus 0 */
 	bool absent;       /* it is not there from the start */
 };
@@ -38,7 +40,7 @@ size_t device_name(struct machine_device d, char *buf, size_t size);
 size_t device_list_format(const struct device_list *l, char *buf, size_t size);
 
 bool device_list_is_empty(const struct device_list *l);
-/* Is a virtual function among them? */
+/* Is a virtual function among them, or may the VM make some? */
 bool device_list_has_virtual(const struct device_list *l);
 
 /* The function behind this root port (not 0), or NULL. */
@@ -56,7 +58,12 @@ const char *device_list_conflict(const struct device_list *a, const struct devic
 /* Likewise why it cannot be of one. */
 const char *device_list_error(const struct device_list *l);
 
-/* How many virtual functions of this one it needs: the greatest number and one. */
+/*
+ * How many virtual functions of this one it needs: the greatest number and one, or as many as
+ * the VM may make.
+ */
 unsigned device_list_vfs(const struct device_list *l, uint16_t bdf);
+/* How many the VM may make of all its functions. */
+unsigned device_list_made(const struct device_list *l);
 
 #endif

@@ -52,7 +52,8 @@ unsigned memory_iommu_tables(const struct vm_config *c)
 /* Those of the VM, and with a virtual unit those of each function. */
 static uint64_t iommu_size(const struct vm_config *c)
 {
-	unsigned sets = c->iommu == IOMMU_VTD ? 1 + DEVICE_LIST_MAX : 1;
+	unsigned sets =
+		c->iommu == IOMMU_VTD ? 1 + DEVICE_LIST_MAX + device_list_made(&c->devices) : 1;
 
 	return (uint64_t)memory_iommu_tables(c) * sets * MEMORY_PAGE;
 }

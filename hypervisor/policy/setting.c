@@ -268,8 +268,8 @@ void setting_describe(const struct setting *s, char *buf, size_t size)
 		break;
 	case SETTING_FUNCTIONS:
 		fmt(buf, size,
-			"none, all, or 1 to %u PCI functions, each once, as in pci:00:03.0, "
-			"or pci:00:03.0/vf0 (to vf%u), with ,root-port=N,attached=off",
+			"none, all, or 1 to %u PCI functions, each once: pci:00:03.0, "
+			"pci:00:03.0/vf0 (to %u), /vfs=1 (to 7), ,root-port=N,attached=off",
 			DEVICE_LIST_MAX, DEVICE_VF_MAX);
 		break;
 	case SETTING_FEATURES:

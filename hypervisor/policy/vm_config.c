@@ -141,9 +141,10 @@ static const char *nets_error(const struct vm_config *c)
 					 device_list_at_port(&c->devices, port) != NULL))
 			return VM_SLOT_TAKEN;
 	}
-	if (net_list_vfs(&c->nets, c->nets.count) > LIMIT_VM_VFS)
-		return "the network devices of a VM may have 14 virtual functions ('vfs') "
-		       "together";
+	if (net_list_vfs(&c->nets, c->nets.count) + device_list_made(&c->devices) >
+		LIMIT_VM_VFS)
+		return "the network devices of a VM, and devices of the machine, may have 14 "
+		       "virtual functions ('vfs') together";
 	return NULL;
 }
 

@@ -46,7 +46,8 @@ bool virtio_create(
 
 void virtio_offer_vfs(struct virtio *v, unsigned vfs, unsigned first)
 {
-	vpci_add_sriov(v->function, vfs, first, (uint16_t)(VIRTIO_PCI_DEVICE + v->kind->type));
+	vpci_add_sriov(v->function, vfs, first, (uint16_t)(VIRTIO_PCI_DEVICE + v->kind->type),
+		v->function->bar);
 	v->offered |= VIRTIO_F_SR_IOV;
 }
 

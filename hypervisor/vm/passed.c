@@ -86,22 +86,42 @@ static void find_descriptors(struct vm *vm, struct passed *p)
 		p->descriptor[i] = hpa_of(platform_apic_posted(vm->platform, i));
 }
 
-static bool add(struct vm *vm, struct vpass *v, struct passed *p, unsigned *on_bus_0)
+/* Where they are on the VM's PCI: devices on bus 0, rows of virtual functions. */
+struct places {
+	unsigned device, row;
+};
+
+/* Those that the VM makes come right behind the function that it makes them of. */
+static bool add_on_bus_0(struct vm *vm, struct vpass *v, struct passed *p, struct places *next)
+{
+	(void)passed_change(p, passed_mark(p), passed_mark(p) | PASSED_USED);
+	if (p->owner != NULL) {
+		unsigned number = (unsigned)(p - p->owner) - 1;
+
+		return vpass_add_vf(v, v - 1 - number, number);
+	}
+	if (!vpass_add(v, &p->f, vm->platform, PCI_BDF(0, next->device++, 0)))
+		return false;
+	if (p->f.vfs == NULL)
+		return true;
+	next->row += p->f.vfs->most;
+	return vpass_add_vfs(v, next->row - p->f.vfs->most);
+}
+
+static bool add(struct vm *vm, struct vpass *v, struct passed *p, struct places *next)
 {
 	*v = (struct vpass){.machine = &p->f};
 	if (!create_tables(vm, p))
 		return false;
 	find_descriptors(vm, p);
-	if (p->root_port != 0)
-		return passed_add_in_slot(vm, v, p);
-	(void)passed_change(p, passed_mark(p), passed_mark(p) | PASSED_USED);
-	return vpass_add(v, &p->f, vm->platform, PCI_BDF(0, PLACE_FIRST + (*on_bus_0)++, 0));
+	return p->root_port != 0 ? passed_add_in_slot(vm, v, p) : add_on_bus_0(vm, v, p, next);
 }
 
 bool passed_add(struct vm *vm)
 {
 	struct passed_devices *d = &vm->devices->passed;
-	unsigned on_bus_0 = 0;
+	struct places next = {
+		PLACE_FIRST, net_list_vfs(&vm->config.nets, vm->config.nets.count)};
 
 	d->count = 0;
 	d->pending = 0;
@@ -109,7 +129,7 @@ bool passed_add(struct vm *vm)
 	for (unsigned i = 0; i < passed_count; i++) {
 		if (passed[i].vm != vm->id)
 			continue;
-		if (!add(vm, &d->device[d->count], &passed[i], &on_bus_0))
+		if (!add(vm, &d->device[d->count], &passed[i], &next))
 			return false;
 		d->pin[d->count++] = passed[i].pin;
 	}

@@ -13,7 +13,7 @@
 #include "policy/scenario.h"
 #include "spec/addr.h"
 
-#define PASSED_MAX 12 /* functions of all VMs */
+#define PASSED_MAX 16 /* functions of all VMs */
 
 struct sched_node;
 struct vcpu;

@@ -110,14 +110,30 @@ static unsigned find_vectors(unsigned count)
 	return MESSAGE_VECTORS;
 }
 
-/* As many as it wants, or half as many, and so on. Without any it uses its pin. */
-static const char *give_vectors(struct passed *p)
+/* What each of so many functions gets that share what is left alike. */
+static unsigned share_of(unsigned functions)
+{
+	unsigned left = 0, share = 1;
+
+	for (unsigned i = 0; i < MESSAGE_VECTORS; i++)
+		left += !(vectors_taken >> i & 1);
+	while (2 * share * functions <= left)
+		share *= 2;
+	return share * functions <= left ? share : 0;
+}
+
+/*
+ * As many as it wants, or half as many, and so on, `most` at most. Without any it uses its pin.
+ */
+static const char *give_vectors(struct passed *p, unsigned most)
 {
 	unsigned count = vpass_vectors_wanted(&p->f), at = 0;
 
 	p->wanted = (uint8_t)count;
 	if (count == 0)
 		return NULL;
+	while (count > most)
+		count /= 2;
 	while (count != 0 && (at = find_vectors(count)) == MESSAGE_VECTORS)
 		count /= 2;
 	if (count == 0 && p->pin == PASSED_NO_PIN)
@@ -134,10 +150,11 @@ static const char *give_vectors(struct passed *p)
 static const char *find_group(struct passed *p)
 {
 	uint16_t bdf = p->f.id.bdf;
-	const char *why = p->physical != NULL
-				  ? topology_group_of_virtual(
-					    passed_physical_bdf(p->physical), bdf, &p->group)
-				  : topology_group(bdf, &p->group);
+	uint16_t of = p->physical != NULL ? passed_physical_bdf(p->physical)
+		      : p->owner != NULL  ? p->owner->f.id.bdf
+					  : bdf;
+	const char *why = of != bdf ? topology_group_of_virtual(of, bdf, &p->group)
+				    : topology_group(bdf, &p->group);
 
 	for (unsigned i = 0; i < passed_count && why == NULL; i++)
 		if (passed[i].group == p->group && passed[i].vm != p->vm &&
@@ -184,14 +201,12 @@ static const char *find_function(
 	return why != NULL ? why : find_unit(p, c, d.bdf);
 }
 
-/* What of it is the machine's, whoever has it. */
-static const char *claim_new(
-	struct passed *p, const struct scenario *s, struct machine_device d)
+/* What it has fits with what others have, and L0 has for it what it needs. */
+static const char *judge(struct passed *p, const struct vm_config *c, unsigned messages)
 {
-	const struct vm_config *c = &s->vms[p->vm].config;
-	const char *why = d.vf != 0 ? find_virtual(p, c, s, d) : find_function(p, c, d);
+	const char *why = NULL;
 
-	if (why == NULL && (c->iommu != IOMMU_NONE || iommu_is_on()))
+	if (c->iommu != IOMMU_NONE || iommu_is_on())
 		why = find_group(p);
 	if (why == NULL)
 		why = find_pins(p);
@@ -199,12 +214,69 @@ static const char *claim_new(
 		why = place_bars(&p->f);
 	if (why == NULL)
 		why = passed_memory_why_not(p->f.bar, 1);
-	if (why == NULL && d.vf == 0 && passed_virtual_meets(&p->f))
+	if (why == NULL && !p->f.is_virtual && passed_virtual_meets(&p->f))
 		why = "its memory is that of virtual functions of another device, too";
 	if (why == NULL)
-		why = give_vectors(p);
+		why = give_vectors(p, messages);
 	if (why == NULL && !ecam_keep(p->f.id.bdf))
 		why = "all VMs together have too many";
+	return why;
+}
+
+/* NULL: all VMs together have too many. */
+static struct passed *next(unsigned vm, const struct vm_config *c, struct machine_device d)
+{
+	struct passed *p = &passed[passed_count];
+
+	if (passed_count == PASSED_MAX)
+		return NULL;
+	*p = (struct passed){
+		.first = p, .vm = vm, .name = c->name, .device = d, .root_port = d.root_port};
+	return p;
+}
+
+static void keep(struct passed *p, bool is_there)
+{
+	if (is_there)
+		p->first->holder = passed_mark(p);
+	passed_count++;
+}
+
+/* One that its VM makes of @owner, when it likes. */
+static const char *claim_made(
+	struct passed *owner, const struct vm_config *c, unsigned number, unsigned messages)
+{
+	struct passed *p = next(owner->vm, c, owner->device);
+	const char *why;
+
+	if (p == NULL)
+		return "all VMs together have too many";
+	p->owner = owner;
+	p->place = owner->place;
+	why = passed_vfs_probe(owner->f.vfs, number, &p->f);
+	if (why == NULL)
+		why = judge(p, c, messages);
+	if (why == NULL)
+		keep(p, true);
+	return why;
+}
+
+/* After the function itself. Those that were claimed when one cannot be go with the run. */
+static const char *claim_vfs(const struct scenario *s, struct passed *owner)
+{
+	const struct vm_config *c = &s->vms[owner->vm].config;
+	unsigned messages;
+	const char *why;
+	struct vpass_vfs *vfs = passed_vfs_claim(s, &owner->f, &why);
+
+	if (vfs == NULL)
+		return why;
+	owner->f.vfs = vfs;
+	messages = share_of(vfs->most);
+	for (unsigned i = 0; i < vfs->most && why == NULL; i++)
+		why = claim_made(owner, c, i, messages);
+	if (why == NULL)
+		passed_vfs_claimed(vfs);
 	return why;
 }
 
@@ -241,33 +313,35 @@ static struct passed *find_first(struct machine_device d)
 	for (unsigned i = 0; i < passed_count; i++) {
 		struct device_list other = {.count = 1, .at = {passed[i].device}};
 
-		if (device_list_shares(&one, &other))
+		if (passed[i].owner == NULL && device_list_shares(&one, &other))
 			return passed[i].first;
 	}
 	return NULL;
 }
 
+static const char *claim_new(
+	struct passed *p, const struct scenario *s, struct machine_device d)
+{
+	const struct vm_config *c = &s->vms[p->vm].config;
+	const char *why = d.vf != 0 ? find_virtual(p, c, s, d) : find_function(p, c, d);
+
+	return why == NULL ? judge(p, c, MESSAGE_VECTORS) : why;
+}
+
 static const char *claim(const struct scenario *s, unsigned vm, struct machine_device d)
 {
-	struct passed *p = &passed[passed_count], *first = find_first(d);
+	struct passed *first = find_first(d), *p = next(vm, &s->vms[vm].config, d);
 	const char *why;
 
-	if (passed_count == PASSED_MAX)
+	if (p == NULL)
 		return "all VMs together have too many";
-	*p = (struct passed){.first = p,
-		.vm = vm,
-		.name = s->vms[vm].config.name,
-		.device = d,
-		.root_port = d.root_port};
 	why = first == NULL ? claim_new(p, s, d) : claim_again(p, s, first);
 	if (why == NULL && d.root_port != 0)
 		why = vpass_slot_error(&p->f);
 	if (why != NULL)
 		return why;
-	if (!d.absent)
-		p->first->holder = passed_mark(p);
-	passed_count++;
-	return NULL;
+	keep(p, !d.absent);
+	return d.vfs != 0 ? claim_vfs(s, p) : NULL;
 }
 
 static const char *pin_names(const struct passed *p, char *out, size_t size)
@@ -298,9 +372,17 @@ static const char *name_of(struct machine_device d, char *out, size_t size)
 	return out;
 }
 
+static void tell_vfs(const struct vm_config *c, const struct passed *p)
+{
+	log_info("'%s' may make %u virtual functions of pci:%02x:%02x.%u, each with %u "
+		 "messages of %u",
+		c->name, p->f.vfs->most, PCI_BDF_BUS(p->f.id.bdf), PCI_BDF_DEVICE(p->f.id.bdf),
+		PCI_BDF_FUNCTION(p->f.id.bdf), p[1].messages, p[1].wanted);
+}
+
 static void tell(const struct vm_config *c, struct machine_device d, const char *why)
 {
-	const struct passed *p = &passed[passed_count - 1];
+	const struct passed *p = &passed[passed_count - 1 - d.vfs];
 	char name[32], names[IOAPIC_PINS * 4], messages[64], place[32] = "";
 
 	if (why != NULL) {
@@ -315,6 +397,8 @@ static void tell(const struct vm_config *c, struct machine_device d, const char 
 		name_of(d, name, sizeof(name)), p->f.id.vendor, p->f.id.device, place,
 		pin_names(p, names, sizeof(names)),
 		message_count(p, messages, sizeof(messages)));
+	if (d.vfs != 0)
+		tell_vfs(c, p);
 }
 
 static bool claim_listed(const struct scenario *s, unsigned vm)

@@ -27,6 +27,7 @@ struct passed {
 	struct iommu_place place;         /* the unit that its requests go through */
 	struct passed_physical *physical; /* it is a virtual function of this device; or NULL */
 	bool holds;                       /* and is one that must be there */
+	struct passed *owner;             /* or its VM makes it of this one; or NULL */
 	uint16_t number;                  /* of those */
 	uint16_t group;              /* of functions that the machine does not keep apart */
 	uint8_t wanted;              /* vectors of L0's that it could use */

@@ -23,6 +23,7 @@ struct passed_physical {
 	bool on;
 	unsigned holders;  /* functions that VMs have, or will have */
 	uint64_t ready_at; /* host TSC before which they, or the capability, are left alone */
+	struct vpass_vfs made; /* a VM owns it, and makes them; p is ours then */
 };
 
 static struct passed_physical all[PASSED_MAX];
@@ -172,6 +173,18 @@ static const char *too_many(const struct vpass_physical *p)
 	return text;
 }
 
+/*
+ * A VM decides how many of them there are: each must be where it was claimed (9.3.3.9 and
+ * 9.3.3.10 let places depend on the number).
+ */
+static const char *find_counts(struct vpass_physical *p, unsigned n)
+{
+	for (unsigned i = 1; i <= n; i++)
+		if (!vpass_physical_recount(p, i))
+			return "places of its virtual functions depend on their number";
+	return NULL;
+}
+
 static const char *make(struct vpass_physical *p, uint16_t bdf, unsigned n)
 {
 	const char *why = ecam_why_not(PCI_BDF_BUS(bdf));
@@ -185,6 +198,8 @@ static const char *make(struct vpass_physical *p, uint16_t bdf, unsigned n)
 		why = too_many(p);
 	if (why == NULL)
 		why = vpass_physical_count(p, n, topology_forward(bdf));
+	if (why == NULL && n <= LIMIT_VFS)
+		why = find_counts(p, n);
 	for (unsigned i = 0; i < p->count && why == NULL; i++)
 		why = topology_reaches(bdf, vpass_virtual_place(p, i));
 	if (why == NULL)
@@ -238,6 +253,36 @@ const char *passed_virtual_claim(
 void passed_virtual_share(struct passed_physical *p)
 {
 	p->holders++;
+}
+
+struct vpass_vfs *passed_vfs_claim(
+	const struct scenario *s, const struct vpass_function *f, const char **why)
+{
+	struct passed_physical *p;
+
+	*why = vpass_has_flr(f) ? NULL
+				: "it has no function-level reset, as it must with SR-IOV";
+	if (*why != NULL)
+		return NULL;
+	p = passed_physical_claim(s, f->id.bdf, why);
+	if (p == NULL)
+		return NULL;
+	p->made = (struct vpass_vfs){.p = &p->p, .most = p->p.count};
+	return &p->made;
+}
+
+const char *passed_vfs_probe(struct vpass_vfs *v, unsigned number, struct vpass_function *f)
+{
+	v->vf[number] = f;
+	return vpass_probe_virtual(v->p, number, f);
+}
+
+void passed_vfs_claimed(struct vpass_vfs *v)
+{
+	for (unsigned i = 0; i < v->most; i++)
+		vpass_vf_gone(v->vf[i]);
+	vpass_physical_off(v->p);
+	v->ready_at = after(PCIE_SRIOV_OFF_MS);
 }
 
 void passed_virtual_off(void)

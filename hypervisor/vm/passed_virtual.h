@@ -9,7 +9,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "dev/vpass.h"
+#include "dev/vpass_sriov.h"
 #include "policy/scenario.h"
 
 struct passed_physical;
@@ -23,6 +23,15 @@ struct passed_physical *passed_physical_claim(
 /* Number n of them, and what it has. NULL, or why a VM cannot have it. Likewise. */
 const char *passed_virtual_claim(
 	struct passed_physical *p, unsigned number, struct vpass_function *f);
+/*
+ * Those of a function that a VM owns, which it may make; all are there then. NULL, and why not.
+ * Each is looked at: NULL, or why a VM cannot have it. Then they go, until the VM makes them.
+ * Likewise.
+ */
+struct vpass_vfs *passed_vfs_claim(
+	const struct scenario *s, const struct vpass_function *f, const char **why);
+const char *passed_vfs_probe(struct vpass_vfs *v, unsigned number, struct vpass_function *f);
+void passed_vfs_claimed(struct vpass_vfs *v);
 /* Whether memory of a function is that of virtual ones. Likewise. */
 bool passed_virtual_meets(const struct vpass_function *f);
 /* Nothing runs: they all go. Likewise. */

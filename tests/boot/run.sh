@@ -1805,6 +1805,25 @@ test_virtual_functions_that_a_vm_cannot_have_are_refused_with_the_reason() {
 	vf_vms vtd | sed 's,/vf2,,' >"$out.yaml" && expect 66 check "$out.yaml" && one_line && shows "'two': another VM has one of its devices, or virtual functions of one"
 }
 
+made() { # TIMES STATUS COMMAND-LINE ARGS...
+	expect "$2" run --timeout 120 --memory 64M --machine bochs --machine-option 'plugin_ctrl: nestordev=1' --devices pci:00:02.0/vfs=4 \
+		--l1 "$B/payload/made.elf" --cmdline "$3" --log-level info --l0-log "$out.l0" --restart on-reset --restart-limit 1 "${@:4}" &&
+		[ "$(grep -a -c 'made: all as it should be' "$out.text")" = "$1" ] &&
+		grep -q "'l1' may make 4 virtual functions of pci:00:02.0, each with 4 messages of 16" "$out.l0"
+}
+
+# It owns the physical function: they come and go when it says so, each a requester of its own with messages and a reset; and again after a
+# reset of the VM while they are on.
+test_a_vm_makes_virtual_functions_of_its_device() {
+	has_test_device || return 0
+	made 1 1 '' --machine-iommu vtd --l0-option posted=on && made 2 2 'unit reset' --machine-iommu vtd-caching --iommu vtd || return 1
+	vf_refused pci:00:02.0/vfs=5 "it cannot have pci:00:02.0/vfs=5: it has vf0 to vf3 only" --machine-iommu vtd &&
+		vf_refused pci:00:01.1/vfs=1 'it cannot have pci:00:01.1/vfs=1: it has no function-level reset, as it must with SR-IOV' --machine-iommu vtd &&
+		vf_refused pci:00:02.0/vfs=2 "'iommu: none' is not for virtual functions" --machine-iommu vtd --iommu none &&
+		vf_refused pci:00:02.0/vfs=2,pci:00:02.0/vf3 "is Nestor's own: 'devices' names it, or those" --machine-iommu vtd &&
+		expect 64 check --devices pci:00:02.0/vfs=8 --l1 "$B/payload/made.elf" && one_line && shows 'pci:00:03.0/vfs=1 .to 7'
+}
+
 ide() { # STATUS COMMAND-LINE DISK ARGS...
 	local want=$1 line=$2 disk=$3
 	shift 3

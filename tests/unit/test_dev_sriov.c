@@ -52,7 +52,7 @@ static const struct vpci_ops vf_ops = {.read = vf_read, .reset = vf_reset, .work
 
 static void add_vfs(void)
 {
-	vpci_add_sriov(f, VFS, FIRST, VF_ID);
+	vpci_add_sriov(f, VFS, FIRST, VF_ID, f->bar);
 	for (unsigned i = 0; i < VFS; i++) {
 		const struct vpci_id id = {.bdf = vpci_vf_place(f, i),
 			.vendor = 0xffff,

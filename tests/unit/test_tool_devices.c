@@ -81,7 +81,9 @@ static void wrong_devices_are_told(void **state)
 		"pci:00:01.0,pci:00:02.0,pci:00:03.0,pci:00:04.0,pci:00:05.0", "pci:00:03.0/",
 		"pci:00:03.0/vf", "pci:00:03.0/vf256", "pci:00:03.0/vf01", "pci:00:03.0/vf-1",
 		"pci:00:03.0/vf0/vf1", "pci:00:03.0/VF0", "pci:00:03.0/vf0,00:03.0/vf0",
-		"pci:00:00.0/vf0"};
+		"pci:00:00.0/vf0", "pci:00:03.0/vfs", "pci:00:03.0/vfs=", "pci:00:03.0/vfs=0",
+		"pci:00:03.0/vfs=8", "pci:00:03.0/vfs=01", "pci:00:03.0/vfs=2/vf1",
+		"pci:00:03.0/vfs=2,pci:00:03.0"};
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++)
@@ -151,6 +153,7 @@ static void wrong_places_behind_root_ports_are_told(void **state)
 		{"'pci:00:03.0,root-port=1,root-port=2'", "said of a function twice"},
 		{"'pci:00:03.0,root-port=1,attached=no'", "attached must be on or off"},
 		{"'pci:00:03.0,attached=off'", "only what is behind a root port"},
+		{"'pci:00:03.0/vfs=2,root-port=1'", "it is behind no root port"},
 		{"'pci:00:03.0,slot=1'", "may be root-port=N and attached=off"},
 		{"'root-port=1'", "must be none, all, or"},
 		{"'all,root-port=1'", "must be none, all, or"},
@@ -205,6 +208,27 @@ static void a_device_may_move_between_vms_that_have_it_behind_ports(void **state
 		"'iommu: none' is not for devices that move between VMs");
 }
 
+static void a_vm_may_make_virtual_functions_of_a_device_that_it_owns(void **state)
+{
+	const struct device_list *l = &scenario.vms[0].config.devices;
+
+	(void)state;
+	assert_int_equal(parse("vms: [{name: a, kernel: k, devices: ['pci:00:02.0/vfs=7', "
+			       "'pci:00:03.0', 'pci:00:04.0/vfs=1']}]"),
+		0);
+	expect_list(0, "pci:00:02.0/vfs=7,pci:00:03.0,pci:00:04.0/vfs=1");
+	assert_int_equal(device_list_vfs(l, PCI_BDF(0, 2, 0)), 7);
+	assert_int_equal(device_list_made(l), 8);
+	expect_error("vms: [{name: a, kernel: k, devices: ['pci:00:02.0/vfs=7', "
+		     "'pci:00:03.0/vfs=7', 'pci:00:04.0/vfs=1']}]",
+		"may have 14 virtual functions ('vfs') together");
+	expect_error("vms: [{name: a, kernel: k, iommu: none, devices: ['pci:00:02.0/vfs=1']}]",
+		"is not for virtual functions");
+	expect_error("vms:\n  - {name: a, kernel: k, devices: 'pci:00:02.0/vfs=2'}\n"
+		     "  - {name: b, kernel: k, devices: 'pci:00:02.0/vf3'}\n",
+		"dir/s.yaml:3: vms: the VM 'b': another VM has one of its devices");
+}
+
 static void a_device_is_a_vms_or_its_virtual_functions_are(void **state)
 {
 	(void)state;
@@ -234,6 +258,8 @@ int main(void)
 		cmocka_unit_test_teardown(
 			virtual_functions_are_named_by_their_device_and_different_vms_have_them,
 			tear_down),
+		cmocka_unit_test_teardown(
+			a_vm_may_make_virtual_functions_of_a_device_that_it_owns, tear_down),
 		cmocka_unit_test_teardown(
 			a_device_is_a_vms_or_its_virtual_functions_are, tear_down),
 		cmocka_unit_test_teardown(wrong_devices_are_told, tear_down),

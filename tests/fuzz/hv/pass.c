@@ -142,19 +142,19 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	host.posts = first & 8;
 	memcpy(before, host.config, sizeof(before));
 	while (in.at < in.end) {
-		bool alone = found.phase != VPASS_AWAKE && found.phase != VPASS_SLEEPS;
-		uint64_t until = found.ready_at;
+		bool alone = found.now->phase != VPASS_AWAKE && found.now->phase != VPASS_SLEEPS;
+		uint64_t until = found.now->ready_at;
 		unsigned writes = host.config_writes;
 
 		act(&in);
 		machine_is_sane();
 		assert_true(!alone || host.now >= until || host.config_writes == writes);
-		assert_true(found.phase == VPASS_AWAKE || found.messages.on == VPCI_PIN);
+		assert_true(found.now->phase == VPASS_AWAKE || found.messages.on == VPCI_PIN);
 	}
 	vpass_end(&found);
 	for (unsigned ms = 0; !vpass_settle(&found); ms++, host.now++)
 		assert_true(ms < 1000);
-	assert_int_equal(found.phase, VPASS_AWAKE);
+	assert_int_equal(found.now->phase, VPASS_AWAKE);
 	assert_int_equal(host.posted, 0);
 	assert_int_equal(host_get(HOST_MSIX + 2, 2) & 0xc000, 0);
 	assert_int_equal(host_get(HOST_MSI + 2, 2) & 0x71, 0);

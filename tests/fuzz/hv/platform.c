@@ -71,7 +71,7 @@ static const struct vpci_ops vf_ops = {.read = vf_read, .work = board_work};
 
 static void come_vfs(struct vpci_function *f)
 {
-	vpci_add_sriov(f, VFS, FIRST_ROW, 0x1041);
+	vpci_add_sriov(f, VFS, FIRST_ROW, 0x1041, f->bar);
 	for (unsigned i = 0; i < VFS; i++) {
 		const struct vpci_id id = {.bdf = vpci_vf_place(f, i),
 			.vendor = PCI_NO_VENDOR,
