@@ -368,6 +368,28 @@ static void power_off_resets_it_and_power_on_finds_it(void **state)
 	assert_int_equal(reg(8), 0x1234);
 }
 
+/* Before it is reset, and afterwards: nothing for the guest, and nothing that it asked for. */
+static void messages_of_one_that_is_away_are_nobodys(void **state)
+{
+	unsigned writes;
+
+	(void)state;
+	put(msix() + 2, 2, PCI_MSIX_ENABLE);
+	reset_by_itself();
+	writes = host.config_writes;
+	fake.locked = true;
+	vpass_message(&pass, 0xf, true);
+	fake.locked = false;
+	assert_int_equal(host.config_writes, writes);
+	assert_int_equal(fake.messages, 0);
+	reset_machines();
+	writes = host.config_writes;
+	fake.locked = true;
+	vpass_message(&pass, 0xf, true);
+	fake.locked = false;
+	assert_int_equal(host.config_writes, writes);
+}
+
 /* ---- it comes and goes ---- */
 
 static void one_that_comes_before_its_reset_is_over_waits_for_it(void **state)
@@ -490,6 +512,7 @@ int main(void)
 			what_the_guest_did_meanwhile_is_done_when_it_is_back, setup),
 		cmocka_unit_test_setup(a_second_reset_in_the_first_one_lets_it_go_on, setup),
 		cmocka_unit_test_setup(a_line_that_was_up_is_heard_again, setup),
+		cmocka_unit_test_setup(messages_of_one_that_is_away_are_nobodys, setup),
 		cmocka_unit_test_setup(power_off_resets_it_and_power_on_finds_it, setup),
 		cmocka_unit_test(one_that_comes_before_its_reset_is_over_waits_for_it),
 		cmocka_unit_test(one_that_is_ready_is_there_at_once),
