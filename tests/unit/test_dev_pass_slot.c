@@ -483,6 +483,27 @@ static void slots_have_windows_of_ports_as_long_as_there_are_some(void **state)
 	assert_int_equal(with, 4);
 }
 
+/* What is above is the configuration space's. */
+static void slots_have_windows_of_memory_as_long_as_there_is_room(void **state)
+{
+	struct vport_room room = {.memory = 0x8000000, .alignment = 0x8000000};
+	unsigned with = 0;
+
+	setup_empty(state);
+	for (unsigned i = 1; i <= 3; i++)
+		vport_reserve(&machine, i, &room);
+	vpci_assign(&machine);
+	for (unsigned i = 0; i < 3; i++) {
+		const struct vpci_function *f = machine.pci.port[i].f;
+		uint32_t base = vpci_config_get(f, PCI_BRIDGE_MEMORY_BASE, 2) & 0xfff0;
+		uint32_t limit = vpci_config_get(f, PCI_BRIDGE_MEMORY_LIMIT, 2) & 0xfff0;
+
+		with += base <= limit;
+		assert_true(base > limit || (base >= 0xc000 && limit < 0xe000));
+	}
+	assert_int_equal(with, 2);
+}
+
 static void the_room_of_a_function_is_that_of_its_registers(void **state)
 {
 	struct vport_room room;
@@ -519,6 +540,7 @@ int main(void)
 		cmocka_unit_test_setup(one_that_leaves_reaches_nothing_more, setup),
 		cmocka_unit_test(an_empty_slot_has_room_for_what_may_come),
 		cmocka_unit_test(slots_have_windows_of_ports_as_long_as_there_are_some),
+		cmocka_unit_test(slots_have_windows_of_memory_as_long_as_there_is_room),
 		cmocka_unit_test(the_room_of_a_function_is_that_of_its_registers),
 	};
 
