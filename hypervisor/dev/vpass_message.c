@@ -363,7 +363,7 @@ void vpass_message(struct vpass *v, uint32_t vectors, bool again)
 	unsigned count = vector_count(v->machine);
 	uint32_t all = count < 32 ? (1u << count) - 1 : ~0u;
 
-	if (count == 0)
+	if (count == 0 || !vpass_is_back(v))
 		return;
 	vectors &= all;
 	dev_pass_lock();

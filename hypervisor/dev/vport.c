@@ -286,12 +286,16 @@ static uint64_t align(uint64_t at, uint64_t size)
 	return (at + size - 1) & ~(size - 1);
 }
 
+/* There is none, with its base above its limit, where there is no room left. */
 static void put_memory_window(
 	struct vpci_function *f, unsigned base, uint64_t first, uint64_t end, uint32_t flags)
 {
-	vpci_config_set(f, base, 2, (uint32_t)(first >> 16 & PCI_BRIDGE_MEMORY_BITS) | flags);
+	bool none = end > DEV_ECAM_BASE;
+	uint64_t from = none ? UINT32_MAX : first, last = none ? 0 : end - 1;
+
+	vpci_config_set(f, base, 2, (uint32_t)(from >> 16 & PCI_BRIDGE_MEMORY_BITS) | flags);
 	vpci_config_set(
-		f, base + 2, 2, (uint32_t)((end - 1) >> 16 & PCI_BRIDGE_MEMORY_BITS) | flags);
+		f, base + 2, 2, (uint32_t)(last >> 16 & PCI_BRIDGE_MEMORY_BITS) | flags);
 }
 
 /*

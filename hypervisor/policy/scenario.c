@@ -103,6 +103,8 @@ static const char *devices_error(const struct scenario *s, const struct vm_confi
 static const char *add_vm(
 	struct scenario *s, const struct vm_config *c, struct vm_images **added)
 {
+	const char *why = devices_error(s, c);
+
 	if (find(s, c->name) != NULL)
 		return "there is a VM of this name already";
 	if (s->vm_count == SCENARIO_MAX_VMS)
@@ -111,8 +113,8 @@ static const char *add_vm(
 		return "another network device has the MAC address of one of its";
 	if (too_many_vfs(s, c))
 		return TOO_MANY_VFS;
-	if (devices_error(s, c) != NULL)
-		return devices_error(s, c);
+	if (why != NULL)
+		return why;
 	*added = &s->vms[s->vm_count++];
 	**added = (struct vm_images){.config = *c, .store = &s->store};
 	return NULL;

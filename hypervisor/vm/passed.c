@@ -162,15 +162,20 @@ void passed_say(const struct passed *p, const char *what, const char *why)
 		PCI_BDF_FUNCTION(p->f.id.bdf), what, why);
 }
 
-/* What cannot be attached is blocked, as it was. A reset has turned off what keeps it apart. */
-static void attach(struct passed *p)
+/* What cannot be attached is blocked, as it was. */
+static void reach(struct passed *p)
 {
-	const char *why;
+	const char *why = iommu_attach(&p->place, p->f.id.bdf, p->vm);
 
-	dev_pass_separate(&p->f);
-	why = iommu_attach(&p->place, p->f.id.bdf, p->vm);
 	if (why != NULL)
 		passed_say(p, "reaches no memory", why);
+}
+
+/* A reset has turned off what keeps it apart. */
+static void attach(struct passed *p)
+{
+	dev_pass_separate(&p->f);
+	reach(p);
 }
 
 static void set_sender(struct passed *p, struct passed *sender)
@@ -195,7 +200,7 @@ void passed_begin(struct vm *vm)
 		if (d->device[i].f == NULL)
 			continue;
 		if (!vpass_settle(&p->f)) {
-			(void)iommu_attach(&p->place, p->f.id.bdf, p->vm);
+			reach(p);
 			vpass_come(&d->device[i]);
 			continue;
 		}

@@ -1189,10 +1189,10 @@ has_left() {
 }
 
 # Asked for and taken away, from VM to VM and back, while a second processor writes to its registers all the time.
-moves() { # UNIT DEVICE
+moves() { # UNIT DEVICE ARGS...
 	local at pid
 	slots_vms "$1" "$2" '' >"$out.yaml"
-	managed "$out.yaml" --l0-log "$out.l0"
+	managed "$out.yaml" --l0-log "$out.l0" "${@:3}"
 	has_worked 1 1 && ask 72 attach b 1 && answered "'a' has it" && ask 0 devices b && answered "^slot=1 holds=device name=$2 state=detached holder=a\$" &&
 		ask 0 detach a 1 && answered '^slot=1 state=asked$' && has_left 1 given 1 && ask 0 devices a && answered "^slot=1 holds=device name=$2 state=detached\$" &&
 		ask 0 attach b 1 && has_worked 2 1 && ask 72 attach a 1 && answered "'b' has it" &&
@@ -1201,9 +1201,17 @@ moves() { # UNIT DEVICE
 		ask 66 attach a 2 && ask 72 destroy a && ask 0 quit && over 0 && ! grep 'was kept from' "$out.l0"
 }
 
+test_a_device_of_the_machine_moves_by_http() {
+	local at pid
+	has_test_device || return 0
+	slots_vms vtd pci:00:02.0 '' >"$out.yaml"
+	managed "$out.yaml"
+	has_worked 1 1 && over_http tests/serve/slots.py && has_worked 1 2 && ask 0 quit && over 0
+}
+
 test_a_device_of_the_machine_moves_between_vms() {
 	has_test_device || return 0
-	moves vtd pci:00:02.0 && moves vtd-caching pci:00:02.0/vf1
+	moves vtd pci:00:02.0 && moves vtd-caching pci:00:02.0/vf1 && moves vtd pci:00:02.0 --l0-option posted=on
 }
 
 # What a VM that ends was asked for is not its own when it begins again; what it has stays its own while it is off.

@@ -55,7 +55,7 @@ static void make_host(uint32_t flags)
 		host.table[i][3] = 1;
 }
 
-static void own(uint32_t flags, unsigned vectors)
+static inline void own(uint32_t flags, unsigned vectors)
 {
 	make_host(flags);
 	fake_start(2);

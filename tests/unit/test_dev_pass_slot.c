@@ -364,6 +364,28 @@ static void power_off_resets_it_and_power_on_finds_it(void **state)
 	assert_int_equal(reg(8), 0x1234);
 }
 
+/* Before it is reset, and afterwards: nothing for the guest, and nothing that it asked for. */
+static void messages_of_one_that_is_away_are_nobodys(void **state)
+{
+	unsigned writes;
+
+	(void)state;
+	put(msix() + 2, 2, PCI_MSIX_ENABLE);
+	reset_by_itself();
+	writes = host.config_writes;
+	fake.locked = true;
+	vpass_message(&pass, 0xf, true);
+	fake.locked = false;
+	assert_int_equal(host.config_writes, writes);
+	assert_int_equal(fake.messages, 0);
+	reset_machines();
+	writes = host.config_writes;
+	fake.locked = true;
+	vpass_message(&pass, 0xf, true);
+	fake.locked = false;
+	assert_int_equal(host.config_writes, writes);
+}
+
 /* ---- it comes and goes ---- */
 
 static void one_that_comes_before_its_reset_is_over_waits_for_it(void **state)
@@ -458,6 +480,27 @@ static void slots_have_windows_of_ports_as_long_as_there_are_some(void **state)
 	assert_int_equal(with, 4);
 }
 
+/* What is above is the configuration space's. */
+static void slots_have_windows_of_memory_as_long_as_there_is_room(void **state)
+{
+	struct vport_room room = {.memory = 0x8000000, .alignment = 0x8000000};
+	unsigned with = 0;
+
+	setup_empty(state);
+	for (unsigned i = 1; i <= 3; i++)
+		vport_reserve(&machine, i, &room);
+	vpci_assign(&machine);
+	for (unsigned i = 0; i < 3; i++) {
+		const struct vpci_function *f = machine.pci.port[i].f;
+		uint32_t base = vpci_config_get(f, PCI_BRIDGE_MEMORY_BASE, 2) & 0xfff0;
+		uint32_t limit = vpci_config_get(f, PCI_BRIDGE_MEMORY_LIMIT, 2) & 0xfff0;
+
+		with += base <= limit;
+		assert_true(base > limit || (base >= 0xc000 && limit < 0xe000));
+	}
+	assert_int_equal(with, 2);
+}
+
 static void the_room_of_a_function_is_that_of_its_registers(void **state)
 {
 	struct vport_room room;
@@ -487,12 +530,14 @@ int main(void)
 			what_the_guest_did_meanwhile_is_done_when_it_is_back, setup),
 		cmocka_unit_test_setup(a_second_reset_in_the_first_one_lets_it_go_on, setup),
 		cmocka_unit_test_setup(a_line_that_was_up_is_heard_again, setup),
+		cmocka_unit_test_setup(messages_of_one_that_is_away_are_nobodys, setup),
 		cmocka_unit_test_setup(power_off_resets_it_and_power_on_finds_it, setup),
 		cmocka_unit_test(one_that_comes_before_its_reset_is_over_waits_for_it),
 		cmocka_unit_test(one_that_is_ready_is_there_at_once),
 		cmocka_unit_test_setup(one_that_leaves_reaches_nothing_more, setup),
 		cmocka_unit_test(an_empty_slot_has_room_for_what_may_come),
 		cmocka_unit_test(slots_have_windows_of_ports_as_long_as_there_are_some),
+		cmocka_unit_test(slots_have_windows_of_memory_as_long_as_there_is_room),
 		cmocka_unit_test(the_room_of_a_function_is_that_of_its_registers),
 	};
 

@@ -131,6 +131,11 @@ static void arguments_of_a_query_are_in_their_ranges(void **state)
 	assert_int_equal(q.given, (1u << SERVE_ARG_SINCE) - 1);
 	assert_true(reads("GET", "/v1/vms/a/console?since=18446744073709551615"));
 	assert_true(q.arg[SERVE_ARG_SINCE] == UINT64_MAX);
+	assert_true(reads("DELETE", "/v1/vms/a/slots/1?force=1"));
+	assert_int_equal(q.arg[SERVE_ARG_FORCE], 1);
+	assert_true(reads("DELETE", "/v1/vms/a/slots/1"));
+	assert_int_equal(q.arg[SERVE_ARG_FORCE], 0);
+	assert_false(reads("DELETE", "/v1/vms/a/slots/1?force=2"));
 	assert_false(reads("PUT", "/v1/vms/a/vcpus/0/memory?at=1&size=1"));
 	assert_false(reads("PUT", "/v1/vms/a/vcpus/0/memory"));
 	assert_false(reads("GET", "/v1/vms?level=1"));

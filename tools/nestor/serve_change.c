@@ -110,27 +110,26 @@ bool serve_link(struct serve_job *j)
 	return !q->flag_given || ask(j, "link", more);
 }
 
-static bool ask_slot(struct serve_job *j, const char *word)
-{
-	char more[MANAGE_LINE];
-
-	const struct serve_request *q = j->request;
-
-	snprintf(more, sizeof(more), "vm=%s slot=%u%s%s", q->vm, q->slot,
-		*q->network ? " network=" : "", q->network);
-	return ask(j, word, more);
-}
-
 bool serve_attach(struct serve_job *j)
 {
-	if (*j->request->file || j->request->scratch)
+	const struct serve_request *q = j->request;
+	char more[MANAGE_LINE];
+
+	if (*q->file || q->scratch)
 		return serve_disks_fill(j);
-	return ask_slot(j, "attach");
+	snprintf(more, sizeof(more), "vm=%s slot=%u%s%s", q->vm, q->slot,
+		*q->network ? " network=" : "", q->network);
+	return ask(j, "attach", more);
 }
 
 bool serve_detach(struct serve_job *j)
 {
-	return ask_slot(j, "detach");
+	const struct serve_request *q = j->request;
+	char more[MANAGE_LINE];
+
+	snprintf(more, sizeof(more), "vm=%s slot=%u force=%u", q->vm, q->slot,
+		(unsigned)q->arg[SERVE_ARG_FORCE]);
+	return ask(j, "detach", more);
 }
 
 /* ---- what there is ---- */
