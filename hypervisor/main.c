@@ -23,6 +23,7 @@
 #include "vm/ecam.h"
 #include "vm/iommu.h"
 #include "vm/life.h"
+#include "vm/mitigate.h"
 #include "vmx/stub.h"
 
 static struct boot_info boot_info;
@@ -92,6 +93,8 @@ void nestor_main(uint32_t magic, uint32_t block)
 	if (l0_config()->selftest == L0_SELFTEST_FAULT)
 		selftest_fault();
 	need(vmx_start(), "no-vtx");
+	mitigate_init();
+	mitigate_cpu();
 	mux_record("ready tsc=%lu", rdtsc());
 	clock_init();
 	request_init();

@@ -180,7 +180,7 @@ static void interrupt(struct percpu *c, uint64_t vector)
 /* Another CPU wants this one to look at its events before it enters a guest (vm/sched.c). */
 static void nmi(struct percpu *c, struct trap_frame *f)
 {
-	c->kicked = true;
+	c->detour |= DETOUR_KICKED;
 	request_poll();
 	if (f->rip >= (uint64_t)(uintptr_t)cpu_sleep &&
 		f->rip < (uint64_t)(uintptr_t)cpu_sleep_end)

@@ -97,6 +97,7 @@ struct sched_node *sched_add(struct vcpu *vcpu)
 	n->cr3 = vcpu->vm->host_cr3;
 	n->vm = (uint8_t)vcpu->vm->id;
 	n->index = (uint8_t)vcpu->index;
+	n->tenant = vcpu->tenant;
 	n->deadline = DEV_NEVER;
 	n->vtime = 0;
 	__atomic_store_n(&n->weight, vcpu->vm->config.weight, __ATOMIC_RELAXED);
@@ -339,8 +340,10 @@ void sched_console_pass(uint32_t vms)
 
 void sched_use_address_space(uint64_t cr3)
 {
-	if (read_cr3() != cr3)
-		write_cr3(cr3);
+	if (read_cr3() == cr3)
+		return;
+	write_cr3(cr3);
+	percpu_detour(DETOUR_FLUSH);
 }
 
 void sched_put_down(void)
@@ -371,6 +374,9 @@ static void switch_to(struct sched_node *n)
 		sched_use_address_space(n->cr3);
 		c->node = n;
 		this_cpu()->current = n->vcpu;
+		if (c->tenant != n->tenant)
+			percpu_detour(DETOUR_BARRIER);
+		c->tenant = n->tenant;
 		vcpu_enter_cpu(n->vcpu);
 		vcpu_load_registers(n->vcpu);
 		if (n->direct)
@@ -534,7 +540,8 @@ struct vcpu *schedule(void)
 		uint64_t next;
 
 		/* What a kick is for is looked at below. */
-		__atomic_store_n(&this_cpu()->kicked, false, __ATOMIC_SEQ_CST);
+		__atomic_fetch_and(
+			&this_cpu()->detour, (uint8_t)~DETOUR_KICKED, __ATOMIC_SEQ_CST);
 		mux_poll();
 		console_work();
 		passed_poll();
