@@ -9,6 +9,7 @@
 #include "cpu/apic.h"
 #include "cpu/asm.h"
 #include "cpu/fault.h"
+#include "cpu/mce.h"
 #include "cpu/log.h"
 #include "cpu/percpu.h"
 #include "cpu/tsc.h"
@@ -79,6 +80,7 @@ void ap_main(uint32_t index)
 	__atomic_store_n(&percpus[index].shared.online, true, __ATOMIC_RELEASE);
 	while (!__atomic_load_n(&released, __ATOMIC_SEQ_CST))
 		sti_hlt_cli();
+	mce_cpu_init();
 	if (!vmx_cpu_on()) {
 		log_error("CPU %u: VT-x is off or another than the boot CPU's", index);
 		halt_forever();

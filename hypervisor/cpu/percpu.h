@@ -64,7 +64,8 @@ struct percpu {
 	struct tss tss;
 	struct spinlock *held[MAX_HELD];
 	unsigned held_count;
-	uint32_t mux_ticket; /* of the output stream's lock, with in_mux */
+	uint64_t mce_poll_at; /* host TSC */
+	uint32_t mux_ticket;  /* of the output stream's lock, with in_mux */
 	bool in_mux;
 	bool notified; /* a notification of posted interrupts met L0; reset by who asks */
 	struct cpu_shared shared;

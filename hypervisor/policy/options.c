@@ -28,6 +28,8 @@ static const char *const selftest_words[] = {
 	[L0_SELFTEST_STATE] = "state",
 	[L0_SELFTEST_DEBUGGER] = "debugger",
 	[L0_SELFTEST_PAGES] = "pages",
+	[L0_SELFTEST_MCE] = "machine-check",
+	[L0_SELFTEST_MCE_FATAL] = "fatal-machine-check",
 	NULL,
 };
 

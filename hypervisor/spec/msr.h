@@ -34,6 +34,7 @@
 #define MSR_SYSENTER_EIP      0x176
 #define MSR_MCG_CAP           0x179
 #define MSR_MCG_STATUS        0x17a
+#define MSR_MCG_CTL           0x17b
 #define MSR_MISC_ENABLE       0x1a0
 #define MSR_DEBUGCTL          0x1d9
 #define MSR_MTRR_PHYS_BASE_0  0x200 /* pairs of base and mask */
@@ -47,6 +48,7 @@
 #define MSR_MTRR_DEF_TYPE     0x2ff
 #define MSR_PERF_CAPABILITIES 0x345
 #define MSR_PERF_GLOBAL_CTRL  0x38f
+#define MSR_MC0_CTL           0x400 /* and on: control, status, address, misc of each bank */
 #define MSR_VMX_BASIC         0x480
 #define MSR_VMX_PIN           0x481
 #define MSR_VMX_PROC          0x482

@@ -13,6 +13,7 @@
 #include "cpu/config.h"
 #include "cpu/fault.h"
 #include "cpu/log.h"
+#include "cpu/mce.h"
 #include "cpu/mux.h"
 #include "cpu/tsc.h"
 #include "vm/console.h"
@@ -545,6 +546,7 @@ struct vcpu *schedule(void)
 		mux_poll();
 		console_work();
 		passed_poll();
+		mce_poll();
 		account(c);
 		retire_current(c);
 		sched_send_strays();

@@ -2661,6 +2661,21 @@ test_check_tells_which_vulnerabilities_a_processor_has() {
 		echo 'cpuid.1.eax 0x100000000' >>"$f" && expect 66 check --host --msrs "$f" && shows 'it begins with no number of an MSR'
 }
 
+# Simulated banks: L0 goes on; the VM that used what was wrong ends, the other one does not; a corrupt context ends all, with one report.
+test_a_machine_check_ends_whom_it_concerns() {
+	local vm
+	{
+		printf 'timeout: 100\nlog: info\nmachine: {kind: bochs}\nvms:\n'
+		for vm in a b; do printf '  - {name: %s, memory: 64M, kernel: %s, cpus: 2}\n' "$vm" "$PWD/$B/payload/clocks.elf"; done
+	} >"$out.yaml"
+	expect 72 run "$out.yaml" --l0-option selftest=machine-check &&
+		shows 'warn: machine check in L0: CPU 0, bank 3: corrected: memory controller' 'L0 goes on after 2 machine checks' \
+			'machine check in a guest: CPU [01], bank 1: uncorrected, action optional' 'in a guest: CPU [01], bank 1: uncorrected, action required: cache hierarchy, .*address 0xabcd000' \
+			"'a' stopped: machine check" '^b. ok' "'b' ended: asked for by the guest" &&
+		expect 70 run --machine bochs --timeout 60 --memory 32M --l1 "$B/payload/hello.elf" --l0-option selftest=fatal-machine-check &&
+		shows 'machine check in L0: CPU 0, bank 0: fatal' 'machine check: the machine cannot go on' && shows_not 'hello'
+}
+
 # On a model with enhanced IBRS and MD_CLEAR: two VMs that share a CPU, and an L1 with L2.
 test_what_the_processor_needs_against_speculation_is_done() {
 	local cpu='cpu: model=sapphire_rapids, count=1, ips=50000000' vm

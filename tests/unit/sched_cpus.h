@@ -19,6 +19,7 @@
 #include "cpu/apic.h"
 #include "cpu/fault.h"
 #include "cpu/log.h"
+#include "cpu/mce.h"
 #include "cpu/mux.h"
 #include "cpu/percpu.h"
 #include "cpu/tsc.h"
@@ -61,6 +62,10 @@ bool passed_polls(void)
 }
 
 void passed_poll(void)
+{
+}
+
+void mce_poll(void)
 {
 }
 
