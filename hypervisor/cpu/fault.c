@@ -7,6 +7,7 @@
 #include "cpu/machine.h"
 #include "cpu/mce.h"
 #include "cpu/mux.h"
+#include "cpu/nmi.h"
 #include "cpu/percpu.h"
 #include "cpu/request.h"
 #include "cpu/symbols.h"
@@ -160,7 +161,7 @@ void fault_stop_others(void)
 	for (unsigned i = 0; i < MAX_CPUS; i++)
 		if (i != this_cpu()->index &&
 			__atomic_load_n(&percpus[i].shared.online, __ATOMIC_ACQUIRE))
-			apic_send_nmi(percpus[i].apic_id);
+			nmi_kick(i);
 }
 
 void fault_obey_stop(void)
@@ -200,9 +201,8 @@ static void interrupt(struct percpu *c, uint64_t vector)
 /* Another CPU wants this one to look at its events before it enters a guest (vm/sched.c). */
 static void nmi(struct percpu *c, struct trap_frame *f)
 {
-	fault_obey_stop();
 	c->detour |= DETOUR_KICKED;
-	request_poll();
+	nmi_arrived();
 	if (f->rip >= (uint64_t)(uintptr_t)cpu_sleep &&
 		f->rip < (uint64_t)(uintptr_t)cpu_sleep_end)
 		f->rip = (uint64_t)(uintptr_t)cpu_sleep_end;

@@ -46,8 +46,9 @@ struct vcpu;
 
 /* What other CPUs may read, by atomic accesses. */
 struct cpu_shared {
-	bool online; /* came up; written once by its CPU */
-	bool usable; /* runs VMs; written once by its CPU */
+	bool online;    /* came up; written once by its CPU */
+	bool usable;    /* runs VMs; written once by its CPU */
+	uint32_t kicks; /* NMIs that CPUs have sent it (cpu/nmi.h) */
 };
 
 struct percpu {
@@ -64,8 +65,11 @@ struct percpu {
 	struct tss tss;
 	struct spinlock *held[MAX_HELD];
 	unsigned held_count;
-	uint64_t mce_poll_at; /* host TSC */
-	uint32_t mux_ticket;  /* of the output stream's lock, with in_mux */
+	uint64_t mce_poll_at;  /* host TSC */
+	uint64_t late_until;   /* host TSC until which NMIs without a reason are late kicks */
+	uint32_t kicks_seen;   /* of shared.kicks */
+	uint32_t foreign_nmis; /* that were no kicks, and nobody has told of */
+	uint32_t mux_ticket;   /* of the output stream's lock, with in_mux */
 	bool in_mux;
 	bool notified; /* a notification of posted interrupts met L0; reset by who asks */
 	struct cpu_shared shared;

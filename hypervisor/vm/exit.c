@@ -12,12 +12,13 @@
 #include "cpu/log.h"
 #include "cpu/mce.h"
 #include "cpu/mux.h"
-#include "cpu/request.h"
+#include "cpu/nmi.h"
 #include "vm/console.h"
 #include "vm/debugger.h"
 #include "vm/explain.h"
 #include "vm/l2.h"
 #include "vm/life.h"
+#include "vm/nmi.h"
 #include "vm/sched.h"
 #include "vm/trace.h"
 #include "vm/vm_log.h"
@@ -104,6 +105,7 @@ static void handle_vm_entry(struct vcpu *vcpu)
 static void look_at_queue(struct vcpu *vcpu)
 {
 	console_work();
+	nmi_work();
 	if (sched_asked())
 		vcpu_post(vcpu, EVENT_TIMER);
 	if (__atomic_load_n(&vcpu->node->lines, __ATOMIC_SEQ_CST) != 0)
@@ -154,8 +156,7 @@ static void handle_exception(struct vcpu *vcpu)
 	uint8_t vector = (uint8_t)INTR_INFO_VECTOR(info);
 
 	if (INTR_INFO_TYPE(info) == INTR_NMI) {
-		fault_obey_stop();
-		request_poll();
+		nmi_arrived();
 		unblock_nmi();
 		look_at_queue(vcpu); /* a kick */
 		return;

@@ -15,9 +15,11 @@
 #include "cpu/log.h"
 #include "cpu/mce.h"
 #include "cpu/mux.h"
+#include "cpu/nmi.h"
 #include "cpu/tsc.h"
 #include "vm/console.h"
 #include "vm/life.h"
+#include "vm/nmi.h"
 #include "vm/passed.h"
 #include "vm/sched.h"
 #include "vmx/asm.h"
@@ -147,7 +149,7 @@ static void kick_cpu(unsigned cpu)
 	if (__atomic_load_n(&sched_cpu(cpu)->shared.idle, __ATOMIC_SEQ_CST))
 		apic_send(percpus[cpu].apic_id, VECTOR_KICK);
 	else
-		apic_send_nmi(percpus[cpu].apic_id);
+		nmi_kick(cpu);
 }
 
 /* A node of that CPU has become runnable. */
@@ -175,7 +177,7 @@ static struct sched_shared *kick(const struct sched_node *n)
 	if (n == sched_this_cpu()->node ||
 		__atomic_load_n(&sched_cpu(cpu)->shared.guest, __ATOMIC_SEQ_CST) != n)
 		return NULL;
-	apic_send_nmi(percpus[cpu].apic_id);
+	nmi_kick(cpu);
 	return &sched_cpu(cpu)->shared;
 }
 
@@ -321,7 +323,7 @@ static void pass_on(unsigned vm)
 		return;
 	__atomic_fetch_or(&sched_cpu(cpu)->shared.console, 1u << vm, __ATOMIC_SEQ_CST);
 	if (cpu != this_cpu()->index)
-		apic_send_nmi(percpus[cpu].apic_id);
+		nmi_kick(cpu);
 }
 
 bool sched_console_asked(void)
@@ -545,6 +547,7 @@ struct vcpu *schedule(void)
 			&this_cpu()->detour, (uint8_t)~DETOUR_KICKED, __ATOMIC_SEQ_CST);
 		mux_poll();
 		console_work();
+		nmi_work();
 		passed_poll();
 		mce_poll();
 		account(c);

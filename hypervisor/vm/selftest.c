@@ -5,9 +5,11 @@
 #include "vm/create.h"
 #include "vm/vm_int.h"
 
+#include "cpu/apic.h"
 #include "cpu/config.h"
 #include "cpu/mce.h"
 #include "cpu/mem.h"
+#include "cpu/percpu.h"
 #include "vm/nested_hw.h"
 #include "vm/state.h"
 
@@ -100,6 +102,15 @@ static void test_machine_check(struct vcpu *vcpu)
 	vcpu_machine_check(vcpu);
 }
 
+/* Of the local APIC, and nobody has counted it: as the hardware's. In L0 it is blocked or comes
+ * at once; in the guest it is an exit. */
+static void test_nmi(const struct vcpu *vcpu)
+{
+	if (vcpu->vm->id == 0 &&
+		__atomic_add_fetch(&vcpu->vm->selftests, 1, __ATOMIC_RELAXED) % 8 == 0)
+		apic_send_nmi(this_cpu()->apic_id);
+}
+
 void selftest_vcpu(struct vcpu *vcpu)
 {
 	switch (l0_config()->selftest) {
@@ -108,6 +119,9 @@ void selftest_vcpu(struct vcpu *vcpu)
 		break;
 	case L0_SELFTEST_MCE:
 		test_machine_check(vcpu);
+		break;
+	case L0_SELFTEST_NMI:
+		test_nmi(vcpu);
 		break;
 	default:
 		break;

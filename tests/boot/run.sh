@@ -2676,6 +2676,15 @@ test_a_machine_check_ends_whom_it_concerns() {
 		shows 'machine check in L0: CPU 0, bank 0: fatal' 'machine check: the machine cannot go on' && shows_not 'hello'
 }
 
+# Kicks of a VM with two CPUs are none of the hardware's; others are told, passed on, or end all.
+test_nmis_of_the_hardware_are_told_from_kicks() {
+	local run=(run --machine bochs --timeout 100 --memory 64M --log-level info --cpus 2 --machine-cpus 2 --l1 "$B/payload/clocks.elf")
+	expect 1 "${run[@]}" && shows '^ok' && shows_not 'NMI of the hardware' &&
+		expect 1 "${run[@]}" --l0-option selftest=nmi && shows '^ok' 'NMI of the hardware on CPU 0 \([0-9]+ since the start\): no reason at port 61H.*; nothing is done' &&
+		expect 255 "${run[@]}" --l0-option 'selftest=nmi nmi=pass' && shows 'the first VM gets it' 'unexpected vector 2' &&
+		expect 70 "${run[@]}" --l0-option 'selftest=nmi nmi=stop' && shows 'the machine stops' "while handling VM 'l1'" && shows_not '^ok'
+}
+
 # On a model with enhanced IBRS and MD_CLEAR: two VMs that share a CPU, and an L1 with L2.
 test_what_the_processor_needs_against_speculation_is_done() {
 	local cpu='cpu: model=sapphire_rapids, count=1, ips=50000000' vm

@@ -20,6 +20,7 @@
 #include "cpu/fault.h"
 #include "cpu/log.h"
 #include "cpu/mce.h"
+#include "vm/nmi.h"
 #include "cpu/mux.h"
 #include "cpu/percpu.h"
 #include "cpu/tsc.h"
@@ -66,6 +67,10 @@ void passed_poll(void)
 }
 
 void mce_poll(void)
+{
+}
+
+void nmi_work(void)
 {
 }
 
