@@ -15,6 +15,7 @@
 #include "cpu/ioapic.h"
 #include "cpu/log.h"
 #include "cpu/machine.h"
+#include "cpu/mce.h"
 #include "cpu/mux.h"
 #include "cpu/percpu.h"
 #include "cpu/request.h"
@@ -23,6 +24,7 @@
 #include "vm/ecam.h"
 #include "vm/iommu.h"
 #include "vm/life.h"
+#include "vm/mitigate.h"
 #include "vmx/stub.h"
 
 static struct boot_info boot_info;
@@ -69,6 +71,30 @@ static void selftest_fault(void)
 	*nowhere = 1;
 }
 
+/* Errors that do not keep L0 from going on, or one that does. */
+static void selftest_machine_check(bool fatal)
+{
+	static const struct mce_bank harmless[] =
+		{
+			{.status = MCI_VAL | MCI_EN | MCI_ADDRV | 0x90, .address = 0x1234000},
+			{.status = MCI_VAL | MCI_UC | MCI_EN | MCI_S | MCI_MISCV | 0xc0,
+				.misc = 0x86},
+		},
+				     corrupt = {.status = MCI_VAL | MCI_UC | MCI_EN | MCI_PCC |
+							  0x150};
+
+	for (unsigned i = 0; i < sizeof(harmless) / sizeof(harmless[0]); i++) {
+		mce_simulate(3 + i, &harmless[i], MCG_STATUS_MCIP | MCG_STATUS_RIPV);
+		take_machine_check();
+	}
+	log_info("selftest: L0 goes on after %u machine checks",
+		(unsigned)(sizeof(harmless) / sizeof(harmless[0])));
+	if (!fatal)
+		return;
+	mce_simulate(0, &corrupt, MCG_STATUS_MCIP);
+	take_machine_check();
+}
+
 void nestor_main(uint32_t magic, uint32_t block)
 {
 	uint64_t boot_space;
@@ -91,7 +117,13 @@ void nestor_main(uint32_t magic, uint32_t block)
 	greet();
 	if (l0_config()->selftest == L0_SELFTEST_FAULT)
 		selftest_fault();
+	mce_cpu_init();
+	if (l0_config()->selftest == L0_SELFTEST_MCE ||
+		l0_config()->selftest == L0_SELFTEST_MCE_FATAL)
+		selftest_machine_check(l0_config()->selftest == L0_SELFTEST_MCE_FATAL);
 	need(vmx_start(), "no-vtx");
+	mitigate_init();
+	mitigate_cpu();
 	mux_record("ready tsc=%lu", rdtsc());
 	clock_init();
 	request_init();

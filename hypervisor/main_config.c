@@ -34,6 +34,8 @@ void config_read(struct text line)
 		.posted = o.posted,
 		.ram_zeroed = o.ram_zeroed,
 		.selftest = (enum l0_selftest)o.selftest,
+		.nmi = (enum l0_nmi)o.nmi,
+		.mitigations = (enum mitigation_mode)o.mitigations,
 		.tsc_khz = o.tsc_khz,
 		.max_cpus = o.maxcpus,
 		.epoch = o.epoch,

@@ -9,9 +9,11 @@
 #include "cpu/apic.h"
 #include "cpu/asm.h"
 #include "cpu/fault.h"
+#include "cpu/mce.h"
 #include "cpu/log.h"
 #include "cpu/percpu.h"
 #include "cpu/tsc.h"
+#include "vm/mitigate.h"
 #include "vmx/stub.h"
 #include "vmx/vmx.h"
 
@@ -21,11 +23,30 @@
 static uint64_t boot_space;
 static bool released;
 
+/* With mitigations=nosmt: one CPU of each core, and this one; it alone where others are not
+ * known beforehand. */
+static unsigned first_threads(const uint32_t *ids, unsigned count, uint32_t *used)
+{
+	uint32_t mask = mitigate_unused_threads(), own = percpus[0].apic_id;
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < count && i < MAX_CPUS; i++)
+		if (mask == 0 || ids[i] == own || (!(ids[i] & mask) && (ids[i] ^ own) & ~mask))
+			used[n++] = ids[i];
+	if (mask == 0 || n != 0)
+		return n;
+	log_warn("mitigations=nosmt: firmware does not tell of CPUs: one is used");
+	used[0] = own;
+	return 1;
+}
+
 void cpus_start(const uint32_t *ids, unsigned count, uint64_t cr3)
 {
+	uint32_t used[MAX_CPUS];
+
 	boot_space = cr3;
 	percpus[0].shared.online = true;
-	smp_start(ids, count);
+	smp_start(used, first_threads(ids, count, used));
 }
 
 static unsigned usable_count(void)
@@ -59,10 +80,12 @@ void ap_main(uint32_t index)
 	__atomic_store_n(&percpus[index].shared.online, true, __ATOMIC_RELEASE);
 	while (!__atomic_load_n(&released, __ATOMIC_SEQ_CST))
 		sti_hlt_cli();
+	mce_cpu_init();
 	if (!vmx_cpu_on()) {
 		log_error("CPU %u: VT-x is off or another than the boot CPU's", index);
 		halt_forever();
 	}
+	mitigate_cpu();
 	__atomic_store_n(&percpus[index].shared.usable, true, __ATOMIC_RELEASE);
 	vmx_restart();
 }

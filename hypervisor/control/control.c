@@ -10,6 +10,7 @@
 #include "vm/devices.h"
 #include "vm/explain.h"
 #include "vm/life.h"
+#include "vm/mitigate.h"
 #include "vm/network.h"
 #include "vm/passed.h"
 #include "vm/ram.h"
@@ -159,6 +160,7 @@ void vm_ended(const struct vm *vm, bool again)
 
 void all_vms_ended(void)
 {
+	mitigate_report();
 	mux_record("end kind=%s value=%u tsc=%lu", end_kind(first_end), first_value, rdtsc());
 	machine_off();
 }

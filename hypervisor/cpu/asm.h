@@ -260,6 +260,12 @@ static inline void unblock_nmi(void)
 			 : "memory", "cc");
 }
 
+/* As a machine check would come, for a test. */
+static inline void take_machine_check(void)
+{
+	__asm__ volatile("int $18" : : : "memory");
+}
+
 static inline void cli(void)
 {
 	__asm__ volatile("cli" : : : "memory");

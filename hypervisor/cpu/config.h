@@ -11,6 +11,8 @@
 
 #include "cpu/log.h"
 #include "cpu/machine.h"
+#include "lib/l0_mitigations.h"
+#include "lib/l0_nmi.h"
 #include "lib/l0_selftest.h"
 
 struct l0_config {
@@ -26,6 +28,8 @@ struct l0_config {
 	bool posted;     /* posted interrupts even where notifications come late */
 	bool ram_zeroed; /* free memory is known to be zero */
 	enum l0_selftest selftest;
+	enum mitigation_mode mitigations;
+	enum l0_nmi nmi;
 	uint32_t tsc_khz; /* 0: find out */
 	uint32_t max_cpus;
 	uint64_t epoch; /* time of day at the start, seconds since 1970; 0: the machine's */

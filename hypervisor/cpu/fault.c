@@ -5,7 +5,9 @@
 #include "cpu/asm.h"
 #include "cpu/log.h"
 #include "cpu/machine.h"
+#include "cpu/mce.h"
 #include "cpu/mux.h"
+#include "cpu/nmi.h"
 #include "cpu/percpu.h"
 #include "cpu/request.h"
 #include "cpu/symbols.h"
@@ -151,6 +153,25 @@ static void report(const struct trap_frame *f)
 	fault_backtrace(f->rbp);
 }
 
+static uint32_t stopper; /* 1 + the CPU that goes on; atomic */
+
+void fault_stop_others(void)
+{
+	__atomic_store_n(&stopper, this_cpu()->index + 1, __ATOMIC_SEQ_CST);
+	for (unsigned i = 0; i < MAX_CPUS; i++)
+		if (i != this_cpu()->index &&
+			__atomic_load_n(&percpus[i].shared.online, __ATOMIC_ACQUIRE))
+			nmi_kick(i);
+}
+
+void fault_obey_stop(void)
+{
+	uint32_t s = __atomic_load_n(&stopper, __ATOMIC_RELAXED);
+
+	if (s != 0 && s != this_cpu()->index + 1)
+		halt_forever();
+}
+
 void fault_end(void)
 {
 	mux_record("end kind=l0-fault value=0 tsc=%lu", rdtsc());
@@ -180,8 +201,8 @@ static void interrupt(struct percpu *c, uint64_t vector)
 /* Another CPU wants this one to look at its events before it enters a guest (vm/sched.c). */
 static void nmi(struct percpu *c, struct trap_frame *f)
 {
-	c->kicked = true;
-	request_poll();
+	c->detour |= DETOUR_KICKED;
+	nmi_arrived();
 	if (f->rip >= (uint64_t)(uintptr_t)cpu_sleep &&
 		f->rip < (uint64_t)(uintptr_t)cpu_sleep_end)
 		f->rip = (uint64_t)(uintptr_t)cpu_sleep_end;
@@ -202,6 +223,10 @@ void trap_handler(struct trap_frame *f)
 	}
 	if (f->vector == VEC_NMI) {
 		nmi(c, f);
+		return;
+	}
+	if (f->vector == VEC_MC) {
+		(void)mce_exception(false);
 		return;
 	}
 	if (c->in_fault)

@@ -48,6 +48,12 @@ void fault_backtrace(uint64_t rbp);
 /* Prints `address symbol+offset`. */
 void fault_print_address(uint64_t address);
 
+/* All other CPUs stand still from their next NMI on, which they are sent. */
+void fault_stop_others(void);
+
+/* An NMI came: this CPU does not return if it was told to stand still. */
+void fault_obey_stop(void);
+
 /* The last record of a failed run, and power-off. */
 _Noreturn void fault_end(void);
 

@@ -26,6 +26,12 @@
 #define SEL_DATA 0x10
 #define SEL_TSS  0x18
 
+/* Bits of struct percpu.detour; vmx/stub.S, cpu/trap.S. NMIs set the first at any moment. */
+#define DETOUR_KICKED  1u /* an NMI came since the last entry */
+#define DETOUR_FLUSH   2u /* the first-level data cache may have what is another VM's */
+#define DETOUR_BARRIER 4u /* branch predictors may have been trained by another VM */
+#define DETOUR_CLEAR   8u /* each entry clears buffers of the processor */
+
 struct tss {
 	uint32_t reserved0;
 	uint64_t rsp[3];
@@ -40,8 +46,9 @@ struct vcpu;
 
 /* What other CPUs may read, by atomic accesses. */
 struct cpu_shared {
-	bool online; /* came up; written once by its CPU */
-	bool usable; /* runs VMs; written once by its CPU */
+	bool online;    /* came up; written once by its CPU */
+	bool usable;    /* runs VMs; written once by its CPU */
+	uint32_t kicks; /* NMIs that CPUs have sent it (cpu/nmi.h) */
 };
 
 struct percpu {
@@ -51,12 +58,18 @@ struct percpu {
 	uint32_t index;       /* 0 is the boot CPU */
 	uint32_t apic_id;     /* of the host LAPIC */
 	bool in_fault;        /* a fault is being reported */
-	bool kicked;          /* offset 33: vmx/stub.S; an NMI came since the last entry */
+	/* Offset 33: vmx/stub.S. DETOUR_*: why the next entry does not go straight. */
+	uint8_t detour;
+	uint8_t guards; /* DETOUR_FLUSH, DETOUR_BARRIER: what this CPU needs; constant */
 	uint64_t gdt[5];
 	struct tss tss;
 	struct spinlock *held[MAX_HELD];
 	unsigned held_count;
-	uint32_t mux_ticket; /* of the output stream's lock, with in_mux */
+	uint64_t mce_poll_at;  /* host TSC */
+	uint64_t late_until;   /* host TSC until which NMIs without a reason are late kicks */
+	uint32_t kicks_seen;   /* of shared.kicks */
+	uint32_t foreign_nmis; /* that were no kicks, and nobody has told of */
+	uint32_t mux_ticket;   /* of the output stream's lock, with in_mux */
 	bool in_mux;
 	bool notified; /* a notification of posted interrupts met L0; reset by who asks */
 	struct cpu_shared shared;
@@ -73,6 +86,15 @@ extern unsigned cpu_count;
 static inline struct percpu *this_cpu(void)
 {
 	return read_gs_self();
+}
+
+/* Something happened after which guests need this, if this CPU does it. */
+static inline void percpu_detour(uint8_t work)
+{
+	struct percpu *c = this_cpu();
+
+	if (c->guards & work)
+		__atomic_fetch_or(&c->detour, work, __ATOMIC_RELAXED);
 }
 
 /*

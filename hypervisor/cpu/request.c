@@ -8,6 +8,7 @@
 #include "cpu/mem.h"
 #include "cpu/percpu.h"
 #include "cpu/ioapic.h"
+#include "cpu/nmi.h"
 #include "cpu/tsc.h"
 #include "lib/frame.h"
 #include "spec/apic.h"
@@ -49,14 +50,14 @@ void request_init(void)
 	ioapic_set(COM1_IRQ, DELIVER_NMI << DELIVER_SHIFT, this_cpu()->apic_id);
 	input_hello();
 	if (inb(COM1 + UART_LSR) & LSR_DATA) /* its edge may have been before the pin's setup */
-		apic_send_nmi(this_cpu()->apic_id);
+		nmi_kick(this_cpu()->index);
 }
 
 static void stop(void)
 {
 	config_stop();
 	for (unsigned i = 1; i < cpu_count; i++)
-		apic_send_nmi(percpus[i].apic_id);
+		nmi_kick(i);
 }
 
 /*
@@ -152,18 +153,21 @@ static void take(uint8_t byte)
 		input_frame(&f);
 }
 
-void request_poll(void)
+bool request_poll(void)
 {
+	bool any = false;
 	uint8_t status;
 
 	if (!l0_config()->requests || this_cpu()->index != 0)
-		return;
+		return false;
 	for (unsigned i = 0; i < BYTES_AT_ONCE; i++) {
 		status = inb(COM1 + UART_LSR);
 		if (status & LSR_OVERRUN)
 			note_lost();
 		if (!(status & LSR_DATA))
-			return;
+			return any;
 		take(inb(COM1 + UART_DATA));
+		any = true;
 	}
+	return any;
 }

@@ -21,8 +21,8 @@
 void request_init(void);
 
 /* In an NMI, or after an exit for one while NMIs are blocked: takes what came in. Any CPU; only
- * the boot CPU looks. */
-void request_poll(void);
+ * the boot CPU looks. Whether there was something. */
+bool request_poll(void);
 
 /* ---- a request in words (lib/manage.h); any CPU ---- */
 

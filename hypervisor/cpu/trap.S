@@ -65,13 +65,13 @@ trap_common:
 
 /*
  * An NMI that interrupts this before the HLT returns to its end (cpu/fault.c): none is slept
- * through. kicked: offset 33 of struct percpu.
+ * through. DETOUR_KICKED is bit 0 of `detour`, at offset 33 of struct percpu.
  */
 	.globl	cpu_sleep
 	.globl	cpu_sleep_end
 	.type	cpu_sleep, @function
 cpu_sleep:
-	cmpb	$0, %gs:33
+	testb	$1, %gs:33
 	jne	cpu_sleep_end
 	sti
 	hlt

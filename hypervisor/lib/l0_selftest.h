@@ -7,10 +7,13 @@
 
 enum l0_selftest {
 	L0_SELFTEST_NONE,
-	L0_SELFTEST_FAULT,    /* takes a page fault at the start */
-	L0_SELFTEST_STATE,    /* takes each vCPU's state and puts it back, again and again */
-	L0_SELFTEST_DEBUGGER, /* steps through all guests; a watchpoint that nobody meets */
-	L0_SELFTEST_PAGES     /* has them on a debugger's EPTs, with the same */
+	L0_SELFTEST_FAULT,     /* takes a page fault at the start */
+	L0_SELFTEST_STATE,     /* takes each vCPU's state and puts it back, again and again */
+	L0_SELFTEST_DEBUGGER,  /* steps through all guests; a watchpoint that nobody meets */
+	L0_SELFTEST_PAGES,     /* has them on a debugger's EPTs, with the same */
+	L0_SELFTEST_MCE,       /* simulates machine checks: in L0, then in the first guest */
+	L0_SELFTEST_MCE_FATAL, /* ... one that ends all */
+	L0_SELFTEST_NMI        /* NMIs that are no kicks, while the first VM runs */
 };
 
 #endif

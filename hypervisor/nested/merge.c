@@ -305,12 +305,14 @@ static unsigned word_of(uint32_t msr)
 
 /*
  * SYSENTER's MSRs, and the bases of FS and GS with what is beside them: L2s write them all the
- * time. The TSC and IA32_DEBUGCTL: only hardware knows L2's. For the others (system calls,
+ * time. The TSC and IA32_DEBUGCTL: only hardware knows L2's. IA32_PRED_CMD and IA32_FLUSH_CMD,
+ * where they are: an L2 flushes at each switch of its programs. For the others (system calls,
  * IA32_EFER, IA32_PAT) an exit to L0 at a change of mode is cheaper than a merge at each entry.
  */
 static bool worth_merging(unsigned w)
 {
-	static const uint32_t msrs[] = {MSR_TSC, MSR_SYSENTER_CS, MSR_DEBUGCTL, MSR_FS_BASE};
+	static const uint32_t msrs[] = {MSR_TSC, MSR_PRED_CMD, MSR_FLUSH_CMD, MSR_SYSENTER_CS,
+		MSR_DEBUGCTL, MSR_FS_BASE};
 
 	for (unsigned i = 0; i < sizeof(msrs) / sizeof(msrs[0]); i++)
 		if ((w & ~(unsigned)WRITE_WORDS) == word_of(msrs[i]))

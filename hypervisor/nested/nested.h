@@ -100,7 +100,7 @@ struct nested_pass_word {
 	uint64_t word; /* index of the 64-bit word in the page */
 };
 
-#define NESTED_PASS_WORDS 8
+#define NESTED_PASS_WORDS 12
 
 /*
  * A word of the VMREAD and VMWRITE bitmaps that has fields which hardware serves L2, if L1

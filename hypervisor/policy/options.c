@@ -3,7 +3,9 @@
 
 #include <stddef.h>
 
+#include "lib/l0_nmi.h"
 #include "lib/limits.h"
+#include "policy/mitigations.h"
 
 static const char *const log_words[] = {
 	[LOG_ERROR] = "error",
@@ -27,6 +29,23 @@ static const char *const selftest_words[] = {
 	[L0_SELFTEST_STATE] = "state",
 	[L0_SELFTEST_DEBUGGER] = "debugger",
 	[L0_SELFTEST_PAGES] = "pages",
+	[L0_SELFTEST_MCE] = "machine-check",
+	[L0_SELFTEST_MCE_FATAL] = "fatal-machine-check",
+	[L0_SELFTEST_NMI] = "nmi",
+	NULL,
+};
+
+static const char *const nmi_words[] = {
+	[L0_NMI_LOG] = "log",
+	[L0_NMI_PASS] = "pass",
+	[L0_NMI_STOP] = "stop",
+	NULL,
+};
+
+static const char *const mitigation_words[] = {
+	[MITIGATIONS_AUTO] = "auto",
+	[MITIGATIONS_OFF] = "off",
+	[MITIGATIONS_NOSMT] = "nosmt",
 	NULL,
 };
 
@@ -67,6 +86,10 @@ const struct setting option_settings[] = {
 		.help = "time of day at the start, in seconds since 1970; 0: the machine's"},
 	{ROW("limit", SETTING_NUMBER, limit), .max = UINT64_MAX, .initial = UINT64_MAX,
 		.help = "TSC at which all VMs are stopped"},
+	{ROW("nmi", SETTING_CHOICE, nmi), .words = nmi_words,
+		.help = "what an NMI of the hardware does: a line of the log, the same and an NMI for the first VM, the end of all"},
+	{ROW("mitigations", SETTING_CHOICE, mitigations), .words = mitigation_words,
+		.help = "against vulnerabilities of speculative execution: what the processor needs (auto), that and one thread of each core (nosmt), nothing (off)"},
 	{ROW("selftest", SETTING_CHOICE, selftest), .words = selftest_words,
 		.help = "fault: take a page fault at the start; state: put each vCPU's state back all the time"},
 	{.kind = SETTING_END},

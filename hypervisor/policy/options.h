@@ -26,13 +26,15 @@ struct options {
 	bool media;    /* the host tool lends media by a disk (cpu/media.h) */
 	bool keep;     /* VMs that ended can be begun again; the run ends when asked */
 	struct network_list networks; /* that there are, whether VMs are on them or not */
-	uint32_t places;  /* VMs that there may be at a time; 0: those of the modules */
-	bool screens;     /* the pictures of displays, when a VM ends (vm/screen.h) */
-	bool trace;       /* VMs are traced from their start (vm/trace.h) */
-	bool posted;      /* posted interrupts even on a machine that delays notifications */
-	uint8_t selftest; /* enum l0_selftest */
-	uint64_t epoch;   /* time of day at the start, seconds since 1970; 0: the machine's */
-	uint64_t limit;   /* host TSC at which VMs are stopped; UINT64_MAX: never */
+	uint32_t places;     /* VMs that there may be at a time; 0: those of the modules */
+	bool screens;        /* the pictures of displays, when a VM ends (vm/screen.h) */
+	bool trace;          /* VMs are traced from their start (vm/trace.h) */
+	bool posted;         /* posted interrupts even on a machine that delays notifications */
+	uint8_t selftest;    /* enum l0_selftest */
+	uint8_t mitigations; /* enum mitigation_mode */
+	uint8_t nmi;         /* enum l0_nmi */
+	uint64_t epoch; /* time of day at the start, seconds since 1970; 0: the machine's */
+	uint64_t limit; /* host TSC at which VMs are stopped; UINT64_MAX: never */
 };
 
 /* A row each; all have keys. */

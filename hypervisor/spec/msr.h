@@ -16,6 +16,8 @@
 #define MSR_SMI_COUNT         0x34
 #define MSR_FEATURE_CONTROL   0x3a
 #define MSR_TSC_ADJUST        0x3b
+#define MSR_SPEC_CTRL         0x48
+#define MSR_PRED_CMD          0x49 /* write only, like IA32_FLUSH_CMD */
 #define MSR_BIOS_UPDT_TRIG    0x79
 #define MSR_BIOS_SIGN_ID      0x8b
 #define MSR_SMM_MONITOR_CTL   0x9b
@@ -23,11 +25,16 @@
 #define MSR_MPERF             0xe7
 #define MSR_APERF             0xe8
 #define MSR_MTRR_CAP          0xfe
+#define MSR_ARCH_CAPABILITIES 0x10a
+#define MSR_FLUSH_CMD         0x10b
+#define MSR_TSX_CTRL          0x122
+#define MSR_MCU_OPT_CTRL      0x123
 #define MSR_SYSENTER_CS       0x174
 #define MSR_SYSENTER_ESP      0x175
 #define MSR_SYSENTER_EIP      0x176
 #define MSR_MCG_CAP           0x179
 #define MSR_MCG_STATUS        0x17a
+#define MSR_MCG_CTL           0x17b
 #define MSR_MISC_ENABLE       0x1a0
 #define MSR_DEBUGCTL          0x1d9
 #define MSR_MTRR_PHYS_BASE_0  0x200 /* pairs of base and mask */
@@ -41,6 +48,7 @@
 #define MSR_MTRR_DEF_TYPE     0x2ff
 #define MSR_PERF_CAPABILITIES 0x345
 #define MSR_PERF_GLOBAL_CTRL  0x38f
+#define MSR_MC0_CTL           0x400 /* and on: control, status, address, misc of each bank */
 #define MSR_VMX_BASIC         0x480
 #define MSR_VMX_PIN           0x481
 #define MSR_VMX_PROC          0x482
@@ -85,6 +93,44 @@
 #define MISC_ENABLE_FAST_STRINGS (1ull << 0)
 #define MISC_ENABLE_NO_BTS       (1ull << 11)
 #define MISC_ENABLE_NO_PEBS      (1ull << 12)
+
+/*
+ * Speculative execution: Intel, "CPUID Enumeration and Architectural MSRs"; SDM vol. 4, table
+ * 2-2. What the bits of IA32_ARCH_CAPABILITIES say of a vulnerability is in
+ * policy/mitigations.def.
+ */
+#define SPEC_CTRL_IBRS          (1ull << 0)
+#define SPEC_CTRL_STIBP         (1ull << 1)
+#define SPEC_CTRL_SSBD          (1ull << 2)
+#define SPEC_CTRL_BHI_DIS_S     (1ull << 10)
+#define PRED_CMD_IBPB           (1ull << 0)
+#define FLUSH_CMD_L1D           (1ull << 0)
+#define TSX_CTRL_RTM_DISABLE    (1ull << 0)
+#define TSX_CTRL_CPUID_CLEAR    (1ull << 1)
+#define MCU_OPT_RNGDS_DIS       (1ull << 0) /* the mitigation of SRBDS is off */
+#define MCU_OPT_GDS_DIS         (1ull << 4) /* that of GDS */
+#define MCU_OPT_GDS_LOCK        (1ull << 5)
+#define ARCH_CAP_RDCL_NO        (1ull << 0)
+#define ARCH_CAP_IBRS_ALL       (1ull << 1)
+#define ARCH_CAP_RSBA           (1ull << 2)
+#define ARCH_CAP_SKIP_L1D       (1ull << 3) /* SKIP_L1DFL_VMENTRY */
+#define ARCH_CAP_SSB_NO         (1ull << 4)
+#define ARCH_CAP_MDS_NO         (1ull << 5)
+#define ARCH_CAP_PSCHANGE_MC_NO (1ull << 6) /* IF_PSCHANGE_MC_NO */
+#define ARCH_CAP_TSX_CTRL       (1ull << 7)
+#define ARCH_CAP_TAA_NO         (1ull << 8)
+#define ARCH_CAP_SBDR_SSDP_NO   (1ull << 13)
+#define ARCH_CAP_FBSDP_NO       (1ull << 14)
+#define ARCH_CAP_PSDP_NO        (1ull << 15)
+#define ARCH_CAP_FB_CLEAR       (1ull << 17)
+#define ARCH_CAP_RRSBA          (1ull << 19)
+#define ARCH_CAP_BHI_NO         (1ull << 20)
+#define ARCH_CAP_PBRSB_NO       (1ull << 24)
+#define ARCH_CAP_GDS_CTRL       (1ull << 25)
+#define ARCH_CAP_GDS_NO         (1ull << 26)
+#define ARCH_CAP_RFDS_NO        (1ull << 27)
+#define ARCH_CAP_RFDS_CLEAR     (1ull << 28)
+#define ARCH_CAP_ITS_NO         (1ull << 62)
 
 /* 11.11.1 "MTRR Feature Identification", 11.11.2 "Setting Memory Ranges with MTRRs" */
 #define MTRR_CAP_FIX            (1ull << 8) /* bits 7:0: pairs of variable ranges */

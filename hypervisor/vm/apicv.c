@@ -4,6 +4,7 @@
  * Virtual Interrupts"): what VMCS01, its MSR bitmap and EPT01 say for each APIC mode, and the
  * exits that are left. The registers themselves are dev/'s.
  */
+#include "vm/mitigate.h"
 #include "vm/create.h"
 #include "vm/vm_int.h"
 
@@ -122,7 +123,7 @@ static void set_mode(struct vcpu *vcpu, enum dev_apic_mode mode)
 	vmwrite(VMCS_PROC_CONTROLS, proc);
 	vmwrite(VMCS_PROC2_CONTROLS, on ? proc2 | PROC2_ON : proc2);
 	vmwrite(VMCS_PIN_CONTROLS, on && vm->apicv.posted ? pin | PIN_POSTED_INTR : pin);
-	vmwrite(VMCS_MSR_BITMAP, hpa_of(x2 ? vm->apicv.msr_bitmap : vm->msr_bitmap).v);
+	vmwrite(VMCS_MSR_BITMAP, hpa_of(mitigate_msr_bitmap(vcpu, x2)).v);
 	hide_page(vcpu, x2, vcpu->apic_mode == DEV_APIC_X2APIC);
 	vcpu->apic_mode = mode;
 }

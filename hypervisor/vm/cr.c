@@ -4,8 +4,9 @@
  * writes that exit.
  *
  * CR0 bits NE (fixed in VMX operation), CD and NW (no effect on a guest) are L0's; PE and PG
- * too while L1 is in VMX operation, since then clearing them is a fault. CR4: VMXE and
- * everything that L1 is not offered.
+ * too while L1 is in VMX operation, since then clearing them is a fault. CR4: VMXE, MCE
+ * (without it a machine check shuts the processor down, whoever runs) and everything that L1 is
+ * not offered.
  */
 #include "vm/vm_int.h"
 
@@ -28,7 +29,8 @@ void vcpu_update_cr_masks(struct vcpu *vcpu)
 	vmwrite(VMCS_CR0_READ_SHADOW, cr0_now);
 	vmwrite(VMCS_CR0_GUEST_HOST_MASK, cr0);
 	vmwrite(VMCS_CR4_READ_SHADOW, cr4_now);
-	vmwrite(VMCS_CR4_GUEST_HOST_MASK, CR4_VMXE | CR4_OSXSAVE | vcpu_cr4_reserved(vcpu));
+	vmwrite(VMCS_CR4_GUEST_HOST_MASK,
+		CR4_VMXE | CR4_MCE | CR4_OSXSAVE | vcpu_cr4_reserved(vcpu));
 }
 
 static uint64_t visible(uint32_t value, uint32_t shadow, uint32_t mask)
@@ -103,7 +105,7 @@ void vcpu_write_cr4(struct vcpu *vcpu, uint64_t cr4)
 {
 	bool osxsave_changes = (cr4 ^ vcpu_read_cr4()) & CR4_OSXSAVE;
 
-	vmwrite(VMCS_GUEST_CR4, cr4 | CR4_VMXE);
+	vmwrite(VMCS_GUEST_CR4, cr4 | CR4_VMXE | CR4_MCE);
 	vmwrite(VMCS_CR4_READ_SHADOW, cr4);
 	if (osxsave_changes)
 		cpuid_update(vcpu);

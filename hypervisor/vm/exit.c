@@ -10,13 +10,15 @@
 #include "cpu/config.h"
 #include "cpu/fault.h"
 #include "cpu/log.h"
+#include "cpu/mce.h"
 #include "cpu/mux.h"
-#include "cpu/request.h"
+#include "cpu/nmi.h"
 #include "vm/console.h"
 #include "vm/debugger.h"
 #include "vm/explain.h"
 #include "vm/l2.h"
 #include "vm/life.h"
+#include "vm/nmi.h"
 #include "vm/sched.h"
 #include "vm/trace.h"
 #include "vm/vm_log.h"
@@ -103,6 +105,7 @@ static void handle_vm_entry(struct vcpu *vcpu)
 static void look_at_queue(struct vcpu *vcpu)
 {
 	console_work();
+	nmi_work();
 	if (sched_asked())
 		vcpu_post(vcpu, EVENT_TIMER);
 	if (__atomic_load_n(&vcpu->node->lines, __ATOMIC_SEQ_CST) != 0)
@@ -140,20 +143,26 @@ static void handle_debug_exception(struct vcpu *vcpu, uint32_t info)
 		vcpu_inject_debug(vcpu, vmread(VMCS_EXIT_QUALIFICATION));
 }
 
+/* Only this VM can have used what was wrong; if it does not matter, it goes on. */
+void vcpu_machine_check(struct vcpu *vcpu)
+{
+	if (mce_exception(true) == MCE_END_VM)
+		vm_stop(vcpu->vm, VM_END_ERROR, VEC_MC, "machine check");
+}
+
 static void handle_exception(struct vcpu *vcpu)
 {
 	uint32_t info = vmread32(VMCS_EXIT_INTR_INFO);
 	uint8_t vector = (uint8_t)INTR_INFO_VECTOR(info);
 
 	if (INTR_INFO_TYPE(info) == INTR_NMI) {
-		request_poll();
+		nmi_arrived();
 		unblock_nmi();
 		look_at_queue(vcpu); /* a kick */
 		return;
 	}
 	if (vector == VEC_MC) {
-		log_error("machine check while '%s' ran", vcpu->vm->config.name);
-		vm_stop(vcpu->vm, VM_END_ERROR, VEC_MC, "machine check");
+		vcpu_machine_check(vcpu);
 		return;
 	}
 	look_at_time(vcpu);
@@ -305,6 +314,12 @@ void vcpu_handle_exit(struct vcpu *vcpu, uint32_t reason)
 /* The launch state after a failed entry depends on which instruction it was: start afresh. */
 static void entry_failed(struct vcpu *vcpu, uint32_t reason)
 {
+	/* The guest's state is as it was: SDM 26.8 "VM-Entry Failures During or After Loading
+	 * Guest State". */
+	if (EXIT_REASON_BASIC(reason) == EXIT_MACHINE_CHECK_ENTRY) {
+		vcpu_machine_check(vcpu);
+		return;
+	}
 	if (vm_may_log(vcpu->vm)) {
 		log_error("entry into L%u failed: 0x%x", 1u + vcpu->nested.in_l2, reason);
 		vcpu_dump(vcpu);
@@ -344,9 +359,9 @@ static inline bool has_events(const struct vcpu *vcpu, const struct sched_node *
  */
 static __attribute__((noinline)) struct vcpu *handle_events(struct vcpu *vcpu)
 {
-	if (l0_config()->selftest == L0_SELFTEST_STATE) {
+	if (l0_config()->selftest != L0_SELFTEST_NONE) {
 		sched_clear_guest();
-		selftest_state(vcpu);
+		selftest_vcpu(vcpu);
 	}
 	for (;;) {
 		sched_clear_guest();

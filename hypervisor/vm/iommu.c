@@ -7,6 +7,7 @@
 #include "cpu/ioapic.h"
 #include "cpu/lock.h"
 #include "cpu/log.h"
+#include "cpu/nmi.h"
 #include "cpu/percpu.h"
 #include "cpu/tsc.h"
 #include "lib/budget.h"
@@ -103,7 +104,7 @@ static void take_pins(void)
 		if (ioapic_get(pin, &low, &apic_id))
 			iommu_set_pin(pin, low, apic_id);
 	}
-	apic_send_nmi(this_cpu()->apic_id);
+	nmi_kick(this_cpu()->index);
 }
 
 void iommu_start(void)

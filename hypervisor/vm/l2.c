@@ -3,10 +3,19 @@
 
 #include "cpu/asm.h"
 #include "cpu/config.h"
+#include "vm/mitigate.h"
 #include "vm/vm_int.h"
 #include "vmx/asm.h"
 
 /* ---- from and to L2 ---- */
+
+static __attribute__((noinline)) void finish(struct vcpu *vcpu)
+{
+	if (vcpu->nmi_waits)
+		vcpu_add_events(vcpu, EVENT_NMI);
+	if (vcpu->barrier_at_exit)
+		mitigate_left_l2();
+}
 
 /*
  * L2 ended: what it could not take yet is L1's now. VMCS02's controls are still those it ran
@@ -20,8 +29,8 @@ static void left(struct vcpu *vcpu, bool rested)
 	if (rested || n->cur->proc_02 & PROC_INTR_WINDOW ||
 		(vm->apicv.on && platform_apic_changed(vm->platform, vcpu->index)))
 		vcpu_add_events(vcpu, EVENT_IRQ);
-	if (vcpu->nmi_waits)
-		vcpu_add_events(vcpu, EVENT_NMI);
+	if (vcpu->at_exit_to_l1 != 0)
+		finish(vcpu);
 }
 
 /* ---- rest: L2 in the HLT or shutdown state, while this CPU may run others ---- */

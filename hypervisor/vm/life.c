@@ -8,6 +8,7 @@
 #include "cpu/log.h"
 #include "cpu/mem.h"
 #include "cpu/mux.h"
+#include "cpu/nmi.h"
 #include "cpu/percpu.h"
 #include "mm/layout.h"
 #include "mm/page.h"
@@ -221,7 +222,7 @@ static void one_less(bool waits)
 		return;
 	config_stop();
 	for (unsigned i = 0; i < cpu_count; i++)
-		apic_send_nmi(percpus[i].apic_id);
+		nmi_kick(i);
 }
 
 /* It will not run again. */
@@ -502,7 +503,7 @@ static void call(const struct life *l)
 	unsigned cpu = __atomic_load_n(&l->cpu, __ATOMIC_RELAXED);
 
 	__atomic_store_n(&sched_cpu(cpu)->shared.resched, true, __ATOMIC_SEQ_CST);
-	apic_send_nmi(percpus[cpu].apic_id);
+	nmi_kick(cpu);
 }
 
 bool life_switch_on(unsigned id)

@@ -5,6 +5,7 @@
  */
 #include "vm/create.h"
 #include "vm/explain.h"
+#include "vm/mitigate.h"
 #include "vm/vm_int.h"
 #include "vm/vm_log.h"
 
@@ -117,7 +118,7 @@ static bool rdmsr_rule(struct vcpu *vcpu, uint32_t msr, uint64_t *value)
 		*value = vcpu_tsc(vcpu);
 		return true;
 	default:
-		return false;
+		return is_speculation_msr(msr) && mitigate_rdmsr(vcpu, msr, value);
 	}
 }
 
@@ -159,7 +160,7 @@ static bool wrmsr_rule(struct vcpu *vcpu, uint32_t msr, uint64_t value)
 		vcpu_set_tsc(vcpu, value);
 		return true;
 	default:
-		return false;
+		return is_speculation_msr(msr) && mitigate_wrmsr(vcpu, msr, value);
 	}
 }
 
@@ -224,6 +225,8 @@ enum denial vm_msr_denial(const struct vcpu *vcpu, uint32_t msr, bool write, uin
 		return vmx_msr_denial(vcpu, msr, write);
 	if (mtrr_slot(vcpu->mtrr, msr) != NULL)
 		return DENIAL_MSR_MTRR;
+	if (is_speculation_msr(msr))
+		return speculation_denial(&vcpu->speculation, msr, write);
 	why = msr_policy_denial(msr, write, value);
 	return why == DENIAL_NONE && msr == MSR_EFER ? DENIAL_MSR_EFER_LME : why;
 }

@@ -7,6 +7,7 @@
 #include "cpu/fault.h"
 #include "cpu/ioapic.h"
 #include "cpu/log.h"
+#include "cpu/nmi.h"
 #include "cpu/percpu.h"
 #include "cpu/tsc.h"
 #include "lib/fmt.h"
@@ -366,7 +367,7 @@ static void raise(struct sched_node *n, uint64_t lines)
 	if (!__atomic_exchange_n(&n->runnable, true, __ATOMIC_SEQ_CST))
 		sched_notify(cpu);
 	if (cpu != this_cpu()->index)
-		apic_send_nmi(percpus[cpu].apic_id);
+		nmi_kick(cpu);
 }
 
 /*

@@ -13,10 +13,13 @@
 #include "cpu/config.h"
 #include "cpu/fault.h"
 #include "cpu/log.h"
+#include "cpu/mce.h"
 #include "cpu/mux.h"
+#include "cpu/nmi.h"
 #include "cpu/tsc.h"
 #include "vm/console.h"
 #include "vm/life.h"
+#include "vm/nmi.h"
 #include "vm/passed.h"
 #include "vm/sched.h"
 #include "vmx/asm.h"
@@ -97,6 +100,7 @@ struct sched_node *sched_add(struct vcpu *vcpu)
 	n->cr3 = vcpu->vm->host_cr3;
 	n->vm = (uint8_t)vcpu->vm->id;
 	n->index = (uint8_t)vcpu->index;
+	n->tenant = vcpu->tenant;
 	n->deadline = DEV_NEVER;
 	n->vtime = 0;
 	__atomic_store_n(&n->weight, vcpu->vm->config.weight, __ATOMIC_RELAXED);
@@ -145,7 +149,7 @@ static void kick_cpu(unsigned cpu)
 	if (__atomic_load_n(&sched_cpu(cpu)->shared.idle, __ATOMIC_SEQ_CST))
 		apic_send(percpus[cpu].apic_id, VECTOR_KICK);
 	else
-		apic_send_nmi(percpus[cpu].apic_id);
+		nmi_kick(cpu);
 }
 
 /* A node of that CPU has become runnable. */
@@ -173,7 +177,7 @@ static struct sched_shared *kick(const struct sched_node *n)
 	if (n == sched_this_cpu()->node ||
 		__atomic_load_n(&sched_cpu(cpu)->shared.guest, __ATOMIC_SEQ_CST) != n)
 		return NULL;
-	apic_send_nmi(percpus[cpu].apic_id);
+	nmi_kick(cpu);
 	return &sched_cpu(cpu)->shared;
 }
 
@@ -319,7 +323,7 @@ static void pass_on(unsigned vm)
 		return;
 	__atomic_fetch_or(&sched_cpu(cpu)->shared.console, 1u << vm, __ATOMIC_SEQ_CST);
 	if (cpu != this_cpu()->index)
-		apic_send_nmi(percpus[cpu].apic_id);
+		nmi_kick(cpu);
 }
 
 bool sched_console_asked(void)
@@ -339,8 +343,10 @@ void sched_console_pass(uint32_t vms)
 
 void sched_use_address_space(uint64_t cr3)
 {
-	if (read_cr3() != cr3)
-		write_cr3(cr3);
+	if (read_cr3() == cr3)
+		return;
+	write_cr3(cr3);
+	percpu_detour(DETOUR_FLUSH);
 }
 
 void sched_put_down(void)
@@ -371,6 +377,9 @@ static void switch_to(struct sched_node *n)
 		sched_use_address_space(n->cr3);
 		c->node = n;
 		this_cpu()->current = n->vcpu;
+		if (c->tenant != n->tenant)
+			percpu_detour(DETOUR_BARRIER);
+		c->tenant = n->tenant;
 		vcpu_enter_cpu(n->vcpu);
 		vcpu_load_registers(n->vcpu);
 		if (n->direct)
@@ -534,10 +543,13 @@ struct vcpu *schedule(void)
 		uint64_t next;
 
 		/* What a kick is for is looked at below. */
-		__atomic_store_n(&this_cpu()->kicked, false, __ATOMIC_SEQ_CST);
+		__atomic_fetch_and(
+			&this_cpu()->detour, (uint8_t)~DETOUR_KICKED, __ATOMIC_SEQ_CST);
 		mux_poll();
 		console_work();
+		nmi_work();
 		passed_poll();
+		mce_poll();
 		account(c);
 		retire_current(c);
 		sched_send_strays();

@@ -25,6 +25,7 @@ struct sched_node {
 	uint64_t vtime;          /* ticks it has run, divided by its weight */
 	uint64_t allowed;        /* CPUs that may run it; atomic, like weight */
 	uint8_t vm, index;       /* whose vCPU it is, and which */
+	uint32_t tenant;         /* vcpu->tenant */
 	uint64_t lines;          /* of the machine that interrupted for it, messages; any CPU */
 	uint32_t weight;
 	uint32_t held;   /* of these: the vCPU knows of them; written by its CPU; atomic */
@@ -53,6 +54,7 @@ struct sched_cpu {
 	uint64_t slice_end;      /* host TSC at which the running vCPU must give way */
 	uint64_t run_start;      /* host TSC at which it was picked */
 	uint64_t cut;            /* host TSC at which timers of those that wait ran last */
+	uint32_t tenant;         /* of the vCPU that ran here last; 0: none has */
 	uint64_t vclock;         /* virtual time of this CPU's queue; others read it */
 	struct sched_shared shared __attribute__((aligned(PERCPU_LINE)));
 };

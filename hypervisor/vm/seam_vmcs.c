@@ -6,6 +6,7 @@
 
 #include "mm/layout.h"
 #include "nested/seam.h"
+#include "vm/mitigate.h"
 #include "vm/vm_int.h"
 #include "vmx/asm.h"
 
@@ -51,6 +52,7 @@ static void vmcs02_create(struct vcpu *vcpu, struct hw_vmcs *v)
 	vmwrite(VMCS_EXIT_MSR_LOAD_COUNT, 0);
 	vmwrite(VMCS_ENTRY_MSR_LOAD_COUNT, 0);
 	vmwrite(VMCS_ENTRY_INTR_INFO, 0);
+	mitigate_vmcs_create(vcpu);
 }
 
 void seam_use_vmcs01(struct nested *n)

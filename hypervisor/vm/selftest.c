@@ -5,7 +5,11 @@
 #include "vm/create.h"
 #include "vm/vm_int.h"
 
+#include "cpu/apic.h"
+#include "cpu/config.h"
+#include "cpu/mce.h"
 #include "cpu/mem.h"
+#include "cpu/percpu.h"
 #include "vm/nested_hw.h"
 #include "vm/state.h"
 
@@ -48,7 +52,7 @@ static bool put_back_vcpu(struct vcpu *vcpu)
  * is put back: whoever runs there must not notice. The vCPU is current, and between two
  * entries.
  */
-void selftest_state(struct vcpu *vcpu)
+static void test_state(struct vcpu *vcpu)
 {
 	if (vcpu->state == VCPU_STOPPED || vcpu->vm->end != VM_RUNS)
 		return;
@@ -73,4 +77,53 @@ bool selftest_create(struct vm *vm)
 
 	vm->saved = pool_get_run(&vm->pool, pages);
 	return vm->saved != NULL;
+}
+
+#define HARMLESS_AT 4u
+#define DEADLY_AT   8u
+
+/* The first VM meets one that does not matter, and later one that ends it. */
+static void test_machine_check(struct vcpu *vcpu)
+{
+	static const struct mce_bank optional = {.status = MCI_VAL | MCI_UC | MCI_EN | MCI_S |
+							   0xc0},
+				     required = {.status = MCI_VAL | MCI_UC | MCI_EN | MCI_S |
+							   MCI_AR | MCI_ADDRV | 0x134,
+					     .address = 0xabcd000};
+	unsigned count;
+
+	if (vcpu->vm->id != 0 || vcpu->vm->end != VM_RUNS)
+		return;
+	count = __atomic_add_fetch(&vcpu->vm->selftests, 1, __ATOMIC_RELAXED);
+	if (count != HARMLESS_AT && count != DEADLY_AT)
+		return;
+	mce_simulate(1, count == DEADLY_AT ? &required : &optional,
+		MCG_STATUS_MCIP | MCG_STATUS_RIPV | MCG_STATUS_EIPV);
+	vcpu_machine_check(vcpu);
+}
+
+/* Of the local APIC, and nobody has counted it: as the hardware's. In L0 it is blocked or comes
+ * at once; in the guest it is an exit. */
+static void test_nmi(const struct vcpu *vcpu)
+{
+	if (vcpu->vm->id == 0 &&
+		__atomic_add_fetch(&vcpu->vm->selftests, 1, __ATOMIC_RELAXED) % 8 == 0)
+		apic_send_nmi(this_cpu()->apic_id);
+}
+
+void selftest_vcpu(struct vcpu *vcpu)
+{
+	switch (l0_config()->selftest) {
+	case L0_SELFTEST_STATE:
+		test_state(vcpu);
+		break;
+	case L0_SELFTEST_MCE:
+		test_machine_check(vcpu);
+		break;
+	case L0_SELFTEST_NMI:
+		test_nmi(vcpu);
+		break;
+	default:
+		break;
+	}
 }

@@ -4,6 +4,7 @@
 #include "cpu/asm.h"
 #include "cpu/mem.h"
 #include "vm/l2.h"
+#include "vm/mitigate.h"
 #include "vm/vm_int.h"
 
 /* What is no event of its own is found out anew by those that a set posts. */
@@ -21,6 +22,7 @@ static void get_registers(const struct vcpu *vcpu, struct register_state *s)
 	s->gpr[REG_RSP] = 0;
 	s->cr2 = vcpu->cr2;
 	s->tsc_adjust = vcpu->tsc_adjust;
+	s->spec_ctrl = vcpu->spec_ctrl.value & vcpu->speculation.spec_ctrl;
 	s->xcr0 = vcpu->xcr0;
 	s->xss = vcpu->xss;
 	s->mtrr = *vcpu->mtrr;
@@ -54,12 +56,13 @@ static bool mtrrs_valid(const struct mtrr_state *s)
 	return true;
 }
 
-static bool registers_valid(const struct register_state *s)
+static bool registers_valid(const struct vcpu *vcpu, const struct register_state *s)
 {
 	for (unsigned i = 0; i < VCPU_SWITCHED_MSRS; i++)
 		if (msr_policy_write(vcpu_switched_msrs[i], s->msr[i]) != MSR_ANSWER_REGISTER)
 			return false;
-	return s->dr[4] >> 32 == 0 && s->xss == 0 && vcpu_xcr0_valid(s->xcr0) &&
+	return !(s->spec_ctrl & ~vcpu->speculation.spec_ctrl) && s->dr[4] >> 32 == 0 &&
+	       s->xss == 0 && vcpu_xcr0_valid(s->xcr0) &&
 	       xsave_valid(s->xsave, cpuid_xcr0_mask()) && mtrrs_valid(&s->mtrr);
 }
 
@@ -127,21 +130,22 @@ static bool waits_as_l2_does(const struct vcpu_saved *s)
 		       rests == (s->state == VCPU_HALTED));
 }
 
-static bool state_valid(const struct vcpu_saved *s)
+static bool state_valid(const struct vcpu *vcpu, const struct vcpu_saved *s)
 {
 	return waits_as_l2_does(s) && s->state <= VCPU_WAIT_SIPI &&
 	       !(s->events & ~EVENTS_KEPT) && !(s->deferred & ~EVENTS_KEPT) &&
-	       s->sipi_vector <= UINT8_MAX && registers_valid(&s->registers);
+	       s->sipi_vector <= UINT8_MAX && registers_valid(vcpu, &s->registers);
 }
 
 bool vcpu_set_state(struct vcpu *vcpu, const struct vcpu_saved *s)
 {
-	if (!state_valid(s))
+	if (!state_valid(vcpu, s))
 		return false;
 	vcpu_enter_cpu(vcpu);
 	vcpu->injecting = false;
 	set_registers(vcpu, &s->registers);
 	vcpu_put_back_tsc(vcpu, s->registers.tsc_adjust);
+	mitigate_set_spec_ctrl(vcpu, s->registers.spec_ctrl);
 	if (!nested_set(&vcpu->nested, &s->nested))
 		return false;
 	vcpu->state = (enum vcpu_state)s->state;

@@ -17,7 +17,7 @@
 #include "vm/devices.h"
 #include "vm/vm.h"
 
-#define VM_STATE_VERSION 4u
+#define VM_STATE_VERSION 5u
 
 /* Registers that are in no VMCS. */
 struct register_state {
@@ -26,6 +26,7 @@ struct register_state {
 	uint64_t cr2;
 	uint64_t msr[VCPU_SWITCHED_MSRS]; /* in the order of vcpu_switched_msrs */
 	uint64_t tsc_adjust;
+	uint64_t spec_ctrl; /* IA32_SPEC_CTRL: bits that CPUID offers */
 	uint64_t xcr0;
 	uint64_t xss;
 	struct mtrr_state mtrr;

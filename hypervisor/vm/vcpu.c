@@ -15,6 +15,7 @@
 #include "mm/layout.h"
 #include "policy/memory.h"
 #include "vm/debugger.h"
+#include "vm/mitigate.h"
 #include "vm/nested_hw.h"
 #include "vm/ram.h"
 #include "vm/trace.h"
@@ -24,7 +25,9 @@
 _Static_assert(offsetof(struct vcpu, regs) == 0, "vmx/stub.S");
 _Static_assert(offsetof(struct vcpu, vmcs) == 128, "vmx/stub.S");
 _Static_assert(offsetof(struct vcpu, on_exit) == 136, "vmx/stub.S");
-_Static_assert(offsetof(struct percpu, kicked) == 33, "vmx/stub.S");
+_Static_assert(offsetof(struct percpu, detour) == 33, "vmx/stub.S, cpu/trap.S");
+_Static_assert(DETOUR_KICKED == 1 && (DETOUR_FLUSH | DETOUR_BARRIER) == 6 && SEL_DATA == 0x10,
+	"vmx/stub.S");
 _Static_assert(offsetof(struct hw_vmcs, launched) == 0, "vmx/stub.S");
 
 _Static_assert(sizeof(((struct vcpu_stats *)NULL)->latency) <=
@@ -141,6 +144,7 @@ struct vcpu *vcpu_create(struct vm *vm, unsigned index)
 	vcpu_use_vmcs(vcpu, &vcpu->vmcs01);
 	vmcs_write_host_state(vm->host_cr3);
 	write_controls(vcpu);
+	mitigate_vcpu_create(vcpu);
 	apicv_vcpu_create(vcpu);
 	if (vm->config.vmx && !nested_hw_vcpu_create(vcpu))
 		return NULL;
@@ -161,6 +165,7 @@ void vcpu_power_on(struct vcpu *vcpu)
 		vcpu_vpid01(vcpu), vcpu->nested.msr_bitmap02);
 	vcpu_reset_state(vcpu);
 	reset_msrs();
+	mitigate_vcpu_reset(vcpu);
 	vcpu->state = vcpu->index == 0 ? VCPU_RUNNABLE : VCPU_WAIT_SIPI;
 }
 

@@ -15,6 +15,7 @@
 #include "lib/latency.h"
 #include "lib/limits.h"
 #include "nested/nested.h"
+#include "policy/mitigations.h"
 #include "spec/regs.h"
 #include "spec/vmx.h"
 #include "vmx/vmx.h"
@@ -158,6 +159,13 @@ struct vcpu_decoded {
 	struct emul_insn insn;
 };
 
+/* SDM 24.7.2 "VM-Exit Controls for MSRs": an entry of an MSR list. */
+struct msr_list_entry {
+	_Alignas(16) uint32_t index;
+	uint32_t reserved;
+	uint64_t value;
+};
+
 struct vcpu {
 	struct guest_regs regs; /* offset 0; vmx/stub.S */
 	struct hw_vmcs *vmcs;   /* the current one: &vmcs01, or a VMCS02; vmx/stub.S */
@@ -170,7 +178,15 @@ struct vcpu {
 	bool defers;             /* deferred is not 0: what each exit looks at */
 	uint8_t starving;        /* enum ram_want: what it needs before it goes on */
 	bool init_latched;       /* INIT arrived in VMX root operation: blocked there */
-	bool nmi_waits;      /* an NMI is blocked: until the NMI window, or the level changes */
+	/* What there is to do when L2 has ended: both are looked at together. */
+	union {
+		struct {
+			/* An NMI is blocked: until the NMI window, or the level changes. */
+			bool nmi_waits;
+			bool barrier_at_exit; /* vm/mitigate.h */
+		};
+		uint16_t at_exit_to_l1;
+	};
 	bool injecting;      /* an event for the next entry is in the current VMCS */
 	uint8_t sipi_vector; /* of the last start-up IPI; atomic */
 	uint8_t row;         /* STAT_ROW() of the last exit, or STAT_ROW_NONE */
@@ -202,6 +218,12 @@ struct vcpu {
 	uint64_t cr2;   /* while not on a CPU, like the following */
 	uint64_t msr[VCPU_SWITCHED_MSRS]; /* in the order of vcpu_switched_msrs */
 	uint8_t *xsave;                   /* one page */
+	uint32_t tenant; /* vCPUs with another one are kept apart in branch predictors */
+	struct speculation_offer speculation;
+	struct msr_list_entry spec_ctrl; /* the guest's, while L0 runs */
+	struct msr_list_entry spec_ctrl_host;
+	bool spec_ctrl_listed; /* VMCSs have lists with these two */
+	bool spec_ctrl_passes; /* ... and VMCS01 a bitmap that lets accesses through */
 	struct mtrr_state *mtrr;
 	struct vcpu_stats stats;
 	struct exit_trace trace;

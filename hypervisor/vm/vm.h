@@ -87,6 +87,8 @@ struct vm {
 	struct spinlock lock; /* EPT01, virtual EPT, explanations */
 	struct spinlock platform_lock;
 	uint64_t *msr_bitmap; /* for VMCS01 of all vCPUs, but see apicv */
+	/* The same and apicv.msr_bitmap, with IA32_SPEC_CTRL; NULL: nobody has it yet. */
+	uint64_t *spec_ctrl_bitmap[2];
 	struct vm_apicv apicv;
 	struct platform *platform;
 	struct vm_devices *devices; /* that are PCI functions */

@@ -94,6 +94,9 @@ enum vm_warning {
 	WARN_DISK /* and those behind it: one for each disk */
 };
 
+/* A machine check came while the vCPU's guest ran, or on the way into it. */
+void vcpu_machine_check(struct vcpu *vcpu);
+
 /* Runs L0's handler of this exit reason on the current VMCS. */
 void vcpu_handle_exit(struct vcpu *vcpu, uint32_t reason);
 
@@ -250,8 +253,8 @@ void vcpu_enter_cpu(struct vcpu *vcpu);
 void vcpu_start_at(struct vcpu *vcpu, uint8_t vector);
 
 /* ---- selftest.c ---- */
-/* Takes the state of the current vCPU and puts it back. */
-void selftest_state(struct vcpu *vcpu);
+/* What selftest= asks for, between two entries of the current vCPU. */
+void selftest_vcpu(struct vcpu *vcpu);
 
 /* ---- tsc.c ---- */
 /* L1's TSC on this vCPU. */

@@ -20,8 +20,9 @@ _Noreturn void vmx_restart(void);
 /* Provided by vm/: picks a vCPU and makes it ready for entry. */
 struct vcpu *vm_first(void);
 
-/* HOST_RIP. Not to be called. */
+/* HOST_RIP: plain, or where the processor needs more (vmx_guard_exits). Not to be called. */
 void vmx_exit_stub(void);
+void vmx_exit_guarded(void);
 
 /*
  * Provided by vm/: a VM exit; the registers are in the vCPU. Returns the vCPU to enter next.
@@ -30,6 +31,8 @@ void vmx_exit_stub(void);
 struct vcpu *vcpu_exit(struct vcpu *vcpu);
 /* Provided by vm/: an NMI came before the entry. Returns the vCPU to enter. */
 struct vcpu *vcpu_kicked(void);
+/* Provided by vm/: DETOUR_FLUSH or DETOUR_BARRIER is set; does that. Returns the same vCPU. */
+struct vcpu *vcpu_guard(struct vcpu *vcpu);
 /* Provided by vm/: VMLAUNCH or VMRESUME failed (VMfail). Returns the vCPU to enter next. */
 struct vcpu *vcpu_entry_failed(struct vcpu *vcpu);
 

@@ -54,6 +54,14 @@ void vmcs_write_setup(uint32_t encoding, uint64_t value)
 		panic("VMWRITE of field 0x%x failed", encoding);
 }
 
+/* Constant after the first VM is made. */
+static bool guarded;
+
+void vmx_guard_exits(void)
+{
+	guarded = true;
+}
+
 struct host_field {
 	uint16_t field;
 	uint64_t value;
@@ -100,7 +108,8 @@ void vmcs_write_host_state(uint64_t cr3)
 		{VMCS_HOST_SYSENTER_EIP, 0},
 		{VMCS_HOST_PAT, rdmsr(MSR_PAT)},
 		{VMCS_HOST_EFER, rdmsr(MSR_EFER)},
-		{VMCS_HOST_RIP, (uint64_t)(uintptr_t)vmx_exit_stub},
+		{VMCS_HOST_RIP,
+			(uint64_t)(uintptr_t)(guarded ? vmx_exit_guarded : vmx_exit_stub)},
 	};
 
 	write_fields(state, COUNT(state));

@@ -50,6 +50,10 @@ void hw_vmcs_clear(struct hw_vmcs *v);
 /* VMPTRLD. */
 void hw_vmcs_load(struct hw_vmcs *v);
 
+/* VMCSs whose host state is written from now on let exits clear what guests have left in
+ * registers and in the return stack buffer (vmx/stub.S). Before any VM is made. */
+void vmx_guard_exits(void);
+
 /* Host state and the like in the current VMCS, the same in every VMCS of a VM on this CPU. */
 void vmcs_write_host_state(uint64_t cr3);
 /* What of it is another on each CPU: for a VMCS that has moved here. */

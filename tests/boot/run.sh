@@ -2775,6 +2775,57 @@ test_check_tells_what_a_machines_vtx_offers() {
 		{ grep -q -w vmx /proc/cpuinfo || { expect 68 check --host && shows 'offers no VT-x'; }; }
 }
 
+# A Cascade Lake with microcode of 2019, as a file tells it: each vulnerability with its state, and what is not told is not judged.
+test_check_tells_which_vulnerabilities_a_processor_has() {
+	local f=$out.msrs
+	printf 'maxphyaddr 46\n0x480 0x00da040000000004\n' >"$f.none"
+	{ cat "$f.none"; printf 'cpuid.1.eax 0x50657\ncpuid.7.edx 0xbc000400\ncpuid.7.ebx 0x20\n0x10a 0xab\ncpuid.11.ebx 2\ncpuid.11.ecx 0x100\n'; } >"$f"
+	expect 68 check --host --msrs "$f" && shows '^l1tf +Not affected$' '^mds +Not affected$' '^tsx_async_abort +Mitigation: TSX off$' '^mmio_stale_data +Vulnerable: no FB_CLEAR: needs microcode' \
+		'^spectre_v2 +Mitigation: enhanced IBRS; IBPB' '^indirect_target_selection +Vulnerable: ' '^smt +Vulnerable: threads of a core' &&
+		expect 68 check --host --json --msrs "$f" && shows '"vulnerabilities": ' '"tsx_async_abort": "Mitigation: TSX off"' &&
+		expect 68 check --host --msrs "$f.none" && shows_not l1tf &&
+		echo 'cpuid.1.eax 0x100000000' >>"$f" && expect 66 check --host --msrs "$f" && shows 'it begins with no number of an MSR'
+}
+
+# Simulated banks: L0 goes on; the VM that used what was wrong ends, the other one does not; a corrupt context ends all, with one report.
+test_a_machine_check_ends_whom_it_concerns() {
+	local vm
+	{
+		printf 'timeout: 100\nlog: info\nmachine: {kind: bochs}\nvms:\n'
+		for vm in a b; do printf '  - {name: %s, memory: 64M, kernel: %s, cpus: 2}\n' "$vm" "$PWD/$B/payload/clocks.elf"; done
+	} >"$out.yaml"
+	expect 72 run "$out.yaml" --l0-option selftest=machine-check &&
+		shows 'warn: machine check in L0: CPU 0, bank 3: corrected: memory controller' 'L0 goes on after 2 machine checks' \
+			'machine check in a guest: CPU [01], bank 1: uncorrected, action optional' 'in a guest: CPU [01], bank 1: uncorrected, action required: cache hierarchy, .*address 0xabcd000' \
+			"'a' stopped: machine check" '^b. ok' "'b' ended: asked for by the guest" &&
+		expect 70 run --machine bochs --timeout 60 --memory 32M --l1 "$B/payload/hello.elf" --l0-option selftest=fatal-machine-check &&
+		shows 'machine check in L0: CPU 0, bank 0: fatal' 'machine check: the machine cannot go on' && shows_not 'hello'
+}
+
+# Kicks of a VM with two CPUs are none of the hardware's; others are told, passed on, or end all.
+test_nmis_of_the_hardware_are_told_from_kicks() {
+	local run=(run --machine bochs --timeout 100 --memory 64M --log-level info --cpus 2 --machine-cpus 2 --l1 "$B/payload/clocks.elf")
+	expect 1 "${run[@]}" && shows '^ok' && shows_not 'NMI of the hardware' &&
+		expect 1 "${run[@]}" --l0-option selftest=nmi && shows '^ok' 'NMI of the hardware on CPU 0 \([0-9]+ since the start\): no reason at port 61H.*; nothing is done' &&
+		expect 255 "${run[@]}" --l0-option 'selftest=nmi nmi=pass' && shows 'the first VM gets it' 'unexpected vector 2' &&
+		expect 70 "${run[@]}" --l0-option 'selftest=nmi nmi=stop' && shows 'the machine stops' "while handling VM 'l1'" && shows_not '^ok'
+}
+
+# On a model with enhanced IBRS and MD_CLEAR: two VMs that share a CPU, and an L1 with L2.
+test_what_the_processor_needs_against_speculation_is_done() {
+	local cpu='cpu: model=sapphire_rapids, count=1, ips=50000000' vm
+	{
+		printf 'timeout: 60\nlog: info\nmachine:\n  kind: bochs\n  option: "%s"\nvms:\n' "$cpu"
+		for vm in a b; do printf '  - {name: %s, memory: 32M, kernel: %s}\n' "$vm" "$PWD/$B/payload/hello.elf"; done
+	} >"$out.yaml"
+	expect 1 run "$out.yaml" && shows '^nestor: info: mds: Mitigation: CPU buffers cleared before each entry' 'spectre_v2: Mitigation: enhanced IBRS' \
+		'barriers of branch predictors: ([2-9]|[1-9][0-9]+), flushes of the L1 data cache: 0' &&
+		expect 1 run "$out.yaml" --l0-option mitigations=off && shows 'mds: Vulnerable: mitigations=off' && shows_not 'barriers of branch' &&
+		expect 1 run --machine bochs --timeout 60 --memory 32M --log-level info --l1 "$B/payload/hello.elf" --machine-cpus 2 --l0-option mitigations=nosmt \
+			--machine-option 'cpu: model=sapphire_rapids, count=1:1:2, ips=50000000' && shows 'firmware does not tell of CPUs: one is used' 'info: 1 CPU' 'smt: Mitigation: one thread' &&
+		expect 1 run --machine bochs --timeout 60 --memory 32M --log-level info --l1 "$B/payload/hello.elf" && shows 'l1tf: Vulnerable: no L1D_FLUSH: needs microcode' && shows_not 'barriers of branch'
+}
+
 # lintian has no complaint, and what is in it works from where it is.
 test_the_package_is_clean_and_its_files_find_each_other() {
 	local root=$out.root unit

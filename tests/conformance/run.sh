@@ -4,6 +4,7 @@
 #
 #   tests/conformance/run.sh [NAME...]      default: all of tests/conformance/*.c
 #
+# A line `/* cpu: MODEL */` runs it on this model of the emulator, without which the payload has nothing to test.
 # A line `/* cpus: N */` in a payload's source runs it with N processors, on a machine of as many.
 #
 # Environment: B (build folder), NESTOR (the tool), TIMEOUT (seconds a run, default 200), RUN_ARGS (more
@@ -41,11 +42,19 @@ cpus_of() { # NAME
 	echo "${n:-1}"
 }
 
+# The arguments for another model of the emulated processor.
+model_of() { # NAME
+	local model
+	model=$(sed -n 's#^/\* cpu: \([a-z0-9_]*\) \*/$#\1#p' "tests/conformance/$1.c")
+	MODEL=()
+	[ -z "$model" ] || MODEL=(--machine bochs --machine-option "cpu: model=$model, count=$(cpus_of "$1"), ips=50000000")
+}
+
 bare_output() {
 	local name=$1 elf=$2 sum
 	sum="$(sha256sum <"$elf") $CMDLINE"
 	if [ ! -s "$LOGS/$name.bare" ] || [ "$sum" != "$(cat "$LOGS/$name.sum" 2>/dev/null)" ]; then
-		run_payload "$LOGS/$name.bare" --bare --cpus "$(cpus_of "$name")" --cmdline "$CMDLINE" \
+		run_payload "$LOGS/$name.bare" --bare "${MODEL[@]}" --cpus "$(cpus_of "$name")" --cmdline "$CMDLINE" \
 			--l1 "$elf"
 		[ -s "$LOGS/$name.bare" ] && echo "$sum" >"$LOGS/$name.sum"
 	fi
@@ -58,6 +67,7 @@ fail() {
 
 compare() {
 	local name=$1 elf=$B/payload/$1.elf lines status
+	model_of "$name"
 	bare_output "$name" "$elf"
 	if [ ! -s "$LOGS/$name.bare" ]; then
 		tail -n 5 "$LOGS/$name.bare.err"
@@ -65,7 +75,7 @@ compare() {
 		return
 	fi
 	# shellcheck disable=SC2086
-	run_payload "$LOGS/$name.nestor" --memory 128M --cpus "$(cpus_of "$name")" \
+	run_payload "$LOGS/$name.nestor" --memory 128M "${MODEL[@]}" --cpus "$(cpus_of "$name")" \
 		--cmdline "$CMDLINE" $RUN_ARGS --l1 "$elf"
 	status=$(cat "$LOGS/$name.nestor.status")
 	diff -U0 --label bare --label nestor "$LOGS/$name.bare" "$LOGS/$name.nestor" |

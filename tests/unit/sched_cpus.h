@@ -19,6 +19,8 @@
 #include "cpu/apic.h"
 #include "cpu/fault.h"
 #include "cpu/log.h"
+#include "cpu/mce.h"
+#include "vm/nmi.h"
 #include "cpu/mux.h"
 #include "cpu/percpu.h"
 #include "cpu/tsc.h"
@@ -61,6 +63,14 @@ bool passed_polls(void)
 }
 
 void passed_poll(void)
+{
+}
+
+void mce_poll(void)
+{
+}
+
+void nmi_work(void)
 {
 }
 

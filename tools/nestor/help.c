@@ -136,7 +136,8 @@ static const char check_help[] =
 	"                      sees of it, and why something is off; which devices a VM could\n"
 	"                      have, and why not; status 68: Nestor does not run here\n"
 	"  --msrs FILE         with --host: of the machine whose capability MSRs FILE has, lines\n"
-	"                      of MSR and value, and of maxphyaddr and a number\n"
+	"                      of MSR and value, of cpuid.1.eax and the like and value,\n"
+	"                      and of maxphyaddr and a number\n"
 	"  --sys DIR           with --host: of the machine whose /sys DIR is a copy of\n"
 	"  --json              with --host: for programs\n"
 	"\n";

@@ -13,6 +13,7 @@
 
 #include "file.h"
 #include "host_devices.h"
+#include "host_speculation.h"
 #include "lib/text.h"
 #include "nested/caps.h"
 #include "spec/msr.h"
@@ -27,6 +28,7 @@ struct host {
 	const char *from;    /* whose they are */
 	const char *missing; /* why Nestor does not run here; NULL: it does */
 	bool known;          /* caps were read */
+	struct host_speculation speculation;
 };
 
 /* ---- where they come from ---- */
@@ -34,12 +36,13 @@ struct host {
 static int bad_line(struct error *e, const char *path, unsigned line, const char *why)
 {
 	return fail(e, STATUS_BAD_INPUT,
-		"%s:%u: %s: must be lines of an MSR from 0x480 to 0x491 and its "
-		"value, or of the word maxphyaddr and a number from 32 to 52",
+		"%s:%u: %s: must be lines of an MSR from 0x480 to 0x491, or 0x10a, and its "
+		"value, of a register of CPUID such as cpuid.1.eax and its value, or of the "
+		"word maxphyaddr and a number from 32 to 52",
 		path, line, why);
 }
 
-/* MSR VALUE, or maxphyaddr N. NULL, or what is wrong. */
+/* MSR VALUE, REGISTER VALUE, or maxphyaddr N. NULL, or what is wrong. */
 static const char *take_words(struct host *h, struct text name, struct text value)
 {
 	uint64_t msr, v;
@@ -50,8 +53,14 @@ static const char *take_words(struct host *h, struct text name, struct text valu
 		h->caps.maxphyaddr = (uint8_t)(v <= 52 ? v : 0);
 		return v >= 32 && v <= 52 ? NULL : "the number is out of range";
 	}
+	if (v <= UINT32_MAX && host_speculation_take(&h->speculation, name, (uint32_t)v))
+		return NULL;
 	if (!text_number(name, &msr))
 		return "it begins with no number of an MSR";
+	if (msr == MSR_ARCH_CAPABILITIES) {
+		h->speculation.arch_caps = v;
+		return NULL;
+	}
 	if (msr < MSR_VMX_BASIC || msr - MSR_VMX_BASIC >= CAPS_MSR_COUNT)
 		return "there is no such capability MSR";
 	h->caps.msr[msr - MSR_VMX_BASIC] = v;
@@ -111,6 +120,9 @@ static void read_device(struct host *h)
 	}
 	for (uint32_t i = 0; i < CAPS_MSR_COUNT; i++)
 		read_msr(fd, MSR_VMX_BASIC + i, &h->caps.msr[i]);
+	if (host_speculation_has_msr(&h->speculation))
+		h->speculation.known =
+			read_msr(fd, MSR_ARCH_CAPABILITIES, &h->speculation.arch_caps);
 	h->known = h->caps.msr[0] != 0;
 	if (read_msr(fd, MSR_FEATURE_CONTROL, &control) && control & FEATURE_CONTROL_LOCK &&
 		!(control & FEATURE_CONTROL_VMX_NOT_SMX))
@@ -126,6 +138,7 @@ static void read_host(struct host *h)
 	unsigned eax, ebx, ecx = 0, edx;
 
 	h->from = "this machine";
+	host_speculation_read(&h->speculation);
 	if (!__get_cpuid(1, &eax, &ebx, &ecx, &edx) || !(ecx & bit_VMX))
 		h->missing =
 			"its CPU, or the VM that this is, offers no VT-x (CPUID.1:ECX.VMX)";
@@ -229,6 +242,9 @@ static void show_json(const struct host *h, struct arena *a, uint64_t machine, u
 		json_object_set_new(all, "msrs", json_msrs(&h->caps));
 		json_object_set_new(all, "l1_msrs", json_msrs(&h->l1));
 	}
+	if (h->speculation.known)
+		json_object_set_new(
+			all, "vulnerabilities", host_speculation_json(&h->speculation));
 	if (d && !d->why)
 		json_object_set_new(all, "devices", host_devices_json(d));
 	if (d && d->is_cut)
@@ -261,6 +277,7 @@ int host_check(struct arena *a, const struct host_question *q, struct error *e)
 		return h.missing ? STATUS_NO_VTX : 0;
 	}
 	show_text(&h, a, machine, l1);
+	host_speculation_show(&h.speculation);
 	if (told)
 		host_devices_show(told);
 	return h.missing ? STATUS_NO_VTX : 0;

@@ -6,6 +6,7 @@
 #ifndef NESTOR_CPU_ASM_H
 #define NESTOR_CPU_ASM_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 struct percpu;
@@ -132,6 +133,25 @@ static inline void read_debug_registers(uint64_t dr[5])
 static inline void write_debug_registers(const uint64_t dr[5])
 {
 	(void)dr;
+}
+
+/* Control register 4, and the end of a CPU: of tests that have them. */
+uint64_t hw_cr4_access(bool write, uint64_t value);
+_Noreturn void hw_halt(void);
+
+static inline uint64_t read_cr4(void)
+{
+	return hw_cr4_access(false, 0);
+}
+
+static inline void write_cr4(uint64_t v)
+{
+	(void)hw_cr4_access(true, v);
+}
+
+static inline _Noreturn void halt_forever(void)
+{
+	hw_halt();
 }
 
 static inline void *read_gs_self(void)

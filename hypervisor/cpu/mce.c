@@ -1,0 +1,280 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "cpu/mce.h"
+
+#include <stddef.h>
+
+#include "cpu/apic.h"
+#include "cpu/asm.h"
+#include "cpu/fault.h"
+#include "cpu/log.h"
+#include "cpu/mux.h"
+#include "cpu/percpu.h"
+#include "cpu/tsc.h"
+#include "lib/budget.h"
+#include "spec/cpuid.h"
+#include "spec/msr.h"
+#include "spec/regs.h"
+
+#define POLL_MS       10000u
+#define RENDEZVOUS_MS 10u
+#define LOG_BURST     20u /* lines at once, and one more each so many ms */
+#define LOG_PERIOD_MS 1000u
+
+enum {
+	REG_CTL,
+	REG_STATUS,
+	REG_ADDRESS,
+	REG_MISC
+};
+
+static struct budget log_budget;
+
+/* ---- a test's bank ---- */
+
+static struct {
+	bool on;
+	unsigned bank;
+	struct mce_bank regs;
+	uint64_t mcg_status;
+} simulated;
+
+void mce_simulate(unsigned bank, const struct mce_bank *b, uint64_t mcg_status)
+{
+	simulated.bank = bank;
+	simulated.regs = *b;
+	simulated.mcg_status = mcg_status;
+	simulated.on = true;
+}
+
+static bool is_simulated(unsigned bank)
+{
+	return simulated.on && simulated.bank == bank;
+}
+
+/* ---- registers ---- */
+
+static bool has_mca(void)
+{
+	uint32_t edx = cpuid(1, 0).edx;
+
+	return edx & cpuid_mask(CPUID_MCE) && edx & cpuid_mask(CPUID_MCA);
+}
+
+static uint64_t capabilities(void)
+{
+	if (simulated.on)
+		return MCE_BANKS_MAX | MCG_CAP_SER_P;
+	return has_mca() ? rdmsr(MSR_MCG_CAP) : 0;
+}
+
+static unsigned bank_count(uint64_t cap)
+{
+	return MCG_CAP_COUNT(cap) < MCE_BANKS_MAX ? MCG_CAP_COUNT(cap) : MCE_BANKS_MAX;
+}
+
+static uint32_t msr_of(unsigned bank, unsigned reg)
+{
+	return MSR_MC0_CTL + 4 * bank + reg;
+}
+
+/* False: it has no error. Address and misc exist only where the status says so (15.3.2.3). */
+static bool read_bank(unsigned bank, struct mce_bank *b)
+{
+	if (is_simulated(bank)) {
+		*b = simulated.regs;
+		return b->status & MCI_VAL;
+	}
+	if (simulated.on)
+		return false;
+	*b = (struct mce_bank){.status = rdmsr(msr_of(bank, REG_STATUS))};
+	if (!(b->status & MCI_VAL))
+		return false;
+	if (b->status & MCI_ADDRV)
+		b->address = rdmsr(msr_of(bank, REG_ADDRESS));
+	if (b->status & MCI_MISCV)
+		b->misc = rdmsr(msr_of(bank, REG_MISC));
+	return true;
+}
+
+/* Writing 0 makes room for the next error (15.3.2.2 "IA32_MCi_STATUS MSRS"). */
+static void clear_bank(unsigned bank)
+{
+	if (is_simulated(bank))
+		simulated.on = false;
+	else
+		wrmsr(msr_of(bank, REG_STATUS), 0);
+}
+
+/* ---- the log ---- */
+
+static bool may_log(enum mce_class class_of)
+{
+	uint32_t left_out;
+
+	if (class_of >= MCE_REQUIRED)
+		return true;
+	if (!budget_spend(&log_budget, rdtsc(), (uint64_t)tsc_khz * LOG_PERIOD_MS, LOG_BURST))
+		return false;
+	left_out = budget_take_refused(&log_budget);
+	if (left_out != 0)
+		log_warn("%u machine-check errors were left out", left_out);
+	return true;
+}
+
+static void tell(const char *when, unsigned bank, const struct mce_bank *b, enum mce_class c)
+{
+	char text[MCE_TEXT];
+
+	if (!may_log(c))
+		return;
+	mce_describe(text, sizeof(text), bank, b, c);
+	if (c >= MCE_OPTIONAL)
+		log_error("%s: CPU %u, %s", when, this_cpu()->index, text);
+	else
+		log_warn("%s: CPU %u, %s", when, this_cpu()->index, text);
+}
+
+/* The worst that the banks of this CPU say. */
+static enum mce_class worst_of(uint64_t cap)
+{
+	enum mce_class worst = MCE_NONE;
+
+	for (unsigned i = 0; i < bank_count(cap); i++) {
+		struct mce_bank b;
+		enum mce_class c = read_bank(i, &b) ? mce_classify(b.status, cap) : MCE_NONE;
+
+		worst = c > worst ? c : worst;
+	}
+	return worst;
+}
+
+/*
+ * Into the log, and room for the next error. What is fatal stays in its bank: it survives a
+ * warm reset, and firmware may look.
+ */
+static void take(const char *when, uint64_t cap, bool keep_fatal)
+{
+	for (unsigned i = 0; i < bank_count(cap); i++) {
+		struct mce_bank b;
+		enum mce_class c;
+
+		if (!read_bank(i, &b))
+			continue;
+		c = mce_classify(b.status, cap);
+		tell(when, i, &b, c);
+		if (c != MCE_FATAL || !keep_fatal)
+			clear_bank(i);
+	}
+}
+
+void mce_cpu_init(void)
+{
+	uint64_t cap;
+
+	if (!has_mca())
+		return;
+	cap = capabilities();
+	take("machine check before Nestor started", cap, false);
+	if (cap & MCG_CAP_CTL_P)
+		wrmsr(MSR_MCG_CTL, UINT64_MAX);
+	for (unsigned i = 0; i < bank_count(cap); i++)
+		wrmsr(msr_of(i, REG_CTL), UINT64_MAX);
+	wrmsr(MSR_MCG_STATUS, 0);
+	write_cr4(read_cr4() | CR4_MCE);
+}
+
+void mce_poll(void)
+{
+	struct percpu *c = this_cpu();
+	uint64_t now = rdtsc();
+
+	if (now < c->mce_poll_at)
+		return;
+	c->mce_poll_at = now + (uint64_t)tsc_khz * POLL_MS;
+	if (!(read_cr4() & CR4_MCE))
+		return;
+	take("machine check", capabilities(), true);
+}
+
+/* ---- exceptions ---- */
+
+/*
+ * An exception meets all CPUs at once on most processors (15.10.4.1), and banks are shared: one
+ * CPU may see what another cannot go on with. `inside` counts those that have not left.
+ */
+static struct {
+	uint32_t arrived, inside, worst;
+} round;
+
+static void note_worst(uint32_t verdict)
+{
+	uint32_t now = __atomic_load_n(&round.worst, __ATOMIC_SEQ_CST);
+
+	while (now < verdict && !__atomic_compare_exchange_n(&round.worst, &now, verdict, false,
+					__ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST))
+		;
+}
+
+/* True: some CPU says that the machine stops. */
+static bool meet_others(enum mce_verdict own, bool local)
+{
+	uint64_t until = rdtsc() + (uint64_t)tsc_khz * RENDEZVOUS_MS;
+	bool stops;
+
+	__atomic_fetch_add(&round.inside, 1, __ATOMIC_SEQ_CST);
+	note_worst(own == MCE_STOP ? MCE_STOP : MCE_GO_ON);
+	__atomic_fetch_add(&round.arrived, 1, __ATOMIC_SEQ_CST);
+	while (!local && rdtsc() < until &&
+		__atomic_load_n(&round.arrived, __ATOMIC_SEQ_CST) < cpu_count)
+		cpu_pause();
+	stops = __atomic_load_n(&round.worst, __ATOMIC_SEQ_CST) == MCE_STOP;
+	if (__atomic_sub_fetch(&round.inside, 1, __ATOMIC_SEQ_CST) == 0 && !stops)
+		__atomic_store_n(&round.arrived, 0, __ATOMIC_SEQ_CST);
+	return stops;
+}
+
+/* One report: who finds the reason tells of it, the others stand still. */
+static _Noreturn void stop_machine(enum mce_verdict own)
+{
+	static bool told;
+
+	if (own != MCE_STOP || __atomic_exchange_n(&told, true, __ATOMIC_SEQ_CST))
+		halt_forever();
+	fault_stop_others();
+	log_error("machine check: the machine cannot go on");
+	fault_print_context();
+	fault_end();
+}
+
+/*
+ * What interrupted L0 in the midst of a line cannot write another one: the banks stay as they
+ * are, and are told when this CPU looks next, but for what ends everything.
+ */
+static void report(bool in_guest, uint64_t cap, enum mce_class worst, enum mce_verdict own)
+{
+	if (own == MCE_STOP)
+		mux_break_lock();
+	if (this_cpu()->in_mux) {
+		this_cpu()->mce_poll_at = 0;
+		return;
+	}
+	if (worst == MCE_NONE && may_log(MCE_CORRECTED))
+		log_warn("machine check: CPU %u, no bank says why", this_cpu()->index);
+	take(in_guest ? "machine check in a guest" : "machine check in L0", cap, true);
+}
+
+enum mce_verdict mce_exception(bool in_guest)
+{
+	bool test = simulated.on;
+	uint64_t cap = capabilities();
+	uint64_t status = test ? simulated.mcg_status : rdmsr(MSR_MCG_STATUS);
+	enum mce_class worst = worst_of(cap);
+	enum mce_verdict own = mce_judge(worst, status, in_guest);
+
+	report(in_guest, cap, worst, own);
+	if (meet_others(own, status & MCG_STATUS_LMCE_S))
+		stop_machine(own);
+	if (!test)
+		wrmsr(MSR_MCG_STATUS, 0); /* MCIP: else the next one shuts the CPU down */
+	return own;
+}

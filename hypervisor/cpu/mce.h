@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The machine checks of this machine: banks of error registers are read, logged and cleared; an
+ * exception is judged once for all CPUs that it met.
+ */
+#ifndef NESTOR_CPU_MCE_H
+#define NESTOR_CPU_MCE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "lib/mce.h"
+
+/*
+ * Tells of what firmware left in the banks of this CPU, turns them all on, and CR4.MCE. Each
+ * CPU, before it makes a VMCS. percpu_init comes first.
+ */
+void mce_cpu_init(void);
+
+/* Looks for errors that made no exception, if it is time. Each CPU, now and then. */
+void mce_poll(void);
+
+/*
+ * A machine-check exception: while L0 ran, or a guest (a VM exit). Waits a bounded time for
+ * other CPUs that got it, too. MCE_GO_ON or, for a guest, MCE_END_VM; it does not return if the
+ * machine cannot go on. The CPU takes the next one afterwards.
+ */
+enum mce_verdict mce_exception(bool in_guest);
+
+/* selftest=machine-check: in place of the registers of a bank, from now on, until it is cleared
+ * like those. Then the status of the exception. */
+void mce_simulate(unsigned bank, const struct mce_bank *b, uint64_t mcg_status);
+
+#endif

@@ -1,0 +1,177 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* cpu: sapphire_rapids */
+/*
+ * What a processor offers against vulnerabilities of speculative execution: flags of CPUID,
+ * IA32_SPEC_CTRL, IA32_PRED_CMD, IA32_FLUSH_CMD and IA32_ARCH_CAPABILITIES, in L1 and in L2, by
+ * instructions, with and without exits, and by MSR lists (Intel, "CPUID Enumeration and
+ * Architectural MSRs"; SDM vol. 4, table 2-2).
+ */
+#include "conf.h"
+
+#define SPEC_CTRL  0x48u
+#define PRED_CMD   0x49u
+#define ARCH_CAPS  0x10au
+#define FLUSH_CMD  0x10bu
+#define FLAGS      0xbc000400u /* of CPUID.(7,0).EDX */
+#define PAGE_WORDS 512
+
+struct msr_entry {
+	uint32_t index, reserved;
+	uint64_t value;
+};
+
+/* RAX: what the MSR that RCX names has afterwards. */
+L2_CODE(s_read, "rdmsr\n\tshl $32,%rdx\n\tor %rdx,%rax");
+L2_CODE(s_write4, "mov $4,%eax\n\txor %edx,%edx\n\twrmsr\n\trdmsr");
+L2_CODE(s_write_reserved, "xor %eax,%eax\n\tmov $0x80000000,%edx\n\twrmsr\n\txor %eax,%eax");
+L2_CODE(s_command, "mov $1,%eax\n\txor %edx,%edx\n\twrmsr\n\tmov $0x77,%eax");
+
+static struct msr_entry *entry_load, *exit_store, *exit_load;
+static uint64_t *bitmap;
+
+static void tried(const char *name)
+{
+	print("%s: trap %d\n", name, trap.vector);
+}
+
+static void write(const char *name, uint32_t msr, uint64_t value)
+{
+	wrmsr_try(msr, value);
+	tried(name);
+}
+
+static void read(const char *name, uint32_t msr)
+{
+	uint64_t value = rdmsr_try(msr);
+
+	print("%s: trap %d, %lx\n", name, trap.vector, trap.vector < 0 ? value : 0);
+}
+
+static void in_l1(void)
+{
+	print("flags %x\n", cpuid(7, 0).edx & FLAGS);
+	read("ARCH_CAPABILITIES", ARCH_CAPS);
+	write("ARCH_CAPABILITIES", ARCH_CAPS, 0);
+	read("SPEC_CTRL at first", SPEC_CTRL);
+	write("SPEC_CTRL = 0", SPEC_CTRL, 0);
+	for (uint64_t v = 1; v < 8; v++) {
+		write("SPEC_CTRL", SPEC_CTRL, v);
+		read("SPEC_CTRL", SPEC_CTRL);
+	}
+	write("SPEC_CTRL, reserved", SPEC_CTRL, 1ull << 63);
+	read("SPEC_CTRL, as it was", SPEC_CTRL);
+	read("PRED_CMD", PRED_CMD);
+	write("PRED_CMD = 0", PRED_CMD, 0);
+	write("PRED_CMD = 1", PRED_CMD, 1);
+	write("PRED_CMD, reserved", PRED_CMD, 1ull << 63);
+	read("FLUSH_CMD", FLUSH_CMD);
+	write("FLUSH_CMD = 1", FLUSH_CMD, 1);
+	write("FLUSH_CMD, reserved", FLUSH_CMD, 2);
+}
+
+static void begin(void (*code)(void), uint32_t msr)
+{
+	l2_restart(&conf_l2, code);
+	conf_base = vmread(VMCS_GUEST_RIP);
+	conf_handler = conf_default_handler;
+	vmwrite(VMCS_EXCEPTION_BITMAP, BIT(VEC_GP));
+	conf_l2.rcx = msr;
+	vmwrite(VMCS_ENTRY_MSR_LOAD_ADDR, address_of(entry_load));
+	vmwrite(VMCS_EXIT_MSR_STORE_ADDR, address_of(exit_store));
+	vmwrite(VMCS_EXIT_MSR_LOAD_ADDR, address_of(exit_load));
+}
+
+static void run(const char *name)
+{
+	conf_run(name);
+	print("%s: rax %lx, L1's SPEC_CTRL %lx\n", name, conf_l2.rax, rdmsr(SPEC_CTRL));
+}
+
+/* L2 has what L1 had, and L1 afterwards what L2 has written: nothing switches it by itself. */
+static void in_l2(void)
+{
+	wrmsr(SPEC_CTRL, 1);
+	begin(s_read, SPEC_CTRL);
+	run("L2 reads SPEC_CTRL");
+	begin(s_write4, SPEC_CTRL);
+	run("L2 writes SPEC_CTRL");
+	begin(s_write_reserved, SPEC_CTRL);
+	run("L2 writes reserved bits");
+	begin(s_read, ARCH_CAPS);
+	run("L2 reads ARCH_CAPABILITIES");
+	begin(s_command, PRED_CMD);
+	run("L2 writes PRED_CMD");
+	begin(s_command, FLUSH_CMD);
+	run("L2 writes FLUSH_CMD");
+	begin(s_read, PRED_CMD);
+	run("L2 reads PRED_CMD");
+}
+
+static void set_exit(uint32_t msr, bool is_write)
+{
+	uint32_t bit = msr + (is_write ? 16384 : 0);
+
+	bitmap[bit / 64] |= 1ull << bit % 64;
+}
+
+/* What L1 intercepts is L1's, the rest is not. */
+static void with_bitmap(void)
+{
+	static const uint32_t msrs[] = {SPEC_CTRL, PRED_CMD, FLUSH_CMD};
+
+	for (unsigned i = 0; i < 3; i++)
+		for (unsigned exits = 0; exits < 2; exits++) {
+			for (unsigned w = 0; w < PAGE_WORDS; w++)
+				bitmap[w] = 0;
+			if (exits)
+				set_exit(msrs[i], true);
+			begin(i == 0 ? s_write4 : s_command, msrs[i]);
+			vmwrite(VMCS_MSR_BITMAP, address_of(bitmap));
+			ctl_set(VMCS_PROC_CONTROLS, PROC_USE_MSR_BITMAPS);
+			wrmsr(SPEC_CTRL, 2);
+			run(exits ? "intercepted" : "not intercepted");
+		}
+}
+
+static void put(struct msr_entry *list, uint64_t count_field, uint32_t msr, uint64_t value)
+{
+	list[0] = (struct msr_entry){msr, 0, value};
+	vmwrite(count_field, 1);
+}
+
+static void by_lists(void)
+{
+	wrmsr(SPEC_CTRL, 1);
+	begin(s_write4, SPEC_CTRL);
+	put(entry_load, VMCS_ENTRY_MSR_LOAD_COUNT, SPEC_CTRL, 2);
+	put(exit_store, VMCS_EXIT_MSR_STORE_COUNT, SPEC_CTRL, 0xbad);
+	put(exit_load, VMCS_EXIT_MSR_LOAD_COUNT, SPEC_CTRL, 1);
+	run("switched by lists");
+	print("stored %lx\n", exit_store[0].value);
+	begin(s_read, SPEC_CTRL);
+	put(entry_load, VMCS_ENTRY_MSR_LOAD_COUNT, SPEC_CTRL, 6);
+	run("loaded by the entry");
+	put(entry_load, VMCS_ENTRY_MSR_LOAD_COUNT, SPEC_CTRL, 1ull << 63);
+	begin(s_read, SPEC_CTRL);
+	vmwrite(VMCS_ENTRY_MSR_LOAD_COUNT, 1);
+	run("reserved bits in the list");
+	begin(s_read, SPEC_CTRL);
+	put(entry_load, VMCS_ENTRY_MSR_LOAD_COUNT, PRED_CMD, 1);
+	run("PRED_CMD in the list");
+}
+
+int payload_main(void)
+{
+	in_l1();
+	if (!(cpuid(7, 0).edx & BIT(26)))
+		return 0;
+	conf_start();
+	entry_load = page_alloc();
+	exit_store = page_alloc();
+	exit_load = page_alloc();
+	bitmap = page_alloc();
+	in_l2();
+	with_bitmap();
+	by_lists();
+	return 0;
+}

@@ -1,0 +1,316 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Machine checks of a machine with simulated banks: what is read, told and cleared, who waits
+ * for whom, and what ends.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "cpu/asm.h"
+#include "cpu/fault.h"
+#include "cpu/log.h"
+#include "cpu/mce.h"
+#include "cpu/mux.h"
+#include "cpu/percpu.h"
+#include "cpu/tsc.h"
+#include "spec/msr.h"
+#include "spec/regs.h"
+
+#define BANKS 4u
+#define UCR   (MCI_VAL | MCI_UC | MCI_EN | MCI_S)
+
+uint64_t hw_now;
+_Thread_local struct percpu *hw_cpu;
+unsigned cpu_count;
+uint32_t tsc_khz = 1000;
+
+static struct percpu cpu;
+static uint64_t cap, mcg_status, mcg_ctl, cr4, ctl[BANKS];
+static struct mce_bank bank[BANKS];
+static bool has_mca;
+static unsigned lines, errors, pauses, arrive_after, ends, others_stopped;
+static jmp_buf halted;
+
+/* ---- what it calls ---- */
+
+struct cpuid_regs hw_cpuid(uint32_t leaf, uint32_t subleaf)
+{
+	(void)subleaf;
+	assert_int_equal(leaf, 1);
+	return (struct cpuid_regs){.edx = has_mca ? 1u << 7 | 1u << 14 : 0};
+}
+
+/* Address and misc are #GP where the bank has none. */
+uint64_t hw_rdmsr(uint32_t msr)
+{
+	unsigned i = (msr - MSR_MC0_CTL) / 4;
+
+	assert_true(has_mca);
+	if (msr == MSR_MCG_CAP)
+		return cap;
+	if (msr == MSR_MCG_STATUS)
+		return mcg_status;
+	assert_true(msr >= MSR_MC0_CTL && i < BANKS);
+	switch (msr % 4) {
+	case 1:
+		return bank[i].status;
+	case 2:
+		assert_true(bank[i].status & MCI_ADDRV);
+		return bank[i].address;
+	case 3:
+		assert_true(bank[i].status & MCI_MISCV);
+		return bank[i].misc;
+	default:
+		return ctl[i];
+	}
+}
+
+void hw_wrmsr(uint32_t msr, uint64_t value)
+{
+	unsigned i = (msr - MSR_MC0_CTL) / 4;
+
+	assert_true(has_mca);
+	if (msr == MSR_MCG_STATUS) {
+		mcg_status = value;
+	} else if (msr == MSR_MCG_CTL) {
+		assert_true(cap & MCG_CAP_CTL_P);
+		mcg_ctl = value;
+	} else {
+		assert_true(msr >= MSR_MC0_CTL && i < BANKS && msr % 4 < 2);
+		assert_true(msr % 4 == 0 || value == 0); /* else #GP */
+		if (msr % 4 == 0)
+			ctl[i] = value;
+		else
+			bank[i].status = value;
+	}
+}
+
+uint64_t hw_cr4_access(bool write, uint64_t value)
+{
+	if (write)
+		cr4 = value;
+	return cr4;
+}
+
+/* The other CPU comes after so many rounds of waiting, or never. */
+void hw_pause(void)
+{
+	hw_now += 10;
+	pauses++;
+	if (pauses == arrive_after)
+		cpu_count = 1;
+}
+
+void hw_halt(void)
+{
+	longjmp(halted, 1);
+}
+
+void log_line(enum log_level level, const char *format, ...)
+{
+	(void)format;
+	lines++;
+	errors += level == LOG_ERROR;
+}
+
+void fault_stop_others(void)
+{
+	others_stopped++;
+}
+
+void fault_print_context(void)
+{
+}
+
+void mux_break_lock(void)
+{
+}
+
+void fault_end(void)
+{
+	ends++;
+	longjmp(halted, 2);
+}
+
+/* ---- tests ---- */
+
+static int begin(void **state)
+{
+	(void)state;
+	hw_cpu = &cpu;
+	cpu = (struct percpu){.self = &cpu};
+	memset(bank, 0, sizeof(bank));
+	memset(ctl, 0, sizeof(ctl));
+	cap = BANKS | MCG_CAP_SER_P | MCG_CAP_CTL_P;
+	has_mca = true;
+	mcg_status = mcg_ctl = cr4 = 0;
+	cpu_count = 1;
+	hw_now += 1000000000;
+	lines = errors = pauses = arrive_after = ends = others_stopped = 0;
+	return 0;
+}
+
+static void each_bank_is_on_and_what_firmware_left_is_told(void **state)
+{
+	(void)state;
+	bank[2] = (struct mce_bank){.status = MCI_VAL | MCI_ADDRV | 0x90, .address = 1};
+	mcg_status = MCG_STATUS_MCIP;
+	mce_cpu_init();
+	assert_int_equal(lines, 1);
+	assert_int_equal(bank[2].status, 0);
+	assert_int_equal(mcg_status, 0);
+	assert_true(mcg_ctl == UINT64_MAX);
+	for (unsigned i = 0; i < BANKS; i++)
+		assert_true(ctl[i] == UINT64_MAX);
+	assert_int_equal(cr4, CR4_MCE);
+	cap = BANKS; /* no IA32_MCG_CTL */
+	mce_cpu_init();
+}
+
+static void a_machine_without_them_is_left_alone(void **state)
+{
+	(void)state;
+	has_mca = false;
+	mce_cpu_init();
+	mce_poll();
+	assert_int_equal(cr4, 0);
+}
+
+static void corrected_errors_are_looked_for_now_and_then(void **state)
+{
+	(void)state;
+	mce_cpu_init();
+	mce_poll();
+	bank[0].status = MCI_VAL;
+	mce_poll();
+	assert_int_equal(lines, 0);
+	hw_now += 10000 * tsc_khz;
+	mce_poll();
+	assert_int_equal(lines, 1);
+	assert_int_equal(errors, 0);
+	assert_int_equal(bank[0].status, 0);
+}
+
+/* 20 lines, then one each second. */
+static void errors_without_end_do_not_fill_the_log(void **state)
+{
+	(void)state;
+	mce_cpu_init();
+	for (unsigned i = 0; i < 1000; i++) {
+		for (unsigned k = 0; k < BANKS; k++)
+			bank[k].status = MCI_VAL;
+		mcg_status = MCG_STATUS_MCIP | MCG_STATUS_RIPV;
+		assert_int_equal(mce_exception(true), MCE_GO_ON);
+		assert_int_equal(mcg_status, 0);
+	}
+	assert_in_range(lines, 20, 22);
+	hw_now += 5000 * tsc_khz;
+	lines = 0;
+	bank[0].status = MCI_VAL;
+	mcg_status = MCG_STATUS_RIPV;
+	(void)mce_exception(true);
+	assert_int_equal(lines, 2); /* with how many were left out */
+}
+
+static void an_error_that_a_guest_has_used_ends_its_vm_only(void **state)
+{
+	(void)state;
+	bank[1] = (struct mce_bank){
+		.status = UCR | MCI_AR | MCI_ADDRV | MCI_MISCV | 0x134, .address = 0x5000};
+	mcg_status = MCG_STATUS_MCIP | MCG_STATUS_RIPV;
+	assert_int_equal(mce_exception(true), MCE_END_VM);
+	assert_int_equal(errors, 1);
+	assert_int_equal(bank[1].status, 0);
+	assert_int_equal(mcg_status, 0);
+	assert_int_equal(ends, 0);
+}
+
+/* What stop_machine() does: 1, the CPU stands still; 2, the run ended. */
+static int stops(bool in_guest)
+{
+	int how = setjmp(halted);
+
+	if (how == 0) {
+		(void)mce_exception(in_guest);
+		return 0;
+	}
+	return how;
+}
+
+static void other_cpus_are_waited_for_and_no_longer_than_a_bound(void **state)
+{
+	(void)state;
+	cpu_count = 2;
+	arrive_after = 5;
+	mcg_status = MCG_STATUS_RIPV;
+	assert_int_equal(mce_exception(false), MCE_GO_ON);
+	assert_int_equal(pauses, 5);
+	cpu_count = 2;
+	pauses = arrive_after = 0;
+	mcg_status = MCG_STATUS_RIPV;
+	assert_int_equal(mce_exception(false), MCE_GO_ON);
+	assert_in_range(pauses, 900, 1100); /* 10 ms */
+	cpu_count = 2;
+	pauses = 0;
+	mcg_status = MCG_STATUS_RIPV | MCG_STATUS_LMCE_S; /* only here */
+	assert_int_equal(mce_exception(false), MCE_GO_ON);
+	assert_int_equal(pauses, 0);
+}
+
+static void in_the_midst_of_a_line_no_other_is_written(void **state)
+{
+	(void)state;
+	mce_cpu_init();
+	mce_poll();
+	bank[0].status = MCI_VAL;
+	mcg_status = MCG_STATUS_RIPV;
+	cpu.in_mux = true;
+	assert_int_equal(mce_exception(false), MCE_GO_ON);
+	assert_int_equal(lines, 0);
+	cpu.in_mux = false;
+	mce_poll();
+	assert_int_equal(lines, 1);
+	assert_int_equal(bank[0].status, 0);
+}
+
+/* The last test: a machine that has stopped does not go on. */
+static void a_corrupt_context_stops_the_machine_with_one_report(void **state)
+{
+	(void)state;
+	bank[3].status = MCI_VAL | MCI_UC | MCI_EN | MCI_PCC;
+	mcg_status = MCG_STATUS_MCIP;
+	assert_int_equal(stops(true), 2);
+	assert_int_equal(ends, 1);
+	assert_int_equal(others_stopped, 1);
+	assert_int_equal(errors, 2);
+	assert_true(bank[3].status & MCI_VAL); /* for who looks after a reset */
+	/* another CPU, whose own banks say nothing, and one that finds the same */
+	assert_int_equal(stops(false), 1);
+	bank[3].status = 0;
+	mcg_status = MCG_STATUS_RIPV;
+	assert_int_equal(stops(true), 1);
+	assert_int_equal(ends, 1);
+}
+
+#define TEST(name) cmocka_unit_test_setup(name, begin)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(each_bank_is_on_and_what_firmware_left_is_told),
+		TEST(a_machine_without_them_is_left_alone),
+		TEST(corrected_errors_are_looked_for_now_and_then),
+		TEST(errors_without_end_do_not_fill_the_log),
+		TEST(an_error_that_a_guest_has_used_ends_its_vm_only),
+		TEST(other_cpus_are_waited_for_and_no_longer_than_a_bound),
+		TEST(in_the_midst_of_a_line_no_other_is_written),
+		TEST(a_corrupt_context_stops_the_machine_with_one_report),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
