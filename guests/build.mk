@@ -10,9 +10,9 @@ PAYLOAD_CFLAGS := $(WARN) -O2 -g -ffreestanding -mgeneral-regs-only -mno-red-zon
 	-fno-asynchronous-unwind-tables -fno-tree-loop-distribute-patterns -Ihypervisor \
 	-Iguests/runtime -Itests/conformance -Itests/boot -Itests/boot/hostile -Itests/stress -Itests/vtd/rt -MMD -MP
 PAYLOAD_RT := $(addprefix $(B)/payload/runtime/,start.o ap.o vmx_run.o tables64.o rt.o cmdline.o \
-	apic.o smp.o vmx.o ept.o) $(B)/payload/spec/vmcs.o
+	apic.o smp.o vmx.o vmx_features.o ept.o) $(addprefix $(B)/payload/,spec/vmcs.o spec/vmx_features.o hv/nested/caps.o)
 PAYLOAD32_RT := $(addprefix $(B)/payload/32/runtime/,start32.o vmx_run32.o tables32.o rt.o \
-	cmdline.o apic.o vmx.o ept.o) $(B)/payload/32/spec/vmcs.o
+	cmdline.o apic.o vmx.o vmx_features.o ept.o) $(addprefix $(B)/payload/32/,spec/vmcs.o spec/vmx_features.o hv/nested/caps.o)
 PAYLOADS := $(filter-out %/conf.c %/stress.c,$(wildcard \
 	tests/conformance/*.c tests/boot/*.c tests/stress/*.c tests/fairness/*.c tests/vtd/*.c bench/*.c))
 PAYLOAD_ELF := $(patsubst %.c,$(B)/payload/%.elf,$(notdir $(PAYLOADS)))
@@ -56,6 +56,10 @@ $(B)/payload/32/runtime/%.o: guests/runtime/%.c
 	$(CC) $(PAYLOAD32_CFLAGS) -c $< -o $@
 
 $(B)/payload/32/spec/%.o: hypervisor/spec/%.c
+	@mkdir -p $(@D)
+	$(CC) $(PAYLOAD32_CFLAGS) -c $< -o $@
+
+$(B)/payload/32/hv/%.o: hypervisor/%.c
 	@mkdir -p $(@D)
 	$(CC) $(PAYLOAD32_CFLAGS) -c $< -o $@
 
@@ -123,7 +127,7 @@ $(B)/payload/disk-serial.img: $(B)/payload/rom/disk-serial.o
 ## make payloads     conformance and bench payloads (Multiboot 1 ELF)
 payloads: $(PAYLOAD_ELF) $(B)/payload/rom.bin $(B)/payload/disk.img
 
--include $(wildcard $(addprefix $(B)/payload/,*.d hv/vtd/*.d runtime/*.d spec/*.d 32/*.d 32/runtime/*.d 32/spec/*.d))
+-include $(wildcard $(addprefix $(B)/payload/,*.d hv/*/*.d runtime/*.d spec/*.d 32/*.d 32/runtime/*.d 32/spec/*.d 32/hv/*/*.d))
 
 # Debian as L1 and L2: kernel and programs from Debian's packages, initramfs made here.
 DEBIAN := $(B)/debian

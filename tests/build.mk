@@ -193,6 +193,15 @@ boot-tests-long: hypervisor tools machine payloads debian-guests xen-guests $(SE
 .PHONY: matrix
 matrix: hypervisor tools machine payloads debian-guests xen-guests vbox-guests
 	@B=$(B) tests/matrix/run.sh $(CELLS)
+## make check-models  conformance on the emulator's CPU models, into docs/models.md; MODELS=NAME...: these only
+.PHONY: check-models
+check-models: hypervisor tools machine payloads
+	@B=$(B) tests/models/run.sh $(MODELS)
+## make check-long    what takes hours: check-models, boot-tests-long
+.PHONY: check-long
+check-long:
+	@$(MAKE) --no-print-directory check-models
+	@$(MAKE) --no-print-directory boot-tests-long
 # --- end machine tests
 
 # --- all of it
@@ -227,12 +236,15 @@ $(foreach p,$(FAIRNESS_NAMES),fairness_$(p)	600	B=$(B) tests/fairness/run.sh $(p
 )$(foreach c,apic events lapic nmi,conformance_$(c)_without_apicv	600	B=$(B) LOG_SUFFIX=-noapicv RUN_ARGS="--apicv off" tests/conformance/run.sh $(c)
 )$(foreach c,apicvintr events guests_32 nmi shadowhabit smp_events vpid,conformance_$(c)_with_its_state_put_back	600	B=$(B) LOG_SUFFIX=-state RUN_ARGS="--l0-option selftest=state" tests/conformance/run.sh $(c)
 )$(foreach c,apicvintr debug eptx events guests_32 l2cache smp_vmx taskswitch,conformance_$(c)_on_a_debuggers_pages	600	B=$(B) LOG_SUFFIX=-pages RUN_ARGS="--l0-option selftest=pages" tests/conformance/run.sh $(c)
-)$(foreach b,$(BOOT_TESTS),boot_$(b)	900	B=$(B) tests/boot/run.sh $(b)
+)models	900	B=$(B) NAMES="$(MODELS_CHECKED)" tests/models/run.sh corei7_sandy_bridge_2600k corei7_haswell_4770 arrow_lake
+$(foreach b,$(BOOT_TESTS),boot_$(b)	900	B=$(B) tests/boot/run.sh $(b)
 )
 endef
 export CHECK_LIST
 
 CONFORMANCE_NAMES := $(filter-out conf,$(basename $(notdir $(wildcard tests/conformance/*.c))))
+# What make check has of check-models.
+MODELS_CHECKED := apicv devinsn entry events exits insn lapic
 STRESS_NAMES := $(filter-out stress,$(basename $(notdir $(wildcard tests/stress/*.c))))
 FAIRNESS_NAMES := $(shell sed -nE 's/^\t\t([a-z-]+) +[0-9] .*/\1/p' tests/fairness/run.sh | sort -u)
 BOOT_TESTS := $(shell sed -nE 's/^test_([a-z0-9_]+)\(\).*/\1/p' tests/boot/run.sh)

@@ -132,6 +132,8 @@ uint64_t vmread(uint64_t field)
 	return v;
 }
 
+void (*vmwrite_absent)(uint32_t field);
+
 void vmwrite(uint64_t field, uint64_t value)
 {
 	enum vmx_status s = vmx_vmwrite(field, value);
@@ -140,6 +142,11 @@ void vmwrite(uint64_t field, uint64_t value)
 		s = vmx_vmwrite(field + 1, value >> 32);
 	if (s == VMX_OK)
 		return;
+	if (vmwrite_absent && s == VMX_FAIL_VALID &&
+		vmread(VMCS_INSTRUCTION_ERROR) == VMERR_BAD_FIELD) {
+		vmwrite_absent((uint32_t)field);
+		return;
+	}
 	print("vmwrite %04lx <- %lx: %s\n", field, value, vmx_outcome(s));
 	payload_exit(0x7e);
 }

@@ -12,6 +12,7 @@
 #include "spec/addr.h"
 #include "spec/vmcs.h"
 #include "spec/vmx.h"
+#include "spec/vmx_features.h"
 
 enum vmx_status {
 	VMX_OK = 0,
@@ -52,6 +53,8 @@ enum vmx_status vmx_invvpid(uint64_t type, const uint64_t descriptor[2]);
 uint64_t vmread(uint64_t field);
 /* VMWRITE that must succeed: otherwise the payload ends with a message. */
 void vmwrite(uint64_t field, uint64_t value);
+/* When set, called for a field that does not exist instead. */
+extern void (*vmwrite_absent)(uint32_t field);
 
 /* Does this processor have VT-x, and may it be used? */
 bool vmx_supported(void);
@@ -66,6 +69,21 @@ void *vmcs_alloc(void);
 uint32_t vmx_adjust(uint32_t msr, uint32_t want);
 /* Whether every bit of `want` may be 1. */
 bool vmx_can(uint32_t msr, uint32_t want);
+/*
+ * Features of spec/vmx_features.def, as masks of 1 << enum caps_feature: what this processor
+ * has; those that bits of a control field are part of (field: VMCS_PROC2_CONTROLS and so on);
+ * those whose controls are 1 in the current VMCS.
+ */
+uint64_t vmx_features(void);
+uint64_t vmx_features_of(uint32_t field, uint32_t bits);
+uint64_t vmx_used_features(void);
+/* Whether this processor has controls that are part of none: newer ones, with their fields. */
+bool vmx_has_unnamed_controls(void);
+/* One of the features that this processor lacks, as a mask; 0 when it has all of them. */
+uint64_t vmx_lacked_feature(uint64_t features);
+/* The name of the feature, of a mask that has one. */
+const char *vmx_feature_text(uint64_t feature);
+
 /* Set and clear bits in a control field of the current VMCS. */
 void ctl_set(uint64_t field, uint64_t bits);
 void ctl_clear(uint64_t field, uint64_t bits);

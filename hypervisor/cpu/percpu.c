@@ -2,6 +2,7 @@
 #include "cpu/percpu.h"
 
 #include "cpu/fault.h"
+#include "spec/cpuid.h"
 #include "spec/vmx.h"
 
 struct percpu percpus[MAX_CPUS] __attribute__((aligned(4096)));
@@ -34,6 +35,19 @@ static void init_control_registers(void)
 	write_cr0(CR0_PG | CR0_WP | CR0_NE | CR0_ET | CR0_MP | CR0_PE);
 }
 
+/* Without these instructions their prefix is ignored (SDM vol. 2 "TZCNT", "LZCNT"). */
+static void find_aliases(struct percpu *c)
+{
+	struct cpuid_regs features = {0}, extended = {0};
+
+	if (cpuid(0, 0).eax >= CPUID_LEAF_FEATURES)
+		features = cpuid(CPUID_LEAF_FEATURES, 0);
+	if (cpuid(CPUID_EXT_BASE, 0).eax > CPUID_EXT_BASE)
+		extended = cpuid(CPUID_EXT_BASE + 1, 0);
+	c->no_tzcnt = !(features.ebx & BIT(3));
+	c->no_lzcnt = !(extended.ecx & BIT(5));
+}
+
 void percpu_init(unsigned index)
 {
 	struct percpu *c = &percpus[index];
@@ -54,4 +68,5 @@ void percpu_init(unsigned index)
 	wrmsr(MSR_GS_BASE, (uint64_t)(uintptr_t)c);
 	fault_init_cpu();
 	init_control_registers();
+	find_aliases(c);
 }

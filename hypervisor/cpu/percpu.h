@@ -71,6 +71,8 @@ struct percpu {
 	uint32_t foreign_nmis; /* that were no kicks, and nobody has told of */
 	uint32_t mux_ticket;   /* of the output stream's lock, with in_mux */
 	bool in_mux;
+	bool no_tzcnt; /* BSF executes it, without BMI1; no_lzcnt: BSR */
+	bool no_lzcnt;
 	bool notified; /* a notification of posted interrupts met L0; reset by who asks */
 	struct cpu_shared shared;
 	uint8_t upper[PERCPU_UPPER] __attribute__((aligned(PERCPU_LINE)));

@@ -23,9 +23,11 @@ struct emul_cpu {
 	struct emul_mode mode;
 	uint64_t *r; /* REG_COUNT of them, RSP included */
 	uint64_t rflags;
-	uint64_t rip;   /* of the instruction; behind it, or where it led, once complete */
-	bool types;     /* segments have types: protected mode */
-	bool aligned;   /* data accesses that are not aligned raise #AC */
+	uint64_t rip;  /* of the instruction; behind it, or where it led, once complete */
+	bool types;    /* segments have types: protected mode */
+	bool aligned;  /* data accesses that are not aligned raise #AC */
+	bool no_tzcnt; /* the processor executes BSF instead; no_lzcnt: BSR */
+	bool no_lzcnt;
 	bool one;       /* stop after each iteration of a repetition: something looks at each */
 	uint8_t vector; /* of EMUL_EXCEPTION; the error code is 0 where there is one */
 };

@@ -168,12 +168,21 @@ static void run_imul(struct emul_access *a, uint64_t *v)
 		emul_multiply(*v, source(a), a->insn->size, true, &high, &a->cpu->rflags));
 }
 
+static enum emul_scan scan_of(const struct emul_access *a)
+{
+	enum emul_scan op = (enum emul_scan)a->insn->op;
+
+	if (op == SCAN_TZCNT && a->cpu->no_tzcnt)
+		return SCAN_BSF;
+	return op == SCAN_LZCNT && a->cpu->no_lzcnt ? SCAN_BSR : op;
+}
+
 static void run_scan(struct emul_access *a, uint64_t *v)
 {
 	uint64_t *r = &a->cpu->r[a->insn->reg];
-	bool kept = *v == 0 && a->insn->op <= SCAN_BSR; /* the register stays as it is */
-	uint64_t found =
-		emul_scan((enum emul_scan)a->insn->op, *v, *r, a->insn->size, &a->cpu->rflags);
+	enum emul_scan op = scan_of(a);
+	bool kept = *v == 0 && op <= SCAN_BSR; /* the register stays as it is */
+	uint64_t found = emul_scan(op, *v, *r, a->insn->size, &a->cpu->rflags);
 
 	if (!kept)
 		emul_set_reg(r, a->insn->size, found);

@@ -160,8 +160,10 @@ void caps_derive(
 	struct vmx_caps *l1, const struct vmx_caps *hw, const struct caps_policy *policy)
 {
 	uint64_t have = effective_features(hw, policy->features);
-	uint64_t basic = CAPS_REVISION | (uint64_t)PAGE_SIZE << 32 | BASIC_MEMTYPE(MEMTYPE_WB) |
-			 BASIC_TRUE_CONTROLS | (caps_msr(hw, MSR_VMX_BASIC) & BASIC_INS_OUTS);
+	uint64_t basic =
+		CAPS_REVISION | (uint64_t)PAGE_SIZE << 32 | BASIC_MEMTYPE(MEMTYPE_WB) |
+		BASIC_TRUE_CONTROLS |
+		(caps_msr(hw, MSR_VMX_BASIC) & (BASIC_INS_OUTS | BASIC_ANY_ERROR_CODE));
 
 	*l1 = (struct vmx_caps){
 		.maxphyaddr = hw->maxphyaddr,

@@ -45,6 +45,12 @@ static inline bool caps_zero_length(const struct vmx_caps *c)
 	return (caps_msr(c, MSR_VMX_MISC) & MISC_ZERO_LENGTH) != 0;
 }
 
+/* Whether a hardware exception has an error code in protected mode is the injector's choice. */
+static inline bool caps_any_error_code(const struct vmx_caps *c)
+{
+	return (caps_msr(c, MSR_VMX_BASIC) & BASIC_ANY_ERROR_CODE) != 0;
+}
+
 /* An activity state other than active that VM entry can set; any value may be asked for. */
 static inline bool caps_activity_ok(const struct vmx_caps *c, uint64_t activity)
 {

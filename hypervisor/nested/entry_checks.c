@@ -79,6 +79,13 @@ static inline bool has_error_code(uint32_t vector)
 	return vector < 32 && (0x00027d00u >> vector & 1) != 0;
 }
 
+/* Real mode has none. */
+static inline bool may_have_error_code(const struct check_env *e, unsigned type)
+{
+	return type == INTR_HW_EXCEPTION &&
+	       (!SEC(UNRESTRICTED_GUEST) || (V(GUEST_CR0) & CR0_PE) != 0);
+}
+
 /* NW and CD are never checked: VM entries and exits do not change them. */
 static bool cr0_fixed_ok(const struct check_env *e, uint64_t cr0, uint64_t free_bits)
 {

@@ -30,6 +30,8 @@ struct vmx_caps {
 #define BASIC_MEMTYPE(t)    ((uint64_t)(t) << 50) /* enum memory_type */
 #define BASIC_INS_OUTS      BIT64(54)
 #define BASIC_TRUE_CONTROLS BIT64(55)
+#define BASIC_ANY_ERROR_CODE \
+	BIT64(56) /* an exception is injected with an error code or not, whatever its vector */
 
 /* A.2 to A.5: controls of the default1 class, which the plain MSRs report as fixed to 1; no
  * secondary control is of that class. */

@@ -5,6 +5,7 @@
 #include "vm/seam_emul.h"
 
 #include "cpu/log.h"
+#include "cpu/percpu.h"
 #include "cpu/vector.h"
 #include "emul/breakpoint.h"
 #include "nested/seam.h"
@@ -51,6 +52,8 @@ void emulation_cpu(struct emulation *e, struct emul_cpu *cpu)
 	cpu->rip = e->rip;
 	cpu->types = e->paging.cr0 & CR0_PE && !(e->rflags & RFLAGS_VM);
 	cpu->aligned = e->paging.cr0 & CR0_AM && e->env.ac && e->env.cpl == 3;
+	cpu->no_tzcnt = this_cpu()->no_tzcnt;
+	cpu->no_lzcnt = this_cpu()->no_lzcnt;
 	cpu->one = watched(e);
 }
 

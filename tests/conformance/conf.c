@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "conf.h"
 
+#include "cmdline.h"
+#include "spec/vmx_caps.h"
+
 #define MAX_EXITS 24
 
 struct l2 conf_l2;
@@ -8,6 +11,82 @@ uint64_t conf_base;
 bool (*conf_handler)(uint32_t reason) = conf_default_handler;
 
 static uint64_t saved_state[FID_COUNT];
+
+static const char *wanted; /* by the case, and the machine lacks it */
+
+void conf_skipped(const char *name, const char *what)
+{
+	print("%s: skipped, no %s\n", name, what);
+}
+
+bool conf_lacks(const char *name, uint64_t features)
+{
+	uint64_t lacked = vmx_lacked_feature(features);
+
+	if (lacked)
+		conf_skipped(name, vmx_feature_text(lacked));
+	return lacked;
+}
+
+bool conf_odd_error_code(uint64_t info, uint64_t guest_cr0)
+{
+	if (!(rdmsr(MSR_VMX_BASIC) & BASIC_ANY_ERROR_CODE) || !(info & INTR_INFO_ERROR_CODE))
+		return false;
+	return INTR_INFO_TYPE(info) != INTR_HW_EXCEPTION || !(guest_cr0 & CR0_PE);
+}
+
+bool conf_cr3_targets(unsigned count)
+{
+	return (rdmsr(MSR_VMX_MISC) >> MISC_CR3_TARGET_SHIFT & 0x1ff) >= count;
+}
+
+bool conf_may_write_read_only(const char *const insns[], unsigned count)
+{
+	char name[40];
+
+	if (cpuid(0, 0).eax < 7 || !(cpuid(7, 0).ecx & BIT(7)))
+		return true;
+	for (unsigned i = 0; i < count; i++) {
+		format_text(name, sizeof(name), "%s read-only, WP clear", insns[i]);
+		conf_skipped(name, "processor without shadow stacks");
+	}
+	return false;
+}
+
+void conf_want(bool has, const char *what)
+{
+	if (!has && !wanted)
+		wanted = what;
+}
+
+static void no_field(uint32_t field)
+{
+	enum vmcs_fid fid = vmcs_fid_of(field);
+
+	conf_want(false, fid == FID_NONE ? "such field" : vmcs_fields[fid].name);
+}
+
+/* Prepares the case; false, with a line, when this machine lacks something for it. */
+static bool prepare(const struct conf_case *c)
+{
+	uint64_t resume;
+
+	wanted = NULL;
+	vmwrite_absent = no_field;
+	if (c->prepare)
+		c->prepare();
+	vmwrite_absent = NULL;
+	resume = trap_resume; /* the case's, which VMREAD ends */
+	if (!wanted) {
+		uint64_t lacked = vmx_lacked_feature(vmx_used_features());
+
+		wanted = lacked ? vmx_feature_text(lacked) : NULL;
+	}
+	trap_resume = resume;
+	if (wanted)
+		conf_skipped(c->name, wanted);
+	return !wanted;
+}
 
 void conf_status(const char *name, enum vmx_status s)
 {
@@ -125,6 +204,16 @@ static bool has_register_operand(uint32_t reason)
 	       vmread(VMCS_EXIT_INSTRUCTION_INFO) & BIT(10);
 }
 
+/* With "common" on the command line: without what only some processors tell (A.10, bit 22). */
+static uint64_t qualification_of(uint32_t reason)
+{
+	uint64_t q = vmread(VMCS_EXIT_QUALIFICATION);
+
+	if (reason == EXIT_EPT_VIOLATION && cmdline_flag("common"))
+		q &= ~0xe00ull;
+	return q;
+}
+
 void conf_exit(const char *name)
 {
 	uint32_t reason = (uint32_t)vmread(VMCS_EXIT_REASON);
@@ -138,7 +227,7 @@ void conf_exit(const char *name)
 	}
 	print("%s: exit %u", name, reason);
 	if (reason != EXIT_EPT_MISCONFIG && !has_register_operand(reason))
-		print(" qual=%lx", vmread(VMCS_EXIT_QUALIFICATION));
+		print(" qual=%lx", qualification_of(reason));
 	if (conf_has_length(reason))
 		print(" len=%lu", vmread(VMCS_EXIT_INSTRUCTION_LENGTH));
 	if (conf_has_instruction_info(reason))
@@ -203,9 +292,8 @@ void conf_run_case(const struct conf_case *c)
 	l2_restart(&conf_l2, c->code);
 	conf_base = vmread(VMCS_GUEST_RIP);
 	conf_handler = conf_default_handler;
-	if (c->prepare)
-		c->prepare();
-	conf_run(c->name);
+	if (prepare(c))
+		conf_run(c->name);
 }
 
 void conf_run_cases(const struct conf_case *cases, size_t count)

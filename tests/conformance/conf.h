@@ -67,6 +67,31 @@ void conf_state_diff(const char *name);
 /* VMXON and the first set-up of conf_l2; ends the payload with a message when it cannot. */
 void conf_start(void);
 
+/*
+ * What this machine lacks is told by a line "name: skipped, no WHAT"; the other machine's lines
+ * of that name are not compared then (run.sh), and the line is counted. A name stands for all
+ * lines that begin with it and ':', ',' or a blank, and for indented ones behind those.
+ *
+ * conf_run_case tells it of controls and fields that the case has set and the machine lacks.
+ */
+#define NEEDS(id) (1ull << CAPS_FEATURE_##id)
+
+/* True, with that line, when one of the features (vmx.h) is lacking. */
+bool conf_lacks(const char *name, uint64_t features);
+void conf_skipped(const char *name, const char *what);
+/* DEVIATIONS.md: an event whose error code the emulator takes on some models, and must not. */
+bool conf_odd_error_code(uint64_t info, uint64_t guest_cr0);
+/* Does the machine have so many CR3-target values (A.6)? */
+bool conf_cr3_targets(unsigned count);
+/* In a case's prepare: it needs `what`; has: it is there. */
+void conf_want(bool has, const char *what);
+
+/*
+ * DEVIATIONS.md: a processor with shadow stacks ends the emulator when supervisor code writes
+ * to a read-only page. False: lines "INSN read-only, WP clear..." are not tried.
+ */
+bool conf_may_write_read_only(const char *const insns[], unsigned count);
+
 #define CASES(array) array, sizeof(array) / sizeof((array)[0])
 
 #endif

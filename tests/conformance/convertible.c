@@ -30,6 +30,8 @@ static void one(const char *name, void (*code)(void))
 int payload_main(void)
 {
 	conf_start();
+	if (conf_lacks("mov", NEEDS(VE)) | conf_lacks("movs from a device", NEEDS(VE)))
+		return 0;
 	ept_init(&ept);
 	ept_identity(&ept, 0x100000000ull, 2);
 	ept_map(&ept, 0x2000000, 0x2000000, 2, EPT_READ | EPT_WB);

@@ -43,11 +43,11 @@ static void topology(void)
 	print("leaf b.107: ecx %x\n", cpuid(0xb, 0x107).ecx);
 }
 
-static void base(uint64_t value)
+static void base(const char *name, uint64_t value)
 {
 	wrmsr_try(0x1b, value);
-	print("IA32_APIC_BASE = %lx: trap %d, reads %lx, flag %d\n", value, trap.vector,
-		rdmsr(0x1b), cpuid(1, 0).edx >> 9 & 1);
+	print("%s: IA32_APIC_BASE = %lx: trap %d, reads %lx, flag %d\n", name, value,
+		trap.vector, rdmsr(0x1b), cpuid(1, 0).edx >> 9 & 1);
 }
 
 /* ---- RDPMC ---- */
@@ -167,12 +167,16 @@ int payload_main(void)
 	if (cmdline_flag("fmask"))
 		fmask();
 	print("fast strings %d\n", (int)(rdmsr(0x1a0) & 1));
-	base(0xfee00900);
-	base(0xfee00800); /* the BSP flag is as written */
-	base(0xfee00900);
-	base(0xfee00901);
-	base(0xfee00d00);
-	base(0xfee00900);
-	base(0xfee00100); /* the last one: the emulator does not enable it again */
+	base("xAPIC", 0xfee00900);
+	base("xAPIC", 0xfee00800); /* the BSP flag is as written */
+	base("xAPIC", 0xfee00900);
+	base("xAPIC", 0xfee00901);
+	if (cpuid(1, 0).ecx & BIT(21)) {
+		base("x2APIC", 0xfee00d00);
+		base("x2APIC", 0xfee00900);
+	} else {
+		conf_skipped("x2APIC", "x2APIC mode");
+	}
+	base("off", 0xfee00100); /* the last one: the emulator does not enable it again */
 	return 0;
 }

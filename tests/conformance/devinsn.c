@@ -49,6 +49,9 @@ static void prepare(void)
 		trap.vector = -1;                                                             \
 	} while (0)
 
+/* Without the instruction BSF or BSR is executed, which leaves CF undefined. */
+#define SCANNED(has) (ZF | ((has) ? CF : 0))
+
 static void prefixes(void)
 {
 	CASE("rex.w before fs", STATUS, ".byte 0x48, 0x64, 0x8b, 0x06");
@@ -91,8 +94,8 @@ static void shifts_and_scans(void)
 	CASE("shrd by cl", RESULT & ~OF, "shrdl %%cl, %%eax, (%%rsi)");
 	CASE("bsf", ZF, "bsf (%%rsi), %%eax");
 	CASE("bsr", ZF, "bsr (%%rsi), %%eax");
-	CASE("tzcnt", CF | ZF, "tzcnt (%%rsi), %%eax");
-	CASE("lzcnt", CF | ZF, "lzcnt (%%rsi), %%eax");
+	CASE("tzcnt", SCANNED(cpuid(7, 0).ebx & BIT(3)), "tzcnt (%%rsi), %%eax");
+	CASE("lzcnt", SCANNED(cpuid(0x80000001, 0).ecx & BIT(5)), "lzcnt (%%rsi), %%eax");
 	CASE("popcnt", STATUS, "popcnt (%%rsi), %%eax");
 	CASE("crc32", STATUS, "crc32l (%%rsi), %%eax");
 	CASE("andn", ZF | OF | CF, "andn (%%rsi), %%ecx, %%eax");

@@ -206,7 +206,10 @@ static void control_words(const char *state)
 	FLIP(PROC2_CONTROLS, PROC2_COMMON);
 	FLIP(EXIT_CONTROLS, EXIT_COMMON);
 	FLIP(ENTRY_CONTROLS, ENTRY_COMMON);
-	TRY(CR3_TARGET_COUNT, 4);
+	if (conf_cr3_targets(4))
+		TRY(CR3_TARGET_COUNT, 4);
+	else
+		conf_skipped("long CR3_TARGET_COUNT=4", "CR3 targets");
 	TRY(CR3_TARGET_COUNT, 5);
 	TRY(CR3_TARGET_COUNT, 0xffffffff);
 }
@@ -254,7 +257,7 @@ static void msr_areas(const char *state)
 static void eptp(const char *state)
 {
 	ept_use(&ept);
-	FLIP(EPT_POINTER, (ADDRESS & ~0x40ull) | 7);
+	FLIP(EPT_POINTER, (ADDRESS & ~0xc0ull) | 7); /* 6 and 7 are not offered by all */
 	TRY(EPT_POINTER, ept.eptp & ~7ull);
 	ctl_clear(VMCS_PROC2_CONTROLS, PROC2_ENABLE_EPT);
 	vmwrite(VMCS_EPT_POINTER, 0);

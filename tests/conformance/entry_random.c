@@ -159,6 +159,8 @@ static void avoid_deviations(void)
 		if (INTR_INFO_TYPE(vmread(VMCS_ENTRY_INTR_INFO)) >= INTR_SW_INTERRUPT)
 			vmwrite(VMCS_ENTRY_INTR_INFO, 0);
 	}
+	if (conf_odd_error_code(vmread(VMCS_ENTRY_INTR_INFO), vmread(VMCS_GUEST_CR0)))
+		vmwrite(VMCS_ENTRY_INTR_INFO, 0);
 	if (!(vmread(VMCS_GUEST_CR0) & CR0_PE))
 		ctl_clear(VMCS_ENTRY_CONTROLS, ENTRY_IA32E_GUEST | ENTRY_LOAD_EFER);
 }

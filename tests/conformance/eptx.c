@@ -15,6 +15,11 @@
 #define LEAF     (EPT_RWX | EPT_WB)
 #define LOG_TOP  511
 
+/* What every processor with EPT has, as far as Nestor demands it. */
+#define CAPABILITIES                                                                         \
+	(EPT_CAP_WALK_4 | EPT_CAP_WB | EPT_CAP_2M | EPT_CAP_INVEPT | EPT_CAP_INVEPT_SINGLE | \
+		EPT_CAP_INVEPT_GLOBAL)
+
 static struct ept ept, other;
 static uint64_t *page_a, *page_b, *log_page, *info, *list, *tables;
 
@@ -560,12 +565,15 @@ int payload_main(void)
 	info = page_alloc();
 	list = page_alloc();
 	tables = page_alloc();
-	print("capabilities %lx, functions %lx\n", rdmsr(MSR_VMX_EPT_VPID_CAP),
-		rdmsr(MSR_VMX_VMFUNC));
-	log_all();
-	ve_all();
-	function_all();
-	conf_run_cases(CASES(mode_cases));
+	print("capabilities %lx\n", rdmsr(MSR_VMX_EPT_VPID_CAP) & CAPABILITIES);
+	if (!conf_lacks("log", NEEDS(PML)))
+		log_all();
+	if (!conf_lacks("ve", NEEDS(VE)))
+		ve_all();
+	if (!conf_lacks("vmfunc", NEEDS(VMFUNC)))
+		function_all();
+	if (!conf_lacks("mbec", NEEDS(MODE_BASED_EXECUTE)))
+		conf_run_cases(CASES(mode_cases));
 	pae_all();
 	return 0;
 }

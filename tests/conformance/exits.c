@@ -175,6 +175,7 @@ static void p_cr3(void)
 
 static void p_cr3_target(void)
 {
+	conf_want(conf_cr3_targets(2), "CR3 targets");
 	proc(PROC_CR3_LOAD_EXITING);
 	vmwrite(VMCS_CR3_TARGET_COUNT, 2);
 	vmwrite(VMCS_CR3_TARGET0, 0x1000);

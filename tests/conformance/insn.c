@@ -217,7 +217,7 @@ static void every_field_access(void)
 
 static void bad_fields(void)
 {
-	static const uint64_t bad[] = {0x0006, 0x0816, 0x0c0e, 0x203c, 0x2c06, 0x2402 + 0x10,
+	static const uint64_t bad[] = {0x0006, 0x0816, 0x0c0e, 0x203c, 0x2dfe, 0x2402 + 0x10,
 		0x4024, 0x4410, 0x4834, 0x4c02, 0x6010, 0x640c, 0x682a + 0x10, 0x6c1e, 0x7ffe,
 		0x0001, 0x4001, 0x6801, 0x8000, 0x10000, 0xffffffff, 0x10000681eull, ~0ull};
 	char name[40];
@@ -315,7 +315,7 @@ static void invalidations(void)
 		operand[1] = 0;
 		print("invept type %lu: %s\n", type, vmx_outcome(vmx_invept(type, operand)));
 	}
-	operand[0] = eptp | 0x80;
+	operand[0] = eptp | 0x100;
 	conf_status("invept reserved EPTP bit", vmx_invept(1, operand));
 	operand[0] = eptp & ~EPTP_WALK_4;
 	conf_status("invept bad walk length", vmx_invept(1, operand));

@@ -6,6 +6,7 @@
  * vol. 3A 5.3, 4.3, 4.4).
  */
 #include "conf.h"
+#include "spec/vmx_caps.h"
 
 #define SLOT     0x50 /* a GDT entry for each case */
 #define WINDOW   0x50000000u
@@ -257,6 +258,11 @@ static void halves(void)
 		uint32_t f = fields[i];
 		uint64_t low = 0, high = 0;
 
+		if (vmcs_type(f) == VMCS_TYPE_INFO &&
+			!(rdmsr(MSR_VMX_MISC) & MISC_VMWRITE_ANY)) {
+			conf_skipped("field 2400", "VMWRITE to exit information");
+			continue;
+		}
 		print("field %x:", f);
 		print(" %s", vmx_outcome(vmx_vmwrite(f, 0x89abcdef)));
 		print(" %s", vmx_outcome(vmx_vmwrite(f + 1, 0x01234567)));
@@ -384,6 +390,17 @@ static void smap(void)
 	write_cr4(read_cr4() & ~CR4_SMAP);
 }
 
+static void write_protection_off(void)
+{
+	static const char *const insns[] = {"vmptrst", "vmptrld", "vmread", "vmwrite"};
+
+	if (!conf_may_write_read_only(CASES(insns)))
+		return;
+	write_cr0(read_cr0() & ~CR0_WP);
+	pages(P, P | US, "read-only, WP clear");
+	write_cr0(read_cr0() | CR0_WP);
+}
+
 static void page_faults(void)
 {
 	pages(P | RW, P | RW, "present");
@@ -392,9 +409,7 @@ static void page_faults(void)
 	pages(P, P | RW, "first read-only");
 	pages(P | RW, P, "second read-only");
 	pages(P | RW | US, P | RW, "user page");
-	write_cr0(read_cr0() & ~CR0_WP);
-	pages(P, P | US, "read-only, WP clear");
-	write_cr0(read_cr0() | CR0_WP);
+	write_protection_off();
 	if (pae) {
 		pages(P | RW | RESERVED, P | RW, "reserved bit");
 		pages(P | RW, P | RW | RESERVED, "reserved bit in second");

@@ -37,8 +37,13 @@ static void walk(void)
 
 int payload_main(void)
 {
-	CASE("movbe load", "movbe (%%rdx), %%ecx");
-	CASE("movbe store", "mov $0x42000000, %%eax\n\tmovbe %%eax, (%%rdx)");
+	if (cpuid(1, 0).ecx & BIT(22)) {
+		CASE("movbe load", "movbe (%%rdx), %%ecx");
+		CASE("movbe store", "mov $0x42000000, %%eax\n\tmovbe %%eax, (%%rdx)");
+	} else {
+		conf_skipped("movbe load", "MOVBE");
+		conf_skipped("movbe store", "MOVBE");
+	}
 	CASE("cmpxchg, equal", "lock cmpxchg %%ecx, (%%rdx)");
 	CASE("cmpxchg, other", "inc %%eax\n\tcmpxchg %%ecx, (%%rdx)");
 	CASE("xadd", "lock xadd %%ecx, (%%rdx)");

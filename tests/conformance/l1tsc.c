@@ -35,17 +35,30 @@ static void report(const char *name, uint64_t v, uint64_t from)
 	print("%s: %s\n", name, d < SLACK ? "as set" : "elsewhere");
 }
 
+static bool has_adjust(void)
+{
+	return cpuid(7, 0).ebx & BIT(1);
+}
+
 static void writes(void)
+{
+	uint64_t t = now();
+
+	wrmsr(MSR_TSC, t + BIG);
+	report("TSC up", now(), t + BIG);
+	wrmsr(MSR_TSC, 0);
+	report("TSC 0", now(), 0);
+	report("RDMSR", rdmsr(MSR_TSC), 0);
+}
+
+static void adjustments(void)
 {
 	uint64_t adjust = rdmsr(MSR_TSC_ADJUST), t = now();
 
 	print("adjust at start: %lx\n", adjust);
 	wrmsr(MSR_TSC, t + BIG);
-	report("TSC up", now(), t + BIG);
 	report("adjust follows", rdmsr(MSR_TSC_ADJUST) - adjust + SLACK / 2, BIG);
 	wrmsr(MSR_TSC, 0);
-	report("TSC 0", now(), 0);
-	report("RDMSR", rdmsr(MSR_TSC), 0);
 	wrmsr(MSR_TSC_ADJUST, rdmsr(MSR_TSC_ADJUST) + BIG);
 	report("adjust up", now(), BIG);
 	wrmsr(MSR_TSC_ADJUST, adjust);
@@ -81,8 +94,10 @@ static void guests(void)
 	list.value = 7 * BIG;
 	report("list, L2", l2(c_rdtsc, 3 * BIG, true), 10 * BIG);
 	report("list, L1", now(), 7 * BIG);
+	if (!has_adjust())
+		return;
 	wrmsr(MSR_TSC_ADJUST, 0);
-	report("L2 at the end", l2(c_rdtsc, 3, false), t);
+	report("adjust at the end: L2", l2(c_rdtsc, 3, false), t);
 }
 
 static void wait_deadline(const char *name, uint64_t tsc, uint64_t deadline, uint64_t then)
@@ -119,6 +134,10 @@ static void deadlines(void)
 int payload_main(void)
 {
 	conf_start();
+	if (has_adjust())
+		adjustments();
+	else
+		conf_skipped("adjust", "IA32_TSC_ADJUST");
 	writes();
 	guests();
 	if (cmdline_flag("deadlines"))

@@ -528,8 +528,10 @@ int payload_main(void)
 	apic_write(APIC_LVT_LINT0, LVT_MASKED);
 	apic_write(APIC_LVT_LINT1, LVT_MASKED);
 	all();
-	if (!(cpuid(1, 0).ecx & BIT(21)))
+	if (!(cpuid(1, 0).ecx & BIT(21))) {
+		conf_skipped("x2apic", "x2APIC mode");
 		return 0;
+	}
 	x2apic_on();
 	mode = "x2apic";
 	all();

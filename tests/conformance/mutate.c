@@ -46,7 +46,7 @@ static const struct {
 	{FID_APIC_ACCESS_ADDR, ADDRESS},
 	{FID_POSTED_INTR_DESC, 0x3f | BEYOND},
 	{FID_VMFUNC_CONTROLS, 0},
-	{FID_EPT_POINTER, ADDRESS},
+	{FID_EPT_POINTER, ADDRESS & ~0xa0ull}, /* five levels, shadow stacks */
 	{FID_EPTP_LIST_ADDRESS, 0},
 	{FID_VMREAD_BITMAP, 0},
 	{FID_VMWRITE_BITMAP, 0},
@@ -57,10 +57,12 @@ static const struct {
 	{FID_GUEST_PERF_GLOBAL_CTRL, 0},
 	{FID_GUEST_BNDCFGS, 0},
 	{FID_HOST_PERF_GLOBAL_CTRL, 0},
+	/* not those that newer processors have */
 	{FID_PIN_CONTROLS, 0xffffffbf},
-	{FID_PROC2_CONTROLS, 0xea111fff},
-	{FID_EXIT_CONTROLS, 0xbe7fefff},
-	{FID_ENTRY_CONTROLS, 0xfffcd3ff},
+	{FID_PROC_CONTROLS, 0xfffdffff},
+	{FID_PROC2_CONTROLS, 0x82111fff},
+	{FID_EXIT_CONTROLS, 0x7fefff},
+	{FID_ENTRY_CONTROLS, 0xff00d3ff},
 	{FID_EXIT_MSR_STORE_COUNT, 0xff},
 	{FID_EXIT_MSR_LOAD_COUNT, 0xff},
 	{FID_ENTRY_MSR_LOAD_COUNT, 0xff},
@@ -135,6 +137,9 @@ static void init_masks(void)
 	}
 	for (unsigned i = 0; i < sizeof(limits) / sizeof(limits[0]); i++)
 		masks[limits[i].fid] = limits[i].mask;
+	for (unsigned i = 0; i < FID_COUNT; i++)
+		if (vmx_vmread(vmcs_fields[i].encoding, &(uint64_t){0}) != VMX_OK)
+			masks[i] = 0; /* the processor does not have it */
 }
 
 /* A bit of the mask, as a value. */
@@ -230,6 +235,8 @@ static bool left_out(void)
 	if (!ept_on && ((want[FID_GUEST_CR3] ^ gold[FID_GUEST_CR3]) & ~ADDRESS))
 		return true;
 	if (activity == ACTIVITY_WAIT_FOR_SIPI)
+		return true;
+	if ((info & INTR_INFO_VALID) && conf_odd_error_code(info, want[FID_GUEST_CR0]))
 		return true;
 	if (activity == ACTIVITY_HLT &&
 		((want[FID_GUEST_RFLAGS] & RFLAGS_TF) || (info & INTR_INFO_VALID) ||
@@ -492,6 +499,9 @@ static void prepare(void)
 	memset(&conf_l2, 0, offsetof(struct l2, launched));
 	conf_l2.rax = gold[FID_GUEST_CR0] & LOW32;
 	conf_l2.rcx = virtual_apic ? PICK(0x808, 0x80b, 0x83f, 0x830, 0x80a) : MSR_SYSENTER_CS;
+	/* DEVIATIONS.md: the emulator ignores MSRs that are not there. */
+	if (!(vmx_features() & NEEDS(X2APIC_MODE)))
+		conf_l2.rcx = MSR_SYSENTER_CS;
 	conf_l2.rsi = GOLDEN_DATA + (virtual_apic ? PICK(0, 0x80, 0xb0, 0x300, 0x20) : 0);
 	conf_l2.rdi = GOLDEN_DATA + 0x100;
 	conf_l2.rbx = GOLDEN_DATA + 0x200;

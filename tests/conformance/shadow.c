@@ -188,10 +188,8 @@ static void sweep(bool write)
 int payload_main(void)
 {
 	conf_start();
-	if (!vmx_can(MSR_VMX_PROC2, PROC2_VMCS_SHADOWING)) {
-		print("VMCS shadowing: not offered\n");
+	if (conf_lacks("shadow", NEEDS(SHADOW)))
 		return 0;
-	}
 	shadow = vmcs_alloc();
 	ordinary = vmcs_alloc();
 	*(uint32_t *)shadow |= SHADOW_INDICATOR;

@@ -184,7 +184,7 @@ static void round(unsigned phase)
 		if (fid % 3 == phase % 3)
 			change(fid);
 	}
-	see(vmx_vmread(0x6c18, &(uint64_t){0})); /* no field */
+	see(vmx_vmread(0x6dfe, &(uint64_t){0})); /* no field */
 	see(vmread(VMCS_INSTRUCTION_ERROR));
 }
 

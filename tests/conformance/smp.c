@@ -347,6 +347,10 @@ static void x2apic_mode(void)
 {
 	uint64_t ids[2 * CPUS];
 
+	if (!(cpuid(1, 0).ecx & BIT(21))) {
+		conf_skipped("x2APIC", "x2APIC mode");
+		return;
+	}
 	run_on_all(CPUS, enable_x2apic, NULL);
 	run_on_all(CPUS, x2apic_ids, ids);
 	for (unsigned i = 0; i < CPUS; i++)

@@ -26,10 +26,8 @@ int payload_main(void)
 	uint64_t rsp;
 
 	conf_start();
-	if (!vmx_can(MSR_VMX_PIN, PIN_PREEMPTION_TIMER)) {
-		print("no preemption timer\n");
+	if (conf_lacks("smp_exits", NEEDS(PREEMPTION_TIMER)))
 		return 0;
-	}
 	trap_hook = skip_ud2;
 	l2_restart(&conf_l2, c_ud);
 	rsp = vmread(VMCS_GUEST_RSP);

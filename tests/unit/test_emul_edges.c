@@ -42,6 +42,30 @@ static void a_scan_of_nothing_keeps_the_register(void **state)
 	assert_true(cpu.rflags & RFLAGS_ZF);
 }
 
+static void scans_that_a_processor_lacks_are_those_without_their_prefix(void **state)
+{
+	(void)state;
+	put_device(0, 4, 0xf0);
+	cpu.no_tzcnt = cpu.no_lzcnt = true;
+	assert_int_equal(RUN(0xf3, 0x0f, 0xbd, 0x07), EMUL_COMPLETE);
+	assert_int_equal(r[REG_RAX], 7);
+	assert_false(cpu.rflags & RFLAGS_ZF);
+	assert_int_equal(RUN(0xf3, 0x0f, 0xbc, 0x07), EMUL_COMPLETE);
+	assert_int_equal(r[REG_RAX], 4);
+	put_device(0, 4, 0);
+	r[REG_RAX] = 0x123456789a;
+	cpu.rflags |= RFLAGS_CF;
+	assert_int_equal(RUN(0xf3, 0x0f, 0xbc, 0x07), EMUL_COMPLETE);
+	assert_int_equal(r[REG_RAX], 0x123456789a);
+	assert_true(cpu.rflags & RFLAGS_ZF);
+	cpu.no_tzcnt = cpu.no_lzcnt = false;
+	assert_int_equal(RUN(0xf3, 0x0f, 0xbc, 0x07), EMUL_COMPLETE);
+	assert_int_equal(r[REG_RAX], 32);
+	put_device(0, 4, 0xf0);
+	assert_int_equal(RUN(0xf3, 0x0f, 0xbd, 0x07), EMUL_COMPLETE);
+	assert_int_equal(r[REG_RAX], 24);
+}
+
 static void the_stack_and_a_device_exchange_values(void **state)
 {
 	(void)state;
@@ -224,6 +248,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup(division_is_exact_or_raises_de, setup),
 		cmocka_unit_test_setup(a_scan_of_nothing_keeps_the_register, setup),
+		cmocka_unit_test_setup(
+			scans_that_a_processor_lacks_are_those_without_their_prefix, setup),
 		cmocka_unit_test_setup(the_stack_and_a_device_exchange_values, setup),
 		cmocka_unit_test_setup(a_stack_in_a_device_is_read_and_written, setup),
 		cmocka_unit_test_setup(calls_and_returns_by_a_stack_in_a_device, setup),

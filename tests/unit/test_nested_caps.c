@@ -111,6 +111,7 @@ static void expect_dependencies(const struct vmx_caps *l1)
 
 static void l1_sees_our_own_vmcs_format(void **state)
 {
+	struct vmx_caps hw = fake_hardware_caps();
 	struct vmx_caps l1 = derive_default();
 	uint64_t basic = caps_msr(&l1, MSR_VMX_BASIC);
 
@@ -122,6 +123,9 @@ static void l1_sees_our_own_vmcs_format(void **state)
 	assert_true(basic & BASIC_INS_OUTS);
 	assert_false(basic & (BASIC_WIDTH_32 | BASIC_DUAL_MONITOR));
 	assert_int_equal(basic >> 56, 0);
+	hw.msr[0] |= BASIC_ANY_ERROR_CODE | BIT64(57);
+	l1 = derive(&hw, caps_policy_default().features);
+	assert_int_equal(caps_msr(&l1, MSR_VMX_BASIC) >> 56, 1);
 }
 
 static void default_policy_offers_what_nestor_implements(void **state)

@@ -244,6 +244,21 @@ static void instruction_length_zero_needs_the_capability(void **state)
 	expect(CHECK_OK);
 }
 
+static void any_exception_may_have_an_error_code_where_the_machine_says_so(void **state)
+{
+	(void)state;
+	fx.caps.msr[0] |= BASIC_ANY_ERROR_CODE;
+	fx.f[FID_ENTRY_INTR_INFO] = INJECT(INTR_HW_EXCEPTION, VEC_UD, 1);
+	expect(CHECK_OK);
+	fx.f[FID_ENTRY_INTR_INFO] = INJECT(INTR_HW_EXCEPTION, VEC_GP, 0);
+	expect(CHECK_OK);
+	fx.f[FID_ENTRY_INTR_INFO] = INJECT(INTR_SW_EXCEPTION, VEC_GP, 1);
+	expect(CHECK_INJECT_ERROR_CODE_PRESENCE);
+	fx.caps.msr[0] &= ~BASIC_ANY_ERROR_CODE;
+	fx.f[FID_ENTRY_INTR_INFO] = INJECT(INTR_HW_EXCEPTION, VEC_UD, 1);
+	expect(CHECK_INJECT_ERROR_CODE_PRESENCE);
+}
+
 static void pending_mtf_needs_the_monitor_trap_flag(void **state)
 {
 	(void)state;
@@ -424,6 +439,7 @@ int main(void)
 		TEST(plain_capabilities_rule_without_true_ones),
 		TEST(pointers_are_32_bits_wide_when_basic_says_so),
 		TEST(instruction_length_zero_needs_the_capability),
+		TEST(any_exception_may_have_an_error_code_where_the_machine_says_so),
 		TEST(pending_mtf_needs_the_monitor_trap_flag),
 		TEST(events_that_wake_a_halted_guest_may_be_injected),
 		TEST(real_mode_exceptions_have_no_error_code),

@@ -147,8 +147,8 @@ make_plugin()
 }
 
 # A device for tests (docs/machine-device.md), files of the host as disks (docs/virtio.md), a DMA-remapping unit
-# (docs/machine-vtd.md), and what counts for `nestor run --profile` (docs/trace.md): plugins, which no machine has unless they are
-# asked for.
+# (docs/machine-vtd.md), what counts for `nestor run --profile` (docs/trace.md), and what a KVM on it needs (docs/kvm-machine.md):
+# plugins, which no machine has unless they are asked for.
 make_plugins()
 {
 	local here=${BASH_SOURCE[0]%/*}
@@ -156,6 +156,7 @@ make_plugins()
 	make_plugin "$1" nestorvtd "$here"/bochs_ioapic.c "$here"/bochs_vtd*.c
 	make_plugin "$1" nestordisk "$here"/bochs_disk.c
 	make_plugin "$1" nestorprof "$here"/bochs_profile.c
+	make_plugin "$1" nestormasks "$here"/bochs_masks.c
 }
 
 # What DIR/root lacks of the libraries of the emulator and its display, in the loader's words; nothing of a host's Bochs. That the
