@@ -294,6 +294,12 @@ void passed_end(unsigned vm, bool keeps)
 	(void)keeps;
 }
 
+void passed_rest(unsigned vm, bool keeps)
+{
+	(void)vm;
+	(void)keeps;
+}
+
 void passed_leave(unsigned vm)
 {
 	(void)vm;
