@@ -7,7 +7,7 @@
 # A line `/* cpu: MODEL */` runs it on this model of the emulator, without which the payload has nothing to test.
 # A line `/* cpus: N */` in a payload's source runs it with N processors, on a machine of as many.
 #
-# Environment: B (build folder), NESTOR (the tool), TIMEOUT (seconds a run, default 200), RUN_ARGS (more
+# Environment: CPU_MODEL (of the emulator, for all), B (build folder), NESTOR (the tool), TIMEOUT (seconds a run, default 200), RUN_ARGS (more
 # arguments for the run under Nestor, such as --shadow off), CMDLINE (for the payload). Logs are kept in $B/test/conformance. The
 # bare output of an unchanged payload is kept and used again. Ends with `N passed, N failed`.
 set -u
@@ -47,6 +47,7 @@ model_of() { # NAME
 	local model
 	model=$(sed -n 's#^/\* cpu: \([a-z0-9_]*\) \*/$#\1#p' "tests/conformance/$1.c")
 	MODEL=()
+	model=${CPU_MODEL:-$model}
 	[ -z "$model" ] || MODEL=(--machine bochs --machine-option "cpu: model=$model, count=$(cpus_of "$1"), ips=50000000")
 }
 
