@@ -1627,6 +1627,15 @@ test_l1_gives_the_machines_network_card_to_its_l2_by_vfio() {
 		[ "$(sed -n 's/.*level=2 reason=VIRTUALIZED_EOI count=//p' "$out.stats")" -lt 1000 ]
 }
 
+# The same behind a root port: VFIO resets it by the capability that the slot shows.
+long_l1_gives_a_card_in_a_slot_to_its_l2_by_vfio() {
+	has_test_device || return 0
+	linux_of 0 "$B/debian/vmlinuz" "$B/debian-service/vfio.cpio" "$virtual_vtd l2=qemu machine=q35 l2net=1 l2card=e1000 l2vfio=0000:01:00.0 l2rate=20 l2size=1472" \
+		--iommu vtd --memory 768M --ips 200000000 --machine-iommu vtd --net-device user --root-ports 1 --devices pci:00:03.0,root-port=1 --rng off --stats "$out.stats" &&
+		came_up_behind_vtd 'L1: 0000:01:00.0 is in group 0000:01:00.0$' 'eth0 has 10.0.2.15/24' '20 packets transmitted, 20 packets received' 'L2: done' &&
+		shows_not 'was kept from' && grep -q 'dma_blocked=0' "$out.stats"
+}
+
 # marks_beside CPUS VM [OPTION]: of the victim, beside that VM of a scenario; empty: alone. With a VT-d unit and the test device
 marks_beside() {
 	local end=36000000 yaml=$out.yaml
