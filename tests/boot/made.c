@@ -196,14 +196,23 @@ static void messages(unsigned n)
 	expect("its messages", came, EACH * vectors);
 }
 
+/* Registers of one that is reset read ones. */
+static bool answers(unsigned n)
+{
+	for (uint64_t end = rdtsc_exact() + LONG; vf(n)[MEMORY / 4] == ~0u;)
+		if (rdtsc_exact() > end)
+			return false;
+	return true;
+}
+
 static void reset_one(void)
 {
 	unsigned at = find(FIRST + 1, PCI_CAP_EXPRESS);
 
 	expect("a reset of its own", *config(FIRST + 1, at + PCI_EXPRESS_CAPABLE) >> 28 & 1, 1);
 	*config16(FIRST + 1, at + PCI_EXPRESS_CONTROL) = PCI_EXPRESS_FLR;
-	expect("takes time", *config(FIRST + 1, PCI_COMMAND), ~0u);
-	expect("it comes back", comes(FIRST + 1), true);
+	expect("takes time", vf(1)[MEMORY / 4], ~0u);
+	expect("it comes back", answers(1), true);
 	expect("and has forgotten", vf(1)[MEMORY / 4], 0);
 	expect("and is no bus master", *config16(FIRST + 1, PCI_COMMAND), 0);
 	expect("its neighbour has not", vf(2)[MEMORY / 4], 3);
