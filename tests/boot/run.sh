@@ -1816,6 +1816,16 @@ test_linux_resets_its_device_of_the_machine() {
 	done
 }
 
+# And makes virtual functions of it, each in a group of its own of the VM's virtual VT-d.
+test_linux_makes_virtual_functions_of_its_device() {
+	has_test_device || return 0
+	expect 0 run --timeout 400 --memory 192M --machine bochs --machine-option 'plugin_ctrl: nestordev=1' --machine-iommu vtd-caching --iommu vtd \
+		--devices pci:00:02.0/vfs=4 --l1 "$B/debian/vmlinuz" --initrd "$B/debian/ide.cpio" \
+		--cmdline "$LINUX quiet intel_iommu=on iommu=nopt intremap=on try=vfs,reset" &&
+		shows 'vfs: +4 0x4e55, groups 4, reset by flr' '^vfs: ok' '^reset: by pm, memory 0x00000000, registers 0x0154534E' '^reset: ok' &&
+		shows_not 'was kept from|[Rr]efused to change power state|not ready|BUG|Call Trace'
+}
+
 test_linux_as_l2() {
 	linux 0 client 'quiet l2=client' &&
 		shows 'L1: starting L2' 'L2: user space reached' 'L2: done' 'L1: done with status 0' \
