@@ -432,6 +432,7 @@ static void reset(void *device)
 
 	if (v->physical != NULL && vpci_hidden(v->f)) {
 		vpass_vf_gone(v->machine);
+		v->physical->machine->vfs->stale = v->physical->machine->vfs->on != 0;
 		return;
 	}
 	if (v->physical != NULL && !is_awake(v->physical)) {
