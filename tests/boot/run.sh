@@ -1826,6 +1826,18 @@ test_linux_makes_virtual_functions_of_its_device() {
 		shows_not 'was kept from|[Rr]efused to change power state|not ready|BUG|Call Trace'
 }
 
+# And gives one of them to an L2 by VFIO: its DMA is L2's, it is reset before and after, and goes with the others.
+test_l1_gives_a_virtual_function_that_it_made_to_its_l2() {
+	has_test_device || return 0
+	linux 0 vfio "$virtual_vtd l2=qemu machine=q35 l2vfio=made l2device=1" --iommu vtd --memory 512M --ips 200000000 --rng off \
+		--machine bochs --machine-option 'plugin_ctrl: nestordev=1' --machine-iommu vtd --devices pci:00:02.0/vfs=2 &&
+		shows 'DMAR: IOMMU enabled' 'L1: the first virtual function of 0000:00:14.0 is 0000:00:14.1' 'L1: 0000:00:14.1 is in group 0000:00:14.1$' \
+			'L2: device: id 0x0154534E, memory 0x00000000' 'L2: device: sum 0x00000168, blocked 0x00000000' \
+			'L2: device: where nothing is, blocked 0x00000001' \
+			'L1: back from L2 it has 0x00000000 in its memory' 'L1: its virtual functions are gone' 'L1: done with status 0' \
+			'DMAR: .*Request device .00:14.1. fault addr 0xf0000000' && shows_not 'BUG|Call Trace|nobody cared|was kept from'
+}
+
 test_linux_as_l2() {
 	linux 0 client 'quiet l2=client' &&
 		shows 'L1: starting L2' 'L2: user space reached' 'L2: done' 'L1: done with status 0' \
