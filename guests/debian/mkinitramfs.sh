@@ -239,6 +239,7 @@ vfio_drivers() {
 		put "$dir/modules/kernel/drivers/vfio/$m.ko" lib/modules
 		unsign "${m##*/}"
 	done
+	put "$dir/modules/kernel/drivers/pci/pci-pf-stub.ko" lib/modules
 }
 
 cdrom_drivers() {

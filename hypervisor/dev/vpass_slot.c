@@ -125,6 +125,7 @@ void vpass_reset_asked(void *device)
 
 	if (v->physical != NULL && vpci_hidden(v->f)) {
 		vpass_vf_gone(v->machine);
+		v->physical->machine->vfs->stale = v->physical->machine->vfs->on != 0;
 		return;
 	}
 	if (v->physical != NULL && !vpass_is_awake(v->physical)) {

@@ -61,6 +61,7 @@ struct vpass_vfs {
 	struct vpass_function *vf[LIMIT_VFS];
 	unsigned on;  /* that the machine has; 0: none */
 	bool there;   /* they may be asked for something */
+	bool stale;   /* the VM has made them go since they are on */
 	bool refused; /* the machine would have them elsewhere: none until VF Enable is off */
 	/* dev_pass_now before which they, or the capability, are left alone */
 	uint64_t ready_at;

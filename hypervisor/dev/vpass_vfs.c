@@ -28,7 +28,7 @@ static void all_gone(struct vpass_vfs *s)
 {
 	for (unsigned i = 0; i < s->most; i++)
 		vpass_vf_gone(s->vf[i]);
-	s->there = false;
+	s->there = s->stale = false;
 	s->on = 0;
 	s->ready_at = dev_pass_now() + dev_pass_ticks(PCIE_SRIOV_OFF_MS);
 }
@@ -90,18 +90,18 @@ static bool step(struct vpass *v)
 
 	if (wanted == 0)
 		s->refused = false;
-	if (s->on == wanted ? s->on == 0 || s->there : s->on == 0 && s->refused)
+	if (s->on == wanted && !s->stale ? s->on == 0 || s->there : s->on == 0 && s->refused)
 		return false;
 	if (dev_pass_now() < s->ready_at) {
 		vpass_look_at(v, s->ready_at);
 		return false;
 	}
-	if (s->on == wanted)
-		come(v);
-	else if (s->on != 0)
-		turn_off(s);
-	else
+	if (s->on == 0)
 		turn_on(s, wanted);
+	else if (s->on == wanted && !s->stale)
+		come(v);
+	else
+		turn_off(s);
 	return true;
 }
 

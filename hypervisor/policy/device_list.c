@@ -186,6 +186,8 @@ size_t device_name(struct machine_device d, char *buf, size_t size)
 
 	if (d.vf != 0)
 		n += fmt(buf + n, size - n, VF_WORD "%u", d.vf - 1u);
+	if (d.vfs != 0)
+		n += fmt(buf + n, size - n, VFS_WORD "%u", d.vfs);
 	return n;
 }
 
@@ -201,8 +203,6 @@ size_t device_list_format(const struct device_list *l, char *buf, size_t size)
 		if (n != 0)
 			n += fmt(buf + n, size - n, ",");
 		n += device_name(*d, buf + n, size - n);
-		if (d->vfs != 0)
-			n += fmt(buf + n, size - n, VFS_WORD "%u", d->vfs);
 		if (d->root_port != 0)
 			n += fmt(buf + n, size - n, "," PORT_WORD "=%u", d->root_port);
 		if (d->absent)

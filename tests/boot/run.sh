@@ -1838,7 +1838,7 @@ test_a_vm_makes_virtual_functions_of_its_device() {
 		vf_refused pci:00:01.1/vfs=1 'it cannot have pci:00:01.1/vfs=1: it has no function-level reset, as it must with SR-IOV' --machine-iommu vtd &&
 		vf_refused pci:00:02.0/vfs=2 "'iommu: none' is not for virtual functions" --machine-iommu vtd --iommu none &&
 		vf_refused pci:00:02.0/vfs=2,pci:00:02.0/vf3 "is Nestor's own: 'devices' names it, or those" --machine-iommu vtd &&
-		expect 64 check --devices pci:00:02.0/vfs=8 --l1 "$B/payload/made.elf" && one_line && shows 'pci:00:03.0/vfs=1 .to 7'
+		expect 64 check --devices pci:00:02.0/vfs=8 --l1 "$B/payload/made.elf" && one_line && shows '/vfs=1 .to 7'
 }
 
 ide() { # STATUS COMMAND-LINE DISK ARGS...
@@ -1917,6 +1917,28 @@ test_linux_resets_its_device_of_the_machine() {
 				'^reset: by pm, memory 0x00000000, registers 0x0154534E' '^reset: ok' &&
 			shows_not 'was kept from|[Rr]efused to change power state|not ready' || return 1
 	done
+}
+
+# And makes virtual functions of it, each in a group of its own of the VM's virtual VT-d.
+test_linux_makes_virtual_functions_of_its_device() {
+	has_test_device || return 0
+	expect 0 run --timeout 400 --memory 192M --machine bochs --machine-option 'plugin_ctrl: nestordev=1' --machine-iommu vtd-caching --iommu vtd \
+		--devices pci:00:02.0/vfs=4 --l1 "$B/debian/vmlinuz" --initrd "$B/debian/ide.cpio" \
+		--cmdline "$LINUX quiet intel_iommu=on iommu=nopt intremap=on try=vfs,reset" &&
+		shows 'vfs: +4 0x4e55, groups 4, reset by flr' '^vfs: ok' '^reset: by pm, memory 0x00000000, registers 0x0154534E' '^reset: ok' &&
+		shows_not 'was kept from|[Rr]efused to change power state|not ready|BUG|Call Trace'
+}
+
+# And gives one of them to an L2 by VFIO: its DMA is L2's, it is reset before and after, and goes with the others.
+test_l1_gives_a_virtual_function_that_it_made_to_its_l2() {
+	has_test_device || return 0
+	linux 0 vfio "$virtual_vtd l2=qemu machine=q35 l2vfio=made l2device=1" --iommu vtd --memory 512M --ips 200000000 --rng off \
+		--machine bochs --machine-option 'plugin_ctrl: nestordev=1' --machine-iommu vtd --devices pci:00:02.0/vfs=2 &&
+		shows 'DMAR: IOMMU enabled' 'L1: the first virtual function of 0000:00:14.0 is 0000:00:14.1' 'L1: 0000:00:14.1 is in group 0000:00:14.1$' \
+			'L2: device: id 0x0154534E, memory 0x00000000' 'L2: device: sum 0x00000168, blocked 0x00000000' \
+			'L2: device: where nothing is, blocked 0x00000001' \
+			'L1: back from L2 it has 0x00000000 in its memory' 'L1: its virtual functions are gone' 'L1: done with status 0' \
+			'DMAR: .*Request device .00:14.1. fault addr 0xf0000000' && shows_not 'BUG|Call Trace|nobody cared|was kept from'
 }
 
 test_linux_as_l2() {

@@ -194,6 +194,24 @@ static void asleep_with_the_physical_one_they_keep_what_that_keeps(void **state)
 	assert_int_equal(seen(2, PCI_COMMAND, 2), 0);
 }
 
+static void made_anew_while_the_physical_one_sleeps_they_are_new_ones(void **state)
+{
+	(void)state;
+	come(2);
+	set_power(PCI_POWER_D3HOT);
+	pass_time(PCI_POWER_MS);
+	unmake();
+	make(2);
+	machine_is_sane();
+	set_power(PCI_POWER_D0);
+	pass_time(PCI_POWER_MS);
+	assert_false(appears(PHYSICAL + OFFSET));
+	pass_time(PCIE_SRIOV_OFF_MS);
+	pass_time(PCIE_SRIOV_ON_MS);
+	assert_int_equal(seen(1, PCI_COMMAND, 2), 0);
+	assert_int_equal(seen(2, PCI_COMMAND, 2), 0);
+}
+
 static void where_nothing_is_kept_they_are_gone(void **state)
 {
 	(void)state;
@@ -320,6 +338,7 @@ int main(void)
 		TEST(one_is_reset_by_itself_and_its_memory_waits_for_it),
 		TEST(a_reset_of_the_physical_one_takes_them_away),
 		KEEPING(asleep_with_the_physical_one_they_keep_what_that_keeps),
+		KEEPING(made_anew_while_the_physical_one_sleeps_they_are_new_ones),
 		TEST(where_nothing_is_kept_they_are_gone),
 		TEST(of_a_device_that_would_have_them_elsewhere_there_are_none),
 		cmocka_unit_test(an_end_in_any_state_leaves_none),
