@@ -5,6 +5,7 @@
  * 25.5, 26.6, 26.7, 27.2.2 to 27.2.4).
  */
 #include "apic.h"
+#include "cmdline.h"
 #include "conf.h"
 #include "spec/vmx_caps.h"
 
@@ -166,9 +167,10 @@ static bool record_event(struct trap_frame *f)
 
 L2_CODE(c_event, "nop\n\tnop\n\tmov $0x33, %eax");
 
-static bool zero_length_injected(void)
+/* VM entry tells, unless another machine's outcome is the reference ("common"). */
+static bool zero_length_tried(void)
 {
-	return rdmsr(MSR_VMX_MISC) & MISC_ZERO_LENGTH;
+	return !cmdline_flag("common") || rdmsr(MSR_VMX_MISC) & MISC_ZERO_LENGTH;
 }
 
 static void inject(const char *name, uint32_t info, uint32_t error, uint32_t length)
@@ -177,7 +179,7 @@ static void inject(const char *name, uint32_t info, uint32_t error, uint32_t len
 
 	format_text(text, sizeof(text), "inject %s", name);
 	if (length == 0 && INTR_INFO_TYPE(info) >= INTR_SW_INTERRUPT &&
-		INTR_INFO_TYPE(info) <= INTR_SW_EXCEPTION && !zero_length_injected()) {
+		INTR_INFO_TYPE(info) <= INTR_SW_EXCEPTION && !zero_length_tried()) {
 		conf_skipped(text, "injection with length 0");
 		return;
 	}
