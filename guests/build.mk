@@ -311,6 +311,10 @@ $(DEBIAN32)/probe-686.cpio: $(INITRAMFS32)
 
 $(DEBIAN32)/client.cpio: $(DEBIAN32)/l2.cpio
 
+# A Linux whose KVM is a machine for Nestor, with the tool and L0.
+$(DEBIAN)/kvm-host.cpio: guests/debian/mkinitramfs.sh guests/debian/kvm-init $(B)/kvmclient $(B)/nestor $(B)/nestor.elf $(DEBIAN)/packages.txt
+	guests/debian/mkinitramfs.sh kvm-host $@ $(B)/kvmclient $(DEBIAN) modules $(B)
+
 .PHONY: debian-guests
 ## make debian-guests  Debian's kernels and initramfs images for L1 and L2
 debian-guests: $(addprefix $(DEBIAN)/,boot-server.cpio devices.cpio ide.cpio console.cpio storage.cpio probe.cpio client.cpio \

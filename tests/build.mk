@@ -197,10 +197,15 @@ matrix: hypervisor tools machine payloads debian-guests xen-guests vbox-guests
 .PHONY: check-models
 check-models: hypervisor tools machine payloads
 	@B=$(B) tests/models/run.sh $(MODELS)
-## make check-long    what takes hours: check-models, boot-tests-long
+## make check-kvm     Nestor on QEMU/KVM, which runs on the emulated machine; NAMES=ROW...: these only
+.PHONY: check-kvm
+check-kvm: hypervisor tools machine payloads $(DEBIAN)/kvm-host.cpio
+	@B=$(B) tests/kvm/run.sh $(NAMES)
+## make check-long    what takes hours: check-models, check-kvm, boot-tests-long
 .PHONY: check-long
 check-long:
 	@$(MAKE) --no-print-directory check-models
+	@$(MAKE) --no-print-directory check-kvm
 	@$(MAKE) --no-print-directory boot-tests-long
 # --- end machine tests
 
@@ -237,14 +242,16 @@ $(foreach p,$(FAIRNESS_NAMES),fairness_$(p)	600	B=$(B) tests/fairness/run.sh $(p
 )$(foreach c,apicvintr events guests_32 nmi shadowhabit smp_events vpid,conformance_$(c)_with_its_state_put_back	600	B=$(B) LOG_SUFFIX=-state RUN_ARGS="--l0-option selftest=state" tests/conformance/run.sh $(c)
 )$(foreach c,apicvintr debug eptx events guests_32 l2cache smp_vmx taskswitch,conformance_$(c)_on_a_debuggers_pages	600	B=$(B) LOG_SUFFIX=-pages RUN_ARGS="--l0-option selftest=pages" tests/conformance/run.sh $(c)
 )models	900	B=$(B) NAMES="$(MODELS_CHECKED)" tests/models/run.sh corei7_sandy_bridge_2600k corei7_haswell_4770 arrow_lake
+kvm	900	B=$(B) tests/kvm/run.sh $(KVM_CHECKED)
 $(foreach b,$(BOOT_TESTS),boot_$(b)	900	B=$(B) tests/boot/run.sh $(b)
 )
 endef
 export CHECK_LIST
 
 CONFORMANCE_NAMES := $(filter-out conf,$(basename $(notdir $(wildcard tests/conformance/*.c))))
-# What make check has of check-models.
+# What make check has of check-models and check-kvm.
 MODELS_CHECKED := apicv devinsn entry events exits insn lapic
+KVM_CHECKED := hello ept exits
 STRESS_NAMES := $(filter-out stress,$(basename $(notdir $(wildcard tests/stress/*.c))))
 FAIRNESS_NAMES := $(shell sed -nE 's/^\t\t([a-z-]+) +[0-9] .*/\1/p' tests/fairness/run.sh | sort -u)
 BOOT_TESTS := $(shell sed -nE 's/^test_([a-z0-9_]+)\(\).*/\1/p' tests/boot/run.sh)
@@ -258,7 +265,7 @@ check:
 	@tools/nestor/web/fetch.sh $(B)/web
 	@$(MAKE) --no-print-directory -j$(CHECK_JOBS) check-run
 
-check-run: hypervisor tools machine payloads debian-guests $(SERVICE)/service.cpio $(SERVICE)/vfio.cpio $(B)/promtool/promtool $(UNIT_BIN) $(MSAN_UNIT) $(MSAN_FUZZ) \
+check-run: hypervisor tools machine payloads debian-guests $(DEBIAN)/kvm-host.cpio $(SERVICE)/service.cpio $(SERVICE)/vfio.cpio $(B)/promtool/promtool $(UNIT_BIN) $(MSAN_UNIT) $(MSAN_FUZZ) \
 		$(COVER_BIN) $(TSAN_BIN) $(FUZZ_BIN) $(B)/docs/sdm_coverage
 	@mkdir -p $(B)/test
 	@printf '%s\n' "$$CHECK_LIST" | sed 's/^ *//; /^$$/d' | MAKEFLAGS= tests/runner.sh $(B)/test $(CHECK_JOBS)

@@ -10,6 +10,7 @@
 # vfio: qemu with what L1 needs to give a PCI function of its own to L2.
 # card-l2, card-vfio: l2 and vfio for the machine's network card; the L2 of the second is OUTPUT's neighbours vmlinux and l2.cpio, the generic kernel.
 # vbox: L1 with VirtualBox; ROOT is the folder of fetch-vbox.sh, whose CDs it has.
+# kvm-host: a Linux whose KVM is the machine on which Nestor runs; ROOT is the folder with the tool and L0. The runs come in a second archive.
 # xen: Xen's dom0; MODULES is the folder of its modules, ROOT of fetch-programs.sh, DISK what HVM guests boot.
 # io-l2, io-qemu (whose L2 is that one, OUTPUT's neighbour l2.cpio), io-service: l2, qemu and service with iperf3, which is below ROOT.
 set -eu
@@ -61,10 +62,13 @@ program() { # FILE [ROOT]
 
 # The same of this host, which is a Linux with e2fsprogs.
 host_program() {
-	local file lib
-	file=$(PATH=$PATH:/usr/sbin:/sbin command -v "$1")
-	put "$file" bin
-	ldd "$file" | grep -o '/[^ ]*' | while read -r lib; do
+	host_file "$(PATH=$PATH:/usr/sbin:/sbin command -v "$1")"
+}
+
+host_file() {
+	local lib
+	put "$1" bin
+	ldd "$1" | grep -o '/[^ ]*' | while read -r lib; do
 		put "$lib" "$(dirname "$lib")"
 	done
 }
@@ -330,6 +334,18 @@ vbox() {
 	cp "$here/vbox-init" "$stage/init"
 }
 
+# QEMU and KVM, and Nestor as this host built it, with this host's libraries and firmware.
+kvm_host() {
+	l1
+	base insmod poweroff cat tr
+	qemu
+	put "$dir/root/usr/share/seabios/vgabios-stdvga.bin" usr/share/seabios
+	put /usr/share/ovmf/OVMF.fd usr/share/ovmf
+	host_file "$root/nestor"
+	cp "$root/nestor.elf" "$stage/bin/"
+	cp "$here/kvm-init" "$stage/init"
+}
+
 case $kind in
 boot-server) boot_server ;;
 devices) devices ;;
@@ -369,9 +385,10 @@ card-vfio)
 io-qemu) l2=$(dirname "$output")/l2.cpio && l1_with_qemu ;;
 io-service) service && iperf "$root" ;;
 xen) xen ;;
+kvm-host) kvm_host ;;
 vbox) vbox ;;
 *)
-	echo "mkinitramfs.sh: KIND is boot-server, devices, io, console, l2, probe, client, qemu, bench, vfio, card-l2, card-vfio, storage, nbd, ide, service, io-l2, io-qemu, io-service, vbox or xen, not '$kind'" >&2
+	echo "mkinitramfs.sh: KIND is boot-server, devices, io, console, l2, probe, client, qemu, bench, vfio, card-l2, card-vfio, storage, nbd, ide, service, io-l2, io-qemu, io-service, kvm-host, vbox or xen, not '$kind'" >&2
 	exit 64
 	;;
 esac

@@ -29,6 +29,16 @@ static int exit_main(const char *value)
 	return 1;
 }
 
+/* `kvmclient e9`: standard input to Bochs' debug port, which takes no time. */
+static int e9_main(void)
+{
+	if (ioperm(0xe9, 1, 1) < 0)
+		fatal("ioperm");
+	for (int c; (c = getchar()) != EOF;)
+		outb((unsigned char)c, 0xe9);
+	return 0;
+}
+
 /* `kvmclient bochs-end`: ends a bare Bochs. */
 static int bochs_end(void)
 {
@@ -53,9 +63,11 @@ int main(int argc, char **argv)
 		return mark_main(argv[2]);
 	if (strcmp(verb, "exit") == 0 && argc == 3)
 		return exit_main(argv[2]);
+	if (strcmp(verb, "e9") == 0)
+		return e9_main();
 	if (strcmp(verb, "bochs-end") == 0)
 		return bochs_end();
 	fprintf(stderr, "usage: kvmclient cpuid | boot VMLINUX INITRD CMDLINE [MEBIBYTES] | "
-			"mark N | exit N | bochs-end\n");
+			"mark N | exit N | e9 | bochs-end\n");
 	return 64;
 }

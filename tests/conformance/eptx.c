@@ -570,7 +570,8 @@ int payload_main(void)
 		log_all();
 	if (!conf_lacks("ve", NEEDS(VE)))
 		ve_all();
-	if (!conf_lacks("vmfunc", NEEDS(VMFUNC)))
+	/* The EPTP index is #VE's. */
+	if (!conf_lacks("vmfunc", NEEDS(VMFUNC)) && !conf_lacks("vmfunc", NEEDS(VE)))
 		function_all();
 	if (!conf_lacks("mbec", NEEDS(MODE_BASED_EXECUTE)))
 		conf_run_cases(CASES(mode_cases));
