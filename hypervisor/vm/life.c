@@ -138,8 +138,7 @@ static void wait_for_start(struct life *l)
 {
 	l->again = true;
 	l->wiped = 0;
-	passed_rest((unsigned)(l - lives), true);
-	passed_leave((unsigned)(l - lives));
+	passed_wait((unsigned)(l - lives));
 	__atomic_store_n(&l->off, true, __ATOMIC_SEQ_CST);
 	__atomic_store_n(&l->cpu, this_cpu()->index, __ATOMIC_RELAXED);
 	__atomic_fetch_add(&ended, 1, __ATOMIC_SEQ_CST);

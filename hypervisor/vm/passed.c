@@ -538,12 +538,6 @@ uint64_t passed_sleep_end(void)
 
 /* ---- the seam of dev/vpass; the rest of it is seam_pass.c ---- */
 
-void dev_pass_separate(const struct vpass_function *f)
-{
-	if (iommu_is_on())
-		topology_separate_function(f->id.bdf);
-}
-
 void dev_pass_lock(void)
 {
 	spin_lock(&messages_lock);

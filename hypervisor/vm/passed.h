@@ -81,10 +81,8 @@ const char *passed_holder(unsigned vm, unsigned port);
  */
 const char *passed_hold(unsigned vm, unsigned port);
 void passed_drop(unsigned vm, unsigned port);
-/*
- * It does not run: what it began with is not in use. keeps: what it has stays its own.
- */
-void passed_rest(unsigned vm, bool keeps);
+/* It waits for somebody who starts it, with what it has; it began with nothing. */
+void passed_wait(unsigned vm);
 /* The number in struct passed_devices; count: there is none. */
 unsigned passed_at_port(const struct vm *vm, unsigned port);
 /* Into the VM's PCI, and out of it. With the lock of the platform. NULL, or why not. */

@@ -98,6 +98,10 @@ void passed_close_pins(uint32_t pins);
 
 /* ---- passed_slot.c ---- */
 
+/*
+ * It does not run: what it began with is not in use. keeps: what it has stays its own.
+ */
+void passed_rest(unsigned vm, bool keeps);
 /* In its slot, if its VM has it now. False: no room. */
 bool passed_add_in_slot(struct vm *vm, struct vpass *v, struct passed *p);
 /* Its unit has no message of it any more. */

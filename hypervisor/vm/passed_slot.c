@@ -101,6 +101,12 @@ void passed_rest(unsigned vm, bool keeps)
 	}
 }
 
+void passed_wait(unsigned vm)
+{
+	passed_rest(vm, true);
+	passed_leave(vm);
+}
+
 /* ---- a VM that is made ---- */
 
 /* In its slot, if the VM has it now. */

@@ -7,6 +7,8 @@
 #include "dev/vpass.h"
 #include "mm/layout.h"
 #include "vm/ecam.h"
+#include "vm/iommu.h"
+#include "vtd/topology.h"
 
 uint32_t dev_pass_config_read(uint16_t bdf, unsigned offset, unsigned size)
 {
@@ -16,6 +18,12 @@ uint32_t dev_pass_config_read(uint16_t bdf, unsigned offset, unsigned size)
 void dev_pass_config_write(uint16_t bdf, unsigned offset, unsigned size, uint32_t value)
 {
 	ecam_write(bdf, offset, size, value);
+}
+
+void dev_pass_separate(const struct vpass_function *f)
+{
+	if (iommu_is_on())
+		topology_separate_function(f->id.bdf);
 }
 
 uint64_t dev_pass_now(void)

@@ -294,10 +294,9 @@ void passed_end(unsigned vm, bool keeps)
 	(void)keeps;
 }
 
-void passed_rest(unsigned vm, bool keeps)
+void passed_wait(unsigned vm)
 {
 	(void)vm;
-	(void)keeps;
 }
 
 void passed_leave(unsigned vm)

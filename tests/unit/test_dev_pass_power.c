@@ -518,7 +518,8 @@ static void rubbish_at_any_time_leaves_it_alone_when_it_must_be(void **state)
 	(void)state;
 	for (unsigned i = 0; i < 200000; i++) {
 		unsigned writes = host.config_writes, size = 1u << random_below(&seed, 3);
-		bool passes = found.now->phase != VPASS_AWAKE && found.now->phase != VPASS_SLEEPS &&
+		bool passes = found.now->phase != VPASS_AWAKE &&
+			      found.now->phase != VPASS_SLEEPS &&
 			      host.now < found.now->ready_at;
 
 		switch (random_below(&seed, 8)) {

@@ -142,7 +142,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	host.posts = first & 8;
 	memcpy(before, host.config, sizeof(before));
 	while (in.at < in.end) {
-		bool alone = found.now->phase != VPASS_AWAKE && found.now->phase != VPASS_SLEEPS;
+		bool alone =
+			found.now->phase != VPASS_AWAKE && found.now->phase != VPASS_SLEEPS;
 		uint64_t until = found.now->ready_at;
 		unsigned writes = host.config_writes;
 
