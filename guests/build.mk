@@ -146,7 +146,7 @@ $(DEBIAN)/%.cpio: guests/debian/mkinitramfs.sh guests/debian/l1-init guests/debi
 		$(B)/kvmclient $(DEBIAN)/packages.txt
 	guests/debian/mkinitramfs.sh $* $@ $(B)/kvmclient $(DEBIAN)
 
-$(DEBIAN)/client.cpio $(DEBIAN)/qemu.cpio $(DEBIAN)/vfio.cpio: $(DEBIAN)/l2.cpio
+$(DEBIAN)/client.cpio $(DEBIAN)/depth.cpio $(DEBIAN)/qemu.cpio $(DEBIAN)/vfio.cpio: $(DEBIAN)/l2.cpio
 
 $(DEBIAN)/ide.cpio: guests/debian/mkinitramfs.sh guests/debian/service-init $(DEBIAN)/packages.txt
 	guests/debian/mkinitramfs.sh ide $@ $(B)/kvmclient $(DEBIAN) $(DEBIAN)/modules
@@ -315,10 +315,21 @@ $(DEBIAN32)/client.cpio: $(DEBIAN32)/l2.cpio
 $(DEBIAN)/kvm-host.cpio: guests/debian/mkinitramfs.sh guests/debian/kvm-init $(B)/kvmclient $(B)/nestor $(B)/nestor.elf $(DEBIAN)/packages.txt
 	guests/debian/mkinitramfs.sh kvm-host $@ $(B)/kvmclient $(DEBIAN) modules $(B)
 
+# Linux's own tests of KVM, for an L1.
+DEBIAN_SELFTESTS := $(B)/debian-selftests
+
+$(DEBIAN_SELFTESTS)/packages.txt: guests/debian/fetch-selftests.sh
+	rm -f $@
+	guests/debian/fetch-selftests.sh $(DEBIAN_SELFTESTS)
+
+$(DEBIAN_SELFTESTS)/selftests.cpio: guests/debian/mkinitramfs.sh guests/debian/selftests-init $(B)/kvmclient $(DEBIAN)/packages.txt \
+		$(DEBIAN_SELFTESTS)/packages.txt
+	guests/debian/mkinitramfs.sh selftests $@ $(B)/kvmclient $(DEBIAN) modules $(DEBIAN_SELFTESTS)
+
 .PHONY: debian-guests
 ## make debian-guests  Debian's kernels and initramfs images for L1 and L2
 debian-guests: $(addprefix $(DEBIAN)/,boot-server.cpio devices.cpio ide.cpio console.cpio storage.cpio probe.cpio client.cpio \
-		qemu.cpio vfio.cpio) \
+		depth.cpio qemu.cpio vfio.cpio) \
 		$(addprefix $(DEBIAN32)/,probe-686.cpio client.cpio)
 
 .PHONY: bench

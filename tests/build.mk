@@ -201,11 +201,16 @@ check-models: hypervisor tools machine payloads
 .PHONY: check-kvm
 check-kvm: hypervisor tools machine payloads $(DEBIAN)/kvm-host.cpio
 	@B=$(B) tests/kvm/run.sh $(NAMES)
-## make check-long    what takes hours: check-models, check-kvm, boot-tests-long
+## make selftests     Linux's own tests of KVM in an L1; NAMES=TEST...: these only
+.PHONY: selftests
+selftests: hypervisor tools machine $(DEBIAN_SELFTESTS)/selftests.cpio
+	@B=$(B) tests/selftests/run.sh $(NAMES)
+## make check-long    what takes hours: check-models, check-kvm, selftests, boot-tests-long
 .PHONY: check-long
 check-long:
 	@$(MAKE) --no-print-directory check-models
 	@$(MAKE) --no-print-directory check-kvm
+	@$(MAKE) --no-print-directory selftests
 	@$(MAKE) --no-print-directory boot-tests-long
 # --- end machine tests
 

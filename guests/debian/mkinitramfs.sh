@@ -4,13 +4,14 @@
 #
 #   guests/debian/mkinitramfs.sh KIND OUTPUT KVMCLIENT [DIR [MODULES [ROOT [DISK]]]]
 #
-# KIND: boot-server (a VM from which others start by network), devices (L1 that tries its virtio devices), io (the same with fio and iperf3), console (L1 with a shell), l2 (busybox and l2-init), probe (L1 with KVM, no L2), client (L1 with an L2 for our KVM client),
+# KIND: boot-server (a VM from which others start by network), devices (L1 that tries its virtio devices), io (the same with fio and iperf3), console (L1 with a shell), l2 (busybox and l2-init), probe (L1 with KVM, no L2), client (L1 with an L2 for our KVM client), depth (the same, which can give its own image to L2),
 # qemu (the same with Debian's QEMU), bench (measures guests of KVM and QEMU; their payloads come in a second archive), storage (serves a disk by nbdkit), nbd (or by qemu-nbd or nbd-server), ide (owns the machine's disk), service (and its network card). DIR is what fetch.sh or fetch-i386.sh made; default build/debian. MODULES is
 # the folder there that has L1's; default modules. For ide and service it is the folder itself, for io and nbd the root of fetch-programs.sh.
 # vfio: qemu with what L1 needs to give a PCI function of its own to L2.
 # card-l2, card-vfio: l2 and vfio for the machine's network card; the L2 of the second is OUTPUT's neighbours vmlinux and l2.cpio, the generic kernel.
 # vbox: L1 with VirtualBox; ROOT is the folder of fetch-vbox.sh, whose CDs it has.
 # kvm-host: a Linux whose KVM is the machine on which Nestor runs; ROOT is the folder with the tool and L0. The runs come in a second archive.
+# selftests: L1 with Linux's tests of KVM; ROOT is the folder of fetch-selftests.sh.
 # xen: Xen's dom0; MODULES is the folder of its modules, ROOT of fetch-programs.sh, DISK what HVM guests boot.
 # io-l2, io-qemu (whose L2 is that one, OUTPUT's neighbour l2.cpio), io-service: l2, qemu and service with iperf3, which is below ROOT.
 set -eu
@@ -375,6 +376,17 @@ io-l2) l2 && iperf "$root" ;;
 probe) l1 ;;
 bench) bench ;;
 client) l1 && l2_image ;;
+selftests)
+	l1
+	base insmod poweroff tr timeout mkdir
+	mkdir -p "$stage/selftests"
+	cp "$root"/bin/* "$stage/selftests/"
+	cp "$here/selftests-init" "$stage/init"
+	;;
+depth)
+	l1 && l2_image
+	base find cpio rm mkdir reboot
+	;;
 qemu) l1_with_qemu ;;
 vfio) l1_with_qemu && vfio_drivers ;;
 card-l2) card_l2 ;;
@@ -388,7 +400,7 @@ xen) xen ;;
 kvm-host) kvm_host ;;
 vbox) vbox ;;
 *)
-	echo "mkinitramfs.sh: KIND is boot-server, devices, io, console, l2, probe, client, qemu, bench, vfio, card-l2, card-vfio, storage, nbd, ide, service, io-l2, io-qemu, io-service, kvm-host, vbox or xen, not '$kind'" >&2
+	echo "mkinitramfs.sh: KIND is boot-server, devices, io, console, l2, probe, client, depth, selftests, qemu, bench, vfio, card-l2, card-vfio, storage, nbd, ide, service, io-l2, io-qemu, io-service, kvm-host, vbox or xen, not '$kind'" >&2
 	exit 64
 	;;
 esac

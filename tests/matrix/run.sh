@@ -24,6 +24,10 @@ kvm() { # INITRD WORDS ARGS...
 	args=(--l1 "$B/debian/vmlinuz" --initrd "$B/debian/$1.cpio" --cmdline "$LINUX quiet $2 end=poweroff" --memory 768M "${@:3}")
 }
 
+deep() { # WORDS ARGS...: hypervisors in hypervisors
+	args=(--l1 "$B/debian/vmlinuz" --initrd "$B/debian/depth.cpio" --cmdline "$LINUX quiet l2=client $1 end=poweroff" --memory 1G --ips 200000000 "${@:2}")
+}
+
 kvm32() { # KERNEL INITRD WORDS ARGS...
 	args=(--l1 "$B/debian-i386/$1" --initrd "$B/debian-i386/$2.cpio" --cmdline "$LINUX quiet $3 end=poweroff" --memory 512M "${@:4}")
 }
