@@ -168,8 +168,10 @@ void fault_obey_stop(void)
 {
 	uint32_t s = __atomic_load_n(&stopper, __ATOMIC_RELAXED);
 
-	if (s != 0 && s != this_cpu()->index + 1)
-		halt_forever();
+	if (s == 0 || s == this_cpu()->index + 1)
+		return;
+	mux_break_lock(); /* which who goes on needs */
+	halt_forever();
 }
 
 void fault_end(void)

@@ -215,11 +215,13 @@ static void note_worst(uint32_t verdict)
 		;
 }
 
-/* True: some CPU says that the machine stops. */
+/*
+ * When all have looked at the banks: nobody may clear one before. True: some CPU says that the
+ * machine stops.
+ */
 static bool meet_others(enum mce_verdict own, bool local)
 {
 	uint64_t until = rdtsc() + (uint64_t)tsc_khz * RENDEZVOUS_MS;
-	bool stops;
 
 	__atomic_fetch_add(&round.inside, 1, __ATOMIC_SEQ_CST);
 	note_worst(own == MCE_STOP ? MCE_STOP : MCE_GO_ON);
@@ -227,10 +229,13 @@ static bool meet_others(enum mce_verdict own, bool local)
 	while (!local && rdtsc() < until &&
 		__atomic_load_n(&round.arrived, __ATOMIC_SEQ_CST) < cpu_count)
 		cpu_pause();
-	stops = __atomic_load_n(&round.worst, __ATOMIC_SEQ_CST) == MCE_STOP;
-	if (__atomic_sub_fetch(&round.inside, 1, __ATOMIC_SEQ_CST) == 0 && !stops)
+	return __atomic_load_n(&round.worst, __ATOMIC_SEQ_CST) == MCE_STOP;
+}
+
+static void leave_others(void)
+{
+	if (__atomic_sub_fetch(&round.inside, 1, __ATOMIC_SEQ_CST) == 0)
 		__atomic_store_n(&round.arrived, 0, __ATOMIC_SEQ_CST);
-	return stops;
 }
 
 /* One report: who finds the reason tells of it, the others stand still. */
@@ -238,6 +243,7 @@ static _Noreturn void stop_machine(enum mce_verdict own)
 {
 	static bool told;
 
+	mux_break_lock(); /* which who tells of it waits for */
 	if (own != MCE_STOP || __atomic_exchange_n(&told, true, __ATOMIC_SEQ_CST))
 		halt_forever();
 	fault_stop_others();
@@ -271,9 +277,12 @@ enum mce_verdict mce_exception(bool in_guest)
 	enum mce_class worst = worst_of(cap);
 	enum mce_verdict own = mce_judge(worst, status, in_guest);
 
+	bool stops = meet_others(own, status & MCG_STATUS_LMCE_S);
+
 	report(in_guest, cap, worst, own);
-	if (meet_others(own, status & MCG_STATUS_LMCE_S))
+	if (stops)
 		stop_machine(own);
+	leave_others();
 	if (!test)
 		wrmsr(MSR_MCG_STATUS, 0); /* MCIP: else the next one shuts the CPU down */
 	return own;

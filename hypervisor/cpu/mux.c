@@ -61,8 +61,11 @@ static void lock(void)
 {
 	struct percpu *c = this_cpu();
 
-	c->mux_ticket = __atomic_fetch_add(&mux.next, 1, __ATOMIC_RELAXED);
+	/* An exception that comes in between writes nothing: it looks at in_mux. */
 	c->in_mux = true;
+	__atomic_signal_fence(__ATOMIC_SEQ_CST);
+	c->mux_ticket = __atomic_fetch_add(&mux.next, 1, __ATOMIC_RELAXED);
+	c->mux_drawn = true;
 	while (__atomic_load_n(&mux.owner, __ATOMIC_ACQUIRE) != c->mux_ticket)
 		cpu_pause();
 }
@@ -71,19 +74,22 @@ static void unlock(void)
 {
 	struct percpu *c = this_cpu();
 
-	c->in_mux = false;
+	c->mux_drawn = false;
 	__atomic_store_n(&mux.owner, c->mux_ticket + 1, __ATOMIC_RELEASE);
+	__atomic_signal_fence(__ATOMIC_SEQ_CST);
+	c->in_mux = false;
 }
 
 void mux_break_lock(void)
 {
 	struct percpu *c = this_cpu();
 
-	if (!c->in_mux)
-		return;
-	while (__atomic_load_n(&mux.owner, __ATOMIC_ACQUIRE) != c->mux_ticket)
-		cpu_pause();
-	unlock();
+	if (c->in_mux && c->mux_drawn) {
+		while (__atomic_load_n(&mux.owner, __ATOMIC_ACQUIRE) != c->mux_ticket)
+			cpu_pause();
+		unlock();
+	}
+	c->in_mux = false;
 }
 
 /* ---- the ring; the lock is held ---- */

@@ -69,8 +69,9 @@ struct percpu {
 	uint64_t late_until;   /* host TSC until which NMIs without a reason are late kicks */
 	uint32_t kicks_seen;   /* of shared.kicks */
 	uint32_t foreign_nmis; /* that were no kicks, and nobody has told of */
-	uint32_t mux_ticket;   /* of the output stream's lock, with in_mux */
-	bool in_mux;
+	uint32_t mux_ticket;   /* of the output stream's lock, with mux_drawn */
+	bool in_mux;           /* it has the lock, wants it, or lets go of it */
+	bool mux_drawn;
 	bool no_tzcnt; /* BSF executes it, without BMI1; no_lzcnt: BSR */
 	bool no_lzcnt;
 	bool notified; /* a notification of posted interrupts met L0; reset by who asks */

@@ -72,6 +72,7 @@ static void note_capability(struct vpass_function *f, uint8_t id, uint8_t at)
 	if (!is_shown(id) || f->shown_count == VPASS_SHOWN || size < 4 ||
 		at + size > PCI_CONFIG_SIZE)
 		return;
+	f->shown[f->shown_count].id = id;
 	f->shown[f->shown_count].at = at;
 	f->shown[f->shown_count++].size = size;
 }
@@ -461,17 +462,14 @@ static const struct vpci_ops ops = {
 	.work = vpass_work,
 };
 
+/* What is in them is read when the VM reads it: the machine's function may not answer now. */
 static bool show_capabilities(struct vpass *v)
 {
-	uint8_t body[PCI_CONFIG_SIZE];
-
 	for (unsigned i = 0; i < v->machine->shown_count; i++) {
-		uint8_t at = v->machine->shown[i].at, size = v->machine->shown[i].size;
+		uint8_t size = v->machine->shown[i].size, body[PCI_CONFIG_SIZE] = {size};
 
-		for (unsigned k = 2; k < size; k++)
-			body[k - 2] = (uint8_t)get(v->machine, at + k, 1);
 		v->at[i] = vpci_add_capability(
-			v->f, (enum pci_capability)get(v->machine, at, 1), body, size);
+			v->f, (enum pci_capability)v->machine->shown[i].id, body, size);
 		if (v->at[i] == 0)
 			return false;
 	}
@@ -495,7 +493,10 @@ static bool add(struct vpass *v, struct platform *p, const struct vpci_id *id)
 	}
 	if (machine->own_size != 0)
 		vpci_add_own(v->f, machine->own, machine->own_size);
-	return show_capabilities(v) && vpass_message_add(v) && vpass_power_add(v);
+	if (!show_capabilities(v) || !vpass_message_add(v))
+		return false;
+	vpass_power_add(v);
+	return true;
 }
 
 bool vpass_add(

@@ -131,6 +131,7 @@ struct vpass_function {
 	bool is_virtual; /* SR-IOV's: vpass_sriov.h */
 	struct vpass_bar bar[PCI_BARS];
 	uint8_t express, advanced, power; /* offsets of these capabilities, or 0 */
+	bool flr, advanced_flr;           /* function-level resets by them */
 	bool keeps;                       /* No_Soft_Reset: it is in D0 what it was before */
 	struct vpass_vfs *vfs;            /* its VM makes virtual functions of it; or NULL */
 	uint8_t line;                     /* of its pin, as firmware says */
@@ -140,7 +141,7 @@ struct vpass_function {
 	struct vpass_messages messages;
 	unsigned shown_count;
 	struct {
-		uint8_t at, size;
+		uint8_t id, at, size;
 	} shown[VPASS_SHOWN];
 };
 

@@ -73,8 +73,8 @@ void vpass_reset(struct vpass_function *f, bool held);
 /* It is silent: into D3hot, and out of it. */
 void vpass_fall(struct vpass_function *f);
 void vpass_wake(struct vpass_function *f);
-/* The VM's capabilities, of those that the machine's function has. False: no room. */
-bool vpass_power_add(struct vpass *v);
+/* The VM's capabilities, of those that the machine's function has and there is room for. */
+void vpass_power_add(struct vpass *v);
 /* Bits in them that the machine's function has, read anew. */
 void vpass_power_reading(struct vpass *v, unsigned offset, unsigned size);
 

@@ -20,10 +20,14 @@ static void put(const struct vpass_function *f, unsigned offset, unsigned size, 
 
 void vpass_power_find(struct vpass_function *f, uint8_t id, uint8_t at)
 {
-	if (id == PCI_CAP_EXPRESS && at + PCIE_LINK_CAPABLE <= PCI_CONFIG_SIZE)
+	if (id == PCI_CAP_EXPRESS && at + PCIE_LINK_CAPABLE <= PCI_CONFIG_SIZE) {
 		f->express = at;
-	if (id == PCI_CAP_ADVANCED && at + PCI_ADVANCED_SIZE <= PCI_CONFIG_SIZE)
+		f->flr = get(f, at + PCI_EXPRESS_CAPABLE, 4) & PCI_EXPRESS_HAS_FLR;
+	}
+	if (id == PCI_CAP_ADVANCED && at + PCI_ADVANCED_SIZE <= PCI_CONFIG_SIZE) {
 		f->advanced = at;
+		f->advanced_flr = get(f, at + PCI_ADVANCED_CAPABLE, 1) & PCI_ADVANCED_HAS_FLR;
+	}
 	if (id == PCI_CAP_POWER && at + PCI_POWER_SIZE <= PCI_CONFIG_SIZE) {
 		f->power = at;
 		f->keeps = get(f, at + PCI_POWER_CONTROL, 2) & PCI_POWER_KEEPS;
@@ -40,19 +44,12 @@ void vpass_power_found(struct vpass_function *f)
 
 bool vpass_has_flr(const struct vpass_function *f)
 {
-	return f->express != 0 &&
-	       get(f, f->express + PCI_EXPRESS_CAPABLE, 4) & PCI_EXPRESS_HAS_FLR;
-}
-
-static bool has_advanced_flr(const struct vpass_function *f)
-{
-	return f->advanced != 0 &&
-	       get(f, f->advanced + PCI_ADVANCED_CAPABLE, 1) & PCI_ADVANCED_HAS_FLR;
+	return f->flr;
 }
 
 bool vpass_has_reset(const struct vpass_function *f)
 {
-	return vpass_has_flr(f) || has_advanced_flr(f) || (f->power != 0 && !f->keeps) ||
+	return vpass_has_flr(f) || f->advanced_flr || (f->power != 0 && !f->keeps) ||
 	       vpass_has_quiet_rule(f);
 }
 
@@ -93,7 +90,7 @@ void vpass_reset(struct vpass_function *f, bool held)
 		put(f, f->express + PCI_EXPRESS_CONTROL, 2,
 			get(f, f->express + PCI_EXPRESS_CONTROL, 2) | PCI_EXPRESS_FLR);
 		pass(f, VPASS_RESETS, PCI_FLR_MS);
-	} else if (has_advanced_flr(f)) {
+	} else if (f->advanced_flr) {
 		put(f, f->advanced + PCI_ADVANCED_CONTROL, 1, PCI_ADVANCED_FLR);
 		pass(f, VPASS_RESETS, PCI_FLR_MS);
 	} else if (held) {
@@ -123,7 +120,7 @@ static bool passes(const struct vpass_function *f)
 
 bool vpass_settle(struct vpass_function *f)
 {
-	if (passes(f) && dev_pass_now() < f->now->ready_at)
+	if ((passes(f) || f->now->phase == VPASS_RESTS) && dev_pass_now() < f->now->ready_at)
 		return false;
 	switch (f->now->phase) {
 	case VPASS_FALLS:
@@ -147,20 +144,22 @@ bool vpass_settle(struct vpass_function *f)
 
 /*
  * Of resets the one that the machine's function has. There may be no room for them behind what
- * else the device shows: then it has none here.
+ * else the device shows: then it has none here. One that keeps all in D3hot, and has no reset
+ * by a capability, stays awake: asleep it could not be silenced by its registers.
  */
-bool vpass_power_add(struct vpass *v)
+void vpass_power_add(struct vpass *v)
 {
 	const struct vpass_function *m = v->machine;
 	/* behind a port it has the capability in any case: any reset will do */
-	bool flr = v->f->express != 0 ? vpass_has_reset(m) : vpass_has_flr(m);
+	bool flr = v->f->express != 0 ? vpass_has_reset(m) : m->flr;
 
 	/* a virtual one does with its physical one */
-	if (m->power != 0 && v->physical == NULL && !vpci_add_power(v->f, m->keeps))
-		return false;
+	if (m->power != 0 && v->physical == NULL && (!m->keeps || m->flr || m->advanced_flr))
+		(void)vpci_add_power(v->f, m->keeps);
 	if (m->express != 0 || v->f->express != 0)
-		return vpci_add_express(v->f, flr);
-	return !has_advanced_flr(m) || vpci_add_advanced(v->f);
+		(void)vpci_add_express(v->f, flr);
+	else if (m->advanced_flr)
+		(void)vpci_add_advanced(v->f);
 }
 
 static bool is_pending(const struct vpass_function *f)

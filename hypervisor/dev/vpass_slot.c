@@ -76,9 +76,10 @@ static bool settled(struct vpass *v)
 	if (v->away)
 		hear_line(v);
 	v->away = v->comes = false;
-	if (vpass_is_awake(v))
-		vpass_came_back(v);
-	return !is_gone(v);
+	if (!vpass_is_awake(v))
+		return !is_gone(v);
+	vpass_came_back(v);
+	return vpass_is_awake(v);
 }
 
 static bool is_vms_turn(const struct vpass *v)

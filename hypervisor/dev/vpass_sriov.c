@@ -103,6 +103,7 @@ const char *vpass_physical_count(struct vpass_physical *p, unsigned count, bool 
 	if (count == 0 || count > p->initial)
 		return "it has not so many virtual functions";
 	p->count = (uint16_t)count;
+	p->forward = forward;
 	set_forward(p, forward);
 	put(p, PCIE_SRIOV_COUNT, 2, count);
 	if (get(p, PCIE_SRIOV_COUNT, 2) != count)
@@ -110,8 +111,10 @@ const char *vpass_physical_count(struct vpass_physical *p, unsigned count, bool 
 	return find_places(p);
 }
 
+/* A reset, and D0 again, have lost what says how places are found. */
 bool vpass_physical_recount(struct vpass_physical *p, unsigned count)
 {
+	set_forward(p, p->forward);
 	put(p, PCIE_SRIOV_COUNT, 2, count);
 	p->count = (uint16_t)count;
 	return get(p, PCIE_SRIOV_COUNT, 2) == count &&

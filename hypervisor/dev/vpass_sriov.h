@@ -19,6 +19,7 @@ struct vpass_physical {
 	uint16_t vendor, device;        /* who they say they are */
 	uint16_t first, stride;         /* in routing IDs from the physical one */
 	bool was_on;                    /* when it was found */
+	bool forward;                   /* as vpass_physical_count was told */
 	struct vpass_bar bar[PCI_BARS]; /* of number 0; others follow, one size each */
 };
 

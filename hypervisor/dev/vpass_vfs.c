@@ -138,7 +138,12 @@ void vpass_vfs_wake(struct vpass *v)
 			continue;
 		s->vf[i]->now->phase = VPASS_AWAKE;
 		if (s->vf[i]->now->ends) {
-			vpass_reset(s->vf[i], false);
+			if (dev_pass_now() < s->vf[i]->now->ready_at) {
+				s->vf[i]->now->phase = VPASS_RESETS;
+				s->vf[i]->now->ends = false;
+			} else {
+				vpass_reset(s->vf[i], false);
+			}
 			vpass_look_at(vf, s->vf[i]->now->ready_at);
 		} else {
 			vpass_came_back(vf);

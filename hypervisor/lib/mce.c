@@ -25,11 +25,19 @@ enum mce_class mce_classify(uint64_t status, uint64_t capabilities)
 	return status & MCI_S ? MCE_OPTIONAL : MCE_DEFERRED;
 }
 
-/* Without RIPV nobody can go on where the exception came (15.3.1.2 "IA32_MCG_STATUS MSR"). */
+/*
+ * Without RIPV nobody can go on where the exception came (15.3.1.2 "IA32_MCG_STATUS MSR"). With
+ * it, and without EIPV, the error in a bank that others share is another one's (15.9.3.2
+ * "Architecturally Defined SRAR Errors").
+ */
 enum mce_verdict mce_judge(enum mce_class worst, uint64_t status, bool in_guest)
 {
+	bool not_hit = (status & (MCG_STATUS_RIPV | MCG_STATUS_EIPV)) == MCG_STATUS_RIPV;
+
 	if (worst == MCE_FATAL)
 		return MCE_STOP;
+	if (worst == MCE_REQUIRED && not_hit)
+		return MCE_GO_ON;
 	if (worst == MCE_REQUIRED || !(status & MCG_STATUS_RIPV))
 		return in_guest ? MCE_END_VM : MCE_STOP;
 	return MCE_GO_ON;

@@ -10,7 +10,6 @@
 #include "cpu/config.h"
 #include "cpu/fault.h"
 #include "cpu/log.h"
-#include "cpu/mce.h"
 #include "cpu/mux.h"
 #include "cpu/nmi.h"
 #include "vm/console.h"
@@ -143,13 +142,6 @@ static void handle_debug_exception(struct vcpu *vcpu, uint32_t info)
 		vcpu_inject_debug(vcpu, vmread(VMCS_EXIT_QUALIFICATION));
 }
 
-/* Only this VM can have used what was wrong; if it does not matter, it goes on. */
-void vcpu_machine_check(struct vcpu *vcpu)
-{
-	if (mce_exception(true) == MCE_END_VM)
-		vm_stop(vcpu->vm, VM_END_ERROR, VEC_MC, "machine check");
-}
-
 static void handle_exception(struct vcpu *vcpu)
 {
 	uint32_t info = vmread32(VMCS_EXIT_INTR_INFO);
@@ -163,6 +155,8 @@ static void handle_exception(struct vcpu *vcpu)
 	}
 	if (vector == VEC_MC) {
 		vcpu_machine_check(vcpu);
+		if (vcpu->vm->end == VM_RUNS)
+			vcpu_redeliver(vcpu); /* what it interrupted: SDM 27.2.4 */
 		return;
 	}
 	look_at_time(vcpu);
@@ -314,19 +308,19 @@ void vcpu_handle_exit(struct vcpu *vcpu, uint32_t reason)
 /* The launch state after a failed entry depends on which instruction it was: start afresh. */
 static void entry_failed(struct vcpu *vcpu, uint32_t reason)
 {
-	/* The guest's state is as it was: SDM 26.8 "VM-Entry Failures During or After Loading
-	 * Guest State". */
-	if (EXIT_REASON_BASIC(reason) == EXIT_MACHINE_CHECK_ENTRY) {
-		vcpu_machine_check(vcpu);
-		return;
-	}
-	if (vm_may_log(vcpu->vm)) {
+	bool machine_check = EXIT_REASON_BASIC(reason) == EXIT_MACHINE_CHECK_ENTRY;
+
+	if (!machine_check && vm_may_log(vcpu->vm)) {
 		log_error("entry into L%u failed: 0x%x", 1u + vcpu->nested.in_l2, reason);
 		vcpu_dump(vcpu);
 	}
 	hw_vmcs_clear(vcpu->vmcs);
 	hw_vmcs_load(vcpu->vmcs);
-	if (vcpu->nested.in_l2)
+	/* The guest's state is as it was: SDM 26.8 "VM-Entry Failures During or After Loading
+	 * Guest State". */
+	if (machine_check)
+		vcpu_machine_check(vcpu);
+	else if (vcpu->nested.in_l2)
 		l2_entry_failed(vcpu, reason);
 	else
 		vm_stop(vcpu->vm, VM_END_ERROR, reason & 0xffff, "VM entry failed");
@@ -539,7 +533,9 @@ static __attribute__((noinline)) struct vcpu *odd_exit(
 	}
 	if (!(reason & EXIT_REASON_ENTRY_FAILURE))
 		return dispatch(vcpu, odd_reason(reason), now);
-	vcpu->injecting = false;
+	/* After a machine check the event is in the VMCS as before (SDM 26.8). */
+	if (EXIT_REASON_BASIC(reason) != EXIT_MACHINE_CHECK_ENTRY)
+		vcpu->injecting = false;
 	no_exit(vcpu, now);
 	entry_failed(vcpu, reason);
 	return leave(vcpu);

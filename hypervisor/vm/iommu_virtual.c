@@ -41,7 +41,8 @@ static void lose(struct passed *p, const char *why)
 	say(p, why);
 }
 
-static void detach(struct passed *p)
+/* NULL, or why the unit may know it yet. */
+static const char *detach(struct passed *p)
 {
 	struct iommu_virtual *v = &p->virtual;
 	const char *why = NULL;
@@ -53,6 +54,7 @@ static void detach(struct passed *p)
 	v->now = IOMMU_FOLLOWS_NOBODY;
 	if (why != NULL)
 		lose(p, why);
+	return why;
 }
 
 /* They are worked off in pieces, before there are others. */
@@ -139,7 +141,7 @@ static void follow_context(struct passed *p, struct vm *vm, uint16_t source)
 		v->context = c;
 		return;
 	}
-	detach(p);
+	(void)detach(p);
 	drop_tables(v);
 	v->context = c;
 	v->again = false;
@@ -259,7 +261,7 @@ static void ran_out(struct passed *p)
 		v->mirror.why = NULL;
 		return;
 	}
-	detach(p);
+	(void)detach(p);
 	drop_tables(v);
 	v->making = !v->lost;
 	v->again = true;
@@ -409,20 +411,21 @@ void iommu_virtual_begin(struct passed *p, struct vm *vm, uint16_t source)
 		say(p, why);
 }
 
-void iommu_virtual_leave(struct passed *p)
+const char *iommu_virtual_leave(struct passed *p)
 {
 	struct iommu_virtual *v = &p->virtual;
+	const char *why = detach(p);
 
-	detach(p);
 	drop_tables(v);
 	for (unsigned i = 0; i < IOMMU_FAULTS; i++)
 		__atomic_store_n(&v->fault[i], 0, __ATOMIC_RELAXED);
+	return why;
 }
 
 /* The memory of its tables is the VM's pool, which goes as a whole. */
 void iommu_virtual_end(struct passed *p)
 {
 	if (p->virtual.now != IOMMU_FOLLOWS_VM)
-		detach(p);
+		(void)detach(p);
 	p->virtual = (struct iommu_virtual){.now = IOMMU_FOLLOWS_VM};
 }

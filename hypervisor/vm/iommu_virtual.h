@@ -46,9 +46,9 @@ struct iommu_virtual {
 void iommu_virtual_begin(struct passed *p, struct vm *vm, uint16_t source);
 /*
  * It is silent, and leaves: it reaches nothing, nor does it follow. Its tables go back to the
- * VM's pool in pieces (dev_remap_work).
+ * VM's pool in pieces (dev_remap_work). NULL, or why its unit has not forgotten it.
  */
-void iommu_virtual_leave(struct passed *p);
+const char *iommu_virtual_leave(struct passed *p);
 
 /* The function is silent: nothing follows from its VM's unit any more. */
 void iommu_virtual_end(struct passed *p);

@@ -220,13 +220,14 @@ static bool have_bitmaps(struct vm *vm)
 
 /*
  * From its first value other than 0 on the register is the vCPU's. L1 reaches it without an
- * exit then, if there is memory for the bitmaps.
+ * exit then, if there is memory for the bitmaps. A value of L1's VM-entry MSR-load list comes
+ * when VMCS02 is current already.
  */
 static void take_register(struct vcpu *vcpu)
 {
 	if (!vcpu->spec_ctrl_listed)
 		list_everywhere(vcpu);
-	if (vcpu->spec_ctrl_passes || vcpu->nested.in_l2 || !have_bitmaps(vcpu->vm))
+	if (vcpu->spec_ctrl_passes || vcpu->vmcs != &vcpu->vmcs01 || !have_bitmaps(vcpu->vm))
 		return;
 	vcpu->spec_ctrl_passes = true;
 	vmwrite(VMCS_MSR_BITMAP,

@@ -138,7 +138,9 @@ void vcpu_windows_changed(struct vcpu *vcpu)
 			(void)ept_unmap(&vm->ept01, vm->void_at[i], PAGE_SIZE);
 		vm->void_at[i] = 0;
 	}
-	registers = passed_unmap_direct(vm);
+	/* EPT02s alone may have them: nobody has noted that */
+	registers =
+		passed_unmap_direct(vm) || (vm->devices->passed.count != 0 && vm->config.vmx);
 	ept_flush(&vm->ept01);
 	vm_flush_others(vm, vcpu, registers);
 	vm_unlock(vm);

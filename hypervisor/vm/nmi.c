@@ -5,6 +5,7 @@
 #include "cpu/config.h"
 #include "cpu/fault.h"
 #include "cpu/log.h"
+#include "cpu/mce.h"
 #include "cpu/nmi.h"
 #include "cpu/tsc.h"
 #include "lib/budget.h"
@@ -57,4 +58,11 @@ void nmi_work(void)
 {
 	if (this_cpu()->foreign_nmis != 0)
 		handle();
+}
+
+/* Only this VM can have used what was wrong; if it does not matter, it goes on. */
+void vcpu_machine_check(struct vcpu *vcpu)
+{
+	if (mce_exception(true) == MCE_END_VM)
+		vm_stop(vcpu->vm, VM_END_ERROR, VEC_MC, "machine check");
 }

@@ -183,7 +183,7 @@ static const char *find_virtual(struct passed *p, const struct vm_config *c,
 
 	if (why != NULL)
 		return why;
-	p->physical = passed_physical_claim(s, d.bdf, &why);
+	p->physical = passed_physical_claim(s, d.bdf, false, &why);
 	if (p->physical == NULL)
 		return why;
 	p->number = (uint16_t)(d.vf - 1);

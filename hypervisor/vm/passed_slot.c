@@ -213,6 +213,7 @@ void passed_take_out(struct vm *vm, unsigned port)
 	vpci_remove(v->f);
 	v->f = NULL;
 	__atomic_fetch_or(&d->pending, BIT(n), __ATOMIC_SEQ_CST);
+	dev_windows_changed(vm->platform); /* who looks because of it finds the bit */
 }
 
 void dev_pass_ask_reset(struct platform *p, const struct vpass_function *f)
@@ -222,6 +223,7 @@ void dev_pass_ask_reset(struct platform *p, const struct vpass_function *f)
 	for (unsigned n = 0; n < d->count; n++)
 		if (d->device[n].machine == f)
 			__atomic_fetch_or(&d->pending, BIT(n), __ATOMIC_SEQ_CST);
+	dev_windows_changed(p); /* after the bits */
 }
 
 uint32_t passed_take_pending(struct vm *vm)
@@ -236,11 +238,16 @@ uint32_t passed_take_pending(struct vm *vm)
 /* Nobody has it then, and what it still sends is blocked. */
 static void release(struct passed *p)
 {
+	const char *why;
+
 	vpass_end(&p->f);
 	hear(p, NULL);
-	iommu_virtual_leave(p);
+	why = iommu_virtual_leave(p);
 	passed_clear_messages(p);
-	(void)passed_change(p, passed_mark(p) | PASSED_USED, PASSED_NOBODY);
+	if (why == NULL)
+		(void)passed_change(p, passed_mark(p) | PASSED_USED, PASSED_NOBODY);
+	else /* nobody else shall have it: it may reach what its unit has not forgotten */
+		passed_say(p, PASSED_NOT_FORGOTTEN, why);
 }
 
 /* True: it has gone. It may have come again since, or somebody else has seen to it. */

@@ -185,7 +185,8 @@ static const char *find_counts(struct vpass_physical *p, unsigned n)
 	return NULL;
 }
 
-static const char *make(struct vpass_physical *p, uint16_t bdf, unsigned n)
+/* changes: their number will. */
+static const char *make(struct vpass_physical *p, uint16_t bdf, unsigned n, bool changes)
 {
 	const char *why = ecam_why_not(PCI_BDF_BUS(bdf));
 
@@ -198,7 +199,7 @@ static const char *make(struct vpass_physical *p, uint16_t bdf, unsigned n)
 		why = too_many(p);
 	if (why == NULL)
 		why = vpass_physical_count(p, n, topology_forward(bdf));
-	if (why == NULL && n <= LIMIT_VFS)
+	if (why == NULL && changes)
 		why = find_counts(p, n);
 	for (unsigned i = 0; i < p->count && why == NULL; i++)
 		why = topology_reaches(bdf, vpass_virtual_place(p, i));
@@ -217,7 +218,7 @@ static const char *make(struct vpass_physical *p, uint16_t bdf, unsigned n)
 }
 
 struct passed_physical *passed_physical_claim(
-	const struct scenario *s, uint16_t bdf, const char **why)
+	const struct scenario *s, uint16_t bdf, bool changes, const char **why)
 {
 	struct passed_physical *p = &all[count];
 
@@ -228,7 +229,7 @@ struct passed_physical *passed_physical_claim(
 	if (count == PASSED_MAX)
 		return NULL;
 	*p = (struct passed_physical){.on = true};
-	*why = make(&p->p, bdf, wanted(s, bdf));
+	*why = make(&p->p, bdf, wanted(s, bdf), changes);
 	if (*why != NULL)
 		return NULL;
 	count++;
@@ -264,7 +265,7 @@ struct vpass_vfs *passed_vfs_claim(
 				: "it has no function-level reset, as it must with SR-IOV";
 	if (*why != NULL)
 		return NULL;
-	p = passed_physical_claim(s, f->id.bdf, why);
+	p = passed_physical_claim(s, f->id.bdf, true, why);
 	if (p == NULL)
 		return NULL;
 	p->made = (struct vpass_vfs){.p = &p->p, .most = p->p.count};

@@ -16,10 +16,10 @@ struct passed_physical;
 
 /*
  * The device of which VMs want virtual functions, all of which are there then; or NULL, and why
- * not. Boot CPU and address space, with units on.
+ * not. changes: a VM will say how many there are. Boot CPU and address space, with units on.
  */
 struct passed_physical *passed_physical_claim(
-	const struct scenario *s, uint16_t bdf, const char **why);
+	const struct scenario *s, uint16_t bdf, bool changes, const char **why);
 /* Number n of them, and what it has. NULL, or why a VM cannot have it. Likewise. */
 const char *passed_virtual_claim(
 	struct passed_physical *p, unsigned number, struct vpass_function *f);

@@ -16,11 +16,16 @@ static struct vpass_vfs vfs;
 static struct vpass_function owned, owned_vf[VFS];
 static struct vpass pf, vf[VFS];
 
-/* keeps: No_Soft_Reset. As claims do it: all are looked at, and then go. */
-static void own_device(bool keeps)
+/*
+ * keeps: No_Soft_Reset; forward: with alternative routing-IDs; prepare: changes the machine's.
+ * As claims do it: all are looked at, and then go.
+ */
+static void own_device_with(bool keeps, bool forward, void (*prepare)(void))
 {
 	set_up(NULL);
 	idle_now = 0;
+	if (prepare != NULL)
+		prepare();
 	if (keeps)
 		put(function_at(PHYSICAL)->config + POWER_AT + PCI_POWER_CONTROL,
 			PCI_POWER_KEEPS, 2);
@@ -28,7 +33,7 @@ static void own_device(bool keeps)
 	fake_enable_apics();
 	assert_null(vpass_probe(PHYSICAL, &owned));
 	assert_null(vpass_physical_find(PHYSICAL, &device));
-	assert_null(vpass_physical_count(&device, VFS, false));
+	assert_null(vpass_physical_count(&device, VFS, forward));
 	vpass_physical_on(&device);
 	vfs = (struct vpass_vfs){.p = &device, .most = VFS};
 	owned.vfs = &vfs;
@@ -40,14 +45,19 @@ static void own_device(bool keeps)
 	}
 	vpass_physical_off(&device);
 	vfs.ready_at = PCIE_SRIOV_OFF_MS;
+	alone.strict = true;
+	alone.off = PCIE_SRIOV_OFF_MS;
 	assert_true(vpass_add(&pf, &owned, &machine, BDF));
 	assert_true(vpass_add_vfs(&pf, 0));
 	for (unsigned i = 0; i < VFS; i++)
 		assert_true(vpass_add_vf(&vf[i], &pf, i));
-	alone.strict = true;
-	alone.off = PCIE_SRIOV_OFF_MS;
 	vpass_begin(&owned);
 	idle_now = fake.now = PCIE_SRIOV_OFF_MS;
+}
+
+static inline void own_device(bool keeps)
+{
+	own_device_with(keeps, false, NULL);
 }
 
 /* Number 0 is the physical one. */
@@ -133,7 +143,7 @@ static inline uint64_t leads_to(uint64_t gpa)
 }
 
 /* One that the VM does not see, or that rests, sends nothing and reaches nothing. */
-static void machine_is_sane(void)
+static inline void machine_is_sane(void)
 {
 	for (unsigned i = 0; i < VFS; i++) {
 		uint8_t msix = function_at((uint16_t)(PHYSICAL + OFFSET + i))

@@ -35,6 +35,10 @@ static struct mce_bank bank[BANKS];
 static bool has_mca;
 static unsigned lines, errors, pauses, arrive_after, ends, others_stopped;
 static jmp_buf halted;
+/* A second CPU that comes while the first waits for it. */
+static struct percpu second;
+static bool second_comes;
+static enum mce_verdict second_says;
 
 /* ---- what it calls ---- */
 
@@ -104,6 +108,15 @@ void hw_pause(void)
 	pauses++;
 	if (pauses == arrive_after)
 		cpu_count = 1;
+	if (second_comes && pauses == 3) {
+		struct percpu *first = hw_cpu;
+
+		second_comes = false;
+		hw_cpu = &second;
+		mcg_status = MCG_STATUS_MCIP | MCG_STATUS_RIPV | MCG_STATUS_EIPV;
+		second_says = mce_exception(true);
+		hw_cpu = first;
+	}
 }
 
 void hw_halt(void)
@@ -222,7 +235,7 @@ static void an_error_that_a_guest_has_used_ends_its_vm_only(void **state)
 	(void)state;
 	bank[1] = (struct mce_bank){
 		.status = UCR | MCI_AR | MCI_ADDRV | MCI_MISCV | 0x134, .address = 0x5000};
-	mcg_status = MCG_STATUS_MCIP | MCG_STATUS_RIPV;
+	mcg_status = MCG_STATUS_MCIP | MCG_STATUS_RIPV | MCG_STATUS_EIPV;
 	assert_int_equal(mce_exception(true), MCE_END_VM);
 	assert_int_equal(errors, 1);
 	assert_int_equal(bank[1].status, 0);
@@ -278,6 +291,25 @@ static void in_the_midst_of_a_line_no_other_is_written(void **state)
 	assert_int_equal(bank[0].status, 0);
 }
 
+/* Banks are shared: who was not hit leaves them as they are until who was has looked. */
+static void only_who_was_hit_ends(void **state)
+{
+	(void)state;
+	second = (struct percpu){.self = &second, .index = 1};
+	cpu_count = 2;
+	bank[1] = (struct mce_bank){.status = UCR | MCI_AR | 0x134};
+	mcg_status = MCG_STATUS_MCIP | MCG_STATUS_RIPV;
+	second_comes = true;
+	second_says = MCE_GO_ON;
+	assert_int_equal(mce_exception(true), MCE_GO_ON);
+	assert_int_equal(second_says, MCE_END_VM);
+	assert_int_equal(bank[1].status, 0);
+	bank[1] = (struct mce_bank){.status = UCR | MCI_AR | 0x134};
+	cpu_count = 1;
+	mcg_status = MCG_STATUS_MCIP | MCG_STATUS_RIPV;
+	assert_int_equal(stops(false), 0);
+}
+
 /* The last test: a machine that has stopped does not go on. */
 static void a_corrupt_context_stops_the_machine_with_one_report(void **state)
 {
@@ -309,6 +341,7 @@ int main(void)
 		TEST(an_error_that_a_guest_has_used_ends_its_vm_only),
 		TEST(other_cpus_are_waited_for_and_no_longer_than_a_bound),
 		TEST(in_the_midst_of_a_line_no_other_is_written),
+		TEST(only_who_was_hit_ends),
 		TEST(a_corrupt_context_stops_the_machine_with_one_report),
 	};
 

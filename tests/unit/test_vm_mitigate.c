@@ -403,6 +403,21 @@ static void accesses_go_without_exits_afterwards(void **state)
 	assert_true(bitmap[1] & 1ull << 9);         /* which nobody can read */
 }
 
+/* As an entry into L2 has it: VMCS02 is current, and L2 does not run yet. */
+static void a_value_of_an_msr_list_leaves_vmcs02_its_bitmap(void **state)
+{
+	(void)state;
+	(void)start(&sapphire, MITIGATIONS_AUTO);
+	make_vcpu(true);
+	vcpu.vmcs = current = &nested_hw.vmcs02[1];
+	vcpu.nested.in_l2 = false;
+	vcpu.apic_mode = DEV_APIC_X2APIC;
+	assert_true(mitigate_wrmsr(&vcpu, MSR_SPEC_CTRL, 1));
+	assert_int_equal(field_of(&nested_hw.vmcs02[1], VMCS_MSR_BITMAP), 0);
+	assert_false(vcpu.spec_ctrl_passes);
+	assert_ptr_equal(current, &nested_hw.vmcs02[1]);
+}
+
 static void without_memory_for_the_bitmap_accesses_exit(void **state)
 {
 	(void)state;
@@ -464,6 +479,7 @@ int main(void)
 		cmocka_unit_test(an_l1_that_has_ibrs_gets_a_barrier_when_l2_ends),
 		cmocka_unit_test(spec_ctrl_is_switched_from_its_first_value_on),
 		cmocka_unit_test(accesses_go_without_exits_afterwards),
+		cmocka_unit_test(a_value_of_an_msr_list_leaves_vmcs02_its_bitmap),
 		cmocka_unit_test(without_memory_for_the_bitmap_accesses_exit),
 		cmocka_unit_test(ibrs_that_does_not_last_is_written_at_each_exit),
 		cmocka_unit_test(vcpus_that_may_be_nested_are_tenants_of_their_own),
