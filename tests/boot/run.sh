@@ -1063,7 +1063,7 @@ test_a_network_device_moves_between_networks() {
 	ask 0 network linux 0 wan && said '^linux\| link: 0' && said '^linux\| reaches: 3' && said '^two\| reaches: 1 4' && said '^one\| reaches: *$' &&
 		said_twice '^linux\| link: 1' && ask 0 devices linux &&
 		answered '^net=0 network=wan mac=[0-9a-f:]* link=up$' '^slot=1 holds=network name=wan state=attached$' || return 1
-	ask 0 detach linux 1 && said '^linux\| link: *$' && attached 1 --net lan && said_twice '^linux\| reaches: 2' && said '^two\| reaches: *$' &&
+	ask 0 detach linux 1 && said '^linux\| link: *$' && attached_to linux 1 --net lan && said_twice '^linux\| reaches: 2' && said '^two\| reaches: *$' &&
 		ask 0 stop linux && ask_until '^linux +off' ps && ask 0 network linux 0 wan && ask 0 devices linux && answered '^net=0 network=wan' &&
 		ask 0 start linux && said_twice '^linux\| reaches: 3' && said_twice '^two\| reaches: 1 4' || return 1
 	shows_not '^one\| reaches: .*3|^two\| reaches: .*2' && ask 0 network linux 0 nowhere && said_twice '^linux\| reaches: *$' && ask 0 quit && over 0
@@ -1818,7 +1818,7 @@ test_virtual_functions_that_a_vm_cannot_have_are_refused_with_the_reason() {
 		vf_refused pci:00:02.0/vf0 'pci:00:02.0/vf0: firmware has no table DMAR: the machine has no IOMMU, or it is switched off$' &&
 		vf_refused pci:00:02.0/vf0 "'iommu: none' is not for virtual functions" --machine-iommu vtd --iommu none &&
 		vf_refused pci:00:02.0/vf0,pci:00:02.0 "is Nestor's own: 'devices' names it, or those" --machine-iommu vtd &&
-		expect 64 check --devices pci:00:02.0/vf256 --l1 "$B/payload/virtual.elf" && one_line && shows 'pci:00:03.0/vf0 .to vf255' || return 1
+		expect 64 check --devices pci:00:02.0/vf256 --l1 "$B/payload/virtual.elf" && one_line && shows 'pci:00:03.0/vf0 .to 255' || return 1
 	vf_vms vtd | sed 's,/vf2,,' >"$out.yaml" && expect 66 check "$out.yaml" && one_line && shows "'two': another VM has one of its devices, or virtual functions of one"
 }
 
