@@ -2177,11 +2177,12 @@ served() { # CLIENT
 	END
 }
 
+# SeaBIOS keeps the last characters of a line until its timer comes: iPXE's "ok" may end where the payload begins.
 test_seabios_boots_from_the_network_that_another_vm_serves() {
 	rm -rf "$out.d" && mkdir -p "$out.d" && strip -o "$out.d/hello.elf" "$B/payload/hello.elf" &&
 		printf '#!ipxe\nkernel hello.elf\nboot\n' >"$out.d/boot.ipxe" && served 'firmware: seabios, memory: 64M' &&
 		until_it_shows 'client\| ud2: vector 6' run "$out.yaml" --timeout 600 &&
-		shows 'iPXE .* starting execution' 'Filename: boot.ipxe' 'sent /srv/hello.elf' 'client\| hello: VT-x offered'
+		shows 'iPXE .* starting execution' 'Filename: boot.ipxe' 'sent /srv/hello.elf' 'client\| .*hello: VT-x offered'
 }
 
 # With Debian's kernel, which BIOS clients load by iPXE and UEFI clients by GRUB.
