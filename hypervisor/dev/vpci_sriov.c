@@ -93,8 +93,8 @@ void vpci_sriov_assign(struct vpci_function *f, uint64_t *memory)
 			continue;
 		stride = stride_now(f, bar);
 		*memory = (*memory + stride - 1) & ~(stride - 1);
-		if (*memory + stride * f->vfs >
-			DEV_ECAM_BASE) /* no room: the guest finds some */
+		/* No room: the guest finds some, or has none. */
+		if (*memory + stride * f->vfs > DEV_ECAM_BASE)
 			continue;
 		put(f, bar_at(bar), 4, (uint32_t)*memory | vpci_bar_flags(f->vf_bar[bar].kind));
 		*memory += stride * f->vfs;

@@ -52,7 +52,7 @@ run_machine() {
 	local args=() first=1 got
 	read -r -a args <<<"${ARGS-}"
 	expect 0 run --l1 "$B/debian/vmlinuz" --initrd "$B/debian-selftests/selftests.cpio" --memory 1G --cpus 2 --ips 200000000 --timeout "$TIMEOUT" \
-		--cmdline "$LINUX quiet seconds=20 tests=$(tr ' ' , <<<"${left[*]}")" "${args[@]}" >>"$DIR/run.log" 2>&1
+		--cmdline "$LINUX quiet seconds=60 tests=$(tr ' ' , <<<"${left[*]}")" "${args[@]}" >>"$DIR/run.log" 2>&1
 	while [ ${#left[@]} -gt 0 ]; do
 		got=$(outcome "${left[0]}")
 		[ "$got" != 'not reached' ] || [ -n "$first" ] || return
