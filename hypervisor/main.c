@@ -98,7 +98,7 @@ static void selftest_machine_check(bool fatal)
 void nestor_main(uint32_t magic, uint32_t block)
 {
 	uint64_t boot_space;
-	uint32_t apic_ids[MAX_CPUS];
+	static uint32_t apic_ids[MAX_CPUS]; /* more than the stack holds */
 	unsigned known;
 
 	mux_init();

@@ -27,7 +27,7 @@ static bool released;
  * known beforehand. */
 static unsigned first_threads(const uint32_t *ids, unsigned count, uint32_t *used)
 {
-	uint32_t mask = mitigate_unused_threads(), own = percpus[0].apic_id;
+	uint32_t mask = mitigate_unused_threads(), own = percpus[0]->apic_id;
 	unsigned n = 0;
 
 	for (unsigned i = 0; i < count && i < MAX_CPUS; i++)
@@ -42,10 +42,10 @@ static unsigned first_threads(const uint32_t *ids, unsigned count, uint32_t *use
 
 void cpus_start(const uint32_t *ids, unsigned count, uint64_t cr3)
 {
-	uint32_t used[MAX_CPUS];
+	static uint32_t used[MAX_CPUS]; /* more than the stack holds */
 
 	boot_space = cr3;
-	percpus[0].shared.online = true;
+	percpus[0]->shared.online = true;
 	smp_start(used, first_threads(ids, count, used));
 }
 
@@ -53,18 +53,18 @@ static unsigned usable_count(void)
 {
 	unsigned n = 0;
 
-	for (unsigned i = 0; i < MAX_CPUS; i++)
-		n += __atomic_load_n(&percpus[i].shared.usable, __ATOMIC_ACQUIRE);
+	for (unsigned i = 0; i < cpu_slots; i++)
+		n += __atomic_load_n(&percpus[i]->shared.usable, __ATOMIC_ACQUIRE);
 	return n;
 }
 
 void cpus_release(void)
 {
-	percpus[0].shared.usable = true;
+	percpus[0]->shared.usable = true;
 	__atomic_store_n(&released, true, __ATOMIC_SEQ_CST);
-	for (unsigned i = 1; i < MAX_CPUS; i++)
-		if (percpus[i].shared.online)
-			apic_send(percpus[i].apic_id, VECTOR_KICK);
+	for (unsigned i = 1; i < cpu_slots; i++)
+		if (percpus[i]->shared.online)
+			apic_send(percpus[i]->apic_id, VECTOR_KICK);
 	for (unsigned i = 0; i < START_ROUNDS && usable_count() < cpu_count; i++)
 		tsc_delay_us(START_ROUND_US);
 	if (usable_count() < cpu_count)
@@ -77,7 +77,7 @@ void ap_main(uint32_t index)
 	write_cr3(boot_space);
 	if (!apic_init())
 		halt_forever();
-	__atomic_store_n(&percpus[index].shared.online, true, __ATOMIC_RELEASE);
+	__atomic_store_n(&percpus[index]->shared.online, true, __ATOMIC_RELEASE);
 	while (!__atomic_load_n(&released, __ATOMIC_SEQ_CST))
 		sti_hlt_cli();
 	mce_cpu_init();
@@ -86,6 +86,6 @@ void ap_main(uint32_t index)
 		halt_forever();
 	}
 	mitigate_cpu();
-	__atomic_store_n(&percpus[index].shared.usable, true, __ATOMIC_RELEASE);
+	__atomic_store_n(&percpus[index]->shared.usable, true, __ATOMIC_RELEASE);
 	vmx_restart();
 }

@@ -9,10 +9,12 @@
 #include "cpu/tsc.h"
 #include "mm/layout.h"
 #include "mm/page.h"
+#include "mm/paging.h"
 
 #define LOW_LIMIT      0xa0000u
 #define ANSWER_WAIT_US 200u
 #define ANSWER_ROUNDS  50u
+#define UNTOLD_CPUS    16u /* at most, where firmware does not tell how many there are */
 
 /* Used by entry.S. */
 extern const uint8_t trampoline_start[], trampoline_end[], trampoline_data[];
@@ -37,12 +39,28 @@ static bool place_trampoline(struct hpa *page)
 	return true;
 }
 
+/* Where the boot page tables reach it, on which these CPUs start; large pages for many. */
+static bool make_data(unsigned others)
+{
+	uint64_t size = (others * sizeof(struct percpu) + PAGE_MASK) & ~PAGE_MASK;
+	struct hpa at;
+
+	if (!page_alloc(size, size < SIZE_2M ? PAGE_SIZE : SIZE_2M, BIT64(32), &at) ||
+		!paging_everywhere(at, size))
+		return false;
+	memset(direct_va(at), 0, size);
+	percpu_make(direct_va(at), others);
+	for (unsigned i = 1; i < cpu_slots; i++)
+		ap_stacks[i] = (uint64_t)(uintptr_t)percpus[i]->stack + STACK_SIZE;
+	return true;
+}
+
 static unsigned online_count(void)
 {
 	unsigned n = 0;
 
-	for (unsigned i = 0; i < MAX_CPUS; i++)
-		n += __atomic_load_n(&percpus[i].shared.online, __ATOMIC_ACQUIRE);
+	for (unsigned i = 0; i < cpu_slots; i++)
+		n += __atomic_load_n(&percpus[i]->shared.online, __ATOMIC_ACQUIRE);
 	return n;
 }
 
@@ -91,19 +109,21 @@ static void send_startup(const uint32_t *ids, unsigned count, uint8_t page)
 void smp_start(const uint32_t *ids, unsigned count)
 {
 	uint32_t limit = l0_config()->max_cpus;
-	unsigned expected;
+	unsigned expected = count != 0 ? count : UNTOLD_CPUS;
 	struct hpa page;
 
-	ap_limit = limit < MAX_CPUS ? limit : MAX_CPUS;
-	if (count == 1 || ap_limit <= 1)
+	expected = expected < limit ? expected : limit;
+	if (expected <= 1)
 		return;
-	for (unsigned i = 0; i < MAX_CPUS; i++)
-		ap_stacks[i] = (uint64_t)(uintptr_t)percpus[i].stack + STACK_SIZE;
+	if (!make_data(expected - 1)) {
+		log_warn("no free memory below 4 GiB for %u CPUs: one is used", expected);
+		return;
+	}
 	if (!place_trampoline(&page)) {
 		log_warn("no free page below 1 MiB: the other CPUs stay off");
 		return;
 	}
-	expected = count != 0 && count < ap_limit ? count : ap_limit;
+	ap_limit = expected;
 	send_init(ids, count);
 	tsc_delay_us(100);
 	send_startup(ids, count, (uint8_t)(page.v >> PAGE_SHIFT));

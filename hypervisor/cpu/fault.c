@@ -92,16 +92,16 @@ void fault_print_address(uint64_t address)
 		log_raw("  %016lx\n", address);
 }
 
-static bool on_some_stack(uint64_t a)
+static bool on_own_stack(uint64_t a)
 {
-	uint64_t start = (uint64_t)(uintptr_t)percpus;
+	uint64_t start = (uint64_t)(uintptr_t)this_cpu();
 
-	return a % 8 == 0 && a >= start && a < start + sizeof(percpus) - 16;
+	return a % 8 == 0 && a >= start && a < start + sizeof(struct percpu) - 16;
 }
 
 void fault_backtrace(uint64_t rbp)
 {
-	for (unsigned i = 0; i < 32 && on_some_stack(rbp); i++) {
+	for (unsigned i = 0; i < 32 && on_own_stack(rbp); i++) {
 		const uint64_t *frame = (const uint64_t *)(uintptr_t)rbp;
 
 		if (frame[1] == 0)
@@ -158,9 +158,9 @@ static uint32_t stopper; /* 1 + the CPU that goes on; atomic */
 void fault_stop_others(void)
 {
 	__atomic_store_n(&stopper, this_cpu()->index + 1, __ATOMIC_SEQ_CST);
-	for (unsigned i = 0; i < MAX_CPUS; i++)
+	for (unsigned i = 0; i < cpu_slots; i++)
 		if (i != this_cpu()->index &&
-			__atomic_load_n(&percpus[i].shared.online, __ATOMIC_ACQUIRE))
+			__atomic_load_n(&percpus[i]->shared.online, __ATOMIC_ACQUIRE))
 			nmi_kick(i);
 }
 

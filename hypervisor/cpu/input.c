@@ -26,26 +26,35 @@ struct port {
 	bool guest;            /* has it open */
 };
 
+#define WORDS ((L0_LINES + 63) / 64)
+
 static struct {
-	uint32_t news;    /* VMs for which something came; atomic, like the next two */
-	uint64_t tell;    /* lines whose figures the tool does not know */
-	uint64_t again;   /* lines whose figures it must send from again */
-	uint32_t screens; /* VMs whose display it wants to see; atomic */
-	bool lost;        /* since the last good frame; the writer's */
+	uint32_t news;         /* VMs for which something came; atomic, like the next three */
+	bool untold;           /* there may be lines in `tell`; set after them */
+	uint64_t tell[WORDS];  /* lines whose figures the tool does not know */
+	uint64_t again[WORDS]; /* lines whose figures it must send from again */
+	uint32_t screens;      /* VMs whose display it wants to see; atomic */
+	bool lost;             /* since the last good frame; the writer's */
 	struct console_queue line[L0_LINES];
 	struct port port[L0_LINES - LIMIT_VMS];
 } input;
 
-_Static_assert(L0_LINES <= 64, "sets of lines are words");
+_Static_assert(LIMIT_VMS <= 32, "sets of VMs are words");
 
 static uint32_t load(const uint32_t *p)
 {
 	return __atomic_load_n(p, __ATOMIC_ACQUIRE);
 }
 
-static void set(uint64_t *lines, uint64_t which)
+static void set(uint64_t lines[WORDS], unsigned line)
 {
-	__atomic_fetch_or(lines, which, __ATOMIC_SEQ_CST);
+	__atomic_fetch_or(&lines[line / 64], BIT64(line % 64), __ATOMIC_SEQ_CST);
+}
+
+static void set_untold(unsigned line)
+{
+	set(input.tell, line);
+	__atomic_store_n(&input.untold, true, __ATOMIC_SEQ_CST);
 }
 
 static void set_news(unsigned line)
@@ -81,11 +90,11 @@ static void bytes_came(unsigned line, const struct frame *f)
 	uint32_t size = f->size - FRAME_OFFSET;
 	uint32_t room = WINDOW - (in->taken - load(&in->read));
 
-	set(&input.tell, BIT64(line));
+	set_untold(line);
 	if (known > size && known <= WINDOW)
 		return;
 	if (known > size || size - known > room) {
-		set(&input.again, BIT64(line));
+		set(input.again, line);
 		return;
 	}
 	enqueue(in, f->payload + FRAME_OFFSET + known, size - known);
@@ -102,7 +111,7 @@ static void port_came(unsigned line, const struct frame *f)
 		__atomic_store_n(&p->limit, limit, __ATOMIC_RELEASE);
 	if (opens - p->opens <= INT32_MAX)
 		__atomic_store_n(&p->opens, opens, __ATOMIC_RELEASE);
-	set(&input.tell, BIT64(line));
+	set_untold(line);
 	set_news(line);
 }
 
@@ -132,10 +141,12 @@ void input_lost(void)
 	if (input.lost)
 		return;
 	input.lost = true;
-	for (unsigned line = 0; line < L0_LINES; line++)
-		if (input.line[line].taken != 0)
-			set(&input.again, BIT64(line));
-	set(&input.tell, input.again);
+	for (unsigned line = 0; line < L0_LINES; line++) {
+		if (input.line[line].taken == 0)
+			continue;
+		set(input.again, line);
+		set_untold(line);
+	}
 }
 
 /* ---- what the tool is told ---- */
@@ -155,13 +166,13 @@ static void tell_port(unsigned line)
 	mux_record("port channel=%u limit=%u opens=%u told=%u guest=%u", L0_CHANNEL_VM + line,
 		load(&p->limit), load(&p->opens), told, guest);
 	if (load(&p->told) != told || __atomic_load_n(&p->guest, __ATOMIC_ACQUIRE) != guest)
-		set(&input.tell, BIT64(line));
+		set_untold(line);
 }
 
 static void tell(unsigned line)
 {
-	uint64_t bit = BIT64(line);
-	uint64_t again = __atomic_fetch_and(&input.again, ~bit, __ATOMIC_SEQ_CST) & bit;
+	uint64_t bit = BIT64(line % 64), *word = &input.again[line / 64];
+	uint64_t again = __atomic_fetch_and(word, ~bit, __ATOMIC_SEQ_CST) & bit;
 
 	mux_record("input channel=%u taken=%u limit=%u%s", L0_CHANNEL_VM + line,
 		load(&input.line[line].taken), load(&input.line[line].read) + WINDOW,
@@ -170,14 +181,18 @@ static void tell(unsigned line)
 
 void input_tell(void)
 {
-	uint64_t lines = __atomic_exchange_n(&input.tell, 0, __ATOMIC_SEQ_CST);
+	if (!__atomic_exchange_n(&input.untold, false, __ATOMIC_SEQ_CST))
+		return;
+	for (unsigned word = 0; word < WORDS; word++) {
+		uint64_t lines = __atomic_exchange_n(&input.tell[word], 0, __ATOMIC_SEQ_CST);
 
-	for (unsigned line = 0; line < L0_LINES; line++) {
-		if (!(lines & BIT64(line)))
-			continue;
-		tell(line);
-		if (line >= LIMIT_VMS)
-			tell_port(line);
+		for (; lines != 0; lines &= lines - 1) {
+			unsigned line = word * 64 + (unsigned)__builtin_ctzll(lines);
+
+			tell(line);
+			if (line >= LIMIT_VMS)
+				tell_port(line);
+		}
 	}
 }
 
@@ -185,7 +200,7 @@ void input_tell(void)
 
 bool input_pending(void)
 {
-	return load(&input.news) != 0 || __atomic_load_n(&input.tell, __ATOMIC_ACQUIRE) != 0;
+	return load(&input.news) != 0 || __atomic_load_n(&input.untold, __ATOMIC_ACQUIRE);
 }
 
 uint32_t input_take_news(void)

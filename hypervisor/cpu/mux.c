@@ -18,11 +18,11 @@
 
 /* Bytes that wait for COM1; how many of a VM's console or port may. A log line never has to, as
  * long as the VMs keep to that. */
-#define RING_SIZE     32768u
+#define RING_SIZE     131072u
 #define CONSOLE_SHARE 1024u
 #define PORT_SHARE    256u
 
-#define CROWD (RING_SIZE / 4) /* of log and records */
+#define CROWD 8192u /* of log and records */
 
 _Static_assert(LIMIT_VMS *(CONSOLE_SHARE + LIMIT_PORTS * PORT_SHARE) <= RING_SIZE / 2,
 	"the log has the rest");
@@ -39,10 +39,11 @@ static struct {
 	struct {
 		uint8_t channel, byte;
 	} ring[RING_SIZE];
-} mux = {.channel = NO_CHANNEL};
+} mux;
 
 void mux_init(void)
 {
+	mux.channel = NO_CHANNEL;
 	mux.use_e9 = inb(PORT_E9) == PORT_E9;
 	if (mux.use_e9)
 		return;

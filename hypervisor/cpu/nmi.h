@@ -16,8 +16,8 @@
 /* Sends one to a CPU, which may be this one. */
 static inline void nmi_kick(unsigned cpu)
 {
-	__atomic_fetch_add(&percpus[cpu].shared.kicks, 1, __ATOMIC_SEQ_CST);
-	apic_send_nmi(percpus[cpu].apic_id);
+	__atomic_fetch_add(&percpus[cpu]->shared.kicks, 1, __ATOMIC_SEQ_CST);
+	apic_send_nmi(percpus[cpu]->apic_id);
 }
 
 /* One has arrived: in its handler, or after an exit for it while others are blocked. Does not

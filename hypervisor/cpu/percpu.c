@@ -5,7 +5,9 @@
 #include "spec/cpuid.h"
 #include "spec/vmx.h"
 
-struct percpu percpus[MAX_CPUS] __attribute__((aligned(4096)));
+static struct percpu boot_cpu __attribute__((aligned(4096)));
+struct percpu *percpus[MAX_CPUS] = {&boot_cpu};
+unsigned cpu_slots = 1;
 unsigned cpu_count = 1;
 
 #define GDT_CODE64 0x00af9b000000ffffull
@@ -48,9 +50,18 @@ static void find_aliases(struct percpu *c)
 	c->no_lzcnt = !(extended.ecx & BIT(5));
 }
 
+void percpu_make(void *memory, unsigned count)
+{
+	struct percpu *c = memory;
+
+	for (unsigned i = 0; i < count; i++)
+		percpus[cpu_slots + i] = &c[i];
+	cpu_slots += count;
+}
+
 void percpu_init(unsigned index)
 {
-	struct percpu *c = &percpus[index];
+	struct percpu *c = percpus[index];
 
 	c->self = c;
 	c->index = index;

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Data of one physical CPU, reached through GS. It lies in the image, so it is there in every
- * address space. Only its own CPU touches it, except where a comment says otherwise.
+ * Data of one physical CPU, reached through GS. It is there in every address space: that of the
+ * boot CPU lies in the image, that of the others in memory that is taken when it is known how
+ * many there are. Only its own CPU touches it, except where a comment says otherwise.
  */
 #ifndef NESTOR_CPU_PERCPU_H
 #define NESTOR_CPU_PERCPU_H
@@ -13,7 +14,7 @@
 #include "cpu/asm.h"
 #include "cpu/lock.h"
 
-#define MAX_CPUS   16
+#define MAX_CPUS   1024u /* pointers; a CPU that is not there costs no more */
 #define MAX_HELD   6 /* a lock of each rank */
 #define STACK_SIZE 16384u
 #define IST_SIZE   4096u
@@ -82,7 +83,10 @@ struct percpu {
 	uint8_t ist[3][IST_SIZE];
 };
 
-extern struct percpu percpus[MAX_CPUS];
+/* By index, 0 is the boot CPU; NULL: there is none. */
+extern struct percpu *percpus[MAX_CPUS];
+/* Indices below have data; those that came up are among them, perhaps with gaps. */
+extern unsigned cpu_slots;
 /* CPUs that came up; the boot CPU counts. */
 extern unsigned cpu_count;
 
@@ -115,6 +119,8 @@ static inline __attribute__((always_inline)) void percpu_clear(size_t offset)
 	__asm__ volatile("movq $0, %%gs:%c0" : : "i"(offset) : "memory");
 }
 
+/* Data for so many CPUs beside the boot CPU, in memory that is zero. They are not up yet. */
+void percpu_make(void *memory, unsigned count);
 /* Descriptors, GS, IDT and control registers of the CPU that calls. */
 void percpu_init(unsigned index);
 

@@ -478,10 +478,12 @@ static void put_reserved(struct acpi_out *o, const struct platform_config *c, ui
 
 static void put_processor(struct acpi_out *o, unsigned index)
 {
-	char name[5] = "CPU0";
+	static const char digits[] = "0123456789ABCDEF";
+	char name[5] = "CP00";
 	size_t device;
 
-	name[3] = (char)('0' + index % 10);
+	name[2] = digits[index >> 4 & 15];
+	name[3] = digits[index & 15];
 	device = begin_device(o, name);
 	put_name(o, "_HID");
 	acpi_put(o, AML_STRING, 1);

@@ -335,7 +335,7 @@ void platform_reset(struct platform *p, const struct platform_config *c)
 {
 	p->config = *c;
 	vpci_reset(p); /* first: nobody waits for what local APICs tell */
-	for (unsigned i = 0; i < DEV_MAX_VCPUS; i++)
+	for (unsigned i = 0; i < c->vcpus; i++)
 		vlapic_reset(p, i);
 	vlapic_virtual_wire(p, 0);
 	vioapic_reset(p);

@@ -21,7 +21,7 @@
 #include "dev/vvtd.h"
 
 struct platform {
-	struct vlapic lapic[DEV_MAX_VCPUS]; /* aligned to pages */
+	struct vlapic *lapic; /* one for each vCPU: given before the first reset */
 	struct platform_config config;
 	struct vioapic ioapic;
 	struct vpic pic;

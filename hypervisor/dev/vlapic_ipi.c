@@ -65,13 +65,25 @@ static bool send_lowest(struct platform *p, const struct vlapic_message *m)
 	return true;
 }
 
+/* One alone, by its number, as most are: of many the others need not be looked at. */
+static unsigned first_of(const struct platform *p, const struct vlapic_message *m)
+{
+	return !m->logical && m->destination < p->config.vcpus ? m->destination : 0;
+}
+
+static unsigned end_of(const struct platform *p, const struct vlapic_message *m)
+{
+	return !m->logical && m->destination < p->config.vcpus ? m->destination + 1
+							       : p->config.vcpus;
+}
+
 bool vlapic_send(struct platform *p, const struct vlapic_message *m)
 {
 	bool accepted = false;
 
 	if (m->mode == DELIVER_LOWEST)
 		return send_lowest(p, m);
-	for (unsigned i = 0; i < p->config.vcpus; i++) {
+	for (unsigned i = first_of(p, m); i < end_of(p, m); i++) {
 		if (!matches(&p->lapic[i], i, m->destination, m->logical))
 			continue;
 		accepted |= m->mode != DELIVER_FIXED || vlapic_enabled(&p->lapic[i]);
@@ -86,7 +98,7 @@ int vlapic_route(const struct platform *p, const struct vlapic_message *m)
 
 	if (m->mode > DELIVER_LOWEST || m->level || m->vector < 16)
 		return -1;
-	for (unsigned i = 0; i < p->config.vcpus; i++) {
+	for (unsigned i = first_of(p, m); i < end_of(p, m); i++) {
 		if (!matches(&p->lapic[i], i, m->destination, m->logical) ||
 			!vlapic_enabled(&p->lapic[i]))
 			continue;

@@ -6,14 +6,15 @@
 #define NESTOR_LIB_LIMITS_H
 
 enum limit {
-	LIMIT_VMS = 8,
-	LIMIT_VCPUS = 8,  /* of one VM */
+	LIMIT_VMS = 32,
+	LIMIT_VCPUS = 64, /* of one VM */
 	LIMIT_DISKS = 8,  /* of one VM */
 	LIMIT_CDROMS = 4, /* of one VM */
 	/* of one VM, beside its firmware, VGA BIOS, variables, kernel and initial RAM disk */
 	LIMIT_MODULES = 16,
 	LIMIT_IMAGES = 16,       /* that CD-ROM drives of a run may be given */
 	LIMIT_NETS = 4,          /* network devices of one VM */
+	LIMIT_QUEUES = 8,        /* pairs of one */
 	LIMIT_VFS = 7,           /* virtual functions of one network device */
 	LIMIT_VM_VFS = 14,       /* of one VM */
 	LIMIT_ALL_VFS = 32,      /* of all VMs together */

@@ -115,6 +115,34 @@ static bool map_image(uint64_t cr3, const uint8_t *start, const uint8_t *end, ui
 		cr3, (uint64_t)(uintptr_t)start, hpa_of(start), (uint64_t)(end - start), flags);
 }
 
+#define COMMON 4u
+
+/* What every address space has beside the image. */
+static struct common {
+	struct hpa pa;
+	uint64_t size, flags;
+} common[COMMON] = {
+	{{APIC_DEFAULT_BASE}, PAGE_SIZE, PT_RW_DATA | PT_UC},
+	{{IOAPIC_DEFAULT_BASE}, PAGE_SIZE, PT_RW_DATA | PT_UC},
+};
+static unsigned common_count = 2;
+
+bool paging_everywhere(struct hpa pa, uint64_t size)
+{
+	if (common_count == COMMON)
+		return false;
+	common[common_count++] = (struct common){pa, size, PT_RW_DATA};
+	return true;
+}
+
+static bool map_common(uint64_t cr3)
+{
+	for (unsigned i = 0; i < common_count; i++)
+		if (!paging_map_direct(cr3, common[i].pa, common[i].size, common[i].flags))
+			return false;
+	return true;
+}
+
 bool paging_create(uint64_t *cr3)
 {
 	uint64_t *root = new_table();
@@ -124,11 +152,7 @@ bool paging_create(uint64_t *cr3)
 	*cr3 = hpa_of(root).v;
 	return map_image(*cr3, image_start, text_end, PT_P) &&
 	       map_image(*cr3, text_end, rodata_end, PT_P | PT_XD) &&
-	       map_image(*cr3, rodata_end, image_end, PT_RW_DATA) &&
-	       paging_map_direct(
-		       *cr3, (struct hpa){APIC_DEFAULT_BASE}, PAGE_SIZE, PT_RW_DATA | PT_UC) &&
-	       paging_map_direct(
-		       *cr3, (struct hpa){IOAPIC_DEFAULT_BASE}, PAGE_SIZE, PT_RW_DATA | PT_UC);
+	       map_image(*cr3, rodata_end, image_end, PT_RW_DATA) && map_common(*cr3);
 }
 
 /* Bounded recursion: a table below has a smaller shift. */

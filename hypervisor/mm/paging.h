@@ -18,6 +18,10 @@
  * pages of LAPIC and IOAPIC mapped. Returns the value for CR3; false when memory is used up. */
 bool paging_create(uint64_t *cr3);
 
+/* From now on each address space that is made has this memory at its place in the direct map.
+ * False: there is too much of that. Before other CPUs make some. */
+bool paging_everywhere(struct hpa pa, uint64_t size);
+
 /* Returns the tables of an address space that no CPU has loaded; what they map stays. */
 void paging_destroy(uint64_t cr3);
 

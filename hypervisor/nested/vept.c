@@ -18,7 +18,7 @@ static void root_drop(struct nested *n, struct vept_root *r)
 
 static bool root_used(const struct vept *e, const struct vept_root *r)
 {
-	for (unsigned i = 0; i < VEPT_VCPUS; i++)
+	for (unsigned i = 0; i < e->roots - VEPT_SPARE; i++)
 		if (e->used[i] == r)
 			return true;
 	return false;
@@ -29,7 +29,7 @@ static struct vept_root *oldest_root(struct vept *e, const struct vept_root *kee
 {
 	struct vept_root *oldest = NULL;
 
-	for (unsigned i = 0; i < VEPT_ROOTS; i++) {
+	for (unsigned i = 0; i < e->roots; i++) {
 		struct vept_root *r = &e->root[i];
 
 		if (r == keep || !r->eptp12 || root_used(e, r))
@@ -71,7 +71,7 @@ static bool give_up_tables(struct nested *n, struct vept_root *keep)
 	}
 	if (keep->table != VEPT_NONE && root_empty(n, keep))
 		return true;
-	for (unsigned i = 0; i < VEPT_ROOTS; i++)
+	for (unsigned i = 0; i < e->roots; i++)
 		if (e->root[i].eptp12 && root_empty(n, &e->root[i]))
 			return true;
 	return false;
@@ -93,7 +93,7 @@ static __attribute__((noinline)) void reserve_tables(struct nested *n, struct ve
 static struct vept_root *root_find(
 	struct vept *e, uint64_t eptp12, uint64_t apic_page, uint8_t view)
 {
-	for (unsigned i = 0; i < VEPT_ROOTS; i++)
+	for (unsigned i = 0; i < e->roots; i++)
 		if (e->root[i].eptp12 == eptp12 && e->root[i].apic_page == apic_page &&
 			e->root[i].view == view)
 			return &e->root[i];
@@ -418,7 +418,7 @@ void vept_forget(struct nested *n)
 	struct vept *e = &n->vm->vept;
 
 	seam_vm_lock(n);
-	for (unsigned i = 0; i < VEPT_ROOTS; i++)
+	for (unsigned i = 0; i < e->roots; i++)
 		if (e->root[i].eptp12)
 			root_empty(n, &e->root[i]);
 	seam_vm_unlock(n);
@@ -440,7 +440,7 @@ void vept_view_empty(struct nested *n, uint8_t view)
 	struct vept *e = &n->vm->vept;
 
 	seam_vm_lock(n);
-	for (unsigned i = 0; i < VEPT_ROOTS; i++)
+	for (unsigned i = 0; i < e->roots; i++)
 		if (e->root[i].eptp12 && e->root[i].view == view)
 			root_empty(n, &e->root[i]);
 	seam_vm_unlock(n);

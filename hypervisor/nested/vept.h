@@ -21,8 +21,9 @@
 
 struct nested;
 
-#define VEPT_ROOTS      16 /* more than vCPUs of a VM */
-#define VEPT_VCPUS      8
+#define VEPT_VCPUS      64
+#define VEPT_SPARE      8 /* roots, beside one for each vCPU and for 8 at least */
+#define VEPT_ROOTS      (VEPT_VCPUS + VEPT_SPARE)
 #define VEPT_ENTRIES    512
 #define VEPT_NONE       UINT32_MAX
 #define VEPT_TABLES_MAX 32768u /* of a VM: INVEPT looks at a word for each */
@@ -102,10 +103,13 @@ struct vept {
 	uint64_t void_hpa;      /* a page of the VM, all ones: what absent memory reads as */
 	uint64_t apic_hpa; /* another one: stands for APIC-access pages that are no RAM of L1 */
 	uint32_t count;
+	uint32_t vcpus; /* of the VM, VEPT_VCPUS at most; given, like count */
+	uint32_t roots; /* that it has of `root`; follows */
 	uint32_t bucket_mask;
 	uint32_t in_use; /* tables that are not in unused */
 	uint32_t watch_count;
-	uint32_t changed; /* roots from which entries were removed since their last flush */
+	/* Roots from which entries were removed since their last flush. */
+	uint64_t changed[(VEPT_ROOTS + 63) / 64];
 	struct list unused, stale, gone; /* tables; gone: to be freed, no CPU can walk them */
 	uint64_t use_counter;
 	uint8_t maxphyaddr;

@@ -108,8 +108,9 @@ static void flush_changed(struct nested *n)
 {
 	struct vept *e = &n->vm->vept;
 
-	while (e->changed)
-		root_flush(n, &e->root[__builtin_ctz(e->changed)]);
+	for (unsigned i = 0; i < sizeof(e->changed) / sizeof(e->changed[0]); i++)
+		while (e->changed[i] != 0)
+			root_flush(n, &e->root[i * 64 + (unsigned)__builtin_ctzll(e->changed[i])]);
 }
 
 /* A piece of INVEPT. True: everything that EPT02 has is as EPT12 has it. */
@@ -139,7 +140,7 @@ static bool invalidate_roots(struct nested *n, uint64_t eptp12, uint64_t mask)
 	done = invalidate(n, &hopeless);
 	/* Somebody writes EPT12 all the time: without translations none is stale. */
 	if (!done && (hopeless || ++e->tries[n->vcpu] == TRIES_MAX)) {
-		for (unsigned i = 0; i < VEPT_ROOTS; i++)
+		for (unsigned i = 0; i < e->roots; i++)
 			if (e->root[i].eptp12 && !((e->root[i].eptp12 ^ eptp12) & mask))
 				root_empty(n, &e->root[i]);
 		done = true;

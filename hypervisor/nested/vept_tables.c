@@ -56,7 +56,9 @@ void vept_init(struct vept *e)
 		init_books(e);
 	e->in_use = 0;
 	e->watch_count = 0;
-	e->changed = 0;
+	e->roots = (e->vcpus > 8 ? e->vcpus : 8) + VEPT_SPARE;
+	for (unsigned i = 0; i < sizeof(e->changed) / sizeof(e->changed[0]); i++)
+		e->changed[i] = 0;
 	e->use_counter = 0;
 	for (unsigned i = 0; i < VEPT_ROOTS; i++) {
 		e->root[i] = (struct vept_root){.table = VEPT_NONE};
@@ -174,12 +176,17 @@ static void table_move(struct vept *e, struct list *to, uint32_t i)
 	t->watch = NULL;
 }
 
+static void mark_changed(struct vept *e, unsigned root)
+{
+	e->changed[root / 64] |= BIT64(root % 64);
+}
+
 void table_cut(struct vept *e, uint32_t i)
 {
 	struct vept_root *r = &e->root[e->table[i].root];
 
 	table_move(e, &r->cut, i);
-	e->changed |= 1u << e->table[i].root;
+	mark_changed(e, e->table[i].root);
 }
 
 /* One table is unused, and those below are gone. */
@@ -216,7 +223,7 @@ void entry_clear(struct vept *e, uint32_t i, unsigned slot)
 
 	__atomic_store_n(&e->pages[i].entry[slot], 0, __ATOMIC_RELAXED);
 	t->present[slot / 64] &= ~BIT64(slot % 64);
-	e->changed |= 1u << t->root;
+	mark_changed(e, t->root);
 	if (!is_leaf(old, t->level))
 		table_cut(e, child_of(e, old));
 }
@@ -241,5 +248,5 @@ void root_flush(struct nested *n, struct vept_root *r)
 	if (r->eptp12) /* not what INVEPT finds in the rest of a root that went */
 		seam_flush_ept(n, r->eptp02, !list_empty(&r->cut));
 	list_move_all(&e->gone, &r->cut);
-	e->changed &= ~(1u << (r - e->root));
+	e->changed[(r - e->root) / 64] &= ~BIT64((r - e->root) % 64);
 }

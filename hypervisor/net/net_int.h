@@ -5,19 +5,29 @@
 
 #include "net/switch.h"
 
-/* Takes the first port out of a set that has one. */
-static inline unsigned net_take_first(uint64_t *set)
+/* Takes the first port out of a set; false: it has none. */
+static inline bool net_take_first(struct net_set *set, unsigned *port)
 {
-	unsigned i = (unsigned)__builtin_ctzll(*set);
-
-	*set &= *set - 1;
-	return i;
+	*port = net_set_first(set);
+	if (*port == NET_PORTS)
+		return false;
+	net_set_drop(set, *port);
+	return true;
 }
 
-/* The ports of its network, as of now. */
-static inline uint64_t net_peers(const struct net_port *p)
+/* The ports of its network, as of now: without the lock of the table each for itself. */
+static inline struct net_set net_peers(const struct net_port *p)
 {
-	return __atomic_load_n(&p->peers, __ATOMIC_ACQUIRE);
+	struct net_set set;
+
+	for (unsigned i = 0; i < NET_WORDS; i++)
+		set.word[i] = __atomic_load_n(&p->peers.word[i], __ATOMIC_ACQUIRE);
+	return set;
+}
+
+static inline bool net_is_peer(const struct net_port *p, unsigned port)
+{
+	return __atomic_load_n(&p->peers.word[port / 64], __ATOMIC_ACQUIRE) >> port % 64 & 1;
 }
 
 /* Queues whose driver takes frames. */

@@ -10,26 +10,37 @@
 
 /* ---- networks; with the lock of the table ---- */
 
+static void add_peer(struct net_port *p, unsigned port)
+{
+	__atomic_fetch_or(&p->peers.word[port / 64], BIT64(port % 64), __ATOMIC_RELEASE);
+}
+
+static void drop_peer(struct net_port *p, unsigned port)
+{
+	__atomic_fetch_and(&p->peers.word[port / 64], ~BIT64(port % 64), __ATOMIC_RELEASE);
+}
+
 /* Others may send meanwhile: they find the port when all of it is there. */
 static void join(struct net_switch *s, unsigned port)
 {
-	uint64_t peers = BIT64(port);
+	struct net_port *p = &s->port[port];
 
+	add_peer(p, port);
 	for (unsigned i = 0; i < NET_PORTS; i++)
-		if (s->port[i].used && s->port[i].setup.network == s->port[port].setup.network)
-			peers |= BIT64(i);
-	__atomic_store_n(&s->port[port].peers, peers, __ATOMIC_RELEASE);
-	for (uint64_t left = peers & ~BIT64(port); left != 0;)
-		__atomic_fetch_or(
-			&s->port[net_take_first(&left)].peers, BIT64(port), __ATOMIC_RELEASE);
+		if (s->port[i].used && s->port[i].setup.network == p->setup.network)
+			add_peer(p, i);
+	for (unsigned i = 0; i < NET_PORTS; i++)
+		if (i != port && net_is_peer(p, i))
+			add_peer(&s->port[i], port);
 }
 
 /* Nobody finds it any more, nor what it has learned. */
 static void leave(struct net_switch *s, unsigned port)
 {
 	for (unsigned i = 0; i < NET_PORTS; i++)
-		__atomic_fetch_and(&s->port[i].peers, ~BIT64(port), __ATOMIC_RELEASE);
-	__atomic_store_n(&s->port[port].peers, 0, __ATOMIC_RELEASE);
+		drop_peer(&s->port[i], port);
+	for (unsigned i = 0; i < NET_PORTS; i++)
+		drop_peer(&s->port[port], i);
 	s->port[port].setup.network = NET_NOWHERE;
 	__builtin_memset(s->port[port].learned, 0, sizeof(s->port[port].learned));
 }
@@ -84,17 +95,16 @@ void net_port_destroy(struct net_switch *s, unsigned port)
 void net_port_move(struct net_switch *s, unsigned port, uint8_t network)
 {
 	struct net_port *p = &s->port[port];
-	uint64_t before;
+	struct net_set before;
+	unsigned peer;
 
 	net_lock(NET_TABLE);
 	before = net_peers(p);
 	leave(s, port);
 	net_unlock(NET_TABLE);
-	for (uint64_t left = before | BIT64(port); left != 0;) {
-		unsigned i = net_take_first(&left);
-
-		net_lock(i);
-		net_unlock(i);
+	while (net_take_first(&before, &peer)) { /* itself among them */
+		net_lock(peer);
+		net_unlock(peer);
 	}
 	for (unsigned i = 0; i < p->setup.queues; i++)
 		net_queue_clear(&p->queue[i]);

@@ -137,12 +137,15 @@ static void put(struct net_switch *s, struct net_port *p, const uint8_t *mac, ui
 static void learn(struct net_switch *s, unsigned port, const struct net_frame *f)
 {
 	struct net_port *p = &s->port[port];
+	struct net_set others;
+	unsigned i;
 
 	if (same(source(f), p->setup.mac))
 		return;
-	for (uint64_t others = net_peers(p) & ~BIT64(port); others != 0;) {
-		struct net_port *q = &s->port[net_take_first(&others)];
-		struct net_learned *l = find(s, q, source(f), vlan_of(f));
+	others = net_peers(p);
+	net_set_drop(&others, port);
+	while (net_take_first(&others, &i)) {
+		struct net_learned *l = find(s, &s->port[i], source(f), vlan_of(f));
 
 		if (l != NULL) /* it has moved */
 			l->seen = 0;
@@ -153,12 +156,12 @@ static void learn(struct net_switch *s, unsigned port, const struct net_frame *f
 /* Whose the address is, by configuration; NET_PORTS: nobody's. */
 static unsigned owner(const struct net_switch *s, unsigned port, const uint8_t *mac)
 {
-	for (uint64_t peers = net_peers(&s->port[port]); peers != 0;) {
-		unsigned i = net_take_first(&peers);
+	struct net_set peers = net_peers(&s->port[port]);
+	unsigned i;
 
+	while (net_take_first(&peers, &i))
 		if (same(mac, s->port[i].setup.mac))
 			return i;
-	}
 	return NET_PORTS;
 }
 
@@ -309,12 +312,12 @@ static bool member(const struct net_port *p, uint16_t vlan)
 
 static unsigned learned_at(struct net_switch *s, unsigned port, const struct net_frame *f)
 {
-	for (uint64_t peers = net_peers(&s->port[port]); peers != 0;) {
-		unsigned i = net_take_first(&peers);
+	struct net_set peers = net_peers(&s->port[port]);
+	unsigned i;
 
+	while (net_take_first(&peers, &i))
 		if (find(s, &s->port[i], destination(f), vlan_of(f)) != NULL)
 			return i;
-	}
 	return NET_PORTS;
 }
 
@@ -334,17 +337,15 @@ static unsigned look_up(struct net_switch *s, unsigned port, const struct net_fr
 }
 
 /* Of a set, those that may get what is in this VLAN. */
-static uint64_t receivers(const struct net_switch *s, uint64_t set, uint16_t vlan)
+static struct net_set receivers(const struct net_switch *s, struct net_set set, uint16_t vlan)
 {
-	uint64_t all = 0;
+	struct net_set all = set;
+	unsigned i;
 
-	while (set != 0) {
-		unsigned i = net_take_first(&set);
-
-		if (net_open_queues(&s->port[i]) != 0 && !net_is_down(&s->port[i]) &&
-			member(&s->port[i], vlan))
-			all |= BIT64(i);
-	}
+	while (net_take_first(&set, &i))
+		if (net_open_queues(&s->port[i]) == 0 || net_is_down(&s->port[i]) ||
+			!member(&s->port[i], vlan))
+			net_set_drop(&all, i);
 	return all;
 }
 
@@ -380,24 +381,25 @@ static unsigned queue_for(struct net_port *p, uint32_t flow)
 	return open != 0 ? (unsigned)__builtin_ctz(open) : NET_QUEUES;
 }
 
-uint64_t net_route(
+struct net_set net_route(
 	struct net_switch *s, unsigned port, unsigned queue, const struct net_frame *f)
 {
 	struct net_port *p = &s->port[port];
 	unsigned to = look_up(s, port, f);
-	uint64_t set = to == NET_PORTS ? net_peers(p) : BIT64(to);
+	struct net_set set = to == NET_PORTS ? net_peers(p) : net_set_of(to);
 
 	if (to == NET_PORTS &&
 		!budget_spend(&p->flood, net_now(), s->second / NET_FLOODED, NET_FLOOD_BURST)) {
 		net_dropped(s, port, NET_DROP_FLOOD);
-		return 0;
+		return (struct net_set){0};
 	}
 	remember(p, queue, f->flow);
 	count(&p->counters.sent_frames, 1);
 	count(&p->counters.sent_bytes, f->meta.length);
 	count(&p->counters.large, f->meta.gso != 0);
 	count(&p->counters.flooded, to == NET_PORTS);
-	return receivers(s, set & ~BIT64(port), vlan_of(f));
+	net_set_drop(&set, port);
+	return receivers(s, set, vlan_of(f));
 }
 
 /* Of a large frame its segments count, also when the receiver takes it uncut. */
@@ -431,7 +433,7 @@ uint8_t *net_begin(struct net_switch *s, unsigned port, const struct net_frame *
 	net_lock(port);
 	p->filling = (uint8_t)queue_for(p, f->flow);
 	/* Meanwhile one of the two ports may have come to another network. */
-	if (net_peers(p) >> f->from & 1 && p->filling < NET_QUEUES && wants(p, f))
+	if (net_is_peer(p, f->from) && p->filling < NET_QUEUES && wants(p, f))
 		room = room_for(s, port, &f->meta);
 	if (room == NULL)
 		net_unlock(port);

@@ -15,6 +15,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "lib/bits.h"
 #include "lib/budget.h"
 #include "lib/limits.h"
 #include "net/queue.h"
@@ -33,10 +34,38 @@
 #define NET_FLOODED     1000u /* flooded frames a second of a port, on the average */
 #define NET_FLOOD_BURST 256u
 #define NET_RATE_BURST  8u /* a second / 8 is what a port may send at once; or a frame */
-#define NET_QUEUES      ((unsigned)LIMIT_VCPUS) /* of a port, for what it receives */
+#define NET_QUEUES      ((unsigned)LIMIT_QUEUES) /* of a port, for what it receives */
 #define NET_FLOWS       1024u /* a power of two: what a port remembers of flows */
 
-_Static_assert(NET_PORTS <= 64, "sets of ports are words");
+/* Ports: bit by number. */
+#define NET_WORDS ((NET_PORTS + 63) / 64)
+struct net_set {
+	uint64_t word[NET_WORDS];
+};
+
+static inline struct net_set net_set_of(unsigned port)
+{
+	struct net_set s = {0};
+
+	s.word[port / 64] = BIT64(port % 64);
+	return s;
+}
+
+static inline void net_set_drop(struct net_set *s, unsigned port)
+{
+	s->word[port / 64] &= ~BIT64(port % 64);
+}
+
+/* The first port of a set; NET_PORTS: it is empty. */
+static inline unsigned net_set_first(const struct net_set *s)
+{
+	for (unsigned i = 0; i < NET_WORDS; i++)
+		if (s->word[i] != 0)
+			return i * 64 + (unsigned)__builtin_ctzll(s->word[i]);
+	return NET_PORTS;
+}
+
+_Static_assert(NET_PORTS < UINT8_MAX, "numbers of ports are bytes");
 
 enum net_drop {
 	NET_DROP_FULL,    /* the receiver's queue */
@@ -94,7 +123,7 @@ struct net_port {
 	uint8_t filling; /* the one that a frame is put into; likewise */
 	uint32_t open;   /* queues whose driver takes frames; atomic */
 	bool down;       /* its link: nothing comes or goes; atomic */
-	uint64_t peers;  /* the ports of its network, itself among them; atomic */
+	struct net_set peers; /* the ports of its network, itself among them; atomic words */
 	struct net_setup setup;
 	struct net_queue queue[NET_QUEUES];
 	struct net_filter filter; /* with the lock of the port */
@@ -162,7 +191,7 @@ bool net_may_send(struct net_switch *s, unsigned port, uint32_t length);
  */
 bool net_admit(struct net_switch *s, unsigned port, struct net_frame *f, uint32_t *stripped);
 /* The ports that get it, which is counted and learned. queue: on which it was sent. */
-uint64_t net_route(
+struct net_set net_route(
 	struct net_switch *s, unsigned port, unsigned queue, const struct net_frame *f);
 /*
  * Room for it in a queue of a port of net_route, whose lock is held then, up to net_finish;

@@ -23,6 +23,8 @@ uint32_t memory_ept02_tables(const struct vm_config *c)
 	uint64_t for_ram = c->memory / MEMORY_UNIT;
 	uint64_t count = for_ram + for_ram / 4 + 64;
 
+	if (c->cpus > 8)
+		count += 8 * (c->cpus - 8); /* of the roots that each may have */
 	return count < MEMORY_EPT02_TABLES_MAX ? (uint32_t)count : MEMORY_EPT02_TABLES_MAX;
 }
 
@@ -63,6 +65,8 @@ uint64_t memory_pool_size(const struct vm_config *c)
 	uint64_t size = POOL_BASE_SIZE + (c->memory >> POOL_SHARE_SHIFT);
 
 	size += (uint64_t)(MEMORY_FIGURES_PAGES + MEMORY_TRACE_PAGES) * c->cpus * MEMORY_PAGE;
+	if (c->cpus > 8)
+		size += (uint64_t)MEMORY_VCPU_PAGES * (c->cpus - 8) * MEMORY_PAGE;
 	size += (uint64_t)net_list_vfs(&c->nets, c->nets.count) * MEMORY_VF;
 	if (memory_kept_size(c) == 0)
 		size += c->disk_memory;

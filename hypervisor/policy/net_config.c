@@ -21,8 +21,9 @@ const struct setting net_settings[] = {
 		.help = "frames a second that it may send; 0: no limit"},
 	{ROW("mtu", SETTING_NUMBER, mtu), .min = ETH_MTU_MIN, .max = 65535,
 		.initial = ETH_MTU_DEFAULT, .help = "the largest packet"},
-	{ROW("queues", SETTING_NUMBER, queues), .max = LIMIT_VCPUS,
-		.help = "pairs of queues, for as many flows at once; 0: one for each vCPU"},
+	{ROW("queues", SETTING_NUMBER, queues), .max = LIMIT_QUEUES,
+		.help = "pairs of queues, for as many flows at once; 0: one for each vCPU, "
+			"as far as there are so many"},
 	{ROW("spoof", SETTING_SWITCH, spoof), .help = "it may send from other addresses"},
 	{ROW("offload", SETTING_SWITCH, offload), .initial = true,
 		.help = "it may leave checksums and segments to the receiver"},
@@ -69,7 +70,9 @@ unsigned net_list_vfs(const struct net_list *l, unsigned index)
 
 unsigned net_config_queues(const struct net_config *c, unsigned cpus)
 {
-	return c->queues != 0 ? c->queues : cpus;
+	unsigned wanted = c->queues != 0 ? c->queues : cpus;
+
+	return wanted < LIMIT_QUEUES ? wanted : LIMIT_QUEUES;
 }
 
 const char *net_config_error(const struct net_config *c)

@@ -84,7 +84,7 @@ static enum virtio_result begin_sending(struct virtio_net *n, struct virtq *q)
 
 	if (c->write.end != c->write.buffer)
 		return VIRTIO_BAD;
-	n->targets = 0;
+	n->targets = (struct net_set){0};
 	n->sending = true;
 	if (c->read.left < HDR || c->read.left > HDR + NET_FRAME_MAX) {
 		net_dropped(n->net, n->port, NET_DROP_BAD);
@@ -121,15 +121,14 @@ static bool send_to(struct virtio_net *n, struct virtq *q, unsigned port)
 static enum virtio_result send(struct virtio_net *n, struct virtq *q, uint64_t *budget)
 {
 	enum virtio_result result = VIRTIO_DONE;
+	unsigned port;
 
 	if (!n->sending)
 		result = begin_sending(n, q);
-	while (result == VIRTIO_DONE && n->targets != 0) {
-		unsigned port = (unsigned)__builtin_ctzll(n->targets);
-
+	while (result == VIRTIO_DONE && (port = net_set_first(&n->targets)) != NET_PORTS) {
 		if (*budget == 0)
 			return VIRTIO_MORE;
-		n->targets &= n->targets - 1;
+		net_set_drop(&n->targets, port);
 		virtio_spend(budget, n->frame.meta.length);
 		if (!send_to(n, q, port))
 			result = VIRTIO_BAD;
@@ -556,7 +555,7 @@ static void blink(struct virtio_net *n)
 
 void virtio_net_moved(struct virtio_net *n)
 {
-	n->targets = 0;
+	n->targets = (struct net_set){0};
 	__builtin_memset(n->segment, 0, sizeof(n->segment));
 	if (!virtio_net_link(n) || !virtio_live(&n->v))
 		return;

@@ -34,7 +34,7 @@ struct virtio_net {
 	struct virtio_net_state s;
 	/* The frame that is being sent: of the chain that is taken. */
 	bool sending;
-	uint64_t targets; /* ports that do not have it yet */
+	struct net_set targets; /* ports that do not have it yet */
 	struct net_frame frame;
 	struct virtq_cursor body; /* what follows its head */
 	/* The oldest frame that was received on each queue: the next segment of it. */

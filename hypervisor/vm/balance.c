@@ -13,6 +13,34 @@
 #include "cpu/log.h"
 #include "vm/sched.h"
 
+#define PROBES 8u /* CPUs that are looked at for one with less to run */
+
+/*
+ * CPUs, bit by index, so that nobody looks at each of them: those that sleep or are about to,
+ * of which whoever clears the bit brings work; and those in whose queue somebody waits. A CPU
+ * sets its bit of either before it looks at the other set, so that one of the two sees both.
+ */
+#define WORDS (MAX_CPUS / 64)
+static uint64_t idle[WORDS], crowded[WORDS];
+
+static void set_bit(uint64_t set[WORDS], unsigned cpu)
+{
+	__atomic_fetch_or(&set[cpu / 64], BIT64(cpu % 64), __ATOMIC_SEQ_CST);
+}
+
+/* True: it was set. */
+static bool clear_bit(uint64_t set[WORDS], unsigned cpu)
+{
+	uint64_t bit = BIT64(cpu % 64);
+
+	return __atomic_fetch_and(&set[cpu / 64], ~bit, __ATOMIC_SEQ_CST) & bit;
+}
+
+static unsigned words(void)
+{
+	return (cpu_slots + 63) / 64;
+}
+
 /* ---- queues ---- */
 
 void sched_enqueue(struct sched_node *n, unsigned cpu)
@@ -62,12 +90,14 @@ void sched_end_wait(struct sched_node *n)
 
 static bool allowed(const struct sched_node *n, unsigned cpu)
 {
-	return __atomic_load_n(&n->allowed, __ATOMIC_SEQ_CST) >> cpu & 1;
+	uint64_t cpus = __atomic_load_n(&n->allowed, __ATOMIC_SEQ_CST);
+
+	return cpus == UINT64_MAX || (cpu < 64 && cpus >> cpu & 1);
 }
 
 static bool usable(unsigned cpu)
 {
-	return __atomic_load_n(&percpus[cpu].shared.usable, __ATOMIC_ACQUIRE);
+	return __atomic_load_n(&percpus[cpu]->shared.usable, __ATOMIC_ACQUIRE);
 }
 
 static unsigned queue_length(unsigned cpu)
@@ -86,7 +116,7 @@ unsigned sched_place(struct sched_node *n)
 {
 	unsigned best = this_cpu()->index, shortest = UINT32_MAX;
 
-	for (unsigned i = 0; i < MAX_CPUS; i++) {
+	for (unsigned i = 0; i < cpu_slots; i++) {
 		unsigned length = usable(i) && allowed(n, i) ? queue_length(i) : UINT32_MAX;
 
 		if (length < shortest) {
@@ -105,12 +135,14 @@ unsigned sched_place(struct sched_node *n)
 /* Claims a CPU that sleeps and may run the node; MAX_CPUS when there is none. */
 static unsigned claim_sleeper(const struct sched_node *n)
 {
-	for (unsigned i = 0; i < MAX_CPUS; i++)
-		if (i != n->cpu && allowed(n, i) &&
-			__atomic_load_n(&sched_cpu(i)->shared.idle, __ATOMIC_RELAXED) &&
-			__atomic_exchange_n(
-				&sched_cpu(i)->shared.idle, false, __ATOMIC_SEQ_CST))
-			return i;
+	for (unsigned w = 0; w < words(); w++)
+		for (uint64_t left = __atomic_load_n(&idle[w], __ATOMIC_SEQ_CST); left != 0;
+			left &= left - 1) {
+			unsigned i = w * 64 + (unsigned)__builtin_ctzll(left);
+
+			if (i != n->cpu && allowed(n, i) && clear_bit(idle, i))
+				return i;
+		}
 	return MAX_CPUS;
 }
 
@@ -136,27 +168,45 @@ static void move(struct sched_node *n, unsigned cpu)
 	sched_notify(cpu);
 }
 
+static void set_crowded(bool is)
+{
+	struct sched_cpu *c = sched_this_cpu();
+
+	if (c->crowded == is)
+		return;
+	c->crowded = is;
+	if (is)
+		set_bit(crowded, this_cpu()->index);
+	else
+		clear_bit(crowded, this_cpu()->index);
+}
+
 void sched_give_away(const struct sched_node *keep)
 {
-	struct sched_shared *s = &sched_this_cpu()->shared;
 	struct sched_node *next;
+	bool waits = false;
 
-	for (struct sched_node *n = __atomic_load_n(&s->queue, __ATOMIC_ACQUIRE); n != NULL;
-		n = next) {
+	for (struct sched_node *n = sched_first(sched_this_cpu()); n != NULL; n = next) {
 		unsigned cpu;
 
 		next = n->next;
 		if (n == keep || !sched_is_runnable(n))
 			continue;
+		set_crowded(true);
 		cpu = claim_sleeper(n);
 		if (cpu < MAX_CPUS)
 			move(n, cpu);
+		else
+			waits = true;
 	}
+	set_crowded(waits);
 }
 
 bool sched_can_run(uint64_t cpus)
 {
-	for (unsigned i = 0; i < MAX_CPUS; i++)
+	if (cpus == UINT64_MAX)
+		return true;
+	for (unsigned i = 0; i < cpu_slots && i < 64; i++)
 		if (cpus >> i & 1 && usable(i))
 			return true;
 	return false;
@@ -212,13 +262,18 @@ static unsigned runnable_on(unsigned cpu)
 	return runnable;
 }
 
-/* The CPU that may run the node and has least to run; MAX_CPUS when none has two less than
- * `mine`. */
+/*
+ * The CPU that may run the node and has least to run, of all or of the next few; MAX_CPUS when
+ * none has two less than `mine`.
+ */
 static unsigned find_lighter(const struct sched_node *n, unsigned mine)
 {
 	unsigned best = MAX_CPUS, least = mine - 1;
+	unsigned from = cpu_slots > PROBES ? sched_this_cpu()->probe : 0;
 
-	for (unsigned i = 0; i < MAX_CPUS; i++) {
+	sched_this_cpu()->probe = (from + PROBES) % cpu_slots;
+	for (unsigned k = 0; k < cpu_slots && k < PROBES; k++) {
+		unsigned i = (from + k) % cpu_slots;
 		unsigned runnable =
 			i != n->cpu && usable(i) && allowed(n, i) ? runnable_on(i) : mine;
 
@@ -270,10 +325,26 @@ void sched_offer_to_take(void)
 {
 	unsigned self = this_cpu()->index;
 
-	__atomic_store_n(&sched_this_cpu()->shared.idle, true, __ATOMIC_SEQ_CST);
-	for (unsigned i = 0; i < MAX_CPUS; i++)
-		if (i != self && usable(i) && has_waiting(i, self)) {
-			sched_notify(i);
-			return;
+	set_crowded(false);
+	set_bit(idle, self);
+	for (unsigned w = 0; w < words(); w++)
+		for (uint64_t left = __atomic_load_n(&crowded[w], __ATOMIC_SEQ_CST); left != 0;
+			left &= left - 1) {
+			unsigned i = w * 64 + (unsigned)__builtin_ctzll(left);
+
+			if (has_waiting(i, self)) {
+				sched_notify(i);
+				return;
+			}
 		}
+}
+
+void sched_wakes_up(void)
+{
+	clear_bit(idle, this_cpu()->index);
+}
+
+bool sched_is_idle(unsigned cpu)
+{
+	return __atomic_load_n(&idle[cpu / 64], __ATOMIC_SEQ_CST) >> cpu % 64 & 1;
 }

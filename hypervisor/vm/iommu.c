@@ -117,9 +117,9 @@ void iommu_start(void)
 			why = vtd_unit_start(u, NULL, apic_is_extended());
 		if (why == NULL)
 			vtd_unit_fault_event(u,
-				MSI_ADDRESS_BASE | (percpus[0].apic_id & 0xff)
+				MSI_ADDRESS_BASE | (percpus[0]->apic_id & 0xff)
 							   << MSI_DESTINATION_SHIFT,
-				percpus[0].apic_id & ~UINT32_C(0xff), VECTOR_IOMMU);
+				percpus[0]->apic_id & ~UINT32_C(0xff), VECTOR_IOMMU);
 		any_on = any_on || u->on;
 		if (why != NULL)
 			log_warn("the IOMMU at 0x%lx is not used: %s", u->registers, why);

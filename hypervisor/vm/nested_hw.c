@@ -41,6 +41,7 @@ bool nested_hw_create(struct vm *vm)
 	void *void_page, *apic_page;
 
 	e->count = memory_ept02_tables(&vm->config);
+	e->vcpus = vm->config.cpus;
 	e->pages = pool_get_run(&vm->pool, pages_of(e->count * sizeof(struct vept_pages)));
 	e->books = pool_get_run(&vm->pool, pages_of(vept_books_size(e->count)));
 	if (e->pages == NULL || e->books == NULL)

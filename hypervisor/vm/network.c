@@ -19,7 +19,7 @@
 #define FIRST_VF_PORT (LIMIT_VMS * LIMIT_NETS)
 #define NETWORKS      (LIMIT_NETWORKS + LIMIT_VMS * LIMIT_NETS)
 
-_Static_assert(NETWORKS <= NET_NOWHERE && NETWORKS == 48, "numbers of networks; a text");
+_Static_assert(NETWORKS <= NET_NOWHERE && NETWORKS == 144, "numbers of networks; a text");
 
 /* In the image, so that each VM's address space has it; queues are mapped there. */
 static struct net_switch all;
@@ -200,7 +200,7 @@ static const char *create_ports(
 	if (count + n->vfs > first_queue[vm + 1] - *next)
 		return "its network devices need more queues than a place has";
 	if (!take_number(n->network, &network))
-		return "it names a new network, and a run has 48 at most";
+		return "it names a new network, and a run has 144 at most";
 	create_port(n, network, network_port(vm, i), count, mac, ring_of(*next));
 	*next += count;
 	for (unsigned k = 0; k < n->vfs; k++, (*next)++) {

@@ -242,7 +242,7 @@ void passed_open_pins(uint32_t pins, struct sched_node *node)
 		unsigned pin = (unsigned)__builtin_ctz(pins);
 
 		__atomic_store_n(&listeners[pin], node, __ATOMIC_SEQ_CST);
-		iommu_set_pin(pin, (VECTOR_LINES + pin) | trigger_of(pin), percpus[0].apic_id);
+		iommu_set_pin(pin, (VECTOR_LINES + pin) | trigger_of(pin), percpus[0]->apic_id);
 	}
 }
 
@@ -552,7 +552,7 @@ void dev_pass_unlock(void)
 uint8_t dev_pass_target(void)
 {
 	return (uint8_t)(this_cpu()->apic_id <= UINT8_MAX ? this_cpu()->apic_id
-							  : percpus[0].apic_id);
+							  : percpus[0]->apic_id);
 }
 
 struct vpass_message_to dev_pass_message_to(const struct vpass_function *f)

@@ -26,7 +26,7 @@ _Static_assert(sizeof(struct ram_chunk) == MEMORY_RAM_CHUNK, "policy/memory.c");
 
 static struct chunks all;
 static struct spinlock lock = {.rank = LOCK_PAGES};
-static uint32_t waiting[VM_MAX]; /* vCPUs that wait for a chunk: bit by index; with the lock */
+static uint64_t waiting[VM_MAX]; /* vCPUs that wait for a chunk: bit by index; with the lock */
 static struct hpa zeros;         /* a chunk */
 
 const uint8_t *ram_zeros(void)
@@ -172,21 +172,22 @@ bool ram_host_can_go_on(unsigned vm, unsigned vcpu, bool chunk)
 	spin_lock(&lock);
 	can = chunks_settle(&all, vm) && (!chunk || chunks_can_take(&all, vm));
 	if (!can)
-		waiting[vm] |= 1u << vcpu;
+		waiting[vm] |= BIT64(vcpu);
 	spin_unlock(&lock);
 	return can;
 }
 
-static void wake(const uint32_t who[VM_MAX])
+static void wake(const uint64_t who[VM_MAX])
 {
 	for (unsigned vm = 0; vm < VM_MAX; vm++)
-		for (uint32_t left = who[vm]; left != 0; left &= left - 1)
-			sched_post(vm, (unsigned)__builtin_ctz(left), EVENT_MEMORY);
+		for (uint64_t left = who[vm]; left != 0; left &= left - 1)
+			sched_post(vm, (unsigned)__builtin_ctzll(left), EVENT_MEMORY);
 }
 
 bool ram_wipe(void)
 {
-	uint32_t who[VM_MAX], frame;
+	uint64_t who[VM_MAX];
+	uint32_t frame;
 	uint8_t owner;
 
 	if (__atomic_load_n(&all.dirty, __ATOMIC_RELAXED) == 0)

@@ -24,10 +24,9 @@
 #include "vm/sched.h"
 #include "vmx/asm.h"
 
-#define MAX_NODES  (VM_MAX * DEV_MAX_VCPUS)
 #define WAKE_TICKS 50000u /* what the running vCPU gets when another becomes runnable */
 
-static struct sched_node nodes[MAX_NODES];
+static struct sched_node nodes[VM_MAX][DEV_MAX_VCPUS];
 static struct sched_node *node_for[VM_MAX][DEV_MAX_VCPUS]; /* while they are there; atomic */
 
 uint64_t sched_boot_space;
@@ -35,7 +34,7 @@ uint64_t sched_boot_space;
 void sched_init(uint64_t boot_space)
 {
 	sched_boot_space = boot_space;
-	for (unsigned i = 0; i < MAX_CPUS; i++)
+	for (unsigned i = 0; i < cpu_slots; i++)
 		sched_cpu(i)->shared.lock.rank = LOCK_QUEUE;
 }
 
@@ -76,12 +75,13 @@ static unsigned runnable_count(const struct sched_cpu *c)
  * here before may wake the node, or kick its CPU: the new vCPU then finds that it has nothing
  * to do.
  */
-static struct sched_node *claim_node(void)
+static struct sched_node *claim_node(const struct vcpu *vcpu)
 {
-	for (unsigned i = 0; i < MAX_NODES; i++)
-		if (!__atomic_exchange_n(&nodes[i].used, true, __ATOMIC_ACQUIRE))
-			return &nodes[i];
-	panic("more vCPUs than run-queue nodes");
+	struct sched_node *n = &nodes[vcpu->vm->id][vcpu->index];
+
+	if (__atomic_exchange_n(&n->used, true, __ATOMIC_ACQUIRE))
+		panic("two vCPUs have one run-queue node");
+	return n;
 }
 
 /* Whoever posts an event before the node is there wakes nobody: the vCPU looks for itself. */
@@ -93,7 +93,7 @@ static bool starts_runnable(const struct vcpu *vcpu)
 
 struct sched_node *sched_add(struct vcpu *vcpu)
 {
-	struct sched_node *n = claim_node();
+	struct sched_node *n = claim_node(vcpu);
 	unsigned cpu;
 
 	n->vcpu = vcpu;
@@ -146,8 +146,8 @@ static void shorten_slice(struct sched_cpu *c, uint64_t ticks)
  */
 static void kick_cpu(unsigned cpu)
 {
-	if (__atomic_load_n(&sched_cpu(cpu)->shared.idle, __ATOMIC_SEQ_CST))
-		apic_send(percpus[cpu].apic_id, VECTOR_KICK);
+	if (sched_is_idle(cpu))
+		apic_send(percpus[cpu]->apic_id, VECTOR_KICK);
 	else
 		nmi_kick(cpu);
 }
@@ -196,7 +196,7 @@ bool sched_notify_guest(const struct vcpu *vcpu)
 	cpu = __atomic_load_n(&n->cpu, __ATOMIC_SEQ_CST);
 	if (__atomic_load_n(&sched_cpu(cpu)->shared.guest, __ATOMIC_SEQ_CST) != n)
 		return false;
-	apic_send(percpus[cpu].apic_id, VECTOR_POSTED);
+	apic_send(percpus[cpu]->apic_id, VECTOR_POSTED);
 	return true;
 }
 
@@ -445,7 +445,7 @@ static void sleep_until(struct sched_cpu *c, uint64_t deadline)
 	if (runnable_count(c) == 0)
 		cpu_sleep();
 	apic_timer_stop();
-	__atomic_store_n(&c->shared.idle, false, __ATOMIC_SEQ_CST);
+	sched_wakes_up();
 }
 
 /* What the vCPU has used since it was picked. */

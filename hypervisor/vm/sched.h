@@ -43,7 +43,6 @@ struct sched_shared {
 	struct sched_node *guest; /* whose vCPU runs in guest mode here; NULL: L0 runs */
 	struct sched_node *queue; /* the vCPUs that are this CPU's */
 	struct spinlock lock;     /* of queue */
-	bool idle;                /* sleeps or is about to; whoever clears it brings work */
 	bool resched;             /* the queue changed: look at it; set before a kick */
 	bool strays;              /* some of the queue may not run here any more; likewise */
 	uint32_t console;         /* VMs that something came for; set before a kick */
@@ -56,6 +55,8 @@ struct sched_cpu {
 	uint64_t cut;            /* host TSC at which timers of those that wait ran last */
 	uint32_t tenant;         /* of the vCPU that ran here last; 0: none has */
 	uint64_t vclock;         /* virtual time of this CPU's queue; others read it */
+	uint32_t probe;          /* where it looked for a CPU with less to run last */
+	bool crowded;            /* as other CPUs see it (balance.c) */
 	struct sched_shared shared __attribute__((aligned(PERCPU_LINE)));
 };
 
@@ -64,7 +65,7 @@ _Static_assert(_Alignof(struct sched_cpu) <= PERCPU_LINE, "more than struct perc
 
 static inline struct sched_cpu *sched_cpu(unsigned cpu)
 {
-	return (void *)percpus[cpu].upper;
+	return (void *)percpus[cpu]->upper;
 }
 
 static inline struct sched_cpu *sched_this_cpu(void)
@@ -192,7 +193,10 @@ void sched_give_away(const struct sched_node *keep);
 /* One runnable vCPU of this CPU's queue, but for `keep`, goes to a CPU that has two less to
  * run. */
 void sched_level(const struct sched_node *keep);
-/* This CPU is about to sleep: others may give it work, and one that has is asked. */
+/* This CPU is about to sleep: others may give it work, and one that has is asked; it does not
+ * sleep any more. And whether a CPU has offered that, and nobody has brought it work. */
 void sched_offer_to_take(void);
+void sched_wakes_up(void);
+bool sched_is_idle(unsigned cpu);
 
 #endif

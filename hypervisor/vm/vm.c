@@ -322,8 +322,11 @@ static bool create_parts(
 		.vtd = vm->config.iommu == IOMMU_VTD,
 	};
 
+	box->platform.lapic = pool_get_run(
+		&vm->pool, (unsigned)(p.vcpus * sizeof(struct vlapic) / PAGE_SIZE));
 	vm->msr_bitmap = pool_get(&vm->pool);
-	if (vm->msr_bitmap == NULL || !ept_init(&vm->ept01, &vm->pool))
+	if (box->platform.lapic == NULL || vm->msr_bitmap == NULL ||
+		!ept_init(&vm->ept01, &vm->pool))
 		return false;
 	if (images->firmware.size != 0 && !firmware_create(vm, images, &p))
 		return false;

@@ -61,6 +61,7 @@ static inline void firmware_start(unsigned vcpus)
 	memset(firmware_ram, 0xee, sizeof(firmware_ram));
 	memset(&fake, 0, sizeof(fake));
 	memset(&machine, 0xa5, sizeof(machine));
+	machine.lapic = machine_lapics;
 	platform_reset(&machine, &c);
 }
 

@@ -22,7 +22,8 @@
 #define FAKE_KHZ  1000000u /* a tick is a nanosecond */
 #define FAKE_IRQS 24
 
-static struct platform machine;
+static struct vlapic machine_lapics[DEV_MAX_VCPUS];
+static struct platform machine = {.lapic = machine_lapics};
 
 static struct {
 	uint64_t now;

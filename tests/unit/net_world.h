@@ -99,14 +99,34 @@ static inline uint32_t net_fill(
 	return length;
 }
 
+static inline bool net_in(const struct net_set *set, unsigned port)
+{
+	return set->word[port / 64] >> port % 64 & 1;
+}
+
+static inline bool net_only(struct net_set set, unsigned port)
+{
+	bool has = net_in(&set, port);
+
+	net_set_drop(&set, port);
+	return has && net_set_first(&set) == NET_PORTS;
+}
+
+/* Ports as a word: the first half from bit 0 up, the last ones from bit 63 down. */
+static inline uint64_t net_bit(unsigned port)
+{
+	return BIT64(port < 32 ? port : 63 - (NET_PORTS - 1 - port) % 32);
+}
+
 /* As a device does it, from bytes in one piece, on one of its queues. The ports that got a
- * copy. */
+ * copy: net_bit. */
 static inline uint64_t net_send_on(unsigned port, unsigned queue, const uint8_t *bytes,
 	uint32_t length, const struct net_meta *meta)
 {
 	struct net_frame f;
 	uint32_t stripped;
-	uint64_t set, got = 0;
+	struct net_set set;
+	uint64_t got = 0;
 
 	memset(&f, 0, sizeof(f));
 	if (meta != NULL)
@@ -119,14 +139,14 @@ static inline uint64_t net_send_on(unsigned port, unsigned queue, const uint8_t 
 	assert_int_equal(f.meta.length + stripped, length);
 	set = net_route(&net, port, queue, &f);
 	for (unsigned to = 0; to < NET_PORTS; to++) {
-		uint8_t *at = set >> to & 1 ? net_begin(&net, to, &f) : NULL;
+		uint8_t *at = net_in(&set, to) ? net_begin(&net, to, &f) : NULL;
 
 		if (at == NULL)
 			continue;
 		memcpy(at, f.head, f.size);
 		memcpy(at + f.size, bytes + stripped + f.size, f.meta.length - f.size);
 		net_finish(&net, to, &f, true);
-		got |= BIT64(to);
+		got |= net_bit(to);
 	}
 	return got;
 }

@@ -35,8 +35,9 @@
 uint64_t hw_now = 1000000;
 _Thread_local uint64_t hw_cr3;
 _Thread_local struct percpu *hw_cpu;
-struct percpu percpus[MAX_CPUS];
-unsigned cpu_count = CPUS;
+static struct percpu cpu_data[CPUS];
+struct percpu *percpus[MAX_CPUS];
+unsigned cpu_count = CPUS, cpu_slots = CPUS;
 uint32_t tsc_khz = 50000;
 
 static _Thread_local uint64_t armed = DEV_NEVER;
@@ -98,10 +99,11 @@ void vcpu_dump(struct vcpu *vcpu)
 static inline void fake_cpus(void)
 {
 	for (unsigned i = 0; i < CPUS; i++) {
-		percpus[i].index = percpus[i].apic_id = i;
-		percpus[i].shared.usable = true;
+		percpus[i] = &cpu_data[i];
+		percpus[i]->index = percpus[i]->apic_id = i;
+		percpus[i]->shared.usable = true;
 	}
-	hw_cpu = &percpus[0];
+	hw_cpu = percpus[0];
 }
 
 #endif

@@ -145,7 +145,20 @@ bool apicv_has_posted(const struct vcpu *vcpu)
 
 static void on_cpu(unsigned index)
 {
-	hw_cpu = &percpus[index];
+	hw_cpu = percpus[index];
+}
+
+/* That it sleeps, or not. */
+static inline void set_idle(unsigned cpu, bool idle)
+{
+	struct percpu *before = hw_cpu;
+
+	on_cpu(cpu);
+	if (idle)
+		sched_offer_to_take();
+	else
+		sched_wakes_up();
+	hw_cpu = before;
 }
 
 static int set_up(void **state)
@@ -153,7 +166,7 @@ static int set_up(void **state)
 	(void)state;
 	memset(vms, 0, sizeof(vms));
 	memset(vcpus, 0, sizeof(vcpus));
-	memset(percpus, 0, sizeof(percpus));
+	memset(cpu_data, 0, sizeof(cpu_data));
 	memset(kicks, 0, sizeof(kicks));
 	memset(left, 0, sizeof(left));
 	memset(descriptors, 0, sizeof(descriptors));
@@ -161,8 +174,10 @@ static int set_up(void **state)
 	sleeps = 0;
 	armed = DEV_NEVER;
 	hw_now = 1000000000;
-	sched_init(BOOT_SPACE);
 	fake_cpus();
+	for (unsigned i = 0; i < CPUS; i++)
+		set_idle(i, false);
+	sched_init(BOOT_SPACE);
 	for (unsigned i = 0; i < 4; i++) {
 		vms[i].id = i;
 		vms[i].host_cr3 = 0x1000 * (i + 1);

@@ -427,7 +427,7 @@ static void run_all(void)
 	pthread_t thread[CPUS];
 
 	for (unsigned i = 0; i < CPUS; i++)
-		assert_int_equal(pthread_create(&thread[i], NULL, run_cpu, &percpus[i]), 0);
+		assert_int_equal(pthread_create(&thread[i], NULL, run_cpu, percpus[i]), 0);
 	for (unsigned i = 0; i < CPUS; i++)
 		assert_int_equal(pthread_join(thread[i], NULL), 0);
 }

@@ -22,7 +22,7 @@ _Thread_local uint64_t hw_cr3;
 _Thread_local struct percpu *hw_cpu;
 
 static struct percpu cpu;
-static char sent[100000];
+static char sent[200000];
 static unsigned sent_count, in_fifo, looks;
 static bool faults; /* the next byte */
 static jmp_buf fault;
@@ -147,9 +147,9 @@ static void it_is_crowded_long_before_anybody_has_to_wait_for_the_port(void **st
 static void what_does_not_fit_goes_out_first(void **state)
 {
 	(void)state;
-	write_many(MUX_LOG, 'l', 40000);
+	write_many(MUX_LOG, 'l', 140000);
 	mux_flush();
-	assert_int_equal(sent_count, 40000);
+	assert_int_equal(sent_count, 140000);
 }
 
 /* A fault while this CPU writes: the report must come out. */

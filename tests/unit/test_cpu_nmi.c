@@ -16,7 +16,8 @@
 
 uint64_t hw_now;
 _Thread_local struct percpu *hw_cpu;
-struct percpu percpus[MAX_CPUS];
+static struct percpu cpu;
+struct percpu *percpus[MAX_CPUS] = {[3] = &cpu};
 uint32_t tsc_khz = 1000;
 
 static unsigned sent, obeyed;
@@ -48,9 +49,9 @@ uint8_t hw_in(uint16_t port)
 static int begin(void **state)
 {
 	(void)state;
-	memset(percpus, 0, sizeof(percpus));
-	percpus[3].self = hw_cpu = &percpus[3];
-	percpus[3].apic_id = 70;
+	memset(&cpu, 0, sizeof(cpu));
+	cpu.self = hw_cpu = &cpu;
+	cpu.apic_id = 70;
 	hw_now += 1000000000;
 	sent = obeyed = 0;
 	bytes = false;

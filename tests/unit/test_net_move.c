@@ -103,7 +103,7 @@ static struct net_frame on_its_way(unsigned from, uint8_t to)
 	f.meta.length = f.size = 100;
 	memcpy(f.head, bytes, 100);
 	assert_true(net_admit(&net, from, &f, &stripped));
-	assert_int_equal(net_route(&net, from, 0, &f), BIT64(to));
+	assert_true(net_only(net_route(&net, from, 0, &f), to));
 	return f;
 }
 
@@ -266,7 +266,7 @@ static void what_it_is_sending_does_not_go_on(void **state)
 	give(TX, &b, 1);
 	notify(TX);
 	platform_work(&machine);
-	assert_true(device.sending && device.targets != 0);
+	assert_true(device.sending && net_set_first(&device.targets) != NET_PORTS);
 	for (unsigned i = 1; i < 4; i++)
 		got += waits(i);
 	assert_true(got < 3 && !waits(3));

@@ -27,7 +27,8 @@
 uint64_t hw_now;
 _Thread_local uint64_t hw_cr3 = SPACE;
 _Thread_local struct percpu *hw_cpu;
-struct percpu percpus[MAX_CPUS];
+static struct percpu cpu;
+struct percpu *percpus[MAX_CPUS] = {&cpu};
 unsigned cpu_count = 1;
 
 static struct vm vm;
@@ -169,7 +170,7 @@ static int start(void **state)
 	memset(chunks, 0, sizeof(chunks));
 	memset(pde, 0, sizeof(pde));
 	memset(&world, 0, sizeof(world));
-	hw_cpu = &percpus[0];
+	hw_cpu = &cpu;
 	ram = (struct vm_ram){.lock = SPINLOCK(LOCK_RAM),
 		.vm = 3,
 		.count = CHUNKS,

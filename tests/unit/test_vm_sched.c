@@ -171,7 +171,7 @@ static void a_cpu_without_work_sleeps_until_the_next_timer(void **state)
 	assert_ptr_equal(schedule(), &vcpus[0]);
 	assert_int_equal(hw_now, 1000005000);
 	assert_int_equal(sleeps, 1);
-	assert_false(sched_cpu(0)->shared.idle);
+	assert_false(sched_is_idle(0));
 }
 
 /* Not even that of the vCPU which stood still last: it would stand behind who runs then. */
@@ -259,7 +259,7 @@ static void pinned_ones_stay(void **state)
 	vms[3].config.allowed_cpus = 1ull << 40; /* there is none */
 	sched_add(&vcpus[3]);
 	assert_true(vcpus[3].node->allowed == UINT64_MAX);
-	sched_cpu(0)->shared.idle = true;
+	set_idle(0, true);
 	on_cpu(1);
 	sched_give_away(NULL);
 	for (unsigned i = 0; i < 3; i++)
@@ -274,12 +274,12 @@ static void one_that_waits_goes_to_a_cpu_that_sleeps(void **state)
 	sched_add(&vcpus[1]);
 	vcpus[0].node->allowed = vcpus[1].node->allowed = 3;
 	kicks[1] = 0;
-	sched_cpu(1)->shared.idle = true;
+	set_idle(1, true);
 	hw_now++;
 	assert_ptr_equal(schedule(), &vcpus[1]); /* the last one added is looked at first */
 	assert_int_equal(vcpus[0].node->cpu, 1);
 	assert_int_equal(vcpus[0].home, NO_CPU);
-	assert_false(sched_cpu(1)->shared.idle); /* nobody else gives it work */
+	assert_false(sched_is_idle(1)); /* nobody else gives it work */
 	assert_int_equal(kicks[1], 1);
 	assert_true(hw_cr3 == vms[1].host_cr3);
 	on_cpu(1);
@@ -300,7 +300,7 @@ static void a_cpu_that_goes_to_sleep_asks_for_work(void **state)
 		(void)schedule();
 	assert_int_equal(kicks[0], 1);
 	assert_true(sched_cpu(0)->shared.resched);
-	assert_true(sched_cpu(1)->shared.idle);
+	assert_true(sched_is_idle(1));
 	on_cpu(0);
 	sched_resched();
 	assert_true(vcpus[0].node->cpu != vcpus[1].node->cpu);
@@ -332,15 +332,15 @@ static void a_cpu_that_is_awake_is_told_of_its_queue_by_an_nmi(void **state)
 	(void)state;
 	vms[1].config.allowed_cpus = 2;
 	sched_add(&vcpus[1]);
-	sched_cpu(1)->shared.idle = false;
+	set_idle(1, false);
 	kicks[1] = nmis[1] = 0;
 	sched_post(1, 0, EVENT_MANAGE);
 	assert_int_equal(nmis[1], 1);
-	sched_cpu(1)->shared.idle = true;
+	set_idle(1, true);
 	sched_notify(1);
 	assert_int_equal(kicks[1], 2);
 	assert_int_equal(nmis[1], 1);
-	sched_cpu(1)->shared.idle = false;
+	set_idle(1, false);
 }
 
 static void only_one_in_guest_mode_is_kicked(void **state)

@@ -97,7 +97,7 @@ static void send(struct sender *s)
 {
 	struct net_frame f;
 	uint32_t stripped;
-	uint64_t set;
+	struct net_set set;
 
 	make(s, &f);
 	if (!net_may_send(&net, s->port, f.meta.length) ||
@@ -105,7 +105,7 @@ static void send(struct sender *s)
 		return;
 	set = net_route(&net, s->port, number(s) % QUEUES, &f);
 	for (unsigned to = 0; to < PORTS; to++) {
-		uint8_t *at = set >> to & 1 ? net_begin(&net, to, &f) : NULL;
+		uint8_t *at = set.word[to / 64] >> to % 64 & 1 ? net_begin(&net, to, &f) : NULL;
 		bool good = number(s) % 16 != 0;
 
 		if (at == NULL)

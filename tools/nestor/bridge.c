@@ -162,7 +162,7 @@ void bridge_output(struct bridge *b, unsigned vm, const uint8_t *bytes, size_t s
 /* Nobody is there, and nothing is left of who was. */
 static bool is_free(const struct bridge *b, const struct bridge_client *c)
 {
-	return c->fd < 0 && !c->ports && b->current != c - b->client &&
+	return c->fd < 0 && !c->port && b->current != c - b->client &&
 	       bridge_hold_is_empty(&c->held);
 }
 

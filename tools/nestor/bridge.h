@@ -34,7 +34,7 @@ struct bridge_client {
 	bool events;                /* gets records that are no answers */
 	uint32_t consoles;          /* gets what these VMs' say: a bit each, */
 	uint64_t at[LIMIT_VMS];     /* from these bytes on */
-	uint32_t ports;             /* is the other end of these: a bit each */
+	unsigned port;              /* 1 + the one whose other end it is; 0: of none */
 	bool asks;                  /* line is a request that has not been answered */
 	bool passed;                /* Nestor has it */
 	uint32_t id;                /* the client's name for it */

@@ -4,58 +4,69 @@
 
 #include <stdio.h>
 
-_Static_assert(LIMIT_VMS <= 32 && LIMIT_VMS * LIMIT_VCPUS <= 64, "a bit for each");
+_Static_assert(LIMIT_VMS <= 32 && LIMIT_VCPUS <= 64, "a bit for each");
 
 struct bridge_hold bridge_hold_of(const struct manage_request *r, unsigned vm)
 {
-	uint64_t vcpu = r->number[MANAGE_ARG_VCPU];
-
 	bool hold = r->number[MANAGE_ARG_HOLD] != 0;
+	struct bridge_hold h = {0};
 
 	if (vm >= LIMIT_VMS)
-		return (struct bridge_hold){0};
+		return h;
 	/* Where one vCPU goes on the VM stands still, unless a debugger lets it. */
 	if (r->op == MANAGE_PAUSE || (r->op == MANAGE_STEP && hold) ||
 		(r->op == MANAGE_RESUME && (hold || !manage_given(r, MANAGE_ARG_VCPU))))
-		return (struct bridge_hold){.paused = UINT32_C(1) << vm};
-	if (r->op == MANAGE_BREAK ||
-		(r->op == MANAGE_UNBREAK && !manage_given(r, MANAGE_ARG_AT)))
-		return (struct bridge_hold){.debugged = UINT32_C(1) << vm};
-	if (r->op == MANAGE_TRACE)
-		return (struct bridge_hold){.traced = UINT64_C(1) << (vm * LIMIT_VCPUS + vcpu)};
-	return (struct bridge_hold){0};
+		h.paused = UINT32_C(1) << vm;
+	else if (r->op == MANAGE_BREAK ||
+		 (r->op == MANAGE_UNBREAK && !manage_given(r, MANAGE_ARG_AT)))
+		h.debugged = UINT32_C(1) << vm;
+	else if (r->op == MANAGE_TRACE)
+		h.traced[vm] = UINT64_C(1) << r->number[MANAGE_ARG_VCPU];
+	return h;
 }
 
 void bridge_hold_add(struct bridge_hold *to, const struct bridge_hold *more)
 {
 	to->paused |= more->paused;
 	to->debugged |= more->debugged;
-	to->traced |= more->traced;
+	for (unsigned i = 0; i < LIMIT_VMS; i++)
+		to->traced[i] |= more->traced[i];
 }
 
 void bridge_hold_remove(struct bridge_hold *from, const struct bridge_hold *less)
 {
 	from->paused &= ~less->paused;
 	from->debugged &= ~less->debugged;
-	from->traced &= ~less->traced;
+	for (unsigned i = 0; i < LIMIT_VMS; i++)
+		from->traced[i] &= ~less->traced[i];
 }
 
 void bridge_hold_forget(struct bridge_hold *h, unsigned vm)
 {
 	h->paused &= ~(UINT32_C(1) << vm);
 	h->debugged &= ~(UINT32_C(1) << vm);
-	h->traced &= ~(((UINT64_C(1) << LIMIT_VCPUS) - 1) << vm * LIMIT_VCPUS);
+	h->traced[vm] = 0;
+}
+
+/* LIMIT_VMS: none. */
+static unsigned first_traced(const struct bridge_hold *h)
+{
+	unsigned vm = 0;
+
+	while (vm < LIMIT_VMS && !h->traced[vm])
+		vm++;
+	return vm;
 }
 
 bool bridge_hold_is_empty(const struct bridge_hold *h)
 {
-	return !h->paused && !h->debugged && !h->traced;
+	return !h->paused && !h->debugged && first_traced(h) == LIMIT_VMS;
 }
 
 size_t bridge_hold_undo(
 	struct bridge_hold *h, const char *const names[], uint32_t id, char out[MANAGE_LINE])
 {
-	unsigned bit;
+	unsigned bit, vm;
 
 	/* First, or the VM would meet them again at once. */
 	if (h->debugged) {
@@ -69,8 +80,9 @@ size_t bridge_hold_undo(
 		h->paused &= h->paused - 1;
 		return (size_t)snprintf(out, MANAGE_LINE, "resume id=%u vm=%s", id, names[bit]);
 	}
-	bit = (unsigned)__builtin_ctzll(h->traced);
-	h->traced &= h->traced - 1;
-	return (size_t)snprintf(out, MANAGE_LINE, "trace id=%u vm=%s vcpu=%u on=0", id,
-		names[bit / LIMIT_VCPUS], bit % LIMIT_VCPUS);
+	vm = first_traced(h);
+	bit = (unsigned)__builtin_ctzll(h->traced[vm]);
+	h->traced[vm] &= h->traced[vm] - 1;
+	return (size_t)snprintf(
+		out, MANAGE_LINE, "trace id=%u vm=%s vcpu=%u on=0", id, names[vm], bit);
 }

@@ -16,7 +16,7 @@
 /* A bit for each VM, and for each vCPU of each. */
 struct bridge_hold {
 	uint32_t paused, debugged;
-	uint64_t traced;
+	uint64_t traced[LIMIT_VMS];
 };
 
 /*

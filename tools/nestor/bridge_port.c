@@ -8,7 +8,6 @@
 
 #define PIECE 1024 /* bytes of a port that a line has at most */
 
-_Static_assert(LIMIT_VMS *LIMIT_PORTS <= 32, "a bit for each");
 /* All that a port may send ahead fits, as digits, beside what consoles may fill: a half. */
 _Static_assert(3 * L0_OUTPUT_WINDOW < BRIDGE_ROOM / 2, "a window in hexadecimal");
 
@@ -25,7 +24,7 @@ static unsigned find_port(const struct bridge *b, unsigned vm, const char *name)
 static struct bridge_client *owner_of(struct bridge *b, unsigned n)
 {
 	for (unsigned i = 0; i < BRIDGE_CLIENTS; i++)
-		if (b->client[i].fd >= 0 && b->client[i].ports & 1u << n)
+		if (b->client[i].fd >= 0 && b->client[i].port == n + 1)
 			return &b->client[i];
 	return NULL;
 }
@@ -53,14 +52,14 @@ static enum manage_status take(
 	if (owner_of(b, n))
 		return MANAGE_IS_BUSY;
 	*why = "this client has a port already: another connection may have another one";
-	if (c->ports)
+	if (c->port)
 		return MANAGE_IS_STATE;
 	bridge_port_attend(b); /* the guest hears that who had it has gone */
 	*why = "";
 	if (!p->connected)
 		sender_connect(b->sender, b->a, LIMIT_VMS + n);
 	p->connected = true;
-	c->ports |= 1u << n;
+	c->port = n + 1;
 	tell(b, n);
 	return MANAGE_IS_OK;
 }
@@ -124,7 +123,7 @@ void bridge_port_attend(struct bridge *b)
 {
 	for (unsigned i = 0; i < BRIDGE_CLIENTS; i++)
 		if (b->client[i].fd < 0)
-			b->client[i].ports = 0;
+			b->client[i].port = 0;
 	for (unsigned n = 0; n < BRIDGE_PORTS; n++)
 		if (b->port[n].connected)
 			tell(b, n);
@@ -137,7 +136,7 @@ void bridge_port_vm_gone(struct bridge *b, unsigned vm)
 
 		if (c) {
 			bridge_say(c, "end vm=%s port=%s\n", b->name[vm], b->port[n].name);
-			c->ports &= ~(1u << n);
+			c->port = 0;
 		}
 		b->port[n].name = NULL;
 		if (b->port[n].connected)
