@@ -78,7 +78,7 @@ UNIT_EXTRA_test_boot_multiboot2  := hypervisor/boot/boot_info.c hypervisor/boot/
 UNIT_EXTRA_test_policy_options := hypervisor/cpu/config.c hypervisor/cpu/machine.c
 
 # A file of the hardware ring, on faked instructions.
-UNIT_EXTRA_test_vm_sched := hypervisor/vm/sched.c hypervisor/vm/pick.c hypervisor/vm/balance.c hypervisor/vm/arrived.c hypervisor/cpu/lock.c \
+UNIT_EXTRA_test_vm_sched := hypervisor/vm/sched.c hypervisor/vm/pick.c hypervisor/vm/balance.c hypervisor/vm/cores.c hypervisor/vm/arrived.c hypervisor/cpu/lock.c \
 	hypervisor/cpu/config.c
 UNIT_FLAGS_test_vm_sched := -Itests/unit/hw
 UNIT_EXTRA_test_vm_sched_change := $(UNIT_EXTRA_test_vm_sched)
@@ -108,6 +108,10 @@ UNIT_FLAGS_test_vm_ram := -Itests/unit/hw
 UNIT_EXTRA_tsan_vm_sched := $(UNIT_EXTRA_test_vm_sched) hypervisor/vm/life.c \
 	$(wildcard hypervisor/policy/*.c hypervisor/spec/*.c) \
 	$(addprefix hypervisor/lib/, text.c fmt.c) $(wildcard hypervisor/nested/caps*.c)
+UNIT_EXTRA_tsan_vm_cores := $(UNIT_EXTRA_tsan_vm_sched)
+UNIT_FLAGS_tsan_vm_cores := -Itests/unit/hw
+UNIT_EXTRA_test_vm_cores := $(UNIT_EXTRA_test_vm_sched)
+UNIT_FLAGS_test_vm_cores := $(UNIT_FLAGS_test_vm_sched)
 UNIT_EXTRA_tsan_vm_define := $(UNIT_EXTRA_tsan_vm_sched)
 UNIT_FLAGS_tsan_vm_define := -Itests/unit/hw
 UNIT_FLAGS_tsan_vm_sched := -Itests/unit/hw

@@ -21,6 +21,7 @@
 #include "cpu/request.h"
 #include "cpu/tsc.h"
 #include "mm/page.h"
+#include "vm/cores.h"
 #include "vm/ecam.h"
 #include "vm/iommu.h"
 #include "vm/life.h"
@@ -95,6 +96,16 @@ static void selftest_machine_check(bool fatal)
 	take_machine_check();
 }
 
+static void cores_find(void)
+{
+	bool any = l0_config()->threads == L0_THREADS_ANY;
+	unsigned cores = cores_init(any ? 0 : mitigate_thread_bits());
+
+	if (cores != 0)
+		log_info("%u core%s with several threads, each for one VM at a time", cores,
+			cores == 1 ? "" : "s");
+}
+
 void nestor_main(uint32_t magic, uint32_t block)
 {
 	uint64_t boot_space;
@@ -128,6 +139,7 @@ void nestor_main(uint32_t magic, uint32_t block)
 	clock_init();
 	request_init();
 	life_init(boot_space);
+	cores_find();
 	cpus_release();
 	need(vms_start(&boot_info), "bad-input");
 	vmx_restart();

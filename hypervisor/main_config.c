@@ -36,6 +36,7 @@ void config_read(struct text line)
 		.selftest = (enum l0_selftest)o.selftest,
 		.nmi = (enum l0_nmi)o.nmi,
 		.mitigations = (enum mitigation_mode)o.mitigations,
+		.threads = (enum l0_threads)o.threads,
 		.tsc_khz = o.tsc_khz,
 		.max_cpus = o.maxcpus,
 		.epoch = o.epoch,

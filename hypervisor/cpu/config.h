@@ -29,6 +29,7 @@ struct l0_config {
 	bool ram_zeroed; /* free memory is known to be zero */
 	enum l0_selftest selftest;
 	enum mitigation_mode mitigations;
+	enum l0_threads threads;
 	enum l0_nmi nmi;
 	uint32_t tsc_khz; /* 0: find out */
 	uint32_t max_cpus;

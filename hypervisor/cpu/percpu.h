@@ -15,7 +15,7 @@
 #include "cpu/lock.h"
 
 #define MAX_CPUS   1024u /* pointers; a CPU that is not there costs no more */
-#define MAX_HELD   6 /* a lock of each rank */
+#define MAX_HELD   6     /* a lock of each rank */
 #define STACK_SIZE 16384u
 #define IST_SIZE   4096u
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What L0 does against vulnerabilities of speculative execution: the option mitigations=.
+ * What L0 does against vulnerabilities of speculative execution: the options mitigations= and
+ * threads=.
  */
 #ifndef NESTOR_LIB_L0_MITIGATIONS_H
 #define NESTOR_LIB_L0_MITIGATIONS_H
@@ -9,6 +10,12 @@ enum mitigation_mode {
 	MITIGATIONS_AUTO, /* what the processor needs */
 	MITIGATIONS_OFF,  /* nothing */
 	MITIGATIONS_NOSMT /* what it needs, and one thread of each core */
+};
+
+/* Which VMs the threads of a core may run at a time: the option threads=. */
+enum l0_threads {
+	L0_THREADS_ONE_VM,
+	L0_THREADS_ANY
 };
 
 #endif

@@ -110,7 +110,8 @@ static void flush_changed(struct nested *n)
 
 	for (unsigned i = 0; i < sizeof(e->changed) / sizeof(e->changed[0]); i++)
 		while (e->changed[i] != 0)
-			root_flush(n, &e->root[i * 64 + (unsigned)__builtin_ctzll(e->changed[i])]);
+			root_flush(
+				n, &e->root[i * 64 + (unsigned)__builtin_ctzll(e->changed[i])]);
 }
 
 /* A piece of INVEPT. True: everything that EPT02 has is as EPT12 has it. */

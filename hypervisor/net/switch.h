@@ -119,10 +119,10 @@ struct net_learned {
 
 struct net_port {
 	bool used;
-	uint8_t queues;  /* that get frames: from 0 on; with the lock of the port */
-	uint8_t filling; /* the one that a frame is put into; likewise */
-	uint32_t open;   /* queues whose driver takes frames; atomic */
-	bool down;       /* its link: nothing comes or goes; atomic */
+	uint8_t queues;       /* that get frames: from 0 on; with the lock of the port */
+	uint8_t filling;      /* the one that a frame is put into; likewise */
+	uint32_t open;        /* queues whose driver takes frames; atomic */
+	bool down;            /* its link: nothing comes or goes; atomic */
 	struct net_set peers; /* the ports of its network, itself among them; atomic words */
 	struct net_setup setup;
 	struct net_queue queue[NET_QUEUES];

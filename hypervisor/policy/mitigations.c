@@ -96,6 +96,7 @@ struct speculation_facts speculation_facts_of(const struct cpuid_leaf *vendor,
 		.bhi_ctrl = more->edx & SPECULATION_BHI_CTRL,
 		.threads = (topology->ecx & 0xff00) == CPUID_LEVEL_SMT &&
 			   (topology->ebx & 0xffff) > 1,
+		.one_vm = true, /* unless L0's command line says otherwise */
 	};
 }
 

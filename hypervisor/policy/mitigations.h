@@ -29,6 +29,7 @@ struct speculation_facts {
 	bool bhi_ctrl;   /* CPUID.(7,2).EDX.BHI_CTRL */
 	bool threads;    /* a core has several */
 	bool one_thread; /* ... of which L0 uses one */
+	bool one_vm;     /* ... which run one VM at a time */
 };
 
 /* Bits of struct mitigations.actions. */

@@ -49,6 +49,12 @@ static const char *const mitigation_words[] = {
 	NULL,
 };
 
+static const char *const thread_words[] = {
+	[L0_THREADS_ONE_VM] = "one-vm",
+	[L0_THREADS_ANY] = "any",
+	NULL,
+};
+
 #define ROW(key, kind, member) key, NULL, kind, SETTING_AT(struct options, member)
 
 const struct setting option_settings[] = {
@@ -90,6 +96,8 @@ const struct setting option_settings[] = {
 		.help = "what an NMI of the hardware does: a line of the log, the same and an NMI for the first VM, the end of all"},
 	{ROW("mitigations", SETTING_CHOICE, mitigations), .words = mitigation_words,
 		.help = "against vulnerabilities of speculative execution: what the processor needs (auto), that and one thread of each core (nosmt), nothing (off)"},
+	{ROW("threads", SETTING_CHOICE, threads), .words = thread_words,
+		.help = "what threads of a core run at a time: vCPUs of one VM, or of any"},
 	{ROW("selftest", SETTING_CHOICE, selftest), .words = selftest_words,
 		.help = "fault: take a page fault at the start; state: put each vCPU's state back all the time"},
 	{.kind = SETTING_END},

@@ -11,6 +11,7 @@
 
 #include "cpu/asm.h"
 #include "cpu/log.h"
+#include "vm/cores.h"
 #include "vm/sched.h"
 
 #define PROBES 8u /* CPUs that are looked at for one with less to run */
@@ -117,7 +118,11 @@ unsigned sched_place(struct sched_node *n)
 	unsigned best = this_cpu()->index, shortest = UINT32_MAX;
 
 	for (unsigned i = 0; i < cpu_slots; i++) {
-		unsigned length = usable(i) && allowed(n, i) ? queue_length(i) : UINT32_MAX;
+		unsigned length = UINT32_MAX;
+
+		/* Where it can run at once rather than where it must wait for a core. */
+		if (usable(i) && allowed(n, i))
+			length = 2 * queue_length(i) + !cores_suits(i, n->vm);
 
 		if (length < shortest) {
 			shortest = length;
@@ -140,7 +145,8 @@ static unsigned claim_sleeper(const struct sched_node *n)
 			left &= left - 1) {
 			unsigned i = w * 64 + (unsigned)__builtin_ctzll(left);
 
-			if (i != n->cpu && allowed(n, i) && clear_bit(idle, i))
+			if (i != n->cpu && allowed(n, i) && cores_suits(i, n->vm) &&
+				clear_bit(idle, i))
 				return i;
 		}
 	return MAX_CPUS;
@@ -304,7 +310,7 @@ void sched_level(const struct sched_node *keep)
 	}
 }
 
-/* Has that CPU more than it can run, and one of it for this CPU? */
+/* Has that CPU more than it can run, or what waits for its core, and one of it for this CPU? */
 static bool has_waiting(unsigned cpu, unsigned for_cpu)
 {
 	struct sched_shared *s = &sched_cpu(cpu)->shared;
@@ -318,21 +324,21 @@ static bool has_waiting(unsigned cpu, unsigned for_cpu)
 			fits |= allowed(n, for_cpu);
 		}
 	spin_unlock(&s->lock);
-	return runnable > 1 && fits;
+	return runnable > (sched_is_idle(cpu) ? 0 : 1) && fits;
 }
 
-void sched_offer_to_take(void)
+void sched_offer_to_take(bool waits)
 {
 	unsigned self = this_cpu()->index;
 
-	set_crowded(false);
+	set_crowded(waits);
 	set_bit(idle, self);
 	for (unsigned w = 0; w < words(); w++)
 		for (uint64_t left = __atomic_load_n(&crowded[w], __ATOMIC_SEQ_CST); left != 0;
 			left &= left - 1) {
 			unsigned i = w * 64 + (unsigned)__builtin_ctzll(left);
 
-			if (has_waiting(i, self)) {
+			if (i != self && has_waiting(i, self)) {
 				sched_notify(i);
 				return;
 			}

@@ -59,20 +59,28 @@ void mitigate_init(void)
 	enum mitigation_mode mode = l0_config()->mitigations;
 	struct speculation_facts facts = read_facts();
 
+	facts.one_vm = l0_config()->threads == L0_THREADS_ONE_VM;
 	mitigations_judge(&facts, mode, &machine);
 	if (does(MITIGATION_FILL_RSB | MITIGATION_CLEAR_REGS))
 		vmx_guard_exits();
 	log_issues();
 }
 
-uint32_t mitigate_unused_threads(void)
+unsigned mitigate_thread_bits(void)
 {
 	struct cpuid_leaf topology = leaf_of(CPUID_LEAF_TOPOLOGY, 0);
 
-	if (l0_config()->mitigations != MITIGATIONS_NOSMT ||
-		(topology.ecx & 0xff00) != CPUID_LEVEL_SMT)
+	/* Bits may be set aside for threads that are not there, or off. */
+	return (topology.ecx & 0xff00) == CPUID_LEVEL_SMT && (topology.ebx & 0xffff) > 1
+		       ? topology.eax & 31
+		       : 0;
+}
+
+uint32_t mitigate_unused_threads(void)
+{
+	if (l0_config()->mitigations != MITIGATIONS_NOSMT)
 		return 0;
-	return (1u << (topology.eax & 31)) - 1;
+	return (1u << mitigate_thread_bits()) - 1;
 }
 
 void mitigate_cpu(void)

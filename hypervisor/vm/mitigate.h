@@ -22,6 +22,8 @@ void mitigate_cpu(void);
 /* The threads of a core: CPUs whose APIC ids are alike but for these bits share one; 0: none
  * do, or that does not matter. Of each core only the first is used then. */
 uint32_t mitigate_unused_threads(void);
+/* How many bits of a local APIC's number tell the threads of a core apart. */
+unsigned mitigate_thread_bits(void);
 
 /* A vCPU whose CPUID is there, and whose VMCS01 is current; the bitmaps of its VM too. */
 void mitigate_vcpu_create(struct vcpu *vcpu);

@@ -2,6 +2,7 @@
 /* Whose turn it is on a CPU: fair by weight, by virtual time. */
 #include "vm/vm_int.h"
 
+#include "vm/cores.h"
 #include "vm/sched.h"
 
 #define SLEEPER_LAG (2 * SLICE_TICKS) /* how far a vCPU that slept may be behind */
@@ -35,7 +36,7 @@ static bool is_asked(const struct sched_node *n)
  * one of a hundred times its weight its turn may be minutes away, and the line carries no other
  * request meanwhile. There is one at a time, and no guest makes any.
  */
-struct sched_node *sched_pick(struct sched_cpu *c, bool *early)
+static struct sched_node *pick(struct sched_cpu *c, int vm, bool *early)
 {
 	struct sched_node *fair = NULL, *asked = NULL;
 	uint64_t floor;
@@ -43,7 +44,7 @@ struct sched_node *sched_pick(struct sched_cpu *c, bool *early)
 	advance_clock(c);
 	floor = c->vclock > SLEEPER_LAG ? c->vclock - SLEEPER_LAG : 0;
 	for (struct sched_node *n = sched_first(c); n != NULL; n = n->next) {
-		if (!sched_is_runnable(n))
+		if (!sched_is_runnable(n) || (vm >= 0 && n->vm != vm))
 			continue;
 		if (n->slept && n->vtime < floor)
 			n->vtime = floor;
@@ -55,4 +56,23 @@ struct sched_node *sched_pick(struct sched_cpu *c, bool *early)
 	}
 	*early = asked != NULL && asked != fair;
 	return *early ? asked : fair;
+}
+
+struct sched_node *sched_choose(struct sched_cpu *c, bool *early, uint64_t *again)
+{
+	struct sched_node *n = pick(c, -1, early);
+	uint64_t other;
+	int owner;
+
+	*again = DEV_NEVER;
+	if (n == NULL)
+		cores_release();
+	if (n == NULL || cores_take(n, again))
+		return n;
+	owner = cores_owner();
+	n = owner >= 0 && owner != n->vm ? pick(c, owner, early) : NULL;
+	if (n != NULL && cores_take(n, &other))
+		return n;
+	sched_give_away(NULL);
+	return NULL;
 }

@@ -18,6 +18,7 @@
 #include "cpu/nmi.h"
 #include "cpu/tsc.h"
 #include "vm/console.h"
+#include "vm/cores.h"
 #include "vm/life.h"
 #include "vm/nmi.h"
 #include "vm/passed.h"
@@ -273,7 +274,7 @@ void sched_resched(void)
 	sched_give_away(c->node);
 	if (runnable_count(c) > (c->node != NULL && sched_is_runnable(c->node)))
 		shorten_slice(c, WAKE_TICKS);
-	if (__atomic_load_n(&c->shared.strays, __ATOMIC_SEQ_CST))
+	if (__atomic_load_n(&c->shared.strays, __ATOMIC_SEQ_CST) || cores_must_yield())
 		shorten_slice(c, 0);
 }
 
@@ -430,19 +431,20 @@ static void stop_all(const struct sched_cpu *c)
 	}
 }
 
-static void sleep_until(struct sched_cpu *c, uint64_t deadline)
+static void sleep_until(struct sched_cpu *c, uint64_t deadline, bool core_waits)
 {
 	/*
 	 * A VM whose last vCPU on this CPU has moved away may end meanwhile, with its tables.
 	 */
 	if (c->node == NULL)
 		sched_use_address_space(sched_boot_space);
-	sched_offer_to_take();
+	sched_offer_to_take(core_waits);
 	if (mux_pending() && deadline > rdtsc() + tsc_khz)
 		deadline = rdtsc() + tsc_khz;
 	if (deadline != DEV_NEVER)
 		apic_timer_arm(deadline, rdtsc());
-	if (runnable_count(c) == 0)
+	/* What is runnable waits for the core: then something else must have happened. */
+	if (core_waits ? !sched_asked() : runnable_count(c) == 0)
 		cpu_sleep();
 	apic_timer_stop();
 	sched_wakes_up();
@@ -510,6 +512,13 @@ static bool ready(struct sched_node *n)
 	return true;
 }
 
+static uint64_t earliest(uint64_t a, uint64_t b, uint64_t c)
+{
+	uint64_t first = a < b ? a : b;
+
+	return first < c ? first : c;
+}
+
 /*
  * When the one that runs has to give way, if only for the timers of the others: at once, but
  * once in WAKE_TICKS only, so that a timer that is always due leaves it time to run.
@@ -523,14 +532,7 @@ static uint64_t slice_end(const struct sched_cpu *c, const struct sched_node *ru
 	for (struct sched_node *n = sched_first(c); n != NULL; n = n->next)
 		if (n != runs && n->deadline < end)
 			end = n->deadline > least ? n->deadline : least;
-	return end;
-}
-
-static uint64_t earliest(uint64_t a, uint64_t b, uint64_t c)
-{
-	uint64_t first = a < b ? a : b;
-
-	return first < c ? first : c;
+	return earliest(end, cores_yield_at(), DEV_NEVER);
 }
 
 struct vcpu *schedule(void)
@@ -540,7 +542,7 @@ struct vcpu *schedule(void)
 	for (;;) {
 		struct sched_node *n;
 		bool work, early;
-		uint64_t next;
+		uint64_t next, again;
 
 		/* What a kick is for is looked at below. */
 		__atomic_fetch_and(
@@ -558,11 +560,16 @@ struct vcpu *schedule(void)
 		c->run_start = rdtsc(); /* what was done for others is not charged to who ran */
 		if (rdtsc() >= l0_time_limit())
 			stop_all(c);
-		n = sched_pick(c, &early);
+		n = sched_choose(c, &early, &again);
 		if (n == NULL && work)
 			continue;
+		if (n == NULL && again != DEV_NEVER &&
+			__atomic_exchange_n(&c->shared.resched, false, __ATOMIC_SEQ_CST))
+			continue;
 		if (n == NULL) {
-			sleep_until(c, earliest(next, l0_time_limit(), passed_sleep_end()));
+			next = earliest(next, again, passed_sleep_end());
+			sleep_until(c, earliest(next, l0_time_limit(), DEV_NEVER),
+				again != DEV_NEVER);
 			c->run_start = rdtsc(); /* nobody has had the time that it slept */
 			continue;
 		}

@@ -165,9 +165,12 @@ extern uint64_t sched_boot_space;
 
 /* The vCPU has used so many ticks. */
 void sched_charge(struct sched_node *n, uint64_t ticks);
-/* Who runs next of this CPU's queue; NULL: nobody can. early: it is not its turn, and it shall
- * have a short slice only. */
-struct sched_node *sched_pick(struct sched_cpu *c, bool *early);
+/*
+ * Who runs next of this CPU's queue: whose turn it is, if the core is for its VM; else one of
+ * the VM that has the core. early: it is not its turn, and it shall have a short slice only.
+ * NULL: nobody can; if *again is not DEV_NEVER, not before that or before something changes.
+ */
+struct sched_node *sched_choose(struct sched_cpu *c, bool *early, uint64_t *again);
 
 /* ---- balance.c ---- */
 /* The node joins the queue of a CPU; and leaves the one that it is in. */
@@ -193,9 +196,12 @@ void sched_give_away(const struct sched_node *keep);
 /* One runnable vCPU of this CPU's queue, but for `keep`, goes to a CPU that has two less to
  * run. */
 void sched_level(const struct sched_node *keep);
-/* This CPU is about to sleep: others may give it work, and one that has is asked; it does not
- * sleep any more. And whether a CPU has offered that, and nobody has brought it work. */
-void sched_offer_to_take(void);
+/*
+ * This CPU is about to sleep: others may give it work, and one that has is asked; it does not
+ * sleep any more. waits: some of its own wait, which others may take. And whether a CPU has
+ * offered that, and nobody has brought it work.
+ */
+void sched_offer_to_take(bool waits);
 void sched_wakes_up(void);
 bool sched_is_idle(unsigned cpu);
 

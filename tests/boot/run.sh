@@ -2843,6 +2843,32 @@ test_nmis_of_the_hardware_are_told_from_kicks() {
 		expect 70 "${run[@]}" --l0-option 'selftest=nmi nmi=stop' && shows 'the machine stops' "while handling VM 'l1'" && shows_not '^ok'
 }
 
+# As many VMs as there may be, and one more; a VM with as many vCPUs as it may have, of which three talk, on all CPUs of the emulator.
+test_many_vms_and_many_vcpus() {
+	local i
+	{
+		printf 'timeout: 100\nmachine: {kind: bochs, cpus: 8}\nvms:\n'
+		for i in $(seq 32); do printf '  - {name: vm%d, memory: 16M, kernel: %s}\n' "$i" "$PWD/$B/payload/hello.elf"; done
+	} >"$out.yaml"
+	expect 1 run "$out.yaml" && [ "$(grep -c 'VT-x offered' "$out.text")" = 32 ] || return 1
+	printf '  - {name: more, memory: 16M, kernel: %s}\n' "$PWD/$B/payload/hello.elf" >>"$out.yaml"
+	expect 66 check "$out.yaml" && one_line && shows 'more than 32 VMs' &&
+		expect 1 run --machine bochs --timeout 200 --memory 128M --l1 "$B/payload/smp.elf" --cpus 64 --machine-cpus 15 && shows 'x2APIC NMI to 2: 0 0 1'
+}
+
+# Two cores with two threads each, three VMs with more vCPUs than a core has threads: all get to their end, one VM at a time on a core or not.
+test_threads_of_a_core_run_one_vm_at_a_time() {
+	local run vm
+	{
+		printf 'timeout: 150\nlog: info\nmachine: {kind: bochs, cpus: 4, option: "cpu: model=corei7_skylake_x, count=1:2:2, ips=50000000"}\nvms:\n'
+		for vm in 'a, cpus: 3' 'b, cpus: 3' 'c, cpus: 1'; do printf '  - {name: %s, memory: 64M, kernel: %s}\n' "$vm" "$PWD/$B/payload/smp.elf"; done
+	} >"$out.yaml"
+	expect 1 run "$out.yaml" && shows 'smt: Mitigation: threads of a core run one VM at a time' '2 cores with several threads, each for one VM at a time' \
+		"'a' ended: asked for" "'b' ended: asked for" "'c' ended: asked for" &&
+		expect 1 run "$out.yaml" --l0-option threads=any && shows 'smt: Vulnerable: threads of a core may run different VMs' "'b' ended: asked for" && shows_not 'cores with several threads' &&
+		expect 1 run --machine bochs --timeout 60 --memory 32M --log-level info --l1 "$B/payload/hello.elf" --machine-cpus 2 && shows 'smt: Not affected' && shows_not 'with several threads'
+}
+
 # On a model with enhanced IBRS and MD_CLEAR: two VMs that share a CPU, and an L1 with L2.
 test_what_the_processor_needs_against_speculation_is_done() {
 	local cpu='cpu: model=sapphire_rapids, count=1, ips=50000000' vm
@@ -2948,9 +2974,9 @@ test_unknown_key() {
 
 test_bad_option_value() {
 	expect 66 run --machine bochs --l1 "$B/payload/hello.elf" --memory 1T && one_line && shows "memory are asked for.*at most 1048576M" &&
-		expect 64 run --l1 "$B/payload/hello.elf" --cpus many && one_line && shows 'cpus.*from 1 to 8' &&
+		expect 64 run --l1 "$B/payload/hello.elf" --cpus many && one_line && shows 'cpus.*from 1 to 64' &&
 		expect 64 check --l1 "$B/payload/hello.elf" --scratch 1M,cow=4K,cow=8K && one_line && shows "cow is given twice" &&
-		expect 64 check --l1 "$B/payload/hello.elf" --cpus 9 && one_line && shows 'cpus.*from 1 to 8' &&
+		expect 64 check --l1 "$B/payload/hello.elf" --cpus 65 && one_line && shows 'cpus.*from 1 to 64' &&
 		expect 64 run --l1 "$B/payload/hello.elf" --l0-option muxx=on && one_line && shows 'l0-option.*muxx=on.*one of log, mux' &&
 		expect 66 run --machine bochs --l1 "$B/payload/hello.elf" --machine-cpus 16 && one_line &&
 		shows '--machine-cpus: 16 CPUs are asked for, but the emulated machine has at most 15'

@@ -16,8 +16,9 @@ TIMEOUT=${TIMEOUT:-200}
 LOGS=$B/test/fairness
 mkdir -p "$LOGS"
 
-# Pattern, CPUs of the machine, vCPUs of the aggressor, its other keys, the victim's weight, and the share in per cent that it has if
+# Pattern, CPUs of the machine (2t: threads of one core, which run one VM at a time), vCPUs of the aggressor, its other keys, the victim's weight, and the share in per cent that it has if
 # as many of the aggressor's vCPUs as may be are on its CPU. Work on frames that others send takes as much of a VM's time as its guest.
+# With 2t the other thread sleeps in the victim's turns; beside a CPU that sleeps one of the emulator has two ticks for an instruction.
 rows() {
 	cat <<-'END'
 		kicks       4 4 -                      100 50
@@ -38,6 +39,9 @@ rows() {
 		restarts    1 1 restart:always         100 50
 		net-flood   1 1 -                      100 25
 		net-flood   2 1 -                      100 50
+		exits      2t 1 -                      100 25
+		kicks      2t 2 -                      100 25
+		timers     2t 2 -                      300 37
 	END
 }
 
@@ -48,7 +52,8 @@ scenario() {
 	if [ "${4-}" = net-flood ]; then
 		for of in 1 2; do net+=(", net: 'lan,mac=52:00:00:00:00:0$of'"); done
 	fi
-	printf 'machine: {cpus: %d, memory: 256M}\nnetworks: [lan]\nvms:\n' "$1"
+	printf 'machine: {cpus: %d, memory: 256M%s}\nnetworks: [lan]\nvms:\n' "${1%t}" \
+		"$([[ $1 != *t ]] || echo ', option: "cpu: model=corei7_skylake_x, count=1:1:2, ips=50000000"')"
 	printf '  - {name: victim, kernel: %s/victim.elf, memory: 16M, pin: "0", weight: %d%s%s}\n' "$payload" "$2" \
 		"${net[0]-}" "${net[0]:+, cmdline: net}"
 	[ $# -gt 2 ] || return 0

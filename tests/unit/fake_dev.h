@@ -99,6 +99,7 @@ static inline void fake_start(unsigned vcpus)
 
 	fake_forget();
 	memset(&machine, 0xa5, sizeof(machine));
+	machine.lapic = machine_lapics;
 	platform_reset(&machine, &c);
 }
 

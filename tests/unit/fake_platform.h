@@ -59,6 +59,7 @@ static inline void fake_start(void)
 {
 	fake_forget();
 	memset(&machine, 0, sizeof(machine));
+	machine.lapic = machine_lapics;
 	fake.visible = true;
 	machine.config.vcpus = 1;
 	machine.config.tsc_khz = FAKE_KHZ;

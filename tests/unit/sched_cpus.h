@@ -101,7 +101,7 @@ static inline void fake_cpus(void)
 	for (unsigned i = 0; i < CPUS; i++) {
 		percpus[i] = &cpu_data[i];
 		percpus[i]->index = percpus[i]->apic_id = i;
-		percpus[i]->shared.usable = true;
+		percpus[i]->shared.usable = percpus[i]->shared.online = true;
 	}
 	hw_cpu = percpus[0];
 }

@@ -9,14 +9,14 @@
 static struct vm vms[4];
 static struct vcpu vcpus[4];
 static unsigned kicks[CPUS], nmis[CPUS], sleeps, left[4], entered[4];
+static unsigned sleep_limit; /* so many are one too many; 0: none is */
 static jmp_buf awake;
 
 /* ---- what the scheduler calls ---- */
 
 void hw_sleep(void)
 {
-	sleeps++;
-	if (armed == DEV_NEVER)
+	if (++sleeps == sleep_limit || armed == DEV_NEVER)
 		longjmp(awake, 1);
 	hw_now = armed;
 }
@@ -155,7 +155,7 @@ static inline void set_idle(unsigned cpu, bool idle)
 
 	on_cpu(cpu);
 	if (idle)
-		sched_offer_to_take();
+		sched_offer_to_take(false);
 	else
 		sched_wakes_up();
 	hw_cpu = before;
@@ -171,7 +171,7 @@ static int set_up(void **state)
 	memset(left, 0, sizeof(left));
 	memset(descriptors, 0, sizeof(descriptors));
 	memset(entered, 0, sizeof(entered));
-	sleeps = 0;
+	sleeps = sleep_limit = 0;
 	armed = DEV_NEVER;
 	hw_now = 1000000000;
 	fake_cpus();

@@ -59,6 +59,11 @@ static struct vcpu *enter(struct vcpu *vcpu)
 	return vcpu;
 }
 
+/* What a test looks at: this CPU is in guest mode for a VM, by its number plus 1; 0: is not. */
+#ifndef IN_GUEST
+#define IN_GUEST(vm)
+#endif
+
 /* A while in guest mode: until a kick, or the guest does something. */
 static void run_guest(struct vcpu *vcpu)
 {
@@ -67,10 +72,12 @@ static void run_guest(struct vcpu *vcpu)
 	CHECK(vcpu->node->vcpu == vcpu && vcpu_current() == vcpu);
 	CHECK(hw_cr3 == vcpu->vm->host_cr3 && vcpu->home == hw_cpu->index);
 	CHECK(!__atomic_exchange_n(entered, true, __ATOMIC_RELAXED));
+	IN_GUEST(vcpu->vm->id + 1);
 	for (uint64_t i = random_number() % 16; i > 0 && !take_kick(); i--)
 		pass(300);
 	if (random_number() % 8 == 0)
 		sched_yield();
+	IN_GUEST(0);
 	CHECK(__atomic_exchange_n(entered, false, __ATOMIC_RELAXED));
 }
 

@@ -12,7 +12,9 @@
 #include <sched.h>
 #include <stdio.h>
 
+#ifndef CPUS
 #define CPUS 3
+#endif
 #include "sched_cpus.h"
 
 #include "cpu/config.h"

@@ -295,8 +295,8 @@ static void the_dsdt_has_the_devices(void **state)
 	assert_true(dsdt_has(pnp0501, sizeof(pnp0501)));
 	assert_true(dsdt_has(pnp0b00, sizeof(pnp0b00)));
 	assert_true(dsdt_has(s5, sizeof(s5)));
-	assert_true(dsdt_has("CPU1", 4));
-	assert_false(dsdt_has("CPU2", 4));
+	assert_true(dsdt_has("CP01", 4));
+	assert_false(dsdt_has("CP02", 4));
 }
 
 /* The entry of _PRT, with package lengths of three bytes. */

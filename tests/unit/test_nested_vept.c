@@ -412,11 +412,32 @@ static void roots_are_cached_and_the_oldest_goes(void **state)
 	second = vept_root_get(&n, (EPT12_PML4 + 0x10000) | 0x1e, 0);
 	assert_ptr_equal(vept_root_get(&n, EPT12, 0), first);
 	vept_root_get(&n, (EPT12_PML4 + 0x10000) | 0x1e, 0);
-	for (uint64_t i = 2; i <= VEPT_ROOTS; i++)
+	for (uint64_t i = 2; i <= vm.vept.roots; i++)
 		vept_root_get(&n, (EPT12_PML4 + i * 0x10000) | 0x1e, 0);
 	assert_false(vept_root_reuse(&n, first, generation));
 	assert_true(vept_root_reuse(&n, second, second->generation));
-	assert_int_equal(vm.vept.in_use, VEPT_ROOTS);
+	assert_int_equal(vm.vept.in_use, vm.vept.roots);
+}
+
+/* Each vCPU may run an L2 of its own: no root that is in use goes. */
+static void a_vm_with_many_vcpus_has_a_root_for_each(void **state)
+{
+	struct vept_root *first;
+	uint32_t generation;
+
+	(void)state;
+	vm.vept.vcpus = 32;
+	vept_init(&vm.vept);
+	assert_int_equal(vm.vept.roots, 32 + VEPT_SPARE);
+	first = vept_root_get(&n, EPT12, 0);
+	generation = first->generation;
+	for (n.vcpu = 1; n.vcpu < 31; n.vcpu++)
+		vept_root_get(&n, (EPT12_PML4 + n.vcpu * 0x10000ull) | 0x1e, 0);
+	for (uint64_t i = 0; i < 2 * VEPT_SPARE; i++)
+		vept_root_get(&n, (EPT12_PML4 + (100 + i) * 0x10000) | 0x1e, 0);
+	n.vcpu = 0;
+	assert_true(vept_root_reuse(&n, first, generation));
+	vm.vept.vcpus = 0;
 }
 
 static void running_out_of_tables_never_fails(void **state)
@@ -465,11 +486,11 @@ static void nothing_leaks_over_random_use(void **state)
 			break;
 		}
 	}
-	for (uint64_t i = 1; i <= VEPT_ROOTS; i++)
+	for (uint64_t i = 1; i <= vm.vept.roots; i++)
 		vept_root_get(&n, (EPT12_PML4 + i * 0x1000000) | 0x1e, 0);
 	for (unsigned i = 0; i < TABLES; i++)
 		vept_invalidate_all(&n);
-	assert_int_equal(vm.vept.in_use, VEPT_ROOTS);
+	assert_int_equal(vm.vept.in_use, vm.vept.roots);
 }
 
 int main(void)
@@ -502,6 +523,7 @@ int main(void)
 		T(without_a_d_bits_ept12_is_not_written),
 		T(clearing_dirty_takes_write_access_away_at_invept),
 		T(roots_are_cached_and_the_oldest_goes),
+		T(a_vm_with_many_vcpus_has_a_root_for_each),
 		T(running_out_of_tables_never_fails),
 		T(nothing_leaks_over_random_use),
 	};

@@ -221,7 +221,7 @@ static void expect_no_leak(void)
 {
 	uint32_t roots = 0;
 
-	for (uint64_t i = 0; i < 2 * VEPT_ROOTS; i++)
+	for (uint64_t i = 0; i < 2 * vm.vept.roots; i++)
 		vept_root_get(&n, (ROOT_A + (16 + i) * PAGE_SIZE) | 0x1e, 0);
 	for (unsigned i = 0; i < TABLES; i++)
 		vept_invalidate_all(&n);
@@ -381,7 +381,7 @@ static void the_oldest_root_goes_when_tables_run_out(void **state)
 	touch(0, some_gpa(0), 1);
 	touch(1, some_gpa(0), 1);
 	assert_int_equal(
-		vm.vept.root[0].generation + vm.vept.root[VEPT_ROOTS - 1].generation, 0);
+		vm.vept.root[0].generation + vm.vept.root[vm.vept.roots - 1].generation, 0);
 	touch(1, some_gpa(4), 1);
 	touch(1, some_gpa(8), 1);
 	for (unsigned i = 0; i < VEPT_ROOTS; i++)

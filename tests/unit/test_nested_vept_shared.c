@@ -292,13 +292,13 @@ static void a_root_that_another_vcpu_uses_stays(void **state)
 	uint32_t generation = its->generation;
 
 	(void)state;
-	for (uint64_t i = 1; i <= 3 * VEPT_ROOTS; i++)
+	for (uint64_t i = 1; i <= 3 * vm.vept.roots; i++)
 		mine = vept_root_get(&n, (EPT12_PML4 + i * 0x10000) | 0x1e, 0);
 	assert_int_equal(its->generation, generation);
 	assert_true(its->eptp12 == EPT12);
 	assert_true(vept_root_reuse(&other, its, generation));
 	vept_root_get(&other, mine->eptp12, 0);
-	for (uint64_t i = 1; i <= 3 * VEPT_ROOTS; i++)
+	for (uint64_t i = 1; i <= 3 * vm.vept.roots; i++)
 		vept_root_get(&n, (EPT12_PML4 + i * 0x10000) | 0x1e, 0);
 	assert_false(vept_root_reuse(&other, its, generation));
 	assert_true(mine->eptp12 && vept_root_reuse(&other, mine, mine->generation));
@@ -339,7 +339,7 @@ static void an_entry_does_not_use_a_root_that_is_gone(void **state)
 	assert_int_equal(nested_l2_exit(&n, EXIT_CPUID), NESTED_L1);
 	restore_l1();
 	vept_root_leave(&n);
-	for (uint64_t i = 1; i <= VEPT_ROOTS; i++)
+	for (uint64_t i = 1; i <= vm.vept.roots; i++)
 		vept_root_get(&other, (EPT12_PML4 + i * 0x10000) | 0x1e, 0);
 	assert_int_equal(execute(EXIT_VMRESUME, 0), OUTCOME_L2);
 	assert_true(n.cur->root->eptp12 == EPT12);

@@ -181,7 +181,8 @@ static void move(struct input *in)
 {
 	net_port_move(&net, 0, 1 + byte(in) % 2);
 	virtio_net_moved(&device);
-	check(net_queue_empty(&net.port[0].queue[0]) && net_set_first(&device.targets) == NET_PORTS);
+	check(net_queue_empty(&net.port[0].queue[0]) &&
+		net_set_first(&device.targets) == NET_PORTS);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
