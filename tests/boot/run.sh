@@ -2856,12 +2856,12 @@ test_many_vms_and_many_vcpus() {
 		expect 1 run --machine bochs --timeout 200 --memory 128M --l1 "$B/payload/smp.elf" --cpus 64 --machine-cpus 15 && shows 'x2APIC NMI to 2: 0 0 1'
 }
 
-# Two cores with two threads each, three VMs with more vCPUs than a core has threads: all get to their end, one VM at a time on a core or not.
+# Two cores with two threads each, VMs with more vCPUs than a core has threads: all get to their end, one VM at a time on a core or not.
 test_threads_of_a_core_run_one_vm_at_a_time() {
 	local run vm
 	{
 		printf 'timeout: 150\nlog: info\nmachine: {kind: bochs, cpus: 4, option: "cpu: model=corei7_skylake_x, count=1:2:2, ips=50000000"}\nvms:\n'
-		for vm in 'a, cpus: 3' 'b, cpus: 3' 'c, cpus: 1'; do printf '  - {name: %s, memory: 64M, kernel: %s}\n' "$vm" "$PWD/$B/payload/smp.elf"; done
+		for vm in 'a, cpus: 3, kernel: smp' 'b, cpus: 3, kernel: clocks' 'c, kernel: hello'; do printf '  - {name: %s, memory: 64M}\n' "${vm/kernel: /kernel: $PWD/$B/payload/}.elf"; done
 	} >"$out.yaml"
 	expect 1 run "$out.yaml" && shows 'smt: Mitigation: threads of a core run one VM at a time' '2 cores with several threads, each for one VM at a time' \
 		"'a' ended: asked for" "'b' ended: asked for" "'c' ended: asked for" &&
