@@ -201,13 +201,10 @@ static uint32_t descend(struct nested *n, struct vept_root *root, uint32_t t,
 	return child;
 }
 
-/* What one CPU still has of an old entry, and no INVEPT of L1 would find, must go. */
-static bool takes_away(uint64_t old, uint64_t new)
-{
-	return ((old ^ new) & (EPT_ADDRESS | EPT_MEMTYPE | EPT_IPAT)) ||
-	       (old & ~new &EPT_RIGHTS);
-}
-
+/*
+ * What CPUs still have of the entry that was here goes when L1 executes INVEPT on them, which
+ * flushes whatever it finds (vept_sync.c).
+ */
 static void leaf_set(struct nested *n, struct vept_root *root, uint32_t t, unsigned slot,
 	uint64_t entry, uint64_t source)
 {
@@ -217,11 +214,8 @@ static void leaf_set(struct nested *n, struct vept_root *root, uint32_t t, unsig
 	if (old && !is_leaf(old, e->table[t].level)) {
 		entry_clear(e, t, slot);
 		root_flush(n, root);
-		old = 0;
 	}
 	entry_set(e, t, slot, entry, source);
-	if (old && takes_away(old, entry))
-		seam_flush_ept(n, root->eptp02, false);
 	n->stats.vept_fills++;
 }
 
@@ -380,7 +374,10 @@ static bool unmap_page(
 	}
 }
 
-/* What L2 has written goes, with the translations by which it could read it. */
+/*
+ * What L2 has written goes, with the translations by which it could read it: on all CPUs, since
+ * the page is another L2's next.
+ */
 static void scratch_clean(struct nested *n, struct vept_scratch *s)
 {
 	bool there = s->root && s->root->generation == s->generation;
@@ -388,7 +385,7 @@ static void scratch_clean(struct nested *n, struct vept_scratch *s)
 	for (unsigned i = 0; there && i < s->count; i++)
 		unmap_page(n, s->root, s->gpa[i], &s->hpa);
 	if (there && s->count)
-		root_flush(n, s->root);
+		root_flush_all(n, s->root);
 	s->count = 0;
 	for (unsigned i = 0; i < PAGE_SIZE / sizeof(uint64_t); i++)
 		s->page[i] = UINT64_MAX;

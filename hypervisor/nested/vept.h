@@ -68,7 +68,7 @@ struct vept_scan {
 
 struct vept_root {
 	uint64_t eptp12;    /* with its A/D and memory-type bits; 0 when unused */
-	uint64_t apic_page; /* L1's APIC-access page, which is no RAM; 0: none is such */
+	uint64_t apic_page; /* L1's APIC-access page, as translations know it; 0: none */
 	uint64_t eptp02;
 	uint64_t last_use;
 	struct list cut; /* tables that hardware may still walk, until the next flush */
@@ -135,9 +135,11 @@ uint64_t vept_books_size(uint32_t count);
 void vept_init(struct vept *e);
 
 /*
- * The root for L1's EPT pointer (already checked) and an APIC-access page that is no RAM (0:
- * none), made when new; never NULL. From now on this vCPU has it in use, in place of the one
- * before.
+ * The root for L1's EPT pointer (already checked) and APIC-access page (0: none), made when
+ * new; never NULL. From now on this vCPU has it in use, in place of the one before. A
+ * translation may be made with or without knowledge of that page (SDM 29.4.5 "Issues Pertaining
+ * to Page Size and TLB Management"), and vCPUs of a VM that share a CPU share translations: so
+ * another page is another root.
  */
 struct vept_root *vept_root_get(struct nested *n, uint64_t eptp12, uint64_t apic_page);
 

@@ -234,12 +234,22 @@ void entry_set(struct vept *e, uint32_t i, unsigned slot, uint64_t entry, uint64
  * below a table that was cut off cannot be walked any more, either: it needs no flush of its
  * own.
  */
-void root_flush(struct nested *n, struct vept_root *r)
+static void flush(struct nested *n, struct vept_root *r, bool wait)
 {
 	struct vept *e = &n->vm->vept;
 
 	if (r->eptp12) /* not what INVEPT finds in the rest of a root that went */
-		seam_flush_ept(n, r->eptp02, !list_empty(&r->cut));
+		seam_flush_ept(n, r->eptp02, wait);
 	list_move_all(&e->gone, &r->cut);
 	e->changed &= ~(1u << (r - e->root));
+}
+
+void root_flush(struct nested *n, struct vept_root *r)
+{
+	flush(n, r, !list_empty(&r->cut));
+}
+
+void root_flush_all(struct nested *n, struct vept_root *r)
+{
+	flush(n, r, true);
 }

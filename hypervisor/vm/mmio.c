@@ -126,32 +126,6 @@ static bool map_registers(struct vcpu *vcpu, uint64_t gpa)
 	return mapped;
 }
 
-void vcpu_windows_changed(struct vcpu *vcpu)
-{
-	struct vm *vm = vcpu->vm;
-	uint32_t pending = passed_take_pending(vm);
-	bool registers;
-
-	vm_lock(vm);
-	for (unsigned i = 0; i < VM_VOIDS; i++) {
-		if (vm->void_at[i] != 0)
-			(void)ept_unmap(&vm->ept01, vm->void_at[i], PAGE_SIZE);
-		vm->void_at[i] = 0;
-	}
-	/* EPT02s alone may have them: nobody has noted that */
-	registers =
-		passed_unmap_direct(vm) || (vm->devices->passed.count != 0 && vm->config.vmx);
-	ept_flush(&vm->ept01);
-	vm_flush_others(vm, vcpu, registers);
-	vm_unlock(vm);
-	if (vm->config.vmx)
-		vept_forget(&vcpu->nested);
-	if (pending == 0)
-		return;
-	vm_flush_others(vm, vcpu, true); /* EPT02, too */
-	passed_do_pending(vm, pending);
-}
-
 /* 28.2.4 "Accessed and Dirty Flags for EPT" */
 static bool walks_write(const struct vcpu *vcpu)
 {

@@ -444,6 +444,8 @@ static void sleep_until(struct sched_cpu *c, uint64_t deadline)
 		apic_timer_arm(deadline, rdtsc());
 	if (runnable_count(c) == 0)
 		cpu_sleep();
+	if (c->node == NULL) /* a VM has perhaps taken its window out of this address space */
+		write_cr3(sched_boot_space);
 	apic_timer_stop();
 	__atomic_store_n(&c->shared.idle, false, __ATOMIC_SEQ_CST);
 }

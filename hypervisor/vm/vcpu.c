@@ -198,8 +198,7 @@ void vcpu_enter_cpu(struct vcpu *vcpu)
 		vmcs_write_host_cpu();
 		if (vcpu->nested_hw != NULL)
 			nested_hw_enter_cpu(vcpu);
-		vmx_flush_all(); /* of a time when the vCPU was here before */
-		ram_flush_window(vcpu->vm);
+		translations_arrive(vcpu);
 	}
 	vcpu_use_vmcs(vcpu, vcpu->vmcs);
 }

@@ -34,6 +34,11 @@ static inline void vm_unlock(struct vm *vm)
  * one any more. Callers may hold locks of this VM.
  */
 void vm_flush_others(struct vm *vm, const struct vcpu *self, bool wait);
+/* This CPU drops all translations of guests: another one has changed some. */
+void translations_drop(void);
+/* The vCPU was elsewhere before, or is new: this CPU may have some that it or an earlier one of
+ * its number left here. */
+void translations_arrive(const struct vcpu *vcpu);
 
 static inline uint16_t vcpu_vpid01(const struct vcpu *vcpu)
 {

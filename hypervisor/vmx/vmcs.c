@@ -115,9 +115,3 @@ void vmcs_write_host_state(uint64_t cr3)
 	write_fields(state, COUNT(state));
 	vmcs_write_host_cpu();
 }
-
-void vmx_flush_all(void)
-{
-	invept(INVEPT_GLOBAL, 0);
-	invvpid(INVVPID_ALL, 0, 0);
-}
