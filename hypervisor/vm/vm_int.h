@@ -45,6 +45,15 @@ static inline uint16_t vcpu_vpid01(const struct vcpu *vcpu)
 	return (uint16_t)(1 + (vcpu->vm->id * DEV_MAX_VCPUS + vcpu->index) * VPIDS_PER_VCPU);
 }
 
+/* ---- what a guest can do to the CPU itself: denial.c ---- */
+
+/* The current VMCS is new, and gets these secondary controls. */
+void denial_vmcs_create(uint32_t proc2);
+void handle_notify(struct vcpu *vcpu);
+void handle_bus_lock(struct vcpu *vcpu);
+/* Exits by which a guest could keep its CPU: is its time over? */
+void vcpu_look_at_time(struct vcpu *vcpu);
+
 /* ---- the current VMCS, of whatever level ---- */
 
 /*

@@ -2723,6 +2723,12 @@ test_an_endless_debug_exception_leaves_l0_the_cpu() {
 		shows 'debug_loop: starts' 'time limit' && shows_not 'debug_loop: ended'
 }
 
+# The same in an L2 whose L1 does not ask for #DB: L0 sees the time, and L1 nothing.
+test_an_endless_debug_exception_of_l2_leaves_l0_the_cpu() {
+	expect 72 run --timeout 180 --memory 64M --l0-option limit=40000000 --l1 "$B/payload/debug_loop.elf" --cmdline l2 &&
+		shows 'debug_loop: L2 is entered' 'debug_loop: starts' 'time limit' && shows_not 'debug_loop: ended|L1 has an exit'
+}
+
 test_hostile_l1() {
 	local seed
 	for seed in 1 2 3; do

@@ -9,6 +9,12 @@
 
 /* The test has the current VMCS. */
 void hw_vmwrite(uint64_t encoding, uint64_t v);
+uint64_t hw_vmread(uint64_t encoding);
+
+static inline uint64_t vmread(uint64_t encoding)
+{
+	return hw_vmread(encoding);
+}
 
 static inline void vmwrite(uint64_t encoding, uint64_t v)
 {
