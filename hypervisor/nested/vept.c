@@ -246,13 +246,19 @@ static inline __attribute__((always_inline)) void fill_entry(struct nested *n,
 	leaf_set(n, root, t, slot_of(w->gpa, target), entry, source);
 }
 
-/* Memory, whose type is what EPT12 says. */
+/*
+ * Memory, whose type is what EPT12 says; or write-back, as in EPT01, for a VM without devices
+ * that could pass by caches.
+ */
 static inline __attribute__((always_inline)) void fill_with(struct nested *n,
 	struct vept_root *root, const struct vept_walk *w, struct hpa hpa, uint64_t size,
 	uint64_t rights)
 {
-	fill_entry(
-		n, root, w, hpa, size, w->entry[w->leaf] & (rights | EPT_MEMTYPE | EPT_IPAT));
+	uint64_t entry = w->entry[w->leaf] & (rights | EPT_MEMTYPE | EPT_IPAT);
+
+	if (n->vm->vept.write_back)
+		entry = (entry & rights) | EPT_WB | EPT_IPAT;
+	fill_entry(n, root, w, hpa, size, entry);
 }
 
 /* In a debugger's root that is executable which it has let through. */

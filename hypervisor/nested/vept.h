@@ -111,6 +111,7 @@ struct vept {
 	uint8_t maxphyaddr;
 	bool execute_only;
 	bool no_1g;         /* L1 has no 1 GiB pages: such an entry is malformed */
+	bool write_back;    /* L1's memory is, whatever EPT12 and L2's PAT say */
 	bool advanced_info; /* of the machine: what bit 9 of an exit qualification tells */
 	struct vept_root root[VEPT_ROOTS];
 	struct vept_root

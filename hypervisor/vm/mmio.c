@@ -85,7 +85,8 @@ static bool map_void_01(struct vcpu *vcpu, uint64_t gpa)
 	bool mapped;
 
 	vm_lock(vm);
-	mapped = ept_map(&vm->ept01, gpa, vm->void_page, PAGE_SIZE, EPT_RWX, MEMTYPE_WB);
+	mapped = ept_map(&vm->ept01, gpa, vm->void_page, PAGE_SIZE, EPT_RWX | vm_ram_ipat(vm),
+		MEMTYPE_WB);
 	if (mapped) {
 		note_void(vm, gpa);
 		vm_flush_others(vm, vcpu, false);

@@ -45,6 +45,9 @@ static inline uint16_t vcpu_vpid01(const struct vcpu *vcpu)
 	return (uint16_t)(1 + (vcpu->vm->id * DEV_MAX_VCPUS + vcpu->index) * VPIDS_PER_VCPU);
 }
 
+/* The bit of EPT entries for RAM by which they alone say the memory type, or 0. */
+uint64_t vm_ram_ipat(const struct vm *vm);
+
 /* ---- what a guest can do to the CPU itself: denial.c ---- */
 
 /* The current VMCS is new, and gets these secondary controls. */

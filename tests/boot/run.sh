@@ -1700,6 +1700,7 @@ test_nestor_starts_on_what_firmware_leaves() {
 			--log-level info && shows '3 CPUs, ' && grep -a '^[a-z]' "$out.text" | grep -v '^nestor' >"$out.$msrs" || return 1
 		diff "$out.0x1b=0xfee00d00" "$out.$msrs" || return 1
 	done
+	expect 1 run --machine bochs --timeout 60 --memory 32M --l1 "$B/payload/cpuid_msr.elf" --machine-msr 0x277=0 --log-level info && shows 'IA32_PAT was 0x0' || return 1
 	expect 68 run --machine bochs --timeout 60 --memory 32M --l1 "$B/payload/power.elf" --machine-msr 0x3a=1 && shows 'VT-x is locked off by the firmware' || return 1
 	expect 68 run --machine bochs --timeout 60 --memory 32M --l1 "$B/payload/power.elf" --machine-msr 0x1b=0xfee00100 && # off: for good, here
 		shows 'the local APIC was switched off by the firmware' || return 1
