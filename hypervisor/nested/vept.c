@@ -12,6 +12,7 @@ static void root_drop(struct nested *n, struct vept_root *r)
 
 	table_cut(e, r->table);
 	root_flush(n, r);
+	e->roots &= ~(1u << (r - e->root));
 	*r = (struct vept_root){.table = VEPT_NONE, .generation = r->generation + 1};
 	list_init(&r->cut);
 }
@@ -111,6 +112,7 @@ static struct vept_root *root_new(struct nested *n, uint64_t eptp12, uint64_t ap
 	}
 	reserve_tables(n, r);
 	reap_some(e);
+	e->roots |= 1u << (r - e->root);
 	r->eptp12 = eptp12;
 	r->apic_page = apic_page;
 	r->view = n->view;

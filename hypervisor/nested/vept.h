@@ -105,6 +105,7 @@ struct vept {
 	uint32_t bucket_mask;
 	uint32_t in_use; /* tables that are not in unused */
 	uint32_t watch_count;
+	uint32_t roots;   /* that are not unused, by bits */
 	uint32_t changed; /* roots from which entries were removed since their last flush */
 	struct list unused, stale, gone; /* tables; gone: to be freed, no CPU can walk them */
 	uint64_t use_counter;

@@ -140,9 +140,12 @@ static void flush_here(struct nested *n, uint64_t eptp12, uint64_t mask)
 {
 	const struct vept *e = &n->vm->vept;
 
-	for (unsigned i = 0; i < VEPT_ROOTS; i++)
-		if (e->root[i].eptp12 && !((e->root[i].eptp12 ^ eptp12) & mask))
-			seam_flush_ept_here(n, e->root[i].eptp02);
+	for (uint32_t roots = e->roots; roots; roots &= roots - 1) {
+		const struct vept_root *r = &e->root[__builtin_ctz(roots)];
+
+		if (!((r->eptp12 ^ eptp12) & mask))
+			seam_flush_ept_here(n, r->eptp02);
+	}
 }
 
 /* mask: the bits by which the roots concerned have eptp12. */

@@ -56,6 +56,7 @@ void vept_init(struct vept *e)
 		init_books(e);
 	e->in_use = 0;
 	e->watch_count = 0;
+	e->roots = 0;
 	e->changed = 0;
 	e->use_counter = 0;
 	for (unsigned i = 0; i < VEPT_ROOTS; i++) {

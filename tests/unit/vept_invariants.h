@@ -126,9 +126,11 @@ static inline void vept_check(const struct vept *e)
 {
 	uint32_t used = vept_check_gone(e);
 
-	for (unsigned i = 0; i < VEPT_ROOTS; i++)
+	for (unsigned i = 0; i < VEPT_ROOTS; i++) {
+		assert_int_equal(e->roots >> i & 1, e->root[i].eptp12 != 0);
 		if (e->root[i].eptp12)
 			used += vept_check_table(e, e->root[i].table, 4);
+	}
 	assert_int_equal(used, e->in_use);
 	for (struct list *l = e->unused.next; l != &e->unused; l = l->next) {
 		assert_false(vept_check_element(l)->in_use);
