@@ -105,6 +105,10 @@ UNIT_EXTRA_test_vm_switch := hypervisor/vm/switch.c
 UNIT_FLAGS_test_vm_switch := -Itests/unit/hw
 UNIT_EXTRA_test_vm_ram := hypervisor/vm/ram.c hypervisor/vm/ram_give.c hypervisor/cpu/lock.c
 UNIT_FLAGS_test_vm_ram := -Itests/unit/hw
+UNIT_EXTRA_test_vm_denial := hypervisor/vm/denial.c
+UNIT_FLAGS_test_vm_denial := -Itests/unit/hw
+UNIT_EXTRA_test_vm_translations := hypervisor/vm/translations.c hypervisor/vmx/flush.c hypervisor/cpu/lock.c
+UNIT_FLAGS_test_vm_translations := -Itests/unit/hw
 UNIT_EXTRA_tsan_vm_sched := $(UNIT_EXTRA_test_vm_sched) hypervisor/vm/life.c \
 	$(wildcard hypervisor/policy/*.c hypervisor/spec/*.c) \
 	$(addprefix hypervisor/lib/, text.c fmt.c) $(wildcard hypervisor/nested/caps*.c)

@@ -224,6 +224,7 @@ pure	240	tests/checks/pure.sh $(B)/hv/pure.a
 shape	240	tests/checks/shape.sh
 headers	300	tests/checks/headers.sh
 facts	240	tests/checks/facts.sh
+translations	60	tests/checks/translations.sh
 bios	240	tests/checks/bios.sh
 format	300	tests/checks/format.sh
 static	600	tests/checks/static.sh

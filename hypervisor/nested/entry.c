@@ -159,6 +159,8 @@ static void commit(struct nested *n, struct nvmcs *v, const uint64_t *pdpte)
 		merge_controls_all(n, v);
 	if (!(proc2_of(v) & PROC2_ENABLE_VPID)) /* such entries flush, SDM 28.3.3.1 */
 		seam_flush_vpid(n, v->vpid02);
+	if (v->apic_in_ept01) /* L1 and its other L2s use EPT01 without knowing of that page */
+		seam_flush_ept_here(n, n->vm->l0.eptp01);
 	merge_controls_hot(n, v);
 	merge_msr_bitmap(n, v);
 	if (v->proc2_02 & PROC2_VMCS_SHADOWING)

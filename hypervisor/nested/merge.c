@@ -118,8 +118,13 @@ static void merge_apic(struct nested *n, struct nvmcs *v, uint32_t *proc2)
 	v->no_virtual_apic = (v->f[FID_PROC_CONTROLS] & PROC_TPR_SHADOW) &&
 			     !write_page(n, v, FID_VIRTUAL_APIC_ADDR);
 	/* Any address will do (24.6.8): one that is no RAM is a page of ours. */
+	v->apic_in_ept01 = false;
 	if ((*proc2 & PROC2_APIC_ACCESSES) && !write_page(n, v, FID_APIC_ACCESS_ADDR))
 		seam_vmwrite(FID_APIC_ACCESS_ADDR, n->vm->vept.apic_hpa);
+	else if ((*proc2 & PROC2_APIC_ACCESSES) && !v->root) {
+		seam_l1_single_page(n, (struct gpa_l1){v->f[FID_APIC_ACCESS_ADDR]});
+		v->apic_in_ept01 = true;
+	}
 	if (v->no_virtual_apic)
 		*proc2 &= ~(PROC2_X2APIC_MODE | PROC2_APIC_REGISTER_VIRT |
 			    PROC2_VIRT_INTR_DELIVERY);
@@ -131,16 +136,19 @@ static void merge_apic(struct nested *n, struct nvmcs *v, uint32_t *proc2)
 		}
 }
 
-/* L1's APIC-access page, where that is no RAM; 0: it is, or there is none. */
+/* L1's APIC-access page; 0: there is none. */
+static uint64_t apic_page(const struct nvmcs *v)
+{
+	return proc2_of(v) & PROC2_APIC_ACCESSES ? v->f[FID_APIC_ACCESS_ADDR] : 0;
+}
+
+/* The same, where it is no RAM; 0: it is, or there is none. */
 static uint64_t foreign_apic_page(struct nested *n, const struct nvmcs *v)
 {
-	uint64_t gpa = v->f[FID_APIC_ACCESS_ADDR], size = PAGE_SIZE;
+	uint64_t gpa = apic_page(v), size = PAGE_SIZE;
 	struct hpa hpa;
 
-	if (!(proc2_of(v) & PROC2_APIC_ACCESSES) ||
-		seam_l1_translate(n, (struct gpa_l1){gpa}, &hpa, &size))
-		return 0;
-	return gpa;
+	return seam_l1_translate(n, (struct gpa_l1){gpa}, &hpa, &size) ? 0 : gpa;
 }
 
 bool nested_apic_access(struct nested *n, uint64_t gpa, uint64_t q)
@@ -167,7 +175,7 @@ bool nested_apic_access(struct nested *n, uint64_t gpa, uint64_t q)
 
 void merge_root(struct nested *n, struct nvmcs *v)
 {
-	v->root = vept_root_get(n, v->f[FID_EPT_POINTER], foreign_apic_page(n, v));
+	v->root = vept_root_get(n, v->f[FID_EPT_POINTER], apic_page(v));
 	v->root_generation = v->root->generation;
 	seam_vmwrite(FID_EPT_POINTER, v->root->eptp02);
 }

@@ -71,7 +71,8 @@ struct nvmcs {
 	uint8_t unchecked;    /* CHK_* groups of entry checks that must run */
 	uint32_t merged_proc; /* primary controls that VMCS02 was merged for */
 	uint32_t proc_02; /* primary controls of VMCS02; vm/ opens and closes windows in both */
-	uint32_t proc2_02; /* secondary controls of VMCS02 */
+	uint32_t proc2_02;  /* secondary controls of VMCS02 */
+	bool apic_in_ept01; /* L2 without EPT: its APIC-access page is in EPT01 */
 	uint16_t vpid02;
 	uint64_t check_context; /* of the last entry, see nested_check_context */
 	uint32_t timer02;       /* what VMCS02 was loaded with */

@@ -65,6 +65,11 @@ bool seam_l1_device(struct nested *n, struct gpa_l1 a, struct hpa *hpa, uint64_t
  * keep it as long as the VM runs: the page stays where it is.
  */
 void seam_l1_pin(struct nested *n, struct gpa_l1 a);
+/*
+ * EPT01 maps this page by an entry of its own from now on, as the APIC-access page of an L2
+ * without EPT has to be (SDM 29.4.5 "Issues Pertaining to Page Size and TLB Management").
+ */
+void seam_l1_single_page(struct nested *n, struct gpa_l1 a);
 
 /*
  * Watch a page that holds an EPT12 table: the word of EPT01 that maps it, whose bit 9 ("dirty")
@@ -87,6 +92,8 @@ void seam_vm_unlock(struct nested *n);
  * that follows its next exit.
  */
 void seam_flush_ept(struct nested *n, uint64_t eptp, bool wait);
+/* By this CPU now; nobody else has to. */
+void seam_flush_ept_here(struct nested *n, uint64_t eptp);
 /* Those of this vCPU. */
 void seam_flush_vpid(struct nested *n, uint16_t vpid02);
 

@@ -12,6 +12,7 @@ static void root_drop(struct nested *n, struct vept_root *r)
 
 	table_cut(e, r->table);
 	root_flush(n, r);
+	e->live[(r - e->root) / 64] &= ~BIT64((r - e->root) % 64);
 	*r = (struct vept_root){.table = VEPT_NONE, .generation = r->generation + 1};
 	list_init(&r->cut);
 }
@@ -111,6 +112,7 @@ static struct vept_root *root_new(struct nested *n, uint64_t eptp12, uint64_t ap
 	}
 	reserve_tables(n, r);
 	reap_some(e);
+	e->live[(r - e->root) / 64] |= BIT64((r - e->root) % 64);
 	r->eptp12 = eptp12;
 	r->apic_page = apic_page;
 	r->view = n->view;
@@ -201,13 +203,10 @@ static uint32_t descend(struct nested *n, struct vept_root *root, uint32_t t,
 	return child;
 }
 
-/* What one CPU still has of an old entry, and no INVEPT of L1 would find, must go. */
-static bool takes_away(uint64_t old, uint64_t new)
-{
-	return ((old ^ new) & (EPT_ADDRESS | EPT_MEMTYPE | EPT_IPAT)) ||
-	       (old & ~new &EPT_RIGHTS);
-}
-
+/*
+ * What CPUs still have of the entry that was here goes when L1 executes INVEPT on them, which
+ * flushes whatever it finds (vept_sync.c).
+ */
 static void leaf_set(struct nested *n, struct vept_root *root, uint32_t t, unsigned slot,
 	uint64_t entry, uint64_t source)
 {
@@ -217,11 +216,8 @@ static void leaf_set(struct nested *n, struct vept_root *root, uint32_t t, unsig
 	if (old && !is_leaf(old, e->table[t].level)) {
 		entry_clear(e, t, slot);
 		root_flush(n, root);
-		old = 0;
 	}
 	entry_set(e, t, slot, entry, source);
-	if (old && takes_away(old, entry))
-		seam_flush_ept(n, root->eptp02, false);
 	n->stats.vept_fills++;
 }
 
@@ -252,13 +248,19 @@ static inline __attribute__((always_inline)) void fill_entry(struct nested *n,
 	leaf_set(n, root, t, slot_of(w->gpa, target), entry, source);
 }
 
-/* Memory, whose type is what EPT12 says. */
+/*
+ * Memory, whose type is what EPT12 says; or write-back, as in EPT01, for a VM without devices
+ * that could pass by caches.
+ */
 static inline __attribute__((always_inline)) void fill_with(struct nested *n,
 	struct vept_root *root, const struct vept_walk *w, struct hpa hpa, uint64_t size,
 	uint64_t rights)
 {
-	fill_entry(
-		n, root, w, hpa, size, w->entry[w->leaf] & (rights | EPT_MEMTYPE | EPT_IPAT));
+	uint64_t entry = w->entry[w->leaf] & (rights | EPT_MEMTYPE | EPT_IPAT);
+
+	if (n->vm->vept.write_back)
+		entry = (entry & rights) | EPT_WB | EPT_IPAT;
+	fill_entry(n, root, w, hpa, size, entry);
 }
 
 /* In a debugger's root that is executable which it has let through. */
@@ -380,7 +382,10 @@ static bool unmap_page(
 	}
 }
 
-/* What L2 has written goes, with the translations by which it could read it. */
+/*
+ * What L2 has written goes, with the translations by which it could read it: on all CPUs, since
+ * the page is another L2's next.
+ */
 static void scratch_clean(struct nested *n, struct vept_scratch *s)
 {
 	bool there = s->root && s->root->generation == s->generation;
@@ -388,7 +393,7 @@ static void scratch_clean(struct nested *n, struct vept_scratch *s)
 	for (unsigned i = 0; there && i < s->count; i++)
 		unmap_page(n, s->root, s->gpa[i], &s->hpa);
 	if (there && s->count)
-		root_flush(n, s->root);
+		root_flush_all(n, s->root);
 	s->count = 0;
 	for (unsigned i = 0; i < PAGE_SIZE / sizeof(uint64_t); i++)
 		s->page[i] = UINT64_MAX;

@@ -24,6 +24,7 @@ struct nested;
 #define VEPT_VCPUS      64
 #define VEPT_SPARE      8 /* roots, beside one for each vCPU and for 8 at least */
 #define VEPT_ROOTS      (VEPT_VCPUS + VEPT_SPARE)
+#define VEPT_WORDS      ((VEPT_ROOTS + 63) / 64) /* of a set of roots */
 #define VEPT_ENTRIES    512
 #define VEPT_NONE       UINT32_MAX
 #define VEPT_TABLES_MAX 32768u /* of a VM: INVEPT looks at a word for each */
@@ -69,7 +70,7 @@ struct vept_scan {
 
 struct vept_root {
 	uint64_t eptp12;    /* with its A/D and memory-type bits; 0 when unused */
-	uint64_t apic_page; /* L1's APIC-access page, which is no RAM; 0: none is such */
+	uint64_t apic_page; /* L1's APIC-access page, as translations know it; 0: none */
 	uint64_t eptp02;
 	uint64_t last_use;
 	struct list cut; /* tables that hardware may still walk, until the next flush */
@@ -108,13 +109,14 @@ struct vept {
 	uint32_t bucket_mask;
 	uint32_t in_use; /* tables that are not in unused */
 	uint32_t watch_count;
-	/* Roots from which entries were removed since their last flush. */
-	uint64_t changed[(VEPT_ROOTS + 63) / 64];
+	/* Roots: that are not unused; from which entries were removed since their last flush. */
+	uint64_t live[VEPT_WORDS], changed[VEPT_WORDS];
 	struct list unused, stale, gone; /* tables; gone: to be freed, no CPU can walk them */
 	uint64_t use_counter;
 	uint8_t maxphyaddr;
 	bool execute_only;
 	bool no_1g;         /* L1 has no 1 GiB pages: such an entry is malformed */
+	bool write_back;    /* L1's memory is, whatever EPT12 and L2's PAT say */
 	bool advanced_info; /* of the machine: what bit 9 of an exit qualification tells */
 	struct vept_root root[VEPT_ROOTS];
 	struct vept_root
@@ -139,9 +141,11 @@ uint64_t vept_books_size(uint32_t count);
 void vept_init(struct vept *e);
 
 /*
- * The root for L1's EPT pointer (already checked) and an APIC-access page that is no RAM (0:
- * none), made when new; never NULL. From now on this vCPU has it in use, in place of the one
- * before.
+ * The root for L1's EPT pointer (already checked) and APIC-access page (0: none), made when
+ * new; never NULL. From now on this vCPU has it in use, in place of the one before. A
+ * translation may be made with or without knowledge of that page (SDM 29.4.5 "Issues Pertaining
+ * to Page Size and TLB Management"), and vCPUs of a VM that share a CPU share translations: so
+ * another page is another root.
  */
 struct vept_root *vept_root_get(struct nested *n, uint64_t eptp12, uint64_t apic_page);
 

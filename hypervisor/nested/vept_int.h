@@ -94,6 +94,8 @@ void mark_stale(struct vept *e, struct vept_watch *w);
 void mark_written(struct vept *e, struct gpa_l1 a, uint32_t len);
 /* Flushes what the entries removed from this root make necessary. */
 void root_flush(struct nested *n, struct vept_root *r);
+/* And waits for all CPUs: memory that they led to is going to be somebody else's. */
+void root_flush_all(struct nested *n, struct vept_root *r);
 
 /* ---- vept.c ---- */
 

@@ -108,7 +108,7 @@ static void flush_changed(struct nested *n)
 {
 	struct vept *e = &n->vm->vept;
 
-	for (unsigned i = 0; i < sizeof(e->changed) / sizeof(e->changed[0]); i++)
+	for (unsigned i = 0; i < VEPT_WORDS; i++)
 		while (e->changed[i] != 0)
 			root_flush(
 				n, &e->root[i * 64 + (unsigned)__builtin_ctzll(e->changed[i])]);
@@ -131,6 +131,27 @@ static bool invalidate(struct nested *n, bool *hopeless)
 	return collected == COLLECTED_ALL && list_empty(&e->stale);
 }
 
+/*
+ * What L1 expects of INVEPT besides: this CPU drops what it has cached with these roots,
+ * whether EPT12 changed or not. A combined mapping also tells how L2's own tables were, and
+ * whether a page was the APIC-access page (SDM 28.3.1 "Information That May Be Cached", 29.4.5
+ * "Issues Pertaining to Page Size and TLB Management"); KVM relies on it when a vCPU of its
+ * comes back to a CPU. Others execute their own.
+ */
+static void flush_here(struct nested *n, uint64_t eptp12, uint64_t mask)
+{
+	const struct vept *e = &n->vm->vept;
+
+	for (unsigned i = 0; i < VEPT_WORDS; i++)
+		for (uint64_t live = e->live[i]; live; live &= live - 1) {
+			const struct vept_root *r =
+				&e->root[i * 64 + (unsigned)__builtin_ctzll(live)];
+
+			if (!((r->eptp12 ^ eptp12) & mask))
+				seam_flush_ept_here(n, r->eptp02);
+		}
+}
+
 /* mask: the bits by which the roots concerned have eptp12. */
 static bool invalidate_roots(struct nested *n, uint64_t eptp12, uint64_t mask)
 {
@@ -146,8 +167,10 @@ static bool invalidate_roots(struct nested *n, uint64_t eptp12, uint64_t mask)
 				root_empty(n, &e->root[i]);
 		done = true;
 	}
-	if (done)
+	if (done) {
 		e->tries[n->vcpu] = 0;
+		flush_here(n, eptp12, mask);
+	}
 	seam_vm_unlock(n);
 	return done;
 }

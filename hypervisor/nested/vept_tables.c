@@ -57,8 +57,8 @@ void vept_init(struct vept *e)
 	e->in_use = 0;
 	e->watch_count = 0;
 	e->roots = (e->vcpus > 8 ? e->vcpus : 8) + VEPT_SPARE;
-	for (unsigned i = 0; i < sizeof(e->changed) / sizeof(e->changed[0]); i++)
-		e->changed[i] = 0;
+	for (unsigned i = 0; i < VEPT_WORDS; i++)
+		e->live[i] = e->changed[i] = 0;
 	e->use_counter = 0;
 	for (unsigned i = 0; i < VEPT_ROOTS; i++) {
 		e->root[i] = (struct vept_root){.table = VEPT_NONE};
@@ -241,12 +241,22 @@ void entry_set(struct vept *e, uint32_t i, unsigned slot, uint64_t entry, uint64
  * below a table that was cut off cannot be walked any more, either: it needs no flush of its
  * own.
  */
-void root_flush(struct nested *n, struct vept_root *r)
+static void flush(struct nested *n, struct vept_root *r, bool wait)
 {
 	struct vept *e = &n->vm->vept;
 
 	if (r->eptp12) /* not what INVEPT finds in the rest of a root that went */
-		seam_flush_ept(n, r->eptp02, !list_empty(&r->cut));
+		seam_flush_ept(n, r->eptp02, wait);
 	list_move_all(&e->gone, &r->cut);
 	e->changed[(r - e->root) / 64] &= ~BIT64((r - e->root) % 64);
+}
+
+void root_flush(struct nested *n, struct vept_root *r)
+{
+	flush(n, r, !list_empty(&r->cut));
+}
+
+void root_flush_all(struct nested *n, struct vept_root *r)
+{
+	flush(n, r, true);
 }

@@ -69,6 +69,11 @@
 #define PROC2_TSC_SCALING        BIT(25)
 #define PROC2_USER_WAIT_PAUSE    BIT(26)
 #define PROC2_ENCLV_EXITING      BIT(28)
+#define PROC2_BUS_LOCK_EXITING   BIT(30) /* "VMM bus-lock detection" */
+#define PROC2_NOTIFY_EXITING     BIT(31) /* "instruction timeout" */
+
+/* The field of the latter, which L1 does not have: ticks without an interrupt window. */
+#define VMCS_NOTIFY_WINDOW 0x4024u
 
 /* 24.7.1 "VM-Exit Controls" */
 #define EXIT_SAVE_DEBUG            BIT(2)

@@ -93,15 +93,19 @@ static void hide_page(struct vcpu *vcpu, unsigned more, unsigned less)
 	else if (vm->apicv.hidden != 0 && before == 0)
 		(void)ept_unmap(&vm->ept01, DEV_LAPIC_BASE, PAGE_SIZE);
 	ept_flush(&vm->ept01);
-	vm_flush_others(vm, vcpu, false);
+	vm_flush_others(vm, vcpu, before == 0 && vm->apicv.hidden != 0);
 	vm_unlock(vm);
 }
 
+/* The page has gone for every vCPU that finds it said so: another one's L2 may be next. */
 void apicv_l2_without_ept(struct vcpu *vcpu)
 {
-	if (__atomic_exchange_n(&vcpu->vm->apicv.met_l2, true, __ATOMIC_SEQ_CST))
+	struct vm *vm = vcpu->vm;
+
+	if (__atomic_load_n(&vm->apicv.met_l2, __ATOMIC_SEQ_CST))
 		return;
-	hide_page(vcpu, 1, 0);
+	hide_page(vcpu, 1, 0); /* again, for another one at the same time: it stays hidden */
+	__atomic_store_n(&vm->apicv.met_l2, true, __ATOMIC_SEQ_CST);
 }
 
 /*

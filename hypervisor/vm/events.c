@@ -150,18 +150,6 @@ void vcpu_touched_devices(struct vcpu *vcpu)
 	tell_first(vcpu);
 }
 
-/* ---- translations ---- */
-
-void vm_flush_others(struct vm *vm, const struct vcpu *self, bool wait)
-{
-	for (unsigned i = 0; i < vm->config.cpus; i++)
-		if (vm->vcpus[i] != self)
-			__atomic_fetch_or(&vm->vcpus[i]->events, EVENT_FLUSH, __ATOMIC_SEQ_CST);
-	for (unsigned i = 0; wait && i < vm->config.cpus; i++)
-		if (vm->vcpus[i] != self)
-			sched_wait_out(vm->vcpus[i], EVENT_FLUSH);
-}
-
 /* ---- events ---- */
 
 /* An L2 of L1's may be in the shutdown state, where interrupts are blocked (SDM 26.3.1.5). */
@@ -264,6 +252,7 @@ static void process_init(struct vcpu *vcpu)
 		return;
 	}
 	vcpu_reset_state(vcpu);
+	translations_drop(); /* paging is off: as MOV to CR0 would, SDM 4.10.4.1 */
 	write_cr2(0);
 	write_debug_registers(reset_dr);
 	platform_init_vcpu(vcpu->vm->platform, vcpu->index);
@@ -389,7 +378,7 @@ static __attribute__((noinline)) uint32_t process_rare(struct vcpu *vcpu, uint32
 		return 0;
 	}
 	if (events & EVENT_FLUSH)
-		vmx_flush_all();
+		translations_drop();
 	if (events & EVENT_MEMORY)
 		ram_move_on(vcpu);
 	if (events & EVENT_LINE && passed_take(vcpu))

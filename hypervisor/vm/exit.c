@@ -126,7 +126,7 @@ static void handle_preemption_timer(struct vcpu *vcpu)
  * Exceptions come before the preemption timer (SDM 25.5.1), and a delivery may raise the next
  * one for ever: such an exit is where L0 looks at the time.
  */
-static void look_at_time(struct vcpu *vcpu)
+void vcpu_look_at_time(struct vcpu *vcpu)
 {
 	if (rdtsc() >= vcpu->entry_deadline)
 		handle_preemption_timer(vcpu);
@@ -159,7 +159,7 @@ static void handle_exception(struct vcpu *vcpu)
 			vcpu_redeliver(vcpu); /* what it interrupted: SDM 27.2.4 */
 		return;
 	}
-	look_at_time(vcpu);
+	vcpu_look_at_time(vcpu);
 	if (vector == VEC_DB) {
 		handle_debug_exception(vcpu, info);
 		return;
@@ -293,6 +293,8 @@ static const exit_handler handlers[EXIT_REASON_COUNT] = {
 	[EXIT_XSETBV] = handle_xsetbv,
 	[EXIT_VMFUNC] = handle_vmx_insn,
 	[EXIT_ENCLS] = undefined,
+	[EXIT_BUS_LOCK] = handle_bus_lock,
+	[EXIT_NOTIFY] = handle_notify,
 };
 
 void vcpu_handle_exit(struct vcpu *vcpu, uint32_t reason)

@@ -85,7 +85,8 @@ static bool map_void_01(struct vcpu *vcpu, uint64_t gpa)
 	bool mapped;
 
 	vm_lock(vm);
-	mapped = ept_map(&vm->ept01, gpa, vm->void_page, PAGE_SIZE, EPT_RWX, MEMTYPE_WB);
+	mapped = ept_map(&vm->ept01, gpa, vm->void_page, PAGE_SIZE, EPT_RWX | vm_ram_ipat(vm),
+		MEMTYPE_WB);
 	if (mapped) {
 		note_void(vm, gpa);
 		vm_flush_others(vm, vcpu, false);
@@ -124,32 +125,6 @@ static bool map_registers(struct vcpu *vcpu, uint64_t gpa)
 	mapped = passed_map_direct(vcpu->vm, gpa);
 	vm_unlock(vcpu->vm);
 	return mapped;
-}
-
-void vcpu_windows_changed(struct vcpu *vcpu)
-{
-	struct vm *vm = vcpu->vm;
-	uint32_t pending = passed_take_pending(vm);
-	bool registers;
-
-	vm_lock(vm);
-	for (unsigned i = 0; i < VM_VOIDS; i++) {
-		if (vm->void_at[i] != 0)
-			(void)ept_unmap(&vm->ept01, vm->void_at[i], PAGE_SIZE);
-		vm->void_at[i] = 0;
-	}
-	/* EPT02s alone may have them: nobody has noted that */
-	registers =
-		passed_unmap_direct(vm) || (vm->devices->passed.count != 0 && vm->config.vmx);
-	ept_flush(&vm->ept01);
-	vm_flush_others(vm, vcpu, registers);
-	vm_unlock(vm);
-	if (vm->config.vmx)
-		vept_forget(&vcpu->nested);
-	if (pending == 0)
-		return;
-	vm_flush_others(vm, vcpu, true); /* EPT02, too */
-	passed_do_pending(vm, pending);
 }
 
 /* 28.2.4 "Accessed and Dirty Flags for EPT" */

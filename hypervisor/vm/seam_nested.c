@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * nested/seam.h on hardware, but for the VMCSs (seam_vmcs.c): L1's memory, flushes, L1's vCPU.
+ * nested/seam.h on hardware, but for the VMCSs (seam_vmcs.c): L1's memory, L1's vCPU; flushes
+ * are in translations.c.
  */
 #include "vm/nested_hw.h"
 
@@ -68,6 +69,17 @@ void seam_l1_pin(struct nested *n, struct gpa_l1 a)
 		ram_pin(vm, offset);
 }
 
+/* Translations for the large page that was there go at the entry, on each CPU. */
+void seam_l1_single_page(struct nested *n, struct gpa_l1 a)
+{
+	struct vm *vm = vcpu_of(n)->vm;
+
+	vm_lock(vm);
+	(void)ept_split_to_4k(&vm->ept01, a.v);
+	ept_changed(&vm->ept01);
+	vm_unlock(vm);
+}
+
 bool seam_l1_translate(struct nested *n, struct gpa_l1 a, struct hpa *hpa, uint64_t *page_size)
 {
 	const struct vm *vm = vcpu_of(n)->vm;
@@ -123,25 +135,6 @@ void seam_vm_lock(struct nested *n)
 void seam_vm_unlock(struct nested *n)
 {
 	vm_unlock(vcpu_of(n)->vm);
-}
-
-/* ---- flushes ---- */
-
-void seam_flush_ept(struct nested *n, uint64_t eptp, bool wait)
-{
-	struct vcpu *vcpu = vcpu_of(n);
-
-	if (wait) /* EPT01's, perhaps: a dirty flag went */
-		ept_changed(&vcpu->vm->ept01);
-	invept(INVEPT_SINGLE, eptp);
-	if (vcpu->vm->config.cpus > 1)
-		vm_flush_others(vcpu->vm, vcpu, wait);
-}
-
-void seam_flush_vpid(struct nested *n, uint16_t vpid02)
-{
-	(void)n;
-	invvpid(INVVPID_SINGLE, vpid02, 0);
 }
 
 /* ---- L1's vCPU ---- */

@@ -52,6 +52,7 @@ static void vmcs02_create(struct vcpu *vcpu, struct hw_vmcs *v)
 	vmwrite(VMCS_EXIT_MSR_LOAD_COUNT, 0);
 	vmwrite(VMCS_ENTRY_MSR_LOAD_COUNT, 0);
 	vmwrite(VMCS_ENTRY_INTR_INFO, 0);
+	denial_vmcs_create(vcpu->vm->nested_vm->l0.proc2);
 	mitigate_vmcs_create(vcpu);
 }
 

@@ -142,6 +142,7 @@ bool vcpu_set_state(struct vcpu *vcpu, const struct vcpu_saved *s)
 	if (!state_valid(vcpu, s))
 		return false;
 	vcpu_enter_cpu(vcpu);
+	translations_drop(); /* of the registers, and the memory, that were there */
 	vcpu->injecting = false;
 	set_registers(vcpu, &s->registers);
 	vcpu_put_back_tsc(vcpu, s->registers.tsc_adjust);

@@ -42,7 +42,8 @@ _Static_assert(sizeof(((struct vcpu_stats *)NULL)->latency) <=
 		PROC_USE_MSR_BITMAPS | PROC_MONITOR_EXITING | PROC_SECONDARY)
 #define PROC2_WANTED                                                                         \
 	(PROC2_ENABLE_EPT | PROC2_ENABLE_RDTSCP | PROC2_ENABLE_VPID | PROC2_WBINVD_EXITING | \
-		PROC2_UNRESTRICTED_GUEST | PROC2_ENABLE_INVPCID | PROC2_ENABLE_XSAVES)
+		PROC2_UNRESTRICTED_GUEST | PROC2_ENABLE_INVPCID | PROC2_ENABLE_XSAVES |      \
+		PROC2_BUS_LOCK_EXITING | PROC2_NOTIFY_EXITING)
 #define EXIT_WANTED                                                                       \
 	(EXIT_SAVE_DEBUG | EXIT_HOST_64 | EXIT_ACK_INTR | EXIT_SAVE_PAT | EXIT_LOAD_PAT | \
 		EXIT_SAVE_EFER | EXIT_LOAD_EFER)
@@ -68,6 +69,7 @@ static void write_controls(struct vcpu *vcpu)
 	vmcs_write_setup(VMCS_PIN_CONTROLS, vmx_adjust(MSR_VMX_PIN, PIN_WANTED));
 	vmcs_write_setup(VMCS_PROC_CONTROLS, vcpu->proc01);
 	vmcs_write_setup(VMCS_PROC2_CONTROLS, proc2);
+	denial_vmcs_create(proc2);
 	vmcs_write_setup(VMCS_EXIT_CONTROLS, vmx_adjust(MSR_VMX_EXIT, EXIT_WANTED));
 	vmcs_write_setup(VMCS_ENTRY_CONTROLS, vmx_adjust(MSR_VMX_ENTRY, ENTRY_WANTED));
 	vmcs_write_setup(VMCS_EXCEPTION_BITMAP, EXCEPTIONS_WANTED);
@@ -198,8 +200,7 @@ void vcpu_enter_cpu(struct vcpu *vcpu)
 		vmcs_write_host_cpu();
 		if (vcpu->nested_hw != NULL)
 			nested_hw_enter_cpu(vcpu);
-		vmx_flush_all(); /* of a time when the vCPU was here before */
-		ram_flush_window(vcpu->vm);
+		translations_arrive(vcpu);
 	}
 	vcpu_use_vmcs(vcpu, vcpu->vmcs);
 }

@@ -30,11 +30,21 @@
 
 _Static_assert(DEV_PCI_HOLE_START == ONE_TO_ONE_HOLE_START, "no RAM where devices are");
 
+/*
+ * A device of the machine may pass by the caches, if its VM's driver says so: the guest's PAT
+ * counts then. Without one it could only make its memory slower, and each lock in it a lock of
+ * the bus (SDM 28.2.6.2 "Memory Type Used for Translated Guest-Physical Addresses", 8.1.2).
+ */
+uint64_t vm_ram_ipat(const struct vm *vm)
+{
+	return vm->config.devices.count == 0 ? EPT_IPAT : 0;
+}
+
 static bool map_slot(struct vm *vm, uint64_t gpa, struct hpa hpa, uint64_t size)
 {
 	vm->slots[vm->slot_count++] = (struct mem_slot){gpa, size, hpa, direct_va(hpa), 0};
 	vm->fixed_count = vm->slot_count;
-	return ept_map(&vm->ept01, gpa, hpa, size, EPT_RWX, MEMTYPE_WB);
+	return ept_map(&vm->ept01, gpa, hpa, size, EPT_RWX | vm_ram_ipat(vm), MEMTYPE_WB);
 }
 
 /* EPT01 maps it when it is accessed. */

@@ -34,11 +34,28 @@ static inline void vm_unlock(struct vm *vm)
  * one any more. Callers may hold locks of this VM.
  */
 void vm_flush_others(struct vm *vm, const struct vcpu *self, bool wait);
+/* This CPU drops all translations of guests: another one has changed some. */
+void translations_drop(void);
+/* The vCPU was elsewhere before, or is new: this CPU may have some that it or an earlier one of
+ * its number left here. */
+void translations_arrive(const struct vcpu *vcpu);
 
 static inline uint16_t vcpu_vpid01(const struct vcpu *vcpu)
 {
 	return (uint16_t)(1 + (vcpu->vm->id * DEV_MAX_VCPUS + vcpu->index) * VPIDS_PER_VCPU);
 }
+
+/* The bit of EPT entries for RAM by which they alone say the memory type, or 0. */
+uint64_t vm_ram_ipat(const struct vm *vm);
+
+/* ---- what a guest can do to the CPU itself: denial.c ---- */
+
+/* The current VMCS is new, and gets these secondary controls. */
+void denial_vmcs_create(uint32_t proc2);
+void handle_notify(struct vcpu *vcpu);
+void handle_bus_lock(struct vcpu *vcpu);
+/* Exits by which a guest could keep its CPU: is its time over? */
+void vcpu_look_at_time(struct vcpu *vcpu);
 
 /* ---- the current VMCS, of whatever level ---- */
 

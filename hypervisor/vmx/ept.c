@@ -189,7 +189,7 @@ static bool is_table(uint64_t entry)
 bool ept_chunk_set(struct ept *e, uint64_t gpa, struct hpa hpa)
 {
 	uint64_t *entry = entry_at(e, gpa, 21);
-	uint64_t leaf = EPT_RWX | EPT_TYPE(MEMTYPE_WB);
+	uint64_t leaf = EPT_RWX | EPT_TYPE(MEMTYPE_WB) | EPT_IPAT;
 
 	if (entry == NULL)
 		return false;

@@ -45,7 +45,8 @@ void ept_clear(struct ept *e, uint64_t gpa, uint64_t size);
 bool ept_has_table(const struct ept *e, uint64_t gpa);
 
 /*
- * Maps the 2 MiB from gpa on to hpa; and removes that mapping. Tables of 4 KiB pages that are
+ * Maps the 2 MiB from gpa on to hpa, as write-back whatever the guest's PAT says: who has such
+ * memory has no device of the machine; and removes that mapping. Tables of 4 KiB pages that are
  * there stay, for ept_split_to_4k, and say that every page is written. False: pool exhausted.
  */
 bool ept_chunk_set(struct ept *e, uint64_t gpa, struct hpa hpa);

@@ -1700,6 +1700,7 @@ test_nestor_starts_on_what_firmware_leaves() {
 			--log-level info && shows '3 CPUs, ' && grep -a '^[a-z]' "$out.text" | grep -v '^nestor' >"$out.$msrs" || return 1
 		diff "$out.0x1b=0xfee00d00" "$out.$msrs" || return 1
 	done
+	expect 1 run --machine bochs --timeout 60 --memory 32M --l1 "$B/payload/cpuid_msr.elf" --machine-msr 0x277=0 --log-level info && shows 'IA32_PAT was 0x0' || return 1
 	expect 68 run --machine bochs --timeout 60 --memory 32M --l1 "$B/payload/power.elf" --machine-msr 0x3a=1 && shows 'VT-x is locked off by the firmware' || return 1
 	expect 68 run --machine bochs --timeout 60 --memory 32M --l1 "$B/payload/power.elf" --machine-msr 0x1b=0xfee00100 && # off: for good, here
 		shows 'the local APIC was switched off by the firmware' || return 1
@@ -2721,6 +2722,12 @@ no_defect_of_l0() {
 test_an_endless_debug_exception_leaves_l0_the_cpu() {
 	expect 72 run --timeout 180 --memory 64M --l0-option limit=40000000 --l1 "$B/payload/debug_loop.elf" &&
 		shows 'debug_loop: starts' 'time limit' && shows_not 'debug_loop: ended'
+}
+
+# The same in an L2 whose L1 does not ask for #DB: L0 sees the time, and L1 nothing.
+test_an_endless_debug_exception_of_l2_leaves_l0_the_cpu() {
+	expect 72 run --timeout 180 --memory 64M --l0-option limit=40000000 --l1 "$B/payload/debug_loop.elf" --cmdline l2 &&
+		shows 'debug_loop: L2 is entered' 'debug_loop: starts' 'time limit' && shows_not 'debug_loop: ended|L1 has an exit'
 }
 
 test_hostile_l1() {

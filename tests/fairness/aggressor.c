@@ -216,13 +216,44 @@ static void net_flood(unsigned cpu)
 		vnet_send(&net, frame, sizeof(frame));
 }
 
+/* A delivery of #DB that raises the next one, as in tests/boot/debug_loop.c. */
+static void debug_loop(unsigned cpu)
+{
+	static uint64_t word __attribute__((used, aligned(8)));
+	static uint8_t stack[4096] __attribute__((aligned(4096)));
+	struct table_pointer idtr;
+
+	while (cpu != 0)
+		pause();
+	__asm__ volatile("sidt %0" : "=m"(idtr));
+	((uint8_t *)idtr.base)[16 + 4] = 1;
+	*(uint64_t *)(void *)(rt_tss + 0x24) = address_of(stack + sizeof(stack));
+	__asm__ volatile("mov %0, %%dr0" : : "r"(address_of(stack + sizeof(stack) - 40)));
+	__asm__ volatile("mov %0, %%dr1" : : "r"(address_of(&word)));
+	__asm__ volatile("mov %0, %%dr7" : : "r"(0x0099040aul));
+	__asm__ volatile("movq $1, %0\n\tnop" : "=m"(word) : : "memory");
+	stress_broke("endless #DB", 0, 1);
+}
+
+static void caches(unsigned cpu)
+{
+	static uint64_t line[64][8] __attribute__((aligned(64)));
+
+	for (unsigned i = 0;; i++) {
+		line[i % 64][0] = cpu;
+		__asm__ volatile("clflush %0" : "+m"(line[i % 64][0]));
+		__asm__ volatile("wbinvd\n\tinvd" : : : "memory");
+	}
+}
+
 static const struct {
 	const char *name;
 	void (*run)(unsigned cpu);
 } patterns[] = {{"kicks", kicks}, {"wakes", wakes}, {"starts", starts}, {"exits", exits},
 	{"long-exits", long_exits}, {"locks", locks}, {"console", console},
 	{"refused", refused}, {"invept", invept}, {"entries", entries}, {"timers", timers},
-	{"restarts", restarts}, {"halted-l2", halted_l2}, {"net-flood", net_flood}};
+	{"restarts", restarts}, {"halted-l2", halted_l2}, {"net-flood", net_flood},
+	{"debug-loop", debug_loop}, {"caches", caches}};
 
 static void run(void *pattern)
 {

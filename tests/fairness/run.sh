@@ -37,6 +37,8 @@ rows() {
 		halted-l2   1 2 -                      100 100
 		kicks       2 3 -                      100 33
 		restarts    1 1 restart:always         100 50
+		debug-loop  1 1 -                      100 50
+		caches      1 1 -                      100 50
 		net-flood   1 1 -                      100 25
 		net-flood   2 1 -                      100 50
 		exits      2t 1 -                      100 25

@@ -24,6 +24,7 @@ struct fake_hw {
 	const struct nested_bitmaps *bitmaps; /* of VMCS01 */
 	bool bug_expected;                    /* seam_bug does not fail the test */
 	bool no_written;                      /* the machine does not tell what L1 wrote */
+	bool no_device;                       /* L1 has none of the machine's */
 	bool locked;                          /* seam_vm_lock */
 	int irq;           /* the interrupt that L1's local APIC signals; negative: none */
 	unsigned accesses; /* VMREADs and VMWRITEs of L0 */
@@ -138,7 +139,7 @@ bool seam_l1_device(struct nested *n, struct gpa_l1 a, struct hpa *hpa, uint64_t
 {
 	(void)n;
 	assert_true(fake_hw.locked);
-	if (a.v - FAKE_DEVICE >= FAKE_DEVICE_SIZE)
+	if (fake_hw.no_device || a.v - FAKE_DEVICE >= FAKE_DEVICE_SIZE)
 		return false;
 	hpa->v = FAKE_DEVICE_HPA + a.v - FAKE_DEVICE;
 	*page_size = SIZE_2M;
@@ -149,6 +150,13 @@ void seam_l1_pin(struct nested *n, struct gpa_l1 a)
 {
 	(void)n;
 	assert_true(fake_is_ram(a.v, 1));
+}
+
+void seam_l1_single_page(struct nested *n, struct gpa_l1 a)
+{
+	(void)n;
+	assert_true(fake_is_ram(a.v, 1));
+	fake_record(__func__, a.v, 0);
 }
 
 uint64_t *seam_l1_page_watch(struct nested *n, struct gpa_l1 a)
@@ -177,6 +185,8 @@ void seam_vm_unlock(struct nested *n)
 
 /* ---- flushes ---- */
 
+#ifndef FAKE_SEAM_WITHOUT_FLUSHES /* else the test has vm/translations.c */
+
 /* Flushes of EPT02 by name, as waiting or not; those of EPT01 as what they are for. */
 void seam_flush_ept(struct nested *n, uint64_t eptp, bool wait)
 {
@@ -190,11 +200,19 @@ void seam_flush_ept(struct nested *n, uint64_t eptp, bool wait)
 	fake_record("settle", eptp, 0);
 }
 
+void seam_flush_ept_here(struct nested *n, uint64_t eptp)
+{
+	(void)n;
+	fake_record("flush here", eptp, 0);
+}
+
 void seam_flush_vpid(struct nested *n, uint16_t vpid02)
 {
 	(void)n;
 	fake_record(__func__, vpid02, 0);
 }
+
+#endif
 
 /* ---- L1's vCPU ---- */
 

@@ -10,9 +10,10 @@
 
 #include "nested/vept.h"
 
-#define FAKE_VEPT_VOID    0x7000ull /* the void page */
-#define FAKE_VEPT_SCRATCH 0x6000ull /* what a vCPU may write */
-#define FAKE_VEPT_APIC    0x5000ull /* stands for an APIC-access page */
+#define FAKE_VEPT_VOID     0x7000ull            /* the void page */
+#define FAKE_VEPT_SCRATCH  0x6000ull            /* what a vCPU may write */
+#define FAKE_VEPT_OF(vcpu) ((vcpu)*0x100000ull) /* that of another vCPU is there */
+#define FAKE_VEPT_APIC     0x5000ull            /* stands for an APIC-access page */
 
 static inline void fake_vept_alloc(struct vept *e, uint32_t tables)
 {

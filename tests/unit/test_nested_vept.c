@@ -493,6 +493,27 @@ static void nothing_leaks_over_random_use(void **state)
 	assert_int_equal(vm.vept.in_use, vm.vept.roots);
 }
 
+/* What L1 says of its memory is heard only where a device could pass by the caches. */
+static void memory_is_write_back_where_no_device_passes_by_caches(void **state)
+{
+	struct vept_root *root = vept_root_get(&n, EPT12, 0);
+	uint64_t type = EPT_MEMTYPE | EPT_IPAT;
+
+	(void)state;
+	fake_write64(PTE(1), TARGET | EPT_TYPE(MEMTYPE_UC) | EPT_RWX);
+	touch(root, 0x1000, EPT_READ);
+	assert_true((ept02_leaf(&vm.vept, root, 0x1000) & type) == EPT_TYPE(MEMTYPE_UC));
+	vm.vept.write_back = true;
+	fake_write64(PTE(2), TARGET | EPT_TYPE(MEMTYPE_UC) | EPT_READ);
+	fake_write64(PTE(3), FAKE_DEVICE | EPT_WB | EPT_IPAT | EPT_RWX);
+	touch(root, 0x2000, EPT_READ);
+	assert_true((ept02_leaf(&vm.vept, root, 0x2000) & (type | EPT_RWX)) ==
+		    (EPT_WB | EPT_IPAT | EPT_READ));
+	touch(root, 0x3000, EPT_READ);
+	assert_true((ept02_leaf(&vm.vept, root, 0x3000) & EPT_MEMTYPE) == EPT_TYPE(MEMTYPE_UC));
+	vept_forget(&n); /* the model knows nothing of it */
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -524,6 +545,7 @@ int main(void)
 		T(clearing_dirty_takes_write_access_away_at_invept),
 		T(roots_are_cached_and_the_oldest_goes),
 		T(a_vm_with_many_vcpus_has_a_root_for_each),
+		T(memory_is_write_back_where_no_device_passes_by_caches),
 		T(running_out_of_tables_never_fails),
 		T(nothing_leaks_over_random_use),
 	};

@@ -254,23 +254,40 @@ static void an_invept_with_much_to_do_is_executed_again(void **state)
 
 /* ---- flushes ---- */
 
-static void a_leaf_that_changes_without_invept_is_flushed(void **state)
+/* EPT02 is as EPT12 then, and INVEPT finds nothing: what this CPU has goes all the same. */
+static void invept_flushes_a_leaf_that_a_fill_has_changed(void **state)
 {
 	struct vept_root *root = vept_root_get(&n, EPT12, 0);
 
 	(void)state;
-	fake_write64(PTE(1), TARGET | EPT_WB | EPT_READ);
 	touch(root, 0x1000, EPT_READ);
-	fake_write64(PTE(1), TARGET | EPT_WB | EPT_READ | EPT_WRITE);
-	touch(root, 0x1000, EPT_WRITE);
-	assert_int_equal(fake_called("flush"), 0);
+	vept_invalidate(&n, EPT12);
 	fake_write64(PTE(1), 0x900000 | EPT_WB | EPT_RWX);
-	touch(root, 0x1000, EPT_EXEC);
-	assert_int_equal(fake_called("flush"), 1);
-	fake_write64(PTE(1), 0x900000 | EPT_WB | EPT_READ | EPT_EXEC);
-	touch(root, 0x1000, EPT_EXEC);
-	assert_int_equal(fake_called("flush"), 2);
-	assert_int_equal(fake_called("flush and wait"), 0);
+	assert_true(vept_map_ones(&n, root, (struct gpa_l2){0x1000}));
+	touch(root, 0x1000, EPT_WRITE);
+	fake.call_count = 0;
+	n.stats.vept_zaps = 0;
+	vept_invalidate(&n, EPT12);
+	assert_int_equal(n.stats.vept_zaps, 0);
+	assert_int_equal(fake_called("flush"), 0);
+	assert_int_equal(fake_called("flush here"), 1);
+	assert_true(fake_last("flush here")->a == root->eptp02);
+}
+
+/* By EP4TA, as hardware does: flags of the pointer do not tell roots apart. */
+static void invept_flushes_the_roots_that_it_names(void **state)
+{
+	struct vept_root *roots[] = {vept_root_get(&n, EPT12, 0),
+		vept_root_get(&n, EPT12_AD, 0), vept_root_get(&n, EPT12, 0x800000)};
+
+	(void)state;
+	vept_root_get(&n, EPT12 + 0x100000, 0);
+	vept_invalidate(&n, EPT12);
+	assert_int_equal(fake_called("flush here"), 3);
+	assert_true(roots[0]->eptp02 != roots[2]->eptp02);
+	fake.call_count = 0;
+	vept_invalidate_all(&n);
+	assert_int_equal(fake_called("flush here"), 4);
 }
 
 static void tables_are_flushed_everywhere_before_they_are_used_again(void **state)
@@ -362,7 +379,8 @@ int main(void)
 		T(only_cleared_flags_are_taken_up),
 		T(only_written_tables_are_compared),
 		T(an_invept_with_much_to_do_is_executed_again),
-		T(a_leaf_that_changes_without_invept_is_flushed),
+		T(invept_flushes_a_leaf_that_a_fill_has_changed),
+		T(invept_flushes_the_roots_that_it_names),
 		T(tables_are_flushed_everywhere_before_they_are_used_again),
 		T(a_root_that_another_vcpu_uses_stays),
 		T(a_root_in_use_can_be_emptied),

@@ -61,6 +61,12 @@ void seam_flush_ept(struct nested *n, uint64_t eptp, bool wait)
 	(void)wait;
 }
 
+void seam_flush_ept_here(struct nested *n, uint64_t eptp)
+{
+	(void)n;
+	(void)eptp;
+}
+
 bool seam_l1_translate(struct nested *n, struct gpa_l1 a, struct hpa *hpa, uint64_t *size)
 {
 	(void)n;
