@@ -51,6 +51,7 @@ bool cpuid_create(struct vcpu *vcpu)
 		.rdtscp = proc2 & PROC2_ENABLE_RDTSCP,
 		.invpcid = proc2 & PROC2_ENABLE_INVPCID,
 		.xsaves = proc2 & PROC2_ENABLE_XSAVES,
+		.cet = vmx_allowed1(MSR_VMX_ENTRY) & ENTRY_LOAD_CET,
 	};
 	struct cpuid_leaves machine;
 
