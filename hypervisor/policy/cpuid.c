@@ -23,7 +23,8 @@ enum condition {
 	IF_INVPCID,
 	IF_XSAVE,
 	IF_XSAVES,
-	IF_CET
+	IF_CET,
+	IF_FAST_STRINGS
 };
 
 struct rule {
@@ -112,7 +113,8 @@ static void apply_rules(
 		[IF_INVPCID] = c->invpcid,
 		[IF_XSAVE] = xsave,
 		[IF_XSAVES] = xsave && c->xsaves,
-		[IF_CET] = c->cet};
+		[IF_CET] = c->cet,
+		[IF_FAST_STRINGS] = c->fast_strings};
 
 	for (unsigned i = 0; i < CPUID_FIELD_COUNT; i++) {
 		enum cpuid_field field = (enum cpuid_field)i;

@@ -40,6 +40,7 @@ struct cpuid_config {
 	bool vmx;
 	bool rdtscp, invpcid, xsaves; /* VT-x lets guests use these without an exit */
 	bool cet;                     /* VM entries load a guest's state of it */
+	bool fast_strings;
 };
 
 /* machine: what CPUID answers on the machine; zero where it does not have the leaf. */
