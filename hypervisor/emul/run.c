@@ -7,6 +7,7 @@
 #include <stddef.h>
 
 #include "spec/addr.h"
+#include "spec/cet.h"
 #include "spec/regs.h"
 #include "spec/vmx.h"
 
@@ -344,6 +345,14 @@ static enum emul_end check_target(struct emul_cpu *cpu, uint64_t to)
 	return EMUL_COMPLETE;
 }
 
+/* Shadow stacks and branches that are tracked are not emulated: as an instruction that is not
+ * known. */
+static enum emul_end refuse_if(struct emul_cpu *cpu, uint64_t control_flow)
+{
+	return seam_control_flow(cpu->env) & control_flow ? emul_raise(cpu, VEC_UD)
+							  : EMUL_COMPLETE;
+}
+
 /* cpu->rip is behind the instruction. */
 static enum emul_end run_branch(struct emul_access *a)
 {
@@ -351,8 +360,10 @@ static enum emul_end run_branch(struct emul_access *a)
 	unsigned size = a->insn->size;
 	bool call = a->insn->kind == EMUL_CALL;
 	uint64_t to, stack;
-	enum emul_end end = emul_can_load(cpu, a->linear, size);
+	enum emul_end end = refuse_if(cpu, CET_ENDBR_EN | (call ? CET_SH_STK_EN : 0));
 
+	if (end == EMUL_COMPLETE)
+		end = emul_can_load(cpu, a->linear, size);
 	if (end == EMUL_COMPLETE && call)
 		end = push_at(cpu, size, &stack);
 	if (end == EMUL_COMPLETE)
@@ -404,8 +415,10 @@ static enum emul_end run_stack_call(struct emul_access *a)
 	unsigned size = a->insn->size;
 	uint64_t stack, next = cpu->rip + a->insn->length;
 	uint64_t to = (next + a->insn->imm) & mask_of(size);
-	enum emul_end end = push_at(cpu, size, &stack);
+	enum emul_end end = refuse_if(cpu, CET_SH_STK_EN);
 
+	if (end == EMUL_COMPLETE)
+		end = push_at(cpu, size, &stack);
 	if (end == EMUL_COMPLETE)
 		end = check_target(cpu, to);
 	if (end == EMUL_COMPLETE)
@@ -421,8 +434,10 @@ static enum emul_end run_stack_ret(struct emul_access *a)
 {
 	struct emul_cpu *cpu = a->cpu;
 	uint64_t to;
-	enum emul_end end = load_top(cpu, a->insn->size, &to);
+	enum emul_end end = refuse_if(cpu, CET_SH_STK_EN);
 
+	if (end == EMUL_COMPLETE)
+		end = load_top(cpu, a->insn->size, &to);
 	if (end == EMUL_COMPLETE)
 		end = check_target(cpu, to);
 	if (end != EMUL_COMPLETE)

@@ -51,6 +51,11 @@ struct emul_segment seam_segment(struct emul_env *env, enum sreg segment);
 bool seam_read_pdptes(struct emul_env *env, uint32_t cr3, uint64_t pdpte[4]);
 void seam_set_pdptes(struct emul_env *env, const uint64_t pdpte[4]);
 
+/*
+ * What of control-flow enforcement is on at env->cpl: CET_SH_STK_EN, CET_ENDBR_EN (spec/cet.h).
+ */
+uint64_t seam_control_flow(struct emul_env *env);
+
 /* ---- ports ---- */
 
 /*

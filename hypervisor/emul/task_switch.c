@@ -136,6 +136,17 @@ static const struct tss_layout *layout_of(const struct task_segment *tss)
 
 /* ---- checks ---- */
 
+/* At whatever CPL the tasks are. */
+static bool control_flow_on(struct task *t)
+{
+	uint64_t on = seam_control_flow(t->env);
+
+	act_as(t, 3, false);
+	on |= seam_control_flow(t->env);
+	act_as(t, 0, false);
+	return on != 0;
+}
+
 /* What SDM table 7-1 asks of the new TSS. The processor asked before it left; memory may have
  * changed. */
 static bool check_tss(struct task *t, const struct plan *p)
@@ -149,7 +160,9 @@ static bool check_tss(struct task *t, const struct plan *p)
 		return task_fault_selector(t, iret ? VEC_TS : VEC_GP, selector);
 	if (!(p->tss.ar & SEG_AR_P))
 		return task_fault_selector(t, VEC_NP, selector);
-	if (p->tss.limit < p->new->limit)
+	/* Shadow-stack pointers of tasks and branches that are tracked are not emulated: as
+	 * with a TSS that is too small for the pointer. */
+	if (p->tss.limit < p->new->limit || control_flow_on(t))
 		return task_fault_selector(t, VEC_TS, selector);
 	return true;
 }

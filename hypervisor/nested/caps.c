@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "nested/caps.h"
 
-/* CR4 bits whose features a VM can have: not LA57, SMXE, key locker, CET and what is newer. */
-#define CR4_OFFERED (0x7fffffull & ~(CR4_LA57 | CR4_SMXE | CR4_KL))
+#include "spec/cet.h"
+
+/* CR4 bits whose features a VM can have: not LA57, SMXE, key locker, nor what is newer. */
+#define CR4_OFFERED (0xffffffull & ~(CR4_LA57 | CR4_SMXE | CR4_KL))
 
 #define HAS(id) (1ull << CAPS_FEATURE_##id)
 
@@ -33,6 +35,7 @@ struct caps_policy caps_policy_default(void)
 		.debugctl_valid = DEBUGCTL_LBR | DEBUGCTL_BTF | DEBUGCTL_DS |
 				  DEBUGCTL_FREEZE_ON_PMI | DEBUGCTL_FREEZE_WHILE_SMM,
 		.perf_global_valid = 0,
+		.cet_valid = CET_OF_SS | CET_OF_IBT,
 	};
 }
 
@@ -159,7 +162,9 @@ static uint64_t derive_vmcs_enum(const struct vmx_caps *l1)
 void caps_derive(
 	struct vmx_caps *l1, const struct vmx_caps *hw, const struct caps_policy *policy)
 {
-	uint64_t have = effective_features(hw, policy->features);
+	/* L2 cannot have more of CET than L1. */
+	uint64_t without = policy->cr4_valid & CR4_CET ? 0 : HAS(CET);
+	uint64_t have = effective_features(hw, policy->features & ~without);
 	uint64_t basic =
 		CAPS_REVISION | (uint64_t)PAGE_SIZE << 32 | BASIC_MEMTYPE(MEMTYPE_WB) |
 		BASIC_TRUE_CONTROLS |
@@ -170,6 +175,7 @@ void caps_derive(
 		.efer_valid = policy->efer_valid,
 		.debugctl_valid = policy->debugctl_valid,
 		.perf_global_valid = policy->perf_global_valid,
+		.cet_valid = policy->cet_valid,
 	};
 	if (policy->maxphyaddr != 0 && policy->maxphyaddr < hw->maxphyaddr)
 		l1->maxphyaddr = policy->maxphyaddr;

@@ -23,6 +23,7 @@ struct caps_policy {
 	uint64_t efer_valid;
 	uint64_t debugctl_valid;
 	uint64_t perf_global_valid;
+	uint64_t cet_valid; /* of IA32_S_CET */
 	uint8_t maxphyaddr; /* 0: as the machine */
 };
 

@@ -142,6 +142,15 @@ static inline bool root_valid(struct nested *n, const struct nvmcs *v)
 	return !v->root || vept_root_reuse(n, v->root, v->root_generation);
 }
 
+/* What entries of an L1 write that uses more of VT-x than most. */
+static void commit_features(struct nested *n, struct nvmcs *v)
+{
+	if (v->proc2_02 & PROC2_VMCS_SHADOWING)
+		insn_l2_merge_bitmaps(n, v);
+	if (v->proc2_02 & PROC2_VIRT_INTR_DELIVERY)
+		seam_vmwrite(FID_GUEST_INTR_STATUS, v->f[FID_GUEST_INTR_STATUS]);
+}
+
 /* Write VMCS02, which becomes current. Nothing in here can fail. */
 static void commit(struct nested *n, struct nvmcs *v, const uint64_t *pdpte)
 {
@@ -163,13 +172,13 @@ static void commit(struct nested *n, struct nvmcs *v, const uint64_t *pdpte)
 		seam_flush_ept_here(n, n->vm->l0.eptp01);
 	merge_controls_hot(n, v);
 	merge_msr_bitmap(n, v);
-	if (v->proc2_02 & PROC2_VMCS_SHADOWING)
-		insn_l2_merge_bitmaps(n, v);
+	if (v->proc2_02 & (PROC2_VMCS_SHADOWING | PROC2_VIRT_INTR_DELIVERY))
+		commit_features(n, v);
 	if (v->dirty & GROUP_RARE)
 		copy_rare_to_02(n, v);
 	copy_hot_to_02(v);
-	if (v->proc2_02 & PROC2_VIRT_INTR_DELIVERY)
-		seam_vmwrite(FID_GUEST_INTR_STATUS, v->f[FID_GUEST_INTR_STATUS]);
+	if (v->cet)
+		cet_to_02(n, v);
 	seam_vmwrite(FID_GUEST_DR7, l.dr7);
 	seam_vmwrite(FID_GUEST_DEBUGCTL, l.debugctl & ~DEBUGCTL_TRACES); /* not offered */
 	seam_vmwrite(FID_GUEST_PAT, l.pat);

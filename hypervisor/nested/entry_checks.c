@@ -4,6 +4,7 @@
 #include "nested/paging.h"
 #include "nested/seam.h"
 #include "spec/apic.h"
+#include "spec/cet.h"
 
 /* Names for the rows; all take the snapshot of the function's environment e. */
 #define V(name)       (e->f[FID_##name])
@@ -108,6 +109,17 @@ static bool pat_ok(uint64_t pat)
 	uint64_t bit1 = pat & 0x0202020202020202ull;
 
 	return (pat & ~0x0707070707070707ull) == 0 && (bit1 & ~(pat >> 1)) == 0;
+}
+
+/* Shadow stacks write to pages that CR0.WP protects (4.1.3 "Paging-Mode Modifiers"). */
+static inline bool cet_wp_ok(uint64_t cr0, uint64_t cr4)
+{
+	return (cr4 & CR4_CET) == 0 || (cr0 & CR0_WP) != 0;
+}
+
+static inline bool s_cet_ok(const struct check_env *e, uint64_t s_cet)
+{
+	return cet_control_valid(s_cet, e->caps->cet_valid);
 }
 
 static inline bool cs_type_ok(uint32_t ar, bool unrestricted)

@@ -86,12 +86,12 @@ static inline uint64_t nested_check_context(const struct check_env *e)
 		(e->f[FID_PROC_CONTROLS] & PROC_SECONDARY) ? e->f[FID_PROC2_CONTROLS] : 0;
 	uint32_t proc2_used =
 		PROC2_ENABLE_EPT | PROC2_UNRESTRICTED_GUEST | PROC2_VMCS_SHADOWING;
-	uint32_t exit_used =
-		EXIT_HOST_64 | EXIT_LOAD_PERF_GLOBAL_CTRL | EXIT_LOAD_PAT | EXIT_LOAD_EFER;
+	uint32_t exit_used = EXIT_HOST_64 | EXIT_LOAD_PERF_GLOBAL_CTRL | EXIT_LOAD_PAT |
+			     EXIT_LOAD_EFER | EXIT_LOAD_CET;
 
 	return (e->f[FID_ENTRY_CONTROLS] & 0x7ffff) |
 	       (e->f[FID_GUEST_RFLAGS] & RFLAGS_VM) << 2 | (uint64_t)e->l1_long_mode << 20 |
-	       (proc2 & proc2_used) << 21 | (e->f[FID_EXIT_CONTROLS] & exit_used) << 36;
+	       (proc2 & proc2_used) << 21 | (e->f[FID_EXIT_CONTROLS] & exit_used) << 35;
 }
 
 /*

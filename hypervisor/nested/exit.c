@@ -237,6 +237,16 @@ void exit_abort(
 	seam_l1_shutdown(n, words);
 }
 
+static __attribute__((noinline)) void finish_exit(
+	struct nested *n, struct nvmcs *v, bool l2_ran)
+{
+	if (v->cet_loads)
+		cet_load_l1(v, l2_ran);
+	if (v->pml_moved && n->vm->shadowing)
+		shadow_write_field(n, v, FID_PML_INDEX);
+	v->pml_moved = false;
+}
+
 void nested_load_l1(struct nested *n, struct nvmcs *v, const struct l2_leftover *l2)
 {
 	static const struct l2_leftover none;
@@ -247,11 +257,8 @@ void nested_load_l1(struct nested *n, struct nvmcs *v, const struct l2_leftover 
 	if (n->vm->shadowing)
 		copy_exit_to_shadow(n, v);
 	seam_use_vmcs01(n);
-	if (v->pml_moved) {
-		v->pml_moved = false;
-		if (n->vm->shadowing)
-			shadow_write_field(n, v, FID_PML_INDEX);
-	}
+	if (v->more_in_01 != 0)
+		finish_exit(n, v, l2 != NULL);
 	if (!(proc2_of(v) & PROC2_ENABLE_VPID))
 		seam_flush_vpid(n, n->vpid01);
 	load_l1(n, v, l2 ? l2 : &none);
@@ -280,8 +287,12 @@ void exit_to_l1(struct nested *n)
 		exit_abort(n, v, VMX_ABORT_SAVE_MSRS,
 			"VMX abort: the VM-exit MSR-store list cannot be stored");
 	n->stats.to_l1[v->f[FID_EXIT_REASON] % NESTED_TO_L1]++;
-	if (v->learned)
-		learn_at_exit(n, v);
+	if (v->more_in_02 != 0) {
+		if (v->cet)
+			cet_from_02(v);
+		if (v->learned)
+			learn_at_exit(n, v);
+	}
 	nested_load_l1(n, v, &l2);
 }
 

@@ -60,11 +60,26 @@ struct nvmcs {
 	uint64_t gpa;          /* region in L1's memory, NVMCS_FREE when the slot is unused */
 	uint64_t last_use;     /* for eviction */
 	bool launched;
-	bool just_loaded;     /* no VMCS02 links to it yet */
-	bool is_shadow;       /* L1 set the shadow-VMCS indicator */
-	bool all_in_shadow;   /* ... and hardware serves it: its shadow VMCS has all fields */
-	bool rare_in_02;      /* GROUP_RARE of f is stale: L2 ran, VMCS02 has the values */
-	bool learned;         /* fields are open, see habit */
+	bool just_loaded;   /* no VMCS02 links to it yet */
+	bool is_shadow;     /* L1 set the shadow-VMCS indicator */
+	bool all_in_shadow; /* ... and hardware serves it: its shadow VMCS has all fields */
+	bool rare_in_02;    /* GROUP_RARE of f is stale: L2 ran, VMCS02 has the values */
+	/* What seldom makes exits do more is looked at together: while VMCS02 is current ... */
+	union {
+		struct {
+			bool learned; /* fields are open, see habit */
+			bool cet;     /* as nested_vm.cet */
+		};
+		uint16_t more_in_02;
+	};
+	/* ... and when VMCS01 is. */
+	union {
+		struct {
+			bool pml_moved; /* PML_INDEX of f has not reached the shadow VMCS */
+			bool cet_loads; /* as cet */
+		};
+		uint16_t more_in_01;
+	};
 	bool no_virtual_apic; /* L1's virtual-APIC page is no RAM: no TPR shadow in VMCS02 */
 	bool timer_on;        /* L1's preemption timer was armed at the last entry */
 	uint8_t dirty;        /* groups whose values in f have not reached VMCS02 */
@@ -80,8 +95,7 @@ struct nvmcs {
 	struct nvmcs *link;     /* shadow VMCS that L2's VMREAD and VMWRITE reach, or NULL */
 	struct vept_root *root; /* NULL without EPT12; may be gone, see root_generation */
 	uint32_t root_generation;
-	bool pml_moved; /* PML_INDEX of f has not reached the shadow VMCS */
-	bool missed;    /* the last exit was an EPT violation of L1's, at this address: */
+	bool missed; /* the last exit was an EPT violation of L1's, at this address: */
 	struct gpa_l2 missed_gpa;
 	uint32_t hw; /* index of the hardware VMCSs, for the seam */
 	uint64_t before_list[NESTED_LIST_FIELDS]; /* at the last entry with such a list */
@@ -120,6 +134,7 @@ struct nested_vm {
 	uint64_t exists[(FID_COUNT + 63) / 64];
 	uint64_t in_hardware[(FID_COUNT + 63) / 64]; /* those that the machine has, too */
 	bool shadowing; /* hardware VMCS shadowing is used for L1's VMREAD/VMWRITE */
+	bool cet;       /* guests have CET: VM entries load their state of it */
 	/* What L1 may do often and on purpose is reported, too: faults, malformed EPT12s. */
 	bool explaining;
 	struct nested_l0_controls l0;

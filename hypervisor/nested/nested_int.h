@@ -210,6 +210,16 @@ struct l2_leftover {
 /* VMCS01, which is current, becomes L1's host state as v has it. */
 void load_l1(struct nested *n, const struct nvmcs *v, const struct l2_leftover *l2);
 
+/* ---- cet.c: of a VM with CET ---- */
+
+/* What L2 begins with; VMCS02 is current before and after. */
+__attribute__((noinline)) void cet_to_02(struct nested *n, const struct nvmcs *v);
+/* What an exit saves; VMCS02 is current. */
+__attribute__((noinline)) void cet_from_02(struct nvmcs *v);
+/* What L1 goes on with after an exit, or, if L2 has not run, after an entry that failed; VMCS01
+ * is current. */
+__attribute__((noinline)) void cet_load_l1(const struct nvmcs *v, bool l2_ran);
+
 /* ---- door.c ---- */
 
 /* Does L1 intercept this exception of L2? */

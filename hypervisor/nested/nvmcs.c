@@ -114,6 +114,7 @@ static void activate(
 	v->root = NULL;
 	v->missed = false;
 	v->pml_moved = false;
+	v->cet = v->cet_loads = n->vm->cet;
 	v->link = NULL;
 	v->proc2_02 = 0;
 	v->timer_on = false;

@@ -6,13 +6,14 @@
 
 /* ---- a hardware VMCS, which is current ---- */
 
-/* PDPTEs, IA32_PAT and IA32_EFER are there for L0, whatever L1 has; a VM without VT-x has no
- * caps. */
+/* PDPTEs, IA32_PAT, IA32_EFER and the state of CET are there for L0, whatever VT-x L1 has; a VM
+ * without VT-x has no caps. */
 static bool in_guest_area(const struct nested *n, unsigned fid)
 {
 	bool always = vmcs_fields[fid].exists_word == EXISTS_ALWAYS;
 	bool l0s = (fid >= FID_GUEST_PDPTE0 && fid <= FID_GUEST_PDPTE3) ||
-		   fid == FID_GUEST_PAT || fid == FID_GUEST_EFER;
+		   fid == FID_GUEST_PAT || fid == FID_GUEST_EFER ||
+		   (n->vm->cet && fid >= FID_GUEST_S_CET && fid <= FID_GUEST_SSP_TABLE);
 
 	return vmcs_type(vmcs_fields[fid].encoding) == VMCS_TYPE_GUEST &&
 	       (always || l0s ||

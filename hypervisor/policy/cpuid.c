@@ -3,8 +3,9 @@
 
 #include <stddef.h>
 
-#define XCR0_OFFERED 0xe7ull /* x87, SSE, AVX, AVX-512; not MPX, PT, PKRU */
-#define XSAVE_LEGACY 576u    /* legacy region and header */
+#define XCR0_OFFERED 0xe7ull   /* x87, SSE, AVX, AVX-512; not MPX, PT, PKRU */
+#define XSS_OF_CET   0x1800ull /* its state of users and supervisors; not PT and others */
+#define XSAVE_LEGACY 576u      /* legacy region and header */
 
 static const struct cpuid_leaf zero;
 
@@ -21,7 +22,9 @@ enum condition {
 	IF_RDTSCP,
 	IF_INVPCID,
 	IF_XSAVE,
-	IF_XSAVES
+	IF_XSAVES,
+	IF_CET,
+	IF_FAST_STRINGS
 };
 
 struct rule {
@@ -109,7 +112,9 @@ static void apply_rules(
 		[IF_RDTSCP] = c->rdtscp,
 		[IF_INVPCID] = c->invpcid,
 		[IF_XSAVE] = xsave,
-		[IF_XSAVES] = xsave && c->xsaves};
+		[IF_XSAVES] = xsave && c->xsaves,
+		[IF_CET] = c->cet,
+		[IF_FAST_STRINGS] = c->fast_strings};
 
 	for (unsigned i = 0; i < CPUID_FIELD_COUNT; i++) {
 		enum cpuid_field field = (enum cpuid_field)i;
@@ -201,6 +206,20 @@ static void build_descriptors(struct cpuid_table *t)
 		.ebx = d[3] | CPUID_DESCRIPTORS_NO_TLBS << 8};
 }
 
+/* Supervisor state of XSAVES: what features that L1 has need. */
+static void build_xss(struct cpuid_table *t, const struct cpuid_leaves *machine)
+{
+	bool cet = cpuid_policy_has(t, CPUID_CET_SS) || cpuid_policy_has(t, CPUID_CET_IBT);
+
+	if (!cet || !cpuid_policy_has(t, CPUID_XSAVES))
+		return;
+	t->xss_mask = machine->leafd[1].ecx & XSS_OF_CET;
+	t->l.leafd[1].ecx = (uint32_t)t->xss_mask;
+	for (uint32_t i = 2; i < CPUID_LEAFD; i++)
+		if (t->xss_mask >> i & 1)
+			t->l.leafd[i] = machine->leafd[i];
+}
+
 static void build_xsave(struct cpuid_table *t, const struct cpuid_leaves *machine)
 {
 	struct cpuid_leaf m = machine->leafd[0];
@@ -219,6 +238,7 @@ static void build_xsave(struct cpuid_table *t, const struct cpuid_leaves *machin
 		if (d[i].eax + d[i].ebx > d[0].ecx)
 			d[0].ecx = d[i].eax + d[i].ebx;
 	}
+	build_xss(t, machine);
 }
 
 static void build_frequencies(struct cpuid_table *t, const struct cpuid_config *c)

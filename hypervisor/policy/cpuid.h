@@ -16,7 +16,7 @@
 #define CPUID_HV_MAX    CPUID_HV_TIMING
 #define CPUID_LEAF4     4u
 #define CPUID_LEAFB     3u
-#define CPUID_LEAFD     10u
+#define CPUID_LEAFD     13u
 
 /* The leaves that the policy reads of the machine and answers from it. */
 struct cpuid_leaves {
@@ -31,7 +31,7 @@ struct cpuid_table {
 	struct cpuid_leaves l;
 	struct cpuid_leaf leafb[CPUID_LEAFB];
 	struct cpuid_leaf hv0, hv_timing;
-	uint64_t xcr0_mask; /* XCR0 bits offered */
+	uint64_t xcr0_mask, xss_mask; /* bits of XCR0 and IA32_XSS offered */
 };
 
 struct cpuid_config {
@@ -39,6 +39,8 @@ struct cpuid_config {
 	uint32_t tsc_khz;
 	bool vmx;
 	bool rdtscp, invpcid, xsaves; /* VT-x lets guests use these without an exit */
+	bool cet;                     /* VM entries load a guest's state of it */
+	bool fast_strings;
 };
 
 /* machine: what CPUID answers on the machine; zero where it does not have the leaf. */

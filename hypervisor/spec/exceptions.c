@@ -19,6 +19,7 @@ static enum exception_class class_of(uint8_t vector)
 	case VEC_NP:
 	case VEC_SS:
 	case VEC_GP:
+	case VEC_CP: /* newer than the pinned edition: contributory */
 		return CLASS_CONTRIBUTORY;
 	case VEC_PF:
 	case VEC_VE:

@@ -67,6 +67,11 @@
 #define MSR_VMX_TRUE_EXIT     0x48f
 #define MSR_VMX_TRUE_ENTRY    0x490
 #define MSR_VMX_VMFUNC        0x491
+#define MSR_U_CET             0x6a0
+#define MSR_S_CET             0x6a2
+#define MSR_PL0_SSP           0x6a4
+#define MSR_PL3_SSP           0x6a7
+#define MSR_SSP_TABLE         0x6a8 /* IA32_INTERRUPT_SSP_TABLE_ADDR */
 #define MSR_TSC_DEADLINE      0x6e0
 #define MSR_X2APIC_FIRST      0x800
 #define MSR_X2APIC_TPR        0x808

@@ -87,6 +87,7 @@
 #define EXIT_SAVE_PREEMPTION_TIMER BIT(22)
 #define EXIT_CLEAR_BNDCFGS         BIT(23)
 #define EXIT_CONCEAL_FROM_PT       BIT(24)
+#define EXIT_LOAD_CET              BIT(28)
 
 /* 24.8.1 "VM-Entry Controls" */
 #define ENTRY_LOAD_DEBUG            BIT(2)
@@ -98,6 +99,7 @@
 #define ENTRY_LOAD_EFER             BIT(15)
 #define ENTRY_LOAD_BNDCFGS          BIT(16)
 #define ENTRY_CONCEAL_FROM_PT       BIT(17)
+#define ENTRY_LOAD_CET              BIT(20)
 
 /* 24.8.3, 24.9.2: interruption-information fields */
 #define INTR_INFO_VECTOR(i)      ((i)&0xffu)
@@ -218,7 +220,8 @@ enum exception_vector {
 	VEC_AC = 17,
 	VEC_MC = 18,
 	VEC_XM = 19,
-	VEC_VE = 20
+	VEC_VE = 20,
+	VEC_CP = 21 /* control protection */
 };
 
 #endif

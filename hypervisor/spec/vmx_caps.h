@@ -20,6 +20,7 @@ struct vmx_caps {
 	uint64_t efer_valid;
 	uint64_t debugctl_valid;
 	uint64_t perf_global_valid;
+	uint64_t cet_valid;
 };
 
 /* A.1 "Basic VMX Information", IA32_VMX_BASIC */

@@ -51,6 +51,8 @@ bool cpuid_create(struct vcpu *vcpu)
 		.rdtscp = proc2 & PROC2_ENABLE_RDTSCP,
 		.invpcid = proc2 & PROC2_ENABLE_INVPCID,
 		.xsaves = proc2 & PROC2_ENABLE_XSAVES,
+		.cet = vmx_allowed1(MSR_VMX_ENTRY) & ENTRY_LOAD_CET,
+		.fast_strings = rdmsr(MSR_MISC_ENABLE) & MISC_ENABLE_FAST_STRINGS,
 	};
 	struct cpuid_leaves machine;
 

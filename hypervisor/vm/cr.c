@@ -117,7 +117,7 @@ bool vcpu_cr0_valid(uint64_t cr0, uint64_t old)
 	uint32_t cs_ar;
 
 	if (cr0 >> 32 != 0 || (cr0 & CR0_PG && !(cr0 & CR0_PE)) ||
-		(cr0 & CR0_NW && !(cr0 & CR0_CD)))
+		(cr0 & CR0_NW && !(cr0 & CR0_CD)) || (cr4 & CR4_CET && !(cr0 & CR0_WP)))
 		return false;
 	if ((cr0 ^ old) & CR0_PG) {
 		cs_ar = vmread32(VMCS_GUEST_CS_AR);
@@ -155,7 +155,7 @@ static bool mov_to_cr4(struct vcpu *vcpu, uint64_t cr4)
 	if (cr4 & vcpu_cr4_reserved(vcpu) ||
 		(vcpu->nested.vmxon && !nested_cr4_fits(&vcpu->nested, cr4)))
 		return false;
-	if (lma && !(cr4 & CR4_PAE))
+	if ((lma && !(cr4 & CR4_PAE)) || (cr4 & CR4_CET && !(vcpu_read_cr0() & CR0_WP)))
 		return false;
 	if (changed & cr4 & CR4_PCIDE && (!lma || vmread(VMCS_GUEST_CR3) & 0xfff))
 		return false;

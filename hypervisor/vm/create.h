@@ -70,7 +70,7 @@ void vm_start(struct vm *vm);
 /*
  * What L1's VT-x offers; cr4_valid: the CR4 bits that its CPUID offers. Before the vCPUs run.
  */
-void vm_derive_caps(struct vm *vm, uint64_t cr4_valid);
+void vm_derive_caps(struct vm *vm, uint64_t cr4_valid, uint64_t cet_valid);
 
 /* ---- vcpu.c ---- */
 

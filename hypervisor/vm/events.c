@@ -3,6 +3,7 @@
  * Events for L1: interrupts, NMIs, INIT and start-up IPIs, and the VM's timers. What waits is
  * looked at before an entry; what cannot be taken yet gets a window exit.
  */
+#include "vm/cet.h"
 #include "vm/vm_int.h"
 
 #include "cpu/apic.h"
@@ -255,6 +256,7 @@ static void process_init(struct vcpu *vcpu)
 	translations_drop(); /* paging is off: as MOV to CR0 would, SDM 4.10.4.1 */
 	write_cr2(0);
 	write_debug_registers(reset_dr);
+	cet_reset_loaded(vcpu);
 	platform_init_vcpu(vcpu->vm->platform, vcpu->index);
 	vcpu->state = VCPU_WAIT_SIPI;
 }

@@ -12,6 +12,7 @@
 #include "cpu/log.h"
 #include "cpu/mux.h"
 #include "cpu/nmi.h"
+#include "vm/cet.h"
 #include "vm/console.h"
 #include "vm/debugger.h"
 #include "vm/explain.h"
@@ -311,18 +312,24 @@ void vcpu_handle_exit(struct vcpu *vcpu, uint32_t reason)
 static void entry_failed(struct vcpu *vcpu, uint32_t reason)
 {
 	bool machine_check = EXIT_REASON_BASIC(reason) == EXIT_MACHINE_CHECK_ENTRY;
+	bool mended = !machine_check && cet_fit_mode(vcpu, reason);
 
-	if (!machine_check && vm_may_log(vcpu->vm)) {
+	if (!machine_check && !mended && vm_may_log(vcpu->vm)) {
 		log_error("entry into L%u failed: 0x%x", 1u + vcpu->nested.in_l2, reason);
 		vcpu_dump(vcpu);
 	}
 	hw_vmcs_clear(vcpu->vmcs);
 	hw_vmcs_load(vcpu->vmcs);
-	/* The guest's state is as it was: SDM 26.8 "VM-Entry Failures During or After Loading
-	 * Guest State". */
-	if (machine_check)
+	/* The guest's state is as it was, and so is an event: SDM 26.8 "VM-Entry Failures
+	 * During or After Loading Guest State". */
+	if (mended)
+		return;
+	if (machine_check) {
 		vcpu_machine_check(vcpu);
-	else if (vcpu->nested.in_l2)
+		return;
+	}
+	vcpu->injecting = false;
+	if (vcpu->nested.in_l2)
 		l2_entry_failed(vcpu, reason);
 	else
 		vm_stop(vcpu->vm, VM_END_ERROR, reason & 0xffff, "VM entry failed");
@@ -535,9 +542,6 @@ static __attribute__((noinline)) struct vcpu *odd_exit(
 	}
 	if (!(reason & EXIT_REASON_ENTRY_FAILURE))
 		return dispatch(vcpu, odd_reason(reason), now);
-	/* After a machine check the event is in the VMCS as before (SDM 26.8). */
-	if (EXIT_REASON_BASIC(reason) != EXIT_MACHINE_CHECK_ENTRY)
-		vcpu->injecting = false;
 	no_exit(vcpu, now);
 	entry_failed(vcpu, reason);
 	return leave(vcpu);

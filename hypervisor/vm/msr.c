@@ -3,6 +3,7 @@
  * L1's MSRs: RDMSR and WRMSR exits, and accesses for MSR lists. To whom an MSR belongs: time
  * (here), the platform, VMX (nested), MTRRs and the rules (policy).
  */
+#include "vm/cet.h"
 #include "vm/create.h"
 #include "vm/explain.h"
 #include "vm/mitigate.h"
@@ -146,6 +147,8 @@ bool vm_rdmsr(struct vcpu *vcpu, uint32_t msr, uint64_t *value)
 		*value = *mtrr;
 		return true;
 	}
+	if (cet_owns(vcpu, msr))
+		return cet_rdmsr(vcpu, msr, value);
 	return rdmsr_rule(vcpu, msr, value);
 }
 
@@ -197,6 +200,8 @@ bool vm_wrmsr(struct vcpu *vcpu, uint32_t msr, uint64_t value)
 		*mtrr = value;
 		return true;
 	}
+	if (cet_owns(vcpu, msr))
+		return cet_wrmsr(vcpu, msr, value);
 	return wrmsr_rule(vcpu, msr, value);
 }
 
@@ -227,6 +232,8 @@ enum denial vm_msr_denial(const struct vcpu *vcpu, uint32_t msr, bool write, uin
 		return DENIAL_MSR_MTRR;
 	if (is_speculation_msr(msr))
 		return speculation_denial(&vcpu->speculation, msr, write);
+	if (cet_owns(vcpu, msr))
+		return cet_denial(&vcpu->cet, msr, write, value);
 	why = msr_policy_denial(msr, write, value);
 	return why == DENIAL_NONE && msr == MSR_EFER ? DENIAL_MSR_EFER_LME : why;
 }

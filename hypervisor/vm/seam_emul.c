@@ -10,6 +10,7 @@
 #include "emul/breakpoint.h"
 #include "nested/seam.h"
 #include "nested/vept.h"
+#include "vm/cet.h"
 #include "vm/debugger.h"
 #include "vm/vm_int.h"
 #include "vmx/asm.h"
@@ -309,6 +310,11 @@ void seam_set_pdptes(struct emul_env *env, const uint64_t pdpte[4])
 	(void)env;
 	for (uint32_t i = 0; i < 4; i++)
 		vmwrite(VMCS_GUEST_PDPTE0 + 2 * i, pdpte[i]);
+}
+
+uint64_t seam_control_flow(struct emul_env *env)
+{
+	return cet_in_use(emulation_of(env)->vcpu, env->cpl);
 }
 
 /* ---- ports ---- */

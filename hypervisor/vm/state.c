@@ -3,6 +3,7 @@
 
 #include "cpu/asm.h"
 #include "cpu/mem.h"
+#include "vm/cet.h"
 #include "vm/l2.h"
 #include "vm/mitigate.h"
 #include "vm/vm_int.h"
@@ -18,6 +19,7 @@ static void get_registers(const struct vcpu *vcpu, struct register_state *s)
 	memcpy(s->gpr, vcpu->regs.r, sizeof(s->gpr));
 	memcpy(s->dr, vcpu->dr, sizeof(s->dr));
 	memcpy(s->msr, vcpu->msr, sizeof(s->msr));
+	memcpy(s->cet, vcpu->cet_msr, sizeof(s->cet));
 	memcpy(s->xsave, vcpu->xsave, sizeof(s->xsave));
 	s->gpr[REG_RSP] = 0;
 	s->cr2 = vcpu->cr2;
@@ -62,7 +64,7 @@ static bool registers_valid(const struct vcpu *vcpu, const struct register_state
 		if (msr_policy_write(vcpu_switched_msrs[i], s->msr[i]) != MSR_ANSWER_REGISTER)
 			return false;
 	return !(s->spec_ctrl & ~vcpu->speculation.spec_ctrl) && s->dr[4] >> 32 == 0 &&
-	       s->xss == 0 && vcpu_xcr0_valid(s->xcr0) &&
+	       cet_state_valid(vcpu, s->cet, s->xss) && vcpu_xcr0_valid(s->xcr0) &&
 	       xsave_valid(s->xsave, cpuid_xcr0_mask()) && mtrrs_valid(&s->mtrr);
 }
 
@@ -71,6 +73,7 @@ static void set_registers(struct vcpu *vcpu, const struct register_state *s)
 	memcpy(vcpu->regs.r, s->gpr, sizeof(s->gpr));
 	memcpy(vcpu->dr, s->dr, sizeof(s->dr));
 	memcpy(vcpu->msr, s->msr, sizeof(s->msr));
+	memcpy(vcpu->cet_msr, s->cet, sizeof(s->cet));
 	memcpy(vcpu->xsave, s->xsave, sizeof(s->xsave));
 	vcpu->cr2 = s->cr2;
 	vcpu->xcr0 = s->xcr0;

@@ -17,7 +17,7 @@
 #include "vm/devices.h"
 #include "vm/vm.h"
 
-#define VM_STATE_VERSION 5u
+#define VM_STATE_VERSION 6u
 
 /* Registers that are in no VMCS. */
 struct register_state {
@@ -25,6 +25,7 @@ struct register_state {
 	uint64_t dr[5];          /* DR0 to DR3, DR6 */
 	uint64_t cr2;
 	uint64_t msr[VCPU_SWITCHED_MSRS]; /* in the order of vcpu_switched_msrs */
+	uint64_t cet[VCPU_CET_MSRS];      /* as vcpu.cet_msr; 0 without CET */
 	uint64_t tsc_adjust;
 	uint64_t spec_ctrl; /* IA32_SPEC_CTRL: bits that CPUID offers */
 	uint64_t xcr0;

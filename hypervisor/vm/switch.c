@@ -3,6 +3,7 @@
  * The registers of a vCPU that stay in the CPU across exits and move only when another vCPU
  * runs.
  */
+#include "vm/cet.h"
 #include "vm/vm_int.h"
 
 #include "cpu/asm.h"
@@ -23,6 +24,8 @@ void vcpu_save_registers(struct vcpu *vcpu)
 {
 	for (unsigned i = 0; i < VCPU_SWITCHED_MSRS; i++)
 		vcpu->msr[i] = rdmsr(vcpu_switched_msrs[i]);
+	if (vcpu->cet.control != 0)
+		cet_save(vcpu);
 	vcpu->cr2 = read_cr2();
 	read_debug_registers(vcpu->dr);
 	use_all_of_xcr0();
@@ -33,6 +36,8 @@ void vcpu_load_registers(struct vcpu *vcpu)
 {
 	for (unsigned i = 0; i < VCPU_SWITCHED_MSRS; i++)
 		wrmsr(vcpu_switched_msrs[i], vcpu->msr[i]);
+	if (vcpu->cet.control != 0)
+		cet_load(vcpu);
 	write_cr2(vcpu->cr2);
 	write_debug_registers(vcpu->dr);
 	use_all_of_xcr0();

@@ -2,6 +2,7 @@
 /*
  * A vCPU: its VMCS01, and the states in which L1 code starts.
  */
+#include "vm/cet.h"
 #include "vm/create.h"
 #include "vm/sched.h"
 #include "vm/vm_int.h"
@@ -59,6 +60,11 @@ _Static_assert(sizeof(((struct vcpu_stats *)NULL)->latency) <=
 /* A guest can make the delivery of #AC and #DB loop without end; #MC is L0's. */
 #define EXCEPTIONS_WANTED (BIT(VEC_AC) | BIT(VEC_DB) | BIT(VEC_MC))
 
+static uint32_t entry_controls(const struct vcpu *vcpu)
+{
+	return vmx_adjust(MSR_VMX_ENTRY, ENTRY_WANTED | cet_entry_controls(vcpu));
+}
+
 static void write_controls(struct vcpu *vcpu)
 {
 	struct vm *vm = vcpu->vm;
@@ -71,7 +77,7 @@ static void write_controls(struct vcpu *vcpu)
 	vmcs_write_setup(VMCS_PROC2_CONTROLS, proc2);
 	denial_vmcs_create(proc2);
 	vmcs_write_setup(VMCS_EXIT_CONTROLS, vmx_adjust(MSR_VMX_EXIT, EXIT_WANTED));
-	vmcs_write_setup(VMCS_ENTRY_CONTROLS, vmx_adjust(MSR_VMX_ENTRY, ENTRY_WANTED));
+	vmcs_write_setup(VMCS_ENTRY_CONTROLS, entry_controls(vcpu));
 	vmcs_write_setup(VMCS_EXCEPTION_BITMAP, EXCEPTIONS_WANTED);
 	vmcs_write_setup(VMCS_PF_ERROR_MASK, 0);
 	vmcs_write_setup(VMCS_PF_ERROR_MATCH, 0);
@@ -87,7 +93,7 @@ static void write_controls(struct vcpu *vcpu)
 	vmcs_write_setup(VMCS_PREEMPTION_TIMER_VALUE, UINT32_MAX);
 	vmcs_write_setup(VMCS_VMCS_LINK_POINTER, UINT64_MAX);
 	if (proc2 & PROC2_ENABLE_XSAVES)
-		vmcs_write_setup(VMCS_XSS_EXITING_BITMAP, UINT64_MAX);
+		vmcs_write_setup(VMCS_XSS_EXITING_BITMAP, ~vcpu->cet.xss);
 	if (proc2 & PROC2_PAUSE_LOOP_EXITING) {
 		vmcs_write_setup(VMCS_PLE_GAP, PLE_GAP);
 		vmcs_write_setup(VMCS_PLE_WINDOW, PLE_WINDOW);
@@ -108,7 +114,7 @@ static void give_controls_to_nested(struct vcpu *vcpu)
 		.eptp01 = vcpu->vm->ept01.eptp,
 	};
 
-	vm_derive_caps(vcpu->vm, ~vcpu_cr4_reserved(vcpu));
+	vm_derive_caps(vcpu->vm, ~vcpu_cr4_reserved(vcpu), vcpu->cet.control);
 	nested_hw_controls(vcpu->vm, &l0);
 }
 
@@ -139,6 +145,7 @@ struct vcpu *vcpu_create(struct vm *vm, unsigned index)
 	vcpu->xsave = pool_get(&vm->pool);
 	if (vcpu->xsave == NULL || !cpuid_create(vcpu) || !msr_create(vcpu))
 		return NULL;
+	cet_vcpu_create(vcpu);
 	/* FCW and MXCSR after reset, SDM 9.1.1 "Processor State After Reset". */
 	*(uint16_t *)vcpu->xsave = 0x37f;
 	*(uint32_t *)(vcpu->xsave + 24) = 0x1f80;
@@ -168,6 +175,7 @@ void vcpu_power_on(struct vcpu *vcpu)
 	vcpu_reset_state(vcpu);
 	reset_msrs();
 	mitigate_vcpu_reset(vcpu);
+	cet_reset_saved(vcpu);
 	vcpu->state = vcpu->index == 0 ? VCPU_RUNNABLE : VCPU_WAIT_SIPI;
 }
 
@@ -258,7 +266,8 @@ void vcpu_reset_state(struct vcpu *vcpu)
 	vmcs_write_setup(VMCS_GUEST_ACTIVITY_STATE, ACTIVITY_ACTIVE);
 	vmcs_write_setup(VMCS_GUEST_INTERRUPTIBILITY, 0);
 	vmcs_write_setup(VMCS_GUEST_PENDING_DBG, 0);
-	vmcs_write_setup(VMCS_ENTRY_CONTROLS, vmx_adjust(MSR_VMX_ENTRY, ENTRY_WANTED));
+	vmcs_write_setup(VMCS_ENTRY_CONTROLS, entry_controls(vcpu));
+	cet_reset_vmcs(vcpu);
 	vcpu_update_cr_masks(vcpu);
 	vcpu_write_cr4(vcpu, 0);
 	vcpu_write_cr0(vcpu, CR0_RESET);

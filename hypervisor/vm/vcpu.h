@@ -15,6 +15,7 @@
 #include "lib/latency.h"
 #include "lib/limits.h"
 #include "nested/nested.h"
+#include "policy/cet.h"
 #include "policy/mitigations.h"
 #include "spec/regs.h"
 #include "spec/vmx.h"
@@ -149,6 +150,9 @@ struct vcpu_tracing;
 #define VCPU_SWITCHED_MSRS 6
 extern const uint32_t vcpu_switched_msrs[VCPU_SWITCHED_MSRS];
 
+/* Likewise, of a vCPU with CET: IA32_U_CET, IA32_PL0_SSP to IA32_PL3_SSP. */
+#define VCPU_CET_MSRS 5
+
 /* VPIDs of a vCPU: vcpu_vpid01 for L1, the VPID02_SLOTS behind it for L2. */
 #define VPIDS_PER_VCPU (1 + VPID02_SLOTS)
 
@@ -213,10 +217,12 @@ struct vcpu {
 	struct cpuid_table *cpuid;
 	uint64_t tsc_adjust; /* IA32_TSC_ADJUST: its TSC minus the VM's */
 	uint64_t xcr0;       /* L1's; loaded while the vCPU runs */
-	uint64_t xss;
+	uint64_t xss;        /* likewise, if a bit of it may be set */
+	struct cet_offer cet;
 	uint64_t dr[5]; /* DR0 to DR3, DR6; while not on a CPU, like the following */
 	uint64_t cr2;   /* while not on a CPU, like the following */
 	uint64_t msr[VCPU_SWITCHED_MSRS]; /* in the order of vcpu_switched_msrs */
+	uint64_t cet_msr[VCPU_CET_MSRS];  /* vm/cet.c */
 	uint8_t *xsave;                   /* one page */
 	uint32_t tenant; /* vCPUs with another one are kept apart in branch predictors */
 	struct speculation_offer speculation;

@@ -284,12 +284,13 @@ static uint64_t debugctl_of_machine(void)
 	return bits;
 }
 
-void vm_derive_caps(struct vm *vm, uint64_t cr4_valid)
+void vm_derive_caps(struct vm *vm, uint64_t cr4_valid, uint64_t cet_valid)
 {
 	struct caps_policy policy = caps_policy_default();
 
 	policy.features = vm->config.vmx_features;
 	policy.cr4_valid &= cr4_valid;
+	policy.cet_valid &= cet_valid;
 	policy.efer_valid = EFER_OFFERED;
 	policy.debugctl_valid &= debugctl_of_machine();
 	if (!vm->config.shadow)
@@ -299,7 +300,8 @@ void vm_derive_caps(struct vm *vm, uint64_t cr4_valid)
 
 static bool create_nested(struct vm *vm)
 {
-	vm_derive_caps(vm, UINT64_MAX); /* CR4 follows with the first vCPU's CPUID */
+	/* CR4 and CET follow with the first vCPU's CPUID. */
+	vm_derive_caps(vm, UINT64_MAX, UINT64_MAX);
 	vm->nested_vm->shadowing = vm->config.shadow &&
 				   vmx_allowed1(MSR_VMX_PROC2) & PROC2_VMCS_SHADOWING &&
 				   caps_msr(&vmx_caps, MSR_VMX_MISC) & MISC_VMWRITE_ANY;

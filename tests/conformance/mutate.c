@@ -244,6 +244,8 @@ static bool left_out(void)
 		return true;
 	if (!(want[FID_GUEST_CR0] & CR0_PE) && (want[FID_ENTRY_CONTROLS] & ENTRY_IA32E_GUEST))
 		return true;
+	if (!(want[FID_GUEST_CR0] & CR0_PE) && activity != ACTIVITY_ACTIVE)
+		return true;
 	/* saved, but not loaded before */
 	if (want[FID_GUEST_DEBUGCTL] && (want[FID_EXIT_CONTROLS] & EXIT_SAVE_DEBUG) &&
 		!(want[FID_ENTRY_CONTROLS] & ENTRY_LOAD_DEBUG))

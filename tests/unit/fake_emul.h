@@ -40,7 +40,8 @@ struct fake_emul {
 	unsigned segment_asked[SEG_NAMED];
 	uint64_t vector[16][4];
 	bool no_vectors;
-	unsigned count; /* of accesses, also of those beyond the array */
+	uint64_t control_flow[2]; /* of supervisors, of users */
+	unsigned count;           /* of accesses, also of those beyond the array */
 	struct fake_access accesses[FAKE_ACCESSES_MAX];
 };
 
@@ -149,6 +150,11 @@ struct emul_segment seam_segment(struct emul_env *env, enum sreg segment)
 	(void)env;
 	fake.segment_asked[segment]++;
 	return fake.segment[segment];
+}
+
+uint64_t seam_control_flow(struct emul_env *env)
+{
+	return fake.control_flow[env->cpl == 3];
 }
 
 /* ---- vector registers ---- */

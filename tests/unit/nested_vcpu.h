@@ -52,7 +52,7 @@ static struct nested_l0_controls l0_controls(const struct vmx_caps *hw)
 			EXIT_SAVE_DEBUG | EXIT_SAVE_PAT | EXIT_LOAD_PAT | EXIT_SAVE_EFER |
 			EXIT_LOAD_EFER,
 		.entry = caps_fixed1(hw, MSR_VMX_TRUE_ENTRY) | ENTRY_LOAD_DEBUG |
-			 ENTRY_LOAD_PAT | ENTRY_LOAD_EFER,
+			 ENTRY_LOAD_PAT | ENTRY_LOAD_EFER | ENTRY_LOAD_CET,
 		.exception_bitmap = BIT(VEC_AC) | BIT(VEC_MC),
 		.eptp01 = 0x5000 | EPTP_WALK_4 | 6,
 	};
@@ -84,6 +84,7 @@ static int vcpu_setup(void **state)
 	memset(gpr, 0, sizeof(gpr));
 	caps_derive(&vm.caps, &hw, &policy);
 	vm.l0 = l0_controls(&hw);
+	vm.cet = true;
 	fake_vept_alloc(&vm.vept, TABLES);
 	fake_bitmaps(&n, &vm);
 	nested_vm_init(&vm);

@@ -70,9 +70,10 @@ static inline void world_l0_controls(struct nested_l0_controls *l0)
 			 PROC2_ENABLE_INVPCID | PROC2_ENABLE_XSAVES,
 		.exit = 0x36dfb | EXIT_SAVE_DEBUG | EXIT_HOST_64 | EXIT_ACK_INTR |
 			EXIT_SAVE_PAT | EXIT_LOAD_PAT | EXIT_SAVE_EFER | EXIT_LOAD_EFER,
-		.entry = 0x11fb | ENTRY_LOAD_DEBUG | ENTRY_LOAD_PAT | ENTRY_LOAD_EFER,
+		.entry = 0x11fb | ENTRY_LOAD_DEBUG | ENTRY_LOAD_PAT | ENTRY_LOAD_EFER |
+			 ENTRY_LOAD_CET,
 		.exception_bitmap = BIT(VEC_AC) | BIT(VEC_MC),
-		.cr4_hidden = ~0x3ff7ffull,
+		.cr4_hidden = ~0xbff7ffull,
 		.eptp01 = WORLD_EPTP01,
 	};
 }
@@ -140,6 +141,7 @@ static inline void world_reset(void)
 	memset(&world, 0, sizeof(world));
 	golden_memory();
 	world.vm.caps = golden_caps();
+	world.vm.cet = true;
 	world_l0_controls(&world.vm.l0);
 	e->pages = world.pages;
 	e->books = world.vept_books;

@@ -89,6 +89,14 @@ bool seam_read_pdptes(struct emul_env *e, uint32_t cr3, uint64_t pdpte[4])
 	       paging_pdptes_ok(pdpte, MAXPHYADDR);
 }
 
+/* Of supervisors, of users. */
+static uint64_t control_flow[2];
+
+uint64_t seam_control_flow(struct emul_env *e)
+{
+	return control_flow[e->cpl == 3];
+}
+
 void seam_set_pdptes(struct emul_env *e, const uint64_t pdpte[4])
 {
 	(void)e;

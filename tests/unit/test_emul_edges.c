@@ -3,6 +3,7 @@
  * Instructions with a device operand that the host's CPU cannot show, or shows too seldom.
  */
 #include "emul_world.h"
+#include "spec/cet.h"
 
 static void division_is_exact_or_raises_de(void **state)
 {
@@ -154,6 +155,27 @@ static void calls_and_returns_by_a_stack_in_a_device(void **state)
 	assert_int_equal(RUN(0xc3), EMUL_FAULT);
 }
 
+static void branches_are_refused_where_shadow_stacks_or_tracking_watch_them(void **state)
+{
+	(void)state;
+	r[REG_RSP] = DEVICE + 0x10;
+	r[REG_RAX] = DEVICE;
+	fake.control_flow[0] = CET_SH_STK_EN;
+	assert_int_equal(RUN(0xe8, 0, 0, 0, 0), EMUL_EXCEPTION); /* call */
+	assert_int_equal(cpu.vector, VEC_UD);
+	assert_int_equal(RUN(0xc3), EMUL_EXCEPTION);       /* ret */
+	assert_int_equal(RUN(0xff, 0x10), EMUL_EXCEPTION); /* call *(%rax) */
+	assert_int_equal(RUN(0xff, 0x20), EMUL_COMPLETE);  /* jmp *(%rax) */
+	fake.control_flow[0] = CET_ENDBR_EN;
+	assert_int_equal(RUN(0xff, 0x20), EMUL_EXCEPTION);
+	assert_int_equal(RUN(0xff, 0x10), EMUL_EXCEPTION);
+	assert_int_equal(r[REG_RSP], DEVICE + 0x10);
+	assert_int_equal(RUN(0xe8, 0, 0, 0, 0), EMUL_COMPLETE);
+	fake.control_flow[0] = 0;
+	fake.control_flow[1] = CET_ENDBR_EN; /* of users */
+	assert_int_equal(RUN(0xff, 0x20), EMUL_COMPLETE);
+}
+
 static void vector_registers_move_to_and_from_devices(void **state)
 {
 	(void)state;
@@ -254,6 +276,8 @@ int main(void)
 		cmocka_unit_test_setup(a_stack_in_a_device_is_read_and_written, setup),
 		cmocka_unit_test_setup(calls_and_returns_by_a_stack_in_a_device, setup),
 		cmocka_unit_test_setup(calls_lead_where_a_device_says, setup),
+		cmocka_unit_test_setup(
+			branches_are_refused_where_shadow_stacks_or_tracking_watch_them, setup),
 		cmocka_unit_test_setup(vector_registers_move_to_and_from_devices, setup),
 		cmocka_unit_test_setup(a_device_is_not_read_when_it_cannot_be_written, setup),
 		cmocka_unit_test_setup(bits_lead_to_other_words, setup),

@@ -7,6 +7,17 @@
 
 #include "random.h"
 
+static void with_control_flow_enforcement_the_tss_counts_as_too_small(void **state)
+{
+	(void)state;
+	for (unsigned i = 0; i < 2; i++) {
+		control_flow[i] = 1;
+		assert_early(VEC_TS, SEL_NEW);
+		control_flow[i] = 0;
+	}
+	assert_done();
+}
+
 /* ---- what is saved and loaded ---- */
 
 static void the_old_task_is_saved(void **state)
@@ -374,6 +385,8 @@ int main(void)
 		cmocka_unit_test_setup(the_old_descriptor_may_be_on_another_page, setup),
 		cmocka_unit_test_setup(page_faults_of_the_new_task_are_in_its_tables, setup),
 		cmocka_unit_test_setup(the_tss_is_checked_again, setup),
+		cmocka_unit_test_setup(
+			with_control_flow_enforcement_the_tss_counts_as_too_small, setup),
 		cmocka_unit_test_setup(the_old_tss_must_be_long_enough, setup),
 		cmocka_unit_test_setup(ext_is_set_for_events_from_outside, setup),
 		cmocka_unit_test_setup(any_memory_gives_a_state_that_can_be_entered, setup),

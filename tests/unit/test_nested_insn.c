@@ -323,7 +323,7 @@ static void high_encodings_reach_the_upper_half_only(void **state)
 static void unsupported_fields_fail(void **state)
 {
 	static const uint64_t bad[] = {0x681f /* high half of a natural field */, 0x4001,
-		0x0001, 0x7000, 0x6c18, 0xffff, 0x10000 | 0x681e, 1ull << 32 | 0x681e,
+		0x0001, 0x7000, 0x6c1e, 0xffff, 0x10000 | 0x681e, 1ull << 32 | 0x681e,
 		1ull << 63 | 0x681e, UINT64_MAX};
 	uint64_t value;
 

@@ -5,6 +5,7 @@
 #include "nested_vcpu.h"
 
 #include "random.h"
+#include "spec/cet.h"
 #include "spec/apic.h"
 
 static uint64_t golden[FID_COUNT];
@@ -46,6 +47,7 @@ static void expect_sound_vmcs02(const char *what)
 
 	hw.efer_valid = EFER_SCE | EFER_LME | EFER_LMA | EFER_NXE;
 	hw.debugctl_valid = 0xffff;
+	hw.cet_valid = CET_OF_SS | CET_OF_IBT;
 	memcpy(f, fake_hw.vmcs02[n.cur->hw], sizeof(f));
 	f[FID_VMCS_LINK_POINTER] = UINT64_MAX;
 	id = nested_check_controls(&e);
@@ -132,6 +134,7 @@ static void every_vmcs12_that_passes_makes_a_sound_vmcs02(void **state)
 		entered++;
 		expect_sound_vmcs02("mutation");
 		fake_hw.current[FID_EXIT_INTR_INFO] = 0;
+		fake_hw.current[FID_ENTRY_INTR_INFO] = 0; /* as the exit does (27.2) */
 		assert_int_equal(nested_l2_exit(&n, EXIT_CPUID), NESTED_L1);
 	}
 	assert_true(entered > 10000);

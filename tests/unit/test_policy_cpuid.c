@@ -47,6 +47,8 @@ static const struct cpuid_config config = {
 	.rdtscp = true,
 	.invpcid = true,
 	.xsaves = true,
+	.cet = true,
+	.fast_strings = true,
 };
 
 static void build(struct cpuid_table *t, const struct cpuid_config *c)
@@ -188,8 +190,8 @@ static const struct mask masks[] = {
 	{0x1, 0, {0x0fff3fff, 0x0000ff00, 0x76da3203, 0x0f8bfbff},
 		{0, 0, 0x81200000, 0x00001200}},
 	{0x6, 0, {0}, {0x00000004}},
-	{0x7, 0, {0, 0xf1bf07a9, 0x00405f46, 0xbc000410}, {0, 0x00000002}},
-	{0xd, 1, {0x0000000f}, {0}},
+	{0x7, 0, {0, 0xf1bf07a9, 0x00405fc6, 0xbc100410}, {0, 0x00000002}},
+	{0xd, 1, {0x0000000f, 0, 0x00001800}, {0}},
 	{0x80000001, 0, {0, 0, 0x00000121, 0x2c100800}, {0}},
 	{0x80000002, 0, {UINT32_MAX, UINT32_MAX, UINT32_MAX, UINT32_MAX}, {0}},
 	{0x80000003, 0, {UINT32_MAX, UINT32_MAX, UINT32_MAX, UINT32_MAX}, {0}},
@@ -206,6 +208,8 @@ static const struct cpuid_config plain = {
 	.rdtscp = true,
 	.invpcid = true,
 	.xsaves = true,
+	.cet = true,
+	.fast_strings = true,
 };
 
 static uint32_t reg_of(const struct cpuid_leaf *l, unsigned reg)
@@ -309,7 +313,9 @@ static void each_condition_rules_its_own_flags(void **state)
 				      smp[] = {CPUID_HTT, CPUID_FIELD_COUNT},
 				      rdtscp[] = {CPUID_RDTSCP, CPUID_RDPID, CPUID_FIELD_COUNT},
 				      invpcid[] = {CPUID_INVPCID, CPUID_FIELD_COUNT},
-				      xsaves[] = {CPUID_XSAVES, CPUID_FIELD_COUNT};
+				      xsaves[] = {CPUID_XSAVES, CPUID_FIELD_COUNT},
+				      cet[] = {CPUID_CET_SS, CPUID_CET_IBT, CPUID_FIELD_COUNT},
+				      fast[] = {CPUID_FSRM, CPUID_FIELD_COUNT};
 	struct cpuid_config c = config;
 
 	(void)state;
@@ -327,6 +333,12 @@ static void each_condition_rules_its_own_flags(void **state)
 	c = config;
 	c.xsaves = false;
 	expect_difference(&c, xsaves);
+	c = config;
+	c.cet = false;
+	expect_difference(&c, cet);
+	c = config;
+	c.fast_strings = false;
+	expect_difference(&c, fast);
 }
 
 static void expect_no_xsave(const struct cpuid_leaves *m)
@@ -386,9 +398,9 @@ static void cr4_bits_follow_their_cpuid_flags(void **state)
 		assert_true(cr4_with_only(known[i].leaf, known[i].reg, known[i].bit) ==
 			    (known[i].cr4 | 0x100)); /* PCE always */
 	build(&t, &config);
-	assert_true(cpuid_policy_cr4(&t) == 0x372fff);
+	assert_true(cpuid_policy_cr4(&t) == 0xb72fff);
 	build(&t, &plain);
-	assert_true(cpuid_policy_cr4(&t) == 0x370fff);
+	assert_true(cpuid_policy_cr4(&t) == 0xb70fff);
 }
 
 /* Each of them without the reference to leaf 4, which costs a reader an exit a time. */

@@ -12,8 +12,8 @@
 #include "spec/regs.h"
 #include "spec/vmx.h"
 
-/* Table 6-4: B benign, C contributory, P page fault, D double fault. */
-static const char classes[] = "CBBBBBBBDBCCCCPBBBBBP";
+/* Table 6-4, with #CP: B benign, C contributory, P page fault, D double fault. */
+static const char classes[] = "CBBBBBBBDBCCCCPBBBBBPC";
 
 static char class_of(unsigned vector)
 {

@@ -11,6 +11,7 @@
 #include "cpu/asm.h"
 #include "random.h"
 #include "spec/cpuid.h"
+#include "vm/cet.h"
 #include "vm/operate.h"
 #include "vm/vm_int.h"
 
@@ -20,7 +21,7 @@
 static uint8_t cpu[4096], area[4096];
 static struct vcpu vcpu;
 static uint64_t xcr0, saved_with, restored_with;
-static unsigned restores;
+static unsigned restores, cet_moves;
 
 /* ---- what it calls ---- */
 
@@ -65,6 +66,19 @@ void hw_xrstor(const void *from, uint64_t mask)
 	restores++;
 	memcpy(cpu, from, XSAVE_HEADER);
 	memcpy(cpu + AVX_AT, (const uint8_t *)from + AVX_AT, 256);
+}
+
+/* Only a vCPU with CET asks. */
+void cet_save(struct vcpu *who)
+{
+	assert_true(who->cet.control != 0);
+	cet_moves++;
+}
+
+void cet_load(const struct vcpu *who)
+{
+	assert_true(who->cet.control != 0);
+	cet_moves++;
 }
 
 uint64_t hw_rdmsr(uint32_t msr)
@@ -161,6 +175,20 @@ static void mxcsr_takes_valid_bits(void **state)
 	assert_memory_equal(cpu + XSAVE_MXCSR, "\xff\xff\0\0", 4);
 }
 
+static void cet_moves_with_the_vcpus_that_have_it(void **state)
+{
+	(void)state;
+	cet_moves = 0;
+	vcpu_save_registers(&vcpu);
+	vcpu_load_registers(&vcpu);
+	assert_int_equal(cet_moves, 0);
+	vcpu.cet.control = 1;
+	vcpu_save_registers(&vcpu);
+	vcpu_load_registers(&vcpu);
+	assert_int_equal(cet_moves, 2);
+	vcpu.cet.control = 0;
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -169,6 +197,7 @@ int main(void)
 		T(bytes_that_are_changed_are_in_the_cpu_and_no_others),
 		T(what_is_no_register_or_would_fault_changes_nothing),
 		T(mxcsr_takes_valid_bits),
+		T(cet_moves_with_the_vcpus_that_have_it),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

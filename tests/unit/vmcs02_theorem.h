@@ -10,6 +10,7 @@
 #include "nested_world.h"
 
 #include "nested/nested_int.h"
+#include "spec/cet.h"
 
 #define L1_PROC_INTERCEPTS                                                                \
 	(PROC_INTR_WINDOW | PROC_HLT_EXITING | PROC_INVLPG_EXITING | PROC_MWAIT_EXITING | \
@@ -44,6 +45,7 @@ static inline enum check_id theorem_hardware_checks(void)
 	hw.efer_valid = EFER_SCE | EFER_LME | EFER_LMA | EFER_NXE;
 	hw.debugctl_valid = 0xffc3;
 	hw.perf_global_valid = 0x70000000full;
+	hw.cet_valid = CET_OF_SS | CET_OF_IBT;
 	if (link != UINT64_MAX) {
 		kept = fake_read64(link - FAKE_HPA_BASE);
 		fake_write32(link - FAKE_HPA_BASE, caps_revision(&hw) | BIT(31));
