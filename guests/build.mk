@@ -315,6 +315,37 @@ $(DEBIAN32)/client.cpio: $(DEBIAN32)/l2.cpio
 $(DEBIAN)/kvm-host.cpio: guests/debian/mkinitramfs.sh guests/debian/kvm-init $(B)/kvmclient $(B)/nestor $(B)/nestor.elf $(DEBIAN)/packages.txt
 	guests/debian/mkinitramfs.sh kvm-host $@ $(B)/kvmclient $(DEBIAN) modules $(B)
 
+# libvirt in Debian, and the guest that it manages.
+DEBIAN_LIBVIRT := $(B)/debian-libvirt
+
+$(DEBIAN_LIBVIRT)/packages.txt: guests/debian/fetch-programs.sh
+	rm -f $@
+	guests/debian/fetch-programs.sh $(DEBIAN_LIBVIRT) libvirt-daemon libvirt-daemon-driver-qemu libvirt-clients qemu-utils qemu-system-common socat
+
+$(DEBIAN_LIBVIRT)/%.cpio: guests/debian/mkinitramfs.sh guests/debian/libvirt-init guests/debian/console-init $(B)/kvmclient \
+		$(DEBIAN)/packages.txt $(DEBIAN_LIBVIRT)/packages.txt
+	guests/debian/mkinitramfs.sh $* $@ $(B)/kvmclient $(DEBIAN) modules $(DEBIAN_LIBVIRT)/root
+
+$(DEBIAN_LIBVIRT)/libvirt.cpio: $(DEBIAN_LIBVIRT)/libvirt-l2.cpio
+
+.PHONY: libvirt-guests
+## make libvirt-guests  libvirt in Debian, and the guest that it manages
+libvirt-guests: $(DEBIAN_LIBVIRT)/libvirt.cpio
+
+# Programs that are measured in L1 and in L2.
+DEBIAN_WORK := $(B)/debian-work
+
+$(DEBIAN_WORK)/packages.txt: guests/debian/fetch-programs.sh
+	rm -f $@
+	guests/debian/fetch-programs.sh $(DEBIAN_WORK) stress-ng openssl xz-utils sqlite3 tar python3.11-minimal gcc-12 cpp-12 \
+		binutils-x86-64-linux-gnu libc6-dev linux-libc-dev dash coreutils gzip grep redis-server redis-tools
+
+$(DEBIAN_WORK)/%.cpio: guests/debian/mkinitramfs.sh guests/debian/work-init $(B)/kvmclient bench/workloads/list $(wildcard bench/workloads/guest/*) \
+		$(DEBIAN)/packages.txt $(DEBIAN_WORK)/packages.txt
+	guests/debian/mkinitramfs.sh $* $@ $(B)/kvmclient $(DEBIAN) modules $(DEBIAN_WORK)/root
+
+$(DEBIAN_WORK)/work.cpio: $(DEBIAN_WORK)/work-l2.cpio
+
 # Linux's own tests of KVM, for an L1.
 DEBIAN_SELFTESTS := $(B)/debian-selftests
 
@@ -339,6 +370,11 @@ bench: hypervisor tools machine payloads $(DEBIAN)/bench.cpio
 	@B=$(B) bench/apic_exits.sh
 	@B=$(B) bench/net.sh
 	@B=$(B) bench/virtio.sh
+
+.PHONY: workloads
+## make workloads    real programs in L2 against L1, into docs/workloads.md; ROWS='NAME...': these only, CPUS='1 4'
+workloads: hypervisor tools machine debian-guests $(DEBIAN_WORK)/work.cpio
+	@B=$(B) bench/workloads/run.sh $(ROWS)
 
 .PHONY: bench-kvm
 ## make bench-kvm    measures KVM and QEMU anew, which 'make bench' shows beside (bench/kvm_virtio.txt)

@@ -11,6 +11,8 @@
 # card-l2, card-vfio: l2 and vfio for the machine's network card; the L2 of the second is OUTPUT's neighbours vmlinux and l2.cpio, the generic kernel.
 # vbox: L1 with VirtualBox; ROOT is the folder of fetch-vbox.sh, whose CDs it has.
 # kvm-host: a Linux whose KVM is the machine on which Nestor runs; ROOT is the folder with the tool and L0. The runs come in a second archive.
+# libvirt-l2: what libvirt's guest is; libvirt: L1 with libvirt, whose daemon is below ROOT and whose guest is OUTPUT's neighbour libvirt-l2.cpio.
+# work-l2: programs that are measured, below ROOT; work: the same with KVM and QEMU, whose L2 is that one, OUTPUT's neighbour work-l2.cpio.
 # selftests: L1 with Linux's tests of KVM; ROOT is the folder of fetch-selftests.sh.
 # xen: Xen's dom0; MODULES is the folder of its modules, ROOT of fetch-programs.sh, DISK what HVM guests boot.
 # io-l2, io-qemu (whose L2 is that one, OUTPUT's neighbour l2.cpio), io-service: l2, qemu and service with iperf3, which is below ROOT.
@@ -335,6 +337,67 @@ vbox() {
 	cp "$here/vbox-init" "$stage/init"
 }
 
+# A guest with a shell on its console, and drivers of a disk.
+libvirt_l2() {
+	base insmod poweroff cat head sha256sum stty setsid sleep sync
+	drivers "${of_pci[@]}"
+	cp "$here/console-init" "$stage/init"
+}
+
+# libvirt's daemon with its driver for QEMU, and its client. ROOT: of fetch-programs.sh.
+libvirt() {
+	local m
+	l1
+	base insmod poweroff ifconfig nc grep head ln mkdir mkfifo rm sleep tail tr usleep cat
+	drivers "${of_pci[@]}" net/net_failover net/virtio_net
+	put "$dir/modules/kernel/net/core/failover.ko" lib/modules
+	for m in "$stage"/lib/modules/*.ko; do
+		unsign "$(basename "$m" .ko)"
+	done
+	l2_image
+	qemu
+	for m in /usr/sbin/libvirtd /usr/bin/virsh /usr/bin/socat /usr/bin/qemu-img /usr/lib/libvirt/libvirt_iohelper \
+		/usr/lib/x86_64-linux-gnu/libvirt/connection-driver/libvirt_driver_qemu.so; do
+		program $m "$root"
+	done
+	put "$root/usr/lib/x86_64-linux-gnu/qemu/accel-tcg-x86_64.so" usr/lib/x86_64-linux-gnu/qemu # libvirt asks what QEMU can without KVM
+	mkdir -p "$stage"/usr/share/libvirt "$stage"/etc
+	cp -r "$root/usr/share/libvirt/cpu_map" "$stage/usr/share/libvirt/"
+	printf 'root:x:0:0:root:/root:/bin/sh\nlibvirt-qemu:x:64055:64055::/var/lib/libvirt:/bin/false\n' >"$stage/etc/passwd"
+	printf 'root:x:0:\nkvm:x:104:\nlibvirt-qemu:x:64055:\n' >"$stage/etc/group"
+	printf 'passwd: files\ngroup: files\nhosts: files\n' >"$stage/etc/nsswitch.conf"
+	printf '127.0.0.1 localhost\n10.0.0.1 node1\n10.0.0.2 node2\n' >"$stage/etc/hosts"
+	printf 'tcp 6 TCP\nudp 17 UDP\n' >"$stage/etc/protocols"
+	cp "$here/libvirt-init" "$stage/init"
+}
+
+# Programs that are measured, with what they read. ROOT: of fetch-programs.sh.
+work_programs() {
+	local m gcc=usr/lib/gcc/x86_64-linux-gnu/12 python=usr/lib/python3.11 table=$here/../../bench/workloads
+	base insmod poweroff reboot awk rm cut
+	put "$client" bin
+	drivers "${of_pci[@]}"
+	for m in /bin/{cat,cp,dash,dd,false,grep,gzip,mkdir,true} /usr/bin/{head,openssl,printf,python3.11,redis-benchmark,redis-server,sort,sqlite3,stress-ng,tail,test,tr,wc,xz} \
+		/bin/tar /usr/bin/x86_64-linux-gnu-{as,gcc-12} /$gcc/cc1; do
+		program "$m" "$root"
+	done
+	mv "$stage/usr/bin/x86_64-linux-gnu-as" "$stage/usr/bin/as"
+	mv "$stage/usr/bin/x86_64-linux-gnu-gcc-12" "$stage/usr/bin/gcc-12"
+	cp -r "$root/$gcc/include" "$stage/$gcc/"
+	mkdir -p "$stage/usr/include" "$stage/$python" "$stage/work"
+	cp -r "$root"/usr/include/{*.h,asm-generic,linux,x86_64-linux-gnu} "$stage/usr/include/"
+	cp -r "$root/$python"/{*.py,encodings,collections,re} "$stage/$python/"
+	cp "$table"/list "$table"/guest/* "$stage/work/"
+	mkdir "$stage/work/nestor"
+	cp -r "$here"/../../hypervisor/lib "$stage/work/nestor/"
+	head -c 4M "$root/$gcc/cc1" >"$stage/work/4M"
+	head -c 1M "$root/$gcc/cc1" >"$stage/work/1M"
+	head -c 96K "$root/usr/bin/python3.11" >"$stage/work/96K"
+	gzip -n -1 -c "$stage/work/1M" >"$stage/work/1M.gz"
+	cat "$root"/usr/include/linux/[a-d]*.h >"$stage/work/text"
+	cp "$here/work-init" "$stage/init"
+}
+
 # QEMU and KVM, and Nestor as this host built it, with this host's libraries and firmware.
 kvm_host() {
 	l1
@@ -398,9 +461,18 @@ io-qemu) l2=$(dirname "$output")/l2.cpio && l1_with_qemu ;;
 io-service) service && iperf "$root" ;;
 xen) xen ;;
 kvm-host) kvm_host ;;
+libvirt-l2) libvirt_l2 ;;
+libvirt) l2=$(dirname "$output")/libvirt-l2.cpio && libvirt ;;
+work-l2) work_programs ;;
+work)
+	work_programs
+	l2=$(dirname "$output")/work-l2.cpio
+	l1 && l2_image && qemu
+	cp "$here/work-init" "$stage/init"
+	;;
 vbox) vbox ;;
 *)
-	echo "mkinitramfs.sh: KIND is boot-server, devices, io, console, l2, probe, client, depth, selftests, qemu, bench, vfio, card-l2, card-vfio, storage, nbd, ide, service, io-l2, io-qemu, io-service, kvm-host, vbox or xen, not '$kind'" >&2
+	echo "mkinitramfs.sh: KIND is boot-server, devices, io, console, l2, probe, client, depth, selftests, qemu, bench, vfio, card-l2, card-vfio, storage, nbd, ide, service, io-l2, io-qemu, io-service, kvm-host, work-l2, work, libvirt-l2, libvirt, vbox or xen, not '$kind'" >&2
 	exit 64
 	;;
 esac

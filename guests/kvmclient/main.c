@@ -63,11 +63,14 @@ int main(int argc, char **argv)
 		return mark_main(argv[2]);
 	if (strcmp(verb, "exit") == 0 && argc == 3)
 		return exit_main(argv[2]);
+	if (strcmp(verb, "ticks") == 0 && argc >= 6)
+		return ticks_main(argv + 2);
 	if (strcmp(verb, "e9") == 0)
 		return e9_main();
 	if (strcmp(verb, "bochs-end") == 0)
 		return bochs_end();
-	fprintf(stderr, "usage: kvmclient cpuid | boot VMLINUX INITRD CMDLINE [MEBIBYTES] | "
-			"mark N | exit N | e9 | bochs-end\n");
+	fprintf(stderr,
+		"usage: kvmclient cpuid | boot VMLINUX INITRD CMDLINE [MEBIBYTES] | "
+		"mark N | exit N | ticks NAME ROUNDS COPIES COMMAND... | e9 | bochs-end\n");
 	return 64;
 }

@@ -51,8 +51,9 @@ uint32_t vm_run(struct vm *vm);
 /* Level of an interrupt line of the irqchip. */
 void vm_irq(struct vm *vm, unsigned line, bool level);
 
-/* The two uses of this program. */
+/* The uses of this program; ticks_main: NAME ROUNDS COPIES COMMAND... and a null pointer. */
 int probe_main(void);
 int linux_main(int argc, char **argv);
+int ticks_main(char **arguments);
 
 #endif

@@ -44,6 +44,26 @@ vbox() { # GUEST WORDS ARGS...: a device second of so many ticks, since what wai
 		--ips 200000000 "${@:3}")
 }
 
+libvirt() { # WORDS ARGS...
+	args=(--l1 "$B/debian/vmlinuz" --initrd "$B/debian-libvirt/libvirt.cpio" --cmdline "$LINUX quiet $1 end=poweroff" --memory 1G
+		--ips 200000000 "${@:2}")
+}
+
+migration() { # WORDS: two VMs of one host, of which one gives its guest to the other
+	local role words
+	words="$LINUX quiet end=poweroff $1"
+	{
+		printf 'machine: {cpus: 2, ips: 200000000}\nnetworks: [lan]\nvms:\n'
+		for role in 'source 1 2 migrate' 'target 2 1 receive'; do
+			# shellcheck disable=SC2086
+			set -- $role
+			printf '  - {name: %s, kernel: "%s", initrd: "%s", memory: 900M, net: "lan,mac=52:00:00:00:00:0%s", cmdline: "%s address=10.0.0.%s peer=10.0.0.%s do=%s"}\n' \
+				"$1" "$(realpath -m "$B/debian/vmlinuz")" "$(realpath -m "$B/debian-libvirt/libvirt.cpio")" "$2" "$words" "$2" "$3" "$4"
+		done
+	} >"$DIR/migration.yaml"
+	args=("$DIR/migration.yaml")
+}
+
 # ---- rows ----
 
 field() { # N: of the row in $row, without blanks around it
@@ -124,8 +144,9 @@ tell() {
 # ---- the page ----
 
 versions() {
-	awk '$1 ~ /^(linux-image-|xen-hypervisor|qemu-system-(x86|xen)$|seabios$|virtualbox)/ { print "- `" $1 "` " $2 }' \
-		"$B"/debian/packages.txt "$B"/debian-i386/packages.txt "$B"/debian-service/packages.txt "$B"/debian-xen/packages.txt "$B"/debian-vbox/packages.txt | sort -u
+	awk '$1 ~ /^(linux-image-|xen-hypervisor|qemu-system-(x86|xen)$|seabios$|virtualbox|libvirt-daemon$)/ { print "- `" $1 "` " $2 }' \
+		"$B"/debian/packages.txt "$B"/debian-i386/packages.txt "$B"/debian-service/packages.txt "$B"/debian-xen/packages.txt "$B"/debian-vbox/packages.txt \
+		"$B"/debian-libvirt/packages.txt | sort -u
 }
 
 page_row() {

@@ -1,0 +1,156 @@
+#!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
+# Workloads: what real programs take in an L2 against the same in L1, in executed instructions, with 1 and with 4 vCPUs; and in L1
+# against the bare machine, with 1.
+#
+#   bench/workloads/run.sh [-p] [NAME...]   default: all rows of bench/workloads/list; -p: writes the page from the results that there
+#                                           are, and runs nothing
+#
+# Environment: B (build folder), NESTOR (the tool), TIMEOUT (of a machine, in seconds; 1200), CPUS ("1 4"), ROUNDS (instead of the list's),
+# FRESH (1: what has a result is run again, too).
+# Results: $B/test/workloads/CPUS.LEVEL.NAME. A row that has one from the same Nestor, programs and command is not run again, so that what
+# was stopped goes on where it was. Writes docs/workloads.md when all have a result.
+set -u
+cd "$(dirname "$0")/../.." || exit 2
+# shellcheck source=tests/runs.sh
+. tests/runs.sh
+TIMEOUT=${TIMEOUT:-1200}
+CPUS=${CPUS:-1 4}
+DIR=$B/test/workloads
+# No string instructions that some firmware switches on and some not (guests/debian/work-init).
+SAME=clearcpuid=297,112
+TABLE=bench/workloads/list
+mkdir -p "$DIR"
+
+rows() {
+	grep -v -E '^(#|$)' "$TABLE"
+}
+
+row() { # NAME
+	rows | grep -E "^$1 +\|"
+}
+
+common=$(cat "$B/nestor.elf" "$B/machine/layout" "$B/debian/packages.txt" "$B/debian-work/packages.txt" bench/workloads/guest/* \
+	guests/debian/work-init guests/kvmclient/ticks.c | sha256sum)
+
+# Of what a figure depends on; NAME.
+key() {
+	(echo "$common" && row "$1" | cut -d '|' -f 1-3) | sha256sum | cut -d ' ' -f 1
+}
+
+# CPUS LEVEL NAME: its result, `status ticks...`, if it is of this Nestor, these programs and this command.
+result() {
+	sed -n "s/^$(key "$3") //p" "$DIR/$1.$2.$3" 2>/dev/null
+}
+
+missing() { # CPUS LEVEL NAME...: those without a result, with commas between
+	local n
+	for n in "${@:3}"; do
+		[ -n "$(result "$1" "$2" "$n")" ] || printf '%s,' "$n"
+	done | sed 's/,$//'
+}
+
+keep() { # CPUS LEVEL NAME RESULT
+	echo "$(key "$3") $4" >"$DIR/$1.$2.$3"
+}
+
+# What a machine told. A row that began, and did not end with the machine, has failed.
+collect() { # CPUS
+	local level name status
+	while read -r _ level name status; do
+		keep "$1" "$level" "$name" "$status"
+	done < <(grep -a -E '^ticks L[012] [a-z0-9_-]+ [0-9]+( [0-9]+)+$' "$out.text")
+	read -r level name < <(sed -nE 's/^(L[012]): ([a-z0-9_-]+) begins$/\1 \2/p' "$out.text" | tail -n 1)
+	[ -z "${name-}" ] || [ -n "$(result "$1" "$level" "$name")" ] || keep "$1" "$level" "$name" '255 no end'
+}
+
+run_machine() { # CPUS ROWS L2ROWS
+	local words="$SAME quiet rows=$2 l2rows=$3 ${ROUNDS:+rounds=$ROUNDS}"
+	expect 0 run --machine bochs --ips 1000000000 --machine-cpus "$1" --cpus "$1" --memory 1900M --scratch 32M --timeout "$TIMEOUT" \
+		--l1 "$B/debian/vmlinux" --initrd "$B/debian-work/work.cpio" --cmdline "$LINUX $words" --verbose --summary >>"$DIR/run.log" 2>&1
+	collect "$1"
+}
+
+# Without Nestor: what Linux takes the local APIC's timer of that machine for is left out.
+run_bare() { # ROWS
+	expect 0 run --bare --machine bochs --ips 1000000000 --memory 1G --timeout "$TIMEOUT" --l1 "$B/debian/vmlinux" \
+		--initrd "$B/debian-work/work-l2.cpio" --cmdline "$LINUX $SAME quiet nolapic_timer tsc_early_khz=1000000 level=0 rows=$1 ${ROUNDS:+rounds=$ROUNDS}" \
+		>>"$DIR/run.log" 2>&1
+	collect 1
+}
+
+# Runs machines until all that is named has a result.
+run_all() { # CPUS NAME...
+	local c=$1 before='' l0 l1 l2
+	shift
+	[ -z "${FRESH-}" ] || for n; do rm -f "$DIR/$c".L[012]."$n"; done
+	while l1=$(missing "$c" L1 "$@") && l2=$(missing "$c" L2 "$@") && [ -n "$l1$l2" ] && [ "$before" != "$l1 $l2" ]; do
+		before="$l1 $l2"
+		run_machine "$c" "$l1" "$l2"
+	done
+	[ "$c" = 1 ] || return 0
+	# shellcheck disable=SC2046
+	l0=$(missing 1 L0 $(printf '%s\n' "$@" | grep -v '^disk-'))
+	[ -z "$l0" ] || run_bare "$l0"
+}
+
+# ---- the page ----
+
+figures() { # prints `name cpus percent l1 l2` of each row: the least of the rounds
+	local n c a b
+	for n; do
+		for c in 0 1 4; do # 0: L1 against the bare machine
+			case $c in
+			0) a=$(result 1 L0 "$n") b=$(result 1 L1 "$n") ;;
+			*) a=$(result "$c" L1 "$n") b=$(result "$c" L2 "$n") ;;
+			esac
+			awk -v n="$n" -v c="$c" -v a="$a" -v b="$b" '
+				function least(text,   part, i, m) {
+					if (text !~ /^0 [0-9]/) return 0
+					m = split(text, part, " ")
+					for (i = 3; i <= m; i++) if (part[i] + 0 < part[2] + 0) part[2] = part[i]
+					return part[2] + 0
+				}
+				BEGIN { x = least(a); y = least(b); printf "%s %s %s %d %d\n", n, c, x && y ? sprintf("%.1f", 100 * x / y) : "-", x, y }'
+		done
+	done
+}
+
+page() {
+	cat bench/workloads/head.md
+	awk '$1 ~ /^(linux-image-|qemu-system-x86$|stress-ng|openssl|xz-utils|sqlite3|tar|python3|gcc-12$|dash|coreutils|gzip|grep|redis-)/ { print "- `" $1 "` " $2 }' \
+		"$B"/debian/packages.txt "$B"/debian-work/packages.txt | sort -u
+	printf '\n'
+	awk -f bench/workloads/page.awk "$DIR/figures" <(rows)
+}
+
+show=
+[ "${1-}" != -p ] || { show=1 && shift; }
+for n; do
+	[ -n "$(row "$n")" ] || { echo "run.sh: no row $n in $TABLE" >&2 && exit 64; }
+done
+mapfile -t all < <(rows | sed 's/ .*//')
+names=("$@")
+[ $# -gt 0 ] || names=("${all[@]}")
+out=$DIR/out
+if [ -z "$show" ]; then
+	: >"$DIR/run.log"
+	for c in $CPUS; do
+		run_all "$c" "${names[@]}"
+	done
+fi
+figures "${all[@]}" >"$DIR/figures"
+failed=0
+while read -r n c percent l1 l2; do
+	[[ " ${names[*]} " == *" $n "* && ( $c = 0 || " $CPUS " == *" $c "* ) ]] || continue
+	[ "$c" != 0 ] || { printf '%-10s bare    L0 %12d  L1 %12d  %6s %%\n' "$n" "$l1" "$l2" "$percent" && continue; }
+	printf '%-10s %s vCPU  L1 %12d  L2 %12d  %6s %%\n' "$n" "$c" "$l1" "$l2" "$percent"
+	[ "$percent" != - ] || failed=$((failed + 1))
+done <"$DIR/figures"
+awk -f bench/workloads/plot.awk "$DIR/figures" >"$DIR/workloads.svg"
+echo "plot: $DIR/workloads.svg"
+[ "$failed" = 0 ] || echo "workloads: $failed without a figure; see $DIR/run.log" >&2
+if [ -n "$show" ] || ! grep -q ' [14] - ' "$DIR/figures"; then
+	page >docs/workloads.md
+fi
+[ "$failed" = 0 ]
