@@ -85,6 +85,7 @@ static const struct option option_table[] = {
 	{"--msrs", TO_TOOL, "msrs", CHECK},
 	{"--sys", TO_TOOL, "sys", CHECK},
 	{"--json", TO_FLAG, "json", CHECK},
+	{"--report", TO_FLAG, "report", CHECK},
 };
 
 #define OPTION_COUNT (sizeof(option_table) / sizeof(option_table[0]))
@@ -111,6 +112,7 @@ static const struct setting tool_rows[] = {
 	{ROW("verbose", SETTING_SWITCH, verbose)},
 	{ROW("host", SETTING_SWITCH, host)},
 	{ROW("json", SETTING_SWITCH, json)},
+	{ROW("report", SETTING_SWITCH, report)},
 	{ROW("msrs", SETTING_LINE, msrs), .max = 4095},
 	{ROW("sys", SETTING_LINE, sys), .max = 4095},
 	{.kind = SETTING_END},
@@ -134,7 +136,8 @@ static const struct {
 			"--stats", "--argv0", "--vmx", "--shadow", "--apicv", "--vmx-features",
 			"--console", "--port", "--screenshot", "--manage", "--profile", NULL}},
 	{"--iso", true, {"--firmware", NULL}},
-	{"--host", true, {"--msrs", "--sys", "--json", NULL}},
+	{"--host", true, {"--msrs", "--sys", "--json", "--report", NULL}},
+	{"--report", false, {"--msrs", "--json", NULL}},
 	{"--manage", true, {"--machine-vms", NULL}},
 };
 

@@ -44,6 +44,7 @@ struct command {
 	uint64_t host; /* check: this machine, or the one of @msrs, in place of a scenario */
 	uint64_t host_features; /* of --vmx-features */
 	uint64_t json;
+	uint64_t report;
 	const char *msrs;
 	const char *sys; /* of check --host */
 };

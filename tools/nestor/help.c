@@ -140,6 +140,9 @@ static const char check_help[] =
 	"                      and of maxphyaddr and a number\n"
 	"  --sys DIR           with --host: of the machine whose /sys DIR is a copy of\n"
 	"  --json              with --host: for programs\n"
+	"  --report            with --host: all that is known of this machine, as text to be\n"
+	"                      sent to somebody, who reads it by --msrs; without names,\n"
+	"                      serial numbers and addresses of networks\n"
 	"\n";
 
 static const char image_help[] =

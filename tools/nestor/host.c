@@ -13,6 +13,7 @@
 
 #include "file.h"
 #include "host_devices.h"
+#include "host_report.h"
 #include "host_speculation.h"
 #include "lib/text.h"
 #include "nested/caps.h"
@@ -256,6 +257,22 @@ static void show_json(const struct host *h, struct arena *a, uint64_t machine, u
 	json_decref(all);
 }
 
+static void show_report(
+	const struct host *h, struct arena *a, const char *sys, const struct host_devices *d)
+{
+	host_report_head(stdout, a, "/proc", sys);
+	if (h->missing)
+		printf("# Nestor does not run here: %s\n", h->missing);
+	else
+		printf("# Nestor runs here\n");
+	if (h->known)
+		host_report_caps(stdout, &h->caps);
+	host_speculation_report(stdout, &h->speculation);
+	host_report_cpuid(stdout);
+	host_report_machine(stdout, a, "/proc", sys);
+	host_report_devices(stdout, d);
+}
+
 int host_check(struct arena *a, const struct host_question *q, struct error *e)
 {
 	struct host h = {.wanted = q->features};
@@ -271,6 +288,10 @@ int host_check(struct arena *a, const struct host_question *q, struct error *e)
 	if (q->sys || !q->msrs) {
 		host_devices_read(a, q->sys ? q->sys : "/sys", &devices);
 		told = &devices;
+	}
+	if (q->report) {
+		show_report(&h, a, q->sys ? q->sys : "/sys", told);
+		return h.missing ? STATUS_NO_VTX : 0;
 	}
 	if (q->json) {
 		show_json(&h, a, machine, l1, told);

@@ -16,6 +16,7 @@ struct host_question {
 	const char *sys;  /* a folder like /sys; NULL: this machine's */
 	unsigned long long features; /* that VMs are offered, a mask of caps_feature */
 	bool json;
+	bool report; /* in place of all else: host_report.h */
 };
 
 /* Prints; fails with STATUS_NO_VTX where Nestor does not run. */

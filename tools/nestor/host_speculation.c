@@ -5,6 +5,8 @@
 #include <stddef.h>
 #include <stdio.h>
 
+#include "spec/msr.h"
+
 #define INTEL_EBX 0x756e6547u /* "Genu" */
 
 static void read_leaf(uint32_t leaf, uint32_t subleaf, struct cpuid_leaf *l)
@@ -55,6 +57,16 @@ bool host_speculation_take(struct host_speculation *s, struct text name, uint32_
 		return true;
 	}
 	return false;
+}
+
+void host_speculation_report(FILE *out, const struct host_speculation *s)
+{
+	for (size_t i = 0; i < sizeof(registers) / sizeof(registers[0]); i++)
+		fprintf(out, "%s 0x%x\n", registers[i].name,
+			*(const uint32_t *)(const void *)((const char *)s + registers[i].at));
+	if (host_speculation_has_msr(s) && s->known)
+		fprintf(out, "0x%x 0x%llx\n", MSR_ARCH_CAPABILITIES,
+			(unsigned long long)s->arch_caps);
 }
 
 static struct mitigations judge(const struct host_speculation *s)

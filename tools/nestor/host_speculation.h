@@ -8,6 +8,7 @@
 
 #include <jansson.h>
 #include <stdbool.h>
+#include <stdio.h>
 
 #include "lib/text.h"
 #include "policy/mitigations.h"
@@ -28,6 +29,8 @@ bool host_speculation_take(struct host_speculation *s, struct text name, uint32_
 
 /* Nothing where it is not known. */
 void host_speculation_show(const struct host_speculation *s);
+/* Lines that host_speculation_take() takes. */
+void host_speculation_report(FILE *out, const struct host_speculation *s);
 json_t *host_speculation_json(const struct host_speculation *s);
 
 #endif

@@ -198,7 +198,9 @@ static int check(struct arena *a, const struct command *o, struct error *e)
 
 	if (o->host)
 		return host_check(a,
-			&(struct host_question){o->msrs, o->sys, o->host_features, o->json}, e);
+			&(struct host_question){
+				o->msrs, o->sys, o->host_features, o->json, o->report},
+			e);
 	if (check_shared(o, e) || boot_read_files(a, &o->scenario, files, e) ||
 		boot_check_memory(a, &o->scenario, files, &l0, l0_cmdline(a, o, &m, true), e))
 		return e->status;
