@@ -15,13 +15,20 @@ cd "$(dirname "$0")/../.." || exit 2
 . tests/runs.sh
 TIMEOUT=${TIMEOUT:-900}
 DIR=$B/test/matrix
+suite=
 TABLE=tests/matrix/cells
 mkdir -p "$DIR"
 
 # ---- the ways: each sets `args` ----
 
 kvm() { # INITRD WORDS ARGS...
-	args=(--l1 "$B/debian/vmlinuz" --initrd "$B/debian/$1.cpio" --cmdline "$LINUX quiet $2 end=poweroff" --memory 768M "${@:3}")
+	local of=$B/debian${suite:+-$suite}
+	args=(--l1 "$of/vmlinuz" --initrd "$of/$1.cpio" --cmdline "$LINUX quiet $2 end=poweroff" --memory 768M "${@:3}")
+}
+
+of() { # SUITE WAY...: with the kernel of KVM, or the Xen, of another suite of Debian
+	local suite=$1
+	"${@:2}"
 }
 
 deep() { # WORDS ARGS...: hypervisors in hypervisors
@@ -34,9 +41,10 @@ kvm32() { # KERNEL INITRD WORDS ARGS...
 
 xen() { # pv|pvh WORDS ARGS...
 	local dom0=''
+	local of=$B/debian-xen${suite:+-$suite}
 	[ "$1" = pv ] || dom0=' dom0=pvh dom0-iommu=none'
-	args=(--l1 "$B/debian-xen/xen" --cmdline "console=com1 com1=115200,8n1 bootscrub=0 dom0_mem=512M,max:512M$dom0"
-		--module "$B/debian-xen/vmlinux,${LINUX/ttyS0/hvc0} quiet $2 end=poweroff" --module "$B/debian-xen/xen.cpio" --memory 1G "${@:3}")
+	args=(--l1 "$of/xen" --cmdline "console=com1 com1=115200,8n1 bootscrub=0 dom0_mem=640M,max:640M$dom0"
+		--module "$of/vmlinux,${LINUX/ttyS0/hvc0} quiet $2 end=poweroff" --module "$of/xen.cpio" --memory 1280M "${@:3}")
 }
 
 vbox() { # GUEST WORDS ARGS...: a device second of so many ticks, since what waits for time there would take most of them
@@ -57,7 +65,7 @@ rows() {
 # Sets `args` for the row in $row; false: it has no way.
 way() {
 	local words
-	[ "$(field 6)" != - ] || return 1
+	case $(field 6) in - | 'by hand') return 1 ;; esac
 	eval "words=($(field 6))" # the table's own words, with its quotes
 	"${words[@]}"
 }
@@ -125,12 +133,13 @@ tell() {
 
 versions() {
 	awk '$1 ~ /^(linux-image-|xen-hypervisor|qemu-system-(x86|xen)$|seabios$|virtualbox)/ { print "- `" $1 "` " $2 }' \
-		"$B"/debian/packages.txt "$B"/debian-i386/packages.txt "$B"/debian-service/packages.txt "$B"/debian-xen/packages.txt "$B"/debian-vbox/packages.txt | sort -u
+		"$B"/debian{,-i386,-service,-bullseye,-trixie,-sid,-xen,-xen-trixie,-vbox}/packages.txt | sort -u
 }
 
 page_row() {
 	local state=absent ticks='' reason why
 	reason=$(field 7)
+	[ "$(field 6)" != 'by hand' ] || state='by hand'
 	if way; then
 		IFS=$'\t' read -r _ state ticks _ why <<<"$(result)"
 		state=${state:-not run}
