@@ -181,7 +181,7 @@ fairness: hypervisor tools machine payloads
 $(B)/promtool/promtool:
 	tests/serve/fetch-promtool.sh $(@D)
 ## make boot-tests   Linux as L1 and L2, boot images, bad input
-boot-tests: hypervisor tools machine payloads debian-guests $(SERVICE)/service.cpio $(SERVICE)/vfio.cpio $(B)/promtool/promtool
+boot-tests: hypervisor tools machine payloads debian-guests $(addprefix $(DEBIAN_XEN)/,xen vmlinux xen.cpio) $(SERVICE)/service.cpio $(SERVICE)/vfio.cpio $(B)/promtool/promtool
 	@B=$(B) tests/boot/run.sh $(NAMES)
 ## make boot-tests-long  boot tests that take more than a minute
 .PHONY: boot-tests-long

@@ -30,7 +30,7 @@ private_apt_open "$suite" amd64 || die "apt does not get Debian's package lists 
 kernel=$(private_apt apt-cache depends linux-image-cloud-amd64 | sed -n 's/^ *Depends: \(linux-image-[0-9][^ ]*\)$/\1/p;T;q')
 [ -n "$kernel" ] || die "$suite offers no linux-image-cloud-amd64"
 # From some release on its files are another package's.
-parts=$(private_apt apt-cache depends "$kernel" | sed -n 's/^ *Depends: \(linux-\(binary\|modules\)-[0-9][^ ]*\)$/\1/p')
+parts=$(private_apt apt-cache depends "$kernel" | sed -n 's/^ *Depends: \(linux-\(base\|binary\|modules\)-[0-9][^ ]*\)$/\1/p')
 echo "fetch-kernel.sh: $kernel of $suite" >&2
 # shellcheck disable=SC2086
 (cd "$work/debs" && private_apt apt-get download "$kernel" $parts >"$work/log" 2>&1) || die "the download failed"
@@ -50,5 +50,5 @@ done
 [ -f "$dir/vmlinuz" ] || die "$kernel has no vmlinuz in it"
 find "$dir/modules/kernel" -name '*.ko.xz' -exec xz -dq {} +
 "$here/unpack-kernel.sh" "$dir/vmlinuz" "$dir/vmlinux"
-ln -sfn "$(realpath "$programs")/root" "$dir/root"
+ln -sfnr "$programs/root" "$dir/root"
 (cd "$work/debs" && for deb in *.deb; do dpkg-deb -W "$deb"; done) >"$dir/packages.txt"

@@ -37,11 +37,11 @@ base() { # APPLET...
 # Modules that not every kernel has, since their code is in another one there.
 divided=' drivers/virtio/virtio_pci_modern_dev drivers/virtio/virtio_pci_legacy_dev drivers/vfio/vfio_virqfd '
 
-# A module, unless it is a part of the kernel there; newer packages have no list of those.
+# A module, unless it is a part of the kernel there.
 module() { # FOLDER MODULE
 	if [ -f "$1/kernel/$2.ko" ]; then
 		put "$1/kernel/$2.ko" lib/modules
-	elif [ -f "$1/modules.builtin" ] && ! grep -q -x "kernel/$2.ko" "$1/modules.builtin" && ! [[ $divided == *" $2 "* ]]; then
+	elif ! grep -q -x "kernel/$2.ko" "$1/modules.builtin" && ! [[ $divided == *" $2 "* ]]; then
 		echo "mkinitramfs.sh: the kernel of $1 has no module $2" >&2
 		exit 1
 	fi
@@ -305,7 +305,7 @@ boot_server() {
 xen() {
 	local m xen
 	xen=$(cd "$root" && echo usr/lib/xen-*)
-	base insmod poweroff cat mkdir ln grep tail tr usleep brctl ifconfig rm ls cut
+	base insmod poweroff cat mkdir ln grep tail tr usleep brctl ifconfig umount wc
 	put "$client" bin
 	for m in drivers/xen/{xen-evtchn,xen-privcmd,xen-gntdev,xen-gntalloc,xenfs/xenfs} net/llc/llc net/802/stp net/bridge/bridge \
 		drivers/net/xen-netback/xen-netback; do
