@@ -237,23 +237,36 @@ $(DEBIAN_MEMTEST)/packages.txt: guests/debian/fetch-programs.sh
 # Xen, its toolstack, and the generic kernel as dom0: the one for clouds cannot be one. What HVM guests boot is a payload.
 DEBIAN_XEN := $(B)/debian-xen
 
-$(DEBIAN_XEN)/packages.txt: guests/debian/fetch-programs.sh
-	rm -f $@
-	guests/debian/fetch-programs.sh $(DEBIAN_XEN) xen-hypervisor-4.17-amd64 xen-utils-4.17 qemu-system-xen qemu-system-data seabios
+XEN_PACKAGES = xen-hypervisor-$1-amd64 xen-utils-$1 xenstore-utils qemu-system-xen qemu-system-data seabios
+XEN_DISKS := $(B)/payload/disk-serial.img $(DEBIAN_XEN)/cd/linux.iso
+XEN_LINUX := console=ttyS0 no_timer_check nokaslr mitigations=off init_on_alloc=0 random.trust_cpu=on nowatchdog cryptomgr.notests quiet
 
-$(DEBIAN_XEN)/xen: $(DEBIAN_XEN)/packages.txt
-	zcat $(DEBIAN_XEN)/root/boot/xen-4.17-amd64.gz >$@
+# Of a folder, a version and, if it is not the system's, a suite.
+define xen_rules
+$1/packages.txt: guests/debian/fetch-programs.sh
+	rm -f $$@
+	guests/debian/fetch-programs.sh $(if $3,-s $3) $$(@D) $(call XEN_PACKAGES,$2)
 
-$(DEBIAN_XEN)/vmlinux: guests/debian/unpack-kernel.sh $(DEBIAN_XEN)/packages.txt $(SERVICE)/packages.txt
-	guests/debian/unpack-kernel.sh $(SERVICE)/vmlinuz $@
+$1/xen: $1/packages.txt
+	zcat $1/root/boot/xen-$2-amd64.gz >$$@
 
-$(DEBIAN_XEN)/xen.cpio: guests/debian/mkinitramfs.sh guests/debian/xen-init $(B)/kvmclient $(DEBIAN)/l2.cpio $(B)/payload/disk-serial.img \
-		$(DEBIAN)/packages.txt $(SERVICE)/packages.txt $(DEBIAN_XEN)/packages.txt
-	guests/debian/mkinitramfs.sh xen $@ $(B)/kvmclient $(DEBIAN) $(SERVICE)/modules $(DEBIAN_XEN)/root $(B)/payload/disk-serial.img
+$1/vmlinux: guests/debian/unpack-kernel.sh $1/packages.txt $(SERVICE)/packages.txt
+	guests/debian/unpack-kernel.sh $(SERVICE)/vmlinuz $$@
+
+$1/xen.cpio: guests/debian/mkinitramfs.sh guests/debian/xen-init guests/debian/xen-vif $(B)/kvmclient $(DEBIAN)/l2.cpio $(XEN_DISKS) \
+		$(DEBIAN)/packages.txt $(SERVICE)/packages.txt $1/packages.txt
+	guests/debian/mkinitramfs.sh xen $$@ $(B)/kvmclient $(DEBIAN) $(SERVICE)/modules $1/root $(XEN_DISKS)
+endef
+$(eval $(call xen_rules,$(DEBIAN_XEN),4.17))
+$(eval $(call xen_rules,$(DEBIAN_XEN)-trixie,4.20,trixie))
+
+$(DEBIAN_XEN)/cd/linux.iso: guests/debian/make-iso.sh $(DEBIAN)/packages.txt $(DEBIAN)/l2.cpio
+	@mkdir -p $(@D)
+	guests/debian/make-iso.sh $@ linux $(DEBIAN)/vmlinuz '$(XEN_LINUX)' $(DEBIAN)/l2.cpio
 
 .PHONY: xen-guests
-## make xen-guests   Debian's Xen with dom0 and what its domUs start from
-xen-guests: $(addprefix $(DEBIAN_XEN)/,xen vmlinux xen.cpio)
+## make xen-guests   Debian's Xen, of two suites, with dom0 and what its domUs start from
+xen-guests: $(foreach d,$(DEBIAN_XEN) $(DEBIAN_XEN)-trixie,$(addprefix $d/,xen vmlinux xen.cpio))
 
 # VirtualBox, and CDs that its guests boot: payloads, and Debian.
 DEBIAN_VBOX := $(B)/debian-vbox
@@ -310,6 +323,24 @@ $(DEBIAN32)/probe-686.cpio: $(INITRAMFS32)
 	guests/debian/mkinitramfs.sh probe $@ $(B)/i386/kvmclient $(DEBIAN32) modules-686
 
 $(DEBIAN32)/client.cpio: $(DEBIAN32)/l2.cpio
+
+# Kernels of other suites as L1 and L2, with the same programs: build/debian-SUITE.
+SUITES := bullseye trixie sid
+define suite_rules
+$(DEBIAN)-$1/packages.txt: guests/debian/fetch-kernel.sh $(DEBIAN)/packages.txt
+	rm -f $$@
+	guests/debian/fetch-kernel.sh $$(@D) $1 $(DEBIAN)
+
+$(DEBIAN)-$1/%.cpio: guests/debian/mkinitramfs.sh guests/debian/l1-init guests/debian/l2-init guests/debian/dhcp-script $(B)/kvmclient $(DEBIAN)-$1/packages.txt
+	guests/debian/mkinitramfs.sh $$* $$@ $(B)/kvmclient $$(@D)
+
+$(addprefix $(DEBIAN)-$1/,client.cpio qemu.cpio): $(DEBIAN)-$1/l2.cpio
+endef
+$(foreach s,$(SUITES),$(eval $(call suite_rules,$s)))
+
+.PHONY: suite-guests
+## make suite-guests Debian's kernels of other suites, and initramfs images for L1 and L2
+suite-guests: $(foreach s,$(SUITES),$(addprefix $(DEBIAN)-$s/,client.cpio qemu.cpio))
 
 # A Linux whose KVM is a machine for Nestor, with the tool and L0.
 $(DEBIAN)/kvm-host.cpio: guests/debian/mkinitramfs.sh guests/debian/kvm-init $(B)/kvmclient $(B)/nestor $(B)/nestor.elf $(DEBIAN)/packages.txt

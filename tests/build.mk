@@ -181,7 +181,7 @@ fairness: hypervisor tools machine payloads
 $(B)/promtool/promtool:
 	tests/serve/fetch-promtool.sh $(@D)
 ## make boot-tests   Linux as L1 and L2, boot images, bad input
-boot-tests: hypervisor tools machine payloads debian-guests $(SERVICE)/service.cpio $(SERVICE)/vfio.cpio $(B)/promtool/promtool
+boot-tests: hypervisor tools machine payloads debian-guests $(addprefix $(DEBIAN_XEN)/,xen vmlinux xen.cpio) $(SERVICE)/service.cpio $(SERVICE)/vfio.cpio $(B)/promtool/promtool
 	@B=$(B) tests/boot/run.sh $(NAMES)
 ## make boot-tests-long  boot tests that take more than a minute
 .PHONY: boot-tests-long
@@ -191,7 +191,7 @@ boot-tests-long: hypervisor tools machine payloads debian-guests xen-guests $(SE
 	@B=$(B) tests/boot/run.sh $$(sed -nE 's/^long_([a-z0-9_]+)\(\).*/\1/p' tests/boot/run.sh)
 ## make matrix        hypervisors and their guests as cells, into docs/matrix.md; CELLS=NAME...: these only
 .PHONY: matrix
-matrix: hypervisor tools machine payloads debian-guests xen-guests vbox-guests libvirt-guests
+matrix: hypervisor tools machine payloads debian-guests suite-guests xen-guests vbox-guests libvirt-guests
 	@B=$(B) tests/matrix/run.sh $(CELLS)
 ## make check-models  conformance on the emulator's CPU models, into docs/models.md; MODELS=NAME...: these only
 .PHONY: check-models

@@ -2,10 +2,11 @@
 # SPDX-License-Identifier: Apache-2.0
 # Makes the initramfs of L1 or L2: uncompressed (decompression costs emulated time), reproducible.
 #
-#   guests/debian/mkinitramfs.sh KIND OUTPUT KVMCLIENT [DIR [MODULES [ROOT [DISK]]]]
+#   guests/debian/mkinitramfs.sh KIND OUTPUT KVMCLIENT [DIR [MODULES [ROOT [DISK...]]]]
 #
+# DIR: what fetch.sh, fetch-i386.sh or fetch-kernel.sh made.
 # KIND: boot-server (a VM from which others start by network), devices (L1 that tries its virtio devices), io (the same with fio and iperf3), console (L1 with a shell), l2 (busybox and l2-init), probe (L1 with KVM, no L2), client (L1 with an L2 for our KVM client), depth (the same, which can give its own image to L2),
-# qemu (the same with Debian's QEMU), bench (measures guests of KVM and QEMU; their payloads come in a second archive), storage (serves a disk by nbdkit), nbd (or by qemu-nbd or nbd-server), ide (owns the machine's disk), service (and its network card). DIR is what fetch.sh or fetch-i386.sh made; default build/debian. MODULES is
+# qemu (the same with Debian's QEMU), bench (measures guests of KVM and QEMU; their payloads come in a second archive), storage (serves a disk by nbdkit), nbd (or by qemu-nbd or nbd-server), ide (owns the machine's disk), service (and its network card). DIR: default build/debian. MODULES is
 # the folder there that has L1's; default modules. For ide and service it is the folder itself, for io and nbd the root of fetch-programs.sh.
 # vfio: qemu with what L1 needs to give a PCI function of its own to L2.
 # card-l2, card-vfio: l2 and vfio for the machine's network card; the L2 of the second is OUTPUT's neighbours vmlinux and l2.cpio, the generic kernel.
@@ -14,10 +15,10 @@
 # libvirt-l2: what libvirt's guest is; libvirt: L1 with libvirt, whose daemon is below ROOT and whose guest is OUTPUT's neighbour libvirt-l2.cpio.
 # work-l2: programs that are measured, below ROOT; work: the same with KVM and QEMU, whose L2 is that one, OUTPUT's neighbour work-l2.cpio.
 # selftests: L1 with Linux's tests of KVM; ROOT is the folder of fetch-selftests.sh.
-# xen: Xen's dom0; MODULES is the folder of its modules, ROOT of fetch-programs.sh, DISK what HVM guests boot.
+# xen: Xen's dom0; MODULES is the folder of its modules, ROOT of fetch-programs.sh, each DISK what HVM guests boot.
 # io-l2, io-qemu (whose L2 is that one, OUTPUT's neighbour l2.cpio), io-service: l2, qemu and service with iperf3, which is below ROOT.
 set -eu
-kind=$1 output=$2 client=$3 dir=${4:-build/debian} modules=${5:-modules} root=${6-} disk=${7-} l2=$dir/l2.cpio
+kind=$1 output=$2 client=$3 dir=${4:-build/debian} modules=${5:-modules} root=${6-} disks=("${@:7}") l2=$dir/l2.cpio
 here=$(cd "$(dirname "$0")" && pwd)
 stage=$(mktemp -d)
 trap 'rm -rf "$stage"' EXIT
@@ -33,6 +34,19 @@ base() { # APPLET...
 	for a in sh mount "$@"; do
 		ln -sf busybox "$stage/bin/$a"
 	done
+}
+
+# Modules that not every kernel has, since their code is in another one there.
+divided=' drivers/virtio/virtio_pci_modern_dev drivers/virtio/virtio_pci_legacy_dev drivers/vfio/vfio_virqfd '
+
+# A module, unless it is a part of the kernel there.
+module() { # FOLDER MODULE
+	if [ -f "$1/kernel/$2.ko" ]; then
+		put "$1/kernel/$2.ko" lib/modules
+	elif ! grep -q -x "kernel/$2.ko" "$1/modules.builtin" && ! [[ $divided == *" $2 "* ]]; then
+		echo "mkinitramfs.sh: the kernel of $1 has no module $2" >&2
+		exit 1
+	fi
 }
 
 needed() {
@@ -81,7 +95,7 @@ l1() {
 	base insmod poweroff cat
 	put "$client" bin
 	for m in virt/lib/irqbypass arch/x86/kvm/kvm arch/x86/kvm/kvm-intel; do
-		put "$dir/$modules/kernel/$m.ko" lib/modules
+		module "$dir/$modules" "$m"
 	done
 	cp "$here/l1-init" "$stage/init"
 }
@@ -94,7 +108,7 @@ l2_image() {
 drivers() { # MODULE...: virtio ones
 	local m
 	for m in virtio/virtio virtio/virtio_ring block/virtio_blk "$@"; do
-		put "$dir/modules/kernel/drivers/$m.ko" lib/modules
+		module "$dir/modules" "drivers/$m"
 	done
 }
 
@@ -206,7 +220,7 @@ iperf() { # ROOT
 
 # A guest that L1's QEMU runs.
 l2_base() {
-	base reboot insmod sha256sum head seq dd cmp ip udhcpc ping wget
+	base reboot insmod sha256sum head seq dd cmp ip udhcpc ping wget sleep
 	mkdir -p "$stage/etc"
 	put "$here/dhcp-script" bin
 	cp "$here/l2-init" "$stage/init"
@@ -216,6 +230,7 @@ l2() {
 	l2_base
 	[ ! -d "$dir/modules/kernel/drivers/virtio" ] || drivers virtio/virtio_mmio "${of_pci[@]}" # not for 32 bits
 	[ ! -d "$dir/modules/kernel/drivers/virtio" ] || network_drivers
+	[ ! -d "$dir/modules/kernel/drivers/virtio" ] || module "$dir/modules" drivers/net/xen-netfront
 }
 
 # The same of the generic kernel, with the driver of the machine's network card. MODULES is fetch-service.sh's.
@@ -232,7 +247,7 @@ l1_with_qemu() {
 	drivers "${of_pci[@]}"
 	network_drivers
 	for m in drivers/net/tun net/llc/llc net/802/stp net/bridge/bridge; do
-		put "$dir/modules/kernel/$m.ko" lib/modules
+		module "$dir/modules" "$m"
 		unsign "${m##*/}"
 	done
 	l2_image
@@ -243,17 +258,17 @@ vfio_drivers() {
 	local m
 	drivers # of what comes back from L2
 	for m in vfio vfio_virqfd vfio_iommu_type1 pci/vfio-pci-core pci/vfio-pci; do
-		put "$dir/modules/kernel/drivers/vfio/$m.ko" lib/modules
+		module "$dir/modules" "drivers/vfio/$m"
 		unsign "${m##*/}"
 	done
-	put "$dir/modules/kernel/drivers/pci/pci-pf-stub.ko" lib/modules
+	module "$dir/modules" drivers/pci/pci-pf-stub
 }
 
 cdrom_drivers() {
 	local m
 	for m in drivers/scsi/scsi_common drivers/scsi/scsi_mod drivers/scsi/virtio_scsi drivers/cdrom/cdrom \
 		drivers/scsi/sr_mod fs/isofs/isofs; do
-		put "$dir/modules/kernel/$m.ko" lib/modules
+		module "$dir/modules" "$m"
 		unsign "${m##*/}"
 	done
 }
@@ -261,14 +276,14 @@ cdrom_drivers() {
 network_drivers() {
 	local m
 	for m in drivers/net/virtio_net drivers/net/net_failover net/core/failover; do
-		put "$dir/modules/kernel/$m.ko" lib/modules
+		module "$dir/modules" "$m"
 		unsign "${m##*/}"
 	done
 }
 
 # Without debug information and signature, whose check takes the kernel a second of emulated time.
 unsign() { # MODULE
-	strip -g "$stage/lib/modules/$1.ko"
+	[ ! -f "$stage/lib/modules/$1.ko" ] || strip -g "$stage/lib/modules/$1.ko"
 }
 
 # What others on its network start from.
@@ -290,27 +305,32 @@ boot_server() {
 
 # dom0 of Xen, with its toolstack and what domUs start from. MODULES and ROOT: of the packages of both.
 xen() {
-	local m
-	base insmod poweroff cat mkdir ln grep tail tr usleep
+	local m xen
+	xen=$(cd "$root" && echo usr/lib/xen-*)
+	base insmod poweroff cat mkdir ln grep tail tr usleep brctl ifconfig umount wc
 	put "$client" bin
-	for m in xen-evtchn xen-privcmd xen-gntdev xen-gntalloc xenfs/xenfs; do
-		put "$modules/kernel/drivers/xen/$m.ko" lib/modules
+	for m in drivers/xen/{xen-evtchn,xen-privcmd,xen-gntdev,xen-gntalloc,xenfs/xenfs} net/llc/llc net/802/stp net/bridge/bridge \
+		drivers/net/xen-netback/xen-netback; do
+		put "$modules/kernel/$m.ko" lib/modules
 		unsign "${m##*/}"
 	done
-	for m in xl xenstored xenconsoled xen-init-dom0; do
-		program "/usr/lib/xen-4.17/bin/$m" "$root"
+	for m in xl xenstored xenconsoled xen-init-dom0 libxl-save-helper; do
+		program "/$xen/bin/$m" "$root"
 	done
+	program /usr/bin/xenstore-write "$root"
 	program /usr/libexec/xen-qemu-system-i386 "$root"
-	put "$root/usr/lib/xen-4.17/boot/hvmloader" usr/lib/xen-4.17/boot
+	put "$root/$xen/boot/hvmloader" "$xen/boot"
 	put "$root/usr/share/seabios/bios-256k.bin" usr/share/seabios
-	put "$root/usr/share/qemu/kvmvapic.bin" usr/share/qemu
+	for m in kvmvapic linuxboot linuxboot_dma; do
+		put "$root/usr/share/qemu/$m.bin" usr/share/qemu
+	done
 	for m in en-us common modifiers; do # QEMU wants to know the keys of no screen
 		[ ! -e "$root/usr/share/qemu/keymaps/$m" ] || put "$root/usr/share/qemu/keymaps/$m" usr/share/qemu/keymaps
 	done
 	mkdir -p "$stage/domu"
-	cp "$dir/vmlinux" "$stage/domu/"
-	cp "$disk" "$stage/domu/disk.img"
+	cp "$dir/vmlinux" "$dir/vmlinuz" "${disks[@]}" "$stage/domu/"
 	cp "$l2" "$stage/domu/initrd"
+	put "$here/xen-vif" bin
 	cp "$here/xen-init" "$stage/init"
 }
 

@@ -109,7 +109,7 @@ struct vept {
 	uint32_t bucket_mask;
 	uint32_t in_use; /* tables that are not in unused */
 	uint32_t watch_count;
-	/* Roots: that are not unused; from which entries were removed since their last flush. */
+	/* Roots in use; those from which entries were removed since their last flush. */
 	uint64_t live[VEPT_WORDS], changed[VEPT_WORDS];
 	struct list unused, stale, gone; /* tables; gone: to be freed, no CPU can walk them */
 	uint64_t use_counter;

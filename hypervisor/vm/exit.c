@@ -322,12 +322,10 @@ static void entry_failed(struct vcpu *vcpu, uint32_t reason)
 	hw_vmcs_load(vcpu->vmcs);
 	/* The guest's state is as it was, and so is an event: SDM 26.8 "VM-Entry Failures
 	 * During or After Loading Guest State". */
-	if (mended)
-		return;
-	if (machine_check) {
+	if (machine_check)
 		vcpu_machine_check(vcpu);
+	if (machine_check || mended)
 		return;
-	}
 	vcpu->injecting = false;
 	if (vcpu->nested.in_l2)
 		l2_entry_failed(vcpu, reason);

@@ -2235,6 +2235,10 @@ long_memtest86_passes_from_firmware() {
 }
 
 # Xen as L1: a PVH dom0 is its guest by VT-x, and so are the others. By the matrix, whose rows say what must be seen.
+test_xen_runs_its_dom0_by_vt_x() {
+	tests/matrix/run.sh xen-dom0
+}
+
 long_xen_runs_pvh_and_hvm_guests() {
 	tests/matrix/run.sh xen-dom0pvh xen-dom0pvh-hvm
 }

@@ -15,6 +15,7 @@ extern const char real_exits[], real_exits_end[];
 extern const char real_fault[], real_fault_end[];
 extern const char real_to_protected[], real_to_protected_end[];
 extern const char real_to_long[], real_to_long_end[];
+extern const char real_kept[], real_kept_end[];
 extern const char v86_code[], v86_code_end[];
 
 /* 16-bit code, copied to REAL_BASE; offsets count from there. */
@@ -42,6 +43,12 @@ __asm__(".text\n.code16\n"
 	"or $0x100, %eax\n\twrmsr\n\tmov %cr0, %eax\n\tor $0x80000001, %eax\n\tmov %eax, %cr0\n\t"
 	"ljmpl $8, $in_long\n"
 	"real_to_long_end:\n"
+	/* protected mode with the code segment that real mode loaded, as option ROMs have it */
+	"real_kept:\n\t"
+	"cli\n\tlgdtl %cs:0x100\n\tljmp $0x2000, $(1f - real_kept)\n"
+	"1:\tmov %cr0, %eax\n\tor $1, %al\n\tmov %eax, %cr0\n\tmov $0x10, %ax\n\tmov %ax, %es\n\t"
+	"mov $0x70000, %edi\n\tmov $2, %ecx\n\tmov $0x99, %dx\n\taddr32 rep insb\n\tcpuid\n\tvmcall\n"
+	"real_kept_end:\n"
 	"v86_code:\n\t"
 	"mov $7, %ax\n\tcpuid\n\tsti\n\tpushf\n\thlt\n\tvmcall\n"
 	"v86_code_end:\n"
@@ -137,15 +144,15 @@ static void io_and_tables(void)
 	ctl_set(VMCS_PROC2_CONTROLS, PROC2_DESC_TABLE_EXITING);
 }
 
-static void real_with_exits(void)
+static void real_with_exits(const char *name, const char *code, const char *end)
 {
 	begin(l2_done);
 	conf_base = 0;
 	use_unrestricted();
 	io_and_tables();
-	place(real_exits, real_exits_end);
+	place(code, end);
 	l2_real_mode(REAL_BASE);
-	run("real with exits");
+	run(name);
 }
 
 /* ---- protected mode ---- */
@@ -374,7 +381,8 @@ int payload_main(void)
 	ept_identity(&ept, 0x4000000, 2);
 	make_tables();
 	real_modes();
-	real_with_exits();
+	real_with_exits("real with exits", real_exits, real_exits_end);
+	real_with_exits("protected with real mode's code segment", real_kept, real_kept_end);
 	real_faults(0);
 	real_faults(BIT(VEC_GP));
 	protected_plain();

@@ -8,20 +8,27 @@
 # Environment: B (build folder), NESTOR (the tool), TIMEOUT (of a cell, in seconds; 900). Log of a cell: $B/test/matrix/NAME.log; what came of it,
 # NAME.result: a cell that has one from the same Nestor, guests and command is not run again, so that a run that was stopped goes on where it was; one
 # that is named is run in any case.
-# Writes docs/matrix.md when all rows have a result. Ends with `N passed, N failed`; known failures are not counted.
+# Writes docs/matrix.md: rows that have a result; others stay as they are there. Ends with `N passed, N failed`; known failures are not counted.
 set -u
 cd "$(dirname "$0")/../.." || exit 2
 # shellcheck source=tests/runs.sh
 . tests/runs.sh
 TIMEOUT=${TIMEOUT:-900}
 DIR=$B/test/matrix
+suite=
 TABLE=tests/matrix/cells
 mkdir -p "$DIR"
 
 # ---- the ways: each sets `args` ----
 
 kvm() { # INITRD WORDS ARGS...
-	args=(--l1 "$B/debian/vmlinuz" --initrd "$B/debian/$1.cpio" --cmdline "$LINUX quiet $2 end=poweroff" --memory 768M "${@:3}")
+	local of=$B/debian${suite:+-$suite}
+	args=(--l1 "$of/vmlinuz" --initrd "$of/$1.cpio" --cmdline "$LINUX quiet $2 end=poweroff" --memory 768M "${@:3}")
+}
+
+of() { # SUITE WAY...: with the kernel of KVM, or the Xen, of another suite of Debian
+	local suite=$1
+	"${@:2}"
 }
 
 deep() { # WORDS ARGS...: hypervisors in hypervisors
@@ -34,9 +41,10 @@ kvm32() { # KERNEL INITRD WORDS ARGS...
 
 xen() { # pv|pvh WORDS ARGS...
 	local dom0=''
+	local of=$B/debian-xen${suite:+-$suite}
 	[ "$1" = pv ] || dom0=' dom0=pvh dom0-iommu=none'
-	args=(--l1 "$B/debian-xen/xen" --cmdline "console=com1 com1=115200,8n1 bootscrub=0 dom0_mem=512M,max:512M$dom0"
-		--module "$B/debian-xen/vmlinux,${LINUX/ttyS0/hvc0} quiet $2 end=poweroff" --module "$B/debian-xen/xen.cpio" --memory 1G "${@:3}")
+	args=(--l1 "$of/xen" --cmdline "console=com1 com1=115200,8n1 bootscrub=0 dom0_mem=640M,max:640M$dom0"
+		--module "$of/vmlinux,${LINUX/ttyS0/hvc0} quiet $2 end=poweroff" --module "$of/xen.cpio" --memory 1280M "${@:3}")
 }
 
 vbox() { # GUEST WORDS ARGS...: a device second of so many ticks, since what waits for time there would take most of them
@@ -77,7 +85,7 @@ rows() {
 # Sets `args` for the row in $row; false: it has no way.
 way() {
 	local words
-	[ "$(field 6)" != - ] || return 1
+	case $(field 6) in - | 'by hand') return 1 ;; esac
 	eval "words=($(field 6))" # the table's own words, with its quotes
 	"${words[@]}"
 }
@@ -97,7 +105,7 @@ key() {
 	} | sha256sum | cut -d ' ' -f 1
 }
 
-# The row's result, if it is of this Nestor, these guests and this command: `key state ticks seconds reason`, separated by tabs.
+# The row's result, if it is of this Nestor, these guests and this command: `key state ticks seconds day reason`, separated by tabs.
 result() {
 	grep -a -e "^$(key)" "$DIR/$(field 1).result" 2>/dev/null
 }
@@ -122,13 +130,13 @@ run_cell() {
 	got=$(sed -n 's/^status \([0-9]*\), expected.*/\1/p' "$log" | tail -n 1)
 	state=$(judge "$got")
 	ticks=$(sed -nE 's/^nestor: +[0-9.]+ s +([0-9.]+) M ticks +end .*/\1/p' "$out.text" | tail -n 1)
-	printf '%s\t%s\t%s\t%s\t%s\n' "$(key)" "${state%%$'\t'*}" "${ticks:--}" "$((SECONDS - start))" "${state#*$'\t'}" >"$DIR/$name.new"
+	printf '%s\t%s\t%s\t%s\t%s\t%s\n' "$(key)" "${state%%$'\t'*}" "${ticks:--}" "$((SECONDS - start))" "$(date -u +%F)" "${state#*$'\t'}" >"$DIR/$name.new"
 	mv "$DIR/$name.new" "$DIR/$name.result"
 }
 
 tell() {
 	local state reason
-	IFS=$'\t' read -r _ state _ _ reason <<<"$(result)"
+	IFS=$'\t' read -r _ state _ _ _ reason <<<"$(result)"
 	if [ "$state" = works ]; then
 		[ -z "$(field 7)" ] || echo "NOTE matrix $(field 1): is known to fail, but works"
 		echo "PASS matrix $(field 1)"
@@ -145,42 +153,50 @@ tell() {
 
 versions() {
 	awk '$1 ~ /^(linux-image-|xen-hypervisor|qemu-system-(x86|xen)$|seabios$|virtualbox|libvirt-daemon$)/ { print "- `" $1 "` " $2 }' \
-		"$B"/debian/packages.txt "$B"/debian-i386/packages.txt "$B"/debian-service/packages.txt "$B"/debian-xen/packages.txt "$B"/debian-vbox/packages.txt \
-		"$B"/debian-libvirt/packages.txt | sort -u
+		"$B"/debian{,-i386,-service,-bullseye,-trixie,-sid,-xen,-xen-trixie,-vbox,-libvirt}/packages.txt | sort -u
 }
 
+# Of another Nestor or other guests, if there is none of these.
+last_result() {
+	result || cat "$DIR/$(field 1).result" 2>/dev/null
+}
+
+# A row that was run elsewhere stays as it was.
 page_row() {
-	local state=absent ticks='' reason why
+	local state=absent ticks='' day='' reason why
 	reason=$(field 7)
+	[ "$(field 6)" != 'by hand' ] || state='by hand'
 	if way; then
-		IFS=$'\t' read -r _ state ticks _ why <<<"$(result)"
+		if [ ! -f "$DIR/$(field 1).result" ] && grep -q "^| .$(field 1). |" docs/matrix.md; then
+			grep "^| .$(field 1). |" docs/matrix.md
+			return
+		fi
+		IFS=$'\t' read -r _ state ticks _ day why <<<"$(last_result)"
 		state=${state:-not run}
 		ticks=$(awk -v t="$ticks" 'BEGIN { if (t + 0 > 0) printf "%.1f", t / 1000 }')
 		[ "$state" = works ] && reason=''
 		[ "$state" = works ] || reason=${reason:-$why}
 	fi
-	echo "| \`$(field 1)\` | $(field 2) | $(field 3) | $(field 4) | $state | $ticks | $reason |"
+	echo "| \`$(field 1)\` | $(field 2) | $(field 3) | $(field 4) | $state | $ticks | $day | $reason |"
 }
 
 page() {
 	cat tests/matrix/head.md
 	versions
-	printf '\n| cell | L1 | L2 | vCPUs of L1, L2 | state | ticks, in 10^9 | why |\n|---|---|---|---|---|---|---|\n'
+	printf '\n| cell | L1 | L2 | vCPUs of L1, L2 | state | ticks, in 10^9 | day | why |\n|---|---|---|---|---|---|---|---|\n'
 	while IFS= read -r row; do
 		page_row
 	done < <(rows)
 }
 
-complete() {
-	while IFS= read -r row; do
-		! way || [ -n "$(result)" ] || return 1
-	done < <(rows)
+write_page() {
+	page >"$DIR/page" && cp "$DIR/page" docs/matrix.md
 }
 
 # ---- all of it ----
 
 show=
-[ "${1-}" != -p ] || { page >docs/matrix.md && exit; }
+[ "${1-}" != -p ] || { write_page && exit; }
 [ "${1-}" != -n ] || { show=1 && shift; }
 for n; do
 	rows | grep -q -E "^$n +\|" || { echo "run.sh: no row $n in $TABLE" >&2 && exit 64; }
@@ -197,6 +213,6 @@ while IFS= read -r row <&3; do
 	tell
 done 3< <(rows)
 [ -z "$show" ] || exit 0
-! complete || page >docs/matrix.md
+write_page
 echo "$passed passed, $failed failed"
 [ "$failed" -eq 0 ]
