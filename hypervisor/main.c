@@ -21,6 +21,7 @@
 #include "cpu/request.h"
 #include "cpu/tsc.h"
 #include "mm/page.h"
+#include "spec/uart.h"
 #include "vm/cores.h"
 #include "vm/ecam.h"
 #include "vm/iommu.h"
@@ -106,6 +107,28 @@ static void cores_find(void)
 			cores == 1 ? "" : "s");
 }
 
+/* The host tool listens at the first one. */
+static void choose_serial(void)
+{
+	static const uint16_t ports[] = {[L0_SERIAL_COM1] = COM1,
+		[L0_SERIAL_COM2] = COM2,
+		[L0_SERIAL_COM3] = COM3,
+		[L0_SERIAL_COM4] = COM4,
+		[L0_SERIAL_NONE] = 0};
+	enum l0_serial serial = l0_config()->serial;
+	uint16_t port;
+	uint8_t divisor;
+
+	if (serial != L0_SERIAL_AUTO)
+		mux_use_uart(ports[serial], 1);
+	else if (!l0_config()->mux &&
+		 acpi_uart(boot_info.rsdp, boot_info.rsdp_size, &port, &divisor) &&
+		 port != COM1) {
+		mux_use_uart(port, divisor);
+		log_info("the UART at 0x%x is used, as firmware's table SPCR says", port);
+	}
+}
+
 void nestor_main(uint32_t magic, uint32_t block)
 {
 	uint64_t boot_space;
@@ -116,6 +139,7 @@ void nestor_main(uint32_t magic, uint32_t block)
 	fault_init();
 	percpu_init(0);
 	need(read_loader(magic, block), "bad-input");
+	choose_serial();
 	tsc_init();
 	known = acpi_cpus(boot_info.rsdp, boot_info.rsdp_size, apic_ids, MAX_CPUS);
 	iommu_read(boot_info.rsdp, boot_info.rsdp_size);

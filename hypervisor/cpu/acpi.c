@@ -3,6 +3,7 @@
 
 #include "cpu/mem.h"
 #include "lib/madt.h"
+#include "lib/spcr.h"
 #include "mm/layout.h"
 
 #define HEADER_SIZE 36u
@@ -82,4 +83,12 @@ bool acpi_ioapic_id(const uint8_t *rsdp, size_t size, uint32_t address, uint8_t 
 	const uint8_t *madt = acpi_find(rsdp, size, "APIC", &length);
 
 	return madt != NULL && madt_ioapic(madt, length, address, id);
+}
+
+bool acpi_uart(const uint8_t *rsdp, size_t size, uint16_t *port, uint8_t *divisor)
+{
+	uint32_t length;
+	const uint8_t *spcr = acpi_find(rsdp, size, "SPCR", &length);
+
+	return spcr != NULL && spcr_uart(spcr, length, port, divisor);
 }

@@ -20,6 +20,9 @@ unsigned acpi_cpus(const uint8_t *rsdp, size_t size, uint32_t *ids, unsigned mos
 const uint8_t *acpi_find(
 	const uint8_t *rsdp, size_t size, const char *signature, uint32_t *length);
 
+/* The UART that the table SPCR names, as spcr_uart() says it. Likewise. */
+bool acpi_uart(const uint8_t *rsdp, size_t size, uint16_t *port, uint8_t *divisor);
+
 /* The identifier of the IOAPIC at this address. False: none is told of. Likewise. */
 bool acpi_ioapic_id(const uint8_t *rsdp, size_t size, uint32_t address, uint8_t *id);
 

@@ -14,6 +14,7 @@
 #include "lib/l0_mitigations.h"
 #include "lib/l0_nmi.h"
 #include "lib/l0_selftest.h"
+#include "lib/l0_serial.h"
 
 struct l0_config {
 	enum log_level log; /* messages above it are dropped */
@@ -30,6 +31,7 @@ struct l0_config {
 	enum l0_selftest selftest;
 	enum mitigation_mode mitigations;
 	enum l0_threads threads;
+	enum l0_serial serial;
 	enum l0_nmi nmi;
 	uint32_t tsc_khz; /* 0: find out */
 	uint32_t max_cpus;

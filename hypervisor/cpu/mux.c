@@ -16,8 +16,8 @@
 
 #define UART_FIFO 16u
 
-/* Bytes that wait for COM1; how many of a VM's console or port may. A log line never has to, as
- * long as the VMs keep to that. */
+/* Bytes that wait for the UART; how many of a VM's console or port may. A log line never has
+ * to, as long as the VMs keep to that. */
 #define RING_SIZE     131072u
 #define CONSOLE_SHARE 1024u
 #define PORT_SHARE    256u
@@ -31,6 +31,7 @@ _Static_assert(LIMIT_VMS *(CONSOLE_SHARE + LIMIT_PORTS * PORT_SHARE) <= RING_SIZ
  * looks. */
 static struct {
 	bool use_e9;   /* a port that takes all at once: nothing waits */
+	uint16_t port; /* else of this UART; 0: nothing goes anywhere */
 	uint32_t next; /* tickets of the lock, as in cpu/lock.c */
 	uint32_t owner;
 	uint8_t channel;                /* selected last */
@@ -45,15 +46,23 @@ void mux_init(void)
 {
 	mux.channel = NO_CHANNEL;
 	mux.use_e9 = inb(PORT_E9) == PORT_E9;
-	if (mux.use_e9)
+	mux_use_uart(COM1, 1);
+}
+
+void mux_use_uart(uint16_t port, uint8_t divisor)
+{
+	mux.port = port;
+	if (mux.use_e9 || port == 0)
 		return;
-	outb(COM1 + UART_IER, 0);        /* no interrupts */
-	outb(COM1 + UART_LCR, LCR_DLAB); /* divisor latch: 115200 */
-	outb(COM1 + UART_DATA, 1);
-	outb(COM1 + UART_IER, 0);
-	outb(COM1 + UART_LCR, LCR_8N1); /* 8n1; firmware may leave 5-bit mode */
-	outb(COM1 + UART_FCR, 0x07);
-	outb(COM1 + UART_MCR, 0x03);
+	outb(port + UART_IER, 0); /* no interrupts */
+	if (divisor != 0) {
+		outb(port + UART_LCR, LCR_DLAB);
+		outb(port + UART_DATA, divisor);
+		outb(port + UART_IER, 0);
+	}
+	outb(port + UART_LCR, LCR_8N1); /* 8n1; firmware may leave 5-bit mode */
+	outb(port + UART_FCR, 0x07);
+	outb(port + UART_MCR, 0x03);
 }
 
 /* ---- the lock: fair, below all others, and not of struct percpu.held ---- */
@@ -103,7 +112,7 @@ bool mux_pending(void)
 
 static bool port_empty(void)
 {
-	return inb(COM1 + UART_LSR) & LSR_THRE;
+	return inb(mux.port + UART_LSR) & LSR_THRE;
 }
 
 static void send_fifo(void)
@@ -111,7 +120,7 @@ static void send_fifo(void)
 	for (unsigned i = 0; i < UART_FIFO && mux_pending(); i++) {
 		unsigned at = mux.out % RING_SIZE;
 
-		outb(COM1, mux.ring[at].byte);
+		outb(mux.port, mux.ring[at].byte);
 		__atomic_fetch_sub(&mux.waiting[mux.ring[at].channel], 1, __ATOMIC_RELAXED);
 		__atomic_store_n(&mux.out, mux.out + 1, __ATOMIC_RELAXED);
 	}
@@ -129,10 +138,10 @@ static void raw(uint8_t channel, uint8_t byte)
 {
 	unsigned at = mux.in % RING_SIZE;
 
-	if (mux.use_e9) {
+	if (mux.use_e9)
 		outb(PORT_E9, byte);
+	if (mux.use_e9 || mux.port == 0)
 		return;
-	}
 	if (mux.in - mux.out == RING_SIZE)
 		send_waiting();
 	mux.ring[at].channel = channel;

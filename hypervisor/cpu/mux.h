@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The one byte stream out of L0: port 0xe9 where it answers, else COM1. Carries the log,
+ * The one byte stream out of L0: port 0xe9 where it answers, else a UART. Carries the log,
  * control records, consoles and ports of VMs, multiplexed when configured so; plain text
  * before.
  */
@@ -25,6 +25,9 @@ enum mux_channel {
 
 /* Finds the port. Boot CPU, before anything else. */
 void mux_init(void);
+/* From now on by this UART, whose divisor latch gets `divisor` (0: stays as it is); port 0: by
+ * none. For machines without port E9H; before other CPUs start. */
+void mux_use_uart(uint16_t port, uint8_t divisor);
 
 /* Bytes of one channel; other CPUs' output does not come between. */
 void mux_write(uint8_t channel, const char *s, size_t len);
@@ -34,8 +37,8 @@ void mux_record(const char *format, ...) __attribute__((format(printf, 1, 2)));
 void mux_record_v(const char *format, va_list args) __attribute__((format(printf, 1, 0)));
 
 /*
- * COM1 is slow: bytes wait in memory, and go out a FIFO's worth each time that one of these is
- * called. Does something wait? Then mux_poll is due, about once a millisecond.
+ * A UART is slow: bytes wait in memory, and go out a FIFO's worth each time that one of these
+ * is called. Does something wait? Then mux_poll is due, about once a millisecond.
  */
 bool mux_pending(void);
 void mux_poll(void);

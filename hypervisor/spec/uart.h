@@ -9,6 +9,9 @@
 #include <stdint.h>
 
 #define COM1     0x3f8 /* ports of the first one */
+#define COM2     0x2f8
+#define COM3     0x3e8
+#define COM4     0x2e8
 #define COM1_IRQ 4
 
 /* Registers, from the first port on. With LCR_DLAB 0 and 1 are the divisor of 115200. */

@@ -2775,6 +2775,23 @@ test_image_on_qemu_bios_says_no_vtx() {
 		shows 'no VT-x'
 }
 
+# A machine whose console is its second serial port, as of many servers: nothing comes at the first one but what is before the command line.
+test_output_goes_to_the_serial_port_that_is_told() {
+	local pid i
+	iso=$out.iso
+	expect 0 image --l1 "$B/payload/hello.elf" --memory 64M --l0-option serial=com2 -o "$iso" || return 1
+	rm -f "$out.com1" "$out.com2"
+	qemu-system-x86_64 -m 256 -display none -cdrom "$iso" -serial "file:$out.com1" -serial "file:$out.com2" >"$out.qemu" 2>&1 &
+	pid=$!
+	for i in $(seq 100); do
+		grep -a -q 'no VT-x' "$out.com2" 2>/dev/null && break
+		sleep 1
+	done
+	kill $pid
+	grep -a -q 'no VT-x' "$out.com2" && grep -a -q '^Nestor\|a root VMM' "$out.com2" && ! grep -a -q 'VT-x' "$out.com1" &&
+		expect 64 image --l1 "$B/payload/hello.elf" --memory 64M --l0-option serial=com9 -o "$iso" && one_line && shows 'serial must be one of auto, com1, com2, com3, com4, none'
+}
+
 test_image_on_qemu_uefi_says_no_vtx() {
 	iso uefi && expect 68 run --iso "$iso" --machine qemu --firmware uefi --timeout 120 &&
 		shows 'no VT-x'
