@@ -21,7 +21,7 @@
 #define START_ROUND_US 10u
 
 static uint64_t boot_space;
-static bool released;
+static bool released, closed;
 
 /* With mitigations=nosmt: one CPU of each core, and this one; it alone where others are not
  * known beforehand. */
@@ -47,6 +47,7 @@ void cpus_start(const uint32_t *ids, unsigned count, uint64_t cr3)
 	boot_space = cr3;
 	percpus[0]->shared.online = true;
 	smp_start(used, first_threads(ids, count, used));
+	__atomic_store_n(&closed, true, __ATOMIC_SEQ_CST);
 }
 
 static unsigned usable_count(void)
@@ -75,7 +76,8 @@ void ap_main(uint32_t index)
 {
 	percpu_init(index);
 	write_cr3(boot_space);
-	if (!apic_init())
+	/* Who comes late is in no count, nor in a core (cores_init). */
+	if (!apic_init() || __atomic_load_n(&closed, __ATOMIC_SEQ_CST))
 		halt_forever();
 	__atomic_store_n(&percpus[index]->shared.online, true, __ATOMIC_RELEASE);
 	while (!__atomic_load_n(&released, __ATOMIC_SEQ_CST))

@@ -56,8 +56,9 @@ void request_init(void)
 static void stop(void)
 {
 	config_stop();
-	for (unsigned i = 1; i < cpu_count; i++)
-		nmi_kick(i);
+	for (unsigned i = 1; i < cpu_slots; i++)
+		if (__atomic_load_n(&percpus[i]->shared.online, __ATOMIC_ACQUIRE))
+			nmi_kick(i);
 }
 
 /*

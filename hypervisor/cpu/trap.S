@@ -65,13 +65,18 @@ trap_common:
 
 /*
  * An NMI that interrupts this before the HLT returns to its end (cpu/fault.c): none is slept
- * through. DETOUR_KICKED is bit 0 of `detour`, at offset 33 of struct percpu.
+ * through. DETOUR_KICKED is bit 0 of `detour`, at offset 33 of struct percpu; DETOUR_CLEAR is
+ * bit 3: the other thread of the core has all buffers while this one sleeps, with what is left
+ * in them.
  */
 	.globl	cpu_sleep
 	.globl	cpu_sleep_end
 	.type	cpu_sleep, @function
 cpu_sleep:
-	testb	$1, %gs:33
+	testb	$8, %gs:33
+	je	1f
+	verw	sleep_segment(%rip)
+1:	testb	$1, %gs:33
 	jne	cpu_sleep_end
 	sti
 	hlt
@@ -79,5 +84,10 @@ cpu_sleep_end:
 	cli
 	ret
 	.size	cpu_sleep, . - cpu_sleep
+
+	.section .rodata
+	.balign	8
+sleep_segment:
+	.word	0x10			/* SEL_DATA */
 
 	.section .note.GNU-stack, "", @progbits

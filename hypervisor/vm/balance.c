@@ -159,6 +159,10 @@ static void move(struct sched_node *n, unsigned cpu)
 	sched_dequeue(n);
 	if (sched_this_cpu()->node == n)
 		sched_put_down();
+	/* The VM may end as soon as its vCPU is elsewhere, and its tables with it. */
+	if (sched_this_cpu()->node == NULL)
+		back = sched_boot_space;
+	cores_withdraw(n->vm);
 	sched_use_address_space(n->cr3);
 	vcpu_leave_cpu(n->vcpu);
 	sched_use_address_space(back);
@@ -321,7 +325,7 @@ static bool has_waiting(unsigned cpu, unsigned for_cpu)
 	for (struct sched_node *n = s->queue; n != NULL; n = n->next)
 		if (sched_is_runnable(n)) {
 			runnable++;
-			fits |= allowed(n, for_cpu);
+			fits |= allowed(n, for_cpu) && cores_suits(for_cpu, n->vm);
 		}
 	spin_unlock(&s->lock);
 	return runnable > (sched_is_idle(cpu) ? 0 : 1) && fits;
@@ -333,6 +337,9 @@ void sched_offer_to_take(bool waits)
 
 	set_crowded(waits);
 	set_bit(idle, self);
+	/* Who began to sleep meanwhile has seen a CPU that has something to run. */
+	if (waits)
+		sched_give_away(NULL);
 	for (unsigned w = 0; w < words(); w++)
 		for (uint64_t left = __atomic_load_n(&crowded[w], __ATOMIC_SEQ_CST); left != 0;
 			left &= left - 1) {

@@ -20,18 +20,20 @@
 /* All atomic, but for the list of its threads. */
 static struct core {
 	uint32_t state;
-	uint32_t turns;     /* how often it came to another VM */
-	uint32_t wanted;    /* by this VM, plus 1; 0: by none */
-	uint64_t wanted_at; /* host TSC at which it was asked for last */
-	uint64_t until;     /* host TSC at which it may be taken from its VM */
+	uint32_t turns;  /* how often it came to another VM */
+	uint32_t wanted; /* by this VM, plus 1; 0: by none */
+	uint64_t
+		wanted_at; /* host TSC at which it was asked for, a slice before `until` at least */
+	uint64_t until; /* host TSC at which it may be taken from its VM */
 	unsigned thread_count;
 	uint32_t thread[THREADS];
 } __attribute__((aligned(PERCPU_LINE))) cores[MAX_CPUS];
 
 /* Of a CPU; its own but for `waits`. */
 static struct thread {
-	struct core *core;   /* NULL: it has one thread */
-	unsigned held;       /* the VM that it holds the core for, plus 1; 0: it does not */
+	struct core *core; /* NULL: it has one thread */
+	unsigned held;     /* the VM that it holds the core for, plus 1; 0: it does not */
+	unsigned wish;     /* the VM that it asked for last, plus 1; 0: it has it, or left it */
 	uint32_t turns_seen; /* of the core, when it was held last */
 	bool waits;          /* for its core to be free; atomic */
 } __attribute__((aligned(PERCPU_LINE))) threads[MAX_CPUS];
@@ -91,12 +93,19 @@ static unsigned wanted_by(const struct core *c, uint64_t now)
 	return now < at + SLICE_TICKS ? vm : 0;
 }
 
-static void ask(struct core *c, unsigned vm, uint64_t now)
+/* A thread asks for one VM at a time: the next one takes the place of the one before. */
+static void ask(struct thread *t, unsigned vm, uint64_t now)
 {
+	struct core *c = t->core;
 	unsigned before = wanted_by(c, now);
+	uint64_t until = __atomic_load_n(&c->until, __ATOMIC_SEQ_CST);
 
-	if (before != 0 && before != vm)
+	if (before != 0 && before != vm && before != t->wish)
 		return;
+	t->wish = vm;
+	/* It tries again at that time, and is not forgotten before. */
+	if (until > now + SLICE_TICKS)
+		now = until - SLICE_TICKS;
 	__atomic_store_n(&c->wanted_at, now, __ATOMIC_SEQ_CST);
 	__atomic_store_n(&c->wanted, vm, __ATOMIC_SEQ_CST);
 }
@@ -107,6 +116,14 @@ static void tell_others(const struct core *c, bool waiting)
 		if (c->thread[i] != this_cpu()->index &&
 			(!waiting || __atomic_load_n(
 					     &threads[c->thread[i]].waits, __ATOMIC_SEQ_CST)))
+			sched_notify(c->thread[i]);
+}
+
+/* Another VM has the core: what it has waiting elsewhere suits threads that sleep now. */
+static void tell_idle(const struct core *c)
+{
+	for (unsigned i = 0; i < c->thread_count; i++)
+		if (c->thread[i] != this_cpu()->index && sched_is_idle(c->thread[i]))
 			sched_notify(c->thread[i]);
 }
 
@@ -144,9 +161,12 @@ static bool enter(struct thread *t, uint32_t state, const struct sched_node *n, 
 		__atomic_store_n(&c->until, now + slice_of(n), __ATOMIC_SEQ_CST);
 	if (__atomic_load_n(&c->wanted, __ATOMIC_SEQ_CST) == vm)
 		__atomic_store_n(&c->wanted, 0, __ATOMIC_SEQ_CST);
-	if (comes)
+	if (comes) {
 		__atomic_fetch_add(&c->turns, 1, __ATOMIC_SEQ_CST);
+		tell_idle(c);
+	}
 	t->held = vm;
+	t->wish = 0;
 	__atomic_store_n(&t->waits, false, __ATOMIC_SEQ_CST);
 	/* What the VM before has left in what threads share. */
 	if (t->turns_seen != __atomic_load_n(&c->turns, __ATOMIC_SEQ_CST))
@@ -156,8 +176,9 @@ static bool enter(struct thread *t, uint32_t state, const struct sched_node *n, 
 }
 
 /* One try. The core is for whoever has asked for it, once its VM's time is over or nobody holds
- * it. */
-static bool try_take(struct thread *t, const struct sched_node *n, uint64_t now)
+ * it; but for what this thread itself has asked for before, if it gives that up: @past, a VM
+ * plus 1. */
+static bool try_take(struct thread *t, const struct sched_node *n, uint64_t now, unsigned past)
 {
 	struct core *c = t->core;
 	unsigned vm = n->vm + 1u;
@@ -169,7 +190,7 @@ static bool try_take(struct thread *t, const struct sched_node *n, uint64_t now)
 
 		if (COUNT(state) != 0 && OWNER(state) != vm)
 			return false;
-		if (other != 0 && other != vm && (over || COUNT(state) == 0))
+		if (other != 0 && other != vm && other != past && (over || COUNT(state) == 0))
 			return false;
 		if (enter(t, state, n, now))
 			return true;
@@ -190,9 +211,9 @@ bool cores_take(const struct sched_node *n, uint64_t *again)
 	release(t);
 	/* First: who lets the core go afterwards sees that this CPU waits. */
 	__atomic_store_n(&t->waits, true, __ATOMIC_SEQ_CST);
-	if (try_take(t, n, now))
+	if (try_take(t, n, now, t->wish))
 		return true;
-	ask(t->core, n->vm + 1u, now);
+	ask(t, n->vm + 1u, now);
 	until = __atomic_load_n(&t->core->until, __ATOMIC_SEQ_CST);
 	if (now >= until)
 		tell_others(t->core, false);
@@ -204,6 +225,24 @@ void cores_release(void)
 {
 	if (active && own_thread()->core != NULL)
 		release(own_thread());
+}
+
+bool cores_join(const struct sched_node *n)
+{
+	return try_take(own_thread(), n, rdtsc(), 0);
+}
+
+void cores_withdraw(unsigned vm)
+{
+	struct thread *t = own_thread();
+	uint32_t wish = vm + 1;
+
+	if (!active || t->core == NULL || t->wish != wish)
+		return;
+	t->wish = 0;
+	if (__atomic_compare_exchange_n(
+		    &t->core->wanted, &wish, 0, false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST))
+		tell_others(t->core, true);
 }
 
 /* ---- questions ---- */

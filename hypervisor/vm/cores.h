@@ -26,6 +26,11 @@ unsigned cores_init(unsigned shift);
  * TSC); before, if the core becomes free: sched_notify.
  */
 bool cores_take(const struct sched_node *n, uint64_t *again);
+/* After that was false, for the node of another VM that has the core: this thread joins it, for
+ * as long as what it has asked for must wait. */
+bool cores_join(const struct sched_node *n);
+/* What this CPU has asked for that VM's sake it asks no longer: the vCPU is another CPU's. */
+void cores_withdraw(unsigned vm);
 /* This CPU runs nothing for a while. */
 void cores_release(void);
 

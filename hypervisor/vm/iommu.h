@@ -51,9 +51,9 @@ const char *iommu_detach(const struct iommu_place *place, uint16_t bdf, unsigned
 
 /*
  * The same with tables of the caller's, for one function in a domain of its own: `domain` from
- * IOMMU_DOMAINS up. What the unit can do is what they must be made for.
+ * life_places() + 1 up, behind those of VMs: some units have few. What the unit can do is what
+ * they must be made for.
  */
-#define IOMMU_DOMAINS (VM_MAX + 1u)
 const struct vtd_caps *iommu_caps(const struct iommu_place *place);
 const char *iommu_attach_tables(const struct iommu_place *place, uint16_t bdf,
 	const struct vtd_tables *t, uint16_t domain);

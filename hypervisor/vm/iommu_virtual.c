@@ -3,6 +3,7 @@
 
 #include "policy/memory.h"
 #include "vm/create.h"
+#include "vm/life.h"
 #include "vm/passed_int.h"
 #include "vm/sched.h"
 #include "vm/vm_int.h"
@@ -14,7 +15,7 @@
 
 static uint16_t domain_of(const struct passed *p)
 {
-	return (uint16_t)(IOMMU_DOMAINS + (unsigned)(p - passed));
+	return (uint16_t)(life_places() + 1 + (unsigned)(p - passed));
 }
 
 static void say(const struct passed *p, const char *why)

@@ -220,8 +220,9 @@ static void one_less(bool waits)
 	if (!last)
 		return;
 	config_stop();
-	for (unsigned i = 0; i < cpu_count; i++)
-		nmi_kick(i);
+	for (unsigned i = 0; i < cpu_slots; i++)
+		if (__atomic_load_n(&percpus[i]->shared.online, __ATOMIC_ACQUIRE))
+			nmi_kick(i);
 }
 
 /* It will not run again. */

@@ -2,6 +2,7 @@
 /*
  * Who owns which function of the machine: found, judged and made quiet before any VM is made.
  */
+#include "vm/life.h"
 #include "vm/passed_int.h"
 
 #include "cpu/asm.h"
@@ -170,7 +171,7 @@ static const char *find_unit(struct passed *p, const struct vm_config *c, uint16
 	const char *why = iommu_find(bdf, through, &p->place);
 
 	if (why == NULL && c->iommu == IOMMU_VTD &&
-		iommu_caps(&p->place)->domains < IOMMU_DOMAINS + PASSED_MAX)
+		iommu_caps(&p->place)->domains < life_places() + 1 + PASSED_MAX)
 		return "its IOMMU has too few domains for functions that follow a virtual VT-d";
 	return why;
 }

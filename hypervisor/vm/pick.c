@@ -61,7 +61,6 @@ static struct sched_node *pick(struct sched_cpu *c, int vm, bool *early)
 struct sched_node *sched_choose(struct sched_cpu *c, bool *early, uint64_t *again)
 {
 	struct sched_node *n = pick(c, -1, early);
-	uint64_t other;
 	int owner;
 
 	*again = DEV_NEVER;
@@ -71,8 +70,12 @@ struct sched_node *sched_choose(struct sched_cpu *c, bool *early, uint64_t *agai
 		return n;
 	owner = cores_owner();
 	n = owner >= 0 && owner != n->vm ? pick(c, owner, early) : NULL;
-	if (n != NULL && cores_take(n, &other))
+	if (n != NULL && cores_join(n))
 		return n;
+	n = c->node; /* which was not put down */
+	if (n != NULL && sched_is_runnable(n) &&
+		__atomic_load_n(&n->since, __ATOMIC_RELAXED) == 0)
+		sched_begin_wait(n);
 	sched_give_away(NULL);
 	return NULL;
 }

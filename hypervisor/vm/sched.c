@@ -290,12 +290,12 @@ static struct sched_node *own_first_vcpu(unsigned vm)
 	return n;
 }
 
-/* The CPU that vCPU 0 of the VM belongs to, or cpu_count; it may move meanwhile. */
+/* The CPU that vCPU 0 of the VM belongs to, or cpu_slots; it may move meanwhile. */
 static unsigned cpu_of_first_vcpu(unsigned vm)
 {
 	const struct sched_node *n = sched_node_of(vm, 0);
 
-	return n != NULL ? __atomic_load_n(&n->cpu, __ATOMIC_SEQ_CST) : cpu_count;
+	return n != NULL ? __atomic_load_n(&n->cpu, __ATOMIC_SEQ_CST) : cpu_slots;
 }
 
 static void post_here(struct sched_node *n)
@@ -320,7 +320,7 @@ static void pass_on(unsigned vm)
 		post_here(n);
 		return;
 	}
-	if (cpu >= cpu_count)
+	if (cpu >= cpu_slots)
 		return;
 	__atomic_fetch_or(&sched_cpu(cpu)->shared.console, 1u << vm, __ATOMIC_SEQ_CST);
 	if (cpu != this_cpu()->index)
@@ -433,12 +433,12 @@ static void stop_all(const struct sched_cpu *c)
 
 static void sleep_until(struct sched_cpu *c, uint64_t deadline, bool core_waits)
 {
+	sched_offer_to_take(core_waits);
 	/*
 	 * A VM whose last vCPU on this CPU has moved away may end meanwhile, with its tables.
 	 */
 	if (c->node == NULL)
 		sched_use_address_space(sched_boot_space);
-	sched_offer_to_take(core_waits);
 	if (mux_pending() && deadline > rdtsc() + tsc_khz)
 		deadline = rdtsc() + tsc_khz;
 	if (deadline != DEV_NEVER)

@@ -3,7 +3,9 @@
 #ifndef NESTOR_TESTS_SCHED_FAKES_H
 #define NESTOR_TESTS_SCHED_FAKES_H
 
+#ifndef CPUS
 #define CPUS 2
+#endif
 #include "sched_cpus.h"
 
 static struct vm vms[4];
