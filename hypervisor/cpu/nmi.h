@@ -20,6 +20,14 @@ static inline void nmi_kick(unsigned cpu)
 	apic_send_nmi(percpus[cpu]->apic_id);
 }
 
+/* To all CPUs from this one on that are there. */
+static inline void nmi_kick_all(unsigned from)
+{
+	for (unsigned i = from; i < cpu_slots; i++)
+		if (__atomic_load_n(&percpus[i]->shared.online, __ATOMIC_ACQUIRE))
+			nmi_kick(i);
+}
+
 /* One has arrived: in its handler, or after an exit for it while others are blocked. Does not
  * return if this CPU shall stand still. */
 void nmi_arrived(void);

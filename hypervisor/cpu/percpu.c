@@ -37,6 +37,21 @@ static void init_control_registers(void)
 	write_cr0(CR0_PG | CR0_WP | CR0_NE | CR0_ET | CR0_MP | CR0_PE);
 }
 
+/*
+ * What L0's page tables mean by PWT and PCD: write-back and UC, whatever firmware has made of
+ * it; before anything is reached by them. SDM 11.12.4 "Programming the PAT"
+ */
+static void set_pat(struct percpu *c)
+{
+	c->firmware_pat = rdmsr(MSR_PAT);
+	if (c->firmware_pat == PAT_RESET)
+		return;
+	wrmsr(MSR_PAT, PAT_RESET);
+	write_cr3(read_cr3()); /* or old types would fill caches behind WBINVD */
+	wbinvd();
+	write_cr3(read_cr3());
+}
+
 /* Without these instructions their prefix is ignored (SDM vol. 2 "TZCNT", "LZCNT"). */
 static void find_aliases(struct percpu *c)
 {
@@ -79,5 +94,6 @@ void percpu_init(unsigned index)
 	wrmsr(MSR_GS_BASE, (uint64_t)(uintptr_t)c);
 	fault_init_cpu();
 	init_control_registers();
+	set_pat(c);
 	find_aliases(c);
 }

@@ -66,6 +66,7 @@ struct percpu {
 	struct tss tss;
 	struct spinlock *held[MAX_HELD];
 	unsigned held_count;
+	uint64_t firmware_pat; /* IA32_PAT as it was */
 	uint64_t mce_poll_at;  /* host TSC */
 	uint64_t late_until;   /* host TSC until which NMIs without a reason are late kicks */
 	uint32_t kicks_seen;   /* of shared.kicks */

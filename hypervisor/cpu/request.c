@@ -56,9 +56,7 @@ void request_init(void)
 static void stop(void)
 {
 	config_stop();
-	for (unsigned i = 1; i < cpu_slots; i++)
-		if (__atomic_load_n(&percpus[i]->shared.online, __ATOMIC_ACQUIRE))
-			nmi_kick(i);
+	nmi_kick_all(1);
 }
 
 /*

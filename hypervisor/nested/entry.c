@@ -329,7 +329,7 @@ static void refuse(struct nested *n, struct nvmcs *v, bool by_l1)
 	n->stats.entries--;
 	seam_use_vmcs01(n);
 	reason = (uint32_t)seam_vmread(FID_EXIT_REASON);
-	v->launched = reason == EXIT_VMRESUME;
+	v->launched = EXIT_REASON_BASIC(reason) == EXIT_VMRESUME;
 	if (by_l1)
 		report_check(n, reason, CHECK_TPR_THRESHOLD_ABOVE_VTPR, v);
 	insn_fail(n, VMERR_ENTRY_CONTROLS);

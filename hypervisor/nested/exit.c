@@ -245,6 +245,8 @@ static __attribute__((noinline)) void finish_exit(
 	if (v->pml_moved && n->vm->shadowing)
 		shadow_write_field(n, v, FID_PML_INDEX);
 	v->pml_moved = false;
+	if (v->apic_in_ept01) /* L1's own accesses there are none of its local APIC's */
+		seam_flush_ept_here(n, n->vm->l0.eptp01);
 }
 
 void nested_load_l1(struct nested *n, struct nvmcs *v, const struct l2_leftover *l2)

@@ -175,7 +175,9 @@ bool nested_apic_access(struct nested *n, uint64_t gpa, uint64_t q)
 
 void merge_root(struct nested *n, struct nvmcs *v)
 {
-	v->root = vept_root_get(n, v->f[FID_EPT_POINTER], apic_page(v));
+	bool apic = proc2_of(v) & PROC2_APIC_ACCESSES; /* bit 0: page 0 is one, too */
+
+	v->root = vept_root_get(n, v->f[FID_EPT_POINTER], apic_page(v) | apic);
 	v->root_generation = v->root->generation;
 	seam_vmwrite(FID_EPT_POINTER, v->root->eptp02);
 }

@@ -75,10 +75,12 @@ struct nvmcs {
 	/* ... and when VMCS01 is. */
 	union {
 		struct {
-			bool pml_moved; /* PML_INDEX of f has not reached the shadow VMCS */
-			bool cet_loads; /* as cet */
+			bool pml_moved;     /* PML_INDEX of f has not reached the shadow VMCS */
+			bool cet_loads;     /* as cet */
+			bool apic_in_ept01; /* L2 without EPT: its APIC-access page is there */
+			bool none;
 		};
-		uint16_t more_in_01;
+		uint32_t more_in_01;
 	};
 	bool no_virtual_apic; /* L1's virtual-APIC page is no RAM: no TPR shadow in VMCS02 */
 	bool timer_on;        /* L1's preemption timer was armed at the last entry */
@@ -86,8 +88,7 @@ struct nvmcs {
 	uint8_t unchecked;    /* CHK_* groups of entry checks that must run */
 	uint32_t merged_proc; /* primary controls that VMCS02 was merged for */
 	uint32_t proc_02; /* primary controls of VMCS02; vm/ opens and closes windows in both */
-	uint32_t proc2_02;  /* secondary controls of VMCS02 */
-	bool apic_in_ept01; /* L2 without EPT: its APIC-access page is in EPT01 */
+	uint32_t proc2_02; /* secondary controls of VMCS02 */
 	uint16_t vpid02;
 	uint64_t check_context; /* of the last entry, see nested_check_context */
 	uint32_t timer02;       /* what VMCS02 was loaded with */

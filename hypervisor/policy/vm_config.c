@@ -150,7 +150,7 @@ static const char *nets_error(const struct vm_config *c)
 
 _Static_assert(LIMIT_VM_VFS == 14, "the words above");
 
-static bool has_devices(const struct vm_config *c)
+bool vm_config_has_devices(const struct vm_config *c)
 {
 	return !device_list_is_empty(&c->devices);
 }
@@ -158,7 +158,7 @@ static bool has_devices(const struct vm_config *c)
 /* Settings that devices of the machine go with, or do not. */
 static const char *devices_error(const struct vm_config *c)
 {
-	if (!has_devices(c) && c->iommu == IOMMU_NONE)
+	if (!vm_config_has_devices(c) && c->iommu == IOMMU_NONE)
 		return "'iommu: none' is for a VM with devices of the machine";
 	if (vm_config_one_to_one(c) && c->memory < CONFIG_ONE_TO_ONE_LEAST)
 		return "a VM with devices of the machine and 'iommu: none' needs 32M of memory at "
@@ -166,7 +166,7 @@ static const char *devices_error(const struct vm_config *c)
 	if (c->devices.all && c->iommu == IOMMU_VTD)
 		return "with 'iommu: vtd' devices of the machine are named one by one: each needs "
 		       "memory for tables";
-	if (c->reserve != 0 && has_devices(c))
+	if (c->reserve != 0 && vm_config_has_devices(c))
 		return "'reserve' is not for a VM with devices of the machine, whose memory stays "
 		       "where it is";
 	if (device_list_has_virtual(&c->devices) && c->iommu == IOMMU_NONE)
@@ -235,10 +235,10 @@ const char *firmware_size_error(uint64_t size)
 
 bool vm_config_one_to_one(const struct vm_config *c)
 {
-	return has_devices(c) && c->iommu == IOMMU_NONE;
+	return vm_config_has_devices(c) && c->iommu == IOMMU_NONE;
 }
 
 bool vm_config_has_iommu(const struct vm_config *c)
 {
-	return has_devices(c) && c->iommu != IOMMU_NONE;
+	return vm_config_has_devices(c) && c->iommu != IOMMU_NONE;
 }

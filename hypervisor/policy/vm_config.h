@@ -136,6 +136,9 @@ const char *option_rom_size_error(uint64_t size);
 /* Its memory is where the machine has it, since nothing translates what its devices access. */
 bool vm_config_one_to_one(const struct vm_config *c);
 
+/* Devices of the machine, named one by one or all. */
+bool vm_config_has_devices(const struct vm_config *c);
+
 /* It has devices, and the machine's IOMMU translates what they access. */
 bool vm_config_has_iommu(const struct vm_config *c);
 

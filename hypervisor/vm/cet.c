@@ -3,6 +3,7 @@
 
 #include "cpu/asm.h"
 #include "policy/cet.h"
+#include "spec/addr.h"
 #include "spec/cet.h"
 #include "vm/vm_int.h"
 #include "vmx/asm.h"
@@ -116,11 +117,17 @@ bool cet_fit_mode(const struct vcpu *vcpu, uint32_t reason)
 {
 	uint64_t s_cet, ssp;
 
-	if (vcpu->cet.control == 0 || EXIT_REASON_BASIC(reason) != EXIT_INVALID_GUEST_STATE ||
-		vmread32(VMCS_ENTRY_CONTROLS) & ENTRY_IA32E_GUEST)
+	if (vcpu->cet.control == 0 || EXIT_REASON_BASIC(reason) != EXIT_INVALID_GUEST_STATE)
 		return false;
 	s_cet = vmread(VMCS_GUEST_S_CET);
 	ssp = vmread(VMCS_GUEST_SSP);
+	if (vmread32(VMCS_ENTRY_CONTROLS) & ENTRY_IA32E_GUEST) {
+		/* RET, INCSSP leave it so behind the lower half, where the next use faults */
+		if (canonical(ssp))
+			return false;
+		vmwrite(VMCS_GUEST_SSP, (uint64_t)((int64_t)(ssp << 16) >> 16));
+		return true;
+	}
 	vmwrite(VMCS_GUEST_S_CET, (uint32_t)s_cet);
 	vmwrite(VMCS_GUEST_SSP, (uint32_t)ssp);
 	return (s_cet | ssp) >> 32 != 0;
@@ -139,7 +146,9 @@ uint64_t cet_in_use(const struct vcpu *vcpu, unsigned cpl)
 {
 	uint64_t control;
 
-	if (vcpu->cet.control == 0 || !(vmread(VMCS_GUEST_CR4) & CR4_CET))
+	/* Neither real mode nor virtual-8086 mode has it. */
+	if (vcpu->cet.control == 0 || !(vmread(VMCS_GUEST_CR4) & CR4_CET) ||
+		!(vmread(VMCS_GUEST_CR0) & CR0_PE) || vmread(VMCS_GUEST_RFLAGS) & RFLAGS_VM)
 		return 0;
 	control = cpl == 3 ? rdmsr(MSR_U_CET) : vmread(VMCS_GUEST_S_CET);
 	return control & (CET_SH_STK_EN | CET_ENDBR_EN);

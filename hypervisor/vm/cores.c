@@ -22,8 +22,8 @@ static struct core {
 	uint32_t state;
 	uint32_t turns;  /* how often it came to another VM */
 	uint32_t wanted; /* by this VM, plus 1; 0: by none */
-	uint64_t
-		wanted_at; /* host TSC at which it was asked for, a slice before `until` at least */
+	/* host TSC at which it was asked for last, or a slice before `until` */
+	uint64_t wanted_at;
 	uint64_t until; /* host TSC at which it may be taken from its VM */
 	unsigned thread_count;
 	uint32_t thread[THREADS];

@@ -51,7 +51,9 @@ bool cpuid_create(struct vcpu *vcpu)
 		.rdtscp = proc2 & PROC2_ENABLE_RDTSCP,
 		.invpcid = proc2 & PROC2_ENABLE_INVPCID,
 		.xsaves = proc2 & PROC2_ENABLE_XSAVES,
-		.cet = vmx_allowed1(MSR_VMX_ENTRY) & ENTRY_LOAD_CET,
+		/* Without the latter #CP could not be injected with its error code. */
+		.cet = vmx_allowed1(MSR_VMX_ENTRY) & ENTRY_LOAD_CET &&
+		       caps_msr(&vmx_caps, MSR_VMX_BASIC) & BASIC_ANY_ERROR_CODE,
 		.fast_strings = rdmsr(MSR_MISC_ENABLE) & MISC_ENABLE_FAST_STRINGS,
 	};
 	struct cpuid_leaves machine;

@@ -110,8 +110,7 @@ void l2_entered(struct vcpu *vcpu)
 {
 	struct nested *n = &vcpu->nested;
 
-	if (vcpu->vm->apicv.on && n->cur->root == NULL && !vcpu->vm->apicv.met_l2)
-		apicv_l2_without_ept(vcpu);
+	apicv_entered_l2(vcpu);
 	if (vcpu->proc01 & PROC_INTR_WINDOW)
 		vcpu_add_events(vcpu, EVENT_IRQ);
 	if (vcpu->nmi_waits)

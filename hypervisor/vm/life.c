@@ -220,9 +220,7 @@ static void one_less(bool waits)
 	if (!last)
 		return;
 	config_stop();
-	for (unsigned i = 0; i < cpu_slots; i++)
-		if (__atomic_load_n(&percpus[i]->shared.online, __ATOMIC_ACQUIRE))
-			nmi_kick(i);
+	nmi_kick_all(0);
 }
 
 /* It will not run again. */

@@ -169,6 +169,18 @@ static bool map_01(struct vm *vm, uint32_t i)
 	return ept_chunk_set(&vm->ept01, ram_gpa(vm->ram, i), at);
 }
 
+void ram_map(struct vm *vm, uint64_t offset)
+{
+	uint32_t i = first(offset);
+	bool there;
+
+	spin_lock(&vm->ram->lock);
+	there = get_locked(vm, i, true);
+	spin_unlock(&vm->ram->lock);
+	if (there)
+		(void)map_01(vm, i);
+}
+
 void ram_holds_table(struct vm *vm, uint64_t offset)
 {
 	struct vm_ram *r = vm->ram;

@@ -103,6 +103,8 @@ bool ram_there(const struct vm *vm, uint64_t offset, uint64_t size);
 const void *ram_readable(const struct vm *vm, uint64_t offset, uint64_t size);
 /* The host-physical address of RAM; false: as before. EPT02 is going to map it. */
 bool ram_translate(const struct vm *vm, uint64_t offset, struct hpa *hpa);
+/* EPT01 maps it from now on, if it is there. With vm_lock. */
+void ram_map(struct vm *vm, uint64_t offset);
 /* Hardware has the address: the chunk never goes. */
 void ram_pin(const struct vm *vm, uint64_t offset);
 /* The page, which is there, holds a table of EPT12: EPT01 maps it. With vm_lock. */

@@ -73,8 +73,11 @@ void seam_l1_pin(struct nested *n, struct gpa_l1 a)
 void seam_l1_single_page(struct nested *n, struct gpa_l1 a)
 {
 	struct vm *vm = vcpu_of(n)->vm;
+	uint64_t offset;
 
 	vm_lock(vm);
+	if (vm->ram != NULL && vm_ram_offset(vm, a.v, PAGE_SIZE, &offset))
+		ram_map(vm, offset); /* or its first access would map a large page */
 	(void)ept_split_to_4k(&vm->ept01, a.v);
 	ept_changed(&vm->ept01);
 	vm_unlock(vm);

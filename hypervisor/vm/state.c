@@ -152,6 +152,8 @@ bool vcpu_set_state(struct vcpu *vcpu, const struct vcpu_saved *s)
 	mitigate_set_spec_ctrl(vcpu, s->registers.spec_ctrl);
 	if (!nested_set(&vcpu->nested, &s->nested))
 		return false;
+	if (vcpu->nested.in_l2)
+		apicv_entered_l2(vcpu);
 	vcpu->state = (enum vcpu_state)s->state;
 	vcpu->rest_tsc = rdtsc();
 	vcpu->deferred = 0;

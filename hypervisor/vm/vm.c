@@ -37,7 +37,7 @@ _Static_assert(DEV_PCI_HOLE_START == ONE_TO_ONE_HOLE_START, "no RAM where device
  */
 uint64_t vm_ram_ipat(const struct vm *vm)
 {
-	return vm->config.devices.count == 0 ? EPT_IPAT : 0;
+	return vm_config_has_devices(&vm->config) ? 0 : EPT_IPAT;
 }
 
 static bool map_slot(struct vm *vm, uint64_t gpa, struct hpa hpa, uint64_t size)

@@ -188,6 +188,12 @@ bool apicv_has_posted(const struct vcpu *vcpu);
 bool apicv_notify(struct vcpu *vcpu, uint8_t vector);
 /* L1 enters an L2 without EPT12; likewise. */
 void apicv_l2_without_ept(struct vcpu *vcpu);
+/* L2 is about to run: likewise, if it has none and is the first of that kind. */
+static inline void apicv_entered_l2(struct vcpu *vcpu)
+{
+	if (vcpu->vm->apicv.on && vcpu->nested.cur->root == NULL && !vcpu->vm->apicv.met_l2)
+		apicv_l2_without_ept(vcpu);
+}
 
 /* ---- cr.c ---- */
 /* CR4 of VMCS01 from L1's value; updates what depends on it. */

@@ -14,29 +14,14 @@
 #include "vmx/asm.h"
 #include "vmx/stub.h"
 
-/*
- * What L0's page tables mean by PWT and PCD: write-back and UC, whatever firmware has made of
- * it. SDM 11.12.4 "Programming the PAT"
- */
-static void set_pat(void)
-{
-	uint64_t pat = rdmsr(MSR_PAT);
-
-	if (pat == PAT_RESET)
-		return;
-	log_info("IA32_PAT was 0x%lx", pat);
-	wrmsr(MSR_PAT, PAT_RESET);
-	wbinvd();
-	write_cr3(read_cr3());
-}
-
 bool vmx_cpu_on(void)
 {
 	struct percpu *c = this_cpu();
 
 	if (!vmx_unlock() || rdmsr(MSR_VMX_BASIC) != caps_msr(&vmx_caps, MSR_VMX_BASIC))
 		return false;
-	set_pat();
+	if (c->firmware_pat != PAT_RESET)
+		log_info("IA32_PAT was 0x%lx", c->firmware_pat);
 	*(uint32_t *)c->vmxon_page = caps_revision(&vmx_caps);
 	write_cr4((read_cr4() | CR4_VMXE | caps_msr(&vmx_caps, MSR_VMX_CR4_FIXED0)) &
 		  caps_msr(&vmx_caps, MSR_VMX_CR4_FIXED1));

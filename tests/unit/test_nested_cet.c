@@ -144,6 +144,47 @@ static void the_state_of_both_levels_moves_with_the_vcpu(void **state)
 	assert_has(s.l1.f, 4, 0x1000, KERNEL | 0x9000);
 }
 
+/* L1 has 64-bit values that a 32-bit L2 cannot have, and loads neither. */
+static void a_32bit_l2_does_not_get_what_no_entry_would_take(void **state)
+{
+	(void)state;
+	set(fake_hw.vmcs01, KERNEL | 4, KERNEL | 0x1000, KERNEL | 0x9000);
+	world_enter(golden_32bit);
+	assert_false(world_02()[FID_ENTRY_CONTROLS] & ENTRY_IA32E_GUEST);
+	assert_true(world_02()[FID_GUEST_S_CET] >> 32 == 0);
+	assert_true(world_02()[FID_GUEST_SSP] >> 32 == 0);
+}
+
+/* As cet_fit_mode() leaves VMCS02 when the machine has refused it. */
+static void a_32bit_l2_leaves_l1s_upper_halves(void **state)
+{
+	(void)state;
+	set(fake_hw.vmcs01, KERNEL | 4, KERNEL | 0x1000, KERNEL | 0x9000);
+	world_enter(golden_32bit);
+	set(world_02(), 4, 0x1000, KERNEL | 0x9000);
+	leave();
+	assert_has(fake_hw.vmcs01, KERNEL | 4, KERNEL | 0x1000, KERNEL | 0x9000);
+}
+
+/* Same EPT pointer; the APIC-access page is L1's page 0, or there is none. */
+static void an_apic_page_at_zero_has_a_root_of_its_own(void **state)
+{
+	const struct vept_root *with, *without;
+
+	(void)state;
+	world_enter(golden_64bit);
+	leave();
+	world_write(FID_APIC_ACCESS_ADDR, 0);
+	world_resume();
+	with = world.n.cur->root;
+	leave();
+	world_write(FID_PROC2_CONTROLS,
+		world_read(FID_PROC2_CONTROLS) & ~(uint64_t)PROC2_APIC_ACCESSES);
+	world_resume();
+	without = world.n.cur->root;
+	assert_ptr_not_equal(with, without);
+}
+
 #define TEST(name) cmocka_unit_test_setup(name, cet_setup)
 
 int main(void)
@@ -155,6 +196,9 @@ int main(void)
 		TEST(an_entry_that_fails_loads_l1s_host_state_or_leaves_its_own),
 		TEST(without_cet_nothing_of_it_is_touched),
 		TEST(the_state_of_both_levels_moves_with_the_vcpu),
+		TEST(a_32bit_l2_does_not_get_what_no_entry_would_take),
+		TEST(a_32bit_l2_leaves_l1s_upper_halves),
+		TEST(an_apic_page_at_zero_has_a_root_of_its_own),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -16,6 +16,11 @@ static inline uint64_t vmread(uint64_t encoding)
 	return hw_vmread(encoding);
 }
 
+static inline uint32_t vmread32(uint64_t encoding)
+{
+	return (uint32_t)vmread(encoding);
+}
+
 static inline void vmwrite(uint64_t encoding, uint64_t v)
 {
 	hw_vmwrite(encoding, v);
