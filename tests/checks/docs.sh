@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
 # Generated pages are as `make docs` makes them (the argument is the program that makes the page); links between
-# pages lead somewhere, anchors to a heading; pages name files that exist; one version everywhere.
+# pages lead somewhere, anchors to a heading; pages name files that exist, and messages as they are; one version everywhere.
 set -euo pipefail
 program=$(realpath "$1")
 cd "$(dirname "$0")/../.."
@@ -45,6 +45,15 @@ while IFS=: read -r page file; do
 		bad=1
 	fi
 done < <(git ls-files 'docs/*.md' | grep -v docs/decisions | xargs grep -oHE '`(boot|control|cpu|dev|emul|lib|load|mm|nested|policy|spec|vm|vmx)/[a-z0-9_]+\.(c|h|S|def)`' | tr -d '`' | sort -u)
+
+# What docs/hardware.md quotes of the log is written there so; literals that follow each other are one.
+texts=$(git ls-files 'hypervisor/*.c' 'hypervisor/*.def' | xargs cat | tr '\n' ' ' | sed -E 's/"[ \t]+"//g')
+while IFS= read -r message; do
+	if [[ $texts != *"$message"* ]]; then
+		echo "docs/hardware.md: no such message: $message"
+		bad=1
+	fi
+done < <(sed -n '/^## What the log says/,/^## Machine checks/s/^| \("[^|]*\) |.*/\1/p' docs/hardware.md | grep -oE '"[^"]+"' | tr -d '"')
 
 version=$(sed -n 's/^VERSION *:= *//p' Makefile)
 grep -q "\"nestor $version\"" tools/nestor/nestor.1 || { echo "nestor.1 is not of version $version"; bad=1; }
