@@ -19,8 +19,11 @@
 #include "cpu/mux.h"
 #include "cpu/percpu.h"
 #include "cpu/request.h"
+#include "cpu/text_screen.h"
 #include "cpu/tsc.h"
+#include "mm/layout.h"
 #include "mm/page.h"
+#include "mm/paging.h"
 #include "spec/uart.h"
 #include "vm/cores.h"
 #include "vm/ecam.h"
@@ -129,6 +132,19 @@ static void choose_serial(void)
 	}
 }
 
+/* Where nobody reads the stream by channels. */
+static void use_screen(void)
+{
+	const struct boot_screen *s = &boot_info.screen;
+	uint64_t first = s->start & ~PAGE_MASK, end = s->start + 2ull * s->columns * s->rows;
+
+	if (s->start == 0 || l0_config()->mux ||
+		!paging_everywhere((struct hpa){first}, (end - first + PAGE_MASK) & ~PAGE_MASK,
+			PT_RW_DATA | PT_UC))
+		return;
+	text_screen_use(direct_va((struct hpa){s->start}), s->columns, s->rows);
+}
+
 void nestor_main(uint32_t magic, uint32_t block)
 {
 	uint64_t boot_space;
@@ -139,6 +155,7 @@ void nestor_main(uint32_t magic, uint32_t block)
 	fault_init();
 	percpu_init(0);
 	need(read_loader(magic, block), "bad-input");
+	use_screen();
 	choose_serial();
 	tsc_init();
 	known = acpi_cpus(boot_info.rsdp, boot_info.rsdp_size, apic_ids, MAX_CPUS);

@@ -28,6 +28,12 @@ struct boot_module {
 	struct text cmdline;
 };
 
+/* A screen of characters, two bytes each, line by line. */
+struct boot_screen {
+	uint64_t start; /* physical, below 4 GiB; 0: there is none */
+	unsigned columns, rows;
+};
+
 /* Texts and rsdp point into the loader's block. */
 struct boot_info {
 	struct text cmdline;
@@ -38,6 +44,7 @@ struct boot_info {
 	unsigned module_count;
 	const uint8_t *rsdp; /* NULL without ACPI */
 	size_t rsdp_size;
+	struct boot_screen screen;
 	struct boot_range block; /* the loader's block: no free memory, though it lies in ram */
 	bool truncated;          /* something did not fit or was malformed, and was left out */
 };

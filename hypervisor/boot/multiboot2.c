@@ -6,6 +6,7 @@ enum tag_type {
 	TAG_CMDLINE = 1,
 	TAG_MODULE = 3,
 	TAG_MMAP = 6,
+	TAG_FRAMEBUFFER = 8,
 	TAG_ACPI_OLD = 14,
 	TAG_ACPI_NEW = 15
 };
@@ -15,6 +16,12 @@ enum tag_type {
 #define MMAP_ENTRY    24u
 #define MMAP_RAM      1u
 #define MODULE_HEADER 16u
+#define FRAMEBUFFER   30u /* of its tag, what all kinds have */
+#define KIND_TEXT     2u
+#define VGA_START     0xa0000u /* where a VGA has its memory, and nobody RAM */
+#define VGA_END       0xc0000u
+#define COLUMNS_MAX   256u
+#define ROWS_MAX      128u
 
 static uint32_t get32(const uint8_t *p)
 {
@@ -110,6 +117,22 @@ static void set_rsdp(const uint8_t *tag, uint32_t size, struct boot_info *info)
 	info->rsdp_size = size - TAG_HEADER;
 }
 
+/* Pictures are left alone: there are no letters for them. */
+static void parse_framebuffer(const uint8_t *tag, uint32_t size, struct boot_info *info)
+{
+	struct boot_screen s;
+
+	if (size < FRAMEBUFFER || tag[29] != KIND_TEXT || tag[28] != 16)
+		return;
+	s = (struct boot_screen){get64(tag + 8), get32(tag + 20), get32(tag + 24)};
+	if (s.columns == 0 || s.columns > COLUMNS_MAX || s.rows == 0 || s.rows > ROWS_MAX ||
+		get32(tag + 16) != 2 * s.columns)
+		return;
+	if (s.start >= VGA_START && s.start % 2 == 0 &&
+		s.start <= VGA_END - 2ull * s.columns * s.rows)
+		info->screen = s;
+}
+
 static void parse_tag(const uint8_t *tag, uint32_t type, uint32_t size, struct boot_info *info)
 {
 	switch (type) {
@@ -121,6 +144,9 @@ static void parse_tag(const uint8_t *tag, uint32_t type, uint32_t size, struct b
 		break;
 	case TAG_MMAP:
 		parse_mmap(tag, size, info);
+		break;
+	case TAG_FRAMEBUFFER:
+		parse_framebuffer(tag, size, info);
 		break;
 	case TAG_ACPI_OLD:
 		if (info->rsdp == NULL)

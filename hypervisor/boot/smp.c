@@ -46,7 +46,7 @@ static bool make_data(unsigned others)
 	struct hpa at;
 
 	if (!page_alloc(size, size < SIZE_2M ? PAGE_SIZE : SIZE_2M, BIT64(32), &at) ||
-		!paging_everywhere(at, size))
+		!paging_everywhere(at, size, PT_RW_DATA))
 		return false;
 	memset(direct_va(at), 0, size);
 	percpu_make(direct_va(at), others);

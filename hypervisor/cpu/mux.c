@@ -6,6 +6,7 @@
 #include "cpu/asm.h"
 #include "cpu/config.h"
 #include "cpu/percpu.h"
+#include "cpu/text_screen.h"
 #include "lib/fmt.h"
 #include "spec/uart.h"
 
@@ -165,6 +166,8 @@ void mux_write(uint8_t channel, const char *s, size_t len)
 			raw(channel, SELECT);
 		raw(channel, (uint8_t)s[i]);
 	}
+	if (channel == L0_CHANNEL_LOG)
+		text_screen_write(s, len);
 	if (mux_pending() && port_empty())
 		send_fifo();
 	unlock();

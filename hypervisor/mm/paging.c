@@ -127,11 +127,11 @@ static struct common {
 };
 static unsigned common_count = 2;
 
-bool paging_everywhere(struct hpa pa, uint64_t size)
+bool paging_everywhere(struct hpa pa, uint64_t size, uint64_t flags)
 {
 	if (common_count == COMMON)
 		return false;
-	common[common_count++] = (struct common){pa, size, PT_RW_DATA};
+	common[common_count++] = (struct common){pa, size, flags};
 	return true;
 }
 

@@ -20,7 +20,7 @@ bool paging_create(uint64_t *cr3);
 
 /* From now on each address space that is made has this memory at its place in the direct map.
  * False: there is too much of that. Before other CPUs make some. */
-bool paging_everywhere(struct hpa pa, uint64_t size);
+bool paging_everywhere(struct hpa pa, uint64_t size, uint64_t flags);
 
 /* Returns the tables of an address space that no CPU has loaded; what they map stays. */
 void paging_destroy(uint64_t cr3);

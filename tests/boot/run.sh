@@ -2792,6 +2792,24 @@ test_output_goes_to_the_serial_port_that_is_told() {
 		expect 64 image --l1 "$B/payload/hello.elf" --memory 64M --l0-option serial=com9 -o "$iso" && one_line && shows 'serial must be one of auto, com1, com2, com3, com4, none'
 }
 
+# By GRUB on a BIOS the log is on the screen, too: the last line of it in the VGA's memory.
+test_the_log_is_on_the_screen_of_a_bios() {
+	local i
+	iso=$out.iso
+	expect 0 image --l1 "$B/payload/hello.elf" --memory 64M -o "$iso" || return 1
+	rm -f "$out.com1" "$out.vga"
+	{
+		for i in $(seq 100); do
+			grep -a -q 'no VT-x' "$out.com1" 2>/dev/null && break
+			sleep 1
+		done
+		sleep 1
+		echo "pmemsave 0xb8000 4000 \"$out.vga\""
+		echo quit
+	} | qemu-system-x86_64 -m 256 -display none -cdrom "$iso" -serial "file:$out.com1" -monitor stdio >"$out.qemu" 2>&1
+	tr -d '\007' <"$out.vga" | grep -a -q 'nestor: error: this CPU has no VT-x' && tr -d '\007' <"$out.vga" | grep -a -q 'a root VMM for guests'
+}
+
 test_image_on_qemu_uefi_says_no_vtx() {
 	iso uefi && expect 68 run --iso "$iso" --machine qemu --firmware uefi --timeout 120 &&
 		shows 'no VT-x'

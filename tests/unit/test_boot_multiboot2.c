@@ -180,6 +180,50 @@ static void tags_with_impossible_sizes_are_left_out(void **state)
 }
 
 /* A Multiboot 1 block is no Multiboot2 block. */
+static struct boot_screen screen_of(uint64_t start, uint32_t pitch, uint32_t columns,
+	uint32_t rows, uint8_t bits, uint8_t kind)
+{
+	struct block b;
+	struct boot_info info = {0};
+	uint8_t body[23] = {0}, end = 0;
+
+	put32(body, (uint32_t)start);
+	put32(body + 4, (uint32_t)(start >> 32));
+	put32(body + 8, pitch);
+	put32(body + 12, columns);
+	put32(body + 16, rows);
+	body[20] = bits;
+	body[21] = kind;
+	begin(&b);
+	tag(&b, 8, body, sizeof(body));
+	tag(&b, 0, &end, 0);
+	assert_true(mb2_parse(b.bytes, sizeof(b.bytes), &info));
+	assert_false(info.truncated);
+	return info.screen;
+}
+
+static void only_a_vgas_screen_of_characters_is_taken(void **state)
+{
+	struct boot_screen s = screen_of(0xb8000, 160, 80, 25, 16, 2);
+
+	(void)state;
+	assert_int_equal(s.start, 0xb8000);
+	assert_int_equal(s.columns, 80);
+	assert_int_equal(s.rows, 25);
+	assert_int_equal(screen_of(0xe0000000, 4096, 1024, 768, 32, 1).start, 0);
+	assert_int_equal(screen_of(0xb8000, 160, 80, 25, 16, 1).start, 0);
+	assert_int_equal(screen_of(0xb8000, 160, 80, 25, 8, 2).start, 0);
+	assert_int_equal(screen_of(0xb8000, 162, 80, 25, 16, 2).start, 0);
+	assert_int_equal(screen_of(0x9fffe, 160, 80, 25, 16, 2).start, 0);
+	assert_int_equal(screen_of(0xb8001, 160, 80, 25, 16, 2).start, 0);
+	assert_int_equal(screen_of(0xc0000 - 4000, 160, 80, 25, 16, 2).start, 0xc0000 - 4000);
+	assert_int_equal(screen_of(0xc0000 - 3998, 160, 80, 25, 16, 2).start, 0);
+	assert_int_equal(screen_of(0x1000b8000, 160, 80, 25, 16, 2).start, 0);
+	assert_int_equal(screen_of(0xb8000, 0, 0, 25, 16, 2).start, 0);
+	assert_int_equal(screen_of(0xb8000, 2u << 31, 1u << 31, 25, 16, 2).start, 0);
+	assert_int_equal(screen_of(0xb8000, 160, 80, UINT32_MAX, 16, 2).start, 0);
+}
+
 static void a_loader_of_another_protocol_is_refused(void **state)
 {
 	struct boot_info info;
@@ -198,6 +242,7 @@ int main(void)
 		cmocka_unit_test(as_many_modules_are_taken_as_all_vms_can_have),
 		cmocka_unit_test(tags_with_impossible_sizes_are_left_out),
 		cmocka_unit_test(a_loader_of_another_protocol_is_refused),
+		cmocka_unit_test(only_a_vgas_screen_of_characters_is_taken),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
