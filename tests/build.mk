@@ -192,7 +192,7 @@ boot-tests-long: hypervisor tools machine payloads debian-guests xen-guests $(SE
 ## make matrix        hypervisors and their guests as cells, into docs/matrix.md; CELLS=NAME...: these only
 .PHONY: matrix
 matrix: hypervisor tools machine payloads debian-guests suite-guests xen-guests vbox-guests libvirt-guests
-	@B=$(B) tests/matrix/run.sh $(CELLS)
+	@B=$(B) PAGE=1 tests/matrix/run.sh $(CELLS)
 ## make check-models  conformance on the emulator's CPU models, into docs/models.md; MODELS=NAME...: these only
 .PHONY: check-models
 check-models: hypervisor tools machine payloads
@@ -271,7 +271,7 @@ check:
 	@tools/nestor/web/fetch.sh $(B)/web
 	@$(MAKE) --no-print-directory -j$(CHECK_JOBS) check-run
 
-check-run: hypervisor tools machine payloads debian-guests $(DEBIAN)/kvm-host.cpio $(SERVICE)/service.cpio $(SERVICE)/vfio.cpio $(B)/promtool/promtool $(UNIT_BIN) $(MSAN_UNIT) $(MSAN_FUZZ) \
+check-run: hypervisor tools machine payloads debian-guests $(addprefix $(DEBIAN_XEN)/,xen vmlinux xen.cpio) $(DEBIAN)/kvm-host.cpio $(SERVICE)/service.cpio $(SERVICE)/vfio.cpio $(B)/promtool/promtool $(UNIT_BIN) $(MSAN_UNIT) $(MSAN_FUZZ) \
 		$(COVER_BIN) $(TSAN_BIN) $(FUZZ_BIN) $(B)/docs/sdm_coverage
 	@mkdir -p $(B)/test
 	@printf '%s\n' "$$CHECK_LIST" | sed 's/^ *//; /^$$/d' | MAKEFLAGS= tests/runner.sh $(B)/test $(CHECK_JOBS)

@@ -2859,7 +2859,7 @@ test_check_tells_which_vulnerabilities_a_processor_has() {
 	printf 'maxphyaddr 46\n0x480 0x00da040000000004\n' >"$f.none"
 	{ cat "$f.none"; printf 'cpuid.1.eax 0x50657\ncpuid.7.edx 0xbc000400\ncpuid.7.ebx 0x20\n0x10a 0xab\ncpuid.11.ebx 2\ncpuid.11.ecx 0x100\n'; } >"$f"
 	expect 68 check --host --msrs "$f" && shows '^l1tf +Not affected$' '^mds +Not affected$' '^tsx_async_abort +Mitigation: TSX off$' '^mmio_stale_data +Vulnerable: no FB_CLEAR: needs microcode' \
-		'^spectre_v2 +Mitigation: enhanced IBRS; IBPB' '^indirect_target_selection +Vulnerable: ' '^smt +Vulnerable: threads of a core' &&
+		'^spectre_v2 +Mitigation: enhanced IBRS; IBPB' '^indirect_target_selection +Vulnerable: ' '^smt +Mitigation: threads of a core run one VM at a time' &&
 		expect 68 check --host --json --msrs "$f" && shows '"vulnerabilities": ' '"tsx_async_abort": "Mitigation: TSX off"' &&
 		expect 68 check --host --msrs "$f.none" && shows_not l1tf &&
 		echo 'cpuid.1.eax 0x100000000' >>"$f" && expect 66 check --host --msrs "$f" && shows 'it begins with no number of an MSR'
@@ -2935,7 +2935,8 @@ test_the_package_is_clean_and_its_files_find_each_other() {
 	local root=$out.root unit
 	rm -rf "$root"
 	env -u MAKEFLAGS make -s B="$B" deb >"$out.make" 2>&1 || { cat "$out.make"; return 1; }
-	! grep -E '^[EWI]: ' "$out.make" && dpkg-deb -x "$(tail -n 1 "$out.make")" "$root" || return 1
+	# Whether bytes of code happen to be a misspelt word differs from build to build.
+	! grep -E '^[EWI]: ' "$out.make" | grep -v 'unused-override spelling-error-in-binary' && dpkg-deb -x "$(tail -n 1 "$out.make")" "$root" || return 1
 	NESTOR=$root/usr/bin/nestor expect 0 image --l1 "$B/payload/power.elf" -o "$out.nest/" &&
 		completes "$root" 'nestor pow' 'powerdown' && man -l "$root/usr/share/man/man1/nestor.1.gz" >"$out.man" 2>&1 && grep -q 'MANAGING A RUN' "$out.man" || return 1
 	for unit in "$root"/usr/lib/systemd/system/*.service; do

@@ -8,7 +8,7 @@
 # Environment: B (build folder), NESTOR (the tool), TIMEOUT (of a cell, in seconds; 900). Log of a cell: $B/test/matrix/NAME.log; what came of it,
 # NAME.result: a cell that has one from the same Nestor, guests and command is not run again, so that a run that was stopped goes on where it was; one
 # that is named is run in any case.
-# Writes docs/matrix.md: rows that have a result; others stay as they are there. Ends with `N passed, N failed`; known failures are not counted.
+# With PAGE=1 writes docs/matrix.md: rows that have a result; others stay as they are there. Ends with `N passed, N failed`; known failures are not counted.
 set -u
 cd "$(dirname "$0")/../.." || exit 2
 # shellcheck source=tests/runs.sh
@@ -213,6 +213,6 @@ while IFS= read -r row <&3; do
 	tell
 done 3< <(rows)
 [ -z "$show" ] || exit 0
-write_page
+[ -z "${PAGE-}" ] || write_page
 echo "$passed passed, $failed failed"
 [ "$failed" -eq 0 ]
