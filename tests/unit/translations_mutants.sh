@@ -36,7 +36,7 @@ rows() {
 		remade          | nested/vept.c        | /^static uint32_t descend/,/^}/ s/root_flush(n, root);/list_move_all(\&e->gone, \&root->cut); e->changed[0] \&= ~BIT64(root - e->root);/
 		leaf-to-table   | nested/vept.c        | /^static void leaf_set/,/^}/ s/root_flush(n, root);/list_move_all(\&e->gone, \&root->cut); e->changed[0] \&= ~BIT64(root - e->root);/
 		scratch-waits   | nested/vept.c        | s/root_flush_all(n, s->root);/root_flush(n, s->root);/
-		apic-page       | nested/merge.c       | s/vept_root_get(n, v->f\[FID_EPT_POINTER\], apic_page(v))/vept_root_get(n, v->f[FID_EPT_POINTER], foreign_apic_page(n, v))/
+		apic-page       | nested/merge.c       | s/apic_page(v) . apic);/foreign_apic_page(n, v) + 0 * apic);/
 	END
 }
 
