@@ -110,7 +110,7 @@ static void cores_find(void)
 			cores == 1 ? "" : "s");
 }
 
-/* The host tool listens at the first one. */
+/* The host tool listens at the first one, by channels. */
 static void choose_serial(void)
 {
 	static const uint16_t ports[] = {[L0_SERIAL_COM1] = COM1,
@@ -122,10 +122,12 @@ static void choose_serial(void)
 	uint16_t port;
 	uint8_t divisor;
 
-	if (serial != L0_SERIAL_AUTO)
+	if (l0_config()->mux) {
+		if (serial != L0_SERIAL_AUTO)
+			log_warn("serial= is for machines without the host tool");
+	} else if (serial != L0_SERIAL_AUTO)
 		mux_use_uart(ports[serial], 1);
-	else if (!l0_config()->mux &&
-		 acpi_uart(boot_info.rsdp, boot_info.rsdp_size, &port, &divisor) &&
+	else if (acpi_uart(boot_info.rsdp, boot_info.rsdp_size, &port, &divisor) &&
 		 port != COM1) {
 		mux_use_uart(port, divisor);
 		log_info("the UART at 0x%x is used, as firmware's table SPCR says", port);
@@ -159,6 +161,8 @@ void nestor_main(uint32_t magic, uint32_t block)
 	choose_serial();
 	tsc_init();
 	known = acpi_cpus(boot_info.rsdp, boot_info.rsdp_size, apic_ids, MAX_CPUS);
+	if (known == MAX_CPUS)
+		log_warn("firmware tells of %u CPUs or more: so many are used", known);
 	iommu_read(boot_info.rsdp, boot_info.rsdp_size);
 	ecam_find(boot_info.rsdp, boot_info.rsdp_size);
 	boot_memory_init(&boot_info);

@@ -50,9 +50,19 @@ void mux_init(void)
 	mux_use_uart(COM1, 1);
 }
 
+/* What waits has nowhere to go. */
+static void drop_waiting(void)
+{
+	for (unsigned i = 0; i < MUX_CHANNELS; i++)
+		mux.waiting[i] = 0;
+	mux.out = mux.in;
+}
+
 void mux_use_uart(uint16_t port, uint8_t divisor)
 {
 	mux.port = port;
+	if (port == 0)
+		drop_waiting();
 	if (mux.use_e9 || port == 0)
 		return;
 	outb(port + UART_IER, 0); /* no interrupts */

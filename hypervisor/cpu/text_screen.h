@@ -9,7 +9,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* From now on, cleared: cells of a character and its colours, line by line. */
+#define TEXT_SCREEN_CELLS 8192u /* 132 columns and 60 lines are fewer */
+
+/* From now on, cleared: cells of a character and its colours, line by line; with more of them
+ * not. */
 void text_screen_use(volatile uint16_t *cells, unsigned columns, unsigned rows);
 
 /* Without a screen nothing. Lines that are too long go on in the next one. */

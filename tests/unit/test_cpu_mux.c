@@ -13,9 +13,8 @@
 
 #include "cpu/config.h"
 #include "cpu/mux.h"
+#include "spec/uart.h"
 #include "cpu/percpu.h"
-
-#define COM1 0x3f8
 
 uint64_t hw_now;
 _Thread_local uint64_t hw_cr3;
@@ -25,19 +24,23 @@ static struct percpu cpu;
 static char sent[200000];
 static unsigned sent_count, in_fifo, looks;
 static bool faults; /* the next byte */
+static uint16_t uart = COM1;
+static bool setting_up; /* its registers */
 static jmp_buf fault;
 
 uint8_t hw_in(uint16_t port)
 {
-	if (port != COM1 + 5)
+	if (port == 0xe9)
 		return 0;
+	assert_int_equal(port, uart + 5);
 	looks++;
 	return in_fifo == 0 ? 0x20 : 0;
 }
 
 void hw_out(uint16_t port, uint8_t value)
 {
-	if (port != COM1)
+	assert_in_range(port, uart, uart + 7); /* no others */
+	if (port != uart || setting_up)
 		return;
 	if (faults) {
 		faults = false;
@@ -168,6 +171,42 @@ static void a_fault_in_the_midst_of_a_write_can_be_reported(void **state)
 	assert_memory_equal(sent + sent_count - 6, "report", 6);
 }
 
+static void use(uint16_t port)
+{
+	uart = port;
+	setting_up = true;
+	mux_use_uart(port, 0);
+	setting_up = false;
+}
+
+/* Nor what was said before it was chosen. */
+static void without_a_uart_nothing_goes_anywhere(void **state)
+{
+	(void)state;
+	in_fifo = 16;
+	write_many(MUX_LOG, 'w', 100);
+	assert_true(mux_pending());
+	use(0);
+	assert_false(mux_pending());
+	write_many(MUX_LOG, 'n', 100);
+	mux_poll();
+	mux_flush();
+	assert_int_equal(sent_count, 0);
+	use(COM1);
+	assert_int_equal(mux_room(MUX_VM), 1024);
+}
+
+static void what_waits_goes_by_the_uart_that_is_chosen(void **state)
+{
+	(void)state;
+	in_fifo = 16;
+	write_many(MUX_LOG, 'w', 100);
+	use(COM2);
+	mux_flush();
+	assert_int_equal(sent_count, 100);
+	use(COM1);
+}
+
 #define TEST(f) cmocka_unit_test_setup(f, set_up)
 
 int main(void)
@@ -178,6 +217,8 @@ int main(void)
 		TEST(a_vm_that_floods_has_to_wait_and_others_need_not),
 		TEST(it_is_crowded_long_before_anybody_has_to_wait_for_the_port),
 		TEST(what_does_not_fit_goes_out_first),
+		TEST(without_a_uart_nothing_goes_anywhere),
+		TEST(what_waits_goes_by_the_uart_that_is_chosen),
 		TEST(a_fault_in_the_midst_of_a_write_can_be_reported),
 	};
 

@@ -79,6 +79,17 @@ static void what_is_no_letter_is_told_as_such(void **state)
 	expect_row(2, "a b???");
 }
 
+static void one_that_is_too_large_is_left_alone(void **state)
+{
+	static volatile uint16_t large[TEXT_SCREEN_CELLS + 64];
+
+	(void)state;
+	text_screen_use(large, 64, TEXT_SCREEN_CELLS / 64 + 1);
+	text_screen_write("lost\n", 5);
+	for (unsigned i = 0; i < TEXT_SCREEN_CELLS + 64; i++)
+		assert_int_equal(large[i], 0);
+}
+
 #define T(name) cmocka_unit_test_setup(name, set_up)
 
 int main(void)
@@ -88,6 +99,7 @@ int main(void)
 		T(lines_go_up),
 		T(a_long_line_goes_on_in_the_next),
 		T(what_is_no_letter_is_told_as_such),
+		T(one_that_is_too_large_is_left_alone),
 	};
 
 	return cmocka_run_group_tests_name("cpu_text_screen", tests, NULL, NULL);

@@ -137,7 +137,7 @@ static const struct {
 			"--console", "--port", "--screenshot", "--manage", "--profile", NULL}},
 	{"--iso", true, {"--firmware", NULL}},
 	{"--host", true, {"--msrs", "--sys", "--json", "--report", NULL}},
-	{"--report", false, {"--msrs", "--json", NULL}},
+	{"--report", false, {"--msrs", "--sys", "--json", NULL}},
 	{"--manage", true, {"--machine-vms", NULL}},
 };
 

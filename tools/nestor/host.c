@@ -257,10 +257,9 @@ static void show_json(const struct host *h, struct arena *a, uint64_t machine, u
 	json_decref(all);
 }
 
-static void show_report(
-	const struct host *h, struct arena *a, const char *sys, const struct host_devices *d)
+static void show_report(const struct host *h, struct arena *a, const struct host_devices *d)
 {
-	host_report_head(stdout, a, "/proc", sys);
+	host_report_head(stdout, a, "/proc", "/sys");
 	if (h->missing)
 		printf("# Nestor does not run here: %s\n", h->missing);
 	else
@@ -269,7 +268,7 @@ static void show_report(
 		host_report_caps(stdout, &h->caps);
 	host_speculation_report(stdout, &h->speculation);
 	host_report_cpuid(stdout);
-	host_report_machine(stdout, a, "/proc", sys);
+	host_report_machine(stdout, a, "/proc", "/sys");
 	host_report_devices(stdout, d);
 }
 
@@ -290,7 +289,7 @@ int host_check(struct arena *a, const struct host_question *q, struct error *e)
 		told = &devices;
 	}
 	if (q->report) {
-		show_report(&h, a, q->sys ? q->sys : "/sys", told);
+		show_report(&h, a, told);
 		return h.missing ? STATUS_NO_VTX : 0;
 	}
 	if (q->json) {
