@@ -39,7 +39,8 @@ enum emul_kind {
 	EMUL_POP,
 	EMUL_CALL,
 	EMUL_JUMP,
-	EMUL_TOUCH, /* CLFLUSH and its kin: an address that must be readable */
+	EMUL_MOVDIR64B, /* 64 bytes of memory to those at ES:register */
+	EMUL_TOUCH,     /* CLFLUSH and its kin: an address that must be readable */
 	/* the stack is their only memory */
 	EMUL_STACK_PUSH, /* a register or imm */
 	EMUL_STACK_POP,  /* to a register */

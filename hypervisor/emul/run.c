@@ -11,6 +11,8 @@
 #include "spec/regs.h"
 #include "spec/vmx.h"
 
+#define MOVDIR64B_BYTES 64u
+
 /* ---- operands ---- */
 
 static uint64_t get_reg(const struct emul_cpu *cpu, unsigned reg, bool high)
@@ -271,6 +273,27 @@ static enum emul_end run_cmpxchg_pair(struct emul_access *a)
 	return EMUL_COMPLETE;
 }
 
+/*
+ * Its bytes are read whole, and written whole to an address that is aligned (SDM vol. 2B
+ * "MOVDIR64B"); a device sees 8 at a time.
+ */
+static enum emul_end run_movdir64b(struct emul_access *a)
+{
+	struct emul_cpu *cpu = a->cpu;
+	uint64_t v[8], to = cpu->r[a->insn->reg] & mask_of(a->insn->address_size);
+	enum emul_end end = emul_linear(cpu, SEG_ES, to, MOVDIR64B_BYTES, true, &to);
+
+	if (end != EMUL_COMPLETE)
+		return end;
+	if (to & (MOVDIR64B_BYTES - 1))
+		return emul_raise(cpu, VEC_GP);
+	if (!seam_memory_can_write(cpu->env, to, sizeof(v)) ||
+		!seam_memory_read(cpu->env, a->linear, v, sizeof(v)) ||
+		!seam_memory_write(cpu->env, to, v, sizeof(v)))
+		return EMUL_FAULT;
+	return EMUL_COMPLETE;
+}
+
 /* Bytes of the stack pointer: SDM vol. 1 6.2.3 "Address-Size Attributes for Stack". */
 static unsigned stack_width(struct emul_cpu *cpu)
 {
@@ -482,6 +505,7 @@ static const struct {
 	[EMUL_POP] = {WRITES, NULL, run_pop},
 	[EMUL_CALL] = {READS, NULL, run_branch},
 	[EMUL_JUMP] = {READS, NULL, run_branch},
+	[EMUL_MOVDIR64B] = {READS, NULL, run_movdir64b},
 	[EMUL_TOUCH] = {READS, NULL, run_touch},
 	[EMUL_STACK_PUSH] = {0, NULL, run_stack_push},
 	[EMUL_STACK_POP] = {0, NULL, run_stack_pop},
@@ -526,10 +550,17 @@ static enum emul_end run_simple(struct emul_access *a, unsigned access)
 			       : EMUL_COMPLETE;
 }
 
+static unsigned bytes_of(const struct emul_insn *insn)
+{
+	if (insn->kind == EMUL_MOVDIR64B)
+		return MOVDIR64B_BYTES;
+	return insn->size * (insn->kind == EMUL_CMPXCHG_PAIR ? 2u : 1u);
+}
+
 static enum emul_end run(struct emul_access *a, unsigned access)
 {
 	const struct emul_insn *insn = a->insn;
-	unsigned size = insn->size * (insn->kind == EMUL_CMPXCHG_PAIR ? 2u : 1u);
+	unsigned size = bytes_of(insn);
 	enum emul_end end;
 
 	if (!emul_is_string(insn->kind) && !emul_is_stack(insn->kind)) {

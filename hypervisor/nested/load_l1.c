@@ -112,12 +112,12 @@ static void load_cr0(const struct nested *n, uint64_t host)
 
 static void load_cr4(struct nested *n, uint64_t cr4)
 {
-	bool osxsave_changes = (seam_vmread(FID_CR4_READ_SHADOW) ^ cr4) & CR4_OSXSAVE;
+	bool cpuid_changes = (seam_vmread(FID_CR4_READ_SHADOW) ^ cr4) & CR4_OF_CPUID;
 
 	seam_vmwrite(FID_GUEST_CR4, cr4);
 	seam_vmwrite(FID_CR4_READ_SHADOW, cr4);
-	if (osxsave_changes)
-		seam_osxsave_changed(n);
+	if (cpuid_changes)
+		seam_cpuid_changed(n);
 }
 
 void load_l1(struct nested *n, const struct nvmcs *v, const struct l2_leftover *l2)

@@ -99,6 +99,23 @@ static bool access_allowed(const struct paging_state *s, uint64_t rights, uint32
 	return true;
 }
 
+/*
+ * SDM 4.6.2 "Protection Keys": data accesses to pages of users, by a supervisor, too; fetches
+ * are not ruled. Told in the error code whatever else is wrong.
+ */
+static bool key_denies(struct nested *n, const struct walk *w, uint32_t access)
+{
+	const struct paging_state *s = w->s;
+	unsigned bits;
+
+	if (!(s->cr4 & CR4_PKE) || w->mode != MODE_4LEVEL || !(w->rights & PT_US) ||
+		access & (PAGING_FETCH | PAGING_CODE))
+		return false;
+	bits = PKRU_BITS(seam_pkru(n), PT_KEY(w->entry[w->count - 1].value));
+	return bits & PKRU_AD || (bits & PKRU_WD && access & PAGING_WRITE &&
+					 (user_access(s, access) || s->cr0 & CR0_WP));
+}
+
 /* The L1 address behind a guest-physical address of this state; access as vept_walk has it. */
 static bool to_l1(struct nested *n, const struct paging_state *s, uint64_t gpa, unsigned access,
 	struct gpa_l1 *out)
@@ -309,15 +326,16 @@ static bool walk_quickly(struct nested *n, const struct paging_state *s, uint64_
 	 */
 	if (shift > 12 && (shift == 39 || (e & (size - 0x2000) & PT_ADDRESS)))
 		return false;
-	if (((access & PAGING_WRITE) && !(e & PT_D)) || (user && (s->cr4 & CR4_SMAP)))
+	if (((access & PAGING_WRITE) && !(e & PT_D)) ||
+		(user && (s->cr4 & (CR4_SMAP | CR4_PKE))))
 		return false;
 	out->v = (e & PT_ADDRESS & ~(size - 1)) | (linear & (size - 1));
 	return true;
 }
 
 /* The walk may end in a fault: of L2's EPT, or a page fault with this reason. */
-static bool walk_faults(
-	const struct walk *w, uint32_t access, enum walk_end end, struct paging_fault *fault)
+static bool walk_faults(struct nested *n, const struct walk *w, uint32_t access,
+	enum walk_end end, struct paging_fault *fault)
 {
 	*fault = (struct paging_fault){.address = w->linear, .ept = w->refused};
 	if (w->refused) {
@@ -328,6 +346,8 @@ static bool walk_faults(
 	if (end != WALK_MAPPED)
 		fault->error_code = fault_code(
 			w->s, access, end == WALK_RESERVED ? PF_PRESENT | PF_RESERVED : 0);
+	else if (key_denies(n, w, access))
+		fault->error_code = fault_code(w->s, access, PF_PRESENT | PF_KEY);
 	else if (w->mode != MODE_NONE && !access_allowed(w->s, w->rights, access))
 		fault->error_code = fault_code(w->s, access, PF_PRESENT);
 	else
@@ -347,12 +367,12 @@ static bool walk_fully(struct nested *n, const struct paging_state *s, uint64_t 
 	for (unsigned i = 0; i < WALK_TRIES; i++) {
 		enum walk_end end = walk_tables(n, w);
 
-		if (walk_faults(w, access, end, fault))
+		if (walk_faults(n, w, access, end, fault))
 			return false;
 		if (s->looks || mark_accessed(n, w, access))
 			break;
 	}
-	if (walk_faults(w, access, WALK_MAPPED, fault))
+	if (walk_faults(n, w, access, WALK_MAPPED, fault))
 		return false;
 	out->v = w->base + (linear & (w->size - 1));
 	fault->qualification = (w->rights & PT_US ? QUAL_USER : 0) |

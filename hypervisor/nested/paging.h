@@ -4,8 +4,8 @@
  * of VMX instructions and for L0's emulation on L1's behalf.
  *
  * Owns no state: every walk reads L1's tables anew. Covers no paging, 32-bit, PAE and 4-level
- * paging. Not covered: 5-level paging (L1 is not offered CR4.LA57); protection keys are not
- * applied (PKRU and PKRS are treated as zero).
+ * paging, with protection keys of user pages. Not covered: 5-level paging (L1 is not offered
+ * CR4.LA57).
  */
 #ifndef NESTOR_NESTED_PAGING_H
 #define NESTOR_NESTED_PAGING_H

@@ -112,8 +112,11 @@ void seam_operand(struct nested *n, uint64_t linear, uint32_t len, bool write);
  * where WRMSR/RDMSR would raise #GP or the MSR is not L1's to touch. */
 bool seam_rdmsr(struct nested *n, uint32_t msr, uint64_t *value);
 bool seam_wrmsr(struct nested *n, uint32_t msr, uint64_t value);
-/* CR4.OSXSAVE of VMCS01 changed, which CPUID shows. */
-void seam_osxsave_changed(struct nested *n);
+/* CR4_OF_CPUID of VMCS01 changed, which CPUID shows. */
+void seam_cpuid_changed(struct nested *n);
+
+/* PKRU of the guest; its CR4.PKE is 1. */
+uint32_t seam_pkru(struct nested *n);
 /* L1's local APIC: acknowledges the interrupt that it signals; the vector, negative if there is
  * none any more. A write to its EOI register. */
 int seam_irq_ack(struct nested *n);

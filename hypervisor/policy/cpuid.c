@@ -3,7 +3,9 @@
 
 #include <stddef.h>
 
-#define XCR0_OFFERED 0xe7ull   /* x87, SSE, AVX, AVX-512; not MPX, PT, PKRU */
+#include "spec/regs.h"
+
+#define XCR0_OFFERED 0x2e7ull  /* x87, SSE, AVX, AVX-512, PKRU; not MPX, PT, tiles */
 #define XSS_OF_CET   0x1800ull /* its state of users and supervisors; not PT and others */
 #define XSAVE_LEGACY 576u      /* legacy region and header */
 
@@ -23,6 +25,7 @@ enum condition {
 	IF_INVPCID,
 	IF_XSAVE,
 	IF_XSAVES,
+	IF_USER_WAIT,
 	IF_CET,
 	IF_FAST_STRINGS
 };
@@ -54,11 +57,12 @@ enum {
 };
 _Static_assert((int)RULES == (int)CPUID_FIELD_COUNT, "every name of spec/cpuid.def has a row");
 
-/* Leaves with subleaves have fields in leaf 0xd only. */
-#define HAS_PLACE(leaf, subleaf)                                                   \
-	((leaf) == CPUID_LEAF_XSAVE        ? (subleaf) < CPUID_LEAFD               \
-		: (leaf) >= CPUID_EXT_BASE ? (leaf) <= CPUID_EXT_MAX && !(subleaf) \
-					   : (leaf) <= CPUID_BASIC_MAX && !(subleaf))
+/* Leaves with subleaves have fields in leaves 7 and 0xd only. */
+#define HAS_PLACE(leaf, subleaf)                                                        \
+	((leaf) == CPUID_LEAF_XSAVE             ? (subleaf) < CPUID_LEAFD               \
+		: (leaf) == CPUID_LEAF_FEATURES ? (subleaf) < CPUID_LEAF7               \
+		: (leaf) >= CPUID_EXT_BASE      ? (leaf) <= CPUID_EXT_MAX && !(subleaf) \
+						: (leaf) <= CPUID_BASIC_MAX && !(subleaf))
 #define FLAG(leaf, subleaf, reg, bit, name) \
 	_Static_assert(HAS_PLACE(leaf, subleaf), #name " is in a leaf of struct cpuid_leaves");
 #define FIELD(leaf, subleaf, reg, low, wide, name) FLAG(leaf, subleaf, reg, low, name)
@@ -68,6 +72,8 @@ static size_t leaf_offset(uint32_t leaf, uint32_t subleaf)
 {
 	if (leaf == CPUID_LEAF_XSAVE)
 		return offsetof(struct cpuid_leaves, leafd) + subleaf * sizeof(zero);
+	if (leaf == CPUID_LEAF_FEATURES && subleaf != 0)
+		return offsetof(struct cpuid_leaves, features_1);
 	if (leaf >= CPUID_EXT_BASE)
 		return offsetof(struct cpuid_leaves, ext) +
 		       (leaf - CPUID_EXT_BASE) * sizeof(zero);
@@ -113,6 +119,7 @@ static void apply_rules(
 		[IF_INVPCID] = c->invpcid,
 		[IF_XSAVE] = xsave,
 		[IF_XSAVES] = xsave && c->xsaves,
+		[IF_USER_WAIT] = c->user_wait,
 		[IF_CET] = c->cet,
 		[IF_FAST_STRINGS] = c->fast_strings};
 
@@ -262,11 +269,13 @@ void cpuid_policy_build(
 	/* "NestorNestor" in EBX, ECX, EDX */
 	t->hv0 = (struct cpuid_leaf){CPUID_HV_MAX, 0x7473654e, 0x654e726f, 0x726f7473};
 	apply_rules(t, machine, c);
+	put(&t->l, CPUID_FEATURE_SUBLEAVES,
+		get_bits(machine, CPUID_FEATURE_SUBLEAVES) != 0 ? CPUID_LEAF7 - 1 : 0);
 	build_topology(t, machine, c);
 	build_descriptors(t);
 	build_xsave(t, machine);
 	build_frequencies(t, c);
-	cpuid_policy_update(t, false, 1, 0);
+	cpuid_policy_update(t, 0, 1, 0);
 }
 
 void cpuid_policy_apic(struct cpuid_table *t, bool enabled)
@@ -305,9 +314,10 @@ static uint32_t compacted_size(const struct cpuid_table *t, uint64_t components)
 	return size;
 }
 
-void cpuid_policy_update(struct cpuid_table *t, bool osxsave, uint64_t xcr0, uint64_t xss)
+void cpuid_policy_update(struct cpuid_table *t, uint64_t cr4, uint64_t xcr0, uint64_t xss)
 {
-	put(&t->l, CPUID_OSXSAVE, osxsave);
+	put(&t->l, CPUID_OSXSAVE, (cr4 & CR4_OSXSAVE) != 0);
+	put(&t->l, CPUID_OSPKE, (cr4 & CR4_PKE) != 0);
 	if (t->l.leafd[0].eax == 0)
 		return;
 	t->l.leafd[0].ebx = standard_size(t, xcr0);
@@ -331,7 +341,9 @@ static const struct cpuid_leaf *get_basic(
 	case CPUID_LEAF_CACHES:
 		return subleaf < CPUID_LEAF4 ? &t->l.leaf4[subleaf] : &zero;
 	case CPUID_LEAF_FEATURES:
-		return subleaf == 0 ? &t->l.basic[CPUID_LEAF_FEATURES] : &zero;
+		return subleaf == 0   ? &t->l.basic[CPUID_LEAF_FEATURES]
+		       : subleaf == 1 ? &t->l.features_1
+				      : &zero;
 	case CPUID_LEAF_TOPOLOGY:
 		return topology(t, subleaf);
 	case CPUID_LEAF_XSAVE:

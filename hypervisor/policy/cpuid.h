@@ -15,6 +15,7 @@
 #define CPUID_EXT_MAX   0x80000008u
 #define CPUID_HV_MAX    CPUID_HV_TIMING
 #define CPUID_LEAF4     4u
+#define CPUID_LEAF7     2u
 #define CPUID_LEAFB     3u
 #define CPUID_LEAFD     13u
 
@@ -22,6 +23,7 @@
 struct cpuid_leaves {
 	struct cpuid_leaf basic[CPUID_BASIC_MAX + 1]; /* subleaf 0 */
 	struct cpuid_leaf leaf4[CPUID_LEAF4];
+	struct cpuid_leaf features_1; /* leaf 7, subleaf 1 */
 	struct cpuid_leaf leafd[CPUID_LEAFD];
 	struct cpuid_leaf ext[CPUID_EXT_MAX - CPUID_EXT_BASE + 1];
 };
@@ -39,7 +41,8 @@ struct cpuid_config {
 	uint32_t tsc_khz;
 	bool vmx;
 	bool rdtscp, invpcid, xsaves; /* VT-x lets guests use these without an exit */
-	bool cet;                     /* VM entries load a guest's state of it */
+	bool user_wait;
+	bool cet; /* VM entries load a guest's state of it */
 	bool fast_strings;
 };
 
@@ -47,8 +50,8 @@ struct cpuid_config {
 void cpuid_policy_build(struct cpuid_table *t, const struct cpuid_leaves *machine,
 	const struct cpuid_config *c);
 
-/* The parts that follow CR4.OSXSAVE, XCR0 and IA32_XSS. */
-void cpuid_policy_update(struct cpuid_table *t, bool osxsave, uint64_t xcr0, uint64_t xss);
+/* The parts that follow CR4 (OSXSAVE, PKE), XCR0 and IA32_XSS. */
+void cpuid_policy_update(struct cpuid_table *t, uint64_t cr4, uint64_t xcr0, uint64_t xss);
 
 /* The part that follows IA32_APIC_BASE. */
 void cpuid_policy_apic(struct cpuid_table *t, bool enabled);

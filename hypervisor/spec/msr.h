@@ -22,6 +22,7 @@
 #define MSR_BIOS_SIGN_ID      0x8b
 #define MSR_SMM_MONITOR_CTL   0x9b
 #define MSR_SMBASE            0x9e
+#define MSR_UMWAIT_CONTROL    0xe1 /* with WAITPKG */
 #define MSR_MPERF             0xe7
 #define MSR_APERF             0xe8
 #define MSR_MTRR_CAP          0xfe
@@ -93,6 +94,9 @@
 #define MSR_GS_BASE           0xc0000101
 #define MSR_KERNEL_GS_BASE    0xc0000102
 #define MSR_TSC_AUX           0xc0000103
+
+/* IA32_UMWAIT_CONTROL: bit 0 forbids C0.2, bits 31:2 are a time */
+#define UMWAIT_RESERVED UINT64_C(0xffffffff00000002)
 
 /* IA32_MISC_ENABLE */
 #define MISC_ENABLE_FAST_STRINGS (1ull << 0)

@@ -18,6 +18,12 @@
 #define PT_PS      BIT64(7)
 #define PT_XD      BIT64(63)
 #define PT_ADDRESS UINT64_C(0x000ffffffffff000)
+#define PT_KEY(e)  ((unsigned)((e) >> 59 & 15)) /* of 4-level paging */
+
+/* 4.6.2 "Protection Keys": the two bits that PKRU has for a key */
+#define PKRU_BITS(pkru, key) ((pkru) >> 2 * (key)&3)
+#define PKRU_AD              BIT(0)
+#define PKRU_WD              BIT(1)
 
 #define PT_ENTRIES 512u /* of 8 bytes */
 
@@ -31,6 +37,7 @@
 #define PF_USER     BIT(2)
 #define PF_RESERVED BIT(3)
 #define PF_FETCH    BIT(4)
+#define PF_KEY      BIT(5)
 
 /* 11.3 "Methods of Caching Available": encodings in MTRRs, PAT, EPT and IA32_VMX_BASIC */
 enum memory_type {

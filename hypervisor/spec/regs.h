@@ -65,6 +65,8 @@ enum reg {
 #define CR4_SMAP       BIT64(21)
 #define CR4_PKE        BIT64(22)
 #define CR4_CET        BIT64(23)
+/* What CPUID shows of CR4: SDM vol. 2 "CPUID", leaves 1 and 7. */
+#define CR4_OF_CPUID (CR4_OSXSAVE | CR4_PKE)
 
 /* 2.6 "Extended Control Registers (Including XCR0)" */
 /* SDM volume 1, 13.4.1 "Legacy Region of an XSAVE Area", 13.4.2 "XSAVE Header" */
@@ -79,6 +81,8 @@ enum reg {
 #define XCR0_OPMASK    BIT64(5)
 #define XCR0_ZMM_HI256 BIT64(6)
 #define XCR0_HI16_ZMM  BIT64(7)
+#define XCR0_PKRU_BIT  9u
+#define XCR0_PKRU      BIT64(XCR0_PKRU_BIT)
 #define XCR0_AVX512    (XCR0_OPMASK | XCR0_ZMM_HI256 | XCR0_HI16_ZMM)
 
 #define EFER_SCE BIT64(0)

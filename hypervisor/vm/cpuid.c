@@ -34,6 +34,9 @@ static void read_machine(struct cpuid_leaves *m)
 		m->basic[i] = machine_leaf(i, 0);
 	for (uint32_t i = 0; i < CPUID_LEAF4; i++)
 		m->leaf4[i] = machine_leaf(CPUID_LEAF_CACHES, i);
+	m->features_1 = (struct cpuid_leaf){0};
+	if (m->basic[CPUID_LEAF_FEATURES].eax != 0)
+		m->features_1 = machine_leaf(CPUID_LEAF_FEATURES, 1);
 	for (uint32_t i = 0; i < CPUID_LEAFD; i++)
 		m->leafd[i] = machine_leaf(CPUID_LEAF_XSAVE, i);
 	for (uint32_t i = 0; i <= CPUID_EXT_MAX - CPUID_EXT_BASE; i++)
@@ -51,6 +54,7 @@ bool cpuid_create(struct vcpu *vcpu)
 		.rdtscp = proc2 & PROC2_ENABLE_RDTSCP,
 		.invpcid = proc2 & PROC2_ENABLE_INVPCID,
 		.xsaves = proc2 & PROC2_ENABLE_XSAVES,
+		.user_wait = proc2 & PROC2_USER_WAIT_PAUSE,
 		/* Without the latter #CP could not be injected with its error code. */
 		.cet = vmx_allowed1(MSR_VMX_ENTRY) & ENTRY_LOAD_CET &&
 		       caps_msr(&vmx_caps, MSR_VMX_BASIC) & BASIC_ANY_ERROR_CODE,
@@ -74,7 +78,7 @@ void cpuid_update(struct vcpu *vcpu)
 
 	(void)platform_rdmsr(vcpu->vm->platform, vcpu->index, MSR_APIC_BASE, &base);
 	cpuid_policy_apic(vcpu->cpuid, base & APIC_BASE_ENABLE);
-	cpuid_policy_update(vcpu->cpuid, vcpu_read_cr4() & CR4_OSXSAVE, vcpu->xcr0, vcpu->xss);
+	cpuid_policy_update(vcpu->cpuid, vcpu_read_cr4(), vcpu->xcr0, vcpu->xss);
 }
 
 struct cpuid_regs cpuid_of(const struct vcpu *vcpu, uint32_t leaf, uint32_t subleaf)

@@ -30,7 +30,7 @@ void vcpu_update_cr_masks(struct vcpu *vcpu)
 	vmwrite(VMCS_CR0_GUEST_HOST_MASK, cr0);
 	vmwrite(VMCS_CR4_READ_SHADOW, cr4_now);
 	vmwrite(VMCS_CR4_GUEST_HOST_MASK,
-		CR4_VMXE | CR4_MCE | CR4_OSXSAVE | vcpu_cr4_reserved(vcpu));
+		CR4_VMXE | CR4_MCE | CR4_OF_CPUID | vcpu_cr4_reserved(vcpu));
 }
 
 static uint64_t visible(uint32_t value, uint32_t shadow, uint32_t mask)
@@ -48,6 +48,22 @@ uint64_t vcpu_read_cr0(void)
 uint64_t vcpu_read_cr4(void)
 {
 	return visible(VMCS_GUEST_CR4, VMCS_CR4_READ_SHADOW, VMCS_CR4_GUEST_HOST_MASK);
+}
+
+struct paging_state vcpu_paging_state(const struct vcpu *vcpu)
+{
+	const struct nested *n = &vcpu->nested;
+
+	return (struct paging_state){
+		.cr0 = vmread(VMCS_GUEST_CR0),
+		.cr3 = vmread(VMCS_GUEST_CR3),
+		.cr4 = vmread(VMCS_GUEST_CR4),
+		.efer = vmread(VMCS_GUEST_EFER),
+		.cpl = (uint8_t)SEG_AR_DPL(vmread32(VMCS_GUEST_SS_AR)),
+		.rflags_ac = vmread(VMCS_GUEST_RFLAGS) & RFLAGS_AC,
+		.maxphyaddr = vmx_caps.maxphyaddr,
+		.eptp12 = n->in_l2 && n->cur->root != NULL ? n->cur->root->eptp12 : 0,
+	};
 }
 
 bool vcpu_physical_address(struct vcpu *vcpu, uint64_t address, struct gpa_l1 *at)
@@ -103,11 +119,11 @@ void vcpu_write_cr0(struct vcpu *vcpu, uint64_t cr0)
 
 void vcpu_write_cr4(struct vcpu *vcpu, uint64_t cr4)
 {
-	bool osxsave_changes = (cr4 ^ vcpu_read_cr4()) & CR4_OSXSAVE;
+	bool cpuid_changes = (cr4 ^ vcpu_read_cr4()) & CR4_OF_CPUID;
 
 	vmwrite(VMCS_GUEST_CR4, cr4 | CR4_VMXE | CR4_MCE);
 	vmwrite(VMCS_CR4_READ_SHADOW, cr4);
-	if (osxsave_changes)
+	if (cpuid_changes)
 		cpuid_update(vcpu);
 }
 

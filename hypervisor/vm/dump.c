@@ -154,7 +154,7 @@ static bool read_memory(struct vcpu *vcpu, uint64_t linear, void *dst, uint32_t 
 		linear = (uint32_t)linear;
 	else if (!canonical(linear))
 		return false;
-	s.cr4 &= ~(uint64_t)CR4_SMAP;
+	s.cr4 &= ~(uint64_t)(CR4_SMAP | CR4_PKE);
 	return paging_read(&vcpu->nested, &s, linear, dst, size, &fault);
 }
 

@@ -38,22 +38,6 @@ bool vcpu_in_long64(void)
 	return vmread32(VMCS_GUEST_CS_AR) & SEG_AR_L && vmread(VMCS_GUEST_EFER) & EFER_LMA;
 }
 
-struct paging_state vcpu_paging_state(const struct vcpu *vcpu)
-{
-	const struct nested *n = &vcpu->nested;
-
-	return (struct paging_state){
-		.cr0 = vmread(VMCS_GUEST_CR0),
-		.cr3 = vmread(VMCS_GUEST_CR3),
-		.cr4 = vmread(VMCS_GUEST_CR4),
-		.efer = vmread(VMCS_GUEST_EFER),
-		.cpl = (uint8_t)SEG_AR_DPL(vmread32(VMCS_GUEST_SS_AR)),
-		.rflags_ac = vmread(VMCS_GUEST_RFLAGS) & RFLAGS_AC,
-		.maxphyaddr = vmx_caps.maxphyaddr,
-		.eptp12 = n->in_l2 && n->cur->root != NULL ? n->cur->root->eptp12 : 0,
-	};
-}
-
 static void skip(struct vcpu *vcpu)
 {
 	(void)vcpu;

@@ -31,6 +31,7 @@ static unsigned fetch(struct emulation *e, uint8_t code[EMUL_MAX_INSN])
 		first = EMUL_MAX_INSN;
 	/* the CPU has fetched it: supervisor rights do for reading it again */
 	s.cpl = 0;
+	s.cr4 &= ~(uint64_t)CR4_PKE; /* keys rule data only */
 	s.rflags_ac = true;
 	if (!paging_read_code(n, &s, linear, code, first, &e->fault))
 		return 0;

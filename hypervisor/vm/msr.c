@@ -104,6 +104,26 @@ static bool rdmsr_vmx(struct vcpu *vcpu, uint32_t msr, uint64_t *value)
 	return msr == MSR_FEATURE_CONTROL;
 }
 
+/* SDM vol. 2B "UMWAIT": bit 0 forbids C0.2, bits 31:2 are the most TSC ticks. */
+static bool has_umwait(const struct vcpu *vcpu, uint32_t msr)
+{
+	return msr == MSR_UMWAIT_CONTROL && cpuid_offers(vcpu, CPUID_WAITPKG);
+}
+
+bool umwait_valid(const struct vcpu *vcpu, uint64_t value)
+{
+	return value == 0 || (cpuid_offers(vcpu, CPUID_WAITPKG) && !(value & UMWAIT_RESERVED));
+}
+
+static bool write_umwait(struct vcpu *vcpu, uint64_t value)
+{
+	if (!umwait_valid(vcpu, value))
+		return false;
+	vcpu->umwait = (uint32_t)value;
+	wrmsr(MSR_UMWAIT_CONTROL, value);
+	return true;
+}
+
 static bool rdmsr_rule(struct vcpu *vcpu, uint32_t msr, uint64_t *value)
 {
 	switch (msr_policy_read(msr, value)) {
@@ -119,7 +139,10 @@ static bool rdmsr_rule(struct vcpu *vcpu, uint32_t msr, uint64_t *value)
 		*value = vcpu_tsc(vcpu);
 		return true;
 	default:
-		return is_speculation_msr(msr) && mitigate_rdmsr(vcpu, msr, value);
+		if (!has_umwait(vcpu, msr))
+			return is_speculation_msr(msr) && mitigate_rdmsr(vcpu, msr, value);
+		*value = vcpu->umwait;
+		return true;
 	}
 }
 
@@ -163,6 +186,8 @@ static bool wrmsr_rule(struct vcpu *vcpu, uint32_t msr, uint64_t value)
 		vcpu_set_tsc(vcpu, value);
 		return true;
 	default:
+		if (has_umwait(vcpu, msr))
+			return write_umwait(vcpu, value);
 		return is_speculation_msr(msr) && mitigate_wrmsr(vcpu, msr, value);
 	}
 }
@@ -234,6 +259,8 @@ enum denial vm_msr_denial(const struct vcpu *vcpu, uint32_t msr, bool write, uin
 		return speculation_denial(&vcpu->speculation, msr, write);
 	if (cet_owns(vcpu, msr))
 		return cet_denial(&vcpu->cet, msr, write, value);
+	if (has_umwait(vcpu, msr))
+		return write && value & UMWAIT_RESERVED ? DENIAL_MSR_UMWAIT : DENIAL_NONE;
 	why = msr_policy_denial(msr, write, value);
 	return why == DENIAL_NONE && msr == MSR_EFER ? DENIAL_MSR_EFER_LME : why;
 }

@@ -102,7 +102,7 @@ static struct paging_state paging_of(const struct vcpu *vcpu, unsigned level, bo
 	s.looks = looks;
 	s.cpl = 0;
 	s.cr0 &= ~(uint64_t)CR0_WP;
-	s.cr4 &= ~(uint64_t)(CR4_SMAP | CR4_SMEP);
+	s.cr4 &= ~(uint64_t)(CR4_SMAP | CR4_SMEP | CR4_PKE);
 	if (level == 1)
 		s.eptp12 = 0;
 	return s;

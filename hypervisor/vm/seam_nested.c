@@ -172,9 +172,14 @@ bool seam_wrmsr(struct nested *n, uint32_t msr, uint64_t value)
 	return vm_wrmsr(vcpu_of(n), msr, value);
 }
 
-void seam_osxsave_changed(struct nested *n)
+void seam_cpuid_changed(struct nested *n)
 {
 	cpuid_update(vcpu_of(n));
+}
+
+uint32_t seam_pkru(struct nested *n)
+{
+	return vcpu_pkru(vcpu_of(n));
 }
 
 int seam_irq_ack(struct nested *n)

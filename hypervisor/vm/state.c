@@ -27,6 +27,7 @@ static void get_registers(const struct vcpu *vcpu, struct register_state *s)
 	s->spec_ctrl = vcpu->spec_ctrl.value & vcpu->speculation.spec_ctrl;
 	s->xcr0 = vcpu->xcr0;
 	s->xss = vcpu->xss;
+	s->umwait = vcpu->umwait;
 	s->mtrr = *vcpu->mtrr;
 }
 
@@ -65,7 +66,8 @@ static bool registers_valid(const struct vcpu *vcpu, const struct register_state
 			return false;
 	return !(s->spec_ctrl & ~vcpu->speculation.spec_ctrl) && s->dr[4] >> 32 == 0 &&
 	       cet_state_valid(vcpu, s->cet, s->xss) && vcpu_xcr0_valid(s->xcr0) &&
-	       xsave_valid(s->xsave, cpuid_xcr0_mask()) && mtrrs_valid(&s->mtrr);
+	       umwait_valid(vcpu, s->umwait) && xsave_valid(s->xsave, cpuid_xcr0_mask()) &&
+	       mtrrs_valid(&s->mtrr);
 }
 
 static void set_registers(struct vcpu *vcpu, const struct register_state *s)
@@ -78,6 +80,7 @@ static void set_registers(struct vcpu *vcpu, const struct register_state *s)
 	vcpu->cr2 = s->cr2;
 	vcpu->xcr0 = s->xcr0;
 	vcpu->xss = s->xss;
+	vcpu->umwait = (uint32_t)s->umwait;
 	*vcpu->mtrr = s->mtrr;
 }
 

@@ -17,7 +17,7 @@
 #include "vm/devices.h"
 #include "vm/vm.h"
 
-#define VM_STATE_VERSION 6u
+#define VM_STATE_VERSION 7u
 
 /* Registers that are in no VMCS. */
 struct register_state {
@@ -30,6 +30,7 @@ struct register_state {
 	uint64_t spec_ctrl; /* IA32_SPEC_CTRL: bits that CPUID offers */
 	uint64_t xcr0;
 	uint64_t xss;
+	uint64_t umwait; /* IA32_UMWAIT_CONTROL; 0 without WAITPKG */
 	struct mtrr_state mtrr;
 	uint8_t xsave[PAGE_SIZE]; /* standard format, SDM volume 1, 13.4 */
 };

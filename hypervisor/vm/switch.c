@@ -38,6 +38,8 @@ void vcpu_load_registers(struct vcpu *vcpu)
 		wrmsr(vcpu_switched_msrs[i], vcpu->msr[i]);
 	if (vcpu->cet.control != 0)
 		cet_load(vcpu);
+	if (cpuid_offers(vcpu, CPUID_WAITPKG))
+		wrmsr(MSR_UMWAIT_CONTROL, vcpu->umwait);
 	write_cr2(vcpu->cr2);
 	write_debug_registers(vcpu->dr);
 	use_all_of_xcr0();
@@ -46,6 +48,24 @@ void vcpu_load_registers(struct vcpu *vcpu)
 }
 
 /* ---- looked at from outside ---- */
+
+/*
+ * L0's CR4.PKE is 0, so that nothing a guest has in PKRU means anything for it; RDPKRU needs
+ * it, XSAVE does not.
+ */
+uint32_t vcpu_pkru(struct vcpu *vcpu)
+{
+	uint32_t at = cpuid_of(vcpu, CPUID_LEAF_XSAVE, XCR0_PKRU_BIT).ebx;
+
+	if (!(cpuid_xcr0_mask() & XCR0_PKRU) || at > PAGE_SIZE - sizeof(uint32_t))
+		return 0;
+	use_all_of_xcr0();
+	xsave64(vcpu->xsave, XCR0_PKRU);
+	xsetbv(0, vcpu->xcr0);
+	if (!(*(uint64_t *)(vcpu->xsave + XSAVE_HEADER) & XCR0_PKRU))
+		return 0; /* as it is at first */
+	return *(uint32_t *)(vcpu->xsave + at);
+}
 
 /* Where the CPU's standard format has AVX. */
 static uint8_t *avx_of(const struct vcpu *vcpu)

@@ -44,7 +44,7 @@ _Static_assert(sizeof(((struct vcpu_stats *)NULL)->latency) <=
 #define PROC2_WANTED                                                                         \
 	(PROC2_ENABLE_EPT | PROC2_ENABLE_RDTSCP | PROC2_ENABLE_VPID | PROC2_WBINVD_EXITING | \
 		PROC2_UNRESTRICTED_GUEST | PROC2_ENABLE_INVPCID | PROC2_ENABLE_XSAVES |      \
-		PROC2_BUS_LOCK_EXITING | PROC2_NOTIFY_EXITING)
+		PROC2_USER_WAIT_PAUSE | PROC2_BUS_LOCK_EXITING | PROC2_NOTIFY_EXITING)
 #define EXIT_WANTED                                                                       \
 	(EXIT_SAVE_DEBUG | EXIT_HOST_64 | EXIT_ACK_INTR | EXIT_SAVE_PAT | EXIT_LOAD_PAT | \
 		EXIT_SAVE_EFER | EXIT_LOAD_EFER)

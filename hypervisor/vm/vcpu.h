@@ -218,6 +218,7 @@ struct vcpu {
 	uint64_t tsc_adjust; /* IA32_TSC_ADJUST: its TSC minus the VM's */
 	uint64_t xcr0;       /* L1's; loaded while the vCPU runs */
 	uint64_t xss;        /* likewise, if a bit of it may be set */
+	uint32_t umwait;     /* likewise, where CPUID offers WAITPKG: IA32_UMWAIT_CONTROL */
 	struct cet_offer cet;
 	uint64_t dr[5]; /* DR0 to DR3, DR6; while not on a CPU, like the following */
 	uint64_t cr2;   /* while not on a CPU, like the following */

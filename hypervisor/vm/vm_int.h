@@ -214,6 +214,9 @@ void vcpu_set_lma(bool active);
 /* The address in L1's memory behind a physical address of the current level. False: there is
  * none. */
 bool vcpu_physical_address(struct vcpu *vcpu, uint64_t address, struct gpa_l1 *at);
+/* PKRU, which the CPU has for this vCPU; 0 without protection keys. */
+uint32_t vcpu_pkru(struct vcpu *vcpu);
+
 /* May XCR0 of a vCPU be this (SDM 2.6 "Extended Control Registers (Including XCR0)")? */
 /*
  * CR0, CR3, CR4 or CR8 of L1, whose VMCS01 is current, gets a value, as by MOV to it. False:
@@ -221,6 +224,9 @@ bool vcpu_physical_address(struct vcpu *vcpu, uint64_t address, struct gpa_l1 *a
  */
 bool vcpu_set_cr(struct vcpu *vcpu, unsigned cr, uint64_t value);
 bool vcpu_xcr0_valid(uint64_t v);
+
+/* May IA32_UMWAIT_CONTROL of a vCPU be this? 0 where CPUID does not offer it. */
+bool umwait_valid(const struct vcpu *vcpu, uint64_t value);
 /* A general register as an operand of the current mode. */
 uint64_t vcpu_read_gpr(struct vcpu *vcpu, unsigned reg);
 void vcpu_write_gpr(struct vcpu *vcpu, unsigned reg, uint64_t v);

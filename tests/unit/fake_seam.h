@@ -28,7 +28,8 @@ struct fake_hw {
 	bool locked;                          /* seam_vm_lock */
 	int irq;           /* the interrupt that L1's local APIC signals; negative: none */
 	unsigned accesses; /* VMREADs and VMWRITEs of L0 */
-	unsigned osxsave_changes;
+	unsigned cpuid_changes;
+	uint32_t pkru;
 	struct nested_report report; /* the last one */
 	void (*at_settle)(void);     /* what other CPUs do just before they are flushed */
 };
@@ -235,10 +236,16 @@ void seam_operand(struct nested *n, uint64_t linear, uint32_t len, bool write)
 	fake_record(__func__, linear, (uint64_t)len << 1 | write);
 }
 
-void seam_osxsave_changed(struct nested *n)
+void seam_cpuid_changed(struct nested *n)
 {
 	(void)n;
-	fake_hw.osxsave_changes++;
+	fake_hw.cpuid_changes++;
+}
+
+uint32_t seam_pkru(struct nested *n)
+{
+	(void)n;
+	return fake_hw.pkru;
 }
 
 int seam_irq_ack(struct nested *n)

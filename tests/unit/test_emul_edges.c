@@ -253,6 +253,25 @@ static void movbe_swaps_movnti_does_not(void **state)
 	assert_int_equal(device(0, 8), 0x5566778888776655);
 }
 
+static void movdir64b_moves_64_bytes_to_where_a_register_leads(void **state)
+{
+	(void)state;
+	for (unsigned i = 0; i < 8; i++)
+		put_device(8 * i, 8, 0x0101010101010101 * (i + 1));
+	r[REG_RCX] = MEMORY + 0x40;
+	assert_int_equal(RUN(0x66, 0x0f, 0x38, 0xf8, 0x0f), EMUL_COMPLETE); /* (%rdi), %rcx */
+	assert_memory_equal(fake.memory + 0x40, fake.device, 64);
+	r[REG_RDI] = MEMORY + 0x41; /* the source may lie anywhere */
+	r[REG_RCX] = 0xabcd00000000 | DEVICE;
+	assert_int_equal(RUN(0x67, 0x66, 0x0f, 0x38, 0xf8, 0x0f), EMUL_COMPLETE);
+	assert_memory_equal(fake.device, fake.memory + 0x41, 64);
+	r[REG_RCX] = MEMORY + 0x48;
+	assert_int_equal(RUN(0x66, 0x0f, 0x38, 0xf8, 0x0f), EMUL_EXCEPTION);
+	assert_int_equal(cpu.vector, VEC_GP);
+	r[REG_RCX] = 0x40000000; /* nothing is there */
+	assert_int_equal(RUN(0x66, 0x0f, 0x38, 0xf8, 0x0f), EMUL_FAULT);
+}
+
 static void absolute_addresses_take_the_accumulator(void **state)
 {
 	(void)state;
@@ -283,6 +302,8 @@ int main(void)
 		cmocka_unit_test_setup(bits_lead_to_other_words, setup),
 		cmocka_unit_test_setup(rsp_is_a_register_like_others, setup),
 		cmocka_unit_test_setup(movbe_swaps_movnti_does_not, setup),
+		cmocka_unit_test_setup(
+			movdir64b_moves_64_bytes_to_where_a_register_leads, setup),
 		cmocka_unit_test_setup(absolute_addresses_take_the_accumulator, setup),
 	};
 

@@ -217,6 +217,48 @@ static void accesses_set_accessed_and_dirty_flags(void **state)
 	assert_true(fake_read64(PT + 3 * 8) == (DATA | P | W | U | A | D));
 }
 
+#define KEY(k)      ((uint64_t)(k) << 59)
+#define DENY(k)     (1u << 2 * (k))
+#define NO_WRITE(k) (2u << 2 * (k))
+
+/* What a key forbids is told beside what the entries forbid; fetches are not ruled. */
+static void protection_keys_rule_data_of_user_pages(void **state)
+{
+	(void)state;
+	s.cr4 |= CR4_PKE;
+	fake_hw.pkru = DENY(5) | NO_WRITE(6);
+	fake_write64(PT + 3 * 8, DATA | P | W | U | A | D | KEY(4));
+	expect_mapped(LINEAR, PAGING_WRITE, DATA + 0x10);
+	fake_write64(PT + 3 * 8, DATA | P | W | U | A | D | KEY(5));
+	expect_fault(LINEAR, PAGING_READ, PF_PRESENT | PF_KEY);
+	expect_fault(LINEAR, PAGING_WRITE, PF_PRESENT | PF_KEY | PF_WRITE);
+	expect_mapped(LINEAR, PAGING_FETCH, DATA + 0x10);
+	expect_mapped(LINEAR, PAGING_CODE, DATA + 0x10);
+	s.cpl = 3;
+	expect_fault(LINEAR, PAGING_READ, PF_PRESENT | PF_KEY | PF_USER);
+	expect_fault(LINEAR, PAGING_READ | PAGING_IMPLICIT, PF_PRESENT | PF_KEY);
+	fake_write64(PT + 3 * 8, DATA | P | U | A | D | KEY(6));
+	expect_mapped(LINEAR, PAGING_READ, DATA + 0x10);
+	expect_fault(LINEAR, PAGING_WRITE, PF_PRESENT | PF_KEY | PF_WRITE | PF_USER);
+	fake_write64(PT + 3 * 8, DATA | W | U | KEY(5));
+	expect_fault(LINEAR, PAGING_READ, PF_USER); /* not present: there is no key */
+}
+
+static void without_write_protection_a_supervisor_writes_whatever_the_key(void **state)
+{
+	(void)state;
+	s.cr4 |= CR4_PKE;
+	fake_hw.pkru = DENY(5) | NO_WRITE(6);
+	fake_write64(PD + 2 * 8, 0x600000 | P | W | U | PS | KEY(6));
+	expect_fault(LINEAR, PAGING_WRITE, PF_PRESENT | PF_KEY | PF_WRITE);
+	s.cr0 &= ~CR0_WP;
+	expect_mapped(LINEAR, PAGING_WRITE, 0x603010);
+	fake_write64(PD + 2 * 8, 0x600000 | P | W | U | PS | KEY(5));
+	expect_fault(LINEAR, PAGING_WRITE, PF_PRESENT | PF_KEY | PF_WRITE);
+	fake_write64(PD + 2 * 8, 0x600000 | P | W | PS | KEY(5));
+	expect_mapped(LINEAR, PAGING_WRITE, 0x603010); /* a supervisor's page */
+}
+
 static void who_looks_sets_no_flags(void **state)
 {
 	(void)state;
@@ -424,6 +466,8 @@ int main(void)
 		TEST(smep_and_execute_disable_stop_fetches),
 		TEST(fetches_are_told_only_where_the_cpu_can_refuse_them),
 		TEST(accesses_set_accessed_and_dirty_flags),
+		TEST(protection_keys_rule_data_of_user_pages),
+		TEST(without_write_protection_a_supervisor_writes_whatever_the_key),
 		TEST(who_looks_sets_no_flags),
 		TEST(refused_accesses_set_no_flags),
 		TEST(tables_outside_ram_read_as_ones),

@@ -11,6 +11,7 @@
 #include <cmocka.h>
 
 #include "policy/cet.h"
+#include "spec/regs.h"
 #include "spec/cet.h"
 #include "spec/msr.h"
 
@@ -43,7 +44,7 @@ static struct cet_offer offer(uint32_t ecx, uint32_t edx, bool vt_x)
 		assert_int_equal(cpuid_policy_get(&t, 0xd, 1)->ecx, U_AND_S);
 		assert_int_equal(cpuid_policy_get(&t, 0xd, 11)->eax, 16);
 		assert_int_equal(cpuid_policy_get(&t, 0xd, 12)->ecx, 1);
-		cpuid_policy_update(&t, true, 1, U_AND_S);
+		cpuid_policy_update(&t, CR4_OSXSAVE, 1, U_AND_S);
 		assert_int_equal(cpuid_policy_get(&t, 0xd, 1)->ebx, 576 + 16 + 24);
 		assert_int_equal(cpuid_policy_get(&t, 0xd, 0)->ebx, 576);
 	} else {

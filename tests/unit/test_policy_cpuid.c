@@ -11,6 +11,7 @@
 #include <cmocka.h>
 
 #include "policy/cpuid.h"
+#include "spec/regs.h"
 
 /* Leaves of a machine, all registers alike, with highest leaves that name all of them. */
 static struct cpuid_leaves filled_with(uint32_t value)
@@ -47,6 +48,7 @@ static const struct cpuid_config config = {
 	.rdtscp = true,
 	.invpcid = true,
 	.xsaves = true,
+	.user_wait = true,
 	.cet = true,
 	.fast_strings = true,
 };
@@ -92,21 +94,26 @@ static void xsave_sizes_follow_xcr0_and_hide_what_is_not_offered(void **state)
 
 	(void)state;
 	build(&t, &config);
-	assert_int_equal(t.xcr0_mask, 0xe7);
-	assert_int_equal(cpuid_policy_get(&t, 0xd, 0)->eax, 0xe7);
-	assert_int_equal(cpuid_policy_get(&t, 0xd, 0)->ecx, 2688); /* not PKRU's 2696 */
+	assert_int_equal(t.xcr0_mask, 0x2e7);
+	assert_int_equal(cpuid_policy_get(&t, 0xd, 0)->eax, 0x2e7);
+	assert_int_equal(cpuid_policy_get(&t, 0xd, 0)->ecx, 2696);
 	assert_int_equal(cpuid_policy_get(&t, 0xd, 3)->eax, 0);
-	assert_int_equal(cpuid_policy_get(&t, 0xd, 9)->eax, 0);
+	assert_int_equal(cpuid_policy_get(&t, 0xd, 8)->eax, 0); /* PT */
+	assert_int_equal(cpuid_policy_get(&t, 0xd, 9)->eax, 8);
 	assert_int_equal(cpuid_policy_get(&t, 0xd, 0)->ebx, 576);
-	cpuid_policy_update(&t, true, 7, 0);
+	cpuid_policy_update(&t, CR4_OSXSAVE, 7, 0);
 	assert_int_equal(cpuid_policy_get(&t, 0xd, 0)->ebx, 832);
 	assert_int_equal(cpuid_policy_get(&t, 0xd, 1)->ebx, 832);
-	cpuid_policy_update(&t, true, 0xe7, 0);
+	cpuid_policy_update(&t, CR4_OSXSAVE, 0xe7, 0);
 	assert_int_equal(cpuid_policy_get(&t, 0xd, 0)->ebx, 2688);
 	assert_int_equal(cpuid_policy_get(&t, 0xd, 1)->ebx, 576 + 256 + 64 + 512 + 1024);
 	assert_true(cpuid_policy_has(&t, CPUID_OSXSAVE));
-	cpuid_policy_update(&t, false, 0xe7, 0);
+	assert_false(cpuid_policy_has(&t, CPUID_OSPKE));
+	cpuid_policy_update(&t, CR4_PKE, 0x2e7, 0);
+	assert_int_equal(cpuid_policy_get(&t, 0xd, 0)->ebx, 2696);
+	assert_int_equal(cpuid_policy_get(&t, 0xd, 1)->ebx, 576 + 256 + 64 + 512 + 1024 + 8);
 	assert_false(cpuid_policy_has(&t, CPUID_OSXSAVE));
+	assert_true(cpuid_policy_has(&t, CPUID_OSPKE));
 }
 
 static void the_topology_walk_ends(void **state)
@@ -190,7 +197,8 @@ static const struct mask masks[] = {
 	{0x1, 0, {0x0fff3fff, 0x0000ff00, 0x76da3203, 0x0f8bfbff},
 		{0, 0, 0x81200000, 0x00001200}},
 	{0x6, 0, {0}, {0x00000004}},
-	{0x7, 0, {0, 0xf1bf07a9, 0x00405fc6, 0xbc100410}, {0, 0x00000002}},
+	{0x7, 0, {0, 0xf1bf07a9, 0x1a405fee, 0xbc904510}, {0, 0x00000002}},
+	{0x7, 1, {0x00801cbf, 0, 0, 0x00004430}, {0}},
 	{0xd, 1, {0x0000000f, 0, 0x00001800}, {0}},
 	{0x80000001, 0, {0, 0, 0x00000121, 0x2c100800}, {0}},
 	{0x80000002, 0, {UINT32_MAX, UINT32_MAX, UINT32_MAX, UINT32_MAX}, {0}},
@@ -208,6 +216,7 @@ static const struct cpuid_config plain = {
 	.rdtscp = true,
 	.invpcid = true,
 	.xsaves = true,
+	.user_wait = true,
 	.cet = true,
 	.fast_strings = true,
 };
@@ -230,6 +239,8 @@ static bool is_computed(uint32_t leaf, uint32_t subleaf, unsigned reg)
 	case 0x15:
 	case 0x16:
 		return true;
+	case 7:
+		return subleaf == 0 && reg == CPUID_REG_EAX;
 	case 0xd:
 		return subleaf != 1 || reg == CPUID_REG_EBX; /* the size for XCR0 */
 	case 0x80000000:
@@ -267,7 +278,7 @@ static void check_masks(uint32_t machine)
 	cpuid_policy_build(&t, &m, &plain);
 	for (uint32_t leaf = 0; leaf <= CPUID_BASIC_MAX; leaf++)
 		for (uint32_t subleaf = 0; subleaf < 2; subleaf++)
-			if (leaf == 0xd || subleaf == 0)
+			if (leaf == 0xd || leaf == 7 || subleaf == 0)
 				check_leaf(&t, leaf, subleaf, machine);
 	for (uint32_t leaf = CPUID_EXT_BASE; leaf <= CPUID_EXT_MAX; leaf++)
 		check_leaf(&t, leaf, 0, machine);
@@ -315,7 +326,9 @@ static void each_condition_rules_its_own_flags(void **state)
 				      invpcid[] = {CPUID_INVPCID, CPUID_FIELD_COUNT},
 				      xsaves[] = {CPUID_XSAVES, CPUID_FIELD_COUNT},
 				      cet[] = {CPUID_CET_SS, CPUID_CET_IBT, CPUID_FIELD_COUNT},
-				      fast[] = {CPUID_FSRM, CPUID_FIELD_COUNT};
+				      wait[] = {CPUID_WAITPKG, CPUID_FIELD_COUNT},
+				      fast[] = {CPUID_FSRM, CPUID_FZRM, CPUID_FSRS, CPUID_FSRCS,
+					      CPUID_FIELD_COUNT};
 	struct cpuid_config c = config;
 
 	(void)state;
@@ -336,6 +349,9 @@ static void each_condition_rules_its_own_flags(void **state)
 	c = config;
 	c.cet = false;
 	expect_difference(&c, cet);
+	c = config;
+	c.user_wait = false;
+	expect_difference(&c, wait);
 	c = config;
 	c.fast_strings = false;
 	expect_difference(&c, fast);
@@ -390,7 +406,8 @@ static void cr4_bits_follow_their_cpuid_flags(void **state)
 		{0x20, 1, 3, 6}, {0x40, 1, 3, 7}, {0x80, 1, 3, 13}, {0x200, 1, 3, 24},
 		{0x400, 1, 3, 25}, {0x800, 7, 2, 2}, {0x10000, 7, 1, 0}, {0x20000, 1, 2, 17},
 		{0x40000, 1, 2, 26}, {0x100000, 7, 1, 7}, {0x200000, 7, 1, 20},
-		{0, 7, 2, 3 /* PKU is hidden */}, {0, 1, 2, 5 /* VMX is the VM's */}};
+		{0, 7, 2, 3 /* PKU needs XSAVE */}, {0, 7, 2, 16 /* LA57 is hidden */},
+		{0, 1, 2, 5 /* VMX is the VM's */}};
 	static struct cpuid_table t;
 
 	(void)state;
@@ -398,9 +415,9 @@ static void cr4_bits_follow_their_cpuid_flags(void **state)
 		assert_true(cr4_with_only(known[i].leaf, known[i].reg, known[i].bit) ==
 			    (known[i].cr4 | 0x100)); /* PCE always */
 	build(&t, &config);
-	assert_true(cpuid_policy_cr4(&t) == 0xb72fff);
+	assert_true(cpuid_policy_cr4(&t) == 0xf72fff);
 	build(&t, &plain);
-	assert_true(cpuid_policy_cr4(&t) == 0xb70fff);
+	assert_true(cpuid_policy_cr4(&t) == 0xf70fff);
 }
 
 /* Each of them without the reference to leaf 4, which costs a reader an exit a time. */

@@ -16,12 +16,15 @@
 #include "vm/vm_int.h"
 
 #define AVX_AT 640u /* not where the standard has it on most CPUs */
-#define MASK   (XCR0_X87 | XCR0_SSE | XCR0_AVX)
+#define MASK   (XCR0_X87 | XCR0_SSE | XCR0_AVX | XCR0_PKRU)
+#define PKRU   2696u /* likewise */
 
 static uint8_t cpu[4096], area[4096];
 static struct vcpu vcpu;
 static uint64_t xcr0, saved_with, restored_with;
-static unsigned restores, cet_moves;
+static unsigned restores, cet_moves, umwait_writes;
+static bool waits;
+static uint64_t in_use, offered;
 
 /* ---- what it calls ---- */
 
@@ -34,7 +37,7 @@ struct cpuid_regs hw_cpuid(uint32_t leaf, uint32_t subleaf)
 
 uint64_t cpuid_xcr0_mask(void)
 {
-	return MASK;
+	return offered;
 }
 
 void hw_xsetbv(uint64_t value)
@@ -47,6 +50,10 @@ void hw_xsave(void *to, uint64_t mask)
 	saved_with = xcr0 & mask;
 	memcpy(to, cpu, XSAVE_HEADER);
 	memcpy((uint8_t *)to + AVX_AT, cpu + AVX_AT, 256);
+	if (mask != XCR0_PKRU)
+		return;
+	memcpy((uint8_t *)to + PKRU, cpu + PKRU, 4);
+	memcpy((uint8_t *)to + XSAVE_HEADER, &in_use, sizeof(in_use));
 }
 
 /*
@@ -66,6 +73,21 @@ void hw_xrstor(const void *from, uint64_t mask)
 	restores++;
 	memcpy(cpu, from, XSAVE_HEADER);
 	memcpy(cpu + AVX_AT, (const uint8_t *)from + AVX_AT, 256);
+}
+
+struct cpuid_regs cpuid_of(const struct vcpu *who, uint32_t leaf, uint32_t subleaf)
+{
+	(void)who;
+	assert_int_equal(leaf, CPUID_LEAF_XSAVE);
+	assert_int_equal(subleaf, XCR0_PKRU_BIT);
+	return (struct cpuid_regs){.eax = 8, .ebx = PKRU};
+}
+
+bool cpuid_offers(const struct vcpu *who, enum cpuid_field field)
+{
+	(void)who;
+	assert_int_equal(field, CPUID_WAITPKG);
+	return waits;
 }
 
 /* Only a vCPU with CET asks. */
@@ -88,8 +110,10 @@ uint64_t hw_rdmsr(uint32_t msr)
 
 void hw_wrmsr(uint32_t msr, uint64_t value)
 {
-	(void)msr;
-	(void)value;
+	if (msr != MSR_UMWAIT_CONTROL)
+		return;
+	assert_int_equal(value, vcpu.umwait);
+	umwait_writes++;
 }
 
 /* ---- tests ---- */
@@ -106,7 +130,10 @@ static int begin(void **state)
 	vcpu.xsave = area;
 	vcpu.xcr0 = MASK;
 	xcr0 = MASK;
-	restores = 0;
+	restores = umwait_writes = 0;
+	waits = false;
+	in_use = 0;
+	offered = MASK;
 	return 0;
 }
 
@@ -135,7 +162,7 @@ static void bytes_that_are_changed_are_in_the_cpu_and_no_others(void **state)
 	memcpy(before, cpu, sizeof(cpu));
 	assert_true(vcpu_fpu_write(&vcpu, FPU_LEGACY - 16, data, 16));
 	assert_true(vcpu_fpu_write(&vcpu, FPU_AVX + FPU_AVX_SIZE - 16, data, 16));
-	assert_int_equal(restored_with, MASK);
+	assert_int_equal(restored_with, MASK & ~XCR0_PKRU);
 	assert_int_equal(xcr0, vcpu.xcr0);
 	memcpy(before + FPU_LEGACY - 16, data, 16);
 	memcpy(before + AVX_AT + FPU_AVX_SIZE - 16, data, 16);
@@ -189,6 +216,36 @@ static void cet_moves_with_the_vcpus_that_have_it(void **state)
 	vcpu.cet.control = 0;
 }
 
+static void pkru_is_read_without_cr4_and_xcr0_is_the_guests_afterwards(void **state)
+{
+	uint32_t at = 0;
+
+	(void)state;
+	vcpu.xcr0 = xcr0 = XCR0_X87;
+	memcpy(&at, cpu + PKRU, 4);
+	in_use = XCR0_PKRU;
+	assert_int_equal(vcpu_pkru(&vcpu), at);
+	assert_true(xcr0 == XCR0_X87);
+	assert_true(saved_with == XCR0_PKRU);
+	in_use = XCR0_X87; /* it is what a reset makes it: the area has something older */
+	assert_int_equal(vcpu_pkru(&vcpu), 0);
+	offered = XCR0_X87;
+	saved_with = 0;
+	assert_int_equal(vcpu_pkru(&vcpu), 0);
+	assert_true(saved_with == 0);
+}
+
+static void the_limit_of_user_waits_moves_where_there_are_such(void **state)
+{
+	(void)state;
+	vcpu.umwait = 0x12340;
+	vcpu_load_registers(&vcpu);
+	assert_int_equal(umwait_writes, 0);
+	waits = true;
+	vcpu_load_registers(&vcpu);
+	assert_int_equal(umwait_writes, 1);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -198,6 +255,8 @@ int main(void)
 		T(what_is_no_register_or_would_fault_changes_nothing),
 		T(mxcsr_takes_valid_bits),
 		T(cet_moves_with_the_vcpus_that_have_it),
+		T(pkru_is_read_without_cr4_and_xcr0_is_the_guests_afterwards),
+		T(the_limit_of_user_waits_moves_where_there_are_such),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
