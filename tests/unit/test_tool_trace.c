@@ -128,7 +128,7 @@ static void what_cannot_be_is_refused_with_its_place(void **state)
 {
 	(void)state;
 	chunk(LIMIT_VCPUS, 0, 0, 0);
-	assert_bad("is of vCPU 64; possible are 0 to 63");
+	assert_bad("is of vCPU 288; possible are 0 to 287");
 	set_up(state);
 	chunk(0, UINT32_MAX, 0, 0);
 	assert_bad("it ends before 4294967295 records");
