@@ -17,10 +17,7 @@ static int start(void **state)
 {
 	(void)state;
 	fake_start(VCPUS);
-	for (unsigned i = 0; i < VCPUS; i++) {
-		assert_true(fake_wrmsr(i, X2APIC(APIC_SVR), SVR_ENABLE | 0xff));
-		assert_true(fake_wrmsr(i, X2APIC(APIC_LVT_LINT0), LVT_MASKED));
-	}
+	fake_enable_apics();
 	return 0;
 }
 
@@ -34,14 +31,6 @@ static void to_xapic_mode(unsigned vcpu)
 	fake_apic_write(vcpu, APIC_LVT_LINT0, LVT_MASKED);
 }
 
-static void end(unsigned vcpu)
-{
-	if (fake_rdmsr(vcpu, MSR_APIC_BASE) & APIC_BASE_X2APIC)
-		assert_true(fake_wrmsr(vcpu, X2APIC(APIC_EOI), 0));
-	else
-		fake_apic_write(vcpu, APIC_EOI, 0);
-}
-
 /* How many have the interrupt; they take it and end it. */
 static unsigned takers(void)
 {
@@ -52,7 +41,7 @@ static unsigned takers(void)
 		if (!took[i])
 			continue;
 		assert_int_equal(platform_irq_ack(&machine, i), VECTOR);
-		end(i);
+		fake_apic_set(i, APIC_EOI, 0);
 		count++;
 	}
 	return count;
