@@ -39,6 +39,8 @@
 #define MADT_IOAPIC      1
 #define MADT_OVERRIDE    2
 #define MADT_LAPIC_NMI   4
+#define MADT_X2APIC      9
+#define MADT_X2APIC_NMI  10
 #define MADT_ALL_CPUS    0xff
 #define MADT_PCAT_COMPAT 1
 #define MADT_CPU_ENABLED 1
@@ -256,19 +258,54 @@ static void put_override(struct acpi_out *o, uint8_t irq, uint32_t gsi, uint16_t
 	acpi_put(o, flags, 2);
 }
 
+/*
+ * ACPI 5.2.12.12 "Processor Local x2APIC Structure": for ids from 255 on; those below have the
+ * older one, which all systems know.
+ */
+static void put_processor(struct acpi_out *o, unsigned id)
+{
+	if (id < DEV_XAPIC_VCPUS) {
+		acpi_put(o, MADT_LAPIC, 1);
+		acpi_put(o, 8, 1);
+		acpi_put(o, id, 1); /* processor UID */
+		acpi_put(o, id, 1); /* APIC id */
+		acpi_put(o, MADT_CPU_ENABLED, 4);
+		return;
+	}
+	acpi_put(o, MADT_X2APIC, 1);
+	acpi_put(o, 16, 1);
+	acpi_put(o, 0, 2);
+	acpi_put(o, id, 4); /* APIC id */
+	acpi_put(o, MADT_CPU_ENABLED, 4);
+	acpi_put(o, id, 4); /* processor UID */
+}
+
+/* NMI at LINT1 of all; 5.2.12.13 "Local x2APIC NMI Structure" for those of the newer kind. */
+static void put_nmis(struct acpi_out *o, const struct platform_config *c)
+{
+	acpi_put(o, MADT_LAPIC_NMI, 1);
+	acpi_put(o, 6, 1);
+	acpi_put(o, MADT_ALL_CPUS, 1);
+	acpi_put(o, MPS_CONFORMS, 2);
+	acpi_put(o, 1, 1); /* LINT1 */
+	if (c->vcpus <= DEV_XAPIC_VCPUS)
+		return;
+	acpi_put(o, MADT_X2APIC_NMI, 1);
+	acpi_put(o, 12, 1);
+	acpi_put(o, MPS_CONFORMS, 2);
+	acpi_put(o, UINT32_MAX, 4); /* all of them */
+	acpi_put(o, 1, 1);
+	acpi_put_zeros(o, 3);
+}
+
 static uint64_t put_madt(struct acpi_out *o, const struct platform_config *c)
 {
 	size_t start = begin_table(o, "APIC", MADT_REVISION);
 
 	acpi_put(o, DEV_LAPIC_BASE, 4);
 	acpi_put(o, MADT_PCAT_COMPAT, 4);
-	for (unsigned i = 0; i < c->vcpus && i < DEV_MAX_VCPUS; i++) {
-		acpi_put(o, MADT_LAPIC, 1);
-		acpi_put(o, 8, 1);
-		acpi_put(o, i, 1); /* processor UID */
-		acpi_put(o, i, 1); /* APIC id */
-		acpi_put(o, MADT_CPU_ENABLED, 4);
-	}
+	for (unsigned i = 0; i < c->vcpus && i < DEV_MAX_VCPUS; i++)
+		put_processor(o, i);
 	acpi_put(o, MADT_IOAPIC, 1);
 	acpi_put(o, 12, 1);
 	acpi_put(o, IOAPIC_ID, 2);
@@ -276,11 +313,7 @@ static uint64_t put_madt(struct acpi_out *o, const struct platform_config *c)
 	acpi_put(o, 0, 4); /* first interrupt */
 	put_override(o, 0, 2, MPS_CONFORMS);
 	put_override(o, VPM_SCI, VPM_SCI, MPS_LEVEL_HIGH);
-	acpi_put(o, MADT_LAPIC_NMI, 1);
-	acpi_put(o, 6, 1);
-	acpi_put(o, MADT_ALL_CPUS, 1);
-	acpi_put(o, MPS_CONFORMS, 2);
-	acpi_put(o, 1, 1); /* LINT1 */
+	put_nmis(o, c);
 	return end_table(o, start);
 }
 

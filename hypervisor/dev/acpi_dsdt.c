@@ -112,6 +112,16 @@ static void put_byte(struct acpi_out *o, uint8_t value)
 	acpi_put(o, value, 1); /* 0 and 1 are their own opcodes */
 }
 
+static void put_number(struct acpi_out *o, uint16_t value)
+{
+	if (value <= UINT8_MAX) {
+		put_byte(o, (uint8_t)value);
+		return;
+	}
+	acpi_put(o, AML_WORD, 1);
+	acpi_put(o, value, 2);
+}
+
 /* Seven characters, as "PNP0A08": three letters of five bits and four hexadecimal digits. */
 static void put_eisa_id(struct acpi_out *o, const char *id)
 {
@@ -482,13 +492,16 @@ static void put_processor(struct acpi_out *o, unsigned index)
 	char name[5] = "CP00";
 	size_t device;
 
+	if (index > 0xff)
+		name[1] = digits[index >> 8 & 15]; /* C100 and so on */
 	name[2] = digits[index >> 4 & 15];
 	name[3] = digits[index & 15];
 	device = begin_device(o, name);
 	put_name(o, "_HID");
 	acpi_put(o, AML_STRING, 1);
 	acpi_put_text(o, "ACPI0007", 9);
-	put_byte_name(o, "_UID", (uint8_t)index);
+	put_name(o, "_UID");
+	put_number(o, (uint16_t)index);
 	end_package(o, device);
 }
 

@@ -16,7 +16,7 @@
 #define ACPI_LOADER_TABLES  "etc/acpi/tables"
 #define ACPI_LOADER_RSDP    "etc/acpi/rsdp"
 #define ACPI_LOADER_SCRIPT  "etc/table-loader"
-#define ACPI_LOADER_SIZE    16384u /* of the tables, zero behind their end */
+#define ACPI_LOADER_SIZE    32768u /* of the tables, zero behind their end */
 #define ACPI_LOADER_ENTRIES 40u
 #define ACPI_RSDP_SIZE      36u
 

@@ -22,8 +22,9 @@ struct platform;
 struct vfwcfg_table;
 struct vramfb_state;
 
-#define DEV_MAX_VCPUS LIMIT_VCPUS
-#define DEV_NEVER     UINT64_MAX
+#define DEV_MAX_VCPUS   LIMIT_VCPUS
+#define DEV_NEVER       UINT64_MAX
+#define DEV_XAPIC_VCPUS LIMIT_XAPIC_VCPUS
 
 enum dev_power_event {
 	DEV_POWER_OFF,       /* ACPI S5 */

@@ -335,8 +335,11 @@ void platform_reset(struct platform *p, const struct platform_config *c)
 {
 	p->config = *c;
 	vpci_reset(p); /* first: nobody waits for what local APICs tell */
-	for (unsigned i = 0; i < c->vcpus; i++)
+	for (unsigned i = 0; i < c->vcpus; i++) {
 		vlapic_reset(p, i);
+		if (c->fwcfg == NULL && c->vcpus > DEV_XAPIC_VCPUS)
+			vlapic_hand_over_x2apic(p, i);
+	}
 	vlapic_virtual_wire(p, 0);
 	vioapic_reset(p);
 	vpic_reset(p);

@@ -19,7 +19,7 @@ _Static_assert(sizeof(struct vfwcfg_state) == 72, "no padding");
 _Static_assert(sizeof(struct vflash_state) == 8, "no padding");
 _Static_assert(sizeof(struct vramfb_state) == 24, "no padding");
 _Static_assert(sizeof(struct vvtd_state) == 664, "no padding");
-_Static_assert(sizeof(struct platform_state) == 66136, "no padding");
+_Static_assert(sizeof(struct platform_state) == 132440, "no padding");
 
 static const struct vlapic_state no_lapic;
 

@@ -19,7 +19,7 @@
 
 #include "dev/platform.h"
 
-#define PLATFORM_STATE_VERSION 7
+#define PLATFORM_STATE_VERSION 8
 
 struct platform_state {
 	uint32_t size;    /* of the structure */

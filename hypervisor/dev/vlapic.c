@@ -24,7 +24,7 @@ uint32_t vlapic_mode_value(uint32_t reg, unsigned vcpu, bool x2apic)
 {
 	switch (reg) {
 	case REG_ID:
-		return x2apic ? vcpu : vcpu << 24;
+		return x2apic ? vcpu : vcpu << 24; /* bits 7:0 of an id that has more */
 	case REG_VERSION:
 		return VERSION;
 	case REG_LDR:
@@ -87,6 +87,15 @@ void vlapic_virtual_wire(struct platform *p, unsigned vcpu)
 	vlapic_set(l, REG_SVR, vlapic_reg(l, REG_SVR) | SVR_ENABLE);
 	vlapic_set(l, REG_LVT_TIMER + LVT_LINT0, DELIVER_EXTINT << 8);
 	vlapic_set(l, REG_LVT_TIMER + LVT_LINT1, DELIVER_NMI << 8);
+}
+
+/* 10.12.7 "Initialization by System Software" */
+void vlapic_hand_over_x2apic(struct platform *p, unsigned vcpu)
+{
+	struct vlapic *l = &p->lapic[vcpu];
+
+	l->base |= APIC_BASE_X2APIC;
+	vlapic_mode_changed(l, vcpu);
 }
 
 bool vlapic_is_mapped(const struct vlapic *l)

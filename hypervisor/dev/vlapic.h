@@ -86,6 +86,8 @@ void vlapic_reset(struct platform *p, unsigned vcpu);
 void vlapic_init_reset(struct platform *p, unsigned vcpu);
 /* Enabled, the PIC at LINT0 and NMI at LINT1: as firmware leaves the bootstrap processor. */
 void vlapic_virtual_wire(struct platform *p, unsigned vcpu);
+/* In x2APIC mode after a reset: as firmware leaves all where one has an id from 255 on. */
+void vlapic_hand_over_x2apic(struct platform *p, unsigned vcpu);
 
 /*
  * One access to the register page; offset below 4096. Registers take aligned 32-bit accesses.
@@ -102,7 +104,8 @@ bool vlapic_is_mapped(const struct vlapic *l);
 
 /*
  * Sends a message to every LAPIC it addresses; one with lowest priority to one of them.
- * Destination UINT32_MAX is everybody. False when nobody accepted it.
+ * Destination UINT32_MAX is everybody; ff is it only as a logical one, in xAPIC mode. False
+ * when nobody accepted it.
  */
 bool vlapic_send(struct platform *p, const struct vlapic_message *m);
 /*

@@ -5,19 +5,28 @@
 #include "dev/platform.h"
 #include "dev/vlapic_int.h"
 
-/* 10.6.2 "Determining IPI Destination" */
+#define XAPIC_ALL 0xffu /* as a destination of 8 bits: everybody */
+#define CLUSTER   16u   /* vCPUs in one of x2APIC mode */
+
+/*
+ * 10.6.2 "Determining IPI Destination", 10.12.10 "Determining IPI Destination in x2APIC Mode".
+ * A physical destination is all of an id, in xAPIC mode, too: of a vCPU from 255 on, which has
+ * no id there that others do not have, and whoever starts it is in x2APIC mode.
+ */
 static bool matches(const struct vlapic *l, unsigned vcpu, uint32_t destination, bool logical)
 {
-	bool broadcast =
-		destination == UINT32_MAX || (destination == 0xff && !vlapic_x2apic(l));
 	uint32_t ldr;
 
 	if (!(l->base & APIC_BASE_ENABLE))
 		return false;
-	if (broadcast || !logical)
-		return broadcast || destination == vcpu;
+	if (destination == UINT32_MAX)
+		return true;
+	if (!logical)
+		return destination == vcpu;
 	if (vlapic_x2apic(l))
 		return destination >> 16 == vcpu >> 4 && (destination >> (vcpu & 15) & 1);
+	if (destination >= XAPIC_ALL)
+		return destination == XAPIC_ALL;
 	ldr = vlapic_reg(l, REG_LDR) >> 24;
 	if (vlapic_reg(l, REG_DFR) >> 28 == 0) /* cluster model */
 		return (destination & 0xf0) == (ldr & 0xf0) && (destination & ldr & 0xf);
@@ -47,12 +56,31 @@ static void deliver(struct platform *p, unsigned vcpu, const struct vlapic_messa
 	}
 }
 
+/* Who may be addressed at all: of many the others need not be looked at. */
+struct range {
+	unsigned first, end;
+};
+
+static struct range range_of(const struct platform *p, const struct vlapic_message *m)
+{
+	unsigned count = p->config.vcpus, first = (m->destination >> 16) * CLUSTER;
+
+	if (!m->logical && m->destination < count)
+		return (struct range){m->destination, m->destination + 1};
+	if (!m->logical || m->destination <= XAPIC_ALL || m->destination == UINT32_MAX)
+		return (struct range){0, count};
+	if (first >= count)
+		return (struct range){0, 0};
+	return (struct range){first, first + CLUSTER < count ? first + CLUSTER : count};
+}
+
 /* Lowest priority: the least busy of those addressed, the first one of several. */
 static bool send_lowest(struct platform *p, const struct vlapic_message *m)
 {
+	struct range r = range_of(p, m);
 	unsigned best = DEV_MAX_VCPUS;
 
-	for (unsigned i = 0; i < p->config.vcpus; i++) {
+	for (unsigned i = r.first; i < r.end; i++) {
 		const struct vlapic *l = &p->lapic[i];
 
 		if (matches(l, i, m->destination, m->logical) && vlapic_enabled(l) &&
@@ -65,25 +93,14 @@ static bool send_lowest(struct platform *p, const struct vlapic_message *m)
 	return true;
 }
 
-/* One alone, by its number, as most are: of many the others need not be looked at. */
-static unsigned first_of(const struct platform *p, const struct vlapic_message *m)
-{
-	return !m->logical && m->destination < p->config.vcpus ? m->destination : 0;
-}
-
-static unsigned end_of(const struct platform *p, const struct vlapic_message *m)
-{
-	return !m->logical && m->destination < p->config.vcpus ? m->destination + 1
-							       : p->config.vcpus;
-}
-
 bool vlapic_send(struct platform *p, const struct vlapic_message *m)
 {
+	struct range r = range_of(p, m);
 	bool accepted = false;
 
 	if (m->mode == DELIVER_LOWEST)
 		return send_lowest(p, m);
-	for (unsigned i = first_of(p, m); i < end_of(p, m); i++) {
+	for (unsigned i = r.first; i < r.end; i++) {
 		if (!matches(&p->lapic[i], i, m->destination, m->logical))
 			continue;
 		accepted |= m->mode != DELIVER_FIXED || vlapic_enabled(&p->lapic[i]);
@@ -94,11 +111,12 @@ bool vlapic_send(struct platform *p, const struct vlapic_message *m)
 
 int vlapic_route(const struct platform *p, const struct vlapic_message *m)
 {
+	struct range r = range_of(p, m);
 	int vcpu = -1;
 
 	if (m->mode > DELIVER_LOWEST || m->level || m->vector < 16)
 		return -1;
-	for (unsigned i = first_of(p, m); i < end_of(p, m); i++) {
+	for (unsigned i = r.first; i < r.end; i++) {
 		if (!matches(&p->lapic[i], i, m->destination, m->logical) ||
 			!vlapic_enabled(&p->lapic[i]))
 			continue;
@@ -117,11 +135,13 @@ static bool shorthand_allows(unsigned shorthand, enum apic_delivery mode)
 	return shorthand == SHORTHAND_OTHERS || mode == DELIVER_FIXED;
 }
 
-static uint32_t ipi_destination(const struct vlapic *l)
+static uint32_t ipi_destination(const struct vlapic *l, bool logical)
 {
+	uint32_t id = vlapic_reg(l, REG_ICR2) >> 24;
+
 	if (vlapic_x2apic(l))
 		return l->regs[REG_ICR * 4 + 1];
-	return vlapic_reg(l, REG_ICR2) >> 24;
+	return !logical && id == XAPIC_ALL ? UINT32_MAX : id;
 }
 
 /* 10.6.1 "Interrupt Command Register (ICR)" */
@@ -133,7 +153,7 @@ void vlapic_send_ipi(struct platform *p, unsigned self)
 		.vector = (uint8_t)low,
 		.mode = (enum apic_delivery)(low >> 8 & 7),
 		.logical = low & ICR_LOGICAL,
-		.destination = ipi_destination(l),
+		.destination = ipi_destination(l, low & ICR_LOGICAL),
 	};
 	unsigned shorthand = low >> ICR_SHORTHAND_SHIFT & 3;
 

@@ -274,7 +274,8 @@ bool vpci_masked(const struct vpci_function *f, unsigned vector);
  * of which, and its vector. False: it is not.
  */
 struct vpci_posted {
-	uint8_t vcpu, vector;
+	uint16_t vcpu;
+	uint8_t vector;
 };
 bool vpci_may_post(struct vpci_function *f, unsigned vector, struct vpci_posted *to);
 /* An interrupt of this vector, when messages are on; later, if it is masked. */

@@ -129,7 +129,7 @@ bool vpci_may_post(struct vpci_function *f, unsigned vector, struct vpci_posted 
 		!vvtd_route(p, vpci_requester(&p->pci, f->bdf), w.address, w.data, &m))
 		return false;
 	vcpu = vlapic_route(p, &m);
-	*to = (struct vpci_posted){(uint8_t)vcpu, m.vector};
+	*to = (struct vpci_posted){(uint16_t)vcpu, m.vector};
 	return vcpu >= 0;
 }
 

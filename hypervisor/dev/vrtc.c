@@ -437,7 +437,8 @@ void vrtc_reset(struct platform *p)
 	r->nvram[REG_D] = D_VALID;
 	r->nvram[REG_EQUIPMENT] = 0x02; /* a coprocessor, no floppy disk */
 	put_memory(r, p->config.memory, platform_low_memory(&p->config));
-	r->nvram[REG_CPUS] = (uint8_t)(p->config.vcpus - 1);
+	/* Firmware takes a larger number from the configuration device. */
+	r->nvram[REG_CPUS] = (uint8_t)(p->config.vcpus <= 256 ? p->config.vcpus - 1 : 0);
 }
 
 bool vrtc_io(struct platform *p, uint16_t port, bool write, unsigned size, uint32_t *value)

@@ -7,9 +7,10 @@
 
 enum limit {
 	LIMIT_VMS = 32,
-	LIMIT_VCPUS = 64, /* of one VM */
-	LIMIT_DISKS = 8,  /* of one VM */
-	LIMIT_CDROMS = 4, /* of one VM */
+	LIMIT_VCPUS = 288,       /* of one VM */
+	LIMIT_XAPIC_VCPUS = 255, /* of those, with ids for xAPIC mode, where ff is everybody */
+	LIMIT_DISKS = 8,         /* of one VM */
+	LIMIT_CDROMS = 4,        /* of one VM */
 	/* of one VM, beside its firmware, VGA BIOS, variables, kernel and initial RAM disk */
 	LIMIT_MODULES = 16,
 	LIMIT_IMAGES = 16,       /* that CD-ROM drives of a run may be given */

@@ -368,7 +368,7 @@ void nested_l2_exit_of_l0(struct nested *n)
 	n->stats.exits_kept++;
 }
 
-void nested_set_view(struct nested *n, uint8_t view)
+void nested_set_view(struct nested *n, uint16_t view)
 {
 	if (n->view == view)
 		return;

@@ -206,7 +206,7 @@ struct nested {
 	bool x2apic_open;              /* msr_bitmap02 has zeros for x2APIC MSRs */
 	struct gpa_l1 no_ram;          /* with EPT12: what L2's EPT violation of L0 is about */
 	struct nested_refusal refused; /* set where something is refused */
-	uint8_t view;                  /* of L2's memory, vept_root.view; nested_set_view */
+	uint16_t view;                 /* of L2's memory, vept_root.view; nested_set_view */
 	bool view_opens;               /* fills make this page executable: */
 	struct gpa_l2 view_code;
 	struct paging_code code;
@@ -263,7 +263,7 @@ void nested_l2_exit_of_l0(struct nested *n);
 /*
  * L2 has EPT02s of this vCPU alone from now on (1 + its number), or those of all (0). Seldom.
  */
-void nested_set_view(struct nested *n, uint8_t view);
+void nested_set_view(struct nested *n, uint16_t view);
 /* Has L1 asked for this exit by the monitor trap flag, or injected it? Before that. */
 bool nested_mtf_of_l1(const struct nested *n);
 /*

@@ -17,23 +17,27 @@ static void root_drop(struct nested *n, struct vept_root *r)
 	list_init(&r->cut);
 }
 
-static bool root_used(const struct vept *e, const struct vept_root *r)
+/* Those that a vCPU has in use, as bits: vCPUs are not looked at again for each root. */
+static void find_used(const struct vept *e, uint64_t used[VEPT_WORDS])
 {
+	for (unsigned i = 0; i < VEPT_WORDS; i++)
+		used[i] = 0;
 	for (unsigned i = 0; i < e->roots - VEPT_SPARE; i++)
-		if (e->used[i] == r)
-			return true;
-	return false;
+		if (e->used[i] != NULL)
+			used[(e->used[i] - e->root) / 64] |= BIT64((e->used[i] - e->root) % 64);
 }
 
 /* The oldest root that may go. */
 static struct vept_root *oldest_root(struct vept *e, const struct vept_root *keep)
 {
 	struct vept_root *oldest = NULL;
+	uint64_t used[VEPT_WORDS];
 
+	find_used(e, used);
 	for (unsigned i = 0; i < e->roots; i++) {
 		struct vept_root *r = &e->root[i];
 
-		if (r == keep || !r->eptp12 || root_used(e, r))
+		if (r == keep || !r->eptp12 || used[i / 64] >> i % 64 & 1)
 			continue;
 		if (!oldest || r->last_use < oldest->last_use)
 			oldest = r;
@@ -92,7 +96,7 @@ static __attribute__((noinline)) void reserve_tables(struct nested *n, struct ve
 }
 
 static struct vept_root *root_find(
-	struct vept *e, uint64_t eptp12, uint64_t apic_page, uint8_t view)
+	struct vept *e, uint64_t eptp12, uint64_t apic_page, uint16_t view)
 {
 	for (unsigned i = 0; i < e->roots; i++)
 		if (e->root[i].eptp12 == eptp12 && e->root[i].apic_page == apic_page &&
@@ -440,7 +444,7 @@ void vept_view_close(
 	seam_vm_unlock(n);
 }
 
-void vept_view_empty(struct nested *n, uint8_t view)
+void vept_view_empty(struct nested *n, uint16_t view)
 {
 	struct vept *e = &n->vm->vept;
 

@@ -16,12 +16,13 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "lib/limits.h"
 #include "lib/list.h"
 #include "spec/addr.h"
 
 struct nested;
 
-#define VEPT_VCPUS      64
+#define VEPT_VCPUS      LIMIT_VCPUS
 #define VEPT_SPARE      8 /* roots, beside one for each vCPU and for 8 at least */
 #define VEPT_ROOTS      (VEPT_VCPUS + VEPT_SPARE)
 #define VEPT_WORDS      ((VEPT_ROOTS + 63) / 64) /* of a set of roots */
@@ -47,7 +48,7 @@ struct vept_table {
 	 * used.
 	 */
 	struct list link;
-	uint8_t root;  /* index */
+	uint16_t root; /* index */
 	uint8_t level; /* 4 is the root */
 	bool in_use;
 };
@@ -76,7 +77,7 @@ struct vept_root {
 	struct list cut; /* tables that hardware may still walk, until the next flush */
 	uint32_t table;
 	uint32_t generation; /* changes when the root goes */
-	uint8_t view;        /* 1 + the vCPU that alone has it, for a debugger; 0: of all */
+	uint16_t view;       /* 1 + the vCPU that alone has it, for a debugger; 0: of all */
 };
 
 /* A page that L2 may write, where L1 gave it no memory. Of a vCPU. */
@@ -186,7 +187,7 @@ bool vept_map_scratch(struct nested *n, struct vept_root *root, struct gpa_l2 gp
  */
 void vept_view_close(
 	struct nested *n, struct vept_root *root, uint32_t generation, struct gpa_l2 gpa);
-void vept_view_empty(struct nested *n, uint8_t view);
+void vept_view_empty(struct nested *n, uint16_t view);
 
 /* L1 has devices where it had none before: nothing is mapped any more. */
 void vept_forget(struct nested *n);

@@ -146,7 +146,7 @@ uint32_t table_new(struct nested *n, struct vept_root *root, unsigned level, boo
 	list_remove(&t->link);
 	e->in_use++;
 	t->source = split ? NULL : seam_l1_page(n, (struct gpa_l1){source_gpa});
-	t->root = (uint8_t)(root - e->root);
+	t->root = (uint16_t)(root - e->root);
 	t->level = (uint8_t)level;
 	t->in_use = true;
 	if (!t->source)

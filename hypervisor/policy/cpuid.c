@@ -8,6 +8,8 @@
 #define XCR0_OFFERED 0x2e7ull  /* x87, SSE, AVX, AVX-512, PKRU; not MPX, PT, tiles */
 #define XSS_OF_CET   0x1800ull /* its state of users and supervisors; not PT and others */
 #define XSAVE_LEGACY 576u      /* legacy region and header */
+#define PACKAGE_IDS  255u      /* leaf 1 can say of a package */
+#define CACHE_CORES  64u       /* likewise leaf 4 */
 
 static const struct cpuid_leaf zero;
 
@@ -144,18 +146,25 @@ static unsigned log2_up(unsigned n)
 	return shift;
 }
 
+/*
+ * What has no room for the number of vCPUs says as many as it can; who needs to know looks at
+ * leaf 0xb (10.12.8 "CPUID Extensions And Topology Enumeration").
+ */
 static void build_topology(
 	struct cpuid_table *t, const struct cpuid_leaves *machine, const struct cpuid_config *c)
 {
-	put(&t->l, CPUID_PACKAGE_IDS, c->vcpus);
-	put(&t->l, CPUID_INITIAL_APIC_ID, c->index);
+	uint32_t cores = c->vcpus < CACHE_CORES ? c->vcpus : CACHE_CORES;
+
+	/* Of 8 bits; the low ones of an id (10.12.8.1 "Consistency of APIC IDs and CPUID") */
+	put(&t->l, CPUID_PACKAGE_IDS, c->vcpus < PACKAGE_IDS ? c->vcpus : PACKAGE_IDS);
+	put(&t->l, CPUID_INITIAL_APIC_ID, c->index & UINT8_MAX);
 	for (uint32_t i = 0; i < CPUID_LEAF4; i++) {
 		struct cpuid_leaf m = machine->leaf4[i];
 
 		if (CPUID_CACHE_TYPE(m.eax) == 0)
 			break;
 		/* caches are private to a vCPU; all vCPUs are cores of one package */
-		m.eax = (m.eax & CPUID_CACHE_OWN) | (c->vcpus - 1) << CPUID_CACHE_CORES_SHIFT;
+		m.eax = (m.eax & CPUID_CACHE_OWN) | (cores - 1) << CPUID_CACHE_CORES_SHIFT;
 		t->l.leaf4[i] = m;
 	}
 	t->leafb[0] = (struct cpuid_leaf){0, 1, 0 | CPUID_LEVEL_SMT, c->index};

@@ -157,6 +157,12 @@ uint64_t memory_streams_size(const struct vm_config *const *vms, unsigned count)
 	return round_up(disks * 2 * MEMORY_STREAM_RING);
 }
 
+/* Of the vCPUs that there may be, in run queues. */
+static uint64_t nodes_size(unsigned places)
+{
+	return round_up((uint64_t)places * LIMIT_VCPUS * MEMORY_NODE);
+}
+
 static struct ram ram_of(uint64_t memory, uint64_t used)
 {
 	uint64_t low = memory_below_hole(memory);
@@ -197,7 +203,7 @@ static bool fits(uint64_t memory, uint64_t images, const struct vm_config *const
 			return false;
 		r.low += images;
 	}
-	if (!take(&r, memory_nets_size(vms, there, n)) ||
+	if (!take(&r, nodes_size(n)) || !take(&r, memory_nets_size(vms, there, n)) ||
 		!take(&r, memory_streams_size(vms, there)) || !take(&r, zeros_size(vms, n)))
 		return false;
 	for (unsigned i = 0; i < n; i++)
@@ -237,8 +243,8 @@ uint64_t memory_of_machine(
 	const struct vm_config *all[LIMIT_VMS];
 	unsigned n = fill_places(vms, count, places, all);
 
-	memory += memory_nets_size(vms, count, n) + memory_streams_size(vms, count) +
-		  zeros_size(vms, count);
+	memory += nodes_size(n) + memory_nets_size(vms, count, n) +
+		  memory_streams_size(vms, count) + zeros_size(vms, count);
 	for (unsigned i = 0; i < n; i++) {
 		uint64_t ram = memory_ram_size(all[i]);
 

@@ -22,6 +22,7 @@
 #define MEMORY_FIGURES_PAGES    24u    /* likewise, with and without VT-x */
 #define MEMORY_TRACE_PAGES      32u    /* likewise: the ring of its trace */
 #define MEMORY_VCPU_PAGES       32u    /* likewise: all else, of those above 8 */
+#define MEMORY_NODE             144u   /* bytes: of each vCPU of a place, in queues */
 #define MEMORY_PAGE             4096u
 #define MEMORY_NET_QUEUE \
 	(512u << 10) /* frames that wait for a pair of queues of a network device */

@@ -188,6 +188,9 @@ const char *vm_config_error(const struct vm_config *c)
 		return "a limit of restarts needs a choice of when to restart";
 	if (why != NULL)
 		return why;
+	if (c->cpus > LIMIT_XAPIC_VCPUS && c->iommu != IOMMU_VTD)
+		return "more than 255 'cpus' need 'iommu: vtd': without interrupt remapping "
+		       "devices reach no others, and systems start no others";
 	if (c->reserve != 0 && c->reserve >= c->memory)
 		return "'reserve' must be less than 'memory'";
 	if (c->reserve != 0 && c->reserve < CONFIG_RESERVE_LEAST + c->cpus * CONFIG_RESERVE_CPU)

@@ -374,7 +374,7 @@ bool virtio_blk_create(struct virtio_blk *b, const struct blk_backing *on, unsig
 		.type = VIRTIO_BLK,
 		.class = CLASS,
 		.features = FEATURES | (b->readonly ? VIRTIO_BLK_F_RO : FEATURES_OF_WRITABLE),
-		.queues = (uint8_t)queues,
+		.queues = (uint8_t)(queues < VIRTIO_QUEUES ? queues : VIRTIO_QUEUES),
 		.queue_size = QUEUE_SIZE,
 		.config_size = VIRTIO_BLK_CONFIG_SIZE,
 		.ops = &ops,

@@ -39,7 +39,8 @@ struct virtio_blk {
 	struct blk_request request; /* which is this */
 };
 
-/* queues: one for each vCPU that shall have its own. False: no room on the bus. */
+/* queues: one for each vCPU that shall have its own, as far as there are. False: no room on the
+ * bus. */
 bool virtio_blk_create(struct virtio_blk *b, const struct blk_backing *on, unsigned queues,
 	struct platform *p, uint16_t bdf);
 /* Something may have come from the server of its disk. */

@@ -18,9 +18,9 @@ static struct vept_root *root_of(const struct vcpu *vcpu)
 	return vcpu->nested.in_l2 ? vcpu->nested.cur->root : NULL;
 }
 
-static uint8_t view_of(const struct vcpu *vcpu)
+static uint16_t view_of(const struct vcpu *vcpu)
 {
-	return (uint8_t)(1 + vcpu->index);
+	return (uint16_t)(1 + vcpu->index);
 }
 
 static uint64_t page_of(uint64_t address)

@@ -24,7 +24,7 @@ _Static_assert(NETWORKS <= NET_NOWHERE && NETWORKS == 144, "numbers of networks;
 /* In the image, so that each VM's address space has it; queues are mapped there. */
 static struct net_switch all;
 static struct spinlock locks[NET_PORTS + 1];
-static uint8_t vcpus[LIMIT_VMS];
+static uint16_t vcpus[LIMIT_VMS];
 static uint8_t vf_port[LIMIT_VMS][LIMIT_VM_VFS]; /* 0: it has no port */
 static uint8_t vf_vm[LIMIT_ALL_VFS];             /* whose the ports behind those are */
 static char names[NETWORKS][LIMIT_NAME];
@@ -241,7 +241,7 @@ const char *network_define(const struct scenario *s, unsigned vm)
 	unsigned next = first_queue[vm];
 	const char *why = NULL;
 
-	vcpus[vm] = (uint8_t)c->cpus;
+	vcpus[vm] = (uint16_t)c->cpus;
 	for (unsigned i = 0; i < c->nets.count && why == NULL; i++)
 		why = create_ports(s, vm, i, &next);
 	return why;

@@ -6,6 +6,7 @@
 
 #include "cpu/asm.h"
 #include "cpu/mem.h"
+#include "lib/vcpu_set.h"
 #include "mm/layout.h"
 #include "mm/page.h"
 #include "mm/paging.h"
@@ -26,8 +27,8 @@ _Static_assert(sizeof(struct ram_chunk) == MEMORY_RAM_CHUNK, "policy/memory.c");
 
 static struct chunks all;
 static struct spinlock lock = {.rank = LOCK_PAGES};
-static uint64_t waiting[VM_MAX]; /* vCPUs that wait for a chunk: bit by index; with the lock */
-static struct hpa zeros;         /* a chunk */
+static struct vcpu_set waiting[VM_MAX]; /* those that wait for a chunk; with the lock */
+static struct hpa zeros;                /* a chunk */
 
 const uint8_t *ram_zeros(void)
 {
@@ -172,21 +173,26 @@ bool ram_host_can_go_on(unsigned vm, unsigned vcpu, bool chunk)
 	spin_lock(&lock);
 	can = chunks_settle(&all, vm) && (!chunk || chunks_can_take(&all, vm));
 	if (!can)
-		waiting[vm] |= BIT64(vcpu);
+		vcpu_set_add(&waiting[vm], vcpu);
 	spin_unlock(&lock);
 	return can;
 }
 
-static void wake(const uint64_t who[VM_MAX])
+/* Who begins to wait meanwhile has seen the chunk. */
+static void wake(unsigned vm)
 {
-	for (unsigned vm = 0; vm < VM_MAX; vm++)
-		for (uint64_t left = who[vm]; left != 0; left &= left - 1)
-			sched_post(vm, (unsigned)__builtin_ctzll(left), EVENT_MEMORY);
+	struct vcpu_set who;
+
+	spin_lock(&lock);
+	who = waiting[vm];
+	waiting[vm] = (struct vcpu_set){{0}};
+	spin_unlock(&lock);
+	for (unsigned i; (i = vcpu_set_first(&who)) < LIMIT_VCPUS; vcpu_set_drop(&who, i))
+		sched_post(vm, i, EVENT_MEMORY);
 }
 
 bool ram_wipe(void)
 {
-	uint64_t who[VM_MAX];
 	uint32_t frame;
 	uint8_t owner;
 
@@ -201,10 +207,9 @@ bool ram_wipe(void)
 	mem_wipe(direct_va((struct hpa){frame * CHUNK_SIZE}), CHUNK_SIZE);
 	spin_lock(&lock);
 	chunks_wiped(&all, owner, frame);
-	memcpy(who, waiting, sizeof(who));
-	memset(waiting, 0, sizeof(waiting));
 	spin_unlock(&lock);
-	wake(who);
+	for (unsigned vm = 0; vm < VM_MAX; vm++)
+		wake(vm);
 	return true;
 }
 

@@ -27,9 +27,6 @@
 
 #define WAKE_TICKS 50000u /* what the running vCPU gets when another becomes runnable */
 
-static struct sched_node nodes[VM_MAX][DEV_MAX_VCPUS];
-static struct sched_node *node_for[VM_MAX][DEV_MAX_VCPUS]; /* while they are there; atomic */
-
 uint64_t sched_boot_space;
 
 void sched_init(uint64_t boot_space)
@@ -48,11 +45,6 @@ struct vcpu *vcpu_current(void)
 static struct sched_node *node_of(const struct vcpu *vcpu)
 {
 	return __atomic_load_n(&vcpu->node, __ATOMIC_SEQ_CST);
-}
-
-struct sched_node *sched_node_of(unsigned vm, unsigned vcpu)
-{
-	return __atomic_load_n(&node_for[vm][vcpu], __ATOMIC_SEQ_CST);
 }
 
 /* ---- queues ---- */
@@ -78,7 +70,7 @@ static unsigned runnable_count(const struct sched_cpu *c)
  */
 static struct sched_node *claim_node(const struct vcpu *vcpu)
 {
-	struct sched_node *n = &nodes[vcpu->vm->id][vcpu->index];
+	struct sched_node *n = sched_node_at(vcpu->vm->id, vcpu->index);
 
 	if (__atomic_exchange_n(&n->used, true, __ATOMIC_ACQUIRE))
 		panic("two vCPUs have one run-queue node");
@@ -99,8 +91,8 @@ struct sched_node *sched_add(struct vcpu *vcpu)
 
 	n->vcpu = vcpu;
 	n->cr3 = vcpu->vm->host_cr3;
-	n->vm = (uint8_t)vcpu->vm->id;
-	n->index = (uint8_t)vcpu->index;
+	n->vm = (uint16_t)vcpu->vm->id;
+	n->index = (uint16_t)vcpu->index;
 	n->tenant = vcpu->tenant;
 	n->deadline = DEV_NEVER;
 	n->vtime = 0;
@@ -120,7 +112,7 @@ struct sched_node *sched_add(struct vcpu *vcpu)
 	sched_begin_wait(n);
 	if (starts_runnable(vcpu))
 		__atomic_store_n(&n->runnable, true, __ATOMIC_SEQ_CST);
-	__atomic_store_n(&node_for[vcpu->vm->id][vcpu->index], n, __ATOMIC_SEQ_CST);
+	__atomic_store_n(&n->there, true, __ATOMIC_SEQ_CST);
 	sched_enqueue(n, cpu);
 	sched_notify(cpu);
 	return n;
@@ -469,7 +461,7 @@ static void retire(struct sched_node *n)
 	struct vm *vm = vcpu->vm;
 	unsigned id = vm->id;
 
-	__atomic_store_n(&node_for[id][vcpu->index], NULL, __ATOMIC_SEQ_CST);
+	__atomic_store_n(&n->there, false, __ATOMIC_SEQ_CST);
 	sched_dequeue(n);
 	sched_put_down();
 	vcpu_leave_cpu(vcpu);

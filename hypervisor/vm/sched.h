@@ -16,7 +16,7 @@
 
 struct vcpu;
 
-/* In the image, so that the scheduler sees the vCPUs of all VMs from every address space. */
+/* In every address space, so that the scheduler sees the vCPUs of all VMs from each. */
 struct sched_node {
 	struct vcpu *vcpu;
 	struct sched_node *next; /* in the queue of its CPU */
@@ -24,7 +24,7 @@ struct sched_node {
 	uint64_t deadline;       /* copy of vcpu->deadline */
 	uint64_t vtime;          /* ticks it has run, divided by its weight */
 	uint64_t allowed;        /* CPUs that may run it; atomic, like weight */
-	uint8_t vm, index;       /* whose vCPU it is, and which */
+	uint16_t vm, index;      /* whose vCPU it is, and which */
 	uint32_t tenant;         /* vcpu->tenant */
 	uint64_t lines;          /* of the machine that interrupted for it, messages; any CPU */
 	uint32_t weight;
@@ -36,6 +36,7 @@ struct sched_node {
 	bool slept;      /* since it ran last */
 	bool runnable;   /* may be written by any CPU */
 	bool used;       /* claimed by any CPU, by an exchange */
+	bool there;      /* it is a vCPU's, and in a queue; atomic */
 };
 
 /* What other CPUs may touch, by atomic accesses or under the lock. */
@@ -148,8 +149,16 @@ void sched_console_pass(uint32_t vms);
 /* Has another CPU told of some? */
 bool sched_console_asked(void);
 
-/* For balance.c. NULL: the vCPU is in no queue; the node may become another's meanwhile. */
+/* ---- nodes.c ---- */
+/* Bytes of the nodes for so many VMs; and these, zero and in each address space. */
+uint64_t sched_nodes_size(unsigned vms);
+void sched_use_nodes(struct sched_node *all, unsigned vms);
+/* The node of a vCPU of a VM that there may be, for good, whether the vCPU is there or not. */
+struct sched_node *sched_node_at(unsigned vm, unsigned vcpu);
+/* NULL: the vCPU is in no queue; the node may become another's meanwhile. */
 struct sched_node *sched_node_of(unsigned vm, unsigned vcpu);
+
+/* ---- for balance.c ---- */
 bool sched_is_runnable(const struct sched_node *n);
 /* Something in the queue of that CPU has become runnable. */
 void sched_notify(unsigned cpu);

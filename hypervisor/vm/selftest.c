@@ -73,7 +73,8 @@ static void test_state(struct vcpu *vcpu)
 
 bool selftest_create(struct vm *vm)
 {
-	unsigned pages = (sizeof(struct vm_state) + PAGE_SIZE - 1) / PAGE_SIZE;
+	uint64_t size = vm_state_size(vm->config.cpus);
+	unsigned pages = (unsigned)((size + PAGE_SIZE - 1) / PAGE_SIZE);
 
 	vm->saved = pool_get_run(&vm->pool, pages);
 	return vm->saved != NULL;

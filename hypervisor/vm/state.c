@@ -177,8 +177,10 @@ bool vcpu_set_state(struct vcpu *vcpu, const struct vcpu_saved *s)
 
 void vm_get_state(struct vm *vm, struct vm_state *s)
 {
-	memset(s, 0, sizeof(*s));
-	s->size = sizeof(*s);
+	uint64_t size = vm_state_size(vm->config.cpus);
+
+	memset(s, 0, size);
+	s->size = (uint32_t)size;
 	s->version = VM_STATE_VERSION;
 	s->cpus = vm->config.cpus;
 	platform_get_state(vm->platform, &s->platform);
@@ -189,7 +191,7 @@ void vm_get_state(struct vm *vm, struct vm_state *s)
 
 bool vm_set_state(struct vm *vm, const struct vm_state *s)
 {
-	if (s->size != sizeof(*s) || s->version != VM_STATE_VERSION ||
+	if (s->size != vm_state_size(vm->config.cpus) || s->version != VM_STATE_VERSION ||
 		s->cpus != vm->config.cpus)
 		return false;
 	vm->tsc_offset = s->platform.tsc - rdtsc();

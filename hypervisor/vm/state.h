@@ -17,7 +17,7 @@
 #include "vm/devices.h"
 #include "vm/vm.h"
 
-#define VM_STATE_VERSION 7u
+#define VM_STATE_VERSION 8u
 
 /* Registers that are in no VMCS. */
 struct register_state {
@@ -47,14 +47,19 @@ struct vcpu_saved {
 };
 
 struct vm_state {
-	uint32_t size; /* of the structure */
+	uint32_t size; /* vm_state_size() */
 	uint32_t version;
 	uint32_t cpus;
 	uint32_t reserved;
 	struct platform_state platform; /* the VM's time is in there */
 	struct devices_state devices;
-	struct vcpu_saved vcpu[DEV_MAX_VCPUS];
+	struct vcpu_saved vcpu[]; /* `cpus` of them */
 };
+
+static inline uint64_t vm_state_size(unsigned cpus)
+{
+	return sizeof(struct vm_state) + cpus * sizeof(struct vcpu_saved);
+}
 
 /*
  * The vCPU runs nowhere and its registers are in no CPU; it has left its CPU, or is this one's.

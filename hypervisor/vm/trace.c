@@ -57,7 +57,7 @@ static struct trace_record *add(struct vcpu *vcpu, enum trace_kind kind, uint64_
 		.kind = (uint8_t)kind,
 		.level = vcpu->nested.in_l2 ? 2 : 1,
 		.reason = t->reason,
-		.vcpu = (uint8_t)vcpu->index};
+		.vcpu = (uint16_t)vcpu->index};
 	return r;
 }
 
@@ -114,7 +114,7 @@ static void trace_exit(struct vcpu *vcpu)
 		.kind = TRACE_EXIT,
 		.level = vcpu->nested.in_l2 ? 2 : 1,
 		.reason = (uint8_t)reason,
-		.vcpu = (uint8_t)vcpu->index};
+		.vcpu = (uint16_t)vcpu->index};
 
 	remember(vcpu, now);
 	t->reason = (uint8_t)reason;

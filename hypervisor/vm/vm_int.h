@@ -40,10 +40,16 @@ void translations_drop(void);
  * its number left here. */
 void translations_arrive(const struct vcpu *vcpu);
 
+/*
+ * VMs have the same ones: what a CPU caches under a VPID belongs to an EPT, too, and each VM
+ * has EPTs of its own (SDM 28.3.1 "Information That May Be Cached").
+ */
 static inline uint16_t vcpu_vpid01(const struct vcpu *vcpu)
 {
-	return (uint16_t)(1 + (vcpu->vm->id * DEV_MAX_VCPUS + vcpu->index) * VPIDS_PER_VCPU);
+	return (uint16_t)(1 + vcpu->index * VPIDS_PER_VCPU);
 }
+
+_Static_assert(UINT16_MAX / VPIDS_PER_VCPU >= DEV_MAX_VCPUS, "VPIDs have 16 bits");
 
 /* The bit of EPT entries for RAM by which they alone say the memory type, or 0. */
 uint64_t vm_ram_ipat(const struct vm *vm);

@@ -2902,6 +2902,14 @@ test_many_vms_and_many_vcpus() {
 		expect 1 run --machine bochs --timeout 200 --memory 128M --l1 "$B/payload/smp.elf" --cpus 64 --machine-cpus 15 && shows 'x2APIC NMI to 2: 0 0 1'
 }
 
+# All vCPUs that a VM may have: they start, and each is reached by its id, by its cluster and with all others; and what so many need.
+test_a_vm_has_vcpus_that_xapic_mode_has_no_ids_for() {
+	expect 66 check --cpus 256 --l1 "$B/payload/vcpus.elf" && one_line && shows "more than 255 'cpus' need 'iommu: vtd'" &&
+		expect 1 run --machine bochs --timeout 150 --memory 64M --iommu vtd --cpus 288 --machine-cpus 4 --l1 "$B/payload/vcpus.elf" &&
+		shows '^vcpus: 288, x2apic 1, id bits 9, leaf 1 ff, leaf 4 3f$' '^by ids: all$' '^by broadcast: all$' '^wrong starts: 0$' '^physical: 0 missing$' \
+			'^logical: 0 missing$' '^all others: 0 missing, own 0$' '^all: 0 missing, own 1$' '^vcpus: done$'
+}
+
 # Two cores with two threads each, VMs with more vCPUs than a core has threads: all get to their end, one VM at a time on a core or not.
 test_threads_of_a_core_run_one_vm_at_a_time() {
 	local run vm

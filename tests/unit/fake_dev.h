@@ -208,13 +208,30 @@ static inline void fake_ioapic_entry(unsigned pin, uint8_t destination, uint32_t
 	fake_ioapic_write((uint8_t)(0x10 + 2 * pin), low);
 }
 
+/* A register of a local APIC, in the mode that it is in. */
+static inline void fake_apic_set(unsigned vcpu, uint32_t offset, uint32_t value)
+{
+	if (fake_rdmsr(vcpu, MSR_APIC_BASE) & APIC_BASE_X2APIC)
+		assert_true(fake_wrmsr(vcpu, MSR_X2APIC_FIRST + APIC_NUMBER(offset), value));
+	else
+		fake_apic_write(vcpu, offset, value);
+}
+
 /* The APIC of each vCPU software-enabled, PIC input not connected. */
 static inline void fake_enable_apics(void)
 {
 	for (unsigned i = 0; i < machine.config.vcpus; i++) {
-		fake_apic_write(i, APIC_SVR, SVR_ENABLE | 0xff);
-		fake_apic_write(i, APIC_LVT_LINT0, LVT_MASKED);
+		fake_apic_set(i, APIC_SVR, SVR_ENABLE | 0xff);
+		fake_apic_set(i, APIC_LVT_LINT0, LVT_MASKED);
 	}
+}
+
+/* A few vCPUs, or so many that they begin in x2APIC mode. */
+static inline unsigned fake_vcpus(unsigned choice)
+{
+	static const uint16_t counts[] = {1, 2, 3, 8, 17, 64, 256, DEV_MAX_VCPUS};
+
+	return counts[choice % (sizeof(counts) / sizeof(counts[0]))];
 }
 
 /*

@@ -163,6 +163,8 @@ static inline void set_idle(unsigned cpu, bool idle)
 	hw_cpu = before;
 }
 
+static struct sched_node fake_nodes[4 * DEV_MAX_VCPUS];
+
 static int set_up(void **state)
 {
 	(void)state;
@@ -180,6 +182,7 @@ static int set_up(void **state)
 	for (unsigned i = 0; i < CPUS; i++)
 		set_idle(i, false);
 	sched_init(BOOT_SPACE);
+	sched_use_nodes(fake_nodes, 4);
 	for (unsigned i = 0; i < 4; i++) {
 		vms[i].id = i;
 		vms[i].host_cr3 = 0x1000 * (i + 1);

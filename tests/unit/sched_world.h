@@ -434,11 +434,14 @@ static void run_all(void)
 		assert_int_equal(pthread_join(thread[i], NULL), 0);
 }
 
+static struct sched_node fake_nodes[VMS * DEV_MAX_VCPUS];
+
 static void begin_cpus(void)
 {
 	fake_cpus();
 	hw_cr3 = BOOT_SPACE;
 	life_init(BOOT_SPACE);
+	sched_use_nodes(fake_nodes, VMS);
 }
 
 /* Adds a VM to the scenario. */

@@ -227,13 +227,46 @@ static void the_madt_has_one_local_apic_for_each_vcpu(void **state)
 	(void)state;
 	for (unsigned vcpus = 1; vcpus <= DEV_MAX_VCPUS; vcpus++) {
 		build(vcpus);
-		for (unsigned i = 0; i < vcpus; i++) {
+		for (unsigned i = 0; i < vcpus && i < 255; i++) {
 			assert_int_equal(get(madt_entry(0, i) + 2, 1), i);
 			assert_int_equal(get(madt_entry(0, i) + 3, 1), i);
 			assert_int_equal(get(madt_entry(0, i) + 4, 4), 1);
 		}
-		assert_int_equal(madt_entry(0, vcpus), 0);
+		assert_int_equal(madt_entry(0, vcpus < 255 ? vcpus : 255), 0);
+		for (unsigned i = 255; i < vcpus; i++) {
+			assert_int_equal(get(madt_entry(9, i - 255) + 1, 1), 16);
+			assert_int_equal(get(madt_entry(9, i - 255) + 4, 4), i);
+			assert_int_equal(get(madt_entry(9, i - 255) + 8, 4), 1);
+			assert_int_equal(get(madt_entry(9, i - 255) + 12, 4), i);
+		}
+		assert_int_equal(madt_entry(9, vcpus < 255 ? 0 : vcpus - 255), 0);
+		assert_int_equal(sum(table("APIC"), get(table("APIC") + 4, 4)), 0);
 	}
+}
+
+static void with_x2apic_ids_nmi_is_at_lint1_of_those_too(void **state)
+{
+	(void)state;
+	build(255);
+	assert_int_equal(madt_entry(10, 0), 0);
+	build(256);
+	assert_int_equal(get(madt_entry(4, 0) + 2, 1), 0xff);
+	assert_int_equal(get(madt_entry(10, 0) + 1, 1), 12);
+	assert_int_equal(get(madt_entry(10, 0) + 4, 4), UINT32_MAX);
+	assert_int_equal(get(madt_entry(10, 0) + 8, 1), 1);
+}
+
+/* Device (C11F) { Name (_HID, "ACPI0007") Name (_UID, 287) } */
+static void the_dsdt_has_a_processor_device_for_each_of_many(void **state)
+{
+	static const uint8_t last[] = {'C', '1', '1', 'F', 0x08, '_', 'H', 'I', 'D', 0x0d, 'A',
+		'C', 'P', 'I', '0', '0', '0', '7', 0, 0x08, '_', 'U', 'I', 'D', 0x0b, 0x1f, 1};
+
+	(void)state;
+	build(288);
+	assert_true(dsdt_has(last, sizeof(last)));
+	assert_true(dsdt_has("CPFF", 4) && dsdt_has("C100", 4));
+	assert_false(dsdt_has("C120", 4));
 }
 
 static void the_madt_describes_the_interrupt_wiring(void **state)
@@ -367,6 +400,10 @@ int main(void)
 			the_fadt_describes_reset_and_absent_devices, setup, teardown),
 		cmocka_unit_test_setup_teardown(
 			the_madt_has_one_local_apic_for_each_vcpu, setup, teardown),
+		cmocka_unit_test_setup_teardown(
+			with_x2apic_ids_nmi_is_at_lint1_of_those_too, setup, teardown),
+		cmocka_unit_test_setup_teardown(
+			the_dsdt_has_a_processor_device_for_each_of_many, setup, teardown),
 		cmocka_unit_test_setup_teardown(
 			the_madt_describes_the_interrupt_wiring, setup, teardown),
 		cmocka_unit_test_setup_teardown(the_mcfg_describes_ecam, setup, teardown),

@@ -447,6 +447,29 @@ static void an_entry_in_the_old_format_is_blocked(void **state)
 	assert_int_equal(fake_pending(0), 0x41);
 }
 
+static void in_extended_mode_an_entry_reaches_ids_of_32_bits(void **state)
+{
+	static const uint32_t destinations[] = {287, 17u << 16 | 0x8000};
+
+	(void)state;
+	fake_start(288);
+	assert_true(fake_wrmsr(287, MSR_X2APIC_FIRST + APIC_NUMBER(APIC_SVR), 0x1ff));
+	set(VTD_IRTA, IRTES * PAGE | VTD_IRTA_EIME | 7, 8);
+	set(VTD_GCMD, VTD_IRTP, 4);
+	set(VTD_GCMD, VTD_IRE, 4);
+	for (unsigned i = 0; i < 2; i++) {
+		put_irte(9 + i, 0, false);
+		store(IRTES * PAGE + 16 * (9 + i),
+			(uint64_t)destinations[i] << 32 | 1 |
+				(0x61ull + i) << VTD_IRTE_VECTOR_SHIFT | (i ? VTD_IRTE_DM : 0));
+		entry(4, 9 + i, 4, 0);
+		line(4, true);
+		line(4, false);
+		assert_int_equal(platform_irq_ack(&machine, 287), 0x61 + i);
+		assert_true(fake_wrmsr(287, MSR_X2APIC_FIRST + APIC_NUMBER(APIC_EOI), 0));
+	}
+}
+
 /* As Linux does it: the entry's vector is the pin, ended by the register of the IOAPIC. */
 static void a_level_is_ended_by_the_register_with_the_vector_of_the_entry(void **state)
 {
@@ -562,6 +585,8 @@ int main(void)
 		cmocka_unit_test_setup(the_longest_queue_is_done_in_bounded_pieces, set_up),
 		cmocka_unit_test_setup(an_edge_of_the_ioapic_is_remapped, set_up),
 		cmocka_unit_test_setup(an_entry_in_the_old_format_is_blocked, set_up),
+		cmocka_unit_test_setup(
+			in_extended_mode_an_entry_reaches_ids_of_32_bits, set_up),
 		cmocka_unit_test_setup(
 			a_level_is_ended_by_the_register_with_the_vector_of_the_entry, set_up),
 		cmocka_unit_test_setup(

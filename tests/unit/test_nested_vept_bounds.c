@@ -275,9 +275,42 @@ static void pages_chosen_to_collide_are_found_in_bounded_time(void **state)
 	finish();
 }
 
+/* As many vCPUs as there may be, each with a root in use; another one makes L0 look at all. */
+static void a_root_for_each_of_many_vcpus_is_found_in_few_steps(void **state)
+{
+	static struct vept_root *of[VEPT_VCPUS];
+	uint32_t generation[VEPT_VCPUS];
+
+	(void)state;
+	start(2 * VEPT_ROOTS);
+	vm.vept.vcpus = VEPT_VCPUS;
+	vept_init(&vm.vept);
+	for (n.vcpu = 0; n.vcpu < VEPT_VCPUS; n.vcpu++) {
+		struct vept_root *r =
+			vept_root_get(&n, (MANY_PAGES + n.vcpu * PAGE_SIZE) | 0x1e, 0);
+
+		assert_int_equal(vm.vept.table[r->table].root, r - vm.vept.root);
+		generation[n.vcpu] = r->generation;
+		of[n.vcpu] = r;
+	}
+	n.vcpu = 0;
+	for (uint64_t i = VEPT_VCPUS; i < VEPT_VCPUS + 2 * VEPT_SPARE; i++) {
+		steps = 0;
+		counting = true;
+		vept_root_get(&n, (MANY_PAGES + i * PAGE_SIZE) | 0x1e, 0);
+		counting = false;
+		assert_in_range(steps, 1, 10 * VEPT_ROOTS);
+	}
+	for (n.vcpu = 1; n.vcpu < VEPT_VCPUS; n.vcpu++)
+		assert_true(vept_root_reuse(&n, of[n.vcpu], generation[n.vcpu]));
+	n.vcpu = 0;
+	finish();
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_root_for_each_of_many_vcpus_is_found_in_few_steps),
 		cmocka_unit_test(taking_a_root_away_takes_as_long_for_many_tables_as_for_few),
 		cmocka_unit_test(what_is_gone_is_freed_by_and_by),
 		cmocka_unit_test(comparing_many_mirrors_is_cut_into_pieces),

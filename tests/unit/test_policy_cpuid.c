@@ -134,6 +134,30 @@ static void the_topology_walk_ends(void **state)
 	assert_int_equal(cpuid_policy_get(&t, 4, UINT32_MAX)->eax, 0);
 }
 
+static void fields_that_are_too_small_for_many_vcpus_say_as_many_as_they_can(void **state)
+{
+	struct cpuid_config c = config;
+	static struct cpuid_table t;
+
+	(void)state;
+	c.vcpus = 288;
+	c.index = 287;
+	build(&t, &c);
+	assert_int_equal(cpuid_policy_get(&t, 1, 0)->ebx >> 24, 287 & 0xff);
+	assert_int_equal(cpuid_policy_get(&t, 1, 0)->ebx >> 16 & 0xff, 255);
+	assert_int_equal(cpuid_policy_get(&t, 4, 0)->eax >> 26, 63);
+	assert_int_equal(cpuid_policy_get(&t, 4, 0)->eax >> 14 & 0xfff, 0); /* private */
+	assert_int_equal(cpuid_policy_get(&t, 0xb, 1)->eax, 9);
+	assert_int_equal(cpuid_policy_get(&t, 0xb, 1)->ebx, 288);
+	assert_int_equal(cpuid_policy_get(&t, 0xb, 0)->edx, 287);
+	assert_int_equal(cpuid_policy_get(&t, 0xb, 1)->edx, 287);
+	c.vcpus = 64;
+	c.index = 63;
+	build(&t, &c);
+	assert_int_equal(cpuid_policy_get(&t, 1, 0)->ebx >> 16, 63 << 8 | 64);
+	assert_int_equal(cpuid_policy_get(&t, 4, 0)->eax >> 26, 63);
+}
+
 static void frequencies_need_no_calibration(void **state)
 {
 	static struct cpuid_table t;
@@ -467,6 +491,8 @@ int main(void)
 		cmocka_unit_test(vt_x_is_seen_only_where_it_is_offered),
 		cmocka_unit_test(xsave_sizes_follow_xcr0_and_hide_what_is_not_offered),
 		cmocka_unit_test(the_topology_walk_ends),
+		cmocka_unit_test(
+			fields_that_are_too_small_for_many_vcpus_say_as_many_as_they_can),
 		cmocka_unit_test(frequencies_need_no_calibration),
 		cmocka_unit_test(a_frequency_beyond_32_bits_in_hertz_is_not_told_in_hertz),
 		cmocka_unit_test(the_signature_reads_nestor_twice),

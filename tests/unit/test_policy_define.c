@@ -73,7 +73,7 @@ static void what_cannot_be_a_vm_later_is_refused_and_changes_nothing(void **stat
 	expect_no_vm(8, "b", "memory", "memory must be");
 	expect_no_vm(8, "b", ";", "unknown key");
 	expect_no_vm(8, "b", "nothing=1", "unknown key");
-	expect_no_vm(8, "b", "cpus=2;cpus=65", "from 1 to 64");
+	expect_no_vm(8, "b", "cpus=2;cpus=289", "from 1 to 288");
 	expect_no_vm(8, "b!", "", "its name must be");
 	expect_no_vm(8, "b", "memory=64M;reserve=40M", "at the start only");
 	expect_no_vm(8, "b", "memory=64M;devices=pci:00:03.0;iommu=none", "at the start only");

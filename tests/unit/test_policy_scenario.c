@@ -128,6 +128,20 @@ static void vmx_features_are_chosen_by_name(void **state)
 	assert_non_null(strstr(s.refusal.why, " bndcfgs")); /* the last one: nothing is cut */
 }
 
+static void more_vcpus_than_xapic_mode_has_ids_for_need_interrupt_remapping(void **state)
+{
+	static const char *const good[] = {"kernel vm=a cpus=255",
+		"kernel vm=a cpus=256 iommu=vtd", "kernel vm=a cpus=288 iommu=vtd"};
+
+	(void)state;
+	expect_refusal("kernel vm=a cpus=256", "kernel vm=a cpus=256",
+		"more than 255 'cpus' need 'iommu: vtd'");
+	for (unsigned i = 0; i < sizeof(good) / sizeof(good[0]); i++) {
+		memset(&s, 0, sizeof(s));
+		assert_true(add(good[i]));
+	}
+}
+
 static void what_cannot_be_a_vm_is_refused_with_the_word_at_fault(void **state)
 {
 	static const struct {
@@ -137,8 +151,8 @@ static void what_cannot_be_a_vm_is_refused_with_the_word_at_fault(void **state)
 			"memory must be a size such as 512M or 2G, from 4M to 1T, a multiple of 2M"},
 		{"kernel vm=a memory=5M", "memory=5M", "a multiple of 2M"},
 		{"kernel vm=a memory=2T", "memory=2T", "to 1T"},
-		{"kernel vm=a cpus=0", "cpus=0", "cpus must be a number from 1 to 64"},
-		{"kernel vm=a cpus=65", "cpus=65", "cpus must be a number from 1 to 64"},
+		{"kernel vm=a cpus=0", "cpus=0", "cpus must be a number from 1 to 288"},
+		{"kernel vm=a cpus=289", "cpus=289", "cpus must be a number from 1 to 288"},
 		{"kernel vm=", "vm=", "1 to 31 letters, digits"},
 		{"kernel vm=a/b", "vm=a/b", "1 to 31 letters, digits"},
 		{"kernel vm=a2345678901234567890123456789012",
@@ -540,6 +554,9 @@ int main(void)
 		cmocka_unit_test_setup(firmware_of_an_impossible_size_is_refused, set_up),
 		cmocka_unit_test_setup(settings_say_how_a_vm_lives, set_up),
 		cmocka_unit_test_setup(vmx_features_are_chosen_by_name, set_up),
+		cmocka_unit_test_setup(
+			more_vcpus_than_xapic_mode_has_ids_for_need_interrupt_remapping,
+			set_up),
 		cmocka_unit_test_setup(
 			what_cannot_be_a_vm_is_refused_with_the_word_at_fault, set_up),
 		cmocka_unit_test_setup(there_are_limits_of_vms_and_modules, set_up),

@@ -114,6 +114,23 @@ static void what_another_client_asked_for_since_is_its_own(void **state)
 	assert_string_equal(asked(), "trace vm=a vcpu=0 on=0");
 }
 
+static void traces_of_many_vcpus_are_kept_apart(void **state)
+{
+	(void)state;
+	ask(0, "trace id=1 vm=a vcpu=287 on=1 hold=1\ntrace id=2 vm=a vcpu=31 on=1 hold=1\n"
+	       "trace id=3 vm=a vcpu=255 on=1\n");
+	for (unsigned id = 1; id <= 3; id++) {
+		assert_string_not_equal(asked(), "");
+		answered(id, "ok");
+	}
+	goes(0);
+	assert_string_equal(asked(), "trace vm=a vcpu=31 on=0");
+	answered(4, "ok");
+	assert_string_equal(asked(), "trace vm=a vcpu=287 on=0");
+	answered(5, "ok");
+	assert_string_equal(asked(), "");
+}
+
 static void what_is_under_way_when_its_client_goes_is_undone_when_it_is_done(void **state)
 {
 	(void)state;
@@ -165,6 +182,7 @@ int main(void)
 		T(a_debuggers_breakpoints_go_before_its_vm_goes_on),
 		T(a_debugger_that_has_cleared_up_leaves_nothing_to_do),
 		T(what_another_client_asked_for_since_is_its_own),
+		T(traces_of_many_vcpus_are_kept_apart),
 		T(what_is_under_way_when_its_client_goes_is_undone_when_it_is_done),
 		T(an_undoing_that_gets_lost_is_asked_for_again),
 		T(nothing_is_undone_of_a_vm_that_has_gone),

@@ -109,8 +109,8 @@ static void errors_name_file_line_key_value_and_what_is_allowed(void **state)
 		"apicv, vmx-features, start, restart, restart-limit, background, weight, pin, "
 		"reserve, balloon, rng, virtio-console, vsock, root-ports, ports, firmware-log, boot, display, net, devices, iommu, argv0, firmware, variables, kernel, initrd, cmdline, modules, disks, "
 		"cdroms, nets");
-	expect_error("vms: [{name: a, kernel: k, cpus: 65}]",
-		"dir/s.yaml:1: cpus: '65' is not allowed: must be a number from 1 to 64");
+	expect_error("vms: [{name: a, kernel: k, cpus: 289}]",
+		"dir/s.yaml:1: cpus: '289' is not allowed: must be a number from 1 to 288");
 	expect_error("vms: [{name: a, kernel: k}]\nmachine: vmware\n",
 		"dir/s.yaml:2: kind: 'vmware' is not allowed: must be one of auto, qemu, bochs");
 	expect_error("vms: [{name: a, kernel: k, vmx: maybe}]", "must be on or off");
@@ -489,7 +489,7 @@ static void usage_errors_say_what_is_allowed(void **state)
 	expect_usage("nestor|run", "needs a SCENARIO.yaml, --l1 IMAGE or --l1-firmware FILE");
 	expect_usage("nestor|run|--frob", "unknown option '--frob': `nestor run` has --l1 ");
 	expect_usage("nestor|run|--l1", "--l1 needs a value");
-	expect_usage("nestor|run|--l1|k|--cpus|x", "must be a number from 1 to 64");
+	expect_usage("nestor|run|--l1|k|--cpus|x", "must be a number from 1 to 288");
 	expect_usage("nestor|run|--bare=yes|--l1|k", "--bare takes no value");
 	expect_usage("nestor|run|a|b", "there is a scenario already");
 	expect_usage("nestor|check|--l1|k|--timeout|5", "unknown option '--timeout'");

@@ -128,7 +128,7 @@ static void what_cannot_be_is_refused_with_its_place(void **state)
 {
 	(void)state;
 	chunk(LIMIT_VCPUS, 0, 0, 0);
-	assert_bad("is of vCPU 64; possible are 0 to 63");
+	assert_bad("is of vCPU 288; possible are 0 to 287");
 	set_up(state);
 	chunk(0, UINT32_MAX, 0, 0);
 	assert_bad("it ends before 4294967295 records");
@@ -150,10 +150,10 @@ static void another_version_or_no_trace_is_refused(void **state)
 {
 	(void)state;
 	data[8]++;
-	assert_bad("a trace of version 2 with records of 40 bytes; this is for version 1");
+	assert_bad("a trace of version 3 with records of 41 bytes; this is for version 2");
 	set_up(state);
 	data[12]--;
-	assert_bad("records of 39 bytes");
+	assert_bad("records of 40 bytes");
 	set_up(state);
 	memset(data + 16, 0, 8);
 	assert_bad("a TSC of 0 kHz");

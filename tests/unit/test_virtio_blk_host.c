@@ -50,6 +50,18 @@ static int setup(void **state)
 	return 0;
 }
 
+static void a_disk_has_a_queue_for_each_vcpu_as_far_as_a_device_has_some(void **state)
+{
+	static struct virtio_blk many;
+	const struct blk_backing on = {.host = &host};
+
+	(void)state;
+	assert_true(virtio_blk_create(&many, &on, VIRTIO_QUEUES, &machine, WORLD_BDF + 8));
+	assert_int_equal(many.kind.queues, VIRTIO_QUEUES);
+	assert_true(virtio_blk_create(&many, &on, 288, &machine, WORLD_BDF + 16));
+	assert_int_equal(many.kind.queues, VIRTIO_QUEUES);
+}
+
 static uint8_t request(uint32_t type, uint64_t sector, uint32_t length, uint32_t *written)
 {
 	bool in = type == VIRTIO_BLK_T_IN || type == VIRTIO_BLK_T_GET_ID;
@@ -218,6 +230,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup(the_file_is_read_and_written, setup),
+		cmocka_unit_test_setup(
+			a_disk_has_a_queue_for_each_vcpu_as_far_as_a_device_has_some, setup),
 		cmocka_unit_test_setup(what_is_flushed_is_on_the_disk_and_not_before, setup),
 		cmocka_unit_test_setup(
 			for_a_driver_that_does_not_flush_it_is_there_at_once, setup),

@@ -4,7 +4,7 @@
 
 #include <stdio.h>
 
-_Static_assert(LIMIT_VMS <= 32 && LIMIT_VCPUS <= 64, "a bit for each");
+_Static_assert(LIMIT_VMS <= 32, "a bit for each");
 
 struct bridge_hold bridge_hold_of(const struct manage_request *r, unsigned vm)
 {
@@ -21,7 +21,7 @@ struct bridge_hold bridge_hold_of(const struct manage_request *r, unsigned vm)
 		 (r->op == MANAGE_UNBREAK && !manage_given(r, MANAGE_ARG_AT)))
 		h.debugged = UINT32_C(1) << vm;
 	else if (r->op == MANAGE_TRACE)
-		h.traced[vm] = UINT64_C(1) << r->number[MANAGE_ARG_VCPU];
+		vcpu_set_add(&h.traced[vm], (unsigned)r->number[MANAGE_ARG_VCPU]);
 	return h;
 }
 
@@ -30,7 +30,7 @@ void bridge_hold_add(struct bridge_hold *to, const struct bridge_hold *more)
 	to->paused |= more->paused;
 	to->debugged |= more->debugged;
 	for (unsigned i = 0; i < LIMIT_VMS; i++)
-		to->traced[i] |= more->traced[i];
+		vcpu_set_join(&to->traced[i], &more->traced[i]);
 }
 
 void bridge_hold_remove(struct bridge_hold *from, const struct bridge_hold *less)
@@ -38,14 +38,14 @@ void bridge_hold_remove(struct bridge_hold *from, const struct bridge_hold *less
 	from->paused &= ~less->paused;
 	from->debugged &= ~less->debugged;
 	for (unsigned i = 0; i < LIMIT_VMS; i++)
-		from->traced[i] &= ~less->traced[i];
+		vcpu_set_leave(&from->traced[i], &less->traced[i]);
 }
 
 void bridge_hold_forget(struct bridge_hold *h, unsigned vm)
 {
 	h->paused &= ~(UINT32_C(1) << vm);
 	h->debugged &= ~(UINT32_C(1) << vm);
-	h->traced[vm] = 0;
+	h->traced[vm] = (struct vcpu_set){{0}};
 }
 
 /* LIMIT_VMS: none. */
@@ -53,7 +53,7 @@ static unsigned first_traced(const struct bridge_hold *h)
 {
 	unsigned vm = 0;
 
-	while (vm < LIMIT_VMS && !h->traced[vm])
+	while (vm < LIMIT_VMS && vcpu_set_is_empty(&h->traced[vm]))
 		vm++;
 	return vm;
 }
@@ -81,8 +81,8 @@ size_t bridge_hold_undo(
 		return (size_t)snprintf(out, MANAGE_LINE, "resume id=%u vm=%s", id, names[bit]);
 	}
 	vm = first_traced(h);
-	bit = (unsigned)__builtin_ctzll(h->traced[vm]);
-	h->traced[vm] &= h->traced[vm] - 1;
+	bit = vcpu_set_first(&h->traced[vm]);
+	vcpu_set_drop(&h->traced[vm], bit);
 	return (size_t)snprintf(
 		out, MANAGE_LINE, "trace id=%u vm=%s vcpu=%u on=0", id, names[vm], bit);
 }

@@ -12,11 +12,12 @@
 #include <stdint.h>
 
 #include "lib/manage.h"
+#include "lib/vcpu_set.h"
 
 /* A bit for each VM, and for each vCPU of each. */
 struct bridge_hold {
 	uint32_t paused, debugged;
-	uint64_t traced[LIMIT_VMS];
+	struct vcpu_set traced[LIMIT_VMS];
 };
 
 /*

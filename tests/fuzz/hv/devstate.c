@@ -89,7 +89,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	fake_apicv = config & 8;
 	step_with_firmware = config & 16;
 	fake_vtd = config & 32;
-	step_start(1 + config % DEV_MAX_VCPUS);
+	step_start(fake_vcpus(config));
 	fake_enable_apics();
 	steps(seed, device);
 	platform_get_state(&machine, &good);

@@ -337,9 +337,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	unsigned kind = byte(&in);
 
 	if (kind & 0x80)
-		firmware_start(1 + kind % DEV_MAX_VCPUS);
+		firmware_start(fake_vcpus(kind));
 	else
-		fake_start(1 + kind % DEV_MAX_VCPUS);
+		fake_start(fake_vcpus(kind));
 	start_ports();
 	while (in.at < in.end)
 		act(&in);

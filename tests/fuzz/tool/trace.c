@@ -114,6 +114,7 @@ static void mend(uint8_t *data, size_t size)
 			data[at + 36] %= TRACE_KINDS;
 			data[at + 37] = data[at + 37] % 2 + 1;
 			data[at + 39] = (uint8_t)c.vcpu;
+			data[at + 40] = (uint8_t)(c.vcpu >> 8);
 		}
 	}
 }
