@@ -13,7 +13,8 @@ enum paging_mode {
 	MODE_NONE,
 	MODE_32BIT,
 	MODE_PAE,
-	MODE_4LEVEL
+	MODE_4LEVEL,
+	MODE_5LEVEL
 };
 
 /* An entry as it was read, and where. */
@@ -33,7 +34,7 @@ struct walk {
 	uint64_t base;   /* of the page */
 	uint64_t size;
 	unsigned count;
-	struct entry entry[4];
+	struct entry entry[PAGING_LEVELS];
 	bool refused; /* by EPT12; what entries read as no longer counts */
 	uint64_t refused_gpa, refused_how;
 };
@@ -60,7 +61,9 @@ static enum paging_mode mode_of(const struct paging_state *s)
 		return MODE_NONE;
 	if (!(s->cr4 & CR4_PAE))
 		return MODE_32BIT;
-	return (s->efer & EFER_LMA) ? MODE_4LEVEL : MODE_PAE;
+	if (!(s->efer & EFER_LMA))
+		return MODE_PAE;
+	return s->cr4 & CR4_LA57 ? MODE_5LEVEL : MODE_4LEVEL;
 }
 
 static bool user_access(const struct paging_state *s, uint32_t access)
@@ -213,14 +216,14 @@ static uint64_t reserved_bits(const struct walk *w, unsigned level, bool leaf)
 		reserved |= 0x7ff0000000000000ull;
 	if (!(w->s->efer & EFER_NXE))
 		reserved |= PT_XD;
-	if (level == 4)
+	if (level >= 4)
 		reserved |= PT_PS;
 	if (leaf && level > 1) /* below the page's size; bit 12 is PAT */
 		reserved |= ((1ull << (12 + 9 * (level - 1))) - 1) & ~0x1fffull;
 	return reserved;
 }
 
-/* SDM 4.5 "4-Level Paging", and the lower two levels of 4.4 "PAE Paging" */
+/* SDM 4.5 "4-Level Paging" and 5-level paging, and the lower two levels of 4.4 "PAE Paging" */
 static enum walk_end walk_64bit(
 	struct nested *n, struct walk *w, uint64_t table, unsigned level)
 {
@@ -265,21 +268,23 @@ static enum walk_end walk_tables(struct nested *n, struct walk *w)
 		return walk_pae(n, w);
 	case MODE_4LEVEL:
 		return walk_64bit(n, w, w->s->cr3 & PT_ADDRESS, 4);
+	case MODE_5LEVEL:
+		return walk_64bit(n, w, w->s->cr3 & PT_ADDRESS, 5);
 	default:
 		return map(w, w->linear & ~PAGE_MASK, PAGE_SIZE, false);
 	}
 }
 
-/* A supervisor of L1 with 4-level paging; CR0.PG and CR4.PAE go with IA32_EFER.LMA. */
+/* A supervisor of L1 in IA-32e mode; CR0.PG and CR4.PAE go with IA32_EFER.LMA. */
 static inline bool usual_mode(const struct paging_state *s)
 {
 	return (s->efer & EFER_LMA) && s->cpl < 3 && !s->eptp12;
 }
 
 /*
- * The usual case without book-keeping: a supervisor's data access through 4-level tables whose
- * entries are present, accessed (and dirty, writable for a write) and have no odd bits. False
- * says nothing but that the full walk has to decide.
+ * The usual case without book-keeping: a supervisor's data access through 4 or 5 levels of
+ * tables whose entries are present, accessed (and dirty, writable for a write) and have no odd
+ * bits. False says nothing but that the full walk has to decide.
  */
 static bool walk_quickly(struct nested *n, const struct paging_state *s, uint64_t linear,
 	uint32_t access, struct gpa_l1 *out)
@@ -290,7 +295,7 @@ static bool walk_quickly(struct nested *n, const struct paging_state *s, uint64_
 	uint64_t table = s->cr3, user = PT_US, size, e;
 	unsigned shift;
 
-	for (shift = 39;; shift -= 9) {
+	for (shift = s->cr4 & CR4_LA57 ? 48 : 39;; shift -= 9) {
 		const uint64_t *page = seam_l1_page(n, (struct gpa_l1){table & PT_ADDRESS});
 
 		if (!page)
@@ -305,9 +310,10 @@ static bool walk_quickly(struct nested *n, const struct paging_state *s, uint64_
 	}
 	size = 1ull << shift;
 	/*
-	 * SDM 4.5: no page of 512 GiB; bits below a large page's number are reserved but PAT.
+	 * SDM 4.5: no page of 512 GiB or more; bits below a large page's number are reserved
+	 * but PAT.
 	 */
-	if (shift > 12 && (shift == 39 || (e & (size - 0x2000) & PT_ADDRESS)))
+	if (shift > 12 && (shift >= 39 || (e & (size - 0x2000) & PT_ADDRESS)))
 		return false;
 	if (((access & PAGING_WRITE) && !(e & PT_D)) || (user && (s->cr4 & CR4_SMAP)))
 		return false;

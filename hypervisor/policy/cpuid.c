@@ -3,6 +3,8 @@
 
 #include <stddef.h>
 
+#include "spec/addr.h"
+
 #define XCR0_OFFERED 0xe7ull   /* x87, SSE, AVX, AVX-512; not MPX, PT, PKRU */
 #define XSS_OF_CET   0x1800ull /* its state of users and supervisors; not PT and others */
 #define XSAVE_LEGACY 576u      /* legacy region and header */
@@ -391,4 +393,9 @@ uint64_t cpuid_policy_cr4(const struct cpuid_table *t)
 			offered |= 1ull << cr4_bits[i].bit;
 	}
 	return offered;
+}
+
+unsigned cpuid_policy_linear_bits(const struct cpuid_table *t)
+{
+	return cpuid_policy_has(t, CPUID_LA57) ? LINEAR_BITS_LA57 : LINEAR_BITS;
 }
