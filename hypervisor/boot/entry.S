@@ -12,6 +12,7 @@
 #define EFER_LME   0x100
 #define EFER_NXE   0x800
 #define CR4_PAE    0x20
+#define CR4_LA57   0x1000
 #define CR0_PG_PE  0x80000001
 #define CR0_WP     0x10000
 
@@ -85,10 +86,27 @@ boot_entry:
 	movl	$PHYS(boot_pdpt) + 3, PHYS(boot_pml4) + 256 * 8
 	movl	$PHYS(boot_pdpt_image) + 3, PHYS(boot_pml4) + 511 * 8
 
+	/* Five levels where the CPU has them: one table of four for both halves of 48 bits. */
+	movl	$PHYS(boot_pml4), PHYS(boot_cr3)
+	movl	$CR4_PAE, PHYS(boot_cr4)
+	xor	%eax, %eax
+	cpuid
+	cmp	$7, %eax
+	jb	4f
+	mov	$7, %eax
+	xor	%ecx, %ecx
+	cpuid
+	bt	$16, %ecx
+	jnc	4f
+	movl	$PHYS(boot_pml4) + 3, PHYS(boot_pml5)
+	movl	$PHYS(boot_pml4) + 3, PHYS(boot_pml5) + 511 * 8
+	movl	$PHYS(boot_pml5), PHYS(boot_cr3)
+	orl	$CR4_LA57, PHYS(boot_cr4)
+4:
 	lgdt	PHYS(boot_gdt_pointer)
-	mov	$CR4_PAE, %eax
+	mov	PHYS(boot_cr4), %eax
 	mov	%eax, %cr4
-	mov	$PHYS(boot_pml4), %eax
+	mov	PHYS(boot_cr3), %eax
 	mov	%eax, %cr3
 	mov	$MSR_EFER, %ecx
 	mov	%ebp, %eax
@@ -159,7 +177,7 @@ boot_gdt:
 	.quad	0x00cf93000000ffff
 
 	/*
-	 * The start of the other CPUs, copied to a page below 1 MiB. The three words behind the
+	 * The start of the other CPUs, copied to a page below 1 MiB. The words behind the
 	 * code are filled in by smp.c.
 	 */
 	.section .rodata
@@ -172,7 +190,7 @@ trampoline_start:
 	mov	%cs, %ax
 	mov	%ax, %ds
 	lgdtl	trampoline_gdt_pointer - trampoline_start
-	mov	$CR4_PAE, %eax
+	mov	trampoline_data - trampoline_start + 14, %eax
 	mov	%eax, %cr4
 	mov	trampoline_data - trampoline_start, %eax
 	mov	%eax, %cr3
@@ -189,10 +207,11 @@ trampoline_gdt_pointer:
 	.long	PHYS(boot_gdt)
 	.balign	8
 trampoline_data:
-	.long	PHYS(boot_pml4)
+	.long	0			/* CR3 */
 	.long	0			/* EFER */
 	.long	PHYS(ap_entry64)
 	.short	CODE64
+	.long	0			/* CR4 */
 trampoline_end:
 
 	.text
@@ -218,6 +237,8 @@ ap_entry64:
 
 	.bss
 	.balign	4096
+boot_pml5:
+	.skip	4096
 	.globl	boot_pml4
 boot_pml4:
 	.skip	4096
@@ -230,8 +251,12 @@ boot_pd:
 boot_stack:
 	.skip	8192
 boot_stack_top:
-	.globl	boot_efer
+	.globl	boot_efer, boot_cr3, boot_cr4
 boot_efer:
 	.skip	8
+boot_cr3:
+	.skip	4
+boot_cr4:
+	.skip	4
 
 	.section .note.GNU-stack, "", @progbits

@@ -18,7 +18,7 @@
 
 /* Used by entry.S. */
 extern const uint8_t trampoline_start[], trampoline_end[], trampoline_data[];
-extern uint32_t boot_efer;
+extern uint32_t boot_efer, boot_cr3, boot_cr4;
 extern uint32_t ap_next, ap_limit;
 extern uint64_t ap_stacks[MAX_CPUS];
 
@@ -29,13 +29,16 @@ uint64_t ap_stacks[MAX_CPUS];
 /* The page of the trampoline must be in the identity map of the boot page tables only. */
 static bool place_trampoline(struct hpa *page)
 {
-	uint8_t *va;
+	uint8_t *va, *data;
 
 	if (!page_alloc(PAGE_SIZE, PAGE_SIZE, LOW_LIMIT, page))
 		return false;
 	va = direct_va(*page);
+	data = va + (trampoline_data - trampoline_start);
 	memcpy(va, trampoline_start, (size_t)(trampoline_end - trampoline_start));
-	memcpy(va + (trampoline_data - trampoline_start) + 4, &boot_efer, 4);
+	memcpy(data, &boot_cr3, 4);
+	memcpy(data + 4, &boot_efer, 4);
+	memcpy(data + 14, &boot_cr4, 4);
 	return true;
 }
 

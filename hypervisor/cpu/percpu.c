@@ -23,6 +23,7 @@ static void set_tss_descriptor(struct percpu *c)
 	c->gdt[4] = base >> 32;
 }
 
+/* CR4.LA57 stays as entry.S has set it: with paging on it cannot change. */
 static void init_control_registers(void)
 {
 	bool xsave = cpuid(1, 0).ecx & BIT(26);
@@ -31,7 +32,7 @@ static void init_control_registers(void)
 	if (cpuid(0, 0).eax >= 7)
 		features = cpuid(7, 0);
 	write_cr4(CR4_PAE | CR4_PGE | CR4_OSFXSR | CR4_OSXMMEXCPT | (xsave ? CR4_OSXSAVE : 0) |
-		  (features.ebx & BIT(7) ? CR4_SMEP : 0));
+		  (features.ebx & BIT(7) ? CR4_SMEP : 0) | (read_cr4() & CR4_LA57));
 	if (xsave)
 		xsetbv(0, 1);
 	write_cr0(CR0_PG | CR0_WP | CR0_NE | CR0_ET | CR0_MP | CR0_PE);

@@ -24,6 +24,7 @@ struct emul_cpu {
 	uint64_t *r; /* REG_COUNT of them, RSP included */
 	uint64_t rflags;
 	uint64_t rip;  /* of the instruction; behind it, or where it led, once complete */
+	bool la57;     /* 5-level paging */
 	bool types;    /* segments have types: protected mode */
 	bool aligned;  /* data accesses that are not aligned raise #AC */
 	bool no_tzcnt; /* the processor executes BSF instead; no_lzcnt: BSR */

@@ -78,7 +78,8 @@ static bool linear_64(
 	if (segment >= SEG_FS)
 		offset += seam_segment(cpu->env, (enum sreg)segment).base;
 	*linear = offset;
-	return canonical(offset) && canonical(offset + size - 1);
+	return canonical_with(offset, cpu->la57) &&
+	       canonical_with(offset + size - 1, cpu->la57);
 }
 
 static bool linear_32(struct emul_cpu *cpu, uint8_t segment, uint64_t offset, unsigned size,

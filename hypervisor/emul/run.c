@@ -363,7 +363,8 @@ static enum emul_end run_pop(struct emul_access *a)
 /* SDM vol. 2A "CALL", "JMP": a near target. */
 static enum emul_end check_target(struct emul_cpu *cpu, uint64_t to)
 {
-	if (cpu->mode.long64 ? !canonical(to) : to > seam_segment(cpu->env, SEG_CS).limit)
+	if (cpu->mode.long64 ? !canonical_with(to, cpu->la57)
+			     : to > seam_segment(cpu->env, SEG_CS).limit)
 		return emul_raise(cpu, VEC_GP);
 	return EMUL_COMPLETE;
 }

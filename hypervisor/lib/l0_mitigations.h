@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What L0 does against vulnerabilities of speculative execution: the options mitigations= and
- * threads=.
+ * What L0 does against vulnerabilities of speculative execution: the options mitigations=,
+ * threads= and code-pages=.
  */
 #ifndef NESTOR_LIB_L0_MITIGATIONS_H
 #define NESTOR_LIB_L0_MITIGATIONS_H
@@ -16,6 +16,13 @@ enum mitigation_mode {
 enum l0_threads {
 	L0_THREADS_ONE_VM,
 	L0_THREADS_ANY
+};
+
+/* Whether guests execute large pages as such: the option code-pages=. */
+enum l0_code_pages {
+	L0_CODE_PAGES_AUTO, /* but where the processor could err (iTLB multihit) */
+	L0_CODE_PAGES_SMALL,
+	L0_CODE_PAGES_LARGE
 };
 
 #endif

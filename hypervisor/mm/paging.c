@@ -22,6 +22,23 @@ static bool has_nx(void)
 	return rdmsr(MSR_EFER) & EFER_NXE;
 }
 
+/*
+ * With 5-level paging a root has one table of 4 levels for both halves of what 48 bits address.
+ * L0 uses it where the CPU has it, since VM entries check addresses of guests by L0's mode on
+ * some machines.
+ */
+static bool has_5_levels(void)
+{
+	return read_cr4() & CR4_LA57;
+}
+
+static uint64_t *pml4_of(uint64_t cr3)
+{
+	uint64_t *root = direct_va((struct hpa){cr3});
+
+	return has_5_levels() ? direct_va((struct hpa){root[0] & PT_ADDRESS}) : root;
+}
+
 /* Boot page tables reach 4 GiB, so tables come from there. */
 static uint64_t *new_table(void)
 {
@@ -56,7 +73,7 @@ static unsigned leaf_shift(uint64_t va, uint64_t pa, uint64_t size)
 
 static bool map_one(uint64_t cr3, uint64_t va, uint64_t pa, unsigned shift, uint64_t flags)
 {
-	uint64_t *table = direct_va((struct hpa){cr3});
+	uint64_t *table = pml4_of(cr3);
 	unsigned level = 39;
 
 	for (; level > shift; level -= 9) {
@@ -79,14 +96,14 @@ uint64_t paging_rights(uint64_t flags)
 
 void paging_share(uint64_t cr3, uint64_t va, struct hpa table)
 {
-	uint64_t *root = direct_va((struct hpa){cr3});
+	uint64_t *root = pml4_of(cr3);
 
 	root[va >> 39 & 511] = table.v | PT_P | PT_RW;
 }
 
 void paging_unshare(uint64_t cr3, uint64_t va)
 {
-	uint64_t *root = direct_va((struct hpa){cr3});
+	uint64_t *root = pml4_of(cr3);
 
 	root[va >> 39 & 511] = 0;
 }
@@ -150,6 +167,11 @@ bool paging_create(uint64_t *cr3)
 	if (root == NULL)
 		return false;
 	*cr3 = hpa_of(root).v;
+	if (has_5_levels()) {
+		if (next_table(&root[0]) == NULL)
+			return false;
+		root[511] = root[0];
+	}
 	return map_image(*cr3, image_start, text_end, PT_P) &&
 	       map_image(*cr3, text_end, rodata_end, PT_P | PT_XD) &&
 	       map_image(*cr3, rodata_end, image_end, PT_RW_DATA) && map_common(*cr3);
@@ -168,5 +190,12 @@ static void free_tables(uint64_t table, unsigned shift)
 
 void paging_destroy(uint64_t cr3)
 {
-	free_tables(cr3, 39);
+	uint64_t *root = direct_va((struct hpa){cr3});
+
+	if (has_5_levels()) {
+		free_tables(root[0] & PT_ADDRESS, 39);
+		page_free((struct hpa){cr3}, PAGE_SIZE);
+	} else {
+		free_tables(cr3, 39);
+	}
 }

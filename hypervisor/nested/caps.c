@@ -3,8 +3,8 @@
 
 #include "spec/cet.h"
 
-/* CR4 bits whose features a VM can have: not LA57, SMXE, key locker, nor what is newer. */
-#define CR4_OFFERED (0xffffffull & ~(CR4_LA57 | CR4_SMXE | CR4_KL))
+/* CR4 bits whose features a VM can have: not SMXE, key locker, nor what is newer. */
+#define CR4_OFFERED (0xffffffull & ~(CR4_SMXE | CR4_KL))
 
 #define HAS(id) (1ull << CAPS_FEATURE_##id)
 
@@ -172,6 +172,7 @@ void caps_derive(
 
 	*l1 = (struct vmx_caps){
 		.maxphyaddr = hw->maxphyaddr,
+		.linear_bits = policy->cr4_valid & CR4_LA57 ? hw->linear_bits : LINEAR_BITS,
 		.efer_valid = policy->efer_valid,
 		.debugctl_valid = policy->debugctl_valid,
 		.perf_global_valid = policy->perf_global_valid,

@@ -103,6 +103,12 @@ static bool cr4_fixed_ok(const struct check_env *e, uint64_t cr4)
 	       (cr4 & ~caps_msr(e->caps, MSR_VMX_CR4_FIXED1)) == 0;
 }
 
+/* 3.3.7.1; with the width of the processor, whatever mode is on. */
+static inline bool linear_ok(const struct check_env *e, uint64_t linear)
+{
+	return canonical_in(linear, e->caps->linear_bits);
+}
+
 /* Each byte 0, 1, 4, 5, 6 or 7: not above 7, and bit 1 only together with bit 2. */
 static bool pat_ok(uint64_t pat)
 {

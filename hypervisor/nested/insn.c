@@ -104,7 +104,7 @@ static bool operand_address(struct nested *n, const struct l1_mode *m, uint32_t 
 	if (!m->long64 || segment == SEG_FS || segment == SEG_GS)
 		*linear += seam_vmread((enum vmcs_fid)(FID_GUEST_ES_BASE + segment));
 	if (m->long64) {
-		if (canonical(*linear) && canonical(*linear + len - 1))
+		if (insn_canonical(*linear) && insn_canonical(*linear + len - 1))
 			return true;
 		(void)insn_fault(n, INSN_GP, DENIAL_INSN_OPERAND_CANONICAL, *linear);
 	} else {

@@ -71,7 +71,7 @@ int insn_invvpid(struct nested *n, const struct l1_mode *m)
 	if (!insn_mem_read(n, m, info, &d, sizeof(d)))
 		return INSN_DONE;
 	if (d.vpid >> 16 || (type != INVVPID_ALL && d.vpid == 0) ||
-		(type == INVVPID_ADDRESS && !canonical(d.linear)))
+		(type == INVVPID_ADDRESS && !canonical_in(d.linear, n->vm->caps.linear_bits)))
 		return refuse_descriptor(n, type, d.vpid, d.linear);
 	flush_vpids(n, (uint16_t)d.vpid, type == INVVPID_ALL);
 	return INSN_SUCCEED;

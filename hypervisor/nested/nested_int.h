@@ -42,6 +42,13 @@ bool insn_mem_read(
 bool insn_mem_write(struct nested *n, const struct l1_mode *m, uint32_t info, const void *src,
 	uint32_t len);
 
+/* A linear address in 64-bit mode of who executes it; the VMCS of its level is current. */
+static inline bool insn_canonical(uint64_t linear)
+{
+	return canonical(linear) || (canonical_in(linear, LINEAR_BITS_LA57) &&
+					    seam_vmread(FID_GUEST_CR4) & CR4_LA57);
+}
+
 /* The instruction ends with this outcome because of its operand, see struct nested_report. */
 static inline int insn_refuse(struct nested *n, int outcome, uint64_t value, uint64_t found)
 {

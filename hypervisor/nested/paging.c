@@ -2,6 +2,7 @@
 #include "nested/paging.h"
 
 #include "nested/nested.h"
+#include "nested/paging_rights.h"
 #include "nested/seam.h"
 #include "nested/vept.h"
 #include "spec/vmx.h"
@@ -13,7 +14,8 @@ enum paging_mode {
 	MODE_NONE,
 	MODE_32BIT,
 	MODE_PAE,
-	MODE_4LEVEL
+	MODE_4LEVEL,
+	MODE_5LEVEL
 };
 
 /* An entry as it was read, and where. */
@@ -33,7 +35,7 @@ struct walk {
 	uint64_t base;   /* of the page */
 	uint64_t size;
 	unsigned count;
-	struct entry entry[4];
+	struct entry entry[PAGING_LEVELS];
 	bool refused; /* by EPT12; what entries read as no longer counts */
 	uint64_t refused_gpa, refused_how;
 };
@@ -60,60 +62,9 @@ static enum paging_mode mode_of(const struct paging_state *s)
 		return MODE_NONE;
 	if (!(s->cr4 & CR4_PAE))
 		return MODE_32BIT;
-	return (s->efer & EFER_LMA) ? MODE_4LEVEL : MODE_PAE;
-}
-
-static bool user_access(const struct paging_state *s, uint32_t access)
-{
-	return s->cpl == 3 && !(access & PAGING_IMPLICIT);
-}
-
-static uint32_t fault_code(const struct paging_state *s, uint32_t access, uint32_t why)
-{
-	bool fetch_told = ((s->cr4 & CR4_PAE) && (s->efer & EFER_NXE)) || (s->cr4 & CR4_SMEP);
-
-	if (access & PAGING_WRITE)
-		why |= PF_WRITE;
-	if (user_access(s, access))
-		why |= PF_USER;
-	if ((access & PAGING_FETCH) && fetch_told)
-		why |= PF_FETCH;
-	return why;
-}
-
-/* SDM 4.6 "Access Rights" */
-static bool access_allowed(const struct paging_state *s, uint64_t rights, uint32_t access)
-{
-	bool user_page = rights & PT_US;
-	bool user = user_access(s, access);
-
-	if (user && !user_page)
-		return false;
-	if (access & PAGING_FETCH)
-		return !(rights & PT_XD) && (user || !user_page || !(s->cr4 & CR4_SMEP));
-	if (!user && user_page && (s->cr4 & CR4_SMAP))
-		if (!s->rflags_ac || (access & PAGING_IMPLICIT))
-			return false;
-	if ((access & PAGING_WRITE) && !(rights & PT_RW))
-		return !user && !(s->cr0 & CR0_WP);
-	return true;
-}
-
-/*
- * SDM 4.6.2 "Protection Keys": data accesses to pages of users, by a supervisor, too; fetches
- * are not ruled. Told in the error code whatever else is wrong.
- */
-static bool key_denies(struct nested *n, const struct walk *w, uint32_t access)
-{
-	const struct paging_state *s = w->s;
-	unsigned bits;
-
-	if (!(s->cr4 & CR4_PKE) || w->mode != MODE_4LEVEL || !(w->rights & PT_US) ||
-		access & (PAGING_FETCH | PAGING_CODE))
-		return false;
-	bits = PKRU_BITS(seam_pkru(n), PT_KEY(w->entry[w->count - 1].value));
-	return bits & PKRU_AD || (bits & PKRU_WD && access & PAGING_WRITE &&
-					 (user_access(s, access) || s->cr0 & CR0_WP));
+	if (!(s->efer & EFER_LMA))
+		return MODE_PAE;
+	return s->cr4 & CR4_LA57 ? MODE_5LEVEL : MODE_4LEVEL;
 }
 
 /* The L1 address behind a guest-physical address of this state; access as vept_walk has it. */
@@ -230,14 +181,14 @@ static uint64_t reserved_bits(const struct walk *w, unsigned level, bool leaf)
 		reserved |= 0x7ff0000000000000ull;
 	if (!(w->s->efer & EFER_NXE))
 		reserved |= PT_XD;
-	if (level == 4)
+	if (level >= 4)
 		reserved |= PT_PS;
 	if (leaf && level > 1) /* below the page's size; bit 12 is PAT */
 		reserved |= ((1ull << (12 + 9 * (level - 1))) - 1) & ~0x1fffull;
 	return reserved;
 }
 
-/* SDM 4.5 "4-Level Paging", and the lower two levels of 4.4 "PAE Paging" */
+/* SDM 4.5 "4-Level Paging" and 5-level paging, and the lower two levels of 4.4 "PAE Paging" */
 static enum walk_end walk_64bit(
 	struct nested *n, struct walk *w, uint64_t table, unsigned level)
 {
@@ -282,21 +233,23 @@ static enum walk_end walk_tables(struct nested *n, struct walk *w)
 		return walk_pae(n, w);
 	case MODE_4LEVEL:
 		return walk_64bit(n, w, w->s->cr3 & PT_ADDRESS, 4);
+	case MODE_5LEVEL:
+		return walk_64bit(n, w, w->s->cr3 & PT_ADDRESS, 5);
 	default:
 		return map(w, w->linear & ~PAGE_MASK, PAGE_SIZE, false);
 	}
 }
 
-/* A supervisor of L1 with 4-level paging; CR0.PG and CR4.PAE go with IA32_EFER.LMA. */
+/* A supervisor of L1 in IA-32e mode; CR0.PG and CR4.PAE go with IA32_EFER.LMA. */
 static inline bool usual_mode(const struct paging_state *s)
 {
 	return (s->efer & EFER_LMA) && s->cpl < 3 && !s->eptp12;
 }
 
 /*
- * The usual case without book-keeping: a supervisor's data access through 4-level tables whose
- * entries are present, accessed (and dirty, writable for a write) and have no odd bits. False
- * says nothing but that the full walk has to decide.
+ * The usual case without book-keeping: a supervisor's data access through 4 or 5 levels of
+ * tables whose entries are present, accessed (and dirty, writable for a write) and have no odd
+ * bits. False says nothing but that the full walk has to decide.
  */
 static bool walk_quickly(struct nested *n, const struct paging_state *s, uint64_t linear,
 	uint32_t access, struct gpa_l1 *out)
@@ -307,7 +260,7 @@ static bool walk_quickly(struct nested *n, const struct paging_state *s, uint64_
 	uint64_t table = s->cr3, user = PT_US, size, e;
 	unsigned shift;
 
-	for (shift = 39;; shift -= 9) {
+	for (shift = s->cr4 & CR4_LA57 ? 48 : 39;; shift -= 9) {
 		const uint64_t *page = seam_l1_page(n, (struct gpa_l1){table & PT_ADDRESS});
 
 		if (!page)
@@ -322,9 +275,10 @@ static bool walk_quickly(struct nested *n, const struct paging_state *s, uint64_
 	}
 	size = 1ull << shift;
 	/*
-	 * SDM 4.5: no page of 512 GiB; bits below a large page's number are reserved but PAT.
+	 * SDM 4.5: no page of 512 GiB or more; bits below a large page's number are reserved
+	 * but PAT.
 	 */
-	if (shift > 12 && (shift == 39 || (e & (size - 0x2000) & PT_ADDRESS)))
+	if (shift > 12 && (shift >= 39 || (e & (size - 0x2000) & PT_ADDRESS)))
 		return false;
 	if (((access & PAGING_WRITE) && !(e & PT_D)) ||
 		(user && (s->cr4 & (CR4_SMAP | CR4_PKE))))
@@ -344,12 +298,13 @@ static bool walk_faults(struct nested *n, const struct walk *w, uint32_t access,
 		return true;
 	}
 	if (end != WALK_MAPPED)
-		fault->error_code = fault_code(
+		fault->error_code = paging_fault_code(
 			w->s, access, end == WALK_RESERVED ? PF_PRESENT | PF_RESERVED : 0);
-	else if (key_denies(n, w, access))
-		fault->error_code = fault_code(w->s, access, PF_PRESENT | PF_KEY);
-	else if (w->mode != MODE_NONE && !access_allowed(w->s, w->rights, access))
-		fault->error_code = fault_code(w->s, access, PF_PRESENT);
+	else if (w->mode >= MODE_4LEVEL &&
+		 paging_key_denies(n, w->s, w->rights, w->entry[w->count - 1].value, access))
+		fault->error_code = paging_fault_code(w->s, access, PF_PRESENT | PF_KEY);
+	else if (w->mode != MODE_NONE && !paging_allows(w->s, w->rights, access))
+		fault->error_code = paging_fault_code(w->s, access, PF_PRESENT);
 	else
 		return false;
 	return true;

@@ -3,9 +3,8 @@
  * L1's own paging: what a linear address of L1 means (SDM chapter 4 "Paging"), for the operands
  * of VMX instructions and for L0's emulation on L1's behalf.
  *
- * Owns no state: every walk reads L1's tables anew. Covers no paging, 32-bit, PAE and 4-level
- * paging, with protection keys of user pages. Not covered: 5-level paging (L1 is not offered
- * CR4.LA57).
+ * Owns no state: every walk reads L1's tables anew. Covers no paging, 32-bit, PAE, 4-level and
+ * 5-level paging, the latter two with protection keys of pages of users.
  */
 #ifndef NESTOR_NESTED_PAGING_H
 #define NESTOR_NESTED_PAGING_H
@@ -17,6 +16,8 @@
 #include "spec/paging.h"
 
 struct nested;
+
+#define PAGING_LEVELS 5u
 
 /*
  * The registers that rule a translation. PDPTEs of PAE paging are registers, too; they stay in
@@ -69,7 +70,7 @@ struct paging_code_page {
 	struct {
 		struct gpa_l1 at;
 		uint64_t value;
-	} entry[4];
+	} entry[PAGING_LEVELS];
 };
 
 #define PAGING_CODE_PAGES 4u /* a power of 2 */

@@ -120,6 +120,7 @@ static struct vept_root *root_new(struct nested *n, uint64_t eptp12, uint64_t ap
 	r->eptp12 = eptp12;
 	r->apic_page = apic_page;
 	r->view = n->view;
+	r->special = r->view != 0 || e->small_code;
 	r->table = table_new(n, r, ROOT_LEVEL, false, eptp12 & EPT_ADDRESS);
 	r->eptp02 = table_hpa(e, r->table) | EPTP_WALK_4 | (eptp12 & EPTP_AD) | 6;
 	return r;
@@ -276,6 +277,35 @@ static uint64_t rights_in(
 	return EPT_READ | EPT_WRITE;
 }
 
+static uint64_t smaller(uint64_t a, uint64_t b)
+{
+	return a < b ? a : b;
+}
+
+/*
+ * How large a page may be: what is executed becomes a page of 4 KiB, in a table for its
+ * surroundings, whose pages are such from then on. Execute-only pages are code.
+ */
+static __attribute__((noinline)) uint64_t code_size(
+	const struct vept *e, const struct vept_walk *w, uint64_t size, uint64_t access)
+{
+	if (!e->small_code || !(w->perms & (EPT_EXEC | EPT_USER_EXEC)))
+		return size;
+	if (!(access & (QUAL_READ | QUAL_WRITE)) || !(w->perms & EPT_READ))
+		return PAGE_SIZE;
+	return smaller(size, vept_size_in_02(e, w));
+}
+
+/* The rights that a page of this size may have. */
+static uint64_t rights_for(const struct nested *n, const struct vept_root *root,
+	const struct vept_walk *w, uint64_t size)
+{
+	uint64_t rights = rights_in(n, root, w);
+
+	return n->vm->vept.small_code && size > PAGE_SIZE ? rights & (EPT_READ | EPT_WRITE)
+							  : rights;
+}
+
 /*
  * Registers of a device: UC, or WC where EPT12 says so, like EPT01 (SDM 28.2.6.2). A type of
  * EPT12 by which L2 could cache them counts as UC.
@@ -284,16 +314,11 @@ static void fill_device(struct nested *n, struct vept_root *root, const struct v
 	struct hpa hpa, uint64_t size)
 {
 	uint64_t source = w->entry[w->leaf];
-	uint64_t entry = source & (rights_in(n, root, w) | EPT_IPAT);
+	uint64_t entry = source & (rights_for(n, root, w, size) | EPT_IPAT);
 
 	if ((source & EPT_MEMTYPE) == EPT_TYPE(MEMTYPE_WC))
 		entry |= EPT_TYPE(MEMTYPE_WC);
 	fill_entry(n, root, w, hpa, size, entry);
-}
-
-static uint64_t smaller(uint64_t a, uint64_t b)
-{
-	return a < b ? a : b;
 }
 
 /*
@@ -301,7 +326,7 @@ static uint64_t smaller(uint64_t a, uint64_t b)
  * has to complete.
  */
 static __attribute__((noinline)) enum vept_result fill_foreign(
-	struct nested *n, struct vept_root *root, const struct vept_walk *w)
+	struct nested *n, struct vept_root *root, const struct vept_walk *w, uint64_t access)
 {
 	struct hpa hpa = {n->vm->vept.apic_hpa};
 	uint64_t size;
@@ -314,27 +339,29 @@ static __attribute__((noinline)) enum vept_result fill_foreign(
 	if (!seam_l1_device(n, n->no_ram, &hpa, &size))
 		return VEPT_NO_RAM;
 	size = root->view != 0 ? PAGE_SIZE : smaller(size, BIT64(level_shift(w->leaf)));
-	fill_device(n, root, w, hpa, size);
+	fill_device(n, root, w, hpa, code_size(&n->vm->vept, w, size, access));
 	return VEPT_FILLED;
 }
 
-static __attribute__((noinline)) void fill_in_view(
-	struct nested *n, struct vept_root *root, const struct vept_walk *w, struct hpa hpa)
+/* In a debugger's view, or where large pages are not executable. */
+static __attribute__((noinline)) void fill_specially(struct nested *n, struct vept_root *root,
+	const struct vept_walk *w, struct hpa hpa, uint64_t size, uint64_t access)
 {
-	fill_with(n, root, w, hpa, PAGE_SIZE, rights_in(n, root, w));
+	size = root->view != 0 ? PAGE_SIZE : code_size(&n->vm->vept, w, size, access);
+	fill_with(n, root, w, hpa, size, rights_for(n, root, w, size));
 }
 
-/* What the walk leads to. */
+/* What the walk leads to; `access` as in an exit qualification. */
 static enum vept_result fill(
-	struct nested *n, struct vept_root *root, const struct vept_walk *w)
+	struct nested *n, struct vept_root *root, const struct vept_walk *w, uint64_t access)
 {
 	uint64_t size = BIT64(level_shift(w->leaf));
 	struct hpa hpa;
 
 	if (!seam_l1_translate(n, walk_target(w), &hpa, &size))
-		return fill_foreign(n, root, w);
-	if (__builtin_expect(root->view != 0, false))
-		fill_in_view(n, root, w, hpa);
+		return fill_foreign(n, root, w, access);
+	if (__builtin_expect(root->special, false))
+		fill_specially(n, root, w, hpa, size, access);
 	else
 		fill_with(n, root, w, hpa, size, EPT_RIGHTS);
 	return VEPT_FILLED;
@@ -529,7 +556,7 @@ static enum vept_result handle(struct nested *n, struct vept_root *root, uint64_
 		if (root->eptp12 & EPTP_AD)
 			r = vept_set_flags(n, &w, hardware & EPT_WRITE, controls);
 		if (r == VEPT_FILLED)
-			return fill(n, root, &w);
+			return fill(n, root, &w, hardware);
 		if (r != VEPT_PML_FULL) /* an entry changed under the walk: L2 tries again */
 			return VEPT_FILLED;
 	} else if (r != VEPT_MISCONFIG) {
@@ -560,6 +587,6 @@ void vept_prefill(struct nested *n, struct vept_root *root, struct gpa_l2 gpa)
 	if (vept_walk_ept12(n, root, root->eptp12, gpa.v, proc2_of(n->cur), &w) ==
 			VEPT_FILLED &&
 		(!(root->eptp12 & EPTP_AD) || vept_accessed(&w)))
-		(void)fill(n, root, &w);
+		(void)fill(n, root, &w, QUAL_READ);
 	seam_vm_unlock(n);
 }

@@ -78,6 +78,7 @@ struct vept_root {
 	uint32_t table;
 	uint32_t generation; /* changes when the root goes */
 	uint16_t view;       /* 1 + the vCPU that alone has it, for a debugger; 0: of all */
+	bool special; /* a view, or large pages are not executable: fills take a longer way */
 };
 
 /* A page that L2 may write, where L1 gave it no memory. Of a vCPU. */
@@ -118,6 +119,7 @@ struct vept {
 	bool execute_only;
 	bool no_1g;         /* L1 has no 1 GiB pages: such an entry is malformed */
 	bool write_back;    /* L1's memory is, whatever EPT12 and L2's PAT say */
+	bool small_code;    /* no large page of EPT02 is executable, whatever EPT12 says */
 	bool advanced_info; /* of the machine: what bit 9 of an exit qualification tells */
 	struct vept_root root[VEPT_ROOTS];
 	struct vept_root

@@ -148,4 +148,9 @@ static inline struct gpa_l1 walk_target(const struct vept_walk *w)
 	return (struct gpa_l1){(w->entry[w->leaf] & EPT_ADDRESS & ~offset) | (w->gpa & offset)};
 }
 
+/* ---- vept_look.c ---- */
+
+/* How much the entry of EPT02 is for that there is for the walk's address, or would be. */
+uint64_t vept_size_in_02(const struct vept *e, const struct vept_walk *w);
+
 #endif

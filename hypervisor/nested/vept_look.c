@@ -35,3 +35,18 @@ bool vept_look(struct nested *n, struct gpa_l2 gpa, struct vept_look *look)
 	look->l1 = walk_target(&w);
 	return true;
 }
+
+uint64_t vept_size_in_02(const struct vept *e, const struct vept_walk *w)
+{
+	unsigned level = w->known;
+	uint32_t t = w->table;
+
+	for (; level > 1; level--) {
+		uint64_t entry = e->pages[t].entry[slot_of(w->gpa, level)];
+
+		if (!entry || is_leaf(entry, level))
+			break;
+		t = child_of(e, entry);
+	}
+	return BIT64(level_shift(level));
+}

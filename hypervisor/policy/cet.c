@@ -15,6 +15,7 @@ void cet_offer_make(struct cet_offer *o, const struct cpuid_table *t)
 {
 	*o = (struct cet_offer){
 		.stacks = cpuid_policy_has(t, CPUID_CET_SS), .xss = t->xss_mask};
+	o->linear_bits = cpuid_policy_linear_bits(t);
 	o->control = (o->stacks ? CET_OF_SS : 0) |
 		     (cpuid_policy_has(t, CPUID_CET_IBT) ? CET_OF_IBT : 0);
 }
@@ -46,7 +47,7 @@ enum denial cet_denial(const struct cet_offer *o, uint32_t msr, bool write, uint
 		return DENIAL_MSR_CET;
 	if (!is_control(msr) && msr != MSR_SSP_TABLE && value & SSP_ALIGNMENT)
 		return DENIAL_MSR_SSP;
-	return canonical(value) ? DENIAL_NONE : DENIAL_MSR_CANONICAL;
+	return canonical_in(value, o->linear_bits) ? DENIAL_NONE : DENIAL_MSR_CANONICAL;
 }
 
 void cet_allow(const struct cet_offer *o, uint64_t *bitmap)

@@ -16,6 +16,7 @@ struct cet_offer {
 	uint64_t control; /* bits of IA32_U_CET and IA32_S_CET; 0: there is no CET */
 	bool stacks;      /* shadow stacks: there are pointers to them */
 	uint64_t xss;     /* bits of IA32_XSS */
+	unsigned linear_bits;
 };
 
 void cet_offer_make(struct cet_offer *o, const struct cpuid_table *t);

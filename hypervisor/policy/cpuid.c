@@ -3,6 +3,7 @@
 
 #include <stddef.h>
 
+#include "spec/addr.h"
 #include "spec/regs.h"
 
 #define XCR0_OFFERED 0x2e7ull  /* x87, SSE, AVX, AVX-512, PKRU; not MPX, PT, tiles */
@@ -412,4 +413,9 @@ uint64_t cpuid_policy_cr4(const struct cpuid_table *t)
 			offered |= 1ull << cr4_bits[i].bit;
 	}
 	return offered;
+}
+
+unsigned cpuid_policy_linear_bits(const struct cpuid_table *t)
+{
+	return cpuid_policy_has(t, CPUID_LA57) ? LINEAR_BITS_LA57 : LINEAR_BITS;
 }

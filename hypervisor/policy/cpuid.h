@@ -63,6 +63,9 @@ const struct cpuid_leaf *cpuid_policy_get(
 /* Whether L1 sees a flag, or any bit of a field. */
 bool cpuid_policy_has(const struct cpuid_table *t, enum cpuid_field field);
 
+/* The width of canonical addresses in registers: that of the processor, whatever mode is on. */
+unsigned cpuid_policy_linear_bits(const struct cpuid_table *t);
+
 /* The CR4 bits that L1 may set. */
 uint64_t cpuid_policy_cr4(const struct cpuid_table *t);
 

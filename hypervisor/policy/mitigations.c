@@ -139,6 +139,8 @@ struct way {
 #define CLEAR_REGS     MITIGATION_CLEAR_REGS
 #define TSX_OFF        MITIGATION_TSX_OFF
 #define MCU_OPT        MITIGATION_MCU_OPT
+#define SMALL_CODE     MITIGATION_SMALL_CODE
+#define CLEAR_HISTORY  MITIGATION_CLEAR_HISTORY
 
 static void go_ways(const struct speculation_facts *m, uint32_t found, struct mitigations *out)
 {

@@ -24,12 +24,14 @@ struct speculation_facts {
 	uint32_t features;  /* CPUID.(7,0).EDX */
 	uint64_t arch_caps; /* IA32_ARCH_CAPABILITIES; 0: it is not there */
 	bool intel;
-	bool rtm;        /* CPUID.(7,0).EBX.RTM */
-	bool gather;     /* CPUID.(7,0).EBX.AVX2 */
-	bool bhi_ctrl;   /* CPUID.(7,2).EDX.BHI_CTRL */
-	bool threads;    /* a core has several */
-	bool one_thread; /* ... of which L0 uses one */
-	bool one_vm;     /* ... which run one VM at a time */
+	bool rtm;          /* CPUID.(7,0).EBX.RTM */
+	bool gather;       /* CPUID.(7,0).EBX.AVX2 */
+	bool bhi_ctrl;     /* CPUID.(7,2).EDX.BHI_CTRL */
+	bool threads;      /* a core has several */
+	bool one_thread;   /* ... of which L0 uses one */
+	bool one_vm;       /* ... which run one VM at a time */
+	bool software_tlb; /* an emulator's */
+	bool large_code;   /* guests shall execute large pages, whatever comes of it */
 };
 
 /* Bits of struct mitigations.actions. */
@@ -44,7 +46,9 @@ enum mitigation_action {
 	MITIGATION_HOST_BHI_DIS = 1 << 7,   /* L0 runs with BHI_DIS_S */
 	MITIGATION_CLEAR_REGS = 1 << 8,     /* of the guest, after each exit */
 	MITIGATION_TSX_OFF = 1 << 9,        /* once a CPU */
-	MITIGATION_MCU_OPT = 1 << 10        /* once a CPU: what microcode does stays on */
+	MITIGATION_MCU_OPT = 1 << 10,       /* once a CPU: what microcode does stays on */
+	MITIGATION_SMALL_CODE = 1 << 11,    /* no large page that a guest can execute */
+	MITIGATION_CLEAR_HISTORY = 1 << 12  /* of branches, after each exit */
 };
 
 enum speculation_issue {

@@ -89,7 +89,7 @@ static enum denial unless(bool valid, enum denial why)
 }
 
 /* What WRMSR refuses in a register that passes through. */
-static enum denial register_value_denial(uint32_t msr, uint64_t v)
+static enum denial register_value_denial(uint32_t msr, uint64_t v, unsigned linear_bits)
 {
 	switch (msr) {
 	case MSR_PAT:
@@ -103,15 +103,15 @@ static enum denial register_value_denial(uint32_t msr, uint64_t v)
 	case MSR_SYSENTER_CS:
 		return DENIAL_NONE;
 	default:
-		return unless(canonical(v), DENIAL_MSR_CANONICAL);
+		return unless(canonical_in(v, linear_bits), DENIAL_MSR_CANONICAL);
 	}
 }
 
-static enum denial write_denial(const struct msr_rule *r, uint64_t value)
+static enum denial write_denial(const struct msr_rule *r, uint64_t value, unsigned linear_bits)
 {
 	switch (r->kind) {
 	case MSR_KIND_PASS:
-		return register_value_denial(r->msr, value);
+		return register_value_denial(r->msr, value, linear_bits);
 	case MSR_KIND_FIXED:
 		return unless(value == r->value, DENIAL_MSR_FIXED);
 	case MSR_KIND_READ_ONLY:
@@ -121,20 +121,20 @@ static enum denial write_denial(const struct msr_rule *r, uint64_t value)
 	}
 }
 
-enum denial msr_policy_denial(uint32_t msr, bool write, uint64_t value)
+enum denial msr_policy_denial(uint32_t msr, bool write, uint64_t value, unsigned linear_bits)
 {
 	const struct msr_rule *r = rule_of(msr);
 
 	if (r == NULL)
 		return DENIAL_MSR_UNKNOWN;
-	return write ? write_denial(r, value) : DENIAL_NONE;
+	return write ? write_denial(r, value, linear_bits) : DENIAL_NONE;
 }
 
-enum msr_answer msr_policy_write(uint32_t msr, uint64_t value)
+enum msr_answer msr_policy_write(uint32_t msr, uint64_t value, unsigned linear_bits)
 {
 	const struct msr_rule *r = rule_of(msr);
 
-	if (r == NULL || write_denial(r, value) != DENIAL_NONE)
+	if (r == NULL || write_denial(r, value, linear_bits) != DENIAL_NONE)
 		return MSR_ANSWER_REFUSED;
 	switch (r->kind) {
 	case MSR_KIND_PASS:

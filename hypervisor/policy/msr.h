@@ -30,9 +30,9 @@ bool msr_policy_knows(uint32_t msr);
 /* *value is set with MSR_ANSWER_DONE only. */
 enum msr_answer msr_policy_read(uint32_t msr, uint64_t *value);
 /* Refuses also what WRMSR refuses of a register's value, but for changes of IA32_EFER. */
-enum msr_answer msr_policy_write(uint32_t msr, uint64_t value);
+enum msr_answer msr_policy_write(uint32_t msr, uint64_t value, unsigned linear_bits);
 /* Why one of these two refuses; DENIAL_NONE: it does not. */
-enum denial msr_policy_denial(uint32_t msr, bool write, uint64_t value);
+enum denial msr_policy_denial(uint32_t msr, bool write, uint64_t value, unsigned linear_bits);
 /* SDM 4.1.2 "Paging-Mode Enabling": what of IA32_EFER may change. paging: CR0.PG. Writes of LMA
  * have no effect. */
 bool msr_policy_efer_change_valid(uint64_t old, uint64_t value, bool paging);

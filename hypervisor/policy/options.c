@@ -66,6 +66,13 @@ static const char *const thread_words[] = {
 	NULL,
 };
 
+static const char *const code_page_words[] = {
+	[L0_CODE_PAGES_AUTO] = "auto",
+	[L0_CODE_PAGES_SMALL] = "small",
+	[L0_CODE_PAGES_LARGE] = "large",
+	NULL,
+};
+
 #define ROW(key, kind, member) key, NULL, kind, SETTING_AT(struct options, member)
 
 const struct setting option_settings[] = {
@@ -111,6 +118,8 @@ const struct setting option_settings[] = {
 		.help = "the serial port for output: what firmware names, else the first one (auto), one of four, or none"},
 	{ROW("threads", SETTING_CHOICE, threads), .words = thread_words,
 		.help = "what threads of a core run at a time: vCPUs of one VM, or of any"},
+	{ROW("code-pages", SETTING_CHOICE, code_pages), .words = code_page_words,
+		.help = "pages that guests execute: small ones where the processor needs it (auto, iTLB multihit), always (small), large ones, too (large)"},
 	{ROW("selftest", SETTING_CHOICE, selftest), .words = selftest_words,
 		.help = "fault: take a page fault at the start; state: put each vCPU's state back all the time"},
 	{.kind = SETTING_END},

@@ -33,6 +33,7 @@ struct options {
 	uint8_t selftest;    /* enum l0_selftest */
 	uint8_t mitigations; /* enum mitigation_mode */
 	uint8_t threads;     /* enum l0_threads */
+	uint8_t code_pages;  /* enum l0_code_pages */
 	uint8_t serial;      /* enum l0_serial */
 	uint8_t nmi;         /* enum l0_nmi */
 	uint64_t epoch; /* time of day at the start, seconds since 1970; 0: the machine's */

@@ -29,10 +29,32 @@ struct gva {
 	uint64_t v;
 };
 
-/* 3.3.7.1 "Canonical Addressing", with linear addresses of 48 bits: L1 is never offered 57. */
+/* 3.3.7.1 "Canonical Addressing": linear addresses have 48 bits; 57 with 5-level paging. */
+#define LINEAR_BITS      48u
+#define LINEAR_BITS_LA57 57u
+
+static inline bool canonical_in(uint64_t linear, unsigned bits)
+{
+	uint64_t high = linear >> (bits - 1);
+
+	return high == 0 || high == UINT64_MAX >> (bits - 1);
+}
+
+/* The nearest that is canonical: bits above that number are as the highest below. */
+static inline uint64_t canonical_made(uint64_t linear, unsigned bits)
+{
+	return (uint64_t)((int64_t)(linear << (64 - bits)) >> (64 - bits));
+}
+
 static inline bool canonical(uint64_t linear)
 {
-	return linear >> 47 == 0 || linear >> 47 == 0x1ffff;
+	return canonical_in(linear, LINEAR_BITS);
+}
+
+/* la57: CR4.LA57 is 1. */
+static inline bool canonical_with(uint64_t linear, bool la57)
+{
+	return canonical(linear) || (la57 && canonical_in(linear, LINEAR_BITS_LA57));
 }
 
 #define PAGE_SHIFT 12

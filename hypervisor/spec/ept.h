@@ -28,6 +28,7 @@
 #define EPT_ACCESSED  BIT64(8)
 #define EPT_DIRTY     BIT64(9)
 #define EPT_USER_EXEC BIT64(10) /* with mode-based execute control; ignored without */
+#define EPT_CODE      BIT64(11) /* ignored in every format: L0's, see vmx/ept.h */
 #define EPT_NO_VE     BIT64(63) /* suppress #VE */
 #define EPT_ADDRESS   PT_ADDRESS
 #define EPT_RIGHTS    (EPT_RWX | EPT_USER_EXEC)

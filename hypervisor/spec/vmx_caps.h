@@ -14,7 +14,8 @@
 struct vmx_caps {
 	/* by index - MSR_VMX_BASIC; zero when the MSR is absent */
 	uint64_t msr[CAPS_MSR_COUNT];
-	uint8_t maxphyaddr; /* bits of a physical address, CPUID 0x80000008; 32 to 52 */
+	uint8_t maxphyaddr;  /* bits of a physical address, CPUID 0x80000008; 32 to 52 */
+	uint8_t linear_bits; /* of a canonical address in a register: LINEAR_BITS or ..._LA57 */
 	/* Bits that may be 1 in L1's MSRs; caps_derive() sets them, unused in the machine's
 	 * caps. */
 	uint64_t efer_valid;

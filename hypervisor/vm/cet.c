@@ -123,9 +123,9 @@ bool cet_fit_mode(const struct vcpu *vcpu, uint32_t reason)
 	ssp = vmread(VMCS_GUEST_SSP);
 	if (vmread32(VMCS_ENTRY_CONTROLS) & ENTRY_IA32E_GUEST) {
 		/* RET, INCSSP leave it so behind the lower half, where the next use faults */
-		if (canonical(ssp))
+		if (canonical_in(ssp, vcpu->cet.linear_bits))
 			return false;
-		vmwrite(VMCS_GUEST_SSP, (uint64_t)((int64_t)(ssp << 16) >> 16));
+		vmwrite(VMCS_GUEST_SSP, canonical_made(ssp, vcpu->cet.linear_bits));
 		return true;
 	}
 	vmwrite(VMCS_GUEST_S_CET, (uint32_t)s_cet);

@@ -171,7 +171,9 @@ static bool mov_to_cr4(struct vcpu *vcpu, uint64_t cr4)
 	if (cr4 & vcpu_cr4_reserved(vcpu) ||
 		(vcpu->nested.vmxon && !nested_cr4_fits(&vcpu->nested, cr4)))
 		return false;
-	if ((lma && !(cr4 & CR4_PAE)) || (cr4 & CR4_CET && !(vcpu_read_cr0() & CR0_WP)))
+	if (lma && (!(cr4 & CR4_PAE) || changed & CR4_LA57))
+		return false;
+	if (cr4 & CR4_CET && !(vcpu_read_cr0() & CR0_WP))
 		return false;
 	if (changed & cr4 & CR4_PCIDE && (!lma || vmread(VMCS_GUEST_CR3) & 0xfff))
 		return false;

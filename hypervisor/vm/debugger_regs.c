@@ -13,7 +13,7 @@ static const char *const general[REG_COUNT] = {"rax", "rcx", "rdx", "rbx", "rsp"
 /* SDM 26.3.1.4 "Checks on Guest RIP and RFLAGS" */
 static enum debugger_set set_rip(struct vcpu *vcpu, uint64_t value)
 {
-	if (vcpu_in_long64() ? !canonical(value) : value >> 32 != 0)
+	if (vcpu_in_long64() ? !canonical_in(value, vmx_caps.linear_bits) : value >> 32 != 0)
 		return DEBUGGER_SET_VALUE;
 	vmwrite(VMCS_GUEST_RIP, value);
 	vcpu->debug.skips = false;
@@ -52,7 +52,7 @@ static enum debugger_set set_rflags(struct vcpu *vcpu, uint64_t value)
 /* 26.3.1.2 "Checks on Guest Segment Registers"; in virtual-8086 mode it is the selector's. */
 static enum debugger_set set_base(uint32_t field, uint64_t value)
 {
-	if (!canonical(value))
+	if (!canonical_in(value, vmx_caps.linear_bits))
 		return DEBUGGER_SET_VALUE;
 	if (vmread(VMCS_GUEST_RFLAGS) & RFLAGS_VM)
 		return DEBUGGER_SET_STATE;

@@ -152,7 +152,7 @@ static bool read_memory(struct vcpu *vcpu, uint64_t linear, void *dst, uint32_t 
 
 	if (!(s.efer & EFER_LMA))
 		linear = (uint32_t)linear;
-	else if (!canonical(linear))
+	else if (!canonical_with(linear, s.cr4 & CR4_LA57))
 		return false;
 	s.cr4 &= ~(uint64_t)(CR4_SMAP | CR4_PKE);
 	return paging_read(&vcpu->nested, &s, linear, dst, size, &fault);

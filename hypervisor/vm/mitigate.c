@@ -60,10 +60,19 @@ void mitigate_init(void)
 	struct speculation_facts facts = read_facts();
 
 	facts.one_vm = l0_config()->threads == L0_THREADS_ONE_VM;
+	facts.software_tlb = l0_config()->machine.software_tlb;
+	facts.large_code = l0_config()->code_pages == L0_CODE_PAGES_LARGE;
 	mitigations_judge(&facts, mode, &machine);
-	if (does(MITIGATION_FILL_RSB | MITIGATION_CLEAR_REGS))
-		vmx_guard_exits();
+	if (l0_config()->code_pages == L0_CODE_PAGES_SMALL)
+		machine.actions |= MITIGATION_SMALL_CODE;
+	if (does(MITIGATION_FILL_RSB | MITIGATION_CLEAR_REGS | MITIGATION_CLEAR_HISTORY))
+		vmx_guard_exits(does(MITIGATION_CLEAR_HISTORY));
 	log_issues();
+}
+
+bool mitigate_small_code(void)
+{
+	return does(MITIGATION_SMALL_CODE);
 }
 
 unsigned mitigate_thread_bits(void)

@@ -25,6 +25,9 @@ uint32_t mitigate_unused_threads(void);
 /* How many bits of a local APIC's number tell the threads of a core apart. */
 unsigned mitigate_thread_bits(void);
 
+/* Whether no large page of a guest's memory may be executable (iTLB multihit). */
+bool mitigate_small_code(void);
+
 /* A vCPU whose CPUID is there, and whose VMCS01 is current; the bitmaps of its VM too. */
 void mitigate_vcpu_create(struct vcpu *vcpu);
 /* Power-on: IA32_SPEC_CTRL is 0. */

@@ -128,6 +128,20 @@ static bool map_registers(struct vcpu *vcpu, uint64_t gpa)
 	return mapped;
 }
 
+/* Code in a large page of EPT01, whoever executes it. */
+static bool open_code(struct vcpu *vcpu, uint64_t gpa)
+{
+	struct vm *vm = vcpu->vm;
+	bool opened;
+
+	if (!vm->ept01.small_code || root_of(vcpu) != NULL)
+		return false;
+	vm_lock(vm);
+	opened = ept_open_code(&vm->ept01, gpa);
+	vm_unlock(vm);
+	return opened;
+}
+
 /* 28.2.4 "Accessed and Dirty Flags for EPT" */
 static bool walks_write(const struct vcpu *vcpu)
 {
@@ -233,7 +247,7 @@ void handle_ept_violation(struct vcpu *vcpu)
 	if (vcpu->nested.in_l2 && nested_apic_access(&vcpu->nested, gpa, q))
 		return;
 	vcpu_redeliver(vcpu);
-	if (map_registers(vcpu, gpa)) {
+	if ((q & QUAL_FETCH && open_code(vcpu, gpa)) || map_registers(vcpu, gpa)) {
 		nested_block_nmis_again(q);
 		return;
 	}

@@ -177,7 +177,7 @@ bool vm_rdmsr(struct vcpu *vcpu, uint32_t msr, uint64_t *value)
 
 static bool wrmsr_rule(struct vcpu *vcpu, uint32_t msr, uint64_t value)
 {
-	switch (msr_policy_write(msr, value)) {
+	switch (msr_policy_write(msr, value, vcpu->cet.linear_bits)) {
 	case MSR_ANSWER_DONE:
 		return true;
 	case MSR_ANSWER_REGISTER:
@@ -261,7 +261,7 @@ enum denial vm_msr_denial(const struct vcpu *vcpu, uint32_t msr, bool write, uin
 		return cet_denial(&vcpu->cet, msr, write, value);
 	if (has_umwait(vcpu, msr))
 		return write && value & UMWAIT_RESERVED ? DENIAL_MSR_UMWAIT : DENIAL_NONE;
-	why = msr_policy_denial(msr, write, value);
+	why = msr_policy_denial(msr, write, value, vcpu->cet.linear_bits);
 	return why == DENIAL_NONE && msr == MSR_EFER ? DENIAL_MSR_EFER_LME : why;
 }
 

@@ -56,6 +56,7 @@ bool nested_hw_create(struct vm *vm)
 	e->pages_hpa = hpa_of(e->pages).v;
 	e->maxphyaddr = nv->caps.maxphyaddr;
 	e->write_back = vm_ram_ipat(vm) != 0;
+	e->small_code = vm->ept01.small_code;
 	e->execute_only = caps_msr(&nv->caps, MSR_VMX_EPT_VPID_CAP) & EPT_CAP_EXECUTE_ONLY;
 	e->advanced_info = caps_msr(&vmx_caps, MSR_VMX_EPT_VPID_CAP) & EPT_CAP_ADVANCED_INFO;
 	if (nv->shadowing && !(create_bitmaps(vm, &nv->usual) && create_bitmaps(vm, &nv->all)))

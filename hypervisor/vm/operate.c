@@ -111,7 +111,7 @@ static struct paging_state paging_of(const struct vcpu *vcpu, unsigned level, bo
 static bool linear_exists(const struct paging_state *s, uint64_t *at)
 {
 	if (s->efer & EFER_LMA)
-		return canonical(*at);
+		return canonical_with(*at, s->cr4 & CR4_LA57);
 	*at = (uint32_t)*at;
 	return true;
 }

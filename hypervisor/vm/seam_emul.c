@@ -51,6 +51,7 @@ void emulation_cpu(struct emulation *e, struct emul_cpu *cpu)
 	cpu->r[REG_RSP] = e->rsp = vmread(VMCS_GUEST_RSP);
 	cpu->rflags = e->rflags = vmread(VMCS_GUEST_RFLAGS);
 	cpu->rip = e->rip;
+	cpu->la57 = e->paging.cr4 & CR4_LA57;
 	cpu->types = e->paging.cr0 & CR0_PE && !(e->rflags & RFLAGS_VM);
 	cpu->aligned = e->paging.cr0 & CR0_AM && e->env.ac && e->env.cpl == 3;
 	cpu->no_tzcnt = this_cpu()->no_tzcnt;

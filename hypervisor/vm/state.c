@@ -62,7 +62,8 @@ static bool mtrrs_valid(const struct mtrr_state *s)
 static bool registers_valid(const struct vcpu *vcpu, const struct register_state *s)
 {
 	for (unsigned i = 0; i < VCPU_SWITCHED_MSRS; i++)
-		if (msr_policy_write(vcpu_switched_msrs[i], s->msr[i]) != MSR_ANSWER_REGISTER)
+		if (msr_policy_write(vcpu_switched_msrs[i], s->msr[i], vcpu->cet.linear_bits) !=
+			MSR_ANSWER_REGISTER)
 			return false;
 	return !(s->spec_ctrl & ~vcpu->speculation.spec_ctrl) && s->dr[4] >> 32 == 0 &&
 	       cet_state_valid(vcpu, s->cet, s->xss) && vcpu_xcr0_valid(s->xcr0) &&

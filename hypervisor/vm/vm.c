@@ -22,6 +22,7 @@
 #include "vm/ecam.h"
 #include "vm/explain.h"
 #include "vm/iommu.h"
+#include "vm/mitigate.h"
 #include "vm/nested_hw.h"
 #include "vm/network.h"
 #include "vm/ram.h"
@@ -338,7 +339,7 @@ static bool create_parts(
 		&vm->pool, (unsigned)(p.vcpus * sizeof(struct vlapic) / PAGE_SIZE));
 	vm->msr_bitmap = pool_get(&vm->pool);
 	if (box->platform.lapic == NULL || vm->msr_bitmap == NULL ||
-		!ept_init(&vm->ept01, &vm->pool))
+		!ept_init(&vm->ept01, &vm->pool, mitigate_small_code()))
 		return false;
 	if (images->firmware.size != 0 && !firmware_create(vm, images, &p))
 		return false;

@@ -7,7 +7,7 @@
 #include "vmx/asm.h"
 #include "vmx/vmx.h"
 
-#define LEAF_BITS (EPT_RWX | EPT_MEMTYPE | EPT_IPAT)
+#define LEAF_BITS (EPT_RWX | EPT_MEMTYPE | EPT_IPAT | EPT_CODE)
 #define ENTRIES   512u
 #define TOP_SHIFT 39u
 
@@ -21,16 +21,25 @@ static uint64_t *table_of(uint64_t entry)
 	return direct_va((struct hpa){entry & EPT_ADDRESS});
 }
 
-bool ept_init(struct ept *e, struct page_pool *pool)
+bool ept_init(struct ept *e, struct page_pool *pool, bool small_code)
 {
 	bool ad = caps_msr(&vmx_caps, MSR_VMX_EPT_VPID_CAP) & EPT_CAP_AD;
 
 	e->pool = pool;
+	e->small_code = small_code;
 	e->root = pool_get(pool);
 	if (e->root == NULL)
 		return false;
 	e->eptp = hpa_of(e->root).v | MEMTYPE_WB | EPTP_WALK_4 | (ad ? EPTP_AD : 0);
 	return true;
+}
+
+/* The rights in the entry of a large page. */
+static uint64_t large_rights(const struct ept *e, uint64_t rights)
+{
+	if (!e->small_code || !(rights & EPT_EXEC))
+		return rights;
+	return (rights & ~EPT_EXEC) | EPT_CODE;
 }
 
 /* Replaces a large page by a table of the next smaller pages with the same properties. */
@@ -43,6 +52,8 @@ static uint64_t *split(struct ept *e, uint64_t *entry, unsigned shift)
 		return NULL;
 	if (shift - 9 > PAGE_SHIFT)
 		leaf |= EPT_LARGE;
+	else if (leaf & EPT_CODE)
+		leaf = (leaf & ~EPT_CODE) | EPT_EXEC;
 	for (uint64_t i = 0; i < ENTRIES; i++)
 		table[i] = (base + (i << (shift - 9))) | leaf;
 	*entry = hpa_of(table).v | EPT_RWX;
@@ -108,8 +119,8 @@ bool ept_map(struct ept *e, uint64_t gpa, struct hpa hpa, uint64_t size, uint64_
 			return false;
 		old = *entry;
 		e->fills++;
-		*entry = (hpa.v + done) | perm | EPT_TYPE(type) |
-			 (shift > PAGE_SHIFT ? EPT_LARGE : 0);
+		*entry = (hpa.v + done) | EPT_TYPE(type) |
+			 (shift > PAGE_SHIFT ? large_rights(e, perm) | EPT_LARGE : perm);
 		if (old != 0)
 			ept_changed(e);
 		free_table(e, old, shift);
@@ -195,7 +206,7 @@ bool ept_chunk_set(struct ept *e, uint64_t gpa, struct hpa hpa)
 		return false;
 	e->fills++;
 	if (!is_table(*entry)) {
-		set_entry(entry, hpa.v | leaf | EPT_LARGE);
+		set_entry(entry, hpa.v | large_rights(e, leaf) | EPT_LARGE);
 		return true;
 	}
 	for (unsigned i = 0; i < ENTRIES; i++)
@@ -261,6 +272,19 @@ uint64_t *ept_split_to_4k(struct ept *e, uint64_t gpa)
 	if (ept_leaf(e, gpa, &page_size) == NULL)
 		return NULL;
 	return entry_at(e, gpa, PAGE_SHIFT);
+}
+
+/*
+ * Nothing is flushed: what CPUs have cached of the large page leads to the same memory, and
+ * they fetch nothing by it.
+ */
+bool ept_open_code(struct ept *e, uint64_t gpa)
+{
+	uint64_t page_size, *leaf = ept_leaf(e, gpa, &page_size);
+
+	if (leaf != NULL && *leaf & EPT_CODE)
+		leaf = ept_split_to_4k(e, gpa);
+	return leaf != NULL && *leaf & EPT_EXEC;
 }
 
 void ept_flush(struct ept *e)

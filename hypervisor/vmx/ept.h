@@ -17,13 +17,18 @@ struct ept {
 	uint64_t *root;
 	uint64_t eptp;
 	struct page_pool *pool;
+	bool small_code; /* large pages are not executable, but split when they are executed */
 	uint64_t fills, evictions; /* mappings that were made, and taken away again */
 	/* How often what others know of it may have become wrong (ept_changed); atomic. */
 	uint32_t changes;
 };
 
-/* Empty EPT; write-back tables, A/D bits when the machine has them. False: pool exhausted. */
-bool ept_init(struct ept *e, struct page_pool *pool);
+/*
+ * Empty EPT; write-back tables, A/D bits when the machine has them. small_code: an executable
+ * page that is large has EPT_CODE instead of the right; small ones that it is split into have
+ * it. False: pool exhausted.
+ */
+bool ept_init(struct ept *e, struct page_pool *pool, bool small_code);
 
 /*
  * Maps [gpa, gpa + size) to hpa with the largest pages that alignment and the machine allow;
@@ -57,6 +62,12 @@ void ept_chunk_clear(struct ept *e, uint64_t gpa);
  * The leaf entry, or NULL when nothing is mapped or the pool is exhausted. The caller flushes.
  */
 uint64_t *ept_split_to_4k(struct ept *e, uint64_t gpa);
+
+/*
+ * After an instruction was to be fetched from gpa: true, it can be now, from a page of 4 KiB.
+ * False: it is not mapped, not executable, or the pool is exhausted.
+ */
+bool ept_open_code(struct ept *e, uint64_t gpa);
 
 /* The leaf that maps gpa and its page size, or NULL. */
 uint64_t *ept_leaf(const struct ept *e, uint64_t gpa, uint64_t *page_size);

@@ -37,6 +37,7 @@ static void read_caps(void)
 			c->msr[m - MSR_VMX_BASIC] = rdmsr(m);
 	vmx_caps_complete(c);
 	c->maxphyaddr = (uint8_t)cpuid(0x80000008, 0).eax;
+	c->linear_bits = read_cr4() & CR4_LA57 ? LINEAR_BITS_LA57 : LINEAR_BITS;
 }
 
 static const char *find_missing(void)

@@ -145,6 +145,7 @@ detour_end:
 	.type	vmx_exit_guarded, @function
 vmx_exit_guarded:
 	save_registers
+guarded:
 	mov	$16, %eax
 1:	call	2f
 3:	pause
@@ -174,6 +175,25 @@ vmx_exit_guarded:
 	mov	%rax, %rdi
 	jmp	vmx_enter
 	.size	vmx_exit_guarded, . - vmx_exit_guarded
+
+/*
+ * The same, and no indirect branch of ours is predicted by the guest's branches: the history
+ * has room for 194 taken branches at most, and each iteration is two (Intel, "Branch History
+ * Injection and Intra-mode Branch Target Injection").
+ */
+	.balign	64
+	.globl	vmx_exit_history
+	.type	vmx_exit_history, @function
+vmx_exit_history:
+	save_registers
+	mov	$100, %eax
+1:	jmp	2f
+	int3
+2:	dec	%eax
+	jnz	1b
+	lfence
+	jmp	guarded
+	.size	vmx_exit_history, . - vmx_exit_history
 
 	.section .rodata
 	.balign	8

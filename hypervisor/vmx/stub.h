@@ -23,6 +23,7 @@ struct vcpu *vm_first(void);
 /* HOST_RIP: plain, or where the processor needs more (vmx_guard_exits). Not to be called. */
 void vmx_exit_stub(void);
 void vmx_exit_guarded(void);
+void vmx_exit_history(void);
 
 /*
  * Provided by vm/: a VM exit; the registers are in the vCPU. Returns the vCPU to enter next.

@@ -57,11 +57,11 @@ void vmcs_write_setup(uint32_t encoding, uint64_t value)
 }
 
 /* Constant after the first VM is made. */
-static bool guarded;
+static void (*exit_code)(void) = vmx_exit_stub;
 
-void vmx_guard_exits(void)
+void vmx_guard_exits(bool history)
 {
-	guarded = true;
+	exit_code = history ? vmx_exit_history : vmx_exit_guarded;
 }
 
 struct host_field {
@@ -110,8 +110,7 @@ void vmcs_write_host_state(uint64_t cr3)
 		{VMCS_HOST_SYSENTER_EIP, 0},
 		{VMCS_HOST_PAT, rdmsr(MSR_PAT)},
 		{VMCS_HOST_EFER, rdmsr(MSR_EFER)},
-		{VMCS_HOST_RIP,
-			(uint64_t)(uintptr_t)(guarded ? vmx_exit_guarded : vmx_exit_stub)},
+		{VMCS_HOST_RIP, (uint64_t)(uintptr_t)exit_code},
 	};
 
 	write_fields(state, COUNT(state));

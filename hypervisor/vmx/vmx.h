@@ -51,8 +51,9 @@ void hw_vmcs_clear(struct hw_vmcs *v);
 void hw_vmcs_load(struct hw_vmcs *v);
 
 /* VMCSs whose host state is written from now on let exits clear what guests have left in
- * registers and in the return stack buffer (vmx/stub.S). Before any VM is made. */
-void vmx_guard_exits(void);
+ * registers and in the return stack buffer; history: and of their branches (vmx/stub.S). Before
+ * any VM is made. */
+void vmx_guard_exits(bool history);
 
 /* Host state and the like in the current VMCS, the same in every VMCS of a VM on this CPU. */
 void vmcs_write_host_state(uint64_t cr3);

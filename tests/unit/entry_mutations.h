@@ -12,6 +12,7 @@
 #define BAD_PAGE      0x1010ull
 #define BAD_WIDTH     (1ull << 46)
 #define NOT_CANONICAL 0x0000800000000000ull
+#define NOT_IDENTICAL 0x0001000000000000ull
 #define INJECT(type, vector, error)                           \
 	(INTR_INFO_VALID | (uint32_t)(type) << 8 | (vector) | \
 		((error) ? INTR_INFO_ERROR_CODE : 0))
@@ -270,7 +271,7 @@ static const struct mutation mutations[] = {
 	M(IDTR_LIMIT_HIGH, 64bit, SET(GUEST_IDTR_LIMIT, 0x10000)),
 	M(RIP_HIGH, 32bit, SET(GUEST_RIP, 1ull << 32)),
 	M(RIP_HIGH, 64bit, SET(GUEST_CS_AR, 0xc09b)),
-	M(RIP_IDENTICAL_HIGH, 64bit, SET(GUEST_RIP, 1ull << 48)),
+	M(RIP_IDENTICAL_HIGH, 64bit, SET(GUEST_RIP, NOT_IDENTICAL)),
 	M(RFLAGS_RESERVED, 64bit, OFF(GUEST_RFLAGS, RFLAGS_FIXED)),
 	M(RFLAGS_RESERVED, 64bit, ON(GUEST_RFLAGS, BIT(3))),
 	M(RFLAGS_RESERVED, 64bit, ON(GUEST_RFLAGS, BIT(22))),

@@ -9,7 +9,7 @@
 
 static inline struct vmx_caps fake_hardware_caps(void)
 {
-	struct vmx_caps hw = {.maxphyaddr = 46};
+	struct vmx_caps hw = {.maxphyaddr = 46, .linear_bits = LINEAR_BITS};
 
 #define SET(name, value) hw.msr[MSR_VMX_##name - MSR_VMX_BASIC] = (value)
 	SET(BASIC, 0x00da040000000004);

@@ -366,6 +366,19 @@ static void addresses_that_are_not_canonical_raise_gp(void **state)
 	assert_int_equal(fake.count, 1);
 }
 
+static void five_level_paging_makes_57_bits_canonical(void **state)
+{
+	(void)state;
+	cpu.la57 = true;
+	fake.memory_at = 0xffffffffffe000;
+	assert_int_equal(out_from(0xfffffffffffffe, SEG_DS), EMUL_COMPLETE);
+	assert_int_equal(out_from(0xffffffffffffff, SEG_DS), EMUL_EXCEPTION);
+	assert_int_equal(cpu.vector, VEC_GP);
+	cpu.la57 = false;
+	assert_int_equal(out_from(0xfffffffffffffe, SEG_DS), EMUL_EXCEPTION);
+	assert_int_equal(fake.count, 1);
+}
+
 static void addresses_beyond_the_limit_raise_gp_or_ss(void **state)
 {
 	(void)state;
@@ -438,6 +451,7 @@ int main(void)
 		cmocka_unit_test_setup(string_io_goes_on_where_its_register_wraps, setup),
 		cmocka_unit_test_setup(a_port_is_not_read_when_memory_cannot_take_it, setup),
 		cmocka_unit_test_setup(addresses_that_are_not_canonical_raise_gp, setup),
+		cmocka_unit_test_setup(five_level_paging_makes_57_bits_canonical, setup),
 		cmocka_unit_test_setup(addresses_beyond_the_limit_raise_gp_or_ss, setup),
 		cmocka_unit_test_setup(segments_allow_what_their_type_says, setup),
 		cmocka_unit_test_setup(unaligned_accesses_raise_ac_when_asked, setup),

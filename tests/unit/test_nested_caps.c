@@ -313,19 +313,40 @@ static void policy_limits_addresses_and_cr4(void **state)
 	struct vmx_caps l1;
 
 	(void)state;
-	hw.msr[MSR_VMX_CR4_FIXED1 - MSR_VMX_BASIC] |= CR4_LA57;
+	hw.msr[MSR_VMX_CR4_FIXED1 - MSR_VMX_BASIC] |= CR4_KL;
 	policy.maxphyaddr = 40;
 	policy.cr4_valid &= ~CR4_SMAP;
 	caps_derive(&l1, &hw, &policy);
 	assert_int_equal(l1.maxphyaddr, 40);
-	assert_true((caps_msr(&l1, MSR_VMX_CR4_FIXED1) & (CR4_LA57 | CR4_CET | CR4_SMAP)) ==
-		    CR4_CET);
+	assert_true(
+		(caps_msr(&l1, MSR_VMX_CR4_FIXED1) & (CR4_KL | CR4_CET | CR4_SMAP)) == CR4_CET);
 	assert_true(caps_msr(&l1, MSR_VMX_CR4_FIXED1) & CR4_VMXE);
 	policy.maxphyaddr = 50;
 	policy.cr4_valid = 0;
 	caps_derive(&l1, &hw, &policy);
 	assert_int_equal(l1.maxphyaddr, 46);
 	assert_true(caps_msr(&l1, MSR_VMX_CR4_FIXED1) == CR4_VMXE);
+}
+
+static void addresses_are_as_wide_as_the_processor_that_l1_sees(void **state)
+{
+	struct vmx_caps hw = fake_hardware_caps();
+	struct caps_policy policy = caps_policy_default();
+	struct vmx_caps l1;
+
+	(void)state;
+	caps_derive(&l1, &hw, &policy);
+	assert_int_equal(l1.linear_bits, 48);
+	assert_false(caps_msr(&l1, MSR_VMX_CR4_FIXED1) & CR4_LA57);
+	hw.msr[MSR_VMX_CR4_FIXED1 - MSR_VMX_BASIC] |= CR4_LA57;
+	hw.linear_bits = 57;
+	caps_derive(&l1, &hw, &policy);
+	assert_int_equal(l1.linear_bits, 57);
+	assert_true(caps_msr(&l1, MSR_VMX_CR4_FIXED1) & CR4_LA57);
+	policy.cr4_valid &= ~CR4_LA57;
+	caps_derive(&l1, &hw, &policy);
+	assert_int_equal(l1.linear_bits, 48);
+	assert_false(caps_msr(&l1, MSR_VMX_CR4_FIXED1) & CR4_LA57);
 }
 
 static void features_have_names(void **state)
@@ -448,6 +469,7 @@ int main(void)
 		cmocka_unit_test(zeroed_capabilities_do_no_harm),
 		cmocka_unit_test(fields_exist_by_their_control),
 		cmocka_unit_test(policy_limits_addresses_and_cr4),
+		cmocka_unit_test(addresses_are_as_wide_as_the_processor_that_l1_sees),
 		cmocka_unit_test(l2_may_have_cet_only_where_l1_has_it),
 		cmocka_unit_test(features_have_names),
 		cmocka_unit_test(features_are_chosen_by_a_text),

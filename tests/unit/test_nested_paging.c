@@ -104,6 +104,49 @@ static void four_level_paging_maps_pages_of_three_sizes(void **state)
 	expect_mapped(LINEAR, PAGING_READ, 0x40403010);
 }
 
+/* With a table more: LINEAR57 is slots 401, then as LINEAR. */
+#define PML5     0x14000ull
+#define LINEAR57 0xff91888000403010ull
+
+static void use_5level(void)
+{
+	s.cr4 |= CR4_LA57;
+	s.cr3 = PML5;
+	fake_write64(PML5 + 401 * 8, ROOT | P | W | U);
+}
+
+static void five_level_paging_has_a_table_more(void **state)
+{
+	(void)state;
+	use_5level();
+	expect_mapped(LINEAR57, PAGING_WRITE, DATA + 0x10);
+	assert_true(fake_read64(PML5 + 401 * 8) == (ROOT | P | W | U | A));
+	expect_mapped(LINEAR57, PAGING_WRITE, DATA + 0x10); /* by the quick walk now */
+	fake_write64(PDPT, 0x40000000 | P | W | PS | A | D);
+	expect_mapped(LINEAR57, PAGING_WRITE, 0x40403010);
+	expect_fault(LINEAR, PAGING_READ, 0); /* of slot 511 */
+	fake_write64(PML5 + 401 * 8, ROOT | P | U | A);
+	expect_fault(LINEAR57, PAGING_WRITE, PF_WRITE | PF_PRESENT);
+	fake_write64(PML5 + 401 * 8, ROOT | P | W | U | A | PS);
+	expect_fault(LINEAR57, PAGING_READ, PF_PRESENT | PF_RESERVED);
+	fake_write64(PML5 + 401 * 8, ROOT | P | W | U | A);
+	fake_write64(PDPT, 0x40000000 | P | W | U | PS | A | D);
+	s.cr4 |= CR4_PKE;
+	fake_hw.pkru = 1; /* key 0 */
+	expect_fault(LINEAR57, PAGING_READ, PF_PRESENT | PF_KEY);
+}
+
+static void la57_is_nothing_outside_ia32e_mode(void **state)
+{
+	(void)state;
+	use_pae();
+	s.cr4 |= CR4_LA57;
+	expect_mapped(0x40403010, PAGING_READ, DATA + 0x10);
+	use_32bit();
+	s.cr4 = CR4_LA57;
+	expect_mapped(0x00c03010, PAGING_READ, DATA + 0x10);
+}
+
 static void a_large_pages_pat_bit_is_no_address_bit(void **state)
 {
 	(void)state;
@@ -457,6 +500,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(without_paging_addresses_are_physical),
 		TEST(four_level_paging_maps_pages_of_three_sizes),
+		TEST(five_level_paging_has_a_table_more),
+		TEST(la57_is_nothing_outside_ia32e_mode),
 		TEST(a_large_pages_pat_bit_is_no_address_bit),
 		TEST(absent_entries_fault_without_the_present_bit),
 		TEST(reserved_bits_fault),

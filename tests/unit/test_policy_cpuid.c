@@ -70,11 +70,23 @@ static void what_is_not_virtualized_is_hidden(void **state)
 	assert_false(cpuid_policy_has(&t, CPUID_SMX));
 	assert_false(cpuid_policy_has(&t, CPUID_SGX));
 	assert_false(cpuid_policy_has(&t, CPUID_MPX));
-	assert_false(cpuid_policy_has(&t, CPUID_LA57));
 	assert_int_equal(cpuid_policy_get(&t, 0xa, 0)->eax, 0);  /* PMU */
 	assert_int_equal(cpuid_policy_get(&t, 0x14, 0)->eax, 0); /* PT */
 	assert_true(cpuid_policy_has(&t, CPUID_HYPERVISOR));
 	assert_true(cpuid_policy_has(&t, CPUID_VMX));
+}
+
+static void addresses_are_as_wide_as_the_machines(void **state)
+{
+	static struct cpuid_table t;
+	struct cpuid_leaves m = rich_machine();
+
+	(void)state;
+	cpuid_policy_build(&t, &m, &config);
+	assert_int_equal(cpuid_policy_linear_bits(&t), 57);
+	m.basic[7].ecx &= ~(1u << 16);
+	cpuid_policy_build(&t, &m, &config);
+	assert_int_equal(cpuid_policy_linear_bits(&t), 48);
 }
 
 static void vt_x_is_seen_only_where_it_is_offered(void **state)
@@ -221,7 +233,7 @@ static const struct mask masks[] = {
 	{0x1, 0, {0x0fff3fff, 0x0000ff00, 0x76da3203, 0x0f8bfbff},
 		{0, 0, 0x81200000, 0x00001200}},
 	{0x6, 0, {0}, {0x00000004}},
-	{0x7, 0, {0, 0xf1bf07a9, 0x1a405fee, 0xbc904510}, {0, 0x00000002}},
+	{0x7, 0, {0, 0xf1bf07a9, 0x1a415fee, 0xbc904510}, {0, 0x00000002}},
 	{0x7, 1, {0x00801cbf, 0, 0, 0x00004430}, {0}},
 	{0xd, 1, {0x0000000f, 0, 0x00001800}, {0}},
 	{0x80000001, 0, {0, 0, 0x00000121, 0x2c100800}, {0}},
@@ -428,9 +440,9 @@ static void cr4_bits_follow_their_cpuid_flags(void **state)
 		unsigned reg, bit;
 	} known[] = {{0x3, 1, 3, 1}, {0x4, 1, 3, 4}, {0x8, 1, 3, 2}, {0x10, 1, 3, 3},
 		{0x20, 1, 3, 6}, {0x40, 1, 3, 7}, {0x80, 1, 3, 13}, {0x200, 1, 3, 24},
-		{0x400, 1, 3, 25}, {0x800, 7, 2, 2}, {0x10000, 7, 1, 0}, {0x20000, 1, 2, 17},
-		{0x40000, 1, 2, 26}, {0x100000, 7, 1, 7}, {0x200000, 7, 1, 20},
-		{0, 7, 2, 3 /* PKU needs XSAVE */}, {0, 7, 2, 16 /* LA57 is hidden */},
+		{0x400, 1, 3, 25}, {0x800, 7, 2, 2}, {0x1000, 7, 2, 16}, {0x10000, 7, 1, 0},
+		{0x20000, 1, 2, 17}, {0x40000, 1, 2, 26}, {0x100000, 7, 1, 7},
+		{0x200000, 7, 1, 20}, {0, 7, 2, 3 /* PKU needs XSAVE */},
 		{0, 1, 2, 5 /* VMX is the VM's */}};
 	static struct cpuid_table t;
 
@@ -439,9 +451,9 @@ static void cr4_bits_follow_their_cpuid_flags(void **state)
 		assert_true(cr4_with_only(known[i].leaf, known[i].reg, known[i].bit) ==
 			    (known[i].cr4 | 0x100)); /* PCE always */
 	build(&t, &config);
-	assert_true(cpuid_policy_cr4(&t) == 0xf72fff);
+	assert_true(cpuid_policy_cr4(&t) == 0xf73fff);
 	build(&t, &plain);
-	assert_true(cpuid_policy_cr4(&t) == 0xf70fff);
+	assert_true(cpuid_policy_cr4(&t) == 0xf71fff);
 }
 
 /* Each of them without the reference to leaf 4, which costs a reader an exit a time. */
@@ -489,6 +501,7 @@ int main(void)
 		cmocka_unit_test(caches_have_descriptors_of_their_own),
 		cmocka_unit_test(the_apic_flag_follows_the_apic),
 		cmocka_unit_test(vt_x_is_seen_only_where_it_is_offered),
+		cmocka_unit_test(addresses_are_as_wide_as_the_machines),
 		cmocka_unit_test(xsave_sizes_follow_xcr0_and_hide_what_is_not_offered),
 		cmocka_unit_test(the_topology_walk_ends),
 		cmocka_unit_test(

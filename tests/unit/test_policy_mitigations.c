@@ -69,7 +69,7 @@ static void microcode_of_before_leaves_a_skylake_server_open(void **state)
 	expect(&m, SPECULATION_GDS, MITIGATION_OPEN);
 	expect(&m, SPECULATION_SRBDS, MITIGATION_NOT_AFFECTED);
 	expect(&m, SPECULATION_TAA, MITIGATION_NOT_AFFECTED);
-	assert_int_equal(m.actions, 0);
+	assert_int_equal(m.actions, MITIGATION_SMALL_CODE); /* needs none */
 	assert_int_equal(mitigations_host_spec_ctrl(&m), 0);
 }
 
@@ -85,12 +85,12 @@ static void with_microcode_it_does_all_that_it_needs(void **state)
 	expect(&m, SPECULATION_SPECTRE_V2, MITIGATION_DONE);
 	expect(&m, SPECULATION_RETBLEED, MITIGATION_DONE);
 	expect(&m, SPECULATION_GDS, MITIGATION_DONE);
-	expect(&m, SPECULATION_ITLB_MULTIHIT, MITIGATION_OPEN);
+	expect(&m, SPECULATION_ITLB_MULTIHIT, MITIGATION_DONE);
 	assert_int_equal(m.actions, MITIGATION_FLUSH_L1D | MITIGATION_CLEAR_BUFFERS |
 					    MITIGATION_BARRIER | MITIGATION_NESTED_BARRIER |
 					    MITIGATION_HOST_IBRS | MITIGATION_IBRS_AT_EXIT |
 					    MITIGATION_FILL_RSB | MITIGATION_CLEAR_REGS |
-					    MITIGATION_MCU_OPT);
+					    MITIGATION_MCU_OPT | MITIGATION_SMALL_CODE);
 	assert_int_equal(mitigations_host_spec_ctrl(&m), SPEC_CTRL_IBRS);
 }
 
@@ -106,7 +106,8 @@ static void a_cascade_lake_keeps_ibrs_on_and_turns_tsx_off(void **state)
 	expect(&m, SPECULATION_MDS, MITIGATION_NOT_AFFECTED);
 	expect(&m, SPECULATION_TAA, MITIGATION_DONE);
 	expect(&m, SPECULATION_ITS, MITIGATION_OPEN);
-	expect(&m, SPECULATION_BHI, MITIGATION_OPEN);
+	expect(&m, SPECULATION_BHI, MITIGATION_DONE);
+	assert_true(m.actions & MITIGATION_CLEAR_HISTORY);
 	assert_true(m.actions & MITIGATION_TSX_OFF);
 	assert_true(m.actions & MITIGATION_HOST_IBRS);
 	assert_false(m.actions & MITIGATION_IBRS_AT_EXIT);
@@ -182,7 +183,7 @@ static void a_processor_that_nobody_listed_has_what_all_have(void **state)
 	(void)state;
 	expect(&m, SPECULATION_L1TF, MITIGATION_OPEN);
 	expect(&m, SPECULATION_MDS, MITIGATION_OPEN);
-	expect(&m, SPECULATION_ITLB_MULTIHIT, MITIGATION_OPEN);
+	expect(&m, SPECULATION_ITLB_MULTIHIT, MITIGATION_DONE);
 	expect(&m, SPECULATION_GDS, MITIGATION_NOT_AFFECTED);
 	expect(&other, SPECULATION_L1TF, MITIGATION_OPEN);
 	m = judge(GOLDMONT, 0, 0);
@@ -207,6 +208,24 @@ static void threads_of_a_core_are_told_of_where_they_matter(void **state)
 	f.threads = false;
 	mitigations_judge(&f, MITIGATIONS_AUTO, &m);
 	expect(&m, SPECULATION_SMT, MITIGATION_NOT_AFFECTED);
+}
+
+static void executable_large_pages_are_split_unless_told_or_an_emulators(void **state)
+{
+	struct speculation_facts f = {.signature = SKYLAKE_SERVER, .intel = true};
+	struct mitigations m;
+
+	(void)state;
+	mitigations_judge(&f, MITIGATIONS_AUTO, &m);
+	assert_true(m.actions & MITIGATION_SMALL_CODE);
+	f.large_code = true;
+	mitigations_judge(&f, MITIGATIONS_AUTO, &m);
+	expect(&m, SPECULATION_ITLB_MULTIHIT, MITIGATION_OPEN);
+	assert_false(m.actions & MITIGATION_SMALL_CODE);
+	f.software_tlb = true;
+	mitigations_judge(&f, MITIGATIONS_AUTO, &m);
+	expect(&m, SPECULATION_ITLB_MULTIHIT, MITIGATION_DONE);
+	assert_false(m.actions & MITIGATION_SMALL_CODE);
 }
 
 static void off_does_nothing_and_says_so(void **state)
@@ -351,6 +370,7 @@ int main(void)
 		cmocka_unit_test(each_bit_of_the_msr_frees_from_its_vulnerability),
 		cmocka_unit_test(a_processor_that_nobody_listed_has_what_all_have),
 		cmocka_unit_test(threads_of_a_core_are_told_of_where_they_matter),
+		cmocka_unit_test(executable_large_pages_are_split_unless_told_or_an_emulators),
 		cmocka_unit_test(off_does_nothing_and_says_so),
 		cmocka_unit_test(whatever_a_machine_says_is_told_in_words),
 		cmocka_unit_test(facts_are_where_cpuid_has_them),

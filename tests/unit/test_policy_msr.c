@@ -10,6 +10,7 @@
 #include <cmocka.h>
 
 #include "policy/msr.h"
+#include "spec/addr.h"
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 #define WB           0x0606060606060606ull
@@ -42,7 +43,8 @@ static void registers_that_pass_through_are_left_to_the_register(void **state)
 		assert_true(msr_policy_knows(registers[i]));
 		assert_int_equal(msr_policy_read(registers[i], &value), MSR_ANSWER_REGISTER);
 		assert_int_equal(value, 77);
-		assert_int_equal(msr_policy_write(registers[i], 0), MSR_ANSWER_REGISTER);
+		assert_int_equal(
+			msr_policy_write(registers[i], 0, LINEAR_BITS), MSR_ANSWER_REGISTER);
 	}
 }
 
@@ -52,7 +54,7 @@ static void the_time_stamp_counter_is_the_vcpus(void **state)
 
 	(void)state;
 	assert_int_equal(msr_policy_read(MSR_TSC, &value), MSR_ANSWER_TSC);
-	assert_int_equal(msr_policy_write(MSR_TSC, UINT64_MAX), MSR_ANSWER_TSC);
+	assert_int_equal(msr_policy_write(MSR_TSC, UINT64_MAX, LINEAR_BITS), MSR_ANSWER_TSC);
 }
 
 static void constants_ignore_what_is_written(void **state)
@@ -60,8 +62,8 @@ static void constants_ignore_what_is_written(void **state)
 	(void)state;
 	for (size_t i = 0; i < COUNT(constants); i++) {
 		expect_constant(constants[i].msr, constants[i].value);
-		assert_int_equal(
-			msr_policy_write(constants[i].msr, UINT64_MAX), MSR_ANSWER_DONE);
+		assert_int_equal(msr_policy_write(constants[i].msr, UINT64_MAX, LINEAR_BITS),
+			MSR_ANSWER_DONE);
 		expect_constant(constants[i].msr, constants[i].value);
 	}
 }
@@ -71,10 +73,10 @@ static void fixed_msrs_take_their_own_value_only(void **state)
 	(void)state;
 	for (size_t i = 0; i < COUNT(fixed); i++) {
 		expect_constant(fixed[i].msr, fixed[i].value);
-		assert_int_equal(
-			msr_policy_write(fixed[i].msr, fixed[i].value), MSR_ANSWER_DONE);
-		assert_int_equal(
-			msr_policy_write(fixed[i].msr, ~fixed[i].value), MSR_ANSWER_REFUSED);
+		assert_int_equal(msr_policy_write(fixed[i].msr, fixed[i].value, LINEAR_BITS),
+			MSR_ANSWER_DONE);
+		assert_int_equal(msr_policy_write(fixed[i].msr, ~fixed[i].value, LINEAR_BITS),
+			MSR_ANSWER_REFUSED);
 	}
 }
 
@@ -82,8 +84,9 @@ static void a_read_only_msr_refuses_even_its_own_value(void **state)
 {
 	(void)state;
 	expect_constant(MSR_MTRR_CAP, 0x508);
-	assert_int_equal(msr_policy_write(MSR_MTRR_CAP, 0x508), MSR_ANSWER_REFUSED);
-	assert_int_equal(msr_policy_write(MSR_MTRR_CAP, 0), MSR_ANSWER_REFUSED);
+	assert_int_equal(
+		msr_policy_write(MSR_MTRR_CAP, 0x508, LINEAR_BITS), MSR_ANSWER_REFUSED);
+	assert_int_equal(msr_policy_write(MSR_MTRR_CAP, 0, LINEAR_BITS), MSR_ANSWER_REFUSED);
 }
 
 static void an_msr_without_a_rule_is_refused(void **state)
@@ -98,14 +101,15 @@ static void an_msr_without_a_rule_is_refused(void **state)
 	for (size_t i = 0; i < COUNT(unknown); i++) {
 		assert_false(msr_policy_knows(unknown[i]));
 		assert_int_equal(msr_policy_read(unknown[i], &value), MSR_ANSWER_REFUSED);
-		assert_int_equal(msr_policy_write(unknown[i], 0), MSR_ANSWER_REFUSED);
+		assert_int_equal(
+			msr_policy_write(unknown[i], 0, LINEAR_BITS), MSR_ANSWER_REFUSED);
 	}
 	assert_int_equal(value, 77);
 }
 
 static bool takes(uint32_t msr, uint64_t value)
 {
-	enum msr_answer answer = msr_policy_write(msr, value);
+	enum msr_answer answer = msr_policy_write(msr, value, LINEAR_BITS);
 
 	assert_true(answer == MSR_ANSWER_REGISTER || answer == MSR_ANSWER_REFUSED);
 	return answer == MSR_ANSWER_REGISTER;
@@ -167,14 +171,16 @@ static void what_is_refused_has_its_rule(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < COUNT(writes); i++) {
-		enum denial why = msr_policy_denial(writes[i].msr, true, writes[i].value);
+		enum denial why =
+			msr_policy_denial(writes[i].msr, true, writes[i].value, LINEAR_BITS);
 
 		assert_int_equal(why, writes[i].why);
 		assert_int_equal(why != DENIAL_NONE,
-			msr_policy_write(writes[i].msr, writes[i].value) == MSR_ANSWER_REFUSED);
+			msr_policy_write(writes[i].msr, writes[i].value, LINEAR_BITS) ==
+				MSR_ANSWER_REFUSED);
 	}
-	assert_int_equal(msr_policy_denial(MSR_MTRR_CAP, false, 0), DENIAL_NONE);
-	assert_int_equal(msr_policy_denial(0x12345, false, 0), DENIAL_MSR_UNKNOWN);
+	assert_int_equal(msr_policy_denial(MSR_MTRR_CAP, false, 0, LINEAR_BITS), DENIAL_NONE);
+	assert_int_equal(msr_policy_denial(0x12345, false, 0, LINEAR_BITS), DENIAL_MSR_UNKNOWN);
 }
 
 static void efer_keeps_lme_under_paging_and_writes_of_lma_are_ignored(void **state)

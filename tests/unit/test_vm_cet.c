@@ -81,6 +81,7 @@ static int setup(void **state)
 {
 	(void)state;
 	vcpu.cet.control = CET_OF_SS | CET_OF_IBT;
+	vcpu.cet.linear_bits = LINEAR_BITS;
 	cr0 = CR0_PE | CR0_PG | CR0_WP;
 	cr4 = CR4_CET;
 	rflags = 2;

@@ -39,7 +39,7 @@ static struct {
 	uint32_t msr;
 	uint64_t value;
 } writes[WRITES];
-static unsigned write_count, guarded_exits;
+static unsigned write_count, guarded_exits, cleared_histories;
 static struct hw_vmcs *current;
 static struct percpu cpu;
 static struct l0_config config;
@@ -129,9 +129,10 @@ void hw_vmcs_load(struct hw_vmcs *v)
 	current = v;
 }
 
-void vmx_guard_exits(void)
+void vmx_guard_exits(bool history)
 {
 	guarded_exits++;
+	cleared_histories += history;
 }
 
 const struct l0_config *l0_config(void)
@@ -206,7 +207,7 @@ static struct mitigations start(const struct machine_model *m, enum mitigation_m
 	cpu = (struct percpu){.self = &cpu};
 	model = *m;
 	config.mitigations = mode;
-	write_count = guarded_exits = field_count = pages_given = 0;
+	write_count = guarded_exits = cleared_histories = field_count = pages_given = 0;
 	page_count = 2;
 	mitigate_init();
 	mitigate_cpu();
@@ -263,8 +264,11 @@ static void check_cpu(const struct machine_model *m, enum mitigation_mode mode)
 	struct mitigations t = start(m, mode);
 	uint64_t host = mitigations_host_spec_ctrl(&t);
 
-	assert_int_equal(guarded_exits != 0,
-		(t.actions & (MITIGATION_FILL_RSB | MITIGATION_CLEAR_REGS)) != 0);
+	assert_int_equal(
+		guarded_exits != 0, (t.actions & (MITIGATION_FILL_RSB | MITIGATION_CLEAR_REGS |
+							 MITIGATION_CLEAR_HISTORY)) != 0);
+	assert_int_equal(cleared_histories, (t.actions & MITIGATION_CLEAR_HISTORY) != 0);
+	assert_int_equal(mitigate_small_code(), (t.actions & MITIGATION_SMALL_CODE) != 0);
 	assert_int_equal(
 		(cpu.guards & DETOUR_FLUSH) != 0, (t.actions & MITIGATION_FLUSH_L1D) != 0);
 	assert_int_equal(
@@ -286,6 +290,18 @@ static void each_processor_is_set_up_as_the_table_says(void **state)
 	for (unsigned i = 0; i < 4; i++)
 		for (unsigned mode = 0; mode < 3; mode++)
 			check_cpu(all[i], (enum mitigation_mode)mode);
+}
+
+static void code_pages_are_small_where_asked_for(void **state)
+{
+	(void)state;
+	config.code_pages = L0_CODE_PAGES_SMALL;
+	(void)start(&old_skylake, MITIGATIONS_OFF);
+	assert_true(mitigate_small_code());
+	config.code_pages = L0_CODE_PAGES_LARGE;
+	(void)start(&old_skylake, MITIGATIONS_AUTO);
+	assert_false(mitigate_small_code());
+	config.code_pages = L0_CODE_PAGES_AUTO;
 }
 
 static void a_processor_that_offers_nothing_pays_nothing(void **state)
@@ -473,6 +489,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(each_processor_is_set_up_as_the_table_says),
+		cmocka_unit_test(code_pages_are_small_where_asked_for),
 		cmocka_unit_test(a_processor_that_offers_nothing_pays_nothing),
 		cmocka_unit_test(work_is_done_once_before_the_next_entry),
 		cmocka_unit_test(only_what_is_needed_is_done),

@@ -128,13 +128,16 @@ compile()
 	mv "$library.$$" "$library"
 }
 
-# Bochs 3.0 runs several processors right only with a library of ours loaded (docs/decisions/0019-emulator-smp.md).
-# Without DIR/smp.so the tool runs them by the slower loop of Bochs' debugger.
-make_smp_library()
+# Bochs 3.0 runs several processors right, and guests with 5-level paging at all, only with a library of ours loaded
+# (docs/decisions/0019-emulator-smp.md, 0098-five-level-paging.md). Without DIR/smp.so the tool runs several processors by the slower
+# loop of Bochs' debugger. Made again when its sources change.
+make_library()
 {
+	local here=${BASH_SOURCE[0]%/*}
 	[ -f "$1/root/usr/bin/bochs-bin" ] || return 0
+	if [ -e "$1/smp.so" ] && [ -z "$(find "$here/bochs_smp.c" "$here/bochs_la57.c" -newer "$1/smp.so")" ]; then return 0; fi
 	is_known "$1" || { echo "fetch-bochs: not the Bochs that is known: several processors will be slow" >&2; return 0; }
-	compile "$1/smp.so" "${BASH_SOURCE[0]%/*}/bochs_smp.c"
+	compile "$1/smp.so" "$here/bochs_smp.c" "$here/bochs_la57.c"
 }
 
 # make_plugin DIR NAME SOURCE...: made again when any of our sources changes.
@@ -174,6 +177,7 @@ missing_libraries()
 dir=$1
 if [ "$(cat "$dir/layout" 2>/dev/null)" = "$layout" ] && [ "$(major_of "$dir/bochs")" -ge 3 ] &&
 	[ -z "$(missing_libraries "$dir")" ]; then
+	make_library "$dir"
 	make_plugins "$dir"
 	exit 0
 fi
@@ -184,7 +188,7 @@ trap 'exit 130' INT TERM
 mkdir "$work/new"
 use_host_bochs "$work/new" || use_debian_bochs "$work/new"
 chmod +x "$work/new/bochs"
-make_smp_library "$work/new"
+make_library "$work/new"
 make_plugins "$work/new"
 [ "$(major_of "$work/new/bochs")" -ge 3 ] || {
 	"$work/new/bochs" --help >&2 || true

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Fuzzer of the walks of L1's paging: hostile tables in any mode, and for 4-level paging
- * without CR4's protection bits a second, plain walk that must agree.
+ * Fuzzer of the walks of L1's paging: hostile tables in any mode, and for 4-level and 5-level
+ * paging without CR4's protection bits a second, plain walk that must agree.
  */
 #define FAKE_RAM_SIZE (64u << 10)
 
@@ -10,7 +10,7 @@
 #include "input.h"
 #include "nested/paging.h"
 
-#define CR4_PLAIN (CR4_PAE | CR4_PGE | CR4_VMXE | CR4_OSXSAVE)
+#define CR4_PLAIN (CR4_PAE | CR4_PGE | CR4_VMXE | CR4_OSXSAVE | CR4_LA57)
 
 static struct nested_vm vm;
 static struct nested n = {.vm = &vm};
@@ -31,7 +31,7 @@ static uint64_t entry_at(uint64_t gpa)
 	return e;
 }
 
-/* 4-level paging by the book (SDM 4.5), for a data access; 1: mapped, 0: a fault. */
+/* 4 or 5 levels by the book (SDM 4.5), for a data access; 1: mapped, 0: a fault. */
 static bool plain_walk(const struct paging_state *s, uint64_t linear, bool write, uint64_t *gpa)
 {
 	uint64_t table = s->cr3 & 0x000ffffffffff000ull, rights = 6, e;
@@ -39,12 +39,12 @@ static bool plain_walk(const struct paging_state *s, uint64_t linear, bool write
 
 	if (!(s->efer & EFER_NXE))
 		reserved |= 1ull << 63;
-	for (unsigned level = 4;; level--) {
+	for (unsigned level = s->cr4 & CR4_LA57 ? 5 : 4;; level--) {
 		unsigned shift = 12 + 9 * (level - 1);
 		uint64_t offset = (1ull << shift) - 1;
 
 		e = entry_at(table + (linear >> shift & 511) * 8);
-		if (!(e & 1) || (e & reserved) || (level == 4 && (e & 0x80)))
+		if (!(e & 1) || (e & reserved) || (level >= 4 && (e & 0x80)))
 			return false;
 		rights &= e;
 		if (level == 1 || (e & 0x80)) {
@@ -102,7 +102,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	}
 	s = (struct paging_state){.cr0 = get64(data + 8) | CR0_PE,
 		.cr3 = get64(data + 16) & 0xffff,
-		.cr4 = get64(data + 24) & ~CR4_LA57,
+		.cr4 = get64(data + 24),
 		.efer = get64(data + 32) & (EFER_LME | EFER_LMA | EFER_NXE),
 		.cpl = data[0] & 3,
 		.rflags_ac = data[1] & 1,
@@ -112,7 +112,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		fake_hw.current[FID_GUEST_PDPTE0 + i] =
 			s.cr3 ^ (uint64_t)(data[i + 3] << 9) ^ 1;
 	access = data[2] & (PAGING_WRITE | PAGING_FETCH);
-	linear = (uint64_t)((int64_t)(get64(data + 40) << 16) >> 16);
+	linear = canonical_made(get64(data + 40), s.cr4 & CR4_LA57 ? 57 : 48);
 	if (!(s.efer & EFER_LMA))
 		linear &= UINT32_MAX;
 	if ((s.cr0 & CR0_PG) && (s.cr4 & CR4_PAE) && (s.efer & EFER_LMA)) {
