@@ -6,10 +6,12 @@
 #include "cpu/log.h"
 #include "cpu/media.h"
 #include "cpu/mem.h"
+#include "cpu/request.h"
 #include "policy/scenario.h"
 #include "vm/life.h"
 #include "vm/network.h"
 #include "vm/passed.h"
+#include "vm/places.h"
 #include "vm/streams.h"
 
 static struct scenario scenario;
@@ -82,6 +84,9 @@ bool vms_start(struct boot_info *info)
 		return false;
 	scenario.networks = *config_networks();
 	life_plan(&scenario);
+	if (!places_make(life_places()))
+		return false;
+	request_init();
 	if (!passed_claim(&scenario) || !network_create(&scenario) ||
 		!streams_create(&scenario))
 		return false;

@@ -6,10 +6,11 @@
 #define NESTOR_LIB_LIMITS_H
 
 enum limit {
-	LIMIT_VMS = 32,
-	LIMIT_VCPUS = 64, /* of one VM */
-	LIMIT_DISKS = 8,  /* of one VM */
-	LIMIT_CDROMS = 4, /* of one VM */
+	LIMIT_VMS = 256,
+	LIMIT_RESERVES = 63, /* VMs with RAM that moves */
+	LIMIT_VCPUS = 64,    /* of one VM */
+	LIMIT_DISKS = 8,     /* of one VM */
+	LIMIT_CDROMS = 4,    /* of one VM */
 	/* of one VM, beside its firmware, VGA BIOS, variables, kernel and initial RAM disk */
 	LIMIT_MODULES = 16,
 	LIMIT_IMAGES = 16,       /* that CD-ROM drives of a run may be given */

@@ -4,9 +4,10 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#define POOL_BASE_SIZE      (8ull << 20)
-#define MEMORY_IOMMU_TABLES 64 /* above those of 4 KiB */
-#define POOL_SHARE_SHIFT    6  /* plus a 64th of the VM's memory */
+#define POOL_BASE_SIZE      (4ull << 20)
+#define POOL_VCPU_SIZE      (512ull << 10) /* of each of the first 8 virtual CPUs */
+#define MEMORY_IOMMU_TABLES 64             /* above those of 4 KiB */
+#define POOL_SHARE_SHIFT    6              /* plus a 64th of the VM's memory */
 
 /* A machine's RAM that is free: below the hole and above it. */
 struct ram {
@@ -64,6 +65,7 @@ uint64_t memory_pool_size(const struct vm_config *c)
 {
 	uint64_t size = POOL_BASE_SIZE + (c->memory >> POOL_SHARE_SHIFT);
 
+	size += POOL_VCPU_SIZE * (c->cpus < 8 ? c->cpus : 8);
 	size += (uint64_t)(MEMORY_FIGURES_PAGES + MEMORY_TRACE_PAGES) * c->cpus * MEMORY_PAGE;
 	if (c->cpus > 8)
 		size += (uint64_t)MEMORY_VCPU_PAGES * (c->cpus - 8) * MEMORY_PAGE;
@@ -116,6 +118,11 @@ static uint64_t zeros_size(const struct vm_config *const *vms, unsigned count)
 		if (vms[i]->reserve != 0)
 			return MEMORY_UNIT;
 	return 0;
+}
+
+uint64_t memory_places_size(unsigned places)
+{
+	return round_up(MEMORY_PLACES + (uint64_t)places * MEMORY_PLACE);
 }
 
 static unsigned own_queues(const struct vm_config *c)
@@ -197,7 +204,7 @@ static bool fits(uint64_t memory, uint64_t images, const struct vm_config *const
 			return false;
 		r.low += images;
 	}
-	if (!take(&r, memory_nets_size(vms, there, n)) ||
+	if (!take(&r, memory_places_size(n)) || !take(&r, memory_nets_size(vms, there, n)) ||
 		!take(&r, memory_streams_size(vms, there)) || !take(&r, zeros_size(vms, n)))
 		return false;
 	for (unsigned i = 0; i < n; i++)
@@ -237,8 +244,8 @@ uint64_t memory_of_machine(
 	const struct vm_config *all[LIMIT_VMS];
 	unsigned n = fill_places(vms, count, places, all);
 
-	memory += memory_nets_size(vms, count, n) + memory_streams_size(vms, count) +
-		  zeros_size(vms, count);
+	memory += memory_places_size(n) + memory_nets_size(vms, count, n) +
+		  memory_streams_size(vms, count) + zeros_size(vms, count);
 	for (unsigned i = 0; i < n; i++) {
 		uint64_t ram = memory_ram_size(all[i]);
 

@@ -34,6 +34,9 @@
 #define MEMORY_RAM_BALLOON 64u /* a bit for each page */
 #define MEMORY_L0 \
 	(16ull << 20) /* for L0 itself: page tables, and what is lost between regions */
+/* For as many VMs as there may be (vm/places.c): of each, and once. */
+#define MEMORY_PLACE  (56u << 10)
+#define MEMORY_PLACES (192u << 10)
 #define MEMORY_HOLE_START \
 	UINT64_C(0xc0000000) /* the machines of the tool have none from here */
 #define MEMORY_HOLE_END     UINT64_C(0x100000000) /* to here */
@@ -72,6 +75,9 @@ uint64_t memory_books_size(const struct vm_config *c);
 /* Guest-physical addresses that the balloon knows of, and the size of its bits for so many. */
 uint64_t memory_balloon_bytes(const struct vm_config *c);
 uint64_t memory_balloon_size(uint64_t bytes);
+
+/* Bytes of what L0 keeps beside pools of as many VMs as there may be. */
+uint64_t memory_places_size(unsigned places);
 
 /*
  * Pairs of queues that the network devices of the VM in a place may have: of those that are

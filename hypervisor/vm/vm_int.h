@@ -42,7 +42,7 @@ void translations_arrive(const struct vcpu *vcpu);
 
 static inline uint16_t vcpu_vpid01(const struct vcpu *vcpu)
 {
-	return (uint16_t)(1 + (vcpu->vm->id * DEV_MAX_VCPUS + vcpu->index) * VPIDS_PER_VCPU);
+	return (uint16_t)(vcpu->vm->first_vpid + vcpu->index * VPIDS_PER_VCPU);
 }
 
 /* The bit of EPT entries for RAM by which they alone say the memory type, or 0. */
