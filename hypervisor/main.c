@@ -18,7 +18,6 @@
 #include "cpu/mce.h"
 #include "cpu/mux.h"
 #include "cpu/percpu.h"
-#include "cpu/request.h"
 #include "cpu/text_screen.h"
 #include "cpu/tsc.h"
 #include "mm/layout.h"
@@ -182,7 +181,6 @@ void nestor_main(uint32_t magic, uint32_t block)
 	mitigate_cpu();
 	mux_record("ready tsc=%lu", rdtsc());
 	clock_init();
-	request_init();
 	life_init(boot_space);
 	cores_find();
 	cpus_release();

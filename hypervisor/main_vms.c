@@ -6,14 +6,12 @@
 #include "cpu/log.h"
 #include "cpu/media.h"
 #include "cpu/mem.h"
-#include "mm/layout.h"
-#include "mm/page.h"
-#include "mm/paging.h"
+#include "cpu/request.h"
 #include "policy/scenario.h"
 #include "vm/life.h"
 #include "vm/network.h"
 #include "vm/passed.h"
-#include "vm/sched.h"
+#include "vm/places.h"
 #include "vm/streams.h"
 
 static struct scenario scenario;
@@ -80,29 +78,15 @@ static void find_media(void)
 		log_warn("CD-ROM drives take no files: the disk for them is not there");
 }
 
-/* For the vCPUs of so many VMs, before there are address spaces of any. */
-static bool make_nodes(unsigned vms)
-{
-	uint64_t size = (sched_nodes_size(vms) + PAGE_MASK) & ~PAGE_MASK;
-	struct hpa at;
-
-	if (!page_alloc(size, size < SIZE_2M ? PAGE_SIZE : SIZE_2M, PAGE_ANYWHERE, &at) ||
-		!paging_everywhere(at, size, PT_RW_DATA))
-		return false;
-	sched_use_nodes(memset(direct_va(at), 0, size), vms);
-	return true;
-}
-
 bool vms_start(struct boot_info *info)
 {
 	if (!read_scenario(info) || !make_room(info) || !all_can_start())
 		return false;
 	scenario.networks = *config_networks();
 	life_plan(&scenario);
-	if (!make_nodes(life_places())) {
-		log_error("not enough memory for the run queues of %u VMs", life_places());
+	if (!places_make(life_places()))
 		return false;
-	}
+	request_init();
 	if (!passed_claim(&scenario) || !network_create(&scenario) ||
 		!streams_create(&scenario))
 		return false;

@@ -3,7 +3,6 @@
 
 #include "cpu/mem.h"
 #include "cpu/mux.h"
-#include "lib/bits.h"
 
 #define WINDOW     L0_INPUT_WINDOW
 #define TELL_AFTER (WINDOW / 4) /* bytes that were read since the tool was told */
@@ -26,45 +25,67 @@ struct port {
 	bool guest;            /* has it open */
 };
 
-#define WORDS ((L0_LINES + 63) / 64)
+/* Of a VM: its console, and its ports. */
+struct lines {
+	struct console_queue console, port_queue[LIMIT_PORTS];
+	struct port port[LIMIT_PORTS];
+};
 
+_Static_assert(sizeof(struct lines) <= INPUT_PLACE, "no room for a VM's");
+
+#define WORDS SET_WORDS(L0_LINES)
+
+/* The sets and what tells of them are atomic. */
 static struct {
-	uint32_t news;         /* VMs for which something came; atomic, like the next three */
-	bool untold;           /* there may be lines in `tell`; set after them */
-	uint64_t tell[WORDS];  /* lines whose figures the tool does not know */
-	uint64_t again[WORDS]; /* lines whose figures it must send from again */
-	uint32_t screens;      /* VMs whose display it wants to see; atomic */
-	bool lost;             /* since the last good frame; the writer's */
-	struct console_queue line[L0_LINES];
-	struct port port[L0_LINES - LIMIT_VMS];
+	bool came;                        /* there may be VMs in `news`; set after them */
+	bool untold;                      /* likewise lines in `tell` */
+	uint64_t news[INPUT_VM_WORDS];    /* VMs for which something came */
+	uint64_t tell[WORDS];             /* lines whose figures the tool does not know */
+	uint64_t again[WORDS];            /* lines whose figures it must send from again */
+	uint64_t screens[INPUT_VM_WORDS]; /* VMs whose display it wants to see */
+	bool lost;                        /* since the last good frame; the writer's */
+	unsigned vms;
+	uint8_t *lines; /* struct lines of each VM, INPUT_PLACE bytes apart */
 } input;
 
-_Static_assert(LIMIT_VMS <= 32, "sets of VMs are words");
+void input_make(void *memory, unsigned vms)
+{
+	input.lines = memory;
+	input.vms = vms;
+}
 
 static uint32_t load(const uint32_t *p)
 {
 	return __atomic_load_n(p, __ATOMIC_ACQUIRE);
 }
 
-static void set(uint64_t lines[WORDS], unsigned line)
-{
-	__atomic_fetch_or(&lines[line / 64], BIT64(line % 64), __ATOMIC_SEQ_CST);
-}
-
 static void set_untold(unsigned line)
 {
-	set(input.tell, line);
+	set_add_shared(input.tell, line);
 	__atomic_store_n(&input.untold, true, __ATOMIC_SEQ_CST);
 }
 
 static void set_news(unsigned line)
 {
-	__atomic_fetch_or(&input.news, 1u << l0_vm_of_line(line), __ATOMIC_SEQ_CST);
+	set_add_shared(input.news, l0_vm_of_line(line));
+	__atomic_store_n(&input.came, true, __ATOMIC_SEQ_CST);
+}
+
+static struct lines *lines_of(unsigned vm)
+{
+	return (void *)(input.lines + (size_t)vm * INPUT_PLACE);
+}
+
+static struct console_queue *queue_of(unsigned line)
+{
+	struct lines *l = lines_of(l0_vm_of_line(line));
+
+	return line < LIMIT_VMS ? &l->console : &l->port_queue[l0_port_of_line(line)];
 }
 
 static struct port *port_of(unsigned line)
 {
-	return &input.port[line - LIMIT_VMS];
+	return &lines_of(l0_vm_of_line(line))->port[l0_port_of_line(line)];
 }
 
 /* ---- what comes ---- */
@@ -85,7 +106,7 @@ static void enqueue(struct console_queue *in, const uint8_t *bytes, uint32_t siz
  */
 static void bytes_came(unsigned line, const struct frame *f)
 {
-	struct console_queue *in = &input.line[line];
+	struct console_queue *in = queue_of(line);
 	uint32_t known = in->taken - frame_get32(f->payload);
 	uint32_t size = f->size - FRAME_OFFSET;
 	uint32_t room = WINDOW - (in->taken - load(&in->read));
@@ -94,7 +115,7 @@ static void bytes_came(unsigned line, const struct frame *f)
 	if (known > size && known <= WINDOW)
 		return;
 	if (known > size || size - known > room) {
-		set(input.again, line);
+		set_add_shared(input.again, line);
 		return;
 	}
 	enqueue(in, f->payload + FRAME_OFFSET + known, size - known);
@@ -121,16 +142,18 @@ void input_frame(const struct frame *f)
 	uint32_t size;
 
 	input.lost = false;
+	if (l0_vm_of_line(line) >= input.vms)
+		return;
 	if (f->kind == FRAME_INPUT) {
 		bytes_came(line, f);
 	} else if (f->kind == FRAME_PORT) {
 		port_came(line, f);
 	} else if (f->kind == FRAME_SIZE) {
 		size = frame_get32(f->payload);
-		__atomic_store_n(&input.line[line].size, size, __ATOMIC_RELEASE);
+		__atomic_store_n(&queue_of(line)->size, size, __ATOMIC_RELEASE);
 		set_news(line);
 	} else if (f->kind == FRAME_SCREEN) {
-		__atomic_fetch_or(&input.screens, 1u << line, __ATOMIC_SEQ_CST);
+		set_add_shared(input.screens, line);
 		set_news(line);
 	}
 }
@@ -142,9 +165,9 @@ void input_lost(void)
 		return;
 	input.lost = true;
 	for (unsigned line = 0; line < L0_LINES; line++) {
-		if (input.line[line].taken == 0)
+		if (l0_vm_of_line(line) >= input.vms || queue_of(line)->taken == 0)
 			continue;
-		set(input.again, line);
+		set_add_shared(input.again, line);
 		set_untold(line);
 	}
 }
@@ -171,28 +194,24 @@ static void tell_port(unsigned line)
 
 static void tell(unsigned line)
 {
-	uint64_t bit = BIT64(line % 64), *word = &input.again[line / 64];
-	uint64_t again = __atomic_fetch_and(word, ~bit, __ATOMIC_SEQ_CST) & bit;
+	const struct console_queue *in = queue_of(line);
+	bool again = set_drop_shared(input.again, line);
 
 	mux_record("input channel=%u taken=%u limit=%u%s", L0_CHANNEL_VM + line,
-		load(&input.line[line].taken), load(&input.line[line].read) + WINDOW,
-		again != 0 ? " again=1" : "");
+		load(&in->taken), load(&in->read) + WINDOW, again ? " again=1" : "");
 }
 
 void input_tell(void)
 {
+	uint64_t lines[WORDS];
+
 	if (!__atomic_exchange_n(&input.untold, false, __ATOMIC_SEQ_CST))
 		return;
-	for (unsigned word = 0; word < WORDS; word++) {
-		uint64_t lines = __atomic_exchange_n(&input.tell[word], 0, __ATOMIC_SEQ_CST);
-
-		for (; lines != 0; lines &= lines - 1) {
-			unsigned line = word * 64 + (unsigned)__builtin_ctzll(lines);
-
-			tell(line);
-			if (line >= LIMIT_VMS)
-				tell_port(line);
-		}
+	set_take_shared(input.tell, lines, WORDS);
+	for (unsigned line = 0; (line = set_next(lines, line, L0_LINES)) < L0_LINES; line++) {
+		tell(line);
+		if (line >= LIMIT_VMS)
+			tell_port(line);
 	}
 }
 
@@ -200,22 +219,28 @@ void input_tell(void)
 
 bool input_pending(void)
 {
-	return load(&input.news) != 0 || __atomic_load_n(&input.untold, __ATOMIC_ACQUIRE);
+	return __atomic_load_n(&input.came, __ATOMIC_ACQUIRE) ||
+	       __atomic_load_n(&input.untold, __ATOMIC_ACQUIRE);
 }
 
-uint32_t input_take_news(void)
+void input_take_news(uint64_t vms[INPUT_VM_WORDS])
 {
-	return __atomic_exchange_n(&input.news, 0, __ATOMIC_SEQ_CST);
+	if (__atomic_exchange_n(&input.came, false, __ATOMIC_SEQ_CST))
+		set_take_shared(input.news, vms, INPUT_VM_WORDS);
+	else
+		memset(vms, 0, INPUT_VM_WORDS * sizeof(*vms));
 }
 
 uint32_t input_waiting(unsigned line)
 {
-	return load(&input.line[line].taken) - input.line[line].read;
+	const struct console_queue *in = queue_of(line);
+
+	return load(&in->taken) - in->read;
 }
 
 static void has_read(unsigned line, uint32_t size)
 {
-	struct console_queue *in = &input.line[line];
+	struct console_queue *in = queue_of(line);
 
 	__atomic_store_n(&in->read, in->read + size, __ATOMIC_RELEASE);
 	if (in->read - in->told >= TELL_AFTER || input_waiting(line) == 0) {
@@ -226,7 +251,7 @@ static void has_read(unsigned line, uint32_t size)
 
 uint8_t input_take(unsigned line)
 {
-	struct console_queue *in = &input.line[line];
+	struct console_queue *in = queue_of(line);
 	uint8_t byte = in->queue[in->read % WINDOW];
 
 	has_read(line, 1);
@@ -235,14 +260,12 @@ uint8_t input_take(unsigned line)
 
 bool input_take_screen(unsigned vm)
 {
-	uint32_t bit = 1u << vm;
-
-	return __atomic_fetch_and(&input.screens, ~bit, __ATOMIC_SEQ_CST) & bit;
+	return set_drop_shared(input.screens, vm);
 }
 
 uint32_t input_read(unsigned line, void *bytes, uint32_t size)
 {
-	struct console_queue *in = &input.line[line];
+	struct console_queue *in = queue_of(line);
 	uint32_t at = in->read % WINDOW, waiting = input_waiting(line);
 
 	size = size < waiting ? size : waiting;
@@ -264,7 +287,7 @@ void input_forget(unsigned vm)
 
 bool input_size(unsigned vm, uint16_t *columns, uint16_t *rows)
 {
-	uint32_t size = load(&input.line[vm].size);
+	uint32_t size = load(&queue_of(vm)->size);
 
 	*columns = (uint16_t)size;
 	*rows = (uint16_t)(size >> 16);

@@ -15,6 +15,15 @@
 #include <stdint.h>
 
 #include "lib/frame.h"
+#include "lib/set.h"
+
+#define INPUT_VM_WORDS SET_WORDS((unsigned)LIMIT_VMS)
+/* Bytes for a VM. */
+#define INPUT_PLACE (21u << 10)
+
+/* So many VMs have lines, in zeroed memory that each address space has, INPUT_PLACE bytes for
+ * each. Before all else: no line of another VM gets anything. */
+void input_make(void *memory, unsigned vms);
 
 /* One at a time, in an NMI, too: a frame of a line's channel. */
 void input_frame(const struct frame *f);
@@ -27,7 +36,7 @@ void input_hello(void);
 /* Is there something for input_take_news or input_tell? Any CPU. */
 bool input_pending(void);
 /* VMs (bit: number) for which something came since the last call. Any CPU. */
-uint32_t input_take_news(void);
+void input_take_news(uint64_t vms[INPUT_VM_WORDS]);
 /* Tells the tool what came, as far as it does not know. Any CPU, not in an NMI. */
 void input_tell(void);
 

@@ -13,20 +13,21 @@
 #define PORT_E9 0xe9
 
 #define SELECT     0xff
-#define NO_CHANNEL 0xff
+#define NO_CHANNEL 0xffff
 
 #define UART_FIFO 16u
 
-/* Bytes that wait for the UART; how many of a VM's console or port may. A log line never has
- * to, as long as the VMs keep to that. */
+/* Bytes that wait for the UART; how many of a VM's console or port may, if there are not many.
+ * A log line never has to, as long as the VMs keep to that: they have half of it. */
 #define RING_SIZE     131072u
 #define CONSOLE_SHARE 1024u
 #define PORT_SHARE    256u
+#define PICTURE_SHARE 1024u /* of displays and variables, which wait for all else */
+#define PICTURE_LIMIT (RING_SIZE / 4 * 3)
 
 #define CROWD 8192u /* of log and records */
 
-_Static_assert(LIMIT_VMS *(CONSOLE_SHARE + LIMIT_PORTS * PORT_SHARE) <= RING_SIZE / 2,
-	"the log has the rest");
+_Static_assert(RING_SIZE / 2 / LIMIT_VMS >= 2 * LIMIT_PORTS, "a share is a byte and more");
 
 /* Nobody polls the port but when the ring is full: it takes its FIFO's worth whenever somebody
  * looks. */
@@ -35,19 +36,34 @@ static struct {
 	uint16_t port; /* else of this UART; 0: nothing goes anywhere */
 	uint32_t next; /* tickets of the lock, as in cpu/lock.c */
 	uint32_t owner;
-	uint8_t channel;                /* selected last */
+	uint16_t channel;               /* selected last */
+	uint32_t console, line;         /* shares of a console, of a port; constant */
 	uint32_t in, out;               /* counts of what went in and out; atomic */
 	uint32_t waiting[MUX_CHANNELS]; /* bytes in the ring by channel; atomic */
-	struct {
-		uint8_t channel, byte;
-	} ring[RING_SIZE];
+	uint8_t ring[RING_SIZE];
+	uint16_t channels[RING_SIZE]; /* of the bytes there */
 } mux;
 
 void mux_init(void)
 {
 	mux.channel = NO_CHANNEL;
 	mux.use_e9 = inb(PORT_E9) == PORT_E9;
+	mux_share(1);
 	mux_use_uart(COM1, 1);
+}
+
+static uint32_t at_most(uint32_t share, uint32_t limit)
+{
+	return share < limit ? share : limit;
+}
+
+/* Half of it for the console, half for all ports. */
+void mux_share(unsigned vms)
+{
+	uint32_t half = RING_SIZE / 2 / vms / 2;
+
+	mux.console = at_most(half, CONSOLE_SHARE);
+	mux.line = at_most(half / LIMIT_PORTS, PORT_SHARE);
 }
 
 /* What waits has nowhere to go. */
@@ -131,8 +147,8 @@ static void send_fifo(void)
 	for (unsigned i = 0; i < UART_FIFO && mux_pending(); i++) {
 		unsigned at = mux.out % RING_SIZE;
 
-		outb(mux.port, mux.ring[at].byte);
-		__atomic_fetch_sub(&mux.waiting[mux.ring[at].channel], 1, __ATOMIC_RELAXED);
+		outb(mux.port, mux.ring[at]);
+		__atomic_fetch_sub(&mux.waiting[mux.channels[at]], 1, __ATOMIC_RELAXED);
 		__atomic_store_n(&mux.out, mux.out + 1, __ATOMIC_RELAXED);
 	}
 }
@@ -145,7 +161,7 @@ static void send_waiting(void)
 	send_fifo();
 }
 
-static void raw(uint8_t channel, uint8_t byte)
+static void raw(unsigned channel, uint8_t byte)
 {
 	unsigned at = mux.in % RING_SIZE;
 
@@ -155,22 +171,28 @@ static void raw(uint8_t channel, uint8_t byte)
 		return;
 	if (mux.in - mux.out == RING_SIZE)
 		send_waiting();
-	mux.ring[at].channel = channel;
-	mux.ring[at].byte = byte;
+	mux.channels[at] = (uint16_t)channel;
+	mux.ring[at] = byte;
 	__atomic_fetch_add(&mux.waiting[channel], 1, __ATOMIC_RELAXED);
 	__atomic_store_n(&mux.in, mux.in + 1, __ATOMIC_RELAXED);
 }
 
-void mux_write(uint8_t channel, const char *s, size_t len)
+static void choose(unsigned channel)
+{
+	raw(channel, SELECT);
+	if (channel >= L0_CHANNEL_LONG)
+		raw(channel, (uint8_t)(L0_CHANNEL_LONG | channel >> 8));
+	raw(channel, (uint8_t)channel);
+	mux.channel = (uint16_t)channel;
+}
+
+void mux_write(unsigned channel, const char *s, size_t len)
 {
 	bool channels = l0_config()->mux;
 
 	lock();
-	if (channels && mux.channel != channel) {
-		raw(channel, SELECT);
-		raw(channel, channel);
-		mux.channel = channel;
-	}
+	if (channels && mux.channel != channel)
+		choose(channel);
 	for (size_t i = 0; i < len; i++) {
 		if (channels && (uint8_t)s[i] == SELECT)
 			raw(channel, SELECT);
@@ -201,11 +223,25 @@ void mux_flush(void)
 	unlock();
 }
 
-uint32_t mux_room(uint8_t channel)
+static uint32_t all_waiting(void)
+{
+	return __atomic_load_n(&mux.in, __ATOMIC_RELAXED) -
+	       __atomic_load_n(&mux.out, __ATOMIC_RELAXED);
+}
+
+static uint32_t share_of(unsigned channel)
+{
+	if (channel < L0_CHANNEL_PORT)
+		return mux.console;
+	if (channel < L0_CHANNEL_SCREEN)
+		return mux.line;
+	return all_waiting() < PICTURE_LIMIT ? PICTURE_SHARE : 0;
+}
+
+uint32_t mux_room(unsigned channel)
 {
 	uint32_t waiting = __atomic_load_n(&mux.waiting[channel], __ATOMIC_RELAXED);
-	bool port = channel >= L0_CHANNEL_PORT && channel < L0_CHANNEL_SCREEN;
-	uint32_t share = port ? PORT_SHARE : CONSOLE_SHARE;
+	uint32_t share = share_of(channel);
 
 	return waiting < share ? share - waiting : 0;
 }
@@ -222,7 +258,7 @@ bool mux_crowded(void)
 	       CROWD;
 }
 
-bool mux_congested(uint8_t channel)
+bool mux_congested(unsigned channel)
 {
 	return mux_room(channel) == 0;
 }

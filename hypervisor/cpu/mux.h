@@ -29,8 +29,11 @@ void mux_init(void);
  * none. For machines without port E9H; before other CPUs start. */
 void mux_use_uart(uint16_t port, uint8_t divisor);
 
+/* So many VMs share what may wait; before any of them writes. */
+void mux_share(unsigned vms);
+
 /* Bytes of one channel; other CPUs' output does not come between. */
-void mux_write(uint8_t channel, const char *s, size_t len);
+void mux_write(unsigned channel, const char *s, size_t len);
 
 /* One control record; the format has no newline. */
 void mux_record(const char *format, ...) __attribute__((format(printf, 1, 2)));
@@ -43,9 +46,9 @@ void mux_record_v(const char *format, va_list args) __attribute__((format(printf
 bool mux_pending(void);
 void mux_poll(void);
 /* Does so much of this channel wait that a guest has to, too? */
-bool mux_congested(uint8_t channel);
+bool mux_congested(unsigned channel);
 /* How many bytes may be written until it is so. */
-uint32_t mux_room(uint8_t channel);
+uint32_t mux_room(unsigned channel);
 /* Is the stream as slow as a serial port, so that what is said waits? */
 bool mux_is_slow(void);
 /* Do so much log and so many records wait that more might make a CPU wait for the port, and all

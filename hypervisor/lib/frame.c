@@ -5,7 +5,7 @@
 #define ESCAPE     0x7d
 #define ESCAPE_BIT 0x20
 
-#define HEADER    3u
+#define HEADER    4u
 #define CRC_SIZE  2u
 #define CRC_START 0xffff
 #define CRC_RIGHT 0xf0b8 /* of what has its own CRC at its end */
@@ -51,7 +51,7 @@ enum channel_class {
 	CHANNEL_LINE
 };
 
-static bool channel_is(uint8_t channel, enum channel_class class)
+static bool channel_is(unsigned channel, enum channel_class class)
 {
 	switch (class) {
 	case CHANNEL_CONTROL:
@@ -102,7 +102,7 @@ static enum frame_result end(const struct frame_reader *r, struct frame *f)
 		return FRAME_BAD;
 	*f = (struct frame){
 		.kind = r->content[1],
-		.channel = r->content[2],
+		.channel = frame_get16(r->content + 2),
 		.size = (uint16_t)(r->size - HEADER - CRC_SIZE),
 		.payload = r->content + HEADER,
 	};
@@ -159,7 +159,8 @@ size_t frame_write(uint8_t out[FRAME_WIRE], const struct frame *f)
 	out[w.size++] = DELIMITER;
 	put(&w, FRAME_VERSION);
 	put(&w, f->kind);
-	put(&w, f->channel);
+	put(&w, (uint8_t)f->channel);
+	put(&w, (uint8_t)(f->channel >> 8));
 	for (unsigned i = 0; i < f->size; i++)
 		put(&w, f->payload[i]);
 	crc = (uint16_t)~w.crc;

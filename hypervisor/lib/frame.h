@@ -2,7 +2,7 @@
 /*
  * Frames from the host tool to L0, over a line that may lose or change bytes.
  *
- *   0x7e  version  kind  channel  payload...  CRC (2 bytes)  0x7e
+ *   0x7e  version  kind  channel (2 bytes)  payload...  CRC (2 bytes)  0x7e
  *
  * Between the delimiters 0x7e and 0x7d are sent as 0x7d and the byte with bit 5 changed.
  * Numbers are little-endian. The CRC is CCITT's, over all from the version on, after the
@@ -19,10 +19,10 @@
 #include "lib/l0_stream.h"
 #include "lib/manage.h"
 
-#define FRAME_VERSION 1
+#define FRAME_VERSION 2
 #define FRAME_OFFSET  4u
 #define FRAME_PAYLOAD 244u
-#define FRAME_CONTENT (3u + FRAME_PAYLOAD + 2u) /* header, payload, CRC */
+#define FRAME_CONTENT (4u + FRAME_PAYLOAD + 2u) /* header, payload, CRC */
 #define FRAME_WIRE    (2u * FRAME_CONTENT + 2u) /* at most, with escapes and delimiters */
 
 enum frame_kind {
@@ -33,7 +33,7 @@ enum frame_kind {
 
 struct frame {
 	uint8_t kind; /* enum frame_kind */
-	uint8_t channel;
+	uint16_t channel;
 	uint16_t size;          /* of the payload */
 	const uint8_t *payload; /* of a frame that was read: until the next byte is */
 };

@@ -21,6 +21,13 @@ enum l0_channel {
 	L0_CHANNELS = L0_CHANNEL_VARIABLES + LIMIT_VMS
 };
 
+/*
+ * In the stream from L0 0xff chooses a channel: its number follows, in a byte, or from
+ * L0_CHANNEL_LONG on in two, the high one first, with that bit set. 0xff is data otherwise.
+ */
+#define L0_CHANNEL_LONG 0x80u
+_Static_assert((unsigned)L0_CHANNELS <= 0x7f00, "what follows 0xff is another byte");
+
 /* What has input: the console of each VM, then the ports of each. */
 #define L0_LINES ((unsigned)(L0_CHANNEL_SCREEN - L0_CHANNEL_VM))
 
@@ -33,6 +40,12 @@ static inline unsigned l0_port_line(unsigned vm, unsigned port)
 static inline unsigned l0_vm_of_line(unsigned line)
 {
 	return line < LIMIT_VMS ? line : (line - LIMIT_VMS) / LIMIT_PORTS;
+}
+
+/* Of a port's line, which port of its VM. */
+static inline unsigned l0_port_of_line(unsigned line)
+{
+	return (line - LIMIT_VMS) % LIMIT_PORTS;
 }
 
 /* Bytes of input that L0 keeps for a line until the guest reads them. */

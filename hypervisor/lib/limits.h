@@ -6,7 +6,8 @@
 #define NESTOR_LIB_LIMITS_H
 
 enum limit {
-	LIMIT_VMS = 32,
+	LIMIT_VMS = 256,
+	LIMIT_RESERVES = 63,     /* VMs with RAM that moves */
 	LIMIT_VCPUS = 288,       /* of one VM */
 	LIMIT_XAPIC_VCPUS = 255, /* of those, with ids for xAPIC mode, where ff is everybody */
 	LIMIT_DISKS = 8,         /* of one VM */

@@ -16,18 +16,22 @@ static inline bool net_take_first(struct net_set *set, unsigned *port)
 }
 
 /* The ports of its network, as of now: without the lock of the table each for itself. */
-static inline struct net_set net_peers(const struct net_port *p)
+static inline void net_peers(const struct net_port *p, struct net_set *set)
 {
-	struct net_set set;
+	uint64_t left = __atomic_load_n(&p->peer_words, __ATOMIC_ACQUIRE);
 
-	for (unsigned i = 0; i < NET_WORDS; i++)
-		set.word[i] = __atomic_load_n(&p->peers.word[i], __ATOMIC_ACQUIRE);
-	return set;
+	net_set_clear(set);
+	for (; left != 0; left &= left - 1) {
+		unsigned i = (unsigned)__builtin_ctzll(left);
+
+		set->word[i] = __atomic_load_n(&p->peers[i], __ATOMIC_ACQUIRE);
+		set->some |= set->word[i] != 0 ? BIT64(i) : 0;
+	}
 }
 
 static inline bool net_is_peer(const struct net_port *p, unsigned port)
 {
-	return __atomic_load_n(&p->peers.word[port / 64], __ATOMIC_ACQUIRE) >> port % 64 & 1;
+	return __atomic_load_n(&p->peers[port / 64], __ATOMIC_ACQUIRE) >> port % 64 & 1;
 }
 
 /* Queues whose driver takes frames. */

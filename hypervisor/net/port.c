@@ -12,12 +12,13 @@
 
 static void add_peer(struct net_port *p, unsigned port)
 {
-	__atomic_fetch_or(&p->peers.word[port / 64], BIT64(port % 64), __ATOMIC_RELEASE);
+	__atomic_fetch_or(&p->peers[port / 64], BIT64(port % 64), __ATOMIC_RELEASE);
+	__atomic_fetch_or(&p->peer_words, BIT64(port / 64), __ATOMIC_RELEASE);
 }
 
 static void drop_peer(struct net_port *p, unsigned port)
 {
-	__atomic_fetch_and(&p->peers.word[port / 64], ~BIT64(port % 64), __ATOMIC_RELEASE);
+	__atomic_fetch_and(&p->peers[port / 64], ~BIT64(port % 64), __ATOMIC_RELEASE);
 }
 
 /* Others may send meanwhile: they find the port when all of it is there. */
@@ -26,10 +27,10 @@ static void join(struct net_switch *s, unsigned port)
 	struct net_port *p = &s->port[port];
 
 	add_peer(p, port);
-	for (unsigned i = 0; i < NET_PORTS; i++)
+	for (unsigned i = 0; i < s->ports; i++)
 		if (s->port[i].used && s->port[i].setup.network == p->setup.network)
 			add_peer(p, i);
-	for (unsigned i = 0; i < NET_PORTS; i++)
+	for (unsigned i = 0; i < s->ports; i++)
 		if (i != port && net_is_peer(p, i))
 			add_peer(&s->port[i], port);
 }
@@ -37,9 +38,9 @@ static void join(struct net_switch *s, unsigned port)
 /* Nobody finds it any more, nor what it has learned. */
 static void leave(struct net_switch *s, unsigned port)
 {
-	for (unsigned i = 0; i < NET_PORTS; i++)
+	for (unsigned i = 0; i < s->ports; i++)
 		drop_peer(&s->port[i], port);
-	for (unsigned i = 0; i < NET_PORTS; i++)
+	for (unsigned i = 0; i < s->ports; i++)
 		drop_peer(&s->port[port], i);
 	s->port[port].setup.network = NET_NOWHERE;
 	__builtin_memset(s->port[port].learned, 0, sizeof(s->port[port].learned));
@@ -99,7 +100,7 @@ void net_port_move(struct net_switch *s, unsigned port, uint8_t network)
 	unsigned peer;
 
 	net_lock(NET_TABLE);
-	before = net_peers(p);
+	net_peers(p, &before);
 	leave(s, port);
 	net_unlock(NET_TABLE);
 	while (net_take_first(&before, &peer)) { /* itself among them */

@@ -142,7 +142,7 @@ static void learn(struct net_switch *s, unsigned port, const struct net_frame *f
 
 	if (same(source(f), p->setup.mac))
 		return;
-	others = net_peers(p);
+	net_peers(p, &others);
 	net_set_drop(&others, port);
 	while (net_take_first(&others, &i)) {
 		struct net_learned *l = find(s, &s->port[i], source(f), vlan_of(f));
@@ -156,9 +156,10 @@ static void learn(struct net_switch *s, unsigned port, const struct net_frame *f
 /* Whose the address is, by configuration; NET_PORTS: nobody's. */
 static unsigned owner(const struct net_switch *s, unsigned port, const uint8_t *mac)
 {
-	struct net_set peers = net_peers(&s->port[port]);
+	struct net_set peers;
 	unsigned i;
 
+	net_peers(&s->port[port], &peers);
 	while (net_take_first(&peers, &i))
 		if (same(mac, s->port[i].setup.mac))
 			return i;
@@ -292,7 +293,7 @@ bool net_admit(struct net_switch *s, unsigned port, struct net_frame *f, uint32_
 {
 	enum net_drop why = judge(s, port, f, stripped);
 
-	f->from = (uint8_t)port;
+	f->from = (uint16_t)port;
 	if (why == NET_DROPS) {
 		f->flow = __atomic_load_n(&s->flows, __ATOMIC_RELAXED)
 				  ? net_flow(f->head, f->size)
@@ -312,9 +313,10 @@ static bool member(const struct net_port *p, uint16_t vlan)
 
 static unsigned learned_at(struct net_switch *s, unsigned port, const struct net_frame *f)
 {
-	struct net_set peers = net_peers(&s->port[port]);
+	struct net_set peers;
 	unsigned i;
 
+	net_peers(&s->port[port], &peers);
 	while (net_take_first(&peers, &i))
 		if (find(s, &s->port[i], destination(f), vlan_of(f)) != NULL)
 			return i;
@@ -336,17 +338,24 @@ static unsigned look_up(struct net_switch *s, unsigned port, const struct net_fr
 	return to;
 }
 
-/* Of a set, those that may get what is in this VLAN. */
-static struct net_set receivers(const struct net_switch *s, struct net_set set, uint16_t vlan)
+static bool may_get(const struct net_port *p, uint16_t vlan)
 {
-	struct net_set all = set;
-	unsigned i;
+	return net_open_queues(p) != 0 && !net_is_down(p) && member(p, vlan);
+}
 
-	while (net_take_first(&set, &i))
-		if (net_open_queues(&s->port[i]) == 0 || net_is_down(&s->port[i]) ||
-			!member(&s->port[i], vlan))
-			net_set_drop(&all, i);
-	return all;
+/* Those stay in the set that may get what is in this VLAN. */
+static void keep_receivers(const struct net_switch *s, struct net_set *set, uint16_t vlan)
+{
+	for (uint64_t words = set->some; words != 0; words &= words - 1) {
+		unsigned w = (unsigned)__builtin_ctzll(words);
+
+		for (uint64_t left = set->word[w]; left != 0; left &= left - 1) {
+			unsigned i = w * 64 + (unsigned)__builtin_ctzll(left);
+
+			if (!may_get(&s->port[i], vlan))
+				net_set_drop(set, i);
+		}
+	}
 }
 
 /*
@@ -381,25 +390,29 @@ static unsigned queue_for(struct net_port *p, uint32_t flow)
 	return open != 0 ? (unsigned)__builtin_ctz(open) : NET_QUEUES;
 }
 
-struct net_set net_route(
-	struct net_switch *s, unsigned port, unsigned queue, const struct net_frame *f)
+void net_route(struct net_switch *s, unsigned port, unsigned queue, const struct net_frame *f,
+	struct net_set *set)
 {
 	struct net_port *p = &s->port[port];
 	unsigned to = look_up(s, port, f);
-	struct net_set set = to == NET_PORTS ? net_peers(p) : net_set_of(to);
 
+	net_set_clear(set);
 	if (to == NET_PORTS &&
 		!budget_spend(&p->flood, net_now(), s->second / NET_FLOODED, NET_FLOOD_BURST)) {
 		net_dropped(s, port, NET_DROP_FLOOD);
-		return (struct net_set){0};
+		return;
 	}
 	remember(p, queue, f->flow);
 	count(&p->counters.sent_frames, 1);
 	count(&p->counters.sent_bytes, f->meta.length);
 	count(&p->counters.large, f->meta.gso != 0);
 	count(&p->counters.flooded, to == NET_PORTS);
-	net_set_drop(&set, port);
-	return receivers(s, set, vlan_of(f));
+	if (to == NET_PORTS)
+		net_peers(p, set);
+	else
+		net_set_of(set, to);
+	net_set_drop(set, port);
+	keep_receivers(s, set, vlan_of(f));
 }
 
 /* Of a large frame its segments count, also when the receiver takes it uncut. */

@@ -15,13 +15,13 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "lib/bits.h"
 #include "lib/budget.h"
 #include "lib/limits.h"
+#include "lib/set.h"
 #include "net/queue.h"
 #include "spec/net.h"
 
-#define NET_PORTS       (LIMIT_VMS * LIMIT_NETS + LIMIT_ALL_VFS)
+#define NET_PORTS       ((unsigned)(LIMIT_VMS * LIMIT_NETS + LIMIT_ALL_VFS)) /* at most */
 #define NET_TABLE       NET_PORTS /* the lock of networks and of what was learned */
 #define NET_NOWHERE     0xffu     /* the network of a port that is about to come to one */
 #define NET_FRAME_MAX   65568u    /* bytes: the largest IP packet, its headers and a tag */
@@ -37,35 +37,48 @@
 #define NET_QUEUES      ((unsigned)LIMIT_QUEUES) /* of a port, for what it receives */
 #define NET_FLOWS       1024u /* a power of two: what a port remembers of flows */
 
-/* Ports: bit by number. */
-#define NET_WORDS ((NET_PORTS + 63) / 64)
+/* Ports: bit by number. A word holds only if its bit of `some` is set, which says that it is
+ * not 0: nobody looks at others. */
+#define NET_WORDS SET_WORDS(NET_PORTS)
 struct net_set {
+	uint64_t some;
 	uint64_t word[NET_WORDS];
 };
 
-static inline struct net_set net_set_of(unsigned port)
+static inline void net_set_clear(struct net_set *s)
 {
-	struct net_set s = {0};
+	s->some = 0;
+}
 
-	s.word[port / 64] = BIT64(port % 64);
-	return s;
+static inline void net_set_of(struct net_set *s, unsigned port)
+{
+	s->some = BIT64(port / 64);
+	s->word[port / 64] = BIT64(port % 64);
 }
 
 static inline void net_set_drop(struct net_set *s, unsigned port)
 {
-	s->word[port / 64] &= ~BIT64(port % 64);
+	unsigned i = port / 64;
+
+	if (!(s->some >> i & 1))
+		return;
+	s->word[i] &= ~BIT64(port % 64);
+	if (s->word[i] == 0)
+		s->some &= ~BIT64(i);
 }
 
 /* The first port of a set; NET_PORTS: it is empty. */
 static inline unsigned net_set_first(const struct net_set *s)
 {
-	for (unsigned i = 0; i < NET_WORDS; i++)
-		if (s->word[i] != 0)
-			return i * 64 + (unsigned)__builtin_ctzll(s->word[i]);
-	return NET_PORTS;
+	unsigned i;
+
+	if (s->some == 0)
+		return NET_PORTS;
+	i = (unsigned)__builtin_ctzll(s->some);
+	return i * 64 + (unsigned)__builtin_ctzll(s->word[i]);
 }
 
-_Static_assert(NET_PORTS < UINT8_MAX, "numbers of ports are bytes");
+_Static_assert(NET_PORTS < UINT16_MAX && NET_WORDS <= 64, "numbers of ports, and of words");
 
 enum net_drop {
 	NET_DROP_FULL,    /* the receiver's queue */
@@ -119,11 +132,12 @@ struct net_learned {
 
 struct net_port {
 	bool used;
-	uint8_t queues;       /* that get frames: from 0 on; with the lock of the port */
-	uint8_t filling;      /* the one that a frame is put into; likewise */
-	uint32_t open;        /* queues whose driver takes frames; atomic */
-	bool down;            /* its link: nothing comes or goes; atomic */
-	struct net_set peers; /* the ports of its network, itself among them; atomic words */
+	uint8_t queues;  /* that get frames: from 0 on; with the lock of the port */
+	uint8_t filling; /* the one that a frame is put into; likewise */
+	uint32_t open;   /* queues whose driver takes frames; atomic */
+	bool down;       /* its link: nothing comes or goes; atomic */
+	/* The ports of its network, itself among them; words where some may be; all atomic. */
+	uint64_t peers[NET_WORDS], peer_words;
 	struct net_setup setup;
 	struct net_queue queue[NET_QUEUES];
 	struct net_filter filter; /* with the lock of the port */
@@ -138,14 +152,15 @@ struct net_port {
 struct net_switch {
 	uint64_t second; /* in the unit of net_now */
 	bool flows;      /* some port has several queues; atomic */
-	struct net_port port[NET_PORTS];
+	unsigned ports;  /* that there may be */
+	struct net_port *port;
 };
 
 /* A frame that is sent. */
 struct net_frame {
 	struct net_meta meta;
 	uint32_t flow; /* by net_admit, as is the next */
-	uint8_t from;  /* the port that sends it */
+	uint16_t from; /* the port that sends it */
 	uint32_t size; /* bytes in head */
 	uint8_t head[NET_HEAD];
 };
@@ -190,9 +205,9 @@ bool net_may_send(struct net_switch *s, unsigned port, uint32_t length);
  * not be sent, and is counted. stripped: bytes that the head has lost.
  */
 bool net_admit(struct net_switch *s, unsigned port, struct net_frame *f, uint32_t *stripped);
-/* The ports that get it, which is counted and learned. queue: on which it was sent. */
-struct net_set net_route(
-	struct net_switch *s, unsigned port, unsigned queue, const struct net_frame *f);
+/* Into *to the ports that get it, which is counted and learned. queue: on which it was sent. */
+void net_route(struct net_switch *s, unsigned port, unsigned queue, const struct net_frame *f,
+	struct net_set *to);
 /*
  * Room for it in a queue of a port of net_route, whose lock is held then, up to net_finish;
  * NULL: that port does not get it. It is the queue on which the port's driver sent what belongs

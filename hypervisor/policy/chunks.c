@@ -6,12 +6,12 @@ static void put_clean(struct chunks *c, uint32_t frame)
 	c->frame[c->clean++] = frame;
 }
 
-static void put_dirty(struct chunks *c, uint8_t owner, uint32_t frame)
+static void put_dirty(struct chunks *c, unsigned owner, uint32_t frame)
 {
 	uint32_t at = CHUNKS_MAX - ++c->dirty;
 
 	c->frame[at] = frame;
-	c->owner[at] = owner;
+	c->owner[at] = (uint16_t)owner;
 }
 
 static uint32_t left(const struct chunk_account *a)
@@ -102,10 +102,10 @@ bool chunks_settle(struct chunks *c, unsigned vm)
 
 void chunks_give(struct chunks *c, unsigned vm, uint32_t frame)
 {
-	put_dirty(c, (uint8_t)vm, frame);
+	put_dirty(c, vm, frame);
 }
 
-uint32_t chunks_to_wipe(struct chunks *c, uint8_t *owner)
+uint32_t chunks_to_wipe(struct chunks *c, unsigned *owner)
 {
 	uint32_t at = CHUNKS_MAX - c->dirty;
 
@@ -116,7 +116,7 @@ uint32_t chunks_to_wipe(struct chunks *c, uint8_t *owner)
 	return c->frame[at];
 }
 
-void chunks_wiped(struct chunks *c, uint8_t owner, uint32_t frame)
+void chunks_wiped(struct chunks *c, unsigned owner, uint32_t frame)
 {
 	struct chunk_account *a = &c->account[owner == CHUNK_HOSTS ? 0 : owner];
 

@@ -30,7 +30,7 @@ struct chunk_account {
 
 struct chunks {
 	uint32_t frame[CHUNKS_MAX]; /* clean ones from 0 up, dirty ones from the end down */
-	uint8_t owner[CHUNKS_MAX];  /* of dirty ones */
+	uint16_t owner[CHUNKS_MAX]; /* of dirty ones */
 	uint32_t clean, dirty;
 	uint32_t promised; /* of the clean ones: what is left of all reserves and spares */
 	struct chunk_account account[LIMIT_VMS];
@@ -56,9 +56,9 @@ bool chunks_settle(struct chunks *c, unsigned vm);
 /* The VM gives a chunk back. It counts as the VM's until it has been wiped. */
 void chunks_give(struct chunks *c, unsigned vm, uint32_t frame);
 /* One that has to be wiped, and whose it was; or CHUNK_NONE. */
-uint32_t chunks_to_wipe(struct chunks *c, uint8_t *owner);
+uint32_t chunks_to_wipe(struct chunks *c, unsigned *owner);
 /* It is wiped. */
-void chunks_wiped(struct chunks *c, uint8_t owner, uint32_t frame);
+void chunks_wiped(struct chunks *c, unsigned owner, uint32_t frame);
 
 /* How many the VM has, those included that are to be wiped. */
 static inline uint32_t chunks_used(const struct chunks *c, unsigned vm)

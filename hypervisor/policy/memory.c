@@ -4,9 +4,10 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#define POOL_BASE_SIZE      (8ull << 20)
-#define MEMORY_IOMMU_TABLES 64 /* above those of 4 KiB */
-#define POOL_SHARE_SHIFT    6  /* plus a 64th of the VM's memory */
+#define POOL_BASE_SIZE      (4ull << 20)
+#define POOL_VCPU_SIZE      (512ull << 10) /* of each of the first 8 virtual CPUs */
+#define MEMORY_IOMMU_TABLES 64             /* above those of 4 KiB */
+#define POOL_SHARE_SHIFT    6              /* plus a 64th of the VM's memory */
 
 /* A machine's RAM that is free: below the hole and above it. */
 struct ram {
@@ -64,6 +65,7 @@ uint64_t memory_pool_size(const struct vm_config *c)
 {
 	uint64_t size = POOL_BASE_SIZE + (c->memory >> POOL_SHARE_SHIFT);
 
+	size += POOL_VCPU_SIZE * (c->cpus < 8 ? c->cpus : 8);
 	size += (uint64_t)(MEMORY_FIGURES_PAGES + MEMORY_TRACE_PAGES) * c->cpus * MEMORY_PAGE;
 	if (c->cpus > 8)
 		size += (uint64_t)MEMORY_VCPU_PAGES * (c->cpus - 8) * MEMORY_PAGE;
@@ -118,6 +120,15 @@ static uint64_t zeros_size(const struct vm_config *const *vms, unsigned count)
 	return 0;
 }
 
+uint64_t memory_places_size(unsigned places)
+{
+	uint64_t nodes = (uint64_t)places * LIMIT_VCPUS;
+
+	nodes = nodes < MEMORY_NODES ? nodes : MEMORY_NODES;
+	return round_up(
+		MEMORY_PLACES + (uint64_t)places * MEMORY_PLACE + nodes * MEMORY_NODE);
+}
+
 static unsigned own_queues(const struct vm_config *c)
 {
 	unsigned queues = 0;
@@ -155,12 +166,6 @@ uint64_t memory_streams_size(const struct vm_config *const *vms, unsigned count)
 	for (unsigned i = 0; i < count; i++)
 		disks += vms[i]->remote_disks;
 	return round_up(disks * 2 * MEMORY_STREAM_RING);
-}
-
-/* Of the vCPUs that there may be, in run queues. */
-static uint64_t nodes_size(unsigned places)
-{
-	return round_up((uint64_t)places * LIMIT_VCPUS * MEMORY_NODE);
 }
 
 static struct ram ram_of(uint64_t memory, uint64_t used)
@@ -203,7 +208,7 @@ static bool fits(uint64_t memory, uint64_t images, const struct vm_config *const
 			return false;
 		r.low += images;
 	}
-	if (!take(&r, nodes_size(n)) || !take(&r, memory_nets_size(vms, there, n)) ||
+	if (!take(&r, memory_places_size(n)) || !take(&r, memory_nets_size(vms, there, n)) ||
 		!take(&r, memory_streams_size(vms, there)) || !take(&r, zeros_size(vms, n)))
 		return false;
 	for (unsigned i = 0; i < n; i++)
@@ -243,7 +248,7 @@ uint64_t memory_of_machine(
 	const struct vm_config *all[LIMIT_VMS];
 	unsigned n = fill_places(vms, count, places, all);
 
-	memory += nodes_size(n) + memory_nets_size(vms, count, n) +
+	memory += memory_places_size(n) + memory_nets_size(vms, count, n) +
 		  memory_streams_size(vms, count) + zeros_size(vms, count);
 	for (unsigned i = 0; i < n; i++) {
 		uint64_t ram = memory_ram_size(all[i]);

@@ -22,7 +22,8 @@
 #define MEMORY_FIGURES_PAGES    24u    /* likewise, with and without VT-x */
 #define MEMORY_TRACE_PAGES      32u    /* likewise: the ring of its trace */
 #define MEMORY_VCPU_PAGES       32u    /* likewise: all else, of those above 8 */
-#define MEMORY_NODE             144u   /* bytes: of each vCPU of a place, in queues */
+#define MEMORY_NODE             144u   /* bytes: of each vCPU that there may be, in queues */
+#define MEMORY_NODES            8191u  /* of all VMs together, at most */
 #define MEMORY_PAGE             4096u
 #define MEMORY_NET_QUEUE \
 	(512u << 10) /* frames that wait for a pair of queues of a network device */
@@ -35,6 +36,9 @@
 #define MEMORY_RAM_BALLOON 64u /* a bit for each page */
 #define MEMORY_L0 \
 	(16ull << 20) /* for L0 itself: page tables, and what is lost between regions */
+/* For as many VMs as there may be (vm/places.c): of each, and once. */
+#define MEMORY_PLACE  (48u << 10)
+#define MEMORY_PLACES (192u << 10)
 #define MEMORY_HOLE_START \
 	UINT64_C(0xc0000000) /* the machines of the tool have none from here */
 #define MEMORY_HOLE_END     UINT64_C(0x100000000) /* to here */
@@ -73,6 +77,9 @@ uint64_t memory_books_size(const struct vm_config *c);
 /* Guest-physical addresses that the balloon knows of, and the size of its bits for so many. */
 uint64_t memory_balloon_bytes(const struct vm_config *c);
 uint64_t memory_balloon_size(uint64_t bytes);
+
+/* Bytes of what L0 keeps beside pools of as many VMs as there may be. */
+uint64_t memory_places_size(unsigned places);
 
 /*
  * Pairs of queues that the network devices of the VM in a place may have: of those that are

@@ -82,6 +82,16 @@ static bool addresses_taken(const struct scenario *s, const struct vm_config *c)
 	return address_taken(c, c);
 }
 
+/* With one more, whose RAM moves. */
+static bool too_many_reserves(const struct scenario *s)
+{
+	unsigned reserves = 1;
+
+	for (unsigned i = 0; i < s->vm_count; i++)
+		reserves += s->vms[i].config.reserve != 0;
+	return reserves > LIMIT_RESERVES;
+}
+
 /* Whether its devices go with those of the others. */
 static const char *devices_error(const struct scenario *s, const struct vm_config *c)
 {
@@ -113,6 +123,8 @@ static const char *add_vm(
 		return "another network device has the MAC address of one of its";
 	if (too_many_vfs(s, c))
 		return TOO_MANY_VFS;
+	if (c->reserve != 0 && too_many_reserves(s))
+		return "63 VMs at most may have memory that moves ('reserve')";
 	if (why != NULL)
 		return why;
 	*added = &s->vms[s->vm_count++];

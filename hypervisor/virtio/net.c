@@ -84,7 +84,7 @@ static enum virtio_result begin_sending(struct virtio_net *n, struct virtq *q)
 
 	if (c->write.end != c->write.buffer)
 		return VIRTIO_BAD;
-	n->targets = (struct net_set){0};
+	net_set_clear(&n->targets);
 	n->sending = true;
 	if (c->read.left < HDR || c->read.left > HDR + NET_FRAME_MAX) {
 		net_dropped(n->net, n->port, NET_DROP_BAD);
@@ -98,7 +98,7 @@ static enum virtio_result begin_sending(struct virtio_net *n, struct virtq *q)
 	}
 	n->body = c->read;
 	if (net_admit(n->net, n->port, &n->frame, &stripped))
-		n->targets = net_route(n->net, n->port, PAIR(n->v.taken), &n->frame);
+		net_route(n->net, n->port, PAIR(n->v.taken), &n->frame, &n->targets);
 	return VIRTIO_DONE;
 }
 
@@ -555,7 +555,7 @@ static void blink(struct virtio_net *n)
 
 void virtio_net_moved(struct virtio_net *n)
 {
-	n->targets = (struct net_set){0};
+	net_set_clear(&n->targets);
 	__builtin_memset(n->segment, 0, sizeof(n->segment));
 	if (!virtio_net_link(n) || !virtio_live(&n->v))
 		return;

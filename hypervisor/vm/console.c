@@ -10,10 +10,15 @@
 
 void console_work(void)
 {
+	uint64_t vms[INPUT_VM_WORDS];
+
 	manage_work();
-	if (!input_pending() && !sched_console_asked())
+	if (!input_pending())
 		return;
-	sched_console_pass(input_take_news());
+	/* One that is in no queue looks itself when it starts. */
+	input_take_news(vms);
+	for (unsigned vm = 0; (vm = set_next(vms, vm, VM_MAX)) < VM_MAX; vm++)
+		sched_post(vm, 0, EVENT_CONSOLE);
 	input_tell();
 }
 

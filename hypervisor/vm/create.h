@@ -47,6 +47,7 @@ struct vm_memory {
 	uint64_t pool_size; /* a multiple of SIZE_2M, like the sizes of RAM */
 	uint64_t kept_size; /* of the pool's end: outlives a restart; likewise */
 	uint64_t cr3;
+	unsigned vm; /* whose it is: with nodes for its vCPUs (vm/sched.h) */
 };
 
 /* Takes what a configuration needs, zeroed. False when there is not so much: says so in the

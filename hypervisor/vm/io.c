@@ -117,7 +117,7 @@ static void string(struct vcpu *vcpu, const struct io_access *a)
 static bool must_wait(const struct vcpu *vcpu, const struct io_access *a)
 {
 	return !a->in && (a->port == VUART_PORT || a->port == PORT_DEBUG_CONSOLE) &&
-	       mux_congested((uint8_t)(MUX_VM + vcpu->vm->id));
+	       mux_congested(MUX_VM + vcpu->vm->id);
 }
 
 void handle_io(struct vcpu *vcpu)

@@ -10,6 +10,7 @@
 #include "cpu/mux.h"
 #include "cpu/nmi.h"
 #include "cpu/percpu.h"
+#include "lib/set.h"
 #include "mm/layout.h"
 #include "mm/page.h"
 #include "vm/images.h"
@@ -62,8 +63,8 @@ static struct scenario *wanted; /* what all VMs shall be; changed by who manages
 static struct life lives[VM_MAX];
 static unsigned places; /* for them, and those that may come */
 static bool open; /* VMs may come: the run ends when it is asked to, and not before; atomic */
-static unsigned going;   /* VMs that run or will run again */
-static unsigned ended;   /* VMs in LIFE_ENDED or LIFE_OFF */
+static unsigned going;                    /* VMs that run or will run again */
+static uint64_t ended[SET_WORDS(VM_MAX)]; /* VMs in LIFE_ENDED or LIFE_OFF; atomic */
 static unsigned awaited; /* of those that go, the ones that the run waits for */
 static bool awaits_all;  /* there are only VMs in the background */
 
@@ -141,7 +142,7 @@ static void wait_for_start(struct life *l)
 	passed_wait((unsigned)(l - lives));
 	__atomic_store_n(&l->off, true, __ATOMIC_SEQ_CST);
 	__atomic_store_n(&l->cpu, this_cpu()->index, __ATOMIC_RELAXED);
-	__atomic_fetch_add(&ended, 1, __ATOMIC_SEQ_CST);
+	set_add_shared(ended, (unsigned)(l - lives));
 	__atomic_store_n(&l->state, LIFE_OFF, __ATOMIC_RELEASE);
 }
 
@@ -254,7 +255,7 @@ void life_vcpu_ended(struct vm *vm, unsigned id)
 	__atomic_store_n(&l->cpu, this_cpu()->index, __ATOMIC_RELAXED);
 	__atomic_store_n(&l->state, LIFE_ENDED, __ATOMIC_SEQ_CST);
 	manage_vm_ended(id);
-	__atomic_fetch_add(&ended, 1, __ATOMIC_SEQ_CST);
+	set_add_shared(ended, id);
 }
 
 /* Of display and variables, before they are wiped: a piece. False when nothing was left. */
@@ -332,7 +333,7 @@ static void finish(unsigned id)
 		__atomic_store_n(&l->state, LIFE_OFF, __ATOMIC_RELEASE);
 		return;
 	}
-	__atomic_fetch_sub(&ended, 1, __ATOMIC_SEQ_CST);
+	set_drop_shared(ended, id);
 	if (!l->again) {
 		give_back(id);
 		return;
@@ -401,9 +402,7 @@ bool life_work(void)
 		return true;
 	if (__atomic_load_n(&open, __ATOMIC_RELAXED) && rdtsc() >= l0_time_limit())
 		close_run();
-	if (__atomic_load_n(&ended, __ATOMIC_ACQUIRE) == 0)
-		return false;
-	for (unsigned id = 0; id < VM_MAX; id++) {
+	for (unsigned id = 0; (id = set_next_shared(ended, id, VM_MAX)) < VM_MAX; id++) {
 		struct life *l = &lives[id];
 
 		if (!is_at_work(id))
@@ -424,7 +423,7 @@ bool life_work(void)
 
 bool life_asked(void)
 {
-	for (unsigned id = 0; id < VM_MAX; id++)
+	for (unsigned id = 0; (id = set_next_shared(ended, id, VM_MAX)) < VM_MAX; id++)
 		if (__atomic_load_n(&lives[id].state, __ATOMIC_ACQUIRE) == LIFE_OFF &&
 			(!__atomic_load_n(&lives[id].off, __ATOMIC_SEQ_CST) ||
 				is_forgotten(&lives[id])) &&

@@ -16,17 +16,17 @@
 #include "vm/sched.h"
 #include "vm/vcpu.h"
 
-#define FIRST_VF_PORT (LIMIT_VMS * LIMIT_NETS)
-#define NETWORKS      (LIMIT_NETWORKS + LIMIT_VMS * LIMIT_NETS)
+#define NETWORKS 144u /* of a run */
 
 _Static_assert(NETWORKS <= NET_NOWHERE && NETWORKS == 144, "numbers of networks; a text");
 
-/* In the image, so that each VM's address space has it; queues are mapped there. */
+/* Each VM's address space has it; queues are mapped there. */
 static struct net_switch all;
 static struct spinlock locks[NET_PORTS + 1];
+static unsigned first_vf_port; /* ports of devices are before */
 static uint16_t vcpus[LIMIT_VMS];
-static uint8_t vf_port[LIMIT_VMS][LIMIT_VM_VFS]; /* 0: it has no port */
-static uint8_t vf_vm[LIMIT_ALL_VFS];             /* whose the ports behind those are */
+static uint16_t vf_port[LIMIT_VMS][LIMIT_VM_VFS]; /* 0: it has no port */
+static uint8_t vf_vm[LIMIT_ALL_VFS];              /* whose the ports behind those are */
 static char names[NETWORKS][LIMIT_NAME];
 static unsigned name_count; /* atomic; it only grows */
 static struct hpa queues;
@@ -53,7 +53,7 @@ uint64_t net_now(void)
 /* Drivers have the queue of a pair's number on the vCPU of that number. */
 void net_arrived(unsigned port, unsigned queue)
 {
-	unsigned vm = port < FIRST_VF_PORT ? port / LIMIT_NETS : vf_vm[port - FIRST_VF_PORT];
+	unsigned vm = port < first_vf_port ? port / LIMIT_NETS : vf_vm[port - first_vf_port];
 
 	sched_post(vm, queue % vcpus[vm], EVENT_NET);
 }
@@ -105,7 +105,7 @@ unsigned network_ports(unsigned number)
 {
 	unsigned count = 0;
 
-	for (unsigned i = 0; i < NET_PORTS; i++)
+	for (unsigned i = 0; i < all.ports; i++)
 		count += net_port_network(&all, i) == number;
 	return count;
 }
@@ -173,12 +173,12 @@ static bool take_vf_port(unsigned vm, unsigned vf)
 {
 	unsigned i = 0;
 
-	while (i < LIMIT_ALL_VFS && all.port[FIRST_VF_PORT + i].used)
+	while (i < LIMIT_ALL_VFS && all.port[first_vf_port + i].used)
 		i++;
 	if (i == LIMIT_ALL_VFS)
 		return false;
 	vf_vm[i] = (uint8_t)vm;
-	vf_port[vm][vf] = (uint8_t)(FIRST_VF_PORT + i);
+	vf_port[vm][vf] = (uint16_t)(first_vf_port + i);
 	return true;
 }
 
@@ -257,12 +257,19 @@ void network_forget(unsigned vm)
 	}
 }
 
+void network_make(void *ports, unsigned count)
+{
+	all.port = ports;
+	all.ports = count;
+	first_vf_port = count - LIMIT_ALL_VFS;
+}
+
 bool network_create(const struct scenario *s)
 {
 	if (!take_queues(s))
 		return false;
 	all.second = (uint64_t)tsc_khz * 1000;
-	for (unsigned i = 0; i < NET_PORTS; i++)
+	for (unsigned i = 0; i < all.ports; i++)
 		all.port[i].setup.network = NET_NOWHERE;
 	for (unsigned i = 0; i <= NET_PORTS; i++)
 		locks[i].rank = LOCK_NET;

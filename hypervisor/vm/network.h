@@ -12,7 +12,10 @@
 #include "net/switch.h"
 #include "policy/scenario.h"
 
-/* Before the first VM is created; boot address space. False: no memory; the log says so. */
+/* So many ports, in zeroed memory that each address space has: LIMIT_NETS for each VM that
+ * there may be, and LIMIT_ALL_VFS. */
+void network_make(void *ports, unsigned count);
+/* Then; before the first VM is created, boot address space. False: no memory, says the log. */
 bool network_create(const struct scenario *s);
 /*
  * The ports of a VM that has come to a place, as its settings say. NULL, or why there is no

@@ -14,14 +14,17 @@
 #include "vm/sched.h"
 
 /*
- * In L0's address spaces two entries of the top tables for each VM; the direct map ends below.
+ * In L0's address spaces two entries of the top tables for each VM; the direct map ends below,
+ * and the image has the last entry.
  */
 #define WINDOW_BASE 0xffffc00000000000ull
 #define WINDOW_SIZE (1ull << 40)
 #define TOP_ENTRY   (1ull << 39) /* what one of them maps */
-#define DROPS       512u         /* chunks that one piece of work gives back */
+#define WINDOWS     (unsigned)((IMAGE_BASE - WINDOW_BASE) / WINDOW_SIZE)
+#define DROPS       512u /* chunks that one piece of work gives back */
 
 _Static_assert(CHUNK_SIZE == SIZE_2M, "a chunk is a large page");
+_Static_assert(WINDOWS == LIMIT_RESERVES, "policy/scenario.c has refused the next one");
 _Static_assert(sizeof(struct vm_ram) <= MEMORY_RAM_BOOKS, "policy/memory.c");
 _Static_assert(sizeof(struct ram_chunk) == MEMORY_RAM_CHUNK, "policy/memory.c");
 
@@ -29,6 +32,7 @@ static struct chunks all;
 static struct spinlock lock = {.rank = LOCK_PAGES};
 static struct vcpu_set waiting[VM_MAX]; /* those that wait for a chunk; with the lock */
 static struct hpa zeros;                /* a chunk */
+static uint64_t windows;         /* that VMs have: bit by number; with the lock */
 
 const uint8_t *ram_zeros(void)
 {
@@ -102,6 +106,18 @@ static bool map_window(struct vm_ram *r, uint64_t cr3)
 	return paging_map_direct(cr3, zeros, CHUNK_SIZE, PT_P | PT_XD);
 }
 
+/* There is one: no more VMs have such RAM than there are. */
+static uint64_t take_window(void)
+{
+	unsigned free;
+
+	spin_lock(&lock);
+	free = (unsigned)__builtin_ctzll(~windows);
+	windows |= BIT64(free);
+	spin_unlock(&lock);
+	return free;
+}
+
 struct vm_ram *ram_create(
 	struct hpa books, const struct vm_config *c, unsigned vm, uint64_t cr3, bool zeroed)
 {
@@ -112,7 +128,7 @@ struct vm_ram *ram_create(
 	r->lock = SPINLOCK(LOCK_RAM);
 	r->vm = vm;
 	r->pde_flags = PT_PS | paging_rights(PT_RW_DATA);
-	r->window = (uint8_t *)(uintptr_t)(WINDOW_BASE + vm * WINDOW_SIZE);
+	r->window = (uint8_t *)(uintptr_t)(WINDOW_BASE + take_window() * WINDOW_SIZE);
 	place_parts(r, c);
 	return map_window(r, cr3) ? r : NULL;
 }
@@ -142,6 +158,7 @@ void ram_destroy(struct vm_ram *r, uint64_t cr3)
 	}
 	write_cr3(read_cr3());
 	spin_lock(&lock);
+	windows &= ~BIT64((window - WINDOW_BASE) / WINDOW_SIZE);
 	chunks_close(&all, r->vm);
 	spin_unlock(&lock);
 }
@@ -194,7 +211,7 @@ static void wake(unsigned vm)
 bool ram_wipe(void)
 {
 	uint32_t frame;
-	uint8_t owner;
+	unsigned owner;
 
 	if (__atomic_load_n(&all.dirty, __ATOMIC_RELAXED) == 0)
 		return false;

@@ -16,7 +16,7 @@
 
 struct vcpu;
 
-/* In every address space, so that the scheduler sees the vCPUs of all VMs from each. */
+/* Where every address space has it, so that the scheduler sees the vCPUs of all VMs. */
 struct sched_node {
 	struct vcpu *vcpu;
 	struct sched_node *next; /* in the queue of its CPU */
@@ -36,7 +36,7 @@ struct sched_node {
 	bool slept;      /* since it ran last */
 	bool runnable;   /* may be written by any CPU */
 	bool used;       /* claimed by any CPU, by an exchange */
-	bool there;      /* it is a vCPU's, and in a queue; atomic */
+	bool there;      /* its vCPU is in a queue, or on its way to one; atomic */
 };
 
 /* What other CPUs may touch, by atomic accesses or under the lock. */
@@ -46,7 +46,6 @@ struct sched_shared {
 	struct spinlock lock;     /* of queue */
 	bool resched;             /* the queue changed: look at it; set before a kick */
 	bool strays;              /* some of the queue may not run here any more; likewise */
-	uint32_t console;         /* VMs that something came for; set before a kick */
 };
 
 struct sched_cpu {
@@ -97,6 +96,20 @@ static inline void sched_clear_guest(void)
 	percpu_clear(SCHED_GUEST);
 }
 
+/* vCPUs of all VMs together: each has VPIDs of its own. */
+#define SCHED_NODES (65535u / VPIDS_PER_VCPU)
+
+/* So many nodes, in zeroed memory that each address space has; SCHED_NODES at most. */
+void sched_make(void *memory, unsigned count);
+/*
+ * The VM, which has none, has nodes for so many vCPUs; it has none any more. While it has no
+ * vCPU in a queue. False: there are not so many left.
+ */
+bool sched_reserve(unsigned vm, unsigned vcpus);
+void sched_release(unsigned vm);
+/* The number of the node of its vCPU 0; those of the others follow. */
+unsigned sched_first_node(unsigned vm);
+
 /* Before any CPU schedules; boot_space: an address space that is no VM's. */
 void sched_init(uint64_t boot_space);
 
@@ -143,19 +156,7 @@ bool sched_asked(void);
 /* Must the vCPU that runs give way, to another one or since the run has taken too long? */
 bool sched_slice_over(void);
 
-/* Bytes came for the consoles of these VMs (bits), or for some that other CPUs told of: their
- * vCPU 0 gets EVENT_CONSOLE, or its CPU is asked to do the same. Needs no vCPU. */
-void sched_console_pass(uint32_t vms);
-/* Has another CPU told of some? */
-bool sched_console_asked(void);
-
-/* ---- nodes.c ---- */
-/* Bytes of the nodes for so many VMs; and these, zero and in each address space. */
-uint64_t sched_nodes_size(unsigned vms);
-void sched_use_nodes(struct sched_node *all, unsigned vms);
-/* The node of a vCPU of a VM that there may be, for good, whether the vCPU is there or not. */
-struct sched_node *sched_node_at(unsigned vm, unsigned vcpu);
-/* NULL: the vCPU is in no queue; the node may become another's meanwhile. */
+/* For balance.c. NULL: the vCPU is in no queue; the node may become another's meanwhile. */
 struct sched_node *sched_node_of(unsigned vm, unsigned vcpu);
 
 /* ---- for balance.c ---- */

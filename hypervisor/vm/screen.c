@@ -100,7 +100,7 @@ static uint32_t send_chunk(struct vm *vm)
 	size_t size = picture_encode(&s->encoder, pixels, n, out);
 
 	if (size != 0)
-		mux_write((uint8_t)(MUX_SCREEN + vm->id), (const char *)out, size);
+		mux_write(MUX_SCREEN + vm->id, (const char *)out, size);
 	s->x += n;
 	if (s->x == s->from.width) {
 		s->x = 0;
@@ -113,7 +113,7 @@ static uint32_t send_chunk(struct vm *vm)
 static enum vpci_work work(struct vm *vm)
 {
 	struct screen *s = vm->screen;
-	uint8_t channel = (uint8_t)(MUX_SCREEN + vm->id);
+	unsigned channel = MUX_SCREEN + vm->id;
 
 	if (!s->sending && s->asked)
 		begin(vm);

@@ -21,7 +21,7 @@ void dev_console(struct platform *p, uint8_t byte)
 {
 	char c = (char)byte;
 
-	mux_write((uint8_t)(MUX_VM + vm_of_platform(p)->id), &c, 1);
+	mux_write(MUX_VM + vm_of_platform(p)->id, &c, 1);
 }
 
 void dev_firmware_log(struct platform *p, uint8_t byte)

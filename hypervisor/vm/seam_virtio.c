@@ -36,12 +36,12 @@ bool seam_random(void *dst, uint32_t size)
 
 uint32_t seam_console_room(struct platform *p)
 {
-	return mux_room((uint8_t)(MUX_VM + vm_of_platform(p)->id));
+	return mux_room(MUX_VM + vm_of_platform(p)->id);
 }
 
 void seam_console_write(struct platform *p, const void *bytes, uint32_t size)
 {
-	mux_write((uint8_t)(MUX_VM + vm_of_platform(p)->id), bytes, size);
+	mux_write(MUX_VM + vm_of_platform(p)->id, bytes, size);
 }
 
 void seam_disk_server(struct platform *p, const struct blk_remote *r, const char *why)
@@ -74,7 +74,7 @@ uint32_t seam_line_credit(struct platform *p, unsigned port)
 
 uint32_t seam_line_room(struct platform *p, unsigned port)
 {
-	uint32_t room = mux_room((uint8_t)(MUX_VM + line_of(p, port)));
+	uint32_t room = mux_room(MUX_VM + line_of(p, port));
 	uint32_t credit = seam_line_credit(p, port);
 
 	return room < credit ? room : credit;
@@ -82,7 +82,7 @@ uint32_t seam_line_room(struct platform *p, unsigned port)
 
 void seam_line_write(struct platform *p, unsigned port, const void *bytes, uint32_t size)
 {
-	mux_write((uint8_t)(MUX_VM + line_of(p, port)), bytes, size);
+	mux_write(MUX_VM + line_of(p, port), bytes, size);
 	sent[vm_of_platform(p)->id][port] += size;
 }
 

@@ -12,11 +12,11 @@
 #include "vm/sched.h"
 #include "vm/vcpu.h"
 
-#define STREAMS (LIMIT_VMS * LIMIT_DISKS)
-#define MEMORY  (2ull * MEMORY_STREAM_RING) /* of a stream */
+#define MEMORY (2ull * MEMORY_STREAM_RING) /* of a stream */
 
-/* In the image, so that each VM's address space has it; rings are mapped in two of them. */
-static struct stream all[STREAMS];
+/* Each VM's address space has them; rings are mapped in two of them. */
+static struct stream *all;
+static unsigned count;
 static struct hpa rings;
 
 void stream_arrived(unsigned vm)
@@ -27,6 +27,12 @@ void stream_arrived(unsigned vm)
 static unsigned index_of(unsigned vm, unsigned disk)
 {
 	return vm * LIMIT_DISKS + disk;
+}
+
+void streams_make(void *memory, unsigned vms)
+{
+	all = memory;
+	count = vms * LIMIT_DISKS;
 }
 
 static bool take_rings(const struct scenario *s)
@@ -71,7 +77,7 @@ bool streams_create(const struct scenario *s)
 
 bool streams_map(unsigned vm, uint64_t cr3)
 {
-	for (unsigned i = 0; i < STREAMS; i++) {
+	for (unsigned i = 0; i < count; i++) {
 		const struct stream *s = &all[i];
 
 		if (!s->used || (s->vm[STREAM_OPENER] != vm && s->vm[STREAM_ACCEPTOR] != vm))
@@ -84,7 +90,7 @@ bool streams_map(unsigned vm, uint64_t cr3)
 
 void streams_vm_ended(unsigned vm, bool again)
 {
-	for (unsigned i = 0; i < STREAMS; i++) {
+	for (unsigned i = 0; i < count; i++) {
 		if (!all[i].used)
 			continue;
 		if (all[i].vm[STREAM_OPENER] == vm)
@@ -96,7 +102,7 @@ void streams_vm_ended(unsigned vm, bool again)
 
 bool streams_has(unsigned vm)
 {
-	for (unsigned i = 0; i < STREAMS; i++)
+	for (unsigned i = 0; i < count; i++)
 		if (all[i].used &&
 			(all[i].vm[STREAM_OPENER] == vm || all[i].vm[STREAM_ACCEPTOR] == vm))
 			return true;
@@ -110,7 +116,7 @@ struct stream *streams_of_disk(unsigned vm, unsigned disk)
 
 bool streams_accept(unsigned vm, struct virtio_vsock *d)
 {
-	for (unsigned i = 0; i < STREAMS; i++)
+	for (unsigned i = 0; i < count; i++)
 		if (all[i].used && all[i].vm[STREAM_ACCEPTOR] == vm &&
 			!virtio_vsock_add(d, &all[i]))
 			return false;

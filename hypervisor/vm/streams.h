@@ -14,7 +14,9 @@
 
 struct virtio_vsock;
 
-/* Before the first VM is created; boot address space. False: no memory; the log says so. */
+/* For so many VMs, in zeroed memory that each address space has. */
+void streams_make(void *memory, unsigned vms);
+/* Then; before the first VM is created, boot address space. False: no memory, says the log. */
 bool streams_create(const struct scenario *s);
 /* Those of a VM become visible in its address space. */
 bool streams_map(unsigned vm, uint64_t cr3);

@@ -55,7 +55,7 @@ static bool may_tell(struct variables *v)
 static enum vpci_work work(struct vm *vm)
 {
 	struct variables *v = &vm->variables;
-	uint8_t channel = (uint8_t)(MUX_VARIABLES + vm->id);
+	unsigned channel = MUX_VARIABLES + vm->id;
 	uint64_t n;
 
 	for (uint32_t done = 0; done < PIECE; done += (uint32_t)n) {

@@ -200,8 +200,15 @@ bool vm_memory_take(
 {
 	const struct vm_config *config = &images->config;
 
-	*m = (struct vm_memory){
-		.pool_size = memory_pool_size(config), .kept_size = memory_kept_size(config)};
+	*m = (struct vm_memory){.vm = id,
+		.pool_size = memory_pool_size(config),
+		.kept_size = memory_kept_size(config)};
+	if (!sched_reserve(id, config->cpus)) {
+		log_error(
+			"'%s': all VMs together have %u vCPUs at most, in rows of free numbers",
+			config->name, SCHED_NODES);
+		return false;
+	}
 	if (paging_create(&m->cr3) && network_map(m->cr3, config) && iommu_map(m->cr3) &&
 		ecam_map(m->cr3) && take_region(m->cr3, m->pool_size, ram_zeroed, &m->pool) &&
 		take_all_ram(m, config, id, ram_zeroed) && map_images(m->cr3, images)) {
@@ -216,6 +223,7 @@ bool vm_memory_take(
 
 void vm_memory_give_back(const struct vm_memory *m)
 {
+	sched_release(m->vm);
 	for (unsigned i = 0; i < m->ram_count; i++)
 		page_free(m->ram[i].hpa, m->ram[i].size);
 	if (m->pool.v != 0)
@@ -372,6 +380,7 @@ struct vm *vm_create(struct vm_images *images, unsigned id, const struct vm_memo
 	struct vm_box *box = create_box(&images->config, memory);
 
 	box->vm.id = id;
+	box->vm.first_vpid = (uint16_t)(1 + sched_first_node(id) * VPIDS_PER_VCPU);
 	box->vm.config.boot = changes_take_order(images);
 	if (create_parts(box, images, memory))
 		return &box->vm;

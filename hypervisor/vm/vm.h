@@ -17,7 +17,7 @@
 #include "vm/vcpu.h"
 #include "vmx/ept.h"
 
-#define VM_MAX           LIMIT_VMS
+#define VM_MAX           ((unsigned)LIMIT_VMS)
 #define VM_MAX_SLOTS     ONE_TO_ONE_REGIONS /* of RAM */
 #define VM_VOIDS         64u
 #define VM_FIRMWARE_LINE 160
@@ -72,7 +72,8 @@ struct vm_kept {
 
 struct vm {
 	struct vm_config config;
-	unsigned id; /* console channel 2 + id */
+	unsigned id;         /* console channel 2 + id */
+	uint16_t first_vpid; /* VPIDS_PER_VCPU for each vCPU */
 	struct vcpu *vcpus[DEV_MAX_VCPUS];
 	struct mem_slot slots[VM_MAX_SLOTS];
 	unsigned slot_count;

@@ -40,13 +40,10 @@ void translations_drop(void);
  * its number left here. */
 void translations_arrive(const struct vcpu *vcpu);
 
-/*
- * VMs have the same ones: what a CPU caches under a VPID belongs to an EPT, too, and each VM
- * has EPTs of its own (SDM 28.3.1 "Information That May Be Cached").
- */
+/* Of a VM in a row: see sched_reserve(). */
 static inline uint16_t vcpu_vpid01(const struct vcpu *vcpu)
 {
-	return (uint16_t)(1 + vcpu->index * VPIDS_PER_VCPU);
+	return (uint16_t)(vcpu->vm->first_vpid + vcpu->index * VPIDS_PER_VCPU);
 }
 
 _Static_assert(UINT16_MAX / VPIDS_PER_VCPU >= DEV_MAX_VCPUS, "VPIDs have 16 bits");

@@ -2889,17 +2889,31 @@ test_nmis_of_the_hardware_are_told_from_kicks() {
 		expect 70 "${run[@]}" --l0-option 'selftest=nmi nmi=stop' && shows 'the machine stops' "while handling VM 'l1'" && shows_not '^ok'
 }
 
-# As many VMs as there may be, and one more; a VM with as many vCPUs as it may have, of which three talk, on all CPUs of the emulator.
-test_many_vms_and_many_vcpus() {
+# small_vms COUNT: VMs of the least memory, each of which tells its number and what is typed at it.
+small_vms() {
 	local i
-	{
-		printf 'timeout: 100\nmachine: {kind: bochs, cpus: 8}\nvms:\n'
-		for i in $(seq 32); do printf '  - {name: vm%d, memory: 16M, kernel: %s}\n' "$i" "$PWD/$B/payload/hello.elf"; done
-	} >"$out.yaml"
-	expect 1 run "$out.yaml" && [ "$(grep -c 'VT-x offered' "$out.text")" = 32 ] || return 1
-	printf '  - {name: more, memory: 16M, kernel: %s}\n' "$PWD/$B/payload/hello.elf" >>"$out.yaml"
-	expect 66 check "$out.yaml" && one_line && shows 'more than 32 VMs' &&
-		expect 1 run --machine bochs --timeout 200 --memory 128M --l1 "$B/payload/smp.elf" --cpus 64 --machine-cpus 15 && shows 'x2APIC NMI to 2: 0 0 1'
+	printf 'machine: {kind: bochs}\nvms:\n'
+	for ((i = 1; i <= $1; i++)); do printf '  - {name: vm%d, memory: 4M, vmx: off, kernel: %s, cmdline: id=%d halt}\n' "$i" "$PWD/$B/payload/typed.elf" "$i"; done
+}
+
+# As many as the emulator has memory for (2 GiB that anybody touches); consoles of the first, of one behind 126, whose channel has two bytes, and of the last are reached by names.
+test_two_hundred_vms_at_once() {
+	local at pid vm
+	small_vms 257 >"$out.yaml" && expect 66 check "$out.yaml" && one_line && shows 'more than 256 VMs' || return 1
+	small_vms 200 >"$out.yaml" && LIMIT=280 managed "$out.yaml"
+	said '^vm1\| typed 1: ready' && said '^vm200\| typed 200: ready' && ask 0 ps || return 1
+	[ "$(grep -c ' running ' "$out.answer")" = 200 ] || return 1
+	for vm in 200 1 127; do
+		printf 'for %d\r' "$vm" | NESTOR_AT=$at timeout 60 "$NESTOR" console "vm$vm" >"$out.console" 2>&1 &
+		said "^vm$vm\\| typed $vm: 'for $vm'" || return 1
+	done
+	ask 0 stop vm200 && ask_until '^vm200 +off' ps && ask 0 start vm200 && ask_until '^vm200 +running .* 1 *$' ps && ask 0 quit && over 0 || return 1
+	text && [ "$(grep -c -E "^vm[0-9]+\\| typed [0-9]+: 'for [0-9]+'" "$out.text")" = 3 ]
+}
+
+# A VM with as many vCPUs as it may have, of which three talk, on all CPUs of the emulator.
+test_many_vcpus() {
+	expect 1 run --machine bochs --timeout 200 --memory 128M --l1 "$B/payload/smp.elf" --cpus 64 --machine-cpus 15 && shows 'x2APIC NMI to 2: 0 0 1'
 }
 
 # All vCPUs that a VM may have: they start, and each is reached by its id, by its cluster and with all others; and what so many need.

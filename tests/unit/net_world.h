@@ -24,6 +24,7 @@
 #define NET_USED   6u /* ports with rings */
 #define NET_RINGS  4u /* of each */
 
+static struct net_port net_ports[NET_PORTS];
 static struct net_switch net;
 static uint8_t net_rings[NET_USED][NET_RINGS * NET_RING] __attribute__((aligned(16)));
 static uint64_t net_time;
@@ -56,7 +57,8 @@ void net_arrived(unsigned port, unsigned queue)
 
 static inline void net_world_start(void)
 {
-	memset(&net, 0, sizeof(net));
+	memset(net_ports, 0, sizeof(net_ports));
+	net = (struct net_switch){.ports = NET_PORTS, .port = net_ports};
 	memset(net_rings, 0, sizeof(net_rings));
 	memset(net_arrivals, 0, sizeof(net_arrivals));
 	memset(net_arrivals_at, 0, sizeof(net_arrivals_at));
@@ -101,13 +103,17 @@ static inline uint32_t net_fill(
 
 static inline bool net_in(const struct net_set *set, unsigned port)
 {
-	return set->word[port / 64] >> port % 64 & 1;
+	return set->some >> port / 64 & 1 && set_has(set->word, port);
 }
 
-static inline bool net_only(struct net_set set, unsigned port)
+/* A frame goes to this port alone. */
+static inline bool net_routes_to(unsigned from, const struct net_frame *f, unsigned port)
 {
-	bool has = net_in(&set, port);
+	struct net_set set;
+	bool has;
 
+	net_route(&net, from, 0, f, &set);
+	has = net_in(&set, port);
 	net_set_drop(&set, port);
 	return has && net_set_first(&set) == NET_PORTS;
 }
@@ -137,7 +143,7 @@ static inline uint64_t net_send_on(unsigned port, unsigned queue, const uint8_t 
 	if (!net_admit(&net, port, &f, &stripped))
 		return 0;
 	assert_int_equal(f.meta.length + stripped, length);
-	set = net_route(&net, port, queue, &f);
+	net_route(&net, port, queue, &f, &set);
 	for (unsigned to = 0; to < NET_PORTS; to++) {
 		uint8_t *at = net_in(&set, to) ? net_begin(&net, to, &f) : NULL;
 

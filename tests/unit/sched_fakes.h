@@ -13,6 +13,7 @@ static struct vcpu vcpus[4];
 static unsigned kicks[CPUS], nmis[CPUS], sleeps, left[4], entered[4];
 static unsigned sleep_limit; /* so many are one too many; 0: none is */
 static jmp_buf awake;
+static struct sched_node node_memory[8];
 
 /* ---- what the scheduler calls ---- */
 
@@ -163,7 +164,6 @@ static inline void set_idle(unsigned cpu, bool idle)
 	hw_cpu = before;
 }
 
-static struct sched_node fake_nodes[4 * DEV_MAX_VCPUS];
 
 static int set_up(void **state)
 {
@@ -182,8 +182,11 @@ static int set_up(void **state)
 	for (unsigned i = 0; i < CPUS; i++)
 		set_idle(i, false);
 	sched_init(BOOT_SPACE);
-	sched_use_nodes(fake_nodes, 4);
+	sched_make(node_memory, 8);
+	sched_release(LIMIT_VMS - 1); /* a test may have used it */
 	for (unsigned i = 0; i < 4; i++) {
+		sched_release(i);
+		assert_true(sched_reserve(i, 1));
 		vms[i].id = i;
 		vms[i].host_cr3 = 0x1000 * (i + 1);
 		vms[i].config.cpus = 1;

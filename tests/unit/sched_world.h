@@ -43,6 +43,7 @@ struct box {
 
 static uint8_t memory[VMS][2][SIZE_2M] __attribute__((aligned(SIZE_2M)));
 static struct scenario scenario;
+static struct sched_node node_memory[VMS * VCPUS];
 static bool kicked[CPUS], all_ended;
 static bool taken[VMS];  /* the memory of a VM */
 static unsigned hw_naps; /* a CPU that sleeps looks again after so many; 0: never */
@@ -218,7 +219,9 @@ bool vm_memory_take(
 	CHECK(of == &scenario.vms[id] &&
 		!__atomic_exchange_n(&taken[id], true, __ATOMIC_ACQUIRE));
 	(void)ram_zeroed;
-	*m = (struct vm_memory){.ram = {{.size = SIZE_2M, .hpa = hpa_of(memory[id][0])}},
+	CHECK(sched_reserve(id, of->config.cpus));
+	*m = (struct vm_memory){.vm = id,
+		.ram = {{.size = SIZE_2M, .hpa = hpa_of(memory[id][0])}},
 		.ram_count = 1,
 		.pool = hpa_of(memory[id][1]),
 		.pool_size = SIZE_2M,
@@ -231,6 +234,7 @@ void vm_memory_give_back(const struct vm_memory *m)
 	unsigned id = (unsigned)(m->cr3 / 0x1000 - 1);
 
 	memset(direct_va(m->pool), 0xee, m->pool_size);
+	sched_release(id);
 	CHECK(__atomic_exchange_n(&taken[id], false, __ATOMIC_RELEASE));
 }
 
@@ -434,14 +438,13 @@ static void run_all(void)
 		assert_int_equal(pthread_join(thread[i], NULL), 0);
 }
 
-static struct sched_node fake_nodes[VMS * DEV_MAX_VCPUS];
 
 static void begin_cpus(void)
 {
 	fake_cpus();
 	hw_cr3 = BOOT_SPACE;
 	life_init(BOOT_SPACE);
-	sched_use_nodes(fake_nodes, VMS);
+	sched_make(node_memory, VMS * VCPUS);
 }
 
 /* Adds a VM to the scenario. */

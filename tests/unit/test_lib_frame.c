@@ -14,7 +14,7 @@
 static uint8_t wire[FRAME_WIRE];
 static uint8_t payload[FRAME_PAYLOAD + 1];
 
-static size_t written(uint8_t kind, uint8_t channel, uint16_t size)
+static size_t written(uint8_t kind, uint16_t channel, uint16_t size)
 {
 	return frame_write(wire, &(struct frame){kind, channel, size, payload});
 }
@@ -38,11 +38,11 @@ static enum frame_result read_fresh(const uint8_t *bytes, size_t size, struct fr
 
 static void a_stop_has_these_bytes(void **state)
 {
-	static const uint8_t want[] = {0x7e, 1, 1, 1, 0x56, 0x02, 0x7e};
+	static const uint8_t want[] = {0x7e, 2, 1, 1, 0, 0x2b, 0x56, 0x7e};
 
 	(void)state;
 	assert_int_equal(written(FRAME_STOP, L0_CHANNEL_CONTROL, 0), sizeof(want));
-	assert_memory_equal(wire, want, 4);
+	assert_memory_equal(wire, want, 5);
 	assert_int_equal(wire[sizeof(want) - 1], 0x7e);
 }
 
@@ -169,7 +169,7 @@ static void too_long_a_frame_is_none(void **state)
 
 static void another_version_is_refused(void **state)
 {
-	static const uint8_t other[] = {0x7e, FRAME_VERSION + 1, 1, 1, 0, 0, 0x7e};
+	static const uint8_t other[] = {0x7e, FRAME_VERSION + 1, 1, 1, 0, 0, 0, 0x7e};
 	struct frame f;
 
 	(void)state;

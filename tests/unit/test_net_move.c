@@ -103,7 +103,7 @@ static struct net_frame on_its_way(unsigned from, uint8_t to)
 	f.meta.length = f.size = 100;
 	memcpy(f.head, bytes, 100);
 	assert_true(net_admit(&net, from, &f, &stripped));
-	assert_true(net_only(net_route(&net, from, 0, &f), to));
+	assert_true(net_routes_to(from, &f, to));
 	return f;
 }
 

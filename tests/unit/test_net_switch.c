@@ -431,7 +431,7 @@ static void a_frame_on_its_way_does_not_reach_another_network(void **state)
 	f.meta.length = f.size = 100;
 	memcpy(f.head, bytes, 100);
 	assert_true(net_admit(&net, 0, &f, &stripped));
-	assert_true(net_only(net_route(&net, 0, 0, &f), 2));
+	assert_true(net_routes_to(0, &f, 2));
 	net_port_destroy(&net, 2);
 	net_add(2, (struct net_setup){.network = 5});
 	assert_null(net_begin(&net, 2, &f));

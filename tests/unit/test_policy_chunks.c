@@ -24,7 +24,7 @@ static void start(uint32_t count)
 
 static void wipe_all(void)
 {
-	uint8_t owner;
+	unsigned owner;
 	uint32_t frame;
 
 	while ((frame = chunks_to_wipe(&c, &owner)) != CHUNK_NONE)
@@ -58,7 +58,7 @@ static void more_than_there_is_cannot_be_promised(void **state)
 
 static void what_is_given_back_is_used_again_when_it_is_wiped(void **state)
 {
-	uint8_t owner;
+	unsigned owner;
 	uint32_t frame;
 
 	(void)state;
@@ -200,7 +200,7 @@ static void model_give(unsigned vm, uint32_t which)
 
 static void model_wipe(void)
 {
-	uint8_t owner = 0xff;
+	unsigned owner = 0xff;
 	uint32_t frame = chunks_to_wipe(&c, &owner);
 
 	assert_int_equal(frame != CHUNK_NONE, model.waits != 0);

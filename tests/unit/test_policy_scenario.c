@@ -205,6 +205,20 @@ static void there_are_limits_of_vms_and_modules(void **state)
 	assert_true(add("module vm=a4"));
 }
 
+static void there_is_a_limit_of_vms_with_memory_that_moves(void **state)
+{
+	char line[64];
+
+	(void)state;
+	for (int i = 0; i < LIMIT_RESERVES; i++) {
+		snprintf(line, sizeof(line), "kernel vm=a%d memory=128M reserve=64M", i);
+		assert_true(add(line));
+	}
+	expect_refusal("kernel vm=b memory=128M reserve=64M",
+		"kernel vm=b memory=128M reserve=64M", "63 VMs at most");
+	assert_true(add("kernel vm=b memory=128M"));
+}
+
 static void a_disk_line_gives_a_vm_a_disk(void **state)
 {
 	const struct vm_images *vm = &s.vms[0];
@@ -560,6 +574,7 @@ int main(void)
 		cmocka_unit_test_setup(
 			what_cannot_be_a_vm_is_refused_with_the_word_at_fault, set_up),
 		cmocka_unit_test_setup(there_are_limits_of_vms_and_modules, set_up),
+		cmocka_unit_test_setup(there_is_a_limit_of_vms_with_memory_that_moves, set_up),
 		cmocka_unit_test_setup(a_disk_line_gives_a_vm_a_disk, set_up),
 		cmocka_unit_test_setup(a_cdrom_line_gives_a_vm_a_drive, set_up),
 		cmocka_unit_test_setup(an_order_and_an_option_rom_are_for_firmware, set_up),

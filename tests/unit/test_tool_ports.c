@@ -113,7 +113,10 @@ static int peer(void)
 
 static int set_up(void **state)
 {
+	static uint8_t memory[INPUT_PLACE] __attribute__((aligned(64)));
+
 	(void)state;
+	input_make(memory, 1);
 	snprintf(path, sizeof(path), "/tmp/nestor-test-%d", (int)getpid());
 	scenario_init(&scenario);
 	strcpy(scenario_add_vm(&scenario, "test")->config.name, "a");

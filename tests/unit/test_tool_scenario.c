@@ -335,7 +335,7 @@ static void too_many_vms_and_modules_are_refused(void **state)
 	(void)state;
 	for (unsigned i = 0; i < SCENARIO_MAX_VMS + 1; i++)
 		vms = arena_format(&arena, "%s{name: a%u, kernel: k},", vms, i);
-	expect_error(arena_format(&arena, "vms: [%s]", vms), "more than 32 VMs");
+	expect_error(arena_format(&arena, "vms: [%s]", vms), "more than 256 VMs");
 	for (unsigned i = 0; i < SCENARIO_MAX_MODULES + 1; i++)
 		modules = arena_format(&arena, "%s{file: f},", modules);
 	expect_error(
@@ -374,7 +374,7 @@ static void what_no_scenario_needs_is_refused_before_it_costs_time(void **state)
 	expect_error(pieces("vms:\n", "- ", 400000), "s.yaml:2: lists and mappings nested");
 	expect_error(pieces("vms: [[[[[[[[[[[[[[[", "]", 1), "not YAML");
 	expect_error(
-		pieces("vms:\n", "- &a x\n", 100000), "s.yaml:9999: more than 10000 values");
+		pieces("vms:\n", "- &a x\n", 100000), "s.yaml:19999: more than 20000 values");
 	expect_error(pieces("", "%TAG !a! b\n", 90000), "s.yaml:17: more than 16 directives");
 	expect_error(pieces("vms:\n  - name: a\n    kernel: k\n    ports:\n",
 			     "      - abcdefg\n", 400),

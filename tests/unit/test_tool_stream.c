@@ -13,12 +13,13 @@
 #include <cmocka.h> /* last: it has a macro named fail */
 
 /* What each channel got. */
-static char got[256][64];
+static char got[0x800][64];
 
-static void take(void *context, uint8_t channel, const uint8_t *data, size_t size)
+static void take(void *context, unsigned channel, const uint8_t *data, size_t size)
 {
 	(void)context;
-	strncat(got[channel], (const char *)data, size);
+	assert_true(channel < 0x7ff || channel == MUX_NONE);
+	strncat(got[channel == MUX_NONE ? 0x7ff : channel], (const char *)data, size);
 }
 
 /* Feeds @text in pieces of @piece bytes. */
@@ -40,11 +41,28 @@ static void channels_are_told_apart_however_the_stream_is_cut(void **state)
 	(void)state;
 	for (size_t piece = 1; piece < sizeof(text); piece++) {
 		feed(text, sizeof(text) - 1, piece);
-		assert_string_equal(got[MUX_NONE], "banner");
+		assert_string_equal(got[0x7ff], "banner");
 		assert_string_equal(got[MUX_LOG], "log");
 		assert_string_equal(got[MUX_CONTROL], "end\n");
 		assert_string_equal(got[MUX_CONSOLE], "vm\377x");
 		assert_string_equal(got[MUX_CONSOLE + 1], "y");
+	}
+}
+
+/* The first and last number of one byte and of two, and data that looks like either. */
+static void channels_above_127_have_two_bytes(void **state)
+{
+	static const char text[] = "\377\177a\377\200\200b\377\377\200\200c\377\201\377d"
+				   "\377\377\377\207\001e\377\002f";
+
+	(void)state;
+	for (size_t piece = 1; piece < sizeof(text); piece++) {
+		feed(text, sizeof(text) - 1, piece);
+		assert_string_equal(got[127], "a");
+		assert_string_equal(got[128], "b\377\200\200c");
+		assert_string_equal(got[0x1ff], "d\377");
+		assert_string_equal(got[0x701], "e");
+		assert_string_equal(got[MUX_CONSOLE], "f");
 	}
 }
 
@@ -101,6 +119,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(the_words_of_an_explanation_are_the_rest_of_its_record),
 		cmocka_unit_test(channels_are_told_apart_however_the_stream_is_cut),
+		cmocka_unit_test(channels_above_127_have_two_bytes),
 		cmocka_unit_test(record_words_and_values_are_found),
 		cmocka_unit_test(the_end_decides_the_exit_status),
 	};

@@ -251,7 +251,7 @@ static void input_reaches_a_cpu_behind_a_gap(void **state)
 	(void)state;
 	cpu_count = 3;
 	on_cpu(0);
-	sched_console_pass(1u << 3);
+	sched_post(3, 0, EVENT_CONSOLE);
 	cpu_count = CPUS;
 	print_message("CPU 3 kicked %u\n", kicks[3]);
 	assert_true(kicks[3] != 0);

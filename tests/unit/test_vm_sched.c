@@ -12,29 +12,27 @@ static void what_was_typed_wakes_the_vm_it_is_for(void **state)
 	sched_add(&vcpus[0]);
 	sched_add(&vcpus[1]);
 	assert_ptr_equal(schedule(), &vcpus[0]);
-	sched_console_pass(1u << 1 | 1u << 3); /* VM 3 is not there */
-	assert_true(vcpus[1].events & EVENT_CONSOLE);
-	assert_false(vcpus[0].events & EVENT_CONSOLE);
+	sched_post(1, 0, EVENT_CONSOLE);
+	sched_post(3, 0, EVENT_CONSOLE); /* it is not there */
+	assert_true(vcpus[1].node->posted & EVENT_CONSOLE);
+	assert_int_equal(vcpus[0].node->posted, 0);
 	assert_true(sched_is_runnable(vcpus[1].node));
 	assert_true(hw_cr3 == vms[0].host_cr3);
-	assert_false(sched_console_asked());
 }
 
-static void what_was_typed_is_passed_to_the_cpu_that_has_the_vm(void **state)
+static void what_was_typed_wakes_the_cpu_that_has_the_vm(void **state)
 {
 	(void)state;
 	vms[1].config.allowed_cpus = 2;
 	sched_add(&vcpus[0]);
 	sched_add(&vcpus[1]);
 	kicks[1] = 0;
-	sched_console_pass(1u << 1);
+	sched_post(1, 0, EVENT_CONSOLE);
 	assert_int_equal(vcpus[1].events, 0);
 	assert_int_equal(kicks[1], 1);
 	on_cpu(1);
-	assert_true(sched_console_asked());
-	sched_console_pass(0);
+	assert_ptr_equal(schedule(), &vcpus[1]);
 	assert_true(vcpus[1].events & EVENT_CONSOLE);
-	assert_false(sched_console_asked());
 }
 
 /* Between two queues: nobody loses it. */
@@ -43,12 +41,48 @@ static void what_was_typed_waits_for_a_vm_that_moves(void **state)
 	(void)state;
 	sched_add(&vcpus[0]);
 	sched_dequeue(vcpus[0].node);
-	sched_console_pass(1u << 0);
+	sched_post(0, 0, EVENT_CONSOLE);
 	assert_int_equal(vcpus[0].events, 0);
-	assert_true(sched_console_asked());
 	sched_enqueue(vcpus[0].node, 0);
-	sched_console_pass(0);
+	assert_ptr_equal(schedule(), &vcpus[0]);
 	assert_true(vcpus[0].events & EVENT_CONSOLE);
+}
+
+/* Of 8, of which four VMs have one each. */
+static void nodes_are_given_in_rows_and_come_back(void **state)
+{
+	(void)state;
+	assert_false(sched_reserve(4, 5));
+	assert_int_equal(sched_first_node(4), 0);
+	assert_true(sched_reserve(LIMIT_VMS - 1, 3));
+	assert_int_equal(sched_first_node(LIMIT_VMS - 1), 4);
+	sched_release(1);
+	sched_release(3);
+	assert_false(sched_reserve(4, 3)); /* three are free, but no more than one in a row */
+	assert_true(sched_reserve(3, 1) && sched_reserve(1, 1));
+	assert_int_equal(sched_first_node(3), 1);
+	assert_int_equal(sched_first_node(1), 3);
+	sched_release(LIMIT_VMS - 1);
+	assert_null(sched_node_of(LIMIT_VMS - 1, 0));
+}
+
+/* The last number that there may be, and a vCPU that the VM has not. */
+static void the_last_vm_is_reached_as_the_first(void **state)
+{
+	(void)state;
+	sched_release(2);
+	assert_true(sched_reserve(LIMIT_VMS - 1, 1));
+	vms[2].id = LIMIT_VMS - 1;
+	vcpus[2].state = VCPU_HALTED;
+	sched_add(&vcpus[0]);
+	sched_add(&vcpus[2]);
+	assert_ptr_equal(schedule(), &vcpus[0]);
+	sched_post(LIMIT_VMS - 1, 1, EVENT_NET);
+	assert_false(sched_is_runnable(vcpus[2].node));
+	sched_post(LIMIT_VMS - 1, 0, EVENT_NET);
+	assert_true(sched_is_runnable(vcpus[2].node));
+	assert_null(sched_node_of(2, 0));
+	assert_int_equal(vcpus[2].node->vm, LIMIT_VMS - 1);
 }
 
 static void one_alone_has_no_end_of_its_slice(void **state)
@@ -419,8 +453,10 @@ int main(void)
 		TEST(a_stopped_vcpu_leaves_and_the_last_one_ends_the_vm),
 		TEST(who_sleeps_without_a_vcpu_is_in_no_vms_address_space),
 		TEST(what_was_typed_wakes_the_vm_it_is_for),
-		TEST(what_was_typed_is_passed_to_the_cpu_that_has_the_vm),
+		TEST(what_was_typed_wakes_the_cpu_that_has_the_vm),
 		TEST(what_was_typed_waits_for_a_vm_that_moves),
+		TEST(nodes_are_given_in_rows_and_come_back),
+		TEST(the_last_vm_is_reached_as_the_first),
 	};
 
 	return cmocka_run_group_tests_name("vm_sched", tests, NULL, NULL);

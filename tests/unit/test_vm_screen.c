@@ -78,13 +78,13 @@ const void *vm_readable_va(const struct vm *v, uint64_t gpa, uint64_t size)
 	return &ram[gpa / 4];
 }
 
-uint32_t mux_room(uint8_t channel)
+uint32_t mux_room(unsigned channel)
 {
 	assert_int_equal(channel, CHANNEL);
 	return room;
 }
 
-void mux_write(uint8_t channel, const char *s, size_t len)
+void mux_write(unsigned channel, const char *s, size_t len)
 {
 	assert_int_equal(channel, CHANNEL);
 	assert_in_range(2 * len, 1, room);

@@ -65,7 +65,7 @@ bool mux_crowded(void)
 	return crowded;
 }
 
-uint32_t mux_room(uint8_t channel)
+uint32_t mux_room(unsigned channel)
 {
 	assert_int_equal(channel, CHANNEL);
 	return room;
@@ -93,7 +93,7 @@ void mux_record(const char *format, ...)
 	assert_int_equal(channel, CHANNEL);
 }
 
-void mux_write(uint8_t channel, const char *s, size_t len)
+void mux_write(unsigned channel, const char *s, size_t len)
 {
 	assert_int_equal(channel, CHANNEL);
 	assert_in_range(len, 1, left);

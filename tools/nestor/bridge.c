@@ -109,6 +109,12 @@ void bridge_say(struct bridge_client *c, const char *format, ...)
 
 /* ---- consoles ---- */
 
+/* LIMIT_VMS: there is none. */
+static unsigned next_console(const struct bridge_client *c, unsigned from)
+{
+	return set_next(c->consoles, from, LIMIT_VMS);
+}
+
 /* True: there may be more. Half of the room is left for answers. */
 static bool say_console(struct bridge *b, struct bridge_client *c, unsigned vm)
 {
@@ -116,7 +122,7 @@ static bool say_console(struct bridge *b, struct bridge_client *c, unsigned vm)
 	uint8_t bytes[PIECE];
 	size_t n;
 
-	if (!(c->consoles & 1u << vm) || c->out_size > BRIDGE_ROOM / 2)
+	if (!set_has(c->consoles, vm) || c->out_size > BRIDGE_ROOM / 2)
 		return false;
 	n = history_read(b->said[vm], &c->at[vm], bytes, PIECE);
 	if (!n)
@@ -132,10 +138,10 @@ static bool say_console(struct bridge *b, struct bridge_client *c, unsigned vm)
 static void say_consoles(struct bridge *b, struct bridge_client *c)
 {
 	do {
-		for (unsigned i = 0; i < LIMIT_VMS; i++)
+		for (unsigned i = 0; (i = next_console(c, i)) < LIMIT_VMS; i++)
 			while (say_console(b, c, i))
 				;
-		if (!c->consoles || !c->out_size)
+		if (next_console(c, 0) == LIMIT_VMS || !c->out_size)
 			return;
 		drain(c);
 	} while (c->fd >= 0 && !c->out_size);
@@ -479,9 +485,9 @@ static void vm_gone(struct bridge *b, const char *record)
 		struct bridge_client *c = &b->client[i];
 
 		say_consoles(b, c);
-		if (c->consoles & 1u << vm)
+		if (set_has(c->consoles, vm))
 			bridge_say(c, "end vm=%s\n", name);
-		c->consoles &= ~(1u << vm);
+		set_drop(c->consoles, vm);
 		bridge_hold_forget(&c->held, vm);
 	}
 	bridge_hold_forget(&b->undo, vm);

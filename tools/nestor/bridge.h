@@ -30,9 +30,10 @@
 	(512u << 10) /* bytes that wait for a client; who reads no faster is cut off */
 
 struct bridge_client {
-	int fd;                     /* -1: nobody */
-	bool events;                /* gets records that are no answers */
-	uint32_t consoles;          /* gets what these VMs' say: a bit each, */
+	int fd;      /* -1: nobody */
+	bool events; /* gets records that are no answers */
+	/* Gets what the consoles of these VMs say, */
+	uint64_t consoles[BRIDGE_VM_WORDS];
 	uint64_t at[LIMIT_VMS];     /* from these bytes on */
 	unsigned port;              /* 1 + the one whose other end it is; 0: of none */
 	bool asks;                  /* line is a request that has not been answered */

@@ -68,7 +68,7 @@ static void do_for_console(
 		sender_resize(b->sender, vm, (uint16_t)r->number[MANAGE_ARG_COLUMNS],
 			(uint16_t)r->number[MANAGE_ARG_ROWS]);
 	} else {
-		c->consoles |= 1u << vm;
+		set_add(c->consoles, vm);
 		c->at[vm] = r->number[MANAGE_ARG_AT];
 	}
 	bridge_answer(c, MANAGE_IS_OK, "");

@@ -12,11 +12,14 @@
 #include <stdint.h>
 
 #include "lib/manage.h"
+#include "lib/set.h"
 #include "lib/vcpu_set.h"
+
+#define BRIDGE_VM_WORDS SET_WORDS((unsigned)LIMIT_VMS)
 
 /* A bit for each VM, and for each vCPU of each. */
 struct bridge_hold {
-	uint32_t paused, debugged;
+	uint64_t paused[BRIDGE_VM_WORDS], debugged[BRIDGE_VM_WORDS];
 	struct vcpu_set traced[LIMIT_VMS];
 };
 

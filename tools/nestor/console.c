@@ -8,6 +8,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "record.h"
+
 #define TERMINAL_AHEAD 4096u /* bytes that are read of the terminal at once */
 #define LOOK_AGAIN     0.2   /* seconds, at a pty that nobody has open */
 
@@ -403,6 +405,11 @@ void consoles_report(struct consoles *c, const char *record, double now, bool ve
 	for (unsigned i = 0; i < L0_LINES - LIMIT_VMS; i++)
 		before[i] = c->sender.port[i].guest;
 	sender_report(&c->sender, record, now);
+	if (record_number(record, "version") && !c->sender.open)
+		fprintf(stderr,
+			"nestor: this L0 takes frames of version %u, and this tool makes version %u: "
+			"no VM gets input, and requests have no answer\n",
+			(unsigned)record_number(record, "version"), FRAME_VERSION);
 	for (unsigned i = 0; verbose && i < L0_LINES - LIMIT_VMS; i++)
 		if (c->sender.port[i].guest != before[i])
 			tell_guest(c, LIMIT_VMS + i, !before[i]);

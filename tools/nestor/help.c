@@ -66,7 +66,7 @@ static const char run_help_end[] =
 	"  --machine-memory SIZE\n"
 	"                      its memory: a size such as 512M or 2G, from 2M to 1T, a multiple\n"
 	"                      of 2M; default: what the VMs need\n"
-	"  --machine-vms N     VMs that there may be at a time: a number from 1 to 32; needs\n"
+	"  --machine-vms N     VMs that there may be at a time: a number from 1 to 256; needs\n"
 	"                      --manage; default: those of the scenario\n"
 	"  --machine-option TEXT  a line of bochsrc, or an argument for QEMU\n"
 	"  --machine-msr LIST  MSRs that firmware has left on all CPUs: INDEX=VALUE,...\n"

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The byte stream from Nestor: one channel after another, chosen by 0xff CHANNEL; a byte 0xff
- * of data is sent twice. Bytes before the first choice are the machine's own.
+ * The byte stream from Nestor: one channel after another, chosen by 0xff and its number
+ * (lib/l0_stream.h); a byte 0xff of data is sent twice. Bytes before the first choice are the
+ * machine's own.
  */
 #ifndef NESTOR_MUX_H
 #define NESTOR_MUX_H
@@ -18,16 +19,18 @@ enum mux_channel {
 	MUX_CONSOLE = L0_CHANNEL_VM,          /* and the following: one for each VM */
 	MUX_SCREEN = L0_CHANNEL_SCREEN,       /* likewise */
 	MUX_VARIABLES = L0_CHANNEL_VARIABLES, /* likewise */
-	MUX_NONE = 0xff,                      /* nothing chosen yet */
+	MUX_NONE = 0xffff,                    /* nothing chosen yet */
 };
 
 struct mux {
-	uint8_t channel;
+	unsigned channel;
 	bool escape; /* the last byte was 0xff */
+	bool within; /* the last byte was the first of a number of two */
+	uint8_t first;
 };
 
 /* Takes @size bytes of @channel. */
-typedef void (*mux_sink)(void *context, uint8_t channel, const uint8_t *data, size_t size);
+typedef void (*mux_sink)(void *context, unsigned channel, const uint8_t *data, size_t size);
 
 void mux_init(struct mux *m);
 

@@ -12,7 +12,7 @@
  */
 #define MAX_SIZE       (1024u * 1024)
 #define MAX_DEPTH      16
-#define MAX_NODES      10000
+#define MAX_NODES      20000
 #define MAX_DIRECTIVES 16
 
 static unsigned line_of(const char *text, const char *at)

@@ -14,8 +14,7 @@
 void sender_init(struct sender *s, struct arena *a)
 {
 	memset(s, 0, sizeof(*s));
-	for (unsigned i = 0; i < LIMIT_VMS; i++)
-		s->console[i].kept = arena_alloc(a, SENDER_CAPACITY);
+	s->a = a;
 }
 
 void sender_connect(struct sender *s, struct arena *a, unsigned line)
@@ -51,6 +50,8 @@ void sender_add(struct sender *s, unsigned line, const uint8_t *bytes, size_t si
 {
 	struct sender_console *c = &s->console[line];
 
+	if (!c->kept)
+		c->kept = arena_alloc(s->a, SENDER_CAPACITY);
 	for (size_t i = 0; i < size; i++)
 		c->kept[c->end++ % SENDER_CAPACITY] = bytes[i];
 }
@@ -147,7 +148,7 @@ void sender_report(struct sender *s, const char *record, double now)
 static void put(struct sender *s, enum frame_kind kind, unsigned channel,
 	const uint8_t *payload, size_t size)
 {
-	struct frame f = {(uint8_t)kind, (uint8_t)channel, (uint16_t)size, payload};
+	struct frame f = {(uint8_t)kind, (uint16_t)channel, (uint16_t)size, payload};
 
 	s->out_at = 0;
 	s->out_size = frame_write(s->out, &f);

@@ -43,7 +43,9 @@ struct sender {
 	bool stop;                 /* to be sent */
 	char request[MANAGE_LINE]; /* to be sent, if request_size is not 0 */
 	size_t request_size;
-	struct sender_console console[L0_LINES]; /* kept NULL: a port that is not connected */
+	struct arena *a;
+	/* kept NULL: nothing was ever added, or a port is not connected */
+	struct sender_console console[L0_LINES];
 	struct sender_port port[L0_LINES - LIMIT_VMS];
 	unsigned turn; /* whose frame comes next */
 	uint8_t out[FRAME_WIRE];

@@ -269,7 +269,7 @@ static void feed_screen(struct session *x, unsigned vm, const uint8_t *data, siz
 		x->deadline = now() + STOP_GRACE;
 }
 
-static void feed(void *context, uint8_t channel, const uint8_t *data, size_t size)
+static void feed(void *context, unsigned channel, const uint8_t *data, size_t size)
 {
 	struct session *x = context;
 

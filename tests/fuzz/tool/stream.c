@@ -29,7 +29,7 @@ static void open_screenshots(struct arena *a)
 	screenshots_open(&screenshots, a, &scenario, files, &places, &e);
 }
 
-static void take(void *context, uint8_t channel, const uint8_t *data, size_t size)
+static void take(void *context, unsigned channel, const uint8_t *data, size_t size)
 {
 	char line[600];
 
