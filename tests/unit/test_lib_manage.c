@@ -157,7 +157,8 @@ static void what_is_none_is_refused_with_a_reason_and_its_id(void **state)
 	assert_refused("stop id=5 vm=", "the value of an argument is out of range", 5);
 	assert_refused("stop who=1 vm=a id=5", "there is no such argument", 5);
 	assert_refused("regs id=5 vm=a level=3", "the value of an argument is out of range", 5);
-	assert_refused("regs id=5 vm=a vcpu=288", "the value of an argument is out of range", 5);
+	assert_refused(
+		"regs id=5 vm=a vcpu=288", "the value of an argument is out of range", 5);
 	assert_refused(
 		"read id=5 vm=a at=0 size=0", "the value of an argument is out of range", 5);
 	assert_refused(
