@@ -110,11 +110,12 @@ static void load_cr0(const struct nested *n, uint64_t host)
 	seam_vmwrite(FID_CR0_READ_SHADOW, host | n->cr0_cache);
 }
 
+/* MCE is L0's: without it a machine check shuts the processor down. */
 static void load_cr4(struct nested *n, uint64_t cr4)
 {
 	bool cpuid_changes = (seam_vmread(FID_CR4_READ_SHADOW) ^ cr4) & CR4_OF_CPUID;
 
-	seam_vmwrite(FID_GUEST_CR4, cr4);
+	seam_vmwrite(FID_GUEST_CR4, cr4 | CR4_MCE);
 	seam_vmwrite(FID_CR4_READ_SHADOW, cr4);
 	if (cpuid_changes)
 		seam_cpuid_changed(n);

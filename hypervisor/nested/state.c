@@ -206,18 +206,21 @@ static void set_field(struct nested *n, struct nvmcs *v, enum vmcs_fid fid, uint
 }
 
 /*
- * L1's VM entry once more, without what it did already: an event, an MSR list, and the checks
- * of guest state, which is what L2 has made of it. VMCS01 is current. False: an entry that L1
- * cannot have made.
+ * L1's VM entry once more, without what it did already: an event, an MSR list, PDPTEs from
+ * memory (L2 has those of its last MOV to CR3) and the checks of guest state, which is what L2
+ * has made of it. VMCS01 is current. False: an entry that L1 cannot have made.
  */
 static bool enter_again(struct nested *n, struct nvmcs *v)
 {
 	uint64_t event = v->f[FID_ENTRY_INTR_INFO], msrs = v->f[FID_ENTRY_MSR_LOAD_COUNT];
+	uint64_t cr4 = v->f[FID_GUEST_CR4];
 	struct l1_mode mode = {.long64 = seam_vmread(FID_GUEST_EFER) & EFER_LMA};
 	struct check_env e = {.f = v->f, .l1_long_mode = mode.long64};
 
 	set_field(n, v, FID_ENTRY_INTR_INFO, 0);
 	set_field(n, v, FID_ENTRY_MSR_LOAD_COUNT, 0);
+	if (!(v->f[FID_ENTRY_CONTROLS] & ENTRY_IA32E_GUEST))
+		set_field(n, v, FID_GUEST_CR4, cr4 & ~(uint64_t)CR4_PAE);
 	v->launched = true;
 	v->unchecked = FIELD_CHK_C | FIELD_CHK_H;
 	v->check_context = nested_check_context(&e);
@@ -225,6 +228,7 @@ static bool enter_again(struct nested *n, struct nvmcs *v)
 		return false;
 	set_field(n, v, FID_ENTRY_INTR_INFO, event);
 	set_field(n, v, FID_ENTRY_MSR_LOAD_COUNT, msrs);
+	set_field(n, v, FID_GUEST_CR4, cr4);
 	v->unchecked |= FIELD_CHK_C; /* without these two it was checked */
 	seam_use_vmcs02(n, v);
 	return true;

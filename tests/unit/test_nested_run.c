@@ -346,6 +346,16 @@ static void cr4_bits_that_l1_lacks_stay_with_l0(void **state)
 	assert_int_equal(nested_l2_exit(&n, EXIT_CR_ACCESS), NESTED_L1);
 }
 
+static void machine_checks_are_l0s_whatever_l1s_host_state_says(void **state)
+{
+	(void)state;
+	golden[FID_HOST_CR4] &= ~CR4_MCE;
+	launch();
+	assert_int_equal(nested_l2_exit(&n, EXIT_CPUID), NESTED_L1);
+	assert_true(fake_hw.vmcs01[FID_GUEST_CR4] == (golden[FID_HOST_CR4] | CR4_MCE));
+	assert_true(fake_hw.vmcs01[FID_CR4_READ_SHADOW] == golden[FID_HOST_CR4]);
+}
+
 static void an_exit_saves_what_its_controls_say(void **state)
 {
 	(void)state;
@@ -546,6 +556,7 @@ int main(void)
 		T(msrs_follow_l1s_bitmap),
 		T(the_msr_bitmap_of_l2_passes_only_what_both_pass),
 		T(cr4_bits_that_l1_lacks_stay_with_l0),
+		T(machine_checks_are_l0s_whatever_l1s_host_state_says),
 		T(an_exit_saves_what_its_controls_say),
 		T(l1s_preemption_timer_counts_while_l2_runs),
 		T(a_bad_entry_of_the_load_list_fails_the_entry),

@@ -130,6 +130,38 @@ static void l2_in_flight_goes_on_with_vmcs_shadowing(void **state)
 	l2_in_flight_goes_on(true);
 }
 
+static void golden_without_ept(uint64_t *f)
+{
+	golden_shadow_paging(f);
+	f[FID_PROC2_CONTROLS] |= PROC2_APIC_ACCESSES;
+	f[FID_APIC_ACCESS_ADDR] = GOLDEN_VIRTUAL_APIC;
+}
+
+/*
+ * Its PDPTEs are registers: what L2, or another CPU, has made of its table since is not looked
+ * at, were it malformed. The page that stands for its APIC is one of EPT01's here, too.
+ */
+static void an_l2_without_ept_goes_on_with_the_pdptes_that_it_had(void **state)
+{
+	(void)state;
+	world_reset();
+	world_enter(golden_without_ept);
+	assert_true(world.n.cur->root == NULL);
+	for (uint32_t i = 0; i < 4; i++)
+		world_02()[FID_GUEST_PDPTE0 + i] = 0x7001 + i * PAGE_SIZE;
+	fake_write64(GOLDEN_PDPT, UINT64_MAX);
+	nested_get(&world.n, &before);
+	forget(false);
+	fake.call_count = 0;
+	assert_true(nested_set(&world.n, &before));
+	for (uint32_t i = 0; i < 4; i++)
+		assert_true(world_02()[FID_GUEST_PDPTE0 + i] == 0x7001 + i * PAGE_SIZE);
+	assert_true(world_02()[FID_GUEST_CR3] == GOLDEN_PDPT);
+	assert_int_equal(fake_called("seam_l1_single_page"), 1);
+	assert_true(world.n.cur->apic_in_ept01);
+	assert_true(world.n.cur->root == NULL);
+}
+
 static void what_is_got_is_what_was_set(void **state)
 {
 	(void)state;
@@ -334,6 +366,7 @@ int main(void)
 #define T(name) cmocka_unit_test_setup(name, world_setup)
 		T(l2_in_flight_goes_on_and_exits_as_it_would_have),
 		T(l2_in_flight_goes_on_with_vmcs_shadowing),
+		T(an_l2_without_ept_goes_on_with_the_pdptes_that_it_had),
 		T(what_is_got_is_what_was_set),
 		T(the_machine_may_shadow_where_the_old_one_did_not),
 		T(an_event_that_waits_for_the_entry_comes_along),
