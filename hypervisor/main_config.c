@@ -35,6 +35,7 @@ void config_read(struct text line)
 		.ram_zeroed = o.ram_zeroed,
 		.selftest = (enum l0_selftest)o.selftest,
 		.nmi = (enum l0_nmi)o.nmi,
+		.preemption_timer = (enum l0_preemption_timer)o.preemption_timer,
 		.mitigations = (enum mitigation_mode)o.mitigations,
 		.threads = (enum l0_threads)o.threads,
 		.serial = (enum l0_serial)o.serial,

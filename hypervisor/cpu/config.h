@@ -13,6 +13,7 @@
 #include "cpu/machine.h"
 #include "lib/l0_mitigations.h"
 #include "lib/l0_nmi.h"
+#include "lib/l0_power.h"
 #include "lib/l0_selftest.h"
 #include "lib/l0_serial.h"
 
@@ -33,6 +34,7 @@ struct l0_config {
 	enum l0_threads threads;
 	enum l0_serial serial;
 	enum l0_nmi nmi;
+	enum l0_preemption_timer preemption_timer;
 	uint32_t tsc_khz; /* 0: find out */
 	uint32_t max_cpus;
 	uint64_t epoch; /* time of day at the start, seconds since 1970; 0: the machine's */

@@ -190,6 +190,8 @@ void fault_device(uint64_t vector)
 		fault_iommu();
 	else if (vector == VECTOR_ARRIVED)
 		fault_arrived();
+	else if (vector == VECTOR_TIMER)
+		apic_timer_fired();
 }
 
 static void interrupt(struct percpu *c, uint64_t vector)

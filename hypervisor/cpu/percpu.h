@@ -68,6 +68,7 @@ struct percpu {
 	unsigned held_count;
 	uint64_t firmware_pat; /* IA32_PAT as it was */
 	uint64_t mce_poll_at;  /* host TSC */
+	uint64_t timer_at;     /* host TSC that the local APIC's timer waits for; 0: none */
 	uint64_t late_until;   /* host TSC until which NMIs without a reason are late kicks */
 	uint32_t kicks_seen;   /* of shared.kicks */
 	uint32_t foreign_nmis; /* that were no kicks, and nobody has told of */

@@ -4,6 +4,7 @@
 #include <stddef.h>
 
 #include "lib/l0_nmi.h"
+#include "lib/l0_power.h"
 #include "lib/l0_serial.h"
 #include "lib/limits.h"
 #include "policy/mitigations.h"
@@ -66,6 +67,12 @@ static const char *const thread_words[] = {
 	NULL,
 };
 
+static const char *const preemption_timer_words[] = {
+	[L0_PREEMPTION_TIMER_AUTO] = "auto",
+	[L0_PREEMPTION_TIMER_OFF] = "off",
+	NULL,
+};
+
 #define ROW(key, kind, member) key, NULL, kind, SETTING_AT(struct options, member)
 
 const struct setting option_settings[] = {
@@ -111,6 +118,9 @@ const struct setting option_settings[] = {
 		.help = "the serial port for output: what firmware names, else the first one (auto), one of four, or none"},
 	{ROW("threads", SETTING_CHOICE, threads), .words = thread_words,
 		.help = "what threads of a core run at a time: vCPUs of one VM, or of any"},
+	{ROW("preemption_timer", SETTING_CHOICE, preemption_timer),
+		.words = preemption_timer_words,
+		.help = "what ends a vCPU's time: the VMX-preemption timer, where the processor has one without errata (auto), or the local APIC's timer (off)"},
 	{ROW("selftest", SETTING_CHOICE, selftest), .words = selftest_words,
 		.help = "fault: take a page fault at the start; state: put each vCPU's state back all the time"},
 	{.kind = SETTING_END},

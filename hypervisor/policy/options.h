@@ -35,6 +35,7 @@ struct options {
 	uint8_t threads;     /* enum l0_threads */
 	uint8_t serial;      /* enum l0_serial */
 	uint8_t nmi;         /* enum l0_nmi */
+	uint8_t preemption_timer; /* enum l0_preemption_timer */
 	uint64_t epoch; /* time of day at the start, seconds since 1970; 0: the machine's */
 	uint64_t limit; /* host TSC at which VMs are stopped; UINT64_MAX: never */
 };

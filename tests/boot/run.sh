@@ -2881,6 +2881,18 @@ test_a_machine_check_ends_whom_it_concerns() {
 }
 
 # Kicks of a VM with two CPUs are none of the hardware's; others are told, passed on, or end all.
+# What the VMX-preemption timer does else, done by the local APIC's: by deadlines and by counting; more vCPUs than CPUs; Linux with more on fewer.
+test_slices_and_timers_without_a_preemption_timer() {
+	local run=(run --machine bochs --timeout 100 --memory 64M --log-level info --l0-option preemption_timer=off) count
+	count='cpu: model=corei7_skylake_x, count=1, ips=50000000, reset_on_triple_fault=0, exclude_features=tsc_deadline'
+	expect 1 "${run[@]}" --cpus 3 --machine-cpus 2 --l1 "$B/payload/clocks.elf" &&
+		shows 'preemption_timer=off: the local APIC.s timer is used' '^TSC deadline: [0-9]+ times' '^ok' && shows_not 'preemption timer: [0-9]|APIC.s timer counts' &&
+		expect 1 "${run[@]}" --cpus 2 --machine-option "$count" --l1 "$B/payload/clocks.elf" &&
+		shows 'the local APIC.s timer counts [45][0-9]{4} kHz' '^ok' &&
+		linux 0 client 'quiet l2=client' --cpus 2 --machine-cpus 1 --apicv off --l0-option preemption_timer=off --log-level info &&
+		shows 'L1: done with status 0' && shows_not ' PREEMPTION_TIMER |[^_]preemption_timer '
+}
+
 test_nmis_of_the_hardware_are_told_from_kicks() {
 	local run=(run --machine bochs --timeout 100 --memory 64M --log-level info --cpus 2 --machine-cpus 2 --l1 "$B/payload/clocks.elf")
 	expect 1 "${run[@]}" && shows '^ok' && shows_not 'NMI of the hardware' &&
