@@ -73,6 +73,12 @@ static bool enable(void)
 	return true;
 }
 
+/* Firmware looks after heat and the like by SMIs: those are left to it. */
+static bool is_firmwares(uint32_t lvt)
+{
+	return (lvt >> DELIVER_SHIFT & 7) == DELIVER_SMI && !(lvt & LVT_MASKED);
+}
+
 /* Sources that L0 does not use, as far as there are such (SDM 10.5.1, figure 10-7). */
 static void mask_sources(void)
 {
@@ -86,7 +92,7 @@ static void mask_sources(void)
 	apic_write(APIC_LVT_LINT0, QUIET);
 	apic_write(APIC_LVT_LINT1, DELIVER_NMI << DELIVER_SHIFT);
 	for (unsigned i = 0; i < sizeof(sources) / sizeof(sources[0]); i++)
-		if (sources[i].number <= last)
+		if (sources[i].number <= last && !is_firmwares(apic_read(sources[i].reg)))
 			apic_write(sources[i].reg, QUIET);
 }
 

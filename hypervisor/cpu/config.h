@@ -35,7 +35,10 @@ struct l0_config {
 	enum l0_serial serial;
 	enum l0_nmi nmi;
 	enum l0_preemption_timer preemption_timer;
-	uint32_t tsc_khz; /* 0: find out */
+	enum l0_idle idle;
+	enum l0_performance performance;
+	uint32_t watchdog; /* seconds that a CPU may stand still in L0; 0: nobody looks */
+	uint32_t tsc_khz;  /* 0: find out */
 	uint32_t max_cpus;
 	uint64_t epoch; /* time of day at the start, seconds since 1970; 0: the machine's */
 	uint64_t time_limit; /* host TSC at which all VMs are stopped, as in error, with their

@@ -12,4 +12,19 @@ enum l0_preemption_timer {
 	L0_PREEMPTION_TIMER_OFF   /* the local APIC's timer */
 };
 
+/* How CPUs wait that have nothing to run. */
+enum l0_idle {
+	L0_IDLE_AUTO, /* MWAIT where there is one; states behind C1 for long sleeps */
+	L0_IDLE_HLT,
+	L0_IDLE_C1,  /* MWAIT, no state behind C1 */
+	L0_IDLE_DEEP /* states behind C1 for shorter sleeps, too */
+};
+
+/* What L0 asks of the processor's speed and voltage. */
+enum l0_performance {
+	L0_PERFORMANCE_FIRMWARE, /* nothing: as firmware has set it */
+	L0_PERFORMANCE_BALANCED,
+	L0_PERFORMANCE_MOST
+};
+
 #endif

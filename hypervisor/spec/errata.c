@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "spec/errata.h"
 
-#include <stdbool.h>
 #include <stddef.h>
 
 /* Reserved bits, the processor type, which overdrives and second sockets have had, and the
@@ -22,6 +21,7 @@ const char *errata_timer_rate(uint32_t signature)
 	if (is(signature, model, first, last)) \
 		return errata;
 #define DEADLINE(model, first, last, revision)
+#define MONITOR_DEAF(model, first, last, erratum)
 #include "spec/errata.def"
 	return NULL;
 }
@@ -32,8 +32,20 @@ uint32_t errata_deadline_revision(uint32_t signature)
 #define DEADLINE(model, first, last, revision) \
 	if (is(signature, model, first, last)) \
 		return revision;
+#define MONITOR_DEAF(model, first, last, erratum)
 #include "spec/errata.def"
 	return 0;
+}
+
+bool errata_monitor_deaf(uint32_t signature)
+{
+#define TIMER_RATE(model, first, last, errata)
+#define DEADLINE(model, first, last, revision)
+#define MONITOR_DEAF(model, first, last, erratum) \
+	if (is(signature, model, first, last))    \
+		return true;
+#include "spec/errata.def"
+	return false;
 }
 
 uint32_t errata_timer_most(uint32_t denominator, uint32_t numerator)

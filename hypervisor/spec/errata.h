@@ -5,6 +5,7 @@
 #ifndef NESTOR_SPEC_ERRATA_H
 #define NESTOR_SPEC_ERRATA_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 /*
@@ -15,6 +16,9 @@ const char *errata_timer_rate(uint32_t signature);
 
 /* The first revision of the microcode with which the TSC deadline is met; 0: any. */
 uint32_t errata_deadline_revision(uint32_t signature);
+
+/* Whether a store to what MONITOR watches may not end MWAIT. */
+bool errata_monitor_deaf(uint32_t signature);
 
 /*
  * Large values may end the VMX-preemption timer early (Intel, specification update of the 5th

@@ -22,6 +22,7 @@
 #include "vm/sched.h"
 #include "vm/trace.h"
 #include "vm/vm_log.h"
+#include "vm/watch.h"
 #include "vmx/asm.h"
 #include "vmx/stub.h"
 
@@ -83,6 +84,7 @@ static void handle_vm_entry(struct vcpu *vcpu)
 /* The CPU was kicked; that may have been for another vCPU of its queue. */
 static void look_at_queue(struct vcpu *vcpu)
 {
+	percpu_progress();
 	console_work();
 	nmi_work();
 	if (sched_asked())
@@ -96,6 +98,7 @@ static void look_at_queue(struct vcpu *vcpu)
 static void handle_preemption_timer(struct vcpu *vcpu)
 {
 	mux_poll();
+	watch_work();
 	vcpu_run_timers(vcpu);
 	vcpu_post(vcpu, EVENT_TIMER);
 	if (sched_slice_over())
