@@ -79,7 +79,7 @@ UNIT_EXTRA_test_policy_options := hypervisor/cpu/config.c hypervisor/cpu/machine
 
 # A file of the hardware ring, on faked instructions.
 UNIT_EXTRA_test_vm_sched := hypervisor/vm/sched.c hypervisor/vm/pick.c hypervisor/vm/balance.c hypervisor/vm/cores.c hypervisor/vm/arrived.c hypervisor/cpu/lock.c \
-	hypervisor/cpu/config.c
+	hypervisor/cpu/config.c hypervisor/cpu/idle.c
 UNIT_FLAGS_test_vm_sched := -Itests/unit/hw
 UNIT_EXTRA_test_vm_sched_change := $(UNIT_EXTRA_test_vm_sched)
 UNIT_FLAGS_test_vm_sched_change := $(UNIT_FLAGS_test_vm_sched)
@@ -99,6 +99,8 @@ UNIT_EXTRA_test_vm_variables := hypervisor/vm/variables.c
 UNIT_FLAGS_test_vm_variables := -Itests/unit/hw
 UNIT_EXTRA_test_cpu_mce := hypervisor/cpu/mce.c
 UNIT_FLAGS_test_cpu_mce := -Itests/unit/hw
+UNIT_EXTRA_test_cpu_power := hypervisor/cpu/power.c
+UNIT_FLAGS_test_cpu_power := -Itests/unit/hw
 UNIT_EXTRA_test_cpu_nmi := hypervisor/cpu/nmi.c
 UNIT_FLAGS_test_cpu_nmi := -Itests/unit/hw
 UNIT_EXTRA_test_vm_mitigate := hypervisor/vm/mitigate.c
@@ -115,7 +117,7 @@ UNIT_EXTRA_test_vm_translations := hypervisor/vm/translations.c hypervisor/vmx/f
 UNIT_FLAGS_test_vm_translations := -Itests/unit/hw
 UNIT_EXTRA_tsan_vm_sched := $(UNIT_EXTRA_test_vm_sched) hypervisor/vm/life.c \
 	$(wildcard hypervisor/policy/*.c hypervisor/spec/*.c) \
-	$(addprefix hypervisor/lib/, text.c fmt.c) $(wildcard hypervisor/nested/caps*.c)
+	$(addprefix hypervisor/lib/, text.c fmt.c idle.c) $(wildcard hypervisor/nested/caps*.c)
 UNIT_EXTRA_tsan_vm_cores := $(UNIT_EXTRA_tsan_vm_sched)
 UNIT_FLAGS_tsan_vm_cores := -Itests/unit/hw
 UNIT_EXTRA_test_vm_cores := $(UNIT_EXTRA_test_vm_sched)

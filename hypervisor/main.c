@@ -12,12 +12,14 @@
 #include "cpu/clock.h"
 #include "cpu/config.h"
 #include "cpu/fault.h"
+#include "cpu/idle.h"
 #include "cpu/ioapic.h"
 #include "cpu/log.h"
 #include "cpu/machine.h"
 #include "cpu/mce.h"
 #include "cpu/mux.h"
 #include "cpu/percpu.h"
+#include "cpu/power.h"
 #include "cpu/text_screen.h"
 #include "cpu/tsc.h"
 #include "mm/layout.h"
@@ -168,6 +170,7 @@ void nestor_main(uint32_t magic, uint32_t block)
 	need(boot_memory_map(&boot_info, &boot_space), "bad-input");
 	ioapic_init();
 	need(apic_init(), "no-vtx");
+	idle_init();
 	cpus_start(apic_ids, known, boot_space);
 	greet();
 	if (l0_config()->selftest == L0_SELFTEST_FAULT)
@@ -179,6 +182,7 @@ void nestor_main(uint32_t magic, uint32_t block)
 	need(vmx_start(), "no-vtx");
 	mitigate_init();
 	mitigate_cpu();
+	power_cpu_init();
 	mux_record("ready tsc=%lu", rdtsc());
 	clock_init();
 	life_init(boot_space);

@@ -12,12 +12,13 @@
 #include "cpu/mce.h"
 #include "cpu/log.h"
 #include "cpu/percpu.h"
-#include "cpu/tsc.h"
+#include "cpu/power.h"
+#include "cpu/tsc_step.h"
 #include "vm/mitigate.h"
 #include "vmx/stub.h"
 #include "vmx/vmx.h"
 
-#define START_ROUNDS   1000u
+#define START_ROUNDS   5000u
 #define START_ROUND_US 10u
 
 static uint64_t boot_space;
@@ -62,12 +63,13 @@ static unsigned usable_count(void)
 void cpus_release(void)
 {
 	percpus[0]->shared.usable = true;
+	tsc_step_init();
 	__atomic_store_n(&released, true, __ATOMIC_SEQ_CST);
 	for (unsigned i = 1; i < cpu_slots; i++)
 		if (percpus[i]->shared.online)
 			apic_send(percpus[i]->apic_id, VECTOR_KICK);
 	for (unsigned i = 0; i < START_ROUNDS && usable_count() < cpu_count; i++)
-		tsc_delay_us(START_ROUND_US);
+		tsc_step_answer(START_ROUND_US);
 	if (usable_count() < cpu_count)
 		log_warn("%u of %u CPUs can run VMs", usable_count(), cpu_count);
 }
@@ -82,12 +84,15 @@ void ap_main(uint32_t index)
 	__atomic_store_n(&percpus[index]->shared.online, true, __ATOMIC_RELEASE);
 	while (!__atomic_load_n(&released, __ATOMIC_SEQ_CST))
 		sti_hlt_cli();
+	if (!tsc_step_join())
+		halt_forever();
 	mce_cpu_init();
 	if (!vmx_cpu_on()) {
 		log_error("CPU %u: VT-x is off or another than the boot CPU's", index);
 		halt_forever();
 	}
 	mitigate_cpu();
+	power_cpu_init();
 	__atomic_store_n(&percpus[index]->shared.usable, true, __ATOMIC_RELEASE);
 	vmx_restart();
 }

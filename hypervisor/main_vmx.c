@@ -1,9 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "main_int.h"
 
+#include "cpu/asm.h"
+#include "cpu/config.h"
 #include "cpu/log.h"
 #include "lib/fmt.h"
 #include "nested/caps.h"
+#include "spec/errata.h"
 #include "vmx/vmx.h"
 
 static bool probe(void)
@@ -41,10 +44,32 @@ static void log_features(void)
 	log_info("VT-x of this machine:%s", line);
 }
 
+/* An emulator's processor has the model's number, and none of its errata. */
+static void choose_timer(void)
+{
+	const char *errata =
+		l0_config()->machine.is_emulator ? NULL : errata_timer_rate(cpuid(1, 0).eax);
+
+	if (!vmx_timer.on)
+		log_info("VT-x has no preemption timer: the local APIC's is used, and L1 is "
+			 "offered none");
+	else if (errata != NULL)
+		log_warn("the VMX-preemption timer counts at another rate than it tells "
+			 "(erratum %s): the local APIC's timer is used, and L1 is offered none",
+			errata);
+	else if (l0_config()->preemption_timer == L0_PREEMPTION_TIMER_OFF)
+		log_info("preemption_timer=off: the local APIC's timer is used, and L1 is "
+			 "offered none");
+	else
+		return;
+	vmx_timer_off();
+}
+
 bool vmx_start(void)
 {
 	if (!probe())
 		return false;
+	choose_timer();
 	if (!vmx_cpu_on()) {
 		log_error("VMXON failed");
 		return false;

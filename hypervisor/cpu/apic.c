@@ -2,11 +2,15 @@
 #include "cpu/apic.h"
 
 #include "cpu/asm.h"
+#include "cpu/config.h"
 #include "cpu/fault.h"
 #include "cpu/log.h"
 #include "cpu/percpu.h"
 #include "cpu/tsc.h"
+#include "lib/tsc_rate.h"
 #include "mm/layout.h"
+#include "spec/cpuid.h"
+#include "spec/errata.h"
 #include "spec/vmx.h"
 
 #define OTHERS ((uint32_t)SHORTHAND_OTHERS << ICR_SHORTHAND_SHIFT)
@@ -14,9 +18,12 @@
 /* Vectors below 16 are an error, masked or not (SDM 10.5.2 "Valid Interrupt Vectors"). */
 #define QUIET (LVT_MASKED | VECTOR_SPURIOUS)
 
+#define RATE_US 500u /* how long the timer is looked at */
+
 static struct {
 	bool x2;
 	bool deadline;
+	uint32_t khz; /* of the timer, where it counts; 0: it does not count */
 } apic;
 
 static volatile uint32_t *reg_address(uint32_t reg)
@@ -66,6 +73,12 @@ static bool enable(void)
 	return true;
 }
 
+/* Firmware looks after heat and the like by SMIs: those are left to it. */
+static bool is_firmwares(uint32_t lvt)
+{
+	return (lvt >> DELIVER_SHIFT & 7) == DELIVER_SMI && !(lvt & LVT_MASKED);
+}
+
 /* Sources that L0 does not use, as far as there are such (SDM 10.5.1, figure 10-7). */
 static void mask_sources(void)
 {
@@ -79,7 +92,7 @@ static void mask_sources(void)
 	apic_write(APIC_LVT_LINT0, QUIET);
 	apic_write(APIC_LVT_LINT1, DELIVER_NMI << DELIVER_SHIFT);
 	for (unsigned i = 0; i < sizeof(sources) / sizeof(sources[0]); i++)
-		if (sources[i].number <= last)
+		if (sources[i].number <= last && !is_firmwares(apic_read(sources[i].reg)))
 			apic_write(sources[i].reg, QUIET);
 }
 
@@ -99,12 +112,62 @@ static void end_all(void)
 		apic_eoi();
 }
 
+/* SDM 9.11.7.1 "Determining the Signature" */
+static uint32_t microcode_revision(void)
+{
+	wrmsr(MSR_BIOS_SIGN_ID, 0);
+	(void)cpuid(1, 0);
+	return (uint32_t)(rdmsr(MSR_BIOS_SIGN_ID) >> 32);
+}
+
+/* Hypervisors and emulators have errata of their own, and revisions that mean nothing. */
+static bool deadline_works(void)
+{
+	struct cpuid_regs features = cpuid(1, 0);
+	uint32_t needed = errata_deadline_revision(features.eax), have;
+
+	if (!(features.ecx & cpuid_mask(CPUID_TSC_DEADLINE)))
+		return false;
+	if (needed == 0 || features.ecx & cpuid_mask(CPUID_HYPERVISOR) ||
+		l0_config()->machine.is_emulator)
+		return true;
+	have = microcode_revision();
+	if (have >= needed)
+		return true;
+	log_warn("the local APIC's timer may miss TSC deadlines with microcode 0x%x (0x%x has "
+		 "none of that): it counts instead",
+		have, needed);
+	return false;
+}
+
+/* How far it counts down while the TSC says how long that took. SDM 10.5.4 "APIC Timer" */
+static uint32_t measure_rate(void)
+{
+	uint64_t start, passed;
+	uint32_t counts;
+
+	apic_write(APIC_LVT_TIMER, LVT_MASKED | VECTOR_TIMER);
+	apic_write(APIC_INITIAL_COUNT, UINT32_MAX);
+	start = rdtsc();
+	tsc_delay_us(RATE_US);
+	counts = UINT32_MAX - apic_read(APIC_CURRENT_COUNT);
+	passed = rdtsc() - start;
+	apic_write(APIC_INITIAL_COUNT, 0);
+	return (uint32_t)((uint64_t)counts * tsc_khz / passed);
+}
+
+static void choose_timer(void)
+{
+	apic.deadline = deadline_works();
+	if (apic.deadline)
+		return;
+	apic.khz = measure_rate();
+	log_info("the local APIC's timer counts %u kHz", apic.khz);
+}
+
 bool apic_init(void)
 {
-	uint32_t features = cpuid(1, 0).ecx;
-
-	apic.x2 = features & BIT(21);
-	apic.deadline = features & BIT(24);
+	apic.x2 = cpuid(1, 0).ecx & cpuid_mask(CPUID_X2APIC);
 	if (!enable()) {
 		log_error("the local APIC was switched off by the firmware (IA32_APIC_BASE), "
 			  "and cannot be on again until a reset");
@@ -115,6 +178,8 @@ bool apic_init(void)
 	mask_sources();
 	end_all();
 	apic_write(APIC_DIVIDE, DIVIDE_BY_1);
+	if (this_cpu()->index == 0)
+		choose_timer();
 	apic_timer_stop();
 	this_cpu()->apic_id = read_id();
 	return true;
@@ -134,20 +199,28 @@ void apic_timer_arm(uint64_t tsc, uint64_t now)
 {
 	uint64_t delta = tsc > now ? tsc - now : 1;
 
+	if (tsc > now && tsc == this_cpu()->timer_at)
+		return;
+	this_cpu()->timer_at = tsc;
 	if (apic.deadline) {
 		apic_write(APIC_LVT_TIMER, TIMER_DEADLINE | VECTOR_TIMER);
 		__asm__ volatile("mfence" : : : "memory");
 		wrmsr(MSR_TSC_DEADLINE, now + delta);
 		return;
 	}
-	/* Without deadline mode the rate is not known: assume the TSC's. An early interrupt
-	 * only makes the sleeper look at the clock and arm again. */
+	/* An early interrupt only makes who waits look at the clock and arm again. */
 	apic_write(APIC_LVT_TIMER, VECTOR_TIMER);
-	apic_write(APIC_INITIAL_COUNT, delta > UINT32_MAX ? UINT32_MAX : (uint32_t)delta);
+	apic_write(APIC_INITIAL_COUNT, tsc_ticks_in_counts(delta, apic.khz, tsc_khz));
+}
+
+void apic_timer_fired(void)
+{
+	this_cpu()->timer_at = 0;
 }
 
 void apic_timer_stop(void)
 {
+	this_cpu()->timer_at = 0;
 	apic_write(APIC_LVT_TIMER, LVT_MASKED | VECTOR_TIMER);
 	if (!apic.deadline)
 		apic_write(APIC_INITIAL_COUNT, 0);

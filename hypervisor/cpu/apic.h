@@ -26,9 +26,12 @@ bool apic_is_extended(void);
 
 void apic_eoi(void);
 
-/* VECTOR_TIMER at that host TSC, once; a time in the past means at once. */
+/* VECTOR_TIMER at that host TSC, once, perhaps a little early; a time in the past means at
+ * once. */
 void apic_timer_arm(uint64_t tsc, uint64_t now);
 void apic_timer_stop(void);
+/* VECTOR_TIMER has come. */
+void apic_timer_fired(void);
 
 /* To one CPU (its APIC id) or to all others. */
 void apic_send(uint32_t id, uint8_t vector);

@@ -236,6 +236,8 @@ static inline void sti_hlt_cli(void)
 
 /* The same, unless this CPU was kicked (struct percpu); an NMI that kicks it ends it, too. */
 void cpu_sleep(void);
+/* The same by MWAIT with this hint, while the word is CPU_SLEEPS. */
+void cpu_mwait(uint32_t hint, const uint32_t *word);
 
 /*
  * After a VM exit for an NMI others are blocked until the next entry or IRET: this is one.

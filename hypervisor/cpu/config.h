@@ -13,6 +13,7 @@
 #include "cpu/machine.h"
 #include "lib/l0_mitigations.h"
 #include "lib/l0_nmi.h"
+#include "lib/l0_power.h"
 #include "lib/l0_selftest.h"
 #include "lib/l0_serial.h"
 
@@ -34,7 +35,11 @@ struct l0_config {
 	enum l0_code_pages code_pages;
 	enum l0_serial serial;
 	enum l0_nmi nmi;
-	uint32_t tsc_khz; /* 0: find out */
+	enum l0_preemption_timer preemption_timer;
+	enum l0_idle idle;
+	enum l0_performance performance;
+	uint32_t watchdog; /* seconds that a CPU may stand still in L0; 0: nobody looks */
+	uint32_t tsc_khz;  /* 0: find out */
 	uint32_t max_cpus;
 	uint64_t epoch; /* time of day at the start, seconds since 1970; 0: the machine's */
 	uint64_t time_limit; /* host TSC at which all VMs are stopped, as in error, with their

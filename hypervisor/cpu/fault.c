@@ -190,6 +190,8 @@ void fault_device(uint64_t vector)
 		fault_iommu();
 	else if (vector == VECTOR_ARRIVED)
 		fault_arrived();
+	else if (vector == VECTOR_TIMER)
+		apic_timer_fired();
 }
 
 static void interrupt(struct percpu *c, uint64_t vector)
@@ -200,12 +202,34 @@ static void interrupt(struct percpu *c, uint64_t vector)
 		apic_eoi();
 }
 
+/* Another CPU asks where this one stands: as fault_backtrace() would say. */
+static void answer(struct cpu_place *p, const struct trap_frame *f)
+{
+	uint64_t rbp = f->rbp;
+
+	p->at[0] = f->rip;
+	p->count = 1;
+	while (p->count < sizeof(p->at) / sizeof(p->at[0]) && on_own_stack(rbp)) {
+		const uint64_t *frame = (const uint64_t *)(uintptr_t)rbp;
+
+		if (frame[1] == 0)
+			break;
+		p->at[p->count++] = frame[1];
+		if (frame[0] <= rbp)
+			break;
+		rbp = frame[0];
+	}
+	__atomic_store_n(&p->asked, false, __ATOMIC_RELEASE);
+}
+
 /* Another CPU wants this one to look at its events before it enters a guest (vm/sched.c). */
 static void nmi(struct percpu *c, struct trap_frame *f)
 {
 	c->detour |= DETOUR_KICKED;
 	nmi_arrived();
-	if (f->rip >= (uint64_t)(uintptr_t)cpu_sleep &&
+	if (__atomic_load_n(&c->place.asked, __ATOMIC_ACQUIRE))
+		answer(&c->place, f);
+	if (f->rip >= (uint64_t)(uintptr_t)cpu_mwait &&
 		f->rip < (uint64_t)(uintptr_t)cpu_sleep_end)
 		f->rip = (uint64_t)(uintptr_t)cpu_sleep_end;
 	for (const struct nmi_restart *r = nmi_restarts; r->start != 0; r++)

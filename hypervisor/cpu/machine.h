@@ -17,6 +17,7 @@ struct machine {
 	/* no IDT-vectoring information of virtual interrupts: vm/inject.c */
 	bool stale_vectoring;
 	bool piix_pins;   /* INTx of PCI bus 0: IOAPIC pins 16 to 19, by device and pin */
+	bool is_emulator; /* its processors have no errata, whatever CPUID says they are */
 	bool no_firmware; /* nobody may have given addresses to devices */
 	bool late_notifications; /* interrupts, and so notifications of posted ones, wait while
 				  * the guest's RFLAGS.IF is 0 */

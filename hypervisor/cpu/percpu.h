@@ -47,9 +47,22 @@ struct vcpu;
 
 /* What other CPUs may read, by atomic accesses. */
 struct cpu_shared {
-	bool online;    /* came up; written once by its CPU */
-	bool usable;    /* runs VMs; written once by its CPU */
-	uint32_t kicks; /* NMIs that CPUs have sent it (cpu/nmi.h) */
+	bool online;       /* came up; written once by its CPU */
+	bool usable;       /* runs VMs; written once by its CPU */
+	uint32_t kicks;    /* NMIs that CPUs have sent it (cpu/nmi.h) */
+	uint32_t sleep;    /* CPU_WAKES and others; monitored while it sleeps (cpu/idle.h) */
+	uint32_t progress; /* it has looked for work; counts (vm/watch.h) */
+};
+
+#define CPU_WAKES  0u
+#define CPU_SLEEPS 1u /* cpu/trap.S */
+#define CPU_HALTS  2u /* an interrupt wakes it, not a store */
+
+/* Where it is in L0, for another CPU that has asked by an NMI. */
+struct cpu_place {
+	bool asked; /* atomic; what follows is its answer once it is false again */
+	uint32_t count;
+	uint64_t at[16];
 };
 
 struct percpu {
@@ -66,17 +79,21 @@ struct percpu {
 	struct tss tss;
 	struct spinlock *held[MAX_HELD];
 	unsigned held_count;
-	uint64_t firmware_pat; /* IA32_PAT as it was */
-	uint64_t mce_poll_at;  /* host TSC */
-	uint64_t late_until;   /* host TSC until which NMIs without a reason are late kicks */
-	uint32_t kicks_seen;   /* of shared.kicks */
-	uint32_t foreign_nmis; /* that were no kicks, and nobody has told of */
-	uint32_t mux_ticket;   /* of the output stream's lock, with mux_drawn */
-	bool in_mux;           /* it has the lock, wants it, or lets go of it */
+	uint64_t firmware_pat;  /* IA32_PAT as it was */
+	uint64_t mce_poll_at;   /* host TSC */
+	uint64_t power_poll_at; /* likewise */
+	uint64_t timer_at;      /* host TSC that the local APIC's timer waits for; 0: none */
+	uint64_t slept;         /* ticks that its last sleep by MWAIT took */
+	uint64_t late_until;    /* host TSC until which NMIs without a reason are late kicks */
+	uint32_t kicks_seen;    /* of shared.kicks */
+	uint32_t foreign_nmis;  /* that were no kicks, and nobody has told of */
+	uint32_t mux_ticket;    /* of the output stream's lock, with mux_drawn */
+	bool in_mux;            /* it has the lock, wants it, or lets go of it */
 	bool mux_drawn;
 	bool no_tzcnt; /* BSF executes it, without BMI1; no_lzcnt: BSR */
 	bool no_lzcnt;
 	bool notified; /* a notification of posted interrupts met L0; reset by who asks */
+	struct cpu_place place;
 	struct cpu_shared shared;
 	uint8_t upper[PERCPU_UPPER] __attribute__((aligned(PERCPU_LINE)));
 	uint8_t vmxon_page[4096] __attribute__((aligned(4096)));
@@ -94,6 +111,14 @@ extern unsigned cpu_count;
 static inline struct percpu *this_cpu(void)
 {
 	return read_gs_self();
+}
+
+/* This CPU looks for work: it does not stand still. */
+static inline void percpu_progress(void)
+{
+	struct cpu_shared *s = &this_cpu()->shared;
+
+	__atomic_store_n(&s->progress, s->progress + 1, __ATOMIC_RELAXED);
 }
 
 /* Something happened after which guests need this, if this CPU does it. */

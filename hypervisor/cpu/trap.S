@@ -64,11 +64,32 @@ trap_common:
 	.size	trap_common, . - trap_common
 
 /*
- * An NMI that interrupts this before the HLT returns to its end (cpu/fault.c): none is slept
- * through. DETOUR_KICKED is bit 0 of `detour`, at offset 33 of struct percpu; DETOUR_CLEAR is
- * bit 3: the other thread of the core has all buffers while this one sleeps, with what is left
- * in them.
+ * An NMI that interrupts these before the HLT or MWAIT returns to their end (cpu/fault.c): none
+ * is slept through; nor is a store to the word, since it is read after MONITOR. The instruction
+ * behind STI is not interrupted. DETOUR_KICKED is bit 0 of `detour`, at offset 33 of struct
+ * percpu; DETOUR_CLEAR is bit 3: the other thread of the core has all buffers while this one
+ * sleeps, with what is left in them.
  */
+	.globl	cpu_mwait
+	.type	cpu_mwait, @function
+cpu_mwait:
+	mov	%rsi, %rax
+	xor	%ecx, %ecx
+	xor	%edx, %edx
+	monitor	%rax, %ecx, %edx
+	testb	$8, %gs:33
+	je	1f
+	verw	sleep_segment(%rip)
+1:	mov	%edi, %eax
+	cmpl	$1, (%rsi)		/* CPU_SLEEPS */
+	jne	cpu_sleep_end
+	testb	$1, %gs:33
+	jne	cpu_sleep_end
+	sti
+	mwait	%eax, %ecx
+	jmp	cpu_sleep_end
+	.size	cpu_mwait, . - cpu_mwait
+
 	.globl	cpu_sleep
 	.globl	cpu_sleep_end
 	.type	cpu_sleep, @function

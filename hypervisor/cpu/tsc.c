@@ -138,6 +138,20 @@ static uint32_t find_out(const char **name)
 	return 0;
 }
 
+/* SDM 17.17.1 "Invariant TSC" */
+static void warn_of_rate(void)
+{
+	uint32_t last = cpuid(CPUID_EXT_BASE, 0).eax;
+
+	if (l0_config()->machine.is_emulator ||
+		cpuid(1, 0).ecx & cpuid_mask(CPUID_HYPERVISOR) ||
+		(last >= CPUID_EXT_BASE + 7 &&
+			cpuid(CPUID_EXT_BASE + 7, 0).edx & cpuid_mask(CPUID_INVARIANT_TSC)))
+		return;
+	log_warn("TSC: not invariant: it may change its rate with the processor's speed, and "
+		 "clocks of VMs with it");
+}
+
 void tsc_init(void)
 {
 	const char *name = "the command line";
@@ -153,6 +167,7 @@ void tsc_init(void)
 			tsc_khz);
 	else
 		log_info("TSC: %u kHz, from %s", tsc_khz, name);
+	warn_of_rate();
 }
 
 void tsc_delay_us(uint64_t us)

@@ -48,3 +48,15 @@ bool tsc_samples_contradict(const struct tsc_samples *s, uint64_t measured, uint
 		return told - measured > measured / 64;
 	return tsc_samples_agreeing(s) >= TSC_RATE_AGREE && measured - told > measured / 64;
 }
+
+uint32_t tsc_ticks_in_counts(uint64_t ticks, uint32_t timer_khz, uint32_t tsc_khz)
+{
+	uint64_t scaled;
+
+	if (timer_khz == 0 || tsc_khz == 0)
+		return 1;
+	if (__builtin_mul_overflow(ticks, timer_khz, &scaled))
+		return UINT32_MAX;
+	scaled = scaled / tsc_khz + 1;
+	return scaled < UINT32_MAX ? (uint32_t)scaled : UINT32_MAX;
+}

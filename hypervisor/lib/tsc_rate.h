@@ -55,4 +55,10 @@ uint64_t tsc_samples_rate(const struct tsc_samples *s, uint32_t count, uint32_t 
  */
 bool tsc_samples_contradict(const struct tsc_samples *s, uint64_t measured, uint64_t told);
 
+/*
+ * How many counts of a timer at one rate are so many ticks of the TSC at another: at least as
+ * long, but for what 32 bits cannot tell; never 0, and 1 when a rate is not known.
+ */
+uint32_t tsc_ticks_in_counts(uint64_t ticks, uint32_t timer_khz, uint32_t tsc_khz);
+
 #endif

@@ -4,6 +4,7 @@
 #include <stddef.h>
 
 #include "lib/l0_nmi.h"
+#include "lib/l0_power.h"
 #include "lib/l0_serial.h"
 #include "lib/limits.h"
 #include "policy/mitigations.h"
@@ -33,6 +34,8 @@ static const char *const selftest_words[] = {
 	[L0_SELFTEST_MCE] = "machine-check",
 	[L0_SELFTEST_MCE_FATAL] = "fatal-machine-check",
 	[L0_SELFTEST_NMI] = "nmi",
+	[L0_SELFTEST_TSC] = "tsc",
+	[L0_SELFTEST_STALL] = "stall",
 	NULL,
 };
 
@@ -70,6 +73,27 @@ static const char *const code_page_words[] = {
 	[L0_CODE_PAGES_AUTO] = "auto",
 	[L0_CODE_PAGES_SMALL] = "small",
 	[L0_CODE_PAGES_LARGE] = "large",
+	NULL,
+};
+
+static const char *const preemption_timer_words[] = {
+	[L0_PREEMPTION_TIMER_AUTO] = "auto",
+	[L0_PREEMPTION_TIMER_OFF] = "off",
+	NULL,
+};
+
+static const char *const idle_words[] = {
+	[L0_IDLE_AUTO] = "auto",
+	[L0_IDLE_HLT] = "hlt",
+	[L0_IDLE_C1] = "c1",
+	[L0_IDLE_DEEP] = "deep",
+	NULL,
+};
+
+static const char *const performance_words[] = {
+	[L0_PERFORMANCE_FIRMWARE] = "firmware",
+	[L0_PERFORMANCE_BALANCED] = "balanced",
+	[L0_PERFORMANCE_MOST] = "most",
 	NULL,
 };
 
@@ -120,6 +144,15 @@ const struct setting option_settings[] = {
 		.help = "what threads of a core run at a time: vCPUs of one VM, or of any"},
 	{ROW("code-pages", SETTING_CHOICE, code_pages), .words = code_page_words,
 		.help = "pages that guests execute: small ones where the processor needs it (auto, iTLB multihit), always (small), large ones, too (large)"},
+	{ROW("preemption_timer", SETTING_CHOICE, preemption_timer),
+		.words = preemption_timer_words,
+		.help = "what ends a vCPU's time: the VMX-preemption timer, where the processor has one without errata (auto), or the local APIC's timer (off)"},
+	{ROW("idle", SETTING_CHOICE, idle), .words = idle_words,
+		.help = "how CPUs wait that have nothing to run: MWAIT where there is one, deeper states for long sleeps (auto), HLT, no state behind C1, or deeper ones soon"},
+	{ROW("performance", SETTING_CHOICE, performance), .words = performance_words,
+		.help = "the processor's speed: as firmware has set it, chosen by the processor (balanced), or the most that it has"},
+	{ROW("watchdog", SETTING_NUMBER, watchdog), .max = 3600, .initial = 10,
+		.help = "seconds after which a CPU that stands still in Nestor is told of; 0: never"},
 	{ROW("selftest", SETTING_CHOICE, selftest), .words = selftest_words,
 		.help = "fault: take a page fault at the start; state: put each vCPU's state back all the time"},
 	{.kind = SETTING_END},

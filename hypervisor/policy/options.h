@@ -36,8 +36,12 @@ struct options {
 	uint8_t code_pages;  /* enum l0_code_pages */
 	uint8_t serial;      /* enum l0_serial */
 	uint8_t nmi;         /* enum l0_nmi */
-	uint64_t epoch; /* time of day at the start, seconds since 1970; 0: the machine's */
-	uint64_t limit; /* host TSC at which VMs are stopped; UINT64_MAX: never */
+	uint8_t preemption_timer; /* enum l0_preemption_timer */
+	uint8_t idle;             /* enum l0_idle */
+	uint8_t performance;      /* enum l0_performance */
+	uint32_t watchdog; /* seconds that a CPU may stand still in L0; 0: nobody looks */
+	uint64_t epoch;    /* time of day at the start, seconds since 1970; 0: the machine's */
+	uint64_t limit;    /* host TSC at which VMs are stopped; UINT64_MAX: never */
 };
 
 /* A row each; all have keys. */

@@ -11,6 +11,8 @@
 #define CPUID_LEAF_VENDOR      0x0u
 #define CPUID_LEAF_DESCRIPTORS 0x2u
 #define CPUID_LEAF_CACHES      0x4u /* a subleaf a cache */
+#define CPUID_LEAF_MONITOR     0x5u
+#define CPUID_LEAF_POWER       0x6u
 #define CPUID_LEAF_FEATURES    0x7u
 #define CPUID_LEAF_TOPOLOGY    0xbu /* a subleaf a level */
 #define CPUID_LEAF_XSAVE       0xdu /* a subleaf a state component, from 2 */

@@ -36,7 +36,10 @@
 #define MSR_MCG_CAP           0x179
 #define MSR_MCG_STATUS        0x17a
 #define MSR_MCG_CTL           0x17b
+#define MSR_THERM_STATUS      0x19c
 #define MSR_MISC_ENABLE       0x1a0
+#define MSR_ENERGY_PERF_BIAS  0x1b0
+#define MSR_PACKAGE_THERM     0x1b1 /* IA32_PACKAGE_THERM_STATUS */
 #define MSR_DEBUGCTL          0x1d9
 #define MSR_MTRR_PHYS_BASE_0  0x200 /* pairs of base and mask */
 #define MSR_MTRR_PHYS_MASK_0  0x201
@@ -74,6 +77,9 @@
 #define MSR_PL3_SSP           0x6a7
 #define MSR_SSP_TABLE         0x6a8 /* IA32_INTERRUPT_SSP_TABLE_ADDR */
 #define MSR_TSC_DEADLINE      0x6e0
+#define MSR_PM_ENABLE         0x770
+#define MSR_HWP_CAPABILITIES  0x771
+#define MSR_HWP_REQUEST       0x774
 #define MSR_X2APIC_FIRST      0x800
 #define MSR_X2APIC_TPR        0x808
 #define MSR_X2APIC_EOI        0x80b

@@ -9,7 +9,6 @@ static const struct {
 	const char *name;
 } needed[] = {
 	{MSR_VMX_TRUE_PIN, PIN_EXT_INTR_EXITING | PIN_NMI_EXITING, "interrupt exiting"},
-	{MSR_VMX_TRUE_PIN, PIN_PREEMPTION_TIMER, "the preemption timer"},
 	{MSR_VMX_TRUE_PROC, PROC_USE_MSR_BITMAPS, "MSR bitmaps"},
 	{MSR_VMX_TRUE_PROC, PROC_SECONDARY, "secondary controls"},
 	{MSR_VMX_PROC2, PROC2_ENABLE_EPT, "EPT"},
@@ -32,6 +31,25 @@ const char *vmx_needs_missing(const struct vmx_caps *c)
 		!(ept & EPT_CAP_INVEPT_GLOBAL) || !(ept & EPT_CAP_INVVPID_GLOBAL))
 		return "INVEPT and INVVPID of single and all contexts";
 	return NULL;
+}
+
+static void drop(struct vmx_caps *c, uint32_t msr, uint32_t control)
+{
+	c->msr[msr - MSR_VMX_BASIC] &= ~((uint64_t)control << 32);
+}
+
+void vmx_caps_drop_timer(struct vmx_caps *c)
+{
+	drop(c, MSR_VMX_PIN, PIN_PREEMPTION_TIMER);
+	drop(c, MSR_VMX_TRUE_PIN, PIN_PREEMPTION_TIMER);
+	drop(c, MSR_VMX_EXIT, EXIT_SAVE_PREEMPTION_TIMER);
+	drop(c, MSR_VMX_TRUE_EXIT, EXIT_SAVE_PREEMPTION_TIMER);
+}
+
+bool vmx_caps_has_timer(const struct vmx_caps *c)
+{
+	return caps_allowed1(c, MSR_VMX_TRUE_PIN) & PIN_PREEMPTION_TIMER &&
+	       caps_allowed1(c, MSR_VMX_TRUE_EXIT) & EXIT_SAVE_PREEMPTION_TIMER;
 }
 
 void vmx_caps_complete(struct vmx_caps *c)

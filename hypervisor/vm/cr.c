@@ -21,6 +21,27 @@ uint64_t vcpu_cr4_reserved(const struct vcpu *vcpu)
 	return ~cpuid_policy_cr4(vcpu->cpuid);
 }
 
+bool vcpu_in_long64(void)
+{
+	return vmread32(VMCS_GUEST_CS_AR) & SEG_AR_L && vmread(VMCS_GUEST_EFER) & EFER_LMA;
+}
+
+struct paging_state vcpu_paging_state(const struct vcpu *vcpu)
+{
+	const struct nested *n = &vcpu->nested;
+
+	return (struct paging_state){
+		.cr0 = vmread(VMCS_GUEST_CR0),
+		.cr3 = vmread(VMCS_GUEST_CR3),
+		.cr4 = vmread(VMCS_GUEST_CR4),
+		.efer = vmread(VMCS_GUEST_EFER),
+		.cpl = (uint8_t)SEG_AR_DPL(vmread32(VMCS_GUEST_SS_AR)),
+		.rflags_ac = vmread(VMCS_GUEST_RFLAGS) & RFLAGS_AC,
+		.maxphyaddr = vmx_caps.maxphyaddr,
+		.eptp12 = n->in_l2 && n->cur->root != NULL ? n->cur->root->eptp12 : 0,
+	};
+}
+
 void vcpu_update_cr_masks(struct vcpu *vcpu)
 {
 	uint64_t cr0 = CR0_OWNED | (vcpu->nested.vmxon ? CR0_PE | CR0_PG : 0);
@@ -48,22 +69,6 @@ uint64_t vcpu_read_cr0(void)
 uint64_t vcpu_read_cr4(void)
 {
 	return visible(VMCS_GUEST_CR4, VMCS_CR4_READ_SHADOW, VMCS_CR4_GUEST_HOST_MASK);
-}
-
-struct paging_state vcpu_paging_state(const struct vcpu *vcpu)
-{
-	const struct nested *n = &vcpu->nested;
-
-	return (struct paging_state){
-		.cr0 = vmread(VMCS_GUEST_CR0),
-		.cr3 = vmread(VMCS_GUEST_CR3),
-		.cr4 = vmread(VMCS_GUEST_CR4),
-		.efer = vmread(VMCS_GUEST_EFER),
-		.cpl = (uint8_t)SEG_AR_DPL(vmread32(VMCS_GUEST_SS_AR)),
-		.rflags_ac = vmread(VMCS_GUEST_RFLAGS) & RFLAGS_AC,
-		.maxphyaddr = vmx_caps.maxphyaddr,
-		.eptp12 = n->in_l2 && n->cur->root != NULL ? n->cur->root->eptp12 : 0,
-	};
 }
 
 bool vcpu_physical_address(struct vcpu *vcpu, uint64_t address, struct gpa_l1 *at)

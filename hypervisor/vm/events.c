@@ -123,7 +123,7 @@ void vcpu_update_deadline(struct vcpu *vcpu)
 		slice = rdtsc() + tsc_khz;
 	vcpu->entry_deadline = vcpu->deadline < slice ? vcpu->deadline : slice;
 	if (vcpu->entry_deadline == DEV_NEVER && !vcpu->nested.in_l2)
-		vmwrite(VMCS_PREEMPTION_TIMER_VALUE, UINT32_MAX);
+		vmwrite(VMCS_PREEMPTION_TIMER_VALUE, vmx_timer.most);
 }
 
 /*

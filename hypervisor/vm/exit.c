@@ -22,6 +22,7 @@
 #include "vm/sched.h"
 #include "vm/trace.h"
 #include "vm/vm_log.h"
+#include "vm/watch.h"
 #include "vmx/asm.h"
 #include "vmx/stub.h"
 
@@ -31,11 +32,6 @@ bool vm_first_time(struct vm *vm, unsigned what)
 
 	return what / 64 < sizeof(vm->warned) / sizeof(vm->warned[0]) &&
 	       !(__atomic_fetch_or(&vm->warned[what / 64], bit, __ATOMIC_RELAXED) & bit);
-}
-
-bool vcpu_in_long64(void)
-{
-	return vmread32(VMCS_GUEST_CS_AR) & SEG_AR_L && vmread(VMCS_GUEST_EFER) & EFER_LMA;
 }
 
 static void skip(struct vcpu *vcpu)
@@ -88,6 +84,7 @@ static void handle_vm_entry(struct vcpu *vcpu)
 /* The CPU was kicked; that may have been for another vCPU of its queue. */
 static void look_at_queue(struct vcpu *vcpu)
 {
+	percpu_progress();
 	console_work();
 	nmi_work();
 	if (sched_asked())
@@ -101,6 +98,7 @@ static void look_at_queue(struct vcpu *vcpu)
 static void handle_preemption_timer(struct vcpu *vcpu)
 {
 	mux_poll();
+	watch_work();
 	vcpu_run_timers(vcpu);
 	vcpu_post(vcpu, EVENT_TIMER);
 	if (sched_slice_over())
@@ -165,6 +163,8 @@ static void handle_external_interrupt(struct vcpu *vcpu)
 	fault_device(vector);
 	if (vector != VECTOR_SPURIOUS)
 		apic_eoi();
+	if (vector == VECTOR_TIMER) /* where it stands for the preemption timer */
+		vcpu_look_at_time(vcpu);
 	if (vector == VECTOR_POSTED) /* it met L2, or a VMCS01 without posted interrupts */
 		vcpu_post(vcpu, EVENT_IRQ);
 	look_at_queue(vcpu);
@@ -202,31 +202,6 @@ static void handle_pause(struct vcpu *vcpu)
 {
 	nested_skip();
 	vcpu_post(vcpu, EVENT_YIELD);
-}
-
-/*
- * Nobody asked for it: a feature that L0 neither uses nor offers, on a processor newer than L0.
- * What the guest did is not there on its virtual CPU.
- */
-static __attribute__((noinline)) void handle_unasked(struct vcpu *vcpu)
-{
-	uint32_t reason = EXIT_REASON_BASIC(vmread32(VMCS_EXIT_REASON));
-
-	if (vm_first_time(vcpu->vm, reason < EXIT_REASON_COUNT ? reason : WARN_EXIT))
-		log_warn("'%s': unexpected exit reason %u (%s) of L%u at rip %lx",
-			vcpu->vm->config.name, reason, exit_reason_name(reason),
-			1u + vcpu->nested.in_l2, vmread(VMCS_GUEST_RIP));
-	switch (exit_unasked(reason)) {
-	case UNASKED_UNDEFINED:
-		vcpu_inject_ud(vcpu);
-		break;
-	case UNASKED_GO_ON:
-		vcpu_redeliver(vcpu);
-		break;
-	case UNASKED_BROKEN:
-		vm_stop(vcpu->vm, VM_END_ERROR, reason, "unexpected exit reason");
-		break;
-	}
 }
 
 static void handle_mwait(struct vcpu *vcpu)
@@ -321,11 +296,10 @@ static void entry_failed(struct vcpu *vcpu, uint32_t reason)
  * once. */
 static inline __attribute__((always_inline)) void write_timer(struct vcpu *vcpu, uint64_t ticks)
 {
-	unsigned shift = caps_msr(&vmx_caps, MSR_VMX_MISC) & MISC_TIMER_RATE;
-	uint64_t value = ticks != 0 ? (ticks >> shift) + 1 : 0;
+	uint64_t value = ticks != 0 ? (ticks >> vmx_timer.shift) + 1 : 0;
 
-	if (value > UINT32_MAX)
-		value = UINT32_MAX;
+	if (value > vmx_timer.most)
+		value = vmx_timer.most;
 	if (vcpu->nested.in_l2)
 		value = nested_timer_value(&vcpu->nested, (uint32_t)value);
 	vmwrite(VMCS_PREEMPTION_TIMER_VALUE, value);
@@ -389,6 +363,33 @@ static inline uint64_t timer_deadline(const struct vcpu *vcpu)
 }
 
 /*
+ * Without a preemption timer the local APIC's interrupt ends the guest, whether it has
+ * interrupts enabled or not, and after an event that the entry delivers (SDM 25.2, 26.6); the
+ * timer stays armed from entry to entry. Timers that are due run here; what is deferred waits
+ * for an exit.
+ */
+static __attribute__((noinline)) struct vcpu *arm_apic(struct vcpu *vcpu, uint64_t now)
+{
+	uint64_t deadline = timer_deadline(vcpu);
+
+	if (deadline != 0 && deadline <= now) {
+		if (vcpu->debug.loaded)
+			debugger_unload(vcpu);
+		sched_clear_guest();
+		no_exit(vcpu, now);
+		handle_preemption_timer(vcpu);
+		vcpu = handle_events(vcpu);
+		now = rdtsc();
+		account_l0(vcpu, now);
+		deadline = timer_deadline(vcpu);
+	}
+	vcpu->entry_tsc = now;
+	if (deadline != DEV_NEVER)
+		apic_timer_arm(deadline, now);
+	return vcpu;
+}
+
+/*
  * The deadline has passed already. The preemption timer would fire at once, but exits that come
  * before it, NMIs of kicks among them, may come each time: at the end of the slice the vCPU
  * gives way here.
@@ -406,6 +407,8 @@ static __attribute__((noinline)) struct vcpu *late(struct vcpu *vcpu, uint64_t n
 		now = rdtsc();
 		account_l0(vcpu, now);
 	}
+	if (!vmx_timer.on)
+		return arm_apic(vcpu, now);
 	vcpu->entry_tsc = now;
 	deadline = timer_deadline(vcpu);
 	write_timer(vcpu, deadline > now ? deadline - now : 0);
@@ -419,6 +422,8 @@ static __attribute__((noinline)) struct vcpu *arm_timer(struct vcpu *vcpu, uint6
 
 	if (deadline <= now)
 		return late(vcpu, now);
+	if (!vmx_timer.on)
+		return arm_apic(vcpu, now);
 	write_timer(vcpu, deadline - now);
 	return vcpu;
 }
@@ -428,7 +433,8 @@ static inline struct vcpu *arm_timer_of_l1(struct vcpu *vcpu, uint64_t now)
 {
 	if (vcpu->defers)
 		return arm_timer(vcpu, now);
-	vmwrite(VMCS_PREEMPTION_TIMER_VALUE, nested_timer_value(&vcpu->nested, UINT32_MAX));
+	/* No such field without the timer: then nobody reads it, either. */
+	vmwrite(VMCS_PREEMPTION_TIMER_VALUE, nested_timer_value(&vcpu->nested, vmx_timer.most));
 	return vcpu;
 }
 

@@ -7,6 +7,7 @@
 
 #include "cpu/asm.h"
 #include "cpu/config.h"
+#include "cpu/log.h"
 #include "spec/exceptions.h"
 #include "vmx/asm.h"
 
@@ -149,4 +150,29 @@ void vcpu_redeliver(struct vcpu *vcpu)
 	vcpu_inject(vcpu, info & ~INTR_INFO_NMI_UNBLOCKING,
 		vmread32(VMCS_IDT_VECTORING_ERROR_CODE),
 		vmread32(VMCS_EXIT_INSTRUCTION_LENGTH));
+}
+
+/*
+ * Nobody asked for it: a feature that L0 neither uses nor offers, on a processor newer than L0.
+ * What the guest did is not there on its virtual CPU.
+ */
+void handle_unasked(struct vcpu *vcpu)
+{
+	uint32_t reason = EXIT_REASON_BASIC(vmread32(VMCS_EXIT_REASON));
+
+	if (vm_first_time(vcpu->vm, reason < EXIT_REASON_COUNT ? reason : WARN_EXIT))
+		log_warn("'%s': unexpected exit reason %u (%s) of L%u at rip %lx",
+			vcpu->vm->config.name, reason, exit_reason_name(reason),
+			1u + vcpu->nested.in_l2, vmread(VMCS_GUEST_RIP));
+	switch (exit_unasked(reason)) {
+	case UNASKED_UNDEFINED:
+		vcpu_inject_ud(vcpu);
+		break;
+	case UNASKED_GO_ON:
+		vcpu_redeliver(vcpu);
+		break;
+	case UNASKED_BROKEN:
+		vm_stop(vcpu->vm, VM_END_ERROR, reason, "unexpected exit reason");
+		break;
+	}
 }

@@ -37,7 +37,7 @@ static void left(struct vcpu *vcpu, bool rested)
 
 static unsigned timer_shift(void)
 {
-	return caps_msr(&vmx_caps, MSR_VMX_MISC) & MISC_TIMER_RATE;
+	return vmx_timer.shift;
 }
 
 static void account_until(struct vcpu *vcpu, uint64_t tsc)

@@ -12,10 +12,12 @@
 #include "cpu/asm.h"
 #include "cpu/config.h"
 #include "cpu/fault.h"
+#include "cpu/idle.h"
 #include "cpu/log.h"
 #include "cpu/mce.h"
 #include "cpu/mux.h"
 #include "cpu/nmi.h"
+#include "cpu/power.h"
 #include "cpu/tsc.h"
 #include "lib/set.h"
 #include "vm/console.h"
@@ -24,6 +26,7 @@
 #include "vm/nmi.h"
 #include "vm/passed.h"
 #include "vm/sched.h"
+#include "vm/watch.h"
 #include "vmx/asm.h"
 
 #define WAKE_TICKS 50000u /* what the running vCPU gets when another becomes runnable */
@@ -123,11 +126,6 @@ struct sched_node *sched_node_of(unsigned vm, unsigned vcpu)
 
 /* ---- queues ---- */
 
-bool sched_is_runnable(const struct sched_node *n)
-{
-	return __atomic_load_n(&n->runnable, __ATOMIC_ACQUIRE);
-}
-
 static unsigned runnable_count(const struct sched_cpu *c)
 {
 	unsigned count = 0;
@@ -213,6 +211,8 @@ static void shorten_slice(struct sched_cpu *c, uint64_t ticks)
  */
 static void kick_cpu(unsigned cpu)
 {
+	if (idle_wake(cpu))
+		return;
 	if (sched_is_idle(cpu))
 		apic_send(percpus[cpu]->apic_id, VECTOR_KICK);
 	else
@@ -445,11 +445,14 @@ static void sleep_until(struct sched_cpu *c, uint64_t deadline, bool core_waits)
 		sched_use_address_space(sched_boot_space);
 	if (mux_pending() && deadline > rdtsc() + tsc_khz)
 		deadline = rdtsc() + tsc_khz;
+	deadline = watch_sleep_end(deadline);
 	if (deadline != DEV_NEVER)
 		apic_timer_arm(deadline, rdtsc());
+	idle_begin();
 	/* What is runnable waits for the core: then something else must have happened. */
 	if (core_waits ? !sched_asked() : runnable_count(c) == 0)
-		cpu_sleep();
+		idle_sleep(deadline);
+	idle_end();
 	if (c->node == NULL) /* a VM has perhaps taken its window out of this address space */
 		write_cr3(sched_boot_space);
 	apic_timer_stop();
@@ -553,11 +556,14 @@ struct vcpu *schedule(void)
 		/* What a kick is for is looked at below. */
 		__atomic_fetch_and(
 			&this_cpu()->detour, (uint8_t)~DETOUR_KICKED, __ATOMIC_SEQ_CST);
+		percpu_progress();
+		watch_work();
 		mux_poll();
 		console_work();
 		nmi_work();
 		passed_poll();
 		mce_poll();
+		power_poll();
 		account(c);
 		retire_current(c);
 		sched_send_strays();

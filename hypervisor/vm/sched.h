@@ -158,9 +158,11 @@ bool sched_slice_over(void);
 
 /* For balance.c. NULL: the vCPU is in no queue; the node may become another's meanwhile. */
 struct sched_node *sched_node_of(unsigned vm, unsigned vcpu);
+static inline bool sched_is_runnable(const struct sched_node *n)
+{
+	return __atomic_load_n(&n->runnable, __ATOMIC_ACQUIRE);
+}
 
-/* ---- for balance.c ---- */
-bool sched_is_runnable(const struct sched_node *n);
 /* Something in the queue of that CPU has become runnable. */
 void sched_notify(unsigned cpu);
 /* The registers of the vCPU that this CPU has loaded go to memory; none is current then. */

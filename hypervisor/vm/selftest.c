@@ -10,6 +10,7 @@
 #include "cpu/mce.h"
 #include "cpu/mem.h"
 #include "cpu/percpu.h"
+#include "cpu/tsc.h"
 #include "vm/nested_hw.h"
 #include "vm/state.h"
 
@@ -112,6 +113,15 @@ static void test_nmi(const struct vcpu *vcpu)
 		apic_send_nmi(this_cpu()->apic_id);
 }
 
+/* Once, for some seconds longer than others look on. */
+static void test_stall(void)
+{
+	static bool done;
+
+	if (!__atomic_exchange_n(&done, true, __ATOMIC_RELAXED))
+		tsc_delay_us((l0_config()->watchdog + 4) * 1000000ull);
+}
+
 void selftest_vcpu(struct vcpu *vcpu)
 {
 	switch (l0_config()->selftest) {
@@ -123,6 +133,9 @@ void selftest_vcpu(struct vcpu *vcpu)
 		break;
 	case L0_SELFTEST_NMI:
 		test_nmi(vcpu);
+		break;
+	case L0_SELFTEST_STALL:
+		test_stall();
 		break;
 	default:
 		break;

@@ -90,7 +90,8 @@ static void write_controls(struct vcpu *vcpu)
 	vmcs_write_setup(VMCS_TSC_OFFSET, vm->tsc_offset);
 	vmcs_write_setup(VMCS_EPT_POINTER, vm->ept01.eptp);
 	vmcs_write_setup(VMCS_VPID, vcpu_vpid01(vcpu));
-	vmcs_write_setup(VMCS_PREEMPTION_TIMER_VALUE, UINT32_MAX);
+	if (vmx_timer.on)
+		vmcs_write_setup(VMCS_PREEMPTION_TIMER_VALUE, vmx_timer.most);
 	vmcs_write_setup(VMCS_VMCS_LINK_POINTER, UINT64_MAX);
 	if (proc2 & PROC2_ENABLE_XSAVES)
 		vmcs_write_setup(VMCS_XSS_EXITING_BITMAP, ~vcpu->cet.xss);
@@ -100,14 +101,15 @@ static void write_controls(struct vcpu *vcpu)
 	}
 }
 
-/* L2 runs with what L0 needs for L1, at least. */
+/* L2 runs with what L0 needs for L1, at least; how long it ran is asked for L1's timer. */
 static void give_controls_to_nested(struct vcpu *vcpu)
 {
 	struct nested_l0_controls l0 = {
 		.pin = vmread32(VMCS_PIN_CONTROLS),
 		.proc = vmread32(VMCS_PROC_CONTROLS),
 		.proc2 = vmread32(VMCS_PROC2_CONTROLS),
-		.exit = vmread32(VMCS_EXIT_CONTROLS),
+		.exit = vmread32(VMCS_EXIT_CONTROLS) |
+			(vmx_timer.on ? EXIT_SAVE_PREEMPTION_TIMER : 0),
 		.entry = vmread32(VMCS_ENTRY_CONTROLS),
 		.exception_bitmap = vmread32(VMCS_EXCEPTION_BITMAP),
 		.cr4_hidden = vcpu_cr4_reserved(vcpu),

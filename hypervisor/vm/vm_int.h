@@ -56,6 +56,8 @@ uint64_t vm_ram_ipat(const struct vm *vm);
 /* The current VMCS is new, and gets these secondary controls. */
 void denial_vmcs_create(uint32_t proc2);
 void handle_notify(struct vcpu *vcpu);
+/* A reason without a handler. */
+void handle_unasked(struct vcpu *vcpu);
 void handle_bus_lock(struct vcpu *vcpu);
 /* Exits by which a guest could keep its CPU: is its time over? */
 void vcpu_look_at_time(struct vcpu *vcpu);

@@ -5,9 +5,12 @@
 #include "vmx/vmx.h"
 
 #include "cpu/asm.h"
+#include "spec/cpuid.h"
+#include "spec/errata.h"
 #include "spec/vmx_needs.h"
 
 struct vmx_caps vmx_caps;
+struct vmx_timer vmx_timer;
 
 bool vmx_unlock(void)
 {
@@ -45,6 +48,32 @@ static const char *find_missing(void)
 	return cpuid(1, 0).ecx & BIT(26) ? vmx_needs_missing(&vmx_caps) : "XSAVE";
 }
 
+static uint32_t greatest_value(void)
+{
+	struct cpuid_regs r = {0};
+
+	if (cpuid(0, 0).eax >= CPUID_LEAF_TSC)
+		r = cpuid(CPUID_LEAF_TSC, 0);
+	return errata_timer_most(r.eax, r.ebx);
+}
+
+static void find_timer(void)
+{
+	vmx_timer = (struct vmx_timer){
+		.on = vmx_caps_has_timer(&vmx_caps),
+		.shift = caps_msr(&vmx_caps, MSR_VMX_MISC) & MISC_TIMER_RATE,
+		.most = greatest_value(),
+	};
+	if (!vmx_timer.on)
+		vmx_caps_drop_timer(&vmx_caps);
+}
+
+void vmx_timer_off(void)
+{
+	vmx_timer.on = false;
+	vmx_caps_drop_timer(&vmx_caps);
+}
+
 enum vmx_status vmx_probe(const char **missing)
 {
 	if (!(cpuid(1, 0).ecx & BIT(5)))
@@ -52,6 +81,7 @@ enum vmx_status vmx_probe(const char **missing)
 	if (!vmx_unlock())
 		return VMX_LOCKED_OFF;
 	read_caps();
+	find_timer();
 	*missing = find_missing();
 	return *missing == NULL ? VMX_OK : VMX_INSUFFICIENT;
 }

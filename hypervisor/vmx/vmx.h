@@ -16,6 +16,17 @@
 /* The machine's capabilities; valid after vmx_probe. The same on all CPUs. */
 extern struct vmx_caps vmx_caps;
 
+/*
+ * The VMX-preemption timer, which counts down once in 2^shift ticks of the TSC (SDM 25.5.1,
+ * A.6); constant when VMs run. most: the greatest value that does not end early. Not on: the
+ * local APIC's timer ends what has to end, and vmx_caps have none.
+ */
+extern struct vmx_timer {
+	bool on;
+	uint8_t shift;
+	uint32_t most;
+} vmx_timer;
+
 enum vmx_status {
 	VMX_OK,
 	VMX_ABSENT,       /* CPUID has no VMX */
@@ -25,6 +36,9 @@ enum vmx_status {
 
 /* Reads the capabilities; *missing names what VMX_INSUFFICIENT means. Boot CPU, once. */
 enum vmx_status vmx_probe(const char **missing);
+
+/* The timer is not to be used. After vmx_probe, before there is a VMCS. */
+void vmx_timer_off(void);
 
 /* Enables VT-x in IA32_FEATURE_CONTROL of this CPU. False when it is locked off. */
 bool vmx_unlock(void);

@@ -2881,6 +2881,43 @@ test_a_machine_check_ends_whom_it_concerns() {
 }
 
 # Kicks of a VM with two CPUs are none of the hardware's; others are told, passed on, or end all.
+# CPUs that sleep by MWAIT and are woken by stores, timers, interrupts and NMIs; deeper states on a model that has them.
+test_cpus_sleep_by_mwait() {
+	local run=(run --machine bochs --timeout 170 --memory 64M --log-level info --cpus 4)
+	expect 1 "${run[@]}" --machine-cpus 3 --l0-option idle=c1 --l1 "$B/payload/smp.elf" && shows 'idle CPUs: MWAIT, by hints 0x00( 0x01)?$' &&
+		expect 1 "${run[@]}" --machine-cpus 2 --l0-option idle=deep --l1 "$B/payload/smp.elf" && shows 'idle CPUs: MWAIT, by hints 0x00 0x01 0x20' &&
+		expect 1 "${run[@]}" --machine-cpus 2 --l1 "$B/payload/smp.elf" && shows 'idle CPUs: HLT$' &&
+		expect 1 "${run[@]}" --cpus 2 --machine-cpus 2 --cmdline count=2 --l0-option idle=deep --l1 "$B/payload/clocks.elf" && shows '^ok'
+}
+
+# CPUs whose TSCs are not in step at the start, by what IA32_TSC_ADJUST says, and on a model without it: then guests see one that goes on.
+test_tscs_of_cpus_are_put_in_step() {
+	local run=(run --machine bochs --timeout 100 --memory 64M --log-level info --cpus 3 --machine-cpus 3 --cmdline 'count=3 cpus=3' --l0-option selftest=tsc --l1 "$B/payload/clocks.elf")
+	expect 1 "${run[@]}" && shows 'CPU 1: IA32_TSC_ADJUST was 0x2faf080, and is the boot CPU.s now, 0x0' 'CPU 2: IA32_TSC_ADJUST was' '^ok' &&
+		expect 1 "${run[@]}" --machine-option 'cpu: model=corei7_sandy_bridge_2600k, count=3, ips=50000000, reset_on_triple_fault=0' &&
+		shows 'CPU 1: its TSC was [0-9]{8} ticks ahead of the boot CPU.s, and is in step now, within [0-9]+$' 'CPU 2: its TSC was [0-9]{8}[0-9]? ticks ahead' '^ok'
+}
+
+# One CPU of two stands still in L0: the other one tells of it, with where it stands; and none does in a run that is only long, or stands still as a whole.
+test_a_cpu_that_stands_still_is_told_of() {
+	local run=(run --machine bochs --timeout 150 --memory 64M --log-level info --cpus 2 --machine-cpus 2 --cmdline count=8 --l1 "$B/payload/clocks.elf" --l0-option)
+	expect 1 "${run[@]}" 'selftest=stall watchdog=2' # or 255: the guest's timers are late
+	shows 'error: CPU [01] has stood still in Nestor for 2 s, at:' ' selftest_vcpu|test_stall|tsc_delay_us' ' handle_events' 'warn: CPU [01] goes on' &&
+		expect 1 "${run[@]}" watchdog=1 && shows '^ok' && shows_not 'stood still'
+}
+
+# What the VMX-preemption timer does else, done by the local APIC's: by deadlines and by counting; more vCPUs than CPUs; Linux with more on fewer.
+test_slices_and_timers_without_a_preemption_timer() {
+	local run=(run --machine bochs --timeout 100 --memory 64M --log-level info --l0-option preemption_timer=off) count
+	count='cpu: model=corei7_skylake_x, count=1, ips=50000000, reset_on_triple_fault=0, exclude_features=tsc_deadline'
+	expect 1 "${run[@]}" --cpus 3 --machine-cpus 2 --l1 "$B/payload/clocks.elf" &&
+		shows 'preemption_timer=off: the local APIC.s timer is used' '^TSC deadline: [0-9]+ times' '^ok' && shows_not 'preemption timer: [0-9]|APIC.s timer counts' &&
+		expect 1 "${run[@]}" --cpus 2 --machine-option "$count" --l1 "$B/payload/clocks.elf" &&
+		shows 'the local APIC.s timer counts [45][0-9]{4} kHz' '^ok' &&
+		linux 0 client 'quiet l2=client' --cpus 2 --machine-cpus 1 --apicv off --l0-option preemption_timer=off --log-level info &&
+		shows 'L1: done with status 0' && shows_not ' PREEMPTION_TIMER |[^_]preemption_timer '
+}
+
 test_nmis_of_the_hardware_are_told_from_kicks() {
 	local run=(run --machine bochs --timeout 100 --memory 64M --log-level info --cpus 2 --machine-cpus 2 --l1 "$B/payload/clocks.elf")
 	expect 1 "${run[@]}" && shows '^ok' && shows_not 'NMI of the hardware' &&

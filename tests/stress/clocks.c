@@ -343,6 +343,12 @@ static bool has_period(void)
 	return cpu_index() % 2 == 0;
 }
 
+/* Without it nothing would end L2. */
+static bool has_preemption_timer(void)
+{
+	return vmx_supported() && rdmsr(MSR_VMX_PIN) >> 32 & PIN_PREEMPTION_TIMER;
+}
+
 static void set_up(struct processor *p)
 {
 	*p = (struct processor){.pm = {.hz = PM_CLOCK, .modulus = 1u << 24},
@@ -350,7 +356,7 @@ static void set_up(struct processor *p)
 		.rtc = {.hz = 1},
 		.count = {.hz = (uint32_t)tsc_hz, .modulus = PERIOD},
 		.random = stress_seed(cpu_index()),
-		.vmx = vmx_supported() && vmx_enable()};
+		.vmx = has_preemption_timer() && vmx_enable()};
 	if (p->vmx)
 		l2_setup(&guests[cpu_index()], read_tsc_code);
 	apic_write(APIC_SVR, SVR_ON);

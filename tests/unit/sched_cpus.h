@@ -18,17 +18,20 @@
 
 #include "cpu/apic.h"
 #include "cpu/fault.h"
+#include "cpu/idle.h"
 #include "cpu/log.h"
 #include "cpu/mce.h"
 #include "vm/nmi.h"
 #include "cpu/mux.h"
 #include "cpu/percpu.h"
+#include "cpu/power.h"
 #include "cpu/tsc.h"
 #include "vm/console.h"
 #include "vm/life.h"
 #include "vm/passed.h"
 #include "vm/sched.h"
 #include "vm/vm_int.h"
+#include "vm/watch.h"
 
 #define BOOT_SPACE 0x800u
 
@@ -41,6 +44,27 @@ unsigned cpu_count = CPUS, cpu_slots = CPUS;
 uint32_t tsc_khz = 50000;
 
 static _Thread_local uint64_t armed = DEV_NEVER;
+
+/* A processor with MWAIT, its states C1 and C2, and timers that always run. */
+struct cpuid_regs hw_cpuid(uint32_t leaf, uint32_t subleaf)
+{
+	(void)subleaf;
+	switch (leaf) {
+	case 0:
+		return (struct cpuid_regs){.eax = 7};
+	case 1:
+		return (struct cpuid_regs){.ecx = 1u << 3};
+	case 5:
+		return (struct cpuid_regs){.ecx = 3, .edx = 0x110};
+	case 6:
+		return (struct cpuid_regs){.eax = 1u << 2};
+	case 0x80000000:
+		return (struct cpuid_regs){.eax = 0x80000008};
+	case 0x80000007:
+		return (struct cpuid_regs){.edx = 1u << 8};
+	}
+	abort();
+}
 
 void apic_timer_arm(uint64_t tsc, uint64_t now)
 {
@@ -69,6 +93,19 @@ void passed_poll(void)
 
 void mce_poll(void)
 {
+}
+
+void power_poll(void)
+{
+}
+
+void watch_work(void)
+{
+}
+
+uint64_t watch_sleep_end(uint64_t deadline)
+{
+	return deadline;
 }
 
 void nmi_work(void)

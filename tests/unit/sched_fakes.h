@@ -24,6 +24,14 @@ void hw_sleep(void)
 	hw_now = armed;
 }
 
+/* Nobody has asked for it (idle_init). */
+void hw_mwait(uint32_t hint, const uint32_t *word)
+{
+	(void)hint;
+	(void)word;
+	abort();
+}
+
 /* One thread: nobody else can hold what is waited for. */
 void hw_pause(void)
 {

@@ -96,6 +96,19 @@ void hw_sleep(void)
 	} while (!take_kick() && pass(1000) < armed && (hw_naps == 0 || left-- != 0));
 }
 
+void hw_mwait(uint32_t hint, const uint32_t *word)
+{
+	unsigned left = hw_naps;
+
+	CHECK(hint == 0 || hint == 0x10);
+	do {
+		if (__atomic_load_n(&all_ended, __ATOMIC_SEQ_CST))
+			pthread_exit(NULL);
+		sched_yield();
+	} while (__atomic_load_n(word, __ATOMIC_SEQ_CST) == CPU_SLEEPS && !take_kick() &&
+		 pass(1000) < armed && (hw_naps == 0 || left-- != 0));
+}
+
 void hw_pause(void)
 {
 	sched_yield();

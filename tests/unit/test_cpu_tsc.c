@@ -31,7 +31,7 @@ static struct told {
 
 static struct l0_config config;
 static uint64_t true_khz;
-static bool has_pit, stuck;
+static bool has_pit, stuck, varies;
 static unsigned disturbed; /* of 100,000 accesses */
 static uint64_t seed;
 static uint64_t loaded; /* when channel 2 got its count */
@@ -63,6 +63,10 @@ struct cpuid_regs hw_cpuid(uint32_t leaf, uint32_t subleaf)
 		return (struct cpuid_regs){.eax = told.hv_max};
 	case CPUID_HV_TIMING:
 		return (struct cpuid_regs){.eax = told.hv};
+	case CPUID_EXT_BASE:
+		return (struct cpuid_regs){.eax = leaf + 8};
+	case CPUID_EXT_BASE + 7:
+		return (struct cpuid_regs){.edx = varies ? 0 : cpuid_mask(CPUID_INVARIANT_TSC)};
 	case CPUID_LEAF_TSC:
 		return told.crystal;
 	case CPUID_LEAF_FREQUENCIES:
@@ -235,6 +239,19 @@ static void without_a_pit_it_is_a_guess_and_said_so(void **state)
 	assert_int_equal(lines[LOG_ERROR], 1);
 }
 
+static void a_tsc_that_is_not_invariant_is_told(void **state)
+{
+	(void)state;
+	told.crystal = (struct cpuid_regs){.eax = 2, .ebx = 168, .ecx = 25000000};
+	varies = true;
+	tsc_init();
+	assert_int_equal(lines[LOG_WARN], 1);
+	config.machine.is_emulator = true;
+	tsc_init();
+	assert_int_equal(lines[LOG_WARN], 1);
+	config.machine.is_emulator = varies = false;
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -248,6 +265,7 @@ int main(void)
 		cmocka_unit_test_setup(
 			disturbances_around_the_start_only_make_it_longer, set_up),
 		cmocka_unit_test_setup(without_a_pit_it_is_a_guess_and_said_so, set_up),
+		cmocka_unit_test_setup(a_tsc_that_is_not_invariant_is_told, set_up),
 	};
 
 	return cmocka_run_group_tests_name("cpu_tsc", tests, NULL, NULL);

@@ -152,6 +152,20 @@ static void what_no_machine_has_is_not_plausible(void **state)
 	assert_false(tsc_rate_plausible(1ull << 32 | 2000000));
 }
 
+/* A crystal of 24 MHz beside a TSC of 2.1 GHz, and timers that nobody has. */
+static void counts_of_a_slower_timer_last_at_least_as_long(void **state)
+{
+	(void)state;
+	assert_int_equal(tsc_ticks_in_counts(2100000, 24000, 2100000), 24001);
+	assert_int_equal(tsc_ticks_in_counts(1, 24000, 2100000), 1);
+	assert_int_equal(tsc_ticks_in_counts(0, 24000, 2100000), 1);
+	assert_int_equal(tsc_ticks_in_counts(1000, 50000, 50000), 1001);
+	assert_int_equal(tsc_ticks_in_counts(UINT64_MAX, 24000, 2100000), UINT32_MAX);
+	assert_int_equal(tsc_ticks_in_counts(1ull << 40, 1, 1), UINT32_MAX);
+	assert_int_equal(tsc_ticks_in_counts(1000, 0, 2100000), 1);
+	assert_int_equal(tsc_ticks_in_counts(1000, 24000, 0), 1);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -165,6 +179,7 @@ int main(void)
 			one_sample_refutes_a_higher_rate_and_only_agreement_a_lower_one),
 		cmocka_unit_test(a_crystal_and_its_ratio),
 		cmocka_unit_test(what_no_machine_has_is_not_plausible),
+		cmocka_unit_test(counts_of_a_slower_timer_last_at_least_as_long),
 	};
 
 	return cmocka_run_group_tests_name("lib_tsc_rate", tests, NULL, NULL);

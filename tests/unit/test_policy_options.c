@@ -13,6 +13,7 @@
 
 #include "cpu/machine.h"
 #include "cpu/mux.h"
+#include "lib/l0_power.h"
 #include "policy/options.h"
 
 void mux_flush(void)
@@ -54,7 +55,8 @@ static void words_set_options(void **state)
 	(void)state;
 	assert_int_equal(
 		parse("log=warn mux=on tsc_khz=50000 ram=zeroed machine=qemu explain=on "
-		      "epoch=1700000000 selftest=fault posted=on screens=on limit=1T maxcpus=2"),
+		      "epoch=1700000000 selftest=fault posted=on screens=on limit=1T maxcpus=2 "
+		      "preemption_timer=off"),
 		0);
 	assert_int_equal(options.log, LOG_WARN);
 	assert_true(options.mux);
@@ -65,6 +67,7 @@ static void words_set_options(void **state)
 	assert_int_equal(options.selftest, L0_SELFTEST_FAULT);
 	assert_int_equal(options.tsc_khz, 50000);
 	assert_int_equal(options.maxcpus, 2);
+	assert_int_equal(options.preemption_timer, L0_PREEMPTION_TIMER_OFF);
 	assert_int_equal(options.machine, L0_MACHINE_QEMU);
 	assert_int_equal(options.epoch, 1700000000);
 	assert_int_equal(options.limit, 1ull << 40);
@@ -100,7 +103,7 @@ static void options_become_a_line_that_gives_them_back(void **state)
 	assert_int_equal(
 		parse("log=error mux=on ram=zeroed machine=bochs explain=on tsc_khz=1 "
 		      "maxcpus=3 requests=on media=on posted=on keep=on places=3 networks=lan,wan-2 screens=on trace=on epoch=18446744073709551615 limit=5 "
-		      "nmi=stop mitigations=nosmt serial=com2 threads=any selftest=fault"),
+		      "nmi=stop mitigations=nosmt serial=com2 threads=any preemption_timer=off idle=deep performance=most watchdog=3 selftest=fault"),
 		0);
 	before = options;
 	settings_format(option_settings, &before, line, sizeof(line));

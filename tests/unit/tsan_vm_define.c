@@ -96,6 +96,7 @@ static void vms_are_defined_started_stopped_and_destroyed_on_several_cpus(void *
 	config_set(&c);
 	hw_naps = 20;
 	begin_cpus();
+	idle_init(); /* they sleep by MWAIT, and wake each other by a store */
 	for (unsigned i = 0; i < 2; i++)
 		plan((struct vm_config){.memory = 16 << 20,
 			.start = i == 0,

@@ -22,6 +22,7 @@ static void vms_run_move_end_and_restart_on_several_cpus(void **state)
 {
 	(void)state;
 	begin_cpus();
+	idle_init(); /* they sleep by MWAIT, and wake each other by a store */
 	for (unsigned i = 0; i < VMS; i++)
 		plan((struct vm_config){.start = true,
 			.restart = RESTART_ON_RESET,

@@ -174,7 +174,7 @@ static inline void theorem_check(void)
 	assert_true(((f02[FID_PROC2_CONTROLS] ^ proc2_12) & L1_PROC2_OWN) == 0);
 	assert_true(!(f02[FID_PROC2_CONTROLS] & PROC2_ENABLE_VMFUNC) ||
 		    f02[FID_VMFUNC_CONTROLS] == 0);
-	assert_true(f02[FID_EXIT_CONTROLS] == (l0->exit | EXIT_SAVE_PREEMPTION_TIMER));
+	assert_true(f02[FID_EXIT_CONTROLS] == l0->exit);
 	HAS_ALL(f02[FID_ENTRY_CONTROLS], l0->entry);
 	HAS_ALL(f02[FID_EXCEPTION_BITMAP], l0->exception_bitmap | f12[FID_EXCEPTION_BITMAP]);
 	HAS_ALL(f02[FID_CR0_GUEST_HOST_MASK], CR0_CD | CR0_NW | f12[FID_CR0_GUEST_HOST_MASK]);

@@ -77,6 +77,14 @@ static inline void cpu_sleep(void)
 	hw_sleep();
 }
 
+/* It sleeps by MWAIT while the word is CPU_SLEEPS. */
+void hw_mwait(uint32_t hint, const uint32_t *word);
+
+static inline void cpu_mwait(uint32_t hint, const uint32_t *word)
+{
+	hw_mwait(hint, word);
+}
+
 static inline void cpu_pause(void)
 {
 	hw_pause();

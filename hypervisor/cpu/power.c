@@ -1,0 +1,104 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "cpu/power.h"
+
+#include <stddef.h>
+
+#include "cpu/asm.h"
+#include "cpu/config.h"
+#include "cpu/log.h"
+#include "cpu/percpu.h"
+#include "cpu/tsc.h"
+#include "lib/budget.h"
+#include "lib/power.h"
+#include "spec/cpuid.h"
+#include "spec/msr.h"
+
+#define POLL_MS       5000u
+#define LOG_BURST     4u /* lines at once, and one more each so many ms */
+#define LOG_PERIOD_MS 10000u
+
+static struct budget log_budget;
+
+/* The same on all CPUs, also on a mixed machine: the first one's. */
+static struct power_facts facts;
+
+static void read_facts(void)
+{
+	struct cpuid_regs power = {0};
+
+	if (cpuid(0, 0).eax >= CPUID_LEAF_POWER)
+		power = cpuid(CPUID_LEAF_POWER, 0);
+	facts = power_facts_of(cpuid(1, 0).edx, power.eax, power.ecx);
+	if (l0_config()->performance != L0_PERFORMANCE_FIRMWARE && !facts.hwp && !facts.bias)
+		log_warn("performance=: this processor has no HWP, and no performance bias");
+}
+
+static void set_speed(enum l0_performance mode)
+{
+	if (facts.bias)
+		wrmsr(MSR_ENERGY_PERF_BIAS, power_bias(rdmsr(MSR_ENERGY_PERF_BIAS), mode));
+	if (!facts.hwp)
+		return;
+	/* The request exists once it is on, and it is on until a reset: 14.4.2 */
+	wrmsr(MSR_PM_ENABLE, 1);
+	wrmsr(MSR_HWP_REQUEST,
+		power_hwp_request(rdmsr(MSR_HWP_REQUEST), rdmsr(MSR_HWP_CAPABILITIES),
+			facts.hwp_preference, mode));
+}
+
+static void log_speed(void)
+{
+	uint64_t c;
+
+	if (!facts.hwp)
+		return;
+	c = rdmsr(MSR_HWP_CAPABILITIES);
+	log_info("speed: HWP, levels %u to %u, asked for %u to %u", (unsigned)(c >> 24 & 0xff),
+		(unsigned)(c & 0xff), (unsigned)(rdmsr(MSR_HWP_REQUEST) & 0xff),
+		(unsigned)(rdmsr(MSR_HWP_REQUEST) >> 8 & 0xff));
+}
+
+void power_cpu_init(void)
+{
+	enum l0_performance mode = l0_config()->performance;
+
+	if (this_cpu()->index == 0)
+		read_facts();
+	if (mode == L0_PERFORMANCE_FIRMWARE)
+		return;
+	set_speed(mode);
+	if (this_cpu()->index == 0)
+		log_speed();
+}
+
+static void look(uint32_t msr, const char *whose)
+{
+	uint64_t status = rdmsr(msr);
+	uint32_t seen = power_thermal_seen(status), left_out;
+	char text[96];
+
+	if (seen == 0)
+		return;
+	wrmsr(msr, power_thermal_clear(status, seen));
+	if (!(seen & THERMAL_CRITICAL) && !budget_spend(&log_budget, rdtsc(),
+						  (uint64_t)tsc_khz * LOG_PERIOD_MS, LOG_BURST))
+		return;
+	left_out = budget_take_refused(&log_budget);
+	power_thermal_describe(text, sizeof(text), seen);
+	log_warn("%s of CPU %u was slowed down: %s (%u more were not told)", whose,
+		this_cpu()->index, text, left_out);
+}
+
+void power_poll(void)
+{
+	struct percpu *c = this_cpu();
+	uint64_t now = rdtsc();
+
+	if (now < c->power_poll_at)
+		return;
+	c->power_poll_at = now + (uint64_t)tsc_khz * POLL_MS;
+	if (facts.thermal)
+		look(MSR_THERM_STATUS, "core");
+	if (facts.thermal && facts.package_thermal)
+		look(MSR_PACKAGE_THERM, "package");
+}
