@@ -7,6 +7,7 @@
 #include "cpu/config.h"
 #include "cpu/percpu.h"
 #include "cpu/text_screen.h"
+#include "cpu/tsc.h"
 #include "lib/fmt.h"
 #include "spec/uart.h"
 
@@ -25,6 +26,10 @@
 
 #define CROWD 8192u /* of log and records */
 
+/* Cells of the screen that are drawn in a millisecond: the largest are 8 KiB each, of memory
+ * behind a slow bus. */
+#define SCREEN_SHARE 64u
+
 _Static_assert(LIMIT_VMS *(CONSOLE_SHARE + LIMIT_PORTS * PORT_SHARE) <= RING_SIZE / 2,
 	"the log has the rest");
 
@@ -38,6 +43,8 @@ static struct {
 	uint8_t channel;                /* selected last */
 	uint32_t in, out;               /* counts of what went in and out; atomic */
 	uint32_t waiting[MUX_CHANNELS]; /* bytes in the ring by channel; atomic */
+	bool polled;                    /* the screen waits for it */
+	uint64_t drawn;                 /* TSC when it was drawn on last */
 	struct {
 		uint8_t channel, byte;
 	} ring[RING_SIZE];
@@ -115,10 +122,15 @@ void mux_break_lock(void)
 
 /* ---- the ring; the lock is held ---- */
 
-bool mux_pending(void)
+static bool bytes_wait(void)
 {
 	return __atomic_load_n(&mux.in, __ATOMIC_RELAXED) !=
 	       __atomic_load_n(&mux.out, __ATOMIC_RELAXED);
+}
+
+bool mux_pending(void)
+{
+	return bytes_wait() || text_screen_pending();
 }
 
 static bool port_empty(void)
@@ -128,7 +140,7 @@ static bool port_empty(void)
 
 static void send_fifo(void)
 {
-	for (unsigned i = 0; i < UART_FIFO && mux_pending(); i++) {
+	for (unsigned i = 0; i < UART_FIFO && bytes_wait(); i++) {
 		unsigned at = mux.out % RING_SIZE;
 
 		outb(mux.port, mux.ring[at].byte);
@@ -178,9 +190,21 @@ void mux_write(uint8_t channel, const char *s, size_t len)
 	}
 	if (channel == L0_CHANNEL_LOG)
 		text_screen_write(s, len);
-	if (mux_pending() && port_empty())
+	if (!mux.polled)
+		text_screen_draw(TEXT_SCREEN_ALL);
+	if (bytes_wait() && port_empty())
 		send_fifo();
 	unlock();
+}
+
+static void draw_share(void)
+{
+	uint64_t now = rdtsc();
+
+	if (now - mux.drawn < tsc_khz)
+		return;
+	mux.drawn = now;
+	text_screen_draw(SCREEN_SHARE);
 }
 
 void mux_poll(void)
@@ -188,15 +212,30 @@ void mux_poll(void)
 	if (!mux_pending())
 		return;
 	lock();
-	if (port_empty())
+	if (bytes_wait() && port_empty())
 		send_fifo();
+	draw_share();
+	unlock();
+}
+
+void mux_is_polled(void)
+{
+	mux.polled = true;
+}
+
+void mux_leave_screen(void)
+{
+	lock();
+	text_screen_draw(TEXT_SCREEN_ALL);
+	text_screen_use(NULL, 0, 0);
 	unlock();
 }
 
 void mux_flush(void)
 {
 	lock();
-	while (mux_pending())
+	text_screen_draw(TEXT_SCREEN_ALL);
+	while (bytes_wait())
 		send_waiting();
 	unlock();
 }

@@ -42,6 +42,11 @@ void mux_record_v(const char *format, va_list args) __attribute__((format(printf
  */
 bool mux_pending(void);
 void mux_poll(void);
+/* It is called so from now on: what is for the screen waits for it, too, so that no line of the
+ * log takes longer than others. */
+void mux_is_polled(void);
+/* The screen is somebody else's: it gets what it has been told, and nothing more. */
+void mux_leave_screen(void);
 /* Does so much of this channel wait that a guest has to, too? */
 bool mux_congested(uint8_t channel);
 /* How many bytes may be written until it is so. */

@@ -8,8 +8,11 @@
 #include "cpu/asm.h"
 #include "cpu/config.h"
 #include "cpu/log.h"
+#include "cpu/mux.h"
 #include "cpu/pci.h"
+#include "cpu/text_screen.h"
 #include "lib/fmt.h"
+#include "mm/paging.h"
 #include "spec/apic.h"
 #include "vm/ecam.h"
 #include "vtd/topology.h"
@@ -487,13 +490,44 @@ static bool claim_for_all(const struct scenario *s)
 	return true;
 }
 
+/* Its driver makes of it what it likes, and of a VGA's text, too. */
+static bool has_screen(const struct vpass_function *f)
+{
+	if (text_screen_is_vga() && pci_read(f->id.bdf, PCI_CLASS_CODE, 2) == PCI_CLASS_VGA)
+		return true;
+	for (unsigned i = 0; i < PCI_BARS; i++)
+		if (f->bar[i].kind != VPCI_BAR_NONE && !vpci_bar_is_io(f->bar[i].kind) &&
+			text_screen_meets(f->bar[i].address, f->bar[i].size))
+			return true;
+	return false;
+}
+
+/* Before VMs have address spaces: the screen shall be in none of them. */
+static void give_screen(void)
+{
+	for (unsigned i = 0; i < passed_count; i++) {
+		const struct vpass_function *f = &passed[i].f;
+
+		if (!has_screen(f))
+			continue;
+		log_info("the screen is of pci:%02x:%02x.%u, which a VM has: the log is not on "
+			 "it any more",
+			PCI_BDF_BUS(f->id.bdf), PCI_BDF_DEVICE(f->id.bdf),
+			PCI_BDF_FUNCTION(f->id.bdf));
+		paging_nowhere((struct hpa){text_screen_start()});
+		mux_leave_screen();
+	}
+}
+
 bool passed_claim(const struct scenario *s)
 {
 	bool done;
 
 	set_up_units(s);
 	done = claim_for_all(s);
-	if (!done)
+	if (done)
+		give_screen();
+	else
 		passed_virtual_off();
 	ecam_close();
 	return done;

@@ -2810,6 +2810,38 @@ test_the_log_is_on_the_screen_of_a_bios() {
 	tr -d '\007' <"$out.vga" | grep -a -q 'nestor: error: this CPU has no VT-x' && tr -d '\007' <"$out.vga" | grep -a -q 'a root VMM for guests'
 }
 
+# A picture of QEMU's screen when the log, on COM1, has the pattern; what L0 has drawn there becomes $out.text.
+screen_shows() { # SCALE PATTERN ARGS...
+	local scale=$1 pattern=$2 i
+	shift 2
+	rm -f "$out.com1" "$out.ppm"
+	{
+		for i in $(seq 140); do
+			grep -a -q -E -e "$pattern" "$out.com1" 2>/dev/null && break
+			sleep 1
+		done
+		sleep 1
+		echo "screendump \"$out.ppm\""
+		sleep 1
+		echo quit
+	} | qemu-system-x86_64 -m 256 -display none -serial "file:$out.com1" -monitor stdio "$@" >"$out.qemu" 2>&1
+	"$B/test/read_screen" "$out.ppm" "$scale" >"$out.text" || { echo 'there is more on the screen than the log'; return 1; }
+	cat "$out.text"
+}
+
+# By GRUB on UEFI the log is drawn, and nothing else is left on the screen: each cell is a character of L0's. GRUB drives the first display
+# itself, with 24 bits; of the second one, whose picture is in reserved RAM, it has what the firmware gives.
+test_the_log_is_on_the_screen_of_uefi() {
+	local display
+	iso=$out.iso
+	expect 0 image --l1 "$B/payload/hello.elf" --memory 64M -o "$iso" || return 1
+	for display in 'VGA 24' 'ramfb 32'; do
+		screen_shows 1 'no VT-x' -cdrom "$iso" -bios /usr/share/ovmf/OVMF.fd -vga none -device "${display% *}" &&
+			shows "^nestor: info: the log is on the screen, too: [0-9]+ x [0-9]+ pixels of ${display#* } bits at 0x[0-9a-f]+ *\$" \
+				'^nestor: info: Nestor .* a root VMM for guests' '^nestor: error: this CPU has no VT-x' || return 1
+	done
+}
+
 test_image_on_qemu_uefi_says_no_vtx() {
 	iso uefi && expect 68 run --iso "$iso" --machine qemu --firmware uefi --timeout 120 &&
 		shows 'no VT-x'
