@@ -37,7 +37,7 @@ void config_read(struct text line)
 		.nmi = (enum l0_nmi)o.nmi,
 		.mitigations = (enum mitigation_mode)o.mitigations,
 		.threads = (enum l0_threads)o.threads,
-		.serial = (enum l0_serial)o.serial,
+		.serial = o.serial,
 		.tsc_khz = o.tsc_khz,
 		.max_cpus = o.maxcpus,
 		.epoch = o.epoch,

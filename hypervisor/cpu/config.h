@@ -31,7 +31,7 @@ struct l0_config {
 	enum l0_selftest selftest;
 	enum mitigation_mode mitigations;
 	enum l0_threads threads;
-	enum l0_serial serial;
+	struct l0_serial serial;
 	enum l0_nmi nmi;
 	uint32_t tsc_khz; /* 0: find out */
 	uint32_t max_cpus;

@@ -8,6 +8,7 @@
 #include "cpu/percpu.h"
 #include "cpu/text_screen.h"
 #include "cpu/tsc.h"
+#include "cpu/uart.h"
 #include "lib/fmt.h"
 #include "spec/uart.h"
 
@@ -36,9 +37,9 @@ _Static_assert(LIMIT_VMS *(CONSOLE_SHARE + LIMIT_PORTS * PORT_SHARE) <= RING_SIZ
 /* Nobody polls the port but when the ring is full: it takes its FIFO's worth whenever somebody
  * looks. */
 static struct {
-	bool use_e9;   /* a port that takes all at once: nothing waits */
-	uint16_t port; /* else of this UART; 0: nothing goes anywhere */
-	uint32_t next; /* tickets of the lock, as in cpu/lock.c */
+	bool use_e9;      /* a port that takes all at once: nothing waits */
+	struct uart uart; /* else by this; base 0: nothing goes anywhere */
+	uint32_t next;    /* tickets of the lock, as in cpu/lock.c */
 	uint32_t owner;
 	uint8_t channel;                /* selected last */
 	uint32_t in, out;               /* counts of what went in and out; atomic */
@@ -54,7 +55,7 @@ void mux_init(void)
 {
 	mux.channel = NO_CHANNEL;
 	mux.use_e9 = inb(PORT_E9) == PORT_E9;
-	mux_use_uart(COM1, 1);
+	mux_use_uart(&(struct uart){.base = COM1}, 1);
 }
 
 /* What waits has nowhere to go. */
@@ -65,22 +66,18 @@ static void drop_waiting(void)
 	mux.out = mux.in;
 }
 
-void mux_use_uart(uint16_t port, uint8_t divisor)
+void mux_use_uart(const struct uart *u, uint16_t divisor)
 {
-	mux.port = port;
-	if (port == 0)
+	mux.uart = *u;
+	if (u->base == 0)
 		drop_waiting();
-	if (mux.use_e9 || port == 0)
-		return;
-	outb(port + UART_IER, 0); /* no interrupts */
-	if (divisor != 0) {
-		outb(port + UART_LCR, LCR_DLAB);
-		outb(port + UART_DATA, divisor);
-		outb(port + UART_IER, 0);
-	}
-	outb(port + UART_LCR, LCR_8N1); /* 8n1; firmware may leave 5-bit mode */
-	outb(port + UART_FCR, 0x07);
-	outb(port + UART_MCR, 0x03);
+	if (!mux.use_e9 && u->base != 0)
+		uart_set_up(u, divisor);
+}
+
+bool mux_uart_meets(bool memory, uint64_t first, uint64_t size)
+{
+	return !mux.use_e9 && uart_meets(&mux.uart, memory, first, size);
 }
 
 /* ---- the lock: fair, below all others, and not of struct percpu.held ---- */
@@ -135,7 +132,7 @@ bool mux_pending(void)
 
 static bool port_empty(void)
 {
-	return inb(mux.port + UART_LSR) & LSR_THRE;
+	return uart_read(&mux.uart, UART_LSR) & LSR_THRE;
 }
 
 static void send_fifo(void)
@@ -143,7 +140,7 @@ static void send_fifo(void)
 	for (unsigned i = 0; i < UART_FIFO && bytes_wait(); i++) {
 		unsigned at = mux.out % RING_SIZE;
 
-		outb(mux.port, mux.ring[at].byte);
+		uart_write(&mux.uart, UART_DATA, mux.ring[at].byte);
 		__atomic_fetch_sub(&mux.waiting[mux.ring[at].channel], 1, __ATOMIC_RELAXED);
 		__atomic_store_n(&mux.out, mux.out + 1, __ATOMIC_RELAXED);
 	}
@@ -163,7 +160,7 @@ static void raw(uint8_t channel, uint8_t byte)
 
 	if (mux.use_e9)
 		outb(PORT_E9, byte);
-	if (mux.use_e9 || mux.port == 0)
+	if (mux.use_e9 || mux.uart.base == 0)
 		return;
 	if (mux.in - mux.out == RING_SIZE)
 		send_waiting();

@@ -13,6 +13,7 @@
 #include <stdint.h>
 
 #include "lib/l0_stream.h"
+#include "lib/uart.h"
 
 enum mux_channel {
 	MUX_LOG = L0_CHANNEL_LOG,
@@ -25,9 +26,13 @@ enum mux_channel {
 
 /* Finds the port. Boot CPU, before anything else. */
 void mux_init(void);
-/* From now on by this UART, whose divisor latch gets `divisor` (0: stays as it is); port 0: by
- * none. For machines without port E9H; before other CPUs start. */
-void mux_use_uart(uint16_t port, uint8_t divisor);
+/*
+ * From now on by this UART, which is mapped, and whose divisor latch gets `divisor` (0: stays
+ * as it is); base 0: by none. For machines without port E9H; before other CPUs start.
+ */
+void mux_use_uart(const struct uart *u, uint16_t divisor);
+/* Is a register of it in this range of ports, or of memory? */
+bool mux_uart_meets(bool memory, uint64_t first, uint64_t size);
 
 /* Bytes of one channel; other CPUs' output does not come between. */
 void mux_write(uint8_t channel, const char *s, size_t len);

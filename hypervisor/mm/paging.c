@@ -115,7 +115,7 @@ static bool map_image(uint64_t cr3, const uint8_t *start, const uint8_t *end, ui
 		cr3, (uint64_t)(uintptr_t)start, hpa_of(start), (uint64_t)(end - start), flags);
 }
 
-#define COMMON 5u
+#define COMMON 6u
 
 /* What every address space has beside the image. */
 static struct common {

@@ -10,6 +10,7 @@
 
 #include "lib/l0_machine.h"
 #include "lib/l0_selftest.h"
+#include "lib/l0_serial.h"
 #include "lib/log_level.h"
 #include "policy/name_list.h"
 #include "policy/setting.h"
@@ -33,8 +34,8 @@ struct options {
 	uint8_t selftest;    /* enum l0_selftest */
 	uint8_t mitigations; /* enum mitigation_mode */
 	uint8_t threads;     /* enum l0_threads */
-	uint8_t serial;      /* enum l0_serial */
-	uint8_t nmi;         /* enum l0_nmi */
+	struct l0_serial serial;
+	uint8_t nmi;    /* enum l0_nmi */
 	uint64_t epoch; /* time of day at the start, seconds since 1970; 0: the machine's */
 	uint64_t limit; /* host TSC at which VMs are stopped; UINT64_MAX: never */
 };

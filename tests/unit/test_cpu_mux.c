@@ -14,6 +14,7 @@
 #include "cpu/config.h"
 #include "cpu/mux.h"
 #include "cpu/text_screen.h"
+#include "mm/layout.h"
 #include "spec/uart.h"
 #include "cpu/percpu.h"
 
@@ -177,7 +178,7 @@ static void use(uint16_t port)
 {
 	uart = port;
 	setting_up = true;
-	mux_use_uart(port, 0);
+	mux_use_uart(&(struct uart){.base = port}, 0);
 	setting_up = false;
 }
 
@@ -207,6 +208,48 @@ static void what_waits_goes_by_the_uart_that_is_chosen(void **state)
 	mux_flush();
 	assert_int_equal(sent_count, 100);
 	use(COM1);
+}
+
+/* Registers of a UART in memory; what is written to its data goes to `sent`. */
+static volatile uint32_t registers[8];
+
+/* Registers at their distance and of their width, the divisor of 16 bits. */
+static void a_uart_in_memory_is_set_up_and_written_as_it_is_wide(void **state)
+{
+	struct uart u = {(uint64_t)(uintptr_t)registers - DIRECT_BASE, true, 4, 4};
+
+	(void)state;
+	for (unsigned i = 0; i < 8; i++)
+		registers[i] = 0xdddddd00u;
+	registers[5] = 0xdddddd20u; /* always ready */
+	in_fifo = 16;
+	write_many(MUX_LOG, 'w', 16);
+	mux_use_uart(&u, 0x1234);
+	assert_int_equal(registers[0], 0x34);
+	assert_int_equal(registers[1], 0x12);
+	assert_int_equal(registers[2], 7);
+	assert_int_equal(registers[3], 3);
+	assert_int_equal(registers[4], 3);
+	mux_flush();
+	assert_false(mux_pending());
+	assert_int_equal(registers[0], 'w');
+	assert_int_equal(sent_count, 0); /* nothing at ports */
+	assert_true(mux_uart_meets(true, u.base + 31, 1));
+	assert_false(mux_uart_meets(true, u.base + 32, 1));
+	assert_false(mux_uart_meets(false, COM1, 8));
+	for (unsigned i = 0; i < 8; i++)
+		registers[i] = 0xdddddddd;
+	u.width = 1; /* bytes, four apart */
+	mux_use_uart(&u, 0);
+	assert_int_equal(registers[0], 0xdddddddd);
+	assert_int_equal(registers[1], 0xdddddd00);
+	assert_int_equal(registers[3], 0xdddddd03);
+	u.stride = 2;
+	u.width = 2;
+	mux_use_uart(&u, 0);
+	assert_int_equal(registers[1], 0x00030007); /* FCR, LCR */
+	use(COM1);
+	assert_true(mux_uart_meets(false, COM1, 8));
 }
 
 static volatile uint16_t vga[80 * 25];
@@ -276,6 +319,7 @@ int main(void)
 		TEST(without_a_uart_nothing_goes_anywhere),
 		TEST(what_waits_goes_by_the_uart_that_is_chosen),
 		TEST(a_fault_in_the_midst_of_a_write_can_be_reported),
+		TEST(a_uart_in_memory_is_set_up_and_written_as_it_is_wide),
 		TEST(the_screen_gets_lines_at_once_until_the_stream_is_polled),
 	};
 
