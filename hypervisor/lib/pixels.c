@@ -8,6 +8,7 @@
 #define LETTERS        0xaaaaaau /* light grey, as a VGA has it */
 #define FIELD_MAX      16u       /* bits of a colour */
 #define BYTES_MAX      4u
+#define LINE_WORDS     (GLYPH_WIDTH * PIXELS_SCALE_MAX * BYTES_MAX / 8) /* of a cell, at most */
 
 /* A store of eight bytes wherever they lie: memory that combines writes takes them best. */
 struct word {
@@ -85,27 +86,28 @@ void pixels_clear(const struct pixels *p, volatile uint8_t *base)
 }
 
 /* A row of the pattern as pixels: always a multiple of 8 bytes. Returns how many words. */
-static unsigned make_line(const struct pixels *p, unsigned scale, uint8_t bits,
-	uint64_t line[GLYPH_WIDTH * PIXELS_SCALE_MAX * BYTES_MAX / 8])
+static unsigned make_line(
+	const struct pixels *p, unsigned scale, uint8_t bits, uint64_t line[LINE_WORDS])
 {
 	uint32_t ink = pixels_colour(p, LETTERS);
 	unsigned at = 0, bytes = p->format.bytes;
 
-	for (unsigned i = 0; i < GLYPH_WIDTH * scale * bytes / 8; i++)
+	for (unsigned i = 0; i < LINE_WORDS; i++)
 		line[i] = 0;
-	for (unsigned x = 0; x < GLYPH_WIDTH * scale; x++) {
-		uint32_t v = bits >> (GLYPH_WIDTH - 1 - x / scale) & 1 ? ink : 0;
+	for (unsigned bit = 0x80; bit != 0; bit >>= 1)
+		for (unsigned k = 0; k < scale; k++) {
+			uint32_t v = bits & bit ? ink : 0;
 
-		for (unsigned i = 0; i < bytes; i++, at++, v >>= 8)
-			line[at / 8] |= (uint64_t)(v & 0xff) << at % 8 * 8;
-	}
+			for (unsigned i = 0; i < bytes; i++, at++, v >>= 8)
+				line[at / 8] |= (uint64_t)(v & 0xff) << at % 8 * 8;
+		}
 	return at / 8;
 }
 
 void pixels_draw(const struct pixels *p, volatile uint8_t *base, const struct pixel_grid *g,
 	unsigned column, unsigned row, char c)
 {
-	uint64_t line[GLYPH_WIDTH * PIXELS_SCALE_MAX * BYTES_MAX / 8];
+	uint64_t line[LINE_WORDS];
 	const uint8_t *glyph = glyph_of(c);
 	volatile uint8_t *at = base + (uint64_t)row * GLYPH_HEIGHT * g->scale * p->pitch +
 			       (uint64_t)column * GLYPH_WIDTH * g->scale * p->format.bytes;

@@ -82,7 +82,7 @@ static bool gas_uart(const uint8_t *gas, struct uart *u)
 	else if (wide != 0)
 		u->width = wide;
 	u->stride = wide > u->width ? wide : u->width;
-	return u->base % u->width == 0 && u->base <= MEMORY_END - uart_size(u);
+	return (u->base & (u->width - 1u)) == 0 && u->base <= MEMORY_END - uart_size(u);
 }
 
 /* In memory clocks are what the board has. */

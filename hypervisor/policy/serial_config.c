@@ -138,7 +138,7 @@ bool serial_parse(struct text v, struct l0_serial *s, const char **why)
 		} else if (more && (!parse_rate(v, s, why)))
 			return false;
 	}
-	if (s->kind == L0_SERIAL_MMIO && s->address % s->width != 0) {
+	if (s->kind == L0_SERIAL_MMIO && (s->address & (s->width - 1u)) != 0) {
 		*why = "the address is no multiple of a register's width";
 		return false;
 	}
