@@ -20,12 +20,9 @@
 #include "cpu/mux.h"
 #include "cpu/percpu.h"
 #include "cpu/power.h"
-#include "cpu/text_screen.h"
 #include "cpu/tsc.h"
 #include "mm/layout.h"
 #include "mm/page.h"
-#include "mm/paging.h"
-#include "spec/uart.h"
 #include "vm/cores.h"
 #include "vm/ecam.h"
 #include "vm/iommu.h"
@@ -111,43 +108,6 @@ static void cores_find(void)
 			cores == 1 ? "" : "s");
 }
 
-/* The host tool listens at the first one, by channels. */
-static void choose_serial(void)
-{
-	static const uint16_t ports[] = {[L0_SERIAL_COM1] = COM1,
-		[L0_SERIAL_COM2] = COM2,
-		[L0_SERIAL_COM3] = COM3,
-		[L0_SERIAL_COM4] = COM4,
-		[L0_SERIAL_NONE] = 0};
-	enum l0_serial serial = l0_config()->serial;
-	uint16_t port;
-	uint8_t divisor;
-
-	if (l0_config()->mux) {
-		if (serial != L0_SERIAL_AUTO)
-			log_warn("serial= is for machines without the host tool");
-	} else if (serial != L0_SERIAL_AUTO)
-		mux_use_uart(ports[serial], 1);
-	else if (acpi_uart(boot_info.rsdp, boot_info.rsdp_size, &port, &divisor) &&
-		 port != COM1) {
-		mux_use_uart(port, divisor);
-		log_info("the UART at 0x%x is used, as firmware's table SPCR says", port);
-	}
-}
-
-/* Where nobody reads the stream by channels. */
-static void use_screen(void)
-{
-	const struct boot_screen *s = &boot_info.screen;
-	uint64_t first = s->start & ~PAGE_MASK, end = s->start + 2ull * s->columns * s->rows;
-
-	if (s->start == 0 || l0_config()->mux ||
-		!paging_everywhere((struct hpa){first}, (end - first + PAGE_MASK) & ~PAGE_MASK,
-			PT_RW_DATA | PT_UC))
-		return;
-	text_screen_use(direct_va((struct hpa){s->start}), s->columns, s->rows);
-}
-
 void nestor_main(uint32_t magic, uint32_t block)
 {
 	uint64_t boot_space;
@@ -158,8 +118,7 @@ void nestor_main(uint32_t magic, uint32_t block)
 	fault_init();
 	percpu_init(0);
 	need(read_loader(magic, block), "bad-input");
-	use_screen();
-	choose_serial();
+	output_choose(&boot_info);
 	tsc_init();
 	known = acpi_cpus(boot_info.rsdp, boot_info.rsdp_size, apic_ids, MAX_CPUS);
 	if (known == MAX_CPUS)
@@ -168,6 +127,7 @@ void nestor_main(uint32_t magic, uint32_t block)
 	ecam_find(boot_info.rsdp, boot_info.rsdp_size);
 	boot_memory_init(&boot_info);
 	need(boot_memory_map(&boot_info, &boot_space), "bad-input");
+	output_map(&boot_info);
 	ioapic_init();
 	need(apic_init(), "no-vtx");
 	idle_init();
@@ -187,6 +147,7 @@ void nestor_main(uint32_t magic, uint32_t block)
 	clock_init();
 	life_init(boot_space);
 	cores_find();
+	mux_is_polled();
 	cpus_release();
 	need(vms_start(&boot_info), "bad-input");
 	vmx_restart();

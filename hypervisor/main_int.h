@@ -18,6 +18,11 @@ void config_read(struct text line);
 /* The networks that it names. */
 const struct network_list *config_networks(void);
 
+/* Where the log goes beside port E9H: which UART, which screen. Boot page tables. */
+void output_choose(const struct boot_info *info);
+/* The same once L0's page tables are in use: what those of the start do not reach. */
+void output_map(const struct boot_info *info);
+
 /* Starts the other CPUs, as smp_start does; they wait, in this address space. */
 void cpus_start(const uint32_t *ids, unsigned count, uint64_t cr3);
 /* All CPUs run VMs from now on. After vmx_start, and when one may schedule. */

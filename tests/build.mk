@@ -148,6 +148,11 @@ msan: $(MSAN_UNIT) $(MSAN_FUZZ)
 	@for f in $(MSAN_FUZZ); do RUNS=4000 tests/fuzz/short.sh $$f || exit 1; done
 
 # --- machine tests
+# Reads what L0 has drawn, for boot tests.
+$(B)/test/read_screen: tests/screen/read.c $(B)/host/pure.a
+	@mkdir -p $(@D)
+	$(HOSTCC) $(HOST_CFLAGS) $(SANITIZE) -Ihypervisor $< $(B)/host/pure.a -o $@
+
 .PHONY: conformance conformance-long boot-tests
 ## make conformance  payloads on the bare machine and under Nestor, outputs compared
 conformance: hypervisor tools machine payloads
@@ -181,7 +186,7 @@ fairness: hypervisor tools machine payloads
 $(B)/promtool/promtool:
 	tests/serve/fetch-promtool.sh $(@D)
 ## make boot-tests   Linux as L1 and L2, boot images, bad input
-boot-tests: hypervisor tools machine payloads debian-guests $(addprefix $(DEBIAN_XEN)/,xen vmlinux xen.cpio) $(SERVICE)/service.cpio $(SERVICE)/vfio.cpio $(B)/promtool/promtool
+boot-tests: hypervisor tools machine payloads $(B)/test/read_screen debian-guests $(addprefix $(DEBIAN_XEN)/,xen vmlinux xen.cpio) $(SERVICE)/service.cpio $(SERVICE)/vfio.cpio $(B)/promtool/promtool
 	@B=$(B) tests/boot/run.sh $(NAMES)
 ## make boot-tests-long  boot tests that take more than a minute
 .PHONY: boot-tests-long
@@ -272,7 +277,7 @@ check:
 	@tools/nestor/web/fetch.sh $(B)/web
 	@$(MAKE) --no-print-directory -j$(CHECK_JOBS) check-run
 
-check-run: hypervisor tools machine payloads debian-guests $(addprefix $(DEBIAN_XEN)/,xen vmlinux xen.cpio) $(DEBIAN)/kvm-host.cpio $(SERVICE)/service.cpio $(SERVICE)/vfio.cpio $(B)/promtool/promtool $(UNIT_BIN) $(MSAN_UNIT) $(MSAN_FUZZ) \
+check-run: hypervisor tools machine payloads $(B)/test/read_screen debian-guests $(addprefix $(DEBIAN_XEN)/,xen vmlinux xen.cpio) $(DEBIAN)/kvm-host.cpio $(SERVICE)/service.cpio $(SERVICE)/vfio.cpio $(B)/promtool/promtool $(UNIT_BIN) $(MSAN_UNIT) $(MSAN_FUZZ) \
 		$(COVER_BIN) $(TSAN_BIN) $(FUZZ_BIN) $(B)/docs/sdm_coverage
 	@mkdir -p $(B)/test
 	@printf '%s\n' "$$CHECK_LIST" | sed 's/^ *//; /^$$/d' | MAKEFLAGS= tests/runner.sh $(B)/test $(CHECK_JOBS)

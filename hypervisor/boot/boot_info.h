@@ -11,10 +11,12 @@
 #include <stdint.h>
 
 #include "lib/limits.h"
+#include "lib/pixels.h"
 #include "lib/text.h"
 
 #define BOOT_MAX_RANGES  128
 #define BOOT_MAX_MODULES LIMIT_BOOT_MODULES
+#define BOOT_ADDRESS_END (1ull << 46) /* of what L0 can map */
 
 /* Physical. start + size does not overflow. */
 struct boot_range {
@@ -45,6 +47,7 @@ struct boot_info {
 	const uint8_t *rsdp; /* NULL without ACPI */
 	size_t rsdp_size;
 	struct boot_screen screen;
+	struct pixels pixels; /* a frame buffer that is ok, in no RAM; start 0: there is none */
 	struct boot_range block; /* the loader's block: no free memory, though it lies in ram */
 	bool truncated;          /* something did not fit or was malformed, and was left out */
 };

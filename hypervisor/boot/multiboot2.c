@@ -17,6 +17,8 @@ enum tag_type {
 #define MMAP_RAM      1u
 #define MODULE_HEADER 16u
 #define FRAMEBUFFER   30u /* of its tag, what all kinds have */
+#define DIRECT_RGB    38u /* with its colours */
+#define KIND_DIRECT   1u
 #define KIND_TEXT     2u
 #define VGA_START     0xa0000u /* where a VGA has its memory, and nobody RAM */
 #define VGA_END       0xc0000u
@@ -117,12 +119,11 @@ static void set_rsdp(const uint8_t *tag, uint32_t size, struct boot_info *info)
 	info->rsdp_size = size - TAG_HEADER;
 }
 
-/* Pictures are left alone: there are no letters for them. */
-static void parse_framebuffer(const uint8_t *tag, uint32_t size, struct boot_info *info)
+static void parse_text(const uint8_t *tag, struct boot_info *info)
 {
 	struct boot_screen s;
 
-	if (size < FRAMEBUFFER || tag[29] != KIND_TEXT || tag[28] != 16)
+	if (tag[28] != 16)
 		return;
 	s = (struct boot_screen){get64(tag + 8), get32(tag + 20), get32(tag + 24)};
 	if (s.columns == 0 || s.columns > COLUMNS_MAX || s.rows == 0 || s.rows > ROWS_MAX ||
@@ -131,6 +132,48 @@ static void parse_framebuffer(const uint8_t *tag, uint32_t size, struct boot_inf
 	if (s.start >= VGA_START && s.start % 2 == 0 &&
 		s.start <= VGA_END - 2ull * s.columns * s.rows)
 		info->screen = s;
+}
+
+static struct pixel_field field_at(const uint8_t *p)
+{
+	return (struct pixel_field){p[0], p[1]};
+}
+
+static void parse_pixels(const uint8_t *tag, uint32_t size, struct boot_info *info)
+{
+	struct pixels p;
+
+	if (size < DIRECT_RGB)
+		return;
+	p = (struct pixels){get64(tag + 8), get32(tag + 20), get32(tag + 24), get32(tag + 16),
+		{(uint8_t)((tag[28] + 7u) / 8), field_at(tag + 32), field_at(tag + 34),
+			field_at(tag + 36)}};
+	if (pixels_ok(&p) && p.start + pixels_size(&p) <= BOOT_ADDRESS_END)
+		info->pixels = p;
+}
+
+/* Colours by a palette are left alone: no machine of these years starts with them. */
+static void parse_framebuffer(const uint8_t *tag, uint32_t size, struct boot_info *info)
+{
+	if (size < FRAMEBUFFER)
+		return;
+	if (tag[29] == KIND_TEXT)
+		parse_text(tag, info);
+	else if (tag[29] == KIND_DIRECT)
+		parse_pixels(tag, size, info);
+}
+
+/* Who draws in RAM draws over what others have there. */
+static void check_pixels(struct boot_info *info)
+{
+	struct pixels *p = &info->pixels;
+
+	for (unsigned i = 0; i < info->ram_count && p->start != 0; i++) {
+		const struct boot_range *r = &info->ram[i];
+
+		if (r->start < p->start + pixels_size(p) && p->start < r->start + r->size)
+			p->start = 0;
+	}
 }
 
 static void parse_tag(const uint8_t *tag, uint32_t type, uint32_t size, struct boot_info *info)
@@ -160,6 +203,24 @@ static void parse_tag(const uint8_t *tag, uint32_t type, uint32_t size, struct b
 	}
 }
 
+static void parse_tags(const uint8_t *block, uint32_t total, struct boot_info *info)
+{
+	for (uint32_t at = TAG_HEADER; total - at >= TAG_HEADER;) {
+		uint32_t type = get32(block + at), size = get32(block + at + 4);
+
+		if (type == TAG_END)
+			return;
+		if (size < TAG_HEADER || size > total - at)
+			break;
+		parse_tag(block + at, type, size, info);
+		size = (size + 7u) & ~7u;
+		if (size > total - at)
+			return; /* the padding of the last tag is cut: no end tag */
+		at += size;
+	}
+	info->truncated = true;
+}
+
 bool mb2_parse(const uint8_t *block, size_t max, struct boot_info *info)
 {
 	uint32_t total;
@@ -171,19 +232,7 @@ bool mb2_parse(const uint8_t *block, size_t max, struct boot_info *info)
 	if (total < TAG_HEADER || total > max)
 		return false;
 	info->block.size = total;
-	for (uint32_t at = TAG_HEADER; total - at >= TAG_HEADER;) {
-		uint32_t type = get32(block + at), size = get32(block + at + 4);
-
-		if (type == TAG_END)
-			return true;
-		if (size < TAG_HEADER || size > total - at)
-			break;
-		parse_tag(block + at, type, size, info);
-		size = (size + 7u) & ~7u;
-		if (size > total - at)
-			return true; /* the padding of the last tag is cut: no end tag */
-		at += size;
-	}
-	info->truncated = true;
+	parse_tags(block, total, info);
+	check_pixels(info);
 	return true;
 }

@@ -85,10 +85,14 @@ bool acpi_ioapic_id(const uint8_t *rsdp, size_t size, uint32_t address, uint8_t 
 	return madt != NULL && madt_ioapic(madt, length, address, id);
 }
 
-bool acpi_uart(const uint8_t *rsdp, size_t size, uint16_t *port, uint8_t *divisor)
+const char *acpi_uart(const uint8_t *rsdp, size_t size, struct uart *u, uint16_t *divisor)
 {
 	uint32_t length;
-	const uint8_t *spcr = acpi_find(rsdp, size, "SPCR", &length);
+	const uint8_t *table = acpi_find(rsdp, size, "SPCR", &length);
 
-	return spcr != NULL && spcr_uart(spcr, length, port, divisor);
+	if (table != NULL && spcr_uart(table, length, u, divisor))
+		return "SPCR";
+	table = acpi_find(rsdp, size, "DBG2", &length);
+	*divisor = 0;
+	return table != NULL && dbg2_uart(table, length, u) ? "DBG2" : NULL;
 }

@@ -10,6 +10,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "lib/uart.h"
+
 /*
  * Local APICs of the enabled processors of the MADT, @most at most; 0 when the tables cannot be
  * read. Tables must lie below 4 GiB; call while the boot page tables are in use.
@@ -20,8 +22,11 @@ unsigned acpi_cpus(const uint8_t *rsdp, size_t size, uint32_t *ids, unsigned mos
 const uint8_t *acpi_find(
 	const uint8_t *rsdp, size_t size, const char *signature, uint32_t *length);
 
-/* The UART that the table SPCR names, as spcr_uart() says it. Likewise. */
-bool acpi_uart(const uint8_t *rsdp, size_t size, uint16_t *port, uint8_t *divisor);
+/*
+ * The UART that the table SPCR, or else DBG2 names, as lib/spcr.h says it; returns which table.
+ * NULL: none does. Likewise.
+ */
+const char *acpi_uart(const uint8_t *rsdp, size_t size, struct uart *u, uint16_t *divisor);
 
 /* The identifier of the IOAPIC at this address. False: none is told of. Likewise. */
 bool acpi_ioapic_id(const uint8_t *rsdp, size_t size, uint32_t address, uint8_t *id);

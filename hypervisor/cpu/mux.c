@@ -7,6 +7,8 @@
 #include "cpu/config.h"
 #include "cpu/percpu.h"
 #include "cpu/text_screen.h"
+#include "cpu/tsc.h"
+#include "cpu/uart.h"
 #include "lib/fmt.h"
 #include "spec/uart.h"
 
@@ -27,19 +29,25 @@
 
 #define CROWD 8192u /* of log and records */
 
+/* Cells of the screen that are drawn in a millisecond: the largest are 8 KiB each, of memory
+ * behind a slow bus. */
+#define SCREEN_SHARE 64u
+
 _Static_assert(RING_SIZE / 2 / LIMIT_VMS >= 2 * LIMIT_PORTS, "a share is a byte and more");
 
 /* Nobody polls the port but when the ring is full: it takes its FIFO's worth whenever somebody
  * looks. */
 static struct {
-	bool use_e9;   /* a port that takes all at once: nothing waits */
-	uint16_t port; /* else of this UART; 0: nothing goes anywhere */
-	uint32_t next; /* tickets of the lock, as in cpu/lock.c */
+	bool use_e9;      /* a port that takes all at once: nothing waits */
+	struct uart uart; /* else by this; base 0: nothing goes anywhere */
+	uint32_t next;    /* tickets of the lock, as in cpu/lock.c */
 	uint32_t owner;
 	uint16_t channel;               /* selected last */
 	uint32_t console, line;         /* shares of a console, of a port; constant */
 	uint32_t in, out;               /* counts of what went in and out; atomic */
 	uint32_t waiting[MUX_CHANNELS]; /* bytes in the ring by channel; atomic */
+	bool polled;                    /* the screen waits for it */
+	uint64_t drawn;                 /* TSC when it was drawn on last */
 	uint8_t ring[RING_SIZE];
 	uint16_t channels[RING_SIZE]; /* of the bytes there */
 } mux;
@@ -49,7 +57,7 @@ void mux_init(void)
 	mux.channel = NO_CHANNEL;
 	mux.use_e9 = inb(PORT_E9) == PORT_E9;
 	mux_share(1);
-	mux_use_uart(COM1, 1);
+	mux_use_uart(&(struct uart){.base = COM1}, 1);
 }
 
 static uint32_t at_most(uint32_t share, uint32_t limit)
@@ -74,22 +82,18 @@ static void drop_waiting(void)
 	mux.out = mux.in;
 }
 
-void mux_use_uart(uint16_t port, uint8_t divisor)
+void mux_use_uart(const struct uart *u, uint16_t divisor)
 {
-	mux.port = port;
-	if (port == 0)
+	mux.uart = *u;
+	if (u->base == 0)
 		drop_waiting();
-	if (mux.use_e9 || port == 0)
-		return;
-	outb(port + UART_IER, 0); /* no interrupts */
-	if (divisor != 0) {
-		outb(port + UART_LCR, LCR_DLAB);
-		outb(port + UART_DATA, divisor);
-		outb(port + UART_IER, 0);
-	}
-	outb(port + UART_LCR, LCR_8N1); /* 8n1; firmware may leave 5-bit mode */
-	outb(port + UART_FCR, 0x07);
-	outb(port + UART_MCR, 0x03);
+	if (!mux.use_e9 && u->base != 0)
+		uart_set_up(u, divisor);
+}
+
+bool mux_uart_meets(bool memory, uint64_t first, uint64_t size)
+{
+	return !mux.use_e9 && uart_meets(&mux.uart, memory, first, size);
 }
 
 /* ---- the lock: fair, below all others, and not of struct percpu.held ---- */
@@ -131,23 +135,28 @@ void mux_break_lock(void)
 
 /* ---- the ring; the lock is held ---- */
 
-bool mux_pending(void)
+static bool bytes_wait(void)
 {
 	return __atomic_load_n(&mux.in, __ATOMIC_RELAXED) !=
 	       __atomic_load_n(&mux.out, __ATOMIC_RELAXED);
 }
 
+bool mux_pending(void)
+{
+	return bytes_wait() || text_screen_pending();
+}
+
 static bool port_empty(void)
 {
-	return inb(mux.port + UART_LSR) & LSR_THRE;
+	return uart_read(&mux.uart, UART_LSR) & LSR_THRE;
 }
 
 static void send_fifo(void)
 {
-	for (unsigned i = 0; i < UART_FIFO && mux_pending(); i++) {
+	for (unsigned i = 0; i < UART_FIFO && bytes_wait(); i++) {
 		unsigned at = mux.out % RING_SIZE;
 
-		outb(mux.port, mux.ring[at]);
+		uart_write(&mux.uart, UART_DATA, mux.ring[at]);
 		__atomic_fetch_sub(&mux.waiting[mux.channels[at]], 1, __ATOMIC_RELAXED);
 		__atomic_store_n(&mux.out, mux.out + 1, __ATOMIC_RELAXED);
 	}
@@ -167,7 +176,7 @@ static void raw(unsigned channel, uint8_t byte)
 
 	if (mux.use_e9)
 		outb(PORT_E9, byte);
-	if (mux.use_e9 || mux.port == 0)
+	if (mux.use_e9 || mux.uart.base == 0)
 		return;
 	if (mux.in - mux.out == RING_SIZE)
 		send_waiting();
@@ -200,9 +209,21 @@ void mux_write(unsigned channel, const char *s, size_t len)
 	}
 	if (channel == L0_CHANNEL_LOG)
 		text_screen_write(s, len);
-	if (mux_pending() && port_empty())
+	if (!mux.polled)
+		text_screen_draw(TEXT_SCREEN_ALL);
+	if (bytes_wait() && port_empty())
 		send_fifo();
 	unlock();
+}
+
+static void draw_share(void)
+{
+	uint64_t now = rdtsc();
+
+	if (now - mux.drawn < tsc_khz)
+		return;
+	mux.drawn = now;
+	text_screen_draw(SCREEN_SHARE);
 }
 
 void mux_poll(void)
@@ -210,15 +231,30 @@ void mux_poll(void)
 	if (!mux_pending())
 		return;
 	lock();
-	if (port_empty())
+	if (bytes_wait() && port_empty())
 		send_fifo();
+	draw_share();
+	unlock();
+}
+
+void mux_is_polled(void)
+{
+	mux.polled = true;
+}
+
+void mux_leave_screen(void)
+{
+	lock();
+	text_screen_draw(TEXT_SCREEN_ALL);
+	text_screen_use(NULL, 0, 0);
 	unlock();
 }
 
 void mux_flush(void)
 {
 	lock();
-	while (mux_pending())
+	text_screen_draw(TEXT_SCREEN_ALL);
+	while (bytes_wait())
 		send_waiting();
 	unlock();
 }

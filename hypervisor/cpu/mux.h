@@ -13,6 +13,7 @@
 #include <stdint.h>
 
 #include "lib/l0_stream.h"
+#include "lib/uart.h"
 
 enum mux_channel {
 	MUX_LOG = L0_CHANNEL_LOG,
@@ -25,9 +26,13 @@ enum mux_channel {
 
 /* Finds the port. Boot CPU, before anything else. */
 void mux_init(void);
-/* From now on by this UART, whose divisor latch gets `divisor` (0: stays as it is); port 0: by
- * none. For machines without port E9H; before other CPUs start. */
-void mux_use_uart(uint16_t port, uint8_t divisor);
+/*
+ * From now on by this UART, which is mapped, and whose divisor latch gets `divisor` (0: stays
+ * as it is); base 0: by none. For machines without port E9H; before other CPUs start.
+ */
+void mux_use_uart(const struct uart *u, uint16_t divisor);
+/* Is a register of it in this range of ports, or of memory? */
+bool mux_uart_meets(bool memory, uint64_t first, uint64_t size);
 
 /* So many VMs share what may wait; before any of them writes. */
 void mux_share(unsigned vms);
@@ -45,6 +50,11 @@ void mux_record_v(const char *format, va_list args) __attribute__((format(printf
  */
 bool mux_pending(void);
 void mux_poll(void);
+/* It is called so from now on: what is for the screen waits for it, too, so that no line of the
+ * log takes longer than others. */
+void mux_is_polled(void);
+/* The screen is somebody else's: it gets what it has been told, and nothing more. */
+void mux_leave_screen(void);
 /* Does so much of this channel wait that a guest has to, too? */
 bool mux_congested(unsigned channel);
 /* How many bytes may be written until it is so. */

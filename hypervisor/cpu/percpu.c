@@ -39,15 +39,16 @@ static void init_control_registers(void)
 }
 
 /*
- * What L0's page tables mean by PWT and PCD: write-back and UC, whatever firmware has made of
- * it; before anything is reached by them. SDM 11.12.4 "Programming the PAT"
+ * What L0's page tables mean by PWT and PCD: write-back, UC and write-combining, whatever
+ * firmware has made of it; before anything is reached by them, and by entry 1 nothing is yet.
+ * SDM 11.12.4 "Programming the PAT"
  */
 static void set_pat(struct percpu *c)
 {
 	c->firmware_pat = rdmsr(MSR_PAT);
+	wrmsr(MSR_PAT, PAT_L0);
 	if (c->firmware_pat == PAT_RESET)
 		return;
-	wrmsr(MSR_PAT, PAT_RESET);
 	write_cr3(read_cr3()); /* or old types would fill caches behind WBINVD */
 	wbinvd();
 	write_cr3(read_cr3());

@@ -132,7 +132,7 @@ static bool map_image(uint64_t cr3, const uint8_t *start, const uint8_t *end, ui
 		cr3, (uint64_t)(uintptr_t)start, hpa_of(start), (uint64_t)(end - start), flags);
 }
 
-#define COMMON 5u
+#define COMMON 7u
 
 /* What every address space has beside the image. */
 static struct common {
@@ -150,6 +150,13 @@ bool paging_everywhere(struct hpa pa, uint64_t size, uint64_t flags)
 		return false;
 	common[common_count++] = (struct common){pa, size, flags};
 	return true;
+}
+
+void paging_nowhere(struct hpa pa)
+{
+	for (unsigned i = 0; i < common_count; i++)
+		if (common[i].pa.v == (pa.v & ~PAGE_MASK))
+			common[i].size = 0;
 }
 
 static bool map_common(uint64_t cr3)

@@ -12,6 +12,7 @@
 #include "spec/paging.h"
 
 #define PT_UC      (PT_PCD | PT_PWT)
+#define PT_WC      PT_PWT /* as L0 sets IA32_PAT: spec/regs.h */
 #define PT_RW_DATA (PT_P | PT_RW | PT_XD)
 
 /* An address space with the image (text read-only and executable, constants read-only) and the
@@ -21,6 +22,8 @@ bool paging_create(uint64_t *cr3);
 /* From now on each address space that is made has this memory at its place in the direct map.
  * False: there is too much of that. Before other CPUs make some. */
 bool paging_everywhere(struct hpa pa, uint64_t size, uint64_t flags);
+/* Those that are made from now on do not have any more what began there. */
+void paging_nowhere(struct hpa pa);
 
 /* Returns the tables of an address space that no CPU has loaded; what they map stays. */
 void paging_destroy(uint64_t cr3);

@@ -5,7 +5,6 @@
 
 #include "lib/l0_nmi.h"
 #include "lib/l0_power.h"
-#include "lib/l0_serial.h"
 #include "lib/limits.h"
 #include "policy/mitigations.h"
 
@@ -50,16 +49,6 @@ static const char *const mitigation_words[] = {
 	[MITIGATIONS_AUTO] = "auto",
 	[MITIGATIONS_OFF] = "off",
 	[MITIGATIONS_NOSMT] = "nosmt",
-	NULL,
-};
-
-static const char *const serial_words[] = {
-	[L0_SERIAL_AUTO] = "auto",
-	[L0_SERIAL_COM1] = "com1",
-	[L0_SERIAL_COM2] = "com2",
-	[L0_SERIAL_COM3] = "com3",
-	[L0_SERIAL_COM4] = "com4",
-	[L0_SERIAL_NONE] = "none",
 	NULL,
 };
 
@@ -138,8 +127,8 @@ const struct setting option_settings[] = {
 		.help = "what an NMI of the hardware does: a line of the log, the same and an NMI for the first VM, the end of all"},
 	{ROW("mitigations", SETTING_CHOICE, mitigations), .words = mitigation_words,
 		.help = "against vulnerabilities of speculative execution: what the processor needs (auto), that and one thread of each core (nosmt), nothing (off)"},
-	{ROW("serial", SETTING_CHOICE, serial), .words = serial_words,
-		.help = "the serial port for output: what firmware names, else the first one (auto), one of four, or none"},
+	{ROW("serial", SETTING_SERIAL, serial),
+		.help = "the UART for output: what firmware names, else the first one (auto), one of four, one in memory or on PCI, or none"},
 	{ROW("threads", SETTING_CHOICE, threads), .words = thread_words,
 		.help = "what threads of a core run at a time: vCPUs of one VM, or of any"},
 	{ROW("code-pages", SETTING_CHOICE, code_pages), .words = code_page_words,

@@ -10,6 +10,7 @@
 
 #include "lib/l0_machine.h"
 #include "lib/l0_selftest.h"
+#include "lib/l0_serial.h"
 #include "lib/log_level.h"
 #include "policy/name_list.h"
 #include "policy/setting.h"
@@ -34,8 +35,8 @@ struct options {
 	uint8_t mitigations; /* enum mitigation_mode */
 	uint8_t threads;     /* enum l0_threads */
 	uint8_t code_pages;  /* enum l0_code_pages */
-	uint8_t serial;      /* enum l0_serial */
-	uint8_t nmi;         /* enum l0_nmi */
+	struct l0_serial serial;
+	uint8_t nmi;              /* enum l0_nmi */
 	uint8_t preemption_timer; /* enum l0_preemption_timer */
 	uint8_t idle;             /* enum l0_idle */
 	uint8_t performance;      /* enum l0_performance */

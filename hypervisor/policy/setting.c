@@ -8,6 +8,7 @@
 #include "policy/device_list.h"
 #include "policy/net_config.h"
 #include "policy/name_list.h"
+#include "policy/serial_config.h"
 #include "spec/net.h"
 #include "spec/pci.h"
 #include "spec/vmx_features.h"
@@ -63,7 +64,8 @@ void settings_init(const struct setting *table, void *object)
 {
 	for (const struct setting *s = table; s->kind != SETTING_END; s++) {
 		if (s->kind == SETTING_NAME || s->kind == SETTING_NETS ||
-			s->kind == SETTING_NAMES || s->kind == SETTING_FUNCTIONS)
+			s->kind == SETTING_NAMES || s->kind == SETTING_FUNCTIONS ||
+			s->kind == SETTING_SERIAL)
 			__builtin_memset((char *)object + s->offset, 0, s->size);
 		else if (s->kind != SETTING_LINE && s->kind != SETTING_FILE)
 			set(s, object, initial_value(s));
@@ -78,6 +80,11 @@ static struct device_list *devices_of(const struct setting *s, const void *objec
 static const struct net_list *nets_of(const struct setting *s, const void *object)
 {
 	return (const void *)((const char *)object + s->offset);
+}
+
+static struct l0_serial *serial_of(const struct setting *s, const void *object)
+{
+	return (struct l0_serial *)((uintptr_t)object + s->offset);
 }
 
 _Static_assert(LIMIT_PORTS <= LIMIT_NETWORKS &&
@@ -111,6 +118,8 @@ bool setting_is_default(const struct setting *s, const void *object)
 		return names_count(s, object) == 0;
 	if (s->kind == SETTING_FUNCTIONS)
 		return device_list_is_empty(devices_of(s, object));
+	if (s->kind == SETTING_SERIAL)
+		return serial_of(s, object)->kind == L0_SERIAL_AUTO;
 	return get(s, object) == initial_value(s);
 }
 
@@ -272,6 +281,9 @@ void setting_describe(const struct setting *s, char *buf, size_t size)
 			"pci:00:03.0/vf0 (to %u), /vfs=1 (to 7), ,root-port=N,attached=off",
 			DEVICE_LIST_MAX, DEVICE_VF_MAX);
 		break;
+	case SETTING_SERIAL:
+		fmt(buf, size, SERIAL_TEXTS);
+		break;
 	case SETTING_FEATURES:
 		fmt(buf, size, "a preset, or +NAME and -NAME with commas between");
 		break;
@@ -344,21 +356,38 @@ static bool parse_parts(const struct setting *s, struct text value, void *object
 	return false;
 }
 
-static bool parse_devices(const struct setting *s, struct text value, void *object, char *must)
+/* With what is wrong, where something is known. */
+static bool refuse_value(const struct setting *s, const char *why, char *must)
 {
-	struct device_list l;
-	const char *why;
 	size_t n;
 
-	if (device_list_parse(value, &l, &why)) {
-		*devices_of(s, object) = l;
-		return true;
-	}
 	setting_describe(s, must, SETTING_TEXT_SIZE);
 	n = text_of(must, SETTING_TEXT_SIZE).len;
 	if (why != NULL)
 		fmt(must + n, SETTING_TEXT_SIZE - n, "; %s", why);
 	return false;
+}
+
+static bool parse_devices(const struct setting *s, struct text value, void *object, char *must)
+{
+	struct device_list l;
+	const char *why;
+
+	if (!device_list_parse(value, &l, &why))
+		return refuse_value(s, why, must);
+	*devices_of(s, object) = l;
+	return true;
+}
+
+static bool parse_serial(const struct setting *s, struct text value, void *object, char *must)
+{
+	struct l0_serial serial;
+	const char *why;
+
+	if (!serial_parse(value, &serial, &why))
+		return refuse_value(s, why, must);
+	*serial_of(s, object) = serial;
+	return true;
 }
 
 bool setting_parse(const struct setting *s, struct text value, void *object, char *must)
@@ -371,6 +400,8 @@ bool setting_parse(const struct setting *s, struct text value, void *object, cha
 		return true;
 	if (s->kind == SETTING_FUNCTIONS)
 		return parse_devices(s, value, object, must);
+	if (s->kind == SETTING_SERIAL)
+		return parse_serial(s, value, object, must);
 	if (s->kind == SETTING_FEATURES) {
 		if (!parse_features(s, value, &v, must, SETTING_TEXT_SIZE))
 			return false;
@@ -447,6 +478,8 @@ size_t setting_format(const struct setting *s, const void *object, char *buf, si
 			names_count(s, object), buf, size);
 	case SETTING_FUNCTIONS:
 		return device_list_format(devices_of(s, object), buf, size);
+	case SETTING_SERIAL:
+		return serial_format(serial_of(s, object), buf, size);
 	case SETTING_ORDER:
 		return put_order(s, get(s, object), buf, size);
 	case SETTING_FEATURES:

@@ -30,6 +30,7 @@ enum setting_kind {
 	SETTING_FEATURES, /* mask of 1 << enum caps_feature, as in haswell,-vpid */
 	SETTING_FUNCTIONS, /* struct device_list: PCI functions of the machine, as in
 			    * pci:00:03.0 */
+	SETTING_SERIAL, /* struct l0_serial: a UART of the machine, as in pci:02:00.0,115200 */
 	SETTING_ORDER, /* words, each once: index + 1 in 8 bits each, the first lowest; 0: none;
 			    * as in cdrom,disk */
 	/* Texts of any length: only the host tool has such rows, and reads them itself. */

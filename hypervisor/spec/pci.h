@@ -92,6 +92,8 @@ enum pci_bridge_offset {
 #define PCI_CLASS_BRIDGE     0x06   /* the upper byte of PCI_CLASS_CODE */
 #define PCI_CLASS_IDE        0x0101
 #define PCI_CLASS_SCSI       0x0100
+#define PCI_CLASS_SERIAL     0x0700
+#define PCI_CLASS_VGA        0x0300
 #define PCI_LINE_UNKNOWN     0xff /* from here on; 16 to 254 are reserved on PCs */
 #define PCI_LINES            16
 #define PCI_CAPABILITIES_MAX ((PCI_CONFIG_SIZE - PCI_HEADER_END) / 4)

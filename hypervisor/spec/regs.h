@@ -158,6 +158,8 @@ enum reg {
 
 /* 11.12.4 "Programming the PAT" */
 #define PAT_RESET 0x0007040600070406ull
+/* L0's own: entry 1 (PWT alone), write-through after a reset, is write-combining. */
+#define PAT_L0 0x0007040600070106ull
 
 /* In the order of the VMCS, whose encodings are two apart (B.1, B.3, B.4), and of the TSS. */
 enum sreg {

@@ -8,8 +8,11 @@
 #include "cpu/asm.h"
 #include "cpu/config.h"
 #include "cpu/log.h"
+#include "cpu/mux.h"
 #include "cpu/pci.h"
+#include "cpu/text_screen.h"
 #include "lib/fmt.h"
+#include "mm/paging.h"
 #include "spec/apic.h"
 #include "vm/ecam.h"
 #include "vtd/topology.h"
@@ -192,11 +195,53 @@ static const char *find_virtual(struct passed *p, const struct vm_config *c,
 	return passed_virtual_claim(p->physical, p->number, &p->f);
 }
 
+static bool has_uart(const struct vpass_function *f)
+{
+	for (unsigned i = 0; i < PCI_BARS; i++)
+		if (f->bar[i].kind != VPCI_BAR_NONE &&
+			mux_uart_meets(!vpci_bar_is_io(f->bar[i].kind), f->bar[i].address,
+				f->bar[i].size))
+			return true;
+	return false;
+}
+
+/* Its driver makes of it what it likes, and of a VGA's text, too. */
+static bool has_screen(const struct vpass_function *f)
+{
+	if (text_screen_is_vga() && pci_read(f->id.bdf, PCI_CLASS_CODE, 2) == PCI_CLASS_VGA)
+		return true;
+	for (unsigned i = 0; i < PCI_BARS; i++)
+		if (f->bar[i].kind != VPCI_BAR_NONE && !vpci_bar_is_io(f->bar[i].kind) &&
+			text_screen_meets(f->bar[i].address, f->bar[i].size))
+			return true;
+	return false;
+}
+
+/*
+ * What L0's log is on decodes as before, for that log: the UART is no VM's, the screen is until
+ * its VM begins.
+ */
+static const char *keep_log(const struct vpass_function *f, uint32_t command)
+{
+	uint32_t decode = command & (PCI_COMMAND_IO | PCI_COMMAND_MEMORY);
+
+	if (has_uart(f)) {
+		pci_write(f->id.bdf, PCI_COMMAND, 2, command);
+		return "L0's log goes by it";
+	}
+	if (has_screen(f))
+		pci_write(f->id.bdf, PCI_COMMAND, 2, decode | PCI_COMMAND_NOINTX);
+	return NULL;
+}
+
 static const char *find_function(
 	struct passed *p, const struct vm_config *c, struct machine_device d)
 {
+	uint32_t command = pci_read(d.bdf, PCI_COMMAND, 2);
 	const char *why = vpass_probe(d.bdf, &p->f);
 
+	if (why == NULL)
+		why = keep_log(&p->f, command);
 	while (why == NULL && !vpass_settle(&p->f)) /* it was asleep */
 		cpu_pause();
 	return why != NULL ? why : find_unit(p, c, d.bdf);
@@ -487,13 +532,32 @@ static bool claim_for_all(const struct scenario *s)
 	return true;
 }
 
+/* Before VMs have address spaces: the screen shall be in none of them. */
+static void give_screen(void)
+{
+	for (unsigned i = 0; i < passed_count; i++) {
+		const struct vpass_function *f = &passed[i].f;
+
+		if (!has_screen(f))
+			continue;
+		log_info("the screen is of pci:%02x:%02x.%u, which a VM has: the log is not on "
+			 "it any more",
+			PCI_BDF_BUS(f->id.bdf), PCI_BDF_DEVICE(f->id.bdf),
+			PCI_BDF_FUNCTION(f->id.bdf));
+		paging_nowhere((struct hpa){text_screen_start()});
+		mux_leave_screen();
+	}
+}
+
 bool passed_claim(const struct scenario *s)
 {
 	bool done;
 
 	set_up_units(s);
 	done = claim_for_all(s);
-	if (!done)
+	if (done)
+		give_screen();
+	else
 		passed_virtual_off();
 	ecam_close();
 	return done;

@@ -2789,7 +2789,75 @@ test_output_goes_to_the_serial_port_that_is_told() {
 	done
 	kill $pid
 	grep -a -q 'no VT-x' "$out.com2" && grep -a -q '^Nestor\|a root VMM' "$out.com2" && ! grep -a -q 'VT-x' "$out.com1" &&
-		expect 64 image --l1 "$B/payload/hello.elf" --memory 64M --l0-option serial=com9 -o "$iso" && one_line && shows 'serial must be one of auto, com1, com2, com3, com4, none'
+		expect 64 image --l1 "$B/payload/hello.elf" --memory 64M --l0-option serial=com9 -o "$iso" && one_line && shows 'serial must be one of auto, com1, com2, com3, com4, none, mmio:0xADDRESS'
+}
+
+# Starts QEMU with a BIOS and these arguments until the condition, a command, is true, or a minute is over; then commands of its monitor.
+qemu_until() { # CONDITION MONITOR-COMMANDS ARGS...
+	local condition=$1 commands=$2 i
+	shift 2
+	{
+		for i in $(seq 60); do
+			eval "$condition" && break
+			sleep 1
+		done
+		sleep 1
+		echo "$commands"
+		sleep 1
+		echo quit
+	} | qemu-system-x86_64 -m 256 -display none -monitor stdio "$@" >"$out.qemu" 2>&1
+}
+
+# A serial card on PCI; and one that is none.
+test_output_goes_to_a_serial_card() {
+	local image=(image --l1 "$B/payload/hello.elf" --memory 64M)
+	local card=(-chardev "file,id=card,path=$out.card" -device "pci-serial,addr=4,chardev=card")
+	iso=$out.iso
+	expect 0 "${image[@]}" --l0-option serial=pci:00:04.0 -o "$iso" || return 1
+	rm -f "$out.com1" "$out.card"
+	qemu_until "grep -a -q 'no VT-x' '$out.card' 2>/dev/null" 'info pci' -cdrom "$iso" -serial "file:$out.com1" "${card[@]}"
+	cat "$out.card"
+	grep -a -q '^nestor: info: the UART at port 0xc[0-9a-f]* is used, as serial= says' "$out.card" && grep -a -q 'a root VMM for guests' "$out.card" &&
+		grep -a -q 'no VT-x' "$out.card" && ! grep -a -q 'nestor:' "$out.com1" || return 1
+	expect 0 "${image[@]}" --l0-option serial=pci:00:01.0,9600 -o "$iso" || return 1
+	qemu_until "grep -a -q 'no VT-x' '$out.com1' 2>/dev/null" 'info pci' -cdrom "$iso" -serial "file:$out.com1" "${card[@]}"
+	grep -a -q 'nestor: error: the UART of serial= is not used: it is no serial port: its class would be 07.00' "$out.com1"
+}
+
+# Memory that another process sees stands in for a UART's registers, 32 bits each: the transmitter is always ready, and the last byte stays. Below
+# 4 GiB, as firmware's table SPCR tells it; and above, where L0 reaches it later.
+test_output_goes_to_a_uart_in_memory() {
+	local size bar memory option high
+	iso=$out.iso
+	for size in 1M 4G; do
+		rm -f "$out.registers" "$out.com1" && truncate -s "$size" "$out.registers" || return 1
+		memory=(-object "memory-backend-file,id=m,size=$size,mem-path=$out.registers,share=on" -device "ivshmem-plain,memdev=m,addr=5")
+		qemu_until true 'info pci' -serial null "${memory[@]}"
+		bar=$(tr -d '\r' <"$out.qemu" | sed -nE 's/.*BAR2: 64 bit prefetchable memory at (0x[0-9a-f]+) .*/\1/p')
+		echo "registers of $size at $bar"
+		high=0 option=serial=auto
+		[ $size = 1M ] || high=1 option=serial=mmio:$bar,32
+		[ -n "$bar" ] && [ $((bar >= 0x100000000)) = $high ] || return 1
+		expect 0 image --l1 "$B/payload/hello.elf" --memory 64M --l0-option "$option" -o "$iso" || return 1
+		# Behind the header: a 16550 in memory, 32 bits by words of 4 bytes, its address, no interrupt, its rate as it is.
+		{
+			printf '\0\0\0\0\0\40\0\3'
+			printf "$(printf '%016x' "$bar" | sed -E 's/(..)(..)(..)(..)(..)(..)(..)(..)/\\x\8\\x\7\\x\6\\x\5\\x\4\\x\3\\x\2\\x\1/')"
+			printf '\0\0\0\0\0\0\0\0\1\0\0\0\377\377\377\377\0\0\0\0\0\0\0\0\0\0\0\0'
+		} >"$out.spcr"
+		printf '\40' | dd of="$out.registers" bs=1 seek=20 conv=notrunc status=none
+		rm -f "$out.vga"
+		[ $size = 4G ] || memory+=(-acpitable "sig=SPCR,rev=2,data=$out.spcr")
+		qemu_until "[ \"\$(od -An -tx1 -N1 -j12 '$out.registers')\" = ' 03' ] && sleep 3" "pmemsave 0xb8000 4000 \"$out.vga\"" \
+			-cdrom "$iso" -serial "file:$out.com1" "${memory[@]}"
+		tr -d '\007' <"$out.vga" | tr -c ' -~' '.' | fold -w 80 | grep -a 'nestor:'
+		# The last byte of the log; no interrupts; FIFOs; 8n1; DTR and RTS; still ready; and nothing else.
+		[ "$(od -An -v -tx4 -N32 "$out.registers" | tr -d '\n')" = ' 0000000a 00000000 00000007 00000003 00000003 00000020 00000000 00000000' ] ||
+			{ od -tx4 -N32 "$out.registers"; return 1; }
+		tr -d '\007' <"$out.vga" | tr -d '\n' | grep -a -q "the UART at memory address $(printf '0x%x' "$bar") is used, as $([ $size = 4G ] && echo serial= || echo "firmware's table SPCR") says" &&
+			tr -d '\007' <"$out.vga" | grep -a -q 'no VT-x' || return 1
+	done
+	rm -f "$out.registers"
 }
 
 # By GRUB on a BIOS the log is on the screen, too: the last line of it in the VGA's memory.
@@ -2808,6 +2876,38 @@ test_the_log_is_on_the_screen_of_a_bios() {
 		echo quit
 	} | qemu-system-x86_64 -m 256 -display none -cdrom "$iso" -serial "file:$out.com1" -monitor stdio >"$out.qemu" 2>&1
 	tr -d '\007' <"$out.vga" | grep -a -q 'nestor: error: this CPU has no VT-x' && tr -d '\007' <"$out.vga" | grep -a -q 'a root VMM for guests'
+}
+
+# A picture of QEMU's screen when the log, on COM1, has the pattern; what L0 has drawn there becomes $out.text.
+screen_shows() { # SCALE PATTERN ARGS...
+	local scale=$1 pattern=$2 i
+	shift 2
+	rm -f "$out.com1" "$out.ppm"
+	{
+		for i in $(seq 140); do
+			grep -a -q -E -e "$pattern" "$out.com1" 2>/dev/null && break
+			sleep 1
+		done
+		sleep 1
+		echo "screendump \"$out.ppm\""
+		sleep 1
+		echo quit
+	} | qemu-system-x86_64 -m 256 -display none -serial "file:$out.com1" -monitor stdio "$@" >"$out.qemu" 2>&1
+	"$B/test/read_screen" "$out.ppm" "$scale" >"$out.text" || { echo 'there is more on the screen than the log'; return 1; }
+	cat "$out.text"
+}
+
+# By GRUB on UEFI the log is drawn, and nothing else is left on the screen: each cell is a character of L0's. GRUB drives the first display
+# itself, with 24 bits; of the second one, whose picture is in reserved RAM, it has what the firmware gives.
+test_the_log_is_on_the_screen_of_uefi() {
+	local display
+	iso=$out.iso
+	expect 0 image --l1 "$B/payload/hello.elf" --memory 64M -o "$iso" || return 1
+	for display in 'VGA 24' 'ramfb 32'; do
+		screen_shows 1 'no VT-x' -cdrom "$iso" -bios /usr/share/ovmf/OVMF.fd -vga none -device "${display% *}" &&
+			shows "^nestor: info: the log is on the screen, too: [0-9]+ x [0-9]+ pixels of ${display#* } bits at 0x[0-9a-f]+ *\$" \
+				'^nestor: info: Nestor .* a root VMM for guests' '^nestor: error: this CPU has no VT-x' || return 1
+	done
 }
 
 test_image_on_qemu_uefi_says_no_vtx() {

@@ -224,6 +224,76 @@ static void only_a_vgas_screen_of_characters_is_taken(void **state)
 	assert_int_equal(screen_of(0xb8000, 160, 80, UINT32_MAX, 16, 2).start, 0);
 }
 
+/* A frame buffer as a loader tells of it, of which so many bytes are said. */
+static struct pixels pixels_of(uint64_t start, uint32_t pitch, uint32_t width, uint32_t height,
+	const uint8_t kind[8], uint32_t size)
+{
+	struct block b;
+	struct boot_info info = {0};
+	uint8_t body[64] = {0};
+
+	put32(body, (uint32_t)start);
+	put32(body + 4, (uint32_t)(start >> 32));
+	put32(body + 8, pitch);
+	put32(body + 12, width);
+	put32(body + 16, height);
+	memcpy(body + 20, kind, 2); /* bits and type; two bytes are reserved */
+	memcpy(body + 24, kind + 2, 6);
+	begin(&b);
+	tag(&b, 8, body, size);
+	mmap_tag(&b, 24); /* RAM at 0 to 9F000H */
+	tag(&b, 0, NULL, 0);
+	assert_true(mb2_parse(b.bytes, sizeof(b.bytes), &info));
+	assert_false(info.truncated);
+	assert_int_equal(info.screen.start, 0);
+	return info.pixels;
+}
+
+static void a_frame_buffer_is_taken_with_its_format(void **state)
+{
+	static const uint8_t rgb32[8] = {32, 1, 16, 8, 8, 8, 0, 8},
+			     rgb16[8] = {16, 1, 11, 5, 5, 6, 0, 5},
+			     rgb15[8] = {15, 1, 10, 5, 5, 5, 0, 5},
+			     palette[8] = {8, 0, 16, 0, 0, 0, 0, 0},
+			     gaps[8] = {32, 1, 16, 8, 8, 8, 0, 0};
+	struct pixels p = pixels_of(0x4000000000, 4096 + 64, 1024, 768, rgb32, 30);
+
+	(void)state;
+	assert_true(p.start == 0x4000000000);
+	assert_int_equal(p.pitch, 4096 + 64);
+	assert_int_equal(p.width, 1024);
+	assert_int_equal(p.height, 768);
+	assert_int_equal(p.format.bytes, 4);
+	assert_int_equal(p.format.red.at, 16);
+	assert_int_equal(p.format.green.at, 8);
+	assert_int_equal(p.format.blue.at, 0);
+	assert_int_equal(p.format.blue.bits, 8);
+	p = pixels_of(0xe0000000, 2048, 1024, 768, rgb16, 30);
+	assert_int_equal(p.format.bytes, 2);
+	assert_int_equal(p.format.green.bits, 6);
+	assert_int_equal(pixels_of(0xe0000000, 2048, 1024, 768, rgb15, 30).format.bytes, 2);
+	assert_true(pixels_of(0xe0000000, 1024, 1024, 768, palette, 30).start == 0);
+	assert_true(pixels_of(0xe0000000, 4096, 1024, 768, gaps, 30).start == 0);
+	assert_true(pixels_of(0xe0000000, 4096, 1024, 768, rgb32, 29).start == 0); /* cut */
+	assert_true(pixels_of(0xe0000000, 4095, 1024, 768, rgb32, 30).start == 0);
+	assert_true(pixels_of(UINT64_MAX - 4096, 4096, 1024, 768, rgb32, 30).start == 0);
+	assert_true(
+		pixels_of(BOOT_ADDRESS_END - 4096 * 768, 4096, 1024, 768, rgb32, 30).start !=
+		0);
+	assert_true(pixels_of(BOOT_ADDRESS_END - 4096 * 768 + 16, 4096, 1024, 768, rgb32, 30)
+			    .start == 0);
+}
+
+static void a_frame_buffer_in_ram_is_left_alone(void **state)
+{
+	static const uint8_t rgb32[8] = {32, 1, 16, 8, 8, 8, 0, 8};
+
+	(void)state;
+	assert_true(pixels_of(0x9eff0, 64, 16, 16, rgb32, 30).start == 0);
+	assert_true(pixels_of(0x1000, 64, 16, 16, rgb32, 30).start == 0);
+	assert_true(pixels_of(0x9f000, 64, 16, 16, rgb32, 30).start == 0x9f000);
+}
+
 static void a_loader_of_another_protocol_is_refused(void **state)
 {
 	struct boot_info info;
@@ -243,6 +313,8 @@ int main(void)
 		cmocka_unit_test(tags_with_impossible_sizes_are_left_out),
 		cmocka_unit_test(a_loader_of_another_protocol_is_refused),
 		cmocka_unit_test(only_a_vgas_screen_of_characters_is_taken),
+		cmocka_unit_test(a_frame_buffer_is_taken_with_its_format),
+		cmocka_unit_test(a_frame_buffer_in_ram_is_left_alone),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

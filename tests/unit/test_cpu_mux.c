@@ -13,12 +13,15 @@
 
 #include "cpu/config.h"
 #include "cpu/mux.h"
+#include "cpu/text_screen.h"
+#include "mm/layout.h"
 #include "spec/uart.h"
 #include "cpu/percpu.h"
 
 uint64_t hw_now;
 _Thread_local uint64_t hw_cr3;
 _Thread_local struct percpu *hw_cpu;
+uint32_t tsc_khz = 1000;
 
 static struct percpu cpu;
 static char sent[200000];
@@ -177,7 +180,7 @@ static void use(uint16_t port)
 {
 	uart = port;
 	setting_up = true;
-	mux_use_uart(port, 0);
+	mux_use_uart(&(struct uart){.base = port}, 0);
 	setting_up = false;
 }
 
@@ -209,6 +212,102 @@ static void what_waits_goes_by_the_uart_that_is_chosen(void **state)
 	use(COM1);
 }
 
+/* Registers of a UART in memory; what is written to its data goes to `sent`. */
+static volatile uint32_t registers[8];
+
+/* Registers at their distance and of their width, the divisor of 16 bits. */
+static void a_uart_in_memory_is_set_up_and_written_as_it_is_wide(void **state)
+{
+	struct uart u = {(uint64_t)(uintptr_t)registers - DIRECT_BASE, true, 4, 4};
+
+	(void)state;
+	for (unsigned i = 0; i < 8; i++)
+		registers[i] = 0xdddddd00u;
+	registers[5] = 0xdddddd20u; /* always ready */
+	in_fifo = 16;
+	write_many(MUX_LOG, 'w', 16);
+	mux_use_uart(&u, 0x1234);
+	assert_int_equal(registers[0], 0x34);
+	assert_int_equal(registers[1], 0x12);
+	assert_int_equal(registers[2], 7);
+	assert_int_equal(registers[3], 3);
+	assert_int_equal(registers[4], 3);
+	mux_flush();
+	assert_false(mux_pending());
+	assert_int_equal(registers[0], 'w');
+	assert_int_equal(sent_count, 0); /* nothing at ports */
+	assert_true(mux_uart_meets(true, u.base + 31, 1));
+	assert_false(mux_uart_meets(true, u.base + 32, 1));
+	assert_false(mux_uart_meets(false, COM1, 8));
+	for (unsigned i = 0; i < 8; i++)
+		registers[i] = 0xdddddddd;
+	u.width = 1; /* bytes, four apart */
+	mux_use_uart(&u, 0);
+	assert_int_equal(registers[0], 0xdddddddd);
+	assert_int_equal(registers[1], 0xdddddd00);
+	assert_int_equal(registers[3], 0xdddddd03);
+	u.stride = 2;
+	u.width = 2;
+	mux_use_uart(&u, 0);
+	assert_int_equal(registers[1], 0x00030007); /* FCR, LCR */
+	use(COM1);
+	assert_true(mux_uart_meets(false, COM1, 8));
+}
+
+static volatile uint16_t vga[80 * 25];
+
+static unsigned drawn_cells(void)
+{
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < sizeof(vga) / sizeof(vga[0]); i++)
+		n += vga[i] != 0;
+	return n;
+}
+
+/* The last of the tests that are about the stream: the stream is polled from then on. */
+static void the_screen_gets_lines_at_once_until_the_stream_is_polled(void **state)
+{
+	unsigned n;
+
+	(void)state;
+	text_screen_use(vga, 80, 25);
+	mux_write(MUX_VM, "console", 7); /* is not shown, but lets what is there be drawn */
+	assert_int_equal(drawn_cells(), 80 * 25);
+	mux_write(MUX_LOG, "one", 3);
+	assert_int_equal(vga[24 * 80] & 0xff, 'o');
+	mux_flush();
+	mux_is_polled();
+	memset((void *)(uintptr_t)vga, 0, sizeof(vga));
+	for (unsigned i = 0; i < 30; i++)
+		mux_write(MUX_LOG, "0123456789012345678901234567890123456789\n", 41);
+	assert_int_equal(drawn_cells(), 0);
+	mux_flush();
+	memset((void *)(uintptr_t)vga, 0, sizeof(vga));
+	for (unsigned i = 0; i < 30; i++)
+		mux_write(MUX_LOG, "abcdefghijabcdefghijabcdefghijabcdefghij\n", 41);
+	hw_now += tsc_khz;
+	while (in_fifo = 0, looks = 0, mux_poll(), looks != 0)
+		continue;
+	/* The UART is done; the screen has had its share of this millisecond. */
+	n = drawn_cells();
+	assert_true(mux_pending());
+	assert_in_range(n, 1, 64);
+	mux_poll();
+	assert_int_equal(drawn_cells(), n);
+	hw_now += tsc_khz;
+	mux_poll();
+	assert_in_range(drawn_cells(), n + 1, n + 64);
+	mux_write(MUX_LOG, "last", 4);
+	mux_leave_screen();
+	assert_false(mux_pending() && looks == 0);
+	assert_int_equal(vga[24 * 80] & 0xff, 'l');
+	assert_int_equal(vga[23 * 80] & 0xff, 'a');
+	mux_write(MUX_LOG, "gone", 4);
+	mux_flush();
+	assert_int_not_equal(vga[24 * 80 + 4] & 0xff, 'g');
+}
+
 #define TEST(f) cmocka_unit_test_setup(f, set_up)
 
 int main(void)
@@ -222,6 +321,8 @@ int main(void)
 		TEST(without_a_uart_nothing_goes_anywhere),
 		TEST(what_waits_goes_by_the_uart_that_is_chosen),
 		TEST(a_fault_in_the_midst_of_a_write_can_be_reported),
+		TEST(a_uart_in_memory_is_set_up_and_written_as_it_is_wide),
+		TEST(the_screen_gets_lines_at_once_until_the_stream_is_polled),
 	};
 
 	return cmocka_run_group_tests_name("cpu_mux", tests, NULL, NULL);

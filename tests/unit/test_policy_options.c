@@ -103,7 +103,7 @@ static void options_become_a_line_that_gives_them_back(void **state)
 	assert_int_equal(
 		parse("log=error mux=on ram=zeroed machine=bochs explain=on tsc_khz=1 "
 		      "maxcpus=3 requests=on media=on posted=on keep=on places=3 networks=lan,wan-2 screens=on trace=on epoch=18446744073709551615 limit=5 "
-		      "nmi=stop mitigations=nosmt serial=com2 threads=any preemption_timer=off idle=deep performance=most watchdog=3 selftest=fault"),
+		      "nmi=stop mitigations=nosmt serial=mmio:0xfe032000,32,115200@48000000 threads=any preemption_timer=off idle=deep performance=most watchdog=3 selftest=fault"),
 		0);
 	before = options;
 	settings_format(option_settings, &before, line, sizeof(line));
@@ -113,6 +113,65 @@ static void options_become_a_line_that_gives_them_back(void **state)
 		assert_memory_equal(
 			(char *)&before + s->offset, (char *)&options + s->offset, s->size);
 	}
+}
+
+/* Text that comes back, or "" for itself. */
+static void serial_is(const char *word, uint8_t kind, const char *back)
+{
+	char line[128];
+
+	snprintf(line, sizeof(line), "serial=%s", word);
+	assert_int_equal(parse(line), 0);
+	assert_int_equal(options.serial.kind, kind);
+	settings_format(option_settings, &options, line, sizeof(line));
+	assert_string_equal(line + strlen(" serial="), *back ? back : word);
+}
+
+static void serial_names_a_uart(void **state)
+{
+	(void)state;
+	assert_int_equal(parse("serial=auto"), 0);
+	assert_int_equal(options.serial.kind, L0_SERIAL_AUTO);
+	serial_is("com1", L0_SERIAL_COM1, "");
+	serial_is("com4,9600", L0_SERIAL_COM4, "");
+	serial_is("none", L0_SERIAL_NONE, "");
+	serial_is("mmio:0xfe032000", L0_SERIAL_MMIO, "mmio:0xfe032000,8");
+	assert_int_equal(options.serial.width, 1);
+	serial_is("mmio:0x1fe032000,32", L0_SERIAL_MMIO, "");
+	assert_true(options.serial.address == 0x1fe032000);
+	assert_int_equal(options.serial.width, 4);
+	assert_int_equal(options.serial.baud, 0);
+	serial_is("mmio:0xfe032000,19200", L0_SERIAL_MMIO, "mmio:0xfe032000,8,19200");
+	serial_is("mmio:0xfe032002,16,115200@48000000", L0_SERIAL_MMIO, "");
+	assert_int_equal(options.serial.clock, 48000000);
+	serial_is("pci:0A:1f.7", L0_SERIAL_PCI, "pci:0a:1f.7");
+	assert_int_equal(options.serial.bdf, 0x0aff);
+	serial_is("pci:02:00.0,115200@14745600", L0_SERIAL_PCI, "");
+}
+
+static void what_names_no_uart_is_refused_with_what_would(void **state)
+{
+	static const char *const wrong[] = {"", "com5", "com", "COM1", "com1,", "com1,x",
+		"com1,8", "com1,115200,9600", "auto,9600", "none,9600", "mmio:", "mmio:0",
+		"mmio:x", "mmio:0x400000000000", "mmio:0xfe032002,32", "mmio:0xfe032000,64",
+		"mmio:0xfe032000,32,", "mmio:0xfe032000,32,9600,1", "mmio:0xfe032000,9600,32",
+		"pci:", "pci:02:00", "pci:02:20.0", "pci:02:00.8", "pci:2:0.0", "pci:02:00.0x",
+		"pci:02:00.0,32", "pci:02:00.0,100000", "pci:02:00.0,115200@", "com2,115200@0",
+		"com2,115200@4294967296", "com2,4000001", "com2,299"};
+	char line[128];
+
+	(void)state;
+	for (unsigned i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
+		snprintf(line, sizeof(line), "serial=%s", wrong[i]);
+		assert_int_equal(parse(line), 1);
+		assert_int_equal(options.serial.kind, L0_SERIAL_AUTO);
+		assert_non_null(strstr(refusal.why,
+			"serial must be one of auto, com1, com2, com3, com4, none, mmio:0x"));
+	}
+	assert_int_equal(parse("serial=com2,100000"), 1);
+	assert_non_null(strstr(refusal.why, "; no divisor of its clock gives that rate"));
+	assert_int_equal(parse("serial=com2,fast"), 1);
+	assert_non_null(strstr(refusal.why, "; a rate is from 300 to 4000000"));
 }
 
 /* Whose row L0 takes, and what it writes to its log. */
@@ -135,6 +194,8 @@ int main(void)
 		cmocka_unit_test(words_set_options),
 		cmocka_unit_test(a_word_that_is_none_is_left_out_and_the_next_one_read),
 		cmocka_unit_test(options_become_a_line_that_gives_them_back),
+		cmocka_unit_test(serial_names_a_uart),
+		cmocka_unit_test(what_names_no_uart_is_refused_with_what_would),
 		cmocka_unit_test(a_machine_has_the_name_that_the_option_takes),
 	};
 
