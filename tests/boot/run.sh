@@ -2899,7 +2899,7 @@ test_tscs_of_cpus_are_put_in_step() {
 # One CPU of two stands still in L0: the other one tells of it, with where it stands.
 test_a_cpu_that_stands_still_is_told_of() {
 	local run=(run --machine bochs --timeout 150 --memory 64M --log-level info --cpus 2 --machine-cpus 2 --cmdline count=8 --l1 "$B/payload/clocks.elf" --l0-option)
-	expect 1 "${run[@]}" 'selftest=stall watchdog=2' # or 255: the guest's timers are late
+	expect 1 "${run[@]}" 'selftest=stall watchdog=2' # or another: the guest's timers are late
 	shows 'error: CPU [01] has stood still in Nestor for 2 s, at:' ' handle_events\+' 'warn: CPU [01] goes on'
 }
 
