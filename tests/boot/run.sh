@@ -2993,7 +2993,7 @@ test_cpus_sleep_by_mwait() {
 # CPUs whose TSCs are not in step at the start, by what IA32_TSC_ADJUST says, and on a model without it: then guests see one that goes on.
 test_tscs_of_cpus_are_put_in_step() {
 	local run=(run --machine bochs --timeout 100 --memory 64M --log-level info --cpus 3 --machine-cpus 3 --cmdline 'count=3 cpus=3' --l0-option selftest=tsc --l1 "$B/payload/clocks.elf")
-	expect 1 "${run[@]}" && shows 'CPU 1: IA32_TSC_ADJUST was 0x2faf080, and is the boot CPU.s now, 0x0' 'CPU 2: IA32_TSC_ADJUST was' '^ok' &&
+	expect 1 "${run[@]}" && shows 'CPU 1: IA32_TSC_ADJUST was 0x2fa[0-9a-f]{4}, and is the boot CPU.s now, 0x0' 'CPU 2: IA32_TSC_ADJUST was' '^ok' &&
 		expect 1 "${run[@]}" --machine-option 'cpu: model=corei7_sandy_bridge_2600k, count=3, ips=50000000, reset_on_triple_fault=0' &&
 		shows 'CPU 1: its TSC was [0-9]{8} ticks ahead of the boot CPU.s, and is in step now, within [0-9]+$' 'CPU 2: its TSC was [0-9]{8}[0-9]? ticks ahead' '^ok'
 }
@@ -3001,8 +3001,8 @@ test_tscs_of_cpus_are_put_in_step() {
 # One CPU of two stands still in L0: the other one tells of it, with where it stands; and none does in a run that is only long, or stands still as a whole.
 test_a_cpu_that_stands_still_is_told_of() {
 	local run=(run --machine bochs --timeout 150 --memory 64M --log-level info --cpus 2 --machine-cpus 2 --cmdline count=8 --l1 "$B/payload/clocks.elf" --l0-option)
-	expect 1 "${run[@]}" 'selftest=stall watchdog=2' # or 255: the guest's timers are late
-	shows 'error: CPU [01] has stood still in Nestor for 2 s, at:' ' selftest_vcpu|test_stall|tsc_delay_us' ' handle_events' 'warn: CPU [01] goes on' &&
+	expect 1 "${run[@]}" 'selftest=stall watchdog=2' # or another: the guest's timers are late
+	shows 'error: CPU [01] has stood still in Nestor for 2 s, at:' ' handle_events\+' 'warn: CPU [01] goes on' &&
 		expect 1 "${run[@]}" watchdog=1 && shows '^ok' && shows_not 'stood still'
 }
 
