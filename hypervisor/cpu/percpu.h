@@ -50,6 +50,7 @@ struct cpu_shared {
 	bool online;    /* came up; written once by its CPU */
 	bool usable;    /* runs VMs; written once by its CPU */
 	uint32_t kicks; /* NMIs that CPUs have sent it (cpu/nmi.h) */
+	uint32_t node;  /* mm/node.h; written by the boot CPU before any runs VMs */
 };
 
 struct percpu {

@@ -8,6 +8,7 @@
 enum limit {
 	LIMIT_VMS = 32,
 	LIMIT_VCPUS = 64, /* of one VM */
+	LIMIT_NODES = 8,  /* of one VM */
 	LIMIT_DISKS = 8,  /* of one VM */
 	LIMIT_CDROMS = 4, /* of one VM */
 	/* of one VM, beside its firmware, VGA BIOS, variables, kernel and initial RAM disk */

@@ -80,6 +80,13 @@ void ram_destroy(struct vm_ram *r, uint64_t cr3);
 /* Before the VM is made: this CPU sees the window as it is. */
 void ram_begin(struct vm_ram *r, uint64_t low);
 
+/* The window of a VM, whatever is in it. */
+uint8_t *ram_window(unsigned vm);
+/* What this address space has there is seen in that of the boot, by this CPU at least; and is
+ * not any more. */
+void ram_show_window(unsigned vm, uint64_t cr3);
+void ram_hide_window(const uint8_t *window);
+
 /* ---- after the end of the VM ---- */
 
 /* A piece of what it has goes. False: nothing was left. */

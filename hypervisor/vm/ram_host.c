@@ -111,7 +111,7 @@ struct vm_ram *ram_create(
 	r->lock = SPINLOCK(LOCK_RAM);
 	r->vm = vm;
 	r->pde_flags = PT_PS | paging_rights(PT_RW_DATA);
-	r->window = (uint8_t *)(uintptr_t)(WINDOW_BASE + vm * WINDOW_SIZE);
+	r->window = ram_window(vm);
 	place_parts(r, c);
 	return map_window(r, cr3) ? r : NULL;
 }
@@ -143,6 +143,29 @@ void ram_destroy(struct vm_ram *r, uint64_t cr3)
 	spin_lock(&lock);
 	chunks_close(&all, r->vm);
 	spin_unlock(&lock);
+}
+
+/* ---- the window of RAM that does not move ---- */
+
+uint8_t *ram_window(unsigned vm)
+{
+	return (uint8_t *)(uintptr_t)(WINDOW_BASE + vm * WINDOW_SIZE);
+}
+
+void ram_show_window(unsigned vm, uint64_t cr3)
+{
+	uint64_t window = (uint64_t)(uintptr_t)ram_window(vm);
+
+	for (uint64_t at = 0; at < WINDOW_SIZE; at += TOP_ENTRY)
+		paging_take_over(sched_boot_space, cr3, window + at);
+	write_cr3(read_cr3());
+}
+
+void ram_hide_window(const uint8_t *window)
+{
+	for (uint64_t at = 0; at < WINDOW_SIZE; at += TOP_ENTRY)
+		paging_unshare(sched_boot_space, (uint64_t)(uintptr_t)window + at);
+	write_cr3(read_cr3());
 }
 
 /* ---- chunks ---- */

@@ -40,7 +40,7 @@ static struct cpuid_leaves rich_machine(void)
 }
 
 static const struct cpuid_config config = {
-	.vcpus = 2,
+	.package = 2,
 	.index = 1,
 	.tsc_khz = 50000,
 	.vmx = true,
@@ -127,6 +127,28 @@ static void the_topology_walk_ends(void **state)
 	assert_int_equal(cpuid_policy_get(&t, 4, UINT32_MAX)->eax, 0);
 }
 
+static void packages_have_their_own_vcpus(void **state)
+{
+	static struct cpuid_table t;
+	struct cpuid_config c = config;
+
+	(void)state;
+	c.package = 4;
+	c.index = 6; /* the third of the second package */
+	build(&t, &c);
+	assert_int_equal(cpuid_policy_get(&t, 1, 0)->ebx >> 16, 6 << 8 | 4);
+	assert_true(cpuid_policy_has(&t, CPUID_HTT));
+	assert_int_equal(cpuid_policy_get(&t, 4, 0)->eax >> 26, 3);
+	assert_int_equal(cpuid_policy_get(&t, 0xb, 1)->eax, 2);
+	assert_int_equal(cpuid_policy_get(&t, 0xb, 1)->ebx, 4);
+	assert_int_equal(cpuid_policy_get(&t, 0xb, 1)->edx, 6);
+	c.package = 1;
+	build(&t, &c);
+	assert_false(cpuid_policy_has(&t, CPUID_HTT));
+	assert_int_equal(cpuid_policy_get(&t, 0xb, 1)->eax, 0);
+	assert_int_equal(cpuid_policy_get(&t, 4, 0)->eax >> 26, 0);
+}
+
 static void frequencies_need_no_calibration(void **state)
 {
 	static struct cpuid_table t;
@@ -203,7 +225,7 @@ static const struct mask masks[] = {
 
 /* Neither VT-x nor a second vCPU, which set bits of their own; all that VT-x lets through. */
 static const struct cpuid_config plain = {
-	.vcpus = 1,
+	.package = 1,
 	.tsc_khz = 50000,
 	.rdtscp = true,
 	.invpcid = true,
@@ -322,7 +344,7 @@ static void each_condition_rules_its_own_flags(void **state)
 	c.vmx = false;
 	expect_difference(&c, vmx);
 	c = config;
-	c.vcpus = 1;
+	c.package = 1;
 	expect_difference(&c, smp);
 	c = config;
 	c.rdtscp = false;
@@ -450,6 +472,7 @@ int main(void)
 		cmocka_unit_test(vt_x_is_seen_only_where_it_is_offered),
 		cmocka_unit_test(xsave_sizes_follow_xcr0_and_hide_what_is_not_offered),
 		cmocka_unit_test(the_topology_walk_ends),
+		cmocka_unit_test(packages_have_their_own_vcpus),
 		cmocka_unit_test(frequencies_need_no_calibration),
 		cmocka_unit_test(a_frequency_beyond_32_bits_in_hertz_is_not_told_in_hertz),
 		cmocka_unit_test(the_signature_reads_nestor_twice),
