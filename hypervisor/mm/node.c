@@ -12,6 +12,8 @@
 
 static struct numa machine;
 
+_Static_assert(NODE_ANY == NUMA_NONE, "no node");
+
 void node_init(const uint8_t *rsdp, size_t size)
 {
 	uint32_t length;
@@ -39,6 +41,13 @@ unsigned node_count(void)
 uint32_t node_of_cpu(uint32_t apic_id)
 {
 	return machine.count == 1 ? 0 : numa_of_cpu(&machine, apic_id);
+}
+
+uint32_t node_of_memory(struct hpa at)
+{
+	uint64_t last;
+
+	return numa_of_memory(&machine, at.v, &last);
 }
 
 uint8_t node_distance(uint32_t from, uint32_t to)

@@ -23,6 +23,8 @@ void node_tell(void);
 unsigned node_count(void);
 /* Of a CPU by its local APIC; NODE_ANY: firmware does not say. */
 uint32_t node_of_cpu(uint32_t apic_id);
+/* Of memory; likewise. */
+uint32_t node_of_memory(struct hpa at);
 /* As SLIT has it: 10 to itself. Both are numbers below node_count(). */
 uint8_t node_distance(uint32_t from, uint32_t to);
 

@@ -12,6 +12,15 @@ uint64_t nodes_ram_start(const struct vm_config *c, unsigned node)
 	return node >= c->nodes ? c->memory : units * node / c->nodes * MEMORY_UNIT;
 }
 
+unsigned nodes_of_ram(const struct vm_config *c, uint64_t offset)
+{
+	unsigned node = 0;
+
+	while (node + 1 < c->nodes && nodes_ram_start(c, node + 1) <= offset)
+		node++;
+	return node;
+}
+
 unsigned nodes_vcpu_start(const struct vm_config *c, unsigned node)
 {
 	return node >= c->nodes ? c->cpus : c->cpus * node / c->nodes;

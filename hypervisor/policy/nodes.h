@@ -16,6 +16,8 @@
 /* Where a node's part of RAM begins, in all of it: a multiple of MEMORY_UNIT; that of number
  * c->nodes: the end. */
 uint64_t nodes_ram_start(const struct vm_config *c, unsigned node);
+/* The node that has this byte of RAM. */
+unsigned nodes_of_ram(const struct vm_config *c, uint64_t offset);
 /* The first vCPU of a node; that of number c->nodes: how many there are. */
 unsigned nodes_vcpu_start(const struct vm_config *c, unsigned node);
 unsigned nodes_of_vcpu(const struct vm_config *c, unsigned vcpu);

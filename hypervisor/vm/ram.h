@@ -19,6 +19,7 @@
 struct vcpu;
 struct vm;
 struct vm_config;
+struct vm_memory;
 
 #define RAM_MOVES 64u /* chunks that are on their way at one time */
 
@@ -69,10 +70,11 @@ enum ram_want {
 
 /*
  * Takes what the configuration promises the VM, and makes its window in the address space and
- * in that of the boot. books: memory_books_size() bytes, zero. NULL: there is not so much.
+ * in that of the boot; from the nodes that stand for its own, as far as they have some. The
+ * memory of the VM has its books, which are zero. NULL: there is not so much.
  */
 struct vm_ram *ram_create(
-	struct hpa books, const struct vm_config *c, unsigned vm, uint64_t cr3, bool zeroed);
+	const struct vm_memory *m, const struct vm_config *c, unsigned vm, bool zeroed);
 /* All VMs are there: what is left of the host's memory is for those that have such RAM. */
 void ram_take_rest(bool zeroed);
 /* The VM will not run again; nothing is there any more. */

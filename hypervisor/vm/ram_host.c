@@ -5,11 +5,14 @@
 #include "vm/ram_int.h"
 
 #include "cpu/asm.h"
+#include "cpu/log.h"
 #include "cpu/mem.h"
 #include "mm/layout.h"
+#include "mm/node.h"
 #include "mm/page.h"
 #include "mm/paging.h"
 #include "policy/memory.h"
+#include "vm/create.h"
 #include "vm/sched.h"
 
 /*
@@ -36,11 +39,12 @@ const uint8_t *ram_zeros(void)
 
 /* ---- at set-up ---- */
 
-static bool take_frame(bool zeroed, uint32_t *frame)
+static bool take_frame(uint32_t node, bool zeroed, uint32_t *frame)
 {
 	struct hpa at;
 
-	if (!page_alloc(CHUNK_SIZE, CHUNK_SIZE, PAGE_ANYWHERE, &at))
+	if (!node_alloc(node, CHUNK_SIZE, CHUNK_SIZE, &at) &&
+		!node_alloc(NODE_ANY, CHUNK_SIZE, CHUNK_SIZE, &at))
 		return false;
 	if (!zeroed)
 		memset(direct_va(at), 0, CHUNK_SIZE);
@@ -54,19 +58,36 @@ static bool take_zeros(bool zeroed)
 
 	if (zeros.v != 0)
 		return true;
-	if (!take_frame(zeroed, &frame))
+	if (!take_frame(NODE_ANY, zeroed, &frame))
 		return false;
 	zeros.v = frame * CHUNK_SIZE;
 	return true;
 }
 
-static bool take_promised(unsigned vm, const struct vm_config *c, bool zeroed)
+static uint32_t node_of(uint32_t frame)
+{
+	return node_of_memory((struct hpa){frame * CHUNK_SIZE});
+}
+
+/* Each of its nodes has as much of the reserve. */
+static bool take_promised(
+	unsigned vm, const uint32_t *home, const struct vm_config *c, bool zeroed)
 {
 	uint32_t count = (uint32_t)(c->reserve / CHUNK_SIZE), spare = memory_spare(c), frame;
+	uint32_t elsewhere = 0;
 
-	for (uint32_t i = 0; i < count; i++)
-		if (!take_frame(zeroed, &frame) || !chunks_add(&all, frame, true))
+	for (uint32_t i = 0; i < count; i++) {
+		uint32_t node = home[i * c->nodes / count];
+
+		if (!take_frame(node, zeroed, &frame) ||
+			!chunks_add(&all, node_of(frame), frame, true))
 			return false;
+		elsewhere += node != NODE_ANY && node_of(frame) != node;
+	}
+	if (elsewhere != 0)
+		log_warn(
+			"'%s': %u MiB of its reserve are not from its nodes, which have no more",
+			c->name, 2 * elsewhere);
 	return chunks_open(&all, vm, count - spare, spare);
 }
 
@@ -102,18 +123,18 @@ static bool map_window(struct vm_ram *r, uint64_t cr3)
 }
 
 struct vm_ram *ram_create(
-	struct hpa books, const struct vm_config *c, unsigned vm, uint64_t cr3, bool zeroed)
+	const struct vm_memory *m, const struct vm_config *c, unsigned vm, bool zeroed)
 {
-	struct vm_ram *r = direct_va(books);
+	struct vm_ram *r = direct_va(m->books);
 
-	if (!take_zeros(zeroed) || !take_promised(vm, c, zeroed))
+	if (!take_zeros(zeroed) || !take_promised(vm, m->home, c, zeroed))
 		return NULL;
 	r->lock = SPINLOCK(LOCK_RAM);
 	r->vm = vm;
 	r->pde_flags = PT_PS | paging_rights(PT_RW_DATA);
 	r->window = ram_window(vm);
 	place_parts(r, c);
-	return map_window(r, cr3) ? r : NULL;
+	return map_window(r, m->cr3) ? r : NULL;
 }
 
 void ram_take_rest(bool zeroed)
@@ -122,7 +143,8 @@ void ram_take_rest(bool zeroed)
 
 	while (zeros.v != 0 && all.clean + all.dirty < CHUNKS_MAX &&
 		page_alloc(CHUNK_SIZE, CHUNK_SIZE, PAGE_ANYWHERE, &at))
-		(void)chunks_add(&all, (uint32_t)(at.v / CHUNK_SIZE), zeroed);
+		(void)chunks_add(
+			&all, node_of_memory(at), (uint32_t)(at.v / CHUNK_SIZE), zeroed);
 }
 
 void ram_begin(struct vm_ram *r, uint64_t low)
@@ -170,12 +192,12 @@ void ram_hide_window(const uint8_t *window)
 
 /* ---- chunks ---- */
 
-uint32_t ram_host_take(unsigned vm, bool spare)
+uint32_t ram_host_take(unsigned vm, uint32_t node, bool spare)
 {
 	uint32_t frame;
 
 	spin_lock(&lock);
-	frame = spare ? chunks_take_spare(&all, vm) : chunks_take(&all, vm);
+	frame = spare ? chunks_take_spare(&all, vm, node) : chunks_take(&all, vm, node);
 	spin_unlock(&lock);
 	return frame;
 }
@@ -223,7 +245,7 @@ bool ram_wipe(void)
 	sched_use_address_space(sched_boot_space);
 	mem_wipe(direct_va((struct hpa){frame * CHUNK_SIZE}), CHUNK_SIZE);
 	spin_lock(&lock);
-	chunks_wiped(&all, owner, frame);
+	chunks_wiped(&all, owner, node_of(frame), frame);
 	memcpy(who, waiting, sizeof(who));
 	memset(waiting, 0, sizeof(waiting));
 	spin_unlock(&lock);

@@ -181,7 +181,7 @@ static bool take_moving(
 	m->books_size = memory_books_size(config);
 	if (!place_region(m, m->books_size, zeroed, &m->books))
 		return false;
-	m->moving = ram_create(m->books, config, id, m->cr3, zeroed);
+	m->moving = ram_create(m, config, id, zeroed);
 	return m->moving != NULL;
 }
 

@@ -43,6 +43,9 @@ static void all_memory_and_all_vcpus_are_in_nodes_as_equal_as_can_be(void **stat
 					nodes_vcpu_start(&c, i + 1) - nodes_vcpu_start(&c, i);
 
 				assert_int_equal(nodes_ram_start(&c, i) % MEMORY_UNIT, 0);
+				assert_int_equal(nodes_of_ram(&c, nodes_ram_start(&c, i)), i);
+				assert_int_equal(
+					nodes_of_ram(&c, nodes_ram_start(&c, i + 1) - 1), i);
 				assert_in_range(ram, least, least + MEMORY_UNIT);
 				assert_in_range(vcpus, cpus / nodes, cpus / nodes + 1);
 			}
