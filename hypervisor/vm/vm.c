@@ -217,6 +217,7 @@ bool vm_memory_take(
 
 void vm_memory_give_back(const struct vm_memory *m)
 {
+	place_leave(m);
 	for (unsigned i = 0; i < m->ram_count; i++)
 		page_free(m->ram[i].hpa, m->ram[i].size);
 	if (m->pool.v != 0)
@@ -225,7 +226,6 @@ void vm_memory_give_back(const struct vm_memory *m)
 		ram_destroy(m->moving, m->cr3);
 	if (m->books.v != 0)
 		page_free(m->books, m->books_size);
-	place_leave(m);
 	if (m->cr3 != 0)
 		paging_destroy(m->cr3);
 }
