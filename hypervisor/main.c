@@ -22,6 +22,7 @@
 #include "cpu/power.h"
 #include "cpu/tsc.h"
 #include "mm/layout.h"
+#include "mm/node.h"
 #include "mm/page.h"
 #include "vm/cores.h"
 #include "vm/ecam.h"
@@ -64,6 +65,7 @@ static void greet(void)
 	log_info("%u CPU%s, %lu MiB free, TSC %u kHz, machine=%s", cpu_count,
 		cpu_count == 1 ? "" : "s", page_available() >> 20, tsc_khz,
 		l0_config()->machine.name);
+	node_tell();
 }
 
 static void selftest_fault(void)
@@ -125,6 +127,7 @@ void nestor_main(uint32_t magic, uint32_t block)
 		log_warn("firmware tells of %u CPUs or more: so many are used", known);
 	iommu_read(boot_info.rsdp, boot_info.rsdp_size);
 	ecam_find(boot_info.rsdp, boot_info.rsdp_size);
+	node_init(boot_info.rsdp, boot_info.rsdp_size);
 	boot_memory_init(&boot_info);
 	need(boot_memory_map(&boot_info, &boot_space), "bad-input");
 	output_map(&boot_info);

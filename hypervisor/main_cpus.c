@@ -14,6 +14,8 @@
 #include "cpu/percpu.h"
 #include "cpu/power.h"
 #include "cpu/tsc_step.h"
+#include "cpu/tsc.h"
+#include "mm/node.h"
 #include "vm/mitigate.h"
 #include "vmx/stub.h"
 #include "vmx/vmx.h"
@@ -49,6 +51,8 @@ void cpus_start(const uint32_t *ids, unsigned count, uint64_t cr3)
 	percpus[0]->shared.online = true;
 	smp_start(used, first_threads(ids, count, used));
 	__atomic_store_n(&closed, true, __ATOMIC_SEQ_CST);
+	for (unsigned i = 0; i < cpu_slots; i++)
+		percpus[i]->shared.node = node_of_cpu(percpus[i]->apic_id);
 }
 
 static unsigned usable_count(void)

@@ -14,7 +14,7 @@
 #include "lib/pixels.h"
 #include "lib/text.h"
 
-#define BOOT_MAX_RANGES  128
+#define BOOT_MAX_RANGES  4096
 #define BOOT_MAX_MODULES LIMIT_BOOT_MODULES
 #define BOOT_ADDRESS_END (1ull << 46) /* of what L0 can map */
 
@@ -39,7 +39,7 @@ struct boot_screen {
 /* Texts and rsdp point into the loader's block. */
 struct boot_info {
 	struct text cmdline;
-	struct boot_range ram[BOOT_MAX_RANGES]; /* available memory */
+	struct boot_range ram[BOOT_MAX_RANGES]; /* available memory, by where it begins */
 	unsigned ram_count;
 	uint64_t left_out; /* bytes of memory in pieces that there was no room for */
 	struct boot_module modules[BOOT_MAX_MODULES];

@@ -16,8 +16,26 @@ static void keep_own(void)
 	page_reserve(hpa_of(image_start).v, (uint64_t)(image_end - image_start));
 }
 
-void boot_memory_init(const struct boot_info *info)
+static void cut(struct boot_info *info)
 {
+	uint64_t without = 0;
+
+	for (unsigned i = 0; i < info->ram_count; i++) {
+		struct boot_range *r = &info->ram[i];
+		uint64_t most = r->start < DIRECT_SIZE ? DIRECT_SIZE - r->start : 0;
+
+		if (r->size <= most)
+			continue;
+		without += r->size - most;
+		r->size = most;
+	}
+	if (without != 0)
+		log_warn("%lu MiB of memory above 64 TiB are not used", without >> 20);
+}
+
+void boot_memory_init(struct boot_info *info)
+{
+	cut(info);
 	for (unsigned i = 0; i < info->ram_count; i++) {
 		page_know(info->ram[i].start, info->ram[i].size);
 		page_add(info->ram[i].start, info->ram[i].size);

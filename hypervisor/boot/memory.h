@@ -10,8 +10,11 @@
 
 #include "boot/boot_info.h"
 
-/* All RAM is free but page 0, the image, the loader's block and the modules. */
-void boot_memory_init(const struct boot_info *info);
+/*
+ * All RAM is free but page 0, the image, the loader's block and the modules. What the direct
+ * map has no room for is left out, with a line in the log.
+ */
+void boot_memory_init(struct boot_info *info);
 
 /*
  * Makes the boot address space, which has all RAM and the modules in the direct map, and loads

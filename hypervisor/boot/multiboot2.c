@@ -46,35 +46,50 @@ static unsigned smallest(const struct boot_info *info)
 	return least;
 }
 
+static void remove_ram(struct boot_info *info, unsigned i)
+{
+	info->ram_count--;
+	for (; i < info->ram_count; i++)
+		info->ram[i] = info->ram[i + 1];
+}
+
+/* Number i, and number i + 1, if they lie side by side. */
+static void join_ram(struct boot_info *info, unsigned i)
+{
+	struct boot_range *r = &info->ram[i];
+
+	if (i + 1 >= info->ram_count || r->start + r->size != r[1].start)
+		return;
+	r->size += r[1].size;
+	remove_ram(info, i + 1);
+}
+
 /*
- * Firmware cuts memory by what it was used for: what lies side by side is one. When there is no
- * more room the smallest are left out.
+ * Firmware cuts memory by what it was used for: what lies side by side is one. Most maps are
+ * sorted: then each place is found at once. When there is no more room the smallest are left
+ * out.
  */
 static void add_ram(struct boot_info *info, uint64_t start, uint64_t length)
 {
-	unsigned least;
+	unsigned i = info->ram_count;
 
-	for (unsigned i = 0; i < info->ram_count; i++) {
-		struct boot_range *r = &info->ram[i];
+	if (i == BOOT_MAX_RANGES) {
+		unsigned least = smallest(info);
 
-		if (r->start + r->size != start && start + length != r->start)
-			continue;
-		r->start = start < r->start ? start : r->start;
-		r->size += length;
-		return;
+		if (info->ram[least].size >= length) {
+			info->left_out += length;
+			return;
+		}
+		info->left_out += info->ram[least].size;
+		remove_ram(info, least);
 	}
-	if (info->ram_count < BOOT_MAX_RANGES) {
-		info->ram[info->ram_count++] = (struct boot_range){start, length};
-		return;
-	}
-	least = smallest(info);
-	if (info->ram[least].size < length) {
-		struct boot_range kept = {start, length};
-
-		length = info->ram[least].size;
-		info->ram[least] = kept;
-	}
-	info->left_out += length;
+	for (i = info->ram_count; i > 0 && info->ram[i - 1].start > start; i--)
+		info->ram[i] = info->ram[i - 1];
+	info->ram[i] = (struct boot_range){start, length};
+	info->ram_count++;
+	join_ram(info, i);
+	if (i > 0)
+		join_ram(info, i - 1);
 }
 
 static void parse_mmap(const uint8_t *tag, uint32_t size, struct boot_info *info)

@@ -2,13 +2,12 @@
 #include "cpu/acpi.h"
 
 #include "cpu/mem.h"
+#include "cpu/reach.h"
 #include "lib/madt.h"
 #include "lib/spcr.h"
-#include "mm/layout.h"
 
 #define HEADER_SIZE 36u
 #define MAX_TABLE   (1u << 20)
-#define REACHABLE   (1ull << 32)
 
 static uint32_t get32(const uint8_t *p)
 {
@@ -26,16 +25,17 @@ static uint64_t get64(const uint8_t *p)
 	return v;
 }
 
-/* A table whose length and checksum are right, or NULL. */
+/* A table whose length and checksum are right, or NULL; wherever it is. */
 static const uint8_t *table_at(uint64_t address, uint32_t *length)
 {
-	const uint8_t *t = direct_va((struct hpa){address});
+	struct hpa at = {address};
+	const uint8_t *t = address != 0 ? reach(at, HEADER_SIZE) : NULL;
 	uint8_t sum = 0;
 
-	if (address == 0 || address > REACHABLE - MAX_TABLE)
+	if (t == NULL)
 		return NULL;
 	*length = get32(t + 4);
-	if (*length < HEADER_SIZE || *length > MAX_TABLE)
+	if (*length < HEADER_SIZE || *length > MAX_TABLE || reach(at, *length) == NULL)
 		return NULL;
 	for (uint32_t i = 0; i < *length; i++)
 		sum = (uint8_t)(sum + t[i]);

@@ -14,7 +14,7 @@
 
 /*
  * Local APICs of the enabled processors of the MADT, @most at most; 0 when the tables cannot be
- * read. Tables must lie below 4 GiB; call while the boot page tables are in use.
+ * read. While the boot page tables are in use, for which see cpu/reach.h.
  */
 unsigned acpi_cpus(const uint8_t *rsdp, size_t size, uint32_t *ids, unsigned most);
 

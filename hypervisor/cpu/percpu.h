@@ -51,6 +51,7 @@ struct cpu_shared {
 	bool usable;       /* runs VMs; written once by its CPU */
 	uint32_t kicks;    /* NMIs that CPUs have sent it (cpu/nmi.h) */
 	uint32_t sleep;    /* CPU_WAKES and others; monitored while it sleeps (cpu/idle.h) */
+	uint32_t node;     /* mm/node.h; written by the boot CPU before any runs VMs */
 	uint32_t progress; /* it has looked for work; counts (vm/watch.h) */
 };
 

@@ -48,6 +48,13 @@
 #define MPS_CONFORMS     0
 #define IOAPIC_ID        0
 
+/* System Resource Affinity Table: domains of 32 bits since revision 2. */
+#define SRAT_REVISION    3
+#define AFFINITY_LAPIC   0
+#define AFFINITY_MEMORY  1
+#define AFFINITY_X2APIC  2
+#define AFFINITY_ENABLED 1
+
 /* Serial Port Console Redirection Table, revision 2. */
 #define SPCR_REVISION     2
 #define SPCR_16550        0
@@ -377,6 +384,83 @@ static uint64_t put_dmar(struct acpi_out *o)
 	return end_table(o, start);
 }
 
+/* ACPI 6.5, 5.2.16.1 "Processor Local APIC/SAPIC Affinity Structure", 5.2.16.3 for x2APICs */
+static void put_processor_affinity(struct acpi_out *o, uint32_t id, unsigned node)
+{
+	if (id < MADT_ALL_CPUS) {
+		acpi_put(o, AFFINITY_LAPIC, 1);
+		acpi_put(o, 16, 1);
+		acpi_put(o, node, 1);
+		acpi_put(o, id, 1);
+		acpi_put(o, AFFINITY_ENABLED, 4);
+		acpi_put(o, 0, 8); /* SAPIC, high bits of the domain, clock domain */
+		return;
+	}
+	acpi_put(o, AFFINITY_X2APIC, 1);
+	acpi_put(o, 24, 1);
+	acpi_put(o, 0, 2);
+	acpi_put(o, node, 4);
+	acpi_put(o, id, 4);
+	acpi_put(o, AFFINITY_ENABLED, 4);
+	acpi_put(o, 0, 8); /* clock domain, reserved */
+}
+
+/* 5.2.16.2 "Memory Affinity Structure" */
+static void put_memory_affinity(struct acpi_out *o, uint64_t start, uint64_t end, unsigned node)
+{
+	if (start >= end)
+		return;
+	acpi_put(o, AFFINITY_MEMORY, 1);
+	acpi_put(o, 40, 1);
+	acpi_put(o, node, 4);
+	acpi_put(o, 0, 2);
+	acpi_put(o, start, 8);
+	acpi_put(o, end - start, 8);
+	acpi_put(o, 0, 4);
+	acpi_put(o, AFFINITY_ENABLED, 4);
+	acpi_put(o, 0, 8);
+}
+
+/* RAM in [start, end) of all of it, on both sides of the hole. */
+static void put_ram_affinity(struct acpi_out *o, const struct platform_config *c,
+	uint64_t start, uint64_t end, unsigned node)
+{
+	uint64_t low = platform_low_memory(c);
+
+	put_memory_affinity(o, start, end < low ? end : low, node);
+	if (end > low)
+		put_memory_affinity(o, BIT64(32) + (start > low ? start - low : 0),
+			BIT64(32) + (end - low), node);
+}
+
+static uint64_t put_srat(struct acpi_out *o, const struct platform_config *c)
+{
+	size_t start = begin_table(o, "SRAT", SRAT_REVISION);
+	unsigned vcpu = 0;
+	uint64_t ram = 0;
+
+	acpi_put(o, 1, 4); /* for compatibility */
+	acpi_put(o, 0, 8);
+	for (unsigned i = 0; i < c->node_count; i++) {
+		for (; vcpu < c->nodes[i].vcpu_end; vcpu++)
+			put_processor_affinity(o, vcpu, i);
+		put_ram_affinity(o, c, ram, c->nodes[i].ram_end, i);
+		ram = c->nodes[i].ram_end;
+	}
+	return end_table(o, start);
+}
+
+static uint64_t put_slit(struct acpi_out *o, const struct platform_config *c)
+{
+	size_t start = begin_table(o, "SLIT", 1);
+
+	acpi_put(o, c->node_count, 8);
+	for (unsigned i = 0; i < c->node_count; i++)
+		for (unsigned k = 0; k < c->node_count; k++)
+			acpi_put(o, c->nodes[i].distance[k], 1);
+	return end_table(o, start);
+}
+
 /* RSDT with 4-byte entries, XSDT with 8-byte entries. */
 static uint64_t put_root(struct acpi_out *o, const struct acpi_places *at, unsigned entry_bytes)
 {
@@ -388,6 +472,10 @@ static uint64_t put_root(struct acpi_out *o, const struct acpi_places *at, unsig
 	acpi_put_pointer(o, at->spcr, entry_bytes);
 	if (at->dmar != 0)
 		acpi_put_pointer(o, at->dmar, entry_bytes);
+	if (at->srat != 0) {
+		acpi_put_pointer(o, at->srat, entry_bytes);
+		acpi_put_pointer(o, at->slit, entry_bytes);
+	}
 	return end_table(o, start);
 }
 
@@ -415,6 +503,8 @@ void acpi_put_tables(struct acpi_out *o, struct acpi_places *at,
 	at->mcfg = put_mcfg(o, ecam);
 	at->spcr = put_spcr(o);
 	at->dmar = c->vtd ? put_dmar(o) : 0;
+	at->srat = c->node_count > 1 ? put_srat(o, c) : 0;
+	at->slit = c->node_count > 1 ? put_slit(o, c) : 0;
 	at->rsdt = put_root(o, at, 4);
 	at->xsdt = put_root(o, at, 8);
 }

@@ -25,6 +25,7 @@ struct vramfb_state;
 #define DEV_MAX_VCPUS   LIMIT_VCPUS
 #define DEV_NEVER       UINT64_MAX
 #define DEV_XAPIC_VCPUS LIMIT_XAPIC_VCPUS
+#define DEV_MAX_NODES   LIMIT_NODES
 
 enum dev_power_event {
 	DEV_POWER_OFF,       /* ACPI S5 */
@@ -88,6 +89,13 @@ void dev_slot_off(struct platform *p, unsigned port);
 
 /* ---- what vm/ calls; from any CPU, but for platform_reset ---- */
 
+/* A NUMA node that the guest is told of. */
+struct dev_node {
+	uint64_t ram_end;  /* where its part of RAM ends, in all of it; the next begins there */
+	unsigned vcpu_end; /* and its vCPUs */
+	uint8_t distance[DEV_MAX_NODES]; /* to the others: 10 to itself, else more */
+};
+
 struct platform_config {
 	unsigned vcpus;      /* 1 to DEV_MAX_VCPUS; APIC id equals the index */
 	uint32_t tsc_khz;    /* frequency of the guest TSC */
@@ -99,6 +107,8 @@ struct platform_config {
 	bool firmware_log;   /* port 0x402 is a debug console */
 	bool display;        /* the guest may show a picture: vramfb.h */
 	bool vtd;            /* it has a virtual VT-d: vvtd.h */
+	unsigned node_count; /* 0, 1: the guest is told of none */
+	struct dev_node nodes[DEV_MAX_NODES];
 	/* With firmware: what it is told, and its ACPI tables; they live as long as the VM. */
 	const struct vfwcfg_table *fwcfg;
 	struct acpi_loader *acpi;
@@ -232,9 +242,9 @@ bool platform_direct(struct platform *p, uint64_t gpa, uint64_t size, uint64_t *
 void platform_console_came(struct platform *p);
 
 /*
- * ACPI tables (RSDP, XSDT, FADT, FACS, MADT, MCFG, DMAR, DSDT) for this configuration, written
- * for the guest-physical address `base` into buf. Returns the bytes used (the RSDP is first),
- * or 0 when size does not suffice.
+ * ACPI tables (RSDP, XSDT, FADT, FACS, MADT, MCFG, SRAT, SLIT, DMAR, DSDT) for this
+ * configuration, written for the guest-physical address `base` into buf. Returns the bytes used
+ * (the RSDP is first), or 0 when size does not suffice.
  */
 size_t acpi_build(uint8_t *buf, size_t size, uint64_t base, const struct platform_config *c);
 

@@ -10,6 +10,7 @@ enum limit {
 	LIMIT_RESERVES = 63,     /* VMs with RAM that moves */
 	LIMIT_VCPUS = 288,       /* of one VM */
 	LIMIT_XAPIC_VCPUS = 255, /* of those, with ids for xAPIC mode, where ff is everybody */
+	LIMIT_NODES = 8,         /* of one VM */
 	LIMIT_DISKS = 8,         /* of one VM */
 	LIMIT_CDROMS = 4,        /* of one VM */
 	/* of one VM, beside its firmware, VGA BIOS, variables, kernel and initial RAM disk */

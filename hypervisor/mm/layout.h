@@ -15,6 +15,7 @@
 
 #define IMAGE_BASE  0xffffffff80000000ull
 #define DIRECT_BASE 0xffff800000000000ull
+#define DIRECT_SIZE (1ull << 46) /* behind are windows (vm/ram_host.c); RAM there is not used */
 
 static inline void *direct_va(struct hpa a)
 {

@@ -50,13 +50,13 @@ static void insert_at(unsigned i, uint64_t start, uint64_t end)
 void page_add(uint64_t start, uint64_t size)
 {
 	uint64_t end = (start + size) & ~PAGE_MASK;
-	unsigned i = 0;
+	unsigned i = range_count;
 
 	start = (start + PAGE_MASK) & ~PAGE_MASK;
 	if (start >= end)
 		return;
-	while (i < range_count && ranges[i].end < start)
-		i++;
+	while (i > 0 && ranges[i - 1].end >= start) /* most come in ascending order */
+		i--;
 	while (i < range_count && ranges[i].start <= end) {
 		start = ranges[i].start < start ? ranges[i].start : start;
 		end = ranges[i].end > end ? ranges[i].end : end;
@@ -69,6 +69,8 @@ void page_reserve(uint64_t start, uint64_t size)
 {
 	uint64_t end = (start + size + PAGE_MASK) & ~PAGE_MASK;
 
+	if (size == 0)
+		return;
 	start &= ~PAGE_MASK;
 	/* Backwards: removing and inserting at i leaves what is before it alone. */
 	for (unsigned i = range_count; i-- > 0;) {
@@ -84,16 +86,27 @@ void page_reserve(uint64_t start, uint64_t size)
 	}
 }
 
-static bool take(uint64_t size, uint64_t align, uint64_t limit, struct hpa *out)
+/* What of range i lies in [from, limit). */
+static struct range part(unsigned i, uint64_t from, uint64_t limit)
+{
+	struct range r = ranges[i];
+
+	r.start = r.start > from ? r.start : from;
+	r.end = r.end < limit ? r.end : limit;
+	return r;
+}
+
+static bool take(uint64_t size, uint64_t align, uint64_t from, uint64_t limit, struct hpa *out)
 {
 	size = (size + PAGE_MASK) & ~PAGE_MASK;
 	for (unsigned i = range_count; i-- > 0;) {
-		uint64_t end = ranges[i].end < limit ? ranges[i].end : limit, start;
+		struct range r = part(i, from, limit);
+		uint64_t start;
 
-		if (end < size || size == 0)
+		if (r.end < size || size == 0)
 			continue;
-		start = (end - size) & ~(align - 1);
-		if (start < ranges[i].start)
+		start = (r.end - size) & ~(align - 1);
+		if (start < r.start)
 			continue;
 		page_reserve(start, size);
 		out->v = start;
@@ -102,14 +115,48 @@ static bool take(uint64_t size, uint64_t align, uint64_t limit, struct hpa *out)
 	return false;
 }
 
-bool page_alloc(uint64_t size, uint64_t align, uint64_t limit, struct hpa *out)
+bool page_alloc_in(
+	uint64_t size, uint64_t align, uint64_t from, uint64_t limit, struct hpa *out)
 {
 	bool taken;
 
 	spin_lock(&lock);
-	taken = take(size, align, limit, out);
+	taken = take(size, align, from, limit, out);
 	spin_unlock(&lock);
 	return taken;
+}
+
+bool page_alloc(uint64_t size, uint64_t align, uint64_t limit, struct hpa *out)
+{
+	return page_alloc_in(size, align, 0, limit, out);
+}
+
+static uint64_t largest(uint64_t unit, uint64_t from, uint64_t limit)
+{
+	uint64_t most = 0;
+
+	for (unsigned i = 0; i < range_count; i++) {
+		struct range r = part(i, from, limit);
+		uint64_t start = (r.start + unit - 1) & ~(unit - 1), end = r.end & ~(unit - 1);
+
+		if (end > start && end - start > most)
+			most = end - start;
+	}
+	return most;
+}
+
+uint64_t page_alloc_most(
+	uint64_t most, uint64_t unit, uint64_t from, uint64_t limit, struct hpa *out)
+{
+	uint64_t size;
+
+	spin_lock(&lock);
+	size = largest(unit, from, limit);
+	size = size < most ? size : most;
+	if (!take(size, unit, from, limit, out))
+		size = 0;
+	spin_unlock(&lock);
+	return size;
 }
 
 void page_free(struct hpa start, uint64_t size)
@@ -128,11 +175,21 @@ bool page_free_range(unsigned index, uint64_t *start, uint64_t *size)
 	return true;
 }
 
-uint64_t page_available(void)
+uint64_t page_available_in(uint64_t from, uint64_t limit)
 {
 	uint64_t n = 0;
 
-	for (unsigned i = 0; i < range_count; i++)
-		n += ranges[i].end - ranges[i].start;
+	spin_lock(&lock);
+	for (unsigned i = 0; i < range_count; i++) {
+		struct range r = part(i, from, limit);
+
+		n += r.end > r.start ? r.end - r.start : 0;
+	}
+	spin_unlock(&lock);
 	return n;
+}
+
+uint64_t page_available(void)
+{
+	return page_available_in(0, UINT64_MAX);
 }

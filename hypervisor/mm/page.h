@@ -12,7 +12,7 @@
 
 #include "spec/addr.h"
 
-#define PAGE_MAX_RANGES 512
+#define PAGE_MAX_RANGES 6144 /* a loader's map, and what its images cut of it */
 
 /* RAM of the machine, whoever has it: told at the start, before page_add; asked for. */
 void page_know(uint64_t start, uint64_t size);
@@ -30,6 +30,15 @@ void page_reserve(uint64_t start, uint64_t size);
  */
 bool page_alloc(uint64_t size, uint64_t align, uint64_t limit, struct hpa *out);
 #define PAGE_ANYWHERE UINT64_MAX
+/* The same, that does not begin below `from`. */
+bool page_alloc_in(
+	uint64_t size, uint64_t align, uint64_t from, uint64_t limit, struct hpa *out);
+/*
+ * As much as lies in one piece in [from, limit), `most` at most; both are multiples of `unit`
+ * (a power of two), and so are the place and what it returns, the size. 0: there is none.
+ */
+uint64_t page_alloc_most(
+	uint64_t most, uint64_t unit, uint64_t from, uint64_t limit, struct hpa *out);
 
 /* Gives memory back that page_alloc returned. */
 void page_free(struct hpa start, uint64_t size);
@@ -37,7 +46,8 @@ void page_free(struct hpa start, uint64_t size);
 /* Range number `index` of those that are free, lowest first; false: there are not so many. */
 bool page_free_range(unsigned index, uint64_t *start, uint64_t *size);
 
-/* Bytes available. */
+/* Bytes available; and in [from, limit). */
 uint64_t page_available(void);
+uint64_t page_available_in(uint64_t from, uint64_t limit);
 
 #endif

@@ -108,6 +108,14 @@ void paging_unshare(uint64_t cr3, uint64_t va)
 	root[va >> 39 & 511] = 0;
 }
 
+void paging_take_over(uint64_t cr3, uint64_t from, uint64_t va)
+{
+	uint64_t *root = pml4_of(cr3);
+	const uint64_t *other = pml4_of(from);
+
+	root[va >> 39 & 511] = other[va >> 39 & 511];
+}
+
 bool paging_map(uint64_t cr3, uint64_t va, struct hpa pa, uint64_t size, uint64_t flags)
 {
 	flags = paging_rights(flags);

@@ -44,5 +44,7 @@ uint64_t paging_rights(uint64_t flags);
  */
 void paging_share(uint64_t cr3, uint64_t va, struct hpa table);
 void paging_unshare(uint64_t cr3, uint64_t va);
+/* The same 512 GiB of one address space are those of another, by the tables of that. */
+void paging_take_over(uint64_t cr3, uint64_t from, uint64_t va);
 
 #endif

@@ -1,9 +1,39 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "policy/chunks.h"
 
-static void put_clean(struct chunks *c, uint32_t frame)
+/* Of each node behind this one the first goes to its end, and leaves room. */
+static void put_clean(struct chunks *c, uint32_t node, uint32_t frame)
 {
-	c->frame[c->clean++] = frame;
+	uint32_t to = c->clean++;
+
+	node = node < CHUNK_NODES ? node : 0;
+	for (uint32_t n = CHUNK_NODES - 1; n > node; n--) {
+		c->frame[to] = c->frame[to - c->of_node[n]];
+		to -= c->of_node[n];
+	}
+	c->frame[to] = frame;
+	c->of_node[node]++;
+}
+
+/* The last one of this node, or of the first that has one; and of each behind it the last goes
+ * to its front. There is one. */
+static uint32_t take_clean(struct chunks *c, uint32_t node)
+{
+	uint32_t at = 0, frame;
+
+	if (node >= CHUNK_NODES || c->of_node[node] == 0)
+		for (node = 0; c->of_node[node] == 0;)
+			node++;
+	for (uint32_t n = 0; n <= node; n++)
+		at += c->of_node[n];
+	frame = c->frame[--at];
+	for (uint32_t n = node + 1; n < CHUNK_NODES; n++) {
+		c->frame[at] = c->frame[at + c->of_node[n]];
+		at += c->of_node[n];
+	}
+	c->of_node[node]--;
+	c->clean--;
+	return frame;
 }
 
 static void put_dirty(struct chunks *c, unsigned owner, uint32_t frame)
@@ -19,12 +49,12 @@ static uint32_t left(const struct chunk_account *a)
 	return a->used < a->reserve ? a->reserve - a->used : 0;
 }
 
-bool chunks_add(struct chunks *c, uint32_t frame, bool clean)
+bool chunks_add(struct chunks *c, uint32_t node, uint32_t frame, bool clean)
 {
 	if (c->clean + c->dirty == CHUNKS_MAX)
 		return false;
 	if (clean)
-		put_clean(c, frame);
+		put_clean(c, node, frame);
 	else
 		put_dirty(c, CHUNK_HOSTS, frame);
 	return true;
@@ -64,24 +94,24 @@ static void count_used(struct chunks *c, struct chunk_account *a)
 	a->used++;
 }
 
-uint32_t chunks_take(struct chunks *c, unsigned vm)
+uint32_t chunks_take(struct chunks *c, unsigned vm, uint32_t node)
 {
 	if (!chunks_can_take(c, vm))
 		return CHUNK_NONE;
 	count_used(c, &c->account[vm]);
-	return c->frame[--c->clean];
+	return take_clean(c, node);
 }
 
-uint32_t chunks_take_spare(struct chunks *c, unsigned vm)
+uint32_t chunks_take_spare(struct chunks *c, unsigned vm, uint32_t node)
 {
 	struct chunk_account *a = &c->account[vm];
-	uint32_t frame = chunks_take(c, vm);
+	uint32_t frame = chunks_take(c, vm, node);
 
 	if (frame != CHUNK_NONE || a->lent == a->spare)
 		return frame;
 	a->lent++;
 	c->promised--;
-	return c->frame[--c->clean];
+	return take_clean(c, node);
 }
 
 bool chunks_settle(struct chunks *c, unsigned vm)
@@ -116,11 +146,11 @@ uint32_t chunks_to_wipe(struct chunks *c, unsigned *owner)
 	return c->frame[at];
 }
 
-void chunks_wiped(struct chunks *c, unsigned owner, uint32_t frame)
+void chunks_wiped(struct chunks *c, unsigned owner, uint32_t node, uint32_t frame)
 {
 	struct chunk_account *a = &c->account[owner == CHUNK_HOSTS ? 0 : owner];
 
-	put_clean(c, frame);
+	put_clean(c, node, frame);
 	if (owner == CHUNK_HOSTS)
 		return;
 	if (a->lent != 0) {

@@ -117,7 +117,7 @@ static void apply_rules(
 		get_bits(machine, CPUID_XSAVE) && machine->basic[0].eax >= CPUID_LEAF_XSAVE;
 	const bool met[] = {[IF_ALWAYS] = true,
 		[IF_VMX] = c->vmx,
-		[IF_SMP] = c->vcpus > 1,
+		[IF_SMP] = c->package > 1,
 		[IF_RDTSCP] = c->rdtscp,
 		[IF_INVPCID] = c->invpcid,
 		[IF_XSAVE] = xsave,
@@ -154,23 +154,23 @@ static unsigned log2_up(unsigned n)
 static void build_topology(
 	struct cpuid_table *t, const struct cpuid_leaves *machine, const struct cpuid_config *c)
 {
-	uint32_t cores = c->vcpus < CACHE_CORES ? c->vcpus : CACHE_CORES;
+	uint32_t cores = c->package < CACHE_CORES ? c->package : CACHE_CORES;
 
 	/* Of 8 bits; the low ones of an id (10.12.8.1 "Consistency of APIC IDs and CPUID") */
-	put(&t->l, CPUID_PACKAGE_IDS, c->vcpus < PACKAGE_IDS ? c->vcpus : PACKAGE_IDS);
+	put(&t->l, CPUID_PACKAGE_IDS, c->package < PACKAGE_IDS ? c->package : PACKAGE_IDS);
 	put(&t->l, CPUID_INITIAL_APIC_ID, c->index & UINT8_MAX);
 	for (uint32_t i = 0; i < CPUID_LEAF4; i++) {
 		struct cpuid_leaf m = machine->leaf4[i];
 
 		if (CPUID_CACHE_TYPE(m.eax) == 0)
 			break;
-		/* caches are private to a vCPU; all vCPUs are cores of one package */
+		/* caches are private to a vCPU; all vCPUs of a package are cores */
 		m.eax = (m.eax & CPUID_CACHE_OWN) | (cores - 1) << CPUID_CACHE_CORES_SHIFT;
 		t->l.leaf4[i] = m;
 	}
 	t->leafb[0] = (struct cpuid_leaf){0, 1, 0 | CPUID_LEVEL_SMT, c->index};
 	t->leafb[1] = (struct cpuid_leaf){
-		log2_up(c->vcpus), c->vcpus, 1 | CPUID_LEVEL_CORE, c->index};
+		log2_up(c->package), c->package, 1 | CPUID_LEVEL_CORE, c->index};
 	t->leafb[2] = (struct cpuid_leaf){0, 0, 2, c->index}; /* the end */
 }
 

@@ -37,7 +37,8 @@ struct cpuid_table {
 };
 
 struct cpuid_config {
-	unsigned vcpus, index;
+	unsigned package; /* vCPUs of each: a power of two, or all there are */
+	unsigned index;
 	uint32_t tsc_khz;
 	bool vmx;
 	bool rdtscp, invpcid, xsaves; /* VT-x lets guests use these without an exit */

@@ -3,6 +3,8 @@
 
 #include <stddef.h>
 
+#include "policy/nodes.h"
+
 #define MIB                     (1ull << 20)
 #define OPTION_ROM_UNIT         512u
 #define OPTION_ROM_MAX          (128u << 10) /* firmware puts it below 1 MiB */
@@ -66,6 +68,10 @@ const struct setting vm_settings[] = {
 		.unit = 2 * MIB, .initial = 512 * MIB, .help = "its memory"},
 	{ROW("cpus", "cpus", SETTING_NUMBER, cpus), .min = 1, .max = LIMIT_VCPUS, .initial = 1,
 		.help = "its virtual CPUs"},
+	{ROW("nodes", "nodes", SETTING_NUMBER, nodes), .min = 1, .max = LIMIT_NODES,
+		.initial = 1,
+		.help = "NUMA nodes that it is told of, each with a part of its memory and CPUs, "
+			"from nodes of the machine in turn"},
 	{ROW("vmx", "vmx", SETTING_SWITCH, vmx), .initial = true, .help = "offer it VT-x"},
 	{ROW("shadow", "shadow", SETTING_SWITCH, shadow), .initial = true,
 		.help = "use VMCS shadowing for it, if the CPU has it"},
@@ -204,7 +210,8 @@ const char *vm_config_error(const struct vm_config *c)
 		return "'balloon' must be less than 'memory'";
 	if (vm_boot_names(c, VM_BOOT_NETWORK) && c->nets.count == 0)
 		return "'boot' names network, but the VM has no network device";
-	return nets_error(c);
+	why = nodes_error(c);
+	return why != NULL ? why : nets_error(c);
 }
 
 enum vm_boot vm_boot_at(const struct vm_config *c, unsigned i)

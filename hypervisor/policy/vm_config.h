@@ -69,6 +69,7 @@ struct vm_config {
 	uint64_t reserve;     /* of these, promised; 0: all of it is there from the start */
 	uint64_t balloon;     /* enum vm_balloon, or bytes that the guest is asked to give up */
 	unsigned cpus;        /* virtual ones */
+	uint32_t nodes;       /* among which memory and vCPUs are divided: policy/nodes.h */
 	bool vmx;             /* offer VT-x to L1 */
 	bool shadow;          /* offer and use VMCS shadowing where the machine has it */
 	bool apicv;           /* the CPU virtualizes L1's local APICs, where it can */

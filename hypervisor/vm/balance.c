@@ -11,6 +11,7 @@
 
 #include "cpu/asm.h"
 #include "cpu/log.h"
+#include "mm/node.h"
 #include "vm/cores.h"
 #include "vm/sched.h"
 
@@ -101,6 +102,12 @@ static bool usable(unsigned cpu)
 	return __atomic_load_n(&percpus[cpu]->shared.usable, __ATOMIC_ACQUIRE);
 }
 
+/* Is its memory near this CPU, or does it not matter? */
+static bool is_near(const struct sched_node *n, unsigned cpu)
+{
+	return n->home == NODE_ANY || percpus[cpu]->shared.node == n->home;
+}
+
 static unsigned queue_length(unsigned cpu)
 {
 	struct sched_shared *s = &sched_cpu(cpu)->shared;
@@ -120,9 +127,11 @@ unsigned sched_place(struct sched_node *n)
 	for (unsigned i = 0; i < cpu_slots; i++) {
 		unsigned length = UINT32_MAX;
 
-		/* Where it can run at once rather than where it must wait for a core. */
+		/* Where it can run at once rather than where it must wait for a core; near its
+		 * memory rather than far away. */
 		if (usable(i) && allowed(n, i))
-			length = 2 * queue_length(i) + !cores_suits(i, n->vm);
+			length = 4 * queue_length(i) + (cores_suits(i, n->vm) ? 0 : 2) +
+				 (is_near(n, i) ? 0 : 1);
 
 		if (length < shortest) {
 			shortest = length;
@@ -137,19 +146,27 @@ unsigned sched_place(struct sched_node *n)
 	return best;
 }
 
-/* Claims a CPU that sleeps and may run the node; MAX_CPUS when there is none. */
-static unsigned claim_sleeper(const struct sched_node *n)
+/* Of those near its memory, or of the others. */
+static unsigned claim(const struct sched_node *n, bool near)
 {
 	for (unsigned w = 0; w < words(); w++)
 		for (uint64_t left = __atomic_load_n(&idle[w], __ATOMIC_SEQ_CST); left != 0;
 			left &= left - 1) {
 			unsigned i = w * 64 + (unsigned)__builtin_ctzll(left);
 
-			if (i != n->cpu && allowed(n, i) && cores_suits(i, n->vm) &&
-				clear_bit(idle, i))
+			if (i != n->cpu && is_near(n, i) == near && allowed(n, i) &&
+				cores_suits(i, n->vm) && clear_bit(idle, i))
 				return i;
 		}
 	return MAX_CPUS;
+}
+
+/* Claims a CPU that sleeps and may run the node; MAX_CPUS when there is none. */
+static unsigned claim_sleeper(const struct sched_node *n)
+{
+	unsigned cpu = claim(n, true);
+
+	return cpu < MAX_CPUS || n->home == NODE_ANY ? cpu : claim(n, false);
 }
 
 static void move(struct sched_node *n, unsigned cpu)
@@ -287,7 +304,8 @@ static unsigned find_lighter(const struct sched_node *n, unsigned mine)
 		unsigned runnable =
 			i != n->cpu && usable(i) && allowed(n, i) ? runnable_on(i) : mine;
 
-		if (runnable < least) {
+		if (runnable < least || (best < MAX_CPUS && runnable == least &&
+						is_near(n, i) && !is_near(n, best))) {
 			least = runnable;
 			best = i;
 		}

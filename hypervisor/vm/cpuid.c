@@ -8,6 +8,7 @@
 #include "cpu/asm.h"
 #include "cpu/tsc.h"
 #include "policy/cpuid.h"
+#include "policy/nodes.h"
 #include "vmx/asm.h"
 
 /* The same for all vCPUs and VMs: it depends on the machine only. */
@@ -47,7 +48,7 @@ bool cpuid_create(struct vcpu *vcpu)
 {
 	uint32_t proc2 = vmx_allowed1(MSR_VMX_PROC2);
 	struct cpuid_config c = {
-		.vcpus = vcpu->vm->config.cpus,
+		.package = nodes_package(&vcpu->vm->config),
 		.index = vcpu->index,
 		.tsc_khz = tsc_khz,
 		.vmx = vcpu->vm->config.vmx,

@@ -38,9 +38,11 @@ static inline struct vm *vm_of_platform(struct platform *p)
  * and the images of its disks and CD-ROMs, to be read.
  */
 struct vm_memory {
-	struct mem_slot ram[VM_MAX_SLOTS]; /* all its RAM, from guest-physical 0 up */
-	unsigned ram_count;
-	struct vm_ram *moving; /* in place of ram, in memory that the next two describe */
+	struct mem_slot ram[VM_MAX_SLOTS]; /* all its RAM, from 0 up without the hole, but */
+	unsigned ram_count;                /* one to one: where the guest has it */
+	uint8_t *window;                   /* it is in several pieces, in one there */
+	uint32_t home[LIMIT_NODES]; /* nodes of the machine that stand for the VM's; NODE_ANY */
+	struct vm_ram *moving;      /* in place of ram, in memory that the next two describe */
 	struct hpa books;
 	uint64_t books_size;
 	struct hpa pool;

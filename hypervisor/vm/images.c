@@ -4,6 +4,7 @@
 #include "load/load.h"
 #include "mm/layout.h"
 #include "vm/create.h"
+#include "vm/place.h"
 #include "vm/ram.h"
 #include "vm/vm_int.h"
 
@@ -12,8 +13,10 @@
 #define LOW_RAM_END 0xa0000u
 #define HIGH_RAM    0x100000u
 
-_Static_assert(VM_MAX_SLOTS <= LOAD_MAX_RAM, "each slot is a range of RAM");
-_Static_assert(2 * VM_MAX_SLOTS + 5 <= LOAD_MAX_RANGES, "slots, gaps, and what all VMs have");
+_Static_assert(ONE_TO_ONE_REGIONS <= LOAD_MAX_RAM,
+	"each region is a range of RAM, and so is RAM in pieces on each side of the hole");
+_Static_assert(
+	2 * ONE_TO_ONE_REGIONS + 5 <= LOAD_MAX_RANGES, "regions, gaps, and what all VMs have");
 _Static_assert(SCENARIO_MAX_MODULES <= LOAD_MAX_MODULES, "load_images takes each module");
 
 static enum load_format format_of(uint8_t protocol)
@@ -55,44 +58,53 @@ static void add_range(
 	t->map[t->map_count++] = (struct load_range){start, size, type};
 }
 
+/* Slots that lie side by side, for the guest and for L0, are one. */
+static void add_ram(struct load_target *t, const struct mem_slot *s)
+{
+	struct load_ram *last = t->ram_count != 0 ? &t->ram[t->ram_count - 1] : NULL;
+
+	if (last != NULL && last->start + last->size == s->gpa &&
+		last->host + last->size == s->host)
+		last->size += s->size;
+	else if (t->ram_count < LOAD_MAX_RAM)
+		t->ram[t->ram_count++] = (struct load_ram){s->gpa, s->size, s->host};
+}
+
 /*
- * All slots but the first that begin in [from, to); what is between slots below the hole is the
+ * All RAM but the first that begins in [from, to); what is between pieces below the hole is the
  * machine's, and no place for devices of the VM.
  */
-static void add_slots(struct load_target *t, const struct vm *vm, uint64_t from, uint64_t to)
+static void add_others(struct load_target *t, uint64_t from, uint64_t to)
 {
-	for (unsigned i = 1; i < vm->slot_count; i++) {
-		const struct mem_slot *s = &vm->slots[i], *before = s - 1;
-		uint64_t gap = before->gpa + before->size;
+	for (unsigned i = 1; i < t->ram_count; i++) {
+		const struct load_ram *r = &t->ram[i], *before = r - 1;
+		uint64_t gap = before->start + before->size;
 
-		if (s->gpa < from || s->gpa >= to)
+		if (r->start < from || r->start >= to)
 			continue;
-		if (s->gpa > gap && s->gpa < DEV_PCI_HOLE_START)
-			add_range(t, gap, s->gpa - gap, LOAD_RANGE_RESERVED);
-		add_range(t, s->gpa, s->size, LOAD_RANGE_RAM);
+		if (r->start > gap && r->start < DEV_PCI_HOLE_START)
+			add_range(t, gap, r->start - gap, LOAD_RANGE_RESERVED);
+		add_range(t, r->start, r->size, LOAD_RANGE_RAM);
 	}
 }
 
 static struct load_target make_target(const struct vm *vm)
 {
-	struct load_target t = {.vm = vm, .ram_count = vm->slot_count, .rsdp = DEV_ACPI_BASE};
+	struct load_target t = {.vm = vm, .rsdp = DEV_ACPI_BASE};
 
-	for (unsigned i = 0; i < vm->slot_count; i++) {
-		const struct mem_slot *s = &vm->slots[i];
-
-		t.ram[i] = (struct load_ram){s->gpa, s->size, s->host};
-	}
+	for (unsigned i = 0; i < vm->slot_count; i++)
+		add_ram(&t, &vm->slots[i]);
 	add_range(&t, 0, LOAD_EBDA, LOAD_RANGE_RAM);
 	add_range(&t, LOAD_EBDA, LOW_RAM_END - LOAD_EBDA, LOAD_RANGE_RESERVED);
 	add_range(&t, DEV_ACPI_BASE, FIRMWARE, LOAD_RANGE_RESERVED);
 	/* Where memory is one to one, the first slot is not: it is for the CPU only. */
-	add_range(&t, HIGH_RAM, vm->slots[0].size - HIGH_RAM,
+	add_range(&t, HIGH_RAM, t.ram[0].size - HIGH_RAM,
 		vm_config_one_to_one(&vm->config) ? LOAD_RANGE_RESERVED : LOAD_RANGE_RAM);
-	add_slots(&t, vm, 0, DEV_PCI_HOLE_START);
+	add_others(&t, 0, DEV_PCI_HOLE_START);
 	add_range(&t, DEV_ECAM_BASE, DEV_ECAM_SIZE, LOAD_RANGE_RESERVED);
 	if (vm->config.iommu == IOMMU_VTD)
 		add_range(&t, VVTD_BASE, VVTD_SIZE, LOAD_RANGE_RESERVED);
-	add_slots(&t, vm, BIT64(32), UINT64_MAX);
+	add_others(&t, BIT64(32), UINT64_MAX);
 	return t;
 }
 
@@ -111,6 +123,7 @@ static bool put_acpi(struct vm *vm)
 	};
 	uint8_t *acpi = vm_gpa_to_va(vm, DEV_ACPI_BASE, ACPI_SIZE);
 
+	place_describe(vm, &p);
 	return acpi != NULL && acpi_build(acpi, ACPI_SIZE, DEV_ACPI_BASE, &p) != 0;
 }
 

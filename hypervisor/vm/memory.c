@@ -16,14 +16,36 @@ static inline bool is_in(const struct mem_slot *s, uint64_t gpa, uint64_t size)
 	return offset < s->size && size <= s->size - offset;
 }
 
+/* Of RAM in pieces that lie side by side for the guest and for L0. */
+static void *across(const struct vm *vm, uint64_t gpa, uint64_t size)
+{
+	for (unsigned i = 0; i < vm->fixed_count; i++) {
+		const struct mem_slot *s = &vm->slots[i];
+		uint64_t offset = gpa - s->gpa, all = s->size;
+
+		if (offset >= s->size)
+			continue;
+		for (; i + 1 < vm->fixed_count && size > all - offset; i++) {
+			const struct mem_slot *next = &vm->slots[i + 1];
+
+			if (next->gpa != s->gpa + all || next->host != s->host + all)
+				return NULL;
+			all += next->size;
+		}
+		return size <= all - offset ? s->host + offset : NULL;
+	}
+	return NULL;
+}
+
 /* Of RAM that moves: where it is seen, once it is there. */
-static __attribute__((noinline)) void *moving_va(
+static __attribute__((noinline)) void *other_va(
 	const struct vm *vm, uint64_t gpa, uint64_t size)
 {
 	uint64_t offset;
 
-	if (vm->ram == NULL || !vm_ram_offset(vm, gpa, size, &offset) ||
-		!ram_there(vm, offset, size))
+	if (vm->ram == NULL)
+		return across(vm, gpa, size);
+	if (!vm_ram_offset(vm, gpa, size, &offset) || !ram_there(vm, offset, size))
 		return NULL;
 	return vm->ram->window + offset;
 }
@@ -37,7 +59,7 @@ void *vm_gpa_to_va(const struct vm *vm, uint64_t gpa, uint64_t size)
 		if (is_in(s, gpa, size))
 			return s->host + (gpa - s->gpa);
 	}
-	return moving_va(vm, gpa, size);
+	return other_va(vm, gpa, size);
 }
 
 const void *vm_readable_va(const struct vm *vm, uint64_t gpa, uint64_t size)

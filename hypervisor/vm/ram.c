@@ -6,6 +6,7 @@
 #include "vm/ram_int.h"
 
 #include "cpu/asm.h"
+#include "policy/nodes.h"
 #include "vm/sched.h"
 #include "vm/vm_log.h"
 
@@ -48,23 +49,29 @@ static struct vcpu *worker(const struct vm *vm)
 }
 
 /* Whoever takes of the spare gives way before it goes on, so that it is bounded. */
-static uint32_t take(const struct vm *vm, bool spare)
+static uint32_t take(const struct vm *vm, uint32_t node, bool spare)
 {
 	struct vcpu *vcpu = spare ? worker(vm) : NULL;
-	uint32_t frame = ram_host_take(vm->id, false);
+	uint32_t frame = ram_host_take(vm->id, node, false);
 
 	if (frame != CHUNK_NONE || vcpu == NULL)
 		return frame;
-	frame = ram_host_take(vm->id, true);
+	frame = ram_host_take(vm->id, node, true);
 	starve(vcpu, RAM_WANTS_SPARE);
 	return frame;
+}
+
+/* The node of the machine where the VM wants it. */
+static uint32_t home_of(const struct vm *vm, uint32_t i)
+{
+	return vm->home[nodes_of_ram(&vm->config, i * CHUNK_SIZE)];
 }
 
 /* With the lock. The window has it before anybody can see that. */
 static bool fill(const struct vm *vm, uint32_t i, bool spare)
 {
 	struct vm_ram *r = vm->ram;
-	uint32_t frame = take(vm, spare);
+	uint32_t frame = take(vm, home_of(vm, i), spare);
 
 	if (frame == CHUNK_NONE)
 		return false;

@@ -19,6 +19,7 @@
 struct vcpu;
 struct vm;
 struct vm_config;
+struct vm_memory;
 
 #define RAM_MOVES 64u /* chunks that are on their way at one time */
 
@@ -69,16 +70,24 @@ enum ram_want {
 
 /*
  * Takes what the configuration promises the VM, and makes its window in the address space and
- * in that of the boot. books: memory_books_size() bytes, zero. NULL: there is not so much.
+ * in that of the boot; from the nodes that stand for its own, as far as they have some. The
+ * memory of the VM has its books, which are zero. NULL: there is not so much.
  */
 struct vm_ram *ram_create(
-	struct hpa books, const struct vm_config *c, unsigned vm, uint64_t cr3, bool zeroed);
+	const struct vm_memory *m, const struct vm_config *c, unsigned vm, bool zeroed);
 /* All VMs are there: what is left of the host's memory is for those that have such RAM. */
 void ram_take_rest(bool zeroed);
 /* The VM will not run again; nothing is there any more. */
 void ram_destroy(struct vm_ram *r, uint64_t cr3);
 /* Before the VM is made: this CPU sees the window as it is. */
 void ram_begin(struct vm_ram *r, uint64_t low);
+
+/* One that nobody has; NULL, with a line of the log: there are LIMIT_RESERVES. */
+uint8_t *ram_take_window(const char *vm);
+/* What this address space has there is seen in that of the boot, by this CPU at least; and is
+ * not any more, and nobody has the window. */
+void ram_show_window(const uint8_t *window, uint64_t cr3);
+void ram_hide_window(const uint8_t *window);
 
 /* ---- after the end of the VM ---- */
 

@@ -5,12 +5,15 @@
 #include "vm/ram_int.h"
 
 #include "cpu/asm.h"
+#include "cpu/log.h"
 #include "cpu/mem.h"
 #include "lib/vcpu_set.h"
 #include "mm/layout.h"
+#include "mm/node.h"
 #include "mm/page.h"
 #include "mm/paging.h"
 #include "policy/memory.h"
+#include "vm/create.h"
 #include "vm/sched.h"
 
 /*
@@ -41,11 +44,12 @@ const uint8_t *ram_zeros(void)
 
 /* ---- at set-up ---- */
 
-static bool take_frame(bool zeroed, uint32_t *frame)
+static bool take_frame(uint32_t node, bool zeroed, uint32_t *frame)
 {
 	struct hpa at;
 
-	if (!page_alloc(CHUNK_SIZE, CHUNK_SIZE, PAGE_ANYWHERE, &at))
+	if (!node_alloc(node, CHUNK_SIZE, CHUNK_SIZE, &at) &&
+		!node_alloc(NODE_ANY, CHUNK_SIZE, CHUNK_SIZE, &at))
 		return false;
 	if (!zeroed)
 		memset(direct_va(at), 0, CHUNK_SIZE);
@@ -59,20 +63,60 @@ static bool take_zeros(bool zeroed)
 
 	if (zeros.v != 0)
 		return true;
-	if (!take_frame(zeroed, &frame))
+	if (!take_frame(NODE_ANY, zeroed, &frame))
 		return false;
 	zeros.v = frame * CHUNK_SIZE;
 	return true;
 }
 
-static bool take_promised(unsigned vm, const struct vm_config *c, bool zeroed)
+static uint32_t node_of(uint32_t frame)
+{
+	return node_of_memory((struct hpa){frame * CHUNK_SIZE});
+}
+
+/* Each of its nodes has as much of the reserve. */
+static bool take_promised(
+	unsigned vm, const uint32_t *home, const struct vm_config *c, bool zeroed)
 {
 	uint32_t count = (uint32_t)(c->reserve / CHUNK_SIZE), spare = memory_spare(c), frame;
+	uint32_t elsewhere = 0;
 
-	for (uint32_t i = 0; i < count; i++)
-		if (!take_frame(zeroed, &frame) || !chunks_add(&all, frame, true))
+	for (uint32_t i = 0; i < count; i++) {
+		uint32_t node = home[i * c->nodes / count];
+
+		if (!take_frame(node, zeroed, &frame) ||
+			!chunks_add(&all, node_of(frame), frame, true))
 			return false;
+		elsewhere += node != NODE_ANY && node_of(frame) != node;
+	}
+	if (elsewhere != 0)
+		log_warn(
+			"'%s': %u MiB of its reserve are not from its nodes, which have no more",
+			c->name, 2 * elsewhere);
 	return chunks_open(&all, vm, count - spare, spare);
+}
+
+uint8_t *ram_take_window(const char *vm)
+{
+	unsigned free;
+
+	spin_lock(&lock);
+	free = (unsigned)__builtin_ctzll(~windows | BIT64(WINDOWS));
+	if (free < WINDOWS)
+		windows |= BIT64(free);
+	spin_unlock(&lock);
+	if (free < WINDOWS)
+		return (uint8_t *)(uintptr_t)(WINDOW_BASE + free * WINDOW_SIZE);
+	log_error("'%s': %u VMs at most have memory that moves, or is in several pieces", vm,
+		WINDOWS);
+	return NULL;
+}
+
+static void give_window(const uint8_t *window)
+{
+	spin_lock(&lock);
+	windows &= ~BIT64(((uint64_t)(uintptr_t)window - WINDOW_BASE) / WINDOW_SIZE);
+	spin_unlock(&lock);
 }
 
 /* The parts behind the structure, in the order of their alignment. */
@@ -106,31 +150,23 @@ static bool map_window(struct vm_ram *r, uint64_t cr3)
 	return paging_map_direct(cr3, zeros, CHUNK_SIZE, PT_P | PT_XD);
 }
 
-/* There is one: no more VMs have such RAM than there are. */
-static uint64_t take_window(void)
-{
-	unsigned free;
-
-	spin_lock(&lock);
-	free = (unsigned)__builtin_ctzll(~windows);
-	windows |= BIT64(free);
-	spin_unlock(&lock);
-	return free;
-}
-
 struct vm_ram *ram_create(
-	struct hpa books, const struct vm_config *c, unsigned vm, uint64_t cr3, bool zeroed)
+	const struct vm_memory *m, const struct vm_config *c, unsigned vm, bool zeroed)
 {
-	struct vm_ram *r = direct_va(books);
+	struct vm_ram *r = direct_va(m->books);
 
-	if (!take_zeros(zeroed) || !take_promised(vm, c, zeroed))
+	r->window = ram_take_window(c->name);
+	if (r->window == NULL)
 		return NULL;
+	if (!take_zeros(zeroed) || !take_promised(vm, m->home, c, zeroed)) {
+		give_window(r->window);
+		return NULL;
+	}
 	r->lock = SPINLOCK(LOCK_RAM);
 	r->vm = vm;
 	r->pde_flags = PT_PS | paging_rights(PT_RW_DATA);
-	r->window = (uint8_t *)(uintptr_t)(WINDOW_BASE + take_window() * WINDOW_SIZE);
 	place_parts(r, c);
-	return map_window(r, cr3) ? r : NULL;
+	return map_window(r, m->cr3) ? r : NULL;
 }
 
 void ram_take_rest(bool zeroed)
@@ -139,7 +175,8 @@ void ram_take_rest(bool zeroed)
 
 	while (zeros.v != 0 && all.clean + all.dirty < CHUNKS_MAX &&
 		page_alloc(CHUNK_SIZE, CHUNK_SIZE, PAGE_ANYWHERE, &at))
-		(void)chunks_add(&all, (uint32_t)(at.v / CHUNK_SIZE), zeroed);
+		(void)chunks_add(
+			&all, node_of_memory(at), (uint32_t)(at.v / CHUNK_SIZE), zeroed);
 }
 
 void ram_begin(struct vm_ram *r, uint64_t low)
@@ -158,19 +195,36 @@ void ram_destroy(struct vm_ram *r, uint64_t cr3)
 	}
 	write_cr3(read_cr3());
 	spin_lock(&lock);
-	windows &= ~BIT64((window - WINDOW_BASE) / WINDOW_SIZE);
 	chunks_close(&all, r->vm);
 	spin_unlock(&lock);
+	give_window(r->window);
+}
+
+/* ---- the window of RAM that does not move ---- */
+
+void ram_show_window(const uint8_t *window, uint64_t cr3)
+{
+	for (uint64_t at = 0; at < WINDOW_SIZE; at += TOP_ENTRY)
+		paging_take_over(sched_boot_space, cr3, (uint64_t)(uintptr_t)window + at);
+	write_cr3(read_cr3());
+}
+
+void ram_hide_window(const uint8_t *window)
+{
+	for (uint64_t at = 0; at < WINDOW_SIZE; at += TOP_ENTRY)
+		paging_unshare(sched_boot_space, (uint64_t)(uintptr_t)window + at);
+	write_cr3(read_cr3());
+	give_window(window);
 }
 
 /* ---- chunks ---- */
 
-uint32_t ram_host_take(unsigned vm, bool spare)
+uint32_t ram_host_take(unsigned vm, uint32_t node, bool spare)
 {
 	uint32_t frame;
 
 	spin_lock(&lock);
-	frame = spare ? chunks_take_spare(&all, vm) : chunks_take(&all, vm);
+	frame = spare ? chunks_take_spare(&all, vm, node) : chunks_take(&all, vm, node);
 	spin_unlock(&lock);
 	return frame;
 }
@@ -223,7 +277,7 @@ bool ram_wipe(void)
 	sched_use_address_space(sched_boot_space);
 	mem_wipe(direct_va((struct hpa){frame * CHUNK_SIZE}), CHUNK_SIZE);
 	spin_lock(&lock);
-	chunks_wiped(&all, owner, frame);
+	chunks_wiped(&all, owner, node_of(frame), frame);
 	spin_unlock(&lock);
 	for (unsigned vm = 0; vm < VM_MAX; vm++)
 		wake(vm);

@@ -38,8 +38,9 @@ void ram_set_state(struct vm_ram *r, uint32_t i, enum ram_state s);
 
 /* ---- ram_host.c: what all VMs share ---- */
 
-/* A clean chunk for a VM, or CHUNK_NONE; spare: of its spare, too. */
-uint32_t ram_host_take(unsigned vm, bool spare);
+/* A clean chunk for a VM, of this node if it has one, or CHUNK_NONE; spare: of its spare, too.
+ */
+uint32_t ram_host_take(unsigned vm, uint32_t node, bool spare);
 /* The VM has no use for it any more. */
 void ram_host_give(unsigned vm, uint32_t frame);
 /* Can the vCPU go on, whose VM has its spare whole, and a chunk if it wants one? False: it gets

@@ -20,6 +20,7 @@
 #include "cpu/power.h"
 #include "cpu/tsc.h"
 #include "lib/set.h"
+#include "policy/nodes.h"
 #include "vm/console.h"
 #include "vm/cores.h"
 #include "vm/life.h"
@@ -170,6 +171,7 @@ struct sched_node *sched_add(struct vcpu *vcpu)
 	n->vtime = 0;
 	__atomic_store_n(&n->weight, vcpu->vm->config.weight, __ATOMIC_RELAXED);
 	__atomic_store_n(&n->allowed, vcpu->vm->config.allowed_cpus, __ATOMIC_SEQ_CST);
+	n->home = vcpu->vm->home[nodes_of_vcpu(&vcpu->vm->config, vcpu->index)];
 	n->direct = vcpu->vm->apicv.direct;
 	n->slept = true;
 	/* First: who posts to the vCPU that was here makes this one look, at worst. */

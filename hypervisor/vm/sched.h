@@ -28,6 +28,7 @@ struct sched_node {
 	uint32_t tenant;         /* vcpu->tenant */
 	uint64_t lines;          /* of the machine that interrupted for it, messages; any CPU */
 	uint32_t weight;
+	uint32_t home;   /* the node of the machine that it prefers; NODE_ANY: none */
 	uint32_t held;   /* of these: the vCPU knows of them; written by its CPU; atomic */
 	uint32_t posted; /* enum vcpu_event, by CPUs that cannot see the vCPU; atomic */
 	uint32_t cpu;    /* whose queue it is in; changed by that CPU only */

@@ -25,6 +25,7 @@
 #include "vm/mitigate.h"
 #include "vm/nested_hw.h"
 #include "vm/network.h"
+#include "vm/place.h"
 #include "vm/ram.h"
 #include "vm/screen.h"
 #include "vm/vm_log.h"
@@ -41,9 +42,9 @@ uint64_t vm_ram_ipat(const struct vm *vm)
 	return vm_config_has_devices(&vm->config) ? 0 : EPT_IPAT;
 }
 
-static bool map_slot(struct vm *vm, uint64_t gpa, struct hpa hpa, uint64_t size)
+static bool map_slot(struct vm *vm, uint64_t gpa, struct hpa hpa, uint64_t size, uint8_t *host)
 {
-	vm->slots[vm->slot_count++] = (struct mem_slot){gpa, size, hpa, direct_va(hpa), 0};
+	vm->slots[vm->slot_count++] = (struct mem_slot){gpa, size, hpa, host, 0};
 	vm->fixed_count = vm->slot_count;
 	return ept_map(&vm->ept01, gpa, hpa, size, EPT_RWX | vm_ram_ipat(vm), MEMTYPE_WB);
 }
@@ -62,31 +63,41 @@ static void place_moving(struct vm *vm, struct vm_ram *r, uint64_t low)
 			.gpa = BIT64(32), .size = high, .host = r->window + low, .offset = low};
 }
 
-/* low: how much of a single piece is below 4 GiB. */
+/* A piece of RAM from its start in all of RAM on, which the hole may cut. */
+static bool map_piece(struct vm *vm, const struct vm_memory *m, unsigned i, uint64_t low)
+{
+	struct mem_slot piece = m->ram[i];
+	uint64_t below = piece.gpa < low ? low - piece.gpa : 0;
+
+	below = below < piece.size ? below : piece.size;
+	if (below != 0 &&
+		!map_slot(vm, piece.gpa, piece.hpa, below, place_host(m, i, piece.gpa)))
+		return false;
+	piece.gpa += below;
+	piece.hpa.v += below;
+	piece.size -= below;
+	return piece.size == 0 || map_slot(vm, BIT64(32) + (piece.gpa - low), piece.hpa,
+					  piece.size, place_host(m, i, piece.gpa));
+}
+
+/* low: how much of all of it is below 4 GiB. */
 static bool map_memory(struct vm *vm, const struct vm_memory *m, uint64_t low)
 {
-	const struct mem_slot *all = &m->ram[0];
-
 	if (m->moving != NULL) {
 		place_moving(vm, m->moving, low);
 		return true;
 	}
-	if (m->ram_count == 1 && all->size > low)
-		return map_slot(vm, 0, all->hpa, low) &&
-		       map_slot(vm, BIT64(32), (struct hpa){all->hpa.v + low}, all->size - low);
-	for (unsigned i = 0; i < m->ram_count; i++)
-		if (!map_slot(vm, m->ram[i].gpa, m->ram[i].hpa, m->ram[i].size))
-			return false;
-	return true;
-}
+	if (m->window != NULL)
+		write_cr3(read_cr3()); /* this CPU sees it as it is */
+	for (unsigned i = 0; i < m->ram_count; i++) {
+		const struct mem_slot *r = &m->ram[i];
 
-static bool take_region(uint64_t cr3, uint64_t size, bool zeroed, struct hpa *out)
-{
-	if (!page_alloc(size, SIZE_2M, PAGE_ANYWHERE, out))
-		return false;
-	if (!zeroed)
-		memset(direct_va(*out), 0, size);
-	return paging_map_direct(cr3, *out, size, PT_RW_DATA);
+		if (vm_config_one_to_one(&vm->config)
+				? !map_slot(vm, r->gpa, r->hpa, r->size, direct_va(r->hpa))
+				: !map_piece(vm, m, i, low))
+			return false;
+	}
+	return true;
 }
 
 static void add_ram(struct vm_memory *m, uint64_t gpa, struct hpa hpa, uint64_t size)
@@ -94,20 +105,9 @@ static void add_ram(struct vm_memory *m, uint64_t gpa, struct hpa hpa, uint64_t 
 	m->ram[m->ram_count++] = (struct mem_slot){gpa, size, hpa, NULL, 0};
 }
 
-/* One piece, which map_memory cuts. */
-static bool take_ram(struct vm_memory *m, uint64_t size, bool zeroed)
-{
-	struct hpa at;
-
-	if (!take_region(m->cr3, size, zeroed, &at))
-		return false;
-	add_ram(m, 0, at, size);
-	return true;
-}
-
 static bool plan_one_to_one(uint64_t size, struct one_to_one *plan)
 {
-	struct one_to_one_range free[PAGE_MAX_RANGES];
+	static struct one_to_one_range free[PAGE_MAX_RANGES]; /* more than the stack holds */
 	unsigned n = 0;
 
 	while (n < PAGE_MAX_RANGES && page_free_range(n, &free[n].start, &free[n].size))
@@ -129,7 +129,7 @@ static bool take_one_to_one(struct vm_memory *m, uint64_t size, bool zeroed)
 		return false;
 	for (unsigned i = 1; i < plan.count; i++)
 		page_reserve(plan.region[i].start, plan.region[i].size);
-	if (!take_region(m->cr3, plan.region[0].size, zeroed, &low))
+	if (!place_region(m, plan.region[0].size, zeroed, &low))
 		return false;
 	add_ram(m, 0, low, plan.region[0].size);
 	for (unsigned i = 1; i < plan.count; i++) {
@@ -180,9 +180,9 @@ static bool take_moving(
 	struct vm_memory *m, const struct vm_config *config, unsigned id, bool zeroed)
 {
 	m->books_size = memory_books_size(config);
-	if (!take_region(m->cr3, m->books_size, zeroed, &m->books))
+	if (!place_region(m, m->books_size, zeroed, &m->books))
 		return false;
-	m->moving = ram_create(m->books, config, id, m->cr3, zeroed);
+	m->moving = ram_create(m, config, id, zeroed);
 	return m->moving != NULL;
 }
 
@@ -192,7 +192,7 @@ static bool take_all_ram(
 	if (config->reserve != 0)
 		return take_moving(m, config, id, zeroed);
 	return vm_config_one_to_one(config) ? take_one_to_one(m, config->memory, zeroed)
-					    : take_ram(m, config->memory, zeroed);
+					    : place_ram(m, config, zeroed);
 }
 
 bool vm_memory_take(
@@ -203,6 +203,7 @@ bool vm_memory_take(
 	*m = (struct vm_memory){.vm = id,
 		.pool_size = memory_pool_size(config),
 		.kept_size = memory_kept_size(config)};
+	place_nodes(m, config);
 	if (!sched_reserve(id, config->cpus)) {
 		log_error(
 			"'%s': all VMs together have %u vCPUs at most, in rows of free numbers",
@@ -210,9 +211,10 @@ bool vm_memory_take(
 		return false;
 	}
 	if (paging_create(&m->cr3) && network_map(m->cr3, config) && iommu_map(m->cr3) &&
-		ecam_map(m->cr3) && take_region(m->cr3, m->pool_size, ram_zeroed, &m->pool) &&
+		ecam_map(m->cr3) && place_region(m, m->pool_size, ram_zeroed, &m->pool) &&
 		take_all_ram(m, config, id, ram_zeroed) && map_images(m->cr3, images)) {
 		tell_ram(config, m);
+		place_tell(m, config);
 		return true;
 	}
 	vm_memory_give_back(m);
@@ -224,6 +226,7 @@ bool vm_memory_take(
 void vm_memory_give_back(const struct vm_memory *m)
 {
 	sched_release(m->vm);
+	place_leave(m);
 	for (unsigned i = 0; i < m->ram_count; i++)
 		page_free(m->ram[i].hpa, m->ram[i].size);
 	if (m->pool.v != 0)
@@ -263,6 +266,7 @@ static struct vm_box *create_box(const struct vm_config *config, const struct vm
 
 	box->vm.config = *config;
 	box->vm.host_cr3 = m->cr3;
+	memcpy(box->vm.home, m->home, sizeof(m->home));
 	box->vm.platform = &box->platform;
 	box->vm.devices = &box->devices;
 	box->vm.nested_vm = &box->nested_vm;
@@ -343,6 +347,7 @@ static bool create_parts(
 		.vtd = vm->config.iommu == IOMMU_VTD,
 	};
 
+	place_describe(vm, &p);
 	box->platform.lapic = pool_get_run(
 		&vm->pool, (unsigned)(p.vcpus * sizeof(struct vlapic) / PAGE_SIZE));
 	vm->msr_bitmap = pool_get(&vm->pool);

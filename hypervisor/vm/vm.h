@@ -18,11 +18,13 @@
 #include "vmx/ept.h"
 
 #define VM_MAX           ((unsigned)LIMIT_VMS)
-#define VM_MAX_SLOTS     ONE_TO_ONE_REGIONS /* of RAM */
+#define VM_MAX_SLOTS     32u /* of RAM */
 #define VM_VOIDS         64u
 #define VM_FIRMWARE_LINE 160
 #define VM_PORT_BLOCK    16u /* ports that have one line of the log */
 #define VM_PORT_BLOCKS   (0x10000u / VM_PORT_BLOCK)
+
+_Static_assert(VM_MAX_SLOTS >= ONE_TO_ONE_REGIONS, "a slot for each region");
 
 struct vm_ram;
 struct vm_state;
@@ -78,8 +80,10 @@ struct vm {
 	struct mem_slot slots[VM_MAX_SLOTS];
 	unsigned slot_count;
 	unsigned fixed_count; /* of these, whose RAM does not move: all, or none */
-	struct mem_slot rom;  /* firmware, up to 4 GiB; its host memory is the boot module's */
-	struct vm_ram *ram;   /* that moves; NULL: it is all there */
+	uint32_t
+		home[LIMIT_NODES]; /* nodes of the machine (mm/node.h) that stand for its own */
+	struct mem_slot rom; /* firmware, up to 4 GiB; its host memory is the boot module's */
+	struct vm_ram *ram;  /* that moves; NULL: it is all there */
 	struct vm_kept kept;
 	struct page_pool pool;
 	struct ept ept01;

@@ -1960,6 +1960,24 @@ test_linux_as_l1_with_four_cpus() {
 		shows_not 'WARNING|BUG|Call Trace|Firmware Bug|stuck|Calibrating delay loop\.\.\.'
 }
 
+# Two nodes of four on a machine with one: one piece of memory, told as two; 3 GiB below the hole, and above it.
+test_linux_is_told_of_two_nodes() {
+	linux 0 probe 'quiet l2=none' --cpus 4 --nodes 2 --memory 512M &&
+		shows 'L1: node0: CPUs 0-1, 2[0-9][0-9] MiB, distances 10 20' \
+			'L1: node1: CPUs 2-3, 2[0-9][0-9] MiB, distances 20 10' 'L1: done with status 0' &&
+		shows_not 'WARNING|BUG|Call Trace|Firmware Bug|is not in|pieces'
+}
+
+# The machine has two nodes, with 21 between them: each stands for one of the VM's, whose memory is in two pieces, which the image of the kernel lies across
+# for L0, and whose KVM runs L2 there.
+test_nodes_of_the_machine_stand_for_those_of_a_vm() {
+	linux 0 client 'quiet l2=client' --cpus 2 --nodes 2 --memory 512M --machine-cpus 2 --machine-nodes 2 --log-level info &&
+		shows 'node 0: [0-9]* MiB free, 1 CPUs, distances 10 21' 'node 1: [0-9]* MiB free, 1 CPUs, distances 21 10' \
+			"'l1': node 0 of 2 is node [01] of the machine" "memory of 'l1' is in [2-4] pieces" \
+			'L1: node0: CPUs 0, 2[0-9][0-9] MiB, distances 10 21' 'L1: node1: CPUs 1, 2[0-9][0-9] MiB, distances 21 10' \
+			'L2: done' 'L1: done with status 0' && shows_not 'WARNING|BUG|Call Trace|Firmware Bug'
+}
+
 # L1 with four vCPUs on two CPUs, and in its KVM, by Debian's QEMU, Linux with four.
 four_cpus() {
 	linux 0 qemu 'quiet l2=qemu l2cpus=4' --cpus 4 --machine-cpus 2 --memory 768M "$@" &&

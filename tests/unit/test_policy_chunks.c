@@ -19,7 +19,7 @@ static void start(uint32_t count)
 {
 	memset(&c, 0, sizeof(c));
 	for (uint32_t i = 1; i <= count; i++)
-		assert_true(chunks_add(&c, i, true));
+		assert_true(chunks_add(&c, 0, i, true));
 }
 
 static void wipe_all(void)
@@ -28,7 +28,7 @@ static void wipe_all(void)
 	uint32_t frame;
 
 	while ((frame = chunks_to_wipe(&c, &owner)) != CHUNK_NONE)
-		chunks_wiped(&c, owner, frame);
+		chunks_wiped(&c, owner, 0, frame);
 }
 
 static void a_vm_gets_its_reserve_whatever_others_take(void **state)
@@ -38,12 +38,12 @@ static void a_vm_gets_its_reserve_whatever_others_take(void **state)
 	assert_true(chunks_open(&c, 0, 4, 0));
 	assert_true(chunks_open(&c, 1, 2, 0));
 	for (unsigned i = 0; i < 6; i++) /* its 2, and the 4 that are nobody's */
-		assert_int_not_equal(chunks_take(&c, 1), CHUNK_NONE);
+		assert_int_not_equal(chunks_take(&c, 1, 0), CHUNK_NONE);
 	assert_false(chunks_can_take(&c, 1));
-	assert_int_equal(chunks_take(&c, 1), CHUNK_NONE);
+	assert_int_equal(chunks_take(&c, 1, 0), CHUNK_NONE);
 	for (unsigned i = 0; i < 4; i++)
-		assert_int_not_equal(chunks_take(&c, 0), CHUNK_NONE);
-	assert_int_equal(chunks_take(&c, 0), CHUNK_NONE);
+		assert_int_not_equal(chunks_take(&c, 0, 0), CHUNK_NONE);
+	assert_int_equal(chunks_take(&c, 0, 0), CHUNK_NONE);
 }
 
 static void more_than_there_is_cannot_be_promised(void **state)
@@ -64,17 +64,17 @@ static void what_is_given_back_is_used_again_when_it_is_wiped(void **state)
 	(void)state;
 	start(1);
 	assert_true(chunks_open(&c, 0, 0, 0));
-	frame = chunks_take(&c, 0);
+	frame = chunks_take(&c, 0, 0);
 	assert_int_equal(frame, 1);
 	chunks_give(&c, 0, frame);
 	assert_int_equal(chunks_used(&c, 0), 1);
-	assert_int_equal(chunks_take(&c, 0), CHUNK_NONE);
+	assert_int_equal(chunks_take(&c, 0, 0), CHUNK_NONE);
 	assert_int_equal(chunks_to_wipe(&c, &owner), 1);
 	assert_int_equal(owner, 0);
-	assert_int_equal(chunks_take(&c, 0), CHUNK_NONE);
-	chunks_wiped(&c, owner, 1);
+	assert_int_equal(chunks_take(&c, 0, 0), CHUNK_NONE);
+	chunks_wiped(&c, owner, 0, 1);
 	assert_int_equal(chunks_used(&c, 0), 0);
-	assert_int_equal(chunks_take(&c, 0), 1);
+	assert_int_equal(chunks_take(&c, 0, 0), 1);
 }
 
 static void the_spare_is_for_l0_alone_and_paid_back_first(void **state)
@@ -84,19 +84,19 @@ static void the_spare_is_for_l0_alone_and_paid_back_first(void **state)
 	(void)state;
 	start(4);
 	assert_true(chunks_open(&c, 0, 2, 2));
-	assert_int_not_equal(chunks_take(&c, 0), CHUNK_NONE);
-	frame = chunks_take(&c, 0);
+	assert_int_not_equal(chunks_take(&c, 0, 0), CHUNK_NONE);
+	frame = chunks_take(&c, 0, 0);
 	assert_int_not_equal(frame, CHUNK_NONE);
-	assert_int_equal(chunks_take(&c, 0), CHUNK_NONE);
-	assert_int_not_equal(chunks_take_spare(&c, 0), CHUNK_NONE);
-	assert_int_not_equal(chunks_take_spare(&c, 0), CHUNK_NONE);
-	assert_int_equal(chunks_take_spare(&c, 0), CHUNK_NONE);
+	assert_int_equal(chunks_take(&c, 0, 0), CHUNK_NONE);
+	assert_int_not_equal(chunks_take_spare(&c, 0, 0), CHUNK_NONE);
+	assert_int_not_equal(chunks_take_spare(&c, 0, 0), CHUNK_NONE);
+	assert_int_equal(chunks_take_spare(&c, 0, 0), CHUNK_NONE);
 	assert_false(chunks_settle(&c, 0));
 	chunks_give(&c, 0, frame);
 	wipe_all();
 	assert_false(chunks_can_take(&c, 0));
 	assert_false(chunks_settle(&c, 0));
-	assert_int_not_equal(chunks_take_spare(&c, 0), CHUNK_NONE);
+	assert_int_not_equal(chunks_take_spare(&c, 0, 0), CHUNK_NONE);
 }
 
 static void the_spare_is_made_whole_from_what_nobody_is_promised(void **state)
@@ -104,13 +104,13 @@ static void the_spare_is_made_whole_from_what_nobody_is_promised(void **state)
 	(void)state;
 	start(4);
 	assert_true(chunks_open(&c, 0, 1, 2));
-	assert_int_not_equal(chunks_take(&c, 0), CHUNK_NONE);
-	assert_int_not_equal(chunks_take(&c, 0), CHUNK_NONE); /* nobody's */
-	assert_int_not_equal(chunks_take_spare(&c, 0), CHUNK_NONE);
+	assert_int_not_equal(chunks_take(&c, 0, 0), CHUNK_NONE);
+	assert_int_not_equal(chunks_take(&c, 0, 0), CHUNK_NONE); /* nobody's */
+	assert_int_not_equal(chunks_take_spare(&c, 0, 0), CHUNK_NONE);
 	assert_false(chunks_settle(&c, 0));
-	assert_true(chunks_add(&c, 5, true));
+	assert_true(chunks_add(&c, 0, 5, true));
 	assert_true(chunks_settle(&c, 0));
-	assert_int_equal(chunks_take(&c, 0), CHUNK_NONE);
+	assert_int_equal(chunks_take(&c, 0, 0), CHUNK_NONE);
 }
 
 static void what_a_vm_had_is_everybodys_when_it_is_gone(void **state)
@@ -121,24 +121,45 @@ static void what_a_vm_had_is_everybodys_when_it_is_gone(void **state)
 	start(4);
 	assert_true(chunks_open(&c, 0, 2, 1));
 	assert_true(chunks_open(&c, 1, 0, 0));
-	frame = chunks_take(&c, 0);
+	frame = chunks_take(&c, 0, 0);
 	chunks_close(&c, 0);
 	assert_int_equal(chunks_used(&c, 0), 1);
 	for (unsigned i = 0; i < 3; i++)
-		assert_int_not_equal(chunks_take(&c, 1), CHUNK_NONE);
+		assert_int_not_equal(chunks_take(&c, 1, 0), CHUNK_NONE);
 	chunks_give(&c, 0, frame);
 	wipe_all();
 	assert_int_equal(chunks_used(&c, 0), 0);
-	assert_int_equal(chunks_take(&c, 1), frame);
+	assert_int_equal(chunks_take(&c, 1, 0), frame);
 }
 
 static void so_many_chunks_are_known_and_no_more(void **state)
 {
 	(void)state;
 	start(CHUNKS_MAX - 1);
-	assert_true(chunks_add(&c, CHUNKS_MAX, false));
-	assert_false(chunks_add(&c, CHUNKS_MAX + 1, true));
-	assert_false(chunks_add(&c, CHUNKS_MAX + 1, false));
+	assert_true(chunks_add(&c, 0, CHUNKS_MAX, false));
+	assert_false(chunks_add(&c, 0, CHUNKS_MAX + 1, true));
+	assert_false(chunks_add(&c, 0, CHUNKS_MAX + 1, false));
+}
+
+static void chunks_of_a_node_are_given_to_who_wants_them_there(void **state)
+{
+	uint8_t owner;
+
+	(void)state;
+	memset(&c, 0, sizeof(c));
+	for (uint32_t i = 1; i <= 9; i++)
+		assert_true(chunks_add(&c, i % 3 * 31, i, true)); /* nodes 0, 31, 62 */
+	assert_true(chunks_open(&c, 0, 0, 0));
+	for (unsigned i = 0; i < 3; i++)
+		assert_int_equal(chunks_take(&c, 0, 31) % 3, 1);
+	/* And then others, whatever was asked for. */
+	assert_int_equal(chunks_take(&c, 0, 31) % 3, 0);
+	assert_int_equal(chunks_take(&c, 0, UINT32_MAX) % 3, 0);
+	assert_int_equal(chunks_take(&c, 0, 62) % 3, 2);
+	chunks_give(&c, 0, 4);
+	assert_int_equal(chunks_to_wipe(&c, &owner), 4);
+	chunks_wiped(&c, owner, 31, 4);
+	assert_int_equal(chunks_take(&c, 0, 31), 4);
 }
 
 /* ---- any sequence of steps ---- */
@@ -170,16 +191,31 @@ static void check_books(void)
 	assert_int_equal(c.clean + used, MODEL_CHUNKS);
 }
 
-static void model_take(unsigned vm, bool spare)
+/* The node of a chunk, in the model. */
+static uint32_t node_of(uint32_t frame)
 {
-	bool could = chunks_can_take(&c, vm);
-	uint32_t frame = spare ? chunks_take_spare(&c, vm) : chunks_take(&c, vm);
+	return frame % 5 * 15;
+}
+
+static bool node_has_clean(uint32_t node)
+{
+	for (uint32_t i = 0; i < c.clean; i++)
+		if (node_of(c.frame[i]) == node)
+			return true;
+	return false;
+}
+
+static void model_take(unsigned vm, uint32_t node, bool spare)
+{
+	bool could = chunks_can_take(&c, vm), has = node_has_clean(node);
+	uint32_t frame = spare ? chunks_take_spare(&c, vm, node) : chunks_take(&c, vm, node);
 
 	assert_true(!could || frame != CHUNK_NONE);
 	assert_true(spare || could == (frame != CHUNK_NONE));
 	if (frame == CHUNK_NONE)
 		return;
 	assert_in_range(frame, 1, MODEL_CHUNKS);
+	assert_int_equal(has, node_of(frame) == node);
 	assert_int_equal(model.where[frame], 0);
 	model.where[frame] = (uint8_t)(vm + 1);
 	model.has[vm][model.count[vm]++] = frame;
@@ -209,7 +245,7 @@ static void model_wipe(void)
 	assert_int_equal(model.where[frame], owner + 1);
 	model.where[frame] = 0;
 	model.waits--;
-	chunks_wiped(&c, owner, frame);
+	chunks_wiped(&c, owner, node_of(frame), frame);
 }
 
 static void the_books_are_right_after_any_steps(void **state)
@@ -217,7 +253,9 @@ static void the_books_are_right_after_any_steps(void **state)
 	uint64_t seed = 39;
 
 	(void)state;
-	start(MODEL_CHUNKS);
+	memset(&c, 0, sizeof(c));
+	for (uint32_t i = 1; i <= MODEL_CHUNKS; i++)
+		assert_true(chunks_add(&c, node_of(i), i, true));
 	memset(&model, 0, sizeof(model));
 	for (unsigned vm = 0; vm < MODEL_VMS; vm++)
 		assert_true(chunks_open(&c, vm, 4 * vm, 2));
@@ -228,10 +266,10 @@ static void the_books_are_right_after_any_steps(void **state)
 		switch (v & 7) {
 		case 0:
 		case 1:
-			model_take(vm, false);
+			model_take(vm, node_of((uint32_t)(v >> 16)), false);
 			break;
 		case 2:
-			model_take(vm, true);
+			model_take(vm, node_of((uint32_t)(v >> 16)), true);
 			break;
 		case 3:
 		case 4:
@@ -257,6 +295,7 @@ int main(void)
 		cmocka_unit_test(the_spare_is_made_whole_from_what_nobody_is_promised),
 		cmocka_unit_test(what_a_vm_had_is_everybodys_when_it_is_gone),
 		cmocka_unit_test(so_many_chunks_are_known_and_no_more),
+		cmocka_unit_test(chunks_of_a_node_are_given_to_who_wants_them_there),
 		cmocka_unit_test(the_books_are_right_after_any_steps),
 	};
 

@@ -41,7 +41,7 @@ static struct cpuid_leaves rich_machine(void)
 }
 
 static const struct cpuid_config config = {
-	.vcpus = 2,
+	.package = 2,
 	.index = 1,
 	.tsc_khz = 50000,
 	.vmx = true,
@@ -152,7 +152,7 @@ static void fields_that_are_too_small_for_many_vcpus_say_as_many_as_they_can(voi
 	static struct cpuid_table t;
 
 	(void)state;
-	c.vcpus = 288;
+	c.package = 288;
 	c.index = 287;
 	build(&t, &c);
 	assert_int_equal(cpuid_policy_get(&t, 1, 0)->ebx >> 24, 287 & 0xff);
@@ -163,11 +163,33 @@ static void fields_that_are_too_small_for_many_vcpus_say_as_many_as_they_can(voi
 	assert_int_equal(cpuid_policy_get(&t, 0xb, 1)->ebx, 288);
 	assert_int_equal(cpuid_policy_get(&t, 0xb, 0)->edx, 287);
 	assert_int_equal(cpuid_policy_get(&t, 0xb, 1)->edx, 287);
-	c.vcpus = 64;
+	c.package = 64;
 	c.index = 63;
 	build(&t, &c);
 	assert_int_equal(cpuid_policy_get(&t, 1, 0)->ebx >> 16, 63 << 8 | 64);
 	assert_int_equal(cpuid_policy_get(&t, 4, 0)->eax >> 26, 63);
+}
+
+static void packages_have_their_own_vcpus(void **state)
+{
+	static struct cpuid_table t;
+	struct cpuid_config c = config;
+
+	(void)state;
+	c.package = 4;
+	c.index = 6; /* the third of the second package */
+	build(&t, &c);
+	assert_int_equal(cpuid_policy_get(&t, 1, 0)->ebx >> 16, 6 << 8 | 4);
+	assert_true(cpuid_policy_has(&t, CPUID_HTT));
+	assert_int_equal(cpuid_policy_get(&t, 4, 0)->eax >> 26, 3);
+	assert_int_equal(cpuid_policy_get(&t, 0xb, 1)->eax, 2);
+	assert_int_equal(cpuid_policy_get(&t, 0xb, 1)->ebx, 4);
+	assert_int_equal(cpuid_policy_get(&t, 0xb, 1)->edx, 6);
+	c.package = 1;
+	build(&t, &c);
+	assert_false(cpuid_policy_has(&t, CPUID_HTT));
+	assert_int_equal(cpuid_policy_get(&t, 0xb, 1)->eax, 0);
+	assert_int_equal(cpuid_policy_get(&t, 4, 0)->eax >> 26, 0);
 }
 
 static void frequencies_need_no_calibration(void **state)
@@ -247,7 +269,7 @@ static const struct mask masks[] = {
 
 /* Neither VT-x nor a second vCPU, which set bits of their own; all that VT-x lets through. */
 static const struct cpuid_config plain = {
-	.vcpus = 1,
+	.package = 1,
 	.tsc_khz = 50000,
 	.rdtscp = true,
 	.invpcid = true,
@@ -371,7 +393,7 @@ static void each_condition_rules_its_own_flags(void **state)
 	c.vmx = false;
 	expect_difference(&c, vmx);
 	c = config;
-	c.vcpus = 1;
+	c.package = 1;
 	expect_difference(&c, smp);
 	c = config;
 	c.rdtscp = false;
@@ -506,6 +528,7 @@ int main(void)
 		cmocka_unit_test(the_topology_walk_ends),
 		cmocka_unit_test(
 			fields_that_are_too_small_for_many_vcpus_say_as_many_as_they_can),
+		cmocka_unit_test(packages_have_their_own_vcpus),
 		cmocka_unit_test(frequencies_need_no_calibration),
 		cmocka_unit_test(a_frequency_beyond_32_bits_in_hertz_is_not_told_in_hertz),
 		cmocka_unit_test(the_signature_reads_nestor_twice),

@@ -94,12 +94,19 @@ static void what_is_there_is_told(void **state)
 		"serinfo:1.0\n0: uart:16550A port:000003F8 irq:4 tx:9 rx:8\n1: uart:unknown port:000002F8 irq:3\n");
 	put_text("sys/devices/system/cpu/online", "0-127\n");
 	put_text("sys/devices/system/node/online", "0-1\n");
+	put_text("sys/devices/system/node/node1/cpulist", "64-127\n");
+	put_text("sys/devices/system/node/node1/distance", "21 10\n");
+	put_text("sys/devices/system/node/node1/meminfo",
+		"Node 1 MemTotal:  1048576 kB\nNode 1 MemFree:    7 kB\n");
 	put("sys/firmware/acpi/tables/APIC", table, sizeof(table));
 	put("sys/firmware/efi/efivars/SecureBoot-8be4df61-93ca-11d2-aa0d-00e098032b8c", secure,
 		sizeof(secure));
 	report();
 	assert_true(has("# microcode: 0x5003604\n"));
 	assert_true(has("# processors: 0-127, nodes: 0-1\n"));
+	assert_true(has("# node 1: processors 64-127, distances 21 10\n"
+			"#   Node 1 MemTotal:  1048576 kB\n#"));
+	assert_false(has("MemFree"));
 	assert_true(has("#   00001000-0009ffff : System RAM\n"));
 	assert_false(has("Kernel code"));
 	assert_true(has("#   0: uart:16550A port:000003F8 irq:4\n"));

@@ -153,6 +153,7 @@ static unsigned list_documented(struct documented *all)
 	all[n++] = (struct documented){
 		"--machine-disk-changes", setting_find(machine_keys, "disk-changes")};
 	all[n++] = (struct documented){"--machine-iommu", setting_find(machine_keys, "iommu")};
+	all[n++] = (struct documented){"--machine-nodes", setting_find(machine_keys, "nodes")};
 	all[n++] = (struct documented){"--timeout", setting_find(scenario_keys, "timeout")};
 	return n;
 }

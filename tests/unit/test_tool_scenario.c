@@ -105,7 +105,7 @@ static void errors_name_file_line_key_value_and_what_is_allowed(void **state)
 	expect_error("vms:\n  - name: a\n    kernel: k\n    memory: 2M\n",
 		"dir/s.yaml:4: memory: '2M' is not allowed: must be a size");
 	expect_error("vms:\n  - name: a\n    kernal: k\n",
-		"dir/s.yaml:3: unknown key 'kernal': must be one of name, memory, cpus, vmx, shadow, "
+		"dir/s.yaml:3: unknown key 'kernal': must be one of name, memory, cpus, nodes, vmx, shadow, "
 		"apicv, vmx-features, start, restart, restart-limit, background, weight, pin, "
 		"reserve, balloon, rng, virtio-console, vsock, root-ports, ports, firmware-log, boot, display, net, devices, iommu, argv0, firmware, variables, kernel, initrd, cmdline, modules, disks, "
 		"cdroms, nets");

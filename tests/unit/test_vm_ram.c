@@ -43,6 +43,7 @@ static const uint8_t zeros[CHUNK_SIZE];
 static struct {
 	uint32_t free, spare; /* chunks that may be taken */
 	uint32_t next;        /* frame */
+	uint32_t node;        /* where the last was wanted */
 	uint32_t given[8], gifts;
 	uint64_t ept01[CHUNKS]; /* frames */
 	unsigned forgets, flushes, stops;
@@ -64,11 +65,12 @@ void panic_at(const char *file, int line, const char *format, ...)
 	abort();
 }
 
-uint32_t ram_host_take(unsigned id, bool spare)
+uint32_t ram_host_take(unsigned id, uint32_t where, bool spare)
 {
 	uint32_t *from = world.free != 0 || !spare ? &world.free : &world.spare;
 
 	assert_int_equal(id, vm.id);
+	world.node = where;
 	if (*from == 0)
 		return CHUNK_NONE;
 	--*from;
@@ -435,6 +437,23 @@ static void what_is_not_there_or_on_its_way_is_given_once(void **state)
 	assert_int_equal(world.gifts, 1);
 }
 
+static void a_chunk_is_wanted_where_the_node_is_that_has_it(void **state)
+{
+	(void)state;
+	vm.config.memory = CHUNKS * CHUNK_SIZE;
+	vm.config.nodes = 3;
+	vm.home[0] = 7;
+	vm.home[1] = 5;
+	vm.home[2] = 6;
+	world.free = 3;
+	assert_true(ram_there(&vm, 0, 1));
+	assert_int_equal(world.node, 7);
+	assert_true(ram_there(&vm, (CHUNKS - 1) * CHUNK_SIZE, 1));
+	assert_int_equal(world.node, 6);
+	assert_true(ram_there(&vm, CHUNKS / 2 * CHUNK_SIZE, 1));
+	assert_int_equal(world.node, 5);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -442,6 +461,7 @@ int main(void)
 			what_is_accessed_is_there_in_the_window_and_for_the_guest_when_it_comes,
 			start),
 		cmocka_unit_test_setup(reading_nothing_takes_nothing, start),
+		cmocka_unit_test_setup(a_chunk_is_wanted_where_the_node_is_that_has_it, start),
 		cmocka_unit_test_setup(a_guest_waits_and_l0_takes_of_the_spare, start),
 		cmocka_unit_test_setup(before_the_vm_runs_nothing_is_lent, start),
 		cmocka_unit_test_setup(

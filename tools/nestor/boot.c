@@ -39,12 +39,16 @@ void boot_touch_blocks(struct boot_plan *plan, unsigned blocks)
 
 void boot_plan_tables(struct arena *a, const struct machine_spec *m, struct boot_plan *plan)
 {
+	struct machine_tables t = {.cpus = plan->cpus,
+		.memory = plan->memory,
+		.nodes = m->nodes,
+		.unit = m->iommu != MACHINE_IOMMU_NONE};
+
 	plan->images[BOOT_ACPI] = (struct boot_image){0};
 	plan->images[BOOT_ACPI_PLACE] = (struct boot_image){0};
-	if (m->iommu == MACHINE_IOMMU_NONE)
+	if (!t.unit && t.nodes <= 1)
 		return;
-	plan->images[BOOT_ACPI] =
-		(struct boot_image){MACHINE_ACPI_PLACE, machine_acpi(a, plan->cpus)};
+	plan->images[BOOT_ACPI] = (struct boot_image){MACHINE_ACPI_PLACE, machine_acpi(a, &t)};
 	plan->images[BOOT_ACPI_PLACE] =
 		(struct boot_image){MACHINE_ACPI_EBDA, machine_acpi_ebda(a)};
 }
@@ -493,6 +497,7 @@ int boot_plan_nestor(struct arena *a, const struct scenario_spec *s,
 	if (check_memory(s, memory_need(s, files, need, 0), e))
 		return e->status;
 	out->memory = s->machine.memory ? s->machine.memory : out->memory;
+	boot_plan_tables(a, &s->machine, out); /* of so much */
 	out->images[0] = (struct boot_image){elf.low, elf_flatten(&elf, a)};
 	out->images[1] = boot_info_image(a, l, cmdline, 2, info_at, out);
 	boot_set_rom(a,

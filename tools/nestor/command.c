@@ -28,6 +28,7 @@ static const struct option option_table[] = {
 	{"--boot", TO_VM, "boot", RUN | CHECK | IMAGE},
 	{"--memory", TO_VM, "memory", RUN | CHECK | IMAGE},
 	{"--cpus", TO_VM, "cpus", RUN | CHECK | IMAGE},
+	{"--nodes", TO_VM, "nodes", RUN | CHECK | IMAGE},
 	{"--restart", TO_VM, "restart", RUN | CHECK | IMAGE},
 	{"--restart-limit", TO_VM, "restart-limit", RUN | CHECK | IMAGE},
 	{"--start", TO_VM, "start", RUN | CHECK},
@@ -55,6 +56,7 @@ static const struct option option_table[] = {
 	{"--machine-memory", TO_MACHINE, "memory", RUN},
 	{"--machine-vms", TO_MACHINE, "vms", RUN},
 	{"--machine-iommu", TO_MACHINE, "iommu", RUN},
+	{"--machine-nodes", TO_MACHINE, "nodes", RUN},
 	{"--machine-option", TO_MACHINE, "option", RUN},
 	{"--machine-msr", TO_MACHINE, "msr", RUN},
 	{"--ips", TO_MACHINE, "ips", RUN},
@@ -377,12 +379,17 @@ static int check_l0_option(struct parser *p)
 		r.where.len < 60 ? (int)r.where.len : 60, r.where.s, r.why);
 }
 
-/* Only the emulated machine has a unit. */
+/* Only the emulated machine has a unit, and nodes. */
 static int check_iommu(struct parser *p)
 {
 	const struct machine_spec *m = &p->o->scenario.machine;
 
-	if (m->iommu == MACHINE_IOMMU_NONE || m->kind != MACHINE_QEMU)
+	if (m->kind != MACHINE_QEMU)
+		return 0;
+	if (m->nodes > 1)
+		return fail(p->e, STATUS_USAGE,
+			"the machine's nodes: QEMU's machine has one: needs --machine bochs");
+	if (m->iommu == MACHINE_IOMMU_NONE)
 		return 0;
 	return fail(p->e, STATUS_USAGE,
 		"the machine's iommu: QEMU's machine has none: needs --machine bochs");

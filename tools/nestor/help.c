@@ -81,6 +81,8 @@ static const char run_help_end[] =
 	"  --machine-iommu none|vtd|vtd-caching\n"
 	"                      a VT-d unit for its devices, and ACPI tables that tell of it\n"
 	"                      (Bochs only), in caching mode or not; default: none\n"
+	"  --machine-nodes N   NUMA nodes among which its memory and CPUs are divided, told of\n"
+	"                      by ACPI tables (Bochs only): a number from 1 to 8; default: 1\n"
 	"\n"
 	"the run:\n"
 	"  --console VM=pty|unix:PATH|file:OUT[,IN]\n"

@@ -14,6 +14,7 @@
 #include "spec/cpuid.h"
 #include "spec/msr.h"
 
+#define NODES_MAX  64
 #define FILE_MAX   65536u /* bytes of a file that are told */
 #define LEAVES_MAX 64u    /* of CPUID, basic and extended each; of subleaves likewise */
 
@@ -87,6 +88,28 @@ static void put_microcode(FILE *out, struct arena *a, const char *proc)
 		fprintf(out, "# microcode: %.*s\n", (int)strcspn(at + 2, "\n"), at + 2);
 }
 
+/* "Node 0 MemTotal:   16384 kB" */
+static bool is_total(char *line)
+{
+	return strstr(line, "MemTotal:") != NULL;
+}
+
+/* Their numbers may have gaps. */
+static void put_nodes(FILE *out, struct arena *a, const char *sys)
+{
+	for (unsigned i = 0; i < NODES_MAX; i++) {
+		const char *folder = arena_format(a, "devices/system/node/node%u", i);
+		size_t size;
+
+		if (!content_of(a, sys, arena_format(a, "%s/meminfo", folder), &size))
+			continue;
+		fprintf(out, "# node %u: processors %s, distances %s\n", i,
+			line_of(a, sys, arena_format(a, "%s/cpulist", folder)),
+			line_of(a, sys, arena_format(a, "%s/distance", folder)));
+		put_lines(out, a, sys, arena_format(a, "%s/meminfo", folder), is_total);
+	}
+}
+
 void host_report_head(FILE *out, struct arena *a, const char *proc, const char *sys)
 {
 	struct utsname u = {.release = "not known"};
@@ -103,6 +126,7 @@ void host_report_head(FILE *out, struct arena *a, const char *proc, const char *
 	fprintf(out, "# processors: %s, nodes: %s\n",
 		line_of(a, sys, "devices/system/cpu/online"),
 		line_of(a, sys, "devices/system/node/online"));
+	put_nodes(out, a, sys);
 }
 
 /* ---- the processor ---- */
@@ -159,7 +183,7 @@ void host_report_cpuid(FILE *out)
 /* ---- the machine ---- */
 
 /* What of its tables Nestor reads. */
-static const char *const tables[] = {"APIC", "MCFG", "DMAR", "SRAT", "SPCR"};
+static const char *const tables[] = {"APIC", "MCFG", "DMAR", "SRAT", "SLIT", "SPCR"};
 
 static void put_table(FILE *out, struct arena *a, const char *sys, const char *name)
 {

@@ -66,6 +66,10 @@ void machine_choose(struct arena *a, const struct machine_spec *config, struct m
 		nests = false;
 		why = "its VT-d unit is not on QEMU's machine";
 	}
+	if (nests && config->nodes > 1 && wanted == MACHINE_AUTO) {
+		nests = false;
+		why = "its nodes are not on QEMU's machine";
+	}
 	if (nests && config->profile && wanted == MACHINE_AUTO) {
 		nests = false;
 		why = "only it counts instructions, for --profile";

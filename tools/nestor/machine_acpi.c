@@ -2,8 +2,12 @@
 /* ACPI tables of the emulated machine; see machine_acpi.h. */
 #include "machine_acpi.h"
 
+#include "policy/memory.h"
+
 /* What they take at most, below 0xa0000. */
 #define SIZE 0x1000
+/* More than the emulator can have: it refuses to run then. */
+#define CPUS_MOST 32
 
 /* Places in the machine: tools/machine/bochs_vtd.h and bochs_vtd.c, and Bochs itself. */
 #define LAPIC          0xfee00000
@@ -317,6 +321,61 @@ static void put_dmar(struct writer *w)
 	list(w, start);
 }
 
+/* ACPI 6.5, 5.2.16.2 "Memory Affinity Structure" */
+static void put_affinity(struct writer *w, uint64_t start, uint64_t end, uint64_t node)
+{
+	if (start >= end)
+		return;
+	put(w, 2, 1 | 40 << 8);
+	put(w, 4, node);
+	put(w, 2, 0);
+	put(w, 8, start);
+	put(w, 8, end - start);
+	put(w, 4, 0);
+	put(w, 4, 1); /* enabled */
+	put(w, 8, 0);
+}
+
+/* A part of memory, in whole MiB, on both sides of the hole. */
+static void put_part(struct writer *w, const struct machine_tables *t, uint64_t node)
+{
+	uint64_t mib = t->memory >> 20, low = memory_below_hole(t->memory);
+	uint64_t start = (mib * node / t->nodes) << 20, hole = MEMORY_HOLE_END - low;
+	uint64_t end = node + 1 == t->nodes ? t->memory : (mib * (node + 1) / t->nodes) << 20;
+
+	put_affinity(w, start, end < low ? end : low, node);
+	if (end > low)
+		put_affinity(w, (start > low ? start : low) + hole, end + hole, node);
+}
+
+static void put_srat(struct writer *w, const struct machine_tables *t)
+{
+	size_t start = begin(w, "SRAT", 3);
+
+	put(w, 4, 1);
+	put(w, 8, 0);
+	for (uint64_t i = 0; i < t->cpus; i++) {
+		put(w, 2, 0 | 16 << 8);
+		put(w, 1, i * t->nodes / t->cpus);
+		put(w, 1, i);
+		put(w, 4, 1); /* enabled */
+		put(w, 8, 0);
+	}
+	for (uint64_t i = 0; i < t->nodes; i++)
+		put_part(w, t, i);
+	list(w, start);
+}
+
+static void put_slit(struct writer *w, const struct machine_tables *t)
+{
+	size_t start = begin(w, "SLIT", 1);
+
+	put(w, 8, t->nodes);
+	for (uint64_t i = 0; i < t->nodes * t->nodes; i++)
+		put(w, 1, i / t->nodes == i % t->nodes ? 10 : MACHINE_DISTANCE);
+	list(w, start);
+}
+
 static size_t put_xsdt(struct writer *w)
 {
 	size_t start = begin(w, "XSDT", 1);
@@ -338,15 +397,23 @@ static void set_rsdp(struct writer *w, size_t xsdt)
 	set_checksum(w, 0, MACHINE_RSDP_SIZE, RSDP_CHECKSUM2);
 }
 
-struct bytes machine_acpi(struct arena *a, uint64_t cpus)
+struct bytes machine_acpi(struct arena *a, const struct machine_tables *told)
 {
+	struct machine_tables t = *told;
 	struct writer w = {.b = {arena_alloc(a, SIZE), SIZE}, .at = MACHINE_RSDP_SIZE};
 	size_t dsdt = put_dsdt(&w), facs = put_facs(&w);
 
+	t.cpus = t.cpus < CPUS_MOST ? t.cpus : CPUS_MOST;
 	put_fadt(&w, dsdt, facs);
-	put_madt(&w, cpus);
-	put_mcfg(&w);
-	put_dmar(&w);
+	put_madt(&w, t.cpus);
+	if (t.unit) {
+		put_mcfg(&w);
+		put_dmar(&w);
+	}
+	if (t.nodes > 1) {
+		put_srat(&w, &t);
+		put_slit(&w, &t);
+	}
 	set_rsdp(&w, put_xsdt(&w));
 	return w.b;
 }

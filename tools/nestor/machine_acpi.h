@@ -1,11 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * ACPI tables of the emulated machine that has a remapping unit and no firmware
- * (docs/machine-vtd.md): processors, IOAPIC, PCI with its interrupts, configuration space in
- * memory, the unit.
+ * ACPI tables of the emulated machine that has a remapping unit or several nodes, and no
+ * firmware: processors, IOAPIC, PCI with its interrupts; with the unit (docs/machine-vtd.md) it
+ * and configuration space in memory; nodes (docs/numa.md), each with as much memory and as many
+ * processors as the others.
  */
 #ifndef NESTOR_MACHINE_ACPI_H
 #define NESTOR_MACHINE_ACPI_H
+
+#include <stdbool.h>
 
 #include "arena.h"
 #include "bytes.h"
@@ -19,8 +22,17 @@
 #define MACHINE_ECAM_PLACE 0xe8000000
 #define MACHINE_ECAM_SIZE  0x100000
 
+/* The distance between two of its nodes. */
+#define MACHINE_DISTANCE 21
+
+struct machine_tables {
+	uint64_t cpus, memory; /* memory: with several nodes */
+	uint64_t nodes;
+	bool unit;
+};
+
 /* The tables, for MACHINE_ACPI_PLACE, and the pointer, for MACHINE_ACPI_EBDA. */
-struct bytes machine_acpi(struct arena *a, uint64_t cpus);
+struct bytes machine_acpi(struct arena *a, const struct machine_tables *t);
 struct bytes machine_acpi_ebda(struct arena *a);
 
 #endif

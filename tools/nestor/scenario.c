@@ -71,6 +71,7 @@ static const struct setting machine_rows[] = {
 		.initial = DISK_CHANGES_KEEP},
 	{ROW("iommu", SETTING_CHOICE, machine_spec, iommu), .words = iommu_words,
 		.initial = MACHINE_IOMMU_NONE},
+	{ROW("nodes", SETTING_NUMBER, machine_spec, nodes), .min = 1, .max = 8, .initial = 1},
 	{ROW("option", SETTING_LINE, machine_spec, option), .max = 2047},
 	{ROW("msr", SETTING_LINE, machine_spec, msr), .max = 1023},
 	{.kind = SETTING_END},

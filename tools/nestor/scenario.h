@@ -94,6 +94,7 @@ struct machine_spec {
 	struct place disk;
 	uint64_t disk_changes; /* enum disk_changes */
 	uint64_t iommu;        /* enum machine_iommu */
+	uint64_t nodes;        /* among which its memory and CPUs are divided */
 	uint32_t host_disks;   /* of VMs, that are files of this host: host_disk.h */
 	bool bochs_only;       /* for the network `user` */
 	bool profile;          /* the emulator counts instructions: profile.h */

@@ -1,0 +1,219 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Free host memory: against a plain model of few pages, and in the sizes of large machines. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "cpu/asm.h"
+#include "cpu/lock.h"
+#include "cpu/log.h"
+#include "mm/page.h"
+#include "random.h"
+
+#define GIB   (1ull << 30)
+#define TIB   (1ull << 40)
+#define PAGES 256u
+
+static bool locked;
+static unsigned warnings;
+
+void spin_lock(struct spinlock *l)
+{
+	(void)l;
+	assert_false(locked);
+	locked = true;
+}
+
+void spin_unlock(struct spinlock *l)
+{
+	(void)l;
+	assert_true(locked);
+	locked = false;
+}
+
+void log_line(enum log_level level, const char *format, ...)
+{
+	(void)level;
+	(void)format;
+	warnings++;
+}
+
+static int set_up(void **state)
+{
+	uint64_t start, size;
+
+	(void)state;
+	while (page_free_range(0, &start, &size))
+		page_reserve(start, size);
+	warnings = 0;
+	return 0;
+}
+
+/* ---- against a model ---- */
+
+static bool is_free[PAGES];
+
+static void agree(void)
+{
+	unsigned page = 0, count = 0;
+	uint64_t start, size;
+
+	for (unsigned i = 0; page_free_range(i, &start, &size); i++) {
+		for (; page < start / PAGE_SIZE; page++)
+			assert_false(is_free[page]);
+		assert_true(size != 0 && start % PAGE_SIZE == 0 && size % PAGE_SIZE == 0);
+		for (; page < (start + size) / PAGE_SIZE; page++, count++)
+			assert_true(is_free[page]);
+		assert_true(page == PAGES || !is_free[page]); /* not adjacent */
+	}
+	for (; page < PAGES; page++)
+		assert_false(is_free[page]);
+	assert_int_equal(page_available(), (uint64_t)count * PAGE_SIZE);
+}
+
+static bool all_free(unsigned from, unsigned count)
+{
+	for (unsigned i = from; i < from + count; i++)
+		if (i >= PAGES || !is_free[i])
+			return false;
+	return true;
+}
+
+/* The highest place, or PAGES. */
+static unsigned model_place(unsigned count, unsigned align, unsigned from, unsigned limit)
+{
+	for (unsigned at = PAGES; at-- > from;)
+		if (at % align == 0 && at + count <= limit && all_free(at, count))
+			return at;
+	return PAGES;
+}
+
+static void set(unsigned from, unsigned count, bool free)
+{
+	for (unsigned i = from; i < from + count; i++)
+		is_free[i] = free;
+}
+
+static void take_some(uint64_t *seed)
+{
+	unsigned count = 1 + random_below(seed, 9), align = 1u << random_below(seed, 4);
+	unsigned from = random_below(seed, PAGES), limit = random_below(seed, PAGES + 1);
+	unsigned place = model_place(count, align, from, limit);
+	struct hpa at = {0};
+
+	assert_int_equal(page_alloc_in((uint64_t)count * PAGE_SIZE, align * PAGE_SIZE,
+				 (uint64_t)from * PAGE_SIZE, (uint64_t)limit * PAGE_SIZE, &at),
+		place != PAGES);
+	if (place == PAGES)
+		return;
+	assert_int_equal(at.v, (uint64_t)place * PAGE_SIZE);
+	set(place, count, false);
+}
+
+/* As much as there is: one more of these units is nowhere. */
+static void take_most(uint64_t *seed)
+{
+	unsigned unit = 1u << random_below(seed, 4), most = unit * (1 + random_below(seed, 12));
+	unsigned from = random_below(seed, PAGES), limit = random_below(seed, PAGES + 1);
+	struct hpa at = {0};
+	uint64_t size = page_alloc_most((uint64_t)most * PAGE_SIZE, unit * PAGE_SIZE,
+		(uint64_t)from * PAGE_SIZE, (uint64_t)limit * PAGE_SIZE, &at);
+	unsigned count = (unsigned)(size / PAGE_SIZE);
+
+	assert_true(size % (unit * PAGE_SIZE) == 0 && count <= most);
+	if (count < most)
+		assert_int_equal(model_place(count + unit, unit, from, limit), PAGES);
+	if (count == 0)
+		return;
+	assert_int_equal(at.v, (uint64_t)model_place(count, unit, from, limit) * PAGE_SIZE);
+	set((unsigned)(at.v / PAGE_SIZE), count, false);
+}
+
+static void what_is_free_is_what_a_plain_model_says(void **state)
+{
+	uint64_t seed = 7;
+
+	(void)state;
+	memset(is_free, 0, sizeof(is_free));
+	for (unsigned n = 0; n < 30000; n++) {
+		unsigned at = random_below(&seed, PAGES), count = random_below(&seed, 24);
+
+		count = at + count > PAGES ? PAGES - at : count;
+		switch (random_below(&seed, 4)) {
+		case 0:
+			page_add((uint64_t)at * PAGE_SIZE, (uint64_t)count * PAGE_SIZE);
+			set(at, count, true);
+			break;
+		case 1:
+			page_reserve((uint64_t)at * PAGE_SIZE, (uint64_t)count * PAGE_SIZE);
+			set(at, count, false);
+			break;
+		case 2:
+			take_some(&seed);
+			break;
+		default:
+			take_most(&seed);
+			break;
+		}
+		agree();
+	}
+}
+
+/* ---- in the sizes of large machines ---- */
+
+static void sixty_four_tebibytes_in_four_thousand_pieces_are_all_there(void **state)
+{
+	const uint64_t each = 16 * GIB, gap = 2 * PAGE_SIZE;
+	uint64_t all = 0;
+	struct hpa at;
+
+	(void)state;
+	for (unsigned i = 0; i < 4096; i++) {
+		page_add(i * each + gap, each - gap);
+		all += each - gap;
+	}
+	assert_int_equal(page_available(), all);
+	assert_int_equal(page_available_in(32 * TIB, UINT64_MAX), all / 2);
+	/* A node's, as large as its pieces are, aligned for the largest pages. */
+	assert_true(page_alloc_in(8 * GIB, SIZE_1G, 16 * TIB, 32 * TIB, &at));
+	assert_int_equal(at.v, 32 * TIB - 8 * GIB);
+	assert_false(page_alloc_in(16 * GIB, SIZE_2M, 16 * TIB, 32 * TIB, &at));
+	assert_int_equal(page_alloc_most(TIB, SIZE_2M, 63 * TIB, PAGE_ANYWHERE, &at),
+		16 * GIB - SIZE_2M);
+	assert_int_equal(at.v, 64 * TIB - 16 * GIB + SIZE_2M);
+	/* All of the rest, piece by piece. */
+	for (uint64_t size; (size = page_alloc_most(TIB, PAGE_SIZE, 0, UINT64_MAX, &at)) != 0;)
+		all -= size;
+	assert_int_equal(page_available(), 0);
+	assert_int_equal(all, 24 * GIB - SIZE_2M);
+	assert_int_equal(warnings, 0);
+}
+
+static void pieces_that_there_is_no_room_for_are_told_of(void **state)
+{
+	(void)state;
+	for (unsigned i = 0; i < PAGE_MAX_RANGES; i++)
+		page_add(2ull * i * PAGE_SIZE, PAGE_SIZE);
+	assert_int_equal(warnings, 0);
+	page_add(2ull * PAGE_MAX_RANGES * PAGE_SIZE, PAGE_SIZE);
+	assert_int_equal(warnings, 1);
+	assert_int_equal(page_available(), (uint64_t)PAGE_MAX_RANGES * PAGE_SIZE);
+}
+
+#define TEST(name) cmocka_unit_test_setup(name, set_up)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(what_is_free_is_what_a_plain_model_says),
+		TEST(sixty_four_tebibytes_in_four_thousand_pieces_are_all_there),
+		TEST(pieces_that_there_is_no_room_for_are_told_of),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
