@@ -252,6 +252,18 @@ static const char *attach_error(const struct vm_images *vm, const struct manage_
 	return changes_attached(vm, port) ? "it is attached" : NULL;
 }
 
+static enum manage_status pins(
+	unsigned vm, struct vm_images *images, const struct manage_request *r, const char **why)
+{
+	struct cpu_set cpus;
+
+	*why = "cpus must be CPU numbers from 0 to 1023, each once, as in 0,2-3";
+	if (!vm_config_cpus(text_of(r->cpus, sizeof(r->cpus)), &cpus))
+		return MANAGE_IS_BAD;
+	*why = "none of these CPUs runs VMs";
+	return change_pins(vm, images, &cpus) ? MANAGE_IS_OK : MANAGE_IS_STATE;
+}
+
 enum manage_status manage_change(unsigned vm, const struct manage_request *r, const char **why)
 {
 	struct vm_images *images = life_images(vm);
@@ -267,10 +279,7 @@ enum manage_status manage_change(unsigned vm, const struct manage_request *r, co
 		change_weight(vm, images, (uint32_t)r->number[MANAGE_ARG_WEIGHT]);
 		return MANAGE_IS_OK;
 	case MANAGE_PINS:
-		if (change_pins(vm, images, r->number[MANAGE_ARG_CPUS]))
-			return MANAGE_IS_OK;
-		*why = "none of these CPUs runs VMs";
-		return MANAGE_IS_STATE;
+		return pins(vm, images, r, why);
 	case MANAGE_BOOT:
 		return boot(images, r, why);
 	case MANAGE_DEVICES:

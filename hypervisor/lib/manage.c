@@ -89,6 +89,8 @@ static bool read_text(enum manage_arg arg, struct text value, struct manage_requ
 		return text_copy(value, r->image, sizeof(r->image));
 	case MANAGE_ARG_PORT:
 		return text_copy(value, r->port, sizeof(r->port));
+	case MANAGE_ARG_CPUS:
+		return text_copy(value, r->cpus, sizeof(r->cpus));
 	case MANAGE_ARG_NETWORK:
 		return text_copy(value, r->network, sizeof(r->network));
 	default:

@@ -20,6 +20,7 @@
 #define MANAGE_BYTES   256u /* of memory that one answer has */
 #define MANAGE_DATA    64u  /* and one request */
 #define MANAGE_WITH    160u /* characters of settings at most */
+#define MANAGE_CPUS    160u /* characters of a list of CPUs at most */
 #define MANAGE_REASONS 128u /* exit reasons are below */
 #define MANAGE_WORD    11u  /* characters of a WORD */
 #define MANAGE_ITEMS   16u  /* of an answer at most; `next=` tells where to go on */
@@ -66,7 +67,7 @@ struct manage_request {
 	uint64_t given; /* 1 << enum manage_arg */
 	char vm[LIMIT_NAME], like[LIMIT_NAME], with[MANAGE_WITH + 1];
 	char device[LIMIT_NAME], disk[LIMIT_NAME], image[LIMIT_NAME], port[LIMIT_NAME];
-	char network[LIMIT_NAME];
+	char network[LIMIT_NAME], cpus[MANAGE_CPUS + 1];
 	uint64_t number[MANAGE_ARGS]; /* 0 where not given; of BYTES: how many */
 	uint8_t data[MANAGE_DATA];
 	char word[MANAGE_WORD + 1];

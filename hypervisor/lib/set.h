@@ -28,14 +28,19 @@ static inline void set_drop(uint64_t *set, unsigned i)
 	set[i / 64] &= ~BIT64(i % 64);
 }
 
-/* The first one that is `from` or more; `size`, which all are below: there is none. */
+static inline unsigned set_below(unsigned i, unsigned size)
+{
+	return i < size ? i : size;
+}
+
+/* The first one that is `from` or more and below `size`; `size`: there is none. */
 static inline unsigned set_next(const uint64_t *set, unsigned from, unsigned size)
 {
 	for (unsigned at = from; at < size; at = (at / 64 + 1) * 64) {
 		uint64_t word = set[at / 64] >> at % 64;
 
 		if (word != 0)
-			return at + (unsigned)__builtin_ctzll(word);
+			return set_below(at + (unsigned)__builtin_ctzll(word), size);
 	}
 	return size;
 }
@@ -67,7 +72,7 @@ static inline unsigned set_next_shared(const uint64_t *set, unsigned from, unsig
 		uint64_t word = __atomic_load_n(&set[at / 64], __ATOMIC_SEQ_CST) >> at % 64;
 
 		if (word != 0)
-			return at + (unsigned)__builtin_ctzll(word);
+			return set_below(at + (unsigned)__builtin_ctzll(word), size);
 	}
 	return size;
 }

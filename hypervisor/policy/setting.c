@@ -55,6 +55,11 @@ static void set(const struct setting *s, void *object, uint64_t value)
 	}
 }
 
+static struct cpu_set *cpus_of(const struct setting *s, const void *object)
+{
+	return (struct cpu_set *)((uintptr_t)object + s->offset);
+}
+
 static uint64_t initial_value(const struct setting *s)
 {
 	return s->kind == SETTING_FEATURES ? caps_features_default() : s->initial;
@@ -67,6 +72,8 @@ void settings_init(const struct setting *table, void *object)
 			s->kind == SETTING_NAMES || s->kind == SETTING_FUNCTIONS ||
 			s->kind == SETTING_SERIAL)
 			__builtin_memset((char *)object + s->offset, 0, s->size);
+		else if (s->kind == SETTING_CPU_LIST)
+			cpu_set_fill(cpus_of(s, object));
 		else if (s->kind != SETTING_LINE && s->kind != SETTING_FILE)
 			set(s, object, initial_value(s));
 	}
@@ -120,6 +127,8 @@ bool setting_is_default(const struct setting *s, const void *object)
 		return device_list_is_empty(devices_of(s, object));
 	if (s->kind == SETTING_SERIAL)
 		return serial_of(s, object)->kind == L0_SERIAL_AUTO;
+	if (s->kind == SETTING_CPU_LIST)
+		return cpu_set_is_full(cpus_of(s, object));
 	return get(s, object) == initial_value(s);
 }
 
@@ -262,8 +271,9 @@ void setting_describe(const struct setting *s, char *buf, size_t size)
 		fmt(buf, size, "1 to %u letters, digits, '-', '_' and '.'", s->size - 1);
 		break;
 	case SETTING_CPU_LIST:
-		fmt(buf, size, "CPU numbers from 0 to %d, each once, as in 0,2-3",
-			LIMIT_CPU_NUMBERS - 1);
+		fmt(buf, size,
+			"CPU numbers from 0 to %d, each once, as in 0,2-3; %d pieces at most",
+			LIMIT_CPU_NUMBERS - 1, LIMIT_CPU_PIECES);
 		break;
 	case SETTING_MAC:
 		fmt(buf, size, "the address of a station, such as 52:54:00:12:34:56");
@@ -323,8 +333,6 @@ static bool parse_value(const struct setting *s, struct text v, uint64_t *out)
 		return parse_switch(v, out);
 	case SETTING_CHOICE:
 		return parse_choice(s, v, out);
-	case SETTING_CPU_LIST:
-		return setting_parse_cpu_list(v, out);
 	case SETTING_MAC:
 		return setting_parse_mac(v, out);
 	case SETTING_ORDER:
@@ -390,6 +398,18 @@ static bool parse_serial(const struct setting *s, struct text value, void *objec
 	return true;
 }
 
+static bool parse_cpus(const struct setting *s, struct text value, void *object, char *must)
+{
+	struct cpu_set cpus;
+
+	if (setting_parse_cpu_list(value, &cpus)) {
+		*cpus_of(s, object) = cpus;
+		return true;
+	}
+	setting_describe(s, must, SETTING_TEXT_SIZE);
+	return false;
+}
+
 bool setting_parse(const struct setting *s, struct text value, void *object, char *must)
 {
 	uint64_t v;
@@ -402,6 +422,8 @@ bool setting_parse(const struct setting *s, struct text value, void *object, cha
 		return parse_devices(s, value, object, must);
 	if (s->kind == SETTING_SERIAL)
 		return parse_serial(s, value, object, must);
+	if (s->kind == SETTING_CPU_LIST)
+		return parse_cpus(s, value, object, must);
 	if (s->kind == SETTING_FEATURES) {
 		if (!parse_features(s, value, &v, must, SETTING_TEXT_SIZE))
 			return false;
@@ -468,7 +490,7 @@ size_t setting_format(const struct setting *s, const void *object, char *buf, si
 	case SETTING_NAME:
 		return fmt(buf, size, "%s", (const char *)object + s->offset);
 	case SETTING_CPU_LIST:
-		return setting_put_cpu_list(get(s, object), buf, size);
+		return setting_put_cpu_list(cpus_of(s, object), buf, size);
 	case SETTING_MAC:
 		return setting_put_mac(get(s, object), buf, size);
 	case SETTING_NETS:

@@ -23,7 +23,7 @@ enum setting_kind {
 	SETTING_SWITCH,   /* on 1, off 0 */
 	SETTING_CHOICE,   /* index in words */
 	SETTING_NAME,     /* char[size] with a final NUL: letters, digits, '-', '_' and '.' */
-	SETTING_CPU_LIST, /* mask of CPU numbers, as in 0,2-3 */
+	SETTING_CPU_LIST, /* struct cpu_set, all at first, as in 0,2-3 */
 	SETTING_MAC,      /* 48 bits, as in 52:54:00:12:34:56 */
 	SETTING_NETS,     /* struct net_list, as in lan,vlan=5+wan */
 	SETTING_NAMES,    /* a structure of name_list.h, as in org.example.agent,log */
@@ -55,7 +55,7 @@ struct setting {
 	.offset = offsetof(type, member), .size = sizeof(((type *)NULL)->member)
 
 /* Enough for each text that says what a value must be. */
-#define SETTING_TEXT_SIZE 1664
+#define SETTING_TEXT_SIZE 1920
 
 /* Why a text is refused. */
 struct refusal {

@@ -20,7 +20,7 @@ bool setting_cut(struct text *rest, char separator, struct text *before)
 }
 
 /* A CPU number or FROM-TO. */
-static bool parse_cpu_range(struct text item, uint64_t *mask)
+static bool parse_cpu_range(struct text item, struct cpu_set *cpus)
 {
 	struct text from, to = item;
 	uint64_t first, last;
@@ -29,23 +29,24 @@ static bool parse_cpu_range(struct text item, uint64_t *mask)
 	if (!text_number(from, &first) || !text_number(to, &last) || first > last ||
 		last >= LIMIT_CPU_NUMBERS)
 		return false;
-	for (uint64_t i = first; i <= last; i++) {
-		if (*mask & 1ull << i)
+	for (unsigned i = (unsigned)first; i <= last; i++) {
+		if (set_has(cpus->word, i))
 			return false;
-		*mask |= 1ull << i;
+		set_add(cpus->word, i);
 	}
 	return true;
 }
 
-bool setting_parse_cpu_list(struct text v, uint64_t *mask)
+bool setting_parse_cpu_list(struct text v, struct cpu_set *cpus)
 {
 	struct text item;
+	unsigned pieces = 0;
 	bool more;
 
-	*mask = 0;
+	*cpus = (struct cpu_set){{0}};
 	do {
 		more = setting_cut(&v, ',', &item);
-		if (!parse_cpu_range(item, mask))
+		if (pieces++ == LIMIT_CPU_PIECES || !parse_cpu_range(item, cpus))
 			return false;
 	} while (more);
 	return true;
@@ -81,17 +82,17 @@ bool setting_parse_mac(struct text v, uint64_t *mac)
 	return *mac != 0 && !(*mac >> 40 & ETH_MULTICAST);
 }
 
-size_t setting_put_cpu_list(uint64_t mask, char *buf, size_t size)
+size_t setting_put_cpu_list(const struct cpu_set *cpus, char *buf, size_t size)
 {
 	size_t n = 0;
 
 	buf[0] = '\0';
-	for (unsigned i = 0; i < LIMIT_CPU_NUMBERS; i++) {
+	for (unsigned i = 0;
+		(i = set_next(cpus->word, i, LIMIT_CPU_NUMBERS)) < (unsigned)LIMIT_CPU_NUMBERS;
+		i++) {
 		unsigned last = i;
 
-		if (!(mask >> i & 1))
-			continue;
-		while (last + 1 < LIMIT_CPU_NUMBERS && mask >> (last + 1) & 1)
+		while (last + 1 < LIMIT_CPU_NUMBERS && set_has(cpus->word, last + 1))
 			last++;
 		n += fmt(buf + n, size - n, "%s%u", n == 0 ? "" : ",", i);
 		if (last > i)

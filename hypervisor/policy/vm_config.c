@@ -4,6 +4,7 @@
 #include <stddef.h>
 
 #include "policy/nodes.h"
+#include "policy/setting_int.h"
 
 #define MIB                     (1ull << 20)
 #define OPTION_ROM_UNIT         512u
@@ -92,7 +93,7 @@ const struct setting vm_settings[] = {
 		.help = "the run does not wait for its end, but ends it"},
 	{ROW("weight", "weight", SETTING_NUMBER, weight), .min = 1, .max = WEIGHT_MAX,
 		.initial = WEIGHT_NORMAL, .help = "its share of a CPU that several VMs want"},
-	{ROW("pin", "pin", SETTING_CPU_LIST, allowed_cpus), .initial = UINT64_MAX,
+	{ROW("pin", "pin", SETTING_CPU_LIST, allowed_cpus),
 		.help = "physical CPUs that may run it"},
 	{ROW("reserve", "reserve", SETTING_SIZE, reserve), .min = 2 * MIB, .max = MIB << 20,
 		.unit = 2 * MIB, .words = reserve_words,
@@ -182,6 +183,11 @@ static const char *devices_error(const struct vm_config *c)
 		if (c->devices.at[i].root_port > c->root_ports)
 			return VM_NO_ROOT_PORT;
 	return device_list_error(&c->devices);
+}
+
+bool vm_config_cpus(struct text list, struct cpu_set *cpus)
+{
+	return setting_parse_cpu_list(list, cpus);
 }
 
 const char *vm_config_error(const struct vm_config *c)

@@ -8,6 +8,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "lib/cpu_set.h"
 #include "lib/limits.h"
 #include "policy/device_list.h"
 #include "policy/net_config.h"
@@ -88,9 +89,9 @@ struct vm_config {
 	bool start;      /* it begins with the run */
 	bool background; /* the run does not wait for its end */
 	uint8_t restart; /* enum vm_restart */
-	uint32_t restart_limit; /* so many times; 0: without end */
-	uint64_t allowed_cpus;  /* physical CPUs that may run it: bit by index */
-	bool firmware;          /* it has firmware; no setting */
+	uint32_t restart_limit;      /* so many times; 0: without end */
+	struct cpu_set allowed_cpus; /* physical CPUs that may run it */
+	bool firmware;               /* it has firmware; no setting */
 	uint32_t boot;          /* SETTING_ORDER of enum vm_boot; 0: vm_boot_at() says what */
 	uint64_t vmx_features;  /* mask of 1 << enum caps_feature: what VT-x L1 gets at most */
 	uint64_t disk_memory;   /* bytes of its pool for its disks; no setting: they say it */
@@ -104,6 +105,9 @@ extern const struct setting vm_settings[];
 
 /* Why values that are right by themselves do not go together; NULL when they do. */
 const char *vm_config_error(const struct vm_config *c);
+
+/* A list of CPUs as `pin` has it. False: it is none. */
+bool vm_config_cpus(struct text list, struct cpu_set *cpus);
 
 /* What firmware tries as number i, from 0 up: enum vm_boot. */
 enum vm_boot vm_boot_at(const struct vm_config *c, unsigned i);

@@ -22,26 +22,12 @@
  * of which whoever clears the bit brings work; and those in whose queue somebody waits. A CPU
  * sets its bit of either before it looks at the other set, so that one of the two sees both.
  */
-#define WORDS (MAX_CPUS / 64)
-static uint64_t idle[WORDS], crowded[WORDS];
+static uint64_t idle[CPU_SET_WORDS], crowded[CPU_SET_WORDS];
 
-static void set_bit(uint64_t set[WORDS], unsigned cpu)
-{
-	__atomic_fetch_or(&set[cpu / 64], BIT64(cpu % 64), __ATOMIC_SEQ_CST);
-}
+/* Where VMs may run; atomic. */
+static struct cpu_set pins[VM_MAX];
 
-/* True: it was set. */
-static bool clear_bit(uint64_t set[WORDS], unsigned cpu)
-{
-	uint64_t bit = BIT64(cpu % 64);
-
-	return __atomic_fetch_and(&set[cpu / 64], ~bit, __ATOMIC_SEQ_CST) & bit;
-}
-
-static unsigned words(void)
-{
-	return (cpu_slots + 63) / 64;
-}
+_Static_assert(MAX_CPUS == LIMIT_CPU_NUMBERS, "each CPU has a number that pin= can name");
 
 /* ---- queues ---- */
 
@@ -92,9 +78,12 @@ void sched_end_wait(struct sched_node *n)
 
 static bool allowed(const struct sched_node *n, unsigned cpu)
 {
-	uint64_t cpus = __atomic_load_n(&n->allowed, __ATOMIC_SEQ_CST);
+	return set_has_shared(pins[n->vm].word, cpu);
+}
 
-	return cpus == UINT64_MAX || (cpu < 64 && cpus >> cpu & 1);
+void sched_allow(unsigned vm, const struct cpu_set *allowed)
+{
+	(void)cpu_set_store(&pins[vm], allowed);
 }
 
 static bool usable(unsigned cpu)
@@ -139,9 +128,12 @@ unsigned sched_place(struct sched_node *n)
 		}
 	}
 	if (shortest == UINT32_MAX) {
+		struct cpu_set any;
+
 		log_warn("'%s': none of the CPUs of its pin= runs VMs; any may run it",
 			n->vcpu->vm->config.name);
-		__atomic_store_n(&n->allowed, UINT64_MAX, __ATOMIC_SEQ_CST);
+		cpu_set_fill(&any);
+		sched_allow(n->vm, &any);
 	}
 	return best;
 }
@@ -149,15 +141,10 @@ unsigned sched_place(struct sched_node *n)
 /* Of those near its memory, or of the others. */
 static unsigned claim(const struct sched_node *n, bool near)
 {
-	for (unsigned w = 0; w < words(); w++)
-		for (uint64_t left = __atomic_load_n(&idle[w], __ATOMIC_SEQ_CST); left != 0;
-			left &= left - 1) {
-			unsigned i = w * 64 + (unsigned)__builtin_ctzll(left);
-
-			if (i != n->cpu && is_near(n, i) == near && allowed(n, i) &&
-				cores_suits(i, n->vm) && clear_bit(idle, i))
-				return i;
-		}
+	for (unsigned i = 0; (i = set_next_shared(idle, i, cpu_slots)) < cpu_slots; i++)
+		if (i != n->cpu && is_near(n, i) == near && allowed(n, i) &&
+			cores_suits(i, n->vm) && set_drop_shared(idle, i))
+			return i;
 	return MAX_CPUS;
 }
 
@@ -203,9 +190,9 @@ static void set_crowded(bool is)
 		return;
 	c->crowded = is;
 	if (is)
-		set_bit(crowded, this_cpu()->index);
+		set_add_shared(crowded, this_cpu()->index);
 	else
-		clear_bit(crowded, this_cpu()->index);
+		(void)set_drop_shared(crowded, this_cpu()->index);
 }
 
 void sched_give_away(const struct sched_node *keep)
@@ -229,12 +216,10 @@ void sched_give_away(const struct sched_node *keep)
 	set_crowded(waits);
 }
 
-bool sched_can_run(uint64_t cpus)
+bool sched_can_run(const struct cpu_set *cpus)
 {
-	if (cpus == UINT64_MAX)
-		return true;
-	for (unsigned i = 0; i < cpu_slots && i < 64; i++)
-		if (cpus >> i & 1 && usable(i))
+	for (unsigned i = 0; (i = set_next(cpus->word, i, cpu_slots)) < cpu_slots; i++)
+		if (usable(i))
 			return true;
 	return false;
 }
@@ -260,8 +245,10 @@ void sched_send_strays(void)
  * Nodes change owners meanwhile, so each is told what is the VM's now; a vCPU that joins a
  * queue later looks at what holds by then (vm_follow).
  */
-void sched_change(unsigned vm, uint32_t weight, uint64_t allowed)
+void sched_change(unsigned vm, uint32_t weight, const struct cpu_set *allowed)
 {
+	bool changed = cpu_set_store(&pins[vm], allowed);
+
 	for (unsigned i = 0; i < DEV_MAX_VCPUS; i++) {
 		struct sched_node *n = sched_node_of(vm, i);
 		unsigned cpu;
@@ -269,7 +256,7 @@ void sched_change(unsigned vm, uint32_t weight, uint64_t allowed)
 		if (n == NULL)
 			continue;
 		__atomic_store_n(&n->weight, weight, __ATOMIC_RELAXED);
-		if (__atomic_exchange_n(&n->allowed, allowed, __ATOMIC_SEQ_CST) == allowed)
+		if (!changed)
 			continue;
 		cpu = __atomic_load_n(&n->cpu, __ATOMIC_SEQ_CST);
 		__atomic_store_n(&sched_cpu(cpu)->shared.strays, true, __ATOMIC_SEQ_CST);
@@ -354,28 +341,23 @@ void sched_offer_to_take(bool waits)
 	unsigned self = this_cpu()->index;
 
 	set_crowded(waits);
-	set_bit(idle, self);
+	set_add_shared(idle, self);
 	/* Who began to sleep meanwhile has seen a CPU that has something to run. */
 	if (waits)
 		sched_give_away(NULL);
-	for (unsigned w = 0; w < words(); w++)
-		for (uint64_t left = __atomic_load_n(&crowded[w], __ATOMIC_SEQ_CST); left != 0;
-			left &= left - 1) {
-			unsigned i = w * 64 + (unsigned)__builtin_ctzll(left);
-
-			if (i != self && has_waiting(i, self)) {
-				sched_notify(i);
-				return;
-			}
+	for (unsigned i = 0; (i = set_next_shared(crowded, i, cpu_slots)) < cpu_slots; i++)
+		if (i != self && has_waiting(i, self)) {
+			sched_notify(i);
+			return;
 		}
 }
 
 void sched_wakes_up(void)
 {
-	clear_bit(idle, this_cpu()->index);
+	(void)set_drop_shared(idle, this_cpu()->index);
 }
 
 bool sched_is_idle(unsigned cpu)
 {
-	return __atomic_load_n(&idle[cpu / 64], __ATOMIC_SEQ_CST) >> cpu % 64 & 1;
+	return set_has_shared(idle, cpu);
 }

@@ -12,10 +12,12 @@
 /* With a list of CPUs that run no VMs any may run it (sched_place). */
 static void follow_cpus(unsigned id, const struct vm_config *c)
 {
-	uint64_t cpus = __atomic_load_n(&c->allowed_cpus, __ATOMIC_SEQ_CST);
+	struct cpu_set cpus;
 
-	sched_change(id, __atomic_load_n(&c->weight, __ATOMIC_SEQ_CST),
-		sched_can_run(cpus) ? cpus : UINT64_MAX);
+	cpu_set_load(&c->allowed_cpus, &cpus);
+	if (!sched_can_run(&cpus))
+		cpu_set_fill(&cpus);
+	sched_change(id, __atomic_load_n(&c->weight, __ATOMIC_SEQ_CST), &cpus);
 }
 
 void change_weight(unsigned id, struct vm_images *vm, uint32_t weight)
@@ -24,11 +26,11 @@ void change_weight(unsigned id, struct vm_images *vm, uint32_t weight)
 	follow_cpus(id, &vm->config);
 }
 
-bool change_pins(unsigned id, struct vm_images *vm, uint64_t cpus)
+bool change_pins(unsigned id, struct vm_images *vm, const struct cpu_set *cpus)
 {
 	if (!sched_can_run(cpus))
 		return false;
-	__atomic_store_n(&vm->config.allowed_cpus, cpus, __ATOMIC_SEQ_CST);
+	(void)cpu_set_store(&vm->config.allowed_cpus, cpus);
 	follow_cpus(id, &vm->config);
 	return true;
 }

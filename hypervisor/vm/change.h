@@ -9,6 +9,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "lib/cpu_set.h"
+
 struct cdrom_medium;
 struct vm;
 struct vm_images;
@@ -18,8 +20,8 @@ struct cdrom_medium vm_medium(const struct vm_images *vm, unsigned drive, uint64
 
 /* Any CPU, any address space. At once, and for later starts. vm: life_images(id). */
 void change_weight(unsigned id, struct vm_images *vm, uint32_t weight);
-/* CPUs that may run it, bits. False: none of these runs VMs; nothing has changed. */
-bool change_pins(unsigned id, struct vm_images *vm, uint64_t cpus);
+/* CPUs that may run it. False: none of these runs VMs; nothing has changed. */
+bool change_pins(unsigned id, struct vm_images *vm, const struct cpu_set *cpus);
 
 /* ---- in the VM's address space, by the CPU that has its first vCPU ---- */
 

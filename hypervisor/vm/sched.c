@@ -170,7 +170,7 @@ struct sched_node *sched_add(struct vcpu *vcpu)
 	n->deadline = DEV_NEVER;
 	n->vtime = 0;
 	__atomic_store_n(&n->weight, vcpu->vm->config.weight, __ATOMIC_RELAXED);
-	__atomic_store_n(&n->allowed, vcpu->vm->config.allowed_cpus, __ATOMIC_SEQ_CST);
+	sched_allow(vcpu->vm->id, &vcpu->vm->config.allowed_cpus);
 	n->home = vcpu->vm->home[nodes_of_vcpu(&vcpu->vm->config, vcpu->index)];
 	n->direct = vcpu->vm->apicv.direct;
 	n->slept = true;

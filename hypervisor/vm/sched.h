@@ -13,6 +13,7 @@
 
 #include "cpu/lock.h"
 #include "cpu/percpu.h"
+#include "lib/cpu_set.h"
 
 struct vcpu;
 
@@ -23,12 +24,11 @@ struct sched_node {
 	uint64_t cr3;            /* of its VM */
 	uint64_t deadline;       /* copy of vcpu->deadline */
 	uint64_t vtime;          /* ticks it has run, divided by its weight */
-	uint64_t allowed;        /* CPUs that may run it; atomic, like weight */
 	uint16_t vm, index;      /* whose vCPU it is, and which */
 	uint32_t tenant;         /* vcpu->tenant */
 	uint64_t lines;          /* of the machine that interrupted for it, messages; any CPU */
-	uint32_t weight;
-	uint32_t home;   /* the node of the machine that it prefers; NODE_ANY: none */
+	uint32_t weight;         /* atomic */
+	uint32_t home;           /* the node of the machine that it prefers; NODE_ANY: none */
 	uint32_t held;   /* of these: the vCPU knows of them; written by its CPU; atomic */
 	uint32_t posted; /* enum vcpu_event, by CPUs that cannot see the vCPU; atomic */
 	uint32_t cpu;    /* whose queue it is in; changed by that CPU only */
@@ -196,9 +196,11 @@ void sched_dequeue(struct sched_node *n);
 void sched_begin_wait(struct sched_node *n);
 void sched_end_wait(struct sched_node *n);
 /* What a VM has now, for its vCPUs in queues. Any CPU, any address space. */
-void sched_change(unsigned vm, uint32_t weight, uint64_t allowed);
+void sched_change(unsigned vm, uint32_t weight, const struct cpu_set *allowed);
 /* Whether one of these CPUs runs VMs. */
-bool sched_can_run(uint64_t cpus);
+bool sched_can_run(const struct cpu_set *cpus);
+/* A VM whose vCPUs join queues may run on these. */
+void sched_allow(unsigned vm, const struct cpu_set *allowed);
 /* If that is flagged, each vCPU of this CPU's queue that may not run here goes where it may. */
 void sched_send_strays(void);
 /* A CPU for a new node. */

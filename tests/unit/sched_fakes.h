@@ -199,7 +199,8 @@ static int set_up(void **state)
 		vms[i].host_cr3 = 0x1000 * (i + 1);
 		vms[i].config.cpus = 1;
 		vms[i].config.weight = WEIGHT_NORMAL;
-		vms[i].config.allowed_cpus = 1; /* CPU 0, unless a test says otherwise */
+		vms[i].config.allowed_cpus =
+			(struct cpu_set){{1}}; /* CPU 0, unless a test says otherwise */
 		vcpus[i].vm = &vms[i];
 		vcpus[i].deadline = DEV_NEVER;
 	}

@@ -124,7 +124,7 @@ static void handle_exit(struct vcpu *vcpu)
 		if (random_number() % 16 == 0)
 			sched_change((unsigned)(random_number() % VMS),
 				1 + (uint32_t)(random_number() % WEIGHT_MAX),
-				1 + random_number() % ((1u << CPUS) - 1));
+				&(struct cpu_set){{1 + random_number() % ((1u << CPUS) - 1)}});
 		break;
 	case 10:
 		if (random_number() % 4 == 0)

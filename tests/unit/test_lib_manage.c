@@ -80,9 +80,9 @@ static void texts_and_numbers_are_where_their_argument_is(void **state)
 	assert_int_equal(r.number[MANAGE_ARG_LENT], 7);
 	assert_false(parse("borrow id=1 vm=a disk=cdrom0 lent=0 bytes=4096"));
 	assert_false(parse("borrow id=1 vm=a disk=cdrom0 lent=1"));
-	assert_true(parse("pins id=1 vm=a cpus=0xffffffffffffffff"));
-	assert_true(r.number[MANAGE_ARG_CPUS] == UINT64_MAX);
-	assert_false(parse("pins id=1 vm=a cpus=0"));
+	assert_true(parse("pins id=1 vm=a cpus=0,2-3,1000-1023"));
+	assert_string_equal(r.cpus, "0,2-3,1000-1023");
+	assert_false(parse("pins id=1 vm=a cpus="));
 	assert_false(parse("weight id=1 vm=a weight=0"));
 	assert_false(parse("weight id=1 vm=a weight=10001"));
 	assert_true(parse("weight id=1 vm=a weight=10000"));

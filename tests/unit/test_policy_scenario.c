@@ -21,7 +21,7 @@ static void a_vm_of_which_nothing_is_said_has_the_defaults(void **state)
 	assert_int_equal(c->weight, WEIGHT_NORMAL);
 	assert_int_equal(c->restart, RESTART_NEVER);
 	assert_int_equal(c->restart_limit, 0);
-	assert_true(c->allowed_cpus == UINT64_MAX);
+	assert_true(cpu_set_is_full(&c->allowed_cpus));
 	assert_true(c->vmx_features == caps_features_default());
 }
 
@@ -108,12 +108,14 @@ static void settings_say_how_a_vm_lives(void **state)
 	const struct vm_config *c = &s.vms[0].config;
 
 	(void)state;
-	assert_true(
-		add("kernel vm=a restart=on-failure restart_limit=3 weight=250 pin=0,2-3,63"));
+	assert_true(add(
+		"kernel vm=a restart=on-failure restart_limit=3 weight=250 pin=0,2-3,63-64,1022-1023"));
 	assert_int_equal(c->restart, RESTART_ON_FAILURE);
 	assert_int_equal(c->restart_limit, 3);
 	assert_int_equal(c->weight, 250);
-	assert_true(c->allowed_cpus == (1ull << 63 | 0xd));
+	assert_true(c->allowed_cpus.word[0] == (1ull << 63 | 0xd));
+	assert_true(c->allowed_cpus.word[1] == 1);
+	assert_true(c->allowed_cpus.word[15] == 3ull << 62);
 }
 
 static void vmx_features_are_chosen_by_name(void **state)
@@ -169,8 +171,13 @@ static void what_cannot_be_a_vm_is_refused_with_the_word_at_fault(void **state)
 		{"kernel vm=a weight=0", "weight=0", "from 1 to 10000"},
 		{"kernel vm=a pin=0,0", "pin=0,0", "each once"},
 		{"kernel vm=a pin=1,0-2", "pin=1,0-2", "each once"},
-		{"kernel vm=a pin=64", "pin=64",
-			"CPU numbers from 0 to 63, each once, as in 0,2-3"},
+		{"kernel vm=a pin=1024", "pin=1024",
+			"CPU numbers from 0 to 1023, each once, as in 0,2-3; 32 pieces at most"},
+		{"kernel vm=a pin=0,2,4,6,8,10,12,14,16,18,20,22,24,26,28,30,32,34,36,38,40,42,44,"
+		 "46,48,50,52,54,56,58,60,62,64",
+			"pin=0,2,4,6,8,10,12,14,16,18,20,22,24,26,28,30,32,34,36,38,40,42,44,46,48,"
+			"50,52,54,56,58,60,62,64",
+			"32 pieces at most"},
 		{"kernel vm=a pin=3-2", "pin=3-2", "CPU numbers"},
 		{"kernel vm=a pin=1,", "pin=1,", "CPU numbers"},
 		{"kernel vm=a pin=", "pin=", "CPU numbers"},
@@ -499,7 +506,7 @@ static void only_what_is_not_the_default_is_written(void **state)
 	char line[512];
 
 	(void)state;
-	assert_true(add("kernel vm=a cpus=1 memory=512M weight=100 pin=0-63 vmx=on"));
+	assert_true(add("kernel vm=a cpus=1 memory=512M weight=100 pin=0-1023 vmx=on"));
 	settings_format(vm_settings, &s.vms[0].config, line, sizeof(line));
 	assert_string_equal(line, " vm=a");
 	assert_true(add("kernel vm=b pin=3,1-2 memory=3072M vmx_features=haswell,-vpid"));
@@ -544,7 +551,8 @@ static void the_longest_texts_fit(void **state)
 	c.iommu = IOMMU_NONE;
 	c.protocol = PROTOCOL_LINUX;
 	set_longest_ports(&c.ports);
-	c.allowed_cpus = 0x5555555555555555;
+	c.allowed_cpus = (struct cpu_set){.word[15] = 0x6db6db6db6db6db6}; /* 21 pairs, */
+	c.allowed_cpus.word[14] = 0x6db6db6c00000000;                      /* and 11 */
 	c.vmx_features = 1;
 	set_longest_nets(&c.nets);
 	for (c.devices.count = 0; c.devices.count < DEVICE_LIST_MAX; c.devices.count++)
@@ -552,7 +560,7 @@ static void the_longest_texts_fit(void **state)
 			(struct machine_device){.bdf = UINT16_MAX, .vf = 256};
 	for (const struct setting *row = vm_settings; row->kind != SETTING_END; row++) {
 		assert_true(setting_format(row, &c, text, sizeof(text)) <
-			    (row->kind == SETTING_NETS ? 960 : 256));
+			    (row->kind == SETTING_NETS ? 960 : 320));
 		setting_describe(row, text, sizeof(text));
 		assert_true(strlen(text) < 128);
 	}

@@ -227,7 +227,7 @@ static void the_kernel_line_tells_how_a_vm_lives(void **state)
 	vm->config.restart = RESTART_ON_FAILURE;
 	vm->config.restart_limit = 5;
 	vm->config.weight = 50;
-	vm->config.allowed_cpus = 0xd;
+	vm->config.allowed_cpus = (struct cpu_set){{0xd}};
 	assert_non_null(strstr(boot_kernel_line(&arena, vm, &kernel),
 		" restart=on-failure restart_limit=5 weight=50 pin=0,2-3 protocol="));
 }

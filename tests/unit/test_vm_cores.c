@@ -16,7 +16,7 @@ static int set_up_core(void **state)
 {
 	set_up(state);
 	for (unsigned i = 0; i < 4; i++) {
-		vms[i].config.allowed_cpus = 1 + i % 2;
+		vms[i].config.allowed_cpus = (struct cpu_set){{1 + i % 2}};
 		sched_add(&vcpus[i]);
 	}
 	assert_int_equal(cores_init(1), 1);
@@ -117,7 +117,7 @@ static void a_thread_runs_what_the_core_is_for(void **state)
 	(void)state;
 	assert_true(takes(1, 1)); /* the other thread runs VM 1 */
 	on_cpu(0);
-	vms[1].config.allowed_cpus = 1;
+	vms[1].config.allowed_cpus = (struct cpu_set){{1}};
 	vcpus[2].vm = &vms[1]; /* a second vCPU of VM 1, on CPU 0 */
 	vcpus[2].node->vm = 1;
 	vcpus[2].node->cr3 = vms[1].host_cr3;

@@ -7,14 +7,14 @@
 
 static void pin(unsigned vm, uint64_t cpus)
 {
-	vcpus[vm].node->allowed = cpus;
+	sched_allow(vms[vm].id, &(struct cpu_set){{cpus}});
 }
 
 static int set_up_cores(void **state)
 {
 	set_up(state);
 	for (unsigned i = 0; i < 4; i++) {
-		vms[i].config.allowed_cpus = 1u << i;
+		vms[i].config.allowed_cpus = (struct cpu_set){{1u << i}};
 		sched_add(&vcpus[i]);
 	}
 	assert_int_equal(cores_init(1), 2);

@@ -23,7 +23,7 @@ static void what_was_typed_wakes_the_vm_it_is_for(void **state)
 static void what_was_typed_wakes_the_cpu_that_has_the_vm(void **state)
 {
 	(void)state;
-	vms[1].config.allowed_cpus = 2;
+	vms[1].config.allowed_cpus = (struct cpu_set){{2}};
 	sched_add(&vcpus[0]);
 	sched_add(&vcpus[1]);
 	kicks[1] = 0;
@@ -274,7 +274,7 @@ static void new_ones_are_spread_over_the_cpus(void **state)
 {
 	(void)state;
 	for (unsigned i = 0; i < 4; i++) {
-		vms[i].config.allowed_cpus = UINT64_MAX;
+		cpu_set_fill(&vms[i].config.allowed_cpus);
 		sched_add(&vcpus[i]);
 	}
 	assert_int_not_equal(vcpus[0].node->cpu, vcpus[1].node->cpu);
@@ -286,13 +286,13 @@ static void pinned_ones_stay(void **state)
 {
 	(void)state;
 	for (unsigned i = 0; i < 3; i++) {
-		vms[i].config.allowed_cpus = 2;
+		vms[i].config.allowed_cpus = (struct cpu_set){{2}};
 		sched_add(&vcpus[i]);
 		assert_int_equal(vcpus[i].node->cpu, 1);
 	}
-	vms[3].config.allowed_cpus = 1ull << 40; /* there is none */
+	vms[3].config.allowed_cpus = (struct cpu_set){{1ull << 40}}; /* there is none */
 	sched_add(&vcpus[3]);
-	assert_true(vcpus[3].node->allowed == UINT64_MAX);
+	assert_true(sched_place(vcpus[3].node) == 0); /* any may run it */
 	set_idle(0, true);
 	on_cpu(1);
 	sched_give_away(NULL);
@@ -306,7 +306,8 @@ static void one_that_waits_goes_to_a_cpu_that_sleeps(void **state)
 	(void)state;
 	sched_add(&vcpus[0]);
 	sched_add(&vcpus[1]);
-	vcpus[0].node->allowed = vcpus[1].node->allowed = 3;
+	sched_allow(0, &(struct cpu_set){{3}});
+	sched_allow(1, &(struct cpu_set){{3}});
 	kicks[1] = 0;
 	set_idle(1, true);
 	hw_now++;
@@ -326,7 +327,8 @@ static void a_cpu_that_goes_to_sleep_asks_for_work(void **state)
 	(void)state;
 	sched_add(&vcpus[0]);
 	sched_add(&vcpus[1]);
-	vcpus[0].node->allowed = vcpus[1].node->allowed = 3;
+	sched_allow(0, &(struct cpu_set){{3}});
+	sched_allow(1, &(struct cpu_set){{3}});
 	(void)schedule();
 	kicks[0] = 0;
 	on_cpu(1);
@@ -345,7 +347,7 @@ static void busy_cpus_level_what_they_have_to_run(void **state)
 	(void)state;
 	for (unsigned i = 0; i < 4; i++) {
 		sched_add(&vcpus[i]);
-		vcpus[i].node->allowed = 3;
+		sched_allow(i, &(struct cpu_set){{3}});
 	}
 	/* four here, none there, where the CPU does not sleep: two go, one a slice */
 	(void)schedule();
@@ -364,7 +366,7 @@ static void busy_cpus_level_what_they_have_to_run(void **state)
 static void a_cpu_that_is_awake_is_told_of_its_queue_by_an_nmi(void **state)
 {
 	(void)state;
-	vms[1].config.allowed_cpus = 2;
+	vms[1].config.allowed_cpus = (struct cpu_set){{2}};
 	sched_add(&vcpus[1]);
 	set_idle(1, false);
 	kicks[1] = nmis[1] = 0;

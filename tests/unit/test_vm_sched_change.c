@@ -10,7 +10,7 @@ static void a_weight_that_is_changed_decides_the_shares(void **state)
 	sched_add(&vcpus[0]);
 	sched_add(&vcpus[1]);
 	run(40000000, used);
-	sched_change(1, 3 * WEIGHT_NORMAL, 1);
+	sched_change(1, 3 * WEIGHT_NORMAL, &(struct cpu_set){{1}});
 	memset(used, 0, sizeof(used));
 	run(400000000, used);
 	assert_in_range(used[0], 95000000, 105000000);
@@ -27,7 +27,7 @@ static void ones_that_are_pinned_elsewhere_go_there(void **state)
 	assert_ptr_equal(schedule(), &vcpus[1]);
 	kicks[1] = 0;
 	for (unsigned i = 0; i < 3; i++)
-		sched_change(i, WEIGHT_NORMAL, 2);
+		sched_change(i, WEIGHT_NORMAL, &(struct cpu_set){{2}});
 	assert_true(sched_asked());
 	sched_resched();
 	assert_true(sched_slice_over());
@@ -52,13 +52,13 @@ static void ones_that_may_stay_do_not_move(void **state)
 	(void)state;
 	sched_add(&vcpus[0]);
 	assert_ptr_equal(schedule(), &vcpus[0]);
-	sched_change(0, WEIGHT_NORMAL, 3);
+	sched_change(0, WEIGHT_NORMAL, &(struct cpu_set){{3}});
 	sched_resched();
 	assert_ptr_equal(schedule(), &vcpus[0]);
 	assert_int_equal(vcpus[0].node->cpu, 0);
 	assert_int_equal(left[0], 1); /* when it was added */
-	assert_false(sched_can_run(4));
-	assert_true(sched_can_run(6));
+	assert_false(sched_can_run(&(struct cpu_set){{4}}));
+	assert_true(sched_can_run(&(struct cpu_set){{6}}));
 }
 
 int main(void)

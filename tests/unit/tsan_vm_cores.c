@@ -45,7 +45,7 @@ static void threads_of_a_core_never_run_two_vms(void **state)
 		plan((struct vm_config){.start = true,
 			.restart = RESTART_ON_RESET,
 			.restart_limit = RESTARTS,
-			.allowed_cpus = i == 1 ? 2 : UINT64_MAX});
+			.allowed_cpus = {{i == 1 ? 2 : UINT64_MAX}}});
 	begin_vms();
 	run_all();
 	for (unsigned i = 0; i < VMS; i++)

@@ -101,7 +101,7 @@ static void vms_are_defined_started_stopped_and_destroyed_on_several_cpus(void *
 		plan((struct vm_config){.memory = 16 << 20,
 			.start = i == 0,
 			.restart = RESTART_ON_RESET,
-			.allowed_cpus = UINT64_MAX,
+			.allowed_cpus = {{UINT64_MAX}},
 			.vmx_features = 1});
 	begin_vms();
 	run_all();

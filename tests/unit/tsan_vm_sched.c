@@ -27,7 +27,7 @@ static void vms_run_move_end_and_restart_on_several_cpus(void **state)
 		plan((struct vm_config){.start = true,
 			.restart = RESTART_ON_RESET,
 			.restart_limit = RESTARTS,
-			.allowed_cpus = i == 1 ? 2 : UINT64_MAX});
+			.allowed_cpus = {{i == 1 ? 2 : UINT64_MAX}}});
 	begin_vms();
 	run_all();
 	for (unsigned i = 0; i < VMS; i++)

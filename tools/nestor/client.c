@@ -338,15 +338,15 @@ static int ask_weight(struct client *c)
 	return ask(c, more);
 }
 
-/* A list, as `pin` of a scenario has it; to the run they are bits. */
+/* A list, as `pin` of a scenario has it. */
 static int ask_pins(struct client *c)
 {
-	char more[64];
-	uint64_t cpus;
+	char more[MANAGE_LINE], cpus[MANAGE_CPUS + 1];
 
-	if (!scenario_cpu_list(c->words[1], &cpus))
-		return client_usage(c, "no list of CPUs:", c->words[1]);
-	snprintf(more, sizeof(more), " cpus=0x%" PRIx64, cpus);
+	if (!scenario_cpu_list(c->words[1], cpus))
+		return client_usage(
+			c, "no list of CPUs, or one of too many pieces:", c->words[1]);
+	snprintf(more, sizeof(more), " cpus=%s", cpus);
 	return ask(c, more);
 }
 

@@ -96,15 +96,14 @@ setting_tables image_keys = {image_settings, image_texts, NULL};
 setting_tables machine_keys = {machine_rows, NULL};
 setting_tables scenario_keys = {scenario_rows, option_settings, NULL};
 
-bool scenario_cpu_list(const char *text, uint64_t *cpus)
+bool scenario_cpu_list(const char *text, char list[MANAGE_CPUS + 1])
 {
+	const struct setting *pin = setting_find(vm_keys, "pin");
 	struct vm_config c;
 	char must[SETTING_TEXT_SIZE];
 
-	if (!setting_parse(setting_find(vm_keys, "pin"), text_of(text, strlen(text)), &c, must))
-		return false;
-	*cpus = c.allowed_cpus;
-	return true;
+	return setting_parse(pin, text_of(text, strlen(text)), &c, must) &&
+	       setting_format(pin, &c, list, MANAGE_CPUS + 1) < MANAGE_CPUS;
 }
 
 void scenario_init(struct scenario_spec *s)

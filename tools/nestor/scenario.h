@@ -6,6 +6,7 @@
 #include <stdbool.h>
 
 #include "arena.h"
+#include "lib/manage.h"
 #include "policy/options.h"
 #include "policy/scenario.h"
 #include "setting.h"
@@ -156,8 +157,9 @@ const char *scenario_image_line(struct arena *a, const struct image_spec *image)
 const char *scenario_disk_line(
 	struct arena *a, const struct vm_spec *vm, const struct disk_spec *disk);
 
-/* A list of CPUs as `pin` has it, bits. False: it is none. */
-bool scenario_cpu_list(const char *text, uint64_t *cpus);
+/* A list of CPUs as `pin` has it, as short as it can be said. False: it is none, or longer than
+ * a request takes. */
+bool scenario_cpu_list(const char *text, char list[MANAGE_CPUS + 1]);
 
 /* Reads the scenario file @path. Its relative file names become relative to its folder. */
 int scenario_load(struct scenario_spec *s, const char *path, struct arena *a, struct error *e);

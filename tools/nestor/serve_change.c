@@ -35,14 +35,14 @@ bool serve_change(struct serve_job *j)
 {
 	const struct serve_request *q = j->request;
 	char more[MANAGE_LINE];
-	uint64_t cpus = 0;
+	char cpus[MANAGE_CPUS + 1] = "";
 
-	if (*q->cpus && !scenario_cpu_list(q->cpus, &cpus))
+	if (*q->cpus && !scenario_cpu_list(q->cpus, cpus))
 		return serve_problem(&j->problem, 400,
 			"\"cpus\" must be a list of CPU numbers, as in \"0,2-3\"");
 	if (!is_as_expected(j))
 		return false;
-	snprintf(more, sizeof(more), "vm=%s cpus=0x%" PRIx64, q->vm, cpus);
+	snprintf(more, sizeof(more), "vm=%s cpus=%s", q->vm, cpus);
 	if (*q->cpus && !ask(j, "pins", more))
 		return false;
 	snprintf(more, sizeof(more), "vm=%s weight=%" PRIu64, q->vm, q->weight);

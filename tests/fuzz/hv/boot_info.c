@@ -49,7 +49,8 @@ static void check_vm(const struct vm_images *vm)
 	check(memchr(c->name, 0, sizeof(c->name)) != NULL && c->name[0] != '\0');
 	check(c->cpus >= 1 && c->cpus <= DEV_MAX_VCPUS);
 	check(c->memory >= 2 * SIZE_2M && c->memory % SIZE_2M == 0 && c->memory >> 40 <= 1);
-	check(c->weight >= 1 && c->weight <= WEIGHT_MAX && c->allowed_cpus != 0);
+	check(c->weight >= 1 && c->weight <= WEIGHT_MAX &&
+		set_next(c->allowed_cpus.word, 0, LIMIT_CPU_NUMBERS) < LIMIT_CPU_NUMBERS);
 	check(c->restart <= RESTART_ALWAYS &&
 		(c->restart_limit == 0 || c->restart != RESTART_NEVER));
 	check_line(c);
