@@ -173,7 +173,7 @@ tell() {
 # ---- the page ----
 
 versions() {
-	awk '$1 ~ /^(linux-image-|xen-hypervisor|qemu-system-(x86|xen)$|seabios$|virtualbox|libvirt-daemon|incus-base$)/ { print "- `" $1 "` " $2 }' \
+	awk '$1 ~ /^(linux-image-|xen-hypervisor|qemu-system-(x86|xen)$|seabios$|virtualbox|libvirt-daemon$|incus-base$)/ { print "- `" $1 "` " $2 }' \
 		"$B"/debian{,-i386,-service,-bullseye,-trixie,-sid,-xen,-xen-trixie,-vbox,-libvirt,-incus}/packages.txt | sort -u
 }
 
