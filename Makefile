@@ -39,12 +39,12 @@ include tests/build.mk
 all: hypervisor tools
 
 # What is downloaded: neither changes with the sources.
-DOWNLOADS := machine debian debian-i386 debian-service debian-io debian-xen debian-xen-trixie debian-vbox debian-selftests debian-libvirt debian-work $(SUITES:%=debian-%) web promtool
+DOWNLOADS := machine debian debian-i386 debian-service debian-io debian-xen debian-xen-trixie debian-vbox debian-selftests debian-libvirt debian-incus debian-work $(SUITES:%=debian-%) web promtool
 
 ## make clean        removes what was built; what was downloaded stays
 clean:
 	@[ ! -d $(B) ] || find $(B) -mindepth 1 -maxdepth 1 $(DOWNLOADS:%=! -name %) -exec rm -rf {} +
-	@rm -f $(foreach d,$(filter debian%,$(DOWNLOADS)),$(B)/$(d)/*.cpio)
+	@rm -f $(foreach d,$(filter debian%,$(DOWNLOADS)),$(B)/$(d)/*.cpio $(B)/$(d)/*.disk)
 
 ## make distclean    removes all of build/, the emulator and Debian's packages too
 distclean:

@@ -363,6 +363,36 @@ $(DEBIAN_LIBVIRT)/libvirt.cpio: $(DEBIAN_LIBVIRT)/libvirt-l2.cpio
 ## make libvirt-guests  libvirt in Debian, and the guest that it manages
 libvirt-guests: $(DEBIAN_LIBVIRT)/libvirt.cpio
 
+# Incus of Debian 13 on its kernel, from a disk; and the guest that it manages.
+DEBIAN_INCUS := $(B)/debian-incus
+INCUS_L2 := console=ttyS0 reboot=t tsc=reliable no_timer_check nokaslr mitigations=off init_on_alloc=0 random.trust_cpu=on nowatchdog \
+	cryptomgr.notests initcall_blacklist=i8042_init,cmos_init quiet
+
+$(DEBIAN_INCUS)/packages.txt: guests/debian/fetch-programs.sh
+	rm -f $@
+	guests/debian/fetch-programs.sh -s trixie $(DEBIAN_INCUS) incus-base incus-client qemu-system-x86 qemu-system-common qemu-system-data \
+		qemu-system-modules-spice qemu-system-modules-opengl qemu-utils seabios ovmf iproute2 rsync tar attr coreutils gzip squashfs-tools \
+		xz-utils util-linux gdisk socat
+
+$(DEBIAN_INCUS)/l2.cpio: guests/debian/mkinitramfs.sh guests/debian/console-init $(DEBIAN)/packages.txt
+	@mkdir -p $(@D)
+	guests/debian/mkinitramfs.sh libvirt-l2 $@ - $(DEBIAN)
+
+$(DEBIAN_INCUS)/l2.iso: guests/debian/make-iso.sh $(DEBIAN)/packages.txt $(DEBIAN_INCUS)/l2.cpio
+	guests/debian/make-iso.sh $@ linux $(DEBIAN)/vmlinuz '$(strip $(INCUS_L2))' $(DEBIAN_INCUS)/l2.cpio
+
+$(DEBIAN_INCUS)/boot.cpio: guests/debian/mkinitramfs.sh guests/debian/disk-root-init $(DEBIAN)-trixie/packages.txt
+	@mkdir -p $(@D)
+	guests/debian/mkinitramfs.sh disk-root $@ - $(DEBIAN)-trixie
+
+$(DEBIAN_INCUS)/incus.disk: guests/debian/mkinitramfs.sh guests/debian/incus-init $(B)/kvmclient $(DEBIAN_INCUS)/l2.iso \
+		$(DEBIAN)-trixie/packages.txt $(DEBIAN_INCUS)/packages.txt
+	guests/debian/mkinitramfs.sh incus $@ $(B)/kvmclient $(DEBIAN)-trixie modules $(DEBIAN_INCUS)/root $(DEBIAN_INCUS)/l2.iso
+
+.PHONY: incus-guests
+## make incus-guests  Incus in Debian 13, and the guest that it manages
+incus-guests: $(addprefix $(DEBIAN_INCUS)/,boot.cpio incus.disk)
+
 # Programs that are measured in L1 and in L2.
 DEBIAN_WORK := $(B)/debian-work
 

@@ -196,7 +196,7 @@ boot-tests-long: hypervisor tools machine payloads debian-guests xen-guests $(SE
 	@B=$(B) tests/boot/run.sh $$(sed -nE 's/^long_([a-z0-9_]+)\(\).*/\1/p' tests/boot/run.sh)
 ## make matrix        hypervisors and their guests as cells, into docs/matrix.md; CELLS=NAME...: these only
 .PHONY: matrix
-matrix: hypervisor tools machine payloads debian-guests suite-guests xen-guests vbox-guests libvirt-guests
+matrix: hypervisor tools machine payloads debian-guests suite-guests xen-guests vbox-guests libvirt-guests incus-guests
 	@B=$(B) PAGE=1 tests/matrix/run.sh $(CELLS)
 ## make check-models  conformance on the emulator's CPU models, into docs/models.md; MODELS=NAME...: these only
 .PHONY: check-models

@@ -13,6 +13,7 @@
 # vbox: L1 with VirtualBox; ROOT is the folder of fetch-vbox.sh, whose CDs it has.
 # kvm-host: a Linux whose KVM is the machine on which Nestor runs; ROOT is the folder with the tool and L0. The runs come in a second archive.
 # libvirt-l2: what libvirt's guest is; libvirt: L1 with libvirt, whose daemon is below ROOT and whose guest is OUTPUT's neighbour libvirt-l2.cpio.
+# disk-root: goes on with a system on the first disk. incus: OUTPUT, NAME.disk, is such a disk, of an L1 with Incus, which is below ROOT; DISK: its guest's.
 # work-l2: programs that are measured, below ROOT; work: the same with KVM and QEMU, whose L2 is that one, OUTPUT's neighbour work-l2.cpio.
 # selftests: L1 with Linux's tests of KVM; ROOT is the folder of fetch-selftests.sh.
 # xen: Xen's dom0; MODULES is the folder of its modules, ROOT of fetch-programs.sh, each DISK what HVM guests boot.
@@ -391,6 +392,50 @@ libvirt() {
 	cp "$here/libvirt-init" "$stage/init"
 }
 
+# What goes on with a system on the first disk.
+disk_root() {
+	base insmod switch_root usleep
+	drivers "${of_pci[@]}"
+	cp "$here/disk-root-init" "$stage/init"
+}
+
+# A whole system with Incus, to be a disk: its daemon, its client, what the daemon runs, and the disk of its guest. ROOT: of fetch-programs.sh.
+incus() {
+	local m
+	l1
+	base insmod poweroff cat date grep head hostname ifconfig ln mkdir mkfifo nc rm sleep tail tr
+	rm "$stage/init"
+	for m in drivers/vhost/vhost_iotlb drivers/vhost/vhost net/vmw_vsock/vsock net/vmw_vsock/vmw_vsock_virtio_transport_common \
+		drivers/vhost/vhost_vsock net/core/failover drivers/net/net_failover drivers/net/virtio_net; do
+		module "$dir/modules" "$m"
+		unsign "${m##*/}"
+	done
+	for m in /usr/libexec/incus/incusd /usr/bin/{incus,qemu-system-x86_64,qemu-img,rsync,tar,setfattr,getfattr,unsquashfs,gzip,xz,dd,nice,prlimit,socat} \
+		/usr/bin/ip /usr/sbin/sgdisk /usr/lib/x86_64-linux-gnu/qemu/{ui-spice-core,chardev-spice,ui-opengl,hw-usb-redirect,hw-display-virtio-{vga,gpu,gpu-pci}}.so; do
+		program "$m" "$root"
+	done
+	for m in "$root"/usr/share/seabios/{bios,vgabios-virtio}.bin; do
+		put "$m" usr/share/seabios
+	done
+	for m in "$root"/usr/share/qemu/{kvmvapic,linuxboot_dma}.bin; do
+		put "$m" usr/share/qemu
+	done
+	for m in "$root"/usr/share/OVMF/OVMF_{CODE,VARS}_4M.fd; do
+		put "$m" usr/share/OVMF
+	done
+	mkdir -p "$stage"/{etc,root,run,mnt,var/lib/incus,var/log/incus,var/cache,var/tmp} "$stage/usr/sbin"
+	printf 'root:x:0:0:root:/root:/bin/sh\nnobody:x:65534:65534:nobody:/:/bin/false\n' >"$stage/etc/passwd"
+	printf 'root:x:0:\nkvm:x:104:\nincus:x:105:\nincus-admin:x:106:\nnogroup:x:65534:\n' >"$stage/etc/group"
+	printf 'root:1000000:1000000000\n' | tee "$stage/etc/subuid" >"$stage/etc/subgid"
+	printf 'passwd: files\ngroup: files\nhosts: files\n' >"$stage/etc/nsswitch.conf"
+	printf '127.0.0.1 localhost\n10.0.0.1 node1\n10.0.0.2 node2\n' >"$stage/etc/hosts"
+	cp "$root/etc/os-release" "$stage/etc/" 2>/dev/null || printf 'NAME=Debian\nID=debian\nVERSION_ID=13\n' >"$stage/etc/os-release"
+	mkdir -p "$stage/l2"
+	cp "${disks[@]}" "$stage/l2/"
+	cp "$here/incus-init" "$stage/usr/sbin/init"
+	ln -s usr/sbin "$stage/sbin"
+}
+
 # Programs that are measured, with what they read. ROOT: of fetch-programs.sh.
 work_programs() {
 	local m gcc=usr/lib/gcc/x86_64-linux-gnu/12 python=usr/lib/python3.11 table=$here/../../bench/workloads
@@ -484,6 +529,8 @@ kvm-host) kvm_host ;;
 libvirt-l2) libvirt_l2 ;;
 libvirt) l2=$(dirname "$output")/libvirt-l2.cpio && libvirt ;;
 work-l2) work_programs ;;
+disk-root) disk_root ;;
+incus) incus ;;
 work)
 	work_programs
 	l2=$(dirname "$output")/work-l2.cpio
@@ -492,12 +539,20 @@ work)
 	;;
 vbox) vbox ;;
 *)
-	echo "mkinitramfs.sh: KIND is boot-server, devices, io, console, l2, probe, client, depth, selftests, qemu, bench, vfio, card-l2, card-vfio, storage, nbd, ide, service, io-l2, io-qemu, io-service, kvm-host, work-l2, work, libvirt-l2, libvirt, vbox or xen, not '$kind'" >&2
+	echo "mkinitramfs.sh: KIND is boot-server, devices, io, console, l2, probe, client, depth, selftests, qemu, bench, vfio, card-l2, card-vfio, storage, nbd, ide, service, io-l2, io-qemu, io-service, kvm-host, work-l2, work, libvirt-l2, libvirt, disk-root, incus, vbox or xen, not '$kind'" >&2
 	exit 64
 	;;
 esac
-chmod 755 "$stage/init"
 find "$stage" -exec touch -h -d @0 {} +
+if [[ $output == *.disk ]]; then
+	mkdir -p "$stage"/{proc,sys,dev,tmp}
+	truncate -s 1200M "$output.new" # sparse
+	PATH=$PATH:/usr/sbin:/sbin mke2fs -q -t ext4 -O ^has_journal -E root_owner=0:0,hash_seed=00000000-0000-4000-8000-000000000001 \
+		-U 00000000-0000-4000-8000-000000000002 -d "$stage" "$output.new"
+	mv "$output.new" "$output"
+	exit
+fi
+chmod 755 "$stage/init"
 (cd "$stage" && find . -mindepth 1 | LC_ALL=C sort |
 	cpio --quiet --reproducible -o -H newc -R 0:0) >"$output.new"
 mv "$output.new" "$output"

@@ -72,6 +72,27 @@ migration() { # WORDS: two VMs of one host, of which one gives its guest to the 
 	args=("$DIR/migration.yaml")
 }
 
+incus() { # WORDS ARGS...: from a disk, of which nothing is kept; a long device second, since a daemon that gives up goes by it
+	args=(--l1 "$B/debian-trixie/vmlinuz" --initrd "$B/debian-incus/boot.cpio" --disk "$B/debian-incus/incus.disk"
+		--cmdline "$LINUX quiet $1 end=poweroff" --memory 1G --ips 1000000000 "${@:2}")
+}
+
+cluster() { # WORDS: two VMs of one host, of which one joins the other's cluster and is given its guest
+	local role words
+	words="$LINUX quiet end=poweroff $1"
+	{
+		printf 'machine: {cpus: 2, ips: 1000000000}\nnetworks: [lan]\nvms:\n'
+		for role in 'node1 1 2 move' 'node2 2 1 receive'; do
+			# shellcheck disable=SC2086
+			set -- $role
+			printf '  - {name: %s, kernel: "%s", initrd: "%s", disks: [{image: "%s"}], memory: 1000M, net: "lan,mac=52:00:00:00:00:0%s", cmdline: "%s address=10.0.0.%s peer=10.0.0.%s do=%s"}\n' \
+				"$1" "$(realpath -m "$B/debian-trixie/vmlinuz")" "$(realpath -m "$B/debian-incus/boot.cpio")" \
+				"$(realpath -m "$B/debian-incus/incus.disk")" "$2" "$words" "$2" "$3" "$4"
+		done
+	} >"$DIR/cluster.yaml"
+	args=("$DIR/cluster.yaml")
+}
+
 # ---- rows ----
 
 field() { # N: of the row in $row, without blanks around it
@@ -152,8 +173,8 @@ tell() {
 # ---- the page ----
 
 versions() {
-	awk '$1 ~ /^(linux-image-|xen-hypervisor|qemu-system-(x86|xen)$|seabios$|virtualbox|libvirt-daemon$)/ { print "- `" $1 "` " $2 }' \
-		"$B"/debian{,-i386,-service,-bullseye,-trixie,-sid,-xen,-xen-trixie,-vbox,-libvirt}/packages.txt | sort -u
+	awk '$1 ~ /^(linux-image-|xen-hypervisor|qemu-system-(x86|xen)$|seabios$|virtualbox|libvirt-daemon$|incus-base$)/ { print "- `" $1 "` " $2 }' \
+		"$B"/debian{,-i386,-service,-bullseye,-trixie,-sid,-xen,-xen-trixie,-vbox,-libvirt,-incus}/packages.txt | sort -u
 }
 
 # Of another Nestor or other guests, if there is none of these.
