@@ -78,7 +78,7 @@ UNIT_EXTRA_test_boot_multiboot2  := hypervisor/boot/boot_info.c hypervisor/boot/
 UNIT_EXTRA_test_policy_options := hypervisor/cpu/config.c hypervisor/cpu/machine.c
 
 # A file of the hardware ring, on faked instructions.
-UNIT_EXTRA_test_vm_sched := hypervisor/vm/sched.c hypervisor/vm/pick.c hypervisor/vm/balance.c hypervisor/vm/cores.c hypervisor/vm/arrived.c hypervisor/cpu/lock.c \
+UNIT_EXTRA_test_vm_sched := hypervisor/vm/sched.c hypervisor/vm/nodes.c hypervisor/vm/pick.c hypervisor/vm/balance.c hypervisor/vm/cores.c hypervisor/vm/arrived.c hypervisor/cpu/lock.c \
 	hypervisor/cpu/config.c hypervisor/cpu/idle.c
 UNIT_FLAGS_test_vm_sched := -Itests/unit/hw
 UNIT_EXTRA_test_vm_sched_change := $(UNIT_EXTRA_test_vm_sched)

@@ -3,18 +3,18 @@
 
 #include <stddef.h>
 
-#define REVISION       8u
-#define SRAT_ENTRIES   48u
-#define OF_LAPIC       0
-#define OF_MEMORY      1
-#define OF_X2APIC      2
-#define SIZE_OF_LAPIC  16
-#define SIZE_OF_MEMORY 40
-#define SIZE_OF_X2APIC 24
-#define ENABLED        1u
-#define NON_VOLATILE   4u
-#define SLIT_COUNT     36u
-#define SLIT_ENTRIES   44u
+#define SRAT_REVISION_AT 8u
+#define SRAT_ENTRIES     48u
+#define OF_LAPIC         0
+#define OF_MEMORY        1
+#define OF_X2APIC        2
+#define SIZE_OF_LAPIC    16
+#define SIZE_OF_MEMORY   40
+#define SIZE_OF_X2APIC   24
+#define ENABLED          1u
+#define NON_VOLATILE     4u
+#define SLIT_COUNT       36u
+#define SLIT_ENTRIES     44u
 
 static uint32_t get32(const uint8_t *p)
 {
@@ -179,13 +179,13 @@ bool numa_read(struct numa *n, const uint8_t *srat, uint32_t length)
 
 	begin(n);
 	for (const uint8_t *e; (e = next(srat, length, &at)) != NULL;)
-		if (decode(e, srat[REVISION], &entry))
+		if (decode(e, srat[SRAT_REVISION_AT], &entry))
 			add_domain(n, entry.domain);
 	at = SRAT_ENTRIES;
 	for (const uint8_t *e; (e = next(srat, length, &at)) != NULL;) {
 		uint32_t node;
 
-		if (!decode(e, srat[REVISION], &entry) ||
+		if (!decode(e, srat[SRAT_REVISION_AT], &entry) ||
 			(node = node_of(n, entry.domain)) == NUMA_NONE)
 			continue;
 		if (entry.kind == OF_MEMORY)

@@ -7,13 +7,13 @@
 #define KIND_16550_GAS 0x12u
 
 /* SPCR */
-#define SPCR_KIND      36u
-#define SPCR_ADDRESS   40u
-#define SPCR_BAUD_CODE 58u
-#define SPCR_LEAST     59u
-#define SPCR_CLOCK     76u /* Hz; since revision 3 */
-#define SPCR_BAUD      80u /* since revision 4 */
-#define REVISION       8u
+#define SPCR_KIND        36u
+#define SPCR_ADDRESS     40u
+#define SPCR_BAUD_CODE   58u
+#define SPCR_LEAST       59u
+#define SPCR_CLOCK       76u /* Hz; since revision 3 */
+#define SPCR_BAUD        80u /* since revision 4 */
+#define SPCR_REVISION_AT 8u
 
 /* DBG2, and from the start of each of its devices */
 #define DBG2_DEVICES   36u /* where the first one is */
@@ -91,9 +91,10 @@ static uint16_t spcr_divisor(const uint8_t *spcr, uint32_t length, bool memory)
 	uint8_t code = spcr[SPCR_BAUD_CODE];
 	uint32_t baud = code < sizeof(rates) / sizeof(rates[0]) ? rates[code] : 0, clock = 0;
 
-	if (spcr[REVISION] >= 4 && length >= SPCR_BAUD + 4 && get(spcr + SPCR_BAUD, 4) != 0)
+	if (spcr[SPCR_REVISION_AT] >= 4 && length >= SPCR_BAUD + 4 &&
+		get(spcr + SPCR_BAUD, 4) != 0)
 		baud = (uint32_t)get(spcr + SPCR_BAUD, 4);
-	if (spcr[REVISION] >= 3 && length >= SPCR_CLOCK + 4)
+	if (spcr[SPCR_REVISION_AT] >= 3 && length >= SPCR_CLOCK + 4)
 		clock = (uint32_t)get(spcr + SPCR_CLOCK, 4);
 	return memory && clock == 0 ? 0 : uart_divisor(baud, clock);
 }

@@ -125,8 +125,7 @@ uint64_t memory_places_size(unsigned places)
 	uint64_t nodes = (uint64_t)places * LIMIT_VCPUS;
 
 	nodes = nodes < MEMORY_NODES ? nodes : MEMORY_NODES;
-	return round_up(
-		MEMORY_PLACES + (uint64_t)places * MEMORY_PLACE + nodes * MEMORY_NODE);
+	return round_up(MEMORY_PLACES + (uint64_t)places * MEMORY_PLACE + nodes * MEMORY_NODE);
 }
 
 static unsigned own_queues(const struct vm_config *c)

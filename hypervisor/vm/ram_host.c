@@ -35,7 +35,7 @@ static struct chunks all;
 static struct spinlock lock = {.rank = LOCK_PAGES};
 static struct vcpu_set waiting[VM_MAX]; /* those that wait for a chunk; with the lock */
 static struct hpa zeros;                /* a chunk */
-static uint64_t windows;         /* that VMs have: bit by number; with the lock */
+static uint64_t windows;                /* that VMs have: bit by number; with the lock */
 
 const uint8_t *ram_zeros(void)
 {

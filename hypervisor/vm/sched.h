@@ -110,6 +110,8 @@ bool sched_reserve(unsigned vm, unsigned vcpus);
 void sched_release(unsigned vm);
 /* The number of the node of its vCPU 0; those of the others follow. */
 unsigned sched_first_node(unsigned vm);
+/* The node of a vCPU that the VM has one for, whether the vCPU is there or not. */
+struct sched_node *sched_node_at(unsigned vm, unsigned vcpu);
 
 /* Before any CPU schedules; boot_space: an address space that is no VM's. */
 void sched_init(uint64_t boot_space);

@@ -172,7 +172,6 @@ static inline void set_idle(unsigned cpu, bool idle)
 	hw_cpu = before;
 }
 
-
 static int set_up(void **state)
 {
 	(void)state;

@@ -451,7 +451,6 @@ static void run_all(void)
 		assert_int_equal(pthread_join(thread[i], NULL), 0);
 }
 
-
 static void begin_cpus(void)
 {
 	fake_cpus();

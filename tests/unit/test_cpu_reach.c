@@ -19,6 +19,7 @@
 #include "mm/layout.h"
 #include "spec/cpuid.h"
 #include "spec/paging.h"
+#include "spec/regs.h"
 
 #define GIB (1ull << 30)
 #define TIB (1ull << 40)
@@ -27,11 +28,19 @@ uint64_t hw_now;
 _Thread_local uint64_t hw_cr3;
 _Thread_local struct percpu *hw_cpu;
 static unsigned physical_bits;
+static uint64_t cr4;
 
 /* As boot/entry.S makes them. */
 static uint64_t root[PT_ENTRIES] __attribute__((aligned(4096)));
 static uint64_t pdpt[PT_ENTRIES] __attribute__((aligned(4096)));
 static uint64_t pd[4][PT_ENTRIES] __attribute__((aligned(4096)));
+
+uint64_t hw_cr4_access(bool write, uint64_t value)
+{
+	(void)value;
+	assert_false(write);
+	return cr4;
+}
 
 struct cpuid_regs hw_cpuid(uint32_t leaf, uint32_t subleaf)
 {
@@ -53,6 +62,7 @@ static int set_up(void **state)
 	root[256] = hpa_of(pdpt).v | PT_P | PT_RW;
 	hw_cr3 = hpa_of(root).v;
 	physical_bits = 46;
+	cr4 = 0;
 	return 0;
 }
 
@@ -156,6 +166,18 @@ static void tables_that_cannot_be_reached_are_passed_by(void **state)
 	assert_null(acpi_find(rsdp, sizeof(rsdp), "SRAT", &length));
 }
 
+static void with_five_levels_the_table_of_four_is_a_level_below(void **state)
+{
+	static uint64_t top[PT_ENTRIES] __attribute__((aligned(4096)));
+
+	(void)state;
+	top[0] = top[PT_ENTRIES - 1] = hpa_of(root).v | PT_P | PT_RW;
+	hw_cr3 = hpa_of(top).v;
+	cr4 = CR4_LA57;
+	assert_true(reaches(9 * GIB, 36));
+	assert_true(leaf(9 * GIB) == (9 * GIB | PT_P | PT_PS));
+}
+
 /* Last: a table that is used up stays so. */
 static void there_are_tables_for_a_few_places_and_then_no_more(void **state)
 {
@@ -177,6 +199,7 @@ int main(void)
 		TEST(places_above_are_mapped_to_be_read_up_to_the_last_of_the_machine),
 		TEST(what_this_processor_has_no_addresses_for_is_not_mapped),
 		TEST(tables_that_cannot_be_reached_are_passed_by),
+		TEST(with_five_levels_the_table_of_four_is_a_level_below),
 		TEST(there_are_tables_for_a_few_places_and_then_no_more),
 	};
 

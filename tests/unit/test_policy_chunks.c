@@ -143,7 +143,7 @@ static void so_many_chunks_are_known_and_no_more(void **state)
 
 static void chunks_of_a_node_are_given_to_who_wants_them_there(void **state)
 {
-	uint8_t owner;
+	unsigned owner;
 
 	(void)state;
 	memset(&c, 0, sizeof(c));

@@ -132,16 +132,11 @@ static void vmx_features_are_chosen_by_name(void **state)
 
 static void more_vcpus_than_xapic_mode_has_ids_for_need_interrupt_remapping(void **state)
 {
-	static const char *const good[] = {"kernel vm=a cpus=255",
-		"kernel vm=a cpus=256 iommu=vtd", "kernel vm=a cpus=288 iommu=vtd"};
-
 	(void)state;
 	expect_refusal("kernel vm=a cpus=256", "kernel vm=a cpus=256",
 		"more than 255 'cpus' need 'iommu: vtd'");
-	for (unsigned i = 0; i < sizeof(good) / sizeof(good[0]); i++) {
-		memset(&s, 0, sizeof(s));
-		assert_true(add(good[i]));
-	}
+	assert_true(add("kernel vm=a cpus=255"));
+	assert_true(add("kernel vm=b cpus=288 iommu=vtd"));
 }
 
 static void what_cannot_be_a_vm_is_refused_with_the_word_at_fault(void **state)

@@ -39,6 +39,7 @@ unsigned cpu_slots = 1, cpu_count = 1;
 static uint8_t srat[4096], slit[256];
 static uint32_t srat_size, slit_size;
 static unsigned warnings, shown, hidden;
+static bool no_window;
 static struct vm_memory m;
 static struct vm_config c;
 /* What is mapped in the window, from its start on. */
@@ -91,15 +92,15 @@ bool paging_map(uint64_t cr3, uint64_t va, struct hpa pa, uint64_t size, uint64_
 	return true;
 }
 
-uint8_t *ram_window(unsigned vm)
-{
-	assert_int_equal(vm, 0);
-	return WINDOW;
-}
-
-void ram_show_window(unsigned vm, uint64_t cr3)
+uint8_t *ram_take_window(const char *vm)
 {
 	(void)vm;
+	return no_window ? NULL : WINDOW;
+}
+
+void ram_show_window(const uint8_t *window, uint64_t cr3)
+{
+	assert_ptr_equal(window, WINDOW);
 	(void)cr3;
 	shown++;
 }
@@ -129,6 +130,7 @@ static void begin(void)
 	srat_size = 48;
 	slit_size = 0;
 	warnings = shown = hidden = 0;
+	no_window = false;
 	mapped = 0;
 	m = (struct vm_memory){.cr3 = 0x1000};
 	settings_init(vm_settings, &c);
@@ -276,6 +278,26 @@ static void what_a_node_has_no_room_for_is_of_the_nearest_one_and_told_of(void *
 	assert_int_equal(hidden, 1);
 }
 
+static void without_a_window_no_vm_is_in_pieces(void **state)
+{
+	(void)state;
+	begin();
+	srat_size = 0;
+	page_add(MIB, 33 * MIB);
+	page_add(GIB, 64 * MIB);
+	node_init(NULL, 0);
+	no_window = true;
+	assert_false(take(1, 1, 96 * MIB));
+	place_leave(&m);
+	assert_int_equal(shown + hidden, 0);
+	begin();
+	srat_size = 0;
+	page_add(GIB, 64 * MIB);
+	node_init(NULL, 0);
+	no_window = true;
+	assert_true(take(1, 1, 64 * MIB));
+}
+
 static void memory_in_many_pieces_makes_a_vm_until_there_are_too_many(void **state)
 {
 	(void)state;
@@ -390,6 +412,7 @@ int main(void)
 		cmocka_unit_test(a_vm_is_of_the_node_with_most_free_memory),
 		cmocka_unit_test(virtual_nodes_are_of_nodes_in_turn),
 		cmocka_unit_test(what_a_node_has_no_room_for_is_of_the_nearest_one_and_told_of),
+		cmocka_unit_test(without_a_window_no_vm_is_in_pieces),
 		cmocka_unit_test(memory_in_many_pieces_makes_a_vm_until_there_are_too_many),
 		cmocka_unit_test(eight_nodes_of_eight_tebibytes_hold_the_largest_vm),
 		cmocka_unit_test(made_up_machines_give_all_or_nothing),

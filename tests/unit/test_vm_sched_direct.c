@@ -85,7 +85,7 @@ static void one_that_moves_looks_where_it_goes(void **state)
 	hw_now += SLICE_TICKS;
 	assert_ptr_equal(schedule(), &vcpus[0]);
 	assert_false(sched_is_runnable(vcpus[1].node));
-	sched_change(1, WEIGHT_NORMAL, 2);
+	sched_change(1, WEIGHT_NORMAL, &(struct cpu_set){{2}});
 	hw_now += SLICE_TICKS;
 	assert_ptr_equal(schedule(), &vcpus[0]);
 	assert_int_equal(vcpus[1].node->cpu, 1);

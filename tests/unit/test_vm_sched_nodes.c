@@ -12,7 +12,7 @@ static int two_nodes(void **state)
 	for (unsigned i = 0; i < CPUS; i++)
 		cpu_data[i].shared.node = i / 2;
 	for (unsigned i = 0; i < 4; i++)
-		vms[i].config.allowed_cpus = UINT64_MAX;
+		cpu_set_fill(&vms[i].config.allowed_cpus);
 	return r;
 }
 
@@ -72,9 +72,10 @@ static void each_vcpu_has_the_node_that_stands_for_its_own(void **state)
 static unsigned goes_to(uint32_t home, uint64_t sleeping)
 {
 	for (unsigned i = 0; i < 2; i++) {
-		vms[i].config.allowed_cpus = 1;
+		vms[i].config.allowed_cpus = (struct cpu_set){{1}};
 		add(i, home);
-		vcpus[i].node->allowed = UINT64_MAX;
+		cpu_set_fill(&vms[i].config.allowed_cpus);
+		sched_allow(i, &vms[i].config.allowed_cpus);
 	}
 	for (unsigned i = 1; i < CPUS; i++)
 		set_idle(i, sleeping >> i & 1);
@@ -105,9 +106,10 @@ static void of_busy_cpus_with_as_much_to_run_the_near_one_is_taken(void **state)
 {
 	(void)state;
 	for (unsigned i = 0; i < 4; i++) {
-		vms[i].config.allowed_cpus = 1;
+		vms[i].config.allowed_cpus = (struct cpu_set){{1}};
 		add(i, 1);
-		vcpus[i].node->allowed = UINT64_MAX;
+		cpu_set_fill(&vms[i].config.allowed_cpus);
+		sched_allow(i, &vms[i].config.allowed_cpus);
 	}
 	for (unsigned i = 0; i < CPUS; i++)
 		set_idle(i, false);

@@ -4,7 +4,6 @@
 
 #include <stdio.h>
 
-
 struct bridge_hold bridge_hold_of(const struct manage_request *r, unsigned vm)
 {
 	bool hold = r->number[MANAGE_ARG_HOLD] != 0;
