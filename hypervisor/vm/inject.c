@@ -156,7 +156,7 @@ void vcpu_redeliver(struct vcpu *vcpu)
  * Nobody asked for it: a feature that L0 neither uses nor offers, on a processor newer than L0.
  * What the guest did is not there on its virtual CPU.
  */
-void handle_unasked(struct vcpu *vcpu)
+__attribute__((noinline)) void handle_unasked(struct vcpu *vcpu)
 {
 	uint32_t reason = EXIT_REASON_BASIC(vmread32(VMCS_EXIT_REASON));
 
