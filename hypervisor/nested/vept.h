@@ -108,6 +108,7 @@ struct vept {
 	uint32_t count;
 	uint32_t vcpus; /* of the VM, VEPT_VCPUS at most; given, like count */
 	uint32_t roots; /* that it has of `root`; follows */
+	uint32_t words; /* of sets of these */
 	uint32_t bucket_mask;
 	uint32_t in_use; /* tables that are not in unused */
 	uint32_t watch_count;

@@ -108,7 +108,7 @@ static void flush_changed(struct nested *n)
 {
 	struct vept *e = &n->vm->vept;
 
-	for (unsigned i = 0; i < VEPT_WORDS; i++)
+	for (unsigned i = 0; i < e->words; i++)
 		while (e->changed[i] != 0)
 			root_flush(
 				n, &e->root[i * 64 + (unsigned)__builtin_ctzll(e->changed[i])]);
@@ -142,7 +142,7 @@ static void flush_here(struct nested *n, uint64_t eptp12, uint64_t mask)
 {
 	const struct vept *e = &n->vm->vept;
 
-	for (unsigned i = 0; i < VEPT_WORDS; i++)
+	for (unsigned i = 0; i < e->words; i++)
 		for (uint64_t live = e->live[i]; live; live &= live - 1) {
 			const struct vept_root *r =
 				&e->root[i * 64 + (unsigned)__builtin_ctzll(live)];

@@ -57,6 +57,7 @@ void vept_init(struct vept *e)
 	e->in_use = 0;
 	e->watch_count = 0;
 	e->roots = (e->vcpus > 8 ? e->vcpus : 8) + VEPT_SPARE;
+	e->words = (e->roots + 63) / 64;
 	for (unsigned i = 0; i < VEPT_WORDS; i++)
 		e->live[i] = e->changed[i] = 0;
 	e->use_counter = 0;
