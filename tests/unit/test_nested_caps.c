@@ -139,8 +139,7 @@ static void default_policy_offers_what_nestor_implements(void **state)
 			PROC2_ENABLE_RDTSCP | PROC2_ENABLE_VPID | PROC2_WBINVD_EXITING |
 			PROC2_UNRESTRICTED_GUEST | PROC2_PAUSE_LOOP_EXITING |
 			PROC2_RDRAND_EXITING | PROC2_ENABLE_INVPCID | PROC2_ENCLS_EXITING |
-			PROC2_RDSEED_EXITING | PROC2_ENABLE_XSAVES | PROC2_TSC_SCALING |
-			PROC2_USER_WAIT_PAUSE | PROC2_VMCS_SHADOWING | PROC2_X2APIC_MODE |
+			PROC2_RDSEED_EXITING | PROC2_ENABLE_XSAVES | PROC2_TSC_SCALING | PROC2_VMCS_SHADOWING | PROC2_X2APIC_MODE |
 			PROC2_APIC_REGISTER_VIRT | PROC2_VIRT_INTR_DELIVERY | PROC2_ENABLE_PML |
 			PROC2_EPT_VIOLATION_VE | PROC2_ENABLE_VMFUNC |
 			PROC2_MODE_BASED_EXECUTE);
@@ -153,6 +152,18 @@ static void default_policy_offers_what_nestor_implements(void **state)
 	assert_false(
 		caps_allowed1(&l1, MSR_VMX_ENTRY) & (ENTRY_TO_SMM | ENTRY_DEACTIVATE_DUAL));
 	assert_true(caps_msr(&l1, MSR_VMX_VMFUNC) == VMFUNC_EPTP_SWITCHING);
+}
+
+static void user_waits_are_offered_where_the_machine_has_them(void **state)
+{
+	struct vmx_caps hw = fake_hardware_caps(), l1;
+
+	(void)state;
+	hw.msr[MSR_VMX_PROC2 - MSR_VMX_BASIC] |= (uint64_t)PROC2_USER_WAIT_PAUSE << 32;
+	l1 = derive(&hw, caps_policy_default().features);
+	assert_true(caps_allowed1(&l1, MSR_VMX_PROC2) & PROC2_USER_WAIT_PAUSE);
+	l1 = derive(&hw, caps_policy_default().features & ~feature("user_wait"));
+	assert_false(caps_allowed1(&l1, MSR_VMX_PROC2) & PROC2_USER_WAIT_PAUSE);
 }
 
 static void true_controls_free_what_the_machine_frees(void **state)
@@ -460,6 +471,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(l1_sees_our_own_vmcs_format),
 		cmocka_unit_test(default_policy_offers_what_nestor_implements),
+		cmocka_unit_test(user_waits_are_offered_where_the_machine_has_them),
 		cmocka_unit_test(true_controls_free_what_the_machine_frees),
 		cmocka_unit_test(misc_tells_states_targets_and_lists),
 		cmocka_unit_test(ept_and_vpid_types_follow_the_features),
