@@ -141,3 +141,5 @@ UNIT_FLAGS_tsan_vm_define := -Itests/unit/hw
 UNIT_FLAGS_tsan_vm_sched := -Itests/unit/hw
 UNIT_EXTRA_tsan_net_switch := $(wildcard hypervisor/net/*.c) hypervisor/lib/budget.c
 UNIT_EXTRA_tsan_stream := hypervisor/stream/ring.c hypervisor/stream/stream.c
+UNIT_EXTRA_test_mm_paging := hypervisor/mm/paging.c
+UNIT_FLAGS_test_mm_paging := -Itests/unit/hw

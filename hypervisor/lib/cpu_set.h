@@ -40,11 +40,15 @@ static inline void cpu_set_load(const struct cpu_set *s, struct cpu_set *to)
 		to->word[i] = __atomic_load_n(&s->word[i], __ATOMIC_SEQ_CST);
 }
 
-/* True: it was another one. */
+/* True: it was another one. Who reads meanwhile finds a CPU of one or the other: new ones come
+ * before old ones go. */
 static inline bool cpu_set_store(struct cpu_set *s, const struct cpu_set *from)
 {
 	bool changed = false;
 
+	for (unsigned i = 0; i < CPU_SET_WORDS; i++)
+		changed |= (~__atomic_fetch_or(&s->word[i], from->word[i], __ATOMIC_SEQ_CST) &
+				   from->word[i]) != 0;
 	for (unsigned i = 0; i < CPU_SET_WORDS; i++)
 		changed |= __atomic_exchange_n(&s->word[i], from->word[i], __ATOMIC_SEQ_CST) !=
 			   from->word[i];

@@ -208,7 +208,8 @@ void paging_destroy(uint64_t cr3)
 	uint64_t *root = direct_va((struct hpa){cr3});
 
 	if (has_5_levels()) {
-		free_tables(root[0] & PT_ADDRESS, 39);
+		if (root[0] & PT_P) /* else paging_create found no memory for it */
+			free_tables(root[0] & PT_ADDRESS, 39);
 		page_free((struct hpa){cr3}, PAGE_SIZE);
 	} else {
 		free_tables(cr3, 39);

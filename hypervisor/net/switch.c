@@ -138,10 +138,16 @@ static void learn(struct net_switch *s, unsigned port, const struct net_frame *f
 {
 	struct net_port *p = &s->port[port];
 	struct net_set others;
+	struct net_learned *known;
 	unsigned i;
 
 	if (same(source(f), p->setup.mac))
 		return;
+	known = find(s, p, source(f), vlan_of(f));
+	if (known != NULL) { /* and nowhere else: who learns it makes the others forget it */
+		known->seen = net_now() | 1;
+		return;
+	}
 	net_peers(p, &others);
 	net_set_drop(&others, port);
 	while (net_take_first(&others, &i)) {
@@ -331,9 +337,14 @@ static unsigned look_up(struct net_switch *s, unsigned port, const struct net_fr
 	net_lock(NET_TABLE);
 	learn(s, port, f);
 	if (!(destination(f)[0] & ETH_MULTICAST)) {
-		to = owner(s, port, destination(f));
+		to = s->port[port].last_to;
+		if (!net_is_peer(&s->port[port], to) ||
+			!same(destination(f), s->port[to].setup.mac))
+			to = owner(s, port, destination(f));
 		to = to != NET_PORTS ? to : learned_at(s, port, f);
 	}
+	if (to != NET_PORTS)
+		s->port[port].last_to = to;
 	net_unlock(NET_TABLE);
 	return to;
 }

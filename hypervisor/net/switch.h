@@ -139,6 +139,9 @@ struct net_port {
 	/* The ports of its network, itself among them; words where some may be; all atomic. */
 	uint64_t peers[NET_WORDS], peer_words;
 	struct net_setup setup;
+	/* The port whose address a frame of this one had last: looked at before all others. With
+	 * the lock of the table, a hint only: whose address it is is checked. */
+	uint32_t last_to;
 	struct net_queue queue[NET_QUEUES];
 	struct net_filter filter; /* with the lock of the port */
 	/* By the hash of a flow: the queue on which the driver sent it last, plus 1; atomic. */

@@ -129,22 +129,33 @@ unsigned sched_place(struct sched_node *n)
 	}
 	if (shortest == UINT32_MAX) {
 		struct cpu_set any;
+		uint64_t back = read_cr3();
 
+		sched_use_address_space(n->cr3); /* its name is nowhere else */
 		log_warn("'%s': none of the CPUs of its pin= runs VMs; any may run it",
 			n->vcpu->vm->config.name);
+		sched_use_address_space(back);
 		cpu_set_fill(&any);
 		sched_allow(n->vm, &any);
 	}
 	return best;
 }
 
-/* Of those near its memory, or of the others. */
+/* Of those near its memory, or of the others. Only CPUs that its pin names are looked at. */
 static unsigned claim(const struct sched_node *n, bool near)
 {
-	for (unsigned i = 0; (i = set_next_shared(idle, i, cpu_slots)) < cpu_slots; i++)
-		if (i != n->cpu && is_near(n, i) == near && allowed(n, i) &&
-			cores_suits(i, n->vm) && set_drop_shared(idle, i))
-			return i;
+	for (unsigned w = 0; w < SET_WORDS(cpu_slots); w++) {
+		uint64_t left = __atomic_load_n(&idle[w], __ATOMIC_SEQ_CST) &
+				__atomic_load_n(&pins[n->vm].word[w], __ATOMIC_SEQ_CST);
+
+		for (; left != 0; left &= left - 1) {
+			unsigned i = w * 64 + (unsigned)__builtin_ctzll(left);
+
+			if (i != n->cpu && is_near(n, i) == near && cores_suits(i, n->vm) &&
+				set_drop_shared(idle, i))
+				return i;
+		}
+	}
 	return MAX_CPUS;
 }
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "vm/change.h"
 
+#include "cpu/mem.h"
 #include "dev/dev.h"
 #include "mm/layout.h"
 #include "policy/changes.h"
@@ -12,12 +13,28 @@
 /* With a list of CPUs that run no VMs any may run it (sched_place). */
 static void follow_cpus(unsigned id, const struct vm_config *c)
 {
-	struct cpu_set cpus;
+	struct cpu_set wanted, now, cpus;
+	uint32_t weight;
 
-	cpu_set_load(&c->allowed_cpus, &cpus);
-	if (!sched_can_run(&cpus))
-		cpu_set_fill(&cpus);
-	sched_change(id, __atomic_load_n(&c->weight, __ATOMIC_SEQ_CST), &cpus);
+	/* Of two that do so at once, whoever tells last tells what holds. */
+	do {
+		weight = __atomic_load_n(&c->weight, __ATOMIC_SEQ_CST);
+		cpu_set_load(&c->allowed_cpus, &wanted);
+		cpus = wanted;
+		if (!sched_can_run(&cpus))
+			cpu_set_fill(&cpus);
+		sched_change(id, weight, &cpus);
+		cpu_set_load(&c->allowed_cpus, &now);
+	} while (memcmp(&now, &wanted, sizeof(now)) != 0 ||
+		 __atomic_load_n(&c->weight, __ATOMIC_SEQ_CST) != weight);
+}
+
+void change_follow_cpus(unsigned id)
+{
+	const struct vm_config *c = life_config(id);
+
+	if (c != NULL)
+		follow_cpus(id, c);
 }
 
 void change_weight(unsigned id, struct vm_images *vm, uint32_t weight)

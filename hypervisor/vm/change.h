@@ -19,6 +19,8 @@ struct vm_images;
 struct cdrom_medium vm_medium(const struct vm_images *vm, unsigned drive, uint64_t medium);
 
 /* Any CPU, any address space. At once, and for later starts. vm: life_images(id). */
+/* Weight and pins of a VM that starts are what was asked for meanwhile. Any address space. */
+void change_follow_cpus(unsigned id);
 void change_weight(unsigned id, struct vm_images *vm, uint32_t weight);
 /* CPUs that may run it. False: none of these runs VMs; nothing has changed. */
 bool change_pins(unsigned id, struct vm_images *vm, const struct cpu_set *cpus);

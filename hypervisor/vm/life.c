@@ -301,9 +301,12 @@ static void give_back(unsigned id)
 	vm_memory_give_back(&l->memory);
 	if (forget) {
 		network_forget(id);
+		/* First: without images the place is another VM's at once (life_define). */
+		__atomic_store_n(&l->state, LIFE_NONE, __ATOMIC_SEQ_CST);
 		mux_record("vm-gone vm=%s free=%lu tsc=%lu", l->images->config.name,
 			page_available(), rdtsc());
 		__atomic_store_n(&l->images, NULL, __ATOMIC_SEQ_CST);
+		return;
 	}
 	__atomic_store_n(&l->state, LIFE_NONE, __ATOMIC_RELEASE);
 }

@@ -6,6 +6,7 @@
 #include "cpu/mem.h"
 #include "mm/layout.h"
 #include "mm/node.h"
+#include "mm/page.h"
 #include "mm/paging.h"
 #include "policy/memory.h"
 #include "policy/nodes.h"
@@ -172,12 +173,8 @@ uint8_t *place_host(const struct vm_memory *m, unsigned piece, uint64_t offset)
 	return (uint8_t *)direct_va(m->ram[piece].hpa) + (offset - m->ram[piece].gpa);
 }
 
-static bool map_window(struct vm_memory *m, const char *vm)
+static bool map_window(const struct vm_memory *m)
 {
-	m->window = ram_take_window(vm);
-	if (m->window == NULL)
-		return false;
-
 	for (unsigned i = 0; i < m->ram_count; i++)
 		if (!paging_map(m->cr3, (uint64_t)(uintptr_t)m->window + m->ram[i].gpa,
 			    m->ram[i].hpa, m->ram[i].size, PT_RW_DATA))
@@ -193,7 +190,7 @@ void place_leave(const struct vm_memory *m)
 }
 
 /* Nodes of the VM that stand for the same one of the machine side by side are one part. */
-bool place_ram(struct vm_memory *m, const struct vm_config *c, bool zeroed)
+static bool take_parts(struct vm_memory *m, const struct vm_config *c)
 {
 	unsigned nodes = c->nodes > 1 ? c->nodes : 1, from = 0;
 
@@ -205,10 +202,33 @@ bool place_ram(struct vm_memory *m, const struct vm_config *c, bool zeroed)
 			return false;
 		from = to;
 	}
+	if (m->ram_count > 1)
+		m->window = ram_take_window(c->name);
+	return m->ram_count == 1 || m->window != NULL;
+}
+
+/* Pieces are too many, or nobody sees them side by side: nodes are a wish, memory is not. */
+static bool take_anywhere(struct vm_memory *m, const struct vm_config *c)
+{
+	struct hpa at;
+
+	for (unsigned i = 0; i < m->ram_count; i++)
+		page_free(m->ram[i].hpa, m->ram[i].size);
+	m->ram_count = 0;
+	if (!take_whole(NODE_ANY, nodes_ram_start(c, c->nodes), &at))
+		return false;
+	log_warn("'%s': its memory is in one piece, wherever that is", c->name);
+	return add(m, at, nodes_ram_start(c, c->nodes));
+}
+
+bool place_ram(struct vm_memory *m, const struct vm_config *c, bool zeroed)
+{
+	if (!take_parts(m, c) && !take_anywhere(m, c))
+		return false;
 	for (unsigned i = 0; i < m->ram_count; i++)
 		if (!map(m, m->ram[i].hpa, m->ram[i].size, zeroed))
 			return false;
-	return m->ram_count == 1 || map_window(m, c->name);
+	return m->ram_count == 1 || map_window(m);
 }
 
 /* ---- what is told ---- */

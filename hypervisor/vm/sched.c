@@ -96,7 +96,9 @@ struct sched_node *sched_add(struct vcpu *vcpu)
 	n->deadline = DEV_NEVER;
 	n->vtime = 0;
 	__atomic_store_n(&n->weight, vcpu->vm->config.weight, __ATOMIC_RELAXED);
-	sched_allow(vcpu->vm->id, &vcpu->vm->config.allowed_cpus);
+	/* Once: the first one may follow a change while the others are still to come. */
+	if (vcpu->index == 0)
+		sched_allow(vcpu->vm->id, &vcpu->vm->config.allowed_cpus);
 	n->home = vcpu->vm->home[nodes_of_vcpu(&vcpu->vm->config, vcpu->index)];
 	n->direct = vcpu->vm->apicv.direct;
 	n->slept = true;

@@ -19,6 +19,7 @@
 #include "policy/memory.h"
 #include "policy/msr.h"
 #include "policy/scenario.h"
+#include "vm/change.h"
 #include "vm/ecam.h"
 #include "vm/explain.h"
 #include "vm/iommu.h"
@@ -413,6 +414,8 @@ void vm_start(struct vm *vm)
 		if (i == 0)
 			passed_listen(id, node);
 	}
+	/* Those that came behind the first one have the weight of when the VM was made. */
+	change_follow_cpus(id);
 }
 
 void vm_stop(struct vm *vm, enum vm_end end, uint32_t value, const char *why)

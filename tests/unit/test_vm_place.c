@@ -404,9 +404,25 @@ static void the_guest_is_told_of_distances_that_nodes_can_have(void **state)
 	assert_int_equal(p.nodes[0].distance[3], 20);
 }
 
+/* 100 holes of 2 MiB are more than the other node's one piece, and too many. */
+static void a_node_in_rags_does_not_refuse_a_vm_that_another_one_holds_whole(void **state)
+{
+	(void)state;
+	begin();
+	node(0, 0, 400 * MIB);
+	node(1, GIB, 150 * MIB);
+	for (unsigned i = 0; i < 100; i++)
+		page_reserve(i * 4 * MIB, 2 * MIB);
+	node_init(NULL, 0);
+	assert_true(take(1, 1, 128 * MIB));
+	check_pieces();
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(
+			a_node_in_rags_does_not_refuse_a_vm_that_another_one_holds_whole),
 		cmocka_unit_test(a_machine_without_nodes_gives_the_highest_place),
 		cmocka_unit_test(virtual_nodes_of_a_machine_without_nodes_are_one_piece),
 		cmocka_unit_test(a_vm_is_of_the_node_with_most_free_memory),

@@ -77,6 +77,44 @@ static void cpus_that_are_not_there_run_nothing(void **state)
 	assert_true(sched_can_run(&vms[0].config.allowed_cpus));
 }
 
+/* As another CPU sees it in the midst of cpu_set_store: word 0 is empty already, word 1 still. */
+static void a_pin_that_is_half_written(void **state)
+{
+	(void)state;
+	logged = 0;
+	pin(0, 65, 65);
+	sched_add(&vcpus[0]);
+	pin(1, 65, 65);
+	sched_add(&vcpus[1]);
+	on_cpu(65);
+	assert_ptr_equal(schedule(), &vcpus[1]); /* its address space is current */
+	sched_cpu(65)->shared.strays = true;     /* of a change before */
+	vms[0].config.allowed_cpus = (struct cpu_set){{0}};
+	sched_allow(0, &vms[0].config.allowed_cpus);
+	sched_send_strays();
+	print_message("logged %u; CR3 then %lx, the VM of the vCPU has %lx\n", logged, logged_in, vms[0].host_cr3);
+	assert_true(logged_in == vms[0].host_cr3 || logged_in == BOOT_SPACE);
+}
+
+/* vCPU 0 runs at once, and follows (vm_follow) while the others are still to come. */
+static void a_pin_that_is_changed_while_a_vm_starts_stays(void **state)
+{
+	struct cpu_set now = {{0}};
+
+	(void)state;
+	sched_release(0);
+	assert_true(sched_reserve(0, 2));
+	vms[0].config.cpus = 2;
+	vcpus[1].vm = &vms[0];
+	vcpus[1].index = 1;
+	pin(0, 65, 65); /* as it was when the VM was made */
+	sched_add(&vcpus[0]);
+	set_add(now.word, 100);
+	sched_change(0, WEIGHT_NORMAL, &now);
+	sched_add(&vcpus[1]);
+	assert_int_equal(vcpus[1].node->cpu, 100);
+}
+
 #define T(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
@@ -87,6 +125,8 @@ int main(void)
 		T(one_that_waits_goes_to_a_cpu_of_its_pin_alone),
 		T(a_pin_that_is_changed_sends_its_vcpus_away),
 		T(cpus_that_are_not_there_run_nothing),
+		T(a_pin_that_is_half_written),
+		T(a_pin_that_is_changed_while_a_vm_starts_stays),
 	};
 
 	return cmocka_run_group_tests_name("vm_sched_pins", tests, NULL, NULL);
