@@ -8,8 +8,10 @@
 #include "cpu/mux.h"
 #include "cpu/pci.h"
 #include "cpu/text_screen.h"
+#include "cpu/uart.h"
 #include "mm/layout.h"
 #include "mm/paging.h"
+#include "spec/apic.h"
 #include "spec/pci_uart.h"
 #include "spec/uart.h"
 
@@ -21,6 +23,18 @@ static bool map_everywhere(uint64_t start, uint64_t size, uint64_t type)
 	uint64_t first = start & ~PAGE_MASK, end = (start + size + PAGE_MASK) & ~PAGE_MASK;
 
 	return paging_everywhere((struct hpa){first}, end - first, PT_RW_DATA | type);
+}
+
+static bool meets_page(uint64_t start, uint64_t end, uint64_t page)
+{
+	return start < page + PAGE_SIZE && end > page;
+}
+
+/* Registers that L0 has there itself: a large page would take the place of theirs. */
+static bool is_own(uint64_t start, uint64_t end)
+{
+	return meets_page(start, end, APIC_DEFAULT_BASE) ||
+	       meets_page(start, end, IOAPIC_DEFAULT_BASE);
 }
 
 static bool can_be_physical(uint64_t end)
@@ -42,6 +56,12 @@ static struct {
 
 static void use_uart(const struct uart *u, uint16_t divisor, const char *by, const char *who)
 {
+	if (uart_read(u, UART_LSR) == 0xff) { /* it would take all for ever, to nobody */
+		log_warn(
+			"the UART at %s 0x%lx, as %s%s says, is not used: nobody answers there",
+			u->memory ? "memory address" : "port", u->base, by, who);
+		return;
+	}
 	mux_use_uart(u, divisor);
 	log_info("the UART at %s 0x%lx is used, as %s%s says",
 		u->memory ? "memory address" : "port", u->base, by, who);
@@ -67,6 +87,14 @@ static bool is_ram(const struct boot_info *info, uint64_t first, uint64_t size)
 	return false;
 }
 
+/* Which is mapped before, and as memory that combines writes. */
+static bool meets_screen(const struct boot_info *info, uint64_t start, uint64_t end)
+{
+	const struct pixels *p = &info->pixels;
+
+	return p->start != 0 && start < p->start + pixels_size(p) && end > p->start;
+}
+
 /* NULL, or why it cannot be used. */
 static const char *open_uart(const struct boot_info *info, const struct uart *u,
 	uint16_t divisor, const char *by, const char *who)
@@ -79,6 +107,8 @@ static const char *open_uart(const struct boot_info *info, const struct uart *u,
 	}
 	if (end > BOOT_ADDRESS_END || !can_be_physical(end))
 		return "this machine has no such address";
+	if (is_own(u->base, end) || meets_screen(info, u->base, end))
+		return "L0 has something else at its address";
 	if (is_ram(info, u->base, uart_size(u)))
 		return "there is RAM at its address";
 	if (!map_everywhere(u->base, uart_size(u), PT_UC))
@@ -182,7 +212,8 @@ static void choose_pixels(const struct pixels *p)
 	if (p->start == 0)
 		return;
 	end = p->start + pixels_size(p);
-	if (!can_be_physical(end) || !map_everywhere(p->start, end - p->start, PT_WC))
+	if (!can_be_physical(end) || is_own(p->start, end) ||
+		!map_everywhere(p->start, end - p->start, PT_WC))
 		return;
 	text_screen_use_pixels(p, end <= BOOT_REACH ? direct_va((struct hpa){p->start}) : NULL);
 	log_info("the log is on the screen, too: %u x %u pixels of %u bits at 0x%lx", p->width,

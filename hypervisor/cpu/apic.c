@@ -23,7 +23,8 @@
 static struct {
 	bool x2;
 	bool deadline;
-	uint32_t khz; /* of the timer, where it counts; 0: it does not count */
+	uint32_t khz;     /* of the timer, where it counts; 0: it does not count */
+	uint32_t thermal; /* what firmware has set up on the boot CPU; 0: nothing */
 } apic;
 
 static volatile uint32_t *reg_address(uint32_t reg)
@@ -94,6 +95,13 @@ static void mask_sources(void)
 	for (unsigned i = 0; i < sizeof(sources) / sizeof(sources[0]); i++)
 		if (sources[i].number <= last && !is_firmwares(apic_read(sources[i].reg)))
 			apic_write(sources[i].reg, QUIET);
+	/* INIT has masked that of the others, for which firmware has set up the same. */
+	if (last < 5)
+		return;
+	if (this_cpu()->index == 0)
+		apic.thermal = apic_read(APIC_LVT_THERMAL);
+	else if (is_firmwares(apic.thermal))
+		apic_write(APIC_LVT_THERMAL, apic.thermal);
 }
 
 static bool in_service(void)
@@ -147,8 +155,9 @@ static uint32_t measure_rate(void)
 	uint32_t counts;
 
 	apic_write(APIC_LVT_TIMER, LVT_MASKED | VECTOR_TIMER);
-	apic_write(APIC_INITIAL_COUNT, UINT32_MAX);
+	/* The TSC around the count: what comes in between makes timers early, not late. */
 	start = rdtsc();
+	apic_write(APIC_INITIAL_COUNT, UINT32_MAX);
 	tsc_delay_us(RATE_US);
 	counts = UINT32_MAX - apic_read(APIC_CURRENT_COUNT);
 	passed = rdtsc() - start;

@@ -170,7 +170,7 @@ void fault_obey_stop(void)
 
 	if (s == 0 || s == this_cpu()->index + 1)
 		return;
-	mux_break_lock(); /* which who goes on needs */
+	mux_stop(); /* which who goes on needs */
 	halt_forever();
 }
 

@@ -243,7 +243,7 @@ static _Noreturn void stop_machine(enum mce_verdict own)
 {
 	static bool told;
 
-	mux_break_lock(); /* which who tells of it waits for */
+	mux_stop(); /* which who tells of it waits for */
 	if (own != MCE_STOP || __atomic_exchange_n(&told, true, __ATOMIC_SEQ_CST))
 		halt_forever();
 	fault_stop_others();

@@ -111,6 +111,24 @@ static void lock(void)
 		cpu_pause();
 }
 
+/* False: another CPU has it. */
+static bool try_lock(void)
+{
+	struct percpu *c = this_cpu();
+	uint32_t ticket = __atomic_load_n(&mux.owner, __ATOMIC_ACQUIRE);
+
+	c->in_mux = true;
+	__atomic_signal_fence(__ATOMIC_SEQ_CST);
+	if (!__atomic_compare_exchange_n(&mux.next, &ticket, ticket + 1, false,
+		    __ATOMIC_ACQUIRE, __ATOMIC_RELAXED)) {
+		c->in_mux = false;
+		return false;
+	}
+	c->mux_ticket = ticket;
+	c->mux_drawn = true;
+	return true;
+}
+
 static void unlock(void)
 {
 	struct percpu *c = this_cpu();
@@ -131,6 +149,17 @@ void mux_break_lock(void)
 		unlock();
 	}
 	c->in_mux = false;
+}
+
+void mux_stop(void)
+{
+	const struct percpu *c = this_cpu();
+
+	/* It was no fault of the screen's memory that this CPU does not come to the end of it. */
+	if (c->in_mux && c->mux_drawn &&
+		__atomic_load_n(&mux.owner, __ATOMIC_ACQUIRE) == c->mux_ticket)
+		text_screen_interrupted();
+	mux_break_lock();
 }
 
 /* ---- the ring; the lock is held ---- */
@@ -228,9 +257,9 @@ static void draw_share(void)
 
 void mux_poll(void)
 {
-	if (!mux_pending())
+	/* Drawing takes long: who has the lock does what is to be done, and others go on. */
+	if (!mux_pending() || !try_lock())
 		return;
-	lock();
 	if (bytes_wait() && port_empty())
 		send_fifo();
 	draw_share();

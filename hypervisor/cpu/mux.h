@@ -69,5 +69,7 @@ void mux_flush(void);
 
 /* Lets go of the lock if this CPU holds it or waits for it, for the fault path. */
 void mux_break_lock(void);
+/* The same for a CPU that was interrupted to stand still, and has no fault itself. */
+void mux_stop(void);
 
 #endif

@@ -29,6 +29,9 @@ static void read_facts(void)
 	if (cpuid(0, 0).eax >= CPUID_LEAF_POWER)
 		power = cpuid(CPUID_LEAF_POWER, 0);
 	facts = power_facts_of(cpuid(1, 0).edx, power.eax, power.ecx);
+	/* The heat is the host's: not all hypervisors have these MSRs where CPUID says so. */
+	if (cpuid(1, 0).ecx & cpuid_mask(CPUID_HYPERVISOR))
+		facts.thermal = false;
 	if (l0_config()->performance != L0_PERFORMANCE_FIRMWARE && !facts.hwp && !facts.bias)
 		log_warn("performance=: this processor has no HWP, and no performance bias");
 }

@@ -170,6 +170,14 @@ void text_screen_draw(uint32_t cells)
 	screen.drawing = false;
 }
 
+void text_screen_interrupted(void)
+{
+	screen.drawing = false;
+	memset(screen.shown, 0, sizeof(screen.shown));
+	for (unsigned i = 0; i < screen.grid.rows; i++)
+		touch(i);
+}
+
 uint64_t text_screen_start(void)
 {
 	return screen.grid.columns != 0 ? screen.pixels.start : 0;

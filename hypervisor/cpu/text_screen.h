@@ -41,6 +41,9 @@ bool text_screen_pending(void);
 /* Draws at most so many cells. */
 void text_screen_draw(uint32_t cells);
 
+/* Whoever drew stands still, and others go on; all of it is drawn again. */
+void text_screen_interrupted(void);
+
 /* Where its frame buffer begins; 0: it has none, or there is no screen. */
 uint64_t text_screen_start(void);
 /* Is that in this memory? */

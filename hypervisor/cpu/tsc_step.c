@@ -131,6 +131,16 @@ static const char *side(const struct tsc_gap *g)
 	return g->ahead < 0 ? "ahead of" : "behind";
 }
 
+/* False: nobody has told. */
+static bool measured(const struct tsc_gap *g)
+{
+	if (g->error != UINT64_MAX)
+		return true;
+	log_error("CPU %u is not used: the boot CPU has not told its TSC in time",
+		this_cpu()->index);
+	return false;
+}
+
 bool tsc_step_join(void)
 {
 	uint64_t slack = (uint64_t)tsc_khz * SLACK_US / 1000;
@@ -142,13 +152,17 @@ bool tsc_step_join(void)
 		wrmsr(MSR_TSC, rdtsc() + this_cpu()->index * (uint64_t)TEST_TICKS);
 	undo_writes();
 	g = measure();
-	if (tsc_gap_is_none(&g, slack))
+	if (!measured(&g))
+		return false;
+	if (tsc_gap_is_none(&g, 0))
 		return true;
 	move_tsc(g.ahead);
 	log_info("CPU %u: its TSC was %lu ticks %s the boot CPU's, and is in step now, within "
 		 "%lu",
 		this_cpu()->index, distance(&g), side(&g), g.error);
 	g = measure();
+	if (!measured(&g))
+		return false;
 	if (tsc_gap_is_none(&g, slack))
 		return true;
 	log_error(

@@ -242,6 +242,8 @@ static const char *find_function(
 
 	if (why == NULL)
 		why = keep_log(&p->f, command);
+	else if (command != 0xffff) /* that is told by it, perhaps */
+		pci_write(d.bdf, PCI_COMMAND, 2, command);
 	while (why == NULL && !vpass_settle(&p->f)) /* it was asleep */
 		cpu_pause();
 	return why != NULL ? why : find_unit(p, c, d.bdf);

@@ -4,6 +4,7 @@
 #include "cpu/asm.h"
 #include "cpu/log.h"
 #include "cpu/mem.h"
+#include "cpu/percpu.h"
 #include "mm/layout.h"
 #include "mm/node.h"
 #include "mm/page.h"
@@ -72,10 +73,20 @@ void place_nodes(struct vm_memory *m, const struct vm_config *c)
 
 /* ---- regions ---- */
 
+/* In pieces: this may take minutes, in which others see that the CPU makes progress. */
+void place_wipe(struct hpa at, uint64_t size)
+{
+	for (uint64_t done = 0, piece; done < size; done += piece) {
+		piece = size - done < SIZE_1G ? size - done : SIZE_1G;
+		memset(direct_va((struct hpa){at.v + done}), 0, piece);
+		percpu_progress();
+	}
+}
+
 static bool map(struct vm_memory *m, struct hpa at, uint64_t size, bool zeroed)
 {
 	if (!zeroed)
-		memset(direct_va(at), 0, size);
+		place_wipe(at, size);
 	return paging_map_direct(m->cr3, at, size, PT_RW_DATA);
 }
 

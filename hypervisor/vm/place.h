@@ -27,6 +27,9 @@ void place_nodes(struct vm_memory *m, const struct vm_config *c);
  */
 bool place_region(struct vm_memory *m, uint64_t size, bool zeroed, struct hpa *out);
 
+/* Zeroes, however long that takes. */
+void place_wipe(struct hpa at, uint64_t size);
+
 /* All its RAM. False: there is not so much, or it is in too many pieces. */
 bool place_ram(struct vm_memory *m, const struct vm_config *c, bool zeroed);
 

@@ -7,6 +7,7 @@
 #include "cpu/asm.h"
 #include "cpu/log.h"
 #include "cpu/mem.h"
+#include "cpu/percpu.h"
 #include "lib/vcpu_set.h"
 #include "mm/layout.h"
 #include "mm/node.h"
@@ -53,6 +54,7 @@ static bool take_frame(uint32_t node, bool zeroed, uint32_t *frame)
 		return false;
 	if (!zeroed)
 		memset(direct_va(at), 0, CHUNK_SIZE);
+	percpu_progress(); /* one of many */
 	*frame = (uint32_t)(at.v / CHUNK_SIZE);
 	return true;
 }

@@ -137,7 +137,7 @@ static bool take_one_to_one(struct vm_memory *m, uint64_t size, bool zeroed)
 		struct hpa at = {plan.region[i].start};
 
 		if (!zeroed)
-			memset(direct_va(at), 0, plan.region[i].size);
+			place_wipe(at, plan.region[i].size);
 		if (!paging_map_direct(m->cr3, at, plan.region[i].size, PT_RW_DATA))
 			return false;
 		add_ram(m, at.v, at, plan.region[i].size);

@@ -140,6 +140,10 @@ void fault_print_context(void)
 {
 }
 
+void mux_stop(void)
+{
+}
+
 void mux_break_lock(void)
 {
 }

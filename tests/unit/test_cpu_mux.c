@@ -6,8 +6,10 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
+#include <signal.h>
 #include <stdint.h>
 #include <string.h>
+#include <sys/mman.h>
 
 #include <cmocka.h>
 
@@ -23,13 +25,15 @@ _Thread_local uint64_t hw_cr3;
 _Thread_local struct percpu *hw_cpu;
 uint32_t tsc_khz = 1000;
 
-static struct percpu cpu;
+static struct percpu cpu, other;
 static char sent[200000];
 static unsigned sent_count, in_fifo, looks;
 static bool faults; /* the next byte */
 static uint16_t uart = COM1;
 static bool setting_up; /* its registers */
 static jmp_buf fault;
+static bool other_polls; /* while this CPU has the port */
+static unsigned waits;
 
 uint8_t hw_in(uint16_t port)
 {
@@ -49,6 +53,12 @@ void hw_out(uint16_t port, uint8_t value)
 		faults = false;
 		longjmp(fault, 1);
 	}
+	if (other_polls) {
+		other_polls = false;
+		hw_cpu = &other;
+		mux_poll();
+		hw_cpu = &cpu;
+	}
 	assert_true(in_fifo < 16); /* else the byte is lost */
 	in_fifo++;
 	sent[sent_count++] = (char)value;
@@ -58,6 +68,7 @@ void hw_out(uint16_t port, uint8_t value)
 void hw_pause(void)
 {
 	in_fifo = 0;
+	assert_in_range(++waits, 0, 1000000);
 }
 
 static int set_up(void **state)
@@ -254,6 +265,56 @@ static void a_uart_in_memory_is_set_up_and_written_as_it_is_wide(void **state)
 	assert_true(mux_uart_meets(false, COM1, 8));
 }
 
+/* Who writes does what the other one would: nobody waits for a screen that is drawn. */
+static void who_polls_waits_for_nobody(void **state)
+{
+	(void)state;
+	in_fifo = 16;
+	write_many(MUX_LOG, 'w', 100);
+	in_fifo = 0;
+	other_polls = true;
+	mux_poll();
+	assert_false(other_polls);
+	mux_flush();
+	assert_int_equal(sent_count, 100);
+}
+
+static sigjmp_buf interrupted;
+
+static void on_fault(int signal)
+{
+	(void)signal;
+	siglongjmp(interrupted, 1);
+}
+
+/* Which is not its memory's fault: who tells why all others stand still has the screen. */
+static void a_cpu_that_is_stopped_as_it_draws_leaves_the_screen_to_others(void **state)
+{
+	struct sigaction ours = {.sa_handler = on_fault, .sa_flags = SA_NODEFER}, before;
+	uint16_t *cells = mmap(NULL, 4096, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	volatile bool was = false;
+
+	(void)state;
+	assert_ptr_not_equal(cells, MAP_FAILED);
+	text_screen_use(cells, 80, 25);
+	sigaction(SIGSEGV, &ours, &before); /* stands for the NMI */
+	if (sigsetjmp(interrupted, 1) == 0)
+		mux_write(MUX_LOG, "line", 4);
+	else
+		was = true;
+	sigaction(SIGSEGV, &before, NULL);
+	assert_true(was);
+	mux_stop();
+	assert_int_equal(mprotect(cells, 4096, PROT_READ | PROT_WRITE), 0);
+	hw_cpu = &other;
+	mux_write(MUX_LOG, "why", 3);
+	mux_flush();
+	hw_cpu = &cpu;
+	assert_int_equal(cells[24 * 80 + 4] & 0xff, 'w');
+	text_screen_use(NULL, 0, 0);
+	munmap(cells, 4096);
+}
+
 static volatile uint16_t vga[80 * 25];
 
 static unsigned drawn_cells(void)
@@ -322,6 +383,8 @@ int main(void)
 		TEST(what_waits_goes_by_the_uart_that_is_chosen),
 		TEST(a_fault_in_the_midst_of_a_write_can_be_reported),
 		TEST(a_uart_in_memory_is_set_up_and_written_as_it_is_wide),
+		TEST(who_polls_waits_for_nobody),
+		TEST(a_cpu_that_is_stopped_as_it_draws_leaves_the_screen_to_others),
 		TEST(the_screen_gets_lines_at_once_until_the_stream_is_polled),
 	};
 

@@ -69,6 +69,17 @@ static void large_values_of_the_preemption_timer_are_left_out(void **state)
 	assert_int_equal(errata_timer_most(2, 0), UINT32_MAX);
 }
 
+/* Where Linux flushes the line before each MONITOR, or does not trust stores at all. */
+static void processors_whose_mwait_misses_stores_are_known(void **state)
+{
+	(void)state;
+	assert_true(errata_monitor_deaf(0x206e6));
+	assert_true(errata_monitor_deaf(0x206f2));
+	assert_true(errata_monitor_deaf(0x506c9));
+	assert_false(errata_monitor_deaf(0x206c2));
+	assert_false(errata_monitor_deaf(0x506e3));
+}
+
 static void without_the_preemption_timer_nobody_is_offered_one(void **state)
 {
 	struct vmx_caps hw = fake_hardware_caps(), before = hw, l1;
@@ -98,6 +109,7 @@ int main(void)
 		cmocka_unit_test(others_have_a_preemption_timer_as_the_manual_says),
 		cmocka_unit_test(tsc_deadlines_need_a_revision_of_the_microcode),
 		cmocka_unit_test(large_values_of_the_preemption_timer_are_left_out),
+		cmocka_unit_test(processors_whose_mwait_misses_stores_are_known),
 		cmocka_unit_test(without_the_preemption_timer_nobody_is_offered_one),
 	};
 

@@ -8,6 +8,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "arena.h"
 #include "client_multiply.h"
 #include "lib/limits.h"
 #include "record.h"
@@ -53,7 +54,8 @@ static void take_vm(void *context, const char *line)
 	if (t->seen == LIMIT_VMS || !record_text(line, "vm", name, sizeof(name)))
 		return;
 	if (strcmp(name, vm->name) != 0 || restarts != vm->restarts)
-		*vm = (struct vm){.restarts = restarts};
+		memset(vm, 0, sizeof(*vm));
+	vm->restarts = restarts;
 	strcpy(vm->name, name);
 	record_text(line, "state", vm->state, sizeof(vm->state));
 	vm->cpus = (unsigned)record_number(line, "cpus");
@@ -151,22 +153,32 @@ static void show(struct top *t, double seconds)
 	fflush(stdout);
 }
 
-int client_top(struct client_link *l, uint64_t count, struct error *e)
+static void refresh(struct top *t, uint64_t count)
 {
-	struct top t = {.link = l, .e = e, .at = now()};
-
-	if (ask_all(&t))
-		return e->status;
 	for (uint64_t i = 0; !count || i < count; i++) {
-		double before = t.at;
+		double before = t->at;
 
 		sleep(1);
-		t.at = now();
-		if (ask_all(&t))
-			break;
-		show(&t, t.at - before);
+		t->at = now();
+		if (ask_all(t))
+			return;
+		show(t, t->at - before);
 	}
-	if (!count && e->status == STATUS_HOST_ERROR)
-		e->status = 0; /* the end of the run */
+}
+
+int client_top(struct client_link *l, uint64_t count, struct error *e)
+{
+	struct arena arena = {0};
+	struct top *t = arena_alloc(&arena, sizeof(*t)); /* too large for a stack */
+
+	t->link = l;
+	t->e = e;
+	t->at = now();
+	if (!ask_all(t)) {
+		refresh(t, count);
+		if (!count && e->status == STATUS_HOST_ERROR)
+			e->status = 0; /* the end of the run */
+	}
+	arena_free(&arena);
 	return e->status;
 }
