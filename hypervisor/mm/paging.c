@@ -23,8 +23,8 @@ static bool has_nx(void)
 }
 
 /*
- * With 5-level paging a root has one table of 4 levels for both halves of what 48 bits address.
- * L0 uses it where the CPU has it, since VM entries check addresses of guests by L0's mode on
+ * With 5-level paging a root has one table of 4 levels, for the upper half of what 48 bits
+ * address; that of the start has it for the lower half, too. L0 uses it where the CPU has it, since VM entries check addresses of guests by L0's mode on
  * some machines.
  */
 static bool has_5_levels(void)
@@ -36,7 +36,7 @@ static uint64_t *pml4_of(uint64_t cr3)
 {
 	uint64_t *root = direct_va((struct hpa){cr3});
 
-	return has_5_levels() ? direct_va((struct hpa){root[0] & PT_ADDRESS}) : root;
+	return has_5_levels() ? direct_va((struct hpa){root[511] & PT_ADDRESS}) : root;
 }
 
 /* Boot page tables reach 4 GiB, so tables come from there. */
@@ -183,9 +183,8 @@ bool paging_create(uint64_t *cr3)
 		return false;
 	*cr3 = hpa_of(root).v;
 	if (has_5_levels()) {
-		if (next_table(&root[0]) == NULL)
+		if (next_table(&root[511]) == NULL)
 			return false;
-		root[511] = root[0];
 	}
 	return map_image(*cr3, image_start, text_end, PT_P) &&
 	       map_image(*cr3, text_end, rodata_end, PT_P | PT_XD) &&
@@ -208,8 +207,8 @@ void paging_destroy(uint64_t cr3)
 	uint64_t *root = direct_va((struct hpa){cr3});
 
 	if (has_5_levels()) {
-		if (root[0] & PT_P) /* else paging_create found no memory for it */
-			free_tables(root[0] & PT_ADDRESS, 39);
+		if (root[511] & PT_P) /* else paging_create found no memory for it */
+			free_tables(root[511] & PT_ADDRESS, 39);
 		page_free((struct hpa){cr3}, PAGE_SIZE);
 	} else {
 		free_tables(cr3, 39);

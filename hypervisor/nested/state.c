@@ -255,6 +255,7 @@ bool nested_set(struct nested *n, const struct nested_state *s)
 		return false;
 	paging_forget_code(n);
 	set_guest_area(n, &s->l1);
+	seam_vmwrite(FID_GUEST_CR4, s->l1.f[FID_GUEST_CR4] | CR4_MCE); /* as load_l1() says */
 	seam_vmwrite(FID_CR0_READ_SHADOW, s->l1.cr0_shadow);
 	seam_vmwrite(FID_CR4_READ_SHADOW, s->l1.cr4_shadow);
 	n->vmxon = s->vmxon;

@@ -29,6 +29,7 @@ enum condition {
 	IF_XSAVE,
 	IF_XSAVES,
 	IF_USER_WAIT,
+	IF_KEYS,
 	IF_CET,
 	IF_FAST_STRINGS
 };
@@ -123,6 +124,7 @@ static void apply_rules(
 		[IF_XSAVE] = xsave,
 		[IF_XSAVES] = xsave && c->xsaves,
 		[IF_USER_WAIT] = c->user_wait,
+		[IF_KEYS] = xsave && machine->leafd[0].eax & (uint32_t)XCR0_PKRU,
 		[IF_CET] = c->cet,
 		[IF_FAST_STRINGS] = c->fast_strings};
 

@@ -128,6 +128,18 @@ static bool map_registers(struct vcpu *vcpu, uint64_t gpa)
 	return mapped;
 }
 
+/* RAM is never absent memory: there was no table for its code. True: the VM ends. */
+static bool out_of_tables(struct vcpu *vcpu, uint64_t gpa)
+{
+	uint64_t offset;
+
+	if (!vcpu->vm->ept01.small_code || root_of(vcpu) != NULL ||
+		!vm_ram_offset(vcpu->vm, gpa, 1, &offset))
+		return false;
+	vm_stop(vcpu->vm, VM_END_ERROR, 0, "its pool is too small for tables of EPT01");
+	return true;
+}
+
 /* Code in a large page of EPT01, whoever executes it. */
 static bool open_code(struct vcpu *vcpu, uint64_t gpa)
 {
@@ -256,6 +268,8 @@ void handle_ept_violation(struct vcpu *vcpu)
 		nested_block_nmis_again(q);
 		return;
 	}
+	if (q & QUAL_FETCH && out_of_tables(vcpu, gpa))
+		return;
 	if (table_in_device(vcpu, gpa, q))
 		return;
 	if (data && emulate_access(vcpu, linear, gpa, q & QUAL_WRITE, code))

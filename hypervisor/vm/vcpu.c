@@ -178,6 +178,7 @@ void vcpu_power_on(struct vcpu *vcpu)
 	reset_msrs();
 	mitigate_vcpu_reset(vcpu);
 	cet_reset_saved(vcpu);
+	vcpu->umwait = 0;
 	vcpu->state = vcpu->index == 0 ? VCPU_RUNNABLE : VCPU_WAIT_SIPI;
 }
 

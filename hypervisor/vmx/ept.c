@@ -168,6 +168,20 @@ bool ept_has_table(const struct ept *e, uint64_t gpa)
 	return shift == PAGE_SHIFT;
 }
 
+/* All small pages of a table go; it stays, since CPUs may have it in their caches. */
+static void clear_table(struct ept *e, uint64_t *table)
+{
+	uint64_t gone = 0;
+
+	for (unsigned i = 0; i < ENTRIES; i++) {
+		gone += present(table[i]);
+		table[i] = 0;
+	}
+	if (gone != 0)
+		ept_changed(e);
+	e->evictions += gone;
+}
+
 void ept_clear(struct ept *e, uint64_t gpa, uint64_t size)
 {
 	uint64_t end = gpa + size;
@@ -177,6 +191,11 @@ void ept_clear(struct ept *e, uint64_t gpa, uint64_t size)
 		uint64_t *entry = last_entry(e, gpa, &shift);
 		uint64_t first = gpa & ~((1ull << shift) - 1);
 
+		if (shift == PAGE_SHIFT && gpa % SIZE_2M == 0 && end - gpa >= SIZE_2M) {
+			clear_table(e, entry);
+			gpa += SIZE_2M;
+			continue;
+		}
 		gpa = first + (1ull << shift);
 		if (present(*entry) && first >= end - size && gpa <= end) {
 			*entry = 0;

@@ -96,7 +96,7 @@ static inline void world_l1_64(void)
 	fake_write64(WORLD_PDPT, 0x87);
 	f[FID_GUEST_CR0] = 0x80050033;
 	f[FID_GUEST_CR3] = WORLD_PML4;
-	f[FID_GUEST_CR4] = CR4_PAE | CR4_VMXE;
+	f[FID_GUEST_CR4] = CR4_PAE | CR4_VMXE | CR4_MCE;
 	f[FID_GUEST_EFER] = EFER_SCE | EFER_LME | EFER_LMA | EFER_NXE;
 	f[FID_GUEST_PAT] = GOLDEN_PAT;
 	f[FID_GUEST_DR7] = 0x400;
@@ -118,7 +118,7 @@ static inline void world_l1_32(void)
 		fake_write32(WORLD_PD32 + i * 4, i << 22 | 0x87);
 	world_l1_64();
 	f[FID_GUEST_CR3] = WORLD_PD32;
-	f[FID_GUEST_CR4] = CR4_PSE | CR4_VMXE;
+	f[FID_GUEST_CR4] = CR4_PSE | CR4_VMXE | CR4_MCE;
 	f[FID_GUEST_EFER] = EFER_NXE;
 	f[FID_GUEST_RIP] = 0x1000;
 	f[FID_ENTRY_CONTROLS] &= ~(uint64_t)ENTRY_IA32E_GUEST;

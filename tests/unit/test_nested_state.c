@@ -342,6 +342,20 @@ static void impossible_states_are_refused(void **state)
 	assert_false(nested_set(&world.n, &after));
 }
 
+/* Whoever made the state: without MCE in CR4 a machine check would shut the processor down. */
+static void l1_keeps_mce_whatever_its_state_says(void **state)
+{
+	(void)state;
+	world_reset();
+	world_enter(golden_64bit);
+	exit_and_see(&copy);
+	nested_get(&world.n, &before);
+	before.l1.f[FID_GUEST_CR4] &= ~(uint64_t)CR4_MCE;
+	forget(false);
+	assert_true(nested_set(&world.n, &before));
+	assert_int_equal(fake_hw.vmcs01[FID_GUEST_CR4] & CR4_MCE, CR4_MCE);
+}
+
 /* The list was not checked with the entry that puts L2 back. */
 static void an_msr_list_of_a_state_is_checked_at_the_next_entry(void **state)
 {
@@ -376,6 +390,7 @@ int main(void)
 		T(vmcss_that_were_only_linked_come_along),
 		T(a_vcpu_outside_vmx_operation_travels),
 		T(impossible_states_are_refused),
+		cmocka_unit_test(l1_keeps_mce_whatever_its_state_says),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

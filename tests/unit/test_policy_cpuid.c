@@ -516,6 +516,19 @@ static void the_apic_flag_follows_the_apic(void **state)
 	assert_true(cpuid_policy_has(&t, CPUID_APIC));
 }
 
+/* PKRU is switched between vCPUs by XSAVE: no keys where it has no place for them. */
+static void without_its_state_there_are_no_protection_keys(void **state)
+{
+	struct cpuid_leaves m = rich_machine();
+	struct cpuid_table t;
+
+	(void)state;
+	m.leafd[0].eax &= ~(uint32_t)XCR0_PKRU;
+	cpuid_policy_build(&t, &m, &config);
+	assert_false(cpuid_policy_has(&t, CPUID_PKU));
+	assert_int_equal(cpuid_policy_cr4(&t) & CR4_PKE, 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -538,6 +551,7 @@ int main(void)
 		cmocka_unit_test(each_condition_rules_its_own_flags),
 		cmocka_unit_test(without_xsave_there_is_no_avx_and_the_leaf_is_zero),
 		cmocka_unit_test(cr4_bits_follow_their_cpuid_flags),
+		cmocka_unit_test(without_its_state_there_are_no_protection_keys),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
