@@ -292,7 +292,7 @@ def test_problems_have_their_status(s, doc):
             ('GET', memory + '?at=1&size=0', 400, {}),
             ('GET', memory + '?at=0xffffffffffffffff&size=2', 400, {}),
             ('GET', '/v1/vms?level=1', 400, {}),
-            ('POST', '/v1/vms/a/nmi', 400, {'json': {'vcpu': 99}}),
+            ('POST', '/v1/vms/a/nmi', 400, {'json': {'vcpu': 999}}),
             ('POST', '/v1/vms/a/nmi', 400, {'data': b'{', **typed('application/json')}),
             ('POST', '/v1/vms/a/nmi', 415, {'data': b'{}', **typed('text/plain')}),
             ('POST', '/v1/vms/a/nmi', 413, {'data': b' ' * 100000}),
