@@ -155,7 +155,7 @@ void mux_stop(void)
 {
 	const struct percpu *c = this_cpu();
 
-	/* It was no fault of the screen's memory that this CPU does not come to the end of it. */
+	/* It was no fault of the screen's memory that this CPU does not come to its end. */
 	if (c->in_mux && c->mux_drawn &&
 		__atomic_load_n(&mux.owner, __ATOMIC_ACQUIRE) == c->mux_ticket)
 		text_screen_interrupted();

@@ -24,8 +24,8 @@ static bool has_nx(void)
 
 /*
  * With 5-level paging a root has one table of 4 levels, for the upper half of what 48 bits
- * address; that of the start has it for the lower half, too. L0 uses it where the CPU has it, since VM entries check addresses of guests by L0's mode on
- * some machines.
+ * address; that of the start has it for the lower half, too. L0 uses it where the CPU has it,
+ * since VM entries check addresses of guests by L0's mode on some machines.
  */
 static bool has_5_levels(void)
 {

@@ -139,8 +139,8 @@ struct net_port {
 	/* The ports of its network, itself among them; words where some may be; all atomic. */
 	uint64_t peers[NET_WORDS], peer_words;
 	struct net_setup setup;
-	/* The port whose address a frame of this one had last: looked at before all others. With
-	 * the lock of the table, a hint only: whose address it is is checked. */
+	/* The port whose address a frame of this one had last: looked at before all others.
+	 * With the lock of the table; a hint only: whose address it is is checked. */
 	uint32_t last_to;
 	struct net_queue queue[NET_QUEUES];
 	struct net_filter filter; /* with the lock of the port */

@@ -296,10 +296,9 @@ static bool wipe_piece(struct life *l)
 static void give_back(unsigned id)
 {
 	struct life *l = &lives[id];
-	bool forget = is_forgotten(l);
 
 	vm_memory_give_back(&l->memory);
-	if (forget) {
+	if (is_forgotten(l)) {
 		network_forget(id);
 		/* First: without images the place is another VM's at once (life_define). */
 		__atomic_store_n(&l->state, LIFE_NONE, __ATOMIC_SEQ_CST);

@@ -77,7 +77,7 @@ static void cpus_that_are_not_there_run_nothing(void **state)
 	assert_true(sched_can_run(&vms[0].config.allowed_cpus));
 }
 
-/* As another CPU sees it in the midst of cpu_set_store: word 0 is empty already, word 1 still. */
+/* As another CPU sees it in the midst of cpu_set_store: words 0 and 1 are empty. */
 static void a_pin_that_is_half_written(void **state)
 {
 	(void)state;
@@ -92,7 +92,8 @@ static void a_pin_that_is_half_written(void **state)
 	vms[0].config.allowed_cpus = (struct cpu_set){{0}};
 	sched_allow(0, &vms[0].config.allowed_cpus);
 	sched_send_strays();
-	print_message("logged %u; CR3 then %lx, the VM of the vCPU has %lx\n", logged, logged_in, vms[0].host_cr3);
+	print_message("logged %u; CR3 then %lx, the VM of the vCPU has %lx\n", logged,
+		logged_in, vms[0].host_cr3);
 	assert_true(logged_in == vms[0].host_cr3 || logged_in == BOOT_SPACE);
 }
 
