@@ -18,9 +18,9 @@ struct vm_images;
 /* What is in a drive by a word of changes.h, in the VM's address space. */
 struct cdrom_medium vm_medium(const struct vm_images *vm, unsigned drive, uint64_t medium);
 
-/* Any CPU, any address space. At once, and for later starts. vm: life_images(id). */
 /* Weight and pins of a VM that starts are what was asked for meanwhile. Any address space. */
 void change_follow_cpus(unsigned id);
+/* Any CPU, any address space. At once, and for later starts. vm: life_images(id). */
 void change_weight(unsigned id, struct vm_images *vm, uint32_t weight);
 /* CPUs that may run it. False: none of these runs VMs; nothing has changed. */
 bool change_pins(unsigned id, struct vm_images *vm, const struct cpu_set *cpus);
