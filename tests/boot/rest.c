@@ -10,7 +10,7 @@
 #include "vmx.h"
 
 #define VECTOR 0x61
-#define LONG   5000000u        /* ticks */
+#define LONG   10000000u       /* ticks */
 #define LATE   (LONG / 10 * 9) /* the timer runs while L0 still works on its register */
 
 static struct l2 l2;

@@ -3018,7 +3018,7 @@ test_tscs_of_cpus_are_put_in_step() {
 
 # One CPU of two stands still in L0: the other one tells of it, with where it stands; and none does in a run that is only long, or stands still as a whole.
 test_a_cpu_that_stands_still_is_told_of() {
-	local run=(run --machine bochs --timeout 150 --memory 64M --log-level info --cpus 2 --machine-cpus 2 --cmdline count=8 --l1 "$B/payload/clocks.elf" --l0-option)
+	local run=(run --machine bochs --timeout 150 --memory 64M --log-level info --cpus 2 --machine-cpus 2 --l1 "$B/payload/clocks.elf" --l0-option)
 	expect 1 "${run[@]}" 'selftest=stall watchdog=2' # or another: the guest's timers are late
 	shows 'error: CPU [01] has stood still in Nestor for 2 s, at:' ' handle_events\+' 'warn: CPU [01] goes on' &&
 		expect 1 "${run[@]}" watchdog=1 && shows '^ok' && shows_not 'stood still'
@@ -3199,9 +3199,9 @@ test_unknown_key() {
 
 test_bad_option_value() {
 	expect 66 run --machine bochs --l1 "$B/payload/hello.elf" --memory 1T && one_line && shows "memory are asked for.*at most 1048576M" &&
-		expect 64 run --l1 "$B/payload/hello.elf" --cpus many && one_line && shows 'cpus.*from 1 to 64' &&
+		expect 64 run --l1 "$B/payload/hello.elf" --cpus many && one_line && shows 'cpus.*from 1 to 288' &&
 		expect 64 check --l1 "$B/payload/hello.elf" --scratch 1M,cow=4K,cow=8K && one_line && shows "cow is given twice" &&
-		expect 64 check --l1 "$B/payload/hello.elf" --cpus 65 && one_line && shows 'cpus.*from 1 to 64' &&
+		expect 64 check --l1 "$B/payload/hello.elf" --cpus 65 && one_line && shows 'cpus.*from 1 to 288' &&
 		expect 64 run --l1 "$B/payload/hello.elf" --l0-option muxx=on && one_line && shows 'l0-option.*muxx=on.*one of log, mux' &&
 		expect 66 run --machine bochs --l1 "$B/payload/hello.elf" --machine-cpus 16 && one_line &&
 		shows '--machine-cpus: 16 CPUs are asked for, but the emulated machine has at most 15'
