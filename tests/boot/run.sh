@@ -3201,7 +3201,7 @@ test_bad_option_value() {
 	expect 66 run --machine bochs --l1 "$B/payload/hello.elf" --memory 1T && one_line && shows "memory are asked for.*at most 1048576M" &&
 		expect 64 run --l1 "$B/payload/hello.elf" --cpus many && one_line && shows 'cpus.*from 1 to 288' &&
 		expect 64 check --l1 "$B/payload/hello.elf" --scratch 1M,cow=4K,cow=8K && one_line && shows "cow is given twice" &&
-		expect 64 check --l1 "$B/payload/hello.elf" --cpus 65 && one_line && shows 'cpus.*from 1 to 288' &&
+		expect 64 check --l1 "$B/payload/hello.elf" --cpus 289 && one_line && shows 'cpus.*from 1 to 288' &&
 		expect 64 run --l1 "$B/payload/hello.elf" --l0-option muxx=on && one_line && shows 'l0-option.*muxx=on.*one of log, mux' &&
 		expect 66 run --machine bochs --l1 "$B/payload/hello.elf" --machine-cpus 16 && one_line &&
 		shows '--machine-cpus: 16 CPUs are asked for, but the emulated machine has at most 15'
