@@ -29,8 +29,7 @@ static const struct machine machines[] = {
 		.stale_vectoring = true,
 		.piix_pins = true,
 		.no_firmware = true,
-		.late_notifications = true,
-		.software_tlb = true},
+		.late_notifications = true},
 	[L0_MACHINE_QEMU] = {.name = "qemu", .power_off = qemu_off},
 };
 

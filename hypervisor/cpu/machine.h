@@ -21,7 +21,6 @@ struct machine {
 	bool no_firmware; /* nobody may have given addresses to devices */
 	bool late_notifications; /* interrupts, and so notifications of posted ones, wait while
 				  * the guest's RFLAGS.IF is 0 */
-	bool software_tlb;       /* without the errors that processors' have */
 };
 
 const struct machine *machine_of(enum l0_machine kind);

@@ -387,7 +387,7 @@ static uint64_t put_dmar(struct acpi_out *o)
 /* ACPI 6.5, 5.2.16.1 "Processor Local APIC/SAPIC Affinity Structure", 5.2.16.3 for x2APICs */
 static void put_processor_affinity(struct acpi_out *o, uint32_t id, unsigned node)
 {
-	if (id < MADT_ALL_CPUS) {
+	if (id < DEV_XAPIC_VCPUS) {
 		acpi_put(o, AFFINITY_LAPIC, 1);
 		acpi_put(o, 16, 1);
 		acpi_put(o, node, 1);

@@ -60,7 +60,7 @@ void mitigate_init(void)
 	struct speculation_facts facts = read_facts();
 
 	facts.one_vm = l0_config()->threads == L0_THREADS_ONE_VM;
-	facts.software_tlb = l0_config()->machine.software_tlb;
+	facts.software_tlb = l0_config()->machine.is_emulator;
 	facts.large_code = l0_config()->code_pages == L0_CODE_PAGES_LARGE;
 	mitigations_judge(&facts, mode, &machine);
 	if (l0_config()->code_pages == L0_CODE_PAGES_SMALL)
