@@ -173,6 +173,7 @@ void caps_derive(
 	*l1 = (struct vmx_caps){
 		.maxphyaddr = hw->maxphyaddr,
 		.linear_bits = policy->cr4_valid & CR4_LA57 ? hw->linear_bits : LINEAR_BITS,
+		.cr3_lam = hw->cr3_lam, /* no exit keeps a guest from setting them */
 		.efer_valid = policy->efer_valid,
 		.debugctl_valid = policy->debugctl_valid,
 		.perf_global_valid = policy->perf_global_valid,

@@ -331,6 +331,8 @@ enum nested_rest {
 	NESTED_WAKES,     /* it is to be entered: an interrupt or exception of its own waits */
 	NESTED_REST_ENDED /* by an exit: VMCS01 is current, with L1's state loaded */
 };
+/* L1 has entered it so, VMCS02 is current: what hardware does as it loads such a state. */
+void nested_entered_resting(void);
 /* nmi: one is pending, and comes before what is left to an interrupt. */
 enum nested_rest nested_rest(struct nested *n, bool nmi);
 

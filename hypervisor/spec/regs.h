@@ -65,6 +65,11 @@ enum reg {
 #define CR4_SMAP       BIT64(21)
 #define CR4_PKE        BIT64(22)
 #define CR4_CET        BIT64(23)
+
+/* "Linear-Address Masking" of user pointers, by 57-bit and 48-bit rules */
+#define CR3_LAM_U57 BIT64(61)
+#define CR3_LAM_U48 BIT64(62)
+
 /* What CPUID shows of CR4: SDM vol. 2 "CPUID", leaves 1 and 7. */
 #define CR4_OF_CPUID (CR4_OSXSAVE | CR4_PKE)
 

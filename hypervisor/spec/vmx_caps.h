@@ -16,6 +16,7 @@ struct vmx_caps {
 	uint64_t msr[CAPS_MSR_COUNT];
 	uint8_t maxphyaddr;  /* bits of a physical address, CPUID 0x80000008; 32 to 52 */
 	uint8_t linear_bits; /* of a canonical address in a register: LINEAR_BITS or ..._LA57 */
+	uint64_t cr3_lam; /* CR3_LAM_U57 and CR3_LAM_U48 where the processor has LAM, else 0 */
 	/* Bits that may be 1 in L1's MSRs; caps_derive() sets them, unused in the machine's
 	 * caps. */
 	uint64_t efer_valid;
@@ -75,6 +76,15 @@ static inline uint32_t caps_revision(const struct vmx_caps *c)
 static inline uint32_t caps_pointer_width(const struct vmx_caps *c)
 {
 	return (caps_msr(c, MSR_VMX_BASIC) & BASIC_WIDTH_32) ? 32 : c->maxphyaddr;
+}
+
+/*
+ * May a VMCS hold this value for CR3? Bits beyond the physical-address width must be 0 (26.2.2,
+ * 26.3.1.1), but those of LAM where the processor has it ("Linear-Address Masking").
+ */
+static inline bool caps_cr3_ok(const struct vmx_caps *c, uint64_t cr3)
+{
+	return (cr3 & ~c->cr3_lam) >> c->maxphyaddr == 0;
 }
 
 /* Low half of a control capability: bits that must be 1. High half: bits that may be 1. */

@@ -229,7 +229,7 @@ static bool set_cr3(struct vcpu *vcpu, uint64_t cr3)
 {
 	uint64_t old = vmread(VMCS_GUEST_CR3);
 
-	if (cr3 >> vmx_caps.maxphyaddr != 0 ||
+	if (!caps_cr3_ok(&vmx_caps, cr3) ||
 		(!(vmread(VMCS_GUEST_EFER) & EFER_LMA) && cr3 >> 32 != 0))
 		return false;
 	vmwrite(VMCS_GUEST_CR3, cr3);

@@ -98,6 +98,7 @@ static void halt(struct vcpu *vcpu)
 /* L1 enters an L2 that is in another state than active. An event that is queued wakes it. */
 static __attribute__((noinline)) void entered_inactive(struct vcpu *vcpu)
 {
+	nested_entered_resting();
 	if (vcpu->nested.l2_wait_sipi) {
 		vcpu->state = VCPU_WAIT_SIPI;
 		vcpu_add_events(vcpu, EVENT_YIELD);

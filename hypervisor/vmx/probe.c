@@ -22,6 +22,11 @@ bool vmx_unlock(void)
 	return true;
 }
 
+static bool has_lam(void)
+{
+	return cpuid(0, 0).eax >= 7 && cpuid(7, 0).eax >= 1 && cpuid(7, 1).eax & BIT(26);
+}
+
 /* MSRs that exist only if another one says so stay zero. */
 static void read_caps(void)
 {
@@ -41,6 +46,7 @@ static void read_caps(void)
 	vmx_caps_complete(c);
 	c->maxphyaddr = (uint8_t)cpuid(0x80000008, 0).eax;
 	c->linear_bits = read_cr4() & CR4_LA57 ? LINEAR_BITS_LA57 : LINEAR_BITS;
+	c->cr3_lam = has_lam() ? CR3_LAM_U57 | CR3_LAM_U48 : 0;
 }
 
 static const char *find_missing(void)

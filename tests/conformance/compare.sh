@@ -23,11 +23,11 @@ cpus_of() { # NAME
 	echo "${n:-1}"
 }
 
-# bare_output OUTPUT ELF CMDLINE ARGS...: of the bare machine; that of an unchanged payload is kept and used again.
+# bare_output OUTPUT ELF CMDLINE ARGS...: of the bare machine; that of an unchanged payload on the same machine is kept and used again.
 bare_output() {
 	local out=$1 elf=$2 line=$3 sum
 	shift 3
-	sum="$(sha256sum <"$elf") $line"
+	sum="$(sha256sum <"$elf") $line $*"
 	if [ ! -s "$out" ] || [ "$sum" != "$(cat "${out%.bare}.sum" 2>/dev/null)" ]; then
 		run_payload "$out" --bare "$@" --cmdline "$line" --l1 "$elf"
 		[ -s "$out" ] && echo "$sum" >"${out%.bare}.sum"

@@ -9,17 +9,20 @@
  * neighbouring bits share one item.
  */
 #include "conf.h"
+#include "levels.h"
 
 #define ALL      (~0ull)
 #define LOW(n)   ((n) == 64 ? ALL : (1ull << (n)) - 1)
 #define HIGH_END (1ull << 63 | 1ull << 60 | 1ull << 52)
 /* Addresses: alignment, and what no processor has as physical address. */
 #define ADDRESS (LOW(12) | HIGH_END)
-/* Linear addresses where both page-table depths agree on what is canonical. */
-#define LINEAR  (LOW(13) | 1ull << 31 | 1ull << 32 | HIGH_END | 1ull << 62)
-#define AR_BITS 0x1f0ffull /* the emulator keeps the reserved ones: DEVIATIONS.md */
+/* Linear addresses. Bits 52 and 55 are allowed with 5 levels, where only_57 has them, too. */
+#define LINEAR_END (HIGH_END | only_57)
+#define LINEAR     (LOW(13) | 1ull << 31 | 1ull << 32 | LINEAR_END | 1ull << 62)
+#define AR_BITS    0x1f0ffull /* the emulator keeps the reserved ones: DEVIATIONS.md */
 
 static struct ept ept;
+static uint64_t only_57; /* bits to try where the processor has LA57 */
 static uint64_t guest_state[FID_COUNT];
 
 static bool is_guest(unsigned i)
@@ -278,14 +281,14 @@ static void host_state(const char *state)
 	FLIP(HOST_TR_SELECTOR, 7);
 	TRY(HOST_CS_SELECTOR, 0);
 	TRY(HOST_TR_SELECTOR, 0);
-	FLIP(HOST_FS_BASE, HIGH_END);
-	FLIP(HOST_GS_BASE, HIGH_END);
-	FLIP(HOST_TR_BASE, HIGH_END);
-	FLIP(HOST_GDTR_BASE, HIGH_END);
-	FLIP(HOST_IDTR_BASE, HIGH_END);
+	FLIP(HOST_FS_BASE, LINEAR_END);
+	FLIP(HOST_GS_BASE, LINEAR_END);
+	FLIP(HOST_TR_BASE, LINEAR_END);
+	FLIP(HOST_GDTR_BASE, LINEAR_END);
+	FLIP(HOST_IDTR_BASE, LINEAR_END);
 	FLIP(HOST_SYSENTER_ESP, LINEAR);
 	FLIP(HOST_SYSENTER_EIP, LINEAR);
-	FLIP(HOST_RIP, HIGH_END);
+	FLIP(HOST_RIP, HIGH_END & ~only_57); /* what is allowed would be loaded */
 	ctl_set(VMCS_EXIT_CONTROLS, EXIT_LOAD_EFER | EXIT_LOAD_PAT);
 	FLIP(HOST_EFER, EFER_LMA | EFER_LME | 2 | 1ull << 9 | HIGH_END);
 	FLIP(HOST_PAT, ALL);
@@ -469,6 +472,8 @@ static void unrestricted(void)
 
 int payload_main(void)
 {
+	if (levels_use_5()) /* DEVIATIONS.md: then the emulator checks with 57 bits */
+		only_57 = 1ull << 52 | 1ull << 55 | 1ull << 56;
 	conf_start();
 	ept_init(&ept);
 	ept_identity(&ept, 0x4000000, 2);

@@ -6,6 +6,7 @@
  * tried where the processor's width and the mode's are the same (DEVIATIONS.md).
  */
 #include "conf.h"
+#include "levels.h"
 #include "spec/paging.h"
 
 /* Where the first 2^48 bytes are, again. */
@@ -19,25 +20,12 @@ static uint64_t *pml5;
 static struct ept ept;
 uint64_t word; /* also the assembly's */
 
-/* Paging off and on, with these; `low` registers survive the way through 32-bit code. */
-void paging_switch(uint64_t cr4, uint64_t cr3);
-__asm__(".text\npaging_switch:\n\t"
-	"push %rbx\n\tpush %rbp\n\tpush %r12\n\tpush %r13\n\tpush %r14\n\tpush %r15\n\t"
-	"mov %rsp,paging_switch_rsp\n\t"
-	"pushq $0x18\n\tpushq $1f\n\tlretq\n"
-	".code32\n1:\tmov %cr0,%eax\n\tand $0x7fffffff,%eax\n\tmov %eax,%cr0\n\t"
-	"mov %edi,%cr4\n\tmov %esi,%cr3\n\t"
-	"or $0x80000000,%eax\n\tmov %eax,%cr0\n\tljmp $8,$1f\n"
-	".code64\n1:\tmov paging_switch_rsp,%rsp\n\t"
-	"pop %r15\n\tpop %r14\n\tpop %r13\n\tpop %r12\n\tpop %rbp\n\tpop %rbx\n\tret\n"
-	".bss\npaging_switch_rsp:\n\t.skip 8\n\t.text");
-
 static void make_tables(void)
 {
 	uint64_t low = address_of(boot_pml4) | PT_P | PT_RW | PT_US;
 
-	pml5 = page_alloc();
-	pml5[0] = pml5[ALIAS >> 48 & 511] = pml5[ALIAS_H >> 48 & 511] = pml5[511] = low;
+	pml5 = levels_root();
+	pml5[ALIAS >> 48 & 511] = pml5[ALIAS_H >> 48 & 511] = low;
 	pml5[2] = low | PT_PS; /* reserved */
 }
 
@@ -224,6 +212,13 @@ static void other_mode(void)
 	vmwrite(VMCS_GUEST_CR3, cr4 & CR4_LA57 ? address_of(pml5) : address_of(boot_pml4));
 }
 
+/* Entered with 4 levels, too; then the fetch faults. */
+static void other_mode_at_alias(void)
+{
+	other_mode();
+	vmwrite(VMCS_GUEST_RIP, vmread(VMCS_GUEST_RIP) + ALIAS_H);
+}
+
 static void other_mode_ept(void)
 {
 	other_mode();
@@ -271,6 +266,7 @@ static const struct conf_case cases[] = {
 	{"OUTS of what is unused", c_outs_unused, with_ept},
 	{"sets LA57 without paging", c_protected, protected_mode},
 	{"other mode than L1", c_cpuid, other_mode},
+	{"high RIP in other mode than L1", c_cpuid, other_mode_at_alias},
 	{"loads in other mode than L1", c_loads, other_mode},
 	{"loads in other mode than L1 by EPT", c_loads, other_mode_ept},
 	{"changes LA57 in other mode than L1", c_toggle, other_mode},
@@ -288,12 +284,49 @@ static void run_cases(const char *mode)
 	}
 }
 
-static void enters_with(uint32_t field, uint64_t value)
+static void try_field(uint32_t field, uint64_t value)
 {
-	l2_restart(&conf_l2, c_nothing);
 	vmwrite(field, value);
 	print("%s = %lx: ", vmcs_fields[vmcs_fid_of(field)].name, value);
 	conf_run("entered");
+}
+
+static void enters_with(uint32_t field, uint64_t value)
+{
+	l2_restart(&conf_l2, c_nothing);
+	try_field(field, value);
+}
+
+/* Checked by the mode that the exit enters; an exit continues there. */
+static void host_rip(const char *mode)
+{
+	static const uint64_t values[] = {ALIAS_H, ODD, ODD_H};
+	uint64_t now = vmread(VMCS_HOST_RIP);
+
+	for (unsigned i = 0; i < sizeof(values) / sizeof(values[0]); i++) {
+		print("%s: ", mode);
+		enters_with(VMCS_HOST_RIP, now + values[i]);
+	}
+	vmwrite(VMCS_HOST_RIP, now);
+}
+
+static void cet_fields(void)
+{
+	static const uint32_t names[] = {VMCS_HOST_S_CET, VMCS_HOST_SSP, VMCS_HOST_SSP_TABLE,
+		VMCS_GUEST_S_CET, VMCS_GUEST_SSP, VMCS_GUEST_SSP_TABLE};
+	static const uint64_t values[] = {UNUSED, ALIAS_H, ODD, ODD_H, 0};
+
+	if (conf_lacks("fields of CET", NEEDS(CET)))
+		return;
+	for (unsigned i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+		vmwrite(names[i], 0);
+	for (unsigned i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+		for (unsigned v = 0; v < sizeof(values) / sizeof(values[0]); v++) {
+			l2_restart(&conf_l2, c_nothing);
+			ctl_set(VMCS_ENTRY_CONTROLS, ENTRY_LOAD_CET);
+			ctl_set(VMCS_EXIT_CONTROLS, EXIT_LOAD_CET);
+			try_field(names[i], values[v]);
+		}
 }
 
 static void fields(void)
@@ -318,13 +351,15 @@ static void fields(void)
 	}
 	wrmsr(MSR_FS_BASE, 0);
 	wrmsr(MSR_GS_BASE, 0);
+	host_rip("5 levels");
+	cet_fields();
 }
 
 int payload_main(void)
 {
 	uint64_t cr4 = read_cr4();
 
-	if (cpuid(0, 0).eax < 7 || !(cpuid(7, 0).ecx & BIT(16))) {
+	if (!levels_have_5()) {
 		conf_skipped("all", "5-level paging");
 		return 0;
 	}
@@ -332,7 +367,7 @@ int payload_main(void)
 	make_tables();
 	toggle("4 levels");
 	load("4 levels", ALIAS);
-	paging_switch(cr4 | CR4_LA57, address_of(pml5));
+	levels_switch(cr4 | CR4_LA57, address_of(pml5));
 	print("5 levels: CR4.LA57 %d\n", (read_cr4() & CR4_LA57) != 0);
 	loads("5 levels");
 	strings("5 levels", ALIAS + address_of(&word));
@@ -352,9 +387,11 @@ int payload_main(void)
 	conf_run_case(&high);
 	run_cases("5 levels");
 	conf_status("VMXOFF", vmx_vmxoff());
-	paging_switch(cr4 | CR4_VMXE, address_of(boot_pml4));
+	levels_switch(cr4 | CR4_VMXE, address_of(boot_pml4));
 	load("4 levels again", ALIAS);
 	conf_status("VMXON", vmx_vmxon(address_of(vmxon_region())));
+	l2_restart(&conf_l2, c_nothing);
+	host_rip("4 levels");
 	run_cases("4 levels");
 	return 0;
 }

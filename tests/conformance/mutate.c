@@ -13,6 +13,7 @@
  */
 #include "cmdline.h"
 #include "conf.h"
+#include "levels.h"
 #include "mutate/golden.h"
 #include "random.h"
 
@@ -83,6 +84,7 @@ static uint64_t host_efer, host_pat, host_cr0, host_cr3, host_cr4;
 static struct table_pointer host_gdtr, host_idtr;
 static uint64_t rng, hash;
 static bool verbose;
+static bool five_levels;  /* L1 has; DEVIATIONS.md: then the emulator checks with 57 bits */
 static bool virtual_apic; /* L2 of this mutation has one */
 
 /* ---- numbers ---- */
@@ -137,6 +139,8 @@ static void init_masks(void)
 	}
 	for (unsigned i = 0; i < sizeof(limits) / sizeof(limits[0]); i++)
 		masks[limits[i].fid] = limits[i].mask;
+	if (five_levels) /* an exit would load it */
+		masks[FID_HOST_RIP] &= ~(1ull << 55);
 	for (unsigned i = 0; i < FID_COUNT; i++)
 		if (vmx_vmread(vmcs_fields[i].encoding, &(uint64_t){0}) != VMX_OK)
 			masks[i] = 0; /* the processor does not have it */
@@ -540,6 +544,7 @@ int payload_main(void)
 	unsigned first = (unsigned)cmdline_number("first", 0);
 	unsigned count = (unsigned)cmdline_number("count", QUICK);
 
+	five_levels = levels_use_5();
 	conf_start();
 	golden_init();
 	save_host();

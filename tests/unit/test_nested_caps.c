@@ -360,6 +360,25 @@ static void addresses_are_as_wide_as_the_processor_that_l1_sees(void **state)
 	assert_false(caps_msr(&l1, MSR_VMX_CR4_FIXED1) & CR4_LA57);
 }
 
+/* Whether L1 is offered LAM or not: CR3 is its own, and L2's. */
+static void bits_of_lam_in_cr3_are_those_of_the_processor(void **state)
+{
+	struct vmx_caps hw = fake_hardware_caps();
+	struct caps_policy policy = caps_policy_default();
+	struct vmx_caps l1;
+
+	(void)state;
+	caps_derive(&l1, &hw, &policy);
+	assert_true(caps_cr3_ok(&l1, 0x3ffffffff018));
+	assert_false(caps_cr3_ok(&l1, CR3_LAM_U57) || caps_cr3_ok(&l1, CR3_LAM_U48));
+	hw.cr3_lam = CR3_LAM_U57 | CR3_LAM_U48;
+	policy.maxphyaddr = 40;
+	caps_derive(&l1, &hw, &policy);
+	assert_true(caps_cr3_ok(&l1, CR3_LAM_U57 | CR3_LAM_U48 | 0xfffffff000));
+	assert_false(caps_cr3_ok(&l1, CR3_LAM_U57 | 1ull << 40));
+	assert_false(caps_cr3_ok(&l1, 1ull << 63) || caps_cr3_ok(&l1, 1ull << 60));
+}
+
 static void features_have_names(void **state)
 {
 	(void)state;
@@ -483,6 +502,7 @@ int main(void)
 		cmocka_unit_test(policy_limits_addresses_and_cr4),
 		cmocka_unit_test(addresses_are_as_wide_as_the_processor_that_l1_sees),
 		cmocka_unit_test(l2_may_have_cet_only_where_l1_has_it),
+		cmocka_unit_test(bits_of_lam_in_cr3_are_those_of_the_processor),
 		cmocka_unit_test(features_have_names),
 		cmocka_unit_test(features_are_chosen_by_a_text),
 		cmocka_unit_test(cpu_generations_grow),

@@ -146,7 +146,8 @@ static void a_processor_with_57_bits_takes_addresses_of_57(void **state)
 
 			if (was != NOT_CANONICAL && was != NOT_IDENTICAL)
 				continue;
-			m.id = CHECK_OK;
+			/* RIP is checked by the mode: LA57 is clear in HOST_CR4. */
+			m.id = m.change[c].fid == FID_HOST_RIP ? CHECK_HOST_64_RIP : CHECK_OK;
 			run_mutation(&m);
 			m.id = mutations[i].id;
 			*set = was == NOT_CANONICAL ? 1ull << 56 : 1ull << 57;
@@ -155,6 +156,56 @@ static void a_processor_with_57_bits_takes_addresses_of_57(void **state)
 		run_mutation(&m);
 	}
 	assert_int_equal(taken, 24);
+}
+
+static void host_rip_is_canonical_in_the_mode_that_the_exit_enters(void **state)
+{
+	(void)state;
+	fx.caps.linear_bits = 57;
+	fx.caps.msr[MSR_VMX_CR4_FIXED1 - MSR_VMX_BASIC] |= CR4_LA57;
+	start_from(golden_64bit);
+	fx.f[FID_HOST_RIP] = NOT_CANONICAL;
+	fx.f[FID_GUEST_CR4] |= CR4_LA57;
+	expect(CHECK_HOST_64_RIP);
+	fx.f[FID_GUEST_CR4] &= ~CR4_LA57;
+	fx.f[FID_HOST_CR4] |= CR4_LA57;
+	expect(CHECK_OK);
+	fx.f[FID_HOST_RIP] = 1ull << 56;
+	expect(CHECK_HOST_64_RIP);
+}
+
+/* With LAM, which a guest can have without an exit. */
+static void cr3_may_have_the_bits_of_lam_where_the_processor_has_it(void **state)
+{
+	static const enum vmcs_fid fid[] = {FID_GUEST_CR3, FID_HOST_CR3};
+	static const enum check_id id[] = {CHECK_GUEST_CR3_WIDTH, CHECK_HOST_CR3_WIDTH};
+
+	(void)state;
+	for (unsigned i = 0; i < 2; i++) {
+		start_from(golden_64bit);
+		fx.f[fid[i]] |= CR3_LAM_U57 | CR3_LAM_U48;
+		fx.caps.cr3_lam = 0;
+		expect(id[i]);
+		fx.caps.cr3_lam = CR3_LAM_U57 | CR3_LAM_U48;
+		expect(CHECK_OK);
+		fx.f[fid[i]] |= 1ull << 60;
+		expect(id[i]);
+	}
+	golden_shadow_paging(fx.f); /* its PDPTEs are found */
+	fx.f[FID_GUEST_CR3] |= CR3_LAM_U48;
+	expect(CHECK_OK);
+}
+
+/* As the processor takes it, which then faults at the first fetch. */
+static void guest_rip_may_have_57_bits_in_a_mode_of_48(void **state)
+{
+	(void)state;
+	fx.caps.linear_bits = 57;
+	start_from(golden_64bit);
+	fx.f[FID_GUEST_RIP] = 1ull << 56;
+	expect(CHECK_OK);
+	fx.f[FID_GUEST_RIP] = 1ull << 57;
+	expect(CHECK_RIP_IDENTICAL_HIGH);
 }
 
 static void rows_tell_the_outcome_of_their_section(void **state)
@@ -457,6 +508,9 @@ int main(void)
 		TEST(golden_vmcs12s_pass_every_check),
 		TEST(every_row_refuses_its_mutation),
 		TEST(a_processor_with_57_bits_takes_addresses_of_57),
+		TEST(host_rip_is_canonical_in_the_mode_that_the_exit_enters),
+		TEST(cr3_may_have_the_bits_of_lam_where_the_processor_has_it),
+		TEST(guest_rip_may_have_57_bits_in_a_mode_of_48),
 		TEST(rows_tell_the_outcome_of_their_section),
 		TEST(fields_of_controls_that_are_off_are_not_checked),
 		TEST(unusable_segments_are_not_checked_except_cs_and_tr),

@@ -35,7 +35,7 @@ static int setup(void **state)
 	fake_hw.current = fake_hw.vmcs01;
 	s = (struct paging_state){
 		.cr0 = CR0_PG | CR0_PE | CR0_WP,
-		.cr3 = ROOT | 0x18, /* PWT and PCD are ignored */
+		.cr3 = ROOT | 0x18 | CR3_LAM_U57, /* PWT, PCD and LAM are ignored */
 		.cr4 = CR4_PAE,
 		.efer = EFER_LME | EFER_LMA | EFER_NXE,
 		.maxphyaddr = 46,
@@ -53,7 +53,7 @@ static void use_32bit(void)
 	fake_reset();
 	s.cr4 = 0;
 	s.efer = 0;
-	s.cr3 = ROOT;
+	s.cr3 = ROOT | CR3_LAM_U48; /* from IA-32e mode */
 	fake_write32(ROOT + 3 * 4, (uint32_t)(PT | P | W | U));
 	fake_write32(PT + 3 * 4, (uint32_t)(DATA | P | W | U));
 }
@@ -111,7 +111,7 @@ static void four_level_paging_maps_pages_of_three_sizes(void **state)
 static void use_5level(void)
 {
 	s.cr4 |= CR4_LA57;
-	s.cr3 = PML5;
+	s.cr3 = PML5 | CR3_LAM_U57 | CR3_LAM_U48;
 	fake_write64(PML5 + 401 * 8, ROOT | P | W | U);
 }
 

@@ -173,6 +173,19 @@ static void the_timer_comes_before_a_window_and_a_breakpoint_that_is_not_enabled
 	expect_end(EXIT_PREEMPTION_TIMER);
 }
 
+/* SDM 26.3.2.1 */
+static void bits_of_cr0_that_an_entry_does_not_load_are_not_saved_either(void **state)
+{
+	(void)state;
+	world_02()[FID_GUEST_CR0] = (CR0_PE | CR0_PG | CR0_NE | CR0_TS) | 0x0080ffc0;
+	nested_entered_resting();
+	expect_rest();
+	world.n.cur->timer_on = true;
+	world.n.cur->timer12 = 0;
+	expect_end(EXIT_PREEMPTION_TIMER);
+	assert_int_equal(world_read(FID_GUEST_CR0), CR0_PE | CR0_PG | CR0_NE | CR0_TS | CR0_ET);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -185,6 +198,7 @@ int main(void)
 		T(a_virtual_interrupt_wakes_l2_if_its_priority_and_if_allow_it),
 		T(what_an_entry_brings_comes_by_its_priority),
 		T(the_timer_comes_before_a_window_and_a_breakpoint_that_is_not_enabled_is_nothing),
+		T(bits_of_cr0_that_an_entry_does_not_load_are_not_saved_either),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

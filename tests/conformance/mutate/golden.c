@@ -175,6 +175,7 @@ static void golden_mode(enum golden_kind g)
 {
 	flat_tables();
 	vmwrite(VMCS_GUEST_CR3, PML4);
+	ctl_clear(VMCS_GUEST_CR4, CR4_LA57);
 	vmwrite(VMCS_GUEST_EFER, g <= GOLD_LONG ? EFER_LME | EFER_LMA : 0);
 	if (g != GOLD_LONG && g != GOLD_LEGACY)
 		ept_use(&golden.ept);
