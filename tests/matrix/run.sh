@@ -31,7 +31,7 @@ of() { # SUITE WAY...: with the kernel of KVM, or the Xen, of another suite of D
 	"${@:2}"
 }
 
-deep() { # WORDS ARGS...: hypervisors in hypervisors
+deep() { # WORDS ARGS...: hypervisors in hypervisors; of two --ips the last counts
 	args=(--l1 "$B/debian/vmlinuz" --initrd "$B/debian/depth.cpio" --cmdline "$LINUX quiet l2=client $1 end=poweroff" --memory 1G --ips 200000000 "${@:2}")
 }
 
