@@ -26,6 +26,9 @@ $(B)/unit/%: tests/unit/%.c $$(filter $$(C_FILES),$$(UNIT_EXTRA_$$*)) $(B)/host/
 $(B)/unit/test_spec_encodings: private SANITIZE :=
 $(B)/unit/test_spec_encodings: private HOST_CFLAGS := $(filter-out -O1,$(HOST_CFLAGS)) -O2
 
+# It includes the file.
+$(B)/unit/test_cpu_trap: hypervisor/cpu/trap.S
+
 # How much virtual EPT does is counted by the branches that run (-fsanitize-coverage).
 UNIT_EXTRA_test_nested_vept_bounds := $(wildcard hypervisor/nested/vept*.c)
 UNIT_FLAGS_test_nested_vept_bounds := -fsanitize-coverage=trace-pc-guard

@@ -42,6 +42,11 @@ uint64_t idt_base(void);
 
 /* Called by cpu/trap.S. */
 void trap_handler(struct trap_frame *f);
+/*
+ * How a machine check returns: mce_end() is called on the interrupted stack, where nothing of
+ * the frame is needed any more; whether NMIs are blocked stays as it is. RF is lost.
+ */
+_Noreturn void trap_return_without_iret(const struct trap_frame *f);
 
 /* Prints the call chain from a frame pointer on. */
 void fault_backtrace(uint64_t rbp);

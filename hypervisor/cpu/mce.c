@@ -283,7 +283,14 @@ enum mce_verdict mce_exception(bool in_guest)
 	if (stops)
 		stop_machine(own);
 	leave_others();
-	if (!test)
-		wrmsr(MSR_MCG_STATUS, 0); /* MCIP: else the next one shuts the CPU down */
+	if (in_guest && !test)
+		mce_end();
 	return own;
+}
+
+/* MCIP: else the next one shuts the CPU down. */
+void mce_end(void)
+{
+	if (has_mca())
+		wrmsr(MSR_MCG_STATUS, 0);
 }

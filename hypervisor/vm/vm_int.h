@@ -291,6 +291,8 @@ void vcpu_start_at(struct vcpu *vcpu, uint8_t vector);
 /* ---- selftest.c ---- */
 /* What selftest= asks for, between two entries of the current vCPU. */
 void selftest_vcpu(struct vcpu *vcpu);
+/* With selftest=machine-check, after an exit that leaves NMIs blocked. */
+void selftest_nmis_blocked(void);
 
 /* ---- tsc.c ---- */
 /* L1's TSC on this vCPU. */
