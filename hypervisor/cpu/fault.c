@@ -192,6 +192,8 @@ void fault_device(uint64_t vector)
 		fault_arrived();
 	else if (vector == VECTOR_TIMER)
 		apic_timer_fired();
+	else if (vector == VECTOR_CMCI)
+		mce_interrupt();
 }
 
 static void interrupt(struct percpu *c, uint64_t vector)

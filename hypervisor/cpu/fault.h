@@ -24,6 +24,7 @@ struct trap_frame {
 #define VECTOR_POSTED   0xf2 /* posted-interrupt notification */
 #define VECTOR_IOMMU    0xf3 /* a remapping unit of the machine has blocked something */
 #define VECTOR_ARRIVED  0xf4 /* what devices post came for a vCPU that is not loaded */
+#define VECTOR_CMCI     0xf5 /* a bank of machine-check registers has a corrected error */
 #define VECTOR_SPURIOUS 0xff
 
 /* Fills the IDT. Boot CPU, once, before percpu_init. */

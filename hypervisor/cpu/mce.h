@@ -20,6 +20,9 @@ void mce_cpu_init(void);
 /* Looks for errors that made no exception, if it is time. Each CPU, now and then. */
 void mce_poll(void);
 
+/* A bank of this CPU interrupts at a corrected error: VECTOR_CMCI. */
+void mce_interrupt(void);
+
 /*
  * A machine-check exception: while L0 ran, or a guest (a VM exit). Waits a bounded time for
  * other CPUs that got it, too. MCE_GO_ON or, for a guest, MCE_END_VM; it does not return if the
