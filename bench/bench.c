@@ -235,9 +235,17 @@ static void handle_map_invept(uint32_t reason)
 	fast_invept(1, single);
 }
 
+/* CR4.MCE as hypervisors have it: set in hardware, and theirs. */
+static void restart(struct l2 *g, void (*code)(void))
+{
+	l2_restart(g, code);
+	vmwrite(VMCS_GUEST_CR4, vmread(VMCS_GUEST_CR4) | CR4_MCE);
+	vmwrite(VMCS_CR4_GUEST_HOST_MASK, CR4_MCE);
+}
+
 static void run(void (*code)(void), void (*prepare)(void), void (*handler)(uint32_t))
 {
-	l2_restart(&guest, code);
+	restart(&guest, code);
 	ept_use(&ept);
 	ctl_set(VMCS_PROC2_CONTROLS, PROC2_ENABLE_VPID);
 	vmwrite(VMCS_VPID, 7);
@@ -300,6 +308,12 @@ static void prepare_inject(void)
 	vmwrite(VMCS_GUEST_RFLAGS, RFLAGS_FIXED | RFLAGS_IF);
 }
 
+static void prepare_mce(void)
+{
+	vmwrite(VMCS_GUEST_CR4, vmread(VMCS_GUEST_CR4) & ~(uint64_t)CR4_MCE);
+	vmwrite(VMCS_CR4_GUEST_HOST_MASK, 0);
+}
+
 static void l2_op(
 	const char *name, void (*code)(void), void (*prepare)(void), void (*handler)(uint32_t))
 {
@@ -316,6 +330,7 @@ static bool quick_hook(struct trap_frame *f)
 static void l2_exits(void)
 {
 	l2_op("l2_cpuid", op_cpuid, NULL, handle_skip);
+	l2_op("l2_cpuid_mce_clear", op_cpuid, prepare_mce, handle_skip);
 	l2_op("l2_cpuid_kvmlike", op_cpuid, NULL, handle_like_kvm);
 	l2_op("l2_msr_write_exit", op_wrmsr, prepare_wrmsr, handle_skip);
 	l2_op("l2_hlt", op_hlt, NULL, handle_skip);
@@ -341,12 +356,12 @@ static void l2_entries(void)
 	struct l2 other = {.launched = 0};
 	uint64_t a = address_of(guest.vmcs), b = address_of(vmcs_other);
 
-	l2_restart(&guest, op_forever);
+	restart(&guest, op_forever);
 	l2_run(&guest);
 	L1_OP("l2_exit_resume_only", l2_enter(&guest));
 	other = guest;
 	other.vmcs = vmcs_other;
-	l2_restart(&other, op_forever);
+	restart(&other, op_forever);
 	l2_run(&other);
 	LEAST((fast_vmptrld(a), l2_enter(&guest), fast_vmptrld(b), l2_enter(&other)));
 	report("l2_vmptrld_resume_exit", result / 2);
@@ -528,11 +543,11 @@ static void l1_that_nests(void)
 {
 	struct l2 three = guest;
 
-	l2_restart(&guest, op_forever);
+	restart(&guest, op_forever);
 	l2_run(&guest);
 	keep_all(l2_writes, COUNT(l2_writes), kept_values[0]);
 	three.vmcs = vmcs_other;
-	l2_restart(&three, op_forever);
+	restart(&three, op_forever);
 	l2_run(&three);
 	keep_all(l3_writes, COUNT(l3_writes), kept_values[1]);
 	L1_OP("l3_exit", l3_exit(&guest, &three));

@@ -26,6 +26,9 @@ $(B)/unit/%: tests/unit/%.c $$(filter $$(C_FILES),$$(UNIT_EXTRA_$$*)) $(B)/host/
 $(B)/unit/test_spec_encodings: private SANITIZE :=
 $(B)/unit/test_spec_encodings: private HOST_CFLAGS := $(filter-out -O1,$(HOST_CFLAGS)) -O2
 
+# It includes the file.
+$(B)/unit/test_cpu_trap: hypervisor/cpu/trap.S
+
 # How much virtual EPT does is counted by the branches that run (-fsanitize-coverage).
 UNIT_EXTRA_test_nested_vept_bounds := $(wildcard hypervisor/nested/vept*.c)
 UNIT_FLAGS_test_nested_vept_bounds := -fsanitize-coverage=trace-pc-guard
@@ -250,7 +253,7 @@ $(foreach t,$(TSAN_BIN),$(notdir $(t))	300	TSAN_OPTIONS=halt_on_error=1 $(t)
 stress_clocks_with_its_state_put_back	600	B=$(B) LOG_SUFFIX=-state RUN_ARGS="--l0-option selftest=state" tests/stress/run.sh clocks
 $(foreach p,$(FAIRNESS_NAMES),fairness_$(p)	600	B=$(B) tests/fairness/run.sh $(p)
 )$(foreach c,apic events lapic nmi,conformance_$(c)_without_apicv	600	B=$(B) LOG_SUFFIX=-noapicv RUN_ARGS="--apicv off" tests/conformance/run.sh $(c)
-)$(foreach c,apicvintr events guests_32 nmi shadowhabit smp_events vpid,conformance_$(c)_with_its_state_put_back	600	B=$(B) LOG_SUFFIX=-state RUN_ARGS="--l0-option selftest=state" tests/conformance/run.sh $(c)
+)$(foreach c,apicvintr events guests_32 l2mce nmi shadowhabit smp_events vpid,conformance_$(c)_with_its_state_put_back	600	B=$(B) LOG_SUFFIX=-state RUN_ARGS="--l0-option selftest=state" tests/conformance/run.sh $(c)
 )$(foreach c,apicvintr debug eptx events guests_32 l2cache smp_vmx taskswitch,conformance_$(c)_on_a_debuggers_pages	600	B=$(B) LOG_SUFFIX=-pages RUN_ARGS="--l0-option selftest=pages" tests/conformance/run.sh $(c)
 )$(foreach c,ept eptx execonly guests_32 smp_vmx,conformance_$(c)_with_small_code_pages	600	B=$(B) LOG_SUFFIX=-small RUN_ARGS="--l0-option code-pages=small" tests/conformance/run.sh $(c)
 )models	900	B=$(B) NAMES="$(MODELS_CHECKED)" tests/models/run.sh corei7_sandy_bridge_2600k corei7_haswell_4770 arrow_lake

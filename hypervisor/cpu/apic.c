@@ -194,6 +194,15 @@ bool apic_init(void)
 	return true;
 }
 
+bool apic_take_cmci(void)
+{
+	if (APIC_VERSION_LAST_LVT(apic_read(APIC_VERSION)) < 6 ||
+		is_firmwares(apic_read(APIC_LVT_CMCI)))
+		return false;
+	apic_write(APIC_LVT_CMCI, VECTOR_CMCI);
+	return true;
+}
+
 bool apic_is_extended(void)
 {
 	return apic.x2;

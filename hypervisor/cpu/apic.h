@@ -21,6 +21,12 @@
  */
 bool apic_init(void);
 
+/*
+ * Corrected machine-check errors interrupt this CPU by VECTOR_CMCI (SDM 10.5.1). False: its
+ * local APIC has no such source, or firmware takes it as an SMI. After apic_init.
+ */
+bool apic_take_cmci(void);
+
 /* In x2APIC mode, whose identifiers have 32 bits? */
 bool apic_is_extended(void);
 

@@ -192,6 +192,8 @@ void fault_device(uint64_t vector)
 		fault_arrived();
 	else if (vector == VECTOR_TIMER)
 		apic_timer_fired();
+	else if (vector == VECTOR_CMCI)
+		mce_interrupt();
 }
 
 static void interrupt(struct percpu *c, uint64_t vector)
@@ -222,13 +224,12 @@ static void answer(struct cpu_place *p, const struct trap_frame *f)
 	__atomic_store_n(&p->asked, false, __ATOMIC_RELEASE);
 }
 
-/* Another CPU wants this one to look at its events before it enters a guest (vm/sched.c). */
-static void nmi(struct percpu *c, struct trap_frame *f)
+/*
+ * What is never gone on with: a way to sleep, or into a guest, on which this CPU has looked for
+ * NMIs and has not arrived yet.
+ */
+static void go_elsewhere(struct trap_frame *f)
 {
-	c->detour |= DETOUR_KICKED;
-	nmi_arrived();
-	if (__atomic_load_n(&c->place.asked, __ATOMIC_ACQUIRE))
-		answer(&c->place, f);
 	if (f->rip >= (uint64_t)(uintptr_t)cpu_mwait &&
 		f->rip < (uint64_t)(uintptr_t)cpu_sleep_end)
 		f->rip = (uint64_t)(uintptr_t)cpu_sleep_end;
@@ -237,6 +238,23 @@ static void nmi(struct percpu *c, struct trap_frame *f)
 			f->rip = r->to;
 			return;
 		}
+}
+
+/* Another CPU wants this one to look at its events before it enters a guest (vm/sched.c). */
+static void nmi(struct percpu *c, struct trap_frame *f)
+{
+	c->detour |= DETOUR_KICKED;
+	nmi_arrived();
+	if (__atomic_load_n(&c->place.asked, __ATOMIC_ACQUIRE))
+		answer(&c->place, f);
+	go_elsewhere(f);
+}
+
+/* NMIs arrive while it is handled, and go back to here. */
+static void machine_check(struct trap_frame *f)
+{
+	(void)mce_exception(false);
+	go_elsewhere(f);
 }
 
 void trap_handler(struct trap_frame *f)
@@ -252,7 +270,7 @@ void trap_handler(struct trap_frame *f)
 		return;
 	}
 	if (f->vector == VEC_MC) {
-		(void)mce_exception(false);
+		machine_check(f);
 		return;
 	}
 	if (c->in_fault)

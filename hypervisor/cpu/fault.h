@@ -24,6 +24,7 @@ struct trap_frame {
 #define VECTOR_POSTED   0xf2 /* posted-interrupt notification */
 #define VECTOR_IOMMU    0xf3 /* a remapping unit of the machine has blocked something */
 #define VECTOR_ARRIVED  0xf4 /* what devices post came for a vCPU that is not loaded */
+#define VECTOR_CMCI     0xf5 /* a bank of machine-check registers has a corrected error */
 #define VECTOR_SPURIOUS 0xff
 
 /* Fills the IDT. Boot CPU, once, before percpu_init. */
@@ -42,6 +43,11 @@ uint64_t idt_base(void);
 
 /* Called by cpu/trap.S. */
 void trap_handler(struct trap_frame *f);
+/*
+ * How a machine check returns: mce_end() is called on the interrupted stack, where nothing of
+ * the frame is needed any more; whether NMIs are blocked stays as it is. RF is lost.
+ */
+_Noreturn void trap_return_without_iret(const struct trap_frame *f);
 
 /* Prints the call chain from a frame pointer on. */
 void fault_backtrace(uint64_t rbp);

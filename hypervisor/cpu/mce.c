@@ -121,6 +121,69 @@ static bool may_log(enum mce_class class_of)
 	return true;
 }
 
+/* ---- interrupts of corrected errors, SDM 15.5 ---- */
+
+static void set_interrupt(unsigned bank, bool on)
+{
+	uint32_t msr = MSR_MC0_CTL2 + bank;
+
+	wrmsr(msr, cmci_control(rdmsr(msr), on));
+}
+
+/*
+ * 15.5.2.1 "CMCI Initialization": who finds the bit set shares the bank with a CPU that has it
+ * already, and where it does not stay there is no interrupt. One CPU after the other.
+ */
+static void claim_banks(uint64_t cap)
+{
+	static bool claiming;
+	struct cmci *c = &this_cpu()->cmci;
+
+	while (__atomic_exchange_n(&claiming, true, __ATOMIC_ACQUIRE))
+		cpu_pause();
+	c->owned = c->off = 0;
+	for (unsigned i = 0; i < bank_count(cap); i++) {
+		if (rdmsr(MSR_MC0_CTL2 + i) & MCI_CTL2_CMCI_EN)
+			continue;
+		set_interrupt(i, true);
+		if (rdmsr(MSR_MC0_CTL2 + i) & MCI_CTL2_CMCI_EN)
+			c->owned |= UINT32_C(1) << i;
+	}
+	__atomic_store_n(&claiming, false, __ATOMIC_RELEASE);
+}
+
+/* Where firmware takes them as SMIs, they are left to it. */
+static void interrupts_on(uint64_t cap)
+{
+	if (!(cap & MCG_CAP_CMCI_P) || !apic_take_cmci())
+		return;
+	claim_banks(cap);
+	if (this_cpu()->index == 0)
+		log_info("machine checks: banks 0x%x interrupt at corrected errors, all are "
+			 "looked at each %u s",
+			this_cpu()->cmci.owned, POLL_MS / 1000);
+}
+
+/* The bank had an error. */
+static void judge_rate(unsigned bank)
+{
+	if (!cmci_error(&this_cpu()->cmci, bank, rdtsc(), tsc_khz))
+		return;
+	set_interrupt(bank, false);
+	log_warn("machine check: CPU %u, bank %u has too many errors to interrupt at each: it "
+		 "is looked at each %u s",
+		this_cpu()->index, bank, POLL_MS / 1000);
+}
+
+static void turn_on_again(void)
+{
+	uint32_t calm = cmci_calm(&this_cpu()->cmci, rdtsc(), tsc_khz);
+
+	for (unsigned i = 0; calm >> i != 0; i++)
+		if (calm >> i & 1)
+			set_interrupt(i, true);
+}
+
 static void tell(const char *when, unsigned bank, const struct mce_bank *b, enum mce_class c)
 {
 	char text[MCE_TEXT];
@@ -164,6 +227,7 @@ static void take(const char *when, uint64_t cap, bool keep_fatal)
 		tell(when, i, &b, c);
 		if (c != MCE_FATAL || !keep_fatal)
 			clear_bank(i);
+		judge_rate(i);
 	}
 }
 
@@ -181,6 +245,9 @@ void mce_cpu_init(void)
 		wrmsr(msr_of(i, REG_CTL), UINT64_MAX);
 	wrmsr(MSR_MCG_STATUS, 0);
 	write_cr4(read_cr4() | CR4_MCE);
+	interrupts_on(cap);
+	if (this_cpu()->cmci.owned != 0) /* one that has one already interrupts no more */
+		take("machine check before Nestor started", cap, false);
 }
 
 void mce_poll(void)
@@ -194,6 +261,16 @@ void mce_poll(void)
 	if (!(read_cr4() & CR4_MCE))
 		return;
 	take("machine check", capabilities(), true);
+	if (c->cmci.off != 0)
+		turn_on_again();
+}
+
+void mce_interrupt(void)
+{
+	if (this_cpu()->in_mux)
+		this_cpu()->mce_poll_at = 0;
+	else
+		take("machine check", capabilities(), true);
 }
 
 /* ---- exceptions ---- */
@@ -283,7 +360,14 @@ enum mce_verdict mce_exception(bool in_guest)
 	if (stops)
 		stop_machine(own);
 	leave_others();
-	if (!test)
-		wrmsr(MSR_MCG_STATUS, 0); /* MCIP: else the next one shuts the CPU down */
+	if (in_guest && !test)
+		mce_end();
 	return own;
+}
+
+/* MCIP: else the next one shuts the CPU down. */
+void mce_end(void)
+{
+	if (has_mca())
+		wrmsr(MSR_MCG_STATUS, 0);
 }

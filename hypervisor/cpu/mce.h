@@ -20,12 +20,18 @@ void mce_cpu_init(void);
 /* Looks for errors that made no exception, if it is time. Each CPU, now and then. */
 void mce_poll(void);
 
+/* A bank of this CPU interrupts at a corrected error: VECTOR_CMCI. */
+void mce_interrupt(void);
+
 /*
  * A machine-check exception: while L0 ran, or a guest (a VM exit). Waits a bounded time for
  * other CPUs that got it, too. MCE_GO_ON or, for a guest, MCE_END_VM; it does not return if the
- * machine cannot go on. The CPU takes the next one afterwards.
+ * machine cannot go on. After one that met a guest the CPU takes the next.
  */
 enum mce_verdict mce_exception(bool in_guest);
+
+/* After one that met L0 it does from here on: cpu/trap.S, where that does no harm. */
+void mce_end(void);
 
 /* selftest=machine-check: in place of the registers of a bank, from now on, until it is cleared
  * like those. Then the status of the exception. */

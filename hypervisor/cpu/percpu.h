@@ -13,6 +13,7 @@
 
 #include "cpu/asm.h"
 #include "cpu/lock.h"
+#include "lib/cmci.h"
 
 #define MAX_CPUS   1024u /* pointers; a CPU that is not there costs no more */
 #define MAX_HELD   6     /* a lock of each rank */
@@ -93,7 +94,8 @@ struct percpu {
 	bool mux_drawn;
 	bool no_tzcnt; /* BSF executes it, without BMI1; no_lzcnt: BSR */
 	bool no_lzcnt;
-	bool notified; /* a notification of posted interrupts met L0; reset by who asks */
+	bool notified;    /* a notification of posted interrupts met L0; reset by who asks */
+	struct cmci cmci; /* banks whose interrupts it gets */
 	struct cpu_place place;
 	struct cpu_shared shared;
 	uint8_t upper[PERCPU_UPPER] __attribute__((aligned(PERCPU_LINE)));

@@ -16,14 +16,16 @@ trap_stubs:
 	push	$0
 	.endif
 	push	$vector
+	.if	vector == 18
+	jmp	trap_machine_check
+	.else
 	jmp	trap_common
+	.endif
 	.set	vector, vector + 1
 	.endr
 	.size	trap_stubs, . - trap_stubs
 
-	.type	trap_common, @function
-trap_common:
-	cld
+	.macro	push_registers
 	push	%rax
 	push	%rbx
 	push	%rcx
@@ -39,11 +41,9 @@ trap_common:
 	push	%r13
 	push	%r14
 	push	%r15
-	mov	%rsp, %rdi
-	mov	%rsp, %rbx
-	and	$-16, %rsp
-	call	trap_handler
-	mov	%rbx, %rsp
+	.endm
+
+	.macro	pop_registers
 	pop	%r15
 	pop	%r14
 	pop	%r13
@@ -59,9 +59,62 @@ trap_common:
 	pop	%rcx
 	pop	%rbx
 	pop	%rax
+	.endm
+
+	.type	trap_common, @function
+trap_common:
+	cld
+	push_registers
+	mov	%rsp, %rdi
+	mov	%rsp, %rbx
+	and	$-16, %rsp
+	call	trap_handler
+	mov	%rbx, %rsp
+	pop_registers
 	add	$16, %rsp
 	iretq
 	.size	trap_common, . - trap_common
+
+/*
+ * A machine check may interrupt the handler of an NMI. IRET would end the blocking of NMIs then
+ * (SDM 6.7.1 "Handling Multiple NMIs"), and the next one would be written over the frame of the
+ * first. So it returns without: all goes onto the stack that was interrupted, below what is in
+ * use there (L0 has no red zone), from where RET takes it. Whoever was interrupted has L0's own
+ * segments. On that stack, too, the next machine check is let in, since it would be written
+ * over the frame of this one.
+ */
+	.type	trap_machine_check, @function
+trap_machine_check:
+	cld
+	push_registers
+	mov	%rsp, %rdi
+	mov	%rsp, %rbx
+	and	$-16, %rsp
+	call	trap_handler
+	mov	%rbx, %rdi
+	.size	trap_machine_check, . - trap_machine_check
+
+	.globl	trap_return_without_iret
+	.type	trap_return_without_iret, @function
+trap_return_without_iret:	/* of struct trap_frame */
+	mov	160(%rdi), %rbx		/* RSP */
+	sub	$17 * 8, %rbx
+	mov	%rdi, %rsi
+	mov	%rbx, %rdi
+	mov	$15, %ecx
+	rep movsq
+	mov	32(%rsi), %rax		/* RFLAGS */
+	mov	%rax, (%rdi)
+	mov	16(%rsi), %rax		/* RIP */
+	mov	%rax, 8(%rdi)
+	mov	%rbx, %rsp
+	and	$-16, %rsp
+	call	mce_end
+	mov	%rbx, %rsp
+	pop_registers
+	popfq
+	ret
+	.size	trap_return_without_iret, . - trap_return_without_iret
 
 /*
  * An NMI that interrupts these before the HLT or MWAIT returns to their end (cpu/fault.c): none
@@ -76,7 +129,7 @@ cpu_mwait:
 	mov	%rsi, %rax
 	xor	%ecx, %ecx
 	xor	%edx, %edx
-	monitor	%rax, %ecx, %edx
+	monitor				/* RAX, ECX, EDX */
 	testb	$8, %gs:33
 	je	1f
 	verw	sleep_segment(%rip)
@@ -86,7 +139,7 @@ cpu_mwait:
 	testb	$1, %gs:33
 	jne	cpu_sleep_end
 	sti
-	mwait	%eax, %ecx
+	mwait				/* EAX, ECX */
 	jmp	cpu_sleep_end
 	.size	cpu_mwait, . - cpu_mwait
 

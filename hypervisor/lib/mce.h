@@ -50,6 +50,7 @@ void mce_describe(char *text, size_t size, unsigned number, const struct mce_ban
 /* IA32_MCG_CAP */
 #define MCG_CAP_COUNT(cap) ((unsigned)((cap)&0xff))
 #define MCG_CAP_CTL_P      (1ull << 8)
+#define MCG_CAP_CMCI_P     (1ull << 10)
 #define MCG_CAP_SER_P      (1ull << 24)
 #define MCG_CAP_LMCE_P     (1ull << 27)
 

@@ -60,6 +60,7 @@ static enum check_id check_guest(struct nested *n, struct nvmcs *v, const struct
 	if (v->unchecked & FIELD_CHK_G) {
 		nvmcs_sync_rare(n, v);
 		v->dirty |= GROUP_RARE;
+		mce_find(v);
 		id = nested_check_guest_state(e);
 	}
 	if (id == CHECK_OK)
@@ -151,6 +152,18 @@ static void commit_features(struct nested *n, struct nvmcs *v)
 		seam_vmwrite(FID_GUEST_INTR_STATUS, v->f[FID_GUEST_INTR_STATUS]);
 }
 
+/* After copy_hot_to_02 and merge_controls_hot. Those that usually pass by shall not pay for it:
+ * out of line, and no call in it but the last. */
+static __attribute__((noinline)) void commit_more(struct nested *n, const struct nvmcs *v)
+{
+	if (v->mce_clear)
+		seam_vmwrite(FID_GUEST_CR4, v->f[FID_GUEST_CR4] | CR4_MCE);
+	else if (v->mce_shown)
+		seam_vmwrite(FID_CR4_READ_SHADOW, mce_shadow(v));
+	if (v->cet)
+		cet_to_02(n, v);
+}
+
 /* Write VMCS02, which becomes current. Nothing in here can fail. */
 static void commit(struct nested *n, struct nvmcs *v, const uint64_t *pdpte)
 {
@@ -177,8 +190,8 @@ static void commit(struct nested *n, struct nvmcs *v, const uint64_t *pdpte)
 	if (v->dirty & GROUP_RARE)
 		copy_rare_to_02(n, v);
 	copy_hot_to_02(v);
-	if (v->cet)
-		cet_to_02(n, v);
+	if (v->more_in_02 & MORE_AT_ENTRY)
+		commit_more(n, v);
 	seam_vmwrite(FID_GUEST_DR7, l.dr7);
 	seam_vmwrite(FID_GUEST_DEBUGCTL, l.debugctl & ~DEBUGCTL_TRACES); /* not offered */
 	seam_vmwrite(FID_GUEST_PAT, l.pat);

@@ -289,7 +289,9 @@ void exit_to_l1(struct nested *n)
 		exit_abort(n, v, VMX_ABORT_SAVE_MSRS,
 			"VMX abort: the VM-exit MSR-store list cannot be stored");
 	n->stats.to_l1[v->f[FID_EXIT_REASON] % NESTED_TO_L1]++;
-	if (v->more_in_02 != 0) {
+	if (v->more_in_02 & MORE_AT_EXIT) {
+		if (v->mce_clear)
+			v->f[FID_GUEST_CR4] &= ~(uint64_t)CR4_MCE;
 		if (v->cet)
 			cet_from_02(v);
 		if (v->learned)

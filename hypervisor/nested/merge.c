@@ -235,7 +235,9 @@ void merge_controls_all(struct nested *n, struct nvmcs *v)
 	copy(v, FID_CR3_TARGET_COUNT, 1);
 	copy(v, FID_CR3_TARGET0, 4);
 	seam_vmwrite(FID_CR0_GUEST_HOST_MASK, v->f[FID_CR0_GUEST_HOST_MASK] | CR0_CACHE);
-	seam_vmwrite(FID_CR4_GUEST_HOST_MASK, v->f[FID_CR4_GUEST_HOST_MASK] | l0->cr4_hidden);
+	seam_vmwrite(FID_CR4_GUEST_HOST_MASK,
+		v->f[FID_CR4_GUEST_HOST_MASK] | l0->cr4_hidden | CR4_MCE);
+	mce_find(v);
 	if (proc2 & PROC2_PAUSE_LOOP_EXITING)
 		copy(v, FID_PLE_GAP, 2);
 	if (proc2 & PROC2_ENABLE_VMFUNC)

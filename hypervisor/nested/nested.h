@@ -64,14 +64,21 @@ struct nvmcs {
 	bool is_shadow;     /* L1 set the shadow-VMCS indicator */
 	bool all_in_shadow; /* ... and hardware serves it: its shadow VMCS has all fields */
 	bool rare_in_02;    /* GROUP_RARE of f is stale: L2 ran, VMCS02 has the values */
-	/* What seldom makes exits do more is looked at together: while VMCS02 is current ... */
+	/*
+	 * What seldom makes entries and exits do more is looked at together: while VMCS02 is
+	 * current, by these masks ...
+	 */
 	union {
 		struct {
-			bool learned; /* fields are open, see habit */
-			bool cet;     /* as nested_vm.cet */
+			bool learned;   /* fields are open, see habit */
+			bool cet;       /* as nested_vm.cet */
+			bool mce_clear; /* CR4.MCE of L2, which VMCS02 has set: see mce.c */
+			bool mce_shown; /* it is set, and not L1's: VMCS02's shadow has it */
 		};
-		uint16_t more_in_02;
+		uint32_t more_in_02;
 	};
+#define MORE_AT_ENTRY 0xffffff00u
+#define MORE_AT_EXIT  0x00ffffffu
 	/* ... and when VMCS01 is. */
 	union {
 		struct {
@@ -389,5 +396,10 @@ bool nested_l2_cr0_fits(const struct nested *n, uint64_t cr0);
  */
 #define CR0_CACHE (CR0_CD | CR0_NW)
 uint64_t nested_cr0_shadow(const struct nested *n);
+
+/* CR4 of L2, without what the masks show instead of it: VMCS02, which is current, has MCE set
+ * always. */
+uint64_t nested_l2_cr4(const struct nested *n);
+void nested_set_l2_cr4(struct nested *n, uint64_t cr4);
 
 #endif

@@ -227,6 +227,11 @@ __attribute__((noinline)) void cet_from_02(struct nvmcs *v);
  * is current. */
 __attribute__((noinline)) void cet_load_l1(const struct nvmcs *v, bool l2_ran);
 
+/* ---- mce.c ---- */
+
+/* L1 may have written GUEST_CR4 or CR4_GUEST_HOST_MASK of v. */
+void mce_find(struct nvmcs *v);
+
 /* ---- door.c ---- */
 
 /* Does L1 intercept this exception of L2? */
@@ -341,6 +346,14 @@ static inline uint32_t proc2_of(const struct nvmcs *v)
 {
 	return v->f[FID_PROC_CONTROLS] & PROC_SECONDARY ? (uint32_t)v->f[FID_PROC2_CONTROLS]
 							: 0;
+}
+
+/* VMCS02's: what L1 owns L2 sees as L1 says, of the rest that L0 owns what there is. */
+static inline uint64_t mce_shadow(const struct nvmcs *v)
+{
+	uint64_t of_l1 = v->f[FID_CR4_READ_SHADOW] & v->f[FID_CR4_GUEST_HOST_MASK];
+
+	return v->mce_shown ? of_l1 | CR4_MCE : of_l1;
 }
 
 static inline bool uses_ept(const struct nvmcs *v)

@@ -108,6 +108,7 @@ void nested_get(struct nested *n, struct nested_state *s)
 		.cr0_cache = n->cr0_cache};
 	if (l2 != NULL) {
 		get_guest_area(n, &s->l2);
+		s->l2.f[FID_GUEST_CR4] = nested_l2_cr4(n);
 		s->timer_on = l2->timer_on;
 		s->timer_left = l2->timer12;
 		seam_use_vmcs01(n);
@@ -132,7 +133,10 @@ bool nested_state_field(const struct nested *n, enum vmcs_fid fid, uint64_t *val
 {
 	if (!field_exists(n, fid))
 		return false;
-	*value = n->in_l2 && in_guest_area(n, fid) ? seam_vmread(fid) : n->cur->f[fid];
+	if (n->in_l2 && fid == FID_GUEST_CR4)
+		*value = nested_l2_cr4(n);
+	else
+		*value = n->in_l2 && in_guest_area(n, fid) ? seam_vmread(fid) : n->cur->f[fid];
 	return true;
 }
 
@@ -241,6 +245,7 @@ static bool resume_l2(struct nested *n, const struct nested_state *s)
 	if (!enter_again(n, v))
 		return false;
 	set_guest_area(n, &s->l2);
+	nested_set_l2_cr4(n, s->l2.f[FID_GUEST_CR4]);
 	v->rare_in_02 = true;
 	v->timer_on = s->timer_on;
 	v->timer12 = s->timer_left;

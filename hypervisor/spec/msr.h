@@ -49,6 +49,7 @@
 #define MSR_MTRR_FIX_4K_0     0x268
 #define MSR_MTRR_FIX_4K_7     0x26f
 #define MSR_PAT               0x277
+#define MSR_MC0_CTL2          0x280 /* and on: one for each bank */
 #define MSR_MTRR_DEF_TYPE     0x2ff
 #define MSR_PERF_CAPABILITIES 0x345
 #define MSR_PERF_GLOBAL_CTRL  0x38f

@@ -72,6 +72,10 @@ enum reg {
 
 /* What CPUID shows of CR4: SDM vol. 2 "CPUID", leaves 1 and 7. */
 #define CR4_OF_CPUID (CR4_OSXSAVE | CR4_PKE)
+/* A MOV to CR4 that changes one of them loads PAE paging's PDPTEs (4.4.1 "PDPTE Registers"), or
+ * ends what is cached of translations (4.10.4.1). */
+#define CR4_LOADS_PDPTES (CR4_PAE | CR4_PGE | CR4_PSE | CR4_SMEP)
+#define CR4_FLUSHES      (CR4_LOADS_PDPTES | CR4_PCIDE)
 
 /* 2.6 "Extended Control Registers (Including XCR0)" */
 /* SDM volume 1, 13.4.1 "Legacy Region of an XSAVE Area", 13.4.2 "XSAVE Header" */

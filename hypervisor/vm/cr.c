@@ -168,25 +168,31 @@ static bool mov_to_cr0(struct vcpu *vcpu, uint64_t cr0)
 	return true;
 }
 
+bool vcpu_cr4_valid(uint64_t cr4, uint64_t old)
+{
+	bool lma = vmread(VMCS_GUEST_EFER) & EFER_LMA;
+	uint64_t changed = cr4 ^ old;
+
+	if (lma && (!(cr4 & CR4_PAE) || changed & CR4_LA57))
+		return false;
+	if (cr4 & CR4_CET && !(vmread(VMCS_GUEST_CR0) & CR0_WP))
+		return false;
+	return !(changed & cr4 & CR4_PCIDE) || (lma && !(vmread(VMCS_GUEST_CR3) & 0xfff));
+}
+
 static bool mov_to_cr4(struct vcpu *vcpu, uint64_t cr4)
 {
 	uint64_t old = vcpu_read_cr4(), changed = cr4 ^ old;
-	bool lma = vmread(VMCS_GUEST_EFER) & EFER_LMA;
 
 	if (cr4 & vcpu_cr4_reserved(vcpu) ||
 		(vcpu->nested.vmxon && !nested_cr4_fits(&vcpu->nested, cr4)))
 		return false;
-	if (lma && (!(cr4 & CR4_PAE) || changed & CR4_LA57))
+	if (!vcpu_cr4_valid(cr4, old))
 		return false;
-	if (cr4 & CR4_CET && !(vcpu_read_cr0() & CR0_WP))
-		return false;
-	if (changed & cr4 & CR4_PCIDE && (!lma || vmread(VMCS_GUEST_CR3) & 0xfff))
-		return false;
-	if (changed & (CR4_PAE | CR4_PGE | CR4_PSE | CR4_SMEP) &&
-		!vcpu_load_pdptes(vcpu, vcpu_read_cr0(), cr4))
+	if (changed & CR4_LOADS_PDPTES && !vcpu_load_pdptes(vcpu, vcpu_read_cr0(), cr4))
 		return false;
 	vcpu_write_cr4(vcpu, cr4);
-	if (changed & (CR4_PAE | CR4_PGE | CR4_PSE | CR4_SMEP | CR4_PCIDE))
+	if (changed & CR4_FLUSHES)
 		invvpid(INVVPID_SINGLE, vcpu_vpid01(vcpu), 0);
 	return true;
 }

@@ -132,6 +132,8 @@ static void handle_exception(struct vcpu *vcpu)
 
 	if (INTR_INFO_TYPE(info) == INTR_NMI) {
 		nmi_arrived();
+		if (l0_config()->selftest == L0_SELFTEST_MCE)
+			selftest_nmis_blocked();
 		unblock_nmi();
 		look_at_queue(vcpu); /* a kick */
 		return;

@@ -208,6 +208,41 @@ static void mov_to_cr0(struct vcpu *vcpu, uint64_t value)
 	nested_skip();
 }
 
+/*
+ * The same for CR4, of which L0 owns MCE (nested/mce.c) and what L1's virtual CPU does not
+ * have. As CR0's other bits those that change along with it do as without an exit.
+ */
+static void mov_to_cr4(struct vcpu *vcpu, uint64_t value)
+{
+	struct nested *n = &vcpu->nested;
+	uint64_t owned = n->cur->f[FID_CR4_GUEST_HOST_MASK];
+	uint64_t old = nested_l2_cr4(n), cr4 = (value & ~owned) | (old & owned);
+	uint64_t cr0 = vmread(VMCS_GUEST_CR0), changed = cr4 ^ old;
+	struct paging_fault pdptes = {.ept = true,
+		.gpa = vmread(VMCS_GUEST_CR3) & CR3_PDPT,
+		.qualification = QUAL_READ};
+	struct gpa_l1 at;
+
+	if (!vcpu_cr4_valid(cr4, old) || !nested_cr4_fits(n, cr4)) {
+		vcpu_inject_gp(vcpu);
+		return;
+	}
+	if (changed & CR4_LOADS_PDPTES && vcpu_uses_pdptes(cr0, cr4)) {
+		if (!vcpu_physical_address(vcpu, pdptes.gpa, &at)) {
+			nested_deliver_ept_fault(n, &pdptes);
+			return;
+		}
+		if (!vcpu_load_pdptes(vcpu, cr0, cr4)) {
+			vcpu_inject_gp(vcpu);
+			return;
+		}
+	}
+	nested_set_l2_cr4(n, cr4);
+	if (changed & CR4_FLUSHES)
+		invvpid(INVVPID_SINGLE, n->cur->vpid02, 0);
+	nested_skip();
+}
+
 /* A TPR shadow in a virtual-APIC page that is no RAM of L1: ones, and writes are lost. */
 static void absent_cr8(struct vcpu *vcpu, uint64_t q)
 {
@@ -230,7 +265,7 @@ static void handle_l2_cr_access(struct vcpu *vcpu)
 		mov_to_cr0(vcpu, vcpu_read_gpr(vcpu, CR_REGISTER(q)));
 		break;
 	case 4:
-		vcpu_inject_gp(vcpu); /* a bit that L1's virtual CPU does not have */
+		mov_to_cr4(vcpu, vcpu_read_gpr(vcpu, CR_REGISTER(q)));
 		break;
 	case 8:
 		if (vcpu->nested.cur->no_virtual_apic)

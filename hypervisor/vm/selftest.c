@@ -7,6 +7,7 @@
 
 #include "cpu/apic.h"
 #include "cpu/config.h"
+#include "cpu/log.h"
 #include "cpu/mce.h"
 #include "cpu/mem.h"
 #include "cpu/percpu.h"
@@ -84,6 +85,8 @@ bool selftest_create(struct vm *vm)
 #define HARMLESS_AT 4u
 #define DEADLY_AT   8u
 
+static bool machine_checks_done; /* those of guests: there is one bank to simulate */
+
 /* The first VM meets one that does not matter, and later one that ends it. */
 static void test_machine_check(struct vcpu *vcpu)
 {
@@ -102,6 +105,33 @@ static void test_machine_check(struct vcpu *vcpu)
 	mce_simulate(1, count == DEADLY_AT ? &required : &optional,
 		MCG_STATUS_MCIP | MCG_STATUS_RIPV | MCG_STATUS_EIPV);
 	vcpu_machine_check(vcpu);
+	if (count == DEADLY_AT)
+		__atomic_store_n(&machine_checks_done, true, __ATOMIC_RELEASE);
+}
+
+/*
+ * NMIs are blocked: one that waits must not come in a machine check's return, which once meets
+ * this CPU.
+ */
+void selftest_nmis_blocked(void)
+{
+	static const struct mce_bank corrected = {.status = MCI_VAL | MCI_EN | 0x90};
+	static bool done;
+	struct percpu *c = this_cpu();
+	uint8_t before = c->detour;
+
+	if (!__atomic_load_n(&machine_checks_done, __ATOMIC_ACQUIRE) ||
+		__atomic_exchange_n(&done, true, __ATOMIC_RELAXED))
+		return;
+	c->detour &= (uint8_t)~DETOUR_KICKED;
+	apic_send_nmi(c->apic_id);
+	mce_simulate(5, &corrected, MCG_STATUS_MCIP | MCG_STATUS_RIPV);
+	take_machine_check();
+	if (*(volatile uint8_t *)&c->detour & DETOUR_KICKED)
+		log_error("selftest: a machine check ended the blocking of NMIs");
+	else
+		log_info("selftest: NMIs stay blocked over a machine check");
+	c->detour |= before;
 }
 
 /* Of the local APIC, and nobody has counted it: as the hardware's. In L0 it is blocked or comes

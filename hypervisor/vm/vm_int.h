@@ -210,6 +210,8 @@ uint64_t vcpu_read_cr4(void);
 uint64_t vcpu_cr4_reserved(const struct vcpu *vcpu);
 /* What MOV to CR0 checks of the value alone (SDM 2.5 "Control Registers"): false is a #GP. */
 bool vcpu_cr0_valid(uint64_t cr0, uint64_t old);
+/* The same for MOV to CR4, but for bits that are reserved or fixed. */
+bool vcpu_cr4_valid(uint64_t cr4, uint64_t old);
 /* Would these values use PAE paging outside IA-32e mode, whose PDPTEs are registers? */
 bool vcpu_uses_pdptes(uint64_t cr0, uint64_t cr4);
 /* Loads them, then, from where CR3 of the current VMCS says. False: a reserved bit in one. */
@@ -289,6 +291,8 @@ void vcpu_start_at(struct vcpu *vcpu, uint8_t vector);
 /* ---- selftest.c ---- */
 /* What selftest= asks for, between two entries of the current vCPU. */
 void selftest_vcpu(struct vcpu *vcpu);
+/* With selftest=machine-check, after an exit that leaves NMIs blocked. */
+void selftest_nmis_blocked(void);
 
 /* ---- tsc.c ---- */
 /* L1's TSC on this vCPU. */

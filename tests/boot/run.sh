@@ -2993,7 +2993,7 @@ test_a_machine_check_ends_whom_it_concerns() {
 	expect 72 run "$out.yaml" --l0-option selftest=machine-check &&
 		shows 'warn: machine check in L0: CPU 0, bank 3: corrected: memory controller' 'L0 goes on after 2 machine checks' \
 			'machine check in a guest: CPU [01], bank 1: uncorrected, action optional' 'in a guest: CPU [01], bank 1: uncorrected, action required: cache hierarchy, .*address 0xabcd000' \
-			"'a' stopped: machine check" '^b. ok' "'b' ended: asked for by the guest" &&
+			'selftest: NMIs stay blocked over a machine check' "'a' stopped: machine check" '^b. ok' "'b' ended: asked for by the guest" &&
 		expect 70 run --machine bochs --timeout 60 --memory 32M --l1 "$B/payload/hello.elf" --l0-option selftest=fatal-machine-check &&
 		shows 'machine check in L0: CPU 0, bank 0: fatal' 'machine check: the machine cannot go on' && shows_not 'hello'
 }

@@ -11,6 +11,7 @@
 
 #include <cmocka.h>
 
+#include "cpu/apic.h"
 #include "cpu/asm.h"
 #include "cpu/fault.h"
 #include "cpu/log.h"
@@ -30,7 +31,9 @@ unsigned cpu_count;
 uint32_t tsc_khz = 1000;
 
 static struct percpu cpu;
-static uint64_t cap, mcg_status, mcg_ctl, cr4, ctl[BANKS];
+static uint64_t cap, mcg_status, mcg_ctl, cr4, ctl[BANKS], ctl2[BANKS];
+static uint32_t interrupting; /* banks that can */
+static bool has_cmci;
 static struct mce_bank bank[BANKS];
 static bool has_mca;
 static unsigned lines, errors, pauses, arrive_after, ends, others_stopped;
@@ -59,6 +62,10 @@ uint64_t hw_rdmsr(uint32_t msr)
 		return cap;
 	if (msr == MSR_MCG_STATUS)
 		return mcg_status;
+	if (msr >= MSR_MC0_CTL2 && msr < MSR_MC0_CTL2 + BANKS) {
+		assert_true(cap & MCG_CAP_CMCI_P);
+		return ctl2[msr - MSR_MC0_CTL2];
+	}
 	assert_true(msr >= MSR_MC0_CTL && i < BANKS);
 	switch (msr % 4) {
 	case 1:
@@ -84,6 +91,10 @@ void hw_wrmsr(uint32_t msr, uint64_t value)
 	} else if (msr == MSR_MCG_CTL) {
 		assert_true(cap & MCG_CAP_CTL_P);
 		mcg_ctl = value;
+	} else if (msr >= MSR_MC0_CTL2 && msr < MSR_MC0_CTL2 + BANKS) {
+		assert_true(cap & MCG_CAP_CMCI_P);
+		if (interrupting >> (msr - MSR_MC0_CTL2) & 1)
+			ctl2[msr - MSR_MC0_CTL2] = value;
 	} else {
 		assert_true(msr >= MSR_MC0_CTL && i < BANKS && msr % 4 < 2);
 		assert_true(msr % 4 == 0 || value == 0); /* else #GP */
@@ -122,6 +133,11 @@ void hw_pause(void)
 void hw_halt(void)
 {
 	longjmp(halted, 1);
+}
+
+bool apic_take_cmci(void)
+{
+	return has_cmci;
 }
 
 void log_line(enum log_level level, const char *format, ...)
@@ -163,6 +179,9 @@ static int begin(void **state)
 	cpu = (struct percpu){.self = &cpu};
 	memset(bank, 0, sizeof(bank));
 	memset(ctl, 0, sizeof(ctl));
+	memset(ctl2, 0, sizeof(ctl2));
+	interrupting = 0xf;
+	has_cmci = true;
 	cap = BANKS | MCG_CAP_SER_P | MCG_CAP_CTL_P;
 	has_mca = true;
 	mcg_status = mcg_ctl = cr4 = 0;
@@ -259,6 +278,105 @@ static int stops(bool in_guest)
 	return how;
 }
 
+/* The next one would be written over its frame: cpu/trap.S lets it in later. */
+static void one_that_met_l0_ends_when_it_returns(void **state)
+{
+	(void)state;
+	mcg_status = MCG_STATUS_MCIP | MCG_STATUS_RIPV;
+	assert_int_equal(mce_exception(false), MCE_GO_ON);
+	assert_true(mcg_status & MCG_STATUS_MCIP);
+	mce_end();
+	assert_int_equal(mcg_status, 0);
+	has_mca = false;
+	mce_end();
+}
+
+#define ON (MCI_CTL2_CMCI_EN | 1)
+
+/* Bank 1 has no interrupt; 3 is another CPU's, or firmware's. */
+static void a_bank_interrupts_one_of_the_cpus_that_share_it(void **state)
+{
+	(void)state;
+	cap |= MCG_CAP_CMCI_P;
+	interrupting = 0xd;
+	ctl2[0] = 0x1234;
+	ctl2[3] = MCI_CTL2_CMCI_EN | 7;
+	mce_cpu_init();
+	assert_int_equal(cpu.cmci.owned, 0x5);
+	assert_true(ctl2[0] == ON && ctl2[1] == 0 && ctl2[2] == ON);
+	assert_true(ctl2[3] == (MCI_CTL2_CMCI_EN | 7));
+	second = (struct percpu){.self = &second, .index = 1};
+	hw_cpu = &second;
+	mce_cpu_init();
+	assert_int_equal(second.cmci.owned, 0);
+	assert_true(ctl2[0] == ON);
+}
+
+static void without_such_interrupts_no_bank_is_touched(void **state)
+{
+	(void)state;
+	mce_cpu_init(); /* no MCG_CMCI_P: a read of the registers fails the test */
+	assert_int_equal(cpu.cmci.owned, 0);
+	cap |= MCG_CAP_CMCI_P;
+	has_cmci = false; /* the local APIC lacks the source, or it is firmware's */
+	mce_cpu_init();
+	assert_true(ctl2[0] == 0 && cpu.cmci.owned == 0);
+}
+
+static void a_corrected_error_is_told_when_it_interrupts(void **state)
+{
+	(void)state;
+	cap |= MCG_CAP_CMCI_P;
+	mce_cpu_init();
+	hw_now += 60000 * tsc_khz;
+	lines = 0;
+	bank[2].status = MCI_VAL | 0x90;
+	mce_interrupt();
+	assert_int_equal(lines, 1);
+	assert_int_equal(bank[2].status, 0);
+	bank[2].status = MCI_VAL | 0x90;
+	cpu.in_mux = true;
+	mce_poll();
+	lines = 0;
+	mce_interrupt();
+	cpu.in_mux = false;
+	assert_int_equal(lines, 0);
+}
+
+static void a_storm_is_looked_at_now_and_then_until_it_is_over(void **state)
+{
+	unsigned interrupts = 0;
+
+	(void)state;
+	cap |= MCG_CAP_CMCI_P;
+	mce_cpu_init();
+	hw_now += 60000 * tsc_khz;
+	lines = 0;
+	while (ctl2[1] == ON && interrupts < 1000) {
+		bank[1].status = MCI_VAL | 0x90;
+		hw_now += tsc_khz; /* one each millisecond */
+		mce_interrupt();
+		interrupts++;
+	}
+	assert_int_equal(interrupts, CMCI_BURST + 1);
+	assert_in_range(lines, CMCI_BURST + 1, CMCI_BURST + 2); /* and that it is off */
+	assert_true(ctl2[1] == 0 && ctl2[0] == ON && ctl2[2] == ON);
+	for (unsigned s = 0; s < 100; s += 10) { /* it goes on */
+		bank[1].status = MCI_VAL | 0x90;
+		hw_now += 10000 * tsc_khz;
+		mce_poll();
+		assert_int_equal(bank[1].status, 0);
+		assert_true(ctl2[1] == 0);
+	}
+	for (unsigned s = 0; s < 60; s += 10) {
+		assert_true(ctl2[1] == 0);
+		hw_now += 10000 * tsc_khz;
+		mce_poll();
+	}
+	assert_true(ctl2[1] == ON);
+	assert_int_equal(cpu.cmci.off, 0);
+}
+
 static void other_cpus_are_waited_for_and_no_longer_than_a_bound(void **state)
 {
 	(void)state;
@@ -343,6 +461,11 @@ int main(void)
 		TEST(corrected_errors_are_looked_for_now_and_then),
 		TEST(errors_without_end_do_not_fill_the_log),
 		TEST(an_error_that_a_guest_has_used_ends_its_vm_only),
+		TEST(one_that_met_l0_ends_when_it_returns),
+		TEST(a_bank_interrupts_one_of_the_cpus_that_share_it),
+		TEST(without_such_interrupts_no_bank_is_touched),
+		TEST(a_corrected_error_is_told_when_it_interrupts),
+		TEST(a_storm_is_looked_at_now_and_then_until_it_is_over),
 		TEST(other_cpus_are_waited_for_and_no_longer_than_a_bound),
 		TEST(in_the_midst_of_a_line_no_other_is_written),
 		TEST(only_who_was_hit_ends),

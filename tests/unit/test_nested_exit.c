@@ -350,6 +350,7 @@ static void all_guest_state_of_l2_can_be_read_after_an_exit(void **state)
 		if (i != FID_GUEST_INTR_STATUS && /* test_nested_posted.c */
 			vmcs_fields[i].group & (GROUP_HOT | GROUP_RARE | GROUP_LOADED))
 			seam_vmwrite((enum vmcs_fid)i, 0x4000 + i);
+	nested_set_l2_cr4(&world.n, 0x4000 + FID_GUEST_CR4); /* L0 keeps MCE */
 	assert_int_equal(nested_l2_exit(&world.n, EXIT_CPUID), NESTED_L1);
 	world_l1_64();
 	for (unsigned i = 0; i < FID_COUNT; i++)

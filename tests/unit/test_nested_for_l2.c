@@ -58,6 +58,65 @@ static void lmsw_and_clts_are_l1s(void **state)
 	assert_int_equal(nested_l2_exit(&n, EXIT_CR_ACCESS), NESTED_L1);
 }
 
+static void leave_and_enter(void)
+{
+	nested_deliver(&n, &(struct nested_event){.kind = NESTED_MTF});
+	restore_l1();
+	assert_int_equal(execute(EXIT_VMRESUME, 0), OUTCOME_L2);
+}
+
+/* For each MCE that L1 wrote, each mask and each shadow: what L2 has, and what it reads. */
+static void cr4_mce_stays_set_whatever_l1_and_l2_want(void **state)
+{
+	for (unsigned i = 0; i < 8; i++) {
+		uint64_t own = i & 1 ? CR4_MCE : 0, real = i & 2 ? CR4_MCE : 0;
+		uint64_t shadow = i & 4 ? CR4_MCE : 0;
+		uint64_t seen = own ? shadow : real;
+
+		vcpu_teardown(state);
+		assert_int_equal(start(state), 0);
+		golden[FID_GUEST_CR4] = (golden[FID_GUEST_CR4] & ~(uint64_t)CR4_MCE) | real;
+		golden[FID_CR4_GUEST_HOST_MASK] = own | CR4_VMXE;
+		golden[FID_CR4_READ_SHADOW] = shadow;
+		launch();
+		for (unsigned k = 0; k < 3; k++) {
+			assert_true(vmcs02(FID_GUEST_CR4) == (golden[FID_GUEST_CR4] | CR4_MCE));
+			assert_true(vmcs02(FID_CR4_GUEST_HOST_MASK) & CR4_MCE);
+			assert_int_equal(vmcs02(FID_CR4_READ_SHADOW), seen);
+			assert_true(nested_l2_cr4(&n) == golden[FID_GUEST_CR4]);
+			leave_and_enter();
+			assert_true(n.cur->f[FID_GUEST_CR4] == golden[FID_GUEST_CR4]);
+		}
+	}
+}
+
+static void l2_writes_cr4_mce_where_l1_does_not_own_it(void **state)
+{
+	uint64_t cr4 = golden[FID_GUEST_CR4] & ~(uint64_t)CR4_MCE;
+
+	(void)state;
+	golden[FID_GUEST_CR4] = cr4;
+	golden[FID_CR4_GUEST_HOST_MASK] = CR4_TSD;
+	golden[FID_CR4_READ_SHADOW] = CR4_TSD | CR4_MCE;
+	launch();
+	assert_int_equal(vmcs02(FID_CR4_READ_SHADOW), CR4_TSD);
+	set02(FID_EXIT_QUALIFICATION, 4); /* MOV to CR4 from RAX */
+	gpr[0] = cr4 | CR4_TSD | CR4_MCE;
+	assert_int_equal(nested_l2_exit(&n, EXIT_CR_ACCESS), NESTED_L0);
+	nested_set_l2_cr4(&n, cr4 | CR4_MCE);
+	assert_true(vmcs02(FID_GUEST_CR4) == (cr4 | CR4_MCE));
+	assert_int_equal(vmcs02(FID_CR4_READ_SHADOW), CR4_TSD | CR4_MCE);
+	leave_and_enter();
+	assert_true(n.cur->f[FID_GUEST_CR4] == (cr4 | CR4_MCE));
+	assert_int_equal(vmcs02(FID_CR4_READ_SHADOW), CR4_TSD | CR4_MCE);
+	nested_set_l2_cr4(&n, cr4);
+	assert_true(vmcs02(FID_GUEST_CR4) == (cr4 | CR4_MCE));
+	leave_and_enter();
+	assert_true(n.cur->f[FID_GUEST_CR4] == cr4);
+	assert_true(vmcs02(FID_GUEST_CR4) == (cr4 | CR4_MCE));
+	assert_int_equal(vmcs02(FID_CR4_READ_SHADOW), CR4_TSD);
+}
+
 static void a_new_tsc_of_l1_reaches_l2(void **state)
 {
 	(void)state;
@@ -299,6 +358,8 @@ int main(void)
 #define T(name) cmocka_unit_test_setup_teardown(name, start, vcpu_teardown)
 		T(cr0_cd_and_nw_stay_with_l0),
 		T(lmsw_and_clts_are_l1s),
+		T(cr4_mce_stays_set_whatever_l1_and_l2_want),
+		T(l2_writes_cr4_mce_where_l1_does_not_own_it),
 		T(a_new_tsc_of_l1_reaches_l2),
 		T(accesses_for_l2_that_ept12_forbids_are_ept_violations),
 		T(l1_gets_the_ept_violation_of_an_access_by_l0),

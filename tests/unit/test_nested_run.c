@@ -338,7 +338,7 @@ static void cr4_bits_that_l1_lacks_stay_with_l0(void **state)
 	golden[FID_CR4_GUEST_HOST_MASK] = CR4_VMXE;
 	golden[FID_CR4_READ_SHADOW] = 0;
 	launch();
-	assert_int_equal(vmcs02(FID_CR4_GUEST_HOST_MASK), CR4_VMXE | CR4_LA57);
+	assert_int_equal(vmcs02(FID_CR4_GUEST_HOST_MASK), CR4_VMXE | CR4_MCE | CR4_LA57);
 	set02(FID_EXIT_QUALIFICATION, 4); /* MOV to CR4 from RAX */
 	gpr[0] = CR4_LA57;
 	assert_int_equal(nested_l2_exit(&n, EXIT_CR_ACCESS), NESTED_L0);

@@ -70,7 +70,7 @@ static void scramble_l2(uint64_t seed)
 			world_02()[i] = mix(seed, i) & vmcs_value_mask(vmcs_fields[i].encoding);
 	world_02()[FID_GUEST_DEBUGCTL] &= ~(uint64_t)DEBUGCTL_TRACES;
 	world_02()[FID_GUEST_ACTIVITY_STATE] = ACTIVITY_HLT;
-	world_02()[FID_GUEST_CR4] &= ~world.vm.l0.cr4_hidden;
+	nested_set_l2_cr4(&world.n, world_02()[FID_GUEST_CR4] & ~world.vm.l0.cr4_hidden);
 }
 
 static void exit_and_see(struct seen *s)
@@ -101,6 +101,25 @@ static void expect_same(void)
 
 static void (*const goldens[])(uint64_t *f) = {golden_64bit, golden_32bit, golden_v86,
 	golden_real, golden_shadow_paging, golden_apicv};
+
+static void cr4_of_l2_is_told_as_it_has_it(void **state)
+{
+	uint64_t cr4, told;
+
+	(void)state;
+	world_enter(golden_64bit);
+	cr4 = world_02()[FID_GUEST_CR4] & ~(uint64_t)CR4_MCE;
+	for (unsigned i = 0; i < 2; i++, cr4 |= CR4_MCE) {
+		nested_set_l2_cr4(&world.n, cr4);
+		assert_true(world_02()[FID_GUEST_CR4] == (cr4 | CR4_MCE));
+		assert_true(nested_state_field(&world.n, FID_GUEST_CR4, &told));
+		assert_true(told == cr4);
+		travel(i);
+		assert_true(before.l2.f[FID_GUEST_CR4] == cr4);
+		assert_true(nested_l2_cr4(&world.n) == cr4);
+		assert_true(world_02()[FID_GUEST_CR4] == (cr4 | CR4_MCE));
+	}
+}
 
 static void l2_in_flight_goes_on(bool shadowing)
 {
@@ -378,6 +397,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(an_msr_list_of_a_state_is_checked_at_the_next_entry),
 #define T(name) cmocka_unit_test_setup(name, world_setup)
+		T(cr4_of_l2_is_told_as_it_has_it),
 		T(l2_in_flight_goes_on_and_exits_as_it_would_have),
 		T(l2_in_flight_goes_on_with_vmcs_shadowing),
 		T(an_l2_without_ept_goes_on_with_the_pdptes_that_it_had),

@@ -178,7 +178,9 @@ static inline void theorem_check(void)
 	HAS_ALL(f02[FID_ENTRY_CONTROLS], l0->entry);
 	HAS_ALL(f02[FID_EXCEPTION_BITMAP], l0->exception_bitmap | f12[FID_EXCEPTION_BITMAP]);
 	HAS_ALL(f02[FID_CR0_GUEST_HOST_MASK], CR0_CD | CR0_NW | f12[FID_CR0_GUEST_HOST_MASK]);
-	HAS_ALL(f02[FID_CR4_GUEST_HOST_MASK], l0->cr4_hidden | f12[FID_CR4_GUEST_HOST_MASK]);
+	HAS_ALL(f02[FID_CR4_GUEST_HOST_MASK],
+		l0->cr4_hidden | CR4_MCE | f12[FID_CR4_GUEST_HOST_MASK]);
+	HAS_ALL(f02[FID_GUEST_CR4], CR4_MCE);
 	theorem_memory(f02);
 	theorem_msr_bitmap(f12);
 	if (f02[FID_PROC2_CONTROLS] & PROC2_VMCS_SHADOWING) {
