@@ -103,7 +103,7 @@ cpu_sleep:
 	hlt
 cpu_sleep_end:
 	cli
-	ret
+	jmp	__x86_return_thunk
 	.size	cpu_sleep, . - cpu_sleep
 
 	.section .rodata
