@@ -594,6 +594,21 @@ test_gdb_breaks_at_many_places_in_both_levels() {
 	gdb_shows '^order=1$' && said '^d\| points: exit 18, turns 2, 2, 0$' && ask 0 quit && over 0
 }
 
+# 250 vCPUs would take 67 MiB of a pool that has traces of all of them to hold, too: what is refused harms nobody.
+test_breakpoints_leave_the_pool_what_the_vm_needs() {
+	local at pid k=$PWD/$B/payload/points.elf
+	printf 'machine: {cpus: 1}\nvms:\n  - {name: a, cpus: 250, memory: 16M, kernel: %s, cmdline: "turns=100000000"}\n' "$k" >"$out.yaml"
+	LIMIT=120 managed "$out.yaml"
+	said 'points: begins' || return 1
+	{
+		printf 'break id=1 vm=a at=0x900000 kind=soft level=2\nbreak id=2 vm=a at=0x900000 kind=execute level=2\ntrace id=3 vm=a on=1\n'
+		sleep 5
+	} | timeout 60 "$NESTOR" dial --at "$at" >"$out.told"
+	cat "$out.told"
+	grep -q 'id=1 status=wrong-state .*kind=soft need 270 KiB' "$out.told" && grep -q 'answer id=2 .*status=ok' "$out.told" && grep -q 'answer id=3 .*status=ok' "$out.told" &&
+		ask 0 quit && over 0
+}
+
 # Many breakpoints, which come and go, in an L1 whose other vCPU executes INVEPT all the time: both go on.
 test_breakpoints_come_and_go_beside_a_vcpu_that_invalidates() {
 	local at pid k=$PWD/$B/payload/points.elf n before after flag
