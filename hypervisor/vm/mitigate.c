@@ -4,6 +4,7 @@
 #include "cpu/asm.h"
 #include "cpu/branches.h"
 #include "cpu/config.h"
+#include "cpu/leaves.h"
 #include "cpu/log.h"
 #include "cpu/percpu.h"
 #include "mm/layout.h"
@@ -27,10 +28,8 @@ static bool does(uint32_t actions)
 
 static struct cpuid_leaf leaf_of(uint32_t leaf, uint32_t subleaf)
 {
-	struct cpuid_regs r = {0};
+	struct cpuid_regs r = cpuid_or_none(leaf, subleaf);
 
-	if (leaf <= cpuid(0, 0).eax)
-		r = cpuid(leaf, subleaf);
 	return (struct cpuid_leaf){r.eax, r.ebx, r.ecx, r.edx};
 }
 
