@@ -8,9 +8,11 @@ HV_S     := $(foreach d,$(HV_DIRS),$(wildcard hypervisor/$(d)/*.S))
 HV_OBJ   := $(HV_C:hypervisor/%.c=$(B)/hv/%.o) $(HV_S:hypervisor/%.S=$(B)/hv/%.S.o)
 HV_PURE  := $(PURE_SRC:hypervisor/%.c=$(B)/hv/%.o)
 HV_LTO   := -flto -ffat-lto-objects
+# Indirect branches and returns lead through hypervisor/cpu/thunks.S. Thunks are cheap: jump tables stay.
+HV_THUNK := -mindirect-branch=thunk-extern -mindirect-branch-register -mfunction-return=thunk-extern -fjump-tables
 HV_DEBUG := $(if $(DEBUG),-fsanitize=undefined -fsanitize-undefined-trap-on-error -DLOCK_CHECKS=1 \
 	-ftrivial-auto-var-init=pattern)
-HV_LINK  := $(CC) -O2 -flto=auto $(HV_DEBUG) -nostdlib -static -no-pie -Wl,--build-id=none -Wl,-z,max-page-size=4096 \
+HV_LINK  := $(CC) -O2 -flto=auto $(HV_THUNK) $(HV_DEBUG) -nostdlib -static -no-pie -Wl,--build-id=none -Wl,-z,max-page-size=4096 \
 	-Wl,-z,noexecstack -Wl,--no-warn-rwx-segments -T hypervisor/boot/nestor.lds
 
 .PHONY: hypervisor
@@ -20,14 +22,14 @@ hypervisor: $(B)/nestor.elf
 # A change of flags rebuilds.
 $(B)/hv/flags: FORCE
 	@mkdir -p $(@D)
-	@echo '$(CC) $(HV_CFLAGS) $(HV_LTO) $(HV_DEBUG)' | cmp -s - $@ || \
-		echo '$(CC) $(HV_CFLAGS) $(HV_LTO) $(HV_DEBUG)' > $@
+	@echo '$(CC) $(HV_CFLAGS) $(HV_LTO) $(HV_THUNK) $(HV_DEBUG)' | cmp -s - $@ || \
+		echo '$(CC) $(HV_CFLAGS) $(HV_LTO) $(HV_THUNK) $(HV_DEBUG)' > $@
 .PHONY: FORCE
 FORCE:
 
 $(B)/hv/%.o: hypervisor/%.c $(B)/hv/flags
 	@mkdir -p $(@D)
-	$(CC) $(HV_CFLAGS) $(HV_LTO) $(HV_DEBUG) -c $< -o $@
+	$(CC) $(HV_CFLAGS) $(HV_LTO) $(HV_THUNK) $(HV_DEBUG) -c $< -o $@
 
 $(B)/hv/%.S.o: hypervisor/%.S $(B)/hv/flags
 	@mkdir -p $(@D)
@@ -54,14 +56,28 @@ END {
 endef
 export SYMBOL_TABLE
 
+# Calls of thunks and jumps to them, as data: see hypervisor/cpu/branches.c.
+define BRANCH_SITES
+$$2 ~ /^e[89] / && $$3 ~ /<__x86_(indirect|return)_thunk[a-z0-9_]*>/ { n++; a[n] = $$1 }
+END {
+	print "\t.section .symbols, \"a\"\n\t.balign 4\n\t.globl branch_sites, branch_site_count"
+	print "branch_sites:"
+	for (i = 1; i <= n; i++)
+		printf "\t.long 0x%s - 0x80000000\n", substr(a[i], 9, 8)
+	print "branch_site_count:\n\t.long " n + 0
+}
+endef
+export BRANCH_SITES
+
 $(B)/hv/symbols0.S: $(B)/hv/flags
-	@awk "$$SYMBOL_TABLE" < /dev/null > $@
+	@{ awk "$$SYMBOL_TABLE"; awk "$$BRANCH_SITES"; } < /dev/null > $@
 
 $(B)/hv/nestor0.elf: $(HV_OBJ) $(B)/hv/pure.a $(B)/hv/symbols0.o hypervisor/boot/nestor.lds
 	$(HV_LINK) $(HV_OBJ) $(HV_EXTRA) $(B)/hv/symbols0.o $(B)/hv/pure.a -o $@
 
 $(B)/hv/symbols1.S: $(B)/hv/nestor0.elf
-	@nm -n $< | grep -E ' [tT] |text_end' | awk "$$SYMBOL_TABLE" > $@
+	@{ nm -n $< | grep -E ' [tT] |text_end' | awk "$$SYMBOL_TABLE"; \
+		objdump -d $< | awk -F'\t' "$$BRANCH_SITES"; } > $@
 
 $(B)/hv/symbols%.o: $(B)/hv/symbols%.S
 	$(CC) -c $< -o $@
@@ -115,6 +131,8 @@ UNIT_EXTRA_test_cpu_power := hypervisor/cpu/power.c
 UNIT_FLAGS_test_cpu_power := -Itests/unit/hw
 UNIT_EXTRA_test_cpu_nmi := hypervisor/cpu/nmi.c
 UNIT_FLAGS_test_cpu_nmi := -Itests/unit/hw
+UNIT_EXTRA_test_cpu_branches := hypervisor/cpu/branches.c
+UNIT_FLAGS_test_cpu_branches := -Itests/unit/hw -D_GNU_SOURCE
 UNIT_EXTRA_test_vm_mitigate := hypervisor/vm/mitigate.c
 UNIT_FLAGS_test_vm_mitigate := -Itests/unit/hw
 UNIT_EXTRA_test_vm_switch := hypervisor/vm/switch.c

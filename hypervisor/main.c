@@ -120,6 +120,7 @@ void nestor_main(uint32_t magic, uint32_t block)
 	fault_init();
 	percpu_init(0);
 	need(read_loader(magic, block), "bad-input");
+	mitigate_judge();
 	output_choose(&boot_info);
 	tsc_init();
 	known = acpi_cpus(boot_info.rsdp, boot_info.rsdp_size, apic_ids, MAX_CPUS);

@@ -42,6 +42,7 @@ void config_read(struct text line)
 		.mitigations = (enum mitigation_mode)o.mitigations,
 		.threads = (enum l0_threads)o.threads,
 		.code_pages = (enum l0_code_pages)o.code_pages,
+		.branches = (enum l0_branches)o.branches,
 		.serial = o.serial,
 		.tsc_khz = o.tsc_khz,
 		.max_cpus = o.maxcpus,

@@ -4,6 +4,7 @@
 #include "cpu/acpi.h"
 #include "cpu/asm.h"
 #include "cpu/config.h"
+#include "cpu/leaves.h"
 #include "cpu/log.h"
 #include "cpu/mux.h"
 #include "cpu/pci.h"
@@ -39,8 +40,7 @@ static bool is_own(uint64_t start, uint64_t end)
 
 static bool can_be_physical(uint64_t end)
 {
-	unsigned bits =
-		cpuid(0x80000000, 0).eax >= 0x80000008 ? cpuid(0x80000008, 0).eax & 0xff : 36;
+	unsigned bits = cpuid_physical_bits();
 
 	return bits >= 64 || end <= BIT64(bits);
 }

@@ -26,8 +26,8 @@ $(B)/unit/%: tests/unit/%.c $$(filter $$(C_FILES),$$(UNIT_EXTRA_$$*)) $(B)/host/
 $(B)/unit/test_spec_encodings: private SANITIZE :=
 $(B)/unit/test_spec_encodings: private HOST_CFLAGS := $(filter-out -O1,$(HOST_CFLAGS)) -O2
 
-# It includes the file.
-$(B)/unit/test_cpu_trap: hypervisor/cpu/trap.S
+# It includes the files.
+$(B)/unit/test_cpu_trap: hypervisor/cpu/trap.S hypervisor/cpu/thunks.S
 
 # How much virtual EPT does is counted by the branches that run (-fsanitize-coverage).
 UNIT_EXTRA_test_nested_vept_bounds := $(wildcard hypervisor/nested/vept*.c)
@@ -229,6 +229,7 @@ FUZZ_BIN = $(TOOL_FUZZ) $(HV_FUZZ)
 define CHECK_LIST
 edges	240	tests/checks/edges.sh $(HV_OBJ) $(HV_PURE)
 pure	240	tests/checks/pure.sh $(B)/hv/pure.a
+branches	120	tests/checks/branches.sh $(B)/nestor.elf $(B)/hv/symbols1.S
 shape	240	tests/checks/shape.sh
 headers	300	tests/checks/headers.sh
 facts	240	tests/checks/facts.sh
@@ -255,6 +256,7 @@ $(foreach p,$(FAIRNESS_NAMES),fairness_$(p)	600	B=$(B) tests/fairness/run.sh $(p
 )$(foreach c,apic events lapic nmi,conformance_$(c)_without_apicv	600	B=$(B) LOG_SUFFIX=-noapicv RUN_ARGS="--apicv off" tests/conformance/run.sh $(c)
 )$(foreach c,apicvintr events guests_32 l2mce nmi shadowhabit smp_events vpid,conformance_$(c)_with_its_state_put_back	600	B=$(B) LOG_SUFFIX=-state RUN_ARGS="--l0-option selftest=state" tests/conformance/run.sh $(c)
 )$(foreach c,apicvintr debug eptx events guests_32 l2cache smp_vmx taskswitch,conformance_$(c)_on_a_debuggers_pages	600	B=$(B) LOG_SUFFIX=-pages RUN_ARGS="--l0-option selftest=pages" tests/conformance/run.sh $(c)
+)$(foreach c,exits events,conformance_$(c)_in_thunks	600	B=$(B) LOG_SUFFIX=-thunks RUN_ARGS="--l0-option branches=thunks" tests/conformance/run.sh $(c)
 )$(foreach c,ept eptx execonly guests_32 smp_vmx,conformance_$(c)_with_small_code_pages	600	B=$(B) LOG_SUFFIX=-small RUN_ARGS="--l0-option code-pages=small" tests/conformance/run.sh $(c)
 )models	900	B=$(B) NAMES="$(MODELS_CHECKED)" tests/models/run.sh corei7_sandy_bridge_2600k corei7_haswell_4770 arrow_lake
 kvm	900	B=$(B) tests/kvm/run.sh $(KVM_CHECKED)

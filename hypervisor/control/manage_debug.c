@@ -74,7 +74,9 @@ static enum manage_status add(struct vm *vm, const struct manage_request *r, con
 				 "more (kind=soft needs none)";
 		return MANAGE_IS_STATE;
 	default:
-		*why = "the VM's pool has no memory left for breakpoints of kind=soft";
+		*why = "breakpoints of kind=soft need 270 KiB of the VM's pool for each "
+		       "vCPU, which it has not to spare: a VM with fewer vCPUs or more "
+		       "memory has (the four of kind=execute need none)";
 		return MANAGE_IS_STATE;
 	}
 }

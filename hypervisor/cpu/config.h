@@ -33,6 +33,7 @@ struct l0_config {
 	enum mitigation_mode mitigations;
 	enum l0_threads threads;
 	enum l0_code_pages code_pages;
+	enum l0_branches branches;
 	struct l0_serial serial;
 	enum l0_nmi nmi;
 	enum l0_preemption_timer preemption_timer;

@@ -3,6 +3,7 @@
 
 #include "cpu/asm.h"
 #include "cpu/config.h"
+#include "cpu/leaves.h"
 #include "cpu/log.h"
 #include "cpu/percpu.h"
 #include "cpu/tsc.h"
@@ -11,13 +12,6 @@
 #include "spec/errata.h"
 
 static struct idle_plan plan; /* constant after idle_init */
-
-static struct cpuid_regs leaf(uint32_t number)
-{
-	struct cpuid_regs none = {0};
-
-	return cpuid(number & CPUID_EXT_BASE, 0).eax >= number ? cpuid(number, 0) : none;
-}
 
 /* Sleep of an emulated processor saves nothing, and by MWAIT it costs the emulator much. */
 static enum l0_idle mode(void)
@@ -29,9 +23,11 @@ static enum l0_idle mode(void)
 
 void idle_init(void)
 {
-	struct cpuid_regs features = cpuid(1, 0), monitor = leaf(CPUID_LEAF_MONITOR);
+	struct cpuid_regs features = cpuid(1, 0),
+			  monitor = cpuid_or_none(CPUID_LEAF_MONITOR, 0);
 	struct idle_facts f = idle_facts_of(features.ecx, monitor.ecx, monitor.edx,
-		leaf(CPUID_LEAF_POWER).eax, leaf(CPUID_EXT_BASE + 7).edx);
+		cpuid_or_none(CPUID_LEAF_POWER, 0).eax,
+		cpuid_or_none(CPUID_EXT_BASE + 7, 0).edx);
 	char text[96];
 
 	f.deaf = errata_monitor_deaf(features.eax) && !l0_config()->machine.is_emulator;

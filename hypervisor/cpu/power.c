@@ -5,6 +5,7 @@
 
 #include "cpu/asm.h"
 #include "cpu/config.h"
+#include "cpu/leaves.h"
 #include "cpu/log.h"
 #include "cpu/percpu.h"
 #include "cpu/tsc.h"
@@ -24,10 +25,8 @@ static struct power_facts facts;
 
 static void read_facts(void)
 {
-	struct cpuid_regs power = {0};
+	struct cpuid_regs power = cpuid_or_none(CPUID_LEAF_POWER, 0);
 
-	if (cpuid(0, 0).eax >= CPUID_LEAF_POWER)
-		power = cpuid(CPUID_LEAF_POWER, 0);
 	facts = power_facts_of(cpuid(1, 0).edx, power.eax, power.ecx);
 	/* The heat is the host's: not all hypervisors have these MSRs where CPUID says so. */
 	if (cpuid(1, 0).ecx & cpuid_mask(CPUID_HYPERVISOR))

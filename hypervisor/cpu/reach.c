@@ -2,6 +2,7 @@
 #include "cpu/reach.h"
 
 #include "cpu/asm.h"
+#include "cpu/leaves.h"
 #include "mm/layout.h"
 #include "spec/cpuid.h"
 #include "spec/paging.h"
@@ -15,14 +16,12 @@
 static uint64_t tables[TABLES][PT_ENTRIES] __attribute__((aligned(PAGE_SIZE)));
 static unsigned used;
 
-/* Behind it a bit of an entry is reserved (SDM vol. 2 "CPUID", leaf 80000008H). */
+/* Behind it a bit of an entry is reserved. */
 static uint64_t physical_end(void)
 {
-	unsigned bits = 36;
+	unsigned bits = cpuid_physical_bits();
 
-	if (cpuid(CPUID_EXT_BASE, 0).eax >= CPUID_EXT_BASE + 8)
-		bits = cpuid(CPUID_EXT_BASE + 8, 0).eax & 0xff;
-	return bits < 46 ? BIT64(bits) : DIRECT_SIZE;
+	return bits < 64 && BIT64(bits) < DIRECT_SIZE ? BIT64(bits) : DIRECT_SIZE;
 }
 
 /* The entry for this address, making tables on the way; NULL: there are none left. */

@@ -113,7 +113,7 @@ trap_return_without_iret:	/* of struct trap_frame */
 	mov	%rbx, %rsp
 	pop_registers
 	popfq
-	ret
+	jmp	__x86_return_thunk
 	.size	trap_return_without_iret, . - trap_return_without_iret
 
 /*
@@ -156,7 +156,7 @@ cpu_sleep:
 	hlt
 cpu_sleep_end:
 	cli
-	ret
+	jmp	__x86_return_thunk
 	.size	cpu_sleep, . - cpu_sleep
 
 	.section .rodata

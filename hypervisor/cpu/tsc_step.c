@@ -3,6 +3,7 @@
 
 #include "cpu/asm.h"
 #include "cpu/config.h"
+#include "cpu/leaves.h"
 #include "cpu/lock.h"
 #include "cpu/log.h"
 #include "cpu/percpu.h"
@@ -41,11 +42,9 @@ static uint64_t ordered_tsc(void)
 
 void tsc_step_init(void)
 {
-	struct cpuid_regs features = {0};
+	struct cpuid_regs features = cpuid_or_none(CPUID_LEAF_FEATURES, 0);
 	bool virtual = cpuid(1, 0).ecx & cpuid_mask(CPUID_HYPERVISOR);
 
-	if (cpuid(0, 0).eax >= CPUID_LEAF_FEATURES)
-		features = cpuid(CPUID_LEAF_FEATURES, 0);
 	step.has_adjust = features.ebx & cpuid_mask(CPUID_TSC_ADJUST);
 	step.adjust = step.has_adjust ? rdmsr(MSR_TSC_ADJUST) : 0;
 	step.one.rank = LOCK_MACHINE;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * What L0 does against vulnerabilities of speculative execution: the options mitigations=,
- * threads= and code-pages=.
+ * threads=, code-pages= and branches=.
  */
 #ifndef NESTOR_LIB_L0_MITIGATIONS_H
 #define NESTOR_LIB_L0_MITIGATIONS_H
@@ -23,6 +23,12 @@ enum l0_code_pages {
 	L0_CODE_PAGES_AUTO, /* but where the processor could err (iTLB multihit) */
 	L0_CODE_PAGES_SMALL,
 	L0_CODE_PAGES_LARGE
+};
+
+/* Whether L0's indirect branches and returns are in thunks: the option branches=. */
+enum l0_branches {
+	L0_BRANCHES_AUTO, /* where the processor needs it (Indirect Target Selection) */
+	L0_BRANCHES_THUNKS
 };
 
 #endif

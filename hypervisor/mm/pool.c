@@ -64,3 +64,13 @@ void *pool_get_run(struct page_pool *p, unsigned pages)
 	spin_unlock(&p->lock);
 	return run;
 }
+
+uint64_t pool_untouched(struct page_pool *p)
+{
+	uint64_t pages;
+
+	spin_lock(&p->lock);
+	pages = (uint64_t)(p->end - p->next) / PAGE_SIZE;
+	spin_unlock(&p->lock);
+	return pages;
+}

@@ -34,4 +34,7 @@ void pool_put(struct page_pool *p, void *page);
  * one by one. */
 void *pool_get_run(struct page_pool *p, unsigned pages);
 
+/* Pages that were never handed out. */
+uint64_t pool_untouched(struct page_pool *p);
+
 #endif

@@ -45,4 +45,18 @@ static inline bool net_is_down(const struct net_port *p)
 	return __atomic_load_n(&p->down, __ATOMIC_RELAXED);
 }
 
+/* ---- addresses; with the lock of the table ---- */
+
+/* The port's own address is known on its network. */
+void net_address_join(struct net_switch *s, unsigned port);
+/* Nothing of the port's is, neither its address nor what it has learned. */
+void net_address_leave(struct net_switch *s, unsigned port);
+/* On the network of the port: whose the address is, by configuration; NET_PORTS: nobody's. */
+unsigned net_address_owner(struct net_switch *s, unsigned port, const uint8_t *mac);
+/* Where it was seen last; NET_PORTS: nowhere, or too long ago. */
+unsigned net_address_learned(
+	struct net_switch *s, unsigned port, const uint8_t *mac, uint16_t vlan);
+/* It is at this port from now on, and at no other. */
+void net_address_learn(struct net_switch *s, unsigned port, const uint8_t *mac, uint16_t vlan);
+
 #endif

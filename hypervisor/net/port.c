@@ -33,17 +33,18 @@ static void join(struct net_switch *s, unsigned port)
 	for (unsigned i = 0; i < s->ports; i++)
 		if (i != port && net_is_peer(p, i))
 			add_peer(&s->port[i], port);
+	net_address_join(s, port);
 }
 
 /* Nobody finds it any more, nor what it has learned. */
 static void leave(struct net_switch *s, unsigned port)
 {
+	net_address_leave(s, port);
 	for (unsigned i = 0; i < s->ports; i++)
 		drop_peer(&s->port[i], port);
 	for (unsigned i = 0; i < s->ports; i++)
 		drop_peer(&s->port[port], i);
 	s->port[port].setup.network = NET_NOWHERE;
-	__builtin_memset(s->port[port].learned, 0, sizeof(s->port[port].learned));
 }
 
 /* ---- they come and go ---- */
@@ -53,6 +54,7 @@ void net_port_create(struct net_switch *s, unsigned port, const struct net_setup
 {
 	struct net_port *p = &s->port[port];
 
+	net_port_destroy(s, port); /* if there is one */
 	p->setup = *setup;
 	for (unsigned i = 0; i < setup->queues; i++)
 		p->queue[i] =

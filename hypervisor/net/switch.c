@@ -98,78 +98,10 @@ static bool wants(const struct net_port *p, const struct net_frame *frame)
 
 /* ---- addresses ---- */
 
-static struct net_learned *bucket_of(struct net_port *p, const uint8_t *mac, uint16_t vlan)
-{
-	uint32_t hash = vlan;
-
-	for (unsigned i = 0; i < ETH_MAC_SIZE; i++)
-		hash = (hash ^ mac[i]) * 0x01000193u;
-	return p->learned[(hash ^ hash >> 15) % NET_BUCKETS];
-}
-
-static struct net_learned *find(
-	struct net_switch *s, struct net_port *p, const uint8_t *mac, uint16_t vlan)
-{
-	struct net_learned *l = bucket_of(p, mac, vlan);
-
-	for (unsigned i = 0; i < NET_WAYS; i++)
-		if (l[i].seen != 0 && l[i].vlan == vlan && same(l[i].mac, mac) &&
-			net_now() < l[i].seen + NET_AGE * s->second)
-			return &l[i];
-	return NULL;
-}
-
-/* Where it was, or in the place of the one that was seen longest ago. */
-static void put(struct net_switch *s, struct net_port *p, const uint8_t *mac, uint16_t vlan)
-{
-	struct net_learned *l = find(s, p, mac, vlan), *bucket;
-
-	if (l == NULL) {
-		bucket = l = bucket_of(p, mac, vlan);
-		for (unsigned i = 1; i < NET_WAYS; i++)
-			l = bucket[i].seen < l->seen ? &bucket[i] : l;
-	}
-	l->seen = net_now() | 1;
-	l->vlan = vlan;
-	__builtin_memcpy(l->mac, mac, ETH_MAC_SIZE);
-}
-
 static void learn(struct net_switch *s, unsigned port, const struct net_frame *f)
 {
-	struct net_port *p = &s->port[port];
-	struct net_set others;
-	struct net_learned *known;
-	unsigned i;
-
-	if (same(source(f), p->setup.mac))
-		return;
-	known = find(s, p, source(f), vlan_of(f));
-	if (known != NULL) { /* and nowhere else: who learns it makes the others forget it */
-		known->seen = net_now() | 1;
-		return;
-	}
-	net_peers(p, &others);
-	net_set_drop(&others, port);
-	while (net_take_first(&others, &i)) {
-		struct net_learned *l = find(s, &s->port[i], source(f), vlan_of(f));
-
-		if (l != NULL) /* it has moved */
-			l->seen = 0;
-	}
-	put(s, p, source(f), vlan_of(f));
-}
-
-/* Whose the address is, by configuration; NET_PORTS: nobody's. */
-static unsigned owner(const struct net_switch *s, unsigned port, const uint8_t *mac)
-{
-	struct net_set peers;
-	unsigned i;
-
-	net_peers(&s->port[port], &peers);
-	while (net_take_first(&peers, &i))
-		if (same(mac, s->port[i].setup.mac))
-			return i;
-	return NET_PORTS;
+	if (!same(source(f), s->port[port].setup.mac))
+		net_address_learn(s, port, source(f), vlan_of(f));
 }
 
 /* ---- the way in ---- */
@@ -268,18 +200,23 @@ static bool segments_valid(const struct net_port *p, const struct net_meta *m)
 }
 
 /* Addresses that belong to another port by configuration are nobody else's. */
-static bool source_valid(const struct net_switch *s, unsigned port, const struct net_frame *f)
+static bool source_valid(struct net_switch *s, unsigned port, const struct net_frame *f)
 {
 	const struct net_port *p = &s->port[port];
+	unsigned owner;
 
 	if (same(source(f), p->setup.mac))
 		return true;
-	return p->setup.spoof && !(source(f)[0] & ETH_MULTICAST) &&
-	       owner(s, port, source(f)) == NET_PORTS;
+	if (!p->setup.spoof || source(f)[0] & ETH_MULTICAST)
+		return false;
+	net_lock(NET_TABLE);
+	owner = net_address_owner(s, port, source(f));
+	net_unlock(NET_TABLE);
+	return owner == NET_PORTS;
 }
 
 static enum net_drop judge(
-	const struct net_switch *s, unsigned port, struct net_frame *f, uint32_t *stripped)
+	struct net_switch *s, unsigned port, struct net_frame *f, uint32_t *stripped)
 {
 	const struct net_port *p = &s->port[port];
 
@@ -317,18 +254,6 @@ static bool member(const struct net_port *p, uint16_t vlan)
 	return p->setup.trunk || p->setup.vlan == vlan;
 }
 
-static unsigned learned_at(struct net_switch *s, unsigned port, const struct net_frame *f)
-{
-	struct net_set peers;
-	unsigned i;
-
-	net_peers(&s->port[port], &peers);
-	while (net_take_first(&peers, &i))
-		if (find(s, &s->port[i], destination(f), vlan_of(f)) != NULL)
-			return i;
-	return NET_PORTS;
-}
-
 /* The port of a destination that is known; NET_PORTS: it is not. Learns, too. */
 static unsigned look_up(struct net_switch *s, unsigned port, const struct net_frame *f)
 {
@@ -340,8 +265,9 @@ static unsigned look_up(struct net_switch *s, unsigned port, const struct net_fr
 		to = s->port[port].last_to;
 		if (!net_is_peer(&s->port[port], to) ||
 			!same(destination(f), s->port[to].setup.mac))
-			to = owner(s, port, destination(f));
-		to = to != NET_PORTS ? to : learned_at(s, port, f);
+			to = net_address_owner(s, port, destination(f));
+		if (to == NET_PORTS)
+			to = net_address_learned(s, port, destination(f), vlan_of(f));
 	}
 	if (to != NET_PORTS)
 		s->port[port].last_to = to;

@@ -28,7 +28,9 @@
 #define NET_HEAD        256u      /* of a frame: what is looked at */
 #define NET_BUCKETS     32u       /* a power of two */
 #define NET_WAYS        4u
-#define NET_UNICAST     16u /* addresses in a filter; with more, all pass */
+#define NET_CHAINS      128u /* of addresses, for each port that there may be */
+#define NET_CHAIN       16u  /* entries of a chain: no more are learned */
+#define NET_UNICAST     16u  /* addresses in a filter; with more, all pass */
 #define NET_MULTICAST   32u
 #define NET_AGE         300u  /* seconds, until an address is forgotten */
 #define NET_FLOODED     1000u /* flooded frames a second of a port, on the average */
@@ -125,9 +127,10 @@ struct net_filter {
 };
 
 struct net_learned {
-	uint64_t seen; /* 0: nothing is here */
+	uint64_t seen; /* 0: nothing is here, and no chain leads here */
 	uint16_t vlan;
 	uint8_t mac[ETH_MAC_SIZE];
+	uint32_t next, chain; /* see address.c */
 };
 
 struct net_port {
@@ -146,16 +149,20 @@ struct net_port {
 	struct net_filter filter; /* with the lock of the port */
 	/* By the hash of a flow: the queue on which the driver sent it last, plus 1; atomic. */
 	uint8_t flow[NET_FLOWS];
-	struct net_learned learned[NET_BUCKETS][NET_WAYS]; /* with that of the table */
+	/* With the lock of the table: what it has learned, its own address, and, of the chains
+	 * of all ports, as many as are one port's share. */
+	struct net_learned learned[NET_BUCKETS][NET_WAYS], own;
+	uint32_t chain[NET_CHAINS];
 	struct budget flood;
 	uint64_t paid, frames_paid;   /* when what was sent is paid; for the sender alone */
 	struct net_counters counters; /* atomic */
 };
 
 struct net_switch {
-	uint64_t second; /* in the unit of net_now */
-	bool flows;      /* some port has several queues; atomic */
-	unsigned ports;  /* that there may be */
+	uint64_t second;    /* in the unit of net_now */
+	uint64_t secret[2]; /* for the hash of addresses; constant once there are ports */
+	bool flows;         /* some port has several queues; atomic */
+	unsigned ports;     /* that there may be */
 	struct net_port *port;
 };
 

@@ -4,6 +4,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#define MEMORY_LATER_PAGES  64 /* bitmaps, tables of devices' registers, roots */
 #define POOL_BASE_SIZE      (4ull << 20)
 #define POOL_VCPU_SIZE      (512ull << 10) /* of each of the first 8 virtual CPUs */
 #define MEMORY_IOMMU_TABLES 64             /* above those of 4 KiB */
@@ -77,6 +78,14 @@ uint64_t memory_pool_size(const struct vm_config *c)
 	if (vm_config_has_iommu(c))
 		size += iommu_size(c);
 	return round_up(size) + memory_kept_size(c);
+}
+
+uint64_t memory_pool_later(const struct vm_config *c)
+{
+	uint64_t pages = MEMORY_LATER_PAGES + 3 * c->memory / MEMORY_UNIT +
+			 (uint64_t)MEMORY_TRACE_PAGES * c->cpus;
+
+	return pages + (vm_config_has_iommu(c) ? iommu_size(c) / MEMORY_PAGE : 0);
 }
 
 uint64_t memory_ram_size(const struct vm_config *c)

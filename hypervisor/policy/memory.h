@@ -65,6 +65,13 @@ uint64_t memory_kept_size(const struct vm_config *c);
 /* Bytes of the VM's pool: all that it needs beside its RAM. */
 uint64_t memory_pool_size(const struct vm_config *c);
 
+/*
+ * Pages of it that the VM may need once it runs, at most: EPT01 in pages of 4 KiB, with those
+ * that are watched; rings of traces; what its devices reach; what a vCPU's first use of a
+ * register takes. The rest is nobody's.
+ */
+uint64_t memory_pool_later(const struct vm_config *c);
+
 /* How many tables a unit of the machine may need for what a VM's device reaches. */
 unsigned memory_iommu_tables(const struct vm_config *c);
 

@@ -94,6 +94,7 @@ struct speculation_facts speculation_facts_of(const struct cpuid_leaf *vendor,
 		.rtm = extended->ebx & cpuid_mask(CPUID_RTM),
 		.gather = extended->ebx & cpuid_mask(CPUID_AVX2),
 		.bhi_ctrl = more->edx & SPECULATION_BHI_CTRL,
+		.on_hypervisor = features->ecx & cpuid_mask(CPUID_HYPERVISOR),
 		.threads = (topology->ecx & 0xff00) == CPUID_LEVEL_SMT &&
 			   (topology->ebx & 0xffff) > 1,
 		.one_vm = true, /* unless L0's command line says otherwise */
@@ -141,6 +142,7 @@ struct way {
 #define MCU_OPT        MITIGATION_MCU_OPT
 #define SMALL_CODE     MITIGATION_SMALL_CODE
 #define CLEAR_HISTORY  MITIGATION_CLEAR_HISTORY
+#define THUNKS         MITIGATION_THUNKS
 
 static void go_ways(const struct speculation_facts *m, uint32_t found, struct mitigations *out)
 {
@@ -163,6 +165,30 @@ static void go_ways(const struct speculation_facts *m, uint32_t found, struct mi
 	}
 }
 
+/*
+ * Bits of IA32_ARCH_CAPABILITIES that say no more than that an issue is not there. No processor
+ * has ITS_NO: hypervisors set it (Intel, "Indirect Target Selection").
+ */
+static uint64_t free_of(uint32_t found)
+{
+	static const struct {
+		uint64_t bit;
+		uint8_t issue;
+	} told[] = {
+		{ARCH_CAP_SSB_NO, SPECULATION_SSB},
+		{ARCH_CAP_MDS_NO, SPECULATION_MDS},
+		{ARCH_CAP_GDS_NO, SPECULATION_GDS},
+		{ARCH_CAP_RFDS_NO, SPECULATION_RFDS},
+		{ARCH_CAP_ITS_NO, SPECULATION_ITS},
+	};
+	uint64_t bits = 0;
+
+	for (size_t i = 0; i < sizeof(told) / sizeof(told[0]); i++)
+		if (!(found >> told[i].issue & 1))
+			bits |= told[i].bit;
+	return bits;
+}
+
 void mitigations_judge(
 	const struct speculation_facts *facts, enum mitigation_mode mode, struct mitigations *m)
 {
@@ -171,7 +197,7 @@ void mitigations_judge(
 
 	f.one_thread = mode == MITIGATIONS_NOSMT;
 	found = affected_by(&f);
-	*m = (struct mitigations){0};
+	*m = (struct mitigations){.free_of = f.intel ? free_of(found) : 0};
 	for (unsigned i = 0; i < SPECULATION_COUNT; i++) {
 		bool open = found >> i & 1;
 

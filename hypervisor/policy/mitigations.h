@@ -24,14 +24,15 @@ struct speculation_facts {
 	uint32_t features;  /* CPUID.(7,0).EDX */
 	uint64_t arch_caps; /* IA32_ARCH_CAPABILITIES; 0: it is not there */
 	bool intel;
-	bool rtm;          /* CPUID.(7,0).EBX.RTM */
-	bool gather;       /* CPUID.(7,0).EBX.AVX2 */
-	bool bhi_ctrl;     /* CPUID.(7,2).EDX.BHI_CTRL */
-	bool threads;      /* a core has several */
-	bool one_thread;   /* ... of which L0 uses one */
-	bool one_vm;       /* ... which run one VM at a time */
-	bool software_tlb; /* an emulator's */
-	bool large_code;   /* guests shall execute large pages, whatever comes of it */
+	bool rtm;           /* CPUID.(7,0).EBX.RTM */
+	bool gather;        /* CPUID.(7,0).EBX.AVX2 */
+	bool bhi_ctrl;      /* CPUID.(7,2).EDX.BHI_CTRL */
+	bool threads;       /* a core has several */
+	bool one_thread;    /* ... of which L0 uses one */
+	bool one_vm;        /* ... which run one VM at a time */
+	bool on_hypervisor; /* CPUID.1.ECX: another one runs below */
+	bool software_tlb;  /* an emulator's */
+	bool large_code;    /* guests shall execute large pages, whatever comes of it */
 };
 
 /* Bits of struct mitigations.actions. */
@@ -48,7 +49,8 @@ enum mitigation_action {
 	MITIGATION_TSX_OFF = 1 << 9,        /* once a CPU */
 	MITIGATION_MCU_OPT = 1 << 10,       /* once a CPU: what microcode does stays on */
 	MITIGATION_SMALL_CODE = 1 << 11,    /* no large page that a guest can execute */
-	MITIGATION_CLEAR_HISTORY = 1 << 12  /* of branches, after each exit */
+	MITIGATION_CLEAR_HISTORY = 1 << 12, /* of branches, after each exit */
+	MITIGATION_THUNKS = 1 << 13 /* L0's indirect branches and returns stay in thunks */
 };
 
 enum speculation_issue {
@@ -66,6 +68,7 @@ enum mitigation_state {
 
 struct mitigations {
 	uint32_t actions; /* enum mitigation_action */
+	uint64_t free_of; /* bits of IA32_ARCH_CAPABILITIES: what the processor has not */
 	struct {
 		uint8_t state;    /* enum mitigation_state */
 		const char *what; /* is done, or is missing; "" for who is not affected */
@@ -102,6 +105,7 @@ struct speculation_offer {
 	bool has_arch_caps, has_pred_cmd, has_flush_cmd;
 };
 
+/* arch_caps: what the machine has, with free_of. */
 void speculation_offer_make(
 	struct speculation_offer *o, const struct cpuid_table *t, uint64_t arch_caps);
 

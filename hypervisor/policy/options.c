@@ -65,6 +65,12 @@ static const char *const code_page_words[] = {
 	NULL,
 };
 
+static const char *const branch_words[] = {
+	[L0_BRANCHES_AUTO] = "auto",
+	[L0_BRANCHES_THUNKS] = "thunks",
+	NULL,
+};
+
 static const char *const preemption_timer_words[] = {
 	[L0_PREEMPTION_TIMER_AUTO] = "auto",
 	[L0_PREEMPTION_TIMER_OFF] = "off",
@@ -133,6 +139,8 @@ const struct setting option_settings[] = {
 		.help = "what threads of a core run at a time: vCPUs of one VM, or of any"},
 	{ROW("code-pages", SETTING_CHOICE, code_pages), .words = code_page_words,
 		.help = "pages that guests execute: small ones where the processor needs it (auto, iTLB multihit), always (small), large ones, too (large)"},
+	{ROW("branches", SETTING_CHOICE, branches), .words = branch_words,
+		.help = "Nestor's own indirect branches and returns: in aligned thunks where the processor needs it (auto, Indirect Target Selection), or always (thunks)"},
 	{ROW("preemption_timer", SETTING_CHOICE, preemption_timer),
 		.words = preemption_timer_words,
 		.help = "what ends a vCPU's time: the VMX-preemption timer, where the processor has one without errata (auto), or the local APIC's timer (off)"},

@@ -35,6 +35,7 @@ struct options {
 	uint8_t mitigations; /* enum mitigation_mode */
 	uint8_t threads;     /* enum l0_threads */
 	uint8_t code_pages;  /* enum l0_code_pages */
+	uint8_t branches;    /* enum l0_branches */
 	struct l0_serial serial;
 	uint8_t nmi;              /* enum l0_nmi */
 	uint8_t preemption_timer; /* enum l0_preemption_timer */

@@ -6,6 +6,7 @@
 #include "vm/vm_int.h"
 
 #include "cpu/asm.h"
+#include "cpu/leaves.h"
 #include "cpu/tsc.h"
 #include "policy/cpuid.h"
 #include "policy/nodes.h"
@@ -21,11 +22,8 @@ uint64_t cpuid_xcr0_mask(void)
 
 static struct cpuid_leaf machine_leaf(uint32_t leaf, uint32_t subleaf)
 {
-	uint32_t last = cpuid(leaf & CPUID_EXT_BASE, 0).eax;
-	struct cpuid_regs r = {0};
+	struct cpuid_regs r = cpuid_or_none(leaf, subleaf);
 
-	if (leaf <= last)
-		r = cpuid(leaf, subleaf);
 	return (struct cpuid_leaf){r.eax, r.ebx, r.ecx, r.edx};
 }
 

@@ -82,12 +82,27 @@ static bool give_to(struct vm *vm, unsigned vcpu)
 	return vm->debug_pages[vcpu] != NULL;
 }
 
+/* Pages that are still to be given. */
+static uint64_t wanted(const struct vm *vm)
+{
+	uint64_t pages = vm->code == NULL ? pages_for(sizeof(struct debugger_code)) : 0;
+
+	for (unsigned i = 0; i < vm->config.cpus; i++)
+		if (vm->debug_pages[i] == NULL)
+			pages += DEBUGGER_TABLES + pages_for(sizeof(struct debugger_pages));
+	return pages;
+}
+
+/* Of what nobody else needs: a VM goes on as if there were no debugger. */
 bool debugger_pages_give(struct vm *vm)
 {
-	for (unsigned i = 0; i < vm->config.cpus; i++)
-		if (!give_to(vm, i))
-			return false;
-	return true;
+	uint64_t pages = wanted(vm);
+	bool all = pages <= vm->pool_spare;
+
+	for (unsigned i = 0; i < vm->config.cpus && all; i++)
+		all = give_to(vm, i);
+	vm->pool_spare -= pages - wanted(vm);
+	return all;
 }
 
 bool debugger_pages_give_one(struct vcpu *vcpu)

@@ -2,7 +2,9 @@
 #include "vm/mitigate.h"
 
 #include "cpu/asm.h"
+#include "cpu/branches.h"
 #include "cpu/config.h"
+#include "cpu/leaves.h"
 #include "cpu/log.h"
 #include "cpu/percpu.h"
 #include "mm/layout.h"
@@ -12,7 +14,7 @@
 #include "vmx/asm.h"
 #include "vmx/stub.h"
 
-static struct mitigations machine; /* constant after mitigate_init */
+static struct mitigations machine; /* constant after mitigate_judge */
 static uint64_t arch_caps;
 static uint32_t tenants; /* vCPUs that were made; atomic */
 static uint64_t barriers, flushes;
@@ -26,10 +28,8 @@ static bool does(uint32_t actions)
 
 static struct cpuid_leaf leaf_of(uint32_t leaf, uint32_t subleaf)
 {
-	struct cpuid_regs r = {0};
+	struct cpuid_regs r = cpuid_or_none(leaf, subleaf);
 
-	if (leaf <= cpuid(0, 0).eax)
-		r = cpuid(leaf, subleaf);
 	return (struct cpuid_leaf){r.eax, r.ebx, r.ecx, r.edx};
 }
 
@@ -52,9 +52,11 @@ static void log_issues(void)
 		log_info("%s: %s%s", speculation_name((enum speculation_issue)i),
 			mitigation_state_text((enum mitigation_state)machine.issue[i].state),
 			machine.issue[i].what);
+	if (does(MITIGATION_THUNKS))
+		log_info("indirect branches and returns in thunks: %u", branches_count());
 }
 
-void mitigate_init(void)
+void mitigate_judge(void)
 {
 	enum mitigation_mode mode = l0_config()->mitigations;
 	struct speculation_facts facts = read_facts();
@@ -65,6 +67,14 @@ void mitigate_init(void)
 	mitigations_judge(&facts, mode, &machine);
 	if (l0_config()->code_pages == L0_CODE_PAGES_SMALL)
 		machine.actions |= MITIGATION_SMALL_CODE;
+	if (l0_config()->branches == L0_BRANCHES_THUNKS)
+		machine.actions |= MITIGATION_THUNKS;
+	if (!does(MITIGATION_THUNKS))
+		branches_make_direct();
+}
+
+void mitigate_init(void)
+{
 	if (does(MITIGATION_FILL_RSB | MITIGATION_CLEAR_REGS | MITIGATION_CLEAR_HISTORY))
 		vmx_guard_exits(does(MITIGATION_CLEAR_HISTORY));
 	log_issues();
@@ -294,7 +304,7 @@ static void allow_commands(struct vm *vm, const struct speculation_offer *o)
 
 void mitigate_vcpu_create(struct vcpu *vcpu)
 {
-	speculation_offer_make(&vcpu->speculation, vcpu->cpuid, arch_caps);
+	speculation_offer_make(&vcpu->speculation, vcpu->cpuid, arch_caps | machine.free_of);
 	if (vcpu->index == 0)
 		allow_commands(vcpu->vm, &vcpu->speculation);
 	/* L2 of one vCPU and L1 of another are no more to each other than VMs are. */

@@ -14,7 +14,12 @@
 
 struct vcpu;
 
-/* Finds out what this machine needs, and logs it. Boot CPU, before VMs and other CPUs. */
+/*
+ * Finds out what this machine needs. Boot CPU, on the page tables of the start: makes L0's
+ * indirect branches direct where they need no thunks (cpu/branches.h).
+ */
+void mitigate_judge(void);
+/* Logs it, and chooses the way out of guests. Boot CPU, before VMs and other CPUs. */
 void mitigate_init(void);
 /* Sets up the CPU that calls, before it runs VMs. */
 void mitigate_cpu(void);

@@ -388,8 +388,13 @@ struct vm *vm_create(struct vm_images *images, unsigned id, const struct vm_memo
 	box->vm.id = id;
 	box->vm.first_vpid = (uint16_t)(1 + sched_first_node(id) * VPIDS_PER_VCPU);
 	box->vm.config.boot = changes_take_order(images);
-	if (create_parts(box, images, memory))
+	if (create_parts(box, images, memory)) {
+		uint64_t left = pool_untouched(&box->vm.pool);
+		uint64_t later = memory_pool_later(&box->vm.config);
+
+		box->vm.pool_spare = left > later ? left - later : 0;
 		return &box->vm;
+	}
 	log_error("'%s': its pool of %lu MiB is too small", images->config.name,
 		memory->pool_size >> 20);
 	return NULL;

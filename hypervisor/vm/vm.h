@@ -107,8 +107,9 @@ struct vm {
 	unsigned void_next;
 	bool paused;    /* its vCPUs stand still; atomic */
 	unsigned alone; /* 1 + the vCPU that does not, if the VM is not paused; atomic */
-	struct debugger_points points;                     /* with `lock`, like the next two */
-	struct debugger_code *code;                        /* NULL: there were never any */
+	struct debugger_points points; /* with `lock`, like the next three */
+	uint64_t pool_spare;           /* pages of the pool that nobody else will need */
+	struct debugger_code *code;    /* NULL: there were never any */
 	struct debugger_pages *debug_pages[DEV_MAX_VCPUS]; /* likewise */
 	uint32_t points_generation;                        /* atomic */
 	uint32_t debug_epoch;   /* steps of another one are forgotten; atomic */

@@ -56,8 +56,13 @@
 	xor	%ebp, %ebp
 	.endm
 
+	/*
+	 * Where it begins, the indirect call below is in the upper half of a line of the
+	 * cache, as those of cpu/thunks.S are. tests/checks/branches.sh looks.
+	 */
 	.text
-	.balign	16
+	.balign	64
+	.skip	32, 0xcc
 	.globl	vmx_exit_stub
 	.type	vmx_exit_stub, @function
 vmx_exit_stub:
@@ -138,9 +143,10 @@ detour_end:
 /*
  * After exits, where the processor needs it: nothing of the guest is left in registers, and no
  * return is predicted to where the guest wants it. 32 calls fill the return stack buffer; what
- * speculates behind one of them stands still.
+ * speculates behind one of them stands still. It begins where it does for the sake of its call.
  */
-	.balign	16
+	.balign	64
+	.skip	16, 0xcc
 	.globl	vmx_exit_guarded
 	.type	vmx_exit_guarded, @function
 vmx_exit_guarded:

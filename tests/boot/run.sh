@@ -594,6 +594,21 @@ test_gdb_breaks_at_many_places_in_both_levels() {
 	gdb_shows '^order=1$' && said '^d\| points: exit 18, turns 2, 2, 0$' && ask 0 quit && over 0
 }
 
+# 250 vCPUs would take 67 MiB of a pool that has traces of all of them to hold, too: what is refused harms nobody.
+test_breakpoints_leave_the_pool_what_the_vm_needs() {
+	local at pid k=$PWD/$B/payload/points.elf
+	printf 'machine: {cpus: 1}\nvms:\n  - {name: a, cpus: 250, memory: 16M, kernel: %s, cmdline: "turns=100000000"}\n' "$k" >"$out.yaml"
+	LIMIT=120 managed "$out.yaml"
+	said 'points: begins' || return 1
+	{
+		printf 'break id=1 vm=a at=0x900000 kind=soft level=2\nbreak id=2 vm=a at=0x900000 kind=execute level=2\ntrace id=3 vm=a on=1\n'
+		sleep 5
+	} | timeout 60 "$NESTOR" dial --at "$at" >"$out.told"
+	cat "$out.told"
+	grep -q 'id=1 status=wrong-state .*kind=soft need 270 KiB' "$out.told" && grep -q 'answer id=2 .*status=ok' "$out.told" && grep -q 'answer id=3 .*status=ok' "$out.told" &&
+		ask 0 quit && over 0
+}
+
 # Many breakpoints, which come and go, in an L1 whose other vCPU executes INVEPT all the time: both go on.
 test_breakpoints_come_and_go_beside_a_vcpu_that_invalidates() {
 	local at pid k=$PWD/$B/payload/points.elf n before after flag
@@ -2977,7 +2992,7 @@ test_check_tells_which_vulnerabilities_a_processor_has() {
 	printf 'maxphyaddr 46\n0x480 0x00da040000000004\n' >"$f.none"
 	{ cat "$f.none"; printf 'cpuid.1.eax 0x50657\ncpuid.7.edx 0xbc000400\ncpuid.7.ebx 0x20\n0x10a 0xab\ncpuid.11.ebx 2\ncpuid.11.ecx 0x100\n'; } >"$f"
 	expect 68 check --host --msrs "$f" && shows '^l1tf +Not affected$' '^mds +Not affected$' '^tsx_async_abort +Mitigation: TSX off$' '^mmio_stale_data +Vulnerable: no FB_CLEAR: needs microcode' \
-		'^spectre_v2 +Mitigation: enhanced IBRS; IBPB' '^indirect_target_selection +Vulnerable: ' '^smt +Mitigation: threads of a core run one VM at a time' &&
+		'^spectre_v2 +Mitigation: enhanced IBRS; IBPB' '^indirect_target_selection +Mitigation: aligned thunks' '^smt +Mitigation: threads of a core run one VM at a time' &&
 		expect 68 check --host --json --msrs "$f" && shows '"vulnerabilities": ' '"tsx_async_abort": "Mitigation: TSX off"' &&
 		expect 68 check --host --msrs "$f.none" && shows_not l1tf &&
 		echo 'cpuid.1.eax 0x100000000' >>"$f" && expect 66 check --host --msrs "$f" && shows 'it begins with no number of an MSR'
@@ -3105,7 +3120,8 @@ test_what_the_processor_needs_against_speculation_is_done() {
 		expect 1 run --machine bochs --timeout 60 --memory 32M --log-level info --l1 "$B/payload/hello.elf" --machine-cpus 2 --l0-option mitigations=nosmt \
 			--machine-option 'cpu: model=sapphire_rapids, count=1:1:2, ips=50000000' && shows 'firmware does not tell of CPUs: one is used' 'info: 1 CPU' 'smt: Mitigation: one thread' &&
 		expect 1 run --machine bochs --timeout 60 --memory 32M --log-level info --l1 "$B/payload/hello.elf" && shows 'l1tf: Vulnerable: no L1D_FLUSH: needs microcode' 'itlb_multihit: Mitigation: not in the TLB of an emulator' && shows_not 'barriers of branch' &&
-		expect 1 run --machine bochs --timeout 60 --memory 32M --log-level info --summary --l1 "$B/payload/hello.elf" --l0-option code-pages=small && shows 'EPT_VIOLATION +[1-9]'
+		expect 1 run --machine bochs --timeout 60 --memory 32M --log-level info --summary --l1 "$B/payload/hello.elf" --l0-option code-pages=small && shows 'EPT_VIOLATION +[1-9]' && shows_not 'in thunks' &&
+		expect 1 run --machine bochs --timeout 60 --memory 32M --log-level info --l1 "$B/payload/hello.elf" --l0-option branches=thunks && shows 'indirect branches and returns in thunks: 1[0-9]{3}$'
 }
 
 # lintian has no complaint, and what is in it works from where it is.

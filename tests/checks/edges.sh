@@ -57,8 +57,9 @@ symbols() {
 		*) module=main ;;
 		esac
 		# What the compiler left for link-time optimisation is not what is meant here.
+		# Nor are thunks, which it wants of everybody.
 		objcopy --remove-section='.gnu.lto_*' "$o" "$tmp/o"
-		nm "$tmp/o" | awk -v m="$module" 'NF == 2 && $1 == "U" { print m, "U", $2 } NF == 3 && $2 ~ /[A-Z]/ { print m, "D", $3 }'
+		nm "$tmp/o" | awk -v m="$module" 'NF == 2 && $1 == "U" && $2 !~ /^__x86_/ { print m, "U", $2 } NF == 3 && $2 ~ /[A-Z]/ { print m, "D", $3 }'
 	done | sort -u | awk '$2 == "D" { home[$3] = $1; next } { need[++n] = $1 " " $3 }
 		END { for (i = 1; i <= n; i++) { split(need[i], p, " "); if (p[2] in home) print p[1], home[p[2]], p[2] } }'
 }

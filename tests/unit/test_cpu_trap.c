@@ -19,8 +19,9 @@
 #define FLAGS_SEEN  0xcd5ull /* CF PF AF ZF SF DF OF, which a program may change */
 #define FLAGS_FIXED 0x202ull
 
-/* The file itself, as it is: nothing but the return runs here. */
-__asm__(".pushsection .text\n.include \"hypervisor/cpu/trap.S\"\n.popsection\n");
+/* The files themselves, as they are: nothing but the return runs here. */
+__asm__(".pushsection .text\n.include \"hypervisor/cpu/trap.S\"\n.popsection\n"
+	".pushsection .text\n.include \"hypervisor/cpu/thunks.S\"\n.popsection\n");
 
 /* In the order of struct trap_frame, RSP and RFLAGS behind them. */
 struct seen {

@@ -62,6 +62,26 @@ static void more_virtual_cpus_need_more(void **state)
 			    MEMORY_UNIT);
 }
 
+/* What a VM may need once it runs is in its pool, beside what its vCPUs have from the start. */
+static void what_is_needed_later_is_a_part_of_the_pool(void **state)
+{
+	static const unsigned cpus[] = {1, 2, 8, 9, 64, 288};
+
+	(void)state;
+	for (unsigned i = 0; i < sizeof(cpus) / sizeof(cpus[0]); i++)
+		for (uint64_t memory = 64 * MIB; memory <= 64 * GIB; memory *= 8) {
+			uint64_t later, without;
+
+			machine(1, memory);
+			vms[0].cpus = cpus[i];
+			later = memory_pool_later(&vms[0]);
+			assert_true(
+				later >= memory / MEMORY_UNIT + MEMORY_TRACE_PAGES * cpus[i]);
+			without = (uint64_t)cpus[i] * 56 * MEMORY_PAGE;
+			assert_true(later * MEMORY_PAGE + without < memory_pool_size(&vms[0]));
+		}
+}
+
 static void disks_are_a_part_of_the_pool(void **state)
 {
 	uint64_t none;
@@ -240,6 +260,7 @@ int main(void)
 	static const struct CMUnitTest tests[] = {
 		cmocka_unit_test(the_pool_grows_with_the_vm),
 		cmocka_unit_test(more_virtual_cpus_need_more),
+		cmocka_unit_test(what_is_needed_later_is_a_part_of_the_pool),
 		cmocka_unit_test(disks_are_a_part_of_the_pool),
 		cmocka_unit_test(what_firmware_keeps_over_a_restart_is_a_part_of_the_pool),
 		cmocka_unit_test(disks_of_a_vm_that_starts_again_are_kept),

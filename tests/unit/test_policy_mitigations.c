@@ -105,7 +105,8 @@ static void a_cascade_lake_keeps_ibrs_on_and_turns_tsx_off(void **state)
 	expect(&m, SPECULATION_L1TF, MITIGATION_NOT_AFFECTED);
 	expect(&m, SPECULATION_MDS, MITIGATION_NOT_AFFECTED);
 	expect(&m, SPECULATION_TAA, MITIGATION_DONE);
-	expect(&m, SPECULATION_ITS, MITIGATION_OPEN);
+	expect(&m, SPECULATION_ITS, MITIGATION_DONE);
+	assert_true(m.actions & MITIGATION_THUNKS);
 	expect(&m, SPECULATION_BHI, MITIGATION_DONE);
 	assert_true(m.actions & MITIGATION_CLEAR_HISTORY);
 	assert_true(m.actions & MITIGATION_TSX_OFF);
@@ -121,7 +122,91 @@ static void steppings_of_one_model_differ(void **state)
 
 	(void)state;
 	expect(&before, SPECULATION_ITS, MITIGATION_NOT_AFFECTED);
-	expect(&after, SPECULATION_ITS, MITIGATION_OPEN);
+	expect(&after, SPECULATION_ITS, MITIGATION_DONE);
+}
+
+/* Intel, "Indirect Target Selection": affected at all, and between a guest and its host. */
+static void indirect_target_selection_is_of_these_processors(void **state)
+{
+	static const struct {
+		uint32_t signature;
+		bool affected, thunks;
+	} rows[] = {
+		{SKYLAKE_SERVER, false, false},
+		{0x00050655, false, false},
+		{0x00050656, true, true},
+		{CASCADE_LAKE, true, true},
+		{0x0005065b, true, true},
+		{0x000806eb, false, false},
+		{0x000806ec, true, true},
+		{0x000906ec, false, false},
+		{0x000906ed, true, true},
+		{0x000a0652, true, true},
+		{0x000a0660, true, true},
+		{0x000a0661, true, true},
+		{ICE_LAKE, true, false},
+		{0x000606c1, true, false},
+		{0x000706e5, true, false},
+		{0x000806c1, true, false},
+		{0x000806d1, true, false},
+		{0x000a0671, true, false},
+		{HASWELL, false, false},
+		{GOLDMONT, false, false},
+		{ALDER_LAKE, false, false},
+		{SAPPHIRE, false, false},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(rows); i++) {
+		struct mitigations m = judge(rows[i].signature, MICROCODE, ARCH_CAP_IBRS_ALL);
+
+		expect(&m, SPECULATION_ITS,
+			rows[i].affected ? MITIGATION_DONE : MITIGATION_NOT_AFFECTED);
+		assert_int_equal((m.actions & MITIGATION_THUNKS) != 0, rows[i].thunks);
+		assert_int_equal((m.free_of & ARCH_CAP_ITS_NO) == 0, rows[i].affected);
+	}
+}
+
+static void on_a_hypervisor_any_model_may_have_it_but_one_with_bhi_ctrl(void **state)
+{
+	struct speculation_facts f = {.signature = ICE_LAKE,
+		.features = MICROCODE | CAPS,
+		.arch_caps = ARCH_CAP_IBRS_ALL,
+		.intel = true,
+		.on_hypervisor = true};
+	struct mitigations m;
+
+	(void)state;
+	mitigations_judge(&f, MITIGATIONS_AUTO, &m);
+	assert_true(m.actions & MITIGATION_THUNKS);
+	f.signature = HASWELL;
+	mitigations_judge(&f, MITIGATIONS_AUTO, &m);
+	assert_true(m.actions & MITIGATION_THUNKS);
+	f.bhi_ctrl = true;
+	mitigations_judge(&f, MITIGATIONS_AUTO, &m);
+	expect(&m, SPECULATION_ITS, MITIGATION_NOT_AFFECTED);
+	f.bhi_ctrl = false;
+	f.arch_caps |= ARCH_CAP_ITS_NO;
+	mitigations_judge(&f, MITIGATIONS_AUTO, &m);
+	expect(&m, SPECULATION_ITS, MITIGATION_NOT_AFFECTED);
+	assert_false(m.actions & MITIGATION_THUNKS);
+}
+
+static void what_a_processor_has_not_is_told_of_intels_only(void **state)
+{
+	struct speculation_facts f = {.signature = HASWELL, .intel = true};
+	struct mitigations m;
+
+	(void)state;
+	mitigations_judge(&f, MITIGATIONS_OFF, &m);
+	assert_true(m.free_of == (ARCH_CAP_GDS_NO | ARCH_CAP_RFDS_NO | ARCH_CAP_ITS_NO));
+	f.arch_caps = ARCH_CAP_MDS_NO | ARCH_CAP_SSB_NO;
+	mitigations_judge(&f, MITIGATIONS_OFF, &m);
+	assert_true(m.free_of == (ARCH_CAP_GDS_NO | ARCH_CAP_RFDS_NO | ARCH_CAP_ITS_NO |
+					 ARCH_CAP_MDS_NO | ARCH_CAP_SSB_NO));
+	f.intel = false;
+	mitigations_judge(&f, MITIGATIONS_AUTO, &m);
+	assert_true(m.free_of == 0);
 }
 
 static void a_processor_that_has_nothing_needs_nothing_but_what_all_need(void **state)
@@ -270,7 +355,7 @@ static void whatever_a_machine_says_is_told_in_words(void **state)
 static void facts_are_where_cpuid_has_them(void **state)
 {
 	struct cpuid_leaf vendor = {1, 0x756e6547, 0x6c65746e, 0x49656e69};
-	struct cpuid_leaf one = {SAPPHIRE, 0, 0, 0},
+	struct cpuid_leaf one = {SAPPHIRE, 0, 1u << 31, 0},
 			  seven = {2, 1u << 11 | 1u << 5, 0, MICROCODE};
 	struct cpuid_leaf more = {0, 0, 0, 1u << 4}, topology = {1, 2, 0x100, 0}, none = {0};
 	struct speculation_facts f =
@@ -278,13 +363,15 @@ static void facts_are_where_cpuid_has_them(void **state)
 
 	(void)state;
 	assert_true(f.intel && f.rtm && f.gather && f.bhi_ctrl && f.threads);
+	assert_true(f.on_hypervisor);
 	assert_int_equal(f.signature, SAPPHIRE);
 	assert_int_equal(f.features, MICROCODE);
 	assert_int_equal(f.arch_caps, 77);
-	vendor.ecx = 0;
+	vendor.ecx = one.ecx = 0;
 	topology.ebx = 1;
 	f = speculation_facts_of(&vendor, &one, &none, &none, &topology, 0);
 	assert_false(f.intel || f.rtm || f.gather || f.bhi_ctrl || f.threads);
+	assert_false(f.on_hypervisor);
 }
 
 /* ---- what L1 sees ---- */
@@ -366,6 +453,9 @@ int main(void)
 		cmocka_unit_test(with_microcode_it_does_all_that_it_needs),
 		cmocka_unit_test(a_cascade_lake_keeps_ibrs_on_and_turns_tsx_off),
 		cmocka_unit_test(steppings_of_one_model_differ),
+		cmocka_unit_test(indirect_target_selection_is_of_these_processors),
+		cmocka_unit_test(on_a_hypervisor_any_model_may_have_it_but_one_with_bhi_ctrl),
+		cmocka_unit_test(what_a_processor_has_not_is_told_of_intels_only),
 		cmocka_unit_test(a_processor_that_has_nothing_needs_nothing_but_what_all_need),
 		cmocka_unit_test(each_bit_of_the_msr_frees_from_its_vulnerability),
 		cmocka_unit_test(a_processor_that_nobody_listed_has_what_all_have),

@@ -14,6 +14,7 @@
 #include <cmocka.h>
 
 #include "cpu/asm.h"
+#include "cpu/branches.h"
 #include "cpu/config.h"
 #include "cpu/log.h"
 #include "cpu/percpu.h"
@@ -39,7 +40,7 @@ static struct {
 	uint32_t msr;
 	uint64_t value;
 } writes[WRITES];
-static unsigned write_count, guarded_exits, cleared_histories;
+static unsigned write_count, guarded_exits, cleared_histories, made_direct;
 static struct hw_vmcs *current;
 static struct percpu cpu;
 static struct l0_config config;
@@ -135,6 +136,16 @@ void vmx_guard_exits(bool history)
 	cleared_histories += history;
 }
 
+void branches_make_direct(void)
+{
+	made_direct++;
+}
+
+unsigned branches_count(void)
+{
+	return 1;
+}
+
 const struct l0_config *l0_config(void)
 {
 	return &config;
@@ -207,8 +218,10 @@ static struct mitigations start(const struct machine_model *m, enum mitigation_m
 	cpu = (struct percpu){.self = &cpu};
 	model = *m;
 	config.mitigations = mode;
-	write_count = guarded_exits = cleared_histories = field_count = pages_given = 0;
+	write_count = guarded_exits = cleared_histories = made_direct = 0;
+	field_count = pages_given = 0;
 	page_count = 2;
+	mitigate_judge();
 	mitigate_init();
 	mitigate_cpu();
 	return table_of(m);
@@ -268,6 +281,7 @@ static void check_cpu(const struct machine_model *m, enum mitigation_mode mode)
 		guarded_exits != 0, (t.actions & (MITIGATION_FILL_RSB | MITIGATION_CLEAR_REGS |
 							 MITIGATION_CLEAR_HISTORY)) != 0);
 	assert_int_equal(cleared_histories, (t.actions & MITIGATION_CLEAR_HISTORY) != 0);
+	assert_int_equal(made_direct, !(t.actions & MITIGATION_THUNKS));
 	assert_int_equal(mitigate_small_code(), (t.actions & MITIGATION_SMALL_CODE) != 0);
 	assert_int_equal(
 		(cpu.guards & DETOUR_FLUSH) != 0, (t.actions & MITIGATION_FLUSH_L1D) != 0);
@@ -302,6 +316,39 @@ static void code_pages_are_small_where_asked_for(void **state)
 	(void)start(&old_skylake, MITIGATIONS_AUTO);
 	assert_false(mitigate_small_code());
 	config.code_pages = L0_CODE_PAGES_AUTO;
+}
+
+static void branches_stay_in_thunks_where_asked_for_or_needed(void **state)
+{
+	(void)state;
+	(void)start(&cascade, MITIGATIONS_AUTO);
+	assert_int_equal(made_direct, 0);
+	(void)start(&cascade, MITIGATIONS_OFF);
+	assert_int_equal(made_direct, 1);
+	(void)start(&sapphire, MITIGATIONS_AUTO);
+	assert_int_equal(made_direct, 1);
+	config.branches = L0_BRANCHES_THUNKS;
+	(void)start(&sapphire, MITIGATIONS_AUTO);
+	assert_int_equal(made_direct, 0);
+	config.branches = L0_BRANCHES_AUTO;
+}
+
+/* Whatever L0 does about it: a guest is told what the processor is. */
+static void l1_is_told_of_what_the_processor_is_free_of(void **state)
+{
+	uint64_t caps;
+
+	(void)state;
+	(void)start(&cascade, MITIGATIONS_AUTO);
+	make_vcpu(false);
+	assert_true(mitigate_rdmsr(&vcpu, MSR_ARCH_CAPABILITIES, &caps));
+	assert_false(caps & (ARCH_CAP_ITS_NO | ARCH_CAP_SSB_NO));
+	assert_true(caps & ARCH_CAP_RFDS_NO);
+	(void)start(&sapphire, MITIGATIONS_OFF);
+	make_vcpu(false);
+	assert_true(mitigate_rdmsr(&vcpu, MSR_ARCH_CAPABILITIES, &caps));
+	assert_true(caps & ARCH_CAP_ITS_NO);
+	assert_false(caps & ARCH_CAP_SSB_NO);
 }
 
 static void a_processor_that_offers_nothing_pays_nothing(void **state)
@@ -490,6 +537,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(each_processor_is_set_up_as_the_table_says),
 		cmocka_unit_test(code_pages_are_small_where_asked_for),
+		cmocka_unit_test(branches_stay_in_thunks_where_asked_for_or_needed),
+		cmocka_unit_test(l1_is_told_of_what_the_processor_is_free_of),
 		cmocka_unit_test(a_processor_that_offers_nothing_pays_nothing),
 		cmocka_unit_test(work_is_done_once_before_the_next_entry),
 		cmocka_unit_test(only_what_is_needed_is_done),

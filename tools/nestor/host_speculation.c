@@ -38,6 +38,7 @@ static const struct {
 	size_t at;
 } registers[] = {
 	{"cpuid.1.eax", AT(features, eax)},
+	{"cpuid.1.ecx", AT(features, ecx)},
 	{"cpuid.7.ebx", AT(extended, ebx)},
 	{"cpuid.7.edx", AT(extended, edx)},
 	{"cpuid.7.2.edx", AT(more, edx)},
