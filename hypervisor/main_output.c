@@ -105,7 +105,7 @@ static const char *open_uart(const struct boot_info *info, const struct uart *u,
 		use_uart(u, divisor, by, who);
 		return NULL;
 	}
-	if (end > BOOT_ADDRESS_END || !can_be_physical(end))
+	if (end > DIRECT_SIZE || !can_be_physical(end))
 		return "this machine has no such address";
 	if (is_own(u->base, end) || meets_screen(info, u->base, end))
 		return "L0 has something else at its address";

@@ -16,7 +16,6 @@
 
 #define BOOT_MAX_RANGES  4096
 #define BOOT_MAX_MODULES LIMIT_BOOT_MODULES
-#define BOOT_ADDRESS_END (1ull << 46) /* of what L0 can map */
 
 /* Physical. start + size does not overflow. */
 struct boot_range {

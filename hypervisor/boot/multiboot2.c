@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "boot/multiboot2.h"
 
+#include "mm/layout.h"
+
 enum tag_type {
 	TAG_END = 0,
 	TAG_CMDLINE = 1,
@@ -163,7 +165,7 @@ static void parse_pixels(const uint8_t *tag, uint32_t size, struct boot_info *in
 	p = (struct pixels){get64(tag + 8), get32(tag + 20), get32(tag + 24), get32(tag + 16),
 		{(uint8_t)((tag[28] + 7u) / 8), field_at(tag + 32), field_at(tag + 34),
 			field_at(tag + 36)}};
-	if (pixels_ok(&p) && p.start + pixels_size(&p) <= BOOT_ADDRESS_END)
+	if (pixels_ok(&p) && p.start + pixels_size(&p) <= DIRECT_SIZE)
 		info->pixels = p;
 }
 

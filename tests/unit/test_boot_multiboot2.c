@@ -12,6 +12,7 @@
 #include <cmocka.h>
 
 #include "boot/multiboot2.h"
+#include "mm/layout.h"
 
 struct block {
 	uint8_t bytes[1024];
@@ -308,11 +309,10 @@ static void a_frame_buffer_is_taken_with_its_format(void **state)
 	assert_true(pixels_of(0xe0000000, 4096, 1024, 768, rgb32, 29).start == 0); /* cut */
 	assert_true(pixels_of(0xe0000000, 4095, 1024, 768, rgb32, 30).start == 0);
 	assert_true(pixels_of(UINT64_MAX - 4096, 4096, 1024, 768, rgb32, 30).start == 0);
+	assert_true(pixels_of(DIRECT_SIZE - 4096 * 768, 4096, 1024, 768, rgb32, 30).start != 0);
 	assert_true(
-		pixels_of(BOOT_ADDRESS_END - 4096 * 768, 4096, 1024, 768, rgb32, 30).start !=
+		pixels_of(DIRECT_SIZE - 4096 * 768 + 16, 4096, 1024, 768, rgb32, 30).start ==
 		0);
-	assert_true(pixels_of(BOOT_ADDRESS_END - 4096 * 768 + 16, 4096, 1024, 768, rgb32, 30)
-			    .start == 0);
 }
 
 static void a_frame_buffer_in_ram_is_left_alone(void **state)

@@ -8,26 +8,6 @@
 
 #define EPT12_PT2 0x104000ull
 
-static void expect_mapped(const struct vept_root *root, uint64_t gpa, uint64_t l1,
-	uint64_t perms, unsigned want_level)
-{
-	unsigned level;
-	uint64_t e = walk02(root, gpa, &level);
-	uint64_t offset = (1ull << (12 + 9 * (level - 1))) - 1;
-
-	assert_int_equal(level, want_level);
-	assert_int_equal(
-		(e & 0xffffffffff000ull & ~offset) + (gpa & offset), FAKE_HPA_BASE + l1);
-	assert_int_equal(e & EPT_RWX, perms);
-}
-
-static void expect_unmapped(const struct vept_root *root, uint64_t gpa)
-{
-	unsigned level;
-
-	assert_int_equal(walk02(root, gpa, &level), 0);
-}
-
 static void a_small_page_maps_as_a_small_page(void **state)
 {
 	struct vept_root *root = vept_root_get(&n, EPT12, 0);
