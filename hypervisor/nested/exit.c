@@ -196,7 +196,7 @@ static void save_guest(struct nested *n, struct nvmcs *v)
 	if (v->proc2_02 & PROC2_VIRT_INTR_DELIVERY)
 		v->f[FID_GUEST_INTR_STATUS] = seam_vmread(FID_GUEST_INTR_STATUS);
 	if (v->timer_on && (exit & EXIT_SAVE_PREEMPTION_TIMER))
-		v->f[FID_PREEMPTION_TIMER_VALUE] = v->timer12;
+		v->f[FID_PREEMPTION_TIMER_VALUE] = timer_to_l1(n, v, &v->timer_phase);
 	/*
 	 * 27.2: the exit clears the valid bit; A.6: IA32_EFER.LMA goes to the entry controls.
 	 */
@@ -310,7 +310,7 @@ uint32_t nested_timer_value(struct nested *n, uint32_t l0_value)
 {
 	struct nvmcs *v = n->cur;
 
-	v->timer02 = v->timer_on && v->timer12 < l0_value ? v->timer12 : l0_value;
+	v->timer02 = v->timer_on && v->timer12 < l0_value ? (uint32_t)v->timer12 : l0_value;
 	return v->timer02;
 }
 

@@ -92,8 +92,11 @@ struct nvmcs {
 	uint16_t vpid02;
 	uint64_t check_context; /* of the last entry, see nested_check_context */
 	uint32_t timer02;       /* what VMCS02 was loaded with */
-	uint32_t timer12;       /* what is left of L1's preemption timer */
-	struct nvmcs *link;     /* shadow VMCS that L2's VMREAD and VMWRITE reach, or NULL */
+	/* Of the unit in which L1's preemption timer counts so much had passed when it was
+	 * saved: below 2^timer_shift of the machine's units. */
+	uint32_t timer_phase;
+	uint64_t timer12;   /* what is left of L1's preemption timer, in the machine's units */
+	struct nvmcs *link; /* shadow VMCS that L2's VMREAD and VMWRITE reach, or NULL */
 	struct vept_root *root; /* NULL without EPT12; may be gone, see root_generation */
 	uint32_t root_generation;
 	bool missed; /* the last exit was an EPT violation of L1's, at this address: */
@@ -136,6 +139,8 @@ struct nested_vm {
 	uint64_t in_hardware[(FID_COUNT + 63) / 64]; /* those that the machine has, too */
 	bool shadowing; /* hardware VMCS shadowing is used for L1's VMREAD/VMWRITE */
 	bool cet;       /* guests have CET: VM entries load their state of it */
+	/* L1's preemption timer counts once in 2^n units of the machine's: caps_timer_shift. */
+	uint8_t timer_shift;
 	/* What L1 may do often and on purpose is reported, too: faults, malformed EPT12s. */
 	bool explaining;
 	struct nested_l0_controls l0;
@@ -334,7 +339,7 @@ enum nested_rest {
 /* nmi: one is pending, and comes before what is left to an interrupt. */
 enum nested_rest nested_rest(struct nested *n, bool nmi);
 
-/* Of its rest so much time has passed (units of the preemption timer, SDM 25.5.1) ... */
+/* Of its rest so much time has passed, in units of the machine's preemption timer ... */
 void nested_rested(struct nested *n, uint64_t elapsed);
 /* ... and at most so much is left until L1's preemption timer ends it; UINT64_MAX: no end. */
 uint64_t nested_rest_limit(const struct nested *n);
@@ -362,7 +367,8 @@ void nested_entry_failed(struct nested *n, uint32_t exit_reason);
 void nested_entry_vmfailed(struct nested *n, uint32_t error);
 
 /*
- * Preemption-timer value for VMCS02 given L0's own need (both in timer units); keeps the books.
+ * Preemption-timer value for VMCS02 given L0's own need (both in units of the machine's timer,
+ * SDM 25.5.1); keeps the books.
  */
 uint32_t nested_timer_value(struct nested *n, uint32_t l0_value);
 

@@ -168,6 +168,30 @@ void copy_all_from_shadow(struct nested *n, struct nvmcs *v);
 uint64_t shadow_read_field(struct nested *n, const struct nvmcs *v, enum vmcs_fid fid);
 void shadow_write_field(struct nested *n, const struct nvmcs *v, enum vmcs_fid fid);
 
+/*
+ * L1's preemption timer, of which `value` is left: in the machine's units. Real ones count when
+ * a bit of the TSC changes (SDM 25.5.1), so that the first unit is not a whole one; here it is
+ * shorter by what had passed of it before, and who saves and loads the value loses no time.
+ */
+static inline uint64_t timer_from_l1(
+	const struct nested *n, const struct nvmcs *v, uint32_t value)
+{
+	uint64_t units = (uint64_t)value << n->vm->timer_shift;
+
+	return units > v->timer_phase ? units - v->timer_phase : 0;
+}
+
+/* The other way: a unit that has begun is whole, and *phase is what has passed of it. */
+static inline uint32_t timer_to_l1(
+	const struct nested *n, const struct nvmcs *v, uint32_t *phase)
+{
+	unsigned shift = n->vm->timer_shift;
+	uint64_t value = (v->timer12 + BIT64(shift) - 1) >> shift;
+
+	*phase = (uint32_t)((value << shift) - v->timer12);
+	return (uint32_t)value;
+}
+
 /* ---- learn.c ---- */
 
 /* Fills vm->usual and vm->all with vm->shadowing, without which nothing else is called. */

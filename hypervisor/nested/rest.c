@@ -18,7 +18,7 @@ void nested_rested(struct nested *n, uint64_t elapsed)
 	struct nvmcs *v = n->cur;
 
 	if (v->timer_on)
-		v->timer12 = v->timer12 > elapsed ? v->timer12 - (uint32_t)elapsed : 0;
+		v->timer12 = v->timer12 > elapsed ? v->timer12 - elapsed : 0;
 }
 
 uint64_t nested_rest_limit(const struct nested *n)

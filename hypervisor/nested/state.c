@@ -109,7 +109,7 @@ void nested_get(struct nested *n, struct nested_state *s)
 	if (l2 != NULL) {
 		get_guest_area(n, &s->l2);
 		s->timer_on = l2->timer_on;
-		s->timer_left = l2->timer12;
+		s->timer_left = timer_to_l1(n, l2, &s->timer_phase);
 		seam_use_vmcs01(n);
 	}
 	get_guest_area(n, &s->l1);
@@ -243,7 +243,8 @@ static bool resume_l2(struct nested *n, const struct nested_state *s)
 	set_guest_area(n, &s->l2);
 	v->rare_in_02 = true;
 	v->timer_on = s->timer_on;
-	v->timer12 = s->timer_left;
+	v->timer_phase = s->timer_phase & (uint32_t)(BIT64(n->vm->timer_shift) - 1);
+	v->timer12 = timer_from_l1(n, v, s->timer_left);
 	n->run_pending = s->run_pending;
 	n->l2_wait_sipi = s->l2_wait_sipi;
 	return true;
