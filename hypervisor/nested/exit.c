@@ -304,13 +304,15 @@ static inline __attribute__((always_inline)) void account_timer(struct nvmcs *v)
 	uint32_t elapsed = v->timer02 - (uint32_t)seam_vmread(FID_PREEMPTION_TIMER_VALUE);
 
 	v->timer12 = v->timer12 > elapsed ? v->timer12 - elapsed : 0;
+	if (v->timer12 == 0)
+		timer_next_piece(v);
 }
 
 uint32_t nested_timer_value(struct nested *n, uint32_t l0_value)
 {
 	struct nvmcs *v = n->cur;
 
-	v->timer02 = v->timer_on && v->timer12 < l0_value ? (uint32_t)v->timer12 : l0_value;
+	v->timer02 = v->timer_on && v->timer12 < l0_value ? v->timer12 : l0_value;
 	return v->timer02;
 }
 

@@ -92,11 +92,12 @@ struct nvmcs {
 	uint16_t vpid02;
 	uint64_t check_context; /* of the last entry, see nested_check_context */
 	uint32_t timer02;       /* what VMCS02 was loaded with */
-	/* Of the unit in which L1's preemption timer counts so much had passed when it was
-	 * saved: below 2^timer_shift of the machine's units. */
+	/* What is left of L1's preemption timer, in the machine's units: timer12, and pieces of
+	 * TIMER_PIECE. Of its own unit timer_phase had passed when it was saved. */
+	uint32_t timer12;
+	uint16_t timer_pieces;
 	uint32_t timer_phase;
-	uint64_t timer12;   /* what is left of L1's preemption timer, in the machine's units */
-	struct nvmcs *link; /* shadow VMCS that L2's VMREAD and VMWRITE reach, or NULL */
+	struct nvmcs *link;     /* shadow VMCS that L2's VMREAD and VMWRITE reach, or NULL */
 	struct vept_root *root; /* NULL without EPT12; may be gone, see root_generation */
 	uint32_t root_generation;
 	bool missed; /* the last exit was an EPT violation of L1's, at this address: */

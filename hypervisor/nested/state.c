@@ -244,7 +244,7 @@ static bool resume_l2(struct nested *n, const struct nested_state *s)
 	v->rare_in_02 = true;
 	v->timer_on = s->timer_on;
 	v->timer_phase = s->timer_phase & (uint32_t)(BIT64(n->vm->timer_shift) - 1);
-	v->timer12 = timer_from_l1(n, v, s->timer_left);
+	timer_from_l1(n, v, s->timer_left);
 	n->run_pending = s->run_pending;
 	n->l2_wait_sipi = s->l2_wait_sipi;
 	return true;

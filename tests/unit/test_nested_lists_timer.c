@@ -352,11 +352,11 @@ static void the_longest_time_of_a_slower_timer_is_counted_to_its_end(void **stat
 	world.vm.timer_shift = 5;
 	arm(UINT32_MAX, true);
 	expect_entered();
-	for (unsigned i = 0; i < 31; i++) {
-		run(UINT32_MAX, UINT32_MAX, UINT32_MAX);
+	run(UINT32_MAX, 0x80000000 - 32, 0x80000000 - 32);
+	for (unsigned i = 0; i < 63; i++) {
 		assert_int_equal(nested_l2_exit(&world.n, EXIT_PREEMPTION_TIMER), NESTED_L0);
+		run(UINT32_MAX, 0x80000000, 0x80000000);
 	}
-	run(UINT32_MAX, UINT32_MAX, UINT32_MAX);
 	assert_int_equal(nested_l2_exit(&world.n, EXIT_PREEMPTION_TIMER), NESTED_L1);
 	world_l1_64();
 	assert_int_equal(world_read(FID_PREEMPTION_TIMER_VALUE), 0);
