@@ -396,12 +396,14 @@ incus-guests: $(addprefix $(DEBIAN_INCUS)/,boot.cpio incus.disk)
 # Programs that are measured in L1 and in L2.
 DEBIAN_WORK := $(B)/debian-work
 
-$(DEBIAN_WORK)/packages.txt: guests/debian/fetch-programs.sh
+$(DEBIAN_WORK)/packages.txt: guests/debian/fetch-programs.sh guests/debian/work-packages
 	rm -f $@
-	guests/debian/fetch-programs.sh $(DEBIAN_WORK) stress-ng openssl xz-utils sqlite3 tar python3.11-minimal gcc-12 cpp-12 \
-		binutils-x86-64-linux-gnu libc6-dev linux-libc-dev dash coreutils gzip grep redis-server redis-tools
+	guests/debian/fetch-programs.sh $(DEBIAN_WORK) $$(cat guests/debian/work-packages)
 
-$(DEBIAN_WORK)/%.cpio: guests/debian/mkinitramfs.sh guests/debian/work-init $(B)/kvmclient bench/workloads/list $(wildcard bench/workloads/guest/*) \
+$(DEBIAN_WORK)/root/usr/lib/jre/program/Work.class: guests/debian/make-jre.sh bench/workloads/guest/Work.java $(DEBIAN_WORK)/packages.txt
+	guests/debian/make-jre.sh $(DEBIAN_WORK)/root bench/workloads/guest/Work.java
+
+$(DEBIAN_WORK)/%.cpio: $(DEBIAN_WORK)/root/usr/lib/jre/program/Work.class guests/debian/mkinitramfs.sh guests/debian/work-init $(B)/kvmclient bench/workloads/list $(wildcard bench/workloads/guest/*) \
 		$(DEBIAN)/packages.txt $(DEBIAN_WORK)/packages.txt
 	guests/debian/mkinitramfs.sh $* $@ $(B)/kvmclient $(DEBIAN) modules $(DEBIAN_WORK)/root
 

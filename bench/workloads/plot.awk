@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # SVG of two bars a row, with 1 and with 4 vCPUs: L2 in percent of L1. File: NAME CPUS PERCENT L1 L2.
-$2 == 0 { next }
+$2 == "0" || $2 == "K" { next }
 !($1 in known) {
 	known[$1] = 1
 	order[++n] = $1

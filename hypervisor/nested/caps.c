@@ -110,6 +110,12 @@ static void derive_controls(struct vmx_caps *l1, const struct vmx_caps *hw, uint
 			allowed1 | (default1 & ~can_be_1) | (can_be_1 & must_be_1));
 }
 
+/*
+ * What processors usually tell. Hypervisors take a faster timer for one that is too short:
+ * docs/decisions/0104-rate-of-the-preemption-timer.md.
+ */
+#define TIMER_RATE 5u
+
 static uint64_t derive_misc(const struct vmx_caps *hw, uint64_t have)
 {
 	uint64_t m = caps_msr(hw, MSR_VMX_MISC);
@@ -120,8 +126,16 @@ static uint64_t derive_misc(const struct vmx_caps *hw, uint64_t have)
 	/* These need nothing of the machine: such an L2 is not run, VMWRITE is software. */
 	misc |= MISC_ACTIVITY_SIPI | MISC_VMWRITE_ANY | targets << MISC_CR3_TARGET_SHIFT;
 	if (have & HAS(PREEMPTION_TIMER))
-		misc |= m & MISC_TIMER_RATE;
+		misc |= (m & MISC_TIMER_RATE) > TIMER_RATE ? m & MISC_TIMER_RATE : TIMER_RATE;
 	return misc; /* 512 entries in MSR lists: 0 in bits 27:25 */
+}
+
+uint8_t caps_timer_shift(const struct vmx_caps *l1, const struct vmx_caps *hw)
+{
+	uint64_t rate = caps_msr(l1, MSR_VMX_MISC) & MISC_TIMER_RATE;
+	uint64_t of_machine = caps_msr(hw, MSR_VMX_MISC) & MISC_TIMER_RATE;
+
+	return rate > of_machine ? (uint8_t)(rate - of_machine) : 0;
 }
 
 static uint64_t derive_ept_vpid(const struct vmx_caps *hw, uint64_t have)

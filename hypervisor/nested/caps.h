@@ -112,6 +112,9 @@ uint64_t caps_machine_features(const struct vmx_caps *hw);
 void caps_derive(
 	struct vmx_caps *l1, const struct vmx_caps *hw, const struct caps_policy *policy);
 
+/* The preemption timer of L1 counts once in 2^n units of the machine's (SDM A.6). */
+uint8_t caps_timer_shift(const struct vmx_caps *l1, const struct vmx_caps *hw);
+
 /* Whether a field exists for software with these capabilities; fid < FID_COUNT. */
 bool caps_field_exists(const struct vmx_caps *c, enum vmcs_fid fid);
 

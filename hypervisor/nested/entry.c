@@ -200,7 +200,8 @@ static void commit(struct nested *n, struct nvmcs *v, const uint64_t *pdpte)
 	adjust_to_02(v, &l);
 	v->dirty = 0;
 	v->timer_on = v->f[FID_PIN_CONTROLS] & PIN_PREEMPTION_TIMER;
-	v->timer12 = (uint32_t)v->f[FID_PREEMPTION_TIMER_VALUE];
+	if (v->timer_on)
+		timer_from_l1(n, v, (uint32_t)v->f[FID_PREEMPTION_TIMER_VALUE]);
 }
 
 /* The event that L1 injects; after the last point where the entry can fail. */

@@ -196,7 +196,7 @@ static void save_guest(struct nested *n, struct nvmcs *v)
 	if (v->proc2_02 & PROC2_VIRT_INTR_DELIVERY)
 		v->f[FID_GUEST_INTR_STATUS] = seam_vmread(FID_GUEST_INTR_STATUS);
 	if (v->timer_on && (exit & EXIT_SAVE_PREEMPTION_TIMER))
-		v->f[FID_PREEMPTION_TIMER_VALUE] = v->timer12;
+		v->f[FID_PREEMPTION_TIMER_VALUE] = timer_to_l1(n, v, &v->timer_phase);
 	/*
 	 * 27.2: the exit clears the valid bit; A.6: IA32_EFER.LMA goes to the entry controls.
 	 */
@@ -306,6 +306,8 @@ static inline __attribute__((always_inline)) void account_timer(struct nvmcs *v)
 	uint32_t elapsed = v->timer02 - (uint32_t)seam_vmread(FID_PREEMPTION_TIMER_VALUE);
 
 	v->timer12 = v->timer12 > elapsed ? v->timer12 - elapsed : 0;
+	if (v->timer12 == 0)
+		timer_next_piece(v);
 }
 
 uint32_t nested_timer_value(struct nested *n, uint32_t l0_value)

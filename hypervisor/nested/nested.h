@@ -99,7 +99,11 @@ struct nvmcs {
 	uint16_t vpid02;
 	uint64_t check_context; /* of the last entry, see nested_check_context */
 	uint32_t timer02;       /* what VMCS02 was loaded with */
-	uint32_t timer12;       /* what is left of L1's preemption timer */
+	/* What is left of L1's preemption timer, in the machine's units: timer12, and pieces of
+	 * TIMER_PIECE. Of its own unit timer_phase had passed when it was saved. */
+	uint32_t timer12;
+	uint16_t timer_pieces;
+	uint32_t timer_phase;
 	struct nvmcs *link;     /* shadow VMCS that L2's VMREAD and VMWRITE reach, or NULL */
 	struct vept_root *root; /* NULL without EPT12; may be gone, see root_generation */
 	uint32_t root_generation;
@@ -143,6 +147,8 @@ struct nested_vm {
 	uint64_t in_hardware[(FID_COUNT + 63) / 64]; /* those that the machine has, too */
 	bool shadowing; /* hardware VMCS shadowing is used for L1's VMREAD/VMWRITE */
 	bool cet;       /* guests have CET: VM entries load their state of it */
+	/* L1's preemption timer counts once in 2^n units of the machine's: caps_timer_shift. */
+	uint8_t timer_shift;
 	/* What L1 may do often and on purpose is reported, too: faults, malformed EPT12s. */
 	bool explaining;
 	struct nested_l0_controls l0;
@@ -343,7 +349,7 @@ void nested_entered_resting(void);
 /* nmi: one is pending, and comes before what is left to an interrupt. */
 enum nested_rest nested_rest(struct nested *n, bool nmi);
 
-/* Of its rest so much time has passed (units of the preemption timer, SDM 25.5.1) ... */
+/* Of its rest so much time has passed, in units of the machine's preemption timer ... */
 void nested_rested(struct nested *n, uint64_t elapsed);
 /* ... and at most so much is left until L1's preemption timer ends it; UINT64_MAX: no end. */
 uint64_t nested_rest_limit(const struct nested *n);
@@ -371,7 +377,8 @@ void nested_entry_failed(struct nested *n, uint32_t exit_reason);
 void nested_entry_vmfailed(struct nested *n, uint32_t error);
 
 /*
- * Preemption-timer value for VMCS02 given L0's own need (both in timer units); keeps the books.
+ * Preemption-timer value for VMCS02 given L0's own need (both in units of the machine's timer,
+ * SDM 25.5.1); keeps the books.
  */
 uint32_t nested_timer_value(struct nested *n, uint32_t l0_value);
 

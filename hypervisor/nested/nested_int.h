@@ -168,6 +168,59 @@ void copy_all_from_shadow(struct nested *n, struct nvmcs *v);
 uint64_t shadow_read_field(struct nested *n, const struct nvmcs *v, enum vmcs_fid fid);
 void shadow_write_field(struct nested *n, const struct nvmcs *v, enum vmcs_fid fid);
 
+/* ---- L1's preemption timer ---- */
+
+/* What a slower timer than the machine's has left may be more than 32 bits. */
+#define TIMER_PIECE BIT64(31)
+
+static inline uint64_t timer_left(const struct nvmcs *v)
+{
+	return v->timer_pieces * TIMER_PIECE + v->timer12;
+}
+
+static inline void timer_next_piece(struct nvmcs *v)
+{
+	if (v->timer_pieces == 0)
+		return;
+	v->timer_pieces--;
+	v->timer12 = (uint32_t)TIMER_PIECE;
+}
+
+static inline void timer_set_left(struct nvmcs *v, uint64_t left)
+{
+	v->timer_pieces = 0;
+	v->timer12 = (uint32_t)left;
+	if (left <= UINT32_MAX)
+		return;
+	v->timer_pieces = (uint16_t)(left / TIMER_PIECE);
+	v->timer12 = (uint32_t)(left % TIMER_PIECE);
+	if (v->timer12 == 0)
+		timer_next_piece(v);
+}
+
+/*
+ * Of the timer L1 has `value`. A real one counts when a bit of the TSC changes (SDM 25.5.1), so
+ * that its first unit is not a whole one; here it is shorter by what had passed of it before,
+ * and who saves and loads the value loses no time.
+ */
+static inline void timer_from_l1(const struct nested *n, struct nvmcs *v, uint32_t value)
+{
+	uint64_t units = (uint64_t)value << n->vm->timer_shift;
+
+	timer_set_left(v, units > v->timer_phase ? units - v->timer_phase : 0);
+}
+
+/* The other way: a unit that has begun is whole, and *phase is what has passed of it. */
+static inline uint32_t timer_to_l1(
+	const struct nested *n, const struct nvmcs *v, uint32_t *phase)
+{
+	unsigned shift = n->vm->timer_shift;
+	uint64_t left = timer_left(v), value = (left + BIT64(shift) - 1) >> shift;
+
+	*phase = (uint32_t)((value << shift) - left);
+	return (uint32_t)value;
+}
+
 /* ---- learn.c ---- */
 
 /* Fills vm->usual and vm->all with vm->shadowing, without which nothing else is called. */

@@ -118,6 +118,7 @@ static void activate(
 	v->link = NULL;
 	v->proc2_02 = 0;
 	v->timer_on = false;
+	v->timer_phase = 0;
 	v->last_use = ++n->use_counter; /* no two are alike: see next_used */
 	v->just_loaded = true;
 	if (n->vm->shadowing) {

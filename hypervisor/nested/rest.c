@@ -24,12 +24,12 @@ void nested_rested(struct nested *n, uint64_t elapsed)
 	struct nvmcs *v = n->cur;
 
 	if (v->timer_on)
-		v->timer12 = v->timer12 > elapsed ? v->timer12 - (uint32_t)elapsed : 0;
+		timer_set_left(v, timer_left(v) > elapsed ? timer_left(v) - elapsed : 0);
 }
 
 uint64_t nested_rest_limit(const struct nested *n)
 {
-	return n->cur->timer_on ? n->cur->timer12 : UINT64_MAX;
+	return n->cur->timer_on ? timer_left(n->cur) : UINT64_MAX;
 }
 
 static uint8_t vtpr(struct nested *n, const struct nvmcs *v)

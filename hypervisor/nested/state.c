@@ -110,7 +110,7 @@ void nested_get(struct nested *n, struct nested_state *s)
 		get_guest_area(n, &s->l2);
 		s->l2.f[FID_GUEST_CR4] = nested_l2_cr4(n);
 		s->timer_on = l2->timer_on;
-		s->timer_left = l2->timer12;
+		s->timer_left = timer_to_l1(n, l2, &s->timer_phase);
 		seam_use_vmcs01(n);
 	}
 	get_guest_area(n, &s->l1);
@@ -248,7 +248,8 @@ static bool resume_l2(struct nested *n, const struct nested_state *s)
 	nested_set_l2_cr4(n, s->l2.f[FID_GUEST_CR4]);
 	v->rare_in_02 = true;
 	v->timer_on = s->timer_on;
-	v->timer12 = s->timer_left;
+	v->timer_phase = s->timer_phase & (uint32_t)(BIT64(n->vm->timer_shift) - 1);
+	timer_from_l1(n, v, s->timer_left);
 	n->run_pending = s->run_pending;
 	n->l2_wait_sipi = s->l2_wait_sipi;
 	return true;

@@ -38,8 +38,10 @@ struct nested_state {
 	uint32_t in_l2;
 	uint32_t run_pending;
 	uint32_t l2_wait_sipi;
-	uint32_t timer_on; /* L1's preemption timer runs */
-	uint32_t timer_left;
+	uint32_t timer_on;    /* L1's preemption timer runs */
+	uint32_t timer_left;  /* in its units, one that has begun as a whole one, */
+	uint32_t timer_phase; /* of which so much has passed, in the machine's units */
+	uint32_t none;        /* 0 */
 	uint64_t vmxon_gpa;
 	uint64_t current_gpa; /* NVMCS_FREE: none */
 	uint64_t feature_control;

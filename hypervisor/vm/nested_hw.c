@@ -59,6 +59,7 @@ bool nested_hw_create(struct vm *vm)
 	e->small_code = vm->ept01.small_code;
 	e->execute_only = caps_msr(&nv->caps, MSR_VMX_EPT_VPID_CAP) & EPT_CAP_EXECUTE_ONLY;
 	e->advanced_info = caps_msr(&vmx_caps, MSR_VMX_EPT_VPID_CAP) & EPT_CAP_ADVANCED_INFO;
+	nv->timer_shift = caps_timer_shift(&nv->caps, &vmx_caps);
 	if (nv->shadowing && !(create_bitmaps(vm, &nv->usual) && create_bitmaps(vm, &nv->all)))
 		return false;
 	nested_vm_init(nv);

@@ -184,7 +184,7 @@ static void misc_tells_states_targets_and_lists(void **state)
 	uint64_t misc = caps_msr(&l1, MSR_VMX_MISC);
 
 	(void)state;
-	assert_int_equal(misc & MISC_TIMER_RATE, 7);
+	assert_int_equal(misc & MISC_TIMER_RATE, 7); /* slower than usual: the machine's */
 	assert_int_equal(misc & 0x1e0, 0x1e0);
 	assert_int_equal(caps_cr3_targets(&l1), 4);
 	assert_int_equal(misc >> MISC_MSR_LIST_SHIFT & 7, 0);
@@ -379,6 +379,26 @@ static void bits_of_lam_in_cr3_are_those_of_the_processor(void **state)
 	assert_false(caps_cr3_ok(&l1, 1ull << 63) || caps_cr3_ok(&l1, 1ull << 60));
 }
 
+static void the_preemption_timer_has_the_usual_rate_or_a_slower_one_of_the_machine(void **state)
+{
+	static const struct {
+		uint64_t machine, l1;
+		uint8_t shift;
+	} rates[] = {{0, 5, 5}, {4, 5, 1}, {5, 5, 0}, {6, 6, 0}, {31, 31, 0}};
+	struct vmx_caps hw = fake_hardware_caps();
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rates) / sizeof(rates[0]); i++) {
+		uint64_t *misc = &hw.msr[MSR_VMX_MISC - MSR_VMX_BASIC];
+		struct vmx_caps l1;
+
+		*misc = (*misc & ~MISC_TIMER_RATE) | rates[i].machine;
+		l1 = derive(&hw, UINT64_MAX);
+		assert_int_equal(caps_msr(&l1, MSR_VMX_MISC) & MISC_TIMER_RATE, rates[i].l1);
+		assert_int_equal(caps_timer_shift(&l1, &hw), rates[i].shift);
+	}
+}
+
 static void features_have_names(void **state)
 {
 	(void)state;
@@ -503,6 +523,8 @@ int main(void)
 		cmocka_unit_test(addresses_are_as_wide_as_the_processor_that_l1_sees),
 		cmocka_unit_test(l2_may_have_cet_only_where_l1_has_it),
 		cmocka_unit_test(bits_of_lam_in_cr3_are_those_of_the_processor),
+		cmocka_unit_test(
+			the_preemption_timer_has_the_usual_rate_or_a_slower_one_of_the_machine),
 		cmocka_unit_test(features_have_names),
 		cmocka_unit_test(features_are_chosen_by_a_text),
 		cmocka_unit_test(cpu_generations_grow),

@@ -330,6 +330,58 @@ static void without_l1s_timer_only_l0_has_a_deadline(void **state)
 	assert_int_equal(world_read(FID_PREEMPTION_TIMER_VALUE), 5);
 }
 
+/* L1's timer counts once in 8 units of the machine's. */
+static void a_slower_timer_of_l1s_ends_when_the_machine_has_counted_for_it(void **state)
+{
+	(void)state;
+	world.vm.timer_shift = 3;
+	arm(1000, false);
+	expect_entered();
+	run(7000, 7000, 7000);
+	assert_int_equal(nested_l2_exit(&world.n, EXIT_PREEMPTION_TIMER), NESTED_L0);
+	run(UINT32_MAX, 999, 1000);
+	assert_int_equal(nested_l2_exit(&world.n, EXIT_EXTERNAL_INTERRUPT), NESTED_L0);
+	run(UINT32_MAX, 1, 1);
+	assert_int_equal(nested_l2_exit(&world.n, EXIT_PREEMPTION_TIMER), NESTED_L1);
+}
+
+/* More than the machine's timer can hold: it is armed again and again. */
+static void the_longest_time_of_a_slower_timer_is_counted_to_its_end(void **state)
+{
+	(void)state;
+	world.vm.timer_shift = 5;
+	arm(UINT32_MAX, true);
+	expect_entered();
+	run(UINT32_MAX, 0x80000000 - 32, 0x80000000 - 32);
+	for (unsigned i = 0; i < 63; i++) {
+		assert_int_equal(nested_l2_exit(&world.n, EXIT_PREEMPTION_TIMER), NESTED_L0);
+		run(UINT32_MAX, 0x80000000, 0x80000000);
+	}
+	assert_int_equal(nested_l2_exit(&world.n, EXIT_PREEMPTION_TIMER), NESTED_L1);
+	world_l1_64();
+	assert_int_equal(world_read(FID_PREEMPTION_TIMER_VALUE), 0);
+}
+
+/* Three units of the machine's each time, of 32 that one of L1's has: nothing is lost. */
+static void short_runs_of_l2_add_up_in_a_slower_timer_that_is_saved(void **state)
+{
+	(void)state;
+	world.vm.timer_shift = 5;
+	arm(2, true);
+	expect_entered();
+	for (unsigned i = 0; i < 20; i++) {
+		run(UINT32_MAX, 3, 64 - 3 * i);
+		exit_to_l1();
+		world_l1_64();
+		assert_int_equal(world_read(FID_PREEMPTION_TIMER_VALUE), 3 * i < 30 ? 2 : 1);
+		assert_int_equal(world_insn(EXIT_VMRESUME), ENTERED);
+	}
+	run(UINT32_MAX, 4, 4);
+	assert_int_equal(nested_l2_exit(&world.n, EXIT_PREEMPTION_TIMER), NESTED_L1);
+	world_l1_64();
+	assert_int_equal(world_read(FID_PREEMPTION_TIMER_VALUE), 0);
+}
+
 /* ---- EPT violations ---- */
 
 static enum nested_verdict touch(uint64_t gpa, uint64_t qualification)
@@ -413,6 +465,9 @@ int main(void)
 		T(l1s_timer_runs_out_over_several_runs),
 		T(what_is_left_is_saved_if_l1_asks),
 		T(a_timer_of_zero_expires_at_once),
+		T(a_slower_timer_of_l1s_ends_when_the_machine_has_counted_for_it),
+		T(the_longest_time_of_a_slower_timer_is_counted_to_its_end),
+		T(short_runs_of_l2_add_up_in_a_slower_timer_that_is_saved),
 		T(without_l1s_timer_only_l0_has_a_deadline),
 		T(what_ept12_allows_is_filled_and_l2_goes_on),
 		T(nmi_blocking_that_iret_ended_is_put_back),

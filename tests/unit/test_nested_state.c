@@ -219,22 +219,55 @@ static void an_event_that_waits_for_the_entry_comes_along(void **state)
 	assert_int_equal(world_02()[FID_ENTRY_EXCEPTION_ERROR_CODE], 0x17);
 }
 
-static void what_is_left_of_l1s_preemption_timer_comes_along(void **state)
+/* L2 runs with 1,000 units of L1's preemption timer, each 2^shift of the machine's. */
+static void enter_with_timer(uint8_t shift)
 {
 	uint64_t f[FID_COUNT];
 
-	(void)state;
 	golden_64bit(f);
 	world_host(f);
 	f[FID_PIN_CONTROLS] |= PIN_PREEMPTION_TIMER;
 	f[FID_PREEMPTION_TIMER_VALUE] = 1000;
+	world.vm.timer_shift = shift;
 	world_vmptrld(0);
 	world_write_all(f);
 	assert_int_equal(world_insn(EXIT_VMLAUNCH), ENTERED);
-	world_02()[FID_PREEMPTION_TIMER_VALUE] = nested_timer_value(&world.n, UINT32_MAX) - 400;
+}
+
+static void expire_after(uint32_t units)
+{
+	world_02()[FID_PREEMPTION_TIMER_VALUE] =
+		nested_timer_value(&world.n, UINT32_MAX) - units;
 	assert_int_equal(nested_l2_exit(&world.n, EXIT_PREEMPTION_TIMER), NESTED_L0);
+}
+
+static void what_is_left_of_l1s_preemption_timer_comes_along(void **state)
+{
+	(void)state;
+	enter_with_timer(0);
+	expire_after(400);
 	travel(false);
 	assert_int_equal(nested_timer_value(&world.n, UINT32_MAX), 600);
+}
+
+static void so_does_a_part_of_a_unit_of_a_slower_timer(void **state)
+{
+	(void)state;
+	enter_with_timer(5);
+	expire_after(401);
+	travel(false);
+	assert_int_equal(nested_timer_value(&world.n, UINT32_MAX), 32000 - 401);
+}
+
+static void a_part_of_a_unit_is_less_than_one_in_any_state(void **state)
+{
+	(void)state;
+	enter_with_timer(5);
+	nested_get(&world.n, &before);
+	before.timer_phase = UINT32_MAX;
+	forget(false);
+	assert_true(nested_set(&world.n, &before));
+	assert_int_equal(nested_timer_value(&world.n, UINT32_MAX), 32000 - 31);
 }
 
 static void vmcs12s_that_do_not_run_come_along_with_what_l1_wrote(void **state)
@@ -405,6 +438,8 @@ int main(void)
 		T(the_machine_may_shadow_where_the_old_one_did_not),
 		T(an_event_that_waits_for_the_entry_comes_along),
 		T(what_is_left_of_l1s_preemption_timer_comes_along),
+		T(so_does_a_part_of_a_unit_of_a_slower_timer),
+		T(a_part_of_a_unit_is_less_than_one_in_any_state),
 		T(vmcs12s_that_do_not_run_come_along_with_what_l1_wrote),
 		T(the_least_recently_used_vmcs12_still_goes_first),
 		T(vmcss_that_were_only_linked_come_along),
