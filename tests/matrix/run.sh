@@ -5,7 +5,7 @@
 #   tests/matrix/run.sh [-n|-p] [NAME...]   default: all rows of tests/matrix/cells; -n: shows the commands, and runs nothing;
 #                                           -p: writes the page from the results that there are, and runs nothing
 #
-# Environment: B (build folder), NESTOR (the tool), TIMEOUT (of a cell, in seconds; 900). Log of a cell: $B/test/matrix/NAME.log; what came of it,
+# Environment: B (build folder), NESTOR (the tool), TIMEOUT (of a cell, in seconds; 1800). Log of a cell: $B/test/matrix/NAME.log; what came of it,
 # NAME.result: a cell that has one from the same Nestor, guests and command is not run again, so that a run that was stopped goes on where it was; one
 # that is named is run in any case.
 # With PAGE=1 writes docs/matrix.md: rows that have a result; others stay as they are there. Ends with `N passed, N failed`; known failures are not counted.
@@ -13,7 +13,7 @@ set -u
 cd "$(dirname "$0")/../.." || exit 2
 # shellcheck source=tests/runs.sh
 . tests/runs.sh
-TIMEOUT=${TIMEOUT:-900}
+TIMEOUT=${TIMEOUT:-1800}
 DIR=$B/test/matrix
 suite=
 TABLE=tests/matrix/cells
