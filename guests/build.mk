@@ -366,7 +366,7 @@ libvirt-guests: $(DEBIAN_LIBVIRT)/libvirt.cpio
 # Incus of Debian 13 on its kernel, from a disk; and the guest that it manages.
 DEBIAN_INCUS := $(B)/debian-incus
 INCUS_L2 := console=ttyS0 reboot=t tsc=reliable no_timer_check nokaslr mitigations=off init_on_alloc=0 random.trust_cpu=on nowatchdog \
-	cryptomgr.notests initcall_blacklist=i8042_init,cmos_init quiet
+	cryptomgr.notests initcall_blacklist=i8042_init,cmos_init clearcpuid=297 quiet
 
 $(DEBIAN_INCUS)/packages.txt: guests/debian/fetch-programs.sh
 	rm -f $@
@@ -378,8 +378,9 @@ $(DEBIAN_INCUS)/l2.cpio: guests/debian/mkinitramfs.sh guests/debian/console-init
 	@mkdir -p $(@D)
 	guests/debian/mkinitramfs.sh libvirt-l2 $@ - $(DEBIAN)
 
+# Incus writes what it is sent of a disk piece by piece, and a zero ends a piece.
 $(DEBIAN_INCUS)/l2.iso: guests/debian/make-iso.sh $(DEBIAN)/packages.txt $(DEBIAN_INCUS)/l2.cpio
-	guests/debian/make-iso.sh $@ linux $(DEBIAN)/vmlinuz '$(strip $(INCUS_L2))' $(DEBIAN_INCUS)/l2.cpio
+	guests/debian/make-iso.sh -z $@ linux $(DEBIAN)/vmlinuz '$(strip $(INCUS_L2))' $(DEBIAN_INCUS)/l2.cpio
 
 $(DEBIAN_INCUS)/boot.cpio: guests/debian/mkinitramfs.sh guests/debian/disk-root-init $(DEBIAN)-trixie/packages.txt
 	@mkdir -p $(@D)

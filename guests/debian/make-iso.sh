@@ -2,28 +2,31 @@
 # SPDX-License-Identifier: Apache-2.0
 # Makes a CD that GRUB boots by a BIOS, with its console on the first serial port, for guests of hypervisors that know nothing of kernels.
 #
-#   guests/debian/make-iso.sh OUTPUT multiboot|linux IMAGE WORDS [INITRD]
+#   guests/debian/make-iso.sh [-z] OUTPUT multiboot|linux IMAGE WORDS [INITRD]
 #
-# WORDS: the image's command line.
+# WORDS: the image's command line. -z: both files are compressed, for who copies the CD by pieces without zeros.
 set -eu
+pack=(cat) gzio=
+[ "$1" != -z ] || { pack=(gzip -9n) gzio=gzio && shift; }
 output=$1 way=$2 image=$3 words=$4 initrd=${5-}
 [ "$way" = multiboot ] || [ "$way" = linux ] || { echo "make-iso.sh: the second word is multiboot or linux, not '$way'" >&2; exit 64; }
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 mkdir -p "$work/cd/boot/grub"
-cp "$image" "$work/cd/boot/image"
-[ -z "$initrd" ] || cp "$initrd" "$work/cd/boot/initrd"
+"${pack[@]}" <"$image" >"$work/cd/boot/image"
+[ -z "$initrd" ] || "${pack[@]}" <"$initrd" >"$work/cd/boot/initrd"
 cat >"$work/cd/boot/grub/grub.cfg" <<END
 serial --unit=0 --speed=115200
 terminal_input serial
 terminal_output serial
+${gzio:+insmod gzio}
 echo "GRUB: loads the image"
 $way /boot/image $words
 ${initrd:+initrd /boot/initrd}
 boot
 END
 # No more of GRUB than that needs.
-if ! grub-mkrescue -d /usr/lib/grub/i386-pc --install-modules="normal biosdisk iso9660 serial terminal echo boot $way" \
+if ! grub-mkrescue -d /usr/lib/grub/i386-pc --install-modules="normal biosdisk iso9660 serial terminal echo boot $way $gzio" \
 	--fonts= --locales= --themes= -o "$output.new" "$work/cd" >"$work/log" 2>&1; then
 	tail -n 5 "$work/log" >&2
 	exit 1
