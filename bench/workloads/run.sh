@@ -130,7 +130,7 @@ figures() { # prints `name cpus percent l1 l2` of each row: the least of the rou
 
 page() {
 	cat bench/workloads/head.md
-	awk '$1 ~ /^(linux-image-|qemu-system-x86$|stress-ng|openssl|xz-utils|sqlite3|tar|python3|gcc-12$|dash|coreutils|gzip|grep|redis-)/ { print "- `" $1 "` " $2 }' \
+	awk '$1 ~ /^(linux-image-|qemu-system-x86$|stress-ng|openssl|xz-utils|sqlite3|tar|python3|gcc-12$|dash|coreutils|gzip|grep|openjdk-|redis-)/ { print "- `" $1 "` " $2 }' \
 		"$B"/debian/packages.txt "$B"/debian-work/packages.txt | sort -u
 	printf '\n'
 	awk -f bench/workloads/page.awk "$DIR/figures" <(rows)

@@ -31,7 +31,7 @@ of() { # SUITE WAY...: with the kernel of KVM, or the Xen, of another suite of D
 	"${@:2}"
 }
 
-deep() { # WORDS ARGS...: hypervisors in hypervisors; of two --ips the last counts
+deep() { # WORDS ARGS...: hypervisors in hypervisors; of two --ips, or --timeout, the last counts
 	args=(--l1 "$B/debian/vmlinuz" --initrd "$B/debian/depth.cpio" --cmdline "$LINUX quiet l2=client $1 end=poweroff" --memory 1G --ips 200000000 "${@:2}")
 }
 
@@ -150,7 +150,7 @@ run_cell() {
 	local name log start=$SECONDS got state ticks
 	name=$(field 1) log=$DIR/$name.log out=$DIR/$name.out
 	rm -f "$DIR/$name.result"
-	expect 0 run "${args[@]}" --timeout "$TIMEOUT" --verbose --summary >"$log" 2>&1
+	expect 0 run --timeout "$TIMEOUT" "${args[@]}" --verbose --summary >"$log" 2>&1
 	got=$(sed -n 's/^status \([0-9]*\), expected.*/\1/p' "$log" | tail -n 1)
 	state=$(judge "$got")
 	ticks=$(sed -nE 's/^nestor: +[0-9.]+ s +([0-9.]+) M ticks +end .*/\1/p' "$out.text" | tail -n 1)
