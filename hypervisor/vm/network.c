@@ -258,13 +258,19 @@ void network_forget(unsigned vm)
 	}
 }
 
+#define RDRAND_TRIES 10 /* SDM vol. 1, 7.3.17.1 "RDRAND" */
+
 /* What no guest knows. An emulator's runs repeat: there it is the time of the start. */
 static uint64_t secret(void)
 {
 	uint64_t now = rdtsc(), random;
-	bool has = !l0_config()->machine.is_emulator && cpu_has_rdrand();
 
-	return has && rdrand(&random) ? now ^ random : now;
+	if (l0_config()->machine.is_emulator || !cpu_has_rdrand())
+		return now;
+	for (unsigned i = 0; i < RDRAND_TRIES; i++)
+		if (rdrand(&random))
+			return now ^ random;
+	return now;
 }
 
 void network_make(void *ports, unsigned count)
