@@ -23,8 +23,9 @@
 static struct {
 	bool x2;
 	bool deadline;
-	uint32_t khz;     /* of the timer, where it counts; 0: it does not count */
-	uint32_t thermal; /* what firmware has set up on the boot CPU; 0: nothing */
+	uint32_t khz; /* of the timer, where it counts; 0: it does not count */
+	/* What firmware has set up on the boot CPU; 0: nothing. */
+	uint32_t thermal, cmci;
 } apic;
 
 static volatile uint32_t *reg_address(uint32_t reg)
@@ -102,6 +103,12 @@ static void mask_sources(void)
 		apic.thermal = apic_read(APIC_LVT_THERMAL);
 	else if (is_firmwares(apic.thermal))
 		apic_write(APIC_LVT_THERMAL, apic.thermal);
+	if (last < 6)
+		return;
+	if (this_cpu()->index == 0)
+		apic.cmci = apic_read(APIC_LVT_CMCI);
+	else if (is_firmwares(apic.cmci))
+		apic_write(APIC_LVT_CMCI, apic.cmci);
 }
 
 static bool in_service(void)

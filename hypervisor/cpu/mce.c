@@ -212,23 +212,31 @@ static enum mce_class worst_of(uint64_t cap)
 }
 
 /*
- * Into the log, and room for the next error. What is fatal stays in its bank: it survives a
- * warm reset, and firmware may look.
+ * Of these banks, what is no worse than `most`: into the log, and room for the next error. What
+ * is fatal stays in its bank: it survives a warm reset, and firmware may look.
  */
-static void take(const char *when, uint64_t cap, bool keep_fatal)
+static void take_of(
+	const char *when, uint32_t banks, enum mce_class most, uint64_t cap, bool keep_fatal)
 {
 	for (unsigned i = 0; i < bank_count(cap); i++) {
 		struct mce_bank b;
 		enum mce_class c;
 
-		if (!read_bank(i, &b))
+		if (!(banks >> i & 1) || !read_bank(i, &b))
 			continue;
 		c = mce_classify(b.status, cap);
+		if (c > most)
+			continue;
 		tell(when, i, &b, c);
 		if (c != MCE_FATAL || !keep_fatal)
 			clear_bank(i);
 		judge_rate(i);
 	}
+}
+
+static void take(const char *when, uint64_t cap, bool keep_fatal)
+{
+	take_of(when, UINT32_MAX, MCE_FATAL, cap, keep_fatal);
 }
 
 void mce_cpu_init(void)
@@ -265,12 +273,18 @@ void mce_poll(void)
 		turn_on_again();
 }
 
+/*
+ * It may meet all CPUs that share the bank: who has claimed it counts and clears, else each tells
+ * of the same error, and who comes second clears the next one unseen. What an exception tells
+ * of, maybe another CPU that has not looked yet, is left to it.
+ */
 void mce_interrupt(void)
 {
 	if (this_cpu()->in_mux)
 		this_cpu()->mce_poll_at = 0;
 	else
-		take("machine check", capabilities(), true);
+		take_of("machine check", this_cpu()->cmci.owned, MCE_DEFERRED, capabilities(),
+			true);
 }
 
 /* ---- exceptions ---- */

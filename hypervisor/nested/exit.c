@@ -305,9 +305,10 @@ static inline __attribute__((always_inline)) void account_timer(struct nvmcs *v)
 {
 	uint32_t elapsed = v->timer02 - (uint32_t)seam_vmread(FID_PREEMPTION_TIMER_VALUE);
 
-	v->timer12 = v->timer12 > elapsed ? v->timer12 - elapsed : 0;
-	if (v->timer12 == 0)
-		timer_next_piece(v);
+	if (v->timer12 > elapsed)
+		v->timer12 -= elapsed;
+	else /* by more, where L0 took time after VMCS02's was armed */
+		timer_set_left(v, timer_left(v) > elapsed ? timer_left(v) - elapsed : 0);
 }
 
 uint32_t nested_timer_value(struct nested *n, uint32_t l0_value)

@@ -13,10 +13,12 @@ static uint64_t activity(void)
 	return seam_vmread(FID_GUEST_ACTIVITY_STATE);
 }
 
-/* 26.3.2.1: an entry does not load the reserved bits of CR0, nor ET. */
+/* 26.3.2.1: an entry does not load the reserved bits of CR0, nor ET; nor those of DR7. */
 void nested_entered_resting(void)
 {
 	seam_vmwrite(FID_GUEST_CR0, (seam_vmread(FID_GUEST_CR0) & CR0_DEFINED) | CR0_ET);
+	seam_vmwrite(FID_GUEST_DR7,
+		(seam_vmread(FID_GUEST_DR7) & ~(uint64_t)DR7_RESERVED) | DR7_RESET);
 }
 
 void nested_rested(struct nested *n, uint64_t elapsed)

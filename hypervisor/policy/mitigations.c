@@ -92,7 +92,8 @@ struct speculation_facts speculation_facts_of(const struct cpuid_leaf *vendor,
 		.arch_caps = arch_caps,
 		.intel = intel,
 		.rtm = extended->ebx & cpuid_mask(CPUID_RTM),
-		.gather = extended->ebx & cpuid_mask(CPUID_AVX2),
+		.gather = features->ecx & cpuid_mask(CPUID_AVX) ||
+			  extended->ebx & cpuid_mask(CPUID_AVX2),
 		.bhi_ctrl = more->edx & SPECULATION_BHI_CTRL,
 		.on_hypervisor = features->ecx & cpuid_mask(CPUID_HYPERVISOR),
 		.threads = (topology->ecx & 0xff00) == CPUID_LEVEL_SMT &&
@@ -167,9 +168,10 @@ static void go_ways(const struct speculation_facts *m, uint32_t found, struct mi
 
 /*
  * Bits of IA32_ARCH_CAPABILITIES that say no more than that an issue is not there. No processor
- * has ITS_NO: hypervisors set it (Intel, "Indirect Target Selection").
+ * has ITS_NO: hypervisors set it (Intel, "Indirect Target Selection"). One below may name another
+ * model than there is: then it alone knows of the others, and tells of them itself.
  */
-static uint64_t free_of(uint32_t found)
+static uint64_t free_of(const struct speculation_facts *m, uint32_t found)
 {
 	static const struct {
 		uint64_t bit;
@@ -186,7 +188,9 @@ static uint64_t free_of(uint32_t found)
 	for (size_t i = 0; i < sizeof(told) / sizeof(told[0]); i++)
 		if (!(found >> told[i].issue & 1))
 			bits |= told[i].bit;
-	return bits;
+	if (!m->intel)
+		return 0;
+	return m->on_hypervisor ? bits & ARCH_CAP_ITS_NO : bits;
 }
 
 void mitigations_judge(
@@ -197,7 +201,7 @@ void mitigations_judge(
 
 	f.one_thread = mode == MITIGATIONS_NOSMT;
 	found = affected_by(&f);
-	*m = (struct mitigations){.free_of = f.intel ? free_of(found) : 0};
+	*m = (struct mitigations){.free_of = free_of(&f, found)};
 	for (unsigned i = 0; i < SPECULATION_COUNT; i++) {
 		bool open = found >> i & 1;
 

@@ -25,7 +25,7 @@ struct speculation_facts {
 	uint64_t arch_caps; /* IA32_ARCH_CAPABILITIES; 0: it is not there */
 	bool intel;
 	bool rtm;           /* CPUID.(7,0).EBX.RTM */
-	bool gather;        /* CPUID.(7,0).EBX.AVX2 */
+	bool gather;        /* AVX, in CPUID: without AVX2 it is hidden, not gone */
 	bool bhi_ctrl;      /* CPUID.(7,2).EDX.BHI_CTRL */
 	bool threads;       /* a core has several */
 	bool one_thread;    /* ... of which L0 uses one */

@@ -136,6 +136,7 @@ enum reg {
 #define DR7_GLOBAL(n)     (2ull << 2 * (n))
 #define DR7_KIND(n, kind) ((uint64_t)(kind) << (16 + 4 * (n)))
 #define DR7_RESET         BIT64(10) /* which is always 1 */
+#define DR7_RESERVED      (BIT64(12) | BIT64(14) | BIT64(15))
 
 /* 17.4.1 "IA32_DEBUGCTL MSR" */
 #define DEBUGCTL_LBR                   BIT64(0)

@@ -377,6 +377,60 @@ static void a_storm_is_looked_at_now_and_then_until_it_is_over(void **state)
 	assert_int_equal(cpu.cmci.off, 0);
 }
 
+/* Such an interrupt may meet all CPUs that share the bank, who sleeps first. */
+static void a_storm_in_a_shared_bank_ends_whoever_sees_it_first(void **state)
+{
+	unsigned errors_seen = 0;
+
+	(void)state;
+	cap |= MCG_CAP_CMCI_P;
+	mce_cpu_init();
+	second = (struct percpu){.self = &second, .index = 1};
+	hw_cpu = &second;
+	mce_cpu_init();
+	hw_now += 60000 * tsc_khz;
+	while (ctl2[1] == ON && errors_seen < 1000) {
+		bank[1].status = MCI_VAL | 0x90;
+		hw_now += tsc_khz;
+		hw_cpu = &second;
+		mce_interrupt();
+		hw_cpu = &cpu;
+		mce_interrupt();
+		errors_seen++;
+	}
+	assert_int_equal(errors_seen, CMCI_BURST + 1);
+}
+
+/* The CPU that it hits may not have looked yet. */
+static void what_an_exception_is_about_is_left_to_it(void **state)
+{
+	(void)state;
+	cap |= MCG_CAP_CMCI_P;
+	mce_cpu_init();
+	hw_now += 60000 * tsc_khz;
+	bank[1].status = UCR | MCI_AR | 0x134;
+	mce_interrupt();
+	assert_true(bank[1].status != 0);
+	mcg_status = MCG_STATUS_MCIP | MCG_STATUS_RIPV | MCG_STATUS_EIPV;
+	assert_int_equal(mce_exception(true), MCE_END_VM);
+	assert_true(bank[1].status == 0);
+}
+
+/* Nobody clears it, so it interrupts no more until it is looked at. */
+static void a_bank_that_firmware_has_on_is_only_looked_at(void **state)
+{
+	(void)state;
+	cap |= MCG_CAP_CMCI_P;
+	ctl2[3] = MCI_CTL2_CMCI_EN | 1;
+	mce_cpu_init();
+	hw_now += 60000 * tsc_khz;
+	bank[3].status = MCI_VAL | 0x90;
+	mce_interrupt();
+	assert_true(bank[3].status != 0);
+	mce_poll();
+	assert_true(bank[3].status == 0);
+}
+
 static void other_cpus_are_waited_for_and_no_longer_than_a_bound(void **state)
 {
 	(void)state;
@@ -466,6 +520,9 @@ int main(void)
 		TEST(without_such_interrupts_no_bank_is_touched),
 		TEST(a_corrected_error_is_told_when_it_interrupts),
 		TEST(a_storm_is_looked_at_now_and_then_until_it_is_over),
+		TEST(a_storm_in_a_shared_bank_ends_whoever_sees_it_first),
+		TEST(what_an_exception_is_about_is_left_to_it),
+		TEST(a_bank_that_firmware_has_on_is_only_looked_at),
 		TEST(other_cpus_are_waited_for_and_no_longer_than_a_bound),
 		TEST(in_the_midst_of_a_line_no_other_is_written),
 		TEST(only_who_was_hit_ends),

@@ -362,6 +362,20 @@ static void the_longest_time_of_a_slower_timer_is_counted_to_its_end(void **stat
 	assert_int_equal(world_read(FID_PREEMPTION_TIMER_VALUE), 0);
 }
 
+/* What L0 took for L2 before it ran is taken from the timer first: none of it is lost at the end
+ * of a piece. */
+static void time_that_l0_took_counts_in_a_slower_timer(void **state)
+{
+	(void)state;
+	world.vm.timer_shift = 5;
+	arm(0x10000000, false); /* 2^33 units */
+	expect_entered();
+	run(UINT32_MAX, 0x80000000, 0x80000000);
+	nested_rested(&world.n, 0x40000000);
+	assert_int_equal(nested_l2_exit(&world.n, EXIT_PREEMPTION_TIMER), NESTED_L0);
+	assert_true(nested_rest_limit(&world.n) == (1ull << 33) - 0xc0000000);
+}
+
 /* Three units of the machine's each time, of 32 that one of L1's has: nothing is lost. */
 static void short_runs_of_l2_add_up_in_a_slower_timer_that_is_saved(void **state)
 {
@@ -467,6 +481,7 @@ int main(void)
 		T(a_timer_of_zero_expires_at_once),
 		T(a_slower_timer_of_l1s_ends_when_the_machine_has_counted_for_it),
 		T(the_longest_time_of_a_slower_timer_is_counted_to_its_end),
+		T(time_that_l0_took_counts_in_a_slower_timer),
 		T(short_runs_of_l2_add_up_in_a_slower_timer_that_is_saved),
 		T(without_l1s_timer_only_l0_has_a_deadline),
 		T(what_ept12_allows_is_filled_and_l2_goes_on),

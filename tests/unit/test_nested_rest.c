@@ -186,6 +186,19 @@ static void bits_of_cr0_that_an_entry_does_not_load_are_not_saved_either(void **
 	assert_int_equal(world_read(FID_GUEST_CR0), CR0_PE | CR0_PG | CR0_NE | CR0_TS | CR0_ET);
 }
 
+static void nor_are_those_of_dr7(void **state)
+{
+	(void)state;
+	world.n.cur->f[FID_EXIT_CONTROLS] |= EXIT_SAVE_DEBUG;
+	world_02()[FID_GUEST_DR7] = 0x3 | 0xd000;
+	nested_entered_resting();
+	expect_rest();
+	world.n.cur->timer_on = true;
+	world.n.cur->timer12 = 0;
+	expect_end(EXIT_PREEMPTION_TIMER);
+	assert_int_equal(world_read(FID_GUEST_DR7), 0x3 | DR7_RESET);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -199,6 +212,7 @@ int main(void)
 		T(what_an_entry_brings_comes_by_its_priority),
 		T(the_timer_comes_before_a_window_and_a_breakpoint_that_is_not_enabled_is_nothing),
 		T(bits_of_cr0_that_an_entry_does_not_load_are_not_saved_either),
+		T(nor_are_those_of_dr7),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

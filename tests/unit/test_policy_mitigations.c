@@ -204,6 +204,11 @@ static void what_a_processor_has_not_is_told_of_intels_only(void **state)
 	mitigations_judge(&f, MITIGATIONS_OFF, &m);
 	assert_true(m.free_of == (ARCH_CAP_GDS_NO | ARCH_CAP_RFDS_NO | ARCH_CAP_ITS_NO |
 					 ARCH_CAP_MDS_NO | ARCH_CAP_SSB_NO));
+	f.on_hypervisor = true; /* of Haswell, it says */
+	f.arch_caps |= ARCH_CAP_ITS_NO;
+	mitigations_judge(&f, MITIGATIONS_OFF, &m);
+	assert_true(m.free_of == ARCH_CAP_ITS_NO);
+	f.on_hypervisor = false;
 	f.intel = false;
 	mitigations_judge(&f, MITIGATIONS_AUTO, &m);
 	assert_true(m.free_of == 0);
@@ -374,6 +379,20 @@ static void facts_are_where_cpuid_has_them(void **state)
 	assert_false(f.on_hypervisor);
 }
 
+/* CPUID without AVX2 hides the instruction from nobody where there is AVX: XCR0 does. */
+static void gather_is_there_with_avx(void **state)
+{
+	struct cpuid_leaf vendor = {7, 0x756e6547, 0x6c65746e, 0x49656e69};
+	struct cpuid_leaf one = {0x000506e3, 0, 1u << 31 | 1u << 28, 0}, none = {0};
+	struct speculation_facts f =
+		speculation_facts_of(&vendor, &one, &none, &none, &none, 0);
+	struct mitigations m;
+
+	(void)state;
+	mitigations_judge(&f, MITIGATIONS_AUTO, &m);
+	assert_false(m.free_of & ARCH_CAP_GDS_NO);
+}
+
 /* ---- what L1 sees ---- */
 
 static struct speculation_offer offer_of(uint32_t features, uint64_t caps)
@@ -463,6 +482,7 @@ int main(void)
 		cmocka_unit_test(executable_large_pages_are_split_unless_told_or_an_emulators),
 		cmocka_unit_test(off_does_nothing_and_says_so),
 		cmocka_unit_test(whatever_a_machine_says_is_told_in_words),
+		cmocka_unit_test(gather_is_there_with_avx),
 		cmocka_unit_test(facts_are_where_cpuid_has_them),
 		cmocka_unit_test(an_msr_exists_where_cpuid_has_its_flag),
 		cmocka_unit_test(a_bit_is_taken_where_its_flag_is_offered),
