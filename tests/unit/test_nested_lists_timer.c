@@ -363,8 +363,8 @@ static void the_longest_time_of_a_slower_timer_is_counted_to_its_end(void **stat
 }
 
 /*
- * What L0 took for L2 before it ran is taken from the timer first: none of it is lost at the end
- * of a piece.
+ * What L0 took for L2 before it ran is taken from the timer first: none of it is lost at the
+ * end of a piece.
  */
 static void time_that_l0_took_counts_in_a_slower_timer(void **state)
 {
