@@ -11,7 +11,9 @@
 #define ECX_SHOWN  0x1a000038u /* PKU, OSPKE, WAITPKG, CLDEMOTE, MOVDIRI, MOVDIR64B */
 #define EDX_SHOWN  0x00804100u /* VP2INTERSECT, SERIALIZE, AVX512_FP16 */
 #define EAX1_SHOWN 0x008000bfu /* of subleaf 1: SHA512 to AVX-IFMA; not those of fast strings */
-#define WAITPKG    BIT(5)
+#define WAITPKG    BIT(5)      /* of CPUID.(7,0).ECX */
+#define CLDEMOTE   BIT(25)
+#define SERIALIZE  BIT(14) /* of EDX */
 
 #define UMWAIT_CONTROL 0xe1u
 #define CR4_PKE_BIT    BIT(22)
@@ -308,8 +310,12 @@ static void stores(void)
 	print("movdir64b, not aligned: trap %d\n", trap.vector);
 	__asm__ volatile("movdiri %0,(%1)" : : "r"(0x10), "r"(select) : "memory");
 	print("movdiri to a device: select %x\n", *(volatile uint32_t *)select & 0xff);
-	__asm__ volatile("cldemote (%0)" : : "r"(from) : "memory");
-	__asm__ volatile("serialize" : : : "memory");
+	if (cpuid(7, 0).ecx & CLDEMOTE)
+		__asm__ volatile("cldemote (%0)" : : "r"(from) : "memory");
+	if (cpuid(7, 0).edx & SERIALIZE)
+		__asm__ volatile("serialize" : : : "memory");
+	else
+		conf_skipped("serialize", "SERIALIZE");
 }
 
 int payload_main(void)
