@@ -223,7 +223,7 @@ check-long:
 # --- end machine tests
 
 # --- all of it
-# One line a test for tests/runner.sh: name, time limit in seconds, command.
+# One line a test for tests/runner.sh: name, time limit in seconds, command. By a file: it is more than a variable of the environment may have.
 FUZZ_BIN = $(TOOL_FUZZ) $(HV_FUZZ)
 
 define CHECK_LIST
@@ -263,7 +263,6 @@ kvm	900	B=$(B) tests/kvm/run.sh $(KVM_CHECKED)
 $(foreach b,$(BOOT_TESTS),boot_$(b)	900	B=$(B) tests/boot/run.sh $(b)
 )
 endef
-export CHECK_LIST
 
 CONFORMANCE_NAMES := $(filter-out conf,$(basename $(notdir $(wildcard tests/conformance/*.c))))
 # What make check has of check-models and check-kvm.
@@ -285,4 +284,5 @@ check:
 check-run: hypervisor tools machine payloads $(B)/test/read_screen debian-guests $(addprefix $(DEBIAN_XEN)/,xen vmlinux xen.cpio) $(DEBIAN)/kvm-host.cpio $(SERVICE)/service.cpio $(SERVICE)/vfio.cpio $(B)/promtool/promtool $(UNIT_BIN) $(MSAN_UNIT) $(MSAN_FUZZ) \
 		$(COVER_BIN) $(TSAN_BIN) $(FUZZ_BIN) $(B)/docs/sdm_coverage
 	@mkdir -p $(B)/test
-	@printf '%s\n' "$$CHECK_LIST" | sed 's/^ *//; /^$$/d' | MAKEFLAGS= tests/runner.sh $(B)/test $(CHECK_JOBS)
+	$(file >$(B)/test/list,$(CHECK_LIST))
+	@sed 's/^ *//; /^$$/d' $(B)/test/list | MAKEFLAGS= tests/runner.sh $(B)/test $(CHECK_JOBS)
