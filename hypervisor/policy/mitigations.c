@@ -168,8 +168,8 @@ static void go_ways(const struct speculation_facts *m, uint32_t found, struct mi
 
 /*
  * Bits of IA32_ARCH_CAPABILITIES that say no more than that an issue is not there. No processor
- * has ITS_NO: hypervisors set it (Intel, "Indirect Target Selection"). One below may name another
- * model than there is: then it alone knows of the others, and tells of them itself.
+ * has ITS_NO: hypervisors set it (Intel, "Indirect Target Selection"). One below may name
+ * another model than there is: then it alone knows of the others, and tells of them itself.
  */
 static uint64_t free_of(const struct speculation_facts *m, uint32_t found)
 {
