@@ -274,9 +274,9 @@ void mce_poll(void)
 }
 
 /*
- * It may meet all CPUs that share the bank: who has claimed it counts and clears, else each tells
- * of the same error, and who comes second clears the next one unseen. What an exception tells
- * of, maybe another CPU that has not looked yet, is left to it.
+ * It may meet all CPUs that share the bank: who has claimed it counts and clears, else each
+ * tells of the same error, and who comes second clears the next one unseen. What an exception
+ * tells of, maybe another CPU that has not looked yet, is left to it.
  */
 void mce_interrupt(void)
 {
