@@ -283,6 +283,5 @@ check:
 
 check-run: hypervisor tools machine payloads $(B)/test/read_screen debian-guests $(addprefix $(DEBIAN_XEN)/,xen vmlinux xen.cpio) $(DEBIAN)/kvm-host.cpio $(SERVICE)/service.cpio $(SERVICE)/vfio.cpio $(B)/promtool/promtool $(UNIT_BIN) $(MSAN_UNIT) $(MSAN_FUZZ) \
 		$(COVER_BIN) $(TSAN_BIN) $(FUZZ_BIN) $(B)/docs/sdm_coverage
-	@mkdir -p $(B)/test
-	$(file >$(B)/test/list,$(CHECK_LIST))
+	$(shell mkdir -p $(B)/test)$(file >$(B)/test/list,$(CHECK_LIST))
 	@sed 's/^ *//; /^$$/d' $(B)/test/list | MAKEFLAGS= tests/runner.sh $(B)/test $(CHECK_JOBS)
