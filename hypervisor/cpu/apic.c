@@ -23,9 +23,8 @@
 static struct {
 	bool x2;
 	bool deadline;
-	uint32_t khz; /* of the timer, where it counts; 0: it does not count */
-	/* What firmware has set up on the boot CPU; 0: nothing. */
-	uint32_t thermal, cmci;
+	uint32_t khz;            /* of the timer, where it counts; 0: it does not count */
+	uint32_t of_boot_cpu[3]; /* what firmware has set up there, of mask_sources() */
 } apic;
 
 static volatile uint32_t *reg_address(uint32_t reg)
@@ -81,6 +80,17 @@ static bool is_firmwares(uint32_t lvt)
 	return (lvt >> DELIVER_SHIFT & 7) == DELIVER_SMI && !(lvt & LVT_MASKED);
 }
 
+/* INIT has masked those of the other CPUs, for which firmware has set up the same. */
+static void mask_source(uint32_t reg, uint32_t *of_boot_cpu)
+{
+	if (!is_firmwares(apic_read(reg)))
+		apic_write(reg, QUIET);
+	if (this_cpu()->index == 0)
+		*of_boot_cpu = apic_read(reg);
+	else if (is_firmwares(*of_boot_cpu))
+		apic_write(reg, *of_boot_cpu);
+}
+
 /* Sources that L0 does not use, as far as there are such (SDM 10.5.1, figure 10-7). */
 static void mask_sources(void)
 {
@@ -94,21 +104,8 @@ static void mask_sources(void)
 	apic_write(APIC_LVT_LINT0, QUIET);
 	apic_write(APIC_LVT_LINT1, DELIVER_NMI << DELIVER_SHIFT);
 	for (unsigned i = 0; i < sizeof(sources) / sizeof(sources[0]); i++)
-		if (sources[i].number <= last && !is_firmwares(apic_read(sources[i].reg)))
-			apic_write(sources[i].reg, QUIET);
-	/* INIT has masked that of the others, for which firmware has set up the same. */
-	if (last < 5)
-		return;
-	if (this_cpu()->index == 0)
-		apic.thermal = apic_read(APIC_LVT_THERMAL);
-	else if (is_firmwares(apic.thermal))
-		apic_write(APIC_LVT_THERMAL, apic.thermal);
-	if (last < 6)
-		return;
-	if (this_cpu()->index == 0)
-		apic.cmci = apic_read(APIC_LVT_CMCI);
-	else if (is_firmwares(apic.cmci))
-		apic_write(APIC_LVT_CMCI, apic.cmci);
+		if (sources[i].number <= last)
+			mask_source(sources[i].reg, &apic.of_boot_cpu[i]);
 }
 
 static bool in_service(void)

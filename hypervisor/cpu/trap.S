@@ -61,14 +61,19 @@ trap_stubs:
 	pop	%rax
 	.endm
 
-	.type	trap_common, @function
-trap_common:
+	/* RBX: the frame, until the handler has returned and behind it. */
+	.macro	call_handler
 	cld
 	push_registers
 	mov	%rsp, %rdi
 	mov	%rsp, %rbx
 	and	$-16, %rsp
 	call	trap_handler
+	.endm
+
+	.type	trap_common, @function
+trap_common:
+	call_handler
 	mov	%rbx, %rsp
 	pop_registers
 	add	$16, %rsp
@@ -85,12 +90,7 @@ trap_common:
  */
 	.type	trap_machine_check, @function
 trap_machine_check:
-	cld
-	push_registers
-	mov	%rsp, %rdi
-	mov	%rsp, %rbx
-	and	$-16, %rsp
-	call	trap_handler
+	call_handler
 	mov	%rbx, %rdi
 	.size	trap_machine_check, . - trap_machine_check
 

@@ -3,6 +3,7 @@
  * Tests of L0 by itself, on a running VM; the option selftest= asks for them.
  */
 #include "vm/create.h"
+#include "vm/sched.h"
 #include "vm/vm_int.h"
 
 #include "cpu/apic.h"
@@ -86,6 +87,7 @@ bool selftest_create(struct vm *vm)
 #define DEADLY_AT   8u
 
 static bool machine_checks_done; /* those of guests: there is one bank to simulate */
+static bool blocking_tested;
 
 /* The first VM meets one that does not matter, and later one that ends it. */
 static void test_machine_check(struct vcpu *vcpu)
@@ -116,12 +118,11 @@ static void test_machine_check(struct vcpu *vcpu)
 void selftest_nmis_blocked(void)
 {
 	static const struct mce_bank corrected = {.status = MCI_VAL | MCI_EN | 0x90};
-	static bool done;
 	struct percpu *c = this_cpu();
 	uint8_t before = c->detour;
 
 	if (!__atomic_load_n(&machine_checks_done, __ATOMIC_ACQUIRE) ||
-		__atomic_exchange_n(&done, true, __ATOMIC_RELAXED))
+		__atomic_exchange_n(&blocking_tested, true, __ATOMIC_RELAXED))
 		return;
 	c->detour &= (uint8_t)~DETOUR_KICKED;
 	apic_send_nmi(c->apic_id);
@@ -152,6 +153,17 @@ static void test_stall(void)
 		tsc_delay_us((l0_config()->watchdog + 4) * 1000000ull);
 }
 
+/* Until one has met a guest: no VM has to make any by itself. */
+static void ask_for_nmis(void)
+{
+	if (!__atomic_load_n(&machine_checks_done, __ATOMIC_ACQUIRE) ||
+		__atomic_load_n(&blocking_tested, __ATOMIC_RELAXED))
+		return;
+	for (unsigned i = 0; i < cpu_slots; i++)
+		if (i != this_cpu()->index)
+			sched_notify(i);
+}
+
 void selftest_vcpu(struct vcpu *vcpu)
 {
 	switch (l0_config()->selftest) {
@@ -160,6 +172,7 @@ void selftest_vcpu(struct vcpu *vcpu)
 		break;
 	case L0_SELFTEST_MCE:
 		test_machine_check(vcpu);
+		ask_for_nmis();
 		break;
 	case L0_SELFTEST_NMI:
 		test_nmi(vcpu);
