@@ -12,12 +12,13 @@
 #define EXTERNAL(vector) (INTR_INFO_VALID | INTR_EXTERNAL << 8 | (vector))
 
 enum how {
-	NO_EOI = 1,      /* the handlers in L2 write no EOI */
-	EPT = 2,         /* L2 on a fresh EPT */
-	MSRS = 32,       /* x2APIC mode */
-	NO_VIRR = 64,    /* RVI has no request in VIRR behind it */
-	INJECTED = 256,  /* L1 injects an external interrupt, 0x44 */
-	TIMER_ZERO = 512 /* L1's preemption timer ends L2 at once */
+	NO_EOI = 1,           /* the handlers in L2 write no EOI */
+	EPT = 2,              /* L2 on a fresh EPT */
+	MSRS = 32,            /* x2APIC mode */
+	NO_VIRR = 64,         /* RVI has no request in VIRR behind it */
+	INJECTED = 256,       /* L1 injects an external interrupt, 0x44 */
+	TIMER_ZERO = 512,     /* L1's preemption timer ends L2 at once */
+	EXTERNAL_EXITS = 1024 /* L1's own interrupts end L2 */
 };
 
 struct icase {
@@ -33,6 +34,12 @@ struct icase {
 
 L2_CODE(i_nop, "nop\n\tnop\n\tmov $0x33, %eax\n\tcli");
 L2_CODE(i_sti, "nop\n\tsti\n\tnop\n\tnop\n\tmov $0x34, %eax\n\tcli");
+/* STI and CLI: the emulator asks what is masked when RFLAGS.IF changes, not at VM entry. */
+L2_CODE(i_waits, "sti\n\tcli\n\tnop\n\tnop\n\tmov $0x35, %eax\n\tsti\n\tnop\n\tnop\n\tcli");
+/* The same, and 0x61 for L1 by L1's own local APIC, which L2 reaches. */
+L2_CODE(i_asks,
+	"sti\n\tcli\n\tmov $0xfee00300, %edx\n\tmovl $0x40061, (%rdx)\n\tnop\n\tnop\n\tmov $0x36, "
+	"%eax\n\tsti\n\tnop\n\tnop\n\tcli");
 L2_CODE(i_tpr, "nop\n\tmovl $0x30, 0x600080\n\tnop\n\tcli\n\tmov 0x600080, %eax");
 L2_CODE(i_cr8, "nop\n\tmov $3, %eax\n\tmov %rax, %cr8\n\tnop\n\tcli\n\tmov %cr8, %rax");
 L2_CODE(i_raise,
@@ -100,6 +107,9 @@ static const struct icase cases[] = {
 	{"injection, then the virtual one", i_nop, .rvi = 0x51, .interrupts = true,
 		.how = INJECTED},
 	{"timer zero", i_nop, .rvi = 0x51, .how = TIMER_ZERO},
+	{"waits for IF, an external one does not", i_asks, .rvi = 0x51, .how = EXTERNAL_EXITS},
+	{"waits for IF and EOI, an external one does not", i_asks, .rvi = 0x41, .svi = 0x51,
+		.how = EXTERNAL_EXITS},
 	{"status at exits", i_cpuid, .rvi = 0x51, .svi = 0x41, .how = NO_EOI},
 	{"EPT", i_nop, .rvi = 0x51, .interrupts = true, .how = EPT},
 	{"EPT, sti", i_sti, .rvi = 0x71, .other = 0x51, .how = EPT},
@@ -155,6 +165,16 @@ static void print_seen(const char *name, bool where)
 
 /* ---- cases ---- */
 
+/* L1 takes what is pending in its local APIC, one vector at a time. */
+static void drain(void)
+{
+	trap_hook = NULL;
+	for (unsigned i = 0; i < 4; i++) {
+		__asm__ volatile("sti\n\tnop\n\tnop\n\tcli" : : : "memory");
+		apic_eoi();
+	}
+}
+
 static bool handle(uint32_t reason)
 {
 	print("%s: status at exit %lx\n", now->name, vmread(VMCS_GUEST_INTR_STATUS));
@@ -168,6 +188,10 @@ static bool handle(uint32_t reason)
 	case EXIT_PREEMPTION_TIMER:
 		ctl_clear(VMCS_PIN_CONTROLS, PIN_PREEMPTION_TIMER);
 		vmwrite(VMCS_GUEST_RFLAGS, vmread(VMCS_GUEST_RFLAGS) | RFLAGS_IF);
+		return true;
+	case EXIT_EXTERNAL_INTERRUPT:
+		drain();
+		trap_hook = record;
 		return true;
 	default:
 		return conf_default_handler(reason);
@@ -214,6 +238,8 @@ static void prepare(const struct icase *c)
 		ctl_set(VMCS_PIN_CONTROLS, PIN_PREEMPTION_TIMER);
 		vmwrite(VMCS_PREEMPTION_TIMER_VALUE, 0);
 	}
+	if (c->how & EXTERNAL_EXITS)
+		ctl_set(VMCS_PIN_CONTROLS, PIN_EXT_INTR_EXITING);
 	if (c->how & EPT)
 		prepare_ept();
 	seen_count = 0;
@@ -258,6 +284,8 @@ static const struct pcase posted_cases[] = {
 	{{"posted: suppressed", i_nop, .interrupts = true}, {0x51}, 3, {NV}},
 	{{"posted: other bits", i_nop, .interrupts = true}, {0x51}, 0x123456789abcdef1, {NV}},
 	{{"posted: below RVI", i_nop, .rvi = 0x71, .interrupts = true}, {0x51}, 1, {NV}},
+	{{"posted: while one waits", i_waits, .rvi = 0x71}, {0x51}, 1, {NV}},
+	{{"posted: above one that waits", i_waits, .rvi = 0x41}, {0x51}, 1, {NV}},
 	{{"posted: below TPR", i_nop, .tpr = 0x60, .interrupts = true}, {0x51}, 1, {NV}},
 	{{"posted: below SVI", i_nop, .svi = 0x61, .interrupts = true}, {0x51}, 1, {NV}},
 	{{"posted: injection first", i_nop, .interrupts = true, .how = INJECTED}, {0x51}, 1,
@@ -279,16 +307,6 @@ static void print_lapic(const char *name)
 	for (unsigned i = 0; i < 8; i++)
 		print(" %x", apic_read(APIC_ISR + i * 16));
 	print("\n");
-}
-
-/* L1 takes what is left. */
-static void drain(void)
-{
-	trap_hook = NULL;
-	for (unsigned i = 0; i < 4; i++) {
-		__asm__ volatile("sti\n\tnop\n\tnop\n\tcli" : : : "memory");
-		apic_eoi();
-	}
 }
 
 static void post(const struct pcase *p)
@@ -315,6 +333,7 @@ static void post(const struct pcase *p)
 int payload_main(void)
 {
 	conf_start();
+	apic_write(APIC_SVR, SVR_ON);
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
 		if (lacks(&cases[i]))
 			continue;
@@ -322,7 +341,6 @@ int payload_main(void)
 		conf_run(cases[i].name);
 		finish(true);
 	}
-	apic_write(APIC_SVR, SVR_ON);
 	for (size_t i = 0; i < sizeof(posted_cases) / sizeof(posted_cases[0]); i++)
 		if (!conf_lacks(posted_cases[i].c.name, NEEDS(POSTED_INTR)))
 			post(&posted_cases[i]);

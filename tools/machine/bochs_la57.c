@@ -11,10 +11,9 @@
  */
 #include <stdbool.h>
 #include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
+
+#include "bochs_patch.h"
 
 /* Places in an emulated processor. */
 #define CR4          0x2b8
@@ -58,23 +57,8 @@ static bool check(unsigned char *cpu, uint64_t cr4)
 	return check_cr4_all(cpu, cr4);
 }
 
-/* Ours instead of the check: movabs $ours,%r11; jmp *%r11. */
 __attribute__((constructor)) static void replace(void)
 {
-	unsigned char jump[] = {0x49, 0xbb, 0, 0, 0, 0, 0, 0, 0, 0, 0x41, 0xff, 0xe3};
-	uintptr_t ours = (uintptr_t)check, page = (uintptr_t)check_cr4 & ~(uintptr_t)0xfff;
-	size_t size = (uintptr_t)check_cr4 - page + sizeof(begin);
-
-	if (memcmp(check_cr4, begin, sizeof(begin)) != 0 ||
-		mprotect((void *)page, size, PROT_READ | PROT_WRITE) != 0) {
-		fprintf(stderr, "la57: the check of CR4 cannot be changed\n");
-		exit(1);
-	}
-	check_cr4_rest = check_cr4 + sizeof(begin);
-	memcpy(jump + 2, &ours, sizeof(ours));
-	memcpy(check_cr4, jump, sizeof(jump));
-	if (mprotect((void *)page, size, PROT_READ | PROT_EXEC) != 0) {
-		fprintf(stderr, "la57: the check of CR4 cannot be executed again\n");
-		exit(1);
-	}
+	check_cr4_rest =
+		patch(check_cr4, begin, sizeof(begin), (uintptr_t)check, "the check of CR4");
 }

@@ -128,16 +128,16 @@ compile()
 	mv "$library.$$" "$library"
 }
 
-# Bochs 3.0 runs several processors right, guests with 5-level paging at all, and has zeros in more than 2 GiB of RAM, only with a library of
-# ours loaded (docs/decisions/0019-emulator-smp.md, 0098-five-level-paging.md). Without DIR/smp.so the tool runs several processors by the slower
+# Bochs 3.0 runs several processors right, guests with 5-level paging at all, has zeros in more than 2 GiB of RAM, and lets virtual interrupts
+# wait for RFLAGS.IF, only with a library of ours loaded (docs/decisions/0019-emulator-smp.md, 0098-five-level-paging.md). Without DIR/smp.so the tool runs several processors by the slower
 # loop of Bochs' debugger. Made again when its sources change.
 make_library()
 {
 	local here=${BASH_SOURCE[0]%/*}
 	[ -f "$1/root/usr/bin/bochs-bin" ] || return 0
-	if [ -e "$1/smp.so" ] && [ -z "$(find "$here"/bochs_{smp,la57,ram}.c -newer "$1/smp.so")" ]; then return 0; fi
+	if [ -e "$1/smp.so" ] && [ -z "$(find "$here"/bochs_{smp,la57,ram,interrupts}.c "$here"/bochs_patch.h -newer "$1/smp.so")" ]; then return 0; fi
 	is_known "$1" || { echo "fetch-bochs: not the Bochs that is known: several processors will be slow" >&2; return 0; }
-	compile "$1/smp.so" "$here"/bochs_{smp,la57,ram}.c
+	compile "$1/smp.so" "$here"/bochs_{smp,la57,ram,interrupts}.c
 }
 
 # make_plugin DIR NAME SOURCE...: made again when any of our sources changes.
