@@ -35,7 +35,7 @@ UNIT_FLAGS_test_nested_vept_bounds := -fsanitize-coverage=trace-pc-guard
 UNIT_EXTRA_tsan_nested_views := $(wildcard hypervisor/nested/vept*.c)
 
 # The remapping unit of the emulated machine, without Bochs.
-UNIT_EXTRA_test_machine_vtd := $(filter-out %/bochs_vtd.c %/bochs_vtd_sources.c %/bochs_vtd_notify.c,$(wildcard tools/machine/bochs_vtd_*.c))
+UNIT_EXTRA_test_machine_vtd := $(filter-out %/bochs_vtd.c %/bochs_vtd_sources.c,$(wildcard tools/machine/bochs_vtd_*.c))
 UNIT_FLAGS_test_machine_vtd := -iquote tools/machine
 # And beside the virtual one of a VM.
 UNIT_EXTRA_test_dev_vvtd_model := tests/unit/vvtd_oracle.c $(UNIT_EXTRA_test_machine_vtd)

@@ -26,7 +26,6 @@ static const struct machine machines[] = {
 	[L0_MACHINE_BOCHS] = {.name = "bochs",
 		.power_off = bochs_off,
 		.is_emulator = true,
-		.stale_vectoring = true,
 		.piix_pins = true,
 		.no_firmware = true,
 		.late_notifications = true},

@@ -14,8 +14,6 @@ struct machine {
 	const char *name;        /* as in machine= */
 	void (*power_off)(void); /* may return without effect; NULL: there is no way */
 	/* Quirks. */
-	/* no IDT-vectoring information of virtual interrupts: vm/inject.c */
-	bool stale_vectoring;
 	bool piix_pins;   /* INTx of PCI bus 0: IOAPIC pins 16 to 19, by device and pin */
 	bool is_emulator; /* its processors have no errata, whatever CPUID says they are */
 	bool no_firmware; /* nobody may have given addresses to devices */

@@ -237,7 +237,6 @@ bool debugger_takes(struct vcpu *vcpu, uint32_t reason)
 	debugger_unload(vcpu);
 	d->mark = where(vcpu);
 	d->left = true;
-	d->injected = vcpu->injecting;
 	d->for_guest = 0;
 	if (reason == EXIT_MTF)
 		return takes_mtf(vcpu);

@@ -405,8 +405,6 @@ void debugger_pages_exit(struct vcpu *vcpu)
 
 	if (d->pages == NULL || !d->pages->filled)
 		return;
-	if (!d->injected)
-		vcpu_repair_vectoring(vmread32(VMCS_PROC2_CONTROLS));
 	vcpu_redeliver(vcpu);
 	nested_block_nmis_again(vmread(VMCS_EXIT_QUALIFICATION));
 }

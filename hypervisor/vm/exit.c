@@ -500,17 +500,13 @@ static inline __attribute__((always_inline)) void account(
 static inline __attribute__((always_inline)) struct vcpu *dispatch(
 	struct vcpu *vcpu, uint32_t reason, uint64_t now)
 {
-	bool injected;
-
+	vcpu->injecting = false;
 	if (!vcpu->nested.in_l2) {
-		vcpu->injecting = false;
 		account(vcpu, 1, reason, now);
 		vcpu_handle_exit(vcpu, reason);
 	} else {
-		injected = vcpu->injecting;
-		vcpu->injecting = false;
 		account(vcpu, 2, reason, now);
-		l2_exit(vcpu, reason, injected);
+		l2_exit(vcpu, reason);
 	}
 	return leave(vcpu);
 }

@@ -6,7 +6,6 @@
 #include "vm/vm_int.h"
 
 #include "cpu/asm.h"
-#include "cpu/config.h"
 #include "cpu/log.h"
 #include "spec/exceptions.h"
 #include "vmx/asm.h"
@@ -118,23 +117,6 @@ void vcpu_inject_ud(struct vcpu *vcpu)
 void vcpu_inject_gp(struct vcpu *vcpu)
 {
 	vcpu_inject_exception(vcpu, VEC_GP, true, 0);
-}
-
-/*
- * The emulator does not write the IDT-vectoring information when it delivers a virtual
- * interrupt: an exit in the middle finds what was delivered before. The delivery has set SVI,
- * with RFLAGS.IF = 1, while an interrupt handler has it clear until its EOI lowers SVI.
- */
-void vcpu_repair_vectoring(uint32_t proc2)
-{
-	uint64_t vector;
-
-	if (!l0_config()->machine.stale_vectoring || !(proc2 & PROC2_VIRT_INTR_DELIVERY) ||
-		!(vmread32(VMCS_IDT_VECTORING_INFO) & INTR_INFO_VALID))
-		return;
-	vector = vmread(VMCS_GUEST_INTR_STATUS) >> 8;
-	if (vector != 0 && vmread(VMCS_GUEST_RFLAGS) & RFLAGS_IF)
-		vmwrite(VMCS_IDT_VECTORING_INFO, INTR_INFO_VALID | INTR_EXTERNAL << 8 | vector);
 }
 
 /* SDM 27.2.4 "Information for VM Exits During Event Delivery". */

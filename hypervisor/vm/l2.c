@@ -2,7 +2,6 @@
 #include "vm/l2.h"
 
 #include "cpu/asm.h"
-#include "cpu/config.h"
 #include "vm/mitigate.h"
 #include "vm/vm_int.h"
 #include "vmx/asm.h"
@@ -306,12 +305,10 @@ static __attribute__((noinline)) void handle_in_l0(struct vcpu *vcpu, uint32_t r
 	}
 }
 
-void l2_exit(struct vcpu *vcpu, uint32_t reason, bool injected)
+void l2_exit(struct vcpu *vcpu, uint32_t reason)
 {
 	struct nested *n = &vcpu->nested;
 
-	if (l0_config()->machine.stale_vectoring && !injected)
-		vcpu_repair_vectoring(n->cur->proc2_02);
 	if (n->cur->timer_on && !n->run_pending)
 		account_gap(vcpu);
 	switch (nested_l2_exit(n, reason)) {

@@ -11,11 +11,8 @@
 struct nested_event;
 struct vcpu;
 
-/*
- * An exit of L2; VMCS02 is current. Exits of L1 shall not pay for its stack frame. injected:
- * the last entry injected an event.
- */
-__attribute__((noinline)) void l2_exit(struct vcpu *vcpu, uint32_t reason, bool injected);
+/* An exit of L2; VMCS02 is current. Exits of L1 shall not pay for its stack frame. */
+__attribute__((noinline)) void l2_exit(struct vcpu *vcpu, uint32_t reason);
 
 /* An exit that neither L1 nor L2 knows of, for a debugger; `conditions` of a #DB are left. */
 void l2_exit_of_debugger(struct vcpu *vcpu, uint64_t conditions);

@@ -101,7 +101,6 @@ void handle_task_switch(struct vcpu *vcpu)
 	uint32_t vectoring;
 
 	emulation_begin(&e, vcpu);
-	vcpu_repair_vectoring(vmread32(VMCS_PROC2_CONTROLS));
 	vectoring = vmread32(VMCS_IDT_VECTORING_INFO);
 	request = request_of(vmread(VMCS_EXIT_QUALIFICATION), vectoring);
 	read_cpu(&e, &cpu);

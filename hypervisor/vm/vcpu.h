@@ -118,7 +118,6 @@ struct vcpu_debug {
 	bool quiet;   /* selftest=debugger or pages */
 	bool steps, skips;
 	bool held;              /* an interrupt waits for the end of the step */
-	bool injected;          /* the last entry had an event */
 	unsigned step_level;    /* 1, 2, or 0: any */
 	struct debug_mark from; /* where the step began */
 	struct debug_mark mark; /* before the last exit was handled */

@@ -90,9 +90,6 @@ void vcpu_use_vmcs(struct vcpu *vcpu, struct hw_vmcs *v);
 void vcpu_set_proc(struct vcpu *vcpu, uint32_t bit, bool on);
 
 /* ---- inject.c ---- */
-/* IDT-vectoring information on the emulator, after an exit from a guest with these secondary
- * controls. */
-void vcpu_repair_vectoring(uint32_t proc2);
 /* #DB with these bits of DR6, as the processor would deliver it. */
 void vcpu_inject_debug(struct vcpu *vcpu, uint64_t conditions);
 /* What paging_read and paging_write found: a page fault, or an EPT violation for L1. */

@@ -6,7 +6,7 @@
  * 25.5.2, 26.6.3 "Delivery of Pending Debug Exceptions after VM Entry", 26.7.3, 27.2.4, vol. 3B
  * 17.4.4 "Single-Step on Branches").
  */
-#include "conf.h"
+#include "vapic.h"
 
 #define INFO(type, vector) (INTR_INFO_VALID | (uint32_t)(type) << 8 | (vector))
 
@@ -85,19 +85,16 @@ static void take_away(uint64_t gpa, uint64_t rights)
 	invept_global();
 }
 
-static void delivery(const char *name, void (*code)(void), uint32_t inject, unsigned where)
+/* What begin() made, with the IDT or the stack away. */
+static void meets(const char *name, unsigned where)
 {
 	char text[64];
 
-	begin(code);
 	conf_handler = repair;
 	tries = 0;
 	ept_use(&ept);
 	vmwrite(VMCS_GUEST_IDTR_BASE, address_of(idt_page));
 	vmwrite(VMCS_GUEST_RFLAGS, RFLAGS_FIXED | RFLAGS_IF);
-	vmwrite(VMCS_ENTRY_INTR_INFO, inject);
-	vmwrite(VMCS_ENTRY_EXCEPTION_ERROR_CODE, 4);
-	vmwrite(VMCS_ENTRY_INSTRUCTION_LENGTH, 2);
 	if (where == 0)
 		take_away(address_of(idt_page), EPT_RWX);
 	else
@@ -108,6 +105,31 @@ static void delivery(const char *name, void (*code)(void), uint32_t inject, unsi
 			     : "stack read-only");
 	conf_run(text);
 	*missing |= EPT_RWX;
+}
+
+static void delivery(const char *name, void (*code)(void), uint32_t inject, unsigned where)
+{
+	begin(code);
+	vmwrite(VMCS_ENTRY_INTR_INFO, inject);
+	vmwrite(VMCS_ENTRY_EXCEPTION_ERROR_CODE, 4);
+	vmwrite(VMCS_ENTRY_INSTRUCTION_LENGTH, 2);
+	meets(name, where);
+}
+
+static void virtual_delivery(unsigned where)
+{
+	const char *name = "virtual interrupt";
+
+	if (conf_lacks(name, NEEDS(TPR_SHADOW) | NEEDS(APIC_REGISTERS) | NEEDS(VIRT_INTR) |
+				     NEEDS(X2APIC_MODE)))
+		return;
+	begin(d_nop);
+	memset(vapic, 0, sizeof(vapic));
+	vapic_controls(X2APIC | REGISTERS | DELIVERY, true);
+	vapic_set(APIC_IRR, 0x51);
+	vmwrite(VMCS_GUEST_INTR_STATUS, 0x51);
+	meets(name, where);
+	print("%s: status %lx\n", name, vmread(VMCS_GUEST_INTR_STATUS));
 }
 
 static void deliveries(void)
@@ -127,6 +149,7 @@ static void deliveries(void)
 		delivery("injected int n", d_nop, INFO(INTR_SW_INTERRUPT, 0x50), where);
 		delivery("injected int3", d_nop, INFO(INTR_SW_EXCEPTION, VEC_BP), where);
 		delivery("injected int1", d_nop, INFO(INTR_PRIV_SW_EXCEPTION, VEC_DB), where);
+		virtual_delivery(where);
 	}
 }
 

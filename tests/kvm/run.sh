@@ -79,6 +79,15 @@ row_iso_uefi() {
 	row_iso uefi "$1"
 }
 
+# Debian with two vCPUs, and a guest of its KVM.
+row_linux() {
+	case $1 in
+	files) echo "$B/debian/vmlinux $B/debian/probe.cpio" ;;
+	words) echo "run --timeout 1200 --memory 256M --cpus 2 --machine-cpus 1 --l0-option tsc_khz=200000 --l1 /runs/vmlinux --initrd /runs/probe.cpio --cmdline '$LINUX l2=probe'" ;;
+	judge) ended_with 0 && shows 'smp: Brought up 1 node, 2 CPUs' 'kvm_cpuid [0-9]' 'L1: done with status 0' && shows_not 'WARNING|BUG|Call Trace' ;;
+	esac
+}
+
 # ---- payloads
 
 # Of the lines that differ, those that deviations.txt does not have; and of those that it has, what was not seen.

@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Loaded with Bochs 3.0, too: a virtual interrupt waits for RFLAGS.IF (SDM 29.2.2). Bochs masks
+ * Loaded with Bochs 3.0, too. A virtual interrupt waits for RFLAGS.IF (SDM 29.2.2); Bochs masks
  * it until then, but when an external interrupt ends such a guest, it looks only whether a
- * virtual one is pending, and delivers that instead, with interrupts disabled: the guest loses
- * an interrupt's order, a kernel what it holds locked. Here a virtual interrupt that is masked
- * is out of sight while an external one is handled. If the guest goes on, which it does behind
- * posted-interrupt processing, the virtual one is pending as before.
+ * virtual one is pending, and delivers that instead, with interrupts disabled. Here one that is
+ * masked is out of sight while an external interrupt is handled. If the guest goes on, which it
+ * does behind posted-interrupt processing, it is pending as before.
+ *
+ * And an exit during the delivery of a virtual interrupt has that as IDT-vectoring information
+ * (27.2.4), not what was delivered before.
  *
  * Offsets and instructions are those of one build, as in bochs_smp.c.
  */
@@ -14,9 +16,13 @@
 
 #include "bochs_patch.h"
 
-/* Places in an emulated processor: 32 bits each, a bit an event. */
-#define PENDING 0x91d8
-#define MASKED  0x91dc
+/* Places in an emulated processor: 32 bits with a bit an event, the current VMCS' RVI, and what
+ * exits save, 32 bits each. */
+#define PENDING              0x91d8
+#define MASKED               0x91dc
+#define RVI                  0x8ff9
+#define VECTORING_INFO       0x90a8
+#define VECTORING_ERROR_CODE 0x90ac
 
 #define VIRTUAL_INTERRUPT 0x200u
 
@@ -53,8 +59,13 @@ static void put(unsigned char *cpu, unsigned place, uint32_t value)
 /* A VM exit does not return here: it clears what is pending for the guest itself. */
 static void handle_external(unsigned char *cpu)
 {
-	uint32_t waits = get(cpu, PENDING) & get(cpu, MASKED) & VIRTUAL_INTERRUPT;
+	uint32_t requested = get(cpu, PENDING) & VIRTUAL_INTERRUPT;
+	uint32_t waits = requested & get(cpu, MASKED);
 
+	if (requested & ~waits) {
+		put(cpu, VECTORING_INFO, cpu[RVI]); /* its type is 0: an external interrupt */
+		put(cpu, VECTORING_ERROR_CODE, 0);
+	}
 	put(cpu, PENDING, get(cpu, PENDING) & ~waits);
 	handle_all(cpu);
 	put(cpu, PENDING, get(cpu, PENDING) | waits);

@@ -68,10 +68,7 @@ bool vtd_memory_write(uint64_t at, const void *from, unsigned size)
 
 void vtd_deliver(const struct vtd_interrupt *i)
 {
-	if (i->notifies)
-		notify(i->vector, i->destination);
-	else
-		deliver(i->vector, i->destination, i->mode, i->logical, true, i->level);
+	deliver(i->vector, i->destination, i->mode, i->logical, true, i->level);
 }
 
 /* ---- requests ---- */
@@ -226,7 +223,6 @@ static void init(void *self)
 		register_timer(bx_pc_system, object, run_queue, 1, false, false, "nestorvtd");
 	place(read_unit, write_unit, VTD_PLACE, VTD_SIZE);
 	place(read_config, write_config, ECAM_PLACE, ECAM_SIZE);
-	notify_init(object);
 	ioapic_init();
 	sources_init();
 }
@@ -237,7 +233,6 @@ static void reset(void *self, unsigned type)
 	(void)self, (void)type;
 	vtd_reset(&unit, caching);
 	ioapic_reset();
-	notify_reset();
 	find_extended();
 	devices_outp(bx_devices, PCI_INDEX, PM_FUNCTION | PM_BASE, 4);
 	devices_outp(bx_devices, PCI_DATA, PM_PORTS | 1, 4);

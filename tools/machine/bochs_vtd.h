@@ -40,11 +40,6 @@ bool nestor_device_config(
 void ioapic_init(void);
 void ioapic_reset(void);
 
-/* Notifications of what was posted, when the processor can take them. */
-void notify_init(void *object);
-void notify_reset(void);
-void notify(uint8_t vector, uint32_t destination);
-
 /* Puts the unit between memory and the devices of other plugins. */
 void sources_init(void);
 

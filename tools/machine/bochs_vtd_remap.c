@@ -118,7 +118,6 @@ static enum vtd_reason post(const struct vtd *u, const struct vtd_irte *e)
 		vtd_memory_write(at, d, sizeof(d));
 		vtd_deliver(&(struct vtd_interrupt){
 			.vector = (uint8_t)(control >> 16),
-			.notifies = true,
 			.destination =
 				EXTENDED(u->irta) ? destination : destination >> 8 & 0xff,
 		});

@@ -129,7 +129,6 @@ struct vtd {
 struct vtd_interrupt {
 	uint8_t vector, mode;
 	bool logical, level;
-	bool notifies; /* of what was posted */
 	uint32_t destination;
 };
 
