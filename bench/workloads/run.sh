@@ -64,10 +64,10 @@ collect() { # CPUS
 	[ -z "${name-}" ] || [ -n "$(result "$1" "$level" "$name")" ] || keep "$1" "$level" "$name" '255 no end'
 }
 
-run_machine() { # CPUS ROWS L2ROWS
-	local words="$SAME quiet rows=$2 l2rows=$3 ${ROUNDS:+rounds=$ROUNDS}"
+run_machine() { # CPUS ROWS L2ROWS WORDS ARGS...
+	local words="$SAME quiet rows=$2 l2rows=$3 ${ROUNDS:+rounds=$ROUNDS} $4"
 	expect 0 run --machine bochs --ips 1000000000 --machine-cpus "$1" --cpus "$1" --memory 1900M --scratch 32M --timeout "$TIMEOUT" \
-		--l1 "$B/debian/vmlinux" --initrd "$B/debian-work/work.cpio" --cmdline "$LINUX $words" --verbose --summary >>"$DIR/run.log" 2>&1
+		--l1 "$B/debian/vmlinux" --initrd "$B/debian-work/work.cpio" --cmdline "$LINUX $words" --verbose --summary "${@:5}" >>"$DIR/run.log" 2>&1
 	collect "$1"
 }
 
@@ -88,20 +88,33 @@ run_kvm() { # ROWS
 	collect 1
 }
 
-# Runs machines until all that is named has a result.
+# Machines until what is named has a result.
+run_l1() { # CPUS ROWS WORDS ARGS...; ROWS: with blanks between
+	local before='' l1 l2 names
+	read -ra names <<<"$2"
+	while l1=$(missing "$1" L1 "${names[@]}") && l2=$(missing "$1" L2 "${names[@]}") && [ -n "$l1$l2" ] && [ "$before" != "$l1 $l2" ]; do
+		before="$l1 $l2"
+		run_machine "$1" "$l1" "$l2" "${@:3}"
+	done
+}
+
+but() { # EXPRESSION NAME...: those that do not match, with blanks between
+	printf '%s\n' "${@:2}" | grep -v -P "$1" | tr '\n' ' '
+}
+
 run_all() { # CPUS NAME...
-	local c=$1 before='' l0 l1 l2 lk bare
+	local c=$1 l0 lk
 	shift
 	[ -z "${FRESH-}" ] || for n; do rm -f "$DIR/$c".L[012K]."$n"; done
-	while l1=$(missing "$c" L1 "$@") && l2=$(missing "$c" L2 "$@") && [ -n "$l1$l2" ] && [ "$before" != "$l1 $l2" ]; do
-		before="$l1 $l2"
-		run_machine "$c" "$l1" "$l2"
-	done
+	run_l1 "$c" "$(but '^own-' "$@")" ''
+	# L1's own use of its disk is as without the unit (iommu=pt).
+	run_l1 "$c" "$(but '^(?!own-)' "$@")" 'intel_iommu=on iommu=pt own=1' --iommu vtd
 	[ "$c" = 1 ] || return 0
-	mapfile -t bare < <(printf '%s\n' "$@" | grep -v '^disk-')
-	l0=$(missing 1 L0 "${bare[@]}")
+	# shellcheck disable=SC2046
+	l0=$(missing 1 L0 $(but '^(disk|own)-' "$@"))
 	[ -z "$l0" ] || run_bare "$l0"
-	lk=$(missing 1 LK "$@")
+	# shellcheck disable=SC2046
+	lk=$(missing 1 LK $(but '^own-' "$@"))
 	[ -z "$lk" ] || run_kvm "$lk"
 }
 

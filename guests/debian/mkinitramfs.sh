@@ -439,7 +439,7 @@ incus() {
 # Programs that are measured, with what they read. ROOT: of fetch-programs.sh.
 work_programs() {
 	local m gcc=usr/lib/gcc/x86_64-linux-gnu/12 python=usr/lib/python3.11 table=$here/../../bench/workloads
-	base insmod poweroff reboot awk rm cut mkfifo ln
+	base insmod poweroff reboot awk rm cut mkfifo ln readlink dirname basename
 	put "$client" bin
 	drivers "${of_pci[@]}" block/brd
 	for m in /bin/{cat,cp,dash,dd,false,grep,gzip,mkdir,true} /usr/bin/{head,openssl,printf,python3.11,redis-benchmark,redis-server,sort,sqlite3,stress-ng,tail,test,tr,wc,xz} \
@@ -538,7 +538,7 @@ incus) incus ;;
 work)
 	work_programs
 	l2=$(dirname "$output")/work-l2.cpio
-	l1 && l2_image && qemu
+	l1 && l2_image && qemu && vfio_drivers
 	cp "$here/work-init" "$stage/init"
 	;;
 vbox) vbox ;;
