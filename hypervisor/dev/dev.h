@@ -107,6 +107,7 @@ struct platform_config {
 	bool firmware_log;   /* port 0x402 is a debug console */
 	bool display;        /* the guest may show a picture: vramfb.h */
 	bool vtd;            /* it has a virtual VT-d: vvtd.h */
+	bool ram_stays;      /* what dev_memory answers for the memory's addresses, always */
 	unsigned node_count; /* 0, 1: the guest is told of none */
 	struct dev_node nodes[DEV_MAX_NODES];
 	/* With firmware: what it is told, and its ACPI tables; they live as long as the VM. */

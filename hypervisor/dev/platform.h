@@ -19,6 +19,7 @@
 #include "dev/vrtc.h"
 #include "dev/vuart.h"
 #include "dev/vvtd.h"
+#include "spec/addr.h"
 
 struct platform {
 	struct vlapic *lapic; /* one for each vCPU: given before the first reset */
@@ -41,6 +42,15 @@ struct platform {
 static inline bool vvtd_translates(const struct platform *p)
 {
 	return p->vtd.s.reg[VTD_GSTS / 4] & VTD_TE;
+}
+
+/* The same with translation on or off: all then. */
+static inline uint64_t vvtd_contiguous(
+	struct platform *p, uint16_t place, uint64_t iova, uint64_t size, bool write)
+{
+	if (!vvtd_translates(p) || size <= PAGE_SIZE - iova % PAGE_SIZE)
+		return size;
+	return vvtd_contiguous_far(p, place, iova, size, write);
 }
 
 /*

@@ -39,6 +39,7 @@
 #define VVTD_CONTEXTS 64u
 #define VVTD_PAGES    256u
 #define VVTD_ENTRIES  64u
+#define VVTD_NEAR     64u
 
 struct platform;
 struct vlapic_message;
@@ -68,6 +69,18 @@ struct vvtd_page {
 	uint64_t at, gpa; /* multiples of its size */
 };
 
+/*
+ * Both at once for 4 KiB that a requester accessed, and where L0 has them; for VMs whose RAM
+ * stays where it is. It goes with any invalidation of the others.
+ */
+struct vvtd_near {
+	uint64_t at, gpa; /* of the first byte */
+	uint8_t *host;
+	uint64_t age; /* of the unit then; 0: none */
+	uint16_t source;
+	uint8_t rights;
+};
+
 struct vvtd_entry {
 	bool valid;
 	uint16_t index;
@@ -81,6 +94,8 @@ struct vvtd {
 	struct vvtd_context contexts[VVTD_CONTEXTS];
 	struct vvtd_page pages[VVTD_PAGES];
 	struct vvtd_entry entries[VVTD_ENTRIES];
+	struct vvtd_near near[VVTD_NEAR];
+	uint64_t age; /* 1 and up: how often something of contexts or pages was forgotten */
 };
 
 /* Whether the VM has one: config.vtd. Without, nothing of it answers. */
@@ -148,11 +163,14 @@ bool vvtd_blocked(struct platform *p, uint16_t source, uint64_t iova, bool read)
  * guest-physical memory.
  */
 void *vvtd_memory(struct platform *p, uint16_t place, uint64_t iova, uint64_t size, bool write);
+/* The same where that is known. NULL: vvtd_memory has to look. *gpa: what it is in memory. */
+void *vvtd_near_memory(struct platform *p, uint16_t place, uint64_t iova, uint64_t size,
+	bool write, uint64_t *gpa);
 /*
  * How much of [iova, iova + size) one dev_memory takes for this function, from the start on: at
- * least to the end of its page of 4 KiB. With translation off: all.
+ * least to the end of its page of 4 KiB.
  */
-uint64_t vvtd_contiguous(
+uint64_t vvtd_contiguous_far(
 	struct platform *p, uint16_t place, uint64_t iova, uint64_t size, bool write);
 
 /* ---- invalidation ---- */

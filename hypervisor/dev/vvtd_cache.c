@@ -5,42 +5,14 @@
  */
 #include "dev/vvtd_int.h"
 
-#define SHIFT_FIRST 12u
-#define SHIFT_LAST  30u
-#define SHIFT_STEP  9u
-
-static unsigned page_place(uint16_t domain, uint64_t at, unsigned shift)
-{
-	return (unsigned)((at >> shift) + 5u * domain + 11u * shift) % VVTD_PAGES;
-}
-
-const struct vvtd_context *vvtd_cached_context(const struct vvtd *u, uint16_t source)
-{
-	const struct vvtd_context *c = &u->contexts[(source ^ source >> 8) % VVTD_CONTEXTS];
-
-	return c->valid && c->source == source ? c : NULL;
-}
-
 void vvtd_cache_context(struct vvtd *u, const struct vvtd_context *c)
 {
-	u->contexts[(c->source ^ c->source >> 8) % VVTD_CONTEXTS] = *c;
-}
-
-const struct vvtd_page *vvtd_cached_page(const struct vvtd *u, uint16_t domain, uint64_t at)
-{
-	for (unsigned shift = SHIFT_FIRST; shift <= SHIFT_LAST; shift += SHIFT_STEP) {
-		const struct vvtd_page *page = &u->pages[page_place(domain, at, shift)];
-
-		if (page->valid && page->domain == domain && page->shift == shift &&
-			page->at >> shift == at >> shift)
-			return page;
-	}
-	return NULL;
+	u->contexts[vvtd_context_place(c->source)] = *c;
 }
 
 void vvtd_cache_page(struct vvtd *u, const struct vvtd_page *page)
 {
-	u->pages[page_place(page->domain, page->at, page->shift)] = *page;
+	u->pages[vvtd_page_place(page->domain, page->at, page->shift)] = *page;
 }
 
 const struct vvtd_entry *vvtd_cached_entry(const struct vvtd *u, uint16_t index)
@@ -71,7 +43,7 @@ bool vvtd_covers_context(const struct vvtd_invalidation *i, uint16_t source, uin
 bool vvtd_covers_page(
 	const struct vvtd_invalidation *i, uint16_t domain, uint64_t at, unsigned shift)
 {
-	unsigned larger = SHIFT_FIRST + i->mask;
+	unsigned larger = VVTD_SHIFT_FIRST + i->mask;
 
 	if (i->what != VVTD_OF_PAGES)
 		return false;
@@ -98,15 +70,16 @@ static void look_at(struct vvtd_page *page, const struct vvtd_invalidation *i)
 static bool forget_few(struct vvtd *u, const struct vvtd_invalidation *i)
 {
 	uint64_t pages = UINT64_C(1) << i->mask;
-	uint64_t first = i->at & ~((pages << SHIFT_FIRST) - 1); /* its low bits do not count */
+	uint64_t first =
+		i->at & ~((pages << VVTD_SHIFT_FIRST) - 1); /* its low bits do not count */
 
 	if (i->granularity != VTD_PAGES || pages > VVTD_PAGES / 8)
 		return false;
 	for (uint64_t n = 0; n < pages; n++) {
-		uint64_t at = first + (n << SHIFT_FIRST);
+		uint64_t at = first + (n << VVTD_SHIFT_FIRST);
 
-		for (unsigned s = SHIFT_FIRST; s <= SHIFT_LAST; s += SHIFT_STEP)
-			look_at(&u->pages[page_place(i->domain, at, s)], i);
+		for (unsigned s = VVTD_SHIFT_FIRST; s <= VVTD_SHIFT_LAST; s += VVTD_SHIFT_STEP)
+			look_at(&u->pages[vvtd_page_place(i->domain, at, s)], i);
 	}
 	return true;
 }
@@ -143,9 +116,11 @@ void vvtd_forget(struct platform *p, const struct vvtd_invalidation *i)
 {
 	switch (i->what) {
 	case VVTD_OF_CONTEXTS:
+		p->vtd.age++;
 		forget_contexts(&p->vtd, i);
 		break;
 	case VVTD_OF_PAGES:
+		p->vtd.age++;
 		forget_pages(&p->vtd, i);
 		break;
 	case VVTD_OF_ENTRIES:
@@ -158,6 +133,7 @@ void vvtd_forget(struct platform *p, const struct vvtd_invalidation *i)
 
 void vvtd_forget_all(struct vvtd *u)
 {
+	u->age++;
 	for (unsigned n = 0; n < VVTD_CONTEXTS; n++)
 		u->contexts[n].valid = false;
 	for (unsigned n = 0; n < VVTD_PAGES; n++)

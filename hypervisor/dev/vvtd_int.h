@@ -68,11 +68,48 @@ bool vvtd_any_record(const struct vvtd_state *s);
 void vvtd_event(struct platform *p, unsigned control);
 void vvtd_event_written(struct platform *p, unsigned control);
 
-/* ---- vvtd_cache.c; NULL: it is not there ---- */
+/* ---- the caches; NULL: it is not there ---- */
+
+/* Sizes of pages. */
+#define VVTD_SHIFT_FIRST 12u
+#define VVTD_SHIFT_LAST  30u
+#define VVTD_SHIFT_STEP  9u
+
+static inline unsigned vvtd_context_place(uint16_t source)
+{
+	return (source ^ source >> 8) % VVTD_CONTEXTS;
+}
+
+static inline unsigned vvtd_page_place(uint16_t domain, uint64_t at, unsigned shift)
+{
+	return (unsigned)((at >> shift) + 5u * domain + 11u * shift) % VVTD_PAGES;
+}
+
+static inline const struct vvtd_context *vvtd_cached_context(
+	const struct vvtd *u, uint16_t source)
+{
+	const struct vvtd_context *c = &u->contexts[vvtd_context_place(source)];
+
+	return c->valid && c->source == source ? c : NULL;
+}
+
+static inline const struct vvtd_page *vvtd_cached_page(
+	const struct vvtd *u, uint16_t domain, uint64_t at)
+{
+	for (unsigned shift = VVTD_SHIFT_FIRST; shift <= VVTD_SHIFT_LAST;
+		shift += VVTD_SHIFT_STEP) {
+		const struct vvtd_page *page = &u->pages[vvtd_page_place(domain, at, shift)];
+
+		if (page->valid && page->domain == domain && page->shift == shift &&
+			page->at >> shift == at >> shift)
+			return page;
+	}
+	return NULL;
+}
+
+/* ---- vvtd_cache.c ---- */
 void vvtd_forget_all(struct vvtd *u);
-const struct vvtd_context *vvtd_cached_context(const struct vvtd *u, uint16_t source);
 void vvtd_cache_context(struct vvtd *u, const struct vvtd_context *c);
-const struct vvtd_page *vvtd_cached_page(const struct vvtd *u, uint16_t domain, uint64_t at);
 void vvtd_cache_page(struct vvtd *u, const struct vvtd_page *page);
 const struct vvtd_entry *vvtd_cached_entry(const struct vvtd *u, uint16_t index);
 void vvtd_cache_entry(struct vvtd *u, const struct vvtd_entry *e);

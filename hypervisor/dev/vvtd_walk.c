@@ -170,17 +170,33 @@ static enum vtd_reason by_tables(struct platform *p, const struct vvtd_context *
 	return reason == VTD_NO_FAULT ? by_page(&page, at, write, to) : reason;
 }
 
-/* The usual case: both entries are cached. False: there is more to it. */
+/* What a context entry that passes addresses on makes of one. */
+static inline enum vtd_reason by_nothing(uint64_t at, struct vvtd_place *to)
+{
+	if (at >> VVTD_HOST_BITS != 0)
+		return VTD_FAULT_ADDRESS_TOO_LARGE;
+	to->gpa = at;
+	to->left = BIT64(VVTD_HOST_BITS) - at;
+	to->shift = PASSED_SHIFT;
+	to->rights = VTD_SL_RIGHTS;
+	return VTD_NO_FAULT;
+}
+
+/* The usual case: both entries are cached, or the one that there is. False: there is more to it. */
 static inline bool by_caches(
 	const struct vvtd *u, uint16_t source, uint64_t at, bool write, struct vvtd_place *to)
 {
 	const struct vvtd_context *c = vvtd_cached_context(u, source);
 	const struct vvtd_page *page;
 
-	if (c == NULL || c->passes || at >> shift_of(c->levels + 1u) != 0)
+	if (c == NULL)
+		return false;
+	to->silent = c->silent;
+	if (c->passes)
+		return by_nothing(at, to) == VTD_NO_FAULT;
+	if (at >> shift_of(c->levels + 1u) != 0)
 		return false;
 	page = vvtd_cached_page(u, c->domain, at);
-	to->silent = c->silent;
 	return page != NULL && by_page(page, at, write, to) == VTD_NO_FAULT;
 }
 
@@ -230,27 +246,30 @@ void vvtd_run_of(struct platform *p, const struct vvtd_context *c, uint64_t at, 
 	run->size *= run_of_entries(run, dev_memory(p, 0, last, 8 * left, false), left, wanted);
 }
 
-enum vtd_reason vvtd_translate(
+static __attribute__((noinline)) enum vtd_reason by_entries(
 	struct platform *p, uint16_t source, uint64_t iova, bool write, struct vvtd_place *to)
 {
 	struct vvtd_context c;
-	enum vtd_reason reason;
+	enum vtd_reason reason = get_context(p, source, &c);
 
-	if (by_caches(&p->vtd, source, iova, write, to))
-		return VTD_NO_FAULT;
-	reason = get_context(p, source, &c);
 	to->silent = c.silent;
 	if (reason != VTD_NO_FAULT)
 		return reason;
-	if (!c.passes)
-		return by_tables(p, &c, iova, write, to);
-	if (iova >> VVTD_HOST_BITS != 0)
-		return VTD_FAULT_ADDRESS_TOO_LARGE;
-	to->gpa = iova;
-	to->left = BIT64(VVTD_HOST_BITS) - iova;
-	to->shift = PASSED_SHIFT;
-	to->rights = VTD_SL_RIGHTS;
-	return VTD_NO_FAULT;
+	return c.passes ? by_nothing(iova, to) : by_tables(p, &c, iova, write, to);
+}
+
+static inline __attribute__((always_inline)) enum vtd_reason translate(
+	struct platform *p, uint16_t source, uint64_t iova, bool write, struct vvtd_place *to)
+{
+	return by_caches(&p->vtd, source, iova, write, to)
+		       ? VTD_NO_FAULT
+		       : by_entries(p, source, iova, write, to);
+}
+
+enum vtd_reason vvtd_translate(
+	struct platform *p, uint16_t source, uint64_t iova, bool write, struct vvtd_place *to)
+{
+	return translate(p, source, iova, write, to);
 }
 
 /* ---- for devices ---- */
@@ -267,31 +286,71 @@ bool vvtd_blocked(struct platform *p, uint16_t source, uint64_t iova, bool read)
 	return reason != VTD_NO_FAULT;
 }
 
+static inline struct vvtd_near *near_place(struct vvtd *u, uint16_t source, uint64_t iova)
+{
+	return &u->near[((iova >> PAGE_SHIFT) + source) % VVTD_NEAR];
+}
+
+void *vvtd_near_memory(struct platform *p, uint16_t place, uint64_t iova, uint64_t size,
+	bool write, uint64_t *gpa)
+{
+	uint16_t source = vpci_requester(&p->pci, place);
+	const struct vvtd_near *near = near_place(&p->vtd, source, iova);
+	uint64_t offset = iova - near->at;
+
+	if (near->age != p->vtd.age || near->source != source || offset >= PAGE_SIZE ||
+		size > PAGE_SIZE - offset ||
+		!(near->rights & (write ? VTD_SL_WRITE : VTD_SL_READ)))
+		return NULL;
+	*gpa = near->gpa + offset;
+	return near->host + offset;
+}
+
+/* Of an access within a page of 4 KiB. */
+static void keep_near(struct platform *p, uint16_t source, uint64_t iova,
+	const struct vvtd_place *to, void *host)
+{
+	uint64_t offset = iova % PAGE_SIZE;
+
+	*near_place(&p->vtd, source, iova) = (struct vvtd_near){
+		.at = iova - offset,
+		.gpa = to->gpa - offset,
+		.host = (uint8_t *)host - offset,
+		.age = p->vtd.age,
+		.source = source,
+		.rights = to->rights,
+	};
+}
+
 void *vvtd_memory(struct platform *p, uint16_t place, uint64_t iova, uint64_t size, bool write)
 {
 	uint16_t source = vpci_requester(&p->pci, place);
 	struct vvtd_place to;
 	enum vtd_reason reason;
+	void *host;
 
 	if (VTD_MSI_RANGE(iova)) /* interrupt requests are there, and no memory */
 		return NULL;
-	reason = vvtd_translate(p, source, iova, write, &to);
+	reason = translate(p, source, iova, write, &to);
 	if (reason != VTD_NO_FAULT) {
 		vvtd_fault(p, reason, to.silent, source, iova & ~PAGE_MASK, !write);
 		return NULL;
 	}
-	return size <= to.left ? dev_memory(p, 0, to.gpa, size, write) : NULL;
+	if (size > to.left)
+		return NULL;
+	host = dev_memory(p, 0, to.gpa, size, write);
+	if (host != NULL && p->config.ram_stays && size <= PAGE_SIZE - iova % PAGE_SIZE)
+		keep_near(p, source, iova, &to, host);
+	return host;
 }
 
-uint64_t vvtd_contiguous(
+uint64_t vvtd_contiguous_far(
 	struct platform *p, uint16_t place, uint64_t iova, uint64_t size, bool write)
 {
 	uint64_t left = PAGE_SIZE - iova % PAGE_SIZE;
 	struct vvtd_place to;
 
-	if (!vvtd_translates(p) || size <= left)
-		return size;
-	if (vvtd_translate(p, vpci_requester(&p->pci, place), iova, write, &to) == VTD_NO_FAULT)
+	if (translate(p, vpci_requester(&p->pci, place), iova, write, &to) == VTD_NO_FAULT)
 		left = to.left;
 	return size < left ? size : left;
 }

@@ -434,10 +434,32 @@ static struct paging_code_page *code_page(struct nested *n, uint64_t linear)
 	return &n->code.page[linear >> PAGE_SHIFT & (PAGING_CODE_PAGES - 1)];
 }
 
-static bool same_state(const struct paging_code_page *c, const struct paging_state *s)
+static struct paging_root *code_root(struct nested *n, uint64_t cr3)
 {
-	return c->cr3 == s->cr3 && c->eptp12 == s->eptp12 && c->cr0 == s->cr0 &&
-	       c->cr4 == s->cr4 && c->efer == s->efer && c->maxphyaddr == s->maxphyaddr;
+	return &n->code.root[cr3 >> PAGE_SHIFT & (PAGING_CODE_ROOTS - 1)];
+}
+
+/*
+ * The page is known by this state. Processes of one kernel have roots of their own, whose
+ * entries for the kernel lead to the same tables: by another CR3 that was here before, the page
+ * is the one that is known if its root's entry is.
+ */
+static bool same_state(
+	struct nested *n, struct paging_code_page *c, const struct paging_state *s)
+{
+	const struct paging_root *root = code_root(n, s->cr3);
+
+	if (c->eptp12 != s->eptp12 || c->cr0 != s->cr0 || c->cr4 != s->cr4 ||
+		c->efer != s->efer || c->maxphyaddr != s->maxphyaddr)
+		return false;
+	if (c->cr3 == s->cr3)
+		return true;
+	if (!root->known || root->cr3 != s->cr3 || root->eptp12 != s->eptp12 ||
+		root->lma != !!(s->efer & EFER_LMA))
+		return false;
+	c->cr3 = s->cr3;
+	c->entry[0].at.v = root->at.v | (c->entry[0].at.v & PAGE_MASK);
+	return true;
 }
 
 static bool same_entries(struct nested *n, const struct paging_code_page *c)
@@ -482,15 +504,21 @@ static void keep_code(struct nested *n, const struct walk *w, struct gpa_l1 at)
 		c->entry[i].at = w->entry[i].l1;
 		c->entry[i].value = w->entry[i].value | PT_A;
 	}
+	if (w->count != 0)
+		*code_root(n, s->cr3) = (struct paging_root){.known = true,
+			.lma = s->efer & EFER_LMA,
+			.cr3 = s->cr3,
+			.eptp12 = s->eptp12,
+			.at = {w->entry[0].l1.v & ~PAGE_MASK}};
 }
 
 static bool find_code(struct nested *n, const struct paging_state *s, uint64_t linear,
 	struct gpa_l1 *at, struct paging_fault *fault)
 {
-	const struct paging_code_page *c = code_page(n, linear);
+	struct paging_code_page *c = code_page(n, linear);
 	struct walk w;
 
-	if (c->linear == ((linear & ~PAGE_MASK) | 1) && same_state(c, s) &&
+	if (c->linear == ((linear & ~PAGE_MASK) | 1) && same_state(n, c, s) &&
 		same_entries(n, c)) {
 		at->v = c->at.v | (linear & PAGE_MASK);
 		return true;
@@ -506,6 +534,8 @@ void paging_forget_code(struct nested *n)
 {
 	for (unsigned i = 0; i < PAGING_CODE_PAGES; i++)
 		n->code.page[i].linear = 0;
+	for (unsigned i = 0; i < PAGING_CODE_ROOTS; i++)
+		n->code.root[i].known = false;
 }
 
 bool paging_read_code(struct nested *n, const struct paging_state *s, uint64_t linear,

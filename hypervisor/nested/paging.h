@@ -73,10 +73,20 @@ struct paging_code_page {
 	} entry[PAGING_LEVELS];
 };
 
-#define PAGING_CODE_PAGES 4u /* a power of 2 */
+/* Where the table is that a CR3 names, of 64 bits with IA32_EFER.LMA, else of 32. */
+struct paging_root {
+	bool known, lma;
+	uint64_t cr3, eptp12;
+	struct gpa_l1 at; /* of its page */
+};
+
+/* Powers of 2. */
+#define PAGING_CODE_PAGES 4u
+#define PAGING_CODE_ROOTS 8u
 
 struct paging_code {
 	struct paging_code_page page[PAGING_CODE_PAGES];
+	struct paging_root root[PAGING_CODE_ROOTS];
 };
 
 /* SDM 4.4.1 "PDPTE Registers": a present entry has no reserved bit set. */

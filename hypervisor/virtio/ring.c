@@ -4,7 +4,7 @@
 #include <stddef.h>
 
 #include "dev/dev.h"
-#include "dev/vvtd.h"
+#include "dev/platform.h"
 #include "spec/virtio.h"
 
 #define DESC_SIZE   16u

@@ -112,22 +112,20 @@ void dev_unlock(struct platform *p)
 
 /*
  * What a device writes may be a table of an EPT12: virtual EPT looks for it at the dirty bits
- * of EPT01's 4 KiB pages (seam_l1_page_watch), in VMs where it has any.
+ * of EPT01's 4 KiB pages (seam_l1_page_watch).
  */
-static void mark_written(const struct vm *vm, uint64_t gpa, uint64_t size)
+static inline void mark_written(struct vm *vm, uint64_t gpa, uint64_t size)
 {
-	uint64_t end = gpa + size, page_size;
+	uint64_t page_size;
 
-	while (gpa < end) {
-		uint64_t *leaf = ept_leaf(&vm->ept01, gpa, &page_size);
+	for (uint64_t page = gpa & ~PAGE_MASK; page < gpa + size; page += PAGE_SIZE) {
+		uint64_t *leaf;
 
-		if (leaf == NULL && vm->ram == NULL)
-			return;
-		if (leaf == NULL) /* the guest has not accessed it yet */
-			page_size = SIZE_2M;
-		else if (page_size == PAGE_SIZE)
+		if (!vm_watched(vm, page))
+			continue;
+		leaf = ept_leaf(&vm->ept01, page, &page_size);
+		if (leaf != NULL && page_size == PAGE_SIZE)
 			__atomic_fetch_or(leaf, EPT_DIRTY, __ATOMIC_SEQ_CST);
-		gpa = (gpa | (page_size - 1)) + 1;
 	}
 }
 
@@ -143,15 +141,22 @@ static void *readable(const struct vm *vm, uint64_t gpa, uint64_t size)
 
 void *dev_memory(struct platform *p, uint16_t bdf, uint64_t gpa, uint64_t size, bool write)
 {
-	const struct vm *vm = vm_of_platform(p);
+	struct vm *vm = vm_of_platform(p);
+	uint64_t near;
 	void *va;
 
-	if (vvtd_translates(p) && bdf != 0)
-		return vvtd_memory(p, bdf, gpa, size, write);
+	if (vvtd_translates(p) && bdf != 0) {
+		va = vvtd_near_memory(p, bdf, gpa, size, write, &near);
+		if (va == NULL)
+			return vvtd_memory(p, bdf, gpa, size, write);
+		if (write)
+			mark_written(vm, near, size);
+		return va;
+	}
 	if (!write && vm->ram != NULL)
 		return readable(vm, gpa, size);
 	va = vm_gpa_to_va(vm, gpa, size);
-	if (write && va != NULL && __atomic_load_n(&vm->pages_watched, __ATOMIC_RELAXED))
+	if (write && va != NULL)
 		mark_written(vm, gpa, size);
 	return va;
 }

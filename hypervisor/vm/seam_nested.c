@@ -120,7 +120,7 @@ uint64_t *seam_l1_page_watch(struct nested *n, struct gpa_l1 a)
 		ram_holds_table(vm, offset);
 	if (!(vm->ept01.eptp & EPTP_AD) || seam_l1_page(n, a) == NULL)
 		return NULL;
-	__atomic_store_n(&vm->pages_watched, true, __ATOMIC_SEQ_CST);
+	vm_watches(vm, a.v);
 	leaf = ept_split_to_4k(&vm->ept01, a.v);
 	/* What TLBs know of the page before is unsure: the first question answers "written". */
 	if (leaf != NULL)

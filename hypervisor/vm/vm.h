@@ -23,6 +23,7 @@
 #define VM_FIRMWARE_LINE 160
 #define VM_PORT_BLOCK    16u /* ports that have one line of the log */
 #define VM_PORT_BLOCKS   (0x10000u / VM_PORT_BLOCK)
+#define VM_WATCHED       4096u /* bits of `watched` */
 
 _Static_assert(VM_MAX_SLOTS >= ONE_TO_ONE_REGIONS, "a slot for each region");
 
@@ -112,9 +113,11 @@ struct vm {
 	struct debugger_code *code;    /* NULL: there were never any */
 	struct debugger_pages *debug_pages[DEV_MAX_VCPUS]; /* likewise */
 	uint32_t points_generation;                        /* atomic */
-	uint32_t debug_epoch;   /* steps of another one are forgotten; atomic */
-	bool windows_changed;   /* of PCI, since somebody looked; atomic */
-	bool pages_watched;     /* by virtual EPT, ever (seam_l1_page_watch); atomic */
+	uint32_t debug_epoch; /* steps of another one are forgotten; atomic */
+	bool windows_changed; /* of PCI, since somebody looked; atomic */
+	/* A bit of a page's number modulo their count: virtual EPT watches such a page, or did
+	 * (seam_l1_page_watch); atomic. */
+	uint64_t watched[VM_WATCHED / 64];
 	struct vm_state *saved; /* with selftest=state, like the next */
 	unsigned selftests;     /* asked for */
 	enum vm_end end;
@@ -124,6 +127,25 @@ struct vm {
 	uint64_t warned[4]; /* bitmap: things logged once, enum vm_warning and exit reasons */
 	uint64_t no_device[VM_PORT_BLOCKS / 64]; /* bitmap: ports that no device has, logged */
 };
+
+static inline uint64_t *vm_watched_word(struct vm *vm, uint64_t gpa)
+{
+	return &vm->watched[gpa / PAGE_SIZE % VM_WATCHED / 64];
+}
+
+/* From now on a device's write to this page is to be marked (EPT_DIRTY of its leaf). */
+static inline void vm_watches(struct vm *vm, uint64_t gpa)
+{
+	__atomic_fetch_or(
+		vm_watched_word(vm, gpa), BIT64(gpa / PAGE_SIZE % 64), __ATOMIC_SEQ_CST);
+}
+
+/* False: nobody asks for it. */
+static inline bool vm_watched(struct vm *vm, uint64_t gpa)
+{
+	return __atomic_load_n(vm_watched_word(vm, gpa), __ATOMIC_RELAXED) &
+	       BIT64(gpa / PAGE_SIZE % 64);
+}
 
 /* Ends the VM: all its vCPUs stop at their next entry. `why` is for the log. */
 void vm_stop(struct vm *vm, enum vm_end end, uint32_t value, const char *why);

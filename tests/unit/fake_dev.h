@@ -64,8 +64,13 @@ void *dev_memory(struct platform *p, uint16_t bdf, uint64_t gpa, uint64_t size, 
 {
 	assert_ptr_equal(p, &machine);
 	assert_true(fake.locked);
-	if (bdf != 0 && vvtd_translates(p)) /* as in L0 */
-		return vvtd_memory(p, bdf, gpa, size, write);
+	if (bdf != 0 && vvtd_translates(p)) { /* as in L0 */
+		uint64_t near;
+		void *va = vvtd_near_memory(p, bdf, gpa, size, write, &near);
+
+		assert_true(va == NULL || va == fake_ram + near);
+		return va != NULL ? va : vvtd_memory(p, bdf, gpa, size, write);
+	}
 	return gpa < fake_ram_size && size <= fake_ram_size - gpa ? fake_ram + gpa : NULL;
 }
 
@@ -95,7 +100,8 @@ static inline void fake_start(unsigned vcpus)
 		.tsc_khz = FAKE_KHZ,
 		.memory = 512ull << 20,
 		.apicv = fake_apicv,
-		.vtd = fake_vtd};
+		.vtd = fake_vtd,
+		.ram_stays = true};
 
 	fake_forget();
 	memset(&machine, 0xa5, sizeof(machine));

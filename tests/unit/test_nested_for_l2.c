@@ -300,6 +300,31 @@ static void code_of_l2_follows_ept12_after_an_invalidation(void **state)
 	assert_int_equal(code_at(&s, 0x5000), 0x5555555555555555);
 }
 
+/* What is another process's is found by its own root, each time. */
+static void code_of_l2_is_known_to_all_processes_of_a_kernel(void **state)
+{
+	struct paging_state s = code_paging();
+	uint64_t entry = fake_read64(0x61000);
+
+	(void)state;
+	assert_int_equal(code_at(&s, 0x5000), 0x5555555555555555);
+	fake_write64(0x67000, entry | 0x20);
+	s.cr3 = 0x7000;
+	assert_int_equal(code_at(&s, 0x5000), 0x5555555555555555); /* 0x7000 is new: a walk */
+	s.cr3 = 0x1000;
+	fake_write64(0x52000 + 5 * 8, 0x66000 | 0x37); /* a walk would find another page */
+	assert_int_equal(code_at(&s, 0x5000), 0x5555555555555555);
+	s.cr3 = 0x7000;
+	assert_int_equal(code_at(&s, 0x5000), 0x5555555555555555);
+	fake_write64(0x67000, 0x3023); /* this process has other tables now */
+	fake_write64(0x63000, 0x4003);
+	fake_write64(0x64000, 0x2003);
+	fake_write64(0x62000 + 5 * 8, 0x7003);
+	assert_int_equal(code_at(&s, 0x5000), fake_read64(0x67000));
+	s.cr3 = 0x1000;
+	assert_int_equal(code_at(&s, 0x5000), 0x6666666666666666);
+}
+
 static uint64_t random_entry(void)
 {
 	static const uint64_t pages[] = {
@@ -314,6 +339,9 @@ static void code_is_found_as_a_walk_finds_it(void **state)
 {
 	struct paging_state s = code_paging();
 	static const uint64_t tables[] = {0x61000, 0x62000, 0x63000, 0x64000};
+	/* Processes: what their roots have for this address. */
+	static const uint64_t roots[] = {0x1000, 0x6000, 0x7000};
+	static const uint64_t root_entries[] = {0x2003, 0x2023, 0x3023, 0x2027};
 	unsigned found = 0;
 
 	(void)state;
@@ -331,6 +359,10 @@ static void code_is_found_as_a_walk_finds_it(void **state)
 				table == 0x64000
 					? random_entry()
 					: ((table - 0x60000 + 0x1000) | (rand() % 16 ? 3 : 0)));
+		if (rand() % 8 == 0)
+			s.cr3 = roots[rand() % 3] | (uint64_t)(rand() % 2);
+		if (rand() % 8 == 0)
+			fake_write64(0x60000 + roots[rand() % 3], root_entries[rand() % 4]);
 		if (rand() % 16 == 0)
 			s.efer ^= EFER_NXE;
 		if (rand() % 16 == 0)
@@ -366,6 +398,7 @@ int main(void)
 		T(l2_tries_again_when_ept12_has_changed),
 		T(code_of_l2_follows_its_own_tables_at_once),
 		T(code_of_l2_follows_ept12_after_an_invalidation),
+		T(code_of_l2_is_known_to_all_processes_of_a_kernel),
 		T(code_is_found_as_a_walk_finds_it),
 	};
 

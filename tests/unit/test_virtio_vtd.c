@@ -314,6 +314,36 @@ static void an_unmapped_page_is_used_until_it_is_invalidated(void **state)
 	assert_true(failed());
 }
 
+static void a_function_without_a_context_is_served_until_that_is_invalidated(void **state)
+{
+	(void)state;
+	start(FEATURES, 64);
+	put_ring_desc(DESC, BUFFER, 16, VIRTIO_DESC_WRITE);
+	offer(0);
+	store(CONTEXT + 16 * WORLD_BDF, 0);
+	offer(0);
+	assert_false(failed());
+	vtd_write(VTD_CCMD, 8, VTD_CCMD_ICC | (uint64_t)VTD_GLOBAL << VTD_CCMD_CIRG_SHIFT);
+	offer(0);
+	assert_true(failed());
+	assert_int_equal(VTD_FRCD_REASON(record(1)), VTD_FAULT_CONTEXT_ABSENT);
+}
+
+static void a_new_root_counts_at_once(void **state)
+{
+	(void)state;
+	start(FEATURES, 64);
+	put_ring_desc(DESC, BUFFER, 16, VIRTIO_DESC_WRITE);
+	offer(0);
+	store(ROOT, 0);
+	offer(0);
+	assert_false(failed());
+	vtd_write(VTD_GCMD, 4, VTD_TE | VTD_RTP);
+	offer(0);
+	assert_true(failed());
+	assert_int_equal(VTD_FRCD_REASON(record(1)), VTD_FAULT_ROOT_ABSENT);
+}
+
 static void what_is_passed_through_goes_to_the_same_address(void **state)
 {
 	(void)state;
@@ -381,6 +411,10 @@ int main(void)
 			a_ring_of_which_a_page_is_not_there_stops_the_device, set_up),
 		cmocka_unit_test_setup(
 			an_unmapped_page_is_used_until_it_is_invalidated, set_up),
+		cmocka_unit_test_setup(
+			a_function_without_a_context_is_served_until_that_is_invalidated,
+			set_up),
+		cmocka_unit_test_setup(a_new_root_counts_at_once, set_up),
 		cmocka_unit_test_setup(what_is_passed_through_goes_to_the_same_address, set_up),
 		cmocka_unit_test_setup(messages_go_through_the_table, set_up),
 		cmocka_unit_test_setup(another_function_may_not_use_the_entry, set_up),
