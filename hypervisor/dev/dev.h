@@ -167,6 +167,11 @@ uint64_t platform_deadline(const struct platform *p, unsigned vcpu);
 int platform_irq_pending(struct platform *p, unsigned vcpu);
 /* The vCPU takes it: acknowledges (IRR to ISR, or PIC INTA). The vector, or -1. */
 int platform_irq_ack(struct platform *p, unsigned vcpu);
+/*
+ * The same, where one vector (`notification`, -1: none) is ended at once, as a processor does
+ * with notifications of posted interrupts. *more: another one is pending behind it.
+ */
+int platform_irq_take(struct platform *p, unsigned vcpu, int notification, bool *more);
 /* A write to the EOI register of its local APIC. */
 void platform_eoi(struct platform *p, unsigned vcpu);
 

@@ -238,13 +238,31 @@ int platform_irq_pending(struct platform *p, unsigned vcpu)
 	return vector;
 }
 
+static int irq_ack(struct platform *p, unsigned vcpu)
+{
+	return platform_extint_pending(p, vcpu) ? vpic_acknowledge(p)
+						: vlapic_take(&p->lapic[vcpu]);
+}
+
 int platform_irq_ack(struct platform *p, unsigned vcpu)
 {
 	int vector;
 
 	dev_lock(p);
-	vector = platform_extint_pending(p, vcpu) ? vpic_acknowledge(p)
-						  : vlapic_take(&p->lapic[vcpu]);
+	vector = irq_ack(p, vcpu);
+	dev_unlock(p);
+	return vector;
+}
+
+int platform_irq_take(struct platform *p, unsigned vcpu, int notification, bool *more)
+{
+	int vector;
+
+	dev_lock(p);
+	vector = irq_ack(p, vcpu);
+	if (vector >= 0 && vector == notification)
+		vlapic_write(p, vcpu, APIC_EOI, 0);
+	*more = irq_pending(p, vcpu) >= 0;
 	dev_unlock(p);
 	return vector;
 }

@@ -182,7 +182,7 @@ static inline enum vtd_reason by_nothing(uint64_t at, struct vvtd_place *to)
 	return VTD_NO_FAULT;
 }
 
-/* The usual case: both entries are cached, or the one that there is. False: there is more to it. */
+/* The usual case: what there is of both entries is cached. False: there is more to it. */
 static inline bool by_caches(
 	const struct vvtd *u, uint16_t source, uint64_t at, bool write, struct vvtd_place *to)
 {

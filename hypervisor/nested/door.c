@@ -129,12 +129,12 @@ static void deliver_interrupt(struct nested *n, struct nvmcs *v)
 		return;
 	}
 	if (v->f[FID_EXIT_CONTROLS] & EXIT_ACK_INTR) {
-		int vector = seam_irq_ack(n);
+		int notification = posted_notification(v),
+		    vector = seam_irq_ack(n, notification);
 
 		if (vector < 0)
 			return;
-		if (posted_notifies(v, vector)) {
-			seam_irq_eoi(n);
+		if (vector == notification) {
 			posted_process(n, v);
 			return;
 		}

@@ -357,8 +357,8 @@ void merge_msr_bitmap(struct nested *n, const struct nvmcs *v);
 
 /* ---- posted.c ---- */
 
-/* Is this interrupt of L1 the notification of posted interrupts? L2 of v runs. */
-bool posted_notifies(const struct nvmcs *v, int vector);
+/* The vector with which L1 notifies of interrupts that it posted for this L2; -1: none. */
+int posted_notification(const struct nvmcs *v);
 /* It has been acknowledged and dismissed; VMCS02 of v is current. */
 void posted_process(struct nested *n, const struct nvmcs *v);
 

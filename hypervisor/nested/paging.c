@@ -434,30 +434,34 @@ static struct paging_code_page *code_page(struct nested *n, uint64_t linear)
 	return &n->code.page[linear >> PAGE_SHIFT & (PAGING_CODE_PAGES - 1)];
 }
 
-static struct paging_root *code_root(struct nested *n, uint64_t cr3)
+static struct paging_root *code_root(struct nested *n, uint64_t table)
 {
-	return &n->code.root[cr3 >> PAGE_SHIFT & (PAGING_CODE_ROOTS - 1)];
+	return &n->code.root[(table >> PAGE_SHIFT ^ table >> (PAGE_SHIFT + 4)) &
+			     (PAGING_CODE_ROOTS - 1)];
 }
 
 /*
  * The page is known by this state. Processes of one kernel have roots of their own, whose
  * entries for the kernel lead to the same tables: by another CR3 that was here before, the page
- * is the one that is known if its root's entry is.
+ * is the one that is known if its root's entry is. What CR3 has beside the table's address does
+ * not count: PCIDs change with each switch.
  */
 static bool same_state(
 	struct nested *n, struct paging_code_page *c, const struct paging_state *s)
 {
-	const struct paging_root *root = code_root(n, s->cr3);
+	uint64_t table = s->cr3 & PT_ADDRESS;
+	const struct paging_root *root;
 
 	if (c->eptp12 != s->eptp12 || c->cr0 != s->cr0 || c->cr4 != s->cr4 ||
 		c->efer != s->efer || c->maxphyaddr != s->maxphyaddr)
 		return false;
-	if (c->cr3 == s->cr3)
+	if (c->table == table)
 		return true;
-	if (!root->known || root->cr3 != s->cr3 || root->eptp12 != s->eptp12 ||
+	root = code_root(n, table);
+	if (!root->known || root->table != table || root->eptp12 != s->eptp12 ||
 		root->lma != !!(s->efer & EFER_LMA))
 		return false;
-	c->cr3 = s->cr3;
+	c->table = table;
 	c->entry[0].at.v = root->at.v | (c->entry[0].at.v & PAGE_MASK);
 	return true;
 }
@@ -493,7 +497,7 @@ static void keep_code(struct nested *n, const struct walk *w, struct gpa_l1 at)
 		return;
 	*c = (struct paging_code_page){.linear = (w->linear & ~PAGE_MASK) | 1,
 		.cr0 = s->cr0,
-		.cr3 = s->cr3,
+		.table = s->cr3 & PT_ADDRESS,
 		.cr4 = s->cr4,
 		.efer = s->efer,
 		.eptp12 = s->eptp12,
@@ -505,9 +509,9 @@ static void keep_code(struct nested *n, const struct walk *w, struct gpa_l1 at)
 		c->entry[i].value = w->entry[i].value | PT_A;
 	}
 	if (w->count != 0)
-		*code_root(n, s->cr3) = (struct paging_root){.known = true,
+		*code_root(n, c->table) = (struct paging_root){.known = true,
 			.lma = s->efer & EFER_LMA,
-			.cr3 = s->cr3,
+			.table = c->table,
 			.eptp12 = s->eptp12,
 			.at = {w->entry[0].l1.v & ~PAGE_MASK}};
 }

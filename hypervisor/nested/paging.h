@@ -64,7 +64,8 @@ struct paging_fault {
  */
 struct paging_code_page {
 	uint64_t linear; /* of the page, with bit 0 set; 0: nothing is known */
-	uint64_t cr0, cr3, cr4, efer, eptp12;
+	uint64_t table;  /* that CR3 names */
+	uint64_t cr0, cr4, efer, eptp12;
 	uint8_t maxphyaddr, count; /* entries */
 	struct gpa_l1 at;          /* of the page */
 	struct {
@@ -76,13 +77,13 @@ struct paging_code_page {
 /* Where the table is that a CR3 names, of 64 bits with IA32_EFER.LMA, else of 32. */
 struct paging_root {
 	bool known, lma;
-	uint64_t cr3, eptp12;
-	struct gpa_l1 at; /* of its page */
+	uint64_t table, eptp12;
+	struct gpa_l1 at; /* L1's address of it */
 };
 
 /* Powers of 2. */
 #define PAGING_CODE_PAGES 4u
-#define PAGING_CODE_ROOTS 8u
+#define PAGING_CODE_ROOTS 16u
 
 struct paging_code {
 	struct paging_code_page page[PAGING_CODE_PAGES];

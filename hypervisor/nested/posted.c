@@ -11,10 +11,9 @@
 #include "spec/apic.h"
 #include "spec/posted.h"
 
-bool posted_notifies(const struct nvmcs *v, int vector)
+int posted_notification(const struct nvmcs *v)
 {
-	return (v->f[FID_PIN_CONTROLS] & PIN_POSTED_INTR) && vector >= 0 &&
-	       (uint64_t)vector == v->f[FID_POSTED_INTR_NV];
+	return v->f[FID_PIN_CONTROLS] & PIN_POSTED_INTR ? (int)v->f[FID_POSTED_INTR_NV] : -1;
 }
 
 /* Within one page, since it is aligned. */

@@ -117,10 +117,9 @@ void seam_cpuid_changed(struct nested *n);
 
 /* PKRU of the guest; its CR4.PKE is 1. */
 uint32_t seam_pkru(struct nested *n);
-/* L1's local APIC: acknowledges the interrupt that it signals; the vector, negative if there is
- * none any more. A write to its EOI register. */
-int seam_irq_ack(struct nested *n);
-void seam_irq_eoi(struct nested *n);
+/* L1's local APIC: acknowledges the interrupt that it signals, and ends it at once if it is the
+ * notification (-1: none is); the vector, negative if there is none any more. */
+int seam_irq_ack(struct nested *n, int notification);
 /* A VMX abort or triple fault of L1: ends the VM with this reason. */
 void seam_l1_shutdown(struct nested *n, const char *why);
 /* A refusal worth explaining; counts are bounded by the receiver. */

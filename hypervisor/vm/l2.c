@@ -138,6 +138,16 @@ void l2_entry_vmfailed(struct vcpu *vcpu, uint32_t error)
 
 /* ---- events ---- */
 
+/*
+ * L1 did not acknowledge an interrupt, or it notified of posted ones and another one waits, or
+ * one came while L2 waited for a start-up IPI.
+ */
+static bool more_waits(const struct vcpu *vcpu)
+{
+	return vcpu->irq_known ? vcpu->irq_more
+			       : platform_irq_pending(vcpu->vm->platform, vcpu->index) >= 0;
+}
+
 bool l2_event(struct vcpu *vcpu, const struct nested_event *e, uint32_t post)
 {
 	struct nested *n = &vcpu->nested;
@@ -153,10 +163,9 @@ bool l2_event(struct vcpu *vcpu, const struct nested_event *e, uint32_t post)
 		vcpu->nmi_waits |= e->kind == NESTED_NMI;
 		return true;
 	case TAKER_L1:
+		vcpu->irq_known = false;
 		nested_deliver(n, e);
-		/* L1 did not acknowledge it, or it notified of posted ones and another one
-		 * waits, or one came while L2 waited for a start-up IPI. */
-		if (platform_irq_pending(vcpu->vm->platform, vcpu->index) >= 0)
+		if (more_waits(vcpu))
 			vcpu_add_events(vcpu, EVENT_IRQ);
 		break;
 	}

@@ -182,18 +182,13 @@ uint32_t seam_pkru(struct nested *n)
 	return vcpu_pkru(vcpu_of(n));
 }
 
-int seam_irq_ack(struct nested *n)
+int seam_irq_ack(struct nested *n, int notification)
 {
 	struct vcpu *vcpu = vcpu_of(n);
 
-	return platform_irq_ack(vcpu->vm->platform, vcpu->index);
-}
-
-void seam_irq_eoi(struct nested *n)
-{
-	struct vcpu *vcpu = vcpu_of(n);
-
-	platform_eoi(vcpu->vm->platform, vcpu->index);
+	vcpu->irq_known = true;
+	return platform_irq_take(
+		vcpu->vm->platform, vcpu->index, notification, &vcpu->irq_more);
 }
 
 void seam_l1_shutdown(struct nested *n, const char *why)

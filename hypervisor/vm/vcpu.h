@@ -181,6 +181,8 @@ struct vcpu {
 	bool defers;             /* deferred is not 0: what each exit looks at */
 	uint8_t starving;        /* enum ram_want: what it needs before it goes on */
 	bool init_latched;       /* INIT arrived in VMX root operation: blocked there */
+	bool irq_known;          /* since the last interrupt of L2's exit or notification: */
+	bool irq_more;           /* another one waits behind it */
 	/* What there is to do when L2 has ended: both are looked at together. */
 	union {
 		struct {

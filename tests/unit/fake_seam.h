@@ -248,17 +248,13 @@ uint32_t seam_pkru(struct nested *n)
 	return fake_hw.pkru;
 }
 
-int seam_irq_ack(struct nested *n)
+int seam_irq_ack(struct nested *n, int notification)
 {
 	(void)n;
 	fake_record(__func__, 0, 0);
+	if (fake_hw.irq >= 0 && fake_hw.irq == notification)
+		fake_record("ended", 0, 0);
 	return fake_hw.irq;
-}
-
-void seam_irq_eoi(struct nested *n)
-{
-	(void)n;
-	fake_record(__func__, 0, 0);
 }
 
 bool seam_rdmsr(struct nested *n, uint32_t msr, uint64_t *value)

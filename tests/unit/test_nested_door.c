@@ -24,7 +24,7 @@ static void interrupts_end_l2_with_or_without_acknowledgement(void **state)
 	world_resume();
 	world_12()[FID_PIN_CONTROLS] &= ~(uint64_t)PIN_EXT_INTR_EXITING;
 	assert_false(world_arrives(NESTED_INTERRUPT));
-	assert_int_equal(fake_called("seam_irq_eoi"), 0);
+	assert_int_equal(fake_called("ended"), 0);
 	assert_true(world.n.in_l2);
 }
 

@@ -110,7 +110,7 @@ static void a_notification_moves_the_requests_without_an_exit(void **state)
 	assert_true(arrives(NV));
 	assert_true(world.n.in_l2);
 	assert_int_equal(fake_called("seam_irq_ack"), 1);
-	assert_int_equal(fake_called("seam_irq_eoi"), 1);
+	assert_int_equal(fake_called("ended"), 1);
 	assert_int_equal(world_02()[FID_GUEST_INTR_STATUS], 0x41e0);
 	assert_int_equal(virr(0x33), 1u << 0x13);
 	assert_int_equal(virr(0x51), 1u << 0x11);
@@ -139,7 +139,7 @@ static void a_notification_of_nothing_changes_nothing(void **state)
 	world_enter(golden_apicv);
 	world_02()[FID_GUEST_INTR_STATUS] = 0x4151;
 	assert_true(arrives(NV));
-	assert_int_equal(fake_called("seam_irq_eoi"), 1);
+	assert_int_equal(fake_called("ended"), 1);
 	assert_true(world.n.in_l2);
 	assert_int_equal(world_02()[FID_GUEST_INTR_STATUS], 0x4151);
 }
@@ -168,7 +168,7 @@ static void a_descriptor_that_is_no_ram_posts_nothing(void **state)
 	world_write(FID_POSTED_INTR_DESC, NO_RAM);
 	world_resume();
 	assert_true(arrives(NV));
-	assert_int_equal(fake_called("seam_irq_eoi"), 1);
+	assert_int_equal(fake_called("ended"), 1);
 	assert_true(world.n.in_l2);
 	assert_int_equal(world_02()[FID_GUEST_INTR_STATUS], 0);
 }
@@ -180,7 +180,7 @@ static void another_vector_ends_l2(void **state)
 	request(0x51);
 	assert_true(arrives(0x31));
 	assert_false(world.n.in_l2);
-	assert_int_equal(fake_called("seam_irq_eoi"), 0);
+	assert_int_equal(fake_called("ended"), 0);
 	assert_int_equal(world_12()[FID_EXIT_REASON], EXIT_EXTERNAL_INTERRUPT);
 	assert_int_equal(world_12()[FID_EXIT_INTR_INFO], INTR_INFO_VALID | 0x31);
 	assert_true(fake_read64(DESCRIPTOR + 8) == 1ull << 0x11);
