@@ -434,10 +434,9 @@ static struct paging_code_page *code_page(struct nested *n, uint64_t linear)
 	return &n->code.page[linear >> PAGE_SHIFT & (PAGING_CODE_PAGES - 1)];
 }
 
-static struct paging_root *code_root(struct nested *n, uint64_t table)
+static unsigned root_place(uint64_t table)
 {
-	return &n->code.root[(table >> PAGE_SHIFT ^ table >> (PAGE_SHIFT + 4)) &
-			     (PAGING_CODE_ROOTS - 1)];
+	return (table >> PAGE_SHIFT ^ table >> (PAGE_SHIFT + 4)) & (PAGING_CODE_ROOTS - 1);
 }
 
 /*
@@ -450,16 +449,16 @@ static bool same_state(
 	struct nested *n, struct paging_code_page *c, const struct paging_state *s)
 {
 	uint64_t table = s->cr3 & PT_ADDRESS;
-	const struct paging_root *root;
+	unsigned place = root_place(table);
+	const struct paging_root *root = &n->code.root[place];
 
 	if (c->eptp12 != s->eptp12 || c->cr0 != s->cr0 || c->cr4 != s->cr4 ||
 		c->efer != s->efer || c->maxphyaddr != s->maxphyaddr)
 		return false;
 	if (c->table == table)
 		return true;
-	root = code_root(n, table);
-	if (!root->known || root->table != table || root->eptp12 != s->eptp12 ||
-		root->lma != !!(s->efer & EFER_LMA))
+	if (!(n->code.roots & BIT(place)) || root->table != table ||
+		root->eptp12 != s->eptp12 || root->lma != !!(s->efer & EFER_LMA))
 		return false;
 	c->table = table;
 	c->entry[0].at.v = root->at.v | (c->entry[0].at.v & PAGE_MASK);
@@ -508,12 +507,13 @@ static void keep_code(struct nested *n, const struct walk *w, struct gpa_l1 at)
 		c->entry[i].at = w->entry[i].l1;
 		c->entry[i].value = w->entry[i].value | PT_A;
 	}
-	if (w->count != 0)
-		*code_root(n, c->table) = (struct paging_root){.known = true,
-			.lma = s->efer & EFER_LMA,
-			.table = c->table,
-			.eptp12 = s->eptp12,
-			.at = {w->entry[0].l1.v & ~PAGE_MASK}};
+	if (w->count == 0)
+		return;
+	n->code.roots |= BIT(root_place(c->table));
+	n->code.root[root_place(c->table)] = (struct paging_root){.lma = s->efer & EFER_LMA,
+		.table = c->table,
+		.eptp12 = s->eptp12,
+		.at = {w->entry[0].l1.v & ~PAGE_MASK}};
 }
 
 static bool find_code(struct nested *n, const struct paging_state *s, uint64_t linear,
@@ -538,8 +538,7 @@ void paging_forget_code(struct nested *n)
 {
 	for (unsigned i = 0; i < PAGING_CODE_PAGES; i++)
 		n->code.page[i].linear = 0;
-	for (unsigned i = 0; i < PAGING_CODE_ROOTS; i++)
-		n->code.root[i].known = false;
+	n->code.roots = 0;
 }
 
 bool paging_read_code(struct nested *n, const struct paging_state *s, uint64_t linear,

@@ -76,7 +76,7 @@ struct paging_code_page {
 
 /* Where the table is that a CR3 names, of 64 bits with IA32_EFER.LMA, else of 32. */
 struct paging_root {
-	bool known, lma;
+	bool lma;
 	uint64_t table, eptp12;
 	struct gpa_l1 at; /* L1's address of it */
 };
@@ -87,6 +87,7 @@ struct paging_root {
 
 struct paging_code {
 	struct paging_code_page page[PAGING_CODE_PAGES];
+	uint32_t roots; /* a bit for each that is known */
 	struct paging_root root[PAGING_CODE_ROOTS];
 };
 
