@@ -54,6 +54,7 @@ struct cpu_shared {
 	uint32_t sleep;    /* CPU_WAKES and others; monitored while it sleeps (cpu/idle.h) */
 	uint32_t node;     /* mm/node.h; written by the boot CPU before any runs VMs */
 	uint32_t progress; /* it has looked for work; counts (vm/watch.h) */
+	uint64_t told;     /* its TSC, when that was the latest (cpu/tsc_step.h) */
 };
 
 #define CPU_WAKES  0u
@@ -89,6 +90,7 @@ struct percpu {
 	uint64_t late_until;    /* host TSC until which NMIs without a reason are late kicks */
 	uint32_t kicks_seen;    /* of shared.kicks */
 	uint32_t foreign_nmis;  /* that were no kicks, and nobody has told of */
+	uint32_t tsc_lags;      /* how often its TSC was behind another one's */
 	uint32_t mux_ticket;    /* of the output stream's lock, with mux_drawn */
 	bool in_mux;            /* it has the lock, wants it, or lets go of it */
 	bool mux_drawn;

@@ -15,6 +15,7 @@
 #define ANSWERS    8u
 #define ANSWER_MS  20u /* how long one is waited for: the boot CPU serves one CPU at a time */
 #define SLACK_US   1u  /* what cannot be told apart from a disturbed answer */
+#define LAG_US     10u /* ... while guests run: a TSC that does not keep step loses more in time */
 #define TEST_TICKS 50000000u
 
 enum {
@@ -30,6 +31,7 @@ static struct {
 	struct spinlock one; /* asks at a time */
 	uint32_t state;
 	uint64_t answer;
+	uint32_t latest; /* the CPU that has told the latest time since the start; atomic */
 } step;
 
 /* RDTSC waits for nothing: after what was read before (SDM vol. 2B "RDTSC"). */
@@ -50,6 +52,7 @@ void tsc_step_init(void)
 	step.one.rank = LOCK_MACHINE;
 	/* An emulator has one clock, and a hypervisor keeps its own virtual ones in step. */
 	step.takes_part = l0_config()->selftest == L0_SELFTEST_TSC ||
+			  l0_config()->selftest == L0_SELFTEST_DRIFT ||
 			  (!virtual && !l0_config()->machine.is_emulator);
 }
 
@@ -169,4 +172,47 @@ bool tsc_step_join(void)
 		"step",
 		this_cpu()->index, distance(&g), side(&g));
 	return false;
+}
+
+/* Forward only: what this CPU has told nobody has seen after a later one. */
+static void catch_up(uint32_t other, uint64_t lag)
+{
+	struct percpu *c = this_cpu();
+
+	move_tsc((int64_t)lag);
+	c->tsc_lags++;
+	if ((c->tsc_lags & (c->tsc_lags - 1)) == 0) /* the first, and ever more rarely */
+		log_error(
+			"CPU %u: its TSC was %lu ticks behind CPU %u's (seen %u times since the start), "
+			"and has been set forward: it does not keep step",
+			c->index, lag, other, c->tsc_lags);
+}
+
+void tsc_step_look(void)
+{
+	uint64_t slack = (uint64_t)tsc_khz * LAG_US / 1000;
+	struct percpu *c = this_cpu();
+	uint64_t told, now, lag;
+	uint32_t other;
+
+	if (!step.takes_part || cpu_count == 1)
+		return;
+	other = __atomic_load_n(&step.latest, __ATOMIC_ACQUIRE);
+	told = __atomic_load_n(&percpus[other]->shared.told, __ATOMIC_ACQUIRE);
+	now = ordered_tsc();
+	lag = tsc_lag(told, now, slack);
+	if (lag != 0) {
+		catch_up(other, lag);
+	} else if (now - told > slack) {
+		__atomic_store_n(&c->shared.told, now, __ATOMIC_RELEASE);
+		__atomic_store_n(&step.latest, c->index, __ATOMIC_RELEASE);
+	}
+}
+
+void tsc_step_disturb(void)
+{
+	static bool done;
+
+	if (this_cpu()->index == 1 && !__atomic_exchange_n(&done, true, __ATOMIC_RELAXED))
+		move_tsc(-(int64_t)TEST_TICKS);
 }

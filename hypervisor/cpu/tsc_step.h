@@ -20,4 +20,12 @@ void tsc_step_answer(uint64_t us);
  */
 bool tsc_step_join(void);
 
+/*
+ * Each CPU, now and then while VMs run: if its TSC tells less than another one's did before, it
+ * is set forward, with a line in the log. Logic: lib/tsc_step.h.
+ */
+void tsc_step_look(void);
+/* selftest=drift: CPU 1 loses a second of a processor of 50 MHz, once. */
+void tsc_step_disturb(void);
+
 #endif

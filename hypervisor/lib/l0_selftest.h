@@ -15,6 +15,7 @@ enum l0_selftest {
 	L0_SELFTEST_MCE_FATAL, /* ... one that ends all */
 	L0_SELFTEST_NMI,       /* NMIs that are no kicks, while the first VM runs */
 	L0_SELFTEST_TSC,       /* CPUs whose TSCs are not in step at the start */
+	L0_SELFTEST_DRIFT,     /* a CPU's TSC goes wrong while the first VM runs */
 	L0_SELFTEST_STALL      /* a CPU stands still in L0 for a while */
 };
 

@@ -24,3 +24,10 @@ bool tsc_gap_is_none(const struct tsc_gap *g, uint64_t slack)
 
 	return size <= g->error || size - g->error <= slack;
 }
+
+uint64_t tsc_lag(uint64_t told, uint64_t now, uint64_t slack)
+{
+	uint64_t lag = told - now;
+
+	return (int64_t)lag > 0 && lag > slack ? lag : 0;
+}

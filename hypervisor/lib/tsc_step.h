@@ -27,4 +27,10 @@ struct tsc_gap tsc_gap_of(const struct tsc_answer *answers, unsigned count);
 /* Nothing tells that they are not in step. slack: what more may be. */
 bool tsc_gap_is_none(const struct tsc_gap *g, uint64_t slack);
 
+/*
+ * By how much a TSC lags that reads `now`, after another one's `told` was read; 0: nothing tells
+ * that it does by more than `slack`.
+ */
+uint64_t tsc_lag(uint64_t told, uint64_t now, uint64_t slack);
+
 #endif

@@ -13,6 +13,7 @@
 #include "cpu/mem.h"
 #include "cpu/percpu.h"
 #include "cpu/tsc.h"
+#include "cpu/tsc_step.h"
 #include "vm/nested_hw.h"
 #include "vm/state.h"
 
@@ -176,6 +177,9 @@ void selftest_vcpu(struct vcpu *vcpu)
 		break;
 	case L0_SELFTEST_NMI:
 		test_nmi(vcpu);
+		break;
+	case L0_SELFTEST_DRIFT:
+		tsc_step_disturb();
 		break;
 	case L0_SELFTEST_STALL:
 		test_stall();

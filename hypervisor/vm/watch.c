@@ -7,6 +7,7 @@
 #include "cpu/log.h"
 #include "cpu/nmi.h"
 #include "cpu/tsc.h"
+#include "cpu/tsc_step.h"
 #include "lib/watch.h"
 #include "vm/sched.h"
 
@@ -67,8 +68,10 @@ static void look(unsigned cpu, uint32_t limit)
 
 void watch_work(void)
 {
-	uint64_t now = rdtsc(), next = __atomic_load_n(&next_at, __ATOMIC_RELAXED);
+	uint64_t now, next = __atomic_load_n(&next_at, __ATOMIC_RELAXED);
 
+	tsc_step_look();
+	now = rdtsc();
 	if (now < next || !watches() ||
 		!__atomic_compare_exchange_n(&next_at, &next, now + period(), false,
 			__ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST))

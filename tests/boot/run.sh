@@ -3023,6 +3023,14 @@ test_tscs_of_cpus_are_put_in_step() {
 		shows 'CPU 1: its TSC was [0-9]{8} ticks ahead of the boot CPU.s, and is in step now, within [0-9]+$' 'CPU 2: its TSC was [0-9]{8}[0-9]? ticks ahead' '^ok'
 }
 
+# A TSC that goes back while VMs run is seen and set forward, before the guest looks; once more by what the first look could not tell.
+test_a_tsc_that_goes_wrong_is_set_forward() {
+	expect 1 run --machine bochs --timeout 100 --memory 64M --log-level info --cpus 3 --machine-cpus 3 --cmdline 'count=3 cpus=3' --l1 "$B/payload/clocks.elf" \
+		--l0-option selftest=drift &&
+		shows 'CPU 1: its TSC was 49[0-9]{6} ticks behind CPU [02].s .seen 1 times since the start., and has been set forward: it does not keep step' '^ok' &&
+		shows_not 'CPU [02]: its TSC was' 'seen [48] times'
+}
+
 # One CPU of two stands still in L0: the other one tells of it, with where it stands; and none does in a run that is only long, or stands still as a whole.
 test_a_cpu_that_stands_still_is_told_of() {
 	local run=(run --machine bochs --timeout 150 --memory 64M --log-level info --cpus 2 --machine-cpus 2 --l1 "$B/payload/clocks.elf" --l0-option)

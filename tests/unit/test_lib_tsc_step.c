@@ -75,6 +75,18 @@ static void the_error_is_a_bound(void **state)
 	}
 }
 
+static void a_tsc_that_tells_less_than_was_told_lags(void **state)
+{
+	(void)state;
+	assert_int_equal(tsc_lag(1000, 1000, 0), 0);
+	assert_int_equal(tsc_lag(1000, 999, 0), 1);
+	assert_int_equal(tsc_lag(1000, 2000, 0), 0);
+	assert_int_equal(tsc_lag(1000, 990, 10), 0);
+	assert_int_equal(tsc_lag(1000, 989, 10), 11);
+	assert_int_equal(tsc_lag(5, UINT64_MAX - 4, 5), 10); /* one was turned over meanwhile */
+	assert_int_equal(tsc_lag(UINT64_MAX - 4, 5, 5), 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -82,6 +94,7 @@ int main(void)
 		cmocka_unit_test(one_that_is_behind_and_one_that_was_turned_over_are_told),
 		cmocka_unit_test(without_an_answer_nothing_is_told),
 		cmocka_unit_test(the_error_is_a_bound),
+		cmocka_unit_test(a_tsc_that_tells_less_than_was_told_lags),
 	};
 
 	return cmocka_run_group_tests_name("lib_tsc_step", tests, NULL, NULL);
