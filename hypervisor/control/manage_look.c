@@ -254,6 +254,25 @@ static const struct {
 static const char *const general[] = {"rax", "rcx", "rdx", "rbx", NULL, "rbp", "rsi", "rdi",
 	"r8", "r9", "r10", "r11", "r12", "r13", "r14", "r15"};
 
+/* As the level has it, whatever the processor must have instead. */
+static uint64_t register_value(const struct vcpu *vcpu, unsigned level, uint32_t field)
+{
+	uint64_t value = vmread(field), mask;
+
+	if (level == 2)
+		return field == VMCS_GUEST_CR4 ? nested_l2_cr4(&vcpu->nested) : value;
+	switch (field) {
+	case VMCS_GUEST_CR0:
+		mask = vmread(VMCS_CR0_GUEST_HOST_MASK);
+		return (value & ~mask) | (vmread(VMCS_CR0_READ_SHADOW) & mask);
+	case VMCS_GUEST_CR4:
+		mask = vmread(VMCS_CR4_GUEST_HOST_MASK);
+		return (value & ~mask) | (vmread(VMCS_CR4_READ_SHADOW) & mask);
+	default:
+		return value;
+	}
+}
+
 static void tell_registers(
 	const struct vcpu *vcpu, const struct manage_request *r, unsigned level)
 {
@@ -267,7 +286,8 @@ static void tell_registers(
 				vcpu->regs.r[i]);
 	for (unsigned i = 0; i < sizeof(vmcs_registers) / sizeof(vmcs_registers[0]); i++)
 		mux_record("item id=%u register=%s value=0x%lx", id_of(r),
-			vmcs_registers[i].name, vmread(vmcs_registers[i].field));
+			vmcs_registers[i].name,
+			register_value(vcpu, level, vmcs_registers[i].field));
 	if (known)
 		mux_record("item id=%u register=cr2 value=0x%lx", id_of(r), read_cr2());
 	if (known && level == 1)

@@ -15,7 +15,7 @@
 #define ANSWERS    8u
 #define ANSWER_MS  20u /* how long one is waited for: the boot CPU serves one CPU at a time */
 #define SLACK_US   1u  /* what cannot be told apart from a disturbed answer */
-#define LAG_US     10u /* ... while guests run: a TSC that does not keep step loses more in time */
+#define LAG_US     10u /* likewise, of a TSC that is looked at while VMs run */
 #define TEST_TICKS 50000000u
 
 enum {

@@ -28,8 +28,8 @@ struct tsc_gap tsc_gap_of(const struct tsc_answer *answers, unsigned count);
 bool tsc_gap_is_none(const struct tsc_gap *g, uint64_t slack);
 
 /*
- * By how much a TSC lags that reads `now`, after another one's `told` was read; 0: nothing tells
- * that it does by more than `slack`.
+ * By how much a TSC lags that reads `now`, after another one's `told` was read; 0: nothing
+ * tells that it does by more than `slack`.
  */
 uint64_t tsc_lag(uint64_t told, uint64_t now, uint64_t slack);
 

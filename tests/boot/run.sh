@@ -449,8 +449,8 @@ test_a_run_shows_its_levels_and_its_memory_and_takes_changes() {
 	ask 0 mem a "$counter" 8 && first=$(cat "$out.answer") && sleep 1 && ask 0 mem a "$counter" 8 &&
 		[ "$(cat "$out.answer")" = "$first" ] && ask 0 mem a "$counter" 8 --level 1 &&
 		[ "$(cat "$out.answer")" = "$first" ] && ask 0 mem a "$counter" 8 --physical && [ "$(cat "$out.answer")" = "$first" ] || return 1
-	ask 0 regs a && answered '^level=2 current=1' '^rip +0x1[0-9a-f]{5}$' '^rax ' '^cs +selector=0x' &&
-		ask 0 regs a --level 1 && answered '^level=1 current=0' '^rip ' &&
+	ask 0 regs a && answered '^level=2 current=1' '^rip +0x1[0-9a-f]{5}$' '^rax ' '^cs +selector=0x' '^cr4 +0x[0-9a-f]*20$' &&
+		ask 0 regs a --level 1 && answered '^level=1 current=0' '^rip ' '^cr4 +0x[0-9a-f]*20$' &&
 		ask 0 regs b && answered '^level=1 current=1' && ask 72 regs b --level 2 && answered 'the vCPU is not in L2' &&
 		ask 0 vmcs a --level 2 && answered '^HOST_RIP .* 0x1[0-9a-f]{5}$' '^GUEST_RIP ' && ask 0 vmcs a --json &&
 		answered '"field": "HOST_CR3"' && ask 72 vmcs b --level 2 && ask 0 stat a && answered '^nested_entries +1$' || return 1
