@@ -30,7 +30,7 @@ row() { # NAME
 	rows | grep -E "^$1 +\|"
 }
 
-common=$(cat "$B/nestor.elf" "$B/machine/layout" "$B/debian/packages.txt" "$B/debian-work/packages.txt" bench/workloads/guest/* \
+common=$(cat bench/workloads/run.sh "$B/nestor.elf" "$B/machine/layout" "$B/debian/packages.txt" "$B/debian-work/packages.txt" bench/workloads/guest/* \
 	guests/debian/work-init guests/kvmclient/ticks.c | sha256sum)
 
 # Of what a figure depends on; NAME.

@@ -254,7 +254,8 @@ static const struct {
 static const char *const general[] = {"rax", "rcx", "rdx", "rbx", NULL, "rbp", "rsi", "rdi",
 	"r8", "r9", "r10", "r11", "r12", "r13", "r14", "r15"};
 
-/* As the level has it, whatever the processor must have instead. */
+/* Of L1 as it reads them, whatever the processor must have instead; of L2 as L1 finds them in
+ * its VMCS. */
 static uint64_t register_value(const struct vcpu *vcpu, unsigned level, uint32_t field)
 {
 	uint64_t value = vmread(field), mask;

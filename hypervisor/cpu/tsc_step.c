@@ -203,7 +203,7 @@ void tsc_step_look(void)
 	lag = tsc_lag(told, now, slack);
 	if (lag != 0) {
 		catch_up(other, lag);
-	} else if (now - told > slack) {
+	} else if (tsc_is_later(told, now, slack)) {
 		__atomic_store_n(&c->shared.told, now, __ATOMIC_RELEASE);
 		__atomic_store_n(&step.latest, c->index, __ATOMIC_RELEASE);
 	}

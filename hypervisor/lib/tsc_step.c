@@ -31,3 +31,8 @@ uint64_t tsc_lag(uint64_t told, uint64_t now, uint64_t slack)
 
 	return (int64_t)lag > 0 && lag > slack ? lag : 0;
 }
+
+bool tsc_is_later(uint64_t told, uint64_t now, uint64_t slack)
+{
+	return tsc_lag(now, told, slack) != 0;
+}

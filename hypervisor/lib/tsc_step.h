@@ -32,5 +32,7 @@ bool tsc_gap_is_none(const struct tsc_gap *g, uint64_t slack);
  * tells that it does by more than `slack`.
  */
 uint64_t tsc_lag(uint64_t told, uint64_t now, uint64_t slack);
+/* It is later by more than that: what others are to compare with from now on. */
+bool tsc_is_later(uint64_t told, uint64_t now, uint64_t slack);
 
 #endif

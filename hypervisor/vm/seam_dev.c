@@ -118,6 +118,8 @@ static inline void mark_written(struct vm *vm, uint64_t gpa, uint64_t size)
 {
 	uint64_t page_size;
 
+	if (!__atomic_load_n(&vm->watches, __ATOMIC_RELAXED))
+		return;
 	for (uint64_t page = gpa & ~PAGE_MASK; page < gpa + size; page += PAGE_SIZE) {
 		uint64_t *leaf;
 

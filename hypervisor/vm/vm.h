@@ -118,6 +118,7 @@ struct vm {
 	/* A bit of a page's number modulo their count: virtual EPT watches such a page, or did
 	 * (seam_l1_page_watch); atomic. */
 	uint64_t watched[VM_WATCHED / 64];
+	bool watches;           /* any of them; atomic */
 	struct vm_state *saved; /* with selftest=state, like the next */
 	unsigned selftests;     /* asked for */
 	enum vm_end end;
@@ -136,6 +137,7 @@ static inline uint64_t *vm_watched_word(struct vm *vm, uint64_t gpa)
 /* From now on a device's write to this page is to be marked (EPT_DIRTY of its leaf). */
 static inline void vm_watches(struct vm *vm, uint64_t gpa)
 {
+	__atomic_store_n(&vm->watches, true, __ATOMIC_SEQ_CST);
 	__atomic_fetch_or(
 		vm_watched_word(vm, gpa), BIT64(gpa / PAGE_SIZE % 64), __ATOMIC_SEQ_CST);
 }

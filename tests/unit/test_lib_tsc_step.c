@@ -85,6 +85,9 @@ static void a_tsc_that_tells_less_than_was_told_lags(void **state)
 	assert_int_equal(tsc_lag(1000, 989, 10), 11);
 	assert_int_equal(tsc_lag(5, UINT64_MAX - 4, 5), 10); /* one was turned over meanwhile */
 	assert_int_equal(tsc_lag(UINT64_MAX - 4, 5, 5), 0);
+	assert_true(tsc_is_later(1000, 1011, 10));
+	assert_false(tsc_is_later(1000, 1010, 10));
+	assert_false(tsc_is_later(1000, 995, 10)); /* behind, within the slack */
 }
 
 int main(void)

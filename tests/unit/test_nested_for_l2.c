@@ -325,6 +325,40 @@ static void code_of_l2_is_known_to_all_processes_of_a_kernel(void **state)
 	assert_int_equal(code_at(&s, 0x5000), 0x6666666666666666);
 }
 
+/* Of two L2s with the same CR3 each has its own root; it moves when its L1 invalidates. */
+static void a_root_of_l2_is_known_by_its_ept12_and_until_an_invalidation(void **state)
+{
+	struct paging_state s = code_paging(), other = s;
+
+	(void)state;
+	fake_write64(0x67000, fake_read64(0x61000) | 0x20);
+	assert_int_equal(code_at(&s, 0x5000), 0x5555555555555555);
+	s.cr3 = 0x7000;
+	assert_int_equal(code_at(&s, 0x5000), 0x5555555555555555);
+	fake_write64(0x9000, fake_read64(0x8000));
+	other.eptp12 = (s.eptp12 & 0xfff) | 0x9000;
+	assert_int_equal(code_at(&other, 0x5000), 0x5555555555555555);
+	/* by the other EPT12 this root is in another page, and leads to another one */
+	fake_write64(0x52000 + 7 * 8, 0x66000 | 0x37);
+	fake_write64(0x66000, 0x3023);
+	fake_write64(0x63000, 0x4023);
+	fake_write64(0x64000, 0x2023);
+	fake_write64(0x62000 + 5 * 8, 0x7023);
+	other.cr3 = 0x7000;
+	assert_int_equal(code_at(&other, 0x5000), 0x3023);
+	/* L1 moves it, and invalidates */
+	paging_forget_code(&n);
+	fake_write64(0x52000 + 7 * 8, 0x67000 | 0x37);
+	assert_int_equal(code_at(&s, 0x5000), 0x5555555555555555);
+	s.cr3 = 0x1000;
+	assert_int_equal(code_at(&s, 0x5000), 0x5555555555555555);
+	fake_write64(0x52000 + 7 * 8, 0x66000 | 0x37);
+	paging_forget_code(&n);
+	assert_int_equal(code_at(&s, 0x5000), 0x5555555555555555);
+	s.cr3 = 0x7000;
+	assert_int_equal(code_at(&s, 0x5000), 0x3023);
+}
+
 static uint64_t random_entry(void)
 {
 	static const uint64_t pages[] = {
@@ -399,6 +433,7 @@ int main(void)
 		T(code_of_l2_follows_its_own_tables_at_once),
 		T(code_of_l2_follows_ept12_after_an_invalidation),
 		T(code_of_l2_is_known_to_all_processes_of_a_kernel),
+		T(a_root_of_l2_is_known_by_its_ept12_and_until_an_invalidation),
 		T(code_is_found_as_a_walk_finds_it),
 	};
 

@@ -3,6 +3,8 @@
  * A virtio device behind a virtual VT-d: its rings and buffers are at addresses of its own,
  * whose pages lie anywhere in memory, and its messages go through the remapping table.
  */
+#include <stdlib.h>
+
 #include "virtio_world.h"
 
 #include "virtio/rng.h"
@@ -344,6 +346,39 @@ static void a_new_root_counts_at_once(void **state)
 	assert_int_equal(VTD_FRCD_REASON(record(1)), VTD_FAULT_ROOT_ABSENT);
 }
 
+/* Each access is asked for twice: what the first one made known says no more than it found. */
+static void what_a_function_has_accessed_is_known_with_its_rights_and_its_end(void **state)
+{
+	uint64_t last = IOVA + 2 * PAGE + 0xff8;
+	uint8_t *moved;
+
+	(void)state;
+	map(2, 0x123, VTD_SL_READ);
+	dev_lock(&machine);
+	for (unsigned i = 0; i < 2; i++) {
+		assert_ptr_equal(dev_memory(&machine, WORLD_BDF, last, 8, false), byte(last));
+		assert_null(dev_memory(&machine, WORLD_BDF, last, 8, true));
+		assert_null(dev_memory(&machine, WORLD_BDF, last, 9, false));
+		assert_null(dev_memory(
+			&machine, WORLD_BDF + 64, last, 8, false)); /* its place is the same */
+		assert_ptr_equal(
+			dev_memory(&machine, WORLD_BDF, last + 8, PAGE, true), byte(last + 8));
+	}
+	dev_unlock(&machine);
+	machine.config.ram_stays = false;
+	vtd_write(VTD_GCMD, 4, VTD_TE | VTD_RTP);
+	dev_lock(&machine);
+	assert_ptr_equal(dev_memory(&machine, WORLD_BDF, last, 8, false), byte(last));
+	moved = malloc(fake_ram_size);
+	assert_non_null(moved);
+	memcpy(moved, fake_ram, fake_ram_size);
+	fake_ram = moved;
+	assert_ptr_equal(dev_memory(&machine, WORLD_BDF, last, 8, false), moved + 0x123ff8);
+	fake_ram = ram(0);
+	free(moved);
+	dev_unlock(&machine);
+}
+
 static void what_is_passed_through_goes_to_the_same_address(void **state)
 {
 	(void)state;
@@ -415,6 +450,9 @@ int main(void)
 			a_function_without_a_context_is_served_until_that_is_invalidated,
 			set_up),
 		cmocka_unit_test_setup(a_new_root_counts_at_once, set_up),
+		cmocka_unit_test_setup(
+			what_a_function_has_accessed_is_known_with_its_rights_and_its_end,
+			set_up),
 		cmocka_unit_test_setup(what_is_passed_through_goes_to_the_same_address, set_up),
 		cmocka_unit_test_setup(messages_go_through_the_table, set_up),
 		cmocka_unit_test_setup(another_function_may_not_use_the_entry, set_up),

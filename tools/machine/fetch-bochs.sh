@@ -15,7 +15,7 @@
 set -euo pipefail
 
 readonly suite=trixie
-readonly layout=5 # raised when the contents of DIR change
+readonly layout=6 # raised when the contents of DIR change
 
 # shellcheck source=tools/machine/private_apt.sh
 . "${BASH_SOURCE[0]%/*}/private_apt.sh"
@@ -129,15 +129,21 @@ compile()
 	mv "$library.$$" "$library"
 }
 
+not_mended()
+{
+	echo "fetch-bochs: not the build of Bochs that is known, such as a host's own. What Bochs 3.0 does wrong stays" \
+		"(tests/conformance/DEVIATIONS.md, 'put right by a library'): guests that run KVM may lose interrupts, several processors are slow" >&2
+}
+
 # Bochs 3.0 runs several processors right, guests with 5-level paging at all, has zeros in more than 2 GiB of RAM, and lets virtual interrupts
 # wait for RFLAGS.IF, only with a library of ours loaded (docs/decisions/0019-emulator-smp.md, 0098-five-level-paging.md). Without DIR/smp.so the tool runs several processors by the slower
 # loop of Bochs' debugger. Made again when its sources change.
 make_library()
 {
 	local here=${BASH_SOURCE[0]%/*}
-	[ -f "$1/root/usr/bin/bochs-bin" ] || return 0
+	[ -f "$1/root/usr/bin/bochs-bin" ] || { not_mended; return 0; }
 	if [ -e "$1/smp.so" ] && [ -z "$(find "$here"/bochs_{smp,la57,ram,interrupts}.c "$here"/bochs_patch.h -newer "$1/smp.so")" ]; then return 0; fi
-	is_known "$1" || { echo "fetch-bochs: not the Bochs that is known: several processors will be slow" >&2; return 0; }
+	is_known "$1" || { not_mended; return 0; }
 	compile "$1/smp.so" "$here"/bochs_{smp,la57,ram,interrupts}.c
 }
 
@@ -174,6 +180,17 @@ missing_libraries()
 	done
 }
 
+is_whole()
+{
+	local missing
+	[ "$(major_of "$1/bochs")" -ge 3 ] || {
+		"$1/bochs" --help >&2 || true
+		die "the Bochs obtained does not start"
+	}
+	missing=$(missing_libraries "$1")
+	[ -z "$missing" ] || { echo "$missing" >&2; die "the packages obtained do not have all that Bochs needs; try again"; }
+}
+
 [ $# -eq 1 ] || { echo "usage: ${0##*/} DIR" >&2; exit 64; }
 dir=$1
 if [ "$(cat "$dir/layout" 2>/dev/null)" = "$layout" ] && [ "$(major_of "$dir/bochs")" -ge 3 ] &&
@@ -187,22 +204,25 @@ work=$(mktemp -d "$(realpath "$(dirname "$dir")")/.bochs.XXXXXX")
 trap 'rm -rf "$work"' EXIT
 trap 'exit 130' INT TERM
 mkdir "$work/new"
-if ! (use_debian_bochs "$work/new"); then
+# In a condition a command that fails would not end it.
+set +e
+(
+	set -e
+	use_debian_bochs "$work/new"
+	chmod +x "$work/new/bochs"
+	is_whole "$work/new"
+)
+status=$?
+set -e
+if [ "$status" != 0 ]; then
 	rm -rf "$work/new"
 	mkdir "$work/new"
 	use_host_bochs "$work/new" || exit 1
-	echo "fetch-bochs: the host's own Bochs is used. What Bochs 3.0 does wrong stays (tests/conformance/DEVIATIONS.md:" \
-		"'put right by a library'): guests that run KVM may lose interrupts, several processors are slow" >&2
+	is_whole "$work/new"
 fi
 chmod +x "$work/new/bochs"
 make_library "$work/new"
 make_plugins "$work/new"
-[ "$(major_of "$work/new/bochs")" -ge 3 ] || {
-	"$work/new/bochs" --help >&2 || true
-	die "the Bochs obtained does not start"
-}
-missing=$(missing_libraries "$work/new")
-[ -z "$missing" ] || { echo "$missing" >&2; die "the packages obtained do not have all that Bochs needs; try again"; }
 echo "$layout" > "$work/new/layout"
 rm -rf "$dir"
 mv "$work/new" "$dir"
