@@ -241,7 +241,7 @@ void vvtd_run_of(struct platform *p, const struct vvtd_context *c, uint64_t at, 
 	bool good = walk(p, c, at, &page, &last) == VTD_NO_FAULT;
 
 	*run = (struct vvtd_run){
-		page.at, BIT64(page.shift % 64), page.gpa, good ? page.rights : 0};
+		page.at, BIT64(page.shift & 63u), page.gpa, good ? page.rights : 0};
 	left = ENTRIES - last % PAGE_SIZE / 8;
 	wanted = end > run->at ? ((end - run->at - 1) >> page.shift) + 1 : 1;
 	run->size *= run_of_entries(run, dev_memory(p, 0, last, 8 * left, false), left, wanted);
