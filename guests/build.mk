@@ -86,7 +86,7 @@ $(B)/payload/vtd_rules.elf: $(B)/payload/vtd_rules_irq.o $(B)/payload/vtd_rules_
 $(B)/payload/vtd_driver.elf: $(B)/payload/vtd_nvme.o $(PAYLOAD_VTD)
 $(B)/payload/bench_disk.elf: $(B)/payload/runtime/virtio_pci.o
 $(B)/payload/wildvtd.elf: $(addprefix $(B)/payload/,vtd_unit.o vtd_pci.o wild_model.o)
-$(B)/payload/vvtd.elf: $(B)/payload/vtd_unit.o $(B)/payload/runtime/virtio_pci.o
+$(B)/payload/vvtd.elf $(B)/payload/eptdma.elf: $(B)/payload/vtd_unit.o $(B)/payload/runtime/virtio_pci.o
 $(patsubst tests/stress/%.c,$(B)/payload/%.elf,$(wildcard tests/stress/*.c)): $(B)/payload/stress.o
 $(B)/payload/aggressor.elf: $(B)/payload/stress.o
 

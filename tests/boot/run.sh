@@ -2498,6 +2498,15 @@ test_an_l2_that_halts_without_hlt_exiting() {
 	done
 }
 
+# Through a virtual VT-d the device's pages are known to L0 from before.
+test_a_device_writes_tables_of_an_ept12() {
+	local args
+	for args in '' '--iommu vtd --cmdline translated' '--iommu vtd --cmdline translated --reserve 48M'; do
+		# shellcheck disable=SC2086
+		expect 1 run --timeout 60 --memory 64M --scratch 1M --l1 "$B/payload/eptdma.elf" $args && shows 'tables from the disk: 40 rounds, 0 wrong' || return
+	done
+}
+
 test_a_base_address_moves_to_where_nothing_was() {
 	expect 1 run --timeout 120 --memory 64M --l1 "$B/payload/movedbar.elf" --rng on &&
 		shows 'queues: 1$' 'at a fresh place: 1$' 'where L1 had touched: 1$' 'where L2 had touched: 1$'
