@@ -258,20 +258,9 @@ static const char *const general[] = {"rax", "rcx", "rdx", "rbx", NULL, "rbp", "
  * its VMCS. */
 static uint64_t register_value(const struct vcpu *vcpu, unsigned level, uint32_t field)
 {
-	uint64_t value = vmread(field), mask;
-
-	if (level == 2)
-		return field == VMCS_GUEST_CR4 ? nested_l2_cr4(&vcpu->nested) : value;
-	switch (field) {
-	case VMCS_GUEST_CR0:
-		mask = vmread(VMCS_CR0_GUEST_HOST_MASK);
-		return (value & ~mask) | (vmread(VMCS_CR0_READ_SHADOW) & mask);
-	case VMCS_GUEST_CR4:
-		mask = vmread(VMCS_CR4_GUEST_HOST_MASK);
-		return (value & ~mask) | (vmread(VMCS_CR4_READ_SHADOW) & mask);
-	default:
-		return value;
-	}
+	if (field == VMCS_GUEST_CR4)
+		return level == 2 ? nested_l2_cr4(&vcpu->nested) : nested_l1_cr4();
+	return field == VMCS_GUEST_CR0 && level == 1 ? nested_l1_cr0() : vmread(field);
 }
 
 static void tell_registers(

@@ -174,7 +174,7 @@ bool tsc_step_join(void)
 	return false;
 }
 
-/* Forward only: what this CPU has told nobody has seen after a later one. */
+/* Forward only: its guests have seen the times up to now. */
 static void catch_up(uint32_t other, uint64_t lag)
 {
 	struct percpu *c = this_cpu();

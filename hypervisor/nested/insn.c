@@ -178,7 +178,6 @@ bool insn_mem_write(
 	return true;
 }
 
-/* CR0 and CR4 as L1 sees them; VMCS01 is current. */
 static uint64_t visible(enum vmcs_fid value, enum vmcs_fid shadow, enum vmcs_fid mask)
 {
 	uint64_t m = seam_vmread(mask);
@@ -186,12 +185,12 @@ static uint64_t visible(enum vmcs_fid value, enum vmcs_fid shadow, enum vmcs_fid
 	return (seam_vmread(value) & ~m) | (seam_vmread(shadow) & m);
 }
 
-uint64_t l1_cr0(void)
+uint64_t nested_l1_cr0(void)
 {
 	return visible(FID_GUEST_CR0, FID_CR0_READ_SHADOW, FID_CR0_GUEST_HOST_MASK);
 }
 
-uint64_t l1_cr4(void)
+uint64_t nested_l1_cr4(void)
 {
 	return visible(FID_GUEST_CR4, FID_CR4_READ_SHADOW, FID_CR4_GUEST_HOST_MASK);
 }
@@ -207,7 +206,7 @@ static int common_checks(struct nested *n, uint32_t reason, struct l1_mode *m)
 
 	m->long64 = long64;
 	m->cpl = (uint8_t)SEG_AR_DPL(seam_vmread(FID_GUEST_SS_AR));
-	if (reason == EXIT_VMXON && !(l1_cr4() & CR4_VMXE))
+	if (reason == EXIT_VMXON && !(nested_l1_cr4() & CR4_VMXE))
 		return insn_fault(n, INSN_UD, DENIAL_INSN_VMXE, 0);
 	if (reason != EXIT_VMXON && !n->vmxon)
 		return insn_fault(n, INSN_UD, DENIAL_INSN_NOT_IN_VMX, 0);

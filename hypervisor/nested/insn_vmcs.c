@@ -38,10 +38,10 @@ int insn_vmxon(struct nested *n, const struct l1_mode *m)
 
 	if (n->vmxon)
 		return VMERR_VMXON_IN_ROOT;
-	if (!nested_cr0_fits(n, l1_cr0()))
-		return insn_fault(n, INSN_GP, DENIAL_INSN_CR0_FIXED, l1_cr0());
-	if (!nested_cr4_fits(n, l1_cr4()))
-		return insn_fault(n, INSN_GP, DENIAL_INSN_CR4_FIXED, l1_cr4());
+	if (!nested_cr0_fits(n, nested_l1_cr0()))
+		return insn_fault(n, INSN_GP, DENIAL_INSN_CR0_FIXED, nested_l1_cr0());
+	if (!nested_cr4_fits(n, nested_l1_cr4()))
+		return insn_fault(n, INSN_GP, DENIAL_INSN_CR4_FIXED, nested_l1_cr4());
 	if ((n->feature_control & enabled) != enabled)
 		return insn_fault(n, INSN_GP, DENIAL_INSN_FEATURE_CONTROL, n->feature_control);
 	if (!pointer_operand(n, m, &gpa))

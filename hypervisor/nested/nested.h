@@ -404,6 +404,9 @@ bool nested_l2_cr0_fits(const struct nested *n, uint64_t cr0);
 #define CR0_CACHE (CR0_CD | CR0_NW)
 uint64_t nested_cr0_shadow(const struct nested *n);
 
+/* CR0 and CR4 as L1 sees them; VMCS01 is current. */
+uint64_t nested_l1_cr0(void);
+uint64_t nested_l1_cr4(void);
 /* CR4 of L2, without what the masks show instead of it: VMCS02, which is current, has MCE set
  * always. */
 uint64_t nested_l2_cr4(const struct nested *n);

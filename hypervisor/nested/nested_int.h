@@ -68,10 +68,6 @@ static inline int insn_fault(
  * current. */
 void insn_raise(struct nested *n, uint8_t vector);
 
-/* CR0 and CR4 as L1 sees them; VMCS01 is current. */
-uint64_t l1_cr0(void);
-uint64_t l1_cr4(void);
-
 /*
  * The instruction that exited ends with these status flags; the VMCS of its level is current.
  */

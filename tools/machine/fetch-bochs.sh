@@ -183,6 +183,7 @@ missing_libraries()
 is_whole()
 {
 	local missing
+	chmod +x "$1/bochs"
 	[ "$(major_of "$1/bochs")" -ge 3 ] || {
 		"$1/bochs" --help >&2 || true
 		die "the Bochs obtained does not start"
@@ -209,7 +210,6 @@ set +e
 (
 	set -e
 	use_debian_bochs "$work/new"
-	chmod +x "$work/new/bochs"
 	is_whole "$work/new"
 )
 status=$?
@@ -220,7 +220,6 @@ if [ "$status" != 0 ]; then
 	use_host_bochs "$work/new" || exit 1
 	is_whole "$work/new"
 fi
-chmod +x "$work/new/bochs"
 make_library "$work/new"
 make_plugins "$work/new"
 echo "$layout" > "$work/new/layout"
