@@ -75,10 +75,8 @@ static bool l1_wants_io(const struct exit_context *c)
 		return true;
 	for (; port <= last; port++) {
 		enum vmcs_fid fid = port & 0x8000 ? FID_IO_BITMAP_B : FID_IO_BITMAP_A;
-		struct gpa_l1 at = {c->v->f[fid] + (port & 0x7fff) / 8};
-		uint8_t bits = 0xff;
 
-		if (seam_l1_read(c->n, at, &bits, 1) || (bits & (1u << (port & 7))))
+		if (bitmap_byte(c->n, c->v->f[fid] + (port & 0x7fff) / 8) & (1u << (port & 7)))
 			return true;
 	}
 	return false;
@@ -88,7 +86,6 @@ static bool l1_wants_io(const struct exit_context *c)
 static bool l1_wants_msr(const struct exit_context *c, uint32_t offset)
 {
 	uint32_t msr = (uint32_t)c->n->gpr[REG_RCX];
-	uint8_t bits = 0xff;
 
 	if (!PRI(c, USE_MSR_BITMAPS))
 		return true;
@@ -97,9 +94,7 @@ static bool l1_wants_msr(const struct exit_context *c, uint32_t offset)
 	else if (msr > 0x1fff)
 		return true;
 	offset += (msr & 0x1fff) / 8;
-	if (seam_l1_read(c->n, (struct gpa_l1){c->v->f[FID_MSR_BITMAP] + offset}, &bits, 1))
-		return true;
-	return bits & (1u << (msr & 7));
+	return bitmap_byte(c->n, c->v->f[FID_MSR_BITMAP] + offset) & (1u << (msr & 7));
 }
 
 static bool l1_wants(const struct exit_context *c)

@@ -88,15 +88,13 @@ bool insn_l2_exits(struct nested *n, const struct nvmcs *v, enum vmcs_fid bitmap
 {
 	struct l1_mode m = mode();
 	uint64_t encoding;
-	uint8_t bits = 0xff;
 
 	if (!(proc2_of(v) & PROC2_VMCS_SHADOWING))
 		return true;
 	encoding = encoding_operand(n, &m);
 	if (encoding > 0x7fff)
 		return true;
-	return seam_l1_read(n, (struct gpa_l1){v->f[bitmap] + encoding / 8}, &bits, 1) ||
-	       bits & (1u << (encoding & 7));
+	return bitmap_byte(n, v->f[bitmap] + encoding / 8) & (1u << (encoding & 7));
 }
 
 /* The error is told in L2's own VMCS, which is L1's current one. */

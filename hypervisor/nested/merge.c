@@ -214,6 +214,34 @@ static void copy(const struct nvmcs *v, enum vmcs_fid first, unsigned count)
 		seam_vmwrite((enum vmcs_fid)(first + i), v->f[first + i]);
 }
 
+/*
+ * Words of the bitmap with the x2APIC MSRs, 800H to 8FFH. Their bits are never those of VMCS01:
+ * what is let through there would reach another APIC than L2's.
+ */
+#define X2APIC_WORD (0x800 / 64)
+#define WRITE_WORDS 256 /* from the bits of reads to those of writes */
+
+#define X2APIC_TPR      BIT64(APIC_NUMBER(APIC_TPR))
+#define X2APIC_EOI      BIT64(APIC_NUMBER(APIC_EOI))
+#define X2APIC_SELF_IPI BIT64(APIC_NUMBER(APIC_SELF_IPI))
+
+/*
+ * SDM 29.5 "Virtualizing MSR-Based APIC Accesses": an access may go without an exit only where
+ * the processor makes it one to the virtual-APIC page. All others would reach the machine's
+ * APIC.
+ */
+static void find_x2apic_msrs(struct nvmcs *v)
+{
+	bool on = v->proc2_02 & PROC2_X2APIC_MODE;
+	bool registers = on && (v->proc2_02 & PROC2_APIC_REGISTER_VIRT);
+	bool delivery = on && (v->proc2_02 & PROC2_VIRT_INTR_DELIVERY);
+	uint64_t tpr = on ? X2APIC_TPR : 0;
+
+	for (unsigned i = 0; i < NESTED_X2APIC_WORDS; i++)
+		v->x2apic_keep[i] = registers ? 0 : i == 0 ? ~tpr : UINT64_MAX;
+	v->x2apic_keep_writes = ~(tpr | (delivery ? X2APIC_EOI | X2APIC_SELF_IPI : 0));
+}
+
 void merge_controls_all(struct nested *n, struct nvmcs *v)
 {
 	const struct nested_l0_controls *l0 = &n->vm->l0;
@@ -227,6 +255,7 @@ void merge_controls_all(struct nested *n, struct nvmcs *v)
 	merge_tsc(n, v);
 	seam_vmwrite(FID_PIN_CONTROLS, merge_word(WORD_PIN, l0->pin, 0));
 	v->proc2_02 = proc2;
+	find_x2apic_msrs(v);
 	seam_vmwrite(FID_PROC2_CONTROLS, proc2);
 	seam_vmwrite(FID_EXIT_CONTROLS, merge_word(WORD_EXIT, l0->exit, 0));
 	seam_vmwrite(FID_ENTRY_CONTROLS,
@@ -251,60 +280,56 @@ void merge_controls_all(struct nested *n, struct nvmcs *v)
 				(l0->proc2 & PROC2_ENCLS_EXITING ? UINT64_MAX : 0));
 }
 
-/*
- * Words of the bitmap with the x2APIC MSRs, 800H to 8FFH. Their bits are never those of VMCS01:
- * what is let through there would reach another APIC than L2's.
- */
-#define X2APIC_WORD  (0x800 / 64)
-#define X2APIC_WORDS 4
-#define WRITE_WORDS  256 /* from the bits of reads to those of writes */
-
-#define X2APIC_TPR      BIT64(APIC_NUMBER(APIC_TPR))
-#define X2APIC_EOI      BIT64(APIC_NUMBER(APIC_EOI))
-#define X2APIC_SELF_IPI BIT64(APIC_NUMBER(APIC_SELF_IPI))
-
-/*
- * SDM 29.5 "Virtualizing MSR-Based APIC Accesses": an access may go without an exit only where
- * the processor makes it one to the virtual-APIC page. All others would reach the machine's
- * APIC.
- */
-__attribute__((noinline)) static void merge_x2apic_msrs(
+static inline void merge_x2apic_msrs(
 	struct nested *n, const struct nvmcs *v, const uint64_t *l1)
 {
-	bool on = l1 && (v->proc2_02 & PROC2_X2APIC_MODE);
-	bool registers = on && (v->proc2_02 & PROC2_APIC_REGISTER_VIRT);
-	bool delivery = on && (v->proc2_02 & PROC2_VIRT_INTR_DELIVERY);
-	uint64_t tpr = on ? X2APIC_TPR : 0;
-	uint64_t written = tpr | (delivery ? X2APIC_EOI | X2APIC_SELF_IPI : 0);
+	uint64_t *l0 = n->msr_bitmap02;
 
-	for (unsigned i = 0; i < X2APIC_WORDS; i++) {
-		uint64_t read = registers ? UINT64_MAX : i == 0 ? tpr : 0;
-		unsigned w = X2APIC_WORD + i;
+	l0[X2APIC_WORD] = l1[X2APIC_WORD] | v->x2apic_keep[0];
+	l0[X2APIC_WORD + 1] = l1[X2APIC_WORD + 1] | v->x2apic_keep[1];
+	l0[X2APIC_WORD + 2] = l1[X2APIC_WORD + 2] | v->x2apic_keep[2];
+	l0[X2APIC_WORD + 3] = l1[X2APIC_WORD + 3] | v->x2apic_keep[3];
+	l0[X2APIC_WORD + WRITE_WORDS] = l1[X2APIC_WORD + WRITE_WORDS] | v->x2apic_keep_writes;
+	n->x2apic_open = v->proc2_02 & PROC2_X2APIC_MODE;
+}
 
-		n->msr_bitmap02[w] = read ? l1[w] | ~read : UINT64_MAX;
-	}
-	n->msr_bitmap02[X2APIC_WORD + WRITE_WORDS] =
-		written ? l1[X2APIC_WORD + WRITE_WORDS] | ~written : UINT64_MAX;
-	n->x2apic_open = on;
+/* L1 has no bitmap, or none in RAM. */
+static __attribute__((noinline)) void intercept_all_msrs(struct nested *n)
+{
+	uint64_t *l0 = n->msr_bitmap02;
+
+	for (unsigned i = 0; i < n->vm->pass_count; i++)
+		l0[n->vm->pass[i].word] = UINT64_MAX;
+	for (unsigned i = 0; i < NESTED_X2APIC_WORDS; i++)
+		l0[X2APIC_WORD + i] = UINT64_MAX;
+	l0[X2APIC_WORD + WRITE_WORDS] = UINT64_MAX;
+	n->x2apic_open = false;
 }
 
 /*
  * MSRs that L0 lets L1 reach without an exit. Only their bits can be clear in VMCS02's bitmap,
  * and those of x2APIC MSRs; all others are ones forever. SDM 24.6.9 "MSR-Bitmap Address": 1 KiB
- * each for reads of low and high MSRs, writes of low and high MSRs.
+ * each for reads of low and high MSRs, writes of low and high MSRs. In steps, since each entry
+ * of an L2 comes by: L1 may have written its page.
  */
 void merge_msr_bitmap(struct nested *n, const struct nvmcs *v)
 {
-	const struct nested_pass_word *end = &n->vm->pass[n->vm->pass_count];
+	const struct nested_pass_word *p = n->vm->pass, *end = p + n->vm->pass_count;
 	uint64_t *l0 = n->msr_bitmap02;
 	const uint64_t *l1 = NULL;
 
 	if (v->f[FID_PROC_CONTROLS] & PROC_USE_MSR_BITMAPS)
 		l1 = seam_l1_page(n, (struct gpa_l1){v->f[FID_MSR_BITMAP]});
-	for (const struct nested_pass_word *p = n->vm->pass; l1 && p < end; p++)
-		l0[p->word] = l1[p->word] | p->keep;
-	for (const struct nested_pass_word *p = n->vm->pass; !l1 && p < end; p++)
-		l0[p->word] = UINT64_MAX;
+	if (!l1) {
+		intercept_all_msrs(n);
+		return;
+	}
+	for (; p < end; p += NESTED_PASS_STEP) {
+		l0[p[0].word] = l1[p[0].word] | p[0].keep;
+		l0[p[1].word] = l1[p[1].word] | p[1].keep;
+		l0[p[2].word] = l1[p[2].word] | p[2].keep;
+		l0[p[3].word] = l1[p[3].word] | p[3].keep;
+	}
 	if ((v->proc2_02 & PROC2_X2APIC_MODE) || n->x2apic_open)
 		merge_x2apic_msrs(n, v, l1);
 }
@@ -332,6 +357,7 @@ static bool worth_merging(unsigned w)
 	return false;
 }
 
+/* Whole steps: the last word is there again, if need be. */
 void nested_pass_msrs(struct nested_vm *vm, const uint64_t *msr_bitmap01)
 {
 	vm->pass_count = 0;
@@ -339,4 +365,6 @@ void nested_pass_msrs(struct nested_vm *vm, const uint64_t *msr_bitmap01)
 		if (~msr_bitmap01[w] && worth_merging(w) && vm->pass_count < NESTED_PASS_WORDS)
 			vm->pass[vm->pass_count++] =
 				(struct nested_pass_word){.keep = msr_bitmap01[w], .word = w};
+	for (; vm->pass_count % NESTED_PASS_STEP != 0; vm->pass_count++)
+		vm->pass[vm->pass_count] = vm->pass[vm->pass_count - 1];
 }

@@ -54,6 +54,8 @@ struct nested_habit {
 /* Fields of GROUP_RARE that an MSR list may change in VMCS02: msrlist.c has their names. */
 #define NESTED_LIST_FIELDS 3
 
+#define NESTED_X2APIC_WORDS 4 /* of the MSR bitmap, for 800H to 8FFH */
+
 /* A VMCS12 that is active on the vCPU, with its hardware VMCSs. */
 struct nvmcs {
 	uint64_t f[FID_COUNT]; /* the fields; see rare_in_02 for the exception */
@@ -96,6 +98,8 @@ struct nvmcs {
 	uint32_t merged_proc; /* primary controls that VMCS02 was merged for */
 	uint32_t proc_02; /* primary controls of VMCS02; vm/ opens and closes windows in both */
 	uint32_t proc2_02; /* secondary controls of VMCS02 */
+	/* Ones where an access to an x2APIC MSR exits in any case, by proc2_02. */
+	uint64_t x2apic_keep[NESTED_X2APIC_WORDS], x2apic_keep_writes;
 	uint16_t vpid02;
 	uint64_t check_context; /* of the last entry, see nested_check_context */
 	uint32_t timer02;       /* what VMCS02 was loaded with */
@@ -128,6 +132,7 @@ struct nested_pass_word {
 };
 
 #define NESTED_PASS_WORDS 12
+#define NESTED_PASS_STEP  4 /* merged at once */
 
 /*
  * A word of the VMREAD and VMWRITE bitmaps that has fields which hardware serves L2, if L1

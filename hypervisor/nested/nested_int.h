@@ -166,6 +166,18 @@ void shadow_write_field(struct nested *n, const struct nvmcs *v, enum vmcs_fid f
 
 /* ---- L1's preemption timer ---- */
 
+/* Of a bitmap of L1's, at the L1 guest-physical address; what is no memory reads as ones. */
+static inline uint8_t bitmap_byte(struct nested *n, uint64_t gpa)
+{
+	const volatile uint8_t *page = seam_l1_page(n, (struct gpa_l1){gpa});
+	uint8_t bits = UINT8_MAX;
+
+	if (page)
+		return page[gpa & PAGE_MASK];
+	(void)seam_l1_read(n, (struct gpa_l1){gpa}, &bits, sizeof(bits)); /* of ROM */
+	return bits;
+}
+
 /* What a slower timer than the machine's has left may be more than 32 bits. */
 #define TIMER_PIECE BIT64(31)
 
