@@ -165,6 +165,11 @@ uint64_t platform_deadline(const struct platform *p, unsigned vcpu);
  * above its processor priority, or an ExtINT from the PIC through LVT0. -1 when there is none.
  */
 int platform_irq_pending(struct platform *p, unsigned vcpu);
+/*
+ * Whether there is one. Only the CPU that owns the vCPU, outside guest mode. Without the lock
+ * as far as it may be: what others request meanwhile they tell by dev_kick and dev_posted.
+ */
+bool platform_irq_waits(struct platform *p, unsigned vcpu);
 /* The vCPU takes it: acknowledges (IRR to ISR, or PIC INTA). The vector, or -1. */
 int platform_irq_ack(struct platform *p, unsigned vcpu);
 /*

@@ -210,7 +210,7 @@ void platform_pulse_irq(struct platform *p, unsigned irq)
 /* The PIC reaches vCPU 0 only. An ExtINT passes the priority by. */
 bool platform_extint_pending(const struct platform *p, unsigned vcpu)
 {
-	return p->pic.intr && vcpu == 0 &&
+	return vcpu == 0 && __atomic_load_n(&p->pic.intr, __ATOMIC_RELAXED) &&
 	       (vlapic_accepts_extint(&p->lapic[0]) || vioapic_passes_extint(&p->ioapic));
 }
 
@@ -236,6 +236,15 @@ int platform_irq_pending(struct platform *p, unsigned vcpu)
 	vector = irq_pending(p, vcpu);
 	dev_unlock(p);
 	return vector;
+}
+
+bool platform_irq_waits(struct platform *p, unsigned vcpu)
+{
+	const struct vlapic *l = &p->lapic[vcpu];
+
+	if (!vlapic_owned(l))
+		return platform_irq_pending(p, vcpu) >= 0;
+	return platform_extint_pending(p, vcpu) || vlapic_waits(l);
 }
 
 static int irq_ack(struct platform *p, unsigned vcpu)

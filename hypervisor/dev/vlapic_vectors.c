@@ -114,11 +114,17 @@ bool vlapic_has_posted(const struct vlapic *l)
 	return __atomic_load_n(&l->posted.control, __ATOMIC_RELAXED) & POSTED_OUTSTANDING;
 }
 
-uint32_t vlapic_requests(const struct vlapic *l, uint32_t i)
+static uint32_t posted_word(const struct vlapic *l, uint32_t i)
 {
 	uint64_t posted = __atomic_load_n(&l->posted.requests[i / 2], __ATOMIC_RELAXED);
-	uint32_t requests =
-		vlapic_reg(l, REG_IRR + i) | (uint32_t)(posted >> i % 2 * 32) | l->late[i];
+	uint32_t requests = (uint32_t)(posted >> i % 2 * 32);
+
+	return i == 0 ? requests & ~FLOOR : requests;
+}
+
+uint32_t vlapic_requests(const struct vlapic *l, uint32_t i)
+{
+	uint32_t requests = vlapic_reg(l, REG_IRR + i) | posted_word(l, i) | l->late[i];
 
 	return i == 0 ? requests & ~FLOOR : requests;
 }
@@ -130,7 +136,7 @@ static void collect_late(struct vlapic *l)
 		l->regs[(REG_IRR + i) * 4] |= l->late[i];
 		l->late[i] = 0;
 	}
-	l->late_waits = false;
+	__atomic_store_n(&l->late_waits, false, __ATOMIC_RELAXED);
 	l->changed = true;
 }
 
@@ -142,6 +148,11 @@ void vlapic_collect(struct vlapic *l)
 		collect_late(l);
 }
 
+static bool above_ppr(const struct vlapic *l, int vector)
+{
+	return vector >= 0 && ((uint32_t)vector & 0xf0) > (vlapic_ppr(l) & 0xf0);
+}
+
 /* 10.4.7.2: a LAPIC that software disabled keeps what is pending. */
 int vlapic_pending(struct vlapic *l)
 {
@@ -150,9 +161,29 @@ int vlapic_pending(struct vlapic *l)
 	if (l->hardware)
 		vlapic_collect(l);
 	top = irr_top(l);
-	if (top < 0 || ((uint32_t)top & 0xf0) <= (vlapic_ppr(l) & 0xf0))
-		return -1;
-	return top;
+	return above_ppr(l, top) ? top : -1;
+}
+
+bool vlapic_owned(const struct vlapic *l)
+{
+	return l->hardware && !__atomic_load_n(&l->late_waits, __ATOMIC_RELAXED);
+}
+
+/* The highest request, those in the descriptor included. */
+static int requests_top(const struct vlapic *l)
+{
+	for (uint32_t i = 8; i-- > 0;) {
+		uint32_t v = vlapic_reg(l, REG_IRR + i) | posted_word(l, i);
+
+		if (v)
+			return (int)(i * 32 + 31) - __builtin_clz(v);
+	}
+	return -1;
+}
+
+bool vlapic_waits(const struct vlapic *l)
+{
+	return above_ppr(l, vlapic_has_posted(l) ? requests_top(l) : irr_top(l));
 }
 
 int vlapic_take(struct vlapic *l)
@@ -204,7 +235,7 @@ static void post(struct platform *p, unsigned vcpu, uint8_t vector, bool level)
 	if (test_bit(l->level[i], vector) != level || test_bit(l->late[i], vector)) {
 		set_bit(&l->level[i], vector, level);
 		set_bit(&l->late[i], vector, true);
-		l->late_waits = true;
+		__atomic_store_n(&l->late_waits, true, __ATOMIC_RELAXED);
 		vpci_routes_changed(p);
 		dev_kick(p, vcpu);
 		return;

@@ -60,7 +60,7 @@ static void update(struct platform *p)
 	struct vpic_chip *m = &p->pic.s.chip[0];
 
 	m->irr = master_irr(&p->pic.s);
-	p->pic.intr = request(m, true) != NONE;
+	__atomic_store_n(&p->pic.intr, request(m, true) != NONE, __ATOMIC_RELAXED);
 	if (p->pic.intr)
 		dev_kick(p, 0);
 }

@@ -182,15 +182,14 @@ static bool irq_waits(struct vcpu *vcpu)
 
 	if (vcpu->vm->apicv.on && !vcpu->nested.in_l2)
 		return platform_extint_pending(p, vcpu->index);
-	return platform_irq_pending(p, vcpu->index) >= 0;
+	return platform_irq_waits(p, vcpu->index);
 }
 
 /* VMCS01 is current, of a VM whose APICs the CPU virtualizes. */
 static void update_apic(struct vcpu *vcpu)
 {
 	apicv_update(vcpu);
-	if (vcpu->state == VCPU_HALTED &&
-		platform_irq_pending(vcpu->vm->platform, vcpu->index) >= 0 &&
+	if (vcpu->state == VCPU_HALTED && platform_irq_waits(vcpu->vm->platform, vcpu->index) &&
 		can_take_interrupt(vcpu))
 		vcpu->state = VCPU_RUNNABLE;
 }

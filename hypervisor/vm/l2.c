@@ -145,7 +145,7 @@ void l2_entry_vmfailed(struct vcpu *vcpu, uint32_t error)
 static bool more_waits(const struct vcpu *vcpu)
 {
 	return vcpu->irq_known ? vcpu->irq_more
-			       : platform_irq_pending(vcpu->vm->platform, vcpu->index) >= 0;
+			       : platform_irq_waits(vcpu->vm->platform, vcpu->index);
 }
 
 bool l2_event(struct vcpu *vcpu, const struct nested_event *e, uint32_t post)

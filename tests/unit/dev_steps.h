@@ -347,7 +347,7 @@ static inline uint64_t step_lapic(unsigned vcpu)
 
 static inline uint64_t step_interrupt(unsigned vcpu)
 {
-	int pending = platform_irq_pending(&machine, vcpu);
+	int pending = fake_pending(vcpu);
 
 	switch (step_below(5)) {
 	case 0:

@@ -158,7 +158,11 @@ static inline uint8_t fake_in(uint16_t port)
 /* The vector that the vCPU would take, or -1. */
 static inline int fake_pending(unsigned vcpu)
 {
-	return platform_irq_pending(&machine, vcpu);
+	bool waits = platform_irq_waits(&machine, vcpu);
+	int vector = platform_irq_pending(&machine, vcpu);
+
+	assert_true(waits == (vector >= 0));
+	return vector;
 }
 
 /* False: #GP. */

@@ -227,7 +227,7 @@ static void type(uint8_t byte)
 
 static void interrupt(struct input *in, unsigned vcpu)
 {
-	int pending = platform_irq_pending(&machine, vcpu);
+	int pending = fake_pending(vcpu);
 
 	assert_in_range(pending + 1, 0, 256);
 	if (byte(in) & 1)
