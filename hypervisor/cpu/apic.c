@@ -226,7 +226,7 @@ void apic_timer_arm(uint64_t tsc, uint64_t now)
 	this_cpu()->timer_at = tsc;
 	if (apic.deadline) {
 		apic_write(APIC_LVT_TIMER, TIMER_DEADLINE | VECTOR_TIMER);
-		__asm__ volatile("mfence" : : : "memory");
+		mfence();
 		wrmsr(MSR_TSC_DEADLINE, now + delta);
 		return;
 	}
@@ -251,6 +251,9 @@ void apic_timer_stop(void)
 static void send_icr(uint32_t destination, uint32_t low)
 {
 	if (apic.x2) {
+		/* What the other processor is to look at must be visible to it: these WRMSRs
+		 * may complete before earlier stores are (SDM 10.12.3). */
+		mfence();
 		wrmsr(MSR_X2APIC_FIRST + APIC_NUMBER(APIC_ICR),
 			(uint64_t)destination << 32 | low);
 		return;

@@ -44,7 +44,8 @@ _Static_assert(sizeof(((struct vcpu_stats *)NULL)->latency) <=
 #define PROC2_WANTED                                                                         \
 	(PROC2_ENABLE_EPT | PROC2_ENABLE_RDTSCP | PROC2_ENABLE_VPID | PROC2_WBINVD_EXITING | \
 		PROC2_UNRESTRICTED_GUEST | PROC2_ENABLE_INVPCID | PROC2_ENABLE_XSAVES |      \
-		PROC2_USER_WAIT_PAUSE | PROC2_BUS_LOCK_EXITING | PROC2_NOTIFY_EXITING)
+		PROC2_ENCLS_EXITING | PROC2_USER_WAIT_PAUSE | PROC2_BUS_LOCK_EXITING |       \
+		PROC2_NOTIFY_EXITING)
 #define EXIT_WANTED                                                                       \
 	(EXIT_SAVE_DEBUG | EXIT_HOST_64 | EXIT_ACK_INTR | EXIT_SAVE_PAT | EXIT_LOAD_PAT | \
 		EXIT_SAVE_EFER | EXIT_LOAD_EFER)
@@ -95,6 +96,8 @@ static void write_controls(struct vcpu *vcpu)
 	vmcs_write_setup(VMCS_VMCS_LINK_POINTER, UINT64_MAX);
 	if (proc2 & PROC2_ENABLE_XSAVES)
 		vmcs_write_setup(VMCS_XSS_EXITING_BITMAP, ~vcpu->cet.xss);
+	if (proc2 & PROC2_ENCLS_EXITING) /* SGX is hidden, whatever firmware has done */
+		vmcs_write_setup(VMCS_ENCLS_EXITING_BITMAP, UINT64_MAX);
 	if (proc2 & PROC2_PAUSE_LOOP_EXITING) {
 		vmcs_write_setup(VMCS_PLE_GAP, PLE_GAP);
 		vmcs_write_setup(VMCS_PLE_WINDOW, PLE_WINDOW);

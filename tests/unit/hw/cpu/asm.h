@@ -90,6 +90,11 @@ static inline void cpu_pause(void)
 	hw_pause();
 }
 
+static inline void mfence(void)
+{
+	__atomic_thread_fence(__ATOMIC_SEQ_CST);
+}
+
 /* Registers that a vCPU leaves in the CPU. */
 uint64_t hw_rdmsr(uint32_t msr);
 void hw_wrmsr(uint32_t msr, uint64_t value);
