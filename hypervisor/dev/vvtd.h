@@ -167,6 +167,11 @@ void *vvtd_memory(struct platform *p, uint16_t place, uint64_t iova, uint64_t si
 void *vvtd_near_memory(struct platform *p, uint16_t place, uint64_t iova, uint64_t size,
 	bool write, uint64_t *gpa);
 /*
+ * While this is the same, and not 0, dev_memory's answers to reads of the function in this
+ * place are, too.
+ */
+uint64_t vvtd_stamp(const struct platform *p, uint16_t place);
+/*
  * How much of [iova, iova + size) one dev_memory takes for this function, from the start on: at
  * least to the end of its page of 4 KiB.
  */

@@ -323,6 +323,16 @@ static void keep_near(struct platform *p, uint16_t source, uint64_t iova,
 	};
 }
 
+/* A requester's number has 16 bits; the unit's age is 1 and up. */
+uint64_t vvtd_stamp(const struct platform *p, uint16_t place)
+{
+	if (!p->config.ram_stays)
+		return 0;
+	if (!vvtd_translates(p) || place == 0)
+		return 1;
+	return p->vtd.age << 16 | vpci_requester(&p->pci, place);
+}
+
 void *vvtd_memory(struct platform *p, uint16_t place, uint64_t iova, uint64_t size, bool write)
 {
 	uint16_t source = vpci_requester(&p->pci, place);

@@ -10,7 +10,6 @@
 #define DESC_SIZE   16u
 #define LENGTH_MAX  UINT32_MAX /* of a chain: 2.7.4 "The Virtqueue Descriptor Table" */
 #define PLACE_INDEX 0x7fffu
-#define PIECE       65536u /* of a buffer, at once: what looking it up costs is bounded */
 
 _Static_assert(sizeof(struct virtio_desc) == DESC_SIZE, "");
 _Static_assert(sizeof(struct virtio_packed_desc) == DESC_SIZE, "");
@@ -162,15 +161,33 @@ bool virtq_enable(struct virtq *q)
 	return virtq_state_valid(&q->s, q->packed, VIRTQ_SIZE);
 }
 
-bool virtq_open(struct virtq *q)
+/* What the device only reads. The descriptors of a packed ring are written. */
+static bool open_driver(struct virtq *q)
 {
 	const struct virtq_state *s = &q->s;
 	uint32_t driver = q->packed ? sizeof(struct virtio_event) : VIRTIO_AVAIL_SIZE(s->size);
-	uint32_t device = q->packed ? sizeof(struct virtio_event) : VIRTIO_USED_SIZE(s->size);
+	uint64_t stamp = q->packed ? 0 : vvtd_stamp(q->platform, q->bdf);
 
-	return open_area(q, s->desc, DESC_SIZE * (uint32_t)s->size, q->packed, &q->desc) &&
-	       open_area(q, s->driver, driver, false, &q->driver) &&
-	       open_area(q, s->device, device, true, &q->device);
+	if (stamp != 0 && stamp == q->kept.stamp && s->desc == q->kept.desc &&
+		s->driver == q->kept.driver && s->size == q->kept.size)
+		return true;
+	q->kept.stamp = 0;
+	if (!open_area(q, s->desc, DESC_SIZE * (uint32_t)s->size, q->packed, &q->desc) ||
+		!open_area(q, s->driver, driver, false, &q->driver))
+		return false;
+	q->kept.stamp = stamp;
+	q->kept.desc = s->desc;
+	q->kept.driver = s->driver;
+	q->kept.size = s->size;
+	return true;
+}
+
+/* What is written is asked for each time: somebody may look for written pages. */
+bool virtq_open(struct virtq *q)
+{
+	uint32_t device = q->packed ? sizeof(struct virtio_event) : VIRTIO_USED_SIZE(q->s.size);
+
+	return open_driver(q) && open_area(q, q->s.device, device, true, &q->device);
 }
 
 /* ---- chains ---- */
@@ -491,99 +508,4 @@ bool virtq_listen(struct virtq *q)
 	if (q->packed)
 		return packed_is_available(q, load(&packed_at(q, q->s.avail)->flags));
 	return avail_index(q) != q->s.avail;
-}
-
-/* ---- buffers ---- */
-
-/* The buffer where a part goes on. False: it is at its end. */
-static bool next_buffer(const struct virtq_chain *c, struct virtq_cursor *part)
-{
-	while (part->buffer < part->end && part->offset == c->at[part->buffer].length) {
-		part->buffer++;
-		part->offset = 0;
-	}
-	return part->buffer < part->end;
-}
-
-void *virtq_take(
-	struct virtq *q, struct virtq_chain *c, bool write, uint64_t most, uint64_t *size)
-{
-	struct virtq_cursor *part = write ? &c->write : &c->read;
-	const struct virtq_buffer *b;
-	uint64_t gpa;
-	void *va;
-
-	most = most < PIECE ? most : PIECE;
-	*size = 0;
-	if (!next_buffer(c, part) || most == 0)
-		return NULL;
-	b = &c->at[part->buffer];
-	gpa = b->gpa + part->offset;
-	*size = b->length - part->offset;
-	*size = *size < most ? *size : most;
-	if (q->paged)
-		*size = vvtd_contiguous(q->platform, q->bdf, gpa, *size, write);
-	va = dev_memory(q->platform, q->bdf, gpa, *size, write);
-	if (va == NULL) {
-		c->bad = true;
-		return NULL;
-	}
-	part->offset += (uint32_t)*size;
-	part->left -= *size;
-	c->written += write ? (uint32_t)*size : 0;
-	return va;
-}
-
-bool virtq_peek(struct virtq_chain *c, bool write, struct virtq_buffer *rest)
-{
-	struct virtq_cursor *part = write ? &c->write : &c->read;
-
-	if (!next_buffer(c, part))
-		return false;
-	*rest = c->at[part->buffer];
-	rest->gpa += part->offset;
-	rest->length -= part->offset;
-	return true;
-}
-
-void virtq_skip(struct virtq_chain *c, bool write, uint64_t size)
-{
-	struct virtq_cursor *part = write ? &c->write : &c->read;
-
-	while (size > 0 && next_buffer(c, part)) {
-		uint64_t n = c->at[part->buffer].length - part->offset;
-
-		n = n < size ? n : size;
-		part->offset += (uint32_t)n;
-		part->left -= n;
-		size -= n;
-	}
-}
-
-bool virtq_read(struct virtq *q, struct virtq_chain *c, void *dst, uint64_t size)
-{
-	uint64_t n;
-
-	for (uint64_t done = 0; done < size; done += n) {
-		const void *src = virtq_take(q, c, false, size - done, &n);
-
-		if (src == NULL)
-			return false;
-		__builtin_memcpy((uint8_t *)dst + done, src, n);
-	}
-	return true;
-}
-
-bool virtq_write(struct virtq *q, struct virtq_chain *c, const void *src, uint64_t size)
-{
-	uint64_t n;
-
-	for (uint64_t done = 0; done < size; done += n) {
-		void *dst = virtq_take(q, c, true, size - done, &n);
-
-		if (dst == NULL)
-			return false;
-		__builtin_memcpy(dst, (const uint8_t *)src + done, n);
-	}
-	return true;
 }

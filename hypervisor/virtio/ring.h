@@ -47,6 +47,11 @@ struct virtq {
 	bool paged;                       /* a virtual IOMMU may have its pages anywhere */
 	/* Between virtq_open and the end of the lock. */
 	struct virtq_area desc, driver, device;
+	/* What desc and driver were opened for; they are kept while all that is the same. */
+	struct {
+		uint64_t stamp, desc, driver; /* of vvtd_stamp; 0: for nothing */
+		uint16_t size;
+	} kept;
 };
 
 struct virtq_buffer {

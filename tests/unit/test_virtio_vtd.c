@@ -316,6 +316,44 @@ static void an_unmapped_page_is_used_until_it_is_invalidated(void **state)
 	assert_true(failed());
 }
 
+/* They are not asked for again, but for what the device writes; so other places count later. */
+static void the_rings_of_a_queue_are_known_until_something_is_invalidated(void **state)
+{
+	unsigned page = (DESC - IOVA) / PAGE;
+
+	(void)state;
+	start(FEATURES, 64);
+	put_ring_desc(DESC, BUFFER, 16, VIRTIO_DESC_WRITE);
+	offer(0);
+	map(page, mapped[page], 0);
+	offer(0);
+	assert_false(failed());
+	invalidate(BUFFER + PAGE);
+	offer(0);
+	assert_false(failed()); /* that page is not the one */
+	invalidate(DESC);
+	offer(0);
+	assert_true(failed());
+}
+
+static void the_stamp_changes_with_what_a_function_may_read(void **state)
+{
+	uint64_t stamp;
+
+	(void)state;
+	start(FEATURES, 64);
+	stamp = vvtd_stamp(&machine, WORLD_BDF);
+	assert_true(stamp > 1 && stamp == vvtd_stamp(&machine, WORLD_BDF));
+	assert_true(stamp != vvtd_stamp(&machine, WORLD_BDF + 8));
+	invalidate(DESC);
+	assert_true(stamp != vvtd_stamp(&machine, WORLD_BDF));
+	assert_true(vvtd_stamp(&machine, 0) == 1);
+	vtd_write(VTD_GCMD, 4, 0);
+	assert_true(vvtd_stamp(&machine, WORLD_BDF) == 1);
+	machine.config.ram_stays = false;
+	assert_true(vvtd_stamp(&machine, WORLD_BDF) == 0);
+}
+
 static void a_function_without_a_context_is_served_until_that_is_invalidated(void **state)
 {
 	(void)state;
@@ -446,6 +484,9 @@ int main(void)
 			a_ring_of_which_a_page_is_not_there_stops_the_device, set_up),
 		cmocka_unit_test_setup(
 			an_unmapped_page_is_used_until_it_is_invalidated, set_up),
+		cmocka_unit_test_setup(
+			the_rings_of_a_queue_are_known_until_something_is_invalidated, set_up),
+		cmocka_unit_test_setup(the_stamp_changes_with_what_a_function_may_read, set_up),
 		cmocka_unit_test_setup(
 			a_function_without_a_context_is_served_until_that_is_invalidated,
 			set_up),
