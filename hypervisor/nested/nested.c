@@ -60,6 +60,7 @@ void nested_reset(struct nested *n, struct nested_vm *vm, unsigned vcpu, uint64_
 	n->bitmaps = &vm->usual;
 	if (vm->shadowing)
 		seam_use_bitmaps(n, n->bitmaps);
+	n->foreign.root = NULL;
 	n->scratch.root = NULL;
 	n->scratch.count = 0;
 	vept_root_leave(n);

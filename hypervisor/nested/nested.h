@@ -219,9 +219,10 @@ struct nested {
 	uint64_t *vmread_bitmap02, *vmwrite_bitmap02;
 	struct nested_bitmaps own[NVMCS_SLOTS]; /* likewise; of each slot's habits */
 	const struct nested_bitmaps *bitmaps;   /* those that VMCS01 has */
-	struct vept_scratch scratch;   /* page and hpa are set before nested_reset, too */
-	uint8_t touched;               /* fid of the last VMREAD or VMWRITE that exited */
-	bool x2apic_open;              /* msr_bitmap02 has zeros for x2APIC MSRs */
+	struct vept_scratch scratch; /* page and hpa are set before nested_reset, too */
+	uint8_t touched;             /* fid of the last VMREAD or VMWRITE that exited */
+	bool x2apic_open;            /* msr_bitmap02 has zeros for x2APIC MSRs */
+	struct vept_foreign foreign;
 	struct gpa_l1 no_ram;          /* with EPT12: what L2's EPT violation of L0 is about */
 	struct nested_refusal refused; /* set where something is refused */
 	uint16_t view;                 /* of L2's memory, vept_root.view; nested_set_view */

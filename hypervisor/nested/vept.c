@@ -369,14 +369,22 @@ static enum vept_result fill(
 
 /* ---- what L0 does not complete where nothing is ---- */
 
-/* Maps a page of ours for an address that EPT12 maps with these rights. */
+/*
+ * Maps a page of ours for an address that EPT12 maps with these rights, to what is no RAM. If
+ * it does not any more, L2 tries again, and EPT12 is asked.
+ */
 static bool map_page(struct nested *n, struct vept_root *root, uint64_t gpa, struct hpa page,
 	uint64_t rights)
 {
 	struct vept_walk w;
+	uint64_t size = PAGE_SIZE;
+	struct hpa ram;
 
-	if (vept_walk_ept12(n, root, root->eptp12, gpa, controls_of(n), &w) != VEPT_FILLED)
+	if (vept_walk_ept12(n, root, root->eptp12, gpa, controls_of(n), &w) != VEPT_FILLED ||
+		seam_l1_translate(n, walk_target(&w), &ram, &size)) {
+		n->foreign.root = NULL;
 		return false;
+	}
 	fill_with(n, root, &w, page, PAGE_SIZE, rights & rights_in(n, root, &w));
 	return true;
 }
@@ -454,6 +462,7 @@ void vept_forget(struct nested *n)
 	struct vept *e = &n->vm->vept;
 
 	seam_vm_lock(n);
+	vept_foreign_forget(e);
 	for (unsigned i = 0; i < e->roots; i++)
 		if (e->root[i].eptp12)
 			root_empty(n, &e->root[i]);
@@ -484,67 +493,6 @@ void vept_view_empty(struct nested *n, uint16_t view)
 
 /* ---- violations ---- */
 
-/* The right that a fetch needs under mode-based execute control; 0: hardware does not tell. */
-static uint64_t fetch_right(const struct vept *e, uint64_t hardware)
-{
-	if (!e->advanced_info || (hardware & QUAL_OF_LINEAR) != QUAL_OF_LINEAR)
-		return 0;
-	return hardware & QUAL_USER ? EPT_USER_EXEC : EPT_EXEC;
-}
-
-/*
- * Where hardware does not tell, EPT02 does: when it has the rights of EPT12 already and the
- * access was refused, it is L1 that refuses.
- */
-static bool fetch_allowed(const struct vept *e, const struct vept_walk *w, uint64_t hardware)
-{
-	uint64_t execute = EPT_EXEC | EPT_USER_EXEC, right = fetch_right(e, hardware);
-	uint32_t t = w->table;
-	unsigned level = w->known, slot = slot_of(w->gpa, level);
-
-	if (right || !(w->perms & execute))
-		return w->perms & right;
-	if ((w->perms & execute) == execute)
-		return true;
-	while (e->pages[t].entry[slot] && !is_leaf(e->pages[t].entry[slot], level)) {
-		t = child_of(e, e->pages[t].entry[slot]);
-		slot = slot_of(w->gpa, --level);
-	}
-	return !e->pages[t].entry[slot] || e->pages[t].source[slot] != w->entry[w->leaf] ||
-	       (w->entry[w->leaf] & execute & ~e->pages[t].entry[slot]); /* a view's */
-}
-
-static bool access_allowed(
-	const struct vept *e, const struct vept_walk *w, uint64_t hardware, uint32_t controls)
-{
-	uint64_t need = hardware & QUAL_ACCESS;
-
-	if (!(controls & PROC2_MODE_BASED_EXECUTE))
-		return (w->perms & need) == need;
-	/* No access at all: this machine has a bit of its own for fetches of user mode. */
-	if ((need & QUAL_FETCH) || !need)
-		return fetch_allowed(e, w, hardware);
-	return (w->perms & need) == need;
-}
-
-static uint64_t qualification_of(uint64_t hardware, uint64_t perms, uint32_t controls)
-{
-	uint64_t q = hardware & QUAL_OF_ACCESS;
-
-	q |= (perms & EPT_RWX) << QUAL_PERM_BIT;
-	if ((controls & PROC2_MODE_BASED_EXECUTE) && (perms & EPT_USER_EXEC))
-		q |= QUAL_USER_EXEC;
-	return q;
-}
-
-/* SDM 25.5.6.1: bit 63 of the entry that is not present or maps the page decides. */
-static enum vept_result violation(const struct vept_walk *w, uint32_t controls)
-{
-	return (controls & PROC2_EPT_VIOLATION_VE) && !(w->entry[w->leaf] & EPT_NO_VE)
-		       ? VEPT_CONVERTIBLE
-		       : VEPT_VIOLATION;
-}
-
 static enum vept_result handle(struct nested *n, struct vept_root *root, uint64_t gpa,
 	uint64_t hardware, uint64_t *qualification)
 {
@@ -552,7 +500,7 @@ static enum vept_result handle(struct nested *n, struct vept_root *root, uint64_
 	struct vept_walk w;
 	enum vept_result r = vept_walk_ept12(n, root, root->eptp12, gpa, controls, &w);
 
-	if (r == VEPT_FILLED && access_allowed(&n->vm->vept, &w, hardware, controls)) {
+	if (r == VEPT_FILLED && vept_access_allowed(&n->vm->vept, &w, hardware, controls)) {
 		if (root->eptp12 & EPTP_AD)
 			r = vept_set_flags(n, &w, hardware & EPT_WRITE, controls);
 		if (r == VEPT_FILLED)
@@ -560,11 +508,11 @@ static enum vept_result handle(struct nested *n, struct vept_root *root, uint64_
 		if (r != VEPT_PML_FULL) /* an entry changed under the walk: L2 tries again */
 			return VEPT_FILLED;
 	} else if (r != VEPT_MISCONFIG) {
-		r = violation(&w, controls);
+		r = vept_violation(&w, controls);
 	} else if (n->vm->explaining) {
 		vept_note_misconfig(n, &w);
 	}
-	*qualification = qualification_of(hardware, w.perms, controls);
+	*qualification = vept_qualification(hardware, w.perms, controls);
 	return r;
 }
 
@@ -573,8 +521,12 @@ enum vept_result vept_handle(struct nested *n, struct vept_root *root, struct gp
 {
 	enum vept_result r;
 
+	if (vept_foreign_again(n, root, gpa, hardware_qualification))
+		return VEPT_NO_RAM;
 	seam_vm_lock(n);
 	r = handle(n, root, gpa.v, hardware_qualification, qualification);
+	if (r == VEPT_NO_RAM)
+		vept_foreign_keep(n, root, gpa, hardware_qualification);
 	seam_vm_unlock(n);
 	return r;
 }

@@ -92,6 +92,16 @@ struct vept_scratch {
 	uint64_t gpa[VEPT_SCRATCH_PAGES];
 };
 
+/* Where EPT12 led from a page of L2's, which is no RAM of L1. Of a vCPU. */
+struct vept_foreign {
+	const struct vept_root *root; /* if of this generation */
+	uint32_t generation;
+	uint32_t age;    /* vept.foreign_age of then */
+	uint64_t access; /* what EPT12 was asked for, as in an exit qualification; no fetches */
+	struct gpa_l2 l2;
+	struct gpa_l1 l1;
+};
+
 /*
  * Per VM. pages and books (for `count`, at most VEPT_TABLES_MAX) are given by vm/, at creation.
  */
@@ -116,6 +126,7 @@ struct vept {
 	uint64_t live[VEPT_WORDS], changed[VEPT_WORDS];
 	struct list unused, stale, gone; /* tables; gone: to be freed, no CPU can walk them */
 	uint64_t use_counter;
+	uint32_t foreign_age; /* another one: no vept_foreign holds any more */
 	uint8_t maxphyaddr;
 	bool execute_only;
 	bool no_1g;         /* L1 has no 1 GiB pages: such an entry is malformed */

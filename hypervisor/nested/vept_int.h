@@ -141,6 +141,28 @@ static inline uint32_t controls_of(const struct nested *n)
 	return n->cur ? proc2_of(n->cur) : 0;
 }
 
+/* ---- vept_rights.c ---- */
+/*
+ * Of a complete walk: whether EPT12 allows what the exit qualification tells; `controls` are
+ * VMCS12's secondary ones.
+ */
+bool vept_access_allowed(
+	const struct vept *e, const struct vept_walk *w, uint64_t hardware, uint32_t controls);
+/* The exit qualification for L1, with the rights that the walk found. */
+uint64_t vept_qualification(uint64_t hardware, uint64_t perms, uint32_t controls);
+/* VEPT_VIOLATION or VEPT_CONVERTIBLE. */
+enum vept_result vept_violation(const struct vept_walk *w, uint32_t controls);
+
+/* ---- vept_foreign.c ---- */
+/* Does the last one tell of this access, too? Then n->no_ram has its address. Without lock. */
+bool vept_foreign_again(
+	struct nested *n, const struct vept_root *root, struct gpa_l2 gpa, uint64_t access);
+/* The access goes where n->no_ram says: EPT12 allowed it, and its flags are set. */
+void vept_foreign_keep(
+	struct nested *n, const struct vept_root *root, struct gpa_l2 gpa, uint64_t access);
+/* EPT12 may lead elsewhere from now on, or L1's memory or devices are others. */
+void vept_foreign_forget(struct vept *e);
+
 static inline struct gpa_l1 walk_target(const struct vept_walk *w)
 {
 	uint64_t offset = BIT64(level_shift(w->leaf)) - 1;

@@ -168,6 +168,7 @@ static bool invalidate_roots(struct nested *n, uint64_t eptp12, uint64_t mask)
 		done = true;
 	}
 	if (done) {
+		vept_foreign_forget(e);
 		e->tries[n->vcpu] = 0;
 		flush_here(n, eptp12, mask);
 	}

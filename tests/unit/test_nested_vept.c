@@ -148,6 +148,7 @@ static void what_is_no_ram_of_l1_is_l0s(void **state)
 	assert_true(n.no_ram.v == 0xfee00030);
 	assert_int_equal(walk02(root, 0, &level), 0);
 	fake_write64(EPT12_PT, 0xfee00000 | EPT_WB | EPT_READ);
+	vept_invalidate(&n, EPT12);
 	assert_int_equal(touch(root, 0x30, EPT_WRITE), VEPT_VIOLATION);
 }
 
@@ -168,6 +169,24 @@ static void where_nothing_is_ones_are_for_code_and_tables(void **state)
 	assert_int_equal(touch(root, 0x30, EPT_WRITE), VEPT_NO_RAM);
 	fake_write64(EPT12_PT, 0);
 	assert_false(vept_map_ones(&n, root, at));
+}
+
+/* Between the violation and the page of ours L1 may have changed EPT12. */
+static void where_memory_has_come_no_page_of_ours_is_mapped(void **state)
+{
+	struct vept_root *root = vept_root_get(&n, EPT12, 0);
+	struct gpa_l2 at = {0x30};
+	unsigned level;
+
+	(void)state;
+	fake_write64(EPT12_PT, 0xfee00000 | EPT_WB | EPT_RWX);
+	assert_int_equal(touch(root, 0x30, EPT_WRITE), VEPT_NO_RAM);
+	fake_write64(EPT12_PT, 0x800000 | EPT_WB | EPT_RWX);
+	assert_int_equal(touch(root, 0x30, EPT_WRITE), VEPT_NO_RAM); /* no INVEPT yet */
+	assert_false(vept_map_scratch(&n, root, at));
+	assert_int_equal(walk02(root, 0x30, &level), 0);
+	assert_int_equal(touch(root, 0x30, EPT_WRITE), VEPT_FILLED);
+	assert_int_equal(walk02(root, 0x30, &level) & ~0xfffull, FAKE_HPA_BASE + 0x800000);
 }
 
 /* One page of each vCPU, for what L0 does not complete. */
@@ -509,6 +528,7 @@ int main(void)
 		T(memory_type_and_ipat_are_those_of_l1),
 		T(what_is_no_ram_of_l1_is_l0s),
 		T(where_nothing_is_ones_are_for_code_and_tables),
+		T(where_memory_has_come_no_page_of_ours_is_mapped),
 		T(what_l2_writes_where_nothing_is_is_not_kept),
 		T(an_apic_access_page_that_is_no_ram_is_a_page_of_ours),
 		T(an_ept12_table_outside_ram_reads_as_ones),

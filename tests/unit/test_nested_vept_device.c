@@ -63,6 +63,75 @@ static void large_pages_of_registers_stay_large(void **state)
 	assert_int_equal(level, 2);
 }
 
+#define VOID 0xfe000000u
+
+static void expect_no_ram(struct vept_root *root, uint64_t gpa, uint64_t access, uint64_t l1)
+{
+	assert_int_equal(touch(root, gpa, access), VEPT_NO_RAM);
+	assert_true(n.no_ram.v == l1);
+}
+
+/* As a processor has a translation cached: the same page, and what was allowed there. */
+static void where_ept12_led_holds_until_invept(void **state)
+{
+	struct vept_root *root = vept_root_get(&n, EPT12, 0);
+
+	(void)state;
+	fake_write64(EPT12_PT, VOID | EPT_RWX);
+	expect_no_ram(root, 0x10, EPT_READ, VOID + 0x10);
+	fake_write64(EPT12_PT, (VOID + 0x1000) | EPT_RWX);
+	fake_write64(EPT12_PT + 8, (VOID + 0x2000) | EPT_RWX);
+	expect_no_ram(root, 0x20, EPT_READ, VOID + 0x20);
+	expect_no_ram(root, 0x1020, EPT_READ, VOID + 0x2020);
+	expect_no_ram(root, 0x20, EPT_READ, VOID + 0x1020); /* one page is known */
+	fake_write64(EPT12_PT, (VOID + 0x3000) | EPT_RWX);
+	expect_no_ram(root, 0x20, EPT_WRITE, VOID + 0x3020); /* it was read only */
+	expect_no_ram(root, 0x20, EPT_READ, VOID + 0x3020);
+	fake_write64(EPT12_PT, 0);
+	expect_no_ram(root, 0x20, EPT_WRITE, VOID + 0x3020);
+	assert_true(vept_invalidate(&n, EPT12));
+	assert_int_equal(touch(root, 0x20, EPT_READ), VEPT_VIOLATION);
+}
+
+/* With mode-based execute a fetch of user mode tells of no access at all. */
+static void fetches_ask_ept12_each_time(void **state)
+{
+	struct vept_root *root = vept_root_get(&n, EPT12, 0);
+
+	(void)state;
+	fake_write64(EPT12_PT, VOID | EPT_RWX);
+	expect_no_ram(root, 0x10, EPT_EXEC, VOID + 0x10);
+	fake_write64(EPT12_PT, (VOID + 0x1000) | EPT_RWX);
+	expect_no_ram(root, 0x10, EPT_EXEC, VOID + 0x1010);
+	expect_no_ram(root, 0x10, EPT_READ, VOID + 0x1010);
+	fake_write64(EPT12_PT, (VOID + 0x2000) | EPT_RWX);
+	expect_no_ram(root, 0x10, 0, VOID + 0x2010);
+}
+
+/* Not only for INVEPT: what L1 has there is asked, and a root that went is another. */
+static void where_ept12_led_goes_with_root_memory_and_devices(void **state)
+{
+	struct vept_root *root = vept_root_get(&n, EPT12, 0);
+	uint32_t generation = root->generation;
+
+	(void)state;
+	fake_write64(EPT12_PT, (FAKE_DEVICE + FAKE_DEVICE_SIZE) | EPT_RWX);
+	expect_no_ram(root, 0, EPT_WRITE, FAKE_DEVICE + FAKE_DEVICE_SIZE);
+	fake_write64(EPT12_PT, FAKE_DEVICE | EPT_RWX);
+	vept_forget(&n);
+	assert_int_equal(touch(root, 0, EPT_WRITE), VEPT_FILLED);
+
+	fake_write64(EPT12_PT, VOID | EPT_RWX);
+	assert_true(vept_invalidate(&n, EPT12));
+	expect_no_ram(root, 0, EPT_WRITE, VOID);
+	n.foreign.l1.v = 0x800000; /* where memory is: as if it had come */
+	expect_no_ram(root, 0, EPT_WRITE, VOID);
+	fake_write64(EPT12_PT, (VOID + 0x1000) | EPT_RWX);
+	root->generation++;
+	expect_no_ram(root, 0, EPT_WRITE, VOID + 0x1000);
+	root->generation = generation;
+}
+
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -71,6 +140,9 @@ int main(void)
 		T(registers_of_a_device_are_mapped_and_not_cached),
 		T(registers_of_a_device_have_the_rights_of_ept12_and_go),
 		T(large_pages_of_registers_stay_large),
+		T(where_ept12_led_holds_until_invept),
+		T(fetches_ask_ept12_each_time),
+		T(where_ept12_led_goes_with_root_memory_and_devices),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

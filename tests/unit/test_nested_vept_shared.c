@@ -260,10 +260,10 @@ static void invept_flushes_a_leaf_that_a_fill_has_changed(void **state)
 	struct vept_root *root = vept_root_get(&n, EPT12, 0);
 
 	(void)state;
-	touch(root, 0x1000, EPT_READ);
+	fake_write64(PTE(1), 0xfe000000 | EPT_WB | EPT_RWX);
+	assert_true(vept_map_ones(&n, root, (struct gpa_l2){0x1000}));
 	vept_invalidate(&n, EPT12);
 	fake_write64(PTE(1), 0x900000 | EPT_WB | EPT_RWX);
-	assert_true(vept_map_ones(&n, root, (struct gpa_l2){0x1000}));
 	touch(root, 0x1000, EPT_WRITE);
 	fake.call_count = 0;
 	n.stats.vept_zaps = 0;
