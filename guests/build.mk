@@ -238,7 +238,7 @@ $(DEBIAN_MEMTEST)/packages.txt: guests/debian/fetch-programs.sh
 DEBIAN_XEN := $(B)/debian-xen
 
 XEN_PACKAGES = xen-hypervisor-$1-amd64 xen-utils-$1 xenstore-utils qemu-system-xen qemu-system-data seabios
-XEN_DISKS := $(B)/payload/disk-serial.img $(DEBIAN_XEN)/cd/linux.iso
+XEN_DISKS := $(B)/payload/disk-serial.img $(DEBIAN_XEN)/cd/linux.iso $(DEBIAN_XEN)/cd/nested.iso
 XEN_LINUX := console=ttyS0 no_timer_check nokaslr mitigations=off init_on_alloc=0 random.trust_cpu=on nowatchdog cryptomgr.notests quiet
 
 # Of a folder, a version and, if it is not the system's, a suite.
@@ -263,6 +263,10 @@ $(eval $(call xen_rules,$(DEBIAN_XEN)-trixie,4.20,trixie))
 $(DEBIAN_XEN)/cd/linux.iso: guests/debian/make-iso.sh $(DEBIAN)/packages.txt $(DEBIAN)/l2.cpio
 	@mkdir -p $(@D)
 	guests/debian/make-iso.sh $@ linux $(DEBIAN)/vmlinuz '$(XEN_LINUX)' $(DEBIAN)/l2.cpio
+
+$(DEBIAN_XEN)/cd/nested.iso: guests/debian/make-iso.sh $(B)/payload/guest.elf
+	@mkdir -p $(@D)
+	guests/debian/make-iso.sh $@ multiboot $(B)/payload/guest.elf vmx
 
 .PHONY: xen-guests
 ## make xen-guests   Debian's Xen, of two suites, with dom0 and what its domUs start from

@@ -39,7 +39,7 @@
 #define VVTD_CONTEXTS 64u
 #define VVTD_PAGES    256u
 #define VVTD_ENTRIES  64u
-#define VVTD_NEAR     64u
+#define VVTD_NEAR     256u
 
 struct platform;
 struct vlapic_message;

@@ -147,8 +147,10 @@ static void default_policy_offers_what_nestor_implements(void **state)
 		PIN_EXT_INTR_EXITING | PIN_NMI_EXITING | PIN_VIRTUAL_NMIS | PIN_POSTED_INTR |
 			PIN_PREEMPTION_TIMER);
 	assert_true(caps_allowed1(&l1, MSR_VMX_PROC) & PROC_TPR_SHADOW);
-	assert_false(caps_allowed1(&l1, MSR_VMX_EXIT) & EXIT_LOAD_PERF_GLOBAL_CTRL);
-	assert_false(caps_allowed1(&l1, MSR_VMX_ENTRY) & ENTRY_LOAD_PERF_GLOBAL_CTRL);
+	/* Of no counters: the field exists, as hypervisors expect, and can be 0 only. */
+	assert_true(caps_allowed1(&l1, MSR_VMX_EXIT) & EXIT_LOAD_PERF_GLOBAL_CTRL);
+	assert_true(caps_allowed1(&l1, MSR_VMX_ENTRY) & ENTRY_LOAD_PERF_GLOBAL_CTRL);
+	assert_true(l1.perf_global_valid == 0);
 	assert_false(
 		caps_allowed1(&l1, MSR_VMX_ENTRY) & (ENTRY_TO_SMM | ENTRY_DEACTIVATE_DUAL));
 	assert_true(caps_msr(&l1, MSR_VMX_VMFUNC) == VMFUNC_EPTP_SWITCHING);
@@ -294,7 +296,8 @@ static void fields_exist_by_their_control(void **state)
 	assert_true(caps_field_exists(&l1, FID_VMREAD_BITMAP));
 	assert_true(caps_field_exists(&l1, FID_POSTED_INTR_NV));
 	assert_true(caps_field_exists(&l1, FID_PML_ADDRESS));
-	assert_false(caps_field_exists(&l1, FID_HOST_PERF_GLOBAL_CTRL));
+	assert_true(caps_field_exists(&l1, FID_HOST_PERF_GLOBAL_CTRL));
+	assert_false(caps_field_exists(&l1, FID_GUEST_BNDCFGS));
 	assert_true(caps_field_exists(&l1, FID_EPTP_LIST_ADDRESS));
 	assert_int_equal(caps_msr(&l1, MSR_VMX_VMCS_ENUM), VMCS_TSC_MULTIPLIER & 0x3fe);
 }
