@@ -5,7 +5,7 @@
 where=/tmp/disk
 
 case $1 in
-begin) mkdir $where && mke2fs -q -t ext4 -E lazy_itable_init=0,lazy_journal_init=0 /dev/vda && mount -t ext4 /dev/vda $where ;;
+begin) mkdir $where && mke2fs -F -q -t ext4 -E lazy_itable_init=0,lazy_journal_init=0 /dev/vda && mount -t ext4 /dev/vda $where ;;
 load)
 	db=$where/$(basename "$PWD")
 	rm -f "$db"

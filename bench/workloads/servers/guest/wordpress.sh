@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
-# A site of WordPress: Apache with PHP, and MariaDB. `begin` installs and starts it, `load REQUESTS` asks for its front page, by two clients
-# at once, `end` stops it.
+# A site of WordPress: Apache with PHP, and MariaDB. `begin` installs and starts it, `load REQUESTS` asks for its front page,
+# `end` stops it.
 data=/var/lib/mysql site=http://localhost/
 sql=/usr/share/mysql/mysql
 
@@ -48,7 +48,7 @@ begin() {
 }
 
 load() { # REQUESTS
-	ab -l -q -n "$1" -c 2 $site >result 2>&1 || fail 'the client has failed' result
+	ab -l -q -n "$1" $site >result 2>&1 || fail 'the client has failed' result
 	grep -q "^Complete requests: *$1\$" result || fail 'requests have not been answered' result /tmp/error_log
 	! grep -E '^Failed requests: *[1-9]|^Non-2xx' result || fail 'requests have failed' result /tmp/error_log
 }
