@@ -39,7 +39,7 @@ include tests/build.mk
 all: hypervisor tools
 
 # What is downloaded: neither changes with the sources.
-DOWNLOADS := machine debian debian-i386 debian-service debian-io debian-xen debian-xen-trixie debian-vbox debian-selftests debian-libvirt debian-incus debian-work $(SUITES:%=debian-%) web promtool
+DOWNLOADS := machine debian debian-i386 debian-service debian-io debian-xen debian-xen-trixie debian-vbox debian-selftests debian-libvirt debian-incus debian-servers debian-work $(SUITES:%=debian-%) web promtool
 
 ## make clean        removes what was built; what was downloaded stays
 clean:

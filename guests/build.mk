@@ -414,6 +414,19 @@ $(DEBIAN_WORK)/%.cpio: $(DEBIAN_WORK)/root/usr/lib/jre/program/Work.class guests
 
 $(DEBIAN_WORK)/work.cpio: $(DEBIAN_WORK)/work-l2.cpio
 
+# Servers that are measured, in an image of their own.
+DEBIAN_SERVERS := $(B)/debian-servers
+
+$(DEBIAN_SERVERS)/packages.txt: guests/debian/fetch-programs.sh guests/debian/servers-packages
+	rm -f $@
+	guests/debian/fetch-programs.sh $(DEBIAN_SERVERS) $$(cat guests/debian/servers-packages)
+
+$(DEBIAN_SERVERS)/%.cpio: guests/debian/mkinitramfs.sh guests/debian/work-init $(B)/kvmclient bench/workloads/servers/list $(wildcard bench/workloads/servers/guest/*) \
+		$(DEBIAN)/packages.txt $(DEBIAN_SERVERS)/packages.txt
+	guests/debian/mkinitramfs.sh $* $@ $(B)/kvmclient $(DEBIAN) modules $(DEBIAN_SERVERS)/root
+
+$(DEBIAN_SERVERS)/servers.cpio: $(DEBIAN_SERVERS)/servers-l2.cpio
+
 # Linux's own tests of KVM, for an L1.
 DEBIAN_SELFTESTS := $(B)/debian-selftests
 
@@ -441,7 +454,7 @@ bench: hypervisor tools machine payloads $(DEBIAN)/bench.cpio
 
 .PHONY: workloads
 ## make workloads    real programs in L2 against L1, into docs/workloads.md; ROWS='NAME...': these only, CPUS='1 4'
-workloads: hypervisor tools machine debian-guests $(DEBIAN_WORK)/work.cpio
+workloads: hypervisor tools machine debian-guests $(DEBIAN_WORK)/work.cpio $(DEBIAN_SERVERS)/servers.cpio
 	@B=$(B) bench/workloads/run.sh $(ROWS)
 
 .PHONY: bench-kvm

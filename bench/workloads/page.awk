@@ -16,6 +16,7 @@ file == 1 {
 	command[n] = part[3]
 	what[n] = part[4]
 	why[n] = part[5]
+	around[n] = part[6]
 }
 
 function millions(ticks) {
@@ -41,7 +42,7 @@ END {
 			millions(l2[o, 1]), percent[o, 1], millions(l1[o, 4]), millions(l2[o, 4]), percent[o, 4], percent[o, 1] < 95 || percent[o, 4] < 95 ? why[i] : ""
 	}
 	printf "| mean (geometric) | | | | %s | | %s | | **%s** | | | **%s** | |\n\n", mean("K"), mean(0), mean(1), mean(4)
-	print "## Commands\n\nOf each copy, in a folder of its own; `make workloads ROWS=NAME` measures a row again.\n\n| row | command |\n|---|---|"
+	print "## Commands\n\nOf each copy, in a folder of its own; `make workloads ROWS=NAME` measures a row again. What prepares a row, and ends it, is not counted.\n\n| row | command | prepared by |\n|---|---|---|"
 	for (i = 1; i <= n; i++)
-		printf "| `%s` | `%s` |\n", name[i], command[i]
+		printf "| `%s` | `%s` | %s |\n", name[i], command[i], around[i] == "" ? "" : "`" around[i] " begin`"
 }

@@ -3,7 +3,7 @@
 # Workloads: what real programs take in an L2 against the same in L1, in executed instructions, with 1 and with 4 vCPUs; and in L1, and in
 # a guest of KVM without Nestor, against the bare machine, with 1.
 #
-#   bench/workloads/run.sh [-p] [NAME...]   default: all rows of bench/workloads/list; -p: writes the page from the results that there
+#   bench/workloads/run.sh [-p] [NAME...]   default: all rows of bench/workloads/list and servers/list; -p: writes the page from the results that there
 #                                           are, and runs nothing
 #
 # Environment: B (build folder), NESTOR (the tool), TIMEOUT (of a machine, in seconds; 1200), CPUS ("1 4"), ROUNDS (instead of the list's),
@@ -19,23 +19,35 @@ CPUS=${CPUS:-1 4}
 DIR=$B/test/workloads
 # No string instructions that some firmware switches on and some not (guests/debian/work-init).
 SAME=clearcpuid=297,112
-TABLE=bench/workloads/list
+# Images, and the folder of the list of each; what its rows read is in guest there.
+declare -A FOLDER=([work]=bench/workloads [servers]=bench/workloads/servers)
+IMAGES='work servers'
 mkdir -p "$DIR"
 
-rows() {
-	grep -v -E '^(#|$)' "$TABLE"
+rows() { # IMAGE...
+	local i
+	for i; do
+		grep -v -E '^(#|$)' "${FOLDER[$i]}/list"
+	done
 }
 
 row() { # NAME
-	rows | grep -E "^$1 +\|"
+	# shellcheck disable=SC2086
+	rows $IMAGES | grep -E "^$1 +\|"
 }
 
-common=$(cat bench/workloads/run.sh "$B/nestor.elf" "$B/machine/layout" "$B/debian/packages.txt" "$B/debian-work/packages.txt" bench/workloads/guest/* \
-	guests/debian/work-init guests/kvmclient/ticks.c | sha256sum)
+declare -A common image
+for i in $IMAGES; do
+	common[$i]=$(cat bench/workloads/run.sh "$B/nestor.elf" "$B/machine/layout" "$B/debian/packages.txt" "$B/debian-$i/packages.txt" \
+		"${FOLDER[$i]}"/guest/* guests/debian/work-init guests/kvmclient/ticks.c | sha256sum)
+	while read -r n _; do
+		image[$n]=$i
+	done < <(rows "$i")
+done
 
 # Of what a figure depends on; NAME.
 key() {
-	(echo "$common" && row "$1" | cut -d '|' -f 1-3) | sha256sum | cut -d ' ' -f 1
+	(echo "${common[${image[$1]}]}" && row "$1" | cut -d '|' -f 1-3,6-) | sha256sum | cut -d ' ' -f 1
 }
 
 # CPUS LEVEL NAME: its result, `status ticks...`, if it is of this Nestor, these programs and this command.
@@ -64,17 +76,22 @@ collect() { # CPUS
 	[ -z "${name-}" ] || [ -n "$(result "$1" "$level" "$name")" ] || keep "$1" "$level" "$name" '255 no end'
 }
 
+initrd() { # ROWS LEVEL: which their machine has; LEVEL: nothing, or -l2
+	local i=${image[${1%%,*}]}
+	echo "$B/debian-$i/$i${2-}.cpio"
+}
+
 run_machine() { # CPUS ROWS L2ROWS WORDS ARGS...
 	local words="$SAME quiet rows=$2 l2rows=$3 ${ROUNDS:+rounds=$ROUNDS} $4"
 	expect 0 run --machine bochs --ips 1000000000 --machine-cpus "$1" --cpus "$1" --memory 1900M --scratch 32M --timeout "$TIMEOUT" \
-		--l1 "$B/debian/vmlinux" --initrd "$B/debian-work/work.cpio" --cmdline "$LINUX $words" --verbose --summary "${@:5}" >>"$DIR/run.log" 2>&1
+		--l1 "$B/debian/vmlinux" --initrd "$(initrd "${2:-$3}")" --cmdline "$LINUX $words" --verbose --summary "${@:5}" >>"$DIR/run.log" 2>&1
 	collect "$1"
 }
 
 # Without Nestor: what Linux takes the local APIC's timer of that machine for is left out.
 run_bare() { # ROWS
 	expect 0 run --bare --machine bochs --ips 1000000000 --memory 1G --timeout "$TIMEOUT" --l1 "$B/debian/vmlinux" \
-		--initrd "$B/debian-work/work-l2.cpio" --cmdline "$LINUX $SAME quiet nolapic_timer tsc_early_khz=1000000 level=0 rows=$1 ${ROUNDS:+rounds=$ROUNDS}" \
+		--initrd "$(initrd "$1" -l2)" --cmdline "$LINUX $SAME quiet nolapic_timer tsc_early_khz=1000000 level=0 rows=$1 ${ROUNDS:+rounds=$ROUNDS}" \
 		>>"$DIR/run.log" 2>&1
 	collect 1
 }
@@ -83,7 +100,7 @@ run_bare() { # ROWS
 # preemption timer ends it. KVM uses that below 429 MHz, since the machine's has a rate of 0. Its APICv does not work there (DEVIATIONS.md).
 run_kvm() { # ROWS
 	expect 0 run --bare --machine bochs --ips 1000000000 --memory 1900M --timeout "$TIMEOUT" --l1 "$B/debian/vmlinux" \
-		--initrd "$B/debian-work/work.cpio" --cmdline "$LINUX $SAME quiet nolapic_timer tsc_early_khz=400000 level=0 kvmopt=enable_apicv=0 l2rows=$1 ${ROUNDS:+rounds=$ROUNDS}" \
+		--initrd "$(initrd "$1")" --cmdline "$LINUX $SAME quiet nolapic_timer tsc_early_khz=400000 level=0 kvmopt=enable_apicv=0 l2rows=$1 ${ROUNDS:+rounds=$ROUNDS}" \
 		>>"$DIR/run.log" 2>&1
 	collect 1
 }
@@ -102,7 +119,7 @@ but() { # EXPRESSION NAME...: those that do not match, with blanks between
 	printf '%s\n' "${@:2}" | grep -v -P "$1" | tr '\n' ' '
 }
 
-run_all() { # CPUS NAME...
+run_all() { # CPUS NAME...; of one image
 	local c=$1 l0 lk
 	shift
 	[ -z "${FRESH-}" ] || for n; do rm -f "$DIR/$c".L[012K]."$n"; done
@@ -143,25 +160,31 @@ figures() { # prints `name cpus percent l1 l2` of each row: the least of the rou
 
 page() {
 	cat bench/workloads/head.md
-	awk '$1 ~ /^(linux-image-|qemu-system-x86$|stress-ng|openssl|xz-utils|sqlite3|tar|python3|gcc-12$|dash|coreutils|gzip|grep|openjdk-|redis-)/ { print "- `" $1 "` " $2 }' \
-		"$B"/debian/packages.txt "$B"/debian-work/packages.txt | sort -u
+	awk '$1 ~ /^(linux-image-|qemu-system-x86$|stress-ng|openssl|xz-utils|sqlite3|tar|python3|gcc-12$|dash|coreutils|gzip|grep|openjdk-|redis-|apache2-|libapache2-mod-php8|php8.2-mysql|mariadb-server-core|wordpress|fio$)/ { print "- `" $1 "` " $2 }' \
+		"$B"/debian/packages.txt "$B"/debian-{work,servers}/packages.txt | sort -u
 	printf '\n'
-	awk -f bench/workloads/page.awk "$DIR/figures" <(rows)
+	# shellcheck disable=SC2086
+	awk -f bench/workloads/page.awk "$DIR/figures" <(rows $IMAGES)
 }
 
 show=
 [ "${1-}" != -p ] || { show=1 && shift; }
 for n; do
-	[ -n "$(row "$n")" ] || { echo "run.sh: no row $n in $TABLE" >&2 && exit 64; }
+	[ -n "$(row "$n")" ] || { echo "run.sh: no row $n in a list of bench/workloads" >&2 && exit 64; }
 done
-mapfile -t all < <(rows | sed 's/ .*//')
+# shellcheck disable=SC2086
+mapfile -t all < <(rows $IMAGES | sed 's/ .*//')
 names=("$@")
 [ $# -gt 0 ] || names=("${all[@]}")
 out=$DIR/out
 if [ -z "$show" ]; then
 	: >"$DIR/run.log"
-	for c in $CPUS; do
-		run_all "$c" "${names[@]}"
+	for i in $IMAGES; do
+		mapfile -t these < <(for n in "${names[@]}"; do [ "${image[$n]}" != "$i" ] || echo "$n"; done)
+		[ ${#these[@]} != 0 ] || continue
+		for c in $CPUS; do
+			run_all "$c" "${these[@]}"
+		done
 	done
 fi
 figures "${all[@]}" >"$DIR/figures"

@@ -15,6 +15,7 @@
 # libvirt-l2: what libvirt's guest is; libvirt: L1 with libvirt, whose daemon is below ROOT and whose guest is OUTPUT's neighbour libvirt-l2.cpio.
 # disk-root: goes on with a system on the first disk. incus: OUTPUT, NAME.disk, is such a disk, of an L1 with Incus, which is below ROOT; DISK: its guest's.
 # work-l2: programs that are measured, below ROOT; work: the same with KVM and QEMU, whose L2 is that one, OUTPUT's neighbour work-l2.cpio.
+# servers-l2, servers: the same with a web server, its database and its client, and what measures disks.
 # selftests: L1 with Linux's tests of KVM; ROOT is the folder of fetch-selftests.sh.
 # xen: Xen's dom0; MODULES is the folder of its modules, ROOT of fetch-programs.sh, each DISK what HVM guests boot.
 # io-l2, io-qemu (whose L2 is that one, OUTPUT's neighbour l2.cpio), io-service: l2, qemu and service with iperf3, which is below ROOT.
@@ -436,12 +437,20 @@ incus() {
 	ln -s usr/sbin "$stage/sbin"
 }
 
-# Programs that are measured, with what they read. ROOT: of fetch-programs.sh.
-work_programs() {
-	local m gcc=usr/lib/gcc/x86_64-linux-gnu/12 python=usr/lib/python3.11 table=$here/../../bench/workloads
+# Of programs that are measured: their first process, and the rows with what those read. FOLDER: of the list.
+measured() { # FOLDER...
 	base insmod poweroff reboot awk rm cut mkfifo ln readlink dirname basename
 	put "$client" bin
 	drivers "${of_pci[@]}" block/brd
+	mkdir -p "$stage/work"
+	cp "$1/list" "$1"/guest/* "$stage/work/"
+	cp "$here/work-init" "$stage/init"
+}
+
+# ROOT: of fetch-programs.sh.
+work_programs() {
+	local m gcc=usr/lib/gcc/x86_64-linux-gnu/12 python=usr/lib/python3.11
+	measured "$here/../../bench/workloads"
 	for m in /bin/{cat,cp,dash,dd,false,grep,gzip,mkdir,true} /usr/bin/{head,openssl,printf,python3.11,redis-benchmark,redis-server,sort,sqlite3,stress-ng,tail,test,tr,wc,xz} \
 		/bin/tar /usr/bin/x86_64-linux-gnu-{as,gcc-12} /$gcc/cc1; do
 		program "$m" "$root"
@@ -453,10 +462,9 @@ work_programs() {
 	mv "$stage/usr/bin/x86_64-linux-gnu-as" "$stage/usr/bin/as"
 	mv "$stage/usr/bin/x86_64-linux-gnu-gcc-12" "$stage/usr/bin/gcc-12"
 	cp -r "$root/$gcc/include" "$stage/$gcc/"
-	mkdir -p "$stage/usr/include" "$stage/$python" "$stage/work"
+	mkdir -p "$stage/usr/include" "$stage/$python"
 	cp -r "$root"/usr/include/{*.h,asm-generic,linux,x86_64-linux-gnu} "$stage/usr/include/"
 	cp -r "$root/$python"/{*.py,encodings,collections,re} "$stage/$python/"
-	cp "$table"/list "$table"/guest/* "$stage/work/"
 	mkdir "$stage/work/nestor"
 	cp -r "$here"/../../hypervisor/lib "$stage/work/nestor/"
 	head -c 4M "$root/$gcc/cc1" >"$stage/work/4M"
@@ -464,6 +472,47 @@ work_programs() {
 	head -c 96K "$root/usr/bin/python3.11" >"$stage/work/96K"
 	gzip -n -1 -c "$stage/work/1M" >"$stage/work/1M.gz"
 	cat "$root"/usr/include/linux/[a-d]*.h >"$stage/work/text"
+}
+
+# A web server with PHP and WordPress, its database, its client, and what measures disks. WordPress is without what browsers alone read.
+server_programs() {
+	local m share=usr/share/wordpress
+	measured "$here/../../bench/workloads/servers"
+	base cat chown cp dd grep head ifconfig kill mkdir mount rmdir sleep tail tr umount wget
+	host_program mke2fs
+	for m in /bin/dash /usr/bin/{ab,fio,php8.2,sqlite3} /usr/sbin/{apache2,mariadbd} /usr/lib/apache2/modules/libphp8.2.so; do
+		program "$m" "$root"
+	done
+	cp "$root"/usr/lib/apache2/modules/mod_{authz_core,dir,mpm_prefork}.so "$stage/usr/lib/apache2/modules/"
+	mkdir -p "$stage"/usr/share/mysql "$stage"/etc/php/8.2/{apache2,cli}/conf.d "$stage"/etc/wordpress "$stage"/var/lib
+	cp -r "$root"/usr/share/mysql/{charsets,english,mysql_{system_tables,system_tables_data,performance_tables}.sql} "$stage/usr/share/mysql/"
+	for m in common/{ctype,iconv,tokenizer} mysql/{mysqli,mysqlnd} opcache/opcache; do
+		program "/usr/lib/php/20220829/${m#*/}.so" "$root"
+		# In the order of Debian's priorities: mysqlnd and opcache before the others.
+		cp "$root/usr/share/php8.2-${m%/*}/$m.ini" "$stage/etc/php/8.2/cli/conf.d/$(sed -n 's/^; priority=//p' "$root/usr/share/php8.2-${m%/*}/$m.ini")-${m#*/}.ini"
+	done
+	cp "$stage"/etc/php/8.2/cli/conf.d/* "$stage/etc/php/8.2/apache2/conf.d/"
+	cp -r "$root/usr/share/wordpress" "$stage/usr/share/"
+	find "$stage/$share/wp-includes/js" ! -name 'wp-emoji-loader*' ! -type d -delete # that one is a part of pages
+	rm -r "$stage/$share"/wp-admin/{css,images,js}
+	for m in apache2 cli; do
+		cp "$root/usr/lib/php/8.2/php.ini-production" "$stage/etc/php/8.2/$m/php.ini"
+	done
+	cp -r "$root/var/lib/wordpress" "$stage/var/lib/"
+	for m in UTC zone.tab; do # of which PHP's is made
+		put "$root/usr/share/zoneinfo/$m" usr/share/zoneinfo
+	done
+	chmod 1777 "$stage/tmp" # the servers are not root
+	printf '%s\n' root:x:0:0:root:/:/bin/sh www-data:x:33:33::/var/www:/bin/false mysql:x:100:101::/var/lib/mysql:/bin/false >"$stage/etc/passwd"
+	printf '%s\n' root:x:0: www-data:x:33: mysql:x:101: >"$stage/etc/group"
+	printf 'passwd: files\ngroup: files\nhosts: files\n' >"$stage/etc/nsswitch.conf"
+	printf '127.0.0.1 localhost\n' >"$stage/etc/hosts"
+}
+
+# The L1 of such programs; its L2 is OUTPUT's neighbour.
+measuring_l1() {
+	l2=${output%.cpio}-l2.cpio
+	l1 && l2_image && qemu && vfio_drivers
 	cp "$here/work-init" "$stage/init"
 }
 
@@ -537,13 +586,16 @@ disk-root) disk_root ;;
 incus) incus ;;
 work)
 	work_programs
-	l2=$(dirname "$output")/work-l2.cpio
-	l1 && l2_image && qemu && vfio_drivers
-	cp "$here/work-init" "$stage/init"
+	measuring_l1
+	;;
+servers-l2) server_programs ;;
+servers)
+	server_programs
+	measuring_l1
 	;;
 vbox) vbox ;;
 *)
-	echo "mkinitramfs.sh: KIND is boot-server, devices, io, console, l2, probe, client, depth, selftests, qemu, bench, vfio, card-l2, card-vfio, storage, nbd, ide, service, io-l2, io-qemu, io-service, kvm-host, work-l2, work, libvirt-l2, libvirt, disk-root, incus, vbox or xen, not '$kind'" >&2
+	echo "mkinitramfs.sh: KIND is boot-server, devices, io, console, l2, probe, client, depth, selftests, qemu, bench, vfio, card-l2, card-vfio, storage, nbd, ide, service, io-l2, io-qemu, io-service, kvm-host, work-l2, work, servers-l2, servers, libvirt-l2, libvirt, disk-root, incus, vbox or xen, not '$kind'" >&2
 	exit 64
 	;;
 esac
