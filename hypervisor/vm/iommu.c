@@ -74,6 +74,14 @@ void iommu_read(const uint8_t *rsdp, size_t size)
 		ioapic_unit = (uint8_t)unit;
 }
 
+/* That flag means something only where interrupts can be remapped (VT-d 8.1). */
+bool iommu_prefers_xapic(void)
+{
+	uint32_t both = DMAR_FLAG_IR | DMAR_FLAG_NO_X2;
+
+	return (iommu_dmar.flags & both) == both;
+}
+
 /* The first page tells how many there are. */
 static bool map_unit(uint64_t cr3, const struct vtd_unit *u)
 {
@@ -369,6 +377,13 @@ static struct vtd_unit *remapper(const struct iommu_place *place)
 	return place->unit != IOMMU_NO_UNIT && iommu_units[place->unit].remaps
 		       ? &iommu_units[place->unit]
 		       : NULL;
+}
+
+bool iommu_reaches_all(const struct iommu_place *place)
+{
+	const struct vtd_unit *u = remapper(place);
+
+	return u != NULL && u->extended;
 }
 
 bool iommu_set_messages(const struct iommu_place *place, uint16_t bdf,

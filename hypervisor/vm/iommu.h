@@ -33,6 +33,8 @@ struct iommu_place {
 
 /* What firmware's tables say. Boot page tables, before any memory is given away. */
 void iommu_read(const uint8_t *rsdp, size_t size);
+/* Does firmware ask L0 to leave local APICs in xAPIC mode? After iommu_read. */
+bool iommu_prefers_xapic(void);
 /* All units that L0 can use are on, with everything blocked. Boot CPU and address space. */
 void iommu_start(void);
 /* What firmware has left on is off: devices reach all memory. Likewise, in place of it. */
@@ -90,6 +92,8 @@ struct iommu_messages {
 	unsigned first, count;
 	uint32_t target;
 };
+/* Can its messages go to any local APIC, whose identifiers have 32 bits? */
+bool iommu_reaches_all(const struct iommu_place *place);
 bool iommu_set_messages(const struct iommu_place *place, uint16_t bdf,
 	const struct iommu_messages *m, uint32_t *address);
 /*

@@ -101,6 +101,11 @@ void passed_close_pins(uint32_t pins);
 /* What no VM has can neither reach memory nor interrupt from now on. After the claims. */
 void passed_stop_strays(void);
 
+/* ---- seam_pass.c ---- */
+
+/* The local APIC of a CPU that 8 bits name: the first ones have such, if any has. */
+uint32_t passed_low_target(void);
+
 /* ---- passed_slot.c ---- */
 
 /*

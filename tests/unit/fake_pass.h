@@ -23,7 +23,7 @@ static struct {
 	} written[8];      /* the first ones */
 	uint64_t table_at; /* of MSI-X, or 0 */
 	uint32_t table[40][4];
-	uint8_t target; /* of messages: this CPU */
+	uint32_t target; /* of messages: this CPU */
 	bool locked;
 	bool posts; /* its unit does */
 	unsigned posts_made;
@@ -100,8 +100,9 @@ void dev_pass_unlock(void)
 	host.locked = false;
 }
 
-uint8_t dev_pass_target(void)
+uint32_t dev_pass_target(const struct vpass_function *f)
 {
+	(void)f;
 	return host.target;
 }
 
