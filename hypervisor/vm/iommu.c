@@ -41,10 +41,10 @@ struct vtd_unit iommu_units[DMAR_UNITS];
  * many as functions at most.
  */
 static struct vm_tables {
-	bool used;
+	struct vtd_tables t;
 	unsigned vm;
 	uint8_t unit;
-	struct vtd_tables t;
+	bool used;
 } tables[PASSED_MAX];
 
 static struct spinlock lock = {.rank = LOCK_IOMMU};

@@ -498,7 +498,8 @@ static bool notices_late(void)
 
 bool passed_polls(void)
 {
-	return notices_late() || (iommu_is_on() && passed_count != 0) || iommu_waits_for_poll();
+	return notices_late() ||
+	       (iommu_is_on() && (passed_count != 0 || iommu_waits_for_poll()));
 }
 
 /* What a unit has posted wakes the vCPU that is loaded here, too. */

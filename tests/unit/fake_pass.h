@@ -110,7 +110,7 @@ struct vpass_message_to dev_pass_message_to(const struct vpass_function *f)
 {
 	host.posted = 0; /* all of them are L0's */
 	return (struct vpass_message_to){
-		MSI_ADDRESS_BASE | (uint32_t)f->messages.target << MSI_DESTINATION_SHIFT,
+		MSI_ADDRESS_BASE | (f->messages.target & 0xff) << MSI_DESTINATION_SHIFT,
 		f->messages.first};
 }
 

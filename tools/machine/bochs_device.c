@@ -225,7 +225,7 @@ void leave_running(struct function *f)
 	uint64_t vector;
 	char *end;
 
-	if (left == NULL)
+	if (left == NULL || *left == 0)
 		return;
 	left_at[0] = strtoull(left, &end, 0);
 	left_at[1] = *end == ',' ? strtoull(end + 1, &end, 0) : left_at[0];

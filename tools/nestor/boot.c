@@ -45,6 +45,7 @@ void boot_plan_tables(struct arena *a, const struct machine_spec *m, struct boot
 		.unit = m->iommu != MACHINE_IOMMU_NONE,
 		.regions = m->iommu == MACHINE_IOMMU_VTD_REGIONS};
 
+	plan->regions = t.regions;
 	plan->images[BOOT_ACPI] = (struct boot_image){0};
 	plan->images[BOOT_ACPI_PLACE] = (struct boot_image){0};
 	if (!t.unit && t.nodes <= 1)
@@ -52,7 +53,6 @@ void boot_plan_tables(struct arena *a, const struct machine_spec *m, struct boot
 	plan->images[BOOT_ACPI] = (struct boot_image){MACHINE_ACPI_PLACE, machine_acpi(a, &t)};
 	plan->images[BOOT_ACPI_PLACE] =
 		(struct boot_image){MACHINE_ACPI_EBDA, machine_acpi_ebda(a)};
-	plan->regions = t.regions;
 }
 
 unsigned boot_memory_map(const struct boot_plan *plan, struct memory_range ranges[BOOT_RANGES])
