@@ -24,12 +24,15 @@
 #include "mm/layout.h"
 #include "mm/node.h"
 #include "mm/page.h"
+#include "mm/paging.h"
 #include "vm/cores.h"
 #include "vm/ecam.h"
 #include "vm/iommu.h"
 #include "vm/life.h"
 #include "vm/mitigate.h"
 #include "vmx/stub.h"
+
+#define IOAPICS_MAX 128u /* a socket has up to a dozen */
 
 static struct boot_info boot_info;
 
@@ -100,6 +103,30 @@ static void selftest_machine_check(bool fatal)
 	take_machine_check();
 }
 
+/*
+ * An address that is no IOAPIC's is written to all the same, at two registers: it must not be
+ * memory.
+ */
+static void quiet_ioapics(uint64_t space, const uint32_t *addresses, unsigned count)
+{
+	(void)ioapic_quiet(IOAPIC_DEFAULT_BASE);
+	for (unsigned i = 0; i < count; i++) {
+		struct hpa page = {addresses[i] & ~(uint32_t)PAGE_MASK};
+
+		if (addresses[i] == IOAPIC_DEFAULT_BASE)
+			continue;
+		if (addresses[i] % 16 != 0 || page.v == 0 || page_known(page.v, PAGE_SIZE))
+			log_warn("firmware tells of an IOAPIC at 0x%x, where none can be",
+				addresses[i]);
+		else if (!paging_map_direct(space, page, PAGE_SIZE, PT_RW_DATA | PT_UC) ||
+			 ioapic_quiet(addresses[i]) == 0)
+			log_warn(
+				"the IOAPIC at 0x%x is not reached: its pins are as firmware has "
+				"left them",
+				addresses[i]);
+	}
+}
+
 static void cores_find(void)
 {
 	bool any = l0_config()->threads == L0_THREADS_ANY;
@@ -114,7 +141,8 @@ void nestor_main(uint32_t magic, uint32_t block)
 {
 	uint64_t boot_space;
 	static uint32_t apic_ids[MAX_CPUS]; /* more than the stack holds */
-	unsigned known;
+	static uint32_t ioapics[IOAPICS_MAX];
+	unsigned known, ioapic_count;
 
 	mux_init();
 	fault_init();
@@ -126,13 +154,16 @@ void nestor_main(uint32_t magic, uint32_t block)
 	known = acpi_cpus(boot_info.rsdp, boot_info.rsdp_size, apic_ids, MAX_CPUS);
 	if (known == MAX_CPUS)
 		log_warn("firmware tells of %u CPUs or more: so many are used", known);
+	ioapic_count = acpi_ioapics(boot_info.rsdp, boot_info.rsdp_size, ioapics, IOAPICS_MAX);
 	iommu_read(boot_info.rsdp, boot_info.rsdp_size);
 	ecam_find(boot_info.rsdp, boot_info.rsdp_size);
 	node_init(boot_info.rsdp, boot_info.rsdp_size);
 	boot_memory_init(&boot_info);
 	need(boot_memory_map(&boot_info, &boot_space), "bad-input");
 	output_map(&boot_info);
-	ioapic_init();
+	quiet_ioapics(boot_space, ioapics, ioapic_count);
+	if (iommu_prefers_xapic())
+		apic_prefer_legacy(apic_ids, known);
 	need(apic_init(), "no-vtx");
 	idle_init();
 	cpus_start(apic_ids, known, boot_space);

@@ -34,6 +34,7 @@ void config_read(struct text line)
 		.posted = o.posted,
 		.ram_zeroed = o.ram_zeroed,
 		.selftest = (enum l0_selftest)o.selftest,
+		.dma = (enum l0_dma)o.dma,
 		.nmi = (enum l0_nmi)o.nmi,
 		.idle = (enum l0_idle)o.idle,
 		.performance = (enum l0_performance)o.performance,

@@ -14,8 +14,9 @@
 #include "lib/pixels.h"
 #include "lib/text.h"
 
-#define BOOT_MAX_RANGES  4096
-#define BOOT_MAX_MODULES LIMIT_BOOT_MODULES
+#define BOOT_MAX_RANGES   4096
+#define BOOT_MAX_RESERVED 256
+#define BOOT_MAX_MODULES  LIMIT_BOOT_MODULES
 
 /* Physical. start + size does not overflow. */
 struct boot_range {
@@ -40,6 +41,9 @@ struct boot_info {
 	struct text cmdline;
 	struct boot_range ram[BOOT_MAX_RANGES]; /* available memory, by where it begins */
 	unsigned ram_count;
+	/* what is firmware's own in the map; what there is no room for is not */
+	struct boot_range reserved[BOOT_MAX_RESERVED];
+	unsigned reserved_count;
 	uint64_t left_out; /* bytes of memory in pieces that there was no room for */
 	struct boot_module modules[BOOT_MAX_MODULES];
 	unsigned module_count;

@@ -40,6 +40,8 @@ void boot_memory_init(struct boot_info *info)
 		page_know(info->ram[i].start, info->ram[i].size);
 		page_add(info->ram[i].start, info->ram[i].size);
 	}
+	for (unsigned i = 0; i < info->reserved_count; i++)
+		page_know_reserved(info->reserved[i].start, info->reserved[i].size);
 	keep_own();
 	page_reserve(info->block.start, info->block.size);
 	for (unsigned i = 0; i < info->module_count; i++)

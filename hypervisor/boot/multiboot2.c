@@ -17,6 +17,8 @@ enum tag_type {
 #define MMAP_HEADER   16u
 #define MMAP_ENTRY    24u
 #define MMAP_RAM      1u
+#define MMAP_RESERVED 2u
+#define MMAP_NVS      4u /* of ACPI's */
 #define MODULE_HEADER 16u
 #define FRAMEBUFFER   30u /* of its tag, what all kinds have */
 #define DIRECT_RGB    38u /* with its colours */
@@ -94,6 +96,27 @@ static void add_ram(struct boot_info *info, uint64_t start, uint64_t length)
 		join_ram(info, i - 1);
 }
 
+/* What lies behind the one before is one with it, as far as they come in order. */
+static void add_reserved(struct boot_info *info, uint64_t start, uint64_t length)
+{
+	struct boot_range *last = &info->reserved[info->reserved_count];
+
+	if (info->reserved_count != 0 && last[-1].start + last[-1].size == start)
+		last[-1].size += length;
+	else if (info->reserved_count < BOOT_MAX_RESERVED && length != 0)
+		info->reserved[info->reserved_count++] = (struct boot_range){start, length};
+}
+
+static void add_range(struct boot_info *info, uint32_t type, uint64_t start, uint64_t length)
+{
+	if (length > UINT64_MAX - start)
+		return;
+	if (type == MMAP_RAM)
+		add_ram(info, start, length);
+	else if (type == MMAP_RESERVED || type == MMAP_NVS)
+		add_reserved(info, start, length);
+}
+
 static void parse_mmap(const uint8_t *tag, uint32_t size, struct boot_info *info)
 {
 	uint32_t step;
@@ -105,8 +128,7 @@ static void parse_mmap(const uint8_t *tag, uint32_t size, struct boot_info *info
 	for (uint32_t at = MMAP_HEADER; size - at >= MMAP_ENTRY; at += step) {
 		uint64_t start = get64(tag + at), length = get64(tag + at + 8);
 
-		if (get32(tag + at + 16) == MMAP_RAM && length <= UINT64_MAX - start)
-			add_ram(info, start, length);
+		add_range(info, get32(tag + at + 16), start, length);
 		if (step > size - at)
 			break;
 	}

@@ -77,6 +77,14 @@ unsigned acpi_cpus(const uint8_t *rsdp, size_t size, uint32_t *ids, unsigned mos
 	return madt != NULL ? madt_cpus(madt, length, ids, most) : 0;
 }
 
+unsigned acpi_ioapics(const uint8_t *rsdp, size_t size, uint32_t *addresses, unsigned most)
+{
+	uint32_t length;
+	const uint8_t *madt = acpi_find(rsdp, size, "APIC", &length);
+
+	return madt != NULL ? madt_ioapics(madt, length, addresses, most) : 0;
+}
+
 bool acpi_ioapic_id(const uint8_t *rsdp, size_t size, uint32_t address, uint8_t *id)
 {
 	uint32_t length;

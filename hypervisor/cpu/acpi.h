@@ -28,6 +28,9 @@ const uint8_t *acpi_find(
  */
 const char *acpi_uart(const uint8_t *rsdp, size_t size, struct uart *u, uint16_t *divisor);
 
+/* Where IOAPICs of the MADT are, @most at most. Likewise. */
+unsigned acpi_ioapics(const uint8_t *rsdp, size_t size, uint32_t *addresses, unsigned most);
+
 /* The identifier of the IOAPIC at this address. False: none is told of. Likewise. */
 bool acpi_ioapic_id(const uint8_t *rsdp, size_t size, uint32_t address, uint8_t *id);
 

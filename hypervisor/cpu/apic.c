@@ -20,8 +20,19 @@
 
 #define RATE_US 500u /* how long the timer is looked at */
 
+/* Destinations of xAPIC mode: 255 is all of them (SDM 10.6.2.1 "Physical Destination Mode"). */
+#define LEGACY_IDS 255u
+
+/*
+ * Vectors below L0's own are held back by priority (SDM 10.8.3.1 "Task and Processor
+ * Priorities"): nobody expects them, whoever sends them, and one that is held comes no second
+ * time. So are those of exceptions.
+ */
+#define L0_PRIORITY (VECTOR_MESSAGES - 0x10u)
+
 static struct {
 	bool x2;
+	bool legacy; /* what firmware asks for, and can have */
 	bool deadline;
 	uint32_t khz;            /* of the timer, where it counts; 0: it does not count */
 	uint32_t of_boot_cpu[3]; /* what firmware has set up there, of mask_sources() */
@@ -63,8 +74,10 @@ static bool enable(void)
 {
 	uint64_t base = rdmsr(MSR_APIC_BASE);
 
-	if (base & APIC_BASE_X2APIC)
+	if (base & APIC_BASE_X2APIC && apic.x2)
 		return true;
+	if (base & APIC_BASE_X2APIC) /* unlike the boot CPU's */
+		wrmsr(MSR_APIC_BASE, base & ~(APIC_BASE_X2APIC | APIC_BASE_ENABLE));
 	base = (base & APIC_BASE_BSP) | APIC_DEFAULT_BASE | APIC_BASE_ENABLE;
 	wrmsr(MSR_APIC_BASE, base);
 	if (!(rdmsr(MSR_APIC_BASE) & APIC_BASE_ENABLE))
@@ -178,16 +191,39 @@ static void choose_timer(void)
 	log_info("the local APIC's timer counts %u kHz", apic.khz);
 }
 
+static const char *why_not_legacy(const uint32_t *ids, unsigned count)
+{
+	if (rdmsr(MSR_APIC_BASE) & APIC_BASE_X2APIC)
+		return "firmware itself has left x2APIC mode on";
+	for (unsigned i = 0; i < count; i++)
+		if (ids[i] >= LEGACY_IDS)
+			return "there are local APICs that are reached in x2APIC mode only";
+	return NULL;
+}
+
+void apic_prefer_legacy(const uint32_t *ids, unsigned count)
+{
+	const char *why = why_not_legacy(ids, count);
+
+	apic.legacy = why == NULL;
+	if (why == NULL)
+		log_info(
+			"firmware asks for xAPIC mode (X2APIC_OPT_OUT): local APICs stay in it");
+	else
+		log_warn("firmware asks for xAPIC mode (X2APIC_OPT_OUT), but %s: it is used",
+			why);
+}
+
 bool apic_init(void)
 {
-	apic.x2 = cpuid(1, 0).ecx & cpuid_mask(CPUID_X2APIC);
+	apic.x2 = !apic.legacy && cpuid(1, 0).ecx & cpuid_mask(CPUID_X2APIC);
 	if (!enable()) {
 		log_error("the local APIC was switched off by the firmware (IA32_APIC_BASE), "
 			  "and cannot be on again until a reset");
 		return false;
 	}
 	apic_write(APIC_SVR, SVR_ENABLE | VECTOR_SPURIOUS);
-	apic_write(APIC_TPR, 0);
+	apic_write(APIC_TPR, L0_PRIORITY);
 	mask_sources();
 	end_all();
 	apic_write(APIC_DIVIDE, DIVIDE_BY_1);

@@ -15,6 +15,14 @@
  */
 
 /*
+ * Firmware asks for xAPIC mode, for which it has a reason that it does not tell (VT-d 8.1
+ * "DMA Remapping Reporting Structure", X2APIC_OPT_OUT). It stays on if firmware has left it so,
+ * and all of these local APICs can be reached in it; the log says what is. Boot CPU, before
+ * apic_init.
+ */
+void apic_prefer_legacy(const uint32_t *ids, unsigned count);
+
+/*
  * Enables the LAPIC (x2APIC where the CPU has it), whatever firmware left it in, masks its
  * local sources, ends what is in service, and notes its id in struct percpu. Every CPU. False,
  * with a line in the log: it cannot be used.

@@ -3,6 +3,7 @@
 
 #include "cpu/apic.h"
 #include "cpu/asm.h"
+#include "cpu/ioapic.h"
 #include "cpu/log.h"
 #include "cpu/machine.h"
 #include "cpu/mce.h"
@@ -11,12 +12,14 @@
 #include "cpu/percpu.h"
 #include "cpu/request.h"
 #include "cpu/symbols.h"
+#include "cpu/tsc.h"
 #include "spec/apic.h"
 #include "spec/vmx.h"
 
 #define IDT_ENTRIES    256
 #define GATE_INTERRUPT 0x8e00u
 #define TRAP_STUB_SIZE 16
+#define STRAY_MS       100u
 
 struct gate {
 	uint16_t offset_low;
@@ -180,6 +183,25 @@ void fault_end(void)
 	machine_off();
 }
 
+/*
+ * What nobody expects is told, ten times a second at most, and what firmware's own code may
+ * have opened of pins is closed; vectors below L0's own do not even come here (cpu/apic.c).
+ */
+static void unexpected(uint64_t vector)
+{
+	static uint64_t next, count; /* atomic */
+	uint64_t at = __atomic_load_n(&next, __ATOMIC_RELAXED);
+	uint64_t now = rdtsc(), all = __atomic_add_fetch(&count, 1, __ATOMIC_RELAXED);
+
+	if (now < at ||
+		!__atomic_compare_exchange_n(&next, &at, now + (uint64_t)tsc_khz * STRAY_MS,
+			false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST))
+		return;
+	ioapic_mask_unused();
+	log_warn("interrupt that nobody expects: vector 0x%lx on CPU %u (%lu since the start)",
+		vector, this_cpu()->index, all);
+}
+
 void fault_device(uint64_t vector)
 {
 	if (vector - VECTOR_LINES < IOAPIC_PINS)
@@ -194,6 +216,8 @@ void fault_device(uint64_t vector)
 		apic_timer_fired();
 	else if (vector == VECTOR_CMCI)
 		mce_interrupt();
+	else if (vector != VECTOR_KICK && vector != VECTOR_POSTED && vector != VECTOR_SPURIOUS)
+		unexpected(vector);
 }
 
 static void interrupt(struct percpu *c, uint64_t vector)

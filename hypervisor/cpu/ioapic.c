@@ -2,40 +2,65 @@
 #include "cpu/ioapic.h"
 
 #include "cpu/lock.h"
+#include "lib/ioapic_pins.h"
 #include "mm/layout.h"
 #include "spec/apic.h"
 
-#define VERSION  1    /* index of it */
-#define PIN      0x10 /* index of a pin's two registers */
-#define PINS_MAX 120  /* that an index of 8 bits reaches */
+#define PIN 0x10 /* index of a pin's two registers */
+#define EOI 0x10 /* in words */
 
 static uint32_t entries[IOAPIC_PINS]; /* lower halves, as they were written */
 static uint32_t targets[IOAPIC_PINS]; /* local APICs */
 static uint32_t used;                 /* pins that were set */
 static struct spinlock lock = {.rank = LOCK_MACHINE};
 
+static volatile uint32_t *at(uint64_t address)
+{
+	return direct_va((struct hpa){address});
+}
+
+static void write_at(void *io, uint32_t index, uint32_t value)
+{
+	((volatile uint32_t *)io)[0] = index;
+	((volatile uint32_t *)io)[4] = value;
+}
+
+static uint32_t read_at(void *io, uint32_t index)
+{
+	((volatile uint32_t *)io)[0] = index;
+	return ((volatile uint32_t *)io)[4];
+}
+
+static void end_at(void *io, uint8_t vector)
+{
+	((volatile uint32_t *)io)[EOI] = vector;
+}
+
 static void write(uint32_t index, uint32_t value)
 {
-	volatile uint32_t *io = direct_va((struct hpa){IOAPIC_DEFAULT_BASE});
+	volatile uint32_t *io = at(IOAPIC_DEFAULT_BASE);
 
 	io[0] = index;
 	io[4] = value;
 }
 
-static uint32_t read(uint32_t index)
+unsigned ioapic_quiet(uint64_t address)
 {
-	volatile uint32_t *io = direct_va((struct hpa){IOAPIC_DEFAULT_BASE});
+	struct ioapic_registers r = {
+		read_at, write_at, end_at, direct_va((struct hpa){address})};
+	unsigned pins;
 
-	io[0] = index;
-	return io[4];
+	(void)ioapic_pins_quiet(&r, &pins);
+	return pins;
 }
 
-void ioapic_init(void)
+void ioapic_mask_unused(void)
 {
-	unsigned pins = (read(VERSION) >> 16 & 0xff) + 1;
-
-	for (unsigned i = 0; i < pins && i < PINS_MAX; i++)
-		write(PIN + 2 * i, IOAPIC_MASKED);
+	spin_lock(&lock);
+	for (unsigned i = 0; i < IOAPIC_PINS; i++)
+		if (!(used >> i & 1))
+			write(PIN + 2 * i, IOAPIC_MASKED);
+	spin_unlock(&lock);
 }
 
 static void set(unsigned pin, uint32_t low, uint32_t high)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The machine's IOAPIC, where every PC has it. L0 uses those pins that it sets here; all others
- * are masked.
+ * are masked, and those of other IOAPICs.
  */
 #ifndef NESTOR_CPU_IOAPIC_H
 #define NESTOR_CPU_IOAPIC_H
@@ -14,10 +14,13 @@
 #define IOAPIC_MASKED     (1u << 16)
 
 /*
- * Masks all pins: firmware may have left some open, and a level that nobody ends would come
- * again and again. Before any is set.
+ * Masks all pins of the IOAPIC at this address, which is mapped: firmware may have left some
+ * open, and a level that nobody ends would come again and again. Before any is set. How many
+ * pins it has; 0: there is no IOAPIC.
  */
-void ioapic_init(void);
+unsigned ioapic_quiet(uint64_t address);
+/* The same later, of pins that were never set, where every PC has it. Any CPU. */
+void ioapic_mask_unused(void);
 /* The lower half of a pin's entry, and the local APIC that it goes to. Pin: below IOAPIC_PINS.
  */
 void ioapic_set(unsigned pin, uint32_t low, uint32_t apic_id);

@@ -45,8 +45,11 @@ void dev_pass_ask_reset(struct platform *p, const struct vpass_function *f);
  */
 void dev_pass_lock(void);
 void dev_pass_unlock(void);
-/* The local APIC of the machine that messages shall go to: that of this CPU. */
-uint8_t dev_pass_target(void);
+/*
+ * The local APIC of the machine that messages of the function shall go to: that of this CPU, if
+ * they can be sent there.
+ */
+uint32_t dev_pass_target(const struct vpass_function *f);
 /*
  * Address and data of the function's message 0 to its m.target; message i has i more in its
  * data. With the lock of messages, before the machine has them.
@@ -97,7 +100,7 @@ struct vpass_messages {
 	struct vpass_part table, pending; /* of MSI-X, in the machine */
 	enum vpci_messages on;
 	uint8_t allowed; /* of MSI: log2 of how many messages */
-	uint8_t target;  /* local APIC of the machine */
+	uint32_t target; /* local APIC of the machine */
 	bool hushed;     /* the function sends none for now */
 	uint32_t posted; /* vectors that the machine posts; as `to` says */
 	struct vpci_posted to[VPCI_MSIX_VECTORS];

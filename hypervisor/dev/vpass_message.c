@@ -228,7 +228,7 @@ static void turn_on(struct vpass_function *f, enum vpci_messages on)
 	struct vpass_messages *m = &f->messages;
 
 	m->on = on;
-	m->target = dev_pass_target();
+	m->target = dev_pass_target(f);
 	m->posted = 0; /* all go to L0 again, as dev_pass_message_to says */
 	if (on == VPCI_MSIX)
 		write_table(f);
@@ -350,7 +350,7 @@ static bool open_again(struct vpass *v)
 	struct vpass_messages *m = &f->messages;
 	bool hushed = m->hushed;
 
-	if (m->target != dev_pass_target())
+	if (m->target != dev_pass_target(f))
 		turn_on(f, m->on);
 	m->hushed = false;
 	if (hushed)

@@ -42,30 +42,51 @@ static bool is_cpu(const uint8_t *e, uint32_t *id)
 	return false;
 }
 
-unsigned madt_cpus(const uint8_t *madt, uint32_t length, uint32_t *ids, unsigned most)
+/* Is it an IOAPIC? */
+static bool is_ioapic(const uint8_t *e, uint32_t *address)
+{
+	if (e[0] != IOAPIC || e[1] < IOAPIC_SIZE)
+		return false;
+	*address = get32(e + 4);
+	return true;
+}
+
+/* What `is` takes of the entries, each value once. */
+static unsigned collect(const uint8_t *madt, uint32_t length, uint32_t *values, unsigned most,
+	bool (*is)(const uint8_t *e, uint32_t *value))
 {
 	unsigned count = 0;
-	uint32_t at = ENTRIES, id;
+	uint32_t at = ENTRIES, value;
 
 	for (const uint8_t *e; count < most && (e = next(madt, length, &at)) != NULL;) {
 		bool known = false;
 
-		if (!is_cpu(e, &id))
+		if (!is(e, &value))
 			continue;
 		for (unsigned i = 0; i < count; i++)
-			known = known || ids[i] == id;
+			known = known || values[i] == value;
 		if (!known)
-			ids[count++] = id;
+			values[count++] = value;
 	}
 	return count;
 }
 
+unsigned madt_cpus(const uint8_t *madt, uint32_t length, uint32_t *ids, unsigned most)
+{
+	return collect(madt, length, ids, most, is_cpu);
+}
+
+unsigned madt_ioapics(const uint8_t *madt, uint32_t length, uint32_t *addresses, unsigned most)
+{
+	return collect(madt, length, addresses, most, is_ioapic);
+}
+
 bool madt_ioapic(const uint8_t *madt, uint32_t length, uint32_t address, uint8_t *id)
 {
-	uint32_t at = ENTRIES;
+	uint32_t at = ENTRIES, where;
 
 	for (const uint8_t *e; (e = next(madt, length, &at)) != NULL;)
-		if (e[0] == IOAPIC && e[1] >= IOAPIC_SIZE && get32(e + 4) == address) {
+		if (is_ioapic(e, &where) && where == address) {
 			*id = e[2];
 			return true;
 		}

@@ -15,6 +15,9 @@
  */
 unsigned madt_cpus(const uint8_t *madt, uint32_t length, uint32_t *ids, unsigned most);
 
+/* Where IOAPICs are; likewise. */
+unsigned madt_ioapics(const uint8_t *madt, uint32_t length, uint32_t *addresses, unsigned most);
+
 /* The identifier of the IOAPIC at this address. False: none is told of. */
 bool madt_ioapic(const uint8_t *madt, uint32_t length, uint32_t address, uint8_t *id);
 

@@ -29,6 +29,35 @@ bool page_known(uint64_t start, uint64_t size)
 	return false;
 }
 
+/* Firmware's own, as the loader tells; in any order, and they may overlap. */
+static struct range reserved[PAGE_MAX_RESERVED];
+static unsigned reserved_count;
+
+void page_know_reserved(uint64_t start, uint64_t size)
+{
+	if (reserved_count < PAGE_MAX_RESERVED)
+		reserved[reserved_count++] = (struct range){start, start + size};
+}
+
+/* How far it is reserved from there on. */
+static uint64_t reserved_until(uint64_t at)
+{
+	for (unsigned i = 0; i < reserved_count; i++)
+		if (reserved[i].start <= at && at < reserved[i].end)
+			return reserved[i].end;
+	return at;
+}
+
+/* Each range is met once at most, since what follows begins behind it. */
+bool page_is_reserved(uint64_t start, uint64_t size)
+{
+	uint64_t at = start, end = start + size;
+
+	for (unsigned i = 0; i < reserved_count && at < end; i++)
+		at = reserved_until(at);
+	return end > start && at >= end && !page_known(start, size);
+}
+
 static void remove_at(unsigned i)
 {
 	range_count--;

@@ -18,6 +18,11 @@
 void page_know(uint64_t start, uint64_t size);
 bool page_known(uint64_t start, uint64_t size);
 
+/* What the loader's map has as firmware's own, likewise; does it have all of this so? */
+#define PAGE_MAX_RESERVED 256
+void page_know_reserved(uint64_t start, uint64_t size);
+bool page_is_reserved(uint64_t start, uint64_t size);
+
 /* Makes [start, start + size) available. Ranges may come in any order and overlap. */
 void page_add(uint64_t start, uint64_t size);
 /* Takes [start, start + size) away, to page boundaries outwards. */

@@ -3,6 +3,7 @@
 
 #include <stddef.h>
 
+#include "lib/l0_dma.h"
 #include "lib/l0_nmi.h"
 #include "lib/l0_power.h"
 #include "lib/limits.h"
@@ -43,6 +44,12 @@ static const char *const nmi_words[] = {
 	[L0_NMI_LOG] = "log",
 	[L0_NMI_PASS] = "pass",
 	[L0_NMI_STOP] = "stop",
+	NULL,
+};
+
+static const char *const dma_words[] = {
+	[L0_DMA_STOP] = "stop",
+	[L0_DMA_LEAVE] = "leave",
 	NULL,
 };
 
@@ -132,6 +139,8 @@ const struct setting option_settings[] = {
 		.help = "TSC at which all VMs are stopped"},
 	{ROW("nmi", SETTING_CHOICE, nmi), .words = nmi_words,
 		.help = "what an NMI of the hardware does: a line of the log, the same and an NMI for the first VM, the end of all"},
+	{ROW("dma", SETTING_CHOICE, dma), .words = dma_words,
+		.help = "devices of the machine that no VM has and firmware has left running: they reach no memory, by the machine's IOMMU or turned off (stop), or go on, where no VM needs the IOMMU (leave)"},
 	{ROW("mitigations", SETTING_CHOICE, mitigations), .words = mitigation_words,
 		.help = "against vulnerabilities of speculative execution: what the processor needs (auto), that and one thread of each core (nosmt), nothing (off)"},
 	{ROW("serial", SETTING_SERIAL, serial),

@@ -89,7 +89,8 @@ enum pci_bridge_offset {
 #define PCI_HEADER_BRIDGE        1u
 
 #define PCI_NO_VENDOR        0xffff /* no function is there */
-#define PCI_CLASS_BRIDGE     0x06   /* the upper byte of PCI_CLASS_CODE */
+#define PCI_CLASS_BRIDGE     0x06   /* the upper byte of PCI_CLASS_CODE; likewise the next */
+#define PCI_CLASS_DISPLAY    0x03
 #define PCI_CLASS_IDE        0x0101
 #define PCI_CLASS_SCSI       0x0100
 #define PCI_CLASS_SERIAL     0x0700

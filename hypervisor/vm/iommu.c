@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "vm/iommu.h"
+#include "vm/iommu_int.h"
 
 #include "cpu/acpi.h"
 #include "cpu/apic.h"
@@ -18,13 +19,12 @@
 #include "vm/sched.h"
 #include "vm/vm.h"
 #include "vm/vm_log.h"
-#include "vtd/dmar.h"
 #include "vtd/judge.h"
-#include "vtd/unit.h"
 
 #define DELIVER_MASK   7u
-#define SEGMENT        0u  /* configuration mechanism 1 reaches no other */
 #define IRTE_OF_PINS   64u /* interrupt entries of the IOAPIC's pins; before: messages */
+#define UNIT_PAGES     4u  /* of a unit; and of all of them, beside what regions need: */
+#define BUS_PAGES      (2u * PASSED_MAX)
 #define POLL_MS        1u
 #define SLEEP_MS       100u
 #define EVENTS_AT_ONCE 16u /* and then one each POLL_MS */
@@ -33,9 +33,20 @@
 _Static_assert(MESSAGE_VECTORS <= IRTE_OF_PINS && IRTE_OF_PINS + IOAPIC_PINS <= VTD_IRTES,
 	"each has an entry");
 
-static struct dmar dmar;
-static struct vtd_unit units[DMAR_UNITS];
-static struct vtd_tables tables[VM_MAX][DMAR_UNITS]; /* in pools of VMs, from birth to end */
+struct dmar iommu_dmar;
+struct vtd_unit iommu_units[DMAR_UNITS];
+
+/*
+ * What functions of a VM reach behind a unit: in the VM's pool, from birth to end. There are as
+ * many as functions at most.
+ */
+static struct vm_tables {
+	struct vtd_tables t;
+	unsigned vm;
+	uint8_t unit;
+	bool used;
+} tables[PASSED_MAX];
+
 static struct spinlock lock = {.rank = LOCK_IOMMU};
 static bool any_on;
 static uint8_t ioapic_unit = IOMMU_NO_UNIT;
@@ -55,12 +66,20 @@ void iommu_read(const uint8_t *rsdp, size_t size)
 	const uint8_t *table = acpi_find(rsdp, size, "DMAR", &length);
 	uint8_t id;
 
-	dmar_read(table, length, &dmar);
+	dmar_read(table, length, &iommu_dmar);
 	if (!acpi_ioapic_id(rsdp, size, (uint32_t)IOAPIC_DEFAULT_BASE, &id))
 		return;
-	unit = dmar_ioapic(&dmar, id, &ioapic_source);
+	unit = dmar_ioapic(&iommu_dmar, id, &ioapic_source);
 	if (unit != DMAR_NONE)
 		ioapic_unit = (uint8_t)unit;
+}
+
+/* That flag means something only where interrupts can be remapped (VT-d 8.1). */
+bool iommu_prefers_xapic(void)
+{
+	uint32_t both = DMAR_FLAG_IR | DMAR_FLAG_NO_X2;
+
+	return (iommu_dmar.flags & both) == both;
 }
 
 /* The first page tells how many there are. */
@@ -80,12 +99,12 @@ static const char *find_unit(struct vtd_unit *u, const struct dmar_unit *d)
 	*u = (struct vtd_unit){.registers = d->registers, .failed = why};
 	if (why != NULL)
 		return why;
-	if (d->segment != SEGMENT)
+	if (d->segment != IOMMU_SEGMENT)
 		return vtd_unit_fail(u, "it is for a segment of PCI that L0 does not reach");
 	if (!map_unit(sched_boot_space, u))
 		return vtd_unit_fail(u, "there is no memory for L0's page tables");
 	why = vtd_unit_find(u, d->registers, 0);
-	if (!(dmar.flags & DMAR_FLAG_IR))
+	if (!(iommu_dmar.flags & DMAR_FLAG_IR))
 		u->caps.remap = 0; /* this platform's interrupts do not go through it */
 	if (why == NULL && !map_unit(sched_boot_space, u))
 		return vtd_unit_fail(u, "there is no memory for L0's page tables");
@@ -107,79 +126,156 @@ static void take_pins(void)
 	nmi_kick(this_cpu()->index);
 }
 
+/* Each has a table of contexts for each bus with functions that VMs may have. */
+static bool take_pages(void)
+{
+	uint64_t usable = 0;
+
+	for (unsigned i = 0; i < iommu_dmar.unit_count; i++)
+		usable += iommu_units[i].failed == NULL;
+	return usable == 0 ||
+	       iommu_take_pages(usable * UNIT_PAGES + BUS_PAGES + iommu_regions_pages());
+}
+
+static void start_unit(unsigned number)
+{
+	struct vtd_unit *u = &iommu_units[number];
+
+	if (u->failed != NULL)
+		return;
+	vtd_unit_prepare(u, NULL);
+	iommu_regions_attach(number);
+	if (vtd_unit_begin(u, apic_is_extended()) == NULL)
+		vtd_unit_fault_event(u,
+			MSI_ADDRESS_BASE | (percpus[0]->apic_id & 0xff)
+						   << MSI_DESTINATION_SHIFT,
+			percpus[0]->apic_id & ~UINT32_C(0xff), VECTOR_IOMMU);
+	any_on = any_on || u->on;
+}
+
+static void tell_unit(const struct vtd_unit *u)
+{
+	if (u->failed != NULL)
+		log_warn("the IOMMU at 0x%lx is not used: %s", u->registers, u->failed);
+	else
+		log_info("the IOMMU at 0x%lx is on: tables of %u levels, interrupts %s%s",
+			u->registers, u->caps.levels,
+			!u->remaps    ? "as they are"
+			: u->extended ? "remapped, to x2APICs"
+				      : "remapped",
+			u->remaps && u->caps.posts ? ", can be posted" : "");
+}
+
 void iommu_start(void)
 {
-	for (unsigned i = 0; i < dmar.unit_count && dmar.why == NULL; i++) {
-		struct vtd_unit *u = &units[i];
-		const char *why = find_unit(u, &dmar.units[i]);
+	unsigned count = iommu_dmar.why == NULL ? iommu_dmar.unit_count : 0;
 
-		if (why == NULL)
-			why = vtd_unit_start(u, NULL, apic_is_extended());
-		if (why == NULL)
-			vtd_unit_fault_event(u,
-				MSI_ADDRESS_BASE | (percpus[0]->apic_id & 0xff)
-							   << MSI_DESTINATION_SHIFT,
-				percpus[0]->apic_id & ~UINT32_C(0xff), VECTOR_IOMMU);
-		any_on = any_on || u->on;
-		if (why != NULL)
-			log_warn("the IOMMU at 0x%lx is not used: %s", u->registers, why);
-		else
-			log_info(
-				"the IOMMU at 0x%lx is on: tables of %u levels, interrupts %s%s",
-				u->registers, u->caps.levels,
-				!u->remaps    ? "as they are"
-				: u->extended ? "remapped, to x2APICs"
-					      : "remapped",
-				u->remaps && u->caps.posts ? ", can be posted" : "");
+	for (unsigned i = 0; i < count; i++)
+		find_unit(&iommu_units[i], &iommu_dmar.units[i]);
+	iommu_regions_find();
+	(void)take_pages(); /* units without say so */
+	for (unsigned i = 0; i < count; i++) {
+		start_unit(i);
+		tell_unit(&iommu_units[i]);
 	}
-	if (ioapic_unit != IOMMU_NO_UNIT && units[ioapic_unit].remaps)
+	if (ioapic_unit != IOMMU_NO_UNIT && iommu_units[ioapic_unit].remaps)
 		take_pins();
 }
 
 void iommu_stop(void)
 {
-	for (unsigned i = 0; i < dmar.unit_count && dmar.why == NULL; i++) {
-		const char *why = find_unit(&units[i], &dmar.units[i]);
+	for (unsigned i = 0; i < iommu_dmar.unit_count && iommu_dmar.why == NULL; i++) {
+		const char *why = find_unit(&iommu_units[i], &iommu_dmar.units[i]);
 
 		if (why == NULL)
-			why = vtd_unit_stop(&units[i]);
+			why = vtd_unit_stop(&iommu_units[i]);
 		if (why != NULL)
 			log_warn("the IOMMU at 0x%lx stays as firmware left it: %s",
-				units[i].registers, why);
+				iommu_units[i].registers, why);
 	}
 }
 
 bool iommu_map(uint64_t cr3)
 {
-	for (unsigned i = 0; i < dmar.unit_count; i++)
-		if (units[i].on && !map_unit(cr3, &units[i]))
+	for (unsigned i = 0; i < iommu_dmar.unit_count; i++)
+		if (iommu_units[i].on && !map_unit(cr3, &iommu_units[i]))
 			return false;
 	return true;
 }
 
 bool iommu_meets(uint64_t start, uint64_t size)
 {
-	for (unsigned i = 0; i < dmar.unit_count; i++)
-		if (units[i].on && start < units[i].registers + units[i].caps.registers_size &&
-			units[i].registers < start + size)
+	for (unsigned i = 0; i < iommu_dmar.unit_count; i++)
+		if (iommu_units[i].on &&
+			start < iommu_units[i].registers + iommu_units[i].caps.registers_size &&
+			iommu_units[i].registers < start + size)
 			return true;
-	return false;
+	return iommu_regions_meet(start, size);
 }
 
 /* ---- functions ---- */
 
+bool iommu_holds(uint16_t bdf, bool *messages)
+{
+	const char *why;
+	uint32_t unit = dmar_unit_of(&iommu_dmar, IOMMU_SEGMENT, bdf, &why);
+	const struct vtd_unit *u = unit != DMAR_NONE ? &iommu_units[unit] : NULL;
+	bool on = u != NULL && u->on && u->failed == NULL;
+
+	*messages = on && u->remaps;
+	return on;
+}
+
+bool iommu_holds_all(void)
+{
+	bool rest = false;
+
+	for (unsigned i = 0; i < iommu_dmar.unit_count && iommu_dmar.why == NULL; i++) {
+		const struct vtd_unit *u = &iommu_units[i];
+
+		if (iommu_dmar.units[i].segment != IOMMU_SEGMENT)
+			continue;
+		if (!u->on || !u->remaps || u->failed != NULL)
+			return false;
+		rest = rest || iommu_dmar.units[i].all;
+	}
+	return rest;
+}
+
 const char *iommu_find(uint16_t bdf, bool through, struct iommu_place *place)
 {
 	const char *why;
-	uint32_t unit = dmar_unit_of(&dmar, SEGMENT, bdf, &why);
+	uint32_t unit = dmar_unit_of(&iommu_dmar, IOMMU_SEGMENT, bdf, &why);
 
 	*place = (struct iommu_place){.unit = IOMMU_NO_UNIT, .through = through};
 	if (unit == DMAR_NONE)
 		return through ? NULL : why;
-	if (through && !units[unit].on)
+	if (through && !iommu_units[unit].on)
 		return NULL;
 	place->unit = (uint8_t)unit;
-	return vtd_judge_function(&dmar, &units[unit], bdf, through);
+	return vtd_judge_function(&iommu_dmar, &iommu_units[unit], bdf, through);
+}
+
+/* The VM's tables behind the unit; NULL: it has none, or none is free to be made. */
+static struct vtd_tables *tables_of(unsigned vm, uint8_t unit, bool make)
+{
+	struct vm_tables *found = NULL;
+
+	spin_lock(&lock);
+	for (unsigned i = 0; i < PASSED_MAX; i++) {
+		struct vm_tables *t = &tables[i];
+
+		if (t->used && t->vm == vm && t->unit == unit) {
+			found = t;
+			break;
+		}
+		if (!t->used && make && found == NULL)
+			found = t;
+	}
+	if (found != NULL && !found->used)
+		*found = (struct vm_tables){.used = true, .vm = vm, .unit = unit};
+	spin_unlock(&lock);
+	return found != NULL ? &found->t : NULL;
 }
 
 const char *iommu_create(struct vm *vm, const struct iommu_place *place)
@@ -189,10 +285,12 @@ const char *iommu_create(struct vm *vm, const struct iommu_place *place)
 
 	if (place->unit == IOMMU_NO_UNIT || place->through)
 		return NULL;
-	t = &tables[vm->id][place->unit];
+	t = tables_of(vm->id, place->unit, true);
+	if (t == NULL)
+		return "all VMs together have too many";
 	if (t->root != NULL)
 		return NULL;
-	if (!vtd_tables_create(t, &units[place->unit].caps, &vm->pool))
+	if (!vtd_tables_create(t, &iommu_units[place->unit].caps, &vm->pool))
 		return "there is no memory for its tables";
 	for (unsigned i = 0; i < vm->slot_count && why == NULL; i++)
 		why = vtd_tables_map(t, vm->slots[i].gpa, vm->slots[i].hpa.v, vm->slots[i].size,
@@ -202,18 +300,18 @@ const char *iommu_create(struct vm *vm, const struct iommu_place *place)
 
 static uint16_t domain_of(unsigned vm)
 {
-	return (uint16_t)(vm + 1);
+	return (uint16_t)(IOMMU_DOMAIN_VMS + vm);
 }
 
 const struct vtd_caps *iommu_caps(const struct iommu_place *place)
 {
-	return &units[place->unit].caps;
+	return &iommu_units[place->unit].caps;
 }
 
 const char *iommu_attach_tables(const struct iommu_place *place, uint16_t bdf,
 	const struct vtd_tables *t, uint16_t domain)
 {
-	struct vtd_unit *u = &units[place->unit];
+	struct vtd_unit *u = &iommu_units[place->unit];
 	const char *why;
 
 	spin_lock(&lock);
@@ -229,7 +327,9 @@ const char *iommu_attach(const struct iommu_place *place, uint16_t bdf, unsigned
 	if (place->unit == IOMMU_NO_UNIT)
 		return NULL;
 	if (!place->through)
-		t = &tables[vm][place->unit];
+		t = tables_of(vm, place->unit, false);
+	if (!place->through && t == NULL)
+		return "the VM has no tables for it";
 	return iommu_attach_tables(place, bdf, t, domain_of(vm));
 }
 
@@ -238,7 +338,7 @@ const char *iommu_detach_tables(const struct iommu_place *place, uint16_t bdf, u
 	const char *why;
 
 	spin_lock(&lock);
-	why = vtd_unit_detach(&units[place->unit], bdf, domain);
+	why = vtd_unit_detach(&iommu_units[place->unit], bdf, domain);
 	spin_unlock(&lock);
 	return why;
 }
@@ -255,15 +355,18 @@ const char *iommu_flush(
 	const char *why;
 
 	spin_lock(&lock);
-	why = vtd_unit_flush_pages(&units[place->unit], domain, at, size);
+	why = vtd_unit_flush_pages(&iommu_units[place->unit], domain, at, size);
 	spin_unlock(&lock);
 	return why;
 }
 
 void iommu_forget(unsigned vm)
 {
-	for (unsigned i = 0; i < DMAR_UNITS; i++)
-		tables[vm][i].root = NULL;
+	spin_lock(&lock);
+	for (unsigned i = 0; i < PASSED_MAX; i++)
+		if (tables[i].vm == vm)
+			tables[i].used = false;
+	spin_unlock(&lock);
 }
 
 /* ---- interrupts ---- */
@@ -271,8 +374,16 @@ void iommu_forget(unsigned vm)
 /* NULL: interrupts of the function are not remapped. */
 static struct vtd_unit *remapper(const struct iommu_place *place)
 {
-	return place->unit != IOMMU_NO_UNIT && units[place->unit].remaps ? &units[place->unit]
-									 : NULL;
+	return place->unit != IOMMU_NO_UNIT && iommu_units[place->unit].remaps
+		       ? &iommu_units[place->unit]
+		       : NULL;
+}
+
+bool iommu_reaches_all(const struct iommu_place *place)
+{
+	const struct vtd_unit *u = remapper(place);
+
+	return u != NULL && u->extended;
 }
 
 bool iommu_set_messages(const struct iommu_place *place, uint16_t bdf,
@@ -312,7 +423,7 @@ bool iommu_post_message(const struct iommu_place *place, uint16_t bdf, unsigned 
 	const char *why;
 
 	spin_lock(&lock);
-	why = vtd_unit_set_irtes(&units[place->unit], index, &e, 1);
+	why = vtd_unit_set_irtes(&iommu_units[place->unit], index, &e, 1);
 	spin_unlock(&lock);
 	return why == NULL;
 }
@@ -341,14 +452,14 @@ void iommu_set_pin(unsigned pin, uint32_t low, uint32_t apic_id)
 	unsigned index = IRTE_OF_PINS + pin;
 	struct vtd_entry e;
 
-	if (ioapic_unit == IOMMU_NO_UNIT || !units[ioapic_unit].remaps) {
+	if (ioapic_unit == IOMMU_NO_UNIT || !iommu_units[ioapic_unit].remaps) {
 		ioapic_set(pin, low, apic_id);
 		return;
 	}
-	to.extended = units[ioapic_unit].extended;
+	to.extended = iommu_units[ioapic_unit].extended;
 	e = vtd_irte(&to);
 	spin_lock(&lock);
-	vtd_unit_set_irtes(&units[ioapic_unit], index, &e, 1);
+	vtd_unit_set_irtes(&iommu_units[ioapic_unit], index, &e, 1);
 	spin_unlock(&lock);
 	ioapic_set_raw(pin, vtd_ioapic_handle((uint16_t)index) | kept);
 }
@@ -363,6 +474,11 @@ bool iommu_is_on(void)
 uint64_t iommu_patience(void)
 {
 	return (uint64_t)tsc_khz * SLEEP_MS;
+}
+
+bool iommu_waits_for_poll(void)
+{
+	return __atomic_load_n(&event_masked, __ATOMIC_RELAXED);
 }
 
 static void tell_stray(const struct vtd_fault *f)
@@ -391,10 +507,10 @@ static void poll_unit(struct vtd_unit *u)
 
 static void mask_events(bool mask)
 {
-	for (unsigned i = 0; i < dmar.unit_count; i++)
-		if (units[i].on && units[i].failed == NULL)
-			vtd_unit_mask_event(&units[i], mask);
-	event_masked = mask;
+	for (unsigned i = 0; i < iommu_dmar.unit_count; i++)
+		if (iommu_units[i].on && iommu_units[i].failed == NULL)
+			vtd_unit_mask_event(&iommu_units[i], mask);
+	__atomic_store_n(&event_masked, mask, __ATOMIC_RELAXED);
 }
 
 /*
@@ -420,7 +536,7 @@ static void tell_failed(unsigned unit)
 		log_error(
 			"the IOMMU at 0x%lx has failed, what is behind it reaches no more than it "
 			"did: %s",
-			units[unit].registers, units[unit].failed);
+			iommu_units[unit].registers, iommu_units[unit].failed);
 	told_failed[unit] = true;
 }
 
@@ -435,10 +551,10 @@ void iommu_poll(bool now)
 			__ATOMIC_SEQ_CST))
 		return;
 	spin_lock(&lock);
-	for (unsigned i = 0; i < dmar.unit_count; i++)
-		if (units[i].on && units[i].failed == NULL)
-			poll_unit(&units[i]);
-		else if (units[i].on)
+	for (unsigned i = 0; i < iommu_dmar.unit_count; i++)
+		if (iommu_units[i].on && iommu_units[i].failed == NULL)
+			poll_unit(&iommu_units[i]);
+		else if (iommu_units[i].on)
 			tell_failed(i);
 	if (event_masked && rdtsc() >= masked_until)
 		mask_events(false);

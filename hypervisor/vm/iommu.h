@@ -3,8 +3,8 @@
  * The machine's remapping units, for devices that VMs own: which unit a function is behind, the
  * memory that it reaches, its messages, what was blocked. The driver of a unit is vtd/.
  *
- * Units are on only in a run with devices that go through one. Then a function that nobody owns
- * reaches nothing.
+ * A function that nobody owns reaches nothing while its unit is on, but what firmware has for
+ * it (RMRR).
  */
 #ifndef NESTOR_VM_IOMMU_H
 #define NESTOR_VM_IOMMU_H
@@ -26,8 +26,15 @@ struct iommu_place {
 	bool through; /* as if there were none */
 };
 
+/* Domains: what firmware's devices reach; VMs, by their numbers; behind those, functions with
+ * tables of their own. */
+#define IOMMU_DOMAIN_FIRMWARE 1u
+#define IOMMU_DOMAIN_VMS      2u
+
 /* What firmware's tables say. Boot page tables, before any memory is given away. */
 void iommu_read(const uint8_t *rsdp, size_t size);
+/* Does firmware ask L0 to leave local APICs in xAPIC mode? After iommu_read. */
+bool iommu_prefers_xapic(void);
 /* All units that L0 can use are on, with everything blocked. Boot CPU and address space. */
 void iommu_start(void);
 /* What firmware has left on is off: devices reach all memory. Likewise, in place of it. */
@@ -35,8 +42,17 @@ void iommu_stop(void);
 /* Their registers, in another address space: all of those that L0 runs in have them. */
 bool iommu_map(uint64_t cr3);
 
-/* Are registers of a unit that is used there? */
+/* Are registers of a unit that is used there, or memory that firmware's devices reach? */
 bool iommu_meets(uint64_t start, uint64_t size);
+
+/*
+ * Is the function kept from memory that nobody has given it, and (*messages) from interrupts,
+ * too? Are all functions of PCI, from both?
+ */
+bool iommu_holds(uint16_t bdf, bool *messages);
+bool iommu_holds_all(void);
+/* A VM owns it: it does not reach any more what firmware has for it. */
+void iommu_regions_release(uint16_t bdf);
 
 /* Where the function is. NULL, or why it cannot be given to a VM so. After iommu_start. */
 const char *iommu_find(uint16_t bdf, bool through, struct iommu_place *place);
@@ -51,8 +67,8 @@ const char *iommu_detach(const struct iommu_place *place, uint16_t bdf, unsigned
 
 /*
  * The same with tables of the caller's, for one function in a domain of its own: `domain` from
- * life_places() + 1 up, behind those of VMs: some units have few. What the unit can do is what
- * they must be made for.
+ * IOMMU_DOMAIN_VMS + life_places() up, behind those of VMs: some units have few. What the unit
+ * can do is what they must be made for.
  */
 const struct vtd_caps *iommu_caps(const struct iommu_place *place);
 const char *iommu_attach_tables(const struct iommu_place *place, uint16_t bdf,
@@ -76,6 +92,8 @@ struct iommu_messages {
 	unsigned first, count;
 	uint32_t target;
 };
+/* Can its messages go to any local APIC, whose identifiers have 32 bits? */
+bool iommu_reaches_all(const struct iommu_place *place);
 bool iommu_set_messages(const struct iommu_place *place, uint16_t bdf,
 	const struct iommu_messages *m, uint32_t *address);
 /*
@@ -92,8 +110,10 @@ void iommu_clear_messages(const struct iommu_place *place, const struct iommu_me
 /* Like ioapic_set. */
 void iommu_set_pin(unsigned pin, uint32_t low, uint32_t apic_id);
 
-/* Is a unit on, so that iommu_poll must be called from time to time? */
+/* Is a unit on? Then iommu_poll is called from time to time. */
 bool iommu_is_on(void);
+/* Are faults told by iommu_poll alone, since too many came at once? */
+bool iommu_waits_for_poll(void);
 /* Tells and counts what was blocked, if it was not asked just before. now: in any case. */
 void iommu_poll(bool now);
 /* The longest that L0 may sleep without asking; ticks. */

@@ -15,7 +15,7 @@
 
 static uint16_t domain_of(const struct passed *p)
 {
-	return (uint16_t)(life_places() + 1 + (unsigned)(p - passed));
+	return (uint16_t)(IOMMU_DOMAIN_VMS + life_places() + (unsigned)(p - passed));
 }
 
 static void say(const struct passed *p, const char *why)

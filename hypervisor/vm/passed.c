@@ -242,7 +242,7 @@ void passed_open_pins(uint32_t pins, struct sched_node *node)
 		unsigned pin = (unsigned)__builtin_ctz(pins);
 
 		__atomic_store_n(&listeners[pin], node, __ATOMIC_SEQ_CST);
-		iommu_set_pin(pin, (VECTOR_LINES + pin) | trigger_of(pin), percpus[0]->apic_id);
+		iommu_set_pin(pin, (VECTOR_LINES + pin) | trigger_of(pin), passed_low_target());
 	}
 }
 
@@ -498,7 +498,8 @@ static bool notices_late(void)
 
 bool passed_polls(void)
 {
-	return notices_late() || iommu_is_on();
+	return notices_late() ||
+	       (iommu_is_on() && (passed_count != 0 || iommu_waits_for_poll()));
 }
 
 /* What a unit has posted wakes the vCPU that is loaded here, too. */
@@ -546,51 +547,4 @@ void dev_pass_lock(void)
 void dev_pass_unlock(void)
 {
 	spin_unlock(&messages_lock);
-}
-
-/* Of xAPIC, and the first 255 of x2APIC: others need interrupt remapping. */
-uint8_t dev_pass_target(void)
-{
-	return (uint8_t)(this_cpu()->apic_id <= UINT8_MAX ? this_cpu()->apic_id
-							  : percpus[0]->apic_id);
-}
-
-struct vpass_message_to dev_pass_message_to(const struct vpass_function *f)
-{
-	struct vpass_message_to to = {
-		MSI_ADDRESS_BASE | (uint32_t)f->messages.target << MSI_DESTINATION_SHIFT,
-		f->messages.first};
-	unsigned first = f->messages.first - VECTOR_MESSAGES;
-	const struct passed *p = passed_of(f);
-	struct iommu_messages m = {first, p->messages, f->messages.target};
-
-	if (iommu_set_messages(&p->place, f->id.bdf, &m, &to.address))
-		to.data = 0;
-	return to;
-}
-
-bool dev_pass_posts(const struct vpass_function *f)
-{
-	return passed_of(f)->posts;
-}
-
-bool dev_pass_post(const struct vpass_function *f, unsigned i, const struct vpci_posted *to)
-{
-	const struct passed *p = passed_of(f);
-	unsigned index = f->messages.first - VECTOR_MESSAGES + i;
-	struct iommu_messages m = {index, 1, f->messages.target};
-	uint32_t address;
-
-	if (to != NULL)
-		return iommu_post_message(
-			&p->place, f->id.bdf, index, p->descriptor[to->vcpu], to->vector);
-	(void)iommu_set_messages(&p->place, f->id.bdf, &m, &address);
-	return true;
-}
-
-void dev_pass_listen(uint16_t bdf)
-{
-	for (unsigned i = 0; i < passed_count; i++)
-		if (passed[i].f.id.bdf == bdf && passed[i].pin != PASSED_NO_PIN)
-			ioapic_mask(passed[i].pin, false);
 }

@@ -174,7 +174,7 @@ static const char *find_unit(struct passed *p, const struct vm_config *c, uint16
 	const char *why = iommu_find(bdf, through, &p->place);
 
 	if (why == NULL && c->iommu == IOMMU_VTD &&
-		iommu_caps(&p->place)->domains < life_places() + 1 + PASSED_MAX)
+		iommu_caps(&p->place)->domains < IOMMU_DOMAIN_VMS + life_places() + PASSED_MAX)
 		return "its IOMMU has too few domains for functions that follow a virtual VT-d";
 	return why;
 }
@@ -498,7 +498,10 @@ static bool claim_all(const struct scenario *s, unsigned vm)
 	return passed_count != 0;
 }
 
-/* Devices with an IOMMU need it; others must not meet what firmware has made of it. */
+/*
+ * Devices with an IOMMU need it; others must not meet what firmware has made of it. Without any
+ * it keeps from memory what firmware has left running.
+ */
 static void set_up_units(const struct scenario *s)
 {
 	bool wanted = false, devices = false;
@@ -507,11 +510,11 @@ static void set_up_units(const struct scenario *s)
 		wanted = wanted || vm_config_has_iommu(&s->vms[i].config);
 		devices = devices || !device_list_is_empty(&s->vms[i].config.devices);
 	}
-	if (wanted)
+	if (wanted || (!devices && l0_config()->dma == L0_DMA_STOP))
 		iommu_start();
 	else if (devices)
 		iommu_stop();
-	if (!iommu_is_on())
+	if (!wanted || !iommu_is_on())
 		return;
 	ecam_open();
 	topology_separate();
@@ -551,15 +554,25 @@ static void give_screen(void)
 	}
 }
 
+/* What is left belongs to nobody: it stands still, or reaches what firmware has for it. */
+static void end_strays(void)
+{
+	for (unsigned i = 0; i < passed_count; i++)
+		iommu_regions_release(passed[i].f.id.bdf);
+	if (l0_config()->dma == L0_DMA_STOP)
+		passed_stop_strays();
+}
+
 bool passed_claim(const struct scenario *s)
 {
 	bool done;
 
 	set_up_units(s);
 	done = claim_for_all(s);
-	if (done)
+	if (done) {
 		give_screen();
-	else
+		end_strays();
+	} else
 		passed_virtual_off();
 	ecam_close();
 	return done;

@@ -96,6 +96,16 @@ void passed_set_listener(struct passed *p, struct sched_node *node);
 void passed_open_pins(uint32_t pins, struct sched_node *node);
 void passed_close_pins(uint32_t pins);
 
+/* ---- passed_strays.c ---- */
+
+/* What no VM has can neither reach memory nor interrupt from now on. After the claims. */
+void passed_stop_strays(void);
+
+/* ---- seam_pass.c ---- */
+
+/* The local APIC of a CPU that 8 bits name: the first ones have such, if any has. */
+uint32_t passed_low_target(void);
+
 /* ---- passed_slot.c ---- */
 
 /*

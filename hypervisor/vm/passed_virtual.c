@@ -72,7 +72,7 @@ const char *passed_memory_why_not(const struct vpass_bar bar[PCI_BARS], uint64_t
 		if (at & (bar[i].size - 1) || at >= REACHED || size > REACHED - at)
 			return "its memory is where no memory of a device can be";
 		if (page_known(at, size) || iommu_meets(at, size))
-			return "its memory is where the machine has RAM, or an IOMMU";
+			return "its memory is where the machine has RAM, an IOMMU, or memory of firmware's";
 	}
 	return NULL;
 }

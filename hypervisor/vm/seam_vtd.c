@@ -1,26 +1,44 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What vtd/ needs of L0: registers in every address space, and pages: a unit's own are in the
- * image, which every address space has; those of a VM's tables are in its pool.
+ * What vtd/ needs of L0: registers in every address space, and pages: a unit's own are in all
+ * of them, too; those of a VM's tables are in its pool.
  */
 #include "vtd/seam.h"
 
 #include "cpu/asm.h"
 #include "cpu/lock.h"
 #include "cpu/pci.h"
+#include "cpu/mem.h"
 #include "cpu/tsc.h"
 #include "mm/layout.h"
+#include "mm/page.h"
+#include "mm/paging.h"
 #include "mm/pool.h"
 #include "spec/addr.h"
 #include "spec/pci.h"
 #include "vm/ecam.h"
-#include "vtd/dmar.h"
+#include "vm/iommu_int.h"
 
-#define OWN_PAGES  (4 * DMAR_UNITS + 32) /* 4 each, and one for each bus with devices */
 #define CACHE_LINE 64u
 
-static uint8_t own[OWN_PAGES][PAGE_SIZE] __attribute__((aligned(4096)));
-static unsigned own_used; /* by one CPU at a time: with the lock of units, or at the start */
+static uint8_t *own; /* pages one behind the other */
+static uint64_t own_count;
+static uint64_t own_used; /* by one CPU at a time: with the lock of units, or at the start */
+
+bool iommu_take_pages(uint64_t count)
+{
+	struct hpa at;
+
+	if (!page_alloc(count * PAGE_SIZE, PAGE_SIZE, PAGE_ANYWHERE, &at))
+		return false;
+	if (!paging_everywhere(at, count * PAGE_SIZE, PT_RW_DATA)) {
+		page_free(at, count * PAGE_SIZE);
+		return false;
+	}
+	own = memset(direct_va(at), 0, count * PAGE_SIZE);
+	own_count = count;
+	return true;
+}
 
 static void *at_register(uint64_t registers, unsigned at)
 {
@@ -51,7 +69,7 @@ void *vtd_seam_page(void *pool)
 {
 	if (pool != NULL)
 		return pool_get(pool);
-	return own_used < OWN_PAGES ? own[own_used++] : NULL;
+	return own_used < own_count ? own + own_used++ * PAGE_SIZE : NULL;
 }
 
 /* Units keep theirs. */
@@ -68,10 +86,7 @@ uint64_t vtd_seam_address(const void *at)
 
 void *vtd_seam_pointer(uint64_t address)
 {
-	uint64_t offset = address - hpa_of(own).v;
-
-	return offset < sizeof(own) ? &own[offset / PAGE_SIZE][offset % PAGE_SIZE]
-				    : direct_va((struct hpa){address});
+	return direct_va((struct hpa){address});
 }
 
 void vtd_seam_write_back(const void *at, unsigned size)

@@ -213,7 +213,7 @@ static bool covers(const struct dmar_scope *s, uint16_t bdf)
 		return false;
 	if (s->bdf == bdf)
 		return true;
-	return s->kind == DMAR_SCOPE_BRIDGE &&
+	return s->kind == DMAR_SCOPE_BRIDGE && bdf >> 8 > s->bdf >> 8 &&
 	       vtd_seam_bridge(s->bdf, &secondary, &subordinate) && bdf >> 8 >= secondary &&
 	       bdf >> 8 <= subordinate;
 }
@@ -270,6 +270,29 @@ const struct dmar_region *dmar_region_of(const struct dmar *d, uint16_t segment,
 			return &d->regions[s->owner];
 	}
 	return NULL;
+}
+
+static bool is_among(const uint8_t *regions, unsigned count, uint8_t region)
+{
+	for (unsigned i = 0; i < count; i++)
+		if (regions[i] == region)
+			return true;
+	return false;
+}
+
+unsigned dmar_regions_of(
+	const struct dmar *d, uint16_t segment, uint16_t bdf, uint8_t *regions, unsigned most)
+{
+	unsigned count = 0;
+
+	for (unsigned i = 0; i < d->scope_count && count < most && d->why == NULL; i++) {
+		const struct dmar_scope *s = &d->scopes[i];
+
+		if (s->region && d->regions[s->owner].segment == segment && covers(s, bdf) &&
+			!is_among(regions, count, s->owner))
+			regions[count++] = s->owner;
+	}
+	return count;
 }
 
 uint32_t dmar_ioapic(const struct dmar *d, uint8_t id, uint16_t *source)

@@ -13,9 +13,10 @@
 
 #include "spec/vtd.h"
 
-#define DMAR_UNITS   16u
-#define DMAR_REGIONS 16u
-#define DMAR_SCOPES  128u /* of all units and regions */
+/* Machines of eight sockets have up to a dozen units each, whose scopes name their ports. */
+#define DMAR_UNITS   128u
+#define DMAR_REGIONS 128u
+#define DMAR_SCOPES  2048u /* of all units and regions */
 #define DMAR_NONE    UINT32_MAX
 
 struct dmar_unit {
@@ -61,6 +62,10 @@ uint32_t dmar_unit_of(const struct dmar *d, uint16_t segment, uint16_t bdf, cons
 
 /* A region that firmware has for this function, or NULL. */
 const struct dmar_region *dmar_region_of(const struct dmar *d, uint16_t segment, uint16_t bdf);
+
+/* Numbers of the regions that it has for this function, @most at most; returns how many. */
+unsigned dmar_regions_of(
+	const struct dmar *d, uint16_t segment, uint16_t bdf, uint8_t *regions, unsigned most);
 
 /* The unit of the IOAPIC with this ACPI identifier and the source-id of its requests. */
 uint32_t dmar_ioapic(const struct dmar *d, uint8_t id, uint16_t *source);

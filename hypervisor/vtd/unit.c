@@ -231,17 +231,29 @@ static const char *start_remapping(struct vtd_unit *u, bool extended)
 	return u->failed;
 }
 
-const char *vtd_unit_start(struct vtd_unit *u, void *pool, bool extended)
+const char *vtd_unit_prepare(struct vtd_unit *u, void *pool)
 {
 	vtd_unit_stop(u);
 	take_pages(u, pool);
 	if (u->failed != NULL)
 		return u->failed;
 	flush_writes(u);
-	start_queue(u);
+	return start_queue(u);
+}
+
+const char *vtd_unit_begin(struct vtd_unit *u, bool extended)
+{
+	if (u->failed != NULL)
+		return u->failed;
 	start_translation(u);
 	u->on = u->failed == NULL;
 	return u->caps.remap && u->on ? start_remapping(u, extended) : u->failed;
+}
+
+const char *vtd_unit_start(struct vtd_unit *u, void *pool, bool extended)
+{
+	vtd_unit_prepare(u, pool);
+	return vtd_unit_begin(u, extended);
 }
 
 /* ---- functions ---- */

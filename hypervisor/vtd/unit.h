@@ -46,6 +46,12 @@ const char *vtd_unit_find(struct vtd_unit *u, uint64_t registers, unsigned level
  * pages of this pool, which it keeps.
  */
 const char *vtd_unit_start(struct vtd_unit *u, void *pool, bool extended);
+/*
+ * The same in two steps, between which functions can be attached: they are never kept from what
+ * they reach by that. The first one ends what firmware has left on.
+ */
+const char *vtd_unit_prepare(struct vtd_unit *u, void *pool);
+const char *vtd_unit_begin(struct vtd_unit *u, bool extended);
 /* Only the first half: nothing is translated. Also what a caller has started. */
 const char *vtd_unit_stop(struct vtd_unit *u);
 

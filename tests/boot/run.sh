@@ -1714,6 +1714,32 @@ test_nestor_starts_on_what_firmware_leaves() {
 	expect 66 run --machine bochs --l1 "$B/payload/power.elf" --machine-msr 0x3a && one_line && shows "machine: 'msr' is '0x3a': it must be INDEX=VALUE"
 }
 
+# A device that firmware left running, with memory of its own and a page of a VM's: it reaches the first and is kept from the second, as
+# long as it likes, in xAPIC mode; without a unit it is stopped. What it sends is nobody's.
+left_running() { # ADDRESS,ADDRESS,VECTOR ARGS...: or '' for a device that stands still
+	NESTOR_DEVICE=$1 expect 1 run --machine bochs --timeout 60 --memory 32M --log-level info --machine-option 'plugin_ctrl: nestordev=1' \
+		--l1 "$B/payload/hello.elf" "${@:2}" && shows 'hello: VT-x offered'
+}
+
+stopped_count() { # the machine has others that are bus masters from the start on
+	grep -a -o -E '[0-9]+ functions? of PCI that no VM has w[aser]+ left running by firmware: stopped' "$out.text" | grep -o '^[0-9]*' || echo 0
+}
+
+test_what_firmware_left_running_reaches_no_memory_of_vms() {
+	local were
+	has_test_device || return 0
+	left_running 0x9e000,0x3000000,0xb0 --machine-iommu vtd-regions &&
+		shows 'firmware asks for xAPIC mode .X2APIC_OPT_OUT.: local APICs stay in it' 'interrupts remapped, can be posted' \
+			"firmware.s memory at 0x100000 to 0x100fff .RMRR. is not for devices: it is in usable memory" \
+			'pci:00:02.0 goes on reaching what firmware has for it' 'pci:00:02.0, which no VM has, was kept from a write at 0x3000000: the page is not writable' &&
+		shows_not 'pci:00:03.0 goes on|write at 0x9e000|left running' || return 1
+	left_running 0x9e000,0x3000000,0xb0 --machine-iommu vtd &&
+		shows 'remapped, to x2APICs' 'pci:00:02.0, which no VM has, was kept from a write at 0x9e000' 'was kept from a write at 0x3000000' || return 1
+	left_running '' && were=$(stopped_count) && left_running 0x3000000,0x3000000,0xb0 && [ "$(stopped_count)" = $((were + 1)) ] &&
+		shows 'interrupt that nobody expects: vector 0xb0 on CPU 0 .1 since the start' && shows_not 'stay bus masters' || return 1
+	left_running 0x3000000,0x3000000,0xb0 --l0-option dma=leave && shows_not 'left running'
+}
+
 test_devices_that_a_vm_cannot_have_are_refused_before_anything_starts() {
 	card 66 '' --devices pci:00:1f.2 --iommu none &&
 		shows "'l1': it cannot have pci:00:1f.2: this machine has no such function" && shows_not 'at first' &&

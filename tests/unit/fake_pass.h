@@ -23,7 +23,7 @@ static struct {
 	} written[8];      /* the first ones */
 	uint64_t table_at; /* of MSI-X, or 0 */
 	uint32_t table[40][4];
-	uint8_t target; /* of messages: this CPU */
+	uint32_t target; /* of messages: this CPU */
 	bool locked;
 	bool posts; /* its unit does */
 	unsigned posts_made;
@@ -100,8 +100,9 @@ void dev_pass_unlock(void)
 	host.locked = false;
 }
 
-uint8_t dev_pass_target(void)
+uint32_t dev_pass_target(const struct vpass_function *f)
 {
+	(void)f;
 	return host.target;
 }
 
@@ -109,7 +110,7 @@ struct vpass_message_to dev_pass_message_to(const struct vpass_function *f)
 {
 	host.posted = 0; /* all of them are L0's */
 	return (struct vpass_message_to){
-		MSI_ADDRESS_BASE | (uint32_t)f->messages.target << MSI_DESTINATION_SHIFT,
+		MSI_ADDRESS_BASE | (f->messages.target & 0xff) << MSI_DESTINATION_SHIFT,
 		f->messages.first};
 }
 

@@ -57,6 +57,61 @@ static void mmap_tag(struct block *b, uint32_t step)
 	tag(b, 6, body, sizeof(body));
 }
 
+static void range(uint32_t *body, unsigned i, uint64_t start, uint64_t size, uint32_t type)
+{
+	uint32_t *at = body + 2 + 6 * (size_t)i;
+
+	memcpy(at, &start, sizeof(start));
+	memcpy(at + 2, &size, sizeof(size));
+	at[4] = type;
+	at[5] = 0;
+}
+
+/* 2: reserved, 4: ACPI's own; 3 is given back when ACPI's tables were read, 5 is broken. */
+static void what_is_firmwares_own_is_known(void **state)
+{
+	static struct boot_info info;
+	static struct block b;
+	uint32_t body[2 + 6 * 7] = {24, 0};
+
+	(void)state;
+	range(body, 0, 0, 0x9f000, 1);
+	range(body, 1, 0x9f000, 0x1000, 2);
+	range(body, 2, 0xa0000, 0x60000, 4);
+	range(body, 3, 0x100000, 0x1000, 3);
+	range(body, 4, 0x101000, 0x1000, 5);
+	range(body, 5, 0xbf000000, 0x100000, 2);
+	range(body, 6, UINT64_MAX - 0xfff, 0x2000, 2); /* beyond all memory */
+	begin(&b);
+	tag(&b, 6, body, sizeof(body));
+	assert_true(mb2_parse(b.bytes, b.size, &info));
+	assert_int_equal(info.ram_count, 1);
+	assert_int_equal(info.reserved_count, 2);
+	assert_int_equal(info.reserved[0].start, 0x9f000);
+	assert_int_equal(info.reserved[0].size, 0x61000);
+	assert_int_equal(info.reserved[1].start, 0xbf000000);
+	assert_int_equal(info.reserved[1].size, 0x100000);
+}
+
+static void of_more_reserved_memory_than_there_is_room_for_the_first_is_known(void **state)
+{
+	static struct boot_info info;
+	static uint32_t body[2 + 6 * (BOOT_MAX_RESERVED + 2)] = {24, 0};
+	static uint8_t bytes[sizeof(body) + 64];
+
+	(void)state;
+	for (unsigned i = 0; i < BOOT_MAX_RESERVED + 2; i++)
+		range(body, i, (uint64_t)i * 0x10000, 0x1000, 2);
+	put32(bytes, 8 + 8 + sizeof(body));
+	put32(bytes + 8, 6);
+	put32(bytes + 12, 8 + sizeof(body));
+	memcpy(bytes + 16, body, sizeof(body));
+	assert_true(mb2_parse(bytes, sizeof(bytes), &info));
+	assert_int_equal(info.reserved_count, BOOT_MAX_RESERVED);
+	assert_int_equal(
+		info.reserved[BOOT_MAX_RESERVED - 1].start, (BOOT_MAX_RESERVED - 1) * 0x10000);
+}
+
 static void a_block_gives_command_line_memory_and_modules(void **state)
 {
 	static struct boot_info info;
@@ -338,6 +393,9 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_block_gives_command_line_memory_and_modules),
+		cmocka_unit_test(what_is_firmwares_own_is_known),
+		cmocka_unit_test(
+			of_more_reserved_memory_than_there_is_room_for_the_first_is_known),
 		cmocka_unit_test(no_byte_behind_the_block_is_read),
 		cmocka_unit_test(of_memory_in_pieces_the_largest_are_kept),
 		cmocka_unit_test(pieces_in_any_order_are_sorted_and_joined_on_both_sides),

@@ -284,6 +284,10 @@ static void messages_follow_the_vcpu_to_its_cpu(void **state)
 	for (unsigned i = 0; i < MSIX; i++)
 		assert_int_equal(host.table[i][0], 0xfee01000);
 	assert_false(host_get(HOST_MSIX + 2, 2) & PCI_MSIX_MASK_ALL);
+	host.target =
+		0x12301; /* which a unit names, in 32 bits: not taken for the one before */
+	message(0);
+	assert_int_equal(found.messages.target, 0x12301);
 }
 
 static void the_pin_is_off_while_messages_are_on(void **state)

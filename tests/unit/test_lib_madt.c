@@ -76,6 +76,24 @@ static void an_ioapic_is_found_by_its_address(void **state)
 	assert_false(madt_ioapic(table, size, 0xfec02000, &id));
 }
 
+static void all_ioapics_are_found_each_once(void **state)
+{
+	uint32_t at[4];
+
+	(void)state;
+	lapic(0, 1);
+	put((const uint8_t[]){1, 12, 5, 0, 0, 0, 0xc0, 0xfe, 0, 0, 0, 0}, 12);
+	put((const uint8_t[]){1, 12, 6, 0, 0, 0x10, 0xc0, 0xfe, 24, 0, 0, 0}, 12);
+	put((const uint8_t[]){1, 12, 7, 0, 0, 0x10, 0xc0, 0xfe, 24, 0, 0, 0}, 12);
+	put((const uint8_t[]){1, 6, 8, 0, 0, 0}, 6); /* too short */
+	assert_int_equal(madt_ioapics(table, size, at, 4), 2);
+	assert_int_equal(at[0], 0xfec00000);
+	assert_int_equal(at[1], 0xfec01000);
+	assert_int_equal(madt_ioapics(table, size, at, 1), 1);
+	assert_int_equal(madt_ioapics(table, size - 6 - 12, at, 4), 2);
+	assert_int_equal(madt_ioapics(table, size - 6 - 13, at, 4), 1);
+}
+
 static void what_stands_before_damage_counts(void **state)
 {
 	(void)state;
@@ -106,6 +124,7 @@ static void rubbish_is_never_read_beyond_its_end(void **state)
 								    : random_next(&seed));
 		assert_true(madt_cpus(exact, length, ids, 8) <= 8);
 		(void)madt_ioapic(exact, length, 0, &id);
+		assert_true(madt_ioapics(exact, length, ids, 8) <= 8);
 		free(exact);
 	}
 }
@@ -117,6 +136,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(processors_that_are_enabled_are_found_once),
 		TEST(an_ioapic_is_found_by_its_address),
+		TEST(all_ioapics_are_found_each_once),
 		TEST(what_stands_before_damage_counts),
 		TEST(rubbish_is_never_read_beyond_its_end),
 	};

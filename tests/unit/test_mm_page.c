@@ -207,12 +207,34 @@ static void pieces_that_there_is_no_room_for_are_told_of(void **state)
 
 #define TEST(name) cmocka_unit_test_setup(name, set_up)
 
+static void memory_is_reserved_where_the_map_says_so_for_all_of_it_and_no_ram_is_there(
+	void **state)
+{
+	(void)state;
+	assert_false(page_is_reserved(0xbf000000, 0x1000));
+	page_know_reserved(0xbf000000, 0x100000);
+	page_know_reserved(0xbf180000, 0x80000);
+	page_know_reserved(0xbf0c0000, 0x40000); /* in the first */
+	page_know_reserved(0xbf100000, 0x80000); /* between them, last */
+	page_know(0xbe000000, 0x1000000);
+	page_know(0xbf1ff000, 0x1000); /* the map contradicts itself */
+	assert_true(page_is_reserved(0xbf000000, 0x1000));
+	assert_true(page_is_reserved(0xbf000000, 0x1ff000));
+	assert_false(page_is_reserved(0xbf000000, 0x200000));
+	assert_false(page_is_reserved(0xbefff000, 0x2000));
+	assert_false(page_is_reserved(0xbf200000, 0x1000));
+	assert_false(page_is_reserved(0xbf000000, 0));
+	assert_false(page_is_reserved(0xbf000000, UINT64_MAX));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(what_is_free_is_what_a_plain_model_says),
 		TEST(sixty_four_tebibytes_in_four_thousand_pieces_are_all_there),
 		TEST(pieces_that_there_is_no_room_for_are_told_of),
+		cmocka_unit_test(
+			memory_is_reserved_where_the_map_says_so_for_all_of_it_and_no_ram_is_there),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -103,7 +103,7 @@ static void options_become_a_line_that_gives_them_back(void **state)
 	assert_int_equal(
 		parse("log=error mux=on ram=zeroed machine=bochs explain=on tsc_khz=1 "
 		      "maxcpus=3 requests=on media=on posted=on keep=on places=3 networks=lan,wan-2 screens=on trace=on epoch=18446744073709551615 limit=5 "
-		      "nmi=stop mitigations=nosmt serial=mmio:0xfe032000,32,115200@48000000 threads=any code-pages=small branches=thunks preemption_timer=off idle=deep performance=most watchdog=3 selftest=fault"),
+		      "nmi=stop dma=leave mitigations=nosmt serial=mmio:0xfe032000,32,115200@48000000 threads=any code-pages=small branches=thunks preemption_timer=off idle=deep performance=most watchdog=3 selftest=fault"),
 		0);
 	before = options;
 	settings_format(option_settings, &before, line, sizeof(line));

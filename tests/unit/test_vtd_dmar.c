@@ -15,7 +15,7 @@
 
 #define BDF(bus, device, function) ((uint16_t)((bus) << 8 | (device) << 3 | (function)))
 
-static uint8_t table[8192];
+static uint8_t table[65536];
 static unsigned length, structure;
 static struct dmar dmar;
 
@@ -218,6 +218,59 @@ static void regions_are_those_of_their_devices(void **state)
 	assert_null(dmar_region_of(&dmar, 1, BDF(0, 0x14, 0)));
 }
 
+static void a_function_has_all_regions_that_name_it_or_its_bridge_each_once(void **state)
+{
+	uint8_t regions[4] = {0};
+
+	(void)state;
+	begin();
+	unit_of_all(0xfed90000);
+	region(0xbf000000, 0xbf0fffff, 0x14);
+	region(0xbe000000, 0xbe0fffff, 0x15);
+	begin_structure(DMAR_RMRR);
+	put(0, 4);
+	put(0xbd000000, 8);
+	put(0xbd000fff, 8);
+	scope_1(DMAR_SCOPE_PCI, 0, 0, 0x14, 0);
+	scope_1(DMAR_SCOPE_PCI, 0, 0, 0x14, 0);
+	scope_1(DMAR_SCOPE_BRIDGE, 0, 0, 0x1c, 0);
+	end_structure();
+	read_it();
+	assert_int_equal(dmar_regions_of(&dmar, 0, BDF(0, 0x14, 0), regions, 4), 2);
+	assert_int_equal(regions[0], 0);
+	assert_int_equal(regions[1], 2);
+	assert_int_equal(dmar_regions_of(&dmar, 0, BDF(0, 0x14, 0), regions, 1), 1);
+	assert_int_equal(dmar_regions_of(&dmar, 0, BDF(3, 1, 0), regions, 4), 1);
+	assert_int_equal(regions[0], 2);
+	assert_int_equal(dmar_regions_of(&dmar, 0, BDF(5, 0, 0), regions, 4), 0);
+	assert_int_equal(dmar_regions_of(&dmar, 1, BDF(0, 0x14, 0), regions, 4), 0);
+	table[9]++;
+	dmar_read(table, length, &dmar);
+	assert_int_equal(dmar_regions_of(&dmar, 0, BDF(0, 0x14, 0), regions, 4), 0);
+}
+
+/* Eight sockets, each with ten units that name eight ports, and with a region or two. */
+static void the_table_of_a_machine_with_eight_sockets_is_read(void **state)
+{
+	(void)state;
+	begin();
+	for (unsigned i = 0; i < 80; i++) {
+		begin_unit(0xd0000000 + i * 0x100000, i == 79 ? DMAR_DRHD_ALL : 0, 0);
+		for (unsigned k = 0; k < 8; k++)
+			scope_1(DMAR_SCOPE_PCI, 0, (uint8_t)(i * 3), (uint8_t)k, 0);
+		end_structure();
+	}
+	for (unsigned i = 0; i < 17; i++)
+		region(0xbf000000 + i * 0x10000, 0xbf00ffff + i * 0x10000, (uint8_t)i);
+	read_it();
+	assert_null(dmar.why);
+	assert_int_equal(dmar.unit_count, 80);
+	assert_int_equal(dmar.scope_count, 80 * 8 + 17);
+	expect_unit(BDF(3 * 42, 7, 0), 42);
+	expect_unit(BDF(1, 0, 0), 79);
+	assert_int_equal(dmar_region_of(&dmar, 0, BDF(0, 16, 0))->first, 0xbf100000);
+}
+
 static void without_a_right_table_nothing_has_a_unit_and_the_reason_is_told(void **state)
 {
 	(void)state;
@@ -372,6 +425,9 @@ int main(void)
 		cmocka_unit_test(an_ioapic_has_the_source_that_its_scope_says),
 		cmocka_unit_test(what_has_no_meaning_here_is_passed_over),
 		cmocka_unit_test(regions_are_those_of_their_devices),
+		cmocka_unit_test(
+			a_function_has_all_regions_that_name_it_or_its_bridge_each_once),
+		cmocka_unit_test(the_table_of_a_machine_with_eight_sockets_is_read),
 		cmocka_unit_test(
 			without_a_right_table_nothing_has_a_unit_and_the_reason_is_told),
 		cmocka_unit_test(broken_structures_make_the_table_useless),

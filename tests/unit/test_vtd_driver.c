@@ -170,6 +170,33 @@ static void each_function_is_blocked_until_it_is_attached_and_again_when_it_is_d
 	}
 }
 
+/* What firmware's devices need they have from the first translated request on. */
+static void what_is_attached_before_translation_begins_is_never_blocked(void **state)
+{
+	(void)state;
+	for (unsigned caching = 0; caching < 2; caching++) {
+		begin(caching);
+		assert_null(vtd_unit_find(&unit, REGISTERS, 0));
+		assert_null(vtd_unit_prepare(&unit, NULL));
+		assert_false(unit.on);
+		expect_at(SOURCE, GUEST, GUEST); /* nothing is translated yet */
+		make_tables(GUEST);
+		assert_null(vtd_unit_attach(&unit, SOURCE, &tables, 1));
+		expect_at(SOURCE, GUEST, GUEST);
+		assert_null(vtd_unit_begin(&unit, false));
+		assert_true(unit.on);
+		expect_at(SOURCE, GUEST, GUEST);
+		expect_blocked(SOURCE, GUEST + PAGE, VTD_FAULT_READ_DENIED);
+		expect_blocked(NEIGHBOUR, GUEST, VTD_FAULT_CONTEXT_ABSENT);
+		/* A VM gets the function: it reaches what that has, and that alone. */
+		assert_null(vtd_unit_detach(&unit, SOURCE, 1));
+		expect_blocked(SOURCE, GUEST, VTD_FAULT_CONTEXT_ABSENT);
+		make_tables(HOST);
+		assert_null(vtd_unit_attach(&unit, SOURCE, &tables, DOMAIN));
+		expect_at(SOURCE, GUEST, HOST);
+	}
+}
+
 static void a_function_is_let_through_when_that_is_wanted(void **state)
 {
 	(void)state;
@@ -461,6 +488,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(
 			each_function_is_blocked_until_it_is_attached_and_again_when_it_is_detached),
+		cmocka_unit_test(what_is_attached_before_translation_begins_is_never_blocked),
 		cmocka_unit_test(a_function_is_let_through_when_that_is_wanted),
 		cmocka_unit_test(
 			changed_mappings_are_seen_after_a_flush_of_the_domain_or_of_the_pages),

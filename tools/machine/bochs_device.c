@@ -9,6 +9,8 @@
 #include "bochs_device.h"
 #include "bochs_requests.h"
 
+#include <stdlib.h>
+
 #define ID 0x0154534eu /* NST, 1 */
 
 #define DMA_COPY    1u
@@ -196,6 +198,47 @@ static void start_dma(struct function *f)
 		false);
 }
 
+/* ---- what firmware has left ---- */
+
+#define LEFT_TICKS 20000u
+
+static uint64_t left_at[2];
+
+static void go_on(void *self)
+{
+	struct function *f = self;
+	static uint64_t count;
+
+	if (!(*config(f, COMMAND) & COMMAND_MASTER))
+		return;
+	count++;
+	for (unsigned i = 0; i < 2; i++)
+		*reg(f, REG_BLOCKED) +=
+			!request_memory(f->source, left_at[i], &count, sizeof(count), true);
+	if (msi_on(f))
+		send_msi(f, 0);
+}
+
+void leave_running(struct function *f)
+{
+	const char *left = getenv("NESTOR_DEVICE");
+	uint64_t vector;
+	char *end;
+
+	if (left == NULL || *left == 0)
+		return;
+	left_at[0] = strtoull(left, &end, 0);
+	left_at[1] = *end == ',' ? strtoull(end + 1, &end, 0) : left_at[0];
+	vector = *end == ',' ? strtoull(end + 1, &end, 0) : 0;
+	*config(f, COMMAND) |= COMMAND_MASTER;
+	if (vector != 0) {
+		put(config(f, MSI + 4), 4, 0xfee00000);
+		put(config(f, MSI + 0xc), 2, (uint32_t)vector);
+		*config(f, MSI + 2) |= ENABLE_MSI;
+	}
+	start_timer(bx_pc_system, (unsigned)f->left_timer, LEFT_TICKS, true);
+}
+
 /* ---- registers ---- */
 
 void reset_registers(struct function *f)
@@ -324,5 +367,6 @@ void write_port(void *self, uint32_t port, uint32_t value, unsigned size)
 void add_timers(struct function *f)
 {
 	f->storm_timer = register_timer(bx_pc_system, f, storm, 1, true, false, "nestordev");
+	f->left_timer = register_timer(bx_pc_system, f, go_on, 1, true, false, "nestordev");
 	f->dma_timer = register_timer(bx_pc_system, f, dma, 1, false, false, "nestordev");
 }

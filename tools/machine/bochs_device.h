@@ -79,7 +79,7 @@ struct function {
 	uint64_t object[OBJECT_SIZE / 8]; /* Bochs'; first, since handlers get it */
 	uint16_t source;                  /* its place on bus 0 */
 	bool is_virtual;
-	int storm_timer, dma_timer;
+	int storm_timer, dma_timer, left_timer;
 	struct registers d;
 	uint64_t mapped;         /* where its registers are; 0: nowhere */
 	uint32_t mapped_ports;   /* Bochs' */
@@ -124,6 +124,13 @@ void update_pin(struct function *f);
 void send_pending(struct function *f);
 void reset_registers(struct function *f);
 void add_timers(struct function *f);
+
+/*
+ * As firmware leaves a device that it did not stop: NESTOR_DEVICE is "ADDRESS,ADDRESS,VECTOR".
+ * From the machine's start on it writes to both all the time and sends the message, until
+ * somebody takes bus mastering away. After a reset.
+ */
+void leave_running(struct function *f);
 
 /* Accesses to its memory from @offset on, and to its ports. */
 void read_memory(struct function *f, unsigned offset, unsigned size, void *data);

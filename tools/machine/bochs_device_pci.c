@@ -285,6 +285,7 @@ static void reset(void *self, unsigned type)
 	}
 	sriov_reset();
 	function_reset(f);
+	leave_running(f);
 }
 
 /* ---- the plugin ---- */

@@ -42,8 +42,10 @@ void boot_plan_tables(struct arena *a, const struct machine_spec *m, struct boot
 	struct machine_tables t = {.cpus = plan->cpus,
 		.memory = plan->memory,
 		.nodes = m->nodes,
-		.unit = m->iommu != MACHINE_IOMMU_NONE};
+		.unit = m->iommu != MACHINE_IOMMU_NONE,
+		.regions = m->iommu == MACHINE_IOMMU_VTD_REGIONS};
 
+	plan->regions = t.regions;
 	plan->images[BOOT_ACPI] = (struct boot_image){0};
 	plan->images[BOOT_ACPI_PLACE] = (struct boot_image){0};
 	if (!t.unit && t.nodes <= 1)
@@ -57,7 +59,9 @@ unsigned boot_memory_map(const struct boot_plan *plan, struct memory_range range
 {
 	bool tables = plan->images[BOOT_ACPI].content.size != 0;
 	uint64_t memory = plan->memory, low = memory_below_hole(memory);
-	uint64_t base = tables ? MACHINE_ACPI_PLACE : 0xa0000;
+	uint64_t base = plan->regions ? MACHINE_REGION_PLACE
+			: tables      ? MACHINE_ACPI_PLACE
+				      : 0xa0000;
 	unsigned n = 0;
 
 	ranges[n++] = (struct memory_range){0, base, true};

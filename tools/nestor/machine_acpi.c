@@ -19,6 +19,8 @@ enum {
 	SOURCE_BUS = 0xf0, /* of IOAPIC and HPET, which are no functions of PCI */
 	IOAPIC_DEVICE = 0x1f,
 	HPET_DEVICE = 0x1e,
+	TEST_DEVICE = 2, /* of bus 0 */
+	NETWORK_CARD = 3,
 	HOST_BITS = 40,
 	PM_EVENTS = 0xb000,
 	PM_CONTROL = 0xb004,
@@ -303,13 +305,28 @@ static void put_scope(struct writer *w, unsigned type, unsigned device)
 	put(w, 1, 0);
 }
 
+/* VT-d 8.4 "Reserved Memory Region Reporting Structure", for a function of bus 0 */
+static void put_region(struct writer *w, uint64_t at, unsigned device)
+{
+	put(w, 2, 1);
+	put(w, 2, 24 + 8);
+	put(w, 4, 0);
+	put(w, 8, at);
+	put(w, 8, at + MACHINE_REGION_SIZE - 1);
+	put(w, 1, 1);
+	put(w, 1, 8);
+	put(w, 4, 0);
+	put(w, 1, device);
+	put(w, 1, 0);
+}
+
 /* VT-d 8.1 "DMA Remapping Reporting Structure", 8.3 */
-static void put_dmar(struct writer *w)
+static void put_dmar(struct writer *w, bool regions)
 {
 	size_t start = begin(w, "DMAR", 1);
 
 	put(w, 1, HOST_BITS - 1);
-	put(w, 1, 1); /* interrupt remapping */
+	put(w, 1, regions ? 3 : 1); /* interrupt remapping; X2APIC_OPT_OUT */
 	w->at += 10;
 	put(w, 2, 0); /* DRHD */
 	put(w, 2, 16 + 2 * 8);
@@ -318,6 +335,10 @@ static void put_dmar(struct writer *w)
 	put(w, 8, UNIT);
 	put_scope(w, 3, IOAPIC_DEVICE);
 	put_scope(w, 4, HPET_DEVICE);
+	if (regions) {
+		put_region(w, MACHINE_REGION_PLACE, TEST_DEVICE);
+		put_region(w, MACHINE_REGION_WRONG, NETWORK_CARD);
+	}
 	list(w, start);
 }
 
@@ -408,7 +429,7 @@ struct bytes machine_acpi(struct arena *a, const struct machine_tables *told)
 	put_madt(&w, t.cpus);
 	if (t.unit) {
 		put_mcfg(&w);
-		put_dmar(&w);
+		put_dmar(&w, t.regions);
 	}
 	if (t.nodes > 1) {
 		put_srat(&w, &t);

@@ -22,6 +22,14 @@
 #define MACHINE_ECAM_PLACE 0xe8000000
 #define MACHINE_ECAM_SIZE  0x100000
 
+/*
+ * Memory that firmware wants the test device to reach, which the memory map has as reserved;
+ * and a page of RAM that it wants the network card to, which no firmware may.
+ */
+#define MACHINE_REGION_PLACE 0x9e000
+#define MACHINE_REGION_WRONG 0x100000
+#define MACHINE_REGION_SIZE  0x1000
+
 /* The distance between two of its nodes. */
 #define MACHINE_DISTANCE 21
 
@@ -29,6 +37,7 @@ struct machine_tables {
 	uint64_t cpus, memory; /* memory: with several nodes */
 	uint64_t nodes;
 	bool unit;
+	bool regions; /* firmware wants memory for a device, and xAPIC mode */
 };
 
 /* The tables, for MACHINE_ACPI_PLACE, and the pointer, for MACHINE_ACPI_EBDA. */

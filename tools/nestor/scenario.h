@@ -80,7 +80,8 @@ enum machine_net {
 enum machine_iommu {
 	MACHINE_IOMMU_NONE,
 	MACHINE_IOMMU_VTD,
-	MACHINE_IOMMU_VTD_CACHING /* in caching mode */
+	MACHINE_IOMMU_VTD_CACHING, /* in caching mode */
+	MACHINE_IOMMU_VTD_REGIONS  /* and firmware has memory that the test device must reach */
 };
 
 struct machine_spec {

@@ -7,6 +7,7 @@
 
 #include "input.h"
 #include "vtd/dmar.h"
+#include "vtd/ranges.h"
 #include "vtd/seam.h"
 
 #define HEADER 36u
@@ -18,6 +19,57 @@ bool vtd_seam_bridge(uint16_t bdf, uint8_t *secondary, uint8_t *subordinate)
 	*secondary = (uint8_t)((bdf >> 8) + 1 + (bdf >> 3 & 3));
 	*subordinate = (uint8_t)(*secondary + (bridges & 7));
 	return (bdf >> 3 & bridges) == 0;
+}
+
+/* No tables are made here. */
+void *vtd_seam_page(void *pool)
+{
+	(void)pool;
+	return NULL;
+}
+
+void vtd_seam_page_back(void *pool, void *page)
+{
+	(void)pool;
+	(void)page;
+}
+
+uint64_t vtd_seam_address(const void *at)
+{
+	return (uint64_t)(uintptr_t)at;
+}
+
+void *vtd_seam_pointer(uint64_t address)
+{
+	return (void *)(uintptr_t)address;
+}
+
+void vtd_seam_write_back(const void *at, unsigned size)
+{
+	(void)at;
+	(void)size;
+}
+
+/* Regions of a function are some of the table, each once; together they are sorted ranges. */
+static void ask_regions(const struct dmar *d, uint16_t bdf)
+{
+	static struct vtd_ranges all;
+	uint8_t regions[DMAR_REGIONS];
+	unsigned count = dmar_regions_of(d, 0, bdf, regions, DMAR_REGIONS);
+
+	check(count <= d->region_count && (count == 0 || d->why == NULL));
+	all.count = 0;
+	for (unsigned i = 0; i < count; i++) {
+		check(regions[i] < d->region_count);
+		for (unsigned k = 0; k < i; k++)
+			check(regions[k] != regions[i]);
+		if (vtd_region_error(&d->regions[regions[i]]) == NULL)
+			vtd_ranges_add(&all, &d->regions[regions[i]]);
+	}
+	check(all.count <= count);
+	for (unsigned i = 0; i < all.count; i++)
+		check(all.at[i].start < all.at[i].end &&
+			(i == 0 || all.at[i - 1].end < all.at[i].start));
 }
 
 /* What is said of a function must fit together. */
@@ -33,6 +85,7 @@ static void ask(const struct dmar *d, uint16_t bdf)
 			d->units[unit].segment == (bdf & 1)));
 	if (dmar_region_of(d, 0, bdf) != NULL)
 		check(dmar_region_of(d, 0, bdf)->first <= dmar_region_of(d, 0, bdf)->last);
+	ask_regions(d, bdf);
 	unit = dmar_ioapic(d, (uint8_t)bdf, &source);
 	check(unit == DMAR_NONE || unit < d->unit_count);
 }

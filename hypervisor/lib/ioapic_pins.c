@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "lib/ioapic_pins.h"
+
+#define VERSION        1u /* index of it */
+#define PIN            0x10u
+#define PINS_MAX       120u /* that an index of 8 bits reaches */
+#define HAS_EOI        0x20u
+#define DELIVERY(low)  ((low) >> 8 & 7)
+#define DELIVERY_SMI   2u
+#define WAITS_FOR_EOI  (1u << 14)
+#define LEVEL          (1u << 15)
+#define MASKED         (1u << 16)
+#define REMAPPED(high) ((high) >> 16 & 1) /* the entry is in another format */
+
+/*
+ * An entry in which an interrupt waits for its EOI sends no other one, whatever is written to
+ * it later: with the register for that it is ended there, else by its being no level for a
+ * moment.
+ */
+static bool quiet(const struct ioapic_registers *r, uint32_t at, bool has_eoi)
+{
+	uint32_t low = r->read(r->with, at), high = r->read(r->with, at + 1);
+
+	if (DELIVERY(low) == DELIVERY_SMI && !REMAPPED(high) && !(low & MASKED))
+		return false;
+	r->write(r->with, at, low | MASKED);
+	if (low & LEVEL && low & WAITS_FOR_EOI && has_eoi)
+		r->end(r->with, (uint8_t)low);
+	r->write(r->with, at, MASKED);
+	return !(low & MASKED);
+}
+
+unsigned ioapic_pins_quiet(const struct ioapic_registers *r, unsigned *pins)
+{
+	uint32_t version = r->read(r->with, VERSION);
+	unsigned open = 0;
+
+	*pins = 0;
+	if (version == UINT32_MAX || version == 0)
+		return 0;
+	*pins = (version >> 16 & 0xff) + 1;
+	if (*pins > PINS_MAX)
+		*pins = PINS_MAX;
+	for (unsigned i = 0; i < *pins; i++)
+		open += quiet(r, PIN + 2 * i, (version & 0xff) >= HAS_EOI);
+	return open;
+}
