@@ -109,6 +109,7 @@ UNIT_EXTRA_test_cpu_text_screen := hypervisor/cpu/text_screen.c
 UNIT_FLAGS_test_cpu_text_screen := -Itests/unit/hw -D_GNU_SOURCE
 UNIT_EXTRA_test_cpu_media := hypervisor/cpu/media.c
 UNIT_FLAGS_test_cpu_media := -Itests/unit/hw
+UNIT_EXTRA_test_cpu_acpi := hypervisor/cpu/acpi.c
 UNIT_EXTRA_test_cpu_reach := hypervisor/cpu/reach.c hypervisor/cpu/acpi.c
 UNIT_FLAGS_test_cpu_reach := -Itests/unit/hw
 UNIT_EXTRA_test_mm_page := hypervisor/mm/page.c
