@@ -19,7 +19,7 @@
 
 #define UART_FIFO 16u
 
-/* A FIFO that has been full for so long stays so: at 300 baud it is empty after half a second. */
+/* A FIFO that has been full for so long stays so: at 300 baud it is empty after 0.5 s. */
 #define STUCK_MS 2000u
 
 /* Bytes that wait for the UART; how many of a VM's console or port may, if there are not many.
