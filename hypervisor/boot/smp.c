@@ -190,16 +190,17 @@ static void close_gate(void)
 
 static void tell(const struct smp_ids *used, unsigned expected)
 {
-	unsigned mute = arrived_count() - settled_count();
+	unsigned settled = settled_count(); /* first: those have arrived */
+	unsigned mute = arrived_count() - settled;
 
 	if (used->count != 0 && cpu_count < expected)
 		log_warn("%u of %u CPUs that the firmware tells of have started", cpu_count,
 			expected);
 	if (mute != 0)
 		log_warn("CPUs that have begun and not come up within a second: %u", mute);
-	if (settled_count() > cpu_count)
+	if (settled > cpu_count)
 		log_info("CPUs that are not used, sleep and take machine checks: %u",
-			settled_count() - cpu_count);
+			settled - cpu_count);
 }
 
 /* Firmware gives some no number that a message could have. */

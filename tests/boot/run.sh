@@ -3118,7 +3118,7 @@ test_threads_of_a_core_run_one_vm_at_a_time() {
 
 # Above maxcpus, and second threads with nosmt: started, and parked; firmware's tables tell of them.
 test_cpus_that_are_not_used_sleep_and_take_machine_checks() {
-	local run=(run --machine bochs --timeout 60 --memory 64M --log-level info --machine-cpus 4 --machine-nodes 1 --cpus 2 --l1 "$B/payload/smp.elf")
+	local run=(run --machine bochs --timeout 60 --memory 64M --log-level info --machine-cpus 4 --machine-nodes 2 --l1 "$B/payload/hello.elf")
 	expect 1 "${run[@]}" --l0-option maxcpus=2 && shows 'CPUs that are not used, sleep and take machine checks: 2$' 'info: 2 CPUs' &&
 		expect 1 "${run[@]}" --l0-option maxcpus=1 && shows 'CPUs that are not used, sleep and take machine checks: 3$' 'info: 1 CPU,' &&
 		expect 1 "${run[@]}" --l0-option mitigations=nosmt --machine-option 'cpu: model=corei7_skylake_x, count=1:2:2, ips=50000000' &&
