@@ -109,6 +109,15 @@ UNIT_EXTRA_test_cpu_text_screen := hypervisor/cpu/text_screen.c
 UNIT_FLAGS_test_cpu_text_screen := -Itests/unit/hw -D_GNU_SOURCE
 UNIT_EXTRA_test_cpu_media := hypervisor/cpu/media.c
 UNIT_FLAGS_test_cpu_media := -Itests/unit/hw
+UNIT_EXTRA_test_cpu_tsc_step := hypervisor/cpu/tsc_step.c
+UNIT_FLAGS_test_cpu_tsc_step := -Itests/unit/hw
+UNIT_EXTRA_test_boot_smp := hypervisor/boot/smp.c
+UNIT_FLAGS_test_boot_smp := -Itests/unit/hw
+UNIT_EXTRA_test_main_cpus := hypervisor/main_cpus.c
+# Beside it there is the real cpu/asm.h, which comes first else.
+UNIT_FLAGS_test_main_cpus := -Itests/unit/hw -include tests/unit/hw/cpu/asm.h
+UNIT_FLAGS_test_cpu_leaves := -Itests/unit/hw
+UNIT_EXTRA_test_cpu_acpi := hypervisor/cpu/acpi.c
 UNIT_EXTRA_test_cpu_reach := hypervisor/cpu/reach.c hypervisor/cpu/acpi.c
 UNIT_FLAGS_test_cpu_reach := -Itests/unit/hw
 UNIT_EXTRA_test_mm_page := hypervisor/mm/page.c

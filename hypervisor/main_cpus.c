@@ -24,33 +24,42 @@
 #define START_ROUND_US 10u
 
 static uint64_t boot_space;
-static bool released, closed;
+static bool released;
 
-/* With mitigations=nosmt: one CPU of each core, and this one; it alone where others are not
- * known beforehand. */
-static unsigned first_threads(const uint32_t *ids, unsigned count, uint32_t *used)
+/*
+ * With mitigations=nosmt one CPU of each core is used, and this one; it alone where others are
+ * not known beforehand. Puts the ids of those into `used`, of others into `idle`.
+ */
+static void choose_threads(
+	const struct smp_ids *all, uint32_t *used, uint32_t *idle, unsigned counts[2])
 {
 	uint32_t mask = mitigate_unused_threads(), own = percpus[0]->apic_id;
-	unsigned n = 0;
 
-	for (unsigned i = 0; i < count && i < MAX_CPUS; i++)
-		if (mask == 0 || ids[i] == own || (!(ids[i] & mask) && (ids[i] ^ own) & ~mask))
-			used[n++] = ids[i];
-	if (mask == 0 || n != 0)
-		return n;
+	counts[0] = counts[1] = 0;
+	for (unsigned i = 0; i < all->count && i < MAX_CPUS; i++) {
+		uint32_t id = all->ids[i];
+
+		if (mask == 0 || id == own || (!(id & mask) && (id ^ own) & ~mask))
+			used[counts[0]++] = id;
+		else
+			idle[counts[1]++] = id;
+	}
+	if (mask == 0 || counts[0] != 0)
+		return;
 	log_warn("mitigations=nosmt: firmware does not tell of CPUs: one is used");
-	used[0] = own;
-	return 1;
+	used[counts[0]++] = own;
 }
 
 void cpus_start(const uint32_t *ids, unsigned count, uint64_t cr3)
 {
-	static uint32_t used[MAX_CPUS]; /* more than the stack holds */
+	static uint32_t used[MAX_CPUS], idle[MAX_CPUS]; /* more than the stack holds */
+	const struct smp_ids all = {ids, count};
+	unsigned counts[2];
 
 	boot_space = cr3;
 	percpus[0]->shared.online = true;
-	smp_start(used, first_threads(ids, count, used));
-	__atomic_store_n(&closed, true, __ATOMIC_SEQ_CST);
+	choose_threads(&all, used, idle, counts);
+	smp_start(&(struct smp_ids){used, counts[0]}, &(struct smp_ids){idle, counts[1]});
 	for (unsigned i = 0; i < cpu_slots; i++)
 		percpus[i]->shared.node = node_of_cpu(percpus[i]->apic_id);
 }
@@ -64,6 +73,17 @@ static unsigned usable_count(void)
 	return n;
 }
 
+/* Of those that came up to be used, they run VMs, or have said why not. */
+static unsigned decided_count(void)
+{
+	unsigned n = usable_count();
+
+	for (unsigned i = 0; i < cpu_slots; i++)
+		n += percpus[i]->shared.online &&
+		     __atomic_load_n(&percpus[i]->shared.parked, __ATOMIC_ACQUIRE);
+	return n;
+}
+
 void cpus_release(void)
 {
 	percpus[0]->shared.usable = true;
@@ -72,10 +92,22 @@ void cpus_release(void)
 	for (unsigned i = 1; i < cpu_slots; i++)
 		if (percpus[i]->shared.online)
 			apic_send(percpus[i]->apic_id, VECTOR_KICK);
-	for (unsigned i = 0; i < START_ROUNDS && usable_count() < cpu_count; i++)
+	for (unsigned i = 0; i < START_ROUNDS && decided_count() < cpu_count; i++)
 		tsc_step_answer(START_ROUND_US);
 	if (usable_count() < cpu_count)
 		log_warn("%u of %u CPUs can run VMs", usable_count(), cpu_count);
+}
+
+/*
+ * It runs nothing, but is no trap for the others: most machines give a machine check to all
+ * CPUs, and one with CR4.MCE clear shuts the machine down (SDM 15.10.4.1 "Machine-Check
+ * Exception Handler for Error Recovery", vol. 3A 6.15 "Interrupt 18").
+ */
+static _Noreturn void park(void)
+{
+	mce_cpu_park();
+	__atomic_store_n(&this_cpu()->shared.parked, true, __ATOMIC_RELEASE);
+	halt_forever();
 }
 
 void ap_main(uint32_t index)
@@ -83,20 +115,16 @@ void ap_main(uint32_t index)
 	percpu_init(index);
 	write_cr3(boot_space);
 	/* Who comes late is in no count, nor in a core (cores_init). */
-	if (!apic_init() || __atomic_load_n(&closed, __ATOMIC_SEQ_CST))
-		halt_forever();
-	__atomic_store_n(&percpus[index]->shared.online, true, __ATOMIC_RELEASE);
+	if (!apic_init() || !smp_join())
+		park();
 	while (!__atomic_load_n(&released, __ATOMIC_SEQ_CST))
 		sti_hlt_cli();
-	if (!tsc_step_join())
-		halt_forever();
+	/* Who is not used takes no bank's interrupts, which mce_cpu_init claims. */
+	if (!tsc_step_join() || !vmx_join())
+		park();
 	mce_cpu_init();
-	if (!vmx_cpu_on()) {
-		log_error("CPU %u: VT-x is off or another than the boot CPU's", index);
-		halt_forever();
-	}
 	mitigate_cpu();
 	power_cpu_init();
-	__atomic_store_n(&percpus[index]->shared.usable, true, __ATOMIC_RELEASE);
+	__atomic_store_n(&this_cpu()->shared.usable, true, __ATOMIC_RELEASE);
 	vmx_restart();
 }

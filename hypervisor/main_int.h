@@ -31,6 +31,9 @@ void cpus_release(void);
 /* VT-x of the machine is what Nestor needs, and this CPU is in VMX operation. */
 bool vmx_start(void);
 
+/* Any other CPU: it is like the boot CPU, and in VMX operation. */
+bool vmx_join(void);
+
 /* Creates and starts the VMs that the loader's modules describe. The modules stay where they
  * are. */
 bool vms_start(struct boot_info *info);

@@ -4,9 +4,12 @@
 #include "cpu/asm.h"
 #include "cpu/config.h"
 #include "cpu/log.h"
+#include "cpu/percpu.h"
 #include "lib/fmt.h"
 #include "nested/caps.h"
+#include "policy/alike.h"
 #include "spec/errata.h"
+#include "vm/create.h"
 #include "vmx/vmx.h"
 
 static bool probe(void)
@@ -65,11 +68,44 @@ static void choose_timer(void)
 	vmx_timer_off();
 }
 
+static struct cpu_facts boot_facts; /* constant when other CPUs compare */
+
+static void read_facts(struct cpu_facts *f)
+{
+	*f = (struct cpu_facts){0};
+	cpuid_read_machine(&f->cpuid);
+	if (cpuid_leaves_get(&f->cpuid, CPUID_ARCH_CAPABILITIES))
+		f->arch_caps = rdmsr(MSR_ARCH_CAPABILITIES);
+	if (cpuid_leaves_get(&f->cpuid, CPUID_VMX))
+		vmx_read_caps(&f->vmx);
+}
+
+bool vmx_join(void)
+{
+	unsigned cpu = this_cpu()->index;
+	struct cpu_difference d;
+	struct cpu_facts own;
+
+	read_facts(&own);
+	if (!cpus_are_alike(&boot_facts, &own, &d)) {
+		log_error("CPU %u is not used: %s is 0x%lx, and the boot CPU's 0x%lx", cpu,
+			d.what, d.own, d.boot);
+		return false;
+	}
+	if (vmx_cpu_on())
+		return true;
+	log_error("CPU %u is not used: its VT-x is locked off by the firmware, or VMXON failed",
+		cpu);
+	return false;
+}
+
 bool vmx_start(void)
 {
 	if (!probe())
 		return false;
 	choose_timer();
+	read_facts(&boot_facts);
+	boot_facts.vmx = vmx_caps; /* as they are used */
 	if (!vmx_cpu_on()) {
 		log_error("VMXON failed");
 		return false;

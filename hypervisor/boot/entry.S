@@ -11,6 +11,8 @@
 #define MSR_EFER   0xc0000080
 #define EFER_LME   0x100
 #define EFER_NXE   0x800
+#define MSR_MISC_ENABLE  0x1a0
+#define LIMIT_CPUID_LOG2 22
 #define CR4_PAE    0x20
 #define CR4_LA57   0x1000
 #define CR0_PG_PE  0x80000001
@@ -62,6 +64,21 @@ boot_entry:
 1:	or	$EFER_LME, %ebp
 	mov	%ebp, PHYS(boot_efer)
 
+	/* As cpu/leaves.h, which has the reasons, for what is asked here. */
+	xor	%eax, %eax
+	cpuid
+	cmp	$3, %eax
+	ja	1f
+	cmp	$0x756e6547, %ebx	/* "Genu", "ntel" */
+	jne	1f
+	cmp	$0x6c65746e, %ecx
+	jne	1f
+	mov	$MSR_MISC_ENABLE, %ecx
+	rdmsr
+	btr	$LIMIT_CPUID_LOG2, %eax
+	jnc	1f
+	wrmsr
+1:
 	/* Four page directories: 0 to 4 GiB in 2 MiB pages. */
 	mov	$PHYS(boot_pd), %ebx
 	mov	$0x83, %eax		/* present, writable, large */

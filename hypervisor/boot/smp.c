@@ -13,8 +13,9 @@
 
 #define LOW_LIMIT      0xa0000u
 #define ANSWER_WAIT_US 200u
-#define ANSWER_ROUNDS  50u
-#define UNTOLD_CPUS    16u /* at most, where firmware does not tell how many there are */
+#define ANSWER_ROUNDS  50u   /* that bring nothing new: nobody else begins */
+#define COMING_ROUNDS  5000u /* the same while some have begun that are not there yet */
+#define UNTOLD_CPUS    16u   /* at most, where firmware does not tell how many there are */
 
 /* Used by entry.S. */
 extern const uint8_t trampoline_start[], trampoline_end[], trampoline_data[];
@@ -58,6 +59,26 @@ static bool make_data(unsigned others)
 	return true;
 }
 
+/* ---- who comes ---- */
+
+/* How many CPUs are used, the boot CPU among them; with GATE_CLOSED no more are taken. */
+#define GATE_CLOSED BIT(31)
+static uint32_t gate, gate_limit;
+
+bool smp_join(void)
+{
+	struct percpu *c = this_cpu();
+	uint32_t n = __atomic_load_n(&gate, __ATOMIC_SEQ_CST);
+
+	do {
+		if (n & GATE_CLOSED || c->index >= gate_limit)
+			return false;
+	} while (!__atomic_compare_exchange_n(
+		&gate, &n, n + 1, false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST));
+	__atomic_store_n(&c->shared.online, true, __ATOMIC_RELEASE);
+	return true;
+}
+
 static unsigned online_count(void)
 {
 	unsigned n = 0;
@@ -67,41 +88,79 @@ static unsigned online_count(void)
 	return n;
 }
 
+/* Those that have said what becomes of them, the boot CPU among them. */
+static unsigned settled_count(void)
+{
+	unsigned n = online_count();
+
+	for (unsigned i = 0; i < cpu_slots; i++)
+		n += __atomic_load_n(&percpus[i]->shared.parked, __ATOMIC_ACQUIRE);
+	return n;
+}
+
+/* Those that have begun, with a stack. */
+static unsigned arrived_count(void)
+{
+	uint32_t n = __atomic_load_n(&ap_next, __ATOMIC_ACQUIRE);
+
+	return n < ap_limit ? n : ap_limit;
+}
+
+/*
+ * One that has not begun by now is not coming. One that has and is not there yet may write its
+ * caches back (a changed PAT), or be in an SMI: that takes what it takes.
+ */
 static void wait_for_answers(unsigned expected)
 {
-	unsigned seen = online_count();
+	unsigned arrived = 0, settled = 0, quiet = 0;
 
-	for (unsigned quiet = 0; quiet < ANSWER_ROUNDS && online_count() < expected; quiet++) {
+	while (settled_count() < expected &&
+		quiet < (arrived > settled ? COMING_ROUNDS : ANSWER_ROUNDS)) {
 		tsc_delay_us(ANSWER_WAIT_US);
-		if (online_count() != seen)
-			quiet = 0;
-		seen = online_count();
+		quiet = arrived == arrived_count() && settled == settled_count() ? quiet + 1
+										 : 0;
+		arrived = arrived_count();
+		settled = settled_count();
 	}
 }
 
-/* Not this one; of more than 254 without x2APIC mode, no message leads to. */
+/* ---- starting them ---- */
+
+/*
+ * Not this one, nor all of them; of more than 254 without x2APIC mode, no message leads to. SDM
+ * 10.12.9 "ICR Operation in x2APIC Mode"
+ */
 static bool can_start(uint32_t id)
 {
-	return id != this_cpu()->apic_id && (id < 255 || apic_is_extended());
+	return id != this_cpu()->apic_id && (apic_is_extended() ? id != UINT32_MAX : id < 255);
+}
+
+static unsigned startable(const struct smp_ids *s)
+{
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < s->count; i++)
+		n += can_start(s->ids[i]);
+	return n;
 }
 
 /* To all that are known, or to all others: firmware may have reasons to keep one off. */
-static void send_init(const uint32_t *ids, unsigned count)
+static void send_init(const struct smp_ids *s)
 {
-	if (count == 0)
+	if (s->count == 0)
 		apic_send_init_all_others();
-	for (unsigned i = 0; i < count; i++)
-		if (can_start(ids[i]))
-			apic_send_init(ids[i]);
+	for (unsigned i = 0; i < s->count; i++)
+		if (can_start(s->ids[i]))
+			apic_send_init(s->ids[i]);
 }
 
-static void send_startup(const uint32_t *ids, unsigned count, uint8_t page)
+static void send_startup(const struct smp_ids *s, uint8_t page)
 {
-	if (count == 0)
+	if (s->count == 0)
 		apic_send_startup_all_others(page);
-	for (unsigned i = 0; i < count; i++)
-		if (can_start(ids[i]))
-			apic_send_startup(ids[i], page);
+	for (unsigned i = 0; i < s->count; i++)
+		if (can_start(s->ids[i]))
+			apic_send_startup(s->ids[i], page);
 }
 
 /*
@@ -109,34 +168,86 @@ static void send_startup(const uint32_t *ids, unsigned count, uint8_t page)
  * that missed the first one: others ignore it. After INIT the manual waits 10 ms, for external
  * local APICs; those that have what L0 needs of VT-x do not need it.
  */
-void smp_start(const uint32_t *ids, unsigned count)
+static void start(const struct smp_ids *s, uint8_t page, unsigned expected)
 {
-	uint32_t limit = l0_config()->max_cpus;
-	unsigned expected = count != 0 ? count : UNTOLD_CPUS;
+	send_init(s);
+	tsc_delay_us(100);
+	send_startup(s, page);
+	wait_for_answers(expected);
+	if (s->count == 0 || settled_count() >= expected)
+		return;
+	send_startup(s, page);
+	wait_for_answers(expected);
+}
+
+/* From now on all that come are parked. */
+static void close_gate(void)
+{
+	cpu_count = __atomic_fetch_or(&gate, GATE_CLOSED, __ATOMIC_SEQ_CST);
+	while (online_count() < cpu_count) /* between two instructions */
+		cpu_pause();
+}
+
+static void tell(const struct smp_ids *used, unsigned expected)
+{
+	unsigned settled = settled_count(); /* first: those have arrived */
+	unsigned mute = arrived_count() - settled;
+
+	if (used->count != 0 && cpu_count < expected)
+		log_warn("%u of %u CPUs that the firmware tells of have started", cpu_count,
+			expected);
+	if (mute != 0)
+		log_warn("CPUs that have begun and not come up within a second: %u", mute);
+	if (settled > cpu_count)
+		log_info("CPUs that are not used, sleep and take machine checks: %u",
+			settled - cpu_count);
+}
+
+/* Firmware gives some no number that a message could have. */
+static void tell_unreachable(const struct smp_ids *s)
+{
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < s->count; i++)
+		n += s->ids[i] >= 255 && !can_start(s->ids[i]) &&
+		     s->ids[i] != this_cpu()->apic_id;
+	if (n != 0)
+		log_warn("CPUs that stay off, since their local APICs' ids are above 254 and "
+			 "there is no x2APIC mode: %u",
+			n);
+}
+
+static unsigned at_most(unsigned n, unsigned limit)
+{
+	return n < limit ? n : limit;
+}
+
+void smp_start(const struct smp_ids *used, const struct smp_ids *idle)
+{
+	bool told = used->count != 0;
+	unsigned others = at_most(told ? startable(used) : UNTOLD_CPUS - 1, MAX_CPUS - 1);
+	unsigned spare = at_most(startable(idle), MAX_CPUS - 1 - others);
+	unsigned expected = at_most(others + 1, l0_config()->max_cpus);
 	struct hpa page;
 
-	expected = expected < limit ? expected : limit;
-	if (expected <= 1)
+	tell_unreachable(used);
+	if (others + spare == 0 || (!told && expected <= 1))
 		return;
-	if (!make_data(expected - 1)) {
-		log_warn("no free memory below 4 GiB for %u CPUs: one is used", expected);
+	if (!make_data(others + spare)) {
+		log_warn("no free memory below 4 GiB for %u CPUs: one is used",
+			others + spare + 1);
 		return;
 	}
 	if (!place_trampoline(&page)) {
 		log_warn("no free page below 1 MiB: the other CPUs stay off");
 		return;
 	}
-	ap_limit = expected;
-	send_init(ids, count);
-	tsc_delay_us(100);
-	send_startup(ids, count, (uint8_t)(page.v >> PAGE_SHIFT));
-	wait_for_answers(expected);
-	if (count != 0 && online_count() < expected) {
-		send_startup(ids, count, (uint8_t)(page.v >> PAGE_SHIFT));
-		wait_for_answers(expected);
-	}
-	cpu_count = online_count();
-	if (count != 0 && cpu_count < expected)
-		log_warn("%u of %u CPUs that the firmware tells of have started", cpu_count,
-			expected);
+	gate = 1;
+	gate_limit = expected;
+	ap_limit = 1 + others + spare;
+	start(used, (uint8_t)(page.v >> PAGE_SHIFT), 1 + others);
+	close_gate();
+	if (spare != 0)
+		start(idle, (uint8_t)(page.v >> PAGE_SHIFT), 1 + others + spare);
+	tell(used, expected);
 }

@@ -5,13 +5,27 @@
 #ifndef NESTOR_BOOT_SMP_H
 #define NESTOR_BOOT_SMP_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
+/* CPUs by the ids of their local APICs; the boot CPU may be among them. */
+struct smp_ids {
+	const uint32_t *ids;
+	unsigned count;
+};
+
 /*
- * Starts other CPUs by INIT and start-up IPIs; those that answer run ap_main. They are those
- * with these local APICs, or, if it is not known which there are (@count is 0), all. Needs a
- * free page below 1 MiB.
+ * Starts other CPUs by INIT and start-up IPIs; those that answer run ap_main. Those in @used
+ * are to be used, up to maxcpus= with this one, or, if it is not known which there are
+ * (@used->count is 0), all; then those in @idle, which are not. Returns when those that come
+ * have joined or are parked; cpu_count is how many are used. Needs a free page below 1 MiB.
  */
-void smp_start(const uint32_t *ids, unsigned count);
+void smp_start(const struct smp_ids *used, const struct smp_ids *idle);
+
+/*
+ * Any other CPU, once, when percpu_init and apic_init are done: it is to be used, and counts
+ * as online. False: it is not, or comes too late; it parks (struct cpu_shared).
+ */
+bool smp_join(void);
 
 #endif

@@ -1,13 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "cpu/acpi.h"
 
+#include "cpu/log.h"
 #include "cpu/mem.h"
 #include "cpu/reach.h"
 #include "lib/madt.h"
 #include "lib/spcr.h"
 
-#define HEADER_SIZE 36u
-#define MAX_TABLE   (1u << 20)
+#define HEADER_SIZE    36u
+#define MAX_TABLE      (1u << 20)
+#define RSDP_SIZE      20u /* of revision 0 */
+#define RSDP_XSDT_SIZE 36u
 
 static uint32_t get32(const uint8_t *p)
 {
@@ -25,45 +28,94 @@ static uint64_t get64(const uint8_t *p)
 	return v;
 }
 
-/* A table whose length and checksum are right, or NULL; wherever it is. */
-static const uint8_t *table_at(uint64_t address, uint32_t *length)
+static uint8_t sum_of(const uint8_t *t, uint32_t length)
+{
+	uint8_t sum = 0;
+
+	for (uint32_t i = 0; i < length; i++)
+		sum = (uint8_t)(sum + t[i]);
+	return sum;
+}
+
+/*
+ * The table with this signature, if it is the one there and is as it should be; NULL: it is
+ * not, which the log is to be told if it is the one, and damaged. What a damaged table says is
+ * not believed: it would be which processors get an INIT, or where devices are.
+ */
+static const uint8_t *table_at(
+	uint64_t address, const char *signature, uint32_t *length, bool tell)
 {
 	struct hpa at = {address};
 	const uint8_t *t = address != 0 ? reach(at, HEADER_SIZE) : NULL;
-	uint8_t sum = 0;
+	uint8_t sum;
 
-	if (t == NULL)
+	if (t == NULL || memcmp(t, signature, 4) != 0)
 		return NULL;
 	*length = get32(t + 4);
-	if (*length < HEADER_SIZE || *length > MAX_TABLE || reach(at, *length) == NULL)
+	if (*length < HEADER_SIZE || *length > MAX_TABLE || reach(at, *length) == NULL) {
+		if (tell)
+			log_warn("the ACPI table %s at 0x%lx is not used: its length is %u; "
+				 "allowed: %u to %u, in memory",
+				signature, address, *length, HEADER_SIZE, MAX_TABLE);
 		return NULL;
-	for (uint32_t i = 0; i < *length; i++)
-		sum = (uint8_t)(sum + t[i]);
-	return sum == 0 ? t : NULL;
+	}
+	sum = sum_of(t, *length);
+	if (sum == 0)
+		return t;
+	if (tell)
+		log_warn("the ACPI table %s at 0x%lx is not used: its bytes add up to 0x%x, "
+			 "and have to add up to 0",
+			signature, address, sum);
+	return NULL;
+}
+
+/* A table of addresses: XSDT, with 8 bytes each, or RSDT, with 4. */
+struct root {
+	const uint8_t *table;
+	uint32_t length, step;
+};
+
+/*
+ * ACPI 6.5, 5.2.5.3 "Root System Description Pointer (RSDP) Structure", 5.2.8 "Extended System
+ * Description Table (XSDT)": the XSDT is the one where there is one. Firmware that says so and
+ * has none, or a damaged one, has the RSDT for older systems.
+ */
+static struct root find_root(const uint8_t *rsdp, size_t size)
+{
+	static bool told; /* each table is looked for from here */
+	struct root r = {.step = 8};
+	uint32_t rsdt = get32(rsdp + 16);
+	bool tell = !told;
+
+	told = true;
+	if (size >= RSDP_XSDT_SIZE && rsdp[15] >= 2) {
+		r.table = table_at(get64(rsdp + 24), "XSDT", &r.length, tell);
+		if (r.table != NULL)
+			return r;
+		if (tell)
+			log_warn("no ACPI table XSDT at 0x%lx, where the RSDP tells of it: the "
+				 "RSDT at 0x%x is used",
+				get64(rsdp + 24), rsdt);
+	}
+	r.step = 4;
+	r.table = table_at(rsdt, "RSDT", &r.length, tell);
+	return r;
 }
 
 const uint8_t *acpi_find(
 	const uint8_t *rsdp, size_t size, const char *signature, uint32_t *length)
 {
-	const uint8_t *root;
-	uint32_t all, step;
+	struct root r;
 
-	if (rsdp == NULL || size < 20)
+	if (rsdp == NULL || size < RSDP_SIZE)
 		return NULL;
-	if (size >= 36 && rsdp[15] >= 2) {
-		step = 8;
-		root = table_at(get64(rsdp + 24), &all);
-	} else {
-		step = 4;
-		root = table_at(get32(rsdp + 16), &all);
-	}
-	if (root == NULL)
-		return NULL;
-	for (uint32_t at = HEADER_SIZE; at + step <= all; at += step) {
-		const uint8_t *t =
-			table_at(step == 8 ? get64(root + at) : get32(root + at), length);
+	r = find_root(rsdp, size);
+	for (uint32_t at = HEADER_SIZE; r.table != NULL && at + r.step <= r.length;
+		at += r.step) {
+		const uint8_t *e = r.table + at, *t;
 
-		if (t != NULL && memcmp(t, signature, 4) == 0)
+		t = table_at(r.step == 8 ? get64(e) : get32(e), signature, length, true);
+		if (t != NULL)
 			return t;
 	}
 	return NULL;

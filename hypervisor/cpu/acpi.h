@@ -18,7 +18,10 @@
  */
 unsigned acpi_cpus(const uint8_t *rsdp, size_t size, uint32_t *ids, unsigned most);
 
-/* A table with this signature, a right length and a right checksum, or NULL. Likewise. */
+/*
+ * A table with this signature, a right length and a right checksum, or NULL; the log names one
+ * that is damaged. By the XSDT, or the RSDT where that is damaged or missing. Likewise.
+ */
 const uint8_t *acpi_find(
 	const uint8_t *rsdp, size_t size, const char *signature, uint32_t *length);
 

@@ -5,6 +5,25 @@
 
 #include "cpu/asm.h"
 #include "spec/cpuid.h"
+#include "spec/msr.h"
+
+/*
+ * Firmware's "Limit CPUID Maxval" hides leaves above 2 or 3 from systems that cannot do with
+ * them, and with them all that this CPU has: SDM vol. 4, table 2-2, IA32_MISC_ENABLE. That MSR
+ * is there where Intel's processor has 64-bit mode, and without the limit those have more
+ * leaves. Each CPU, before it asks.
+ */
+static inline void cpuid_lift_limit(void)
+{
+	struct cpuid_regs r = cpuid(0, 0);
+	uint64_t v;
+
+	if (r.eax > CPUID_LIMIT_MOST || r.ebx != CPUID_INTEL_EBX || r.ecx != CPUID_INTEL_ECX)
+		return;
+	v = rdmsr(MSR_MISC_ENABLE);
+	if (v & MISC_ENABLE_LIMIT_CPUID)
+		wrmsr(MSR_MISC_ENABLE, v & ~MISC_ENABLE_LIMIT_CPUID);
+}
 
 /* A leaf, basic or extended; zeros, if there is none of that number. */
 static inline struct cpuid_regs cpuid_or_none(uint32_t leaf, uint32_t subleaf)

@@ -239,13 +239,9 @@ static void take(const char *when, uint64_t cap, bool keep_fatal)
 	take_of(when, UINT32_MAX, MCE_FATAL, cap, keep_fatal);
 }
 
-void mce_cpu_init(void)
+/* SDM 15.8 "Machine-Check Initialization" */
+static void turn_on(uint64_t cap)
 {
-	uint64_t cap;
-
-	if (!has_mca())
-		return;
-	cap = capabilities();
 	take("machine check before Nestor started", cap, false);
 	if (cap & MCG_CAP_CTL_P)
 		wrmsr(MSR_MCG_CTL, UINT64_MAX);
@@ -253,6 +249,23 @@ void mce_cpu_init(void)
 		wrmsr(msr_of(i, REG_CTL), UINT64_MAX);
 	wrmsr(MSR_MCG_STATUS, 0);
 	write_cr4(read_cr4() | CR4_MCE);
+	__atomic_store_n(&this_cpu()->shared.checked, true, __ATOMIC_RELEASE);
+}
+
+void mce_cpu_park(void)
+{
+	if (has_mca())
+		turn_on(capabilities());
+}
+
+void mce_cpu_init(void)
+{
+	uint64_t cap;
+
+	if (!has_mca())
+		return;
+	cap = capabilities();
+	turn_on(cap);
 	interrupts_on(cap);
 	if (this_cpu()->cmci.owned != 0) /* one that has one already interrupts no more */
 		take("machine check before Nestor started", cap, false);
@@ -306,6 +319,16 @@ static void note_worst(uint32_t verdict)
 		;
 }
 
+/* CPUs that run nothing get it, too. */
+static unsigned all_checked(void)
+{
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < cpu_slots; i++)
+		n += __atomic_load_n(&percpus[i]->shared.checked, __ATOMIC_ACQUIRE);
+	return n;
+}
+
 /*
  * When all have looked at the banks: nobody may clear one before. True: some CPU says that the
  * machine stops.
@@ -313,12 +336,13 @@ static void note_worst(uint32_t verdict)
 static bool meet_others(enum mce_verdict own, bool local)
 {
 	uint64_t until = rdtsc() + (uint64_t)tsc_khz * RENDEZVOUS_MS;
+	unsigned all = all_checked();
 
 	__atomic_fetch_add(&round.inside, 1, __ATOMIC_SEQ_CST);
 	note_worst(own == MCE_STOP ? MCE_STOP : MCE_GO_ON);
 	__atomic_fetch_add(&round.arrived, 1, __ATOMIC_SEQ_CST);
 	while (!local && rdtsc() < until &&
-		__atomic_load_n(&round.arrived, __ATOMIC_SEQ_CST) < cpu_count)
+		__atomic_load_n(&round.arrived, __ATOMIC_SEQ_CST) < all)
 		cpu_pause();
 	return __atomic_load_n(&round.worst, __ATOMIC_SEQ_CST) == MCE_STOP;
 }

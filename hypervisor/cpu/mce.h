@@ -16,6 +16,11 @@
  * CPU, before it makes a VMCS. percpu_init comes first.
  */
 void mce_cpu_init(void);
+/*
+ * The same for a CPU that runs nothing from now on: it takes exceptions, which would shut the
+ * machine down if CR4.MCE were clear on one of those that get them, and no interrupts.
+ */
+void mce_cpu_park(void);
 
 /* Looks for errors that made no exception, if it is time. Each CPU, now and then. */
 void mce_poll(void);

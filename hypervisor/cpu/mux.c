@@ -19,6 +19,9 @@
 
 #define UART_FIFO 16u
 
+/* A FIFO that has been full for so long stays so: at 300 baud it is empty after 0.5 s. */
+#define STUCK_MS 2000u
+
 /* Bytes that wait for the UART; how many of a VM's console or port may, if there are not many.
  * A log line never has to, as long as the VMs keep to that: they have half of it. */
 #define RING_SIZE     131072u
@@ -46,6 +49,9 @@ static struct {
 	uint32_t console, line;         /* shares of a console, of a port; constant */
 	uint32_t in, out;               /* counts of what went in and out; atomic */
 	uint32_t waiting[MUX_CHANNELS]; /* bytes in the ring by channel; atomic */
+	uint64_t busy_since;            /* TSC when the UART was first seen so; 0: it was not */
+	bool silent;                    /* it takes nothing, and is given nothing */
+	uint32_t lost;                  /* bytes that were for it since then */
 	bool polled;                    /* the screen waits for it */
 	uint64_t drawn;                 /* TSC when it was drawn on last */
 	uint8_t ring[RING_SIZE];
@@ -85,6 +91,8 @@ static void drop_waiting(void)
 void mux_use_uart(const struct uart *u, uint16_t divisor)
 {
 	mux.uart = *u;
+	mux.busy_since = 0;
+	mux.silent = false;
 	if (u->base == 0)
 		drop_waiting();
 	if (!mux.use_e9 && u->base != 0)
@@ -191,10 +199,52 @@ static void send_fifo(void)
 	}
 }
 
+/*
+ * The UART is there and does not send: a management controller that hangs, a chip without a
+ * clock. What waits is lost, and nobody waits for it any more, least of all VMs for their
+ * consoles. On the screen, if there is one, since the log has nowhere else to go.
+ */
+static void give_up_port(void)
+{
+	char line[128];
+	size_t n = fmt(line, sizeof(line),
+		"nestor: warn: the UART at 0x%lx has sent nothing for %u ms: it is given no "
+		"more until it does\n",
+		mux.uart.base, STUCK_MS);
+
+	mux.silent = true;
+	mux.lost = mux.in - mux.out;
+	drop_waiting();
+	text_screen_write(line, n);
+}
+
+/* Asked with bytes that wait; there may be none of them afterwards. */
+static bool port_takes(void)
+{
+	uint64_t now;
+
+	if (port_empty()) {
+		mux.busy_since = 0;
+		return true;
+	}
+	now = rdtsc(); /* which may be a little behind that of who looked before */
+	if (mux.busy_since == 0)
+		mux.busy_since = now;
+	else if (now > mux.busy_since && now - mux.busy_since > (uint64_t)tsc_khz * STUCK_MS)
+		give_up_port();
+	return false;
+}
+
+static void serve_port(void)
+{
+	if (bytes_wait() && port_takes())
+		send_fifo();
+}
+
 /* Bounded: a port that is not there must not stop L0. */
 static void send_waiting(void)
 {
-	for (unsigned i = 0; i < 1000000 && !port_empty(); i++)
+	while (!port_takes() && bytes_wait())
 		cpu_pause();
 	send_fifo();
 }
@@ -209,6 +259,10 @@ static void raw(unsigned channel, uint8_t byte)
 		return;
 	if (mux.in - mux.out == RING_SIZE)
 		send_waiting();
+	if (mux.silent) {
+		mux.lost++;
+		return;
+	}
 	mux.channels[at] = (uint16_t)channel;
 	mux.ring[at] = byte;
 	__atomic_fetch_add(&mux.waiting[channel], 1, __ATOMIC_RELAXED);
@@ -224,11 +278,10 @@ static void choose(unsigned channel)
 	mux.channel = (uint16_t)channel;
 }
 
-void mux_write(unsigned channel, const char *s, size_t len)
+static void put(unsigned channel, const char *s, size_t len)
 {
 	bool channels = l0_config()->mux;
 
-	lock();
 	if (channels && mux.channel != channel)
 		choose(channel);
 	for (size_t i = 0; i < len; i++) {
@@ -236,12 +289,33 @@ void mux_write(unsigned channel, const char *s, size_t len)
 			raw(channel, SELECT);
 		raw(channel, (uint8_t)s[i]);
 	}
+}
+
+/* What is lost began and ended anywhere, in a frame, too. */
+static void take_up_port(void)
+{
+	char line[128];
+	size_t n = fmt(line, sizeof(line),
+		"\nnestor: warn: the UART at 0x%lx sends again; %u bytes of output were lost\n",
+		mux.uart.base, mux.lost);
+
+	mux.silent = false;
+	mux.busy_since = 0;
+	mux.channel = NO_CHANNEL;
+	put(MUX_LOG, line, n);
+}
+
+void mux_write(unsigned channel, const char *s, size_t len)
+{
+	lock();
+	if (mux.silent && port_empty())
+		take_up_port();
+	put(channel, s, len);
 	if (channel == L0_CHANNEL_LOG)
 		text_screen_write(s, len);
 	if (!mux.polled)
 		text_screen_draw(TEXT_SCREEN_ALL);
-	if (bytes_wait() && port_empty())
-		send_fifo();
+	serve_port();
 	unlock();
 }
 
@@ -260,8 +334,7 @@ void mux_poll(void)
 	/* Drawing takes long: who has the lock does what is to be done, and others go on. */
 	if (!mux_pending() || !try_lock())
 		return;
-	if (bytes_wait() && port_empty())
-		send_fifo();
+	serve_port();
 	draw_share();
 	unlock();
 }

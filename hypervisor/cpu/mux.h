@@ -46,7 +46,8 @@ void mux_record_v(const char *format, va_list args) __attribute__((format(printf
 
 /*
  * A UART is slow: bytes wait in memory, and go out a FIFO's worth each time that one of these
- * is called. Does something wait? Then mux_poll is due, about once a millisecond.
+ * is called. Does something wait? Then mux_poll is due, about once a millisecond. One that
+ * stands still gets nothing until it sends again: what is for it then is lost.
  */
 bool mux_pending(void);
 void mux_poll(void);

@@ -2,6 +2,7 @@
 #include "cpu/percpu.h"
 
 #include "cpu/fault.h"
+#include "cpu/leaves.h"
 #include "spec/cpuid.h"
 #include "spec/vmx.h"
 
@@ -80,6 +81,7 @@ void percpu_init(unsigned index)
 {
 	struct percpu *c = percpus[index];
 
+	cpuid_lift_limit();
 	c->self = c;
 	c->index = index;
 	c->stack_top = (uint64_t)(uintptr_t)c->stack + STACK_SIZE;

@@ -48,8 +48,10 @@ struct vcpu;
 
 /* What other CPUs may read, by atomic accesses. */
 struct cpu_shared {
-	bool online;       /* came up; written once by its CPU */
+	bool online;       /* came up to be used; written once by its CPU */
 	bool usable;       /* runs VMs; written once by its CPU */
+	bool parked;       /* runs nothing; written once by its CPU */
+	bool checked;      /* takes machine checks; written once by its CPU */
 	uint32_t kicks;    /* NMIs that CPUs have sent it (cpu/nmi.h) */
 	uint32_t sleep;    /* CPU_WAKES and others; monitored while it sleeps (cpu/idle.h) */
 	uint32_t node;     /* mm/node.h; written by the boot CPU before any runs VMs */

@@ -11,8 +11,9 @@
 extern uint32_t tsc_khz;
 
 /*
- * From the configuration, else what a hypervisor tells, else CPUID 0x15 or 0x16, else measured
- * with the PIT; what is not plausible is passed over. Once, boot CPU; logs where it is from.
+ * From the configuration, else what a hypervisor tells, else CPUID 0x15, with the rate of
+ * the crystal or without, or 0x16, else measured with the PIT; what is not plausible is passed
+ * over. Once, boot CPU; logs where it is from.
  */
 void tsc_init(void);
 

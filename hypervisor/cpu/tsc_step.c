@@ -109,18 +109,21 @@ static void move_tsc(int64_t ticks)
 }
 
 /*
- * All start at reset together; software that wrote a TSC since then has left that in
- * IA32_TSC_ADJUST, so that the same value everywhere puts them in step again, to the tick.
+ * Where all have started at reset together, software that wrote a TSC since then has left that
+ * in IA32_TSC_ADJUST, so that the same value everywhere puts them in step again, to the tick.
+ * Only for one that is not: packages may come out of reset one after the other, and firmware
+ * puts them in step by different values. False: it is the same already.
  */
-static void undo_writes(void)
+static bool undo_writes(void)
 {
 	uint64_t own = step.has_adjust ? rdmsr(MSR_TSC_ADJUST) : step.adjust;
 
 	if (own == step.adjust)
-		return;
+		return false;
 	wrmsr(MSR_TSC_ADJUST, step.adjust);
 	log_info("CPU %u: IA32_TSC_ADJUST was 0x%lx, and is the boot CPU's now, 0x%lx",
 		this_cpu()->index, own, step.adjust);
+	return true;
 }
 
 static uint64_t distance(const struct tsc_gap *g)
@@ -152,10 +155,14 @@ bool tsc_step_join(void)
 		return true;
 	if (l0_config()->selftest == L0_SELFTEST_TSC)
 		wrmsr(MSR_TSC, rdtsc() + this_cpu()->index * (uint64_t)TEST_TICKS);
-	undo_writes();
 	g = measure();
 	if (!measured(&g))
 		return false;
+	if (!tsc_gap_is_none(&g, 0) && undo_writes()) {
+		g = measure();
+		if (!measured(&g))
+			return false;
+	}
 	if (tsc_gap_is_none(&g, 0))
 		return true;
 	move_tsc(g.ahead);

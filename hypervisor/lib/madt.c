@@ -12,6 +12,10 @@
 #define X2APIC_SIZE   16
 #define LAPIC_ENABLED 1u
 
+/* Identifiers that mean all local APICs, and so none: by four bytes, or by one. */
+#define ALL_X2APICS UINT32_MAX
+#define ALL_LAPICS  0xffu
+
 static uint32_t get32(const uint8_t *p)
 {
 	return p[0] | (uint32_t)p[1] << 8 | (uint32_t)p[2] << 16 | (uint32_t)p[3] << 24;
@@ -28,16 +32,20 @@ static const uint8_t *next(const uint8_t *madt, uint32_t length, uint32_t *at)
 	return e;
 }
 
-/* False: the entry is no processor that is enabled. */
+/*
+ * False: the entry is no processor that is enabled, or names all of them, as firmware fills in
+ * for one that is not there: SDM 10.6.2.1 "Physical Destination Mode", 10.12.9 "ICR Operation
+ * in x2APIC Mode".
+ */
 static bool is_cpu(const uint8_t *e, uint32_t *id)
 {
 	if (e[0] == LAPIC && e[1] >= LAPIC_SIZE) {
 		*id = e[3];
-		return get32(e + 4) & LAPIC_ENABLED;
+		return get32(e + 4) & LAPIC_ENABLED && *id != ALL_LAPICS;
 	}
 	if (e[0] == X2APIC && e[1] >= X2APIC_SIZE) {
 		*id = get32(e + 4);
-		return get32(e + 8) & LAPIC_ENABLED;
+		return get32(e + 8) & LAPIC_ENABLED && *id != ALL_X2APICS;
 	}
 	return false;
 }

@@ -11,7 +11,8 @@
 
 /*
  * Local APICs of processors that firmware has enabled, each once: many firmwares name one as a
- * local APIC and as an x2APIC. Returns how many there are in @ids, @most at most.
+ * local APIC and as an x2APIC. The identifier of all local APICs is none. Returns how many
+ * there are in @ids, @most at most.
  */
 unsigned madt_cpus(const uint8_t *madt, uint32_t length, uint32_t *ids, unsigned most);
 

@@ -6,6 +6,24 @@ uint64_t tsc_rate_of_crystal(uint32_t denominator, uint32_t numerator, uint32_t 
 	return denominator == 0 ? 0 : (uint64_t)hz * numerator / denominator / 1000;
 }
 
+/*
+ * In Hz. SDM 18.7.3 "Determining the Processor Base Frequency" has the rates of crystals of
+ * processors that do not tell it.
+ */
+static const uint32_t crystals[] = {19200000, 24000000, 25000000, 38400000};
+
+uint64_t tsc_rate_of_nearest_crystal(uint32_t denominator, uint32_t numerator, uint64_t khz)
+{
+	for (unsigned i = 0; i < sizeof(crystals) / sizeof(crystals[0]); i++) {
+		uint64_t exact = tsc_rate_of_crystal(denominator, numerator, crystals[i]);
+		uint64_t off = exact > khz ? exact - khz : khz - exact;
+
+		if (exact != 0 && off <= exact / 100)
+			return exact;
+	}
+	return 0;
+}
+
 static uint64_t least(const struct tsc_samples *s)
 {
 	uint64_t ticks = UINT64_MAX;

@@ -30,6 +30,13 @@ static inline bool tsc_rate_plausible(uint64_t khz)
 /* In kHz, or 0: not told. CPUID 15H: EAX, EBX, and ECX, which is in Hz. */
 uint64_t tsc_rate_of_crystal(uint32_t denominator, uint32_t numerator, uint32_t hz);
 
+/*
+ * The same where EAX and EBX are told and ECX is 0, by a rate of the TSC that is about right:
+ * crystals of processors have few rates, and the one that gives it within 1 % it is. 0: none
+ * does.
+ */
+uint64_t tsc_rate_of_nearest_crystal(uint32_t denominator, uint32_t numerator, uint64_t khz);
+
 /* Starts as zero. */
 struct tsc_samples {
 	uint64_t ticks[TSC_RATE_SAMPLES];

@@ -6,11 +6,9 @@
 #include "spec/addr.h"
 #include "spec/regs.h"
 
-#define XCR0_OFFERED 0x2e7ull  /* x87, SSE, AVX, AVX-512, PKRU; not MPX, PT, tiles */
-#define XSS_OF_CET   0x1800ull /* its state of users and supervisors; not PT and others */
-#define XSAVE_LEGACY 576u      /* legacy region and header */
-#define PACKAGE_IDS  255u      /* leaf 1 can say of a package */
-#define CACHE_CORES  64u       /* likewise leaf 4 */
+#define XSAVE_LEGACY 576u /* legacy region and header */
+#define PACKAGE_IDS  255u /* leaf 1 can say of a package */
+#define CACHE_CORES  64u  /* likewise leaf 4 */
 
 static const struct cpuid_leaf zero;
 
@@ -232,7 +230,7 @@ static void build_xss(struct cpuid_table *t, const struct cpuid_leaves *machine)
 
 	if (!cet || !cpuid_policy_has(t, CPUID_XSAVES))
 		return;
-	t->xss_mask = machine->leafd[1].ecx & XSS_OF_CET;
+	t->xss_mask = machine->leafd[1].ecx & CPUID_XSS_OFFERED;
 	t->l.leafd[1].ecx = (uint32_t)t->xss_mask;
 	for (uint32_t i = 2; i < CPUID_LEAFD; i++)
 		if (t->xss_mask >> i & 1)
@@ -247,7 +245,7 @@ static void build_xsave(struct cpuid_table *t, const struct cpuid_leaves *machin
 	t->xcr0_mask = 1;
 	if (!cpuid_policy_has(t, CPUID_XSAVE))
 		return;
-	t->xcr0_mask = (m.eax | (uint64_t)m.edx << 32) & XCR0_OFFERED;
+	t->xcr0_mask = (m.eax | (uint64_t)m.edx << 32) & CPUID_XCR0_OFFERED;
 	d[0].eax = (uint32_t)t->xcr0_mask;
 	d[0].ecx = XSAVE_LEGACY;
 	for (uint32_t i = 2; i < CPUID_LEAFD; i++) {
@@ -380,6 +378,16 @@ const struct cpuid_leaf *cpuid_policy_get(
 		return &zero;
 	/* SDM, CPUID: beyond the range the highest basic leaf answers. */
 	return &t->l.basic[CPUID_BASIC_MAX];
+}
+
+uint32_t cpuid_leaves_get(const struct cpuid_leaves *l, enum cpuid_field field)
+{
+	return get_bits(l, field) >> cpuid_places[field].low;
+}
+
+bool cpuid_policy_lets(enum cpuid_field field)
+{
+	return rules[field].kind == RULE_LET;
 }
 
 bool cpuid_policy_has(const struct cpuid_table *t, enum cpuid_field field)

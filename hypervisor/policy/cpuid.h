@@ -19,6 +19,9 @@
 #define CPUID_LEAFB     3u
 #define CPUID_LEAFD     13u
 
+#define CPUID_XCR0_OFFERED 0x2e7ull  /* x87, SSE, AVX, AVX-512, PKRU; not MPX, PT, tiles */
+#define CPUID_XSS_OFFERED  0x1800ull /* CET's state of users and supervisors; not PT */
+
 /* The leaves that the policy reads of the machine and answers from it. */
 struct cpuid_leaves {
 	struct cpuid_leaf basic[CPUID_BASIC_MAX + 1]; /* subleaf 0 */
@@ -60,6 +63,11 @@ void cpuid_policy_apic(struct cpuid_table *t, bool enabled);
 /* The answer; total. Valid until the next question. */
 const struct cpuid_leaf *cpuid_policy_get(
 	struct cpuid_table *t, uint32_t leaf, uint32_t subleaf);
+
+/* A flag or field of the machine's. */
+uint32_t cpuid_leaves_get(const struct cpuid_leaves *l, enum cpuid_field field);
+/* Whether L1 sees it as the machine has it, if a condition holds perhaps. */
+bool cpuid_policy_lets(enum cpuid_field field);
 
 /* Whether L1 sees a flag, or any bit of a field. */
 bool cpuid_policy_has(const struct cpuid_table *t, enum cpuid_field field);

@@ -82,9 +82,8 @@ struct speculation_facts speculation_facts_of(const struct cpuid_leaf *vendor,
 	const struct cpuid_leaf *features, const struct cpuid_leaf *extended,
 	const struct cpuid_leaf *more, const struct cpuid_leaf *topology, uint64_t arch_caps)
 {
-	/* "GenuineIntel" */
-	bool intel = vendor->ebx == 0x756e6547 && vendor->edx == 0x49656e69 &&
-		     vendor->ecx == 0x6c65746e;
+	bool intel = vendor->ebx == CPUID_INTEL_EBX && vendor->edx == CPUID_INTEL_EDX &&
+		     vendor->ecx == CPUID_INTEL_ECX;
 
 	return (struct speculation_facts){
 		.signature = features->eax,

@@ -18,9 +18,15 @@
 #define CPUID_LEAF_XSAVE       0xdu /* a subleaf a state component, from 2 */
 #define CPUID_LEAF_TSC         0x15u
 #define CPUID_LEAF_FREQUENCIES 0x16u
+#define CPUID_LIMIT_MOST       0x3u /* the highest, where IA32_MISC_ENABLE limits it */
 #define CPUID_EXT_BASE         0x80000000u
 #define CPUID_HV_BASE          0x40000000u /* reserved for software: hypervisors */
 #define CPUID_HV_TIMING        0x40000010u
+
+/* Leaf 0: "GenuineIntel" */
+#define CPUID_INTEL_EBX 0x756e6547u
+#define CPUID_INTEL_ECX 0x6c65746eu
+#define CPUID_INTEL_EDX 0x49656e69u
 
 /* Leaf 4, EAX. */
 #define CPUID_CACHE_TYPE(eax)   ((eax)&0x1fu) /* 0: no more caches */

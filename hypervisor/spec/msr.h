@@ -109,6 +109,7 @@
 #define MISC_ENABLE_FAST_STRINGS (1ull << 0)
 #define MISC_ENABLE_NO_BTS       (1ull << 11)
 #define MISC_ENABLE_NO_PEBS      (1ull << 12)
+#define MISC_ENABLE_LIMIT_CPUID  (1ull << 22)
 
 /*
  * Speculative execution: Intel, "CPUID Enumeration and Architectural MSRs"; SDM vol. 4, table

@@ -53,6 +53,7 @@ struct vmx_caps {
 #define MISC_MSR_LIST_SHIFT    25 /* limit is 512 * (value + 1) */
 #define MISC_VMWRITE_ANY       BIT64(29)
 #define MISC_ZERO_LENGTH       BIT64(30)
+#define MISC_MSEG_REVISION     0xffffffff00000000ull /* of the monitor in SMM */
 
 /* A.11 "VM Functions", 24.6.14 "VM-Function Controls" */
 #define VMFUNC_EPTP_SWITCHING BIT64(0)

@@ -27,7 +27,7 @@ static struct cpuid_leaf machine_leaf(uint32_t leaf, uint32_t subleaf)
 	return (struct cpuid_leaf){r.eax, r.ebx, r.ecx, r.edx};
 }
 
-static void read_machine(struct cpuid_leaves *m)
+void cpuid_read_machine(struct cpuid_leaves *m)
 {
 	for (uint32_t i = 0; i <= CPUID_BASIC_MAX; i++)
 		m->basic[i] = machine_leaf(i, 0);
@@ -65,7 +65,7 @@ bool cpuid_create(struct vcpu *vcpu)
 	vcpu->cpuid = pool_get(&vcpu->vm->pool);
 	if (vcpu->cpuid == NULL)
 		return false;
-	read_machine(&machine);
+	cpuid_read_machine(&machine);
 	cpuid_policy_build(vcpu->cpuid, &machine, &c);
 	xcr0_mask = vcpu->cpuid->xcr0_mask;
 	return true;

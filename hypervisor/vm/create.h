@@ -91,6 +91,9 @@ bool apicv_create(struct vm *vm);
 /* The fields of VMCS01, which is current, that never change. */
 void apicv_vcpu_create(struct vcpu *vcpu);
 bool cpuid_create(struct vcpu *vcpu);
+/* What CPUID answers on this CPU. */
+struct cpuid_leaves;
+void cpuid_read_machine(struct cpuid_leaves *m);
 bool msr_create(struct vcpu *vcpu);
 /* What the CPU virtualizes in x2APIC mode. */
 void msr_allow_x2apic(uint64_t *bitmap);

@@ -28,10 +28,9 @@ static bool has_lam(void)
 }
 
 /* MSRs that exist only if another one says so stay zero. */
-static void read_caps(void)
+void vmx_read_caps(struct vmx_caps *c)
 {
-	struct vmx_caps *c = &vmx_caps;
-
+	*c = (struct vmx_caps){0};
 	for (uint32_t m = MSR_VMX_BASIC; m <= MSR_VMX_VMCS_ENUM; m++)
 		c->msr[m - MSR_VMX_BASIC] = rdmsr(m);
 	if (caps_allowed1(c, MSR_VMX_PROC) & PROC_SECONDARY)
@@ -86,7 +85,7 @@ enum vmx_status vmx_probe(const char **missing)
 		return VMX_ABSENT;
 	if (!vmx_unlock())
 		return VMX_LOCKED_OFF;
-	read_caps();
+	vmx_read_caps(&vmx_caps);
 	find_timer();
 	*missing = find_missing();
 	return *missing == NULL ? VMX_OK : VMX_INSUFFICIENT;

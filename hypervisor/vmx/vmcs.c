@@ -18,7 +18,7 @@ bool vmx_cpu_on(void)
 {
 	struct percpu *c = this_cpu();
 
-	if (!vmx_unlock() || rdmsr(MSR_VMX_BASIC) != caps_msr(&vmx_caps, MSR_VMX_BASIC))
+	if (!vmx_unlock())
 		return false;
 	if (c->firmware_pat != PAT_RESET)
 		log_info("IA32_PAT was 0x%lx", c->firmware_pat);

@@ -13,7 +13,8 @@
 #include "spec/addr.h"
 #include "spec/vmcs.h"
 
-/* The machine's capabilities; valid after vmx_probe. The same on all CPUs. */
+/* The machine's capabilities; valid after vmx_probe: the boot CPU's, which all CPUs that run
+ * VMs have (policy/alike.h). */
 extern struct vmx_caps vmx_caps;
 
 /*
@@ -43,8 +44,11 @@ void vmx_timer_off(void);
 /* Enables VT-x in IA32_FEATURE_CONTROL of this CPU. False when it is locked off. */
 bool vmx_unlock(void);
 
-/* Enters VMX operation on this CPU. False when VT-x is locked off or differs from the boot
- * CPU's. */
+/* The capabilities of this CPU, which has VT-x, completed. */
+void vmx_read_caps(struct vmx_caps *c);
+
+/* Enters VMX operation on this CPU, whose VT-x is like the boot CPU's. False when it is locked
+ * off. */
 bool vmx_cpu_on(void);
 
 /*

@@ -3142,6 +3142,15 @@ test_threads_of_a_core_run_one_vm_at_a_time() {
 		expect 1 run --machine bochs --timeout 60 --memory 32M --log-level info --l1 "$B/payload/hello.elf" --machine-cpus 2 && shows 'smt: Not affected' && shows_not 'with several threads'
 }
 
+# Above maxcpus, and second threads with nosmt: started, and parked; firmware's tables tell of them.
+test_cpus_that_are_not_used_sleep_and_take_machine_checks() {
+	local run=(run --machine bochs --timeout 60 --memory 64M --log-level info --machine-cpus 4 --machine-nodes 2 --l1 "$B/payload/hello.elf")
+	expect 1 "${run[@]}" --l0-option maxcpus=2 && shows 'CPUs that are not used, sleep and take machine checks: 2$' 'info: 2 CPUs' &&
+		expect 1 "${run[@]}" --l0-option maxcpus=1 && shows 'CPUs that are not used, sleep and take machine checks: 3$' 'info: 1 CPU,' &&
+		expect 1 "${run[@]}" --l0-option mitigations=nosmt --machine-option 'cpu: model=corei7_skylake_x, count=1:2:2, ips=50000000' &&
+		shows 'CPUs that are not used, sleep and take machine checks: 2$' 'info: 2 CPUs' 'smt: Mitigation: one thread'
+}
+
 # On a model with enhanced IBRS and MD_CLEAR: two VMs that share a CPU, and an L1 with L2.
 test_what_the_processor_needs_against_speculation_is_done() {
 	local cpu='cpu: model=sapphire_rapids, count=1, ips=50000000' vm

@@ -27,7 +27,6 @@
 
 uint64_t hw_now;
 _Thread_local struct percpu *hw_cpu;
-unsigned cpu_count;
 uint32_t tsc_khz = 1000;
 
 static struct percpu cpu;
@@ -36,11 +35,13 @@ static uint32_t interrupting; /* banks that can */
 static bool has_cmci;
 static struct mce_bank bank[BANKS];
 static bool has_mca;
-static unsigned lines, errors, pauses, arrive_after, ends, others_stopped;
+static unsigned lines, errors, pauses, ends, others_stopped;
 static jmp_buf halted;
 /* A second CPU that comes while the first waits for it. */
 static struct percpu second;
-static bool second_comes;
+struct percpu *percpus[MAX_CPUS] = {&cpu, &second};
+unsigned cpu_slots = 2;
+static unsigned second_comes; /* after so many rounds; 0: it does not */
 static enum mce_verdict second_says;
 
 /* ---- what it calls ---- */
@@ -117,12 +118,9 @@ void hw_pause(void)
 {
 	hw_now += 10;
 	pauses++;
-	if (pauses == arrive_after)
-		cpu_count = 1;
-	if (second_comes && pauses == 3) {
+	if (pauses == second_comes) {
 		struct percpu *first = hw_cpu;
 
-		second_comes = false;
 		hw_cpu = &second;
 		mcg_status = MCG_STATUS_MCIP | MCG_STATUS_RIPV | MCG_STATUS_EIPV;
 		second_says = mce_exception(true);
@@ -185,9 +183,10 @@ static int begin(void **state)
 	cap = BANKS | MCG_CAP_SER_P | MCG_CAP_CTL_P;
 	has_mca = true;
 	mcg_status = mcg_ctl = cr4 = 0;
-	cpu_count = 1;
+	second = (struct percpu){.self = &second, .index = 1};
+	second_comes = 0;
 	hw_now += 1000000000;
-	lines = errors = pauses = arrive_after = ends = others_stopped = 0;
+	lines = errors = pauses = ends = others_stopped = 0;
 	return 0;
 }
 
@@ -305,7 +304,6 @@ static void a_bank_interrupts_one_of_the_cpus_that_share_it(void **state)
 	assert_int_equal(cpu.cmci.owned, 0x5);
 	assert_true(ctl2[0] == ON && ctl2[1] == 0 && ctl2[2] == ON);
 	assert_true(ctl2[3] == (MCI_CTL2_CMCI_EN | 7));
-	second = (struct percpu){.self = &second, .index = 1};
 	hw_cpu = &second;
 	mce_cpu_init();
 	assert_int_equal(second.cmci.owned, 0);
@@ -385,7 +383,6 @@ static void a_storm_in_a_shared_bank_ends_whoever_sees_it_first(void **state)
 	(void)state;
 	cap |= MCG_CAP_CMCI_P;
 	mce_cpu_init();
-	second = (struct percpu){.self = &second, .index = 1};
 	hw_cpu = &second;
 	mce_cpu_init();
 	hw_now += 60000 * tsc_khz;
@@ -434,21 +431,47 @@ static void a_bank_that_firmware_has_on_is_only_looked_at(void **state)
 static void other_cpus_are_waited_for_and_no_longer_than_a_bound(void **state)
 {
 	(void)state;
-	cpu_count = 2;
-	arrive_after = 5;
+	cpu.shared.checked = second.shared.checked = true;
+	second_comes = 5;
 	mcg_status = MCG_STATUS_RIPV;
 	assert_int_equal(mce_exception(false), MCE_GO_ON);
 	assert_int_equal(pauses, 5);
-	cpu_count = 2;
-	pauses = arrive_after = 0;
+	pauses = second_comes = 0;
 	mcg_status = MCG_STATUS_RIPV;
 	assert_int_equal(mce_exception(false), MCE_GO_ON);
 	assert_in_range(pauses, 900, 1100); /* 10 ms */
-	cpu_count = 2;
 	pauses = 0;
 	mcg_status = MCG_STATUS_RIPV | MCG_STATUS_LMCE_S; /* only here */
 	assert_int_equal(mce_exception(false), MCE_GO_ON);
 	assert_int_equal(pauses, 0);
+	second.shared.checked = false; /* it has begun, and takes none yet */
+	mcg_status = MCG_STATUS_RIPV;
+	assert_int_equal(mce_exception(false), MCE_GO_ON);
+	assert_int_equal(pauses, 0);
+}
+
+/* It gets exceptions as others do; its HLT takes no interrupt that it could have claimed. */
+static void a_cpu_that_runs_nothing_takes_exceptions_and_claims_no_bank(void **state)
+{
+	(void)state;
+	cap |= MCG_CAP_CMCI_P;
+	hw_cpu = &second;
+	bank[2] = (struct mce_bank){.status = MCI_VAL | 0x90};
+	mce_cpu_park();
+	assert_int_equal(cr4, CR4_MCE);
+	assert_int_equal(lines, 1);
+	assert_true(ctl[0] == UINT64_MAX && mcg_ctl == UINT64_MAX && ctl2[0] == 0);
+	assert_true(second.shared.checked);
+	assert_int_equal(second.cmci.owned, 0);
+	hw_cpu = &cpu;
+	mce_cpu_init();
+	assert_int_equal(cpu.cmci.owned, 0xf);
+	second_comes = 7; /* and is waited for */
+	mcg_status = MCG_STATUS_MCIP | MCG_STATUS_RIPV;
+	assert_int_equal(mce_exception(true), MCE_GO_ON);
+	assert_int_equal(pauses, 7);
+	has_mca = false;
+	mce_cpu_park();
 }
 
 static void in_the_midst_of_a_line_no_other_is_written(void **state)
@@ -471,17 +494,16 @@ static void in_the_midst_of_a_line_no_other_is_written(void **state)
 static void only_who_was_hit_ends(void **state)
 {
 	(void)state;
-	second = (struct percpu){.self = &second, .index = 1};
-	cpu_count = 2;
+	cpu.shared.checked = second.shared.checked = true;
 	bank[1] = (struct mce_bank){.status = UCR | MCI_AR | 0x134};
 	mcg_status = MCG_STATUS_MCIP | MCG_STATUS_RIPV;
-	second_comes = true;
+	second_comes = 3;
 	second_says = MCE_GO_ON;
 	assert_int_equal(mce_exception(true), MCE_GO_ON);
 	assert_int_equal(second_says, MCE_END_VM);
 	assert_int_equal(bank[1].status, 0);
 	bank[1] = (struct mce_bank){.status = UCR | MCI_AR | 0x134};
-	cpu_count = 1;
+	second.shared.checked = false;
 	mcg_status = MCG_STATUS_MCIP | MCG_STATUS_RIPV;
 	assert_int_equal(stops(false), 0);
 }
@@ -524,6 +546,7 @@ int main(void)
 		TEST(what_an_exception_is_about_is_left_to_it),
 		TEST(a_bank_that_firmware_has_on_is_only_looked_at),
 		TEST(other_cpus_are_waited_for_and_no_longer_than_a_bound),
+		TEST(a_cpu_that_runs_nothing_takes_exceptions_and_claims_no_bank),
 		TEST(in_the_midst_of_a_line_no_other_is_written),
 		TEST(only_who_was_hit_ends),
 		TEST(a_corrupt_context_stops_the_machine_with_one_report),

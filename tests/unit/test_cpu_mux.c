@@ -34,6 +34,7 @@ static bool setting_up; /* its registers */
 static jmp_buf fault;
 static bool other_polls; /* while this CPU has the port */
 static unsigned waits;
+static bool stuck; /* what is in the FIFO stays there; time passes */
 
 uint8_t hw_in(uint16_t port)
 {
@@ -41,7 +42,7 @@ uint8_t hw_in(uint16_t port)
 		return 0;
 	assert_int_equal(port, uart + 5);
 	looks++;
-	return in_fifo == 0 ? 0x20 : 0;
+	return in_fifo == 0 && !stuck ? 0x20 : 0;
 }
 
 void hw_out(uint16_t port, uint8_t value)
@@ -67,7 +68,10 @@ void hw_out(uint16_t port, uint8_t value)
 /* Who polls lets time pass. */
 void hw_pause(void)
 {
-	in_fifo = 0;
+	if (stuck)
+		hw_now += 10;
+	else
+		in_fifo = 0;
 	assert_in_range(++waits, 0, 1000000);
 }
 
@@ -317,6 +321,79 @@ static void a_cpu_that_is_stopped_as_it_draws_leaves_the_screen_to_others(void *
 
 static volatile uint16_t vga[80 * 25];
 
+static bool screen_shows(const char *text)
+{
+	char line[80 * 25 + 1] = "";
+
+	for (unsigned i = 0; i < 80 * 25; i++)
+		line[i] = (char)vga[i];
+	return strstr(line, text) != NULL;
+}
+
+/* A status register that reads 0 for ever, in whatever L0 is doing. */
+static void a_uart_that_stands_still_stops_nobody_and_is_told_of_on_the_screen(void **state)
+{
+	(void)state;
+	text_screen_use(vga, 80, 25);
+	stuck = true;
+	waits = 0;
+	write_many(MUX_CONTROL, 'w', 140000); /* more than the ring has */
+	mux_flush();
+	assert_false(mux_pending());
+	assert_int_equal(sent_count, 0);
+	assert_in_range(waits, 190000, 210000); /* 2 s, once */
+	assert_true(screen_shows("the UART at 0x3f8 has sent nothing for 2000 ms"));
+	write_many(MUX_VM, 'x', 5000);
+	assert_false(mux_congested(MUX_VM));
+	assert_in_range(waits, 190000, 210000);
+	stuck = false;
+	mux_write(MUX_LOG, "again", 5);
+	mux_flush();
+	sent[sent_count] = 0;
+	assert_string_equal(sent, "\nnestor: warn: the UART at 0x3f8 sends again; 145000 bytes "
+				  "of output were lost\nagain");
+	text_screen_use(NULL, 0, 0);
+}
+
+/* Nobody waits in L0; but the VM would, for as long as the port does. */
+static void a_vm_whose_console_has_to_wait_for_it_goes_on(void **state)
+{
+	(void)state;
+	stuck = true;
+	write_many(MUX_VM, 'x', 1100);
+	for (unsigned ms = 0; ms < 1900; ms++) {
+		hw_now += tsc_khz;
+		mux_poll();
+	}
+	assert_true(mux_congested(MUX_VM));
+	for (unsigned ms = 0; ms < 200; ms++) {
+		hw_now += tsc_khz;
+		mux_poll();
+	}
+	assert_false(mux_congested(MUX_VM));
+	stuck = false;
+	mux_write(MUX_LOG, "again", 5);
+	mux_flush();
+	assert_memory_equal(sent + sent_count - 5, "again", 5);
+}
+
+/* A byte in three seconds is slow, and not stuck: it is what was seen that counts. */
+static void a_uart_that_nobody_looked_at_for_long_is_not_taken_for_one(void **state)
+{
+	(void)state;
+	in_fifo = 16;
+	mux_write(MUX_LOG, "one", 3);
+	in_fifo = 0;
+	hw_now += 3000 * tsc_khz;
+	mux_poll();
+	in_fifo = 16;
+	mux_write(MUX_LOG, "two", 3);
+	hw_now += 1000 * tsc_khz;
+	mux_poll();
+	mux_flush();
+	assert_memory_equal(sent, "onetwo", 6);
+}
+
 static unsigned drawn_cells(void)
 {
 	unsigned n = 0;
@@ -385,6 +462,9 @@ int main(void)
 		TEST(a_uart_in_memory_is_set_up_and_written_as_it_is_wide),
 		TEST(who_polls_waits_for_nobody),
 		TEST(a_cpu_that_is_stopped_as_it_draws_leaves_the_screen_to_others),
+		TEST(a_uart_that_stands_still_stops_nobody_and_is_told_of_on_the_screen),
+		TEST(a_vm_whose_console_has_to_wait_for_it_goes_on),
+		TEST(a_uart_that_nobody_looked_at_for_long_is_not_taken_for_one),
 		TEST(the_screen_gets_lines_at_once_until_the_stream_is_polled),
 	};
 

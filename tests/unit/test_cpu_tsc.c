@@ -34,7 +34,8 @@ static uint64_t true_khz;
 static bool has_pit, stuck, varies;
 static unsigned disturbed; /* of 100,000 accesses */
 static uint64_t seed;
-static uint64_t loaded; /* when channel 2 got its count */
+static unsigned stop_at, accesses; /* once, a long stop; 0: never */
+static uint64_t loaded;            /* when channel 2 got its count */
 static unsigned count, bytes, lines[LOG_DEBUG + 1];
 
 const struct l0_config *l0_config(void)
@@ -80,6 +81,8 @@ struct cpuid_regs hw_cpuid(uint32_t leaf, uint32_t subleaf)
 static void access(void)
 {
 	hw_now += true_khz / 1000;
+	if (stop_at != 0 && ++accesses == stop_at)
+		hw_now += 500 * true_khz;
 	if (random_below(&seed, 100000) < disturbed)
 		hw_now += true_khz + random_next(&seed) % (7 * true_khz);
 }
@@ -183,13 +186,54 @@ static void what_cannot_be_is_refused_and_told(void **state)
 	assert_int_equal(lines[LOG_ERROR], 0);
 }
 
-static void a_crystal_of_unknown_rate_leaves_it_to_the_next(void **state)
+/* What processors tell, whose crystals have 24, 24, 19.2, 25 and 38.4 MHz. */
+static void a_crystal_of_unknown_rate_is_the_one_that_gives_the_base_frequency(void **state)
+{
+	static const struct {
+		uint32_t denominator, numerator, mhz, khz;
+	} of[] = {{2, 334, 4000, 4008000}, {2, 300, 3600, 3600000}, {3, 186, 1190, 1190400},
+		{3, 216, 1800, 1800000}, {2, 125, 2400, 2400000}};
+
+	(void)state;
+	for (unsigned i = 0; i < sizeof(of) / sizeof(of[0]); i++) {
+		told.crystal = (struct cpuid_regs){of[i].denominator, of[i].numerator, 0, 0};
+		told.mhz = of[i].mhz;
+		true_khz = of[i].khz;
+		assert_int_equal(found(), of[i].khz);
+		has_pit = false; /* gated, on newer ones */
+		assert_int_equal(found(), of[i].khz);
+		has_pit = true;
+	}
+	assert_int_equal(lines[LOG_WARN], 0);
+}
+
+/* As where the highest leaf is 15H: the PIT is no better than its own crystal. */
+static void without_a_base_frequency_the_measured_one_tells_the_crystal(void **state)
+{
+	(void)state;
+	told.crystal = (struct cpuid_regs){3, 186, 0, 0};
+	true_khz = 1190700;
+	assert_int_equal(found(), 1190400);
+	true_khz = 1300000; /* nobody's crystal */
+	near(found());
+	true_khz = 1190700;
+	has_pit = false;
+	assert_int_equal(found(), 1000000);
+	assert_int_equal(lines[LOG_ERROR], 1);
+}
+
+static void a_base_frequency_that_no_crystal_gives_is_measured(void **state)
 {
 	(void)state;
 	told.crystal = (struct cpuid_regs){2, 225, 0, 0};
 	told.mhz = 2500;
-	assert_int_equal(found(), 2500000);
+	true_khz = 2498000;
+	near(found());
+	assert_int_not_equal(tsc_khz, 2500000);
 	assert_int_equal(lines[LOG_WARN], 0);
+	has_pit = false;
+	assert_int_equal(found(), 2500000);
+	assert_int_equal(lines[LOG_WARN], 1);
 }
 
 static void a_nominal_rate_that_the_pit_contradicts_is_refused(void **state)
@@ -239,6 +283,33 @@ static void without_a_pit_it_is_a_guess_and_said_so(void **state)
 	assert_int_equal(lines[LOG_ERROR], 1);
 }
 
+/* Its output stays low; ports answer. */
+static void a_pit_whose_clock_is_gated_costs_no_time(void **state)
+{
+	static const uint32_t rates[] = {800000, 2500000, 5000000};
+
+	(void)state;
+	stuck = true;
+	for (unsigned i = 0; i < 3; i++) {
+		uint64_t start = hw_now;
+
+		true_khz = rates[i];
+		(void)found();
+		assert_in_range((hw_now - start) / true_khz, 5, 160); /* milliseconds */
+	}
+}
+
+/* Half a second of something else, at any access to a port: the next look sees the end. */
+static void a_long_stop_at_the_last_look_is_no_end_of_the_pit(void **state)
+{
+	(void)state;
+	for (stop_at = 1; stop_at < 5100; stop_at += stop_at < 20 ? 1 : 127) {
+		accesses = 0;
+		near(found());
+	}
+	stop_at = 0;
+}
+
 static void a_tsc_that_is_not_invariant_is_told(void **state)
 {
 	(void)state;
@@ -258,7 +329,16 @@ int main(void)
 		cmocka_unit_test_setup(what_tells_it_best_is_believed, set_up),
 		cmocka_unit_test_setup(a_hypervisor_without_the_leaf_is_not_asked, set_up),
 		cmocka_unit_test_setup(what_cannot_be_is_refused_and_told, set_up),
-		cmocka_unit_test_setup(a_crystal_of_unknown_rate_leaves_it_to_the_next, set_up),
+		cmocka_unit_test_setup(
+			a_crystal_of_unknown_rate_is_the_one_that_gives_the_base_frequency,
+			set_up),
+		cmocka_unit_test_setup(
+			without_a_base_frequency_the_measured_one_tells_the_crystal, set_up),
+		cmocka_unit_test_setup(
+			a_base_frequency_that_no_crystal_gives_is_measured, set_up),
+		cmocka_unit_test_setup(a_pit_whose_clock_is_gated_costs_no_time, set_up),
+		cmocka_unit_test_setup(
+			a_long_stop_at_the_last_look_is_no_end_of_the_pit, set_up),
 		cmocka_unit_test_setup(
 			a_nominal_rate_that_the_pit_contradicts_is_refused, set_up),
 		cmocka_unit_test_setup(a_host_that_is_busy_makes_no_difference, set_up),

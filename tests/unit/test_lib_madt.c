@@ -34,10 +34,10 @@ static void lapic(uint8_t id, uint8_t flags)
 	put((const uint8_t[]){0, 8, 7, id, flags, 0, 0, 0}, 8);
 }
 
-static void x2apic(uint16_t id, uint8_t flags)
+static void x2apic(uint32_t id, uint8_t flags)
 {
-	put((const uint8_t[]){9, 16, 0, 0, (uint8_t)id, (uint8_t)(id >> 8), 0, 0, flags, 0, 0,
-		    0, 1, 0, 0, 0},
+	put((const uint8_t[]){9, 16, 0, 0, (uint8_t)id, (uint8_t)(id >> 8), (uint8_t)(id >> 16),
+		    (uint8_t)(id >> 24), flags, 0, 0, 0, 1, 0, 0, 0},
 		16);
 }
 
@@ -61,6 +61,21 @@ static void processors_that_are_enabled_are_found_once(void **state)
 	assert_int_equal(ids[1], 4);
 	assert_int_equal(ids[2], 0x123);
 	assert_int_equal(madt_cpus(table, size, ids, 2), 2);
+}
+
+/* An INIT to it would reset the CPU that sends it, too. */
+static void the_identifier_of_all_local_apics_is_no_processor(void **state)
+{
+	(void)state;
+	lapic(0, 1);
+	lapic(0xff, 1);
+	x2apic(UINT32_MAX, 1);
+	x2apic(0xff, 1); /* which is one in x2APIC mode */
+	x2apic(0xffffff, 1);
+	assert_int_equal(cpus(), 3);
+	assert_int_equal(ids[0], 0);
+	assert_int_equal(ids[1], 0xff);
+	assert_int_equal(ids[2], 0xffffff);
 }
 
 static void an_ioapic_is_found_by_its_address(void **state)
@@ -135,6 +150,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(processors_that_are_enabled_are_found_once),
+		TEST(the_identifier_of_all_local_apics_is_no_processor),
 		TEST(an_ioapic_is_found_by_its_address),
 		TEST(all_ioapics_are_found_each_once),
 		TEST(what_stands_before_damage_counts),

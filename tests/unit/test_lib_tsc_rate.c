@@ -32,6 +32,21 @@ static void near(uint64_t khz, uint64_t got)
 	assert_in_range(got, khz - khz / 1000, khz + khz / 1000);
 }
 
+static void a_crystal_is_taken_within_a_hundredth_and_not_beyond(void **state)
+{
+	(void)state;
+	assert_int_equal(tsc_rate_of_nearest_crystal(2, 300, 3600000), 3600000);
+	assert_int_equal(tsc_rate_of_nearest_crystal(2, 300, 3636000), 3600000);
+	assert_int_equal(tsc_rate_of_nearest_crystal(2, 300, 3564000), 3600000);
+	assert_int_equal(tsc_rate_of_nearest_crystal(2, 300, 3636001), 0);
+	assert_int_equal(tsc_rate_of_nearest_crystal(2, 300, 3563999), 0);
+	assert_int_equal(tsc_rate_of_nearest_crystal(2, 300, 3750000), 3750000);
+	assert_int_equal(tsc_rate_of_nearest_crystal(2, 300, 0), 0);
+	assert_int_equal(tsc_rate_of_nearest_crystal(0, 300, 3600000), 0);
+	assert_int_equal(tsc_rate_of_nearest_crystal(2, 0, 0), 0);
+	assert_int_equal(tsc_rate_of_nearest_crystal(1, UINT32_MAX, UINT64_MAX), 0);
+}
+
 static void three_samples_that_agree_are_enough(void **state)
 {
 	struct tsc_samples s = {0};
@@ -169,6 +184,7 @@ static void counts_of_a_slower_timer_last_at_least_as_long(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_crystal_is_taken_within_a_hundredth_and_not_beyond),
 		cmocka_unit_test(three_samples_that_agree_are_enough),
 		cmocka_unit_test(the_least_sample_counts_not_the_first_nor_the_middle),
 		cmocka_unit_test(samples_that_agree_are_forgotten_when_a_lesser_one_comes),

@@ -7,6 +7,7 @@
 #define NESTOR_CPU_ASM_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 struct percpu;
@@ -41,9 +42,17 @@ static inline void insw(uint16_t port, void *to, uint32_t count)
 	hw_words(port, to, count);
 }
 
+/* A test whose CPUs have clocks of their own has this. */
+uint64_t hw_tsc(void) __attribute__((weak));
+
 static inline uint64_t rdtsc(void)
 {
-	return __atomic_load_n(&hw_now, __ATOMIC_RELAXED);
+	return hw_tsc != NULL ? hw_tsc() : __atomic_load_n(&hw_now, __ATOMIC_RELAXED);
+}
+
+static inline void mfence(void)
+{
+	__atomic_thread_fence(__ATOMIC_SEQ_CST);
 }
 
 struct cpuid_regs {
@@ -88,11 +97,6 @@ static inline void cpu_mwait(uint32_t hint, const uint32_t *word)
 static inline void cpu_pause(void)
 {
 	hw_pause();
-}
-
-static inline void mfence(void)
-{
-	__atomic_thread_fence(__ATOMIC_SEQ_CST);
 }
 
 /* Registers that a vCPU leaves in the CPU. */
