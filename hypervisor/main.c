@@ -14,9 +14,11 @@
 #include "cpu/fault.h"
 #include "cpu/idle.h"
 #include "cpu/ioapic.h"
+#include "cpu/left_msrs.h"
 #include "cpu/log.h"
 #include "cpu/machine.h"
 #include "cpu/mce.h"
+#include "cpu/mtrr.h"
 #include "cpu/mux.h"
 #include "cpu/percpu.h"
 #include "cpu/power.h"
@@ -120,6 +122,7 @@ void nestor_main(uint32_t magic, uint32_t block)
 	fault_init();
 	percpu_init(0);
 	need(read_loader(magic, block), "bad-input");
+	left_msrs_clear();
 	mitigate_judge();
 	output_choose(&boot_info);
 	tsc_init();
@@ -129,7 +132,9 @@ void nestor_main(uint32_t magic, uint32_t block)
 	iommu_read(boot_info.rsdp, boot_info.rsdp_size);
 	ecam_find(boot_info.rsdp, boot_info.rsdp_size);
 	node_init(boot_info.rsdp, boot_info.rsdp_size);
+	mtrr_read();
 	boot_memory_init(&boot_info);
+	boot_memory_types(&boot_info);
 	need(boot_memory_map(&boot_info, &boot_space), "bad-input");
 	output_map(&boot_info);
 	ioapic_init();
@@ -144,6 +149,7 @@ void nestor_main(uint32_t magic, uint32_t block)
 		l0_config()->selftest == L0_SELFTEST_MCE_FATAL)
 		selftest_machine_check(l0_config()->selftest == L0_SELFTEST_MCE_FATAL);
 	need(vmx_start(), "no-vtx");
+	mce_local_on();
 	mitigate_init();
 	mitigate_cpu();
 	power_cpu_init();

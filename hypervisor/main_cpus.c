@@ -9,8 +9,10 @@
 #include "cpu/apic.h"
 #include "cpu/asm.h"
 #include "cpu/fault.h"
-#include "cpu/mce.h"
+#include "cpu/left_msrs.h"
 #include "cpu/log.h"
+#include "cpu/mce.h"
+#include "cpu/mtrr.h"
 #include "cpu/percpu.h"
 #include "cpu/power.h"
 #include "cpu/tsc_step.h"
@@ -81,6 +83,8 @@ void cpus_release(void)
 void ap_main(uint32_t index)
 {
 	percpu_init(index);
+	left_msrs_clear();
+	mtrr_compare();
 	write_cr3(boot_space);
 	/* Who comes late is in no count, nor in a core (cores_init). */
 	if (!apic_init() || __atomic_load_n(&closed, __ATOMIC_SEQ_CST))
@@ -95,6 +99,7 @@ void ap_main(uint32_t index)
 		log_error("CPU %u: VT-x is off or another than the boot CPU's", index);
 		halt_forever();
 	}
+	mce_local_on();
 	mitigate_cpu();
 	power_cpu_init();
 	__atomic_store_n(&percpus[index]->shared.usable, true, __ATOMIC_RELEASE);

@@ -5,6 +5,7 @@
 #include "vmx/vmx.h"
 
 #include "cpu/asm.h"
+#include "cpu/mce.h"
 #include "spec/cpuid.h"
 #include "spec/errata.h"
 #include "spec/vmx_needs.h"
@@ -12,12 +13,17 @@
 struct vmx_caps vmx_caps;
 struct vmx_timer vmx_timer;
 
+/* As the processor has them: of vmx_caps L0 may have taken something away. */
+static struct vmx_caps of_boot_cpu;
+
 bool vmx_unlock(void)
 {
 	uint64_t v = rdmsr(MSR_FEATURE_CONTROL);
 
 	if (v & FEATURE_CONTROL_LOCK)
 		return v & FEATURE_CONTROL_VMX_NOT_SMX;
+	if (mce_has_local()) /* nobody can afterwards */
+		v |= FEATURE_CONTROL_LMCE;
 	wrmsr(MSR_FEATURE_CONTROL, v | FEATURE_CONTROL_LOCK | FEATURE_CONTROL_VMX_NOT_SMX);
 	return true;
 }
@@ -28,10 +34,8 @@ static bool has_lam(void)
 }
 
 /* MSRs that exist only if another one says so stay zero. */
-static void read_caps(void)
+static void read_caps(struct vmx_caps *c)
 {
-	struct vmx_caps *c = &vmx_caps;
-
 	for (uint32_t m = MSR_VMX_BASIC; m <= MSR_VMX_VMCS_ENUM; m++)
 		c->msr[m - MSR_VMX_BASIC] = rdmsr(m);
 	if (caps_allowed1(c, MSR_VMX_PROC) & PROC_SECONDARY)
@@ -43,10 +47,20 @@ static void read_caps(void)
 	for (uint32_t m = MSR_VMX_TRUE_PIN; m <= MSR_VMX_TRUE_ENTRY; m++)
 		if (caps_msr(c, MSR_VMX_BASIC) & BASIC_TRUE_CONTROLS)
 			c->msr[m - MSR_VMX_BASIC] = rdmsr(m);
-	vmx_caps_complete(c);
 	c->maxphyaddr = (uint8_t)cpuid(0x80000008, 0).eax;
 	c->linear_bits = read_cr4() & CR4_LA57 ? LINEAR_BITS_LA57 : LINEAR_BITS;
 	c->cr3_lam = has_lam() ? CR3_LAM_U57 | CR3_LAM_U48 : 0;
+}
+
+uint32_t vmx_other_msr(void)
+{
+	struct vmx_caps own = {0};
+
+	read_caps(&own);
+	for (uint32_t m = MSR_VMX_BASIC; m <= MSR_VMX_VMFUNC; m++)
+		if (caps_msr(&own, m) != caps_msr(&of_boot_cpu, m))
+			return m;
+	return 0;
 }
 
 static const char *find_missing(void)
@@ -86,7 +100,9 @@ enum vmx_status vmx_probe(const char **missing)
 		return VMX_ABSENT;
 	if (!vmx_unlock())
 		return VMX_LOCKED_OFF;
-	read_caps();
+	read_caps(&of_boot_cpu);
+	vmx_caps = of_boot_cpu;
+	vmx_caps_complete(&vmx_caps);
 	find_timer();
 	*missing = find_missing();
 	return *missing == NULL ? VMX_OK : VMX_INSUFFICIENT;

@@ -17,9 +17,16 @@
 bool vmx_cpu_on(void)
 {
 	struct percpu *c = this_cpu();
+	uint32_t other;
 
-	if (!vmx_unlock() || rdmsr(MSR_VMX_BASIC) != caps_msr(&vmx_caps, MSR_VMX_BASIC))
+	if (!vmx_unlock())
 		return false;
+	other = vmx_other_msr();
+	if (other != 0) {
+		log_warn("CPU %u: MSR 0x%x is 0x%lx, another one than the boot CPU's", c->index,
+			other, rdmsr(other));
+		return false;
+	}
 	if (c->firmware_pat != PAT_RESET)
 		log_info("IA32_PAT was 0x%lx", c->firmware_pat);
 	*(uint32_t *)c->vmxon_page = caps_revision(&vmx_caps);

@@ -43,6 +43,9 @@ void vmx_timer_off(void);
 /* Enables VT-x in IA32_FEATURE_CONTROL of this CPU. False when it is locked off. */
 bool vmx_unlock(void);
 
+/* The first capability MSR of this CPU that is not the boot CPU's; 0: all are. */
+uint32_t vmx_other_msr(void);
+
 /* Enters VMX operation on this CPU. False when VT-x is locked off or differs from the boot
  * CPU's. */
 bool vmx_cpu_on(void);

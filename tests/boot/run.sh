@@ -1708,6 +1708,14 @@ test_nestor_starts_on_what_firmware_leaves() {
 		diff "$out.0x1b=0xfee00d00" "$out.$msrs" || return 1
 	done
 	expect 1 run --machine bochs --timeout 60 --memory 32M --l1 "$B/payload/cpuid_msr.elf" --machine-msr 0x277=0 --log-level info && shows 'IA32_PAT was 0x0' || return 1
+	# What L0 does not use is off: the emulator has one such register, on models with CET.
+	expect 1 run --machine bochs --machine-option 'cpu: model=sapphire_rapids, count=1, ips=50000000' --timeout 60 --memory 32M \
+		--l1 "$B/payload/cpuid_msr.elf" --machine-msr 0xda0=0x1800 --log-level info && shows 'CPU 0: IA32_XSS was 0x1800, and is 0x0 now' || return 1
+	# MTRRs that are on, and have all memory uncacheable; while they are off nobody has set them here.
+	expect 1 run --machine bochs --timeout 60 --memory 32M --l1 "$B/payload/cpuid_msr.elf" --machine-msr 0x2ff=0x800 --log-level info &&
+		shows '([0-9]+) of \1 MiB of memory are not write-back by firmware.s MTRRs, from 0x0 on' || return 1
+	expect 1 run --machine bochs --timeout 60 --memory 32M --l1 "$B/payload/cpuid_msr.elf" \
+		--machine-msr 0x2ff=0x806,0x200=0x1000000,0x201=0x7fff000800 --log-level info && shows '16 of [0-9]+ MiB of memory are not write-back .* from 0x1000000 on' || return 1
 	expect 68 run --machine bochs --timeout 60 --memory 32M --l1 "$B/payload/power.elf" --machine-msr 0x3a=1 && shows 'VT-x is locked off by the firmware' || return 1
 	expect 68 run --machine bochs --timeout 60 --memory 32M --l1 "$B/payload/power.elf" --machine-msr 0x1b=0xfee00100 && # off: for good, here
 		shows 'the local APIC was switched off by the firmware' || return 1

@@ -21,6 +21,7 @@
 #include "cpu/tsc.h"
 #include "spec/msr.h"
 #include "spec/regs.h"
+#include "spec/vmx_caps.h"
 
 #define BANKS 4u
 #define UCR   (MCI_VAL | MCI_UC | MCI_EN | MCI_S)
@@ -32,6 +33,7 @@ uint32_t tsc_khz = 1000;
 
 static struct percpu cpu;
 static uint64_t cap, mcg_status, mcg_ctl, cr4, ctl[BANKS], ctl2[BANKS];
+static uint64_t feature_control, ext_ctl;
 static uint32_t interrupting; /* banks that can */
 static bool has_cmci;
 static struct mce_bank bank[BANKS];
@@ -40,7 +42,7 @@ static unsigned lines, errors, pauses, arrive_after, ends, others_stopped;
 static jmp_buf halted;
 /* A second CPU that comes while the first waits for it. */
 static struct percpu second;
-static bool second_comes;
+static bool second_comes, second_is_local;
 static enum mce_verdict second_says;
 
 /* ---- what it calls ---- */
@@ -50,6 +52,12 @@ struct cpuid_regs hw_cpuid(uint32_t leaf, uint32_t subleaf)
 	(void)subleaf;
 	assert_int_equal(leaf, 1);
 	return (struct cpuid_regs){.edx = has_mca ? 1u << 7 | 1u << 14 : 0};
+}
+
+static bool has_ext_ctl(void)
+{
+	return cap & MCG_CAP_LMCE_P && feature_control & FEATURE_CONTROL_LOCK &&
+	       feature_control & FEATURE_CONTROL_LMCE;
 }
 
 /* Address and misc are #GP where the bank has none. */
@@ -62,6 +70,12 @@ uint64_t hw_rdmsr(uint32_t msr)
 		return cap;
 	if (msr == MSR_MCG_STATUS)
 		return mcg_status;
+	if (msr == MSR_FEATURE_CONTROL)
+		return feature_control;
+	if (msr == MSR_MCG_EXT_CTL) {
+		assert_true(has_ext_ctl());
+		return ext_ctl;
+	}
 	if (msr >= MSR_MC0_CTL2 && msr < MSR_MC0_CTL2 + BANKS) {
 		assert_true(cap & MCG_CAP_CMCI_P);
 		return ctl2[msr - MSR_MC0_CTL2];
@@ -88,6 +102,9 @@ void hw_wrmsr(uint32_t msr, uint64_t value)
 	assert_true(has_mca);
 	if (msr == MSR_MCG_STATUS) {
 		mcg_status = value;
+	} else if (msr == MSR_MCG_EXT_CTL) {
+		assert_true(has_ext_ctl());
+		ext_ctl = value;
 	} else if (msr == MSR_MCG_CTL) {
 		assert_true(cap & MCG_CAP_CTL_P);
 		mcg_ctl = value;
@@ -124,7 +141,8 @@ void hw_pause(void)
 
 		second_comes = false;
 		hw_cpu = &second;
-		mcg_status = MCG_STATUS_MCIP | MCG_STATUS_RIPV | MCG_STATUS_EIPV;
+		mcg_status = MCG_STATUS_MCIP | MCG_STATUS_RIPV | MCG_STATUS_EIPV |
+			     (second_is_local ? MCG_STATUS_LMCE_S : 0);
 		second_says = mce_exception(true);
 		hw_cpu = first;
 	}
@@ -184,7 +202,7 @@ static int begin(void **state)
 	has_cmci = true;
 	cap = BANKS | MCG_CAP_SER_P | MCG_CAP_CTL_P;
 	has_mca = true;
-	mcg_status = mcg_ctl = cr4 = 0;
+	mcg_status = mcg_ctl = cr4 = ext_ctl = feature_control = 0;
 	cpu_count = 1;
 	hw_now += 1000000000;
 	lines = errors = pauses = arrive_after = ends = others_stopped = 0;
@@ -289,6 +307,49 @@ static void one_that_met_l0_ends_when_it_returns(void **state)
 	assert_int_equal(mcg_status, 0);
 	has_mca = false;
 	mce_end();
+}
+
+static void local_ones_are_on_where_firmware_lets_them(void **state)
+{
+	uint64_t both = FEATURE_CONTROL_LOCK | FEATURE_CONTROL_LMCE;
+
+	(void)state;
+	feature_control = both;
+	mce_local_on(); /* the processor has none: the register is #GP */
+	cap |= MCG_CAP_LMCE_P;
+	feature_control = FEATURE_CONTROL_LOCK;
+	mce_local_on();
+	feature_control = FEATURE_CONTROL_LMCE;
+	mce_local_on();
+	assert_int_equal(ext_ctl, 0);
+	feature_control = both;
+	ext_ctl = 0x100;
+	mce_local_on();
+	assert_int_equal(ext_ctl, 0x101);
+	has_mca = false;
+	mce_local_on();
+	assert_false(mce_has_local());
+}
+
+/* Nor does one that comes in the midst of a round stand for a CPU that is missing there. */
+static void a_local_one_waits_for_nobody_and_counts_for_nobody(void **state)
+{
+	(void)state;
+	cpu_count = 2;
+	mcg_status = MCG_STATUS_MCIP | MCG_STATUS_RIPV | MCG_STATUS_LMCE_S;
+	assert_int_equal(mce_exception(true), MCE_GO_ON);
+	assert_int_equal(pauses, 0);
+	mcg_status = MCG_STATUS_MCIP | MCG_STATUS_RIPV;
+	assert_int_equal(mce_exception(true), MCE_GO_ON);
+	assert_in_range(pauses, 900, 1100); /* for the other CPU, which never came */
+	pauses = 0;
+	second = (struct percpu){.self = &second, .index = 1};
+	second_comes = second_is_local = true;
+	mcg_status = MCG_STATUS_MCIP | MCG_STATUS_RIPV;
+	assert_int_equal(mce_exception(false), MCE_GO_ON);
+	assert_int_equal(second_says, MCE_GO_ON);
+	assert_in_range(pauses, 900, 1100);
+	second_is_local = false;
 }
 
 #define ON (MCI_CTL2_CMCI_EN | 1)
@@ -516,6 +577,8 @@ int main(void)
 		TEST(errors_without_end_do_not_fill_the_log),
 		TEST(an_error_that_a_guest_has_used_ends_its_vm_only),
 		TEST(one_that_met_l0_ends_when_it_returns),
+		TEST(local_ones_are_on_where_firmware_lets_them),
+		TEST(a_local_one_waits_for_nobody_and_counts_for_nobody),
 		TEST(a_bank_interrupts_one_of_the_cpus_that_share_it),
 		TEST(without_such_interrupts_no_bank_is_touched),
 		TEST(a_corrected_error_is_told_when_it_interrupts),
