@@ -112,6 +112,17 @@ static void cores_find(void)
 			cores == 1 ? "" : "s");
 }
 
+/* While the boot page tables are in use. */
+static void nmi_find(void)
+{
+	struct madt_nmi nmi;
+
+	apic_take_nmi(
+		acpi_nmi_input(boot_info.rsdp, boot_info.rsdp_size, apic_initial_id(), &nmi)
+			? &nmi
+			: NULL);
+}
+
 void nestor_main(uint32_t magic, uint32_t block)
 {
 	uint64_t boot_space;
@@ -129,6 +140,7 @@ void nestor_main(uint32_t magic, uint32_t block)
 	known = acpi_cpus(boot_info.rsdp, boot_info.rsdp_size, apic_ids, MAX_CPUS);
 	if (known == MAX_CPUS)
 		log_warn("firmware tells of %u CPUs or more: so many are used", known);
+	nmi_find();
 	iommu_read(boot_info.rsdp, boot_info.rsdp_size);
 	ecam_find(boot_info.rsdp, boot_info.rsdp_size);
 	node_init(boot_info.rsdp, boot_info.rsdp_size);

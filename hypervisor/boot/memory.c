@@ -48,6 +48,12 @@ void boot_memory_init(struct boot_info *info)
 		page_reserve(info->modules[i].range.start, info->modules[i].range.size);
 }
 
+/* Rounded up. */
+static uint64_t mib(uint64_t bytes)
+{
+	return (bytes + BIT64(20) - 1) >> 20;
+}
+
 /*
  * What L0 maps is write-back only as far as MTRRs say so, too (SDM 11.5.2.2); guests' EPTs do
  * not ask them. Nobody has set them where there is no firmware.
@@ -73,7 +79,7 @@ void boot_memory_types(const struct boot_info *info)
 		log_warn(
 			"%lu of %lu MiB of memory are not write-back by firmware's MTRRs, from "
 			"0x%lx on: L0 is slow there",
-			(bytes + BIT64(20) - 1) >> 20, all >> 20, first);
+			mib(bytes), mib(all), first);
 }
 
 /* Page-aligned outwards. */

@@ -3,7 +3,6 @@
 
 #include "cpu/mem.h"
 #include "cpu/reach.h"
-#include "lib/madt.h"
 #include "lib/spcr.h"
 
 #define HEADER_SIZE 36u
@@ -75,6 +74,14 @@ unsigned acpi_cpus(const uint8_t *rsdp, size_t size, uint32_t *ids, unsigned mos
 	const uint8_t *madt = acpi_find(rsdp, size, "APIC", &length);
 
 	return madt != NULL ? madt_cpus(madt, length, ids, most) : 0;
+}
+
+bool acpi_nmi_input(const uint8_t *rsdp, size_t size, uint32_t boot_id, struct madt_nmi *nmi)
+{
+	uint32_t length;
+	const uint8_t *madt = acpi_find(rsdp, size, "APIC", &length);
+
+	return madt != NULL && madt_nmi_input(madt, length, boot_id, nmi);
 }
 
 bool acpi_ioapic_id(const uint8_t *rsdp, size_t size, uint32_t address, uint8_t *id)

@@ -10,6 +10,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "lib/madt.h"
 #include "lib/uart.h"
 
 /*
@@ -17,6 +18,9 @@
  * read. While the boot page tables are in use, for which see cpu/reach.h.
  */
 unsigned acpi_cpus(const uint8_t *rsdp, size_t size, uint32_t *ids, unsigned most);
+
+/* The processor that shall get the machine's NMI, as lib/madt.h says it. Likewise. */
+bool acpi_nmi_input(const uint8_t *rsdp, size_t size, uint32_t boot_id, struct madt_nmi *nmi);
 
 /* A table with this signature, a right length and a right checksum, or NULL. Likewise. */
 const uint8_t *acpi_find(
