@@ -22,10 +22,12 @@
 #include "cpu/mux.h"
 #include "cpu/percpu.h"
 #include "cpu/power.h"
+#include "cpu/reset.h"
 #include "cpu/tsc.h"
 #include "mm/layout.h"
 #include "mm/node.h"
 #include "mm/page.h"
+#include "mm/paging.h"
 #include "vm/cores.h"
 #include "vm/ecam.h"
 #include "vm/iommu.h"
@@ -123,6 +125,19 @@ static void nmi_find(void)
 			: NULL);
 }
 
+/* Likewise; one in memory is in all address spaces that are made from now on. */
+static void reset_find(void)
+{
+	struct fadt_reset r;
+
+	if (!acpi_reset_register(boot_info.rsdp, boot_info.rsdp_size, &r) ||
+		(r.space == FADT_MEMORY &&
+			!paging_everywhere((struct hpa){r.address & ~PAGE_MASK}, PAGE_SIZE,
+				PT_RW_DATA | PT_UC)))
+		return;
+	reset_take_register(&r);
+}
+
 void nestor_main(uint32_t magic, uint32_t block)
 {
 	uint64_t boot_space;
@@ -141,6 +156,7 @@ void nestor_main(uint32_t magic, uint32_t block)
 	if (known == MAX_CPUS)
 		log_warn("firmware tells of %u CPUs or more: so many are used", known);
 	nmi_find();
+	reset_find();
 	iommu_read(boot_info.rsdp, boot_info.rsdp_size);
 	ecam_find(boot_info.rsdp, boot_info.rsdp_size);
 	node_init(boot_info.rsdp, boot_info.rsdp_size);

@@ -35,6 +35,7 @@ void config_read(struct text line)
 		.ram_zeroed = o.ram_zeroed,
 		.selftest = (enum l0_selftest)o.selftest,
 		.nmi = (enum l0_nmi)o.nmi,
+		.at_end = (enum l0_end)o.at_end,
 		.idle = (enum l0_idle)o.idle,
 		.performance = (enum l0_performance)o.performance,
 		.watchdog = o.watchdog,

@@ -162,5 +162,5 @@ void all_vms_ended(void)
 {
 	mitigate_report();
 	mux_record("end kind=%s value=%u tsc=%lu", end_kind(first_end), first_value, rdtsc());
-	machine_off();
+	machine_end();
 }

@@ -84,6 +84,14 @@ bool acpi_nmi_input(const uint8_t *rsdp, size_t size, uint32_t boot_id, struct m
 	return madt != NULL && madt_nmi_input(madt, length, boot_id, nmi);
 }
 
+bool acpi_reset_register(const uint8_t *rsdp, size_t size, struct fadt_reset *r)
+{
+	uint32_t length;
+	const uint8_t *fadt = acpi_find(rsdp, size, "FACP", &length);
+
+	return fadt != NULL && fadt_reset_register(fadt, length, r);
+}
+
 bool acpi_ioapic_id(const uint8_t *rsdp, size_t size, uint32_t address, uint8_t *id)
 {
 	uint32_t length;

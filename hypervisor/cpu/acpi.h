@@ -10,6 +10,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "lib/fadt.h"
 #include "lib/madt.h"
 #include "lib/uart.h"
 
@@ -21,6 +22,9 @@ unsigned acpi_cpus(const uint8_t *rsdp, size_t size, uint32_t *ids, unsigned mos
 
 /* The processor that shall get the machine's NMI, as lib/madt.h says it. Likewise. */
 bool acpi_nmi_input(const uint8_t *rsdp, size_t size, uint32_t boot_id, struct madt_nmi *nmi);
+
+/* The register that resets the machine, as lib/fadt.h says it. Likewise. */
+bool acpi_reset_register(const uint8_t *rsdp, size_t size, struct fadt_reset *r);
 
 /* A table with this signature, a right length and a right checksum, or NULL. Likewise. */
 const uint8_t *acpi_find(

@@ -11,6 +11,7 @@
 
 #include "cpu/log.h"
 #include "cpu/machine.h"
+#include "lib/l0_end.h"
 #include "lib/l0_mitigations.h"
 #include "lib/l0_nmi.h"
 #include "lib/l0_power.h"
@@ -36,6 +37,7 @@ struct l0_config {
 	enum l0_branches branches;
 	struct l0_serial serial;
 	enum l0_nmi nmi;
+	enum l0_end at_end;
 	enum l0_preemption_timer preemption_timer;
 	enum l0_idle idle;
 	enum l0_performance performance;

@@ -1698,6 +1698,12 @@ long_rubbish_in_a_virtual_vtd_lets_a_device_reach_what_its_tables_say_for_long()
 	done
 }
 
+# The machine is reset at the end of a run, which its ROM ends; else it would stand still until the time is over.
+test_the_machine_can_be_reset_at_the_end() {
+	expect 1 run --machine bochs --timeout 60 --memory 32M --l1 "$B/payload/hello.elf" --l0-option 'at-end=reset machine=none' &&
+		expect 124 run --machine bochs --timeout 8 --memory 32M --l1 "$B/payload/hello.elf" --l0-option machine=none
+}
+
 # MSRs as some other firmware leaves them, on all CPUs: local APICs in x2APIC mode, off, and with VT-x locked; PAT, debug and counters on.
 test_nestor_starts_on_what_firmware_leaves() {
 	local msrs
@@ -3134,6 +3140,10 @@ test_what_the_processor_needs_against_speculation_is_done() {
 	expect 1 run "$out.yaml" && shows '^nestor: info: mds: Mitigation: CPU buffers cleared before each entry' 'spectre_v2: Mitigation: enhanced IBRS' \
 		'barriers of branch predictors: ([2-9]|[1-9][0-9]+), flushes of the L1 data cache: 0' &&
 		expect 1 run "$out.yaml" --l0-option mitigations=off && shows 'mds: Vulnerable: mitigations=off' && shows_not 'barriers of branch' &&
+		expect 1 run "$out.yaml" --l0-option mitigations=strict && shows 'barriers of branch' && shows_not 'Vulnerable' &&
+		sed 's/sapphire_rapids/corei7_skylake_x/' "$out.yaml" >"$out.open.yaml" && expect 66 run "$out.open.yaml" --l0-option mitigations=strict &&
+		shows 'mitigations=strict: this processor runs one VM, not 2: l1tf: Vulnerable: no L1D_FLUSH: needs microcode' && shows_not 'hello' &&
+		expect 1 run --machine bochs --timeout 60 --memory 32M --l1 "$B/payload/hello.elf" --l0-option mitigations=strict &&
 		expect 1 run --machine bochs --timeout 60 --memory 32M --log-level info --l1 "$B/payload/hello.elf" --machine-cpus 2 --l0-option mitigations=nosmt \
 			--machine-option 'cpu: model=sapphire_rapids, count=1:1:2, ips=50000000' && shows 'firmware does not tell of CPUs: one is used' 'info: 1 CPU' 'smt: Mitigation: one thread' &&
 		expect 1 run --machine bochs --timeout 60 --memory 32M --log-level info --l1 "$B/payload/hello.elf" && shows 'l1tf: Vulnerable: no L1D_FLUSH: needs microcode' 'itlb_multihit: Mitigation: not in the TLB of an emulator' && shows_not 'barriers of branch' &&
