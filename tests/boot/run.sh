@@ -1698,10 +1698,34 @@ long_rubbish_in_a_virtual_vtd_lets_a_device_reach_what_its_tables_say_for_long()
 	done
 }
 
-# The machine is reset at the end of a run, which its ROM ends; else it would stand still until the time is over.
+# Instructions of L0 in a function, by the profile of a run.
+executed_in() { # PROFILE FUNCTION
+	awk -v f=";$2 [0-9]+\$" '$0 ~ f { n += $NF } END { print n + 0 }' "$1.folded"
+}
+
+# The machine is reset at the end of a run: what L0 does when a reset has no effect is not executed.
 test_the_machine_can_be_reset_at_the_end() {
-	expect 1 run --machine bochs --timeout 60 --memory 32M --l1 "$B/payload/hello.elf" --l0-option 'at-end=reset machine=none' &&
-		expect 124 run --machine bochs --timeout 8 --memory 32M --l1 "$B/payload/hello.elf" --l0-option machine=none
+	expect 1 run --machine bochs --timeout 60 --memory 32M --l1 "$B/payload/hello.elf" --l0-option 'at-end=reset machine=none' --profile "$out.p" &&
+		[ "$(executed_in "$out.p" reset_machine)" -gt 0 ] && ! grep -q 'reset_machine;.*tsc_delay' "$out.p.folded"
+}
+
+# Between two VMs, instruction by instruction: registers and the return stack buffer after each exit, buffers before each entry, barriers
+# before another VM's. Of each exit so many instructions more than on a processor that needs none; the last exit of a VM does not come back.
+test_what_speculation_needs_is_executed_at_each_exit() {
+	local model vm plain guarded exits=74
+	for model in corei7_skylake_x sapphire_rapids; do
+		{
+			printf 'timeout: 60\nlog: info\nmachine:\n  kind: bochs\n  option: "cpu: model=%s, count=1, ips=50000000"\nvms:\n' "$model"
+			for vm in a b; do printf '  - {name: %s, memory: 32M, kernel: %s}\n' "$vm" "$PWD/$B/payload/hello.elf"; done
+		} >"$out.$model.yaml"
+		expect 1 run "$out.$model.yaml" --summary --profile "$out.$model" && [ "$(grep -a -A 3 'exits by reason' "$out.text" | awk '/^ +(IO|CPUID) / { n += $2 } END { print n }')" = "$exits" ] || return 1
+	done
+	shows 'barriers of branch predictors: [2-9]' || return 1
+	plain=$(executed_in "$out.corei7_skylake_x" vmx_exit_stub) guarded=$(executed_in "$out.sapphire_rapids" vmx_exit_guarded)
+	echo "plain $plain, guarded $guarded, detour $(executed_in "$out.sapphire_rapids" vmx_detour)"
+	[ "$(executed_in "$out.corei7_skylake_x" vmx_detour)" -lt "$exits" ] && [ "$(executed_in "$out.sapphire_rapids" vmx_exit_stub)" = 0 ] &&
+		[ "$plain" -gt 0 ] && [ $((guarded - plain)) -ge $((80 * (exits - 2))) ] && [ $((guarded - plain)) -le $((80 * exits)) ] &&
+		[ "$(executed_in "$out.sapphire_rapids" vmx_detour)" -ge $((20 * (exits - 2))) ] && [ "$(executed_in "$out.sapphire_rapids" vcpu_guard)" -gt 0 ]
 }
 
 # MSRs as some other firmware leaves them, on all CPUs: local APICs in x2APIC mode, off, and with VT-x locked; PAT, debug and counters on.
