@@ -14,12 +14,15 @@
 #include "cpu/fault.h"
 #include "cpu/idle.h"
 #include "cpu/ioapic.h"
+#include "cpu/left_msrs.h"
 #include "cpu/log.h"
 #include "cpu/machine.h"
 #include "cpu/mce.h"
+#include "cpu/mtrr.h"
 #include "cpu/mux.h"
 #include "cpu/percpu.h"
 #include "cpu/power.h"
+#include "cpu/reset.h"
 #include "cpu/tsc.h"
 #include "mm/layout.h"
 #include "mm/node.h"
@@ -137,6 +140,30 @@ static void cores_find(void)
 			cores == 1 ? "" : "s");
 }
 
+/* While the boot page tables are in use. */
+static void nmi_find(void)
+{
+	struct madt_nmi nmi;
+
+	apic_take_nmi(
+		acpi_nmi_input(boot_info.rsdp, boot_info.rsdp_size, apic_initial_id(), &nmi)
+			? &nmi
+			: NULL);
+}
+
+/* Likewise; one in memory is in all address spaces that are made from now on. */
+static void reset_find(void)
+{
+	struct fadt_reset r;
+
+	if (!acpi_reset_register(boot_info.rsdp, boot_info.rsdp_size, &r) ||
+		(r.space == FADT_MEMORY &&
+			!paging_everywhere((struct hpa){r.address & ~PAGE_MASK}, PAGE_SIZE,
+				PT_RW_DATA | PT_UC)))
+		return;
+	reset_take_register(&r);
+}
+
 void nestor_main(uint32_t magic, uint32_t block)
 {
 	uint64_t boot_space;
@@ -148,6 +175,7 @@ void nestor_main(uint32_t magic, uint32_t block)
 	fault_init();
 	percpu_init(0);
 	need(read_loader(magic, block), "bad-input");
+	left_msrs_clear();
 	mitigate_judge();
 	output_choose(&boot_info);
 	tsc_init();
@@ -155,10 +183,14 @@ void nestor_main(uint32_t magic, uint32_t block)
 	if (known == MAX_CPUS)
 		log_warn("firmware tells of %u CPUs or more: so many are used", known);
 	ioapic_count = acpi_ioapics(boot_info.rsdp, boot_info.rsdp_size, ioapics, IOAPICS_MAX);
+	nmi_find();
+	reset_find();
 	iommu_read(boot_info.rsdp, boot_info.rsdp_size);
 	ecam_find(boot_info.rsdp, boot_info.rsdp_size);
 	node_init(boot_info.rsdp, boot_info.rsdp_size);
+	mtrr_read();
 	boot_memory_init(&boot_info);
+	boot_memory_types(&boot_info);
 	need(boot_memory_map(&boot_info, &boot_space), "bad-input");
 	output_map(&boot_info);
 	quiet_ioapics(boot_space, ioapics, ioapic_count);
@@ -175,6 +207,7 @@ void nestor_main(uint32_t magic, uint32_t block)
 		l0_config()->selftest == L0_SELFTEST_MCE_FATAL)
 		selftest_machine_check(l0_config()->selftest == L0_SELFTEST_MCE_FATAL);
 	need(vmx_start(), "no-vtx");
+	mce_local_on();
 	mitigate_init();
 	mitigate_cpu();
 	power_cpu_init();

@@ -36,6 +36,7 @@ void config_read(struct text line)
 		.selftest = (enum l0_selftest)o.selftest,
 		.dma = (enum l0_dma)o.dma,
 		.nmi = (enum l0_nmi)o.nmi,
+		.at_end = (enum l0_end)o.at_end,
 		.idle = (enum l0_idle)o.idle,
 		.performance = (enum l0_performance)o.performance,
 		.watchdog = o.watchdog,

@@ -9,8 +9,10 @@
 #include "cpu/apic.h"
 #include "cpu/asm.h"
 #include "cpu/fault.h"
-#include "cpu/mce.h"
+#include "cpu/left_msrs.h"
 #include "cpu/log.h"
+#include "cpu/mce.h"
+#include "cpu/mtrr.h"
 #include "cpu/percpu.h"
 #include "cpu/power.h"
 #include "cpu/tsc_step.h"
@@ -113,6 +115,8 @@ static _Noreturn void park(void)
 void ap_main(uint32_t index)
 {
 	percpu_init(index);
+	left_msrs_clear();
+	mtrr_compare();
 	write_cr3(boot_space);
 	/* Who comes late is in no count, nor in a core (cores_init). */
 	if (!apic_init() || !smp_join())
@@ -123,6 +127,7 @@ void ap_main(uint32_t index)
 	if (!tsc_step_join() || !vmx_join())
 		park();
 	mce_cpu_init();
+	mce_local_on();
 	mitigate_cpu();
 	power_cpu_init();
 	__atomic_store_n(&this_cpu()->shared.usable, true, __ATOMIC_RELEASE);

@@ -9,6 +9,7 @@
 #include "cpu/request.h"
 #include "policy/scenario.h"
 #include "vm/life.h"
+#include "vm/mitigate.h"
 #include "vm/network.h"
 #include "vm/passed.h"
 #include "vm/places.h"
@@ -84,7 +85,7 @@ bool vms_start(struct boot_info *info)
 		return false;
 	scenario.networks = *config_networks();
 	life_plan(&scenario);
-	if (!places_make(life_places()))
+	if (!mitigate_allows(life_places()) || !places_make(life_places()))
 		return false;
 	request_init();
 	if (!passed_claim(&scenario) || !network_create(&scenario) ||

@@ -2,8 +2,10 @@
 #include "boot/memory.h"
 
 #include "cpu/asm.h"
+#include "cpu/config.h"
 #include "cpu/log.h"
 #include "cpu/mem.h"
+#include "cpu/mtrr.h"
 #include "mm/layout.h"
 #include "mm/page.h"
 #include "mm/paging.h"
@@ -46,6 +48,40 @@ void boot_memory_init(struct boot_info *info)
 	page_reserve(info->block.start, info->block.size);
 	for (unsigned i = 0; i < info->module_count; i++)
 		page_reserve(info->modules[i].range.start, info->modules[i].range.size);
+}
+
+/* Rounded up. */
+static uint64_t mib(uint64_t bytes)
+{
+	return (bytes + BIT64(20) - 1) >> 20;
+}
+
+/*
+ * What L0 maps is write-back only as far as MTRRs say so, too (SDM 11.5.2.2); guests' EPTs do
+ * not ask them. Nobody has set them where there is no firmware.
+ */
+void boot_memory_types(const struct boot_info *info)
+{
+	const struct mtrrs *m = mtrr_of_boot_cpu();
+	uint64_t bytes = 0, first = 0, all = 0;
+
+	if (m == NULL ||
+		(l0_config()->machine.no_firmware && !(m->def_type & MTRR_DEF_TYPE_ON)))
+		return;
+	for (unsigned i = 0; i < info->ram_count; i++) {
+		const struct boot_range *r = &info->ram[i];
+		uint64_t at = 0, here = mtrr_not_write_back(m, r->start, r->size, &at);
+
+		if (bytes == 0)
+			first = at;
+		bytes += here;
+		all += r->size;
+	}
+	if (bytes != 0)
+		log_warn(
+			"%lu of %lu MiB of memory are not write-back by firmware's MTRRs, from "
+			"0x%lx on: L0 is slow there",
+			mib(bytes), mib(all), first);
 }
 
 /* Page-aligned outwards. */

@@ -16,6 +16,9 @@
  */
 void boot_memory_init(struct boot_info *info);
 
+/* A line in the log, if memory is not write-back by the MTRRs (mtrr_read). */
+void boot_memory_types(const struct boot_info *info);
+
 /*
  * Makes the boot address space, which has all RAM and the modules in the direct map, and loads
  * it. False, with a line in the log, when there is no memory for its tables.

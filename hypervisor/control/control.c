@@ -5,6 +5,7 @@
 #include "cpu/asm.h"
 #include "cpu/machine.h"
 #include "cpu/mux.h"
+#include "cpu/power.h"
 #include "lib/fmt.h"
 #include "mm/page.h"
 #include "vm/devices.h"
@@ -161,6 +162,7 @@ void vm_ended(const struct vm *vm, bool again)
 void all_vms_ended(void)
 {
 	mitigate_report();
+	power_report();
 	mux_record("end kind=%s value=%u tsc=%lu", end_kind(first_end), first_value, rdtsc());
-	machine_off();
+	machine_end();
 }

@@ -4,7 +4,6 @@
 #include "cpu/log.h"
 #include "cpu/mem.h"
 #include "cpu/reach.h"
-#include "lib/madt.h"
 #include "lib/spcr.h"
 
 #define HEADER_SIZE    36u
@@ -135,6 +134,22 @@ unsigned acpi_ioapics(const uint8_t *rsdp, size_t size, uint32_t *addresses, uns
 	const uint8_t *madt = acpi_find(rsdp, size, "APIC", &length);
 
 	return madt != NULL ? madt_ioapics(madt, length, addresses, most) : 0;
+}
+
+bool acpi_nmi_input(const uint8_t *rsdp, size_t size, uint32_t boot_id, struct madt_nmi *nmi)
+{
+	uint32_t length;
+	const uint8_t *madt = acpi_find(rsdp, size, "APIC", &length);
+
+	return madt != NULL && madt_nmi_input(madt, length, boot_id, nmi);
+}
+
+bool acpi_reset_register(const uint8_t *rsdp, size_t size, struct fadt_reset *r)
+{
+	uint32_t length;
+	const uint8_t *fadt = acpi_find(rsdp, size, "FACP", &length);
+
+	return fadt != NULL && fadt_reset_register(fadt, length, r);
 }
 
 bool acpi_ioapic_id(const uint8_t *rsdp, size_t size, uint32_t address, uint8_t *id)

@@ -10,6 +10,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "lib/fadt.h"
+#include "lib/madt.h"
 #include "lib/uart.h"
 
 /*
@@ -17,6 +19,12 @@
  * read. While the boot page tables are in use, for which see cpu/reach.h.
  */
 unsigned acpi_cpus(const uint8_t *rsdp, size_t size, uint32_t *ids, unsigned most);
+
+/* The processor that shall get the machine's NMI, as lib/madt.h says it. Likewise. */
+bool acpi_nmi_input(const uint8_t *rsdp, size_t size, uint32_t boot_id, struct madt_nmi *nmi);
+
+/* The register that resets the machine, as lib/fadt.h says it. Likewise. */
+bool acpi_reset_register(const uint8_t *rsdp, size_t size, struct fadt_reset *r);
 
 /*
  * A table with this signature, a right length and a right checksum, or NULL; the log names one

@@ -4,6 +4,7 @@
 #include "cpu/asm.h"
 #include "cpu/config.h"
 #include "cpu/fault.h"
+#include "cpu/leaves.h"
 #include "cpu/log.h"
 #include "cpu/percpu.h"
 #include "cpu/tsc.h"
@@ -36,6 +37,7 @@ static struct {
 	bool deadline;
 	uint32_t khz;            /* of the timer, where it counts; 0: it does not count */
 	uint32_t of_boot_cpu[3]; /* what firmware has set up there, of mask_sources() */
+	struct madt_nmi nmi;     /* which input of which CPU has the machine's NMI */
 } apic;
 
 static volatile uint32_t *reg_address(uint32_t reg)
@@ -56,6 +58,21 @@ static void apic_write(uint32_t reg, uint32_t v)
 		wrmsr(MSR_X2APIC_FIRST + APIC_NUMBER(reg), v);
 	else
 		*reg_address(reg) = v;
+}
+
+/* SDM 8.4.5 "Identifying Logical Processors in an MP System" */
+uint32_t apic_initial_id(void)
+{
+	struct cpuid_regs topology = cpuid_or_none(CPUID_LEAF_TOPOLOGY, 0);
+
+	return topology.ebx != 0 ? topology.edx : cpuid(1, 0).ebx >> 24;
+}
+
+void apic_take_nmi(const struct madt_nmi *nmi)
+{
+	apic.nmi = nmi != NULL ? *nmi : (struct madt_nmi){.id = apic_initial_id(), .lint = 1};
+	log_info("the machine's NMI: LINT%u of the CPU with APIC id %u%s", apic.nmi.lint,
+		apic.nmi.id, nmi != NULL ? "" : ", since firmware does not tell");
 }
 
 static uint32_t read_id(void)
@@ -104,6 +121,21 @@ static void mask_source(uint32_t reg, uint32_t *of_boot_cpu)
 		apic_write(reg, *of_boot_cpu);
 }
 
+/*
+ * One CPU gets the machine's NMI, or one press of a button would be as many NMIs as there are
+ * CPUs. An NMI is edge-triggered whatever the entry says (10.5.1).
+ */
+static void set_inputs(void)
+{
+	static const uint32_t inputs[] = {APIC_LVT_LINT0, APIC_LVT_LINT1};
+
+	for (unsigned i = 0; i < 2; i++)
+		apic_write(inputs[i], read_id() == apic.nmi.id && i == apic.nmi.lint
+					      ? (uint32_t)DELIVER_NMI << DELIVER_SHIFT |
+							(apic.nmi.active_low ? LVT_LOW : 0)
+					      : QUIET);
+}
+
 /* Sources that L0 does not use, as far as there are such (SDM 10.5.1, figure 10-7). */
 static void mask_sources(void)
 {
@@ -114,8 +146,7 @@ static void mask_sources(void)
 	unsigned last = APIC_VERSION_LAST_LVT(apic_read(APIC_VERSION));
 
 	apic_write(APIC_LVT_ERROR, QUIET);
-	apic_write(APIC_LVT_LINT0, QUIET);
-	apic_write(APIC_LVT_LINT1, DELIVER_NMI << DELIVER_SHIFT);
+	set_inputs();
 	for (unsigned i = 0; i < sizeof(sources) / sizeof(sources[0]); i++)
 		if (sources[i].number <= last)
 			mask_source(sources[i].reg, &apic.of_boot_cpu[i]);

@@ -8,6 +8,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "lib/madt.h"
 #include "spec/apic.h"
 
 /*
@@ -28,6 +29,15 @@ void apic_prefer_legacy(const uint32_t *ids, unsigned count);
  * with a line in the log: it cannot be used.
  */
 bool apic_init(void);
+
+/* The boot CPU's id, as CPUID tells it: before apic_init. */
+uint32_t apic_initial_id(void);
+
+/*
+ * Which input of which CPU has the machine's NMI; NULL: firmware does not tell, and LINT1 of
+ * the boot CPU is taken for it. Before apic_init of the boot CPU.
+ */
+void apic_take_nmi(const struct madt_nmi *nmi);
 
 /*
  * Corrected machine-check errors interrupt this CPU by VECTOR_CMCI (SDM 10.5.1). False: its

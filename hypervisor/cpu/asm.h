@@ -299,6 +299,16 @@ static inline void lidt(const struct table_pointer *p)
 	__asm__ volatile("lidt %0" : : "m"(*p));
 }
 
+/* No handler, nor one for that: the processor shuts down, and the chipset resets it (6.15). */
+static inline _Noreturn void triple_fault(void)
+{
+	static const struct table_pointer none;
+
+	lidt(&none);
+	for (;;)
+		__asm__ volatile("int3");
+}
+
 static inline void ltr(uint16_t selector)
 {
 	__asm__ volatile("ltr %0" : : "r"(selector));

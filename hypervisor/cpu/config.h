@@ -12,6 +12,7 @@
 #include "cpu/log.h"
 #include "cpu/machine.h"
 #include "lib/l0_dma.h"
+#include "lib/l0_end.h"
 #include "lib/l0_mitigations.h"
 #include "lib/l0_nmi.h"
 #include "lib/l0_power.h"
@@ -38,6 +39,7 @@ struct l0_config {
 	struct l0_serial serial;
 	enum l0_nmi nmi;
 	enum l0_dma dma;
+	enum l0_end at_end;
 	enum l0_preemption_timer preemption_timer;
 	enum l0_idle idle;
 	enum l0_performance performance;

@@ -180,7 +180,7 @@ void fault_obey_stop(void)
 void fault_end(void)
 {
 	mux_record("end kind=l0-fault value=0 tsc=%lu", rdtsc());
-	machine_off();
+	machine_end();
 }
 
 /*

@@ -6,6 +6,7 @@
 #include "cpu/asm.h"
 #include "cpu/config.h"
 #include "cpu/mux.h"
+#include "cpu/reset.h"
 
 #define PORT_BOCHS_SHUTDOWN  0x8900
 #define PORT_QEMU_DEBUG_EXIT 0x501
@@ -45,4 +46,12 @@ void machine_off(void)
 	if (m->power_off != NULL)
 		m->power_off();
 	halt_forever();
+}
+
+void machine_end(void)
+{
+	if (l0_config()->at_end != L0_END_RESET)
+		machine_off();
+	mux_flush();
+	reset_machine();
 }

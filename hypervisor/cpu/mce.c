@@ -14,6 +14,7 @@
 #include "spec/cpuid.h"
 #include "spec/msr.h"
 #include "spec/regs.h"
+#include "spec/vmx_caps.h"
 
 #define POLL_MS       10000u
 #define RENDEZVOUS_MS 10u
@@ -271,6 +272,29 @@ void mce_cpu_init(void)
 		take("machine check before Nestor started", cap, false);
 }
 
+bool mce_has_local(void)
+{
+	return has_mca() && rdmsr(MSR_MCG_CAP) & MCG_CAP_LMCE_P;
+}
+
+/* SDM 15.3.1.5: without the two bits IA32_MCG_EXT_CTL does not exist. */
+void mce_local_on(void)
+{
+	uint64_t needed = FEATURE_CONTROL_LOCK | FEATURE_CONTROL_LMCE;
+	bool on;
+
+	if (!mce_has_local())
+		return;
+	on = (rdmsr(MSR_FEATURE_CONTROL) & needed) == needed;
+	if (on)
+		wrmsr(MSR_MCG_EXT_CTL, rdmsr(MSR_MCG_EXT_CTL) | MCG_EXT_CTL_LMCE_EN);
+	if (this_cpu()->index == 0)
+		log_info(
+			"machine checks: %s", on ? "what is one CPU's only meets it alone"
+						 : "firmware has local ones off: all CPUs meet "
+						   "each (IA32_FEATURE_CONTROL, bit 20)");
+}
+
 void mce_poll(void)
 {
 	struct percpu *c = this_cpu();
@@ -331,9 +355,9 @@ static unsigned all_checked(void)
 
 /*
  * When all have looked at the banks: nobody may clear one before. True: some CPU says that the
- * machine stops.
+ * machine stops. A local one meets nobody, and must not count in a round of others.
  */
-static bool meet_others(enum mce_verdict own, bool local)
+static bool meet_others(enum mce_verdict own)
 {
 	uint64_t until = rdtsc() + (uint64_t)tsc_khz * RENDEZVOUS_MS;
 	unsigned all = all_checked();
@@ -341,8 +365,7 @@ static bool meet_others(enum mce_verdict own, bool local)
 	__atomic_fetch_add(&round.inside, 1, __ATOMIC_SEQ_CST);
 	note_worst(own == MCE_STOP ? MCE_STOP : MCE_GO_ON);
 	__atomic_fetch_add(&round.arrived, 1, __ATOMIC_SEQ_CST);
-	while (!local && rdtsc() < until &&
-		__atomic_load_n(&round.arrived, __ATOMIC_SEQ_CST) < all)
+	while (rdtsc() < until && __atomic_load_n(&round.arrived, __ATOMIC_SEQ_CST) < all)
 		cpu_pause();
 	return __atomic_load_n(&round.worst, __ATOMIC_SEQ_CST) == MCE_STOP;
 }
@@ -391,13 +414,14 @@ enum mce_verdict mce_exception(bool in_guest)
 	uint64_t status = test ? simulated.mcg_status : rdmsr(MSR_MCG_STATUS);
 	enum mce_class worst = worst_of(cap);
 	enum mce_verdict own = mce_judge(worst, status, in_guest);
-
-	bool stops = meet_others(own, status & MCG_STATUS_LMCE_S);
+	bool local = status & MCG_STATUS_LMCE_S;
+	bool stops = local ? own == MCE_STOP : meet_others(own);
 
 	report(in_guest, cap, worst, own);
 	if (stops)
 		stop_machine(own);
-	leave_others();
+	if (!local)
+		leave_others();
 	if (in_guest && !test)
 		mce_end();
 	return own;

@@ -22,6 +22,12 @@ void mce_cpu_init(void);
  */
 void mce_cpu_park(void);
 
+/* The processor can tell one CPU alone of an error that is its own only (LMCE). */
+bool mce_has_local(void);
+
+/* ... and does, if IA32_FEATURE_CONTROL lets it. Each CPU, once that is locked (vmx_unlock). */
+void mce_local_on(void);
+
 /* Looks for errors that made no exception, if it is time. Each CPU, now and then. */
 void mce_poll(void);
 

@@ -6,10 +6,15 @@
 #include "cpu/request.h"
 #include "cpu/tsc.h"
 
-#define LATE_MS      10u
-#define PORT_B       0x61
-#define PORT_B_SERR  0x80u /* PCI's SERR#, or parity */
-#define PORT_B_IOCHK 0x40u
+#define LATE_MS 10u
+
+/* "NMI Status and Control" of Intel's chipsets. A machine without reads as all ones. */
+#define PORT_B           0x61
+#define PORT_B_SERR      0x80u /* PCI's SERR#, or parity */
+#define PORT_B_IOCHK     0x40u
+#define PORT_B_IOCHK_OFF 0x08u
+#define PORT_B_SERR_OFF  0x04u
+#define PORT_B_WRITABLE  0x0fu /* and of channel 2 of the PIT, and the speaker */
 
 /*
  * A kick is counted before it is sent, and one NMI may stand for several: the count says
@@ -39,13 +44,35 @@ uint32_t nmi_take(void)
 	return __atomic_exchange_n(&this_cpu()->foreign_nmis, 0, __ATOMIC_RELAXED);
 }
 
-const char *nmi_reason(void)
+/*
+ * A latch is cleared by its bit that disables the source, which then enables it again; bits 7:4
+ * are read-only, and written as 0.
+ */
+static void clear_latch(uint8_t b, uint8_t off)
 {
+	b &= PORT_B_WRITABLE;
+	outb(PORT_B, b | off);
+	outb(PORT_B, b & (uint8_t)~off);
+}
+
+const char *nmi_take_reason(void)
+{
+	static const struct {
+		uint8_t latch, off;
+		const char *text;
+	} reasons[] = {
+		{PORT_B_SERR, PORT_B_SERR_OFF, "PCI system error or parity (port 61H, bit 7)"},
+		{PORT_B_IOCHK, PORT_B_IOCHK_OFF, "I/O channel check (port 61H, bit 6)"},
+	};
+	const char *text =
+		"no reason at port 61H: a button, a watchdog or a management controller";
 	uint8_t b = inb(PORT_B);
 
-	if (b & PORT_B_SERR)
-		return "PCI system error or parity (port 61H, bit 7)";
-	if (b & PORT_B_IOCHK)
-		return "I/O channel check (port 61H, bit 6)";
-	return "no reason at port 61H: a button, a watchdog or a management controller";
+	for (unsigned i = sizeof(reasons) / sizeof(reasons[0]); i-- > 0;) {
+		if (!(b & reasons[i].latch))
+			continue;
+		clear_latch(b, reasons[i].off);
+		text = reasons[i].text;
+	}
+	return text;
 }

@@ -35,7 +35,10 @@ void nmi_arrived(void);
 /* How many of the hardware came to this CPU since it was asked last. */
 uint32_t nmi_take(void);
 
-/* Why, as the chipset says at port 61H. */
-const char *nmi_reason(void);
+/*
+ * Why, as the chipset says at port 61H; it forgets that, or what comes next would raise none.
+ * Each time that one is handled, whether it is told of or not.
+ */
+const char *nmi_take_reason(void);
 
 #endif

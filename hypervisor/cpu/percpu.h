@@ -92,6 +92,7 @@ struct percpu {
 	uint64_t late_until;    /* host TSC until which NMIs without a reason are late kicks */
 	uint32_t kicks_seen;    /* of shared.kicks */
 	uint32_t foreign_nmis;  /* that were no kicks, and nobody has told of */
+	uint32_t smis;          /* that it had had when it came up, where it counts them */
 	uint32_t tsc_lags;      /* how often its TSC was behind another one's */
 	uint32_t mux_ticket;    /* of the output stream's lock, with mux_drawn */
 	bool in_mux;            /* it has the lock, wants it, or lets go of it */

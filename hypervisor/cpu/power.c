@@ -14,6 +14,11 @@
 #include "spec/cpuid.h"
 #include "spec/msr.h"
 
+/* "GenuineIntel" */
+#define VENDOR_EBX 0x756e6547u
+#define VENDOR_EDX 0x49656e69u
+#define VENDOR_ECX 0x6c65746eu
+
 #define POLL_MS       5000u
 #define LOG_BURST     4u /* lines at once, and one more each so many ms */
 #define LOG_PERIOD_MS 10000u
@@ -22,11 +27,40 @@ static struct budget log_budget;
 
 /* The same on all CPUs, also on a mixed machine: the first one's. */
 static struct power_facts facts;
+static bool counts_smis;
+
+/*
+ * MSR_SMI_COUNT has no bit in CPUID: Intel's processors have it since Nehalem (SDM vol. 4), and
+ * what has come so far has EPT and an unrestricted guest, which are younger. Others, and
+ * hypervisors, need not have it, and an access is #GP there.
+ */
+static bool has_smi_count(void)
+{
+	struct cpuid_regs vendor = cpuid(0, 0), features = cpuid(1, 0);
+
+	return vendor.ebx == VENDOR_EBX && vendor.edx == VENDOR_EDX &&
+	       vendor.ecx == VENDOR_ECX && (features.eax >> 8 & 0xf) == 6 &&
+	       !(features.ecx & cpuid_mask(CPUID_HYPERVISOR)) &&
+	       !l0_config()->machine.is_emulator;
+}
+
+static uint32_t smi_count(void)
+{
+	return (uint32_t)rdmsr(MSR_SMI_COUNT);
+}
+
+void power_report(void)
+{
+	if (counts_smis)
+		log_info("SMIs on CPU %u since it came up: %u", this_cpu()->index,
+			smi_count() - this_cpu()->smis);
+}
 
 static void read_facts(void)
 {
 	struct cpuid_regs power = cpuid_or_none(CPUID_LEAF_POWER, 0);
 
+	counts_smis = has_smi_count();
 	facts = power_facts_of(cpuid(1, 0).edx, power.eax, power.ecx);
 	/* The heat is the host's: not all hypervisors have these MSRs where CPUID says so. */
 	if (cpuid(1, 0).ecx & cpuid_mask(CPUID_HYPERVISOR))
@@ -66,6 +100,8 @@ void power_cpu_init(void)
 
 	if (this_cpu()->index == 0)
 		read_facts();
+	if (counts_smis)
+		this_cpu()->smis = smi_count();
 	if (mode == L0_PERFORMANCE_FIRMWARE)
 		return;
 	set_speed(mode);

@@ -8,6 +8,10 @@
 /* Each CPU, before it runs VMs. The boot CPU logs what there is. */
 void power_cpu_init(void);
 
+/* At the end of a run: how many SMIs this CPU had since it came up, if the processor counts
+ * them. */
+void power_report(void);
+
 /* Tells of heat and limits that slowed this CPU down, if it is time. Each CPU, now and then. */
 void power_poll(void);
 

@@ -7,9 +7,10 @@
 #define NESTOR_LIB_L0_MITIGATIONS_H
 
 enum mitigation_mode {
-	MITIGATIONS_AUTO, /* what the processor needs */
-	MITIGATIONS_OFF,  /* nothing */
-	MITIGATIONS_NOSMT /* what it needs, and one thread of each core */
+	MITIGATIONS_AUTO,  /* what the processor needs */
+	MITIGATIONS_OFF,   /* nothing */
+	MITIGATIONS_NOSMT, /* what it needs, and one thread of each core */
+	MITIGATIONS_STRICT /* what it needs; several VMs only where nothing stays open */
 };
 
 /* Which VMs the threads of a core may run at a time: the option threads=. */

@@ -54,6 +54,9 @@ void mce_describe(char *text, size_t size, unsigned number, const struct mce_ban
 #define MCG_CAP_SER_P      (1ull << 24)
 #define MCG_CAP_LMCE_P     (1ull << 27)
 
+/* IA32_MCG_EXT_CTL */
+#define MCG_EXT_CTL_LMCE_EN (1ull << 0)
+
 /* IA32_MCG_STATUS */
 #define MCG_STATUS_RIPV   (1ull << 0)
 #define MCG_STATUS_EIPV   (1ull << 1)

@@ -213,6 +213,15 @@ void mitigations_judge(
 		go_ways(&f, found, m);
 }
 
+enum speculation_issue mitigations_open(const struct mitigations *m)
+{
+	unsigned i = 0;
+
+	while (i < SPECULATION_COUNT && m->issue[i].state != MITIGATION_OPEN)
+		i++;
+	return (enum speculation_issue)i;
+}
+
 uint64_t mitigations_host_spec_ctrl(const struct mitigations *m)
 {
 	return (m->actions & MITIGATION_HOST_IBRS ? SPEC_CTRL_IBRS : 0) |

@@ -89,6 +89,10 @@ struct speculation_facts speculation_facts_of(const struct cpuid_leaf *vendor,
 void mitigations_judge(const struct speculation_facts *facts, enum mitigation_mode mode,
 	struct mitigations *m);
 
+/* With mitigations=strict: the first issue that is open, and keeps several VMs from being on
+ * this processor; SPECULATION_COUNT: none is. */
+enum speculation_issue mitigations_open(const struct mitigations *m);
+
 const char *speculation_name(enum speculation_issue issue);
 /* "Not affected", "Mitigation: ", "Vulnerable: "; issue[].what follows. */
 const char *mitigation_state_text(enum mitigation_state state);

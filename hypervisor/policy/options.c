@@ -4,6 +4,7 @@
 #include <stddef.h>
 
 #include "lib/l0_dma.h"
+#include "lib/l0_end.h"
 #include "lib/l0_nmi.h"
 #include "lib/l0_power.h"
 #include "lib/limits.h"
@@ -53,10 +54,17 @@ static const char *const dma_words[] = {
 	NULL,
 };
 
+static const char *const end_words[] = {
+	[L0_END_HALT] = "halt",
+	[L0_END_RESET] = "reset",
+	NULL,
+};
+
 static const char *const mitigation_words[] = {
 	[MITIGATIONS_AUTO] = "auto",
 	[MITIGATIONS_OFF] = "off",
 	[MITIGATIONS_NOSMT] = "nosmt",
+	[MITIGATIONS_STRICT] = "strict",
 	NULL,
 };
 
@@ -141,8 +149,10 @@ const struct setting option_settings[] = {
 		.help = "what an NMI of the hardware does: a line of the log, the same and an NMI for the first VM, the end of all"},
 	{ROW("dma", SETTING_CHOICE, dma), .words = dma_words,
 		.help = "devices of the machine that no VM has and firmware has left running: they reach no memory, by the machine's IOMMU or turned off (stop), or go on, where no VM needs the IOMMU (leave)"},
+	{ROW("at-end", SETTING_CHOICE, at_end), .words = end_words,
+		.help = "what becomes of the machine at the end of a run: it is powered off as machine= says, or stands still (halt), or begins anew (reset)"},
 	{ROW("mitigations", SETTING_CHOICE, mitigations), .words = mitigation_words,
-		.help = "against vulnerabilities of speculative execution: what the processor needs (auto), that and one thread of each core (nosmt), nothing (off)"},
+		.help = "against vulnerabilities of speculative execution: what the processor needs (auto), that and one thread of each core (nosmt), that and no second VM where something stays open (strict), nothing (off)"},
 	{ROW("serial", SETTING_SERIAL, serial),
 		.help = "the UART for output: what firmware names, else the first one (auto), one of four, one in memory or on PCI, or none"},
 	{ROW("threads", SETTING_CHOICE, threads), .words = thread_words,

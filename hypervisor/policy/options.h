@@ -39,6 +39,7 @@ struct options {
 	struct l0_serial serial;
 	uint8_t nmi;              /* enum l0_nmi */
 	uint8_t dma;              /* enum l0_dma */
+	uint8_t at_end;           /* enum l0_end */
 	uint8_t preemption_timer; /* enum l0_preemption_timer */
 	uint8_t idle;             /* enum l0_idle */
 	uint8_t performance;      /* enum l0_performance */

@@ -55,6 +55,7 @@ enum apic_offset {
 /* 10.5.1 "Local Vector Table" */
 #define APIC_VERSION_LAST_LVT(v) ((v) >> 16 & 0xff)
 
+#define LVT_LOW        BIT(13) /* LINT0, LINT1: the pin is active low */
 #define LVT_MASKED     BIT(16)
 #define LVT_TIMER_MODE (3u << 17)
 #define TIMER_PERIODIC (1u << 17)

@@ -14,6 +14,7 @@
 #define CPUID_LEAF_MONITOR     0x5u
 #define CPUID_LEAF_POWER       0x6u
 #define CPUID_LEAF_FEATURES    0x7u
+#define CPUID_LEAF_PERF        0xau
 #define CPUID_LEAF_TOPOLOGY    0xbu /* a subleaf a level */
 #define CPUID_LEAF_XSAVE       0xdu /* a subleaf a state component, from 2 */
 #define CPUID_LEAF_TSC         0x15u

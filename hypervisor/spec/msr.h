@@ -52,7 +52,9 @@
 #define MSR_MC0_CTL2          0x280 /* and on: one for each bank */
 #define MSR_MTRR_DEF_TYPE     0x2ff
 #define MSR_PERF_CAPABILITIES 0x345
+#define MSR_FIXED_CTR_CTRL    0x38d
 #define MSR_PERF_GLOBAL_CTRL  0x38f
+#define MSR_PEBS_ENABLE       0x3f1
 #define MSR_MC0_CTL           0x400 /* and on: control, status, address, misc of each bank */
 #define MSR_VMX_BASIC         0x480
 #define MSR_VMX_PIN           0x481
@@ -72,6 +74,8 @@
 #define MSR_VMX_TRUE_EXIT     0x48f
 #define MSR_VMX_TRUE_ENTRY    0x490
 #define MSR_VMX_VMFUNC        0x491
+#define MSR_MCG_EXT_CTL       0x4d0
+#define MSR_RTIT_CTL          0x570
 #define MSR_U_CET             0x6a0
 #define MSR_S_CET             0x6a2
 #define MSR_PL0_SSP           0x6a4
@@ -92,6 +96,7 @@
 #define MSR_X2APIC_LAST       0x8ff
 #define MSR_BNDCFGS           0xd90
 #define MSR_XSS               0xda0
+#define MSR_LBR_CTL           0x14ce
 #define MSR_EFER              0xc0000080
 #define MSR_STAR              0xc0000081
 #define MSR_LSTAR             0xc0000082

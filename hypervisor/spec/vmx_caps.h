@@ -61,6 +61,7 @@ struct vmx_caps {
 /* 23.7 "Enabling and Entering VMX Operation", IA32_FEATURE_CONTROL */
 #define FEATURE_CONTROL_LOCK        BIT64(0)
 #define FEATURE_CONTROL_VMX_NOT_SMX BIT64(2)
+#define FEATURE_CONTROL_LMCE        BIT64(20) /* 15.3.1.5 "Enabling Local Machine Check" */
 
 static inline uint64_t caps_msr(const struct vmx_caps *c, uint32_t index)
 {

@@ -80,6 +80,19 @@ void mitigate_init(void)
 	log_issues();
 }
 
+bool mitigate_allows(unsigned vms)
+{
+	enum speculation_issue open = mitigations_open(&machine);
+
+	if (l0_config()->mitigations != MITIGATIONS_STRICT || vms <= 1 ||
+		open == SPECULATION_COUNT)
+		return true;
+	log_error("mitigations=strict: this processor runs one VM, not %u: %s: %s%s", vms,
+		speculation_name(open), mitigation_state_text(MITIGATION_OPEN),
+		machine.issue[open].what);
+	return false;
+}
+
 bool mitigate_small_code(void)
 {
 	return does(MITIGATION_SMALL_CODE);

@@ -30,6 +30,10 @@ uint32_t mitigate_unused_threads(void);
 /* How many bits of a local APIC's number tell the threads of a core apart. */
 unsigned mitigate_thread_bits(void);
 
+/* So many VMs may be here at a time; false, with a line in the log: mitigations=strict, and a
+ * vulnerability stays open. */
+bool mitigate_allows(unsigned vms);
+
 /* Whether no large page of a guest's memory may be executable (iTLB multihit). */
 bool mitigate_small_code(void);
 

@@ -25,7 +25,7 @@ static const char *const done[] = {
 	[L0_NMI_STOP] = "the machine stops",
 };
 
-static void tell(uint32_t count, enum l0_nmi how)
+static void tell(uint32_t count, enum l0_nmi how, const char *reason)
 {
 	if (how != L0_NMI_STOP && !budget_spend(&log_budget, rdtsc(),
 					  (uint64_t)tsc_khz * NMI_PERIOD_MS, NMI_BURST))
@@ -34,7 +34,7 @@ static void tell(uint32_t count, enum l0_nmi how)
 		this_cpu()->index,
 		__atomic_add_fetch(
 			&total, count + budget_take_refused(&log_budget), __ATOMIC_RELAXED),
-		nmi_reason(), done[how]);
+		reason, done[how]);
 }
 
 static __attribute__((noinline)) void handle(void)
@@ -44,7 +44,7 @@ static __attribute__((noinline)) void handle(void)
 
 	if (count == 0)
 		return;
-	tell(count, how);
+	tell(count, how, nmi_take_reason());
 	if (how == L0_NMI_PASS)
 		sched_post(FIRST_VM, 0, EVENT_NMI);
 	if (how != L0_NMI_STOP)

@@ -5,6 +5,7 @@
 #include "vmx/vmx.h"
 
 #include "cpu/asm.h"
+#include "cpu/mce.h"
 #include "spec/cpuid.h"
 #include "spec/errata.h"
 #include "spec/vmx_needs.h"
@@ -18,6 +19,8 @@ bool vmx_unlock(void)
 
 	if (v & FEATURE_CONTROL_LOCK)
 		return v & FEATURE_CONTROL_VMX_NOT_SMX;
+	if (mce_has_local()) /* nobody can afterwards */
+		v |= FEATURE_CONTROL_LMCE;
 	wrmsr(MSR_FEATURE_CONTROL, v | FEATURE_CONTROL_LOCK | FEATURE_CONTROL_VMX_NOT_SMX);
 	return true;
 }

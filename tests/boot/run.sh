@@ -1698,6 +1698,36 @@ long_rubbish_in_a_virtual_vtd_lets_a_device_reach_what_its_tables_say_for_long()
 	done
 }
 
+# Instructions of L0 in a function, by the profile of a run.
+executed_in() { # PROFILE FUNCTION
+	awk -v f=";$2 [0-9]+\$" '$0 ~ f { n += $NF } END { print n + 0 }' "$1.folded"
+}
+
+# The machine is reset at the end of a run: what L0 does when a reset has no effect is not executed.
+test_the_machine_can_be_reset_at_the_end() {
+	expect 1 run --machine bochs --timeout 60 --memory 32M --l1 "$B/payload/hello.elf" --l0-option 'at-end=reset machine=none' --profile "$out.p" &&
+		[ "$(executed_in "$out.p" reset_machine)" -gt 0 ] && ! grep -q 'reset_machine;.*tsc_delay' "$out.p.folded"
+}
+
+# Between two VMs, instruction by instruction: registers and the return stack buffer after each exit, buffers before each entry, barriers
+# before another VM's. Of each exit so many instructions more than on a processor that needs none; the last exit of a VM does not come back.
+test_what_speculation_needs_is_executed_at_each_exit() {
+	local model vm plain guarded exits=74
+	for model in corei7_skylake_x sapphire_rapids; do
+		{
+			printf 'timeout: 60\nlog: info\nmachine:\n  kind: bochs\n  option: "cpu: model=%s, count=1, ips=50000000"\nvms:\n' "$model"
+			for vm in a b; do printf '  - {name: %s, memory: 32M, kernel: %s}\n' "$vm" "$PWD/$B/payload/hello.elf"; done
+		} >"$out.$model.yaml"
+		expect 1 run "$out.$model.yaml" --summary --profile "$out.$model" && [ "$(grep -a -A 3 'exits by reason' "$out.text" | awk '/^ +(IO|CPUID) / { n += $2 } END { print n }')" = "$exits" ] || return 1
+	done
+	shows 'barriers of branch predictors: [2-9]' || return 1
+	plain=$(executed_in "$out.corei7_skylake_x" vmx_exit_stub) guarded=$(executed_in "$out.sapphire_rapids" vmx_exit_guarded)
+	echo "plain $plain, guarded $guarded, detour $(executed_in "$out.sapphire_rapids" vmx_detour)"
+	[ "$(executed_in "$out.corei7_skylake_x" vmx_detour)" -lt "$exits" ] && [ "$(executed_in "$out.sapphire_rapids" vmx_exit_stub)" = 0 ] &&
+		[ "$plain" -gt 0 ] && [ $((guarded - plain)) -ge $((80 * (exits - 2))) ] && [ $((guarded - plain)) -le $((80 * exits)) ] &&
+		[ "$(executed_in "$out.sapphire_rapids" vmx_detour)" -ge $((20 * (exits - 2))) ] && [ "$(executed_in "$out.sapphire_rapids" vcpu_guard)" -gt 0 ]
+}
+
 # MSRs as some other firmware leaves them, on all CPUs: local APICs in x2APIC mode, off, and with VT-x locked; PAT, debug and counters on.
 test_nestor_starts_on_what_firmware_leaves() {
 	local msrs
@@ -1708,6 +1738,14 @@ test_nestor_starts_on_what_firmware_leaves() {
 		diff "$out.0x1b=0xfee00d00" "$out.$msrs" || return 1
 	done
 	expect 1 run --machine bochs --timeout 60 --memory 32M --l1 "$B/payload/cpuid_msr.elf" --machine-msr 0x277=0 --log-level info && shows 'IA32_PAT was 0x0' || return 1
+	# What L0 does not use is off: the emulator has one such register, on models with CET.
+	expect 1 run --machine bochs --machine-option 'cpu: model=sapphire_rapids, count=1, ips=50000000' --timeout 60 --memory 32M \
+		--l1 "$B/payload/cpuid_msr.elf" --machine-msr 0xda0=0x1800 --log-level info && shows 'CPU 0: IA32_XSS was 0x1800, and is 0x0 now' || return 1
+	# MTRRs that are on, and have all memory uncacheable; while they are off nobody has set them here.
+	expect 1 run --machine bochs --timeout 60 --memory 32M --l1 "$B/payload/cpuid_msr.elf" --machine-msr 0x2ff=0x800 --log-level info &&
+		shows '([0-9]+) of \1 MiB of memory are not write-back by firmware.s MTRRs, from 0x0 on' || return 1
+	expect 1 run --machine bochs --timeout 60 --memory 32M --l1 "$B/payload/cpuid_msr.elf" \
+		--machine-msr 0x2ff=0x806,0x200=0x1000000,0x201=0x7fff000800 --log-level info && shows '16 of [0-9]+ MiB of memory are not write-back .* from 0x1000000 on' || return 1
 	expect 68 run --machine bochs --timeout 60 --memory 32M --l1 "$B/payload/power.elf" --machine-msr 0x3a=1 && shows 'VT-x is locked off by the firmware' || return 1
 	expect 68 run --machine bochs --timeout 60 --memory 32M --l1 "$B/payload/power.elf" --machine-msr 0x1b=0xfee00100 && # off: for good, here
 		shows 'the local APIC was switched off by the firmware' || return 1
@@ -3161,6 +3199,10 @@ test_what_the_processor_needs_against_speculation_is_done() {
 	expect 1 run "$out.yaml" && shows '^nestor: info: mds: Mitigation: CPU buffers cleared before each entry' 'spectre_v2: Mitigation: enhanced IBRS' \
 		'barriers of branch predictors: ([2-9]|[1-9][0-9]+), flushes of the L1 data cache: 0' &&
 		expect 1 run "$out.yaml" --l0-option mitigations=off && shows 'mds: Vulnerable: mitigations=off' && shows_not 'barriers of branch' &&
+		expect 1 run "$out.yaml" --l0-option mitigations=strict && shows 'barriers of branch' && shows_not 'Vulnerable' &&
+		sed 's/sapphire_rapids/corei7_skylake_x/' "$out.yaml" >"$out.open.yaml" && expect 66 run "$out.open.yaml" --l0-option mitigations=strict &&
+		shows 'mitigations=strict: this processor runs one VM, not 2: l1tf: Vulnerable: no L1D_FLUSH: needs microcode' && shows_not 'hello' &&
+		expect 1 run --machine bochs --timeout 60 --memory 32M --l1 "$B/payload/hello.elf" --l0-option mitigations=strict &&
 		expect 1 run --machine bochs --timeout 60 --memory 32M --log-level info --l1 "$B/payload/hello.elf" --machine-cpus 2 --l0-option mitigations=nosmt \
 			--machine-option 'cpu: model=sapphire_rapids, count=1:1:2, ips=50000000' && shows 'firmware does not tell of CPUs: one is used' 'info: 1 CPU' 'smt: Mitigation: one thread' &&
 		expect 1 run --machine bochs --timeout 60 --memory 32M --log-level info --l1 "$B/payload/hello.elf" && shows 'l1tf: Vulnerable: no L1D_FLUSH: needs microcode' 'itlb_multihit: Mitigation: not in the TLB of an emulator' && shows_not 'barriers of branch' &&

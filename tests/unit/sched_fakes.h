@@ -1,19 +1,29 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* For tests of the scheduler: what it calls, CPUs with a simulated clock, four VMs. */
+/*
+ * For tests of the scheduler: what it calls, CPUs with a simulated clock, four VMs of one vCPU.
+ * A test that wants more says so before: VMS, and VCPUS of all of them, which it shares out.
+ */
 #ifndef NESTOR_TESTS_SCHED_FAKES_H
 #define NESTOR_TESTS_SCHED_FAKES_H
 
 #ifndef CPUS
 #define CPUS 2
 #endif
+#ifndef VMS
+#define VMS 4
+#endif
+#ifndef VCPUS
+#define VCPUS VMS
+#endif
 #include "sched_cpus.h"
 
-static struct vm vms[4];
-static struct vcpu vcpus[4];
-static unsigned kicks[CPUS], nmis[CPUS], sleeps, left[4], entered[4];
+static struct vm vms[VMS];
+static struct vcpu vcpus[VCPUS];
+static unsigned kicks[CPUS], nmis[CPUS], sleeps, left[VCPUS], entered[VCPUS];
 static unsigned sleep_limit; /* so many are one too many; 0: none is */
 static jmp_buf awake;
-static struct sched_node node_memory[8];
+/* A few are left, if there may be more than vCPUs. */
+static struct sched_node node_memory[VCPUS + 4 < SCHED_NODES ? VCPUS + 4 : SCHED_NODES];
 
 /* ---- what the scheduler calls ---- */
 
@@ -134,7 +144,7 @@ static struct descriptor {
 	bool outstanding;
 	uint8_t vector;
 	unsigned cpu;
-} descriptors[4];
+} descriptors[VCPUS];
 
 bool apicv_notify(struct vcpu *vcpu, uint8_t vector)
 {
@@ -189,9 +199,9 @@ static int set_up(void **state)
 	for (unsigned i = 0; i < CPUS; i++)
 		set_idle(i, false);
 	sched_init(BOOT_SPACE);
-	sched_make(node_memory, 8);
+	sched_make(node_memory, sizeof(node_memory) / sizeof(node_memory[0]));
 	sched_release(LIMIT_VMS - 1); /* a test may have used it */
-	for (unsigned i = 0; i < 4; i++) {
+	for (unsigned i = 0; i < VMS; i++) {
 		sched_release(i);
 		assert_true(sched_reserve(i, 1));
 		vms[i].id = i;
@@ -213,7 +223,7 @@ static int tear_down(void **state)
 	for (unsigned cpu = 0; cpu < CPUS; cpu++) {
 		on_cpu(cpu);
 		armed = DEV_NEVER;
-		for (unsigned i = 0; i < 4; i++)
+		for (unsigned i = 0; i < VCPUS; i++)
 			if (vcpus[i].node != NULL && vcpus[i].node->cpu == cpu) {
 				vcpus[i].state = VCPU_STOPPED;
 				sched_wake(&vcpus[i]);
@@ -221,7 +231,7 @@ static int tear_down(void **state)
 		if (setjmp(awake) == 0)
 			(void)schedule();
 	}
-	for (unsigned i = 0; i < 4; i++)
+	for (unsigned i = 0; i < VCPUS; i++)
 		assert_null(vcpus[i].node);
 	return 0;
 }

@@ -46,6 +46,27 @@ uint8_t hw_in(uint16_t port)
 	return port_b;
 }
 
+/* As a chipset has it: bits 7:4 are read-only, 2 and 3 disable a source and clear its latch. */
+void hw_out(uint16_t port, uint8_t value)
+{
+	assert_int_equal(port, 0x61);
+	assert_int_equal(value & 0xf0, 0);
+	port_b = (port_b & 0xf0) | value;
+	if (value & 0x04)
+		port_b &= 0x7f;
+	if (value & 0x08)
+		port_b &= 0xbf;
+}
+
+/* The source has an error. True: an NMI follows. */
+static bool raise(uint8_t latch, uint8_t off)
+{
+	if (port_b & (latch | off))
+		return false;
+	port_b |= latch;
+	return true;
+}
+
 static int begin(void **state)
 {
 	(void)state;
@@ -113,11 +134,31 @@ static void the_chipset_says_why(void **state)
 {
 	(void)state;
 	port_b = 0x80;
-	assert_non_null(strstr(nmi_reason(), "bit 7"));
+	assert_non_null(strstr(nmi_take_reason(), "bit 7"));
 	port_b = 0x40;
-	assert_non_null(strstr(nmi_reason(), "bit 6"));
+	assert_non_null(strstr(nmi_take_reason(), "bit 6"));
+	port_b = 0xc0; /* both: one is told, none is left */
+	assert_non_null(strstr(nmi_take_reason(), "bit 7"));
+	assert_int_equal(port_b, 0);
 	port_b = 0x3f;
-	assert_non_null(strstr(nmi_reason(), "no reason"));
+	assert_non_null(strstr(nmi_take_reason(), "no reason"));
+	assert_int_equal(port_b, 0x3f);
+}
+
+/* The latch stays until its source is disabled, and while it is there comes no other NMI. */
+static void a_second_system_error_raises_another_nmi(void **state)
+{
+	(void)state;
+	port_b = 0x33; /* the speaker and channel 2 are on */
+	for (unsigned i = 0; i < 3; i++) {
+		assert_true(raise(0x80, 0x04));
+		assert_false(raise(0x80, 0x04));
+		(void)nmi_take_reason();
+		assert_true(raise(0x40, 0x08));
+		assert_false(raise(0x40, 0x08));
+		(void)nmi_take_reason();
+		assert_int_equal(port_b & 0xcf, 0x03);
+	}
 }
 
 #define TEST(name) cmocka_unit_test_setup(name, begin)
@@ -130,6 +171,7 @@ int main(void)
 		TEST(kicks_that_meet_are_not_taken_for_the_hardwares),
 		TEST(bytes_of_the_host_tool_are_a_reason),
 		TEST(the_chipset_says_why),
+		TEST(a_second_system_error_raises_another_nmi),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -32,6 +32,7 @@ uint32_t tsc_khz = 1000;
 
 static struct l0_config config;
 static struct cpuid_regs one, six;
+static bool intel;
 static struct {
 	uint32_t msr;
 	bool exists;
@@ -43,9 +44,10 @@ static struct {
 	{MSR_ENERGY_PERF_BIAS, false, 7, 15},
 	{MSR_THERM_STATUS, false, 0, 0xfff},
 	{MSR_PACKAGE_THERM, false, 0, 0xfff},
+	{MSR_SMI_COUNT, false, 7, 0},
 };
-static char last[200];
-static unsigned lines;
+static char last[200], last_info[200];
+static unsigned lines, infos;
 
 const struct l0_config *l0_config(void)
 {
@@ -56,12 +58,13 @@ void log_line(enum log_level level, const char *format, ...)
 {
 	va_list args;
 
-	if (level > LOG_WARN)
-		return;
 	va_start(args, format);
-	vsnprintf(last, sizeof(last), format, args);
+	vsnprintf(level > LOG_WARN ? last_info : last, sizeof(last), format, args);
 	va_end(args);
-	lines++;
+	if (level > LOG_WARN)
+		infos++;
+	else
+		lines++;
 }
 
 struct cpuid_regs hw_cpuid(uint32_t leaf, uint32_t subleaf)
@@ -69,7 +72,10 @@ struct cpuid_regs hw_cpuid(uint32_t leaf, uint32_t subleaf)
 	assert_int_equal(subleaf, 0);
 	switch (leaf) {
 	case 0:
-		return (struct cpuid_regs){.eax = 6};
+		return (struct cpuid_regs){.eax = 6,
+			.ebx = 0x756e6547,
+			.ecx = intel ? 0x6c65746e : 0x444d4163, /* else "GenuineInteAMDc" */
+			.edx = 0x49656e69};
 	case 1:
 		return one;
 	case 6:
@@ -111,7 +117,7 @@ void hw_wrmsr(uint32_t msr, uint64_t value)
 static void machine(uint32_t features, uint32_t power, uint32_t more, enum l0_performance mode)
 {
 	bool exists[] = {power & HWP, power & HWP, power & HWP, more & 8,
-		(features & ACPI_TM) == ACPI_TM, power & PTM};
+		(features & ACPI_TM) == ACPI_TM, power & PTM, false};
 
 	memset(&cpu, 0, sizeof(cpu));
 	cpu.self = hw_cpu = &cpu;
@@ -127,6 +133,22 @@ static void machine(uint32_t features, uint32_t power, uint32_t more, enum l0_pe
 	lines = 0;
 	hw_now += 1000000000;
 	power_cpu_init();
+}
+
+static void machine_of_signature(uint32_t signature, uint32_t more_features)
+{
+	uint64_t smis = msrs[6].value = 7;
+
+	infos = 0;
+	one = (struct cpuid_regs){.eax = signature, .ecx = more_features};
+	six = (struct cpuid_regs){0};
+	config.performance = L0_PERFORMANCE_FIRMWARE;
+	power_cpu_init();
+	if (msrs[6].exists)
+		assert_int_equal(cpu.smis, smis);
+	else
+		power_report();
+	assert_int_equal(infos, 0);
 }
 
 static void firmwares_speed_is_left_as_it_is(void **state)
@@ -209,6 +231,27 @@ static void heat_that_stays_does_not_fill_the_log(void **state)
 	assert_int_equal(lines, critical + 1);
 }
 
+/* An access to the count where it may not be fails the test. */
+static void smis_are_counted_on_intels_processors_alone(void **state)
+{
+	(void)state;
+	intel = true;
+	msrs[6].exists = true;
+	machine_of_signature(0x50657, 0);
+	msrs[6].value = 19;
+	power_report();
+	assert_int_equal(infos, 1);
+	assert_string_equal(last_info, "SMIs on CPU 0 since it came up: 12");
+	msrs[6].exists = false;
+	machine_of_signature(0x50657, 1u << 31); /* on a hypervisor */
+	machine_of_signature(0x00f43, 0);        /* another family */
+	config.machine.is_emulator = true;
+	machine_of_signature(0x50657, 0);
+	config.machine.is_emulator = false;
+	intel = false;
+	machine_of_signature(0x50657, 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -217,6 +260,7 @@ int main(void)
 		cmocka_unit_test(nothing_is_touched_that_is_not_there),
 		cmocka_unit_test(heat_is_told_once_and_its_log_cleared),
 		cmocka_unit_test(heat_that_stays_does_not_fill_the_log),
+		cmocka_unit_test(smis_are_counted_on_intels_processors_alone),
 	};
 
 	return cmocka_run_group_tests_name("cpu_power", tests, NULL, NULL);

@@ -15,8 +15,10 @@
 #include "cpu/apic.h"
 #include "cpu/asm.h"
 #include "cpu/fault.h"
+#include "cpu/left_msrs.h"
 #include "cpu/log.h"
 #include "cpu/mce.h"
+#include "cpu/mtrr.h"
 #include "cpu/percpu.h"
 #include "cpu/power.h"
 #include "cpu/tsc_step.h"
@@ -117,10 +119,27 @@ bool tsc_step_join(void)
 	return !no_step;
 }
 
+static bool cleared; /* what firmware left in MSRs: before VT-x is on */
+
+void left_msrs_clear(void)
+{
+	cleared = true;
+}
+
 bool vmx_join(void)
 {
+	assert_true(cleared);
 	step('v');
 	return !not_alike;
+}
+
+void mtrr_compare(void)
+{
+}
+
+void mce_local_on(void)
+{
+	assert_true(this_cpu()->shared.parked == false);
 }
 
 void mce_cpu_init(void)

@@ -332,6 +332,30 @@ static void off_does_nothing_and_says_so(void **state)
 	expect(&m, SPECULATION_SRBDS, MITIGATION_NOT_AFFECTED);
 }
 
+/* The first row decides what L0 names, whatever comes behind it. */
+static void what_is_open_keeps_a_second_vm_out_with_strict(void **state)
+{
+	struct speculation_facts f = {.signature = SKYLAKE_SERVER,
+		.features = MICROCODE,
+		.arch_caps = ARCH_CAP_RSBA | ARCH_CAP_GDS_CTRL,
+		.intel = true,
+		.threads = true,
+		.one_vm = true};
+	struct mitigations m, same;
+
+	(void)state;
+	mitigations_judge(&f, MITIGATIONS_STRICT, &m);
+	mitigations_judge(&f, MITIGATIONS_AUTO, &same);
+	assert_memory_equal(&m, &same, sizeof(m)); /* it does what auto does */
+	assert_int_equal(mitigations_open(&m), SPECULATION_COUNT);
+	f.one_vm = false;
+	mitigations_judge(&f, MITIGATIONS_STRICT, &m);
+	assert_int_equal(mitigations_open(&m), SPECULATION_SMT);
+	f.features = 0;
+	mitigations_judge(&f, MITIGATIONS_STRICT, &m);
+	assert_int_equal(mitigations_open(&m), SPECULATION_L1TF);
+}
+
 /* Whatever a machine says: what is open has a reason, what is done a text. */
 static void whatever_a_machine_says_is_told_in_words(void **state)
 {
@@ -480,6 +504,7 @@ int main(void)
 		cmocka_unit_test(a_processor_that_nobody_listed_has_what_all_have),
 		cmocka_unit_test(threads_of_a_core_are_told_of_where_they_matter),
 		cmocka_unit_test(executable_large_pages_are_split_unless_told_or_an_emulators),
+		cmocka_unit_test(what_is_open_keeps_a_second_vm_out_with_strict),
 		cmocka_unit_test(off_does_nothing_and_says_so),
 		cmocka_unit_test(whatever_a_machine_says_is_told_in_words),
 		cmocka_unit_test(gather_is_there_with_avx),

@@ -7,17 +7,24 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include <cmocka.h>
 
 #include "cpu/machine.h"
 #include "cpu/mux.h"
+#include "cpu/reset.h"
 #include "lib/l0_power.h"
 #include "policy/options.h"
 
 void mux_flush(void)
 {
+}
+
+void reset_machine(void)
+{
+	abort();
 }
 
 static struct options options;
@@ -93,7 +100,7 @@ static void a_word_that_is_none_is_left_out_and_the_next_one_read(void **state)
 static void options_become_a_line_that_gives_them_back(void **state)
 {
 	struct options before;
-	char line[512];
+	char line[640];
 
 	(void)state;
 	assert_int_equal(parse("log=debug"), 0);
@@ -103,7 +110,7 @@ static void options_become_a_line_that_gives_them_back(void **state)
 	assert_int_equal(
 		parse("log=error mux=on ram=zeroed machine=bochs explain=on tsc_khz=1 "
 		      "maxcpus=3 requests=on media=on posted=on keep=on places=3 networks=lan,wan-2 screens=on trace=on epoch=18446744073709551615 limit=5 "
-		      "nmi=stop dma=leave mitigations=nosmt serial=mmio:0xfe032000,32,115200@48000000 threads=any code-pages=small branches=thunks preemption_timer=off idle=deep performance=most watchdog=3 selftest=fault"),
+		      "nmi=stop dma=leave at-end=reset mitigations=strict serial=mmio:0xfe032000,32,115200@48000000 threads=any code-pages=small branches=thunks preemption_timer=off idle=deep performance=most watchdog=3 selftest=fault"),
 		0);
 	before = options;
 	settings_format(option_settings, &before, line, sizeof(line));

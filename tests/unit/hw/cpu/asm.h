@@ -171,6 +171,11 @@ static inline _Noreturn void halt_forever(void)
 	hw_halt();
 }
 
+static inline _Noreturn void triple_fault(void)
+{
+	hw_halt();
+}
+
 static inline void *read_gs_self(void)
 {
 	return hw_cpu;

@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "cpu/left_msrs.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "cpu/asm.h"
+#include "cpu/leaves.h"
+#include "cpu/log.h"
+#include "cpu/percpu.h"
+#include "spec/cpuid.h"
+#include "spec/msr.h"
+
+struct left_facts {
+	uint32_t features_edx, extended_ebx, extended_edx, xsave_eax;
+	unsigned perf_version; /* CPUID.0AH:EAX[7:0] */
+	uint64_t misc_enable;
+};
+
+/* IA32_MISC_ENABLE is there where something of the debug store is. */
+static struct left_facts read_facts(void)
+{
+	struct cpuid_regs extended = cpuid_or_none(CPUID_LEAF_FEATURES, 0);
+	struct left_facts f = {
+		.features_edx = cpuid(1, 0).edx,
+		.extended_ebx = extended.ebx,
+		.extended_edx = extended.edx,
+		.xsave_eax = cpuid_or_none(CPUID_LEAF_XSAVE, 1).eax,
+		.perf_version = cpuid_or_none(CPUID_LEAF_PERF, 0).eax & 0xff,
+	};
+
+	if (f.features_edx & cpuid_mask(CPUID_DS))
+		f.misc_enable = rdmsr(MSR_MISC_ENABLE);
+	return f;
+}
+
+static void set(uint32_t msr, const char *name, uint64_t value)
+{
+	uint64_t was = rdmsr(msr), now;
+
+	if (was == value)
+		return;
+	wrmsr(msr, value);
+	now = rdmsr(msr);
+	if (now == value)
+		log_info("CPU %u: IA32_%s was 0x%lx, and is 0x%lx now", this_cpu()->index, name,
+			was, now);
+	else
+		log_warn("CPU %u: IA32_%s was 0x%lx, and does not become 0x%lx: it is 0x%lx",
+			this_cpu()->index, name, was, value, now);
+}
+
+void left_msrs_clear(void)
+{
+	struct left_facts f = read_facts();
+	const struct {
+		bool exists;
+		uint32_t msr;
+		const char *name;
+		uint64_t value;
+	} rows[] = {
+#define MSR(name, exists, value) {exists, MSR_##name, #name, value},
+#include "cpu/left_msrs.def"
+	};
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+		if (rows[i].exists)
+			set(rows[i].msr, rows[i].name, rows[i].value);
+}
