@@ -521,7 +521,9 @@ enum vept_result vept_handle(struct nested *n, struct vept_root *root, struct gp
 {
 	enum vept_result r;
 
-	if (vept_foreign_again(n, root, gpa, hardware_qualification))
+	/* Most violations are of other pages, and shall not pay for the call. */
+	if (n->foreign.l2.v == (gpa.v & ~PAGE_MASK) &&
+		vept_foreign_again(n, root, gpa, hardware_qualification))
 		return VEPT_NO_RAM;
 	seam_vm_lock(n);
 	r = handle(n, root, gpa.v, hardware_qualification, qualification);
