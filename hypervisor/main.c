@@ -157,6 +157,7 @@ static void reset_find(void)
 	struct fadt_reset r;
 
 	if (!acpi_reset_register(boot_info.rsdp, boot_info.rsdp_size, &r) ||
+		(r.space == FADT_MEMORY && r.address >= DIRECT_SIZE) ||
 		(r.space == FADT_MEMORY &&
 			!paging_everywhere((struct hpa){r.address & ~PAGE_MASK}, PAGE_SIZE,
 				PT_RW_DATA | PT_UC)))

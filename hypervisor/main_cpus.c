@@ -115,9 +115,9 @@ static _Noreturn void park(void)
 void ap_main(uint32_t index)
 {
 	percpu_init(index);
+	write_cr3(boot_space); /* in which the log's screen and port are, wherever */
 	left_msrs_clear();
 	mtrr_compare();
-	write_cr3(boot_space);
 	/* Who comes late is in no count, nor in a core (cores_init). */
 	if (!apic_init() || !smp_join())
 		park();

@@ -56,9 +56,12 @@ unsigned ioapic_quiet(uint64_t address)
 
 void ioapic_mask_unused(void)
 {
+	void *io = direct_va((struct hpa){IOAPIC_DEFAULT_BASE});
+
 	spin_lock(&lock);
 	for (unsigned i = 0; i < IOAPIC_PINS; i++)
-		if (!(used >> i & 1))
+		if (!(used >> i & 1) && !ioapic_pin_is_smi(read_at(io, PIN + 2 * i),
+						read_at(io, PIN + 2 * i + 1)))
 			write(PIN + 2 * i, IOAPIC_MASKED);
 	spin_unlock(&lock);
 }

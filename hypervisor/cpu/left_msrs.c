@@ -34,7 +34,7 @@ static struct left_facts read_facts(void)
 	return f;
 }
 
-static void set(uint32_t msr, const char *name, uint64_t value)
+static void set(uint32_t msr, const char *name, uint64_t value, bool told)
 {
 	uint64_t was = rdmsr(msr), now;
 
@@ -42,6 +42,8 @@ static void set(uint32_t msr, const char *name, uint64_t value)
 		return;
 	wrmsr(msr, value);
 	now = rdmsr(msr);
+	if (now == value && !told)
+		return;
 	if (now == value)
 		log_info("CPU %u: IA32_%s was 0x%lx, and is 0x%lx now", this_cpu()->index, name,
 			was, now);
@@ -58,12 +60,13 @@ void left_msrs_clear(void)
 		uint32_t msr;
 		const char *name;
 		uint64_t value;
+		bool told;
 	} rows[] = {
-#define MSR(name, exists, value) {exists, MSR_##name, #name, value},
+#define MSR(name, exists, value, told) {exists, MSR_##name, #name, value, told},
 #include "cpu/left_msrs.def"
 	};
 
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
 		if (rows[i].exists)
-			set(rows[i].msr, rows[i].name, rows[i].value);
+			set(rows[i].msr, rows[i].name, rows[i].value, rows[i].told);
 }

@@ -244,7 +244,11 @@ bool platform_irq_waits(struct platform *p, unsigned vcpu)
 
 	if (!vlapic_owned(l))
 		return platform_irq_pending(p, vcpu) >= 0;
-	return platform_extint_pending(p, vcpu) || vlapic_waits(l);
+	if (platform_extint_pending(p, vcpu) || vlapic_waits(l))
+		return true;
+	/* What is held back and stays in the descriptor would keep the next request from being
+	 * told: who makes one tells it if none was outstanding. */
+	return vlapic_has_posted(l) && platform_irq_pending(p, vcpu) >= 0;
 }
 
 static int irq_ack(struct platform *p, unsigned vcpu)

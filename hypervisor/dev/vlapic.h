@@ -123,6 +123,7 @@ int vlapic_pending(struct vlapic *l);
  * Whether there is one; nothing is moved. Without the platform's lock, where vlapic_owned says
  * that nobody else changes what it looks at but the descriptor.
  */
+bool vlapic_has_posted(const struct vlapic *l);
 bool vlapic_owned(const struct vlapic *l);
 bool vlapic_waits(const struct vlapic *l);
 int vlapic_take(struct vlapic *l);

@@ -77,7 +77,6 @@ int vlapic_top(const struct vlapic *l, uint32_t reg);
  * machine may post there meanwhile.
  */
 void vlapic_posted_reset(struct vlapic *l);
-bool vlapic_has_posted(const struct vlapic *l);
 /* Whether a request in the descriptor is like an edge-triggered message of this vector. */
 bool vlapic_takes_posted(const struct vlapic *l, uint8_t vector);
 /* Word i of IRR with the requests that wait elsewhere. */

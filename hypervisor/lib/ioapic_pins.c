@@ -12,6 +12,11 @@
 #define MASKED         (1u << 16)
 #define REMAPPED(high) ((high) >> 16 & 1) /* the entry is in another format */
 
+bool ioapic_pin_is_smi(uint32_t low, uint32_t high)
+{
+	return DELIVERY(low) == DELIVERY_SMI && !REMAPPED(high) && !(low & MASKED);
+}
+
 /*
  * An entry in which an interrupt waits for its EOI sends no other one, whatever is written to
  * it later: with the register for that it is ended there, else by its being no level for a
@@ -21,7 +26,7 @@ static bool quiet(const struct ioapic_registers *r, uint32_t at, bool has_eoi)
 {
 	uint32_t low = r->read(r->with, at), high = r->read(r->with, at + 1);
 
-	if (DELIVERY(low) == DELIVERY_SMI && !REMAPPED(high) && !(low & MASKED))
+	if (ioapic_pin_is_smi(low, high))
 		return false;
 	r->write(r->with, at, low | MASKED);
 	if (low & LEVEL && low & WAITS_FOR_EOI && has_eoi)

@@ -17,6 +17,9 @@ struct ioapic_registers {
 	void *with;
 };
 
+/* Does an entry, by its halves, send SMIs? Those are firmware's. */
+bool ioapic_pin_is_smi(uint32_t low, uint32_t high);
+
 /*
  * Masks all pins, and ends what waits for an EOI that nobody sends, but those that firmware
  * takes as SMIs. Returns how many were open; *pins: how many there are, 0: there is no IOAPIC.

@@ -429,6 +429,7 @@ void nested_deliver_ept_fault(struct nested *n, const struct paging_fault *fault
 	uint64_t qualification = 0;
 	enum vept_result r = VEPT_FILLED;
 
+	n->foreign.root = NULL; /* who walked has found it otherwise */
 	if (v->root)
 		r = exit_violation(
 			n, (struct gpa_l2){fault->gpa}, fault->qualification, &qualification);

@@ -370,17 +370,19 @@ static enum vept_result fill(
 /* ---- what L0 does not complete where nothing is ---- */
 
 /*
- * Maps a page of ours for an address that EPT12 maps with these rights, to what is no RAM. If
- * it does not any more, L2 tries again, and EPT12 is asked.
+ * Maps a page of ours for an address that EPT12 maps with these rights, to this page of L1's,
+ * which is no RAM. If it does not any more, L2 tries again, and EPT12 is asked.
  */
-static bool map_page(struct nested *n, struct vept_root *root, uint64_t gpa, struct hpa page,
-	uint64_t rights)
+static bool map_page(struct nested *n, struct vept_root *root, const struct vept_void *v,
+	struct hpa page, uint64_t rights)
 {
 	struct vept_walk w;
 	uint64_t size = PAGE_SIZE;
 	struct hpa ram;
 
-	if (vept_walk_ept12(n, root, root->eptp12, gpa, controls_of(n), &w) != VEPT_FILLED ||
+	if (vept_walk_ept12(n, root, root->eptp12, v->l2.v, controls_of(n), &w) !=
+			VEPT_FILLED ||
+		(walk_target(&w).v ^ v->l1.v) & ~PAGE_MASK ||
 		seam_l1_translate(n, walk_target(&w), &ram, &size)) {
 		n->foreign.root = NULL;
 		return false;
@@ -389,13 +391,13 @@ static bool map_page(struct nested *n, struct vept_root *root, uint64_t gpa, str
 	return true;
 }
 
-bool vept_map_ones(struct nested *n, struct vept_root *root, struct gpa_l2 gpa)
+bool vept_map_ones(struct nested *n, struct vept_root *root, const struct vept_void *v)
 {
 	struct hpa page = {n->vm->vept.void_hpa};
 	bool mapped;
 
 	seam_vm_lock(n);
-	mapped = map_page(n, root, gpa.v, page, EPT_RIGHTS & ~EPT_WRITE);
+	mapped = map_page(n, root, v, page, EPT_RIGHTS & ~EPT_WRITE);
 	seam_vm_unlock(n);
 	return mapped;
 }
@@ -438,7 +440,7 @@ static void scratch_clean(struct nested *n, struct vept_scratch *s)
 		s->page[i] = UINT64_MAX;
 }
 
-bool vept_map_scratch(struct nested *n, struct vept_root *root, struct gpa_l2 gpa)
+bool vept_map_scratch(struct nested *n, struct vept_root *root, const struct vept_void *v)
 {
 	struct vept_scratch *s = &n->scratch;
 	struct hpa page = {s->hpa};
@@ -450,9 +452,9 @@ bool vept_map_scratch(struct nested *n, struct vept_root *root, struct gpa_l2 gp
 		scratch_clean(n, s);
 	s->root = root;
 	s->generation = root->generation;
-	mapped = map_page(n, root, gpa.v, page, EPT_RIGHTS);
+	mapped = map_page(n, root, v, page, EPT_RIGHTS);
 	if (mapped)
-		s->gpa[s->count++] = gpa.v;
+		s->gpa[s->count++] = v->l2.v;
 	seam_vm_unlock(n);
 	return mapped;
 }
@@ -529,6 +531,8 @@ enum vept_result vept_handle(struct nested *n, struct vept_root *root, struct gp
 	r = handle(n, root, gpa.v, hardware_qualification, qualification);
 	if (r == VEPT_NO_RAM)
 		vept_foreign_keep(n, root, gpa, hardware_qualification);
+	else if (!((n->foreign.l2.v ^ gpa.v) & ~PAGE_MASK))
+		n->foreign.root = NULL; /* a violation ends what is cached of its address */
 	seam_vm_unlock(n);
 	return r;
 }

@@ -189,10 +189,14 @@ __attribute__((noinline)) void vept_prefill(
 /*
  * L2 accesses what is no RAM of L1 in a way that L0 does not complete: ones are there, for code
  * and what is read; or a page of the vCPU that L2 may write, of ones at first, which
- * VEPT_SCRATCH_PAGES addresses have at once. False: EPT12 does not map the address any more.
+ * VEPT_SCRATCH_PAGES addresses have at once. False: EPT12 does not lead there any more.
  */
-bool vept_map_ones(struct nested *n, struct vept_root *root, struct gpa_l2 gpa);
-bool vept_map_scratch(struct nested *n, struct vept_root *root, struct gpa_l2 gpa);
+struct vept_void {
+	struct gpa_l2 l2;
+	struct gpa_l1 l1; /* where EPT12 led, and nothing was */
+};
+bool vept_map_ones(struct nested *n, struct vept_root *root, const struct vept_void *v);
+bool vept_map_scratch(struct nested *n, struct vept_root *root, const struct vept_void *v);
 
 /*
  * Roots of a debugger, of one vCPU (nested_set_view): small pages, and executable only where

@@ -104,15 +104,15 @@ static bool map_void_01(struct vcpu *vcpu, uint64_t gpa)
 static bool map_void(struct vcpu *vcpu, uint64_t gpa, uint64_t q)
 {
 	struct vept_root *root = root_of(vcpu);
-	struct gpa_l2 at = {vmread(VMCS_GUEST_PHYSICAL_ADDRESS)};
+	struct vept_void nothing = {{vmread(VMCS_GUEST_PHYSICAL_ADDRESS)}, {gpa}};
 
 	if (gpa >> 48 != 0 || vm_is_rom(vcpu->vm, gpa) ||
 		platform_has_device(vcpu->vm->platform, gpa))
 		return false;
 	if (root == NULL)
 		return map_void_01(vcpu, gpa & ~PAGE_MASK);
-	return q & QUAL_WRITE ? vept_map_scratch(&vcpu->nested, root, at)
-			      : vept_map_ones(&vcpu->nested, root, at);
+	return q & QUAL_WRITE ? vept_map_scratch(&vcpu->nested, root, &nothing)
+			      : vept_map_ones(&vcpu->nested, root, &nothing);
 }
 
 /* Registers of a device that the VM owns. True: L1, or an L2 without EPT12, can access them. */

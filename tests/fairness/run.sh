@@ -18,7 +18,7 @@ mkdir -p "$LOGS"
 
 # Pattern, CPUs of the machine (2t: threads of one core, which run one VM at a time), vCPUs of the aggressor, its other keys, the victim's weight, and the share in per cent that it has if
 # as many of the aggressor's vCPUs as may be are on its CPU. Work on frames that others send takes as much of a VM's time as its guest.
-# With invept the turns are as long for both; but where the emulator's other processor exits all the time, a tick of it is less than an instruction of this one's
+# With invept and locks the turns are as long for both; but where the emulator's other processor exits all the time, a tick of it is less than an instruction of this one's
 # (a mark takes 145,000 to 153,000 ticks there, 123,000 alone).
 # With 2t the other thread sleeps in the victim's turns; beside a CPU that sleeps one of the emulator has two ticks for an instruction.
 rows() {
@@ -29,7 +29,7 @@ rows() {
 		exits       1 1 -                      100 50
 		exits       1 1 -                      300 75
 		long-exits  1 1 -                      100 50
-		locks       2 2 -                      100 50
+		locks       2 2 -                      100 45
 		console     1 1 -                      100 50
 		refused     1 1 -                      100 50
 		invept      2 2 -                      100 45

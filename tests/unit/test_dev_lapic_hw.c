@@ -157,6 +157,22 @@ static void a_request_waits_in_the_descriptor_and_notifies_once(void **state)
 	assert_int_equal(fake.posted[1], 2);
 }
 
+/* Who looks and sees nothing that may interrupt must hear of the next one all the same. */
+static void what_is_held_back_does_not_silence_the_next_request(void **state)
+{
+	(void)state;
+	send(0, 1, 0x51);
+	sync(1);
+	assert_int_equal(cpu_delivers(1), 0x51);
+	send(0, 1, 0x55); /* not above what is in service */
+	assert_false(platform_irq_waits(&machine, 1));
+	fake.posted[1] = 0;
+	send(0, 1, 0x61);
+	assert_int_equal(fake.posted[1], 1);
+	assert_true(platform_irq_waits(&machine, 1));
+	assert_int_equal(fake_pending(1), 0x61);
+}
+
 static void a_notified_cpu_needs_nobody(void **state)
 {
 	(void)state;
@@ -502,6 +518,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		T(pages_and_descriptors_are_aligned),
 		T(a_request_waits_in_the_descriptor_and_notifies_once),
+		T(what_is_held_back_does_not_silence_the_next_request),
 		T(a_notified_cpu_needs_nobody),
 		T(a_notification_for_what_was_taken_before_brings_no_vector),
 		T(what_software_takes_is_in_service_for_the_cpu),

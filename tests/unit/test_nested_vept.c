@@ -158,24 +158,24 @@ static void what_is_no_ram_of_l1_is_l0s(void **state)
 static void where_nothing_is_ones_are_for_code_and_tables(void **state)
 {
 	struct vept_root *root = vept_root_get(&n, EPT12, 0);
-	struct gpa_l2 at = {0};
+	const struct vept_void at = {{0}, {0xfee00000}};
 	unsigned level;
 
 	(void)state;
 	fake_write64(EPT12_PT, 0xfee00000 | EPT_WB | EPT_RWX);
-	assert_true(vept_map_ones(&n, root, at));
+	assert_true(vept_map_ones(&n, root, &at));
 	assert_int_equal(walk02(root, 0, &level) & (EPT_RWX | ~0xfffull), FAKE_VEPT_VOID | 5);
 	assert_int_equal(level, 1);
 	assert_int_equal(touch(root, 0x30, EPT_WRITE), VEPT_NO_RAM);
 	fake_write64(EPT12_PT, 0);
-	assert_false(vept_map_ones(&n, root, at));
+	assert_false(vept_map_ones(&n, root, &at));
 }
 
 /* Between the violation and the page of ours L1 may have changed EPT12. */
 static void where_memory_has_come_no_page_of_ours_is_mapped(void **state)
 {
 	struct vept_root *root = vept_root_get(&n, EPT12, 0);
-	struct gpa_l2 at = {0x30};
+	const struct vept_void at = {{0x30}, {0xfee00030}};
 	unsigned level;
 
 	(void)state;
@@ -183,7 +183,7 @@ static void where_memory_has_come_no_page_of_ours_is_mapped(void **state)
 	assert_int_equal(touch(root, 0x30, EPT_WRITE), VEPT_NO_RAM);
 	fake_write64(EPT12_PT, 0x800000 | EPT_WB | EPT_RWX);
 	assert_int_equal(touch(root, 0x30, EPT_WRITE), VEPT_NO_RAM); /* no INVEPT yet */
-	assert_false(vept_map_scratch(&n, root, at));
+	assert_false(vept_map_scratch(&n, root, &at));
 	assert_int_equal(walk02(root, 0x30, &level), 0);
 	assert_int_equal(touch(root, 0x30, EPT_WRITE), VEPT_FILLED);
 	assert_int_equal(walk02(root, 0x30, &level) & ~0xfffull, FAKE_HPA_BASE + 0x800000);
@@ -198,7 +198,8 @@ static void what_l2_writes_where_nothing_is_is_not_kept(void **state)
 	(void)state;
 	for (uint64_t i = 0; i <= VEPT_SCRATCH_PAGES; i++) {
 		fake_write64(EPT12_PT + i * 8, (0xfe000000 + i * 0x1000) | EPT_WB | EPT_RWX);
-		assert_true(vept_map_scratch(&n, root, (struct gpa_l2){i * 0x1000}));
+		assert_true(vept_map_scratch(&n, root,
+			&(struct vept_void){{i * 0x1000}, {0xfe000000 + i * 0x1000}}));
 		assert_int_equal(walk02(root, i * 0x1000, &level) & (EPT_RWX | ~0xfffull),
 			FAKE_VEPT_SCRATCH | EPT_RWX);
 		assert_true(
@@ -208,7 +209,7 @@ static void what_l2_writes_where_nothing_is_is_not_kept(void **state)
 	assert_int_equal(walk02(root, 0, &level), 0);
 	fake_write64(EPT12_OTHER & ~0xfffull, EPT12_PDPT | EPT_RWX);
 	other = vept_root_get(&n, EPT12_OTHER, 0);
-	assert_true(vept_map_scratch(&n, other, (struct gpa_l2){0}));
+	assert_true(vept_map_scratch(&n, other, &(struct vept_void){{0}, {0xfe000000}}));
 	assert_true(n.scratch.page[3] == UINT64_MAX);
 	assert_int_equal(walk02(root, VEPT_SCRATCH_PAGES * 0x1000, &level), 0);
 	vept_forget(&n);

@@ -93,6 +93,36 @@ static void where_ept12_led_holds_until_invept(void **state)
 	assert_int_equal(touch(root, 0x20, EPT_READ), VEPT_VIOLATION);
 }
 
+/* SDM 28.3.3.1: an EPT violation ends what is cached of its address: L1 needs no INVEPT. */
+static void a_violation_ends_what_is_known_of_its_page(void **state)
+{
+	struct vept_root *root = vept_root_get(&n, EPT12, 0);
+
+	(void)state;
+	fake_write64(EPT12_PT, VOID | EPT_READ);
+	expect_no_ram(root, 0x10, EPT_READ, VOID + 0x10);
+	assert_int_equal(touch(root, 0x18, EPT_WRITE), VEPT_VIOLATION);
+	fake_write64(EPT12_PT, (VOID + 0x1000) | EPT_RWX);
+	expect_no_ram(root, 0x10, EPT_READ, VOID + 0x1010);
+}
+
+/* L0 found nothing at another page than EPT12 has by now: INVEPT would find no change. */
+static void a_page_of_ours_stands_only_where_ept12_leads_to_what_was_looked_at(void **state)
+{
+	struct vept_root *root = vept_root_get(&n, EPT12, 0);
+	const struct vept_void nothing = {{0}, {VOID}};
+	unsigned level;
+
+	(void)state;
+	fake_write64(EPT12_PT, VOID | EPT_RWX);
+	expect_no_ram(root, 0, EPT_READ, VOID);
+	fake_write64(EPT12_PT, FAKE_DEVICE | EPT_RWX);
+	expect_no_ram(root, 0, EPT_READ, VOID); /* no INVEPT yet */
+	assert_false(vept_map_ones(&n, root, &nothing));
+	assert_int_equal(walk02(root, 0, &level), 0);
+	assert_int_equal(touch(root, 0, EPT_READ), VEPT_FILLED);
+}
+
 /* With mode-based execute a fetch of user mode tells of no access at all. */
 static void fetches_ask_ept12_each_time(void **state)
 {
@@ -141,6 +171,8 @@ int main(void)
 		T(registers_of_a_device_have_the_rights_of_ept12_and_go),
 		T(large_pages_of_registers_stay_large),
 		T(where_ept12_led_holds_until_invept),
+		T(a_violation_ends_what_is_known_of_its_page),
+		T(a_page_of_ours_stands_only_where_ept12_leads_to_what_was_looked_at),
 		T(fetches_ask_ept12_each_time),
 		T(where_ept12_led_goes_with_root_memory_and_devices),
 	};

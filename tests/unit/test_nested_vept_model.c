@@ -183,14 +183,14 @@ static void expect_fresh(const struct vept_root *root)
 static void touch_void(struct vept_root *root, uint64_t gpa, uint64_t l1, enum vept_result r)
 {
 	bool writes = below(2);
-	struct gpa_l2 at = {gpa};
+	const struct vept_void at = {{gpa}, {l1}};
 	uint64_t hpa = 0, have;
 
 	assert_int_equal(r, VEPT_NO_RAM);
 	assert_true(n.no_ram.v == l1);
 	if (below(2))
 		return;
-	assert_true(writes ? vept_map_scratch(&n, root, at) : vept_map_ones(&n, root, at));
+	assert_true(writes ? vept_map_scratch(&n, root, &at) : vept_map_ones(&n, root, &at));
 	have = walk02(root, gpa, &hpa);
 	assert_true(hpa == (writes ? n.scratch.hpa : vm.vept.void_hpa) + (gpa & 0xfff));
 	assert_true(writes || !(have & EPT_WRITE));
@@ -228,6 +228,8 @@ static void touch(unsigned which, uint64_t gpa, uint64_t access)
 	}
 	if (r == VEPT_NO_RAM)
 		keep(root, gpa, access);
+	else if (kept.page == (gpa & ~PAGE_MASK))
+		kept.root = NULL;
 	if (!allowed || (allowed & access) != access) {
 		assert_int_equal(r, VEPT_VIOLATION);
 		return;

@@ -261,7 +261,7 @@ static void invept_flushes_a_leaf_that_a_fill_has_changed(void **state)
 
 	(void)state;
 	fake_write64(PTE(1), 0xfe000000 | EPT_WB | EPT_RWX);
-	assert_true(vept_map_ones(&n, root, (struct gpa_l2){0x1000}));
+	assert_true(vept_map_ones(&n, root, &(struct vept_void){{0x1000}, {0xfe000000}}));
 	vept_invalidate(&n, EPT12);
 	fake_write64(PTE(1), 0x900000 | EPT_WB | EPT_RWX);
 	touch(root, 0x1000, EPT_WRITE);

@@ -180,14 +180,14 @@ static void run_l2(unsigned v)
 static void nowhere(unsigned v, uint64_t gpa)
 {
 	struct nested *n = nested(v);
-	struct gpa_l2 at = {gpa};
+	const struct vept_void at = {{gpa}, n->no_ram};
 
 	switch (w.still ? 0 : below(3)) {
 	case 0:
-		(void)vept_map_scratch(n, n->cur->root, at);
+		(void)vept_map_scratch(n, n->cur->root, &at);
 		break;
 	case 1:
-		(void)vept_map_ones(n, n->cur->root, at);
+		(void)vept_map_ones(n, n->cur->root, &at);
 		break;
 	default:
 		break;
