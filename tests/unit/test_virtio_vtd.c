@@ -336,6 +336,23 @@ static void the_rings_of_a_queue_are_known_until_something_is_invalidated(void *
 	assert_true(failed());
 }
 
+/* The same place, and a queue that is larger: its second page was not looked up before. */
+static void the_rings_of_a_queue_of_another_size_are_other_ones(void **state)
+{
+	(void)state;
+	start(FEATURES, 1);
+	put_ring_desc(DESC, BUFFER, 16, VIRTIO_DESC_WRITE);
+	offer(0);
+	assert_false(failed());
+	put_bytes(AVAIL + 2, avail = 0, 2);
+	put_bytes(USED + 2, 0, 2);
+	start(FEATURES, 64);
+	put_ring_desc(DESC + 16, BUFFER, 16, VIRTIO_DESC_WRITE);
+	offer(1);
+	assert_false(failed());
+	assert_int_equal(get_bytes(USED + 2, 2), 1);
+}
+
 static void the_stamp_changes_with_what_a_function_may_read(void **state)
 {
 	uint64_t stamp;
@@ -486,6 +503,8 @@ int main(void)
 			an_unmapped_page_is_used_until_it_is_invalidated, set_up),
 		cmocka_unit_test_setup(
 			the_rings_of_a_queue_are_known_until_something_is_invalidated, set_up),
+		cmocka_unit_test_setup(
+			the_rings_of_a_queue_of_another_size_are_other_ones, set_up),
 		cmocka_unit_test_setup(the_stamp_changes_with_what_a_function_may_read, set_up),
 		cmocka_unit_test_setup(
 			a_function_without_a_context_is_served_until_that_is_invalidated,
