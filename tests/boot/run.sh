@@ -3041,7 +3041,7 @@ test_check_tells_what_a_machines_vtx_offers() {
 	{ cat "$f"; echo '0x48b'; } >"$f.bad"
 	{ cat "$f"; echo '0x500 1'; } >"$f.worse"
 	expect 0 check --host --msrs "$f.full" && shows '^Nestor runs on' '^ept +yes +yes *$' '^vmfunc +no +no +the machine has it not' \
-		'^perf_global_ctrl +yes +no +Nestor does not offer it' &&
+		'^perf_global_ctrl +yes +yes *$' '^bndcfgs +yes +no +Nestor does not offer it' &&
 		expect 0 check --host --msrs "$f.full" --vmx-features=-vpid && shows '^vpid +yes +no +vmx-features leaves it out' &&
 		expect 68 check --host --msrs "$f.no_ept" && shows 'does not run on .*: its VT-x lacks EPT$' '^unrestricted +no +no' &&
 		expect 0 check --host --json --msrs "$f.full" && shows '"runs": true' '"0x48b": "0x025fffff00000000"' &&
